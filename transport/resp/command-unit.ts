@@ -1,0 +1,31 @@
+/**
+ * A unit: all commands that one connection had waiting in one socket read and that need the
+ * store. It travels as a whole: one message to the coordinator, one place in one transaction (or
+ * one ephemeral read), one reply write. A connection has at most one unit under way; that keeps
+ * the order of its commands whatever the protocol does with transactions.
+ */
+export interface CommandUnit {
+  /** RESP2 request arrays, one after the other, as the client sent them. */
+  readonly bytes: Uint8Array;
+  /** Number of commands in `bytes`, >= 1. */
+  readonly count: number;
+  /** Every command reads one key only: the unit may be served by an ephemeral read. */
+  readonly readOnly: boolean;
+  /** Some command touches keys that cannot be named beforehand (KEYS, FLUSHALL, DBSIZE). */
+  readonly wholeStore: boolean;
+  /** Conflict slots of all keys (see `storage/slots.ts`), in order of appearance, repeats allowed. */
+  readonly slots: readonly number[];
+  /** 2 or 3. */
+  readonly protocol: 2 | 3;
+  /**
+   * How replies are laid out: a number is so many commands, `exec` a MULTI block of so many
+   * commands whose replies become one array, `local` bytes that the connection already knows.
+   */
+  readonly plan: readonly PlanItem[];
+  /** All replies of the unit, in order; called at most once, in any turn. */
+  complete(replies: Uint8Array): void;
+  /** Every command is answered with this error line (a MULTI block with one); local bytes stay. */
+  fail(line: string): void;
+}
+
+export type PlanItem = number | { readonly exec: number } | { readonly local: Uint8Array };
