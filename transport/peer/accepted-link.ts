@@ -1,0 +1,179 @@
+/**
+ * A connection that somebody dialled to us: examines the greeting, then receives frames. The
+ * network owns it. It never sends frames, only the answer to the greeting and signs of life.
+ */
+import type { Socket } from 'node:net';
+import { FrameError } from './frame-error.ts';
+import { FrameReader, LENGTH_BYTES } from './frame-reader.ts';
+import {
+  decodeGreeting,
+  encodeGreeting,
+  type Greeting,
+  type MembersAnswer,
+  type PeerHello,
+} from './handshake.ts';
+
+export interface AcceptedLinkOptions {
+  readonly self: PeerHello;
+  readonly frameBytesMax: number;
+  readonly linkTimeoutMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly now: () => number;
+  readonly members: () => MembersAnswer;
+  /** Why the caller is not welcome, or `undefined`. */
+  readonly examine: (hello: PeerHello, target: number) => string | undefined;
+  /** The caller was greeted; from here on it is `link.peer`. */
+  readonly onAccepted: (link: AcceptedLink) => void;
+  readonly onFrame: (link: AcceptedLink, frame: Uint8Array) => void;
+  /** `nodeId` is `undefined` when the caller did not even say who it is. */
+  readonly onRefused: (nodeId: number | undefined, reason: string) => void;
+  readonly onClosed: (link: AcceptedLink) => void;
+}
+
+const SIGN_OF_LIFE = Buffer.alloc(LENGTH_BYTES);
+/** Answers that the other end does not read are not piled up. */
+const UNREAD_BYTES_MAX = 4 * 1024;
+
+export class AcceptedLink {
+  readonly socket: Socket;
+  readonly #options: AcceptedLinkOptions;
+  readonly #reader: FrameReader;
+  #hello: PeerHello | undefined;
+  #greeting: Buffer = Buffer.alloc(0);
+  #ending = false;
+  #openedAtMs: number;
+  #heardAtMs: number;
+  #heardSinceTick = false;
+  #bytesIn = 0;
+  #framesIn = 0;
+
+  constructor(socket: Socket, options: AcceptedLinkOptions) {
+    this.socket = socket;
+    this.#options = options;
+    this.#openedAtMs = options.now();
+    this.#heardAtMs = this.#openedAtMs;
+    this.#reader = new FrameReader(options.frameBytesMax, (frame) => {
+      this.#framesIn += 1;
+      options.onFrame(this, frame);
+    });
+    socket.on('data', (chunk) => this.#onData(chunk));
+    // What went wrong on a connection that is not ours to keep is told by its end.
+    socket.on('error', () => undefined);
+    socket.on('close', () => options.onClosed(this));
+  }
+
+  /** Who was let in; `undefined` while the caller is a stranger. */
+  get hello(): PeerHello | undefined {
+    return this.#hello;
+  }
+
+  get bytesIn(): number {
+    return this.#bytesIn;
+  }
+
+  get framesIn(): number {
+    return this.#framesIn;
+  }
+
+  tick(nowMs: number, awake: boolean): void {
+    const { handshakeTimeoutMs, linkTimeoutMs } = this.#options;
+    if (this.#hello === undefined) {
+      if (nowMs - this.#openedAtMs > handshakeTimeoutMs) {
+        this.socket.destroy();
+      }
+      return;
+    }
+    if (!awake) {
+      this.#heardAtMs = nowMs;
+    }
+    // The other end says something every quarter of its timeout; twice ours leaves room for
+    // settings that differ.
+    if (nowMs - this.#heardAtMs > 2 * linkTimeoutMs) {
+      this.socket.destroy();
+    } else if (this.#heardSinceTick && this.socket.writableLength < UNREAD_BYTES_MAX) {
+      this.#heardSinceTick = false;
+      this.socket.write(SIGN_OF_LIFE);
+    }
+  }
+
+  close(): void {
+    this.socket.destroy();
+  }
+
+  #onData(chunk: Buffer): void {
+    if (this.#ending) {
+      return;
+    }
+    if (this.#hello === undefined) {
+      this.#greet(chunk);
+      return;
+    }
+    this.#heardAtMs = this.#options.now();
+    this.#heardSinceTick = true;
+    this.#bytesIn += chunk.length;
+    this.#read(chunk);
+  }
+
+  #read(chunk: Buffer): void {
+    try {
+      this.#reader.push(chunk);
+    } catch (error) {
+      if (!(error instanceof FrameError)) {
+        throw error;
+      }
+      this.#options.onRefused(this.#hello?.nodeId, error.message);
+      this.socket.destroy();
+    }
+  }
+
+  #greet(chunk: Buffer): void {
+    this.#greeting = Buffer.concat([this.#greeting, chunk]);
+    const result = decodeGreeting(this.#greeting);
+    if (result.status === 'incomplete') {
+      return;
+    }
+    if (result.status === 'alien') {
+      this.#options.onRefused(undefined, result.reason);
+      // Another version of ourselves can read the refusal; a stranger cannot.
+      this.#end(
+        result.version === undefined ? undefined : { kind: 'refused', reason: result.reason },
+      );
+      return;
+    }
+    const { greeting } = result;
+    if (greeting.kind === 'whoIsThere') {
+      this.#end({ kind: 'members', answer: this.#options.members() });
+      return;
+    }
+    if (greeting.kind !== 'hello') {
+      this.#options.onRefused(undefined, `it greeted with "${greeting.kind}"`);
+      this.#end(undefined);
+      return;
+    }
+    const reason = this.#options.examine(greeting.hello, greeting.target);
+    if (reason !== undefined) {
+      this.#options.onRefused(greeting.hello.nodeId, reason);
+      this.#end({ kind: 'refused', reason });
+      return;
+    }
+    this.#hello = greeting.hello;
+    const rest = this.#greeting.subarray(result.bytes);
+    this.#greeting = Buffer.alloc(0);
+    this.socket.write(encodeGreeting({ kind: 'accepted', hello: this.#options.self }));
+    this.#options.onAccepted(this);
+    if (rest.length > 0) {
+      this.#onData(rest);
+    }
+  }
+
+  /** Answers, if there is an answer, and closes; who does not close its own end is cut off later. */
+  #end(answer: Greeting | undefined): void {
+    this.#ending = true;
+    this.#greeting = Buffer.alloc(0);
+    if (answer === undefined) {
+      this.socket.destroy();
+    } else {
+      this.socket.end(encodeGreeting(answer));
+    }
+  }
+}

@@ -1,0 +1,74 @@
+/**
+ * Cuts a TCP byte stream into frames: u32 length, then so many bytes; length 0 is a sign of life.
+ * Pure; the links feed it with what they read. It never allocates ahead of what has arrived, so a
+ * header that lies costs nothing.
+ */
+import { FrameError } from './frame-error.ts';
+
+export const LENGTH_BYTES = 4;
+
+export class FrameReader {
+  readonly #frameBytesMax: number;
+  readonly #onFrame: (frame: Uint8Array) => void;
+  /** Chunks that belong to an unfinished header or frame. */
+  #held: Buffer[] = [];
+  #heldBytes = 0;
+  /** Bytes needed before anything can be delivered. */
+  #neededBytes = LENGTH_BYTES;
+
+  /** `onFrame` is not called for signs of life. */
+  constructor(frameBytesMax: number, onFrame: (frame: Uint8Array) => void) {
+    this.#frameBytesMax = frameBytesMax;
+    this.#onFrame = onFrame;
+  }
+
+  /**
+   * Takes the next bytes of the stream; they must not be written to afterwards.
+   *
+   * @throws FrameError HOLO_FRAME_TOO_LARGE; the stream cannot be used any further.
+   */
+  push(chunk: Buffer): void {
+    let data = chunk;
+    if (this.#heldBytes > 0) {
+      this.#held.push(chunk);
+      this.#heldBytes += chunk.length;
+      if (this.#heldBytes < this.#neededBytes) {
+        return;
+      }
+      data = Buffer.concat(this.#held, this.#heldBytes);
+      this.#held = [];
+      this.#heldBytes = 0;
+    }
+    this.#cut(data);
+  }
+
+  #cut(data: Buffer): void {
+    let at = 0;
+    while (true) {
+      if (data.length - at < LENGTH_BYTES) {
+        this.#neededBytes = LENGTH_BYTES;
+        break;
+      }
+      const length = data.readUInt32BE(at);
+      if (length > this.#frameBytesMax) {
+        throw new FrameError(
+          'HOLO_FRAME_TOO_LARGE',
+          `a frame of ${length} bytes is above the limit of ${this.#frameBytesMax}`,
+        );
+      }
+      const end = at + LENGTH_BYTES + length;
+      if (end > data.length) {
+        this.#neededBytes = LENGTH_BYTES + length;
+        break;
+      }
+      if (length > 0) {
+        this.#onFrame(data.subarray(at + LENGTH_BYTES, end));
+      }
+      at = end;
+    }
+    if (at < data.length) {
+      this.#held.push(data.subarray(at));
+      this.#heldBytes = data.length - at;
+    }
+  }
+}

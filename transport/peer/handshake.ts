@@ -1,0 +1,217 @@
+/**
+ * The first bytes on a peer connection: who calls, for which cluster, from which disk. Pure; used
+ * by both ends of a link and by a node that asks for the members. Nothing here decides who is
+ * welcome.
+ *
+ * Layout, big-endian: "HOLO" | protocol version u16 | kind u8 | payload length u16 | payload. The
+ * nine bytes before the payload stay the same in every protocol version, so that two versions can
+ * refuse each other by name.
+ */
+
+export const PROTOCOL_VERSION = 1;
+const MAGIC = Buffer.from('HOLO', 'latin1');
+const HEADER_BYTES = 9;
+const PAYLOAD_BYTES_MAX = 16 * 1024;
+const REASON_BYTES_MAX = 512;
+const IDENTITY_BYTES = 44;
+
+const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
+
+/** Who a node is, as it says so itself. */
+export interface PeerHello {
+  /** 16 bytes as hex. */
+  readonly clusterId: string;
+  readonly nodeId: number;
+  /** Random 16 bytes of the data directory as hex: tells a replaced disk from the known one. */
+  readonly diskId: string;
+  /** Counts the starts of the data directory; never goes down on the same disk. */
+  readonly incarnation: number;
+}
+
+export interface MemberEndpoint {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface MembersAnswer {
+  readonly clusterId: string;
+  readonly members: readonly MemberEndpoint[];
+}
+
+export type Greeting =
+  /** `target` is the node that the caller means to reach. */
+  | { readonly kind: 'hello'; readonly hello: PeerHello; readonly target: number }
+  | { readonly kind: 'accepted'; readonly hello: PeerHello }
+  | { readonly kind: 'refused'; readonly reason: string }
+  | { readonly kind: 'whoIsThere' }
+  | { readonly kind: 'members'; readonly answer: MembersAnswer };
+
+export type GreetingResult =
+  | { readonly status: 'incomplete' }
+  | { readonly status: 'complete'; readonly greeting: Greeting; readonly bytes: number }
+  /** `version` is the other end's, when it speaks the protocol at all. */
+  | { readonly status: 'alien'; readonly reason: string; readonly version?: number };
+
+export function encodeGreeting(greeting: Greeting, version = PROTOCOL_VERSION): Buffer {
+  const payload = encodePayload(greeting);
+  const bytes = Buffer.alloc(HEADER_BYTES + payload.length);
+  MAGIC.copy(bytes);
+  bytes.writeUInt16BE(version, 4);
+  bytes[6] = KINDS[greeting.kind];
+  bytes.writeUInt16BE(payload.length, 7);
+  payload.copy(bytes, HEADER_BYTES);
+  return bytes;
+}
+
+/** Reads the greeting at the start of `data`. Never throws. */
+export function decodeGreeting(data: Buffer): GreetingResult {
+  const known = Math.min(data.length, MAGIC.length);
+  if (data.compare(MAGIC, 0, known, 0, known) !== 0) {
+    return { status: 'alien', reason: describeStranger(data) };
+  }
+  if (data.length < HEADER_BYTES) {
+    return { status: 'incomplete' };
+  }
+  const version = data.readUInt16BE(4);
+  if (version !== PROTOCOL_VERSION) {
+    return {
+      status: 'alien',
+      reason: `the peer protocol version is ${version}, this node speaks ${PROTOCOL_VERSION}`,
+      version,
+    };
+  }
+  const length = data.readUInt16BE(7);
+  if (length > PAYLOAD_BYTES_MAX) {
+    return { status: 'alien', reason: `a greeting of ${length} bytes`, version };
+  }
+  const bytes = HEADER_BYTES + length;
+  if (data.length < bytes) {
+    return { status: 'incomplete' };
+  }
+  const greeting = decodePayload(data[6] ?? 0, data.subarray(HEADER_BYTES, bytes));
+  if (greeting === undefined) {
+    return { status: 'alien', reason: 'a damaged greeting', version };
+  }
+  return { status: 'complete', greeting, bytes };
+}
+
+/** What kind of client talks to the wrong port, in words for the log. */
+export function describeStranger(data: Buffer): string {
+  const start = data.toString('latin1', 0, 8);
+  if (/^(GET|POST|PUT|HEAD|OPTIONS|DELETE|PATCH|PRI|HTTP)[ /]/.test(start)) {
+    return 'it speaks HTTP; the admin port does that';
+  }
+  if (/^(\*\d|[+$:-][\w-]|PING|HELLO|AUTH|INFO)/i.test(start)) {
+    return 'it speaks the Redis protocol; the Redis port does that';
+  }
+  if (data[0] === 0x16 && data[1] === 0x03) {
+    return 'it speaks TLS; the peer port does not';
+  }
+  return 'it does not speak the peer protocol';
+}
+
+function encodePayload(greeting: Greeting): Buffer {
+  switch (greeting.kind) {
+    case 'hello': {
+      const payload = Buffer.alloc(IDENTITY_BYTES + 4);
+      writeIdentity(payload, greeting.hello);
+      payload.writeUInt32BE(greeting.target, IDENTITY_BYTES);
+      return payload;
+    }
+    case 'accepted': {
+      const payload = Buffer.alloc(IDENTITY_BYTES);
+      writeIdentity(payload, greeting.hello);
+      return payload;
+    }
+    case 'refused':
+      return Buffer.from(greeting.reason, 'utf8').subarray(0, REASON_BYTES_MAX);
+    case 'whoIsThere':
+      return Buffer.alloc(0);
+    case 'members':
+      return Buffer.from(JSON.stringify(greeting.answer), 'utf8');
+  }
+}
+
+function decodePayload(kind: number, payload: Buffer): Greeting | undefined {
+  switch (kind) {
+    case KINDS.hello:
+      if (payload.length !== IDENTITY_BYTES + 4) {
+        return undefined;
+      }
+      return withIdentity(payload, (hello) => ({
+        kind: 'hello',
+        hello,
+        target: payload.readUInt32BE(IDENTITY_BYTES),
+      }));
+    case KINDS.accepted:
+      if (payload.length !== IDENTITY_BYTES) {
+        return undefined;
+      }
+      return withIdentity(payload, (hello) => ({ kind: 'accepted', hello }));
+    case KINDS.refused:
+      return { kind: 'refused', reason: printable(payload.toString('utf8')) };
+    case KINDS.whoIsThere:
+      return { kind: 'whoIsThere' };
+    case KINDS.members: {
+      const answer = readMembers(payload);
+      return answer === undefined ? undefined : { kind: 'members', answer };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function writeIdentity(payload: Buffer, hello: PeerHello): void {
+  payload.write(hello.clusterId, 0, 16, 'hex');
+  payload.writeUInt32BE(hello.nodeId, 16);
+  payload.write(hello.diskId, 20, 16, 'hex');
+  payload.writeDoubleBE(hello.incarnation, 36);
+}
+
+function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Greeting | undefined {
+  const incarnation = payload.readDoubleBE(36);
+  if (!Number.isSafeInteger(incarnation)) {
+    return undefined;
+  }
+  return make({
+    clusterId: payload.toString('hex', 0, 16),
+    nodeId: payload.readUInt32BE(16),
+    diskId: payload.toString('hex', 20, 36),
+    incarnation,
+  });
+}
+
+function readMembers(payload: Buffer): MembersAnswer | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(payload.toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  return isMembersAnswer(value) ? value : undefined;
+}
+
+export function isMembersAnswer(value: unknown): value is MembersAnswer {
+  if (typeof value !== 'object' || value === null) {
+    return false;
+  }
+  const { clusterId, members } = value as Partial<MembersAnswer>;
+  return (
+    typeof clusterId === 'string' &&
+    Array.isArray(members) &&
+    members.every(
+      (member) =>
+        typeof member === 'object' &&
+        member !== null &&
+        typeof member.id === 'number' &&
+        typeof member.host === 'string' &&
+        typeof member.port === 'number',
+    )
+  );
+}
+
+/** A reason travels from another process into our log: keep it on one line. */
+function printable(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, '?');
+}

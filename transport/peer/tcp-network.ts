@@ -1,0 +1,347 @@
+/**
+ * `PeerNetwork` over TCP. Every node dials every peer and sends on the connection that it dialled;
+ * what comes in on accepted connections is received: two connections per pair, each with one
+ * direction, so that nobody has to agree on which of two simultaneous dials survives.
+ *
+ * Production adapter: it owns sockets, a ticking timer and the monotonic clock. It never looks into
+ * frames and never decides who belongs to the cluster beyond names; `verifyPeer` does.
+ */
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { performance } from 'node:perf_hooks';
+import { type ListenError, listenError } from '../listen-error.ts';
+import { AcceptedLink, type AcceptedLinkOptions } from './accepted-link.ts';
+import { DialledLink } from './dialled-link.ts';
+import type { MemberEndpoint, PeerHello } from './handshake.ts';
+import type { PeerHandler, PeerNetwork } from './network.ts';
+
+/** What the network says to the log; a pino logger fits. */
+export interface NetworkLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+}
+
+export interface TcpNetworkOptions {
+  readonly self: PeerHello;
+  readonly listen: { readonly host: string; readonly port: number };
+  /** All members as others reach them; this node itself may be among them. */
+  readonly members: readonly MemberEndpoint[];
+  /**
+   * Asked after cluster, node id and incarnation were found right: is this the disk that is known
+   * for the node? Returns the reason for a refusal.
+   */
+  readonly verifyPeer: (hello: PeerHello) => string | undefined;
+  readonly log: NetworkLog;
+  /** Uniform in [0, 1); seeded, so that a run can be repeated. */
+  readonly jitter: () => number;
+  /** Default 64 MiB. A longer frame is not sent, and ends the connection it comes in on. */
+  readonly frameBytesMax?: number;
+  /** Default 64 MiB; an empty queue takes any frame. */
+  readonly queueBytesMax?: number;
+  /** Default 2000: a silent link is given up. */
+  readonly linkTimeoutMs?: number;
+  /** Default 2000: from dialling, or accepting, to the end of the greeting. */
+  readonly handshakeTimeoutMs?: number;
+  /** Default 50; doubled per failed try. */
+  readonly redialDelayMsMin?: number;
+  /** Default 2000. */
+  readonly redialDelayMsMax?: number;
+}
+
+export interface LinkCounters {
+  readonly peer: number;
+  /** Our dialled connection stands. */
+  readonly up: boolean;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly framesIn: number;
+  readonly framesOut: number;
+  /** Frames that `send` did not take while the link was up: queue full or frame too long. */
+  readonly sendsRefused: number;
+  readonly reconnects: number;
+  readonly queuedBytes: number;
+}
+
+const MIB = 1024 * 1024;
+/** Connections that have not greeted yet; more are closed at once. */
+const STRANGERS_MAX = 64;
+const TICKS_PER_TIMEOUT = 8;
+const REFUSAL_REPEAT_MS = 10_000;
+const STRANGER = -1;
+
+export class TcpNetwork implements PeerNetwork {
+  readonly #options: TcpNetworkOptions;
+  readonly #links = new Map<number, DialledLink>();
+  readonly #accepted = new Map<number, AcceptedLink>();
+  readonly #open = new Set<AcceptedLink>();
+  readonly #endpoints = new Map<number, MemberEndpoint>();
+  /** Highest incarnation seen per node since this process started. */
+  readonly #incarnations = new Map<number, number>();
+  readonly #closedIn = new Map<number, { bytes: number; frames: number }>();
+  /** What was told last, by side and node; nodes that are no members share one entry. */
+  readonly #refusals = new Map<string, { reason: string; atMs: number; suppressed: number }>();
+  readonly #linkTimeoutMs: number;
+  readonly #acceptedOptions: AcceptedLinkOptions;
+  readonly #server: Server;
+  readonly #listening: Promise<AddressInfo>;
+  #handler: PeerHandler | undefined;
+  #settleListening: ((outcome: AddressInfo | ListenError) => void) | undefined;
+  #ticker: NodeJS.Timeout | undefined;
+  #tickedAtMs = 0;
+  #closed = false;
+
+  constructor(options: TcpNetworkOptions) {
+    this.#options = options;
+    this.#linkTimeoutMs = options.linkTimeoutMs ?? 2000;
+    for (const member of options.members) {
+      this.#endpoints.set(member.id, member);
+    }
+    this.#acceptedOptions = {
+      self: options.self,
+      frameBytesMax: options.frameBytesMax ?? 64 * MIB,
+      linkTimeoutMs: this.#linkTimeoutMs,
+      handshakeTimeoutMs: options.handshakeTimeoutMs ?? 2000,
+      now: () => performance.now(),
+      members: () => ({
+        clusterId: options.self.clusterId,
+        members: [...this.#endpoints.values()],
+      }),
+      examine: (hello, target) => this.#examineCaller(hello, target),
+      onAccepted: (link) => this.#onAccepted(link),
+      onFrame: (link, frame) => {
+        if (link.hello !== undefined) {
+          this.#handler?.onFrame(link.hello.nodeId, frame);
+        }
+      },
+      onRefused: (nodeId, reason) => {
+        this.#reportRefusal('caller', nodeId, `a caller was refused: ${reason}`);
+      },
+      onClosed: (link) => this.#onAcceptedClosed(link),
+    };
+    this.#server = createServer({ noDelay: true }, (socket) => this.#onConnection(socket));
+    this.#listening = new Promise((resolve, reject) => {
+      this.#settleListening = (outcome) => {
+        if (outcome instanceof Error) {
+          reject(outcome);
+        } else {
+          resolve(outcome);
+        }
+      };
+    });
+    // Whoever asks `listening` sees the error; an unasked one must not end the process.
+    this.#listening.catch(() => undefined);
+  }
+
+  /** Opens the port and dials all peers. Called once. */
+  start(handler: PeerHandler): void {
+    this.#handler = handler;
+    const { host, port } = this.#options.listen;
+    this.#server.on('error', (error) => {
+      this.#settleListening?.(listenError(error, 'peers', host, port));
+    });
+    this.#server.listen({ host, port }, () => {
+      this.#settleListening?.(this.#server.address() as AddressInfo);
+    });
+    this.#tickedAtMs = performance.now();
+    this.#ticker = setInterval(() => this.#tick(), this.#linkTimeoutMs / TICKS_PER_TIMEOUT);
+    for (const member of this.#endpoints.values()) {
+      this.#dial(member);
+    }
+  }
+
+  /**
+   * Where the peers' port was opened.
+   *
+   * @throws ListenError when it cannot be opened; the network is then to be closed.
+   */
+  listening(): Promise<AddressInfo> {
+    return this.#listening;
+  }
+
+  /** Adds a member, or says where it is found from now on. */
+  setMember(member: MemberEndpoint): void {
+    this.#endpoints.set(member.id, member);
+    const link = this.#links.get(member.id);
+    if (link !== undefined) {
+      link.moveTo(member.host, member.port);
+      link.retryNow();
+    } else if (this.#handler !== undefined) {
+      this.#dial(member);
+    }
+  }
+
+  send(peer: number, parts: readonly Uint8Array[]): boolean {
+    return this.#links.get(peer)?.send(parts) ?? false;
+  }
+
+  queuedBytes(peer: number): number {
+    return this.#links.get(peer)?.queuedBytes ?? 0;
+  }
+
+  counters(): LinkCounters[] {
+    const all: LinkCounters[] = [];
+    for (const [peer, link] of this.#links) {
+      const accepted = this.#accepted.get(peer);
+      const before = this.#closedIn.get(peer);
+      all.push({
+        peer,
+        up: link.up,
+        ...link.counters(),
+        bytesIn: (before?.bytes ?? 0) + (accepted?.bytesIn ?? 0),
+        framesIn: (before?.frames ?? 0) + (accepted?.framesIn ?? 0),
+        queuedBytes: link.queuedBytes,
+      });
+    }
+    return all;
+  }
+
+  /** Ends every connection at once; `onDown` is called for links that were up. */
+  close(): void {
+    if (this.#closed) {
+      return;
+    }
+    this.#closed = true;
+    clearInterval(this.#ticker);
+    this.#server.close();
+    for (const link of this.#links.values()) {
+      link.close();
+    }
+    for (const link of this.#open) {
+      link.close();
+    }
+  }
+
+  #dial(member: MemberEndpoint): void {
+    const { self } = this.#options;
+    if (member.id === self.nodeId || this.#closed) {
+      return;
+    }
+    const peer = member.id;
+    const link = new DialledLink(peer, member.host, member.port, {
+      self,
+      frameBytesMax: this.#acceptedOptions.frameBytesMax,
+      queueBytesMax: this.#options.queueBytesMax ?? 64 * MIB,
+      linkTimeoutMs: this.#linkTimeoutMs,
+      handshakeTimeoutMs: this.#acceptedOptions.handshakeTimeoutMs,
+      redialDelayMsMin: this.#options.redialDelayMsMin ?? 50,
+      redialDelayMsMax: this.#options.redialDelayMsMax ?? 2000,
+      jitter: this.#options.jitter,
+      now: () => performance.now(),
+      examine: (hello, expected) => this.#examine(hello, expected),
+      onUp: () => {
+        this.#options.log.info({ peer }, 'link to peer is up');
+        this.#handler?.onUp(peer);
+      },
+      onDown: (reason) => {
+        this.#options.log.warn({ peer, reason }, 'link to peer is down');
+        this.#handler?.onDown(peer, reason);
+      },
+      onRefused: (reason) => this.#reportRefusal('dialled', peer, reason),
+    });
+    this.#links.set(peer, link);
+    link.dial();
+  }
+
+  #onConnection(socket: Socket): void {
+    if (this.#closed || this.#open.size - this.#accepted.size >= STRANGERS_MAX) {
+      socket.destroy();
+      return;
+    }
+    this.#open.add(new AcceptedLink(socket, this.#acceptedOptions));
+  }
+
+  #onAccepted(link: AcceptedLink): void {
+    const peer = link.hello?.nodeId ?? STRANGER;
+    // The newest connection is the one that the peer itself believes in.
+    this.#accepted.get(peer)?.close();
+    this.#keepCounters(peer);
+    this.#accepted.set(peer, link);
+    this.#links.get(peer)?.retryNow();
+  }
+
+  #onAcceptedClosed(link: AcceptedLink): void {
+    this.#open.delete(link);
+    const peer = link.hello?.nodeId ?? STRANGER;
+    if (this.#accepted.get(peer) === link) {
+      this.#keepCounters(peer);
+      this.#accepted.delete(peer);
+    }
+  }
+
+  #keepCounters(peer: number): void {
+    const link = this.#accepted.get(peer);
+    if (link !== undefined) {
+      const before = this.#closedIn.get(peer) ?? { bytes: 0, frames: 0 };
+      this.#closedIn.set(peer, {
+        bytes: before.bytes + link.bytesIn,
+        frames: before.frames + link.framesIn,
+      });
+    }
+  }
+
+  #examineCaller(hello: PeerHello, target: number): string | undefined {
+    const { self } = this.#options;
+    if (hello.clusterId === self.clusterId && target !== self.nodeId) {
+      return `node ${target} was dialled, but this is node ${self.nodeId}`;
+    }
+    return this.#examine(hello, hello.nodeId);
+  }
+
+  #examine(hello: PeerHello, expected: number): string | undefined {
+    const { self } = this.#options;
+    if (hello.clusterId !== self.clusterId) {
+      return `it belongs to cluster ${hello.clusterId}, this node to cluster ${self.clusterId}`;
+    }
+    if (hello.nodeId === self.nodeId) {
+      return `it says that it is node ${self.nodeId}, which is this node`;
+    }
+    if (hello.nodeId !== expected) {
+      return `it says that it is node ${hello.nodeId}, node ${expected} was expected`;
+    }
+    if (!this.#endpoints.has(hello.nodeId)) {
+      return `node ${hello.nodeId} is not a member of this cluster`;
+    }
+    const seen = this.#incarnations.get(hello.nodeId) ?? hello.incarnation;
+    if (hello.incarnation < seen) {
+      return (
+        `incarnation ${hello.incarnation} of node ${hello.nodeId} is older than ${seen}, ` +
+        'which was here already: a copy of its disk, or an older process that still runs'
+      );
+    }
+    const reason = this.#options.verifyPeer(hello);
+    if (reason === undefined) {
+      this.#incarnations.set(hello.nodeId, hello.incarnation);
+    }
+    return reason;
+  }
+
+  /** The same refusal is told once per ten seconds, with the number that was kept quiet. */
+  #reportRefusal(side: 'caller' | 'dialled', nodeId: number | undefined, reason: string): void {
+    const known = nodeId !== undefined && this.#endpoints.has(nodeId);
+    const key = `${side} ${known ? nodeId : STRANGER}`;
+    const nowMs = performance.now();
+    const last = this.#refusals.get(key);
+    const repeated = last?.reason === reason || (!known && last !== undefined);
+    if (last !== undefined && repeated && nowMs - last.atMs < REFUSAL_REPEAT_MS) {
+      last.suppressed += 1;
+      return;
+    }
+    this.#refusals.set(key, { reason, atMs: nowMs, suppressed: 0 });
+    const fields = { peer: nodeId, reason, suppressed: last?.suppressed ?? 0 };
+    this.#options.log.warn(fields, `peer port: ${reason}`);
+    if (nodeId !== undefined) {
+      this.#handler?.onRefused(nodeId, reason);
+    }
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    const awake = nowMs - this.#tickedAtMs < this.#linkTimeoutMs / 2;
+    this.#tickedAtMs = nowMs;
+    for (const link of this.#links.values()) {
+      link.tick(nowMs, awake);
+    }
+    for (const link of this.#open) {
+      link.tick(nowMs, awake);
+    }
+  }
+}
