@@ -1,0 +1,311 @@
+/**
+ * The frame of the UDP path, the same in all tiers: an 80-byte header and, in requests, a body.
+ * Pure: bytes in, bytes out. The C twin is `struct hf_frame` in holofast.h. A tag of SipHash-2-4
+ * under the cluster's key covers header and body; it proves that a node of the cluster wrote the
+ * frame and does not hide anything.
+ *
+ * Offsets: magic 0 u32, version 4 u8, kind 5 u8, flags 6 u8, sender 7 u8, slot 8 u32, group 12 u16,
+ * need 14 u8, reserved 15 u8, generation 16 u64 (48 bits used), TxnId 24, ballot 44 (epoch u48,
+ * hlc u64, flags u16, node u32 each), epoch 64 u64, tag 72 (little endian; all else big endian).
+ */
+import { type SipKey, sipHash24 } from './siphash.ts';
+
+export const frameHeaderBytes = 80;
+/** The most that one IPv4 datagram carries; what a link can carry is less (see UdpLink). */
+export const frameBytesMax = 65_507;
+export const frameMagic = 0x484f4c4f;
+export const frameVersion = 1;
+/** Offset and length of TxnId, ballot and epoch together: what "the same round" means. */
+export const roundOffset = 24;
+export const roundBytes = 48;
+/** Senders are numbered by their bit in the vote bitmap. */
+export const sendersMax = 16;
+/** Generations use 48 bits. */
+export const generationMax = 2 ** 48 - 1;
+
+const tagOffset = 72;
+const stampBytes = 20;
+
+export const FrameKind = {
+  probe: 1,
+  probeOk: 2,
+  preAccept: 3,
+  /** Vote = t0, deps same as the coordinator's. */
+  preAcceptSame: 4,
+  accept: 5,
+  /** Accepted, and no deps that the proposal did not carry. */
+  acceptOkEmpty: 6,
+  commit: 7,
+  commitOk: 8,
+  apply: 9,
+  applyOk: 10,
+  /** Any other message between two nodes; the body says what it is. */
+  body: 11,
+} as const;
+export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
+export const frameKindMax = FrameKind.body;
+
+export const frameFlag = {
+  /** Set only between the sender's socket and its own kernel; never valid at a receiver. */
+  fanOut: 1,
+  /** The reply says nothing but yes: it may be counted and dropped. */
+  plain: 2,
+} as const;
+
+/** A TxnId or a ballot. `hlc` is in microseconds; integers within the widths above. */
+export interface FrameStamp {
+  readonly epoch: number;
+  readonly hlc: number;
+  readonly flags: number;
+  readonly node: number;
+}
+
+export interface FrameHeader {
+  readonly kind: FrameKind;
+  readonly flags: number;
+  readonly sender: number;
+  readonly slot: number;
+  readonly group: number;
+  /** Votes of peers that make the quorum; for the trace, nobody decides by it. */
+  readonly need: number;
+  readonly generation: number;
+  readonly txn: FrameStamp;
+  readonly ballot: FrameStamp;
+  readonly epoch: number;
+}
+
+export type FrameFault = 'short' | 'magic' | 'version' | 'kind' | 'flags' | 'sender' | 'tag';
+
+const tagScratch = new Uint32Array(2);
+
+function put16(to: Uint8Array, at: number, value: number): void {
+  to[at] = value >>> 8;
+  to[at + 1] = value;
+}
+
+function put32(to: Uint8Array, at: number, value: number): void {
+  to[at] = value >>> 24;
+  to[at + 1] = value >>> 16;
+  to[at + 2] = value >>> 8;
+  to[at + 3] = value;
+}
+
+function put48(to: Uint8Array, at: number, value: number): void {
+  put16(to, at, Math.floor(value / 2 ** 32));
+  put32(to, at + 2, value >>> 0);
+}
+
+function put64(to: Uint8Array, at: number, value: number): void {
+  put32(to, at, Math.floor(value / 2 ** 32));
+  put32(to, at + 4, value >>> 0);
+}
+
+function get16(from: Uint8Array, at: number): number {
+  return ((from[at] as number) << 8) | (from[at + 1] as number);
+}
+
+function get32(from: Uint8Array, at: number): number {
+  return ((get16(from, at) << 16) | get16(from, at + 2)) >>> 0;
+}
+
+function get48(from: Uint8Array, at: number): number {
+  return get16(from, at) * 2 ** 32 + get32(from, at + 2);
+}
+
+function get64(from: Uint8Array, at: number): number {
+  return get32(from, at) * 2 ** 32 + get32(from, at + 4);
+}
+
+function assertInteger(name: string, value: number, max: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > max) {
+    throw new RangeError(`frame ${name} must be an integer in 0..${max}, not ${value}`);
+  }
+}
+
+function writeStamp(to: Uint8Array, at: number, stamp: FrameStamp): void {
+  assertInteger('stamp epoch', stamp.epoch, 2 ** 48 - 1);
+  assertInteger('stamp hlc', stamp.hlc, Number.MAX_SAFE_INTEGER);
+  assertInteger('stamp flags', stamp.flags, 0xffff);
+  assertInteger('stamp node', stamp.node, 0xffffffff);
+  put48(to, at, stamp.epoch);
+  put64(to, at + 6, stamp.hlc);
+  put16(to, at + 14, stamp.flags);
+  put32(to, at + 16, stamp.node);
+}
+
+function readStamp(from: Uint8Array, at: number): FrameStamp {
+  return {
+    epoch: get48(from, at),
+    hlc: get64(from, at + 6),
+    flags: get16(from, at + 14),
+    node: get32(from, at + 16),
+  };
+}
+
+/** Writes all but the tag. Throws RangeError for a field that does not fit. */
+export function writeHeader(to: Uint8Array, header: FrameHeader): void {
+  assertInteger('kind', header.kind, frameKindMax);
+  assertInteger('flags', header.flags, 0xff);
+  assertInteger('sender', header.sender, sendersMax - 1);
+  assertInteger('slot', header.slot, 0xffffffff);
+  assertInteger('group', header.group, 0xffff);
+  assertInteger('need', header.need, sendersMax);
+  assertInteger('generation', header.generation, generationMax);
+  assertInteger('epoch', header.epoch, Number.MAX_SAFE_INTEGER);
+  put32(to, 0, frameMagic);
+  to[4] = frameVersion;
+  to[5] = header.kind;
+  to[6] = header.flags;
+  to[7] = header.sender;
+  put32(to, 8, header.slot);
+  put16(to, 12, header.group);
+  to[14] = header.need;
+  to[15] = 0;
+  put64(to, 16, header.generation);
+  writeStamp(to, roundOffset, header.txn);
+  writeStamp(to, roundOffset + stampBytes, header.ballot);
+  put64(to, roundOffset + 2 * stampBytes, header.epoch);
+}
+
+/** Computes the tag of `frame[0, length)`; the fan-out flag must not be set yet. */
+export function sealFrame(frame: Uint8Array, key: SipKey, length: number = frame.length): void {
+  sipHash24(key, frame, tagScratch, length, tagOffset, frameHeaderBytes);
+  for (let half = 0; half < 2; half++) {
+    const value = tagScratch[half] as number;
+    for (let i = 0; i < 4; i++) frame[tagOffset + half * 4 + i] = value >>> (8 * i);
+  }
+}
+
+/** A sealed frame of its own memory. Throws RangeError when it would pass `frameBytesMax`. */
+export function encodeFrame(header: FrameHeader, key: SipKey, body?: Uint8Array): Uint8Array {
+  const length = frameHeaderBytes + (body?.length ?? 0);
+  if (length > frameBytesMax) {
+    throw new RangeError(`a frame has at most ${frameBytesMax} bytes, not ${length}`);
+  }
+  const frame = Buffer.allocUnsafe(length);
+  writeHeader(frame, header);
+  if (body !== undefined) frame.set(body, frameHeaderBytes);
+  sealFrame(frame, key);
+  return frame;
+}
+
+function hasValidTag(frame: Uint8Array, key: SipKey): boolean {
+  sipHash24(key, frame, tagScratch, frame.length, tagOffset, frameHeaderBytes);
+  let difference = 0;
+  for (let half = 0; half < 2; half++) {
+    const value = tagScratch[half] as number;
+    for (let i = 0; i < 4; i++) {
+      difference |= (frame[tagOffset + half * 4 + i] as number) ^ ((value >>> (8 * i)) & 0xff);
+    }
+  }
+  return difference === 0;
+}
+
+/** Whether these bytes claim to be a frame of ours; says nothing about the tag. */
+export function isFrame(frame: Uint8Array): boolean {
+  return (
+    frame.length >= frameHeaderBytes && get32(frame, 0) === frameMagic && frame[4] === frameVersion
+  );
+}
+
+/** What is wrong with received bytes; undefined when they may be read and believed. */
+export function checkFrame(frame: Uint8Array, key: SipKey): FrameFault | undefined {
+  if (frame.length < frameHeaderBytes) return 'short';
+  if (get32(frame, 0) !== frameMagic) return 'magic';
+  if (frame[4] !== frameVersion) return 'version';
+  const kind = frame[5] as number;
+  if (kind === 0 || kind > frameKindMax) return 'kind';
+  const flags = frame[6] as number;
+  if ((flags & ~frameFlag.plain) !== 0) return 'flags';
+  if ((frame[7] as number) >= sendersMax) return 'sender';
+  return hasValidTag(frame, key) ? undefined : 'tag';
+}
+
+/** For a kernel's verdict the tag alone matters; the other faults have verdicts of their own. */
+export function isAuthentic(frame: Uint8Array, key: SipKey): boolean {
+  return hasValidTag(frame, key);
+}
+
+/** Reads a header that `checkFrame` accepted. */
+export function readHeader(frame: Uint8Array): FrameHeader {
+  return {
+    kind: frameKind(frame) as FrameKind,
+    flags: frameFlags(frame),
+    sender: frameSender(frame),
+    slot: frameSlot(frame),
+    group: get16(frame, 12),
+    need: frame[14] as number,
+    generation: frameGeneration(frame),
+    txn: readStamp(frame, roundOffset),
+    ballot: readStamp(frame, roundOffset + stampBytes),
+    epoch: get64(frame, roundOffset + 2 * stampBytes),
+  };
+}
+
+export function frameKind(frame: Uint8Array): number {
+  return frame[5] as number;
+}
+
+export function frameFlags(frame: Uint8Array): number {
+  return frame[6] as number;
+}
+
+export function frameSender(frame: Uint8Array): number {
+  return frame[7] as number;
+}
+
+export function frameSlot(frame: Uint8Array): number {
+  return get32(frame, 8);
+}
+
+export function frameGroup(frame: Uint8Array): number {
+  return get16(frame, 12);
+}
+
+export function frameGeneration(frame: Uint8Array): number {
+  return get64(frame, 16);
+}
+
+/** A copy of TxnId, ballot and epoch as they stand in the frame. */
+export function frameRound(frame: Uint8Array): Uint8Array {
+  return frame.slice(roundOffset, roundOffset + roundBytes);
+}
+
+export function frameBody(frame: Uint8Array): Uint8Array {
+  return frame.subarray(frameHeaderBytes);
+}
+
+/** The only kind that may answer a request plainly; undefined for kinds without one. */
+export function plainReplyKind(kind: number): FrameKind | undefined {
+  switch (kind) {
+    case FrameKind.probe:
+      return FrameKind.probeOk;
+    case FrameKind.preAccept:
+      return FrameKind.preAcceptSame;
+    case FrameKind.accept:
+      return FrameKind.acceptOkEmpty;
+    case FrameKind.commit:
+      return FrameKind.commitOk;
+    case FrameKind.apply:
+      return FrameKind.applyOk;
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * The plain reply to a request: its header with this node's bit and a tag of its own. Throws when
+ * the request's kind has no plain reply.
+ */
+export function encodePlainReply(request: Uint8Array, sender: number, key: SipKey): Uint8Array {
+  const kind = plainReplyKind(frameKind(request));
+  if (kind === undefined) throw new RangeError(`kind ${frameKind(request)} has no plain reply`);
+  assertInteger('sender', sender, sendersMax - 1);
+  const reply = Buffer.allocUnsafe(frameHeaderBytes);
+  reply.set(request.subarray(0, tagOffset));
+  reply[5] = kind;
+  reply[6] = frameFlag.plain;
+  reply[7] = sender;
+  sealFrame(reply, key);
+  return reply;
+}

@@ -1,0 +1,260 @@
+/**
+ * Frames over UDP in all three tiers: 0 `dgram`, 1 one `sendmmsg`, 2 the kernel's fan-out, with the
+ * same bytes on the wire. Owns the node's UDP socket. Verifies what comes in (tag, sender, source
+ * address), lets the quorum notifier count plain replies, and gives the rest to `onFrame`. Delivery
+ * is at most once; it never retries, and never takes a frame that does not fit a datagram.
+ */
+import { createSocket, type RemoteInfo, type Socket } from 'node:dgram';
+import {
+  checkFrame,
+  type FrameFault,
+  frameFlag,
+  frameFlags,
+  frameHeaderBytes,
+  frameSender,
+} from './frame.ts';
+import type { KernelHoloFast } from './holofast.ts';
+import { type GroupMember, socketAddress } from './layout.ts';
+import type { NativeAddon } from './native.ts';
+import type { Tier } from './probe.ts';
+import type { QuorumNotifier, QuorumSlot } from './quorum-notifier.ts';
+import { type SipKey, sipKey } from './siphash.ts';
+import { consumes } from './slot-model.ts';
+
+/** Fits an Ethernet frame; used where the interface's own limit is not known (tier 0). */
+export const ethernetFrameBytesMax = 1472;
+const loopbackFrameBytesMax = 60_000;
+/** Rounds without the kernel in a row, after which it is only tried now and then. */
+export const absentRoundsMax = 16;
+export const retryKernelEveryRounds = 256;
+const socketAddressBytes = 16;
+
+export interface UdpLinkOptions {
+  readonly address: string;
+  /** Tiers 0 and 1; tier 2 takes the kernel's socket. Port 0 lets the kernel choose. */
+  readonly port: number;
+  /** The cluster's key, 16 bytes. */
+  readonly key: Uint8Array;
+  /** Present for tiers 1 and 2. */
+  readonly addon?: NativeAddon;
+  /** Present for tier 2; the caller closes it after the link. */
+  readonly kernel?: KernelHoloFast;
+  /** Counts plain replies before anybody else sees them. */
+  readonly notifier?: QuorumNotifier;
+  /** The frame may be kept. Called only for frames that a known member has sealed. */
+  readonly onFrame: (frame: Uint8Array, sender: number) => void;
+  readonly receiveBufferBytes?: number;
+  readonly sendBufferBytes?: number;
+}
+
+/** fannedOut, sendmmsg, dgram: how it went out. tooLarge: take the TCP link. failed: lost. */
+export type GroupSend = 'fannedOut' | 'sendmmsg' | 'dgram' | 'tooLarge' | 'failed';
+
+export interface UdpLinkCounters {
+  framesReceived: number;
+  /** Plain replies that the notifier dealt with in user space. */
+  framesCounted: number;
+  rejected: Record<FrameFault | 'source', number>;
+  fannedOut: number;
+  /** Rounds that were meant for the kernel and went out by hand. */
+  kernelAbsent: number;
+  sendErrors: number;
+}
+
+interface Group {
+  readonly members: readonly GroupMember[];
+  readonly addresses: Uint8Array;
+}
+
+/** dgram resolves even numeric addresses in a later turn, unless it is told not to. */
+function numericLookup(
+  host: string,
+  _options: unknown,
+  callback: (error: null, address: string, family: number) => void,
+): void {
+  callback(null, host, 4);
+}
+
+export class UdpLink {
+  readonly tier: Tier;
+  readonly port: number;
+  readonly frameBytesMax: number;
+  readonly counters: UdpLinkCounters = {
+    framesReceived: 0,
+    framesCounted: 0,
+    rejected: { short: 0, magic: 0, version: 0, kind: 0, flags: 0, sender: 0, tag: 0, source: 0 },
+    fannedOut: 0,
+    kernelAbsent: 0,
+    sendErrors: 0,
+  };
+  readonly #socket: Socket;
+  readonly #fd: number;
+  readonly #options: UdpLinkOptions;
+  readonly #key: SipKey;
+  readonly #groups = new Map<number, Group>();
+  readonly #members = new Map<number, GroupMember>();
+  #absentRounds = 0;
+  #closed = false;
+
+  /** Rejects with the operating system's error when the address cannot be had. */
+  static open(options: UdpLinkOptions): Promise<UdpLink> {
+    const { receiveBufferBytes, sendBufferBytes } = options;
+    const socket = createSocket({
+      type: 'udp4',
+      lookup: numericLookup,
+      ...(receiveBufferBytes === undefined ? {} : { recvBufferSize: receiveBufferBytes }),
+      ...(sendBufferBytes === undefined ? {} : { sendBufferSize: sendBufferBytes }),
+    });
+    const native =
+      options.kernel?.socket ??
+      options.addon?.udpSocket(
+        options.address,
+        options.port,
+        receiveBufferBytes ?? 0,
+        sendBufferBytes ?? 0,
+      );
+    return new Promise((resolve, reject) => {
+      socket.once('error', reject);
+      socket.once('listening', () => {
+        socket.off('error', reject);
+        resolve(new UdpLink(options, socket, native?.fd ?? -1));
+      });
+      if (native === undefined) socket.bind(options.port, options.address);
+      else socket.bind({ fd: native.fd });
+    });
+  }
+
+  private constructor(options: UdpLinkOptions, socket: Socket, fd: number) {
+    this.#options = options;
+    this.#socket = socket;
+    this.#fd = fd;
+    this.#key = sipKey(options.key);
+    this.tier = options.kernel !== undefined ? 2 : options.addon !== undefined ? 1 : 0;
+    this.port = socket.address().port;
+    this.frameBytesMax =
+      options.kernel?.frameBytesMax ??
+      (options.address.startsWith('127.') ? loopbackFrameBytesMax : ethernetFrameBytesMax);
+    socket.on('error', () => {
+      this.counters.sendErrors++;
+    });
+    socket.on('message', (frame, source) => this.#onMessage(frame, source));
+  }
+
+  /** The peers of one quorum; their addresses are also those that frames are accepted from. */
+  setGroup(id: number, members: readonly GroupMember[]): void {
+    const addresses = new Uint8Array(members.length * socketAddressBytes);
+    members.forEach((member, index) => {
+      addresses.set(socketAddress(member.address, member.port), index * socketAddressBytes);
+      this.#members.set(member.sender, member);
+    });
+    this.#groups.set(id, { members, addresses });
+    this.#options.kernel?.setGroup(id, members);
+  }
+
+  /** One frame to one member. The frame is the link's until the next turn. */
+  send(frame: Uint8Array, sender: number): boolean {
+    const member = this.#members.get(sender);
+    if (this.#closed || member === undefined || frame.length > this.frameBytesMax) return false;
+    if (this.#options.addon === undefined || this.#fd < 0) {
+      this.#sendByDgram(frame, member);
+      return true;
+    }
+    const to = socketAddress(member.address, member.port);
+    const sent = this.#options.addon.sendTo(this.#fd, frame, frame.length, to);
+    if (sent < 0) this.counters.sendErrors++;
+    return sent >= 0;
+  }
+
+  /**
+   * One frame to all members of a group, by the fastest way that works now. With a slot the kernel
+   * is tried first, and the slot tells whether it did it; without it goes out by hand at once.
+   */
+  sendGroup(frame: Uint8Array, id: number, slot?: QuorumSlot): GroupSend {
+    const group = this.#groups.get(id);
+    if (this.#closed || group === undefined) return 'failed';
+    if (frame.length > this.frameBytesMax) return 'tooLarge';
+    const { kernel } = this.#options;
+    if (kernel !== undefined && slot !== undefined && this.#shouldTryKernel()) {
+      const sent = kernel.sendRound(frame, id, slot);
+      if (sent === 'fannedOut') {
+        this.#absentRounds = 0;
+        this.counters.fannedOut++;
+        return 'fannedOut';
+      }
+      if (sent === 'tooLarge') return 'tooLarge';
+      this.#absentRounds++;
+      this.counters.kernelAbsent++;
+    }
+    return this.#sendByHand(frame, group);
+  }
+
+  /** Whether rounds go through the kernel now, as far as is known. */
+  get kernelPresent(): boolean {
+    return this.#options.kernel !== undefined && this.#absentRounds < absentRoundsMax;
+  }
+
+  /** A frame to nobody costs a system call: after some misses only every so many rounds tries. */
+  #shouldTryKernel(): boolean {
+    if (this.#absentRounds < absentRoundsMax) return true;
+    if ((this.#absentRounds - absentRoundsMax + 1) % retryKernelEveryRounds === 0) return true;
+    this.#absentRounds++;
+    this.counters.kernelAbsent++;
+    return false;
+  }
+
+  #sendByHand(frame: Uint8Array, group: Group): GroupSend {
+    const { addon } = this.#options;
+    if (addon === undefined || this.#fd < 0) {
+      for (const member of group.members) this.#sendByDgram(frame, member);
+      return 'dgram';
+    }
+    const count = group.members.length;
+    const sent = addon.sendMany(this.#fd, frame, frame.length, group.addresses, count);
+    if (sent < count) this.counters.sendErrors++;
+    return sent > 0 ? 'sendmmsg' : 'failed';
+  }
+
+  #sendByDgram(frame: Uint8Array, member: GroupMember): void {
+    this.#socket.send(frame, 0, frame.length, member.port, member.address);
+  }
+
+  #onMessage(frame: Uint8Array, source: RemoteInfo): void {
+    this.counters.framesReceived++;
+    const fault = this.#faultOf(frame, source);
+    if (fault !== undefined) {
+      this.counters.rejected[fault]++;
+      return;
+    }
+    const { notifier } = this.#options;
+    if (
+      notifier !== undefined &&
+      frame.length === frameHeaderBytes &&
+      frameFlags(frame) === frameFlag.plain
+    ) {
+      const verdict = notifier.receive(frame);
+      if (verdict === 'quorum') notifier.flush();
+      if (consumes(verdict)) {
+        this.counters.framesCounted++;
+        return;
+      }
+    }
+    this.#options.onFrame(frame, frameSender(frame));
+  }
+
+  #faultOf(frame: Uint8Array, source: RemoteInfo): FrameFault | 'source' | undefined {
+    const fault = checkFrame(frame, this.#key);
+    if (fault !== undefined) return fault;
+    const member = this.#members.get(frameSender(frame));
+    const known = member?.address === source.address && member.port === source.port;
+    return known ? undefined : 'source';
+  }
+
+  /** Closes the socket, and with it the fan-in; idempotent. */
+  close(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
+    this.#closed = true;
+    return new Promise((resolve) => {
+      this.#socket.close(() => resolve());
+    });
+  }
+}
