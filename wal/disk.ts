@@ -1,6 +1,7 @@
 /**
  * The disk as the log sees it: a port, so that the simulator can lose, tear and rot what was
- * written. Opening and reading are synchronous (they happen at start); writing is not.
+ * written. What happens at start is synchronous; what happens while the node serves is not: those
+ * methods take `done`, which is called once, in a later turn.
  */
 export interface Disk {
   /** Names in a directory, sorted; an absent directory is made. */
@@ -8,14 +9,16 @@ export interface Disk {
   /** The whole file. Throws when it is absent or unreadable. */
   read(path: string): Uint8Array;
   exists(path: string): boolean;
-  /** Opens for writing; makes the file when it is absent. */
+  /** Opens for reading and writing; makes the file when it is absent. */
   open(path: string): DiskFile;
   /** Writes a small file whole and makes it durable under its name before it returns. */
   replace(path: string, content: Uint8Array): void;
   rename(from: string, to: string): void;
   remove(path: string): void;
-  /** Makes names (create, rename, remove) in the directory durable. */
+  /** Makes names (create, rename, remove) in the directory durable. Synchronous: start only. */
   syncDirectory(directory: string): void;
+  /** The same without holding up the caller. */
+  syncDirectoryLater(directory: string, done: (error: Error | undefined) => void): void;
   /** Bytes that may still be written before the disk is full. */
   freeBytes(directory: string): number;
 }
@@ -23,17 +26,25 @@ export interface Disk {
 export interface DiskFile {
   /** Bytes in the file. */
   size(): number;
-  /** Synchronous; used at start only. Zeroes are written for real, so that blocks are allocated. */
+  /**
+   * Grows the file to `bytes` with zeroes written for real, so that blocks are allocated and a
+   * later write changes no metadata; durable when it returns. Synchronous: start only.
+   */
   allocate(bytes: number): void;
+  /** The same without holding up the caller. After an error the file's size is unknown. */
+  allocateLater(bytes: number, done: (error: Error | undefined) => void): void;
   truncate(bytes: number): void;
   /**
    * Writes the parts one after the other from `offset`, then makes the data durable (fdatasync).
-   * `done` is called once, in a later turn; after an error the file's content is unknown.
+   * The parts belong to the disk until `done`; after an error the file's content is unknown.
    */
   writeAndSync(
     parts: readonly Uint8Array[],
     offset: number,
     done: (error: Error | undefined) => void,
   ): void;
+  /** The same before it returns; throws. Synchronous: start only. */
+  writeAndSyncNow(parts: readonly Uint8Array[], offset: number): void;
+  /** Every `done` still owed is called before the file goes away. */
   close(): void;
 }

@@ -1,0 +1,198 @@
+/**
+ * The segments that are not (or no longer) part of the log: recycled ones, and a fresh one that is
+ * being filled with zeroes ahead of need. Owned by one `WriteAheadLog`; it never touches a segment
+ * that is part of the log, except to retire it or to give birth to it under its name.
+ */
+import type { Disk, DiskFile } from './disk.ts';
+import { FRESH_NAME, segmentName, spareName } from './segment.ts';
+import { isDiskFull, WalError } from './wal-error.ts';
+
+export interface SegmentPoolOptions {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly segmentBytes: number;
+  /** Retired segments kept for later; more are removed. */
+  readonly sparesMax: number;
+  /** First LSNs in the names of spares found at start. */
+  readonly spares: readonly number[];
+  /** Whether the log may grow by one more segment. */
+  readonly mayGrow: () => boolean;
+  /** The directory is in an unknown state: the log must not go on. */
+  readonly onFailure: (error: Error) => void;
+}
+
+export interface TakenSegment {
+  readonly file: DiskFile;
+  readonly path: string;
+  readonly recycled: boolean;
+}
+
+export type TakeDone = (error: Error | undefined, taken: TakenSegment | undefined) => void;
+
+interface Wanted {
+  readonly firstLsn: number;
+  readonly done: TakeDone;
+}
+
+export class SegmentPool {
+  readonly #options: SegmentPoolOptions;
+  readonly #disk: Disk;
+  /** First LSNs in the names of spares whose retirement is durable, ascending. */
+  readonly #spares: number[];
+  #fresh: DiskFile | undefined;
+  #preparing: DiskFile | undefined;
+  #retirements = 0;
+  #wanted: Wanted | undefined;
+  #closed = false;
+
+  constructor(options: SegmentPoolOptions) {
+    this.#options = options;
+    this.#disk = options.disk;
+    this.#spares = [...options.spares];
+  }
+
+  /** Segments that can be had without asking the disk for room. */
+  get ready(): number {
+    return this.#spares.length + (this.#fresh === undefined ? 0 : 1);
+  }
+
+  /** Starts to fill a segment with zeroes when none is ready; a full disk is found out in `take`. */
+  prepareAhead(): void {
+    if (this.ready > 0 || this.#retirements > 0 || this.#preparing !== undefined) return;
+    this.#guard(() => {
+      if (!this.#closed && this.#hasRoom()) this.#prepare();
+    });
+  }
+
+  /**
+   * Hands over a segment that durably bears the name for `firstLsn`. One `take` at a time.
+   * `HOLO_WAL_DISK_FULL` when there is no room for one; any other error leaves names unknown.
+   */
+  take(firstLsn: number, done: TakeDone): void {
+    this.#wanted = { firstLsn, done };
+    this.#guard(() => this.#serve());
+  }
+
+  /** Takes segments out of the log: they are kept as spares, or removed if there are enough. */
+  retire(firstLsns: readonly number[]): void {
+    if (firstLsns.length === 0 || this.#closed) return;
+    this.#guard(() => {
+      for (const lsn of firstLsns) {
+        this.#disk.rename(this.#path(segmentName(lsn)), this.#path(spareName(lsn)));
+      }
+    });
+    this.#retirements += 1;
+    // A name that is not durable yet may come back, and must then still find its own records.
+    this.#disk.syncDirectoryLater(this.#options.directory, (error) => {
+      this.#retirements -= 1;
+      if (this.#closed) return;
+      if (error !== undefined) this.#options.onFailure(error);
+      else this.#guard(() => this.#keep(firstLsns));
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#wanted = undefined;
+    this.#fresh?.close();
+    this.#preparing?.close();
+    this.#fresh = undefined;
+    this.#preparing = undefined;
+  }
+
+  #keep(firstLsns: readonly number[]): void {
+    for (const lsn of firstLsns) {
+      const path = this.#path(spareName(lsn));
+      if (this.#spares.length < this.#options.sparesMax && this.#hasFullSize(path)) {
+        this.#spares.push(lsn);
+      } else {
+        this.#disk.remove(path);
+      }
+    }
+    this.#serve();
+  }
+
+  #hasFullSize(path: string): boolean {
+    const file = this.#disk.open(path);
+    const bytes = file.size();
+    file.close();
+    return bytes === this.#options.segmentBytes;
+  }
+
+  #serve(): void {
+    const wanted = this.#wanted;
+    if (wanted === undefined || this.#closed) return;
+    const spare = this.#spares.shift();
+    if (spare !== undefined) {
+      const from = this.#path(spareName(spare));
+      this.#adopt(wanted, from, this.#disk.open(from), true);
+    } else if (this.#fresh !== undefined) {
+      const file = this.#fresh;
+      this.#fresh = undefined;
+      this.#adopt(wanted, this.#path(FRESH_NAME), file, false);
+    } else if (this.#retirements === 0 && this.#preparing === undefined) {
+      if (this.#hasRoom()) this.#prepare();
+      else this.#refuse(this.#full('no room for another segment'));
+    }
+  }
+
+  #adopt(wanted: Wanted, from: string, file: DiskFile, recycled: boolean): void {
+    this.#wanted = undefined;
+    const path = this.#path(segmentName(wanted.firstLsn));
+    this.#disk.rename(from, path);
+    this.#disk.syncDirectoryLater(this.#options.directory, (error) => {
+      if (this.#closed || error !== undefined) file.close();
+      if (this.#closed) return;
+      if (error === undefined) wanted.done(undefined, { file, path, recycled });
+      else wanted.done(error, undefined);
+    });
+  }
+
+  #hasRoom(): boolean {
+    const { directory, segmentBytes, mayGrow } = this.#options;
+    return mayGrow() && this.#disk.freeBytes(directory) >= segmentBytes;
+  }
+
+  #prepare(): void {
+    const path = this.#path(FRESH_NAME);
+    const file = this.#disk.open(path);
+    this.#preparing = file;
+    file.allocateLater(this.#options.segmentBytes, (error) => {
+      if (this.#closed) return;
+      this.#preparing = undefined;
+      if (error === undefined) {
+        this.#fresh = file;
+        this.#guard(() => this.#serve());
+        return;
+      }
+      file.close();
+      // What it took of a full disk is given back at once.
+      this.#guard(() => this.#disk.remove(path));
+      this.#refuse(isDiskFull(error) ? this.#full(error.message, error) : error);
+    });
+  }
+
+  #refuse(error: Error): void {
+    const wanted = this.#wanted;
+    this.#wanted = undefined;
+    wanted?.done(error, undefined);
+  }
+
+  /** A name operation that throws leaves the directory in an unknown state. */
+  #guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
+    }
+  }
+
+  #full(what: string, cause?: Error): WalError {
+    const file = this.#options.directory;
+    return new WalError('HOLO_WAL_DISK_FULL', `${file}: ${what}`, { file }, cause);
+  }
+
+  #path(name: string): string {
+    return `${this.#options.directory}/${name}`;
+  }
+}

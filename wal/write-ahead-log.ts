@@ -1,0 +1,469 @@
+/**
+ * The write-ahead log of one node: appends records to a buffer, writes and syncs them in batches,
+ * rolls over segments, and reads everything back at start. Driven by the WAL actor, one turn at a
+ * time; it reads no clock and decides nothing about when to sync (that is `SyncPolicy`).
+ *
+ * At most one write is under way, and none begins before the one before it is durable: the rule by
+ * which a torn tail can be told from damage at start (see replay.ts).
+ */
+import type { Disk, DiskFile } from './disk.ts';
+import {
+  checksumSeed,
+  LSN_MAX,
+  RECORD_ALIGNMENT_BYTES,
+  RECORD_HEADER_BYTES,
+  RecordBatch,
+  recordBytes,
+} from './record.ts';
+import {
+  type OpenedLog,
+  type ReplayedRecord,
+  type ReplaySummary,
+  replay,
+  type SegmentInfo,
+} from './replay.ts';
+import { encodeSegmentHeader, LOG_ID_BYTES, SEGMENT_HEADER_BYTES } from './segment.ts';
+import { SegmentPool, type TakenSegment } from './segment-pool.ts';
+import { WalError } from './wal-error.ts';
+
+const MIB = 1024 * 1024;
+const SEGMENT_BYTES_MAX = 1024 * MIB;
+/** What a record adds to its payload, at the most. */
+const RECORD_OVERHEAD_BYTES_MAX = RECORD_HEADER_BYTES + RECORD_ALIGNMENT_BYTES - 1;
+const STORE_MAX = 0xffff;
+const TYPE_MAX = 0xff;
+/** Empty batches kept for later; two suffice unless a stall has piled up more. */
+const IDLE_BATCHES_MAX = 2;
+/** A batch buffer that one huge record has grown beyond this is not kept. */
+const IDLE_BATCH_BYTES_MAX = 4 * MIB;
+
+export interface WalOptions {
+  /** 16 random bytes, used when the log is made; afterwards the log keeps the id it has. */
+  readonly newLogId: Uint8Array;
+  /** Size of a segment file. Default 16 MiB. */
+  readonly segmentBytes?: number;
+  /** A write is closed at this size; only a single larger record exceeds it. Default 1 MiB. */
+  readonly batchBytesMax?: number;
+  /** Largest record, header included. Default and upper limit: what fits into a segment. */
+  readonly recordBytesMax?: number;
+  /** Bytes appended and not yet durable. Default 64 MiB. */
+  readonly pendingBytesMax?: number;
+  /** `commit` calls waiting. Default 4096. */
+  readonly commitsWaitingMax?: number;
+  /** Retired segments kept for later. Default 2. */
+  readonly sparesMax?: number;
+  /** Size of all segments; at it, the log is as full as on a full disk. Default 16 GiB. */
+  readonly logBytesMax?: number;
+}
+
+/** `durableLsn`: every record up to this one is on disk. */
+export type CommitDone = (error: WalError | undefined, durableLsn: number) => void;
+
+interface Waiter {
+  readonly lsn: number;
+  readonly done: CommitDone;
+}
+
+/** Counted since start, for metrics. */
+export interface WalCounters {
+  batches: number;
+  records: number;
+  /** Written to disk, headers included. */
+  bytes: number;
+  /** Segments begun, and how many of them were recycled. */
+  rolls: number;
+  recycled: number;
+  /** Commits refused because the disk was full. */
+  diskFull: number;
+}
+
+export class WriteAheadLog {
+  readonly logId: Uint8Array;
+  /** What was found at start. */
+  readonly replayed: Readonly<ReplaySummary>;
+  readonly counters: WalCounters = {
+    batches: 0,
+    records: 0,
+    bytes: 0,
+    rolls: 0,
+    recycled: 0,
+    diskFull: 0,
+  };
+  readonly #disk: Disk;
+  readonly #directory: string;
+  readonly #limits: Limits;
+  readonly #seed: number;
+  readonly #pool: SegmentPool;
+  /** Oldest first; the last one is written to. */
+  readonly #segments: SegmentInfo[];
+  #active: DiskFile;
+  #activeUsed: number;
+  #activeBytes: number;
+  /** Set until the first write into the active segment, which carries the header, is durable. */
+  #headerDue: Buffer | undefined;
+
+  /** Batches not yet written, oldest first; records are appended to the last one. */
+  readonly #batches: RecordBatch[] = [];
+  readonly #idleBatches: RecordBatch[] = [];
+  #writing: RecordBatch | undefined;
+  #rolling = false;
+  #pendingBytes = 0;
+  #nextLsn: number;
+  #durableLsn: number;
+  /** Oldest first, so ordered by LSN too. */
+  #waiters: Waiter[] = [];
+  #failed: WalError | undefined;
+  #closed = false;
+  readonly #onWritten = (error: Error | undefined): void => this.#written(error);
+
+  /**
+   * Opens the log in `directory`, or makes one. `onRecord` sees every record from the oldest that
+   * is left, in order, before this returns; when this throws, what it saw is void.
+   *
+   * @throws {WalError} HOLO_WAL_DAMAGED, _MISSING_SEGMENT, _FOREIGN_SEGMENT, _UNSUPPORTED_VERSION,
+   * _UNREADABLE, _BAD_OPTION
+   */
+  static open(
+    disk: Disk,
+    directory: string,
+    options: WalOptions,
+    onRecord: (record: ReplayedRecord) => void,
+  ): WriteAheadLog {
+    const limits = checkOptions(options);
+    const { segmentBytes } = limits;
+    const newLogId = options.newLogId;
+    const opened = replay({ disk, directory, newLogId, segmentBytes, onRecord });
+    return new WriteAheadLog(disk, directory, limits, opened);
+  }
+
+  private constructor(disk: Disk, directory: string, limits: Limits, opened: OpenedLog) {
+    this.#disk = disk;
+    this.#directory = directory;
+    this.#limits = limits;
+    this.logId = opened.logId;
+    this.replayed = opened.summary;
+    this.#seed = checksumSeed(opened.logId);
+    this.#segments = opened.segments;
+    this.#active = opened.active;
+    this.#activeUsed = opened.activeUsedBytes;
+    this.#activeBytes = opened.active.size();
+    this.#nextLsn = opened.nextLsn;
+    this.#durableLsn = opened.nextLsn - 1;
+    this.#pool = new SegmentPool({
+      disk,
+      directory,
+      segmentBytes: limits.segmentBytes,
+      sparesMax: limits.sparesMax,
+      spares: opened.spares,
+      mayGrow: () => this.#bytesWithSpares() + limits.segmentBytes <= limits.logBytesMax,
+      onFailure: (error) => this.#fail('changing names', error),
+    });
+  }
+
+  /** LSN of the oldest record that is left; one above `appendedLsn` when there is none. */
+  get firstLsn(): number {
+    return this.#segments[0]?.firstLsn ?? this.#nextLsn;
+  }
+
+  get appendedLsn(): number {
+    return this.#nextLsn - 1;
+  }
+
+  get durableLsn(): number {
+    return this.#durableLsn;
+  }
+
+  /** Bytes appended and not yet durable, headers included. */
+  get pendingBytes(): number {
+    return this.#pendingBytes;
+  }
+
+  /** A write, or the roll before one, is under way. */
+  get inFlight(): boolean {
+    return this.#writing !== undefined || this.#rolling;
+  }
+
+  /** Why the log is dead for good, if it is. */
+  get failed(): WalError | undefined {
+    return this.#failed;
+  }
+
+  /** Bytes on disk in segments that are part of the log, unused room in the last one included. */
+  get bytes(): number {
+    let bytes = 0;
+    for (const segment of this.#segments) bytes += segment.bytes;
+    return bytes;
+  }
+
+  /** Oldest first; the last one is written to. */
+  segments(): readonly SegmentInfo[] {
+    return [...this.#segments];
+  }
+
+  /** Whether that many records with that many payload bytes in all can be appended now. */
+  hasRoom(payloadBytes: number, records = 1): boolean {
+    const bytes =
+      records === 1
+        ? recordBytes(payloadBytes)
+        : payloadBytes + records * RECORD_OVERHEAD_BYTES_MAX;
+    return this.#pendingBytes + bytes <= this.#limits.pendingBytesMax;
+  }
+
+  /**
+   * Bytes that can still be made durable before the disk (or `logBytesMax`) is full, at the least.
+   * The log keeps nothing back: a caller that must be able to write a checkpoint into a full log
+   * stops taking other records while this is still large enough for it.
+   */
+  roomBytes(): number {
+    const { segmentBytes, batchBytesMax, logBytesMax } = this.#limits;
+    const growth = Math.min(
+      this.#disk.freeBytes(this.#directory),
+      logBytesMax - this.#bytesWithSpares(),
+    );
+    const segments = this.#pool.ready + Math.max(0, Math.floor(growth / segmentBytes));
+    // A batch that does not fit goes whole into the next segment: that much may stay unused.
+    const usable = segmentBytes - SEGMENT_HEADER_BYTES - batchBytesMax;
+    const active = this.#activeBytes - this.#activeUsed - batchBytesMax;
+    const room = Math.max(0, active) + segments * Math.max(0, usable);
+    return Math.max(0, room - this.#pendingBytes);
+  }
+
+  /**
+   * Buffers a record and returns its LSN. `parts` are copied. Nothing reaches the disk before
+   * `commit`, except along with another record's commit.
+   *
+   * @throws {WalError} HOLO_WAL_FULL_BUFFER, _RECORD_TOO_LARGE, _FAILED, _CLOSED
+   */
+  append(store: number, type: number, parts: readonly Uint8Array[]): number {
+    const stopped = this.#stopped();
+    if (stopped !== undefined) throw stopped;
+    let payloadBytes = 0;
+    for (const part of parts) payloadBytes += part.length;
+    const bytes = recordBytes(payloadBytes);
+    const { recordBytesMax, pendingBytesMax } = this.#limits;
+    if (bytes > recordBytesMax) {
+      const message = `a record of ${bytes} bytes exceeds recordBytesMax (${recordBytesMax})`;
+      throw new WalError('HOLO_WAL_RECORD_TOO_LARGE', message);
+    }
+    if (this.#pendingBytes + bytes > pendingBytesMax) {
+      const message = `${this.#pendingBytes} bytes wait for the disk (at most ${pendingBytesMax})`;
+      throw new WalError('HOLO_WAL_FULL_BUFFER', message);
+    }
+    if (store < 0 || store > STORE_MAX || type < 0 || type > TYPE_MAX || this.#nextLsn > LSN_MAX) {
+      throw new RangeError(`store ${store}, type ${type} or LSN ${this.#nextLsn} is out of range`);
+    }
+    this.#batchFor(bytes).append(store, type, parts, payloadBytes);
+    this.#pendingBytes += bytes;
+    const lsn = this.#nextLsn;
+    this.#nextLsn = lsn + 1;
+    return lsn;
+  }
+
+  /**
+   * Makes everything appended so far durable, then calls `done`. While a write is under way, calls
+   * are folded into the next one. When all is durable already, `done` is called before this
+   * returns. With HOLO_WAL_DISK_FULL the records stay buffered, and a later commit tries again;
+   * with HOLO_WAL_FAILED the log is dead.
+   */
+  commit(done: CommitDone): void {
+    const stopped = this.#stopped();
+    if (stopped !== undefined) {
+      done(stopped, this.#durableLsn);
+    } else if (this.#durableLsn === this.appendedLsn) {
+      done(undefined, this.#durableLsn);
+    } else if (this.#waiters.length >= this.#limits.commitsWaitingMax) {
+      const message = `${this.#waiters.length} commits are waiting already`;
+      done(new WalError('HOLO_WAL_TOO_MANY_COMMITS', message), this.#durableLsn);
+    } else {
+      this.#waiters.push({ lsn: this.appendedLsn, done });
+      this.#pump();
+    }
+  }
+
+  /**
+   * Gives up the records below `lsn`, as far as whole segments hold nothing else. Never the segment
+   * that is written to.
+   */
+  truncateBefore(lsn: number): void {
+    if (this.#stopped() !== undefined) return;
+    // The last segment's header must be durable before the one before it may go: at start, a last
+    // segment without a header is told from a damaged log by the segment before it.
+    const keep = this.#headerDue === undefined ? 1 : 2;
+    let count = 0;
+    while (count < this.#segments.length - keep) {
+      const next = this.#segments[count + 1];
+      if (next === undefined || next.firstLsn > lsn) break;
+      count += 1;
+    }
+    this.#pool.retire(this.#segments.splice(0, count).map((segment) => segment.firstLsn));
+  }
+
+  /** No more work is taken; commits that wait get HOLO_WAL_CLOSED, a write under way is finished. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#pool.close();
+    this.#active.close();
+    this.#refuseWaiters(new WalError('HOLO_WAL_CLOSED', 'the log is closed'));
+  }
+
+  #stopped(): WalError | undefined {
+    if (this.#failed !== undefined) return this.#failed;
+    return this.#closed ? new WalError('HOLO_WAL_CLOSED', 'the log is closed') : undefined;
+  }
+
+  /** The batch that takes the next record: each batch becomes one write. */
+  #batchFor(bytes: number): RecordBatch {
+    const last = this.#batches.at(-1);
+    if (last !== undefined && last.bytes + bytes <= this.#limits.batchBytesMax) return last;
+    const batch = this.#idleBatches.pop() ?? new RecordBatch(this.#seed);
+    batch.begin(this.#nextLsn);
+    this.#batches.push(batch);
+    return batch;
+  }
+
+  /** Begins the next write, if somebody waits for one and none is under way. */
+  #pump(): void {
+    if (this.inFlight || this.#waiters.length === 0 || this.#stopped() !== undefined) return;
+    const batch = this.#batches[0];
+    if (batch === undefined) return;
+    if (this.#activeUsed + batch.bytes > this.#activeBytes) {
+      this.#rolling = true;
+      this.#pool.take(this.#durableLsn + 1, (error, taken) => this.#rolled(error, taken));
+      return;
+    }
+    this.#batches.shift();
+    this.#writing = batch;
+    const header = this.#headerDue;
+    if (header === undefined) {
+      this.#active.writeAndSync([batch.content()], this.#activeUsed, this.#onWritten);
+    } else {
+      this.#active.writeAndSync([header, batch.content()], 0, this.#onWritten);
+    }
+  }
+
+  #rolled(error: Error | undefined, taken: TakenSegment | undefined): void {
+    this.#rolling = false;
+    if (this.#stopped() !== undefined) return;
+    if (error instanceof WalError && error.code === 'HOLO_WAL_DISK_FULL') {
+      this.counters.diskFull += 1;
+      this.#refuseWaiters(error);
+      return;
+    }
+    if (error !== undefined || taken === undefined) {
+      this.#fail('beginning a segment', error);
+      return;
+    }
+    const firstLsn = this.#durableLsn + 1;
+    this.#active.close();
+    this.#active = taken.file;
+    this.#activeBytes = taken.file.size();
+    this.#activeUsed = SEGMENT_HEADER_BYTES;
+    this.#headerDue = encodeSegmentHeader({
+      logId: this.logId,
+      firstLsn,
+      previousFirstLsn: this.#segments.at(-1)?.firstLsn ?? 0,
+      segmentBytes: this.#activeBytes,
+      recycled: taken.recycled,
+    });
+    this.#segments.push({ firstLsn, path: taken.path, bytes: this.#activeBytes });
+    this.counters.rolls += 1;
+    if (taken.recycled) this.counters.recycled += 1;
+    this.#pump();
+  }
+
+  #written(error: Error | undefined): void {
+    const batch = this.#writing;
+    this.#writing = undefined;
+    if (batch === undefined) return;
+    if (error !== undefined) {
+      this.#fail('writing', error);
+      return;
+    }
+    this.#headerDue = undefined;
+    this.#activeUsed += batch.bytes;
+    this.#pendingBytes -= batch.bytes;
+    this.counters.batches += 1;
+    this.counters.records += batch.lastLsn - this.#durableLsn;
+    this.counters.bytes += batch.bytes;
+    this.#durableLsn = batch.lastLsn;
+    this.#keepIdle(batch);
+    this.#answerWaiters();
+    this.#pump();
+    if (this.#activeUsed * 2 > this.#activeBytes && !this.#closed) this.#pool.prepareAhead();
+  }
+
+  #keepIdle(batch: RecordBatch): void {
+    if (this.#idleBatches.length >= IDLE_BATCHES_MAX) return;
+    if (batch.capacityBytes <= IDLE_BATCH_BYTES_MAX) this.#idleBatches.push(batch);
+  }
+
+  #answerWaiters(): void {
+    let count = 0;
+    for (const waiter of this.#waiters) {
+      if (waiter.lsn > this.#durableLsn) break;
+      count += 1;
+    }
+    // Out of the list first: `done` may commit again.
+    for (const waiter of this.#waiters.splice(0, count)) waiter.done(undefined, this.#durableLsn);
+  }
+
+  #refuseWaiters(error: WalError): void {
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const waiter of waiters) waiter.done(error, this.#durableLsn);
+  }
+
+  /** Never retried: after a failed sync the kernel may have dropped what it could not write. */
+  #fail(what: string, cause: Error | undefined): void {
+    if (this.#failed !== undefined) return;
+    const reason = cause?.message ?? 'unknown reason';
+    const message = `${this.#directory}: ${what} failed: ${reason}`;
+    const place = { file: this.#directory, lsn: this.#durableLsn + 1 };
+    this.#failed = new WalError('HOLO_WAL_FAILED', message, place, cause);
+    this.#refuseWaiters(this.#failed);
+  }
+
+  #bytesWithSpares(): number {
+    return this.bytes + this.#pool.ready * this.#limits.segmentBytes;
+  }
+}
+
+type Limits = Required<Omit<WalOptions, 'newLogId'>>;
+
+function checkOptions(options: WalOptions): Limits {
+  const segmentBytes = options.segmentBytes ?? 16 * MIB;
+  const roomBytes = segmentBytes - SEGMENT_HEADER_BYTES;
+  const limits: Limits = {
+    segmentBytes,
+    batchBytesMax: options.batchBytesMax ?? Math.min(MIB, Math.floor(roomBytes / 4)),
+    recordBytesMax: options.recordBytesMax ?? roomBytes,
+    pendingBytesMax: options.pendingBytesMax ?? Math.max(64 * MIB, segmentBytes),
+    commitsWaitingMax: options.commitsWaitingMax ?? 4096,
+    sparesMax: options.sparesMax ?? 2,
+    logBytesMax: options.logBytesMax ?? 16 * 1024 * MIB,
+  };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Number.isSafeInteger(value) || value < 0) throw badOption(`${name} is ${value}`);
+  }
+  if (options.newLogId.length !== LOG_ID_BYTES) {
+    throw badOption(`newLogId has ${options.newLogId.length} bytes, not ${LOG_ID_BYTES}`);
+  }
+  if (segmentBytes % 4096 !== 0 || segmentBytes === 0 || segmentBytes > SEGMENT_BYTES_MAX) {
+    throw badOption(`segmentBytes is ${segmentBytes}, not a multiple of 4096 up to 1 GiB`);
+  }
+  if (limits.batchBytesMax > roomBytes || limits.recordBytesMax > roomBytes) {
+    throw badOption('batchBytesMax and recordBytesMax must fit into a segment');
+  }
+  if (limits.pendingBytesMax < limits.recordBytesMax) {
+    throw badOption('pendingBytesMax must hold at least one record of recordBytesMax');
+  }
+  if (limits.logBytesMax < 2 * segmentBytes) {
+    throw badOption('logBytesMax must hold at least two segments');
+  }
+  return limits;
+}
+
+function badOption(what: string): WalError {
+  return new WalError('HOLO_WAL_BAD_OPTION', `write-ahead log: ${what}`);
+}
