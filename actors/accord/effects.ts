@@ -1,0 +1,39 @@
+/**
+ * What the pure core wants done. The shells perform effects in order and decide nothing.
+ *
+ * Durability contract: a `Reply` leaves only when every record of the store that came before it in
+ * the stream of effects is on disk; a `Send` may leave at once (it claims nothing).
+ */
+import type { JournalRecord } from './journal.ts';
+import type { AccordMessage, CommandDefinition } from './messages.ts';
+import type { Timestamp, TxnId } from './timestamp.ts';
+
+export type Effect =
+  | { readonly type: 'Send'; readonly to: number; readonly message: AccordMessage }
+  | { readonly type: 'Reply'; readonly to: number; readonly message: AccordMessage }
+  /** `urgent`: a reply waits for it; else it may ride with a later sync. */
+  | { readonly type: 'Persist'; readonly record: JournalRecord; readonly urgent: boolean }
+  | { readonly type: 'Execute'; readonly execution: Execution }
+  /** All that the read must see has been handed to the executor. */
+  | { readonly type: 'Read'; readonly token: number }
+  /** A transaction of this node's coordinator can never execute. */
+  | { readonly type: 'Refused'; readonly id: TxnId }
+  /** Somebody must find out what became of it. */
+  | {
+      readonly type: 'Recover';
+      readonly id: TxnId;
+      readonly definition: CommandDefinition | undefined;
+    }
+  /** The log need not keep anything below this LSN for the protocol's sake. */
+  | { readonly type: 'LogNeeded'; readonly fromLsn: number }
+  | { readonly type: 'Trace'; readonly event: string; readonly id: TxnId | undefined }
+  /** A safety rule is broken: stop the node and keep the evidence. Never restarted. */
+  | { readonly type: 'Halt'; readonly reason: string };
+
+/** One transaction whose turn has come. Sequences are consecutive. */
+export interface Execution {
+  readonly id: TxnId;
+  readonly executeAt: Timestamp;
+  readonly body: Uint8Array;
+  readonly sequence: number;
+}

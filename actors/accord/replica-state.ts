@@ -1,0 +1,255 @@
+/**
+ * Everything one replica knows, and the few operations that all of its handlers share. Pure: time
+ * comes in as `nowMs`, everything else goes out as effects.
+ */
+import { Command, type Definition, type Waiter } from './command.ts';
+import { ConflictIndex } from './conflict-index.ts';
+import { type Deps, depsOf } from './deps.ts';
+import type { Effect } from './effects.ts';
+import { decodeFootprint, encodeFootprint } from './footprint.ts';
+import type { HybridClock } from './hybrid-clock.ts';
+import type { JournalRecord } from './journal.ts';
+import type { AccordMessage, CommandDefinition } from './messages.ts';
+import { isSettled, STATUS_NAMES, Status } from './status.ts';
+import { compare, keyOf, type Timestamp, type TxnId, ZERO } from './timestamp.ts';
+import { population, type Topology } from './topology.ts';
+
+export interface ReplicaLimits {
+  /** A transaction whose coordinator is elsewhere is looked after when it is undecided this long. */
+  readonly progressDelayMs: number;
+  /** The same for a transaction of this node. */
+  readonly ownProgressDelayMs: number;
+  /** Upper bound of the backoff between two looks. */
+  readonly progressDelayMsMax: number;
+  /** Transactions named in one answer to a read barrier. */
+  readonly barrierIdsMax: number;
+  /** Ids of one settled list, one hint, one fetch. */
+  readonly listIdsMax: number;
+  /** Bytes of bodies sent in answer to one fetch. */
+  readonly fetchBytesMax: number;
+  /** A t0 this far ahead of our clock is refused. */
+  readonly skewUsMax: number;
+  /** How far behind the clock a settlement round stays, so that nothing under way is refused. */
+  readonly settleLagMs: number;
+  /** Pause between two settlement rounds. */
+  readonly settleEveryMs: number;
+}
+
+export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
+  progressDelayMs: 400,
+  ownProgressDelayMs: 2_000,
+  progressDelayMsMax: 4_000,
+  barrierIdsMax: 4_096,
+  listIdsMax: 4_096,
+  fetchBytesMax: 4 * 2 ** 20,
+  skewUsMax: 60_000_000,
+  settleLagMs: 1_000,
+  settleEveryMs: 500,
+});
+
+const BUCKET_US = 1_000_000;
+
+export class ReplicaState {
+  readonly self: number;
+  readonly topology: Topology;
+  readonly clock: HybridClock;
+  readonly limits: ReplicaLimits;
+  /** Uniform in [0, 1): jitter of the progress log, nothing else. */
+  readonly random: () => number;
+
+  readonly commands = new Map<string, Command>();
+  readonly index = new ConflictIndex();
+  /** All commands by whole seconds of their t0: settlement works on ranges of time. */
+  readonly buckets = new Map<number, Set<Command>>();
+  /** Not yet applied, not invalidated. */
+  readonly unsettled = new Set<Command>();
+  /** By member: defined here, not known to be settled there. What a read of that node must see. */
+  readonly unsettledBy = new Map<number, Set<Command>>();
+  /** By member: the last `settledBefore` that it told. */
+  readonly peerSettledBefore = new Map<number, Timestamp>();
+  /** Settled here since the last hint. */
+  settledNow: TxnId[] = [];
+
+  /** No unknown transaction below this is witnessed any more. */
+  fence: Timestamp = ZERO;
+  /** Everything below this that ever executes is applied here. */
+  settledBefore: Timestamp = ZERO;
+  /** Everything below this is applied everywhere and forgotten here. */
+  forgottenBefore: Timestamp = ZERO;
+  sequence = 0;
+  /** Executions up to this sequence are in the store's engine, durable. */
+  flushedSequence = 0;
+  nowMs = 0;
+  effects: Effect[] = [];
+
+  constructor(options: {
+    readonly self: number;
+    readonly topology: Topology;
+    readonly clock: HybridClock;
+    readonly random: () => number;
+    readonly limits?: Partial<ReplicaLimits>;
+  }) {
+    this.self = options.self;
+    this.topology = options.topology;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.limits = { ...REPLICA_LIMITS, ...options.limits };
+    for (const node of this.topology.members) {
+      if (node === this.self) continue;
+      this.unsettledBy.set(node, new Set());
+      this.peerSettledBefore.set(node, ZERO);
+    }
+  }
+
+  get peers(): IterableIterator<number> {
+    return this.peerSettledBefore.keys();
+  }
+
+  send(to: number, message: AccordMessage): void {
+    this.effects.push({ type: 'Send', to, message });
+  }
+
+  reply(to: number, message: AccordMessage): void {
+    this.effects.push({ type: 'Reply', to, message });
+  }
+
+  persist(record: JournalRecord, urgent: boolean): void {
+    this.effects.push({ type: 'Persist', record, urgent });
+  }
+
+  trace(event: string, id?: TxnId): void {
+    this.effects.push({ type: 'Trace', event, id });
+  }
+
+  halt(command: Command, what: string): void {
+    const status = STATUS_NAMES[command.status];
+    const reason = `safety: transaction ${command.key} is ${status} here, but ${what}`;
+    this.effects.push({ type: 'Halt', reason });
+  }
+
+  find(id: TxnId): Command | undefined {
+    return this.commands.get(keyOf(id));
+  }
+
+  /** Settled everywhere that matters and perhaps forgotten: nothing may be begun for it here. */
+  isForgotten(id: TxnId): boolean {
+    return compare(id, this.settledBefore) < 0;
+  }
+
+  /** The record of a transaction, made when it is not there yet. */
+  open(id: TxnId): Command {
+    const key = keyOf(id);
+    const known = this.commands.get(key);
+    if (known !== undefined) return known;
+    const command = new Command(id, key);
+    this.commands.set(key, command);
+    this.unsettled.add(command);
+    const second = Math.floor(id.hlc / BUCKET_US);
+    const bucket = this.buckets.get(second);
+    if (bucket === undefined) this.buckets.set(second, new Set([command]));
+    else bucket.add(command);
+    this.#scheduleFirstCheck(command);
+    return command;
+  }
+
+  /** Ranks spread the replicas, so that rarely two of them recover the same transaction. */
+  #scheduleFirstCheck(command: Command): void {
+    const { members } = this.topology;
+    const own = command.id.node === this.self;
+    const delay = own ? this.limits.ownProgressDelayMs : this.limits.progressDelayMs;
+    const turn = (index: number): number => index + members.length;
+    const rank =
+      (turn(members.indexOf(this.self)) - members.indexOf(command.id.node)) % members.length;
+    command.checkAtMs = this.nowMs + delay * (1 + 0.3 * rank + 0.2 * this.random());
+  }
+
+  /** Learns what the transaction is; logs it. */
+  define(command: Command, definition: Definition): void {
+    if (command.definition !== undefined) return;
+    command.definition = definition;
+    const { footprint, body } = definition;
+    this.persist({ type: 'Defined', id: command.id, footprint, body }, false);
+    this.index.add(command);
+    for (const commands of this.unsettledBy.values()) commands.add(command);
+  }
+
+  /** A vote for the time of execution (accord.md §2.2). */
+  witness(command: Command, definition: Definition, fast: boolean): Timestamp {
+    const { id } = command;
+    const highest = this.index.maxConflict(definition.footprint);
+    if (fast && compare(id, highest) > 0 && id.epoch >= this.topology.epoch) return id;
+    return this.clock.uniqueNow(compare(highest, id) > 0 ? highest : id, id.flags);
+  }
+
+  calcDeps(command: Command, bound: Timestamp): Deps {
+    if (command.definition === undefined) return depsOf([]);
+    return this.index.conflictsBelow(command, command.definition.footprint, bound);
+  }
+
+  /** Ids of the records with t0 in [from, before), ascending. */
+  idsBetween(from: Timestamp, before: Timestamp, keep: (c: Command) => boolean): TxnId[] {
+    const ids: TxnId[] = [];
+    const last = Math.floor(before.hlc / BUCKET_US);
+    for (const [second, bucket] of this.buckets) {
+      if (second < Math.floor(from.hlc / BUCKET_US) || second > last) continue;
+      for (const command of bucket) {
+        const inside = compare(command.id, from) >= 0 && compare(command.id, before) < 0;
+        if (inside && keep(command)) ids.push(command.id);
+      }
+    }
+    return ids.sort(compare);
+  }
+
+  /** Bookkeeping of a transaction that has become Applied or Invalidated here. */
+  settled(command: Command): void {
+    this.unsettled.delete(command);
+    command.settledBy |= this.topology.bit(this.self);
+    this.settledNow.push(command.id);
+    this.coverIfMajority(command);
+  }
+
+  appliedByMajority = (command: Command): boolean =>
+    command.status === Status.Applied &&
+    population(command.settledBy) >= this.topology.quorums.slow;
+
+  coverIfMajority(command: Command): void {
+    if (this.appliedByMajority(command)) this.index.cover(command, this.appliedByMajority);
+  }
+
+  forget(command: Command): void {
+    this.commands.delete(command.key);
+    this.unsettled.delete(command);
+    this.index.remove(command);
+    for (const commands of this.unsettledBy.values()) commands.delete(command);
+    const second = Math.floor(command.id.hlc / BUCKET_US);
+    const bucket = this.buckets.get(second);
+    bucket?.delete(command);
+    if (bucket?.size === 0) this.buckets.delete(second);
+  }
+
+  /** Lets `waiter` wait for `command`, unless there is nothing to wait for. */
+  waitFor(waiter: Waiter, command: Command): void {
+    if (isSettled(command.status)) return;
+    if (waiter.executeAt !== undefined && executesLater(command, waiter.executeAt)) return;
+    command.waiters.push(waiter);
+    waiter.waitingOn += 1;
+  }
+}
+
+/** Decided, and for a time after `time`: whoever executes at `time` need not wait for it. */
+export function executesLater(command: Command, time: Timestamp): boolean {
+  const decided = command.status === Status.Stable || command.status === Status.Committed;
+  return decided && command.executeAt !== undefined && compare(command.executeAt, time) > 0;
+}
+
+export function definitionOf(message: Partial<CommandDefinition>): Definition | undefined {
+  if (message.body === undefined || message.slots === undefined) return undefined;
+  return { footprint: decodeFootprint(message.slots), body: message.body };
+}
+
+export function definitionFields(
+  definition: Definition | undefined,
+): CommandDefinition | Record<string, never> {
+  if (definition === undefined) return {};
+  return { slots: encodeFootprint(definition.footprint), body: definition.body };
+}

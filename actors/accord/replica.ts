@@ -1,0 +1,474 @@
+/**
+ * One replica of a range group: votes, promises, accepted values and facts (accord.md §2.5). Every
+ * handler checks, changes, logs, then answers, and is idempotent under loss, repetition and
+ * reordering. Pure; `replica-actor.ts` performs the effects.
+ */
+import type { Command, Definition } from './command.ts';
+import { decodeDeps, encodeDeps, isSubset, NO_DEPS, without } from './deps.ts';
+import type { Effect } from './effects.ts';
+import { awaitDeps, makeInvalidated, makeStable, unflushed } from './execution.ts';
+import { decodeFootprint } from './footprint.ts';
+import type { JournalRecord } from './journal.ts';
+import type {
+  Accept,
+  AcceptInvalidate,
+  AccordMessage,
+  BeginRead,
+  BeginRecovery,
+  Commit,
+  CommitInvalidate,
+  LookAfter,
+  Nack,
+  PreAccept,
+  Propose,
+  Round,
+  Stable,
+  StatusReply,
+} from './messages.ts';
+import { ProgressLog } from './progress-log.ts';
+import { ReadBarriers } from './read-barrier.ts';
+import { gatherEvidence } from './recovery-evidence.ts';
+import { definitionFields, definitionOf, ReplicaState } from './replica-state.ts';
+import { Settlement } from './settlement.ts';
+import { isDecided, isSettled, Status } from './status.ts';
+import { type Ballot, compare, equal, rejected, type TxnId, ZERO } from './timestamp.ts';
+
+/** What a replica takes: from peers, and from the coordinator of its own node. */
+export type ReplicaMessage = AccordMessage | Propose | BeginRead | LookAfter;
+
+export class Replica {
+  readonly state: ReplicaState;
+  readonly progress: ProgressLog;
+  readonly reads: ReadBarriers;
+  readonly settlement: Settlement;
+
+  constructor(options: ConstructorParameters<typeof ReplicaState>[0]) {
+    this.state = new ReplicaState(options);
+    this.progress = new ProgressLog(this.state);
+    this.reads = new ReadBarriers(this.state);
+    this.settlement = new Settlement(this.state);
+  }
+
+  /** What is to be done since the last call. */
+  takeEffects(): Effect[] {
+    const { effects } = this.state;
+    this.state.effects = [];
+    return effects;
+  }
+
+  tick(nowMs: number): void {
+    this.state.nowMs = nowMs;
+    this.progress.tick();
+    this.reads.tick();
+    this.settlement.tick();
+  }
+
+  handle(from: number, message: ReplicaMessage, nowMs: number): void {
+    this.state.nowMs = nowMs;
+    switch (message.type) {
+      case 'Propose':
+        return this.#propose(message);
+      case 'PreAccept':
+        return this.#preAccept(from, message);
+      case 'Accept':
+        return this.#accept(from, message);
+      case 'AcceptInvalidate':
+        return this.#acceptInvalidate(from, message);
+      case 'Commit':
+        return this.#commit(from, message);
+      case 'Stable':
+        return this.#stable(from, message);
+      case 'CommitInvalidate':
+        return this.#commitInvalidate(message);
+      case 'BeginRecovery':
+        return this.#beginRecovery(from, message);
+      case 'CheckStatus':
+        return this.state.reply(from, this.#statusOf(message.id));
+      case 'StatusReply':
+        return this.#learn(from, message);
+      case 'BeginRead':
+        return this.reads.begin(message.token, decodeFootprint(message.slots));
+      case 'ReadBarrier':
+        return this.reads.answer(from, message);
+      case 'ReadBarrierOk':
+        return this.reads.answered(from, message);
+      case 'LookAfter':
+        return this.progress.lookAfterSoon(decodeDeps(message.ids));
+      case 'Fetch':
+        return this.#fetch(from, decodeDeps(message.ids));
+      case 'SettledHint':
+      case 'Fence':
+      case 'FenceOk':
+      case 'SettledList':
+      case 'CatchUp':
+        return this.settlement.handle(from, message);
+      default:
+        throw new TypeError(`replica: ${message.type} is not for a replica`);
+    }
+  }
+
+  /** A fresh transaction of this node: vote, and tell the others with our deps beside it. */
+  #propose(message: Propose): void {
+    const { state } = this;
+    const { id, slots, body } = message;
+    const command = this.#vote(state.self, id, definitionOf(message));
+    if (command?.executeAt === undefined) return;
+    const deps = encodeDeps(state.calcDeps(command, id));
+    for (const peer of state.peers) state.send(peer, { type: 'PreAccept', id, slots, deps, body });
+    state.reply(state.self, { type: 'PreAcceptOk', id, vote: command.executeAt, deps });
+  }
+
+  #preAccept(from: number, message: PreAccept): void {
+    const { state } = this;
+    const { id } = message;
+    const command = this.#vote(from, id, definitionOf(message));
+    if (command?.executeAt === undefined) return;
+    const deps = state.calcDeps(command, id);
+    const same = isSubset(deps, decodeDeps(message.deps));
+    const answer = same ? null : encodeDeps(deps);
+    state.reply(from, { type: 'PreAcceptOk', id, vote: command.executeAt, deps: answer });
+  }
+
+  /** The first vote stays, however often it is asked for. A promise ends the voting at ballot 0. */
+  #vote(from: number, id: TxnId, definition: Definition | undefined): Command | undefined {
+    const { state } = this;
+    const command = this.#acceptable(from, 'PreAccept', id, ZERO, true);
+    if (command === undefined || command.status === Status.PreAccepted) return command;
+    if (command.status > Status.PreAccepted) {
+      this.#nack(from, id, 'PreAccept', ZERO, 'decided', command.promised);
+      return undefined;
+    }
+    if (definition === undefined) return undefined;
+    state.define(command, definition);
+    const early = compare(id, state.fence) < 0;
+    const skewed = id.hlc > state.clock.presentUs + state.limits.skewUsMax;
+    if (early || skewed) {
+      command.fenced = early;
+      command.executeAt = rejected(state.clock.uniqueNow(early ? id : undefined, id.flags));
+    } else {
+      state.clock.observe(id);
+      command.executeAt = state.witness(command, definition, true);
+    }
+    this.#preAccepted(command, definition);
+    return command;
+  }
+
+  #preAccepted(command: Command, definition: Definition): void {
+    const vote = command.executeAt ?? command.id;
+    command.status = Status.PreAccepted;
+    command.votedFast = equal(vote, command.id);
+    this.state.index.bump(definition.footprint, vote);
+    const { id, votedFast, fenced } = command;
+    this.state.persist({ type: 'PreAccepted', id, vote, votedFast, fenced }, true);
+  }
+
+  #accept(from: number, message: Accept): void {
+    const { state } = this;
+    const { id, ballot, executeAt } = message;
+    const command = this.#acceptable(from, 'Accept', id, ballot, true);
+    if (command === undefined) return;
+    const definition = command.definition ?? definitionOf(message);
+    if (definition === undefined) {
+      return this.#nack(from, id, 'Accept', ballot, 'insufficient', command.promised);
+    }
+    state.define(command, definition);
+    state.clock.observe(executeAt);
+    const deps = decodeDeps(message.deps);
+    command.promised = ballot;
+    command.accepted = ballot;
+    command.executeAt = executeAt;
+    command.deps = deps;
+    command.status = Status.Accepted;
+    state.index.bump(definition.footprint, executeAt);
+    state.persist({ type: 'Accepted', id, ballot, executeAt, deps }, true);
+    const fresh = without(state.calcDeps(command, executeAt), deps);
+    state.reply(from, { type: 'AcceptOk', id, ballot, deps: encodeDeps(fresh) });
+  }
+
+  #acceptInvalidate(from: number, message: AcceptInvalidate): void {
+    const { id, ballot } = message;
+    const command = this.#acceptable(from, 'AcceptInvalidate', id, ballot, true);
+    if (command === undefined) return;
+    command.promised = ballot;
+    command.accepted = ballot;
+    command.deps = undefined;
+    command.status = Status.AcceptedInvalidate;
+    this.state.persist({ type: 'AcceptedInvalidate', id, ballot }, true);
+    this.state.reply(from, { type: 'AcceptInvalidateOk', id, ballot });
+  }
+
+  #commit(from: number, message: Commit): void {
+    const { state } = this;
+    const { id, ballot, executeAt } = message;
+    const command = this.#acceptable(from, 'Commit', id, ballot, false);
+    if (command === undefined) return;
+    if (command.status === Status.Invalidated) return state.halt(command, 'it is committed');
+    if (isDecided(command.status) && !this.#agrees(command, executeAt)) return;
+    if (command.status >= Status.Stable) {
+      return state.reply(from, { type: 'CommitOk', id, ballot });
+    }
+    if (command.status === Status.Committed && compare(command.accepted, ballot) > 0) {
+      return this.#nack(from, id, 'Commit', ballot, 'promised', command.promised);
+    }
+    const definition = command.definition ?? definitionOf(message);
+    if (definition === undefined) {
+      return this.#nack(from, id, 'Commit', ballot, 'insufficient', command.promised);
+    }
+    state.define(command, definition);
+    state.clock.observe(executeAt);
+    const deps = decodeDeps(message.deps);
+    command.promised = ballot;
+    command.accepted = ballot;
+    command.executeAt = executeAt;
+    command.deps = deps;
+    command.status = Status.Committed;
+    state.index.bump(definition.footprint, executeAt);
+    state.persist({ type: 'Committed', id, ballot, executeAt, deps }, true);
+    state.reply(from, { type: 'CommitOk', id, ballot });
+  }
+
+  /** The record when a value may be taken at this ballot; else the refusal is on its way. */
+  #acceptable(
+    from: number,
+    round: Round,
+    id: TxnId,
+    ballot: Ballot,
+    undecided: boolean,
+  ): Command | undefined {
+    const { state } = this;
+    const known = state.find(id);
+    if (known === undefined && state.isForgotten(id)) {
+      this.#nack(from, id, round, ballot, 'truncated', ZERO);
+      return undefined;
+    }
+    const command = known ?? state.open(id);
+    if (undecided && command.status >= Status.Committed) {
+      this.#nack(from, id, round, ballot, 'decided', command.promised);
+      return undefined;
+    }
+    if (compare(command.promised, ballot) > 0) {
+      this.#nack(from, id, round, ballot, 'promised', command.promised);
+      return undefined;
+    }
+    return command;
+  }
+
+  /** A fact: no ballot is looked at. */
+  #stable(from: number, message: Stable): void {
+    const { state } = this;
+    const { id, executeAt } = message;
+    const known = state.find(id);
+    if (known === undefined && state.isForgotten(id)) return;
+    const command = known ?? state.open(id);
+    if (command.status === Status.Invalidated) return state.halt(command, 'it is stable');
+    if (isDecided(command.status) && !this.#agrees(command, executeAt)) return;
+    if (command.status >= Status.Stable) return;
+    const definition = command.definition ?? definitionOf(message);
+    if (definition === undefined) return state.send(from, { type: 'CheckStatus', id });
+    state.define(command, definition);
+    makeStable(state, command, executeAt, decodeDeps(message.deps));
+  }
+
+  #agrees(command: Command, executeAt: TxnId): boolean {
+    if (command.executeAt !== undefined && equal(command.executeAt, executeAt)) return true;
+    this.state.halt(command, `it is decided for ${executeAt.hlc}.${executeAt.node} elsewhere`);
+    return false;
+  }
+
+  #commitInvalidate(message: CommitInvalidate): void {
+    const { state } = this;
+    const known = state.find(message.id);
+    if (known === undefined && state.isForgotten(message.id)) return;
+    const command = known ?? state.open(message.id);
+    if (command.status === Status.Invalidated) return;
+    if (isDecided(command.status)) return state.halt(command, 'it is invalidated');
+    makeInvalidated(state, command);
+  }
+
+  #beginRecovery(from: number, message: BeginRecovery): void {
+    const { state } = this;
+    const { id, ballot } = message;
+    const known = state.find(id);
+    if (known === undefined && state.isForgotten(id)) {
+      return this.#nack(from, id, 'BeginRecovery', ballot, 'truncated', ZERO);
+    }
+    const command = known ?? state.open(id);
+    if (compare(command.promised, ballot) > 0) {
+      return this.#nack(from, id, 'BeginRecovery', ballot, 'promised', command.promised);
+    }
+    state.clock.observe(ballot);
+    if (!equal(command.promised, ballot) && !isSettled(command.status)) {
+      command.promised = ballot;
+      state.persist({ type: 'Promised', id, ballot }, true);
+    }
+    const definition = definitionOf(message);
+    if (command.definition === undefined && definition !== undefined) {
+      state.define(command, definition);
+    }
+    if (command.status === Status.NotDefined && command.definition !== undefined) {
+      command.fenced = compare(id, state.fence) < 0;
+      command.executeAt = state.witness(command, command.definition, false);
+      this.#preAccepted(command, command.definition);
+    }
+    state.reply(from, gatherEvidence(state, command, ballot));
+  }
+
+  /** Only facts, and the definition: votes are never passed on from peer to peer. */
+  #statusOf(id: TxnId): StatusReply {
+    const command = this.state.find(id);
+    if (command === undefined) {
+      const status = this.state.isForgotten(id) ? Status.Truncated : Status.NotDefined;
+      const nothing = { promised: ZERO, accepted: ZERO, executeAt: null, deps: null };
+      return { type: 'StatusReply', id, status, ...nothing };
+    }
+    const { status, promised, accepted } = command;
+    const stable = status === Status.Stable || status === Status.Applied;
+    return {
+      type: 'StatusReply',
+      id,
+      status,
+      promised,
+      accepted,
+      executeAt: (stable && command.executeAt) || null,
+      deps: stable ? encodeDeps(command.deps ?? NO_DEPS) : null,
+      ...definitionFields(command.definition),
+    };
+  }
+
+  #learn(from: number, message: StatusReply): void {
+    const { state } = this;
+    const { id, status, executeAt, deps } = message;
+    if (executeAt !== null && deps !== null) {
+      this.#stable(from, { ...message, type: 'Stable', executeAt, deps });
+    } else if (status === Status.Invalidated) {
+      this.#commitInvalidate({ type: 'CommitInvalidate', id });
+    } else if (status === Status.Truncated) {
+      this.settlement.catchUp(from);
+    } else {
+      const command = state.find(id);
+      const definition = definitionOf(message);
+      if (command === undefined) return;
+      if (definition !== undefined) state.define(command, definition);
+      this.progress.heard(command, message);
+    }
+  }
+
+  #fetch(from: number, ids: readonly TxnId[]): void {
+    let bytes = 0;
+    for (const id of ids) {
+      const command = this.state.find(id);
+      if (command === undefined) continue;
+      bytes += command.definition?.body.length ?? 0;
+      this.state.reply(from, this.#statusOf(id));
+      if (bytes > this.state.limits.fetchBytesMax) return;
+    }
+  }
+
+  #nack(
+    to: number,
+    id: TxnId,
+    round: Round,
+    ballot: Ballot,
+    reason: Nack['reason'],
+    promised: Ballot,
+  ): void {
+    this.state.reply(to, { type: 'Nack', id, round, ballot, reason, promised });
+  }
+
+  /** Takes one log record at start; call `restored` after the last. */
+  restore(record: JournalRecord, lsn: number): void {
+    const { state } = this;
+    if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);
+    if ('before' in record) return this.settlement.restore(record);
+    const command = state.open(record.id);
+    if (command.firstLsn === 0) command.firstLsn = lsn;
+    switch (record.type) {
+      case 'Defined':
+        command.definition = { footprint: record.footprint, body: record.body };
+        return;
+      case 'PreAccepted':
+        command.status = Status.PreAccepted;
+        command.executeAt = record.vote;
+        command.votedFast = record.votedFast;
+        command.fenced = record.fenced;
+        return;
+      case 'Promised':
+        command.promised = record.ballot;
+        return;
+      case 'AcceptedInvalidate':
+        command.promised = record.ballot;
+        command.accepted = record.ballot;
+        command.deps = undefined;
+        command.status = Status.AcceptedInvalidate;
+        return;
+      case 'Accepted':
+      case 'Committed':
+        command.promised = record.ballot;
+        command.accepted = record.ballot;
+        command.executeAt = record.executeAt;
+        command.deps = record.deps;
+        command.status = Status[record.type];
+        return;
+      case 'Stable':
+        command.status = Status.Stable;
+        command.executeAt = record.executeAt;
+        command.deps = record.deps;
+        return;
+      case 'Applied':
+        command.status = Status.Applied;
+        command.sequence = record.sequence;
+        return;
+      case 'Invalidated':
+        command.status = Status.Invalidated;
+        return;
+    }
+  }
+
+  /**
+   * The log has been read. `flushedSequence` is what the store's engine holds; everything after it
+   * is executed again, first in the order that was logged, then by the protocol.
+   */
+  restored(flushedSequence: number, nowMs: number): void {
+    const { state } = this;
+    state.nowMs = nowMs;
+    state.flushedSequence = flushedSequence;
+    state.sequence = flushedSequence;
+    state.index.raiseFloor(state.forgottenBefore);
+    const stable: Command[] = [];
+    for (const command of [...state.commands.values()]) {
+      if (this.settlement.wasForgotten(command)) {
+        state.forget(command);
+        continue;
+      }
+      this.#rebuild(command);
+      if (command.status === Status.Stable) stable.push(command);
+    }
+    for (const command of unflushed(state)) {
+      const { id, executeAt, definition, sequence } = command;
+      if (executeAt === undefined || definition === undefined) continue;
+      const execution = { id, executeAt, body: definition.body, sequence };
+      state.effects.push({ type: 'Execute', execution });
+    }
+    for (const command of stable) if (command.status === Status.Stable) awaitDeps(state, command);
+  }
+
+  #rebuild(command: Command): void {
+    const { state } = this;
+    const { definition, executeAt, status } = command;
+    state.clock.observe(command.promised);
+    state.sequence = Math.max(state.sequence, command.sequence);
+    if (executeAt !== undefined) state.clock.observe(executeAt);
+    if (isSettled(status)) {
+      state.unsettled.delete(command);
+      command.settledBy = state.topology.bit(state.self);
+    } else {
+      // Its coordinator may have died with us: look after it soon.
+      command.checkAtMs = state.nowMs + 100 * (1 + state.random());
+    }
+    if (definition === undefined || status === Status.Invalidated) return;
+    state.index.add(command);
+    state.index.bump(definition.footprint, command.id);
+    if (executeAt !== undefined) state.index.bump(definition.footprint, executeAt);
+    for (const commands of state.unsettledBy.values()) commands.add(command);
+  }
+}

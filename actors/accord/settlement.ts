@@ -1,0 +1,372 @@
+/**
+ * Forgetting, safely (accord.md §2.14, without a sync-point transaction). Once in a while a replica
+ * leads a round for a time X that lies a little in the past:
+ *
+ *  1. Fence: every replica promises, durably, to witness no unknown transaction below X any more,
+ *     and names those it knows. After a quorum has promised, a transaction below X that none of
+ *     them named can never be decided: every later quorum meets a refusal.
+ *  2. The leader sees to it that all that were named are applied (or invalidated) here; then it has
+ *     "settled before X" and sends the list of what executes.
+ *  3. Who has applied the whole list has settled before X as well. What is not in it, and below X,
+ *     can never execute.
+ *
+ * Below the minimum of all members' marks everything is applied everywhere and may be forgotten.
+ * The list is also how a replica that was away catches up. A member that is down stops the
+ * forgetting, not the work.
+ */
+import type { Command } from './command.ts';
+import { type Deps, decodeDeps, encodeDeps, union } from './deps.ts';
+import { makeInvalidated } from './execution.ts';
+import type { JournalRecord } from './journal.ts';
+import type { CatchUp, Fence, FenceOk, SettledHint, SettledList } from './messages.ts';
+import type { ReplicaState } from './replica-state.ts';
+import { isDecided, isSettled, Status } from './status.ts';
+import { compare, keyOf, max, min, type Timestamp, type TxnId, ZERO } from './timestamp.ts';
+import { population } from './topology.ts';
+
+const HINT_EVERY_MS = 2_000;
+
+interface LedRound {
+  readonly before: Timestamp;
+  readonly base: Timestamp;
+  readonly startedMs: number;
+  promised: number;
+  ids: Deps;
+}
+
+interface Task {
+  readonly from: number;
+  readonly before: Timestamp;
+  /** Keys of all that executes below `before`. */
+  readonly executes: ReadonlySet<string>;
+  /** What this replica still has to apply. */
+  missing: readonly TxnId[];
+  fetchAtMs: number;
+}
+
+type Mark = Extract<JournalRecord, { before: Timestamp }>;
+
+export class Settlement {
+  readonly #state: ReplicaState;
+  #round: LedRound | undefined;
+  #task: Task | undefined;
+  #nextRoundMs = 0;
+  #catchUpAtMs = 0;
+  #nextHintMs = 0;
+  /** Some member has told that it holds transactions. */
+  #retaining = false;
+  readonly #down = new Set<number>();
+
+  constructor(state: ReplicaState) {
+    this.#state = state;
+  }
+
+  handle(from: number, message: SettledHint | Fence | FenceOk | SettledList | CatchUp): void {
+    switch (message.type) {
+      case 'SettledHint':
+        return this.#hint(from, message);
+      case 'Fence':
+        return this.#fence(from, message);
+      case 'FenceOk':
+        return this.#fenceOk(from, message);
+      case 'SettledList':
+        return this.#list(from, message);
+      case 'CatchUp':
+        return this.#sendList(from, message.from);
+    }
+  }
+
+  peerUp(peer: number): void {
+    this.#down.delete(peer);
+    this.#sendHint(peer, []);
+  }
+
+  peerDown(peer: number): void {
+    this.#down.add(peer);
+  }
+
+  tick(): void {
+    this.#tellSettled();
+    this.#advanceRound();
+    this.#advanceTask();
+    this.#forget();
+  }
+
+  // ---- what was applied where -------------------------------------------------------------
+
+  #tellSettled(): void {
+    const { settledNow, limits, nowMs, commands } = this.#state;
+    if (settledNow.length === 0) {
+      // Hints may be lost; the mark is told again while there is something to forget.
+      if (commands.size === 0 || nowMs < this.#nextHintMs) return;
+      this.#nextHintMs = nowMs + HINT_EVERY_MS;
+      for (const peer of this.#state.peers) this.#sendHint(peer, []);
+      return;
+    }
+    this.#state.settledNow = [];
+    for (let at = 0; at < settledNow.length; at += limits.listIdsMax) {
+      const ids = settledNow.slice(at, at + limits.listIdsMax);
+      for (const peer of this.#state.peers) this.#sendHint(peer, ids);
+    }
+  }
+
+  #sendHint(peer: number, ids: readonly TxnId[]): void {
+    const { settledBefore } = this.#state;
+    const sorted = [...ids].sort(compare);
+    const retains = this.#state.commands.size > 0;
+    const encoded = encodeDeps(sorted);
+    this.#state.reply(peer, { type: 'SettledHint', ids: encoded, settledBefore, retains });
+  }
+
+  #hint(from: number, message: SettledHint): void {
+    const state = this.#state;
+    const pending = state.unsettledBy.get(from);
+    if (pending === undefined) return;
+    if (message.retains) this.#retaining = true;
+    for (const id of decodeDeps(message.ids)) {
+      const command = state.find(id);
+      if (command !== undefined) this.#settledBy(from, command, pending);
+    }
+    const before = message.settledBefore;
+    const known = state.peerSettledBefore.get(from) ?? ZERO;
+    if (compare(before, known) > 0) {
+      state.peerSettledBefore.set(from, before);
+      for (const command of [...pending]) {
+        if (compare(command.id, before) < 0) this.#settledBy(from, command, pending);
+      }
+    }
+    if (compare(before, state.settledBefore) > 0) this.#lagging(from, before);
+  }
+
+  #settledBy(peer: number, command: Command, pending: Set<Command>): void {
+    command.settledBy |= this.#state.topology.bit(peer);
+    pending.delete(command);
+    this.#state.coverIfMajority(command);
+  }
+
+  // ---- leading a round --------------------------------------------------------------------
+
+  /** The lowest member that is up leads; two leaders at once do no harm. */
+  #leads(): boolean {
+    const { self, topology } = this.#state;
+    return topology.members.find((node) => node === self || !this.#down.has(node)) === self;
+  }
+
+  #advanceRound(): void {
+    const state = this.#state;
+    const { nowMs, limits, clock, topology, self } = state;
+    const round = this.#round;
+    if (round !== undefined) {
+      if (population(round.promised) >= topology.quorums.slow) this.#settleRound(round);
+      else if (nowMs - round.startedMs > 4 * limits.settleEveryMs) this.#round = undefined;
+      return;
+    }
+    if (nowMs < this.#nextRoundMs || this.#task !== undefined || !this.#leads()) return;
+    this.#nextRoundMs = nowMs + limits.settleEveryMs;
+    const hlc = clock.presentUs - limits.settleLagMs * 1_000;
+    const base = state.settledBefore;
+    // A cluster that holds nothing to forget needs no rounds.
+    if (hlc <= base.hlc || (state.commands.size === 0 && !this.#retaining)) return;
+    this.#retaining = false;
+    const before = { epoch: topology.epoch, hlc, flags: 0, node: 0 };
+    this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [] };
+    state.trace('settlement round');
+    for (const peer of state.peers) state.send(peer, { type: 'Fence', before, base });
+    this.#fence(self, { type: 'Fence', before, base });
+  }
+
+  #fence(from: number, message: Fence): void {
+    const state = this.#state;
+    const { before, base } = message;
+    if (before.hlc > state.clock.presentUs + state.limits.skewUsMax) return;
+    // Whatever this node begins from now on lies above the fence.
+    state.clock.observe(before);
+    if (compare(before, state.fence) > 0) {
+      state.fence = before;
+      state.persist({ type: 'Fenced', before }, true);
+    }
+    const ids = encodeDeps(state.idsBetween(base, before, () => true));
+    state.reply(from, { type: 'FenceOk', before, base, ids });
+  }
+
+  #fenceOk(from: number, message: FenceOk): void {
+    const round = this.#round;
+    if (round === undefined || compare(message.before, round.before) !== 0) return;
+    // While the clock stands still, a later round can have the same end and another beginning.
+    if (compare(message.base, round.base) !== 0) return;
+    round.promised |= this.#state.topology.bit(from);
+    round.ids = union(round.ids, decodeDeps(message.ids));
+  }
+
+  /** All that were named are known here from now on, so the progress log settles them. */
+  #settleRound(round: LedRound): void {
+    const state = this.#state;
+    if (compare(round.base, state.settledBefore) !== 0) {
+      // Another leader's list came first.
+      this.#round = undefined;
+      return;
+    }
+    let open = false;
+    for (const id of round.ids) {
+      const command = state.find(id) ?? state.open(id);
+      if (!isSettled(command.status)) open = true;
+    }
+    if (open) return;
+    this.#round = undefined;
+    // A quorum has promised and did not name them: they are known here alone, too late.
+    const named = new Set(round.ids.map((id) => keyOf(id)));
+    this.#invalidateUnlisted(round.before, named);
+    this.#settledUpTo(round.before);
+    for (const peer of state.peers) this.#sendList(peer, round.base);
+  }
+
+  // ---- following --------------------------------------------------------------------------
+
+  /** What executes from `from` on, as far as it is settled here and fits one message. */
+  #sendList(to: number, from: Timestamp): void {
+    const state = this.#state;
+    const complete = compare(from, state.forgottenBefore) >= 0;
+    if (!complete || compare(from, state.settledBefore) >= 0) return;
+    const applied = (command: Command): boolean => command.status === Status.Applied;
+    const all = state.idsBetween(from, state.settledBefore, applied);
+    const rest = all[state.limits.listIdsMax];
+    const before = rest ?? state.settledBefore;
+    const ids = encodeDeps(rest === undefined ? all : all.slice(0, state.limits.listIdsMax));
+    state.reply(to, { type: 'SettledList', base: from, before, ids });
+  }
+
+  #lagging(peer: number, before: Timestamp): void {
+    // The list of a round usually comes right behind; ask only when it does not.
+    const { nowMs, limits, settledBefore } = this.#state;
+    if (this.#task !== undefined) return;
+    const far = before.hlc - settledBefore.hlc > 4 * limits.settleEveryMs * 1_000;
+    if (far || nowMs > this.#catchUpAtMs) this.catchUp(peer);
+  }
+
+  /** Asks the peer for what was settled since our own mark. */
+  catchUp(peer: number): void {
+    const { nowMs, limits, settledBefore } = this.#state;
+    if (nowMs < this.#catchUpAtMs || this.#task !== undefined) return;
+    this.#catchUpAtMs = nowMs + limits.settleEveryMs / 2;
+    this.#state.send(peer, { type: 'CatchUp', from: settledBefore });
+  }
+
+  #list(from: number, message: SettledList): void {
+    const state = this.#state;
+    const { base, before } = message;
+    if (compare(before, state.settledBefore) <= 0 || this.#task !== undefined) return;
+    if (compare(base, state.settledBefore) > 0) return this.catchUp(from);
+    const ids = decodeDeps(message.ids).filter((id) => !state.isForgotten(id));
+    const executes = new Set(ids.map((id) => state.open(id).key));
+    this.#task = { from, before, executes, missing: ids, fetchAtMs: 0 };
+    for (const id of state.idsBetween(state.settledBefore, before, () => true)) {
+      const command = state.find(id);
+      if (command === undefined || executes.has(command.key) || !isDecided(command.status))
+        continue;
+      return state.halt(command, 'it is not among the settled');
+    }
+    this.#advanceTask();
+  }
+
+  /** What is below the mark and not in the list can never execute, also if first heard of now. */
+  #invalidateUnlisted(before: Timestamp, executes: ReadonlySet<string>): void {
+    const state = this.#state;
+    for (const command of [...state.unsettled]) {
+      if (compare(command.id, before) >= 0 || executes.has(command.key)) continue;
+      if (isDecided(command.status)) return state.halt(command, 'it is not among the settled');
+      makeInvalidated(state, command);
+    }
+  }
+
+  #advanceTask(): void {
+    const task = this.#task;
+    const state = this.#state;
+    if (task === undefined) return;
+    this.#invalidateUnlisted(task.before, task.executes);
+    task.missing = task.missing.filter((id) => {
+      const command = state.find(id);
+      if (command === undefined) return !state.isForgotten(id);
+      if (command.status !== Status.Invalidated) return command.status !== Status.Applied;
+      state.halt(command, 'it is among the settled');
+      return false;
+    });
+    if (task.missing.length === 0) {
+      this.#task = undefined;
+      this.#settledUpTo(task.before);
+      this.#catchUpAtMs = 0;
+      for (const [peer, mark] of state.peerSettledBefore) {
+        if (compare(mark, state.settledBefore) > 0 && !this.#down.has(peer)) this.catchUp(peer);
+      }
+      return;
+    }
+    if (state.nowMs < task.fetchAtMs) return;
+    task.fetchAtMs = state.nowMs + 100;
+    const unknown = task.missing.filter((id) => {
+      const command = state.find(id);
+      return command === undefined || command.status < Status.Stable;
+    });
+    if (unknown.length === 0) return;
+    const to = this.#down.has(task.from) ? this.#someoneElse(task) : task.from;
+    state.send(to, { type: 'Fetch', ids: encodeDeps(unknown) });
+  }
+
+  #someoneElse(task: Task): number {
+    for (const [peer, mark] of this.#state.peerSettledBefore) {
+      if (!this.#down.has(peer) && compare(mark, task.before) >= 0) return peer;
+    }
+    return task.from;
+  }
+
+  #settledUpTo(before: Timestamp): void {
+    const state = this.#state;
+    if (compare(before, state.settledBefore) <= 0) return;
+    state.settledBefore = before;
+    state.persist({ type: 'SettledBefore', before }, false);
+    for (const peer of state.peers) this.#sendHint(peer, []);
+  }
+
+  // ---- forgetting -------------------------------------------------------------------------
+
+  /** Drops whole seconds that every member has settled and that this node has flushed. */
+  #forget(): void {
+    const state = this.#state;
+    let everywhere = state.settledBefore;
+    for (const mark of state.peerSettledBefore.values()) everywhere = min(everywhere, mark);
+    if (compare(everywhere, state.forgottenBefore) <= 0) return;
+    let forgotten = state.forgottenBefore;
+    for (const second of [...state.buckets.keys()].sort((a, b) => a - b)) {
+      const end = { epoch: everywhere.epoch, hlc: (second + 1) * 1_000_000, flags: 0, node: 0 };
+      if (compare(end, everywhere) > 0) break;
+      const bucket = state.buckets.get(second) ?? new Set<Command>();
+      if (![...bucket].every((command) => this.#forgettable(command, everywhere))) break;
+      for (const command of bucket) state.forget(command);
+      forgotten = max(forgotten, end);
+    }
+    if (compare(forgotten, state.forgottenBefore) <= 0) return;
+    state.forgottenBefore = forgotten;
+    state.persist({ type: 'ForgottenBefore', before: forgotten }, false);
+    const oldest = state.commands.values().next().value;
+    state.effects.push({ type: 'LogNeeded', fromLsn: oldest?.firstLsn ?? 0 });
+  }
+
+  #forgettable(command: Command, everywhere: Timestamp): boolean {
+    if (!isSettled(command.status)) return false;
+    if (command.sequence > this.#state.flushedSequence) return false;
+    return command.executeAt === undefined || compare(command.executeAt, everywhere) < 0;
+  }
+
+  restore(record: Mark): void {
+    const state = this.#state;
+    const { before } = record;
+    if (record.type === 'Fenced') state.fence = max(state.fence, before);
+    else if (record.type === 'SettledBefore')
+      state.settledBefore = max(state.settledBefore, before);
+    else state.forgottenBefore = max(state.forgottenBefore, before);
+  }
+
+  /** Its records are still in an old segment, but it was forgotten before the restart. */
+  wasForgotten(command: Command): boolean {
+    const { forgottenBefore } = this.#state;
+    return compare(command.id, forgottenBefore) < 0;
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * Who replicates, and how many of them make a quorum (accord.md §2.3). Immutable per epoch; an old
+ * transaction is judged by the topology of its own epoch for ever.
+ *
+ * Sets of nodes are bit sets: bit i stands for the i-th member in ascending order of node id, so
+ * that a reply that comes twice counts once.
+ */
+
+export const MEMBERS_MAX = 9;
+
+export interface QuorumSizes {
+  /** Failures that are survived: floor((N-1)/2). */
+  readonly failures: number;
+  /** Slow and recovery quorum: N - f. */
+  readonly slow: number;
+  /** Votes for t0 among the electorate that decide: floor((E+f)/2) + 1. */
+  readonly fast: number;
+  /** More electorate members than this without a vote for t0: no fast path any more. E - F. */
+  readonly fastRejectsMax: number;
+}
+
+/** `replicas` = N, `electorate` = E; needs N - f <= E <= N. */
+export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
+  const failures = Math.floor((replicas - 1) / 2);
+  const slow = replicas - failures;
+  if (electorate < slow || electorate > replicas) {
+    throw new RangeError(
+      `an electorate of ${electorate} among ${replicas} replicas: must be ${slow} to ${replicas}`,
+    );
+  }
+  const fast = Math.floor((electorate + failures) / 2) + 1;
+  return { failures, slow, fast, fastRejectsMax: electorate - fast };
+}
+
+export class Topology {
+  readonly epoch: number;
+  /** Node ids, ascending. */
+  readonly members: readonly number[];
+  readonly quorums: QuorumSizes;
+  /** Bit set of the fast-path electorate. */
+  readonly electorate: number;
+  readonly #bits: ReadonlyMap<number, number>;
+
+  constructor(epoch: number, members: readonly number[], electorate: readonly number[]) {
+    this.epoch = epoch;
+    this.members = [...members].sort((a, b) => a - b);
+    if (this.members.length > MEMBERS_MAX) {
+      throw new RangeError(`${members.length} members: at most ${MEMBERS_MAX}`);
+    }
+    this.#bits = new Map(this.members.map((node, index) => [node, 1 << index]));
+    this.quorums = quorumSizes(this.members.length, new Set(electorate).size);
+    this.electorate = 0;
+    for (const node of electorate) {
+      const bit = this.bit(node);
+      if (bit === 0) throw new RangeError(`electorate: node ${node} is not a member`);
+      this.electorate |= bit;
+    }
+  }
+
+  /** 0 for a node that is no member: it can never be counted. */
+  bit(node: number): number {
+    return this.#bits.get(node) ?? 0;
+  }
+
+  /** Members of the electorate in a bit set. */
+  electors(set: number): number {
+    return population(set & this.electorate);
+  }
+}
+
+export function population(set: number): number {
+  let rest = set;
+  let count = 0;
+  while (rest !== 0) {
+    rest &= rest - 1;
+    count += 1;
+  }
+  return count;
+}
