@@ -114,6 +114,19 @@ EXPORTED(hf_attach_fan_in)
 	return NULL;
 }
 
+/* detachFanIn(fd): the socket lives on; from now on all frames come up. */
+EXPORTED(hf_detach_fan_in)
+{
+	napi_value values[1];
+	int unused = 0;
+	arguments(env, info, values, 1);
+	if (setsockopt(int_of(env, values[0], -1), SOL_SOCKET, SO_DETACH_FILTER, &unused,
+		       sizeof(unused)) &&
+	    errno != ENOENT)
+		return fail(env, "detach socket filter", errno);
+	return NULL;
+}
+
 static int detach_clsact(struct kernel *kernel)
 {
 	LIBBPF_OPTS(bpf_tc_opts, filter, .handle = kernel->filter.handle,

@@ -311,26 +311,50 @@ EXPORTED(hf_test_run)
 	return result;
 }
 
-/* ids(handle) -> {socketProgram, slotsMap, groupsMap}: for a second process with the same objects. */
+static int program_id(int fd, uint32_t *id)
+{
+	struct bpf_prog_info info;
+	uint32_t size = sizeof(info);
+	memset(&info, 0, sizeof(info));
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return -errno;
+	*id = info.id;
+	return 0;
+}
+
+/* ids(handle) -> {fanOutProgram, socketProgram, slotsMap}: to name the objects in other processes. */
 EXPORTED(hf_ids)
 {
 	napi_value values[1], result;
-	struct bpf_prog_info program;
 	struct bpf_map_info map;
-	uint32_t size = sizeof(program);
+	uint32_t fan_out = 0, fan_in = 0, size = sizeof(map);
 	arguments(env, info, values, 1);
 	struct kernel *kernel = kernel_of(env, values[0]);
 	if (!kernel)
 		return NULL;
-	napi_create_object(env, &result);
-	memset(&program, 0, sizeof(program));
-	if (bpf_obj_get_info_by_fd(kernel->programs[PROGRAM_SOCKET], &program, &size))
-		return fail(env, "program info", errno);
-	set_int(env, result, "socketProgram", program.id);
-	size = sizeof(map);
 	memset(&map, 0, sizeof(map));
-	if (bpf_obj_get_info_by_fd(kernel->maps[MAP_SLOTS], &map, &size))
-		return fail(env, "map info", errno);
+	if (program_id(kernel->programs[PROGRAM_FAN_OUT], &fan_out) ||
+	    program_id(kernel->programs[PROGRAM_SOCKET], &fan_in) ||
+	    bpf_obj_get_info_by_fd(kernel->maps[MAP_SLOTS], &map, &size))
+		return fail(env, "object ids", errno);
+	napi_create_object(env, &result);
+	set_int(env, result, "fanOutProgram", fan_out);
+	set_int(env, result, "socketProgram", fan_in);
 	set_int(env, result, "slotsMap", map.id);
+	return result;
+}
+
+/* programAlive(id): whether the kernel still holds the program; needs CAP_SYS_ADMIN. */
+EXPORTED(hf_program_alive)
+{
+	napi_value values[1], result;
+	arguments(env, info, values, 1);
+	int fd = bpf_prog_get_fd_by_id(uint_of(env, values[0], 0));
+	int error = errno;
+	if (fd < 0 && error != ENOENT)
+		return fail(env, "look for program", error);
+	if (fd >= 0)
+		close(fd);
+	napi_get_boolean(env, fd >= 0, &result);
 	return result;
 }

@@ -78,10 +78,12 @@ EXPORTED(hf_counters);
 EXPORTED(hf_slots);
 EXPORTED(hf_test_run);
 EXPORTED(hf_ids);
+EXPORTED(hf_program_alive);
 /* addon-attach.c */
 EXPORTED(hf_attach_fan_out);
 EXPORTED(hf_attach_xdp);
 EXPORTED(hf_attach_fan_in);
+EXPORTED(hf_detach_fan_in);
 EXPORTED(hf_detach);
 EXPORTED(hf_break_fan_out);
 void detach_all(struct kernel *kernel);

@@ -268,7 +268,8 @@ export function frameGeneration(frame: Uint8Array): number {
 
 /** A copy of TxnId, ballot and epoch as they stand in the frame. */
 export function frameRound(frame: Uint8Array): Uint8Array {
-  return frame.slice(roundOffset, roundOffset + roundBytes);
+  // Not slice(): of a Buffer that is a view, and the round outlives the frame.
+  return Uint8Array.from(frame.subarray(roundOffset, roundOffset + roundBytes));
 }
 
 export function frameBody(frame: Uint8Array): Uint8Array {

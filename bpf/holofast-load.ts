@@ -6,7 +6,7 @@
  * node --import tsx bpf/holofast-load.ts --interface eth0 --directory /sys/fs/bpf/holofast/n1
  *      --uid 1000 --gid 1000 [--xdp native|generic] [--unload]
  */
-import { readdirSync, rmdirSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { type Artifacts, artifactsIn, loadAddon, type NativeAddon, oneLine } from './native.ts';
@@ -23,6 +23,8 @@ export interface LoadOptions {
 
 /** Throws Error with the operating system's reason; then nothing is pinned. */
 export function loadAndPin(addon: NativeAddon, options: LoadOptions): void {
+  // What is pinned there already may be in use: it is not ours to remove.
+  if (existsSync(options.directory)) throw new Error(`${options.directory} exists already`);
   const handle = addon.open((options.artifacts ?? artifactsIn()).object);
   try {
     // Only a link can be pinned; a clsact filter would outlive the pins unseen.

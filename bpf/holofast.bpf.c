@@ -224,7 +224,7 @@ static __always_inline __u32 count_bits(__u32 bits)
 static __always_inline int is_authentic(const struct hf_frame *frame)
 {
 	struct hf_settings *own = bpf_map_lookup_elem(&settings, &only_key);
-	return own && hf_header_tag((const __u64 *)frame, own->key) == frame->tag;
+	return own && hf_header_tag((const hf_word *)frame, own->key) == frame->tag;
 }
 
 /* The quorum is complete. Without room in the ring the frame itself is the notification. */

@@ -83,6 +83,7 @@ export class KernelHoloFast {
   readonly #destination: Uint8Array;
   readonly #batch = new ArrayBuffer(eventBatchMax * eventLayout.bytes);
   readonly #events = new DataView(this.#batch);
+  #socketLeft = false;
   #closed = false;
 
   /** Throws Error with the operating system's reason; nothing stays behind then. */
@@ -209,6 +210,11 @@ export class KernelHoloFast {
     return this.#addon.counters(this.#handle);
   }
 
+  /** The kernel's id of the fan-out program, as bpftool shows it. */
+  fanOutProgramId(): number {
+    return this.#addon.ids(this.#handle).fanOutProgram;
+  }
+
   /** Attaches the fan-out again after it was removed from outside. Throws as `open` does. */
   reattach(): void {
     const { interfaceName, fanOut = 'auto', pinned } = this.#options;
@@ -222,13 +228,20 @@ export class KernelHoloFast {
     this.#addon.breakFanOut(this.#handle);
   }
 
+  /** The socket is about to be closed by its owner: it is not touched any more. */
+  leaveSocket(): void {
+    this.#socketLeft = true;
+  }
+
   /**
-   * Detaches and unloads; idempotent. The socket stays: its owner closes it, and only then does
-   * the fan-in filter go. The notifier goes on counting the frames that come up.
+   * Detaches and unloads; idempotent. The socket stays its owner's. Quorums that were complete in
+   * the kernel are told before this returns; the notifier then counts the frames that come up.
    */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#addon.detach(this.#handle);
+    if (!this.#socketLeft) this.#addon.detachFanIn(this.socket.fd);
     this.notifier.leaveKernel();
     this.#addon.close(this.#handle);
   }

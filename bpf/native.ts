@@ -77,7 +77,8 @@ export interface NativeAddon {
     program: KernelProgram,
     packet: Uint8Array,
   ): { verdict: number; packet: Uint8Array };
-  ids(handle: KernelHandle): { socketProgram: number; slotsMap: number };
+  ids(handle: KernelHandle): { fanOutProgram: number; socketProgram: number; slotsMap: number };
+  programAlive(id: number): boolean;
   attachFanOut(
     handle: KernelHandle,
     interfaceName: string,
@@ -86,6 +87,7 @@ export interface NativeAddon {
   ): 'tcx' | 'clsact';
   attachXdp(handle: KernelHandle, interfaceName: string, generic: boolean): void;
   attachFanIn(handle: KernelHandle, fd: number): void;
+  detachFanIn(fd: number): void;
   detach(handle: KernelHandle): void;
   breakFanOut(handle: KernelHandle): void;
   onEvents(handle: KernelHandle, batch: ArrayBuffer, callback: (count: number) => void): void;

@@ -75,8 +75,8 @@ function selfTest(addon: NativeAddon, artifacts: Artifacts): string | undefined 
     return selfTestRound(addon, kernel, members, key);
   } finally {
     for (const member of members) addon.closeFd(member.fd);
-    addon.closeFd(kernel.socket.fd);
     kernel.close();
+    addon.closeFd(kernel.socket.fd);
   }
 }
 

@@ -52,7 +52,11 @@ export interface QuorumNotifier {
   receive(frame: Uint8Array, source?: FrameSource): Verdict;
   /** The votes so far; 0 for a slot that is no longer this generation's. */
   votes(slot: QuorumSlot): number;
-  /** Idempotent; replies that come later are stale. */
+  /**
+   * Idempotent. Late replies to a round with its quorum are dropped until the slot serves another
+   * round: nobody waits for them, and waking for each would cost what the quorum saved. Without
+   * its quorum the round ends here, and its replies are stale: they come up.
+   */
   release(slot: QuorumSlot): void;
   /** Hands over the quorums that `receive` found. */
   flush(): void;
@@ -105,7 +109,8 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
   }
 
   release(slot: QuorumSlot): void {
-    if (this.#allocator.release(slot.slot, slot.generation)) this.#model.disarm(slot.slot);
+    if (!this.#allocator.release(slot.slot, slot.generation)) return;
+    if (!this.#model.isComplete(slot.slot)) this.#model.disarm(slot.slot);
   }
 
   flush(): void {
@@ -134,6 +139,8 @@ export class KernelQuorumNotifier implements QuorumNotifier {
   #bytes: Uint8Array;
   readonly #allocator: SlotAllocator;
   readonly #rounds: (CountedRound | undefined)[] = new Array(slotsMax).fill(undefined);
+  /** What each slot is armed with; it stays after the release of a round with its quorum. */
+  readonly #armed = new Float64Array(slotsMax);
   /** One per slot: its quorum was handed over (by the ring, or by a frame that came up). */
   readonly #delivered = new Uint8Array(slotsMax);
   #pending: QuorumEvent[] = [];
@@ -167,17 +174,27 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     this.#words[at + electorateWord] =
       round.electorate | (round.need << 16) | (round.replyKind << 24);
     this.#rounds[slot] = round;
+    this.#armed[slot] = generation;
     this.#delivered[slot] = 0;
     Atomics.store(this.#words, at + 1, Math.floor(generation / 2 ** 16));
     Atomics.store(this.#words, at, (generation % 2 ** 16) * 2 ** 16);
     return { slot, generation };
   }
 
-  /** The kernel's memory is about to go: counting goes on in a copy, by the frames that come up. */
+  /**
+   * The kernel's memory is about to go, and nothing votes in it any more: tells the quorums that
+   * are complete there, and goes on in a copy with the frames that come up.
+   */
   leaveKernel(): void {
     const copy = this.#bytes.slice().buffer;
     this.#words = new Uint32Array(copy);
     this.#bytes = new Uint8Array(copy);
+    this.#rounds.forEach((round, slot) => {
+      const votes = (this.#words[slot * wordsPerSlot] as number) & 0xffff;
+      if (round === undefined || countBits(votes) < round.need) return;
+      this.#deliver(slot, this.#allocator.generation(slot), votes);
+    });
+    this.flush();
   }
 
   /** Whether the kernel has fanned a frame of this round out: it looks at once, after sending. */
@@ -210,7 +227,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     const slot = frameSlot(frame);
     const generation = frameGeneration(frame);
     const round = this.#rounds[slot];
-    if (round === undefined || this.#allocator.generation(slot) !== generation) return 'stale';
+    if (round === undefined || this.#armed[slot] !== generation) return 'stale';
     if (!isSameRound(round, frame)) return 'stale';
     const sender = frameSender(frame);
     if (sender >= sendersMax || ((round.electorate >>> sender) & 1) === 0) return 'foreign';
@@ -228,8 +245,10 @@ export class KernelQuorumNotifier implements QuorumNotifier {
 
   release(slot: QuorumSlot): void {
     if (!this.#allocator.release(slot.slot, slot.generation)) return;
+    if (this.#delivered[slot.slot] === 1) return;
     Atomics.store(this.#words, slot.slot * wordsPerSlot, 0);
     this.#rounds[slot.slot] = undefined;
+    this.#armed[slot.slot] = 0;
   }
 
   flush(): void {

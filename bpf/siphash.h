@@ -17,8 +17,11 @@
 		v2 += v1, v1 = HF_ROTL(v1, 17), v1 ^= v2, v2 = HF_ROTL(v2, 32);                    \
 	} while (0)
 
+/* The frame is written by its fields and read by words: the compiler has to know. */
+typedef __u64 __attribute__((may_alias)) hf_word;
+
 /* The words are read as they lie in memory: little-endian machines only, as the loader checks. */
-static inline __attribute__((always_inline)) __u64 hf_header_tag(const __u64 *words,
+static inline __attribute__((always_inline)) __u64 hf_header_tag(const hf_word *words,
 								  const __u64 *key)
 {
 	__u64 v0 = key[0] ^ 0x736f6d6570736575ULL, v1 = key[1] ^ 0x646f72616e646f6dULL;

@@ -142,6 +142,12 @@ export class SlotModel {
     return this.#slots[index]?.votes ?? 0;
   }
 
+  /** Whether the armed round has its quorum. */
+  isComplete(index: number): boolean {
+    const slot = this.#slots[index];
+    return slot?.round !== undefined && countBits(slot.votes) >= slot.round.need;
+  }
+
   generation(index: number): number {
     return this.#slots[index]?.generation ?? 0;
   }

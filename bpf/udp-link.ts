@@ -37,7 +37,7 @@ export interface UdpLinkOptions {
   readonly key: Uint8Array;
   /** Present for tiers 1 and 2. */
   readonly addon?: NativeAddon;
-  /** Present for tier 2; the caller closes it after the link. */
+  /** Present for tier 2; its socket becomes the link's, the rest the caller closes. */
   readonly kernel?: KernelHoloFast;
   /** Counts plain replies before anybody else sees them. */
   readonly notifier?: QuorumNotifier;
@@ -253,6 +253,7 @@ export class UdpLink {
   close(): Promise<void> {
     if (this.#closed) return Promise.resolve();
     this.#closed = true;
+    this.#options.kernel?.leaveSocket();
     return new Promise((resolve) => {
       this.#socket.close(() => resolve());
     });

@@ -148,6 +148,14 @@ describe('frame', () => {
     expect(() => encodeFrame(header(), key, new Uint8Array(body.length + 1))).toThrow(RangeError);
   });
 
+  test('a round does not change with the frame that it was taken from', () => {
+    const frame = encodeFrame(header(), key);
+    const taken = frameRound(frame);
+    const before = Uint8Array.from(taken);
+    frame.fill(0xff);
+    expect(taken).toEqual(before);
+  });
+
   test('TxnId, ballot and epoch begin at a multiple of eight', () => {
     expect(roundOffset % 8).toBe(0);
   });

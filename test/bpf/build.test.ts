@@ -1,0 +1,54 @@
+/** The build says in one line what is missing, and is not a failure unless it is required. */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { buildHoloFast } from '../../bpf/build.ts';
+import { loadAddon } from '../../bpf/native.ts';
+import { probe } from '../../bpf/probe.ts';
+
+let directory: string;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'holofast-build-'));
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+test('without compilers: one line with the package to install, and nothing half-built', () => {
+  vi.stubEnv('PATH', directory);
+  const result = buildHoloFast(directory);
+  vi.unstubAllEnvs();
+  expect(result.built).toBe(false);
+  expect(result.message).toMatch(/^[^\n]+\(Debian: apt install [a-z0-9-]+\)$/);
+  expect(readdirSync(directory)).toEqual([]);
+});
+
+test('a missing or broken addon is an answer, and means tier 0', () => {
+  const nowhere = { addon: join(directory, 'no.node'), object: join(directory, 'no.o') };
+  expect(loadAddon(nowhere).reason).toMatch(/not built/);
+  expect(probe(nowhere)).toEqual({ tier: 0, reason: expect.stringMatching(/not built/) });
+  const broken = { ...nowhere, addon: import.meta.filename };
+  expect(probe(broken).tier).toBe(0);
+});
+
+test('an object that does not load means tier 1, with the reason', () => {
+  const { addon } = loadAddon();
+  if (addon === undefined || process.getuid?.() !== 0) return;
+  const built = buildHoloFast();
+  expect(built.built).toBe(true);
+  const { tier, reason } = probe({
+    addon: join(import.meta.dirname, '../../dist/bpf/holofast.node'),
+    object: '/nonexistent.o',
+  });
+  expect(tier).toBe(1);
+  expect(reason).toMatch(/open BPF object: No such file/);
+  expect(reason).not.toMatch(/\n/);
+});
+
+test('nothing is written to stderr by a probe', () => {
+  const script = join(import.meta.dirname, '../../bpf/probe.ts');
+  const code = `import(${JSON.stringify(script)}).then((m) => console.log(JSON.stringify(m.probe())))`;
+  const run = spawnSync(process.execPath, ['--import', 'tsx', '-e', code], { encoding: 'utf8' });
+  expect(run.stderr).toBe('');
+  expect(JSON.parse(run.stdout)).toHaveProperty('tier');
+});
