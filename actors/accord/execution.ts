@@ -7,7 +7,7 @@ import { Command, type Waiter } from './command.ts';
 import type { Deps } from './deps.ts';
 import { executesLater, type ReplicaState } from './replica-state.ts';
 import { Status } from './status.ts';
-import { compare, type Timestamp, type TxnId } from './timestamp.ts';
+import type { Timestamp, TxnId } from './timestamp.ts';
 
 /** A read that looks at the applied state once everything it must see is part of it. */
 export class ReadWaiter implements Waiter {
@@ -135,18 +135,4 @@ function execute(state: ReplicaState, command: Command): void {
   const execution = { id, executeAt, body: definition.body, sequence: command.sequence };
   state.effects.push({ type: 'Execute', execution });
   state.settled(command);
-}
-
-/** After a restart: the executions that the engine does not hold yet, in their order. */
-export function unflushed(state: ReplicaState): Command[] {
-  const commands: Command[] = [];
-  for (const command of state.commands.values()) {
-    if (command.sequence > state.flushedSequence) commands.push(command);
-  }
-  return commands.sort((a, b) => a.sequence - b.sequence);
-}
-
-/** Order by executeAt: for tests and traces. */
-export function byExecuteAt(a: Command, b: Command): number {
-  return compare(a.executeAt ?? a.id, b.executeAt ?? b.id);
 }

@@ -250,8 +250,7 @@ export type AccordMessage =
   | Fetch
   | CatchUp;
 
-/** Who inside a node a message from a peer is for. */
-export const TO_COORDINATOR: ReadonlySet<AccordMessage['type']> = new Set([
+const FOR_COORDINATOR: ReadonlySet<string> = new Set<AccordMessage['type']>([
   'PreAcceptOk',
   'AcceptOk',
   'AcceptInvalidateOk',
@@ -259,3 +258,8 @@ export const TO_COORDINATOR: ReadonlySet<AccordMessage['type']> = new Set([
   'Nack',
   'RecoverOk',
 ]);
+
+/** Inside a node, answers go to the coordinator, everything else to the replica. */
+export function isForCoordinator(message: { readonly type: string }): message is AccordMessage {
+  return FOR_COORDINATOR.has(message.type);
+}

@@ -5,8 +5,8 @@
  */
 import type { Command, Definition } from './command.ts';
 import { decodeDeps, encodeDeps, isSubset, NO_DEPS, without } from './deps.ts';
-import type { Effect } from './effects.ts';
-import { awaitDeps, makeInvalidated, makeStable, unflushed } from './execution.ts';
+import type { Effect, Execution } from './effects.ts';
+import { awaitDeps, makeInvalidated, makeStable } from './execution.ts';
 import { decodeFootprint } from './footprint.ts';
 import type { JournalRecord } from './journal.ts';
 import type {
@@ -384,7 +384,8 @@ export class Replica {
     if (command.firstLsn === 0) command.firstLsn = lsn;
     switch (record.type) {
       case 'Defined':
-        command.definition = { footprint: record.footprint, body: record.body };
+        // A copy: the record lies inside a whole segment's buffer.
+        command.definition = { footprint: record.footprint, body: record.body.slice() };
         return;
       case 'PreAccepted':
         command.status = Status.PreAccepted;
@@ -443,13 +444,20 @@ export class Replica {
       this.#rebuild(command);
       if (command.status === Status.Stable) stable.push(command);
     }
-    for (const command of unflushed(state)) {
-      const { id, executeAt, definition, sequence } = command;
-      if (executeAt === undefined || definition === undefined) continue;
-      const execution = { id, executeAt, body: definition.body, sequence };
-      state.effects.push({ type: 'Execute', execution });
-    }
+    for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (command.status === Status.Stable) awaitDeps(state, command);
+  }
+
+  /** Executions that the engine does not hold, in their order. */
+  unflushed(): Execution[] {
+    const { commands, flushedSequence } = this.state;
+    const executions: Execution[] = [];
+    for (const { id, executeAt, definition, sequence } of commands.values()) {
+      if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)
+        continue;
+      executions.push({ id, executeAt, body: definition.body, sequence });
+    }
+    return executions.sort((a, b) => a.sequence - b.sequence);
   }
 
   #rebuild(command: Command): void {

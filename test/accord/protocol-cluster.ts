@@ -9,7 +9,7 @@ import { encodeFootprint, footprintOf } from '../../actors/accord/footprint.ts';
 import { HybridClock } from '../../actors/accord/hybrid-clock.ts';
 import { decodeRecord, encodeRecord, type JournalRecord } from '../../actors/accord/journal.ts';
 import type { AccordMessage } from '../../actors/accord/messages.ts';
-import { TO_COORDINATOR } from '../../actors/accord/messages.ts';
+import { isForCoordinator } from '../../actors/accord/messages.ts';
 import { Replica, type ReplicaMessage } from '../../actors/accord/replica.ts';
 import { compare, keyOf, type Timestamp } from '../../actors/accord/timestamp.ts';
 import { Topology } from '../../actors/accord/topology.ts';
@@ -406,9 +406,8 @@ export class ProtocolCluster {
     const { incarnation } = from.id === to ? target : { incarnation: undefined };
     this.at(delay, () => {
       if (!target.up || (incarnation !== undefined && incarnation !== target.incarnation)) return;
-      if (TO_COORDINATOR.has(message.type as AccordMessage['type'])) {
-        target.coordinator.handle(from.id, message as AccordMessage, this.nowMs);
-      } else target.replica.handle(from.id, message, this.nowMs);
+      if (isForCoordinator(message)) target.coordinator.handle(from.id, message, this.nowMs);
+      else target.replica.handle(from.id, message, this.nowMs);
       this.#perform(target);
     });
   }

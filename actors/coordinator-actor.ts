@@ -1,0 +1,247 @@
+/**
+ * Shell of the coordinator: collects the units of a turn, has the batcher close transactions and
+ * read barriers, feeds the pure coordinator, and keeps the clients' deadlines.
+ */
+
+import type { CommandUnit } from '../transport/resp/command-unit.ts';
+import { Batcher, type BatchLimits } from './accord/batcher.ts';
+import { Coordinator, type CoordinatorLimits, type Path } from './accord/coordinator.ts';
+import { encodeFootprint } from './accord/footprint.ts';
+import type { HybridClock } from './accord/hybrid-clock.ts';
+import type { AccordMessage, CommandDefinition } from './accord/messages.ts';
+import { keyOf, type TxnId } from './accord/timestamp.ts';
+import type { Topology } from './accord/topology.ts';
+import type { ExecutorMessage } from './executor-actor.ts';
+import type { Outbox } from './outbox.ts';
+import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
+import type { ReplicaActorMessage } from './replica-actor.ts';
+import type { ActorRef } from './runtime/actor-ref.ts';
+import type { ActorContext, Behavior } from './runtime/behavior.ts';
+
+export type CoordinatorActorMessage =
+  | { readonly type: 'Unit'; readonly unit: CommandUnit }
+  | { readonly type: 'Protocol'; readonly from: number; readonly message: AccordMessage }
+  | { readonly type: 'Refused'; readonly id: TxnId }
+  | {
+      readonly type: 'Recover';
+      readonly id: TxnId;
+      readonly definition: CommandDefinition | undefined;
+    }
+  /** Transactions and reads whose clients have been answered. */
+  | { readonly type: 'Executed'; readonly keys: readonly string[] }
+  | { readonly type: 'ReadsDone'; readonly tokens: readonly number[] }
+  /** Reads that met a key past its deadline: they become transactions. */
+  | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
+  | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  | { readonly type: 'Tick' };
+
+export interface CoordinatorOptions {
+  readonly self: number;
+  readonly topology: Topology;
+  readonly clock: HybridClock;
+  readonly limits: Partial<CoordinatorLimits>;
+  readonly batch: Partial<BatchLimits>;
+  readonly commandTimeoutMs: number;
+  readonly tickMs: number;
+  readonly outbox: Outbox;
+  /** Peers whose links are up as this actor begins. */
+  readonly connected: () => ReadonlySet<number>;
+  readonly replica: ActorRef<ReplicaActorMessage>;
+  readonly executor: ActorRef<ExecutorMessage>;
+  readonly observe: CoordinatorObserver;
+}
+
+export interface CoordinatorObserver {
+  decided(path: Path): void;
+  batch(kind: 'transaction' | 'read', commands: number, bytes: number): void;
+  units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
+}
+
+interface Awaiting {
+  readonly units: readonly PendingUnit[];
+  readonly deadlineMs: number;
+}
+
+export function coordinatorActor(
+  context: ActorContext<CoordinatorActorMessage>,
+  options: CoordinatorOptions,
+): Behavior<CoordinatorActorMessage> {
+  const { clock: time } = context;
+  const { self, topology, clock, outbox, executor, commandTimeoutMs, observe } = options;
+  const coordinator = new Coordinator({ self, topology, clock, limits: options.limits });
+  const batcher = new Batcher<PendingUnit>(options.batch);
+  /** By transaction key and by read token: clients that wait for an execution. */
+  const transactions = new Map<string, Awaiting>();
+  const reads = new Map<number, Awaiting>();
+  let lastToken = 0;
+  let barriers = 0;
+
+  // Every peer is down until its link says otherwise.
+  for (const node of topology.members) {
+    const reachable = node === self || options.connected().has(node);
+    if (!reachable) coordinator.peerDown(node, time.monotonicMs());
+  }
+  context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
+
+  function unit(message: Extract<CoordinatorActorMessage, { type: 'Unit' }>): void {
+    const nowMs = time.monotonicMs();
+    const pending = new PendingUnit(message.unit, nowMs, nowMs + commandTimeoutMs);
+    if (!batcher.add(pending)) pending.fail(REFUSED.busy);
+  }
+
+  /** One transaction, and one barrier, for all that waits. */
+  function closeBatches(): void {
+    // Without a majority nothing is begun: what waits can still be refused for certain.
+    if (!coordinator.quorumReachable) return;
+    const nowMs = time.monotonicMs();
+    for (;;) {
+      const batch = batcher.nextTransaction(coordinator.underWay);
+      if (batch === undefined) break;
+      const body = joined(batch.works);
+      const id = coordinator.propose(batch.footprint, body, nowMs);
+      const key = keyOf(id);
+      transactions.set(key, { units: batch.works, deadlineMs: earliest(batch.works) });
+      executor.tell({ type: 'Expect', key, units: batch.works });
+      observe.batch('transaction', batch.commands, body.length);
+      perform();
+    }
+    for (;;) {
+      const batch = batcher.nextRead(barriers);
+      if (batch === undefined) break;
+      lastToken += 1;
+      barriers += 1;
+      reads.set(lastToken, { units: batch.works, deadlineMs: earliest(batch.works) });
+      executor.tell({ type: 'ExpectRead', token: lastToken, units: batch.works });
+      const slots = encodeFootprint(batch.footprint);
+      const begin = { type: 'BeginRead', token: lastToken, slots } as const;
+      options.replica.tell({ type: 'Protocol', from: self, message: begin });
+      observe.batch('read', batch.commands, 0);
+    }
+  }
+
+  function perform(): void {
+    for (const effect of coordinator.takeEffects()) {
+      if (effect.type === 'Send') outbox.send(effect.to, effect.message);
+      else {
+        observe.decided(effect.path);
+        context.trace(keyOf(effect.id), effect.path);
+      }
+    }
+  }
+
+  function executed(keys: readonly string[]): void {
+    const nowMs = time.monotonicMs();
+    for (const key of keys) {
+      report('transaction', transactions.get(key), nowMs);
+      transactions.delete(key);
+    }
+  }
+
+  function readsDone(tokens: readonly number[]): void {
+    const nowMs = time.monotonicMs();
+    for (const token of tokens) {
+      if (!reads.has(token)) continue;
+      report('read', reads.get(token), nowMs);
+      reads.delete(token);
+      barriers -= 1;
+    }
+  }
+
+  function report(kind: 'transaction' | 'read', done: Awaiting | undefined, nowMs: number): void {
+    for (const pending of done?.units ?? []) {
+      observe.units(kind, pending.count, nowMs - pending.receivedMs);
+    }
+  }
+
+  function refused(id: TxnId): void {
+    const key = keyOf(id);
+    for (const pending of transactions.get(key)?.units ?? []) pending.fail(REFUSED.invalidated);
+    if (transactions.delete(key)) executor.tell({ type: 'Forget', key });
+  }
+
+  function tick(): void {
+    const nowMs = time.monotonicMs();
+    coordinator.tick(nowMs);
+    const late = batcher.drop((pending) => pending.deadlineMs > nowMs);
+    const why = coordinator.quorumReachable ? REFUSED.timeout : REFUSED.quorum;
+    for (const pending of late) pending.fail(why);
+    for (const [key, { units, deadlineMs }] of transactions) {
+      if (deadlineMs > nowMs) continue;
+      for (const pending of units) pending.fail(INDETERMINATE.timeout);
+      transactions.delete(key);
+      executor.tell({ type: 'Forget', key });
+    }
+    for (const [token, { units, deadlineMs }] of reads) {
+      if (deadlineMs > nowMs) continue;
+      for (const pending of units) pending.fail(REFUSED.read);
+      reads.delete(token);
+      barriers -= 1;
+      executor.tell({ type: 'ForgetRead', token });
+    }
+  }
+
+  function failAll(waiting: string, underWay: string): void {
+    for (const pending of batcher.drop(() => false)) pending.fail(waiting);
+    for (const { units } of transactions.values()) {
+      for (const pending of units) pending.fail(underWay);
+    }
+    for (const { units } of reads.values()) for (const pending of units) pending.fail(waiting);
+  }
+
+  return {
+    receive(message) {
+      switch (message.type) {
+        case 'Unit':
+          return unit(message);
+        case 'Protocol':
+          coordinator.handle(message.from, message.message, time.monotonicMs());
+          return perform();
+        case 'Executed':
+          return executed(message.keys);
+        case 'ReadsDone':
+          return readsDone(message.tokens);
+        case 'Retry':
+          for (const pending of message.units) batcher.addToTransactions(pending);
+          return;
+        case 'Refused':
+          return refused(message.id);
+        case 'Recover':
+          coordinator.recover(message.id, message.definition, time.monotonicMs());
+          return perform();
+        case 'PeerUp':
+          return coordinator.peerUp(message.peer);
+        case 'PeerDown':
+          coordinator.peerDown(message.peer, time.monotonicMs());
+          return perform();
+        case 'Tick':
+          tick();
+          return perform();
+      }
+    },
+    turnEnd: closeBatches,
+    stopped(reason) {
+      const stopping = reason.kind === 'shutdown' || reason.kind === 'normal';
+      if (stopping) failAll(REFUSED.stopping, INDETERMINATE.stopping);
+      else failAll(REFUSED.stopping, INDETERMINATE.crashed);
+    },
+    describe: () => ({
+      underWay: coordinator.underWay,
+      recoveries: coordinator.recoveries,
+      waiting: batcher.waiting,
+      transactions: transactions.size,
+      reads: reads.size,
+      quorumReachable: coordinator.quorumReachable,
+    }),
+  };
+}
+
+function joined(units: readonly PendingUnit[]): Uint8Array {
+  const [only] = units;
+  // A lone unit is copied too: its bytes lie in a socket's buffer that would be kept alive.
+  if (units.length === 1 && only !== undefined) return Buffer.from(only.bytes);
+  return Buffer.concat(units.map((pending) => pending.bytes));
+}
+
+function earliest(units: readonly PendingUnit[]): number {
+  return units.reduce((least, { deadlineMs }) => Math.min(least, deadlineMs), Infinity);
+}

@@ -1,0 +1,242 @@
+/**
+ * Executor: runs transaction bodies against the state machine, strictly in the order in which the
+ * replica hands them over, and serves reads in between. Renders the replies of this node's own
+ * clients. Flushes the state machine in the background, never ahead of the log.
+ */
+
+import { Arguments } from '../storage/arguments.ts';
+import type { Engine, FlushBatch } from '../storage/engine/engine.ts';
+import type { EngineError } from '../storage/errors.ts';
+import { NO_REPLY } from '../storage/reply.ts';
+import { StateMachine } from '../storage/state-machine.ts';
+import { ReplyWriter } from '../transport/resp/encoder.ts';
+import { UnitReplies } from '../transport/resp/unit-replies.ts';
+import type { Execution } from './accord/effects.ts';
+import { keyOf } from './accord/timestamp.ts';
+import type { CoordinatorActorMessage } from './coordinator-actor.ts';
+import type { PendingUnit } from './pending-unit.ts';
+import type { ReplicaActorMessage } from './replica-actor.ts';
+import type { ActorRef } from './runtime/actor-ref.ts';
+import type { ActorContext, Behavior } from './runtime/behavior.ts';
+import type { WalMessage, WalReply } from './wal-actor.ts';
+
+export type ExecutorMessage =
+  /** Clients of this node that wait for the transaction. */
+  | { readonly type: 'Expect'; readonly key: string; readonly units: readonly PendingUnit[] }
+  | {
+      readonly type: 'ExpectRead';
+      readonly token: number;
+      readonly units: readonly PendingUnit[];
+    }
+  | { readonly type: 'Forget'; readonly key: string }
+  | { readonly type: 'ForgetRead'; readonly token: number }
+  /** `generation`: the executor incarnation that it is meant for. */
+  | { readonly type: 'Execute'; readonly generation: number; readonly execution: Execution }
+  | { readonly type: 'Read'; readonly generation: number; readonly token: number }
+  | WalReply
+  | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
+  | { readonly type: 'Tick' };
+
+export interface ExecutorOptions {
+  readonly openEngine: () => Engine;
+  readonly cacheBytesMax: number;
+  readonly dirtyBytesMax: number;
+  /** A flush begins after this long, however little has changed. */
+  readonly flushEveryMs: number;
+  readonly wal: ActorRef<WalMessage>;
+  readonly replica: ActorRef<ReplicaActorMessage>;
+  readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  /** Wall clock, for the deadlines that ephemeral reads look at. */
+  readonly nowMs: () => number;
+  readonly observe: (machine: StateMachine) => void;
+}
+
+export function executorActor(
+  context: ActorContext<ExecutorMessage>,
+  options: ExecutorOptions,
+): Behavior<ExecutorMessage> {
+  const { wal, replica, coordinator } = options;
+  const generation = context.incarnation;
+  const engine = new LogFirstEngine(options.openEngine(), (proceed) => awaitLog(proceed));
+  const machine = new StateMachine({
+    engine,
+    cacheBytesMax: options.cacheBytesMax,
+    dirtyBytesMax: options.dirtyBytesMax,
+  });
+  const args = new Arguments();
+  const writer = new ReplyWriter(2);
+  const replies = new UnitReplies(writer);
+  const expected = new Map<string, readonly PendingUnit[]>();
+  const expectedReads = new Map<number, readonly PendingUnit[]>();
+  let executedKeys: string[] = [];
+  let doneTokens: number[] = [];
+  let retries: PendingUnit[] = [];
+  let proceedWithFlush: (() => void) | undefined;
+  let nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
+
+  context.timers.startPeriodic('tick', 100, { type: 'Tick' });
+  const { flushedSequence } = machine;
+  replica.tell({ type: 'ExecutorReady', flushedSequence, generation });
+
+  /** The engine must not know a transaction that the log could still lose. */
+  function awaitLog(proceed: () => void): void {
+    proceedWithFlush = proceed;
+    wal.tell({ type: 'Sync', token: 0, replyTo: context.thisIncarnation });
+  }
+
+  function execute({ id, executeAt, body, sequence }: Execution): void {
+    if (sequence <= machine.appliedSequence) return;
+    const key = keyOf(id);
+    const units = expected.get(key);
+    machine.begin(executeAt);
+    if (units === undefined) {
+      for (let at = 0; at < body.length; ) {
+        at = args.next(body, at);
+        machine.run(args, NO_REPLY);
+      }
+    } else {
+      executeFor(units, body);
+      expected.delete(key);
+      executedKeys.push(key);
+    }
+    machine.commit(sequence);
+  }
+
+  /** The same commands, and the replies that each unit is owed. */
+  function executeFor(units: readonly PendingUnit[], body: Uint8Array): void {
+    let at = 0;
+    for (const pending of units) {
+      replies.begin(pending.unit);
+      for (let left = pending.count; left > 0; left -= 1) {
+        at = args.next(body, at);
+        replies.next();
+        machine.run(args, writer);
+      }
+      pending.complete(replies.finish());
+    }
+  }
+
+  function read(token: number): void {
+    const units = expectedReads.get(token);
+    if (units === undefined) return;
+    expectedReads.delete(token);
+    doneTokens.push(token);
+    const nowMs = options.nowMs();
+    for (const pending of units) if (!readFor(pending, nowMs)) retries.push(pending);
+  }
+
+  /** `false`: some key is past its deadline, and only a transaction may decide that it is gone. */
+  function readFor(pending: PendingUnit, nowMs: number): boolean {
+    const { unit } = pending;
+    replies.begin(unit);
+    let at = 0;
+    for (let left = unit.count; left > 0; left -= 1) {
+      at = args.next(unit.bytes, at);
+      replies.next();
+      if (machine.read(args, nowMs, writer)) continue;
+      writer.take();
+      return false;
+    }
+    pending.complete(replies.finish());
+    return true;
+  }
+
+  function tellTurn(): void {
+    if (executedKeys.length > 0) coordinator.tell({ type: 'Executed', keys: executedKeys });
+    if (retries.length > 0) coordinator.tell({ type: 'Retry', units: retries });
+    if (doneTokens.length > 0) coordinator.tell({ type: 'ReadsDone', tokens: doneTokens });
+    executedKeys = [];
+    retries = [];
+    doneTokens = [];
+  }
+
+  function considerFlush(): void {
+    const nowMs = context.clock.monotonicMs();
+    const due = machine.needsFlush || nowMs >= nextFlushMs;
+    if (!due || machine.flushing || machine.appliedSequence === machine.flushedSequence) return;
+    nextFlushMs = nowMs + options.flushEveryMs;
+    machine.flush((error) => context.thisIncarnation.tell({ type: 'FlushDone', error }));
+  }
+
+  return {
+    receive(message) {
+      switch (message.type) {
+        case 'Expect':
+          expected.set(message.key, message.units);
+          return;
+        case 'ExpectRead':
+          expectedReads.set(message.token, message.units);
+          return;
+        case 'Forget':
+          expected.delete(message.key);
+          return;
+        case 'ForgetRead':
+          expectedReads.delete(message.token);
+          return;
+        case 'Execute':
+          if (message.generation === generation) execute(message.execution);
+          return;
+        case 'Read':
+          if (message.generation === generation) read(message.token);
+          return;
+        case 'Durable': {
+          const proceed = proceedWithFlush;
+          proceedWithFlush = undefined;
+          return proceed?.();
+        }
+        case 'FlushDone':
+          if (message.error !== undefined) throw message.error;
+          replica.tell({ type: 'Flushed', sequence: machine.flushedSequence });
+          return;
+        case 'Tick':
+          return options.observe(machine);
+      }
+    },
+    turnEnd() {
+      tellTurn();
+      considerFlush();
+    },
+    stopped() {
+      engine.close();
+    },
+    describe: () => ({
+      appliedSequence: machine.appliedSequence,
+      flushedSequence: machine.flushedSequence,
+      keys: machine.size,
+      cachedKeys: machine.cachedKeys,
+      cacheBytes: machine.cacheBytes,
+      dirtyBytes: machine.dirtyBytes,
+    }),
+  };
+}
+
+/** An engine that commits only after the log is durable up to what the commit holds. */
+class LogFirstEngine implements Engine {
+  readonly #engine: Engine;
+  readonly #whenLogged: (proceed: () => void) => void;
+
+  constructor(engine: Engine, whenLogged: (proceed: () => void) => void) {
+    this.#engine = engine;
+    this.#whenLogged = whenLogged;
+  }
+
+  get meta(): Engine['meta'] {
+    return this.#engine.meta;
+  }
+
+  get(...key: Parameters<Engine['get']>): ReturnType<Engine['get']> {
+    return this.#engine.get(...key);
+  }
+
+  page(position: number, limit: number): ReturnType<Engine['page']> {
+    return this.#engine.page(position, limit);
+  }
+
+  commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {
+    this.#whenLogged(() => this.#engine.commit(batch, done));
+  }
+
+  close(closed?: () => void): void {
+    this.#engine.close(closed);
+  }
+}

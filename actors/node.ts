@@ -1,0 +1,254 @@
+/**
+ * The supervision tree of one node: the one place that builds everything. What it needs of the
+ * world comes in as parts; `start-node.ts` brings the operating system's, the simulator its own.
+ *
+ *   node            one_for_one
+ *   ├─ wal          WalWriter
+ *   ├─ store-0      rest_for_one: replica, executor, coordinator
+ *   ├─ peer-<id>    PeerLink, one per peer
+ *   └─ gateway      clients
+ */
+
+import type { Engine } from '../storage/engine/engine.ts';
+import type { StateMachine } from '../storage/state-machine.ts';
+import type { PeerNetwork } from '../transport/peer/network.ts';
+import type { BatchLimits } from './accord/batcher.ts';
+import type { CoordinatorLimits } from './accord/coordinator.ts';
+import { HybridClock } from './accord/hybrid-clock.ts';
+import { type AccordMessage, isForCoordinator } from './accord/messages.ts';
+import type { ReplicaMessage } from './accord/replica.ts';
+import type { ReplicaLimits } from './accord/replica-state.ts';
+import { Topology } from './accord/topology.ts';
+import {
+  type CoordinatorActorMessage,
+  type CoordinatorObserver,
+  coordinatorActor,
+} from './coordinator-actor.ts';
+import { type ExecutorMessage, executorActor } from './executor-actor.ts';
+import { LateRef } from './late-ref.ts';
+import { Outbox } from './outbox.ts';
+import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
+import { type ReplicaActorMessage, type ReplicaObserver, replicaActor } from './replica-actor.ts';
+import type { ActorRef } from './runtime/actor-ref.ts';
+import { ActorSystem, type SystemFailure } from './runtime/actor-system.ts';
+import type { ChildSpec } from './runtime/behavior.ts';
+import type { Clock, Rng, Scheduler } from './runtime/ports.ts';
+import type { TraceRecorder } from './runtime/trace-recorder.ts';
+import { type WalMessage, type WalOptions, walActor } from './wal-actor.ts';
+
+export interface NodeParts {
+  readonly nodeId: number;
+  /** All node ids, this one among them. */
+  readonly members: readonly number[];
+  readonly electorate: readonly number[];
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly scheduler: Scheduler;
+  readonly recorder: TraceRecorder;
+  readonly network: PeerNetwork;
+  readonly wal: WalOptions;
+  readonly openEngine: () => Engine;
+  readonly limits: NodeLimits;
+  readonly observer: NodeObserver;
+  readonly onFailed: (failure: SystemFailure) => void;
+}
+
+export interface NodeLimits {
+  readonly replica: Partial<ReplicaLimits>;
+  readonly coordinator: Partial<CoordinatorLimits>;
+  readonly batch: Partial<BatchLimits>;
+  /** A command that has no result by then is answered with an error. */
+  readonly commandTimeoutMs: number;
+  readonly cacheBytesMax: number;
+  readonly dirtyBytesMax: number;
+  readonly flushEveryMs: number;
+  /** Pace of timeouts, progress log and settlement. */
+  readonly tickMs: number;
+}
+
+export interface NodeObserver extends ReplicaObserver, CoordinatorObserver {
+  machine(machine: StateMachine): void;
+  peerUp(peer: number): void;
+  peerDown(peer: number, reason: string): void;
+  peerRefused(peer: number, reason: string): void;
+}
+
+const EPOCH = 1;
+const STORE = 0;
+/** A node reserves timestamps this far ahead of its clock. */
+const RESERVE_US = 3_000_000;
+const MAILBOX_MAX = 65_536;
+const SHUTDOWN_MS = 2_000;
+
+export class Node {
+  readonly system: ActorSystem;
+  readonly topology: Topology;
+  readonly clock: HybridClock;
+  readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  readonly #parts: NodeParts;
+  readonly #replica = new LateRef<ReplicaActorMessage>('replica');
+  readonly #executor = new LateRef<ExecutorMessage>('executor');
+  readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
+  readonly #links = new Map<number, ActorRef<PeerLinkMessage>>();
+  readonly #up = new Set<number>();
+
+  constructor(parts: NodeParts) {
+    this.#parts = parts;
+    const { nodeId, clock, rng, scheduler, recorder, onFailed } = parts;
+    this.topology = new Topology(EPOCH, parts.members, parts.electorate);
+    this.clock = new HybridClock({
+      node: nodeId,
+      epoch: EPOCH,
+      nowUs: () => clock.wallUs(),
+      reserveUs: RESERVE_US,
+    });
+    this.coordinator = this.#coordinator;
+    const name = `node-${nodeId}`;
+    this.system = new ActorSystem({ name, clock, rng, scheduler, recorder, onFailed });
+    const { root } = this.system;
+    const wal = root.child<WalMessage>(spec('wal', (context) => walActor(context, parts.wal)));
+    this.#startStore(wal);
+    for (const peer of parts.members) if (peer !== nodeId) this.#startLink(peer);
+    this.#startNetwork();
+  }
+
+  /** Peers whose links are up. */
+  get connected(): ReadonlySet<number> {
+    return this.#up;
+  }
+
+  #startStore(wal: ActorRef<WalMessage>): void {
+    const { nodeId: self, limits, observer, clock: time } = this.#parts;
+    const { topology, clock } = this;
+    const outbox = new Outbox(self, clock, {
+      toPeer: (node, message) => {
+        this.#links.get(node)?.tell({ type: 'Send', message });
+      },
+      toReplica: (from, message) => {
+        this.#replica.tell({ type: 'Protocol', from, message });
+      },
+      toCoordinator: (from, message) => {
+        this.#coordinator.tell({ type: 'Protocol', from, message });
+      },
+    });
+    const store = this.system.root.supervisor({
+      name: `store-${STORE}`,
+      strategy: 'rest_for_one',
+      restartsMax: 5,
+      periodMs: 30_000,
+    });
+    const replica = this.#replica;
+    const executor = this.#executor;
+    const coordinator = this.#coordinator;
+    const { tickMs } = limits;
+    replica.bind(
+      store.child<ReplicaActorMessage>(
+        spec('replica', (context) =>
+          replicaActor(context, {
+            store: STORE,
+            self,
+            topology,
+            clock,
+            limits: limits.replica,
+            outbox,
+            connected: () => this.#up,
+            wal,
+            executor,
+            coordinator,
+            tickMs,
+            observe: observer,
+          }),
+        ),
+      ),
+    );
+    executor.bind(
+      store.child<ExecutorMessage>(
+        spec('executor', (context) =>
+          executorActor(context, {
+            openEngine: this.#parts.openEngine,
+            cacheBytesMax: limits.cacheBytesMax,
+            dirtyBytesMax: limits.dirtyBytesMax,
+            flushEveryMs: limits.flushEveryMs,
+            wal,
+            replica,
+            coordinator,
+            nowMs: () => time.wallUs() / 1_000,
+            observe: (machine) => observer.machine(machine),
+          }),
+        ),
+      ),
+    );
+    coordinator.bind(
+      store.child<CoordinatorActorMessage>(
+        spec('coordinator', (context) =>
+          coordinatorActor(context, {
+            self,
+            topology,
+            clock,
+            limits: limits.coordinator,
+            batch: limits.batch,
+            commandTimeoutMs: limits.commandTimeoutMs,
+            tickMs,
+            outbox,
+            connected: () => this.#up,
+            replica,
+            executor,
+            observe: observer,
+          }),
+        ),
+      ),
+    );
+  }
+
+  #startLink(peer: number): void {
+    const { network, observer } = this.#parts;
+    const ref = this.system.root.child<PeerLinkMessage>(
+      spec(`peer-${peer}`, () =>
+        peerLinkActor({
+          peer,
+          network,
+          deliver: (from, message) => this.#deliver(from, message),
+          onUp: () => {
+            this.#up.add(peer);
+            this.#tellStore({ type: 'PeerUp', peer });
+            observer.peerUp(peer);
+          },
+          onDown: (_peer, reason) => {
+            this.#up.delete(peer);
+            this.#tellStore({ type: 'PeerDown', peer });
+            observer.peerDown(peer, reason);
+          },
+          onRefused: (_peer, reason) => observer.peerRefused(peer, reason),
+        }),
+      ),
+    );
+    this.#links.set(peer, ref);
+  }
+
+  #tellStore(message: { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }): void {
+    this.#coordinator.tell(message);
+    this.#replica.tell(message);
+  }
+
+  #deliver(from: number, message: ReplicaMessage | AccordMessage): void {
+    if (isForCoordinator(message)) {
+      this.#coordinator.tell({ type: 'Protocol', from, message });
+    } else this.#replica.tell({ type: 'Protocol', from, message });
+  }
+
+  #startNetwork(): void {
+    const tell = (peer: number, message: PeerLinkMessage): void => {
+      this.#links.get(peer)?.tell(message);
+    };
+    this.#parts.network.start({
+      onFrame: (peer, frame) => tell(peer, { type: 'Frame', frame }),
+      onUp: (peer) => tell(peer, { type: 'Up' }),
+      onDown: (peer, reason) => tell(peer, { type: 'Down', reason }),
+      onRefused: (peer, reason) => tell(peer, { type: 'Refused', reason }),
+    });
+  }
+}
+
+function spec<M>(name: string, start: ChildSpec<M>['start']): ChildSpec<M> {
+  return { name, restart: 'permanent', shutdownMs: SHUTDOWN_MS, mailboxMax: MAILBOX_MAX, start };
+}

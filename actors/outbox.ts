@@ -1,0 +1,52 @@
+/**
+ * Where messages of the protocol leave for other nodes or for the neighbour actors of this one.
+ * Shared by the actors of a store. Nothing leaves while the node's clock has given out timestamps
+ * that no reservation on disk covers; it waits here until one does.
+ */
+import type { HybridClock } from './accord/hybrid-clock.ts';
+import { type AccordMessage, isForCoordinator, type Propose } from './accord/messages.ts';
+import type { ReplicaMessage } from './accord/replica.ts';
+
+export interface OutboxTargets {
+  toPeer(node: number, message: AccordMessage): void;
+  toReplica(from: number, message: ReplicaMessage): void;
+  toCoordinator(from: number, message: AccordMessage): void;
+}
+
+type Outgoing = AccordMessage | Propose | Extract<ReplicaMessage, { type: 'LookAfter' }>;
+
+/** Messages held for a reservation; a protocol message that is dropped here was lost on the way. */
+const HELD_MAX = 65_536;
+
+export class Outbox {
+  readonly #self: number;
+  readonly #clock: HybridClock;
+  readonly #targets: OutboxTargets;
+  #held: Array<{ readonly to: number; readonly message: AccordMessage }> = [];
+
+  constructor(self: number, clock: HybridClock, targets: OutboxTargets) {
+    this.#self = self;
+    this.#clock = clock;
+    this.#targets = targets;
+  }
+
+  send(to: number, message: Outgoing): void {
+    if (to === this.#self) return this.deliver(this.#self, message);
+    const outgoing = message as AccordMessage;
+    if (this.#clock.covered) return this.#targets.toPeer(to, outgoing);
+    if (this.#held.length < HELD_MAX) this.#held.push({ to, message: outgoing });
+  }
+
+  /** A message for an actor of this node, from a peer or from a neighbour. */
+  deliver(from: number, message: Outgoing): void {
+    if (isForCoordinator(message)) this.#targets.toCoordinator(from, message);
+    else this.#targets.toReplica(from, message);
+  }
+
+  /** A reservation has become durable. */
+  released(): void {
+    const held = this.#held;
+    this.#held = [];
+    for (const { to, message } of held) this.send(to, message);
+  }
+}

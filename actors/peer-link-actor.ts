@@ -1,0 +1,87 @@
+/**
+ * PeerLink: one per peer. Puts the messages of a turn into one frame, takes frames apart, and
+ * tells the store when the link comes and goes. A message that cannot be sent is dropped: the
+ * protocol repeats what matters.
+ */
+
+import { decodeFrame, encodeFrame } from '../transport/peer/codec.ts';
+import { FrameError } from '../transport/peer/frame-error.ts';
+import type { PeerNetwork } from '../transport/peer/network.ts';
+import type { AccordMessage } from './accord/messages.ts';
+import type { ReplicaMessage } from './accord/replica.ts';
+import type { Behavior } from './runtime/behavior.ts';
+
+export type PeerLinkMessage =
+  | { readonly type: 'Send'; readonly message: AccordMessage }
+  | { readonly type: 'Frame'; readonly frame: Uint8Array }
+  | { readonly type: 'Up' }
+  | { readonly type: 'Down'; readonly reason: string }
+  | { readonly type: 'Refused'; readonly reason: string };
+
+export interface PeerLinkOptions {
+  readonly peer: number;
+  readonly network: PeerNetwork;
+  readonly deliver: (from: number, message: Exclude<ReplicaMessage, { type: 'Propose' }>) => void;
+  readonly onUp: (peer: number) => void;
+  readonly onDown: (peer: number, reason: string) => void;
+  readonly onRefused: (peer: number, reason: string) => void;
+}
+
+/** Messages of one frame; a turn with more sends several. */
+const FRAME_MESSAGES_MAX = 1_024;
+/** Bytes of bodies of one frame, so that it stays well below the frame limit. */
+const FRAME_BODY_BYTES_MAX = 16 * 1024 * 1024;
+
+export function peerLinkActor(options: PeerLinkOptions): Behavior<PeerLinkMessage> {
+  const { peer, network } = options;
+  let outgoing: AccordMessage[] = [];
+  let bodyBytes = 0;
+  let dropped = 0;
+  let damaged = 0;
+
+  function send(message: AccordMessage): void {
+    outgoing.push(message);
+    if ('body' in message) bodyBytes += message.body?.length ?? 0;
+    if (outgoing.length >= FRAME_MESSAGES_MAX || bodyBytes >= FRAME_BODY_BYTES_MAX) flush();
+  }
+
+  function flush(): void {
+    if (outgoing.length === 0) return;
+    const messages = outgoing;
+    outgoing = [];
+    bodyBytes = 0;
+    if (!network.send(peer, encodeFrame(messages))) dropped += messages.length;
+  }
+
+  function receiveFrame(frame: Uint8Array): void {
+    let messages: object[];
+    try {
+      messages = decodeFrame(frame);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      // Damaged on the way, or not ours: as good as lost.
+      damaged += 1;
+      return;
+    }
+    for (const message of messages) options.deliver(peer, message as AccordMessage);
+  }
+
+  return {
+    receive(message) {
+      switch (message.type) {
+        case 'Send':
+          return send(message.message);
+        case 'Frame':
+          return receiveFrame(message.frame);
+        case 'Up':
+          return options.onUp(peer);
+        case 'Down':
+          return options.onDown(peer, message.reason);
+        case 'Refused':
+          return options.onRefused(peer, message.reason);
+      }
+    },
+    turnEnd: flush,
+    describe: () => ({ peer, dropped, damaged, queuedBytes: network.queuedBytes(peer) }),
+  };
+}

@@ -1,0 +1,281 @@
+/**
+ * Shell of the replica: feeds the pure core, writes its records through the WalWriter, lets its
+ * replies go when the records before them are on disk, and hands executions to the executor. No
+ * decision lives here.
+ */
+import type { Effect, Execution } from './accord/effects.ts';
+import type { HybridClock } from './accord/hybrid-clock.ts';
+import { decodeRecord, encodeRecord } from './accord/journal.ts';
+import type { AccordMessage } from './accord/messages.ts';
+import { Replica, type ReplicaMessage } from './accord/replica.ts';
+import type { ReplicaLimits } from './accord/replica-state.ts';
+import { keyOf, type TxnId } from './accord/timestamp.ts';
+import type { Topology } from './accord/topology.ts';
+import type { CoordinatorActorMessage } from './coordinator-actor.ts';
+import type { ExecutorMessage } from './executor-actor.ts';
+import type { Outbox } from './outbox.ts';
+import type { ActorRef } from './runtime/actor-ref.ts';
+import type { ActorContext, ActorExit, Behavior } from './runtime/behavior.ts';
+import type { LogRecord, WalMessage, WalReplay, WalReply } from './wal-actor.ts';
+
+export type ReplicaActorMessage =
+  | { readonly type: 'Protocol'; readonly from: number; readonly message: ReplicaMessage }
+  | WalReply
+  | WalReplay
+  /** A fresh executor holds what the engine has flushed, and wants all that follows. */
+  | {
+      readonly type: 'ExecutorReady';
+      readonly flushedSequence: number;
+      readonly generation: number;
+    }
+  | { readonly type: 'Flushed'; readonly sequence: number }
+  | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  | { readonly type: 'WalGone'; readonly exit: ActorExit }
+  | { readonly type: 'Tick' };
+
+export interface ReplicaOptions {
+  readonly store: number;
+  readonly self: number;
+  readonly topology: Topology;
+  readonly clock: HybridClock;
+  readonly limits?: Partial<ReplicaLimits>;
+  readonly outbox: Outbox;
+  /** Peers whose links are up as this actor begins. */
+  readonly connected: () => ReadonlySet<number>;
+  readonly wal: ActorRef<WalMessage>;
+  readonly executor: ActorRef<ExecutorMessage>;
+  readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  readonly tickMs: number;
+  readonly observe: ReplicaObserver;
+}
+
+/** What the node's metrics and traces want to know. */
+export interface ReplicaObserver {
+  ready(store: number): void;
+  watermarks(state: ReplicaWatermarks): void;
+}
+
+export interface ReplicaWatermarks {
+  readonly store: number;
+  readonly appliedSequence: number;
+  readonly flushedSequence: number;
+  readonly settledBeforeUs: number;
+  readonly retained: number;
+  readonly unsettled: number;
+}
+
+interface Turn {
+  readonly token: number;
+  readonly replies: Array<{ readonly to: number; readonly message: AccordMessage }>;
+  readonly opened: TxnId[];
+  readonly limitUs: number | undefined;
+}
+
+export function replicaActor(
+  context: ActorContext<ReplicaActorMessage>,
+  options: ReplicaOptions,
+): Behavior<ReplicaActorMessage> {
+  const { clock: time, rng, self: me } = context;
+  const { store, self, wal, executor, coordinator, outbox, clock } = options;
+  const replica = new Replica({
+    self,
+    topology: options.topology,
+    clock,
+    random: () => rng.next(),
+    limits: options.limits ?? {},
+  });
+  /** Replies of turns whose records are not durable yet, oldest first. */
+  let turns: Turn[] = [];
+  let lastToken = 0;
+  let generation = 0;
+  let replayed = false;
+  let restored = false;
+  let executorSequence: number | undefined;
+
+  let records: LogRecord[] = [];
+  let opened: TxnId[] = [];
+  let replies: Turn['replies'] = [];
+  let urgent = false;
+  let limitUs: number | undefined;
+
+  for (const peer of options.topology.members) {
+    if (peer !== self && !options.connected().has(peer)) replica.settlement.peerDown(peer);
+  }
+  context.watch(wal as ActorRef<never>, (exit) => ({ type: 'WalGone', exit }));
+  context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
+  wal.tell({ type: 'Replay', store, replyTo: context.thisIncarnation });
+
+  function restore(message: WalReplay): void {
+    for (const { lsn, type, payload } of message.records) {
+      replica.restore(decodeRecord(type, payload), lsn);
+    }
+    replayed = true;
+    begin();
+  }
+
+  /** Once the log has been read and the executor says what it holds. */
+  function begin(): void {
+    if (!replayed || executorSequence === undefined) return;
+    if (restored) {
+      // Only the executor has begun anew: it needs what its engine does not hold.
+      replica.state.flushedSequence = executorSequence;
+      for (const execution of replica.unflushed()) execute(execution);
+      return;
+    }
+    restored = true;
+    replica.restored(executorSequence, time.monotonicMs());
+    reserve();
+    options.observe.ready(store);
+  }
+
+  function execute(execution: Execution): void {
+    executor.tell({ type: 'Execute', generation, execution });
+  }
+
+  /** Keeps the clock's reservation ahead; it is urgent because messages may wait for it. */
+  function reserve(): void {
+    const next = clock.nextReservation();
+    if (next === undefined) return;
+    limitUs = next;
+    records.push(encodeRecord({ type: 'ClockLimit', limitUs: next }));
+    urgent = true;
+  }
+
+  function perform(effect: Effect): void {
+    switch (effect.type) {
+      case 'Send':
+        return outbox.send(effect.to, effect.message);
+      case 'Reply':
+        replies.push(effect);
+        return;
+      case 'Persist': {
+        const { record } = effect;
+        records.push(encodeRecord(record));
+        if (effect.urgent) urgent = true;
+        if ('id' in record) opened.push(record.id);
+        return;
+      }
+      case 'Execute':
+        return execute(effect.execution);
+      case 'Read':
+        executor.tell({ type: 'Read', generation, token: effect.token });
+        return;
+      case 'Refused':
+        coordinator.tell({ type: 'Refused', id: effect.id });
+        return;
+      case 'Recover':
+        coordinator.tell({ type: 'Recover', id: effect.id, definition: effect.definition });
+        return;
+      case 'LogNeeded':
+        wal.tell({ type: 'Truncate', store, fromLsn: effect.fromLsn });
+        return;
+      case 'Trace':
+        return context.trace(effect.id === undefined ? '' : keyOf(effect.id), effect.event);
+      case 'Halt':
+        return context.fatal(new Error(effect.reason));
+    }
+  }
+
+  /** One message to the WalWriter for all records of the turn; replies wait for it. */
+  function closeTurn(): void {
+    for (const effect of replica.takeEffects()) perform(effect);
+    if (records.length === 0 && replies.length === 0) return;
+    if (records.length === 0 && turns.length === 0) {
+      const ready = replies;
+      replies = [];
+      for (const { to, message } of ready) outbox.send(to, message);
+      return;
+    }
+    const last = turns.at(-1);
+    if (records.length === 0 && last !== undefined) {
+      last.replies.push(...replies);
+    } else {
+      lastToken += 1;
+      turns.push({ token: lastToken, replies, opened, limitUs });
+      const message = { type: 'Append', store, records, urgent, token: lastToken } as const;
+      if (!wal.tell({ ...message, replyTo: context.thisIncarnation })) {
+        throw new Error('the WalWriter does not take records');
+      }
+    }
+    replies = [];
+    records = [];
+    opened = [];
+    urgent = false;
+    limitUs = undefined;
+  }
+
+  function durable(message: WalReply): void {
+    const [turn] = turns;
+    if (turn === undefined || turn.token !== message.token) {
+      throw new Error(`the WalWriter confirms ${message.token} out of order`);
+    }
+    turns = turns.slice(1);
+    for (const id of turn.opened) {
+      const command = replica.state.find(id);
+      if (command !== undefined && command.firstLsn === 0) command.firstLsn = message.firstLsn;
+    }
+    if (turn.limitUs !== undefined) {
+      clock.reservationDurable(turn.limitUs);
+      outbox.released();
+    }
+    for (const { to, message: reply } of turn.replies) outbox.send(to, reply);
+  }
+
+  function tick(): void {
+    if (!restored) return;
+    reserve();
+    replica.tick(time.monotonicMs());
+    const { state } = replica;
+    options.observe.watermarks({
+      store,
+      appliedSequence: state.sequence,
+      flushedSequence: state.flushedSequence,
+      settledBeforeUs: state.settledBefore.hlc,
+      retained: state.commands.size,
+      unsettled: state.unsettled.size,
+    });
+  }
+
+  return {
+    receive(message) {
+      switch (message.type) {
+        case 'Protocol':
+          // Before the log is read there is nothing that could be said; the sender repeats.
+          if (restored) replica.handle(message.from, message.message, time.monotonicMs());
+          return;
+        case 'Durable':
+          return durable(message);
+        case 'Replayed':
+          return restore(message);
+        case 'ExecutorReady':
+          executorSequence = message.flushedSequence;
+          generation = message.generation;
+          return begin();
+        case 'Flushed':
+          replica.state.flushedSequence = message.sequence;
+          return;
+        case 'PeerUp':
+          return replica.settlement.peerUp(message.peer);
+        case 'PeerDown':
+          replica.progress.peerDown(message.peer, time.monotonicMs());
+          return replica.settlement.peerDown(message.peer);
+        case 'WalGone':
+          // What was appended and not confirmed may be lost: begin again from the disk.
+          throw new Error(`the WalWriter is gone: ${message.exit.reason.kind}`);
+        case 'Tick':
+          return tick();
+      }
+    },
+    turnEnd: closeTurn,
+    describe: () => ({
+      path: me.path,
+      retained: replica.state.commands.size,
+      unsettled: replica.state.unsettled.size,
+      indexed: replica.state.index.size,
+      sequence: replica.state.sequence,
+      flushedSequence: replica.state.flushedSequence,
+      settledBeforeUs: replica.state.settledBefore.hlc,
+      turnsNotDurable: turns.length,
+    }),
+  };
+}
