@@ -1,0 +1,115 @@
+#!/usr/bin/env node
+/**
+ * The `holostore` command: picks the subcommand, turns errors into one line on standard error, and
+ * ends the process with an exit code: 0 stopped in order, 1 failed, 2 called wrongly.
+ */
+import { readFileSync, realpathSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { CLUSTER_SETTINGS, runCluster } from './cluster-parent.ts';
+import { SETTINGS, sharedSettings } from './config.ts';
+import { runNode } from './node-command.ts';
+import { ConfigError, helpLines } from './settings.ts';
+
+const FAILED = 1;
+const CALLED_WRONGLY = 2;
+const LINGER_MS = 1000;
+
+/** Returns the exit code; never throws. `write` and `writeError` take whole lines. */
+export async function run(
+  args: readonly string[],
+  write: (line: string) => void,
+  writeError: (line: string) => void,
+): Promise<number> {
+  const [command, ...rest] = args;
+  try {
+    if (rest.includes('--help') || rest.includes('-h')) {
+      write(help(command));
+      return 0;
+    }
+    switch (command) {
+      case 'node':
+        return await runNode(rest);
+      case 'cluster':
+        return await runCluster(rest, fileURLToPath(import.meta.url), write);
+      case 'version':
+      case '--version':
+        write(`holostore ${version()}`);
+        return 0;
+      case 'help':
+      case '--help':
+      case '-h':
+        write(help(rest[0]));
+        return 0;
+      case undefined:
+        throw new ConfigError('a subcommand is missing: node, cluster, version or help');
+      default:
+        throw new ConfigError(`unknown subcommand "${command}": node, cluster, version or help`);
+    }
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    writeError(`holostore: ${message.replaceAll('\n', ' ')}`);
+    return error instanceof ConfigError ? CALLED_WRONGLY : FAILED;
+  }
+}
+
+/** The version of the package that this file belongs to, from source or from dist/. */
+function version(): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      return String(JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')).version);
+    } catch {
+      // The other place has it.
+    }
+  }
+  return 'unknown';
+}
+
+function help(command: string | undefined): string {
+  const environment =
+    'Every flag has a twin in the environment: --data-dir is HOLO_DATA_DIR. The flag wins.';
+  if (command === 'node') {
+    return [
+      'holostore node: runs one node until it is told to stop (SIGTERM, Ctrl-C).',
+      'SIGUSR2 writes the flight recorder into the data directory.',
+      '',
+      ...helpLines(SETTINGS),
+      '',
+      environment,
+    ].join('\n');
+  }
+  if (command === 'cluster') {
+    return [
+      'holostore cluster: runs a whole cluster on this machine, for trying out and for tests.',
+      '',
+      ...helpLines(CLUSTER_SETTINGS),
+      '',
+      'Handed on to every node:',
+      ...helpLines(sharedSettings()),
+      '',
+      environment,
+    ].join('\n');
+  }
+  return [
+    'holostore: a distributed, strictly serializable key/value store that speaks the Redis protocol',
+    '',
+    '  holostore cluster [flags]   a cluster of 3 or 5 nodes on this machine',
+    '  holostore node [flags]      one node of a cluster',
+    '  holostore version           the version of this program',
+    '  holostore help [command]    all flags of node or cluster',
+  ].join('\n');
+}
+
+function isProgram(): boolean {
+  const program = process.argv[1];
+  return program !== undefined && realpathSync(program) === fileURLToPath(import.meta.url);
+}
+
+if (isProgram()) {
+  process.exitCode = await run(
+    process.argv.slice(2),
+    (line) => process.stdout.write(`${line}\n`),
+    (line) => process.stderr.write(`${line}\n`),
+  );
+  // What is still open by now is open by mistake, and must not keep a stopped process alive.
+  setTimeout(() => process.exit(), LINGER_MS).unref();
+}

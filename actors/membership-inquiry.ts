@@ -1,0 +1,115 @@
+/**
+ * `--join`: asks a running member, on its peer or admin port, who the members are. Membership is
+ * fixed when a cluster is formed, so joining means: make sure that this node is one of them before
+ * it makes a data directory of its own.
+ */
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Endpoint, formatEndpoint } from '../transport/endpoint.ts';
+import {
+  decodeGreeting,
+  encodeGreeting,
+  isMembersAnswer,
+  type MembersAnswer,
+} from '../transport/peer/handshake.ts';
+
+export class MembershipError extends Error {
+  readonly code: 'HOLO_JOIN_UNREACHABLE' | 'HOLO_JOIN_NOT_A_MEMBER' | 'HOLO_JOIN_OTHER_CLUSTER';
+
+  constructor(code: MembershipError['code'], message: string) {
+    super(message);
+    this.name = 'MembershipError';
+    this.code = code;
+  }
+}
+
+export interface InquiryOptions {
+  readonly seed: Endpoint;
+  readonly nodeId: number;
+  readonly clusterId: string;
+  /** How long the seed may take to come up. Default 30,000. */
+  readonly timeoutMs?: number;
+  readonly pauseMs?: number;
+}
+
+const ANSWER_TIMEOUT_MS = 2000;
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** @throws MembershipError when the seed does not answer in time, or does not know this node. */
+export async function confirmMembership(options: InquiryOptions): Promise<void> {
+  const { seed, nodeId, clusterId } = options;
+  const where = formatEndpoint(seed);
+  const answer = await askUntil(options, where);
+  const members = answer.members.map((each) => `${each.id}@${formatEndpoint(each)}`).join(',');
+  if (!answer.members.some((member) => member.id === nodeId)) {
+    throw new MembershipError(
+      'HOLO_JOIN_NOT_A_MEMBER',
+      `node ${nodeId} is not a member of the cluster at ${where}, whose members are ${members}; ` +
+        'membership is fixed when a cluster is formed',
+    );
+  }
+  if (answer.clusterId !== clusterId) {
+    throw new MembershipError(
+      'HOLO_JOIN_OTHER_CLUSTER',
+      `--initial-members or --electorate differ from those of the cluster at ${where}: ${members}`,
+    );
+  }
+}
+
+async function askUntil(options: InquiryOptions, where: string): Promise<MembersAnswer> {
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  const deadline = performance.now() + timeoutMs;
+  while (true) {
+    try {
+      return await askMembers(options.seed);
+    } catch (error) {
+      if (performance.now() >= deadline) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new MembershipError(
+          'HOLO_JOIN_UNREACHABLE',
+          `no member answered at ${where} within ${timeoutMs} ms: ${reason}`,
+        );
+      }
+    }
+    await sleep(options.pauseMs ?? 500);
+  }
+}
+
+async function askMembers(seed: Endpoint): Promise<MembersAnswer> {
+  const reply = await askPeerPort(seed);
+  const result = decodeGreeting(reply);
+  if (result.status === 'complete' && result.greeting.kind === 'members') {
+    return result.greeting.answer;
+  }
+  if (!reply.toString('latin1', 0, 5).startsWith('HTTP/')) {
+    throw new Error('it is no peer or admin port of a node');
+  }
+  const response = await fetch(`http://${formatEndpoint(seed)}/status`, {
+    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
+  });
+  const status: unknown = await response.json();
+  if (!isMembersAnswer(status)) {
+    throw new Error('it is no admin port of a node');
+  }
+  return status;
+}
+
+/** The bytes that come back; an admin port answers the unknown protocol with an HTTP error. */
+function askPeerPort(seed: Endpoint): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(seed);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('it does not answer')));
+    socket.on('connect', () => socket.write(encodeGreeting({ kind: 'whoIsThere' })));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > ANSWER_BYTES_MAX) {
+        socket.destroy(new Error('its answer is too long'));
+      }
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(Buffer.concat(chunks)));
+  });
+}

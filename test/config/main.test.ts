@@ -1,0 +1,51 @@
+import { spawnSync } from 'node:child_process';
+import { describe, expect, test } from 'vitest';
+import { run } from '../../actors/main.ts';
+
+async function call(...args: string[]) {
+  const out: string[] = [];
+  const err: string[] = [];
+  const code = await run(
+    args,
+    (line) => out.push(line),
+    (line) => err.push(line),
+  );
+  return { code, out: out.join('\n'), err: err.join('\n') };
+}
+
+describe('the holostore command', () => {
+  test('version', async () => {
+    expect(await call('version')).toMatchObject({ code: 0, out: 'holostore 0.1.0' });
+  });
+
+  test.each([
+    ['help', /holostore cluster \[flags\]/],
+    ['help node', /--initial-members LIST/],
+    ['node --help', /--initial-members LIST/],
+    ['help cluster', /--fresh/],
+  ])('%s', async (line, expected) => {
+    const { code, out, err } = await call(...line.split(' '));
+    expect(code).toBe(0);
+    expect(out).toMatch(expected);
+    expect(err).toBe('');
+  });
+
+  test.each([
+    ['', 'holostore: a subcommand is missing: node, cluster, version or help'],
+    ['run', 'holostore: unknown subcommand "run": node, cluster, version or help'],
+    ['node', 'holostore: --node-id is missing (or HOLO_NODE_ID in the environment)'],
+    ['node --wal x', 'holostore: unknown option \'--wal\' (see "holostore help node")'],
+    ['cluster --nodes 2', 'holostore: --nodes must be 1, 3 or 5, not "2"'],
+  ])('"%s" is one line and exit code 2', async (line, expected) => {
+    const args = line.split(' ').filter((word) => word !== '');
+    expect(await call(...args)).toEqual({ code: 2, out: '', err: expected });
+  });
+
+  test('as a program: the exit code and the streams', () => {
+    const args = ['--import', 'tsx', 'actors/main.ts', 'node', '--node-id', 'x'];
+    const result = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect(result.status).toBe(2);
+    expect(result.stdout).toBe('');
+    expect(result.stderr).toMatch(/^holostore: --node-id must be a whole number.*\n$/);
+  });
+});
