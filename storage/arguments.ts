@@ -1,0 +1,374 @@
+/**
+ * A view of one command inside a buffer of RESP2 request arrays. One object is used again for
+ * every command of a body, so that executing a command allocates nothing but the texts it keeps.
+ * The executor fills it with `next` (bytes that the gateway has validated), the gateway's strict
+ * parser with `reset` and `push`. It never copies the buffer and never checks a length twice.
+ */
+import { readLatin1 } from './latin1.ts';
+import { ARGUMENTS_MAX } from './limits.ts';
+import { hashOfBytes } from './slots.ts';
+
+const ASTERISK = 42;
+const CARRIAGE_RETURN = 13;
+const ZERO = 48;
+const NAMES = 512;
+const NAME_BYTES_MAX = 32;
+const EMPTY = Buffer.alloc(0);
+
+/** Upper-cased names that were seen, by hash: a name costs no string and no Map of raw cases. */
+const names: (string | undefined)[] = new Array<string | undefined>(NAMES).fill(undefined);
+
+export class Arguments {
+  /** Number of arguments, the command's name included. */
+  count = 0;
+  /** Bytes of the longest argument: one comparison tells that no key is too long. */
+  longest = 0;
+  #buffer: Buffer = EMPTY;
+  #source: Uint8Array = EMPTY;
+  #bounds = new Int32Array(2 * 16);
+
+  /** Takes up the buffer that the following `push` calls speak of, with no argument yet. */
+  reset(buffer: Uint8Array): void {
+    if (buffer !== this.#source) this.#attach(buffer);
+    this.count = 0;
+    this.longest = 0;
+  }
+
+  /** Adds the argument `[start, end)`. Throws RangeError past `ARGUMENTS_MAX`. */
+  push(start: number, end: number): void {
+    const at = this.count * 2;
+    if (at === this.#bounds.length) this.#grow(this.count + 1);
+    this.#bounds[at] = start;
+    this.#bounds[at + 1] = end;
+    this.count++;
+    if (end - start > this.longest) this.longest = end - start;
+  }
+
+  /**
+   * Reads the command at `offset` and returns the offset behind it. The bytes are trusted: only
+   * what keeps a torn body from being executed is checked, and then it throws.
+   */
+  next(buffer: Uint8Array, offset: number): number {
+    if (buffer !== this.#source) this.#attach(buffer);
+    if (buffer[offset] !== ASTERISK) throw new Error(`no command begins at byte ${offset}`);
+    let at = offset + 1;
+    let digit = buffer[at++] as number;
+    let count = 0;
+    while (digit !== CARRIAGE_RETURN) {
+      count = count * 10 + digit - ZERO;
+      digit = buffer[at++] as number;
+    }
+    at++;
+    if (count * 2 > this.#bounds.length) this.#grow(count);
+    const bounds = this.#bounds;
+    let longest = 0;
+    for (let i = 0; i < count; i++) {
+      at++;
+      let length = 0;
+      digit = buffer[at++] as number;
+      while (digit !== CARRIAGE_RETURN) {
+        length = length * 10 + digit - ZERO;
+        digit = buffer[at++] as number;
+      }
+      at++;
+      bounds[2 * i] = at;
+      at += length;
+      bounds[2 * i + 1] = at;
+      at += 2;
+      if (length > longest) longest = length;
+    }
+    if (!(at <= buffer.length)) throw new Error(`the command at byte ${offset} is cut off`);
+    this.count = count;
+    this.longest = longest;
+    return at;
+  }
+
+  /** Argument `i` as a byte string (latin1); made anew by each call. */
+  text(i: number): string {
+    const start = this.#bounds[2 * i] as number;
+    const end = this.#bounds[2 * i + 1] as number;
+    return end - start <= 16
+      ? shortText(this.#buffer, start, end - start)
+      : readLatin1(this.#buffer, start, end);
+  }
+
+  /** Bytes of argument `i`. */
+  bytes(i: number): number {
+    return (this.#bounds[2 * i + 1] as number) - (this.#bounds[2 * i] as number);
+  }
+
+  /** Where argument `i` begins in the buffer. */
+  start(i: number): number {
+    return this.#bounds[2 * i] as number;
+  }
+
+  /** The hash of argument `i`, taken for a key. */
+  hash(i: number): number {
+    return hashOfBytes(
+      this.#buffer,
+      this.#bounds[2 * i] as number,
+      this.#bounds[2 * i + 1] as number,
+    );
+  }
+
+  /** The conflict slot of argument `i`, taken for a key. */
+  slot(i: number): number {
+    return this.hash(i) >>> 16;
+  }
+
+  /** Whether argument `i` is this byte string. */
+  equals(i: number, text: string): boolean {
+    const start = this.#bounds[2 * i] as number;
+    const length = text.length;
+    if ((this.#bounds[2 * i + 1] as number) - start !== length) return false;
+    const buffer = this.#buffer;
+    for (let at = 0; at < length; at++) {
+      if (buffer[start + at] !== text.charCodeAt(at)) return false;
+    }
+    return true;
+  }
+
+  /** The command's name, upper-cased (ASCII letters only); the same string for the same name. */
+  get name(): string {
+    const buffer = this.#buffer;
+    const start = this.#bounds[0] as number;
+    const length = (this.#bounds[1] as number) - start;
+    let hash = length;
+    for (let i = 0; i < length; i++) {
+      hash = (Math.imul(hash, 31) + ((buffer[start + i] as number) & 0xdf)) | 0;
+    }
+    const at = (hash ^ (hash >>> 9)) & (NAMES - 1);
+    const known = names[at];
+    if (known !== undefined && known.length === length && isName(buffer, start, known)) {
+      return known;
+    }
+    const name = upperCase(this.text(0));
+    if (length <= NAME_BYTES_MAX) names[at] = name;
+    return name;
+  }
+
+  /** Whether argument `i` is this word in any case; `word` is in upper case. */
+  is(i: number, word: string): boolean {
+    return this.bytes(i) === word.length && isName(this.#buffer, this.start(i), word);
+  }
+
+  #attach(buffer: Uint8Array): void {
+    this.#source = buffer;
+    this.#buffer = Buffer.isBuffer(buffer)
+      ? buffer
+      : Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  }
+
+  #grow(count: number): void {
+    if (count > ARGUMENTS_MAX) throw new RangeError(`more than ${ARGUMENTS_MAX} arguments`);
+    let capacity = this.#bounds.length;
+    while (capacity < 2 * count) capacity *= 2;
+    const bounds = new Int32Array(capacity);
+    bounds.set(this.#bounds);
+    this.#bounds = bounds;
+  }
+}
+
+/** ASCII letters only: other bytes of a byte string are no letters. */
+export function upperCase(text: string): string {
+  return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+}
+
+function isName(buffer: Uint8Array, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    let byte = buffer[start + i] as number;
+    if (byte >= 97 && byte <= 122) byte -= 32;
+    if (byte !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/**
+ * Up to 16 bytes as a string. A call into the runtime costs more than reading the bytes here
+ * (about 85 against 10 to 30 ns), and most keys and values are short.
+ */
+function shortText(b: Buffer, s: number, length: number): string {
+  switch (length) {
+    case 0:
+      return '';
+    case 1:
+      return String.fromCharCode(byteAt(b, s));
+    case 2:
+      return String.fromCharCode(byteAt(b, s), byteAt(b, s + 1));
+    case 3:
+      return String.fromCharCode(byteAt(b, s), byteAt(b, s + 1), byteAt(b, s + 2));
+    case 4:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+      );
+    case 5:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+      );
+    case 6:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+      );
+    case 7:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+      );
+    case 8:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+      );
+    case 9:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+      );
+    case 10:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+        byteAt(b, s + 9),
+      );
+    case 11:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+        byteAt(b, s + 9),
+        byteAt(b, s + 10),
+      );
+    case 12:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+        byteAt(b, s + 9),
+        byteAt(b, s + 10),
+        byteAt(b, s + 11),
+      );
+    case 13:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+        byteAt(b, s + 9),
+        byteAt(b, s + 10),
+        byteAt(b, s + 11),
+        byteAt(b, s + 12),
+      );
+    case 14:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+        byteAt(b, s + 9),
+        byteAt(b, s + 10),
+        byteAt(b, s + 11),
+        byteAt(b, s + 12),
+        byteAt(b, s + 13),
+      );
+    case 15:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+        byteAt(b, s + 9),
+        byteAt(b, s + 10),
+        byteAt(b, s + 11),
+        byteAt(b, s + 12),
+        byteAt(b, s + 13),
+        byteAt(b, s + 14),
+      );
+    default:
+      return String.fromCharCode(
+        byteAt(b, s),
+        byteAt(b, s + 1),
+        byteAt(b, s + 2),
+        byteAt(b, s + 3),
+        byteAt(b, s + 4),
+        byteAt(b, s + 5),
+        byteAt(b, s + 6),
+        byteAt(b, s + 7),
+        byteAt(b, s + 8),
+        byteAt(b, s + 9),
+        byteAt(b, s + 10),
+        byteAt(b, s + 11),
+        byteAt(b, s + 12),
+        byteAt(b, s + 13),
+        byteAt(b, s + 14),
+        byteAt(b, s + 15),
+      );
+  }
+}
+
+function byteAt(buffer: Buffer, at: number): number {
+  return buffer[at] as number;
+}

@@ -1,0 +1,51 @@
+/**
+ * Every command that the state machine executes, by name. The gateway answers COMMAND from here
+ * and asks here where the keys of a command are; connection commands (PING, AUTH) are its own.
+ */
+import type { Arguments } from './arguments.ts';
+import { arityError, type Command } from './command.ts';
+import { COUNTER_COMMANDS } from './commands/counters.ts';
+import { EXPIRY_COMMANDS } from './commands/expiry.ts';
+import { KEY_COMMANDS } from './commands/keys.ts';
+import { STRING_COMMANDS } from './commands/strings.ts';
+import { WHOLE_STORE_COMMANDS } from './commands/whole-store.ts';
+
+export const COMMANDS: readonly Command[] = [
+  ...STRING_COMMANDS,
+  ...COUNTER_COMMANDS,
+  ...KEY_COMMANDS,
+  ...EXPIRY_COMMANDS,
+  ...WHOLE_STORE_COMMANDS,
+];
+
+const byName = new Map(COMMANDS.map((command) => [command.name, command]));
+
+/** `name` in upper case, as `Arguments.name` gives it. */
+export function commandOf(name: string): Command | undefined {
+  return byName.get(name);
+}
+
+/** Names and arguments are cut where Redis cuts them. */
+const SHOWN_CHARACTERS = 128;
+
+/** The error line for arguments that name no command. */
+export function unknownCommandError(args: Arguments): string {
+  let shown = '';
+  for (let i = 1; i < args.count && shown.length < SHOWN_CHARACTERS; i++) {
+    shown += `'${printable(args.text(i), SHOWN_CHARACTERS - shown.length)}' `;
+  }
+  const name = printable(args.text(0), SHOWN_CHARACTERS);
+  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
+}
+
+/** An error line is one line: it ends at a NUL byte, and line breaks become blanks. */
+function printable(text: string, max: number): string {
+  const end = text.indexOf('\0');
+  return text.slice(0, end === -1 ? max : Math.min(end, max)).replace(/[\r\n]/g, ' ');
+}
+
+/** The error line for a number of arguments that the command does not take. */
+export function wrongArity(command: Command, count: number): string | undefined {
+  const fits = command.arity < 0 ? count >= -command.arity : count === command.arity;
+  return fits ? undefined : arityError(command.name);
+}

@@ -1,0 +1,197 @@
+/** Commands that set, read and take away deadlines, and the one that removes what is past them. */
+import type { Arguments } from '../arguments.ts';
+import { ALL_KEYS, type Command, command, expireTimeError, ONE_KEY } from '../command.ts';
+import { NO_DEADLINE } from '../entry.ts';
+import type { Keyspace } from '../keyspace.ts';
+import type { ReplySink } from '../reply.ts';
+import {
+  AT_MILLISECONDS,
+  AT_SECONDS,
+  MILLISECONDS,
+  parseDeadline,
+  SECONDS,
+  type TimeForm,
+} from './deadlines.ts';
+
+const WRITE = {
+  group: 'generic',
+  keys: ONE_KEY,
+  flags: 'write fast',
+  complexity: 'O(1)',
+} as const;
+const READ = {
+  group: 'generic',
+  keys: ONE_KEY,
+  flags: 'readonly fast',
+  complexity: 'O(1)',
+} as const;
+
+interface Conditions {
+  nx: boolean;
+  xx: boolean;
+  gt: boolean;
+  lt: boolean;
+}
+
+/** The conditions, or the error line. */
+function parseConditions(args: Arguments): Conditions | string {
+  const conditions = { nx: false, xx: false, gt: false, lt: false };
+  for (let i = 3; i < args.count; i++) {
+    if (args.is(i, 'NX')) conditions.nx = true;
+    else if (args.is(i, 'XX')) conditions.xx = true;
+    else if (args.is(i, 'GT')) conditions.gt = true;
+    else if (args.is(i, 'LT')) conditions.lt = true;
+    else return `ERR Unsupported option ${args.text(i)}`;
+  }
+  if (conditions.nx && (conditions.xx || conditions.gt || conditions.lt)) {
+    return 'ERR NX and XX, GT or LT options at the same time are not compatible';
+  }
+  if (conditions.gt && conditions.lt) {
+    return 'ERR GT and LT options at the same time are not compatible';
+  }
+  return conditions;
+}
+
+/** A key without a deadline counts as one that lives for ever. */
+function allows(conditions: Conditions, before: number, deadline: number): boolean {
+  const forever = before === NO_DEADLINE;
+  if (conditions.nx && !forever) return false;
+  if (conditions.xx && forever) return false;
+  if (conditions.gt && (forever || deadline <= before)) return false;
+  return !(conditions.lt && !forever && deadline >= before);
+}
+
+function expire(form: TimeForm, name: string) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+    const conditions = parseConditions(args);
+    if (typeof conditions === 'string') return out.error(conditions);
+    const invalid = expireTimeError(name);
+    const deadline = parseDeadline(args.text(2), form, keyspace.nowMs, invalid, false);
+    if (typeof deadline === 'string') return out.error(deadline);
+    const cell = keyspace.find(args, 1);
+    if (cell === undefined || !allows(conditions, cell.entry.deadline, deadline)) {
+      return out.integer(0);
+    }
+    if (deadline <= keyspace.nowMs) keyspace.remove(cell);
+    else keyspace.replace(cell, cell.entry.value, deadline);
+    out.integer(1);
+  };
+}
+
+/** Tells the deadline, or -2 for no key and -1 for no deadline. */
+function tell(of: (deadline: number, nowMs: number) => number) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+    const entry = keyspace.find(args, 1)?.entry;
+    if (entry === undefined) out.integer(-2);
+    else if (entry.deadline === NO_DEADLINE) out.integer(-1);
+    else out.integer(of(entry.deadline, keyspace.nowMs));
+  };
+}
+
+/** Redis rounds half a second up. */
+function toSeconds(ms: number): number {
+  return Math.floor((ms + 500) / 1000);
+}
+
+const persist = command({
+  ...WRITE,
+  name: 'PERSIST',
+  arity: 2,
+  summary: 'Remove the expiration from a key',
+  since: '2.2.0',
+  run(keyspace, args, out) {
+    const cell = keyspace.find(args, 1);
+    if (cell === undefined || cell.entry.deadline === NO_DEADLINE) return out.integer(0);
+    keyspace.replace(cell, cell.entry.value, NO_DEADLINE);
+    out.integer(1);
+  },
+});
+
+/** Not a Redis command: how a node removes for good what nobody has asked for any more. */
+const holoExpire = command({
+  ...WRITE,
+  keys: ALL_KEYS,
+  name: 'HOLO.EXPIRE',
+  arity: -2,
+  summary: 'Remove those of the keys that are past their deadline',
+  since: '0.1.0',
+  complexity: 'O(N) where N is the number of keys.',
+  run(keyspace, args, out) {
+    let removed = 0;
+    for (let i = 1; i < args.count; i++) {
+      const size = keyspace.size;
+      keyspace.find(args, i);
+      removed += size - keyspace.size;
+    }
+    out.integer(removed);
+  },
+});
+
+export const EXPIRY_COMMANDS: readonly Command[] = [
+  command({
+    ...WRITE,
+    name: 'EXPIRE',
+    arity: -3,
+    summary: "Set a key's time to live in seconds",
+    since: '1.0.0',
+    run: expire(SECONDS, 'expire'),
+  }),
+  command({
+    ...WRITE,
+    name: 'PEXPIRE',
+    arity: -3,
+    summary: "Set a key's time to live in milliseconds",
+    since: '2.6.0',
+    run: expire(MILLISECONDS, 'pexpire'),
+  }),
+  command({
+    ...WRITE,
+    name: 'EXPIREAT',
+    arity: -3,
+    summary: 'Set the expiration for a key as a UNIX timestamp',
+    since: '1.2.0',
+    run: expire(AT_SECONDS, 'expireat'),
+  }),
+  command({
+    ...WRITE,
+    name: 'PEXPIREAT',
+    arity: -3,
+    summary: 'Set the expiration for a key as a UNIX timestamp specified in milliseconds',
+    since: '2.6.0',
+    run: expire(AT_MILLISECONDS, 'pexpireat'),
+  }),
+  command({
+    ...READ,
+    name: 'TTL',
+    arity: 2,
+    summary: 'Get the time to live for a key in seconds',
+    since: '1.0.0',
+    run: tell((deadline, nowMs) => toSeconds(deadline - nowMs)),
+  }),
+  command({
+    ...READ,
+    name: 'PTTL',
+    arity: 2,
+    summary: 'Get the time to live for a key in milliseconds',
+    since: '2.6.0',
+    run: tell((deadline, nowMs) => deadline - nowMs),
+  }),
+  command({
+    ...READ,
+    name: 'EXPIRETIME',
+    arity: 2,
+    summary: 'Get the expiration Unix timestamp for a key',
+    since: '7.0.0',
+    run: tell((deadline) => toSeconds(deadline)),
+  }),
+  command({
+    ...READ,
+    name: 'PEXPIRETIME',
+    arity: 2,
+    summary: 'Get the expiration Unix timestamp for a key in milliseconds',
+    since: '7.0.0',
+    run: tell((deadline) => deadline),
+  }),
+  persist,
+  holoExpire,
+];

@@ -1,0 +1,176 @@
+/** Commands on keys whatever they hold: remove, ask, rename, copy. */
+import type { Arguments } from '../arguments.ts';
+import {
+  ALL_KEYS,
+  type Command,
+  command,
+  NOT_AN_INTEGER,
+  ONE_KEY,
+  SYNTAX_ERROR,
+  TWO_KEYS,
+} from '../command.ts';
+import { parseInteger } from '../integers.ts';
+import type { Keyspace } from '../keyspace.ts';
+import type { ReplySink } from '../reply.ts';
+
+const NO_SUCH_KEY = 'ERR no such key';
+
+function removeAll(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+  let removed = 0;
+  for (let i = 1; i < args.count; i++) {
+    const cell = keyspace.find(args, i);
+    if (cell === undefined) continue;
+    keyspace.remove(cell);
+    removed++;
+  }
+  out.integer(removed);
+}
+
+function countPresent(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+  let present = 0;
+  for (let i = 1; i < args.count; i++) {
+    if (keyspace.find(args, i) !== undefined) present++;
+  }
+  out.integer(present);
+}
+
+/** Gives argument 2 what argument 1 holds, deadline included. */
+function move(keyspace: Keyspace, args: Arguments): void {
+  const cell = keyspace.find(args, 1);
+  if (cell === undefined) return;
+  const { value, deadline } = cell.entry;
+  keyspace.remove(cell);
+  keyspace.set(args, 2, value, deadline);
+}
+
+const rename = command({
+  group: 'generic',
+  keys: TWO_KEYS,
+  flags: 'write',
+  name: 'RENAME',
+  arity: 3,
+  summary: 'Rename a key',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    if (keyspace.find(args, 1) === undefined) return out.error(NO_SUCH_KEY);
+    if (!args.equals(2, args.text(1))) move(keyspace, args);
+    out.simple('OK');
+  },
+});
+
+const renamenx = command({
+  group: 'generic',
+  keys: TWO_KEYS,
+  flags: 'write fast',
+  name: 'RENAMENX',
+  arity: 3,
+  summary: 'Rename a key, only if the new key does not exist',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    if (keyspace.find(args, 1) === undefined) return out.error(NO_SUCH_KEY);
+    if (keyspace.find(args, 2) !== undefined) return out.integer(0);
+    move(keyspace, args);
+    out.integer(1);
+  },
+});
+
+/** https://redis.io/docs/latest/commands/copy: there is one database, number 0. */
+const copy = command({
+  group: 'generic',
+  keys: TWO_KEYS,
+  flags: 'write denyoom',
+  name: 'COPY',
+  arity: -3,
+  summary: 'Copy a key',
+  since: '6.2.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    let replace = false;
+    for (let i = 3; i < args.count; i++) {
+      if (args.is(i, 'REPLACE')) {
+        replace = true;
+      } else if (args.is(i, 'DB') && i + 1 < args.count) {
+        const database = parseInteger(args.text(++i));
+        if (database === undefined || BigInt.asIntN(32, BigInt(database)) !== BigInt(database)) {
+          return out.error(NOT_AN_INTEGER);
+        }
+        if (database !== 0) return out.error('ERR DB index is out of range');
+      } else {
+        return out.error(SYNTAX_ERROR);
+      }
+    }
+    if (args.equals(2, args.text(1))) {
+      return out.error('ERR source and destination objects are the same');
+    }
+    const entry = keyspace.find(args, 1)?.entry;
+    if (entry === undefined) return out.integer(0);
+    if (!replace && keyspace.find(args, 2) !== undefined) return out.integer(0);
+    keyspace.set(args, 2, entry.value, entry.deadline);
+    out.integer(1);
+  },
+});
+
+export const KEY_COMMANDS: readonly Command[] = [
+  command({
+    group: 'generic',
+    keys: ALL_KEYS,
+    flags: 'write',
+    name: 'DEL',
+    arity: -2,
+    summary: 'Delete a key',
+    since: '1.0.0',
+    complexity: 'O(N) where N is the number of keys that will be removed.',
+    run: removeAll,
+  }),
+  command({
+    group: 'generic',
+    keys: ALL_KEYS,
+    flags: 'write fast',
+    name: 'UNLINK',
+    arity: -2,
+    summary: 'Delete a key; values are reclaimed later',
+    since: '4.0.0',
+    complexity: 'O(1) for each key removed.',
+    run: removeAll,
+  }),
+  command({
+    group: 'generic',
+    keys: ALL_KEYS,
+    flags: 'readonly fast',
+    name: 'EXISTS',
+    arity: -2,
+    summary: 'Determine if a key exists',
+    since: '1.0.0',
+    complexity: 'O(N) where N is the number of keys to check.',
+    run: countPresent,
+  }),
+  command({
+    group: 'generic',
+    keys: ALL_KEYS,
+    flags: 'readonly fast',
+    name: 'TOUCH',
+    arity: -2,
+    summary: 'Return the number of existing keys specified; there is no access time to alter',
+    since: '3.2.1',
+    complexity: 'O(N) where N is the number of keys to check.',
+    run: countPresent,
+  }),
+  command({
+    group: 'generic',
+    keys: ONE_KEY,
+    flags: 'readonly fast',
+    name: 'TYPE',
+    arity: 2,
+    summary: 'Determine the type stored at key',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    run(keyspace, args, out) {
+      out.simple(keyspace.find(args, 1) === undefined ? 'none' : 'string');
+    },
+  }),
+  rename,
+  renamenx,
+  copy,
+];

@@ -1,0 +1,467 @@
+/** Commands that read and write whole strings and parts of them. */
+import type { Arguments } from '../arguments.ts';
+import {
+  ALL_KEYS,
+  arityError,
+  type Command,
+  command,
+  expireTimeError,
+  KEYS_AND_VALUES,
+  NOT_AN_INTEGER,
+  ONE_KEY,
+  SYNTAX_ERROR,
+  TOO_LONG,
+} from '../command.ts';
+import { NO_DEADLINE } from '../entry.ts';
+import { parseInteger } from '../integers.ts';
+import type { Keyspace } from '../keyspace.ts';
+import { VALUE_BYTES_MAX } from '../limits.ts';
+import type { ReplySink } from '../reply.ts';
+import {
+  AT_MILLISECONDS,
+  AT_SECONDS,
+  MILLISECONDS,
+  parseDeadline,
+  SECONDS,
+  type TimeForm,
+} from './deadlines.ts';
+
+const WRITE = { group: 'string', keys: ONE_KEY, flags: 'write denyoom' } as const;
+const WRITE_FAST = { group: 'string', keys: ONE_KEY, flags: 'write denyoom fast' } as const;
+const READ = { group: 'string', keys: ONE_KEY, flags: 'readonly' } as const;
+
+/** https://redis.io/docs/latest/commands/get */
+const get = command({
+  name: 'GET',
+  arity: 2,
+  group: 'string',
+  keys: ONE_KEY,
+  flags: 'readonly fast',
+  summary: 'Get the value of a key',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const cell = keyspace.find(args, 1);
+    if (cell === undefined) out.nil();
+    else out.bulk(cell.entry.value);
+  },
+});
+
+type Condition = 'NX' | 'XX' | 'IFEQ' | 'IFNE';
+
+interface SetOptions {
+  condition: Condition | undefined;
+  /** Of IFEQ and IFNE. */
+  compared: string;
+  get: boolean;
+  keepTtl: boolean;
+  /** Which argument holds the time, in which form. */
+  timeAt: number;
+  form: TimeForm;
+}
+
+function timeForm(args: Arguments, i: number): TimeForm | undefined {
+  if (args.is(i, 'EX')) return SECONDS;
+  if (args.is(i, 'PX')) return MILLISECONDS;
+  if (args.is(i, 'EXAT')) return AT_SECONDS;
+  return args.is(i, 'PXAT') ? AT_MILLISECONDS : undefined;
+}
+
+function conditionOf(args: Arguments, i: number): Condition | undefined {
+  if (args.is(i, 'NX')) return 'NX';
+  if (args.is(i, 'XX')) return 'XX';
+  if (args.is(i, 'IFEQ')) return 'IFEQ';
+  return args.is(i, 'IFNE') ? 'IFNE' : undefined;
+}
+
+/** `undefined` for a syntax error. */
+function parseSetOptions(args: Arguments): SetOptions | undefined {
+  const options: SetOptions = {
+    condition: undefined,
+    compared: '',
+    get: false,
+    keepTtl: false,
+    timeAt: 0,
+    form: SECONDS,
+  };
+  for (let i = 3; i < args.count; i++) {
+    const condition = conditionOf(args, i);
+    const form = timeForm(args, i);
+    if (condition !== undefined) {
+      const compares = condition === 'IFEQ' || condition === 'IFNE';
+      // NX may be said twice, as in Redis; two comparisons may not.
+      if (options.condition !== undefined && (options.condition !== condition || compares)) {
+        return undefined;
+      }
+      options.condition = condition;
+      if (compares) {
+        if (++i === args.count) return undefined;
+        options.compared = args.text(i);
+      }
+    } else if (form !== undefined) {
+      // The same form may be said twice, as in Redis: the last one counts.
+      const other = options.timeAt !== 0 && options.form !== form;
+      if (options.keepTtl || other || ++i === args.count) return undefined;
+      options.form = form;
+      options.timeAt = i;
+    } else if (args.is(i, 'GET')) {
+      options.get = true;
+    } else if (args.is(i, 'KEEPTTL') && options.timeAt === 0) {
+      options.keepTtl = true;
+    } else {
+      return undefined;
+    }
+  }
+  return options;
+}
+
+function conditionHolds(options: SetOptions, old: string | undefined): boolean {
+  switch (options.condition) {
+    case 'NX':
+      return old === undefined;
+    case 'XX':
+      return old !== undefined;
+    case 'IFEQ':
+      return old === options.compared;
+    case 'IFNE':
+      return old !== options.compared;
+    case undefined:
+      return true;
+  }
+}
+
+function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+  const options = parseSetOptions(args);
+  if (options === undefined) return out.error(SYNTAX_ERROR);
+  let deadline: number | string = NO_DEADLINE;
+  if (options.timeAt !== 0) {
+    const text = args.text(options.timeAt);
+    const invalid = expireTimeError('set');
+    deadline = parseDeadline(text, options.form, keyspace.nowMs, invalid, true);
+    if (typeof deadline === 'string') return out.error(deadline);
+  }
+  const old = keyspace.find(args, 1)?.entry;
+  const holds = conditionHolds(options, old?.value);
+  if (holds) {
+    if (options.keepTtl && old !== undefined) deadline = old.deadline;
+    setUntil(keyspace, args, deadline);
+  }
+  if (options.get) {
+    if (old === undefined) out.nil();
+    else out.bulk(old.value);
+  } else if (holds) {
+    out.simple('OK');
+  } else {
+    out.nil();
+  }
+}
+
+/** A deadline that is over already leaves no key behind. */
+function setUntil(keyspace: Keyspace, args: Arguments, deadline: number): void {
+  if (deadline === NO_DEADLINE || deadline > keyspace.nowMs) {
+    keyspace.set(args, 1, args.text(2), deadline);
+    return;
+  }
+  const cell = keyspace.find(args, 1);
+  if (cell !== undefined) keyspace.remove(cell);
+}
+
+/** https://redis.io/docs/latest/commands/set */
+const set = command({
+  ...WRITE,
+  name: 'SET',
+  arity: -3,
+  summary: 'Set the string value of a key',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    if (args.count > 3) return setWithOptions(keyspace, args, out);
+    keyspace.set(args, 1, args.text(2), NO_DEADLINE);
+    out.simple('OK');
+  },
+});
+
+const setnx = command({
+  ...WRITE_FAST,
+  name: 'SETNX',
+  arity: 3,
+  summary: 'Set the value of a key, only if the key does not exist',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const absent = keyspace.find(args, 1) === undefined;
+    if (absent) keyspace.set(args, 1, args.text(2), NO_DEADLINE);
+    out.integer(absent ? 1 : 0);
+  },
+});
+
+function setFor(form: TimeForm, name: string) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+    const invalid = expireTimeError(name);
+    const deadline = parseDeadline(args.text(2), form, keyspace.nowMs, invalid, true);
+    if (typeof deadline === 'string') return out.error(deadline);
+    keyspace.set(args, 1, args.text(3), deadline);
+    out.simple('OK');
+  };
+}
+
+const setex = command({
+  ...WRITE,
+  name: 'SETEX',
+  arity: 4,
+  summary: 'Set the value and expiration of a key',
+  since: '2.0.0',
+  complexity: 'O(1)',
+  run: setFor(SECONDS, 'setex'),
+});
+
+const psetex = command({
+  ...WRITE,
+  name: 'PSETEX',
+  arity: 4,
+  summary: 'Set the value and expiration in milliseconds of a key',
+  since: '2.6.0',
+  complexity: 'O(1)',
+  run: setFor(MILLISECONDS, 'psetex'),
+});
+
+const getset = command({
+  ...WRITE_FAST,
+  name: 'GETSET',
+  arity: 3,
+  summary: 'Set the string value of a key and return its old value',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const old = keyspace.find(args, 1)?.entry.value;
+    keyspace.set(args, 1, args.text(2), NO_DEADLINE);
+    if (old === undefined) out.nil();
+    else out.bulk(old);
+  },
+});
+
+const getdel = command({
+  ...WRITE_FAST,
+  flags: 'write fast',
+  name: 'GETDEL',
+  arity: 2,
+  summary: 'Get the value of a key and delete the key',
+  since: '6.2.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const cell = keyspace.find(args, 1);
+    if (cell === undefined) return out.nil();
+    const old = cell.entry.value;
+    keyspace.remove(cell);
+    out.bulk(old);
+  },
+});
+
+/** https://redis.io/docs/latest/commands/getex: one option at most. */
+const getex = command({
+  ...WRITE_FAST,
+  flags: 'write fast',
+  name: 'GETEX',
+  arity: -2,
+  summary: 'Get the value of a key and optionally set its expiration',
+  since: '6.2.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    let form: TimeForm | undefined;
+    let persist = false;
+    let timeAt = 0;
+    for (let i = 2; i < args.count; i++) {
+      const found = timeForm(args, i);
+      const same = form === undefined || form === found;
+      if (found !== undefined && same && !persist && i + 1 < args.count) {
+        form = found;
+        timeAt = ++i;
+      } else if (args.is(i, 'PERSIST') && form === undefined) {
+        persist = true;
+      } else {
+        return out.error(SYNTAX_ERROR);
+      }
+    }
+    const cell = keyspace.find(args, 1);
+    if (cell === undefined) return out.nil();
+    const { value, deadline: before } = cell.entry;
+    let deadline: number | string = persist ? NO_DEADLINE : before;
+    if (form !== undefined) {
+      const invalid = expireTimeError('getex');
+      deadline = parseDeadline(args.text(timeAt), form, keyspace.nowMs, invalid, true);
+      if (typeof deadline === 'string') return out.error(deadline);
+    }
+    if (deadline !== before) {
+      const over = deadline !== NO_DEADLINE && deadline <= keyspace.nowMs;
+      if (over) keyspace.remove(cell);
+      else keyspace.replace(cell, value, deadline);
+    }
+    out.bulk(value);
+  },
+});
+
+const mget = command({
+  group: 'string',
+  keys: ALL_KEYS,
+  flags: 'readonly fast',
+  name: 'MGET',
+  arity: -2,
+  summary: 'Get the values of all the given keys',
+  since: '1.0.0',
+  complexity: 'O(N) where N is the number of keys to retrieve.',
+  run(keyspace, args, out) {
+    out.array(args.count - 1);
+    for (let i = 1; i < args.count; i++) {
+      const cell = keyspace.find(args, i);
+      if (cell === undefined) out.nil();
+      else out.bulk(cell.entry.value);
+    }
+  },
+});
+
+function setAll(keyspace: Keyspace, args: Arguments): void {
+  for (let i = 1; i < args.count; i += 2) {
+    keyspace.set(args, i, args.text(i + 1), NO_DEADLINE);
+  }
+}
+
+const mset = command({
+  ...WRITE,
+  keys: KEYS_AND_VALUES,
+  name: 'MSET',
+  arity: -3,
+  summary: 'Set multiple keys to multiple values',
+  since: '1.0.1',
+  complexity: 'O(N) where N is the number of keys to set.',
+  run(keyspace, args, out) {
+    if (args.count % 2 === 0) return out.error(arityError('mset'));
+    setAll(keyspace, args);
+    out.simple('OK');
+  },
+});
+
+const msetnx = command({
+  ...WRITE,
+  keys: KEYS_AND_VALUES,
+  name: 'MSETNX',
+  arity: -3,
+  summary: 'Set multiple keys to multiple values, only if none of the keys exist',
+  since: '1.0.1',
+  complexity: 'O(N) where N is the number of keys to set.',
+  run(keyspace, args, out) {
+    if (args.count % 2 === 0) return out.error(arityError('msetnx'));
+    for (let i = 1; i < args.count; i += 2) {
+      if (keyspace.find(args, i) !== undefined) return out.integer(0);
+    }
+    setAll(keyspace, args);
+    out.integer(1);
+  },
+});
+
+const append = command({
+  ...WRITE_FAST,
+  name: 'APPEND',
+  arity: 3,
+  summary: 'Append a value to a key',
+  since: '2.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const cell = keyspace.find(args, 1);
+    const bytes = (cell?.entry.value.length ?? 0) + args.bytes(2);
+    if (bytes > VALUE_BYTES_MAX) return out.error(TOO_LONG);
+    if (cell === undefined) keyspace.set(args, 1, args.text(2), NO_DEADLINE);
+    else keyspace.replace(cell, cell.entry.value + args.text(2), cell.entry.deadline);
+    out.integer(bytes);
+  },
+});
+
+const strlen = command({
+  ...READ,
+  flags: 'readonly fast',
+  name: 'STRLEN',
+  arity: 2,
+  summary: 'Get the length of the value stored in a key',
+  since: '2.2.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    out.integer(keyspace.find(args, 1)?.entry.value.length ?? 0);
+  },
+});
+
+/** Both ends are included; negative ones count from the end; out of range is cut to it. */
+function getRange(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+  const first = parseInteger(args.text(2));
+  const last = parseInteger(args.text(3));
+  if (first === undefined || last === undefined) return out.error(NOT_AN_INTEGER);
+  const value = keyspace.find(args, 1)?.entry.value ?? '';
+  let start = Number(first);
+  let end = Number(last);
+  // Redis decides this before it clips, so that "-1 -3" is empty while "0 -100" is one byte.
+  if (start < 0 && end < 0 && start > end) return out.bulk('');
+  start = Math.max(start < 0 ? start + value.length : start, 0);
+  end = Math.min(Math.max(end < 0 ? end + value.length : end, 0), value.length - 1);
+  out.bulk(start > end ? '' : value.slice(start, end + 1));
+}
+
+const getrange = command({
+  ...READ,
+  name: 'GETRANGE',
+  arity: 4,
+  summary: 'Get a substring of the string stored at a key',
+  since: '2.4.0',
+  complexity: 'O(N) where N is the length of the returned string.',
+  run: getRange,
+});
+
+const substr = command({
+  ...READ,
+  name: 'SUBSTR',
+  arity: 4,
+  summary: 'Get a substring of the string stored at a key',
+  since: '1.0.0',
+  complexity: 'O(N) where N is the length of the returned string.',
+  run: getRange,
+});
+
+const setrange = command({
+  ...WRITE,
+  name: 'SETRANGE',
+  arity: 4,
+  summary: 'Overwrite part of a string at key starting at the specified offset',
+  since: '2.2.0',
+  complexity: 'O(M) with M being the length of the value argument.',
+  run(keyspace, args, out) {
+    const offset = parseInteger(args.text(2));
+    if (offset === undefined) return out.error(NOT_AN_INTEGER);
+    if (offset < 0) return out.error('ERR offset is out of range');
+    const cell = keyspace.find(args, 1);
+    const old = cell?.entry.value ?? '';
+    const patch = args.text(3);
+    if (patch === '') return out.integer(old.length);
+    const at = Number(offset);
+    if (at + patch.length > VALUE_BYTES_MAX) return out.error(TOO_LONG);
+    const head = at <= old.length ? old.slice(0, at) : old + '\0'.repeat(at - old.length);
+    const value = head + patch + old.slice(at + patch.length);
+    keyspace.set(args, 1, value, cell?.entry.deadline ?? NO_DEADLINE);
+    out.integer(value.length);
+  },
+});
+
+export const STRING_COMMANDS: readonly Command[] = [
+  get,
+  set,
+  setnx,
+  setex,
+  psetex,
+  getset,
+  getdel,
+  getex,
+  mget,
+  mset,
+  msetnx,
+  append,
+  strlen,
+  getrange,
+  substr,
+  setrange,
+];

@@ -1,0 +1,197 @@
+/** Commands that look at, or remove, all keys: none of them can name its keys beforehand. */
+import type { Arguments } from '../arguments.ts';
+import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from '../command.ts';
+import type { StoredEntry } from '../entry.ts';
+import { matchesGlob } from '../glob.ts';
+import { parseInteger, parseUnsigned } from '../integers.ts';
+import type { Keyspace } from '../keyspace.ts';
+import { SCAN_COUNT_MAX } from '../limits.ts';
+import type { ReplySink } from '../reply.ts';
+import { POSITIONS, positionOf, slotOfText } from '../slots.ts';
+import { describeVersion } from '../version.ts';
+
+const SCAN_COUNT_DEFAULT = 10;
+/** Keys that KEYS and RANDOMKEY take from the keyspace at a time. */
+const PAGE_KEYS = 256;
+
+interface ScanOptions {
+  count: number;
+  pattern: string | undefined;
+  type: string | undefined;
+}
+
+/** The options, or the error line. */
+function parseScanOptions(args: Arguments): ScanOptions | string {
+  const options: ScanOptions = {
+    count: SCAN_COUNT_DEFAULT,
+    pattern: undefined,
+    type: undefined,
+  };
+  for (let i = 2; i < args.count; i += 2) {
+    if (i + 1 === args.count) return SYNTAX_ERROR;
+    if (args.is(i, 'COUNT')) {
+      const count = parseInteger(args.text(i + 1));
+      if (count === undefined) return NOT_AN_INTEGER;
+      if (count < 1) return SYNTAX_ERROR;
+      options.count = Math.min(Number(count), SCAN_COUNT_MAX);
+    } else if (args.is(i, 'MATCH')) {
+      options.pattern = args.text(i + 1);
+    } else if (args.is(i, 'TYPE')) {
+      options.type = args.text(i + 1).toLowerCase();
+    } else {
+      return SYNTAX_ERROR;
+    }
+  }
+  return options;
+}
+
+/**
+ * https://redis.io/docs/latest/commands/scan. A cursor is a position in hash order (48 bits), in
+ * decimal: it means the same on every node, is good for ever, and nobody keeps anything for it. A
+ * key that is there during the whole walk is returned; none is returned twice.
+ */
+const scan = command({
+  group: 'generic',
+  keys: 'whole-store',
+  flags: 'readonly',
+  name: 'SCAN',
+  arity: -2,
+  summary: 'Incrementally iterate the keys space',
+  since: '2.8.0',
+  complexity: 'O(1) for every call. O(N) for a complete iteration.',
+  run(keyspace, args, out) {
+    const cursor = parseUnsigned(args.text(1));
+    if (cursor === undefined) return out.error('ERR invalid cursor');
+    const options = parseScanOptions(args);
+    if (typeof options === 'string') return out.error(options);
+    // A cursor that no SCAN has given out stands behind all keys.
+    const position = Number(cursor);
+    const page =
+      position < POSITIONS ? keyspace.page(position, options.count) : { items: [], next: 0 };
+    const found = page.items.filter((item) => isWanted(item, options, keyspace.nowMs));
+    out.array(2);
+    out.bulk(String(page.next));
+    out.array(found.length);
+    for (const item of found) out.bulk(item.key);
+  },
+});
+
+function isWanted(item: StoredEntry, options: ScanOptions, nowMs: number): boolean {
+  if (item.entry.expired(nowMs)) return false;
+  if (options.type !== undefined && options.type !== 'string') return false;
+  return options.pattern === undefined || matchesGlob(options.pattern, item.key);
+}
+
+/** Visits all keys that are alive, in hash order; `false` from the visitor ends it. */
+function forEachKey(
+  keyspace: Keyspace,
+  start: number,
+  visit: (item: StoredEntry) => boolean,
+): void {
+  let position = start;
+  do {
+    const page = keyspace.page(position, PAGE_KEYS);
+    for (const item of page.items) {
+      if (!item.entry.expired(keyspace.nowMs) && !visit(item)) return;
+    }
+    position = page.next;
+  } while (position !== 0);
+}
+
+const keys = command({
+  group: 'generic',
+  keys: 'whole-store',
+  flags: 'readonly',
+  dangerous: true,
+  name: 'KEYS',
+  arity: 2,
+  summary: 'Find all keys matching the given pattern',
+  since: '1.0.0',
+  complexity: 'O(N) with N being the number of keys in the store.',
+  run(keyspace, args, out) {
+    const pattern = args.text(1);
+    const found: string[] = [];
+    forEachKey(keyspace, 0, ({ key }) => {
+      if (pattern === '*' || matchesGlob(pattern, key)) found.push(key);
+      return true;
+    });
+    out.array(found.length);
+    for (const key of found) out.bulk(key);
+  },
+});
+
+/** The first living key behind a point in hash order that executeAt decides: no dice here. */
+const randomkey = command({
+  group: 'generic',
+  keys: 'whole-store',
+  flags: 'readonly',
+  name: 'RANDOMKEY',
+  arity: 1,
+  summary: 'Return a random key from the keyspace',
+  since: '1.0.0',
+  complexity: 'O(1), more where many keys are past their deadline.',
+  run(keyspace, _args, out) {
+    const seed = describeVersion(keyspace.version);
+    const start = positionOf(slotOfText(seed), slotOfText(`${seed}/`) << 16);
+    let found: string | undefined;
+    const take = ({ key }: StoredEntry): boolean => {
+      found = key;
+      return false;
+    };
+    forEachKey(keyspace, start, take);
+    if (found === undefined) forEachKey(keyspace, 0, take);
+    if (found === undefined) out.nil();
+    else out.bulk(found);
+  },
+});
+
+const dbsize = command({
+  group: 'server',
+  keys: 'whole-store',
+  flags: 'readonly fast',
+  name: 'DBSIZE',
+  arity: 1,
+  summary: 'Return the number of keys in the selected database',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run: (keyspace, _args, out) => out.integer(keyspace.size),
+});
+
+/** SYNC and ASYNC are the same here: the keys are gone at once, their memory later. */
+function flushAll(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+  const plain = args.count === 1 || args.is(1, 'SYNC') || args.is(1, 'ASYNC');
+  if (args.count > 2 || !plain) return out.error(SYNTAX_ERROR);
+  keyspace.clear();
+  out.simple('OK');
+}
+
+export const WHOLE_STORE_COMMANDS: readonly Command[] = [
+  scan,
+  keys,
+  randomkey,
+  dbsize,
+  command({
+    group: 'server',
+    keys: 'whole-store',
+    flags: 'write',
+    dangerous: true,
+    name: 'FLUSHALL',
+    arity: -1,
+    summary: 'Remove all keys from all databases',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    run: flushAll,
+  }),
+  command({
+    group: 'server',
+    keys: 'whole-store',
+    flags: 'write',
+    dangerous: true,
+    name: 'FLUSHDB',
+    arity: -1,
+    summary: 'Remove all keys from the current database',
+    since: '1.0.0',
+    complexity: 'O(1)',
+    run: flushAll,
+  }),
+];

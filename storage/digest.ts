@@ -1,0 +1,31 @@
+/**
+ * An order-independent hash over entries: a sum of strong hashes, so that replicas can be compared
+ * whatever the order in which they hold their keys. For convergence checks; not on the hot path.
+ */
+import { createHash } from 'node:crypto';
+import type { Entry } from './entry.ts';
+import { describeVersion } from './version.ts';
+
+const LANES = 4;
+
+export class KeyspaceDigest {
+  readonly #lanes = new Uint32Array(LANES);
+  #count = 0;
+
+  add(key: string, entry: Entry): void {
+    const version = describeVersion(entry.version);
+    const head = `${key.length}:${entry.type}:${entry.deadline}:${version}:`;
+    const hash = createHash('sha256').update(head, 'latin1');
+    const bytes = hash.update(key, 'latin1').update(entry.value, 'latin1').digest();
+    for (let lane = 0; lane < LANES; lane++) {
+      // A sum and not an exclusive or: two equal entries must not cancel out.
+      this.#lanes[lane] = (this.#lanes[lane] as number) + bytes.readUInt32LE(lane * 4);
+    }
+    this.#count++;
+  }
+
+  toString(): string {
+    const hex = Array.from(this.#lanes, (lane) => lane.toString(16).padStart(8, '0')).join('');
+    return `${this.#count}-${hex}`;
+  }
+}

@@ -1,0 +1,269 @@
+/**
+ * The engine on disk: LMDB, one environment per store. A flush is one LMDB write transaction that
+ * the library executes on a thread of its own; this file only copies the captured entries over to
+ * it. The one file that imports lmdb, and a production adapter: it may use setImmediate.
+ */
+import { createHash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Entry, StoredEntry } from '../entry.ts';
+import { EngineError } from '../errors.ts';
+import { readLatin1, writeLatin1 } from '../latin1.ts';
+import { NO_VERSION } from '../version.ts';
+import type { ChangedKey, Engine, EngineMeta, FlushBatch } from './engine.ts';
+import {
+  readRecord,
+  readVersion,
+  recordBytes,
+  VERSION_BYTES,
+  writeRecord,
+  writeVersion,
+} from './record.ts';
+
+/** LMDB keys end here; ours begin with the position (6 bytes) and one byte that tells the form. */
+const LMDB_KEY_BYTES_MAX = 1978;
+const POSITION_BYTES = 6;
+const PREFIX_BYTES = POSITION_BYTES + 1;
+const FORM_PLAIN = 0;
+/** Followed by the SHA-256 of the key; the key itself is in the record. */
+const FORM_DIGEST = 1;
+const PLAIN_KEY_BYTES_MAX = LMDB_KEY_BYTES_MAX - PREFIX_BYTES;
+
+/** Records are laid out one after the other in pieces of memory of this size. */
+const STAGING_BYTES = 256 * 1024;
+
+const META_KEY = Buffer.from('meta', 'latin1');
+const META_LAYOUT = 1;
+const META_CHECKED_BYTES = 1 + 3 * 8 + VERSION_BYTES;
+const META_BYTES = META_CHECKED_BYTES + 4;
+
+export interface LmdbEngineOptions {
+  /** Made when absent. */
+  readonly directory: string;
+}
+
+export class LmdbEngine implements Engine {
+  readonly #root: RootDatabase<Buffer, Uint8Array>;
+  readonly #data: Database<Buffer, Uint8Array>;
+  readonly #info: Database<Buffer, Uint8Array>;
+  readonly #keyBytes = Buffer.alloc(LMDB_KEY_BYTES_MAX);
+  /** `#keys[n]` is the first n bytes of `#keyBytes`: a key costs no new view. */
+  readonly #keys: (Buffer | undefined)[] = [];
+  #meta: EngineMeta;
+  #committing = false;
+  #closed = false;
+
+  /** Throws EngineError `HOLO_STORE_OPEN_FAILED` or `HOLO_STORE_DAMAGED`. */
+  constructor(options: LmdbEngineOptions) {
+    const { directory } = options;
+    try {
+      this.#root = open({ path: directory, noSubdir: false, maxDbs: 4 });
+      const form = { encoding: 'binary', keyEncoding: 'binary' } as const;
+      this.#data = this.#root.openDB('data', form);
+      this.#info = this.#root.openDB('info', form);
+    } catch (error) {
+      const what = `cannot open the store in ${directory}`;
+      throw new EngineError('HOLO_STORE_OPEN_FAILED', what, { cause: error });
+    }
+    this.#meta = this.#readMeta();
+  }
+
+  get meta(): EngineMeta {
+    return this.#meta;
+  }
+
+  get(key: string, slot: number, place: number): Entry | undefined {
+    this.#assertOpen();
+    const record = this.#data.getBinaryFast(this.#keyOf(key, slot, place));
+    if (record === undefined) return undefined;
+    // The buffer is the library's, longer than the record, and good until its next call.
+    const bytes = record.subarray(0, record.length);
+    const decoded = readRecord(bytes, place);
+    if (decoded.key !== undefined && decoded.key !== key) {
+      throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value belongs to another key');
+    }
+    return decoded.entry;
+  }
+
+  page(position: number, limit: number): StoredEntry[] {
+    this.#assertOpen();
+    const items: StoredEntry[] = [];
+    const start = Buffer.alloc(POSITION_BYTES);
+    start.writeUIntBE(position, 0, POSITION_BYTES);
+    for (const { key, value } of this.#data.getRange({ start })) {
+      const item = storedEntry(key, value);
+      const last = items.length >= limit ? items.at(-1) : undefined;
+      if (last !== undefined && (last.slot !== item.slot || last.place !== item.place)) break;
+      items.push(item);
+    }
+    return items;
+  }
+
+  commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {
+    this.#assertOpen();
+    if (this.#committing) throw new Error('two commits at a time');
+    this.#committing = true;
+    // In a turn of its own: the turn that captured the changes has replies to send.
+    setImmediate(() => {
+      if (this.#closed) return;
+      const finish = (error: EngineError | undefined): void => {
+        this.#committing = false;
+        if (error === undefined) this.#meta = batch.meta;
+        done(error);
+      };
+      this.#write(batch).then(
+        () => finish(undefined),
+        (cause: unknown) => finish(writeFailed(cause)),
+      );
+    });
+  }
+
+  close(closed?: () => void): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const end = closed ?? (() => undefined);
+    this.#root.close().then(end, end);
+  }
+
+  /** Resolves when the transaction is on disk. */
+  async #write(batch: FlushBatch): Promise<void> {
+    const staging = new Staging();
+    const committed = this.#data.batch(() => {
+      if (batch.clear) watch(this.#data.clearAsync());
+      batch.forEach((change, entry) => {
+        this.#writeChange(staging, change, entry);
+      });
+      watch(this.#info.put(META_KEY, encodeMeta(batch.meta)));
+    });
+    await Promise.all([committed, this.#data.flushed]);
+  }
+
+  #writeChange(staging: Staging, change: ChangedKey, entry: Entry | undefined): void {
+    const { key, slot, place } = change;
+    const stored = this.#keyOf(key, slot, place);
+    if (entry === undefined) {
+      watch(this.#data.remove(stored));
+      return;
+    }
+    const withKey = key.length > PLAIN_KEY_BYTES_MAX;
+    const record = staging.take(recordBytes(key, entry, withKey));
+    writeRecord(record, key, place, entry, withKey);
+    watch(this.#data.put(stored, record));
+  }
+
+  /** The key under which LMDB keeps one of ours: its order is the hash order. */
+  #keyOf(key: string, slot: number, place: number): Buffer {
+    const bytes = this.#keyBytes;
+    bytes[0] = slot >>> 8;
+    bytes[1] = slot & 0xff;
+    bytes.writeInt32BE(place, 2);
+    let end = PREFIX_BYTES;
+    if (key.length <= PLAIN_KEY_BYTES_MAX) {
+      bytes[POSITION_BYTES] = FORM_PLAIN;
+      end += writeLatin1(bytes, key, PREFIX_BYTES);
+    } else {
+      bytes[POSITION_BYTES] = FORM_DIGEST;
+      end += createHash('sha256').update(key, 'latin1').digest().copy(bytes, PREFIX_BYTES);
+    }
+    let view = this.#keys[end];
+    if (view === undefined) {
+      view = bytes.subarray(0, end);
+      this.#keys[end] = view;
+    }
+    return view;
+  }
+
+  #readMeta(): EngineMeta {
+    const bytes = this.#info.getBinary(META_KEY);
+    const keys = entryCount(this.#data);
+    if (bytes === undefined) {
+      if (keys === 0) {
+        return { appliedSequence: 0, keys: 0, volatileKeys: 0, clearedAt: NO_VERSION };
+      }
+      throw new EngineError('HOLO_STORE_DAMAGED', 'the store holds keys but no meta record');
+    }
+    const meta = decodeMeta(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+    if (meta.keys !== keys) {
+      const counts = `${keys} keys, its meta record says ${meta.keys}`;
+      throw new EngineError('HOLO_STORE_DAMAGED', `the store holds ${counts}`);
+    }
+    return meta;
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new EngineError('HOLO_STORE_CLOSED', 'the engine is closed');
+  }
+}
+
+/** Memory for records that the library's thread reads later: it must not be written twice. */
+class Staging {
+  #piece = Buffer.alloc(0);
+  #used = 0;
+
+  take(bytes: number): Buffer {
+    if (this.#used + bytes > this.#piece.length) {
+      this.#piece = Buffer.allocUnsafeSlow(Math.max(STAGING_BYTES, bytes));
+      this.#used = 0;
+    }
+    const view = this.#piece.subarray(this.#used, this.#used + bytes);
+    this.#used += bytes;
+    return view;
+  }
+}
+
+/** The batch's own promise tells how its parts ended. */
+function watch(part: Promise<unknown>): void {
+  void part;
+}
+
+function writeFailed(cause: unknown): EngineError {
+  // The library keeps the reason in a second promise, which must not go unhandled.
+  const reason = (cause as { commitError?: Promise<unknown> } | undefined)?.commitError;
+  reason?.catch(() => undefined);
+  return new EngineError('HOLO_STORE_WRITE_FAILED', 'a flush was not written', { cause });
+}
+
+function storedEntry(key: Uint8Array, value: Uint8Array): StoredEntry {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
+  const place = bytes.readInt32BE(2);
+  const record = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  const decoded = readRecord(record, place);
+  return {
+    key: decoded.key ?? readLatin1(bytes, PREFIX_BYTES, bytes.length),
+    slot: bytes.readUInt16BE(0),
+    place,
+    entry: decoded.entry,
+  };
+}
+
+function entryCount(database: Database<Buffer, Uint8Array>): number {
+  const stats = database.getStats() as { entryCount?: unknown };
+  return Number(stats.entryCount);
+}
+
+function encodeMeta(meta: EngineMeta): Buffer {
+  const bytes = Buffer.alloc(META_BYTES);
+  let at = bytes.writeUInt8(META_LAYOUT, 0);
+  at = bytes.writeDoubleLE(meta.appliedSequence, at);
+  at = bytes.writeDoubleLE(meta.keys, at);
+  at = bytes.writeDoubleLE(meta.volatileKeys, at);
+  at = writeVersion(bytes, at, meta.clearedAt);
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, at)), at);
+  return bytes;
+}
+
+function decodeMeta(bytes: Buffer): EngineMeta {
+  if (bytes.length !== META_BYTES || bytes[0] !== META_LAYOUT) {
+    throw new EngineError('HOLO_STORE_DAMAGED', 'the meta record has an unknown form');
+  }
+  const checksum = crc32(bytes.subarray(0, META_CHECKED_BYTES));
+  if (bytes.readUInt32LE(META_CHECKED_BYTES) !== checksum) {
+    throw new EngineError('HOLO_STORE_DAMAGED', 'the meta record does not match its checksum');
+  }
+  return {
+    appliedSequence: bytes.readDoubleLE(1),
+    keys: bytes.readDoubleLE(9),
+    volatileKeys: bytes.readDoubleLE(17),
+    clearedAt: readVersion(bytes, 25),
+  };
+}

@@ -1,0 +1,162 @@
+/**
+ * The engine that keeps everything in this process: for `--engine memory`, tests and the
+ * simulator. What is durable lives in a `MemoryStore`, which outlives the engine object: handing it
+ * to the next one is a restart. It holds encoded records, so that damage is found as on a disk.
+ */
+import type { Entry, StoredEntry } from '../entry.ts';
+import { EngineError } from '../errors.ts';
+import { type Keyed, KeyTable } from '../key-table.ts';
+import { SlotIndex, type SlotIndexed } from '../slot-index.ts';
+import { hashOfText, slotOfHash } from '../slots.ts';
+import { NO_VERSION } from '../version.ts';
+import type { Engine, EngineMeta, FlushBatch } from './engine.ts';
+import { readRecord, recordBytes, writeRecord } from './record.ts';
+
+class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
+  readonly key: string;
+  readonly hash: number;
+  readonly slot: number;
+  readonly place: number;
+  bytes: Buffer;
+  chain: StoredRecord | undefined = undefined;
+  next: StoredRecord | undefined = undefined;
+
+  constructor(key: string, hash: number, place: number, bytes: Buffer) {
+    this.key = key;
+    this.hash = hash;
+    this.slot = slotOfHash(hash);
+    this.place = place;
+    this.bytes = bytes;
+  }
+}
+
+export const EMPTY_META: EngineMeta = Object.freeze({
+  appliedSequence: 0,
+  keys: 0,
+  volatileKeys: 0,
+  clearedAt: NO_VERSION,
+});
+
+/** What survives a crash. */
+export class MemoryStore {
+  readonly #records = new KeyTable<StoredRecord>();
+  readonly #index = new SlotIndex<StoredRecord>();
+  #meta: EngineMeta = EMPTY_META;
+
+  get meta(): EngineMeta {
+    return this.#meta;
+  }
+
+  get(key: string): StoredRecord | undefined {
+    return this.#records.get(key, hashOfText(key));
+  }
+
+  page(position: number, limit: number): StoredRecord[] {
+    return this.#index.page(position, limit);
+  }
+
+  /** One step: a crash comes before or after it. */
+  apply(batch: FlushBatch): void {
+    if (batch.clear) {
+      this.#records.clear();
+      this.#index.clear();
+    }
+    batch.forEach(({ key, place }, entry) => {
+      const hash = hashOfText(key);
+      const record = this.#records.get(key, hash);
+      if (entry === undefined) {
+        if (record === undefined) return;
+        this.#records.remove(record);
+        this.#index.remove(record);
+        return;
+      }
+      const bytes = Buffer.allocUnsafe(recordBytes(key, entry, false));
+      writeRecord(bytes, key, place, entry, false);
+      if (record !== undefined) {
+        record.bytes = bytes;
+        return;
+      }
+      const added = new StoredRecord(key, hash, place, bytes);
+      this.#records.add(added);
+      this.#index.add(added);
+    });
+    this.#meta = batch.meta;
+  }
+
+  /** Flips one bit of what is stored under a key; `false` when nothing is. */
+  flipBit(key: string, bit: number): boolean {
+    const bytes = this.get(key)?.bytes;
+    if (bytes === undefined) return false;
+    const at = (bit >>> 3) % bytes.length;
+    bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
+    return true;
+  }
+}
+
+export interface MemoryEngineOptions {
+  readonly store: MemoryStore;
+  /** Calls back in a later turn: `setImmediate`, or the simulator's timer. */
+  readonly defer: (callback: () => void) => void;
+}
+
+export class MemoryEngine implements Engine {
+  readonly #store: MemoryStore;
+  readonly #defer: (callback: () => void) => void;
+  #failure: EngineError | undefined;
+  #committing = false;
+  #closed = false;
+
+  constructor(options: MemoryEngineOptions) {
+    this.#store = options.store;
+    this.#defer = options.defer;
+  }
+
+  get meta(): EngineMeta {
+    return this.#store.meta;
+  }
+
+  get(key: string): Entry | undefined {
+    this.#assertOpen();
+    const record = this.#store.get(key);
+    return record === undefined ? undefined : readRecord(record.bytes, record.place).entry;
+  }
+
+  page(position: number, limit: number): StoredEntry[] {
+    this.#assertOpen();
+    return this.#store.page(position, limit).map((record) => ({
+      key: record.key,
+      slot: record.slot,
+      place: record.place,
+      entry: readRecord(record.bytes, record.place).entry,
+    }));
+  }
+
+  commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {
+    this.#assertOpen();
+    if (this.#committing) throw new Error('two commits at a time');
+    this.#committing = true;
+    this.#defer(() => {
+      // A node that has crashed meanwhile has written nothing, and nobody waits for it.
+      if (this.#closed) return;
+      this.#committing = false;
+      const failure = this.#failure;
+      this.#failure = undefined;
+      if (failure === undefined) this.#store.apply(batch);
+      done(failure);
+    });
+  }
+
+  /** The next commit fails and changes nothing, as on a full disk. */
+  failNextCommit(): void {
+    this.#failure = new EngineError('HOLO_STORE_WRITE_FAILED', 'the write was made to fail');
+  }
+
+  close(closed?: () => void): void {
+    this.#closed = true;
+    if (closed !== undefined) this.#defer(closed);
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) throw new EngineError('HOLO_STORE_CLOSED', 'the engine is closed');
+  }
+}

@@ -1,0 +1,95 @@
+/**
+ * The bytes of one stored entry, the same for every engine:
+ *
+ *   crc32 u32 | layout u8 | type u8 | deadline f64 | epoch f64 | hlc f64 | flags u16 | node u32
+ *   [ key length u32 | key ]  value
+ *
+ * (little endian). The checksum covers all that follows it and begins with the key's place in hash
+ * order, so that a record found under another key is as damaged as one with a flipped bit.
+ */
+import { crc32 } from 'node:zlib';
+import { Entry, ValueType } from '../entry.ts';
+import { EngineError } from '../errors.ts';
+import { readLatin1, writeLatin1 } from '../latin1.ts';
+import type { Version } from '../version.ts';
+
+const LAYOUT_PLAIN = 1;
+const LAYOUT_WITH_KEY = 2;
+export const RECORD_HEADER_BYTES = 36;
+const KEY_LENGTH_BYTES = 4;
+
+export function recordBytes(key: string, entry: Entry, withKey: boolean): number {
+  return RECORD_HEADER_BYTES + (withKey ? KEY_LENGTH_BYTES + key.length : 0) + entry.value.length;
+}
+
+/** Fills `record`, which has exactly `recordBytes` bytes. */
+export function writeRecord(
+  record: Buffer,
+  key: string,
+  place: number,
+  entry: Entry,
+  withKey: boolean,
+): void {
+  record[4] = withKey ? LAYOUT_WITH_KEY : LAYOUT_PLAIN;
+  record[5] = entry.type;
+  record.writeDoubleLE(entry.deadline, 6);
+  writeVersion(record, 14, entry.version);
+  let at = RECORD_HEADER_BYTES;
+  if (withKey) {
+    at = record.writeUInt32LE(key.length, at);
+    at += writeLatin1(record, key, at);
+  }
+  writeLatin1(record, entry.value, at);
+  record.writeUInt32LE(crc32(record.subarray(4), place >>> 0), 0);
+}
+
+export interface DecodedRecord {
+  /** Present where the record was written with its key. */
+  readonly key: string | undefined;
+  readonly entry: Entry;
+}
+
+/** Throws EngineError `HOLO_STORE_DAMAGED`. */
+export function readRecord(record: Buffer, place: number): DecodedRecord {
+  const layout = record[4];
+  if (
+    record.length < RECORD_HEADER_BYTES ||
+    record.readUInt32LE(0) !== crc32(record.subarray(4), place >>> 0)
+  ) {
+    throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value does not match its checksum');
+  }
+  if ((layout !== LAYOUT_PLAIN && layout !== LAYOUT_WITH_KEY) || record[5] !== ValueType.STRING) {
+    const found = `layout ${layout}, type ${record[5]}`;
+    throw new EngineError('HOLO_STORE_DAMAGED', `a stored value has an unknown form (${found})`);
+  }
+  let at = RECORD_HEADER_BYTES;
+  let key: string | undefined;
+  if (layout === LAYOUT_WITH_KEY) {
+    const length = record.readUInt32LE(at);
+    at += KEY_LENGTH_BYTES;
+    key = readLatin1(record, at, at + length);
+    at += length;
+  }
+  const value = readLatin1(record, at, record.length);
+  const entry = new Entry(ValueType.STRING, value, record.readDoubleLE(6), readVersion(record, 14));
+  return { key, entry };
+}
+
+/** Bytes of `writeVersion`. */
+export const VERSION_BYTES = 22;
+
+export function writeVersion(target: Buffer, at: number, version: Version): number {
+  let end = target.writeDoubleLE(version.epoch, at);
+  end = target.writeDoubleLE(version.hlc, end);
+  end = target.writeUInt16LE(version.flags, end);
+  return target.writeUInt32LE(version.node, end);
+}
+
+export function readVersion(source: Buffer, at: number): Version {
+  return {
+    epoch: source.readDoubleLE(at),
+    hlc: source.readDoubleLE(at + 8),
+    flags: source.readUInt16LE(at + 16),
+    node: source.readUInt32LE(at + 18),
+  };
+}

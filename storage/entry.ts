@@ -1,0 +1,49 @@
+/**
+ * What is stored under a key. Entries are immutable: a write replaces the entry of a cell, so that
+ * whoever captured the old one (a flush, an iteration) keeps a consistent value without a copy.
+ */
+import { NO_VERSION, type Version } from './version.ts';
+
+/** The number is what engines write; never give one a new meaning. */
+export const ValueType = {
+  /** No value: the key is absent, `version` says since when. Never written to an engine. */
+  NONE: 0,
+  STRING: 1,
+} as const;
+export type ValueType = (typeof ValueType)[keyof typeof ValueType];
+
+/** The deadline of an entry that never expires. */
+export const NO_DEADLINE = 0;
+
+export class Entry {
+  readonly type: ValueType;
+  /** A byte string (latin1). */
+  readonly value: string;
+  /** Milliseconds since the Unix epoch, compared with executeAt only; `NO_DEADLINE` for none. */
+  readonly deadline: number;
+  /** Shared by all keys that one transaction wrote. */
+  readonly version: Version;
+
+  constructor(type: ValueType, value: string, deadline: number, version: Version) {
+    this.type = type;
+    this.value = value;
+    this.deadline = deadline;
+    this.version = version;
+  }
+
+  /** From its deadline on an entry is absent for every command. */
+  expired(nowMs: number): boolean {
+    return this.deadline !== NO_DEADLINE && this.deadline <= nowMs;
+  }
+}
+
+/** The entry of a key that nobody has written yet. */
+export const ABSENT = new Entry(ValueType.NONE, '', NO_DEADLINE, NO_VERSION);
+
+/** One key and its entry, as iterations hand them out. */
+export interface StoredEntry {
+  readonly key: string;
+  readonly slot: number;
+  readonly place: number;
+  readonly entry: Entry;
+}

@@ -1,0 +1,17 @@
+/**
+ * Byte strings: one char, one byte. Node's own methods for them skip the look-up of the encoding's
+ * name, but its type declarations leave them out.
+ */
+interface Latin1Buffer extends Buffer {
+  latin1Slice(start: number, end: number): string;
+  latin1Write(text: string, at: number): number;
+}
+
+export function readLatin1(buffer: Buffer, start: number, end: number): string {
+  return (buffer as Latin1Buffer).latin1Slice(start, end);
+}
+
+/** Returns the bytes written. */
+export function writeLatin1(buffer: Buffer, text: string, at: number): number {
+  return (buffer as Latin1Buffer).latin1Write(text, at);
+}

@@ -1,0 +1,19 @@
+/**
+ * Limits that every replica must share: they decide how a command ends, so they are constants of
+ * the state machine and no settings. The gateway reads them to refuse early.
+ */
+
+/** Arguments of one command, its name included (Redis allows as many). */
+export const ARGUMENTS_MAX = 1_048_576;
+
+/** Bytes of one key. */
+export const KEY_BYTES_MAX = 65_536;
+
+/** Bytes of one value: what Redis calls proto-max-bulk-len. */
+export const VALUE_BYTES_MAX = 64 * 1024 * 1024;
+
+/** Keys that one SCAN call looks at, whatever its COUNT says. */
+export const SCAN_COUNT_MAX = 10_000;
+
+/** Deadlines, in milliseconds since the Unix epoch, are exact integers in a double. */
+export const DEADLINE_MS_MAX = Number.MAX_SAFE_INTEGER;

@@ -1,0 +1,225 @@
+/**
+ * The deterministic state machine of one store: executes transaction bodies in executeAt order and
+ * serves ephemeral reads. The executor owns it. Its result depends on the bodies and their
+ * versions alone; it never asks for time, chance or the network, and an error that a client can
+ * cause is a reply and nothing else.
+ */
+import type { Arguments } from './arguments.ts';
+import { type Command, lastKeyOf } from './command.ts';
+import { commandOf, unknownCommandError, wrongArity } from './command-table.ts';
+import { KeyspaceDigest } from './digest.ts';
+import type { Engine } from './engine/engine.ts';
+import { NO_DEADLINE, type StoredEntry } from './entry.ts';
+import { ApplyOrderError, type EngineError } from './errors.ts';
+import { Keyspace, PAST_DEADLINE } from './keyspace.ts';
+import { KEY_BYTES_MAX } from './limits.ts';
+import type { ReplySink } from './reply.ts';
+import { positionOf } from './slots.ts';
+import type { Version } from './version.ts';
+
+export interface StateMachineOptions {
+  readonly engine: Engine;
+  /** Memory for clean entries, in bytes; unflushed ones come on top. */
+  readonly cacheBytesMax: number;
+  /** Unflushed bytes from which on `needsFlush` is true. */
+  readonly dirtyBytesMax: number;
+}
+
+export const CACHE_BYTES_MAX_DEFAULT = 1024 * 1024 * 1024;
+export const DIRTY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024;
+
+/** Keys that one call of `expired` looks at. */
+const EXPIRY_SAMPLE_KEYS = 128;
+const ITERATION_KEYS = 1024;
+const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
+
+export class StateMachine {
+  readonly #engine: Engine;
+  readonly #keyspace: Keyspace;
+  #appliedSequence: number;
+  #open = false;
+  #expiryPosition = 0;
+  /**
+   * Transactions that are older than what they meet are skipped instead of refused: set while the
+   * log is executed again after a start.
+   */
+  replaying = false;
+
+  constructor(options: StateMachineOptions) {
+    this.#engine = options.engine;
+    this.#keyspace = new Keyspace(options);
+    this.#appliedSequence = options.engine.meta.appliedSequence;
+  }
+
+  /** The last transaction whose effect is in memory. */
+  get appliedSequence(): number {
+    return this.#appliedSequence;
+  }
+
+  /** The last transaction whose effect is durable in the engine: the log before it may go. */
+  get flushedSequence(): number {
+    return this.#engine.meta.appliedSequence;
+  }
+
+  /** Keys (DBSIZE): those past their deadline count until a transaction removes them. */
+  get size(): number {
+    return this.#keyspace.size;
+  }
+
+  /** Keys with a deadline. */
+  get volatileSize(): number {
+    return this.#keyspace.volatileSize;
+  }
+
+  get cacheBytes(): number {
+    return this.#keyspace.cacheBytes;
+  }
+
+  get cachedKeys(): number {
+    return this.#keyspace.cachedKeys;
+  }
+
+  get dirtyBytes(): number {
+    return this.#keyspace.dirtyBytes;
+  }
+
+  /** It is time to flush: more than `dirtyBytesMax` has changed since the last capture. */
+  get needsFlush(): boolean {
+    return this.#keyspace.needsFlush;
+  }
+
+  get flushing(): boolean {
+    return this.#keyspace.flushing;
+  }
+
+  /** Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole. */
+  begin(executeAt: Version): void {
+    if (this.#open) throw new ApplyOrderError('a transaction began inside another');
+    this.#open = true;
+    const { epoch, hlc, flags, node } = executeAt;
+    this.#keyspace.beginWrite({ epoch, hlc, flags, node }, Math.floor(hlc / 1000), this.replaying);
+  }
+
+  /**
+   * Executes one command of the transaction. What a client got wrong becomes an error reply. Throws
+   * ApplyOrderError and EngineError: the machine must then be thrown away, its engine is sound.
+   */
+  run(args: Arguments, out: ReplySink): void {
+    if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
+    const command = commandOf(args.name);
+    const refusal = refusalOf(command, args);
+    if (command === undefined || refusal !== undefined) out.error(refusal ?? '');
+    else command.run(this.#keyspace, args, out);
+  }
+
+  /** Ends the transaction; sequences have no gaps. */
+  commit(applySequence: number): void {
+    if (!this.#open) throw new ApplyOrderError('a commit without a transaction');
+    if (applySequence !== this.#appliedSequence + 1) {
+      const order = `${applySequence} after ${this.#appliedSequence}`;
+      throw new ApplyOrderError(`transactions were applied out of sequence: ${order}`);
+    }
+    this.#open = false;
+    this.#appliedSequence = applySequence;
+  }
+
+  /**
+   * Serves a command that only reads, at the time given, and changes nothing. `false`, with nothing
+   * written: it has to go through a transaction, since it writes, or since one of its keys is past
+   * its deadline and only a transaction may decide that it is gone.
+   */
+  read(args: Arguments, nowMs: number, out: ReplySink): boolean {
+    if (this.#open) throw new ApplyOrderError('a read inside a transaction');
+    const command = commandOf(args.name);
+    const refusal = refusalOf(command, args);
+    if (command === undefined || refusal !== undefined) {
+      out.error(refusal ?? '');
+      return true;
+    }
+    if (command.kind !== 'read') return false;
+    this.#keyspace.beginRead(Math.floor(nowMs));
+    if (this.#meetsDeadline(command, args)) return false;
+    try {
+      command.run(this.#keyspace, args, out);
+    } catch (error) {
+      if (error === PAST_DEADLINE) return false;
+      throw error;
+    }
+    return true;
+  }
+
+  /**
+   * Hands all changes to the engine in one atomic step. `done` comes in a later turn; after an
+   * error everything is unflushed again. `false` (and no call) while a flush is under way.
+   */
+  flush(done: (error: EngineError | undefined) => void): boolean {
+    if (this.#open) throw new ApplyOrderError('a flush inside a transaction');
+    return this.#keyspace.flush(this.#appliedSequence, done);
+  }
+
+  /**
+   * Some keys past their deadline, at most `limit`, for HOLO.EXPIRE. Each call looks at a constant
+   * number of keys and goes on where the last one ended.
+   */
+  expired(limit: number, nowMs: number): string[] {
+    const found: string[] = [];
+    if (this.#keyspace.volatileSize === 0) return found;
+    const page = this.#keyspace.page(this.#expiryPosition, EXPIRY_SAMPLE_KEYS);
+    this.#expiryPosition = page.next;
+    for (const item of page.items) {
+      if (item.entry.deadline === NO_DEADLINE || item.entry.deadline > nowMs) continue;
+      if (found.length === limit) {
+        this.#expiryPosition = positionOf(item.slot, item.place);
+        break;
+      }
+      found.push(item.key);
+    }
+    return found;
+  }
+
+  /** All entries in hash order. Nothing may be executed while it is walked. */
+  *entries(): Generator<StoredEntry, void, undefined> {
+    let position = 0;
+    do {
+      const page = this.#keyspace.page(position, ITERATION_KEYS);
+      yield* page.items;
+      position = page.next;
+    } while (position !== 0);
+  }
+
+  /**
+   * A hash over all keys, values, deadlines and versions that does not depend on their order or on
+   * what is cached: equal on two machines exactly when (for all practical purposes) they agree.
+   */
+  digest(): string {
+    const digest = new KeyspaceDigest();
+    for (const item of this.entries()) digest.add(item.key, item.entry);
+    return digest.toString();
+  }
+
+  /**
+   * A read of one key meets the deadline when it looks the key up, before it answers; a read of
+   * several would have begun its answer by then.
+   */
+  #meetsDeadline(command: Command, args: Arguments): boolean {
+    if (typeof command.keys === 'string') return false;
+    const last = lastKeyOf(command.keys, args.count);
+    if (last === command.keys.first) return false;
+    for (let i = command.keys.first; i <= last; i += command.keys.step) {
+      if (this.#keyspace.isPastDeadline(args, i)) return true;
+    }
+    return false;
+  }
+}
+
+function refusalOf(command: Command | undefined, args: Arguments): string | undefined {
+  if (command === undefined) return unknownCommandError(args);
+  const arity = wrongArity(command, args.count);
+  if (arity !== undefined) return arity;
+  if (args.longest <= KEY_BYTES_MAX || typeof command.keys === 'string') return undefined;
+  const last = lastKeyOf(command.keys, args.count);
+  for (let i = command.keys.first; i <= last; i += command.keys.step) {
+    if (args.bytes(i) > KEY_BYTES_MAX) return KEY_TOO_LONG;
+  }
+  return undefined;
+}

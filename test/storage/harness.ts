@@ -1,0 +1,198 @@
+/**
+ * What storage tests share: replies as plain values, RESP bodies from words, and a machine that
+ * runs one command per transaction unless told otherwise.
+ */
+import { Arguments } from '../../storage/arguments.ts';
+import type { Engine } from '../../storage/engine/engine.ts';
+import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import type { ReplySink } from '../../storage/reply.ts';
+import { StateMachine, type StateMachineOptions } from '../../storage/state-machine.ts';
+import type { Version } from '../../storage/version.ts';
+
+/** Simple strings begin with `+`, errors with `-`; bulk strings and integers are as they are. */
+export type Reply = string | number | bigint | null | Reply[];
+
+/** Collects replies as values. */
+export class Replies implements ReplySink {
+  readonly all: Reply[] = [];
+  #open: { items: Reply[]; left: number }[] = [];
+
+  take(): Reply | undefined {
+    if (this.#open.length > 0) throw new Error('an aggregate was not completed');
+    return this.all.shift();
+  }
+
+  simple(text: string): void {
+    this.#put(`+${text}`);
+  }
+  error(line: string): void {
+    this.#put(`-${line}`);
+  }
+  integer(value: number | bigint): void {
+    this.#put(value);
+  }
+  bulk(text: string): void {
+    this.#put(text);
+  }
+  nil(): void {
+    this.#put(null);
+  }
+  nilArray(): void {
+    this.#put(null);
+  }
+  array(length: number): void {
+    const items: Reply[] = [];
+    this.#put(items);
+    if (length > 0) this.#open.push({ items, left: length });
+  }
+  map(pairs: number): void {
+    this.array(pairs * 2);
+  }
+  set(length: number): void {
+    this.array(length);
+  }
+  double(value: number): void {
+    this.#put(String(value));
+  }
+  boolean(value: boolean): void {
+    this.#put(value ? 1 : 0);
+  }
+  verbatim(text: string): void {
+    this.#put(text);
+  }
+
+  #put(reply: Reply): void {
+    const top = this.#open.at(-1);
+    if (top === undefined) {
+      this.all.push(reply);
+      return;
+    }
+    top.items.push(reply);
+    if (--top.left === 0) this.#open.pop();
+  }
+}
+
+export function resp(words: readonly string[]): string {
+  return `*${words.length}\r\n${words.map((w) => `$${w.length}\r\n${w}\r\n`).join('')}`;
+}
+
+/** A transaction body of these commands. */
+export function body(...commands: readonly (readonly string[])[]): Buffer {
+  return Buffer.from(commands.map(resp).join(''), 'latin1');
+}
+
+/** Calls that were deferred, to be run when the test says so. */
+export class Turns {
+  readonly #waiting: (() => void)[] = [];
+
+  readonly defer = (callback: () => void): void => {
+    this.#waiting.push(callback);
+  };
+
+  get pending(): number {
+    return this.#waiting.length;
+  }
+
+  run(): void {
+    for (const callback of this.#waiting.splice(0)) callback();
+  }
+}
+
+export const START_MS = 1_700_000_000_000;
+
+export function versionAt(hlc: number, node = 1): Version {
+  return { epoch: 1, hlc, flags: 2, node };
+}
+
+export interface MachineOptions extends Partial<StateMachineOptions> {
+  readonly startMs?: number;
+}
+
+/** A state machine with a clock that moves one microsecond per transaction. */
+export class Machine {
+  readonly turns = new Turns();
+  readonly store: MemoryStore;
+  readonly engine: Engine;
+  readonly machine: StateMachine;
+  readonly #args = new Arguments();
+  nowUs: number;
+
+  constructor(options: MachineOptions = {}, store = new MemoryStore()) {
+    this.store = store;
+    this.engine = options.engine ?? new MemoryEngine({ store, defer: this.turns.defer });
+    this.machine = new StateMachine({
+      engine: this.engine,
+      cacheBytesMax: options.cacheBytesMax ?? 1_000_000,
+      dirtyBytesMax: options.dirtyBytesMax ?? 1_000_000,
+    });
+    this.nowUs = (options.startMs ?? START_MS) * 1000;
+  }
+
+  get nowMs(): number {
+    return Math.floor(this.nowUs / 1000);
+  }
+
+  advance(ms: number): void {
+    this.nowUs += ms * 1000;
+  }
+
+  /** One transaction of one command. */
+  run(...words: string[]): Reply | undefined {
+    return this.execute(body(words))[0];
+  }
+
+  /** One transaction of a whole body. */
+  execute(bytes: Buffer, version = versionAt(++this.nowUs)): Reply[] {
+    const replies = new Replies();
+    this.machine.begin(version);
+    for (let at = 0; at < bytes.length; ) {
+      at = this.#args.next(bytes, at);
+      this.machine.run(this.#args, replies);
+    }
+    this.machine.commit(this.machine.appliedSequence + 1);
+    return replies.all;
+  }
+
+  /** An ephemeral read: its reply, or `undefined` where it has to go through a transaction. */
+  read(...words: string[]): Reply | undefined {
+    const replies = new Replies();
+    this.#args.next(body(words), 0);
+    const served = this.machine.read(this.#args, this.nowMs, replies);
+    if (served !== replies.all.length > 0) throw new Error('a refused read has written');
+    return replies.take();
+  }
+
+  /** Starts a flush and completes it. */
+  flush(): void {
+    let ended: unknown = 'not yet';
+    this.machine.flush((error) => {
+      ended = error;
+    });
+    this.turns.run();
+    if (ended !== undefined) throw ended;
+  }
+
+  /** What is there after a crash: a new machine over what is durable. */
+  restarted(options: MachineOptions = {}): Machine {
+    return new Machine({ startMs: this.nowMs, ...options }, this.store);
+  }
+
+  dump(): Record<string, string> {
+    const keys: Record<string, string> = {};
+    for (const { key, entry } of this.machine.entries()) keys[key] = entry.value;
+    return keys;
+  }
+
+  /** All keys of a whole SCAN, in the order of their coming; `between` runs before each page. */
+  scan(options: string[] = [], between: () => void = () => undefined): string[] {
+    const keys: string[] = [];
+    let cursor = '0';
+    do {
+      between();
+      const [next, page] = this.read('SCAN', cursor, ...options) as [string, string[]];
+      keys.push(...page);
+      cursor = next;
+    } while (cursor !== '0');
+    return keys;
+  }
+}

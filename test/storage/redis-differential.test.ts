@@ -1,0 +1,273 @@
+/**
+ * The same commands against this state machine and a real redis-server: replies must be equal.
+ * Skipped where redis-server is absent. What differs on purpose is not generated: databases other
+ * than 0, deadlines past 2^53, IFEQ and IFNE, values past the size limit.
+ */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createConnection, type Socket } from 'node:net';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Machine, type Reply, resp } from './harness.ts';
+
+const PORT = 26_379;
+const PRESENT = spawnSync('redis-server', ['--version']).status === 0;
+if (!PRESENT) console.warn('redis-server is not installed: differential tests are skipped');
+
+/** Just enough of RESP2 to read replies as the values of the harness. */
+class Redis {
+  readonly #socket: Socket;
+  #received = '';
+  #waiting: { count: number; done: (replies: Reply[]) => void } | undefined;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    socket.setEncoding('latin1');
+    socket.on('data', (text: string) => {
+      this.#received += text;
+      this.#settle();
+    });
+  }
+
+  async run(commands: readonly (readonly string[])[]): Promise<Reply[]> {
+    return new Promise((done) => {
+      this.#waiting = { count: commands.length, done };
+      this.#socket.write(commands.map(resp).join(''), 'latin1');
+    });
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #settle(): void {
+    const waiting = this.#waiting;
+    if (waiting === undefined) return;
+    const replies: Reply[] = [];
+    let at = 0;
+    while (replies.length < waiting.count) {
+      const parsed = parse(this.#received, at);
+      if (parsed === undefined) return;
+      replies.push(parsed.reply);
+      at = parsed.end;
+    }
+    this.#received = this.#received.slice(at);
+    this.#waiting = undefined;
+    waiting.done(replies);
+  }
+}
+
+function parse(text: string, at: number): { reply: Reply; end: number } | undefined {
+  const line = text.indexOf('\r\n', at);
+  if (line === -1) return undefined;
+  const head = text.slice(at + 1, line);
+  const type = text[at];
+  if (type === '+' || type === '-') return { reply: `${type}${head}`, end: line + 2 };
+  if (type === ':') {
+    const value = BigInt(head);
+    const exact = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
+    return { reply: exact ? Number(value) : value, end: line + 2 };
+  }
+  const length = Number(head);
+  if (length === -1) return { reply: null, end: line + 2 };
+  if (type === '$') {
+    const end = line + 2 + length + 2;
+    return end <= text.length ? { reply: text.slice(line + 2, end - 2), end } : undefined;
+  }
+  const items: Reply[] = [];
+  let end = line + 2;
+  for (let i = 0; i < length; i++) {
+    const item = parse(text, end);
+    if (item === undefined) return undefined;
+    items.push(item.reply);
+    end = item.end;
+  }
+  return { reply: items, end };
+}
+
+async function connect(): Promise<Redis> {
+  for (let attempt = 0; attempt < 100; attempt++) {
+    const socket = createConnection(PORT, '127.0.0.1');
+    const connected = await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+    });
+    if (connected) return new Redis(socket);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  throw new Error('redis-server did not start');
+}
+
+const key = fc.constantFrom('a', 'b', 'c', 'key:1', '\x00\xff', '');
+const integer = fc.oneof(
+  fc.integer({ min: -20, max: 20 }).map(String),
+  fc.bigInt({ min: -(2n ** 63n) - 2n, max: 2n ** 63n + 1n }).map(String),
+  fc.constantFrom('9223372036854775807', '-9223372036854775808', '007', '+1', '-0', '1.5', ' 1'),
+);
+const offset = fc.oneof(fc.integer({ min: -30, max: 30 }).map(String), fc.constantFrom('x', ''));
+const float = fc.oneof(
+  fc.double({ noNaN: true, min: -1e20, max: 1e20 }).map(String),
+  fc.integer({ min: -1000, max: 1000 }).map((n) => String(n / 100)),
+  fc.constantFrom('inf', '-inf', 'nan', '1e17', '0x1p-3', '1e5000', '1e-5000', '.5', '5.', 'x'),
+);
+const value = fc.oneof(
+  fc.string({ unit: 'binary-ascii', maxLength: 12 }),
+  integer,
+  float,
+  fc.constant('value'),
+);
+/** Long deadlines only: nothing may expire while the test runs. */
+const seconds = fc.oneof(
+  fc.constantFrom('100000', '200000', '300000', '0', '-1', 'x', '9223372036854775807', '1.5'),
+);
+const word = (...words: string[]) => fc.constantFrom(...words);
+/** In any case of letters. */
+const name = (text: string) => fc.boolean().map((lower) => (lower ? text.toLowerCase() : text));
+
+const setOption = fc.oneof(
+  name('NX').map((w) => [w]),
+  name('XX').map((w) => [w]),
+  name('GET').map((w) => [w]),
+  name('KEEPTTL').map((w) => [w]),
+  fc.tuple(word('EX', 'px'), seconds),
+  fc.tuple(word('EXAT'), word('4000000000', '0', 'x')),
+  fc.tuple(word('pxat'), word('4000000000000', '-5')),
+  word('FOO', 'EX', 'PXAT').map((w) => [w]),
+);
+const options = (option: fc.Arbitrary<string[]>, maxLength: number) =>
+  fc.array(option, { maxLength }).map((list) => list.flat());
+const condition = word('NX', 'xx', 'GT', 'lt', 'FOO').map((w) => [w]);
+
+const keysOnly = fc.tuple(
+  word('DEL', 'UNLINK', 'EXISTS', 'TOUCH', 'MGET'),
+  fc.array(key, { minLength: 1, maxLength: 4 }),
+);
+const generated: fc.Arbitrary<string[]> = fc.oneof(
+  { weight: 4, arbitrary: fc.tuple(name('SET'), key, value).map((w) => [...w]) },
+  {
+    weight: 4,
+    arbitrary: fc.tuple(key, value, options(setOption, 3)).map(([k, v, o]) => ['SET', k, v, ...o]),
+  },
+  {
+    weight: 3,
+    arbitrary: fc
+      .tuple(
+        word('GET', 'STRLEN', 'TYPE', 'TTL', 'EXPIRETIME', 'GETDEL', 'PERSIST', 'INCR', 'DECR'),
+        key,
+      )
+      .map((w) => [...w]),
+  },
+  fc.tuple(word('SETNX', 'GETSET', 'APPEND'), key, value).map((w) => [...w]),
+  fc.tuple(word('SETEX', 'PSETEX'), key, seconds, value).map((w) => [...w]),
+  {
+    weight: 2,
+    arbitrary: fc.tuple(word('INCRBY', 'DECRBY'), key, integer).map((w) => [...w]),
+  },
+  { weight: 2, arbitrary: fc.tuple(word('INCRBYFLOAT'), key, float).map((w) => [...w]) },
+  fc.tuple(word('GETRANGE', 'SUBSTR'), key, offset, offset).map((w) => [...w]),
+  fc.tuple(word('SETRANGE'), key, offset, value).map((w) => [...w]),
+  fc.tuple(word('GETEX'), key, options(setOption, 2)).map(([n, k, o]) => [n, k, ...o]),
+  fc
+    .tuple(word('EXPIRE', 'PEXPIRE'), key, seconds, options(condition, 2))
+    .map(([n, k, s, o]) => [n, k, s, ...o]),
+  fc
+    .tuple(word('EXPIREAT'), key, word('4000000000', '5000000000', '1', 'x'), options(condition, 2))
+    .map(([n, k, s, o]) => [n, k, s, ...o]),
+  fc
+    .tuple(word('MSET', 'MSETNX'), fc.array(fc.tuple(key, value), { minLength: 1, maxLength: 3 }))
+    .map(([n, pairs]) => [n, ...pairs.flat()]),
+  fc.tuple(word('RENAME', 'RENAMENX'), key, key).map((w) => [...w]),
+  fc
+    .tuple(
+      key,
+      key,
+      options(
+        fc.oneof(
+          word('REPLACE').map((w) => [w]),
+          word('x').map((w) => [w]),
+        ),
+        1,
+      ),
+    )
+    .map(([a, b, o]) => ['COPY', a, b, ...o]),
+  keysOnly.map(([n, keys]) => [n, ...keys]),
+  word('DBSIZE', 'FLUSHALL', 'FLUSHDB').map((w) => [w]),
+  fc
+    .tuple(
+      word('GET', 'set', 'MSET', 'nosuch', 'EXPIRE', 'DBSIZE', 'COPY'),
+      fc.array(value, { maxLength: 3 }),
+    )
+    .map(([n, rest]) => [n, ...rest]),
+);
+
+const pattern = fc
+  .array(
+    fc.constantFrom('*', '?', 'a', 'b', '[ab]', '[^a]', '[a-c]', '[c-a]', '\\', '[', ']', '-'),
+    {
+      maxLength: 6,
+    },
+  )
+  .map((parts) => parts.join(''));
+
+describe.skipIf(!PRESENT)('against redis-server', () => {
+  let server: ChildProcess;
+  let redis: Redis;
+
+  beforeAll(async () => {
+    const bind = ['--port', String(PORT), '--bind', '127.0.0.1'];
+    const quiet = ['--save', '', '--appendonly', 'no', '--loglevel', 'warning'];
+    server = spawn('redis-server', [...bind, ...quiet], { stdio: 'ignore' });
+    redis = await connect();
+  });
+
+  afterAll(() => {
+    redis?.close();
+    server?.kill('SIGKILL');
+  });
+
+  it('answers generated sequences of commands alike', async () => {
+    const sequences = fc.array(generated, { minLength: 1, maxLength: 60 });
+    await fc.assert(
+      fc.asyncProperty(sequences, async (commands) => {
+        const machine = new Machine({ startMs: Date.now() });
+        const ours = commands.map((words) => machine.run(...words));
+        const theirs = await redis.run([['FLUSHALL'], ...commands]);
+        expect(ours.map(comparable)).toEqual(theirs.slice(1).map(comparable));
+        const [left] = await redis.run([['KEYS', '*']]);
+        expect(Object.keys(machine.dump()).toSorted()).toEqual((left as string[]).toSorted());
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('matches patterns alike', async () => {
+    const names = fc.array(fc.stringMatching(/^[abc\-\]\\[]{0,5}$/), {
+      minLength: 1,
+      maxLength: 8,
+    });
+    await fc.assert(
+      fc.asyncProperty(
+        names,
+        fc.array(pattern, { minLength: 1, maxLength: 5 }),
+        async (keys, all) => {
+          const fill = [['FLUSHALL'], ...keys.map((k) => ['SET', k, ''])];
+          const machine = new Machine();
+          for (const words of fill) machine.run(...words);
+          await redis.run(fill);
+          const theirs = await redis.run(all.map((p) => ['KEYS', p]));
+          const ours = all.map((p) => machine.run('KEYS', p));
+          const sorted = (found: (Reply | undefined)[]) =>
+            found.map((list) => (list as string[]).toSorted());
+          expect(sorted(ours)).toEqual(sorted(theirs));
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+});
+
+/** TTLs may differ by the second that has passed. */
+function comparable(reply: Reply | undefined): Reply | undefined {
+  return typeof reply === 'number' && reply > 90_000 && reply < 400_000
+    ? Math.round(reply / 1000)
+    : reply;
+}
