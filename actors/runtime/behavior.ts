@@ -1,0 +1,148 @@
+/**
+ * What an actor is made of: the behavior that its author writes, the context that the runtime
+ * hands to it, and the child spec by which a supervisor starts it. Types only; every actor shell
+ * imports this file, and nothing here knows nact, mailboxes or supervisors.
+ */
+import type { ActorRef } from './actor-ref.ts';
+import type { Clock, Rng } from './ports.ts';
+
+/**
+ * Why an incarnation ended. `normal`: the actor stopped itself. `shutdown`: its supervisor asked.
+ * `killed`: it was asked and did not end in time. `crash`: it threw. `fatal`: an actor of the
+ * system declared a failure that no restart can repair.
+ */
+export type ExitReason =
+  | { readonly kind: 'normal' }
+  | { readonly kind: 'shutdown' }
+  | { readonly kind: 'killed' }
+  | { readonly kind: 'crash'; readonly error: unknown }
+  | { readonly kind: 'fatal'; readonly error: unknown };
+
+/** What a death watch reports. */
+export interface ActorExit {
+  readonly path: string;
+  readonly reason: ExitReason;
+  /** `true`: the mailbox still takes messages for the next incarnation. `false`: it is over. */
+  readonly restarting: boolean;
+}
+
+/**
+ * An actor's code. All methods are synchronous: work that takes time is started here and its
+ * completion comes back as a message. A handler that returns a promise is treated as a crash.
+ */
+export interface Behavior<in M> {
+  receive(message: M): void;
+  /** After the last message of a turn: the place for what is done once per turn and not per message. */
+  turnEnd?(): void;
+  /**
+   * The supervisor asks the actor to end. `true`: it drains, goes on receiving, and calls
+   * `context.stop()` when it is done (or is killed after `shutdownMs`). Otherwise it ends now.
+   */
+  // biome-ignore lint/suspicious/noConfusingVoidType: saying nothing means "end now".
+  stopping?(): boolean | void;
+  /** The last call of this incarnation: close what it opened. What it throws is only recorded. */
+  stopped?(reason: ExitReason): void;
+  /** A small, serializable picture of the state for the console. */
+  describe?(): unknown;
+}
+
+/** The address of an actor of this process, with the door for urgent messages. */
+export interface LocalRef<in M> extends ActorRef<M> {
+  /** Like `tell`, but the message is received before everything in the mailbox. */
+  tellControl(message: M): boolean;
+}
+
+export type TimerKey = string | number;
+
+/** Timers of one incarnation; they all end with it. Resolution: one millisecond, never early. */
+export interface Timers<in M> {
+  /**
+   * Delivers the message once after `delayMs`; a timer with the same key is replaced. Timer
+   * messages are never refused by a full mailbox. Throws when the actor has `TIMERS_MAX` timers.
+   */
+  start(key: TimerKey, delayMs: number, message: M): void;
+  /** Delivers every `periodMs`; at most one undelivered message per key. */
+  startPeriodic(key: TimerKey, periodMs: number, message: M): void;
+  /** After this call the timer's message does not arrive, even when it has already expired. */
+  cancel(key: TimerKey): void;
+  has(key: TimerKey): boolean;
+}
+
+/** Messages put aside until the actor can handle them, for instance while it recovers. */
+export interface Stash<M> {
+  readonly size: number;
+  /** `false`: the stash is full and the message has become a dead letter. */
+  put(message: M): boolean;
+  /** Gives all messages back, in order, ahead of the mailbox. */
+  unstashAll(): void;
+}
+
+export interface ActorContext<M> {
+  /** Stays valid over restarts. */
+  readonly self: LocalRef<M>;
+  /**
+   * Like `self`, but ends with this incarnation: for completions of work that a later incarnation
+   * must not see (its tells become dead letters then).
+   */
+  readonly thisIncarnation: ActorRef<M>;
+  /** 1 for the first start, then one more with each restart. */
+  readonly incarnation: number;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly timers: Timers<M>;
+  readonly stash: Stash<M>;
+  /**
+   * Death watch: `make` builds a message each time an incarnation of that actor ends, until it has
+   * ended for good. Watching an actor that is already gone reports at once. The message is never
+   * refused by a full mailbox. Throws for refs of another system, and over `WATCHES_MAX` watches.
+   */
+  watch(ref: ActorRef<never>, make: (exit: ActorExit) => M): void;
+  unwatch(ref: ActorRef<never>): void;
+  /**
+   * Sends a question. Exactly one of the callbacks is called, in a turn of this actor, unless this
+   * incarnation ends first. `false`: not sent (target refused, or too many questions are out);
+   * then neither is called.
+   */
+  ask<Q, R>(
+    target: ActorRef<Q>,
+    make: (replyTo: ActorRef<R>, id: number) => Q,
+    deadlineMs: number,
+    onReply: (reply: R) => void,
+    onTimeout: () => void,
+  ): boolean;
+  /** Ends this incarnation after the present message; the reason decides on a restart. */
+  stop(reason?: ExitReason): void;
+  /**
+   * For what a restart cannot repair (a broken protocol invariant, an fsync error): ends the whole
+   * system at once, without draining. Does not return.
+   */
+  fatal(error: unknown): never;
+  /** Notes a protocol step of a transaction in the trace. */
+  trace(txn: string, step: string): void;
+}
+
+/** How a supervisor starts, restarts and stops one actor (after OTP's child specification). */
+export interface ChildSpec<M> {
+  /** Unique among siblings; letters, digits and `. _ : @ -`. */
+  readonly name: string;
+  /** `permanent`: always restarted; `transient`: after a crash; `temporary`: never. */
+  readonly restart: RestartKind;
+  /** How long the actor may drain when it is asked to end, before it is killed. */
+  readonly shutdownMs: number;
+  readonly mailboxMax: number;
+  /** Bound of the control queue; `CONTROL_MAX` by default. */
+  readonly controlMax?: number;
+  /** Bound of the stash; `STASH_MAX` by default. */
+  readonly stashMax?: number;
+  /** What a crash does to the messages behind the one that crashed; `keep` by default. */
+  readonly mailboxAfterCrash?: 'keep' | 'drop';
+  /** Called for each incarnation; must build its state from durable facts only. */
+  readonly start: (context: ActorContext<M>) => Behavior<M>;
+}
+
+export type RestartKind = 'permanent' | 'transient' | 'temporary';
+
+/** Whether `transient` children stay down after this exit. */
+export function isExpectedExit(reason: ExitReason): boolean {
+  return reason.kind === 'normal' || reason.kind === 'shutdown';
+}

@@ -1,0 +1,63 @@
+/**
+ * What an actor system lends to each of its cells and supervisors. Built once by the system; the
+ * cells share it, so nothing in here belongs to one actor.
+ */
+import type { AskTable } from './ask.ts';
+import type { ExitReason } from './behavior.ts';
+import type { DeadLetterReason, DeadLetters } from './dead-letters.ts';
+import type { Inspection } from './inspection.ts';
+import type { Clock, Rng, Scheduler } from './ports.ts';
+import type { TimerWheel } from './timer-wheel.ts';
+import type { TraceRecorder } from './trace-recorder.ts';
+
+/** Counts since the start of the system, for metrics. */
+export interface RuntimeTotals {
+  turns: number;
+  messages: number;
+  crashes: number;
+  restarts: number;
+}
+
+export interface Host {
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly scheduler: Scheduler;
+  readonly wheel: TimerWheel;
+  readonly asks: AskTable;
+  readonly deadLetters: DeadLetters;
+  readonly recorder: TraceRecorder;
+  readonly totals: RuntimeTotals;
+  /** Counts, keeps and traces a message that nobody received. */
+  deadLetter(to: string, message: unknown, reason: DeadLetterReason): void;
+  /** Makes an actor or supervisor known by its path; throws when the path is taken. */
+  register(child: Child): void;
+  forget(child: Child): void;
+  /** An actor met a failure that no restart can repair: everything ends now. */
+  fatal(path: string, error: unknown): void;
+}
+
+/** What a supervisor holds: an actor or another supervisor. */
+export interface Child {
+  readonly path: string;
+  readonly name: string;
+  readonly restart: 'permanent' | 'transient' | 'temporary';
+  /** How long the child may take to end when asked; Infinity: it has limits of its own. */
+  readonly shutdownMs: number;
+  /** An incarnation exists: it runs, drains, or is being ended. */
+  readonly isAlive: boolean;
+  /** Starts the next incarnation. */
+  begin(): void;
+  /** Asks the incarnation to end; it reports its end to the supervisor. */
+  shutdown(): void;
+  /** Ends the incarnation at once, without draining. */
+  kill(reason: ExitReason): void;
+  /** There will be no next incarnation: what waits becomes dead letters, the door closes. */
+  retire(): void;
+  inspect(): Inspection;
+}
+
+export interface Parent {
+  readonly path: string;
+  /** An incarnation of the child has ended; to be retired now or begun again later. */
+  childExited(child: Child, reason: ExitReason): void;
+}

@@ -1,0 +1,78 @@
+/**
+ * A bounded FIFO of messages: two plain arrays that swap places, so that a turn reads one while
+ * senders fill the other. Owned by one cell. Slots are reused and never shrink below what was once
+ * needed, hence neither putting nor taking allocates in the steady state.
+ */
+export class Mailbox<M> {
+  readonly max: number;
+  /** Messages taken so far; one that was prepended is not counted again. */
+  taken = 0;
+  #inbox: (M | undefined)[] = [];
+  #inboxCount = 0;
+  #batch: (M | undefined)[] = [];
+  #batchCount = 0;
+  #at = 0;
+  /** How many at the front were taken before. */
+  #again = 0;
+
+  constructor(max: number) {
+    if (!Number.isInteger(max) || max < 1) throw new RangeError(`mailbox bound ${max} is not >= 1`);
+    this.max = max;
+  }
+
+  get size(): number {
+    return this.#inboxCount + this.#batchCount - this.#at;
+  }
+
+  /** What `taken` will be after the message offered last has been taken. */
+  get lastOrdinal(): number {
+    return this.taken + this.size - this.#again;
+  }
+
+  /** `false`: full, the message was not taken. */
+  offer(message: M): boolean {
+    const count = this.#inboxCount;
+    if (count + this.#batchCount - this.#at >= this.max) return false;
+    if (count === this.#inbox.length) this.#inbox.push(message);
+    else this.#inbox[count] = message;
+    this.#inboxCount = count + 1;
+    return true;
+  }
+
+  /**
+   * How many messages can be taken now. What is offered from here on is not among them, so a turn
+   * over this many messages ends even when its handlers send to their own actor.
+   */
+  open(): number {
+    if (this.#at === this.#batchCount) {
+      const emptied = this.#batch;
+      this.#batch = this.#inbox;
+      this.#batchCount = this.#inboxCount;
+      this.#at = 0;
+      this.#inbox = emptied;
+      this.#inboxCount = 0;
+    }
+    return this.#batchCount - this.#at;
+  }
+
+  /** The oldest message. Call only as often as `open` has said. */
+  take(): M {
+    const at = this.#at;
+    const message = this.#batch[at] as M;
+    this.#batch[at] = undefined;
+    this.#at = at + 1;
+    if (this.#again > 0) this.#again -= 1;
+    else this.taken += 1;
+    return message;
+  }
+
+  /** Puts messages that were taken once back to the front. They may exceed the bound. */
+  prepend(messages: readonly M[]): void {
+    if (messages.length === 0) return;
+    const rest = this.#batch.slice(this.#at, this.#batchCount);
+    this.#batch = [...messages, ...rest];
+    this.#batchCount = this.#batch.length;
+    this.#at = 0;
+    this.#again += messages.length;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The only file that imports nact, and all that nact does for us: it runs a turn of an actor in
+ * an event-loop turn of its own. One nact actor per incarnation, directly under the nact system,
+ * and the only message it ever gets is a constant. Supervision, mailboxes, names, queries and
+ * children of nact are not used; what is wrong with them cannot reach us.
+ */
+import { performance } from 'node:perf_hooks';
+import { dispatch, type Ref, spawn, start, stop } from 'nact';
+import type { Scheduler, TimerHandle, Waker } from './ports.ts';
+
+const WAKE = 1;
+/** The longest delay that setTimeout takes; a longer wait is made of several. */
+const TIMEOUT_MS_MAX = 2 ** 31 - 1;
+
+export class NactScheduler implements Scheduler {
+  readonly #system = start();
+  readonly #wakers = new Set<NactWaker>();
+  readonly #timers = new Set<NodeTimer>();
+  #serial = 0;
+  #closed = false;
+
+  /** Incarnations that have not been stopped. */
+  get wakerCount(): number {
+    return this.#wakers.size;
+  }
+
+  get timerCount(): number {
+    return this.#timers.size;
+  }
+
+  waker(name: string, onTurn: () => void): Waker {
+    if (this.#closed) throw new Error(`the scheduler is closed, "${name}" cannot start`);
+    this.#serial += 1;
+    // The serial makes every name new: a nact ref of a dead incarnation can never find a live one.
+    const unique = `${name.replaceAll(/[^A-Za-z0-9_.-]/g, '.')}.${this.#serial}`;
+    const waker = new NactWaker(this.#system, unique, onTurn, this.#wakers);
+    this.#wakers.add(waker);
+    return waker;
+  }
+
+  after(delayMs: number, callback: () => void): TimerHandle {
+    if (this.#closed) throw new Error('the scheduler is closed, no timer can start');
+    const timer = new NodeTimer(delayMs, callback, this.#timers);
+    this.#timers.add(timer);
+    return timer;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const waker of [...this.#wakers]) waker.stop();
+    for (const timer of [...this.#timers]) timer.cancel();
+    stop(this.#system);
+  }
+}
+
+class NactWaker implements Waker {
+  readonly #ref: Ref<typeof WAKE>;
+  readonly #wakers: Set<NactWaker>;
+  #pending = false;
+  #stopped = false;
+
+  constructor(system: Ref<never>, name: string, onTurn: () => void, wakers: Set<NactWaker>) {
+    this.#wakers = wakers;
+    this.#ref = spawn(
+      system,
+      (_state: undefined, _wake: typeof WAKE): undefined => {
+        this.#pending = false;
+        if (this.#stopped) return;
+        try {
+          onTurn();
+        } catch (error) {
+          failLoudly(error);
+        }
+      },
+      name,
+    );
+  }
+
+  wake(): void {
+    if (this.#pending || this.#stopped) return;
+    this.#pending = true;
+    dispatch(this.#ref, WAKE);
+  }
+
+  stop(): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    this.#wakers.delete(this);
+    stop(this.#ref);
+  }
+}
+
+/**
+ * Actors catch what their handlers throw, so this is a defect of the runtime itself. nact would
+ * print it and go on with a dead actor; the process must not.
+ */
+function failLoudly(error: unknown): void {
+  queueMicrotask(() => {
+    throw error;
+  });
+}
+
+/** setTimeout with the promise that it never rings early, which Node does not give by itself. */
+class NodeTimer implements TimerHandle {
+  readonly #dueMs: number;
+  readonly #callback: () => void;
+  readonly #timers: Set<NodeTimer>;
+  #timeout: NodeJS.Timeout;
+
+  constructor(delayMs: number, callback: () => void, timers: Set<NodeTimer>) {
+    this.#dueMs = performance.now() + delayMs;
+    this.#callback = callback;
+    this.#timers = timers;
+    this.#timeout = this.#arm(delayMs);
+  }
+
+  cancel(): void {
+    this.#timers.delete(this);
+    clearTimeout(this.#timeout);
+  }
+
+  #arm(delayMs: number): NodeJS.Timeout {
+    const wholeMs = Math.min(TIMEOUT_MS_MAX, Math.max(1, Math.ceil(delayMs)));
+    return setTimeout(() => this.#ring(), wholeMs);
+  }
+
+  #ring(): void {
+    const leftMs = this.#dueMs - performance.now();
+    if (leftMs > 0) {
+      this.#timeout = this.#arm(leftMs);
+      return;
+    }
+    this.#timers.delete(this);
+    this.#callback();
+  }
+}

@@ -1,0 +1,11 @@
+/**
+ * What the runtime itself has to tell an actor: an expired timer, a death notice, the completion
+ * of a question, the order to end. Signals are received in the actor's turn before all messages,
+ * and never cross the end of an incarnation.
+ */
+export interface Signal {
+  /** Runs in the actor's turn; what it throws crashes the actor. */
+  deliver(): void;
+  /** The message that is lost when `deliver` throws; undefined when there is none. */
+  letter(): unknown;
+}
