@@ -162,7 +162,6 @@ void kernel_close(struct kernel *kernel)
 	detach_all(kernel);
 	if (kernel->consumer)
 		consumer_close(kernel->consumer);
-	kernel->consumer = NULL;
 	if (kernel->slots)
 		munmap(kernel->slots, SLOTS_BYTES);
 	kernel->slots = NULL;
@@ -286,7 +285,7 @@ EXPORTED(hf_slots)
 /* testRun(handle, program, packet) -> {verdict, packet}: BPF_PROG_RUN, for tests. */
 EXPORTED(hf_test_run)
 {
-	static uint8_t out[TEST_OUT_BYTES_MAX];
+	static _Thread_local uint8_t out[TEST_OUT_BYTES_MAX];
 	napi_value values[3], result, packet;
 	char name[NAME_BYTES_MAX];
 	uint8_t *in;

@@ -16,6 +16,7 @@
 
 struct consumer {
 	napi_env env;
+	struct kernel *owner;
 	struct ring_buffer *ring;
 	struct hf_event *batch;
 	uint32_t capacity, count;
@@ -58,6 +59,7 @@ static struct consumer *consumer_new(napi_env env, struct kernel *kernel, napi_v
 	if (!consumer)
 		return NULL;
 	consumer->env = env;
+	consumer->owner = kernel;
 	consumer->batch = (struct hf_event *)bytes;
 	consumer->capacity = (uint32_t)(length / sizeof(struct hf_event));
 	napi_create_reference(env, batch, 1, &consumer->batch_ref);
@@ -95,6 +97,7 @@ const bool ring_wakes = false;
 
 void consumer_close(struct consumer *consumer)
 {
+	consumer->owner->consumer = NULL;
 	release_consumer(consumer);
 	free(consumer);
 }
@@ -155,6 +158,7 @@ void consumer_close(struct consumer *consumer)
 	if (consumer->leaving)
 		return;
 	consumer->leaving = true;
+	consumer->owner->consumer = NULL;
 	consumer->polling = false;
 	if (polling)
 		uv_poll_stop(&consumer->poll);
@@ -171,11 +175,7 @@ void consumer_close(struct consumer *consumer)
 static void on_exit_of_environment(napi_async_cleanup_hook_handle cleanup, void *data)
 {
 	(void)cleanup;
-	struct kernel *kernel = data;
-	struct consumer *consumer = kernel->consumer;
-	kernel->consumer = NULL;
-	if (consumer)
-		consumer_close(consumer);
+	consumer_close(data);
 }
 
 static napi_value start_polling(napi_env env, struct kernel *kernel, napi_value callback)
@@ -191,7 +191,7 @@ static napi_value start_polling(napi_env env, struct kernel *kernel, napi_value 
 		return fail(env, "poll ring", error);
 	napi_create_reference(env, callback, 1, &consumer->callback);
 	napi_async_init(env, NULL, name, &consumer->context);
-	napi_add_async_cleanup_hook(env, on_exit_of_environment, kernel, &consumer->cleanup);
+	napi_add_async_cleanup_hook(env, on_exit_of_environment, consumer, &consumer->cleanup);
 	consumer->polling = true;
 	uv_poll_start(&consumer->poll, UV_READABLE, on_readable);
 	/* The node's socket keeps the process alive; waiting for quorums alone must not. */

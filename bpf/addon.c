@@ -14,7 +14,8 @@
 
 #define LOG_BYTES_MAX 1024
 
-static char log_tail[LOG_BYTES_MAX + 1];
+/* Per thread: libbpf calls back in the thread that called it. */
+static _Thread_local char log_tail[LOG_BYTES_MAX + 1];
 
 /* Keeps the last bytes: the verifier's verdict stands at the end of its log. */
 static int keep_log(enum libbpf_print_level level, const char *format, va_list values)

@@ -18,7 +18,7 @@ export const frameVersion = 1;
 /** Offset and length of TxnId, ballot and epoch together: what "the same round" means. */
 export const roundOffset = 24;
 export const roundBytes = 48;
-/** Senders are numbered by their bit in the vote bitmap. */
+/** A node's sender number is its bit in vote bitmaps, the same in all groups of the cluster. */
 export const sendersMax = 16;
 /** Generations use 48 bits. */
 export const generationMax = 2 ** 48 - 1;

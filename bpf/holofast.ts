@@ -65,7 +65,8 @@ interface Group {
   readonly members: readonly GroupMember[];
   /** False while a member's Ethernet address is not known. */
   ready: boolean;
-  macs: string;
+  /** What was written last; undefined before the first time. */
+  macs: string | undefined;
 }
 
 export class KernelHoloFast {
@@ -147,7 +148,7 @@ export class KernelHoloFast {
     if (!Number.isInteger(id) || id < 0 || id >= groupsMax) {
       throw new RangeError(`a group id is in 0..${groupsMax - 1}, not ${id}`);
     }
-    const group: Group = { members, ready: false, macs: '' };
+    const group: Group = { members, ready: false, macs: undefined };
     this.#groups.set(id, group);
     this.#writeGroup(id, group, this.#readNeighbours());
     return group.ready;

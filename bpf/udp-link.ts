@@ -14,7 +14,7 @@ import {
   frameSender,
 } from './frame.ts';
 import type { KernelHoloFast } from './holofast.ts';
-import { type GroupMember, socketAddress } from './layout.ts';
+import { type GroupMember, groupMembersMax, groupsMax, socketAddress } from './layout.ts';
 import type { NativeAddon } from './native.ts';
 import type { Tier } from './probe.ts';
 import type { QuorumNotifier, QuorumSlot } from './quorum-notifier.ts';
@@ -64,6 +64,7 @@ export interface UdpLinkCounters {
 interface Group {
   readonly members: readonly GroupMember[];
   readonly addresses: Uint8Array;
+  readonly byKernel: boolean;
 }
 
 /** dgram resolves even numeric addresses in a later turn, unless it is told not to. */
@@ -140,15 +141,23 @@ export class UdpLink {
     socket.on('message', (frame, source) => this.#onMessage(frame, source));
   }
 
-  /** The peers of one quorum; their addresses are also those that frames are accepted from. */
+  /**
+   * The peers of one quorum. Frames are accepted from members of any group, at their addresses. A
+   * group that is too large for the kernel, or beyond its table, goes out by hand in all tiers.
+   */
   setGroup(id: number, members: readonly GroupMember[]): void {
     const addresses = new Uint8Array(members.length * socketAddressBytes);
     members.forEach((member, index) => {
       addresses.set(socketAddress(member.address, member.port), index * socketAddressBytes);
-      this.#members.set(member.sender, member);
     });
-    this.#groups.set(id, { members, addresses });
-    this.#options.kernel?.setGroup(id, members);
+    const { kernel } = this.#options;
+    const fitsKernel = id < groupsMax && members.length <= groupMembersMax;
+    this.#groups.set(id, { members, addresses, byKernel: kernel !== undefined && fitsKernel });
+    if (fitsKernel) kernel?.setGroup(id, members);
+    this.#members.clear();
+    for (const group of this.#groups.values()) {
+      for (const member of group.members) this.#members.set(member.sender, member);
+    }
   }
 
   /** One frame to one member. The frame is the link's until the next turn. */
@@ -174,7 +183,7 @@ export class UdpLink {
     if (this.#closed || group === undefined) return 'failed';
     if (frame.length > this.frameBytesMax) return 'tooLarge';
     const { kernel } = this.#options;
-    if (kernel !== undefined && slot !== undefined && this.#shouldTryKernel()) {
+    if (kernel !== undefined && group.byKernel && slot !== undefined && this.#shouldTryKernel()) {
       const sent = kernel.sendRound(frame, id, slot);
       if (sent === 'fannedOut') {
         this.#absentRounds = 0;

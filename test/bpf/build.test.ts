@@ -45,6 +45,27 @@ test('an object that does not load means tier 1, with the reason', () => {
   expect(reason).not.toMatch(/\n/);
 });
 
+const hasCompilers = ['gcc', 'clang'].every((name) => spawnSync(name, ['--version']).status === 0);
+
+test.skipIf(!hasCompilers)('the C sources compile without a warning, with and without uv.h', () => {
+  const bpf = join(import.meta.dirname, '../../bpf');
+  const sources = readdirSync(bpf).filter((name) => name.endsWith('.c'));
+  expect(sources.length).toBeGreaterThan(4);
+  const strict = ['-Wall', '-Wextra', '-Werror', '-fsyntax-only'];
+  const multiarch = spawnSync('gcc', ['-print-multiarch'], { encoding: 'utf8' }).stdout.trim();
+  for (const name of sources) {
+    const isKernel = name.endsWith('.bpf.c');
+    const target = ['-target', 'bpf', '-mcpu=v3', '-O2', `-I/usr/include/${multiarch}`];
+    const variants = isKernel ? [target] : [[], ['-DHOLOFAST_WITHOUT_UV']];
+    for (const flags of variants) {
+      const node = isKernel ? [] : ['-I/usr/include/node'];
+      const args = [...strict, ...flags, ...node, join(bpf, name)];
+      const compiled = spawnSync(isKernel ? 'clang' : 'gcc', args, { encoding: 'utf8' });
+      expect(compiled.stderr, `${name} ${flags.join(' ')}`).toBe('');
+    }
+  }
+});
+
 test('nothing is written to stderr by a probe', () => {
   const script = join(import.meta.dirname, '../../bpf/probe.ts');
   const code = `import(${JSON.stringify(script)}).then((m) => console.log(JSON.stringify(m.probe())))`;

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodePlainReply, frameFlag, frameFlags } from '../../bpf/frame.ts';
 import { KernelHoloFast } from '../../bpf/holofast.ts';
-import type { GroupMember } from '../../bpf/layout.ts';
+import { type GroupMember, groupMembersMax } from '../../bpf/layout.ts';
 import type { NativeAddon } from '../../bpf/native.ts';
 import { probe } from '../../bpf/probe.ts';
 import { absentRoundsMax, retryKernelEveryRounds, UdpLink } from '../../bpf/udp-link.ts';
@@ -205,6 +205,16 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     });
     expect(outcome).toMatchObject({ quorums: 200, lost: 0, wrong: 0 });
     expect(outcome.sends).toEqual({ fannedOut: 100, sendmmsg: 100 });
+  });
+
+  test('a group that the kernel cannot hold goes out by hand', async () => {
+    const coordinator = await startNode(native, 0, 2);
+    for (let sender = 1; sender <= groupMembersMax + 1; sender++)
+      await startNode(native, sender, 0);
+    meet();
+    const outcome = await run(coordinator, { rounds: 20 });
+    expect(outcome).toEqual({ quorums: 20, lost: 0, wrong: 0, sends: { sendmmsg: 20 } });
+    expect(coordinator.link.counters.kernelAbsent).toBe(0);
   });
 
   test('what cannot be opened leaves nothing behind', () => {

@@ -129,6 +129,17 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     expect(received).toBe(1);
   });
 
+  test.skipIf(!possible)('who is in no group any more is a stranger', async () => {
+    const link = await openLink(tier);
+    const sender = await openLink(tier);
+    sender.setGroup(0, [{ sender: 2, address, port: link.port }]);
+    link.setGroup(0, [{ sender: 1, address, port: sender.port }]);
+    link.setGroup(0, []);
+    sender.send(plainReply({ sender: 1 }), 2);
+    await until(() => link.counters.framesReceived === 1);
+    expect(link.counters.rejected.source).toBe(1);
+  });
+
   test.skipIf(!possible)('a frame that does not fit is for the TCP link', async () => {
     const link = await openLink(tier);
     link.setGroup(0, [{ sender: 1, address, port: link.port }]);
