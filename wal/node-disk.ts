@@ -43,7 +43,11 @@ export interface NodeDiskOptions {
 
 type Done = (error: Error | undefined) => void;
 
-/** Zeroes are written in pieces, so that a commit finds the disk free in between. */
+/**
+ * Zeroes are written in pieces, so that a commit finds the disk free in between. Measured while
+ * 16 MiB were prepared: 90 % of small commits within 0.6 ms (2 MiB pieces and one piece: 2 to 11
+ * ms), and 23 ms in all (128 KiB pieces: 60 ms). Blocking, the loop would stand for 12 to 43 ms.
+ */
 const ZERO_PIECE_BYTES = 512 * 1024;
 /** IOV_MAX of Linux. */
 const WRITE_PARTS_MAX = 1024;

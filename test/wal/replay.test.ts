@@ -96,6 +96,29 @@ describe('a torn tail', () => {
     expect(third.records[1]?.payload.at(0)).toBe(22);
   });
 
+  it('may be cut by halves, when the power fails again while it is cut', () => {
+    const acknowledged = [payload(1, 100)];
+    const torn = [payload(2, 700), payload(3, 90), payload(4, 1200)];
+    const start = Math.floor(usedBytes(acknowledged) / SECTOR_BYTES) + 1;
+    const end = Math.ceil(usedBytes([...acknowledged, ...torn]) / SECTOR_BYTES);
+    for (let subset = 0; subset < 2 ** (end - start); subset += 1) {
+      const harness = new LogHarness();
+      const { log } = harness.open();
+      harness.write(log, ...acknowledged);
+      const path = harness.segmentPath(log, 0);
+      harness.write(log, ...torn);
+      harness.disk.flipBit(path, usedBytes(acknowledged) + 100);
+      for (let sector = start; sector < end; sector += 1) {
+        if (((subset >> (sector - start)) & 1) === 0) continue;
+        harness.disk.plant(path, sector * SECTOR_BYTES, Buffer.alloc(SECTOR_BYTES));
+      }
+      const second = harness.open();
+      expect(lsns(second.records)).toEqual([1]);
+      harness.write(second.log, payload(5, 700));
+      expect(lsns(harness.open().records)).toEqual([1, 2]);
+    }
+  });
+
   it('is counted with what it cost', () => {
     const harness = new LogHarness();
     const { log } = harness.open();

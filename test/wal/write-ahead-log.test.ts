@@ -236,6 +236,21 @@ describe('segments', () => {
     expect(harness.open().records.map((record) => record.lsn)).toEqual([11, 12, 13]);
   });
 
+  it('truncateBefore spares the segment before one whose header is not durable yet', () => {
+    for (let seed = 1; seed <= 40; seed += 1) {
+      const harness = new LogHarness({}, seed);
+      const { log } = harness.open();
+      for (let index = 0; index < 5; index += 1) harness.write(log, payload(index, 1400));
+      log.append(1, 1, [payload(5, 1400)]);
+      log.commit(() => undefined);
+      while (log.segments().length === 1) harness.time.step();
+      log.truncateBefore(6);
+      harness.disk.crash();
+      // Without it, a lost header would look like a log that has lost everything.
+      expect(harness.open().log.firstLsn).toBe(1);
+    }
+  });
+
   it('prepares the next segment before it is needed', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
