@@ -301,7 +301,7 @@ class Replay {
 
   #lostHeader(firstLsn: number, previousFirstLsn: number, segmentBytes: number): Buffer {
     const logId = this.#logId ?? this.#options.newLogId;
-    // Nobody knows any more whether the blocks were used before; "no" reports more tears, not fewer.
+    // Whether the blocks were used before is lost; "no" reports more tears, not fewer.
     return encodeSegmentHeader({
       logId,
       firstLsn,

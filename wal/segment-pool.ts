@@ -56,7 +56,7 @@ export class SegmentPool {
     return this.#spares.length + (this.#fresh === undefined ? 0 : 1);
   }
 
-  /** Starts to fill a segment with zeroes when none is ready; a full disk is found out in `take`. */
+  /** Starts to fill a segment with zeroes when none is ready; `take` finds out a full disk. */
   prepareAhead(): void {
     if (this.ready > 0 || this.#retirements > 0 || this.#preparing !== undefined) return;
     this.#guard(() => {

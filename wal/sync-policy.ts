@@ -32,7 +32,7 @@ export interface SyncPolicyOptions {
   readonly waitBytesMax?: number;
 }
 
-/** `record`: a record has just been appended. `turn`: the turn ends, a sync ended, a timer fired. */
+/** `record`: one was just appended. `turn`: the turn or a sync ends, or a timer fired. */
 export type SyncMoment = 'record' | 'turn';
 
 /** The answer "nothing to do": neither now nor at a known time. */

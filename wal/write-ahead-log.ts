@@ -22,12 +22,11 @@ import {
   replay,
   type SegmentInfo,
 } from './replay.ts';
-import { encodeSegmentHeader, LOG_ID_BYTES, SEGMENT_HEADER_BYTES } from './segment.ts';
+import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment.ts';
 import { SegmentPool, type TakenSegment } from './segment-pool.ts';
 import { WalError } from './wal-error.ts';
+import { checkOptions, type WalLimits, type WalOptions } from './wal-options.ts';
 
-const MIB = 1024 * 1024;
-const SEGMENT_BYTES_MAX = 1024 * MIB;
 /** What a record adds to its payload, at the most. */
 const RECORD_OVERHEAD_BYTES_MAX = RECORD_HEADER_BYTES + RECORD_ALIGNMENT_BYTES - 1;
 const STORE_MAX = 0xffff;
@@ -35,26 +34,7 @@ const TYPE_MAX = 0xff;
 /** Empty batches kept for later; two suffice unless a stall has piled up more. */
 const IDLE_BATCHES_MAX = 2;
 /** A batch buffer that one huge record has grown beyond this is not kept. */
-const IDLE_BATCH_BYTES_MAX = 4 * MIB;
-
-export interface WalOptions {
-  /** 16 random bytes, used when the log is made; afterwards the log keeps the id it has. */
-  readonly newLogId: Uint8Array;
-  /** Size of a segment file. Default 16 MiB. */
-  readonly segmentBytes?: number;
-  /** A write is closed at this size; only a single larger record exceeds it. Default 1 MiB. */
-  readonly batchBytesMax?: number;
-  /** Largest record, header included. Default and upper limit: what fits into a segment. */
-  readonly recordBytesMax?: number;
-  /** Bytes appended and not yet durable. Default 64 MiB. */
-  readonly pendingBytesMax?: number;
-  /** `commit` calls waiting. Default 4096. */
-  readonly commitsWaitingMax?: number;
-  /** Retired segments kept for later. Default 2. */
-  readonly sparesMax?: number;
-  /** Size of all segments; at it, the log is as full as on a full disk. Default 16 GiB. */
-  readonly logBytesMax?: number;
-}
+const IDLE_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 /** `durableLsn`: every record up to this one is on disk. */
 export type CommitDone = (error: WalError | undefined, durableLsn: number) => void;
@@ -91,7 +71,7 @@ export class WriteAheadLog {
   };
   readonly #disk: Disk;
   readonly #directory: string;
-  readonly #limits: Limits;
+  readonly #limits: WalLimits;
   readonly #seed: number;
   readonly #pool: SegmentPool;
   /** Oldest first; the last one is written to. */
@@ -136,7 +116,7 @@ export class WriteAheadLog {
     return new WriteAheadLog(disk, directory, limits, opened);
   }
 
-  private constructor(disk: Disk, directory: string, limits: Limits, opened: OpenedLog) {
+  private constructor(disk: Disk, directory: string, limits: WalLimits, opened: OpenedLog) {
     this.#disk = disk;
     this.#directory = directory;
     this.#limits = limits;
@@ -281,8 +261,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * Gives up the records below `lsn`, as far as whole segments hold nothing else. Never the segment
-   * that is written to.
+   * Gives up the records below `lsn`, as far as whole segments hold nothing else; never the
+   * segment that is written to.
    */
   truncateBefore(lsn: number): void {
     if (this.#stopped() !== undefined) return;
@@ -298,7 +278,7 @@ export class WriteAheadLog {
     this.#pool.retire(this.#segments.splice(0, count).map((segment) => segment.firstLsn));
   }
 
-  /** No more work is taken; commits that wait get HOLO_WAL_CLOSED, a write under way is finished. */
+  /** Commits that wait get HOLO_WAL_CLOSED, a write under way is finished, nothing else begins. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -427,43 +407,4 @@ export class WriteAheadLog {
   #bytesWithSpares(): number {
     return this.bytes + this.#pool.ready * this.#limits.segmentBytes;
   }
-}
-
-type Limits = Required<Omit<WalOptions, 'newLogId'>>;
-
-function checkOptions(options: WalOptions): Limits {
-  const segmentBytes = options.segmentBytes ?? 16 * MIB;
-  const roomBytes = segmentBytes - SEGMENT_HEADER_BYTES;
-  const limits: Limits = {
-    segmentBytes,
-    batchBytesMax: options.batchBytesMax ?? Math.min(MIB, Math.floor(roomBytes / 4)),
-    recordBytesMax: options.recordBytesMax ?? roomBytes,
-    pendingBytesMax: options.pendingBytesMax ?? Math.max(64 * MIB, segmentBytes),
-    commitsWaitingMax: options.commitsWaitingMax ?? 4096,
-    sparesMax: options.sparesMax ?? 2,
-    logBytesMax: options.logBytesMax ?? 16 * 1024 * MIB,
-  };
-  for (const [name, value] of Object.entries(limits)) {
-    if (!Number.isSafeInteger(value) || value < 0) throw badOption(`${name} is ${value}`);
-  }
-  if (options.newLogId.length !== LOG_ID_BYTES) {
-    throw badOption(`newLogId has ${options.newLogId.length} bytes, not ${LOG_ID_BYTES}`);
-  }
-  if (segmentBytes % 4096 !== 0 || segmentBytes === 0 || segmentBytes > SEGMENT_BYTES_MAX) {
-    throw badOption(`segmentBytes is ${segmentBytes}, not a multiple of 4096 up to 1 GiB`);
-  }
-  if (limits.batchBytesMax > roomBytes || limits.recordBytesMax > roomBytes) {
-    throw badOption('batchBytesMax and recordBytesMax must fit into a segment');
-  }
-  if (limits.pendingBytesMax < limits.recordBytesMax) {
-    throw badOption('pendingBytesMax must hold at least one record of recordBytesMax');
-  }
-  if (limits.logBytesMax < 2 * segmentBytes) {
-    throw badOption('logBytesMax must hold at least two segments');
-  }
-  return limits;
-}
-
-function badOption(what: string): WalError {
-  return new WalError('HOLO_WAL_BAD_OPTION', `write-ahead log: ${what}`);
 }

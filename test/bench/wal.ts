@@ -13,7 +13,8 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import type { DiskFile } from '../../wal/disk.ts';
 import { NodeDisk, type SyncMethod } from '../../wal/node-disk.ts';
-import { type WalOptions, WriteAheadLog } from '../../wal/write-ahead-log.ts';
+import type { WalOptions } from '../../wal/wal-options.ts';
+import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 
 const MIB = 1024 * 1024;
 const SEGMENT_BYTES = 16 * MIB;

@@ -4,7 +4,8 @@
  */
 import type { Rng } from '../../actors/runtime/ports.ts';
 import type { ReplayedRecord } from '../../wal/replay.ts';
-import { type WalOptions, WriteAheadLog } from '../../wal/write-ahead-log.ts';
+import type { WalOptions } from '../../wal/wal-options.ts';
+import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { SimDisk } from '../simulation/sim-disk.ts';
 
 export const DIRECTORY = '/data/wal';

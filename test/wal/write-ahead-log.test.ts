@@ -329,7 +329,7 @@ describe('a failing disk', () => {
 });
 
 describe('a full disk', () => {
-  it('is reported before anything is written, and a later commit succeeds once there is room', () => {
+  it('is reported before anything is written, and a commit succeeds once there is room', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     harness.disk.capacityBytes = 8192 + 4096;

@@ -1,0 +1,68 @@
+/**
+ * What a log can be told, with its defaults and limits. Checked once, when the log is opened.
+ */
+import { LOG_ID_BYTES, SEGMENT_HEADER_BYTES } from './segment.ts';
+import { WalError } from './wal-error.ts';
+
+const MIB = 1024 * 1024;
+const SEGMENT_BYTES_MAX = 1024 * MIB;
+
+export interface WalOptions {
+  /** 16 random bytes, used when the log is made; afterwards the log keeps the id it has. */
+  readonly newLogId: Uint8Array;
+  /** Size of a segment file. Default 16 MiB. */
+  readonly segmentBytes?: number;
+  /** A write is closed at this size; only a single larger record exceeds it. Default 1 MiB. */
+  readonly batchBytesMax?: number;
+  /** Largest record, header included. Default and upper limit: what fits into a segment. */
+  readonly recordBytesMax?: number;
+  /** Bytes appended and not yet durable. Default 64 MiB. */
+  readonly pendingBytesMax?: number;
+  /** `commit` calls waiting. Default 4096. */
+  readonly commitsWaitingMax?: number;
+  /** Retired segments kept for later. Default 2. */
+  readonly sparesMax?: number;
+  /** Size of all segments; at it, the log is as full as on a full disk. Default 16 GiB. */
+  readonly logBytesMax?: number;
+}
+
+/** The options with defaults filled in. */
+export type WalLimits = Required<Omit<WalOptions, 'newLogId'>>;
+
+/** @throws {WalError} HOLO_WAL_BAD_OPTION */
+export function checkOptions(options: WalOptions): WalLimits {
+  const segmentBytes = options.segmentBytes ?? 16 * MIB;
+  const roomBytes = segmentBytes - SEGMENT_HEADER_BYTES;
+  const limits: WalLimits = {
+    segmentBytes,
+    batchBytesMax: options.batchBytesMax ?? Math.min(MIB, Math.floor(roomBytes / 4)),
+    recordBytesMax: options.recordBytesMax ?? roomBytes,
+    pendingBytesMax: options.pendingBytesMax ?? Math.max(64 * MIB, segmentBytes),
+    commitsWaitingMax: options.commitsWaitingMax ?? 4096,
+    sparesMax: options.sparesMax ?? 2,
+    logBytesMax: options.logBytesMax ?? 16 * 1024 * MIB,
+  };
+  for (const [name, value] of Object.entries(limits)) {
+    if (!Number.isSafeInteger(value) || value < 0) throw badOption(`${name} is ${value}`);
+  }
+  if (options.newLogId.length !== LOG_ID_BYTES) {
+    throw badOption(`newLogId has ${options.newLogId.length} bytes, not ${LOG_ID_BYTES}`);
+  }
+  if (segmentBytes % 4096 !== 0 || segmentBytes === 0 || segmentBytes > SEGMENT_BYTES_MAX) {
+    throw badOption(`segmentBytes is ${segmentBytes}, not a multiple of 4096 up to 1 GiB`);
+  }
+  if (limits.batchBytesMax > roomBytes || limits.recordBytesMax > roomBytes) {
+    throw badOption('batchBytesMax and recordBytesMax must fit into a segment');
+  }
+  if (limits.pendingBytesMax < limits.recordBytesMax) {
+    throw badOption('pendingBytesMax must hold at least one record of recordBytesMax');
+  }
+  if (limits.logBytesMax < 2 * segmentBytes) {
+    throw badOption('logBytesMax must hold at least two segments');
+  }
+  return limits;
+}
+
+function badOption(what: string): WalError {
+  return new WalError('HOLO_WAL_BAD_OPTION', `write-ahead log: ${what}`);
+}
