@@ -321,7 +321,7 @@ static int program_id(int fd, uint32_t *id)
 	return 0;
 }
 
-/* ids(handle) -> {fanOutProgram, socketProgram, slotsMap}: to name the objects in other processes. */
+/* ids(handle) -> {fanOutProgram, socketProgram, slotsMap}: names for other processes. */
 EXPORTED(hf_ids)
 {
 	napi_value values[1], result;

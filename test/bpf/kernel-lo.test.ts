@@ -193,7 +193,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     expect(coordinator.kernel?.counters().fan_outs).toBe(before?.fan_outs);
   });
 
-  test('the whole kernel part is unloaded with rounds in flight: user space counts on', async () => {
+  test('unloaded with rounds in flight: no quorum is lost, user space counts on', async () => {
     const coordinator = await startNode(native, 0, 2);
     await startNode(native, 1, 0);
     await startNode(native, 2, 0);
