@@ -27,7 +27,7 @@ import {
   writeSync,
   writev,
 } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { Disk, DiskFile } from './disk.ts';
 
 /** How data reach the disk: one O_DSYNC write, or a write and then fdatasync. */
@@ -59,6 +59,7 @@ const ZEROES = Buffer.alloc(ZERO_PIECE_BYTES);
 
 export class NodeDisk implements Disk {
   readonly #syncMethod: SyncMethod;
+  readonly #writes = new Map<string, WriteCount>();
 
   constructor(options: NodeDiskOptions = {}) {
     this.#syncMethod = options.syncMethod ?? (process.platform === 'linux' ? 'dsync' : 'fdatasync');
@@ -80,7 +81,7 @@ export class NodeDisk implements Disk {
   open(path: string): DiskFile {
     const dsync = this.#syncMethod === 'dsync';
     const flags = constants.O_RDWR | constants.O_CREAT | (dsync ? constants.O_DSYNC : 0);
-    return new NodeFile(openSync(path, flags, FILE_MODE), dsync);
+    return new NodeFile(openSync(path, flags, FILE_MODE), dsync, this.#writesIn(dirname(path)));
   }
 
   replace(path: string, content: Uint8Array): void {
@@ -126,21 +127,43 @@ export class NodeDisk implements Disk {
     });
   }
 
+  isWriting(directory: string): boolean {
+    return this.#writesIn(directory).underWay > 0;
+  }
+
   freeBytes(directory: string): number {
     const { bavail, bsize } = statfsSync(directory);
     return bavail * bsize;
   }
+
+  /** A process writes in a handful of directories: none is ever forgotten. */
+  #writesIn(name: string): WriteCount {
+    const directory = resolve(name);
+    let writes = this.#writes.get(directory);
+    if (writes === undefined) {
+      writes = { underWay: 0 };
+      this.#writes.set(directory, writes);
+    }
+    return writes;
+  }
+}
+
+/** How many writes are under way in one directory. */
+interface WriteCount {
+  underWay: number;
 }
 
 class NodeFile implements DiskFile {
   readonly #fd: number;
   readonly #dsync: boolean;
+  readonly #writes: WriteCount;
   #operations = 0;
   #closing = false;
 
-  constructor(fd: number, dsync: boolean) {
+  constructor(fd: number, dsync: boolean, writes: WriteCount) {
     this.#fd = fd;
     this.#dsync = dsync;
+    this.#writes = writes;
   }
 
   size(): number {
@@ -181,7 +204,11 @@ class NodeFile implements DiskFile {
 
   writeAndSync(parts: readonly Uint8Array[], offset: number, done: Done): void {
     this.#operations += 1;
-    this.#write(parts, offset, (error) => this.#end(done, error));
+    this.#writes.underWay += 1;
+    this.#write(parts, offset, (error) => {
+      this.#writes.underWay -= 1;
+      this.#end(done, error);
+    });
   }
 
   writeAndSyncNow(parts: readonly Uint8Array[], offset: number): void {

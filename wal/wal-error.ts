@@ -24,6 +24,8 @@ export type WalErrorCode =
   | 'HOLO_WAL_DISK_FULL'
   /** A write or sync failed: what is on disk is unknown, and this log never writes again. */
   | 'HOLO_WAL_FAILED'
+  /** The log's last life in this process still has a write under way; open it a little later. */
+  | 'HOLO_WAL_BUSY'
   | 'HOLO_WAL_CLOSED'
   | 'HOLO_WAL_BAD_OPTION';
 

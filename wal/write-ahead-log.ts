@@ -101,7 +101,7 @@ export class WriteAheadLog {
    * is left, in order, before this returns; when this throws, what it saw is void.
    *
    * @throws {WalError} HOLO_WAL_DAMAGED, _MISSING_SEGMENT, _FOREIGN_SEGMENT, _UNSUPPORTED_VERSION,
-   * _UNREADABLE, _BAD_OPTION
+   * _UNREADABLE, _BAD_OPTION, _BUSY
    */
   static open(
     disk: Disk,
@@ -110,6 +110,12 @@ export class WriteAheadLog {
     onRecord: (record: ReplayedRecord) => void,
   ): WriteAheadLog {
     const limits = checkOptions(options);
+    // A write of a log that was closed (or whose actor died) in its midst would land in this one.
+    if (disk.isWriting(directory)) {
+      throw new WalError('HOLO_WAL_BUSY', `${directory}: a write is under way`, {
+        file: directory,
+      });
+    }
     const { segmentBytes } = limits;
     const newLogId = options.newLogId;
     const opened = replay({ disk, directory, newLogId, segmentBytes, onRecord });

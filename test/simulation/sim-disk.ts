@@ -148,6 +148,15 @@ export class SimDisk implements Disk {
     });
   }
 
+  isWriting(directory: string): boolean {
+    for (const { image } of this.#flights) {
+      for (const [path, each] of this.#names) {
+        if (each === image && directoryOf(path) === directory) return true;
+      }
+    }
+    return false;
+  }
+
   freeBytes(_directory: string): number {
     let used = 0;
     for (const image of this.#names.values()) used += image.cache.length;

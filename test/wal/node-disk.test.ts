@@ -67,9 +67,11 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
     await promised((done) => file.allocateLater(2_000_000, done));
     await promised((done) => {
       file.writeAndSync([Buffer.from('last')], 0, done);
+      expect([disk.isWriting(directory), disk.isWriting('/elsewhere')]).toEqual([true, false]);
       file.close();
       file.close();
     });
+    expect(disk.isWriting(directory)).toBe(false);
     expect(Buffer.from(disk.read(path).subarray(0, 4)).toString('latin1')).toBe('last');
   });
 
