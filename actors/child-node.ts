@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { httpGet } from '../transport/http/http-get.ts';
 import { LogFollower } from './log-follower.ts';
 import { PARENT_VARIABLE } from './node-command.ts';
 
@@ -20,6 +21,7 @@ export interface ChildPlan {
 }
 
 const FOLLOW_MS = 200;
+const READY_TIMEOUT_MS = 1000;
 const RESTART_DELAY_MS_MIN = 500;
 const RESTART_DELAY_MS_MAX = 10_000;
 /** A node that lived this long starts again with the shortest pause. */
@@ -55,11 +57,10 @@ export class ChildNode {
   async isReady(): Promise<boolean> {
     if (this.#process === undefined) return false;
     try {
-      const url = `http://${this.plan.host}:${this.plan.adminPort}/readyz`;
-      const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
-      await response.arrayBuffer();
-      this.#everReady ||= response.ok;
-      return response.ok;
+      const { host, adminPort: port } = this.plan;
+      const { status } = await httpGet({ host, port }, '/readyz', READY_TIMEOUT_MS);
+      this.#everReady ||= status === 200;
+      return status === 200;
     } catch {
       return false;
     }

@@ -6,6 +6,7 @@
 import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, formatEndpoint } from '../transport/endpoint.ts';
+import { httpGet } from '../transport/http/http-get.ts';
 import {
   decodeGreeting,
   encodeGreeting,
@@ -84,14 +85,20 @@ async function askMembers(seed: Endpoint): Promise<MembersAnswer> {
   if (!reply.toString('latin1', 0, 5).startsWith('HTTP/')) {
     throw new Error('it is no peer or admin port of a node');
   }
-  const response = await fetch(`http://${formatEndpoint(seed)}/status`, {
-    signal: AbortSignal.timeout(ANSWER_TIMEOUT_MS),
-  });
-  const status: unknown = await response.json();
+  const { body } = await httpGet(seed, '/status', ANSWER_TIMEOUT_MS);
+  const status = parseJson(body);
   if (!isMembersAnswer(status)) {
     throw new Error('it is no admin port of a node');
   }
   return status;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The bytes that come back; an admin port answers the unknown protocol with an HTTP error. */

@@ -1,0 +1,184 @@
+/**
+ * The admin port: read-only HTTP for people, probes, Prometheus and holoctl. It asks providers for
+ * everything and knows nothing itself. It changes nothing in the node: GET and HEAD only, so that
+ * no page in a browser can do harm, and only under a host name that is ours, so that none can read
+ * (DNS rebinding).
+ */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, isIP } from 'node:net';
+import type { Endpoint } from '../endpoint.ts';
+import { listenError } from '../listen-error.ts';
+import type { NodeStatus } from './node-status.ts';
+
+export const TRACE_FORMATS = ['jsonl', 'perfetto', 'shiviz'] as const;
+export type TraceFormat = (typeof TRACE_FORMATS)[number];
+
+export interface AdminProviders {
+  /** `undefined` when the node serves, else what is missing. */
+  readonly notReady: () => string | undefined;
+  readonly status: () => NodeStatus;
+  /** The tree of actors, serializable. */
+  readonly actors: () => unknown;
+  readonly trace: (format: TraceFormat) => string | Promise<string>;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+}
+
+export interface AdminServerOptions {
+  readonly listen: Endpoint;
+  readonly providers: AdminProviders;
+  /** Host names, beside IP addresses and localhost, under which the port may be asked. */
+  readonly hostNames?: readonly string[];
+  /** Default 64. */
+  readonly connectionsMax?: number;
+  /** Until a request has been read whole; default 5000. */
+  readonly requestTimeoutMs?: number;
+}
+
+const TRACE_TYPES: Readonly<Record<TraceFormat, string>> = {
+  jsonl: 'application/x-ndjson',
+  perfetto: 'application/json',
+  shiviz: 'text/plain; charset=utf-8',
+};
+const JSON_TYPE = 'application/json';
+const TEXT_TYPE = 'text/plain; charset=utf-8';
+const HEADER_BYTES_MAX = 8 * 1024;
+const PATHS = '/healthz /readyz /status /actors /metrics /trace?format=jsonl|perfetto|shiviz';
+
+interface Answer {
+  readonly code: number;
+  readonly type: string;
+  readonly body: string;
+}
+
+export class AdminServer {
+  readonly #options: AdminServerOptions;
+  readonly #server: Server;
+  readonly #hostNames: ReadonlySet<string>;
+
+  constructor(options: AdminServerOptions) {
+    this.#options = options;
+    const names = options.hostNames ?? [];
+    this.#hostNames = new Set(
+      ['localhost', options.listen.host, ...names].map((name) => name.toLowerCase()),
+    );
+    const requestTimeout = options.requestTimeoutMs ?? 5000;
+    this.#server = createServer(
+      {
+        requestTimeout,
+        headersTimeout: requestTimeout,
+        connectionsCheckingInterval: Math.max(50, requestTimeout / 4),
+        keepAliveTimeout: requestTimeout,
+        maxHeaderSize: HEADER_BYTES_MAX,
+      },
+      (request, response) => {
+        this.#onRequest(request, response).catch((error) => {
+          send(
+            request,
+            response,
+            textAnswer(500, error instanceof Error ? error.message : 'error'),
+          );
+        });
+      },
+    );
+    this.#server.maxConnections = options.connectionsMax ?? 64;
+    this.#server.maxRequestsPerSocket = 1000;
+  }
+
+  /** @throws ListenError */
+  listen(): Promise<AddressInfo> {
+    const { host, port } = this.#options.listen;
+    return new Promise((resolve, reject) => {
+      this.#server.on('error', (error) => reject(listenError(error, 'admin', host, port)));
+      this.#server.listen({ host, port }, () => resolve(this.#server.address() as AddressInfo));
+    });
+  }
+
+  /** Ends all connections at once. */
+  close(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#server.close(() => resolve());
+      this.#server.closeAllConnections();
+    });
+  }
+
+  async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    // A body is of no use here, and must not be waited for.
+    request.resume();
+    if (!this.#isOurs(request.headers.host)) {
+      send(request, response, textAnswer(421, 'not asked under a name of this node'));
+      return;
+    }
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('Allow', 'GET, HEAD');
+      send(request, response, textAnswer(405, 'this port only reads'));
+      return;
+    }
+    send(request, response, await this.#answer(request.url ?? '/'));
+  }
+
+  async #answer(target: string): Promise<Answer> {
+    const { providers } = this.#options;
+    const question = target.indexOf('?');
+    const path = question === -1 ? target : target.slice(0, question);
+    switch (path) {
+      case '/':
+        return textAnswer(200, PATHS.replaceAll(' ', '\n'));
+      case '/healthz':
+        return textAnswer(200, 'ok');
+      case '/readyz': {
+        const missing = providers.notReady();
+        return missing === undefined ? textAnswer(200, 'ready') : textAnswer(503, missing);
+      }
+      case '/status':
+        return jsonAnswer(providers.status());
+      case '/actors':
+        return jsonAnswer(providers.actors());
+      case '/metrics': {
+        const { contentType, text } = await providers.metrics();
+        return { code: 200, type: contentType, body: text };
+      }
+      case '/trace':
+        return this.#trace(question === -1 ? '' : target.slice(question + 1));
+      default:
+        return textAnswer(404, `no such page; there are: ${PATHS}`);
+    }
+  }
+
+  async #trace(query: string): Promise<Answer> {
+    const asked = new URLSearchParams(query).get('format') ?? 'jsonl';
+    const format = TRACE_FORMATS.find((each) => each === asked);
+    if (format === undefined) {
+      return textAnswer(400, `format must be one of ${TRACE_FORMATS.join(', ')}`);
+    }
+    const body = await this.#options.providers.trace(format);
+    return { code: 200, type: TRACE_TYPES[format], body };
+  }
+
+  /** An attacker's page can make his own name point to us, but cannot make the browser send ours. */
+  #isOurs(header: string | undefined): boolean {
+    if (header === undefined) return false;
+    const match = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(header);
+    const host = (match?.[1] ?? match?.[2] ?? '').toLowerCase();
+    return isIP(host) !== 0 || this.#hostNames.has(host);
+  }
+}
+
+function textAnswer(code: number, text: string): Answer {
+  return { code, type: TEXT_TYPE, body: `${text}\n` };
+}
+
+function jsonAnswer(value: unknown): Answer {
+  return { code: 200, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+  if (response.headersSent) return;
+  response.writeHead(answer.code, {
+    'Content-Type': answer.type,
+    'Content-Length': Buffer.byteLength(answer.body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    'Content-Security-Policy': "default-src 'none'",
+  });
+  response.end(request.method === 'HEAD' ? undefined : answer.body);
+}

@@ -1,0 +1,240 @@
+/**
+ * What a node counts, for /metrics. Hot paths call the methods once per batch with counts; what has
+ * a present value (queues, links, clients) is asked for at a scrape. Label values are fixed sets
+ * and names of actors and peers: never keys or clients.
+ */
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
+import { CountedHistogram } from './counted-histogram.ts';
+
+/** `local` commands are answered by the connection itself: PING, CLIENT, INFO. */
+const FAMILIES = ['read', 'write', 'transaction', 'local'] as const;
+export type CommandFamily = (typeof FAMILIES)[number];
+
+/**
+ * `fast`: decided in one round trip. `slow`: with an Accept round. `recovered`: finished by a node
+ * that did not begin it. `invalidated`: decided never to happen.
+ */
+export const OUTCOMES = ['fast', 'slow', 'recovered', 'invalidated'] as const;
+export type TransactionOutcome = (typeof OUTCOMES)[number];
+
+export interface ActorSample {
+  readonly path: string;
+  readonly depth: number;
+  readonly restarts: number;
+}
+
+export interface LinkSample {
+  readonly peer: number;
+  readonly up: boolean;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly sendsRefused: number;
+  readonly reconnects: number;
+  readonly queuedBytes: number;
+}
+
+/** Asked at a scrape; what is absent is not exported. */
+export interface MetricSources {
+  readonly actors?: () => Iterable<ActorSample>;
+  /** Since the start, by reason. */
+  readonly deadLetters?: () => Iterable<readonly [reason: string, count: number]>;
+  readonly links?: () => Iterable<LinkSample>;
+  readonly clients?: () => number;
+  readonly keys?: () => number;
+  readonly retainedTransactions?: () => number;
+  /** Transactions applied and not yet in the engine. */
+  readonly flushLag?: () => number;
+}
+
+const PREFIX = 'holostore_';
+/** Seconds: 50 us to 10 s. */
+const LATENCY_BOUNDS = [
+  0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
+  5, 10,
+];
+const BATCH_BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192];
+const BYTES_BOUNDS = [
+  64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576, 4_194_304, 16_777_216,
+];
+
+export class NodeMetrics {
+  readonly registry = new Registry();
+  readonly #commands: Record<CommandFamily, number> = {
+    read: 0,
+    write: 0,
+    transaction: 0,
+    local: 0,
+  };
+  readonly #outcomes: Record<TransactionOutcome, number> = {
+    fast: 0,
+    slow: 0,
+    recovered: 0,
+    invalidated: 0,
+  };
+  readonly #latency: CountedHistogram<CommandFamily>;
+  readonly #batchCommands: CountedHistogram<''>;
+  readonly #batchBytes: CountedHistogram<''>;
+  readonly #syncLatency: CountedHistogram<''>;
+  #logBytes = 0;
+
+  /** `processMetrics` (default true): memory, CPU, garbage collection, event-loop delay. */
+  constructor(sources: MetricSources, processMetrics = true) {
+    const { registry } = this;
+    if (processMetrics) {
+      collectDefaultMetrics({ register: registry });
+    }
+    this.#totals();
+    this.#latency = new CountedHistogram(
+      registry,
+      `${PREFIX}command_seconds`,
+      'From reading a batch of commands to its replies',
+      LATENCY_BOUNDS,
+      'family',
+      FAMILIES,
+    );
+    const plain = (name: string, help: string, bounds: readonly number[]): CountedHistogram<''> =>
+      new CountedHistogram(registry, PREFIX + name, help, bounds, '', ['']);
+    this.#batchCommands = plain('batch_commands', 'Commands in a transaction', BATCH_BOUNDS);
+    this.#batchBytes = plain('batch_bytes', 'Command bytes in a transaction', BYTES_BOUNDS);
+    this.#syncLatency = plain('log_sync_seconds', 'Write and sync of the log', LATENCY_BOUNDS);
+    this.#sources(sources);
+  }
+
+  commands(family: CommandFamily, count: number): void {
+    this.#commands[family] += count;
+  }
+
+  /** `count` commands of a batch took `ms` each, from reading to replying. */
+  commandLatency(family: CommandFamily, ms: number, count: number): void {
+    this.#latency.observe(family, ms / 1000, count);
+  }
+
+  transactions(outcome: TransactionOutcome, count = 1): void {
+    this.#outcomes[outcome] += count;
+  }
+
+  batch(commands: number, bytes: number): void {
+    this.#batchCommands.observe('', commands);
+    this.#batchBytes.observe('', bytes);
+  }
+
+  logSync(ms: number, bytes: number): void {
+    this.#syncLatency.observe('', ms / 1000);
+    this.#logBytes += bytes;
+  }
+
+  /** Commands since the start, for INFO and /status. */
+  commandsTotal(): number {
+    return Object.values(this.#commands).reduce((sum, count) => sum + count, 0);
+  }
+
+  /** The text of /metrics. */
+  text(): Promise<string> {
+    return this.registry.metrics();
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  #totals(): void {
+    this.#counter('commands_total', 'Commands answered', ['family'], (counter) => {
+      for (const family of FAMILIES) counter.inc({ family }, this.#commands[family]);
+    });
+    this.#counter('transactions_total', 'Transactions by outcome', ['outcome'], (counter) => {
+      for (const outcome of OUTCOMES) counter.inc({ outcome }, this.#outcomes[outcome]);
+    });
+    this.#counter('log_bytes_total', 'Bytes written to the log', [], (counter) => {
+      counter.inc(this.#logBytes);
+    });
+  }
+
+  #sources(sources: MetricSources): void {
+    const { actors, deadLetters, links } = sources;
+    if (actors !== undefined) {
+      this.#gauge('mailbox_depth', 'Messages that wait', ['actor'], (gauge) => {
+        for (const each of actors()) gauge.set({ actor: each.path }, each.depth);
+      });
+      this.#counter('actor_restarts_total', 'Restarts', ['actor'], (counter) => {
+        for (const each of actors()) counter.inc({ actor: each.path }, each.restarts);
+      });
+    }
+    if (deadLetters !== undefined) {
+      this.#counter('dead_letters_total', 'Messages nobody received', ['reason'], (counter) => {
+        for (const [reason, count] of deadLetters()) counter.inc({ reason }, count);
+      });
+    }
+    if (links !== undefined) this.#links(links);
+    this.#present('clients', 'Redis connections', sources.clients);
+    this.#present('keys', 'Keys', sources.keys);
+    this.#present(
+      'retained_transactions',
+      'Decided transactions kept for peers that lag',
+      sources.retainedTransactions,
+    );
+    this.#present(
+      'flush_lag_transactions',
+      'Transactions applied and not yet in the engine',
+      sources.flushLag,
+    );
+  }
+
+  #links(links: () => Iterable<LinkSample>): void {
+    const peers = ['peer'];
+    this.#gauge('peer_up', 'Whether the link to the peer stands', peers, (gauge) => {
+      for (const link of links()) gauge.set({ peer: link.peer }, link.up ? 1 : 0);
+    });
+    this.#gauge('peer_queued_bytes', 'Bytes that wait to be sent', peers, (gauge) => {
+      for (const link of links()) gauge.set({ peer: link.peer }, link.queuedBytes);
+    });
+    const totals = [
+      ['peer_received_bytes_total', 'Bytes received', 'bytesIn'],
+      ['peer_sent_bytes_total', 'Bytes sent', 'bytesOut'],
+      ['peer_sends_refused_total', 'Frames that the link did not take', 'sendsRefused'],
+      ['peer_reconnects_total', 'Times that the link came back', 'reconnects'],
+    ] as const;
+    for (const [name, help, field] of totals) {
+      this.#counter(name, help, peers, (counter) => {
+        for (const link of links()) counter.inc({ peer: link.peer }, link[field]);
+      });
+    }
+  }
+
+  #present(name: string, help: string, source: (() => number) | undefined): void {
+    if (source !== undefined) this.#gauge(name, help, [], (gauge) => gauge.set(source()));
+  }
+
+  #gauge(name: string, help: string, labelNames: string[], fill: (gauge: Gauge) => void): void {
+    const registers = [this.registry];
+    // prom-client calls `collect` at a scrape, with the instrument as `this`.
+    const gauge: Gauge = new Gauge({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      registers,
+      collect: () => {
+        gauge.reset();
+        fill(gauge);
+      },
+    });
+  }
+
+  #counter(
+    name: string,
+    help: string,
+    labelNames: string[],
+    fill: (counter: Counter) => void,
+  ): void {
+    const registers = [this.registry];
+    const counter: Counter = new Counter({
+      name: PREFIX + name,
+      help,
+      labelNames,
+      registers,
+      collect: () => {
+        counter.reset();
+        fill(counter);
+      },
+    });
+  }
+}

@@ -1,0 +1,60 @@
+/**
+ * What a node says of itself on /status: the JSON that holoctl reads. Fields are only ever added.
+ */
+export interface MemberStatus {
+  readonly id: number;
+  /** Where its peers reach it. */
+  readonly host: string;
+  readonly port: number;
+  /** As this node sees it: the link stands, or it is this node itself. */
+  readonly alive: boolean;
+}
+
+export interface PathCounts {
+  readonly fast: number;
+  readonly slow: number;
+  readonly recovered: number;
+  readonly invalidated: number;
+}
+
+export interface NodeStatus {
+  readonly node: number;
+  readonly version: string;
+  readonly clusterId: string;
+  readonly incarnation: number;
+  /** `undefined` when ready, else what is missing. */
+  readonly notReady?: string;
+  readonly uptimeMs: number;
+  /** Where Redis clients connect, `host:port`. */
+  readonly redis: string;
+  readonly admin: string;
+  readonly members: readonly MemberStatus[];
+  /** All transactions below this time are applied here: microseconds since the Unix epoch. */
+  readonly appliedWatermarkUs: number;
+  /** Number of transactions applied here. */
+  readonly appliedSequence: number;
+  readonly paths: PathCounts;
+  readonly keys: number;
+  readonly clients: number;
+  readonly commandsTotal: number;
+}
+
+/** Checks what holoctl relies on; unknown fields are fine. */
+export function isNodeStatus(value: unknown): value is NodeStatus {
+  if (typeof value !== 'object' || value === null) return false;
+  const status = value as Partial<Record<keyof NodeStatus, unknown>>;
+  const paths = status.paths as Partial<PathCounts> | undefined;
+  return (
+    typeof status.node === 'number' &&
+    typeof status.clusterId === 'string' &&
+    typeof status.redis === 'string' &&
+    typeof status.appliedSequence === 'number' &&
+    typeof status.appliedWatermarkUs === 'number' &&
+    typeof status.keys === 'number' &&
+    typeof paths?.fast === 'number' &&
+    typeof paths.slow === 'number' &&
+    typeof paths.recovered === 'number' &&
+    typeof paths.invalidated === 'number' &&
+    Array.isArray(status.members)
+  );
+}
