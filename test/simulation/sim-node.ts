@@ -4,13 +4,14 @@
  */
 import type { NodeLimits, NodeObserver } from '../../actors/node.ts';
 import { Node } from '../../actors/node.ts';
+import type { ReplicaWatermarks } from '../../actors/replica-actor.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Clock, Scheduler } from '../../actors/runtime/ports.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { TraceRecorder } from '../../actors/runtime/trace-recorder.ts';
-import type { CommandUnit } from '../../transport/resp/command-unit.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
+import type { CommandUnit } from '../../transport/resp/command-unit.ts';
 import type { SyncPolicyName } from '../../wal/sync-policy.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { SimDisk } from './sim-disk.ts';
@@ -41,6 +42,7 @@ export class SimNode {
   readonly store = new MemoryStore();
   /** The state machine of the present incarnation, as of its last report. */
   machine: StateMachine | undefined;
+  watermarks: ReplicaWatermarks | undefined;
   recorder: TraceRecorder | undefined;
   ready = false;
   #options: SimNodeOptions;
@@ -110,7 +112,9 @@ export class SimNode {
       ready: () => {
         this.ready = true;
       },
-      watermarks: () => undefined,
+      watermarks: (watermarks) => {
+        this.watermarks = watermarks;
+      },
       decided: (path) => count(path),
       batch: (kind) => count(`${kind} batch`),
       units: () => undefined,
@@ -133,6 +137,7 @@ export class SimNode {
     this.#scope = undefined;
     this.#node = undefined;
     this.machine = undefined;
+    this.watermarks = undefined;
     this.ready = false;
     this.#options.network.detach(this.id);
     this.disk.crash(kind);

@@ -1,0 +1,64 @@
+/**
+ * What a node tells about itself: gathers what its actors report, for INFO, HOLOSTATS, /status and
+ * the metrics. It only listens; nothing in the node depends on it.
+ */
+import type { Logger } from 'pino';
+import type { StateMachine } from '../storage/state-machine.ts';
+import type { NodeMetrics } from '../transport/http/metrics.ts';
+import type { Path } from './accord/coordinator.ts';
+import type { NodeObserver } from './node.ts';
+import type { ReplicaWatermarks } from './replica-actor.ts';
+
+export class StatusBoard {
+  readonly paths: Record<Path, number> = { fast: 0, slow: 0, recovered: 0, invalidated: 0 };
+  storeReady = false;
+  watermarks: ReplicaWatermarks | undefined;
+  machine: StateMachine | undefined;
+  batches = 0;
+  batchedCommands = 0;
+  readBatches = 0;
+  readCommands = 0;
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  observer(metrics: NodeMetrics): NodeObserver {
+    return {
+      ready: (store) => {
+        this.storeReady = true;
+        this.#logger.info({ store }, 'the log has been read, the store takes part');
+      },
+      watermarks: (watermarks) => {
+        this.watermarks = watermarks;
+      },
+      decided: (path) => {
+        this.paths[path] += 1;
+        metrics.transactions(path);
+      },
+      batch: (kind, commands, bytes) => {
+        if (kind === 'read') {
+          this.readBatches += 1;
+          this.readCommands += commands;
+          return;
+        }
+        this.batches += 1;
+        this.batchedCommands += commands;
+        metrics.batch(commands, bytes);
+      },
+      units: (kind, commands, latencyMs) => {
+        const family = kind === 'read' ? 'read' : 'write';
+        metrics.commands(family, commands);
+        metrics.commandLatency(family, latencyMs, commands);
+      },
+      machine: (machine) => {
+        this.machine = machine;
+      },
+      peerUp: (peer) => this.#logger.info({ peer }, `peer ${peer} is connected`),
+      peerDown: (peer, reason) => this.#logger.warn({ peer, reason }, `peer ${peer} is gone`),
+      peerRefused: (peer, reason) =>
+        this.#logger.error({ peer, reason }, `peer ${peer} is refused: ${reason}`),
+    };
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * A simulated client: one operation at a time against some node, recorded with what it was told.
+ * A time-out or a restart leaves the operation open for ever; a refusal is kept as such.
+ */
+import { Arguments } from '../../storage/arguments.ts';
+import { commandOf } from '../../storage/command-table.ts';
+import type { CommandUnit, PlanItem } from '../../transport/resp/command-unit.ts';
+
+export type Answer =
+  | { readonly type: 'replies'; readonly bytes: Buffer }
+  | { readonly type: 'refused' }
+  | { readonly type: 'unknown' };
+
+const args = new Arguments();
+
+/** One unit of these commands; `exec` puts them into a MULTI block. */
+export function unitOf(
+  commands: readonly (readonly string[])[],
+  exec: boolean,
+  answer: (answer: Answer) => void,
+): CommandUnit {
+  const text = commands.map(
+    (words) => `*${words.length}\r\n${words.map((w) => `$${w.length}\r\n${w}\r\n`).join('')}`,
+  );
+  const bytes = Buffer.from(text.join(''), 'latin1');
+  const slots: number[] = [];
+  let readOnly = !exec;
+  for (let at = 0; at < bytes.length; ) {
+    at = args.next(bytes, at);
+    const command = commandOf(args.name);
+    if (command === undefined || typeof command.keys === 'string') {
+      throw new Error(`no unit of ${args.name}`);
+    }
+    const last = command.keys.last < 0 ? args.count + command.keys.last : command.keys.last;
+    for (let i = command.keys.first; i <= last; i += command.keys.step) slots.push(args.slot(i));
+    if (command.kind !== 'read' || last !== command.keys.first) readOnly = false;
+  }
+  const plan: PlanItem[] = exec ? [{ exec: commands.length }] : [commands.length];
+  return {
+    bytes,
+    count: commands.length,
+    readOnly,
+    wholeStore: false,
+    slots,
+    protocol: 2,
+    plan,
+    complete: (replies) => answer({ type: 'replies', bytes: Buffer.from(replies) }),
+    fail: (line) => answer({ type: / refused/.test(line) ? 'refused' : 'unknown' }),
+  };
+}
+
+export type Reply = string | number | null | { readonly error: string } | readonly Reply[];
+
+/** All replies in a RESP2 byte string. */
+export function parseReplies(bytes: Buffer): Reply[] {
+  let at = 0;
+  const line = (): string => {
+    const end = bytes.indexOf('\r\n', at, 'latin1');
+    const text = bytes.toString('latin1', at, end);
+    at = end + 2;
+    return text;
+  };
+  const one = (): Reply => {
+    const head = line();
+    const rest = head.slice(1);
+    switch (head[0]) {
+      case '+':
+        return rest;
+      case '-':
+        return { error: rest };
+      case ':':
+        return Number(rest);
+      case '$': {
+        if (rest === '-1') return null;
+        const text = bytes.toString('latin1', at, at + Number(rest));
+        at += Number(rest) + 2;
+        return text;
+      }
+      case '*':
+        return Array.from({ length: Number(rest) }, one);
+      default:
+        throw new Error(`not a RESP2 reply: ${head}`);
+    }
+  };
+  const replies: Reply[] = [];
+  while (at < bytes.length) replies.push(one());
+  return replies;
+}

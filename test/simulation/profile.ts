@@ -1,0 +1,63 @@
+/**
+ * What one seed decides about a run before it begins: size, load, weather, faults. Uniform
+ * randomness alone finds few recovery bugs; so links stall with long tails, several writers meet on
+ * few keys, and nodes crash right after a send.
+ */
+import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import type { LinkWeather } from './sim-network.ts';
+
+export interface Profile {
+  readonly nodes: number;
+  /** Size of the fast-path electorate. */
+  readonly electorate: number;
+  readonly keys: number;
+  readonly clients: number;
+  /** Pause of a client between two operations, at most. */
+  readonly thinkMsMax: number;
+  readonly weather: LinkWeather;
+  /** A node crashes after a send this often. */
+  readonly crashAfterSendRate: number;
+  /** Pause between two drawn faults, at most; 0: none. */
+  readonly faultEveryMsMax: number;
+  readonly crashKind: 'power' | 'process';
+  /** Clocks are off by up to this much, and drift by up to so many millionths. */
+  readonly skewMs: number;
+  readonly driftPpm: number;
+  readonly diskMsMax: number;
+  readonly flushEveryMs: number;
+  readonly pipelineDepth: number;
+  readonly commandTimeoutMs: number;
+}
+
+export function drawProfile(rng: SeededRng, nodes: number): Profile {
+  const chance = (rate: number): boolean => rng.next() < rate;
+  const between = (min: number, max: number): number => min + (max - min) * rng.next();
+  const slow = nodes - Math.floor((nodes - 1) / 2);
+  const electorate = nodes === 5 && chance(0.6) ? 3 : chance(0.5) ? nodes : slow;
+  const harsh = chance(0.7);
+  return {
+    nodes,
+    electorate,
+    keys: Math.round(between(1, 6)),
+    clients: Math.round(between(3, 10)),
+    thinkMsMax: between(1, 60),
+    weather: {
+      delayMsMin: 0.05,
+      delayMsMax: between(0.3, 5),
+      lossRate: harsh ? between(0, 0.05) : 0,
+      duplicateRate: chance(0.5) ? between(0, 0.05) : 0,
+      stallRate: harsh ? between(0, 0.02) : 0,
+      stallMsMax: between(50, 3_000),
+      ordered: chance(0.4),
+    },
+    crashAfterSendRate: chance(0.5) ? between(0, 0.002) : 0,
+    faultEveryMsMax: chance(0.9) ? between(300, 3_000) : 0,
+    crashKind: chance(0.8) ? 'power' : 'process',
+    skewMs: chance(0.5) ? between(0, 50) : between(0, 1),
+    driftPpm: chance(0.5) ? between(0, 200) : 0,
+    diskMsMax: chance(0.2) ? between(1, 30) : between(0.05, 1),
+    flushEveryMs: between(50, 2_000),
+    pipelineDepth: Math.ceil(between(0.01, 8)),
+    commandTimeoutMs: between(300, 4_000),
+  };
+}
