@@ -466,16 +466,16 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   #receiveSampled(message: M): void {
     const edge = this.#edges.shift();
     this.#nextEdge = this.#edges[0]?.ordinal ?? NO_EDGE;
+    if (edge === undefined) throw new Error(`${this.path}: a sampled message without its edge`);
     const recorder = this.#recorder;
-    const startMs = this.#host.clock.monotonicMs();
-    recorder.hops = edge?.hops ?? 0;
-    this.#turnHops = Math.max(this.#turnHops, recorder.hops);
+    const mark = recorder.receive(this.traceId, edge, this.#mailbox.size, message);
+    recorder.hops = edge.hops;
+    this.#turnHops = Math.max(this.#turnHops, edge.hops);
     try {
       this.receive(message);
     } finally {
       recorder.hops = 0;
-      const depth = this.#mailbox.size;
-      if (edge !== undefined) recorder.receive(this.traceId, edge, startMs, depth, message);
+      recorder.received(mark);
     }
   }
 }

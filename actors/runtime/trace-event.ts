@@ -4,7 +4,7 @@
  */
 
 interface TraceFact {
-  /** Microseconds since the Unix epoch, fractions allowed. */
+  /** Microseconds since the Unix epoch; a double leaves quarters of a microsecond. */
   readonly t: number;
   /** Index of the node; dumps of several nodes are merged by concatenation. */
   readonly node: number;

@@ -132,14 +132,27 @@ export class TraceRecorder {
     return edge;
   }
 
-  receive(to: number, edge: SampledEdge, startMs: number, depth: number, message: unknown): void {
-    const at = this.#next(RECEIVE, to, startMs);
+  /**
+   * Records that a sampled message is about to be handled: before its consequences, so that the
+   * ring is in causal order. Returns the mark for `received`.
+   */
+  receive(to: number, edge: SampledEdge, depth: number, message: unknown): number {
+    const mark = this.#written;
+    const at = this.#next(RECEIVE, to, this.#clock.monotonicMs());
     this.#peer[at] = edge.from;
     this.#serials[at] = edge.serial;
-    this.#durMs[at] = this.#clock.monotonicMs() - startMs;
+    this.#durMs[at] = 0;
     this.#depth[at] = depth;
     this.#text[at] = messageName(message);
     this.#more[at] = this.#txnOf(message);
+    return mark;
+  }
+
+  /** The message of that mark has been handled. */
+  received(mark: number): void {
+    if (this.#written - mark > this.#eventsMax) return;
+    const at = mark % this.#eventsMax;
+    this.#durMs[at] = this.#clock.monotonicMs() - (this.#atMs[at] ?? 0);
   }
 
   turn(actor: number, startMs: number, durMs: number, messages: number, depth: number): void {

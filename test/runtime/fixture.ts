@@ -10,6 +10,7 @@ import type { ActorContext, Behavior, ChildSpec } from '../../actors/runtime/beh
 import { NactScheduler } from '../../actors/runtime/nact-shim.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { SystemClock } from '../../actors/runtime/system-ports.ts';
+import { TraceRecorder, type TraceRecorderOptions } from '../../actors/runtime/trace-recorder.ts';
 import { VirtualScheduler } from '../simulation/virtual-scheduler.ts';
 
 export interface VirtualSystem {
@@ -20,7 +21,10 @@ export interface VirtualSystem {
   readonly letters: string[];
 }
 
-export function virtualSystem(options: Partial<ActorSystemOptions> = {}): VirtualSystem {
+export function virtualSystem(
+  options: Partial<ActorSystemOptions> = {},
+  trace: Partial<TraceRecorderOptions> = {},
+): VirtualSystem {
   const scheduler = new VirtualScheduler();
   const failures: SystemFailure[] = [];
   const system = new ActorSystem({
@@ -29,6 +33,7 @@ export function virtualSystem(options: Partial<ActorSystemOptions> = {}): Virtua
     rng: new SeededRng(1),
     scheduler: scheduler.scope(),
     onFailed: (failure) => failures.push(failure),
+    recorder: new TraceRecorder({ clock: scheduler.clock, node: 7, ...trace }),
     ...options,
   });
   return { scheduler, system, failures, letters: lettersOf(system) };

@@ -57,9 +57,8 @@ export class VirtualScheduler implements Scheduler {
   /** A node's own clock: its wall clock may be off and drift; monotonic time is the same for all. */
   clockWith(skew: { readonly offsetUs?: number; readonly driftPpm?: number }): Clock {
     const { offsetUs = 0, driftPpm = 0 } = skew;
-    const usPerMs = 1_000 * (1 + driftPpm / 1e6);
     return {
-      wallUs: () => EPOCH_US + offsetUs + Math.floor(this.#nowMs * usPerMs),
+      wallUs: () => EPOCH_US + offsetUs + Math.floor(this.#nowMs * (1_000 + driftPpm / 1_000)),
       monotonicMs: () => this.#nowMs,
     };
   }
