@@ -33,6 +33,7 @@ export type CoordinatorActorMessage =
   /** Reads that met a key past its deadline: they become transactions. */
   | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  | { readonly type: 'DiskFull'; readonly full: boolean }
   | { readonly type: 'Tick' };
 
 export interface CoordinatorOptions {
@@ -75,6 +76,7 @@ export function coordinatorActor(
   const reads = new Map<number, Awaiting>();
   let lastToken = 0;
   let barriers = 0;
+  let diskFull = false;
 
   // Every peer is down until its link says otherwise.
   for (const node of topology.members) {
@@ -86,6 +88,7 @@ export function coordinatorActor(
   function unit(message: Extract<CoordinatorActorMessage, { type: 'Unit' }>): void {
     const nowMs = time.monotonicMs();
     const pending = new PendingUnit(message.unit, nowMs, nowMs + commandTimeoutMs);
+    if (diskFull && !pending.readOnly) return pending.fail(REFUSED.diskFull);
     if (!batcher.add(pending)) pending.fail(REFUSED.busy);
   }
 
@@ -213,6 +216,9 @@ export function coordinatorActor(
         case 'PeerDown':
           coordinator.peerDown(message.peer, time.monotonicMs());
           return perform();
+        case 'DiskFull':
+          diskFull = message.full;
+          return;
         case 'Tick':
           tick();
           return perform();

@@ -106,6 +106,9 @@ export class Node {
     const name = `node-${nodeId}`;
     this.system = new ActorSystem({ name, clock, rng, scheduler, recorder, onFailed });
     const { root } = this.system;
+    const onDiskFull = (full: boolean): void => {
+      this.#coordinator.tell({ type: 'DiskFull', full });
+    };
     const wal = root.child<WalMessage>(spec('wal', (context) => walActor(context, parts.wal)));
     this.#startStore(wal);
     for (const peer of parts.members) if (peer !== nodeId) this.#startLink(peer);

@@ -65,6 +65,7 @@ export const REFUSED = {
   invalidated: 'TRYAGAIN refused, nothing was done: the transaction was invalidated',
   read: 'TIMEOUT refused, nothing was read: a majority did not answer in time',
   busy: 'BUSY refused, nothing was done: too many commands are waiting',
+  diskFull: 'DISKFULL refused, nothing was done: the disk of this node is full; reads still work',
   stopping: 'SHUTDOWN refused, nothing was done: this node is stopping',
 } as const;
 

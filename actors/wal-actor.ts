@@ -5,6 +5,7 @@
  */
 
 import { NEVER, SyncPolicy, type SyncPolicyOptions } from '../wal/sync-policy.ts';
+import { WalError } from '../wal/wal-error.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { ActorRef } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
@@ -37,6 +38,7 @@ export type WalMessage =
   /** A store no longer needs what is below this LSN. */
   | { readonly type: 'Truncate'; readonly store: number; readonly fromLsn: number }
   | { readonly type: 'Timer' }
+  | { readonly type: 'Open' }
   | { readonly type: 'Written'; readonly error: Error | undefined; readonly durableLsn: number };
 
 export interface WalReply {
@@ -58,7 +60,16 @@ export interface WalOptions {
   ) => WriteAheadLog;
   readonly policy: SyncPolicyOptions;
   readonly observe?: (syncMs: number, log: WriteAheadLog) => void;
+  /** The disk is full: nothing can be logged until there is room again. */
+  readonly onDiskFull?: (full: boolean) => void;
 }
+
+/** A write of the log's last life is still under way: how soon to try again. */
+const OPEN_AGAIN_MS = 5;
+/** How soon a full disk is tried again. */
+const DISK_FULL_RETRY_MS = 200;
+/** Messages that wait until the log is open. */
+const WAITING_MAX = 65_536;
 
 interface Waiting {
   readonly lsn: number;
@@ -76,21 +87,36 @@ export function walActor(
   let waiting: Waiting[] = [];
   let replays: Array<Extract<WalMessage, { type: 'Replay' }>> = [];
   let found: Map<number, ReplayedRecord[]> | undefined = new Map();
-  let log = open();
+  let log: WriteAheadLog | undefined;
+  let early: WalMessage[] = [];
   let inFlight = false;
+  /** The disk was full at the last try. */
+  let full = false;
+  let retrying = false;
   let startedMs = 0;
 
-  function open(): WriteAheadLog {
+  function tryOpen(): void {
     const byStore = new Map<number, ReplayedRecord[]>();
+    try {
+      log = options.open(({ store, lsn, type, payload }) => {
+        const records = byStore.get(store);
+        if (records === undefined) byStore.set(store, [{ lsn, type, payload }]);
+        else records.push({ lsn, type, payload });
+      });
+    } catch (error) {
+      if (!(error instanceof WalError)) throw error;
+      // Damage does not heal by starting again.
+      if (error.code !== 'HOLO_WAL_BUSY') context.fatal(error);
+      context.timers.start('open', OPEN_AGAIN_MS, { type: 'Open' });
+      return;
+    }
     found = byStore;
-    return options.open(({ store, lsn, type, payload }) => {
-      const records = byStore.get(store);
-      if (records === undefined) byStore.set(store, [{ lsn, type, payload }]);
-      else records.push({ lsn, type, payload });
-    });
+    const waiting = early;
+    early = [];
+    for (const message of waiting) receive(message, log);
   }
 
-  function append(message: Extract<WalMessage, { type: 'Append' }>): void {
+  function append(message: Extract<WalMessage, { type: 'Append' }>, log: WriteAheadLog): void {
     found = undefined;
     const firstLsn = log.appendedLsn + 1;
     const { records, urgent, store, token, replyTo } = message;
@@ -101,10 +127,11 @@ export function walActor(
       reply: { type: 'Durable', token, firstLsn },
       replyTo,
     });
-    consider('record');
+    consider('record', log);
   }
 
-  function consider(moment: 'record' | 'turn'): void {
+  function consider(moment: 'record' | 'turn', log: WriteAheadLog): void {
+    if (retrying) return;
     const nowMs = clock.monotonicMs();
     const at = policy.commitAt(moment, nowMs, inFlight, log.pendingBytes);
     if (at === NEVER) return;
@@ -120,15 +147,30 @@ export function walActor(
     });
   }
 
-  function written(error: Error | undefined): void {
+  function written(error: Error | undefined, log: WriteAheadLog): void {
     inFlight = false;
+    if (error instanceof WalError && error.code === 'HOLO_WAL_DISK_FULL') {
+      // Nothing is lost: the records wait in memory, and so do the replies.
+      policy.appended(1, 0, clock.monotonicMs());
+      tellFull(true);
+      retrying = true;
+      context.timers.start('commit', DISK_FULL_RETRY_MS, { type: 'Timer' });
+      return;
+    }
     if (error !== undefined) context.fatal(error);
+    tellFull(false);
     options.observe?.(clock.monotonicMs() - startedMs, log);
-    answer();
-    replay();
+    answer(log);
+    replay(log);
   }
 
-  function answer(): void {
+  function tellFull(now: boolean): void {
+    if (full === now) return;
+    full = now;
+    options.onDiskFull?.(full);
+  }
+
+  function answer(log: WriteAheadLog): void {
     let answered = 0;
     for (const { lsn, reply, replyTo } of waiting) {
       if (lsn > log.durableLsn) break;
@@ -139,15 +181,15 @@ export function walActor(
   }
 
   /** A store has lost its memory: read again what is on disk, once nothing is pending. */
-  function replay(): void {
+  function replay(log: WriteAheadLog): void {
     if (replays.length === 0 || inFlight) return;
     if (log.durableLsn < log.appendedLsn) {
       policy.flush();
       return;
     }
     if (found === undefined) {
-      log.close();
-      log = open();
+      close();
+      return tryOpen();
     }
     for (const { store, replyTo } of replays) {
       replyTo.tell({ type: 'Replayed', records: found?.get(store) ?? [] });
@@ -155,45 +197,62 @@ export function walActor(
     replays = [];
   }
 
+  function close(): void {
+    log?.close();
+    log = undefined;
+  }
+
+  function receive(message: WalMessage, open: WriteAheadLog): void {
+    switch (message.type) {
+      case 'Append':
+        return append(message, open);
+      case 'Sync': {
+        const { token, replyTo } = message;
+        const reply = { type: 'Durable', token, firstLsn: 0 } as const;
+        waiting.push({ lsn: open.appendedLsn, reply, replyTo });
+        policy.flush();
+        return;
+      }
+      case 'Replay':
+        replays.push(message);
+        return;
+      case 'Truncate': {
+        needed.set(message.store, message.fromLsn);
+        return open.truncateBefore(Math.min(...needed.values()));
+      }
+      case 'Timer':
+        retrying = false;
+        return;
+      case 'Written':
+        return written(message.error, open);
+      case 'Open':
+        return;
+    }
+  }
+
+  tryOpen();
+
   return {
     receive(message) {
-      switch (message.type) {
-        case 'Append':
-          return append(message);
-        case 'Sync': {
-          const { token, replyTo } = message;
-          const reply = { type: 'Durable', token, firstLsn: 0 } as const;
-          waiting.push({ lsn: log.appendedLsn, reply, replyTo });
-          policy.flush();
-          return;
-        }
-        case 'Replay':
-          replays.push(message);
-          return;
-        case 'Truncate': {
-          needed.set(message.store, message.fromLsn);
-          return log.truncateBefore(Math.min(...needed.values()));
-        }
-        case 'Timer':
-          return;
-        case 'Written':
-          return written(message.error);
-      }
+      if (log !== undefined) return receive(message, log);
+      if (message.type === 'Open') return tryOpen();
+      if (early.length >= WAITING_MAX) throw new Error('too much waits for the log to open');
+      early.push(message);
     },
     turnEnd() {
-      answer();
-      replay();
-      consider('turn');
+      if (log !== undefined) answer(log);
+      if (log !== undefined) replay(log);
+      if (log !== undefined) consider('turn', log);
     },
-    stopped() {
-      log.close();
-    },
+    stopped: close,
     describe: () => ({
-      appendedLsn: log.appendedLsn,
-      durableLsn: log.durableLsn,
-      pendingBytes: log.pendingBytes,
-      bytes: log.bytes,
+      open: log !== undefined,
+      appendedLsn: log?.appendedLsn,
+      durableLsn: log?.durableLsn,
+      pendingBytes: log?.pendingBytes,
+      bytes: log?.bytes,
       policy: policy.name,
+      full,
     }),
   };
 }
