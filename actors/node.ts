@@ -109,7 +109,7 @@ export class Node {
     const onDiskFull = (full: boolean): void => {
       this.#coordinator.tell({ type: 'DiskFull', full });
     };
-    const wal = root.child<WalMessage>(spec('wal', (context) => walActor(context, parts.wal)));
+    const wal = root.child<WalMessage>(spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull })));
     this.#startStore(wal);
     for (const peer of parts.members) if (peer !== nodeId) this.#startLink(peer);
     this.#startNetwork();
