@@ -90,7 +90,7 @@ function help(command: string | undefined): string {
     ].join('\n');
   }
   return [
-    'holostore: a distributed, strictly serializable key/value store that speaks the Redis protocol',
+    'holostore: a distributed, strictly serializable key/value store with the Redis protocol',
     '',
     '  holostore cluster [flags]   a cluster of 3 or 5 nodes on this machine',
     '  holostore node [flags]      one node of a cluster',

@@ -1,6 +1,6 @@
 /**
  * `holostore node`: settings in, one running node out, signals in between. The only place that
- * ties a node to its process; `node.ts` builds the node itself.
+ * ties a node to its process; `start-node.ts` builds the node itself.
  */
 import type { Logger } from 'pino';
 import { type NodeConfig, parseNodeConfig } from './config.ts';
@@ -42,7 +42,7 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
 
 /** Loaded late: the flags are checked before the whole node is. */
 async function loadStartNode(): Promise<StartNode> {
-  const path: string = './node.ts';
+  const path: string = './start-node.ts';
   const room = (await import(path)) as { startNode: StartNode };
   return room.startNode;
 }

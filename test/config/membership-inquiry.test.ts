@@ -41,7 +41,7 @@ async function peerPort(): Promise<number> {
     listen: { host: '127.0.0.1', port: 0 },
     members: members.slice(1).concat({ id: 1, host: 'a', port: 1 }),
     verifyPeer: () => undefined,
-    log: { info: () => undefined, warn: () => undefined },
+    log: { warn: () => undefined },
     jitter: () => 0,
   });
   closers.push(() => network.close());

@@ -66,10 +66,7 @@ async function open(
     listen: { host: '127.0.0.1', port: 0 },
     members,
     verifyPeer: () => undefined,
-    log: {
-      info: (_fields, message) => log.push(message),
-      warn: (_fields, message) => log.push(message),
-    },
+    log: { warn: (_fields, message) => log.push(message) },
     jitter: () => 0,
     redialDelayMsMin: 5,
     redialDelayMsMax: 40,

@@ -154,7 +154,7 @@ export class AdminServer {
     return { code: 200, type: TRACE_TYPES[format], body };
   }
 
-  /** An attacker's page can make his own name point to us, but cannot make the browser send ours. */
+  /** A hostile page can make its own name point to us; it cannot make a browser send ours. */
   #isOurs(header: string | undefined): boolean {
     if (header === undefined) return false;
     const match = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(header);

@@ -25,7 +25,7 @@ export class CountedHistogram<L extends string> {
   readonly #bounds: Float64Array;
   readonly #series = new Map<L, Series>();
 
-  /** `label` names what the values of `L` stand for; every one of `values` is exported from 0 on. */
+  /** `label` names what `L` stands for; every one of `values` is exported from 0 on. */
   constructor(
     registry: Registry,
     name: string,

@@ -166,7 +166,7 @@ export class AcceptedLink {
     }
   }
 
-  /** Answers, if there is an answer, and closes; who does not close its own end is cut off later. */
+  /** Answers, if there is an answer, and closes; who keeps its own end open is cut off later. */
   #end(answer: Greeting | undefined): void {
     this.#ending = true;
     this.#greeting = Buffer.alloc(0);

@@ -151,7 +151,7 @@ export class DialledLink {
     return true;
   }
 
-  /** `awake` is false when the process itself was stopped for a while: then silence says nothing. */
+  /** `awake` is false when this process itself stood still for a while: silence says nothing. */
   tick(nowMs: number, awake: boolean): void {
     const socket = this.#socket;
     if (socket === undefined) {

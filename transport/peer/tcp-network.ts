@@ -14,9 +14,8 @@ import { DialledLink } from './dialled-link.ts';
 import type { MemberEndpoint, PeerHello } from './handshake.ts';
 import type { PeerHandler, PeerNetwork } from './network.ts';
 
-/** What the network says to the log; a pino logger fits. */
+/** For what no peer's actor can be told: callers that are no members. A pino logger fits. */
 export interface NetworkLog {
-  info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
 }
 
@@ -227,14 +226,8 @@ export class TcpNetwork implements PeerNetwork {
       jitter: this.#options.jitter,
       now: () => performance.now(),
       examine: (hello, expected) => this.#examine(hello, expected),
-      onUp: () => {
-        this.#options.log.info({ peer }, 'link to peer is up');
-        this.#handler?.onUp(peer);
-      },
-      onDown: (reason) => {
-        this.#options.log.warn({ peer, reason }, 'link to peer is down');
-        this.#handler?.onDown(peer, reason);
-      },
+      onUp: () => this.#handler?.onUp(peer),
+      onDown: (reason) => this.#handler?.onDown(peer, reason),
       onRefused: (reason) => this.#reportRefusal('dialled', peer, reason),
     });
     this.#links.set(peer, link);
@@ -326,8 +319,8 @@ export class TcpNetwork implements PeerNetwork {
       return;
     }
     this.#refusals.set(key, { reason, atMs: nowMs, suppressed: 0 });
-    const fields = { peer: nodeId, reason, suppressed: last?.suppressed ?? 0 };
-    this.#options.log.warn(fields, `peer port: ${reason}`);
+    const suppressed = last?.suppressed ?? 0;
+    if (!known) this.#options.log.warn({ node: nodeId, suppressed }, `peer port: ${reason}`);
     if (nodeId !== undefined) {
       this.#handler?.onRefused(nodeId, reason);
     }
