@@ -12,6 +12,7 @@ import type { AccordMessage, CommandDefinition } from './accord/messages.ts';
 import { keyOf, type TxnId } from './accord/timestamp.ts';
 import type { Topology } from './accord/topology.ts';
 import type { ExecutorMessage } from './executor-actor.ts';
+import { expiryUnit } from './expiry.ts';
 import type { Outbox } from './outbox.ts';
 import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
 import type { ReplicaActorMessage } from './replica-actor.ts';
@@ -32,6 +33,8 @@ export type CoordinatorActorMessage =
   | { readonly type: 'ReadsDone'; readonly tokens: readonly number[] }
   /** Reads that met a key past its deadline: they become transactions. */
   | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
+  /** Keys past their deadline; one node of the cluster removes them. */
+  | { readonly type: 'Expired'; readonly keys: readonly string[] }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'DiskFull'; readonly full: boolean }
   | { readonly type: 'Tick' };
@@ -90,6 +93,12 @@ export function coordinatorActor(
     const pending = new PendingUnit(message.unit, nowMs, nowMs + commandTimeoutMs);
     if (diskFull && !pending.readOnly) return pending.fail(REFUSED.diskFull);
     if (!batcher.add(pending)) pending.fail(REFUSED.busy);
+  }
+
+  /** The lowest node that is up does it; twice would do no harm. */
+  function expired(keys: readonly string[]): void {
+    const lowest = topology.members.find((node) => node === self || options.connected().has(node));
+    if (lowest === self && !diskFull) unit({ type: 'Unit', unit: expiryUnit(keys) });
   }
 
   /** One transaction, and one barrier, for all that waits. */
@@ -216,6 +225,8 @@ export function coordinatorActor(
         case 'PeerDown':
           coordinator.peerDown(message.peer, time.monotonicMs());
           return perform();
+        case 'Expired':
+          return expired(message.keys);
         case 'DiskFull':
           diskFull = message.full;
           return;

@@ -14,6 +14,7 @@ import { UnitReplies } from '../transport/resp/unit-replies.ts';
 import type { Execution } from './accord/effects.ts';
 import { keyOf } from './accord/timestamp.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
+import { EXPIRE_EVERY_MS, EXPIRE_KEYS_MAX } from './expiry.ts';
 import type { PendingUnit } from './pending-unit.ts';
 import type { ReplicaActorMessage } from './replica-actor.ts';
 import type { ActorRef } from './runtime/actor-ref.ts';
@@ -35,6 +36,7 @@ export type ExecutorMessage =
   | { readonly type: 'Read'; readonly generation: number; readonly token: number }
   | WalReply
   | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
+  | { readonly type: 'Expire' }
   | { readonly type: 'Tick' };
 
 export interface ExecutorOptions {
@@ -75,6 +77,7 @@ export function executorActor(
   let nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
 
   context.timers.startPeriodic('tick', 100, { type: 'Tick' });
+  context.timers.startPeriodic('expire', EXPIRE_EVERY_MS, { type: 'Expire' });
   const { flushedSequence } = machine;
   replica.tell({ type: 'ExecutorReady', flushedSequence, generation });
 
@@ -188,6 +191,11 @@ export function executorActor(
           if (message.error !== undefined) throw message.error;
           replica.tell({ type: 'Flushed', sequence: machine.flushedSequence });
           return;
+        case 'Expire': {
+          const keys = machine.expired(EXPIRE_KEYS_MAX, options.nowMs());
+          if (keys.length > 0) coordinator.tell({ type: 'Expired', keys });
+          return;
+        }
         case 'Tick':
           return options.observe(machine);
       }
