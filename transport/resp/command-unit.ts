@@ -5,7 +5,7 @@
  * the order of its commands whatever the protocol does with transactions.
  */
 export interface CommandUnit {
-  /** RESP2 request arrays, one after the other, as the client sent them. */
+  /** RESP2 request arrays, one after the other; never written to again, so they may be kept. */
   readonly bytes: Uint8Array;
   /** Number of commands in `bytes`, >= 1. */
   readonly count: number;
@@ -20,6 +20,7 @@ export interface CommandUnit {
   /**
    * How replies are laid out: a number is so many commands, `exec` a MULTI block of so many
    * commands whose replies become one array, `local` bytes that the connection already knows.
+   * `UnitReplies` walks it.
    */
   readonly plan: readonly PlanItem[];
   /** All replies of the unit, in order; called at most once, in any turn. */
@@ -28,4 +29,20 @@ export interface CommandUnit {
   fail(line: string): void;
 }
 
-export type PlanItem = number | { readonly exec: number } | { readonly local: Uint8Array };
+export type PlanItem = number | ExecItem | { readonly local: Uint8Array };
+
+/**
+ * A MULTI block of `exec` (>= 1) commands of `bytes`. `locals` are replies of commands that the
+ * gateway ran itself inside the block (PING, ECHO): they are elements of the same array, so its
+ * length is `exec + locals.length`.
+ */
+export interface ExecItem {
+  readonly exec: number;
+  readonly locals?: readonly ExecLocal[];
+}
+
+export interface ExecLocal {
+  /** The reply stands before that of the block's command with this index (`exec`: at the end). */
+  readonly before: number;
+  readonly reply: Uint8Array;
+}

@@ -1,0 +1,73 @@
+/**
+ * What the gateway knows of one client beside its bytes: names, protocol, reply mode. Commands
+ * like CLIENT and HELLO change it; CLIENT LIST shows it.
+ */
+
+export type ReplyMode = 'on' | 'off' | 'skip-next';
+
+export interface ClientState {
+  readonly id: number;
+  /** `host:port` of the client. */
+  readonly address: string;
+  /** `host:port` that it has reached. */
+  readonly localAddress: string;
+  /** Monotonic milliseconds. */
+  readonly connectedMs: number;
+  /** The last request, as exact as the gateway's ticks. */
+  activeMs: number;
+  name: string;
+  libName: string;
+  libVersion: string;
+  protocol: 2 | 3;
+  replyMode: ReplyMode;
+  noEvict: boolean;
+  noTouch: boolean;
+  /** In lower case, with the subcommand: `client|list`. */
+  lastCommand: string;
+  /** The last unit was answered with an error of the whole unit. */
+  lastUnitFailed: boolean;
+}
+
+/** A connection as CLIENT sees it. */
+export interface ClientView {
+  readonly client: ClientState;
+  /** Commands queued by MULTI; -1: no block is open. */
+  readonly multiCommands: number;
+  readonly multiBytes: number;
+  /** Bytes received and not executed. */
+  readonly inputBytes: number;
+  /** Replies that have not left. */
+  readonly outputBytes: number;
+  /** Closes it at once; a unit under way is still executed. */
+  kill(): void;
+}
+
+export interface ClientDirectory {
+  all(): Iterable<ClientView>;
+  byId(id: number): ClientView | undefined;
+  readonly size: number;
+}
+
+export function newClientState(
+  id: number,
+  address: string,
+  localAddress: string,
+  nowMs: number,
+): ClientState {
+  return {
+    id,
+    address,
+    localAddress,
+    connectedMs: nowMs,
+    activeMs: nowMs,
+    name: '',
+    libName: '',
+    libVersion: '',
+    protocol: 2,
+    replyMode: 'on',
+    noEvict: false,
+    noTouch: false,
+    lastCommand: 'NULL',
+    lastUnitFailed: false,
+  };
+}

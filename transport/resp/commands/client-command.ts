@@ -1,0 +1,226 @@
+/**
+ * CLIENT: what a client may ask and change about itself and about others. Tracking, pausing and
+ * maintenance notifications are refused with an error that says so.
+ */
+import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../../../storage/command.ts';
+import { parseInteger } from '../../../storage/integers.ts';
+import type { ClientView } from '../client-state.ts';
+import type { ReplyWriter } from '../encoder.ts';
+import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../local-command.ts';
+import { clientFilter } from './client-filter.ts';
+import { replyWith, type Subcommand, unsupported, withSubcommands } from './subcommands.ts';
+
+/** Redis has no limit here; these names are kept for every connection. */
+const NAME_BYTES_MAX = 1024;
+
+/** Why `name` cannot be a client's or library's name; `what` begins the sentence. */
+export function nameError(what: string, name: string): string | undefined {
+  if (name.length > NAME_BYTES_MAX) {
+    return `ERR ${what} cannot be longer than ${NAME_BYTES_MAX} bytes.`;
+  }
+  if (/^[!-~]*$/.test(name)) return undefined;
+  return `ERR ${what} cannot contain spaces, newlines or special characters.`;
+}
+
+/** One line of CLIENT LIST without its newline, with the fields of Redis 7.2. */
+export function describeClient(view: ClientView, nowMs: number): string {
+  const { client } = view;
+  const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
+  const { inputBytes, outputBytes, multiBytes } = view;
+  const flags = [view.multiCommands >= 0 ? 'x' : '', client.noEvict ? 'e' : ''].join('');
+  const fields: readonly (readonly [string, string | number])[] = [
+    ['id', client.id],
+    ['addr', client.address],
+    ['laddr', client.localAddress],
+    ['fd', -1],
+    ['name', client.name],
+    ['age', seconds(client.connectedMs)],
+    ['idle', seconds(client.activeMs)],
+    ['flags', flags === '' ? 'N' : flags],
+    ['db', 0],
+    ['sub', 0],
+    ['psub', 0],
+    ['ssub', 0],
+    ['multi', view.multiCommands],
+    ['watch', 0],
+    ['qbuf', inputBytes],
+    ['qbuf-free', 0],
+    ['argv-mem', 0],
+    ['multi-mem', multiBytes],
+    ['rbs', 0],
+    ['rbp', 0],
+    ['obl', outputBytes],
+    ['oll', 0],
+    ['omem', outputBytes],
+    ['tot-mem', inputBytes + outputBytes + multiBytes],
+    ['events', 'r'],
+    ['cmd', client.lastCommand],
+    ['user', 'default'],
+    ['redir', -1],
+    ['resp', client.protocol],
+    ['lib-name', client.libName],
+    ['lib-ver', client.libVersion],
+  ];
+  return fields.map(([name, value]) => `${name}=${value}`).join(' ');
+}
+
+function list(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const nowMs = context.services.clock.monotonicMs();
+  const views = listed(context, args);
+  if (typeof views === 'string') return out.error(views);
+  out.verbatim(views.map((view) => `${describeClient(view, nowMs)}\n`).join(''));
+}
+
+/** The clients that CLIENT LIST [TYPE t | ID i ...] is about, or the error line. */
+function listed(context: LocalContext, args: readonly string[]): ClientView[] | string {
+  const word = (args[2] ?? '').toUpperCase();
+  if (args.length === 2) return [...context.clients.all()];
+  if (word === 'TYPE' && args.length === 4) {
+    const type = (args[3] ?? '').toLowerCase();
+    if (type === 'normal') return [...context.clients.all()];
+    const known = ['master', 'replica', 'slave', 'pubsub'].includes(type);
+    return known ? [] : `ERR Unknown client type '${args[3]}'`;
+  }
+  if (word !== 'ID' || args.length < 4) return SYNTAX_ERROR;
+  const views: ClientView[] = [];
+  for (const text of args.slice(3)) {
+    const id = parseInteger(text);
+    if (id === undefined) return 'ERR Invalid client ID';
+    const view = context.clients.byId(Number(id));
+    if (view !== undefined) views.push(view);
+  }
+  return views;
+}
+
+function kill(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const [, , address] = args;
+  if (args.length === 3) {
+    const all = [...context.clients.all()];
+    const found = all.find((view) => view.client.address === address);
+    if (found === undefined) return out.error('ERR No such client');
+    out.simple('OK');
+    killOne(context, found);
+    return;
+  }
+  const filter = clientFilter(args, context.client.id, context.services.clock.monotonicMs());
+  if (typeof filter === 'string') return out.error(filter);
+  const found = [...context.clients.all()].filter((view) => filter(view));
+  out.integer(found.length);
+  for (const view of found) killOne(context, view);
+}
+
+/** The asking client still gets its answer. */
+function killOne(context: LocalContext, view: ClientView): void {
+  if (view.client.id === context.client.id) context.closeAfterReplies();
+  else view.kill();
+}
+
+function setInfo(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const [, , attribute = '', value = ''] = args;
+  const name = attribute.toLowerCase();
+  if (name !== 'lib-name' && name !== 'lib-ver') {
+    return out.error(`ERR Unrecognized option '${attribute}'`);
+  }
+  const error = nameError(name, value);
+  if (error !== undefined) return out.error(error);
+  if (name === 'lib-name') context.client.libName = value;
+  else context.client.libVersion = value;
+  out.simple('OK');
+}
+
+/** https://redis.io/docs/latest/commands/client-reply */
+function reply(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const { client } = context;
+  const mode = (args[2] ?? '').toUpperCase();
+  if (context.inExec) return out.error(NOT_IN_MULTI);
+  if (mode === 'ON') {
+    client.replyMode = 'on';
+    out.simple('OK');
+  } else if (mode === 'OFF') {
+    client.replyMode = 'off';
+  } else if (mode === 'SKIP') {
+    if (client.replyMode === 'on') client.replyMode = 'skip-next';
+  } else {
+    out.error(SYNTAX_ERROR);
+  }
+}
+
+function onOff(set: (context: LocalContext, on: boolean) => void): Subcommand {
+  return {
+    arity: 3,
+    run(context, args, out) {
+      const word = (args[2] ?? '').toUpperCase();
+      if (word !== 'ON' && word !== 'OFF') return out.error(SYNTAX_ERROR);
+      set(context, word === 'ON');
+      out.simple('OK');
+    },
+  };
+}
+
+/** No command of this store ever blocks a client. */
+function unblock(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const reason = (args[3] ?? 'TIMEOUT').toUpperCase();
+  if (args.length > 4) out.error(SYNTAX_ERROR);
+  else if (reason !== 'TIMEOUT' && reason !== 'ERROR') {
+    out.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
+  } else if (parseInteger(args[2] ?? '') === undefined) out.error(NOT_AN_INTEGER);
+  else out.integer(0);
+}
+
+export const CLIENT_COMMAND: LocalCommand = withSubcommands({
+  name: 'CLIENT',
+  flags: ['noscript', 'loading', 'stale'],
+  categories: ['@slow', '@connection'],
+  group: 'connection',
+  // CLIENT REPLY decides about the replies of all that follows, and of nothing before it.
+  afterAll: true,
+  summary: 'A container for client connection commands.',
+  since: '2.4.0',
+  complexity: 'Depends on subcommand.',
+  subcommands: {
+    ID: { arity: 2, run: (context, _args, out) => out.integer(context.client.id) },
+    INFO: {
+      arity: 2,
+      run(context, _args, out) {
+        const view = context.clients.byId(context.client.id);
+        const nowMs = context.services.clock.monotonicMs();
+        out.verbatim(view === undefined ? '' : `${describeClient(view, nowMs)}\n`);
+      },
+    },
+    LIST: { arity: -2, run: list },
+    KILL: { arity: -3, run: kill },
+    GETNAME: {
+      arity: 2,
+      run(context, _args, out) {
+        if (context.client.name === '') out.nil();
+        else out.bulk(context.client.name);
+      },
+    },
+    SETNAME: {
+      arity: 3,
+      run(context, args, out) {
+        const name = args[2] ?? '';
+        const error = nameError('Client names', name);
+        if (error !== undefined) return out.error(error);
+        context.client.name = name;
+        out.simple('OK');
+      },
+    },
+    SETINFO: { arity: 4, run: setInfo },
+    REPLY: { arity: 3, run: reply },
+    'NO-EVICT': onOff((context, on) => {
+      context.client.noEvict = on;
+    }),
+    'NO-TOUCH': onOff((context, on) => {
+      context.client.noTouch = on;
+    }),
+    UNBLOCK: { arity: -3, run: unblock },
+    GETREDIR: replyWith(2, (out) => out.integer(-1)),
+    TRACKING: unsupported('CLIENT TRACKING', -3),
+    TRACKINGINFO: unsupported('CLIENT TRACKING', 2),
+    CACHING: unsupported('CLIENT TRACKING', 3),
+    PAUSE: unsupported('CLIENT PAUSE', -3),
+    UNPAUSE: unsupported('CLIENT PAUSE', 2),
+    MAINT_NOTIFICATIONS: unsupported('CLIENT MAINT_NOTIFICATIONS', -3),
+  },
+});

@@ -1,0 +1,50 @@
+/** CONFIG: reads and changes the node's settings by Redis' names, through the registry. */
+import { arityError } from '../../../storage/command.ts';
+import type { LocalCommand } from '../local-command.ts';
+import { withSubcommands } from './subcommands.ts';
+
+export const CONFIG_COMMAND: LocalCommand = withSubcommands({
+  name: 'CONFIG',
+  flags: ['admin', 'noscript', 'loading', 'stale'],
+  categories: ['@admin', '@slow', '@dangerous'],
+  group: 'server',
+  summary: 'A container for server configuration commands.',
+  since: '2.0.0',
+  complexity: 'Depends on subcommand.',
+  subcommands: {
+    GET: {
+      arity: -3,
+      run(context, args, out) {
+        const found = context.services.settings.matching(args.slice(2));
+        out.map(found.length);
+        for (const setting of found) {
+          out.bulk(setting.name);
+          out.bulk(setting.get());
+        }
+      },
+    },
+    SET: {
+      arity: -4,
+      run(context, args, out) {
+        if (args.length % 2 !== 0) return out.error(arityError('config|set'));
+        const pairs: [string, string][] = [];
+        for (let i = 2; i < args.length; i += 2) pairs.push([args[i] ?? '', args[i + 1] ?? '']);
+        const error = context.services.settings.setAll(pairs);
+        if (error === undefined) out.simple('OK');
+        else out.error(`ERR ${error}`);
+      },
+    },
+    RESETSTAT: {
+      arity: 2,
+      run(context, _args, out) {
+        context.counters.reset();
+        context.routes.resetCounters();
+        out.simple('OK');
+      },
+    },
+    REWRITE: {
+      arity: 2,
+      run: (_context, _args, out) => out.error('ERR The server is running without a config file'),
+    },
+  },
+});

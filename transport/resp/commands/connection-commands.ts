@@ -1,0 +1,210 @@
+/**
+ * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET. One default
+ * user without a password exists, as in a Redis that has not been configured otherwise.
+ */
+import { arityError, NOT_AN_INTEGER } from '../../../storage/command.ts';
+import { parseInteger } from '../../../storage/integers.ts';
+import type { ReplyWriter } from '../encoder.ts';
+import { REDIS_COMPATIBLE_VERSION } from '../info.ts';
+import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../local-command.ts';
+import { nameError } from './client-command.ts';
+
+const WRONG_PASS = 'WRONGPASS invalid username-password pair or user is disabled.';
+const NO_PASSWORD_SET =
+  'ERR AUTH <password> called without any password configured for the default user. ' +
+  'Are you sure your configuration is correct?';
+const SECURITY_ATTACK =
+  'ERR Possible SECURITY ATTACK detected: HTTP was spoken to a Redis port. Connection aborted.';
+
+const CONNECTION = {
+  flags: ['noscript', 'loading', 'stale', 'fast'],
+  categories: ['@fast', '@connection'],
+  group: 'connection',
+  complexity: 'O(1)',
+} as const;
+
+/** https://redis.io/docs/latest/commands/hello */
+function hello(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const { client } = context;
+  if (context.inExec) return out.error(NOT_IN_MULTI);
+  let protocol = client.protocol;
+  if (args.length > 1) {
+    const version = parseInteger(args[1] ?? '');
+    if (version === undefined) {
+      return out.error('ERR Protocol version is not an integer or out of range');
+    }
+    if (version !== 2 && version !== 3) {
+      return out.error('NOPROTO unsupported protocol version');
+    }
+    protocol = version;
+  }
+  const options = helloOptions(args);
+  if (typeof options === 'string') return out.error(options);
+  if (options.name !== undefined) client.name = options.name;
+  client.protocol = protocol;
+  out.protocol = protocol;
+  out.map(7);
+  field(out, 'server', 'redis');
+  field(out, 'version', REDIS_COMPATIBLE_VERSION);
+  out.bulk('proto');
+  out.integer(protocol);
+  out.bulk('id');
+  out.integer(client.id);
+  field(out, 'mode', 'standalone');
+  field(out, 'role', 'master');
+  out.bulk('modules');
+  out.array(0);
+}
+
+function helloOptions(args: readonly string[]): { name?: string } | string {
+  const options: { name?: string } = {};
+  for (let i = 2; i < args.length; ) {
+    const word = args[i] ?? '';
+    const left = args.length - i - 1;
+    if (word.toUpperCase() === 'AUTH' && left >= 2) {
+      if (args[i + 1] !== 'default') return WRONG_PASS;
+      i += 3;
+    } else if (word.toUpperCase() === 'SETNAME' && left >= 1) {
+      const name = args[i + 1] ?? '';
+      const error = nameError('Client names', name);
+      if (error !== undefined) return error;
+      options.name = name;
+      i += 2;
+    } else {
+      return `ERR Syntax error in HELLO option '${word}'`;
+    }
+  }
+  return options;
+}
+
+function field(out: ReplyWriter, name: string, value: string): void {
+  out.bulk(name);
+  out.bulk(value);
+}
+
+/** https://redis.io/docs/latest/commands/reset */
+function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
+  const { client } = context;
+  context.discardMulti();
+  client.name = '';
+  client.protocol = 2;
+  client.replyMode = 'on';
+  client.noEvict = false;
+  client.noTouch = false;
+  out.protocol = 2;
+  out.simple('RESET');
+}
+
+/** What a browser that was lured into posting to this port sends; nothing after it is read. */
+function refuseHttp(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
+  context.counters.securityAttacks++;
+  out.error(SECURITY_ATTACK);
+  context.closeAfterReplies();
+}
+
+const HTTP = {
+  ...CONNECTION,
+  arity: -1,
+  immediate: true,
+  summary: 'An internal command that catches HTTP requests.',
+  since: '1.0.0',
+  run: refuseHttp,
+} as const;
+
+export const CONNECTION_COMMANDS: readonly LocalCommand[] = [
+  {
+    ...CONNECTION,
+    name: 'PING',
+    arity: -1,
+    summary: "Returns the server's liveliness response.",
+    since: '1.0.0',
+    run(_context, args, out) {
+      if (args.length > 2) out.error(arityError('ping'));
+      else if (args.length === 2) out.bulk(args[1] ?? '');
+      else out.simple('PONG');
+    },
+  },
+  {
+    ...CONNECTION,
+    name: 'ECHO',
+    arity: 2,
+    summary: 'Returns the given string.',
+    since: '1.0.0',
+    run: (_context, args, out) => out.bulk(args[1] ?? ''),
+  },
+  {
+    ...CONNECTION,
+    name: 'HELLO',
+    arity: -1,
+    afterAll: true,
+    summary: 'Handshakes with the server.',
+    since: '6.0.0',
+    run: hello,
+  },
+  {
+    ...CONNECTION,
+    name: 'AUTH',
+    arity: -2,
+    summary: 'Authenticates the connection.',
+    since: '1.0.0',
+    run(_context, args, out) {
+      if (args.length > 3) out.error('ERR syntax error');
+      else if (args.length === 2) out.error(NO_PASSWORD_SET);
+      else if (args[1] === 'default') out.simple('OK');
+      else out.error(WRONG_PASS);
+    },
+  },
+  {
+    ...CONNECTION,
+    name: 'SELECT',
+    arity: 2,
+    summary: 'Changes the selected database; there is one, number 0.',
+    since: '1.0.0',
+    run(_context, args, out) {
+      const index = parseInteger(args[1] ?? '');
+      if (index === undefined) out.error(NOT_AN_INTEGER);
+      else if (index !== 0) out.error('ERR DB index is out of range');
+      else out.simple('OK');
+    },
+  },
+  {
+    ...CONNECTION,
+    name: 'QUIT',
+    arity: -1,
+    immediate: true,
+    summary: 'Closes the connection.',
+    since: '1.0.0',
+    run(context, _args, out) {
+      out.simple('OK');
+      context.closeAfterReplies();
+    },
+  },
+  {
+    ...CONNECTION,
+    name: 'RESET',
+    arity: 1,
+    afterAll: true,
+    immediate: true,
+    summary: 'Resets the connection.',
+    since: '6.2.0',
+    run: reset,
+  },
+  {
+    ...CONNECTION,
+    name: 'READONLY',
+    arity: 1,
+    summary: 'Accepts reads from a replica: every node always does.',
+    since: '3.0.0',
+    run: (_context, _args, out) => out.simple('OK'),
+  },
+  {
+    ...CONNECTION,
+    name: 'READWRITE',
+    arity: 1,
+    summary: 'Ends READONLY.',
+    since: '3.0.0',
+    run: (_context, _args, out) => out.simple('OK'),
+  },
+  { ...HTTP, name: 'POST' },
+  { ...HTTP, name: 'HOST:' },
+];

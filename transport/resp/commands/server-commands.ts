@@ -1,0 +1,205 @@
+/**
+ * Commands about the node: INFO, TIME, WAIT, the counters of HoloStore, and the small answers that
+ * clients and tools expect of features that are not there. None of them pretends to have one.
+ */
+import { NOT_AN_INTEGER } from '../../../storage/command.ts';
+import { parseInteger } from '../../../storage/integers.ts';
+import type { ReplyWriter } from '../encoder.ts';
+import { mergeSections, renderInfo } from '../info.ts';
+import type { LocalCommand, LocalContext } from '../local-command.ts';
+import { replyWith, unsupported, withSubcommands } from './subcommands.ts';
+
+const SERVER = {
+  flags: ['loading', 'stale'],
+  categories: ['@slow', '@dangerous'],
+  group: 'server',
+  complexity: 'O(1)',
+} as const;
+
+const CONTAINER = { ...SERVER, complexity: 'Depends on subcommand.' } as const;
+
+/** https://redis.io/docs/latest/commands/wait: an acknowledged write has its quorum already. */
+function wait(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const timeoutMs = parseInteger(args[2] ?? '');
+  if (parseInteger(args[1] ?? '') === undefined) return out.error(NOT_AN_INTEGER);
+  if (timeoutMs === undefined) {
+    return out.error('ERR timeout is not an integer or out of range');
+  }
+  if (timeoutMs < 0) return out.error('ERR timeout is negative');
+  out.integer(context.client.lastUnitFailed ? 0 : context.services.replicasAcknowledged());
+}
+
+function slowlogGet(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const count = parseInteger(args[2] ?? '10');
+  if (count === undefined || count < -1) {
+    return out.error('ERR count should be greater than or equal to -1');
+  }
+  out.array(0);
+}
+
+function functionFlush(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const mode = (args[2] ?? 'SYNC').toUpperCase();
+  if (args.length > 3 || (mode !== 'SYNC' && mode !== 'ASYNC')) {
+    return out.error('ERR FUNCTION FLUSH only supports SYNC|ASYNC option');
+  }
+  out.simple('OK');
+}
+
+/** ACL CAT: the categories, or the commands of one. */
+function aclCategories(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  const byCategory = new Map<string, string[]>();
+  for (const route of context.routes.all()) {
+    for (const category of (route.command ?? route.local).categories) {
+      const names = byCategory.get(category) ?? [];
+      names.push(route.label);
+      byCategory.set(category, names);
+    }
+  }
+  const wanted = args[2]?.toLowerCase();
+  const words =
+    wanted === undefined
+      ? [...byCategory.keys()].map((category) => category.slice(1))
+      : byCategory.get(`@${wanted}`);
+  if (words === undefined) return out.error(`ERR Unknown category '${args[2]}'`);
+  out.array(words.length);
+  for (const word of words) out.bulk(word);
+}
+
+const OBJECT_SUBCOMMANDS = ['ENCODING', 'FREQ', 'IDLETIME', 'REFCOUNT'];
+
+export const SERVER_COMMANDS: readonly LocalCommand[] = [
+  {
+    ...SERVER,
+    name: 'INFO',
+    arity: -1,
+    summary: 'Returns information and statistics about the server.',
+    since: '1.0.0',
+    run: (context, args, out) =>
+      out.verbatim(renderInfo(mergeSections(context.services.info()), args.slice(1))),
+  },
+  {
+    ...SERVER,
+    categories: ['@fast'],
+    name: 'TIME',
+    arity: 1,
+    summary: 'Returns the server time.',
+    since: '2.6.0',
+    run(context, _args, out) {
+      const nowUs = context.services.clock.wallUs();
+      out.array(2);
+      out.bulk(String(Math.floor(nowUs / 1e6)));
+      out.bulk(String(Math.floor(nowUs % 1e6)));
+    },
+  },
+  {
+    ...SERVER,
+    group: 'generic',
+    name: 'WAIT',
+    arity: 3,
+    afterAll: true,
+    summary: 'Returns on how many other nodes the acknowledged writes surely are.',
+    since: '3.0.0',
+    run: wait,
+  },
+  {
+    ...SERVER,
+    name: 'HOLOSTATS',
+    arity: 1,
+    summary: 'Returns counters of this node as k=v pairs.',
+    since: '0.1.0',
+    run: (context, _args, out) => out.bulk(context.services.holoStats()),
+  },
+  {
+    ...SERVER,
+    name: 'HOLOMETRICS',
+    arity: 1,
+    summary: 'Returns the metrics of this node in the Prometheus text format.',
+    since: '0.1.0',
+    run: (context, _args, out) => out.bulk(context.services.holoMetrics()),
+  },
+  {
+    ...SERVER,
+    name: 'DEBUG',
+    arity: -2,
+    summary: 'Refused.',
+    since: '1.0.0',
+    run: (_context, _args, out) => out.error('ERR DEBUG command not allowed.'),
+  },
+  withSubcommands({
+    ...CONTAINER,
+    name: 'MODULE',
+    summary: 'A container for module commands.',
+    since: '4.0.0',
+    subcommands: { LIST: replyWith(2, (out) => out.array(0)) },
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    group: 'scripting',
+    name: 'FUNCTION',
+    summary: 'A container for function commands.',
+    since: '7.0.0',
+    subcommands: {
+      LIST: replyWith(-2, (out) => out.array(0)),
+      FLUSH: { arity: -2, run: functionFlush },
+    },
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    name: 'SLOWLOG',
+    summary: 'A container for slow log commands.',
+    since: '2.2.12',
+    subcommands: {
+      GET: { arity: -2, run: slowlogGet },
+      LEN: replyWith(2, (out) => out.integer(0)),
+      RESET: replyWith(2, (out) => out.simple('OK')),
+    },
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    name: 'LATENCY',
+    summary: 'A container for latency diagnostics commands.',
+    since: '2.8.13',
+    subcommands: {
+      LATEST: replyWith(2, (out) => out.array(0)),
+      HISTORY: replyWith(3, (out) => out.array(0)),
+      HISTOGRAM: replyWith(-2, (out) => out.map(0)),
+      RESET: replyWith(-2, (out) => out.integer(0)),
+    },
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    fallback: true,
+    name: 'MEMORY',
+    summary: 'A container for memory diagnostics commands.',
+    since: '4.0.0',
+    subcommands: { USAGE: unsupported('MEMORY USAGE', -3) },
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    group: 'generic',
+    fallback: true,
+    name: 'OBJECT',
+    summary: 'A container for object introspection commands.',
+    since: '2.2.3',
+    subcommands: Object.fromEntries(
+      OBJECT_SUBCOMMANDS.map((name) => [name, unsupported(`OBJECT ${name}`, 3)]),
+    ),
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    name: 'ACL',
+    summary: 'A container for Access List Control commands.',
+    since: '6.0.0',
+    subcommands: {
+      WHOAMI: replyWith(2, (out) => out.bulk('default')),
+      USERS: replyWith(2, (out) => texts(out, ['default'])),
+      LIST: replyWith(2, (out) => texts(out, ['user default on nopass ~* &* +@all'])),
+      CAT: { arity: -2, run: aclCategories },
+    },
+  }),
+];
+
+function texts(out: ReplyWriter, words: readonly string[]): void {
+  out.array(words.length);
+  for (const word of words) out.bulk(word);
+}

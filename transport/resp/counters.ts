@@ -1,0 +1,83 @@
+/**
+ * What the gateway counts for INFO and the metrics, and the rates over the last seconds. Plain
+ * numbers: connections add to them on the hot path, readers take what is there.
+ */
+const RATE_SAMPLES = 16;
+
+export class GatewayCounters {
+  connectionsReceived = 0;
+  connectionsRejected = 0;
+  commands = 0;
+  bytesIn = 0;
+  bytesOut = 0;
+  reads = 0;
+  writes = 0;
+  protocolErrors = 0;
+  securityAttacks = 0;
+  outputLimitDisconnects = 0;
+  idleDisconnects = 0;
+  partialDisconnects = 0;
+  unitsSubmitted = 0;
+  /** Units that the coordinator's mailbox had no room for; they were tried again. */
+  unitsRefused = 0;
+  unitsFailed = 0;
+  readonly opsPerSecond = new Rate();
+  readonly bytesInPerSecond = new Rate();
+  readonly bytesOutPerSecond = new Rate();
+
+  /** To be called about every 100 ms to 1 s; `nowMs` is monotonic. */
+  sample(nowMs: number): void {
+    this.opsPerSecond.sample(nowMs, this.commands);
+    this.bytesInPerSecond.sample(nowMs, this.bytesIn);
+    this.bytesOutPerSecond.sample(nowMs, this.bytesOut);
+  }
+
+  /** CONFIG RESETSTAT. */
+  reset(): void {
+    this.connectionsReceived = 0;
+    this.connectionsRejected = 0;
+    this.commands = 0;
+    this.bytesIn = 0;
+    this.bytesOut = 0;
+    this.reads = 0;
+    this.writes = 0;
+    this.protocolErrors = 0;
+    this.securityAttacks = 0;
+    this.outputLimitDisconnects = 0;
+    this.idleDisconnects = 0;
+    this.partialDisconnects = 0;
+    this.unitsSubmitted = 0;
+    this.unitsRefused = 0;
+    this.unitsFailed = 0;
+    this.opsPerSecond.reset();
+    this.bytesInPerSecond.reset();
+    this.bytesOutPerSecond.reset();
+  }
+}
+
+/** The mean of the last samples, as Redis' instantaneous metrics are. */
+export class Rate {
+  #samples: number[] = [];
+  #lastMs = -1;
+  #lastTotal = 0;
+
+  sample(nowMs: number, total: number): void {
+    if (this.#lastMs >= 0 && nowMs > this.#lastMs) {
+      this.#samples.push(((total - this.#lastTotal) * 1000) / (nowMs - this.#lastMs));
+      if (this.#samples.length > RATE_SAMPLES) this.#samples.shift();
+    }
+    this.#lastMs = nowMs;
+    this.#lastTotal = total;
+  }
+
+  get perSecond(): number {
+    if (this.#samples.length === 0) return 0;
+    return this.#samples.reduce((sum, sample) => sum + sample, 0) / this.#samples.length;
+  }
+
+  reset(): void {
+    this.#samples = [];
+    this.#lastMs = -1;
+    this.#lastTotal = 0;
+  }
+}

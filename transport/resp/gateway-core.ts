@@ -1,0 +1,30 @@
+/**
+ * What a connection needs of the gateway that owns it. `gateway.ts` implements it; tests and
+ * benchmarks may stand in with less.
+ */
+import type { ClientDirectory } from './client-state.ts';
+import type { CommandUnit } from './command-unit.ts';
+import type { Connection } from './connection.ts';
+import type { GatewayCounters } from './counters.ts';
+import type { ReplyWriter } from './encoder.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { GatewayServices } from './local-command.ts';
+import type { Routes } from './routes.ts';
+
+export interface GatewayCore {
+  readonly limits: GatewayLimits;
+  readonly services: GatewayServices;
+  readonly clients: ClientDirectory;
+  readonly routes: Routes;
+  readonly counters: GatewayCounters;
+  /** One writer for all connections: each leaves it empty. */
+  readonly writer: ReplyWriter;
+  /** Hands a unit to the coordinator; `false`: it has no room, `refused` follows. */
+  submit(unit: CommandUnit): boolean;
+  /** `connection.flush()` is to be called once, at the end of the turn. */
+  requestFlush(connection: Connection): void;
+  /** `connection.retry()` is to be called when the coordinator may have room. */
+  refused(connection: Connection): void;
+  /** The connection is closed and will call nothing more. */
+  removed(connection: Connection): void;
+}

@@ -1,0 +1,74 @@
+/**
+ * The gateway's limits under the names that CONFIG shows, and the fixed answers to settings that
+ * clients and tools are known to ask for. Whoever registers a name first owns it.
+ */
+import type { GatewayLimits } from './limits.ts';
+import {
+  bytesSetting,
+  fixedSetting,
+  integerSetting,
+  type Setting,
+  type SettingsRegistry,
+} from './settings-registry.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const YEAR_SECONDS = 31_536_000;
+
+type LimitName = keyof GatewayLimits;
+
+export function registerGatewaySettings(settings: SettingsRegistry, limits: GatewayLimits): void {
+  const all = [...limitSettings(limits), ...FIXED];
+  settings.register(...all.filter((setting) => settings.find(setting.name) === undefined));
+}
+
+function limitSettings(limits: GatewayLimits): Setting[] {
+  const bytes = (name: string, limit: LimitName, min: number, max: number): Setting =>
+    bytesSetting({ name, min, max, ...access(limits, limit) });
+  const count = (name: string, limit: LimitName, min: number, max: number): Setting =>
+    integerSetting({ name, min, max, ...access(limits, limit) });
+  return [
+    count('maxclients', 'maxClients', 1, 1_000_000),
+    integerSetting({
+      name: 'timeout',
+      min: 0,
+      max: YEAR_SECONDS,
+      get: () => limits.idleTimeoutMs / 1000,
+      set: (seconds) => {
+        limits.idleTimeoutMs = seconds * 1000;
+      },
+    }),
+    bytes('proto-max-bulk-len', 'requestBulkBytesMax', 64 * KIB, 512 * MIB),
+    bytes('client-query-buffer-limit', 'requestBytesMax', MIB, GIB),
+    bytes('unit-bytes-max', 'unitBytesMax', KIB, 64 * MIB),
+    count('unit-commands-max', 'unitCommandsMax', 1, 1_000_000),
+    bytes('pending-bytes-max', 'pendingBytesMax', KIB, GIB),
+    bytes('output-bytes-max', 'outputBytesMax', 64 * KIB, 16 * GIB),
+    count('multi-commands-max', 'multiCommandsMax', 1, 1_000_000),
+    bytes('multi-bytes-max', 'multiBytesMax', KIB, GIB),
+    count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
+  ];
+}
+
+function access(limits: GatewayLimits, name: LimitName) {
+  return {
+    get: () => limits[name],
+    set: (value: number) => {
+      limits[name] = value;
+    },
+  };
+}
+
+const FIXED: readonly Setting[] = [
+  fixedSetting('databases', '1'),
+  fixedSetting('save', ''),
+  fixedSetting('appendonly', 'yes'),
+  fixedSetting('appendfsync', 'always'),
+  fixedSetting('maxmemory', '0'),
+  fixedSetting('maxmemory-policy', 'noeviction'),
+  fixedSetting('io-threads', '1'),
+  fixedSetting('tcp-keepalive', '300'),
+  fixedSetting('slowlog-log-slower-than', '-1'),
+  fixedSetting('slowlog-max-len', '0'),
+];

@@ -1,0 +1,202 @@
+/**
+ * The gateway without its listener: owns all connections, their counters and limits, and the ways
+ * between them and the coordinator. The production server attaches TCP sockets, the simulator its
+ * own. It keeps no timer: whoever owns it calls `onTick` now and then, and `retry` when the
+ * coordinator may have room again.
+ */
+import type { Command } from '../../storage/command.ts';
+import { COMMANDS } from '../../storage/command-table.ts';
+import type { ClientSocket } from './client-socket.ts';
+import type { ClientDirectory, ClientView } from './client-state.ts';
+import type { CommandUnit } from './command-unit.ts';
+import { Connection } from './connection.ts';
+import { GatewayCounters } from './counters.ts';
+import { ReplyWriter } from './encoder.ts';
+import type { GatewayCore } from './gateway-core.ts';
+import { registerGatewaySettings } from './gateway-settings.ts';
+import { type InfoSection, type InfoSections, mergeSections } from './info.ts';
+import { defaultLimits, type GatewayLimits } from './limits.ts';
+import type { GatewayServices } from './local-command.ts';
+import { LOCAL_COMMANDS } from './local-commands.ts';
+import { Routes } from './routes.ts';
+
+const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
+
+export interface GatewayOptions {
+  readonly services: GatewayServices;
+  readonly limits?: Partial<GatewayLimits>;
+  /** The commands of the store; all of `COMMANDS` by default. */
+  readonly commands?: Iterable<Command>;
+  /** Hands a unit to the coordinator; `false`: it has no room now. May answer within the call. */
+  submit(unit: CommandUnit): boolean;
+  /** Calls back once, when everything else of this turn is done. */
+  defer(callback: () => void): void;
+}
+
+export class Gateway implements GatewayCore, ClientDirectory {
+  readonly limits: GatewayLimits;
+  readonly services: GatewayServices;
+  readonly routes: Routes;
+  readonly counters = new GatewayCounters();
+  readonly writer = new ReplyWriter(2);
+  readonly clients: ClientDirectory = this;
+  readonly #options: GatewayOptions;
+  readonly #connections = new Map<number, Connection>();
+  #nextId = 1;
+  #flushes: Connection[] = [];
+  #flushDeferred = false;
+  /** Connections whose unit was refused, in the order in which they came. */
+  #refused: Connection[] = [];
+
+  constructor(options: GatewayOptions) {
+    this.#options = options;
+    this.limits = { ...defaultLimits(), ...options.limits };
+    this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
+    const { services } = options;
+    this.services = {
+      clock: services.clock,
+      settings: services.settings,
+      info: () => mergeSections(this.#sections(), services.info()),
+      holoStats: () => services.holoStats(),
+      holoMetrics: () => services.holoMetrics(),
+      cluster: () => services.cluster(),
+      replicasAcknowledged: () => services.replicasAcknowledged(),
+    };
+    registerGatewaySettings(services.settings, this.limits);
+  }
+
+  /**
+   * Takes a new client. `undefined`: there are `maxClients` already; the client was told, and the
+   * caller closes the socket when that has left.
+   */
+  attach(socket: ClientSocket): Connection | undefined {
+    if (this.#connections.size >= this.limits.maxClients) {
+      this.counters.connectionsRejected++;
+      this.writer.protocol = 2;
+      this.writer.error(TOO_MANY_CLIENTS);
+      socket.write(this.writer.take());
+      socket.end();
+      return undefined;
+    }
+    this.counters.connectionsReceived++;
+    const connection = new Connection(this.#nextId++, socket, this);
+    this.#connections.set(connection.client.id, connection);
+    return connection;
+  }
+
+  /** Offers refused units again, oldest first, until one is refused. */
+  retry(): void {
+    const waiting = this.#refused;
+    this.#refused = [];
+    const stuck = waiting.findIndex((connection) => !connection.retry());
+    // Units that were refused during this call came later.
+    if (stuck >= 0) this.#refused = [...waiting.slice(stuck), ...this.#refused];
+  }
+
+  /** Units that wait for room at the coordinator. */
+  get refusedUnits(): number {
+    return this.#refused.length;
+  }
+
+  /** To be called about every 100 ms to 1 s: deadlines, rates, and refused units. */
+  onTick(): void {
+    const nowMs = this.services.clock.monotonicMs();
+    this.counters.sample(nowMs);
+    for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
+    this.retry();
+  }
+
+  /** Closes all connections at once. */
+  close(): void {
+    for (const connection of [...this.#connections.values()]) connection.kill();
+    this.#refused = [];
+  }
+
+  // ClientDirectory.
+
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  all(): Iterable<ClientView> {
+    return this.#connections.values();
+  }
+
+  byId(id: number): ClientView | undefined {
+    return this.#connections.get(id);
+  }
+
+  // GatewayCore.
+
+  submit(unit: CommandUnit): boolean {
+    return this.#options.submit(unit);
+  }
+
+  requestFlush(connection: Connection): void {
+    this.#flushes.push(connection);
+    if (this.#flushDeferred) return;
+    this.#flushDeferred = true;
+    this.#options.defer(this.#flush);
+  }
+
+  refused(connection: Connection): void {
+    this.#refused.push(connection);
+  }
+
+  removed(connection: Connection): void {
+    this.#connections.delete(connection.client.id);
+  }
+
+  readonly #flush = (): void => {
+    const flushes = this.#flushes;
+    this.#flushes = [];
+    this.#flushDeferred = false;
+    for (const connection of flushes) connection.flush();
+  };
+
+  /** What INFO says about the gateway; the services' sections are laid over it. */
+  #sections(): InfoSections {
+    const { counters, limits } = this;
+    const perSecond = (bytes: number): string => (bytes / 1024).toFixed(2);
+    return {
+      server: { server_time_usec: this.services.clock.wallUs() },
+      clients: {
+        connected_clients: this.#connections.size,
+        maxclients: limits.maxClients,
+        blocked_clients: 0,
+        tracking_clients: 0,
+      },
+      stats: {
+        total_connections_received: counters.connectionsReceived,
+        total_commands_processed: counters.commands,
+        instantaneous_ops_per_sec: Math.round(counters.opsPerSecond.perSecond),
+        total_net_input_bytes: counters.bytesIn,
+        total_net_output_bytes: counters.bytesOut,
+        instantaneous_input_kbps: perSecond(counters.bytesInPerSecond.perSecond),
+        instantaneous_output_kbps: perSecond(counters.bytesOutPerSecond.perSecond),
+        rejected_connections: counters.connectionsRejected,
+        total_reads_processed: counters.reads,
+        total_writes_processed: counters.writes,
+        gateway_error_replies: this.writer.errors,
+        protocol_errors: counters.protocolErrors,
+        security_attacks: counters.securityAttacks,
+        output_limit_disconnections: counters.outputLimitDisconnects,
+        idle_disconnections: counters.idleDisconnects,
+        partial_request_disconnections: counters.partialDisconnects,
+        units_submitted: counters.unitsSubmitted,
+        units_refused: counters.unitsRefused,
+        units_failed: counters.unitsFailed,
+      },
+      commandstats: this.#commandStats(),
+    };
+  }
+
+  #commandStats(): InfoSection {
+    const stats: Record<string, string> = {};
+    for (const route of this.routes.all()) {
+      if (route.calls === 0 && route.rejected === 0) continue;
+      stats[`cmdstat_${route.label}`] = `calls=${route.calls},rejected_calls=${route.rejected}`;
+    }
+    return stats;
+  }
+}

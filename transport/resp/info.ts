@@ -1,0 +1,90 @@
+/**
+ * The text of INFO. Sections come from whoever knows them; here they are chosen, ordered and
+ * printed, and the fields that clients are known to depend on get a value in any case: ioredis
+ * waits for `loading:0`, redis-cli --stat and RedisInsight read numbers out of most sections.
+ */
+
+export type InfoSection = Readonly<Record<string, string | number>>;
+/** By section name in lower case; within a section, fields in the order in which they print. */
+export type InfoSections = Readonly<Record<string, InfoSection>>;
+
+/** What INFO prints without arguments, in Redis' order; ours stands at the end. */
+const DEFAULT_SECTIONS = [
+  'server',
+  'clients',
+  'memory',
+  'persistence',
+  'stats',
+  'replication',
+  'cpu',
+  'modules',
+  'errorstats',
+  'cluster',
+  'keyspace',
+  'holostore',
+];
+/** Printed only when asked for by name, or with `all` and `everything`. */
+const EXTRA_SECTIONS = ['commandstats'];
+
+/** Redis 7.2 is what commands, replies and error texts are like. */
+export const REDIS_COMPATIBLE_VERSION = '7.2.0';
+
+const REQUIRED: InfoSections = {
+  server: { redis_version: REDIS_COMPATIBLE_VERSION, redis_mode: 'standalone' },
+  clients: { connected_clients: 0, blocked_clients: 0 },
+  memory: { used_memory: 0, used_memory_human: '0B', maxmemory: 0 },
+  persistence: {
+    loading: 0,
+    async_loading: 0,
+    rdb_bgsave_in_progress: 0,
+    aof_enabled: 1,
+    aof_rewrite_in_progress: 0,
+  },
+  stats: { total_connections_received: 0, total_commands_processed: 0 },
+  replication: { role: 'master', connected_slaves: 0 },
+  cpu: { used_cpu_sys: 0, used_cpu_user: 0 },
+  modules: {},
+  errorstats: {},
+  cluster: { cluster_enabled: 0 },
+  keyspace: {},
+};
+
+/** Later sources win over earlier ones, field by field. */
+export function mergeSections(...sources: readonly InfoSections[]): InfoSections {
+  const merged: Record<string, InfoSection> = {};
+  for (const source of [REQUIRED, ...sources]) {
+    for (const [name, fields] of Object.entries(source)) {
+      merged[name] = { ...merged[name], ...fields };
+    }
+  }
+  return merged;
+}
+
+/** `wanted` are INFO's arguments, in any case; unknown names print nothing. */
+export function renderInfo(sections: InfoSections, wanted: readonly string[]): string {
+  const names = wanted.map((name) => name.toLowerCase());
+  const everything = names.some((name) => name === 'all' || name === 'everything');
+  const chosen = new Set<string>(names);
+  if (names.length === 0 || everything || chosen.has('default')) {
+    for (const name of DEFAULT_SECTIONS) chosen.add(name);
+  }
+  const others = Object.keys(sections).filter(
+    (name) => !DEFAULT_SECTIONS.includes(name) && !EXTRA_SECTIONS.includes(name),
+  );
+  if (everything) for (const name of [...EXTRA_SECTIONS, ...others]) chosen.add(name);
+  const ordered = [...DEFAULT_SECTIONS, ...EXTRA_SECTIONS, ...others];
+  return ordered
+    .filter((name) => chosen.has(name) && sections[name] !== undefined)
+    .map((name) => renderSection(name, sections[name] ?? {}))
+    .join('\r\n');
+}
+
+function renderSection(name: string, fields: InfoSection): string {
+  const title = name === 'cpu' ? 'CPU' : `${name.charAt(0).toUpperCase()}${name.slice(1)}`;
+  const lines = Object.entries(fields).map(([field, value]) => `${field}:${oneLine(value)}\r\n`);
+  return `# ${title}\r\n${lines.join('')}`;
+}
+
+function oneLine(value: string | number): string {
+  return String(value).replace(/[\r\n]+/g, ' ');
+}

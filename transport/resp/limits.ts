@@ -1,0 +1,60 @@
+/**
+ * The named limits of the gateway: what one request, one connection and one unit may cost. Read by
+ * the parser, the connections and the gateway; settings may change the values while running.
+ */
+import { ARGUMENTS_MAX } from '../../storage/limits.ts';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+export interface RequestLimits {
+  /** Bytes of an inline request without its newline; Redis: PROTO_INLINE_MAX_SIZE. */
+  inlineBytesMax: number;
+  /** Bytes of one argument; Redis: proto-max-bulk-len. */
+  requestBulkBytesMax: number;
+  /** Arguments of one command, its name included. */
+  argumentsMax: number;
+  /** Bytes of one command with all its arguments. */
+  requestBytesMax: number;
+}
+
+export interface GatewayLimits extends RequestLimits {
+  /** Bytes of one unit; a single command may be longer and then travels alone. */
+  unitBytesMax: number;
+  unitCommandsMax: number;
+  /** Bytes that wait unparsed while a unit is under way; beyond, the socket is paused. */
+  pendingBytesMax: number;
+  /** Replies that the client has not read; beyond, it is disconnected. */
+  outputBytesMax: number;
+  /** Replies of local commands produced in one turn; beyond, the rest waits for the next turn. */
+  localReplyBytesMax: number;
+  /** Commands that one MULTI block may queue; beyond, EXEC answers EXECABORT. */
+  multiCommandsMax: number;
+  /** Bytes that one MULTI block may queue; beyond, EXEC answers EXECABORT. */
+  multiBytesMax: number;
+  /** A request that stays incomplete for so long closes its connection. */
+  partialRequestMsMax: number;
+  /** A connection without any request for so long is closed; 0: never. */
+  idleTimeoutMs: number;
+  maxClients: number;
+}
+
+/** Connections hold this very object: changing a value takes effect at once. */
+export function defaultLimits(): GatewayLimits {
+  return {
+    inlineBytesMax: 64 * KIB,
+    requestBulkBytesMax: 16 * MIB,
+    argumentsMax: ARGUMENTS_MAX,
+    requestBytesMax: 64 * MIB,
+    unitBytesMax: MIB,
+    unitCommandsMax: 16_384,
+    pendingBytesMax: MIB,
+    outputBytesMax: 64 * MIB,
+    localReplyBytesMax: MIB,
+    multiCommandsMax: 16_384,
+    multiBytesMax: 16 * MIB,
+    partialRequestMsMax: 30_000,
+    idleTimeoutMs: 0,
+    maxClients: 10_000,
+  };
+}
