@@ -37,6 +37,8 @@ export type CoordinatorActorMessage =
   | { readonly type: 'Expired'; readonly keys: readonly string[] }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'DiskFull'; readonly full: boolean }
+  /** The node stops: nothing new is begun; answers when all that was begun is answered. */
+  | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }
   | { readonly type: 'Tick' };
 
 export interface CoordinatorOptions {
@@ -80,6 +82,8 @@ export function coordinatorActor(
   let lastToken = 0;
   let barriers = 0;
   let diskFull = false;
+  let draining = false;
+  let drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   // Every peer is down until its link says otherwise.
   for (const node of topology.members) {
@@ -91,6 +95,7 @@ export function coordinatorActor(
   function unit(message: Extract<CoordinatorActorMessage, { type: 'Unit' }>): void {
     const nowMs = time.monotonicMs();
     const pending = new PendingUnit(message.unit, nowMs, nowMs + commandTimeoutMs);
+    if (draining) return pending.fail(REFUSED.stopping);
     if (diskFull && !pending.readOnly) return pending.fail(REFUSED.diskFull);
     if (!batcher.add(pending)) pending.fail(REFUSED.busy);
   }
@@ -225,6 +230,10 @@ export function coordinatorActor(
         case 'PeerDown':
           coordinator.peerDown(message.peer, time.monotonicMs());
           return perform();
+        case 'Drain':
+          draining = true;
+          drained = message.replyTo;
+          return;
         case 'Expired':
           return expired(message.keys);
         case 'DiskFull':
@@ -235,7 +244,13 @@ export function coordinatorActor(
           return perform();
       }
     },
-    turnEnd: closeBatches,
+    turnEnd() {
+      closeBatches();
+      const idle = batcher.waiting + transactions.size + reads.size === 0;
+      if (!idle || drained === undefined) return;
+      drained.tell({ type: 'Drained' });
+      drained = undefined;
+    },
     stopped(reason) {
       const stopping = reason.kind === 'shutdown' || reason.kind === 'normal';
       if (stopping) failAll(REFUSED.stopping, INDETERMINATE.stopping);

@@ -3,12 +3,13 @@
  * The `holostore` command: picks the subcommand, turns errors into one line on standard error, and
  * ends the process with an exit code: 0 stopped in order, 1 failed, 2 called wrongly.
  */
-import { readFileSync, realpathSync } from 'node:fs';
+import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { CLUSTER_SETTINGS, runCluster } from './cluster-parent.ts';
 import { SETTINGS, sharedSettings } from './config.ts';
 import { runNode } from './node-command.ts';
 import { ConfigError, helpLines } from './settings.ts';
+import { VERSION } from './version.ts';
 
 const FAILED = 1;
 const CALLED_WRONGLY = 2;
@@ -33,7 +34,7 @@ export async function run(
         return await runCluster(rest, fileURLToPath(import.meta.url), write);
       case 'version':
       case '--version':
-        write(`holostore ${version()}`);
+        write(`holostore ${VERSION}`);
         return 0;
       case 'help':
       case '--help':
@@ -50,18 +51,6 @@ export async function run(
     writeError(`holostore: ${message.replaceAll('\n', ' ')}`);
     return error instanceof ConfigError ? CALLED_WRONGLY : FAILED;
   }
-}
-
-/** The version of the package that this file belongs to, from source or from dist/. */
-function version(): string {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      return String(JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')).version);
-    } catch {
-      // The other place has it.
-    }
-  }
-  return 'unknown';
 }
 
 function help(command: string | undefined): string {

@@ -25,6 +25,7 @@ import {
   coordinatorActor,
 } from './coordinator-actor.ts';
 import { type ExecutorMessage, executorActor } from './executor-actor.ts';
+import { type GatewayActorOptions, type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { LateRef } from './late-ref.ts';
 import { Outbox } from './outbox.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
@@ -32,9 +33,10 @@ import { type ReplicaActorMessage, type ReplicaObserver, replicaActor } from './
 import type { ActorRef } from './runtime/actor-ref.ts';
 import { ActorSystem, type SystemFailure } from './runtime/actor-system.ts';
 import type { ChildSpec } from './runtime/behavior.ts';
+import type { ShutdownReport } from './runtime/coordinated-shutdown.ts';
 import type { Clock, Rng, Scheduler } from './runtime/ports.ts';
 import type { TraceRecorder } from './runtime/trace-recorder.ts';
-import { type WalMessage, type WalOptions, walActor } from './wal-actor.ts';
+import { type WalMessage, type WalOptions, type WalReply, walActor } from './wal-actor.ts';
 
 export interface NodeParts {
   readonly nodeId: number;
@@ -50,6 +52,8 @@ export interface NodeParts {
   readonly openEngine: () => Engine;
   readonly limits: NodeLimits;
   readonly observer: NodeObserver;
+  /** Absent where clients hand in their units themselves. */
+  readonly gateway?: Omit<GatewayActorOptions, 'coordinator'>;
   readonly onFailed: (failure: SystemFailure) => void;
 }
 
@@ -79,6 +83,8 @@ const STORE = 0;
 const RESERVE_US = 3_000_000;
 const MAILBOX_MAX = 65_536;
 const SHUTDOWN_MS = 2_000;
+/** Commands under way get so long to be answered before a node stops. */
+const DRAIN_MS = 1_000;
 
 export class Node {
   readonly system: ActorSystem;
@@ -91,6 +97,8 @@ export class Node {
   readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
   readonly #links = new Map<number, ActorRef<PeerLinkMessage>>();
   readonly #up = new Set<number>();
+  readonly #wal: ActorRef<WalMessage>;
+  #gateway: ActorRef<GatewayMessage> | undefined;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
@@ -109,10 +117,70 @@ export class Node {
     const onDiskFull = (full: boolean): void => {
       this.#coordinator.tell({ type: 'DiskFull', full });
     };
-    const wal = root.child<WalMessage>(spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull })));
+    const wal = root.child<WalMessage>(
+      spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull })),
+    );
+    this.#wal = wal;
     this.#startStore(wal);
     for (const peer of parts.members) if (peer !== nodeId) this.#startLink(peer);
     this.#startNetwork();
+    const { gateway } = parts;
+    if (gateway === undefined) return;
+    const { coordinator } = this;
+    this.#gateway = root.child<GatewayMessage>(
+      spec('gateway', (context) => gatewayActor(context, { ...gateway, coordinator })),
+    );
+  }
+
+  /** Stops in order: no new clients, what is under way is finished, the log is written, the end. */
+  stop(done: (report: ShutdownReport) => void): void {
+    const { network } = this.#parts;
+    this.system.shutdown(
+      [
+        {
+          name: 'stop-accepting',
+          deadlineMs: 500,
+          run: (next) => {
+            this.#gateway?.tell({ type: 'StopAccepting' });
+            next();
+          },
+        },
+        { name: 'drain-clients', deadlineMs: DRAIN_MS, run: (next) => this.#drain(next) },
+        { name: 'flush-wal', deadlineMs: 2_000, run: (next) => this.#flushWal(next) },
+        this.system.stopActorsPhase(2 * SHUTDOWN_MS),
+        {
+          name: 'close',
+          deadlineMs: 1_000,
+          run: (next) => {
+            network.close();
+            next();
+          },
+        },
+      ],
+      done,
+    );
+  }
+
+  #drain(done: () => void): void {
+    const asked = this.system.ask<CoordinatorActorMessage, { readonly type: 'Drained' }>(
+      this.#coordinator,
+      (replyTo) => ({ type: 'Drain', replyTo }),
+      DRAIN_MS,
+      () => done(),
+      () => done(),
+    );
+    if (!asked) done();
+  }
+
+  #flushWal(done: () => void): void {
+    const asked = this.system.ask<WalMessage, WalReply>(
+      this.#wal,
+      (replyTo) => ({ type: 'Sync', token: 0, replyTo }),
+      2_000,
+      () => done(),
+      () => done(),
+    );
+    if (!asked) done();
   }
 
   /** Peers whose links are up. */

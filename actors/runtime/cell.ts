@@ -5,6 +5,7 @@
  */
 import type { ActorRef } from './actor-ref.ts';
 import type { ActorExit, Behavior, ChildSpec, ExitReason, LocalRef } from './behavior.ts';
+import { CellRef, refusePromise } from './cell-ref.ts';
 import type { DeadLetterReason } from './dead-letters.ts';
 import type { Child, Host, Parent } from './host.ts';
 import {
@@ -37,10 +38,6 @@ const MESSAGES_PER_CLOCK_READ = 64;
 const SIGNALS_MAX = TIMERS_MAX + WATCHES_MAX + 65_536;
 const NO_EDGE = -1;
 const NO_MESSAGE = Symbol('no message');
-
-export class AsyncHandlerError extends Error {
-  override readonly name = 'AsyncHandlerError';
-}
 
 export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly name: string;
@@ -480,42 +477,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   }
 }
 
-/** Only what others may do with an actor; the cell behind it stays out of their reach. */
-class CellRef<in M> implements LocalRef<M> {
-  readonly path: string;
-  readonly #cell: CellDoor<M>;
-
-  constructor(cell: CellDoor<M>) {
-    this.path = cell.path;
-    this.#cell = cell;
-  }
-
-  tell(message: M): boolean {
-    return this.#cell.tell(message);
-  }
-
-  tellControl(message: M): boolean {
-    return this.#cell.tellControl(message);
-  }
-
-  door(): WatchTarget & { readonly host: Host } {
-    return this.#cell;
-  }
-}
-
-interface CellDoor<in M> extends LocalRef<M>, WatchTarget {
-  readonly host: Host;
-}
-
 /** Ends that leave no room for the behavior to finish its turn. */
 function isForced(reason: ExitReason | undefined): boolean {
   return reason?.kind === 'killed' || reason?.kind === 'fatal';
-}
-
-/** An async handler would run on after its turn and fail where nobody looks. */
-function refusePromise(result: unknown): void {
-  if (typeof result !== 'object' || result === null || !('then' in result)) return;
-  const ignore = (): void => {};
-  if (typeof result.then === 'function') result.then(ignore, ignore);
-  throw new AsyncHandlerError('a handler returned a promise; completions must come as messages');
 }

@@ -1,0 +1,403 @@
+/**
+ * One node of production: brings the operating system's parts (files, sockets, clocks, nact) to
+ * the tree of `node.ts`, and ties the admin port to it.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { Engine } from '../storage/engine/engine.ts';
+import { LmdbEngine } from '../storage/engine/lmdb-engine.ts';
+import { MemoryEngine, MemoryStore } from '../storage/engine/memory-engine.ts';
+import { formatEndpoint } from '../transport/endpoint.ts';
+import {
+  type AdminProviders,
+  AdminServer,
+  type TraceFormat,
+} from '../transport/http/admin-server.ts';
+import { NodeMetrics } from '../transport/http/metrics.ts';
+import type { NodeStatus } from '../transport/http/node-status.ts';
+import { TcpNetwork } from '../transport/peer/tcp-network.ts';
+import type { Gateway } from '../transport/resp/gateway.ts';
+import type { InfoSections } from '../transport/resp/info.ts';
+import type { GatewayServices } from '../transport/resp/local-command.ts';
+import { RespServer } from '../transport/resp/server.ts';
+import { SettingsRegistry } from '../transport/resp/settings-registry.ts';
+import { NodeDisk } from '../wal/node-disk.ts';
+import { WriteAheadLog } from '../wal/write-ahead-log.ts';
+import type { NodeConfig } from './config.ts';
+import { DataDirectory } from './data-directory.ts';
+import { Node, type NodeParts } from './node.ts';
+import type { RunningNode } from './running-node.ts';
+import type { SystemFailure } from './runtime/actor-system.ts';
+import { DEAD_LETTER_REASONS } from './runtime/dead-letters.ts';
+import { toPerfetto } from './runtime/export-perfetto.ts';
+import { toShiviz } from './runtime/export-shiviz.ts';
+import type { ActorInspection, Inspection } from './runtime/inspection.ts';
+import { NactScheduler } from './runtime/nact-shim.ts';
+import { SystemClock, systemRng } from './runtime/system-ports.ts';
+import { toJsonl } from './runtime/trace-event.ts';
+import { TraceRecorder } from './runtime/trace-recorder.ts';
+import { StatusBoard } from './status-board.ts';
+import { VERSION } from './version.ts';
+
+const LOG_DIRECTORY = 'wal';
+const STORE_DIRECTORY = 'store';
+const TICK_MS = 20;
+const FLUSH_EVERY_MS = 5_000;
+/** A stop that hangs is ended by force. */
+const STOP_MS_MAX = 10_000;
+const EXIT_FAILED = 1;
+
+export function startNode(config: NodeConfig, logger: Logger): RunningNode {
+  return new ProductionNode(config, logger);
+}
+
+class ProductionNode implements RunningNode {
+  readonly stopped: Promise<{ readonly code: number; readonly reason: string }>;
+  readonly #config: NodeConfig;
+  readonly #logger: Logger;
+  readonly #directory: DataDirectory;
+  readonly #clock = new SystemClock();
+  readonly #recorder: TraceRecorder;
+  readonly #board: StatusBoard;
+  readonly #metrics: NodeMetrics;
+  readonly #network: TcpNetwork;
+  readonly #admin: AdminServer;
+  readonly #node: Node;
+  readonly #startedMs: number;
+  #gateway: Gateway | undefined;
+  #listening = false;
+  #settle: (end: { code: number; reason: string }) => void = () => undefined;
+  #stopping: Promise<void> | undefined;
+
+  constructor(config: NodeConfig, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.stopped = new Promise((resolve) => {
+      this.#settle = resolve;
+    });
+    this.#directory = DataDirectory.open({
+      path: config.dataDir,
+      nodeId: config.nodeId,
+      members: config.initialMembers,
+      electorate: config.electorate,
+    });
+    const clock = this.#clock;
+    this.#startedMs = clock.monotonicMs();
+    const rng = systemRng();
+    this.#recorder = new TraceRecorder({ clock, node: config.nodeId });
+    this.#board = new StatusBoard(logger);
+    this.#metrics = this.#createMetrics();
+    this.#network = new TcpNetwork({
+      self: this.#directory.hello,
+      listen: config.listenPeer,
+      members: config.initialMembers,
+      verifyPeer: (hello) => this.#directory.verifyPeer(hello),
+      log: logger,
+      jitter: () => rng.next(),
+    });
+    this.#node = new Node(this.#parts(rng));
+    this.#admin = new AdminServer({ listen: config.listenAdmin, providers: this.#providers() });
+    this.#listen().catch((error: unknown) => this.#fail(messageOf(error)));
+  }
+
+  async #listen(): Promise<void> {
+    await Promise.all([this.#network.listening(), this.#admin.listen()]);
+    const { nodeId, listenRedis, listenPeer, listenAdmin } = this.#config;
+    const redis = formatEndpoint(listenRedis);
+    const peer = formatEndpoint(listenPeer);
+    const admin = formatEndpoint(listenAdmin);
+    this.#logger.info({ redis, peer, admin, version: VERSION }, `node ${nodeId} is up`);
+  }
+
+  #parts(rng: NodeParts['rng']): NodeParts {
+    const config = this.#config;
+    const metrics = this.#metrics;
+    const disk = new NodeDisk();
+    const directory = join(this.#directory.path, LOG_DIRECTORY);
+    let loggedBytes = 0;
+    return {
+      nodeId: config.nodeId,
+      members: config.initialMembers.map(({ id }) => id),
+      electorate: config.electorate,
+      clock: this.#clock,
+      rng,
+      scheduler: new NactScheduler(),
+      recorder: this.#recorder,
+      network: this.#network,
+      wal: {
+        open: (onRecord) => {
+          const { segmentBytes } = config;
+          const options = { newLogId: randomBytes(16), segmentBytes };
+          const log = WriteAheadLog.open(disk, directory, options, onRecord);
+          loggedBytes = 0;
+          const { records, tornTails, cutBytes } = log.replayed;
+          this.#logger.info({ records, tornTails, cutBytes }, 'the log is open');
+          return log;
+        },
+        policy: { name: config.syncPolicy, groupCommitMsMax: config.groupCommitMs },
+        observe: (syncMs, log) => {
+          metrics.logSync(syncMs, log.counters.bytes - loggedBytes);
+          loggedBytes = log.counters.bytes;
+        },
+      },
+      openEngine: this.#engineOpener(),
+      limits: {
+        replica: {},
+        coordinator: { slowPathMs: config.slowPathMs },
+        batch: {
+          batchBytesMax: config.batchBytesMax,
+          batchCommandsMax: config.batchCommandsMax,
+          pipelineDepth: config.pipelineDepth,
+        },
+        commandTimeoutMs: config.commandTimeoutMs,
+        cacheBytesMax: config.cacheBytes,
+        dirtyBytesMax: Math.max(8 * 1024 * 1024, config.cacheBytes / 4),
+        flushEveryMs: FLUSH_EVERY_MS,
+        tickMs: TICK_MS,
+      },
+      observer: this.#board.observer(metrics),
+      gateway: {
+        services: () => this.#services(),
+        limits: this.#clientLimits(),
+        listen: (gateway, done) => {
+          const { host, port } = config.listenRedis;
+          const server = new RespServer({ gateway, host, port });
+          server.listen(done);
+          return { stopAccepting: () => server.close(() => undefined) };
+        },
+        onGateway: (gateway, listening) => {
+          this.#gateway = gateway;
+          this.#listening = listening;
+        },
+      },
+      onFailed: (failure) => this.#failed(failure),
+    };
+  }
+
+  /** A transaction must fit one record of the log. */
+  #clientLimits(): NonNullable<NodeParts['gateway']>['limits'] {
+    const { maxClients, segmentBytes, batchBytesMax } = this.#config;
+    const requestBytesMax = Math.floor((segmentBytes * 3) / 4);
+    return {
+      maxClients,
+      requestBytesMax,
+      multiBytesMax: requestBytesMax,
+      requestBulkBytesMax: Math.floor(segmentBytes / 2),
+      unitBytesMax: batchBytesMax,
+    };
+  }
+
+  #engineOpener(): () => Engine {
+    if (this.#config.engine === 'memory') {
+      const store = new MemoryStore();
+      return () => new MemoryEngine({ store, defer: (callback) => setImmediate(callback) });
+    }
+    const directory = join(this.#directory.path, STORE_DIRECTORY);
+    return () => new LmdbEngine({ directory });
+  }
+
+  // ---- what is shown ----------------------------------------------------------------------
+
+  #createMetrics(): NodeMetrics {
+    return new NodeMetrics({
+      actors: () => actorsOf(this.#node.system.inspect()),
+      deadLetters: () => {
+        const { deadLetters } = this.#node.system;
+        return DEAD_LETTER_REASONS.map((reason) => [reason, deadLetters.count(reason)] as const);
+      },
+      links: () => this.#network.counters(),
+      clients: () => this.#gateway?.size ?? 0,
+      keys: () => this.#board.machine?.size ?? 0,
+      retainedTransactions: () => this.#board.watermarks?.retained ?? 0,
+      flushLag: () => this.#flushLag(),
+    });
+  }
+
+  #flushLag(): number {
+    const machine = this.#board.machine;
+    return machine === undefined ? 0 : machine.appliedSequence - machine.flushedSequence;
+  }
+
+  #notReady(): string | undefined {
+    if (!this.#board.storeReady) return 'the log is being read';
+    if (!this.#listening) return 'the Redis port is not open yet';
+    const { quorums, members } = this.#node.topology;
+    const reachable = 1 + this.#node.connected.size;
+    if (reachable >= quorums.slow) return undefined;
+    return `only ${reachable} of ${members.length} members are connected, ${quorums.slow} are needed`;
+  }
+
+  #providers(): AdminProviders {
+    return {
+      notReady: () => this.#notReady(),
+      status: () => this.#status(),
+      actors: () => this.#node.system.inspect(),
+      trace: (format) => this.#trace(format),
+      metrics: async () => ({
+        contentType: this.#metrics.registry.contentType,
+        text: await this.#metrics.text(),
+      }),
+    };
+  }
+
+  #status(): NodeStatus {
+    const config = this.#config;
+    const notReady = this.#notReady();
+    const { clusterId, incarnation } = this.#directory.hello;
+    return {
+      node: config.nodeId,
+      version: VERSION,
+      clusterId,
+      incarnation,
+      ...(notReady === undefined ? {} : { notReady }),
+      uptimeMs: Math.round(this.#clock.monotonicMs() - this.#startedMs),
+      redis: formatEndpoint(config.listenRedis),
+      admin: formatEndpoint(config.listenAdmin),
+      members: config.initialMembers.map(({ id, host, port }) => ({
+        id,
+        host,
+        port,
+        alive: id === config.nodeId || this.#node.connected.has(id),
+      })),
+      appliedWatermarkUs: this.#board.watermarks?.settledBeforeUs ?? 0,
+      appliedSequence: this.#board.machine?.appliedSequence ?? 0,
+      paths: this.#board.paths,
+      keys: this.#board.machine?.size ?? 0,
+      clients: this.#gateway?.size ?? 0,
+      commandsTotal: this.#gateway?.counters.commands ?? 0,
+    };
+  }
+
+  #services(): GatewayServices {
+    const settings = new SettingsRegistry();
+    return {
+      clock: this.#clock,
+      settings,
+      info: () => this.#info(),
+      holoStats: () => this.#holoStats(),
+      holoMetrics: () => this.#holoMetrics(),
+      cluster: () => this.#clusterNodes(),
+      replicasAcknowledged: () => this.#node.topology.quorums.slow - 1,
+    };
+  }
+
+  #clusterNodes(): ReturnType<GatewayServices['cluster']> {
+    const { host, port } = this.#config.listenRedis;
+    const id = this.#directory.hello.diskId.padEnd(40, '0').slice(0, 40);
+    return [{ id, host, port, self: true, online: true }];
+  }
+
+  #info(): InfoSections {
+    const config = this.#config;
+    const { machine, watermarks, paths } = this.#board;
+    const { heapUsed, rss } = process.memoryUsage();
+    const uptimeMs = this.#clock.monotonicMs() - this.#startedMs;
+    const { user, system } = process.cpuUsage();
+    const keys = machine?.size ?? 0;
+    return {
+      server: {
+        holostore_version: VERSION,
+        process_id: process.pid,
+        tcp_port: config.listenRedis.port,
+        uptime_in_seconds: Math.floor(uptimeMs / 1_000),
+        uptime_in_days: Math.floor(uptimeMs / 86_400_000),
+      },
+      memory: { used_memory: heapUsed, used_memory_rss: rss },
+      cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
+      keyspace: keys === 0 ? {} : { db0: `keys=${keys},expires=${machine?.volatileSize ?? 0}` },
+      holostore: {
+        node_id: config.nodeId,
+        cluster_id: this.#directory.hello.clusterId,
+        members: config.initialMembers.length,
+        connected_members: 1 + this.#node.connected.size,
+        transactions_fast: paths.fast,
+        transactions_slow: paths.slow,
+        transactions_recovered: paths.recovered,
+        transactions_invalidated: paths.invalidated,
+        batches: this.#board.batches,
+        batched_commands: this.#board.batchedCommands,
+        read_barriers: this.#board.readBatches,
+        barrier_reads: this.#board.readCommands,
+        applied_sequence: machine?.appliedSequence ?? 0,
+        flushed_sequence: machine?.flushedSequence ?? 0,
+        retained_transactions: watermarks?.retained ?? 0,
+        undecided_transactions: watermarks?.unsettled ?? 0,
+      },
+    };
+  }
+
+  #holoStats(): string {
+    const fields = Object.entries(this.#info()['holostore'] ?? {});
+    return fields.map(([name, value]) => `${name}=${value}`).join(' ');
+  }
+
+  /** The same in Prometheus' text form; /metrics has the rest. */
+  #holoMetrics(): string {
+    const fields = Object.entries(this.#info()['holostore'] ?? {});
+    const numbers = fields.filter(([, value]) => typeof value === 'number');
+    return numbers.map(([name, value]) => `holostore_${name} ${value}\n`).join('');
+  }
+
+  // ---- traces and the end -----------------------------------------------------------------
+
+  #trace(format: TraceFormat): string {
+    const events = this.#recorder.events();
+    if (format === 'perfetto') return toPerfetto(events);
+    return format === 'shiviz' ? toShiviz(events) : toJsonl(events);
+  }
+
+  dumpTrace(): void {
+    const directory = join(this.#directory.path, 'traces');
+    mkdirSync(directory, { recursive: true });
+    const stamp = new Date(this.#clock.wallUs() / 1_000).toISOString().replaceAll(':', '-');
+    const path = join(directory, `holo-${this.#config.nodeId}-${stamp}.trace.jsonl`);
+    writeFileSync(path, this.#trace('jsonl'));
+    this.#logger.info({ path }, `the trace of the last events is in ${path}`);
+  }
+
+  #failed(failure: SystemFailure): void {
+    this.#fail(`${failure.path}: ${messageOf(failure.error)}`, true);
+  }
+
+  #fail(reason: string, dump = false): void {
+    this.#logger.fatal({ reason }, `the node cannot go on: ${reason}`);
+    if (dump) this.dumpTrace();
+    this.#end(EXIT_FAILED, reason).catch(() => this.#settle({ code: EXIT_FAILED, reason }));
+  }
+
+  stop(reason: string): Promise<void> {
+    return this.#end(0, reason);
+  }
+
+  #end(code: number, reason: string): Promise<void> {
+    this.#stopping ??= this.#shutDown().finally(() => {
+      this.#directory.close();
+      this.#settle({ code, reason });
+    });
+    return this.#stopping;
+  }
+
+  async #shutDown(): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, STOP_MS_MAX);
+      this.#node.stop((report) => {
+        clearTimeout(timer);
+        if (!report.isClean) this.#logger.warn({ phases: report.phases }, 'not a clean stop');
+        resolve();
+      });
+    });
+    await this.#admin.close();
+  }
+}
+
+function* actorsOf(inspection: Inspection | undefined): Generator<ActorInspection> {
+  if (inspection === undefined) return;
+  if (inspection.kind === 'actor') yield inspection;
+  else for (const child of inspection.children) yield* actorsOf(child);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
