@@ -114,7 +114,8 @@ export interface ActorContext<M> {
   stop(reason?: ExitReason): void;
   /**
    * For what a restart cannot repair (a broken protocol invariant, an fsync error): ends the whole
-   * system at once, without draining. Does not return.
+   * system at once, without draining. Does not return; hence to be called within a handler, as a
+   * callback of the operating system would pass the exception on to the process.
    */
   fatal(error: unknown): never;
   /** Notes a protocol step of a transaction in the trace. */

@@ -223,7 +223,8 @@ export class Supervisor implements Child, Parent {
       return;
     }
     const first = this.#spec.strategy === 'one_for_all' ? 0 : this.#entries.indexOf(entry);
-    this.#from = this.#goal === 'restart' ? Math.min(this.#from, first) : first;
+    // A restart under way can only be widened: it has taken in the exits of its own group before.
+    this.#from = first;
     this.#groupDelayMs = delayMs;
     this.#pursue('restart');
   }

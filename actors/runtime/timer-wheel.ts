@@ -181,12 +181,10 @@ export class TimerWheel {
       const span = spanOf(level);
       if (this.#current % span !== 0) continue;
       const slot = this.#slots[level * SLOTS + ((this.#current / span) % SLOTS)];
-      // A timer beyond the wheel's reach may come back to this very slot; it must not be met twice.
-      const end = slot?.previous;
+      // What is still beyond the wheel's reach moves on to the slot before this one.
       for (let timer = slot?.next; timer !== undefined && timer !== slot; timer = slot?.next) {
         this.cancel(timer);
         this.#place(timer);
-        if (timer === end) break;
       }
     }
   }

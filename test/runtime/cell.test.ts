@@ -247,6 +247,28 @@ describe('timers', () => {
     expect(log).toEqual(['b2']);
   });
 
+  test('a periodic timer leaves one message, however long it is not received', () => {
+    const { scheduler, system } = virtualSystem();
+    let received = 0;
+    system.root.child<string>(
+      spec('a', (context) => {
+        context.timers.startPeriodic('tick', 10, 'tick');
+        return {
+          receive: () => {
+            received += 1;
+          },
+        };
+      }),
+    );
+    system.suspend('node/a');
+    scheduler.run(95);
+    system.resume('node/a');
+    scheduler.run(99);
+    expect(received).toBe(1);
+    scheduler.run(101);
+    expect(received).toBe(2);
+  });
+
   test('timers end with their incarnation, and a full mailbox does not stop them', () => {
     const { scheduler, system } = virtualSystem();
     const log: string[] = [];
@@ -358,6 +380,27 @@ describe('death watch', () => {
     system.root.child(watcherOf(target, exits));
     scheduler.runUntilIdle();
     expect(exits).toMatchObject([{ reason: { kind: 'crash' }, restarting: false }]);
+  });
+
+  test('a notice that waits is not received after unwatch', () => {
+    const { scheduler, system } = virtualSystem();
+    const target = system.root.child(spec('a', recording('a', []), { restart: 'temporary' }));
+    const exits: string[] = [];
+    let context: ActorContext<string> | undefined;
+    system.root.child<string>(
+      spec('w', (given) => {
+        context = given;
+        given.watch(target, () => 'exit');
+        return { receive: (message) => exits.push(message) };
+      }),
+    );
+    system.suspend('node/w');
+    target.tell('boom');
+    scheduler.runUntilIdle();
+    context?.unwatch(target);
+    system.resume('node/w');
+    scheduler.runUntilIdle();
+    expect(exits).toEqual([]);
   });
 
   test('ends with unwatch and with the watcher, and knows no foreign refs', () => {
@@ -476,7 +519,9 @@ describe('the end of an incarnation', () => {
           try {
             context.fatal('fsync');
           } catch {}
+          context.stop();
         },
+        turnEnd: () => received.push('turn end'),
       })),
     );
     ref.tell('1');
@@ -485,6 +530,46 @@ describe('the end of an incarnation', () => {
     expect(received).toEqual(['1']);
     expect(failures).toEqual([{ kind: 'fatal', path: 'node/a', error: 'fsync' }]);
   });
+});
+
+test('stop from a callback between turns ends the actor before what waits', () => {
+  const { scheduler, system } = virtualSystem();
+  const log: string[] = [];
+  const contexts: ActorContext<string>[] = [];
+  system.root.child<string>(
+    spec('a', (context) => {
+      contexts.push(context);
+      return recording('a', log)(context);
+    }),
+  );
+  contexts[0]?.stop({ kind: 'crash', error: new Error('socket') });
+  expect(log).toEqual(['a:start1']);
+  scheduler.runUntilIdle();
+  contexts[0]?.stop();
+  scheduler.runUntilIdle();
+  expect(log).toEqual(['a:start1', 'a:crash', 'a:start2']);
+});
+
+test('a kill that hits an actor in its turn waits for the end of its handler', () => {
+  const { scheduler, system, failures } = virtualSystem();
+  const log: string[] = [];
+  const parent = system.root.child<string>(
+    spec('a', (context) => ({
+      receive: (message) => {
+        log.push(message);
+        system.root.child<string>(spec('b', (inner) => inner.fatal('first')));
+        log.push('handler ends');
+        context.fatal('second');
+      },
+      stopped: (reason) => log.push(reason.kind),
+    })),
+  );
+  parent.tell('1');
+  parent.tell('2');
+  scheduler.runUntilIdle();
+  expect(log).toEqual(['1', 'handler ends', 'fatal']);
+  expect(failures).toEqual([{ kind: 'fatal', path: 'node/b', error: 'first' }]);
+  expect(system.failure).toBe(failures[0]);
 });
 
 test('inspect shows the state of an actor', () => {

@@ -65,12 +65,33 @@ describe('strategies', () => {
         return recording('b', log)(context);
       }),
     );
+    group.child(spec('c', recording('c', log)));
     first.tell('boom');
     scheduler.runUntilIdle();
     expect(log).toEqual([
-      ...['a:start1', 'b:start1', 'a:crash', 'b:shutdown'],
-      ...['a:start2', 'a:shutdown', 'a:start3', 'b:start3'],
+      ...['a:start1', 'b:start1', 'c:start1', 'a:crash', 'c:shutdown', 'b:shutdown'],
+      ...['a:start2', 'a:shutdown', 'a:start3', 'b:start3', 'c:start2'],
     ]);
+  });
+
+  test('a child removed during a group restart does not shift the group', () => {
+    const { scheduler, log, refs, group } = groupOf('rest_for_one');
+    refs[1]?.tell('boom');
+    scheduler.run(1);
+    group.remove('a');
+    scheduler.runUntilIdle();
+    expect(log).toEqual(['b:crash', 'c:shutdown', 'a:shutdown', 'b:start2', 'c:start2']);
+  });
+
+  test('a supervisor that is begun anew does not leave a waiting child behind', () => {
+    const { scheduler, system } = virtualSystem();
+    const log: string[] = [];
+    const limits = { restartsMax: 1, periodMs: 30_000, backoffMsMin: 1_000 };
+    const group = system.root.supervisor({ name: 'g', strategy: 'one_for_one', ...limits });
+    const refs = ['a', 'b'].map((name) => group.child(spec(name, recording(name, log))));
+    for (const ref of refs) ref.tell('boom');
+    scheduler.run(100);
+    expect(log.slice(-2)).toEqual(['a:start2', 'b:start2']);
   });
 
   test('siblings keep what was sent to them while the group restarts', () => {
@@ -240,6 +261,21 @@ describe('stopping', () => {
     expect(removedAt).toBe(70);
     expect(log).toEqual(['a:start1', 'a:killed']);
     expect(letters).toEqual(['node/a late stopped']);
+  });
+
+  test('an actor is asked to end only once', () => {
+    const { scheduler, system } = virtualSystem();
+    let asked = 0;
+    const stopping = (): boolean => {
+      asked += 1;
+      return true;
+    };
+    system.root.child(spec('a', recording('a', [], { stopping })));
+    system.root.remove('a');
+    scheduler.run(10);
+    system.shutdown([system.stopActorsPhase(1_000)], () => {});
+    scheduler.runUntilIdle();
+    expect(asked).toBe(1);
   });
 
   test('a removed name is free again; an unknown one is an error', () => {
