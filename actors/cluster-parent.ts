@@ -70,6 +70,8 @@ const HOST = '127.0.0.1';
 const MARKER = 'cluster.json';
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 100;
+/** One Ctrl-C may arrive twice: from the terminal and from npm or timeout, which pass it on. */
+const SAME_INTERRUPT_MS = 500;
 
 /** @throws ConfigError with one line. */
 export function parseClusterConfig(
@@ -145,6 +147,7 @@ export class ClusterParent {
   readonly #write: (line: string) => void;
   readonly #children: ChildNode[] = [];
   #interrupts = 0;
+  #interruptedAtMs = 0;
   #ended: (code: number) => void = () => undefined;
 
   constructor(config: ClusterConfig, plans: readonly ChildPlan[], write: (line: string) => void) {
@@ -196,8 +199,11 @@ export class ClusterParent {
     void this.#stop(1);
   }
 
-  /** The first signal stops in order, the second at once. */
+  /** The first signal stops in order, a second one, later, at once. */
   #interrupt(signal: NodeJS.Signals): void {
+    const nowMs = performance.now();
+    if (this.#interrupts > 0 && nowMs - this.#interruptedAtMs < SAME_INTERRUPT_MS) return;
+    this.#interruptedAtMs = nowMs;
     this.#interrupts += 1;
     if (this.#interrupts === 1) {
       this.#write(`${signal}: stopping ${this.#children.length} nodes`);

@@ -17,6 +17,8 @@ export const PARENT_VARIABLE = 'HOLO_UNDER_PARENT';
 /** Exit codes by signal, as shells have them. */
 const INTERRUPTED = 130;
 const CRASHED = 70;
+/** One Ctrl-C may arrive twice: from the terminal and from npm, which passes it on. */
+const SAME_INTERRUPT_MS = 500;
 
 /**
  * Runs until the node has stopped and returns the exit code. Errors before that are thrown.
@@ -40,18 +42,19 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
   return code;
 }
 
-/** Loaded late: the flags are checked before the whole node is. */
+/** Loaded late: wrong flags are told without loading a whole node. */
 async function loadStartNode(): Promise<StartNode> {
-  const path: string = './start-node.ts';
-  const room = (await import(path)) as { startNode: StartNode };
-  return room.startNode;
+  const { startNode } = await import('./start-node.ts');
+  return startNode;
 }
 
 function attachSignals(node: RunningNode, logger: Logger): () => void {
   let stopping = false;
+  let stoppingAtMs = 0;
   const stop = (reason: string): void => {
     if (stopping) return;
     stopping = true;
+    stoppingAtMs = performance.now();
     logger.info({ reason }, `stopping: ${reason}`);
     node.stop(reason).catch((error) => crash('the node could not be stopped', error));
   };
@@ -69,7 +72,8 @@ function attachSignals(node: RunningNode, logger: Logger): () => void {
   const onInterrupt = (): void => {
     // A terminal interrupts the whole process group; a child waits for its parent's word.
     if (underParent) return;
-    if (stopping) process.exit(INTERRUPTED);
+    const nowMs = performance.now();
+    if (stopping && nowMs - stoppingAtMs >= SAME_INTERRUPT_MS) process.exit(INTERRUPTED);
     stop('received SIGINT');
   };
   const onDump = (): void => node.dumpTrace?.();

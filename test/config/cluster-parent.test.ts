@@ -16,7 +16,7 @@ if (process.env.FAKE_EXIT) process.exit(Number(process.env.FAKE_EXIT));
 const [, port] = flags['listen-admin'].split(':');
 writeFileSync(flags['data-dir'] + '.pid', String(process.pid));
 const end = (why) => { console.log(JSON.stringify({ level: 40, msg: 'ended: ' + why })); process.exit(0); };
-process.on('SIGTERM', () => end('SIGTERM'));
+process.on('SIGTERM', () => process.env.FAKE_STUBBORN || end('SIGTERM'));
 process.on('SIGINT', () => undefined);
 process.stdin.on('end', () => end('no parent')).resume();
 console.log(JSON.stringify({ level: 30, msg: 'quiet' }));
@@ -134,7 +134,9 @@ describe('a running cluster', () => {
     await said(cluster, 'node-2 ended (signal SIGKILL); it is started again in 500 ms');
     await vi.waitFor(() => expect(pidOf(2)).not.toBe(first), { timeout: 5000 });
     await vi.waitFor(() => expect(livingNodes()).toEqual([1, 2, 3]));
+    // Twice at once is one word, as when npm passes on what the terminal has sent already.
     cluster.process.kill('SIGTERM');
+    cluster.process.kill('SIGINT');
     expect(await cluster.code).toBe(0);
     expect(livingNodes()).toEqual([]);
     expect(cluster.output()).toMatch(/node-1 \| WARN ended: SIGTERM[\s\S]*node-3 \| WARN ended/);
@@ -150,6 +152,17 @@ describe('a running cluster', () => {
     await cluster.code;
     await vi.waitFor(() => expect(livingNodes()).toEqual([]), { timeout: 5000 });
     expect(readFileSync(join(data, 'node-3.log'), 'utf8')).toContain('ended: no parent');
+  });
+
+  test('a second signal, later, ends at once what does not stop', async () => {
+    const cluster = start(await freePorts(), { FAKE_STUBBORN: '1' });
+    await said(cluster, 'All nodes are ready');
+    cluster.process.kill('SIGINT');
+    await said(cluster, 'SIGINT: stopping 3 nodes');
+    await new Promise((resolve) => setTimeout(resolve, 600));
+    cluster.process.kill('SIGINT');
+    expect(await cluster.code).toBe(130);
+    await vi.waitFor(() => expect(livingNodes()).toEqual([]), { timeout: 5000 });
   });
 
   test('nodes that were called wrongly end it, with the reason', async () => {
