@@ -155,6 +155,14 @@ export const BAD_TRANSACTIONS: readonly KnownTransactions[] = [
     at(40, 50, ok(read('x', 1))),
   ),
   known(
+    'a stale read, with a transaction between that touches the write in one instant',
+    ['strict'],
+    at(0, 10, ok(append('x', 1))),
+    at(10, 20, ok(read('y'))),
+    at(30, 40, ok(read('x'))),
+    at(50, 60, ok(read('x', 1))),
+  ),
+  known(
     'a write before one that had ended when it began',
     ['strict'],
     at(0, 10, ok(append('x', 1))),

@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isLinearizable } from './brute-force.ts';
+import { hasSerialOrder } from './brute-force.ts';
 import { readKnownHistories } from './data-set.ts';
 import { generateHistory, pickFrom, pickFromChoices } from './generate.ts';
 import type { History, Json, ModelName, Operation } from './history.ts';
 import { checkLinearizability } from './linearizability.ts';
-import { createModel } from './models.ts';
 import { spoil } from './spoil.ts';
 
 type Row = [from: number, to: number | undefined, kind: string, args: Json[], result?: Json];
@@ -210,7 +209,7 @@ describe.each(MODELS)('generated histories of %s', (model) => {
         const spoilt = spoil(spoil(history, pickFrom(seed)), pickFrom(seed + 1));
         const { verdict } = checkLinearizability(spoilt);
         counts[verdict]++;
-        const expected = isLinearizable(createModel(model, spoilt.operations), spoilt.operations);
+        const expected = hasSerialOrder(spoilt.operations);
         expect(verdict).toBe(expected ? 'ok' : 'violation');
       }),
       { numRuns: 300, seed: 1 },

@@ -6,7 +6,8 @@
 import type { History, Operation } from './history.ts';
 import { InvalidHistoryError } from './history.ts';
 import { type Prefix, search } from './linearization-search.ts';
-import { createModel, describeOperation, type Model } from './models.ts';
+import { describeOperation, type Model } from './model.ts';
+import { createModel } from './models.ts';
 
 export interface LinearizabilityOptions {
   /** Operations tried per key before the search gives up. */

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Json, ModelName, Operation } from './history.ts';
-import { createModel, describeOperation, type State } from './models.ts';
+import { describeOperation, type State } from './model.ts';
+import { createModel } from './models.ts';
 
 function operation(kind: string, args: readonly Json[], result?: Json): Operation {
   const outcome = result === undefined ? 'unknown' : 'ok';

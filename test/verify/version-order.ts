@@ -143,7 +143,7 @@ class Finder {
       }
       reads.push({ reader, version: read.version });
       const last = appends.get(order[read.version - 1] ?? '');
-      if (read.version > 0 && last !== undefined && !last.isLast && last.writer !== reader) {
+      if (read.version > 0 && last !== undefined && !last.isLast) {
         this.anomalies.push({
           name: 'G1b',
           key,
