@@ -9,7 +9,6 @@ import { ARGUMENTS_MAX } from './limits.ts';
 import { hashOfBytes } from './slots.ts';
 
 const ASTERISK = 42;
-const CARRIAGE_RETURN = 13;
 const ZERO = 48;
 const NAMES = 512;
 const NAME_BYTES_MAX = 32;
@@ -54,7 +53,8 @@ export class Arguments {
     let at = offset + 1;
     let digit = buffer[at++] as number;
     let count = 0;
-    while (digit !== CARRIAGE_RETURN) {
+    // Ends at the line's end, and where the buffer ends.
+    while (digit >= ZERO) {
       count = count * 10 + digit - ZERO;
       digit = buffer[at++] as number;
     }
@@ -66,7 +66,7 @@ export class Arguments {
       at++;
       let length = 0;
       digit = buffer[at++] as number;
-      while (digit !== CARRIAGE_RETURN) {
+      while (digit >= ZERO) {
         length = length * 10 + digit - ZERO;
         digit = buffer[at++] as number;
       }
@@ -77,7 +77,8 @@ export class Arguments {
       at += 2;
       if (length > longest) longest = length;
     }
-    if (!(at <= buffer.length)) throw new Error(`the command at byte ${offset} is cut off`);
+    if (count < 1 || at > buffer.length)
+      throw new Error(`the command at byte ${offset} is cut off`);
     this.count = count;
     this.longest = longest;
     return at;

@@ -11,8 +11,8 @@ import { slotOfHash } from './slots.ts';
 /** What a cell, its entry, its strings' headers and its place in the map cost, about. */
 export const CELL_BYTES = 240;
 
-/** Cells that one call looks at, so that a write never pays for a whole sweep. */
-const STEPS_MAX = 8;
+/** Cells that a write or a load looks at, so that none of them pays for a whole sweep. */
+export const EVICTION_STEPS = 8;
 
 export class Cell {
   readonly key: string;
@@ -114,12 +114,12 @@ export class CellCache {
 
   /**
    * Lets go of cells while there are more bytes than allowed: those not used since the hand came
-   * by last, and only those last changed before generation `clean`. Returns how many of those
+   * by last, and only those last changed before generation `clean`; `stepsMax` are looked at. Returns how many of those
    * that the engine holds went.
    */
-  evict(clean: number): number {
+  evict(clean: number, stepsMax: number): number {
     let evicted = 0;
-    for (let steps = 0; steps < STEPS_MAX && this.#bytes > this.#bytesMax; steps++) {
+    for (let steps = 0; steps < stepsMax && this.#bytes > this.#bytesMax; steps++) {
       if (this.#hand >= this.#ring.length) this.#hand = 0;
       const cell = this.#ring[this.#hand];
       if (cell === undefined) break;

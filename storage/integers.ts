@@ -28,7 +28,7 @@ export function parseInteger(text: string): number | bigint | undefined {
   for (let i = first; i < length; i++) {
     const digit = text.charCodeAt(i);
     if (digit < ZERO || digit > NINE) return undefined;
-    value = value * 10 + digit - ZERO;
+    value = value * 10 + (digit - ZERO);
   }
   if (digits <= EXACT_DIGITS || value <= Number.MAX_SAFE_INTEGER) return negative ? -value : value;
   const exact = BigInt(text);

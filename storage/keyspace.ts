@@ -5,7 +5,7 @@
  * command, reads a clock or waits.
  */
 import type { Arguments } from './arguments.ts';
-import { CELL_BYTES, Cell, CellCache } from './cell-cache.ts';
+import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
 import type { ChangedKey, Engine, EngineMeta } from './engine/engine.ts';
 import { ABSENT, Entry, NO_DEADLINE, type StoredEntry, ValueType } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
@@ -324,8 +324,9 @@ export class Keyspace {
     throw new ApplyOrderError(`a transaction came too late for ${what}: ${versions}`);
   }
 
-  #evict(): void {
-    this.#knownStored -= this.#cache.evict(this.#flush?.generation ?? this.#generation);
+  #evict(stepsMax = EVICTION_STEPS): void {
+    const clean = this.#flush?.generation ?? this.#generation;
+    this.#knownStored -= this.#cache.evict(clean, stepsMax);
   }
 
   #flushed(flush: Flush): void {
@@ -346,7 +347,8 @@ export class Keyspace {
       }
       if (clean && !stored) this.#cache.remove(cell);
     }
-    this.#evict();
+    // The clock passes a cell twice before it goes; what has become clean may go at once.
+    this.#evict(2 * flush.cells.length);
   }
 
   /** The engine is where it was: what was captured is dirty again, with what came after it. */

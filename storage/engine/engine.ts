@@ -53,6 +53,6 @@ export interface Engine {
   page(position: number, limit: number): StoredEntry[];
   /** One at a time. `done` is called once, in a later turn; after an error nothing has changed. */
   commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void;
-  /** A commit under way is completed or lost as a whole. */
+  /** A commit under way is completed or lost as a whole, and its `done` is not called any more. */
   close(closed?: () => void): void;
 }

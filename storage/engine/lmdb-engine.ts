@@ -51,6 +51,7 @@ export class LmdbEngine implements Engine {
   readonly #keys: (Buffer | undefined)[] = [];
   #meta: EngineMeta;
   #committing = false;
+  #closing: Promise<void> | undefined;
   #closed = false;
 
   /** Throws EngineError `HOLO_STORE_OPEN_FAILED` or `HOLO_STORE_DAMAGED`. */
@@ -107,6 +108,7 @@ export class LmdbEngine implements Engine {
     setImmediate(() => {
       if (this.#closed) return;
       const finish = (error: EngineError | undefined): void => {
+        if (this.#closed) return;
         this.#committing = false;
         if (error === undefined) this.#meta = batch.meta;
         done(error);
@@ -119,10 +121,10 @@ export class LmdbEngine implements Engine {
   }
 
   close(closed?: () => void): void {
-    if (this.#closed) return;
     this.#closed = true;
+    this.#closing ??= this.#root.close();
     const end = closed ?? (() => undefined);
-    this.#root.close().then(end, end);
+    this.#closing.then(end, end);
   }
 
   /** Resolves when the transaction is on disk. */

@@ -1,0 +1,306 @@
+/** Transactions, ephemeral reads, expiry and determinism of the state machine as a whole. */
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { Arguments } from '../../storage/arguments.ts';
+import { ApplyOrderError } from '../../storage/errors.ts';
+import { NO_REPLY } from '../../storage/reply.ts';
+import { body, Machine, START_MS, versionAt } from './harness.ts';
+
+describe('transactions', () => {
+  it('run a body in order and answer each command', () => {
+    const machine = new Machine();
+    const replies = machine.execute(
+      body(['SET', 'a', '1'], ['INCR', 'a'], ['NOSUCH'], ['GET', 'a'], ['MGET', 'a', 'b']),
+    );
+    const unknown = "-ERR unknown command 'NOSUCH', with args beginning with: ";
+    expect(replies).toEqual(['+OK', 2, unknown, '2', ['2', null]]);
+  });
+
+  it('have sequences without gaps', () => {
+    const { machine } = new Machine();
+    machine.begin(versionAt(1));
+    expect(() => machine.commit(2)).toThrow(ApplyOrderError);
+    machine.commit(1);
+    expect(machine.appliedSequence).toBe(1);
+  });
+
+  it('do not nest, and nothing else happens inside or outside of them', () => {
+    const { machine } = new Machine();
+    const args = new Arguments();
+    args.next(body(['GET', 'a']), 0);
+    expect(() => machine.run(args, NO_REPLY)).toThrow(ApplyOrderError);
+    expect(() => machine.commit(1)).toThrow(ApplyOrderError);
+    machine.begin(versionAt(1));
+    expect(() => machine.begin(versionAt(2))).toThrow(ApplyOrderError);
+    expect(() => machine.flush(() => undefined)).toThrow(ApplyOrderError);
+    expect(() => machine.read(args, START_MS, NO_REPLY)).toThrow(ApplyOrderError);
+  });
+
+  it('leave nothing behind when the node dies inside of one', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1');
+    machine.flush();
+    const args = new Arguments();
+    machine.machine.begin(versionAt(machine.nowUs + 1));
+    args.next(body(['SET', 'a', '2']), 0);
+    machine.machine.run(args, NO_REPLY);
+    expect(machine.restarted().dump()).toEqual({ a: '1' });
+  });
+
+  it('refuse keys past the limit and take those at it', () => {
+    const machine = new Machine();
+    const error = '-ERR key exceeds maximum allowed size (65536 bytes)';
+    expect(machine.run('SET', 'k'.repeat(65_536), 'v')).toBe('+OK');
+    expect(machine.run('SET', 'k'.repeat(65_537), 'v')).toBe(error);
+    expect(machine.run('MSET', 'a', 'v'.repeat(70_000))).toBe('+OK');
+    expect(machine.run('DEL', 'a', 'k'.repeat(65_537))).toBe(error);
+    expect(machine.read('GET', 'k'.repeat(65_537))).toBe(error);
+    expect(machine.machine.size).toBe(2);
+  });
+});
+
+describe('ephemeral reads', () => {
+  it('serve what reads and refuse what writes', () => {
+    const machine = new Machine();
+    machine.run('MSET', 'a', 'value', 'b', '2');
+    expect(machine.read('GET', 'a')).toBe('value');
+    expect(machine.read('GETRANGE', 'a', '0', '1')).toBe('va');
+    expect(machine.read('MGET', 'a', 'b', 'c')).toEqual(['value', '2', null]);
+    expect(machine.read('EXISTS', 'a', 'c')).toBe(1);
+    expect(machine.read('DBSIZE')).toBe(2);
+    expect(machine.read('KEYS', 'a*')).toEqual(['a']);
+    expect(machine.read('GET')).toBe("-ERR wrong number of arguments for 'get' command");
+    expect(machine.read('GETDEL', 'a')).toBeUndefined();
+    expect(machine.read('SET', 'a', 'b')).toBeUndefined();
+    expect(machine.dump()).toEqual({ a: 'value', b: '2' });
+  });
+
+  it('leave a key past its deadline to a transaction', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1', 'PX', '10');
+    machine.run('SET', 'b', '1');
+    machine.flush();
+    expect(machine.read('GET', 'a')).toBe('1');
+    machine.advance(10);
+    for (const words of [
+      ['GET', 'a'],
+      ['TTL', 'a'],
+      ['TYPE', 'a'],
+      ['MGET', 'b', 'a'],
+      ['EXISTS', 'b', 'a'],
+    ]) {
+      expect(machine.read(...words), words.join(' ')).toBeUndefined();
+    }
+    expect(machine.machine.size).toBe(2);
+    expect(machine.run('GET', 'a')).toBe(null);
+    expect(machine.read('GET', 'a')).toBe(null);
+    expect(machine.machine.size).toBe(1);
+  });
+
+  it('do not see keys past their deadline when they look at all keys', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1', 'PX', '10');
+    machine.run('SET', 'b', '1');
+    machine.advance(10);
+    expect(machine.scan()).toEqual(['b']);
+    expect(machine.read('KEYS', '*')).toEqual(['b']);
+    expect(machine.read('RANDOMKEY')).toBe('b');
+    expect(machine.read('DBSIZE')).toBe(2);
+  });
+});
+
+describe('expiry', () => {
+  it('compares deadlines with executeAt', () => {
+    const machine = new Machine();
+    machine.execute(body(['SET', 'a', '1', 'PXAT', '2000']), versionAt(1_000_000));
+    const get = body(['GET', 'a']);
+    expect(machine.execute(get, versionAt(1_999_999))).toEqual(['1']);
+    expect(machine.execute(get, versionAt(2_000_000))).toEqual([null]);
+    expect(machine.machine.size).toBe(0);
+  });
+
+  it('counts keys with a deadline', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1', 'EX', '10');
+    machine.run('SET', 'b', '1', 'EX', '10');
+    machine.run('SET', 'c', '1');
+    expect(machine.machine.volatileSize).toBe(2);
+    machine.run('PERSIST', 'a');
+    expect(machine.machine.volatileSize).toBe(1);
+    machine.flush();
+    expect(machine.restarted().machine.volatileSize).toBe(1);
+    machine.run('DEL', 'b');
+    expect(machine.machine.volatileSize).toBe(0);
+  });
+
+  it('finds all keys past their deadline, a constant number at a time', () => {
+    const machine = new Machine({ cacheBytesMax: 5_000 });
+    for (let i = 0; i < 500; i++) machine.run('SET', `dies${i}`, 'x', 'PX', '10');
+    machine.flush();
+    for (let i = 0; i < 500; i++) machine.run('SET', `lives${i}`, 'x', 'PX', '1000000');
+    expect(machine.machine.expired(10, machine.nowMs)).toEqual([]);
+    machine.advance(1_000);
+    let rounds = 0;
+    while (machine.machine.size > 500) {
+      const keys = machine.machine.expired(10, machine.nowMs);
+      expect(keys.length).toBeLessThanOrEqual(10);
+      if (keys.length > 0) expect(machine.run('HOLO.EXPIRE', ...keys)).toBe(keys.length);
+      expect(++rounds).toBeLessThan(200);
+    }
+    expect(Object.keys(machine.dump()).every((key) => key.startsWith('lives'))).toBe(true);
+  });
+
+  it('looks at nothing where no key has a deadline', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1');
+    machine.engine.page = () => {
+      throw new Error('looked');
+    };
+    expect(machine.machine.expired(10, Number.MAX_SAFE_INTEGER)).toEqual([]);
+  });
+});
+
+const word = fc.constantFrom('a', 'b', 'c', 'd', 'e');
+const command = fc.oneof(
+  fc.tuple(fc.constantFrom('SET', 'APPEND', 'GETSET', 'SETNX'), word, fc.constantFrom('1', '22')),
+  fc.tuple(fc.constantFrom('INCR', 'DEL', 'GET', 'GETDEL', 'TTL', 'PERSIST'), word),
+  fc.tuple(fc.constant('PEXPIRE'), word, fc.constantFrom('1', '3', '1000')),
+  fc.tuple(fc.constantFrom('RENAME', 'COPY'), word, word),
+  fc.constantFrom(['RANDOMKEY'], ['KEYS', '*'], ['DBSIZE'], ['FLUSHALL'], ['NOSUCH']),
+);
+const bodies = fc.array(fc.array(command, { minLength: 1, maxLength: 5 }), { maxLength: 40 });
+
+describe('determinism', () => {
+  it('two machines answer and end alike, whatever they cache and flush', () => {
+    fc.assert(
+      fc.property(bodies, fc.array(fc.boolean(), { maxLength: 40 }), (all, flushes) => {
+        const one = new Machine();
+        const two = new Machine({ cacheBytesMax: 0 });
+        all.forEach((commands, i) => {
+          one.advance(1);
+          two.advance(1);
+          const bytes = body(...(commands as string[][]));
+          expect(two.execute(bytes)).toEqual(one.execute(bytes));
+          if (flushes[i] === true) two.flush();
+        });
+        expect(two.machine.digest()).toBe(one.machine.digest());
+        expect(two.machine.size).toBe(one.machine.size);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('a crash at any point and a replay of the rest end where an undisturbed run ends', () => {
+    fc.assert(
+      fc.property(bodies, fc.nat(39), fc.nat(39), (all, flushAt, crashAt) => {
+        const undisturbed = new Machine();
+        let disturbed = new Machine({ cacheBytesMax: 1_000 });
+        const log = all.map((commands) => body(...(commands as string[][])));
+        const versions = log.map((_, i) => versionAt((START_MS + i) * 1000));
+        for (let i = 0; i < log.length; i++) {
+          undisturbed.execute(log[i] as Buffer, versions[i]);
+        }
+        for (let i = 0; i < log.length; i++) {
+          disturbed.execute(log[i] as Buffer, versions[i]);
+          if (i === flushAt) disturbed.machine.flush(() => undefined);
+          if (i === flushAt + 2) disturbed.turns.run();
+          if (i === crashAt) {
+            disturbed = disturbed.restarted();
+            disturbed.machine.replaying = true;
+            for (let j = disturbed.machine.appliedSequence; j <= i; j++) {
+              disturbed.execute(log[j] as Buffer, versions[j]);
+            }
+            disturbed.machine.replaying = false;
+          }
+        }
+        expect(disturbed.machine.digest()).toBe(undisturbed.machine.digest());
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('the digest sees values, deadlines and versions', () => {
+    const digestOf = (...commands: string[][]) => {
+      const machine = new Machine();
+      for (const words of commands) machine.run(...words);
+      return machine.machine.digest();
+    };
+    const base = digestOf(['SET', 'a', '1']);
+    expect(digestOf(['SET', 'a', '1'])).toBe(base);
+    expect(digestOf(['SET', 'a', '2'])).not.toBe(base);
+    expect(digestOf(['SET', 'b', '1'])).not.toBe(base);
+    expect(digestOf(['SET', 'a', '1', 'EX', '10'])).not.toBe(base);
+    expect(digestOf(['SET', 'b', '1'], ['RENAME', 'b', 'a'])).not.toBe(base);
+  });
+});
+
+describe('SCAN', () => {
+  it('returns what is there throughout, once, whatever is written meanwhile', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 40 }),
+        fc.array(fc.tuple(fc.nat(5), fc.nat(200)), { maxLength: 100 }),
+        (count, writes) => {
+          const machine = new Machine({ cacheBytesMax: 4_000 });
+          const stable = Array.from({ length: 60 }, (_, i) => `stable${i}`);
+          stable.forEach((key, i) => {
+            machine.run('SET', key, 'x');
+            if (i === 30) machine.flush();
+          });
+          let at = 0;
+          const found = machine.scan(['COUNT', String(count)], () => {
+            for (const [what, n] of writes.slice(at, at + 3)) {
+              if (what < 2) machine.run('SET', `new${n}`, 'x');
+              else if (what === 2) machine.run('DEL', `new${n}`);
+              else if (what === 3) machine.run('SET', `stable${n % 60}`, 'y');
+              else if (what === 4) machine.machine.flush(() => undefined);
+              else machine.turns.run();
+            }
+            at += 3;
+          });
+          const seen = found.filter((key) => key.startsWith('stable'));
+          expect(seen.toSorted()).toEqual(stable.toSorted());
+          expect(new Set(found).size).toBe(found.length);
+        },
+      ),
+      { numRuns: 150 },
+    );
+  });
+
+  it('goes on with a cursor on another node that has flushed differently', () => {
+    const one = new Machine();
+    const two = new Machine({ cacheBytesMax: 0 });
+    for (let i = 0; i < 100; i++) {
+      one.run('SET', `key${i}`, 'x');
+      two.run('SET', `key${i}`, 'x');
+      if (i === 50) two.flush();
+    }
+    const found: string[] = [];
+    let cursor = '0';
+    let node = one;
+    do {
+      const [next, keys] = node.read('SCAN', cursor, 'COUNT', '7') as [string, string[]];
+      found.push(...keys);
+      cursor = next;
+      node = node === one ? two : one;
+    } while (cursor !== '0');
+    expect(found.length).toBe(100);
+    expect(new Set(found).size).toBe(100);
+  });
+
+  it('costs a page, not the store', () => {
+    const machine = new Machine();
+    for (let i = 0; i < 1_000; i++) machine.run('SET', `key${i}`, 'x');
+    machine.flush();
+    const limits: number[] = [];
+    const page = machine.engine.page.bind(machine.engine);
+    machine.engine.page = (position, limit) => {
+      limits.push(limit);
+      return page(position, limit);
+    };
+    const [, keys] = machine.read('SCAN', '0', 'COUNT', '20') as [string, string[]];
+    expect(keys.length).toBe(20);
+    machine.read('SCAN', '0', 'COUNT', '9223372036854775807');
+    expect(limits).toEqual([20, 10_000]);
+  });
+});
