@@ -102,6 +102,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
   onTick(): void {
     const nowMs = this.services.clock.monotonicMs();
     this.counters.sample(nowMs);
+    // Whoever defers may drop a callback when it is overloaded: replies must not stay for that.
+    if (this.#flushDeferred) this.#flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
     this.retry();
   }
