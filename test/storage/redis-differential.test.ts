@@ -7,6 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createConnection, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { COMMANDS } from '../../storage/command-table.ts';
 import { Machine, type Reply, resp } from './harness.ts';
 
 const PORT = 26_379;
@@ -96,6 +97,8 @@ async function connect(): Promise<Redis> {
   }
   throw new Error('redis-server did not start');
 }
+
+const NO_KEYS = { first: 0, last: 0, step: 0 };
 
 const key = fc.constantFrom('a', 'b', 'c', 'key:1', '\x00\xff', '');
 const integer = fc.oneof(
@@ -237,6 +240,22 @@ describe.skipIf(!PRESENT)('against redis-server', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('describes its commands alike', async () => {
+    const ours = COMMANDS.filter(({ name }) => !name.startsWith('HOLO.'));
+    const [theirs] = await redis.run([['COMMAND', 'INFO', ...ours.map(({ name }) => name)]]);
+    const described = ours.map(({ name, arity, flags, keys, categories }) => {
+      const { first, last, step } = typeof keys === 'string' ? NO_KEYS : keys;
+      const flagged = flags.map((flag) => `+${flag}`);
+      const listed = categories.map((category) => `+${category}`).toSorted();
+      return [name.toLowerCase(), arity, flagged, first, last, step, listed];
+    });
+    const expected = (theirs as Reply[][]).map((info) => [
+      ...info.slice(0, 6),
+      (info[6] as string[]).toSorted(),
+    ]);
+    expect(described).toEqual(expected);
   });
 
   it('matches patterns alike', async () => {

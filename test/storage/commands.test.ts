@@ -1,0 +1,432 @@
+/**
+ * Every command by tables of cases: a line is a command and its reply, run in order on one machine.
+ * Replies are those of Redis 7.0.15 (`redis-differential.test.ts` asks it); what Redis 7.0 does not
+ * have (IFEQ, IFNE, HOLO.EXPIRE, one database) is by the documentation of what has it.
+ */
+import { describe, expect, it } from 'vitest';
+import { COMMANDS, commandOf } from '../../storage/command-table.ts';
+import { Machine, type Reply, START_MS } from './harness.ts';
+
+const NOW_SECONDS = START_MS / 1000;
+const SYNTAX = '-ERR syntax error';
+const INTEGER = '-ERR value is not an integer or out of range';
+const FLOAT = '-ERR value is not a valid float';
+const OVERFLOW = '-ERR increment or decrement would overflow';
+const TOO_LONG = '-ERR string exceeds maximum allowed size (proto-max-bulk-len)';
+const arity = (name: string) => `-ERR wrong number of arguments for '${name}' command`;
+const expire = (name: string) => `-ERR invalid expire time in '${name}' command`;
+
+type Case = readonly [line: string | readonly string[], reply: Reply];
+
+/** Words of a line: blanks part them, `''` is the empty one. */
+function words(line: string | readonly string[]): string[] {
+  return typeof line === 'string'
+    ? line.split(' ').map((word) => (word === "''" ? '' : word))
+    : [...line];
+}
+
+const TABLES: Record<string, readonly Case[]> = {
+  'GET and SET': [
+    ['GET a', null],
+    ['SET a 1', '+OK'],
+    ['get a', '1'],
+    ['SET a 2 NX', null],
+    ['SET a 2 XX', '+OK'],
+    ['SET b 2 XX', null],
+    ['SET a 3 GET', '2'],
+    ['SET a 4 NX GET', '3'],
+    ['GET a', '3'],
+    ['SET new 1 nx get', null],
+    ['GET new', '1'],
+    ['SET a 5 XX XX GET GET', '3'],
+    ['SET a 1 NX XX', SYNTAX],
+    ['SET a 1 FOO', SYNTAX],
+    ['SET a 1 EX', SYNTAX],
+    ['SET a 1 EX 10 PX 5', SYNTAX],
+    ['SET a 1 EX 10 KEEPTTL', SYNTAX],
+    ['SET a 1 KEEPTTL PXAT 10', SYNTAX],
+    ['SET a 1 EX x', INTEGER],
+    ['SET a 1 EX 9223372036854775808', INTEGER],
+    ['SET a 1 EX 0', expire('set')],
+    ['SET a 1 PX -5', expire('set')],
+    ['SET a 1 EX 9223372036854775807', expire('set')],
+    ['GET a', '5'],
+    ['SET a', arity('set')],
+    ['GET', arity('get')],
+    ['GET a b', arity('get')],
+  ],
+  'SET and deadlines': [
+    ['SET a 1 EX 10', '+OK'],
+    ['TTL a', 10],
+    ['SET a 2 KEEPTTL', '+OK'],
+    ['TTL a', 10],
+    ['SET a 3', '+OK'],
+    ['TTL a', -1],
+    ['SET a 3 PX 1500', '+OK'],
+    ['PTTL a', 1500],
+    ['TTL a', 2],
+    [`SET a 3 EXAT ${NOW_SECONDS + 60}`, '+OK'],
+    ['EXPIRETIME a', NOW_SECONDS + 60],
+    [`SET a 3 PXAT ${START_MS + 70_400}`, '+OK'],
+    ['PEXPIRETIME a', START_MS + 70_400],
+    ['EXPIRETIME a', NOW_SECONDS + 70],
+    ['SET a 4 PX 10 NX', null],
+    ['PEXPIRETIME a', START_MS + 70_400],
+    ['SET a 4 PXAT 1', '+OK'],
+    ['EXISTS a', 0],
+    ['SET a 4 KEEPTTL', '+OK'],
+    ['TTL a', -1],
+    ['SET a 4 PXAT 9223372036854775807', expire('set')],
+    ['SET a 4 PXAT 9007199254740991', '+OK'],
+    ['PEXPIRETIME a', Number.MAX_SAFE_INTEGER],
+  ],
+  'SET IFEQ and IFNE': [
+    ['SET a new IFEQ old', null],
+    ['EXISTS a', 0],
+    ['SET a new IFNE old', '+OK'],
+    ['SET a newer IFEQ old', null],
+    ['SET a newer IFEQ new', '+OK'],
+    ['SET a newest IFNE newer', null],
+    ['SET a newest IFEQ newer GET', 'newer'],
+    ['SET a other IFEQ nothing GET', 'newest'],
+    ['GET a', 'newest'],
+    ["SET a '' IFEQ newest EX 10", '+OK'],
+    ["SET a 1 KEEPTTL IFEQ ''", '+OK'],
+    ['TTL a', 10],
+    ['SET a 1 IFEQ', SYNTAX],
+    ['SET a 1 NX IFEQ 1', SYNTAX],
+    ['SET a 1 IFEQ 1 XX', SYNTAX],
+    ['SET a 1 IFEQ 1 IFEQ 2', SYNTAX],
+    ['SET a 1 IFEQ 1 IFNE 1', SYNTAX],
+  ],
+  'SETNX SETEX PSETEX GETSET GETDEL': [
+    ['SETNX a 1', 1],
+    ['SETNX a 2', 0],
+    ['GETSET a 3', '1'],
+    ['GETSET b 3', null],
+    ['SETEX a 10 x', '+OK'],
+    ['TTL a', 10],
+    ['GETSET a y', 'x'],
+    ['TTL a', -1],
+    ['PSETEX a 1500 z', '+OK'],
+    ['PTTL a', 1500],
+    ['SETEX a 0 x', expire('setex')],
+    ['SETEX a x x', INTEGER],
+    ['PSETEX a -1 x', expire('psetex')],
+    ['GETDEL a', 'z'],
+    ['GETDEL a', null],
+    ['SETEX a 1', arity('setex')],
+  ],
+  GETEX: [
+    ['GETEX a', null],
+    ['GETEX a EX 0', null],
+    ['GETEX a FOO', SYNTAX],
+    ['SET a 1', '+OK'],
+    ['GETEX a EX 10', '1'],
+    ['TTL a', 10],
+    ['GETEX a', '1'],
+    ['TTL a', 10],
+    ['GETEX a PX 1500 px 2500', '1'],
+    ['PTTL a', 2500],
+    ['GETEX a persist PERSIST', '1'],
+    ['TTL a', -1],
+    ['GETEX a EX 10 PX 10', SYNTAX],
+    ['GETEX a EX 10 PERSIST', SYNTAX],
+    ['GETEX a PERSIST EX 10', SYNTAX],
+    ['GETEX a EX', SYNTAX],
+    ['GETEX a EX x', INTEGER],
+    ['GETEX a EX 0', expire('getex')],
+    ['GETEX a EXAT 1', '1'],
+    ['EXISTS a', 0],
+  ],
+  'MGET MSET MSETNX': [
+    ['MSET a 1 b 2 a 3', '+OK'],
+    ['MGET a b c a', ['3', '2', null, '3']],
+    ['MSETNX c 1 a 2', 0],
+    ['EXISTS c', 0],
+    ['MSETNX c 1 c 2', 1],
+    ['GET c', '2'],
+    ['MSET a', arity('mset')],
+    ['MSET a 1 b', arity('mset')],
+    ['MSETNX a', arity('msetnx')],
+    ['MSETNX a 1 b', arity('msetnx')],
+    ['MGET', arity('mget')],
+  ],
+  'APPEND STRLEN GETRANGE SUBSTR SETRANGE': [
+    ['STRLEN a', 0],
+    ['APPEND a hello', 5],
+    ['EXPIRE a 10', 1],
+    ['APPEND a world', 10],
+    ['TTL a', 10],
+    ['STRLEN a', 10],
+    ['GETRANGE a 0 4', 'hello'],
+    ['GETRANGE a -5 -1', 'world'],
+    ['GETRANGE a 3 1', ''],
+    ['GETRANGE a -1 -3', ''],
+    ['GETRANGE a 0 -100', 'h'],
+    ['GETRANGE a -100 100', 'helloworld'],
+    ['GETRANGE a 100 200', ''],
+    ['GETRANGE a 9223372036854775807 9223372036854775807', ''],
+    ['GETRANGE a -9223372036854775808 9223372036854775807', 'helloworld'],
+    ['SUBSTR a 1 3', 'ell'],
+    ['GETRANGE nothing 0 1', ''],
+    ['GETRANGE nothing 0 x', INTEGER],
+    ['GETRANGE a x 1', INTEGER],
+    ['SETRANGE a 5 XYZ', 10],
+    ['TTL a', 10],
+    ['GET a', 'helloXYZld'],
+    ['SETRANGE a 9 12', 11],
+    ['SETRANGE b 3 x', 4],
+    ['GET b', '\0\0\0x'],
+    ["SETRANGE a 5 ''", 11],
+    ["SETRANGE a 2147483648 ''", 11],
+    ["SETRANGE nothing 5 ''", 0],
+    ['EXISTS nothing', 0],
+    ['SETRANGE a -1 x', '-ERR offset is out of range'],
+    ["SETRANGE a x ''", INTEGER],
+    ['SETRANGE a 9223372036854775807 x', TOO_LONG],
+    ['SETRANGE a 67108864 x', TOO_LONG],
+    ['SETRANGE a 67108863 x', 67_108_864],
+    ['APPEND a x', TOO_LONG],
+  ],
+  'INCR DECR INCRBY DECRBY': [
+    ['INCR a', 1],
+    ['INCRBY a 41', 42],
+    ['DECR a', 41],
+    ['DECRBY a 51', -10],
+    ['INCRBY a -5', -15],
+    ['GET a', '-15'],
+    ['SETEX a 10 9223372036854775806', '+OK'],
+    ['INCR a', 9223372036854775807n],
+    ['TTL a', 10],
+    ['INCR a', OVERFLOW],
+    ['GET a', '9223372036854775807'],
+    ['DECRBY a 9223372036854775807', 0],
+    ['SET a -9223372036854775808', '+OK'],
+    ['DECR a', OVERFLOW],
+    ['DECRBY a -9223372036854775808', '-ERR decrement would overflow'],
+    ['INCRBY a 9223372036854775807', -1],
+    ['SET a 9007199254740991', '+OK'],
+    ['INCR a', 9007199254740992n],
+    ['INCR a', 9007199254740993n],
+    ['DECRBY a 2', Number.MAX_SAFE_INTEGER],
+    ['INCRBY a 1.5', INTEGER],
+    ['INCRBY a +1', INTEGER],
+    ["INCRBY a ''", INTEGER],
+    ['SET a 012', '+OK'],
+    ['INCR a', INTEGER],
+    [['SET', 'a', ' 1'], '+OK'],
+    ['INCR a', INTEGER],
+    ["SET a ''", '+OK'],
+    ['INCR a', INTEGER],
+    ['DECRBY b 5', -5],
+    ['INCR', arity('incr')],
+  ],
+  INCRBYFLOAT: [
+    ['INCRBYFLOAT a 1.5', '1.5'],
+    ['INCRBYFLOAT a 1.5', '3'],
+    ['SETEX a 10 10.50', '+OK'],
+    ['INCRBYFLOAT a 0.1', '10.6'],
+    ['TTL a', 10],
+    ['INCRBYFLOAT a 5.0e3', '5010.60000000000000009'],
+    ['SET a 1e17', '+OK'],
+    ['INCRBYFLOAT a 1', '100000000000000001'],
+    ['INCRBYFLOAT a x', FLOAT],
+    ['INCRBYFLOAT a nan', FLOAT],
+    ['INCRBYFLOAT a inf', '-ERR increment would produce NaN or Infinity'],
+    ['SET a x', '+OK'],
+    ['INCRBYFLOAT a 1', FLOAT],
+  ],
+  'DEL UNLINK EXISTS TOUCH TYPE': [
+    ['MSET a 1 b 2 c 3 d 4', '+OK'],
+    ['EXISTS a a nothing b', 3],
+    ['TOUCH a nothing a', 2],
+    ['TYPE a', '+string'],
+    ['TYPE nothing', '+none'],
+    ['DEL a a nothing', 1],
+    ['UNLINK b c nothing', 2],
+    ['EXISTS a b c d', 1],
+    ['DBSIZE', 1],
+    ['DEL', arity('del')],
+  ],
+  'RENAME RENAMENX COPY': [
+    ['RENAME nothing a', '-ERR no such key'],
+    ['RENAME nothing nothing', '-ERR no such key'],
+    ['SET a 1 EX 10', '+OK'],
+    ['SET b 2', '+OK'],
+    ['RENAME a a', '+OK'],
+    ['TTL a', 10],
+    ['RENAMENX a a', 0],
+    ['RENAMENX a b', 0],
+    ['RENAMENX nothing b', '-ERR no such key'],
+    ['RENAME a b', '+OK'],
+    ['MGET a b', [null, '1']],
+    ['TTL b', 10],
+    ['RENAMENX b c', 1],
+    ['DBSIZE', 1],
+    ['COPY c d', 1],
+    ['TTL d', 10],
+    ['SET c 2', '+OK'],
+    ['COPY c d', 0],
+    ['COPY c d REPLACE', 1],
+    ['GET d', '2'],
+    ['TTL d', -1],
+    ['COPY nothing d REPLACE', 0],
+    ['COPY c e DB 0 replace', 1],
+    ['COPY c c', '-ERR source and destination objects are the same'],
+    ['COPY c f DB 1', '-ERR DB index is out of range'],
+    ['COPY c f DB x', INTEGER],
+    ['COPY c f DB 2147483648', INTEGER],
+    ['COPY c f DB', SYNTAX],
+    ['COPY c f FOO', SYNTAX],
+  ],
+  'EXPIRE and its kin': [
+    ['EXPIRE a 10', 0],
+    ['SET a 1', '+OK'],
+    ['TTL a', -1],
+    ['TTL nothing', -2],
+    ['PTTL nothing', -2],
+    ['EXPIRETIME nothing', -2],
+    ['PEXPIRETIME a', -1],
+    ['EXPIRE a 100 XX', 0],
+    ['EXPIRE a 100 GT', 0],
+    ['EXPIRE a 100 LT', 1],
+    ['EXPIRE a 200 NX', 0],
+    ['EXPIRE a 200 gt', 1],
+    ['EXPIRE a 300 LT', 0],
+    ['EXPIRE a 100 XX GT', 0],
+    ['EXPIRE a 200 GT', 0],
+    ['EXPIRE a 300 XX GT GT', 1],
+    ['TTL a', 300],
+    ['PEXPIRE a 1500', 1],
+    ['PTTL a', 1500],
+    [`EXPIREAT a ${NOW_SECONDS + 60}`, 1],
+    ['TTL a', 60],
+    [`PEXPIREAT a ${START_MS + 500}`, 1],
+    ['PTTL a', 500],
+    ['TTL a', 1],
+    ['PERSIST a', 1],
+    ['PERSIST a', 0],
+    ['PERSIST nothing', 0],
+    ['EXPIRE a 10 NX XX', '-ERR NX and XX, GT or LT options at the same time are not compatible'],
+    ['EXPIRE a 10 GT LT', '-ERR GT and LT options at the same time are not compatible'],
+    ['EXPIRE a x FOO', '-ERR Unsupported option FOO'],
+    ['EXPIRE nothing x', INTEGER],
+    ['EXPIRE nothing 9223372036854775807', expire('expire')],
+    ['EXPIREAT a 9223372036854775807', expire('expireat')],
+    ['PEXPIRE a 9223372036854775807', expire('pexpire')],
+    ['EXPIRE a -1 XX', 0],
+    ['EXISTS a', 1],
+    ['EXPIRE a -1', 1],
+    ['EXISTS a', 0],
+    ['SET a 1', '+OK'],
+    ['PEXPIREAT a 0', 1],
+    ['EXISTS a', 0],
+    ['SET a 1', '+OK'],
+    ['EXPIRE a 0', 1],
+    ['DBSIZE', 0],
+  ],
+  'KEYS SCAN RANDOMKEY DBSIZE': [
+    ['KEYS *', []],
+    ['SCAN 0', ['0', []]],
+    ['RANDOMKEY', null],
+    ['DBSIZE', 0],
+    ['SET key:1 1', '+OK'],
+    ['RANDOMKEY', 'key:1'],
+    ['KEYS k*', ['key:1']],
+    ['KEYS x*', []],
+    ['SCAN 0 MATCH k* COUNT 100 TYPE STRING', ['0', ['key:1']]],
+    ['SCAN 0 MATCH x*', ['0', []]],
+    ['SCAN 0 TYPE hash', ['0', []]],
+    ['SCAN 00', ['0', ['key:1']]],
+    ['SCAN -1', ['0', []]],
+    ['SCAN 281474976710656', ['0', []]],
+    ['SCAN x', '-ERR invalid cursor'],
+    ['SCAN 18446744073709551616', '-ERR invalid cursor'],
+    [['SCAN', ' 0'], '-ERR invalid cursor'],
+    ['SCAN 0 COUNT 0', SYNTAX],
+    ['SCAN 0 COUNT x', INTEGER],
+    ['SCAN 0 COUNT', SYNTAX],
+    ['SCAN 0 FOO 1', SYNTAX],
+    ['DBSIZE', 1],
+    ['DBSIZE x', arity('dbsize')],
+  ],
+  'FLUSHALL FLUSHDB': [
+    ['SET a 1', '+OK'],
+    ['FLUSHALL FOO', SYNTAX],
+    ['FLUSHALL ASYNC SYNC', SYNTAX],
+    ['DBSIZE', 1],
+    ['FLUSHALL', '+OK'],
+    ['DBSIZE', 0],
+    ['SET a 1', '+OK'],
+    ['FLUSHDB async', '+OK'],
+    ['GET a', null],
+    ['FLUSHALL SYNC', '+OK'],
+  ],
+  'HOLO.EXPIRE': [
+    ['SET a 1 PX 1000', '+OK'],
+    ['SET b 1', '+OK'],
+    ['HOLO.EXPIRE a b nothing', 0],
+    ['EXISTS a b', 2],
+  ],
+  'what is no command': [
+    ['NOSUCH', "-ERR unknown command 'NOSUCH', with args beginning with: "],
+    ['nosuch a b', "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b' "],
+    [['a\r\nb', '\n'], "-ERR unknown command 'a  b', with args beginning with: ' ' "],
+    [
+      ['x'.repeat(200), 'y'.repeat(200), 'z'],
+      `-ERR unknown command '${'x'.repeat(128)}', with args beginning with: '${'y'.repeat(128)}' `,
+    ],
+  ],
+};
+
+describe('commands', () => {
+  it.each(Object.entries(TABLES))('%s', (_, cases) => {
+    const machine = new Machine();
+    for (const [line, reply] of cases) {
+      machine.nowUs = START_MS * 1000 + machine.machine.appliedSequence;
+      expect(machine.run(...words(line)), String(line).slice(0, 100)).toEqual(reply);
+    }
+  });
+
+  it('has a case for every command', () => {
+    const tried = Object.values(TABLES).flatMap((cases) =>
+      cases.map(([line]) => words(line)[0]?.toUpperCase()),
+    );
+    const missing = COMMANDS.map(({ name }) => name).filter((name) => !tried.includes(name));
+    expect(missing).toEqual([]);
+  });
+
+  it('HOLO.EXPIRE removes what is past its deadline and nothing else', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1', 'PX', '10');
+    machine.run('SET', 'b', '1', 'PX', '1000');
+    machine.advance(10);
+    expect(machine.run('HOLO.EXPIRE', 'a', 'a', 'b', 'c')).toBe(1);
+    expect(machine.dump()).toEqual({ b: '1' });
+  });
+
+  it('RANDOMKEY depends on executeAt alone and reaches every key', () => {
+    const machine = new Machine();
+    for (let i = 0; i < 20; i++) machine.run('SET', `key${i}`, 'x');
+    const seen = new Set<Reply | undefined>();
+    for (let i = 0; i < 2_000; i++) seen.add(machine.run('RANDOMKEY'));
+    expect(seen.size).toBe(20);
+  });
+});
+
+describe('the command table', () => {
+  it('finds commands by name', () => {
+    expect(commandOf('GET')?.name).toBe('GET');
+    expect(commandOf('get')).toBeUndefined();
+    expect(new Set(COMMANDS.map(({ name }) => name)).size).toBe(COMMANDS.length);
+  });
+
+  it('says of each command what it does to the store', () => {
+    for (const { name, kind, flags, keys } of COMMANDS) {
+      expect(flags.includes(kind === 'read' ? 'readonly' : 'write'), name).toBe(true);
+      const all = /^(KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB)$/.test(name);
+      expect(keys === 'whole-store', name).toBe(all);
+    }
+  });
+});
