@@ -34,8 +34,6 @@ export class Command implements Waiter {
   deps: Deps | undefined;
   /** Our PreAccept vote was t0: evidence that the fast path may have been taken. */
   votedFast = false;
-  /** First seen below the fence: it cannot have been decided on the fast path. */
-  fenced = false;
 
   waitingOn = 0;
   waiters: Waiter[] = [];

@@ -24,7 +24,10 @@ export type Effect =
       readonly id: TxnId;
       readonly definition: CommandDefinition | undefined;
     }
-  /** The log need not keep anything below this LSN for the protocol's sake. */
+  /**
+   * The log need not keep anything below this LSN for the protocol's sake, once every record that
+   * came before this effect is on disk.
+   */
   | { readonly type: 'LogNeeded'; readonly fromLsn: number }
   | { readonly type: 'Trace'; readonly event: string; readonly id: TxnId | undefined }
   /** A safety rule is broken: stop the node and keep the evidence. Never restarted. */

@@ -31,6 +31,11 @@ export class HybridClock {
     return this.#lastUs;
   }
 
+  /** The highest limit that was asked for; 0 before the first. */
+  get limitUs(): number {
+    return this.#limitUs;
+  }
+
   /** What the next timestamp will at least be, in microseconds. */
   get presentUs(): number {
     return Math.max(this.#options.nowUs(), this.#lastUs);

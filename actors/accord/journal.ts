@@ -26,7 +26,6 @@ export type JournalRecord =
       readonly id: TxnId;
       readonly vote: Timestamp;
       readonly votedFast: boolean;
-      readonly fenced: boolean;
     }
   | { readonly type: 'Promised'; readonly id: TxnId; readonly ballot: Ballot }
   | {
@@ -87,8 +86,7 @@ export function encodeRecord(record: JournalRecord): { type: number; parts: Uint
       return { type, parts: slots === null ? [head, record.body] : [head, slots, record.body] };
     }
     case 'PreAccepted': {
-      const flags = (record.votedFast ? 1 : 0) | (record.fenced ? 2 : 0);
-      return { type, parts: [stamps(1, [flags], record.id, record.vote)] };
+      return { type, parts: [stamps(1, [record.votedFast ? 1 : 0], record.id, record.vote)] };
     }
     case 'Promised':
     case 'AcceptedInvalidate':
@@ -130,9 +128,8 @@ export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
       return { type: name, id: stamp(0), footprint: decodeFootprint(slots), body: rest(end) };
     }
     case 'PreAccepted': {
-      const flags = view.getUint8(2 * TIMESTAMP_BYTES);
-      const votedFast = (flags & 1) !== 0;
-      return { type: name, id: stamp(0), vote: stamp(1), votedFast, fenced: (flags & 2) !== 0 };
+      const votedFast = view.getUint8(2 * TIMESTAMP_BYTES) === 1;
+      return { type: name, id: stamp(0), vote: stamp(1), votedFast };
     }
     case 'Promised':
     case 'AcceptedInvalidate':

@@ -24,7 +24,7 @@ export function gatherEvidence(state: ReplicaState, command: Command, ballot: Ba
     coordinated: coordinated ? encodeDeps(command.deps ?? NO_DEPS) : null,
     local: status < Status.Committed ? encodeDeps(state.calcDeps(command, id)) : null,
     votedFast: command.votedFast,
-    rejectsFastPath: evidence.rejects || (undecided && command.fenced),
+    rejectsFastPath: evidence.rejects,
     wait: encodeDeps(depsOf(evidence.wait)),
     noWait: encodeDeps(depsOf(evidence.noWait)),
     ...definitionFields(command.definition),

@@ -111,10 +111,15 @@ export class Replica {
   #propose(message: Propose): void {
     const { state } = this;
     const { id, slots, body } = message;
+    const repeated = state.find(id) !== undefined;
     const command = this.#vote(state.self, id, definitionOf(message));
     if (command?.executeAt === undefined) return;
     const deps = encodeDeps(state.calcDeps(command, id));
-    for (const peer of state.peers) state.send(peer, { type: 'PreAccept', id, slots, deps, body });
+    if (!repeated) {
+      // Only once: "same" answers must stand for the deps of the first reply, which counts. The
+      // coordinator itself asks again those that have not answered.
+      for (const to of state.peers) state.send(to, { type: 'PreAccept', id, slots, deps, body });
+    }
     state.reply(state.self, { type: 'PreAcceptOk', id, vote: command.executeAt, deps });
   }
 
@@ -143,7 +148,6 @@ export class Replica {
     const early = compare(id, state.fence) < 0;
     const skewed = id.hlc > state.clock.presentUs + state.limits.skewUsMax;
     if (early || skewed) {
-      command.fenced = early;
       command.executeAt = rejected(state.clock.uniqueNow(early ? id : undefined, id.flags));
     } else {
       state.clock.observe(id);
@@ -158,8 +162,8 @@ export class Replica {
     command.status = Status.PreAccepted;
     command.votedFast = equal(vote, command.id);
     this.state.index.bump(definition.footprint, vote);
-    const { id, votedFast, fenced } = command;
-    this.state.persist({ type: 'PreAccepted', id, vote, votedFast, fenced }, true);
+    const { id, votedFast } = command;
+    this.state.persist({ type: 'PreAccepted', id, vote, votedFast }, true);
   }
 
   #accept(from: number, message: Accept): void {
@@ -306,7 +310,6 @@ export class Replica {
       state.define(command, definition);
     }
     if (command.status === Status.NotDefined && command.definition !== undefined) {
-      command.fenced = compare(id, state.fence) < 0;
       command.executeAt = state.witness(command, command.definition, false);
       this.#preAccepted(command, command.definition);
     }
@@ -391,7 +394,6 @@ export class Replica {
         command.status = Status.PreAccepted;
         command.executeAt = record.vote;
         command.votedFast = record.votedFast;
-        command.fenced = record.fenced;
         return;
       case 'Promised':
         command.promised = record.ballot;
@@ -463,6 +465,7 @@ export class Replica {
   #rebuild(command: Command): void {
     const { state } = this;
     const { definition, executeAt, status } = command;
+    state.clock.observe(command.id);
     state.clock.observe(command.promised);
     state.sequence = Math.max(state.sequence, command.sequence);
     if (executeAt !== undefined) state.clock.observe(executeAt);

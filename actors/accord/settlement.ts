@@ -3,8 +3,10 @@
  * leads a round for a time X that lies a little in the past:
  *
  *  1. Fence: every replica promises, durably, to witness no unknown transaction below X any more,
- *     and names those it knows. After a quorum has promised, a transaction below X that none of
- *     them named can never be decided: every later quorum meets a refusal.
+ *     and names those it knows. After a quorum with enough of the electorate has promised, a
+ *     transaction below X that none of them named can never be decided: a later quorum of votes
+ *     meets a refusal, and a recovery meets enough electors who never voted t0 to rule the fast
+ *     path out. (One fenced replica proves nothing: the fast path may have done without it.)
  *  2. The leader sees to it that all that were named are applied (or invalidated) here; then it has
  *     "settled before X" and sends the list of what executes.
  *  3. Who has applied the whole list has settled before X as well. What is not in it, and below X,
@@ -157,7 +159,7 @@ export class Settlement {
     const { nowMs, limits, clock, topology, self } = state;
     const round = this.#round;
     if (round !== undefined) {
-      if (population(round.promised) >= topology.quorums.slow) this.#settleRound(round);
+      if (this.#closed(round.promised)) this.#settleRound(round);
       else if (nowMs - round.startedMs > 4 * limits.settleEveryMs) this.#round = undefined;
       return;
     }
@@ -173,6 +175,13 @@ export class Settlement {
     state.trace('settlement round');
     for (const peer of state.peers) state.send(peer, { type: 'Fence', before, base });
     this.#fence(self, { type: 'Fence', before, base });
+  }
+
+  /** Nobody can be told that a transaction which these have not named was decided. */
+  #closed(promised: number): boolean {
+    const { topology } = this.#state;
+    const { slow, fenceElectors } = topology.quorums;
+    return population(promised) >= slow && topology.electors(promised) >= fenceElectors;
   }
 
   #fence(from: number, message: Fence): void {
@@ -344,9 +353,22 @@ export class Settlement {
     }
     if (compare(forgotten, state.forgottenBefore) <= 0) return;
     state.forgottenBefore = forgotten;
+    // The log may go below the oldest record of a transaction: what else must be found again at
+    // a start is written once more, above that.
+    state.persist({ type: 'ClockLimit', limitUs: state.clock.limitUs }, false);
+    state.persist({ type: 'Fenced', before: state.fence }, false);
+    state.persist({ type: 'SettledBefore', before: state.settledBefore }, false);
     state.persist({ type: 'ForgottenBefore', before: forgotten }, false);
-    const oldest = state.commands.values().next().value;
-    state.effects.push({ type: 'LogNeeded', fromLsn: oldest?.firstLsn ?? 0 });
+    state.effects.push({ type: 'LogNeeded', fromLsn: this.#oldestLsn() });
+  }
+
+  /** 0 while none is known: records without an LSN yet are not durable, so they lie above. */
+  #oldestLsn(): number {
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { firstLsn } of this.#state.commands.values()) {
+      if (firstLsn > 0 && firstLsn < oldest) oldest = firstLsn;
+    }
+    return oldest === Number.POSITIVE_INFINITY ? 0 : oldest;
   }
 
   #forgettable(command: Command, everywhere: Timestamp): boolean {

@@ -17,6 +17,11 @@ export interface QuorumSizes {
   readonly fast: number;
   /** More electorate members than this without a vote for t0: no fast path any more. E - F. */
   readonly fastRejectsMax: number;
+  /**
+   * Electorate members among a fence's quorum, E - F + f + 1: so many that every recovery meets
+   * enough of them, without a vote for t0, to rule the fast path out.
+   */
+  readonly fenceElectors: number;
 }
 
 /** `replicas` = N, `electorate` = E; needs N - f <= E <= N. */
@@ -29,7 +34,8 @@ export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
     );
   }
   const fast = Math.floor((electorate + failures) / 2) + 1;
-  return { failures, slow, fast, fastRejectsMax: electorate - fast };
+  const fastRejectsMax = electorate - fast;
+  return { failures, slow, fast, fastRejectsMax, fenceElectors: fastRejectsMax + failures + 1 };
 }
 
 export class Topology {

@@ -1,48 +1,26 @@
 /**
  * A cluster of pure replicas and coordinators under one seed: loss, repetition, reordering, stalls,
- * crashes with loss of unsynced log records, restarts. No actors and no files: thousands of
- * schedules a minute. What it finds is the protocol's own fault.
+ * slow disks, crashes with loss of unsynced log records, restarts with clocks that go back. No
+ * actors and no files: thousands of schedules a minute. What it finds is the protocol's own fault.
  */
-import { Coordinator } from '../../actors/accord/coordinator.ts';
 import type { Execution } from '../../actors/accord/effects.ts';
-import { encodeFootprint, footprintOf } from '../../actors/accord/footprint.ts';
-import { HybridClock } from '../../actors/accord/hybrid-clock.ts';
-import { decodeRecord, encodeRecord, type JournalRecord } from '../../actors/accord/journal.ts';
-import type { AccordMessage } from '../../actors/accord/messages.ts';
+import {
+  encodeFootprint,
+  type Footprint,
+  footprintOf,
+  meets,
+  WHOLE_STORE,
+} from '../../actors/accord/footprint.ts';
+import type { JournalRecord } from '../../actors/accord/journal.ts';
 import { isForCoordinator } from '../../actors/accord/messages.ts';
-import { Replica, type ReplicaMessage } from '../../actors/accord/replica.ts';
-import { compare, keyOf, type Timestamp } from '../../actors/accord/timestamp.ts';
+import type { ReplicaMessage } from '../../actors/accord/replica.ts';
+import { Status } from '../../actors/accord/status.ts';
+import { compare, keyOf, type TxnId } from '../../actors/accord/timestamp.ts';
 import { Topology } from '../../actors/accord/topology.ts';
-
-export interface Knobs {
-  readonly nodes: number;
-  readonly electorate: number;
-  readonly slots: number;
-  readonly slotsPerTransaction: number;
-  readonly transactions: number;
-  readonly lossRate: number;
-  readonly duplicateRate: number;
-  readonly stallRate: number;
-  readonly stallMsMax: number;
-  readonly crashRate: number;
-  readonly readRate: number;
-  readonly skewMs: number;
-}
-
-export const STANDARD: Knobs = {
-  nodes: 3,
-  electorate: 3,
-  slots: 3,
-  slotsPerTransaction: 2,
-  transactions: 24,
-  lossRate: 0.05,
-  duplicateRate: 0.05,
-  stallRate: 0.05,
-  stallMsMax: 3_000,
-  crashRate: 0.02,
-  readRate: 0.3,
-  skewMs: 5,
-};
+import { EventQueue } from './event-queue.ts';
+import type { Knobs } from './knobs.ts';
+import { ProtocolInvariants, ProtocolViolation } from './protocol-invariants.ts';
+import { SimulatedNode } from './simulated-node.ts';
 
 /** mulberry32: small, fast, good enough to choose schedules. */
 export function seeded(seed: number): () => number {
@@ -56,13 +34,8 @@ export function seeded(seed: number): () => number {
   };
 }
 
-interface LoggedRecord {
-  readonly lsn: number;
-  readonly type: number;
-  readonly payload: Uint8Array;
-}
-
-export interface ClientOperation {
+interface ClientOperation {
+  readonly id: TxnId;
   readonly key: string;
   readonly slots: readonly number[];
   readonly startedMs: number;
@@ -79,55 +52,33 @@ interface ReadOperation {
   endedMs: number | undefined;
 }
 
-export class ProtocolViolation extends Error {}
-
-class SimulatedNode {
-  replica!: Replica;
-  coordinator!: Coordinator;
-  clock!: HybridClock;
-  up = false;
-  incarnation = 0;
-  records: LoggedRecord[] = [];
-  lsn = 0;
-  durableLsn = 0;
-  syncing = false;
-  gated: Array<{ lsn: number; to: number; message: AccordMessage }> = [];
-  applied: Execution[] = [];
-  /** What the engine holds: survives a crash. */
-  flushed: Execution[] = [];
-  readonly skewUs: number;
-  readonly id: number;
-
-  constructor(id: number, skewUs: number) {
-    this.id = id;
-    this.skewUs = skewUs;
-  }
-}
+/** In the body of a transaction over the whole store. */
+const EVERY_SLOT = 255;
+/** After the chaos everything must be decided within this time. */
+const SETTLE_MS = 30_000;
+const TICK_MS = 40;
 
 export class ProtocolCluster {
   readonly topology: Topology;
+  readonly invariants: ProtocolInvariants;
   readonly nodes = new Map<number, SimulatedNode>();
   readonly operations = new Map<string, ClientOperation>();
   readonly reads: ReadOperation[] = [];
   readonly counts: Record<string, number> = {};
   readonly knobs: Knobs;
   readonly random: () => number;
-  nowMs = 1_000;
   chaos = true;
-  /** Observer of every effect, for invariants. */
-  #queue: Array<{ at: number; order: number; run: () => void }> = [];
-  #order = 0;
+  readonly #queue = new EventQueue(1_000);
   #readToken = 0;
   readonly #readsByToken = new Map<string, ReadOperation>();
-  readonly #decided = new Map<string, Timestamp>();
   readonly #stalledUntil = new Map<string, number>();
-  readonly #minted = new Set<string>();
 
   constructor(seed: number, knobs: Knobs) {
     this.knobs = knobs;
     this.random = seeded(seed);
     const members = Array.from({ length: knobs.nodes }, (_, index) => index + 1);
     this.topology = new Topology(1, members, members.slice(0, knobs.electorate));
+    this.invariants = new ProtocolInvariants(this.topology);
     for (const id of members) {
       const skewUs = Math.round((this.random() - 0.5) * 2_000 * knobs.skewMs);
       const node = new SimulatedNode(id, skewUs);
@@ -136,73 +87,22 @@ export class ProtocolCluster {
     }
   }
 
+  get nowMs(): number {
+    return this.#queue.nowMs;
+  }
+
   #count(what: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
   }
 
-  at(delayMs: number, run: () => void): void {
-    this.#order += 1;
-    const event = { at: this.nowMs + delayMs, order: this.#order, run };
-    // Binary heap by (at, order).
-    const heap = this.#queue;
-    heap.push(event);
-    let child = heap.length - 1;
-    while (child > 0) {
-      const parent = (child - 1) >> 1;
-      if (!before(heap[child], heap[parent])) break;
-      [heap[child], heap[parent]] = [heap[parent] as never, heap[child] as never];
-      child = parent;
-    }
-  }
-
-  #next(): (() => void) | undefined {
-    const heap = this.#queue;
-    const top = heap[0];
-    if (top === undefined) return undefined;
-    const last = heap.pop();
-    if (heap.length > 0 && last !== undefined) {
-      heap[0] = last;
-      let parent = 0;
-      for (;;) {
-        let least = parent;
-        for (const child of [2 * parent + 1, 2 * parent + 2]) {
-          if (child < heap.length && before(heap[child], heap[least])) least = child;
-        }
-        if (least === parent) break;
-        [heap[least], heap[parent]] = [heap[parent] as never, heap[least] as never];
-        parent = least;
-      }
-    }
-    this.nowMs = top.at;
-    return top.run;
-  }
-
-  run(untilMs: number): void {
-    while ((this.#queue[0]?.at ?? Infinity) <= untilMs) this.#next()?.();
-    this.nowMs = untilMs;
-  }
+  // ---- nodes ------------------------------------------------------------------------------
 
   #start(node: SimulatedNode): void {
-    node.incarnation += 1;
-    node.up = true;
-    const { topology, random } = this;
-    const nowUs = () => Math.round(this.nowMs * 1_000) + node.skewUs + 1_700_000_000_000_000;
-    const clock = new HybridClock({ node: node.id, epoch: 1, nowUs, reserveUs: 3_000_000 });
-    node.clock = clock;
-    node.replica = new Replica({ self: node.id, topology, clock, random });
-    node.coordinator = new Coordinator({ self: node.id, topology, clock });
-    node.gated = [];
-    node.syncing = false;
-    node.applied = [...node.flushed];
-    for (const { type, payload, lsn } of node.records) {
-      node.replica.restore(decodeRecord(type, payload), lsn);
-    }
-    node.lsn = node.records.at(-1)?.lsn ?? 0;
-    node.durableLsn = node.lsn;
-    node.replica.restored(node.flushed.at(-1)?.sequence ?? 0, this.nowMs);
+    node.start(this.topology, () => this.nowMs, this.random, this.knobs);
     this.#reserve(node);
     // The reservation is synced before anything is said.
     node.durableLsn = node.lsn;
+    this.invariants.restarted(node.replica);
     this.#perform(node);
     this.#tick(node, node.incarnation);
   }
@@ -210,21 +110,18 @@ export class ProtocolCluster {
   #reserve(node: SimulatedNode): void {
     const limitUs = node.clock.nextReservation();
     if (limitUs === undefined) return;
-    const lsn = this.#append(node, { type: 'ClockLimit', limitUs });
+    const lsn = node.append({ type: 'ClockLimit', limitUs });
     const { incarnation } = node;
-    this.at(this.random() * 3, () => {
+    const durable = (): void => {
       if (!node.up || node.incarnation !== incarnation) return;
-      this.#synced(node, lsn);
+      if (node.durableLsn < lsn) return this.#queue.after(1, durable);
       node.clock.reservationDurable(limitUs);
-    });
-  }
-
-  #append(node: SimulatedNode, record: JournalRecord): number {
-    const { type, parts } = encodeRecord(record);
-    const payload = Buffer.concat(parts);
-    node.lsn += 1;
-    node.records.push({ lsn: node.lsn, type, payload });
-    return node.lsn;
+      const { held } = node;
+      node.held = [];
+      for (const { to, message } of held) this.#leave(node, to, message);
+    };
+    this.#sync(node);
+    this.#queue.after(0.2, durable);
   }
 
   #tick(node: SimulatedNode, incarnation: number): void {
@@ -232,35 +129,32 @@ export class ProtocolCluster {
     this.#reserve(node);
     node.replica.tick(this.nowMs);
     node.coordinator.tick(this.nowMs);
-    if (this.random() < 0.05) this.#flush(node);
+    if (this.random() < this.knobs.flushRate) node.flush();
+    if (this.chaos && this.random() < this.knobs.meddleRate) this.#meddle(node);
     this.#perform(node);
-    this.at(40 + 20 * this.random(), () => this.#tick(node, incarnation));
+    this.#queue.after(TICK_MS * (0.5 + this.random()), () => this.#tick(node, incarnation));
   }
 
-  /** The engine takes what has been applied, as far as the log knows the order durably. */
-  #flush(node: SimulatedNode): void {
-    const durable = new Set<number>();
-    for (const { lsn, type, payload } of node.records) {
-      if (lsn > node.durableLsn || type !== 8) continue;
-      const record = decodeRecord(type, payload);
-      if (record.type === 'Applied') durable.add(record.sequence);
-    }
-    const from = node.flushed.length;
-    for (let at = from; at < node.applied.length; at += 1) {
-      const execution = node.applied[at] as Execution;
-      if (!durable.has(execution.sequence)) break;
-      node.flushed.push(execution);
-    }
-    node.replica.state.flushedSequence = node.flushed.at(-1)?.sequence ?? 0;
+  /** Recovers what may well be under way. */
+  #meddle(node: SimulatedNode): void {
+    const open = [...this.operations.values()].slice(-6);
+    const operation = open[Math.floor(this.random() * open.length)];
+    if (operation === undefined || !node.clock.covered) return;
+    const command = node.replica.state.find(operation.id);
+    if (command !== undefined && command.status >= Status.Stable) return;
+    if (command === undefined && node.replica.state.isForgotten(operation.id)) return;
+    const definition = command?.definition && {
+      slots: encodeFootprint(command.definition.footprint),
+      body: command.definition.body,
+    };
+    this.#count('meddle');
+    node.coordinator.recover(operation.id, definition, this.nowMs);
   }
 
   crash(node: SimulatedNode): void {
     if (!node.up) return;
     this.#count('crash');
-    node.up = false;
-    // A random part of what was not synced survives.
-    const kept = node.durableLsn + Math.floor(this.random() * (node.lsn - node.durableLsn + 1));
-    node.records = node.records.filter(({ lsn }) => lsn <= kept);
+    node.cut(this.random());
     for (const peer of this.nodes.values()) {
       if (peer === node || !peer.up) continue;
       peer.coordinator.peerDown(node.id, this.nowMs);
@@ -272,6 +166,7 @@ export class ProtocolCluster {
 
   restart(node: SimulatedNode): void {
     if (node.up) return;
+    node.skewUs -= Math.round(1_000 * this.knobs.stepBackMs * this.random());
     this.#start(node);
     for (const peer of this.nodes.values()) {
       if (peer === node) continue;
@@ -288,6 +183,8 @@ export class ProtocolCluster {
     this.#perform(node);
   }
 
+  // ---- effects ----------------------------------------------------------------------------
+
   /** Performs effects until none is left; returns through the queue for everything that takes time. */
   #perform(node: SimulatedNode): void {
     for (;;) {
@@ -296,39 +193,32 @@ export class ProtocolCluster {
       if (coordinated.length + replicated.length === 0) return;
       for (const effect of coordinated) {
         if (!node.up) return;
-        if (effect.type === 'Send') this.#send(node, effect.to, effect.message);
-        else this.#count(effect.path);
+        if (effect.type === 'Send') this.#leave(node, effect.to, effect.message);
+        else if (effect.type === 'Concluded') this.#count(`recovery: ${effect.conclusion}`);
+        else {
+          this.#count(effect.path);
+          if (effect.path === 'fast') this.invariants.fast(effect.id);
+        }
       }
       for (const effect of replicated) {
         if (!node.up) return;
         switch (effect.type) {
           case 'Send':
-            this.#send(node, effect.to, effect.message);
+            this.#leave(node, effect.to, effect.message);
             break;
           case 'Reply':
             node.gated.push({ lsn: node.lsn, to: effect.to, message: effect.message });
             this.#release(node);
             break;
-          case 'Persist': {
-            const lsn = this.#append(node, effect.record);
-            if (!('before' in effect.record) && 'id' in effect.record) {
-              const command = node.replica.state.find(effect.record.id);
-              if (command !== undefined && command.firstLsn === 0) command.firstLsn = lsn;
-            }
-            this.#sync(node);
+          case 'Persist':
+            this.#persist(node, effect.record);
             break;
-          }
           case 'Execute':
             this.#execute(node, effect.execution);
             break;
-          case 'Read': {
-            const read = this.#readsByToken.get(`${node.id}/${node.incarnation}/${effect.token}`);
-            if (read === undefined || read.endedMs !== undefined) break;
-            read.seen = new Set(node.applied.map(({ id }) => keyOf(id)));
-            read.endedMs = this.nowMs;
-            this.#count('read');
+          case 'Read':
+            this.#readDone(node, effect.token);
             break;
-          }
           case 'Refused': {
             const operation = this.operations.get(keyOf(effect.id));
             if (operation !== undefined) operation.refused = true;
@@ -340,6 +230,7 @@ export class ProtocolCluster {
             break;
           case 'LogNeeded':
             this.#count('forget');
+            node.truncations.push({ lsn: node.lsn, fromLsn: effect.fromLsn });
             break;
           case 'Trace':
             break;
@@ -350,61 +241,92 @@ export class ProtocolCluster {
     }
   }
 
+  #persist(node: SimulatedNode, record: JournalRecord): void {
+    const lsn = node.append(record);
+    this.#sync(node);
+    if (record.type === 'SettledBefore') this.invariants.settledUpTo(record.before);
+    if (!('id' in record)) return;
+    const command = node.replica.state.find(record.id);
+    if (command !== undefined && command.firstLsn === 0) command.firstLsn = lsn;
+    if (record.type === 'Stable') {
+      const applied = new Set(node.applied.map(({ id }) => keyOf(id)));
+      this.invariants.becameStable(node.replica, record.id, applied);
+    }
+    this.invariants.stepped(node.replica, record.id);
+  }
+
   #sync(node: SimulatedNode): void {
     if (node.syncing) return;
     node.syncing = true;
     const { incarnation } = node;
     const upTo = node.lsn;
-    this.at(0.2 + 2 * this.random(), () => {
+    const { syncMsMax, syncStallRate, syncStallMsMax } = this.knobs;
+    const stalls = this.chaos && this.random() < syncStallRate;
+    this.#queue.after(0.2 + (stalls ? syncStallMsMax : syncMsMax) * this.random(), () => {
       if (!node.up || node.incarnation !== incarnation) return;
       node.syncing = false;
-      this.#synced(node, Math.max(upTo, node.durableLsn));
+      node.durableLsn = Math.max(upTo, node.durableLsn);
+      this.#release(node);
       if (node.lsn > node.durableLsn) this.#sync(node);
       this.#perform(node);
     });
   }
 
-  #synced(node: SimulatedNode, lsn: number): void {
-    node.durableLsn = Math.max(node.durableLsn, lsn);
-    this.#release(node);
-  }
-
   #release(node: SimulatedNode): void {
     while ((node.gated[0]?.lsn ?? Infinity) <= node.durableLsn) {
       const reply = node.gated.shift();
-      if (reply !== undefined) this.#send(node, reply.to, reply.message);
+      if (reply !== undefined) this.#leave(node, reply.to, reply.message);
+    }
+    while ((node.truncations[0]?.lsn ?? Infinity) <= node.durableLsn) {
+      const { fromLsn } = node.truncations.shift() ?? { fromLsn: 0 };
+      node.records = node.records.filter(({ lsn }) => lsn >= fromLsn);
     }
   }
 
-  #send(from: SimulatedNode, to: number, message: ReplicaMessage): void {
-    const local = to === from.id;
-    if (!local && this.chaos && this.random() < this.knobs.lossRate) return;
-    const copies = !local && this.chaos && this.random() < this.knobs.duplicateRate ? 2 : 1;
-    for (let copy = 0; copy < copies; copy += 1) this.#deliver(from, to, message);
+  // ---- the network ------------------------------------------------------------------------
+
+  #leave(from: SimulatedNode, to: number, message: ReplicaMessage): void {
+    if (to !== from.id && !from.clock.covered) {
+      from.held.push({ to, message });
+      return;
+    }
+    this.invariants.left(from.id, message);
+    const { lossRate, duplicateRate, crashRate } = this.knobs;
+    if (to === from.id) return this.#deliver(from, to, message, 0.01);
+    const lost = this.chaos && this.random() < lossRate;
+    if (!lost) this.#deliver(from, to, message, this.#delay(from.id, to));
+    if (this.chaos && this.random() < duplicateRate) {
+      const later = this.#delay(from.id, to) + this.random() * this.knobs.replayMsMax;
+      this.#deliver(from, to, message, later);
+    }
     // A crash right after a send is where recovery bugs live.
-    if (!local && this.chaos && this.random() < this.knobs.crashRate) this.#crashSoon(from);
+    if (this.chaos && this.random() < crashRate) this.#crashSoon(from);
+  }
+
+  #delay(from: number, to: number): number {
+    const delay = 0.1 + 2 * this.random();
+    if (!this.chaos) return delay;
+    const link = `${from}>${to}`;
+    if (this.random() < this.knobs.stallRate) {
+      this.#stalledUntil.set(link, this.nowMs + this.knobs.stallMsMax * this.random() ** 2);
+    }
+    const stalled = Math.max(0, (this.#stalledUntil.get(link) ?? 0) - this.nowMs);
+    return delay + stalled * this.random();
   }
 
   #crashSoon(node: SimulatedNode): void {
     const down = [...this.nodes.values()].filter((other) => !other.up).length;
     if (down >= this.topology.quorums.failures || !node.up) return;
     this.crash(node);
-    this.at(50 + 3_000 * this.random(), () => this.restart(node));
+    this.#queue.after(10 + this.knobs.downMsMax * this.random(), () => this.restart(node));
   }
 
-  #deliver(from: SimulatedNode, to: number, message: ReplicaMessage): void {
+  #deliver(from: SimulatedNode, to: number, message: ReplicaMessage, delayMs: number): void {
     const target = this.nodes.get(to);
     if (target === undefined) return;
-    const link = `${from.id}>${to}`;
-    let delay = from.id === to ? 0.01 : 0.1 + 2 * this.random();
-    if (this.chaos && from.id !== to) {
-      if (this.random() < this.knobs.stallRate) {
-        this.#stalledUntil.set(link, this.nowMs + this.knobs.stallMsMax * this.random() ** 2);
-      }
-      delay += Math.max(0, (this.#stalledUntil.get(link) ?? 0) - this.nowMs) * this.random();
-    }
-    const { incarnation } = from.id === to ? target : { incarnation: undefined };
-    this.at(delay, () => {
+    // Inside a node nothing outlives the incarnation.
+    const incarnation = from === target ? target.incarnation : undefined;
+    this.#queue.after(delayMs, () => {
       if (!target.up || (incarnation !== undefined && incarnation !== target.incarnation)) return;
       if (isForCoordinator(message)) target.coordinator.handle(from.id, message, this.nowMs);
       else target.replica.handle(from.id, message, this.nowMs);
@@ -412,26 +334,28 @@ export class ProtocolCluster {
     });
   }
 
+  // ---- executions -------------------------------------------------------------------------
+
   #execute(node: SimulatedNode, execution: Execution): void {
     const key = keyOf(execution.id);
-    const known = this.#decided.get(key);
+    const known = this.invariants.decidedAt(key);
     if (known !== undefined && compare(known, execution.executeAt) !== 0) {
       throw new ProtocolViolation(`${key} executes at two times`);
     }
-    this.#decided.set(key, execution.executeAt);
     const expected = (node.applied.at(-1)?.sequence ?? 0) + 1;
     if (execution.sequence !== expected) {
       throw new ProtocolViolation(
         `node ${node.id}: sequence ${execution.sequence}, not ${expected}`,
       );
     }
+    this.invariants.executed(node.replica, execution);
     const slots = slotsOf(execution);
     for (const earlier of node.applied) {
       if (keyOf(earlier.id) === key) throw new ProtocolViolation(`${key} applied twice`);
-      const conflict = slotsOf(earlier).some((slot) => slots.includes(slot));
+      const conflict = share(slotsOf(earlier), slots);
       if (conflict && compare(earlier.executeAt, execution.executeAt) > 0) {
         throw new ProtocolViolation(
-          `node ${node.id} applies ${key} after ${keyOf(earlier.id)}, which executes later`,
+          `I10: node ${node.id} applies ${key} after ${keyOf(earlier.id)}, which executes later`,
         );
       }
     }
@@ -442,16 +366,26 @@ export class ProtocolCluster {
       throw new ProtocolViolation(`${key} was refused, but executes`);
   }
 
+  #readDone(node: SimulatedNode, token: number): void {
+    const read = this.#readsByToken.get(`${node.id}/${node.incarnation}/${token}`);
+    if (read === undefined || read.endedMs !== undefined) return;
+    read.seen = new Set(node.applied.map(({ id }) => keyOf(id)));
+    read.endedMs = this.nowMs;
+    this.#count('read');
+  }
+
+  // ---- load -------------------------------------------------------------------------------
+
   /** Begins a write at a node; slots are chosen from a few, so that they meet. */
   write(node: SimulatedNode): void {
-    const slots = this.#chooseSlots();
-    const body = Uint8Array.from(slots);
-    const id = node.coordinator.propose(footprintOf(slots), body, this.nowMs);
+    const whole = this.random() < this.knobs.wholeStoreRate;
+    const slots = whole ? [EVERY_SLOT] : this.#chooseSlots();
+    const footprint: Footprint = whole ? WHOLE_STORE : footprintOf(slots);
+    const id = node.coordinator.propose(footprint, Uint8Array.from(slots), this.nowMs);
+    this.invariants.minted(id);
     const key = keyOf(id);
-    if (this.#minted.has(key)) throw new ProtocolViolation(`${key} was minted twice`);
-    this.#minted.add(key);
     const started = { startedMs: this.nowMs, endedMs: undefined, refused: false };
-    this.operations.set(key, { key, slots, ...started });
+    this.operations.set(key, { id, key, slots, ...started });
     this.#perform(node);
   }
 
@@ -481,25 +415,42 @@ export class ProtocolCluster {
   live(): void {
     const { knobs } = this;
     for (let count = 0; count < knobs.transactions; count += 1) {
-      // Bursts: several writers on the same slots at nearly the same time.
-      const at = Math.floor(count / 4) * 300 * this.random() + 3 * this.random();
-      this.at(at, () => {
-        const up = [...this.nodes.values()].filter((node) => node.up && node.clock.covered);
-        const node = up[Math.floor(this.random() * up.length)];
-        if (node === undefined) return;
-        if (this.random() < knobs.readRate) this.read(node);
-        else this.write(node);
-      });
+      const gaps = Math.floor(count / knobs.burst) * knobs.burstGapMs;
+      this.#queue.after(20 + gaps * this.random() + 3 * this.random(), () => this.#operate());
     }
-    this.run(this.nowMs + 6_000);
+    this.#queue.runUntil(this.nowMs + knobs.chaosMs);
     this.chaos = false;
     for (const node of this.nodes.values()) this.restart(node);
-    this.run(this.nowMs + 30_000);
+    const until = this.nowMs + SETTLE_MS;
+    do this.#queue.runUntil(this.nowMs + 400);
+    while (!this.#quiet() && this.nowMs < until);
     this.check();
   }
 
+  #operate(): void {
+    const up = [...this.nodes.values()].filter((node) => node.up);
+    const node = up[Math.floor(this.random() * up.length)];
+    if (node === undefined) return;
+    if (this.random() < this.knobs.readRate) this.read(node);
+    else this.write(node);
+  }
+
+  #quiet(): boolean {
+    const [first, ...rest] = [...this.nodes.values()];
+    const length = first?.applied.length;
+    if (first === undefined || first.replica.state.unsettled.size > 0) return false;
+    return rest.every(
+      (node) => node.replica.state.unsettled.size === 0 && node.applied.length === length,
+    );
+  }
+
+  // ---- verdict ----------------------------------------------------------------------------
+
   check(): void {
     this.#checkDecided();
+    this.invariants.checkDependencies(
+      (a, b) => a !== undefined && b !== undefined && meets(a.footprint, b.footprint),
+    );
     this.#checkRealTime();
     this.#checkReads();
   }
@@ -512,7 +463,7 @@ export class ProtocolCluster {
     for (const { node, applied } of views) {
       for (const command of node.replica.state.unsettled) {
         throw new ProtocolViolation(
-          `node ${node.id}: ${command.key} is still undecided (status ${command.status}, ` +
+          `I18: node ${node.id}: ${command.key} is still undecided (status ${command.status}, ` +
             `promised ${keyOf(command.promised)}, waiting on ${command.waitingOn})`,
         );
       }
@@ -530,14 +481,14 @@ export class ProtocolCluster {
 
   /** Acknowledged before another began, on a common slot: executes before it. */
   #checkRealTime(): void {
-    const done = [...this.operations.values()].filter((o) => this.#decided.has(o.key));
+    const done = [...this.operations.values()].flatMap((operation) => {
+      const at = this.invariants.decidedAt(operation.key);
+      return at === undefined ? [] : [{ ...operation, at }];
+    });
     for (const a of done) {
       for (const b of done) {
         if (a.endedMs === undefined || a.endedMs >= b.startedMs) continue;
-        if (!a.slots.some((slot) => b.slots.includes(slot))) continue;
-        const first = this.#decided.get(a.key);
-        const second = this.#decided.get(b.key);
-        if (first !== undefined && second !== undefined && compare(first, second) > 0) {
+        if (share(a.slots, b.slots) && compare(a.at, b.at) > 0) {
           throw new ProtocolViolation(`${b.key} executes before ${a.key}, acknowledged earlier`);
         }
       }
@@ -546,23 +497,21 @@ export class ProtocolCluster {
 
   /** A read sees every write on its slots that was acknowledged, or seen by a read, before it. */
   #checkReads(): void {
+    const touches = (key: string, slots: readonly number[]): boolean =>
+      share(this.operations.get(key)?.slots ?? [], slots);
     for (const read of this.reads) {
       if (read.seen === undefined) continue;
-      const must = (key: string): boolean => {
-        const slots = this.operations.get(key)?.slots ?? [];
-        return slots.some((slot) => read.slots.includes(slot));
-      };
-      for (const operation of this.operations.values()) {
-        if (operation.endedMs === undefined || operation.endedMs >= read.startedMs) continue;
-        if (must(operation.key) && !read.seen.has(operation.key)) {
-          throw new ProtocolViolation(`a read at node ${read.node} misses ${operation.key}`);
+      for (const { key, endedMs } of this.operations.values()) {
+        if (endedMs === undefined || endedMs >= read.startedMs) continue;
+        if (touches(key, read.slots) && !read.seen.has(key)) {
+          throw new ProtocolViolation(`a read at node ${read.node} misses ${key}`);
         }
       }
       for (const earlier of this.reads) {
         if (earlier.endedMs === undefined || earlier.endedMs >= read.startedMs) continue;
+        if (!share(earlier.slots, read.slots)) continue;
         for (const key of earlier.seen ?? []) {
-          const shared = earlier.slots.some((slot) => read.slots.includes(slot));
-          if (shared && must(key) && !read.seen.has(key)) {
+          if (touches(key, read.slots) && !read.seen.has(key)) {
             throw new ProtocolViolation(`a read at node ${read.node} misses ${key}, read before`);
           }
         }
@@ -571,15 +520,12 @@ export class ProtocolCluster {
   }
 }
 
-function before(
-  a: { at: number; order: number } | undefined,
-  b: { at: number; order: number } | undefined,
-): boolean {
-  if (a === undefined || b === undefined) return false;
-  return a.at < b.at || (a.at === b.at && a.order < b.order);
+/** In this model the body is the list of slots. */
+function slotsOf(execution: Execution): readonly number[] {
+  return [...execution.body];
 }
 
-/** In this model the body is the list of slots. */
-function slotsOf(execution: Execution): number[] {
-  return [...execution.body];
+function share(a: readonly number[], b: readonly number[]): boolean {
+  if (a.includes(EVERY_SLOT) || b.includes(EVERY_SLOT)) return true;
+  return a.some((slot) => b.includes(slot));
 }

@@ -1,0 +1,111 @@
+/**
+ * One node of the protocol cluster: the pure replica and coordinator, a log of which a crash keeps
+ * what was synced (and a random part of the rest), and an engine that survives.
+ */
+import { Coordinator, type CoordinatorLimits } from '../../actors/accord/coordinator.ts';
+import type { Execution } from '../../actors/accord/effects.ts';
+import { HybridClock } from '../../actors/accord/hybrid-clock.ts';
+import { decodeRecord, encodeRecord, type JournalRecord } from '../../actors/accord/journal.ts';
+import { Replica, type ReplicaMessage } from '../../actors/accord/replica.ts';
+import type { ReplicaLimits } from '../../actors/accord/replica-state.ts';
+import type { Topology } from '../../actors/accord/topology.ts';
+
+export interface LoggedRecord {
+  readonly lsn: number;
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+interface Gated {
+  readonly lsn: number;
+  readonly to: number;
+  readonly message: ReplicaMessage;
+}
+
+const WALL_START_US = 1_700_000_000_000_000;
+const RESERVE_US = 3_000_000;
+
+export class SimulatedNode {
+  readonly id: number;
+  /** How far the wall clock is off. */
+  skewUs: number;
+  replica!: Replica;
+  coordinator!: Coordinator;
+  clock!: HybridClock;
+  up = false;
+  incarnation = 0;
+  records: LoggedRecord[] = [];
+  lsn = 0;
+  durableLsn = 0;
+  syncing = false;
+  /** Replies that wait for the log. */
+  gated: Gated[] = [];
+  /** Messages to peers that wait for a reservation of the clock. */
+  held: Array<{ to: number; message: ReplicaMessage }> = [];
+  /** Truncations that wait for the log. */
+  truncations: Array<{ lsn: number; fromLsn: number }> = [];
+  applied: Execution[] = [];
+  /** What the engine holds: survives a crash. */
+  flushed: Execution[] = [];
+  /** LSN of the record that gave an execution its place. */
+  readonly appliedLsn = new Map<number, number>();
+
+  constructor(id: number, skewUs: number) {
+    this.id = id;
+    this.skewUs = skewUs;
+  }
+
+  start(
+    topology: Topology,
+    nowMs: () => number,
+    random: () => number,
+    limits: { replica: Partial<ReplicaLimits>; coordinator: Partial<CoordinatorLimits> },
+  ): void {
+    this.incarnation += 1;
+    this.up = true;
+    const nowUs = (): number => Math.round(nowMs() * 1_000) + this.skewUs + WALL_START_US;
+    const clock = new HybridClock({ node: this.id, epoch: 1, nowUs, reserveUs: RESERVE_US });
+    const self = this.id;
+    this.clock = clock;
+    this.replica = new Replica({ self, topology, clock, random, limits: limits.replica });
+    this.coordinator = new Coordinator({ self, topology, clock, limits: limits.coordinator });
+    this.gated = [];
+    this.held = [];
+    this.truncations = [];
+    this.syncing = false;
+    this.applied = [...this.flushed];
+    for (const { type, payload, lsn } of this.records) {
+      this.replica.restore(decodeRecord(type, payload), lsn);
+    }
+    this.lsn = Math.max(this.lsn, this.records.at(-1)?.lsn ?? 0);
+    this.durableLsn = this.lsn;
+    this.replica.restored(this.flushed.at(-1)?.sequence ?? 0, nowMs());
+  }
+
+  append(record: JournalRecord): number {
+    const { type, parts } = encodeRecord(record);
+    this.lsn += 1;
+    this.records.push({ lsn: this.lsn, type, payload: Buffer.concat(parts) });
+    if (record.type === 'Applied') this.appliedLsn.set(record.sequence, this.lsn);
+    return this.lsn;
+  }
+
+  /** The engine takes what has been applied, as far as the log knows the order durably. */
+  flush(): void {
+    for (let at = this.flushed.length; at < this.applied.length; at += 1) {
+      const execution = this.applied[at] as Execution;
+      if ((this.appliedLsn.get(execution.sequence) ?? Infinity) > this.durableLsn) break;
+      this.flushed.push(execution);
+    }
+    this.replica.state.flushedSequence = this.flushed.at(-1)?.sequence ?? 0;
+  }
+
+  /** Power is cut: `keep` (0 to 1) of what was not synced survives. */
+  cut(keep: number): void {
+    this.up = false;
+    const kept = this.durableLsn + Math.floor(keep * (this.lsn - this.durableLsn + 1));
+    this.records = this.records.filter(({ lsn }) => lsn <= kept);
+    this.lsn = kept;
+    for (const [sequence, lsn] of this.appliedLsn) if (lsn > kept) this.appliedLsn.delete(sequence);
+  }
+}
