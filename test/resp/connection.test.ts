@@ -365,6 +365,17 @@ describe('back-pressure', () => {
     expect(client.socket.destroyed).toBe(true);
   });
 
+  it('counts what a MULTI block answers locally', () => {
+    const harness = new Harness({ outputBytesMax: 1100 });
+    const client = harness.client();
+    const echoes = array('ECHO', 'x'.repeat(100)).repeat(9);
+    client.ask(request('MULTI') + echoes + request('EXEC'));
+    expect(client.socket.destroyed).toBe(false);
+    client.ask(request('MULTI') + echoes + array('ECHO', 'x') + echoes + request('EXEC'));
+    expect(client.socket.destroyed).toBe(true);
+    expect(harness.gateway.counters.outputLimitDisconnects).toBe(1);
+  });
+
   it('spreads large local replies over turns', () => {
     const harness = new Harness({ localReplyBytesMax: 1000 });
     const client = harness.client();
@@ -400,6 +411,23 @@ describe('deadlines', () => {
       expect(client.ask('NG\r\n')).toBe('+PONG\r\n');
     }
     expect(client.socket.destroyed).toBe(false);
+  });
+
+  it('waits for a client that still reads its last replies, and for no other', () => {
+    const harness = new Harness();
+    const [reader, sleeper] = [harness.client(), harness.client()];
+    for (const client of [reader, sleeper]) {
+      client.socket.slow = true;
+      client.ask(request('ECHO 0123456789', 'QUIT'));
+      expect(client.socket.ended).toBe(true);
+    }
+    for (let second = 0; second < 10; second++) {
+      reader.socket.bufferedBytes--;
+      harness.tick(1000);
+    }
+    expect([reader.socket.destroyed, sleeper.socket.destroyed]).toEqual([false, true]);
+    for (let second = 0; second < 6; second++) harness.tick(1000);
+    expect(reader.socket.destroyed).toBe(true);
   });
 
   it('closes idle clients only where that is asked for', () => {

@@ -4,7 +4,7 @@ import { ReplyWriter } from '../../transport/resp/encoder.ts';
 import { failureReplies, UnitReplies } from '../../transport/resp/unit-replies.ts';
 
 const local = (text: string): PlanItem => ({ local: Buffer.from(text) });
-const before = (at: number, text: string) => ({ before: at, reply: Buffer.from(text) });
+const localAt = (at: number, text: string) => ({ before: at, reply: Buffer.from(text) });
 
 function unit(count: number, plan: readonly PlanItem[]): CommandUnit {
   return {
@@ -43,13 +43,13 @@ describe('UnitReplies', () => {
     [
       'a block with locals',
       2,
-      [{ exec: 2, locals: [before(0, '+p\r\n'), before(1, '+q\r\n'), before(1, '+r\r\n')] }],
+      [{ exec: 2, locals: [localAt(0, '+p\r\n'), localAt(1, '+q\r\n'), localAt(1, '+r\r\n')] }],
       '*5 +p :0 +q +r :1',
     ],
     [
       "locals at a block's end, then another",
       3,
-      [{ exec: 1, locals: [before(1, '+p\r\n')] }, local('+x\r\n'), { exec: 1 }, 1],
+      [{ exec: 1, locals: [localAt(1, '+p\r\n')] }, local('+x\r\n'), { exec: 1 }, 1],
       '*2 :0 +p +x *1 :1 :2',
     ],
   ])('%s', (_name, count, plan, expected) => {
@@ -75,7 +75,12 @@ describe('UnitReplies', () => {
 
 describe('failureReplies', () => {
   it('answers each command, a block once, and leaves locals', () => {
-    const plan: PlanItem[] = [2, local('+a\r\n'), { exec: 3, locals: [before(0, '+lost\r\n')] }, 1];
+    const plan: PlanItem[] = [
+      2,
+      local('+a\r\n'),
+      { exec: 3, locals: [localAt(0, '+lost\r\n')] },
+      1,
+    ];
     const bytes = failureReplies(unit(6, plan), new ReplyWriter(2), 'TIMEOUT maybe');
     expect(lines(bytes)).toBe('-TIMEOUT maybe -TIMEOUT maybe +a -TIMEOUT maybe -TIMEOUT maybe');
   });

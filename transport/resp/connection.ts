@@ -6,10 +6,13 @@
  */
 import { arityError } from '../../storage/command.ts';
 import { unknownCommandError } from '../../storage/command-table.ts';
+import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';
-import { UnitBuilder, type UnitContent } from './command-batch.ts';
-import type { CommandUnit, ExecLocal } from './command-unit.ts';
+import { UnitBuilder } from './command-batch.ts';
+import type { ExecLocal } from './command-unit.ts';
+import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
+import { ConnectionUnit, type UnitOwner } from './connection-unit.ts';
 import type { ReplyWriter } from './encoder.ts';
 import type { GatewayCore } from './gateway-core.ts';
 import type { GatewayServices, LocalContext } from './local-command.ts';
@@ -20,14 +23,11 @@ import { failureReplies } from './unit-replies.ts';
 
 const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
 const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
-/** After the last reply the client has so long to close its side. */
-const CLOSE_MS_MAX = 5_000;
-const EMPTY = new Uint8Array(0);
 
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
 type ConnectionState = 'open' | 'closing' | 'ended' | 'closed';
 
-export class Connection implements LocalContext, ClientView {
+export class Connection implements LocalContext, ClientView, UnitOwner {
   readonly client: ClientState;
   inExec = false;
   readonly #core: GatewayCore;
@@ -39,8 +39,7 @@ export class Connection implements LocalContext, ClientView {
   #state: ConnectionState = 'open';
   #multi: MultiBlock | undefined;
   /** Chunks that came while a unit was under way. */
-  #waiting: Buffer[] = [];
-  #waitingBytes = 0;
+  readonly #waiting = new ByteQueue<Buffer>();
   /** The parser's last request waits for the unit before it. */
   #held = false;
   /** Nothing to parse until more bytes come. */
@@ -52,8 +51,7 @@ export class Connection implements LocalContext, ClientView {
   #refused = false;
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
-  #output: Uint8Array[] = [];
-  #outputBytes = 0;
+  readonly #output = new ByteQueue<Uint8Array>();
   /** The socket has enough; parsing waits for `onDrain`. */
   #outputBlocked = false;
   /** Local commands have written enough for this turn. */
@@ -62,8 +60,7 @@ export class Connection implements LocalContext, ClientView {
   #flushRequested = false;
   #lastRoute: Route | undefined;
   #hadData = false;
-  #partialRequest = -1;
-  #sinceMs = 0;
+  readonly #deadlines: ConnectionDeadlines;
 
   constructor(id: number, socket: ClientSocket, core: GatewayCore) {
     this.#core = core;
@@ -71,6 +68,7 @@ export class Connection implements LocalContext, ClientView {
     this.#out = core.writer;
     this.#parser = new RequestParser(core.limits);
     const nowMs = core.services.clock.monotonicMs();
+    this.#deadlines = new ConnectionDeadlines(core.limits, nowMs);
     this.client = newClientState(id, socket.remoteAddress, socket.localAddress, nowMs);
   }
 
@@ -103,11 +101,11 @@ export class Connection implements LocalContext, ClientView {
   }
 
   get inputBytes(): number {
-    return this.#parser.unparsedBytes + this.#waitingBytes;
+    return this.#parser.unparsedBytes + this.#waiting.bytes;
   }
 
   get outputBytes(): number {
-    return this.#outputBytes + this.#socket.bufferedBytes;
+    return this.#output.bytes + this.#socket.bufferedBytes;
   }
 
   // What the socket says.
@@ -120,7 +118,6 @@ export class Connection implements LocalContext, ClientView {
     this.#hadData = true;
     this.#exhausted = false;
     this.#waiting.push(chunk);
-    this.#waitingBytes += chunk.length;
     this.#pump();
   }
 
@@ -139,10 +136,8 @@ export class Connection implements LocalContext, ClientView {
     if (this.#state === 'closed') return;
     this.#state = 'closed';
     this.#multi = undefined;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#output = [];
-    this.#outputBytes = 0;
+    this.#waiting.clear();
+    this.#output.clear();
     if (this.#refused) this.#unit = undefined;
     this.#core.removed(this);
   }
@@ -172,12 +167,9 @@ export class Connection implements LocalContext, ClientView {
   flush(): void {
     this.#flushRequested = false;
     if (this.#state === 'closed') return;
-    if (this.#output.length > 0) {
-      const bytes = this.#output.length === 1 ? this.#output[0] : Buffer.concat(this.#output);
-      this.#output = [];
-      this.#outputBytes = 0;
+    if (this.#output.bytes > 0) {
       this.counters.writes++;
-      if (!this.#socket.write(bytes ?? EMPTY)) this.#outputBlocked = true;
+      if (!this.#socket.write(this.#output.take())) this.#outputBlocked = true;
     }
     if (this.#turnFull) {
       this.#turnFull = false;
@@ -187,33 +179,26 @@ export class Connection implements LocalContext, ClientView {
     this.#adjustFlow();
   }
 
-  /** Closes what has been silent, or half said, for too long. */
+  /** Closes what has been silent, half said, or half closed for too long. */
   onTick(nowMs: number): void {
-    const limits = this.#core.limits;
-    if (this.#hadData || this.#unit !== undefined) this.client.activeMs = nowMs;
+    const expiry = this.#expiry(nowMs);
+    if (expiry === undefined) return;
+    if (expiry === 'partial') this.counters.partialDisconnects++;
+    if (expiry === 'idle') this.counters.idleDisconnects++;
+    this.kill();
+  }
+
+  #expiry(nowMs: number): Expiry | undefined {
+    const deadlines = this.#deadlines;
+    if (this.#state === 'ended') return deadlines.checkEnded(nowMs, this.#socket.bufferedBytes);
+    const active = this.#hadData || this.#unit !== undefined;
     this.#hadData = false;
-    if (this.#state === 'ended') {
-      if (this.#sinceMs === 0) this.#sinceMs = nowMs;
-      else if (nowMs - this.#sinceMs >= CLOSE_MS_MAX) this.kill();
-      return;
-    }
-    if (this.#exhausted && !this.#paused && this.#parser.unparsedBytes > 0) {
-      if (this.#partialRequest !== this.#parser.requests) {
-        this.#partialRequest = this.#parser.requests;
-        this.#sinceMs = nowMs;
-      } else if (nowMs - this.#sinceMs >= limits.partialRequestMsMax) {
-        this.counters.partialDisconnects++;
-        this.kill();
-        return;
-      }
-    } else {
-      this.#partialRequest = -1;
-    }
-    const idleMs = nowMs - this.client.activeMs;
-    if (limits.idleTimeoutMs > 0 && idleMs >= limits.idleTimeoutMs) {
-      this.counters.idleDisconnects++;
-      this.kill();
-    }
+    if (active) this.client.activeMs = nowMs;
+    const partial = this.#exhausted && !this.#paused && this.#parser.unparsedBytes > 0;
+    return (
+      deadlines.checkPartial(nowMs, partial ? this.#parser.requests : undefined) ??
+      deadlines.checkIdle(nowMs, active)
+    );
   }
 
   // What the coordinator says, through the unit.
@@ -320,12 +305,8 @@ export class Connection implements LocalContext, ClientView {
   }
 
   #refill(): boolean {
-    const waiting = this.#waiting;
-    const chunk = waiting.length === 1 ? waiting[0] : Buffer.concat(waiting);
-    if (chunk === undefined || chunk.length === 0) return false;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
-    this.#parser.feed(chunk);
+    if (this.#waiting.bytes === 0) return false;
+    this.#parser.feed(this.#waiting.take());
     return true;
   }
 
@@ -387,7 +368,7 @@ export class Connection implements LocalContext, ClientView {
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
     local.run(this, this.#texts(), this.#protocolWriter());
-    const bytes = this.#out.length + this.#outputBytes + this.#builder.localBytes;
+    const bytes = this.#out.length + this.#output.bytes + this.#builder.localBytes;
     if (bytes > this.#core.limits.localReplyBytesMax) {
       this.#turnFull = true;
       this.#requestFlush();
@@ -428,11 +409,16 @@ export class Connection implements LocalContext, ClientView {
   }
 
   #runQueued(block: MultiBlock, out: ReplyWriter): ExecLocal[] {
+    const replies: ExecLocal[] = [];
+    let bytes = 0;
     this.inExec = true;
-    const replies = block.locals.map(({ before, command, args }) => {
+    for (const { before, command, args } of block.locals) {
       command.run(this, args, out);
-      return { before, reply: out.take() };
-    });
+      const reply = out.take();
+      replies.push({ before, reply });
+      bytes += reply.length;
+      if (this.#exceedsOutput(bytes)) break;
+    }
     this.inExec = false;
     return replies;
   }
@@ -473,8 +459,8 @@ export class Connection implements LocalContext, ClientView {
 
   #submit(): void {
     this.#placeLocals();
-    const unit = new ConnectionUnit(this, this.#builder.build());
-    unit.discarded = this.#skipReplies;
+    const content = this.#builder.build();
+    const unit = new ConnectionUnit(this, content, this.client.protocol, this.#skipReplies);
     this.#skipReplies = false;
     this.#unit = unit;
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
@@ -490,14 +476,17 @@ export class Connection implements LocalContext, ClientView {
   #send(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.client.replyMode === 'off' || this.#state === 'closed') return;
     this.#output.push(bytes);
-    this.#outputBytes += bytes.length;
     this.counters.bytesOut += bytes.length;
-    if (this.outputBytes > this.#core.limits.outputBytesMax) {
-      this.counters.outputLimitDisconnects++;
-      this.kill();
-      return;
-    }
-    this.#requestFlush();
+    if (!this.#exceedsOutput(0)) this.#requestFlush();
+  }
+
+  /** Whether the client, with so many bytes more, is owed too much; it is then disconnected. */
+  #exceedsOutput(more: number): boolean {
+    if (this.#state === 'closed') return true;
+    if (this.outputBytes + more <= this.#core.limits.outputBytesMax) return false;
+    this.counters.outputLimitDisconnects++;
+    this.kill();
+    return true;
   }
 
   #requestFlush(): void {
@@ -508,12 +497,10 @@ export class Connection implements LocalContext, ClientView {
 
   /** After the last reply: our side is closed, and the client's end is awaited. */
   #finish(): void {
-    const done = this.#unit === undefined && this.#output.length === 0;
+    const done = this.#unit === undefined && this.#output.bytes === 0;
     if (this.#state !== 'closing' || !done) return;
     this.#state = 'ended';
-    this.#sinceMs = 0;
-    this.#waiting = [];
-    this.#waitingBytes = 0;
+    this.#waiting.clear();
     // Unread bytes would turn the close into a reset, which can cost the client the last reply.
     this.#adjustFlow();
     this.#socket.end();
@@ -528,39 +515,5 @@ export class Connection implements LocalContext, ClientView {
     this.#paused = pause;
     if (pause) this.#socket.pause();
     else this.#socket.resume();
-  }
-}
-
-/** The unit of one connection; it outlives the connection where that closes early. */
-class ConnectionUnit implements CommandUnit {
-  readonly bytes: Uint8Array;
-  readonly count: number;
-  readonly readOnly: boolean;
-  readonly wholeStore: boolean;
-  readonly slots: readonly number[];
-  readonly protocol: 2 | 3;
-  readonly plan: CommandUnit['plan'];
-  failed = false;
-  discarded = false;
-  readonly #connection: Connection;
-
-  constructor(connection: Connection, content: UnitContent) {
-    this.#connection = connection;
-    this.bytes = content.bytes;
-    this.count = content.count;
-    this.readOnly = content.readOnly;
-    this.wholeStore = content.wholeStore;
-    this.slots = content.slots;
-    this.protocol = connection.client.protocol;
-    this.plan = content.plan;
-  }
-
-  complete(replies: Uint8Array): void {
-    this.#connection.unitDone(this, replies);
-  }
-
-  fail(line: string): void {
-    this.failed = true;
-    this.#connection.unitDone(this, this.#connection.failureOf(this, line));
   }
 }

@@ -114,6 +114,17 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.#refused = [];
   }
 
+  /** Calls since the last CONFIG RESETSTAT, in families that never grow: labels for metrics. */
+  commandsByFamily(): { reads: number; writes: number; local: number } {
+    const families = { reads: 0, writes: 0, local: 0 };
+    for (const route of this.routes.all()) {
+      if (route.local !== undefined) families.local += route.calls;
+      else if (route.writes) families.writes += route.calls;
+      else families.reads += route.calls;
+    }
+    return families;
+  }
+
   // ClientDirectory.
 
   get size(): number {

@@ -64,8 +64,14 @@ export function describeClient(view: ClientView, nowMs: number): string {
   return fields.map(([name, value]) => `${name}=${value}`).join(' ');
 }
 
+/** Whoever asks is active now, and not only at the next tick. */
+function askedAtMs(context: LocalContext): number {
+  context.client.activeMs = context.services.clock.monotonicMs();
+  return context.client.activeMs;
+}
+
 function list(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
-  const nowMs = context.services.clock.monotonicMs();
+  const nowMs = askedAtMs(context);
   const views = listed(context, args);
   if (typeof views === 'string') return out.error(views);
   out.verbatim(views.map((view) => `${describeClient(view, nowMs)}\n`).join(''));
@@ -183,7 +189,7 @@ export const CLIENT_COMMAND: LocalCommand = withSubcommands({
       arity: 2,
       run(context, _args, out) {
         const view = context.clients.byId(context.client.id);
-        const nowMs = context.services.clock.monotonicMs();
+        const nowMs = askedAtMs(context);
         out.verbatim(view === undefined ? '' : `${describeClient(view, nowMs)}\n`);
       },
     },

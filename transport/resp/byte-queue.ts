@@ -1,0 +1,25 @@
+/** Chunks that wait to be taken as one: a connection's unparsed input, and its unsent output. */
+const EMPTY = Buffer.alloc(0);
+
+export class ByteQueue<T extends Uint8Array> {
+  bytes = 0;
+  #chunks: T[] = [];
+
+  push(chunk: T): void {
+    this.#chunks.push(chunk);
+    this.bytes += chunk.length;
+  }
+
+  /** Everything in order; copied only where there is more than one chunk. */
+  take(): T | Buffer {
+    const [first] = this.#chunks;
+    const all = this.#chunks.length === 1 ? (first ?? EMPTY) : Buffer.concat(this.#chunks);
+    this.clear();
+    return all;
+  }
+
+  clear(): void {
+    this.#chunks = [];
+    this.bytes = 0;
+  }
+}
