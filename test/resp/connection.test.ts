@@ -365,14 +365,19 @@ describe('back-pressure', () => {
     expect(client.socket.destroyed).toBe(true);
   });
 
-  it('counts what a MULTI block answers locally', () => {
-    const harness = new Harness({ outputBytesMax: 1100 });
+  it('runs no more of a MULTI block than its client may be owed', () => {
+    const harness = new Harness({ outputBytesMax: 2000 });
     const client = harness.client();
-    const echoes = array('ECHO', 'x'.repeat(100)).repeat(9);
-    client.ask(request('MULTI') + echoes + request('EXEC'));
+    const block = (count: number): string[] => [
+      'MULTI',
+      ...Array.from({ length: count }, () => 'HOLOSTATS'),
+      'EXEC',
+    ];
+    client.ask(request(...block(50)));
     expect(client.socket.destroyed).toBe(false);
-    client.ask(request('MULTI') + echoes + array('ECHO', 'x') + echoes + request('EXEC'));
+    client.ask(request(...block(150)));
     expect(client.socket.destroyed).toBe(true);
+    expect(harness.statsCalls).toBeLessThan(150);
     expect(harness.gateway.counters.outputLimitDisconnects).toBe(1);
   });
 

@@ -70,6 +70,8 @@ export class Harness {
     { id: 'a'.repeat(40), host: '127.0.0.1', port: 6379, self: true, online: true },
   ];
   replicas = 1;
+  /** Calls of HOLOSTATS. */
+  statsCalls = 0;
   #deferred: (() => void)[] = [];
   #port = 40_000;
 
@@ -85,7 +87,10 @@ export class Harness {
         },
         settings: this.settings,
         info: () => this.info,
-        holoStats: () => 'fast_path.count=1',
+        holoStats: () => {
+          this.statsCalls++;
+          return 'fast_path.count=1';
+        },
         holoMetrics: () => 'holo_up 1\n',
         cluster: () => this.nodes,
         replicasAcknowledged: () => this.replicas,

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { defaultLimits, type RequestLimits } from '../../transport/resp/limits.ts';
 import { FAILED, NEED_MORE, REQUEST, RequestParser } from '../../transport/resp/parser.ts';
 import { array } from './harness.ts';
@@ -147,6 +147,15 @@ describe('request arrays', () => {
     const bytes = Buffer.from(array('SET', 'k', value) + array('PING'), 'latin1');
     const chunks: Buffer[] = [];
     for (let at = 0; at < bytes.length; at += 4096) chunks.push(bytes.subarray(at, at + 4096));
+    const parser = new RequestParser(defaultLimits());
+    const allocations = vi.spyOn(Buffer, 'allocUnsafe');
+    for (const chunk of chunks) {
+      parser.feed(chunk);
+      parser.next();
+    }
+    // Doubling: what has come is not copied again for every piece.
+    expect(allocations.mock.calls.length).toBeLessThan(15);
+    allocations.mockRestore();
     const { requests, error } = parse(chunks);
     expect(error).toBe('');
     expect(requests.map((words) => words.map((word) => word.length))).toEqual([
