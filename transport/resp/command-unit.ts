@@ -13,7 +13,7 @@ export interface CommandUnit {
   readonly readOnly: boolean;
   /** Some command touches keys that cannot be named beforehand (KEYS, FLUSHALL, DBSIZE). */
   readonly wholeStore: boolean;
-  /** Conflict slots of all keys (see `storage/slots.ts`), in order of appearance, repeats allowed. */
+  /** Conflict slots of all keys (`storage/slots.ts`), as they appear, repeats allowed. */
   readonly slots: readonly number[];
   /** 2 or 3. */
   readonly protocol: 2 | 3;

@@ -149,7 +149,7 @@ export class ReplyWriter implements ReplySink {
     this.#at += bytes.length;
   }
 
-  /** One line of a reply. A line break in it would be read as the next reply: it becomes a blank. */
+  /** One line of a reply. A line break in it would begin another reply: it becomes a blank. */
   #line(type: number, line: string): void {
     const length = line.length;
     if (this.#at + length + 3 > this.#slab.length) this.#grow(length + 3);

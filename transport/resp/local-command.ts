@@ -21,7 +21,7 @@ export interface LocalCommand {
   readonly summary: string;
   readonly since: string;
   readonly complexity: string;
-  /** Runs only when everything before it is answered: it changes how replies look, or asks for it. */
+  /** Runs only when all before it is answered: it changes how replies look, or asks for it. */
   readonly afterAll?: boolean;
   /** Runs at once inside a MULTI block instead of being queued. */
   readonly immediate?: boolean;
