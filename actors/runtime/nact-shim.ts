@@ -1,6 +1,6 @@
 /**
  * The only file that imports nact, and all that nact does for us: it runs a turn of an actor in
- * an event-loop turn of its own. One nact actor per incarnation, directly under the nact system,
+ * an event-loop turn of its own, and those that the turn wakes right behind it. One nact actor per incarnation, directly under the nact system,
  * and the only message it ever gets is a constant. Supervision, mailboxes, names, queries and
  * children of nact are not used; what is wrong with them cannot reach us.
  */
@@ -9,6 +9,14 @@ import { dispatch, type Ref, spawn, start, stop } from 'nact';
 import type { Scheduler, TimerHandle, Waker } from './ports.ts';
 
 const WAKE = 1;
+/**
+ * An actor that is woken by a turn runs behind it in the same event-loop turn, so that a message
+ * that passes six actors does not cost six rounds of the loop. Bounded, so that sockets and timers
+ * are never kept waiting: by this many turns, and by this much time (looked at now and then).
+ */
+const CHAIN_TURNS_MAX = 256;
+const CHAIN_MS_MAX = 1;
+const CHAIN_CLOCK_TURNS = 16;
 /** The longest delay that setTimeout takes; a longer wait is made of several. */
 const TIMEOUT_MS_MAX = 2 ** 31 - 1;
 
@@ -16,6 +24,7 @@ export class NactScheduler implements Scheduler {
   readonly #system = start();
   readonly #wakers = new Set<NactWaker>();
   readonly #timers = new Set<NodeTimer>();
+  readonly #chain = new Chain();
   #serial = 0;
   #closed = false;
 
@@ -33,7 +42,7 @@ export class NactScheduler implements Scheduler {
     this.#serial += 1;
     // The serial makes every name new: a nact ref of a dead incarnation can never find a live one.
     const unique = `${name.replaceAll(/[^A-Za-z0-9_.-]/g, '.')}.${this.#serial}`;
-    const waker = new NactWaker(this.#system, unique, onTurn, this.#wakers);
+    const waker = new NactWaker(this.#system, unique, onTurn, this.#wakers, this.#chain);
     this.#wakers.add(waker);
     return waker;
   }
@@ -54,33 +63,79 @@ export class NactScheduler implements Scheduler {
   }
 }
 
+/** The turns that one turn of nact has brought about. */
+class Chain {
+  readonly #ready: NactWaker[] = [];
+  #running: NactWaker | undefined;
+
+  /** Takes an actor woken by a turn; `false` outside of all turns, and for the one that runs. */
+  take(waker: NactWaker): boolean {
+    if (this.#running === undefined || this.#running === waker) return false;
+    this.#ready.push(waker);
+    return true;
+  }
+
+  run(first: NactWaker): void {
+    const endMs = performance.now() + CHAIN_MS_MAX;
+    const ready = this.#ready;
+    let turns = 0;
+    for (let next: NactWaker | undefined = first; next !== undefined; next = ready[turns - 1]) {
+      this.#running = next;
+      next.turn();
+      turns += 1;
+      if (turns === CHAIN_TURNS_MAX) break;
+      if (turns % CHAIN_CLOCK_TURNS === 0 && performance.now() >= endMs) break;
+    }
+    this.#running = undefined;
+    for (let at = turns - 1; at < ready.length; at += 1) ready[at]?.dispatch();
+    ready.length = 0;
+  }
+}
+
 class NactWaker implements Waker {
   readonly #ref: Ref<typeof WAKE>;
   readonly #wakers: Set<NactWaker>;
+  readonly #chain: Chain;
+  readonly #onTurn: () => void;
   #pending = false;
   #stopped = false;
 
-  constructor(system: Ref<never>, name: string, onTurn: () => void, wakers: Set<NactWaker>) {
+  constructor(
+    system: Ref<never>,
+    name: string,
+    onTurn: () => void,
+    wakers: Set<NactWaker>,
+    chain: Chain,
+  ) {
     this.#wakers = wakers;
-    this.#ref = spawn(
-      system,
-      (_state: undefined, _wake: typeof WAKE): undefined => {
-        this.#pending = false;
-        if (this.#stopped) return;
-        try {
-          onTurn();
-        } catch (error) {
-          failLoudly(error);
-        }
-      },
-      name,
-    );
+    this.#chain = chain;
+    this.#onTurn = onTurn;
+    const onWake = (_state: undefined, _wake: typeof WAKE): undefined => {
+      chain.run(this);
+      return undefined;
+    };
+    this.#ref = spawn(system, onWake, name);
   }
 
   wake(): void {
     if (this.#pending || this.#stopped) return;
     this.#pending = true;
-    dispatch(this.#ref, WAKE);
+    if (!this.#chain.take(this)) this.dispatch();
+  }
+
+  /** Asks nact for an event-loop turn. */
+  dispatch(): void {
+    if (!this.#stopped) dispatch(this.#ref, WAKE);
+  }
+
+  turn(): void {
+    this.#pending = false;
+    if (this.#stopped) return;
+    try {
+      this.#onTurn();
+    } catch (error) {
+      failLoudly(error);
+    }
   }
 
   stop(): void {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { NactScheduler } from '../../actors/runtime/nact-shim.ts';
 import { turns, until } from './fixture.ts';
 
@@ -100,5 +100,46 @@ describe('the scheduler on nact', () => {
     process.removeAllListeners('uncaughtException');
     for (const listener of listeners) process.on('uncaughtException', listener);
     expect(seen).toEqual([new Error('defect')]);
+  });
+});
+
+describe('chained turns', () => {
+  test('runs an actor that a turn has woken in the same event-loop turn, in order', async () => {
+    const scheduler = new NactScheduler();
+    const order: string[] = [];
+    const third = scheduler.waker('third', () => order.push('third'));
+    const second = scheduler.waker('second', () => {
+      order.push('second');
+      third.wake();
+    });
+    const first = scheduler.waker('first', () => {
+      order.push('first');
+      setImmediate(() => order.push('loop'));
+      second.wake();
+    });
+    first.wake();
+    await vi.waitFor(() => expect(order).toContain('loop'));
+    expect(order).toEqual(['first', 'second', 'third', 'loop']);
+    scheduler.close();
+  });
+
+  test('lets timers and sockets in between, however long two actors wake each other', async () => {
+    const scheduler = new NactScheduler();
+    let turns = 0;
+    let turnsAtTimer = 0;
+    const ping = scheduler.waker('ping', () => {
+      turns += 1;
+      if (turnsAtTimer === 0) pong.wake();
+    });
+    const pong = scheduler.waker('pong', () => {
+      turns += 1;
+      if (turnsAtTimer === 0) ping.wake();
+    });
+    scheduler.after(1, () => {
+      turnsAtTimer = turns;
+    });
+    ping.wake();
+    await vi.waitFor(() => expect(turnsAtTimer).toBeGreaterThan(0));
+    scheduler.close();
   });
 });
