@@ -58,6 +58,8 @@ export interface CoordinatorOptions {
 }
 
 export interface CoordinatorObserver {
+  /** A fresh incarnation: whoever checks what it decides looks at it here. */
+  coordinatorBegins?(coordinator: Coordinator): void;
   decided(path: Path): void;
   batch(kind: 'transaction' | 'read', commands: number, bytes: number): void;
   units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
@@ -79,12 +81,14 @@ export function coordinatorActor(
   /** By transaction key and by read token: clients that wait for an execution. */
   const transactions = new Map<string, Awaiting>();
   const reads = new Map<number, Awaiting>();
-  let lastToken = 0;
+  /** Never a token of an earlier incarnation: the replica may still know its barriers. */
+  let lastToken = clock.uniqueNow().hlc;
   let barriers = 0;
   let diskFull = false;
   let draining = false;
   let drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
+  observe.coordinatorBegins?.(coordinator);
   // Every peer is down until its link says otherwise.
   for (const node of topology.members) {
     const reachable = node === self || options.connected().has(node);
@@ -138,10 +142,17 @@ export function coordinatorActor(
 
   function perform(): void {
     for (const effect of coordinator.takeEffects()) {
-      if (effect.type === 'Send') outbox.send(effect.to, effect.message);
-      else {
-        observe.decided(effect.path);
-        context.trace(keyOf(effect.id), effect.path);
+      switch (effect.type) {
+        case 'Send':
+          outbox.send(effect.to, effect.message);
+          break;
+        case 'Decided':
+          observe.decided(effect.path);
+          context.trace(keyOf(effect.id), effect.path);
+          break;
+        case 'Concluded':
+          context.trace(keyOf(effect.id), `recovery: ${effect.conclusion}`);
+          break;
       }
     }
   }

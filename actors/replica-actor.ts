@@ -51,6 +51,8 @@ export interface ReplicaOptions {
 
 /** What the node's metrics and traces want to know. */
 export interface ReplicaObserver {
+  /** A fresh incarnation, before it reads the log: whoever checks its state looks at it here. */
+  replicaBegins?(replica: Replica): void;
   ready(store: number): void;
   watermarks(state: ReplicaWatermarks): void;
 }
@@ -69,6 +71,8 @@ interface Turn {
   readonly replies: Array<{ readonly to: number; readonly message: AccordMessage }>;
   readonly opened: TxnId[];
   readonly limitUs: number | undefined;
+  /** Once the turn is durable, the log need keep nothing below this LSN and below the turn. */
+  readonly neededLsn: number | undefined;
 }
 
 export function replicaActor(
@@ -97,7 +101,9 @@ export function replicaActor(
   let replies: Turn['replies'] = [];
   let urgent = false;
   let limitUs: number | undefined;
+  let neededLsn: number | undefined;
 
+  options.observe.replicaBegins?.(replica);
   for (const peer of options.topology.members) {
     if (peer !== self && !options.connected().has(peer)) replica.settlement.peerDown(peer);
   }
@@ -167,7 +173,8 @@ export function replicaActor(
         coordinator.tell({ type: 'Recover', id: effect.id, definition: effect.definition });
         return;
       case 'LogNeeded':
-        wal.tell({ type: 'Truncate', store, fromLsn: effect.fromLsn });
+        // Not at once: the records that make the older ones needless are part of this turn.
+        neededLsn = effect.fromLsn;
         return;
       case 'Trace':
         return context.trace(effect.id === undefined ? '' : keyOf(effect.id), effect.event);
@@ -191,7 +198,7 @@ export function replicaActor(
       last.replies.push(...replies);
     } else {
       lastToken += 1;
-      turns.push({ token: lastToken, replies, opened, limitUs });
+      turns.push({ token: lastToken, replies, opened, limitUs, neededLsn });
       const message = { type: 'Append', store, records, urgent, token: lastToken } as const;
       if (!wal.tell({ ...message, replyTo: context.thisIncarnation })) {
         throw new Error('the WalWriter does not take records');
@@ -202,6 +209,7 @@ export function replicaActor(
     opened = [];
     urgent = false;
     limitUs = undefined;
+    neededLsn = undefined;
   }
 
   function durable(message: WalReply): void {
@@ -217,6 +225,10 @@ export function replicaActor(
     if (turn.limitUs !== undefined) {
       clock.reservationDurable(turn.limitUs);
       outbox.released();
+    }
+    if (turn.neededLsn !== undefined) {
+      const fromLsn = Math.min(turn.neededLsn, message.firstLsn);
+      wal.tell({ type: 'Truncate', store, fromLsn });
     }
     for (const { to, message: reply } of turn.replies) outbox.send(to, reply);
   }

@@ -181,18 +181,20 @@ export function walActor(
   }
 
   /** A store has lost its memory: read again what is on disk, once nothing is pending. */
-  function replay(log: WriteAheadLog): void {
+  function replay(open: WriteAheadLog): void {
     if (replays.length === 0 || inFlight) return;
-    if (log.durableLsn < log.appendedLsn) {
+    if (open.durableLsn < open.appendedLsn) {
       policy.flush();
       return;
     }
     if (found === undefined) {
       close();
-      return tryOpen();
+      tryOpen();
     }
+    // Busy: the next try answers.
+    if (found === undefined) return;
     for (const { store, replyTo } of replays) {
-      replyTo.tell({ type: 'Replayed', records: found?.get(store) ?? [] });
+      replyTo.tell({ type: 'Replayed', records: found.get(store) ?? [] });
     }
     replays = [];
   }

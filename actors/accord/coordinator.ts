@@ -18,7 +18,7 @@ import type {
   Propose,
   RecoverOk,
 } from './messages.ts';
-import { concludeRecovery } from './recovery.ts';
+import { type Conclusion, concludeRecovery } from './recovery.ts';
 import {
   equal,
   Flags,
@@ -33,8 +33,13 @@ import { population, type Topology } from './topology.ts';
 import { type Phase, TransactionRound } from './transaction-round.ts';
 
 export interface CoordinatorLimits {
-  /** With a quorum of votes in hand, how long the rest of the electorate is waited for. */
+  /**
+   * With a quorum of votes in hand, how long the rest of the electorate is waited for, at least.
+   * Where fast decisions take longer of late, it is three times as long as they take.
+   */
   readonly slowPathMs: number;
+  /** Upper bound of that wait. */
+  readonly slowPathMsMax: number;
   /** First repetition of a request that was not answered; doubles up to 16 times this. */
   readonly resendMs: number;
   /** Recoveries under way at once; the progress log asks again for those beyond it. */
@@ -43,6 +48,7 @@ export interface CoordinatorLimits {
 
 export const COORDINATOR_LIMITS: CoordinatorLimits = Object.freeze({
   slowPathMs: 20,
+  slowPathMsMax: 250,
   resendMs: 250,
   recoveriesMax: 256,
 });
@@ -55,7 +61,9 @@ export type CoordinatorEffect =
       readonly to: number;
       readonly message: AccordMessage | Propose | LookAfter;
     }
-  | { readonly type: 'Decided'; readonly id: TxnId; readonly path: Path; readonly own: boolean };
+  | { readonly type: 'Decided'; readonly id: TxnId; readonly path: Path; readonly own: boolean }
+  /** What a recovery makes of the replies of a quorum. */
+  | { readonly type: 'Concluded'; readonly id: TxnId; readonly conclusion: Conclusion['type'] };
 
 export class Coordinator {
   readonly topology: Topology;
@@ -66,6 +74,10 @@ export class Coordinator {
   #effects: CoordinatorEffect[] = [];
   /** Members that cannot be expected to vote now (bit set). Only ever makes it choose the slow path. */
   #unavailable = 0;
+  /** Members that did not answer in time of late (bit set); the same holds. */
+  #silent = 0;
+  /** How long fast decisions take, as a moving mean. */
+  #fastMs = 0;
   #underWay = 0;
   nowMs = 0;
 
@@ -108,6 +120,11 @@ export class Coordinator {
     }
   }
 
+  get #patienceMs(): number {
+    const { slowPathMs, slowPathMsMax } = this.#limits;
+    return Math.min(slowPathMsMax, Math.max(slowPathMs, 3 * this.#fastMs));
+  }
+
   /** A quorum, ourselves included, is connected. */
   get quorumReachable(): boolean {
     const down = population(this.#unavailable);
@@ -139,6 +156,7 @@ export class Coordinator {
 
   handle(from: number, message: AccordMessage, nowMs: number): void {
     this.nowMs = nowMs;
+    this.#silent &= ~this.topology.bit(from);
     if (!('id' in message)) return;
     const round = this.#rounds.get(keyOf(message.id));
     if (round === undefined) return;
@@ -196,12 +214,15 @@ export class Coordinator {
     // "Same" stands for our own deps; until we have them, the union is not complete.
     if (round.sameSeen && round.ownDeps === undefined) return;
     if (this.topology.electors(round.fast) >= quorums.fast) {
+      this.#fastMs += (this.nowMs - round.startedMs - this.#fastMs) / 16;
       return this.#stabilised(round, round.id, 'fast');
     }
     if (round.vote === undefined || population(round.replied) < quorums.slow) return;
-    const lost = (round.replied | this.#unavailable) & ~round.fast;
+    const lost = (round.replied | this.#unavailable | this.#silent) & ~round.fast;
     const rejected = this.topology.electors(lost) > quorums.fastRejectsMax;
-    if (!rejected && this.nowMs < round.startedMs + this.#limits.slowPathMs) return;
+    if (!rejected && this.nowMs < round.startedMs + this.#patienceMs) return;
+    // Who has let a round wait in vain is not waited for again until it answers something.
+    if (!rejected) this.#silent |= this.topology.electorate & ~round.replied;
     if (isRejected(round.vote)) return this.#invalidate(round);
     this.#accept(round, round.vote);
   }
@@ -278,6 +299,7 @@ export class Coordinator {
     round.recoverReplies.push(message);
     if (population(round.replied) < this.topology.quorums.slow) return;
     const conclusion = concludeRecovery(this.topology, round);
+    this.#effects.push({ type: 'Concluded', id: round.id, conclusion: conclusion.type });
     switch (conclusion.type) {
       case 'invalidated':
         return this.#invalidated(round);

@@ -26,7 +26,7 @@ export type Effect =
     }
   /**
    * The log need not keep anything below this LSN for the protocol's sake, once every record that
-   * came before this effect is on disk.
+   * came before this effect is on disk; nor anything below those of this turn, if it is above.
    */
   | { readonly type: 'LogNeeded'; readonly fromLsn: number }
   | { readonly type: 'Trace'; readonly event: string; readonly id: TxnId | undefined }

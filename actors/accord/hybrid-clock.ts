@@ -76,8 +76,13 @@ export class HybridClock {
     this.#durableLimitUs = Math.max(this.#durableLimitUs, limitUs);
   }
 
-  /** A limit found in the log at start: nothing below it may be given out again. */
+  /**
+   * A limit found in the log at start: nothing below it may be given out again. What was reserved
+   * beyond the log's limits has been lost.
+   */
   restore(limitUs: number): void {
     this.#lastUs = Math.max(this.#lastUs, limitUs);
+    this.#durableLimitUs = Math.max(this.#durableLimitUs, limitUs);
+    this.#limitUs = this.#durableLimitUs;
   }
 }

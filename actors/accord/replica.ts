@@ -31,7 +31,15 @@ import { gatherEvidence } from './recovery-evidence.ts';
 import { definitionFields, definitionOf, ReplicaState } from './replica-state.ts';
 import { Settlement } from './settlement.ts';
 import { isDecided, isSettled, Status } from './status.ts';
-import { type Ballot, compare, equal, rejected, type TxnId, ZERO } from './timestamp.ts';
+import {
+  type Ballot,
+  compare,
+  equal,
+  rejected,
+  type Timestamp,
+  type TxnId,
+  ZERO,
+} from './timestamp.ts';
 
 /** What a replica takes: from peers, and from the coordinator of its own node. */
 export type ReplicaMessage = AccordMessage | Propose | BeginRead | LookAfter;
@@ -393,6 +401,7 @@ export class Replica {
       case 'PreAccepted':
         command.status = Status.PreAccepted;
         command.executeAt = record.vote;
+        this.#restoreTime(command, record.vote);
         command.votedFast = record.votedFast;
         return;
       case 'Promised':
@@ -409,6 +418,7 @@ export class Replica {
         command.promised = record.ballot;
         command.accepted = record.ballot;
         command.executeAt = record.executeAt;
+        this.#restoreTime(command, record.executeAt);
         command.deps = record.deps;
         command.status = Status[record.type];
         return;
@@ -425,6 +435,11 @@ export class Replica {
         command.status = Status.Invalidated;
         return;
     }
+  }
+
+  /** Votes and proposals count as conflicts for ever, also those that were replaced since. */
+  #restoreTime({ definition }: Command, time: Timestamp): void {
+    if (definition !== undefined) this.state.index.bump(definition.footprint, time);
   }
 
   /**

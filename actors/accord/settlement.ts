@@ -57,6 +57,8 @@ export class Settlement {
   #nextHintMs = 0;
   /** Some member has told that it holds transactions. */
   #retaining = false;
+  /** The same, since our mark was last told. */
+  #asked = false;
   readonly #down = new Set<number>();
 
   constructor(state: ReplicaState) {
@@ -99,8 +101,9 @@ export class Settlement {
   #tellSettled(): void {
     const { settledNow, limits, nowMs, commands } = this.#state;
     if (settledNow.length === 0) {
-      // Hints may be lost; the mark is told again while there is something to forget.
-      if (commands.size === 0 || nowMs < this.#nextHintMs) return;
+      // Hints may be lost; the mark is told again while somebody has something to forget.
+      if ((commands.size === 0 && !this.#asked) || nowMs < this.#nextHintMs) return;
+      this.#asked = false;
       this.#nextHintMs = nowMs + HINT_EVERY_MS;
       for (const peer of this.#state.peers) this.#sendHint(peer, []);
       return;
@@ -124,7 +127,10 @@ export class Settlement {
     const state = this.#state;
     const pending = state.unsettledBy.get(from);
     if (pending === undefined) return;
-    if (message.retains) this.#retaining = true;
+    if (message.retains) {
+      this.#retaining = true;
+      this.#asked = true;
+    }
     for (const id of decodeDeps(message.ids)) {
       const command = state.find(id);
       if (command !== undefined) this.#settledBy(from, command, pending);
@@ -362,10 +368,15 @@ export class Settlement {
     state.effects.push({ type: 'LogNeeded', fromLsn: this.#oldestLsn() });
   }
 
-  /** 0 while none is known: records without an LSN yet are not durable, so they lie above. */
+  /**
+   * Records without an LSN yet are not durable, so they lie above; 0 while there are only such.
+   * When nothing is held, nothing is needed.
+   */
   #oldestLsn(): number {
+    const { commands } = this.#state;
+    if (commands.size === 0) return Number.MAX_SAFE_INTEGER;
     let oldest = Number.POSITIVE_INFINITY;
-    for (const { firstLsn } of this.#state.commands.values()) {
+    for (const { firstLsn } of commands.values()) {
       if (firstLsn > 0 && firstLsn < oldest) oldest = firstLsn;
     }
     return oldest === Number.POSITIVE_INFINITY ? 0 : oldest;

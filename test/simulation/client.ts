@@ -8,8 +8,8 @@ import type { CommandUnit, PlanItem } from '../../transport/resp/command-unit.ts
 
 export type Answer =
   | { readonly type: 'replies'; readonly bytes: Buffer }
-  | { readonly type: 'refused' }
-  | { readonly type: 'unknown' };
+  /** `why`: the first word of the error line. */
+  | { readonly type: 'refused' | 'unknown'; readonly why: string };
 
 const args = new Arguments();
 
@@ -45,7 +45,10 @@ export function unitOf(
     protocol: 2,
     plan,
     complete: (replies) => answer({ type: 'replies', bytes: Buffer.from(replies) }),
-    fail: (line) => answer({ type: / refused/.test(line) ? 'refused' : 'unknown' }),
+    fail: (line) => {
+      const [why = ''] = line.split(' ');
+      answer({ type: / refused/.test(line) ? 'refused' : 'unknown', why });
+    },
   };
 }
 

@@ -4,6 +4,7 @@
  * few keys, and nodes crash right after a send.
  */
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import type { CrashKind } from './sim-disk.ts';
 import type { LinkWeather } from './sim-network.ts';
 
 export interface Profile {
@@ -19,14 +20,21 @@ export interface Profile {
   readonly crashAfterSendRate: number;
   /** Pause between two drawn faults, at most; 0: none. */
   readonly faultEveryMsMax: number;
-  readonly crashKind: 'power' | 'process';
+  readonly crashKind: CrashKind;
   /** Clocks are off by up to this much, and drift by up to so many millionths. */
   readonly skewMs: number;
   readonly driftPpm: number;
+  /** Clocks are also set, forwards and back. */
+  readonly clockJumps: boolean;
+  /** Disks and files may be damaged for good, as long as a majority is left. */
+  readonly damage: boolean;
   readonly diskMsMax: number;
+  readonly segmentBytes: number;
   readonly flushEveryMs: number;
   readonly pipelineDepth: number;
   readonly commandTimeoutMs: number;
+  /** Keys with a deadline live this long, at most. */
+  readonly ttlMsMax: number;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -55,9 +63,13 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     crashKind: chance(0.8) ? 'power' : 'process',
     skewMs: chance(0.5) ? between(0, 50) : between(0, 1),
     driftPpm: chance(0.5) ? between(0, 200) : 0,
+    clockJumps: chance(0.4),
+    damage: chance(0.3),
     diskMsMax: chance(0.2) ? between(1, 30) : between(0.05, 1),
+    segmentBytes: chance(0.7) ? 32 * 1024 : 256 * 1024,
     flushEveryMs: between(50, 2_000),
     pipelineDepth: Math.ceil(between(0.01, 8)),
     commandTimeoutMs: between(300, 4_000),
+    ttlMsMax: between(20, 1_500),
   };
 }

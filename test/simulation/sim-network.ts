@@ -1,7 +1,8 @@
 /**
  * Links between simulated nodes, frame by frame. What a link does to a frame (delay, loss,
  * repetition, reordering, stall) is drawn from the rng by the present `LinkWeather`; cut links
- * deliver nothing. Frames in flight to a crashed incarnation are lost.
+ * deliver nothing, clogged ones keep everything for later. Frames in flight to a crashed
+ * incarnation are lost. Nodes say with which disk they come, and refuse a peer with a strange one.
  */
 import type { Rng, Scheduler } from '../../actors/runtime/ports.ts';
 import type { PeerHandler, PeerNetwork } from '../../transport/peer/network.ts';
@@ -28,19 +29,28 @@ export const CALM: LinkWeather = {
   ordered: true,
 };
 
+/** What the handshake looks at (actors/data-directory.ts). */
+export interface Identity {
+  readonly diskId: string;
+  /** The reason why a peer with this disk is refused. */
+  verify(peer: number, diskId: string): string | undefined;
+}
+
 /** How long a node takes to notice that a link is cut or a peer is gone, in ms. */
 const DETECT_MS = 30;
 
 export class SimNetwork {
   weather: LinkWeather = CALM;
-  readonly counters = { sent: 0, lost: 0, repeated: 0, stalled: 0, delivered: 0 };
+  readonly counters = { sent: 0, lost: 0, repeated: 0, stalled: 0, delivered: 0, refused: 0 };
   /** Called after a frame has left a node; the fault injector may crash the sender there. */
   onSent: ((from: number) => void) | undefined;
+  onDelivered: ((from: number, to: number, frame: Uint8Array) => void) | undefined;
   readonly #scheduler: Scheduler;
   readonly #now: () => number;
   readonly #rng: Rng;
   readonly #ends = new Map<number, SimEnd>();
   readonly #cut = new Set<string>();
+  readonly #clogged = new Map<string, Array<() => void>>();
   readonly #stalledUntil = new Map<string, number>();
   readonly #lastArrival = new Map<string, number>();
 
@@ -51,9 +61,9 @@ export class SimNetwork {
   }
 
   /** The network of a fresh incarnation of a node. */
-  attach(node: number): PeerNetwork {
+  attach(node: number, identity: Identity): PeerNetwork {
     this.#ends.get(node)?.kill();
-    const end = new SimEnd(this, node);
+    const end = new SimEnd(this, node, identity);
     this.#ends.set(node, end);
     return end;
   }
@@ -69,6 +79,19 @@ export class SimNetwork {
     this.#cut.add(link(from, to));
     this.#later(DETECT_MS, () => this.#refresh(from, to));
     this.#later(DETECT_MS, () => this.#refresh(to, from));
+  }
+
+  /** What is sent from now on is kept, until `unclog`. */
+  clog(from: number, to: number): void {
+    const name = link(from, to);
+    if (!this.#clogged.has(name)) this.#clogged.set(name, []);
+  }
+
+  unclog(from: number, to: number): void {
+    const name = link(from, to);
+    const kept = this.#clogged.get(name) ?? [];
+    this.#clogged.delete(name);
+    for (const arrive of kept) this.#later(0, arrive);
   }
 
   mend(): void {
@@ -98,7 +121,16 @@ export class SimNetwork {
     if (end === undefined) return;
     const peer = this.#ends.get(to);
     const open = !this.#cut.has(link(from, to)) && !this.#cut.has(link(to, from));
-    end.linkIs(to, open ? peer : undefined);
+    const welcome = open && peer !== undefined && this.#shakeHands(end, peer);
+    end.linkIs(to, welcome ? peer : undefined);
+  }
+
+  #shakeHands(end: SimEnd, peer: SimEnd): boolean {
+    const reason = end.verify(peer) ?? peer.verify(end);
+    if (reason === undefined) return true;
+    this.counters.refused += 1;
+    end.refused(peer.node, reason);
+    return false;
   }
 
   carry(from: SimEnd, to: number, frame: Uint8Array): void {
@@ -133,14 +165,19 @@ export class SimNetwork {
     if (stalled > 0) at += weather.ordered ? stalled : stalled * this.#rng.next();
     if (weather.ordered) at = Math.max(at, this.#lastArrival.get(name) ?? 0);
     this.#lastArrival.set(name, at);
-    this.#later(at - now, () => {
-      if (!target.alive || this.#cut.has(name)) {
+    const arrive = (): void => {
+      const clogged = this.#clogged.get(name);
+      if (clogged !== undefined) {
+        clogged.push(arrive);
+      } else if (!target.alive || this.#cut.has(name)) {
         this.counters.lost += 1;
-        return;
+      } else {
+        this.counters.delivered += 1;
+        this.onDelivered?.(from.node, target.node, frame);
+        target.receive(from.node, frame);
       }
-      this.counters.delivered += 1;
-      target.receive(from.node, frame);
-    });
+    };
+    this.#later(at - now, arrive);
   }
 }
 
@@ -148,12 +185,22 @@ class SimEnd implements PeerNetwork {
   alive = true;
   readonly node: number;
   readonly #network: SimNetwork;
+  readonly #identity: Identity;
   readonly #up = new Map<number, SimEnd>();
   #handler: PeerHandler | undefined;
 
-  constructor(network: SimNetwork, node: number) {
+  constructor(network: SimNetwork, node: number, identity: Identity) {
     this.#network = network;
     this.node = node;
+    this.#identity = identity;
+  }
+
+  verify(peer: SimEnd): string | undefined {
+    return this.#identity.verify(peer.node, peer.#identity.diskId);
+  }
+
+  refused(peer: number, reason: string): void {
+    if (this.alive) this.#handler?.onRefused(peer, reason);
   }
 
   start(handler: PeerHandler): void {

@@ -1,12 +1,13 @@
 /**
  * One simulated machine: a disk and an engine that survive crashes, a clock of its own, and the
- * real node (`actors/node.ts`) as long as it is up.
+ * real node (`actors/node.ts`) as long as it is up. Everything that can happen to a machine is a
+ * method here; `faults.ts` chooses.
  */
 import type { NodeLimits, NodeObserver } from '../../actors/node.ts';
 import { Node } from '../../actors/node.ts';
 import type { ReplicaWatermarks } from '../../actors/replica-actor.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
-import type { Clock, Scheduler } from '../../actors/runtime/ports.ts';
+import type { Clock } from '../../actors/runtime/ports.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { TraceRecorder } from '../../actors/runtime/trace-recorder.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
@@ -14,8 +15,10 @@ import type { StateMachine } from '../../storage/state-machine.ts';
 import type { CommandUnit } from '../../transport/resp/command-unit.ts';
 import type { SyncPolicyName } from '../../wal/sync-policy.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
-import { SimDisk } from './sim-disk.ts';
-import type { SimNetwork } from './sim-network.ts';
+import type { Invariants } from './invariants.ts';
+import { type CrashKind, SimDisk } from './sim-disk.ts';
+import type { Identity, SimNetwork } from './sim-network.ts';
+import type { PausableScheduler } from './virtual-scheduler.ts';
 
 export interface SimNodeOptions {
   readonly nodeId: number;
@@ -24,42 +27,88 @@ export interface SimNodeOptions {
   readonly rng: SeededRng;
   readonly network: SimNetwork;
   /** A scheduler that dies with the incarnation. */
-  readonly scope: () => Scheduler;
+  readonly scope: () => PausableScheduler;
   readonly clock: Clock;
   readonly limits: NodeLimits;
   readonly syncPolicy: SyncPolicyName;
+  readonly segmentBytes: number;
   readonly diskLatencyMs: () => number;
+  readonly invariants: Invariants | undefined;
+  readonly trace: { readonly eventsMax: number; readonly sampleEvery: number };
   readonly onFailed: (node: SimNode, failure: SystemFailure) => void;
   readonly count: (what: string) => void;
 }
 
-const SEGMENT_BYTES = 256 * 1024;
-const SIM_DIRECTORY = 'wal';
+export const SIM_DIRECTORY = 'wal';
+/** Flight recorders of past incarnations that are kept for a dump. */
+const RECORDERS_MAX = 4;
+
+/** A disk with what was stored on it, and the name that its peers know it by. */
+interface Drive {
+  readonly diskId: string;
+  readonly disk: SimDisk;
+  readonly store: MemoryStore;
+  /** Disk ids of peers by node id: durable, as in identity.json. */
+  readonly knownDisks: Map<number, string>;
+}
 
 export class SimNode {
   readonly id: number;
-  readonly disk: SimDisk;
-  readonly store = new MemoryStore();
   /** The state machine of the present incarnation, as of its last report. */
   machine: StateMachine | undefined;
   watermarks: ReplicaWatermarks | undefined;
-  recorder: TraceRecorder | undefined;
+  readonly recorders: TraceRecorder[] = [];
   ready = false;
-  #options: SimNodeOptions;
+  paused = false;
+  /** The failure that was injected and must stop this node; anything else is a violation. */
+  expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | undefined;
+  /** A value in its store is damaged, found or not. */
+  rotten = false;
+  /** It can never come back: its disk is damaged. */
+  lost = false;
+  /** A stranger's disk is in it. */
+  swapped = false;
+  #drive: Drive;
+  #ownDrive: Drive | undefined;
+  #logFirstLsn = 0;
+  #jumpUs = 0;
+  readonly #options: SimNodeOptions;
+  readonly #clock: Clock;
+  readonly #life: PausableScheduler;
   #node: Node | undefined;
-  #scope: Scheduler | undefined;
+  #scope: PausableScheduler | undefined;
 
   constructor(options: SimNodeOptions) {
     this.#options = options;
     this.id = options.nodeId;
-    const life = options.scope();
-    this.disk = new SimDisk({
+    this.#life = options.scope();
+    this.#drive = this.#newDrive();
+    const { clock } = options;
+    this.#clock = {
+      wallUs: () => clock.wallUs() + this.#jumpUs,
+      monotonicMs: () => clock.monotonicMs(),
+    };
+  }
+
+  #newDrive(): Drive {
+    const { rng, diskLatencyMs } = this.#options;
+    const disk = new SimDisk({
       schedule: (delayMs, callback) => {
-        life.after(delayMs, callback);
+        this.#life.after(delayMs, callback);
       },
-      rng: options.rng.fork(),
-      latencyMs: options.diskLatencyMs,
+      rng: rng.fork(),
+      latencyMs: diskLatencyMs,
     });
+    const diskId = `${this.id}:${rng.next()}`;
+    return { diskId, disk, store: new MemoryStore(), knownDisks: new Map() };
+  }
+
+  get disk(): SimDisk {
+    return this.#drive.disk;
+  }
+
+  get store(): MemoryStore {
+    return this.#drive.store;
   }
 
   get node(): Node | undefined {
@@ -70,15 +119,26 @@ export class SimNode {
     return this.#node !== undefined;
   }
 
+  /** How far its timestamps may run ahead of true time, in ms. */
+  leadMs(trueUs: number): number {
+    const present = Math.max(this.#node?.clock.presentUs ?? 0, this.#clock.wallUs());
+    return (present - trueUs) / 1_000;
+  }
+
   start(): void {
     const options = this.#options;
-    const { nodeId, members, electorate, clock, limits } = options;
+    const { nodeId, members, electorate, limits, count } = options;
+    const clock = this.#clock;
     const scope = options.scope();
     this.#scope = scope;
     const rng = options.rng.fork();
-    this.recorder = new TraceRecorder({ clock, node: nodeId, eventsMax: 4_096 });
+    const recorder = new TraceRecorder({ clock, node: nodeId, ...options.trace });
+    this.recorders.push(recorder);
+    if (this.recorders.length > RECORDERS_MAX) this.recorders.shift();
     const newLogId = Uint8Array.from({ length: 16 }, () => Math.floor(rng.next() * 256));
-    const sizes = { segmentBytes: SEGMENT_BYTES, batchBytesMax: 64 * 1024 };
+    const { segmentBytes } = options;
+    const { disk, store } = this.#drive;
+    this.#logFirstLsn = 0;
     this.#node = new Node({
       nodeId,
       members,
@@ -86,16 +146,27 @@ export class SimNode {
       clock,
       rng,
       scheduler: scope,
-      recorder: this.recorder,
-      network: options.network.attach(nodeId),
+      recorder,
+      network: options.network.attach(nodeId, this.#identity()),
       wal: {
-        open: (onRecord) =>
-          WriteAheadLog.open(this.disk, SIM_DIRECTORY, { newLogId, ...sizes }, onRecord),
+        open: (onRecord) => {
+          const sizes = { newLogId, segmentBytes, batchBytesMax: segmentBytes / 4 };
+          const log = WriteAheadLog.open(disk, SIM_DIRECTORY, sizes, onRecord);
+          if (log.replayed.tornTails > 0) count('torn tail cut');
+          return log;
+        },
         policy: { name: options.syncPolicy },
+        observe: (_syncMs, log) => {
+          if (log.firstLsn > this.#logFirstLsn && this.#logFirstLsn > 0) count('log truncated');
+          this.#logFirstLsn = log.firstLsn;
+        },
+        onDiskFull: (full) => {
+          if (full) count('disk found full');
+        },
       },
       openEngine: () =>
         new MemoryEngine({
-          store: this.store,
+          store,
           defer: (callback) => {
             scope.after(0.1, callback);
           },
@@ -106,9 +177,27 @@ export class SimNode {
     });
   }
 
-  #observer(): NodeObserver {
-    const { count } = this.#options;
+  #identity(): Identity {
+    const { diskId, knownDisks } = this.#drive;
     return {
+      diskId,
+      verify: (peer, disk) => {
+        const known = knownDisks.get(peer);
+        if (known === undefined) knownDisks.set(peer, disk);
+        return known === undefined || known === disk ? undefined : 'it comes with another disk';
+      },
+    };
+  }
+
+  #observer(): NodeObserver {
+    const { count, invariants } = this.#options;
+    return {
+      replicaBegins: (replica) => {
+        if (!this.swapped) invariants?.watchReplica(this.id, replica);
+      },
+      coordinatorBegins: (coordinator) => {
+        if (!this.swapped) invariants?.watchCoordinator(this.id, coordinator);
+      },
       ready: () => {
         this.ready = true;
       },
@@ -118,12 +207,23 @@ export class SimNode {
       decided: (path) => count(path),
       batch: (kind) => count(`${kind} batch`),
       units: () => undefined,
-      machine: (machine) => {
-        this.machine = machine;
-      },
+      machine: (machine) => this.#sees(machine),
       peerUp: () => undefined,
       peerDown: () => undefined,
-      peerRefused: () => undefined,
+      peerRefused: () => count('peer refused'),
+    };
+  }
+
+  /** Reads that met a key past its deadline are counted: no other trace is left of them. */
+  #sees(machine: StateMachine): void {
+    if (this.machine === machine) return;
+    this.machine = machine;
+    const { count } = this.#options;
+    const read = machine.read.bind(machine);
+    machine.read = (args, nowMs, out) => {
+      const served = read(args, nowMs, out);
+      if (!served) count('read became a transaction');
+      return served;
     };
   }
 
@@ -131,15 +231,55 @@ export class SimNode {
     return this.#node?.coordinator.tell({ type: 'Unit', unit }) ?? false;
   }
 
+  // ---- what can happen to it --------------------------------------------------------------
+
   /** Power loss: nothing more runs, what was not synced is lost or torn. */
-  crash(kind: 'power' | 'process' = 'power'): void {
+  crash(kind: CrashKind = 'power'): void {
+    const restarts = this.#node?.system.counters.restarts ?? 0;
+    for (let count = 0; count < restarts; count += 1) this.#options.count('actor restart');
+    this.resume();
     this.#scope?.close();
     this.#scope = undefined;
     this.#node = undefined;
     this.machine = undefined;
     this.watermarks = undefined;
     this.ready = false;
+    this.expected = undefined;
     this.#options.network.detach(this.id);
+    if (!this.swapped) this.#options.invariants?.crashed(this.id);
+    this.disk.failSyncs(0);
     this.disk.crash(kind);
+  }
+
+  /** The process is stopped in its tracks; links stay up, and what arrives waits. */
+  pause(): void {
+    this.paused = true;
+    this.#scope?.pause();
+    this.#life.pause();
+  }
+
+  resume(): void {
+    this.paused = false;
+    this.#life.resume();
+    this.#scope?.resume();
+  }
+
+  /** The wall clock is set forwards or back. */
+  jumpClock(ms: number): void {
+    this.#jumpUs += Math.round(ms * 1_000);
+  }
+
+  /** Someone has put an empty disk into a node that is down. */
+  swapDisk(): void {
+    this.#ownDrive ??= this.#drive;
+    this.#drive = this.#newDrive();
+    this.swapped = true;
+  }
+
+  /** The disk that the peers know is back. */
+  restoreDisk(): void {
+    if (this.#ownDrive !== undefined) this.#drive = this.#ownDrive;
+    this.#ownDrive = undefined;
+    this.swapped = false;
   }
 }

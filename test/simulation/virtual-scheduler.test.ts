@@ -95,3 +95,23 @@ test('clocks may be skewed for the wall, never for monotonic time', () => {
   expect(skewed.wallUs() - scheduler.clock.wallUs()).toBe(-500 + 1_000);
   expect(skewed.monotonicMs()).toBe(1_000);
 });
+
+test('a paused scope does nothing; then it does what fell due, and time has gone on', () => {
+  const scheduler = new VirtualScheduler({ seed: 1 });
+  const [one, two] = [scheduler.scope(), scheduler.scope()];
+  const log: string[] = [];
+  const note = (what: string) => () => log.push(`${what} ${scheduler.nowMs}`);
+  one.after(5, note('timer'));
+  const cancelled = one.after(6, note('cancelled'));
+  const waker = one.waker('a', note('turn'));
+  two.after(7, note('other'));
+  one.pause();
+  waker.wake();
+  scheduler.run(8);
+  waker.wake();
+  cancelled.cancel();
+  expect(log).toEqual(['other 7']);
+  one.resume();
+  scheduler.run(8);
+  expect(log.toSorted()).toEqual(['other 7', 'timer 8', 'turn 8']);
+});

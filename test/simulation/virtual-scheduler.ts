@@ -17,6 +17,12 @@ export interface VirtualSchedulerOptions {
   readonly wakeJitterMs?: number;
 }
 
+/** A process that can be stopped in its tracks (SIGSTOP): what falls due waits until it goes on. */
+export interface PausableScheduler extends Scheduler {
+  pause(): void;
+  resume(): void;
+}
+
 class VirtualEvent {
   atMs = 0;
   tie = 0;
@@ -64,7 +70,7 @@ export class VirtualScheduler implements Scheduler {
   }
 
   /** A scheduler for one node: closing it takes away that node's events and no others. */
-  scope(): Scheduler {
+  scope(): PausableScheduler {
     return new VirtualScope(this);
   }
 
@@ -172,9 +178,12 @@ export class VirtualScheduler implements Scheduler {
   }
 }
 
-class VirtualScope implements Scheduler {
+class VirtualScope implements PausableScheduler {
   readonly #scheduler: VirtualScheduler;
   readonly #events = new Set<VirtualEvent>();
+  /** Fell due during the pause, in that order. */
+  readonly #held = new Set<VirtualEvent>();
+  #paused = false;
   #closed = false;
 
   constructor(scheduler: VirtualScheduler) {
@@ -182,24 +191,26 @@ class VirtualScope implements Scheduler {
   }
 
   waker(_name: string, onTurn: () => void): Waker {
-    const event = new VirtualEvent(onTurn);
+    const event = new VirtualEvent(() => {
+      if (!this.#hold(event)) onTurn();
+    });
     let stopped = this.#closed;
     this.#events.add(event);
     return {
       wake: () => {
-        if (stopped || this.#closed || event.index !== NOT_QUEUED) return;
+        if (stopped || this.#closed || event.index !== NOT_QUEUED || this.#held.has(event)) return;
         this.#scheduler.enqueueTurn(event);
       },
       stop: () => {
         stopped = true;
-        this.#events.delete(event);
-        this.#scheduler.dequeue(event);
+        this.#drop(event);
       },
     };
   }
 
   after(delayMs: number, callback: () => void): TimerHandle {
     const event = new VirtualEvent(() => {
+      if (this.#hold(event)) return;
       this.#events.delete(event);
       callback();
     });
@@ -207,18 +218,36 @@ class VirtualScope implements Scheduler {
       this.#events.add(event);
       this.#scheduler.enqueue(event, delayMs);
     }
-    return {
-      cancel: () => {
-        this.#events.delete(event);
-        this.#scheduler.dequeue(event);
-      },
-    };
+    return { cancel: () => this.#drop(event) };
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    this.#paused = false;
+    const held = [...this.#held];
+    this.#held.clear();
+    for (const event of held) this.#scheduler.enqueue(event, 0);
   }
 
   close(): void {
     this.#closed = true;
     for (const event of this.#events) this.#scheduler.dequeue(event);
     this.#events.clear();
+    this.#held.clear();
+  }
+
+  #hold(event: VirtualEvent): boolean {
+    if (this.#paused) this.#held.add(event);
+    return this.#paused;
+  }
+
+  #drop(event: VirtualEvent): void {
+    this.#events.delete(event);
+    this.#held.delete(event);
+    this.#scheduler.dequeue(event);
   }
 }
 

@@ -1,0 +1,356 @@
+/**
+ * The fault injector: draws what goes wrong, where, and for how long, and counts it by kind. It
+ * never destroys what a majority needs: of N machines at most f are damaged for good.
+ */
+import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
+import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import { EngineError } from '../../storage/errors.ts';
+import { WalError } from '../../wal/wal-error.ts';
+import type { Profile } from './profile.ts';
+import type { CrashKind } from './sim-disk.ts';
+import { SECTOR_BYTES } from './sim-disk.ts';
+import type { SimNetwork } from './sim-network.ts';
+import { SIM_DIRECTORY, type SimNode } from './sim-node.ts';
+import type { VirtualScheduler } from './virtual-scheduler.ts';
+
+const HUGE_BYTES = 1024 ** 3;
+
+export interface FaultOptions {
+  readonly profile: Profile;
+  readonly scheduler: VirtualScheduler;
+  readonly network: SimNetwork;
+  readonly nodes: readonly SimNode[];
+  readonly rng: SeededRng;
+  readonly count: (what: string) => void;
+  readonly note: (what: string) => void;
+}
+
+export class FaultInjector {
+  readonly #options: FaultOptions;
+  readonly #rng: SeededRng;
+  /** The weighted kinds of this run. */
+  readonly #kinds: ReadonlyArray<readonly [weight: number, fault: (victim: SimNode) => void]>;
+  #quiet = false;
+  /** The largest step that a clock has made. */
+  jumpMsMax = 0;
+
+  constructor(options: FaultOptions) {
+    this.#options = options;
+    this.#rng = options.rng;
+    const { clockJumps, damage } = options.profile;
+    this.#kinds = [
+      [30, (victim) => this.crash(victim)],
+      [4, () => this.#crashAll()],
+      [15, (victim) => this.#isolate(victim)],
+      [10, (victim) => this.#cutOneWay(victim)],
+      [10, () => this.#swizzle()],
+      [10, (victim) => this.#slowDisk(victim)],
+      [12, (victim) => this.#crashActor(victim)],
+      [10, (victim) => this.#pause(victim)],
+      [6, (victim) => this.#failSync(victim)],
+      [6, (victim) => this.#fillDisk(victim)],
+      [clockJumps ? 12 : 0, (victim) => this.#jumpClock(victim)],
+      [damage ? 4 : 0, (victim) => this.#emptyDisk(victim)],
+      [damage ? 4 : 0, (victim) => this.#rotLog(victim)],
+      [damage ? 4 : 0, (victim) => this.#rotStore(victim)],
+    ];
+  }
+
+  #after(delayMs: number, run: () => void): void {
+    this.#options.scheduler.after(delayMs, run);
+  }
+
+  #hit(what: string, node?: SimNode): void {
+    this.#options.count(`fault ${what}`);
+    this.#options.note(`${what} ${node?.id ?? ''}`);
+  }
+
+  begin(): void {
+    const { faultEveryMsMax } = this.#options.profile;
+    if (faultEveryMsMax === 0) return;
+    this.#after(faultEveryMsMax * (0.2 + 0.8 * this.#rng.next()), () => {
+      if (this.#quiet) return;
+      this.#draw();
+      this.begin();
+    });
+  }
+
+  #draw(): void {
+    const { nodes } = this.#options;
+    const victim = nodes[Math.floor(this.#rng.next() * nodes.length)];
+    if (victim === undefined || victim.lost) return;
+    let at = this.#rng.next() * this.#kinds.reduce((sum, [weight]) => sum + weight, 0);
+    for (const [weight, fault] of this.#kinds) {
+      at -= weight;
+      if (at < 0) return fault(victim);
+    }
+  }
+
+  /** A node that has just sent may die of it. */
+  afterSend(from: number): void {
+    const { profile, nodes } = this.#options;
+    if (this.#quiet || profile.crashAfterSendRate === 0) return;
+    if (this.#rng.next() >= profile.crashAfterSendRate) return;
+    const node = nodes.find(({ id }) => id === from);
+    if (node === undefined || !this.#maySpare()) return;
+    // Not inside the turn that sends: the process ends between two instructions of its own.
+    this.#after(0, () => this.crash(node));
+  }
+
+  /** One more node may be away without the loss of the majority. */
+  #maySpare(): boolean {
+    const { nodes } = this.#options;
+    const away = nodes.filter(({ up, swapped }) => !up || swapped).length;
+    return away < Math.floor((nodes.length - 1) / 2);
+  }
+
+  /** One more node may be lost for good. */
+  #mayLose(): boolean {
+    const { nodes } = this.#options;
+    const lost = nodes.filter((node) => node.lost || node.swapped).length;
+    return lost < Math.floor((nodes.length - 1) / 2);
+  }
+
+  // ---- processes --------------------------------------------------------------------------
+
+  crash(node: SimNode): void {
+    if (!node.up || node.swapped) return;
+    this.#hit('crash', node);
+    this.#stop(node, this.#options.profile.crashKind);
+    this.#startLater(node, 20 + 3_000 * this.#rng.next() ** 2);
+  }
+
+  #stop(node: SimNode, kind: CrashKind): void {
+    if (node.up) node.crash(kind);
+  }
+
+  #startLater(node: SimNode, delayMs: number): void {
+    this.#after(delayMs, () => {
+      if (node.up || node.lost) return;
+      // A clock that was set back while the node was down must not make it repeat itself.
+      if (this.#options.profile.clockJumps && this.#rng.next() < 0.3) this.#step(node, -10_000);
+      node.start();
+    });
+  }
+
+  #crashAll(): void {
+    this.#hit('crash of all');
+    for (const node of this.#options.nodes) if (!node.lost) this.crash(node);
+  }
+
+  #crashActor(node: SimNode): void {
+    const paths = ['wal', 'store-0/replica', 'store-0/executor', 'store-0/coordinator'];
+    const path = `node-${node.id}/${paths[Math.floor(this.#rng.next() * paths.length)]}`;
+    if (!node.ready) return;
+    this.#hit(`actor crash`, node);
+    node.node?.system.crash(path, new Error('injected'));
+  }
+
+  #pause(node: SimNode): void {
+    if (!node.up || node.paused) return;
+    this.#hit('pause', node);
+    node.pause();
+    const scope = node.node;
+    this.#after(50 + 4_000 * this.#rng.next() ** 2, () => {
+      if (node.node === scope) node.resume();
+    });
+  }
+
+  // ---- clocks -----------------------------------------------------------------------------
+
+  #jumpClock(node: SimNode): void {
+    this.#hit('clock jump', node);
+    const kind = this.#rng.next();
+    if (kind < 0.6) this.#step(node, (this.#rng.next() - 0.5) * 200);
+    else this.#step(node, (this.#rng.next() - 0.5) * 20_000);
+  }
+
+  #step(node: SimNode, ms: number): void {
+    this.jumpMsMax = Math.max(this.jumpMsMax, Math.abs(ms));
+    node.jumpClock(ms);
+  }
+
+  // ---- links ------------------------------------------------------------------------------
+
+  #isolate(victim: SimNode): void {
+    const { nodes, network } = this.#options;
+    this.#hit('partition', victim);
+    const bothWays = this.#rng.next() < 0.5;
+    for (const peer of nodes) {
+      if (peer === victim) continue;
+      network.cut(victim.id, peer.id);
+      if (bothWays) network.cut(peer.id, victim.id);
+    }
+    this.#after(200 + 2_500 * this.#rng.next(), () => network.mend());
+  }
+
+  #cutOneWay(victim: SimNode): void {
+    const { nodes, network } = this.#options;
+    const other = nodes[Math.floor(this.#rng.next() * nodes.length)];
+    if (other === undefined || other === victim) return;
+    this.#hit('one-way cut', victim);
+    network.cut(victim.id, other.id);
+    this.#after(200 + 2_000 * this.#rng.next(), () => network.mend());
+  }
+
+  /** Links stop one after the other, and come back in another order, with all they kept. */
+  #swizzle(): void {
+    const { nodes, network } = this.#options;
+    this.#hit('swizzle');
+    for (const from of nodes) {
+      for (const to of nodes) {
+        if (from === to || this.#rng.next() < 0.5) continue;
+        const stopMs = 1_000 * this.#rng.next();
+        this.#after(stopMs, () => {
+          if (!this.#quiet) network.clog(from.id, to.id);
+        });
+        this.#after(1_000 + 1_500 * this.#rng.next(), () => network.unclog(from.id, to.id));
+      }
+    }
+  }
+
+  // ---- disks ------------------------------------------------------------------------------
+
+  #slowDisk(victim: SimNode): void {
+    this.#hit('slow disk', victim);
+    const { disk } = victim;
+    disk.stall();
+    this.#after(1_500 * this.#rng.next(), () => disk.resume());
+  }
+
+  /** A failed sync stops the node: whatever it has not said yet may be lost. */
+  #failSync(victim: SimNode): void {
+    if (!victim.ready || victim.expected !== undefined || !this.#maySpare()) return;
+    this.#hit('sync error', victim);
+    victim.expected = 'sync error';
+    victim.disk.failSyncs(1);
+  }
+
+  #fillDisk(victim: SimNode): void {
+    if (!victim.ready || victim.expected !== undefined || victim.swapped) return;
+    this.#hit('full disk', victim);
+    const { disk } = victim;
+    victim.expected = 'full disk';
+    disk.capacityBytes = HUGE_BYTES - disk.freeBytes('') + Math.floor(20_000 * this.#rng.next());
+    this.#after(300 + 2_500 * this.#rng.next(), () => {
+      disk.capacityBytes = HUGE_BYTES;
+      if (victim.expected === 'full disk') victim.expected = undefined;
+    });
+  }
+
+  /** Somebody has changed the disk of a node that is down: its peers must not let it in. */
+  #emptyDisk(victim: SimNode): void {
+    if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
+    this.#hit('empty disk', victim);
+    this.#stop(victim, 'power');
+    victim.swapDisk();
+    this.#after(100, () => victim.start());
+    this.#after(1_000 + 2_000 * this.#rng.next(), () => this.giveBack(victim));
+  }
+
+  giveBack(node: SimNode): void {
+    if (!node.swapped) return;
+    if (node.up) node.crash('power');
+    node.restoreDisk();
+    node.start();
+  }
+
+  /** A bit flips in the midst of the log: the node must refuse to start. */
+  #rotLog(victim: SimNode): void {
+    if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
+    this.#stop(victim, 'power');
+    const place = middleOfLog(victim, this.#rng);
+    if (place !== undefined) {
+      this.#hit('log rot', victim);
+      victim.disk.flipBit(place.path, place.offset, Math.floor(this.#rng.next() * 8));
+      victim.expected = 'log rot';
+    }
+    victim.start();
+  }
+
+  /** A bit flips in a stored value: whoever reads it must stop, and never pass it on. */
+  #rotStore(victim: SimNode): void {
+    if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
+    this.#stop(victim, 'power');
+    const keys = victim.store.page(0, 1_000).map(({ key }) => key);
+    const key = keys[Math.floor(this.#rng.next() * keys.length)];
+    if (key !== undefined && victim.store.flipBit(key, Math.floor(this.#rng.next() * 2_000))) {
+      this.#hit('store rot', victim);
+      victim.expected = 'store rot';
+      victim.rotten = true;
+    }
+    victim.start();
+  }
+
+  // ---- ends -------------------------------------------------------------------------------
+
+  /** Whether this failure is what an injected fault must lead to; then it is dealt with. */
+  explains(node: SimNode, failure: SystemFailure): boolean {
+    const { error } = failure;
+    const { expected } = node;
+    if (expected === 'sync error' && isDeadLog(error)) {
+      this.#options.count('stopped by a sync error');
+      this.#after(0, () => this.#stop(node, 'process'));
+      this.#startLater(node, 50 + 500 * this.#rng.next());
+      return true;
+    }
+    if (expected === 'full disk' && error instanceof WalError) {
+      this.#after(0, () => this.#stop(node, 'process'));
+      this.#startLater(node, 3_000);
+      return true;
+    }
+    if (expected === 'log rot' && isDamage(error)) return this.#lose(node, 'log rot refused');
+    if (node.rotten && error instanceof EngineError && error.code === 'HOLO_STORE_DAMAGED') {
+      return this.#lose(node, 'store rot found');
+    }
+    return false;
+  }
+
+  #lose(node: SimNode, what: string): true {
+    this.#options.count(what);
+    node.lost = true;
+    this.#after(0, () => this.#stop(node, 'power'));
+    return true;
+  }
+
+  heal(): void {
+    this.#quiet = true;
+    const { nodes, network } = this.#options;
+    network.mend();
+    for (const from of nodes) for (const to of nodes) network.unclog(from.id, to.id);
+    for (const node of nodes) {
+      node.disk.capacityBytes = HUGE_BYTES;
+      node.disk.failSyncs(0);
+      node.disk.resume();
+      node.resume();
+      this.giveBack(node);
+      if (!node.up && !node.lost) node.start();
+    }
+  }
+}
+
+function isDeadLog(error: unknown): boolean {
+  const code = (error as { code?: unknown } | undefined)?.code;
+  return code === 'HOLO_WAL_FAILED' || code === 'EIO';
+}
+
+function isDamage(error: unknown): boolean {
+  return error instanceof WalError && /DAMAGED|MISSING|FOREIGN|VERSION|UNREADABLE/.test(error.code);
+}
+
+/** A byte of the log that is followed by a good deal of records that were written later. */
+function middleOfLog(
+  node: SimNode,
+  rng: SeededRng,
+): { readonly path: string; readonly offset: number } | undefined {
+  const names = node.disk.list(SIM_DIRECTORY).filter((name) => name.startsWith('wal-'));
+  const [first] = names;
+  if (first === undefined) return undefined;
+  const path = `${SIM_DIRECTORY}/${first}`;
+  const bytes = node.disk.read(path);
+  let end = bytes.length;
+  while (end > 0 && bytes[end - 1] === 0) end -= 1;
+  const last = names.length > 1 ? end : end - 16 * SECTOR_BYTES;
+  if (last < 2 * SECTOR_BYTES) return undefined;
+  return { path, offset: Math.floor(SECTOR_BYTES + (last - SECTOR_BYTES) * 0.7 * rng.next()) };
+}
