@@ -6,7 +6,7 @@
 
 import { Arguments } from '../storage/arguments.ts';
 import type { Engine, FlushBatch } from '../storage/engine/engine.ts';
-import type { EngineError } from '../storage/errors.ts';
+import { EngineError } from '../storage/errors.ts';
 import { NO_REPLY } from '../storage/reply.ts';
 import { StateMachine } from '../storage/state-machine.ts';
 import { ReplyWriter } from '../transport/resp/encoder.ts';
@@ -161,43 +161,55 @@ export function executorActor(
     machine.flush((error) => context.thisIncarnation.tell({ type: 'FlushDone', error }));
   }
 
+  function receive(message: ExecutorMessage): void {
+    switch (message.type) {
+      case 'Expect':
+        expected.set(message.key, message.units);
+        return;
+      case 'ExpectRead':
+        expectedReads.set(message.token, message.units);
+        return;
+      case 'Forget':
+        expected.delete(message.key);
+        return;
+      case 'ForgetRead':
+        expectedReads.delete(message.token);
+        return;
+      case 'Execute':
+        if (message.generation === generation) execute(message.execution);
+        return;
+      case 'Read':
+        if (message.generation === generation) read(message.token);
+        return;
+      case 'Durable': {
+        const proceed = proceedWithFlush;
+        proceedWithFlush = undefined;
+        return proceed?.();
+      }
+      case 'FlushDone':
+        if (message.error !== undefined) throw message.error;
+        replica.tell({ type: 'Flushed', sequence: machine.flushedSequence });
+        return;
+      case 'Expire': {
+        const keys = machine.expired(EXPIRE_KEYS_MAX, options.nowMs());
+        if (keys.length > 0) coordinator.tell({ type: 'Expired', keys });
+        return;
+      }
+      case 'Tick':
+        return options.observe(machine);
+    }
+  }
+
   return {
     receive(message) {
-      switch (message.type) {
-        case 'Expect':
-          expected.set(message.key, message.units);
-          return;
-        case 'ExpectRead':
-          expectedReads.set(message.token, message.units);
-          return;
-        case 'Forget':
-          expected.delete(message.key);
-          return;
-        case 'ForgetRead':
-          expectedReads.delete(message.token);
-          return;
-        case 'Execute':
-          if (message.generation === generation) execute(message.execution);
-          return;
-        case 'Read':
-          if (message.generation === generation) read(message.token);
-          return;
-        case 'Durable': {
-          const proceed = proceedWithFlush;
-          proceedWithFlush = undefined;
-          return proceed?.();
+      try {
+        return receive(message);
+      } catch (error) {
+        // Damage does not heal by starting again, and every new try would only ask for more.
+        if (error instanceof EngineError && error.code === 'HOLO_STORE_DAMAGED') {
+          return context.fatal(error);
         }
-        case 'FlushDone':
-          if (message.error !== undefined) throw message.error;
-          replica.tell({ type: 'Flushed', sequence: machine.flushedSequence });
-          return;
-        case 'Expire': {
-          const keys = machine.expired(EXPIRE_KEYS_MAX, options.nowMs());
-          if (keys.length > 0) coordinator.tell({ type: 'Expired', keys });
-          return;
-        }
-        case 'Tick':
-          return options.observe(machine);
+        throw error;
       }
     },
     turnEnd() {
