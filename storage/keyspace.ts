@@ -6,7 +6,7 @@
  */
 import type { Arguments } from './arguments.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
-import type { ChangedKey, Engine, EngineMeta } from './engine/engine.ts';
+import type { Engine, EngineMeta, FlushBatch } from './engine/engine.ts';
 import { ABSENT, Entry, NO_DEADLINE, type StoredEntry, ValueType } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { SlotIndex } from './slot-index.ts';
@@ -231,12 +231,21 @@ export class Keyspace {
     this.#dirty = [];
     this.#dirtyBytes = 0;
     this.#generation++;
-    const batch = {
+    let taken = 0;
+    const batch: FlushBatch = {
       meta: flush.meta,
       clear: flush.clear,
       count: flush.cells.length,
-      forEach: (visit: (key: ChangedKey, entry: Entry | undefined) => void) =>
-        readCaptured(flush, visit),
+      take(limit, visit) {
+        const from = taken;
+        taken = Math.min(taken + limit, flush.cells.length);
+        for (let i = from; i < taken; i++) {
+          const cell = flush.cells[i] as Cell;
+          const entry = capturedEntry(flush, cell);
+          visit(cell, entry.type === ValueType.NONE ? undefined : entry);
+        }
+        return taken - from;
+      },
     };
     this.#engine.commit(batch, (error) => {
       this.#flush = undefined;
@@ -341,7 +350,7 @@ export class Keyspace {
         cell.stored = stored;
         this.#knownStored += stored ? 1 : -1;
       }
-      if (cell.indexed && (stored || clean)) {
+      if (clean && cell.indexed) {
         cell.indexed = false;
         this.#fresh.remove(cell);
       }
@@ -368,16 +377,6 @@ function capturedEntry(flush: Flush, cell: Cell): Entry {
   const entry = cell.dirtyIn === flush.generation ? cell.entry : cell.captured;
   if (entry === undefined) throw new Error('a captured entry has been lost');
   return entry;
-}
-
-function readCaptured(
-  flush: Flush,
-  visit: (key: ChangedKey, entry: Entry | undefined) => void,
-): void {
-  for (const cell of flush.cells) {
-    const entry = capturedEntry(flush, cell);
-    visit(cell, entry.type === ValueType.NONE ? undefined : entry);
-  }
 }
 
 function endOf(items: readonly StoredEntry[]): number {

@@ -11,7 +11,13 @@ export function readLatin1(buffer: Buffer, start: number, end: number): string {
   return (buffer as Latin1Buffer).latin1Slice(start, end);
 }
 
-/** Returns the bytes written. */
+/** Up to this length a loop is faster than a call into the runtime. */
+const SHORT = 24;
+
+/** Returns the bytes written; there must be room for all of them. */
 export function writeLatin1(buffer: Buffer, text: string, at: number): number {
-  return (buffer as Latin1Buffer).latin1Write(text, at);
+  const length = text.length;
+  if (length > SHORT) return (buffer as Latin1Buffer).latin1Write(text, at);
+  for (let i = 0; i < length; i++) buffer[at + i] = text.charCodeAt(i);
+  return length;
 }

@@ -32,10 +32,11 @@ export interface FlushBatch {
   /** Number of changes. */
   readonly count: number;
   /**
-   * Hands out each change once: an entry to store, `undefined` for a key to remove. May be called
-   * once, in any turn until `done`; the values are those of the capture, whatever came after.
+   * Hands out the next changes, `limit` of them at most: an entry to store, `undefined` for a key to
+   * remove. Returns how many; 0 when all have been handed out. May be called in any turn until
+   * `done`: the values are those of the capture, whatever came after.
    */
-  forEach(visit: (key: ChangedKey, entry: Entry | undefined) => void): void;
+  take(limit: number, visit: (key: ChangedKey, entry: Entry | undefined) => void): number;
 }
 
 export interface Engine {

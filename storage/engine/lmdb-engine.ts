@@ -31,6 +31,9 @@ const PLAIN_KEY_BYTES_MAX = LMDB_KEY_BYTES_MAX - PREFIX_BYTES;
 
 /** Records are laid out one after the other in pieces of memory of this size. */
 const STAGING_BYTES = 256 * 1024;
+/** Changes that are encoded in one turn, and between two looks at how much that was. */
+const STAGED_PER_TURN = 512;
+const STAGED_AT_ONCE = 32;
 
 const META_KEY = Buffer.from('meta', 'latin1');
 const META_LAYOUT = 1;
@@ -104,16 +107,14 @@ export class LmdbEngine implements Engine {
     this.#assertOpen();
     if (this.#committing) throw new Error('two commits at a time');
     this.#committing = true;
-    // In a turn of its own: the turn that captured the changes has replies to send.
-    setImmediate(() => {
+    const finish = (error: EngineError | undefined): void => {
       if (this.#closed) return;
-      const finish = (error: EngineError | undefined): void => {
-        if (this.#closed) return;
-        this.#committing = false;
-        if (error === undefined) this.#meta = batch.meta;
-        done(error);
-      };
-      this.#write(batch).then(
+      this.#committing = false;
+      if (error === undefined) this.#meta = batch.meta;
+      done(error);
+    };
+    this.#stage(batch, new Staging(), (staging) => {
+      this.#write(batch, staging).then(
         () => finish(undefined),
         (cause: unknown) => finish(writeFailed(cause)),
       );
@@ -127,30 +128,58 @@ export class LmdbEngine implements Engine {
     this.#closing.then(end, end);
   }
 
-  /** Resolves when the transaction is on disk. */
-  async #write(batch: FlushBatch): Promise<void> {
-    const staging = new Staging();
-    const committed = this.#data.batch(() => {
-      if (batch.clear) watch(this.#data.clearAsync());
-      batch.forEach((change, entry) => {
-        this.#writeChange(staging, change, entry);
-      });
-      watch(this.#info.put(META_KEY, encodeMeta(batch.meta)));
+  /**
+   * Encodes the changes piece by piece, each piece in a turn of its own: a flush may have a hundred
+   * thousand of them, and clients must not wait for that. What LMDB's batch asks for at once is
+   * only to hand over what is encoded.
+   */
+  #stage(batch: FlushBatch, staging: Staging, staged: (staging: Staging) => void): void {
+    setImmediate(() => {
+      if (this.#closed) return;
+      const before = staging.bytes;
+      let left = STAGED_PER_TURN;
+      while (left > 0 && staging.bytes - before < STAGING_BYTES) {
+        const taken = batch.take(STAGED_AT_ONCE, (change, entry) => {
+          this.#stageChange(staging, change, entry);
+        });
+        if (taken === 0) {
+          staged(staging);
+          return;
+        }
+        left -= taken;
+      }
+      this.#stage(batch, staging, staged);
     });
-    await Promise.all([committed, this.#data.flushed]);
   }
 
-  #writeChange(staging: Staging, change: ChangedKey, entry: Entry | undefined): void {
+  #stageChange(staging: Staging, change: ChangedKey, entry: Entry | undefined): void {
     const { key, slot, place } = change;
-    const stored = this.#keyOf(key, slot, place);
+    const keyBytes = this.#keyOf(key, slot, place);
+    const stored = staging.take(keyBytes.length);
+    stored.set(keyBytes);
+    staging.keys.push(stored);
     if (entry === undefined) {
-      watch(this.#data.remove(stored));
+      staging.records.push(undefined);
       return;
     }
     const withKey = key.length > PLAIN_KEY_BYTES_MAX;
     const record = staging.take(recordBytes(key, entry, withKey));
     writeRecord(record, key, place, entry, withKey);
-    watch(this.#data.put(stored, record));
+    staging.records.push(record);
+  }
+
+  /** Resolves when the transaction is on disk. */
+  async #write(batch: FlushBatch, staging: Staging): Promise<void> {
+    const data = this.#data;
+    const committed = data.batch(() => {
+      if (batch.clear) watch(data.clearAsync());
+      staging.keys.forEach((key, i) => {
+        const record = staging.records[i];
+        watch(record === undefined ? data.remove(key) : data.put(key, record));
+      });
+      watch(this.#info.put(META_KEY, encodeMeta(batch.meta)));
+    });
+    await Promise.all([committed, data.flushed]);
   }
 
   /** The key under which LMDB keeps one of ours: its order is the hash order. */
@@ -197,8 +226,12 @@ export class LmdbEngine implements Engine {
   }
 }
 
-/** Memory for records that the library's thread reads later: it must not be written twice. */
+/** Encoded changes. The library's thread reads the memory later: it must not be written twice. */
 class Staging {
+  readonly keys: Buffer[] = [];
+  /** Beside each key its record, or nothing where the key is to go. */
+  readonly records: (Buffer | undefined)[] = [];
+  bytes = 0;
   #piece = Buffer.alloc(0);
   #used = 0;
 
@@ -209,6 +242,7 @@ class Staging {
     }
     const view = this.#piece.subarray(this.#used, this.#used + bytes);
     this.#used += bytes;
+    this.bytes += bytes;
     return view;
   }
 }

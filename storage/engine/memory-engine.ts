@@ -61,7 +61,7 @@ export class MemoryStore {
       this.#records.clear();
       this.#index.clear();
     }
-    batch.forEach(({ key, place }, entry) => {
+    batch.take(batch.count, ({ key, place }, entry) => {
       const hash = hashOfText(key);
       const record = this.#records.get(key, hash);
       if (entry === undefined) {

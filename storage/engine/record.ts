@@ -4,8 +4,9 @@
  *   crc32 u32 | layout u8 | type u8 | deadline f64 | epoch f64 | hlc f64 | flags u16 | node u32
  *   [ key length u32 | key ]  value
  *
- * (little endian). The checksum covers all that follows it and begins with the key's place in hash
- * order, so that a record found under another key is as damaged as one with a flipped bit.
+ * (little endian). The checksum is that of the whole record with zeroes in its own place, and begins
+ * with the key's place in hash order: a record found under another key is as damaged as one with a
+ * flipped bit.
  */
 import { crc32 } from 'node:zlib';
 import { Entry, ValueType } from '../entry.ts';
@@ -40,7 +41,8 @@ export function writeRecord(
     at += writeLatin1(record, key, at);
   }
   writeLatin1(record, entry.value, at);
-  record.writeUInt32LE(crc32(record.subarray(4), place >>> 0), 0);
+  record.writeUInt32LE(0, 0);
+  record.writeUInt32LE(crc32(record, place >>> 0), 0);
 }
 
 export interface DecodedRecord {
@@ -49,13 +51,16 @@ export interface DecodedRecord {
   readonly entry: Entry;
 }
 
+const ZEROES = Buffer.alloc(4);
+
+function checksumOf(record: Buffer, place: number): number {
+  return crc32(record.subarray(4), crc32(ZEROES, place >>> 0));
+}
+
 /** Throws EngineError `HOLO_STORE_DAMAGED`. */
 export function readRecord(record: Buffer, place: number): DecodedRecord {
   const layout = record[4];
-  if (
-    record.length < RECORD_HEADER_BYTES ||
-    record.readUInt32LE(0) !== crc32(record.subarray(4), place >>> 0)
-  ) {
+  if (record.length < RECORD_HEADER_BYTES || record.readUInt32LE(0) !== checksumOf(record, place)) {
     throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value does not match its checksum');
   }
   if ((layout !== LAYOUT_PLAIN && layout !== LAYOUT_WITH_KEY) || record[5] !== ValueType.STRING) {

@@ -63,10 +63,12 @@ function batch(
     meta: { appliedSequence: 1, keys, volatileKeys: 0, clearedAt: versionAt(5), ...meta },
     clear,
     count: all.length,
-    forEach(visit) {
-      for (const [key, value] of all) {
+    take(limit, visit) {
+      const next = all.splice(0, limit);
+      for (const [key, value] of next) {
         visit(changedKey(key), value === undefined ? undefined : entry(value));
       }
+      return next.length;
     },
   };
 }

@@ -35,7 +35,7 @@ describe('KeyTable', () => {
         expect(table.size).toBe(map.size);
         for (const [key, made] of map) expect(table.get(key, hashOfText(key))).toBe(made);
       }),
-      { numRuns: 5 },
+      { numRuns: 5, endOnFailure: true },
     );
   });
 

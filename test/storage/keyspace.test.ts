@@ -161,6 +161,57 @@ describe('keyspace', () => {
     for (let i = 0; i < 100; i++) expect(machine.read('GET', `key${i}`)).toBe(`value${i}`);
   });
 
+  it('keeps what is used and lets go of what is not', () => {
+    const machine = new Machine({ cacheBytesMax: 5_000 });
+    for (let i = 0; i < 100; i++) machine.run('SET', `key${i}`, 'x');
+    machine.flush();
+    const asked: string[] = [];
+    const get = machine.engine.get.bind(machine.engine);
+    machine.engine.get = (key, ...rest) => {
+      asked.push(key);
+      return get(key, ...rest);
+    };
+    for (let i = 0; i < 100; i++) {
+      machine.read('GET', 'key0');
+      machine.read('GET', `key${i}`);
+    }
+    expect(asked.length).toBeGreaterThan(50);
+    expect(asked.filter((key) => key === 'key0').length).toBeLessThanOrEqual(1);
+  });
+
+  it('keeps nothing of keys that are gone', () => {
+    const machine = new Machine();
+    for (let i = 0; i < 100; i++) machine.run('SET', `key${i}`, 'x');
+    machine.flush();
+    for (let i = 0; i < 100; i++) machine.run('DEL', `key${i}`);
+    machine.flush();
+    expect(machine.machine.cachedKeys).toBe(0);
+    expect(machine.machine.cacheBytes).toBe(0);
+  });
+
+  it('still knows its misses after a replay that it skipped', () => {
+    const machine = new Machine({ cacheBytesMax: 0 });
+    machine.execute(body(['FLUSHALL']), versionAt(30));
+    machine.machine.replaying = true;
+    for (let i = 0; i < 20; i++) machine.execute(body(['SET', `old${i}`, 'x']), versionAt(20));
+    expect(machine.machine.size).toBe(0);
+    machine.engine.get = () => {
+      throw new Error('asked');
+    };
+    expect(machine.run('GET', 'nothing')).toBe(null);
+  });
+
+  it('counts what a failed flush leaves behind once', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1');
+    const once = machine.machine.dirtyBytes;
+    machine.machine.flush(() => undefined);
+    machine.run('SET', 'a', '2');
+    (machine.engine as MemoryEngine).failNextCommit();
+    machine.turns.run();
+    expect(machine.machine.dirtyBytes).toBe(once);
+  });
+
   it('keeps what is not flushed, whatever the cache may hold', () => {
     const machine = new Machine({ cacheBytesMax: 0 });
     for (let i = 0; i < 100; i++) machine.run('SET', `key${i}`, 'x');
