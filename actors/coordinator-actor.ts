@@ -36,7 +36,7 @@ export type CoordinatorActorMessage =
   /** Keys past their deadline; one node of the cluster removes them. */
   | { readonly type: 'Expired'; readonly keys: readonly string[] }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
-  | { readonly type: 'DiskFull'; readonly full: boolean }
+  | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
   /** The node stops: nothing new is begun; answers when all that was begun is answered. */
   | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }
   | { readonly type: 'Tick' };
@@ -85,6 +85,7 @@ export function coordinatorActor(
   let lastToken = clock.uniqueNow().hlc;
   let barriers = 0;
   let diskFull = false;
+  let backlog = false;
   let draining = false;
   let drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
@@ -100,6 +101,7 @@ export function coordinatorActor(
     const nowMs = time.monotonicMs();
     const pending = new PendingUnit(message.unit, nowMs, nowMs + commandTimeoutMs);
     if (draining) return pending.fail(REFUSED.stopping);
+    if (backlog && !pending.readOnly) return pending.fail(REFUSED.backlog);
     if (diskFull && !pending.readOnly) return pending.fail(REFUSED.diskFull);
     if (!batcher.add(pending)) pending.fail(REFUSED.busy);
   }
@@ -247,6 +249,9 @@ export function coordinatorActor(
           return;
         case 'Expired':
           return expired(message.keys);
+        case 'Backlog':
+          backlog = message.full;
+          return;
         case 'DiskFull':
           diskFull = message.full;
           return;

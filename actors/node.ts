@@ -66,6 +66,8 @@ export interface NodeLimits {
   readonly cacheBytesMax: number;
   readonly dirtyBytesMax: number;
   readonly flushEveryMs: number;
+  /** Command bytes kept for members that are away. */
+  readonly retainedBytesMax: number;
   /** Pace of timeouts, progress log and settlement. */
   readonly tickMs: number;
 }
@@ -227,6 +229,7 @@ export class Node {
             executor,
             coordinator,
             tickMs,
+            retainedBytesMax: limits.retainedBytesMax,
             observe: observer,
           }),
         ),

@@ -66,6 +66,8 @@ export const REFUSED = {
   read: 'TIMEOUT refused, nothing was read: a majority did not answer in time',
   busy: 'BUSY refused, nothing was done: too many commands are waiting',
   diskFull: 'DISKFULL refused, nothing was done: the disk of this node is full; reads still work',
+  backlog:
+    'BACKLOG refused, nothing was done: a member has been away so long that no more can be kept for it',
   stopping: 'SHUTDOWN refused, nothing was done: this node is stopping',
 } as const;
 

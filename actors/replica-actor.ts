@@ -46,6 +46,8 @@ export interface ReplicaOptions {
   readonly executor: ActorRef<ExecutorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly tickMs: number;
+  /** Transactions kept for members that are away; beyond it this node begins no more. */
+  readonly retainedBytesMax: number;
   readonly observe: ReplicaObserver;
 }
 
@@ -63,6 +65,7 @@ export interface ReplicaWatermarks {
   readonly flushedSequence: number;
   readonly settledBeforeUs: number;
   readonly retained: number;
+  readonly retainedBytes: number;
   readonly unsettled: number;
 }
 
@@ -92,6 +95,7 @@ export function replicaActor(
   let turns: Turn[] = [];
   let lastToken = 0;
   let generation = 0;
+  let backlogged = false;
   let replayed = false;
   let restored = false;
   let executorSequence: number | undefined;
@@ -244,8 +248,12 @@ export function replicaActor(
       flushedSequence: state.flushedSequence,
       settledBeforeUs: state.settledBefore.hlc,
       retained: state.commands.size,
+      retainedBytes: state.retainedBytes,
       unsettled: state.unsettled.size,
     });
+    const full = state.retainedBytes > options.retainedBytesMax;
+    if (full !== backlogged) coordinator.tell({ type: 'Backlog', full });
+    backlogged = full;
   }
 
   return {

@@ -98,7 +98,11 @@ class ProductionNode implements RunningNode {
       jitter: () => rng.next(),
     });
     this.#node = new Node(this.#parts(rng));
-    this.#admin = new AdminServer({ listen: config.listenAdmin, providers: this.#providers() });
+    this.#admin = new AdminServer({
+      listen: config.listenAdmin,
+      providers: this.#providers(),
+      hostNames: config.initialMembers.map(({ host }) => host),
+    });
     this.#listen().catch((error: unknown) => this.#fail(messageOf(error)));
   }
 
@@ -155,6 +159,7 @@ class ProductionNode implements RunningNode {
         cacheBytesMax: config.cacheBytes,
         dirtyBytesMax: Math.max(8 * 1024 * 1024, config.cacheBytes / 4),
         flushEveryMs: FLUSH_EVERY_MS,
+        retainedBytesMax: config.retainedBytesMax,
         tickMs: TICK_MS,
       },
       observer: this.#board.observer(metrics),
@@ -323,6 +328,7 @@ class ProductionNode implements RunningNode {
         applied_sequence: machine?.appliedSequence ?? 0,
         flushed_sequence: machine?.flushedSequence ?? 0,
         retained_transactions: watermarks?.retained ?? 0,
+        retained_bytes: watermarks?.retainedBytes ?? 0,
         undecided_transactions: watermarks?.unsettled ?? 0,
       },
     };

@@ -47,6 +47,8 @@ export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   settleEveryMs: 500,
 });
 
+/** What a record costs beside its body, about. */
+const COMMAND_BYTES = 1_024;
 const BUCKET_US = 1_000_000;
 
 export class ReplicaState {
@@ -79,6 +81,8 @@ export class ReplicaState {
   sequence = 0;
   /** Executions up to this sequence are in the store's engine, durable. */
   flushedSequence = 0;
+  /** Memory that definitions hold, about; it grows while a member is away. */
+  retainedBytes = 0;
   nowMs = 0;
   effects: Effect[] = [];
 
@@ -166,11 +170,17 @@ export class ReplicaState {
   /** Learns what the transaction is; logs it. */
   define(command: Command, definition: Definition): void {
     if (command.definition !== undefined) return;
-    command.definition = definition;
+    this.attach(command, definition);
     const { footprint, body } = definition;
     this.persist({ type: 'Defined', id: command.id, footprint, body }, false);
     this.index.add(command);
     for (const commands of this.unsettledBy.values()) commands.add(command);
+  }
+
+  /** Gives a record its definition, without logging it. */
+  attach(command: Command, definition: Definition): void {
+    command.definition = definition;
+    this.retainedBytes += COMMAND_BYTES + definition.body.length;
   }
 
   /** A vote for the time of execution (accord.md §2.2). */
@@ -217,6 +227,9 @@ export class ReplicaState {
   }
 
   forget(command: Command): void {
+    if (command.definition !== undefined) {
+      this.retainedBytes -= COMMAND_BYTES + command.definition.body.length;
+    }
     this.commands.delete(command.key);
     this.unsettled.delete(command);
     this.index.remove(command);

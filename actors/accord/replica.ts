@@ -396,7 +396,8 @@ export class Replica {
     switch (record.type) {
       case 'Defined':
         // A copy: the record lies inside a whole segment's buffer.
-        command.definition = { footprint: record.footprint, body: record.body.slice() };
+        if (command.definition !== undefined) return;
+        state.attach(command, { footprint: record.footprint, body: record.body.slice() });
         return;
       case 'PreAccepted':
         command.status = Status.PreAccepted;

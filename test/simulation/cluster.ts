@@ -142,6 +142,7 @@ export class SimulatedCluster {
             cacheBytesMax: 1024 * 1024,
             dirtyBytesMax: 64 * 1024,
             flushEveryMs: profile.flushEveryMs,
+            retainedBytesMax: 1024 ** 3,
             tickMs: 20,
           },
           syncPolicy: 'every_batch',
