@@ -55,13 +55,17 @@ export class LmdbEngine implements Engine {
   #meta: EngineMeta;
   #committing = false;
   #closing: Promise<void> | undefined;
+  #failed = false;
   #closed = false;
 
   /** Throws EngineError `HOLO_STORE_OPEN_FAILED` or `HOLO_STORE_DAMAGED`. */
   constructor(options: LmdbEngineOptions) {
     const { directory } = options;
     try {
-      this.#root = open({ path: directory, noSubdir: false, maxDbs: 4 });
+      // With batches by event turn the library makes a promise of its own for each, which nobody
+      // could catch when a commit fails; explicit batches are transactions without it.
+      const options = { noSubdir: false, maxDbs: 4, eventTurnBatching: false };
+      this.#root = open({ path: directory, ...options });
       const form = { encoding: 'binary', keyEncoding: 'binary' } as const;
       this.#data = this.#root.openDB('data', form);
       this.#info = this.#root.openDB('info', form);
@@ -116,14 +120,18 @@ export class LmdbEngine implements Engine {
     this.#stage(batch, new Staging(), (staging) => {
       this.#write(batch, staging).then(
         () => finish(undefined),
-        (cause: unknown) => finish(writeFailed(cause)),
+        (cause: unknown) => {
+          this.#failed = true;
+          writeFailed(cause, finish);
+        },
       );
     });
   }
 
   close(closed?: () => void): void {
     this.#closed = true;
-    this.#closing ??= this.#root.close();
+    // After a commit that failed the library's `close` waits for ever for its sync.
+    this.#closing ??= this.#failed ? Promise.resolve() : this.#root.close();
     const end = closed ?? (() => undefined);
     this.#closing.then(end, end);
   }
@@ -252,11 +260,15 @@ function watch(part: Promise<unknown>): void {
   void part;
 }
 
-function writeFailed(cause: unknown): EngineError {
+function writeFailed(cause: unknown, finish: (error: EngineError) => void): void {
+  const tell = (reason: unknown): void => {
+    const what = `a flush was not written: ${reason instanceof Error ? reason.message : reason}`;
+    finish(new EngineError('HOLO_STORE_WRITE_FAILED', what, { cause: reason }));
+  };
   // The library keeps the reason in a second promise, which must not go unhandled.
   const reason = (cause as { commitError?: Promise<unknown> } | undefined)?.commitError;
-  reason?.catch(() => undefined);
-  return new EngineError('HOLO_STORE_WRITE_FAILED', 'a flush was not written', { cause });
+  if (reason === undefined) tell(cause);
+  else reason.then(tell, tell);
 }
 
 function storedEntry(key: Uint8Array, value: Uint8Array): StoredEntry {
