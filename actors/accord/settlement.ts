@@ -80,9 +80,16 @@ export class Settlement {
     }
   }
 
+  /** It is told what it may have missed, as far as one hint holds it; a list tells of the rest. */
   peerUp(peer: number): void {
     this.#down.delete(peer);
-    this.#sendHint(peer, []);
+    const { unsettledBy, limits } = this.#state;
+    const missed: TxnId[] = [];
+    for (const command of unsettledBy.get(peer) ?? []) {
+      if (missed.length === limits.listIdsMax) break;
+      if (isSettled(command.status)) missed.push(command.id);
+    }
+    this.#sendHint(peer, missed);
   }
 
   peerDown(peer: number): void {
@@ -132,7 +139,8 @@ export class Settlement {
       this.#asked = true;
     }
     for (const id of decodeDeps(message.ids)) {
-      const command = state.find(id);
+      // First heard of now: it has to be settled here, too, even if no round can end meanwhile.
+      const command = state.find(id) ?? (state.isForgotten(id) ? undefined : state.open(id));
       if (command !== undefined) this.#settledBy(from, command, pending);
     }
     const before = message.settledBefore;
@@ -232,7 +240,9 @@ export class Settlement {
     const named = new Set(round.ids.map((id) => keyOf(id)));
     this.#invalidateUnlisted(round.before, named);
     this.#settledUpTo(round.before);
+    // The list first: who hears of the new mark before it asks for the list once more.
     for (const peer of state.peers) this.#sendList(peer, round.base);
+    this.#tellMark();
   }
 
   // ---- following --------------------------------------------------------------------------
@@ -308,6 +318,7 @@ export class Settlement {
     if (task.missing.length === 0) {
       this.#task = undefined;
       this.#settledUpTo(task.before);
+      this.#tellMark();
       this.#catchUpAtMs = 0;
       for (const [peer, mark] of state.peerSettledBefore) {
         if (compare(mark, state.settledBefore) > 0 && !this.#down.has(peer)) this.catchUp(peer);
@@ -337,7 +348,10 @@ export class Settlement {
     if (compare(before, state.settledBefore) <= 0) return;
     state.settledBefore = before;
     state.persist({ type: 'SettledBefore', before }, false);
-    for (const peer of state.peers) this.#sendHint(peer, []);
+  }
+
+  #tellMark(): void {
+    for (const peer of this.#state.peers) this.#sendHint(peer, []);
   }
 
   // ---- forgetting -------------------------------------------------------------------------
