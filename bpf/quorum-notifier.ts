@@ -55,9 +55,10 @@ export interface QuorumNotifier {
   /**
    * Idempotent. Late replies to a round with its quorum are dropped until the slot serves another
    * round: nobody waits for them, and waking for each would cost what the quorum saved. Without
-   * its quorum the round ends here, and its replies are stale: they come up.
+   * its quorum the round ends here, and its replies are stale: they come up. Returns the votes that
+   * the round has ended with; 0 for a slot that is no longer this generation's.
    */
-  release(slot: QuorumSlot): void;
+  release(slot: QuorumSlot): number;
   /** Hands over the quorums that `receive` found. */
   flush(): void;
 }
@@ -108,9 +109,11 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
     return this.#model.votes(slot.slot);
   }
 
-  release(slot: QuorumSlot): void {
-    if (!this.#allocator.release(slot.slot, slot.generation)) return;
+  release(slot: QuorumSlot): number {
+    if (!this.#allocator.release(slot.slot, slot.generation)) return 0;
+    const votes = this.#model.votes(slot.slot);
     if (!this.#model.isComplete(slot.slot)) this.#model.disarm(slot.slot);
+    return votes;
   }
 
   flush(): void {
@@ -243,12 +246,14 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     return Atomics.load(this.#words, slot.slot * wordsPerSlot) & 0xffff;
   }
 
-  release(slot: QuorumSlot): void {
-    if (!this.#allocator.release(slot.slot, slot.generation)) return;
-    if (this.#delivered[slot.slot] === 1) return;
-    Atomics.store(this.#words, slot.slot * wordsPerSlot, 0);
+  release(slot: QuorumSlot): number {
+    if (!this.#allocator.release(slot.slot, slot.generation)) return 0;
+    const at = slot.slot * wordsPerSlot;
+    if (this.#delivered[slot.slot] === 1) return Atomics.load(this.#words, at) & 0xffff;
     this.#rounds[slot.slot] = undefined;
     this.#armed[slot.slot] = 0;
+    // One step: a vote is either in the answer, or finds no round and comes up as a frame.
+    return Atomics.exchange(this.#words, at, 0) & 0xffff;
   }
 
   flush(): void {

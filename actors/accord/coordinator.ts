@@ -18,6 +18,7 @@ import type {
   Propose,
   RecoverOk,
 } from './messages.ts';
+import { type PlainAnswer, plainReply } from './plain-answer.ts';
 import { type Conclusion, concludeRecovery } from './recovery.ts';
 import {
   equal,
@@ -176,6 +177,17 @@ export class Coordinator {
         return this.#nack(round, from, message);
       default:
         throw new TypeError(`coordinator: ${message.type} is not for a coordinator`);
+    }
+  }
+
+  /** These members have answered plainly: the same as their replies one by one, in order. */
+  answeredPlainly(answer: PlainAnswer, nowMs: number): void {
+    const round = this.#rounds.get(keyOf(answer.id));
+    // A reply to PreAccept names no ballot; it is always the original coordinator's.
+    if (round === undefined || !equal(round.ballot, answer.ballot)) return;
+    const reply = plainReply(answer);
+    for (const from of this.topology.members) {
+      if ((answer.members & this.topology.bit(from)) !== 0) this.handle(from, reply, nowMs);
     }
   }
 
