@@ -6,9 +6,11 @@
  *   ├─ wal          WalWriter
  *   ├─ store-0      rest_for_one: replica, executor, coordinator
  *   ├─ peer-<id>    PeerLink, one per peer
+ *   ├─ quorum       single frames to all peers, and votes counted below the actors
  *   └─ gateway      clients
  */
 
+import type { FramePathSource } from '../bpf/frame-path.ts';
 import type { Engine } from '../storage/engine/engine.ts';
 import type { StateMachine } from '../storage/state-machine.ts';
 import type { PeerNetwork } from '../transport/peer/network.ts';
@@ -29,6 +31,12 @@ import { type GatewayActorOptions, type GatewayMessage, gatewayActor } from './g
 import { LateRef } from './late-ref.ts';
 import { Outbox } from './outbox.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
+import {
+  mayTravelAsFrame,
+  type QuorumActorMessage,
+  type QuorumObserver,
+  quorumActor,
+} from './quorum-actor.ts';
 import { type ReplicaActorMessage, type ReplicaObserver, replicaActor } from './replica-actor.ts';
 import type { ActorRef } from './runtime/actor-ref.ts';
 import { ActorSystem, type SystemFailure } from './runtime/actor-system.ts';
@@ -36,6 +44,7 @@ import type { ChildSpec } from './runtime/behavior.ts';
 import type { ShutdownReport } from './runtime/coordinated-shutdown.ts';
 import type { Clock, Rng, Scheduler } from './runtime/ports.ts';
 import type { TraceRecorder } from './runtime/trace-recorder.ts';
+import { VoteSlots } from './vote-slots.ts';
 import { type WalMessage, type WalOptions, type WalReply, walActor } from './wal-actor.ts';
 
 export interface NodeParts {
@@ -48,6 +57,8 @@ export interface NodeParts {
   readonly scheduler: Scheduler;
   readonly recorder: TraceRecorder;
   readonly network: PeerNetwork;
+  /** Absent where all messages travel over the links of `network`. */
+  readonly frames?: FramePathSource;
   readonly wal: WalOptions;
   readonly openEngine: () => Engine;
   readonly limits: NodeLimits;
@@ -72,7 +83,7 @@ export interface NodeLimits {
   readonly tickMs: number;
 }
 
-export interface NodeObserver extends ReplicaObserver, CoordinatorObserver {
+export interface NodeObserver extends ReplicaObserver, CoordinatorObserver, QuorumObserver {
   machine(machine: StateMachine): void;
   peerUp(peer: number): void;
   peerDown(peer: number, reason: string): void;
@@ -98,6 +109,8 @@ export class Node {
   readonly #executor = new LateRef<ExecutorMessage>('executor');
   readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
   readonly #links = new Map<number, ActorRef<PeerLinkMessage>>();
+  readonly #slots: VoteSlots;
+  #quorum: ActorRef<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
@@ -113,6 +126,7 @@ export class Node {
       reserveUs: RESERVE_US,
     });
     this.coordinator = this.#coordinator;
+    this.#slots = new VoteSlots(this.topology, nodeId);
     const name = `node-${nodeId}`;
     this.system = new ActorSystem({ name, clock, rng, scheduler, recorder, onFailed });
     const { root } = this.system;
@@ -123,8 +137,11 @@ export class Node {
       spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull })),
     );
     this.#wal = wal;
+    // A log that must not be used has been reported; there is no tree to build any more.
+    if (this.system.failure !== undefined) return;
     this.#startStore(wal);
     for (const peer of parts.members) if (peer !== nodeId) this.#startLink(peer);
+    if (parts.frames !== undefined) this.#startQuorum(parts.frames);
     this.#startNetwork();
     const { gateway } = parts;
     if (gateway === undefined) return;
@@ -195,7 +212,9 @@ export class Node {
     const { topology, clock } = this;
     const outbox = new Outbox(self, clock, {
       toPeer: (node, message) => {
-        this.#links.get(node)?.tell({ type: 'Send', message });
+        if (this.#quorum !== undefined && mayTravelAsFrame(message)) {
+          this.#quorum.tell({ type: 'Send', to: node, message });
+        } else this.#toLink(node, message);
       },
       toReplica: (from, message) => {
         this.#replica.tell({ type: 'Protocol', from, message });
@@ -267,9 +286,33 @@ export class Node {
             connected: () => this.#up,
             replica,
             executor,
+            ...(this.#parts.frames === undefined ? {} : { plainAnswers: this.#slots }),
             observe: observer,
           }),
         ),
+      ),
+    );
+  }
+
+  #toLink(node: number, message: AccordMessage): void {
+    this.#links.get(node)?.tell({ type: 'Send', message });
+  }
+
+  #startQuorum(source: FramePathSource): void {
+    const { nodeId: self, observer: observe } = this.#parts;
+    this.#quorum = this.system.root.child<QuorumActorMessage>(
+      spec('quorum', (context) =>
+        quorumActor(context, {
+          self,
+          topology: this.topology,
+          source,
+          slots: this.#slots,
+          connected: () => this.#up,
+          toLink: (peer, message) => this.#toLink(peer, message),
+          deliver: (from, message) => this.#deliver(from, message),
+          coordinator: this.#coordinator,
+          observe,
+        }),
       ),
     );
   }
@@ -302,6 +345,7 @@ export class Node {
   #tellStore(message: { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }): void {
     this.#coordinator.tell(message);
     this.#replica.tell(message);
+    this.#quorum?.tell(message);
   }
 
   #deliver(from: number, message: ReplicaMessage | AccordMessage): void {

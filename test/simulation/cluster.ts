@@ -282,11 +282,13 @@ export class SimulatedCluster {
 
   #checkEnd(): void {
     if (this.violations.length > 0) return;
-    // Deadlines are in the nodes' time, which may run ahead of ours after restarts and jumps.
+    // Deadlines and rounds are in the nodes' time: after restarts and jumps it may run ahead of
+    // ours, and stand still until a clock that was set back has caught up.
     const trueUs = this.scheduler.clock.wallUs();
-    const leads = this.#living.map((node) => Math.abs(node.leadMs(trueUs)));
-    const { jumpMsMax } = this.faults;
-    this.#runFor(Math.max(...leads) + 2 * jumpMsMax + this.profile.ttlMsMax + 4_000);
+    const errors = this.#living.map((node) => node.errorMs(trueUs));
+    const leadMs = Math.max(...errors.map(({ lead }) => lead));
+    const lagMs = Math.max(...errors.map(({ lag }) => lag));
+    this.#runFor(leadMs + lagMs + this.profile.ttlMsMax + 6_000);
     this.#checkKept();
     this.workload.readAll();
     this.#runFor(2_000);
@@ -312,6 +314,14 @@ export class SimulatedCluster {
   }
 }
 
+/** One whole run. What escapes the actors is a finding like any other. */
 export function simulate(options: RunOptions): RunResult {
-  return new SimulatedCluster(options).run(options.timeMs);
+  const cluster = new SimulatedCluster(options);
+  try {
+    return cluster.run(options.timeMs);
+  } catch (error) {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    const result = cluster.result();
+    return { ...result, violations: [...result.violations, `exception: ${text}`] };
+  }
 }

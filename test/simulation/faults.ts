@@ -31,8 +31,6 @@ export class FaultInjector {
   /** The weighted kinds of this run. */
   readonly #kinds: ReadonlyArray<readonly [weight: number, fault: (victim: SimNode) => void]>;
   #quiet = false;
-  /** The largest step that a clock has made. */
-  jumpMsMax = 0;
 
   constructor(options: FaultOptions) {
     this.#options = options;
@@ -128,7 +126,7 @@ export class FaultInjector {
     this.#after(delayMs, () => {
       if (node.up || node.lost) return;
       // A clock that was set back while the node was down must not make it repeat itself.
-      if (this.#options.profile.clockJumps && this.#rng.next() < 0.3) this.#step(node, -10_000);
+      if (this.#options.profile.clockJumps && this.#rng.next() < 0.3) node.jumpClock(-10_000);
       node.start();
     });
   }
@@ -161,13 +159,8 @@ export class FaultInjector {
   #jumpClock(node: SimNode): void {
     this.#hit('clock jump', node);
     const kind = this.#rng.next();
-    if (kind < 0.6) this.#step(node, (this.#rng.next() - 0.5) * 200);
-    else this.#step(node, (this.#rng.next() - 0.5) * 20_000);
-  }
-
-  #step(node: SimNode, ms: number): void {
-    this.jumpMsMax = Math.max(this.jumpMsMax, Math.abs(ms));
-    node.jumpClock(ms);
+    if (kind < 0.6) node.jumpClock((this.#rng.next() - 0.5) * 200);
+    else node.jumpClock((this.#rng.next() - 0.5) * 20_000);
   }
 
   // ---- links ------------------------------------------------------------------------------

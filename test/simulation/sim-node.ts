@@ -119,10 +119,14 @@ export class SimNode {
     return this.#node !== undefined;
   }
 
-  /** How far its timestamps may run ahead of true time, in ms. */
-  leadMs(trueUs: number): number {
-    const present = Math.max(this.#node?.clock.presentUs ?? 0, this.#clock.wallUs());
-    return (present - trueUs) / 1_000;
+  /** How far its timestamps may run ahead of true time, and its wall clock behind, in ms. */
+  errorMs(trueUs: number): { readonly lead: number; readonly lag: number } {
+    const wall = this.#clock.wallUs();
+    const present = Math.max(this.#node?.clock.presentUs ?? 0, wall);
+    return {
+      lead: Math.max(0, present - trueUs) / 1_000,
+      lag: Math.max(0, trueUs - wall) / 1_000,
+    };
   }
 
   start(): void {

@@ -1,0 +1,54 @@
+/**
+ * What a batch must have met, each at least once: a simulator that never recovers a transaction
+ * proves nothing about recovery. Names are those of the counters of a run.
+ */
+
+/** By what is meant: the counters of which at least one must have moved. */
+const COVERAGE: Readonly<Record<string, readonly string[]>> = {
+  'decided fast': ['fast'],
+  'decided slow': ['slow'],
+  'recovered by a proposal': ['recovery propose'],
+  'recovered by commit or stable': ['recovery commit', 'recovery stable'],
+  invalidated: ['invalidated'],
+  'recovery waited': ['recovery wait'],
+  'recovery asked again': ['recovery again'],
+  superseded: ['superseded'],
+  nacks: ['nack promised'],
+  'nacks of the decided': ['nack decided'],
+  'nacks of the forgotten': ['nack truncated'],
+  'frames repeated': ['frame repeated'],
+  'torn tail cut': ['torn tail cut'],
+  'settlement rounds': ['settlement round'],
+  'catch-up lists': ['catch-up asked'],
+  'facts fetched': ['fetch'],
+  forgotten: ['forgotten'],
+  'log truncated': ['log truncated'],
+  'actors restarted': ['actor restart'],
+  'executor replay': ['executor replay'],
+  'reads that waited': ['read waited'],
+  'reads that became transactions': ['read became a transaction'],
+  'time-outs': ['client told TIMEOUT'],
+  refusals: ['client refused'],
+  'answers unknown': ['client unknown'],
+  'fault: crash': ['fault crash'],
+  'fault: crash of all': ['fault crash of all'],
+  'fault: actor crash': ['fault actor crash'],
+  'fault: pause': ['fault pause'],
+  'fault: clock jump': ['fault clock jump'],
+  'fault: partition': ['fault partition'],
+  'fault: one-way cut': ['fault one-way cut'],
+  'fault: swizzle': ['fault swizzle'],
+  'fault: slow disk': ['fault slow disk'],
+  'fault: sync error': ['stopped by a sync error'],
+  'fault: full disk': ['disk found full'],
+  'fault: empty disk': ['handshake refused'],
+  'fault: rot in the log': ['log rot refused'],
+  'fault: rot in the store': ['store rot found'],
+};
+
+/** What a batch has not met. */
+export function missingCoverage(counts: Readonly<Record<string, number>>): string[] {
+  return Object.entries(COVERAGE).flatMap(([what, counters]) =>
+    counters.some((counter) => (counts[counter] ?? 0) > 0) ? [] : [what],
+  );
+}

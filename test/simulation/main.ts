@@ -1,0 +1,131 @@
+/**
+ * `npm run sim`: batches of simulated clusters, one seed, or the speed of a quiet cluster. Ends
+ * with exit code 1 when an invariant was broken or when a batch has not met what it should.
+ */
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { toPerfetto } from '../../actors/runtime/export-perfetto.ts';
+import { toShiviz } from '../../actors/runtime/export-shiviz.ts';
+import { toJsonl } from '../../actors/runtime/trace-event.ts';
+import { type BatchResult, nodesOf, runBatch } from './batch.ts';
+import { SimulatedCluster, simulate } from './cluster.ts';
+import { missingCoverage } from './coverage.ts';
+
+const HELP = `npm run sim -- [options]
+  --seeds N    how many seeds (100)        --from S   the first of them (1)
+  --seed S     this one only               --nodes N  3, 5 or 7 (3 for odd seeds, 5 for even)
+  --time T     seconds of load per seed, in virtual time (10)
+  --replay     with --seed: write its trace, also when all is well
+  --quiet      how fast a cluster of 3 without load runs`;
+
+/** Below this, a batch is too small to meet everything. */
+const COVERAGE_SEEDS_MIN = 300;
+const QUIET_MS = 60_000;
+const REPLAYS_MAX = 3;
+/** Dumps of one seed beyond this many events are cut at the front. */
+const DUMP_EVENTS_MAX = 200_000;
+
+function main(): number {
+  const { values } = parseArgs({
+    options: {
+      seed: { type: 'string' },
+      seeds: { type: 'string', default: '100' },
+      from: { type: 'string', default: '1' },
+      time: { type: 'string', default: '10' },
+      nodes: { type: 'string' },
+      replay: { type: 'boolean', default: false },
+      quiet: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    return 0;
+  }
+  if (values.quiet) return quiet();
+  const nodes = values.nodes === undefined ? undefined : numberOf('nodes', values.nodes);
+  const timeMs = numberOf('time', values.time) * 1_000;
+  const from = numberOf('seed', values.seed ?? values.from);
+  const seeds = values.seed === undefined ? numberOf('seeds', values.seeds) : 1;
+  const startMs = performance.now();
+  const result = runBatch({ from, seeds, nodes, timeMs, onRun: progress(seeds) });
+  report(result, (performance.now() - startMs) / 1_000);
+  for (const { command, violations } of result.failures) {
+    console.log(`FAILED  ${command}`);
+    for (const violation of violations) console.log(`  ${violation}`);
+  }
+  for (const { seed } of result.failures.slice(0, REPLAYS_MAX)) {
+    replay(seed, nodesOf(seed, nodes), timeMs);
+  }
+  if (values.replay && result.failures.length === 0) replay(from, nodesOf(from, nodes), timeMs);
+  const missing = seeds >= COVERAGE_SEEDS_MIN ? missingCoverage(result.counts) : [];
+  if (missing.length > 0) console.log(`FAILED  the batch has never met: ${missing.join(', ')}`);
+  return result.failures.length + missing.length > 0 ? 1 : 0;
+}
+
+function numberOf(name: string, text: string): number {
+  const value = Number(text);
+  if (Number.isFinite(value) && value >= 0) return value;
+  throw new RangeError(`--${name} must be a number, not "${text}"`);
+}
+
+function progress(seeds: number): () => void {
+  let done = 0;
+  return () => {
+    done += 1;
+    if (process.stdout.isTTY) process.stdout.write(`\r${done} of ${seeds} seeds`);
+    if (process.stdout.isTTY && done === seeds) process.stdout.write('\n');
+  };
+}
+
+function report(result: BatchResult, wallSeconds: number): void {
+  const { counts, runs, operations, virtualMs, failures } = result;
+  const rate = virtualMs / 1_000 / wallSeconds;
+  console.log(`seeds ${runs}, failed ${failures.length}, operations ${operations}`);
+  const hours = (virtualMs / 3_600_000).toFixed(2);
+  console.log(`virtual hours ${hours}, ${rate.toFixed(1)} simulated seconds per second`);
+  const { fast = 0, slow = 0, recovered = 0, invalidated = 0 } = counts;
+  console.log(
+    `paths: fast ${fast}, slow ${slow}, recovered ${recovered}, invalidated ${invalidated}; ` +
+      `recoveries begun ${counts['recover'] ?? 0}`,
+  );
+  const names = Object.keys(counts).sort();
+  for (const [title, pick] of [
+    ['faults', (name: string) => name.startsWith('fault ')],
+    ['coverage', (name: string) => !name.startsWith('fault ')],
+  ] as const) {
+    const lines = names.filter(pick).map((name) => `  ${name} ${counts[name]}`);
+    console.log(`${title}:\n${lines.join('\n')}`);
+  }
+}
+
+/** The same seed once more, with every message recorded, into files for people and tools. */
+function replay(seed: number, nodes: number, timeMs: number): void {
+  const result = simulate({ seed, nodes, timeMs, trace: true });
+  const events = result.trace().slice(-DUMP_EVENTS_MAX);
+  const base = join(tmpdir(), `holostore-sim-${seed}-${nodes}`);
+  writeFileSync(`${base}.jsonl`, toJsonl(events));
+  writeFileSync(`${base}.shiviz.log`, toShiviz(events));
+  writeFileSync(`${base}.perfetto.json`, toPerfetto(events));
+  console.log(`trace of seed ${seed}: ${base}.jsonl, .shiviz.log, .perfetto.json`);
+  console.log(`event hash ${result.eventHash}`);
+}
+
+function quiet(): number {
+  const cluster = new SimulatedCluster({
+    seed: 1,
+    nodes: 3,
+    timeMs: QUIET_MS,
+    profile: { faultEveryMsMax: 0, crashAfterSendRate: 0 },
+  });
+  const startMs = performance.now();
+  const { violations } = cluster.runQuiet(QUIET_MS);
+  const seconds = (performance.now() - startMs) / 1_000;
+  const rate = QUIET_MS / 1_000 / seconds;
+  console.log(`quiet, 3 nodes: ${rate.toFixed(0)} simulated seconds per second`);
+  return violations.length === 0 ? 0 : 1;
+}
+
+process.exitCode = main();
