@@ -1,10 +1,28 @@
 import { defineConfig } from 'vitest/config';
 
+const CLUSTER = 'test/cluster/**/*.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [CLUSTER] },
+      },
+      {
+        // Whole clusters of processes want the machine for themselves: one file at a time, and last.
+        extends: true,
+        test: {
+          name: 'cluster',
+          include: [CLUSTER],
+          testTimeout: 120_000,
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
+        },
+      },
+    ],
   },
 });
