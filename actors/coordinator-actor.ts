@@ -9,7 +9,8 @@ import { Coordinator, type CoordinatorLimits, type Path } from './accord/coordin
 import { encodeFootprint } from './accord/footprint.ts';
 import type { HybridClock } from './accord/hybrid-clock.ts';
 import type { AccordMessage, CommandDefinition } from './accord/messages.ts';
-import { keyOf, type TxnId } from './accord/timestamp.ts';
+import { isPlainReply, type PlainAnswer, type PlainAnswers } from './accord/plain-answer.ts';
+import { equal, keyOf, type TxnId } from './accord/timestamp.ts';
 import type { Topology } from './accord/topology.ts';
 import type { ExecutorMessage } from './executor-actor.ts';
 import { expiryUnit } from './expiry.ts';
@@ -22,6 +23,8 @@ import type { ActorContext, Behavior } from './runtime/behavior.ts';
 export type CoordinatorActorMessage =
   | { readonly type: 'Unit'; readonly unit: CommandUnit }
   | { readonly type: 'Protocol'; readonly from: number; readonly message: AccordMessage }
+  /** Quorums of plain replies that were counted below the actors. */
+  | { readonly type: 'Quorum'; readonly answers: readonly PlainAnswer[] }
   | { readonly type: 'Refused'; readonly id: TxnId }
   | {
       readonly type: 'Recover';
@@ -54,6 +57,8 @@ export interface CoordinatorOptions {
   readonly connected: () => ReadonlySet<number>;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly executor: ActorRef<ExecutorMessage>;
+  /** Replies that are counted elsewhere; absent where all replies come as messages. */
+  readonly plainAnswers?: PlainAnswers;
   readonly observe: CoordinatorObserver;
 }
 
@@ -142,6 +147,26 @@ export function coordinatorActor(
     }
   }
 
+  function answered(answers: readonly PlainAnswer[]): void {
+    for (const answer of answers) coordinator.answeredPlainly(answer, time.monotonicMs());
+  }
+
+  /**
+   * What was counted comes before what is decided by this reply. The count goes on while it can
+   * still be the one that is waited for: all its members may answer plainly, and we voted for t0.
+   */
+  function counted(from: number, message: AccordMessage): void {
+    const { plainAnswers } = options;
+    if (plainAnswers === undefined || !('id' in message)) return;
+    const key = keyOf(message.id);
+    const suffices =
+      from === self
+        ? message.type !== 'PreAcceptOk' || equal(message.vote, message.id)
+        : isPlainReply(message) && !plainAnswers.awaits(key, from);
+    const answer = suffices ? plainAnswers.take(key) : plainAnswers.leave(key);
+    if (answer !== undefined) coordinator.answeredPlainly(answer, time.monotonicMs());
+  }
+
   function perform(): void {
     for (const effect of coordinator.takeEffects()) {
       switch (effect.type) {
@@ -191,6 +216,7 @@ export function coordinatorActor(
 
   function tick(): void {
     const nowMs = time.monotonicMs();
+    answered(options.plainAnswers?.takeAll() ?? []);
     coordinator.tick(nowMs);
     const late = batcher.drop((pending) => pending.deadlineMs > nowMs);
     const why = coordinator.quorumReachable ? REFUSED.timeout : REFUSED.quorum;
@@ -224,7 +250,11 @@ export function coordinatorActor(
         case 'Unit':
           return unit(message);
         case 'Protocol':
+          counted(message.from, message.message);
           coordinator.handle(message.from, message.message, time.monotonicMs());
+          return perform();
+        case 'Quorum':
+          answered(message.answers);
           return perform();
         case 'Executed':
           return executed(message.keys);
@@ -241,6 +271,8 @@ export function coordinatorActor(
         case 'PeerUp':
           return coordinator.peerUp(message.peer);
         case 'PeerDown':
+          // A count for a quorum that this peer was part of may never be reached.
+          answered(options.plainAnswers?.leaveAll() ?? []);
           coordinator.peerDown(message.peer, time.monotonicMs());
           return perform();
         case 'Drain':
