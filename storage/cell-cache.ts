@@ -114,7 +114,8 @@ export class CellCache {
 
   /**
    * Lets go of cells while there are more bytes than allowed: those not used since the hand came
-   * by last, and only those last changed before generation `clean`; `stepsMax` are looked at. Returns how many of those
+   * by last, and only those last changed before generation `clean`; `stepsMax` are looked at.
+   * Returns how many of those
    * that the engine holds went.
    */
   evict(clean: number, stepsMax: number): number {

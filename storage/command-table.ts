@@ -3,7 +3,7 @@
  * and asks here where the keys of a command are; connection commands (PING, AUTH) are its own.
  */
 import type { Arguments } from './arguments.ts';
-import { arityError, type Command } from './command.ts';
+import { arityError, type Command, printable } from './command.ts';
 import { COUNTER_COMMANDS } from './commands/counters.ts';
 import { EXPIRY_COMMANDS } from './commands/expiry.ts';
 import { KEY_COMMANDS } from './commands/keys.ts';
@@ -36,12 +36,6 @@ export function unknownCommandError(args: Arguments): string {
   }
   const name = printable(args.text(0), SHOWN_CHARACTERS);
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
-}
-
-/** An error line is one line: it ends at a NUL byte, and line breaks become blanks. */
-function printable(text: string, max: number): string {
-  const end = text.indexOf('\0');
-  return text.slice(0, end === -1 ? max : Math.min(end, max)).replace(/[\r\n]/g, ' ');
 }
 
 /** The error line for a number of arguments that the command does not take. */

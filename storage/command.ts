@@ -63,6 +63,15 @@ export function expireTimeError(name: string): string {
   return `ERR invalid expire time in '${name.toLowerCase()}' command`;
 }
 
+/**
+ * What a client sent, fit for an error line, which is one line: it ends at a NUL byte, as in Redis,
+ * and line breaks become blanks.
+ */
+export function printable(text: string, max: number): string {
+  const end = text.indexOf('\0');
+  return text.slice(0, end === -1 ? max : Math.min(end, max)).replace(/[\r\n]/g, ' ');
+}
+
 /** What a command brings besides what can be derived from it. */
 export type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly flags: string;

@@ -130,7 +130,8 @@ export class Keyspace {
   }
 
   /**
-   * The cell of the key in argument `i`, when it is present and alive. A key past its deadline is removed first, by the
+   * The cell of the key in argument `i`, when it is present and alive. A key past its deadline is
+   * removed first, by the
    * transaction that meets it; a read cannot do that and throws `PAST_DEADLINE`.
    */
   find(args: Arguments, i: number): Cell | undefined {

@@ -1,6 +1,13 @@
 /** Commands that set, read and take away deadlines, and the one that removes what is past them. */
 import type { Arguments } from '../arguments.ts';
-import { ALL_KEYS, type Command, command, expireTimeError, ONE_KEY } from '../command.ts';
+import {
+  ALL_KEYS,
+  type Command,
+  command,
+  expireTimeError,
+  ONE_KEY,
+  printable,
+} from '../command.ts';
 import { NO_DEADLINE } from '../entry.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { ReplySink } from '../reply.ts';
@@ -26,6 +33,9 @@ const READ = {
   complexity: 'O(1)',
 } as const;
 
+/** Characters of an unknown option that the error repeats. */
+const OPTION_SHOWN_MAX = 1024;
+
 interface Conditions {
   nx: boolean;
   xx: boolean;
@@ -41,7 +51,7 @@ function parseConditions(args: Arguments): Conditions | string {
     else if (args.is(i, 'XX')) conditions.xx = true;
     else if (args.is(i, 'GT')) conditions.gt = true;
     else if (args.is(i, 'LT')) conditions.lt = true;
-    else return `ERR Unsupported option ${args.text(i)}`;
+    else return `ERR Unsupported option ${printable(args.text(i), OPTION_SHOWN_MAX)}`;
   }
   if (conditions.nx && (conditions.xx || conditions.gt || conditions.lt)) {
     return 'ERR NX and XX, GT or LT options at the same time are not compatible';

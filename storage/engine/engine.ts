@@ -32,7 +32,8 @@ export interface FlushBatch {
   /** Number of changes. */
   readonly count: number;
   /**
-   * Hands out the next changes, `limit` of them at most: an entry to store, `undefined` for a key to
+   * Hands out the next changes, `limit` of them at most: an entry to store, `undefined` for a key
+   * to
    * remove. Returns how many; 0 when all have been handed out. May be called in any turn until
    * `done`: the values are those of the capture, whatever came after.
    */

@@ -4,7 +4,8 @@
  *   crc32 u32 | layout u8 | type u8 | deadline f64 | epoch f64 | hlc f64 | flags u16 | node u32
  *   [ key length u32 | key ]  value
  *
- * (little endian). The checksum is that of the whole record with zeroes in its own place, and begins
+ * (little endian). The checksum is that of the whole record with zeroes in its own place, and
+ * begins
  * with the key's place in hash order: a record found under another key is as damaged as one with a
  * flipped bit.
  */

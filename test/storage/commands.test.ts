@@ -311,6 +311,7 @@ const TABLES: Record<string, readonly Case[]> = {
     ['EXPIRE a 10 NX XX', '-ERR NX and XX, GT or LT options at the same time are not compatible'],
     ['EXPIRE a 10 GT LT', '-ERR GT and LT options at the same time are not compatible'],
     ['EXPIRE a x FOO', '-ERR Unsupported option FOO'],
+    [['EXPIRE', 'a', '1', 'x\r\n+OK\0y'], '-ERR Unsupported option x  +OK'],
     ['EXPIRE nothing x', INTEGER],
     ['EXPIRE nothing 9223372036854775807', expire('expire')],
     ['EXPIREAT a 9223372036854775807', expire('expireat')],

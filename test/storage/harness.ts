@@ -174,7 +174,9 @@ export class Machine {
 
   /** What is there after a crash: a new machine over what is durable. */
   restarted(options: MachineOptions = {}): Machine {
-    return new Machine({ startMs: this.nowMs, ...options }, this.store);
+    const machine = new Machine(options, this.store);
+    machine.nowUs = this.nowUs;
+    return machine;
   }
 
   dump(): Record<string, string> {
