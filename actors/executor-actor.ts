@@ -39,6 +39,10 @@ export type ExecutorMessage =
   | { readonly type: 'Expire' }
   | { readonly type: 'Tick' };
 
+/** Replies of one unit; a client could not be sent more than the gateway's output limit anyway. */
+const REPLY_BYTES_MAX = 64 * 1024 * 1024;
+const REPLIES_TOO_LONG = `ERR the replies exceed ${REPLY_BYTES_MAX} bytes; writes were done, ask for less`;
+
 export interface ExecutorOptions {
   readonly openEngine: () => Engine;
   readonly cacheBytesMax: number;
@@ -110,12 +114,16 @@ export function executorActor(
     let at = 0;
     for (const pending of units) {
       replies.begin(pending.unit);
+      let tooLong = false;
       for (let left = pending.count; left > 0; left -= 1) {
         at = args.next(body, at);
         replies.next();
-        machine.run(args, writer);
+        machine.run(args, tooLong ? NO_REPLY : writer);
+        tooLong ||= writer.length > REPLY_BYTES_MAX;
       }
-      pending.complete(replies.finish());
+      const bytes = replies.finish();
+      if (tooLong) pending.fail(REPLIES_TOO_LONG);
+      else pending.complete(bytes);
     }
   }
 
@@ -136,9 +144,12 @@ export function executorActor(
     for (let left = unit.count; left > 0; left -= 1) {
       at = args.next(unit.bytes, at);
       replies.next();
-      if (machine.read(args, nowMs, writer)) continue;
+      const served = machine.read(args, nowMs, writer);
+      const tooLong = writer.length > REPLY_BYTES_MAX;
+      if (served && !tooLong) continue;
       writer.take();
-      return false;
+      if (tooLong) pending.fail(REPLIES_TOO_LONG);
+      return served;
     }
     pending.complete(replies.finish());
     return true;

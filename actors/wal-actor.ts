@@ -84,6 +84,11 @@ export function walActor(
   const { clock } = context;
   const policy = new SyncPolicy(options.policy);
   const needed = new Map<number, number>();
+  /**
+   * Stores that have read the log since it was opened by this incarnation. What comes from others
+   * was sent to the one before, which may have lost what came before it: it would leave a gap.
+   */
+  const readers = new Set<number>();
   let waiting: Waiting[] = [];
   let replays: Array<Extract<WalMessage, { type: 'Replay' }>> = [];
   let found: Map<number, ReplayedRecord[]> | undefined = new Map();
@@ -207,8 +212,9 @@ export function walActor(
   function receive(message: WalMessage, open: WriteAheadLog): void {
     switch (message.type) {
       case 'Append':
-        return append(message, open);
+        return readers.has(message.store) ? append(message, open) : undefined;
       case 'Sync': {
+        if (readers.size === 0) return;
         const { token, replyTo } = message;
         const reply = { type: 'Durable', token, firstLsn: 0 } as const;
         waiting.push({ lsn: open.appendedLsn, reply, replyTo });
@@ -216,6 +222,7 @@ export function walActor(
         return;
       }
       case 'Replay':
+        readers.add(message.store);
         replays.push(message);
         return;
       case 'Truncate': {

@@ -73,7 +73,10 @@ export class Coordinator {
   readonly #limits: CoordinatorLimits;
   readonly #rounds = new Map<string, TransactionRound>();
   #effects: CoordinatorEffect[] = [];
-  /** Members that cannot be expected to vote now (bit set). Only ever makes it choose the slow path. */
+  /**
+   * Members that cannot be expected to vote now (bit set). Only ever makes it choose the slow
+   * path.
+   */
   #unavailable = 0;
   /** Members that did not answer in time of late (bit set); the same holds. */
   #silent = 0;

@@ -107,7 +107,9 @@ function release(state: ReplicaState, waiters: readonly Waiter[]): void {
   }
 }
 
-/** Gives it the next place in the order; then whoever waited for it, and so on, without recursion. */
+/**
+ * Gives it the next place in the order; then whoever waited for it, and so on, without recursion.
+ */
 function handOver(state: ReplicaState, first: Command): void {
   const ready: Command[] = [first];
   for (let at = 0; at < ready.length; at += 1) {

@@ -15,7 +15,9 @@ import { compare, keyOf, type Timestamp, type TxnId, ZERO } from './timestamp.ts
 import { population, type Topology } from './topology.ts';
 
 export interface ReplicaLimits {
-  /** A transaction whose coordinator is elsewhere is looked after when it is undecided this long. */
+  /**
+   * A transaction whose coordinator is elsewhere is looked after when it is undecided this long.
+   */
   readonly progressDelayMs: number;
   /** The same for a transaction of this node. */
   readonly ownProgressDelayMs: number;

@@ -32,7 +32,10 @@ export interface ActorExit {
  */
 export interface Behavior<in M> {
   receive(message: M): void;
-  /** After the last message of a turn: the place for what is done once per turn and not per message. */
+  /**
+   * After the last message of a turn: the place for what is done once per turn and not per
+   * message.
+   */
   turnEnd?(): void;
   /**
    * The supervisor asks the actor to end. `true`: it drains, goes on receiving, and calls

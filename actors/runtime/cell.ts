@@ -28,7 +28,9 @@ import type { Waker } from './ports.ts';
 import type { Signal } from './signal.ts';
 import type { SampledEdge, TraceRecorder } from './trace-recorder.ts';
 
-/** A turn ends after this many messages or this long, so that sockets and other actors get theirs. */
+/**
+ * A turn ends after this many messages or this long, so that sockets and other actors get theirs.
+ */
 export const TURN_MESSAGES_MAX = 1_024;
 export const TURN_MS_MAX = 4;
 export const CONTROL_MAX = 256;

@@ -1,6 +1,7 @@
 /**
  * The only file that imports nact, and all that nact does for us: it runs a turn of an actor in
- * an event-loop turn of its own, and those that the turn wakes right behind it. One nact actor per incarnation, directly under the nact system,
+ * an event-loop turn of its own, and those that the turn wakes right behind it. One nact actor per
+ * incarnation, directly under the nact system,
  * and the only message it ever gets is a constant. Supervision, mailboxes, names, queries and
  * children of nact are not used; what is wrong with them cannot reach us.
  */

@@ -6,7 +6,9 @@ import type { Rng } from './ports.ts';
 
 export const BACKOFF_MS_MIN = 10;
 export const BACKOFF_MS_MAX = 5_000;
-/** A delay is drawn from +-20 % around its nominal value, so that many nodes do not beat together. */
+/**
+ * A delay is drawn from +-20 % around its nominal value, so that many nodes do not beat together.
+ */
 const JITTER = 0.2;
 
 /** More than `restartsMax` restarts within `periodMs` are a failure of the supervisor itself. */

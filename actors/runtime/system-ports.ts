@@ -9,7 +9,9 @@ import type { Clock } from './ports.ts';
 import { SeededRng } from './seeded-rng.ts';
 
 const RESYNC_PERIOD_MS = 1_000;
-/** Above the 1 ms granularity of Date.now, so that only a real step of the wall clock is followed. */
+/**
+ * Above the 1 ms granularity of Date.now, so that only a real step of the wall clock is followed.
+ */
 const STEP_MS_MIN = 2;
 
 /**

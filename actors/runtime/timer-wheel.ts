@@ -73,7 +73,9 @@ export class TimerWheel {
     return sum;
   }
 
-  /** Starts the timer, again if it was started. It expires at the first whole tick not before it. */
+  /**
+   * Starts the timer, again if it was started. It expires at the first whole tick not before it.
+   */
   start(timer: WheelTimer, delayMs: number): void {
     if (!(delayMs >= 0)) throw new RangeError(`timer delay ${delayMs} ms is not >= 0`);
     if (this.#closed) return;

@@ -56,6 +56,10 @@ interface ReadOperation {
 const EVERY_SLOT = 255;
 /** After the chaos everything must be decided within this time. */
 const SETTLE_MS = 30_000;
+/** Within this time what is settled must be forgotten, where the knobs ask for it. */
+const FORGET_MS = 40_000;
+/** Recoverers give way to each other: far more ballots than this for one transaction is a storm. */
+const BALLOTS_MAX = 150;
 const TICK_MS = 40;
 
 export class ProtocolCluster {
@@ -185,19 +189,22 @@ export class ProtocolCluster {
 
   // ---- effects ----------------------------------------------------------------------------
 
-  /** Performs effects until none is left; returns through the queue for everything that takes time. */
+  /**
+   * Performs effects until none is left; returns through the queue for everything that takes time.
+   */
   #perform(node: SimulatedNode): void {
     for (;;) {
       const coordinated = node.coordinator.takeEffects();
       const replicated = node.replica.takeEffects();
       if (coordinated.length + replicated.length === 0) return;
+      const turnLsn = node.lsn + 1;
       for (const effect of coordinated) {
         if (!node.up) return;
         if (effect.type === 'Send') this.#leave(node, effect.to, effect.message);
         else if (effect.type === 'Concluded') this.#count(`recovery: ${effect.conclusion}`);
         else {
           this.#count(effect.path);
-          if (effect.path === 'fast') this.invariants.fast(effect.id);
+          this.invariants.decided(effect.id, effect.path);
         }
       }
       for (const effect of replicated) {
@@ -207,6 +214,7 @@ export class ProtocolCluster {
             this.#leave(node, effect.to, effect.message);
             break;
           case 'Reply':
+            this.invariants.answers(node.replica, effect.message);
             node.gated.push({ lsn: node.lsn, to: effect.to, message: effect.message });
             this.#release(node);
             break;
@@ -230,7 +238,10 @@ export class ProtocolCluster {
             break;
           case 'LogNeeded':
             this.#count('forget');
-            node.truncations.push({ lsn: node.lsn, fromLsn: effect.fromLsn });
+            node.truncations.push({
+              lsn: node.lsn,
+              fromLsn: Math.min(effect.fromLsn, turnLsn),
+            });
             break;
           case 'Trace':
             break;
@@ -425,6 +436,7 @@ export class ProtocolCluster {
     do this.#queue.runUntil(this.nowMs + 400);
     while (!this.#quiet() && this.nowMs < until);
     this.check();
+    if (knobs.forgets) this.#checkForgotten();
   }
 
   #operate(): void {
@@ -448,11 +460,25 @@ export class ProtocolCluster {
 
   check(): void {
     this.#checkDecided();
+    const ballots = this.invariants.ballotsOfOne;
+    if (ballots > BALLOTS_MAX) throw new ProtocolViolation(`${ballots} ballots for a transaction`);
     this.invariants.checkDependencies(
       (a, b) => a !== undefined && b !== undefined && meets(a.footprint, b.footprint),
     );
     this.#checkRealTime();
     this.#checkReads();
+  }
+
+  /** Nothing grows without bound: what is over is forgotten, everywhere and soon. */
+  #checkForgotten(): void {
+    const until = this.nowMs + FORGET_MS;
+    const left = (): boolean =>
+      [...this.nodes.values()].some(({ replica }) => replica.state.commands.size > 0);
+    while (left() && this.nowMs < until) this.#queue.runUntil(this.nowMs + 500);
+    for (const { id, replica } of this.nodes.values()) {
+      const { size } = replica.state.commands;
+      if (size > 0) throw new ProtocolViolation(`node ${id} still remembers ${size} transactions`);
+    }
   }
 
   #checkDecided(): void {

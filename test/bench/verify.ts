@@ -1,6 +1,8 @@
 /**
- * What checking a history costs, per model and shape: generated good histories, and Porcupine on the
- * same ones with `--porcupine`. `--operations N` (default 100,000) for histories of many keys; those
+ * What checking a history costs, per model and shape: generated good histories, and Porcupine on
+ * the
+ * same ones with `--porcupine`. `--operations N` (default 100,000) for histories of many keys;
+ * those
  * of one hot key have a tenth of them.
  */
 import { parseArgs } from 'node:util';

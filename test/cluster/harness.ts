@@ -102,7 +102,9 @@ export class TestCluster {
     await Promise.all(this.nodes.map((node) => node.kill()));
   }
 
-  /** Ends all nodes in order (SIGTERM), by force where that does not help, and removes all files. */
+  /**
+   * Ends all nodes in order (SIGTERM), by force where that does not help, and removes all files.
+   */
   async remove(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.terminate()));
     rmSync(this.directory, { recursive: true, force: true });

@@ -12,7 +12,9 @@ export interface LinkWeather {
   readonly delayMsMax: number;
   readonly lossRate: number;
   readonly duplicateRate: number;
-  /** How often a link begins to stall, and for how long at most (squared: short ones are common). */
+  /**
+   * How often a link begins to stall, and for how long at most (squared: short ones are common).
+   */
   readonly stallRate: number;
   readonly stallMsMax: number;
   /** Keep frames of a link in order. */

@@ -60,7 +60,9 @@ export class VirtualScheduler implements Scheduler {
     return this.#heap.length;
   }
 
-  /** A node's own clock: its wall clock may be off and drift; monotonic time is the same for all. */
+  /**
+   * A node's own clock: its wall clock may be off and drift; monotonic time is the same for all.
+   */
   clockWith(skew: { readonly offsetUs?: number; readonly driftPpm?: number }): Clock {
     const { offsetUs = 0, driftPpm = 0 } = skew;
     return {

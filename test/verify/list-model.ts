@@ -1,5 +1,6 @@
 /**
- * The sequential specification of a Redis list. It is made anew for every key and looks at the reads
+ * The sequential specification of a Redis list. It is made anew for every key and looks at the
+ * reads
  * of the key first; `models.ts` makes it.
  */
 import { InvalidHistoryError, type Json, type Operation } from './history.ts';

@@ -1,6 +1,7 @@
 /**
  * One process, one request at a time: the store that every correct history must look like. It is
- * written apart from the models and shares nothing with them, so that one finds errors in the other.
+ * written apart from the models and shares nothing with them, so that one finds errors in the
+ * other.
  * `generate.ts` runs its clients against it, `brute-force.ts` replays orders on it.
  */
 import type { Json } from './history.ts';
