@@ -3,6 +3,7 @@
  * the help text come. Pure; `main.ts` reads the process, this file only reads what it is given.
  * What comes out is typed, complete and frozen; nothing else in a node looks at flags.
  */
+import { HOLOFAST_MODES, type HoloFastMode } from '../bpf/holofast-mode.ts';
 import { type Endpoint, parseEndpoint } from '../transport/endpoint.ts';
 import type { MemberEndpoint } from '../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../wal/sync-policy.ts';
@@ -53,6 +54,11 @@ export interface NodeConfig {
   readonly maxClients: number;
   readonly segmentBytes: number;
   readonly retainedBytesMax: number;
+  readonly holofast: HoloFastMode;
+  /** Empty: frames are keyed by the cluster's id alone. */
+  readonly clusterKey: string;
+  /** Empty: the node loads the kernel part itself. */
+  readonly holofastPins: string;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -187,6 +193,25 @@ export const SETTINGS: Settings = {
     help: 'decided transactions kept in memory for nodes that lag',
     standard: '256mb',
     parse: size(MIB, 1024 * GIB),
+  },
+  holofast: {
+    value: 'NAME',
+    help: `small messages as UDP frames: ${HOLOFAST_MODES.join(', ')}`,
+    standard: 'auto',
+    parse: oneOf(HOLOFAST_MODES),
+  },
+  clusterKey: {
+    value: 'TEXT',
+    help: 'secret of the cluster that UDP frames are signed with (better in the environment)',
+    standard: '',
+    parse: (text) => text,
+  },
+  holofastPins: {
+    value: 'DIR',
+    help: 'what "holostore holofast-load" has pinned for this node',
+    standard: '',
+    identity: true,
+    parse: (text) => text,
   },
   logLevel: {
     value: 'NAME',

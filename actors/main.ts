@@ -32,6 +32,9 @@ export async function run(
         return await runNode(rest);
       case 'cluster':
         return await runCluster(rest, fileURLToPath(import.meta.url), write);
+      case 'holofast-load':
+        // Loaded late: it brings native code, which nobody else needs here.
+        return (await import('../bpf/holofast-load.ts')).runHoloFastLoad(rest);
       case 'version':
       case '--version':
         write(`holostore ${VERSION}`);
@@ -83,6 +86,7 @@ function help(command: string | undefined): string {
     '',
     '  holostore cluster [flags]   a cluster of 3 or 5 nodes on this machine',
     '  holostore node [flags]      one node of a cluster',
+    '  holostore holofast-load     loads the kernel part for nodes without capabilities',
     '  holostore version           the version of this program',
     '  holostore help [command]    all flags of node or cluster',
   ].join('\n');

@@ -50,6 +50,8 @@ export interface QuorumActorOptions {
 export interface QuorumObserver {
   /** A quorum was counted below the actors, so long after its round began. */
   quorum?(elapsedMs: number): void;
+  /** A fresh incarnation; what it counts can be read so. */
+  frameCounters?(read: () => Readonly<Record<string, number>>): void;
 }
 
 /**
@@ -91,7 +93,7 @@ export function quorumActor(
   const requests = new Map<string, Uint8Array>();
   /** PreAccepts that went over TCP, by transaction: those behind them must not overtake. */
   const large = new Map<string, number>();
-  const counters = { framed: 0, overTcp: 0, repliesFramed: 0, framesReceived: 0, unreadable: 0 };
+  const counters = { rounds: 0, over_tcp: 0, replies: 0, unreadable: 0 };
   let path: FramePath | undefined;
   let group: Group | undefined;
   let probes = 0;
@@ -138,10 +140,10 @@ export function quorumActor(
     const { first, messages } = group;
     group = undefined;
     const reached = sendAsFrame(first, messages);
-    if (reached) counters.framed += 1;
+    if (reached) counters.rounds += 1;
     for (const [to, message] of messages) {
       if (reached && (!up.has(to) || isHeard(to))) continue;
-      counters.overTcp += 1;
+      counters.over_tcp += 1;
       toLink(to, message);
     }
     // Only now: until here the slot tells whether it is a repetition.
@@ -228,7 +230,6 @@ export function quorumActor(
   function received(frame: Uint8Array, from: number): void {
     const peer = topology.members[from];
     const content = peer === undefined ? undefined : readFrame(frame, topology.epoch);
-    counters.framesReceived += 1;
     if (peer === undefined || content === undefined) {
       counters.unreadable += 1;
       return;
@@ -267,7 +268,7 @@ export function quorumActor(
     if (asked !== undefined && path !== undefined) {
       const frame = encodePlainReply(asked, sender, path.key);
       if (path.send(frame, topology.members.indexOf(to))) {
-        counters.repliesFramed += 1;
+        counters.replies += 1;
         return;
       }
     }
@@ -311,6 +312,7 @@ export function quorumActor(
     path = undefined;
   }
 
+  observe.frameCounters?.(() => ({ ...counters, reachable: heardMs.size }));
   context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
   open();
 

@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { clusterKey, UdpFramePathSource } from '../bpf/udp-frame-path.ts';
 import type { Engine } from '../storage/engine/engine.ts';
 import { LmdbEngine } from '../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../storage/engine/memory-engine.ts';
@@ -16,10 +17,10 @@ import {
   type TraceFormat,
 } from '../transport/http/admin-server.ts';
 import { NodeMetrics } from '../transport/http/metrics.ts';
-import type { NodeStatus } from '../transport/http/node-status.ts';
+import type { HoloFastStatus, NodeStatus } from '../transport/http/node-status.ts';
 import { TcpNetwork } from '../transport/peer/tcp-network.ts';
 import type { Gateway } from '../transport/resp/gateway.ts';
-import type { InfoSections } from '../transport/resp/info.ts';
+import type { InfoSection, InfoSections } from '../transport/resp/info.ts';
 import type { GatewayServices } from '../transport/resp/local-command.ts';
 import { RespServer } from '../transport/resp/server.ts';
 import { SettingsRegistry } from '../transport/resp/settings-registry.ts';
@@ -63,6 +64,7 @@ class ProductionNode implements RunningNode {
   readonly #board: StatusBoard;
   readonly #metrics: NodeMetrics;
   readonly #network: TcpNetwork;
+  readonly #frames: UdpFramePathSource | undefined;
   readonly #admin: AdminServer;
   readonly #node: Node;
   readonly #startedMs: number;
@@ -97,6 +99,7 @@ class ProductionNode implements RunningNode {
       log: logger,
       jitter: () => rng.next(),
     });
+    this.#frames = this.#framePath();
     this.#node = new Node(this.#parts(rng));
     this.#admin = new AdminServer({
       listen: config.listenAdmin,
@@ -130,6 +133,7 @@ class ProductionNode implements RunningNode {
       scheduler: new NactScheduler(),
       recorder: this.#recorder,
       network: this.#network,
+      ...(this.#frames === undefined ? {} : { frames: this.#frames }),
       wal: {
         open: (onRecord) => {
           const { segmentBytes } = config;
@@ -181,6 +185,39 @@ class ProductionNode implements RunningNode {
     };
   }
 
+  /** Frames go from and to the peer port's number, as UDP. */
+  #framePath(): UdpFramePathSource | undefined {
+    const { nodeId, holofast: mode, initialMembers, listenPeer, holofastPins } = this.#config;
+    const self = initialMembers.find(({ id }) => id === nodeId);
+    if (mode === 'off' || self === undefined || initialMembers.length < 2) return undefined;
+    const peers = initialMembers.map(({ host, port }, sender) => ({ sender, host, port }));
+    // Members know each other's frames by the address in the list of members.
+    return new UdpFramePathSource({
+      mode,
+      self: { host: self.host, port: listenPeer.port },
+      peers: peers.filter((_member, sender) => initialMembers[sender] !== self),
+      key: clusterKey(this.#directory.hello.clusterId, this.#config.clusterKey),
+      ...(holofastPins === '' ? {} : { pins: holofastPins }),
+      wallUs: () => this.#clock.wallUs(),
+      onFailed: (reason) => this.#fail(reason),
+      onTier: (tier, reason) =>
+        this.#logger.info({ tier, reason }, `holofast: ${tier} (${reason})`),
+    });
+  }
+
+  #holofast(): HoloFastStatus {
+    const { holofast: mode } = this.#config;
+    const frames = this.#frames;
+    const { quorums } = this.#board;
+    if (frames === undefined) {
+      const reason = mode === 'off' ? 'switched off' : 'a cluster of one node has no peers';
+      return { mode, tier: 'off', reason, quorums, counters: {} };
+    }
+    const { tier, reason } = frames;
+    const counters = { ...this.#board.frameCounters(), ...frames.counters() };
+    return { mode, tier, reason, quorums, counters };
+  }
+
   /** A transaction must fit one record of the log. */
   #clientLimits(): NonNullable<NodeParts['gateway']>['limits'] {
     const { maxClients, segmentBytes, batchBytesMax } = this.#config;
@@ -217,6 +254,7 @@ class ProductionNode implements RunningNode {
       keys: () => this.#board.machine?.size ?? 0,
       retainedTransactions: () => this.#board.watermarks?.retained ?? 0,
       flushLag: () => this.#flushLag(),
+      holofast: () => this.#holofast(),
     });
   }
 
@@ -269,6 +307,7 @@ class ProductionNode implements RunningNode {
       appliedWatermarkUs: this.#board.watermarks?.settledBeforeUs ?? 0,
       appliedSequence: this.#board.machine?.appliedSequence ?? 0,
       paths: this.#board.paths,
+      holofast: this.#holofast(),
       keys: this.#board.machine?.size ?? 0,
       clients: this.#gateway?.size ?? 0,
       commandsTotal: this.#gateway?.counters.commands ?? 0,
@@ -311,6 +350,7 @@ class ProductionNode implements RunningNode {
       },
       memory: { used_memory: heapUsed, used_memory_rss: rss },
       cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
+      holofast: holofastSection(this.#holofast()),
       keyspace: keys === 0 ? {} : { db0: `keys=${keys},expires=${machine?.volatileSize ?? 0}` },
       holostore: {
         node_id: config.nodeId,
@@ -402,6 +442,17 @@ function* actorsOf(inspection: Inspection | undefined): Generator<ActorInspectio
   if (inspection === undefined) return;
   if (inspection.kind === 'actor') yield inspection;
   else for (const child of inspection.children) yield* actorsOf(child);
+}
+
+/** INFO's section: what runs, why not more, and what it has counted. */
+function holofastSection({ tier, reason, quorums, counters }: HoloFastStatus): InfoSection {
+  const section: Record<string, string | number> = {
+    holofast_tier: tier,
+    holofast_reason: reason,
+    holofast_quorums: quorums,
+  };
+  for (const [name, count] of Object.entries(counters)) section[`holofast_${name}`] = count;
+  return section;
 }
 
 function messageOf(error: unknown): string {

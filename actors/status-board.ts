@@ -18,6 +18,9 @@ export class StatusBoard {
   batchedCommands = 0;
   readBatches = 0;
   readCommands = 0;
+  quorums = 0;
+  /** What the quorum actor counts; empty while it has no path. */
+  frameCounters: () => Readonly<Record<string, number>> = () => ({});
   readonly #logger: Logger;
 
   constructor(logger: Logger) {
@@ -51,6 +54,13 @@ export class StatusBoard {
         const family = kind === 'read' ? 'read' : 'write';
         metrics.commands(family, commands);
         metrics.commandLatency(family, latencyMs, commands);
+      },
+      quorum: (elapsedMs) => {
+        this.quorums += 1;
+        metrics.quorum(elapsedMs);
+      },
+      frameCounters: (read) => {
+        this.frameCounters = read;
       },
       machine: (machine) => {
         this.machine = machine;

@@ -3,7 +3,7 @@
  * programs, attaches the fan-out, pins everything into a directory of a BPF file system and gives
  * it to a user; the node then opens the pins (`KernelOptions.pinned`). Removing them ends it.
  *
- * node --import tsx bpf/holofast-load.ts --interface eth0 --directory /sys/fs/bpf/holofast/n1
+ * holostore holofast-load --interface eth0 --directory /sys/fs/bpf/holofast/n1
  *      --uid 1000 --gid 1000 [--xdp native|generic] [--unload]
  */
 import { existsSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
@@ -55,9 +55,10 @@ export function unpin(directory: string): void {
   rmdirSync(directory);
 }
 
-function main(args: string[]): void {
+/** Returns the exit code; throws Error with one line. */
+export function runHoloFastLoad(args: readonly string[]): number {
   const { values } = parseArgs({
-    args,
+    args: [...args],
     options: {
       interface: { type: 'string' },
       directory: { type: 'string' },
@@ -71,7 +72,7 @@ function main(args: string[]): void {
   if (directory === undefined) throw new Error('--directory is needed');
   if (values.unload) {
     unpin(directory);
-    return;
+    return 0;
   }
   if (interfaceName === undefined) throw new Error('--interface is needed');
   if (xdp !== undefined && xdp !== 'native' && xdp !== 'generic') {
@@ -82,11 +83,12 @@ function main(args: string[]): void {
   const owner = { uid: Number(values.uid), gid: Number(values.gid) };
   const options: LoadOptions = { interfaceName, directory, ...owner };
   loadAndPin(addon, xdp === undefined ? options : { ...options, xdp });
+  return 0;
 }
 
 if (process.argv[1] === import.meta.filename) {
   try {
-    main(process.argv.slice(2));
+    process.exitCode = runHoloFastLoad(process.argv.slice(2));
   } catch (error) {
     console.error(`holofast-load: ${oneLine(error)}`);
     process.exitCode = 1;

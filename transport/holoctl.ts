@@ -19,6 +19,7 @@ const TIMEOUT_MS = 5000;
 const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
 
   holoctl status [--nodes HOST:PORT,...]   a line per node
+  holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
   holoctl actors [--node HOST:PORT]        the actors of a node, as JSON
   holoctl metrics [--node HOST:PORT]       what Prometheus would read
   holoctl trace dump [--node HOST:PORT] [--format ${TRACE_FORMATS.join('|')}] [--out FILE]
@@ -44,6 +45,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
     switch (command) {
       case 'status':
         return await status(rest, output);
+      case 'holofast':
+        return await holofast(rest, output);
       case 'actors':
         return await page('/actors', rest, output);
       case 'metrics':
@@ -145,6 +148,21 @@ async function askStatus(endpoint: Endpoint): Promise<NodeStatus | string> {
     const message = error instanceof Error ? error.message : String(error);
     return message.slice(`${formatEndpoint(endpoint)}: `.length);
   }
+}
+
+async function holofast(args: readonly string[], output: Output): Promise<number> {
+  const endpoint = nodeOf(parseFlags(args, ['node']));
+  const answer = await askStatus(endpoint);
+  if (typeof answer === 'string') throw new Error(`${formatEndpoint(endpoint)}: ${answer}`);
+  if (answer.holofast === undefined) {
+    throw new Error(`${formatEndpoint(endpoint)}: this node knows nothing of HoloFast`);
+  }
+  const { mode, tier, reason, quorums, counters } = answer.holofast;
+  const table = new Table({ style: { head: [], border: [] } });
+  table.push(['tier', tier], ['because', reason], ['asked for', mode], ['quorums', quorums]);
+  for (const [name, count] of Object.entries(counters)) table.push([name, count]);
+  output.write(`${table.toString()}\n`);
+  return 0;
 }
 
 async function page(path: string, args: readonly string[], output: Output): Promise<number> {

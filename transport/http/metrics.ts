@@ -5,6 +5,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CountedHistogram } from './counted-histogram.ts';
+import type { HoloFastStatus } from './node-status.ts';
 
 /** `local` commands are answered by the connection itself: PING, CLIENT, INFO. */
 const FAMILIES = ['read', 'write', 'transaction', 'local'] as const;
@@ -44,6 +45,7 @@ export interface MetricSources {
   readonly retainedTransactions?: () => number;
   /** Transactions applied and not yet in the engine. */
   readonly flushLag?: () => number;
+  readonly holofast?: () => HoloFastStatus;
 }
 
 const PREFIX = 'holostore_';
@@ -75,6 +77,7 @@ export class NodeMetrics {
   readonly #batchCommands: CountedHistogram<''>;
   readonly #batchBytes: CountedHistogram<''>;
   readonly #syncLatency: CountedHistogram<''>;
+  readonly #quorumLatency: CountedHistogram<''>;
   #logBytes = 0;
 
   /** `processMetrics` (default true): memory, CPU, garbage collection, event-loop delay. */
@@ -97,6 +100,11 @@ export class NodeMetrics {
     this.#batchCommands = plain('batch_commands', 'Commands in a transaction', BATCH_BOUNDS);
     this.#batchBytes = plain('batch_bytes', 'Command bytes in a transaction', BYTES_BOUNDS);
     this.#syncLatency = plain('log_sync_seconds', 'Write and sync of the log', LATENCY_BOUNDS);
+    this.#quorumLatency = plain(
+      'holofast_quorum_seconds',
+      'From arming a vote slot to its quorum',
+      LATENCY_BOUNDS,
+    );
     this.#sources(sources);
   }
 
@@ -121,6 +129,11 @@ export class NodeMetrics {
   logSync(ms: number, bytes: number): void {
     this.#syncLatency.observe('', ms / 1000);
     this.#logBytes += bytes;
+  }
+
+  /** A quorum was counted below the actors, `ms` after its slot was armed. */
+  quorum(ms: number): void {
+    this.#quorumLatency.observe('', ms / 1000);
   }
 
   /** Commands since the start, for INFO and /status. */
@@ -165,6 +178,7 @@ export class NodeMetrics {
       });
     }
     if (links !== undefined) this.#links(links);
+    if (sources.holofast !== undefined) this.#holofast(sources.holofast);
     this.#present('clients', 'Redis connections', sources.clients);
     this.#present('keys', 'Keys', sources.keys);
     this.#present(
@@ -177,6 +191,19 @@ export class NodeMetrics {
       'Transactions applied and not yet in the engine',
       sources.flushLag,
     );
+  }
+
+  #holofast(read: () => HoloFastStatus): void {
+    const help = 'Frames, votes and rounds by what became of them';
+    this.#counter('holofast_events_total', help, ['event'], (counter) => {
+      const { quorums, counters } = read();
+      for (const [event, count] of Object.entries({ quorums, ...counters })) {
+        counter.inc({ event }, count);
+      }
+    });
+    this.#gauge('holofast_tier', 'Which tier runs: 1', ['tier'], (gauge) => {
+      gauge.set({ tier: read().tier }, 1);
+    });
   }
 
   #links(links: () => Iterable<LinkSample>): void {

@@ -17,6 +17,19 @@ export interface PathCounts {
   readonly invalidated: number;
 }
 
+/** How small messages travel between the nodes. */
+export interface HoloFastStatus {
+  /** As it was asked for. */
+  readonly mode: string;
+  /** What runs: off, userspace, sendmmsg or kernel. */
+  readonly tier: string;
+  /** Why this one and none higher. */
+  readonly reason: string;
+  /** Quorums that were counted below the actors. */
+  readonly quorums: number;
+  readonly counters: Readonly<Record<string, number>>;
+}
+
 export interface NodeStatus {
   readonly node: number;
   readonly version: string;
@@ -34,6 +47,7 @@ export interface NodeStatus {
   /** Number of transactions applied here. */
   readonly appliedSequence: number;
   readonly paths: PathCounts;
+  readonly holofast?: HoloFastStatus;
   readonly keys: number;
   readonly clients: number;
   readonly commandsTotal: number;

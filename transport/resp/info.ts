@@ -22,6 +22,7 @@ const DEFAULT_SECTIONS = [
   'cluster',
   'keyspace',
   'holostore',
+  'holofast',
 ];
 /** Printed only when asked for by name, or with `all` and `everything`. */
 const EXTRA_SECTIONS = ['commandstats'];

@@ -1,0 +1,262 @@
+/**
+ * A node's path for frames in production: chooses the tier, opens socket, kernel part and notifier
+ * for each incarnation of the quorum actor, and knows what runs and why not more. Reaches the
+ * operating system; never decides anything about a round.
+ */
+import { createHmac } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import { isIPv4 } from 'node:net';
+import { networkInterfaces } from 'node:os';
+import { type FramePath, type FramePathSource, PEER_GROUP } from './frame-path.ts';
+import { KernelHoloFast } from './holofast.ts';
+import { type HoloFastMode, TIER_NAMES, type TierName } from './holofast-mode.ts';
+import type { GroupMember } from './layout.ts';
+import { type HoloFastCounters, loadAddon, type NativeAddon, oneLine } from './native.ts';
+import { type ProbeResult, probe, type Tier } from './probe.ts';
+import { UserspaceQuorumNotifier } from './quorum-notifier.ts';
+import { sipKey, sipKeyBytes } from './siphash.ts';
+import { firstGenerationAt } from './slot-allocator.ts';
+import { UdpLink } from './udp-link.ts';
+
+const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
+
+export interface FrameMember {
+  readonly sender: number;
+  /** IPv4, or a name that has one. */
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface UdpFramePathOptions {
+  readonly mode: HoloFastMode;
+  /** The node itself: where it is bound, and where its frames come from. */
+  readonly self: { readonly host: string; readonly port: number };
+  readonly peers: readonly FrameMember[];
+  /** See `clusterKey`. */
+  readonly key: Uint8Array;
+  /** What `holofast-load` has pinned for this node. */
+  readonly pins?: string;
+  readonly wallUs: () => number;
+  /** The tier that was asked for cannot be had. */
+  readonly onFailed: (reason: string) => void;
+  readonly onTier: (tier: TierName, reason: string) => void;
+}
+
+/**
+ * The key of the tags: 16 bytes from the cluster's id and, when there is one, its secret. Without
+ * a secret it keeps apart clusters, accidents and strangers who do not know the id; it is no
+ * protection against somebody who reads the frames.
+ */
+export function clusterKey(clusterId: string, secret: string): Uint8Array {
+  const digest = createHmac('sha256', secret).update(`holofast ${clusterId}`).digest();
+  return Uint8Array.from(digest.subarray(0, sipKeyBytes));
+}
+
+interface Choice {
+  readonly tier: Tier;
+  readonly reason: string;
+}
+
+export class UdpFramePathSource implements FramePathSource {
+  readonly #options: UdpFramePathOptions;
+  #tier: TierName = 'off';
+  #reason: string;
+  #choice: Choice | undefined;
+  /** It has run: what fails from then on costs speed, not the node. */
+  #hasRun = false;
+  #link: UdpLink | undefined;
+  #kernel: KernelHoloFast | undefined;
+
+  constructor(options: UdpFramePathOptions) {
+    this.#options = options;
+    this.#reason = 'not open yet';
+  }
+
+  get tier(): TierName {
+    return this.#tier;
+  }
+
+  /** Why this tier and no higher one. */
+  get reason(): string {
+    return this.#reason;
+  }
+
+  /** Since the path was opened; those of the kernel begin with `kernel_`. */
+  counters(): Record<string, number> {
+    const link = this.#link;
+    if (link === undefined) return {};
+    const { framesReceived, framesCounted, rejected, fannedOut, kernelAbsent, sendErrors } =
+      link.counters;
+    const counters: Record<string, number> = {
+      frames_received: framesReceived,
+      frames_counted: framesCounted,
+      frames_rejected: Object.values(rejected).reduce((sum, count) => sum + count, 0),
+      fanned_out: fannedOut,
+      kernel_absent: kernelAbsent,
+      send_errors: sendErrors,
+    };
+    const kernel: Partial<HoloFastCounters> = this.#kernel?.counters() ?? {};
+    for (const [name, count] of Object.entries(kernel)) counters[`kernel_${name}`] = count ?? 0;
+    return counters;
+  }
+
+  /** Whether rounds go through the kernel now. */
+  get kernelPresent(): boolean {
+    return this.#link?.kernelPresent === true;
+  }
+
+  open(
+    onFrame: (frame: Uint8Array, sender: number) => void,
+    onOpened: (path: FramePath | undefined) => void,
+  ): void {
+    this.#open(onFrame).then(onOpened, (error: unknown) => {
+      const { mode, onFailed } = this.#options;
+      const reason = oneLine(error);
+      this.#is('off', reason);
+      if (mode !== 'auto' && !this.#hasRun) onFailed(`--holofast ${mode} cannot be: ${reason}`);
+      onOpened(undefined);
+    });
+  }
+
+  async #open(onFrame: (frame: Uint8Array, sender: number) => void): Promise<FramePath> {
+    const { self, peers } = this.#options;
+    const address = await addressOf(self.host);
+    const members = await Promise.all(
+      peers.map(async ({ sender, host, port }) => ({
+        sender,
+        port,
+        address: await addressOf(host),
+      })),
+    );
+    this.#choice ??= choose(this.#options);
+    const { tier, reason } = this.#choice;
+    if (tier < 2) return this.#openLink(tier, reason, address, members, undefined, onFrame);
+    let kernel: KernelHoloFast;
+    try {
+      kernel = this.#openKernel(address, members);
+    } catch (error) {
+      if (this.#options.mode !== 'auto') throw error;
+      const why = oneLine(error);
+      return this.#openLink(1, why, address, members, undefined, onFrame);
+    }
+    return this.#openLink(tier, reason, address, members, kernel, onFrame);
+  }
+
+  #openKernel(address: string, members: readonly GroupMember[]): KernelHoloFast {
+    const { self, key, pins, wallUs } = this.#options;
+    return KernelHoloFast.open({
+      addon: addonOrThrow(),
+      interfaceName: interfaceOf(address, members),
+      address,
+      port: self.port,
+      key,
+      firstGeneration: firstGenerationAt(wallUs()),
+      receiveBufferBytes: SOCKET_BUFFER_BYTES,
+      sendBufferBytes: SOCKET_BUFFER_BYTES,
+      ...(pins === undefined ? {} : { pinned: pins }),
+    });
+  }
+
+  async #openLink(
+    tier: Tier,
+    reason: string,
+    address: string,
+    members: readonly GroupMember[],
+    kernel: KernelHoloFast | undefined,
+    onFrame: (frame: Uint8Array, sender: number) => void,
+  ): Promise<FramePath> {
+    const { self, key, wallUs } = this.#options;
+    const firstGeneration = firstGenerationAt(wallUs());
+    const notifier = kernel?.notifier ?? new UserspaceQuorumNotifier({ firstGeneration });
+    let link: UdpLink;
+    try {
+      link = await UdpLink.open({
+        address,
+        port: self.port,
+        key,
+        notifier,
+        onFrame,
+        receiveBufferBytes: SOCKET_BUFFER_BYTES,
+        sendBufferBytes: SOCKET_BUFFER_BYTES,
+        ...(tier === 0 ? {} : { addon: addonOrThrow() }),
+        ...(kernel === undefined ? {} : { kernel }),
+      });
+    } catch (error) {
+      if (kernel !== undefined) {
+        kernel.close();
+        addonOrThrow().closeFd(kernel.socket.fd);
+      }
+      throw error;
+    }
+    link.setGroup(PEER_GROUP, members);
+    this.#hasRun = true;
+    this.#link = link;
+    this.#kernel = kernel;
+    this.#is(TIER_NAMES[tier], reason);
+    return {
+      notifier,
+      key: sipKey(key),
+      frameBytesMax: link.frameBytesMax,
+      sendGroup: (frame, slot) => link.sendGroup(frame, PEER_GROUP, slot),
+      send: (frame, sender) => link.send(frame, sender),
+      refresh: () => void kernel?.refreshNeighbours(),
+      close: () => this.#close(link, kernel),
+    };
+  }
+
+  #close(link: UdpLink, kernel: KernelHoloFast | undefined): void {
+    this.#link = undefined;
+    this.#kernel = undefined;
+    kernel?.close();
+    // The socket itself closes in a later turn; nobody waits for that.
+    link.close().catch(() => undefined);
+    this.#is('off', 'closed');
+  }
+
+  #is(tier: TierName, reason: string): void {
+    if (tier === this.#tier && reason === this.#reason) return;
+    this.#tier = tier;
+    this.#reason = reason;
+    this.#options.onTier(tier, reason);
+  }
+}
+
+/** Throws Error when the mode demands a tier that cannot be. */
+function choose({ mode, pins }: UdpFramePathOptions): Choice {
+  if (mode === 'userspace') return { tier: 0, reason: 'asked for by --holofast userspace' };
+  if (mode === 'sendmmsg') {
+    addonOrThrow();
+    return { tier: 1, reason: 'asked for by --holofast sendmmsg' };
+  }
+  if (pins !== undefined) {
+    addonOrThrow();
+    return { tier: 2, reason: `the programs pinned in ${pins}` };
+  }
+  const found: ProbeResult = probe();
+  if (mode === 'kernel' && found.tier < 2) throw new Error(found.reason);
+  return found;
+}
+
+function addonOrThrow(): NativeAddon {
+  const { addon, reason } = loadAddon();
+  if (addon === undefined) throw new Error(reason);
+  return addon;
+}
+
+async function addressOf(host: string): Promise<string> {
+  if (isIPv4(host)) return host;
+  try {
+    return (await lookup(host, { family: 4 })).address;
+  } catch {
+    throw new Error(`${host} has no IPv4 address, and frames need one`);
+  }
+}
+
+/** The interface that leads to the members: `lo` when all of them are on this machine's 127/8. */
+function interfaceOf(address: string, members: readonly GroupMember[]): string {
+  if (members.every((member) => member.address.startsWith('127.'))) return 'lo';
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
+    if (addresses?.some((one) => one.address === address)) return name;
+  }
+  throw new Error(`no interface has the address ${address}`);
+}
