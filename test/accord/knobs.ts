@@ -37,6 +37,8 @@ export interface Knobs {
   readonly meddleRate: number;
   readonly flushRate: number;
   readonly chaosMs: number;
+  /** At the end nothing may be left in memory. */
+  readonly forgets: boolean;
   readonly replica: Partial<ReplicaLimits>;
   readonly coordinator: Partial<CoordinatorLimits>;
 }
@@ -66,6 +68,7 @@ export const STANDARD: Knobs = {
   meddleRate: 0,
   flushRate: 0.05,
   chaosMs: 6_000,
+  forgets: false,
   replica: {},
   coordinator: {},
 };
@@ -111,6 +114,7 @@ export const SETTLING: Knobs = {
   downMsMax: 1_200,
   flushRate: 0.3,
   chaosMs: 4_000,
+  forgets: true,
   replica: {
     progressDelayMs: 100,
     ownProgressDelayMs: 300,

@@ -3,7 +3,9 @@
  * Watches messages as they leave, records as they change and executions as they happen, with the
  * knowledge of the whole cluster that no replica has. Never changes anything.
  */
+
 import type { Command } from '../../actors/accord/command.ts';
+import type { Path } from '../../actors/accord/coordinator.ts';
 import { type Deps, decodeDeps, includes } from '../../actors/accord/deps.ts';
 import type { Execution } from '../../actors/accord/effects.ts';
 import type { Replica, ReplicaMessage } from '../../actors/accord/replica.ts';
@@ -38,6 +40,12 @@ interface View {
   invalidated: boolean;
   /** Members whose vote for t0 has left them. */
   fastVotes: number;
+  fastDecided: boolean;
+  /** Members whose CommitOk has left them, at whatever ballot. */
+  committedBy: number;
+  /** Some replica holds it as stable, rightly. */
+  stable: boolean;
+  readonly ballots: Set<string>;
   readonly proposals: Map<string, Proposal>;
   readonly acceptedBy: Map<string, number>;
 }
@@ -105,8 +113,10 @@ export class ProtocolInvariants {
         return this.#acceptedBy(node, message.id, message.ballot);
       case 'CommitOk':
         this.#claim(node, message.id).committed = true;
+        this.#view(message.id).committedBy |= this.#topology.bit(node);
         return;
       case 'BeginRecovery':
+        this.#view(message.id).ballots.add(keyOf(message.ballot));
         return this.#mint(message.ballot, `ballot of ${keyOf(message.id)}`);
       case 'Accept':
         return this.#propose(message.id, {
@@ -125,6 +135,17 @@ export class ProtocolInvariants {
         const deps = decodeDeps(message.deps);
         const lost = proposal?.deps.find((id) => !includes(deps, id));
         if (lost !== undefined) fail('I8', message.id, `commits without ${keyOf(lost)}`);
+        if (proposal !== undefined && !this.#isChosen(message.id, proposal)) {
+          fail('I19', message.id, 'commits what no quorum has accepted at this ballot');
+        }
+        return;
+      }
+      case 'CommitInvalidate': {
+        const { proposals, invalidated } = this.#view(message.id);
+        const chosen = [...proposals.values()].some(
+          (p) => p.executeAt === undefined && this.#isChosen(message.id, p),
+        );
+        if (!invalidated && !chosen) fail('I7', message.id, 'is called invalid without a quorum');
         return;
       }
       case 'SettledHint': {
@@ -189,8 +210,16 @@ export class ProtocolInvariants {
       fail('I6', id, 'two values are proposed at one ballot');
     }
     if (known === undefined) view.proposals.set(key, proposal);
+    if (view.fastDecided && equal(proposal.ballot, ZERO)) {
+      fail('I5', id, 'is proposed at ballot 0 beside a fast decision');
+    }
     for (const ballot of view.acceptedBy.keys()) this.#checkChosen(view, ballot, proposal);
     this.#checkFast(view, proposal);
+  }
+
+  #isChosen(id: TxnId, { ballot }: Proposal): boolean {
+    const by = this.#view(id).acceptedBy.get(keyOf(ballot)) ?? 0;
+    return population(by) >= this.#topology.quorums.slow;
   }
 
   #checkChosen(view: View, ballotKey: string, later: Proposal): void {
@@ -215,11 +244,38 @@ export class ProtocolInvariants {
   }
 
   /** I5: a fast decision needs a fast quorum of durable votes, and no proposal beside it. */
-  fast(id: TxnId): void {
-    const view = this.#view(id);
+  #fast(view: View): void {
+    const { id } = view;
     const votes = this.#topology.electors(view.fastVotes);
     if (votes < this.#topology.quorums.fast) fail('I5', id, `is decided fast by ${votes} votes`);
     if (view.proposals.has(keyOf(ZERO))) fail('I5', id, 'is decided fast beside a proposal');
+    view.fastDecided = true;
+  }
+
+  /** A coordinator says that it is decided: the deps must be where §2.7 wants them. */
+  decided(id: TxnId, path: Path): void {
+    const view = this.#view(id);
+    if (path === 'fast') this.#fast(view);
+    else if (path !== 'invalidated') this.#checkStabilised(view);
+  }
+
+  #checkStabilised(view: View): void {
+    const { quorums } = this.#topology;
+    if (view.fastDecided || view.stable || population(view.committedBy) >= quorums.slow) return;
+    fail('I8', view.id, 'is called stable before a quorum has committed its deps');
+  }
+
+  /** Before a vote is answered with: who has promised does not vote any more. */
+  answers(replica: Replica, message: ReplicaMessage): void {
+    if (message.type !== 'PreAcceptOk') return;
+    const command = replica.state.find(message.id);
+    if (command === undefined || equal(command.promised, ZERO)) return;
+    fail('I5', message.id, `gets a vote of node ${replica.state.self} after a promise`);
+  }
+
+  /** The most ballots that any transaction has taken. */
+  get ballotsOfOne(): number {
+    return Math.max(0, ...[...this.#views.values()].map((view) => view.ballots.size));
   }
 
   // ---- records ----------------------------------------------------------------------------
@@ -276,6 +332,7 @@ export class ProtocolInvariants {
   becameStable(replica: Replica, id: TxnId, applied: ReadonlySet<string>): void {
     const command = replica.state.find(id);
     if (command?.deps === undefined || command.status < Status.Stable) return;
+    this.#view(id).stable = true;
     this.#stable.push({ node: replica.state.self, id, deps: command.deps, applied });
   }
 
@@ -356,6 +413,10 @@ export class ProtocolInvariants {
       decidedAt: undefined,
       invalidated: false,
       fastVotes: 0,
+      fastDecided: false,
+      committedBy: 0,
+      stable: false,
+      ballots: new Set(),
       proposals: new Map(),
       acceptedBy: new Map(),
     };

@@ -1,0 +1,665 @@
+/**
+ * Planted bugs: each one an edit of one source file, the rule that it breaks, and the harness that
+ * must notice within a budget of seeds. They exist only in copies of the tree; the product has no
+ * switch for any of them.
+ */
+import type { Knobs, MixName } from '../accord/knobs.ts';
+import type { Profile } from '../simulation/profile.ts';
+
+export type Harness =
+  | { readonly type: 'protocol'; readonly mix: MixName; readonly knobs?: Partial<Knobs> }
+  /** All scripted schedules; a changed transcript or a broken rule kills. */
+  | { readonly type: 'story'; readonly file: string }
+  /** Whole nodes on simulated disks and links. */
+  | {
+      readonly type: 'node';
+      readonly nodes: number;
+      readonly timeMs: number;
+      readonly profile?: Partial<Profile>;
+    };
+
+interface Edit {
+  readonly file: string;
+  /** Must match exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Mutant extends Edit {
+  readonly name: string;
+  /** Where the rule comes from: CEP-15's classic bugs by number, HoloStore's by letter. */
+  readonly accordItem: string;
+  readonly why: string;
+  readonly budgetSeeds: number;
+  readonly config: Harness;
+  /** Planted to see; nobody has ever shown a schedule that it breaks. */
+  readonly mayLive?: true;
+  /** What else must change for the bug to compile. */
+  readonly also?: readonly Edit[];
+}
+
+const CORE = 'actors/accord/';
+
+function protocol(
+  mix: MixName,
+  nodes: number,
+  electorate: number,
+  knobs: Partial<Knobs> = {},
+): Harness {
+  return { type: 'protocol', mix, knobs: { nodes, electorate, ...knobs } };
+}
+
+/** N=5, E=3 hides least. */
+const STORM = protocol('STORM', 5, 3);
+const STORM_OF_THREE = protocol('STORM', 3, 3);
+const STANDARD = protocol('STANDARD', 3, 3);
+const SETTLING = protocol('SETTLING', 5, 3);
+const POWER_CUTS = protocol('POWER_CUTS', 3, 3);
+const READERS = protocol('READERS', 3, 3);
+const NODES: Harness = { type: 'node', nodes: 3, timeMs: 8_000 };
+
+export const MUTANTS: readonly Mutant[] = [
+  // ---- ballots and recovery ---------------------------------------------------------------
+  {
+    name: 'single_ballot',
+    accordItem: '1',
+    file: `${CORE}replica.ts`,
+    find: "      command.promised = ballot;\n      state.persist({ type: 'Promised'",
+    replace:
+      "      command.promised = ballot;\n      command.accepted = ballot;\n      state.persist({ type: 'Promised'",
+    why: 'a promise relabels the accepted value, so that a stale one beats a newer one',
+    budgetSeeds: 1,
+    config: { type: 'story', file: '01-one-ballot.txt' },
+  },
+  {
+    name: 'accept_no_deps',
+    accordItem: '2',
+    file: `${CORE}recovery.ts`,
+    find: "      return { type: 'propose', ...acceptedValue(most) };",
+    replace: "      return { type: 'propose', ...acceptedValue(most), deps: NO_DEPS };",
+    why: 'recovery proposes an accepted value without its deps',
+    budgetSeeds: 400,
+    config: STORM,
+  },
+  {
+    name: 'no_stable',
+    accordItem: '3',
+    file: `${CORE}coordinator.ts`,
+    find: "if (population(round.replied) >= this.topology.quorums.slow) this.#enter(round, 'Commit');",
+    replace:
+      "if (population(round.replied) >= this.topology.quorums.slow) this.#stabilised(round, round.executeAt ?? round.id, 'slow');",
+    why: 'executes before the deps are at a quorum',
+    budgetSeeds: 40,
+    config: STANDARD,
+  },
+  {
+    name: 'no_wait',
+    accordItem: '4',
+    file: `${CORE}recovery.ts`,
+    find: '  if (wait.length > 0) return',
+    replace: '  if (wait.length > 1_000) return',
+    why: 'proposes t0 while an earlier transaction may yet turn out not to have witnessed it',
+    budgetSeeds: 1,
+    config: { type: 'story', file: '04-wait-for-the-earlier.txt' },
+  },
+  {
+    name: 'no_superseding',
+    accordItem: '5',
+    file: `${CORE}recovery-evidence.ts`,
+    find: '      if (earlier) evidence.wait.push(other.id);\n      else evidence.rejects = true;',
+    replace: '      if (earlier) evidence.wait.push(other.id);',
+    why: 'a later transaction accepted without this one is no evidence any more',
+    budgetSeeds: 1,
+    config: { type: 'story', file: '05-superseded.txt' },
+  },
+  {
+    name: 'no_stable_evidence',
+    accordItem: '5',
+    file: `${CORE}recovery-evidence.ts`,
+    find: 'if (!witnessed) evidence.rejects = true;',
+    replace: 'if (!witnessed) return;',
+    why: 'a stable transaction that executes later without this one is no evidence any more',
+    budgetSeeds: 1,
+    config: { type: 'story', file: '05-superseded-by-stable.txt' },
+  },
+  {
+    name: 'fast_quorum_too_small',
+    accordItem: '6',
+    file: `${CORE}topology.ts`,
+    find: 'Math.floor((electorate + failures) / 2) + 1;',
+    replace: 'Math.floor((electorate + failures) / 2);',
+    why: 'two conflicting fast decisions can miss each other',
+    budgetSeeds: 1_000,
+    config: STORM_OF_THREE,
+  },
+  {
+    name: 'fast_over_all_replicas',
+    accordItem: '6',
+    file: `${CORE}coordinator.ts`,
+    find: 'if (this.topology.electors(round.fast) >= quorums.fast) {',
+    replace: 'if (population(round.fast) >= quorums.fast) {',
+    why: 'counts votes of replicas outside the electorate',
+    budgetSeeds: 100,
+    config: STORM,
+  },
+  {
+    name: 'late_vote_switch',
+    accordItem: '8',
+    file: `${CORE}coordinator.ts`,
+    find: "    if (round.phase !== 'PreAccept' || !round.count(bit)) return;\n",
+    replace:
+      "    if (round.phase === 'Accept' && equal(message.vote, round.id)) round.fast |= bit;\n" +
+      "    if (round.phase === 'Accept' && this.topology.electors(round.fast) >= this.topology.quorums.fast) {\n" +
+      "      return this.#stabilised(round, round.id, 'fast');\n    }\n" +
+      "    if (round.phase !== 'PreAccept' || !round.count(bit)) return;\n",
+    why: 'decides fast after it has proposed on the slow path',
+    budgetSeeds: 400,
+    config: STANDARD,
+  },
+  {
+    name: 'vote_after_promise',
+    accordItem: '9',
+    file: `${CORE}replica.ts`,
+    find: "      this.#nack(from, id, round, ballot, 'promised', command.promised);\n      return undefined;\n",
+    replace:
+      "      if (round !== 'PreAccept') {\n        this.#nack(from, id, round, ballot, 'promised', command.promised);\n        return undefined;\n      }\n",
+    why: 'answers a late PreAccept although a recoverer holds its promise',
+    budgetSeeds: 100,
+    config: STORM,
+  },
+  {
+    name: 'recovery_does_not_witness',
+    accordItem: '10',
+    file: `${CORE}replica.ts`,
+    find: '    this.state.index.bump(definition.footprint, vote);\n',
+    replace:
+      '    if (equal(command.promised, ZERO)) this.state.index.bump(definition.footprint, vote);\n',
+    why: 'what recovery has shown to a replica does not hold back later votes',
+    budgetSeeds: 100,
+    config: STORM,
+  },
+  {
+    name: 'accept_no_bump',
+    accordItem: '11',
+    file: `${CORE}replica.ts`,
+    find: '    command.status = Status.Accepted;\n    state.index.bump(definition.footprint, executeAt);\n',
+    replace: '    command.status = Status.Accepted;\n',
+    why: 'an accepted time does not hold back later votes',
+    budgetSeeds: 100,
+    config: STANDARD,
+  },
+  {
+    name: 'accept_deps_bound_t0',
+    accordItem: '12',
+    file: `${CORE}replica.ts`,
+    find: 'without(state.calcDeps(command, executeAt), deps)',
+    replace: 'without(state.calcDeps(command, id), deps)',
+    why: 'deps of a transaction that moved up stop at its t0',
+    budgetSeeds: 200,
+    config: STANDARD,
+  },
+  {
+    name: 'deps_of_one_vote',
+    accordItem: '13',
+    file: `${CORE}coordinator.ts`,
+    find: 'round.deps = union(round.deps, deps);',
+    replace: 'round.deps = deps;',
+    why: 'takes the deps of the last vote, not of all',
+    budgetSeeds: 400,
+    config: STANDARD,
+  },
+  {
+    name: 'deps_of_one_accept',
+    accordItem: '13',
+    file: `${CORE}coordinator.ts`,
+    find: 'round.deps = union(round.deps, decodeDeps(message.deps));',
+    replace: 'round.deps = decodeDeps(message.deps);',
+    why: 'what was proposed and what the others answered is dropped',
+    budgetSeeds: 100,
+    config: STANDARD,
+  },
+  {
+    name: 'deps_skip_preaccepted',
+    accordItem: '14',
+    file: `${CORE}conflict-index.ts`,
+    find: 'other.status !== Status.Invalidated) found.add(other);',
+    replace:
+      'other.status > Status.PreAccepted && other.status !== Status.Invalidated) found.add(other);',
+    why: 'leaves out conflicts that are not decided yet',
+    budgetSeeds: 200,
+    config: STANDARD,
+  },
+  {
+    name: 'accept_ignores_promise',
+    accordItem: '15',
+    file: `${CORE}replica.ts`,
+    find: "      this.#nack(from, id, round, ballot, 'promised', command.promised);\n      return undefined;\n",
+    replace:
+      "      if (round !== 'Accept') {\n        this.#nack(from, id, round, ballot, 'promised', command.promised);\n        return undefined;\n      }\n",
+    why: 'takes a value below its promise',
+    budgetSeeds: 200,
+    config: STORM,
+  },
+  {
+    name: 'commit_ignores_promise',
+    accordItem: '15',
+    file: `${CORE}replica.ts`,
+    find: "      this.#nack(from, id, round, ballot, 'promised', command.promised);\n      return undefined;\n",
+    replace:
+      "      if (round !== 'Commit') {\n        this.#nack(from, id, round, ballot, 'promised', command.promised);\n        return undefined;\n      }\n",
+    why: 'takes a commit below its promise',
+    budgetSeeds: 400,
+    config: STORM,
+  },
+  {
+    name: 'stable_checks_ballot',
+    accordItem: '15',
+    file: `${CORE}replica.ts`,
+    find: '    if (command.status >= Status.Stable) return;\n    const definition',
+    replace:
+      '    if (command.status >= Status.Stable || compare(command.promised, ZERO) > 0) return;\n    const definition',
+    why: 'refuses a fact because of a promise, and loses the decision',
+    budgetSeeds: 20,
+    config: STANDARD,
+  },
+  {
+    name: 'invalidate_by_one',
+    accordItem: '16',
+    file: `${CORE}coordinator.ts`,
+    find: 'if (population(round.replied) >= this.topology.quorums.slow) this.#invalidated(round);',
+    replace: 'if (population(round.replied) >= 1) this.#invalidated(round);',
+    why: 'calls it invalid before a quorum has accepted that',
+    budgetSeeds: 4_000,
+    config: STORM,
+  },
+  {
+    name: 'invalidate_after_decision',
+    accordItem: '16',
+    file: `${CORE}replica.ts`,
+    find: "this.#acceptable(from, 'AcceptInvalidate', id, ballot, true)",
+    replace: "this.#acceptable(from, 'AcceptInvalidate', id, ballot, false)",
+    why: 'accepts an invalidation of what is decided here',
+    budgetSeeds: 2_000,
+    config: STORM,
+  },
+  // ---- execution and reads ----------------------------------------------------------------
+  {
+    name: 'wait_for_later',
+    accordItem: '17',
+    file: `${CORE}replica-state.ts`,
+    find: '    if (waiter.executeAt !== undefined && executesLater(command, waiter.executeAt)) return;\n',
+    replace: '',
+    why: 'waits for what executes later: a cycle of waits',
+    budgetSeeds: 200,
+    config: STANDARD,
+  },
+  {
+    name: 'execute_without_waiting',
+    accordItem: '17',
+    file: `${CORE}execution.ts`,
+    find: 'if (dep !== undefined && dep !== command) state.waitFor(command, dep);',
+    replace: '',
+    why: 'executes as it learns, not in the order of executeAt',
+    budgetSeeds: 40,
+    config: STANDARD,
+  },
+  {
+    name: 'read_does_not_wait',
+    accordItem: '18',
+    file: `${CORE}execution.ts`,
+    find: 'if (command !== undefined && concerns(command)) state.waitFor(read, command);',
+    replace: '',
+    why: 'reads before what was acknowledged is applied here',
+    budgetSeeds: 200,
+    config: READERS,
+  },
+  {
+    name: 'read_by_minority',
+    accordItem: '18',
+    file: `${CORE}read-barrier.ts`,
+    find: 'if (population(barrier.replied) < state.topology.quorums.slow) return;',
+    replace: 'if (population(barrier.replied) < 1) return;',
+    why: 'asks nobody which writes it must see',
+    budgetSeeds: 200,
+    config: READERS,
+  },
+  {
+    name: 'apply_twice',
+    accordItem: '18, log: apply twice',
+    file: `${CORE}replica.ts`,
+    find: '    if (command.status >= Status.Stable) return;\n    const definition',
+    replace: '    if (command.status === Status.Stable) return;\n    const definition',
+    why: 'a repeated Stable executes the transaction again',
+    budgetSeeds: 40,
+    config: STANDARD,
+  },
+  {
+    name: 'apply_twice_after_restart',
+    accordItem: 'log: apply twice',
+    file: `${CORE}replica.ts`,
+    find: '      if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)',
+    replace: '      if (sequence === 0 || executeAt === undefined || definition === undefined)',
+    why: 'replays what the engine already holds',
+    budgetSeeds: 200,
+    config: SETTLING,
+  },
+  // ---- durability -------------------------------------------------------------------------
+  {
+    name: 'vote_before_sync',
+    accordItem: '22',
+    file: `${CORE}replica.ts`,
+    find: "    state.reply(from, { type: 'PreAcceptOk'",
+    replace: "    state.send(from, { type: 'PreAcceptOk'",
+    why: 'a vote leaves before it is on disk',
+    budgetSeeds: 400,
+    config: POWER_CUTS,
+  },
+  {
+    name: 'promise_not_logged',
+    accordItem: '22',
+    file: `${CORE}replica.ts`,
+    find: "      state.persist({ type: 'Promised', id, ballot }, true);\n",
+    replace: '',
+    why: 'a promise does not survive a crash',
+    budgetSeeds: 200,
+    config: POWER_CUTS,
+  },
+  {
+    name: 'accepted_not_logged',
+    accordItem: '22',
+    file: `${CORE}replica.ts`,
+    find: "    state.persist({ type: 'Accepted', id, ballot, executeAt, deps }, true);\n",
+    replace: '',
+    why: 'an accepted value does not survive a crash',
+    budgetSeeds: 200,
+    config: POWER_CUTS,
+  },
+  {
+    name: 'clock_not_restored',
+    accordItem: '23',
+    file: `${CORE}replica.ts`,
+    find: "if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);",
+    replace: "if (record.type === 'ClockLimit') return;",
+    why: 'after a restart with a clock that went back, timestamps are given out again',
+    budgetSeeds: 2_000,
+    config: protocol('POWER_CUTS', 3, 3, { stepBackMs: 400, downMsMax: 100, burstGapMs: 60 }),
+  },
+  {
+    name: 'coordination_resumed',
+    accordItem: '24',
+    file: `${CORE}coordinator.ts`,
+    find: '    if (round === undefined) return;\n    const bit',
+    replace:
+      "    if (round === undefined && message.type === 'PreAcceptOk' && message.id.node === this.self) {\n" +
+      "      this.#underWay += 1;\n      this.#begin(message.id, ZERO, 'PreAccept', undefined);\n" +
+      '      return this.handle(from, message, nowMs);\n    }\n' +
+      '    if (round === undefined) return;\n    const bit',
+    why: 'goes on at ballot 0 with what it knew before, and may decide differently',
+    budgetSeeds: 400,
+    config: STANDARD,
+  },
+  // ---- replies ----------------------------------------------------------------------------
+  {
+    name: 'foreign_ballot_counted',
+    accordItem: '32',
+    file: `${CORE}coordinator.ts`,
+    find: "if (round.phase !== 'Accept' || !equal(message.ballot, round.ballot)) return;",
+    replace: "if (round.phase !== 'Accept') return;",
+    why: 'an answer to another ballot is counted',
+    budgetSeeds: 6_000,
+    config: STORM,
+  },
+  {
+    name: 'duplicates_counted',
+    accordItem: '32',
+    file: `${CORE}transaction-round.ts`,
+    find: '    if (bit === 0 || (this.replied & bit) !== 0) return false;\n    this.replied |= bit;',
+    replace:
+      '    if (bit === 0) return false;\n    this.replied |= bit;\n    this.replied |= this.replied << 8;',
+    why: 'a repeated answer stands for another replica',
+    budgetSeeds: 100,
+    config: STANDARD,
+  },
+  {
+    name: 'recovery_storm',
+    accordItem: '34',
+    file: `${CORE}coordinator.ts`,
+    find: "    if (message.reason === 'promised') return;\n",
+    replace:
+      "    if (message.reason === 'promised') return this.recover(message.id, round.definition, this.nowMs);\n",
+    why: 'a refused recoverer tries again at once: ballots race each other',
+    budgetSeeds: 400,
+    config: STORM,
+  },
+  {
+    name: 'status_over_ballot',
+    accordItem: '38 (one shard: an invalidation against an acceptance)',
+    file: `${CORE}status.ts`,
+    find: '    if (byBallot !== 0) return byBallot;\n',
+    replace: '',
+    why: 'among accepted values the status decides, not the ballot',
+    budgetSeeds: 1,
+    config: { type: 'story', file: '01-one-ballot.txt' },
+  },
+  // ---- HoloStore's own --------------------------------------------------------------------
+  {
+    name: 'recovery_takes_the_highest_time',
+    accordItem: 'A',
+    file: `${CORE}recovery.ts`,
+    find: "      return { type: 'propose', ...acceptedValue(most) };",
+    replace:
+      "      return {\n        type: 'propose',\n        executeAt: replies.flatMap((r) => r.executeAt ?? []).sort((a, b) => a.hlc - b.hlc || a.node - b.node).at(-1) ?? round.id,\n" +
+      '        deps: unite(replies, (r) => r.coordinated),\n      };',
+    why: 'unites what the replies say, whatever their status and ballot',
+    budgetSeeds: 2_000,
+    config: STORM,
+  },
+  {
+    name: 'invalidated_revived',
+    accordItem: 'B',
+    file: `${CORE}replica.ts`,
+    find: 'if (undecided && command.status >= Status.Committed) {',
+    replace:
+      'if (undecided && command.status >= Status.Committed && command.status !== Status.Invalidated) {',
+    why: 'what was given up is accepted again when a delayed message comes in',
+    budgetSeeds: 2_000,
+    config: STORM,
+  },
+  {
+    name: 'conflicts_lost_at_restart',
+    accordItem: 'C',
+    file: `${CORE}replica.ts`,
+    find: '    if (executeAt !== undefined) state.index.bump(definition.footprint, executeAt);\n',
+    replace: '',
+    why: 'after a restart it votes for times below what it knows',
+    budgetSeeds: 400,
+    config: POWER_CUTS,
+  },
+  {
+    name: 'marks_never_advance',
+    accordItem: 'D',
+    file: `${CORE}settlement.ts`,
+    find: '      state.peerSettledBefore.set(from, before);\n',
+    replace: '',
+    why: 'nothing is ever forgotten',
+    budgetSeeds: 5,
+    config: SETTLING,
+  },
+  // ---- settlement -------------------------------------------------------------------------
+  {
+    name: 'fence_not_kept',
+    accordItem: '36 (our form: the fence of a settlement round)',
+    file: `${CORE}replica.ts`,
+    find: 'const early = compare(id, state.fence) < 0;',
+    replace: 'const early = false;',
+    why: 'votes for what it promised not to witness',
+    budgetSeeds: 2_000,
+    config: SETTLING,
+  },
+  {
+    name: 'fence_by_any_quorum',
+    accordItem: '36 (our form)',
+    file: `${CORE}settlement.ts`,
+    find: 'return population(promised) >= slow && topology.electors(promised) >= fenceElectors;',
+    replace: 'return population(promised) >= slow && fenceElectors > 0;',
+    why: 'a recovery may not be able to tell that the fenced one was not decided fast',
+    budgetSeeds: 6_000,
+    config: SETTLING,
+    mayLive: true,
+  },
+  {
+    name: 'conflicts_covered_too_soon',
+    accordItem: '25 (our form: the index lets go)',
+    file: `${CORE}replica-state.ts`,
+    find: 'population(command.settledBy) >= this.topology.quorums.slow;',
+    replace: 'population(command.settledBy) >= 1;',
+    why: 'a conflict leaves the index before a majority has applied it',
+    budgetSeeds: 4_000,
+    config: SETTLING,
+    mayLive: true,
+  },
+  {
+    name: 'same_without_own_deps',
+    accordItem: '13 (our form: "same" answers)',
+    file: `${CORE}coordinator.ts`,
+    find: '    if (round.sameSeen && round.ownDeps === undefined) return;\n',
+    replace: '',
+    why: '"same" stands for deps that the coordinator does not have yet',
+    budgetSeeds: 2_000,
+    config: protocol('STANDARD', 3, 3, { syncStallRate: 0.2, syncStallMsMax: 200 }),
+  },
+  // ---- log and storage --------------------------------------------------------------------
+  {
+    name: 'reply_before_sync',
+    accordItem: 'log: a reply before its sync',
+    file: 'actors/replica-actor.ts',
+    find: '      turns.push({ token: lastToken, replies,',
+    replace:
+      '      for (const { to, message: early } of replies) outbox.send(to, early);\n' +
+      '      turns.push({ token: lastToken, replies: [],',
+    why: 'the shell lets replies go before their records are on disk',
+    budgetSeeds: 60,
+    config: NODES,
+  },
+  {
+    name: 'torn_tail_accepted',
+    accordItem: 'log: a torn tail accepted',
+    file: 'wal/record.ts',
+    find: '  if (checksum !== bytes.readUInt32LE(offset)) return false;\n',
+    replace: '  if (checksum < 0) return false;\n',
+    why: 'half a record is read as a whole one',
+    budgetSeeds: 150,
+    config: NODES,
+  },
+  {
+    name: 'log_cut_too_far',
+    accordItem: 'log: a truncation that skips a needed record',
+    file: `${CORE}settlement.ts`,
+    find: 'if (firstLsn > 0 && firstLsn < oldest) oldest = firstLsn;',
+    replace:
+      'if (firstLsn > 0 && !(firstLsn < oldest)) oldest = firstLsn;\n      else oldest = firstLsn;',
+    why: 'the log is cut behind the newest transaction, not behind the oldest',
+    budgetSeeds: 400,
+    config: SETTLING,
+  },
+  {
+    name: 'marks_not_kept',
+    accordItem: 'log: a truncation that skips a needed record',
+    file: `${CORE}settlement.ts`,
+    find: "    state.persist({ type: 'Fenced', before: state.fence }, false);\n",
+    replace: '',
+    why: 'the log is cut together with the last fence',
+    budgetSeeds: 2_000,
+    config: SETTLING,
+  },
+  {
+    name: 'engine_applies_twice',
+    accordItem: 'log: apply twice',
+    file: 'actors/executor-actor.ts',
+    find: '    if (sequence <= machine.appliedSequence) return;\n',
+    replace: '',
+    why: 'the executor takes again what it has executed',
+    budgetSeeds: 60,
+    config: NODES,
+  },
+  {
+    name: 'expiry_by_local_clock',
+    accordItem: 'storage: expiry judged by the local clock',
+    file: 'actors/executor-actor.ts',
+    find: '    machine.begin(executeAt);\n',
+    replace: '    StateMachine.localMs = options.nowMs();\n    machine.begin(executeAt);\n',
+    also: [
+      {
+        file: 'storage/state-machine.ts',
+        find: '  #appliedSequence: number;\n',
+        replace: '  static localMs = 0;\n  #appliedSequence: number;\n',
+      },
+      {
+        file: 'storage/state-machine.ts',
+        find: 'Math.floor(hlc / 1000), this.replaying',
+        replace: 'Math.floor(StateMachine.localMs), this.replaying',
+      },
+    ],
+    why: 'replicas disagree about which keys are past their deadline',
+    budgetSeeds: 20,
+    config: NODES,
+  },
+  // ---- planted to see ---------------------------------------------------------------------
+  {
+    name: 'recover_votes',
+    accordItem: '§7',
+    file: `${CORE}replica.ts`,
+    find: 'state.witness(command, command.definition, false)',
+    replace: 'state.witness(command, command.definition, true)',
+    why: 'a recovery may vote for t0',
+    budgetSeeds: 1_500,
+    config: STORM,
+    mayLive: true,
+  },
+  {
+    name: 'nowait_unstable',
+    accordItem: '§7',
+    file: `${CORE}recovery-evidence.ts`,
+    find: '    } else if (!witnessed) {',
+    replace:
+      '    } else if (witnessed) {\n      if (earlier) evidence.noWait.push(other.id);\n    } else {',
+    why: 'deps that are not stable count as having witnessed',
+    budgetSeeds: 1_500,
+    config: STORM,
+    mayLive: true,
+  },
+  {
+    name: 'calc_no_fence',
+    accordItem: '§7 (one shard: recovery commits t0 without an Accept round)',
+    file: `${CORE}coordinator.ts`,
+    find: '        return this.#accept(round, conclusion.executeAt);',
+    replace:
+      "        round.executeAt = conclusion.executeAt;\n        return this.#enter(round, 'Commit');",
+    why: 'deps are read without a fence that holds back later votes',
+    budgetSeeds: 1_500,
+    config: STORM,
+    mayLive: true,
+  },
+  {
+    name: 'skip_restabilise',
+    accordItem: '§7',
+    file: `${CORE}coordinator.ts`,
+    find: "        return this.#enter(round, 'Commit');",
+    replace: "        return this.#stabilised(round, conclusion.executeAt, 'recovered');",
+    why: 'a committed value that was found at one replica is called stable',
+    budgetSeeds: 1_500,
+    config: STORM,
+    mayLive: true,
+  },
+  {
+    name: 'local_ok',
+    accordItem: '§7',
+    file: `${CORE}recovery.ts`,
+    find: 'deps: unite(replies, (reply) => reply.local)',
+    replace: 'deps: unite(replies.slice(0, 1), (reply) => reply.local)',
+    why: 'proposes t0 with the deps of one replier',
+    budgetSeeds: 1_500,
+    config: STORM,
+    mayLive: true,
+  },
+];

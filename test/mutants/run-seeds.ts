@@ -1,0 +1,62 @@
+/**
+ * Runs one harness inside a (mutated) copy of the tree until something breaks: started by
+ * `main.ts` as a process of its own, with the harness and the seeds as arguments. Prints one line
+ * of JSON. Imports a harness only when it is asked for: a mutant may not even load.
+ */
+import type { Harness } from './mutants.ts';
+
+export interface Outcome {
+  /** Seeds that were run, the deadly one included. */
+  readonly seeds: number;
+  readonly violation: string | undefined;
+}
+
+type RunSeed = (seed: number) => string | undefined | Promise<string | undefined>;
+
+async function harnessOf(config: Harness): Promise<RunSeed> {
+  switch (config.type) {
+    case 'protocol': {
+      const { ProtocolCluster } = await import('../accord/protocol-cluster.ts');
+      const { MIXES } = await import('../accord/knobs.ts');
+      const knobs = { ...MIXES[config.mix], ...config.knobs };
+      return (seed) => {
+        new ProtocolCluster(seed, knobs).live();
+        return undefined;
+      };
+    }
+    case 'story': {
+      const { tellStory } = await import('../stories/story.ts');
+      const { readFileSync } = await import('node:fs');
+      const text = readFileSync(new URL(`../stories/${config.file}`, import.meta.url), 'utf8');
+      return () => {
+        const told = tellStory(text).split('\n');
+        const violation = told.find((line) => line.startsWith('VIOLATION '));
+        if (violation !== undefined) return violation.slice('VIOLATION '.length);
+        const wrong = text.split('\n').findIndex((line, index) => line !== told[index]);
+        return wrong < 0 ? undefined : `line ${wrong + 1} is now: ${told[wrong]}`;
+      };
+    }
+    case 'node': {
+      const { SimulatedCluster } = await import('../simulation/cluster.ts');
+      const { nodes, timeMs, profile = {} } = config;
+      return (seed) =>
+        new SimulatedCluster({ seed, nodes, timeMs, profile }).run(timeMs).violations[0];
+    }
+  }
+}
+
+const [config = '{}', from = '1', count = '1'] = process.argv.slice(2);
+const run = await harnessOf(JSON.parse(config) as Harness);
+let outcome: Outcome = { seeds: Number(count), violation: undefined };
+for (let seed = Number(from); seed < Number(from) + Number(count); seed += 1) {
+  let violation: string | undefined;
+  try {
+    violation = await run(seed);
+  } catch (error) {
+    violation = error instanceof Error ? error.message : String(error);
+  }
+  if (violation === undefined) continue;
+  outcome = { seeds: seed - Number(from) + 1, violation };
+  break;
+}
+console.log(JSON.stringify(outcome));
