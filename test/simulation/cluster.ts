@@ -47,6 +47,7 @@ const SETTLE_MS = 30_000;
 /** Violations of one run that are kept: the first ones count. */
 const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
+const RETAINED_BYTES_MAX = 64 * 1024 * 1024;
 const TRACE_STANDARD = { eventsMax: 64, sampleEvery: 0 };
 const TRACE_FULL = { eventsMax: 200_000, sampleEvery: 1 };
 
@@ -59,6 +60,7 @@ export class SimulatedCluster {
   readonly violations: string[] = [];
   readonly workload: Workload;
   readonly faults: FaultInjector;
+  readonly invariants: Invariants | undefined;
   readonly #options: RunOptions;
   readonly #rng: SeededRng;
   readonly #hash = new EventHash();
@@ -74,7 +76,10 @@ export class SimulatedCluster {
     this.network = new SimNetwork(scheduler, now, this.#rng.fork());
     const count = (what: string): void => this.#count(what);
     const violation = (what: string): void => this.#violation(what);
-    this.#build();
+    const members = Array.from({ length: profile.nodes }, (_, index) => index + 1);
+    const electorate = members.slice(0, profile.electorate);
+    this.invariants = this.#observer(members, electorate);
+    for (const nodeId of members) this.nodes.push(this.#machine(nodeId, members, electorate));
     this.workload = new Workload({
       profile,
       scheduler,
@@ -103,61 +108,53 @@ export class SimulatedCluster {
     };
   }
 
-  #build(): void {
-    const { profile, scheduler } = this;
-    const members = Array.from({ length: profile.nodes }, (_, index) => index + 1);
-    const electorate = members.slice(0, profile.electorate);
-    const invariants =
-      this.#options.invariants === false
-        ? undefined
-        : new Invariants({
-            topology: new Topology(1, members, electorate),
-            violation: (what) => this.#violation(what),
-            count: (what) => this.#count(what),
-            executed: (node, { id, sequence }) => {
-              this.#hash.number(node + sequence * 16);
-              this.#hash.number(id.hlc);
-            },
-          });
-    this.invariants = invariants;
-    for (const nodeId of members) {
-      const rng = this.#rng.fork();
-      const offsetUs = Math.round((rng.next() - 0.5) * 2_000 * profile.skewMs);
-      const driftPpm = (rng.next() - 0.5) * 2 * profile.driftPpm;
-      const diskRng = rng.fork();
-      this.nodes.push(
-        new SimNode({
-          nodeId,
-          members,
-          electorate,
-          rng,
-          network: this.network,
-          scope: () => scheduler.scope(),
-          clock: scheduler.clockWith({ offsetUs, driftPpm }),
-          limits: {
-            replica: {},
-            coordinator: {},
-            batch: { pipelineDepth: profile.pipelineDepth },
-            commandTimeoutMs: profile.commandTimeoutMs,
-            cacheBytesMax: 1024 * 1024,
-            dirtyBytesMax: 64 * 1024,
-            flushEveryMs: profile.flushEveryMs,
-            retainedBytesMax: 1024 ** 3,
-            tickMs: 20,
-          },
-          syncPolicy: 'every_batch',
-          segmentBytes: profile.segmentBytes,
-          diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,
-          invariants,
-          trace: this.#options.trace === true ? TRACE_FULL : TRACE_STANDARD,
-          onFailed: (node, failure) => this.#failed(node, failure),
-          count: (what) => this.#count(what),
-        }),
-      );
-    }
+  #observer(members: readonly number[], electorate: readonly number[]): Invariants | undefined {
+    if (this.#options.invariants === false) return undefined;
+    return new Invariants({
+      topology: new Topology(1, members, electorate),
+      violation: (what) => this.#violation(what),
+      count: (what) => this.#count(what),
+      executed: (node, { id, sequence }) => {
+        this.#hash.number(node + sequence * 16);
+        this.#hash.number(id.hlc);
+      },
+    });
   }
 
-  invariants: Invariants | undefined;
+  #machine(nodeId: number, members: readonly number[], electorate: readonly number[]): SimNode {
+    const { profile, scheduler } = this;
+    const rng = this.#rng.fork();
+    const offsetUs = Math.round((rng.next() - 0.5) * 2_000 * profile.skewMs);
+    const driftPpm = (rng.next() - 0.5) * 2 * profile.driftPpm;
+    const diskRng = rng.fork();
+    return new SimNode({
+      nodeId,
+      members,
+      electorate,
+      rng,
+      network: this.network,
+      scope: () => scheduler.scope(),
+      clock: scheduler.clockWith({ offsetUs, driftPpm }),
+      limits: {
+        replica: {},
+        coordinator: {},
+        batch: { pipelineDepth: profile.pipelineDepth },
+        commandTimeoutMs: profile.commandTimeoutMs,
+        cacheBytesMax: 1024 * 1024,
+        dirtyBytesMax: 64 * 1024,
+        flushEveryMs: profile.flushEveryMs,
+        retainedBytesMax: RETAINED_BYTES_MAX,
+        tickMs: 20,
+      },
+      syncPolicy: 'every_batch',
+      segmentBytes: profile.segmentBytes,
+      diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,
+      invariants: this.invariants,
+      trace: this.#options.trace === true ? TRACE_FULL : TRACE_STANDARD,
+      onFailed: (node, failure) => this.#failed(node, failure),
+      count: (what) => this.#count(what),
+    });
+  }
 
   #count(what: string): void {
     this.counts[what] = (this.counts[what] ?? 0) + 1;
@@ -250,15 +247,16 @@ export class SimulatedCluster {
   /** After the faults have stopped everything must decide, in bounded time (liveness, I18). */
   #settle(): void {
     const until = this.scheduler.nowMs + SETTLE_MS;
-    let why = this.#converged();
+    let why = this.converged();
     while (why !== undefined && this.scheduler.nowMs < until && this.violations.length === 0) {
       this.#runFor(500);
-      why = this.#converged();
+      why = this.converged();
     }
     if (why !== undefined) this.#violation(why);
   }
 
-  #converged(): string | undefined {
+  /** Why the living nodes have not come to one state, with nothing left to do; else undefined. */
+  converged(): string | undefined {
     for (const node of this.#living) {
       if (!node.ready) return `node ${node.id} is not ready`;
       const { unsettled } = node.watermarks ?? { unsettled: 1 };

@@ -14,6 +14,8 @@ import { SIM_DIRECTORY, type SimNode } from './sim-node.ts';
 import type { VirtualScheduler } from './virtual-scheduler.ts';
 
 const HUGE_BYTES = 1024 ** 3;
+/** So many crashes of its actors in short order must not end a node; more may. */
+const RESTARTS_SURVIVED = 3;
 
 export interface FaultOptions {
   readonly profile: Profile;
@@ -140,7 +142,8 @@ export class FaultInjector {
     const paths = ['wal', 'store-0/replica', 'store-0/executor', 'store-0/coordinator'];
     const path = `node-${node.id}/${paths[Math.floor(this.#rng.next() * paths.length)]}`;
     if (!node.ready) return;
-    this.#hit(`actor crash`, node);
+    this.#hit('actor crash', node);
+    node.actorCrashes += 1;
     node.node?.system.crash(path, new Error('injected'));
   }
 
@@ -290,6 +293,12 @@ export class FaultInjector {
     if (expected === 'full disk' && error instanceof WalError) {
       this.#after(0, () => this.#stop(node, 'process'));
       this.#startLater(node, 3_000);
+      return true;
+    }
+    if (node.actorCrashes > RESTARTS_SURVIVED && failure.kind === 'escalated') {
+      this.#options.count('escalated');
+      this.#after(0, () => this.#stop(node, 'process'));
+      this.#startLater(node, 50 + 500 * this.#rng.next());
       return true;
     }
     if (expected === 'log rot' && isDamage(error)) return this.#lose(node, 'log rot refused');

@@ -62,6 +62,8 @@ export class SimNode {
   paused = false;
   /** The failure that was injected and must stop this node; anything else is a violation. */
   expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | undefined;
+  /** Injected into this incarnation. */
+  actorCrashes = 0;
   /** A value in its store is damaged, found or not. */
   rotten = false;
   /** It can never come back: its disk is damaged. */
@@ -249,6 +251,7 @@ export class SimNode {
     this.watermarks = undefined;
     this.ready = false;
     this.expected = undefined;
+    this.actorCrashes = 0;
     this.#options.network.detach(this.id);
     if (!this.swapped) this.#options.invariants?.crashed(this.id);
     this.disk.failSyncs(0);
