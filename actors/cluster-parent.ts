@@ -35,6 +35,11 @@ export interface ClusterConfig {
 
 type OwnSettings = Omit<ClusterConfig, 'handedOn'>;
 
+/**
+ * A larger young generation: what a batch allocates dies there instead of being copied. Measured on
+ * executing commands (test/bench/storage.ts): a quarter to two fifths more of them a second.
+ */
+const NODE_FLAGS = ['--max-semi-space-size=64'];
 const portBase = integer(1, 65_000);
 
 export const CLUSTER_SETTINGS: { readonly [K in keyof OwnSettings]: Setting<OwnSettings[K]> } = {
@@ -137,7 +142,7 @@ export async function runCluster(
   write: (line: string) => void,
 ): Promise<number> {
   const config = parseClusterConfig(args, process.env);
-  const program = [process.execPath, ...process.execArgv, mainPath];
+  const program = [process.execPath, ...NODE_FLAGS, ...process.execArgv, mainPath];
   return new ClusterParent(config, planNodes(config, program), write).run();
 }
 
