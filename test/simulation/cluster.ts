@@ -246,6 +246,7 @@ export class SimulatedCluster {
 
   /** After the faults have stopped everything must decide, in bounded time (liveness, I18). */
   #settle(): void {
+    if (this.violations.length > 0) return;
     const until = this.scheduler.nowMs + SETTLE_MS;
     let why = this.converged();
     while (why !== undefined && this.scheduler.nowMs < until && this.violations.length === 0) {

@@ -40,7 +40,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'fault: swizzle': ['fault swizzle'],
   'fault: slow disk': ['fault slow disk'],
   'fault: sync error': ['stopped by a sync error'],
-  'fault: full disk': ['disk found full'],
+  'fault: full disk': ['client told DISKFULL'],
   'fault: empty disk': ['handshake refused'],
   'fault: rot in the log': ['log rot refused'],
   'fault: rot in the store': ['store rot found'],

@@ -333,7 +333,7 @@ export class FaultInjector {
 
 function isDeadLog(error: unknown): boolean {
   const code = (error as { code?: unknown } | undefined)?.code;
-  return code === 'HOLO_WAL_FAILED' || code === 'EIO';
+  return code === 'HOLO_WAL_FAILED' || code === 'HOLO_WAL_UNREADABLE' || code === 'EIO';
 }
 
 function isDamage(error: unknown): boolean {

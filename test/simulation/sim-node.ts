@@ -166,9 +166,6 @@ export class SimNode {
           if (log.firstLsn > this.#logFirstLsn && this.#logFirstLsn > 0) count('log truncated');
           this.#logFirstLsn = log.firstLsn;
         },
-        onDiskFull: (full) => {
-          if (full) count('disk found full');
-        },
       },
       openEngine: () =>
         new MemoryEngine({
