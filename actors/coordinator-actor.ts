@@ -299,10 +299,10 @@ export function coordinatorActor(
       drained.tell({ type: 'Drained' });
       drained = undefined;
     },
-    stopped(reason) {
-      const stopping = reason.kind === 'shutdown' || reason.kind === 'normal';
-      if (stopping) failAll(REFUSED.stopping, INDETERMINATE.stopping);
-      else failAll(REFUSED.stopping, INDETERMINATE.crashed);
+    stopped() {
+      // The supervisor also stops this actor in order when one before it is restarted.
+      if (draining) failAll(REFUSED.stopping, INDETERMINATE.stopping);
+      else failAll(REFUSED.restarted, INDETERMINATE.restarted);
     },
     describe: () => ({
       underWay: coordinator.underWay,

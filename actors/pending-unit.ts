@@ -69,11 +69,12 @@ export const REFUSED = {
   backlog:
     'BACKLOG refused, nothing was done: a member has been away so long that no more can be kept for it',
   stopping: 'SHUTDOWN refused, nothing was done: this node is stopping',
+  restarted: 'INTERRUPTED refused, nothing was done: a part of this node was restarted',
 } as const;
 
 export const INDETERMINATE = {
   timeout:
     'TIMEOUT indeterminate, it may have been done or may yet be: no majority answered in time',
-  crashed: 'INTERRUPTED indeterminate, it may have been done: a part of this node was restarted',
+  restarted: 'INTERRUPTED indeterminate, it may have been done: a part of this node was restarted',
   stopping: 'SHUTDOWN indeterminate, it may have been done: this node is stopping',
 } as const;

@@ -61,4 +61,8 @@ export class Backoff {
     this.#streak += 1;
     return nominalMs * (1 - JITTER + 2 * JITTER * this.#rng.next());
   }
+
+  reset(): void {
+    this.#streak = 0;
+  }
 }

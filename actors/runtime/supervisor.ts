@@ -135,6 +135,9 @@ export class Supervisor implements Child, Parent {
     this.#isRetired = false;
     this.#goal = 'run';
     this.#intensity.clear();
+    // With the pauses of the life before, this one could fail too slowly for our own supervisor to
+    // ever count it: a crash loop would go on for good.
+    for (const { backoff } of this.#entries) backoff.reset();
     this.#startFrom(0);
   }
 

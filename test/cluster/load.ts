@@ -114,11 +114,12 @@ export class Load {
     return 'indeterminate';
   }
 
-  /** Everything that is wrong, asked of every running node. Call it after `stop`. */
-  async problems(): Promise<string[]> {
+  /** Everything that is wrong, asked of these nodes. Call it after `stop`. */
+  async problems(
+    nodes: readonly TestNode[] = this.#cluster.nodes.filter(({ isRunning }) => isRunning),
+  ): Promise<string[]> {
     const problems: string[] = [];
-    for (const node of this.#cluster.nodes) {
-      if (!node.isRunning) continue;
+    for (const node of nodes) {
       const client = node.client();
       const say = (what: string): void => {
         problems.push(`node ${node.id}: ${what}`);

@@ -20,8 +20,18 @@ export interface Program {
   readonly holoctl: string;
 }
 
-/** Builds when nothing usable is there; HOLO_TEST_DIST names a build to use as it is. */
+let found: Program | undefined;
+
+/**
+ * Builds when nothing usable is there; HOLO_TEST_DIST names a build to use as it is. All of one
+ * process use the same program, whatever is edited meanwhile.
+ */
 export function findProgram(): Program {
+  found ??= find();
+  return found;
+}
+
+function find(): Program {
   const { HOLO_TEST_DIST: given } = process.env;
   if (given !== undefined) return programIn(resolve(given));
   const { newestMs, digest } = describeSources();

@@ -183,6 +183,19 @@ describe('intensity and backoff', () => {
     expect(system.inspect('node')).toMatchObject({ restartsInPeriod: 1 });
   });
 
+  test('a crash loop below a supervisor ends the system: no life inherits the long pauses', () => {
+    const { scheduler, system, failures } = virtualSystem();
+    const limits = { restartsMax: 5, periodMs: 30_000 };
+    const group = system.root.supervisor({ name: 'g', strategy: 'rest_for_one', ...limits });
+    group.child<string>(
+      spec('a', () => {
+        throw new Error('never starts');
+      }),
+    );
+    scheduler.run(600_000);
+    expect(failures).toMatchObject([{ kind: 'escalated' }]);
+  });
+
   test('restarts outside of the period do not count', () => {
     const { scheduler, refs, system } = groupOf('one_for_one', 1);
     for (let round = 0; round < 5; round += 1) {
