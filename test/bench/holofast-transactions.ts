@@ -3,7 +3,7 @@
  * in one run and in turns: 3 and 5 real nodes, on `lo` and in network namespaces. What counts is
  * the ratio within a run: the machine is shared. CPU is that of node 1, the coordinator, per
  * transaction. `--replicas 3,5`, `--clients 1,50`, `--requests N` per case, `--rounds N`,
- * `--places lo,netns`, `--modes off,userspace,sendmmsg,kernel`, `--program FILE`, `--json`.
+ * `--nice=-20` keeps a shared machine's other work out of the way. `--places lo,netns`, `--modes off,userspace,sendmmsg,kernel`, `--program FILE`, `--json`.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -109,6 +109,7 @@ export async function runTransactions(args: readonly string[]): Promise<void> {
       modes: { type: 'string', default: 'off,userspace,sendmmsg,kernel' },
       program: { type: 'string', default: compiled },
       flags: { type: 'string', default: '' },
+      nice: { type: 'string', default: '' },
       json: { type: 'boolean', default: false },
     },
   });
@@ -127,7 +128,9 @@ export async function runTransactions(args: readonly string[]): Promise<void> {
         console.log('no network namespaces here');
         continue;
       }
-      const hosts = bridged?.hosts ?? localHosts(replicas);
+      const plain = bridged?.hosts ?? localHosts(replicas);
+      const first = values.nice === '' ? [] : ['nice', '-n', values.nice];
+      const hosts = plain.map(({ address, enter }) => ({ address, enter: [...first, ...enter] }));
       const found = new Map<string, Measured[]>();
       try {
         // Modes take turns, so that a busy minute of the machine does not fall on one of them.

@@ -7,6 +7,7 @@ import { Topology } from '../../actors/accord/topology.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import type { TraceEvent } from '../../actors/runtime/trace-event.ts';
+import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
 import { FaultInjector } from './faults.ts';
@@ -27,6 +28,8 @@ export interface RunOptions {
   readonly trace?: boolean;
   /** On by default. */
   readonly invariants?: boolean;
+  /** Off by default: all messages share one kind of frame. */
+  readonly frames?: SimFrames;
 }
 
 export interface RunResult {
@@ -133,6 +136,7 @@ export class SimulatedCluster {
       electorate,
       rng,
       network: this.network,
+      frames: this.#options.frames,
       scope: () => scheduler.scope(),
       clock: scheduler.clockWith({ offsetUs, driftPpm }),
       limits: {

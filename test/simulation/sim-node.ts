@@ -3,7 +3,7 @@
  * real node (`actors/node.ts`) as long as it is up. Everything that can happen to a machine is a
  * method here; `faults.ts` chooses.
  */
-import type { NodeLimits, NodeObserver } from '../../actors/node.ts';
+import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node.ts';
 import { Node } from '../../actors/node.ts';
 import type { ReplicaWatermarks } from '../../actors/replica-actor.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
@@ -15,6 +15,7 @@ import type { StateMachine } from '../../storage/state-machine.ts';
 import type { CommandUnit } from '../../transport/resp/command-unit.ts';
 import type { SyncPolicyName } from '../../wal/sync-policy.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
+import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import type { Invariants } from './invariants.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
 import type { Identity, SimNetwork } from './sim-network.ts';
@@ -26,6 +27,8 @@ export interface SimNodeOptions {
   readonly electorate: readonly number[];
   readonly rng: SeededRng;
   readonly network: SimNetwork;
+  /** Small messages travel as frames of their own, and votes are counted below the actors. */
+  readonly frames?: SimFrames | undefined;
   /** A scheduler that dies with the incarnation. */
   readonly scope: () => PausableScheduler;
   readonly clock: Clock;
@@ -153,7 +156,7 @@ export class SimNode {
       rng,
       scheduler: scope,
       recorder,
-      network: options.network.attach(nodeId, this.#identity()),
+      ...this.#links(),
       wal: {
         open: (onRecord) => {
           const sizes = { newLogId, segmentBytes, batchBytesMax: segmentBytes / 4 };
@@ -178,6 +181,12 @@ export class SimNode {
       observer: this.#observer(),
       onFailed: (failure) => options.onFailed(this, failure),
     });
+  }
+
+  #links(): Pick<NodeParts, 'network' | 'frames'> {
+    const { nodeId, members, frames } = this.#options;
+    const network = this.#options.network.attach(nodeId, this.#identity());
+    return frames === undefined ? { network } : framesOver(network, nodeId, members, frames);
   }
 
   #identity(): Identity {
