@@ -9,8 +9,8 @@ import { Coordinator, type CoordinatorLimits, type Path } from './accord/coordin
 import { encodeFootprint } from './accord/footprint.ts';
 import type { HybridClock } from './accord/hybrid-clock.ts';
 import type { AccordMessage, CommandDefinition } from './accord/messages.ts';
-import { isPlainReply, type PlainAnswer, type PlainAnswers } from './accord/plain-answer.ts';
-import { equal, keyOf, type TxnId } from './accord/timestamp.ts';
+import { countedBefore, type PlainAnswer, type PlainAnswers } from './accord/plain-answer.ts';
+import { keyOf, type TxnId } from './accord/timestamp.ts';
 import type { Topology } from './accord/topology.ts';
 import type { ExecutorMessage } from './executor-actor.ts';
 import { expiryUnit } from './expiry.ts';
@@ -151,19 +151,11 @@ export function coordinatorActor(
     for (const answer of answers) coordinator.answeredPlainly(answer, time.monotonicMs());
   }
 
-  /**
-   * What was counted comes before what is decided by this reply. The count goes on while it can
-   * still be the one that is waited for: all its members may answer plainly, and we voted for t0.
-   */
+  /** What was counted comes before what is decided by this reply. */
   function counted(from: number, message: AccordMessage): void {
     const { plainAnswers } = options;
-    if (plainAnswers === undefined || !('id' in message)) return;
-    const key = keyOf(message.id);
-    const suffices =
-      from === self
-        ? message.type !== 'PreAcceptOk' || equal(message.vote, message.id)
-        : isPlainReply(message) && !plainAnswers.awaits(key, from);
-    const answer = suffices ? plainAnswers.take(key) : plainAnswers.leave(key);
+    if (plainAnswers === undefined) return;
+    const answer = countedBefore(plainAnswers, self, from, message);
     if (answer !== undefined) coordinator.answeredPlainly(answer, time.monotonicMs());
   }
 

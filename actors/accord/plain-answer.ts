@@ -4,7 +4,7 @@
  * written here alone: it is exactly those replies, one for each member.
  */
 import type { AcceptOk, AccordMessage, CommitOk, PreAcceptOk } from './messages.ts';
-import { type Ballot, equal, type TxnId } from './timestamp.ts';
+import { type Ballot, equal, keyOf, type TxnId } from './timestamp.ts';
 
 /** The rounds that can be answered plainly. */
 export type PlainRound = 'PreAccept' | 'Accept' | 'Commit';
@@ -63,4 +63,24 @@ export function isPlainReply(message: AccordMessage): message is PlainReply {
     default:
       return false;
   }
+}
+
+/**
+ * What was counted and must be known before this message of `from` is judged. The count goes on
+ * while it can be the one that is waited for: all its members may still answer plainly, and this
+ * node itself voted for t0. Else it ends, and further answers come as messages.
+ */
+export function countedBefore(
+  answers: PlainAnswers,
+  self: number,
+  from: number,
+  message: AccordMessage,
+): PlainAnswer | undefined {
+  if (!('id' in message)) return undefined;
+  const key = keyOf(message.id);
+  const suffices =
+    from === self
+      ? message.type !== 'PreAcceptOk' || equal(message.vote, message.id)
+      : isPlainReply(message) && !answers.awaits(key, from);
+  return suffices ? answers.take(key) : answers.leave(key);
 }
