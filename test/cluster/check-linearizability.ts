@@ -1,0 +1,267 @@
+/**
+ * Holds a cluster of real processes to its promise: clients on all nodes, faults that are really
+ * done, and what every client was told checked for linearizability and strict serializability.
+ *
+ *   npm run check:linearizability -- [--time SECONDS] [--faults kill,pause,partition,restart-all,
+ *       slow-disk,clock] [--nodes 3|5] [--clients N] [--out FOLDER] [--porcupine]
+ *
+ * Exits with 0 (all is well), 1 (a violation; data and logs are kept), 2 (proves nothing: a fault
+ * was never really done, nothing succeeded during one, a search gave up, or the checkers disagree)
+ * or 64 (called wrongly).
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import type { History } from '../verify/history.ts';
+import { writeHistory } from '../verify/history-file.ts';
+import { checkLinearizability } from '../verify/linearizability.ts';
+import { checkWithPorcupine, PorcupineUnavailableError } from '../verify/porcupine.ts';
+import { checkStrictSerializability } from '../verify/strict-serializability.ts';
+import { CheckWorkload } from './check-workload.ts';
+import { DiskHog } from './disk-hog.ts';
+import { TestCluster } from './harness.ts';
+import { LinkProxies } from './link-proxy.ts';
+import { FAULTS, type FaultName, injectFault, settle, type World } from './nemesis.ts';
+import { SkewedClock } from './skewed-clock.ts';
+
+const EXIT = { ok: 0, violation: 1, nothing: 2, usage: 64 } as const;
+const COMMAND_TIMEOUT_MS = 2_000;
+/** Between two faults, and how long one lasts. */
+const CALM_MS = [500, 2_500] as const;
+const FAULT_MS = [500, 4_000] as const;
+const STEPS_MAX = 20_000_000;
+
+interface Settings {
+  readonly timeMs: number;
+  readonly faults: readonly FaultName[];
+  readonly nodes: number;
+  readonly clients: number;
+  readonly out: string;
+  readonly porcupine: boolean;
+}
+
+interface Tally {
+  injected: number;
+  /** Operations that succeeded while the fault was there. */
+  succeeded: number;
+  readonly failures: string[];
+}
+
+class UsageError extends Error {}
+
+const OPTIONS = {
+  time: { type: 'string', default: '60' },
+  faults: { type: 'string', default: FAULTS.join(',') },
+  nodes: { type: 'string', default: '3' },
+  clients: { type: 'string', default: '2' },
+  out: { type: 'string', default: '.tmp/linearizability' },
+  porcupine: { type: 'boolean', default: false },
+} as const;
+
+function flagsOf(args: readonly string[]) {
+  try {
+    return parseArgs({ args: [...args], options: OPTIONS }).values;
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}
+
+function parse(args: readonly string[]): Settings {
+  const values = flagsOf(args);
+  const names = values.faults.split(',').filter((name) => name !== '');
+  const faults = names.map((name) => {
+    const fault = FAULTS.find((each) => each === name);
+    if (fault === undefined) throw new UsageError(`unknown fault "${name}": ${FAULTS.join(', ')}`);
+    return fault;
+  });
+  const whole = (name: string, text: string, allowed: (value: number) => boolean): number => {
+    const value = Number(text);
+    if (!Number.isInteger(value) || !allowed(value)) throw new UsageError(`--${name} ${text}?`);
+    return value;
+  };
+  return {
+    timeMs: 1_000 * whole('time', values.time, (value) => value > 0),
+    faults,
+    nodes: whole('nodes', values.nodes, (value) => value === 3 || value === 5),
+    clients: whole('clients', values.clients, (value) => value > 0 && value <= 100),
+    out: resolve(values.out),
+    porcupine: values.porcupine,
+  };
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const settings = parse(args);
+  mkdirSync(settings.out, { recursive: true });
+  const proxies = new LinkProxies();
+  const clocks = Array.from(
+    { length: settings.nodes },
+    (_, index) => new SkewedClock(settings.out, index + 1),
+  );
+  for (const clock of clocks) clock.heal();
+  const cluster = await TestCluster.prepare({
+    nodes: settings.nodes,
+    flags: [`--command-timeout-ms=${COMMAND_TIMEOUT_MS}`],
+    advertise: (id, peerPort) => proxies.inFrontOf(id, peerPort),
+    nodeArguments: (id) => clocks[id - 1]?.nodeArguments ?? [],
+  });
+  const hog = new DiskHog(cluster.directory);
+  let code: number = EXIT.violation;
+  try {
+    await cluster.startAll();
+    const calmDiskMs = await hog.probeMs();
+    code = await check(settings, { cluster, proxies, clocks, hog, calmDiskMs });
+  } finally {
+    await hog.stop();
+    proxies.heal();
+    if (code === EXIT.violation) {
+      say(`data and logs of the nodes are kept in ${cluster.directory}`);
+      await Promise.all(cluster.nodes.map((node) => node.terminate()));
+    } else {
+      await cluster.remove();
+    }
+    proxies.close();
+  }
+  return code;
+}
+
+async function check(settings: Settings, world: World): Promise<number> {
+  const { cluster } = world;
+  const workload = new CheckWorkload(cluster, {
+    clientsPerNode: settings.clients,
+    thinkMsMax: 10,
+    timeoutMs: 2 * COMMAND_TIMEOUT_MS,
+  });
+  const start = performance.now();
+  workload.begin();
+  const tallies = await runFaults(settings, world, workload, start);
+  await workload.stop();
+  say(
+    `clients have stopped: ${workload.ok} ok, ${workload.unknown} open, ${workload.refused} refused`,
+  );
+  await cluster.ready();
+  await workload.readAll();
+  const histories = workload.histories();
+  const verdicts = [
+    verify(settings, 'registers', histories.registers),
+    verify(settings, 'lists', histories.lists),
+  ];
+  const shortcomings = [
+    ...workload.surprises.slice(0, 3).map((why) => `a client was told: ${why}`),
+    ...shortcomingsOf(settings, tallies, workload),
+  ];
+  for (const [name, { injected, succeeded, failures }] of tallies) {
+    say(`${name}: ${injected} times, ${succeeded} operations succeeded meanwhile`);
+    for (const failure of failures.slice(0, 3)) say(`  not really done: ${failure}`);
+  }
+  for (const shortcoming of shortcomings) say(`proves nothing: ${shortcoming}`);
+  if (verdicts.includes('violation')) return EXIT.violation;
+  if (shortcomings.length > 0 || verdicts.includes('exhausted')) return EXIT.nothing;
+  say('all is well');
+  return EXIT.ok;
+}
+
+async function runFaults(
+  settings: Settings,
+  world: World,
+  workload: CheckWorkload,
+  start: number,
+): Promise<Map<FaultName, Tally>> {
+  const tallies = new Map<FaultName, Tally>(
+    settings.faults.map((name) => [name, { injected: 0, succeeded: 0, failures: [] }]),
+  );
+  let queue: FaultName[] = [];
+  await sleep(1_000);
+  while (performance.now() - start < settings.timeMs) {
+    await sleep(between(CALM_MS));
+    if (settings.faults.length === 0) continue;
+    // Every fault has its turn before any comes again.
+    if (queue.length === 0) queue = shuffled(settings.faults);
+    const name = queue.pop();
+    const tally = name === undefined ? undefined : tallies.get(name);
+    if (name === undefined || tally === undefined) continue;
+    const fault = await injectFault(name, world);
+    const before = workload.ok;
+    await settle();
+    let failure: string | undefined;
+    try {
+      await sleep(between(FAULT_MS));
+      failure = await fault.check();
+    } catch (error) {
+      failure = error instanceof Error ? error.message : String(error);
+    }
+    const succeeded = workload.ok - before;
+    await fault.heal();
+    if (failure === undefined) {
+      tally.injected += 1;
+      tally.succeeded += succeeded;
+    } else {
+      tally.failures.push(`${fault.what}: ${failure}`);
+    }
+    const second = ((performance.now() - start) / 1_000).toFixed(1);
+    say(`${second} s: ${fault.what}; ${succeeded} operations succeeded meanwhile`);
+  }
+  return tallies;
+}
+
+function verify(settings: Settings, name: string, history: History): string {
+  const path = join(settings.out, `${name}.jsonl`);
+  writeHistory(path, history);
+  const ours =
+    history.model === 'list-append-txn'
+      ? checkStrictSerializability(history)
+      : checkLinearizability(history, { stepsMax: STEPS_MAX });
+  say(`${path}: ${ours.text}`);
+  writeFileSync(join(settings.out, `${name}.verdict.txt`), `${ours.text}\n`);
+  // Porcupine would have to try the orders of whole transactions: that never ends.
+  if (!settings.porcupine || history.model === 'list-append-txn') return ours.verdict;
+  try {
+    const theirs = checkWithPorcupine(path, { htmlPath: join(settings.out, `${name}.html`) });
+    say(`porcupine: ${theirs.verdict}; ${theirs.keys} keys`);
+    if (theirs.verdict === ours.verdict) return ours.verdict;
+    say('the two checkers do not agree');
+    return [theirs.verdict, ours.verdict].includes('violation') ? 'violation' : 'exhausted';
+  } catch (error) {
+    if (!(error instanceof PorcupineUnavailableError)) throw error;
+    say(`porcupine: not asked; ${error.message}`);
+    return 'exhausted';
+  }
+}
+
+function shortcomingsOf(
+  settings: Settings,
+  tallies: ReadonlyMap<FaultName, Tally>,
+  workload: CheckWorkload,
+): string[] {
+  const found: string[] = [];
+  if (workload.ok === 0) found.push('no operation succeeded');
+  for (const name of settings.faults) {
+    const { injected = 0, succeeded = 0 } = tallies.get(name) ?? {};
+    if (injected === 0) found.push(`${name} was never really done`);
+    // With all nodes dead nothing can succeed; all else leaves a majority.
+    else if (succeeded === 0 && name !== 'restart-all') found.push(`nothing succeeded in ${name}`);
+  }
+  return found;
+}
+
+function between([msMin, msMax]: readonly [number, number]): number {
+  return msMin + Math.random() * (msMax - msMin);
+}
+
+function shuffled<T>(list: readonly T[]): T[] {
+  return list
+    .map((item) => ({ item, at: Math.random() }))
+    .sort((a, b) => a.at - b.at)
+    .map(({ item }) => item);
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = error instanceof UsageError ? EXIT.usage : EXIT.nothing;
+}

@@ -1,0 +1,232 @@
+/**
+ * What the clients of the linearizability check do, and what they were told, as two histories:
+ * single keys (registers with compare-and-set, counters) and transactions over lists. Keys are used
+ * for a while and then left alone, so that no search has to look at one key for a whole run.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
+import type { Client, Outcome, Words } from './client.ts';
+import type { TestCluster, TestNode } from './harness.ts';
+
+export interface CheckWorkloadOptions {
+  readonly clientsPerNode: number;
+  /** Between two operations of one client. */
+  readonly thinkMsMax: number;
+  /** After that the client gives the operation up; it stays open in the history. */
+  readonly timeoutMs: number;
+}
+
+/** Keys of each sort that are in use at the same time. */
+const KEYS = 4;
+/** Operations on a sort of keys until its oldest key is left for a new one. */
+const MOVE_AFTER = 60;
+const MICRO_OPERATIONS_MAX = 4;
+/** After a failure, so that a dead node does not fill the history with refusals. */
+const PAUSE_MS = 50;
+
+export class CheckWorkload {
+  readonly #cluster: TestCluster;
+  readonly #options: CheckWorkloadOptions;
+  readonly #registers: HistoryRecorder;
+  readonly #lists: HistoryRecorder;
+  readonly #loops: Promise<void>[] = [];
+  readonly #used = new Map<string, number>();
+  #stopping = false;
+  #process = 0;
+  /** Makes every written value and every element a different one. */
+  #element = 0;
+  ok = 0;
+  refused = 0;
+  unknown = 0;
+  /** What was neither a reply of its model nor known to be a failure. */
+  readonly surprises: string[] = [];
+
+  constructor(cluster: TestCluster, options: CheckWorkloadOptions) {
+    this.#cluster = cluster;
+    this.#options = options;
+    const nowUs = (): number => Math.round(performance.now() * 1_000);
+    this.#registers = new HistoryRecorder('redis', nowUs);
+    this.#lists = new HistoryRecorder('list-append-txn', nowUs);
+  }
+
+  begin(): void {
+    for (const node of this.#cluster.nodes) {
+      for (let each = 0; each < this.#options.clientsPerNode; each += 1) {
+        this.#loops.push(this.#loop(node));
+      }
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all(this.#loops);
+  }
+
+  histories(): { readonly registers: History; readonly lists: History } {
+    return { registers: this.#registers.history(), lists: this.#lists.history() };
+  }
+
+  async #loop(node: TestNode): Promise<void> {
+    const { thinkMsMax, timeoutMs } = this.#options;
+    const client = node.client({ timeoutMs });
+    this.#process += 1;
+    // A process whose operation stays open never acts again; a new one takes its place.
+    let process = this.#process;
+    while (!this.#stopping) {
+      const type = await this.#act(client, process);
+      if (type === 'unknown') {
+        this.#process += 1;
+        process = this.#process;
+      }
+      await sleep(type === 'ok' ? Math.random() * thinkMsMax : PAUSE_MS);
+    }
+    client.close();
+  }
+
+  #act(client: Client, process: number): Promise<Outcome['type']> {
+    const dice = Math.random();
+    if (dice < 0.4) return this.#register(client, process);
+    if (dice < 0.55) return this.#counter(client, process);
+    if (dice < 0.65) return this.#readMany(client, process);
+    return this.#transaction(client, process);
+  }
+
+  /** One of the keys of a sort that are in use now. */
+  #key(sort: string): string {
+    const used = this.#used.get(sort) ?? 0;
+    this.#used.set(sort, used + 1);
+    return `${sort}${Math.floor(used / MOVE_AFTER) + Math.floor(Math.random() * KEYS)}`;
+  }
+
+  #next(): string {
+    this.#element += 1;
+    return String(this.#element);
+  }
+
+  // ---- single keys ------------------------------------------------------------------------
+
+  #register(client: Client, process: number): Promise<Outcome['type']> {
+    const key = this.#key('r');
+    const value = this.#next();
+    // A guess that is right now and then: values count up, and few keys are in use.
+    const guess = String(Math.max(1, this.#element - Math.ceil(Math.random() * 30)));
+    const choices: readonly Words[] = [
+      ['SET', key, value],
+      ['GET', key],
+      ['GET', key],
+      ['SETNX', key, value],
+      ['SET', key, value, 'IFEQ', guess],
+      ['GETDEL', key],
+      ['SET', key, value, 'XX', 'GET'],
+    ];
+    const words = choices[Math.floor(Math.random() * choices.length)] ?? ['GET', key];
+    return this.#single(client, process, words);
+  }
+
+  #counter(client: Client, process: number): Promise<Outcome['type']> {
+    const key = this.#key('c');
+    return this.#single(client, process, [Math.random() < 0.6 ? 'INCR' : 'GET', key]);
+  }
+
+  async #single(client: Client, process: number, words: Words): Promise<Outcome['type']> {
+    const [kind, key = '', ...args] = words;
+    const id = this.#registers.invoke(process, kind, [key], args);
+    const outcome = await client.run(...words);
+    return this.#finish(this.#registers, id, outcome, (reply) => reply as Json);
+  }
+
+  // ---- transactions -----------------------------------------------------------------------
+
+  async #transaction(client: Client, process: number): Promise<Outcome['type']> {
+    const count = 1 + Math.floor(Math.random() * MICRO_OPERATIONS_MAX);
+    const micros: Json[][] = [];
+    const commands: Words[] = [];
+    for (let at = 0; at < count; at += 1) {
+      const key = this.#key('l');
+      if (Math.random() < 0.5) {
+        micros.push(['read', key]);
+        commands.push(['GET', key]);
+      } else {
+        const element = this.#next();
+        micros.push(['append', key, Number(element)]);
+        commands.push(['APPEND', key, `${element},`]);
+      }
+    }
+    const id = this.#lists.invoke(process, 'txn', [], micros);
+    const outcome = await client.transaction(commands);
+    return this.#finish(this.#lists, id, outcome, (reply) =>
+      micros.map(([type], at) => (type === 'read' ? listOf((reply as unknown[])[at]) : null)),
+    );
+  }
+
+  /** MGET: a transaction that only reads, in one command. */
+  async #readMany(client: Client, process: number): Promise<Outcome['type']> {
+    const keys = [...new Set([this.#key('l'), this.#key('l'), this.#key('l')])];
+    const micros = keys.map((key) => ['read', key]);
+    const id = this.#lists.invoke(process, 'txn', [], micros);
+    const outcome = await client.run('MGET', ...keys);
+    return this.#finish(this.#lists, id, outcome, (reply) => (reply as unknown[]).map(listOf));
+  }
+
+  // ---- both -------------------------------------------------------------------------------
+
+  #finish(
+    recorder: HistoryRecorder,
+    id: number,
+    outcome: Outcome,
+    result: (reply: unknown) => Json,
+  ): Outcome['type'] {
+    switch (outcome.type) {
+      case 'ok':
+        recorder.complete(id, result(outcome.reply));
+        this.ok += 1;
+        break;
+      case 'refused':
+        recorder.refuse(id);
+        this.refused += 1;
+        break;
+      case 'error':
+        // No command of this workload fails by its own rules.
+        this.surprises.push(outcome.why);
+        recorder.unknown(id);
+        break;
+      case 'unknown':
+        recorder.unknown(id);
+        this.unknown += 1;
+        break;
+    }
+    return outcome.type;
+  }
+
+  /** Each key once more, from every node: what was acknowledged must be there. */
+  async readAll(): Promise<void> {
+    const { registers, lists } = this.histories();
+    const keysOf = (history: History): string[] => [
+      ...new Set(
+        history.operations.flatMap(({ keys, args }) =>
+          keys.length > 0 ? keys : (args as string[][]).map(([, key = '']) => key),
+        ),
+      ),
+    ];
+    await Promise.all(
+      this.#cluster.nodes.map(async (node) => {
+        const client = node.client();
+        this.#process += 1;
+        const process = this.#process;
+        for (const key of keysOf(registers)) await this.#single(client, process, ['GET', key]);
+        for (const key of keysOf(lists)) {
+          const id = this.#lists.invoke(process, 'txn', [], [['read', key]]);
+          const outcome = await client.run('GET', key);
+          this.#finish(this.#lists, id, outcome, (reply) => [listOf(reply)]);
+        }
+        client.close();
+      }),
+    );
+  }
+}
+
+/** `1,2,3,` as a list of numbers. */
+function listOf(reply: unknown): Json {
+  if (typeof reply !== 'string') return [];
+  return reply.split(',').filter(Boolean).map(Number);
+}
