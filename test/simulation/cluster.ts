@@ -5,6 +5,7 @@
  */
 import { Topology } from '../../actors/accord/topology.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
+import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import type { TraceEvent } from '../../actors/runtime/trace-event.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
@@ -50,6 +51,8 @@ const SETTLE_MS = 30_000;
 /** Violations of one run that are kept: the first ones count. */
 const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
+/** Ticks and the like are under way at any time. */
+const IDLE_MAX = 8;
 const RETAINED_BYTES_MAX = 64 * 1024 * 1024;
 const TRACE_STANDARD = { eventsMax: 64, sampleEvery: 0 };
 const TRACE_FULL = { eventsMax: 200_000, sampleEvery: 1 };
@@ -304,9 +307,24 @@ export class SimulatedCluster {
     this.workload.check();
   }
 
+  /** No actor has mail that it does not read, nor anything under way that does not end. */
+  #checkIdle(id: number, inspection: Inspection | undefined): void {
+    if (inspection?.kind === 'supervisor') {
+      for (const child of inspection.children) this.#checkIdle(id, child);
+    }
+    if (inspection?.kind !== 'actor') return;
+    const { path, depth, description } = inspection;
+    const open: Record<string, unknown> = { depth, ...(description as object | undefined) };
+    for (const what of ['depth', 'underWay', 'recoveries', 'transactions', 'waiting', 'reads']) {
+      const count = Number(open[what] ?? 0);
+      if (count > IDLE_MAX) this.#violation(`liveness: ${path} still has ${count} (${what})`);
+    }
+  }
+
   /** With all members up, nothing is kept of what has been applied everywhere. */
   #checkKept(): void {
     const living = this.#living;
+    for (const { id, node } of living) this.#checkIdle(id, node?.system.inspect());
     if (living.length < this.nodes.length) return;
     this.invariants?.atEnd(living.map(({ id }) => id));
     for (const { id, disk } of living) {
