@@ -320,8 +320,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'if (population(barrier.replied) < state.topology.quorums.slow) return;',
     replace: 'if (population(barrier.replied) < 1) return;',
     why: 'asks nobody which writes it must see',
-    budgetSeeds: 200,
-    config: protocol('READERS', 5, 3),
+    budgetSeeds: 1,
+    config: { type: 'story', file: '18-read-asks-a-quorum.txt' },
   },
   {
     name: 'apply_twice',
