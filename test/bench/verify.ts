@@ -30,8 +30,9 @@ function check(model: ModelName, history: History): { verdict: string; work: str
   return { verdict, work: `${steps} steps` };
 }
 
-function main(): void {
+export function run(args: string[]): void {
   const { values } = parseArgs({
+    args,
     options: {
       operations: { type: 'string', default: '100000' },
       porcupine: { type: 'boolean', default: false },
@@ -58,5 +59,3 @@ function main(): void {
   }
   process.stdout.write(`${table.toString()}\n`);
 }
-
-main();

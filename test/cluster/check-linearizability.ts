@@ -108,8 +108,9 @@ async function main(args: readonly string[]): Promise<number> {
   const hog = new DiskHog(cluster.directory);
   let code: number = EXIT.violation;
   try {
+    // The disk may be busy for reasons of its own: its best is what it can do.
+    const calmDiskMs = Math.min(await hog.probeMs(), await hog.probeMs(), await hog.probeMs());
     await cluster.startAll();
-    const calmDiskMs = await hog.probeMs();
     code = await check(settings, { cluster, proxies, clocks, hog, calmDiskMs });
   } finally {
     await hog.stop();
@@ -127,7 +128,7 @@ async function main(args: readonly string[]): Promise<number> {
 
 async function check(settings: Settings, world: World): Promise<number> {
   const { cluster } = world;
-  const workload = new CheckWorkload(cluster, {
+  const workload = new CheckWorkload(cluster.nodes, {
     clientsPerNode: settings.clients,
     thinkMsMax: 10,
     timeoutMs: 2 * COMMAND_TIMEOUT_MS,

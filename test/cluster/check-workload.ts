@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
 import type { Client, Outcome, Words } from './client.ts';
-import type { TestCluster, TestNode } from './harness.ts';
+import type { TestNode } from './harness.ts';
 
 export interface CheckWorkloadOptions {
   readonly clientsPerNode: number;
@@ -25,7 +25,7 @@ const MICRO_OPERATIONS_MAX = 4;
 const PAUSE_MS = 50;
 
 export class CheckWorkload {
-  readonly #cluster: TestCluster;
+  readonly #nodes: readonly TestNode[];
   readonly #options: CheckWorkloadOptions;
   readonly #registers: HistoryRecorder;
   readonly #lists: HistoryRecorder;
@@ -41,8 +41,8 @@ export class CheckWorkload {
   /** What was neither a reply of its model nor known to be a failure. */
   readonly surprises: string[] = [];
 
-  constructor(cluster: TestCluster, options: CheckWorkloadOptions) {
-    this.#cluster = cluster;
+  constructor(nodes: readonly TestNode[], options: CheckWorkloadOptions) {
+    this.#nodes = nodes;
     this.#options = options;
     const nowUs = (): number => Math.round(performance.now() * 1_000);
     this.#registers = new HistoryRecorder('redis', nowUs);
@@ -50,7 +50,7 @@ export class CheckWorkload {
   }
 
   begin(): void {
-    for (const node of this.#cluster.nodes) {
+    for (const node of this.#nodes) {
       for (let each = 0; each < this.#options.clientsPerNode; each += 1) {
         this.#loops.push(this.#loop(node));
       }
@@ -209,7 +209,7 @@ export class CheckWorkload {
       ),
     ];
     await Promise.all(
-      this.#cluster.nodes.map(async (node) => {
+      this.#nodes.map(async (node) => {
         const client = node.client();
         this.#process += 1;
         const process = this.#process;
