@@ -82,6 +82,7 @@ export function coordinatorActor(
   const { clock: time } = context;
   const { self, topology, clock, outbox, executor, commandTimeoutMs, observe } = options;
   const coordinator = new Coordinator({ self, topology, clock, limits: options.limits });
+  let expected = coordinator.expected;
   const batcher = new Batcher<PendingUnit>(options.batch);
   /** By transaction key and by read token: clients that wait for an execution. */
   const transactions = new Map<string, Awaiting>();
@@ -95,6 +96,7 @@ export function coordinatorActor(
   let drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   observe.coordinatorBegins?.(coordinator);
+  options.plainAnswers?.expect(expected);
   // Every peer is down until its link says otherwise.
   for (const node of topology.members) {
     const reachable = node === self || options.connected().has(node);
@@ -149,6 +151,27 @@ export function coordinatorActor(
 
   function answered(answers: readonly PlainAnswer[]): void {
     for (const answer of answers) coordinator.answeredPlainly(answer, time.monotonicMs());
+  }
+
+  /** A count that has not sufficed (our own vote is missing, say) ends: all that follows counts. */
+  function quorum(answers: readonly PlainAnswer[]): void {
+    for (const answer of answers) {
+      if (!coordinator.answeredPlainly(answer, time.monotonicMs())) continue;
+      const more = options.plainAnswers?.leave(keyOf(answer.id));
+      if (more !== undefined) coordinator.answeredPlainly(more, time.monotonicMs());
+    }
+  }
+
+  /** Counts for quorums that less than was expected may decide end. */
+  function expect(): void {
+    const { plainAnswers } = options;
+    if (plainAnswers === undefined || coordinator.expected === expected) return;
+    const fewer = (expected & ~coordinator.expected) !== 0;
+    expected = coordinator.expected;
+    plainAnswers.expect(expected);
+    if (!fewer) return;
+    answered(plainAnswers.leaveAll());
+    perform();
   }
 
   /** What was counted comes before what is decided by this reply. */
@@ -208,7 +231,7 @@ export function coordinatorActor(
 
   function tick(): void {
     const nowMs = time.monotonicMs();
-    answered(options.plainAnswers?.takeAll() ?? []);
+    answered(options.plainAnswers?.takeAll(nowMs - coordinator.patienceMs) ?? []);
     coordinator.tick(nowMs);
     const late = batcher.drop((pending) => pending.deadlineMs > nowMs);
     const why = coordinator.quorumReachable ? REFUSED.timeout : REFUSED.quorum;
@@ -246,7 +269,7 @@ export function coordinatorActor(
           coordinator.handle(message.from, message.message, time.monotonicMs());
           return perform();
         case 'Quorum':
-          answered(message.answers);
+          quorum(message.answers);
           return perform();
         case 'Executed':
           return executed(message.keys);
@@ -285,6 +308,7 @@ export function coordinatorActor(
       }
     },
     turnEnd() {
+      expect();
       closeBatches();
       const idle = batcher.waiting + transactions.size + reads.size === 0;
       if (!idle || drained === undefined) return;

@@ -181,7 +181,7 @@ export function quorumActor(
       replyKind: replyKindOf(round),
       frameRound: frameRound(frame),
     };
-    const armed = slots.begin(counted, upBits(), time.monotonicMs());
+    const armed = slots.begin(counted, time.monotonicMs());
     sealRequest(frame, armed?.slot ?? NO_SLOT, armed?.need ?? 0, way.key);
     return sendToAll(way, frame, armed?.slot);
   }
@@ -217,12 +217,6 @@ export function quorumActor(
   function someBody(messages: Group['messages']): boolean {
     for (const message of messages.values()) if (message.body !== undefined) return true;
     return false;
-  }
-
-  function upBits(): number {
-    let bits = 0;
-    for (const peer of up) bits |= topology.bit(peer);
-    return bits;
   }
 
   // ---- requests of peers --------------------------------------------------------------------

@@ -9,7 +9,7 @@ import { PEER_GROUP } from '../bpf/frame-path.ts';
 import type { QuorumEvent, QuorumNotifier, QuorumSlot } from '../bpf/quorum-notifier.ts';
 import type { PlainAnswer, PlainAnswers, PlainRound } from './accord/plain-answer.ts';
 import { type Ballot, equal, keyOf, type TxnId } from './accord/timestamp.ts';
-import type { Topology } from './accord/topology.ts';
+import { population, type Topology } from './accord/topology.ts';
 
 /** Rounds that are remembered; those beyond them travel over TCP. */
 export const ROUNDS_MAX = 16_384;
@@ -28,6 +28,7 @@ interface CountedRound {
   readonly round: PlainRound;
   readonly id: TxnId;
   readonly ballot: Ballot;
+  /** Members whose votes make the quorum that is waited for. */
   readonly electorate: number;
   readonly beganMs: number;
   /** Present while replies are counted. */
@@ -47,10 +48,12 @@ export class VoteSlots implements PlainAnswers {
   readonly #rounds = new Map<string, CountedRound>();
   readonly #bySlot = new Map<number, CountedRound>();
   #notifier: QuorumNotifier | undefined;
+  #expected: number;
 
   constructor(topology: Topology, self: number) {
     this.#topology = topology;
     this.#self = topology.bit(self);
+    this.#expected = 2 ** topology.members.length - 1;
   }
 
   /** Rounds that are counted now. */
@@ -82,18 +85,20 @@ export class VoteSlots implements PlainAnswers {
   }
 
   /**
-   * Begins to count what the members in `up` (bit set) will answer; an earlier phase of the same
-   * transaction is over. Undefined: no slot is free, the replies will come as messages.
+   * Begins to count what the members will answer; an earlier phase of the same transaction is
+   * over. Undefined: no slot is free, or too few answers are expected; they come as messages.
    */
-  begin(request: CountedRequest, up: number, nowMs: number): ArmedRound | undefined {
+  begin(request: CountedRequest, nowMs: number): ArmedRound | undefined {
     const { round, id, ballot, replyKind, frameRound } = request;
     const key = keyOf(id);
     this.#release(this.#rounds.get(key));
     this.#rounds.delete(key);
     if (this.#rounds.size >= ROUNDS_MAX || this.#notifier === undefined) return undefined;
-    const { electorate, need } = this.#quorum(round, up);
-    const counted = { group: PEER_GROUP, electorate, need, replyKind, round: frameRound };
-    const slot = this.#notifier.arm(counted);
+    const { electorate, need } = this.#quorum(round);
+    // Who is not expected is heard at once when it answers after all.
+    const voters = electorate & this.#expected;
+    const counted = { group: PEER_GROUP, electorate: voters, need, replyKind, round: frameRound };
+    const slot = population(voters) < need ? undefined : this.#notifier.arm(counted);
     const entry = { key, round, id, ballot, electorate, beganMs: nowMs, slot, told: 0 };
     this.#rounds.set(key, entry);
     if (slot === undefined) return undefined;
@@ -105,11 +110,14 @@ export class VoteSlots implements PlainAnswers {
    * What user space would wait for, less its own vote: a fast quorum of the electorate while that
    * can be had, else a slow quorum of all.
    */
-  #quorum(round: PlainRound, up: number): { readonly electorate: number; readonly need: number } {
+  #quorum(round: PlainRound): { readonly electorate: number; readonly need: number } {
     const { quorums, members } = this.#topology;
     const peers = (2 ** members.length - 1) & ~this.#self;
     const electors = this.#topology.electorate & peers;
-    if (round === 'PreAccept' && this.#topology.electors(up | this.#self) >= quorums.fast) {
+    if (
+      round === 'PreAccept' &&
+      this.#topology.electors(this.#expected | this.#self) >= quorums.fast
+    ) {
       return { electorate: electors, need: quorums.fast - this.#topology.electors(this.#self) };
     }
     return { electorate: peers, need: quorums.slow - 1 };
@@ -133,8 +141,11 @@ export class VoteSlots implements PlainAnswers {
       const entry = this.#bySlot.get(event.slot);
       if (entry?.slot?.generation !== event.generation) continue;
       quorum(nowMs - entry.beganMs);
-      const answer = this.#tell(entry, event.votes | this.#votes(entry));
-      if (answer !== undefined) answers.push(answer);
+      // Also when all of them were told: the coordinator sees whether the quorum has sufficed.
+      const members = event.votes | this.#votes(entry);
+      entry.told |= members;
+      const { round, id, ballot } = entry;
+      answers.push({ round, id, ballot, members });
     }
     return answers;
   }
@@ -160,11 +171,12 @@ export class VoteSlots implements PlainAnswers {
     return entry === undefined ? undefined : this.#tell(entry, this.#votes(entry));
   }
 
-  takeAll(): PlainAnswer[] {
+  takeAll(overdueMs: number): PlainAnswer[] {
     if (this.#bySlot.size === 0) return [];
-    return [...this.#bySlot.values()].flatMap(
-      (entry) => this.#tell(entry, this.#votes(entry)) ?? [],
-    );
+    return [...this.#bySlot.values()].flatMap((entry) => {
+      if (entry.beganMs <= overdueMs) return this.#leave(entry) ?? [];
+      return this.#tell(entry, this.#votes(entry)) ?? [];
+    });
   }
 
   leave(key: string): PlainAnswer | undefined {
@@ -177,6 +189,10 @@ export class VoteSlots implements PlainAnswers {
     return [...this.#bySlot.values()].flatMap((entry) => this.#leave(entry) ?? []);
   }
 
+  expect(members: number): void {
+    this.#expected = members;
+  }
+
   awaits(key: string, from: number): boolean {
     const entry = this.#rounds.get(key);
     return entry?.slot !== undefined && (entry.electorate & this.#topology.bit(from)) !== 0;
@@ -187,13 +203,15 @@ export class VoteSlots implements PlainAnswers {
   }
 
   #leave(entry: CountedRound): PlainAnswer | undefined {
-    return this.#tell(entry, this.#release(entry));
+    return this.#tell(entry, this.#release(entry, true));
   }
 
-  #release(entry: CountedRound | undefined): number {
+  /** `open`: replies that are still to come are wanted as messages. */
+  #release(entry: CountedRound | undefined, open = false): number {
     if (entry?.slot === undefined) return 0;
-    const votes = this.#notifier?.release(entry.slot) ?? 0;
-    this.#bySlot.delete(entry.slot.slot);
+    const { slot } = entry;
+    const votes = (open ? this.#notifier?.abandon(slot) : this.#notifier?.release(slot)) ?? 0;
+    this.#bySlot.delete(slot.slot);
     entry.slot = undefined;
     return votes;
   }

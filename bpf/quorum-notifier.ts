@@ -59,6 +59,8 @@ export interface QuorumNotifier {
    * the round has ended with; 0 for a slot that is no longer this generation's.
    */
   release(slot: QuorumSlot): number;
+  /** Like `release`, but replies come up from now on, also those to a round with its quorum. */
+  abandon(slot: QuorumSlot): number;
   /** Hands over the quorums that `receive` found. */
   flush(): void;
 }
@@ -113,6 +115,13 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
     if (!this.#allocator.release(slot.slot, slot.generation)) return 0;
     const votes = this.#model.votes(slot.slot);
     if (!this.#model.isComplete(slot.slot)) this.#model.disarm(slot.slot);
+    return votes;
+  }
+
+  abandon(slot: QuorumSlot): number {
+    if (!this.#allocator.release(slot.slot, slot.generation)) return 0;
+    const votes = this.#model.votes(slot.slot);
+    this.#model.disarm(slot.slot);
     return votes;
   }
 
@@ -247,13 +256,17 @@ export class KernelQuorumNotifier implements QuorumNotifier {
   }
 
   release(slot: QuorumSlot): number {
+    if (this.#delivered[slot.slot] !== 1) return this.abandon(slot);
     if (!this.#allocator.release(slot.slot, slot.generation)) return 0;
-    const at = slot.slot * wordsPerSlot;
-    if (this.#delivered[slot.slot] === 1) return Atomics.load(this.#words, at) & 0xffff;
+    return Atomics.load(this.#words, slot.slot * wordsPerSlot) & 0xffff;
+  }
+
+  abandon(slot: QuorumSlot): number {
+    if (!this.#allocator.release(slot.slot, slot.generation)) return 0;
     this.#rounds[slot.slot] = undefined;
     this.#armed[slot.slot] = 0;
     // One step: a vote is either in the answer, or finds no round and comes up as a frame.
-    return Atomics.exchange(this.#words, at, 0) & 0xffff;
+    return Atomics.exchange(this.#words, slot.slot * wordsPerSlot, 0) & 0xffff;
   }
 
   flush(): void {

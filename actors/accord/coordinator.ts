@@ -124,7 +124,13 @@ export class Coordinator {
     }
   }
 
-  get #patienceMs(): number {
+  /** Members (bit set) whose answers are waited for. */
+  get expected(): number {
+    return (2 ** this.topology.members.length - 1) & ~(this.#unavailable | this.#silent);
+  }
+
+  /** With a quorum in hand, how long the rest of the electorate is waited for now. */
+  get patienceMs(): number {
     const { slowPathMs, slowPathMsMax } = this.#limits;
     return Math.min(slowPathMsMax, Math.max(slowPathMs, 3 * this.#fastMs));
   }
@@ -183,15 +189,20 @@ export class Coordinator {
     }
   }
 
-  /** These members have answered plainly: the same as their replies one by one, in order. */
-  answeredPlainly(answer: PlainAnswer, nowMs: number): void {
-    const round = this.#rounds.get(keyOf(answer.id));
+  /**
+   * These members have answered plainly: the same as their replies one by one, in order. `true`:
+   * the round still waits for more answers.
+   */
+  answeredPlainly(answer: PlainAnswer, nowMs: number): boolean {
+    const key = keyOf(answer.id);
+    const round = this.#rounds.get(key);
     // A reply to PreAccept names no ballot; it is always the original coordinator's.
-    if (round === undefined || !equal(round.ballot, answer.ballot)) return;
+    if (round === undefined || !equal(round.ballot, answer.ballot)) return false;
     const reply = plainReply(answer);
     for (const from of this.topology.members) {
       if ((answer.members & this.topology.bit(from)) !== 0) this.handle(from, reply, nowMs);
     }
+    return this.#rounds.get(key) === round && round.phase === answer.round;
   }
 
   tick(nowMs: number): void {
@@ -235,7 +246,7 @@ export class Coordinator {
     if (round.vote === undefined || population(round.replied) < quorums.slow) return;
     const lost = (round.replied | this.#unavailable | this.#silent) & ~round.fast;
     const rejected = this.topology.electors(lost) > quorums.fastRejectsMax;
-    if (!rejected && this.nowMs < round.startedMs + this.#patienceMs) return;
+    if (!rejected && this.nowMs < round.startedMs + this.patienceMs) return;
     // Who has let a round wait in vain is not waited for again until it answers something.
     if (!rejected) this.#silent |= this.topology.electorate & ~round.replied;
     if (isRejected(round.vote)) return this.#invalidate(round);

@@ -22,15 +22,20 @@ export interface PlainAnswer {
 export interface PlainAnswers {
   /** To this transaction's present request, if there are any that were not told yet. */
   take(key: string): PlainAnswer | undefined;
-  /** The same of all transactions. */
-  takeAll(): PlainAnswer[];
+  /**
+   * The same of all transactions. Those that have been counted since `overdueMs` or longer are
+   * left: with time up, a smaller quorum than the one that is waited for may decide.
+   */
+  takeAll(overdueMs: number): PlainAnswer[];
   /**
    * The count may not suffice any more: tells what was counted until now, and lets all further
    * answers come as messages.
    */
   leave(key: string): PlainAnswer | undefined;
   leaveAll(): PlainAnswer[];
-  /** Whether an answer of this member is one that the count waits for. */
+  /** From whom answers are expected (bit set), from now on. */
+  expect(members: number): void;
+  /** Whether an answer of this member counts for the quorum that is waited for. */
   awaits(key: string, from: number): boolean;
 }
 
