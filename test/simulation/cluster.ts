@@ -8,6 +8,7 @@ import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import type { TraceEvent } from '../../actors/runtime/trace-event.ts';
+import { EngineError } from '../../storage/errors.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
@@ -278,11 +279,14 @@ export class SimulatedCluster {
 
   /** A digest of what cannot be read would be none; damage that was injected is found here, too. */
   #digest(node: SimNode): string | undefined {
-    if (!node.rotten) return node.machine?.digest() ?? 'down';
     try {
       return node.machine?.digest() ?? 'down';
-    } catch {
-      return undefined;
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error;
+      // Its executor is about to begin again: what was last seen of it is closed.
+      if (error.code === 'HOLO_STORE_CLOSED') return 'closed';
+      if (node.rotten) return undefined;
+      throw error;
     }
   }
 
