@@ -199,6 +199,8 @@ export class Coordinator {
     // A reply to PreAccept names no ballot; it is always the original coordinator's.
     if (round === undefined || !equal(round.ballot, answer.ballot)) return false;
     const reply = plainReply(answer);
+    // Known of all of them before the first one decides, as if the last had answered first.
+    if (round.phase === answer.round) round.defined |= answer.members;
     for (const from of this.topology.members) {
       if ((answer.members & this.topology.bit(from)) !== 0) this.handle(from, reply, nowMs);
     }
