@@ -1,0 +1,202 @@
+/**
+ * Real nodes with the kernel part, end to end: on `lo`, and on five hosts in network namespaces.
+ * What is counted adds up; what is taken away under load costs speed and no command; a node that
+ * is killed leaves nothing attached; and who cannot have it is told so. All names and ports are
+ * this process's own.
+ */
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { BridgedHosts, hasTool, localHosts, RealCluster, type RealNode } from './real-cluster.ts';
+import { kernelSupport } from './support.ts';
+
+const portBase = 8100 + (process.pid % 300) * 64;
+const program = join(import.meta.dirname, '../../actors/main.ts');
+const load = ['-t', 'set', '-r', '1000', '-c', '8', '-n', '1500'];
+
+const { addon, reason } = kernelSupport();
+const tools = hasTool('redis-benchmark') && hasTool('redis-cli');
+const possible = addon !== undefined && process.getuid?.() === 0 && tools;
+if (!possible) {
+  const why = reason ?? (tools ? 'not root' : 'redis-benchmark or redis-cli is missing');
+  console.log(`skipped, no real nodes with the kernel part: ${why}`);
+}
+const hasBpftool = hasTool('bpftool');
+if (possible && !hasBpftool) console.log('skipped, removal from outside: bpftool is missing');
+
+function first(cluster: RealCluster): RealNode {
+  const [node] = cluster.nodes;
+  if (node === undefined) throw new Error('no node');
+  return node;
+}
+
+/** Ids of the BPF objects of a kind that a process holds open. */
+function held(pid: number | undefined, kind: 'prog_id' | 'link_id'): number[] {
+  const directory = `/proc/${pid}/fdinfo`;
+  const found = readdirSync(directory).flatMap((name) => {
+    try {
+      const text = readFileSync(join(directory, name), 'latin1');
+      return Number(new RegExp(`^${kind}:\\s*(\\d+)`, 'm').exec(text)?.[1] ?? []);
+    } catch {
+      return [];
+    }
+  });
+  return [...new Set(found)].filter((id) => id > 0);
+}
+
+function number(fields: Record<string, string>, name: string): number {
+  const value = Number(fields[name]);
+  if (!Number.isFinite(value)) throw new Error(`no number ${name} in ${JSON.stringify(fields)}`);
+  return value;
+}
+
+describe.skipIf(!possible)('three nodes on lo', () => {
+  let cluster: RealCluster | undefined;
+
+  afterEach(async () => {
+    await cluster?.stop();
+    cluster = undefined;
+  });
+
+  async function start(modes: readonly ('kernel' | 'off' | 'userspace' | 'sendmmsg')[]) {
+    cluster = await RealCluster.start({ hosts: localHosts(3), portBase, modes });
+    return cluster;
+  }
+
+  test('serves, and the counters add up', async () => {
+    const running = await start(['kernel']);
+    const node = first(running);
+    await running.benchmark(node, load);
+    const fields = running.holofast(node);
+    expect(fields['tier']).toBe('kernel');
+    expect(fields['reason']).toContain('self-test passed');
+    const fanOuts = number(fields, 'kernel_fan_outs');
+    expect(number(fields, 'fanned_out')).toBe(fanOuts);
+    expect(fanOuts).toBeGreaterThan(100);
+    // Two members: one gets a clone, the other the frame itself.
+    expect(number(fields, 'kernel_clones')).toBe(fanOuts);
+    expect(number(fields, 'kernel_clone_errors')).toBe(0);
+    const votes = number(fields, 'kernel_votes');
+    const quorums = number(fields, 'kernel_quorums');
+    expect(quorums).toBeGreaterThan(50);
+    // Slots of PreAccept take two votes for a quorum, others one.
+    expect(votes).toBeGreaterThanOrEqual(quorums);
+    expect(number(fields, 'kernel_dropped')).toBeGreaterThanOrEqual(votes);
+    expect(number(fields, 'quorums')).toBeLessThanOrEqual(quorums);
+    expect(number(fields, 'frames_rejected') + number(fields, 'unreadable')).toBe(0);
+    for (const other of running.nodes.slice(1)) {
+      expect(number(running.holofast(other), 'replies')).toBeGreaterThan(50);
+    }
+  });
+
+  test.skipIf(!hasBpftool)('loses nothing when the fan-out is removed from outside', async () => {
+    const running = await start(['kernel']);
+    const node = first(running);
+    const before = running.holofast(node);
+    const counting = running.benchmark(node, [...load, '-n', '3000']);
+    const incremented = Promise.resolve().then(async () => {
+      for (let i = 0; i < 30; i++) {
+        expect(running.command(node, 'incr', 'counted')).toBe(String(i + 1));
+        await sleep(5);
+        if (i !== 10) continue;
+        for (const link of held(node.child.pid, 'link_id')) {
+          spawnSync('bpftool', ['link', 'detach', 'id', String(link)], { stdio: 'ignore' });
+        }
+      }
+    });
+    await Promise.all([counting, incremented]);
+    const after = running.holofast(node);
+    expect(number(after, 'kernel_absent')).toBeGreaterThan(number(before, 'kernel_absent'));
+    expect(running.nodes.map((each) => running.command(each, 'get', 'counted'))).toEqual(
+      Array(3).fill('30'),
+    );
+  });
+
+  test('a killed node leaves nothing attached, and comes back', async () => {
+    const running = await start(['kernel']);
+    const node = first(running);
+    const programs = held(node.child.pid, 'prog_id');
+    expect(programs.length).toBeGreaterThanOrEqual(2);
+    await running.kill(node);
+    for (let i = 0; i < 100 && programs.some((id) => addon?.programAlive(id)); i++) await sleep(20);
+    expect(programs.filter((id) => addon?.programAlive(id))).toEqual([]);
+    const [, second] = running.nodes;
+    if (second === undefined) throw new Error('no second node');
+    expect(running.command(second, 'set', 'k', 'v')).toBe('OK');
+    running.restart(node);
+    await running.ready();
+    expect(running.command(first(running), 'get', 'k')).toBe('v');
+  });
+
+  test('tiers may be mixed, and a peer may have none', async () => {
+    const running = await start(['kernel', 'sendmmsg', 'off']);
+    for (const node of running.nodes) await running.benchmark(node, [...load, '-n', '300']);
+    expect(running.nodes.map((node) => running.holofast(node)['tier'])).toEqual([
+      'kernel',
+      'sendmmsg',
+      'off',
+    ]);
+    expect(number(running.holofast(first(running)), 'over_tcp')).toBeGreaterThan(0);
+    const sizes = new Set(running.nodes.map((node) => running.command(node, 'dbsize')));
+    expect(sizes.size).toBe(1);
+  });
+});
+
+describe('a node that cannot have the kernel part', () => {
+  test('ends with one line when it was asked for', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'holofast-refused-'));
+    const at = (port: number): string => `127.0.0.1:${port}`;
+    const members = [1, 2, 3].map((id) => `${id}@${at(portBase + 50 + id)}`).join(',');
+    const flags = [
+      '--node-id=1',
+      `--listen-redis=${at(portBase + 60)}`,
+      `--listen-peer=${at(portBase + 51)}`,
+      `--listen-admin=${at(portBase + 61)}`,
+      `--data-dir=${join(directory, 'data')}`,
+      `--initial-members=${members}`,
+      '--bootstrap',
+      '--log-format=json',
+      '--holofast=kernel',
+      `--holofast-pins=${join(directory, 'nothing-here')}`,
+    ];
+    const args = ['--import', 'tsx', program, 'node', ...flags];
+    const ended = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });
+    rmSync(directory, { recursive: true, force: true });
+    expect(ended.status).toBe(1);
+    const fatal = ended.stdout.split('\n').filter((line) => line.includes('"level":60'));
+    expect(fatal).toHaveLength(1);
+    expect(fatal[0]).toContain('--holofast kernel cannot be');
+  });
+});
+
+const bridged = new BridgedHosts(5);
+const hasHosts = possible && hasTool('nsenter') && bridged.make();
+if (possible && !hasHosts) console.log('skipped, no network namespaces here');
+
+describe.skipIf(!hasHosts)('five hosts on a bridge', () => {
+  let cluster: RealCluster | undefined;
+
+  afterAll(async () => {
+    await cluster?.stop();
+    bridged.remove();
+  });
+
+  test('serve, count in the kernel, and go on without two of them', async () => {
+    cluster = await RealCluster.start({ hosts: bridged.hosts, portBase, modes: ['kernel'] });
+    const node = first(cluster);
+    await cluster.benchmark(node, load);
+    const fields = cluster.holofast(node);
+    expect(fields['tier']).toBe('kernel');
+    const fanOuts = number(fields, 'kernel_fan_outs');
+    expect(fanOuts).toBeGreaterThan(50);
+    expect(number(fields, 'kernel_clones')).toBe(3 * fanOuts);
+    expect(number(fields, 'kernel_quorums')).toBeGreaterThan(20);
+    for (const victim of cluster.nodes.slice(3)) await cluster.kill(victim);
+    await cluster.benchmark(node, [...load, '-n', '300']);
+    const after = number(cluster.holofast(node), 'kernel_quorums');
+    expect(after).toBeGreaterThan(number(fields, 'kernel_quorums'));
+  });
+});
