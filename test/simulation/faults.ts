@@ -107,7 +107,10 @@ export class FaultInjector {
   /** One more node may be lost for good. */
   #mayLose(): boolean {
     const { nodes } = this.#options;
-    const lost = nodes.filter((node) => node.lost || node.swapped).length;
+    // Damage that nobody has met yet counts: sooner or later it ends its node.
+    const isDoomed = (node: SimNode): boolean =>
+      node.lost || node.swapped || node.rotten || node.expected === 'log rot';
+    const lost = nodes.filter(isDoomed).length;
     return lost < Math.floor((nodes.length - 1) / 2);
   }
 

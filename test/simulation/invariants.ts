@@ -166,9 +166,6 @@ export class Invariants {
     };
   }
 
-  watchesForDebug() {
-    return this.#watches;
-  }
   crashed(node: number): void {
     this.#watch(node).reset();
   }
