@@ -1,4 +1,6 @@
-/** What an operator can ask for, and what runs. Pure; settings, status pages and the path use it. */
+/**
+ * What an operator can ask for, and what runs. Pure; settings, status pages and the path use it.
+ */
 
 export const HOLOFAST_MODES = ['auto', 'off', 'userspace', 'sendmmsg', 'kernel'] as const;
 /** `auto`: the best that is of use here. The others: this one, or the node does not start. */

@@ -153,3 +153,34 @@ describe('called wrongly', () => {
     expect((await call('help')).out).toContain('holoctl trace dump');
   });
 });
+
+describe('holoctl holofast', () => {
+  test('shows which tier runs, why none higher, and what was counted', async () => {
+    const holofast = {
+      mode: 'auto',
+      tier: 'sendmmsg',
+      reason: 'CAP_BPF is needed',
+      quorums: 12,
+      counters: { rounds: 34, replies: 56 },
+    };
+    const node = await serve(statusOf(1, { holofast }));
+    const { code, out } = await call('holofast', '--node', node);
+    expect(code).toBe(0);
+    const rows = out.split('\n').filter((line) => line.startsWith('│'));
+    const shown = rows.map((line) => line.split('│').slice(1, -1));
+    expect(shown.map((row) => row.map((cell) => cell.trim()))).toEqual([
+      ['tier', 'sendmmsg'],
+      ['because', 'CAP_BPF is needed'],
+      ['asked for', 'auto'],
+      ['quorums', '12'],
+      ['rounds', '34'],
+      ['replies', '56'],
+    ]);
+  });
+
+  test('says when a node has none', async () => {
+    const node = await serve(statusOf(1));
+    const { code, err } = await call('holofast', '--node', node);
+    expect([code, err]).toEqual([1, `holoctl: ${node}: this node knows nothing of HoloFast\n`]);
+  });
+});
