@@ -70,6 +70,7 @@ class ProductionNode implements RunningNode {
   readonly #startedMs: number;
   #gateway: Gateway | undefined;
   #listening = false;
+  readonly #counted = { read: 0, write: 0, transaction: 0, local: 0 };
   #settle: (end: { code: number; reason: string }) => void = () => undefined;
   #stopping: Promise<void> | undefined;
 
@@ -278,11 +279,28 @@ class ProductionNode implements RunningNode {
       status: () => this.#status(),
       actors: () => this.#node.system.inspect(),
       trace: (format) => this.#trace(format),
-      metrics: async () => ({
-        contentType: this.#metrics.registry.contentType,
-        text: await this.#metrics.text(),
-      }),
+      metrics: async () => {
+        this.#countCommands();
+        return {
+          contentType: this.#metrics.registry.contentType,
+          text: await this.#metrics.text(),
+        };
+      },
     };
+  }
+
+  /** The gateway counts by command; the metrics take over what came since the last scrape. */
+  #countCommands(): void {
+    if (this.#gateway === undefined) return;
+    const { reads: read, writes: write, local } = this.#gateway.commandsByFamily();
+    const transaction = this.#gateway.routes.named('EXEC')?.calls ?? 0;
+    const counts = { read, write, transaction, local: local - transaction };
+    for (const family of ['read', 'write', 'transaction', 'local'] as const) {
+      // CONFIG RESETSTAT, or a gateway that began anew, counts from zero again.
+      const known = Math.min(this.#counted[family], counts[family]);
+      this.#metrics.commands(family, counts[family] - known);
+      this.#counted[family] = counts[family];
+    }
   }
 
   #status(): NodeStatus {

@@ -52,7 +52,6 @@ export class StatusBoard {
       },
       units: (kind, commands, latencyMs) => {
         const family = kind === 'read' ? 'read' : 'write';
-        metrics.commands(family, commands);
         metrics.commandLatency(family, latencyMs, commands);
       },
       quorum: (elapsedMs) => {
