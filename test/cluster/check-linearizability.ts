@@ -3,7 +3,7 @@
  * done, and what every client was told checked for linearizability and strict serializability.
  *
  *   npm run check:linearizability -- [--time SECONDS] [--faults kill,pause,partition,restart-all,
- *       slow-disk,clock] [--nodes 3|5] [--clients N] [--out FOLDER] [--porcupine]
+ *       slow-disk,clock] [--nodes 3|5] [--clients N] [--holofast MODE] [--out FOLDER] [--porcupine]
  *
  * Exits with 0 (all is well), 1 (a violation; data and logs are kept), 2 (proves nothing: a fault
  * was never really done, nothing succeeded during one, a search gave up, or the checkers disagree)
@@ -37,6 +37,7 @@ interface Settings {
   readonly faults: readonly FaultName[];
   readonly nodes: number;
   readonly clients: number;
+  readonly holofast: string;
   readonly out: string;
   readonly porcupine: boolean;
 }
@@ -55,6 +56,7 @@ const OPTIONS = {
   faults: { type: 'string', default: FAULTS.join(',') },
   nodes: { type: 'string', default: '3' },
   clients: { type: 'string', default: '2' },
+  holofast: { type: 'string', default: 'auto' },
   out: { type: 'string', default: '.tmp/linearizability' },
   porcupine: { type: 'boolean', default: false },
 } as const;
@@ -85,6 +87,7 @@ function parse(args: readonly string[]): Settings {
     faults,
     nodes: whole('nodes', values.nodes, (value) => value === 3 || value === 5),
     clients: whole('clients', values.clients, (value) => value > 0 && value <= 100),
+    holofast: values.holofast,
     out: resolve(values.out),
     porcupine: values.porcupine,
   };
@@ -101,7 +104,13 @@ async function main(args: readonly string[]): Promise<number> {
   for (const clock of clocks) clock.heal();
   const cluster = await TestCluster.prepare({
     nodes: settings.nodes,
-    flags: [`--command-timeout-ms=${COMMAND_TIMEOUT_MS}`],
+    flags: [
+      `--command-timeout-ms=${COMMAND_TIMEOUT_MS}`,
+      // Short segments: the log is cut and its files are used again all the time.
+      '--segment-bytes=1mb',
+      '--batch-bytes-max=64kb',
+      `--holofast=${settings.holofast}`,
+    ],
     advertise: (id, peerPort) => proxies.inFrontOf(id, peerPort),
     nodeArguments: (id) => clocks[id - 1]?.nodeArguments ?? [],
   });
@@ -142,6 +151,8 @@ async function check(settings: Settings, world: World): Promise<number> {
   );
   await cluster.ready();
   await workload.readAll();
+  const fast = Object.entries(await cluster.node(1).info('holofast'));
+  say(fast.map(([name, value]) => `${name}=${value}`).join(' '));
   const histories = workload.histories();
   const verdicts = [
     verify(settings, 'registers', histories.registers),

@@ -269,11 +269,11 @@ export class TestNode {
     return new Client({ port: this.redisPort, ...options });
   }
 
-  /** The `holostore` section of INFO. */
-  async info(): Promise<Readonly<Record<string, string>>> {
+  /** One section of INFO. */
+  async info(section = 'holostore'): Promise<Readonly<Record<string, string>>> {
     const client = this.client();
     try {
-      const text = String(await client.must('INFO', 'holostore'));
+      const text = String(await client.must('INFO', section));
       const rows = text.split('\r\n').flatMap((line) => {
         const at = line.indexOf(':');
         return at < 0 ? [] : [[line.slice(0, at), line.slice(at + 1)] as const];

@@ -1,3 +1,5 @@
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, expect, test, vi } from 'vitest';
 import { encodeGreeting } from '../../transport/peer/handshake.ts';
@@ -99,4 +101,32 @@ test('neither a call nor the end of one passes a cut', async () => {
   await vi.waitFor(() => expect(accepted[0]?.ended).toBe(true));
   expect(accepted[0]?.received).toBe(`${GREETED}last words`);
   await vi.waitFor(() => expect(accepted[1]?.received).toBe(GREETED));
+});
+
+test('datagrams come from the proxy of their sender, and do not pass a cut', async () => {
+  proxies = new LinkProxies();
+  server = createServer();
+  const sockets: DatagramSocket[] = [];
+  const received: { text: string; port: number }[] = [];
+  const ports: number[] = [];
+  for (const node of [1, 2]) {
+    const socket = createSocket('udp4');
+    sockets.push(socket);
+    socket.bind(0, HOST);
+    await once(socket, 'listening');
+    ports.push(await proxies.inFrontOf(node, socket.address().port));
+  }
+  const [first, second] = sockets;
+  const [firstPort, secondPort] = ports;
+  second?.on('message', (bytes, { port }) => received.push({ text: String(bytes), port }));
+  first?.send('seen', secondPort, HOST);
+  const seen = { text: 'seen', port: firstPort };
+  await vi.waitFor(() => expect(received).toEqual([seen]));
+  proxies.cut(1, 2);
+  first?.send('lost', secondPort, HOST);
+  await vi.waitFor(() => expect(proxies.heldBytes).toBe(4));
+  proxies.heal();
+  await pause();
+  expect(received).toEqual([seen]);
+  for (const socket of sockets) socket.close();
 });

@@ -2,8 +2,10 @@
  * The network between the nodes of a test cluster, so that it can be cut: every node is found by
  * its peers at a proxy in front of it, which learns from the greeting who calls. A cut holds bytes
  * back in one direction of one pair and hands them over when it heals, late and in order, as TCP
- * does after a partition. Works without root; datagrams do not pass here.
+ * does after a partition. Datagrams come from the proxy of their sender, so that the receiver knows
+ * them; in a cut they are lost. Works without root.
  */
+import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { decodeGreeting } from '../../transport/peer/handshake.ts';
 
@@ -11,8 +13,14 @@ const HOST = '127.0.0.1';
 /** Callers that are no members (a node that asks who is there). */
 const OUTSIDER = 0;
 
+interface Place {
+  readonly peerPort: number;
+  readonly datagrams: DatagramSocket;
+}
+
 export class LinkProxies {
   readonly #servers: Server[] = [];
+  readonly #places = new Map<number, Place>();
   readonly #pipes = new Set<Pipe>();
   readonly #cuts = new Set<string>();
   /** Bytes that were held back by cuts so far. */
@@ -28,6 +36,11 @@ export class LinkProxies {
     });
     const address = server.address();
     if (address === null || typeof address === 'string') throw new Error('no port');
+    const datagrams = createSocket('udp4');
+    datagrams.on('error', () => undefined);
+    datagrams.on('message', (bytes, { port }) => this.#datagram(bytes, port, id));
+    await new Promise<void>((settle) => datagrams.bind(address.port, HOST, settle));
+    this.#places.set(id, { peerPort, datagrams });
     return address.port;
   }
 
@@ -43,7 +56,16 @@ export class LinkProxies {
 
   close(): void {
     for (const server of this.#servers) server.close();
+    for (const { datagrams } of this.#places.values()) datagrams.close();
     for (const pipe of this.#pipes) pipe.destroy();
+  }
+
+  #datagram(bytes: Buffer, fromPort: number, to: number): void {
+    for (const [from, { peerPort, datagrams }] of this.#places) {
+      if (peerPort !== fromPort) continue;
+      if (this.#cuts.has(`${from}>${to}`)) this.heldBytes += bytes.length;
+      else datagrams.send(bytes, this.#places.get(to)?.peerPort ?? 0, HOST);
+    }
   }
 
   #accept(caller: Socket, to: number, peerPort: number): void {
