@@ -212,8 +212,8 @@ export class Node {
     const { topology, clock } = this;
     const outbox = new Outbox(self, clock, {
       toPeer: (node, message) => {
-        if (this.#quorum !== undefined && mayTravelAsFrame(message)) {
-          this.#quorum.tell({ type: 'Send', to: node, message });
+        if (this.#slots.isAttached && mayTravelAsFrame(message)) {
+          this.#quorum?.tell({ type: 'Send', to: node, message });
         } else this.#toLink(node, message);
       },
       toReplica: (from, message) => {

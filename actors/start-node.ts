@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
+import { reasonAgainst } from '../bpf/holofast-mode.ts';
 import { clusterKey, UdpFramePathSource } from '../bpf/udp-frame-path.ts';
 import type { Engine } from '../storage/engine/engine.ts';
 import { LmdbEngine } from '../storage/engine/lmdb-engine.ts';
@@ -65,6 +66,8 @@ class ProductionNode implements RunningNode {
   readonly #metrics: NodeMetrics;
   readonly #network: TcpNetwork;
   readonly #frames: UdpFramePathSource | undefined;
+  /** Why there are none. */
+  #framesOff: string | undefined;
   readonly #admin: AdminServer;
   readonly #node: Node;
   readonly #startedMs: number;
@@ -190,7 +193,12 @@ class ProductionNode implements RunningNode {
   #framePath(): UdpFramePathSource | undefined {
     const { nodeId, holofast: mode, initialMembers, listenPeer, holofastPins } = this.#config;
     const self = initialMembers.find(({ id }) => id === nodeId);
-    if (mode === 'off' || self === undefined || initialMembers.length < 2) return undefined;
+    const hosts = initialMembers.map(({ host }) => host);
+    this.#framesOff = reasonAgainst(mode, hosts);
+    if (this.#framesOff !== undefined || self === undefined) {
+      this.#logger.info({ tier: 'off' }, `holofast: off (${this.#framesOff})`);
+      return undefined;
+    }
     const peers = initialMembers.map(({ host, port }, sender) => ({ sender, host, port }));
     // Members know each other's frames by the address in the list of members.
     return new UdpFramePathSource({
@@ -211,7 +219,7 @@ class ProductionNode implements RunningNode {
     const frames = this.#frames;
     const { quorums } = this.#board;
     if (frames === undefined) {
-      const reason = mode === 'off' ? 'switched off' : 'a cluster of one node has no peers';
+      const reason = this.#framesOff ?? '';
       return { mode, tier: 'off', reason, quorums, counters: {} };
     }
     const { tier, reason } = frames;

@@ -61,6 +61,11 @@ export class VoteSlots implements PlainAnswers {
     return this.#bySlot.size;
   }
 
+  /** Whether there is a path for frames now. */
+  get isAttached(): boolean {
+    return this.#notifier !== undefined;
+  }
+
   attach(notifier: QuorumNotifier): void {
     this.#notifier = notifier;
   }

@@ -8,4 +8,20 @@ export type HoloFastMode = (typeof HOLOFAST_MODES)[number];
 
 /** By tier: 0 plain dgram, 1 one sendmmsg for all members, 2 the kernel sends and counts. */
 export const TIER_NAMES = ['userspace', 'sendmmsg', 'kernel'] as const;
+/**
+ * Why `auto` leaves HoloFast off for members at these hosts; undefined where it may run. On one
+ * machine TCP wins as soon as there are many clients: it gathers the messages of a turn, so that
+ * turns are fewer and transactions larger (test/bench/holofast-transactions.ts has the numbers).
+ */
+export function reasonAgainst(mode: HoloFastMode, hosts: readonly string[]): string | undefined {
+  if (mode === 'off') return 'switched off';
+  if (hosts.length < 2) return 'a cluster of one node has no peers';
+  const loopback = hosts.every((host) => host === 'localhost' || host.startsWith('127.'));
+  if (mode !== 'auto' || !loopback) return undefined;
+  return (
+    'all nodes are on this machine, where TCP alone serves more commands per second ' +
+    'to many clients; --holofast kernel insists'
+  );
+}
+
 export type TierName = (typeof TIER_NAMES)[number] | 'off';

@@ -245,11 +245,15 @@ function addonOrThrow(): NativeAddon {
 
 async function addressOf(host: string): Promise<string> {
   if (isIPv4(host)) return host;
+  let found: string | undefined;
   try {
-    return (await lookup(host, { family: 4 })).address;
+    found = (await lookup(host, { family: 4 })).address;
   } catch {
-    throw new Error(`${host} has no IPv4 address, and frames need one`);
+    // As good as an address of another kind.
   }
+  // A literal of IPv6 comes back as it is.
+  if (found !== undefined && isIPv4(found)) return found;
+  throw new Error(`${host} has no IPv4 address, and frames need one`);
 }
 
 /** The interface that leads to the members: `lo` when all of them are on this machine's 127/8. */
