@@ -9,6 +9,7 @@ import type { Client, Outcome, Words } from './client.ts';
 import type { TestNode } from './harness.ts';
 
 export interface CheckWorkloadOptions {
+  /** Beside these, one client per node only reads. */
   readonly clientsPerNode: number;
   /** Between two operations of one client. */
   readonly thinkMsMax: number;
@@ -51,8 +52,11 @@ export class CheckWorkload {
 
   begin(): void {
     for (const node of this.#nodes) {
+      // A client that writes is soon stuck at a node that is cut off. One that only reads is not:
+      // it would see what the node should no longer say.
+      this.#loops.push(this.#loop(node, true));
       for (let each = 0; each < this.#options.clientsPerNode; each += 1) {
-        this.#loops.push(this.#loop(node));
+        this.#loops.push(this.#loop(node, false));
       }
     }
   }
@@ -66,14 +70,14 @@ export class CheckWorkload {
     return { registers: this.#registers.history(), lists: this.#lists.history() };
   }
 
-  async #loop(node: TestNode): Promise<void> {
+  async #loop(node: TestNode, readsOnly: boolean): Promise<void> {
     const { thinkMsMax, timeoutMs } = this.#options;
     const client = node.client({ timeoutMs });
     this.#process += 1;
     // A process whose operation stays open never acts again; a new one takes its place.
     let process = this.#process;
     while (!this.#stopping) {
-      const type = await this.#act(client, process);
+      const type = await (readsOnly ? this.#read(client, process) : this.#act(client, process));
       if (type === 'unknown') {
         this.#process += 1;
         process = this.#process;
@@ -87,14 +91,27 @@ export class CheckWorkload {
     const dice = Math.random();
     if (dice < 0.4) return this.#register(client, process);
     if (dice < 0.55) return this.#counter(client, process);
-    if (dice < 0.65) return this.#readMany(client, process);
+    if (dice < 0.65) {
+      return this.#readMany(client, process, [this.#key('l'), this.#key('l'), this.#key('l')]);
+    }
     return this.#transaction(client, process);
+  }
+
+  #read(client: Client, process: number): Promise<Outcome['type']> {
+    const dice = Math.random();
+    if (dice < 0.4) return this.#single(client, process, ['GET', this.#recent('r')]);
+    if (dice < 0.6) return this.#single(client, process, ['GET', this.#recent('c')]);
+    return this.#readMany(client, process, [this.#recent('l'), this.#recent('l')]);
   }
 
   /** One of the keys of a sort that are in use now. */
   #key(sort: string): string {
+    this.#used.set(sort, (this.#used.get(sort) ?? 0) + 1);
+    return this.#recent(sort);
+  }
+
+  #recent(sort: string): string {
     const used = this.#used.get(sort) ?? 0;
-    this.#used.set(sort, used + 1);
     return `${sort}${Math.floor(used / MOVE_AFTER) + Math.floor(Math.random() * KEYS)}`;
   }
 
@@ -160,8 +177,8 @@ export class CheckWorkload {
   }
 
   /** MGET: a transaction that only reads, in one command. */
-  async #readMany(client: Client, process: number): Promise<Outcome['type']> {
-    const keys = [...new Set([this.#key('l'), this.#key('l'), this.#key('l')])];
+  async #readMany(client: Client, process: number, some: string[]): Promise<Outcome['type']> {
+    const keys = [...new Set(some)];
     const micros = keys.map((key) => ['read', key]);
     const id = this.#lists.invoke(process, 'txn', [], micros);
     const outcome = await client.run('MGET', ...keys);

@@ -8,6 +8,8 @@ import { Load } from './load.ts';
 const { HOLO_LONG } = process.env;
 const LONG = HOLO_LONG === '1';
 const ROUNDS = LONG ? 20 : 1;
+/** Without any acknowledgement; a machine under load may stand still for seconds. */
+const GAP_MS_MAX = 10_000;
 const TIMEOUT_MS = LONG ? 900_000 : 120_000;
 
 let cluster: TestCluster | undefined;
@@ -21,18 +23,12 @@ function between(msMin: number, msMax: number): number {
   return msMin + Math.random() * (msMax - msMin);
 }
 
-async function progress(load: Load, forMs: number): Promise<number> {
-  const before = load.acknowledged;
-  await sleep(forMs);
-  return load.acknowledged - before;
-}
-
-/** Waits for the next acknowledged write. Returns how long that took. */
-async function nextAcknowledged(load: Load, timeoutMs: number): Promise<number> {
-  const before = load.acknowledged;
+/** Waits for so many more acknowledged writes, however slow the machine. Returns how long. */
+async function acknowledged(load: Load, count: number): Promise<number> {
+  const enough = load.acknowledged + count;
   const start = performance.now();
-  while (load.acknowledged === before) {
-    if (performance.now() - start > timeoutMs) throw new Error('nothing is acknowledged any more');
+  while (load.acknowledged < enough) {
+    if (performance.now() - start > GAP_MS_MAX + 100 * count) throw new Error('it has stopped');
     await sleep(10);
   }
   return performance.now() - start;
@@ -49,8 +45,8 @@ describe('kill -9 under load', () => {
         for (const node of cluster.nodes) {
           await sleep(between(100, 800));
           await node.kill();
-          gapMsMax = Math.max(gapMsMax, await nextAcknowledged(load, 10_000));
-          expect(await progress(load, between(300, 1_000))).toBeGreaterThan(0);
+          gapMsMax = Math.max(gapMsMax, await acknowledged(load, 1));
+          await acknowledged(load, between(20, 100));
           node.start();
           await node.ready();
         }
@@ -58,7 +54,6 @@ describe('kill -9 under load', () => {
       await sleep(500);
       await load.stop();
       console.log(`kills: ${3 * ROUNDS}, longest gap ${gapMsMax.toFixed()} ms; ${load.describe()}`);
-      expect(load.acknowledged).toBeGreaterThan(100);
       expect(await load.problems()).toEqual([]);
     },
     TIMEOUT_MS,
@@ -70,10 +65,9 @@ describe('kill -9 under load', () => {
       cluster = await TestCluster.start();
       for (let round = 0; round < Math.min(ROUNDS, 6) + 1; round += 1) {
         const load = new Load(cluster, { clientsPerNode: 2, prefix: `round${round}.` });
-        await sleep(between(300, 1_500));
+        await acknowledged(load, between(50, 300));
         await cluster.killAll();
         await load.stop();
-        expect(load.acknowledged).toBeGreaterThan(50);
         await cluster.startAll();
         expect(await load.problems()).toEqual([]);
         console.log(`all killed; ${load.describe()}`);
@@ -127,14 +121,13 @@ test('five nodes of which two are dead serve reads and writes', async () => {
   await cluster.node(1).client().must('SET', 'k', 'all alive');
   await Promise.all([cluster.node(2).kill(), cluster.node(4).kill()]);
   const load = new Load(cluster);
-  const gapMs = await nextAcknowledged(load, 10_000);
-  await sleep(2_000);
+  const gapMs = await acknowledged(load, 1);
+  await acknowledged(load, 200);
   await load.stop();
   console.log(`five nodes, two dead: first answer after ${gapMs.toFixed()} ms; ${load.describe()}`);
   for (const node of cluster.nodes.filter(({ isRunning }) => isRunning)) {
     expect(await node.client().must('GET', 'k')).toBe('all alive');
   }
-  expect(load.acknowledged).toBeGreaterThan(100);
   expect(await load.problems()).toEqual([]);
   cluster.node(2).start();
   cluster.node(4).start();
