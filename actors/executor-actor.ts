@@ -36,6 +36,7 @@ export type ExecutorMessage =
   | { readonly type: 'Read'; readonly generation: number; readonly token: number }
   | WalReply
   | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
+  | { readonly type: 'Open' }
   | { readonly type: 'Expire' }
   | { readonly type: 'Tick' };
 
@@ -44,7 +45,8 @@ const REPLY_BYTES_MAX = 64 * 1024 * 1024;
 const REPLIES_TOO_LONG = `ERR the replies exceed ${REPLY_BYTES_MAX} bytes; writes were done, ask for less`;
 
 export interface ExecutorOptions {
-  readonly openEngine: () => Engine;
+  /** undefined while the engine of the incarnation before is still closing. */
+  readonly openEngine: () => Engine | undefined;
   readonly cacheBytesMax: number;
   readonly dirtyBytesMax: number;
   /** A flush begins after this long, however little has changed. */
@@ -57,13 +59,54 @@ export interface ExecutorOptions {
   readonly observe: (machine: StateMachine) => void;
 }
 
+/** How soon a store that is still closing is tried again. */
+const OPEN_AGAIN_MS = 5;
+/** Messages that wait for the engine. */
+const EARLY_MAX = 65_536;
+
+/**
+ * Waits for the engine, then runs. A commit that the incarnation before has begun must have landed
+ * or be lost before anybody reads what the engine holds.
+ */
 export function executorActor(
   context: ActorContext<ExecutorMessage>,
   options: ExecutorOptions,
 ): Behavior<ExecutorMessage> {
+  let running: Behavior<ExecutorMessage> | undefined;
+  let early: ExecutorMessage[] = [];
+
+  function open(): void {
+    const engine = options.openEngine();
+    if (engine === undefined) {
+      context.timers.start('open', OPEN_AGAIN_MS, { type: 'Open' });
+      return;
+    }
+    running = runningExecutor(context, options, engine);
+    for (const message of early) running.receive(message);
+    early = [];
+  }
+
+  open();
+  return {
+    receive(message) {
+      if (message.type === 'Open') open();
+      else if (running !== undefined) running.receive(message);
+      else if (early.push(message) > EARLY_MAX) throw new Error('too much waits for the store');
+    },
+    turnEnd: () => running?.turnEnd?.(),
+    stopped: (reason) => running?.stopped?.(reason),
+    describe: () => running?.describe?.() ?? { opening: true },
+  };
+}
+
+function runningExecutor(
+  context: ActorContext<ExecutorMessage>,
+  options: ExecutorOptions,
+  opened: Engine,
+): Behavior<ExecutorMessage> {
   const { wal, replica, coordinator } = options;
   const generation = context.incarnation;
-  const engine = new LogFirstEngine(options.openEngine(), (proceed) => awaitLog(proceed));
+  const engine = new LogFirstEngine(opened, (proceed) => awaitLog(proceed));
   const machine = new StateMachine({
     engine,
     cacheBytesMax: options.cacheBytesMax,

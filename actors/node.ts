@@ -60,7 +60,8 @@ export interface NodeParts {
   /** Absent where all messages travel over the links of `network`. */
   readonly frames?: FramePathSource;
   readonly wal: WalOptions;
-  readonly openEngine: () => Engine;
+  /** undefined while the engine that was opened before is still closing. */
+  readonly openEngine: () => Engine | undefined;
   readonly limits: NodeLimits;
   readonly observer: NodeObserver;
   /** Absent where clients hand in their units themselves. */

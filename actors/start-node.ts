@@ -185,7 +185,8 @@ class ProductionNode implements RunningNode {
           this.#listening = listening;
         },
       },
-      onFailed: (failure) => this.#failed(failure),
+      // Not within the constructor, which a failure at start interrupts.
+      onFailed: (failure) => setImmediate(() => this.#failed(failure)),
     };
   }
 
@@ -240,13 +241,22 @@ class ProductionNode implements RunningNode {
     };
   }
 
-  #engineOpener(): () => Engine {
+  #engineOpener(): () => Engine | undefined {
     if (this.#config.engine === 'memory') {
       const store = new MemoryStore();
       return () => new MemoryEngine({ store, defer: (callback) => setImmediate(callback) });
     }
     const directory = join(this.#directory.path, STORE_DIRECTORY);
-    return () => new LmdbEngine({ directory });
+    let inUse = false;
+    return () => {
+      if (inUse) return undefined;
+      const onClosed = (): void => {
+        inUse = false;
+      };
+      const engine = new LmdbEngine({ directory, onClosed });
+      inUse = true;
+      return engine;
+    };
   }
 
   // ---- what is shown ----------------------------------------------------------------------

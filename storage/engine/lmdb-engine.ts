@@ -43,6 +43,8 @@ const META_BYTES = META_CHECKED_BYTES + 4;
 export interface LmdbEngineOptions {
   /** Made when absent. */
   readonly directory: string;
+  /** The directory may be opened again: every commit has landed or is lost. */
+  readonly onClosed?: () => void;
 }
 
 export class LmdbEngine implements Engine {
@@ -52,6 +54,7 @@ export class LmdbEngine implements Engine {
   readonly #keyBytes = Buffer.alloc(LMDB_KEY_BYTES_MAX);
   /** `#keys[n]` is the first n bytes of `#keyBytes`: a key costs no new view. */
   readonly #keys: (Buffer | undefined)[] = [];
+  readonly #onClosed: () => void;
   #meta: EngineMeta;
   #committing = false;
   #closing: Promise<void> | undefined;
@@ -61,6 +64,7 @@ export class LmdbEngine implements Engine {
   /** Throws EngineError `HOLO_STORE_OPEN_FAILED` or `HOLO_STORE_DAMAGED`. */
   constructor(options: LmdbEngineOptions) {
     const { directory } = options;
+    this.#onClosed = options.onClosed ?? (() => undefined);
     try {
       // With batches by event turn the library makes a promise of its own for each, which nobody
       // could catch when a commit fails; explicit batches are transactions without it.
@@ -131,7 +135,9 @@ export class LmdbEngine implements Engine {
   close(closed?: () => void): void {
     this.#closed = true;
     // After a commit that failed the library's `close` waits for ever for its sync.
-    this.#closing ??= this.#failed ? Promise.resolve() : this.#root.close();
+    this.#closing ??= (this.#failed ? Promise.resolve() : this.#root.close()).finally(
+      this.#onClosed,
+    );
     const end = closed ?? (() => undefined);
     this.#closing.then(end, end);
   }

@@ -54,3 +54,19 @@ describe('a killed process', () => {
     }
   });
 });
+
+it('an engine says once when its directory may be opened again', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'holo-close-'));
+  let closed = 0;
+  const onClosed = (): void => {
+    closed += 1;
+  };
+  const engine = new LmdbEngine({ directory, onClosed });
+  expect(closed).toBe(0);
+  await new Promise<void>((resolve) => engine.close(resolve));
+  await new Promise<void>((resolve) => engine.close(resolve));
+  expect(closed).toBe(1);
+  const again = new LmdbEngine({ directory });
+  await new Promise<void>((resolve) => again.close(resolve));
+  rmSync(directory, { recursive: true });
+});
