@@ -53,7 +53,8 @@ export function clusterKey(clusterId: string, secret: string): Uint8Array {
 }
 
 interface Choice {
-  readonly tier: Tier;
+  /** Undefined: off. */
+  readonly tier: Tier | undefined;
   readonly reason: string;
 }
 
@@ -118,8 +119,16 @@ export class UdpFramePathSource implements FramePathSource {
     });
   }
 
-  async #open(onFrame: (frame: Uint8Array, sender: number) => void): Promise<FramePath> {
+  async #open(
+    onFrame: (frame: Uint8Array, sender: number) => void,
+  ): Promise<FramePath | undefined> {
     const { self, peers } = this.#options;
+    this.#choice ??= choose(this.#options);
+    const { tier, reason } = this.#choice;
+    if (tier === undefined) {
+      this.#is('off', reason);
+      return undefined;
+    }
     const address = await addressOf(self.host);
     const members = await Promise.all(
       peers.map(async ({ sender, host, port }) => ({
@@ -128,16 +137,16 @@ export class UdpFramePathSource implements FramePathSource {
         address: await addressOf(host),
       })),
     );
-    this.#choice ??= choose(this.#options);
-    const { tier, reason } = this.#choice;
     if (tier < 2) return this.#openLink(tier, reason, address, members, undefined, onFrame);
     let kernel: KernelHoloFast;
     try {
       kernel = this.#openKernel(address, members);
     } catch (error) {
-      if (this.#options.mode !== 'auto') throw error;
-      const why = oneLine(error);
-      return this.#openLink(1, why, address, members, undefined, onFrame);
+      // What has run before is tried again: its old socket may not be closed yet.
+      if (this.#options.mode !== 'auto' || this.#hasRun) throw error;
+      this.#choice = { tier: undefined, reason: withoutKernel(oneLine(error)) };
+      this.#is('off', this.#choice.reason);
+      return undefined;
     }
     return this.#openLink(tier, reason, address, members, kernel, onFrame);
   }
@@ -234,7 +243,15 @@ function choose({ mode, pins }: UdpFramePathOptions): Choice {
   }
   const found: ProbeResult = probe();
   if (mode === 'kernel' && found.tier < 2) throw new Error(found.reason);
+  if (mode === 'auto' && found.tier < 2) {
+    return { tier: undefined, reason: withoutKernel(found.reason) };
+  }
   return found;
+}
+
+/** What `auto` says: in all runs, frames without the kernel cost more CPU than TCP. */
+function withoutKernel(reason: string): string {
+  return `no kernel part (${reason}), and without it TCP is cheaper`;
 }
 
 function addonOrThrow(): NativeAddon {

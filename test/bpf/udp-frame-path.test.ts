@@ -107,7 +107,7 @@ describe('a path', () => {
       expect(refused.failed[0]).toContain('EADDRINUSE');
       const { failed, source } = await openPath({ self, mode: 'auto' });
       expect([failed, source.tier]).toEqual([[], 'off']);
-      expect(source.reason).toMatch(/EADDRINUSE|in use/i);
+      expect(source.reason).toMatch(/^no kernel part \(.+\), and without it TCP is cheaper$/);
     } finally {
       holder.close();
     }
