@@ -94,9 +94,9 @@ export async function run(args: string[]): Promise<void> {
 async function describeMachine(directory: string): Promise<void> {
   const [cpu] = cpus();
   const memory = (totalmem() / 2 ** 30).toFixed();
-  const probe = new DiskHog(mkdtempSync(join(directory, 'holo-bench-probe-')));
-  const syncMs = (await probe.probeMs()).toFixed(2);
-  probe.remove();
+  const folder = mkdtempSync(join(directory, 'holo-bench-probe-'));
+  const syncMs = (await new DiskHog(folder).probeMs()).toFixed(2);
+  rmSync(folder, { recursive: true, force: true });
   console.log(
     `${new Date().toISOString()}; ${cpus().length} x ${cpu?.model}; ${memory} GiB; ` +
       `Linux ${release()}; Node ${process.version}; write + fdatasync of 4 KiB: ${syncMs} ms`,

@@ -4,7 +4,7 @@
  * cannot be had without privileges, and is left to the simulator. Measures what it does.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 
@@ -55,10 +55,6 @@ export class DiskHog {
     const gone = new Promise((settle) => child.once('exit', settle));
     child.kill('SIGKILL');
     await gone;
-  }
-
-  remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
   }
 
   /** Median of a few small synced writes, in milliseconds. */
