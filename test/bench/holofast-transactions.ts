@@ -162,11 +162,12 @@ export async function runTransactions(args: readonly string[]): Promise<void> {
       const keys = [...found.keys()].sort(
         (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10),
       );
-      results.push(...keys.map((key) => summary(found.get(key) ?? [])));
+      const rows = keys.map((key) => summary(found.get(key) ?? []));
+      results.push(...rows);
+      if (!values.json) print(rows);
     }
   }
   if (values.json) console.log(JSON.stringify(results));
-  else print(results);
 }
 
 if (process.argv[1] === import.meta.filename) await runTransactions(process.argv.slice(2));

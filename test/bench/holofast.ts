@@ -2,6 +2,7 @@
  * Rounds of small frames over `lo` in tiers 0 (dgram), 1 (sendmmsg) and 2 (kernel), in one run:
  * replication factors 3, 5 and 7, with 1 and 32 rounds in flight. The peers are native (C) echo
  * processes, so that the coordinator is what is measured; its CPU time is this whole process's.
+ * `--transactions`: whole transactions instead (see holofast-transactions.ts).
  * `--seconds` per case (default 1), `--body` bytes (default 128), `--replicas 3,5,7`,
  * `--in-flight 1,32`, `--json`.
  */
@@ -20,6 +21,7 @@ import {
 import { sipKey } from '../../bpf/siphash.ts';
 import { UdpLink } from '../../bpf/udp-link.ts';
 import { type EchoPeer, startEchoPeer, stopChild } from '../bpf/native-helpers.ts';
+import { runTransactions } from './holofast-transactions.ts';
 
 const address = '127.0.0.1';
 const portBase = 7600;
@@ -221,6 +223,7 @@ function numbers(text: string): number[] {
 
 /** Prints a table (or JSON); tiers that this machine cannot do are left out, with the reason. */
 export async function run(args: string[]): Promise<void> {
+  if (args[0] === '--transactions') return runTransactions(args.slice(1));
   const { values } = parseArgs({
     args,
     options: {
