@@ -14,6 +14,7 @@ import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
 import { FaultInjector } from './faults.ts';
 import { Invariants } from './invariants.ts';
+import { Oracle } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
 import { CALM, SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
@@ -68,6 +69,7 @@ export class SimulatedCluster {
   readonly workload: Workload;
   readonly faults: FaultInjector;
   readonly invariants: Invariants | undefined;
+  readonly #oracle = new Oracle((what) => this.#violation(what));
   readonly #options: RunOptions;
   readonly #rng: SeededRng;
   readonly #hash = new EventHash();
@@ -121,9 +123,10 @@ export class SimulatedCluster {
       topology: new Topology(1, members, electorate),
       violation: (what) => this.#violation(what),
       count: (what) => this.#count(what),
-      executed: (node, { id, sequence }) => {
-        this.#hash.number(node + sequence * 16);
-        this.#hash.number(id.hlc);
+      executed: (node, execution) => {
+        this.#hash.number(node + execution.sequence * 16);
+        this.#hash.number(execution.id.hlc);
+        this.#oracle.executed(node, execution);
       },
     });
   }
@@ -309,6 +312,17 @@ export class SimulatedCluster {
         this.counts['actor restart'] = (this.counts['actor restart'] ?? 0) + restarts;
     }
     this.workload.check();
+    this.#checkOracle();
+  }
+
+  #checkOracle(): void {
+    if (this.invariants === undefined || this.violations.length > 0) return;
+    const expected = this.#oracle.digest();
+    for (const node of this.#living) {
+      const digest = this.#digest(node);
+      if (digest === undefined || digest === expected) continue;
+      this.#violation(`I12: node ${node.id} holds ${digest}, the executions lead to ${expected}`);
+    }
   }
 
   /** No actor has mail that it does not read, nor anything under way that does not end. */

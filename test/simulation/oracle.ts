@@ -1,0 +1,56 @@
+/**
+ * What the data must be: every transaction that any replica executes, run once more, one after the
+ * other in the order of executeAt, on a machine of its own (I12, I13). The replicas apply in orders
+ * of their own and after crashes again; their keys, values, deadlines and versions must be these.
+ */
+import type { Execution } from '../../actors/accord/effects.ts';
+import { compare, keyOf } from '../../actors/accord/timestamp.ts';
+import { Arguments } from '../../storage/arguments.ts';
+import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import { NO_REPLY } from '../../storage/reply.ts';
+import {
+  CACHE_BYTES_MAX_DEFAULT,
+  DIRTY_BYTES_MAX_DEFAULT,
+  StateMachine,
+} from '../../storage/state-machine.ts';
+
+export class Oracle {
+  readonly #executions = new Map<string, Execution>();
+  readonly #violation: (what: string) => void;
+
+  constructor(violation: (what: string) => void) {
+    this.#violation = violation;
+  }
+
+  executed(node: number, execution: Execution): void {
+    const key = keyOf(execution.id);
+    const known = this.#executions.get(key);
+    if (known === undefined) {
+      this.#executions.set(key, { ...execution, body: Buffer.from(execution.body) });
+    } else if (Buffer.compare(known.body, execution.body) !== 0) {
+      this.#violation(`I13: node ${node} executes other commands for ${key} than others did`);
+    }
+  }
+
+  /** Of the state that the executions lead to, as `StateMachine.digest` tells it. */
+  digest(): string {
+    const machine = new StateMachine({
+      engine: new MemoryEngine({ store: new MemoryStore(), defer: () => undefined }),
+      cacheBytesMax: CACHE_BYTES_MAX_DEFAULT,
+      dirtyBytesMax: DIRTY_BYTES_MAX_DEFAULT,
+    });
+    const args = new Arguments();
+    const ordered = [...this.#executions.values()].sort((a, b) =>
+      compare(a.executeAt, b.executeAt),
+    );
+    for (const { executeAt, body } of ordered) {
+      machine.begin(executeAt);
+      for (let at = 0; at < body.length; ) {
+        at = args.next(body, at);
+        machine.run(args, NO_REPLY);
+      }
+      machine.commit(machine.appliedSequence + 1);
+    }
+    return machine.digest();
+  }
+}
