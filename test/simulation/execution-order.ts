@@ -55,6 +55,12 @@ export class ExecutionOrder {
     return transaction;
   }
 
+  /** Nobody has it on record any more; its id may come again for other commands. */
+  lost(key: string): void {
+    const transaction = this.#transactions.get(key);
+    if (transaction?.executeAt === undefined) this.#transactions.delete(key);
+  }
+
   defined(id: TxnId, footprint: Footprint): void {
     const transaction = this.#of(id);
     if (transaction.slots !== undefined || typeof footprint === 'string') return;

@@ -104,7 +104,8 @@ export class Invariants {
   readonly #executed: InvariantsOptions['executed'];
   readonly #watches = new Map<number, NodeWatch>();
   readonly #order: ExecutionOrder;
-  readonly #bodies = new Map<string, number>();
+  /** Checksum of each transaction's commands, and who has it on record. */
+  readonly #bodies = new Map<string, { readonly body: number; readonly nodes: Set<number> }>();
   /** By timestamp: what it was used for. */
   readonly #minted = new Map<string, string>();
   /** By transaction: the decided time; `undefined` stands for invalidated. */
@@ -168,6 +169,25 @@ export class Invariants {
 
   crashed(node: number): void {
     this.#watch(node).reset();
+    // What only this node had, in memory, may be gone, and its timestamp free again: a timestamp
+    // leaves a node only under a durable reservation. What was on disk is on record again soon.
+    for (const [key, { nodes }] of this.#bodies) {
+      nodes.delete(node);
+      if (nodes.size > 0) continue;
+      this.#bodies.delete(key);
+      this.#order.lost(key);
+    }
+  }
+
+  #defined(node: number, key: string, bytes: Uint8Array): void {
+    const body = crc32(bytes);
+    const known = this.#bodies.get(key);
+    if (known === undefined) {
+      this.#bodies.set(key, { body, nodes: new Set([node]) });
+    } else {
+      if (known.body !== body) this.#violation(`I4: ${key} has two bodies`);
+      known.nodes.add(node);
+    }
   }
 
   /** Whether a transaction was decided to execute, for the tests. */
@@ -517,10 +537,7 @@ export class Invariants {
     const command = state.commands.get(key);
     switch (record.type) {
       case 'Defined': {
-        const body = crc32(record.body);
-        const known = this.#bodies.get(key);
-        if (known !== undefined && known !== body) this.#violation(`I4: ${key} has two bodies`);
-        this.#bodies.set(key, body);
+        this.#defined(watch.id, key, record.body);
         this.#order.defined(id, record.footprint);
         if (id.node !== watch.id) this.#mint(id, 'a transaction');
         break;
@@ -642,7 +659,8 @@ export class Invariants {
       else broken(`does not know ${key} any more`);
     }
     for (const command of state.commands.values()) {
-      const { key, promised, status, accepted } = command;
+      const { key, promised, status, accepted, definition } = command;
+      if (definition !== undefined) this.#defined(watch.id, key, definition.body);
       if (status < Status.Invalidated) watch.seen.set(key, { promised, status, accepted });
       if (!equal(promised, ZERO)) watch.promised.add(key);
     }

@@ -134,7 +134,9 @@ export class SimNode {
     };
   }
 
+  /** Nothing happens when it is up: two faults may both be about to bring a node back. */
   start(): void {
+    if (this.up) return;
     const options = this.#options;
     const { nodeId, members, electorate, limits, count } = options;
     const clock = this.#clock;
