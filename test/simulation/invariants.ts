@@ -660,7 +660,10 @@ export class Invariants {
     }
     for (const command of state.commands.values()) {
       const { key, promised, status, accepted, definition } = command;
-      if (definition !== undefined) this.#defined(watch.id, key, definition.body);
+      if (definition !== undefined) {
+        this.#defined(watch.id, key, definition.body);
+        this.#order.defined(command.id, definition.footprint);
+      }
       if (status < Status.Invalidated) watch.seen.set(key, { promised, status, accepted });
       if (!equal(promised, ZERO)) watch.promised.add(key);
     }
