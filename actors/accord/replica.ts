@@ -4,7 +4,7 @@
  * reordering. Pure; `replica-actor.ts` performs the effects.
  */
 import type { Command, Definition } from './command.ts';
-import { decodeDeps, encodeDeps, isSubset, NO_DEPS, without } from './deps.ts';
+import { type Deps, decodeDeps, encodeDeps, isSubset, NO_DEPS, without } from './deps.ts';
 import type { Effect, Execution } from './effects.ts';
 import { awaitDeps, makeInvalidated, makeStable } from './execution.ts';
 import { decodeFootprint } from './footprint.ts';
@@ -179,20 +179,8 @@ export class Replica {
     const { id, ballot, executeAt } = message;
     const command = this.#acceptable(from, 'Accept', id, ballot, true);
     if (command === undefined) return;
-    const definition = command.definition ?? definitionOf(message);
-    if (definition === undefined) {
-      return this.#nack(from, id, 'Accept', ballot, 'insufficient', command.promised);
-    }
-    state.define(command, definition);
-    state.clock.observe(executeAt);
-    const deps = decodeDeps(message.deps);
-    command.promised = ballot;
-    command.accepted = ballot;
-    command.executeAt = executeAt;
-    command.deps = deps;
-    command.status = Status.Accepted;
-    state.index.bump(definition.footprint, executeAt);
-    state.persist({ type: 'Accepted', id, ballot, executeAt, deps }, true);
+    const deps = this.#take(from, command, message, 'Accepted');
+    if (deps === undefined) return;
     const fresh = without(state.calcDeps(command, executeAt), deps);
     state.reply(from, { type: 'AcceptOk', id, ballot, deps: encodeDeps(fresh) });
   }
@@ -222,9 +210,23 @@ export class Replica {
     if (command.status === Status.Committed && compare(command.accepted, ballot) > 0) {
       return this.#nack(from, id, 'Commit', ballot, 'promised', command.promised);
     }
+    if (this.#take(from, command, message, 'Committed') === undefined) return;
+    state.reply(from, { type: 'CommitOk', id, ballot });
+  }
+
+  /** The deps of a value taken at its ballot; undefined when the definition must come first. */
+  #take(
+    from: number,
+    command: Command,
+    message: Accept | Commit,
+    status: 'Accepted' | 'Committed',
+  ): Deps | undefined {
+    const { state } = this;
+    const { type, id, ballot, executeAt } = message;
     const definition = command.definition ?? definitionOf(message);
     if (definition === undefined) {
-      return this.#nack(from, id, 'Commit', ballot, 'insufficient', command.promised);
+      this.#nack(from, id, type, ballot, 'insufficient', command.promised);
+      return undefined;
     }
     state.define(command, definition);
     state.clock.observe(executeAt);
@@ -233,10 +235,10 @@ export class Replica {
     command.accepted = ballot;
     command.executeAt = executeAt;
     command.deps = deps;
-    command.status = Status.Committed;
+    command.status = Status[status];
     state.index.bump(definition.footprint, executeAt);
-    state.persist({ type: 'Committed', id, ballot, executeAt, deps }, true);
-    state.reply(from, { type: 'CommitOk', id, ballot });
+    state.persist({ type: status, id, ballot, executeAt, deps }, true);
+    return deps;
   }
 
   /** The record when a value may be taken at this ballot; else the refusal is on its way. */

@@ -182,8 +182,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'accept_no_bump',
     accordItem: '11',
     file: `${CORE}replica.ts`,
-    find: '    command.status = Status.Accepted;\n    state.index.bump(definition.footprint, executeAt);\n',
-    replace: '    command.status = Status.Accepted;\n',
+    find: '    command.status = Status[status];\n    state.index.bump(definition.footprint, executeAt);\n',
+    replace:
+      '    command.status = Status[status];\n' +
+      "    if (status === 'Committed') state.index.bump(definition.footprint, executeAt);\n",
     why: 'an accepted time does not hold back later votes',
     budgetSeeds: 100,
     config: STANDARD,
@@ -368,7 +370,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'accepted_not_logged',
     accordItem: '22',
     file: `${CORE}replica.ts`,
-    find: "    state.persist({ type: 'Accepted', id, ballot, executeAt, deps }, true);\n",
+    find: '    state.persist({ type: status, id, ballot, executeAt, deps }, true);\n',
     replace: '',
     why: 'an accepted value does not survive a crash',
     budgetSeeds: 200,
