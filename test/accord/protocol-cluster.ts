@@ -238,10 +238,7 @@ export class ProtocolCluster {
             break;
           case 'LogNeeded':
             this.#count('forget');
-            node.truncations.push({
-              lsn: node.lsn,
-              fromLsn: Math.min(effect.fromLsn, turnLsn),
-            });
+            node.cutLog(Math.min(effect.fromLsn, turnLsn));
             break;
           case 'Trace':
             break;
@@ -253,12 +250,10 @@ export class ProtocolCluster {
   }
 
   #persist(node: SimulatedNode, record: JournalRecord): void {
-    const lsn = node.append(record);
+    node.persist(record);
     this.#sync(node);
     if (record.type === 'SettledBefore') this.invariants.settledUpTo(record.before);
     if (!('id' in record)) return;
-    const command = node.replica.state.find(record.id);
-    if (command !== undefined && command.firstLsn === 0) command.firstLsn = lsn;
     if (record.type === 'Stable') {
       const applied = new Set(node.applied.map(({ id }) => keyOf(id)));
       this.invariants.becameStable(node.replica, record.id, applied);
@@ -284,14 +279,7 @@ export class ProtocolCluster {
   }
 
   #release(node: SimulatedNode): void {
-    while ((node.gated[0]?.lsn ?? Infinity) <= node.durableLsn) {
-      const reply = node.gated.shift();
-      if (reply !== undefined) this.#leave(node, reply.to, reply.message);
-    }
-    while ((node.truncations[0]?.lsn ?? Infinity) <= node.durableLsn) {
-      const { fromLsn } = node.truncations.shift() ?? { fromLsn: 0 };
-      node.records = node.records.filter(({ lsn }) => lsn >= fromLsn);
-    }
+    for (const { to, message } of node.takeDurable()) this.#leave(node, to, message);
   }
 
   // ---- the network ------------------------------------------------------------------------

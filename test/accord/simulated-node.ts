@@ -90,6 +90,28 @@ export class SimulatedNode {
     return this.lsn;
   }
 
+  /** The same for a record of the replica, which wants to know where a transaction begins. */
+  persist(record: JournalRecord): number {
+    const lsn = this.append(record);
+    const command = 'id' in record ? this.replica.state.find(record.id) : undefined;
+    if (command !== undefined && command.firstLsn === 0) command.firstLsn = lsn;
+    return lsn;
+  }
+
+  /** Nothing below this LSN is needed, once all that is written by now is durable. */
+  cutLog(fromLsn: number): void {
+    this.truncations.push({ lsn: this.lsn, fromLsn });
+  }
+
+  /** Cuts the log as far as that may be done now; the replies that may leave. */
+  takeDurable(): Gated[] {
+    const isOver = ({ lsn }: { lsn: number }): boolean => lsn > this.durableLsn;
+    for (const { fromLsn } of takeUntil(this.truncations, isOver)) {
+      this.records = this.records.filter(({ lsn }) => lsn >= fromLsn);
+    }
+    return takeUntil(this.gated, isOver);
+  }
+
   /** The engine takes what has been applied, as far as the log knows the order durably. */
   flush(): void {
     for (let at = this.flushed.length; at < this.applied.length; at += 1) {
@@ -108,4 +130,10 @@ export class SimulatedNode {
     this.lsn = kept;
     for (const [sequence, lsn] of this.appliedLsn) if (lsn > kept) this.appliedLsn.delete(sequence);
   }
+}
+
+/** Removes and returns what comes before the first that is over. */
+function takeUntil<T>(queue: T[], isOver: (item: T) => boolean): T[] {
+  const end = queue.findIndex(isOver);
+  return queue.splice(0, end < 0 ? queue.length : end);
 }

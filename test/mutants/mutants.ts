@@ -49,6 +49,10 @@ function protocol(
   return { type: 'protocol', mix, knobs: { nodes, electorate, ...knobs } };
 }
 
+function story(name: string): Harness {
+  return { type: 'story', file: `${name}.txt` };
+}
+
 /** N=5, E=3 hides least. */
 const STORM = protocol('STORM', 5, 3);
 const STORM_OF_THREE = protocol('STORM', 3, 3);
@@ -69,7 +73,7 @@ export const MUTANTS: readonly Mutant[] = [
       "      command.promised = ballot;\n      command.accepted = ballot;\n      state.persist({ type: 'Promised'",
     why: 'a promise relabels the accepted value, so that a stale one beats a newer one',
     budgetSeeds: 1,
-    config: { type: 'story', file: '01-one-ballot.txt' },
+    config: story('01-one-ballot'),
   },
   {
     name: 'accept_no_deps',
@@ -100,7 +104,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '  if (wait.length > 1_000) return',
     why: 'proposes t0 while an earlier transaction may yet turn out not to have witnessed it',
     budgetSeeds: 1,
-    config: { type: 'story', file: '04-wait-for-the-earlier.txt' },
+    config: story('04-wait-for-the-earlier'),
   },
   {
     name: 'no_superseding',
@@ -110,7 +114,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '      if (earlier) evidence.wait.push(other.id);',
     why: 'a later transaction accepted without this one is no evidence any more',
     budgetSeeds: 1,
-    config: { type: 'story', file: '05-superseded.txt' },
+    config: story('05-superseded'),
   },
   {
     name: 'no_stable_evidence',
@@ -120,7 +124,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (!witnessed) return;',
     why: 'a stable transaction that executes later without this one is no evidence any more',
     budgetSeeds: 1,
-    config: { type: 'story', file: '05-superseded-by-stable.txt' },
+    config: story('05-superseded-by-stable'),
   },
   {
     name: 'fast_quorum_too_small',
@@ -323,7 +327,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: 'if (population(barrier.replied) < 1) return;',
     why: 'asks nobody which writes it must see',
     budgetSeeds: 1,
-    config: { type: 'story', file: '18-read-asks-a-quorum.txt' },
+    config: story('18-read-asks-a-quorum'),
   },
   {
     name: 'apply_twice',
@@ -441,7 +445,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace: '',
     why: 'among accepted values the status decides, not the ballot',
     budgetSeeds: 1,
-    config: { type: 'story', file: '01-one-ballot.txt' },
+    config: story('01-one-ballot'),
   },
   // ---- HoloStore's own --------------------------------------------------------------------
   {
@@ -502,9 +506,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'const early = compare(id, state.fence) < 0;',
     replace: 'const early = false;',
     why: 'votes for what it promised not to witness',
-    budgetSeeds: 600,
-    config: SETTLING,
-    mayLive: true,
+    budgetSeeds: 1,
+    config: story('36-fence-is-kept'),
   },
   {
     name: 'fence_by_any_quorum',
@@ -513,9 +516,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'return population(promised) >= slow && topology.electors(promised) >= fenceElectors;',
     replace: 'return population(promised) >= slow && fenceElectors > 0;',
     why: 'a recovery may not be able to tell that the fenced one was not decided fast',
-    budgetSeeds: 600,
-    config: SETTLING,
-    mayLive: true,
+    budgetSeeds: 1,
+    config: story('36-fence-needs-electors'),
   },
   {
     name: 'conflicts_covered_too_soon',
@@ -524,9 +526,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'population(command.settledBy) >= this.topology.quorums.slow;',
     replace: 'population(command.settledBy) >= 1;',
     why: 'a conflict leaves the index before a majority has applied it',
-    budgetSeeds: 600,
-    config: SETTLING,
-    mayLive: true,
+    budgetSeeds: 1,
+    config: story('25-covered-by-a-majority'),
   },
   {
     name: 'same_without_own_deps',
@@ -579,9 +580,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: "    state.persist({ type: 'Fenced', before: state.fence }, false);\n",
     replace: '',
     why: 'the log is cut together with the last fence',
-    budgetSeeds: 600,
-    config: SETTLING,
-    mayLive: true,
+    budgetSeeds: 1,
+    config: story('36-fence-survives-the-cut'),
   },
   {
     name: 'engine_applies_twice',

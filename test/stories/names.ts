@@ -31,6 +31,11 @@ export class Names {
     return `${name}${refused}`;
   }
 
+  /** A fence, or a mark; 0 while there is none. */
+  mark(time: Timestamp): string {
+    return time.hlc === 0 ? '0' : this.of(time);
+  }
+
   ballot(ballot: Timestamp): string {
     if (ballot.hlc === 0) return '0';
     const key = keyOf(ballot);
@@ -96,7 +101,11 @@ export class Names {
       case 'SettledList':
         return [`before=${this.of(message.before)}`, ids(message.ids)];
       case 'SettledHint':
-        return [`before=${this.of(message.settledBefore)}`, ids(message.ids)];
+        return [`before=${this.mark(message.settledBefore)}`, ids(message.ids)];
+      case 'CatchUp':
+        return [`from=${this.mark(message.from)}`];
+      case 'Fetch':
+        return [ids(message.ids)];
       default:
         return [name, b].filter((part) => part !== '');
     }

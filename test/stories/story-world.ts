@@ -144,6 +144,11 @@ export class StoryWorld {
     this.#slow.add(id);
   }
 
+  /** The engine takes what has been applied. */
+  flush(id: number): void {
+    this.node(id).flush();
+  }
+
   sync(id: number): void {
     this.#slow.delete(id);
     this.perform(this.node(id));
@@ -183,10 +188,7 @@ export class StoryWorld {
       }
       this.#performReplica(node);
       if (!this.#slow.has(node.id)) node.durableLsn = node.lsn;
-      while ((node.gated[0]?.lsn ?? Infinity) <= node.durableLsn) {
-        const reply = node.gated.shift();
-        if (reply !== undefined) this.#leave(node, reply.to, reply.message, inside);
-      }
+      for (const { to, message } of node.takeDurable()) this.#leave(node, to, message, inside);
       const next = inside.shift();
       if (next !== undefined) this.#hand(node, next);
       else if (decisions.length === 0 && !this.#recovering) return;
@@ -196,6 +198,7 @@ export class StoryWorld {
   }
 
   #performReplica(node: SimulatedNode): void {
+    const turnLsn = node.lsn + 1;
     for (const effect of node.replica.takeEffects()) {
       switch (effect.type) {
         case 'Send':
@@ -206,7 +209,7 @@ export class StoryWorld {
           node.gated.push({ lsn: node.lsn, to: effect.to, message: effect.message });
           break;
         case 'Persist':
-          node.append(effect.record);
+          node.persist(effect.record);
           if (effect.record.type === 'SettledBefore') {
             this.#invariants.settledUpTo(effect.record.before);
           }
@@ -242,6 +245,8 @@ export class StoryWorld {
           this.#recovering = true;
           break;
         case 'LogNeeded':
+          node.cutLog(Math.min(effect.fromLsn, turnLsn));
+          break;
         case 'Trace':
           break;
         case 'Halt':

@@ -15,10 +15,13 @@
  *   down NODE PEER                    the node learns that the link to the peer is gone
  *   disk NODE slow / sync NODE        replies wait until the sync
  *   clock NODE MS                     the wall clock is moved, also back
+ *   flush NODE                        the engine takes what has been applied
  *   when NAME                         its t0
  *   show NAME / order / lying         the records of NAME; the order of execution; messages left
+ *   log NODE / marks                  what the log holds; fences, and what was settled before when
  */
 
+import { decodeRecord } from '../../actors/accord/journal.ts';
 import type { AccordMessage } from '../../actors/accord/messages.ts';
 import { STATUS_NAMES } from '../../actors/accord/status.ts';
 import { ProtocolViolation } from '../accord/protocol-invariants.ts';
@@ -108,6 +111,8 @@ function perform(world: StoryWorld, words: readonly string[]): void {
     case 'clock':
       world.node(Number(first)).skewUs += Number(second) * 1_000;
       return;
+    case 'flush':
+      return world.flush(Number(first));
     case 'when': {
       const { hlc, node } = world.names.id(first);
       world.events.push(`${first} = ${world.names.of({ epoch: 1, hlc, flags: 0, node })}`);
@@ -119,6 +124,19 @@ function perform(world: StoryWorld, words: readonly string[]): void {
       for (const node of world.nodes.values()) {
         const names = node.applied.map(({ id }) => world.names.of(id));
         world.events.push(`${node.id}: ${names.join(' ')}`.trimEnd());
+      }
+      return;
+    case 'log': {
+      const { records } = world.node(Number(first));
+      const types = records.map(({ type, payload }) => decodeRecord(type, payload).type);
+      world.events.push(types.join(' '));
+      return;
+    }
+    case 'marks':
+      for (const { id, up, replica } of world.nodes.values()) {
+        const { fence, settledBefore } = replica.state;
+        const marks = `fence=${world.names.mark(fence)} settled=${world.names.mark(settledBefore)}`;
+        world.events.push(`${id}: ${up ? marks : 'down'}`);
       }
       return;
     case 'lying':
