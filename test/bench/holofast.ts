@@ -1,220 +1,203 @@
 /**
- * Rounds of small frames over `lo` in tiers 0 (dgram), 1 (sendmmsg) and 2 (kernel), in one run:
- * replication factors 3, 5 and 7, with 1 and 32 rounds in flight. The peers are native (C) echo
- * processes, so that the coordinator is what is measured; its CPU time is this whole process's.
+ * Rounds of small frames in tiers 0 (dgram), 1 (sendmmsg) and 2 (kernel), in one run: over `lo`
+ * and over veth and a bridge between network namespaces, replication factors 3, 5 and 7, with 1
+ * and 32 rounds in flight. The peers are native (C) echo processes, so that the coordinator, a
+ * process of its own, is what is measured. System calls are counted in a phase of their own.
  * `--transactions`: whole transactions instead (see holofast-transactions.ts).
- * `--seconds` per case (default 1), `--body` bytes (default 128), `--replicas 3,5,7`,
- * `--in-flight 1,32`, `--json`.
+ * `--seconds` per case (default 1), `--body` bytes (default 128), `--places lo,netns`,
+ * `--replicas 3,5,7`, `--in-flight 1,32`, `--json`.
  */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { buildHoloFast } from '../../bpf/build.ts';
-import { encodeFrame, type FrameHeader, FrameKind, frameRound } from '../../bpf/frame.ts';
-import { KernelHoloFast } from '../../bpf/holofast.ts';
-import { loadAddon, type NativeAddon } from '../../bpf/native.ts';
 import { probe, type Tier } from '../../bpf/probe.ts';
-import {
-  type QuorumNotifier,
-  type QuorumSlot,
-  UserspaceQuorumNotifier,
-} from '../../bpf/quorum-notifier.ts';
-import { sipKey } from '../../bpf/siphash.ts';
-import { UdpLink } from '../../bpf/udp-link.ts';
 import { type EchoPeer, startEchoPeer, stopChild } from '../bpf/native-helpers.ts';
+import { BridgedHosts, type Host, localHosts } from '../bpf/real-cluster.ts';
+import {
+  keyBytes,
+  type RoundsAnswer,
+  type RoundsCase,
+  type RoundsCommand,
+  type RoundsRun,
+} from './holofast-rounds.ts';
 import { runTransactions } from './holofast-transactions.ts';
+import { syscallsDuring } from './syscalls.ts';
 
-const address = '127.0.0.1';
 const portBase = 7600;
-const group = 1;
-const keyBytes = Uint8Array.from({ length: 16 }, (_, index) => index * 3);
-const key = sipKey(keyBytes);
 const warmupShare = 0.2;
-const roundTimeoutMs = 1000;
-const zeroStamp = { epoch: 0, hlc: 0, flags: 0, node: 0 };
+/** Before the first case, in every tier: that the code is compiled, which is not its cost. */
+const compileSeconds = 0.3;
+const countingShare = 0.5;
+const coordinatorScript = join(import.meta.dirname, 'holofast-rounds.ts');
+/** Electrode (NSDI '23), Multi-Paxos over UDP against the same with its messages in the kernel. */
+const toBeat = 'to beat: Electrode, +128 % throughput and -42 % latency over its own tier 0';
 
 interface Case {
-  readonly tier: Tier;
   readonly replicas: number;
   readonly inFlight: number;
+  readonly tier: Tier;
 }
 
-interface Measured extends Case {
-  readonly roundsPerSecond: number;
-  readonly p50Us: number;
-  readonly p99Us: number;
-  readonly cpuUsPerRound: number;
-  readonly lost: number;
+interface Measured extends RoundsRun, Case {
+  readonly place: string;
+  readonly syscallsPerRound: number | undefined;
 }
 
-/** Votes of peers for Accord's fast path: ceil((e + f + 1) / 2) less the coordinator's own. */
-function fastQuorumOfPeers(replicas: number): number {
-  const failures = Math.floor((replicas - 1) / 2);
-  return Math.ceil((replicas + failures + 1) / 2) - 1;
+interface Settings {
+  readonly seconds: number;
+  readonly bodyBytes: number;
+  readonly replicas: readonly number[];
+  readonly inFlight: readonly number[];
+  readonly tierMax: Tier;
 }
 
-/** Keeps so many rounds in flight until told to stop. */
-class RoundDriver {
-  readonly latenciesUs: number[] = [];
-  lost = 0;
-  readonly #link: UdpLink;
-  readonly #notifier: QuorumNotifier;
-  readonly #peers: number;
-  readonly #need: number;
-  readonly #body: Uint8Array;
-  readonly #live = new Map<number, { slot: QuorumSlot; startedMs: number }>();
-  #hlc = 1;
-  #stopping = false;
-  #stopped: () => void = () => {};
+/** The coordinator's process, in the namespace of its host. */
+class CoordinatorProcess {
+  readonly child: ChildProcess;
 
-  constructor(link: UdpLink, notifier: QuorumNotifier, peers: number, bodyBytes: number) {
-    this.#link = link;
-    this.#notifier = notifier;
-    this.#peers = peers;
-    this.#need = fastQuorumOfPeers(peers + 1);
-    this.#body = new Uint8Array(bodyBytes).fill(0x61);
-    notifier.onQuorum = (batch) => {
-      const nowMs = performance.now();
-      for (const event of batch) this.#end(event, nowMs);
-    };
+  constructor(host: Host) {
+    const node = [process.execPath, '--import', 'tsx', coordinatorScript];
+    const [command = '', ...args] = [...host.enter, ...node];
+    this.child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   }
 
-  begin(): void {
-    const txn = { epoch: 1, hlc: this.#hlc++, flags: 0, node: 0 };
-    const fields: FrameHeader = {
-      kind: FrameKind.preAccept,
-      flags: 0,
-      sender: 0,
-      slot: 0,
-      group,
-      need: this.#need,
-      generation: 0,
-      txn,
-      ballot: zeroStamp,
-      epoch: 1,
-    };
-    const frame = encodeFrame(fields, key, this.#body);
-    const slot = this.#notifier.arm({
-      group,
-      electorate: ((1 << this.#peers) - 1) << 1,
-      need: this.#need,
-      replyKind: FrameKind.preAcceptSame,
-      round: frameRound(frame),
+  async #ask(command: RoundsCommand): Promise<RoundsAnswer> {
+    const answer = await new Promise<RoundsAnswer>((resolve, reject) => {
+      const ended = (): void => reject(new Error('the coordinator has ended'));
+      this.child.once('exit', ended);
+      this.child.once('message', (message: RoundsAnswer) => {
+        this.child.off('exit', ended);
+        resolve(message);
+      });
+      this.child.send(command);
     });
-    if (slot === undefined) throw new Error('no free slot');
-    this.#live.set(slot.slot, { slot, startedMs: performance.now() });
-    const armed = encodeFrame({ ...fields, ...slot }, key, this.#body);
-    this.#link.sendGroup(armed, group, slot);
+    if (answer.error !== undefined) throw new Error(`coordinator: ${answer.error}`);
+    return answer;
   }
 
-  #end(slot: QuorumSlot, nowMs: number): void {
-    const round = this.#live.get(slot.slot);
-    if (round?.slot.generation !== slot.generation) return;
-    this.#live.delete(slot.slot);
-    this.#notifier.release(slot);
-    this.latenciesUs.push((nowMs - round.startedMs) * 1000);
-    this.#goOn();
+  async open(what: RoundsCase): Promise<void> {
+    await this.#ask({ type: 'open', what });
   }
 
-  #goOn(): void {
-    if (!this.#stopping) this.begin();
-    else if (this.#live.size === 0) this.#stopped();
+  async run(seconds: number): Promise<RoundsRun> {
+    const { run } = await this.#ask({ type: 'run', seconds });
+    if (run === undefined) throw new Error('nothing was run');
+    return run;
   }
 
-  /** UDP loses frames when a buffer is full; such a round must not hold up the others. */
-  expire(): void {
-    const nowMs = performance.now();
-    for (const [index, { slot, startedMs }] of [...this.#live]) {
-      if (nowMs - startedMs < roundTimeoutMs) continue;
-      this.#live.delete(index);
-      this.#notifier.release(slot);
-      this.lost++;
-      this.#goOn();
-    }
-  }
-
-  stop(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#stopped = resolve;
-      this.#stopping = true;
-      if (this.#live.size === 0) resolve();
-    });
+  async close(): Promise<void> {
+    await this.#ask({ type: 'close' });
   }
 }
 
-function percentile(sorted: readonly number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-}
+/** Why system calls are not counted; said once. */
+let countless: string | undefined;
 
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
-}
-
-async function measure(
-  one: Case,
-  peers: readonly EchoPeer[],
-  addon: NativeAddon | undefined,
-  options: { seconds: number; bodyBytes: number },
-): Promise<Measured> {
-  const kernel =
-    one.tier === 2 && addon !== undefined
-      ? KernelHoloFast.open({
-          addon,
-          interfaceName: 'lo',
-          address,
-          port: 0,
-          key: keyBytes,
-          firstGeneration: 1,
-        })
-      : undefined;
-  const notifier = kernel?.notifier ?? new UserspaceQuorumNotifier({ firstGeneration: 1 });
-  const link = await UdpLink.open({
-    address,
-    port: 0,
-    key: keyBytes,
-    notifier,
-    onFrame: () => {},
-    receiveBufferBytes: 4 << 20,
-    ...(one.tier > 0 && addon !== undefined ? { addon } : {}),
-    ...(kernel === undefined ? {} : { kernel }),
+async function countSyscalls(
+  coordinator: CoordinatorProcess,
+  seconds: number,
+): Promise<number | undefined> {
+  if (countless !== undefined) return undefined;
+  let rounds = 0;
+  const { calls, reason } = await syscallsDuring(coordinator.child.pid, async () => {
+    ({ rounds } = await coordinator.run(seconds));
   });
-  link.setGroup(group, peers.slice(0, one.replicas - 1));
-  const driver = new RoundDriver(link, notifier, one.replicas - 1, options.bodyBytes);
-  const expiry = setInterval(() => driver.expire(), 100);
-  for (let i = 0; i < one.inFlight; i++) driver.begin();
-  await sleep(options.seconds * warmupShare * 1000);
-  driver.latenciesUs.length = 0;
-  const cpu = process.cpuUsage();
-  const startedMs = performance.now();
-  await sleep(options.seconds * 1000);
-  const elapsedMs = performance.now() - startedMs;
-  const used = process.cpuUsage(cpu);
-  const latencies = driver.latenciesUs.slice().sort((a, b) => a - b);
-  await driver.stop();
-  clearInterval(expiry);
-  await link.close();
-  kernel?.close();
-  return {
-    ...one,
-    roundsPerSecond: Math.round(latencies.length / (elapsedMs / 1000)),
-    p50Us: Math.round(percentile(latencies, 0.5)),
-    p99Us: Math.round(percentile(latencies, 0.99)),
-    cpuUsPerRound: Math.round(((used.user + used.system) / latencies.length) * 10) / 10,
-    lost: driver.lost,
-  };
+  countless = reason;
+  return calls === undefined ? undefined : Math.round((calls / rounds) * 100) / 100;
+}
+
+async function measurePlace(
+  place: string,
+  hosts: readonly Host[],
+  settings: Settings,
+): Promise<Measured[]> {
+  const { seconds, bodyBytes } = settings;
+  const [own, ...others] = hosts;
+  if (own === undefined) throw new Error('no host');
+  const peers: EchoPeer[] = [];
+  const results: Measured[] = [];
+  const coordinator = new CoordinatorProcess(own);
+  try {
+    for (const [index, { address, enter }] of others.entries()) {
+      const peer = { sender: index + 1, address, port: portBase + index + 1 };
+      peers.push(await startEchoPeer(peer, keyBytes, enter));
+    }
+    const open = async ({ replicas, inFlight, tier }: Case): Promise<void> => {
+      const members = peers
+        .slice(0, replicas - 1)
+        .map(({ sender, address, port }) => ({ sender, address, port }));
+      const interfaceName = place === 'lo' ? 'lo' : 'eth0';
+      const { address } = own;
+      await coordinator.open({ tier, interfaceName, address, peers: members, inFlight, bodyBytes });
+    };
+    for (const one of cases({ ...settings, replicas: [hosts.length], inFlight: [8] })) {
+      await open(one);
+      await coordinator.run(compileSeconds);
+      await coordinator.close();
+    }
+    for (const one of cases(settings)) {
+      await open(one);
+      await coordinator.run(seconds * warmupShare);
+      const run = await coordinator.run(seconds);
+      const syscallsPerRound = await countSyscalls(coordinator, seconds * countingShare);
+      await coordinator.close();
+      results.push({ place, ...one, ...run, syscallsPerRound });
+    }
+  } finally {
+    await stopChild(coordinator.child, 'SIGKILL');
+    for (const { child } of peers) await stopChild(child, 'SIGKILL');
+  }
+  return results;
+}
+
+function cases({ replicas, inFlight, tierMax }: Settings): Case[] {
+  const tiers = ([0, 1, 2] as const).filter((tier) => tier <= tierMax);
+  return replicas.flatMap((count) =>
+    inFlight.flatMap((rounds) =>
+      tiers.map((tier) => ({ replicas: count, inFlight: rounds, tier })),
+    ),
+  );
+}
+
+/** `+128 %`; of nothing to compare with, `-`. */
+function change(value: number, base: number | undefined): string {
+  if (base === undefined || !(base > 0)) return '-';
+  const percent = Math.round((value / base - 1) * 100);
+  return `${percent > 0 ? '+' : ''}${percent} %`;
 }
 
 function print(results: readonly Measured[], bodyBytes: number): void {
+  const measured = ['rounds/s', 'p50 us', 'p99 us', 'CPU us/round', 'syscalls/round', 'lost'];
+  const head = ['place', 'RF', 'in flight', 'tier', ...measured];
   const table = new Table({
-    head: ['RF', 'in flight', 'tier', 'rounds/s', 'p50 us', 'p99 us', 'CPU us/round', 'lost'],
-    colAligns: new Array(8).fill('right'),
+    head: [...head, 'rounds/s to tier 0', 'p50 to tier 0'],
+    colAligns: new Array(12).fill('right'),
     style: { head: [], border: [] },
   });
   for (const one of results) {
-    const { replicas, inFlight, tier, roundsPerSecond, p50Us, p99Us, cpuUsPerRound, lost } = one;
-    table.push([replicas, inFlight, tier, roundsPerSecond, p50Us, p99Us, cpuUsPerRound, lost]);
+    const { place, replicas, inFlight, tier, roundsPerSecond, p50Us } = one;
+    const base = results.find(
+      (other) =>
+        other.tier === 0 &&
+        other.place === place &&
+        other.replicas === replicas &&
+        other.inFlight === inFlight,
+    );
+    table.push([
+      ...[place, replicas, inFlight, tier, roundsPerSecond, p50Us, one.p99Us],
+      ...[one.cpuUsPerRound, one.syscallsPerRound ?? '-', one.lost],
+      ...[change(roundsPerSecond, base?.roundsPerSecond), change(p50Us, base?.p50Us)],
+    ]);
   }
-  console.log(`${bodyBytes} B bodies on lo, native echo peers, all on this machine's CPUs`);
+  console.log(`${bodyBytes} B bodies, native echo peers, all on this machine's CPUs; ${toBeat}`);
   console.log(table.toString());
+  if (countless !== undefined) console.log(countless);
+  const byHand = results.filter((one) => one.tier === 2 && one.byHand > 0);
+  for (const { place, replicas, inFlight, byHand: rounds } of byHand) {
+    console.log(`${place} RF ${replicas} W ${inFlight}: ${rounds} rounds of tier 2 went by hand`);
+  }
 }
 
 function numbers(text: string): number[] {
@@ -229,6 +212,7 @@ export async function run(args: string[]): Promise<void> {
     options: {
       seconds: { type: 'string', default: '1' },
       body: { type: 'string', default: '128' },
+      places: { type: 'string', default: 'lo,netns' },
       replicas: { type: 'string', default: '3,5,7' },
       'in-flight': { type: 'string', default: '1,32' },
       json: { type: 'boolean', default: false },
@@ -237,29 +221,29 @@ export async function run(args: string[]): Promise<void> {
   buildHoloFast();
   const best = probe();
   if (best.tier < 2) console.log(`tier ${best.tier} at most: ${best.reason}`);
-  const { addon } = loadAddon();
-  const replicas = numbers(values.replicas);
-  const options = { seconds: Number(values.seconds), bodyBytes: Number(values.body) };
-  const peers: EchoPeer[] = [];
+  const settings: Settings = {
+    seconds: Number(values.seconds),
+    bodyBytes: Number(values.body),
+    replicas: numbers(values.replicas),
+    inFlight: numbers(values['in-flight']),
+    tierMax: best.tier,
+  };
+  const count = Math.max(...settings.replicas);
   const results: Measured[] = [];
-  try {
-    for (let sender = 1; sender < Math.max(...replicas); sender++) {
-      peers.push(await startEchoPeer({ sender, address, port: portBase + sender }, keyBytes));
+  for (const place of values.places.split(',')) {
+    const bridged = place === 'lo' ? undefined : new BridgedHosts(count);
+    if (bridged?.make() === false) {
+      console.log('no network namespaces here (ip, and root, are needed)');
+      continue;
     }
-    for (const count of replicas) {
-      for (const inFlight of numbers(values['in-flight'])) {
-        for (const tier of [0, 1, 2] as const) {
-          if (tier > best.tier) continue;
-          const one = { tier, replicas: count, inFlight };
-          results.push(await measure(one, peers, addon, options));
-        }
-      }
+    try {
+      results.push(...(await measurePlace(place, bridged?.hosts ?? localHosts(count), settings)));
+    } finally {
+      bridged?.remove();
     }
-  } finally {
-    for (const { child } of peers) await stopChild(child, 'SIGKILL');
   }
-  if (values.json) console.log(JSON.stringify({ bodyBytes: options.bodyBytes, results }));
-  else print(results, options.bodyBytes);
+  if (values.json) console.log(JSON.stringify({ bodyBytes: settings.bodyBytes, results }));
+  else print(results, settings.bodyBytes);
 }
 
 if (process.argv[1] === import.meta.filename) await run(process.argv.slice(2));
