@@ -2,8 +2,10 @@
  * Whole transactions (SET by redis-benchmark at node 1) over TCP alone and over HoloFast's tiers,
  * in one run and in turns: 3 and 5 real nodes, on `lo` and in network namespaces. What counts is
  * the ratio within a run: the machine is shared. CPU is that of node 1, the coordinator, per
- * transaction. `--replicas 3,5`, `--clients 1,50`, `--requests N` per case, `--rounds N`,
- * `--nice=-20` keeps a shared machine's other work out of the way. `--places lo,netns`, `--modes off,userspace,sendmmsg,kernel`, `--program FILE`, `--json`.
+ * transaction; its system calls are counted in a phase of their own. `--replicas 3,5`,
+ * `--clients 1,50`, `--requests N` per case (a fifth of them for one client), `--rounds N`,
+ * `--places lo,netns`, `--modes off,userspace,sendmmsg,kernel`, `--program FILE`, `--json`;
+ * `--nice=-20` keeps a shared machine's other work out of the way.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -11,8 +13,17 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { buildHoloFast } from '../../bpf/build.ts';
 import type { HoloFastMode } from '../../bpf/holofast-mode.ts';
+import { oneLine } from '../../bpf/native.ts';
 import { probe } from '../../bpf/probe.ts';
-import { BridgedHosts, hasTool, localHosts, RealCluster } from '../bpf/real-cluster.ts';
+import {
+  BridgedHosts,
+  type Host,
+  hasTool,
+  localHosts,
+  RealCluster,
+  type RealNode,
+} from '../bpf/real-cluster.ts';
+import { syscallsDuring } from './syscalls.ts';
 
 const portBase = 7900;
 const compiled = join(import.meta.dirname, '../../dist/actors/main.js');
@@ -30,6 +41,26 @@ interface Measured {
   readonly cpuUsPerCommand: number;
   readonly commandsPerTransaction: number;
   readonly slowShare: number;
+  /** Of node 1; NaN where they are not counted. */
+  readonly syscallsPerTransaction: number;
+}
+
+/** Why system calls are not counted; said once. */
+let countless: string | undefined;
+
+async function countSyscalls(
+  cluster: RealCluster,
+  node: RealNode,
+  load: readonly string[],
+): Promise<number> {
+  if (countless !== undefined) return Number.NaN;
+  const transactions = (): number => Number(cluster.info(node, 'holostore')['batches']);
+  const before = transactions();
+  const { calls, reason } = await syscallsDuring(node.child.pid, async () => {
+    await cluster.benchmark(node, load);
+  });
+  countless = reason;
+  return calls === undefined ? Number.NaN : Math.round(calls / (transactions() - before));
 }
 
 async function measure(
@@ -48,6 +79,7 @@ async function measure(
   const after = cluster.info(node, 'holostore');
   const delta = (name: string): number => Number(after[name]) - Number(before[name]);
   const transactions = delta('batches');
+  const counted = [...load, '-n', String(Math.ceil(requests / 4))];
   return {
     ...what,
     opsPerSecond: Math.round(rps),
@@ -57,6 +89,7 @@ async function measure(
     cpuUsPerCommand: Math.round((usedUs / requests) * 10) / 10,
     commandsPerTransaction: Math.round((requests / transactions) * 10) / 10,
     slowShare: Math.round((delta('transactions_slow') / transactions) * 1000) / 1000,
+    syscallsPerTransaction: await countSyscalls(cluster, node, counted),
   };
 }
 
@@ -79,22 +112,86 @@ function summary(rounds: readonly Measured[]): Measured {
     cpuUsPerCommand: of((one) => one.cpuUsPerCommand),
     commandsPerTransaction: of((one) => one.commandsPerTransaction),
     slowShare: of((one) => one.slowShare),
+    syscallsPerTransaction: of((one) => one.syscallsPerTransaction),
   };
 }
 
 function print(results: readonly Measured[]): void {
   const head = ['place', 'RF', 'clients', 'mode', 'ops/s', 'p50 ms', 'p99 ms'];
   const table = new Table({
-    head: [...head, 'CPU us/txn', 'CPU us/op', 'ops/txn', 'slow'],
+    head: [...head, 'CPU us/txn', 'CPU us/op', 'ops/txn', 'slow', 'syscalls/txn'],
     style: { head: [], border: [] },
   });
   for (const one of results) {
     table.push([
       ...[one.place, one.replicas, one.clients, one.mode, one.opsPerSecond, one.p50Ms, one.p99Ms],
       ...[one.cpuUsPerTransaction, one.cpuUsPerCommand, one.commandsPerTransaction, one.slowShare],
+      Number.isNaN(one.syscallsPerTransaction) ? '-' : one.syscallsPerTransaction,
     ]);
   }
   console.log(table.toString());
+}
+
+interface Plan {
+  readonly modes: readonly string[];
+  readonly clients: readonly number[];
+  readonly requests: number;
+  readonly rounds: number;
+  readonly program: string;
+  readonly flags: readonly string[];
+  /** A command to run everything by, before that of the host. */
+  readonly enter: readonly string[];
+}
+
+/** One cluster of its own in one mode, with each number of clients. */
+async function measureMode(
+  place: string,
+  hosts: readonly Host[],
+  mode: string,
+  plan: Plan,
+): Promise<Measured[]> {
+  const cluster = await RealCluster.start({
+    hosts: hosts.map(({ address, enter }) => ({ address, enter: [...plan.enter, ...enter] })),
+    portBase,
+    modes: [mode as HoloFastMode],
+    program: plan.program,
+    flags: plan.flags,
+  });
+  try {
+    const found: Measured[] = [];
+    for (const clients of plan.clients) {
+      const what = { place, replicas: hosts.length, clients, mode };
+      found.push(await measure(cluster, what, plan.requests / (clients === 1 ? 5 : 1)));
+    }
+    return found;
+  } finally {
+    await cluster.stop();
+  }
+}
+
+async function measurePlace(
+  place: string,
+  hosts: readonly Host[],
+  plan: Plan,
+): Promise<Measured[]> {
+  const found: Measured[] = [];
+  // Modes take turns, so that a busy minute of the machine does not fall on one of them.
+  for (let round = 0; round < plan.rounds; round++) {
+    for (const mode of plan.modes) {
+      try {
+        found.push(...(await measureMode(place, hosts, mode, plan)));
+      } catch (error) {
+        // One cluster that does not come up must not cost the rest of the table.
+        console.error(`${place}, ${hosts.length} nodes, ${mode}: ${oneLine(error)}`);
+      }
+    }
+  }
+  return plan.clients.flatMap((clients) =>
+    plan.modes.flatMap((mode) => {
+      const rounds = found.filter((one) => one.clients === clients && one.mode === mode);
+      return rounds.length === 0 ? [] : [summary(rounds)];
+    }),
+  );
 }
 
 export async function runTransactions(args: readonly string[]): Promise<void> {
@@ -119,54 +216,34 @@ export async function runTransactions(args: readonly string[]): Promise<void> {
   buildHoloFast();
   const best = probe();
   if (best.tier < 2) console.log(`tier ${best.tier} at most: ${best.reason}`);
-  const modes = values.modes.split(',').filter((mode) => (tierOf[mode] ?? 0) <= best.tier);
+  const plan: Plan = {
+    modes: values.modes.split(',').filter((mode) => (tierOf[mode] ?? 0) <= best.tier),
+    clients: values.clients.split(',').map(Number),
+    requests: Number(values.requests),
+    rounds: Number(values.rounds),
+    program: values.program,
+    flags: values.flags === '' ? [] : values.flags.split(' '),
+    enter: values.nice === '' ? [] : ['nice', '-n', values.nice],
+  };
   const results: Measured[] = [];
   for (const place of values.places.split(',')) {
     for (const replicas of values.replicas.split(',').map(Number)) {
       const bridged = place === 'lo' ? undefined : new BridgedHosts(replicas);
       if (bridged?.make() === false) {
-        console.log('no network namespaces here');
+        console.log('no network namespaces here (ip, and root, are needed)');
         continue;
       }
-      const plain = bridged?.hosts ?? localHosts(replicas);
-      const first = values.nice === '' ? [] : ['nice', '-n', values.nice];
-      const hosts = plain.map(({ address, enter }) => ({ address, enter: [...first, ...enter] }));
-      const found = new Map<string, Measured[]>();
       try {
-        // Modes take turns, so that a busy minute of the machine does not fall on one of them.
-        for (let round = 0; round < Number(values.rounds); round++) {
-          for (const mode of modes) {
-            const cluster = await RealCluster.start({
-              hosts,
-              portBase,
-              modes: [mode as HoloFastMode],
-              program: values.program,
-              flags: values.flags === '' ? [] : values.flags.split(' '),
-            });
-            try {
-              for (const clients of values.clients.split(',').map(Number)) {
-                const what = { place, replicas, clients, mode };
-                const requests = Number(values.requests) / (clients === 1 ? 5 : 1);
-                const one = await measure(cluster, what, requests);
-                const key = `${clients} ${mode}`;
-                found.set(key, [...(found.get(key) ?? []), one]);
-              }
-            } finally {
-              await cluster.stop();
-            }
-          }
-        }
+        const hosts = bridged?.hosts ?? localHosts(replicas);
+        const rows = await measurePlace(place, hosts, plan);
+        results.push(...rows);
+        if (!values.json) print(rows);
       } finally {
         bridged?.remove();
       }
-      const keys = [...found.keys()].sort(
-        (a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10),
-      );
-      const rows = keys.map((key) => summary(found.get(key) ?? []));
-      results.push(...rows);
-      if (!values.json) print(rows);
     }
   }
+  if (!values.json && countless !== undefined) console.log(countless);
   if (values.json) console.log(JSON.stringify(results));
 }
 
