@@ -43,14 +43,21 @@ export function loadAndPin(addon: NativeAddon, options: LoadOptions): void {
   }
 }
 
-/** Removes the pins: what no process holds open is detached and unloaded by the kernel. */
+/** What `pin` makes; in addon-kernel.c by the same names. */
+const pinNames = [
+  ...['hf_fan_out', 'hf_fan_in_socket', 'hf_fan_in_xdp', 'fan_out_link', 'xdp_link'],
+  ...['groups', 'slots', 'settings', 'counters', 'events'],
+];
+
+/**
+ * Removes the pins: what no process holds open is detached and unloaded by the kernel. A directory
+ * that is not there is done already. Throws Error, and removes nothing, where other files lie.
+ */
 export function unpin(directory: string): void {
-  let names: string[];
-  try {
-    names = readdirSync(directory);
-  } catch {
-    return;
-  }
+  if (!existsSync(directory)) return;
+  const names = readdirSync(directory);
+  const strange = names.find((name) => !pinNames.includes(name));
+  if (strange !== undefined) throw new Error(`${directory}/${strange} is not of holofast-load`);
   for (const name of names) unlinkSync(join(directory, name));
   rmdirSync(directory);
 }

@@ -3,7 +3,7 @@
  * end-to-end tests and the bench of whole transactions. Ends only what it started.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,6 +26,10 @@ export interface ClusterPlan {
   /** By node, from the first; the last one counts for the rest. */
   readonly modes: readonly HoloFastMode[];
   readonly flags?: readonly string[];
+  /** By node, from the first, after the flags for all. */
+  readonly nodeFlags?: readonly (readonly string[])[];
+  /** The user and group that the hosts' commands run the nodes as, where not this process's. */
+  readonly owner?: number;
   /** The compiled program; without it the sources are run. */
   readonly program?: string;
 }
@@ -51,6 +55,7 @@ export class RealCluster {
 
   constructor(plan: ClusterPlan) {
     this.#plan = plan;
+    if (plan.owner !== undefined) chownSync(this.directory, plan.owner, plan.owner);
   }
 
   /** Resolves when all nodes serve and hear each other's frames as far as their modes go. */
@@ -69,7 +74,7 @@ export class RealCluster {
   }
 
   #spawn(index: number): RealNode {
-    const { hosts, portBase, modes, flags = [], program } = this.#plan;
+    const { hosts, portBase, modes, flags = [], nodeFlags = [], program } = this.#plan;
     const host = hosts[index];
     if (host === undefined) throw new Error(`no host ${index}`);
     const members = hosts
@@ -88,6 +93,7 @@ export class RealCluster {
       '--log-format=json',
       `--holofast=${modes[index] ?? modes.at(-1) ?? 'auto'}`,
       ...flags,
+      ...(nodeFlags[index] ?? []),
     ];
     const main =
       program === undefined
