@@ -6,6 +6,7 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 
 #define SLOTS_BYTES (sizeof(struct hf_slot) * HF_SLOTS_MAX)
 #define TEST_OUT_BYTES_MAX 65536
+/* Of the whole object; libbpf repeats each program a few times itself. */
+#define LOAD_TRIES_MAX 5
 
 const char *const program_names[PROGRAMS_MAX] = { "hf_fan_out", "hf_fan_in_socket",
 						  "hf_fan_in_xdp" };
@@ -59,6 +62,36 @@ static napi_value wrap(napi_env env, struct kernel *kernel)
 	return result;
 }
 
+/*
+ * The verifier gives up with EAGAIN when it finds a signal pending, and a profiler sends one every
+ * millisecond: signals of this thread wait. What cannot be made to wait (a tracer that attaches)
+ * is met by trying again.
+ */
+static int load_object(struct kernel *kernel, const char *path, const char **what)
+{
+	sigset_t all, before;
+	int error = -EAGAIN;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	for (int i = 0; i < LOAD_TRIES_MAX && error == -EAGAIN; i++) {
+		forget_libbpf_log();
+		*what = "open BPF object";
+		kernel->object = bpf_object__open_file(path, NULL);
+		if (!kernel->object) {
+			error = -errno;
+			break;
+		}
+		*what = "load BPF object";
+		error = bpf_object__load(kernel->object);
+		if (error) {
+			bpf_object__close(kernel->object);
+			kernel->object = NULL;
+		}
+	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
 /* open(objectPath): loads and verifies; nothing is attached yet. */
 EXPORTED(hf_open)
 {
@@ -67,16 +100,13 @@ EXPORTED(hf_open)
 	arguments(env, info, values, 1);
 	if (!text_of(env, values[0], path, sizeof(path)))
 		return fail(env, "object path", EINVAL);
-	forget_libbpf_log();
 	struct kernel *kernel = kernel_new(env);
 	if (!kernel)
 		return fail(env, "open", ENOMEM);
-	kernel->object = bpf_object__open_file(path, NULL);
-	if (!kernel->object)
-		return discard(env, kernel, "open BPF object", errno);
-	int error = bpf_object__load(kernel->object);
+	const char *what;
+	int error = load_object(kernel, path, &what);
 	if (error)
-		return discard(env, kernel, "load BPF object", error);
+		return discard(env, kernel, what, error);
 	for (int i = 0; i < PROGRAMS_MAX; i++)
 		kernel->programs[i] = bpf_program__fd(
 			bpf_object__find_program_by_name(kernel->object, program_names[i]));

@@ -1,6 +1,6 @@
 /** Nothing outlives the process but what was pinned; and pins serve a node without privileges. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, readdirSync, rmdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -73,6 +73,19 @@ describe.skipIf(addon === undefined)(`life ${reason ?? ''}`, () => {
     native.closeFd(kernel.socket.fd);
     expect(await eventually(() => !native.programAlive(program))).toBe(true);
     expect(() => kernel.counters()).toThrow(/closed/);
+  });
+
+  test('loads while a profiler interrupts the process many times per millisecond', async () => {
+    const { addon: native, object } = artifactsIn();
+    const main = `
+      const addon = require(${JSON.stringify(native)});
+      for (let i = 0; i < 5; i++) addon.close(addon.open(${JSON.stringify(object)}));
+      console.log('loaded');`;
+    const directory = mkdtempSync(join(tmpdir(), 'holofast-profile-'));
+    const profiler = ['--cpu-prof', '--cpu-prof-interval=100', `--cpu-prof-dir=${directory}`];
+    const ended = spawnSync(process.execPath, [...profiler, '-e', main], { encoding: 'utf8' });
+    rmSync(directory, { recursive: true, force: true });
+    expect(ended).toMatchObject({ stdout: 'loaded\n', stderr: '', status: 0 });
   });
 
   test('a worker thread that is terminated takes its kernel part with it', async () => {
