@@ -40,6 +40,8 @@ const MESSAGES_PER_CLOCK_READ = 64;
 const SIGNALS_MAX = TIMERS_MAX + WATCHES_MAX + 65_536;
 const NO_EDGE = -1;
 const NO_MESSAGE = Symbol('no message');
+/** In the place of a message that only an incarnation was to receive that has ended. */
+const STALE = Symbol('stale');
 
 export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly name: string;
@@ -53,7 +55,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly #parent: Parent;
   readonly #host: Host;
   readonly #recorder: TraceRecorder;
-  readonly #mailbox: Mailbox<M>;
+  readonly #mailbox: Mailbox<M | typeof STALE>;
   readonly #control: Mailbox<M>;
   readonly #watchers = new Set<Watcher>();
   readonly #edges: SampledEdge[] = [];
@@ -116,6 +118,15 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   tell(message: M): boolean {
     if (this.#state === 'retired') return this.#refuse(message, 'stopped');
     if (!this.#mailbox.offer(message)) return this.#refuse(message, 'full');
+    return this.#taken(message);
+  }
+
+  tellOwn(message: M): boolean {
+    if (!this.#mailbox.offerOwn(message)) return this.#refuse(message, 'full');
+    return this.#taken(message);
+  }
+
+  #taken(message: M): true {
     if (this.#recorder.samples()) this.#noteSend(message);
     if (!this.#isAwake) this.#wake();
     return true;
@@ -338,13 +349,17 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     return true;
   }
 
-  #drain(behavior: Behavior<M>, mailbox: Mailbox<M>): boolean {
+  #drain(behavior: Behavior<M>, mailbox: Mailbox<M | typeof STALE>): boolean {
     let left = Math.min(mailbox.open(), TURN_MESSAGES_MAX);
     let untilClock = MESSAGES_PER_CLOCK_READ;
     const isData = mailbox === this.#mailbox;
     while (left > 0 && this.#leaving === undefined) {
       left -= 1;
       const message = mailbox.take();
+      if (message === STALE) {
+        if (isData && mailbox.taken === this.#nextEdge) this.#nextSampled();
+        continue;
+      }
       this.#underWay = message;
       this.#processed += 1;
       if (isData && mailbox.taken === this.#nextEdge) this.#receiveSampled(message);
@@ -412,6 +427,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     } catch (error) {
       this.#noteCrash(error);
     }
+    for (const message of this.#mailbox.replaceOwn(STALE)) this.deadLetter(message, 'stale');
     this.#mailbox.prepend(life.stash.takeAll());
     if (reason.kind === 'crash' && this.#spec.mailboxAfterCrash === 'drop') this.#drop('dropped');
     this.#parent.childExited(this, reason);
@@ -435,7 +451,10 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
 
   #drop(reason: DeadLetterReason): void {
     for (const queue of [this.#control, this.#mailbox]) {
-      while (queue.open() > 0) this.deadLetter(queue.take(), reason);
+      while (queue.open() > 0) {
+        const message = queue.take();
+        if (message !== STALE) this.deadLetter(message, reason);
+      }
     }
     this.#edges.length = 0;
     this.#nextEdge = NO_EDGE;
@@ -462,9 +481,14 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     if (this.#nextEdge === NO_EDGE) this.#nextEdge = ordinal;
   }
 
-  #receiveSampled(message: M): void {
+  #nextSampled(): SampledEdge | undefined {
     const edge = this.#edges.shift();
     this.#nextEdge = this.#edges[0]?.ordinal ?? NO_EDGE;
+    return edge;
+  }
+
+  #receiveSampled(message: M): void {
+    const edge = this.#nextSampled();
     if (edge === undefined) throw new Error(`${this.path}: a sampled message without its edge`);
     const recorder = this.#recorder;
     const mark = recorder.receive(this.traceId, edge, this.#mailbox.size, message);

@@ -38,6 +38,8 @@ export interface IncarnationOwner<M> {
   readonly ref: LocalRef<M>;
   readonly traceId: number;
   readonly stashMax: number;
+  /** Tells a message that is dropped when this incarnation ends before it is received. */
+  tellOwn(message: M): boolean;
   /** Runs the signal in a later turn of this incarnation. */
   post(signal: Signal): void;
   receive(message: M): void;
@@ -78,7 +80,7 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
     this.thisIncarnation = {
       path: owner.ref.path,
       tell: (message) => {
-        if (!this.#ended) return owner.ref.tell(message);
+        if (!this.#ended) return owner.tellOwn(message);
         owner.deadLetter(message, 'stale');
         return false;
       },

@@ -14,6 +14,9 @@ export class Mailbox<M> {
   #at = 0;
   /** How many at the front were taken before. */
   #again = 0;
+  /** Where the messages for one life stand in these arrays. */
+  #ownInbox: number[] = [];
+  #ownBatch: number[] = [];
 
   constructor(max: number) {
     if (!Number.isInteger(max) || max < 1) throw new RangeError(`mailbox bound ${max} is not >= 1`);
@@ -39,6 +42,33 @@ export class Mailbox<M> {
     return true;
   }
 
+  /** The same for a message that only this life of the actor may receive. */
+  offerOwn(message: M): boolean {
+    if (!this.offer(message)) return false;
+    this.#ownInbox.push(this.#inboxCount - 1);
+    return true;
+  }
+
+  /**
+   * The life has ended: replaces what only it may receive. The places stay, so that the messages
+   * behind them keep their ordinals. Returns what was replaced.
+   */
+  replaceOwn(substitute: M): M[] {
+    const replaced: M[] = [];
+    for (const [slots, places, from] of [
+      [this.#batch, this.#ownBatch, this.#at],
+      [this.#inbox, this.#ownInbox, 0],
+    ] as const) {
+      for (const place of places) {
+        if (place < from) continue;
+        replaced.push(slots[place] as M);
+        slots[place] = substitute;
+      }
+      places.length = 0;
+    }
+    return replaced;
+  }
+
   /**
    * How many messages can be taken now. What is offered from here on is not among them, so a turn
    * over this many messages ends even when its handlers send to their own actor.
@@ -51,6 +81,10 @@ export class Mailbox<M> {
       this.#at = 0;
       this.#inbox = emptied;
       this.#inboxCount = 0;
+      const places = this.#ownBatch;
+      this.#ownBatch = this.#ownInbox;
+      this.#ownInbox = places;
+      places.length = 0;
     }
     return this.#batchCount - this.#at;
   }
@@ -70,6 +104,8 @@ export class Mailbox<M> {
   prepend(messages: readonly M[]): void {
     if (messages.length === 0) return;
     const rest = this.#batch.slice(this.#at, this.#batchCount);
+    const ahead = messages.length - this.#at;
+    this.#ownBatch = this.#ownBatch.flatMap((at) => (at < this.#at ? [] : at + ahead));
     this.#batch = [...messages, ...rest];
     this.#batchCount = this.#batch.length;
     this.#at = 0;

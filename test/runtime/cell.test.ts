@@ -481,6 +481,29 @@ describe('the end of an incarnation', () => {
     expect(letters).toEqual(['node/a boom crashed', 'node/a stale stale']);
   });
 
+  // A completion that was in the mailbox when its incarnation crashed was received by the next.
+  test('what thisIncarnation was told and has not received ends with it, in its place', () => {
+    const { scheduler, system, letters } = virtualSystem({}, { sampleEvery: 1 });
+    const log: string[] = [];
+    const contexts: ActorContext<string>[] = [];
+    const ref = system.root.child<string>(
+      spec('a', (context) => {
+        contexts.push(context);
+        return recording('a', log)(context);
+      }),
+    );
+    ref.tell('boom');
+    ref.tell('first');
+    contexts[0]?.thisIncarnation.tell('stale');
+    ref.tell('second');
+    scheduler.runUntilIdle();
+    contexts[1]?.thisIncarnation.tell('now');
+    scheduler.runUntilIdle();
+    const received = ['a:first', 'a:second', 'a:now'];
+    expect(log).toEqual(['a:start1', 'a:crash', 'a:start2', ...received]);
+    expect(letters).toEqual(['node/a boom crashed', 'node/a stale stale']);
+  });
+
   test('fatal ends the whole system at once, without draining', () => {
     const { scheduler, system, failures, letters } = virtualSystem();
     const log: string[] = [];

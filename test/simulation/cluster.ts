@@ -81,7 +81,10 @@ export class SimulatedCluster {
     this.#options = options;
     this.#rng = new SeededRng(seed);
     this.profile = { ...drawProfile(this.#rng.fork(), nodes), ...options.profile };
-    this.scheduler = new VirtualScheduler({ seed: Math.floor(this.#rng.next() * 2 ** 32) });
+    this.scheduler = new VirtualScheduler({
+      seed: Math.floor(this.#rng.next() * 2 ** 32),
+      wakeJitterMs: this.profile.turnDelayMsMax,
+    });
     const { profile, scheduler } = this;
     const now = (): number => scheduler.nowMs;
     this.network = new SimNetwork(scheduler, now, this.#rng.fork());

@@ -35,6 +35,8 @@ export interface Profile {
   readonly commandTimeoutMs: number;
   /** Keys with a deadline live this long, at most. */
   readonly ttlMsMax: number;
+  /** A turn begins up to this long after its wake, with all that has come meanwhile. */
+  readonly turnDelayMsMax: number;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -71,5 +73,6 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     pipelineDepth: Math.ceil(between(0.01, 8)),
     commandTimeoutMs: between(300, 4_000),
     ttlMsMax: between(20, 1_500),
+    turnDelayMsMax: chance(0.3) ? between(1, 20) : 0,
   };
 }

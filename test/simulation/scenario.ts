@@ -30,6 +30,7 @@ const UNEVENTFUL: Partial<Profile> = {
   flushEveryMs: 200,
   pipelineDepth: 8,
   commandTimeoutMs: 3_000,
+  turnDelayMsMax: 0,
 };
 
 export class Scenario {
