@@ -66,7 +66,9 @@ interface Group {
   /** False while a member's Ethernet address is not known. */
   ready: boolean;
   /** What was written last; undefined before the first time. */
-  macs: string | undefined;
+  written: string | undefined;
+  /** By position; empty on loopback. */
+  macs: readonly (string | undefined)[];
 }
 
 export class KernelHoloFast {
@@ -128,10 +130,14 @@ export class KernelHoloFast {
   }
 
   #attach(): 'tcx' | 'clsact' | 'pinned' {
-    const { interfaceName, fanIn = 'socket', fanOut = 'auto', pinned } = this.#options;
+    const { fanIn = 'socket', pinned } = this.#options;
     if (fanIn === 'socket') this.#addon.attachFanIn(this.#handle, this.socket.fd);
     // The loader attached the rest: a process without capabilities could not.
-    if (pinned !== undefined) return 'pinned';
+    return pinned !== undefined ? 'pinned' : this.#attachToInterface();
+  }
+
+  #attachToInterface(): 'tcx' | 'clsact' {
+    const { interfaceName, fanIn = 'socket', fanOut = 'auto' } = this.#options;
     if (fanIn !== 'socket') {
       this.#addon.attachXdp(this.#handle, interfaceName, fanIn === 'xdp-generic');
     }
@@ -148,7 +154,7 @@ export class KernelHoloFast {
     if (!Number.isInteger(id) || id < 0 || id >= groupsMax) {
       throw new RangeError(`a group id is in 0..${groupsMax - 1}, not ${id}`);
     }
-    const group: Group = { members, ready: false, macs: undefined };
+    const group: Group = { members, ready: false, written: undefined, macs: [] };
     this.#groups.set(id, group);
     this.#writeGroup(id, group, this.#readNeighbours());
     return group.ready;
@@ -171,12 +177,17 @@ export class KernelHoloFast {
   }
 
   #writeGroup(id: number, group: Group, neighbours: Map<string, string> | undefined): void {
-    const macs = neighbours && group.members.map((member) => neighbours.get(member.address));
+    // The table forgets a host that is down. Its last address does no harm, and without it the
+    // other members would get no round from the kernel.
+    const macs =
+      neighbours &&
+      group.members.map((member, index) => neighbours.get(member.address) ?? group.macs[index]);
     const text = macs === undefined ? 'loopback' : macs.join(' ');
-    if (text === group.macs) return;
+    if (text === group.written) return;
     const value = encodeGroup(group.members, this.socket.cookie, macs);
     this.#addon.writeMap(this.#handle, 'groups', id, value);
-    group.macs = text;
+    group.written = text;
+    group.macs = macs ?? [];
     group.ready = group.members.length > 0 && (macs?.every((mac) => mac !== undefined) ?? true);
   }
 
@@ -218,10 +229,11 @@ export class KernelHoloFast {
 
   /** Attaches the fan-out again after it was removed from outside. Throws as `open` does. */
   reattach(): void {
-    const { interfaceName, fanOut = 'auto', pinned } = this.#options;
-    if (pinned !== undefined) throw new Error('the fan-out is pinned: holofast-load attaches it');
+    if (this.#options.pinned !== undefined) {
+      throw new Error('it was pinned, and only holofast-load can attach it');
+    }
     this.#addon.detach(this.#handle);
-    this.#addon.attachFanOut(this.#handle, interfaceName, this.socket.port, fanOut);
+    this.#attachToInterface();
   }
 
   /** Removes the fan-out as an administrator would, behind this object's back; for tests. */

@@ -7,6 +7,7 @@ import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
+import { FanOutKeeper } from './fan-out-keeper.ts';
 import { type FramePath, type FramePathSource, PEER_GROUP } from './frame-path.ts';
 import { KernelHoloFast } from './holofast.ts';
 import { type HoloFastMode, TIER_NAMES, type TierName } from './holofast-mode.ts';
@@ -67,6 +68,7 @@ export class UdpFramePathSource implements FramePathSource {
   #hasRun = false;
   #link: UdpLink | undefined;
   #kernel: KernelHoloFast | undefined;
+  #keeper: FanOutKeeper | undefined;
 
   constructor(options: UdpFramePathOptions) {
     this.#options = options;
@@ -94,6 +96,7 @@ export class UdpFramePathSource implements FramePathSource {
       frames_rejected: Object.values(rejected).reduce((sum, count) => sum + count, 0),
       fanned_out: fannedOut,
       kernel_absent: kernelAbsent,
+      reattached: this.#keeper?.reattached ?? 0,
       send_errors: sendErrors,
     };
     const kernel: Partial<HoloFastCounters> = this.#kernel?.counters() ?? {};
@@ -201,6 +204,8 @@ export class UdpFramePathSource implements FramePathSource {
     this.#hasRun = true;
     this.#link = link;
     this.#kernel = kernel;
+    const keeper = kernel && this.#keep(link, kernel, reason);
+    this.#keeper = keeper;
     this.#is(TIER_NAMES[tier], reason);
     return {
       notifier,
@@ -208,14 +213,26 @@ export class UdpFramePathSource implements FramePathSource {
       frameBytesMax: link.frameBytesMax,
       sendGroup: (frame, slot) => link.sendGroup(frame, PEER_GROUP, slot),
       send: (frame, sender) => link.send(frame, sender),
-      refresh: () => void kernel?.refreshNeighbours(),
+      refresh: () => keeper?.refresh(),
       close: () => this.#close(link, kernel),
     };
+  }
+
+  /** What happens to the fan-out is part of why this tier runs, and so logged when it changes. */
+  #keep(link: UdpLink, kernel: KernelHoloFast, reason: string): FanOutKeeper {
+    const is = (what: string): void => this.#is(TIER_NAMES[2], `${reason}; ${what}`);
+    return new FanOutKeeper({
+      link,
+      kernel,
+      onReattached: () => is('the fan-out was removed from outside, and is attached again'),
+      onRefused: (why) => is(`the fan-out was removed from outside: ${why}`),
+    });
   }
 
   #close(link: UdpLink, kernel: KernelHoloFast | undefined): void {
     this.#link = undefined;
     this.#kernel = undefined;
+    this.#keeper = undefined;
     kernel?.close();
     // The socket itself closes in a later turn; nobody waits for that.
     link.close().catch(() => undefined);

@@ -202,6 +202,11 @@ export class UdpLink {
     return this.#options.kernel !== undefined && this.#absentRounds < absentRoundsMax;
   }
 
+  /** What kept rounds from the kernel is said to be over: the next one tries it. */
+  tryKernelAgain(): void {
+    this.#absentRounds = 0;
+  }
+
   /** A frame to nobody costs a system call: after some misses only every so many rounds tries. */
   #shouldTryKernel(): boolean {
     if (this.#absentRounds < absentRoundsMax) return true;

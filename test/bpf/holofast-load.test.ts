@@ -36,6 +36,8 @@ const withTheThree = [
 ];
 /** CAP_NET_ADMIN 12, CAP_PERFMON 38, CAP_BPF 39. */
 const theThreeAsMask = (1n << 12n) | (1n << 38n) | (1n << 39n);
+/** Whole clusters start and serve beside whatever else the machine does. */
+const timeoutMs = 90_000;
 const load = ['-t', 'set', '-r', '1000', '-c', '8', '-n', '600'];
 
 const { addon, reason } = kernelSupport();
@@ -98,7 +100,7 @@ function counted(cluster: RealCluster, name: string): number {
   return Number(cluster.holofast(first(cluster))[name]);
 }
 
-describe.skipIf(!possible)('user 65534', () => {
+describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
   let cluster: RealCluster | undefined;
 
   afterEach(async () => {
@@ -256,7 +258,7 @@ const bridged = new BridgedHosts(3, `hl${process.pid}`);
 const hasHosts = possible && hasTool('nsenter') && bridged.make();
 if (possible && !hasHosts) console.log('skipped, no network namespaces here');
 
-describe.skipIf(!hasHosts)('auto across hosts', () => {
+describe.skipIf(!hasHosts)('auto across hosts', { timeout: timeoutMs }, () => {
   let cluster: RealCluster | undefined;
 
   afterAll(async () => {

@@ -262,6 +262,11 @@ export class BridgedHosts {
     return ok;
   }
 
+  /** `ip` on a host, counted from 1. */
+  ip(host: number, ...args: readonly string[]): boolean {
+    return ip('-n', `${this.#prefix}-${host}`, ...args);
+  }
+
   remove(): void {
     this.hosts.forEach((_host, index) => {
       ip('netns', 'del', `${this.#prefix}-${index + 1}`);
