@@ -155,7 +155,11 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
     expect(pinnedNow()).toEqual([]);
     await cluster.benchmark(node, load);
     expect(counted(cluster, 'kernel_absent')).toBeGreaterThan(absent);
-    expect(counted(cluster, 'reachable')).toBe(2);
+    expect(cluster.holofast(node)).toMatchObject({
+      reachable: '2',
+      reattached: '0',
+      reason: expect.stringMatching(/was pinned, and only holofast-load can attach it$/),
+    });
 
     await cluster.stop();
     const alive = (): number[] => programs.filter((id) => native.programAlive(id));

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { absentRoundsMax } from '../../bpf/udp-link.ts';
 import type { CoordinatorPlan } from './children/coordinator.ts';
 import {
   compileHelper,
@@ -14,6 +15,7 @@ import {
   stopChild,
   waitForLine,
 } from './native-helpers.ts';
+import type { RoundOutcome } from './round-runner.ts';
 import { kernelSupport, keyBytes } from './support.ts';
 
 const hosts = 5;
@@ -66,11 +68,12 @@ if (!possible) {
 
 interface Report {
   readonly ready: boolean;
-  readonly outcome: { quorums: number; lost: number; wrong: number; sends: object };
+  readonly outcome: RoundOutcome;
   readonly counters: Record<string, number>;
   readonly fanOut: string;
   readonly tooLarge: string;
   readonly frameBytesMax: number;
+  readonly reattached: number;
 }
 
 describe.skipIf(!possible)('hosts on a bridge', () => {
@@ -151,6 +154,20 @@ describe.skipIf(!possible)('hosts on a bridge', () => {
     expect(report.counters).toMatchObject({ fan_outs: 200 });
     await new Promise((resolve) => coordinator?.once('exit', resolve));
     expect(filters()).toBe('');
+  });
+
+  test('clsact removed from outside, qdisc and all: attached again, no round is lost', async () => {
+    const remove = ['tc', 'qdisc', 'del', 'dev', 'eth0', 'clsact'];
+    const report = await coordinate({ fanOut: 'clsact', remove });
+    expect(report).toMatchObject({ fanOut: 'clsact', reattached: 1 });
+    const { quorums, lost, wrong, sends } = report.outcome;
+    expect([quorums, lost, wrong]).toEqual([200, 0, 0]);
+    const { fannedOut = 0, sendmmsg = 0 } = sends;
+    // Half of the rounds before, some by hand, and the rest through the kernel again.
+    expect(sendmmsg).toBeGreaterThanOrEqual(absentRoundsMax);
+    expect(fannedOut).toBeGreaterThan(150);
+    expect(fannedOut + sendmmsg).toBe(200);
+    expect(report.counters).toMatchObject({ fan_outs: fannedOut, quorums: 200 });
   });
 
   test('a member that does not answer ARP: rounds go out by hand, none is lost', async () => {

@@ -2,7 +2,9 @@
  * A coordinator in a process of its own (another network namespace, another user, or to be killed):
  * opens the kernel part, runs rounds against echo peers, prints one line of JSON.
  */
+import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import { FanOutKeeper } from '../../../bpf/fan-out-keeper.ts';
 import { KernelHoloFast, type KernelOptions } from '../../../bpf/holofast.ts';
 import type { GroupMember } from '../../../bpf/layout.ts';
 import { loadAddon } from '../../../bpf/native.ts';
@@ -18,12 +20,15 @@ export interface CoordinatorPlan extends Pick<KernelOptions, 'interfaceName' | '
   readonly rounds: number;
   readonly need: number;
   readonly bodyBytes: number;
+  /** Runs this before the round in the middle, and keeps the fan-out from then on. */
+  readonly remove?: readonly string[];
   /** Print the program's id and wait to be killed. */
   readonly hold?: boolean;
 }
 
 const group = 1;
 const neighbourTries = 100;
+const keepEveryRounds = 10;
 
 /** Ethernet addresses of members are known once something was sent to them. */
 async function resolveNeighbours(kernel: KernelHoloFast, plan: CoordinatorPlan): Promise<boolean> {
@@ -37,6 +42,12 @@ async function resolveNeighbours(kernel: KernelHoloFast, plan: CoordinatorPlan):
   }
   socket.close();
   return ready;
+}
+
+function remove({ remove: [command, ...args] = [] }: CoordinatorPlan): void {
+  if (command === undefined) return;
+  const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
 }
 
 async function main(plan: CoordinatorPlan): Promise<void> {
@@ -70,6 +81,12 @@ async function main(plan: CoordinatorPlan): Promise<void> {
   });
   const ready = await resolveNeighbours(kernel, plan);
   link.setGroup(group, plan.members);
+  const keeper = new FanOutKeeper({
+    kernel,
+    link,
+    onReattached: () => undefined,
+    onRefused: (why) => console.error(why),
+  });
   const rounds: RoundPlan = {
     rounds: plan.rounds,
     inFlight: 8,
@@ -77,11 +94,16 @@ async function main(plan: CoordinatorPlan): Promise<void> {
     electorate: bitmap(plan.members.map((member) => member.sender)),
     need: plan.need,
     bodyBytes: plan.bodyBytes,
+    beforeSend: (round) => {
+      if (round === Math.floor(plan.rounds / 2)) remove(plan);
+      if (round % keepEveryRounds === 0) keeper.refresh();
+    },
   };
   const outcome = await runRounds(link, kernel.notifier, rounds);
   const tooLarge = link.sendGroup(new Uint8Array(kernel.frameBytesMax + 1), group);
   const counters = kernel.counters();
-  const result = { ready, outcome, counters, fanOut: kernel.fanOut, tooLarge };
+  const { reattached } = keeper;
+  const result = { ready, outcome, counters, fanOut: kernel.fanOut, tooLarge, reattached };
   console.log(JSON.stringify({ ...result, frameBytesMax: kernel.frameBytesMax }));
   await link.close();
   kernel.close();
