@@ -21,6 +21,7 @@ import {
   type KernelHandle,
   type NativeAddon,
   type NativeSocket,
+  oneLine,
 } from './native.ts';
 import { readNeighbours } from './neighbours.ts';
 import { KernelQuorumNotifier, type QuorumSlot } from './quorum-notifier.ts';
@@ -31,6 +32,7 @@ const flagsOffset = 6;
 const udpAndIpHeaderBytes = 28;
 const loopbackFrameBytesMax = 60_000;
 const errnoMessageSize = 90;
+const errnoAddressInUse = 98;
 
 export type FanIn = 'socket' | 'xdp' | 'xdp-generic';
 export type FanOut = 'auto' | 'tcx' | 'clsact';
@@ -110,12 +112,7 @@ export class KernelHoloFast {
     this.frameBytesMax = this.#interface.loopback
       ? loopbackFrameBytesMax
       : this.#interface.mtu - udpAndIpHeaderBytes;
-    this.socket = addon.udpSocket(
-      options.address,
-      options.port,
-      receiveBufferBytes,
-      sendBufferBytes,
-    );
+    this.socket = openSocket(addon, options, receiveBufferBytes, sendBufferBytes);
     try {
       this.#destination = virtualDestination(this.#interface.loopback, this.socket.port);
       const settings = encodeSettings(options.key, options.address, this.socket.port);
@@ -257,6 +254,23 @@ export class KernelHoloFast {
     if (!this.#socketLeft) this.#addon.detachFanIn(this.socket.fd);
     this.notifier.leaveKernel();
     this.#addon.close(this.#handle);
+  }
+}
+
+/** As `addon.udpSocket`; an error names the address, and one that is taken says so. */
+function openSocket(
+  addon: NativeAddon,
+  { address, port }: { readonly address: string; readonly port: number },
+  receiveBufferBytes: number,
+  sendBufferBytes: number,
+): NativeSocket {
+  try {
+    return addon.udpSocket(address, port, receiveBufferBytes, sendBufferBytes);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    const taken = code === String(errnoAddressInUse);
+    const what = taken ? 'the port is in use by another process' : oneLine(error);
+    throw new Error(`UDP ${address}:${port}: ${what}`);
   }
 }
 

@@ -224,7 +224,13 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     );
     expect(() =>
       KernelHoloFast.open({ ...options, interfaceName: 'lo', address: '203.0.113.9' }),
-    ).toThrow(/Cannot assign/);
+    ).toThrow(/^UDP 203\.0\.113\.9:0: .*Cannot assign/);
+    const held = native.udpSocket(address, 0, 0, 0);
+    const taken = { ...options, interfaceName: 'lo', port: held.port };
+    expect(() => KernelHoloFast.open(taken)).toThrow(
+      `UDP ${address}:${held.port}: the port is in use by another process`,
+    );
+    native.closeFd(held.fd);
     expect(() =>
       KernelHoloFast.open({ ...options, interfaceName: 'lo', key: new Uint8Array(3) }),
     ).toThrow(RangeError);
