@@ -135,6 +135,8 @@ function runningExecutor(
   }
 
   function execute({ id, executeAt, body, sequence }: Execution): void {
+    // What the replica has given its place in the very turn in which it hears of us comes twice:
+    // among all that the engine does not hold, and as what is new. The machine would refuse it.
     if (sequence <= machine.appliedSequence) return;
     const key = keyOf(id);
     const units = expected.get(key);

@@ -61,6 +61,8 @@ const SETTLING = protocol('SETTLING', 5, 3);
 const POWER_CUTS = protocol('POWER_CUTS', 3, 3);
 const READERS = protocol('READERS', 3, 3);
 const NODES: Harness = { type: 'node', nodes: 3, timeMs: 8_000 };
+/** Many messages meet in one turn. */
+const SLOW_TURNS: Harness = { ...NODES, profile: { turnDelayMsMax: 30 } };
 
 export const MUTANTS: readonly Mutant[] = [
   // ---- ballots and recovery ---------------------------------------------------------------
@@ -589,10 +591,9 @@ export const MUTANTS: readonly Mutant[] = [
     file: 'actors/executor-actor.ts',
     find: '    if (sequence <= machine.appliedSequence) return;\n',
     replace: '',
-    why: 'the executor takes again what it has executed (a second guard: nobody sends it twice)',
-    budgetSeeds: 60,
-    config: NODES,
-    mayLive: true,
+    why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
+    budgetSeeds: 400,
+    config: SLOW_TURNS,
   },
   {
     name: 'expiry_by_local_clock',

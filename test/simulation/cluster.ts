@@ -12,7 +12,7 @@ import { EngineError } from '../../storage/errors.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
-import { FaultInjector } from './faults.ts';
+import { explainsCrash, FaultInjector } from './faults.ts';
 import { Invariants } from './invariants.ts';
 import { Oracle } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
@@ -168,6 +168,9 @@ export class SimulatedCluster {
       invariants: this.invariants,
       trace: this.#options.trace === true ? TRACE_FULL : TRACE_STANDARD,
       onFailed: (node, failure) => this.#failed(node, failure),
+      onCrash: (node, error) => {
+        if (!explainsCrash(error)) this.#violation(`an actor of node ${node.id} crashes: ${error}`);
+      },
       count: (what) => this.#count(what),
     });
   }

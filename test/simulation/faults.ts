@@ -17,6 +17,13 @@ const HUGE_BYTES = 1024 ** 3;
 /** So many crashes of its actors in short order must not end a node; more may. */
 const RESTARTS_SURVIVED = 3;
 
+/** Ends of actors that faults lead to, at once or through the log; others are the node's own. */
+const EXPLAINED = /^(Error: injected|Error: the WalWriter is gone|WalError|EngineError)/;
+
+export function explainsCrash(error: string): boolean {
+  return EXPLAINED.test(error);
+}
+
 export interface FaultOptions {
   readonly profile: Profile;
   readonly scheduler: VirtualScheduler;

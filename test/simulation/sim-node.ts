@@ -39,6 +39,8 @@ export interface SimNodeOptions {
   readonly invariants: Invariants | undefined;
   readonly trace: { readonly eventsMax: number; readonly sampleEvery: number };
   readonly onFailed: (node: SimNode, failure: SystemFailure) => void;
+  /** Of any actor, also when the node lives on. */
+  readonly onCrash: (node: SimNode, error: string) => void;
   readonly count: (what: string) => void;
 }
 
@@ -144,6 +146,11 @@ export class SimNode {
     this.#scope = scope;
     const rng = options.rng.fork();
     const recorder = new TraceRecorder({ clock, node: nodeId, ...options.trace });
+    const crash = recorder.crash.bind(recorder);
+    recorder.crash = (actor, atMs, error) => {
+      crash(actor, atMs, error);
+      options.onCrash(this, error);
+    };
     this.recorders.push(recorder);
     if (this.recorders.length > RECORDERS_MAX) this.recorders.shift();
     const newLogId = Uint8Array.from({ length: 16 }, () => Math.floor(rng.next() * 256));
