@@ -20,7 +20,7 @@ import { Topology } from '../../actors/accord/topology.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Knobs } from './knobs.ts';
 import { ProtocolInvariants, ProtocolViolation } from './protocol-invariants.ts';
-import { SimulatedNode } from './simulated-node.ts';
+import { EVERY_SLOT, SimulatedNode, share } from './simulated-node.ts';
 
 /** mulberry32: small, fast, good enough to choose schedules. */
 export function seeded(seed: number): () => number {
@@ -52,8 +52,6 @@ interface ReadOperation {
   endedMs: number | undefined;
 }
 
-/** In the body of a transaction over the whole store. */
-const EVERY_SLOT = 255;
 /** After the chaos everything must be decided within this time. */
 const SETTLE_MS = 30_000;
 /** Within this time what is settled must be forgotten, where the knobs ask for it. */
@@ -341,24 +339,8 @@ export class ProtocolCluster {
     if (known !== undefined && compare(known, execution.executeAt) !== 0) {
       throw new ProtocolViolation(`${key} executes at two times`);
     }
-    const expected = (node.applied.at(-1)?.sequence ?? 0) + 1;
-    if (execution.sequence !== expected) {
-      throw new ProtocolViolation(
-        `node ${node.id}: sequence ${execution.sequence}, not ${expected}`,
-      );
-    }
     this.invariants.executed(node.replica, execution);
-    const slots = slotsOf(execution);
-    for (const earlier of node.applied) {
-      if (keyOf(earlier.id) === key) throw new ProtocolViolation(`${key} applied twice`);
-      const conflict = share(slotsOf(earlier), slots);
-      if (conflict && compare(earlier.executeAt, execution.executeAt) > 0) {
-        throw new ProtocolViolation(
-          `I10: node ${node.id} applies ${key} after ${keyOf(earlier.id)}, which executes later`,
-        );
-      }
-    }
-    node.applied.push(execution);
+    node.execute(execution);
     const operation = this.operations.get(key);
     if (operation !== undefined && execution.id.node === node.id) operation.endedMs ??= this.nowMs;
     if (operation?.refused === true)
@@ -532,14 +514,4 @@ export class ProtocolCluster {
       }
     }
   }
-}
-
-/** In this model the body is the list of slots. */
-function slotsOf(execution: Execution): readonly number[] {
-  return [...execution.body];
-}
-
-function share(a: readonly number[], b: readonly number[]): boolean {
-  if (a.includes(EVERY_SLOT) || b.includes(EVERY_SLOT)) return true;
-  return a.some((slot) => b.includes(slot));
 }

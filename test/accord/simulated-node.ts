@@ -8,7 +8,9 @@ import { HybridClock } from '../../actors/accord/hybrid-clock.ts';
 import { decodeRecord, encodeRecord, type JournalRecord } from '../../actors/accord/journal.ts';
 import { Replica, type ReplicaMessage } from '../../actors/accord/replica.ts';
 import type { ReplicaLimits } from '../../actors/accord/replica-state.ts';
+import { compare, keyOf } from '../../actors/accord/timestamp.ts';
 import type { Topology } from '../../actors/accord/topology.ts';
+import { ProtocolViolation } from './protocol-invariants.ts';
 
 export interface LoggedRecord {
   readonly lsn: number;
@@ -22,6 +24,8 @@ interface Gated {
   readonly message: ReplicaMessage;
 }
 
+/** In the body of a transaction over the whole store. */
+export const EVERY_SLOT = 255;
 const WALL_START_US = 1_700_000_000_000_000;
 const RESERVE_US = 3_000_000;
 
@@ -112,6 +116,28 @@ export class SimulatedNode {
     return takeUntil(this.gated, isOver);
   }
 
+  /** Executes, and looks whether the order is kept: I10, and that every place is taken once. */
+  execute(execution: Execution): void {
+    const key = keyOf(execution.id);
+    const slots = slotsOf(execution);
+    const expected = (this.applied.at(-1)?.sequence ?? 0) + 1;
+    if (execution.sequence !== expected) {
+      throw new ProtocolViolation(
+        `node ${this.id}: sequence ${execution.sequence}, not ${expected}`,
+      );
+    }
+    for (const earlier of this.applied) {
+      if (keyOf(earlier.id) === key) throw new ProtocolViolation(`${key} applied twice`);
+      const conflict = share(slotsOf(earlier), slots);
+      if (conflict && compare(earlier.executeAt, execution.executeAt) > 0) {
+        throw new ProtocolViolation(
+          `I10: node ${this.id} applies ${key} after ${keyOf(earlier.id)}, which executes later`,
+        );
+      }
+    }
+    this.applied.push(execution);
+  }
+
   /** The engine takes what has been applied, as far as the log knows the order durably. */
   flush(): void {
     for (let at = this.flushed.length; at < this.applied.length; at += 1) {
@@ -130,6 +156,16 @@ export class SimulatedNode {
     this.lsn = kept;
     for (const [sequence, lsn] of this.appliedLsn) if (lsn > kept) this.appliedLsn.delete(sequence);
   }
+}
+
+/** In this model the body is the list of slots. */
+function slotsOf(execution: Execution): readonly number[] {
+  return [...execution.body];
+}
+
+export function share(a: readonly number[], b: readonly number[]): boolean {
+  if (a.includes(EVERY_SLOT) || b.includes(EVERY_SLOT)) return true;
+  return a.some((slot) => b.includes(slot));
 }
 
 /** Removes and returns what comes before the first that is over. */

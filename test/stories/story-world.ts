@@ -9,7 +9,7 @@ import type { ReplicaMessage } from '../../actors/accord/replica.ts';
 import { keyOf, type TxnId } from '../../actors/accord/timestamp.ts';
 import { Topology } from '../../actors/accord/topology.ts';
 import { ProtocolInvariants, ProtocolViolation } from '../accord/protocol-invariants.ts';
-import { SimulatedNode } from '../accord/simulated-node.ts';
+import { SimulatedNode, share } from '../accord/simulated-node.ts';
 import { Names } from './names.ts';
 
 export interface Letter {
@@ -21,6 +21,14 @@ export interface Letter {
 /** The traffic of settlement: left out unless a story is about it. */
 const SETTLEMENT = new Set(['SettledHint', 'Fence', 'FenceOk', 'SettledList', 'CatchUp']);
 const STEPS_MAX = 10_000;
+
+/** A read, and the writes that it has to see. */
+interface Read {
+  readonly name: string;
+  readonly must: readonly string[];
+}
+
+const NO_READ: Read = { name: '?', must: [] };
 
 export interface StageOptions {
   readonly nodes: number;
@@ -39,7 +47,9 @@ export class StoryWorld {
   readonly #settlement: boolean;
   readonly #invariants: ProtocolInvariants;
   readonly #slow = new Set<number>();
-  readonly #reads = new Map<string, string>();
+  readonly #reads = new Map<string, Read>();
+  /** Slots by the names of writes whose coordinators have executed them. */
+  readonly #acknowledged = new Map<string, readonly number[]>();
   #token = 0;
   /** The coordinator has been given work that nobody has looked at yet. */
   #recovering = false;
@@ -95,7 +105,9 @@ export class StoryWorld {
   read(id: number, name: string, slots: readonly number[]): void {
     const node = this.node(id);
     this.#token += 1;
-    this.#reads.set(`${id}/${this.#token}`, name);
+    const must: string[] = [];
+    for (const [write, its] of this.#acknowledged) if (share(its, slots)) must.push(write);
+    this.#reads.set(`${id}/${this.#token}`, { name, must });
     const encoded = encodeFootprint(footprintOf(slots));
     const begin = { type: 'BeginRead', token: this.#token, slots: encoded } as const;
     node.replica.handle(id, begin, this.nowMs);
@@ -223,18 +235,20 @@ export class StoryWorld {
         case 'Execute': {
           this.#invariants.executed(node.replica, effect.execution);
           const name = this.names.of(effect.execution.id);
-          if (node.applied.some(({ id }) => keyOf(id) === keyOf(effect.execution.id))) {
-            throw new ProtocolViolation(`node ${node.id} executes ${name} twice`);
+          node.execute(effect.execution);
+          if (effect.execution.id.node === node.id) {
+            this.#acknowledged.set(name, [...effect.execution.body]);
           }
-          node.applied.push(effect.execution);
           this.events.push(`${node.id}: executes ${name}`);
           break;
         }
         case 'Read': {
-          const name = this.#reads.get(`${node.id}/${effect.token}`) ?? '?';
-          const seen = node.applied.map(({ id }) => this.names.of(id)).join(' ');
-          this.events.push(`${node.id}: read ${name} sees {${seen}}`);
-          break;
+          const { name, must } = this.#reads.get(`${node.id}/${effect.token}`) ?? NO_READ;
+          const seen = node.applied.map(({ id }) => this.names.of(id));
+          this.events.push(`${node.id}: read ${name} sees {${seen.join(' ')}}`);
+          const missed = must.find((write) => !seen.includes(write));
+          if (missed === undefined) break;
+          throw new ProtocolViolation(`${missed} was acknowledged before ${name}, which misses it`);
         }
         case 'Refused':
           this.events.push(`${node.id}: ${this.names.of(effect.id)} is refused`);
