@@ -128,7 +128,8 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
     expect(votes).toBeLessThanOrEqual(2 * quorums + of('rounds'));
     expect(of('quorums')).toBeGreaterThan(50);
     expect(of('quorums')).toBeLessThanOrEqual(quorums);
-    for (const name of ['clone_errors', 'ring_full', 'tampered', 'foreign']) {
+    // Not `foreign`: a member that was late before is not waited for, and may answer all the same.
+    for (const name of ['clone_errors', 'ring_full', 'tampered']) {
       expect(of(`kernel_${name}`), name).toBe(0);
     }
     for (const name of ['frames_rejected', 'unreadable', 'send_errors', 'reattached']) {
