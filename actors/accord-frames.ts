@@ -12,7 +12,6 @@ import {
   frameBody,
   frameHeaderBytes,
   readHeader,
-  sealFrame,
   writeHeader,
 } from '../bpf/frame.ts';
 import type { QuorumSlot } from '../bpf/quorum-notifier.ts';
@@ -37,9 +36,6 @@ export const NO_SLOT: QuorumSlot = Object.freeze({ slot: 0xffffffff, generation:
 const STABLE = 1;
 const WHOLE_STORE = 0xffffffff;
 const PRE_ACCEPT_HEAD_BYTES = 8;
-const SLOT_OFFSET = 8;
-const NEED_OFFSET = 14;
-const GENERATION_OFFSET = 16;
 
 export function isFramedRequest(message: AccordMessage): message is FramedRequest {
   const { type } = message;
@@ -114,14 +110,6 @@ export function requestFrame(
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
   frame.set(message.deps, writeTimestamp(view, at, message.executeAt));
   return frame;
-}
-
-/** Writes the slot that counts the replies, and seals. */
-export function sealRequest(frame: Buffer, slot: QuorumSlot, need: number, key: SipKey): void {
-  frame.writeUInt32BE(slot.slot, SLOT_OFFSET);
-  frame[NEED_OFFSET] = need;
-  frame.writeUIntBE(slot.generation, GENERATION_OFFSET + 2, 6);
-  sealFrame(frame, key);
 }
 
 /** A frame that asks a member whether frames of this size arrive; its answer is plain. */

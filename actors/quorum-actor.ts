@@ -4,7 +4,13 @@
  * as frames, and tells the coordinator of quorums in batches. Whatever cannot go this way goes
  * over the peer's TCP link. Nothing is decided here, and nothing is lost when it fails but speed.
  */
-import { encodePlainReply, FrameKind, frameHeaderBytes, frameRound } from '../bpf/frame.ts';
+import {
+  encodePlainReply,
+  frameHeaderBytes,
+  frameRound,
+  sealFrame,
+  writeSlot,
+} from '../bpf/frame.ts';
 import { type FramePath, type FramePathSource, PEER_GROUP } from '../bpf/frame-path.ts';
 import type { AccordMessage } from './accord/messages.ts';
 import { isPlainReply, type PlainAnswer, type PlainReply } from './accord/plain-answer.ts';
@@ -20,7 +26,6 @@ import {
   requestFrame,
   requestFrameBytes,
   requestKeyOf,
-  sealRequest,
 } from './accord-frames.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
 import type { ActorRef } from './runtime/actor-ref.ts';
@@ -182,31 +187,20 @@ export function quorumActor(
       frameRound: frameRound(frame),
     };
     const armed = slots.begin(counted, time.monotonicMs());
-    sealRequest(frame, armed?.slot ?? NO_SLOT, armed?.need ?? 0, way.key);
+    writeSlot(frame, armed?.slot ?? NO_SLOT, armed?.need);
     return sendToAll(way, frame, armed?.slot);
   }
 
-  /** Nobody answers; a slot is borrowed so that the kernel can say that it has sent the frame. */
+  /** Nobody answers. */
   function sendStable(way: FramePath, first: FramedRequest): boolean {
     const frame = requestFrame(first, sender, PEER_GROUP, topology.epoch);
-    const slot = way.notifier.arm({
-      group: PEER_GROUP,
-      electorate: 2 ** topology.members.length - 1,
-      need: 1,
-      replyKind: FrameKind.body,
-      round: frameRound(frame),
-    });
-    sealRequest(frame, slot ?? NO_SLOT, 0, way.key);
-    const sent = sendToAll(way, frame, slot);
-    if (slot !== undefined) way.notifier.release(slot);
-    return sent;
+    writeSlot(frame, NO_SLOT);
+    return sendToAll(way, frame, undefined);
   }
 
   function sendToAll(way: FramePath, frame: Buffer, slot: typeof NO_SLOT | undefined): boolean {
-    if (peers.every((peer) => !up.has(peer) || isHeard(peer))) {
-      const sent = way.sendGroup(frame, slot);
-      return sent !== 'tooLarge' && sent !== 'failed';
-    }
+    if (peers.every((peer) => !up.has(peer) || isHeard(peer))) return way.sendGroup(frame, slot);
+    sealFrame(frame, way.key);
     let all = true;
     for (const peer of peers) {
       if (isHeard(peer)) all = way.send(frame, topology.members.indexOf(peer)) && all;

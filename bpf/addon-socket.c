@@ -16,6 +16,8 @@
 #include <unistd.h>
 
 #define SENDS_MAX HF_SENDERS_MAX
+/* As many as REPLIES_MAX of frame-gatherer.ts. */
+#define BATCH_MAX 64
 
 static bool address_of(napi_env env, napi_value value, struct in_addr *address)
 {
@@ -123,6 +125,42 @@ EXPORTED(hf_send_many)
 		messages[i].msg_hdr.msg_namelen = sizeof(struct sockaddr_in);
 		messages[i].msg_hdr.msg_iov = &body;
 		messages[i].msg_hdr.msg_iovlen = 1;
+	}
+	int sent = sendmmsg(int_of(env, values[0], -1), messages, count, MSG_DONTWAIT);
+	return int_value(env, sent < 0 ? -errno : sent);
+}
+
+/*
+ * sendBatch(fd, frames, lengths (u32 each), sockaddrs, count) -> frames sent, or -errno when none
+ * was. The frames lie one behind the other, each for an address of its own.
+ */
+EXPORTED(hf_send_batch)
+{
+	napi_value values[5];
+	uint8_t *frames, *lengths, *to;
+	size_t frames_bytes, lengths_bytes, to_bytes, at = 0;
+	struct mmsghdr messages[BATCH_MAX];
+	struct iovec bodies[BATCH_MAX];
+	arguments(env, info, values, 5);
+	uint32_t count = uint_of(env, values[4], 0);
+	if (!bytes_of(env, values[1], &frames, &frames_bytes) ||
+	    !bytes_of(env, values[2], &lengths, &lengths_bytes) ||
+	    !bytes_of(env, values[3], &to, &to_bytes) || count > BATCH_MAX ||
+	    lengths_bytes < count * sizeof(uint32_t) ||
+	    to_bytes < count * sizeof(struct sockaddr_in))
+		return int_value(env, -EINVAL);
+	memset(messages, 0, count * sizeof(messages[0]));
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t length;
+		memcpy(&length, lengths + i * sizeof(length), sizeof(length));
+		if (length > frames_bytes - at)
+			return int_value(env, -EINVAL);
+		bodies[i] = (struct iovec){ .iov_base = frames + at, .iov_len = length };
+		messages[i].msg_hdr.msg_name = to + i * sizeof(struct sockaddr_in);
+		messages[i].msg_hdr.msg_namelen = sizeof(struct sockaddr_in);
+		messages[i].msg_hdr.msg_iov = &bodies[i];
+		messages[i].msg_hdr.msg_iovlen = 1;
+		at += length;
 	}
 	int sent = sendmmsg(int_of(env, values[0], -1), messages, count, MSG_DONTWAIT);
 	return int_value(env, sent < 0 ? -errno : sent);

@@ -219,6 +219,7 @@ NAPI_MODULE_INIT()
 		EXPORT("closeFd", hf_close_fd),
 		EXPORT("sendTo", hf_send_to),
 		EXPORT("sendMany", hf_send_many),
+		EXPORT("sendBatch", hf_send_batch),
 		EXPORT("receive", hf_receive),
 		EXPORT("interfaceInfo", hf_interface),
 	};

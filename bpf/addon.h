@@ -96,6 +96,7 @@ EXPORTED(hf_udp_socket);
 EXPORTED(hf_close_fd);
 EXPORTED(hf_send_to);
 EXPORTED(hf_send_many);
+EXPORTED(hf_send_batch);
 EXPORTED(hf_receive);
 EXPORTED(hf_interface);
 /* addon.c */

@@ -5,7 +5,6 @@
  */
 import type { QuorumNotifier, QuorumSlot } from './quorum-notifier.ts';
 import type { SipKey } from './siphash.ts';
-import type { GroupSend } from './udp-link.ts';
 
 /** The one group of a node: all other members. */
 export const PEER_GROUP = 1;
@@ -15,9 +14,12 @@ export interface FramePath {
   readonly notifier: QuorumNotifier;
   readonly key: SipKey;
   readonly frameBytesMax: number;
-  /** To all other members. The frame is the path's until the next turn. */
-  sendGroup(frame: Uint8Array, slot: QuorumSlot | undefined): GroupSend;
-  /** `false`: it was not sent. The frame is the path's until the next turn. */
+  /**
+   * An unsealed request to all other members, at the end of this turn at the latest; the frame is
+   * the path's until then. `false`: it is not taken, and has to go another way.
+   */
+  sendGroup(frame: Uint8Array, slot: QuorumSlot | undefined): boolean;
+  /** A sealed frame to one member, in the same way. */
   send(frame: Uint8Array, sender: number): boolean;
   /** Called every second or so. */
   refresh(): void;

@@ -23,6 +23,9 @@ export const sendersMax = 16;
 /** Generations use 48 bits. */
 export const generationMax = 2 ** 48 - 1;
 
+const slotOffset = 8;
+const needOffset = 14;
+const generationOffset = 16;
 const tagOffset = 72;
 const stampBytes = 20;
 
@@ -41,9 +44,11 @@ export const FrameKind = {
   applyOk: 10,
   /** Any other message between two nodes; the body says what it is. */
   body: 11,
+  /** Several requests of one turn; see frame-bundle.ts. */
+  bundle: 12,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
-export const frameKindMax = FrameKind.body;
+export const frameKindMax = FrameKind.bundle;
 
 export const frameFlag = {
   /** Set only between the sender's socket and its own kernel; never valid at a receiver. */
@@ -157,14 +162,25 @@ export function writeHeader(to: Uint8Array, header: FrameHeader): void {
   to[5] = header.kind;
   to[6] = header.flags;
   to[7] = header.sender;
-  put32(to, 8, header.slot);
+  put32(to, slotOffset, header.slot);
   put16(to, 12, header.group);
-  to[14] = header.need;
+  to[needOffset] = header.need;
   to[15] = 0;
-  put64(to, 16, header.generation);
+  put64(to, generationOffset, header.generation);
   writeStamp(to, roundOffset, header.txn);
   writeStamp(to, roundOffset + stampBytes, header.ballot);
   put64(to, roundOffset + 2 * stampBytes, header.epoch);
+}
+
+/** Writes which slot counts the replies; the frame is not sealed yet. */
+export function writeSlot(
+  frame: Uint8Array,
+  slot: { readonly slot: number; readonly generation: number },
+  need = 0,
+): void {
+  put32(frame, slotOffset, slot.slot);
+  frame[needOffset] = need;
+  put64(frame, generationOffset, slot.generation);
 }
 
 /** Computes the tag of `frame[0, length)`; the fan-out flag must not be set yet. */
@@ -234,7 +250,7 @@ export function readHeader(frame: Uint8Array): FrameHeader {
     sender: frameSender(frame),
     slot: frameSlot(frame),
     group: get16(frame, 12),
-    need: frame[14] as number,
+    need: frame[needOffset] as number,
     generation: frameGeneration(frame),
     txn: readStamp(frame, roundOffset),
     ballot: readStamp(frame, roundOffset + stampBytes),
@@ -255,7 +271,7 @@ export function frameSender(frame: Uint8Array): number {
 }
 
 export function frameSlot(frame: Uint8Array): number {
-  return get32(frame, 8);
+  return get32(frame, slotOffset);
 }
 
 export function frameGroup(frame: Uint8Array): number {
@@ -263,7 +279,7 @@ export function frameGroup(frame: Uint8Array): number {
 }
 
 export function frameGeneration(frame: Uint8Array): number {
-  return get64(frame, 16);
+  return get64(frame, generationOffset);
 }
 
 /** A copy of TxnId, ballot and epoch as they stand in the frame. */

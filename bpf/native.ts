@@ -98,6 +98,17 @@ export interface NativeAddon {
   sendTo(fd: number, frame: Uint8Array, length: number, to: Uint8Array): number;
   /** Datagrams sent (`to` holds `count` sockaddr_in), or a negative errno when none was. */
   sendMany(fd: number, frame: Uint8Array, length: number, to: Uint8Array, count: number): number;
+  /**
+   * Datagrams sent of `count` (at most 64), which lie one behind the other in `frames`, each with
+   * its length (u32 of this machine) and its sockaddr_in; or a negative errno when none was.
+   */
+  sendBatch(
+    fd: number,
+    frames: Uint8Array,
+    lengths: Uint8Array,
+    to: Uint8Array,
+    count: number,
+  ): number;
   receive(
     fd: number,
     buffer: Uint8Array,

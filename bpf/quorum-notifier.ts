@@ -50,6 +50,8 @@ export interface QuorumNotifier {
    * mean that it has been dealt with; all others are the coordinator's.
    */
   receive(frame: Uint8Array, source?: FrameSource): Verdict;
+  /** Whether the slot is still this generation's: neither released nor given up. */
+  isHeld(slot: QuorumSlot): boolean;
   /** The votes so far; 0 for a slot that is no longer this generation's. */
   votes(slot: QuorumSlot): number;
   /**
@@ -106,8 +108,12 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
     return verdict;
   }
 
+  isHeld(slot: QuorumSlot): boolean {
+    return this.#allocator.generation(slot.slot) === slot.generation;
+  }
+
   votes(slot: QuorumSlot): number {
-    if (this.#allocator.generation(slot.slot) !== slot.generation) return 0;
+    if (!this.isHeld(slot)) return 0;
     return this.#model.votes(slot.slot);
   }
 
@@ -250,8 +256,12 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     return (before & bit) !== 0 ? 'duplicate' : 'counted';
   }
 
+  isHeld(slot: QuorumSlot): boolean {
+    return this.#allocator.generation(slot.slot) === slot.generation;
+  }
+
   votes(slot: QuorumSlot): number {
-    if (this.#allocator.generation(slot.slot) !== slot.generation) return 0;
+    if (!this.isHeld(slot)) return 0;
     return Atomics.load(this.#words, slot.slot * wordsPerSlot) & 0xffff;
   }
 

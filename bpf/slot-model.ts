@@ -10,6 +10,7 @@ import {
   frameGeneration,
   frameHeaderBytes,
   frameKind,
+  frameKindMax,
   frameSender,
   frameSlot,
   generationMax,
@@ -85,7 +86,7 @@ export function assertCountable(round: CountedRound): void {
   if (round.need < 1 || round.need > countBits(round.electorate)) {
     throw new RangeError(`need ${round.need} is not within the electorate`);
   }
-  if (round.replyKind < FrameKind.probe || round.replyKind > FrameKind.body) {
+  if (round.replyKind < FrameKind.probe || round.replyKind > frameKindMax) {
     throw new RangeError(`no such reply kind: ${round.replyKind}`);
   }
 }

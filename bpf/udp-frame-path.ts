@@ -8,6 +8,7 @@ import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { FanOutKeeper } from './fan-out-keeper.ts';
+import { FrameGatherer, framesOf } from './frame-gatherer.ts';
 import { type FramePath, type FramePathSource, PEER_GROUP } from './frame-path.ts';
 import { KernelHoloFast } from './holofast.ts';
 import { type HoloFastMode, TIER_NAMES, type TierName } from './holofast-mode.ts';
@@ -187,7 +188,9 @@ export class UdpFramePathSource implements FramePathSource {
         port: self.port,
         key,
         notifier,
-        onFrame,
+        onFrame: (frame, sender) => {
+          for (const each of framesOf(frame)) onFrame(each, sender);
+        },
         receiveBufferBytes: SOCKET_BUFFER_BYTES,
         sendBufferBytes: SOCKET_BUFFER_BYTES,
         ...(tier === 0 ? {} : { addon: addonOrThrow() }),
@@ -207,13 +210,23 @@ export class UdpFramePathSource implements FramePathSource {
     const keeper = kernel && this.#keep(link, kernel, reason);
     this.#keeper = keeper;
     this.#is(TIER_NAMES[tier], reason);
+    const gatherer = new FrameGatherer({
+      link,
+      notifier,
+      key: sipKey(key),
+      group: PEER_GROUP,
+      atTurnEnd: (action) => process.nextTick(action),
+    });
     return {
       notifier,
       key: sipKey(key),
       frameBytesMax: link.frameBytesMax,
-      sendGroup: (frame, slot) => link.sendGroup(frame, PEER_GROUP, slot),
-      send: (frame, sender) => link.send(frame, sender),
-      refresh: () => keeper?.refresh(),
+      sendGroup: (frame, slot) => gatherer.sendGroup(frame, slot),
+      send: (frame, sender) => gatherer.send(frame, sender),
+      refresh: () => {
+        gatherer.refresh();
+        keeper?.refresh();
+      },
       close: () => this.#close(link, kernel),
     };
   }

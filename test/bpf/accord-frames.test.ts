@@ -11,7 +11,6 @@ import {
   requestFrame,
   requestFrameBytes,
   requestKeyOf,
-  sealRequest,
 } from '../../actors/accord-frames.ts';
 import {
   checkFrame,
@@ -20,6 +19,8 @@ import {
   frameHeaderBytes,
   frameKind,
   frameSlot,
+  sealFrame,
+  writeSlot,
 } from '../../bpf/frame.ts';
 import { slotsMax } from '../../bpf/layout.ts';
 import { key } from './support.ts';
@@ -42,7 +43,8 @@ const requests: readonly FramedRequest[] = [
 
 function sealed(request: FramedRequest, slot = { slot: 77, generation: 2 ** 40 + 5 }): Buffer {
   const frame = requestFrame(request, 2, 1, 1);
-  sealRequest(frame, slot, 3, key);
+  writeSlot(frame, slot, 3);
+  sealFrame(frame, key);
   return frame;
 }
 

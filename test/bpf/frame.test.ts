@@ -85,7 +85,7 @@ describe('frame', () => {
     expect(checkFrame(changed(0, 0), key)).toBe('magic');
     expect(checkFrame(changed(4, 9), key)).toBe('version');
     expect(checkFrame(changed(5, 0), key)).toBe('kind');
-    expect(checkFrame(changed(5, 12), key)).toBe('kind');
+    expect(checkFrame(changed(5, 13), key)).toBe('kind');
     expect(checkFrame(changed(6, 3), key)).toBe('flags');
     expect(checkFrame(changed(7, 16), key)).toBe('sender');
     expect(checkFrame(changed(20, 1), key)).toBe('tag');
@@ -121,6 +121,7 @@ describe('frame', () => {
       8,
       undefined,
       10,
+      undefined,
       undefined,
       undefined,
     ]);

@@ -23,11 +23,10 @@ import {
   readFrame,
   replyKindOf,
   requestFrame,
-  sealRequest,
 } from '../../actors/accord-frames.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { VoteSlots } from '../../actors/vote-slots.ts';
-import { encodePlainReply, frameRound } from '../../bpf/frame.ts';
+import { encodePlainReply, frameRound, sealFrame, writeSlot } from '../../bpf/frame.ts';
 import { PEER_GROUP } from '../../bpf/frame-path.ts';
 import { UserspaceQuorumNotifier } from '../../bpf/quorum-notifier.ts';
 import { consumes } from '../../bpf/slot-model.ts';
@@ -125,7 +124,8 @@ function counted(topology: Topology, now: () => number): Side & { readonly slots
       const { round, id, ballot, frame } = request;
       const counted = { replyKind: replyKindOf(round), frameRound: frameRound(frame) };
       const armed = slots.begin({ round, id, ballot, ...counted }, now());
-      sealRequest(frame, armed?.slot ?? NO_SLOT, armed?.need ?? 0, key);
+      writeSlot(frame, armed?.slot ?? NO_SLOT, armed?.need);
+      sealFrame(frame, key);
     },
     ended: (id) => slots.end(id),
     tick(nowMs) {

@@ -7,13 +7,7 @@ import type { AccordMessage, PreAccept } from '../../actors/accord/messages.ts';
 import { plainReply } from '../../actors/accord/plain-answer.ts';
 import { ZERO } from '../../actors/accord/timestamp.ts';
 import { Topology } from '../../actors/accord/topology.ts';
-import {
-  NO_SLOT,
-  probeFrame,
-  readFrame,
-  requestFrame,
-  sealRequest,
-} from '../../actors/accord-frames.ts';
+import { NO_SLOT, probeFrame, readFrame, requestFrame } from '../../actors/accord-frames.ts';
 import {
   type QuorumActorMessage,
   quorumActor,
@@ -25,7 +19,13 @@ import type { LocalRef } from '../../actors/runtime/behavior.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { TraceRecorder } from '../../actors/runtime/trace-recorder.ts';
 import { VoteSlots } from '../../actors/vote-slots.ts';
-import { encodePlainReply, frameHeaderBytes, frameSlot } from '../../bpf/frame.ts';
+import {
+  encodePlainReply,
+  frameHeaderBytes,
+  frameSlot,
+  sealFrame,
+  writeSlot,
+} from '../../bpf/frame.ts';
 import type { FramePath } from '../../bpf/frame-path.ts';
 import { UserspaceQuorumNotifier } from '../../bpf/quorum-notifier.ts';
 import { VirtualScheduler } from '../simulation/virtual-scheduler.ts';
@@ -58,7 +58,7 @@ class Bench {
   readonly slots = new VoteSlots(topology, SELF);
   readonly actor: LocalRef<QuorumActorMessage>;
   closed = 0;
-  groupSend: ReturnType<FramePath['sendGroup']> = 'dgram';
+  takesRequests = true;
   readonly #system: ActorSystem;
 
   constructor() {
@@ -79,7 +79,7 @@ class Bench {
       frameBytesMax: 1_472,
       sendGroup: (frame) => {
         this.toAll.push(Buffer.from(frame));
-        return this.groupSend;
+        return this.takesRequests;
       },
       send: (frame, sender) => {
         this.toOne.push([sender, Buffer.from(frame)]);
@@ -220,7 +220,7 @@ describe('requests', () => {
 
   test('a frame that the path does not take goes over the links', () => {
     bench.hear(2, 3);
-    bench.groupSend = 'tooLarge';
+    bench.takesRequests = false;
     bench.send(preAccept(), 2, 3);
     expect(bench.links).toHaveLength(2);
   });
@@ -282,7 +282,8 @@ describe('requests of peers', () => {
     const none = new Uint8Array(0);
     const message = { type: 'PreAccept', id: of, slots: none, deps: none, body: none } as const;
     const frame = requestFrame(message, 1, 1, 1);
-    sealRequest(frame, { slot: 5, generation: 6 }, 2, key);
+    writeSlot(frame, { slot: 5, generation: 6 }, 2);
+    sealFrame(frame, key);
     return frame;
   }
 

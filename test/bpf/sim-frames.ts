@@ -52,7 +52,7 @@ export function framesOver(
       frameBytesMax,
       sendGroup(frame) {
         for (const peer of sorted) if (peer !== self) network.send(peer, [frame]);
-        return 'dgram';
+        return true;
       },
       send: (frame, sender) => network.send(sorted[sender] ?? -1, [frame]),
       refresh: () => undefined,

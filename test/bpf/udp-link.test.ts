@@ -2,7 +2,13 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
-import { encodeFrame, encodePlainReply, frameFlag, frameHeaderBytes } from '../../bpf/frame.ts';
+import {
+  encodeFrame,
+  encodePlainReply,
+  frameFlag,
+  frameHeaderBytes,
+  frameSlot,
+} from '../../bpf/frame.ts';
 import { loadAddon } from '../../bpf/native.ts';
 import { type QuorumEvent, UserspaceQuorumNotifier } from '../../bpf/quorum-notifier.ts';
 import { UdpLink, type UdpLinkOptions } from '../../bpf/udp-link.ts';
@@ -92,6 +98,32 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     await until(() => seen.length === 2);
     expect(seen).toEqual([1, 1]);
   });
+
+  test.skipIf(!possible)(
+    'a batch: each frame reaches its own member, strangers get none',
+    async () => {
+      const sender = await openLink(tier);
+      const seen: number[][] = [[], []];
+      const receivers = await Promise.all(
+        seen.map((list) => openLink(tier, { onFrame: (frame) => list.push(frameSlot(frame)) })),
+      );
+      receivers.forEach((receiver) => {
+        receiver.setGroup(0, [{ sender: 1, address, port: sender.port }]);
+      });
+      sender.setGroup(
+        0,
+        receivers.map(({ port }, at) => ({ sender: 2 + at, address, port })),
+      );
+      const frames = [10, 11, 12, 13].map((slot) => plainReply({ sender: 1, slot }));
+      sender.sendBatch([...frames, plainReply({ sender: 1, slot: 99 })], [2, 3, 3, 2, 9]);
+      sender.sendBatch([plainReply({ sender: 1, slot: 14 })], [3]);
+      await until(() => seen.flat().length === 5);
+      expect(seen).toEqual([
+        [10, 13],
+        [11, 12, 14],
+      ]);
+    },
+  );
 
   test.skipIf(!possible)('what no member has sealed is refused and counted', async () => {
     let received = 0;
