@@ -25,6 +25,8 @@ export interface Knobs {
   readonly stallMsMax: number;
   /** A crash of the sender right behind a message. */
   readonly crashRate: number;
+  /** A crash soon after a cut of the log. */
+  readonly cutCrashRate: number;
   readonly downMsMax: number;
   readonly skewMs: number;
   /** At a restart the wall clock may have gone back by so much. */
@@ -59,6 +61,7 @@ export const STANDARD: Knobs = {
   stallRate: 0.05,
   stallMsMax: 3_000,
   crashRate: 0.02,
+  cutCrashRate: 0,
   downMsMax: 3_000,
   skewMs: 5,
   stepBackMs: 0,

@@ -237,6 +237,7 @@ export class ProtocolCluster {
           case 'LogNeeded':
             this.#count('forget');
             node.cutLog(Math.min(effect.fromLsn, turnLsn));
+            this.#mayCrashAfterCut(node);
             break;
           case 'Trace':
             break;
@@ -309,6 +310,13 @@ export class ProtocolCluster {
     }
     const stalled = Math.max(0, (this.#stalledUntil.get(link) ?? 0) - this.nowMs);
     return delay + stalled * this.random();
+  }
+
+  /** What the log has lost shows only when it is read. */
+  #mayCrashAfterCut(node: SimulatedNode): void {
+    const { cutCrashRate, syncMsMax } = this.knobs;
+    if (!this.chaos || cutCrashRate === 0 || this.random() >= cutCrashRate) return;
+    this.#queue.after(10 * syncMsMax * this.random(), () => this.#crashSoon(node));
   }
 
   #crashSoon(node: SimulatedNode): void {

@@ -1,80 +1,85 @@
 /**
- * `npm run sim:mutants [-- --only NAME] [--seeds N]`: plants every mutant into a copy of the tree,
- * runs the harness that must notice, and prints who died of what. Exits with 1 when one survives
- * its budget that must not.
+ * `npm run sim:mutants [-- --only NAME] [--seeds N] [--markdown FILE]`: plants every mutant into a
+ * copy of the tree, runs the harness that must notice, and prints who died of what. Exits with 1
+ * when one survives its budget that must not. With `--markdown` the last section of that file is
+ * written anew.
  */
 import { spawn } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { markdownOf, type Row, RUN_HEADING } from './markdown.ts';
 import { MutantTree } from './mutant-tree.ts';
-import { type Harness, MUTANTS, type Mutant } from './mutants.ts';
+import { MUTANTS, type Mutant } from './mutants.ts';
 import type { Outcome } from './run-seeds.ts';
 
 /** However many seeds are left, a mutant has no more time than this. */
 const RUN_MS_MAX = 150_000;
+/** A seed that does not end is ended this long after that, without a verdict. */
+const SEED_MS_MAX = 60_000;
 const VIOLATION_CHARS_MAX = 96;
 
 const { values } = parseArgs({
-  options: { only: { type: 'string', multiple: true }, seeds: { type: 'string' } },
+  options: {
+    only: { type: 'string', multiple: true },
+    seeds: { type: 'string' },
+    markdown: { type: 'string' },
+  },
 });
 
-function run(tree: MutantTree, mutant: Mutant): Promise<Outcome> {
-  const seeds = Number(values.seeds ?? mutant.budgetSeeds);
-  const count = mutant.config.type === 'story' ? 1 : seeds;
-  const args = ['--import', 'tsx', 'test/mutants/run-seeds.ts'];
-  const child = spawn(
-    process.execPath,
-    [...args, JSON.stringify(mutant.config), '1', String(count)],
-    { cwd: tree.path, stdio: ['ignore', 'pipe', 'pipe'], timeout: RUN_MS_MAX },
-  );
+/** `undefined`: no verdict, the harness did not load or did not end. */
+function run(tree: MutantTree, mutant: Mutant): Promise<Outcome | undefined> {
+  const seeds = mutant.config.type === 'story' ? 1 : Number(values.seeds ?? mutant.budgetSeeds);
+  const numbers = [1, seeds, RUN_MS_MAX].map(String);
+  const args = ['--import', 'tsx', 'test/mutants/run-seeds.ts', JSON.stringify(mutant.config)];
+  const child = spawn(process.execPath, [...args, ...numbers], {
+    cwd: tree.path,
+    stdio: ['ignore', 'pipe', 'inherit'],
+    timeout: RUN_MS_MAX + SEED_MS_MAX,
+  });
   let output = '';
-  let errors = '';
   child.stdout.on('data', (data: Buffer) => {
     output += data.toString();
   });
-  child.stderr.on('data', (data: Buffer) => {
-    errors += data.toString();
-  });
   return new Promise((done) => {
-    child.on('close', (code, signal) => {
+    child.on('close', (code) => {
       const last = output.trimEnd().split('\n').at(-1) ?? '';
-      if (code === 0) return done(JSON.parse(last) as Outcome);
-      // Neither a time limit nor a harness that does not load is a verdict.
-      if (signal === null) process.stderr.write(errors);
-      done({ seeds: count, violation: undefined });
+      done(code === 0 ? (JSON.parse(last) as Outcome) : undefined);
     });
   });
 }
 
-function harnessName(config: Harness): string {
-  if (config.type === 'story') return `story ${config.file.replace('.txt', '')}`;
-  if (config.type === 'node') return `nodes N=${config.nodes}`;
-  const { nodes, electorate } = config.knobs ?? {};
-  return `${config.mix} N=${nodes} E=${electorate}`;
+async function tryOut(tree: MutantTree, mutant: Mutant): Promise<Row> {
+  const outcome = await tree.with(mutant, () => run(tree, mutant));
+  if (outcome === undefined) return { mutant, seeds: 0, died: false, verdict: 'NO VERDICT' };
+  const { seeds, violation } = outcome;
+  const line = violation?.split('\n')[0]?.slice(0, VIOLATION_CHARS_MAX);
+  return { mutant, seeds, died: line !== undefined, verdict: line ?? 'lives' };
 }
 
 const chosen = MUTANTS.filter(({ name }) => values.only?.includes(name) ?? true);
-const table = new Table({
-  head: ['mutant', 'rule', 'harness', 'seeds', 'violation'],
-  style: { head: [], border: [] },
-});
+const rows: Row[] = [];
 const tree = new MutantTree();
-let survivors = 0;
+const startedMs = performance.now();
 try {
   for (const mutant of chosen) {
-    const startedMs = performance.now();
-    const { seeds, violation } = await tree.with(mutant, () => run(tree, mutant));
-    const seconds = ((performance.now() - startedMs) / 1_000).toFixed(1);
-    const lives = violation === undefined;
-    if (lives && mutant.mayLive !== true) survivors += 1;
-    const line = violation?.split('\n')[0]?.slice(0, VIOLATION_CHARS_MAX);
-    const verdict = line ?? (mutant.mayLive === true ? 'lives (allowed)' : 'LIVES');
-    table.push([mutant.name, mutant.accordItem, harnessName(mutant.config), seeds, verdict]);
-    process.stderr.write(`${mutant.name}: ${verdict} (${seeds} seeds, ${seconds} s)\n`);
+    const beganMs = performance.now();
+    const row = await tryOut(tree, mutant);
+    rows.push(row);
+    const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
+    process.stderr.write(`${mutant.name}: ${row.verdict} (${row.seeds} seeds, ${seconds} s)\n`);
   }
 } finally {
   tree.remove();
 }
+const table = new Table({ head: ['mutant', 'seeds', 'verdict'], style: { head: [], border: [] } });
+for (const { mutant, seeds, verdict } of rows) table.push([mutant.name, seeds, verdict]);
+const survivors = rows.filter(({ mutant, died }) => !died && mutant.mayLive !== true);
 console.log(table.toString());
-console.log(`${chosen.length} mutants, ${survivors} alive that must not be`);
-process.exitCode = survivors === 0 ? 0 : 1;
+console.log(`${rows.length} mutants, ${survivors.length} alive that must not be`);
+if (values.markdown !== undefined) {
+  const [prose = ''] = readFileSync(values.markdown, 'utf8').split(RUN_HEADING);
+  const seconds = (performance.now() - startedMs) / 1_000;
+  writeFileSync(values.markdown, prose + markdownOf(rows, seconds));
+}
+process.exitCode = survivors.length === 0 ? 0 : 1;

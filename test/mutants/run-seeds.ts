@@ -1,7 +1,7 @@
 /**
  * Runs one harness inside a (mutated) copy of the tree until something breaks: started by
- * `main.ts` as a process of its own, with the harness and the seeds as arguments. Prints one line
- * of JSON. Imports a harness only when it is asked for: a mutant may not even load.
+ * `main.ts` as a process of its own, with the harness, the seeds and the time it has as arguments.
+ * Prints one line of JSON. Imports a harness only when it is asked for: a mutant may not even load.
  */
 import type { Harness } from './mutants.ts';
 
@@ -45,9 +45,10 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
   }
 }
 
-const [config = '{}', from = '1', count = '1'] = process.argv.slice(2);
+const [config = '{}', from = '1', count = '1', runMs = '150000'] = process.argv.slice(2);
+const untilMs = performance.now() + Number(runMs);
 const run = await harnessOf(JSON.parse(config) as Harness);
-let outcome: Outcome = { seeds: Number(count), violation: undefined };
+let outcome: Outcome = { seeds: 0, violation: undefined };
 for (let seed = Number(from); seed < Number(from) + Number(count); seed += 1) {
   let violation: string | undefined;
   try {
@@ -55,8 +56,7 @@ for (let seed = Number(from); seed < Number(from) + Number(count); seed += 1) {
   } catch (error) {
     violation = error instanceof Error ? error.message : String(error);
   }
-  if (violation === undefined) continue;
   outcome = { seeds: seed - Number(from) + 1, violation };
-  break;
+  if (violation !== undefined || performance.now() > untilMs) break;
 }
 console.log(JSON.stringify(outcome));
