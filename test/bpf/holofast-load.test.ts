@@ -155,11 +155,14 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
     expect(pinnedNow()).toEqual([]);
     await cluster.benchmark(node, load);
     expect(counted(cluster, 'kernel_absent')).toBeGreaterThan(absent);
-    expect(cluster.holofast(node)).toMatchObject({
-      reachable: '2',
-      reattached: '0',
-      reason: expect.stringMatching(/was pinned, and only holofast-load can attach it$/),
-    });
+    const running = cluster;
+    await expect
+      .poll(() => running.holofast(node), { timeout: 5_000 })
+      .toMatchObject({
+        reachable: '2',
+        reattached: '0',
+        reason: expect.stringMatching(/was pinned, and only holofast-load can attach it$/),
+      });
 
     await cluster.stop();
     const alive = (): number[] => programs.filter((id) => native.programAlive(id));
