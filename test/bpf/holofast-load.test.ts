@@ -19,7 +19,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, afterEach, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { unpin } from '../../bpf/holofast-load.ts';
 import { BridgedHosts, hasTool, localHosts, RealCluster, type RealNode } from './real-cluster.ts';
 import { kernelSupport } from './support.ts';
@@ -55,16 +55,20 @@ function mountOwn(): string | undefined {
   return undefined;
 }
 
-const mounted = addon !== undefined && isRoot && tools.length === 0 ? mountOwn() : undefined;
-const mount = mounted ?? '';
-const possible = mounted !== undefined;
+const possible = addon !== undefined && isRoot && tools.length === 0;
 if (!possible) {
-  const why = isRoot ? `missing: ${tools.join(', ') || 'a BPF file system'}` : 'not root';
+  const why = isRoot ? `missing: ${tools.join(', ')}` : 'not root';
   console.log(`skipped, no nodes without privileges: ${reason ?? why}`);
 }
 
+let mount = '';
+// Not before: where all tests here are left out, nobody would remove it.
+beforeAll(() => {
+  if (possible) mount = mountOwn() ?? '';
+});
+beforeEach(({ skip }) => skip(mount === '', 'no BPF file system can be mounted here'));
 afterAll(() => {
-  if (!possible) return;
+  if (mount === '') return;
   spawnSync('umount', [mount]);
   rmdirSync(mount);
 });
@@ -106,6 +110,7 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
   afterEach(async () => {
     await cluster?.stop();
     cluster = undefined;
+    if (mount === '') return;
     for (const name of pinnedNow()) unpin(join(mount, name));
   });
 
@@ -262,33 +267,40 @@ describe.skipIf(!possible)('the loader', () => {
 });
 
 const bridged = new BridgedHosts(3, `hl${process.pid}`);
-const hasHosts = possible && hasTool('nsenter') && bridged.make();
-if (possible && !hasHosts) console.log('skipped, no network namespaces here');
 
-describe.skipIf(!hasHosts)('auto across hosts', { timeout: timeoutMs }, () => {
-  let cluster: RealCluster | undefined;
+describe.skipIf(!possible || !hasTool('nsenter'))(
+  'auto across hosts',
+  { timeout: timeoutMs },
+  () => {
+    let cluster: RealCluster | undefined;
 
-  afterAll(async () => {
-    await cluster?.stop();
-    bridged.remove();
-  });
-
-  test('as user 65534: serves over TCP, and says why', async () => {
-    cluster = await RealCluster.start({
-      hosts: bridged.hosts.map(({ address, enter }) => ({
-        address,
-        enter: [...enter, ...withoutCapabilities],
-      })),
-      portBase,
-      modes: ['auto'],
-      owner: nobody,
+    let made = false;
+    beforeAll(() => {
+      made = bridged.make();
     });
-    expect(cluster.holofast(first(cluster))).toMatchObject({
-      tier: 'off',
-      reason:
-        'no kernel part (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed), ' +
-        'and without it TCP is cheaper',
+    beforeEach(({ skip }) => skip(!made, 'no network namespaces here'));
+    afterAll(async () => {
+      await cluster?.stop();
+      bridged.remove();
     });
-    await cluster.benchmark(first(cluster), load);
-  });
-});
+
+    test('as user 65534: serves over TCP, and says why', async () => {
+      cluster = await RealCluster.start({
+        hosts: bridged.hosts.map(({ address, enter }) => ({
+          address,
+          enter: [...enter, ...withoutCapabilities],
+        })),
+        portBase,
+        modes: ['auto'],
+        owner: nobody,
+      });
+      expect(cluster.holofast(first(cluster))).toMatchObject({
+        tier: 'off',
+        reason:
+          'no kernel part (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed), ' +
+          'and without it TCP is cheaper',
+      });
+      await cluster.benchmark(first(cluster), load);
+    });
+  },
+);
