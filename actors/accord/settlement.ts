@@ -54,7 +54,8 @@ export class Settlement {
   #task: Task | undefined;
   #nextRoundMs = 0;
   #catchUpAtMs = 0;
-  #nextHintMs = 0;
+  /** When the hints were last repeated. */
+  #toldMs = 0;
   /** Some member has told that it holds transactions. */
   #retaining = false;
   /** The same, since our mark was last told. */
@@ -80,16 +81,9 @@ export class Settlement {
     }
   }
 
-  /** It is told what it may have missed, as far as one hint holds it; a list tells of the rest. */
   peerUp(peer: number): void {
     this.#down.delete(peer);
-    const { unsettledBy, limits } = this.#state;
-    const missed: TxnId[] = [];
-    for (const command of unsettledBy.get(peer) ?? []) {
-      if (missed.length === limits.listIdsMax) break;
-      if (isSettled(command.status)) missed.push(command.id);
-    }
-    this.#sendHint(peer, missed);
+    this.#sendHint(peer, this.#missedBy(peer));
   }
 
   peerDown(peer: number): void {
@@ -106,20 +100,38 @@ export class Settlement {
   // ---- what was applied where -------------------------------------------------------------
 
   #tellSettled(): void {
-    const { settledNow, limits, nowMs, commands } = this.#state;
-    if (settledNow.length === 0) {
-      // Hints may be lost; the mark is told again while somebody has something to forget.
-      if ((commands.size === 0 && !this.#asked) || nowMs < this.#nextHintMs) return;
-      this.#asked = false;
-      this.#nextHintMs = nowMs + HINT_EVERY_MS;
-      for (const peer of this.#state.peers) this.#sendHint(peer, []);
-      return;
-    }
+    const { settledNow, limits } = this.#state;
     this.#state.settledNow = [];
     for (let at = 0; at < settledNow.length; at += limits.listIdsMax) {
       const ids = settledNow.slice(at, at + limits.listIdsMax);
       for (const peer of this.#state.peers) this.#sendHint(peer, ids);
     }
+    this.#tellAgain();
+  }
+
+  /**
+   * Hints may be lost, and without rounds (too few electors are up) nobody would ever tell again.
+   * The mark is repeated while somebody has something to forget.
+   */
+  #tellAgain(): void {
+    const { nowMs, commands } = this.#state;
+    if ((commands.size === 0 && !this.#asked) || nowMs < this.#toldMs + HINT_EVERY_MS) return;
+    this.#asked = false;
+    this.#toldMs = nowMs;
+    for (const peer of this.#state.peers) {
+      this.#sendHint(peer, this.#down.has(peer) ? [] : this.#missedBy(peer));
+    }
+  }
+
+  /** Settled here, not known to be settled there; as far as one hint holds it. */
+  #missedBy(peer: number): TxnId[] {
+    const { unsettledBy, limits } = this.#state;
+    const missed: TxnId[] = [];
+    for (const command of unsettledBy.get(peer) ?? []) {
+      if (missed.length === limits.listIdsMax) break;
+      if (isSettled(command.status)) missed.push(command.id);
+    }
+    return missed;
   }
 
   #sendHint(peer: number, ids: readonly TxnId[]): void {

@@ -265,3 +265,24 @@ describe('forgetting', () => {
     expect(messages(lone.tick(5_000), 'SettledHint').map((m) => m.settledBefore)).toEqual([X, X]);
   });
 });
+
+// With an elector gone for good no round closes: what one lost hint was about stayed unknown to a
+// member that was up, until something else met it.
+test('what a peer is not known to have settled is told again, to those that are up', () => {
+  const lone = replica(2);
+  const ids = [at(1_000), at(1_100), at(1_200), at(1_300)];
+  for (const id of ids) lone.take(stable(id));
+  const told = (ms: number): unknown =>
+    lone
+      .tick(ms)
+      .flatMap((e) => (e.type === 'Reply' && e.message.type === 'SettledHint' ? [e] : []))
+      .map(({ to, message }) => [to, decodeDeps((message as { ids: Uint8Array }).ids)]);
+  lone.tick(1);
+  expect(told(100)).toEqual([]);
+  lone.take(hint(ZERO, [at(1_000)]), 3);
+  lone.replica.settlement.peerDown(1);
+  expect(told(5_000)).toEqual([
+    [1, []],
+    [3, ids.slice(1)],
+  ]);
+});

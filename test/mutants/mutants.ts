@@ -627,7 +627,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'state.witness(command, command.definition, false)',
     replace: 'state.witness(command, command.definition, true)',
     why: 'a recovery may vote for t0',
-    budgetSeeds: 600,
+    budgetSeeds: 4_000,
     config: STORM,
     mayLive: true,
   },
@@ -639,7 +639,7 @@ export const MUTANTS: readonly Mutant[] = [
     replace:
       '    } else if (witnessed) {\n      if (earlier) evidence.noWait.push(other.id);\n    } else {',
     why: 'deps that are not stable count as having witnessed',
-    budgetSeeds: 600,
+    budgetSeeds: 4_000,
     config: STORM,
     mayLive: true,
   },
