@@ -1,7 +1,7 @@
 /**
  * Gathers the frames of one turn of the event loop, as a corked TCP link does: requests to all
  * members leave as one bundle, and replies with one system call. Without it each would be a system
- * call and a wake-up of the receiver of its own. Reaches the link only; delivery stays at most once.
+ * call and a wake-up of the receiver of its own. Reaches the link; delivery stays at most once.
  */
 
 import { FrameKind, frameKind, sealFrame, writeSlot } from './frame.ts';

@@ -181,7 +181,7 @@ export class UdpLink {
     return sent >= 0;
   }
 
-  /** Each frame to a member of its own, with one system call where that can be. Frames may be lost. */
+  /** Each frame to its own member, with one system call where that can be. Frames may be lost. */
   sendBatch(frames: readonly Uint8Array[], senders: readonly number[]): void {
     const { addon } = this.#options;
     if (addon === undefined || this.#fd < 0 || frames.length === 1) {
