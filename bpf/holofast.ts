@@ -21,8 +21,8 @@ import {
   type KernelHandle,
   type NativeAddon,
   type NativeSocket,
-  oneLine,
 } from './native.ts';
+import { openSocket } from './native-socket.ts';
 import { readNeighbours } from './neighbours.ts';
 import { KernelQuorumNotifier, type QuorumSlot } from './quorum-notifier.ts';
 
@@ -32,7 +32,6 @@ const flagsOffset = 6;
 const udpAndIpHeaderBytes = 28;
 const loopbackFrameBytesMax = 60_000;
 const errnoMessageSize = 90;
-const errnoAddressInUse = 98;
 
 export type FanIn = 'socket' | 'xdp' | 'xdp-generic';
 export type FanOut = 'auto' | 'tcx' | 'clsact';
@@ -254,23 +253,6 @@ export class KernelHoloFast {
     if (!this.#socketLeft) this.#addon.detachFanIn(this.socket.fd);
     this.notifier.leaveKernel();
     this.#addon.close(this.#handle);
-  }
-}
-
-/** As `addon.udpSocket`; an error names the address, and one that is taken says so. */
-function openSocket(
-  addon: NativeAddon,
-  { address, port }: { readonly address: string; readonly port: number },
-  receiveBufferBytes: number,
-  sendBufferBytes: number,
-): NativeSocket {
-  try {
-    return addon.udpSocket(address, port, receiveBufferBytes, sendBufferBytes);
-  } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const taken = code === String(errnoAddressInUse);
-    const what = taken ? 'the port is in use by another process' : oneLine(error);
-    throw new Error(`UDP ${address}:${port}: ${what}`);
   }
 }
 

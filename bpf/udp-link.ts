@@ -16,6 +16,7 @@ import {
 import type { KernelHoloFast } from './holofast.ts';
 import { type GroupMember, groupMembersMax, groupsMax, socketAddress } from './layout.ts';
 import type { NativeAddon } from './native.ts';
+import { openSocket } from './native-socket.ts';
 import type { Tier } from './probe.ts';
 import type { QuorumNotifier, QuorumSlot } from './quorum-notifier.ts';
 import { type SipKey, sipKey } from './siphash.ts';
@@ -113,12 +114,7 @@ export class UdpLink {
     });
     const native =
       options.kernel?.socket ??
-      options.addon?.udpSocket(
-        options.address,
-        options.port,
-        receiveBufferBytes ?? 0,
-        sendBufferBytes ?? 0,
-      );
+      (options.addon && openSocket(options.addon, options, receiveBufferBytes, sendBufferBytes));
     return new Promise((resolve, reject) => {
       socket.once('error', reject);
       socket.once('listening', () => {

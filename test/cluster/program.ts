@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { buildHoloFast } from '../../bpf/build.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const ROOMS = ['actors', 'transport', 'bpf', 'wal', 'storage'];
@@ -59,7 +60,7 @@ function describeSources(): { newestMs: number; digest: string } {
   let newestMs = 0;
   for (const room of ROOMS) {
     const names = readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' });
-    for (const name of names.filter((each) => each.endsWith('.ts')).sort()) {
+    for (const name of names.filter((each) => /\.(ts|c|h)$/.test(each)).sort()) {
       const { mtimeMs, size } = statSync(join(ROOT, room, name));
       newestMs = Math.max(newestMs, mtimeMs);
       hash.update(`${room}/${name} ${mtimeMs} ${size}\n`);
@@ -81,6 +82,8 @@ function build(target: string): void {
       encoding: 'utf8',
       timeout: BUILD_TIMEOUT_MS,
     });
+    // Optional: where it cannot be built, the kernel part says so itself.
+    buildHoloFast(join(draft, 'dist', 'bpf'));
     if (!existsSync(target)) renameSync(draft, target);
   } catch (error) {
     const { stdout } = error as { stdout?: unknown };

@@ -1,0 +1,32 @@
+/**
+ * What clients and operators see of a cluster is the same when its messages take the kernel's way:
+ * the checks of the other files here, with `--holofast kernel`, which no node starts without.
+ */
+import { describe, expect, test } from 'vitest';
+import { kernelSupport } from '../bpf/support.ts';
+import { Client } from './client.ts';
+import { TestCluster } from './harness.ts';
+
+const { addon, reason } = kernelSupport();
+
+if (addon === undefined) {
+  test.skip(`the kernel part cannot run here: ${reason}`, () => undefined);
+} else {
+  process.env['HOLO_HOLOFAST'] = 'kernel';
+
+  test('a cluster that is started so runs with the kernel part', async () => {
+    const cluster = await TestCluster.start();
+    try {
+      const client = new Client({ port: cluster.node(1).redisPort });
+      expect(await client.must('info', 'holofast')).toContain('holofast_tier:kernel');
+      client.close();
+    } finally {
+      await cluster.remove();
+    }
+  });
+
+  // Each in a suite of its own: its cluster starts when that suite does.
+  describe('clients', async () => void (await import('./clients.test.ts')));
+  describe('operations', async () => void (await import('./operations.test.ts')));
+  describe('crashes', async () => void (await import('./crash.test.ts')));
+}
