@@ -671,7 +671,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: 'deps: unite(replies, (reply) => reply.local)',
     replace: 'deps: unite(replies.slice(0, 1), (reply) => reply.local)',
     why: 'proposes t0 with the deps of one replier',
-    budgetSeeds: 600,
-    config: STORM,
+    budgetSeeds: 1,
+    config: story('13-deps-of-all-that-answer'),
   },
 ];
