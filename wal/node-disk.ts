@@ -218,10 +218,13 @@ class NodeFile implements DiskFile {
     this.#operations += 1;
     this.#writes.underWay += 1;
     if (this.#mayBlock(parts)) {
-      const error = this.#writeBlocking(parts, offset);
-      setImmediate(() => {
-        this.#writes.underWay -= 1;
-        this.#end(done, error);
+      // Behind what this turn sends: the peers' disks shall not wait for this one.
+      process.nextTick(() => {
+        const error = this.#writeBlocking(parts, offset);
+        setImmediate(() => {
+          this.#writes.underWay -= 1;
+          this.#end(done, error);
+        });
       });
       return;
     }

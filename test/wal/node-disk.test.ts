@@ -58,6 +58,19 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
     file.close();
   });
 
+  it('writes a lone small part behind what the turn has queued before, and still in this turn', async () => {
+    const disk = new NodeDisk({ syncMethod });
+    const path = join(directory, 'file');
+    const file = disk.open(path);
+    const seen: number[] = [];
+    process.nextTick(() => seen.push(file.size()));
+    const written = promised((done) => file.writeAndSync([Buffer.from('small')], 0, done));
+    process.nextTick(() => seen.push(file.size()));
+    await written;
+    expect(seen).toEqual([0, 5]);
+    file.close();
+  });
+
   it('allocates real blocks, and finishes what is under way before it closes', async () => {
     const disk = new NodeDisk({ syncMethod });
     const path = join(directory, 'file');
