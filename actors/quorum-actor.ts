@@ -60,10 +60,10 @@ export interface QuorumObserver {
 }
 
 /**
- * A tag is computed in TypeScript at both ends, at some nanoseconds per byte: beyond this size TCP
+ * A tag is computed in TypeScript at both ends, at two nanoseconds per byte: beyond this size TCP
  * is cheaper, also where the link would carry more.
  */
-export const REQUEST_BYTES_MAX = 4_096;
+export const REQUEST_BYTES_MAX = 16_384;
 /** Requests of peers that wait for this node's replies; the oldest is answered over TCP. */
 export const REQUESTS_MAX = 8_192;
 /** PreAccepts under way over TCP; beyond them order is not looked after. */
@@ -100,6 +100,8 @@ export function quorumActor(
   const large = new Map<string, number>();
   const counters = { rounds: 0, over_tcp: 0, replies: 0, unreadable: 0 };
   let path: FramePath | undefined;
+  /** Open, and on its way to this incarnation. */
+  let offered: FramePath | undefined;
   let group: Group | undefined;
   let probes = 0;
   let ticks = 0;
@@ -110,14 +112,16 @@ export function quorumActor(
     source.open(
       (frame, from) => void thisIncarnation.tell({ type: 'Frame', frame, sender: from }),
       (opened) => {
-        // An incarnation that has ended in the meantime must not keep a socket.
-        if (!thisIncarnation.tell({ type: 'Opened', path: opened })) opened?.close();
+        // An incarnation that has ended, or ends before it hears of it, must not keep a socket.
+        if (thisIncarnation.tell({ type: 'Opened', path: opened })) offered = opened;
+        else opened?.close();
       },
     );
   }
 
   function opened(fresh: FramePath | undefined): void {
     opening = false;
+    offered = undefined;
     path = fresh;
     if (fresh === undefined) return;
     slots.attach(fresh.notifier);
@@ -297,7 +301,9 @@ export function quorumActor(
   function close(): void {
     tell(slots.detach());
     path?.close();
+    offered?.close();
     path = undefined;
+    offered = undefined;
   }
 
   observe.frameCounters?.(() => ({ ...counters, reachable: heardMs.size }));

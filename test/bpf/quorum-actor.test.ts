@@ -59,9 +59,11 @@ class Bench {
   readonly actor: LocalRef<QuorumActorMessage>;
   closed = 0;
   takesRequests = true;
+  /** Paths that are asked for, where they do not open at once. */
+  readonly openings: Array<() => void> = [];
   readonly #system: ActorSystem;
 
-  constructor() {
+  constructor(opensLater = false) {
     const { clock } = this.scheduler;
     this.#system = new ActorSystem({
       name: 'node-1',
@@ -106,7 +108,12 @@ class Bench {
         quorumActor(context, {
           self: SELF,
           topology,
-          source: { open: (_onFrame, onOpened) => onOpened(path) },
+          source: {
+            open: (_onFrame, onOpened) => {
+              if (opensLater) this.openings.push(() => onOpened(path));
+              else onOpened(path);
+            },
+          },
           slots: this.slots,
           connected: () => new Set([2, 3]),
           toLink: (peer, message) => void this.links.push([peer, message.type]),
@@ -332,5 +339,20 @@ describe('requests of peers', () => {
     ]);
     expect(bench.delivered).toEqual([]);
     expect(NO_SLOT.slot).toBe(0xffffffff);
+  });
+});
+
+describe('a path', () => {
+  test('that its incarnation does not live to hear of is closed', () => {
+    const late = new Bench(true);
+    expect(late.openings).toHaveLength(1);
+    late.actor.tell({ type: 'Send', to: 2, message: undefined as unknown as AccordMessage });
+    late.openings[0]?.();
+    late.run(5_000);
+    expect([late.openings.length, late.closed]).toEqual([2, 1]);
+    late.openings[1]?.();
+    late.run(1);
+    late.stop();
+    expect(late.closed).toBe(2);
   });
 });
