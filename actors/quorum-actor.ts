@@ -171,8 +171,9 @@ export function quorumActor(
     }
     if (first.type === 'PreAccept') {
       if (large.size > 0) return false;
-    } else if (!slots.knows(first.id) && someBody(messages)) {
-      // A frame has no room for the definition, and nobody has been sent it by this node.
+    } else if (!slots.knows(first.id)) {
+      // A frame has no room for the definition. And what began over TCP is cheaper there: it joins
+      // what is being written anyway.
       return false;
     }
     return first.type === 'Stable' ? sendStable(path, first) : sendRound(path, first);
@@ -210,11 +211,6 @@ export function quorumActor(
       if (isHeard(peer)) all = way.send(frame, topology.members.indexOf(peer)) && all;
     }
     return all;
-  }
-
-  function someBody(messages: Group['messages']): boolean {
-    for (const message of messages.values()) if (message.body !== undefined) return true;
-    return false;
   }
 
   // ---- requests of peers --------------------------------------------------------------------

@@ -217,12 +217,12 @@ describe('requests', () => {
     const { id } = large;
     bench.send({ type: 'Stable', id, executeAt: id, deps: new Uint8Array(0) }, 2, 3);
     bench.send(preAccept(), 2, 3);
-    // The Stable and the PreAccept.
-    expect([bench.toAll.length, bench.links.length]).toEqual([2, 4]);
+    // The Stable stays on the way of its transaction.
+    expect([bench.toAll.length, bench.links.length]).toEqual([1, 6]);
     bench.send(preAccept(REQUEST_BYTES_MAX), 2, 3);
     bench.run(600);
     bench.send(preAccept(), 2, 3);
-    expect(bench.toAll).toHaveLength(3);
+    expect(bench.toAll).toHaveLength(2);
   });
 
   test('a frame that the path does not take goes over the links', () => {
@@ -232,7 +232,7 @@ describe('requests', () => {
     expect(bench.links).toHaveLength(2);
   });
 
-  test('a Stable leaves the definition behind when it went out before, else it goes by link', () => {
+  test('a Stable goes as a frame, without the definition, when its PreAccept did; else by link', () => {
     bench.hear(2, 3);
     const known = preAccept();
     bench.send(known, 2, 3);
@@ -243,12 +243,11 @@ describe('requests', () => {
     bench.run(1);
     expect(bench.toAll).toHaveLength(2);
     expect(readFrame(bench.toAll[1] as Uint8Array, 1)).toMatchObject({ message: stable });
-    const other = { ...stable, id: preAccept().id, slots, body };
-    bench.send(other, 2, 3);
-    expect(bench.links).toEqual([
-      [2, 'Stable'],
-      [3, 'Stable'],
-    ]);
+    const unknown = { ...stable, id: preAccept().id };
+    bench.send(unknown, 2, 3);
+    bench.send({ ...unknown, slots, body }, 2, 3);
+    expect(bench.toAll).toHaveLength(2);
+    expect(bench.links.map(([peer]) => peer)).toEqual([2, 3, 2, 3]);
   });
 });
 
