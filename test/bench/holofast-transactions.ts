@@ -3,7 +3,8 @@
  * in one run and in turns: 3 and 5 real nodes, on `lo` and in network namespaces. What counts is
  * the ratio within a run: the machine is shared. CPU is that of node 1, the coordinator, per
  * transaction; its system calls are counted in a phase of their own. `--replicas 3,5`,
- * `--clients 1,50`, `--requests N` per case (a fifth of them for one client), `--rounds N`,
+ * `--clients 1,50`, `--requests N` per case (a fifth of them for one client), `--warmup N`
+ * before all of them, until the compiler has nothing left to do, `--rounds N`,
  * `--places lo,netns`, `--modes off,userspace,sendmmsg,kernel`, `--program FILE`, `--json`;
  * `--nice=-20` keeps a shared machine's other work out of the way.
  */
@@ -136,6 +137,7 @@ interface Plan {
   readonly modes: readonly string[];
   readonly clients: readonly number[];
   readonly requests: number;
+  readonly warmup: number;
   readonly rounds: number;
   readonly program: string;
   readonly flags: readonly string[];
@@ -159,6 +161,11 @@ async function measureMode(
   });
   try {
     const found: Measured[] = [];
+    const [first] = cluster.nodes;
+    if (first !== undefined && plan.warmup > 0) {
+      const load = ['-t', 'set', '-d', '64', '-r', '10000', '-c', '50'];
+      await cluster.benchmark(first, [...load, '-n', String(plan.warmup)]);
+    }
     for (const clients of plan.clients) {
       const what = { place, replicas: hosts.length, clients, mode };
       found.push(await measure(cluster, what, plan.requests / (clients === 1 ? 5 : 1)));
@@ -200,7 +207,8 @@ export async function runTransactions(args: readonly string[]): Promise<void> {
     options: {
       replicas: { type: 'string', default: '3,5' },
       clients: { type: 'string', default: '1,50' },
-      requests: { type: 'string', default: '5000' },
+      requests: { type: 'string', default: '20000' },
+      warmup: { type: 'string', default: '60000' },
       rounds: { type: 'string', default: '3' },
       places: { type: 'string', default: 'lo,netns' },
       modes: { type: 'string', default: 'off,userspace,sendmmsg,kernel' },
@@ -220,6 +228,7 @@ export async function runTransactions(args: readonly string[]): Promise<void> {
     modes: values.modes.split(',').filter((mode) => (tierOf[mode] ?? 0) <= best.tier),
     clients: values.clients.split(',').map(Number),
     requests: Number(values.requests),
+    warmup: Number(values.warmup),
     rounds: Number(values.rounds),
     program: values.program,
     flags: values.flags === '' ? [] : values.flags.split(' '),
