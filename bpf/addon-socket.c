@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define SENDS_MAX HF_SENDERS_MAX
-/* As many as REPLIES_MAX of frame-gatherer.ts. */
+/* batchFramesMax of native.ts. */
 #define BATCH_MAX 64
 
 static bool address_of(napi_env env, napi_value value, struct in_addr *address)
@@ -105,6 +105,31 @@ EXPORTED(hf_send_to)
 	return int_value(env, sent < 0 ? -errno : sent);
 }
 
+/*
+ * Sends all that can be sent: sendmmsg(2) stops at the first message that fails, and one member
+ * that cannot be reached must not cost the others theirs. How many were sent, or -errno when none.
+ */
+static int send_all(int fd, struct mmsghdr *messages, uint32_t count)
+{
+	int sent_all = 0, error = 0;
+	for (uint32_t at = 0; at < count;) {
+		int sent = sendmmsg(fd, messages + at, count - at, MSG_DONTWAIT);
+		if (sent > 0) {
+			sent_all += sent;
+			at += (uint32_t)sent;
+			continue;
+		}
+		if (errno == EINTR)
+			continue;
+		error = errno;
+		/* No room for any of them. */
+		if (error == EAGAIN || error == ENOBUFS)
+			break;
+		at++;
+	}
+	return sent_all > 0 ? sent_all : -error;
+}
+
 /* sendMany(fd, frame, length, sockaddrs, count) -> frames sent, or -errno when none was */
 EXPORTED(hf_send_many)
 {
@@ -126,8 +151,7 @@ EXPORTED(hf_send_many)
 		messages[i].msg_hdr.msg_iov = &body;
 		messages[i].msg_hdr.msg_iovlen = 1;
 	}
-	int sent = sendmmsg(int_of(env, values[0], -1), messages, count, MSG_DONTWAIT);
-	return int_value(env, sent < 0 ? -errno : sent);
+	return int_value(env, send_all(int_of(env, values[0], -1), messages, count));
 }
 
 /*
@@ -162,8 +186,7 @@ EXPORTED(hf_send_batch)
 		messages[i].msg_hdr.msg_iovlen = 1;
 		at += length;
 	}
-	int sent = sendmmsg(int_of(env, values[0], -1), messages, count, MSG_DONTWAIT);
-	return int_value(env, sent < 0 ? -errno : sent);
+	return int_value(env, send_all(int_of(env, values[0], -1), messages, count));
 }
 
 /* receive(fd, buffer, waitMs) -> {length, address} or undefined: for the probe and for tests. */

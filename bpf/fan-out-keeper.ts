@@ -17,6 +17,8 @@ export interface KeptFanOut {
 
 export interface KeptLink {
   readonly kernelPresent: boolean;
+  /** Rounds that the kernel has sent. */
+  readonly fannedOut: number;
   tryKernelAgain(): void;
 }
 
@@ -35,6 +37,8 @@ export class FanOutKeeper {
   readonly #monotonicMs: () => number;
   #waitMs = reattachWaitMsMin;
   #nextMs = 0;
+  /** By the time of the last try. */
+  #fannedOutBefore = 0;
   #wasReady = true;
 
   constructor(options: FanOutKeeperOptions) {
@@ -53,7 +57,8 @@ export class FanOutKeeper {
     const nowMs = this.#monotonicMs();
     if (nowMs < this.#nextMs) return;
     if (link.kernelPresent) {
-      this.#waitMs = reattachWaitMsMin;
+      // "Not known to be missing" is no help yet: a round must have gone through since.
+      if (link.fannedOut > this.#fannedOutBefore) this.#waitMs = reattachWaitMsMin;
       return;
     }
     this.#nextMs = nowMs + this.#waitMs;
@@ -70,6 +75,7 @@ export class FanOutKeeper {
       return;
     }
     this.reattached++;
+    this.#fannedOutBefore = link.fannedOut;
     link.tryKernelAgain();
     onReattached();
   }

@@ -13,6 +13,8 @@ import {
   writeHeader,
 } from './frame.ts';
 
+/** Requests in one bundle. */
+export const bundleFramesMax = 64;
 const LENGTH_BYTES = 4;
 const ZERO_STAMP = { epoch: 0, hlc: 0, flags: 0, node: 0 };
 
@@ -55,7 +57,7 @@ export function framesOfBundle(bundle: Uint8Array): Uint8Array[] | undefined {
     if (end > bundle.length) return undefined;
     const frame = bundle.subarray(at + LENGTH_BYTES, end);
     if (!isRequestOf(frameSender(bundle), frame)) return undefined;
-    frames.push(frame);
+    if (frames.push(frame) > bundleFramesMax) return undefined;
     at = end;
   }
   return frames;

@@ -5,15 +5,14 @@
  */
 
 import { FrameKind, frameKind, sealFrame, writeSlot } from './frame.ts';
-import { bundleBytes, encodeBundle, framesOfBundle } from './frame-bundle.ts';
+import { bundleBytes, bundleFramesMax, encodeBundle, framesOfBundle } from './frame-bundle.ts';
+import { batchFramesMax } from './native.ts';
 import type { QuorumNotifier, QuorumSlot } from './quorum-notifier.ts';
 import type { SipKey } from './siphash.ts';
 import type { UdpLink } from './udp-link.ts';
 
-/** Replies that wait for the end of the turn; the next one sends them before. */
-export const REPLIES_MAX = 64;
-/** Requests in one bundle; the next one sends it before. */
-export const BUNDLE_FRAMES_MAX = 64;
+/** Frames to single members that wait for the end of the turn; the next one sends them before. */
+export const SINGLES_MAX = batchFramesMax;
 /** A tag is computed over all of it, at both ends. */
 export const BUNDLE_BYTES_MAX = 16_384;
 /** A round that nobody votes in: it only learns whether the kernel has sent the frame. */
@@ -40,7 +39,7 @@ export class FrameGatherer {
   #requests: Uint8Array[] = [];
   #requestBytes = 0;
   #slot: QuorumSlot | undefined;
-  #replies: Uint8Array[] = [];
+  #singles: Uint8Array[] = [];
   #receivers: number[] = [];
   #scheduled = false;
   #refusing = false;
@@ -54,7 +53,7 @@ export class FrameGatherer {
   sendGroup(frame: Uint8Array, slot: QuorumSlot | undefined): boolean {
     if (this.#refusing || frame.length > this.#options.link.frameBytesMax) return false;
     const more = bundleBytes(this.#requests.length + 1, this.#requestBytes + frame.length);
-    const full = this.#requests.length >= BUNDLE_FRAMES_MAX || more > this.#bundleBytesMax;
+    const full = this.#requests.length >= bundleFramesMax || more > this.#bundleBytesMax;
     if (full) this.#sendRequests();
     this.#requests.push(frame);
     this.#requestBytes += frame.length;
@@ -66,8 +65,8 @@ export class FrameGatherer {
   /** See `FramePath.send`. */
   send(frame: Uint8Array, receiver: number): boolean {
     if (frame.length > this.#options.link.frameBytesMax) return false;
-    if (this.#replies.length >= REPLIES_MAX) this.#sendReplies();
-    this.#replies.push(frame);
+    if (this.#singles.length >= SINGLES_MAX) this.#sendSingles();
+    this.#singles.push(frame);
     this.#receivers.push(receiver);
     this.#schedule();
     return true;
@@ -87,18 +86,18 @@ export class FrameGatherer {
   #send(): void {
     this.#scheduled = false;
     this.#sendRequests();
-    this.#sendReplies();
+    this.#sendSingles();
   }
 
   #sendRequests(): void {
     const [first] = this.#requests;
     if (first === undefined) return;
     const { notifier, key, group, link } = this.#options;
-    // Its round may have been given up since: then nobody could see that the kernel has sent it.
-    const alone =
-      this.#requests.length === 1 && (this.#slot === undefined || notifier.isHeld(this.#slot));
+    const alone = this.#requests.length === 1;
     const frame = alone ? first : encodeBundle(this.#requests, group);
-    const own = alone ? this.#slot : undefined;
+    // In a slot that was given up since, nobody could see that the kernel has sent the frame.
+    const isCounted = alone && this.#slot !== undefined && notifier.isHeld(this.#slot);
+    const own = isCounted ? this.#slot : undefined;
     this.#requests = [];
     this.#requestBytes = 0;
     const marker = own === undefined && link.tier === 2 ? this.#marker() : undefined;
@@ -116,10 +115,10 @@ export class FrameGatherer {
     return notifier.arm({ group, electorate: 1, ...nobody });
   }
 
-  #sendReplies(): void {
-    if (this.#replies.length === 0) return;
-    this.#options.link.sendBatch(this.#replies, this.#receivers);
-    this.#replies = [];
+  #sendSingles(): void {
+    if (this.#singles.length === 0) return;
+    this.#options.link.sendBatch(this.#singles, this.#receivers);
+    this.#singles = [];
     this.#receivers = [];
   }
 }

@@ -21,7 +21,7 @@ export interface FramePath {
   sendGroup(frame: Uint8Array, slot: QuorumSlot | undefined): boolean;
   /** A sealed frame to one member, in the same way. */
   send(frame: Uint8Array, sender: number): boolean;
-  /** Called every second or so. */
+  /** Called several times a second. */
   refresh(): void;
   close(): void;
 }

@@ -147,7 +147,10 @@ function readStamp(from: Uint8Array, at: number): FrameStamp {
   };
 }
 
-/** Writes all but the tag. Throws RangeError for a field that does not fit. */
+/**
+ * Writes all but the tag, which is zero until the frame is sealed. Throws RangeError for a field
+ * that does not fit.
+ */
 export function writeHeader(to: Uint8Array, header: FrameHeader): void {
   assertInteger('kind', header.kind, frameKindMax);
   assertInteger('flags', header.flags, 0xff);
@@ -170,6 +173,8 @@ export function writeHeader(to: Uint8Array, header: FrameHeader): void {
   writeStamp(to, roundOffset, header.txn);
   writeStamp(to, roundOffset + stampBytes, header.ballot);
   put64(to, roundOffset + 2 * stampBytes, header.epoch);
+  // Within a bundle it stays so: what lay in this memory before is nobody's business.
+  to.fill(0, tagOffset, frameHeaderBytes);
 }
 
 /** Writes which slot counts the replies; the frame is not sealed yet. */

@@ -40,6 +40,9 @@ export interface HoloFastCounters {
   readonly quorums: number;
 }
 
+/** Datagrams of one `sendBatch`; BATCH_MAX of addon-socket.c. */
+export const batchFramesMax = 64;
+
 export type KernelProgram = 'hf_fan_out' | 'hf_fan_in_socket' | 'hf_fan_in_xdp';
 
 export interface NativeSocket {
@@ -99,8 +102,8 @@ export interface NativeAddon {
   /** Datagrams sent (`to` holds `count` sockaddr_in), or a negative errno when none was. */
   sendMany(fd: number, frame: Uint8Array, length: number, to: Uint8Array, count: number): number;
   /**
-   * Datagrams sent of `count` (at most 64), which lie one behind the other in `frames`, each with
-   * its length (u32 of this machine) and its sockaddr_in; or a negative errno when none was.
+   * Datagrams sent of `count` (at most batchFramesMax), which lie one behind the other in `frames`,
+   * each with its length (u32 of this machine) and its sockaddr_in; or a negative errno when none was.
    */
   sendBatch(
     fd: number,

@@ -237,8 +237,9 @@ export class UdpFramePathSource implements FramePathSource {
     return new FanOutKeeper({
       link,
       kernel,
-      onReattached: () => is('the fan-out was removed from outside, and is attached again'),
-      onRefused: (why) => is(`the fan-out was removed from outside: ${why}`),
+      onReattached: () =>
+        is('rounds did not pass through the kernel, and the fan-out was attached again'),
+      onRefused: (why) => is(`rounds do not pass through the kernel: ${why}`),
     });
   }
 
@@ -279,7 +280,7 @@ function choose({ mode, pins }: UdpFramePathOptions): Choice {
   return found;
 }
 
-/** What `auto` says: in all runs, frames without the kernel cost more CPU than TCP. */
+/** What `auto` says: frames without the kernel have never cost clearly less CPU than TCP. */
 function withoutKernel(reason: string): string {
   return `no kernel part (${reason}), and without it TCP is cheaper`;
 }

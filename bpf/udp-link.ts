@@ -15,7 +15,7 @@ import {
 } from './frame.ts';
 import type { KernelHoloFast } from './holofast.ts';
 import { type GroupMember, groupMembersMax, groupsMax, socketAddress } from './layout.ts';
-import type { NativeAddon } from './native.ts';
+import { batchFramesMax, type NativeAddon } from './native.ts';
 import { openSocket } from './native-socket.ts';
 import type { Tier } from './probe.ts';
 import type { QuorumNotifier, QuorumSlot } from './quorum-notifier.ts';
@@ -184,6 +184,11 @@ export class UdpLink {
       frames.forEach((frame, at) => void this.send(frame, senders[at] ?? -1));
       return;
     }
+    if (frames.length > batchFramesMax) {
+      this.sendBatch(frames.slice(0, batchFramesMax), senders);
+      this.sendBatch(frames.slice(batchFramesMax), senders.slice(batchFramesMax));
+      return;
+    }
     const known = frames.flatMap((frame, at) => {
       const member = this.#members.get(senders[at] ?? -1);
       return member === undefined ? [] : [{ frame, member }];
@@ -197,7 +202,7 @@ export class UdpLink {
     const bytes = Buffer.concat(known.map(({ frame }) => frame));
     const sizes = new Uint8Array(lengths.buffer);
     const sent = addon.sendBatch(this.#fd, bytes, sizes, to, known.length);
-    if (sent < known.length) this.counters.sendErrors++;
+    this.counters.sendErrors += known.length - Math.max(sent, 0);
   }
 
   /**
@@ -221,6 +226,11 @@ export class UdpLink {
       this.counters.kernelAbsent++;
     }
     return this.#sendByHand(frame, group);
+  }
+
+  /** Rounds that the kernel has sent. */
+  get fannedOut(): number {
+    return this.counters.fannedOut;
   }
 
   /** Whether rounds go through the kernel now, as far as is known. */
@@ -250,7 +260,7 @@ export class UdpLink {
     }
     const count = group.members.length;
     const sent = addon.sendMany(this.#fd, frame, frame.length, group.addresses, count);
-    if (sent < count) this.counters.sendErrors++;
+    this.counters.sendErrors += count - Math.max(sent, 0);
     return sent > 0 ? 'sendmmsg' : 'failed';
   }
 

@@ -218,7 +218,7 @@ class NodeFile implements DiskFile {
     this.#operations += 1;
     this.#writes.underWay += 1;
     if (this.#mayBlock(parts)) {
-      // Behind what this turn sends: the peers' disks shall not wait for this one.
+      // Behind the frames that this turn has sent: the peers' disks need not wait for this one.
       process.nextTick(() => {
         const error = this.#writeBlocking(parts, offset);
         setImmediate(() => {

@@ -38,7 +38,7 @@ export interface IncarnationOwner<M> {
   readonly ref: LocalRef<M>;
   readonly traceId: number;
   readonly stashMax: number;
-  /** Tells a message that is dropped when this incarnation ends before it is received. */
+  /** Tells a message that is dropped if this incarnation ends before it is received or stashed. */
   tellOwn(message: M): boolean;
   /** Runs the signal in a later turn of this incarnation. */
   post(signal: Signal): void;

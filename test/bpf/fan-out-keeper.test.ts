@@ -8,6 +8,7 @@ let ready = 1;
 let refusal: string | undefined;
 let tries: number[] = [];
 let triedKernel = 0;
+let fannedOut = 0;
 let said: string[] = [];
 let keeper: FanOutKeeper;
 
@@ -18,6 +19,7 @@ beforeEach(() => {
   refusal = undefined;
   tries = [];
   triedKernel = 0;
+  fannedOut = 0;
   said = [];
   keeper = new FanOutKeeper({
     kernel: {
@@ -30,6 +32,9 @@ beforeEach(() => {
     link: {
       get kernelPresent() {
         return present;
+      },
+      get fannedOut() {
+        return fannedOut;
       },
       tryKernelAgain: () => {
         triedKernel++;
@@ -69,6 +74,7 @@ test('waits short again after it has helped', () => {
   present = false;
   refreshUntil(20_000);
   present = true;
+  fannedOut = 1;
   refreshUntil(60_000);
   present = false;
   tries = [];
@@ -94,4 +100,16 @@ test('an Ethernet address that is not known is no reason to attach; known, it is
   keeper.refresh();
   keeper.refresh();
   expect([tries, triedKernel]).toEqual([[], 1]);
+});
+
+test('a kernel that is only not known to be missing has not helped: the waits go on growing', () => {
+  // After each try some rounds pass until the link knows that they still go out by hand.
+  let roundsLeft = 0;
+  for (; nowMs <= 400_000; nowMs += 250) {
+    const before = triedKernel;
+    present = roundsLeft-- > 0;
+    keeper.refresh();
+    if (triedKernel > before) roundsLeft = 13;
+  }
+  expect(tries.length).toBeLessThan(14);
 });

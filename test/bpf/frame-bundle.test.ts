@@ -8,8 +8,14 @@ import {
   frameKind,
   frameSender,
   isFrame,
+  writeHeader,
 } from '../../bpf/frame.ts';
-import { bundleBytes, encodeBundle, framesOfBundle } from '../../bpf/frame-bundle.ts';
+import {
+  bundleBytes,
+  bundleFramesMax,
+  encodeBundle,
+  framesOfBundle,
+} from '../../bpf/frame-bundle.ts';
 import { header, key, plainReply } from './support.ts';
 
 const request = (bodyBytes: number, sender = 3): Uint8Array =>
@@ -22,6 +28,19 @@ describe('a bundle', () => {
     expect([frameKind(bundle), frameSender(bundle)]).toEqual([FrameKind.bundle, 3]);
     expect(bundle).toHaveLength(bundleBytes(3, 3 * frameHeaderBytes + 301));
     expect(framesOfBundle(bundle)?.map((frame) => Buffer.from(frame))).toEqual(frames);
+  });
+
+  test('carries nothing but its frames: their tags are zero', () => {
+    const frame = Buffer.alloc(frameHeaderBytes, 0x55);
+    writeHeader(frame, header({ sender: 3 }));
+    const [inner] = framesOfBundle(Buffer.from(encodeBundle([frame], 9))) ?? [];
+    expect(Buffer.from(inner?.subarray(-8) ?? '')).toEqual(Buffer.alloc(8));
+  });
+
+  test('of more frames than the limit gives nothing', () => {
+    const frames = Array.from({ length: bundleFramesMax + 1 }, () => request(0));
+    expect(framesOfBundle(encodeBundle(frames, 9))).toBeUndefined();
+    expect(framesOfBundle(encodeBundle(frames.slice(1), 9))).toHaveLength(bundleFramesMax);
   });
 
   test('of no frames cannot be made', () => {

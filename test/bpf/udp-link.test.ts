@@ -9,7 +9,7 @@ import {
   frameHeaderBytes,
   frameSlot,
 } from '../../bpf/frame.ts';
-import { loadAddon } from '../../bpf/native.ts';
+import { batchFramesMax, loadAddon } from '../../bpf/native.ts';
 import { type QuorumEvent, UserspaceQuorumNotifier } from '../../bpf/quorum-notifier.ts';
 import { UdpLink, type UdpLinkOptions } from '../../bpf/udp-link.ts';
 import { header, kernelSupport, key, keyBytes, plainReply, round } from './support.ts';
@@ -124,6 +124,42 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
       ]);
     },
   );
+
+  test.skipIf(tier === 0 || !possible)(
+    'a member that cannot be reached costs no other its frames',
+    async () => {
+      const sender = await openLink(tier);
+      const seen: number[] = [];
+      const receiver = await openLink(tier, { onFrame: (frame) => seen.push(frameSlot(frame)) });
+      receiver.setGroup(0, [{ sender: 1, address, port: sender.port }]);
+      // To broadcast a socket needs a permission that this one never asks for.
+      sender.setGroup(0, [
+        { sender: 2, address: '255.255.255.255', port: 9 },
+        { sender: 3, address, port: receiver.port },
+      ]);
+      const frames = [20, 21, 22, 23].map((slot) => plainReply({ sender: 1, slot }));
+      sender.sendBatch(frames, [2, 3, 2, 3]);
+      expect(sender.sendGroup(plainReply({ sender: 1, slot: 24 }), 0)).toBe('sendmmsg');
+      await until(() => seen.length === 3);
+      expect([seen, sender.counters.sendErrors]).toEqual([[21, 23, 24], 3]);
+    },
+  );
+
+  test.skipIf(!possible)('a batch beyond its limit loses nothing', async () => {
+    const sender = await openLink(tier);
+    const seen: number[] = [];
+    const receiver = await openLink(tier, { onFrame: (frame) => seen.push(frameSlot(frame)) });
+    receiver.setGroup(0, [{ sender: 1, address, port: sender.port }]);
+    sender.setGroup(0, [{ sender: 2, address, port: receiver.port }]);
+    const slots = Array.from({ length: batchFramesMax + 1 }, (_, slot) => slot);
+    const frames = slots.map((slot) => plainReply({ sender: 1, slot }));
+    sender.sendBatch(
+      frames,
+      slots.map(() => 2),
+    );
+    await until(() => seen.length === slots.length);
+    expect([seen, sender.counters.sendErrors]).toEqual([slots, 0]);
+  });
 
   test.skipIf(!possible)('what no member has sealed is refused and counted', async () => {
     let received = 0;

@@ -1,6 +1,7 @@
 /**
  * What clients and operators see of a cluster is the same when its messages take the kernel's way:
- * the checks of the other files here, with `--holofast kernel`, which no node starts without.
+ * the checks of clients, operations and crashes, with `--holofast kernel`, which no node starts
+ * without.
  */
 import { describe, expect, test } from 'vitest';
 import { kernelSupport } from '../bpf/support.ts';
