@@ -102,8 +102,8 @@ export interface NativeAddon {
   /** Datagrams sent (`to` holds `count` sockaddr_in), or a negative errno when none was. */
   sendMany(fd: number, frame: Uint8Array, length: number, to: Uint8Array, count: number): number;
   /**
-   * Datagrams sent of `count` (at most batchFramesMax), which lie one behind the other in `frames`,
-   * each with its length (u32 of this machine) and its sockaddr_in; or a negative errno when none was.
+   * Datagrams sent of `count` (at most batchFramesMax), or a negative errno when none was. They lie
+   * one behind the other in `frames`, each with its length (u32 of this machine) and sockaddr_in.
    */
   sendBatch(
     fd: number,
