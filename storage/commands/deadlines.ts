@@ -3,7 +3,7 @@
  * since the epoch. They become absolute milliseconds at once and are compared with executeAt only.
  */
 import { NOT_AN_INTEGER } from '../command.ts';
-import { parseInteger } from '../integers.ts';
+import { INT64_MIN, parseInteger } from '../integers.ts';
 import { DEADLINE_MS_MAX } from '../limits.ts';
 
 export interface TimeForm {
@@ -31,7 +31,9 @@ export function parseDeadline(
   const value = parseInteger(text);
   if (value === undefined) return NOT_AN_INTEGER;
   if (positive && value <= 0) return invalid;
-  if (typeof value === 'bigint') return invalid;
-  const deadline = value * form.unit + (form.relative ? nowMs : 0);
-  return Math.abs(deadline) <= DEADLINE_MS_MAX ? deadline : invalid;
+  const deadline = Number(value) * form.unit + (form.relative ? nowMs : 0);
+  if (typeof value === 'number' && Math.abs(deadline) <= DEADLINE_MS_MAX) return deadline;
+  // Longer ago than can be said is past all the same, as far as Redis can count milliseconds.
+  const isPast = value < 0 && BigInt(value) * BigInt(form.unit) >= INT64_MIN;
+  return isPast ? -DEADLINE_MS_MAX : invalid;
 }
