@@ -13,6 +13,7 @@ import { type FramePath, type FramePathSource, PEER_GROUP } from './frame-path.t
 import { KernelHoloFast } from './holofast.ts';
 import { type HoloFastMode, TIER_NAMES, type TierName } from './holofast-mode.ts';
 import type { GroupMember } from './layout.ts';
+import { MemberFollower } from './member-follower.ts';
 import { type HoloFastCounters, loadAddon, type NativeAddon, oneLine } from './native.ts';
 import { type ProbeResult, probe, type Tier } from './probe.ts';
 import { UserspaceQuorumNotifier } from './quorum-notifier.ts';
@@ -126,7 +127,7 @@ export class UdpFramePathSource implements FramePathSource {
   async #open(
     onFrame: (frame: Uint8Array, sender: number) => void,
   ): Promise<FramePath | undefined> {
-    const { self, peers } = this.#options;
+    const { self } = this.#options;
     this.#choice ??= choose(this.#options);
     const { tier, reason } = this.#choice;
     if (tier === undefined) {
@@ -134,13 +135,7 @@ export class UdpFramePathSource implements FramePathSource {
       return undefined;
     }
     const address = await addressOf(self.host);
-    const members = await Promise.all(
-      peers.map(async ({ sender, host, port }) => ({
-        sender,
-        port,
-        address: await addressOf(host),
-      })),
-    );
+    const members = await this.#lookUp();
     if (tier < 2) return this.#openLink(tier, reason, address, members, undefined, onFrame);
     let kernel: KernelHoloFast;
     try {
@@ -153,6 +148,14 @@ export class UdpFramePathSource implements FramePathSource {
       return undefined;
     }
     return this.#openLink(tier, reason, address, members, kernel, onFrame);
+  }
+
+  /** Rejects with Error when a member has no IPv4 address. */
+  #lookUp(): Promise<GroupMember[]> {
+    const found = this.#options.peers.map(async ({ sender, host, port }) => {
+      return { sender, port, address: await addressOf(host) };
+    });
+    return Promise.all(found);
   }
 
   #openKernel(address: string, members: readonly GroupMember[]): KernelHoloFast {
@@ -217,6 +220,14 @@ export class UdpFramePathSource implements FramePathSource {
       group: PEER_GROUP,
       atTurnEnd: (action) => process.nextTick(action),
     });
+    const follower = new MemberFollower({
+      members,
+      lookUp: () => this.#lookUp(),
+      onMoved: (moved) => {
+        // The path may have been closed while the names were looked up.
+        if (link === this.#link) link.setGroup(PEER_GROUP, moved);
+      },
+    });
     return {
       notifier,
       key: sipKey(key),
@@ -225,6 +236,7 @@ export class UdpFramePathSource implements FramePathSource {
       send: (frame, sender) => gatherer.send(frame, sender),
       refresh: () => {
         gatherer.refresh();
+        follower.refresh();
         keeper?.refresh();
       },
       close: () => this.#close(link, kernel),
