@@ -33,7 +33,7 @@ function run(command: string, args: readonly string[]): { ok: boolean; output: s
 }
 
 /** The directory with node_api.h: of this Node first, then the distribution's. */
-function nodeHeaders(): string | undefined {
+export function nodeHeaders(): string | undefined {
   const own = join(dirname(dirname(process.execPath)), 'include', 'node');
   return [own, '/usr/include/node'].find((path) => existsSync(join(path, 'node_api.h')));
 }
