@@ -59,7 +59,7 @@ export function replyKindOf(round: PlainRound): FrameKind {
   return REPLY_KINDS[round];
 }
 
-/** Bytes of the frame; `withBody` counts the command bytes, which only PreAccept can carry. */
+/** Bytes of the frame; only PreAccept carries command bytes. */
 export function requestFrameBytes(message: FramedRequest): number {
   if (message.type === 'PreAccept') {
     const { slots, deps, body } = message;
@@ -71,8 +71,8 @@ export function requestFrameBytes(message: FramedRequest): number {
 }
 
 /**
- * An unsealed frame without a slot. The definition of an Accept, Commit or Stable is left out: the
- * receiver has it from the PreAccept, or asks.
+ * An unsealed frame that no slot waits for yet. The definition of an Accept, Commit or Stable is
+ * left out: the receiver has it from the PreAccept, or asks.
  */
 export function requestFrame(
   message: FramedRequest,
@@ -85,10 +85,9 @@ export function requestFrame(
     kind: REQUEST_KINDS[message.type],
     flags: 0,
     sender,
-    slot: 0,
+    ...NO_SLOT,
     group,
     need: 0,
-    generation: 0,
     txn: message.id,
     ballot: ballotOf(message),
     epoch,

@@ -12,6 +12,7 @@ import {
   writeSlot,
 } from '../bpf/frame.ts';
 import { type FramePath, type FramePathSource, PEER_GROUP } from '../bpf/frame-path.ts';
+import type { QuorumSlot } from '../bpf/quorum-notifier.ts';
 import type { AccordMessage } from './accord/messages.ts';
 import { isPlainReply, type PlainAnswer, type PlainReply } from './accord/plain-answer.ts';
 import { equal, keyOf, type TxnId, ZERO } from './accord/timestamp.ts';
@@ -19,7 +20,6 @@ import type { Topology } from './accord/topology.ts';
 import {
   type FramedRequest,
   isFramedRequest,
-  NO_SLOT,
   probeFrame,
   readFrame,
   replyKindOf,
@@ -176,7 +176,8 @@ export function quorumActor(
       // what is being written anyway.
       return false;
     }
-    return first.type === 'Stable' ? sendStable(path, first) : sendRound(path, first);
+    if (first.type !== 'Stable') return sendRound(path, first);
+    return sendToAll(path, requestFrame(first, sender, PEER_GROUP, topology.epoch), undefined);
   }
 
   function sendRound(way: FramePath, first: Exclude<FramedRequest, { type: 'Stable' }>): boolean {
@@ -192,18 +193,11 @@ export function quorumActor(
       frameRound: frameRound(frame),
     };
     const armed = slots.begin(counted, time.monotonicMs());
-    writeSlot(frame, armed?.slot ?? NO_SLOT, armed?.need);
+    if (armed !== undefined) writeSlot(frame, armed.slot, armed.need);
     return sendToAll(way, frame, armed?.slot);
   }
 
-  /** Nobody answers. */
-  function sendStable(way: FramePath, first: FramedRequest): boolean {
-    const frame = requestFrame(first, sender, PEER_GROUP, topology.epoch);
-    writeSlot(frame, NO_SLOT);
-    return sendToAll(way, frame, undefined);
-  }
-
-  function sendToAll(way: FramePath, frame: Buffer, slot: typeof NO_SLOT | undefined): boolean {
+  function sendToAll(way: FramePath, frame: Buffer, slot: QuorumSlot | undefined): boolean {
     if (peers.every((peer) => !up.has(peer) || isHeard(peer))) return way.sendGroup(frame, slot);
     sealFrame(frame, way.key);
     let all = true;

@@ -105,6 +105,14 @@ EXPORTED(hf_send_to)
 	return int_value(env, sent < 0 ? -errno : sent);
 }
 
+static void address_message(struct mmsghdr *message, struct iovec *body, uint8_t *to)
+{
+	message->msg_hdr = (struct msghdr){ .msg_name = to,
+					    .msg_namelen = sizeof(struct sockaddr_in),
+					    .msg_iov = body,
+					    .msg_iovlen = 1 };
+}
+
 /*
  * Sends all that can be sent: sendmmsg(2) stops at the first message that fails, and one member
  * that cannot be reached must not cost the others theirs. How many were sent, or -errno when none.
@@ -144,13 +152,8 @@ EXPORTED(hf_send_many)
 	    to_bytes < count * sizeof(struct sockaddr_in))
 		return int_value(env, -EINVAL);
 	struct iovec body = { .iov_base = frame, .iov_len = length };
-	memset(messages, 0, sizeof(messages));
-	for (uint32_t i = 0; i < count; i++) {
-		messages[i].msg_hdr.msg_name = to + i * sizeof(struct sockaddr_in);
-		messages[i].msg_hdr.msg_namelen = sizeof(struct sockaddr_in);
-		messages[i].msg_hdr.msg_iov = &body;
-		messages[i].msg_hdr.msg_iovlen = 1;
-	}
+	for (uint32_t i = 0; i < count; i++)
+		address_message(&messages[i], &body, to + i * sizeof(struct sockaddr_in));
 	return int_value(env, send_all(int_of(env, values[0], -1), messages, count));
 }
 
@@ -173,17 +176,13 @@ EXPORTED(hf_send_batch)
 	    lengths_bytes < count * sizeof(uint32_t) ||
 	    to_bytes < count * sizeof(struct sockaddr_in))
 		return int_value(env, -EINVAL);
-	memset(messages, 0, count * sizeof(messages[0]));
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t length;
 		memcpy(&length, lengths + i * sizeof(length), sizeof(length));
 		if (length > frames_bytes - at)
 			return int_value(env, -EINVAL);
 		bodies[i] = (struct iovec){ .iov_base = frames + at, .iov_len = length };
-		messages[i].msg_hdr.msg_name = to + i * sizeof(struct sockaddr_in);
-		messages[i].msg_hdr.msg_namelen = sizeof(struct sockaddr_in);
-		messages[i].msg_hdr.msg_iov = &bodies[i];
-		messages[i].msg_hdr.msg_iovlen = 1;
+		address_message(&messages[i], &bodies[i], to + i * sizeof(struct sockaddr_in));
 		at += length;
 	}
 	return int_value(env, send_all(int_of(env, values[0], -1), messages, count));

@@ -18,7 +18,7 @@ export interface KeptFanOut {
 export interface KeptLink {
   readonly kernelPresent: boolean;
   /** Rounds that the kernel has sent. */
-  readonly fannedOut: number;
+  readonly counters: { readonly fannedOut: number };
   tryKernelAgain(): void;
 }
 
@@ -58,7 +58,7 @@ export class FanOutKeeper {
     if (nowMs < this.#nextMs) return;
     if (link.kernelPresent) {
       // "Not known to be missing" is no help yet: a round must have gone through since.
-      if (link.fannedOut > this.#fannedOutBefore) this.#waitMs = reattachWaitMsMin;
+      if (link.counters.fannedOut > this.#fannedOutBefore) this.#waitMs = reattachWaitMsMin;
       return;
     }
     this.#nextMs = nowMs + this.#waitMs;
@@ -75,7 +75,7 @@ export class FanOutKeeper {
       return;
     }
     this.reattached++;
-    this.#fannedOutBefore = link.fannedOut;
+    this.#fannedOutBefore = link.counters.fannedOut;
     link.tryKernelAgain();
     onReattached();
   }

@@ -11,12 +11,12 @@ import {
   frameSender,
   isFrame,
   writeHeader,
+  zeroStamp,
 } from './frame.ts';
 
 /** Requests in one bundle. */
 export const bundleFramesMax = 64;
 const LENGTH_BYTES = 4;
-const ZERO_STAMP = { epoch: 0, hlc: 0, flags: 0, node: 0 };
 
 /** Bytes of a bundle of frames that have so many bytes together. */
 export function bundleBytes(frames: number, bytes: number): number {
@@ -31,7 +31,7 @@ export function encodeBundle(frames: readonly Uint8Array[], group: number): Uint
   for (const frame of frames) bytes += frame.length;
   const sender = frameSender(first);
   const bundle = Buffer.allocUnsafe(bundleBytes(frames.length, bytes));
-  const round = { generation: 0, txn: ZERO_STAMP, ballot: ZERO_STAMP, epoch: 0 };
+  const round = { generation: 0, txn: zeroStamp, ballot: zeroStamp, epoch: 0 };
   const fields = { kind: FrameKind.bundle, flags: 0, sender, slot: 0, group, need: 0, ...round };
   writeHeader(bundle, fields);
   let at = frameHeaderBytes;

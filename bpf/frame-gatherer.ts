@@ -3,8 +3,7 @@
  * members leave as one bundle, and replies with one system call. Without it each would be a system
  * call and a wake-up of the receiver of its own. Reaches the link; delivery stays at most once.
  */
-
-import { FrameKind, frameKind, sealFrame, writeSlot } from './frame.ts';
+import { FrameKind, frameKind, roundBytes, sealFrame, writeSlot } from './frame.ts';
 import { bundleBytes, bundleFramesMax, encodeBundle, framesOfBundle } from './frame-bundle.ts';
 import { batchFramesMax } from './native.ts';
 import type { QuorumNotifier, QuorumSlot } from './quorum-notifier.ts';
@@ -16,7 +15,7 @@ export const SINGLES_MAX = batchFramesMax;
 /** A tag is computed over all of it, at both ends. */
 export const BUNDLE_BYTES_MAX = 16_384;
 /** A round that nobody votes in: it only learns whether the kernel has sent the frame. */
-const MARKER_ROUND = new Uint8Array(48);
+const MARKER_ROUND = new Uint8Array(roundBytes);
 
 export interface FrameGathererOptions {
   readonly link: Pick<UdpLink, 'tier' | 'frameBytesMax' | 'sendGroup' | 'sendBatch'>;
@@ -96,14 +95,13 @@ export class FrameGatherer {
     const alone = this.#requests.length === 1;
     const frame = alone ? first : encodeBundle(this.#requests, group);
     // In a slot that was given up since, nobody could see that the kernel has sent the frame.
-    const isCounted = alone && this.#slot !== undefined && notifier.isHeld(this.#slot);
-    const own = isCounted ? this.#slot : undefined;
+    const own = alone && this.#slot !== undefined && notifier.isHeld(this.#slot);
+    const marker = !own && link.tier === 2 ? this.#marker() : undefined;
     this.#requests = [];
     this.#requestBytes = 0;
-    const marker = own === undefined && link.tier === 2 ? this.#marker() : undefined;
     if (marker !== undefined) writeSlot(frame, marker);
     sealFrame(frame, key);
-    const sent = link.sendGroup(frame, group, own ?? marker);
+    const sent = link.sendGroup(frame, group, own ? this.#slot : marker);
     if (marker !== undefined) notifier.release(marker);
     this.#refusing = sent === 'failed' || sent === 'tooLarge';
   }

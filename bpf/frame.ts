@@ -65,6 +65,9 @@ export interface FrameStamp {
   readonly node: number;
 }
 
+/** Of frames without a transaction, or without a ballot. */
+export const zeroStamp: FrameStamp = Object.freeze({ epoch: 0, hlc: 0, flags: 0, node: 0 });
+
 export interface FrameHeader {
   readonly kind: FrameKind;
   readonly flags: number;

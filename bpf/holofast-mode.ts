@@ -8,10 +8,11 @@ export type HoloFastMode = (typeof HOLOFAST_MODES)[number];
 
 /** By tier: 0 plain dgram, 1 one sendmmsg for all members, 2 the kernel sends and counts. */
 export const TIER_NAMES = ['userspace', 'sendmmsg', 'kernel'] as const;
+export type TierName = (typeof TIER_NAMES)[number] | 'off';
+
 /**
  * Why `auto` leaves HoloFast off for members at these hosts; undefined where it may run. On one
- * machine TCP wins as soon as there are many clients: it gathers the messages of a turn, so that
- * turns are fewer and transactions larger (test/bench/holofast-transactions.ts has the numbers).
+ * machine TCP serves many clients a little better (docs/holofast.md has the numbers, and why).
  */
 export function reasonAgainst(mode: HoloFastMode, hosts: readonly string[]): string | undefined {
   if (mode === 'off') return 'switched off';
@@ -23,5 +24,3 @@ export function reasonAgainst(mode: HoloFastMode, hosts: readonly string[]): str
     'to many clients; --holofast kernel insists'
   );
 }
-
-export type TierName = (typeof TIER_NAMES)[number] | 'off';

@@ -11,6 +11,7 @@ import {
   FrameKind,
   frameHeaderBytes,
   frameRound,
+  zeroStamp,
 } from './frame.ts';
 import { KernelHoloFast } from './holofast.ts';
 import { socketAddress } from './layout.ts';
@@ -111,7 +112,6 @@ function selfTestRound(
 }
 
 function armProbe(kernel: KernelHoloFast, key: SipKey): { frame: Uint8Array; slot: QuorumSlot } {
-  const stamp = { epoch: 0, hlc: 0, flags: 0, node: 0 };
   const header: FrameHeader = {
     kind: FrameKind.probe,
     flags: 0,
@@ -120,8 +120,8 @@ function armProbe(kernel: KernelHoloFast, key: SipKey): { frame: Uint8Array; slo
     group: probeGroup,
     need: 2,
     generation: 0,
-    txn: stamp,
-    ballot: stamp,
+    txn: zeroStamp,
+    ballot: zeroStamp,
     epoch: 0,
   };
   const slot = kernel.notifier.arm({

@@ -109,7 +109,7 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
   }
 
   isHeld(slot: QuorumSlot): boolean {
-    return this.#allocator.generation(slot.slot) === slot.generation;
+    return this.#allocator.isHeld(slot.slot, slot.generation);
   }
 
   votes(slot: QuorumSlot): number {
@@ -133,9 +133,7 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
 
   flush(): void {
     if (this.#pending.length === 0) return;
-    const batch = this.#pending.filter(
-      (event) => this.#allocator.generation(event.slot) === event.generation,
-    );
+    const batch = this.#pending.filter((event) => this.isHeld(event));
     this.#pending = [];
     if (batch.length > 0) this.onQuorum(batch);
   }
@@ -257,7 +255,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
   }
 
   isHeld(slot: QuorumSlot): boolean {
-    return this.#allocator.generation(slot.slot) === slot.generation;
+    return this.#allocator.isHeld(slot.slot, slot.generation);
   }
 
   votes(slot: QuorumSlot): number {
@@ -281,18 +279,14 @@ export class KernelQuorumNotifier implements QuorumNotifier {
 
   flush(): void {
     if (this.#pending.length === 0) return;
-    const batch = this.#pending.filter(
-      (event) => this.#allocator.generation(event.slot) === event.generation,
-    );
+    const batch = this.#pending.filter((event) => this.isHeld(event));
     this.#pending = [];
     if (batch.length > 0) this.onQuorum(batch);
   }
 
   /** The round's quorum, unless the round is over or its quorum is known. */
   #deliver(slot: number, generation: number, votes: number): boolean {
-    if (this.#allocator.generation(slot) !== generation || this.#delivered[slot] === 1) {
-      return false;
-    }
+    if (!this.#allocator.isHeld(slot, generation) || this.#delivered[slot] === 1) return false;
     this.#delivered[slot] = 1;
     this.#pending.push({ slot, generation, votes });
     return true;

@@ -52,9 +52,14 @@ export class SlotAllocator {
     return this.#generations[slot] ?? 0;
   }
 
+  /** Whether that generation uses the slot. */
+  isHeld(slot: number, generation: number): boolean {
+    return generation !== 0 && this.#generations[slot] === generation;
+  }
+
   /** False, and nothing happens, when the slot is not in use by that generation. */
   release(slot: number, generation: number): boolean {
-    if (generation === 0 || this.#generations[slot] !== generation) return false;
+    if (!this.isHeld(slot, generation)) return false;
     this.#generations[slot] = 0;
     this.#free[(this.#head + this.#count) % this.#free.length] = slot;
     this.#count++;

@@ -28,7 +28,6 @@ const loopbackFrameBytesMax = 60_000;
 /** Rounds without the kernel in a row, after which it is only tried now and then. */
 export const absentRoundsMax = 16;
 export const retryKernelEveryRounds = 256;
-const socketAddressBytes = 16;
 
 export interface UdpLinkOptions {
   readonly address: string;
@@ -68,7 +67,7 @@ interface Member extends GroupMember {
 }
 
 interface Group {
-  readonly members: readonly GroupMember[];
+  readonly members: readonly Member[];
   readonly addresses: Uint8Array;
   readonly byKernel: boolean;
 }
@@ -147,20 +146,20 @@ export class UdpLink {
    * group that is too large for the kernel, or beyond its table, goes out by hand in all tiers.
    */
   setGroup(id: number, members: readonly GroupMember[]): void {
-    const addresses = new Uint8Array(members.length * socketAddressBytes);
-    members.forEach((member, index) => {
-      addresses.set(socketAddress(member.address, member.port), index * socketAddressBytes);
-    });
     const { kernel } = this.#options;
     const fitsKernel = id < groupsMax && members.length <= groupMembersMax;
-    this.#groups.set(id, { members, addresses, byKernel: kernel !== undefined && fitsKernel });
+    const addressed = members.map((member) => {
+      return { ...member, to: socketAddress(member.address, member.port) };
+    });
+    this.#groups.set(id, {
+      members: addressed,
+      addresses: Buffer.concat(addressed.map(({ to }) => to)),
+      byKernel: kernel !== undefined && fitsKernel,
+    });
     if (fitsKernel) kernel?.setGroup(id, members);
     this.#members.clear();
     for (const group of this.#groups.values()) {
-      for (const member of group.members) {
-        const to = socketAddress(member.address, member.port);
-        this.#members.set(member.sender, { ...member, to });
-      }
+      for (const member of group.members) this.#members.set(member.sender, member);
     }
   }
 
@@ -194,10 +193,7 @@ export class UdpLink {
       return member === undefined ? [] : [{ frame, member }];
     });
     if (this.#closed || known.length === 0) return;
-    const to = new Uint8Array(known.length * socketAddressBytes);
-    known.forEach(({ member }, at) => {
-      to.set(member.to, at * socketAddressBytes);
-    });
+    const to = Buffer.concat(known.map(({ member }) => member.to));
     const lengths = Uint32Array.from(known, ({ frame }) => frame.length);
     const bytes = Buffer.concat(known.map(({ frame }) => frame));
     const sizes = new Uint8Array(lengths.buffer);
@@ -226,11 +222,6 @@ export class UdpLink {
       this.counters.kernelAbsent++;
     }
     return this.#sendByHand(frame, group);
-  }
-
-  /** Rounds that the kernel has sent. */
-  get fannedOut(): number {
-    return this.counters.fannedOut;
   }
 
   /** Whether rounds go through the kernel now, as far as is known. */

@@ -5,7 +5,13 @@
  */
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { encodeFrame, type FrameHeader, FrameKind, frameRound } from '../../bpf/frame.ts';
+import {
+  encodeFrame,
+  type FrameHeader,
+  FrameKind,
+  frameRound,
+  zeroStamp,
+} from '../../bpf/frame.ts';
 import { KernelHoloFast } from '../../bpf/holofast.ts';
 import type { GroupMember } from '../../bpf/layout.ts';
 import { loadAddon } from '../../bpf/native.ts';
@@ -53,7 +59,6 @@ const key = sipKey(keyBytes);
 const roundTimeoutMs = 1000;
 const expireEveryMs = 100;
 const neighbourTriesMax = 100;
-const zeroStamp = { epoch: 0, hlc: 0, flags: 0, node: 0 };
 
 /** Votes of peers for Accord's fast path: ceil((e + f + 1) / 2) less the coordinator's own. */
 function fastQuorumOfPeers(replicas: number): number {

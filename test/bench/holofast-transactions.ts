@@ -16,15 +16,8 @@ import { buildHoloFast } from '../../bpf/build.ts';
 import type { HoloFastMode } from '../../bpf/holofast-mode.ts';
 import { oneLine } from '../../bpf/native.ts';
 import { probe } from '../../bpf/probe.ts';
-import {
-  BridgedHosts,
-  type Host,
-  hasTool,
-  localHosts,
-  RealCluster,
-  type RealNode,
-} from '../bpf/real-cluster.ts';
-import { syscallsDuring } from './syscalls.ts';
+import { atPlace, type Host, hasTool, RealCluster, type RealNode } from '../bpf/real-cluster.ts';
+import { SyscallCounter } from './syscalls.ts';
 
 const portBase = 7900;
 const compiled = join(import.meta.dirname, '../../dist/actors/main.js');
@@ -46,21 +39,22 @@ interface Measured {
   readonly syscallsPerTransaction: number;
 }
 
-/** Why system calls are not counted; said once. */
-let countless: string | undefined;
+const syscalls = new SyscallCounter();
+
+/** What redis-benchmark is told. */
+function setLoad(clients: number, requests: number): string[] {
+  const load = ['-t', 'set', '-d', '64', '-r', '10000'];
+  return [...load, '-c', String(clients), '-n', String(requests)];
+}
 
 async function countSyscalls(
   cluster: RealCluster,
   node: RealNode,
   load: readonly string[],
 ): Promise<number> {
-  if (countless !== undefined) return Number.NaN;
   const transactions = (): number => Number(cluster.info(node, 'holostore')['batches']);
   const before = transactions();
-  const { calls, reason } = await syscallsDuring(node.child.pid, async () => {
-    await cluster.benchmark(node, load);
-  });
-  countless = reason;
+  const calls = await syscalls.during(node.child.pid, () => cluster.benchmark(node, load));
   return calls === undefined ? Number.NaN : Math.round(calls / (transactions() - before));
 }
 
@@ -69,18 +63,16 @@ async function measure(
   what: { place: string; replicas: number; clients: number; mode: string },
   requests: number,
 ): Promise<Measured> {
-  const [node] = cluster.nodes;
-  if (node === undefined) throw new Error('no node');
-  const load = ['-t', 'set', '-d', '64', '-r', '10000', '-c', String(what.clients)];
-  await cluster.benchmark(node, [...load, '-n', String(Math.ceil(requests / 4))]);
+  const node = cluster.first;
+  const some = setLoad(what.clients, Math.ceil(requests / 4));
+  await cluster.benchmark(node, some);
   const before = cluster.info(node, 'holostore');
   const cpuUs = cluster.cpuUs(node);
-  const { rps, p50, p99 } = await cluster.benchmark(node, [...load, '-n', String(requests)]);
+  const { rps, p50, p99 } = await cluster.benchmark(node, setLoad(what.clients, requests));
   const usedUs = cluster.cpuUs(node) - cpuUs;
   const after = cluster.info(node, 'holostore');
   const delta = (name: string): number => Number(after[name]) - Number(before[name]);
   const transactions = delta('batches');
-  const counted = [...load, '-n', String(Math.ceil(requests / 4))];
   return {
     ...what,
     opsPerSecond: Math.round(rps),
@@ -90,7 +82,7 @@ async function measure(
     cpuUsPerCommand: Math.round((usedUs / requests) * 10) / 10,
     commandsPerTransaction: Math.round((requests / transactions) * 10) / 10,
     slowShare: Math.round((delta('transactions_slow') / transactions) * 1000) / 1000,
-    syscallsPerTransaction: await countSyscalls(cluster, node, counted),
+    syscallsPerTransaction: await countSyscalls(cluster, node, some),
   };
 }
 
@@ -161,11 +153,7 @@ async function measureMode(
   });
   try {
     const found: Measured[] = [];
-    const [first] = cluster.nodes;
-    if (first !== undefined && plan.warmup > 0) {
-      const load = ['-t', 'set', '-d', '64', '-r', '10000', '-c', '50'];
-      await cluster.benchmark(first, [...load, '-n', String(plan.warmup)]);
-    }
+    if (plan.warmup > 0) await cluster.benchmark(cluster.first, setLoad(50, plan.warmup));
     for (const clients of plan.clients) {
       const what = { place, replicas: hosts.length, clients, mode };
       found.push(await measure(cluster, what, plan.requests / (clients === 1 ? 5 : 1)));
@@ -237,22 +225,14 @@ export async function runTransactions(args: readonly string[]): Promise<void> {
   const results: Measured[] = [];
   for (const place of values.places.split(',')) {
     for (const replicas of values.replicas.split(',').map(Number)) {
-      const bridged = place === 'lo' ? undefined : new BridgedHosts(replicas);
-      if (bridged?.make() === false) {
-        console.log('no network namespaces here (ip, and root, are needed)');
-        continue;
-      }
-      try {
-        const hosts = bridged?.hosts ?? localHosts(replicas);
+      await atPlace(place, replicas, async (hosts) => {
         const rows = await measurePlace(place, hosts, plan);
         results.push(...rows);
         if (!values.json) print(rows);
-      } finally {
-        bridged?.remove();
-      }
+      });
     }
   }
-  if (!values.json && countless !== undefined) console.log(countless);
+  if (!values.json && syscalls.reason !== undefined) console.log(syscalls.reason);
   if (values.json) console.log(JSON.stringify(results));
 }
 

@@ -14,7 +14,7 @@ import Table from 'cli-table3';
 import { buildHoloFast } from '../../bpf/build.ts';
 import { probe, type Tier } from '../../bpf/probe.ts';
 import { type EchoPeer, startEchoPeer, stopChild } from '../bpf/native-helpers.ts';
-import { BridgedHosts, type Host, localHosts } from '../bpf/real-cluster.ts';
+import { atPlace, type Host } from '../bpf/real-cluster.ts';
 import {
   keyBytes,
   type RoundsAnswer,
@@ -23,7 +23,7 @@ import {
   type RoundsRun,
 } from './holofast-rounds.ts';
 import { runTransactions } from './holofast-transactions.ts';
-import { syscallsDuring } from './syscalls.ts';
+import { SyscallCounter } from './syscalls.ts';
 
 const portBase = 7600;
 const warmupShare = 0.2;
@@ -92,19 +92,16 @@ class CoordinatorProcess {
   }
 }
 
-/** Why system calls are not counted; said once. */
-let countless: string | undefined;
+const syscalls = new SyscallCounter();
 
 async function countSyscalls(
   coordinator: CoordinatorProcess,
   seconds: number,
 ): Promise<number | undefined> {
-  if (countless !== undefined) return undefined;
   let rounds = 0;
-  const { calls, reason } = await syscallsDuring(coordinator.child.pid, async () => {
+  const calls = await syscalls.during(coordinator.child.pid, async () => {
     ({ rounds } = await coordinator.run(seconds));
   });
-  countless = reason;
   return calls === undefined ? undefined : Math.round((calls / rounds) * 100) / 100;
 }
 
@@ -193,7 +190,7 @@ function print(results: readonly Measured[], bodyBytes: number): void {
   }
   console.log(`${bodyBytes} B bodies, native echo peers, all on this machine's CPUs; ${toBeat}`);
   console.log(table.toString());
-  if (countless !== undefined) console.log(countless);
+  if (syscalls.reason !== undefined) console.log(syscalls.reason);
   const byHand = results.filter((one) => one.tier === 2 && one.byHand > 0);
   for (const { place, replicas, inFlight, byHand: rounds } of byHand) {
     console.log(`${place} RF ${replicas} W ${inFlight}: ${rounds} rounds of tier 2 went by hand`);
@@ -231,16 +228,9 @@ export async function run(args: string[]): Promise<void> {
   const count = Math.max(...settings.replicas);
   const results: Measured[] = [];
   for (const place of values.places.split(',')) {
-    const bridged = place === 'lo' ? undefined : new BridgedHosts(count);
-    if (bridged?.make() === false) {
-      console.log('no network namespaces here (ip, and root, are needed)');
-      continue;
-    }
-    try {
-      results.push(...(await measurePlace(place, bridged?.hosts ?? localHosts(count), settings)));
-    } finally {
-      bridged?.remove();
-    }
+    await atPlace(place, count, async (hosts) => {
+      results.push(...(await measurePlace(place, hosts, settings)));
+    });
   }
   if (values.json) console.log(JSON.stringify({ bodyBytes: settings.bodyBytes, results }));
   else print(results, settings.bodyBytes);

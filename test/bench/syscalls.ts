@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { Duplex } from 'node:stream';
 
-export type SyscallCount =
+type SyscallCount =
   | { readonly calls: number; readonly reason: undefined }
   | { readonly calls: undefined; readonly reason: string };
 
@@ -31,8 +31,22 @@ function answer(perf: ChildProcess, pipe: Duplex): Promise<string | undefined> {
   });
 }
 
+/** Counts until that has failed once: then the reason is kept, and nothing is tried any more. */
+export class SyscallCounter {
+  /** Why system calls are not counted. */
+  reason: string | undefined;
+
+  /** While `work` runs, which is left out where nothing can be counted. */
+  async during(pid: number | undefined, work: () => Promise<unknown>): Promise<number | undefined> {
+    if (this.reason !== undefined) return undefined;
+    const { calls, reason } = await syscallsDuring(pid, work);
+    this.reason = reason;
+    return calls;
+  }
+}
+
 /** Of all threads that the process has now and starts meanwhile; `work` runs in any case. */
-export async function syscallsDuring(
+async function syscallsDuring(
   pid: number | undefined,
   work: () => Promise<unknown>,
 ): Promise<SyscallCount> {

@@ -33,8 +33,8 @@ beforeEach(() => {
       get kernelPresent() {
         return present;
       },
-      get fannedOut() {
-        return fannedOut;
+      get counters() {
+        return { fannedOut };
       },
       tryKernelAgain: () => {
         triedKernel++;

@@ -21,11 +21,18 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { unpin } from '../../bpf/holofast-load.ts';
-import { BridgedHosts, hasTool, localHosts, RealCluster, type RealNode } from './real-cluster.ts';
+import {
+  BridgedHosts,
+  endsAtOnce,
+  hasTool,
+  holostore,
+  localHosts,
+  RealCluster,
+  type RealNode,
+} from './real-cluster.ts';
 import { kernelSupport } from './support.ts';
 
 const portBase = 27_400 + (process.pid % 80) * 64;
-const program = join(import.meta.dirname, '../../actors/main.ts');
 const nobody = 65_534;
 const asNobody = ['setpriv', `--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups'];
 const withoutCapabilities = [...asNobody, '--inh-caps=-all', '--bounding-set=-all'];
@@ -78,12 +85,6 @@ function pinnedNow(): string[] {
   return readdirSync(mount).filter((name) => !name.endsWith('.debug'));
 }
 
-function holostore(enter: readonly string[], ...args: string[]) {
-  const all = [...enter, process.execPath, '--import', 'tsx', program, ...args];
-  const [command = '', ...rest] = all;
-  return spawnSync(command, rest, { encoding: 'utf8', timeout: 20_000 });
-}
-
 function pin(directory: string, owner = nobody): { status: number | null; stderr: string } {
   const user = [`--uid=${owner}`, `--gid=${owner}`];
   return holostore([], 'holofast-load', '--interface=lo', `--directory=${directory}`, ...user);
@@ -94,14 +95,8 @@ function ofProcess(node: RealNode, field: string): string {
   return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
 }
 
-function first(cluster: RealCluster): RealNode {
-  const [node] = cluster.nodes;
-  if (node === undefined) throw new Error('no node');
-  return node;
-}
-
 function counted(cluster: RealCluster, name: string): number {
-  return Number(cluster.holofast(first(cluster))[name]);
+  return Number(cluster.holofast(cluster.first)[name]);
 }
 
 describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
@@ -134,7 +129,7 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
       nodeFlags: directories.map((directory) => [`--holofast-pins=${directory}`]),
       owner: nobody,
     });
-    const node = first(cluster);
+    const node = cluster.first;
     expect(ofProcess(node, 'Uid').split('\t')).toEqual(Array(4).fill(String(nobody)));
     expect([ofProcess(node, 'CapEff'), ofProcess(node, 'CapPrm')]).toEqual(
       Array(2).fill('0000000000000000'),
@@ -182,7 +177,7 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
       modes: ['kernel'],
       owner: nobody,
     });
-    const node = first(cluster);
+    const node = cluster.first;
     for (const set of ['CapEff', 'CapPrm', 'CapBnd']) {
       expect(BigInt(`0x${ofProcess(node, set)}`)).toBe(theThreeAsMask);
     }
@@ -203,26 +198,8 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
   });
 
   function refuses(enter: readonly string[]): void {
-    const directory = mkdtempSync(join(tmpdir(), 'holofast-refused-'));
-    chownSync(directory, nobody, nobody);
-    const at = (port: number): string => `127.0.0.1:${port}`;
-    const members = [1, 2, 3].map((id) => `${id}@${at(portBase + 50 + id)}`).join(',');
-    const ended = holostore(
-      enter,
-      'node',
-      '--node-id=1',
-      `--listen-redis=${at(portBase + 60)}`,
-      `--listen-peer=${at(portBase + 51)}`,
-      `--listen-admin=${at(portBase + 61)}`,
-      `--data-dir=${join(directory, 'data')}`,
-      `--initial-members=${members}`,
-      '--bootstrap',
-      '--log-format=json',
-      '--holofast=kernel',
-    );
-    rmSync(directory, { recursive: true, force: true });
-    expect(ended.status).toBe(1);
-    const fatal = ended.stdout.split('\n').filter((line) => line.includes('"level":60'));
+    const { status, fatal } = endsAtOnce(portBase, enter, ['--holofast=kernel'], nobody);
+    expect(status).toBe(1);
     expect(fatal).toHaveLength(1);
     expect(fatal[0]).toContain(
       '--holofast kernel cannot be: CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed',
@@ -294,13 +271,13 @@ describe.skipIf(!possible || !hasTool('nsenter'))(
         modes: ['auto'],
         owner: nobody,
       });
-      expect(cluster.holofast(first(cluster))).toMatchObject({
+      expect(cluster.holofast(cluster.first)).toMatchObject({
         tier: 'off',
         reason:
           'no kernel part (CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON are needed), ' +
           'and without it TCP is cheaper',
       });
-      await cluster.benchmark(first(cluster), load);
+      await cluster.benchmark(cluster.first, load);
     });
   },
 );

@@ -13,11 +13,17 @@ import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { parseNodeConfig } from '../../actors/config.ts';
 import { startNode } from '../../actors/start-node.ts';
-import { BridgedHosts, hasTool, localHosts, RealCluster, type RealNode } from './real-cluster.ts';
+import {
+  BridgedHosts,
+  endsAtOnce,
+  hasTool,
+  localHosts,
+  RealCluster,
+  type RealNode,
+} from './real-cluster.ts';
 import { kernelSupport } from './support.ts';
 
 const portBase = 8100 + (process.pid % 300) * 64;
-const program = join(import.meta.dirname, '../../actors/main.ts');
 /** Five processes start and serve beside whatever else the machine does. */
 const timeoutMs = 90_000;
 const load = ['-t', 'set', '-r', '1000', '-c', '8', '-n', '1500'];
@@ -36,12 +42,6 @@ const kernelCounters = [
 ];
 const hasBpftool = hasTool('bpftool');
 if (possible && !hasBpftool) console.log('skipped, removal from outside: bpftool is missing');
-
-function first(cluster: RealCluster): RealNode {
-  const [node] = cluster.nodes;
-  if (node === undefined) throw new Error('no node');
-  return node;
-}
 
 /** Ids of the BPF objects of a kind that a process holds open. */
 function held(pid: number | undefined, kind: 'prog_id' | 'link_id'): number[] {
@@ -81,8 +81,8 @@ async function until(
   cluster: RealCluster,
   holds: (fields: Record<string, string>) => boolean,
 ): Promise<Record<string, string>> {
-  for (let i = 0; i < 100 && !holds(cluster.holofast(first(cluster))); i++) await sleep(100);
-  return cluster.holofast(first(cluster));
+  for (let i = 0; i < 100 && !holds(cluster.holofast(cluster.first)); i++) await sleep(100);
+  return cluster.holofast(cluster.first);
 }
 
 describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
@@ -100,7 +100,7 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
 
   test('serves, and the counters add up exactly, in INFO and in metrics', async () => {
     const running = await start(['kernel']);
-    const node = first(running);
+    const node = running.first;
     const { rps } = await running.benchmark(node, load);
     expect(rps).toBeGreaterThan(0);
     // A probe may be between the kernel and the node at the moment of asking: one moment is enough.
@@ -158,7 +158,7 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
     'removed from outside under load: nothing is lost, and the kernel fans out again',
     async () => {
       const running = await start(['kernel']);
-      const node = first(running);
+      const node = running.first;
       const before = running.holofast(node);
       expect(before['reattached']).toBe('0');
       const counting = running.benchmark(node, [...load, '-n', '3000']);
@@ -194,7 +194,7 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
 
   test('a killed node leaves nothing attached, and comes back', async () => {
     const running = await start(['kernel']);
-    const node = first(running);
+    const node = running.first;
     const programs = held(node.child.pid, 'prog_id');
     expect(programs.length).toBeGreaterThanOrEqual(2);
     await running.kill(node);
@@ -205,7 +205,7 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
     expect(running.command(second, 'set', 'k', 'v')).toBe('OK');
     running.restart(node);
     await running.ready();
-    expect(running.command(first(running), 'get', 'k')).toBe('v');
+    expect(running.command(running.first, 'get', 'k')).toBe('v');
   });
 
   test('a node that stops detaches, before its process ends', async () => {
@@ -260,26 +260,10 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
 
 describe('a node that cannot have the kernel part', () => {
   test('ends with one line when it was asked for', () => {
-    const directory = mkdtempSync(join(tmpdir(), 'holofast-refused-'));
-    const at = (port: number): string => `127.0.0.1:${port}`;
-    const members = [1, 2, 3].map((id) => `${id}@${at(portBase + 50 + id)}`).join(',');
-    const flags = [
-      '--node-id=1',
-      `--listen-redis=${at(portBase + 60)}`,
-      `--listen-peer=${at(portBase + 51)}`,
-      `--listen-admin=${at(portBase + 61)}`,
-      `--data-dir=${join(directory, 'data')}`,
-      `--initial-members=${members}`,
-      '--bootstrap',
-      '--log-format=json',
-      '--holofast=kernel',
-      `--holofast-pins=${join(directory, 'nothing-here')}`,
-    ];
-    const args = ['--import', 'tsx', program, 'node', ...flags];
-    const ended = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 20_000 });
-    rmSync(directory, { recursive: true, force: true });
-    expect(ended.status).toBe(1);
-    const fatal = ended.stdout.split('\n').filter((line) => line.includes('"level":60'));
+    const pins = join(tmpdir(), `holofast-nothing-${process.pid}`);
+    const flags = ['--holofast=kernel', `--holofast-pins=${pins}`];
+    const { status, fatal } = endsAtOnce(portBase, [], flags);
+    expect(status).toBe(1);
     expect(fatal).toHaveLength(1);
     expect(fatal[0]).toContain('--holofast kernel cannot be');
   });
@@ -306,7 +290,7 @@ describe.skipIf(!hasTools)('five hosts on a bridge', { timeout: timeoutMs }, () 
 
   test('serve, count in the kernel, and go on without two of them', async () => {
     cluster = await RealCluster.start({ hosts: bridged.hosts, portBase, modes: ['kernel'] });
-    const node = first(cluster);
+    const node = cluster.first;
     await cluster.benchmark(node, load);
     const fields = cluster.holofast(node);
     expect(fields['tier']).toBe('kernel');
@@ -333,7 +317,7 @@ describe.skipIf(!hasTools)('five hosts on a bridge', { timeout: timeoutMs }, () 
 
   test('a peer whose Ethernet address changes is sent frames again', async () => {
     cluster = await RealCluster.start({ hosts: bridged.hosts, portBase, modes: ['kernel'] });
-    const node = first(cluster);
+    const node = cluster.first;
     const [, second] = cluster.nodes;
     if (second === undefined) throw new Error('no second node');
     await cluster.benchmark(node, load);

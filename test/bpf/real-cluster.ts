@@ -13,6 +13,8 @@ import { stopChild } from './native-helpers.ts';
 const root = join(import.meta.dirname, '../..');
 const readyMsMax = 30_000;
 const reachableMsMax = 10_000;
+const endMsMax = 20_000;
+const fromSources = [process.execPath, '--import', 'tsx', join(root, 'actors/main.ts')];
 
 export interface Host {
   readonly address: string;
@@ -48,6 +50,58 @@ function ports(base: number, index: number): { redis: number; peer: number; admi
   return { redis: base + index, peer: base + 20 + index, admin: base + 40 + index };
 }
 
+function nodeArguments(
+  hosts: readonly Host[],
+  portBase: number,
+  index: number,
+  directory: string,
+): string[] {
+  const host = hosts[index];
+  if (host === undefined) throw new Error(`no host ${index}`);
+  const members = hosts
+    .map(({ address }, at) => `${at + 1}@${address}:${ports(portBase, at).peer}`)
+    .join(',');
+  const { redis, peer, admin } = ports(portBase, index);
+  return [
+    'node',
+    `--node-id=${index + 1}`,
+    `--listen-redis=${host.address}:${redis}`,
+    `--listen-peer=${host.address}:${peer}`,
+    `--listen-admin=${host.address}:${admin}`,
+    `--data-dir=${join(directory, `node-${index + 1}`)}`,
+    `--initial-members=${members}`,
+    '--bootstrap',
+    '--log-format=json',
+  ];
+}
+
+/** The program, from its sources, to its end. */
+export function holostore(
+  enter: readonly string[],
+  ...args: readonly string[]
+): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
+  const [command = '', ...rest] = [...enter, ...fromSources, ...args];
+  return spawnSync(command, rest, { encoding: 'utf8', timeout: endMsMax });
+}
+
+/** What the first of three nodes says last, that ends at once: its exit code, its fatal lines. */
+export function endsAtOnce(
+  portBase: number,
+  enter: readonly string[],
+  flags: readonly string[],
+  owner?: number,
+): { readonly status: number | null; readonly fatal: readonly string[] } {
+  const directory = mkdtempSync(join(tmpdir(), 'holofast-refused-'));
+  if (owner !== undefined) chownSync(directory, owner, owner);
+  try {
+    const args = nodeArguments(localHosts(3), portBase, 0, directory);
+    const { status, stdout } = holostore(enter, ...args, ...flags);
+    return { status, fatal: stdout.split('\n').filter((line) => line.includes('"level":60')) };
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
+
 export class RealCluster {
   readonly nodes: RealNode[] = [];
   readonly directory = mkdtempSync(join(tmpdir(), 'holofast-cluster-'));
@@ -73,32 +127,24 @@ export class RealCluster {
     }
   }
 
+  get first(): RealNode {
+    const [node] = this.nodes;
+    if (node === undefined) throw new Error('no node');
+    return node;
+  }
+
   #spawn(index: number): RealNode {
     const { hosts, portBase, modes, flags = [], nodeFlags = [], program } = this.#plan;
     const host = hosts[index];
     if (host === undefined) throw new Error(`no host ${index}`);
-    const members = hosts
-      .map(({ address }, at) => `${at + 1}@${address}:${ports(portBase, at).peer}`)
-      .join(',');
-    const { redis, peer, admin } = ports(portBase, index);
+    const { redis, admin } = ports(portBase, index);
     const args = [
-      'node',
-      `--node-id=${index + 1}`,
-      `--listen-redis=${host.address}:${redis}`,
-      `--listen-peer=${host.address}:${peer}`,
-      `--listen-admin=${host.address}:${admin}`,
-      `--data-dir=${join(this.directory, `node-${index + 1}`)}`,
-      `--initial-members=${members}`,
-      '--bootstrap',
-      '--log-format=json',
+      ...nodeArguments(hosts, portBase, index, this.directory),
       `--holofast=${modes[index] ?? modes.at(-1) ?? 'auto'}`,
       ...flags,
       ...(nodeFlags[index] ?? []),
     ];
-    const main =
-      program === undefined
-        ? [process.execPath, '--import', 'tsx', join(root, 'actors/main.ts')]
-        : [process.execPath, program];
+    const main = program === undefined ? fromSources : [process.execPath, program];
     const [command = '', ...rest] = [...host.enter, ...main, ...args];
     const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
     const node: RealNode = {
@@ -272,6 +318,24 @@ export class BridgedHosts {
       ip('netns', 'del', `${this.#prefix}-${index + 1}`);
     });
     ip('netns', 'del', `${this.#prefix}-sw`);
+  }
+}
+
+/** `lo`, or namespaces of its own that are gone afterwards; says so where there can be none. */
+export async function atPlace(
+  place: string,
+  count: number,
+  action: (hosts: readonly Host[]) => Promise<void>,
+): Promise<void> {
+  const bridged = place === 'lo' ? undefined : new BridgedHosts(count);
+  if (bridged?.make() === false) {
+    console.log('no network namespaces here (ip, and root, are needed)');
+    return;
+  }
+  try {
+    await action(bridged?.hosts ?? localHosts(count));
+  } finally {
+    bridged?.remove();
   }
 }
 

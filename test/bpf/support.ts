@@ -12,6 +12,7 @@ import {
   frameFlag,
   frameRound,
   sealFrame,
+  zeroStamp,
 } from '../../bpf/frame.ts';
 import { type GroupMember, ipv4Bytes, slotLayout } from '../../bpf/layout.ts';
 import { artifactsIn, loadAddon, type NativeAddon, oneLine } from '../../bpf/native.ts';
@@ -55,7 +56,6 @@ function skip(reason: string): KernelSupport {
 }
 
 export const someTxn = { epoch: 5, hlc: 1_700_000_000_000_000, flags: 2, node: 7 };
-export const zeroStamp = { epoch: 0, hlc: 0, flags: 0, node: 0 };
 
 export function header(fields: Partial<FrameHeader> = {}): FrameHeader {
   return {
