@@ -465,12 +465,7 @@ describe('the end of an incarnation', () => {
     const { scheduler, system, letters } = virtualSystem();
     const log: string[] = [];
     const contexts: ActorContext<string>[] = [];
-    const ref = system.root.child<string>(
-      spec('a', (context) => {
-        contexts.push(context);
-        return recording('a', log)(context);
-      }),
-    );
+    const ref = system.root.child<string>(spec('a', recording('a', log, {}, contexts)));
     expect(contexts[0]?.thisIncarnation.tell('now')).toBe(true);
     ref.tell('boom');
     scheduler.runUntilIdle();
@@ -486,12 +481,7 @@ describe('the end of an incarnation', () => {
     const { scheduler, system, letters } = virtualSystem({}, { sampleEvery: 1 });
     const log: string[] = [];
     const contexts: ActorContext<string>[] = [];
-    const ref = system.root.child<string>(
-      spec('a', (context) => {
-        contexts.push(context);
-        return recording('a', log)(context);
-      }),
-    );
+    const ref = system.root.child<string>(spec('a', recording('a', log, {}, contexts)));
     ref.tell('boom');
     ref.tell('first');
     contexts[0]?.thisIncarnation.tell('stale');
@@ -559,12 +549,7 @@ test('stop from a callback between turns ends the actor before what waits', () =
   const { scheduler, system } = virtualSystem();
   const log: string[] = [];
   const contexts: ActorContext<string>[] = [];
-  system.root.child<string>(
-    spec('a', (context) => {
-      contexts.push(context);
-      return recording('a', log)(context);
-    }),
-  );
+  system.root.child<string>(spec('a', recording('a', log, {}, contexts)));
   contexts[0]?.stop({ kind: 'crash', error: new Error('socket') });
   expect(log).toEqual(['a:start1']);
   scheduler.runUntilIdle();

@@ -89,8 +89,11 @@ export function recording(
   name: string,
   log: string[],
   more: Partial<Behavior<string>> = {},
+  /** By incarnation, for tests that speak as the actor. */
+  contexts: ActorContext<string>[] = [],
 ): (context: ActorContext<string>) => Behavior<string> {
   return (context) => {
+    contexts.push(context);
     log.push(`${name}:start${context.incarnation}`);
     return {
       receive: (message) => {
