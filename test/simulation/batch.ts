@@ -3,6 +3,7 @@
  * batches; a seed that fails goes on counting as one failure with the line that repeats it.
  */
 import { type RunResult, simulate } from './cluster.ts';
+import { EventHash } from './event-hash.ts';
 
 export interface BatchOptions {
   readonly from: number;
@@ -26,6 +27,8 @@ export interface BatchResult {
   readonly virtualMs: number;
   readonly counts: Readonly<Record<string, number>>;
   readonly failures: readonly Failure[];
+  /** Of the event hashes of all runs, in order: equal when every seed decided the same. */
+  readonly digest: string;
 }
 
 export function nodesOf(seed: number, nodes: number | undefined): number {
@@ -41,12 +44,14 @@ export function runBatch(options: BatchOptions): BatchResult {
   const failures: Failure[] = [];
   let operations = 0;
   let virtualMs = 0;
+  const hash = new EventHash();
   for (let seed = options.from; seed < options.from + options.seeds; seed += 1) {
     const nodes = nodesOf(seed, options.nodes);
     const result = simulate({ seed, nodes, timeMs: options.timeMs });
     options.onRun?.(result);
     operations += result.operations;
     virtualMs += result.virtualMs;
+    hash.text(result.eventHash);
     for (const [what, count] of Object.entries(result.counts)) {
       counts[what] = (counts[what] ?? 0) + count;
     }
@@ -54,5 +59,5 @@ export function runBatch(options: BatchOptions): BatchResult {
     const command = commandOf(seed, nodes, options.timeMs);
     failures.push({ seed, command, violations: result.violations });
   }
-  return { runs: options.seeds, operations, virtualMs, counts, failures };
+  return { runs: options.seeds, operations, virtualMs, counts, failures, digest: hash.digest() };
 }

@@ -19,7 +19,8 @@ const HELP = `npm run sim -- [options]
   --seed S     this one only               --nodes N  3, 5 or 7 (3 for odd seeds, 5 for even)
   --time T     seconds of load per seed, in virtual time (10)
   --replay     with --seed: write its trace, also when all is well
-  --quiet      how fast a cluster of 3 without load runs`;
+  --quiet      how fast a cluster of 3 without load runs
+  --digest     print one digest of everything that the seeds decided`;
 
 /** Below this, a batch is too small to meet everything. */
 const COVERAGE_SEEDS_MIN = 300;
@@ -38,6 +39,7 @@ function main(): number {
       nodes: { type: 'string' },
       replay: { type: 'boolean', default: false },
       quiet: { type: 'boolean', default: false },
+      digest: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
     },
   });
@@ -54,6 +56,7 @@ function main(): number {
   const startMs = performance.now();
   const result = runBatch({ from, seeds, nodes, timeMs, onRun: progress(seeds) });
   report(result, (performance.now() - startMs) / 1_000);
+  if (values.digest) console.log(`digest ${result.digest}`);
   for (const { command, violations } of result.failures) {
     console.log(`FAILED  ${command}`);
     for (const violation of violations) console.log(`  ${violation}`);
