@@ -1,7 +1,7 @@
 /** A gateway with sockets, turns and a clock in the test's hands. */
 import type { ClientSocket } from '../../transport/resp/client-socket.ts';
 import type { Connection } from '../../transport/resp/connection.ts';
-import { Gateway } from '../../transport/resp/gateway.ts';
+import { Gateway, type GatewayOptions } from '../../transport/resp/gateway.ts';
 import type { InfoSections } from '../../transport/resp/info.ts';
 import type { GatewayLimits } from '../../transport/resp/limits.ts';
 import type { ClusterNode } from '../../transport/resp/local-command.ts';
@@ -75,10 +75,13 @@ export class Harness {
   #deferred: (() => void)[] = [];
   #port = 40_000;
 
-  constructor(limits: Partial<GatewayLimits> = {}) {
+  constructor(
+    limits: Partial<GatewayLimits> = {},
+    submit: GatewayOptions['submit'] = this.coordinator.submit,
+  ) {
     this.gateway = new Gateway({
       limits,
-      submit: this.coordinator.submit,
+      submit,
       defer: (callback) => this.#deferred.push(callback),
       services: {
         clock: {

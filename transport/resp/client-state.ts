@@ -3,7 +3,8 @@
  * like CLIENT and HELLO change it; CLIENT LIST shows it.
  */
 
-export type ReplyMode = 'on' | 'off' | 'skip-next';
+/** `skip-next`: the next command is not answered; `skip`: that command runs now. */
+export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 
 export interface ClientState {
   readonly id: number;

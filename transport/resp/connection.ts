@@ -324,7 +324,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     }
     if (!fitsArity(route.arity, parser.args.count)) {
       route.rejected++;
-      this.#reject(arityError(route.name));
+      this.#rejectArity(route);
       return true;
     }
     return route.local === undefined ? this.#acceptStore(route) : this.#acceptLocal(route);
@@ -378,8 +378,12 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
 
   /** The one command after CLIENT REPLY SKIP: what it answers is thrown away. */
   #acceptUnanswered(): boolean {
-    this.client.replyMode = 'on';
+    this.client.replyMode = 'skip';
     this.#acceptNext();
+    const { client } = this;
+    // It was CLIENT REPLY ON, which is always answered: the client waits for that.
+    if (client.replyMode === 'on') return true;
+    if (client.replyMode === 'skip') client.replyMode = 'on';
     this.#out.take();
     this.#skipReplies = this.#builder.count > 0;
     return !this.#skipReplies;
@@ -438,6 +442,14 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   #reject(line: string): void {
     if (this.#multi !== undefined) this.#multi.spoiled = true;
     this.#error(line);
+  }
+
+  /** An EXEC that cannot run ends its block all the same: nothing after it is queued. */
+  #rejectArity(route: Route): void {
+    const line = arityError(route.name);
+    if (route.name !== 'EXEC') return this.#reject(line);
+    this.#multi = undefined;
+    this.#error(`EXECABORT Transaction discarded because of: ${line.slice('ERR '.length)}`);
   }
 
   #error(line: string): void {

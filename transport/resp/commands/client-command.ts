@@ -138,17 +138,15 @@ function setInfo(context: LocalContext, args: readonly string[], out: ReplyWrite
 function reply(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
   const { client } = context;
   const mode = (args[2] ?? '').toUpperCase();
-  if (context.inExec) return out.error(NOT_IN_MULTI);
   if (mode === 'ON') {
     client.replyMode = 'on';
-    out.simple('OK');
-  } else if (mode === 'OFF') {
-    client.replyMode = 'off';
-  } else if (mode === 'SKIP') {
-    if (client.replyMode === 'on') client.replyMode = 'skip-next';
-  } else {
-    out.error(SYNTAX_ERROR);
+    return out.simple('OK');
   }
+  if (mode !== 'OFF' && mode !== 'SKIP') return out.error(SYNTAX_ERROR);
+  // Redis would leave the array of EXEC shorter than it has said.
+  if (context.inExec) return out.error(NOT_IN_MULTI);
+  if (mode === 'OFF') client.replyMode = 'off';
+  else if (client.replyMode !== 'off') client.replyMode = 'skip-next';
 }
 
 function onOff(set: (context: LocalContext, on: boolean) => void): Subcommand {

@@ -84,7 +84,7 @@ function info(context: LocalContext, names: readonly string[], out: ReplyWriter)
   const routes = names.map((name) => context.routes.named(name.toUpperCase()));
   out.array(routes.length);
   for (const route of routes) {
-    if (route === undefined) out.nilArray();
+    if (route === undefined) out.nil();
     else writeInfo(route, out);
   }
 }

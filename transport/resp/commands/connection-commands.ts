@@ -88,7 +88,8 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   context.discardMulti();
   client.name = '';
   client.protocol = 2;
-  client.replyMode = 'on';
+  // What CLIENT REPLY SKIP was said for stays unanswered, RESET too.
+  if (client.replyMode !== 'skip') client.replyMode = 'on';
   client.noEvict = false;
   client.noTouch = false;
   out.protocol = 2;

@@ -18,15 +18,20 @@ const SERVER = {
 
 const CONTAINER = { ...SERVER, complexity: 'Depends on subcommand.' } as const;
 
-/** https://redis.io/docs/latest/commands/wait: an acknowledged write has its quorum already. */
+/**
+ * https://redis.io/docs/latest/commands/wait: an acknowledged write is on the disks of a majority
+ * already, so there is nothing to wait for. Who asks for no copy is told of none.
+ */
 function wait(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
   const timeoutMs = parseInteger(args[2] ?? '');
-  if (parseInteger(args[1] ?? '') === undefined) return out.error(NOT_AN_INTEGER);
+  const copies = parseInteger(args[1] ?? '');
+  if (copies === undefined) return out.error(NOT_AN_INTEGER);
   if (timeoutMs === undefined) {
     return out.error('ERR timeout is not an integer or out of range');
   }
   if (timeoutMs < 0) return out.error('ERR timeout is negative');
-  out.integer(context.client.lastUnitFailed ? 0 : context.services.replicasAcknowledged());
+  const none = copies <= 0 || context.client.lastUnitFailed;
+  out.integer(none ? 0 : context.services.replicasAcknowledged());
 }
 
 function slowlogGet(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {

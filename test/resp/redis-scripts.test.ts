@@ -1,0 +1,76 @@
+/**
+ * Pipelines of one connection, and what Redis 7.0.15 answered to them, byte for byte. Where a
+ * redis-server is installed it is asked again.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Harness, request } from './harness.ts';
+import { REDIS_PRESENT, RealRedis } from './real-redis.ts';
+import { StoreCoordinator } from './store-coordinator.ts';
+
+const OK = '+OK\r\n';
+const QUEUED = '+QUEUED\r\n';
+const SYNTAX = '-ERR syntax error\r\n';
+const DISCARDED = '-EXECABORT Transaction discarded because of previous errors.\r\n';
+const ABORTED =
+  '-EXECABORT Transaction discarded because of: ' +
+  "wrong number of arguments for 'exec' command\r\n";
+const END = '$3\r\nend\r\n';
+
+const SCRIPTS: readonly (readonly [script: string, replies: string])[] = [
+  ['CLIENT REPLY SKIP; CLIENT REPLY ON', OK],
+  ['CLIENT REPLY SKIP; CLIENT REPLY ON; PING', `${OK}+PONG\r\n`],
+  ['CLIENT REPLY SKIP; CLIENT REPLY SKIP; PING; ECHO a', '$1\r\na\r\n'],
+  ['CLIENT REPLY SKIP; CLIENT REPLY OFF; PING; CLIENT REPLY ON; PING', `${OK}+PONG\r\n`],
+  ['CLIENT REPLY OFF; CLIENT REPLY SKIP; PING; CLIENT REPLY ON; ECHO z', `${OK}$1\r\nz\r\n`],
+  ['CLIENT REPLY OFF; CLIENT REPLY ON; CLIENT REPLY SKIP; PING; ECHO z', `${OK}$1\r\nz\r\n`],
+  ['CLIENT REPLY OFF; SET a 1; GET a; CLIENT REPLY ON; GET a', `${OK}$1\r\n1\r\n`],
+  ['SET a 1; CLIENT REPLY SKIP; SET a 2; GET a', `${OK}$1\r\n2\r\n`],
+  ['CLIENT REPLY SKIP; NOSUCH', ''],
+  ['CLIENT REPLY SKIP; CLIENT REPLY foo', ''],
+  ['CLIENT REPLY SKIP; CLIENT REPLY', ''],
+  ['CLIENT REPLY SKIP; CLIENT KILL ID 9999999', ''],
+  ['CLIENT REPLY SKIP; RESET', ''],
+  ['CLIENT REPLY OFF; RESET', '+RESET\r\n'],
+  ['CLIENT REPLY SKIP; MULTI; SET a 1; GET a; EXEC', `${QUEUED}${QUEUED}*2\r\n${OK}$1\r\n1\r\n`],
+  [
+    'MULTI; SET a 1; CLIENT REPLY ON; GET a; EXEC',
+    `${OK}${QUEUED.repeat(3)}*3\r\n${OK}${OK}$1\r\n1\r\n`,
+  ],
+  ['CLIENT REPLY OFF; MULTI; SET a 1; EXEC; CLIENT REPLY ON; GET a', `${OK}$1\r\n1\r\n`],
+  ['MULTI; CLIENT REPLY FOO; EXEC', `${OK}${QUEUED}*1\r\n${SYNTAX}`],
+  ['MULTI; EXEC now; SET a 1; EXEC', `${OK}${ABORTED}${OK}-ERR EXEC without MULTI\r\n`],
+  ['MULTI; SET a 1; EXEC now; GET a', `${OK}${QUEUED}${ABORTED}$-1\r\n`],
+  ['EXEC now', ABORTED],
+  [
+    'MULTI; DISCARD now; EXEC',
+    `${OK}-ERR wrong number of arguments for 'discard' command\r\n${DISCARDED}`,
+  ],
+  [
+    'MULTI; MULTI now; EXEC',
+    `${OK}-ERR wrong number of arguments for 'multi' command\r\n${DISCARDED}`,
+  ],
+  ['COMMAND INFO nosuch', '*1\r\n$-1\r\n'],
+  ['WAIT 0 0', ':0\r\n'],
+];
+
+const linesOf = (script: string): string[] => [...script.split('; '), 'ECHO end'];
+
+describe('a pipeline is answered as by Redis', () => {
+  it.each(SCRIPTS)('%s', (script, replies) => {
+    const harness = new Harness({}, new StoreCoordinator().submit);
+    expect(harness.client().ask(request(...linesOf(script)))).toBe(`${replies}${END}`);
+  });
+});
+
+describe.skipIf(!REDIS_PRESENT)('and Redis itself answers so', () => {
+  let redis: RealRedis;
+  beforeAll(async () => {
+    redis = await RealRedis.start();
+  });
+  afterAll(() => redis?.stop());
+
+  it.each(SCRIPTS)('%s', async (script, replies) => {
+    await redis.ask(request('FLUSHALL'), OK);
+    expect(await redis.ask(request(...linesOf(script)), END)).toBe(`${replies}${END}`);
+  });
+});
