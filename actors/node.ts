@@ -82,6 +82,8 @@ export interface NodeLimits {
   readonly retainedBytesMax: number;
   /** Pace of timeouts, progress log and settlement. */
   readonly tickMs: number;
+  /** Messages that wait for one actor; `MAILBOX_MAX` by default. */
+  readonly mailboxMax?: number;
 }
 
 export interface NodeObserver extends ReplicaObserver, CoordinatorObserver, QuorumObserver {
@@ -95,6 +97,7 @@ const EPOCH = 1;
 const STORE = 0;
 /** A node reserves timestamps this far ahead of its clock. */
 const RESERVE_US = 3_000_000;
+/** Messages that wait for one actor. */
 const MAILBOX_MAX = 65_536;
 const SHUTDOWN_MS = 2_000;
 /** Commands under way get so long to be answered before a node stops. */
@@ -135,7 +138,7 @@ export class Node {
       this.#coordinator.tell({ type: 'DiskFull', full });
     };
     const wal = root.child<WalMessage>(
-      spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull })),
+      this.#spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull })),
     );
     this.#wal = wal;
     // A log that must not be used has been reported; there is no tree to build any more.
@@ -148,7 +151,7 @@ export class Node {
     if (gateway === undefined) return;
     const { coordinator } = this;
     this.#gateway = root.child<GatewayMessage>(
-      spec('gateway', (context) => gatewayActor(context, { ...gateway, coordinator })),
+      this.#spec('gateway', (context) => gatewayActor(context, { ...gateway, coordinator })),
     );
   }
 
@@ -236,7 +239,7 @@ export class Node {
     const { tickMs } = limits;
     replica.bind(
       store.child<ReplicaActorMessage>(
-        spec('replica', (context) =>
+        this.#spec('replica', (context) =>
           replicaActor(context, {
             store: STORE,
             self,
@@ -257,7 +260,7 @@ export class Node {
     );
     executor.bind(
       store.child<ExecutorMessage>(
-        spec('executor', (context) =>
+        this.#spec('executor', (context) =>
           executorActor(context, {
             openEngine: this.#parts.openEngine,
             cacheBytesMax: limits.cacheBytesMax,
@@ -274,7 +277,7 @@ export class Node {
     );
     coordinator.bind(
       store.child<CoordinatorActorMessage>(
-        spec('coordinator', (context) =>
+        this.#spec('coordinator', (context) =>
           coordinatorActor(context, {
             self,
             topology,
@@ -302,7 +305,7 @@ export class Node {
   #startQuorum(source: FramePathSource): void {
     const { nodeId: self, observer: observe } = this.#parts;
     this.#quorum = this.system.root.child<QuorumActorMessage>(
-      spec('quorum', (context) =>
+      this.#spec('quorum', (context) =>
         quorumActor(context, {
           self,
           topology: this.topology,
@@ -321,7 +324,7 @@ export class Node {
   #startLink(peer: number): void {
     const { network, observer } = this.#parts;
     const ref = this.system.root.child<PeerLinkMessage>(
-      spec(`peer-${peer}`, () =>
+      this.#spec(`peer-${peer}`, () =>
         peerLinkActor({
           peer,
           network,
@@ -366,8 +369,9 @@ export class Node {
       onRefused: (peer, reason) => tell(peer, { type: 'Refused', reason }),
     });
   }
-}
 
-function spec<M>(name: string, start: ChildSpec<M>['start']): ChildSpec<M> {
-  return { name, restart: 'permanent', shutdownMs: SHUTDOWN_MS, mailboxMax: MAILBOX_MAX, start };
+  #spec<M>(name: string, start: ChildSpec<M>['start']): ChildSpec<M> {
+    const { mailboxMax = MAILBOX_MAX } = this.#parts.limits;
+    return { name, restart: 'permanent', shutdownMs: SHUTDOWN_MS, mailboxMax, start };
+  }
 }

@@ -161,6 +161,7 @@ export class SimulatedCluster {
         flushEveryMs: profile.flushEveryMs,
         retainedBytesMax: RETAINED_BYTES_MAX,
         tickMs: 20,
+        mailboxMax: profile.mailboxMax,
       },
       syncPolicy: 'every_batch',
       segmentBytes: profile.segmentBytes,

@@ -37,6 +37,8 @@ export interface Profile {
   readonly ttlMsMax: number;
   /** A turn begins up to this long after its wake, with all that has come meanwhile. */
   readonly turnDelayMsMax: number;
+  /** Messages that wait for one actor. */
+  readonly mailboxMax: number;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -74,5 +76,6 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     commandTimeoutMs: between(300, 4_000),
     ttlMsMax: between(20, 1_500),
     turnDelayMsMax: chance(0.3) ? between(1, 20) : 0,
+    mailboxMax: 65_536,
   };
 }
