@@ -11,6 +11,7 @@ import Table from 'cli-table3';
 import { listenError } from '../transport/listen-error.ts';
 import { ChildNode, type ChildPlan } from './child-node.ts';
 import { sharedSettings } from './config.ts';
+import { nodeSizes } from './node-limits.ts';
 import {
   ConfigError,
   flagOf,
@@ -92,11 +93,14 @@ export function parseClusterConfig(
     ]),
   ) as unknown as OwnSettings;
   const handedOn: string[] = [];
+  const sizes = new Map<string, number>();
   for (const [name, setting] of Object.entries(shared)) {
-    settingValue(name, setting, given, environment);
+    const value = settingValue(name, setting, given, environment);
+    if (typeof value === 'number') sizes.set(name, value);
     const text = given.get(name);
     if (text !== undefined) handedOn.push(`${flagOf(name)}=${text}`);
   }
+  nodeSizes(sizes.get('segmentBytes') ?? 0, sizes.get('batchBytesMax') ?? 0);
   return Object.freeze({ ...own, dataDir: resolve(own.dataDir), handedOn });
 }
 

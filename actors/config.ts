@@ -8,6 +8,7 @@ import { type Endpoint, parseEndpoint } from '../transport/endpoint.ts';
 import type { MemberEndpoint } from '../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from './accord/topology.ts';
+import { nodeSizes } from './node-limits.ts';
 import {
   ConfigError,
   type Environment,
@@ -154,9 +155,10 @@ export const SETTINGS: Settings = {
   },
   batchBytesMax: {
     value: 'SIZE',
-    help: 'command bytes in one transaction (one larger command still fits alone)',
-    standard: '1mb',
-    parse: size(KIB, 32 * MIB),
+    help: 'command bytes in one transaction; auto: 1mb, or what fits the log segments',
+    standard: 'auto',
+    // 0 until the segment size is known too.
+    parse: (text) => (text === 'auto' ? 0 : size(KIB, 32 * MIB)(text)),
   },
   batchCommandsMax: {
     value: 'N',
@@ -275,7 +277,8 @@ function checked(config: NodeConfig): NodeConfig {
   if (new Set(ports).size !== ports.length) {
     throw new ConfigError('--listen-redis, --listen-peer and --listen-admin need different ports');
   }
-  return Object.freeze({ ...config, electorate: Object.freeze([...electorate]) });
+  const { batchBytesMax } = nodeSizes(config.segmentBytes, config.batchBytesMax);
+  return Object.freeze({ ...config, batchBytesMax, electorate: Object.freeze([...electorate]) });
 }
 
 function endpoint(text: string): Endpoint {

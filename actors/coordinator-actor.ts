@@ -110,6 +110,7 @@ export function coordinatorActor(
     if (draining) return pending.fail(REFUSED.stopping);
     if (backlog && !pending.readOnly) return pending.fail(REFUSED.backlog);
     if (diskFull && !pending.readOnly) return pending.fail(REFUSED.diskFull);
+    if (!batcher.fits(pending)) return pending.fail(REFUSED.tooLarge);
     if (!batcher.add(pending)) pending.fail(REFUSED.busy);
   }
 

@@ -29,27 +29,29 @@ export interface PeerLinkOptions {
 
 /** Messages of one frame; a turn with more sends several. */
 const FRAME_MESSAGES_MAX = 1_024;
-/** Bytes of bodies of one frame, so that it stays well below the frame limit. */
-const FRAME_BODY_BYTES_MAX = 16 * 1024 * 1024;
+/** Bytes of bodies, slots and deps of one frame; a larger message travels in one of its own. */
+const FRAME_CONTENT_BYTES_MAX = 8 * 1024 * 1024;
 
 export function peerLinkActor(options: PeerLinkOptions): Behavior<PeerLinkMessage> {
   const { peer, network } = options;
   let outgoing: AccordMessage[] = [];
-  let bodyBytes = 0;
+  let queuedBytes = 0;
   let dropped = 0;
   let damaged = 0;
 
   function send(message: AccordMessage): void {
+    const bytes = contentBytes(message);
+    if (queuedBytes + bytes > FRAME_CONTENT_BYTES_MAX) flush();
     outgoing.push(message);
-    if ('body' in message) bodyBytes += message.body?.length ?? 0;
-    if (outgoing.length >= FRAME_MESSAGES_MAX || bodyBytes >= FRAME_BODY_BYTES_MAX) flush();
+    queuedBytes += bytes;
+    if (outgoing.length >= FRAME_MESSAGES_MAX) flush();
   }
 
   function flush(): void {
     if (outgoing.length === 0) return;
     const messages = outgoing;
     outgoing = [];
-    bodyBytes = 0;
+    queuedBytes = 0;
     if (!network.send(peer, encodeFrame(messages))) dropped += messages.length;
   }
 
@@ -84,4 +86,14 @@ export function peerLinkActor(options: PeerLinkOptions): Behavior<PeerLinkMessag
     turnEnd: flush,
     describe: () => ({ peer, dropped, damaged, queuedBytes: network.queuedBytes(peer) }),
   };
+}
+
+/** The parts of a message that have no fixed size. */
+function contentBytes(message: AccordMessage): number {
+  let bytes = 0;
+  for (const name in message) {
+    const part: unknown = message[name as keyof AccordMessage];
+    if (part instanceof Uint8Array) bytes += part.length;
+  }
+  return bytes;
 }

@@ -65,6 +65,7 @@ export const REFUSED = {
   invalidated: 'TRYAGAIN refused, nothing was done: the transaction was invalidated',
   read: 'TIMEOUT refused, nothing was read: a majority did not answer in time',
   busy: 'BUSY refused, nothing was done: too many commands are waiting',
+  tooLarge: 'TOOLARGE refused, nothing was done: it exceeds what one transaction may hold',
   diskFull: 'DISKFULL refused, nothing was done: the disk of this node is full; reads still work',
   backlog:
     'BACKLOG refused, nothing was done: a member has been away so long that no more can be kept for it',

@@ -141,11 +141,15 @@ export function size(min: number, max: number): (text: string) => number {
   };
 }
 
-function formatSize(bytes: number): string {
-  if (bytes >= GIB) {
+/** In the largest unit that gives a whole number. */
+export function formatSize(bytes: number): string {
+  if (bytes % GIB === 0) {
     return `${bytes / GIB}gb`;
   }
-  return bytes >= MIB ? `${bytes / MIB}mb` : `${bytes / KIB}kb`;
+  if (bytes % MIB === 0) {
+    return `${bytes / MIB}mb`;
+  }
+  return bytes % KIB === 0 ? `${bytes / KIB}kb` : `${bytes}b`;
 }
 
 export function oneOf<const T extends string>(names: readonly T[]): (text: string) => T {

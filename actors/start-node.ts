@@ -30,6 +30,7 @@ import { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { NodeConfig } from './config.ts';
 import { DataDirectory } from './data-directory.ts';
 import { Node, type NodeParts } from './node.ts';
+import { type NodeSizes, nodeSizes } from './node-limits.ts';
 import type { RunningNode } from './running-node.ts';
 import type { SystemFailure } from './runtime/actor-system.ts';
 import { DEAD_LETTER_REASONS } from './runtime/dead-letters.ts';
@@ -71,6 +72,7 @@ class ProductionNode implements RunningNode {
   readonly #admin: AdminServer;
   readonly #node: Node;
   readonly #startedMs: number;
+  readonly #sizes: NodeSizes;
   #gateway: Gateway | undefined;
   #listening = false;
   readonly #counted = { read: 0, write: 0, transaction: 0, local: 0 };
@@ -79,6 +81,7 @@ class ProductionNode implements RunningNode {
 
   constructor(config: NodeConfig, logger: Logger) {
     this.#config = config;
+    this.#sizes = nodeSizes(config.segmentBytes, config.batchBytesMax);
     this.#logger = logger;
     this.stopped = new Promise((resolve) => {
       this.#settle = resolve;
@@ -101,6 +104,8 @@ class ProductionNode implements RunningNode {
       members: config.initialMembers,
       verifyPeer: (hello) => this.#directory.verifyPeer(hello),
       log: logger,
+      frameBytesMax: this.#sizes.frameBytesMax,
+      queueBytesMax: this.#sizes.frameBytesMax,
       jitter: () => rng.next(),
     });
     this.#frames = this.#framePath();
@@ -124,6 +129,7 @@ class ProductionNode implements RunningNode {
 
   #parts(rng: NodeParts['rng']): NodeParts {
     const config = this.#config;
+    const sizes = this.#sizes;
     const metrics = this.#metrics;
     const disk = new NodeDisk();
     const directory = join(this.#directory.path, LOG_DIRECTORY);
@@ -140,8 +146,12 @@ class ProductionNode implements RunningNode {
       ...(this.#frames === undefined ? {} : { frames: this.#frames }),
       wal: {
         open: (onRecord) => {
-          const { segmentBytes } = config;
-          const options = { newLogId: randomBytes(16), segmentBytes };
+          const options = {
+            newLogId: randomBytes(16),
+            segmentBytes: sizes.segmentBytes,
+            recordBytesMax: sizes.recordBytesMax,
+            pendingBytesMax: sizes.logBufferBytesMax,
+          };
           const log = WriteAheadLog.open(disk, directory, options, onRecord);
           loggedBytes = 0;
           const { records, tornTails, cutBytes } = log.replayed;
@@ -159,7 +169,8 @@ class ProductionNode implements RunningNode {
         replica: {},
         coordinator: { slowPathMs: config.slowPathMs },
         batch: {
-          batchBytesMax: config.batchBytesMax,
+          batchBytesMax: sizes.batchBytesMax,
+          transactionBytesMax: sizes.transactionBytesMax,
           batchCommandsMax: config.batchCommandsMax,
           pipelineDepth: config.pipelineDepth,
         },
@@ -228,15 +239,14 @@ class ProductionNode implements RunningNode {
     return { mode, tier, reason, quorums, counters };
   }
 
-  /** A transaction must fit one record of the log. */
   #clientLimits(): NonNullable<NodeParts['gateway']>['limits'] {
-    const { maxClients, segmentBytes, batchBytesMax } = this.#config;
-    const requestBytesMax = Math.floor((segmentBytes * 3) / 4);
+    const { transactionBytesMax, argumentBytesMax, batchBytesMax } = this.#sizes;
     return {
-      maxClients,
-      requestBytesMax,
-      multiBytesMax: requestBytesMax,
-      requestBulkBytesMax: Math.floor(segmentBytes / 2),
+      maxClients: this.#config.maxClients,
+      transactionBytesMax,
+      requestBytesMax: transactionBytesMax,
+      multiBytesMax: transactionBytesMax,
+      requestBulkBytesMax: argumentBytesMax,
       unitBytesMax: batchBytesMax,
     };
   }

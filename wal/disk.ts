@@ -20,8 +20,8 @@ export interface Disk {
   /** The same without holding up the caller. */
   syncDirectoryLater(directory: string, done: (error: Error | undefined) => void): void;
   /**
-   * Whether a `writeAndSync` that this process began is under way on a file of the directory. Its
-   * bytes may arrive at any time: nobody else can rely on what the file holds.
+   * Whether a `writeAndSync` or `allocateLater` that this process began is under way on a file of
+   * the directory. Its bytes may arrive at any time: nobody else can rely on what the file holds.
    */
   isWriting(directory: string): boolean;
   /** Bytes that may still be written before the disk is full. */

@@ -195,17 +195,23 @@ class NodeFile implements DiskFile {
         const error =
           at < bytes ? new Error('the file was closed before it had its size') : undefined;
         // In the callback of the last piece, unless there was nothing to write at all.
-        if (at > start) this.#end(done, error);
-        else setImmediate(() => this.#end(done, error));
+        if (at > start) end(error);
+        else setImmediate(() => end(error));
         return;
       }
       const piece = zeroes(bytes - at);
       this.#write([piece], at, (error) => {
         if (error === undefined) next(at + piece.length);
-        else this.#end(done, error);
+        else end(error);
       });
     };
+    const end = (error: Error | undefined): void => {
+      this.#writes.underWay -= 1;
+      this.#end(done, error);
+    };
     this.#operations += 1;
+    // The segment that is written to grows too: its zeroes must not meet a later life's records.
+    this.#writes.underWay += 1;
     const start = this.size();
     next(start);
   }

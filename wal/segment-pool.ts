@@ -5,7 +5,7 @@
  */
 import type { Disk, DiskFile } from './disk.ts';
 import { FRESH_NAME, segmentName, spareName } from './segment.ts';
-import { isDiskFull, WalError } from './wal-error.ts';
+import { diskFull, isDiskFull } from './wal-error.ts';
 
 export interface SegmentPoolOptions {
   readonly disk: Disk;
@@ -15,8 +15,8 @@ export interface SegmentPoolOptions {
   readonly sparesMax: number;
   /** First LSNs in the names of spares found at start. */
   readonly spares: readonly number[];
-  /** Whether the log may grow by one more segment. */
-  readonly mayGrow: () => boolean;
+  /** Whether the log may grow by one more segment of this size. */
+  readonly mayGrow: (bytes: number) => boolean;
   /** The directory is in an unknown state: the log must not go on. */
   readonly onFailure: (error: Error) => void;
 }
@@ -31,6 +31,7 @@ export type TakeDone = (error: Error | undefined, taken: TakenSegment | undefine
 
 interface Wanted {
   readonly firstLsn: number;
+  readonly bytes: number;
   readonly done: TakeDone;
 }
 
@@ -60,16 +61,18 @@ export class SegmentPool {
   prepareAhead(): void {
     if (this.ready > 0 || this.#retirements > 0 || this.#preparing !== undefined) return;
     this.#guard(() => {
-      if (!this.#closed && this.#hasRoom()) this.#prepare();
+      const { segmentBytes } = this.#options;
+      if (!this.#closed && this.#hasRoom(segmentBytes)) this.#prepare(segmentBytes);
     });
   }
 
   /**
-   * Hands over a segment that durably bears the name for `firstLsn`. One `take` at a time.
+   * Hands over a segment of that size that durably bears the name for `firstLsn`; one that is
+   * larger than `segmentBytes` is made for it. One `take` at a time.
    * `HOLO_WAL_DISK_FULL` when there is no room for one; any other error leaves names unknown.
    */
-  take(firstLsn: number, done: TakeDone): void {
-    this.#wanted = { firstLsn, done };
+  take(firstLsn: number, bytes: number, done: TakeDone): void {
+    this.#wanted = { firstLsn, bytes, done };
     this.#guard(() => this.#serve());
   }
 
@@ -122,17 +125,17 @@ export class SegmentPool {
   #serve(): void {
     const wanted = this.#wanted;
     if (wanted === undefined || this.#closed) return;
-    const spare = this.#spares.shift();
+    const spare = wanted.bytes > this.#options.segmentBytes ? undefined : this.#spares.shift();
     if (spare !== undefined) {
       const from = this.#path(spareName(spare));
       this.#adopt(wanted, from, this.#disk.open(from), true);
-    } else if (this.#fresh !== undefined) {
+    } else if (this.#fresh !== undefined && this.#fresh.size() >= wanted.bytes) {
       const file = this.#fresh;
       this.#fresh = undefined;
       this.#adopt(wanted, this.#path(FRESH_NAME), file, false);
     } else if (this.#retirements === 0 && this.#preparing === undefined) {
-      if (this.#hasRoom()) this.#prepare();
-      else this.#refuse(this.#full('no room for another segment'));
+      if (this.#hasRoom(wanted.bytes)) this.#prepare(wanted.bytes);
+      else this.#refuse(diskFull(this.#options.directory, 'no room for another segment'));
     }
   }
 
@@ -148,16 +151,18 @@ export class SegmentPool {
     });
   }
 
-  #hasRoom(): boolean {
-    const { directory, segmentBytes, mayGrow } = this.#options;
-    return mayGrow() && this.#disk.freeBytes(directory) >= segmentBytes;
+  #hasRoom(bytes: number): boolean {
+    const { directory, mayGrow } = this.#options;
+    return mayGrow(bytes) && this.#disk.freeBytes(directory) >= bytes;
   }
 
-  #prepare(): void {
+  /** A fresh one that is too small is made larger. */
+  #prepare(bytes: number): void {
     const path = this.#path(FRESH_NAME);
-    const file = this.#disk.open(path);
+    const file = this.#fresh ?? this.#disk.open(path);
+    this.#fresh = undefined;
     this.#preparing = file;
-    file.allocateLater(this.#options.segmentBytes, (error) => {
+    file.allocateLater(bytes, (error) => {
       if (this.#closed) return;
       this.#preparing = undefined;
       if (error === undefined) {
@@ -168,7 +173,8 @@ export class SegmentPool {
       file.close();
       // What it took of a full disk is given back at once.
       this.#guard(() => this.#disk.remove(path));
-      this.#refuse(isDiskFull(error) ? this.#full(error.message, error) : error);
+      const { directory } = this.#options;
+      this.#refuse(isDiskFull(error) ? diskFull(directory, error.message, error) : error);
     });
   }
 
@@ -185,11 +191,6 @@ export class SegmentPool {
     } catch (error) {
       this.#options.onFailure(error instanceof Error ? error : new Error(String(error)));
     }
-  }
-
-  #full(what: string, cause?: Error): WalError {
-    const file = this.#options.directory;
-    return new WalError('HOLO_WAL_DISK_FULL', `${file}: ${what}`, { file }, cause);
   }
 
   #path(name: string): string {

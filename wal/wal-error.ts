@@ -58,3 +58,8 @@ export function isDiskFull(error: Error): boolean {
   const code = 'code' in error ? error.code : undefined;
   return code === 'ENOSPC' || code === 'EDQUOT';
 }
+
+export function diskFull(directory: string, what: string, cause?: Error): WalError {
+  const place = { file: directory };
+  return new WalError('HOLO_WAL_DISK_FULL', `${directory}: ${what}`, place, cause);
+}

@@ -6,6 +6,7 @@ import { WalError } from './wal-error.ts';
 
 const MIB = 1024 * 1024;
 const SEGMENT_BYTES_MAX = 1024 * MIB;
+const SEGMENT_UNIT_BYTES = 4096;
 
 export interface WalOptions {
   /** 16 random bytes, used when the log is made; afterwards the log keeps the id it has. */
@@ -14,7 +15,10 @@ export interface WalOptions {
   readonly segmentBytes?: number;
   /** A write is closed at this size; only a single larger record exceeds it. Default 1 MiB. */
   readonly batchBytesMax?: number;
-  /** Largest record, header included. Default and upper limit: what fits into a segment. */
+  /**
+   * Largest record, header included. Default: what fits into a segment. A larger one gets a segment
+   * of its own size.
+   */
   readonly recordBytesMax?: number;
   /** Bytes appended and not yet durable. Default 64 MiB. */
   readonly pendingBytesMax?: number;
@@ -48,19 +52,34 @@ export function checkOptions(options: WalOptions): WalLimits {
   if (options.newLogId.length !== LOG_ID_BYTES) {
     throw badOption(`newLogId has ${options.newLogId.length} bytes, not ${LOG_ID_BYTES}`);
   }
-  if (segmentBytes % 4096 !== 0 || segmentBytes === 0 || segmentBytes > SEGMENT_BYTES_MAX) {
+  if (
+    segmentBytes % SEGMENT_UNIT_BYTES !== 0 ||
+    segmentBytes === 0 ||
+    segmentBytes > SEGMENT_BYTES_MAX
+  ) {
     throw badOption(`segmentBytes is ${segmentBytes}, not a multiple of 4096 up to 1 GiB`);
   }
-  if (limits.batchBytesMax > roomBytes || limits.recordBytesMax > roomBytes) {
-    throw badOption('batchBytesMax and recordBytesMax must fit into a segment');
+  if (limits.batchBytesMax > roomBytes) throw badOption('batchBytesMax must fit into a segment');
+  const largestBytes = segmentBytesFor(limits, limits.recordBytesMax);
+  if (largestBytes > SEGMENT_BYTES_MAX) {
+    throw badOption('recordBytesMax must fit into the largest possible segment (1 GiB)');
   }
   if (limits.pendingBytesMax < limits.recordBytesMax) {
     throw badOption('pendingBytesMax must hold at least one record of recordBytesMax');
   }
-  if (limits.logBytesMax < 2 * segmentBytes) {
-    throw badOption('logBytesMax must hold at least two segments');
+  if (limits.logBytesMax < segmentBytes + largestBytes) {
+    throw badOption('logBytesMax must hold at least two segments, one with the largest record');
   }
   return limits;
+}
+
+/** Size of a segment that is begun with a write of so many bytes. */
+export function segmentBytesFor(
+  { segmentBytes }: Pick<WalLimits, 'segmentBytes'>,
+  writeBytes: number,
+): number {
+  const neededBytes = SEGMENT_HEADER_BYTES + writeBytes;
+  return Math.max(segmentBytes, Math.ceil(neededBytes / SEGMENT_UNIT_BYTES) * SEGMENT_UNIT_BYTES);
 }
 
 function badOption(what: string): WalError {

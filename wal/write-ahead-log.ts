@@ -24,8 +24,8 @@ import {
 } from './replay.ts';
 import { encodeSegmentHeader, SEGMENT_HEADER_BYTES } from './segment.ts';
 import { SegmentPool, type TakenSegment } from './segment-pool.ts';
-import { WalError } from './wal-error.ts';
-import { checkOptions, type WalLimits, type WalOptions } from './wal-options.ts';
+import { diskFull, isDiskFull, WalError } from './wal-error.ts';
+import { checkOptions, segmentBytesFor, type WalLimits, type WalOptions } from './wal-options.ts';
 
 /** What a record adds to its payload, at the most. */
 const RECORD_OVERHEAD_BYTES_MAX = RECORD_HEADER_BYTES + RECORD_ALIGNMENT_BYTES - 1;
@@ -141,7 +141,7 @@ export class WriteAheadLog {
       segmentBytes: limits.segmentBytes,
       sparesMax: limits.sparesMax,
       spares: opened.spares,
-      mayGrow: () => this.#bytesWithSpares() + limits.segmentBytes <= limits.logBytesMax,
+      mayGrow: (bytes) => this.#bytesWithSpares() + bytes <= limits.logBytesMax,
       onFailure: (error) => this.#fail('changing names', error),
     });
   }
@@ -315,7 +315,11 @@ export class WriteAheadLog {
     if (batch === undefined) return;
     if (this.#activeUsed + batch.bytes > this.#activeBytes) {
       this.#rolling = true;
-      this.#pool.take(this.#durableLsn + 1, (error, taken) => this.#rolled(error, taken));
+      const bytes = segmentBytesFor(this.#limits, batch.bytes);
+      // A segment without records has the name that the next one would have.
+      if (this.#activeUsed === SEGMENT_HEADER_BYTES) this.#enlarge(bytes);
+      else
+        this.#pool.take(this.#durableLsn + 1, bytes, (error, taken) => this.#rolled(error, taken));
       return;
     }
     this.#batches.shift();
@@ -326,6 +330,36 @@ export class WriteAheadLog {
     } else {
       this.#active.writeAndSync([header, batch.content()], 0, this.#onWritten);
     }
+  }
+
+  /** Makes the empty segment that is written to as large as its first write needs. */
+  #enlarge(bytes: number): void {
+    const directory = this.#directory;
+    const growth = bytes - this.#activeBytes;
+    const free = Math.min(
+      this.#disk.freeBytes(directory),
+      this.#limits.logBytesMax - this.#bytesWithSpares(),
+    );
+    if (growth > free) {
+      this.#rolled(diskFull(directory, `no room for a segment of ${bytes} bytes`), undefined);
+      return;
+    }
+    this.#active.allocateLater(bytes, (error) => {
+      if (error === undefined) this.#enlarged();
+      else if (isDiskFull(error))
+        this.#rolled(diskFull(directory, error.message, error), undefined);
+      else this.#rolled(error, undefined);
+    });
+  }
+
+  /** Its header keeps the size that it was made with: a file may be longer than that. */
+  #enlarged(): void {
+    this.#rolling = false;
+    if (this.#stopped() !== undefined) return;
+    this.#activeBytes = this.#active.size();
+    const active = this.#segments.pop();
+    if (active !== undefined) this.#segments.push({ ...active, bytes: this.#activeBytes });
+    this.#pump();
   }
 
   #rolled(error: Error | undefined, taken: TakenSegment | undefined): void {

@@ -17,6 +17,8 @@ export interface Work {
 export interface BatchLimits {
   /** Command bytes of one transaction; a single larger unit travels alone. */
   readonly batchBytesMax: number;
+  /** Bytes of one transaction; a larger unit is refused. */
+  readonly transactionBytesMax: number;
   readonly batchCommandsMax: number;
   /** Own transactions that may be undecided at once. */
   readonly pipelineDepth: number;
@@ -28,6 +30,7 @@ export interface BatchLimits {
 
 export const BATCH_LIMITS: BatchLimits = Object.freeze({
   batchBytesMax: 1024 * 1024,
+  transactionBytesMax: 48 * 1024 * 1024,
   batchCommandsMax: 16_384,
   pipelineDepth: 8,
   readPipelineDepth: 4,
@@ -51,6 +54,11 @@ export class Batcher<W extends Work> {
 
   get waiting(): number {
     return this.#writes.length + this.#reads.length;
+  }
+
+  /** Whether the unit can be a transaction at all. */
+  fits(work: W): boolean {
+    return work.bytes.length <= this.#limits.transactionBytesMax;
   }
 
   /** `false`: too much is waiting already. */

@@ -82,6 +82,12 @@ describe('limits', () => {
     expect(batcher.waiting).toBe(2);
   });
 
+  test('a unit larger than a transaction does not fit', () => {
+    const batcher = new Batcher<Work>({ transactionBytesMax: 10, batchBytesMax: 5 });
+    expect(batcher.fits(work([1]))).toBe(true);
+    expect(batcher.fits(work([1], { bytes: new Uint8Array(11) }))).toBe(false);
+  });
+
   test('what is dropped is handed back, from both queues, and the rest stays in order', () => {
     const late = [work([1]), work([2], { readOnly: true })];
     const kept = work([3]);

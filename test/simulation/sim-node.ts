@@ -45,6 +45,8 @@ export interface SimNodeOptions {
 }
 
 export const SIM_DIRECTORY = 'wal';
+/** As in production, a record may be larger than a segment. */
+const LOG_RECORD_BYTES_MAX = 1024 ** 2;
 /** Flight recorders of past incarnations that are kept for a dump. */
 const RECORDERS_MAX = 4;
 
@@ -168,8 +170,10 @@ export class SimNode {
       ...this.#links(),
       wal: {
         open: (onRecord) => {
-          const sizes = { newLogId, segmentBytes, batchBytesMax: segmentBytes / 4 };
-          const log = WriteAheadLog.open(disk, SIM_DIRECTORY, sizes, onRecord);
+          const sizes = { segmentBytes, batchBytesMax: segmentBytes / 4 };
+          const limits = { ...sizes, recordBytesMax: LOG_RECORD_BYTES_MAX };
+          const options = { newLogId, ...limits };
+          const log = WriteAheadLog.open(disk, SIM_DIRECTORY, options, onRecord);
           if (log.replayed.tornTails > 0) count('torn tail cut');
           return log;
         },

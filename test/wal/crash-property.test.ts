@@ -22,6 +22,8 @@ const size = fc.oneof(
   { weight: 2, arbitrary: fc.integer({ min: 300, max: 3000 }) },
   // A record that fills whole sectors, so that survivors of a torn batch line up with new records.
   { weight: 3, arbitrary: fc.constantFrom(512 - 24, 1024 - 24, 448 - 24) },
+  // Larger than a segment.
+  { weight: 1, arbitrary: fc.integer({ min: 8_000, max: 20_000 }) },
 );
 
 const operation: fc.Arbitrary<Operation> = fc.oneof(
@@ -71,6 +73,7 @@ interface Seen {
   reopened: number;
   torn: number;
   recycled: number;
+  large: number;
   failed: number;
   full: number;
 }
@@ -87,7 +90,8 @@ class Life {
   #mark = 0;
 
   constructor(seed: number, seen: Seen) {
-    this.#harness = new LogHarness({ batchBytesMax: 3000, sparesMax: seed % 3 }, seed);
+    const sizes = { batchBytesMax: 3000, recordBytesMax: 24_000, sparesMax: seed % 3 };
+    this.#harness = new LogHarness(sizes, seed);
     this.#harness.disk.latencyMs = () => 1 + (this.#mark % 5);
     this.#seen = seen;
     this.#log = this.#harness.open().log;
@@ -154,6 +158,7 @@ class Life {
 
   #reopen(): void {
     this.#seen.recycled += this.#log.counters.recycled;
+    this.#seen.large += this.#log.segments().filter(({ bytes }) => bytes > 8192).length;
     this.#harness.disk.failSyncs(0);
     const { log, records } = this.#harness.open();
     const first = records[0]?.lsn ?? log.firstLsn;
@@ -178,7 +183,8 @@ class Life {
 
 describe('any life of a log', () => {
   it('keeps what was acknowledged, in order, and invents nothing', () => {
-    const seen: Seen = { acknowledged: 0, reopened: 0, torn: 0, recycled: 0, failed: 0, full: 0 };
+    const ends = { torn: 0, failed: 0, full: 0 };
+    const seen: Seen = { acknowledged: 0, reopened: 0, recycled: 0, large: 0, ...ends };
     const operations = fc.array(operation, { minLength: 30, maxLength: 120, size: 'max' });
     fc.assert(
       fc.property(fc.integer(), operations, (seed, list) => {

@@ -199,6 +199,50 @@ describe('segments', () => {
     expect(Buffer.compare(harness.open().records[1]?.payload ?? text(''), largest)).toBe(0);
   });
 
+  it('a record that no segment holds gets a segment of its own size, which is never a spare', () => {
+    const harness = new LogHarness({ recordBytesMax: 40_000 });
+    const { log } = harness.open();
+    const large = payload(2, 30_000);
+    harness.write(log, payload(1, 100));
+    harness.write(log, large);
+    harness.write(log, payload(3, 4_000));
+    const sizes = log.segments().map(({ bytes }) => bytes);
+    expect(sizes).toEqual([8192, 32_768, 8192]);
+    harness.disk.crash('power');
+    const again = harness.open();
+    expect(again.records.map((record) => record.payload.length)).toEqual([100, 30_000, 4_000]);
+    expect(Buffer.compare(again.records[1]?.payload ?? Buffer.of(), large)).toBe(0);
+    again.log.truncateBefore(3);
+    harness.time.drain();
+    const names = harness.disk.list(DIRECTORY);
+    expect(names.filter((name) => name.startsWith('spare'))).toHaveLength(1);
+    expect(again.log.bytes).toBe(8192);
+  });
+
+  it('the first record of a log may be larger than its segment', () => {
+    const harness = new LogHarness({ recordBytesMax: 40_000 });
+    const { log } = harness.open();
+    harness.write(log, payload(1, 30_000));
+    harness.write(log, payload(2, 100));
+    expect(log.segments().map(({ bytes }) => bytes)).toEqual([32_768]);
+    harness.disk.crash('power');
+    expect(harness.open().records.map((record) => record.payload.length)).toEqual([30_000, 100]);
+  });
+
+  it('a large record on a full disk waits for room like any other', () => {
+    const harness = new LogHarness({ recordBytesMax: 40_000 });
+    const { log } = harness.open();
+    const answers = new Answers();
+    harness.disk.capacityBytes = 3 * 8192;
+    log.append(1, 1, [payload(1, 30_000)]);
+    log.commit(answers.done);
+    harness.time.drain();
+    harness.disk.capacityBytes = 1024 ** 2;
+    harness.sync(log);
+    expect(answers.list).toEqual(['HOLO_WAL_DISK_FULL 0']);
+    expect(log.durableLsn).toBe(1);
+  });
+
   it('truncateBefore gives up whole segments below the LSN and recycles their files', () => {
     const harness = new LogHarness({ sparesMax: 2 });
     const { log } = harness.open();

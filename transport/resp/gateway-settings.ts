@@ -16,7 +16,7 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const YEAR_SECONDS = 31_536_000;
 
-type LimitName = keyof GatewayLimits;
+type LimitName = Exclude<keyof GatewayLimits, 'transactionBytesMax'>;
 
 export function registerGatewaySettings(settings: SettingsRegistry, limits: GatewayLimits): void {
   const all = [...limitSettings(limits), ...FIXED];
@@ -28,6 +28,7 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     bytesSetting({ name, min, max, ...access(limits, limit) });
   const count = (name: string, limit: LimitName, min: number, max: number): Setting =>
     integerSetting({ name, min, max, ...access(limits, limit) });
+  const { transactionBytesMax } = limits;
   return [
     count('maxclients', 'maxClients', 1, 1_000_000),
     integerSetting({
@@ -39,14 +40,14 @@ function limitSettings(limits: GatewayLimits): Setting[] {
         limits.idleTimeoutMs = seconds * 1000;
       },
     }),
-    bytes('proto-max-bulk-len', 'requestBulkBytesMax', 64 * KIB, 512 * MIB),
-    bytes('client-query-buffer-limit', 'requestBytesMax', MIB, GIB),
-    bytes('unit-bytes-max', 'unitBytesMax', KIB, 64 * MIB),
+    bytes('proto-max-bulk-len', 'requestBulkBytesMax', 64 * KIB, transactionBytesMax),
+    bytes('client-query-buffer-limit', 'requestBytesMax', MIB, transactionBytesMax),
+    bytes('unit-bytes-max', 'unitBytesMax', KIB, transactionBytesMax),
     count('unit-commands-max', 'unitCommandsMax', 1, 1_000_000),
     bytes('pending-bytes-max', 'pendingBytesMax', KIB, GIB),
     bytes('output-bytes-max', 'outputBytesMax', 64 * KIB, 16 * GIB),
     count('multi-commands-max', 'multiCommandsMax', 1, 1_000_000),
-    bytes('multi-bytes-max', 'multiBytesMax', KIB, GIB),
+    bytes('multi-bytes-max', 'multiBytesMax', KIB, transactionBytesMax),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
   ];
 }

@@ -37,6 +37,8 @@ export interface GatewayLimits extends RequestLimits {
   /** A connection without any request for so long is closed; 0: never. */
   idleTimeoutMs: number;
   maxClients: number;
+  /** Bytes of one transaction: no setting of requests, units or blocks may exceed it. */
+  readonly transactionBytesMax: number;
 }
 
 /** Connections hold this very object: changing a value takes effect at once. */
@@ -56,5 +58,6 @@ export function defaultLimits(): GatewayLimits {
     partialRequestMsMax: 30_000,
     idleTimeoutMs: 0,
     maxClients: 10_000,
+    transactionBytesMax: 64 * MIB,
   };
 }
