@@ -40,10 +40,6 @@ export type ExecutorMessage =
   | { readonly type: 'Expire' }
   | { readonly type: 'Tick' };
 
-/** Replies of one unit; a client could not be sent more than the gateway's output limit anyway. */
-const REPLY_BYTES_MAX = 64 * 1024 * 1024;
-const REPLIES_TOO_LONG = `ERR the replies exceed ${REPLY_BYTES_MAX} bytes; writes were done, ask for less`;
-
 export interface ExecutorOptions {
   /** undefined while the engine of the incarnation before is still closing. */
   readonly openEngine: () => Engine | undefined;
@@ -51,6 +47,8 @@ export interface ExecutorOptions {
   readonly dirtyBytesMax: number;
   /** A flush begins after this long, however little has changed. */
   readonly flushEveryMs: number;
+  /** Replies of one unit; longer ones become one error, and the writes stand. */
+  readonly replyBytesMax: number;
   readonly wal: ActorRef<WalMessage>;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
@@ -104,7 +102,8 @@ function runningExecutor(
   options: ExecutorOptions,
   opened: Engine,
 ): Behavior<ExecutorMessage> {
-  const { wal, replica, coordinator } = options;
+  const { wal, replica, coordinator, replyBytesMax } = options;
+  const repliesTooLong = `ERR the replies exceed ${replyBytesMax} bytes; writes were done, ask for less`;
   const generation = context.incarnation;
   const engine = new LogFirstEngine(opened, (proceed) => awaitLog(proceed));
   const machine = new StateMachine({
@@ -164,10 +163,10 @@ function runningExecutor(
         at = args.next(body, at);
         replies.next();
         machine.run(args, tooLong ? NO_REPLY : writer);
-        tooLong ||= writer.length > REPLY_BYTES_MAX;
+        tooLong ||= writer.length > replyBytesMax;
       }
       const bytes = replies.finish();
-      if (tooLong) pending.fail(REPLIES_TOO_LONG);
+      if (tooLong) pending.fail(repliesTooLong);
       else pending.complete(bytes);
     }
   }
@@ -190,10 +189,10 @@ function runningExecutor(
       at = args.next(unit.bytes, at);
       replies.next();
       const served = machine.read(args, nowMs, writer);
-      const tooLong = writer.length > REPLY_BYTES_MAX;
+      const tooLong = writer.length > replyBytesMax;
       if (served && !tooLong) continue;
       writer.take();
-      if (tooLong) pending.fail(REPLIES_TOO_LONG);
+      if (tooLong) pending.fail(repliesTooLong);
       return served;
     }
     pending.complete(replies.finish());

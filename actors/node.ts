@@ -78,6 +78,7 @@ export interface NodeLimits {
   readonly cacheBytesMax: number;
   readonly dirtyBytesMax: number;
   readonly flushEveryMs: number;
+  readonly replyBytesMax: number;
   /** Command bytes kept for members that are away. */
   readonly retainedBytesMax: number;
   /** Pace of timeouts, progress log and settlement. */
@@ -266,6 +267,7 @@ export class Node {
             cacheBytesMax: limits.cacheBytesMax,
             dirtyBytesMax: limits.dirtyBytesMax,
             flushEveryMs: limits.flushEveryMs,
+            replyBytesMax: limits.replyBytesMax,
             wal,
             replica,
             coordinator,

@@ -22,6 +22,7 @@ import type { HoloFastStatus, NodeStatus } from '../transport/http/node-status.t
 import { TcpNetwork } from '../transport/peer/tcp-network.ts';
 import type { Gateway } from '../transport/resp/gateway.ts';
 import type { InfoSection, InfoSections } from '../transport/resp/info.ts';
+import { REPLY_BYTES_MAX } from '../transport/resp/limits.ts';
 import type { GatewayServices } from '../transport/resp/local-command.ts';
 import { RespServer } from '../transport/resp/server.ts';
 import { SettingsRegistry } from '../transport/resp/settings-registry.ts';
@@ -178,6 +179,7 @@ class ProductionNode implements RunningNode {
         cacheBytesMax: config.cacheBytes,
         dirtyBytesMax: Math.max(8 * 1024 * 1024, config.cacheBytes / 4),
         flushEveryMs: FLUSH_EVERY_MS,
+        replyBytesMax: REPLY_BYTES_MAX,
         retainedBytesMax: config.retainedBytesMax,
         tickMs: TICK_MS,
       },

@@ -9,7 +9,7 @@ export const ARGUMENTS_MAX = 1_048_576;
 /** Bytes of one key. */
 export const KEY_BYTES_MAX = 65_536;
 
-/** Bytes of one value: what Redis calls proto-max-bulk-len. */
+/** Bytes of one value, and of one argument: what Redis calls proto-max-bulk-len. */
 export const VALUE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Keys that one SCAN call looks at, whatever its COUNT says. */

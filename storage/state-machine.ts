@@ -5,14 +5,14 @@
  * cause is a reply and nothing else.
  */
 import type { Arguments } from './arguments.ts';
-import { type Command, lastKeyOf } from './command.ts';
+import { type Command, lastKeyOf, TOO_LONG } from './command.ts';
 import { commandOf, unknownCommandError, wrongArity } from './command-table.ts';
 import { KeyspaceDigest } from './digest.ts';
 import type { Engine } from './engine/engine.ts';
 import { NO_DEADLINE, type StoredEntry } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { Keyspace, PAST_DEADLINE } from './keyspace.ts';
-import { KEY_BYTES_MAX } from './limits.ts';
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
 import type { ReplySink } from './reply.ts';
 import { positionOf } from './slots.ts';
 import type { Version } from './version.ts';
@@ -216,7 +216,9 @@ function refusalOf(command: Command | undefined, args: Arguments): string | unde
   if (command === undefined) return unknownCommandError(args);
   const arity = wrongArity(command, args.count);
   if (arity !== undefined) return arity;
-  if (args.longest <= KEY_BYTES_MAX || typeof command.keys === 'string') return undefined;
+  if (args.longest <= KEY_BYTES_MAX) return undefined;
+  if (args.longest > VALUE_BYTES_MAX) return TOO_LONG;
+  if (typeof command.keys === 'string') return undefined;
   const last = lastKeyOf(command.keys, args.count);
   for (let i = command.keys.first; i <= last; i += command.keys.step) {
     if (args.bytes(i) > KEY_BYTES_MAX) return KEY_TOO_LONG;

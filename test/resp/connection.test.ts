@@ -355,6 +355,20 @@ describe('back-pressure', () => {
     expect(other.ask(request('PING'))).toBe('+PONG\r\n');
   });
 
+  it('owes a client that reads no two long units at once', () => {
+    const harness = new Harness({
+      outputBytesMax: 1000,
+      localReplyBytesMax: 100,
+      unitCommandsMax: 1,
+    });
+    const client = harness.client();
+    client.ask(array('SET', 'big', 'v'.repeat(900)));
+    client.send(request('GET big', 'GET big', 'GET big'));
+    for (let turn = 0; turn < 3; turn++) harness.endTurn();
+    expect(client.socket.destroyed).toBe(false);
+    expect(client.socket.text).toBe(`$900\r\n${'v'.repeat(900)}\r\n`.repeat(3));
+  });
+
   it('counts what the socket still holds', () => {
     const harness = new Harness({ outputBytesMax: 1000 });
     const client = harness.client();

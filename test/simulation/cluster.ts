@@ -9,6 +9,7 @@ import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import type { TraceEvent } from '../../actors/runtime/trace-event.ts';
 import { EngineError } from '../../storage/errors.ts';
+import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
@@ -159,6 +160,7 @@ export class SimulatedCluster {
         cacheBytesMax: 1024 * 1024,
         dirtyBytesMax: 64 * 1024,
         flushEveryMs: profile.flushEveryMs,
+        replyBytesMax: REPLY_BYTES_MAX,
         retainedBytesMax: RETAINED_BYTES_MAX,
         tickMs: 20,
         mailboxMax: profile.mailboxMax,

@@ -12,8 +12,11 @@ export class Asked {
   answer: Answer | undefined;
 
   get reply(): Reply | undefined {
-    if (this.answer?.type !== 'replies') return undefined;
-    return parseReplies(this.answer.bytes)[0];
+    return this.replies[0];
+  }
+
+  get replies(): Reply[] {
+    return this.answer?.type === 'replies' ? parseReplies(this.answer.bytes) : [];
   }
 }
 
@@ -55,8 +58,13 @@ export class Scenario {
   }
 
   ask(id: number, ...words: readonly string[]): Asked {
+    return this.askUnit(id, [words], false);
+  }
+
+  /** `exec`: as a MULTI block. */
+  askUnit(id: number, commands: readonly (readonly string[])[], exec: boolean): Asked {
     const asked = new Asked();
-    const unit = unitOf([words], false, (answer) => {
+    const unit = unitOf(commands, exec, (answer) => {
       asked.answer ??= answer;
     });
     if (!this.node(id).submit(unit)) asked.answer = { type: 'refused', why: 'nobody there' };
@@ -65,11 +73,15 @@ export class Scenario {
 
   /** Runs until the answer is there; throws when none comes. */
   answerTo(id: number, ...words: readonly string[]): Reply | undefined {
-    const asked = this.ask(id, ...words);
+    return this.repliesTo(id, [words], false)[0];
+  }
+
+  repliesTo(id: number, commands: readonly (readonly string[])[], exec: boolean): Reply[] {
+    const asked = this.askUnit(id, commands, exec);
     for (let steps = 0; steps < 400 && asked.answer === undefined; steps += 1) this.run(10);
     if (asked.answer === undefined)
-      throw new Error(`node ${id} does not answer ${words.join(' ')}`);
-    return asked.reply;
+      throw new Error(`node ${id} does not answer ${commands.join(' ')}`);
+    return asked.replies;
   }
 
   /** Cuts every link of a node, in both directions, or lets them be again. */

@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arguments } from '../../storage/arguments.ts';
 import { ApplyOrderError } from '../../storage/errors.ts';
+import { VALUE_BYTES_MAX } from '../../storage/limits.ts';
 import { NO_REPLY } from '../../storage/reply.ts';
 import { body, Machine, START_MS, versionAt } from './harness.ts';
 
@@ -56,6 +57,22 @@ describe('transactions', () => {
     expect(machine.run('DEL', 'a', 'k'.repeat(65_537))).toBe(error);
     expect(machine.read('GET', 'k'.repeat(65_537))).toBe(error);
     expect(machine.machine.size).toBe(2);
+  });
+
+  it('refuse values past the limit, whatever command brings them', () => {
+    const machine = new Machine();
+    const long = 'v'.repeat(VALUE_BYTES_MAX + 1);
+    for (const words of [
+      ['SET', 'a', long],
+      ['SET', 'a', long, 'PX', '1000'],
+      ['MSET', 'b', '2', 'a', long],
+      ['GETSET', 'a', long],
+      ['APPEND', 'a', long],
+    ]) {
+      const error = '-ERR string exceeds maximum allowed size (proto-max-bulk-len)';
+      expect(machine.run(...words), words[0]).toBe(error);
+    }
+    expect(machine.machine.size).toBe(0);
   });
 });
 

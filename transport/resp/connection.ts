@@ -210,6 +210,9 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
     if (!unit.discarded) this.#send(replies);
+    // Long replies go to the socket before more are asked for: a reader that keeps up is never
+    // owed two units at once.
+    if (this.#output.bytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
     this.#pump();
   }
 

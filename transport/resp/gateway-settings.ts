@@ -2,7 +2,7 @@
  * The gateway's limits under the names that CONFIG shows, and the fixed answers to settings that
  * clients and tools are known to ask for. Whoever registers a name first owns it.
  */
-import type { GatewayLimits } from './limits.ts';
+import { type GatewayLimits, OUTPUT_BYTES_MIN } from './limits.ts';
 import {
   bytesSetting,
   fixedSetting,
@@ -45,7 +45,7 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     bytes('unit-bytes-max', 'unitBytesMax', KIB, transactionBytesMax),
     count('unit-commands-max', 'unitCommandsMax', 1, 1_000_000),
     bytes('pending-bytes-max', 'pendingBytesMax', KIB, GIB),
-    bytes('output-bytes-max', 'outputBytesMax', 64 * KIB, 16 * GIB),
+    bytes('output-bytes-max', 'outputBytesMax', OUTPUT_BYTES_MIN, 16 * GIB),
     count('multi-commands-max', 'multiCommandsMax', 1, 1_000_000),
     bytes('multi-bytes-max', 'multiBytesMax', KIB, transactionBytesMax),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),

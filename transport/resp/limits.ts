@@ -2,10 +2,20 @@
  * The named limits of the gateway: what one request, one connection and one unit may cost. Read by
  * the parser, the connections and the gateway; settings may change the values while running.
  */
-import { ARGUMENTS_MAX } from '../../storage/limits.ts';
+import { ARGUMENTS_MAX, VALUE_BYTES_MAX } from '../../storage/limits.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+
+/**
+ * Replies of one unit. A GET of the largest value fits, alone or in a MULTI block, with as much
+ * room again for the other replies.
+ */
+export const REPLY_BYTES_MAX = 2 * VALUE_BYTES_MAX;
+/** Replies of local commands in one turn. */
+const LOCAL_REPLY_BYTES_MAX = MIB;
+/** The gateway must be able to owe a client the longest replies that the executor renders. */
+export const OUTPUT_BYTES_MIN = REPLY_BYTES_MAX + 4 * LOCAL_REPLY_BYTES_MAX;
 
 export interface RequestLimits {
   /** Bytes of an inline request without its newline; Redis: PROTO_INLINE_MAX_SIZE. */
@@ -51,8 +61,8 @@ export function defaultLimits(): GatewayLimits {
     unitBytesMax: MIB,
     unitCommandsMax: 16_384,
     pendingBytesMax: MIB,
-    outputBytesMax: 64 * MIB,
-    localReplyBytesMax: MIB,
+    outputBytesMax: OUTPUT_BYTES_MIN,
+    localReplyBytesMax: LOCAL_REPLY_BYTES_MAX,
     multiCommandsMax: 16_384,
     multiBytesMax: 16 * MIB,
     partialRequestMsMax: 30_000,
