@@ -36,6 +36,8 @@ export type CoordinatorActorMessage =
   | { readonly type: 'ReadsDone'; readonly tokens: readonly number[] }
   /** Reads that met a key past its deadline: they become transactions. */
   | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
+  /** Reads of several slots, some of which have changed since their barrier began. */
+  | { readonly type: 'ReadAgain'; readonly units: readonly PendingUnit[] }
   /** Keys past their deadline; one node of the cluster removes them. */
   | { readonly type: 'Expired'; readonly keys: readonly string[] }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
@@ -68,6 +70,8 @@ export interface CoordinatorObserver {
   decided(path: Path): void;
   batch(kind: 'transaction' | 'read', commands: number, bytes: number): void;
   units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
+  /** Reads of several slots that their barrier did not cover, by what they become now. */
+  readsRepeated(as: 'barrier' | 'transaction', units: number): void;
 }
 
 interface Awaiting {
@@ -218,8 +222,16 @@ export function coordinatorActor(
     }
   }
 
+  function readAgain(units: readonly PendingUnit[]): void {
+    const transactions = batcher.readAgain(units, !diskFull && !backlog);
+    observe.readsRepeated('barrier', units.length - transactions);
+    observe.readsRepeated('transaction', transactions);
+  }
+
   function report(kind: 'transaction' | 'read', done: Awaiting | undefined, nowMs: number): void {
     for (const pending of done?.units ?? []) {
+      // It goes on as another read or as a transaction, and is counted there.
+      if (pending.open) continue;
       observe.units(kind, pending.count, nowMs - pending.receivedMs);
     }
   }
@@ -279,6 +291,8 @@ export function coordinatorActor(
         case 'Retry':
           for (const pending of message.units) batcher.addToTransactions(pending);
           return;
+        case 'ReadAgain':
+          return readAgain(message.units);
         case 'Refused':
           return refused(message.id);
         case 'Recover':

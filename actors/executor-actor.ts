@@ -11,6 +11,7 @@ import { NO_REPLY } from '../storage/reply.ts';
 import { StateMachine } from '../storage/state-machine.ts';
 import { ReplyWriter } from '../transport/resp/encoder.ts';
 import { UnitReplies } from '../transport/resp/unit-replies.ts';
+import { AppliedSlots } from './accord/applied-slots.ts';
 import type { Execution } from './accord/effects.ts';
 import { keyOf } from './accord/timestamp.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
@@ -33,7 +34,12 @@ export type ExecutorMessage =
   | { readonly type: 'ForgetRead'; readonly token: number }
   /** `generation`: the executor incarnation that it is meant for. */
   | { readonly type: 'Execute'; readonly generation: number; readonly execution: Execution }
-  | { readonly type: 'Read'; readonly generation: number; readonly token: number }
+  | {
+      readonly type: 'Read';
+      readonly generation: number;
+      readonly token: number;
+      readonly barrierSequence: number;
+    }
   | WalReply
   | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
   | { readonly type: 'Open' }
@@ -111,6 +117,7 @@ function runningExecutor(
     cacheBytesMax: options.cacheBytesMax,
     dirtyBytesMax: options.dirtyBytesMax,
   });
+  const slots = new AppliedSlots(machine.appliedSequence);
   const args = new Arguments();
   const writer = new ReplyWriter(2);
   const replies = new UnitReplies(writer);
@@ -119,6 +126,7 @@ function runningExecutor(
   let executedKeys: string[] = [];
   let doneTokens: number[] = [];
   let retries: PendingUnit[] = [];
+  let uncovered: PendingUnit[] = [];
   let proceedWithFlush: (() => void) | undefined;
   let nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
 
@@ -133,7 +141,7 @@ function runningExecutor(
     wal.tell({ type: 'Sync', token: 0, replyTo: context.thisIncarnation });
   }
 
-  function execute({ id, executeAt, body, sequence }: Execution): void {
+  function execute({ id, executeAt, footprint, body, sequence }: Execution): void {
     // What the replica has given its place in the very turn in which it hears of us comes twice:
     // among all that the engine does not hold, and as what is new. The machine would refuse it.
     if (sequence <= machine.appliedSequence) return;
@@ -151,6 +159,7 @@ function runningExecutor(
       executedKeys.push(key);
     }
     machine.commit(sequence);
+    slots.applied(footprint, sequence);
   }
 
   /** The same commands, and the replies that each unit is owed. */
@@ -171,13 +180,16 @@ function runningExecutor(
     }
   }
 
-  function read(token: number): void {
+  function read(token: number, barrierSequence: number): void {
     const units = expectedReads.get(token);
     if (units === undefined) return;
     expectedReads.delete(token);
     doneTokens.push(token);
     const nowMs = options.nowMs();
-    for (const pending of units) if (!readFor(pending, nowMs)) retries.push(pending);
+    for (const pending of units) {
+      if (!slots.covers(pending.slots, barrierSequence)) uncovered.push(pending);
+      else if (!readFor(pending, nowMs)) retries.push(pending);
+    }
   }
 
   /** `false`: some key is past its deadline, and only a transaction may decide that it is gone. */
@@ -202,9 +214,11 @@ function runningExecutor(
   function tellTurn(): void {
     if (executedKeys.length > 0) coordinator.tell({ type: 'Executed', keys: executedKeys });
     if (retries.length > 0) coordinator.tell({ type: 'Retry', units: retries });
+    if (uncovered.length > 0) coordinator.tell({ type: 'ReadAgain', units: uncovered });
     if (doneTokens.length > 0) coordinator.tell({ type: 'ReadsDone', tokens: doneTokens });
     executedKeys = [];
     retries = [];
+    uncovered = [];
     doneTokens = [];
   }
 
@@ -234,7 +248,7 @@ function runningExecutor(
         if (message.generation === generation) execute(message.execution);
         return;
       case 'Read':
-        if (message.generation === generation) read(message.token);
+        if (message.generation === generation) read(message.token, message.barrierSequence);
         return;
       case 'Durable': {
         const proceed = proceedWithFlush;

@@ -168,7 +168,7 @@ export function replicaActor(
       case 'Execute':
         return execute(effect.execution);
       case 'Read':
-        executor.tell({ type: 'Read', generation, token: effect.token });
+        executor.tell({ ...effect, generation });
         return;
       case 'Refused':
         coordinator.tell({ type: 'Refused', id: effect.id });

@@ -54,6 +54,7 @@ export class StatusBoard {
         const family = kind === 'read' ? 'read' : 'write';
         metrics.commandLatency(family, latencyMs, commands);
       },
+      readsRepeated: (as, units) => metrics.readsRepeated(as, units),
       quorum: (elapsedMs) => {
         this.quorums += 1;
         metrics.quorum(elapsedMs);

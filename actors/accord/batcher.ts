@@ -24,6 +24,8 @@ export interface BatchLimits {
   readonly pipelineDepth: number;
   /** Read barriers that may be under way at once. */
   readonly readPipelineDepth: number;
+  /** Barriers that a read of several slots may take before it becomes a transaction. */
+  readonly readTriesMax: number;
   /** Units waiting for a place; beyond it the caller is refused. */
   readonly waitingMax: number;
 }
@@ -34,6 +36,7 @@ export const BATCH_LIMITS: BatchLimits = Object.freeze({
   batchCommandsMax: 16_384,
   pipelineDepth: 8,
   readPipelineDepth: 4,
+  readTriesMax: 3,
   waitingMax: 65_536,
 });
 
@@ -46,7 +49,9 @@ export interface Batch<W extends Work> {
 export class Batcher<W extends Work> {
   readonly #limits: BatchLimits;
   readonly #writes: W[] = [];
-  readonly #reads: W[] = [];
+  #reads: W[] = [];
+  /** Barriers that were in vain. */
+  readonly #tries = new WeakMap<W, number>();
 
   constructor(limits: Partial<BatchLimits> = {}) {
     this.#limits = { ...BATCH_LIMITS, ...limits };
@@ -71,6 +76,23 @@ export class Batcher<W extends Work> {
   /** A reading unit that needs a transaction after all (it met a key past its deadline). */
   addToTransactions(work: W): void {
     this.#writes.push(work);
+  }
+
+  /**
+   * Reads of several slots that their barrier did not cover: they need a later one, before all
+   * others. After `readTriesMax` they become transactions, unless no transaction may begin now.
+   * Returns how many do.
+   */
+  readAgain(works: readonly W[], mayTransact: boolean): number {
+    const again: W[] = [];
+    for (const work of works) {
+      const tries = (this.#tries.get(work) ?? 0) + 1;
+      this.#tries.set(work, tries);
+      if (tries >= this.#limits.readTriesMax && mayTransact) this.#writes.push(work);
+      else again.push(work);
+    }
+    this.#reads = [...again, ...this.#reads];
+    return works.length - again.length;
   }
 
   /** Takes out what `keep` refuses, for instance units whose time is up. */

@@ -4,6 +4,7 @@
  * Durability contract: a `Reply` leaves only when every record of the store that came before it in
  * the stream of effects is on disk; a `Send` may leave at once (it claims nothing).
  */
+import type { Footprint } from './footprint.ts';
 import type { JournalRecord } from './journal.ts';
 import type { AccordMessage, CommandDefinition } from './messages.ts';
 import type { Timestamp, TxnId } from './timestamp.ts';
@@ -14,8 +15,11 @@ export type Effect =
   /** `urgent`: a reply waits for it; else it may ride with a later sync. */
   | { readonly type: 'Persist'; readonly record: JournalRecord; readonly urgent: boolean }
   | { readonly type: 'Execute'; readonly execution: Execution }
-  /** All that the read must see has been handed to the executor. */
-  | { readonly type: 'Read'; readonly token: number }
+  /**
+   * All that the read must see has been handed to the executor. `barrierSequence`: the last
+   * execution that had been handed over when the barrier began.
+   */
+  | { readonly type: 'Read'; readonly token: number; readonly barrierSequence: number }
   /** A transaction of this node's coordinator can never execute. */
   | { readonly type: 'Refused'; readonly id: TxnId }
   /** Somebody must find out what became of it. */
@@ -37,6 +41,7 @@ export type Effect =
 export interface Execution {
   readonly id: TxnId;
   readonly executeAt: Timestamp;
+  readonly footprint: Footprint;
   readonly body: Uint8Array;
   readonly sequence: number;
 }

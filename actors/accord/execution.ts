@@ -14,9 +14,11 @@ export class ReadWaiter implements Waiter {
   readonly executeAt = undefined;
   waitingOn = 0;
   readonly token: number;
+  readonly barrierSequence: number;
 
-  constructor(token: number) {
+  constructor(token: number, barrierSequence: number) {
     this.token = token;
+    this.barrierSequence = barrierSequence;
   }
 }
 
@@ -51,16 +53,19 @@ export function awaitDeps(state: ReplicaState, command: Command): void {
 /** Waits for all the transactions, whatever their time; then the `Read` effect. */
 export function awaitRead(
   state: ReplicaState,
-  token: number,
+  read: ReadWaiter,
   ids: Deps,
   concerns: (command: Command) => boolean,
 ): void {
-  const read = new ReadWaiter(token);
   for (const id of ids) {
     const command = known(state, id);
     if (command !== undefined && concerns(command)) state.waitFor(read, command);
   }
-  if (read.waitingOn === 0) state.effects.push({ type: 'Read', token });
+  if (read.waitingOn === 0) handOverRead(state, read);
+}
+
+function handOverRead(state: ReplicaState, { token, barrierSequence }: ReadWaiter): void {
+  state.effects.push({ type: 'Read', token, barrierSequence });
 }
 
 /**
@@ -101,9 +106,7 @@ function release(state: ReplicaState, waiters: readonly Waiter[]): void {
     waiter.waitingOn -= 1;
     if (waiter.waitingOn > 0) continue;
     if (waiter instanceof Command) handOver(state, waiter);
-    else if (waiter instanceof ReadWaiter) {
-      state.effects.push({ type: 'Read', token: waiter.token });
-    }
+    else if (waiter instanceof ReadWaiter) handOverRead(state, waiter);
   }
 }
 
@@ -119,9 +122,7 @@ function handOver(state: ReplicaState, first: Command): void {
       waiter.waitingOn -= 1;
       if (waiter.waitingOn > 0) continue;
       if (waiter instanceof Command) ready.push(waiter);
-      else if (waiter instanceof ReadWaiter) {
-        state.effects.push({ type: 'Read', token: waiter.token });
-      }
+      else if (waiter instanceof ReadWaiter) handOverRead(state, waiter);
     }
     command.waiters = [];
   }
@@ -134,7 +135,8 @@ function execute(state: ReplicaState, command: Command): void {
   state.sequence += 1;
   command.sequence = state.sequence;
   state.persist({ type: 'Applied', id, sequence: command.sequence }, false);
-  const execution = { id, executeAt, body: definition.body, sequence: command.sequence };
+  const { footprint, body } = definition;
+  const execution = { id, executeAt, footprint, body, sequence: command.sequence };
   state.effects.push({ type: 'Execute', execution });
   state.settled(command);
 }

@@ -1,10 +1,11 @@
 /**
  * Ephemeral reads (accord.md §2.9): ask a quorum which transactions it has witnessed, wait until
  * those are applied here, read here. Nothing is logged. One barrier serves every read that waits
- * in a turn, so its cost does not depend on how many keys are read.
+ * in a turn, so its cost does not depend on how many keys are read. Whether that suffices for a
+ * read of several slots is judged as it reads, by `AppliedSlots`.
  */
 import { type Deps, decodeDeps, depsOf, encodeDeps, union } from './deps.ts';
-import { awaitRead } from './execution.ts';
+import { awaitRead, ReadWaiter } from './execution.ts';
 import { type Footprint, meets, WHOLE_STORE } from './footprint.ts';
 import type { ReadBarrier, ReadBarrierOk } from './messages.ts';
 import type { ReplicaState } from './replica-state.ts';
@@ -15,6 +16,8 @@ interface Barrier {
   readonly token: number;
   readonly footprint: Footprint;
   readonly startedMs: number;
+  /** The last execution handed over when it began: what came later it may not have heard of. */
+  readonly sequence: number;
   resendAtMs: number;
   replied: number;
   ids: Deps;
@@ -41,6 +44,7 @@ export class ReadBarriers {
       token,
       footprint,
       startedMs: nowMs,
+      sequence: state.sequence,
       resendAtMs: nowMs + RESEND_MS,
       replied: state.topology.bit(state.self),
       ids: depsOf(this.#witnessed(state.unsettled).ids),
@@ -99,9 +103,9 @@ export class ReadBarriers {
   #finish(barrier: Barrier): void {
     const state = this.#state;
     if (population(barrier.replied) < state.topology.quorums.slow) return;
-    const { token, footprint } = barrier;
+    const { token, footprint, sequence } = barrier;
     this.#barriers.delete(token);
-    awaitRead(state, token, barrier.ids, (command) => {
+    awaitRead(state, new ReadWaiter(token, sequence), barrier.ids, (command) => {
       if (command.definition === undefined || footprint === WHOLE_STORE) return true;
       return meets(command.definition.footprint, footprint);
     });

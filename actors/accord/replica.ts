@@ -475,7 +475,8 @@ export class Replica {
     for (const { id, executeAt, definition, sequence } of commands.values()) {
       if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)
         continue;
-      executions.push({ id, executeAt, body: definition.body, sequence });
+      const { footprint, body } = definition;
+      executions.push({ id, executeAt, footprint, body, sequence });
     }
     return executions.sort((a, b) => a.sequence - b.sequence);
   }

@@ -68,6 +68,34 @@ describe('reads', () => {
     expect(batcher.nextTransaction(0)?.footprint).toEqual(footprintOf([1]));
   });
 
+  test('that their barrier did not cover go before all others, and in the end transact', () => {
+    const read = work([1, 2], { readOnly: true });
+    const batcher = batcherOf({ readTriesMax: 2 }, read);
+    const next = (): readonly Work[] | undefined => batcher.nextRead(0)?.works;
+    expect(next()).toEqual([read]);
+    const other = work([3], { readOnly: true });
+    batcher.add(other);
+    expect(batcher.readAgain([read], true)).toBe(0);
+    expect(next()).toEqual([read, other]);
+    expect(batcher.readAgain([read], true)).toBe(1);
+    expect(next()).toBeUndefined();
+    expect(batcher.nextTransaction(0)?.works).toEqual([read]);
+  });
+
+  test('transact after one barrier when that is the limit', () => {
+    const read = work([1, 2], { readOnly: true });
+    const batcher = batcherOf({ readTriesMax: 1 });
+    expect(batcher.readAgain([read], true)).toBe(1);
+    expect(batcher.nextTransaction(0)?.works).toEqual([read]);
+  });
+
+  test('stay reads while no transaction may begin', () => {
+    const read = work([1, 2], { readOnly: true });
+    const batcher = batcherOf({ readTriesMax: 1 });
+    expect(batcher.readAgain([read], false)).toBe(0);
+    expect(batcher.nextRead(0)?.works).toEqual([read]);
+  });
+
   test('one that met a deadline becomes a transaction, even past the limit', () => {
     const batcher = batcherOf({ waitingMax: 1 }, work([1]));
     batcher.addToTransactions(work([2], { readOnly: true }));

@@ -17,6 +17,7 @@ describe('counters and histograms', () => {
     metrics.commandLatency('write', 0.7, 100);
     metrics.commandLatency('write', 30, 50);
     metrics.transactions('fast');
+    metrics.readsRepeated('barrier', 2);
     metrics.transactions('recovered', 3);
     metrics.batch(150, 5000);
     metrics.logSync(1.5, 8192);
@@ -27,6 +28,8 @@ describe('counters and histograms', () => {
         'holostore_commands_total{family="write"} 150',
         'holostore_commands_total{family="read"} 1',
         'holostore_transactions_total{outcome="fast"} 1',
+        'holostore_reads_repeated_total{as="barrier"} 2',
+        'holostore_reads_repeated_total{as="transaction"} 0',
         'holostore_transactions_total{outcome="recovered"} 3',
         'holostore_command_seconds_bucket{family="write",le="0.0005"} 0',
         'holostore_command_seconds_bucket{family="write",le="0.001"} 100',

@@ -63,6 +63,20 @@ const CRASHES_AFTER_CUTS = protocol('SETTLING', 5, 3, { cutCrashRate: 0.5 });
 const POWER_CUTS = protocol('POWER_CUTS', 3, 3);
 const READERS = protocol('READERS', 3, 3);
 const NODES: Harness = { type: 'node', nodes: 3, timeMs: 8_000 };
+/** Reads of several slots meet writes of each of them, and nothing else happens. */
+const READ_PIPELINES: Harness = {
+  type: 'node',
+  nodes: 5,
+  timeMs: 4_000,
+  profile: {
+    readPipelineRate: 0.9,
+    keys: 3,
+    thinkMsMax: 3,
+    clients: 12,
+    faultEveryMsMax: 0,
+    crashAfterSendRate: 0,
+  },
+};
 /** Many messages meet in one turn. */
 const SLOW_TURNS: Harness = { ...NODES, profile: { turnDelayMsMax: 30 } };
 
@@ -596,6 +610,16 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
     budgetSeeds: 400,
     config: SLOW_TURNS,
+  },
+  {
+    name: 'one_barrier_for_two_keys',
+    accordItem: 'reads of several slots',
+    file: `${CORE}applied-slots.ts`,
+    find: 'return !several || last <= barrierSequence;',
+    replace: 'return !several || last <= Math.max(last, barrierSequence);',
+    why: 'a pipeline of GETs may see writes that are newer than its barrier',
+    budgetSeeds: 20,
+    config: READ_PIPELINES,
   },
   {
     name: 'expiry_by_local_clock',

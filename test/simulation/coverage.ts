@@ -27,6 +27,8 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'executor replay': ['executor replay'],
   'reads that waited': ['read waited'],
   'reads that became transactions': ['read became a transaction'],
+  'reads that took another barrier': ['read repeated as barrier'],
+  'contended reads that became transactions': ['read repeated as transaction'],
   'time-outs': ['client told TIMEOUT'],
   refusals: ['client refused'],
   'answers unknown': ['client unknown'],

@@ -1,13 +1,14 @@
 /** The oracle against one machine that runs the same bodies, in order and not. */
 import { expect, test } from 'vitest';
 import type { Execution } from '../../actors/accord/effects.ts';
+import { WHOLE_STORE } from '../../actors/accord/footprint.ts';
 import { Oracle } from './oracle.ts';
 
 function execution(hlc: number, ...words: string[]): Execution {
   const id = { epoch: 1, hlc, flags: 2, node: 1 };
   const text = words.map((word) => `$${word.length}\r\n${word}\r\n`).join('');
   const body = Buffer.from(`*${words.length}\r\n${text}`, 'latin1');
-  return { id, executeAt: id, body, sequence: hlc };
+  return { id, executeAt: id, footprint: WHOLE_STORE, body, sequence: hlc };
 }
 
 const first = execution(1_000, 'SET', 'k', 'a');

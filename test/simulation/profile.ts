@@ -35,6 +35,8 @@ export interface Profile {
   readonly commandTimeoutMs: number;
   /** Keys with a deadline live this long, at most. */
   readonly ttlMsMax: number;
+  /** Operations that are pipelines of GETs, or writes of one key for them to meet. */
+  readonly readPipelineRate: number;
   /** A turn begins up to this long after its wake, with all that has come meanwhile. */
   readonly turnDelayMsMax: number;
   /** Messages that wait for one actor. */
@@ -77,5 +79,6 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     ttlMsMax: between(20, 1_500),
     turnDelayMsMax: chance(0.3) ? between(1, 20) : 0,
     mailboxMax: 65_536,
+    readPipelineRate: chance(0.3) ? between(0, 0.6) : 0.05,
   };
 }

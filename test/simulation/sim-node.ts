@@ -232,6 +232,9 @@ export class SimNode {
       decided: (path) => count(path),
       batch: (kind) => count(`${kind} batch`),
       units: () => undefined,
+      readsRepeated: (as, units) => {
+        if (units > 0) count(`read repeated as ${as}`);
+      },
       machine: (machine) => this.#sees(machine),
       peerUp: () => undefined,
       peerDown: () => undefined,

@@ -86,6 +86,10 @@ export class Workload {
   }
 
   #act(node: SimNode, process: number, rng: SeededRng, done: Done): void {
+    const { readPipelineRate } = this.#options.profile;
+    if (readPipelineRate > 0 && rng.next() < readPipelineRate) {
+      return this.#pipeline(node, process, rng, done);
+    }
     const kind = rng.next();
     if (kind < 0.35) this.#register(node, process, rng, done);
     else if (kind < 0.5) this.#volatile(node, process, rng, done);
@@ -219,6 +223,28 @@ export class Workload {
     this.#submit(node, [['MGET', ...keys]], false, (answer) => {
       this.#finish(this.#lists, id, answer, (replies) =>
         (replies[0] as readonly Reply[]).map((reply) => listOf(reply)),
+      );
+      done(answer.type === 'unknown');
+    });
+  }
+
+  /**
+   * GETs in one pipeline: an ephemeral read of several slots, which promises as much as a
+   * transaction. Or a write of one key, for two of them to see in opposite orders.
+   */
+  #pipeline(node: SimNode, process: number, rng: SeededRng, done: Done): void {
+    const keys = [...new Set([this.#key('l', rng), this.#key('l', rng), this.#key('l', rng)])];
+    const [key = ''] = keys;
+    this.#element += 1;
+    const writes = rng.next() < 0.4;
+    const micros = writes ? [['append', key, this.#element]] : keys.map((each) => ['read', each]);
+    const commands = writes
+      ? [['APPEND', key, `${this.#element},`]]
+      : keys.map((each) => ['GET', each]);
+    const id = this.#lists.invoke(process, 'txn', [], micros);
+    this.#submit(node, commands, false, (answer) => {
+      this.#finish(this.#lists, id, answer, (replies) =>
+        writes ? [null] : replies.map((reply) => listOf(reply)),
       );
       done(answer.type === 'unknown');
     });

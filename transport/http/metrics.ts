@@ -18,6 +18,10 @@ export type CommandFamily = (typeof FAMILIES)[number];
 export const OUTCOMES = ['fast', 'slow', 'recovered', 'invalidated'] as const;
 export type TransactionOutcome = (typeof OUTCOMES)[number];
 
+/** What a read of several slots becomes that its barrier did not cover. */
+const REPEATED_READS = ['barrier', 'transaction'] as const;
+type RepeatedRead = (typeof REPEATED_READS)[number];
+
 export interface ActorSample {
   readonly path: string;
   readonly depth: number;
@@ -73,6 +77,7 @@ export class NodeMetrics {
     recovered: 0,
     invalidated: 0,
   };
+  readonly #readsRepeated: Record<RepeatedRead, number> = { barrier: 0, transaction: 0 };
   readonly #latency: CountedHistogram<CommandFamily>;
   readonly #batchCommands: CountedHistogram<''>;
   readonly #batchBytes: CountedHistogram<''>;
@@ -126,6 +131,10 @@ export class NodeMetrics {
     this.#batchBytes.observe('', bytes);
   }
 
+  readsRepeated(as: RepeatedRead, units: number): void {
+    this.#readsRepeated[as] += units;
+  }
+
   logSync(ms: number, bytes: number): void {
     this.#syncLatency.observe('', ms / 1000);
     this.#logBytes += bytes;
@@ -156,6 +165,10 @@ export class NodeMetrics {
     });
     this.#counter('transactions_total', 'Transactions by outcome', ['outcome'], (counter) => {
       for (const outcome of OUTCOMES) counter.inc({ outcome }, this.#outcomes[outcome]);
+    });
+    const repeated = 'Reading pipelines that their barrier did not cover, by what they became';
+    this.#counter('reads_repeated_total', repeated, ['as'], (counter) => {
+      for (const as of REPEATED_READS) counter.inc({ as }, this.#readsRepeated[as]);
     });
     this.#counter('log_bytes_total', 'Bytes written to the log', [], (counter) => {
       counter.inc(this.#logBytes);
