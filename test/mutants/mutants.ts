@@ -348,6 +348,25 @@ export const MUTANTS: readonly Mutant[] = [
     config: story('18-read-asks-a-quorum'),
   },
   {
+    name: 'barrier_only_decided',
+    accordItem: '18',
+    file: `${CORE}read-barrier.ts`,
+    find: '      if (command.definition === undefined) continue;\n',
+    replace:
+      '      if (command.definition === undefined || command.status < Status.Committed) continue;\n',
+    also: [
+      {
+        file: `${CORE}read-barrier.ts`,
+        find: "import { compare, type TxnId } from './timestamp.ts';\n",
+        replace:
+          "import { Status } from './status.ts';\nimport { compare, type TxnId } from './timestamp.ts';\n",
+      },
+    ],
+    why: 'a read does not wait for what is acknowledged elsewhere and not known to be decided here',
+    budgetSeeds: 10,
+    config: NODES,
+  },
+  {
     name: 'apply_twice',
     accordItem: '18, log: apply twice',
     file: `${CORE}replica.ts`,

@@ -34,6 +34,8 @@ export interface RunOptions {
   readonly invariants?: boolean;
   /** Off by default: all messages share one kind of frame. */
   readonly frames?: SimFrames;
+  /** Steps of the checker per key. */
+  readonly checkStepsMax?: number;
 }
 
 export interface RunResult {
@@ -101,6 +103,7 @@ export class SimulatedCluster {
       nodes: this.nodes,
       count,
       violation,
+      checkStepsMax: options.checkStepsMax,
       answered: (node, commands, answer) => this.#answered(node, commands, answer),
     });
     const { network } = this;

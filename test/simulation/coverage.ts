@@ -29,6 +29,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'reads that became transactions': ['read became a transaction'],
   'reads that took another barrier': ['read repeated as barrier'],
   'contended reads that became transactions': ['read repeated as transaction'],
+  'reads after writes': ['read after a write'],
   'time-outs': ['client told TIMEOUT'],
   refusals: ['client refused'],
   'answers unknown': ['client unknown'],

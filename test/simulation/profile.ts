@@ -41,6 +41,8 @@ export interface Profile {
   readonly turnDelayMsMax: number;
   /** Messages that wait for one actor. */
   readonly mailboxMax: number;
+  /** Each acknowledged write is followed by a read at another node. */
+  readonly readBack: boolean;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -80,5 +82,6 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     turnDelayMsMax: chance(0.3) ? between(1, 20) : 0,
     mailboxMax: 65_536,
     readPipelineRate: chance(0.3) ? between(0, 0.6) : 0.05,
+    readBack: true,
   };
 }

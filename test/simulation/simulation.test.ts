@@ -26,6 +26,11 @@ describe('random runs', () => {
     expect(simulate({ ...options, seed: 8 }).eventHash).not.toBe(eventHash);
   });
 
+  test('a check without a verdict fails the run', () => {
+    const { violations } = simulate({ seed: 1, nodes: 3, timeMs: 2_000, checkStepsMax: 1 });
+    expect(violations[0]).toContain('no verdict');
+  });
+
   test('a quiet cluster stays up, and its speed is shown', () => {
     const cluster = new SimulatedCluster({
       seed: 1,

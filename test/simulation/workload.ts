@@ -5,7 +5,7 @@
  */
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { type History, HistoryRecorder, type Json, type Operation } from '../verify/history.ts';
-import { checkLinearizability } from '../verify/linearizability.ts';
+import { checkLinearizability, STEPS_MAX } from '../verify/linearizability.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';
 import { type Answer, parseReplies, type Reply, unitOf } from './client.ts';
 import type { Profile } from './profile.ts';
@@ -20,10 +20,14 @@ export interface WorkloadOptions {
   /** Every answer that a client gets. */
   readonly answered: (node: number, commands: string, answer: Answer) => void;
   readonly violation: (what: string) => void;
+  /** Steps of the search per key; without a verdict by then the run has failed. */
+  readonly checkStepsMax?: number | undefined;
 }
 
 type Words = readonly string[];
-type Done = (isOpen: boolean) => void;
+/** What an acknowledged write has changed. */
+type Wrote = { readonly key: string; readonly list: boolean };
+type Done = (isOpen: boolean, wrote?: Wrote) => void;
 
 /** All of them are set at once, so that every look at them must find them equal. */
 const GROUP: Words = ['m1', 'm2', 'm3'];
@@ -67,22 +71,40 @@ export class Workload {
       scheduler.after(rng.next() * profile.thinkMsMax, () => {
         const node = nodes[Math.floor(rng.next() * nodes.length)];
         if (this.#quiet || node === undefined) return;
-        let over = false;
-        const done = (isOpen: boolean): void => {
-          if (over) return;
-          over = true;
-          if (isOpen) {
-            this.#process += 1;
-            process = this.#process;
-          }
-          next();
+        const once = (after: Done): Done => {
+          let over = false;
+          const done: Done = (isOpen, wrote) => {
+            if (over) return;
+            over = true;
+            if (isOpen) {
+              this.#process += 1;
+              process = this.#process;
+            }
+            after(isOpen, wrote);
+          };
+          // The node may die with the unit: the client gives up by itself.
+          scheduler.after(2 * profile.commandTimeoutMs, () => done(true));
+          return done;
         };
-        // The node may die with the unit: the client gives up by itself.
-        scheduler.after(2 * profile.commandTimeoutMs, () => done(true));
+        const done = once((isOpen, wrote) => {
+          if (isOpen || wrote === undefined || !profile.readBack) return next();
+          this.#readBack(node, process, wrote, rng, once(next));
+        });
         this.#act(node, process, rng, done);
       });
     };
     next();
+  }
+
+  /** What was acknowledged at one node is read at another at once. */
+  #readBack(writer: SimNode, process: number, wrote: Wrote, rng: SeededRng, done: Done): void {
+    const others = this.#options.nodes.filter((node) => node !== writer);
+    const node = others[Math.floor(rng.next() * others.length)] ?? writer;
+    const { key } = wrote;
+    this.#options.count('read after a write');
+    if (wrote.list) return this.#readList(node, process, key, done);
+    if (key === 'm') return this.#readGroup(node, process, done);
+    this.#single(node, process, ['GET', key], { kind: 'GET', key, args: [] }, done);
   }
 
   #act(node: SimNode, process: number, rng: SeededRng, done: Done): void {
@@ -162,6 +184,10 @@ export class Workload {
       this.#single(node, process, words, { kind: 'SET', key: 'm', args: [value] }, done);
       return;
     }
+    this.#readGroup(node, process, done);
+  }
+
+  #readGroup(node: SimNode, process: number, done: Done): void {
     const words = ['MGET', ...GROUP];
     this.#single(node, process, words, { kind: 'GET', key: 'm', args: [] }, done, (reply) => {
       const values = reply as readonly Reply[];
@@ -182,9 +208,11 @@ export class Workload {
     result: (reply: Reply | undefined) => Json = (reply) => reply as Json,
   ): void {
     const id = this.#registers.invoke(process, as.kind, [as.key], as.args);
+    const isWrite = as.kind !== 'GET' && as.kind !== 'EXISTS';
     this.#submit(node, [words], false, (answer) => {
       this.#finish(this.#registers, id, answer, (replies) => result(replies[0]));
-      done(answer.type === 'unknown');
+      const wrote = isWrite && answer.type === 'replies';
+      done(answer.type === 'unknown', wrote ? { key: as.key, list: false } : undefined);
     });
   }
 
@@ -205,12 +233,23 @@ export class Workload {
         commands.push(['APPEND', key, `${this.#element},`]);
       }
     }
+    const appended = micros.find(([type]) => type === 'append')?.[1];
     const id = this.#lists.invoke(process, 'txn', [], micros);
     this.#submit(node, commands, true, (answer) => {
       this.#finish(this.#lists, id, answer, (replies) => {
         const results = replies[0] as readonly Reply[];
         return micros.map(([type], at) => (type === 'read' ? listOf(results[at]) : null));
       });
+      const wrote = answer.type === 'replies' && typeof appended === 'string';
+      done(answer.type === 'unknown', wrote ? { key: appended, list: true } : undefined);
+    });
+  }
+
+  /** One list, by a read that is not logged. */
+  #readList(node: SimNode, process: number, key: string, done: Done): void {
+    const id = this.#lists.invoke(process, 'txn', [], [['read', key]]);
+    this.#submit(node, [['GET', key]], false, (answer) => {
+      this.#finish(this.#lists, id, answer, ([reply]) => [listOf(reply)]);
       done(answer.type === 'unknown');
     });
   }
@@ -314,8 +353,11 @@ export class Workload {
   /** I20. */
   check(): void {
     const { registers, lists } = this.histories();
-    const perKey = checkLinearizability(withExpiries(registers));
-    if (perKey.verdict === 'exhausted') this.#options.count('check exhausted');
+    const { checkStepsMax: stepsMax = STEPS_MAX } = this.#options;
+    const perKey = checkLinearizability(withExpiries(registers), { stepsMax });
+    for (const key of perKey.exhaustedKeys) {
+      this.#options.violation(`I20: no verdict on key ${key}: the checker has given up`);
+    }
     for (const { text } of perKey.violations) this.#options.violation(`I20: ${text}`);
     const strict = checkStrictSerializability(lists);
     for (const { name, text } of strict.anomalies) this.#options.violation(`I20: ${name}: ${text}`);
