@@ -130,6 +130,7 @@ function runningExecutor(
   let proceedWithFlush: (() => void) | undefined;
   let nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
 
+  options.observe(machine);
   context.timers.startPeriodic('tick', 100, { type: 'Tick' });
   context.timers.startPeriodic('expire', EXPIRE_EVERY_MS, { type: 'Expire' });
   const { flushedSequence } = machine;

@@ -3,6 +3,7 @@
  * A time-out or a restart leaves the operation open for ever; a refusal is kept as such.
  */
 import { Arguments } from '../../storage/arguments.ts';
+import { lastKeyOf } from '../../storage/command.ts';
 import { commandOf } from '../../storage/command-table.ts';
 import type { CommandUnit, PlanItem } from '../../transport/resp/command-unit.ts';
 
@@ -16,31 +17,36 @@ const args = new Arguments();
 /** One unit of these commands; `exec` puts them into a MULTI block. */
 export function unitOf(
   commands: readonly (readonly string[])[],
-  exec: boolean,
+  exec: boolean | readonly PlanItem[],
   answer: (answer: Answer) => void,
 ): CommandUnit {
   const text = commands.map(
     (words) => `*${words.length}\r\n${words.map((w) => `$${w.length}\r\n${w}\r\n`).join('')}`,
   );
   const bytes = Buffer.from(text.join(''), 'latin1');
+  const plan = planOf(commands.length, exec);
   const slots: number[] = [];
-  let readOnly = !exec;
+  let readOnly = plan.every((item) => typeof item === 'number');
+  let wholeStore = false;
   for (let at = 0; at < bytes.length; ) {
     at = args.next(bytes, at);
     const command = commandOf(args.name);
-    if (command === undefined || typeof command.keys === 'string') {
+    if (command === undefined || command.keys === 'none')
       throw new Error(`no unit of ${args.name}`);
+    if (command.keys === 'whole-store') {
+      wholeStore = true;
+      readOnly = false;
+      continue;
     }
-    const last = command.keys.last < 0 ? args.count + command.keys.last : command.keys.last;
+    const last = lastKeyOf(command.keys, args.count);
     for (let i = command.keys.first; i <= last; i += command.keys.step) slots.push(args.slot(i));
     if (command.kind !== 'read' || last !== command.keys.first) readOnly = false;
   }
-  const plan: PlanItem[] = exec ? [{ exec: commands.length }] : [commands.length];
   return {
     bytes,
     count: commands.length,
     readOnly,
-    wholeStore: false,
+    wholeStore,
     slots,
     protocol: 2,
     plan,
@@ -50,6 +56,11 @@ export function unitOf(
       answer({ type: / refused/.test(line) ? 'refused' : 'unknown', why });
     },
   };
+}
+
+function planOf(commands: number, exec: boolean | readonly PlanItem[]): readonly PlanItem[] {
+  if (typeof exec !== 'boolean') return exec;
+  return exec ? [{ exec: commands }] : [commands];
 }
 
 export type Reply = string | number | null | { readonly error: string } | readonly Reply[];

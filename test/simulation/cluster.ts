@@ -17,6 +17,7 @@ import { explainsCrash, FaultInjector } from './faults.ts';
 import { Invariants } from './invariants.ts';
 import { Oracle } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
+import { ReplyJudge } from './reply-judge.ts';
 import { CALM, SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
 import { VirtualScheduler } from './virtual-scheduler.ts';
@@ -74,6 +75,7 @@ export class SimulatedCluster {
   readonly workload: Workload;
   readonly faults: FaultInjector;
   readonly invariants: Invariants | undefined;
+  readonly #judge = new ReplyJudge((what) => this.#violation(what));
   readonly #oracle = new Oracle((what) => this.#violation(what));
   readonly #options: RunOptions;
   readonly #rng: SeededRng;
@@ -172,6 +174,7 @@ export class SimulatedCluster {
       segmentBytes: profile.segmentBytes,
       diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,
       invariants: this.invariants,
+      judge: this.#judge,
       trace: this.#options.trace === true ? TRACE_FULL : TRACE_STANDARD,
       onFailed: (node, failure) => this.#failed(node, failure),
       onCrash: (node, error) => {
@@ -340,7 +343,7 @@ export class SimulatedCluster {
 
   #checkOracle(): void {
     if (this.invariants === undefined || this.violations.length > 0) return;
-    const expected = this.#oracle.digest();
+    const expected = this.#oracle.digest(this.#judge);
     for (const node of this.#living) {
       const digest = this.#digest(node);
       if (digest === undefined || digest === expected) continue;

@@ -13,6 +13,8 @@ import {
   DIRTY_BYTES_MAX_DEFAULT,
   StateMachine,
 } from '../../storage/state-machine.ts';
+import { ReplyWriter } from '../../transport/resp/encoder.ts';
+import type { Replied, ReplyJudge } from './reply-judge.ts';
 
 export class Oracle {
   readonly #executions = new Map<string, Execution>();
@@ -32,24 +34,33 @@ export class Oracle {
     }
   }
 
-  /** Of the state that the executions lead to, as `StateMachine.digest` tells it. */
-  digest(): string {
+  /**
+   * Of the state that the executions lead to, as `StateMachine.digest` tells it. The judge is told
+   * what they reply on the way.
+   */
+  digest(judge?: ReplyJudge): string {
     const machine = new StateMachine({
       engine: new MemoryEngine({ store: new MemoryStore(), defer: () => undefined }),
       cacheBytesMax: CACHE_BYTES_MAX_DEFAULT,
       dirtyBytesMax: DIRTY_BYTES_MAX_DEFAULT,
     });
     const args = new Arguments();
+    const writer = new ReplyWriter(2);
     const ordered = [...this.#executions.values()].sort((a, b) =>
       compare(a.executeAt, b.executeAt),
     );
     for (const { executeAt, body } of ordered) {
+      const judged = judge?.awaits(executeAt) === true;
+      const replied: Replied[] = [];
       machine.begin(executeAt);
       for (let at = 0; at < body.length; ) {
+        const begin = at;
         at = args.next(body, at);
-        machine.run(args, NO_REPLY);
+        machine.run(args, judged ? writer : NO_REPLY);
+        if (judged) replied.push({ at: begin, reply: Buffer.from(writer.take()) });
       }
       machine.commit(machine.appliedSequence + 1);
+      if (judged) judge.executed(executeAt, Buffer.from(body), replied);
     }
     return machine.digest();
   }

@@ -3,6 +3,7 @@
  * real node (`actors/node.ts`) as long as it is up. Everything that can happen to a machine is a
  * method here; `faults.ts` chooses.
  */
+import type { Timestamp } from '../../actors/accord/timestamp.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node.ts';
 import { Node } from '../../actors/node.ts';
 import type { ReplicaWatermarks } from '../../actors/replica-actor.ts';
@@ -17,6 +18,7 @@ import type { SyncPolicyName } from '../../wal/sync-policy.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import type { Invariants } from './invariants.ts';
+import type { ReplyJudge } from './reply-judge.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
 import type { Identity, SimNetwork } from './sim-network.ts';
 import type { PausableScheduler } from './virtual-scheduler.ts';
@@ -37,6 +39,7 @@ export interface SimNodeOptions {
   readonly segmentBytes: number;
   readonly diskLatencyMs: () => number;
   readonly invariants: Invariants | undefined;
+  readonly judge: ReplyJudge;
   readonly trace: { readonly eventsMax: number; readonly sampleEvery: number };
   readonly onFailed: (node: SimNode, failure: SystemFailure) => void;
   /** Of any actor, also when the node lives on. */
@@ -80,6 +83,8 @@ export class SimNode {
   #drive: Drive;
   #ownDrive: Drive | undefined;
   #logFirstLsn = 0;
+  /** The transaction that the state machine executes. */
+  #executing: Timestamp | undefined;
   #jumpUs = 0;
   readonly #options: SimNodeOptions;
   readonly #clock: Clock;
@@ -242,7 +247,10 @@ export class SimNode {
     };
   }
 
-  /** Reads that met a key past its deadline are counted: no other trace is left of them. */
+  /**
+   * Reads that met a key past its deadline are counted: no other trace is left of them. Who is
+   * answered while a transaction executes was part of it.
+   */
   #sees(machine: StateMachine): void {
     if (this.machine === machine) return;
     this.machine = machine;
@@ -253,10 +261,27 @@ export class SimNode {
       if (!served) count('read became a transaction');
       return served;
     };
+    const begin = machine.begin.bind(machine);
+    const commit = machine.commit.bind(machine);
+    machine.begin = (executeAt) => {
+      this.#executing = executeAt;
+      begin(executeAt);
+    };
+    machine.commit = (sequence) => {
+      this.#executing = undefined;
+      commit(sequence);
+    };
   }
 
   submit(unit: CommandUnit): boolean {
-    return this.#node?.coordinator.tell({ type: 'Unit', unit }) ?? false;
+    const { judge } = this.#options;
+    const floor = judge.begin(unit);
+    const complete = (replies: Uint8Array): void => {
+      const at = this.#executing;
+      if (at !== undefined) judge.answered(this.id, unit, floor, at, Buffer.from(replies));
+      unit.complete(replies);
+    };
+    return this.#node?.coordinator.tell({ type: 'Unit', unit: { ...unit, complete } }) ?? false;
   }
 
   // ---- what can happen to it --------------------------------------------------------------
@@ -270,6 +295,7 @@ export class SimNode {
     this.#scope = undefined;
     this.#node = undefined;
     this.machine = undefined;
+    this.#executing = undefined;
     this.watermarks = undefined;
     this.ready = false;
     this.expected = undefined;

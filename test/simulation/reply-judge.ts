@@ -1,0 +1,118 @@
+/**
+ * Judges what transactions tell their clients, with a view that no client has: which transaction a
+ * unit was part of, and when that executed. Needs no model and no search, so it takes any command.
+ *
+ *  - A transaction that was begun after another one's answer, and meets it, executes later.
+ *  - Replies are those of the transactions executed one by one in the order of executeAt.
+ */
+
+import { compare, keyOf, max, type Timestamp, ZERO } from '../../actors/accord/timestamp.ts';
+import { CONFLICT_SLOTS } from '../../storage/slots.ts';
+import type { CommandUnit, PlanItem } from '../../transport/resp/command-unit.ts';
+
+interface Answered {
+  readonly node: number;
+  readonly unit: CommandUnit;
+  readonly replies: Buffer;
+}
+
+/** One command of an executed body, and what it replied there. */
+export interface Replied {
+  /** Offset in the body. */
+  readonly at: number;
+  readonly reply: Buffer;
+}
+
+export class ReplyJudge {
+  readonly #violation: (what: string) => void;
+  /** By slot: the highest executeAt that a client was told of. */
+  readonly #told: Timestamp[] = new Array<Timestamp>(CONFLICT_SLOTS).fill(ZERO);
+  #toldWhole = ZERO;
+  #toldAny = ZERO;
+  /** By executeAt, in the order of execution. */
+  readonly #answered = new Map<string, Answered[]>();
+
+  constructor(violation: (what: string) => void) {
+    this.#violation = violation;
+  }
+
+  /** What the unit must execute after. */
+  begin({ slots, wholeStore }: CommandUnit): Timestamp {
+    if (wholeStore) return this.#toldAny;
+    let floor = this.#toldWhole;
+    for (const slot of slots) floor = max(floor, this.#told[slot] ?? ZERO);
+    return floor;
+  }
+
+  /** A transaction has answered the unit; `floor` is what `begin` said of it. */
+  answered(node: number, unit: CommandUnit, floor: Timestamp, at: Timestamp, bytes: Buffer): void {
+    const key = keyOf(at);
+    if (compare(at, floor) <= 0) {
+      const both = `${key}, but was begun after the answer of ${keyOf(floor)}`;
+      this.#violation(`I20: ${textOf(unit)} at node ${node} executes at ${both}`);
+    }
+    this.#toldAny = max(this.#toldAny, at);
+    if (unit.wholeStore) this.#toldWhole = max(this.#toldWhole, at);
+    for (const slot of unit.slots) this.#told[slot] = max(this.#told[slot] ?? ZERO, at);
+    const replies = Buffer.from(bytes);
+    const others = this.#answered.get(key);
+    if (others === undefined) this.#answered.set(key, [{ node, unit, replies }]);
+    else others.push({ node, unit, replies });
+  }
+
+  /** Whether somebody was told of what executed then. */
+  awaits(executeAt: Timestamp): boolean {
+    return this.#answered.has(keyOf(executeAt));
+  }
+
+  /** What the transaction of that time replies when all execute one by one. */
+  executed(executeAt: Timestamp, body: Buffer, commands: readonly Replied[]): void {
+    let next = 0;
+    for (const answered of this.#answered.get(keyOf(executeAt)) ?? []) {
+      const found = this.#find(answered, body, commands, next);
+      if (found !== undefined) next = found + answered.unit.count;
+    }
+  }
+
+  /** Units of clients that gave up lie between those that were answered. */
+  #find(
+    { node, unit, replies }: Answered,
+    body: Buffer,
+    commands: readonly Replied[],
+    from: number,
+  ): number | undefined {
+    let expected: string | undefined;
+    for (let first = from; first + unit.count <= commands.length; first += 1) {
+      const at = commands[first]?.at ?? 0;
+      if (body.compare(unit.bytes, 0, undefined, at, at + unit.bytes.length) !== 0) continue;
+      const layout = laidOut(unit.plan, commands.slice(first, first + unit.count));
+      if (layout.equals(replies)) return first;
+      expected ??= JSON.stringify(layout.toString('latin1'));
+    }
+    const told = JSON.stringify(replies.toString('latin1'));
+    const should = expected ?? 'its transaction does not hold it';
+    this.#violation(`I20: node ${node} answers ${textOf(unit)} with ${told}, not ${should}`);
+    return undefined;
+  }
+}
+
+function laidOut(plan: readonly PlanItem[], commands: readonly Replied[]): Buffer {
+  const parts: Buffer[] = [];
+  let next = 0;
+  for (const item of plan) {
+    if (typeof item !== 'number' && 'local' in item) throw new Error('no unit has local replies');
+    const count = typeof item === 'number' ? item : item.exec;
+    if (typeof item !== 'number') parts.push(Buffer.from(`*${count}\r\n`));
+    for (const { reply } of commands.slice(next, next + count)) parts.push(reply);
+    next += count;
+  }
+  return Buffer.concat(parts);
+}
+
+const TEXT_CHARS_MAX = 200;
+
+function textOf(unit: CommandUnit): string {
+  const words = Buffer.from(unit.bytes).toString('latin1').split('\r\n');
+  const text = words.filter((word) => !/^([*$]\d+)?$/.test(word)).join(' ');
+  return JSON.stringify(text.slice(0, TEXT_CHARS_MAX));
+}
