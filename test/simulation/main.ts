@@ -88,22 +88,24 @@ function progress(seeds: number): () => void {
 function report(result: BatchResult, wallSeconds: number): void {
   const { counts, runs, operations, virtualMs, failures } = result;
   const rate = virtualMs / 1_000 / wallSeconds;
-  console.log(`seeds ${runs}, failed ${failures.length}, operations ${operations}`);
   const hours = (virtualMs / 3_600_000).toFixed(2);
-  console.log(`virtual hours ${hours}, ${rate.toFixed(1)} simulated seconds per second`);
   const { fast = 0, slow = 0, recovered = 0, invalidated = 0 } = counts;
-  console.log(
+  const text = [
+    `seeds ${runs}, failed ${failures.length}, operations ${operations}`,
+    `virtual hours ${hours}, ${rate.toFixed(1)} simulated seconds per second`,
     `paths: fast ${fast}, slow ${slow}, recovered ${recovered}, invalidated ${invalidated}; ` +
       `recoveries begun ${counts['recover'] ?? 0}`,
-  );
+  ];
   const names = Object.keys(counts).sort();
   for (const [title, pick] of [
     ['faults', (name: string) => name.startsWith('fault ')],
     ['coverage', (name: string) => !name.startsWith('fault ')],
   ] as const) {
     const lines = names.filter(pick).map((name) => `  ${name} ${counts[name]}`);
-    console.log(`${title}:\n${lines.join('\n')}`);
+    text.push(`${title}:`, ...lines);
   }
+  // In one write: whoever reads only the first lines may be gone before a second one.
+  console.log(text.join('\n'));
 }
 
 /** The same seed once more, with every message recorded, into files for people and tools. */
