@@ -1,5 +1,6 @@
 /** The judge of replies notices a wrong one, and an order that real time rules out. */
 import { expect, test } from 'vitest';
+import { WHOLE_STORE } from '../../actors/accord/footprint.ts';
 import type { Timestamp } from '../../actors/accord/timestamp.ts';
 import type { CommandUnit } from '../../transport/resp/command-unit.ts';
 import { unitOf } from './client.ts';
@@ -23,8 +24,9 @@ function judge(steps: readonly Step[]): string[] {
     const executeAt: Timestamp = { epoch: 1, hlc: at * 1_000, flags: 0, node: 1 };
     const unit: CommandUnit = unitOf(commands, exec, () => undefined);
     const floor = judge.begin(unit);
-    const body = Buffer.concat([unit.bytes]);
-    oracle.executed(1, { id: executeAt, executeAt, body, sequence: index + 1 });
+    const body = Buffer.from(unit.bytes);
+    const times = { id: executeAt, executeAt };
+    oracle.executed(1, { ...times, footprint: WHOLE_STORE, body, sequence: index + 1 });
     judge.answered(1, unit, floor, executeAt, Buffer.from(told));
   });
   oracle.digest(judge);
