@@ -57,6 +57,8 @@ interface Identity {
   readonly members: readonly string[];
   /** Disk ids by node id. */
   readonly peers: Readonly<Record<string, string>>;
+  /** Highest incarnations of peers by node id. */
+  readonly peerIncarnations?: Readonly<Record<string, number>>;
 }
 
 const FORMAT = 1;
@@ -125,26 +127,40 @@ export class DataDirectory {
     return { clusterId, nodeId, diskId, incarnation };
   }
 
+  /** Highest incarnations of peers, also of earlier runs, by node id. */
+  get peerIncarnations(): ReadonlyMap<number, number> {
+    const entries = Object.entries(this.#identity.peerIncarnations ?? {});
+    return new Map(entries.map(([node, incarnation]) => [Number(node), incarnation]));
+  }
+
   /**
-   * The reason why a peer with this disk is refused, or `undefined`. The first disk of a peer is
-   * remembered, durably, before it is let in.
+   * The reason why a peer with this disk is refused, or `undefined`. The first disk of a peer and
+   * its highest incarnation are remembered, durably, before it is let in. The peer is told the
+   * reason: it names no disk, since a caller that names the right disk would be believed.
    */
   verifyPeer(hello: PeerHello): string | undefined {
     const key = String(hello.nodeId);
-    const known = this.#identity.peers[key];
-    if (known === hello.diskId) return undefined;
-    if (known !== undefined) {
+    const { peers, peerIncarnations = {} } = this.#identity;
+    const known = peers[key];
+    if (known !== undefined && known !== hello.diskId) {
       return (
-        `node ${key} comes with disk ${hello.diskId}, this node knows it with ${known}: ` +
+        `node ${key} comes with another disk than the one that this node knows: ` +
         'its data directory was replaced or emptied, and its promises are lost'
       );
     }
-    const peers = { ...this.#identity.peers, [key]: hello.diskId };
-    const identity = { ...this.#identity, peers };
+    const incarnation = Math.max(hello.incarnation, peerIncarnations[key] ?? 0);
+    if (known !== undefined && incarnation === peerIncarnations[key]) return undefined;
+    const identity = {
+      ...this.#identity,
+      peers: { ...peers, [key]: hello.diskId },
+      peerIncarnations: { ...peerIncarnations, [key]: incarnation },
+    };
     try {
       writeIdentity(this.path, identity);
     } catch (error) {
-      return `its disk could not be written down: ${messageOf(error)}`;
+      const { code } = error as NodeJS.ErrnoException;
+      if (known === undefined) return `its disk could not be written down: ${code}`;
+      // A full disk must not shut out a peer that restarts: the incarnation is kept in memory.
     }
     this.#identity = identity;
     return undefined;
@@ -224,7 +240,8 @@ function isIdentity(value: Partial<Identity> | null): value is Identity {
     Array.isArray(value.members) &&
     typeof value.peers === 'object' &&
     value.peers !== null &&
-    Object.values(value.peers).every((disk) => hex.test(String(disk)))
+    Object.values(value.peers).every((disk) => hex.test(String(disk))) &&
+    Object.values(value.peerIncarnations ?? {}).every((count) => Number.isSafeInteger(count))
   );
 }
 

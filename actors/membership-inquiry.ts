@@ -50,11 +50,15 @@ export async function confirmMembership(options: InquiryOptions): Promise<void> 
     );
   }
   if (answer.clusterId !== clusterId) {
-    throw new MembershipError(
-      'HOLO_JOIN_OTHER_CLUSTER',
-      `--initial-members or --electorate differ from those of the cluster at ${where}: ${members}`,
-    );
+    throw otherCluster(where);
   }
+}
+
+function otherCluster(where: string): MembershipError {
+  return new MembershipError(
+    'HOLO_JOIN_OTHER_CLUSTER',
+    `--initial-members or --electorate differ from those of the cluster at ${where}`,
+  );
 }
 
 async function askUntil(options: InquiryOptions, where: string): Promise<MembersAnswer> {
@@ -62,8 +66,9 @@ async function askUntil(options: InquiryOptions, where: string): Promise<Members
   const deadline = performance.now() + timeoutMs;
   while (true) {
     try {
-      return await askMembers(options.seed);
+      return await askMembers(options.seed, options.clusterId);
     } catch (error) {
+      if (error instanceof MembershipError) throw error;
       if (performance.now() >= deadline) {
         const reason = error instanceof Error ? error.message : String(error);
         throw new MembershipError(
@@ -76,11 +81,15 @@ async function askUntil(options: InquiryOptions, where: string): Promise<Members
   }
 }
 
-async function askMembers(seed: Endpoint): Promise<MembersAnswer> {
-  const reply = await askPeerPort(seed);
+async function askMembers(seed: Endpoint, clusterId: string): Promise<MembersAnswer> {
+  const reply = await askPeerPort(seed, clusterId);
   const result = decodeGreeting(reply);
   if (result.status === 'complete' && result.greeting.kind === 'members') {
     return result.greeting.answer;
+  }
+  // The question can be refused for one reason only: the cluster has another name there.
+  if (result.status === 'complete' && result.greeting.kind === 'refused') {
+    throw otherCluster(formatEndpoint(seed));
   }
   if (!reply.toString('latin1', 0, 5).startsWith('HTTP/')) {
     throw new Error('it is no peer or admin port of a node');
@@ -102,13 +111,13 @@ function parseJson(text: string): unknown {
 }
 
 /** The bytes that come back; an admin port answers the unknown protocol with an HTTP error. */
-function askPeerPort(seed: Endpoint): Promise<Buffer> {
+function askPeerPort(seed: Endpoint, clusterId: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const socket = connect(seed);
     const chunks: Buffer[] = [];
     let bytes = 0;
     socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('it does not answer')));
-    socket.on('connect', () => socket.write(encodeGreeting({ kind: 'whoIsThere' })));
+    socket.on('connect', () => socket.write(encodeGreeting({ kind: 'whoIsThere', clusterId })));
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       bytes += chunk.length;

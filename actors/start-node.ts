@@ -2,7 +2,7 @@
  * One node of production: brings the operating system's parts (files, sockets, clocks, nact) to
  * the tree of `node.ts`, and ties the admin port to it.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
@@ -104,6 +104,7 @@ class ProductionNode implements RunningNode {
       listen: config.listenPeer,
       members: config.initialMembers,
       verifyPeer: (hello) => this.#directory.verifyPeer(hello),
+      incarnations: this.#directory.peerIncarnations,
       log: logger,
       frameBytesMax: this.#sizes.frameBytesMax,
       queueBytesMax: this.#sizes.frameBytesMax,
@@ -377,7 +378,8 @@ class ProductionNode implements RunningNode {
 
   #clusterNodes(): ReturnType<GatewayServices['cluster']> {
     const { host, port } = this.#config.listenRedis;
-    const id = this.#directory.hello.diskId.padEnd(40, '0').slice(0, 40);
+    // Not the disk id itself: peers are believed by it, and any client may ask for this.
+    const id = createHash('sha1').update(this.#directory.hello.diskId).digest('hex');
     return [{ id, host, port, self: true, online: true }];
   }
 

@@ -159,6 +159,28 @@ describe('the disks of peers', () => {
     expect(second.verifyPeer(hello(3, 'cc'))).toBeUndefined();
   });
 
+  test('a refusal names no disk: the peer reads it, and would be believed by the right one', () => {
+    const directory = open();
+    directory.verifyPeer(hello(2, 'aa'));
+    expect(directory.verifyPeer(hello(2, 'bb'))).not.toMatch(/aaaa|bbbb/);
+  });
+
+  test('the highest incarnation of a peer is remembered across restarts', () => {
+    const first = open();
+    first.verifyPeer({ ...hello(2, 'aa'), incarnation: 5 });
+    first.verifyPeer({ ...hello(2, 'aa'), incarnation: 9 });
+    first.close();
+    expect(open().peerIncarnations).toEqual(new Map([[2, 9]]));
+  });
+
+  test('a peer that is known is let in although its incarnation cannot be written down', () => {
+    const directory = open();
+    directory.verifyPeer({ ...hello(2, 'aa'), incarnation: 5 });
+    rmSync(path, { recursive: true });
+    expect(directory.verifyPeer({ ...hello(2, 'aa'), incarnation: 6 })).toBeUndefined();
+    expect(directory.peerIncarnations.get(2)).toBe(6);
+  });
+
   test('a disk that cannot be written down is refused', () => {
     const directory = open();
     rmSync(path, { recursive: true });

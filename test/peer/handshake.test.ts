@@ -19,7 +19,7 @@ const greetings: Greeting[] = [
   { kind: 'hello', hello, target: 2 },
   { kind: 'accepted', hello },
   { kind: 'refused', reason: 'because' },
-  { kind: 'whoIsThere' },
+  { kind: 'whoIsThere', clusterId: hello.clusterId },
   {
     kind: 'members',
     answer: { clusterId: hello.clusterId, members: [{ id: 1, host: '::1', port: 15051 }] },
@@ -63,7 +63,9 @@ describe('greetings', () => {
     fc.assert(
       fc.property(fc.nat(4), fc.nat(60), fc.nat(255), (which, offset, byte) => {
         const greeting = greetings[which];
-        const bytes = encodeGreeting(greeting ?? { kind: 'whoIsThere' });
+        const bytes = encodeGreeting(
+          greeting ?? { kind: 'whoIsThere', clusterId: hello.clusterId },
+        );
         bytes[offset] = byte;
         expect(['incomplete', 'complete', 'alien']).toContain(decodeGreeting(bytes).status);
       }),

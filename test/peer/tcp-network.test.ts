@@ -271,7 +271,52 @@ describe('refusals, by name and on both sides', () => {
     newer.network.close();
     const older = await open(2, [one.endpoint], { self: helloOf(2, { incarnation: 6 }) });
     await until(() => older.seen.count('refused 1') === 1);
-    expect(older.seen.events[0]).toContain('incarnation 6 of node 2 is older than 7');
+    expect(older.seen.events[0]).toContain('incarnation 6 of node 2 is older than the one');
+    expect(older.seen.events[0]).not.toContain('7');
+  });
+
+  test('an incarnation that earlier runs have seen counts as well', async () => {
+    const one = await open(1, [], { incarnations: new Map([[2, 7]]) });
+    const older = await open(2, [one.endpoint], { self: helloOf(2, { incarnation: 6 }) });
+    one.network.setMember(older.endpoint);
+    await until(() => older.seen.count('refused 1') === 1);
+    expect(older.seen.events[0]).toContain('older than the one that was here');
+  });
+
+  test('an impossible incarnation, on all links; the right one is believed afterwards', async () => {
+    const one = await open(1);
+    const self = helloOf(2, { incarnation: 2 ** 50 });
+    const damaged = await open(2, [one.endpoint], { self });
+    one.network.setMember(damaged.endpoint);
+    await until(() => damaged.seen.count('refused 1') > 0 && one.seen.count('refused 2') > 1);
+    expect(damaged.seen.events[0]).toContain('starts ahead of the last one');
+    expect(damaged.seen.count('up') + one.seen.count('up')).toBe(0);
+    damaged.network.close();
+    const { host, port } = damaged.endpoint;
+    const sound = await open(2, [one.endpoint], { listen: { host, port } });
+    await until(() => sound.seen.count('up 1') === 1 && one.seen.count('up 2') === 1);
+  });
+
+  test('tells the caller nothing that the next greeting needs', async () => {
+    const verifyPeer = (hello: PeerHello): string | undefined =>
+      hello.diskId === helloOf(2).diskId ? undefined : 'it comes with another disk';
+    const incarnations = new Map([[2, 4711]]);
+    const one = await open(1, [{ id: 2, host: 'h', port: 1 }], { verifyPeer, incarnations });
+    const guesses: Partial<PeerHello>[] = [
+      { clusterId: OTHER_CLUSTER },
+      { incarnation: 4710 },
+      { incarnation: 2 ** 40 },
+      { incarnation: 4711, diskId: 'dd'.repeat(16) },
+    ];
+    for (const guess of guesses) {
+      const hello = helloOf(2, guess);
+      const answer = await talk(one, encodeGreeting({ kind: 'hello', hello, target: 1 }));
+      expect(decodeGreeting(answer)).toMatchObject({ greeting: { kind: 'refused' } });
+      const told = answer.toString('latin1');
+      expect(told).not.toContain(CLUSTER);
+      expect(told).not.toContain(helloOf(2).diskId);
+      expect(told).not.toContain('4711');
+    }
   });
 
   test('another protocol version is answered in a form that it can read', async () => {
@@ -312,10 +357,11 @@ describe('strangers', () => {
     await talk(one, 'HOL');
   });
 
-  test('too many of them are closed at once', async () => {
-    const one = await open(1, [], { handshakeTimeoutMs: 60_000 });
-    const sockets = Array.from({ length: 64 }, () =>
-      connect(one.endpoint.port, one.endpoint.host).on('error', () => undefined),
+  /** Callers that say nothing and stay. */
+  async function silentCallers(node: TestNode, count: number, localAddress: string) {
+    const { host, port } = node.endpoint;
+    const sockets = Array.from({ length: count }, () =>
+      connect({ host, port, localAddress }).on('error', () => undefined),
     );
     closers.push(() => {
       for (const socket of sockets) {
@@ -325,12 +371,53 @@ describe('strangers', () => {
     await Promise.all(
       sockets.map((socket) => new Promise((resolve) => socket.on('connect', resolve))),
     );
-    await talk(one, '');
+    return sockets;
+  }
+
+  test('too many of them: the oldest is closed, and a member gets in', async () => {
+    const one = await open(1, [], { handshakeTimeoutMs: 60_000 });
+    const [oldest, ...others] = await silentCallers(one, 64, '127.0.0.1');
+    const two = await open(2, [one.endpoint], { handshakeTimeoutMs: 60_000 });
+    one.network.setMember(two.endpoint);
+    await until(() => two.seen.count('up 1') === 1);
+    await until(() => oldest?.closed === true);
+    expect(others.filter((socket) => socket.closed)).toHaveLength(0);
+    // The member does not count any more: its place is free for the next stranger.
+    await silentCallers(one, 1, '127.0.0.1');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(others.filter((socket) => socket.closed)).toHaveLength(0);
+    expect(two.seen.count('down')).toBe(0);
+    expect(one.log.join()).toContain('more than 64 callers did not greet');
   });
 
-  test('who asks for the members is told them', async () => {
+  test('with room for one stranger, members still get in', async () => {
+    const one = await open(1, [], { handshakeTimeoutMs: 60_000, strangersMax: 1 });
+    await silentCallers(one, 5, '127.0.0.1');
+    const two = await open(2, [one.endpoint], { strangersMax: 1 });
+    one.network.setMember(two.endpoint);
+    await until(() => two.seen.count('up 1') === 1 && one.seen.count('up 2') === 1);
+  });
+
+  test('callers of one address do not push out those of another', async () => {
+    const one = await open(1, [], { handshakeTimeoutMs: 60_000, strangersMax: 4 });
+    const [lone] = await silentCallers(one, 1, '127.0.0.2');
+    const crowd = await silentCallers(one, 12, '127.0.0.1');
+    await until(() => crowd.filter((socket) => socket.closed).length === 9);
+    expect(lone?.closed).toBe(false);
+  });
+
+  test('one that asks for the members without naming the cluster is told nothing', async () => {
+    const one = await open(1, [{ id: 2, host: 'member-host', port: 1 }]);
+    const clusterId = OTHER_CLUSTER;
+    const answer = await talk(one, encodeGreeting({ kind: 'whoIsThere', clusterId }));
+    expect(decodeGreeting(answer)).toMatchObject({ greeting: { kind: 'refused' } });
+    expect(answer.toString('latin1')).not.toMatch(new RegExp(`${CLUSTER}|member-host`));
+  });
+
+  test('one that names the cluster is told its members', async () => {
     const one = await open(1, [{ id: 2, host: 'h', port: 1 }]);
-    const answer = await talk(one, encodeGreeting({ kind: 'whoIsThere' }));
+    const clusterId = CLUSTER;
+    const answer = await talk(one, encodeGreeting({ kind: 'whoIsThere', clusterId }));
     expect(decodeGreeting(answer)).toMatchObject({
       greeting: {
         kind: 'members',

@@ -67,6 +67,10 @@ export class AcceptedLink {
     return this.#hello;
   }
 
+  get isStranger(): boolean {
+    return this.#hello === undefined;
+  }
+
   get bytesIn(): number {
     return this.#bytesIn;
   }
@@ -142,7 +146,7 @@ export class AcceptedLink {
     }
     const { greeting } = result;
     if (greeting.kind === 'whoIsThere') {
-      this.#end({ kind: 'members', answer: this.#options.members() });
+      this.#answerInquiry(greeting.clusterId);
       return;
     }
     if (greeting.kind !== 'hello') {
@@ -164,6 +168,17 @@ export class AcceptedLink {
     if (rest.length > 0) {
       this.#onData(rest);
     }
+  }
+
+  #answerInquiry(clusterId: string): void {
+    const answer = this.#options.members();
+    if (answer.clusterId === clusterId) {
+      this.#end({ kind: 'members', answer });
+      return;
+    }
+    const reason = `it asked for the members of cluster ${clusterId}, which is another one`;
+    this.#options.onRefused(undefined, reason);
+    this.#end({ kind: 'refused', reason });
   }
 
   /** Answers, if there is an answer, and closes; who keeps its own end open is cut off later. */

@@ -13,6 +13,7 @@ const MAGIC = Buffer.from('HOLO', 'latin1');
 const HEADER_BYTES = 9;
 const PAYLOAD_BYTES_MAX = 16 * 1024;
 const REASON_BYTES_MAX = 512;
+const CLUSTER_ID_BYTES = 16;
 const IDENTITY_BYTES = 44;
 
 const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
@@ -27,6 +28,12 @@ export interface PeerHello {
   /** Counts the starts of the data directory; never goes down on the same disk. */
   readonly incarnation: number;
 }
+
+/**
+ * Starts of a node between two of its greetings that reach this node. A larger step is a damaged
+ * counter: believing it would shut the node out for good once it counts correctly again.
+ */
+export const INCARNATION_STEP_MAX = 65_536;
 
 export interface MemberEndpoint {
   readonly id: number;
@@ -44,7 +51,8 @@ export type Greeting =
   | { readonly kind: 'hello'; readonly hello: PeerHello; readonly target: number }
   | { readonly kind: 'accepted'; readonly hello: PeerHello }
   | { readonly kind: 'refused'; readonly reason: string }
-  | { readonly kind: 'whoIsThere' }
+  /** Only a caller that names the cluster is told its members: a stranger learns nothing. */
+  | { readonly kind: 'whoIsThere'; readonly clusterId: string }
   | { readonly kind: 'members'; readonly answer: MembersAnswer };
 
 export type GreetingResult =
@@ -127,7 +135,7 @@ function encodePayload(greeting: Greeting): Buffer {
     case 'refused':
       return Buffer.from(greeting.reason, 'utf8').subarray(0, REASON_BYTES_MAX);
     case 'whoIsThere':
-      return Buffer.alloc(0);
+      return Buffer.from(greeting.clusterId, 'hex');
     case 'members':
       return Buffer.from(JSON.stringify(greeting.answer), 'utf8');
   }
@@ -152,7 +160,10 @@ function decodePayload(kind: number, payload: Buffer): Greeting | undefined {
     case KINDS.refused:
       return { kind: 'refused', reason: printable(payload.toString('utf8')) };
     case KINDS.whoIsThere:
-      return { kind: 'whoIsThere' };
+      if (payload.length !== CLUSTER_ID_BYTES) {
+        return undefined;
+      }
+      return { kind: 'whoIsThere', clusterId: payload.toString('hex') };
     case KINDS.members: {
       const answer = readMembers(payload);
       return answer === undefined ? undefined : { kind: 'members', answer };

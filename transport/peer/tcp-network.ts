@@ -11,7 +11,7 @@ import { performance } from 'node:perf_hooks';
 import { type ListenError, listenError } from '../listen-error.ts';
 import { AcceptedLink, type AcceptedLinkOptions } from './accepted-link.ts';
 import { DialledLink } from './dialled-link.ts';
-import type { MemberEndpoint, PeerHello } from './handshake.ts';
+import { INCARNATION_STEP_MAX, type MemberEndpoint, type PeerHello } from './handshake.ts';
 import type { PeerHandler, PeerNetwork } from './network.ts';
 
 /** For what no peer's actor can be told: callers that are no members. A pino logger fits. */
@@ -26,9 +26,12 @@ export interface TcpNetworkOptions {
   readonly members: readonly MemberEndpoint[];
   /**
    * Asked after cluster, node id and incarnation were found right: is this the disk that is known
-   * for the node? Returns the reason for a refusal.
+   * for the node? Returns the reason for a refusal. The peer is told the reason, so it must not
+   * contain anything that the next greeting needs.
    */
   readonly verifyPeer: (hello: PeerHello) => string | undefined;
+  /** Highest incarnations known from earlier runs, by node id. Default: none is known. */
+  readonly incarnations?: ReadonlyMap<number, number>;
   readonly log: NetworkLog;
   /** Uniform in [0, 1); seeded, so that a run can be repeated. */
   readonly jitter: () => number;
@@ -40,6 +43,8 @@ export interface TcpNetworkOptions {
   readonly linkTimeoutMs?: number;
   /** Default 2000: from dialling, or accepting, to the end of the greeting. */
   readonly handshakeTimeoutMs?: number;
+  /** Default 64: connections that have not greeted yet. Members that have greeted do not count. */
+  readonly strangersMax?: number;
   /** Default 50; doubled per failed try. */
   readonly redialDelayMsMin?: number;
   /** Default 2000. */
@@ -61,7 +66,6 @@ export interface LinkCounters {
 }
 
 const MIB = 1024 * 1024;
-/** Connections that have not greeted yet; more are closed at once. */
 const STRANGERS_MAX = 64;
 const TICKS_PER_TIMEOUT = 8;
 const REFUSAL_REPEAT_MS = 10_000;
@@ -73,8 +77,8 @@ export class TcpNetwork implements PeerNetwork {
   readonly #accepted = new Map<number, AcceptedLink>();
   readonly #open = new Set<AcceptedLink>();
   readonly #endpoints = new Map<number, MemberEndpoint>();
-  /** Highest incarnation seen per node since this process started. */
-  readonly #incarnations = new Map<number, number>();
+  /** Highest incarnation known per node. */
+  readonly #incarnations: Map<number, number>;
   readonly #closedIn = new Map<number, { bytes: number; frames: number }>();
   /** What was told last, by side and node; nodes that are no members share one entry. */
   readonly #refusals = new Map<string, { reason: string; atMs: number; suppressed: number }>();
@@ -91,6 +95,7 @@ export class TcpNetwork implements PeerNetwork {
   constructor(options: TcpNetworkOptions) {
     this.#options = options;
     this.#linkTimeoutMs = options.linkTimeoutMs ?? 2000;
+    this.#incarnations = new Map(options.incarnations);
     for (const member of options.members) {
       this.#endpoints.set(member.id, member);
     }
@@ -235,11 +240,38 @@ export class TcpNetwork implements PeerNetwork {
   }
 
   #onConnection(socket: Socket): void {
-    if (this.#closed || this.#open.size - this.#accepted.size >= STRANGERS_MAX) {
+    if (this.#closed) {
       socket.destroy();
       return;
     }
     this.#open.add(new AcceptedLink(socket, this.#acceptedOptions));
+    const strangersMax = this.#options.strangersMax ?? STRANGERS_MAX;
+    if (this.#open.size > strangersMax) this.#dropStranger(strangersMax);
+  }
+
+  /**
+   * Makes room for a newcomer, which may be a member: closes the oldest stranger of the address
+   * with the most. A member greets within a round trip, so it is never among the oldest for long,
+   * and callers of another address do not compete with it.
+   */
+  #dropStranger(strangersMax: number): void {
+    const byAddress = new Map<string | undefined, AcceptedLink[]>();
+    let strangers = 0;
+    let most: AcceptedLink[] = [];
+    for (const link of this.#open) {
+      if (!link.isStranger) continue;
+      strangers += 1;
+      const same = byAddress.get(link.socket.remoteAddress) ?? [];
+      same.push(link);
+      byAddress.set(link.socket.remoteAddress, same);
+      if (same.length > most.length) most = same;
+    }
+    if (strangers <= strangersMax) return;
+    const [oldest] = most;
+    if (oldest === undefined) return;
+    this.#open.delete(oldest);
+    oldest.close();
+    this.#reportRefusal('caller', undefined, `more than ${strangersMax} callers did not greet`);
   }
 
   #onAccepted(link: AcceptedLink): void {
@@ -282,7 +314,7 @@ export class TcpNetwork implements PeerNetwork {
   #examine(hello: PeerHello, expected: number): string | undefined {
     const { self } = this.#options;
     if (hello.clusterId !== self.clusterId) {
-      return `it belongs to cluster ${hello.clusterId}, this node to cluster ${self.clusterId}`;
+      return `it belongs to cluster ${hello.clusterId}, this node to another one`;
     }
     if (hello.nodeId === self.nodeId) {
       return `it says that it is node ${self.nodeId}, which is this node`;
@@ -293,18 +325,30 @@ export class TcpNetwork implements PeerNetwork {
     if (!this.#endpoints.has(hello.nodeId)) {
       return `node ${hello.nodeId} is not a member of this cluster`;
     }
-    const seen = this.#incarnations.get(hello.nodeId) ?? hello.incarnation;
-    if (hello.incarnation < seen) {
-      return (
-        `incarnation ${hello.incarnation} of node ${hello.nodeId} is older than ${seen}, ` +
-        'which was here already: a copy of its disk, or an older process that still runs'
-      );
-    }
+    const reasonAgainst = this.#examineIncarnation(hello);
+    if (reasonAgainst !== undefined) return reasonAgainst;
     const reason = this.#options.verifyPeer(hello);
     if (reason === undefined) {
       this.#incarnations.set(hello.nodeId, hello.incarnation);
     }
     return reason;
+  }
+
+  #examineIncarnation({ nodeId, incarnation }: PeerHello): string | undefined {
+    const known = this.#incarnations.get(nodeId) ?? 0;
+    if (incarnation < known) {
+      return (
+        `incarnation ${incarnation} of node ${nodeId} is older than the one that was here ` +
+        'already: a copy of its disk, or an older process that still runs'
+      );
+    }
+    if (incarnation > known + INCARNATION_STEP_MAX) {
+      return (
+        `incarnation ${incarnation} of node ${nodeId} is more than ${INCARNATION_STEP_MAX} starts ` +
+        'ahead of the last one that was here: its identity.json is damaged'
+      );
+    }
+    return undefined;
   }
 
   /** The same refusal is told once per ten seconds, with the number that was kept quiet. */
