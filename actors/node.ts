@@ -11,16 +11,18 @@
  */
 
 import type { FramePathSource } from '../bpf/frame-path.ts';
+import { isCommandBody } from '../storage/arguments.ts';
 import type { Engine } from '../storage/engine/engine.ts';
 import type { StateMachine } from '../storage/state-machine.ts';
 import type { PeerNetwork } from '../transport/peer/network.ts';
 import type { BatchLimits } from './accord/batcher.ts';
 import type { CoordinatorLimits } from './accord/coordinator.ts';
+import type { ValidationLimits } from './accord/field-validation.ts';
 import { HybridClock } from './accord/hybrid-clock.ts';
 import { type AccordMessage, isForCoordinator } from './accord/messages.ts';
-import type { ReplicaMessage } from './accord/replica.ts';
 import type { ReplicaLimits } from './accord/replica-state.ts';
 import { Topology } from './accord/topology.ts';
+import { MessageValidator } from './accord/validation.ts';
 import {
   type CoordinatorActorMessage,
   type CoordinatorObserver,
@@ -29,6 +31,7 @@ import {
 import { type ExecutorMessage, executorActor } from './executor-actor.ts';
 import { type GatewayActorOptions, type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { LateRef } from './late-ref.ts';
+import { MessageJudge, type RefusalObserver } from './message-judge.ts';
 import { Outbox } from './outbox.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
 import {
@@ -73,6 +76,9 @@ export interface NodeLimits {
   readonly replica: Partial<ReplicaLimits>;
   readonly coordinator: Partial<CoordinatorLimits>;
   readonly batch: Partial<BatchLimits>;
+  readonly messages?: Partial<ValidationLimits>;
+  /** Messages that make no sense, of one peer, that close the link to it. */
+  readonly refusedMax?: number;
   /** A command that has no result by then is answered with an error. */
   readonly commandTimeoutMs: number;
   readonly cacheBytesMax: number;
@@ -87,7 +93,11 @@ export interface NodeLimits {
   readonly mailboxMax?: number;
 }
 
-export interface NodeObserver extends ReplicaObserver, CoordinatorObserver, QuorumObserver {
+export interface NodeObserver
+  extends ReplicaObserver,
+    CoordinatorObserver,
+    QuorumObserver,
+    RefusalObserver {
   machine(machine: StateMachine): void;
   peerUp(peer: number): void;
   peerDown(peer: number, reason: string): void;
@@ -100,6 +110,7 @@ const STORE = 0;
 const RESERVE_US = 3_000_000;
 /** Messages that wait for one actor. */
 const MAILBOX_MAX = 65_536;
+const REFUSED_MAX = 16;
 const SHUTDOWN_MS = 2_000;
 /** Commands under way get so long to be answered before a node stops. */
 const DRAIN_MS = 1_000;
@@ -115,6 +126,7 @@ export class Node {
   readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
   readonly #links = new Map<number, ActorRef<PeerLinkMessage>>();
   readonly #slots: VoteSlots;
+  readonly #judge: MessageJudge;
   #quorum: ActorRef<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
   readonly #wal: ActorRef<WalMessage>;
@@ -132,6 +144,7 @@ export class Node {
     });
     this.coordinator = this.#coordinator;
     this.#slots = new VoteSlots(this.topology, nodeId);
+    this.#judge = this.#createJudge();
     const name = `node-${nodeId}`;
     this.system = new ActorSystem({ name, clock, rng, scheduler, recorder, onFailed });
     const { root } = this.system;
@@ -207,6 +220,21 @@ export class Node {
     if (!asked) done();
   }
 
+  #createJudge(): MessageJudge {
+    const { nodeId: self, limits, network, observer } = this.#parts;
+    return new MessageJudge({
+      validator: new MessageValidator({
+        self,
+        topology: this.topology,
+        isBody: isCommandBody,
+        ...(limits.messages === undefined ? {} : { limits: limits.messages }),
+      }),
+      refusedMax: limits.refusedMax ?? REFUSED_MAX,
+      disconnect: (peer, reason) => network.disconnect(peer, reason),
+      observe: observer,
+    });
+  }
+
   /** Peers whose links are up. */
   get connected(): ReadonlySet<number> {
     return this.#up;
@@ -254,6 +282,8 @@ export class Node {
             coordinator,
             tickMs,
             retainedBytesMax: limits.retainedBytesMax,
+            contradicted: (from, type, reason) =>
+              this.#judge.refuse(from, type, 'contradiction', reason),
             observe: observer,
           }),
         ),
@@ -314,6 +344,7 @@ export class Node {
           source,
           slots: this.#slots,
           connected: () => this.#up,
+          judge: this.#judge,
           toLink: (peer, message) => this.#toLink(peer, message),
           deliver: (from, message) => this.#deliver(from, message),
           coordinator: this.#coordinator,
@@ -330,6 +361,7 @@ export class Node {
         peerLinkActor({
           peer,
           network,
+          judge: this.#judge,
           deliver: (from, message) => this.#deliver(from, message),
           onUp: () => {
             this.#up.add(peer);
@@ -354,7 +386,7 @@ export class Node {
     this.#quorum?.tell(message);
   }
 
-  #deliver(from: number, message: ReplicaMessage | AccordMessage): void {
+  #deliver(from: number, message: AccordMessage): void {
     if (isForCoordinator(message)) {
       this.#coordinator.tell({ type: 'Protocol', from, message });
     } else this.#replica.tell({ type: 'Protocol', from, message });

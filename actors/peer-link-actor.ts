@@ -1,14 +1,14 @@
 /**
- * PeerLink: one per peer. Puts the messages of a turn into one frame, takes frames apart, and
- * tells the store when the link comes and goes. A message that cannot be sent is dropped: the
- * protocol repeats what matters.
+ * PeerLink: one per peer. Puts the messages of a turn into one frame, takes frames apart, passes on
+ * the messages that the judge lets through, and tells the store when the link comes and goes. A
+ * message that cannot be sent is dropped: the protocol repeats what matters.
  */
 
 import { decodeFrame, encodeFrame } from '../transport/peer/codec.ts';
 import { FrameError } from '../transport/peer/frame-error.ts';
 import type { PeerNetwork } from '../transport/peer/network.ts';
 import type { AccordMessage } from './accord/messages.ts';
-import type { ReplicaMessage } from './accord/replica.ts';
+import type { MessageJudge } from './message-judge.ts';
 import type { Behavior } from './runtime/behavior.ts';
 
 export type PeerLinkMessage =
@@ -21,7 +21,8 @@ export type PeerLinkMessage =
 export interface PeerLinkOptions {
   readonly peer: number;
   readonly network: PeerNetwork;
-  readonly deliver: (from: number, message: Exclude<ReplicaMessage, { type: 'Propose' }>) => void;
+  readonly judge: MessageJudge;
+  readonly deliver: (from: number, message: AccordMessage) => void;
   readonly onUp: (peer: number) => void;
   readonly onDown: (peer: number, reason: string) => void;
   readonly onRefused: (peer: number, reason: string) => void;
@@ -33,7 +34,7 @@ const FRAME_MESSAGES_MAX = 1_024;
 const FRAME_CONTENT_BYTES_MAX = 8 * 1024 * 1024;
 
 export function peerLinkActor(options: PeerLinkOptions): Behavior<PeerLinkMessage> {
-  const { peer, network } = options;
+  const { peer, network, judge } = options;
   let outgoing: AccordMessage[] = [];
   let queuedBytes = 0;
   let dropped = 0;
@@ -63,9 +64,11 @@ export function peerLinkActor(options: PeerLinkOptions): Behavior<PeerLinkMessag
       if (!(error instanceof FrameError)) throw error;
       // Damaged on the way, or not ours: as good as lost.
       damaged += 1;
-      return;
+      return judge.refuse(peer, 'frame', 'undecodable', error.message);
     }
-    for (const message of messages) options.deliver(peer, message as AccordMessage);
+    for (const message of messages) {
+      if (judge.accepts(peer, message)) options.deliver(peer, message);
+    }
   }
 
   return {
@@ -76,6 +79,7 @@ export function peerLinkActor(options: PeerLinkOptions): Behavior<PeerLinkMessag
         case 'Frame':
           return receiveFrame(message.frame);
         case 'Up':
+          judge.linkUp(peer);
           return options.onUp(peer);
         case 'Down':
           return options.onDown(peer, message.reason);

@@ -28,6 +28,7 @@ import {
   requestKeyOf,
 } from './accord-frames.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
+import type { MessageJudge } from './message-judge.ts';
 import type { ActorRef } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
 import type { VoteSlots } from './vote-slots.ts';
@@ -47,6 +48,7 @@ export interface QuorumActorOptions {
   /** Peers whose TCP links are up as this actor begins. */
   readonly connected: () => ReadonlySet<number>;
   readonly toLink: (peer: number, message: AccordMessage) => void;
+  readonly judge: MessageJudge;
   readonly deliver: (from: number, message: FramedRequest | PlainReply) => void;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly observe: QuorumObserver;
@@ -224,10 +226,12 @@ export function quorumActor(
         heardMs.set(peer, time.monotonicMs());
         return;
       case 'request':
+        if (!options.judge.accepts(peer, content.message)) return;
         if (content.replyKey !== '') remember(`${peer} ${content.replyKey}`, frame);
         return options.deliver(peer, content.message);
       case 'reply':
-        return options.deliver(peer, content.message);
+        if (options.judge.accepts(peer, content.message)) options.deliver(peer, content.message);
+        return;
     }
   }
 

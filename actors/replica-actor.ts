@@ -48,6 +48,8 @@ export interface ReplicaOptions {
   readonly tickMs: number;
   /** Transactions kept for members that are away; beyond it this node begins no more. */
   readonly retainedBytesMax: number;
+  /** A message of this node denies a durable fact. */
+  readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly observe: ReplicaObserver;
 }
 
@@ -182,8 +184,8 @@ export function replicaActor(
         return;
       case 'Trace':
         return context.trace(effect.id === undefined ? '' : keyOf(effect.id), effect.event);
-      case 'Halt':
-        return context.fatal(new Error(effect.reason));
+      case 'Contradicted':
+        return options.contradicted(effect.from, effect.message, effect.reason);
     }
   }
 

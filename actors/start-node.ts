@@ -97,7 +97,7 @@ class ProductionNode implements RunningNode {
     this.#startedMs = clock.monotonicMs();
     const rng = systemRng();
     this.#recorder = new TraceRecorder({ clock, node: config.nodeId });
-    this.#board = new StatusBoard(logger);
+    this.#board = new StatusBoard(logger, clock);
     this.#metrics = this.#createMetrics();
     this.#network = new TcpNetwork({
       self: this.#directory.hello,

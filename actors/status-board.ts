@@ -6,8 +6,13 @@ import type { Logger } from 'pino';
 import type { StateMachine } from '../storage/state-machine.ts';
 import type { NodeMetrics } from '../transport/http/metrics.ts';
 import type { Path } from './accord/coordinator.ts';
+import type { RefusalReason } from './message-judge.ts';
 import type { NodeObserver } from './node.ts';
 import type { ReplicaWatermarks } from './replica-actor.ts';
+import type { Clock } from './runtime/ports.ts';
+
+/** Refused messages of one peer are told once in so long, with how many there were. */
+const REFUSALS_EVERY_MS = 10_000;
 
 export class StatusBoard {
   readonly paths: Record<Path, number> = { fast: 0, slow: 0, recovered: 0, invalidated: 0 };
@@ -22,9 +27,12 @@ export class StatusBoard {
   /** What the quorum actor counts; empty while it has no path. */
   frameCounters: () => Readonly<Record<string, number>> = () => ({});
   readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #refusals = new Map<string, { atMs: number; unsaid: number }>();
 
-  constructor(logger: Logger) {
+  constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
+    this.#clock = clock;
   }
 
   observer(metrics: NodeMetrics): NodeObserver {
@@ -69,6 +77,30 @@ export class StatusBoard {
       peerDown: (peer, reason) => this.#logger.warn({ peer, reason }, `peer ${peer} is gone`),
       peerRefused: (peer, reason) =>
         this.#logger.error({ peer, reason }, `peer ${peer} is refused: ${reason}`),
+      messageRefused: (peer, type, reason, detail) => {
+        metrics.messageRefused(type, reason);
+        this.#tellRefusal(peer, type, reason, detail);
+      },
     };
+  }
+
+  /**
+   * Contradictions apart from nonsense, which may come at any rate: one of the two nodes holds
+   * wrong data, and that must not go unsaid.
+   */
+  #tellRefusal(peer: number, type: string, reason: RefusalReason, detail?: string): void {
+    const nowMs = this.#clock.monotonicMs();
+    const key = `${peer} ${reason === 'contradiction'}`;
+    const last = this.#refusals.get(key);
+    const due = last === undefined || nowMs - last.atMs >= REFUSALS_EVERY_MS;
+    if (!due) {
+      last.unsaid += 1;
+      return;
+    }
+    const fields = { peer, type, reason, detail, unsaid: last?.unsaid ?? 0 };
+    this.#refusals.set(key, { atMs: nowMs, unsaid: 0 });
+    const text = `a message of node ${peer} is refused (${type}: ${detail ?? reason})`;
+    if (reason === 'contradiction') this.#logger.error(fields, text);
+    else this.#logger.warn(fields, text);
   }
 }

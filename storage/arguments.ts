@@ -171,6 +171,20 @@ export class Arguments {
   }
 }
 
+const probe = new Arguments();
+
+/** Whether `next` reads the bytes to their end, command by command. */
+export function isCommandBody(bytes: Uint8Array): boolean {
+  try {
+    for (let at = 0; at < bytes.length; ) at = probe.next(bytes, at);
+  } catch {
+    return false;
+  } finally {
+    probe.reset(EMPTY);
+  }
+  return true;
+}
+
 /** ASCII letters only: other bytes of a byte string are no letters. */
 export function upperCase(text: string): string {
   return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());

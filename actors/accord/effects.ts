@@ -34,8 +34,16 @@ export type Effect =
    */
   | { readonly type: 'LogNeeded'; readonly fromLsn: number }
   | { readonly type: 'Trace'; readonly event: string; readonly id: TxnId | undefined }
-  /** A safety rule is broken: stop the node and keep the evidence. Never restarted. */
-  | { readonly type: 'Halt'; readonly reason: string };
+  /**
+   * A message denies a fact that is known here: it had no effect. Either this node is wrong or the
+   * sender is; which one, a human must find out. `from` may be this node itself.
+   */
+  | {
+      readonly type: 'Contradicted';
+      readonly from: number;
+      readonly message: AccordMessage['type'];
+      readonly reason: string;
+    };
 
 /** One transaction whose turn has come. Sequences are consecutive. */
 export interface Execution {

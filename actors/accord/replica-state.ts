@@ -127,10 +127,12 @@ export class ReplicaState {
     this.effects.push({ type: 'Trace', event, id });
   }
 
-  halt(command: Command, what: string): void {
-    const status = STATUS_NAMES[command.status];
-    const reason = `safety: transaction ${command.key} is ${status} here, but ${what}`;
-    this.effects.push({ type: 'Halt', reason });
+  /** A message denies what is known here: tells with both values, and changes nothing. */
+  contradict(from: number, type: AccordMessage['type'], command: Command, what: string): void {
+    const { key, status, executeAt } = command;
+    const time = executeAt === undefined ? '' : ` for ${keyOf(executeAt)}`;
+    const reason = `safety: transaction ${key} is ${STATUS_NAMES[status]}${time} here, but ${what}`;
+    this.effects.push({ type: 'Contradicted', from, message: type, reason });
   }
 
   find(id: TxnId): Command | undefined {

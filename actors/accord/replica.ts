@@ -35,6 +35,7 @@ import {
   type Ballot,
   compare,
   equal,
+  keyOf,
   rejected,
   type Timestamp,
   type TxnId,
@@ -87,7 +88,7 @@ export class Replica {
       case 'Stable':
         return this.#stable(from, message);
       case 'CommitInvalidate':
-        return this.#commitInvalidate(message);
+        return this.#commitInvalidate(from, message);
       case 'BeginRecovery':
         return this.#beginRecovery(from, message);
       case 'CheckStatus':
@@ -199,11 +200,10 @@ export class Replica {
 
   #commit(from: number, message: Commit): void {
     const { state } = this;
-    const { id, ballot, executeAt } = message;
+    const { id, ballot } = message;
     const command = this.#acceptable(from, 'Commit', id, ballot, false);
     if (command === undefined) return;
-    if (command.status === Status.Invalidated) return state.halt(command, 'it is committed');
-    if (isDecided(command.status) && !this.#agrees(command, executeAt)) return;
+    if (this.#denies(from, command, message)) return;
     if (command.status >= Status.Stable) {
       return state.reply(from, { type: 'CommitOk', id, ballot });
     }
@@ -274,8 +274,7 @@ export class Replica {
     const known = state.find(id);
     if (known === undefined && state.isForgotten(id)) return;
     const command = known ?? state.open(id);
-    if (command.status === Status.Invalidated) return state.halt(command, 'it is stable');
-    if (isDecided(command.status) && !this.#agrees(command, executeAt)) return;
+    if (this.#denies(from, command, message)) return;
     if (command.status >= Status.Stable) return;
     const definition = command.definition ?? definitionOf(message);
     if (definition === undefined) return state.send(from, { type: 'CheckStatus', id });
@@ -283,19 +282,27 @@ export class Replica {
     makeStable(state, command, executeAt, decodeDeps(message.deps));
   }
 
-  #agrees(command: Command, executeAt: TxnId): boolean {
-    if (command.executeAt !== undefined && equal(command.executeAt, executeAt)) return true;
-    this.state.halt(command, `it is decided for ${executeAt.hlc}.${executeAt.node} elsewhere`);
-    return false;
+  /** The message says that it executes at a time, and something else is known here. */
+  #denies(from: number, command: Command, { type, executeAt }: Commit | Stable): boolean {
+    const { status } = command;
+    const decided = isDecided(status);
+    if (!decided && status !== Status.Invalidated) return false;
+    if (decided && command.executeAt !== undefined && equal(command.executeAt, executeAt)) {
+      return false;
+    }
+    this.state.contradict(from, type, command, `it is decided for ${keyOf(executeAt)} elsewhere`);
+    return true;
   }
 
-  #commitInvalidate(message: CommitInvalidate): void {
+  #commitInvalidate(from: number, message: CommitInvalidate): void {
     const { state } = this;
     const known = state.find(message.id);
     if (known === undefined && state.isForgotten(message.id)) return;
     const command = known ?? state.open(message.id);
     if (command.status === Status.Invalidated) return;
-    if (isDecided(command.status)) return state.halt(command, 'it is invalidated');
+    if (isDecided(command.status)) {
+      return state.contradict(from, message.type, command, 'it is invalidated elsewhere');
+    }
     makeInvalidated(state, command);
   }
 
@@ -354,7 +361,7 @@ export class Replica {
     if (executeAt !== null && deps !== null) {
       this.#stable(from, { ...message, type: 'Stable', executeAt, deps });
     } else if (status === Status.Invalidated) {
-      this.#commitInvalidate({ type: 'CommitInvalidate', id });
+      this.#commitInvalidate(from, { type: 'CommitInvalidate', id });
     } else if (status === Status.Truncated) {
       this.settlement.catchUp(from);
     } else {

@@ -27,6 +27,7 @@ import { compare, keyOf, max, min, type Timestamp, type TxnId, ZERO } from './ti
 import { population } from './topology.ts';
 
 const HINT_EVERY_MS = 2_000;
+const NOT_SETTLED = 'it is not among the settled';
 
 interface LedRound {
   readonly before: Timestamp;
@@ -250,7 +251,8 @@ export class Settlement {
     this.#round = undefined;
     // A quorum has promised and did not name them: they are known here alone, too late.
     const named = new Set(round.ids.map((id) => keyOf(id)));
-    this.#invalidateUnlisted(round.before, named);
+    // One that was decided here meanwhile is among what this node names in the next round.
+    if (!this.#invalidateUnlisted(state.self, 'FenceOk', round.before, named)) return;
     this.#settledUpTo(round.before);
     // The list first: who hears of the new mark before it asks for the list once more.
     for (const peer of state.peers) this.#sendList(peer, round.base);
@@ -300,33 +302,56 @@ export class Settlement {
       const command = state.find(id);
       if (command === undefined || executes.has(command.key) || !isDecided(command.status))
         continue;
-      return state.halt(command, 'it is not among the settled');
+      return this.#denied(from, 'SettledList', command, NOT_SETTLED);
     }
     this.#advanceTask();
   }
 
-  /** What is below the mark and not in the list can never execute, also if first heard of now. */
-  #invalidateUnlisted(before: Timestamp, executes: ReadonlySet<string>): void {
+  /**
+   * What is below the mark and not in the list can never execute, also if first heard of now.
+   * `false`: one of them is decided here, the list is wrong.
+   */
+  #invalidateUnlisted(
+    from: number,
+    type: 'FenceOk' | 'SettledList',
+    before: Timestamp,
+    executes: ReadonlySet<string>,
+  ): boolean {
     const state = this.#state;
-    for (const command of [...state.unsettled]) {
+    const unlisted: Command[] = [];
+    for (const command of state.unsettled) {
       if (compare(command.id, before) >= 0 || executes.has(command.key)) continue;
-      if (isDecided(command.status)) return state.halt(command, 'it is not among the settled');
-      makeInvalidated(state, command);
+      if (isDecided(command.status)) {
+        this.#denied(from, type, command, NOT_SETTLED);
+        return false;
+      }
+      unlisted.push(command);
     }
+    for (const command of unlisted) makeInvalidated(state, command);
+    return true;
+  }
+
+  /** A list is wrong, or this node is: it is given up, another member's may do. */
+  #denied(from: number, type: 'FenceOk' | 'SettledList', command: Command, what: string): void {
+    this.#task = undefined;
+    this.#state.contradict(from, type, command, what);
   }
 
   #advanceTask(): void {
     const task = this.#task;
     const state = this.#state;
     if (task === undefined) return;
-    this.#invalidateUnlisted(task.before, task.executes);
-    task.missing = task.missing.filter((id) => {
+    if (!this.#invalidateUnlisted(task.from, 'SettledList', task.before, task.executes)) return;
+    const missing: TxnId[] = [];
+    for (const id of task.missing) {
       const command = state.find(id);
-      if (command === undefined) return !state.isForgotten(id);
-      if (command.status !== Status.Invalidated) return command.status !== Status.Applied;
-      state.halt(command, 'it is among the settled');
-      return false;
-    });
+      if (command?.status === Status.Invalidated) {
+        return this.#denied(task.from, 'SettledList', command, 'it is among the settled');
+      }
+      const applied = command?.status === Status.Applied;
+      if (!applied && (command !== undefined || !state.isForgotten(id))) missing.push(id);
+    }
+    task.missing = missing;
     if (task.missing.length === 0) {
       this.#task = undefined;
       this.#settledUpTo(task.before);

@@ -241,7 +241,7 @@ export class ProtocolCluster {
             break;
           case 'Trace':
             break;
-          case 'Halt':
+          case 'Contradicted':
             throw new ProtocolViolation(`node ${node.id}: ${effect.reason}`);
         }
       }

@@ -241,9 +241,13 @@ describe('Commit', () => {
     expect(having(commit(low)).ask(commit(low), 'CommitOk').ballot).toEqual(low);
   });
 
-  test('stops the node when it contradicts what is known', () => {
-    expect(only(having(commit(low)).take(commit(low, later)), 'Halt').reason).toMatch(/safety/);
-    expect(only(having(forget).take(commit(low)), 'Halt').reason).toMatch(/Invalidated/);
+  test('has no effect when it contradicts what is known, and tells', () => {
+    expect(only(having(commit(low)).take(commit(low, later)), 'Contradicted').reason).toMatch(
+      /safety/,
+    );
+    expect(only(having(forget).take(commit(low)), 'Contradicted').reason).toMatch(
+      /Invalidated here, but it is decided for/,
+    );
   });
 });
 
@@ -266,9 +270,13 @@ describe('Stable', () => {
     expect(only(effects, 'Send')).toMatchObject({ to: 2, message: { type: 'CheckStatus', id } });
   });
 
-  test('stops the node when it contradicts what is known', () => {
-    expect(only(having(stable()).take(stable(later)), 'Halt').reason).toMatch(/decided for/);
-    expect(only(having(forget).take(stable()), 'Halt').reason).toMatch(/it is stable/);
+  test('has no effect when it contradicts what is known, and tells', () => {
+    expect(only(having(stable()).take(stable(later)), 'Contradicted').reason).toMatch(
+      /decided for/,
+    );
+    expect(only(having(forget).take(stable()), 'Contradicted').reason).toMatch(
+      /Invalidated here, but it is decided for/,
+    );
   });
 });
 
@@ -291,7 +299,7 @@ describe('CommitInvalidate', () => {
     ['a commit', commit(ZERO)],
     ['an execution', stable()],
   ])('never meets %s', (_, message) => {
-    expect(only(having(message).take(forget), 'Halt').reason).toMatch(/it is invalidated/);
+    expect(only(having(message).take(forget), 'Contradicted').reason).toMatch(/it is invalidated/);
   });
 });
 

@@ -165,13 +165,17 @@ describe('a list', () => {
     expect(lone.log).toContainEqual({ type: 'SettledBefore', before: X });
   });
 
-  test('that contradicts what is decided here stops the node', () => {
+  test('that contradicts what is decided here is given up, and told', () => {
     const committed = replica(3);
     committed.take(stable(unlisted));
-    expect(only(committed.take(list([listed])), 'Halt').reason).toMatch(/not among the settled/);
+    expect(only(committed.take(list([listed])), 'Contradicted').reason).toMatch(
+      /not among the settled/,
+    );
     const invalid = replica(3);
     invalid.take({ type: 'CommitInvalidate', id: listed });
-    expect(only(invalid.take(list([listed])), 'Halt').reason).toMatch(/is among the settled/);
+    expect(only(invalid.take(list([listed])), 'Contradicted').reason).toMatch(
+      /is among the settled/,
+    );
   });
 
   test('that begins above our mark is asked for again from there', () => {

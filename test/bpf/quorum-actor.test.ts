@@ -7,7 +7,9 @@ import type { AccordMessage, PreAccept } from '../../actors/accord/messages.ts';
 import { plainReply } from '../../actors/accord/plain-answer.ts';
 import { ZERO } from '../../actors/accord/timestamp.ts';
 import { Topology } from '../../actors/accord/topology.ts';
+import { MessageValidator } from '../../actors/accord/validation.ts';
 import { NO_SLOT, probeFrame, readFrame, requestFrame } from '../../actors/accord-frames.ts';
+import { MessageJudge } from '../../actors/message-judge.ts';
 import {
   type QuorumActorMessage,
   quorumActor,
@@ -58,6 +60,7 @@ class Bench {
   readonly slots = new VoteSlots(topology, SELF);
   readonly actor: LocalRef<QuorumActorMessage>;
   closed = 0;
+  readonly disconnected: Array<[peer: number, reason: string]> = [];
   takesRequests = true;
   /** Paths that are asked for, where they do not open at once. */
   readonly openings: Array<() => void> = [];
@@ -116,6 +119,12 @@ class Bench {
           },
           slots: this.slots,
           connected: () => new Set([2, 3]),
+          judge: new MessageJudge({
+            validator: new MessageValidator({ self: SELF, topology, isBody: () => true }),
+            refusedMax: 1,
+            disconnect: (peer, reason) => void this.disconnected.push([peer, reason]),
+            observe: {},
+          }),
           toLink: (peer, message) => void this.links.push([peer, message.type]),
           deliver: (from, message) => void this.delivered.push([from, message]),
           coordinator,

@@ -77,6 +77,7 @@ export function framesOver(
         }),
       send: (peer, parts) => network.send(peer, parts),
       queuedBytes: (peer) => network.queuedBytes(peer),
+      disconnect: (peer, reason) => network.disconnect(peer, reason),
       close: () => network.close(),
     },
     frames: {

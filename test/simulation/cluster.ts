@@ -180,6 +180,7 @@ export class SimulatedCluster {
       onCrash: (node, error) => {
         if (!explainsCrash(error)) this.#violation(`an actor of node ${node.id} crashes: ${error}`);
       },
+      onRefused: (node, what) => this.#violation(`node ${node.id} refuses ${what}`),
       count: (what) => this.#count(what),
     });
   }

@@ -491,6 +491,9 @@ export class Invariants {
         case 'Trace':
           this.#count(effect.event);
           break;
+        case 'Contradicted':
+          this.#violation(`node ${watch.id}, from ${effect.from}: ${effect.reason}`);
+          break;
       }
     }
     this.#marks(watch, state);

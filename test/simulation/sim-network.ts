@@ -40,6 +40,8 @@ export interface Identity {
 
 /** How long a node takes to notice that a link is cut or a peer is gone, in ms. */
 const DETECT_MS = 30;
+/** Pause after a link was closed by one end, in ms. */
+const RECONNECT_MS = 100;
 
 export class SimNetwork {
   weather: LinkWeather = CALM;
@@ -135,6 +137,19 @@ export class SimNetwork {
     return false;
   }
 
+  /** One end closes the link: both notice, and shake hands again a while later. */
+  disconnected(node: number, peer: number, reason: string): void {
+    this.#ends.get(node)?.linkIs(peer, undefined, reason);
+    this.#ends.get(peer)?.linkIs(node, undefined);
+    this.#later(RECONNECT_MS, () => this.#refresh(node, peer));
+    this.#later(RECONNECT_MS, () => this.#refresh(peer, node));
+  }
+
+  /** A frame that `from` never sent, as if a mistake in it had. */
+  inject(from: number, to: number, frame: Uint8Array): void {
+    this.#ends.get(to)?.receive(from, frame);
+  }
+
   carry(from: SimEnd, to: number, frame: Uint8Array): void {
     const { weather } = this;
     this.counters.sent += 1;
@@ -220,6 +235,10 @@ class SimEnd implements PeerNetwork {
     return 0;
   }
 
+  disconnect(peer: number, reason: string): void {
+    this.#network.disconnected(this.node, peer, reason);
+  }
+
   close(): void {
     this.alive = false;
   }
@@ -233,12 +252,16 @@ class SimEnd implements PeerNetwork {
     this.#handler?.onFrame(from, frame);
   }
 
-  linkIs(peer: number, end: SimEnd | undefined): void {
+  linkIs(
+    peer: number,
+    end: SimEnd | undefined,
+    reason = 'the link is cut or the peer is gone',
+  ): void {
     const before = this.#up.get(peer);
     if (before === end || !this.alive) return;
     if (before !== undefined) {
       this.#up.delete(peer);
-      this.#handler?.onDown(peer, 'the link is cut or the peer is gone');
+      this.#handler?.onDown(peer, reason);
     }
     if (end === undefined) return;
     this.#up.set(peer, end);

@@ -44,6 +44,8 @@ export interface SimNodeOptions {
   readonly onFailed: (node: SimNode, failure: SystemFailure) => void;
   /** Of any actor, also when the node lives on. */
   readonly onCrash: (node: SimNode, error: string) => void;
+  /** A message of a peer was judged unsound: all nodes here are sound. */
+  readonly onRefused: (node: SimNode, what: string) => void;
   readonly count: (what: string) => void;
 }
 
@@ -244,6 +246,8 @@ export class SimNode {
       peerUp: () => undefined,
       peerDown: () => undefined,
       peerRefused: () => count('peer refused'),
+      messageRefused: (peer, type, reason, detail = '') =>
+        this.#options.onRefused(this, `${type} of node ${peer}: ${reason} ${detail}`),
     };
   }
 

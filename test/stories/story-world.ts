@@ -263,8 +263,10 @@ export class StoryWorld {
           break;
         case 'Trace':
           break;
-        case 'Halt':
-          throw new ProtocolViolation(`node ${node.id} halts: ${effect.reason.split(',')[1]}`);
+        case 'Contradicted':
+          throw new ProtocolViolation(
+            `node ${node.id} is contradicted:${effect.reason.split(',')[1]}`,
+          );
       }
     }
   }

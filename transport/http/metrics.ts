@@ -83,6 +83,7 @@ export class NodeMetrics {
   readonly #batchBytes: CountedHistogram<''>;
   readonly #syncLatency: CountedHistogram<''>;
   readonly #quorumLatency: CountedHistogram<''>;
+  readonly #refused = new Map<string, { type: string; reason: string; count: number }>();
   #logBytes = 0;
 
   /** `processMetrics` (default true): memory, CPU, garbage collection, event-loop delay. */
@@ -120,6 +121,14 @@ export class NodeMetrics {
   /** `count` commands of a batch took `ms` each, from reading to replying. */
   commandLatency(family: CommandFamily, ms: number, count: number): void {
     this.#latency.observe(family, ms / 1000, count);
+  }
+
+  /** A message of a peer was dropped. Types and reasons are fixed sets. */
+  messageRefused(type: string, reason: string): void {
+    const key = `${type} ${reason}`;
+    const known = this.#refused.get(key);
+    if (known === undefined) this.#refused.set(key, { type, reason, count: 1 });
+    else known.count += 1;
   }
 
   transactions(outcome: TransactionOutcome, count = 1): void {
@@ -169,6 +178,12 @@ export class NodeMetrics {
     const repeated = 'Reading pipelines that their barrier did not cover, by what they became';
     this.#counter('reads_repeated_total', repeated, ['as'], (counter) => {
       for (const as of REPEATED_READS) counter.inc({ as }, this.#readsRepeated[as]);
+    });
+    const refused = 'Messages of peers that were dropped because they made no sense';
+    this.#counter('peer_messages_refused_total', refused, ['type', 'reason'], (counter) => {
+      for (const { type, reason, count } of this.#refused.values()) {
+        counter.inc({ type, reason }, count);
+      }
     });
     this.#counter('log_bytes_total', 'Bytes written to the log', [], (counter) => {
       counter.inc(this.#logBytes);

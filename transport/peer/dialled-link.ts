@@ -175,6 +175,12 @@ export class DialledLink {
     }
   }
 
+  /** Ends the connection; the next try comes after the longest pause. */
+  drop(reason: string): void {
+    this.#refused = true;
+    if (this.#socket !== undefined) this.#lose(this.#socket, reason);
+  }
+
   close(): void {
     const wasUp = this.#state === 'up';
     this.#state = 'closed';

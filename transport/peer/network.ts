@@ -12,6 +12,8 @@ export interface PeerNetwork {
   send(peer: number, parts: readonly Uint8Array[]): boolean;
   /** Bytes accepted for the peer that have not left this process yet. */
   queuedBytes(peer: number): number;
+  /** Ends the link to a peer that misbehaves, both directions; it may come back after a pause. */
+  disconnect(peer: number, reason: string): void;
   close(): void;
 }
 

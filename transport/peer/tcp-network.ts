@@ -43,6 +43,8 @@ export interface TcpNetworkOptions {
   readonly linkTimeoutMs?: number;
   /** Default 2000: from dialling, or accepting, to the end of the greeting. */
   readonly handshakeTimeoutMs?: number;
+  /** Default 1000: after `disconnect`, greetings of the peer are refused for so long. */
+  readonly mutedMs?: number;
   /** Default 64: connections that have not greeted yet. Members that have greeted do not count. */
   readonly strangersMax?: number;
   /** Default 50; doubled per failed try. */
@@ -83,6 +85,8 @@ export class TcpNetwork implements PeerNetwork {
   /** What was told last, by side and node; nodes that are no members share one entry. */
   readonly #refusals = new Map<string, { reason: string; atMs: number; suppressed: number }>();
   readonly #linkTimeoutMs: number;
+  readonly #mutedMs: number;
+  readonly #mutedUntilMs = new Map<number, number>();
   readonly #acceptedOptions: AcceptedLinkOptions;
   readonly #server: Server;
   readonly #listening: Promise<AddressInfo>;
@@ -95,6 +99,7 @@ export class TcpNetwork implements PeerNetwork {
   constructor(options: TcpNetworkOptions) {
     this.#options = options;
     this.#linkTimeoutMs = options.linkTimeoutMs ?? 2000;
+    this.#mutedMs = options.mutedMs ?? 1000;
     this.#incarnations = new Map(options.incarnations);
     for (const member of options.members) {
       this.#endpoints.set(member.id, member);
@@ -196,6 +201,12 @@ export class TcpNetwork implements PeerNetwork {
       });
     }
     return all;
+  }
+
+  disconnect(peer: number, reason: string): void {
+    this.#mutedUntilMs.set(peer, performance.now() + this.#mutedMs);
+    this.#accepted.get(peer)?.close();
+    this.#links.get(peer)?.drop(reason);
   }
 
   /** Ends every connection at once; `onDown` is called for links that were up. */
@@ -308,7 +319,9 @@ export class TcpNetwork implements PeerNetwork {
     if (hello.clusterId === self.clusterId && target !== self.nodeId) {
       return `node ${target} was dialled, but this is node ${self.nodeId}`;
     }
-    return this.#examine(hello, hello.nodeId);
+    const reason = this.#examine(hello, hello.nodeId);
+    const muted = performance.now() < (this.#mutedUntilMs.get(hello.nodeId) ?? 0);
+    return reason ?? (muted ? 'its messages made no sense, it is heard again later' : undefined);
   }
 
   #examine(hello: PeerHello, expected: number): string | undefined {
