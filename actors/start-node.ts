@@ -32,6 +32,7 @@ import type { NodeConfig } from './config.ts';
 import { DataDirectory } from './data-directory.ts';
 import { Node, type NodeParts } from './node.ts';
 import { type NodeSizes, nodeSizes } from './node-limits.ts';
+import { humanBytes, ProcessMemory } from './process-memory.ts';
 import type { RunningNode } from './running-node.ts';
 import type { SystemFailure } from './runtime/actor-system.ts';
 import { DEAD_LETTER_REASONS } from './runtime/dead-letters.ts';
@@ -76,6 +77,9 @@ class ProductionNode implements RunningNode {
   readonly #sizes: NodeSizes;
   #gateway: Gateway | undefined;
   #listening = false;
+  readonly #memory = new ProcessMemory();
+  /** Hits and misses of the store when CONFIG RESETSTAT was last said. */
+  #lookupsBefore = { hits: 0, misses: 0 };
   readonly #counted = { read: 0, write: 0, transaction: 0, local: 0 };
   #settle: (end: { code: number; reason: string }) => void = () => undefined;
   #stopping: Promise<void> | undefined;
@@ -372,6 +376,18 @@ class ProductionNode implements RunningNode {
       holoStats: () => this.#holoStats(),
       holoMetrics: () => this.#holoMetrics(),
       cluster: () => this.#clusterNodes(),
+      memory: () => ({
+        ...this.#memory.sample(),
+        retainedBytes: this.#board.watermarks?.retainedBytes ?? 0,
+        datasetBytes: this.#board.machine?.cacheBytes ?? 0,
+        keys: this.#board.machine?.size ?? 0,
+      }),
+      replicationOffset: () => this.#board.machine?.appliedSequence ?? 0,
+      lastSaveSeconds: () => Math.floor(this.#board.savedAtMs / 1000),
+      resetCounters: () => {
+        const { hits = 0, misses = 0 } = this.#board.machine ?? {};
+        this.#lookupsBefore = { hits, misses };
+      },
       replicasAcknowledged: () => this.#node.topology.quorums.slow - 1,
     };
   }
@@ -386,7 +402,7 @@ class ProductionNode implements RunningNode {
   #info(): InfoSections {
     const config = this.#config;
     const { machine, watermarks, paths } = this.#board;
-    const { heapUsed, rss } = process.memoryUsage();
+    const memory = this.#memory.sample();
     const uptimeMs = this.#clock.monotonicMs() - this.#startedMs;
     const { user, system } = process.cpuUsage();
     const keys = machine?.size ?? 0;
@@ -398,7 +414,27 @@ class ProductionNode implements RunningNode {
         uptime_in_seconds: Math.floor(uptimeMs / 1_000),
         uptime_in_days: Math.floor(uptimeMs / 86_400_000),
       },
-      memory: { used_memory: heapUsed, used_memory_rss: rss },
+      memory: {
+        used_memory: memory.allocatedBytes,
+        used_memory_human: humanBytes(memory.allocatedBytes),
+        used_memory_rss: memory.residentBytes,
+        used_memory_rss_human: humanBytes(memory.residentBytes),
+        used_memory_peak: memory.peakBytes,
+        used_memory_peak_human: humanBytes(memory.peakBytes),
+        used_memory_startup: memory.startupBytes,
+        used_memory_dataset: machine?.cacheBytes ?? 0,
+        mem_fragmentation_ratio: (memory.residentBytes / memory.allocatedBytes).toFixed(2),
+        mem_allocator: 'v8',
+      },
+      persistence: {
+        rdb_changes_since_last_save: this.#flushLag(),
+        rdb_last_save_time: Math.floor(this.#board.savedAtMs / 1000),
+      },
+      stats: this.#lookups(),
+      replication: {
+        master_replid: this.#directory.hello.clusterId.padEnd(40, '0'),
+        master_repl_offset: machine?.appliedSequence ?? 0,
+      },
       cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
       holofast: holofastSection(this.#holofast()),
       keyspace: keys === 0 ? {} : { db0: `keys=${keys},expires=${machine?.volatileSize ?? 0}` },
@@ -421,6 +457,16 @@ class ProductionNode implements RunningNode {
         retained_bytes: watermarks?.retainedBytes ?? 0,
         undecided_transactions: watermarks?.unsettled ?? 0,
       },
+    };
+  }
+
+  /** An executor that began anew counts from zero. */
+  #lookups(): InfoSection {
+    const { hits = 0, misses = 0 } = this.#board.machine ?? {};
+    const before = this.#lookupsBefore;
+    return {
+      keyspace_hits: hits < before.hits ? hits : hits - before.hits,
+      keyspace_misses: misses < before.misses ? misses : misses - before.misses,
     };
   }
 

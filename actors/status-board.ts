@@ -19,6 +19,8 @@ export class StatusBoard {
   storeReady = false;
   watermarks: ReplicaWatermarks | undefined;
   machine: StateMachine | undefined;
+  /** When the store was last seen to be written out: Unix time in milliseconds. */
+  savedAtMs: number;
   batches = 0;
   batchedCommands = 0;
   readBatches = 0;
@@ -29,10 +31,12 @@ export class StatusBoard {
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #refusals = new Map<string, { atMs: number; unsaid: number }>();
+  #flushedSequence: number | undefined;
 
   constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
     this.#clock = clock;
+    this.savedAtMs = clock.wallUs() / 1000;
   }
 
   observer(metrics: NodeMetrics): NodeObserver {
@@ -72,6 +76,9 @@ export class StatusBoard {
       },
       machine: (machine) => {
         this.machine = machine;
+        if (machine.flushedSequence === this.#flushedSequence) return;
+        this.#flushedSequence = machine.flushedSequence;
+        this.savedAtMs = this.#clock.wallUs() / 1000;
       },
       peerUp: (peer) => this.#logger.info({ peer }, `peer ${peer} is connected`),
       peerDown: (peer, reason) => this.#logger.warn({ peer, reason }, `peer ${peer} is gone`),

@@ -2,10 +2,12 @@
  * Every command that the state machine executes, by name. The gateway answers COMMAND from here
  * and asks here where the keys of a command are; connection commands (PING, AUTH) are its own.
  */
-import type { Arguments } from './arguments.ts';
+import { type Arguments, upperCase } from './arguments.ts';
 import { arityError, type Command, printable } from './command.ts';
+import { CLUSTER_KEY_COMMANDS } from './commands/cluster-keys.ts';
 import { COUNTER_COMMANDS } from './commands/counters.ts';
 import { EXPIRY_COMMANDS } from './commands/expiry.ts';
+import { INTROSPECTION_COMMANDS } from './commands/introspection.ts';
 import { KEY_COMMANDS } from './commands/keys.ts';
 import { STRING_COMMANDS } from './commands/strings.ts';
 import { WHOLE_STORE_COMMANDS } from './commands/whole-store.ts';
@@ -15,7 +17,9 @@ export const COMMANDS: readonly Command[] = [
   ...COUNTER_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,
+  ...INTROSPECTION_COMMANDS,
   ...WHOLE_STORE_COMMANDS,
+  ...CLUSTER_KEY_COMMANDS,
 ];
 
 const byName = new Map(COMMANDS.map((command) => [command.name, command]));
@@ -24,6 +28,19 @@ const byName = new Map(COMMANDS.map((command) => [command.name, command]));
 export function commandOf(name: string): Command | undefined {
   return byName.get(name);
 }
+
+/** The command that the arguments name, by their first word or their first two. */
+export function commandFor(args: Arguments): Command | undefined {
+  return byName.get(args.name) ?? subcommandFor(args);
+}
+
+function subcommandFor(args: Arguments): Command | undefined {
+  if (args.count === 1 || args.bytes(0) + args.bytes(1) > NAME_BYTES_MAX) return undefined;
+  return byName.get(`${args.name}|${upperCase(args.text(1))}`);
+}
+
+/** Longer names, of a command and a subcommand, are not looked up: there are none. */
+export const NAME_BYTES_MAX = 32;
 
 /** Names and arguments are cut where Redis cuts them. */
 const SHOWN_CHARACTERS = 128;

@@ -14,10 +14,10 @@ export interface KeySpec {
 }
 
 export type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast';
-export type CommandGroup = 'string' | 'generic' | 'server';
+export type CommandGroup = 'string' | 'generic' | 'server' | 'cluster';
 
 export interface Command {
-  /** In upper case. */
+  /** In upper case; a subcommand as `OBJECT|ENCODING`. */
   readonly name: string;
   /** Number of arguments with the name; negative: at least so many. */
   readonly arity: number;
@@ -76,6 +76,8 @@ export function printable(text: string, max: number): string {
 export type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly flags: string;
   readonly dangerous?: boolean;
+  /** `false`: not in the category of commands on keys. */
+  readonly ofKeyspace?: boolean;
 };
 
 /** Completes a table entry; `flags` are given in one string, as Redis prints them. */
@@ -87,7 +89,8 @@ export function command(entry: CommandEntry): Command {
     arity: entry.arity,
     flags,
     categories: [
-      ...(entry.group === 'string' ? ['@string'] : ['@keyspace']),
+      ...(entry.group === 'string' ? ['@string'] : []),
+      ...(entry.group === 'string' || entry.ofKeyspace === false ? [] : ['@keyspace']),
       `@${kind}`,
       flags.includes('fast') ? '@fast' : '@slow',
       ...(entry.dangerous === true ? ['@dangerous'] : []),

@@ -42,6 +42,10 @@ interface Flush {
 export class Keyspace {
   /** Milliseconds since the Unix epoch at which the present commands run. */
   nowMs = 0;
+  /** Whether `find` counts: for reads whose reply a client gets. */
+  counting = false;
+  hits = 0;
+  misses = 0;
   #version: Version = NO_VERSION;
   #reading = false;
   #replaying = false;
@@ -136,12 +140,15 @@ export class Keyspace {
    */
   find(args: Arguments, i: number): Cell | undefined {
     const cell = this.#lookup(args, i, args.hash(i));
-    if (cell === undefined || cell.entry.type === ValueType.NONE) return undefined;
+    if (cell === undefined || cell.entry.type === ValueType.NONE) return this.#missed();
     cell.referenced = true;
-    if (cell.entry.deadline === NO_DEADLINE || cell.entry.deadline > this.nowMs) return cell;
+    if (cell.entry.deadline === NO_DEADLINE || cell.entry.deadline > this.nowMs) {
+      if (this.counting) this.hits++;
+      return cell;
+    }
     if (this.#reading) throw PAST_DEADLINE;
     this.#write(cell, this.#tombstone());
-    return undefined;
+    return this.#missed();
   }
 
   /** Whether a key is physically there and past its deadline; changes nothing. */
@@ -255,6 +262,10 @@ export class Keyspace {
       done(error);
     });
     return true;
+  }
+
+  #missed(): undefined {
+    if (this.counting) this.misses++;
   }
 
   #lookup(args: Arguments, i: number, hash: number): Cell | undefined {

@@ -6,14 +6,14 @@
  */
 import type { Arguments } from './arguments.ts';
 import { type Command, lastKeyOf, TOO_LONG } from './command.ts';
-import { commandOf, unknownCommandError, wrongArity } from './command-table.ts';
+import { commandFor, unknownCommandError, wrongArity } from './command-table.ts';
 import { KeyspaceDigest } from './digest.ts';
 import type { Engine } from './engine/engine.ts';
 import { NO_DEADLINE, type StoredEntry } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { Keyspace, PAST_DEADLINE } from './keyspace.ts';
 import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
-import type { ReplySink } from './reply.ts';
+import { NO_REPLY, type ReplySink } from './reply.ts';
 import { positionOf } from './slots.ts';
 import type { Version } from './version.ts';
 
@@ -71,6 +71,16 @@ export class StateMachine {
     return this.#keyspace.volatileSize;
   }
 
+  /** Keys that reads of this node's clients have found. */
+  get hits(): number {
+    return this.#keyspace.hits;
+  }
+
+  /** Keys that they have not found. */
+  get misses(): number {
+    return this.#keyspace.misses;
+  }
+
   get cacheBytes(): number {
     return this.#keyspace.cacheBytes;
   }
@@ -106,10 +116,15 @@ export class StateMachine {
    */
   run(args: Arguments, out: ReplySink): void {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
-    const command = commandOf(args.name);
+    const command = commandFor(args);
     const refusal = refusalOf(command, args);
-    if (command === undefined || refusal !== undefined) out.error(refusal ?? '');
-    else command.run(this.#keyspace, args, out);
+    if (command === undefined || refusal !== undefined) {
+      out.error(refusal ?? '');
+      return;
+    }
+    // Only what a client of this node is told counts as its read.
+    this.#keyspace.counting = command.kind === 'read' && out !== NO_REPLY;
+    command.run(this.#keyspace, args, out);
   }
 
   /** Ends the transaction; sequences have no gaps. */
@@ -130,7 +145,7 @@ export class StateMachine {
    */
   read(args: Arguments, nowMs: number, out: ReplySink): boolean {
     if (this.#open) throw new ApplyOrderError('a read inside a transaction');
-    const command = commandOf(args.name);
+    const command = commandFor(args);
     const refusal = refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
       out.error(refusal ?? '');
@@ -138,6 +153,7 @@ export class StateMachine {
     }
     if (command.kind !== 'read') return false;
     this.#keyspace.beginRead(Math.floor(nowMs));
+    this.#keyspace.counting = true;
     if (this.#meetsDeadline(command, args)) return false;
     try {
       command.run(this.#keyspace, args, out);

@@ -83,7 +83,7 @@ function isWanted(item: StoredEntry, options: ScanOptions, nowMs: number): boole
 }
 
 /** Visits all keys that are alive, in hash order; `false` from the visitor ends it. */
-function forEachKey(
+export function forEachKey(
   keyspace: Keyspace,
   start: number,
   visit: (item: StoredEntry) => boolean,

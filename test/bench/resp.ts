@@ -10,6 +10,7 @@ import { Gateway } from '../../transport/resp/gateway.ts';
 import { REQUEST, RequestParser } from '../../transport/resp/parser.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import { UnitReplies } from '../../transport/resp/unit-replies.ts';
+import { MEMORY } from '../resp/harness.ts';
 
 const KEYS = 100_000;
 const PIPELINE = 100;
@@ -130,6 +131,10 @@ function gateway(submit: (unit: CommandUnit) => boolean): Gateway {
       holoStats: () => '',
       holoMetrics: () => '',
       cluster: () => [],
+      memory: () => MEMORY,
+      replicationOffset: () => 0,
+      lastSaveSeconds: () => 0,
+      resetCounters: () => undefined,
       replicasAcknowledged: () => 0,
     },
   });

@@ -1,7 +1,11 @@
 import { describe, expect, it } from 'vitest';
+import { clusterKeySlot } from '../../storage/cluster-slots.ts';
 import { COMMANDS } from '../../storage/command-table.ts';
-import { clusterKeySlot, dealSlots } from '../../transport/resp/commands/cluster-command.ts';
-import { array, Harness, request } from './harness.ts';
+import { dealSlots } from '../../transport/resp/commands/cluster-command.ts';
+import { diagnosis } from '../../transport/resp/commands/memory-command.ts';
+import type { MemoryUse } from '../../transport/resp/local-command.ts';
+import { LOCAL_COMMANDS } from '../../transport/resp/local-commands.ts';
+import { array, Harness, MEMORY, request } from './harness.ts';
 
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 const bulks = (...texts: readonly string[]): string =>
@@ -9,6 +13,7 @@ const bulks = (...texts: readonly string[]): string =>
 const arity = (name: string): string => `-ERR wrong number of arguments for '${name}' command\r\n`;
 const SYNTAX = '-ERR syntax error\r\n';
 const NOT_AN_INTEGER = '-ERR value is not an integer or out of range\r\n';
+const NO_CLUSTER = '-ERR This instance has cluster support disabled\r\n';
 const WRONG_PASS = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
 
 describe('replies that Redis 7 gives too', () => {
@@ -115,6 +120,27 @@ describe('replies that Redis 7 gives too', () => {
     ['COMMAND DOCS nope', '*0\r\n'],
     ['COMMAND FOO', "-ERR unknown subcommand 'FOO'. Try COMMAND HELP.\r\n"],
     ['CLUSTER KEYSLOT foo', ':12182\r\n'],
+    ['CLUSTER MEET 1.2.3.4 5', NO_CLUSTER],
+    ['CLUSTER FAILOVER', NO_CLUSTER],
+    ['CLUSTER ADDSLOTS 1', NO_CLUSTER],
+    ['CLUSTER FORGET x', NO_CLUSTER],
+    ['CLUSTER REPLICATE x', NO_CLUSTER],
+    ['CLUSTER RESET', NO_CLUSTER],
+    ['CLUSTER SETSLOT 1 STABLE', NO_CLUSTER],
+    ['CLUSTER MEET', arity('cluster|meet')],
+    ['CLUSTER FOO', "-ERR unknown subcommand 'FOO'. Try CLUSTER HELP.\r\n"],
+    ['ASKING', NO_CLUSTER],
+    ['ROLE', `*3\r\n${bulk('master')}:4321\r\n*0\r\n`],
+    ['ROLE x', arity('role')],
+    ['LASTSAVE', ':1700000000\r\n'],
+    ['LASTSAVE now', arity('lastsave')],
+    ['MEMORY PURGE', '+OK\r\n'],
+    ['MEMORY MALLOC-STATS', bulk('Stats not supported for the current allocator')],
+    ['MEMORY FOO', "-ERR unknown subcommand 'FOO'. Try MEMORY HELP.\r\n"],
+    ['OBJECT', arity('object')],
+    ['OBJECT FOO a', "-ERR unknown subcommand 'FOO'. Try OBJECT HELP.\r\n"],
+    ['OBJECT ENCODING', arity('object|encoding')],
+    ['CONFIG HELP x', arity('config|help')],
   ])('%s', (line, expected) => {
     expect(new Harness().client().ask(request(line))).toBe(expected);
   });
@@ -135,8 +161,6 @@ describe('what is not there is refused by name', () => {
     ['CLIENT TRACKING ON', '-ERR CLIENT TRACKING is not supported\r\n'],
     ['CLIENT MAINT_NOTIFICATIONS ON x y', '-ERR CLIENT MAINT_NOTIFICATIONS is not supported\r\n'],
     ['CLIENT PAUSE 10', '-ERR CLIENT PAUSE is not supported\r\n'],
-    ['MEMORY USAGE k', '-ERR MEMORY USAGE is not supported\r\n'],
-    ['OBJECT FREQ k', '-ERR OBJECT FREQ is not supported\r\n'],
     ['DEBUG SLEEP 0', '-ERR DEBUG command not allowed.\r\n'],
     ['DEBUG', arity('debug')],
   ])('%s', (line, expected) => {
@@ -179,10 +203,23 @@ describe('CLIENT', () => {
       /^id=1 addr=127\.0\.0\.1:40000 laddr=127\.0\.0\.1:6379 fd=-1 name=bob age=5 .* multi=1 /,
     );
     expect(lines[0]).toMatch(/ user=default redir=-1 resp=3 lib-name=lib lib-ver=$/);
+    const names = lines[0]?.split(' ').map((field) => field.split('=')[0]);
+    expect(names?.join(' ')).toBe(
+      'id addr laddr fd name age idle flags db sub psub ssub multi qbuf qbuf-free argv-mem ' +
+        'multi-mem rbs rbp obl oll omem tot-mem events cmd user redir resp lib-name lib-ver',
+    );
     expect(lines[1]).toMatch(/^id=2 .* name= age=5 idle=0 flags=N db=0 .* cmd=client\|list /);
     expect(second.ask(request('CLIENT LIST ID 1 77'))).toContain('id=1 ');
     expect(second.ask(request('CLIENT INFO'))).toContain('id=2 ');
     expect(second.ask(request('CLIENT LIST TYPE pubsub'))).toBe('$0\r\n\r\n');
+  });
+
+  it('LIST shows the flags of a client', () => {
+    const harness = new Harness();
+    const [first, second] = [harness.client(), harness.client()];
+    first.ask(request('CLIENT NO-EVICT ON', 'CLIENT NO-TOUCH ON', 'MULTI'));
+    expect(second.ask(request('CLIENT LIST'))).toMatch(/^.*\r\n.* flags=xeT db=0 /);
+    expect(second.ask(request('CLIENT INFO'))).toContain(' flags=N db=0 ');
   });
 
   it.each([
@@ -229,7 +266,23 @@ describe('COMMAND', () => {
     expect(count).toBeGreaterThan(COMMANDS.length + 20);
     expect(client.ask(request('COMMAND')).startsWith(`*${count}\r\n*10\r\n`)).toBe(true);
     expect(client.ask(request('COMMAND DOCS')).startsWith(`*${2 * count}\r\n`)).toBe(true);
-    expect(client.ask(request('COMMAND LIST')).startsWith(`*${count}\r\n`)).toBe(true);
+    const containers = LOCAL_COMMANDS.flatMap(({ subcommands = [] }) => subcommands);
+    const ofStore = COMMANDS.filter(({ name }) => name.includes('|'));
+    const all = count + containers.length + ofStore.length;
+    expect(client.ask(request('COMMAND LIST')).startsWith(`*${all}\r\n`)).toBe(true);
+  });
+
+  it('knows subcommands by both their names, and where their keys are', () => {
+    const client = new Harness().client();
+    const info = client.ask(request('COMMAND INFO object|encoding memory|usage client|nosuch'));
+    expect(info.startsWith(`*3\r\n*10\r\n${bulk('object|encoding')}:3\r\n*1\r\n`)).toBe(true);
+    expect(info).toContain(`*10\r\n${bulk('memory|usage')}:-3\r\n*1\r\n+readonly\r\n:2\r\n:2\r\n`);
+    expect(info.endsWith('$-1\r\n')).toBe(true);
+    expect(client.ask(request('COMMAND INFO object'))).toContain(
+      `*5\r\n*10\r\n${bulk('object|help')}:2\r\n`,
+    );
+    const both = ['COMMAND GETKEYS object encoding k', 'COMMAND GETKEYS memory usage k'];
+    expect(client.ask(request(...both))).toBe(bulks('k').repeat(2));
   });
 
   it('INFO tells arity, flags and keys', () => {
@@ -246,6 +299,46 @@ describe('COMMAND', () => {
         `${bulk('limit')}:0\r\n*0\r\n`,
     );
   });
+});
+
+describe('MEMORY', () => {
+  it('STATS has the fields of Redis, integers and doubles', () => {
+    const client = new Harness().client();
+    client.ask(request('HELLO 3'));
+    const text = client.ask(request('MEMORY STATS'));
+    expect(text.startsWith('%27\r\n')).toBe(true);
+    expect(text).toContain(`${bulk('total.allocated')}:40000000\r\n`);
+    expect(text).toContain(`${bulk('keys.bytes-per-key')}:300000\r\n`);
+    expect(text).toContain(`${bulk('peak.percentage')},80\r\n`);
+    expect(text).toContain(`${bulk('fragmentation')},1.2\r\n`);
+  });
+
+  it.each<[string, Partial<MemoryUse>, number, RegExp]>([
+    ['nothing yet', { allocatedBytes: 1000 }, 0, /^This node is empty/],
+    ['nothing', {}, 0, /^No memory problem/],
+    ['a peak', { peakBytes: 90_000_000 }, 0, /^ \* Peak memory: it took 90000000 bytes/],
+    ['a large process', { residentBytes: 90_000_000 }, 0, /^ \* Resident memory: .* 50000000 more/],
+    ['slow readers', {}, 1_000_000, /^ \* Client buffers: 500000 bytes for each/],
+  ])('DOCTOR finds %s', (_name, use, clientBytes, expected) => {
+    expect(diagnosis({ ...MEMORY, ...use }, clientBytes, 2)).toMatch(expected);
+  });
+
+  it('DOCTOR answers one text', () => {
+    expect(new Harness().client().ask(request('MEMORY DOCTOR'))).toMatch(/^\$\d+\r\nNo memory/);
+  });
+});
+
+describe('HELP', () => {
+  it.each(LOCAL_COMMANDS.filter(({ subcommands }) => subcommands !== undefined))(
+    '$name HELP answers lines',
+    ({ name }) => {
+      const text = new Harness().client().ask(request(`${name} HELP`));
+      expect(text).toContain(
+        `\r\n+${name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:\r\n`,
+      );
+      expect(text.endsWith('+HELP\r\n+    Prints this help.\r\n')).toBe(true);
+    },
+  );
 });
 
 describe('WAIT', () => {

@@ -4,9 +4,20 @@ import type { Connection } from '../../transport/resp/connection.ts';
 import { Gateway, type GatewayOptions } from '../../transport/resp/gateway.ts';
 import type { InfoSections } from '../../transport/resp/info.ts';
 import type { GatewayLimits } from '../../transport/resp/limits.ts';
-import type { ClusterNode } from '../../transport/resp/local-command.ts';
+import type { ClusterNode, MemoryUse } from '../../transport/resp/local-command.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
+
+export const MEMORY: MemoryUse = {
+  allocatedBytes: 40_000_000,
+  peakBytes: 50_000_000,
+  startupBytes: 10_000_000,
+  reservedBytes: 44_000_000,
+  residentBytes: 48_000_000,
+  retainedBytes: 1000,
+  datasetBytes: 20_000_000,
+  keys: 100,
+};
 
 export class FakeSocket implements ClientSocket {
   readonly remoteAddress: string;
@@ -70,6 +81,9 @@ export class Harness {
     { id: 'a'.repeat(40), host: '127.0.0.1', port: 6379, self: true, online: true },
   ];
   replicas = 1;
+  memory = MEMORY;
+  /** Calls of CONFIG RESETSTAT. */
+  resets = 0;
   /** Calls of HOLOSTATS. */
   statsCalls = 0;
   #deferred: (() => void)[] = [];
@@ -96,6 +110,12 @@ export class Harness {
         },
         holoMetrics: () => 'holo_up 1\n',
         cluster: () => this.nodes,
+        memory: () => this.memory,
+        replicationOffset: () => 4321,
+        lastSaveSeconds: () => 1_700_000_000,
+        resetCounters: () => {
+          this.resets++;
+        },
         replicasAcknowledged: () => this.replicas,
       },
     });

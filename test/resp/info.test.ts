@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { mergeSections, renderInfo } from '../../transport/resp/info.ts';
-import { Harness, request } from './harness.ts';
+import { Harness, type HarnessClient, request } from './harness.ts';
+import { StoreCoordinator } from './store-coordinator.ts';
 
 const titles = (text: string): string[] =>
   [...text.matchAll(/^# (.*)\r$/gm)].map((match) => match[1] ?? '');
@@ -94,10 +95,88 @@ describe('INFO', () => {
     const client = harness.client();
     client.ask(request('SET a 1', 'GET a', 'GET a', 'GET'));
     const stats = client.ask(request('INFO commandstats'));
-    expect(stats).toContain('cmdstat_get:calls=2,rejected_calls=1\r\n');
-    expect(stats).toContain('cmdstat_set:calls=1,rejected_calls=0\r\n');
+    expect(stats).toContain(
+      'cmdstat_get:calls=2,usec=0,usec_per_call=0.00,rejected_calls=1,failed_calls=0\r\n',
+    );
+    expect(stats).toContain(
+      'cmdstat_set:calls=1,usec=0,usec_per_call=0.00,rejected_calls=0,failed_calls=0\r\n',
+    );
     client.ask(request('CONFIG RESETSTAT'));
     expect(client.ask(request('INFO commandstats'))).not.toContain('cmdstat_get');
+  });
+
+  /** `calls/rejected/failed` by name. */
+  function calls(client: HarnessClient): Record<string, string> {
+    const text = client.ask(request('INFO commandstats'));
+    const found = text.matchAll(
+      /cmdstat_(\S+):calls=(\d+),usec=\d+,usec_per_call=[\d.]+,rejected_calls=(\d+),failed_calls=(\d+)/g,
+    );
+    return Object.fromEntries(
+      [...found].map(([, name, ...counts]) => [name, counts.join('/')] as const),
+    );
+  }
+
+  it('counts what failed and what was refused, subcommands by both names', () => {
+    const client = new Harness({}, new StoreCoordinator().submit).client();
+    client.ask(
+      request(
+        ...['SET a x', 'INCR a', 'INCR a', 'GET a', 'INCR b', 'INCR a', 'GET', 'NOSUCH'],
+        ...['CLIENT ID', 'CLIENT ID x', 'CLIENT', 'CLIENT REPLY FOO', 'CLIENT FOO', 'SELECT 9'],
+        ...['OBJECT ENCODING a', 'OBJECT FREQ a'],
+      ),
+    );
+    expect(calls(client)).toEqual({
+      set: '1/0/0',
+      incr: '4/0/3',
+      get: '1/1/0',
+      client: '0/1/0',
+      'client|id': '1/1/0',
+      'client|reply': '1/0/1',
+      select: '1/0/1',
+      'object|encoding': '1/0/0',
+      'object|freq': '1/0/1',
+      info: '1/0/0',
+    });
+  });
+
+  it('counts a block where it is executed, and what fails in it by its own name', () => {
+    const harness = new Harness({}, new StoreCoordinator().submit);
+    const client = harness.client();
+    client.ask(request('MULTI', 'SET a x', 'PING', 'DISCARD'));
+    expect(calls(client)).toEqual({ multi: '1/0/0', discard: '1/0/0', info: '1/0/0' });
+    client.ask(request('CONFIG RESETSTAT'));
+    client.ask(request('SET c 1', 'MULTI', 'SET a x', 'INCR a', 'SELECT 9', 'PING', 'EXEC'));
+    client.ask(request('EXEC'));
+    expect(calls(client)).toEqual({
+      set: '2/0/0',
+      incr: '1/0/1',
+      select: '1/0/1',
+      ping: '1/0/0',
+      multi: '1/0/0',
+      exec: '2/0/1',
+      info: '1/0/0',
+    });
+    expect(client.ask(request('INFO stats'))).toContain('total_commands_processed:10\r\n');
+  });
+
+  it('divides the time of a unit among its commands, and fails them with it', () => {
+    const harness = new Harness();
+    harness.coordinator.manual = true;
+    const client = harness.client();
+    client.send(request('SET a 1', 'SET a 2', 'GET a'));
+    harness.nowMs += 6;
+    harness.coordinator.step();
+    client.send(request('GET a'));
+    harness.nowMs += 3;
+    harness.coordinator.units.at(-1)?.fail('NOQUORUM refused');
+    harness.endTurn();
+    const stats = client.ask(request('INFO commandstats'));
+    expect(stats).toContain(
+      'cmdstat_set:calls=2,usec=4000,usec_per_call=2000.00,rejected_calls=0,failed_calls=0\r\n',
+    );
+    expect(stats).toContain(
+      'cmdstat_get:calls=2,usec=5000,usec_per_call=2500.00,rejected_calls=0,failed_calls=1\r\n',
+    );
   });
 
   it('has rates over the last ticks', () => {

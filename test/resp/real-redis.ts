@@ -27,7 +27,7 @@ export class RealRedis {
     const redis = new RealRedis(port, spawn('redis-server', flags, { stdio: 'ignore' }));
     const deadline = performance.now() + STARTS_MS_MAX;
     while (performance.now() < deadline) {
-      const socket = await redis.#connect().catch(() => undefined);
+      const socket = await connectTo(port).catch(() => undefined);
       socket?.destroy();
       if (socket !== undefined) return redis;
       await sleep(50);
@@ -36,29 +36,33 @@ export class RealRedis {
     throw new Error('redis-server did not start');
   }
 
-  /** What a new connection is answered to `bytes`, up to `end`; without it after some seconds. */
-  async ask(bytes: string, end: string): Promise<string> {
-    const socket = await this.#connect();
-    let text = '';
-    socket.setEncoding('latin1');
-    socket.on('data', (chunk: string) => {
-      text += chunk;
-    });
-    socket.write(bytes, 'latin1');
-    const deadline = performance.now() + REPLY_MS_MAX;
-    while (!text.endsWith(end) && performance.now() < deadline) await sleep(2);
-    socket.destroy();
-    return text;
+  ask(bytes: string, end: string): Promise<string> {
+    return ask(this.#port, bytes, end);
   }
 
   stop(): void {
     this.#process.kill('SIGKILL');
   }
+}
 
-  async #connect(): Promise<Socket> {
-    const socket = createConnection(this.#port, HOST);
-    await once(socket, 'connect');
-    socket.on('error', () => undefined);
-    return socket;
-  }
+/** What a new connection is answered to `bytes`, up to `end`; without it after some seconds. */
+export async function ask(port: number, bytes: string, end: string): Promise<string> {
+  const socket = await connectTo(port);
+  let text = '';
+  socket.setEncoding('latin1');
+  socket.on('data', (chunk: string) => {
+    text += chunk;
+  });
+  socket.write(bytes, 'latin1');
+  const deadline = performance.now() + REPLY_MS_MAX;
+  while (!text.endsWith(end) && performance.now() < deadline) await sleep(2);
+  socket.destroy();
+  return text;
+}
+
+async function connectTo(port: number): Promise<Socket> {
+  const socket = createConnection(port, HOST);
+  await once(socket, 'connect');
+  socket.on('error', () => undefined);
+  return socket;
 }

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { Gateway } from '../../transport/resp/gateway.ts';
 import { ListenError, RespServer } from '../../transport/resp/server.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
-import { request } from './harness.ts';
+import { MEMORY, request } from './harness.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
 
 const HOST = '127.0.0.1';
@@ -39,6 +39,10 @@ function start(maxClients = 100): Promise<void> {
       cluster: () => [
         { id: 'b'.repeat(40), host: HOST, port: server.port, self: true, online: true },
       ],
+      memory: () => MEMORY,
+      replicationOffset: () => 0,
+      lastSaveSeconds: () => 0,
+      resetCounters: () => undefined,
       replicasAcknowledged: () => 1,
     },
   });

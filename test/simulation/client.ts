@@ -4,7 +4,7 @@
  */
 import { Arguments } from '../../storage/arguments.ts';
 import { lastKeyOf } from '../../storage/command.ts';
-import { commandOf } from '../../storage/command-table.ts';
+import { commandFor } from '../../storage/command-table.ts';
 import type { CommandUnit, PlanItem } from '../../transport/resp/command-unit.ts';
 
 export type Answer =
@@ -30,7 +30,7 @@ export function unitOf(
   let wholeStore = false;
   for (let at = 0; at < bytes.length; ) {
     at = args.next(bytes, at);
-    const command = commandOf(args.name);
+    const command = commandFor(args);
     if (command === undefined || command.keys === 'none')
       throw new Error(`no unit of ${args.name}`);
     if (command.keys === 'whole-store') {

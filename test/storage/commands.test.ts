@@ -4,6 +4,8 @@
  * have (IFEQ, IFNE, HOLO.EXPIRE, one database) is by the documentation of what has it.
  */
 import { describe, expect, it } from 'vitest';
+import { CELL_BYTES } from '../../storage/cell-cache.ts';
+import { clusterKeySlot } from '../../storage/cluster-slots.ts';
 import { COMMANDS, commandOf } from '../../storage/command-table.ts';
 import { Machine, type Reply, START_MS } from './harness.ts';
 
@@ -378,6 +380,66 @@ const TABLES: Record<string, readonly Case[]> = {
     ['HOLO.EXPIRE a b nothing', 0],
     ['EXISTS a b', 2],
   ],
+  OBJECT: [
+    ['SET a 12345', '+OK'],
+    ['OBJECT ENCODING a', 'int'],
+    ['object encoding a', 'int'],
+    ['OBJECT REFCOUNT a', 1],
+    ['SET b 9999', '+OK'],
+    ['OBJECT REFCOUNT b', 2_147_483_647],
+    ['SET b -1', '+OK'],
+    ['OBJECT REFCOUNT b', 1],
+    ['OBJECT ENCODING b', 'int'],
+    ['SET b 9223372036854775807', '+OK'],
+    ['OBJECT ENCODING b', 'int'],
+    ['SET b 9223372036854775808', '+OK'],
+    ['OBJECT ENCODING b', 'embstr'],
+    ['SET b 007', '+OK'],
+    ['OBJECT ENCODING b', 'embstr'],
+    [['SET', 'b', 'x'.repeat(44)], '+OK'],
+    ['OBJECT ENCODING b', 'embstr'],
+    ['OBJECT REFCOUNT b', 1],
+    [['SET', 'b', 'x'.repeat(45)], '+OK'],
+    ['OBJECT ENCODING b', 'raw'],
+    [
+      'OBJECT FREQ b',
+      '-ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note ' +
+        'that when switching between policies at runtime LRU and LFU data will take some time to adjust.',
+    ],
+    ['OBJECT IDLETIME b', 0],
+    ['OBJECT ENCODING none', null],
+    ['OBJECT REFCOUNT none', null],
+    ['OBJECT FREQ none', null],
+    ['OBJECT IDLETIME none', null],
+    ['OBJECT ENCODING', arity('object|encoding')],
+    ['OBJECT FREQ a b', arity('object|freq')],
+  ],
+  'MEMORY USAGE': [
+    ['SET key 12345', '+OK'],
+    ['MEMORY USAGE key', CELL_BYTES + 8],
+    ['MEMORY USAGE key SAMPLES 0', CELL_BYTES + 8],
+    ['MEMORY USAGE key samples 5', CELL_BYTES + 8],
+    ['MEMORY USAGE key SAMPLES -1', SYNTAX],
+    ['MEMORY USAGE key SAMPLES x', INTEGER],
+    ['MEMORY USAGE key SAMPLES', SYNTAX],
+    ['MEMORY USAGE key FOO', SYNTAX],
+    ['MEMORY USAGE none', null],
+    ['MEMORY USAGE', arity('memory|usage')],
+  ],
+  'CLUSTER and keys': [
+    ['MSET foo 1 {foo}bar 2 other 3', '+OK'],
+    ['CLUSTER COUNTKEYSINSLOT 12182', 2],
+    ['CLUSTER COUNTKEYSINSLOT 0', 0],
+    ['CLUSTER COUNTKEYSINSLOT 16384', '-ERR Invalid slot'],
+    ['CLUSTER COUNTKEYSINSLOT -1', '-ERR Invalid slot'],
+    ['CLUSTER COUNTKEYSINSLOT x', INTEGER],
+    ['CLUSTER GETKEYSINSLOT 12182 0', []],
+    ['DEL {foo}bar', 1],
+    ['CLUSTER GETKEYSINSLOT 12182 5', ['foo']],
+    ['CLUSTER GETKEYSINSLOT 12182 -1', '-ERR Invalid number of keys'],
+    ['CLUSTER GETKEYSINSLOT 16384 1', '-ERR Invalid slot'],
+    ['CLUSTER GETKEYSINSLOT 1 x', INTEGER],
+  ],
   'what is no command': [
     ['NOSUCH', "-ERR unknown command 'NOSUCH', with args beginning with: "],
     ['nosuch a b', "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b' "],
@@ -400,7 +462,10 @@ describe('commands', () => {
 
   it('has a case for every command', () => {
     const tried = Object.values(TABLES).flatMap((cases) =>
-      cases.map(([line]) => words(line)[0]?.toUpperCase()),
+      cases.flatMap(([line]) => {
+        const [name = '', subcommand = ''] = words(line).map((word) => word.toUpperCase());
+        return [name, `${name}|${subcommand}`];
+      }),
     );
     const missing = COMMANDS.map(({ name }) => name).filter((name) => !tried.includes(name));
     expect(missing).toEqual([]);
@@ -413,6 +478,27 @@ describe('commands', () => {
     machine.advance(10);
     expect(machine.run('HOLO.EXPIRE', 'a', 'a', 'b', 'c')).toBe(1);
     expect(machine.dump()).toEqual({ b: '1' });
+  });
+
+  it('OBJECT IDLETIME counts from the last write, of the key or of its deadline', () => {
+    const machine = new Machine();
+    machine.run('SET', 'a', '1');
+    machine.advance(5_500);
+    machine.run('GET', 'a');
+    expect(machine.run('OBJECT', 'IDLETIME', 'a')).toBe(5);
+    expect(machine.read('OBJECT', 'IDLETIME', 'a')).toBe(5);
+    machine.run('EXPIRE', 'a', '100');
+    expect(machine.run('OBJECT', 'IDLETIME', 'a')).toBe(0);
+  });
+
+  it('CLUSTER finds the keys of a slot among many', () => {
+    const machine = new Machine();
+    for (let i = 0; i < 600; i++) machine.run('SET', `key${i}`, 'x');
+    const slot = String(clusterKeySlot('key7'));
+    const found = machine.run('CLUSTER', 'GETKEYSINSLOT', slot, '1000') as string[];
+    expect(found).toContain('key7');
+    expect(machine.run('CLUSTER', 'COUNTKEYSINSLOT', slot)).toBe(found.length);
+    expect(found.every((key) => String(clusterKeySlot(key)) === slot)).toBe(true);
   });
 
   it('RANDOMKEY depends on executeAt alone and reaches every key', () => {
@@ -434,7 +520,7 @@ describe('the command table', () => {
   it('says of each command what it does to the store', () => {
     for (const { name, kind, flags, keys } of COMMANDS) {
       expect(flags.includes(kind === 'read' ? 'readonly' : 'write'), name).toBe(true);
-      const all = /^(KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB)$/.test(name);
+      const all = /^(KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB|CLUSTER.*)$/.test(name);
       expect(keys === 'whole-store', name).toBe(all);
     }
   });

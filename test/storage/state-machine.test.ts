@@ -323,3 +323,34 @@ describe('SCAN', () => {
     expect(limits).toEqual([20, 10_000]);
   });
 });
+
+describe('keys that reads have looked up', () => {
+  it('are counted for clients of this node, once, whichever way the read goes', () => {
+    const machine = new Machine();
+    const counts = () => [machine.machine.hits, machine.machine.misses];
+    machine.run('SET', 'a', '1', 'PX', '1000');
+    machine.run('INCR', 'a');
+    machine.run('DEL', 'none');
+    expect(counts()).toEqual([0, 0]);
+    machine.run('GET', 'a');
+    machine.read('GET', 'a');
+    machine.run('MGET', 'a', 'b', 'c');
+    machine.read('EXISTS', 'a', 'b');
+    expect(counts()).toEqual([4, 3]);
+    machine.advance(1000);
+    // The read leaves it to a transaction that the key is gone.
+    expect(machine.read('GET', 'a')).toBeUndefined();
+    expect(machine.run('GET', 'a')).toBeNull();
+    expect(counts()).toEqual([4, 4]);
+  });
+
+  it('are not counted for clients of other nodes', () => {
+    const { machine } = new Machine();
+    const args = new Arguments();
+    args.next(body(['GET', 'a']), 0);
+    machine.begin(versionAt(1));
+    machine.run(args, NO_REPLY);
+    machine.commit(1);
+    expect([machine.hits, machine.misses]).toEqual([0, 0]);
+  });
+});

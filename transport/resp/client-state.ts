@@ -39,6 +39,8 @@ export interface ClientView {
   readonly inputBytes: number;
   /** Replies that have not left. */
   readonly outputBytes: number;
+  /** It is closed when its last reply has left. */
+  readonly closing: boolean;
   /** Closes it at once; a unit under way is still executed. */
   kill(): void;
 }

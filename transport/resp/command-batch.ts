@@ -6,6 +6,7 @@
 import type { Arguments } from '../../storage/arguments.ts';
 import { lastKeyOf } from '../../storage/command.ts';
 import { ByteRuns } from './byte-runs.ts';
+import { CallTally } from './call-tally.ts';
 import type { ExecLocal, PlanItem } from './command-unit.ts';
 import { KEYS_LISTED, KEYS_NONE, KEYS_ONE, type StoreRoute } from './routes.ts';
 
@@ -17,6 +18,7 @@ export class CommandBatch {
   wholeStore = false;
   /** Every command reads exactly one key, or walks the keys (SCAN). */
   readOnly = true;
+  calls = new CallTally();
 
   /** The request array is `[start, end)` of `buffer`, `args` a view of it. */
   addCommand(
@@ -28,6 +30,7 @@ export class CommandBatch {
   ): void {
     this.runs.add(buffer, start, end);
     this.count++;
+    this.calls.add(route);
     if (route.keys === KEYS_ONE) {
       this.slots.push(args.slot(route.firstKey));
       if (route.writes) this.readOnly = false;
@@ -57,6 +60,7 @@ export interface UnitContent {
   readonly wholeStore: boolean;
   readonly slots: readonly number[];
   readonly plan: readonly PlanItem[];
+  readonly calls: CallTally;
 }
 
 /** A batch with the layout of its replies. */
@@ -81,6 +85,7 @@ export class UnitBuilder extends CommandBatch {
     this.runs.add(bytes, 0, bytes.length);
     for (const slot of block.slots) this.slots.push(slot);
     this.count += block.count;
+    this.calls.addAll(block.calls);
     this.#planned = this.count;
     this.wholeStore ||= block.wholeStore;
     this.readOnly = false;
@@ -98,8 +103,10 @@ export class UnitBuilder extends CommandBatch {
       wholeStore: this.wholeStore,
       slots: this.slots,
       plan: this.#plan,
+      calls: this.calls,
     };
     this.count = 0;
+    this.calls = new CallTally();
     this.slots = [];
     this.wholeStore = false;
     this.readOnly = true;

@@ -23,6 +23,8 @@ export interface CommandUnit {
    * `UnitReplies` walks it.
    */
   readonly plan: readonly PlanItem[];
+  /** The commands with these indices, ascending, have answered an error; before `complete`. */
+  errorsAt?(indices: readonly number[]): void;
   /** All replies of the unit, in order; called at most once, in any turn. */
   complete(replies: Uint8Array): void;
   /** Every command is answered with this error line (a MULTI block with one); local bytes stay. */

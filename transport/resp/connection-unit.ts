@@ -2,6 +2,7 @@
  * The unit of one connection. It may outlive the connection: whoever executes it does not care,
  * and its replies then go nowhere.
  */
+import type { CallTally } from './call-tally.ts';
 import type { UnitContent } from './command-batch.ts';
 import type { CommandUnit } from './command-unit.ts';
 
@@ -23,10 +24,22 @@ export class ConnectionUnit implements CommandUnit {
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
   failed = false;
+  readonly calls: CallTally;
+  readonly startedMs: number;
+  /** Indices of the commands that have answered an error. */
+  errors: readonly number[] = [];
   readonly #owner: UnitOwner;
 
-  constructor(owner: UnitOwner, content: UnitContent, protocol: 2 | 3, discarded: boolean) {
+  constructor(
+    owner: UnitOwner,
+    content: UnitContent,
+    startedMs: number,
+    protocol: 2 | 3,
+    discarded: boolean,
+  ) {
     this.#owner = owner;
+    this.startedMs = startedMs;
+    this.calls = content.calls;
     this.bytes = content.bytes;
     this.count = content.count;
     this.readOnly = content.readOnly;
@@ -35,6 +48,10 @@ export class ConnectionUnit implements CommandUnit {
     this.protocol = protocol;
     this.plan = content.plan;
     this.discarded = discarded;
+  }
+
+  errorsAt(indices: readonly number[]): void {
+    this.errors = indices;
   }
 
   complete(replies: Uint8Array): void {

@@ -5,8 +5,8 @@
  * owns no timer and no socket of the system: the gateway ticks it, `ClientSocket` carries bytes.
  */
 import { arityError } from '../../storage/command.ts';
-import { unknownCommandError } from '../../storage/command-table.ts';
 import { ByteQueue } from './byte-queue.ts';
+import { countFailed } from './call-tally.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';
 import { UnitBuilder } from './command-batch.ts';
@@ -59,6 +59,8 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   #paused = false;
   #flushRequested = false;
   #lastRoute: Route | undefined;
+  /** Errors that the writer had written when the counters looked last. */
+  #errorsBefore = 0;
   #hadData = false;
   readonly #deadlines: ConnectionDeadlines;
 
@@ -90,6 +92,10 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
 
   get inMulti(): boolean {
     return this.#multi !== undefined;
+  }
+
+  get closing(): boolean {
+    return this.#state === 'closing' || this.#state === 'ended';
   }
 
   get multiCommands(): number {
@@ -207,6 +213,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     if (unit !== this.#unit) return;
     this.#unit = undefined;
     this.#refused = false;
+    this.#countDone(unit);
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
     if (!unit.discarded) this.#send(replies);
@@ -248,6 +255,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     }
     this.#placeLocals();
     const locals = this.#runQueued(block, out);
+    this.counters.commands += block.calls.countCalls();
     if (block.count > 0) {
       this.#builder.addExec(block, locals);
       return;
@@ -322,7 +330,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     const parser = this.#parser;
     const route = this.#core.routes.find(parser.args);
     if (route === undefined) {
-      this.#reject(unknownCommandError(parser.args));
+      this.#reject(this.#core.routes.unknown(parser.args));
       return true;
     }
     if (!fitsArity(route.arity, parser.args.count)) {
@@ -335,8 +343,8 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
 
   #acceptStore(route: StoreRoute): boolean {
     const { args, buffer, start, end } = this.#parser;
+    this.#lastRoute = route;
     if (this.#multi !== undefined) {
-      this.#count(route);
       if (this.#mayQueue(this.#multi)) {
         this.#multi.addCommand(route, args, buffer, start, end);
         this.#out.simple('QUEUED');
@@ -344,7 +352,8 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
       return true;
     }
     if (!this.#fits(1, end - start)) return this.#hold();
-    this.#count(route);
+    route.calls++;
+    this.counters.commands++;
     if (this.#out.length > 0) this.#placeLocals();
     this.#builder.addCommand(route, args, buffer, start, end);
     return true;
@@ -354,10 +363,10 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     const { local } = route;
     const { start, end } = this.#parser;
     const multi = this.#multi;
+    this.#lastRoute = route;
     if (multi !== undefined && local.immediate !== true) {
-      this.#count(route);
       if (this.#mayQueue(multi)) {
-        multi.addLocal(local, this.#texts(), end - start);
+        multi.addLocal(route, this.#texts(), end - start);
         this.#protocolWriter().simple('QUEUED');
       }
       return true;
@@ -367,10 +376,9 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
       const execs = local.name === 'EXEC' && multi !== undefined;
       if (execs && !this.#fits(multi.count, multi.bytes)) return this.#hold();
     }
-    this.#count(route);
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
-    local.run(this, this.#texts(), this.#protocolWriter());
+    this.#runLocal(route, this.#texts(), this.#protocolWriter());
     const bytes = this.#out.length + this.#output.bytes + this.#builder.localBytes;
     if (bytes > this.#core.limits.localReplyBytesMax) {
       this.#turnFull = true;
@@ -419,8 +427,8 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     const replies: ExecLocal[] = [];
     let bytes = 0;
     this.inExec = true;
-    for (const { before, command, args } of block.locals) {
-      command.run(this, args, out);
+    for (const { before, route, args } of block.locals) {
+      this.#runLocal(route, args, out);
       const reply = out.take();
       replies.push({ before, reply });
       bytes += reply.length;
@@ -435,10 +443,25 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return Array.from({ length: args.count }, (_, i) => args.text(i));
   }
 
-  #count(route: Route): void {
+  #countDone(unit: ConnectionUnit): void {
+    const tookMs = this.services.clock.monotonicMs() - unit.startedMs;
+    unit.calls.countTime(tookMs * 1000, unit.count);
+    if (unit.failed) unit.calls.countFailures();
+    else if (unit.errors.length > 0) countFailed(this.routes, unit.bytes, unit.errors);
+  }
+
+  #runLocal(route: LocalRoute, args: readonly string[], out: ReplyWriter): void {
+    const { clock } = this.services;
+    const startMs = clock.monotonicMs();
     route.calls++;
     this.counters.commands++;
-    this.#lastRoute = route;
+    this.#errorsBefore = out.errors;
+    route.local.run(this, args, out);
+    route.usec += (clock.monotonicMs() - startMs) * 1000;
+    // What failed inside of EXEC is not EXEC's failure.
+    if (out.errors === this.#errorsBefore) return;
+    this.#errorsBefore = out.errors;
+    route.failed++;
   }
 
   /** The reply of a command that cannot run; inside a MULTI block it spoils the block. */
@@ -475,7 +498,9 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   #submit(): void {
     this.#placeLocals();
     const content = this.#builder.build();
-    const unit = new ConnectionUnit(this, content, this.client.protocol, this.#skipReplies);
+    const { protocol } = this.client;
+    const nowMs = this.services.clock.monotonicMs();
+    const unit = new ConnectionUnit(this, content, nowMs, protocol, this.#skipReplies);
     this.#skipReplies = false;
     this.#unit = unit;
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;

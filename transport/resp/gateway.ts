@@ -60,6 +60,10 @@ export class Gateway implements GatewayCore, ClientDirectory {
       holoStats: () => services.holoStats(),
       holoMetrics: () => services.holoMetrics(),
       cluster: () => services.cluster(),
+      memory: () => services.memory(),
+      replicationOffset: () => services.replicationOffset(),
+      lastSaveSeconds: () => services.lastSaveSeconds(),
+      resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
     registerGatewaySettings(services.settings, this.limits);
@@ -117,7 +121,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   /** Calls since the last CONFIG RESETSTAT, in families that never grow: labels for metrics. */
   commandsByFamily(): { reads: number; writes: number; local: number } {
     const families = { reads: 0, writes: 0, local: 0 };
-    for (const route of this.routes.all()) {
+    for (const route of this.routes.withSubcommands()) {
       if (route.local !== undefined) families.local += route.calls;
       else if (route.writes) families.writes += route.calls;
       else families.reads += route.calls;
@@ -206,9 +210,12 @@ export class Gateway implements GatewayCore, ClientDirectory {
 
   #commandStats(): InfoSection {
     const stats: Record<string, string> = {};
-    for (const route of this.routes.all()) {
-      if (route.calls === 0 && route.rejected === 0) continue;
-      stats[`cmdstat_${route.label}`] = `calls=${route.calls},rejected_calls=${route.rejected}`;
+    for (const { label, calls, usec, rejected, failed } of this.routes.withSubcommands()) {
+      if (calls === 0 && rejected === 0 && failed === 0) continue;
+      const perCall = (calls === 0 ? 0 : usec / calls).toFixed(2);
+      stats[`cmdstat_${label}`] =
+        `calls=${calls},usec=${Math.round(usec)},usec_per_call=${perCall},` +
+        `rejected_calls=${rejected},failed_calls=${failed}`;
     }
     return stats;
   }

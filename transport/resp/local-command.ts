@@ -11,7 +11,7 @@ import type { Routes } from './routes.ts';
 import type { SettingsRegistry } from './settings-registry.ts';
 
 export interface LocalCommand {
-  /** In upper case. */
+  /** In upper case; a subcommand as `CLIENT|LIST`. */
   readonly name: string;
   /** Number of arguments with the name; negative: at least so many. */
   readonly arity: number;
@@ -25,8 +25,8 @@ export interface LocalCommand {
   readonly afterAll?: boolean;
   /** Runs at once inside a MULTI block instead of being queued. */
   readonly immediate?: boolean;
-  /** Only refuses: a command of the store with this name is preferred. */
-  readonly fallback?: boolean;
+  /** Of a command like CLIENT. The store may have further ones (OBJECT ENCODING). */
+  readonly subcommands?: readonly LocalCommand[];
   /** Writes one whole reply, or none. `args[0]` is the name as it was sent. */
   run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
 }
@@ -49,6 +49,21 @@ export interface GatewayClock {
   monotonicMs(): number;
 }
 
+/** Bytes of this process. */
+export interface MemoryUse {
+  readonly allocatedBytes: number;
+  readonly peakBytes: number;
+  readonly startupBytes: number;
+  /** What the allocator has of the system, used or not. */
+  readonly reservedBytes: number;
+  readonly residentBytes: number;
+  /** Decided transactions that are kept for other nodes. */
+  readonly retainedBytes: number;
+  /** Keys and values that are held in memory. */
+  readonly datasetBytes: number;
+  readonly keys: number;
+}
+
 /** What the gateway is given by those who build it. */
 export interface GatewayServices {
   readonly clock: GatewayClock;
@@ -61,6 +76,13 @@ export interface GatewayServices {
   holoMetrics(): string;
   /** At least this node. */
   cluster(): readonly ClusterNode[];
+  memory(): MemoryUse;
+  /** Transactions that this node has applied: as good as a replication offset. */
+  replicationOffset(): number;
+  /** When the store was last written out: Unix time. */
+  lastSaveSeconds(): number;
+  /** What the services count for INFO begins at zero again. */
+  resetCounters(): void;
   /** How many other nodes surely have every write that was acknowledged (for WAIT). */
   replicasAcknowledged(): number;
 }

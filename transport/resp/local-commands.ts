@@ -1,9 +1,10 @@
 /** Every command that the gateway answers itself; `routes.ts` looks them up. */
 import { CLIENT_COMMAND } from './commands/client-command.ts';
-import { CLUSTER_COMMAND } from './commands/cluster-command.ts';
+import { ASKING_COMMAND, CLUSTER_COMMAND } from './commands/cluster-command.ts';
 import { COMMAND_COMMAND } from './commands/command-command.ts';
 import { CONFIG_COMMAND } from './commands/config-command.ts';
 import { CONNECTION_COMMANDS } from './commands/connection-commands.ts';
+import { MEMORY_COMMAND } from './commands/memory-command.ts';
 import { SERVER_COMMANDS } from './commands/server-commands.ts';
 import { TRANSACTION_COMMANDS } from './commands/transaction-commands.ts';
 import type { LocalCommand } from './local-command.ts';
@@ -13,7 +14,9 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   ...TRANSACTION_COMMANDS,
   ...SERVER_COMMANDS,
   CLIENT_COMMAND,
+  ASKING_COMMAND,
   CLUSTER_COMMAND,
   COMMAND_COMMAND,
   CONFIG_COMMAND,
+  MEMORY_COMMAND,
 ];

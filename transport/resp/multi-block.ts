@@ -4,12 +4,12 @@
  * places in the array. A refused command spoils the block, as Redis has it.
  */
 import { CommandBatch } from './command-batch.ts';
-import type { LocalCommand } from './local-command.ts';
+import type { LocalRoute } from './routes.ts';
 
 export interface QueuedLocal {
   /** Store commands of the block before it. */
   readonly before: number;
-  readonly command: LocalCommand;
+  readonly route: LocalRoute;
   readonly args: readonly string[];
 }
 
@@ -27,8 +27,8 @@ export class MultiBlock extends CommandBatch {
     return this.runs.length + this.#localBytes;
   }
 
-  addLocal(command: LocalCommand, args: readonly string[], bytes: number): void {
-    this.locals.push({ before: this.count, command, args });
+  addLocal(route: LocalRoute, args: readonly string[], bytes: number): void {
+    this.locals.push({ before: this.count, route, args });
     this.#localBytes += bytes;
   }
 }

@@ -3,8 +3,9 @@
  * shared by its connections, that also counts the calls by name. Names come from two fixed tables,
  * so that nothing here grows with what clients send.
  */
-import type { Arguments } from '../../storage/arguments.ts';
-import type { Command } from '../../storage/command.ts';
+import { type Arguments, upperCase } from '../../storage/arguments.ts';
+import { type Command, printable } from '../../storage/command.ts';
+import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/command-table.ts';
 import type { LocalCommand } from './local-command.ts';
 
 export const KEYS_NONE = 0;
@@ -13,17 +14,25 @@ export const KEYS_LISTED = 2;
 export const KEYS_WHOLE_STORE = 3;
 type KeyShape = typeof KEYS_NONE | typeof KEYS_ONE | typeof KEYS_LISTED | typeof KEYS_WHOLE_STORE;
 
-/** Longer names are not looked up: no command has one. */
-const NAME_BYTES_MAX = 32;
+const SHOWN_CHARACTERS = 128;
 
 interface RouteBase {
   readonly name: string;
   /** The name in lower case, as INFO and CLIENT LIST show it. */
   readonly label: string;
   readonly arity: number;
+  /** Of a command like CLIENT, by name. */
+  readonly subroutes: Map<string, Route> | undefined;
   calls: number;
   /** Calls refused for their number of arguments. */
   rejected: number;
+  /** Calls that were answered with an error. */
+  failed: number;
+  /**
+   * Microseconds: of a command of the gateway, what it took; of one of the store, an equal share
+   * of the time between its unit's way to the coordinator and the replies.
+   */
+  usec: number;
 }
 
 export interface StoreRoute extends RouteBase {
@@ -46,41 +55,90 @@ export type Route = StoreRoute | LocalRoute;
 export class Routes {
   readonly #routes = new Map<string, Route>();
 
-  /** Where both tables have a name, the gateway's own wins unless it is a mere refusal. */
+  /** Where both tables have a name, the gateway's own wins. */
   constructor(store: Iterable<Command>, local: Iterable<LocalCommand>) {
-    for (const command of store) this.#routes.set(command.name, storeRoute(command));
-    for (const command of local) {
-      if (command.fallback === true && this.#routes.has(command.name)) continue;
-      const { name, arity } = command;
-      const counts = { calls: 0, rejected: 0 };
-      const label = name.toLowerCase();
-      this.#routes.set(name, { name, label, arity, ...counts, command: undefined, local: command });
+    for (const command of local) this.#addLocal(command);
+    for (const command of store) {
+      if (this.named(command.name) === undefined) this.#add(storeRoute(command));
     }
   }
 
+  /** Of a command with subcommands (CLIENT), the one that is named: itself where none is. */
   find(args: Arguments): Route | undefined {
-    return args.bytes(0) > NAME_BYTES_MAX ? undefined : this.#routes.get(args.name);
+    if (args.bytes(0) > NAME_BYTES_MAX) return undefined;
+    const route = this.#routes.get(args.name);
+    if (route?.subroutes === undefined || args.count === 1) return route;
+    return args.bytes(1) > NAME_BYTES_MAX
+      ? undefined
+      : route.subroutes.get(upperCase(args.text(1)));
   }
 
-  /** `name` in upper case. */
+  /** The error line for arguments that `find` has found nothing for. */
+  unknown(args: Arguments): string {
+    const container = args.bytes(0) > NAME_BYTES_MAX ? undefined : this.#routes.get(args.name);
+    if (container === undefined) return unknownCommandError(args);
+    const word = printable(args.text(1), SHOWN_CHARACTERS);
+    return `ERR unknown subcommand '${word}'. Try ${container.name} HELP.`;
+  }
+
+  /** `name` in upper case; a subcommand as `CLIENT|LIST`. */
   named(name: string): Route | undefined {
-    return this.#routes.get(name);
+    const bar = name.indexOf('|');
+    if (bar === -1) return this.#routes.get(name);
+    return this.#routes.get(name.slice(0, bar))?.subroutes?.get(name.slice(bar + 1));
+  }
+
+  /** The route that `find` would give for these words. */
+  ofWords(words: readonly string[]): Route | undefined {
+    const route = this.#routes.get(upperCase(words[0] ?? ''));
+    if (route?.subroutes === undefined || words.length === 1) return route;
+    return route.subroutes.get(upperCase(words[1] ?? ''));
   }
 
   all(): IterableIterator<Route> {
     return this.#routes.values();
   }
 
+  /** Subcommands too, each behind its command. */
+  *withSubcommands(): Generator<Route> {
+    for (const route of this.#routes.values()) {
+      yield route;
+      if (route.subroutes !== undefined) yield* route.subroutes.values();
+    }
+  }
+
+  /** Without subcommands. */
   get size(): number {
     return this.#routes.size;
   }
 
   resetCounters(): void {
-    for (const route of this.#routes.values()) {
-      route.calls = 0;
-      route.rejected = 0;
-    }
+    for (const route of this.withSubcommands()) Object.assign(route, newCounts());
   }
+
+  #addLocal(command: LocalCommand): void {
+    const { name, arity, subcommands } = command;
+    this.#add({
+      name,
+      label: name.toLowerCase(),
+      arity,
+      subroutes: subcommands === undefined ? undefined : new Map(),
+      ...newCounts(),
+      command: undefined,
+      local: command,
+    });
+    for (const subcommand of subcommands ?? []) this.#addLocal(subcommand);
+  }
+
+  #add(route: Route): void {
+    const [name = '', subcommand] = route.name.split('|');
+    if (subcommand === undefined) this.#routes.set(name, route);
+    else this.#routes.get(name)?.subroutes?.set(subcommand, route);
+  }
+}
+
+function newCounts() {
+  return { calls: 0, rejected: 0, failed: 0, usec: 0 };
 }
 
 export function fitsArity(arity: number, count: number): boolean {
@@ -93,8 +151,8 @@ function storeRoute(command: Command): StoreRoute {
     name,
     label: name.toLowerCase(),
     arity,
-    calls: 0,
-    rejected: 0,
+    subroutes: undefined,
+    ...newCounts(),
     command,
     local: undefined,
     keys: shapeOf(keys),

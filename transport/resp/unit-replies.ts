@@ -15,6 +15,11 @@ export class UnitReplies {
   #left = 0;
   #exec: ExecItem | undefined;
   #execLocal = 0;
+  /** Commands that were announced. */
+  #begun = 0;
+  #errorsBefore = 0;
+  /** Commands that have answered an error; mostly none. */
+  #failed: number[] = [];
 
   /** `writer` may be shared by units that are answered one after the other. */
   constructor(writer: ReplyWriter) {
@@ -27,21 +32,33 @@ export class UnitReplies {
     this.#item = 0;
     this.#left = 0;
     this.#exec = undefined;
+    this.#begun = 0;
+    this.#errorsBefore = this.writer.errors;
+    if (this.#failed.length > 0) this.#failed = [];
   }
 
   /** To be called before each command of the unit writes its reply. */
   next(): void {
+    if (this.writer.errors !== this.#errorsBefore) this.#noteError();
     if (this.#left === 0) this.#enter();
     if (this.#exec !== undefined) this.#execLocals(this.#exec.exec - this.#left);
     this.#left--;
+    this.#begun++;
   }
 
   /** The bytes for `unit.complete`, when every command has written its reply. */
   finish(): Uint8Array {
     this.#enter();
     if (this.#left > 0) throw new Error(`${this.#left} commands of the unit were not answered`);
+    if (this.writer.errors !== this.#errorsBefore) this.#noteError();
+    if (this.#failed.length > 0) this.#unit?.errorsAt?.(this.#failed);
     this.#unit = undefined;
     return this.writer.take();
+  }
+
+  #noteError(): void {
+    this.#errorsBefore = this.writer.errors;
+    this.#failed.push(this.#begun - 1);
   }
 
   /** Writes local replies up to the next item that has commands. */

@@ -27,7 +27,12 @@ export function describeClient(view: ClientView, nowMs: number): string {
   const { client } = view;
   const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
   const { inputBytes, outputBytes, multiBytes } = view;
-  const flags = [view.multiCommands >= 0 ? 'x' : '', client.noEvict ? 'e' : ''].join('');
+  const flags = [
+    view.multiCommands >= 0 ? 'x' : '',
+    view.closing ? 'c' : '',
+    client.noEvict ? 'e' : '',
+    client.noTouch ? 'T' : '',
+  ].join('');
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
     ['addr', client.address],
@@ -42,7 +47,6 @@ export function describeClient(view: ClientView, nowMs: number): string {
     ['psub', 0],
     ['ssub', 0],
     ['multi', view.multiCommands],
-    ['watch', 0],
     ['qbuf', inputBytes],
     ['qbuf-free', 0],
     ['argv-mem', 0],

@@ -1,13 +1,37 @@
 /**
  * CLUSTER as a façade: every node takes every key, so the slots of Redis Cluster are dealt out
  * evenly to the nodes that are online, and whatever node a cluster client picks is right. No
- * MOVED, no CROSSSLOT is ever answered, and `cluster_enabled` stays 0 for all others.
+ * MOVED, no CROSSSLOT is ever answered, and `cluster_enabled` stays 0 for all others. What would
+ * manage Redis' own cluster is refused as by a Redis that has none.
  */
+import { CLUSTER_SLOTS, clusterKeySlot } from '../../../storage/cluster-slots.ts';
 import type { ReplyWriter } from '../encoder.ts';
 import type { ClusterNode, LocalCommand, LocalContext } from '../local-command.ts';
-import { withSubcommands } from './subcommands.ts';
+import { type Subcommand, withSubcommands } from './subcommands.ts';
 
-const SLOTS = 16_384;
+const NO_CLUSTER = 'ERR This instance has cluster support disabled';
+/** What changes, or speaks of, Redis' own cluster, with the number of arguments as in Redis. */
+const REFUSED: Readonly<Record<string, number>> = {
+  ADDSLOTS: -3,
+  ADDSLOTSRANGE: -4,
+  BUMPEPOCH: 2,
+  'COUNT-FAILURE-REPORTS': 3,
+  DELSLOTS: -3,
+  DELSLOTSRANGE: -4,
+  FAILOVER: -2,
+  FLUSHSLOTS: 2,
+  FORGET: 3,
+  LINKS: 2,
+  MEET: -4,
+  MYSHARDID: 2,
+  REPLICAS: 3,
+  REPLICATE: 3,
+  RESET: -2,
+  SAVECONFIG: 2,
+  'SET-CONFIG-EPOCH': 3,
+  SETSLOT: -4,
+  SLAVES: 3,
+};
 
 interface SlotRange {
   readonly node: ClusterNode;
@@ -20,27 +44,9 @@ export function dealSlots(nodes: readonly ClusterNode[]): SlotRange[] {
   const online = nodes.filter((node) => node.online || node.self);
   return online.map((node, i) => ({
     node,
-    first: Math.floor((i * SLOTS) / online.length),
-    last: Math.floor(((i + 1) * SLOTS) / online.length) - 1,
+    first: Math.floor((i * CLUSTER_SLOTS) / online.length),
+    last: Math.floor(((i + 1) * CLUSTER_SLOTS) / online.length) - 1,
   }));
-}
-
-/** Redis Cluster's slot: CRC16 (XMODEM) of the key, or of what stands in its first braces. */
-export function clusterKeySlot(key: string): number {
-  const open = key.indexOf('{');
-  const close = open === -1 ? -1 : key.indexOf('}', open + 1);
-  return crc16(close > open + 1 ? key.slice(open + 1, close) : key) % SLOTS;
-}
-
-function crc16(text: string): number {
-  let crc = 0;
-  for (let i = 0; i < text.length; i++) {
-    crc ^= text.charCodeAt(i) << 8;
-    for (let bit = 0; bit < 8; bit++) {
-      crc = (crc & 0x8000) !== 0 ? ((crc << 1) ^ 0x1021) & 0xffff : (crc << 1) & 0xffff;
-    }
-  }
-  return crc;
 }
 
 function info(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
@@ -48,8 +54,8 @@ function info(context: LocalContext, _args: readonly string[], out: ReplyWriter)
   const fields = {
     cluster_enabled: 0,
     cluster_state: 'ok',
-    cluster_slots_assigned: SLOTS,
-    cluster_slots_ok: SLOTS,
+    cluster_slots_assigned: CLUSTER_SLOTS,
+    cluster_slots_ok: CLUSTER_SLOTS,
     cluster_slots_pfail: 0,
     cluster_slots_fail: 0,
     cluster_known_nodes: nodes.length,
@@ -119,6 +125,29 @@ function nodes(context: LocalContext, _args: readonly string[], out: ReplyWriter
   out.verbatim(lines.join(''));
 }
 
+function refuse(_context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
+  out.error(NO_CLUSTER);
+}
+
+function refusals(): Record<string, Subcommand> {
+  return Object.fromEntries(
+    Object.entries(REFUSED).map(([name, arity]) => [name, { arity, run: refuse }]),
+  );
+}
+
+/** Redis Cluster's clients send it where a slot is moving: none is here. */
+export const ASKING_COMMAND: LocalCommand = {
+  name: 'ASKING',
+  arity: 1,
+  flags: ['fast'],
+  categories: ['@fast', '@connection'],
+  group: 'cluster',
+  summary: 'Refused: no slot ever moves.',
+  since: '3.0.0',
+  complexity: 'O(1)',
+  run: refuse,
+};
+
 export const CLUSTER_COMMAND: LocalCommand = withSubcommands({
   name: 'CLUSTER',
   flags: ['loading', 'stale'],
@@ -143,5 +172,6 @@ export const CLUSTER_COMMAND: LocalCommand = withSubcommands({
       arity: 3,
       run: (_context, args, out) => out.integer(clusterKeySlot(args[2] ?? '')),
     },
+    ...refusals(),
   },
 });

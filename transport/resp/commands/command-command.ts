@@ -2,12 +2,12 @@
  * COMMAND: describes all commands, the store's and the gateway's, out of their tables, so that
  * clients find the keys of a command and redis-cli completes what people type.
  */
-import { arityError, lastKeyOf, SYNTAX_ERROR } from '../../../storage/command.ts';
+import { lastKeyOf, SYNTAX_ERROR } from '../../../storage/command.ts';
 import { matchesGlob } from '../../../storage/glob.ts';
 import type { ReplyWriter } from '../encoder.ts';
 import type { LocalCommand, LocalContext } from '../local-command.ts';
 import { fitsArity, type Route } from '../routes.ts';
-import { unknownSubcommand } from './subcommands.ts';
+import { withSubcommands } from './subcommands.ts';
 
 function description(route: Route) {
   return route.command ?? route.local;
@@ -29,7 +29,8 @@ function writeInfo(route: Route, out: ReplyWriter): void {
   out.set(0);
   if (spec.first === 0) out.set(0);
   else writeKeySpec(spec, route.command?.kind === 'write', out);
-  out.array(0);
+  out.array(route.subroutes?.size ?? 0);
+  for (const subroute of route.subroutes?.values() ?? []) writeInfo(subroute, out);
 }
 
 function writeSet(words: readonly string[], out: ReplyWriter): void {
@@ -105,7 +106,7 @@ function docs(context: LocalContext, names: readonly string[], out: ReplyWriter)
 function list(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
   const matches = listFilter(args);
   if (matches === undefined) return out.error(SYNTAX_ERROR);
-  const found = [...context.routes.all()].filter(matches);
+  const found = [...context.routes.withSubcommands()].filter(matches);
   out.array(found.length);
   for (const route of found) out.bulk(route.label);
 }
@@ -128,7 +129,7 @@ function listFilter(args: readonly string[]): ((route: Route) => boolean) | unde
 }
 
 function getKeys(context: LocalContext, words: readonly string[], out: ReplyWriter): void {
-  const route = context.routes.named((words[0] ?? '').toUpperCase());
+  const route = context.routes.ofWords(words);
   if (route === undefined) return out.error('ERR Invalid command specified');
   const keys = route.command?.keys;
   if (typeof keys !== 'object') return out.error('ERR The command has no key arguments');
@@ -142,33 +143,31 @@ function getKeys(context: LocalContext, words: readonly string[], out: ReplyWrit
   for (const key of found) out.bulk(key);
 }
 
-export const COMMAND_COMMAND: LocalCommand = {
+const CONTAINER = withSubcommands({
   name: 'COMMAND',
-  arity: -1,
   flags: ['loading', 'stale'],
   categories: ['@slow', '@connection'],
   group: 'server',
   summary: 'Returns detailed information about all commands.',
   since: '2.8.13',
   complexity: 'O(N) where N is the total number of commands',
-  run(context, args, out) {
-    const word = args[1] ?? '';
-    switch (word.toUpperCase()) {
-      case 'COUNT':
-        if (args.length !== 2) return out.error(arityError('command|count'));
-        return out.integer(context.routes.size);
-      case 'DOCS':
-        return docs(context, args.slice(2), out);
-      case 'INFO':
-        return args.length === 2 ? allInfo(context, out) : info(context, args.slice(2), out);
-      case 'LIST':
-        return list(context, args, out);
-      case 'GETKEYS':
-        if (args.length < 3) return out.error(arityError('command|getkeys'));
-        return getKeys(context, args.slice(2), out);
-      default:
-        if (args.length === 1) return allInfo(context, out);
-        return out.error(unknownSubcommand('COMMAND', word));
-    }
+  subcommands: {
+    COUNT: { arity: 2, run: (context, _args, out) => out.integer(context.routes.size) },
+    DOCS: { arity: -2, run: (context, args, out) => docs(context, args.slice(2), out) },
+    INFO: {
+      arity: -2,
+      run(context, args, out) {
+        if (args.length === 2) allInfo(context, out);
+        else info(context, args.slice(2), out);
+      },
+    },
+    LIST: { arity: -2, run: list },
+    GETKEYS: { arity: -3, run: (context, args, out) => getKeys(context, args.slice(2), out) },
   },
+});
+
+export const COMMAND_COMMAND: LocalCommand = {
+  ...CONTAINER,
+  arity: -1,
+  run: (context, _args, out) => allInfo(context, out),
 };

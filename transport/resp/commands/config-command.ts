@@ -39,6 +39,7 @@ export const CONFIG_COMMAND: LocalCommand = withSubcommands({
       run(context, _args, out) {
         context.counters.reset();
         context.routes.resetCounters();
+        context.services.resetCounters();
         out.simple('OK');
       },
     },

@@ -7,7 +7,7 @@ import { parseInteger } from '../../../storage/integers.ts';
 import type { ReplyWriter } from '../encoder.ts';
 import { mergeSections, renderInfo } from '../info.ts';
 import type { LocalCommand, LocalContext } from '../local-command.ts';
-import { replyWith, unsupported, withSubcommands } from './subcommands.ts';
+import { replyWith, withSubcommands } from './subcommands.ts';
 
 const SERVER = {
   flags: ['loading', 'stale'],
@@ -53,7 +53,7 @@ function functionFlush(_context: LocalContext, args: readonly string[], out: Rep
 /** ACL CAT: the categories, or the commands of one. */
 function aclCategories(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
   const byCategory = new Map<string, string[]>();
-  for (const route of context.routes.all()) {
+  for (const route of context.routes.withSubcommands()) {
     for (const category of (route.command ?? route.local).categories) {
       const names = byCategory.get(category) ?? [];
       names.push(route.label);
@@ -70,7 +70,20 @@ function aclCategories(context: LocalContext, args: readonly string[], out: Repl
   for (const word of words) out.bulk(word);
 }
 
-const OBJECT_SUBCOMMANDS = ['ENCODING', 'FREQ', 'IDLETIME', 'REFCOUNT'];
+const OBJECT_HELP = [
+  'ENCODING <key>',
+  '    Return the kind of internal representation used in order to store the value',
+  '    associated with a <key>.',
+  'FREQ <key>',
+  '    Return the access frequency index of the <key>. The returned integer is',
+  '    proportional to the logarithm of the recent access frequency of the key.',
+  'IDLETIME <key>',
+  '    Return the idle time of the <key>, that is the approximated number of',
+  '    seconds elapsed since the last access to the key.',
+  'REFCOUNT <key>',
+  '    Return the number of references of the value associated with the specified',
+  '    <key>.',
+];
 
 export const SERVER_COMMANDS: readonly LocalCommand[] = [
   {
@@ -105,6 +118,27 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
     summary: 'Returns on how many other nodes the acknowledged writes surely are.',
     since: '3.0.0',
     run: wait,
+  },
+  {
+    ...SERVER,
+    name: 'ROLE',
+    arity: 1,
+    summary: 'Returns the role: every node takes every command.',
+    since: '2.8.12',
+    run(context, _args, out) {
+      out.array(3);
+      out.bulk('master');
+      out.integer(context.services.replicationOffset());
+      out.array(0);
+    },
+  },
+  {
+    ...SERVER,
+    name: 'LASTSAVE',
+    arity: 1,
+    summary: 'Returns when the store was last written out; the log has every write before that.',
+    since: '1.0.0',
+    run: (context, _args, out) => out.integer(context.services.lastSaveSeconds()),
   },
   {
     ...SERVER,
@@ -173,22 +207,13 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
   }),
   withSubcommands({
     ...CONTAINER,
-    fallback: true,
-    name: 'MEMORY',
-    summary: 'A container for memory diagnostics commands.',
-    since: '4.0.0',
-    subcommands: { USAGE: unsupported('MEMORY USAGE', -3) },
-  }),
-  withSubcommands({
-    ...CONTAINER,
     group: 'generic',
-    fallback: true,
     name: 'OBJECT',
     summary: 'A container for object introspection commands.',
     since: '2.2.3',
-    subcommands: Object.fromEntries(
-      OBJECT_SUBCOMMANDS.map((name) => [name, unsupported(`OBJECT ${name}`, 3)]),
-    ),
+    // All of them ask the store.
+    subcommands: {},
+    help: OBJECT_HELP,
   }),
   withSubcommands({
     ...CONTAINER,

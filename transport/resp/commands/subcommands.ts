@@ -1,11 +1,10 @@
 /**
- * Commands with subcommands (CLIENT, CONFIG): finds the one that is meant, checks its number of
- * arguments, and words the refusals as Redis does.
+ * Commands with subcommands (CLIENT, CONFIG): each of these is a command of its own, which
+ * `routes.ts` finds, checks and counts by both its names.
  */
 import { arityError } from '../../../storage/command.ts';
 import type { ReplyWriter } from '../encoder.ts';
 import type { LocalCommand, LocalContext } from '../local-command.ts';
-import { fitsArity } from '../routes.ts';
 
 export interface Subcommand {
   /** Number of arguments with both names; negative: at least so many. */
@@ -13,43 +12,41 @@ export interface Subcommand {
   run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
 }
 
-type Described = Omit<LocalCommand, 'arity' | 'run'> & {
+type Described = Omit<LocalCommand, 'arity' | 'run' | 'subcommands'> & {
   /** Names in upper case. */
   readonly subcommands: Readonly<Record<string, Subcommand>>;
+  /** What HELP says between its first line and the one about itself. */
+  readonly help?: readonly string[];
 };
 
-const SHOWN_CHARACTERS = 128;
-
 /** `args[1]` names the subcommand; HELP comes for free. */
-export function withSubcommands({ subcommands, ...described }: Described): LocalCommand {
-  const table = new Map(Object.entries(subcommands));
+export function withSubcommands({ subcommands, help, ...described }: Described): LocalCommand {
   const { name } = described;
+  const all: Record<string, Subcommand> = {
+    ...subcommands,
+    HELP: {
+      arity: 2,
+      run: (_context, _args, out) => writeHelp(name, help ?? Object.keys(subcommands), out),
+    },
+  };
   return {
     ...described,
     arity: -2,
-    run(context, args, out) {
-      const word = args[1] ?? '';
-      const upper = word.toUpperCase();
-      const subcommand = table.get(upper);
-      if (upper === 'HELP' && args.length === 2) return help(name, [...table.keys()], out);
-      if (subcommand === undefined) return out.error(unknownSubcommand(name, word));
-      context.client.lastCommand = `${name}|${upper}`.toLowerCase();
-      if (!fitsArity(subcommand.arity, args.length)) {
-        return out.error(arityError(`${name}|${upper}`));
-      }
-      subcommand.run(context, args, out);
-    },
+    subcommands: Object.entries(all).map(([word, subcommand]) => ({
+      ...described,
+      ...subcommand,
+      name: `${name}|${word}`,
+    })),
+    // Never called: without a subcommand it has too few arguments.
+    run: (_context, _args, out) => out.error(arityError(name)),
   };
 }
 
-export function unknownSubcommand(name: string, word: string): string {
-  return `ERR unknown subcommand '${word.slice(0, SHOWN_CHARACTERS)}'. Try ${name} HELP.`;
-}
-
-function help(name: string, subcommands: readonly string[], out: ReplyWriter): void {
-  const lines = [`${name} <subcommand> [<arg> ...]. Subcommands are:`, ...subcommands, 'HELP'];
-  out.array(lines.length);
-  for (const line of lines) out.simple(line);
+function writeHelp(name: string, lines: readonly string[], out: ReplyWriter): void {
+  const first = `${name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:`;
+  const all = [first, ...lines, 'HELP', '    Prints this help.'];
+  out.array(all.length);
+  for (const line of all) out.simple(line);
 }
 
 /** A subcommand that only says that there is no such thing here. */

@@ -1,0 +1,41 @@
+/** What this process takes of the machine's memory, and the most that was seen. */
+export class ProcessMemory {
+  readonly startupBytes: number;
+  #peakBytes: number;
+
+  constructor() {
+    this.startupBytes = allocatedOf(process.memoryUsage());
+    this.#peakBytes = this.startupBytes;
+  }
+
+  /** Call it now and then: a peak between two calls is not seen. */
+  sample() {
+    const usage = process.memoryUsage();
+    const allocatedBytes = allocatedOf(usage);
+    this.#peakBytes = Math.max(this.#peakBytes, allocatedBytes);
+    return {
+      allocatedBytes,
+      peakBytes: this.#peakBytes,
+      startupBytes: this.startupBytes,
+      reservedBytes: usage.heapTotal + usage.external,
+      residentBytes: usage.rss,
+    };
+  }
+}
+
+function allocatedOf({ heapUsed, external }: NodeJS.MemoryUsage): number {
+  return heapUsed + external;
+}
+
+/** `1.50M`, as INFO writes numbers for people. */
+export function humanBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes}B`;
+  const units = ['K', 'M', 'G', 'T'];
+  let value = bytes / 1024;
+  let unit = 0;
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${value.toFixed(2)}${units[unit]}`;
+}

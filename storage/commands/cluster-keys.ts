@@ -1,0 +1,62 @@
+/** CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT: walks over all keys, since none is kept by slot. */
+import type { Arguments } from '../arguments.ts';
+import { CLUSTER_SLOTS, clusterKeySlot } from '../cluster-slots.ts';
+import { type Command, command, NOT_AN_INTEGER } from '../command.ts';
+import { parseInteger } from '../integers.ts';
+import { forEachKey } from './whole-store.ts';
+
+const SLOT_READ = {
+  group: 'cluster',
+  ofKeyspace: false,
+  keys: 'whole-store',
+  flags: 'readonly',
+  since: '3.0.0',
+  complexity: 'O(N) with N being the number of keys in the store.',
+} as const;
+
+/** The slot in argument 2, or the error line. */
+function slotOf(args: Arguments): number | string {
+  const slot = parseInteger(args.text(2));
+  if (slot === undefined) return NOT_AN_INTEGER;
+  return slot >= 0 && slot < CLUSTER_SLOTS ? Number(slot) : 'ERR Invalid slot';
+}
+
+export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
+  command({
+    ...SLOT_READ,
+    name: 'CLUSTER|COUNTKEYSINSLOT',
+    arity: 3,
+    summary: 'Return the number of keys in a hash slot',
+    run(keyspace, args, out) {
+      const slot = slotOf(args);
+      if (typeof slot === 'string') return out.error(slot);
+      let count = 0;
+      forEachKey(keyspace, 0, ({ key }) => {
+        if (clusterKeySlot(key) === slot) count++;
+        return true;
+      });
+      out.integer(count);
+    },
+  }),
+  command({
+    ...SLOT_READ,
+    name: 'CLUSTER|GETKEYSINSLOT',
+    arity: 4,
+    summary: 'Return some keys of a hash slot',
+    run(keyspace, args, out) {
+      const slot = slotOf(args);
+      if (typeof slot === 'string') return out.error(slot);
+      const most = parseInteger(args.text(3));
+      if (most === undefined) return out.error(NOT_AN_INTEGER);
+      if (most < 0) return out.error('ERR Invalid number of keys');
+      const found: string[] = [];
+      forEachKey(keyspace, 0, ({ key }) => {
+        if (found.length >= most) return false;
+        if (clusterKeySlot(key) === slot) found.push(key);
+        return true;
+      });
+      out.array(found.length);
+      for (const key of found) out.bulk(key);
+    },
+  }),
+];

@@ -1,0 +1,102 @@
+/** OBJECT and MEMORY USAGE: what is known of a key beside its value. */
+import { CELL_BYTES } from '../cell-cache.ts';
+import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from '../command.ts';
+import type { Entry } from '../entry.ts';
+import { parseInteger } from '../integers.ts';
+import type { Keyspace } from '../keyspace.ts';
+import type { ReplySink } from '../reply.ts';
+
+/** What Redis keeps as a number: the text of a 64-bit integer. */
+const INT_CHARACTERS_MAX = 20;
+/** What Redis keeps beside its header. */
+const EMBEDDED_BYTES_MAX = 44;
+/** Redis shares one object for each of these. */
+const SHARED_INTEGERS = 10_000;
+const SHARED_REFERENCES = 2_147_483_647;
+const NO_FREQUENCIES =
+  'ERR An LFU maxmemory policy is not selected, access frequency not tracked. ' +
+  'Please note that when switching between policies at runtime LRU and LFU data will take some ' +
+  'time to adjust.';
+
+const KEY = { first: 2, last: 2, step: 1 } as const;
+
+function integerOf(value: string): number | bigint | undefined {
+  return value.length <= INT_CHARACTERS_MAX ? parseInteger(value) : undefined;
+}
+
+function encodingOf(value: string): string {
+  if (integerOf(value) !== undefined) return 'int';
+  return value.length <= EMBEDDED_BYTES_MAX ? 'embstr' : 'raw';
+}
+
+function isShared(value: string): boolean {
+  const integer = integerOf(value);
+  return integer !== undefined && integer >= 0 && integer < SHARED_INTEGERS;
+}
+
+/** Reads are not written down anywhere: a key is idle since its last write. */
+function idleSeconds(keyspace: Keyspace, entry: Entry): number {
+  return Math.max(0, Math.floor((keyspace.nowMs - entry.version.hlc / 1000) / 1000));
+}
+
+function object(
+  name: string,
+  summary: string,
+  answer: (entry: Entry, out: ReplySink, keyspace: Keyspace) => void,
+): Command {
+  return command({
+    name: `OBJECT|${name}`,
+    arity: 3,
+    group: 'generic',
+    keys: KEY,
+    flags: 'readonly',
+    summary,
+    since: name === 'FREQ' ? '4.0.0' : '2.2.3',
+    complexity: 'O(1)',
+    run(keyspace, args, out) {
+      const entry = keyspace.find(args, 2)?.entry;
+      if (entry === undefined) out.nil();
+      else answer(entry, out, keyspace);
+    },
+  });
+}
+
+/** What a key and its value take in this node's memory, about. */
+const memoryUsage = command({
+  name: 'MEMORY|USAGE',
+  arity: -3,
+  group: 'server',
+  ofKeyspace: false,
+  keys: KEY,
+  flags: 'readonly',
+  summary: 'Estimate the memory usage of a key',
+  since: '4.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    for (let i = 3; i < args.count; i += 2) {
+      if (!args.is(i, 'SAMPLES') || i + 1 === args.count) return out.error(SYNTAX_ERROR);
+      const samples = parseInteger(args.text(i + 1));
+      if (samples === undefined) return out.error(NOT_AN_INTEGER);
+      if (samples < 0) return out.error(SYNTAX_ERROR);
+    }
+    const entry = keyspace.find(args, 2)?.entry;
+    if (entry === undefined) out.nil();
+    else out.integer(CELL_BYTES + args.bytes(2) + entry.value.length);
+  },
+});
+
+export const INTROSPECTION_COMMANDS: readonly Command[] = [
+  object('ENCODING', 'Inspect the internal encoding of a value', ({ value }, out) =>
+    out.bulk(encodingOf(value)),
+  ),
+  object('REFCOUNT', 'Get the number of references to a value', ({ value }, out) =>
+    out.integer(isShared(value) ? SHARED_REFERENCES : 1),
+  ),
+  object('FREQ', 'Get the access frequency of a key: it is not tracked', (_entry, out) =>
+    out.error(NO_FREQUENCIES),
+  ),
+  object('IDLETIME', 'Get the seconds since a key was written', (entry, out, keyspace) =>
+    out.integer(idleSeconds(keyspace, entry)),
+  ),
+  memoryUsage,
+];
