@@ -12,6 +12,12 @@ export const ValueType = {
 } as const;
 export type ValueType = (typeof ValueType)[keyof typeof ValueType];
 
+/**
+ * Milliseconds since the Unix epoch, up to 64 bits: a number where it is a safe integer, which is
+ * all that looking a key up ever meets in practice, and a BigInt only beyond.
+ */
+export type Deadline = number | bigint;
+
 /** The deadline of an entry that never expires. */
 export const NO_DEADLINE = 0;
 
@@ -19,12 +25,12 @@ export class Entry {
   readonly type: ValueType;
   /** A byte string (latin1). */
   readonly value: string;
-  /** Milliseconds since the Unix epoch, compared with executeAt only; `NO_DEADLINE` for none. */
-  readonly deadline: number;
+  /** Compared with executeAt only; `NO_DEADLINE` for none. */
+  readonly deadline: Deadline;
   /** Shared by all keys that one transaction wrote. */
   readonly version: Version;
 
-  constructor(type: ValueType, value: string, deadline: number, version: Version) {
+  constructor(type: ValueType, value: string, deadline: Deadline, version: Version) {
     this.type = type;
     this.value = value;
     this.deadline = deadline;

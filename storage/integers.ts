@@ -35,16 +35,29 @@ export function parseInteger(text: string): number | bigint | undefined {
   return exact >= INT64_MIN && exact <= INT64_MAX ? exact : undefined;
 }
 
+/** The same value: a number where it is a safe integer. */
+export function exactInteger(value: bigint): number | bigint {
+  const number = Number(value);
+  return Number.isSafeInteger(number) ? number : value;
+}
+
 /** The sum, a number where it is safe, or `undefined` where it leaves 64 bits. */
 export function addInteger(a: number | bigint, b: number | bigint): number | bigint | undefined {
   if (typeof a === 'number' && typeof b === 'number') {
     const sum = a + b;
     if (Number.isSafeInteger(sum)) return sum;
   }
-  const sum = BigInt(a) + BigInt(b);
-  if (sum < INT64_MIN || sum > INT64_MAX) return undefined;
-  const number = Number(sum);
-  return Number.isSafeInteger(number) ? number : sum;
+  return within64Bits(BigInt(a) + BigInt(b));
+}
+
+/** The product, in the form of `addInteger`. */
+export function multiplyInteger(a: number | bigint, b: number): number | bigint | undefined {
+  const product = Number(a) * b;
+  return Number.isSafeInteger(product) ? product : within64Bits(BigInt(a) * BigInt(b));
+}
+
+function within64Bits(value: bigint): number | bigint | undefined {
+  return value < INT64_MIN || value > INT64_MAX ? undefined : exactInteger(value);
 }
 
 /** `strtoul` of 64 bits as SCAN cursors use it: sign allowed, wraps, `undefined` past the range. */

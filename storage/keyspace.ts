@@ -7,7 +7,7 @@
 import type { Arguments } from './arguments.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
 import type { Engine, EngineMeta, FlushBatch } from './engine/engine.ts';
-import { ABSENT, Entry, NO_DEADLINE, type StoredEntry, ValueType } from './entry.ts';
+import { ABSENT, type Deadline, Entry, NO_DEADLINE, type StoredEntry, ValueType } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { SlotIndex } from './slot-index.ts';
 import { hashOfText, POSITIONS, placeOfText, positionOf, slotOfHash } from './slots.ts';
@@ -158,14 +158,14 @@ export class Keyspace {
   }
 
   /** Stores a string under the key in argument `i`, present or not. */
-  set(args: Arguments, i: number, value: string, deadline: number): void {
+  set(args: Arguments, i: number, value: string, deadline: Deadline): void {
     const hash = args.hash(i);
     const cell = this.#lookup(args, i, hash) ?? this.#create(args.text(i), hash);
     this.#write(cell, new Entry(ValueType.STRING, value, deadline, this.#version));
   }
 
   /** The same for a cell that `find` has just returned: the next call may let go of it. */
-  replace(cell: Cell, value: string, deadline: number): void {
+  replace(cell: Cell, value: string, deadline: Deadline): void {
     this.#write(cell, new Entry(ValueType.STRING, value, deadline, this.#version));
   }
 

@@ -14,6 +14,3 @@ export const VALUE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Keys that one SCAN call looks at, whatever its COUNT says. */
 export const SCAN_COUNT_MAX = 10_000;
-
-/** Deadlines, in milliseconds since the Unix epoch, are exact integers in a double. */
-export const DEADLINE_MS_MAX = Number.MAX_SAFE_INTEGER;

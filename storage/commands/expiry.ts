@@ -8,7 +8,8 @@ import {
   ONE_KEY,
   printable,
 } from '../command.ts';
-import { NO_DEADLINE } from '../entry.ts';
+import { type Deadline, NO_DEADLINE } from '../entry.ts';
+import { exactInteger } from '../integers.ts';
 import type { Keyspace } from '../keyspace.ts';
 import type { ReplySink } from '../reply.ts';
 import {
@@ -63,7 +64,7 @@ function parseConditions(args: Arguments): Conditions | string {
 }
 
 /** A key without a deadline counts as one that lives for ever. */
-function allows(conditions: Conditions, before: number, deadline: number): boolean {
+function allows(conditions: Conditions, before: Deadline, deadline: Deadline): boolean {
   const forever = before === NO_DEADLINE;
   if (conditions.nx && !forever) return false;
   if (conditions.xx && forever) return false;
@@ -89,7 +90,7 @@ function expire(form: TimeForm, name: string) {
 }
 
 /** Tells the deadline, or -2 for no key and -1 for no deadline. */
-function tell(of: (deadline: number, nowMs: number) => number) {
+function tell(of: (deadline: Deadline, nowMs: number) => Deadline) {
   return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
     const entry = keyspace.find(args, 1)?.entry;
     if (entry === undefined) out.integer(-2);
@@ -98,9 +99,15 @@ function tell(of: (deadline: number, nowMs: number) => number) {
   };
 }
 
+function left(deadline: Deadline, nowMs: number): Deadline {
+  if (typeof deadline === 'number') return deadline - nowMs;
+  return exactInteger(deadline - BigInt(nowMs));
+}
+
 /** Redis rounds half a second up. */
-function toSeconds(ms: number): number {
-  return Math.floor((ms + 500) / 1000);
+function toSeconds(ms: Deadline): Deadline {
+  if (typeof ms === 'number') return Math.floor((ms + 500) / 1000);
+  return exactInteger((ms + 500n) / 1000n);
 }
 
 const persist = command({
@@ -176,7 +183,7 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     arity: 2,
     summary: 'Get the time to live for a key in seconds',
     since: '1.0.0',
-    run: tell((deadline, nowMs) => toSeconds(deadline - nowMs)),
+    run: tell((deadline, nowMs) => toSeconds(left(deadline, nowMs))),
   }),
   command({
     ...READ,
@@ -184,7 +191,7 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     arity: 2,
     summary: 'Get the time to live for a key in milliseconds',
     since: '2.6.0',
-    run: tell((deadline, nowMs) => deadline - nowMs),
+    run: tell(left),
   }),
   command({
     ...READ,
@@ -192,7 +199,7 @@ export const EXPIRY_COMMANDS: readonly Command[] = [
     arity: 2,
     summary: 'Get the expiration Unix timestamp for a key',
     since: '7.0.0',
-    run: tell((deadline) => toSeconds(deadline)),
+    run: tell(toSeconds),
   }),
   command({
     ...READ,

@@ -12,7 +12,7 @@ import {
   SYNTAX_ERROR,
   TOO_LONG,
 } from '../command.ts';
-import { NO_DEADLINE } from '../entry.ts';
+import { type Deadline, NO_DEADLINE } from '../entry.ts';
 import { parseInteger } from '../integers.ts';
 import type { Keyspace } from '../keyspace.ts';
 import { VALUE_BYTES_MAX } from '../limits.ts';
@@ -133,7 +133,7 @@ function conditionHolds(options: SetOptions, old: string | undefined): boolean {
 function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const options = parseSetOptions(args);
   if (options === undefined) return out.error(SYNTAX_ERROR);
-  let deadline: number | string = NO_DEADLINE;
+  let deadline: Deadline | string = NO_DEADLINE;
   if (options.timeAt !== 0) {
     const text = args.text(options.timeAt);
     const invalid = expireTimeError('set');
@@ -157,7 +157,7 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
 }
 
 /** A deadline that is over already leaves no key behind. */
-function setUntil(keyspace: Keyspace, args: Arguments, deadline: number): void {
+function setUntil(keyspace: Keyspace, args: Arguments, deadline: Deadline): void {
   if (deadline === NO_DEADLINE || deadline > keyspace.nowMs) {
     keyspace.set(args, 1, args.text(2), deadline);
     return;
@@ -285,7 +285,7 @@ const getex = command({
     const cell = keyspace.find(args, 1);
     if (cell === undefined) return out.nil();
     const { value, deadline: before } = cell.entry;
-    let deadline: number | string = persist ? NO_DEADLINE : before;
+    let deadline: Deadline | string = persist ? NO_DEADLINE : before;
     if (form !== undefined) {
       const invalid = expireTimeError('getex');
       deadline = parseDeadline(args.text(timeAt), form, keyspace.nowMs, invalid, true);

@@ -1,7 +1,7 @@
 /**
  * The bytes of one stored entry, the same for every engine:
  *
- *   crc32 u32 | layout u8 | type u8 | deadline f64 | epoch f64 | hlc f64 | flags u16 | node u32
+ *   crc32 u32 | layout u8 | type u8 | deadline i64 | epoch f64 | hlc f64 | flags u16 | node u32
  *   [ key length u32 | key ]  value
  *
  * (little endian). The checksum is that of the whole record with zeroes in its own place, and
@@ -10,13 +10,13 @@
  * flipped bit.
  */
 import { crc32 } from 'node:zlib';
-import { Entry, ValueType } from '../entry.ts';
+import { type Deadline, Entry, ValueType } from '../entry.ts';
 import { EngineError } from '../errors.ts';
 import { readLatin1, writeLatin1 } from '../latin1.ts';
 import type { Version } from '../version.ts';
 
-const LAYOUT_PLAIN = 1;
-const LAYOUT_WITH_KEY = 2;
+const LAYOUT_PLAIN = 3;
+const LAYOUT_WITH_KEY = 4;
 export const RECORD_HEADER_BYTES = 36;
 const KEY_LENGTH_BYTES = 4;
 
@@ -34,7 +34,7 @@ export function writeRecord(
 ): void {
   record[4] = withKey ? LAYOUT_WITH_KEY : LAYOUT_PLAIN;
   record[5] = entry.type;
-  record.writeDoubleLE(entry.deadline, 6);
+  writeDeadline(record, 6, entry.deadline);
   writeVersion(record, 14, entry.version);
   let at = RECORD_HEADER_BYTES;
   if (withKey) {
@@ -77,8 +77,25 @@ export function readRecord(record: Buffer, place: number): DecodedRecord {
     at += length;
   }
   const value = readLatin1(record, at, record.length);
-  const entry = new Entry(ValueType.STRING, value, record.readDoubleLE(6), readVersion(record, 14));
-  return { key, entry };
+  const deadline = readDeadline(record, 6);
+  return { key, entry: new Entry(ValueType.STRING, value, deadline, readVersion(record, 14)) };
+}
+
+const TWO_TO_32 = 2 ** 32;
+
+/** In two halves where a number holds it: a BigInt would cost more than the rest of the record. */
+function writeDeadline(record: Buffer, at: number, deadline: Deadline): void {
+  if (typeof deadline === 'bigint') {
+    record.writeBigInt64LE(deadline, at);
+    return;
+  }
+  record.writeUInt32LE(deadline >>> 0, at);
+  record.writeInt32LE(Math.floor(deadline / TWO_TO_32), at + 4);
+}
+
+function readDeadline(record: Buffer, at: number): Deadline {
+  const deadline = record.readInt32LE(at + 4) * TWO_TO_32 + record.readUInt32LE(at);
+  return Number.isSafeInteger(deadline) ? deadline : record.readBigInt64LE(at);
 }
 
 /** Bytes of `writeVersion`. */

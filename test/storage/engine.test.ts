@@ -8,10 +8,10 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ChangedKey, Engine, EngineMeta, FlushBatch } from '../../storage/engine/engine.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
-import { Entry, ValueType } from '../../storage/entry.ts';
+import { type Deadline, Entry, NO_DEADLINE, ValueType } from '../../storage/entry.ts';
 import type { EngineError } from '../../storage/errors.ts';
 import { placeOfText, positionOf, slotOfText } from '../../storage/slots.ts';
-import { body, Machine, Turns, versionAt } from './harness.ts';
+import { body, Machine, START_MS, Turns, versionAt } from './harness.ts';
 
 const cleanup: (() => Promise<void> | void)[] = [];
 
@@ -109,6 +109,26 @@ describe.each([
     expect(again.meta).toEqual(meta);
     expect(get(again, 'a')).toEqual(entry(value));
     expect(content(again)).toEqual({ a: value, '': 'empty key', b: '' });
+  });
+
+  it('gives back deadlines of all of 64 bits', async () => {
+    const restart = make();
+    const engine = restart();
+    const deadlines: Deadline[] = [NO_DEADLINE, 1, 2 ** 32 - 1, 2 ** 32, START_MS, 2 ** 53 - 1];
+    deadlines.push(2n ** 53n, 9223372036854770000n, 2n ** 63n - 1n);
+    const flush = batch(Object.fromEntries(deadlines.map((deadline) => [deadline, ''])));
+    const expiring: FlushBatch = {
+      ...flush,
+      take: (limit, visit) =>
+        flush.take(limit, (changed) => {
+          const deadline = deadlines.find((one) => String(one) === changed.key) ?? NO_DEADLINE;
+          visit(changed, new Entry(ValueType.STRING, 'v', deadline, versionAt(1)));
+        }),
+    };
+    await commit(engine, expiring);
+    await closed(engine);
+    const again = restart();
+    for (const deadline of deadlines) expect(get(again, String(deadline))?.deadline).toBe(deadline);
   });
 
   it('replaces, removes and clears', async () => {
