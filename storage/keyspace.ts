@@ -13,7 +13,7 @@ import { SlotIndex } from './slot-index.ts';
 import { hashOfText, POSITIONS, placeOfText, positionOf, slotOfHash } from './slots.ts';
 import { compareVersions, describeVersion, NO_VERSION, type Version } from './version.ts';
 
-/** Thrown (without a stack, and never out of this room) by `find` during a read. */
+/** Thrown (without a stack, and never out of this room) by `find` and `isAlive` during a read. */
 export const PAST_DEADLINE = Symbol('a key is physically there but past its deadline');
 
 export interface KeyspaceOptions {
@@ -149,6 +149,20 @@ export class Keyspace {
     if (this.#reading) throw PAST_DEADLINE;
     this.#write(cell, this.#tombstone());
     return this.#missed();
+  }
+
+  /**
+   * Whether a key of a page is alive. As with `find`, a transaction removes it when it is past its
+   * deadline, so that no read with another clock finds it again; a read throws `PAST_DEADLINE`.
+   */
+  isAlive(item: StoredEntry): boolean {
+    if (!item.entry.expired(this.nowMs)) return true;
+    if (this.#reading) throw PAST_DEADLINE;
+    const hash = hashOfText(item.key);
+    // Not the cell of the page, which may have been evicted since.
+    const cell = this.#cache.get(item.key, hash) ?? this.#load(item.key, hash);
+    if (cell?.entry.expired(this.nowMs) === true) this.#write(cell, this.#tombstone());
+    return false;
   }
 
   /** Whether a key is physically there and past its deadline; changes nothing. */

@@ -31,8 +31,8 @@ export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
       const slot = slotOf(args);
       if (typeof slot === 'string') return out.error(slot);
       let count = 0;
-      forEachKey(keyspace, 0, ({ key }) => {
-        if (clusterKeySlot(key) === slot) count++;
+      forEachKey(keyspace, 0, (item) => {
+        if (clusterKeySlot(item.key) === slot && keyspace.isAlive(item)) count++;
         return true;
       });
       out.integer(count);
@@ -50,9 +50,9 @@ export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
       if (most === undefined) return out.error(NOT_AN_INTEGER);
       if (most < 0) return out.error('ERR Invalid number of keys');
       const found: string[] = [];
-      forEachKey(keyspace, 0, ({ key }) => {
+      forEachKey(keyspace, 0, (item) => {
         if (found.length >= most) return false;
-        if (clusterKeySlot(key) === slot) found.push(key);
+        if (clusterKeySlot(item.key) === slot && keyspace.isAlive(item)) found.push(item.key);
         return true;
       });
       out.array(found.length);

@@ -68,7 +68,7 @@ const scan = command({
     const position = Number(cursor);
     const page =
       position < POSITIONS ? keyspace.page(position, options.count) : { items: [], next: 0 };
-    const found = page.items.filter((item) => isWanted(item, options, keyspace.nowMs));
+    const found = page.items.filter((item) => isWanted(item, options) && keyspace.isAlive(item));
     out.array(2);
     out.bulk(String(page.next));
     out.array(found.length);
@@ -76,13 +76,12 @@ const scan = command({
   },
 });
 
-function isWanted(item: StoredEntry, options: ScanOptions, nowMs: number): boolean {
-  if (item.entry.expired(nowMs)) return false;
+function isWanted(item: StoredEntry, options: ScanOptions): boolean {
   if (options.type !== undefined && options.type !== 'string') return false;
   return options.pattern === undefined || matchesGlob(options.pattern, item.key);
 }
 
-/** Visits all keys that are alive, in hash order; `false` from the visitor ends it. */
+/** Visits all keys, in hash order; `false` from the visitor ends it. */
 export function forEachKey(
   keyspace: Keyspace,
   start: number,
@@ -91,9 +90,7 @@ export function forEachKey(
   let position = start;
   do {
     const page = keyspace.page(position, PAGE_KEYS);
-    for (const item of page.items) {
-      if (!item.entry.expired(keyspace.nowMs) && !visit(item)) return;
-    }
+    for (const item of page.items) if (!visit(item)) return;
     position = page.next;
   } while (position !== 0);
 }
@@ -111,8 +108,9 @@ const keys = command({
   run(keyspace, args, out) {
     const pattern = args.text(1);
     const found: string[] = [];
-    forEachKey(keyspace, 0, ({ key }) => {
-      if (pattern === '*' || matchesGlob(pattern, key)) found.push(key);
+    forEachKey(keyspace, 0, (item) => {
+      const matches = pattern === '*' || matchesGlob(pattern, item.key);
+      if (matches && keyspace.isAlive(item)) found.push(item.key);
       return true;
     });
     out.array(found.length);
@@ -134,9 +132,9 @@ const randomkey = command({
     const seed = describeVersion(keyspace.version);
     const start = positionOf(slotOfText(seed), slotOfText(`${seed}/`) << 16);
     let found: string | undefined;
-    const take = ({ key }: StoredEntry): boolean => {
-      found = key;
-      return false;
+    const take = (item: StoredEntry): boolean => {
+      if (keyspace.isAlive(item)) found = item.key;
+      return found === undefined;
     };
     forEachKey(keyspace, start, take);
     if (found === undefined) forEachKey(keyspace, 0, take);

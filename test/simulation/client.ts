@@ -35,7 +35,8 @@ export function unitOf(
       throw new Error(`no unit of ${args.name}`);
     if (command.keys === 'whole-store') {
       wholeStore = true;
-      readOnly = false;
+      // SCAN walks the keys, and promises no single moment for them.
+      if (command.name !== 'SCAN') readOnly = false;
       continue;
     }
     const last = lastKeyOf(command.keys, args.count);

@@ -191,7 +191,8 @@ export class Machine {
     let cursor = '0';
     do {
       between();
-      const [next, page] = this.read('SCAN', cursor, ...options) as [string, string[]];
+      const words = ['SCAN', cursor, ...options];
+      const [next, page] = (this.read(...words) ?? this.run(...words)) as [string, string[]];
       keys.push(...page);
       cursor = next;
     } while (cursor !== '0');
