@@ -9,6 +9,7 @@ import type { MemberEndpoint } from '../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from './accord/topology.ts';
 import { nodeSizes } from './node-limits.ts';
+import { CLIENTS_MAX } from './open-files.ts';
 import {
   ConfigError,
   type Environment,
@@ -182,7 +183,7 @@ export const SETTINGS: Settings = {
     value: 'N',
     help: 'Redis connections at the same time',
     standard: '10000',
-    parse: integer(1, 1_000_000),
+    parse: integer(1, CLIENTS_MAX),
   },
   segmentBytes: {
     value: 'SIZE',

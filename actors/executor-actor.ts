@@ -61,8 +61,12 @@ export interface ExecutorOptions {
   /** Wall clock, for the deadlines that ephemeral reads look at. */
   readonly nowMs: () => number;
   readonly observe: (machine: StateMachine) => void;
+  /** A flush found no room, or room again. */
+  readonly onDiskFull: (full: boolean) => void;
 }
 
+/** How soon a flush that found no room is tried again. */
+const DISK_FULL_RETRY_MS = 5_000;
 /** How soon a store that is still closing is tried again. */
 const OPEN_AGAIN_MS = 5;
 /** Messages that wait for the engine. */
@@ -128,6 +132,7 @@ function runningExecutor(
   let retries: PendingUnit[] = [];
   let uncovered: PendingUnit[] = [];
   let proceedWithFlush: (() => void) | undefined;
+  let notBeforeMs = 0;
   let nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
 
   options.observe(machine);
@@ -225,10 +230,16 @@ function runningExecutor(
 
   function considerFlush(): void {
     const nowMs = context.clock.monotonicMs();
-    const due = machine.needsFlush || nowMs >= nextFlushMs;
+    const due = nowMs >= notBeforeMs && (machine.needsFlush || nowMs >= nextFlushMs);
     if (!due || machine.flushing || machine.appliedSequence === machine.flushedSequence) return;
     nextFlushMs = nowMs + options.flushEveryMs;
     machine.flush((error) => context.thisIncarnation.tell({ type: 'FlushDone', error }));
+  }
+
+  /** Nothing is lost: what was to be written is kept in memory, and in the log. */
+  function flushLater(): void {
+    options.onDiskFull(true);
+    notBeforeMs = context.clock.monotonicMs() + DISK_FULL_RETRY_MS;
   }
 
   function receive(message: ExecutorMessage): void {
@@ -257,7 +268,9 @@ function runningExecutor(
         return proceed?.();
       }
       case 'FlushDone':
+        if (message.error?.code === 'HOLO_STORE_DISK_FULL') return flushLater();
         if (message.error !== undefined) throw message.error;
+        options.onDiskFull(false);
         replica.tell({ type: 'Flushed', sequence: machine.flushedSequence });
         return;
       case 'Expire': {

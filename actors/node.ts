@@ -28,6 +28,7 @@ import {
   type CoordinatorObserver,
   coordinatorActor,
 } from './coordinator-actor.ts';
+import type { DiskPart } from './disk-health.ts';
 import { type ExecutorMessage, executorActor } from './executor-actor.ts';
 import { type GatewayActorOptions, type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { LateRef } from './late-ref.ts';
@@ -87,6 +88,8 @@ export interface NodeLimits {
   readonly replyBytesMax: number;
   /** Command bytes kept for members that are away. */
   readonly retainedBytesMax: number;
+  /** Records that wait for the disk before a store takes no more from its peers. */
+  readonly unloggedBytesMax?: number;
   /** Pace of timeouts, progress log and settlement. */
   readonly tickMs: number;
   /** Messages that wait for one actor; `MAILBOX_MAX` by default. */
@@ -111,6 +114,7 @@ const RESERVE_US = 3_000_000;
 /** Messages that wait for one actor. */
 const MAILBOX_MAX = 65_536;
 const REFUSED_MAX = 16;
+const UNLOGGED_BYTES_MAX = 32 * 1024 * 1024;
 const SHUTDOWN_MS = 2_000;
 /** Commands under way get so long to be answered before a node stops. */
 const DRAIN_MS = 1_000;
@@ -129,6 +133,7 @@ export class Node {
   readonly #judge: MessageJudge;
   #quorum: ActorRef<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
+  readonly #fullParts = new Set<DiskPart>();
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
 
@@ -148,11 +153,11 @@ export class Node {
     const name = `node-${nodeId}`;
     this.system = new ActorSystem({ name, clock, rng, scheduler, recorder, onFailed });
     const { root } = this.system;
-    const onDiskFull = (full: boolean): void => {
-      this.#coordinator.tell({ type: 'DiskFull', full });
-    };
+    const { disk } = parts.observer;
+    const onStalled = (stalled: boolean): void => disk('log', 'stalled', stalled);
+    const onDiskFull = (full: boolean): void => this.#diskFull('log', full);
     const wal = root.child<WalMessage>(
-      this.#spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull })),
+      this.#spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull, onStalled })),
     );
     this.#wal = wal;
     // A log that must not be used has been reported; there is no tree to build any more.
@@ -240,6 +245,14 @@ export class Node {
     return this.#up;
   }
 
+  /** Without room for either, no write may be begun. */
+  #diskFull(part: DiskPart, full: boolean): void {
+    if (full) this.#fullParts.add(part);
+    else this.#fullParts.delete(part);
+    this.#parts.observer.disk(part, 'full', full);
+    this.#coordinator.tell({ type: 'DiskFull', full: this.#fullParts.size > 0 });
+  }
+
   #startStore(wal: ActorRef<WalMessage>): void {
     const { nodeId: self, limits, observer, clock: time } = this.#parts;
     const { topology, clock } = this;
@@ -284,6 +297,7 @@ export class Node {
             retainedBytesMax: limits.retainedBytesMax,
             contradicted: (from, type, reason) =>
               this.#judge.refuse(from, type, 'contradiction', reason),
+            unloggedBytesMax: limits.unloggedBytesMax ?? UNLOGGED_BYTES_MAX,
             observe: observer,
           }),
         ),
@@ -303,6 +317,7 @@ export class Node {
             coordinator,
             nowMs: () => time.wallUs() / 1_000,
             observe: (machine) => observer.machine(machine),
+            onDiskFull: (full) => this.#diskFull('store', full),
           }),
         ),
       ),

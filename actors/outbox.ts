@@ -1,7 +1,8 @@
 /**
  * Where messages of the protocol leave for other nodes or for the neighbour actors of this one.
  * Shared by the actors of a store. Nothing leaves while the node's clock has given out timestamps
- * that no reservation on disk covers; it waits here until one does.
+ * that no reservation on disk covers; it waits here until one does. Only what names no such
+ * timestamp leaves at once: reads go on while the disk is full or does not answer.
  */
 import type { HybridClock } from './accord/hybrid-clock.ts';
 import { type AccordMessage, isForCoordinator, type Propose } from './accord/messages.ts';
@@ -33,8 +34,26 @@ export class Outbox {
   send(to: number, message: Outgoing): void {
     if (to === this.#self) return this.deliver(this.#self, message);
     const outgoing = message as AccordMessage;
-    if (this.#clock.covered) return this.#targets.toPeer(to, outgoing);
+    if (this.#clock.covered || this.#isOld(outgoing)) return this.#targets.toPeer(to, outgoing);
     if (this.#held.length < HELD_MAX) this.#held.push({ to, message: outgoing });
+  }
+
+  /** Whether every timestamp in the message is covered, whatever the clock gave out since. */
+  #isOld(message: AccordMessage): boolean {
+    switch (message.type) {
+      case 'ReadBarrier':
+        return this.#clock.covers(message.token);
+      case 'CheckStatus':
+        return message.id.node !== this.#self || this.#clock.covers(message.id.hlc);
+      // Others have named or decided what these name; see `ReadBarriers.answer`.
+      case 'ReadBarrierOk':
+      case 'SettledHint':
+      case 'Fetch':
+      case 'CatchUp':
+        return true;
+      default:
+        return false;
+    }
   }
 
   /** A message for an actor of this node, from a peer or from a neighbour. */

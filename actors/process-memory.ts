@@ -2,15 +2,16 @@
 export class ProcessMemory {
   readonly startupBytes: number;
   #peakBytes: number;
+  #last = process.memoryUsage();
 
   constructor() {
-    this.startupBytes = allocatedOf(process.memoryUsage());
+    this.startupBytes = allocatedOf(this.#last);
     this.#peakBytes = this.startupBytes;
   }
 
   /** Call it now and then: a peak between two calls is not seen. */
   sample() {
-    const usage = process.memoryUsage();
+    const usage = this.#usage();
     const allocatedBytes = allocatedOf(usage);
     this.#peakBytes = Math.max(this.#peakBytes, allocatedBytes);
     return {
@@ -20,6 +21,16 @@ export class ProcessMemory {
       reservedBytes: usage.heapTotal + usage.external,
       residentBytes: usage.rss,
     };
+  }
+
+  /** Asking takes a file descriptor; when there is none left, what was told last is told again. */
+  #usage(): NodeJS.MemoryUsage {
+    try {
+      this.#last = process.memoryUsage();
+    } catch {
+      // The next call asks again.
+    }
+    return this.#last;
   }
 }
 

@@ -12,6 +12,7 @@ import type { ReplicaLimits } from './accord/replica-state.ts';
 import { keyOf, type TxnId } from './accord/timestamp.ts';
 import type { Topology } from './accord/topology.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
+import type { ReportDisk } from './disk-health.ts';
 import type { ExecutorMessage } from './executor-actor.ts';
 import type { Outbox } from './outbox.ts';
 import type { ActorRef } from './runtime/actor-ref.ts';
@@ -50,6 +51,8 @@ export interface ReplicaOptions {
   readonly retainedBytesMax: number;
   /** A message of this node denies a durable fact. */
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
+  /** Records that wait for the disk; beyond it nothing is taken from peers that adds to them. */
+  readonly unloggedBytesMax: number;
   readonly observe: ReplicaObserver;
 }
 
@@ -59,6 +62,7 @@ export interface ReplicaObserver {
   replicaBegins?(replica: Replica): void;
   ready(store: number): void;
   watermarks(state: ReplicaWatermarks): void;
+  readonly disk: ReportDisk;
 }
 
 export interface ReplicaWatermarks {
@@ -69,7 +73,18 @@ export interface ReplicaWatermarks {
   readonly retained: number;
   readonly retainedBytes: number;
   readonly unsettled: number;
+  readonly unloggedBytes: number;
 }
+
+/** Messages that lead to no record: reads go on while the log does not. */
+const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
+  'ReadBarrier',
+  'ReadBarrierOk',
+  'SettledHint',
+  'CheckStatus',
+  'Fetch',
+  'CatchUp',
+]);
 
 interface Turn {
   readonly token: number;
@@ -78,6 +93,7 @@ interface Turn {
   readonly limitUs: number | undefined;
   /** Once the turn is durable, the log need keep nothing below this LSN and below the turn. */
   readonly neededLsn: number | undefined;
+  readonly bytes: number;
 }
 
 export function replicaActor(
@@ -105,6 +121,10 @@ export function replicaActor(
   let records: LogRecord[] = [];
   let opened: TxnId[] = [];
   let replies: Turn['replies'] = [];
+  let recordBytes = 0;
+  let unloggedBytes = 0;
+  /** Unknown at first: the incarnation before may have said so. */
+  let shedding: boolean | undefined;
   let urgent = false;
   let limitUs: number | undefined;
   let neededLsn: number | undefined;
@@ -140,6 +160,20 @@ export function replicaActor(
     options.observe.ready(store);
   }
 
+  /** Takes note of a record of this turn. */
+  function log(record: LogRecord): void {
+    records.push(record);
+    for (const part of record.parts) recordBytes += part.length;
+  }
+
+  /** A message that is dropped: it would add to what waits for the disk. */
+  function sheds(from: number, message: ReplicaMessage): boolean {
+    if (unloggedBytes + recordBytes <= options.unloggedBytesMax) return false;
+    if (UNLOGGED.has(message.type)) return false;
+    // Transactions begun here are few; those of others are also recovered by this node.
+    return from !== self || ('id' in message && message.id.node !== self);
+  }
+
   function execute(execution: Execution): void {
     executor.tell({ type: 'Execute', generation, execution });
   }
@@ -149,7 +183,7 @@ export function replicaActor(
     const next = clock.nextReservation();
     if (next === undefined) return;
     limitUs = next;
-    records.push(encodeRecord({ type: 'ClockLimit', limitUs: next }));
+    log(encodeRecord({ type: 'ClockLimit', limitUs: next }));
     urgent = true;
   }
 
@@ -162,7 +196,7 @@ export function replicaActor(
         return;
       case 'Persist': {
         const { record } = effect;
-        records.push(encodeRecord(record));
+        log(encodeRecord(record));
         if (effect.urgent) urgent = true;
         if ('id' in record) opened.push(record.id);
         return;
@@ -204,7 +238,8 @@ export function replicaActor(
       last.replies.push(...replies);
     } else {
       lastToken += 1;
-      turns.push({ token: lastToken, replies, opened, limitUs, neededLsn });
+      turns.push({ token: lastToken, replies, opened, limitUs, neededLsn, bytes: recordBytes });
+      unloggedBytes += recordBytes;
       const message = { type: 'Append', store, records, urgent, token: lastToken } as const;
       if (!wal.tell({ ...message, replyTo: context.thisIncarnation })) {
         throw new Error('the WalWriter does not take records');
@@ -212,6 +247,7 @@ export function replicaActor(
     }
     replies = [];
     records = [];
+    recordBytes = 0;
     opened = [];
     urgent = false;
     limitUs = undefined;
@@ -224,6 +260,7 @@ export function replicaActor(
       throw new Error(`the WalWriter confirms ${message.token} out of order`);
     }
     turns = turns.slice(1);
+    unloggedBytes -= turn.bytes;
     for (const id of turn.opened) {
       const command = replica.state.find(id);
       if (command !== undefined && command.firstLsn === 0) command.firstLsn = message.firstLsn;
@@ -252,7 +289,11 @@ export function replicaActor(
       retained: state.commands.size,
       retainedBytes: state.retainedBytes,
       unsettled: state.unsettled.size,
+      unloggedBytes,
     });
+    const sheddingNow = unloggedBytes > options.unloggedBytesMax;
+    if (sheddingNow !== shedding) options.observe.disk('log', 'backlogged', sheddingNow);
+    shedding = sheddingNow;
     const full = state.retainedBytes > options.retainedBytesMax;
     if (full !== backlogged) coordinator.tell({ type: 'Backlog', full });
     backlogged = full;
@@ -263,8 +304,8 @@ export function replicaActor(
       switch (message.type) {
         case 'Protocol':
           // Before the log is read there is nothing that could be said; the sender repeats.
-          if (restored) replica.handle(message.from, message.message, time.monotonicMs());
-          return;
+          if (!restored || sheds(message.from, message.message)) return;
+          return replica.handle(message.from, message.message, time.monotonicMs());
         case 'Durable':
           return durable(message);
         case 'Replayed':

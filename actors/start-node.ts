@@ -30,8 +30,10 @@ import { NodeDisk } from '../wal/node-disk.ts';
 import { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { NodeConfig } from './config.ts';
 import { DataDirectory } from './data-directory.ts';
+import { DISK_PARTS, DISK_PROBLEMS } from './disk-health.ts';
 import { Node, type NodeParts } from './node.ts';
 import { type NodeSizes, nodeSizes } from './node-limits.ts';
+import { clientsWithin, openFilesMax, REJECTED_CLIENTS_MAX } from './open-files.ts';
 import { humanBytes, ProcessMemory } from './process-memory.ts';
 import type { RunningNode } from './running-node.ts';
 import type { SystemFailure } from './runtime/actor-system.ts';
@@ -75,6 +77,8 @@ class ProductionNode implements RunningNode {
   readonly #node: Node;
   readonly #startedMs: number;
   readonly #sizes: NodeSizes;
+  /** Redis connections at first, and as many as CONFIG SET may allow. */
+  readonly #clients: { readonly at: number; readonly max: number };
   #gateway: Gateway | undefined;
   #listening = false;
   readonly #memory = new ProcessMemory();
@@ -88,6 +92,7 @@ class ProductionNode implements RunningNode {
     this.#config = config;
     this.#sizes = nodeSizes(config.segmentBytes, config.batchBytesMax);
     this.#logger = logger;
+    this.#clients = this.#clientLimit();
     this.stopped = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -186,6 +191,7 @@ class ProductionNode implements RunningNode {
         flushEveryMs: FLUSH_EVERY_MS,
         replyBytesMax: REPLY_BYTES_MAX,
         retainedBytesMax: config.retainedBytesMax,
+        unloggedBytesMax: sizes.logBufferBytesMax / 2,
         tickMs: TICK_MS,
       },
       observer: this.#board.observer(metrics),
@@ -194,7 +200,8 @@ class ProductionNode implements RunningNode {
         limits: this.#clientLimits(),
         listen: (gateway, done) => {
           const { host, port } = config.listenRedis;
-          const server = new RespServer({ gateway, host, port });
+          const connectionsMax = this.#clients.max + REJECTED_CLIENTS_MAX;
+          const server = new RespServer({ gateway, host, port, connectionsMax });
           server.listen(done);
           return { stopAccepting: () => server.close(() => undefined) };
         },
@@ -249,13 +256,25 @@ class ProductionNode implements RunningNode {
   #clientLimits(): NonNullable<NodeParts['gateway']>['limits'] {
     const { transactionBytesMax, argumentBytesMax, batchBytesMax } = this.#sizes;
     return {
-      maxClients: this.#config.maxClients,
+      maxClients: this.#clients.at,
+      clientsMax: this.#clients.max,
       transactionBytesMax,
       requestBytesMax: transactionBytesMax,
       multiBytesMax: transactionBytesMax,
       requestBulkBytesMax: argumentBytesMax,
       unitBytesMax: batchBytesMax,
     };
+  }
+
+  #clientLimit(): { readonly at: number; readonly max: number } {
+    const { maxClients: wanted, initialMembers } = this.#config;
+    const openFiles = openFilesMax();
+    const max = clientsWithin(openFiles, initialMembers.length);
+    if (max < wanted) {
+      const line = `--max-clients ${wanted} is lowered to ${max}: ${openFiles} files may be open`;
+      this.#logger.warn({ wanted, max, openFiles }, line);
+    }
+    return { at: Math.min(wanted, max), max };
   }
 
   #engineOpener(): () => Engine | undefined {
@@ -290,6 +309,8 @@ class ProductionNode implements RunningNode {
       keys: () => this.#board.machine?.size ?? 0,
       retainedTransactions: () => this.#board.watermarks?.retained ?? 0,
       flushLag: () => this.#flushLag(),
+      unloggedBytes: () => this.#board.watermarks?.unloggedBytes ?? 0,
+      diskProblems: () => this.#diskProblems(),
       holofast: () => this.#holofast(),
     });
   }
@@ -299,8 +320,16 @@ class ProductionNode implements RunningNode {
     return machine === undefined ? 0 : machine.appliedSequence - machine.flushedSequence;
   }
 
+  *#diskProblems(): Generator<readonly [part: string, problem: string, present: boolean]> {
+    const { disk } = this.#board;
+    for (const part of DISK_PARTS) {
+      for (const problem of DISK_PROBLEMS) yield [part, problem, disk.has(part, problem)];
+    }
+  }
+
   #notReady(): string | undefined {
     if (!this.#board.storeReady) return 'the log is being read';
+    if (!this.#board.disk.servesReads) return `disk: ${this.#board.disk.summary}`;
     if (!this.#listening) return 'the Redis port is not open yet';
     const { quorums, members } = this.#node.topology;
     const reachable = 1 + this.#node.connected.size;
@@ -311,6 +340,7 @@ class ProductionNode implements RunningNode {
   #providers(): AdminProviders {
     return {
       notReady: () => this.#notReady(),
+      disk: () => this.#board.disk.summary ?? 'ok',
       status: () => this.#status(),
       actors: () => this.#node.system.inspect(),
       trace: (format) => this.#trace(format),
@@ -348,6 +378,7 @@ class ProductionNode implements RunningNode {
       clusterId,
       incarnation,
       ...(notReady === undefined ? {} : { notReady }),
+      disk: this.#board.disk.summary ?? 'ok',
       uptimeMs: Math.round(this.#clock.monotonicMs() - this.#startedMs),
       redis: formatEndpoint(config.listenRedis),
       admin: formatEndpoint(config.listenAdmin),
@@ -490,7 +521,17 @@ class ProductionNode implements RunningNode {
     return format === 'shiviz' ? toShiviz(events) : toJsonl(events);
   }
 
+  /** A full disk, or no file descriptor left, costs the trace alone. */
   dumpTrace(): void {
+    try {
+      this.#dumpTrace();
+    } catch (error) {
+      const reason = messageOf(error);
+      this.#logger.error({ reason }, `the trace could not be dumped: ${reason}`);
+    }
+  }
+
+  #dumpTrace(): void {
     const directory = join(this.#directory.path, 'traces');
     mkdirSync(directory, { recursive: true });
     const stamp = new Date(this.#clock.wallUs() / 1_000).toISOString().replaceAll(':', '-');

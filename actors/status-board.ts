@@ -6,6 +6,7 @@ import type { Logger } from 'pino';
 import type { StateMachine } from '../storage/state-machine.ts';
 import type { NodeMetrics } from '../transport/http/metrics.ts';
 import type { Path } from './accord/coordinator.ts';
+import { DiskHealth } from './disk-health.ts';
 import type { RefusalReason } from './message-judge.ts';
 import type { NodeObserver } from './node.ts';
 import type { ReplicaWatermarks } from './replica-actor.ts';
@@ -26,6 +27,7 @@ export class StatusBoard {
   readBatches = 0;
   readCommands = 0;
   quorums = 0;
+  readonly disk: DiskHealth;
   /** What the quorum actor counts; empty while it has no path. */
   frameCounters: () => Readonly<Record<string, number>> = () => ({});
   readonly #logger: Logger;
@@ -37,6 +39,7 @@ export class StatusBoard {
     this.#logger = logger;
     this.#clock = clock;
     this.savedAtMs = clock.wallUs() / 1000;
+    this.disk = new DiskHealth(logger);
   }
 
   observer(metrics: NodeMetrics): NodeObserver {
@@ -80,6 +83,7 @@ export class StatusBoard {
         this.#flushedSequence = machine.flushedSequence;
         this.savedAtMs = this.#clock.wallUs() / 1000;
       },
+      disk: this.disk.report,
       peerUp: (peer) => this.#logger.info({ peer }, `peer ${peer} is connected`),
       peerDown: (peer, reason) => this.#logger.warn({ peer, reason }, `peer ${peer} is gone`),
       peerRefused: (peer, reason) =>

@@ -38,6 +38,7 @@ export type WalMessage =
   /** A store no longer needs what is below this LSN. */
   | { readonly type: 'Truncate'; readonly store: number; readonly fromLsn: number }
   | { readonly type: 'Timer' }
+  | { readonly type: 'Watch' }
   | { readonly type: 'Open' }
   | { readonly type: 'Written'; readonly error: Error | undefined; readonly durableLsn: number };
 
@@ -62,12 +63,17 @@ export interface WalOptions {
   readonly observe?: (syncMs: number, log: WriteAheadLog) => void;
   /** The disk is full: nothing can be logged until there is room again. */
   readonly onDiskFull?: (full: boolean) => void;
+  /** A write has been under way for long, or is so no more. */
+  readonly onStalled?: (stalled: boolean) => void;
 }
 
 /** A write of the log's last life is still under way: how soon to try again. */
 const OPEN_AGAIN_MS = 5;
 /** How soon a full disk is tried again. */
 const DISK_FULL_RETRY_MS = 200;
+/** A write that takes longer is reported. */
+const STALLED_MS = 2_000;
+const WATCH_EVERY_MS = 500;
 /** Messages that wait until the log is open. */
 const WAITING_MAX = 65_536;
 
@@ -95,9 +101,10 @@ export function walActor(
   let log: WriteAheadLog | undefined;
   let early: WalMessage[] = [];
   let inFlight = false;
-  /** The disk was full at the last try. */
-  let full = false;
+  /** At the last try; unknown at first, since the incarnation before may have reported it. */
+  let full: boolean | undefined;
   let retrying = false;
+  let stalled: boolean | undefined;
   let startedMs = 0;
 
   function tryOpen(): void {
@@ -175,6 +182,12 @@ export function walActor(
     options.onDiskFull?.(full);
   }
 
+  function watch(): void {
+    const now = inFlight && clock.monotonicMs() - startedMs >= STALLED_MS;
+    if (now !== stalled) options.onStalled?.(now);
+    stalled = now;
+  }
+
   function answer(log: WriteAheadLog): void {
     let answered = 0;
     for (const { lsn, reply, replyTo } of waiting) {
@@ -232,6 +245,8 @@ export function walActor(
       case 'Timer':
         retrying = false;
         return;
+      case 'Watch':
+        return watch();
       case 'Written':
         return written(message.error, open);
       case 'Open':
@@ -239,12 +254,14 @@ export function walActor(
     }
   }
 
+  context.timers.startPeriodic('watch', WATCH_EVERY_MS, { type: 'Watch' });
   tryOpen();
 
   return {
     receive(message) {
       if (log !== undefined) return receive(message, log);
       if (message.type === 'Open') return tryOpen();
+      if (message.type === 'Watch') return watch();
       if (early.length >= WAITING_MAX) throw new Error('too much waits for the log to open');
       early.push(message);
     },
@@ -262,6 +279,7 @@ export function walActor(
       bytes: log?.bytes,
       policy: policy.name,
       full,
+      stalled,
     }),
   };
 }

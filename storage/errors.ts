@@ -10,6 +10,8 @@ export type EngineErrorCode =
   | 'HOLO_STORE_OPEN_FAILED'
   /** A flush did not become durable; the engine still holds the state of the flush before it. */
   | 'HOLO_STORE_WRITE_FAILED'
+  /** The same, for want of room; a later flush may succeed. */
+  | 'HOLO_STORE_DISK_FULL'
   /** The engine was used after `close`. */
   | 'HOLO_STORE_CLOSED';
 

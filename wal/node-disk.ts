@@ -17,7 +17,6 @@ import {
   fsyncSync,
   ftruncateSync,
   mkdirSync,
-  open,
   openSync,
   readdirSync,
   readFileSync,
@@ -27,6 +26,7 @@ import {
   writeSync,
   writev,
 } from 'node:fs';
+import { devNull } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { Disk, DiskFile } from './disk.ts';
@@ -59,6 +59,8 @@ const BLOCKING_BYTES_MAX = 8 * 1024;
 const BLOCKING_PAUSE_MS = 0.3;
 const BLOCKING_SLOW_MS = 1;
 const BLOCKING_REST_MS = 1_000;
+/** A segment that is made ready, the next one, a directory, and one more. */
+const RESERVED_FILES = 4;
 /** IOV_MAX of Linux. */
 const WRITE_PARTS_MAX = 1024;
 /** Logs hold user data: nobody else is to read them. */
@@ -69,6 +71,7 @@ const ZEROES = Buffer.alloc(ZERO_PIECE_BYTES);
 
 export class NodeDisk implements Disk {
   readonly #syncMethod: SyncMethod;
+  readonly #reserve = new ReservedFiles();
   readonly #writes = new Map<string, WriteCount>();
 
   constructor(options: NodeDiskOptions = {}) {
@@ -76,6 +79,7 @@ export class NodeDisk implements Disk {
   }
 
   list(directory: string): string[] {
+    this.#reserve.fill();
     mkdirSync(directory, { recursive: true, mode: DIRECTORY_MODE });
     return readdirSync(directory).sort();
   }
@@ -91,7 +95,9 @@ export class NodeDisk implements Disk {
   open(path: string): DiskFile {
     const dsync = this.#syncMethod === 'dsync';
     const flags = constants.O_RDWR | constants.O_CREAT | (dsync ? constants.O_DSYNC : 0);
-    return new NodeFile(openSync(path, flags, FILE_MODE), dsync, this.#writesIn(dirname(path)));
+    const fd = this.#reserve.open(path, flags, FILE_MODE);
+    const closed = (): void => this.#reserve.fill();
+    return new NodeFile(fd, dsync, this.#writesIn(dirname(path)), closed);
   }
 
   replace(path: string, content: Uint8Array): void {
@@ -125,15 +131,18 @@ export class NodeDisk implements Disk {
   }
 
   syncDirectoryLater(directory: string, done: Done): void {
-    open(directory, 'r', (openError, fd) => {
-      if (openError !== null) {
-        done(openError);
-        return;
-      }
-      fsync(fd, (error) => {
-        closeSync(fd);
-        done(error ?? undefined);
-      });
+    // Opening a directory that is in use waits for no disk.
+    let fd: number;
+    try {
+      fd = this.#reserve.open(directory, constants.O_RDONLY);
+    } catch (error) {
+      setImmediate(() => done(error instanceof Error ? error : new Error(String(error))));
+      return;
+    }
+    fsync(fd, (error) => {
+      closeSync(fd);
+      this.#reserve.fill();
+      done(error ?? undefined);
     });
   }
 
@@ -158,6 +167,34 @@ export class NodeDisk implements Disk {
   }
 }
 
+/**
+ * File descriptors set aside: a log that must begin a segment is not to fail because clients have
+ * taken all that the operating system gives to the process.
+ */
+class ReservedFiles {
+  readonly #fds: number[] = [];
+
+  fill(): void {
+    try {
+      while (this.#fds.length < RESERVED_FILES) this.#fds.push(openSync(devNull, 'r'));
+    } catch {
+      // There are none left: the next close tries again.
+    }
+  }
+
+  open(path: string, flags: number, mode?: number): number {
+    try {
+      return openSync(path, flags, mode);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      const spare = code === 'EMFILE' || code === 'ENFILE' ? this.#fds.pop() : undefined;
+      if (spare === undefined) throw error;
+      closeSync(spare);
+      return openSync(path, flags, mode);
+    }
+  }
+}
+
 /** How many writes are under way in one directory. */
 interface WriteCount {
   underWay: number;
@@ -167,15 +204,17 @@ class NodeFile implements DiskFile {
   readonly #fd: number;
   readonly #dsync: boolean;
   readonly #writes: WriteCount;
+  readonly #closed: () => void;
   #operations = 0;
   #closing = false;
   #lastWriteMs = Number.NEGATIVE_INFINITY;
   #slowUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(fd: number, dsync: boolean, writes: WriteCount) {
+  constructor(fd: number, dsync: boolean, writes: WriteCount, closed: () => void) {
     this.#fd = fd;
     this.#dsync = dsync;
     this.#writes = writes;
+    this.#closed = closed;
   }
 
   size(): number {
@@ -275,14 +314,19 @@ class NodeFile implements DiskFile {
   close(): void {
     if (this.#closing) return;
     this.#closing = true;
-    if (this.#operations === 0) closeSync(this.#fd);
+    if (this.#operations === 0) this.#close();
+  }
+
+  #close(): void {
+    closeSync(this.#fd);
+    this.#closed();
   }
 
   #end(done: Done, error: Error | undefined): void {
     this.#operations -= 1;
     this.#lastWriteMs = performance.now();
     // Before `done`, which may close the file itself.
-    if (this.#closing && this.#operations === 0) closeSync(this.#fd);
+    if (this.#closing && this.#operations === 0) this.#close();
     done(error);
   }
 

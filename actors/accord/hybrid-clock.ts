@@ -60,6 +60,10 @@ export class HybridClock {
     return this.#lastUs < this.#durableLimitUs;
   }
 
+  covers(hlcUs: number): boolean {
+    return hlcUs < this.#durableLimitUs;
+  }
+
   /**
    * The next limit to put on disk, or undefined while the present one reaches far enough (more
    * than half a reservation).

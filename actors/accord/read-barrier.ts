@@ -83,12 +83,19 @@ export class ReadBarriers {
     for (const command of commands) {
       if (command.definition === undefined) continue;
       if (from !== undefined && compare(command.id, from) < 0) continue;
+      if (from !== undefined && this.#isUnheardOf(command.id)) continue;
       if (from !== undefined && ids.length === this.#state.limits.barrierIdsMax) {
         return { ids, complete: false };
       }
       ids.push(command.id);
     }
     return { ids, complete: true };
+  }
+
+  /** Begun here and not let out yet: nobody can have decided it, let alone been told so. */
+  #isUnheardOf(id: TxnId): boolean {
+    const { self, clock } = this.#state;
+    return id.node === self && !clock.covers(id.hlc);
   }
 
   answered(from: number, message: ReadBarrierOk): void {

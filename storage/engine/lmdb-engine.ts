@@ -4,6 +4,7 @@
  * it. The one file that imports lmdb, and a production adapter: it may use setImmediate.
  */
 import { createHash } from 'node:crypto';
+import { constants } from 'node:os';
 import { crc32 } from 'node:zlib';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Entry, StoredEntry } from '../entry.ts';
@@ -34,6 +35,9 @@ const STAGING_BYTES = 256 * 1024;
 /** Changes that are encoded in one turn, and between two looks at how much that was. */
 const STAGED_PER_TURN = 512;
 const STAGED_AT_ONCE = 32;
+
+/** The library gives the system's numbers. */
+const { ENOSPC, EDQUOT } = constants.errno;
 
 const META_KEY = Buffer.from('meta', 'latin1');
 const META_LAYOUT = 1;
@@ -269,7 +273,10 @@ function watch(part: Promise<unknown>): void {
 function writeFailed(cause: unknown, finish: (error: EngineError) => void): void {
   const tell = (reason: unknown): void => {
     const what = `a flush was not written: ${reason instanceof Error ? reason.message : reason}`;
-    finish(new EngineError('HOLO_STORE_WRITE_FAILED', what, { cause: reason }));
+    const { code } = (reason ?? {}) as { code?: unknown };
+    const full = code === ENOSPC || code === EDQUOT;
+    const kind = full ? 'HOLO_STORE_DISK_FULL' : 'HOLO_STORE_WRITE_FAILED';
+    finish(new EngineError(kind, what, { cause: reason }));
   };
   // The library keeps the reason in a second promise, which must not go unhandled.
   const reason = (cause as { commitError?: Promise<unknown> } | undefined)?.commitError;

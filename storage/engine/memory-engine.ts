@@ -39,6 +39,8 @@ export const EMPTY_META: EngineMeta = Object.freeze({
 
 /** What survives a crash. */
 export class MemoryStore {
+  /** There is no room for a commit. */
+  full = false;
   readonly #records = new KeyTable<StoredRecord>();
   readonly #index = new SlotIndex<StoredRecord>();
   #meta: EngineMeta = EMPTY_META;
@@ -139,14 +141,14 @@ export class MemoryEngine implements Engine {
       // A node that has crashed meanwhile has written nothing, and nobody waits for it.
       if (this.#closed) return;
       this.#committing = false;
-      const failure = this.#failure;
+      const failure = this.#failure ?? (this.#store.full ? noRoom() : undefined);
       this.#failure = undefined;
       if (failure === undefined) this.#store.apply(batch);
       done(failure);
     });
   }
 
-  /** The next commit fails and changes nothing, as on a full disk. */
+  /** The next commit fails and changes nothing. */
   failNextCommit(): void {
     this.#failure = new EngineError('HOLO_STORE_WRITE_FAILED', 'the write was made to fail');
   }
@@ -159,4 +161,8 @@ export class MemoryEngine implements Engine {
   #assertOpen(): void {
     if (this.#closed) throw new EngineError('HOLO_STORE_CLOSED', 'the engine is closed');
   }
+}
+
+function noRoom(): EngineError {
+  return new EngineError('HOLO_STORE_DISK_FULL', 'a flush was not written: there is no room');
 }

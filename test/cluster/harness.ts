@@ -21,6 +21,8 @@ export interface ClusterOptions {
   readonly flags?: readonly string[];
   /** For `node` itself, by node id: what follows the path of the interpreter. */
   readonly nodeArguments?: (id: number) => readonly string[];
+  /** A command that each node is run by, such as `sh -c '...; exec "$@"' sh`. */
+  readonly through?: readonly string[];
   /** Where peers find a node, when that is not where it listens. By node id. */
   readonly advertise?: (id: number, peerPort: number) => Promise<number>;
   /** Below the temporary directory of the system by default. */
@@ -191,7 +193,8 @@ export class TestNode {
     const before = this.#options.nodeArguments?.(this.id) ?? [];
     const args = [...before, this.program.main, 'node', ...this.flags];
     // Standard input is a pipe from us: a node under a parent ends when it is closed.
-    const child = spawn(process.execPath, args, {
+    const [program = '', ...words] = [...(this.#options.through ?? []), process.execPath, ...args];
+    const child = spawn(program, words, {
       stdio: ['pipe', log, log],
       env: { ...process.env, [PARENT_VARIABLE]: '1', NODE_OPTIONS: '' },
     });

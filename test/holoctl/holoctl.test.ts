@@ -20,6 +20,7 @@ async function serve(status: NodeStatus): Promise<string> {
     listen: { host: '127.0.0.1', port: 0 },
     providers: {
       notReady: () => status.notReady,
+      disk: () => 'ok',
       status: () => status,
       actors: () => ({ path: `node-${status.node}` }),
       trace: (format) => `{"as":"${format}"}\n`,

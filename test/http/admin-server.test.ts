@@ -17,6 +17,7 @@ afterEach(async () => {
 
 const providers: AdminProviders = {
   notReady: () => undefined,
+  disk: () => 'ok',
   status: () => statusOf(1),
   actors: () => ({ path: 'node-1', children: [] }),
   trace: (format) => `trace as ${format}`,
@@ -98,6 +99,14 @@ describe('pages', () => {
       body: 'the log is being read\n',
     });
     expect((await ask(port, '/healthz')).status).toBe(200);
+  });
+
+  test('a node that serves in spite of its disk says what ails it', async () => {
+    const port = await open({ disk: () => 'log full, store full' });
+    expect(await ask(port, '/readyz')).toMatchObject({
+      status: 200,
+      body: 'ready\ndisk: log full, store full\n',
+    });
   });
 
   test('the start page lists the others, an unknown one too', async () => {

@@ -167,6 +167,9 @@ export class SimulatedCluster {
         flushEveryMs: profile.flushEveryMs,
         replyBytesMax: REPLY_BYTES_MAX,
         retainedBytesMax: RETAINED_BYTES_MAX,
+        ...(profile.unloggedBytesMax === undefined
+          ? {}
+          : { unloggedBytesMax: profile.unloggedBytesMax }),
         tickMs: 20,
         mailboxMax: profile.mailboxMax,
       },

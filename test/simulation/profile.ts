@@ -33,6 +33,8 @@ export interface Profile {
   readonly flushEveryMs: number;
   readonly pipelineDepth: number;
   readonly commandTimeoutMs: number;
+  /** Records that wait for the disk before a node takes no more; the production default if absent. */
+  readonly unloggedBytesMax?: number;
   /** Keys with a deadline live this long, at most. */
   readonly ttlMsMax: number;
   /** Operations that are pipelines of GETs, or writes of one key for them to meet. */

@@ -243,6 +243,9 @@ export class SimNode {
         if (units > 0) count(`read repeated as ${as}`);
       },
       machine: (machine) => this.#sees(machine),
+      disk: (part, problem, present) => {
+        if (present) count(`${part} ${problem}`);
+      },
       peerUp: () => undefined,
       peerDown: () => undefined,
       peerRefused: () => count('peer refused'),

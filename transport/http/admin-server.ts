@@ -16,6 +16,8 @@ export type TraceFormat = (typeof TRACE_FORMATS)[number];
 export interface AdminProviders {
   /** `undefined` when the node serves, else what is missing. */
   readonly notReady: () => string | undefined;
+  /** `ok`, or what ails the disk although reads are served. */
+  readonly disk: () => string;
   readonly status: () => NodeStatus;
   /** The tree of actors, serializable. */
   readonly actors: () => unknown;
@@ -127,7 +129,9 @@ export class AdminServer {
         return textAnswer(200, 'ok');
       case '/readyz': {
         const missing = providers.notReady();
-        return missing === undefined ? textAnswer(200, 'ready') : textAnswer(503, missing);
+        if (missing !== undefined) return textAnswer(503, missing);
+        const disk = providers.disk();
+        return textAnswer(200, disk === 'ok' ? 'ready' : `ready\ndisk: ${disk}`);
       }
       case '/status':
         return jsonAnswer(providers.status());

@@ -49,6 +49,11 @@ export interface MetricSources {
   readonly retainedTransactions?: () => number;
   /** Transactions applied and not yet in the engine. */
   readonly flushLag?: () => number;
+  /** Bytes of records that wait for the disk. */
+  readonly unloggedBytes?: () => number;
+  readonly diskProblems?: () => Iterable<
+    readonly [part: string, problem: string, present: boolean]
+  >;
   readonly holofast?: () => HoloFastStatus;
 }
 
@@ -207,6 +212,16 @@ export class NodeMetrics {
     }
     if (links !== undefined) this.#links(links);
     if (sources.holofast !== undefined) this.#holofast(sources.holofast);
+    const { diskProblems } = sources;
+    if (diskProblems !== undefined) {
+      const help = 'Whether the disk is full, stalled or behind: 1';
+      this.#gauge('disk_problem', help, ['part', 'problem'], (gauge) => {
+        for (const [part, problem, present] of diskProblems()) {
+          gauge.set({ part, problem }, present ? 1 : 0);
+        }
+      });
+    }
+    this.#present('unlogged_bytes', 'Bytes that wait for the log', sources.unloggedBytes);
     this.#present('clients', 'Redis connections', sources.clients);
     this.#present('keys', 'Keys', sources.keys);
     this.#present(

@@ -37,6 +37,8 @@ export interface NodeStatus {
   readonly incarnation: number;
   /** `undefined` when ready, else what is missing. */
   readonly notReady?: string;
+  /** `ok`, or what ails it: `log full, store full`. */
+  readonly disk?: string;
   readonly uptimeMs: number;
   /** Where Redis clients connect, `host:port`. */
   readonly redis: string;

@@ -16,7 +16,7 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const YEAR_SECONDS = 31_536_000;
 
-type LimitName = Exclude<keyof GatewayLimits, 'transactionBytesMax'>;
+type LimitName = Exclude<keyof GatewayLimits, 'transactionBytesMax' | 'clientsMax'>;
 
 export function registerGatewaySettings(settings: SettingsRegistry, limits: GatewayLimits): void {
   const all = [...limitSettings(limits), ...FIXED];
@@ -30,7 +30,7 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     integerSetting({ name, min, max, ...access(limits, limit) });
   const { transactionBytesMax } = limits;
   return [
-    count('maxclients', 'maxClients', 1, 1_000_000),
+    count('maxclients', 'maxClients', 1, limits.clientsMax),
     integerSetting({
       name: 'timeout',
       min: 0,

@@ -47,6 +47,8 @@ export interface GatewayLimits extends RequestLimits {
   /** A connection without any request for so long is closed; 0: never. */
   idleTimeoutMs: number;
   maxClients: number;
+  /** As many as the operating system lets in: `maxClients` cannot be set higher. */
+  readonly clientsMax: number;
   /** Bytes of one transaction: no setting of requests, units or blocks may exceed it. */
   readonly transactionBytesMax: number;
 }
@@ -68,6 +70,7 @@ export function defaultLimits(): GatewayLimits {
     partialRequestMsMax: 30_000,
     idleTimeoutMs: 0,
     maxClients: 10_000,
+    clientsMax: 1_000_000,
     transactionBytesMax: 64 * MIB,
   };
 }

@@ -16,6 +16,8 @@ export interface RespServerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
+  /** Sockets at the same time, those that are told to go included; more are closed unheard. */
+  readonly connectionsMax?: number;
 }
 
 /** The port could not be listened on; the message says why in a sentence for people. */
@@ -41,6 +43,7 @@ export class RespServer {
       keepAlive: true,
       keepAliveInitialDelay: KEEP_ALIVE_MS,
     });
+    if (options.connectionsMax !== undefined) this.#server.maxConnections = options.connectionsMax;
     this.#server.on('connection', (socket) => this.#accept(socket));
   }
 
