@@ -25,7 +25,7 @@ import type { InfoSection, InfoSections } from '../transport/resp/info.ts';
 import { REPLY_BYTES_MAX } from '../transport/resp/limits.ts';
 import type { GatewayServices } from '../transport/resp/local-command.ts';
 import { RespServer } from '../transport/resp/server.ts';
-import { SettingsRegistry } from '../transport/resp/settings-registry.ts';
+import { fixedSetting, SettingsRegistry } from '../transport/resp/settings-registry.ts';
 import { NodeDisk } from '../wal/node-disk.ts';
 import { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import type { NodeConfig } from './config.ts';
@@ -400,6 +400,9 @@ class ProductionNode implements RunningNode {
 
   #services(): GatewayServices {
     const settings = new SettingsRegistry();
+    // For tests only: nothing is synced before it is acknowledged, and CONFIG must not say so.
+    if (this.#config.syncPolicy === 'on_flush')
+      settings.register(fixedSetting('appendfsync', 'no'));
     return {
       clock: this.#clock,
       settings,

@@ -72,7 +72,7 @@ describe('replies that Redis 7 gives too', () => {
     ['CONFIG GET maxc* databases maxclients', bulks('maxclients', '10000', 'databases', '1')],
     ['CONFIG SET foo bar', "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n"],
     ['CONFIG SET maxclients', arity('config|set')],
-    ['CONFIG SET maxclients 1 timeout', arity('config|set')],
+    ['CONFIG SET maxclients 1 timeout', SYNTAX],
     [
       'CONFIG SET maxclients abc',
       "-ERR CONFIG SET failed (possibly related to argument 'maxclients') - " +

@@ -16,6 +16,44 @@ const ABORTED =
   "wrong number of arguments for 'exec' command\r\n";
 const END = '$3\r\nend\r\n';
 
+const NAMES_BY_TYPE = ['hash', 'zset'].flatMap((type) =>
+  ['entries', 'value'].map((what) => [
+    `${type}-max-ziplist-${what}`,
+    `${type}-max-listpack-${what}`,
+  ]),
+);
+
+const CONFIG_SCRIPTS: readonly string[] = [
+  ...NAMES_BY_TYPE.map(
+    ([old, name]) => `CONFIG SET ${old} 77; CONFIG GET ${name}; CONFIG SET ${old} 78 ${name} 79`,
+  ),
+  'CONFIG SET list-max-ziplist-size -3; CONFIG GET list-max-listpack-size',
+  'CONFIG SET list-max-listpack-size -9999999999; CONFIG SET list-compress-depth -1',
+  'CONFIG SET set-max-intset-entries 600; CONFIG GET set-max-intset-entries',
+  'CONFIG SET set-max-intset-entries -1; CONFIG SET set-max-intset-entries 1.5',
+  'CONFIG SET zset-max-listpack-value 1k; CONFIG GET zset-max-listpack-value',
+  'CONFIG SET zset-max-listpack-value x',
+  'CONFIG SET lua-time-limit 123; CONFIG GET busy-reply-threshold; CONFIG GET lua-time-limit',
+  'CONFIG SET busy-reply-threshold -1; CONFIG SET busy-reply-threshold 9223372036854775807',
+  'CONFIG SET slowlog-log-slower-than -1; CONFIG GET slowlog-log-slower-than',
+  'CONFIG SET slowlog-log-slower-than -2; CONFIG SET slowlog-max-len -1',
+  'CONFIG SET slowlog-max-len 77; CONFIG GET slowlog-max-len',
+  'CONFIG SET latency-monitor-threshold 5; CONFIG GET latency-monitor-threshold',
+  'CONFIG SET latency-tracking no; CONFIG GET latency-tracking; CONFIG SET latency-tracking x',
+  'CONFIG SET latency-tracking-info-percentiles 50; CONFIG GET latency-tracking-info-percentiles',
+  'CONFIG SET latency-tracking-info-percentiles 101',
+  'CONFIG SET maxmemory 0; CONFIG GET maxmemory; CONFIG SET maxmemory x',
+  'CONFIG SET maxmemory-policy noeviction; CONFIG SET maxmemory-policy foo',
+  'CONFIG SET appendfsync always; CONFIG GET appendfsync; CONFIG SET appendfsync foo',
+  'CONFIG SET appendonly maybe; CONFIG SET save 900; CONFIG SET save a',
+  'CONFIG SET hz 0; CONFIG GET hz; CONFIG SET hz 9999; CONFIG GET hz; CONFIG SET hz x',
+  'CONFIG SET active-expire-effort 11; CONFIG SET maxmemory-samples 0',
+  'CONFIG SET loglevel foo; CONFIG SET sanitize-dump-payload clients',
+  'CONFIG SET timeout 5 hz 20 appendonly maybe; CONFIG GET timeout',
+  'CONFIG SET hz 5 nosuch 7; CONFIG SET hz 5 hz 6; CONFIG SET databases 3; CONFIG SET hz 5 timeout',
+  'CONFIG SET hz 5 databases 3 hz 6 nosuch 7; CONFIG SET nosuch 7 databases 3',
+];
+
 /** Without replies here, they are only compared. */
 const SCRIPTS: readonly (readonly [script: string, replies: string | null])[] = [
   ['CLIENT REPLY SKIP; CLIENT REPLY ON', OK],
@@ -73,6 +111,7 @@ const SCRIPTS: readonly (readonly [script: string, replies: string | null])[] = 
   ['MEMORY USAGE nosuch; MEMORY USAGE a SAMPLES -1', `$-1\r\n${SYNTAX}`],
   ['CLUSTER MEET 1 2; CLUSTER FAILOVER; ASKING', null],
   ['COMMAND GETKEYS object encoding k; COMMAND GETKEYS memory usage k', null],
+  ...CONFIG_SCRIPTS.map((script) => [script, null] as const),
   ['ROLE x; LASTSAVE x; MEMORY FOO; OBJECT; OBJECT ENCODING; MEMORY USAGE', null],
 ];
 

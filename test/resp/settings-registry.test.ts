@@ -61,8 +61,8 @@ describe('SettingsRegistry', () => {
     ['bytes', '2mb', undefined, 2 * 1024 * 1024],
     ['bytes', '3K', undefined, 3000],
     ['bytes', '5', undefined, 5],
-    ['bytes', '5x', "argument couldn't be parsed into a memory value", 1024],
-    ['bytes', '-1', "argument couldn't be parsed into a memory value", 1024],
+    ['bytes', '5x', 'argument must be a memory value', 1024],
+    ['bytes', '-1', 'argument must be a memory value', 1024],
     ['flag', 'YES', undefined, true],
     ['flag', 'maybe', "argument must be 'yes' or 'no'", false],
     ['mode', 'Slow', undefined, 'slow'],
@@ -95,6 +95,17 @@ describe('SettingsRegistry', () => {
       ]),
     ).toMatch(/immutable/);
     expect(values.count).toBe(1);
+  });
+
+  it('leaves a value alone that it would not take itself', () => {
+    const { registry, values } = example();
+    values.count = 0;
+    const pairs = [
+      ['count', '5'],
+      ['flag', 'maybe'],
+    ] as const;
+    expect(registry.setAll(pairs)).toMatch(/'flag'/);
+    expect(values.count).toBe(0);
   });
 
   it('finds names by globs, each once', () => {

@@ -1,7 +1,8 @@
 /**
- * The gateway's limits under the names that CONFIG shows, and the fixed answers to settings that
- * clients and tools are known to ask for. Whoever registers a name first owns it.
+ * The gateway's limits under the names that CONFIG shows, and the settings of Redis that have no
+ * meaning here. Whoever registers a name first owns it.
  */
+import { inertSettings } from './inert-settings.ts';
 import { type GatewayLimits, OUTPUT_BYTES_MIN } from './limits.ts';
 import {
   bytesSetting,
@@ -19,7 +20,7 @@ const YEAR_SECONDS = 31_536_000;
 type LimitName = Exclude<keyof GatewayLimits, 'transactionBytesMax' | 'clientsMax'>;
 
 export function registerGatewaySettings(settings: SettingsRegistry, limits: GatewayLimits): void {
-  const all = [...limitSettings(limits), ...FIXED];
+  const all = [...limitSettings(limits), ...FIXED, ...inertSettings()];
   settings.register(...all.filter((setting) => settings.find(setting.name) === undefined));
 }
 
@@ -63,13 +64,6 @@ function access(limits: GatewayLimits, name: LimitName) {
 
 const FIXED: readonly Setting[] = [
   fixedSetting('databases', '1'),
-  fixedSetting('save', ''),
-  fixedSetting('appendonly', 'yes'),
-  fixedSetting('appendfsync', 'always'),
-  fixedSetting('maxmemory', '0'),
-  fixedSetting('maxmemory-policy', 'noeviction'),
   fixedSetting('io-threads', '1'),
-  fixedSetting('tcp-keepalive', '300'),
-  fixedSetting('slowlog-log-slower-than', '-1'),
-  fixedSetting('slowlog-max-len', '0'),
+  fixedSetting('cluster-enabled', 'no'),
 ];

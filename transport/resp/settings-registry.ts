@@ -12,8 +12,11 @@ export interface Setting {
   /** In lower case, `like-this`. */
   readonly name: string;
   get(): string;
-  /** Takes the value over and returns nothing, or the reason why not. Absent: cannot be changed. */
-  readonly set?: (value: string) => string | undefined;
+  /**
+   * What takes the value over, or the reason why it cannot be. Changes nothing yet. Absent: the
+   * setting cannot be changed.
+   */
+  readonly prepare?: (value: string) => string | (() => void);
 }
 
 export class SettingsRegistry {
@@ -42,31 +45,38 @@ export class SettingsRegistry {
   }
 
   /**
-   * Sets all or none: values are tried in order, and after a refusal the earlier ones are put back.
-   * Returns the error line without `ERR `, as Redis words it.
+   * Sets all or none, and the first that is refused decides the error. Returns the error line
+   * without `ERR `, as Redis words it.
    */
   setAll(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
-    const found: { setting: Setting; value: string; before: string }[] = [];
+    const found: { setting: Setting; value: string }[] = [];
     for (const [name, value] of pairs) {
       const setting = this.find(name);
       if (setting === undefined) {
         return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
       }
-      if (setting.set === undefined) return failure(setting.name, "can't set immutable config");
+      if (setting.prepare === undefined) {
+        return failure(setting.name, "can't set immutable config");
+      }
       if (found.some((other) => other.setting === setting)) {
         return failure(setting.name, 'duplicate parameter');
       }
-      found.push({ setting, value, before: setting.get() });
+      found.push({ setting, value });
     }
-    for (const [index, { setting, value }] of found.entries()) {
-      const reason = setting.set?.(value);
-      if (reason === undefined) continue;
-      for (const earlier of found.slice(0, index)) earlier.setting.set?.(earlier.before);
-      return failure(setting.name, reason);
+    const changes: (() => void)[] = [];
+    for (const { setting, value } of found) {
+      const change = setting.prepare?.(value);
+      if (typeof change === 'string') return failure(setting.name, change);
+      if (change !== undefined) changes.push(change);
     }
+    for (const change of changes) change();
     return undefined;
   }
 }
+
+const NOT_AN_INTEGER = "argument couldn't be parsed into an integer";
+const NO_MEMORY_VALUE = 'argument must be a memory value';
+export const YES_OR_NO = "argument must be 'yes' or 'no'";
 
 function failure(name: string, reason: string): string {
   return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
@@ -86,12 +96,20 @@ interface IntegerSetting {
 }
 
 export function integerSetting({ name, min, max, get, set }: IntegerSetting): Setting {
-  return rangedSetting({ name, min, max, get, set, parse: parsePlain, what: 'an integer' });
+  return rangedSetting({ name, min, max, get, set, parse: parsePlain, unreadable: NOT_AN_INTEGER });
 }
 
 /** A number of bytes; takes `10mb`, `64k` and so on as redis.conf does. */
 export function bytesSetting({ name, min, max, get, set }: IntegerSetting): Setting {
-  return rangedSetting({ name, min, max, get, set, parse: parseBytes, what: 'a memory value' });
+  return rangedSetting({
+    name,
+    min,
+    max,
+    get,
+    set,
+    parse: parseBytes,
+    unreadable: NO_MEMORY_VALUE,
+  });
 }
 
 export function booleanSetting(
@@ -104,11 +122,9 @@ export function booleanSetting(
   return {
     name,
     get: read,
-    set: (value) => {
+    prepare: (value) => {
       const text = value.toLowerCase();
-      if (text !== 'yes' && text !== 'no') return "argument must be 'yes' or 'no'";
-      set(text === 'yes');
-      return undefined;
+      return text !== 'yes' && text !== 'no' ? YES_OR_NO : () => set(text === 'yes');
     },
   };
 }
@@ -122,13 +138,11 @@ export function choiceSetting(
   return {
     name,
     get,
-    set: (value) => {
+    prepare: (value) => {
       const text = value.toLowerCase();
-      if (!choices.includes(text)) {
-        return `argument(s) must be one of the following: ${choices.join(', ')}`;
-      }
-      set(text);
-      return undefined;
+      return choices.includes(text)
+        ? () => set(text)
+        : `argument(s) must be one of the following: ${choices.join(', ')}`;
     },
   };
 }
@@ -137,26 +151,24 @@ interface RangedSetting {
   readonly name: string;
   readonly min: number;
   readonly max: number;
-  readonly what: string;
+  readonly unreadable: string;
   get(): number;
   parse(text: string): number | undefined;
   readonly set: ((value: number) => void) | undefined;
 }
 
-function rangedSetting({ name, min, max, what, get, parse, set }: RangedSetting): Setting {
+function rangedSetting({ name, min, max, unreadable, get, parse, set }: RangedSetting): Setting {
   const read = (): string => String(get());
   if (set === undefined) return { name, get: read };
   return {
     name,
     get: read,
-    set: (text) => {
+    prepare: (text) => {
       const value = parse(text);
-      if (value === undefined) return `argument couldn't be parsed into ${what}`;
-      if (value < min || value > max) {
-        return `argument must be between ${min} and ${max} inclusive`;
-      }
-      set(value);
-      return undefined;
+      if (value === undefined) return unreadable;
+      return value < min || value > max
+        ? `argument must be between ${min} and ${max} inclusive`
+        : () => set(value);
     },
   };
 }
@@ -177,7 +189,8 @@ const UNITS = new Map([
   ['gb', 1024 ** 3],
 ]);
 
-function parseBytes(text: string): number | undefined {
+/** `10mb`, `64k` and so on as redis.conf has them. */
+export function parseBytes(text: string): number | undefined {
   const match = /^(\d{1,16})([a-z]*)$/.exec(text.toLowerCase());
   const unit = UNITS.get(match?.[2] ?? '?');
   const value = match === null || unit === undefined ? undefined : Number(match[1]) * unit;

@@ -1,5 +1,5 @@
 /** CONFIG: reads and changes the node's settings by Redis' names, through the registry. */
-import { arityError } from '../../../storage/command.ts';
+import { SYNTAX_ERROR } from '../../../storage/command.ts';
 import type { LocalCommand } from '../local-command.ts';
 import { withSubcommands } from './subcommands.ts';
 
@@ -26,7 +26,7 @@ export const CONFIG_COMMAND: LocalCommand = withSubcommands({
     SET: {
       arity: -4,
       run(context, args, out) {
-        if (args.length % 2 !== 0) return out.error(arityError('config|set'));
+        if (args.length % 2 !== 0) return out.error(SYNTAX_ERROR);
         const pairs: [string, string][] = [];
         for (let i = 2; i < args.length; i += 2) pairs.push([args[i] ?? '', args[i + 1] ?? '']);
         const error = context.services.settings.setAll(pairs);

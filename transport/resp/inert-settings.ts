@@ -1,0 +1,235 @@
+/**
+ * Settings of Redis that mean nothing here, or that may have one value only. Clients, tools and
+ * test suites set them: what is inert is accepted, kept until the node ends, and shown. What would
+ * weaken a promise, or claim what is not there, is refused with a reason.
+ */
+import { INT64_MAX, parseInteger } from '../../storage/integers.ts';
+import { parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
+
+/** What is kept of a text, or why it is refused. */
+type Judged = { readonly kept: string } | { readonly reason: string };
+type Judge = (text: string) => Judged;
+
+interface Inert {
+  /** The second one is an older name for the same. */
+  readonly names: readonly string[];
+  readonly standard: string;
+  readonly judge: Judge;
+}
+
+const INT_MAX = 2 ** 31 - 1;
+
+function within(min: number, max: number | bigint, what: Parser): Judge {
+  return (text) => {
+    const value = what.parse(text);
+    if (value === undefined) return { reason: what.unreadable };
+    return value < min || value > max
+      ? { reason: `argument must be between ${min} and ${max} inclusive` }
+      : { kept: String(value) };
+  };
+}
+
+interface Parser {
+  parse(text: string): number | bigint | undefined;
+  readonly unreadable: string;
+}
+
+const INTEGER: Parser = {
+  parse: parseInteger,
+  unreadable: "argument couldn't be parsed into an integer",
+};
+const MEMORY: Parser = { parse: parseBytes, unreadable: 'argument must be a memory value' };
+
+const count = (min: number, max: number | bigint = INT64_MAX): Judge => within(min, max, INTEGER);
+const memory: Judge = within(0, INT64_MAX, MEMORY);
+
+const yesOrNo: Judge = (text) => {
+  const word = text.toLowerCase();
+  return word === 'yes' || word === 'no' ? { kept: word } : { reason: YES_OR_NO };
+};
+
+function oneOf(...words: readonly string[]): Judge {
+  return (text) => {
+    const word = text.toLowerCase();
+    return words.includes(word)
+      ? { kept: word }
+      : { reason: `argument(s) must be one of the following: ${words.join(', ')}` };
+  };
+}
+
+/** What `judge` lets pass must be `only`; else `reason` says what holds here. */
+function only(value: string, judge: Judge, reason: string): Judge {
+  return (text) => {
+    const judged = judge(text);
+    return 'reason' in judged || judged.kept === value ? judged : { reason };
+  };
+}
+
+/** Redis takes what is outside of its range for the nearest inside. */
+const hz: Judge = (text) => {
+  const judged = count(0, INT_MAX)(text);
+  if ('reason' in judged) return judged;
+  return { kept: String(Math.min(500, Math.max(1, Number(judged.kept)))) };
+};
+
+const PERCENTILES_MAX = 64;
+
+const percentiles: Judge = (text) => {
+  const words = text.split(' ', PERCENTILES_MAX + 1).filter((word) => word !== '');
+  if (words.length > PERCENTILES_MAX) return { reason: `not more than ${PERCENTILES_MAX} of them` };
+  const bad = words.some((word) => !/^\d+(\.\d+)?$/.test(word) || Number(word) > 100);
+  const name = 'latency-tracking-info-percentiles';
+  return bad
+    ? { reason: `${name} parameters should sit between [0.0,100.0]` }
+    : { kept: words.join(' ') };
+};
+
+const savePoints: Judge = (text) =>
+  /^((\d+ \d+)( \d+ \d+)*)?$/.test(text) ? { kept: text } : { reason: 'Invalid save parameters' };
+
+const anyText: Judge = (text) => ({ kept: text });
+
+const POLICIES = [
+  ...['volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'],
+  ...['allkeys-lru', 'allkeys-lfu', 'allkeys-random', 'noeviction'],
+];
+
+/** One value only. */
+const BOUND: readonly Inert[] = [
+  {
+    names: ['save'],
+    standard: '',
+    judge: only('', savePoints, 'there are no snapshots here: the log has every write'),
+  },
+  {
+    names: ['appendonly'],
+    standard: 'yes',
+    judge: only('yes', yesOrNo, 'acknowledged writes are always on disk'),
+  },
+  {
+    names: ['appendfsync'],
+    standard: 'always',
+    judge: only(
+      'always',
+      oneOf('everysec', 'always', 'no'),
+      'nothing is acknowledged before it is synced; see --sync-policy',
+    ),
+  },
+  {
+    names: ['no-appendfsync-on-rewrite'],
+    standard: 'no',
+    judge: only('no', yesOrNo, 'nothing is acknowledged before it is synced'),
+  },
+  {
+    names: ['maxmemory'],
+    standard: '0',
+    judge: only('0', memory, 'data may be larger than memory, which --cache-bytes bounds'),
+  },
+  {
+    names: ['maxmemory-policy'],
+    standard: 'noeviction',
+    judge: only('noeviction', oneOf(...POLICIES), 'acknowledged keys are never evicted'),
+  },
+  {
+    names: ['maxmemory-clients'],
+    standard: '0',
+    judge: only('0', memory, 'see output-bytes-max, pending-bytes-max and maxclients'),
+  },
+  {
+    names: ['min-replicas-to-write', 'min-slaves-to-write'],
+    standard: '0',
+    judge: only('0', count(0, INT_MAX), 'every write needs a majority of the nodes already'),
+  },
+  {
+    names: ['notify-keyspace-events'],
+    standard: '',
+    judge: only('', anyText, 'there are no keyspace events here'),
+  },
+  {
+    names: ['requirepass'],
+    standard: '',
+    judge: only('', anyText, 'there are no passwords here: keep the port on a trusted network'),
+  },
+  {
+    names: ['activedefrag'],
+    standard: 'no',
+    judge: only('no', yesOrNo, 'active defragmentation is not there in this allocator'),
+  },
+];
+
+const INERT: readonly Inert[] = [
+  { names: listpack('hash', 'entries'), standard: '512', judge: count(0) },
+  { names: listpack('hash', 'value'), standard: '64', judge: memory },
+  {
+    names: ['list-max-listpack-size', 'list-max-ziplist-size'],
+    standard: '-2',
+    judge: count(-INT_MAX - 1, INT_MAX),
+  },
+  { names: ['list-compress-depth'], standard: '0', judge: count(0, INT_MAX) },
+  { names: ['set-max-intset-entries'], standard: '512', judge: count(0) },
+  { names: ['set-max-listpack-entries'], standard: '128', judge: count(0) },
+  { names: ['set-max-listpack-value'], standard: '64', judge: memory },
+  { names: listpack('zset', 'entries'), standard: '128', judge: count(0) },
+  { names: listpack('zset', 'value'), standard: '64', judge: memory },
+  { names: ['stream-node-max-bytes'], standard: '4096', judge: memory },
+  { names: ['stream-node-max-entries'], standard: '100', judge: count(0) },
+  { names: ['hll-sparse-max-bytes'], standard: '3000', judge: memory },
+  { names: ['busy-reply-threshold', 'lua-time-limit'], standard: '5000', judge: count(0) },
+  { names: ['slowlog-log-slower-than'], standard: '10000', judge: count(-1) },
+  { names: ['slowlog-max-len'], standard: '128', judge: count(0) },
+  { names: ['latency-monitor-threshold'], standard: '0', judge: count(0) },
+  { names: ['latency-tracking'], standard: 'yes', judge: yesOrNo },
+  { names: ['latency-tracking-info-percentiles'], standard: '50 99 99.9', judge: percentiles },
+  { names: ['hz'], standard: '10', judge: hz },
+  { names: ['dynamic-hz'], standard: 'yes', judge: yesOrNo },
+  { names: ['activerehashing'], standard: 'yes', judge: yesOrNo },
+  { names: ['active-expire-effort'], standard: '1', judge: count(1, 10) },
+  { names: ['maxmemory-samples'], standard: '5', judge: count(1, INT_MAX) },
+  { names: ['maxmemory-eviction-tenacity'], standard: '10', judge: count(0, 100) },
+  { names: ['lfu-log-factor'], standard: '10', judge: count(0, INT_MAX) },
+  { names: ['lfu-decay-time'], standard: '1', judge: count(0, INT_MAX) },
+  { names: ['lazyfree-lazy-eviction'], standard: 'no', judge: yesOrNo },
+  { names: ['lazyfree-lazy-expire'], standard: 'no', judge: yesOrNo },
+  { names: ['lazyfree-lazy-server-del'], standard: 'no', judge: yesOrNo },
+  { names: ['lazyfree-lazy-user-del'], standard: 'no', judge: yesOrNo },
+  { names: ['lazyfree-lazy-user-flush'], standard: 'no', judge: yesOrNo },
+  { names: ['tcp-keepalive'], standard: '300', judge: count(0, INT_MAX) },
+  {
+    names: ['loglevel'],
+    standard: 'notice',
+    judge: oneOf('debug', 'verbose', 'notice', 'warning'),
+  },
+  { names: ['stop-writes-on-bgsave-error'], standard: 'yes', judge: yesOrNo },
+  { names: ['rdbcompression'], standard: 'yes', judge: yesOrNo },
+  { names: ['aof-use-rdb-preamble'], standard: 'yes', judge: yesOrNo },
+  { names: ['auto-aof-rewrite-percentage'], standard: '100', judge: count(0, INT_MAX) },
+  { names: ['auto-aof-rewrite-min-size'], standard: '67108864', judge: memory },
+  {
+    names: ['min-replicas-max-lag', 'min-slaves-max-lag'],
+    standard: '10',
+    judge: count(0, INT_MAX),
+  },
+  { names: ['sanitize-dump-payload'], standard: 'no', judge: oneOf('no', 'yes', 'clients') },
+  { names: ['tracking-table-max-keys'], standard: '1000000', judge: count(0) },
+  { names: ['acllog-max-len'], standard: '128', judge: count(0) },
+];
+
+function listpack(type: string, what: string): string[] {
+  return [`${type}-max-listpack-${what}`, `${type}-max-ziplist-${what}`];
+}
+
+/** Each call gives settings of their own: they hold the values of one node. */
+export function inertSettings(): Setting[] {
+  return [...BOUND, ...INERT].flatMap(({ names, standard, judge }) => {
+    let value = standard;
+    const get = (): string => value;
+    const prepare = (text: string): string | (() => void) => {
+      const judged = judge(text);
+      if ('reason' in judged) return judged.reason;
+      return () => {
+        value = judged.kept;
+      };
+    };
+    return names.map((name) => ({ name, get, prepare }));
+  });
+}
