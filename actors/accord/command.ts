@@ -42,6 +42,8 @@ export class Command implements Waiter {
 
   /** Members known to have settled it (bit set). */
   settledBy = 0;
+  /** When it became settled here; 0 when that was before the start. */
+  settledAtMs = 0;
   /** Slot lists of the conflict index that still hold it. */
   indexed = 0;
   /** LSN of its first log record; the log must keep it from there. */

@@ -170,13 +170,16 @@ export interface ReadBarrier {
   readonly token: number;
   /** The reader has settled everything below this. */
   readonly settledBefore: Timestamp;
+  /** What is named up to here the reader knows from earlier answers; ZERO at first. */
+  readonly after: Timestamp;
 }
 
 export interface ReadBarrierOk {
   readonly type: 'ReadBarrierOk';
   readonly token: number;
+  /** Ascending, above `after` of the question. */
   readonly ids: Uint8Array;
-  /** Too many to name: the reader lags and must catch up first. */
+  /** There is more than one answer names: the reader asks on from the last of these. */
   readonly behind: boolean;
 }
 
@@ -187,6 +190,8 @@ export interface SettledHint {
   readonly settledBefore: Timestamp;
   /** The sender still holds transactions: rounds must go on. */
   readonly retains: boolean;
+  /** The receiver has not told that it has settled these, too: which of them has it? */
+  readonly asks: boolean;
 }
 
 /** Settlement round: promise not to witness any unknown transaction below `before` any more. */
@@ -201,8 +206,10 @@ export interface FenceOk {
   readonly type: 'FenceOk';
   readonly before: Timestamp;
   readonly base: Timestamp;
-  /** All known ids in [base, before). */
+  /** All known ids in [base, end). */
   readonly ids: Uint8Array;
+  /** `before`, or less when not all of them fit one message. */
+  readonly end: Timestamp;
 }
 
 /** Everything that was or will ever be executed with t0 in [base, before). */

@@ -9,7 +9,9 @@ import { awaitRead, ReadWaiter } from './execution.ts';
 import { type Footprint, meets, WHOLE_STORE } from './footprint.ts';
 import type { ReadBarrier, ReadBarrierOk } from './messages.ts';
 import type { ReplicaState } from './replica-state.ts';
-import { compare, type TxnId } from './timestamp.ts';
+import { sendHint } from './settled-hints.ts';
+import { isSettled } from './status.ts';
+import { compare, max, type TxnId, ZERO } from './timestamp.ts';
 import { population } from './topology.ts';
 
 interface Barrier {
@@ -20,11 +22,12 @@ interface Barrier {
   readonly sequence: number;
   resendAtMs: number;
   replied: number;
+  /** By member: up to where it has named what it has witnessed. */
+  readonly named: Map<number, TxnId>;
+  /** What was named and is not settled here. */
   ids: Deps;
 }
 
-/** Barriers under way at once; beyond it the oldest is given up (its reads time out). */
-const BARRIERS_MAX = 64;
 const RESEND_MS = 100;
 const GIVE_UP_MS = 10_000;
 
@@ -47,49 +50,52 @@ export class ReadBarriers {
       sequence: state.sequence,
       resendAtMs: nowMs + RESEND_MS,
       replied: state.topology.bit(state.self),
-      ids: depsOf(this.#witnessed(state.unsettled).ids),
+      named: new Map(),
+      ids: depsOf(this.#unsettled()),
     };
     const oldest = this.#barriers.keys().next().value;
-    if (this.#barriers.size >= BARRIERS_MAX && oldest !== undefined) this.#barriers.delete(oldest);
+    const isFull = this.#barriers.size >= state.limits.barriersMax;
+    if (isFull && oldest !== undefined) this.#barriers.delete(oldest);
     this.#barriers.set(token, barrier);
-    this.#ask(barrier);
+    this.#askAll(barrier);
     this.#finish(barrier);
   }
 
-  #ask(barrier: Barrier): void {
-    const { token } = barrier;
-    const { settledBefore } = this.#state;
+  #unsettled(): TxnId[] {
+    const ids: TxnId[] = [];
+    for (const { id, definition } of this.#state.unsettled) {
+      if (definition !== undefined) ids.push(id);
+    }
+    return ids;
+  }
+
+  #askAll(barrier: Barrier): void {
     for (const peer of this.#state.peers) {
-      if ((barrier.replied & this.#state.topology.bit(peer)) !== 0) continue;
-      this.#state.send(peer, { type: 'ReadBarrier', token, settledBefore });
+      if ((barrier.replied & this.#state.topology.bit(peer)) === 0) this.#ask(barrier, peer);
     }
   }
 
-  /** A peer wants to read: name what is witnessed here and perhaps not applied there. */
+  #ask({ token, named }: Barrier, peer: number): void {
+    const { settledBefore } = this.#state;
+    const after = named.get(peer) ?? ZERO;
+    this.#state.send(peer, { type: 'ReadBarrier', token, settledBefore, after });
+  }
+
+  /** A peer wants to read: name what is witnessed here and perhaps not settled there. */
   answer(from: number, message: ReadBarrier): void {
     const state = this.#state;
-    const { token, settledBefore } = message;
-    const pending = state.unsettledBy.get(from) ?? new Set();
-    const { ids, complete } = this.#witnessed(pending, settledBefore);
-    const encoded = encodeDeps(depsOf(ids));
-    state.send(from, { type: 'ReadBarrierOk', token, ids: encoded, behind: !complete });
-  }
-
-  #witnessed(
-    commands: ReplicaState['unsettled'],
-    from?: TxnId,
-  ): { ids: TxnId[]; complete: boolean } {
+    const { token, settledBefore, after } = message;
+    const pending = state.unsettledBy.get(from);
+    if (pending === undefined) return;
     const ids: TxnId[] = [];
-    for (const command of commands) {
-      if (command.definition === undefined) continue;
-      if (from !== undefined && compare(command.id, from) < 0) continue;
-      if (from !== undefined && this.#isUnheardOf(command.id)) continue;
-      if (from !== undefined && ids.length === this.#state.limits.barrierIdsMax) {
-        return { ids, complete: false };
-      }
-      ids.push(command.id);
+    let behind = false;
+    for (const { id } of pending.from(max(settledBefore, after))) {
+      if (compare(id, after) === 0 || this.#isUnheardOf(id)) continue;
+      behind = ids.length === state.limits.barrierIdsMax;
+      if (behind) break;
+      ids.push(id);
     }
-    return { ids, complete: true };
+    state.send(from, { type: 'ReadBarrierOk', token, ids: encodeDeps(ids), behind });
   }
 
   /** Begun here and not let out yet: nobody can have decided it, let alone been told so. */
@@ -100,12 +106,35 @@ export class ReadBarriers {
 
   answered(from: number, message: ReadBarrierOk): void {
     const barrier = this.#barriers.get(message.token);
-    // A member that says that we lag does not count: we do not know all that it knows.
-    if (barrier === undefined || message.behind) return;
+    if (barrier === undefined) return;
+    const ids = decodeDeps(message.ids);
+    // A member that has more to name does not count yet: we do not know all that it knows.
+    if (message.behind) return this.#askOn(barrier, from, ids);
     barrier.replied |= this.#state.topology.bit(from);
-    barrier.ids = union(barrier.ids, decodeDeps(message.ids));
+    barrier.ids = union(barrier.ids, ids.filter(this.#isOpen));
     this.#finish(barrier);
   }
+
+  /**
+   * It names so much because it has not heard what is settled here: tell it. What is open here is
+   * waited for; too much of that is left to catching up, and asked for again later.
+   */
+  #askOn(barrier: Barrier, peer: number, ids: Deps): void {
+    const last = ids.at(-1);
+    if (last === undefined || compare(last, barrier.named.get(peer) ?? ZERO) <= 0) return;
+    const settled = ids.filter((id) => !this.#isOpen(id));
+    if (settled.length > 0) sendHint(this.#state, peer, settled);
+    const waits = union(barrier.ids, ids).filter(this.#isOpen);
+    if (barrier.ids.length > 0 && waits.length > this.#state.limits.barrierWaitsMax) return;
+    barrier.ids = waits;
+    barrier.named.set(peer, last);
+    this.#ask(barrier, peer);
+  }
+
+  readonly #isOpen = (id: TxnId): boolean => {
+    const command = this.#state.find(id);
+    return command === undefined ? !this.#state.isForgotten(id) : !isSettled(command.status);
+  };
 
   #finish(barrier: Barrier): void {
     const state = this.#state;
@@ -124,7 +153,7 @@ export class ReadBarriers {
       if (nowMs - barrier.startedMs > GIVE_UP_MS) this.#barriers.delete(barrier.token);
       else if (nowMs >= barrier.resendAtMs) {
         barrier.resendAtMs = nowMs + RESEND_MS;
-        this.#ask(barrier);
+        this.#askAll(barrier);
       }
     }
   }

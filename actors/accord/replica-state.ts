@@ -3,6 +3,7 @@
  * comes in as `nowMs`, everything else goes out as effects.
  */
 import { Command, type Definition, type Waiter } from './command.ts';
+import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';
 import { type Deps, depsOf } from './deps.ts';
 import type { Effect } from './effects.ts';
@@ -23,9 +24,13 @@ export interface ReplicaLimits {
   readonly ownProgressDelayMs: number;
   /** Upper bound of the backoff between two looks. */
   readonly progressDelayMsMax: number;
-  /** Transactions named in one answer to a read barrier. */
+  /** Transactions named in one answer to a read barrier; the reader asks on for the rest. */
   readonly barrierIdsMax: number;
-  /** Ids of one settled list, one hint, one fetch. */
+  /** Transactions that one read barrier waits for; beyond it the reader must catch up first. */
+  readonly barrierWaitsMax: number;
+  /** Barriers under way at once; beyond it the oldest is given up (its reads time out). */
+  readonly barriersMax: number;
+  /** Ids of one settled list, one hint, one answer to a fence. */
   readonly listIdsMax: number;
   /** Bytes of bodies sent in answer to one fetch. */
   readonly fetchBytesMax: number;
@@ -42,6 +47,8 @@ export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   ownProgressDelayMs: 2_000,
   progressDelayMsMax: 4_000,
   barrierIdsMax: 4_096,
+  barrierWaitsMax: 16_384,
+  barriersMax: 64,
   listIdsMax: 4_096,
   fetchBytesMax: 4 * 2 ** 20,
   skewUsMax: 60_000_000,
@@ -51,7 +58,6 @@ export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
 
 /** What a record costs beside its body, about. */
 const COMMAND_BYTES = 1_024;
-const BUCKET_US = 1_000_000;
 
 export class ReplicaState {
   readonly self: number;
@@ -63,14 +69,16 @@ export class ReplicaState {
 
   readonly commands = new Map<string, Command>();
   readonly index = new ConflictIndex();
-  /** All commands by whole seconds of their t0: settlement works on ranges of time. */
-  readonly buckets = new Map<number, Set<Command>>();
+  /** All commands by t0: settlement works on ranges of time. */
+  readonly order = new CommandOrder();
   /** Not yet applied, not invalidated. */
   readonly unsettled = new Set<Command>();
   /** By member: defined here, not known to be settled there. What a read of that node must see. */
-  readonly unsettledBy = new Map<number, Set<Command>>();
+  readonly unsettledBy = new Map<number, CommandOrder>();
   /** By member: the last `settledBefore` that it told. */
   readonly peerSettledBefore = new Map<number, Timestamp>();
+  /** Members whose links are down. */
+  readonly down = new Set<number>();
   /** Settled here since the last hint. */
   settledNow: TxnId[] = [];
 
@@ -102,7 +110,7 @@ export class ReplicaState {
     this.limits = { ...REPLICA_LIMITS, ...options.limits };
     for (const node of this.topology.members) {
       if (node === this.self) continue;
-      this.unsettledBy.set(node, new Set());
+      this.unsettledBy.set(node, new CommandOrder());
       this.peerSettledBefore.set(node, ZERO);
     }
   }
@@ -152,10 +160,7 @@ export class ReplicaState {
     const command = new Command(id, key);
     this.commands.set(key, command);
     this.unsettled.add(command);
-    const second = Math.floor(id.hlc / BUCKET_US);
-    const bucket = this.buckets.get(second);
-    if (bucket === undefined) this.buckets.set(second, new Set([command]));
-    else bucket.add(command);
+    this.order.add(command);
     this.#scheduleFirstCheck(command);
     return command;
   }
@@ -178,7 +183,14 @@ export class ReplicaState {
     const { footprint, body } = definition;
     this.persist({ type: 'Defined', id: command.id, footprint, body }, false);
     this.index.add(command);
-    for (const commands of this.unsettledBy.values()) commands.add(command);
+    this.awaitSettled(command);
+  }
+
+  /** Reads of members that have not told that they have settled it must hear of it. */
+  awaitSettled(command: Command): void {
+    for (const [peer, commands] of this.unsettledBy) {
+      if ((command.settledBy & this.topology.bit(peer)) === 0) commands.add(command);
+    }
   }
 
   /** Gives a record its definition, without logging it. */
@@ -200,23 +212,29 @@ export class ReplicaState {
     return this.index.conflictsBelow(command, command.definition.footprint, bound);
   }
 
-  /** Ids of the records with t0 in [from, before), ascending. */
-  idsBetween(from: Timestamp, before: Timestamp, keep: (c: Command) => boolean): TxnId[] {
+  /**
+   * Ids of the records with t0 in [from, before), ascending, as many as fit one list; `end`: these
+   * are all below it.
+   */
+  idsBetween(
+    from: Timestamp,
+    before: Timestamp,
+    keep: (command: Command) => boolean,
+  ): { readonly ids: TxnId[]; readonly end: Timestamp } {
     const ids: TxnId[] = [];
-    const last = Math.floor(before.hlc / BUCKET_US);
-    for (const [second, bucket] of this.buckets) {
-      if (second < Math.floor(from.hlc / BUCKET_US) || second > last) continue;
-      for (const command of bucket) {
-        const inside = compare(command.id, from) >= 0 && compare(command.id, before) < 0;
-        if (inside && keep(command)) ids.push(command.id);
-      }
+    for (const command of this.order.from(from)) {
+      if (compare(command.id, before) >= 0) break;
+      if (!keep(command)) continue;
+      if (ids.length === this.limits.listIdsMax) return { ids, end: command.id };
+      ids.push(command.id);
     }
-    return ids.sort(compare);
+    return { ids, end: before };
   }
 
   /** Bookkeeping of a transaction that has become Applied or Invalidated here. */
   settled(command: Command): void {
     this.unsettled.delete(command);
+    command.settledAtMs = this.nowMs;
     command.settledBy |= this.topology.bit(this.self);
     this.settledNow.push(command.id);
     this.coverIfMajority(command);
@@ -237,11 +255,8 @@ export class ReplicaState {
     this.commands.delete(command.key);
     this.unsettled.delete(command);
     this.index.remove(command);
+    this.order.delete(command);
     for (const commands of this.unsettledBy.values()) commands.delete(command);
-    const second = Math.floor(command.id.hlc / BUCKET_US);
-    const bucket = this.buckets.get(second);
-    bucket?.delete(command);
-    if (bucket?.size === 0) this.buckets.delete(second);
   }
 
   /** Lets `waiter` wait for `command`, unless there is nothing to wait for. */

@@ -506,6 +506,6 @@ export class Replica {
     state.index.add(command);
     state.index.bump(definition.footprint, command.id);
     if (executeAt !== undefined) state.index.bump(definition.footprint, executeAt);
-    for (const commands of state.unsettledBy.values()) commands.add(command);
+    state.awaitSettled(command);
   }
 }

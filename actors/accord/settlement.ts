@@ -3,10 +3,12 @@
  * leads a round for a time X that lies a little in the past:
  *
  *  1. Fence: every replica promises, durably, to witness no unknown transaction below X any more,
- *     and names those it knows. After a quorum with enough of the electorate has promised, a
- *     transaction below X that none of them named can never be decided: a later quorum of votes
- *     meets a refusal, and a recovery meets enough electors who never voted t0 to rule the fast
- *     path out. (One fenced replica proves nothing: the fast path may have done without it.)
+ *     and names those it knows. (As many as fit a message: X then becomes the end of the shortest
+ *     answer, and the next round follows at once.) After a quorum with enough of the electorate
+ *     has promised, a transaction below X that none of them named can never be decided: a later
+ *     quorum of votes meets a refusal, and a recovery meets enough electors who never voted t0 to
+ *     rule the fast path out. (One fenced replica proves nothing: the fast path may have done
+ *     without it.)
  *  2. The leader sees to it that all that were named are applied (or invalidated) here; then it has
  *     "settled before X" and sends the list of what executes.
  *  3. Who has applied the whole list has settled before X as well. What is not in it, and below X,
@@ -22,11 +24,11 @@ import { makeInvalidated } from './execution.ts';
 import type { JournalRecord } from './journal.ts';
 import type { CatchUp, Fence, FenceOk, SettledHint, SettledList } from './messages.ts';
 import type { ReplicaState } from './replica-state.ts';
+import { SettledHints } from './settled-hints.ts';
 import { isDecided, isSettled, Status } from './status.ts';
-import { compare, keyOf, max, min, type Timestamp, type TxnId, ZERO } from './timestamp.ts';
+import { compare, max, min, type Timestamp, type TxnId } from './timestamp.ts';
 import { population } from './topology.ts';
 
-const HINT_EVERY_MS = 2_000;
 const NOT_SETTLED = 'it is not among the settled';
 
 interface LedRound {
@@ -35,6 +37,8 @@ interface LedRound {
   readonly startedMs: number;
   promised: number;
   ids: Deps;
+  /** All that was promised names everything below this. */
+  end: Timestamp;
 }
 
 interface Task {
@@ -47,6 +51,8 @@ interface Task {
   fetchAtMs: number;
 }
 
+const SECOND_US = 1_000_000;
+
 type Mark = Extract<JournalRecord, { before: Timestamp }>;
 
 export class Settlement {
@@ -55,16 +61,13 @@ export class Settlement {
   #task: Task | undefined;
   #nextRoundMs = 0;
   #catchUpAtMs = 0;
-  /** When the hints were last repeated. */
-  #toldMs = 0;
   /** Some member has told that it holds transactions. */
   #retaining = false;
-  /** The same, since our mark was last told. */
-  #asked = false;
-  readonly #down = new Set<number>();
+  readonly #hints: SettledHints;
 
   constructor(state: ReplicaState) {
     this.#state = state;
+    this.#hints = new SettledHints(state);
   }
 
   handle(from: number, message: SettledHint | Fence | FenceOk | SettledList | CatchUp): void {
@@ -83,102 +86,36 @@ export class Settlement {
   }
 
   peerUp(peer: number): void {
-    this.#down.delete(peer);
-    this.#sendHint(peer, this.#missedBy(peer));
+    this.#state.down.delete(peer);
+    this.#hints.peerUp(peer);
   }
 
   peerDown(peer: number): void {
-    this.#down.add(peer);
+    this.#state.down.add(peer);
+    this.#hints.peerDown(peer);
   }
 
   tick(): void {
-    this.#tellSettled();
+    this.#hints.tick();
     this.#advanceRound();
     this.#advanceTask();
     this.#forget();
   }
 
-  // ---- what was applied where -------------------------------------------------------------
-
-  #tellSettled(): void {
-    const { settledNow, limits } = this.#state;
-    this.#state.settledNow = [];
-    for (let at = 0; at < settledNow.length; at += limits.listIdsMax) {
-      const ids = settledNow.slice(at, at + limits.listIdsMax);
-      for (const peer of this.#state.peers) this.#sendHint(peer, ids);
-    }
-    this.#tellAgain();
-  }
-
-  /**
-   * Hints may be lost, and without rounds (too few electors are up) nobody would ever tell again.
-   * The mark is repeated while somebody has something to forget.
-   */
-  #tellAgain(): void {
-    const { nowMs, commands } = this.#state;
-    if ((commands.size === 0 && !this.#asked) || nowMs < this.#toldMs + HINT_EVERY_MS) return;
-    this.#asked = false;
-    this.#toldMs = nowMs;
-    for (const peer of this.#state.peers) {
-      this.#sendHint(peer, this.#down.has(peer) ? [] : this.#missedBy(peer));
-    }
-  }
-
-  /** Settled here, not known to be settled there; as far as one hint holds it. */
-  #missedBy(peer: number): TxnId[] {
-    const { unsettledBy, limits } = this.#state;
-    const missed: TxnId[] = [];
-    for (const command of unsettledBy.get(peer) ?? []) {
-      if (missed.length === limits.listIdsMax) break;
-      if (isSettled(command.status)) missed.push(command.id);
-    }
-    return missed;
-  }
-
-  #sendHint(peer: number, ids: readonly TxnId[]): void {
-    const { settledBefore } = this.#state;
-    const sorted = [...ids].sort(compare);
-    const retains = this.#state.commands.size > 0;
-    const encoded = encodeDeps(sorted);
-    this.#state.reply(peer, { type: 'SettledHint', ids: encoded, settledBefore, retains });
-  }
-
   #hint(from: number, message: SettledHint): void {
-    const state = this.#state;
-    const pending = state.unsettledBy.get(from);
-    if (pending === undefined) return;
-    if (message.retains) {
-      this.#retaining = true;
-      this.#asked = true;
+    this.#hints.receive(from, message);
+    if (message.retains) this.#retaining = true;
+    if (compare(message.settledBefore, this.#state.settledBefore) > 0) {
+      this.#lagging(from, message.settledBefore);
     }
-    for (const id of decodeDeps(message.ids)) {
-      // First heard of now: it has to be settled here, too, even if no round can end meanwhile.
-      const command = state.find(id) ?? (state.isForgotten(id) ? undefined : state.open(id));
-      if (command !== undefined) this.#settledBy(from, command, pending);
-    }
-    const before = message.settledBefore;
-    const known = state.peerSettledBefore.get(from) ?? ZERO;
-    if (compare(before, known) > 0) {
-      state.peerSettledBefore.set(from, before);
-      for (const command of [...pending]) {
-        if (compare(command.id, before) < 0) this.#settledBy(from, command, pending);
-      }
-    }
-    if (compare(before, state.settledBefore) > 0) this.#lagging(from, before);
-  }
-
-  #settledBy(peer: number, command: Command, pending: Set<Command>): void {
-    command.settledBy |= this.#state.topology.bit(peer);
-    pending.delete(command);
-    this.#state.coverIfMajority(command);
   }
 
   // ---- leading a round --------------------------------------------------------------------
 
   /** The lowest member that is up leads; two leaders at once do no harm. */
   #leads(): boolean {
-    const { self, topology } = this.#state;
-    return topology.members.find((node) => node === self || !this.#down.has(node)) === self;
+    const { self, topology, down } = this.#state;
+    return topology.members.find((node) => node === self || !down.has(node)) === self;
   }
 
   #advanceRound(): void {
@@ -198,7 +135,7 @@ export class Settlement {
     if (hlc <= base.hlc || (state.commands.size === 0 && !this.#retaining)) return;
     this.#retaining = false;
     const before = { epoch: topology.epoch, hlc, flags: 0, node: 0 };
-    this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [] };
+    this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [], end: before };
     state.trace('settlement round');
     for (const peer of state.peers) state.send(peer, { type: 'Fence', before, base });
     this.#fence(self, { type: 'Fence', before, base });
@@ -221,8 +158,8 @@ export class Settlement {
       state.fence = before;
       state.persist({ type: 'Fenced', before }, true);
     }
-    const ids = encodeDeps(state.idsBetween(base, before, () => true));
-    state.reply(from, { type: 'FenceOk', before, base, ids });
+    const { ids, end } = state.idsBetween(base, before, () => true);
+    state.reply(from, { type: 'FenceOk', before, base, ids: encodeDeps(ids), end });
   }
 
   #fenceOk(from: number, message: FenceOk): void {
@@ -232,6 +169,7 @@ export class Settlement {
     if (compare(message.base, round.base) !== 0) return;
     round.promised |= this.#state.topology.bit(from);
     round.ids = union(round.ids, decodeDeps(message.ids));
+    round.end = min(round.end, message.end);
   }
 
   /** All that were named are known here from now on, so the progress log settles them. */
@@ -243,20 +181,23 @@ export class Settlement {
       return;
     }
     let open = false;
+    const named = new Set<string>();
     for (const id of round.ids) {
+      if (compare(id, round.end) >= 0) break;
       const command = state.find(id) ?? state.open(id);
       if (!isSettled(command.status)) open = true;
+      named.add(command.key);
     }
     if (open) return;
     this.#round = undefined;
+    if (compare(round.end, round.before) < 0) this.#nextRoundMs = state.nowMs;
     // A quorum has promised and did not name them: they are known here alone, too late.
-    const named = new Set(round.ids.map((id) => keyOf(id)));
     // One that was decided here meanwhile is among what this node names in the next round.
-    if (!this.#invalidateUnlisted(state.self, 'FenceOk', round.before, named)) return;
-    this.#settledUpTo(round.before);
+    if (!this.#invalidateUnlisted(state.self, 'FenceOk', round.end, named)) return;
+    this.#settledUpTo(round.end);
     // The list first: who hears of the new mark before it asks for the list once more.
     for (const peer of state.peers) this.#sendList(peer, round.base);
-    this.#tellMark();
+    this.#hints.tellMark();
   }
 
   // ---- following --------------------------------------------------------------------------
@@ -267,11 +208,8 @@ export class Settlement {
     const complete = compare(from, state.forgottenBefore) >= 0;
     if (!complete || compare(from, state.settledBefore) >= 0) return;
     const applied = (command: Command): boolean => command.status === Status.Applied;
-    const all = state.idsBetween(from, state.settledBefore, applied);
-    const rest = all[state.limits.listIdsMax];
-    const before = rest ?? state.settledBefore;
-    const ids = encodeDeps(rest === undefined ? all : all.slice(0, state.limits.listIdsMax));
-    state.reply(to, { type: 'SettledList', base: from, before, ids });
+    const { ids, end } = state.idsBetween(from, state.settledBefore, applied);
+    state.reply(to, { type: 'SettledList', base: from, before: end, ids: encodeDeps(ids) });
   }
 
   #lagging(peer: number, before: Timestamp): void {
@@ -298,10 +236,9 @@ export class Settlement {
     const ids = decodeDeps(message.ids).filter((id) => !state.isForgotten(id));
     const executes = new Set(ids.map((id) => state.open(id).key));
     this.#task = { from, before, executes, missing: ids, fetchAtMs: 0 };
-    for (const id of state.idsBetween(state.settledBefore, before, () => true)) {
-      const command = state.find(id);
-      if (command === undefined || executes.has(command.key) || !isDecided(command.status))
-        continue;
+    for (const command of state.order.from(state.settledBefore)) {
+      if (compare(command.id, before) >= 0) break;
+      if (executes.has(command.key) || !isDecided(command.status)) continue;
       return this.#denied(from, 'SettledList', command, NOT_SETTLED);
     }
     this.#advanceTask();
@@ -355,10 +292,11 @@ export class Settlement {
     if (task.missing.length === 0) {
       this.#task = undefined;
       this.#settledUpTo(task.before);
-      this.#tellMark();
+      this.#hints.tellMark();
       this.#catchUpAtMs = 0;
       for (const [peer, mark] of state.peerSettledBefore) {
-        if (compare(mark, state.settledBefore) > 0 && !this.#down.has(peer)) this.catchUp(peer);
+        if (compare(mark, state.settledBefore) > 0 && !this.#state.down.has(peer))
+          this.catchUp(peer);
       }
       return;
     }
@@ -369,13 +307,13 @@ export class Settlement {
       return command === undefined || command.status < Status.Stable;
     });
     if (unknown.length === 0) return;
-    const to = this.#down.has(task.from) ? this.#someoneElse(task) : task.from;
+    const to = this.#state.down.has(task.from) ? this.#someoneElse(task) : task.from;
     state.send(to, { type: 'Fetch', ids: encodeDeps(unknown) });
   }
 
   #someoneElse(task: Task): number {
     for (const [peer, mark] of this.#state.peerSettledBefore) {
-      if (!this.#down.has(peer) && compare(mark, task.before) >= 0) return peer;
+      if (!this.#state.down.has(peer) && compare(mark, task.before) >= 0) return peer;
     }
     return task.from;
   }
@@ -387,10 +325,6 @@ export class Settlement {
     state.persist({ type: 'SettledBefore', before }, false);
   }
 
-  #tellMark(): void {
-    for (const peer of this.#state.peers) this.#sendHint(peer, []);
-  }
-
   // ---- forgetting -------------------------------------------------------------------------
 
   /** Drops whole seconds that every member has settled and that this node has flushed. */
@@ -399,16 +333,11 @@ export class Settlement {
     let everywhere = state.settledBefore;
     for (const mark of state.peerSettledBefore.values()) everywhere = min(everywhere, mark);
     if (compare(everywhere, state.forgottenBefore) <= 0) return;
-    let forgotten = state.forgottenBefore;
-    for (const second of [...state.buckets.keys()].sort((a, b) => a - b)) {
-      const end = { epoch: everywhere.epoch, hlc: (second + 1) * 1_000_000, flags: 0, node: 0 };
-      if (compare(end, everywhere) > 0) break;
-      const bucket = state.buckets.get(second) ?? new Set<Command>();
-      if (![...bucket].every((command) => this.#forgettable(command, everywhere))) break;
-      for (const command of bucket) state.forget(command);
-      forgotten = max(forgotten, end);
-    }
-    if (compare(forgotten, state.forgottenBefore) <= 0) return;
+    const commands = state.order.takeBelow(this.#forgettableBefore(everywhere));
+    const last = commands.at(-1);
+    if (last === undefined) return;
+    for (const command of commands) state.forget(command);
+    const forgotten = max(state.forgottenBefore, secondOf(last.id, 1));
     state.forgottenBefore = forgotten;
     // The log may go below the oldest record of a transaction: what else must be found again at
     // a start is written once more, above that.
@@ -417,6 +346,16 @@ export class Settlement {
     state.persist({ type: 'SettledBefore', before: state.settledBefore }, false);
     state.persist({ type: 'ForgottenBefore', before: forgotten }, false);
     state.effects.push({ type: 'LogNeeded', fromLsn: this.#oldestLsn() });
+  }
+
+  /** The beginning of the first second that must be kept. */
+  #forgettableBefore(everywhere: Timestamp): Timestamp {
+    const end = secondOf(everywhere);
+    for (const command of this.#state.order) {
+      if (compare(command.id, end) >= 0) return end;
+      if (!this.#forgettable(command, everywhere)) return secondOf(command.id);
+    }
+    return end;
   }
 
   /**
@@ -453,4 +392,9 @@ export class Settlement {
     const { forgottenBefore } = this.#state;
     return compare(command.id, forgottenBefore) < 0;
   }
+}
+
+/** The beginning of its second, or of a later one. */
+function secondOf({ epoch, hlc }: Timestamp, later = 0): Timestamp {
+  return { epoch, hlc: (Math.floor(hlc / SECOND_US) + later) * SECOND_US, flags: 0, node: 0 };
 }

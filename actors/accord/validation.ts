@@ -14,6 +14,7 @@ import {
 import type {
   AccordMessage,
   CommandDefinition,
+  FenceOk,
   PreAcceptOk,
   RecoverOk,
   Round,
@@ -136,14 +137,14 @@ const ROWS: Rows = {
     },
     rule: statusReply,
   },
-  ReadBarrier: { fields: { token, settledBefore: mark } },
+  ReadBarrier: { fields: { token, settledBefore: mark, after: mark } },
   ReadBarrierOk: { fields: { token, ids, behind: yesOrNo } },
-  SettledHint: { fields: { ids, settledBefore: mark, retains: yesOrNo } },
+  SettledHint: { fields: { ids, settledBefore: mark, retains: yesOrNo, asks: yesOrNo } },
   Fence: {
     fields: { before: mark, base: mark },
     rule: ({ base, before }) => (compare(base, before) < 0 ? undefined : 'sense'),
   },
-  FenceOk: { fields: SPAN, rule: span },
+  FenceOk: { fields: { ...SPAN, end: mark }, rule: fenceOk },
   SettledList: { fields: SPAN, rule: span },
   Fetch: { fields: { ids } },
   CatchUp: { fields: { from: mark } },
@@ -297,6 +298,12 @@ function span(message: {
   if (compare(base, before) >= 0) return 'sense';
   if (listed.length > 0 && compare(idAt(listed, 0), base) < 0) return 'sense';
   return idsBelow(listed, before);
+}
+
+/** It names what lies below its end, and that is not behind the fence. */
+function fenceOk(message: FenceOk): Judgement {
+  const { base, before, end, ids: named } = message;
+  return compare(end, before) > 0 ? 'sense' : span({ base, before: end, ids: named });
 }
 
 /** Sorted ids, all of them below the bound. */

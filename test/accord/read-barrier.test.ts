@@ -23,6 +23,13 @@ function answer(ids: Deps, more: { token?: number; behind?: boolean } = {}): Acc
   return { type: 'ReadBarrierOk', token: 1, behind: false, ids: encodeDeps(ids), ...more };
 }
 
+function sent(effects: readonly Effect[]): unknown[] {
+  return effects.flatMap((effect) => {
+    if (effect.type !== 'Send' || effect.message.type !== 'ReadBarrier') return [];
+    return [[effect.to, effect.message.type, keyOf(effect.message.after)]];
+  });
+}
+
 function served(effects: readonly Effect[]): number[] {
   return effects.flatMap((effect) => (effect.type === 'Read' ? [effect.token] : []));
 }
@@ -68,7 +75,45 @@ describe('a reader', () => {
     expect(served(lone.take(answer([a]), 1))).toEqual([1]);
   });
 
-  test('does not count a peer that says that the reader lags', () => {
+  test('asks on where there is more to name, and tells what it has settled of it', () => {
+    const lone = new LoneReplica();
+    lone.take(stable(a));
+    begin(lone);
+    const page = lone.take(answer([a, b], { behind: true }), 1);
+    expect(sent(page)).toEqual([[1, 'ReadBarrier', keyOf(b)]]);
+    const { message } = only(page, 'Reply');
+    expect(message).toMatchObject({ type: 'SettledHint', ids: encodeDeps([a]) });
+    expect(lone.take(answer([a, b], { behind: true }), 1)).toEqual([]);
+    expect(served(lone.take(answer([]), 1))).toEqual([]);
+    expect(served(lone.take(stable(b)))).toEqual([1]);
+  });
+
+  test('asks again from where it was when an answer is lost', () => {
+    const lone = new LoneReplica();
+    begin(lone);
+    lone.take(answer([a], { behind: true }), 1);
+    expect(sent(lone.tick(100))).toEqual([
+      [1, 'ReadBarrier', keyOf(a)],
+      [2, 'ReadBarrier', keyOf(ZERO)],
+    ]);
+  });
+
+  test('waits with the rest while it has too much to wait for', () => {
+    const lone = new LoneReplica(topologyOf(3), 3, { barrierWaitsMax: 1 });
+    const c = at(300);
+    begin(lone);
+    expect(sent(lone.take(answer([a], { behind: true }), 1))).toHaveLength(1);
+    expect(sent(lone.take(answer([b], { behind: true }), 1))).toEqual([]);
+    lone.take(stable(a));
+    expect(sent(lone.take(answer([b], { behind: true }), 1))).toEqual([
+      [1, 'ReadBarrier', keyOf(b)],
+    ]);
+    lone.take(answer([c]), 1);
+    lone.take(stable(b));
+    expect(served(lone.take(stable(c)))).toEqual([1]);
+  });
+
+  test('does not count a peer that has more to name', () => {
     const lone = new LoneReplica();
     begin(lone);
     expect(served(lone.take(answer([], { behind: true }), 1))).toEqual([]);
@@ -93,11 +138,23 @@ describe('a reader', () => {
     expect(served(lone.take(answer([], { token: 1 }), 1))).toEqual([]);
     expect(served(lone.take(answer([], { token: 2 }), 1))).toEqual([2]);
   });
+
+  test('when there is place for one barrier, the last one is served', () => {
+    const lone = new LoneReplica(topologyOf(3), 3, { barriersMax: 1 });
+    begin(lone, 1);
+    begin(lone, 2);
+    expect(served(lone.take(answer([], { token: 1 }), 1))).toEqual([]);
+    expect(served(lone.take(answer([], { token: 2 }), 1))).toEqual([2]);
+  });
 });
 
 describe('a peer', () => {
-  function named(lone: LoneReplica, settledBefore = ZERO): { ids: string[]; behind: boolean } {
-    const ask: AccordMessage = { type: 'ReadBarrier', token: 7, settledBefore };
+  function named(
+    lone: LoneReplica,
+    settledBefore = ZERO,
+    after = ZERO,
+  ): { ids: string[]; behind: boolean } {
+    const ask: AccordMessage = { type: 'ReadBarrier', token: 7, settledBefore, after };
     const { message } = only(lone.take(ask, 1), 'Send');
     if (message.type !== 'ReadBarrierOk') throw new Error(message.type);
     return { ids: decodeDeps(message.ids).map(keyOf), behind: message.behind };
@@ -108,7 +165,7 @@ describe('a peer', () => {
     lone.take(preAccept(a));
     lone.take(stable(b));
     expect(named(lone).ids).toEqual([a, b].map(keyOf));
-    const settled = { settledBefore: ZERO, retains: true };
+    const settled = { settledBefore: ZERO, retains: true, asks: false };
     lone.take({ type: 'SettledHint', ids: encodeDeps([b]), ...settled }, 1);
     expect(named(lone).ids).toEqual([keyOf(a)]);
     expect(named(lone, at(150)).ids).toEqual([]);
@@ -127,5 +184,14 @@ describe('a peer', () => {
     for (const hlc of [1, 2, 3]) lone.take(preAccept(at(hlc)));
     expect(named(lone)).toMatchObject({ behind: true });
     expect(named(lone).ids).toHaveLength(2);
+    expect(named(lone, ZERO, at(2))).toEqual({ ids: [keyOf(at(3))], behind: false });
+  });
+
+  test('does not name what the reader has told before it was known here', () => {
+    const lone = new LoneReplica();
+    const settled = { settledBefore: ZERO, retains: true, asks: false };
+    lone.take({ type: 'SettledHint', ids: encodeDeps([a]), ...settled }, 1);
+    lone.take(stable(a), 2);
+    expect(named(lone).ids).toEqual([]);
   });
 });

@@ -90,7 +90,10 @@ describe('what the log may forget', () => {
     const ids = encodeDeps([]);
     lone.take({ type: 'SettledList', base: ZERO, before, ids });
     for (const peer of [1, 2]) {
-      lone.take({ type: 'SettledHint', ids, settledBefore: before, retains: false }, peer);
+      lone.take(
+        { type: 'SettledHint', ids, settledBefore: before, retains: false, asks: false },
+        peer,
+      );
     }
   }
 

@@ -26,7 +26,7 @@ function list(ids: Deps, before: Timestamp = X, base: Timestamp = ZERO): AccordM
 }
 
 function hint(settledBefore: Timestamp, ids: Deps = [], retains = false): AccordMessage {
-  return { type: 'SettledHint', ids: encodeDeps(ids), settledBefore, retains };
+  return { type: 'SettledHint', ids: encodeDeps(ids), settledBefore, retains, asks: false };
 }
 
 function messages<T extends AccordMessage['type']>(
@@ -55,6 +55,18 @@ describe('a fence', () => {
     expect(lone.replica.state.fence).toEqual(X);
   });
 
+  test('names as many as fit a message, and says up to where', () => {
+    const lone = replica(3);
+    const ids = [1, 2, 3, 4].map((hlc) => at(hlc));
+    for (const id of ids) lone.take(preAccept(id));
+    const part = lone.ask({ type: 'Fence', before: X, base: ZERO }, 'FenceOk');
+    expect(decodeDeps(part.ids)).toEqual(ids.slice(0, 3));
+    expect(part.end).toEqual(ids[3]);
+    const rest = lone.ask({ type: 'Fence', before: X, base: part.end }, 'FenceOk');
+    expect(decodeDeps(rest.ids)).toEqual(ids.slice(3));
+    expect(rest.end).toEqual(X);
+  });
+
   test('repeated, or lower, is answered without a record', () => {
     const lone = replica(3);
     lone.take({ type: 'Fence', before: X, base: ZERO });
@@ -77,7 +89,7 @@ describe('a round', () => {
     const [fence] = messages(lone.tick(1), 'Fence');
     if (fence === undefined) throw new Error('no round was begun');
     const [own] = lone.replica.state.topology.members;
-    lone.take({ ...fence, type: 'FenceOk', ids: encodeDeps([]) }, own);
+    lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, own);
     return fence;
   }
 
@@ -99,7 +111,10 @@ describe('a round', () => {
     const unheard = at(1_100_000, 2);
     lone.take(preAccept(known), 2);
     const fence = lead(lone);
-    lone.take({ ...fence, type: 'FenceOk', ids: encodeDeps([known, unheard]) }, 2);
+    lone.take(
+      { ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([known, unheard]) },
+      2,
+    );
     lone.tick(1);
     expect(lone.replica.state.settledBefore).toEqual(ZERO);
     lone.take(stable(known), 2);
@@ -114,10 +129,12 @@ describe('a round', () => {
     lone.take(preAccept(at(1_000_000, 2)), 2);
     const fence = lead(lone);
     const none = encodeDeps([]);
-    for (const node of [4, 5]) lone.take({ ...fence, type: 'FenceOk', ids: none }, node);
+    for (const node of [4, 5])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: none }, node);
     lone.tick(1);
     expect(lone.replica.state.settledBefore).toEqual(ZERO);
-    for (const node of [2, 3]) lone.take({ ...fence, type: 'FenceOk', ids: none }, node);
+    for (const node of [2, 3])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: none }, node);
     lone.tick(1);
     expect(lone.replica.state.settledBefore).toEqual(fence.before);
   });
@@ -127,9 +144,27 @@ describe('a round', () => {
     const fence = lead_(lone);
     const late = at(1_000_000, 2);
     lone.replica.state.open(late);
-    for (const node of [2, 3]) lone.take({ ...fence, type: 'FenceOk', ids: encodeDeps([]) }, node);
+    for (const node of [2, 3])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, node);
     lone.tick(1);
     expect(lone.replica.state.find(late)?.status).toBe(Status.Invalidated);
+  });
+
+  test('settles as far as the shortest answer names, and the next one follows at once', () => {
+    const lone = replica(1);
+    const ids = [1, 2, 3, 4].map((n) => at(1_000_000 + n, 2));
+    for (const id of ids) lone.take(stable(id), 2);
+    const fence = lead(lone);
+    const [short, ...rest] = ids as [TxnId, TxnId, TxnId, TxnId];
+    const answer = { ...fence, type: 'FenceOk' } as const;
+    lone.take({ ...answer, ids: encodeDeps([short]), end: rest[0] }, 2);
+    lone.take({ ...answer, ids: encodeDeps(ids), end: fence.before }, 3);
+    const effects = lone.tick(1);
+    expect(lone.replica.state.settledBefore).toEqual(rest[0]);
+    expect(decodeDeps(messages(effects, 'SettledList')[0]?.ids ?? new Uint8Array(1))).toEqual([
+      short,
+    ]);
+    expect(messages(lone.tick(1), 'Fence')[0]?.base).toEqual(rest[0]);
   });
 
   function lead_(lone: LoneReplica): { before: Timestamp; base: Timestamp } {
@@ -142,7 +177,8 @@ describe('a round', () => {
     lone.take(preAccept(at(1_000_000, 2)), 2);
     const fence = lead(lone);
     lone.tick(2_001);
-    for (const node of [2, 3]) lone.take({ ...fence, type: 'FenceOk', ids: encodeDeps([]) }, node);
+    for (const node of [2, 3])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, node);
     lone.tick(1);
     expect(lone.replica.state.settledBefore).toEqual(ZERO);
   });

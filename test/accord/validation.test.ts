@@ -103,11 +103,11 @@ const SOUND: readonly AccordMessage[] = [
     deps,
     ...definition,
   },
-  { type: 'ReadBarrier', token: 2 ** 40, settledBefore: ZERO },
+  { type: 'ReadBarrier', token: 2 ** 40, settledBefore: ZERO, after: ZERO },
   { type: 'ReadBarrierOk', token: 1, ids: deps, behind: false },
-  { type: 'SettledHint', ids: deps, settledBefore: before, retains: true },
+  { type: 'SettledHint', ids: deps, settledBefore: before, retains: true, asks: false },
   { type: 'Fence', base: ZERO, before },
-  { type: 'FenceOk', base, before, ids: deps },
+  { type: 'FenceOk', base, before, ids: deps, end: before },
   { type: 'SettledList', base, before: id, ids: deps },
   { type: 'Fetch', ids: deps },
   { type: 'CatchUp', from: base },
@@ -302,6 +302,8 @@ describe('what must go together', () => {
   test('lists lie within their bounds', () => {
     expect(judge({ ...sound('Fence'), base: before })).toBe('sense');
     expect(judge({ ...sound('FenceOk'), base: at(901, 0, 0) })).toBe('sense');
+    expect(judge({ ...sound('FenceOk'), end: base })).toBe('sense');
+    expect(judge({ ...sound('FenceOk'), before: base })).toBe('sense');
     expect(judge({ ...sound('SettledList'), before: at(950, 0, 0) })).toBe('sense');
     expect(judge({ ...sound('SettledList'), base: id })).toBe('sense');
   });

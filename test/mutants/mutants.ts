@@ -77,6 +77,10 @@ const READ_PIPELINES: Harness = {
     crashAfterSendRate: 0,
   },
 };
+const SHORT_LISTS: Harness = {
+  ...NODES,
+  profile: { replicaLimits: { listIdsMax: 1, barrierIdsMax: 1, fetchBytesMax: 1 } },
+};
 /** Many messages meet in one turn. */
 const SLOW_TURNS: Harness = { ...NODES, profile: { turnDelayMsMax: 30 } };
 
@@ -351,15 +355,22 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'barrier_only_decided',
     accordItem: '18',
     file: `${CORE}read-barrier.ts`,
-    find: '      if (command.definition === undefined) continue;\n',
+    find: '    for (const { id } of pending.from(max(settledBefore, after))) {\n',
     replace:
-      '      if (command.definition === undefined || command.status < Status.Committed) continue;\n',
+      '    for (const { id, status } of pending.from(max(settledBefore, after))) {\n' +
+      '      if (status < Status.Committed) continue;\n',
     also: [
       {
         file: `${CORE}read-barrier.ts`,
-        find: "import { compare, type TxnId } from './timestamp.ts';\n",
+        find: '    for (const { id, definition } of this.#state.unsettled) {\n',
         replace:
-          "import { Status } from './status.ts';\nimport { compare, type TxnId } from './timestamp.ts';\n",
+          '    for (const { id, definition, status } of this.#state.unsettled) {\n' +
+          '      if (status < Status.Committed) continue;\n',
+      },
+      {
+        file: `${CORE}read-barrier.ts`,
+        find: "import { isSettled } from './status.ts';\n",
+        replace: "import { isSettled, Status } from './status.ts';\n",
       },
     ],
     why: 'a read does not wait for what is acknowledged elsewhere and not known to be decided here',
@@ -528,8 +539,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'marks_never_advance',
     accordItem: 'D',
-    file: `${CORE}settlement.ts`,
-    find: '      state.peerSettledBefore.set(from, before);\n',
+    file: `${CORE}settled-hints.ts`,
+    find: '      state.peerSettledBefore.set(from, message.settledBefore);\n',
     replace: '',
     why: 'nothing is ever forgotten',
     budgetSeeds: 5,
@@ -629,6 +640,16 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
     budgetSeeds: 400,
     config: SLOW_TURNS,
+  },
+  {
+    name: 'fence_cut_but_whole',
+    accordItem: '36 (our form)',
+    file: `${CORE}settlement.ts`,
+    find: '    round.end = min(round.end, message.end);\n',
+    replace: '',
+    why: 'settles up to X although some answer has named less than all below X',
+    budgetSeeds: 40,
+    config: SHORT_LISTS,
   },
   {
     name: 'one_barrier_for_two_keys',

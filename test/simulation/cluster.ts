@@ -158,7 +158,7 @@ export class SimulatedCluster {
       scope: () => scheduler.scope(),
       clock: scheduler.clockWith({ offsetUs, driftPpm }),
       limits: {
-        replica: {},
+        replica: profile.replicaLimits,
         coordinator: {},
         batch: { pipelineDepth: profile.pipelineDepth },
         commandTimeoutMs: profile.commandTimeoutMs,

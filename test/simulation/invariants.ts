@@ -714,7 +714,7 @@ export class Invariants {
         commands: state.commands.size,
         unsettled: state.unsettled.size,
         indexed: state.index.size,
-        buckets: state.buckets.size,
+        ordered: state.order.size,
       };
       for (const [what, count] of Object.entries(kept)) {
         if (count > 0) this.#violation(`liveness: node ${node} still keeps ${count} ${what}`);

@@ -3,6 +3,7 @@
  * randomness alone finds few recovery bugs; so links stall with long tails, several writers meet on
  * few keys, and nodes crash right after a send.
  */
+import type { ReplicaLimits } from '../../actors/accord/replica-state.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import type { CrashKind } from './sim-disk.ts';
 import type { LinkWeather } from './sim-network.ts';
@@ -41,6 +42,7 @@ export interface Profile {
   readonly readPipelineRate: number;
   /** A turn begins up to this long after its wake, with all that has come meanwhile. */
   readonly turnDelayMsMax: number;
+  readonly replicaLimits: Partial<ReplicaLimits>;
   /** Messages that wait for one actor. */
   readonly mailboxMax: number;
   /** Each acknowledged write is followed by a read at another node. */
@@ -82,6 +84,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     commandTimeoutMs: between(300, 4_000),
     ttlMsMax: between(20, 1_500),
     turnDelayMsMax: chance(0.3) ? between(1, 20) : 0,
+    replicaLimits: {},
     mailboxMax: 65_536,
     readPipelineRate: chance(0.3) ? between(0, 0.6) : 0.05,
     readBack: true,
