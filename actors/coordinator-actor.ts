@@ -5,6 +5,7 @@
 
 import type { CommandUnit } from '../transport/resp/command-unit.ts';
 import { Batcher, type BatchLimits } from './accord/batcher.ts';
+import { type ClockVerdict, type ClusterTime, complaintOf } from './accord/cluster-time.ts';
 import { Coordinator, type CoordinatorLimits, type Path } from './accord/coordinator.ts';
 import { encodeFootprint } from './accord/footprint.ts';
 import type { HybridClock } from './accord/hybrid-clock.ts';
@@ -50,6 +51,7 @@ export interface CoordinatorOptions {
   readonly self: number;
   readonly topology: Topology;
   readonly clock: HybridClock;
+  readonly time: ClusterTime;
   readonly limits: Partial<CoordinatorLimits>;
   readonly batch: Partial<BatchLimits>;
   readonly commandTimeoutMs: number;
@@ -72,6 +74,8 @@ export interface CoordinatorObserver {
   units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
   /** Reads of several slots that their barrier did not cover, by what they become now. */
   readsRepeated(as: 'barrier' | 'transaction', units: number): void;
+  /** What is said of this node's clock is something else than before. */
+  clockJudged?(verdict: ClockVerdict): void;
 }
 
 interface Awaiting {
@@ -91,8 +95,12 @@ export function coordinatorActor(
   /** By transaction key and by read token: clients that wait for an execution. */
   const transactions = new Map<string, Awaiting>();
   const reads = new Map<number, Awaiting>();
-  /** Never a token of an earlier incarnation: the replica may still know its barriers. */
-  let lastToken = clock.uniqueNow().hlc;
+  /**
+   * Never a token of an earlier incarnation, whose barriers may still be answered. Drawn, since no
+   * read may have to wait for the disk that a timestamp waits for.
+   */
+  let lastToken = Math.floor(context.rng.next() * 2 ** 52);
+  let judged: ClockVerdict['type'] = 'unknown';
   let barriers = 0;
   let diskFull = false;
   let backlog = false;
@@ -115,19 +123,35 @@ export function coordinatorActor(
     if (backlog && !pending.readOnly) return pending.fail(REFUSED.backlog);
     if (diskFull && !pending.readOnly) return pending.fail(REFUSED.diskFull);
     if (!batcher.fits(pending)) return pending.fail(REFUSED.tooLarge);
+    const refusal = pending.readOnly ? undefined : wrongClock();
+    if (refusal !== undefined) return pending.fail(refusal);
     if (!batcher.add(pending)) pending.fail(REFUSED.busy);
   }
 
-  /** The lowest node that is up does it; twice would do no harm. */
+  /** Why this node begins no transaction: its clock is known to be wrong. */
+  function wrongClock(): string | undefined {
+    const { verdict } = options.time;
+    if (verdict.type !== 'wrong') return undefined;
+    return REFUSED.clock(complaintOf(verdict) ?? '');
+  }
+
+  /** The lowest node that is up and may write does it; twice would do no harm. */
   function expired(keys: readonly string[]): void {
-    const lowest = topology.members.find((node) => node === self || options.connected().has(node));
+    const lowest = topology.members.find(
+      (node) => node === self || (options.connected().has(node) && !options.time.isWrong(node)),
+    );
     if (lowest === self && !diskFull) unit({ type: 'Unit', unit: expiryUnit(keys) });
   }
 
   /** One transaction, and one barrier, for all that waits. */
   function closeBatches(): void {
     // Without a majority nothing is begun: what waits can still be refused for certain.
-    if (!coordinator.quorumReachable) return;
+    if (!coordinator.quorumReachable || !clock.begun) return;
+    if (options.time.verdict.type === 'right') beginTransactions();
+    beginReads();
+  }
+
+  function beginTransactions(): void {
     const nowMs = time.monotonicMs();
     for (;;) {
       const batch = batcher.nextTransaction(coordinator.underWay);
@@ -140,6 +164,9 @@ export function coordinatorActor(
       observe.batch('transaction', batch.commands, body.length);
       perform();
     }
+  }
+
+  function beginReads(): void {
     for (;;) {
       const batch = batcher.nextRead(barriers);
       if (batch === undefined) break;
@@ -223,7 +250,8 @@ export function coordinatorActor(
   }
 
   function readAgain(units: readonly PendingUnit[]): void {
-    const transactions = batcher.readAgain(units, !diskFull && !backlog);
+    const mayWrite = !diskFull && !backlog && wrongClock() === undefined;
+    const transactions = batcher.readAgain(units, mayWrite);
     observe.readsRepeated('barrier', units.length - transactions);
     observe.readsRepeated('transaction', transactions);
   }
@@ -246,9 +274,9 @@ export function coordinatorActor(
     const nowMs = time.monotonicMs();
     answered(options.plainAnswers?.takeAll(nowMs - coordinator.patienceMs) ?? []);
     coordinator.tick(nowMs);
+    judgeClock();
     const late = batcher.drop((pending) => pending.deadlineMs > nowMs);
-    const why = coordinator.quorumReachable ? REFUSED.timeout : REFUSED.quorum;
-    for (const pending of late) pending.fail(why);
+    for (const pending of late) pending.fail(whyLate());
     for (const [key, { units, deadlineMs }] of transactions) {
       if (deadlineMs > nowMs) continue;
       for (const pending of units) pending.fail(INDETERMINATE.timeout);
@@ -262,6 +290,22 @@ export function coordinatorActor(
       barriers -= 1;
       executor.tell({ type: 'ForgetRead', token });
     }
+  }
+
+  function whyLate(): string {
+    if (!coordinator.quorumReachable) return REFUSED.quorum;
+    const complaint = complaintOf(options.time.verdict);
+    return complaint === undefined ? REFUSED.timeout : REFUSED.clock(complaint);
+  }
+
+  /** What waits for its turn, reads that have become transactions too, will not get it. */
+  function judgeClock(): void {
+    const { verdict } = options.time;
+    if (verdict.type !== judged) observe.clockJudged?.(verdict);
+    judged = verdict.type;
+    const refusal = wrongClock();
+    if (refusal === undefined) return;
+    for (const pending of batcher.dropTransactions()) pending.fail(refusal);
   }
 
   function failAll(waiting: string, underWay: string): void {

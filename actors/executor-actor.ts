@@ -58,7 +58,7 @@ export interface ExecutorOptions {
   readonly wal: ActorRef<WalMessage>;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
-  /** Wall clock, for the deadlines that ephemeral reads look at. */
+  /** The cluster's time, for the deadlines that ephemeral reads look at. */
   readonly nowMs: () => number;
   readonly observe: (machine: StateMachine) => void;
   /** A flush found no room, or room again. */

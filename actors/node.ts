@@ -16,6 +16,7 @@ import type { Engine } from '../storage/engine/engine.ts';
 import type { StateMachine } from '../storage/state-machine.ts';
 import type { PeerNetwork } from '../transport/peer/network.ts';
 import type { BatchLimits } from './accord/batcher.ts';
+import { type ClockLimits, ClusterTime } from './accord/cluster-time.ts';
 import type { CoordinatorLimits } from './accord/coordinator.ts';
 import type { ValidationLimits } from './accord/field-validation.ts';
 import { HybridClock } from './accord/hybrid-clock.ts';
@@ -74,6 +75,7 @@ export interface NodeParts {
 }
 
 export interface NodeLimits {
+  readonly clock?: Partial<ClockLimits>;
   readonly replica: Partial<ReplicaLimits>;
   readonly coordinator: Partial<CoordinatorLimits>;
   readonly batch: Partial<BatchLimits>;
@@ -109,8 +111,6 @@ export interface NodeObserver
 
 const EPOCH = 1;
 const STORE = 0;
-/** A node reserves timestamps this far ahead of its clock. */
-const RESERVE_US = 3_000_000;
 /** Messages that wait for one actor. */
 const MAILBOX_MAX = 65_536;
 const REFUSED_MAX = 16;
@@ -122,7 +122,10 @@ const DRAIN_MS = 1_000;
 export class Node {
   readonly system: ActorSystem;
   readonly topology: Topology;
+  /** What the members' clocks say. */
+  readonly time: ClusterTime;
   readonly clock: HybridClock;
+  readonly #startedMs: number;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly #parts: NodeParts;
   readonly #replica = new LateRef<ReplicaActorMessage>('replica');
@@ -141,12 +144,16 @@ export class Node {
     this.#parts = parts;
     const { nodeId, clock, rng, scheduler, recorder, onFailed } = parts;
     this.topology = new Topology(EPOCH, parts.members, parts.electorate);
-    this.clock = new HybridClock({
-      node: nodeId,
-      epoch: EPOCH,
-      nowUs: () => clock.wallUs(),
-      reserveUs: RESERVE_US,
+    this.#startedMs = clock.monotonicMs();
+    this.time = new ClusterTime({
+      quorum: this.topology.quorums.slow,
+      wallUs: () => clock.wallUs(),
+      monotonicMs: () => clock.monotonicMs(),
+      limits: parts.limits.clock ?? {},
     });
+    const { reserveUs, skewUsMax } = this.time.limits;
+    const nowUs = (): number => this.time.nowUs();
+    this.clock = new HybridClock({ node: nodeId, epoch: EPOCH, nowUs, reserveUs, skewUsMax });
     this.coordinator = this.#coordinator;
     this.#slots = new VoteSlots(this.topology, nodeId);
     this.#judge = this.#createJudge();
@@ -254,8 +261,8 @@ export class Node {
   }
 
   #startStore(wal: ActorRef<WalMessage>): void {
-    const { nodeId: self, limits, observer, clock: time } = this.#parts;
-    const { topology, clock } = this;
+    const { nodeId: self, limits, observer } = this.#parts;
+    const { topology, clock, time } = this;
     const outbox = new Outbox(self, clock, {
       toPeer: (node, message) => {
         if (this.#slots.isAttached && mayTravelAsFrame(message)) {
@@ -287,6 +294,7 @@ export class Node {
             self,
             topology,
             clock,
+            startedMs: this.#startedMs,
             limits: limits.replica,
             outbox,
             connected: () => this.#up,
@@ -315,7 +323,7 @@ export class Node {
             wal,
             replica,
             coordinator,
-            nowMs: () => time.wallUs() / 1_000,
+            nowMs: () => clock.presentUs / 1_000,
             observe: (machine) => observer.machine(machine),
             onDiskFull: (full) => this.#diskFull('store', full),
           }),
@@ -329,6 +337,7 @@ export class Node {
             self,
             topology,
             clock,
+            time,
             limits: limits.coordinator,
             batch: limits.batch,
             commandTimeoutMs: limits.commandTimeoutMs,
@@ -372,11 +381,12 @@ export class Node {
   #startLink(peer: number): void {
     const { network, observer } = this.#parts;
     const ref = this.system.root.child<PeerLinkMessage>(
-      this.#spec(`peer-${peer}`, () =>
-        peerLinkActor({
+      this.#spec(`peer-${peer}`, (context) =>
+        peerLinkActor(context, {
           peer,
           network,
           judge: this.#judge,
+          time: this.time,
           deliver: (from, message) => this.#deliver(from, message),
           onUp: () => {
             this.#up.add(peer);

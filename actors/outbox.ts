@@ -1,8 +1,8 @@
 /**
  * Where messages of the protocol leave for other nodes or for the neighbour actors of this one.
- * Shared by the actors of a store. Nothing leaves while the node's clock has given out timestamps
- * that no reservation on disk covers; it waits here until one does. Only what names no such
- * timestamp leaves at once: reads go on while the disk is full or does not answer.
+ * Shared by the actors of a store. Nothing leaves as long as the node's clock has given out
+ * timestamps before it that no reservation on disk covers; it waits here until one does. Only what
+ * names no such timestamp leaves at once: reads go on while the disk is full or does not answer.
  */
 import type { HybridClock } from './accord/hybrid-clock.ts';
 import { type AccordMessage, isForCoordinator, type Propose } from './accord/messages.ts';
@@ -23,7 +23,12 @@ export class Outbox {
   readonly #self: number;
   readonly #clock: HybridClock;
   readonly #targets: OutboxTargets;
-  #held: Array<{ readonly to: number; readonly message: AccordMessage }> = [];
+  #held: Array<{
+    readonly to: number;
+    readonly message: AccordMessage;
+    /** The highest timestamp that may be in it. */
+    readonly mintedUs: number;
+  }> = [];
 
   constructor(self: number, clock: HybridClock, targets: OutboxTargets) {
     this.#self = self;
@@ -35,17 +40,17 @@ export class Outbox {
     if (to === this.#self) return this.deliver(this.#self, message);
     const outgoing = message as AccordMessage;
     if (this.#clock.covered || this.#isOld(outgoing)) return this.#targets.toPeer(to, outgoing);
-    if (this.#held.length < HELD_MAX) this.#held.push({ to, message: outgoing });
+    if (this.#held.length >= HELD_MAX) return;
+    this.#held.push({ to, message: outgoing, mintedUs: this.#clock.mintedUs });
   }
 
   /** Whether every timestamp in the message is covered, whatever the clock gave out since. */
   #isOld(message: AccordMessage): boolean {
     switch (message.type) {
-      case 'ReadBarrier':
-        return this.#clock.covers(message.token);
       case 'CheckStatus':
         return message.id.node !== this.#self || this.#clock.covers(message.id.hlc);
       // Others have named or decided what these name; see `ReadBarriers.answer`.
+      case 'ReadBarrier':
       case 'ReadBarrierOk':
       case 'SettledHint':
       case 'Fetch':
@@ -65,7 +70,9 @@ export class Outbox {
   /** A reservation has become durable. */
   released(): void {
     const held = this.#held;
-    this.#held = [];
-    for (const { to, message } of held) this.send(to, message);
+    this.#held = held.filter(({ mintedUs }) => !this.#clock.covers(mintedUs));
+    for (const { to, message, mintedUs } of held) {
+      if (this.#clock.covers(mintedUs)) this.#targets.toPeer(to, message);
+    }
   }
 }

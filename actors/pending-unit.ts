@@ -60,6 +60,7 @@ export class PendingUnit implements Work {
  * in the README. "refused": nothing happened. "indeterminate": it may have happened, or may yet.
  */
 export const REFUSED = {
+  clock: (complaint: string): string => `CLOCK refused, nothing was done: ${complaint}`,
   quorum: 'NOQUORUM refused, nothing was done: this node cannot reach a majority of its peers',
   timeout: 'TIMEOUT refused, nothing was done: the command waited too long for its turn',
   invalidated: 'TRYAGAIN refused, nothing was done: the transaction was invalidated',

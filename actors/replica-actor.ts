@@ -39,6 +39,8 @@ export interface ReplicaOptions {
   readonly self: number;
   readonly topology: Topology;
   readonly clock: HybridClock;
+  /** Monotonic time at which the life of the clock began. */
+  readonly startedMs: number;
   readonly limits?: Partial<ReplicaLimits>;
   readonly outbox: Outbox;
   /** Peers whose links are up as this actor begins. */
@@ -145,9 +147,10 @@ export function replicaActor(
     begin();
   }
 
-  /** Once the log has been read and the executor says what it holds. */
+  /** Once the log has been read, the executor says what it holds, and the clock may be used. */
   function begin(): void {
     if (!replayed || executorSequence === undefined) return;
+    if (!clock.mayBegin((time.monotonicMs() - options.startedMs) * 1_000)) return;
     if (restored) {
       // Only the executor has begun anew: it needs what its engine does not hold.
       replica.state.flushedSequence = executorSequence;
@@ -155,6 +158,7 @@ export function replicaActor(
       return;
     }
     restored = true;
+    clock.begin();
     replica.restored(executorSequence, time.monotonicMs());
     reserve();
     options.observe.ready(store);
@@ -225,6 +229,7 @@ export function replicaActor(
 
   /** One message to the WalWriter for all records of the turn; replies wait for it. */
   function closeTurn(): void {
+    if (restored && !clock.covered) reserve();
     for (const effect of replica.takeEffects()) perform(effect);
     if (records.length === 0 && replies.length === 0) return;
     if (records.length === 0 && turns.length === 0) {
@@ -277,8 +282,8 @@ export function replicaActor(
   }
 
   function tick(): void {
-    if (!restored) return;
-    reserve();
+    if (!restored) return begin();
+    if (!clock.isIdle) reserve();
     replica.tick(time.monotonicMs());
     const { state } = replica;
     options.observe.watermarks({

@@ -28,6 +28,7 @@ import { RespServer } from '../transport/resp/server.ts';
 import { fixedSetting, SettingsRegistry } from '../transport/resp/settings-registry.ts';
 import { NodeDisk } from '../wal/node-disk.ts';
 import { WriteAheadLog } from '../wal/write-ahead-log.ts';
+import { complaintOf } from './accord/cluster-time.ts';
 import type { NodeConfig } from './config.ts';
 import { DataDirectory } from './data-directory.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from './disk-health.ts';
@@ -333,7 +334,7 @@ class ProductionNode implements RunningNode {
     if (!this.#listening) return 'the Redis port is not open yet';
     const { quorums, members } = this.#node.topology;
     const reachable = 1 + this.#node.connected.size;
-    if (reachable >= quorums.slow) return undefined;
+    if (reachable >= quorums.slow) return complaintOf(this.#node.time.verdict);
     return `only ${reachable} of ${members.length} members are connected, ${quorums.slow} are needed`;
   }
 
@@ -440,6 +441,7 @@ class ProductionNode implements RunningNode {
     const uptimeMs = this.#clock.monotonicMs() - this.#startedMs;
     const { user, system } = process.cpuUsage();
     const keys = machine?.size ?? 0;
+    const { verdict } = this.#node.time;
     return {
       server: {
         holostore_version: VERSION,
@@ -490,6 +492,8 @@ class ProductionNode implements RunningNode {
         retained_transactions: watermarks?.retained ?? 0,
         retained_bytes: watermarks?.retainedBytes ?? 0,
         undecided_transactions: watermarks?.unsettled ?? 0,
+        clock: verdict.type,
+        clock_ahead_ms: verdict.type === 'unknown' ? 0 : Math.round(verdict.aheadUs / 1_000),
       },
     };
   }

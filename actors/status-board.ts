@@ -5,6 +5,7 @@
 import type { Logger } from 'pino';
 import type { StateMachine } from '../storage/state-machine.ts';
 import type { NodeMetrics } from '../transport/http/metrics.ts';
+import { complaintOf } from './accord/cluster-time.ts';
 import type { Path } from './accord/coordinator.ts';
 import { DiskHealth } from './disk-health.ts';
 import type { RefusalReason } from './message-judge.ts';
@@ -76,6 +77,11 @@ export class StatusBoard {
       },
       frameCounters: (read) => {
         this.frameCounters = read;
+      },
+      clockJudged: (verdict) => {
+        const complaint = complaintOf(verdict);
+        if (complaint === undefined) this.#logger.info('the clock of this node is right');
+        else this.#logger.error({ ...verdict }, `${complaint}; writes here are refused until then`);
       },
       machine: (machine) => {
         this.machine = machine;

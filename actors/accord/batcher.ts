@@ -105,6 +105,11 @@ export class Batcher<W extends Work> {
     return dropped;
   }
 
+  /** Takes out all that waits to become part of a transaction. */
+  dropTransactions(): W[] {
+    return this.#writes.splice(0);
+  }
+
   /** The next transaction, when something waits and fewer than `pipelineDepth` are under way. */
   nextTransaction(underWay: number): Batch<W> | undefined {
     if (underWay >= this.#limits.pipelineDepth) return undefined;

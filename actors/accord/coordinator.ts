@@ -214,6 +214,9 @@ export class Coordinator {
       if (this.#rounds.has(round.key) && nowMs >= round.resendAtMs) {
         round.resends += 1;
         round.resendAtMs = nowMs + this.#limits.resendMs * 2 ** Math.min(round.resends, 4);
+        // Clocks may have been set right meanwhile.
+        round.replied &= ~round.skewed;
+        round.skewed = 0;
         this.#ask(round.key);
       }
     }
@@ -225,7 +228,8 @@ export class Coordinator {
     if (round.phase !== 'PreAccept' || !round.count(bit)) return;
     const { vote } = message;
     round.defined |= bit;
-    round.vote = round.vote === undefined ? vote : mergeMax(round.vote, vote);
+    if (!isRejected(vote) && this.#clock.isTooFar(vote)) round.skewed |= bit;
+    else round.vote = round.vote === undefined ? vote : mergeMax(round.vote, vote);
     if (equal(vote, round.id) && !isRejected(vote)) round.fast |= bit;
     if (message.deps === null) round.sameSeen = true;
     else {
@@ -238,14 +242,16 @@ export class Coordinator {
 
   /** Decides once: fast with a fast quorum, else slow as soon as fast is out of reach or late. */
   #decideVotes(round: TransactionRound): void {
-    const { quorums } = this.topology;
+    const { quorums, members } = this.topology;
+    if (members.length - population(round.skewed) < quorums.slow) return this.#invalidate(round);
     // "Same" stands for our own deps; until we have them, the union is not complete.
     if (round.sameSeen && round.ownDeps === undefined) return;
     if (this.topology.electors(round.fast) >= quorums.fast) {
       this.#fastMs += (this.nowMs - round.startedMs - this.#fastMs) / 16;
       return this.#stabilised(round, round.id, 'fast');
     }
-    if (round.vote === undefined || population(round.replied) < quorums.slow) return;
+    const voted = population(round.replied & ~round.skewed);
+    if (round.vote === undefined || voted < quorums.slow) return;
     const lost = (round.replied | this.#unavailable | this.#silent) & ~round.fast;
     const rejected = this.topology.electors(lost) > quorums.fastRejectsMax;
     if (!rejected && this.nowMs < round.startedMs + this.patienceMs) return;
@@ -259,7 +265,7 @@ export class Coordinator {
 
   #accept(round: TransactionRound, executeAt: Timestamp): void {
     round.executeAt = executeAt;
-    this.#clock.observe(executeAt);
+    this.#clock.heed(executeAt);
     this.#enter(round, 'Accept');
   }
 
@@ -361,10 +367,22 @@ export class Coordinator {
       round.defined &= ~this.topology.bit(from);
       return this.#askOne(round, from);
     }
+    if (message.reason === 'skewed') return this.#skewed(round, from);
     // Somebody else is at it, or it is decided. Never go on at this ballot; ask what is known.
     this.#end(round);
     if (message.reason === 'promised') return;
     this.#send(from, { type: 'CheckStatus', id: round.id });
+  }
+
+  /** It is as if it had not answered, but it need not be waited for. */
+  #skewed(round: TransactionRound, from: number): void {
+    const bit = this.topology.bit(from);
+    const counts = round.phase === 'PreAccept' && round.count(bit);
+    if (!counts) return;
+    // Our own replica has told nobody about it.
+    if (from === this.self) return this.#invalidate(round);
+    round.skewed |= bit;
+    this.#decideVotes(round);
   }
 
   // ---- Rounds -----------------------------------------------------------------------------

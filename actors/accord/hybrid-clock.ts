@@ -2,33 +2,52 @@
  * The one source of timestamps of a node: transaction ids, ballots and votes (a vote may become an
  * executeAt, so it must be as unique as an id). Shared by every actor of the node; single-threaded.
  *
- * Reservation: a timestamp may leave the node only when a limit above it is on disk. A restart
- * starts at that limit, so that no timestamp is ever used twice, whatever the wall clock did
- * (accord.md §2.17; CASSANDRA-21198, CockroachDB #23744).
+ * Reservation: a timestamp may leave the node only when a limit above it is on disk. After a
+ * restart timestamps lie above that limit, so that none is ever used twice, whatever the wall
+ * clock did (accord.md §2.17; CASSANDRA-21198, CockroachDB #23744). The node waits until the limit
+ * has passed before it takes part, so that restarts do not move the cluster's time ahead.
+ *
+ * Bounds: what is only proposed (an id, a vote, a fence, a ballot) is refused when it lies too far
+ * ahead of the present. What is decided is a fact and is observed as it is.
  */
+import { CLOCK_LIMITS } from './cluster-time.ts';
 import { Flags, type Timestamp } from './timestamp.ts';
 
 export interface HybridClockOptions {
   readonly node: number;
   readonly epoch: number;
-  /** Wall clock, microseconds. */
+  /** The time of the cluster as far as this node knows it, microseconds (`cluster-time.ts`). */
   readonly nowUs: () => number;
   /** How far ahead a reservation reaches. */
   readonly reserveUs: number;
+  /** What is proposed for a time further ahead of the present than this is refused. */
+  readonly skewUsMax?: number;
 }
+
+/** A node that has given out nothing for so long reserves nothing either. */
+const IDLE_US = 10_000_000;
 
 export class HybridClock {
   readonly #options: HybridClockOptions;
+  readonly #skewUsMax: number;
   #lastUs = 0;
+  #mintedUs = 0;
   #limitUs = 0;
   #durableLimitUs = 0;
+  #begun = false;
 
   constructor(options: HybridClockOptions) {
     this.#options = options;
+    this.#skewUsMax = options.skewUsMax ?? CLOCK_LIMITS.skewUsMax;
   }
 
   get lastUs(): number {
     return this.#lastUs;
+  }
+
+  /** The highest timestamp that was given out in this life; 0 before the first. */
+  get mintedUs(): number {
+    return this.#mintedUs;
   }
 
   /** The highest limit that was asked for; 0 before the first. */
@@ -46,18 +65,36 @@ export class HybridClock {
     const floorUs = atLeast === undefined ? 0 : atLeast.hlc + 1;
     const hlc = Math.max(this.#options.nowUs(), this.#lastUs + 1, floorUs);
     this.#lastUs = hlc;
+    this.#mintedUs = hlc;
     const epoch = Math.max(this.#options.epoch, atLeast?.epoch ?? 0);
     return { epoch, hlc, flags: kind & ~Flags.REJECTED, node: this.#options.node };
   }
 
-  /** Moves the clock past a timestamp that another node has used. */
+  /** Moves the clock past a timestamp that is a fact. */
   observe(t: Timestamp): void {
     if (t.hlc > this.#lastUs) this.#lastUs = t.hlc;
   }
 
+  /** Moves the clock past what another node proposes, unless that is too far ahead. */
+  heed(t: Timestamp): void {
+    if (!this.isTooFar(t)) this.observe(t);
+  }
+
+  /** Further ahead of the present than any clock that is right. */
+  isTooFar(t: Timestamp): boolean {
+    return t.hlc > this.presentUs + this.#skewUsMax;
+  }
+
+  // ---- the reservation --------------------------------------------------------------------
+
   /** Every timestamp given out so far lies below a limit that is on disk. */
   get covered(): boolean {
-    return this.#lastUs < this.#durableLimitUs;
+    return this.covers(this.#mintedUs);
+  }
+
+  /** All is covered, and nothing was given out of late: no reservation is needed for now. */
+  get isIdle(): boolean {
+    return this.covered && this.presentUs - this.#mintedUs > IDLE_US;
   }
 
   covers(hlcUs: number): boolean {
@@ -69,7 +106,7 @@ export class HybridClock {
    * than half a reservation).
    */
   nextReservation(): number | undefined {
-    const now = Math.max(this.#options.nowUs(), this.#lastUs);
+    const now = this.presentUs;
     if (now + this.#options.reserveUs / 2 < this.#limitUs) return undefined;
     this.#limitUs = now + this.#options.reserveUs;
     return this.#limitUs;
@@ -81,12 +118,31 @@ export class HybridClock {
   }
 
   /**
-   * A limit found in the log at start: nothing below it may be given out again. What was reserved
-   * beyond the log's limits has been lost.
+   * A limit found in the log: nothing below it may be given out again by a later life. What was
+   * reserved beyond the log's limits has been lost. In the midst of a life, when only an actor
+   * begins again, the clock knows itself what it gave out.
    */
   restore(limitUs: number): void {
-    this.#lastUs = Math.max(this.#lastUs, limitUs);
+    if (!this.#begun) this.#lastUs = Math.max(this.#lastUs, limitUs);
     this.#durableLimitUs = Math.max(this.#durableLimitUs, limitUs);
     this.#limitUs = this.#durableLimitUs;
+  }
+
+  /**
+   * Whether the limit of the life before has passed, `elapsedUs` after this life began. A limit
+   * that lies further ahead than one reservation is not waited for: what is given out then leads.
+   */
+  mayBegin(elapsedUs: number): boolean {
+    if (this.#begun || elapsedUs >= this.#options.reserveUs) return true;
+    return this.#options.nowUs() >= this.#limitUs;
+  }
+
+  /** From now on timestamps are given out. */
+  begin(): void {
+    this.#begun = true;
+  }
+
+  get begun(): boolean {
+    return this.#begun;
   }
 }

@@ -115,8 +115,9 @@ export interface Nack {
   /**
    * `promised`: to a higher ballot. `decided`: executeAt or the invalidation is known already.
    * `insufficient`: the definition is missing, send it. `truncated`: settled and forgotten.
+   * `skewed`: too far ahead of the replier's clock. It has kept nothing; ask again later.
    */
-  readonly reason: 'promised' | 'decided' | 'insufficient' | 'truncated';
+  readonly reason: 'promised' | 'decided' | 'insufficient' | 'truncated' | 'skewed';
   readonly promised: Ballot;
 }
 

@@ -12,7 +12,7 @@ import type { HybridClock } from './hybrid-clock.ts';
 import type { JournalRecord } from './journal.ts';
 import type { AccordMessage, CommandDefinition } from './messages.ts';
 import { isSettled, STATUS_NAMES, Status } from './status.ts';
-import { compare, keyOf, type Timestamp, type TxnId, ZERO } from './timestamp.ts';
+import { compare, keyOf, max, type Timestamp, type TxnId, ZERO } from './timestamp.ts';
 import { population, type Topology } from './topology.ts';
 
 export interface ReplicaLimits {
@@ -34,8 +34,6 @@ export interface ReplicaLimits {
   readonly listIdsMax: number;
   /** Bytes of bodies sent in answer to one fetch. */
   readonly fetchBytesMax: number;
-  /** A t0 this far ahead of our clock is refused. */
-  readonly skewUsMax: number;
   /** How far behind the clock a settlement round stays, so that nothing under way is refused. */
   readonly settleLagMs: number;
   /** Pause between two settlement rounds. */
@@ -51,7 +49,6 @@ export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   barriersMax: 64,
   listIdsMax: 4_096,
   fetchBytesMax: 4 * 2 ** 20,
-  skewUsMax: 60_000_000,
   settleLagMs: 1_000,
   settleEveryMs: 500,
 });
@@ -204,7 +201,13 @@ export class ReplicaState {
     const { id } = command;
     const highest = this.index.maxConflict(definition.footprint);
     if (fast && compare(id, highest) > 0 && id.epoch >= this.topology.epoch) return id;
-    return this.clock.uniqueNow(compare(highest, id) > 0 ? highest : id, id.flags);
+    const above = max(highest, id);
+    // A recovery takes every transaction as it is, but its time must not become ours. Such a vote
+    // only holds back others; it never becomes an executeAt.
+    if (!fast && this.clock.isTooFar(above)) {
+      return { ...above, hlc: above.hlc + 1, flags: id.flags, node: this.self };
+    }
+    return this.clock.uniqueNow(above, id.flags);
   }
 
   calcDeps(command: Command, bound: Timestamp): Deps {

@@ -36,6 +36,7 @@ import {
   compare,
   equal,
   keyOf,
+  max,
   rejected,
   type Timestamp,
   type TxnId,
@@ -146,6 +147,10 @@ export class Replica {
   /** The first vote stays, however often it is asked for. A promise ends the voting at ballot 0. */
   #vote(from: number, id: TxnId, definition: Definition | undefined): Command | undefined {
     const { state } = this;
+    if (definition !== undefined && this.#isSkewed(id, definition)) {
+      this.#nack(from, id, 'PreAccept', ZERO, 'skewed', ZERO);
+      return undefined;
+    }
     const command = this.#acceptable(from, 'PreAccept', id, ZERO, true);
     if (command === undefined || command.status === Status.PreAccepted) return command;
     if (command.status > Status.PreAccepted) {
@@ -155,15 +160,23 @@ export class Replica {
     if (definition === undefined) return undefined;
     state.define(command, definition);
     const early = compare(id, state.fence) < 0;
-    const skewed = id.hlc > state.clock.presentUs + state.limits.skewUsMax;
-    if (early || skewed) {
-      command.executeAt = rejected(state.clock.uniqueNow(early ? id : undefined, id.flags));
+    if (early) {
+      command.executeAt = rejected(state.clock.uniqueNow(id, id.flags));
     } else {
       state.clock.observe(id);
       command.executeAt = state.witness(command, definition, true);
     }
     this.#preAccepted(command, definition);
     return command;
+  }
+
+  /** No vote can be given that is not too far ahead. The first vote stays, whatever it was. */
+  #isSkewed(id: TxnId, definition: Definition): boolean {
+    const { state } = this;
+    const status = state.find(id)?.status ?? Status.NotDefined;
+    if (status !== Status.NotDefined || compare(id, state.fence) < 0) return false;
+    const highest = state.index.maxConflict(definition.footprint);
+    return state.clock.isTooFar(max(id, highest));
   }
 
   #preAccepted(command: Command, definition: Definition): void {
@@ -178,6 +191,10 @@ export class Replica {
   #accept(from: number, message: Accept): void {
     const { state } = this;
     const { id, ballot, executeAt } = message;
+    // What a recovery proposes may have been decided before.
+    if (equal(ballot, ZERO) && state.clock.isTooFar(executeAt)) {
+      return this.#nack(from, id, 'Accept', ballot, 'skewed', ZERO);
+    }
     const command = this.#acceptable(from, 'Accept', id, ballot, true);
     if (command === undefined) return;
     const deps = this.#take(from, command, message, 'Accepted');
@@ -229,7 +246,8 @@ export class Replica {
       return undefined;
     }
     state.define(command, definition);
-    state.clock.observe(executeAt);
+    if (status === 'Committed') state.clock.observe(executeAt);
+    else state.clock.heed(executeAt);
     const deps = decodeDeps(message.deps);
     command.promised = ballot;
     command.accepted = ballot;
@@ -312,6 +330,10 @@ export class Replica {
     const known = state.find(id);
     if (known === undefined && state.isForgotten(id)) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'truncated', ZERO);
+    }
+    // Nobody could go above such a promise.
+    if (state.clock.isTooFar(ballot)) {
+      return this.#nack(from, id, 'BeginRecovery', ballot, 'skewed', ZERO);
     }
     const command = known ?? state.open(id);
     if (compare(command.promised, ballot) > 0) {
@@ -491,10 +513,11 @@ export class Replica {
   #rebuild(command: Command): void {
     const { state } = this;
     const { definition, executeAt, status } = command;
-    state.clock.observe(command.id);
-    state.clock.observe(command.promised);
+    state.clock.heed(command.id);
+    state.clock.heed(command.promised);
     state.sequence = Math.max(state.sequence, command.sequence);
-    if (executeAt !== undefined) state.clock.observe(executeAt);
+    if (executeAt !== undefined && isDecided(status)) state.clock.observe(executeAt);
+    else if (executeAt !== undefined) state.clock.heed(executeAt);
     if (isSettled(status)) {
       state.unsettled.delete(command);
       command.settledBy = state.topology.bit(state.self);

@@ -30,6 +30,8 @@ import { compare, max, min, type Timestamp, type TxnId } from './timestamp.ts';
 import { population } from './topology.ts';
 
 const NOT_SETTLED = 'it is not among the settled';
+/** Another member leads, too, when nothing was settled for so long, times its rank. */
+const STAND_IN_MS = 5_000;
 
 interface LedRound {
   readonly before: Timestamp;
@@ -60,6 +62,8 @@ export class Settlement {
   #round: LedRound | undefined;
   #task: Task | undefined;
   #nextRoundMs = 0;
+  /** When the mark last moved, or nothing was there to be forgotten. */
+  #movedMs: number | undefined;
   #catchUpAtMs = 0;
   /** Some member has told that it holds transactions. */
   #retaining = false;
@@ -112,10 +116,18 @@ export class Settlement {
 
   // ---- leading a round --------------------------------------------------------------------
 
-  /** The lowest member that is up leads; two leaders at once do no harm. */
+  /**
+   * The lowest member that is up leads. When it gets nowhere (the others refuse its fences, say),
+   * the next ones lead as well: two leaders at once do no harm.
+   */
   #leads(): boolean {
-    const { self, topology, down } = this.#state;
-    return topology.members.find((node) => node === self || !down.has(node)) === self;
+    const { self, topology, down, nowMs } = this.#state;
+    const up = topology.members.filter((node) => node === self || !down.has(node));
+    return nowMs >= (this.#movedMs ?? nowMs) + STAND_IN_MS * up.indexOf(self);
+  }
+
+  get #hasToForget(): boolean {
+    return this.#state.commands.size > 0 || this.#retaining;
   }
 
   #advanceRound(): void {
@@ -127,12 +139,13 @@ export class Settlement {
       else if (nowMs - round.startedMs > 4 * limits.settleEveryMs) this.#round = undefined;
       return;
     }
+    if (this.#movedMs === undefined || !this.#hasToForget) this.#movedMs = nowMs;
     if (nowMs < this.#nextRoundMs || this.#task !== undefined || !this.#leads()) return;
     this.#nextRoundMs = nowMs + limits.settleEveryMs;
     const hlc = clock.presentUs - limits.settleLagMs * 1_000;
     const base = state.settledBefore;
     // A cluster that holds nothing to forget needs no rounds.
-    if (hlc <= base.hlc || (state.commands.size === 0 && !this.#retaining)) return;
+    if (hlc <= base.hlc || !this.#hasToForget) return;
     this.#retaining = false;
     const before = { epoch: topology.epoch, hlc, flags: 0, node: 0 };
     this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [], end: before };
@@ -151,7 +164,7 @@ export class Settlement {
   #fence(from: number, message: Fence): void {
     const state = this.#state;
     const { before, base } = message;
-    if (before.hlc > state.clock.presentUs + state.limits.skewUsMax) return;
+    if (state.clock.isTooFar(before)) return;
     // Whatever this node begins from now on lies above the fence.
     state.clock.observe(before);
     if (compare(before, state.fence) > 0) {
@@ -322,6 +335,7 @@ export class Settlement {
     const state = this.#state;
     if (compare(before, state.settledBefore) <= 0) return;
     state.settledBefore = before;
+    this.#movedMs = state.nowMs;
     state.persist({ type: 'SettledBefore', before }, false);
   }
 

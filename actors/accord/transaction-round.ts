@@ -25,6 +25,8 @@ export class TransactionRound {
   fast = 0;
   /** Own deps of this node, which a "same" answer stands for; undefined until our replica voted. */
   ownDeps: Deps | undefined;
+  /** PreAccept: have answered, but count as if they had not: their clock differs too far. */
+  skewed = 0;
   sameSeen = false;
   vote: Timestamp | undefined;
   executeAt: Timestamp | undefined;
@@ -54,6 +56,7 @@ export class TransactionRound {
   enter(phase: Phase, nowMs: number, resendMs: number): void {
     this.phase = phase;
     this.replied = 0;
+    this.skewed = 0;
     this.resends = 0;
     this.resendAtMs = nowMs + resendMs;
   }

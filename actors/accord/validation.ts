@@ -46,6 +46,7 @@ const NACK_REASONS: ReadonlySet<unknown> = new Set([
   'decided',
   'insufficient',
   'truncated',
+  'skewed',
 ]);
 
 type Check = (fields: FieldValidator, value: unknown) => Judgement;

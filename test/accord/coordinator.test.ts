@@ -183,6 +183,63 @@ describe('the slow path', () => {
   });
 });
 
+describe('clocks that differ too far', () => {
+  const skewed = (id: TxnId): AccordMessage => nack(id, { reason: 'skewed', promised: ZERO });
+
+  test('a member that refuses for it is as one that is silent, but is not waited for', () => {
+    const bench = new Bench();
+    const id = bench.propose();
+    bench.from(1, vote(id));
+    expect(said(bench.from(3, skewed(id)))).toEqual([]);
+    const effects = bench.from(2, vote(id));
+    expect(said(effects)).toEqual(ACCEPT);
+    expect(sent(effects, 'Accept').executeAt).toEqual(id);
+  });
+
+  test('a vote that is too far ahead is none', () => {
+    const bench = new Bench();
+    const id = bench.propose();
+    bench.from(1, vote(id));
+    bench.from(3, vote(id, at(600e6, 3)));
+    const effects = bench.from(2, vote(id));
+    expect(sent(effects, 'Accept').executeAt).toEqual(id);
+  });
+
+  test('without a quorum of others it is invalidated', () => {
+    const bench = new Bench();
+    const id = bench.propose();
+    bench.from(1, vote(id));
+    bench.from(3, skewed(id));
+    expect(said(bench.from(2, vote(id, at(600e6, 2))))[0]).toBe('AcceptInvalidate>1');
+  });
+
+  test('with the third away it waits, and asks the one that has refused again', () => {
+    const bench = new Bench();
+    const id = bench.propose();
+    bench.from(1, vote(id));
+    bench.coordinator.peerDown(2, bench.nowMs);
+    expect(said(bench.from(3, skewed(id)))).toEqual([]);
+    expect(said(bench.tick(251))).toContain('PreAccept>3');
+    expect(said(bench.from(3, vote(id)))).toEqual(ACCEPT);
+  });
+
+  test('what was accepted far ahead is proposed again, and does not move our time', () => {
+    const bench = new Bench();
+    const id = at(5, 2);
+    bench.coordinator.recover(id, touching(1), bench.nowMs);
+    const b = sent(bench.coordinator.takeEffects(), 'BeginRecovery').ballot;
+    const far = at(600e6, 2);
+    const known = { type: 'RecoverOk', id, ballot: b, status: Status.Accepted } as const;
+    const rest = { local: encodeDeps([]), votedFast: false, rejectsFastPath: false };
+    const none = { wait: encodeDeps([]), noWait: encodeDeps([]), ...rest, ...touching(1) };
+    const value = { accepted: ZERO, executeAt: far, coordinated: encodeDeps([]) };
+    bench.from(1, { ...known, ...value, ...none });
+    const effects = bench.from(3, { ...known, ...value, ...none });
+    expect(sent(effects, 'Accept').executeAt).toEqual(far);
+    expect(bench.propose().hlc).toBeLessThan(1e6);
+  });
+});
+
 describe('refusals and silence', () => {
   test('a higher promise ends it; what is decided elsewhere is asked for', () => {
     const promised = new Bench();

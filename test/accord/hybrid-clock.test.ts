@@ -47,6 +47,20 @@ describe('one life', () => {
   });
 });
 
+describe('bounds', () => {
+  test('a proposal too far ahead is not heeded, a fact is observed', () => {
+    const clock = clockAt({ us: 1_000 });
+    const far = at(60_001_001);
+    clock.heed(at(60_001_000));
+    expect(clock.lastUs).toBe(60_001_000);
+    const other = clockAt({ us: 1_000 });
+    other.heed(far);
+    expect([other.isTooFar(far), other.lastUs]).toEqual([true, 0]);
+    other.observe(far);
+    expect([other.isTooFar(far), other.lastUs]).toEqual([false, far.hlc]);
+  });
+});
+
 describe('the reservation', () => {
   test('nothing is covered before a limit is durable', () => {
     const clock = clockAt({ us: 100 });
@@ -68,6 +82,53 @@ describe('the reservation', () => {
     time.us = 600;
     expect(clock.nextReservation()).toBe(1_600);
     expect(clock.limitUs).toBe(1_600);
+  });
+
+  test('what others have used needs none, what was given out does', () => {
+    const clock = clockAt({ us: 100 });
+    clock.reservationDurable(clock.nextReservation() ?? 0);
+    clock.observe(at(5_000));
+    expect(clock.covered).toBe(true);
+    clock.uniqueNow();
+    expect([clock.covered, clock.covers(1_099), clock.covers(1_100)]).toEqual([false, true, false]);
+  });
+
+  test('none is needed while nothing is given out', () => {
+    const time = { us: 100 };
+    const clock = clockAt(time);
+    expect(clock.isIdle).toBe(false);
+    clock.uniqueNow();
+    clock.reservationDurable(clock.nextReservation() ?? 0);
+    expect(clock.isIdle).toBe(false);
+    time.us += 10_000_001;
+    expect(clock.isIdle).toBe(true);
+    clock.uniqueNow();
+    expect(clock.isIdle).toBe(false);
+  });
+
+  test('a new life begins when the limit has passed, or after one reservation', () => {
+    const time = { us: 100 };
+    const clock = clockAt(time);
+    clock.restore(900);
+    expect([clock.mayBegin(0), clock.mayBegin(999), clock.mayBegin(1_000)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    time.us = 900;
+    expect(clock.mayBegin(0)).toBe(true);
+    expect(clock.uniqueNow().hlc).toBeGreaterThan(900);
+  });
+
+  test('a log that is read again in the midst of a life does not move the clock', () => {
+    const time = { us: 100 };
+    const clock = clockAt(time);
+    clock.begin();
+    clock.uniqueNow();
+    clock.restore(1_000);
+    expect([clock.mayBegin(0), clock.lastUs, clock.uniqueNow().hlc]).toEqual([true, 100, 101]);
+    // What it had asked for beyond that was lost.
+    expect([clock.limitUs, clock.covered]).toEqual([1_000, true]);
   });
 
   test('no covered timestamp is given out again by a later life, whatever the wall clock does', () => {

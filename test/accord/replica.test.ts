@@ -6,7 +6,13 @@ import { describe, expect, test } from 'vitest';
 import { type Deps, encodeDeps } from '../../actors/accord/deps.ts';
 import type { AccordMessage } from '../../actors/accord/messages.ts';
 import { Status } from '../../actors/accord/status.ts';
-import { type Ballot, isRejected, type Timestamp, ZERO } from '../../actors/accord/timestamp.ts';
+import {
+  type Ballot,
+  compare,
+  isRejected,
+  type Timestamp,
+  ZERO,
+} from '../../actors/accord/timestamp.ts';
 import { at, ballot, LoneReplica, only, preAccept, touching } from './fixture.ts';
 
 const id = at(1_000);
@@ -111,13 +117,46 @@ describe('PreAccept', () => {
     expect(lone.replica.state.commands.size).toBe(0);
   });
 
-  test('below a fence, or far ahead of the clock, gets a refusing vote that is no vote for t0', () => {
+  test('below a fence gets a refusing vote that is no vote for t0', () => {
     const fenced = having({ type: 'Fence', before: at(2_000, 0), base: ZERO });
     const vote = fenced.ask(preAccept(id), 'PreAcceptOk').vote;
     expect(isRejected(vote)).toBe(true);
     expect(fenced.replica.state.find(id)?.votedFast).toBe(false);
+  });
+
+  test('too far ahead of the clock is refused as if it had not come', () => {
+    const lone = new LoneReplica();
     const ahead = at(70_000_000);
-    expect(isRejected(new LoneReplica().ask(preAccept(ahead), 'PreAcceptOk').vote)).toBe(true);
+    expect(lone.ask(preAccept(ahead), 'Nack').reason).toBe('skewed');
+    expect([lone.log, lone.replica.state.commands.size]).toEqual([[], 0]);
+    expect(lone.clock.lastUs).toBe(0);
+    // Time passes, and it is an id like any other.
+    lone.nowMs = 20_000_000;
+    expect(lone.ask(preAccept(ahead), 'PreAcceptOk').vote).toEqual(ahead);
+  });
+
+  test('a first proposal that is too far ahead is refused the same way', () => {
+    const lone = new LoneReplica();
+    expect(lone.ask(accept(ZERO, at(70_000_000)), 'Nack').reason).toBe('skewed');
+    expect(lone.replica.state.commands.size).toBe(0);
+  });
+
+  test('is refused when a conflict lies too far ahead for any vote', () => {
+    const lone = new LoneReplica();
+    const far = at(70_000_000);
+    const deps = encodeDeps([]);
+    lone.take({
+      ...touching(1),
+      type: 'Accept',
+      id: at(5),
+      ballot: ballot(9),
+      executeAt: far,
+      deps,
+    });
+    expect(lone.ask(preAccept(id), 'Nack').reason).toBe('skewed');
+    // Once it is decided it is a fact, and time goes on from there.
+    lone.take({ ...touching(1), type: 'Stable', id: at(5), executeAt: far, deps });
+    expect(lone.ask(preAccept(id), 'PreAcceptOk').vote.hlc).toBe(far.hlc + 1);
   });
 });
 
@@ -304,6 +343,29 @@ describe('CommitInvalidate', () => {
 });
 
 describe('BeginRecovery', () => {
+  test('of a time far ahead is answered, with a vote above it, and does not move our time', () => {
+    const lone = new LoneReplica();
+    const far = at(70_000_000);
+    const reply = lone.ask({ ...recovery(low), id: far } as AccordMessage, 'RecoverOk');
+    expect(reply).toMatchObject({ status: Status.PreAccepted, votedFast: false });
+    expect(compare(reply.executeAt as Timestamp, far)).toBeGreaterThan(0);
+    expect(lone.clock.lastUs).toBe(low.hlc);
+    // It may have been decided: the value is taken, too.
+    const value = { ballot: low, executeAt: far, deps: encodeDeps([]), ...touching(1) };
+    expect(lone.ask({ type: 'Accept', id: far, ...value }, 'AcceptOk').ballot).toEqual(low);
+    expect(lone.clock.lastUs).toBe(low.hlc);
+    lone.ask({ type: 'Commit', id: far, ...value }, 'CommitOk');
+    expect(lone.clock.lastUs).toBe(far.hlc);
+    lone.restart();
+    expect(lone.clock.lastUs).toBe(far.hlc);
+  });
+
+  test('at a ballot far ahead is refused, since nobody could go above such a promise', () => {
+    const lone = new LoneReplica();
+    expect(lone.ask(recovery(ballot(70_000_000)), 'Nack').reason).toBe('skewed');
+    expect(lone.ask(recovery(low), 'RecoverOk').ballot).toEqual(low);
+  });
+
   test('promises, and leaves what was accepted as it was', () => {
     const lone = having(accept(ZERO, later));
     const reply = lone.ask(recovery(low), 'RecoverOk');

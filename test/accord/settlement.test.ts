@@ -101,6 +101,19 @@ describe('a round', () => {
     expect(messages(second.tick(1), 'Fence')).toHaveLength(2);
   });
 
+  test('is led by the next one as well when the lowest gets nowhere', () => {
+    const [second, third] = [replica(2), replica(3)];
+    const fences = (lone: LoneReplica, ms: number): number =>
+      messages(lone.tick(ms), 'Fence').length;
+    for (const lone of [second, third]) lone.take(preAccept(at(1_000)));
+    for (const lone of [second, third])
+      expect([fences(lone, 1), fences(lone, 4_998)]).toEqual([0, 0]);
+    expect([fences(second, 2), fences(third, 2)]).toEqual([2, 0]);
+    // It has got somewhere: the lowest may lead again.
+    third.take(list([]));
+    expect([fences(third, 5_001), fences(third, 5_001)]).toEqual([0, 2]);
+  });
+
   test('is not begun while nobody holds anything', () => {
     expect(messages(replica(1).tick(1), 'Fence')).toEqual([]);
   });

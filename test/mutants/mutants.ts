@@ -83,6 +83,22 @@ const SHORT_LISTS: Harness = {
 };
 /** Many messages meet in one turn. */
 const SLOW_TURNS: Harness = { ...NODES, profile: { turnDelayMsMax: 30 } };
+/** Every timestamp waits for its reservation, and nothing but the log tells which were used. */
+const SHORT_RESERVATIONS: Harness = {
+  ...NODES,
+  profile: {
+    reserveMs: 0.001,
+    setBackMsMax: 10_000,
+    blackoutRate: 0.3,
+    downMsMax: 20,
+    clients: 10,
+    thinkMsMax: 2,
+    diskMsMax: 20,
+    faultEveryMsMax: 0,
+    crashAfterSendRate: 0.02,
+    crashKind: 'power',
+  },
+};
 
 export const MUTANTS: readonly Mutant[] = [
   // ---- ballots and recovery ---------------------------------------------------------------
@@ -437,6 +453,16 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'after a restart with a clock that went back, timestamps are given out again',
     budgetSeeds: 2_000,
     config: protocol('POWER_CUTS', 3, 3, { stepBackMs: 400, downMsMax: 100, burstGapMs: 60 }),
+  },
+  {
+    name: 'reservation_not_awaited',
+    accordItem: '23',
+    file: `${CORE}hybrid-clock.ts`,
+    find: 'return hlcUs < this.#durableLimitUs;',
+    replace: 'return hlcUs < this.#limitUs;',
+    why: 'timestamps leave the node before the record that reserves them is on disk',
+    budgetSeeds: 80,
+    config: SHORT_RESERVATIONS,
   },
   {
     name: 'coordination_resumed',

@@ -158,6 +158,7 @@ export class SimulatedCluster {
       scope: () => scheduler.scope(),
       clock: scheduler.clockWith({ offsetUs, driftPpm }),
       limits: {
+        clock: { reserveUs: Math.ceil(1_000 * profile.reserveMs) },
         replica: profile.replicaLimits,
         coordinator: {},
         batch: { pipelineDepth: profile.pipelineDepth },

@@ -40,6 +40,7 @@ export class FaultInjector {
   /** The weighted kinds of this run. */
   readonly #kinds: ReadonlyArray<readonly [weight: number, fault: (victim: SimNode) => void]>;
   #quiet = false;
+  #setBackMs = 0;
 
   constructor(options: FaultOptions) {
     this.#options = options;
@@ -98,6 +99,10 @@ export class FaultInjector {
     const { profile, nodes } = this.#options;
     if (this.#quiet || profile.crashAfterSendRate === 0) return;
     if (this.#rng.next() >= profile.crashAfterSendRate) return;
+    if (profile.blackoutRate > 0 && this.#rng.next() < profile.blackoutRate) {
+      this.#after(0, () => this.#crashAll());
+      return;
+    }
     const node = nodes.find(({ id }) => id === from);
     if (node === undefined || !this.#maySpare()) return;
     // Not inside the turn that sends: the process ends between two instructions of its own.
@@ -126,8 +131,9 @@ export class FaultInjector {
   crash(node: SimNode): void {
     if (!node.up || node.swapped) return;
     this.#hit('crash', node);
+    this.#setBackAll();
     this.#stop(node, this.#options.profile.crashKind);
-    this.#startLater(node, 20 + 3_000 * this.#rng.next() ** 2);
+    this.#startLater(node, 20 + this.#options.profile.downMsMax * this.#rng.next() ** 2);
   }
 
   #stop(node: SimNode, kind: CrashKind): void {
@@ -174,6 +180,19 @@ export class FaultInjector {
     const kind = this.#rng.next();
     if (kind < 0.6) node.jumpClock((this.#rng.next() - 0.5) * 200);
     else node.jumpClock((this.#rng.next() - 0.5) * 20_000);
+  }
+
+  /**
+   * All clocks are set back together (their host's was): until they have caught up, only the log
+   * tells which timestamps were used.
+   */
+  #setBackAll(): void {
+    const { setBackMsMax } = this.#options.profile;
+    if (this.#setBackMs >= setBackMsMax) return;
+    this.#hit('clocks set back');
+    const ms = Math.min(setBackMsMax - this.#setBackMs, (0.2 + this.#rng.next()) * setBackMsMax);
+    this.#setBackMs += ms;
+    for (const node of this.#options.nodes) node.jumpClock(-ms);
   }
 
   // ---- links ------------------------------------------------------------------------------

@@ -19,6 +19,10 @@ export interface Profile {
   readonly weather: LinkWeather;
   /** A node crashes after a send this often. */
   readonly crashAfterSendRate: number;
+  /** Share of those crashes that take all nodes with them. */
+  readonly blackoutRate: number;
+  /** A node that has crashed is back within about this time. */
+  readonly downMsMax: number;
   /** Pause between two drawn faults, at most; 0: none. */
   readonly faultEveryMsMax: number;
   readonly crashKind: CrashKind;
@@ -27,6 +31,8 @@ export interface Profile {
   readonly driftPpm: number;
   /** Clocks are also set, forwards and back. */
   readonly clockJumps: boolean;
+  /** As nodes crash, all clocks are set back together, in sum by so much; 0: never. */
+  readonly setBackMsMax: number;
   /** Disks and files may be damaged for good, as long as a majority is left. */
   readonly damage: boolean;
   readonly diskMsMax: number;
@@ -47,6 +53,8 @@ export interface Profile {
   readonly mailboxMax: number;
   /** Each acknowledged write is followed by a read at another node. */
   readonly readBack: boolean;
+  /** How far ahead timestamps are reserved on disk. */
+  readonly reserveMs: number;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -88,5 +96,9 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     mailboxMax: 65_536,
     readPipelineRate: chance(0.3) ? between(0, 0.6) : 0.05,
     readBack: true,
+    reserveMs: chance(0.5) ? between(0.001, 20) : 400,
+    downMsMax: chance(0.3) ? between(10, 300) : 3_000,
+    blackoutRate: chance(0.3) ? between(0, 0.3) : 0,
+    setBackMsMax: chance(0.15) ? between(500, 10_000) : 0,
   };
 }

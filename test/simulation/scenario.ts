@@ -34,6 +34,8 @@ const UNEVENTFUL: Partial<Profile> = {
   pipelineDepth: 8,
   commandTimeoutMs: 3_000,
   turnDelayMsMax: 0,
+  reserveMs: 400,
+  setBackMsMax: 0,
 };
 
 export class Scenario {
