@@ -3,6 +3,7 @@
  * read barriers, feeds the pure coordinator, and keeps the clients' deadlines.
  */
 
+import { bodyOf } from '../storage/transaction-body.ts';
 import type { CommandUnit } from '../transport/resp/command-unit.ts';
 import { Batcher, type BatchLimits } from './accord/batcher.ts';
 import { type ClockVerdict, type ClusterTime, complaintOf } from './accord/cluster-time.ts';
@@ -156,7 +157,7 @@ export function coordinatorActor(
     for (;;) {
       const batch = batcher.nextTransaction(coordinator.underWay);
       if (batch === undefined) break;
-      const body = joined(batch.works);
+      const body = bodyOf(batch.works.map((pending) => pending.bytes));
       const id = coordinator.propose(batch.footprint, body, nowMs);
       const key = keyOf(id);
       transactions.set(key, { units: batch.works, deadlineMs: earliest(batch.works) });
@@ -388,13 +389,6 @@ export function coordinatorActor(
       quorumReachable: coordinator.quorumReachable,
     }),
   };
-}
-
-function joined(units: readonly PendingUnit[]): Uint8Array {
-  const [only] = units;
-  // A lone unit is copied too: its bytes lie in a socket's buffer that would be kept alive.
-  if (units.length === 1 && only !== undefined) return Buffer.from(only.bytes);
-  return Buffer.concat(units.map((pending) => pending.bytes));
 }
 
 function earliest(units: readonly PendingUnit[]): number {

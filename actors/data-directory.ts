@@ -16,6 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { UNIT_WRITE_BYTES_MAX } from '../storage/limits.ts';
 import { formatEndpoint } from '../transport/endpoint.ts';
 import type { MemberEndpoint, PeerHello } from '../transport/peer/handshake.ts';
 import { ProcessLock } from './process-lock.ts';
@@ -124,7 +125,7 @@ export class DataDirectory {
   /** What this node says of itself to its peers. */
   get hello(): PeerHello {
     const { clusterId, nodeId, diskId, incarnation } = this.#identity;
-    return { clusterId, nodeId, diskId, incarnation };
+    return { clusterId, nodeId, diskId, incarnation, unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };
   }
 
   /** Highest incarnations of peers, also of earlier runs, by node id. */

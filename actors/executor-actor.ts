@@ -9,6 +9,7 @@ import type { Engine, FlushBatch } from '../storage/engine/engine.ts';
 import { EngineError } from '../storage/errors.ts';
 import { NO_REPLY } from '../storage/reply.ts';
 import { StateMachine } from '../storage/state-machine.ts';
+import { UNIT_HEAD } from '../storage/transaction-body.ts';
 import { ReplyWriter } from '../transport/resp/encoder.ts';
 import { UnitReplies } from '../transport/resp/unit-replies.ts';
 import { AppliedSlots } from './accord/applied-slots.ts';
@@ -51,6 +52,12 @@ export interface ExecutorOptions {
   readonly openEngine: () => Engine | undefined;
   readonly cacheBytesMax: number;
   readonly dirtyBytesMax: number;
+  readonly unitWriteBytesMax: number;
+  /**
+   * With so many changed bytes that the engine does not hold yet, nothing more is applied, between
+   * two units of one transaction too, until a flush is done.
+   */
+  readonly unflushedBytesMax: number;
   /** A flush begins after this long, however little has changed. */
   readonly flushEveryMs: number;
   /** Replies of one unit; longer ones become one error, and the writes stand. */
@@ -67,6 +74,19 @@ export interface ExecutorOptions {
 
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
+
+type Handed = Extract<ExecutorMessage, { readonly type: 'Execute' | 'Read' }>;
+
+/** A transaction on its way through the state machine, unit by unit. */
+interface Application {
+  readonly execution: Execution;
+  /** Absent where no client of this node waits. */
+  readonly units: readonly PendingUnit[] | undefined;
+  /** Where in the body the next unit begins, and its number. */
+  at: number;
+  unit: number;
+}
+
 /** How soon a store that is still closing is tried again. */
 const OPEN_AGAIN_MS = 5;
 /** Messages that wait for the engine. */
@@ -112,7 +132,7 @@ function runningExecutor(
   options: ExecutorOptions,
   opened: Engine,
 ): Behavior<ExecutorMessage> {
-  const { wal, replica, coordinator, replyBytesMax } = options;
+  const { wal, replica, coordinator, replyBytesMax, unflushedBytesMax } = options;
   const repliesTooLong = `ERR the replies exceed ${replyBytesMax} bytes; writes were done, ask for less`;
   const generation = context.incarnation;
   const engine = new LogFirstEngine(opened, (proceed) => awaitLog(proceed));
@@ -120,6 +140,7 @@ function runningExecutor(
     engine,
     cacheBytesMax: options.cacheBytesMax,
     dirtyBytesMax: options.dirtyBytesMax,
+    unitWriteBytesMax: options.unitWriteBytesMax,
   });
   const slots = new AppliedSlots(machine.appliedSequence);
   const args = new Arguments();
@@ -127,6 +148,10 @@ function runningExecutor(
   const replies = new UnitReplies(writer);
   const expected = new Map<string, readonly PendingUnit[]>();
   const expectedReads = new Map<number, readonly PendingUnit[]>();
+  /** Executions and reads in the replica's order that wait for a flush. */
+  const handed: Handed[] = [];
+  /** The transaction that waits for a flush between two of its units. */
+  let halfDone: Application | undefined;
   let executedKeys: string[] = [];
   let doneTokens: number[] = [];
   let retries: PendingUnit[] = [];
@@ -147,43 +172,69 @@ function runningExecutor(
     wal.tell({ type: 'Sync', token: 0, replyTo: context.thisIncarnation });
   }
 
-  function execute({ id, executeAt, footprint, body, sequence }: Execution): void {
-    // What the replica has given its place in the very turn in which it hears of us comes twice:
-    // among all that the engine does not hold, and as what is new. The machine would refuse it.
-    if (sequence <= machine.appliedSequence) return;
-    const key = keyOf(id);
-    const units = expected.get(key);
-    machine.begin(executeAt);
-    if (units === undefined) {
-      for (let at = 0; at < body.length; ) {
-        at = args.next(body, at);
-        machine.run(args, NO_REPLY);
-      }
-    } else {
-      executeFor(units, body);
-      expected.delete(key);
-      executedKeys.push(key);
+  /** All that was handed over, as far as there is room for what it changes. */
+  function apply(): void {
+    for (;;) {
+      if (halfDone !== undefined && !goOn(halfDone)) return;
+      const next = handed.shift();
+      if (next === undefined) return;
+      if (next.type === 'Read') read(next.token, next.barrierSequence);
+      else begin(next.execution);
     }
-    machine.commit(sequence);
-    slots.applied(footprint, sequence);
   }
 
-  /** The same commands, and the replies that each unit is owed. */
-  function executeFor(units: readonly PendingUnit[], body: Uint8Array): void {
-    let at = 0;
-    for (const pending of units) {
-      replies.begin(pending.unit);
-      let tooLong = false;
-      for (let left = pending.count; left > 0; left -= 1) {
-        at = args.next(body, at);
-        replies.next();
-        machine.run(args, tooLong ? NO_REPLY : writer);
-        tooLong ||= writer.length > replyBytesMax;
-      }
-      const bytes = replies.finish();
-      if (tooLong) pending.fail(repliesTooLong);
-      else pending.complete(bytes);
+  function begin(execution: Execution): void {
+    // What the replica has given its place in the very turn in which it hears of us comes twice:
+    // among all that the engine does not hold, and as what is new. The machine would refuse it.
+    if (execution.sequence <= machine.appliedSequence) return;
+    machine.begin(execution.executeAt);
+    halfDone = { execution, units: expected.get(keyOf(execution.id)), at: 0, unit: 0 };
+  }
+
+  /** `false`: the rest waits for the flush. */
+  function goOn(application: Application): boolean {
+    const { execution, units } = application;
+    const { body, id, footprint, sequence } = execution;
+    while (application.at < body.length) {
+      if (machine.unflushedBytes >= unflushedBytesMax) return false;
+      const pending = units?.[application.unit];
+      const { at } = application;
+      application.at = pending === undefined ? runUnit(body, at) : answerUnit(pending, body, at);
+      application.unit += 1;
     }
+    machine.commit(sequence);
+    halfDone = undefined;
+    if (units !== undefined) executedKeys.push(keyOf(id));
+    expected.delete(keyOf(id));
+    slots.applied(footprint, sequence);
+    return true;
+  }
+
+  /** Returns where the next unit begins. */
+  function runUnit(body: Uint8Array, start: number): number {
+    let at = start;
+    do {
+      at = args.next(body, at);
+      machine.run(args, NO_REPLY);
+    } while (at < body.length && body[at] !== UNIT_HEAD);
+    return at;
+  }
+
+  /** The same commands, and the replies that the unit is owed. */
+  function answerUnit(pending: PendingUnit, body: Uint8Array, start: number): number {
+    let at = start;
+    replies.begin(pending.unit);
+    let tooLong = false;
+    for (let left = pending.count; left > 0; left -= 1) {
+      at = args.next(body, at);
+      replies.next();
+      machine.run(args, tooLong ? NO_REPLY : writer);
+      tooLong ||= writer.length > replyBytesMax;
+    }
+    const bytes = replies.finish();
+    if (tooLong) pending.fail(repliesTooLong);
+    else pending.complete(bytes);
+    return at;
   }
 
   function read(token: number, barrierSequence: number): void {
@@ -229,11 +280,20 @@ function runningExecutor(
   }
 
   function considerFlush(): void {
+    if (machine.flushing) return;
     const nowMs = context.clock.monotonicMs();
-    const due = nowMs >= notBeforeMs && (machine.needsFlush || nowMs >= nextFlushMs);
-    if (!due || machine.flushing || machine.appliedSequence === machine.flushedSequence) return;
+    if (nowMs < notBeforeMs) return;
+    const done = (error: EngineError | undefined): void => {
+      context.thisIncarnation.tell({ type: 'FlushDone', error });
+    };
+    if (halfDone !== undefined) {
+      machine.flushBetweenUnits(done);
+    } else {
+      const due = machine.needsFlush || nowMs >= nextFlushMs;
+      if (!due || machine.appliedSequence === machine.flushedSequence) return;
+      machine.flush(done);
+    }
     nextFlushMs = nowMs + options.flushEveryMs;
-    machine.flush((error) => context.thisIncarnation.tell({ type: 'FlushDone', error }));
   }
 
   /** Nothing is lost: what was to be written is kept in memory, and in the log. */
@@ -257,11 +317,10 @@ function runningExecutor(
         expectedReads.delete(message.token);
         return;
       case 'Execute':
-        if (message.generation === generation) execute(message.execution);
-        return;
       case 'Read':
-        if (message.generation === generation) read(message.token, message.barrierSequence);
-        return;
+        if (message.generation !== generation) return;
+        handed.push(message);
+        return apply();
       case 'Durable': {
         const proceed = proceedWithFlush;
         proceedWithFlush = undefined;
@@ -272,7 +331,7 @@ function runningExecutor(
         if (message.error !== undefined) throw message.error;
         options.onDiskFull(false);
         replica.tell({ type: 'Flushed', sequence: machine.flushedSequence });
-        return;
+        return apply();
       case 'Expire': {
         const keys = machine.expired(EXPIRE_KEYS_MAX, options.nowMs());
         if (keys.length > 0) coordinator.tell({ type: 'Expired', keys });
@@ -309,6 +368,8 @@ function runningExecutor(
       cachedKeys: machine.cachedKeys,
       cacheBytes: machine.cacheBytes,
       dirtyBytes: machine.dirtyBytes,
+      unflushedBytes: machine.unflushedBytes,
+      waiting: handed.length + (halfDone === undefined ? 0 : 1),
     }),
   };
 }

@@ -88,6 +88,8 @@ export interface NodeLimits {
   readonly dirtyBytesMax: number;
   readonly flushEveryMs: number;
   readonly replyBytesMax: number;
+  readonly unitWriteBytesMax: number;
+  readonly unflushedBytesMax: number;
   /** Command bytes kept for members that are away. */
   readonly retainedBytesMax: number;
   /** Records that wait for the disk before a store takes no more from its peers. */
@@ -320,6 +322,8 @@ export class Node {
             dirtyBytesMax: limits.dirtyBytesMax,
             flushEveryMs: limits.flushEveryMs,
             replyBytesMax: limits.replyBytesMax,
+            unitWriteBytesMax: limits.unitWriteBytesMax,
+            unflushedBytesMax: limits.unflushedBytesMax,
             wal,
             replica,
             coordinator,

@@ -11,6 +11,8 @@ import { clusterKey, UdpFramePathSource } from '../bpf/udp-frame-path.ts';
 import type { Engine } from '../storage/engine/engine.ts';
 import { LmdbEngine } from '../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../storage/engine/memory-engine.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../storage/limits.ts';
+import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../storage/state-machine.ts';
 import { formatEndpoint } from '../transport/endpoint.ts';
 import {
   type AdminProviders,
@@ -191,6 +193,8 @@ class ProductionNode implements RunningNode {
         dirtyBytesMax: Math.max(8 * 1024 * 1024, config.cacheBytes / 4),
         flushEveryMs: FLUSH_EVERY_MS,
         replyBytesMax: REPLY_BYTES_MAX,
+        unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
+        unflushedBytesMax: UNFLUSHED_BYTES_MAX_DEFAULT,
         retainedBytesMax: config.retainedBytesMax,
         unloggedBytesMax: sizes.logBufferBytesMax / 2,
         tickMs: TICK_MS,

@@ -8,6 +8,7 @@ import { readLatin1 } from './latin1.ts';
 import { ARGUMENTS_MAX } from './limits.ts';
 import { SHORT_TEXT_BYTES_MAX, shortText } from './short-text.ts';
 import { hashOfBytes } from './slots.ts';
+import { UNIT_HEAD } from './transaction-body.ts';
 
 const ASTERISK = 42;
 const ZERO = 48;
@@ -23,6 +24,8 @@ export class Arguments {
   count = 0;
   /** Bytes of the longest argument: one comparison tells that no key is too long. */
   longest = 0;
+  /** The command is the first of a unit (`next` alone tells). */
+  startsUnit = false;
   #buffer: Buffer = EMPTY;
   #source: Uint8Array = EMPTY;
   #bounds = new Int32Array(2 * 16);
@@ -50,7 +53,11 @@ export class Arguments {
    */
   next(buffer: Uint8Array, offset: number): number {
     if (buffer !== this.#source) this.#attach(buffer);
-    if (buffer[offset] !== ASTERISK) throw new Error(`no command begins at byte ${offset}`);
+    const head = buffer[offset];
+    if (head !== ASTERISK && head !== UNIT_HEAD) {
+      throw new Error(`no command begins at byte ${offset}`);
+    }
+    this.startsUnit = head === UNIT_HEAD;
     let at = offset + 1;
     let digit = buffer[at++] as number;
     let count = 0;

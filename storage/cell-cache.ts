@@ -29,6 +29,8 @@ export class Cell {
   /** Whether it is in the index of keys that the engine may not hold. */
   indexed = false;
   referenced = true;
+  /** The unit that has written it last, by the keyspace's count; 0: none since it was loaded. */
+  unit = 0;
   /** Place on the clock's ring. */
   at = -1;
   /** In the table of all cells. */

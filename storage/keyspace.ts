@@ -16,12 +16,33 @@ import { compareVersions, describeVersion, NO_VERSION, type Version } from './ve
 /** Thrown (without a stack, and never out of this room) by `find` and `isAlive` during a read. */
 export const PAST_DEADLINE = Symbol('a key is physically there but past its deadline');
 
+/** Thrown in the same way by what would write more than a unit may; nothing of it is done then. */
+export const UNIT_FULL = Symbol('the unit would write more than it may');
+
 export interface KeyspaceOptions {
   readonly engine: Engine;
   /** What clean cells may hold in memory; unflushed ones come on top. */
   readonly cacheBytesMax: number;
   /** From this many unflushed bytes on, `needsFlush` is true. */
   readonly dirtyBytesMax: number;
+  /** Bytes of keys and values that one unit may write. */
+  readonly unitWriteBytesMax: number;
+}
+
+/** How the commands of a transaction run. */
+export interface WriteContext {
+  readonly version: Version;
+  readonly nowMs: number;
+  readonly replaying: boolean;
+  /** The engine holds the effects of its first units already. */
+  readonly partlyStored: boolean;
+}
+
+/** What a command has changed, to be put back. */
+interface Undo {
+  readonly cell: Cell;
+  readonly entry: Entry;
+  readonly unit: number;
 }
 
 export interface KeyPage {
@@ -49,7 +70,17 @@ export class Keyspace {
   #version: Version = NO_VERSION;
   #reading = false;
   #replaying = false;
+  #partlyStored = false;
 
+  /** Counts units: a cell that the present one has written carries its number. */
+  #unit = 0;
+  /** Bytes that the present unit has written. */
+  #unitBytes = 0;
+  #unitBytesBefore = 0;
+  /** Of the present command, where it may write more than one key. */
+  #undo: Undo[] | undefined;
+
+  readonly #unitWriteBytesMax: number;
   readonly #engine: Engine;
   readonly #dirtyBytesMax: number;
   readonly #cache: CellCache;
@@ -68,6 +99,7 @@ export class Keyspace {
   #dirty: Cell[] = [];
   #dirtyBytes = 0;
   #flush: Flush | undefined;
+  #flushBytes = 0;
 
   /** Keys in the engine as of its last completed commit. */
   #engineKeys: number;
@@ -77,6 +109,7 @@ export class Keyspace {
   constructor(options: KeyspaceOptions) {
     this.#engine = options.engine;
     this.#dirtyBytesMax = options.dirtyBytesMax;
+    this.#unitWriteBytesMax = options.unitWriteBytesMax;
     this.#cache = new CellCache(options.cacheBytesMax);
     const meta = options.engine.meta;
     this.#size = meta.keys;
@@ -108,6 +141,11 @@ export class Keyspace {
     return this.#dirtyBytes;
   }
 
+  /** The same with what a flush under way has captured. */
+  get unflushedBytes(): number {
+    return this.#dirtyBytes + this.#flushBytes;
+  }
+
   get flushing(): boolean {
     return this.#flush !== undefined;
   }
@@ -121,11 +159,34 @@ export class Keyspace {
     return this.#version;
   }
 
-  beginWrite(version: Version, nowMs: number, replaying: boolean): void {
-    this.#version = version;
-    this.nowMs = nowMs;
+  beginWrite(context: WriteContext): void {
+    this.#version = context.version;
+    this.nowMs = context.nowMs;
     this.#reading = false;
-    this.#replaying = replaying;
+    this.#replaying = context.replaying;
+    this.#partlyStored = context.partlyStored;
+    this.beginUnit();
+  }
+
+  beginUnit(): void {
+    this.#unit++;
+    this.#unitBytes = 0;
+  }
+
+  /** A command that writes one key at most, and last of all, has nothing to undo. */
+  beginCommand(mayWriteMany: boolean): void {
+    this.#undo = mayWriteMany ? [] : undefined;
+    this.#unitBytesBefore = this.#unitBytes;
+  }
+
+  /** After `UNIT_FULL`: everything is as it was before the command. */
+  undoCommand(): void {
+    for (const { cell, entry, unit } of this.#undo?.toReversed() ?? []) {
+      this.#put(cell, entry);
+      cell.unit = unit;
+    }
+    this.#undo = undefined;
+    this.#unitBytes = this.#unitBytesBefore;
   }
 
   beginRead(nowMs: number): void {
@@ -201,6 +262,7 @@ export class Keyspace {
     this.#volatileSize = 0;
     this.#clearedAt = this.#version;
     this.#clearPending = true;
+    this.#unitBytes = 0;
     this.#era++;
   }
 
@@ -233,16 +295,23 @@ export class Keyspace {
 
   /**
    * Hands all changes up to now to the engine, as one step to the state after transaction
-   * `appliedSequence`. Capturing them is constant work. `false` while a flush is under way.
+   * `appliedSequence` and the first units of the next. Capturing them is constant work. `false`
+   * while a flush is under way.
    */
-  flush(appliedSequence: number, done: (error: EngineError | undefined) => void): boolean {
+  flush(
+    appliedSequence: number,
+    appliedUnits: number,
+    done: (error: EngineError | undefined) => void,
+  ): boolean {
     if (this.#flush !== undefined) return false;
+    if (appliedUnits > 0) this.#partlyStored = true;
     const flush: Flush = {
       cells: this.#dirty,
       generation: this.#generation,
       clear: this.#clearPending,
       meta: {
         appliedSequence,
+        appliedUnits,
         keys: this.#size,
         volatileKeys: this.#volatileSize,
         clearedAt: this.#clearedAt,
@@ -251,6 +320,7 @@ export class Keyspace {
     };
     this.#flush = flush;
     this.#dirty = [];
+    this.#flushBytes = this.#dirtyBytes;
     this.#dirtyBytes = 0;
     this.#generation++;
     let taken = 0;
@@ -271,6 +341,7 @@ export class Keyspace {
     };
     this.#engine.commit(batch, (error) => {
       this.#flush = undefined;
+      this.#flushBytes = 0;
       if (error === undefined) this.#flushed(flush);
       else this.#notFlushed(flush);
       done(error);
@@ -315,6 +386,24 @@ export class Keyspace {
     if (old.version !== this.#version && this.#outdated(old.version, cell.key)) return;
     if (this.#reading) throw new ApplyOrderError('a read tried to write');
     if (cell.at === -1) throw new ApplyOrderError('a cell was kept beyond the next lookup');
+    this.#charge(cell, entry);
+    this.#undo?.push({ cell, entry: old, unit: cell.unit });
+    cell.unit = this.#unit;
+    this.#put(cell, entry);
+    this.#evict();
+  }
+
+  /** Counts what the unit writes; what it has written to the same key before counts no more. */
+  #charge(cell: Cell, entry: Entry): void {
+    const before = cell.unit === this.#unit ? writtenBytes(cell.key, cell.entry) : 0;
+    const bytes = this.#unitBytes + writtenBytes(cell.key, entry) - before;
+    if (bytes > this.#unitWriteBytesMax && bytes > this.#unitBytes) throw UNIT_FULL;
+    this.#unitBytes = bytes;
+  }
+
+  /** Gives a cell another entry, whatever it may be. */
+  #put(cell: Cell, entry: Entry): void {
+    const old = cell.entry;
     if (cell.dirtyIn !== this.#generation) {
       const flush = this.#flush;
       if (flush !== undefined && cell.dirtyIn === flush.generation) cell.captured = old;
@@ -339,7 +428,6 @@ export class Keyspace {
     } else if (entry.type === ValueType.NONE) {
       this.#size--;
     }
-    this.#evict();
   }
 
   /**
@@ -354,6 +442,8 @@ export class Keyspace {
     if (newest === this.#version) return false;
     const order = compareVersions(this.#version, newest);
     if (order > 0) return false;
+    // What the engine gives back of a transaction's first units is its own work.
+    if (order === 0 && this.#partlyStored) return false;
     if (order === 0 || this.#replaying) return true;
     const versions = `${describeVersion(this.#version)} after ${describeVersion(newest)}`;
     throw new ApplyOrderError(`a transaction came too late for ${what}: ${versions}`);
@@ -397,6 +487,11 @@ export class Keyspace {
       this.#dirtyBytes += CELL_BYTES + cell.key.length + cell.entry.value.length;
     }
   }
+}
+
+/** A removal writes nothing that would have to be kept. */
+function writtenBytes(key: string, entry: Entry): number {
+  return entry.type === ValueType.NONE ? 0 : key.length + entry.value.length;
 }
 
 function capturedEntry(flush: Flush, cell: Cell): Entry {

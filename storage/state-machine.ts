@@ -11,8 +11,8 @@ import { KeyspaceDigest } from './digest.ts';
 import type { Engine } from './engine/engine.ts';
 import { NO_DEADLINE, type StoredEntry } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
-import { Keyspace, PAST_DEADLINE } from './keyspace.ts';
-import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
+import { Keyspace, PAST_DEADLINE, UNIT_FULL } from './keyspace.ts';
+import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
 import { NO_REPLY, type ReplySink } from './reply.ts';
 import { positionOf } from './slots.ts';
 import type { Version } from './version.ts';
@@ -23,14 +23,22 @@ export interface StateMachineOptions {
   readonly cacheBytesMax: number;
   /** Unflushed bytes from which on `needsFlush` is true. */
   readonly dirtyBytesMax: number;
+  /** Bytes that one unit may write; the same on every node, since it decides how commands end. */
+  readonly unitWriteBytesMax?: number;
 }
 
 export const CACHE_BYTES_MAX_DEFAULT = 1024 * 1024 * 1024;
 export const DIRTY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024;
+/** Whoever applies transactions waits for the flush from here on. */
+export const UNFLUSHED_BYTES_MAX_DEFAULT = 128 * 1024 * 1024;
 
 /** Keys that one call of `expired` looks at. */
 const EXPIRY_SAMPLE_KEYS = 128;
 const ITERATION_KEYS = 1024;
+/** Redis' words: clients know them as "nothing was done, and a retry of the same will not help". */
+const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+/** No client waits for it any more: this machine was opened after it had been executed. */
+const STORED_BEFORE = 'ERR this was executed before a restart';
 const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
 
 export class StateMachine {
@@ -38,6 +46,10 @@ export class StateMachine {
   readonly #keyspace: Keyspace;
   #appliedSequence: number;
   #open = false;
+  /** Units of the open transaction that have begun. */
+  #units = 0;
+  /** Units of the next transaction, or of the open one, that the engine held at the start. */
+  #unitsStored: number;
   #expiryPosition = 0;
   /**
    * Transactions that are older than what they meet are skipped instead of refused: set while the
@@ -47,8 +59,9 @@ export class StateMachine {
 
   constructor(options: StateMachineOptions) {
     this.#engine = options.engine;
-    this.#keyspace = new Keyspace(options);
+    this.#keyspace = new Keyspace({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
     this.#appliedSequence = options.engine.meta.appliedSequence;
+    this.#unitsStored = options.engine.meta.appliedUnits;
   }
 
   /** The last transaction whose effect is in memory. */
@@ -98,6 +111,11 @@ export class StateMachine {
     return this.#keyspace.needsFlush;
   }
 
+  /** Bytes changed that the engine does not hold yet, those of a flush under way included. */
+  get unflushedBytes(): number {
+    return this.#keyspace.unflushedBytes;
+  }
+
   get flushing(): boolean {
     return this.#keyspace.flushing;
   }
@@ -107,7 +125,13 @@ export class StateMachine {
     if (this.#open) throw new ApplyOrderError('a transaction began inside another');
     this.#open = true;
     const { epoch, hlc, flags, node } = executeAt;
-    this.#keyspace.beginWrite({ epoch, hlc, flags, node }, Math.floor(hlc / 1000), this.replaying);
+    this.#units = 0;
+    this.#keyspace.beginWrite({
+      version: { epoch, hlc, flags, node },
+      nowMs: Math.floor(hlc / 1000),
+      replaying: this.replaying,
+      partlyStored: this.#unitsStored > 0,
+    });
   }
 
   /**
@@ -116,6 +140,14 @@ export class StateMachine {
    */
   run(args: Arguments, out: ReplySink): void {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
+    if (args.startsUnit) {
+      this.#units++;
+      this.#keyspace.beginUnit();
+    }
+    if (this.#unitsStored > 0 && this.#units <= this.#unitsStored) {
+      out.error(STORED_BEFORE);
+      return;
+    }
     const command = commandFor(args);
     const refusal = refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
@@ -124,7 +156,14 @@ export class StateMachine {
     }
     // Only what a client of this node is told counts as its read.
     this.#keyspace.counting = command.kind === 'read' && out !== NO_REPLY;
-    command.run(this.#keyspace, args, out);
+    this.#keyspace.beginCommand(namesManyKeys(command));
+    try {
+      command.run(this.#keyspace, args, out);
+    } catch (error) {
+      if (error !== UNIT_FULL) throw error;
+      this.#keyspace.undoCommand();
+      out.error(OUT_OF_MEMORY);
+    }
   }
 
   /** Ends the transaction; sequences have no gaps. */
@@ -135,6 +174,7 @@ export class StateMachine {
       throw new ApplyOrderError(`transactions were applied out of sequence: ${order}`);
     }
     this.#open = false;
+    this.#unitsStored = 0;
     this.#appliedSequence = applySequence;
   }
 
@@ -170,7 +210,16 @@ export class StateMachine {
    */
   flush(done: (error: EngineError | undefined) => void): boolean {
     if (this.#open) throw new ApplyOrderError('a flush inside a transaction');
-    return this.#keyspace.flush(this.#appliedSequence, done);
+    return this.#keyspace.flush(this.#appliedSequence, 0, done);
+  }
+
+  /**
+   * The same between two units of the open transaction: what its units so far have changed goes
+   * with it, and a machine that is opened over the engine then goes on behind them.
+   */
+  flushBetweenUnits(done: (error: EngineError | undefined) => void): boolean {
+    if (!this.#open) throw new ApplyOrderError('no transaction is open');
+    return this.#keyspace.flush(this.#appliedSequence, this.#units, done);
   }
 
   /**
@@ -226,6 +275,10 @@ export class StateMachine {
     }
     return false;
   }
+}
+
+function namesManyKeys({ keys }: Command): boolean {
+  return typeof keys !== 'string' && keys.first !== keys.last;
 }
 
 function refusalOf(command: Command | undefined, args: Arguments): string | undefined {

@@ -5,18 +5,28 @@
  */
 import type { Entry, StoredEntry } from '../entry.ts';
 import type { EngineError } from '../errors.ts';
-import type { Version } from '../version.ts';
+import { NO_VERSION, type Version } from '../version.ts';
 
 /** What an engine knows of itself; written in the same transaction as the data it speaks of. */
 export interface EngineMeta {
   /** The data is exactly what all transactions up to and with this one have left. */
   readonly appliedSequence: number;
+  /** And what so many units of the next transaction have: a flush may come between two units. */
+  readonly appliedUnits: number;
   readonly keys: number;
   /** Keys with a deadline. */
   readonly volatileKeys: number;
   /** The newest transaction that removed all keys. */
   readonly clearedAt: Version;
 }
+
+export const EMPTY_META: EngineMeta = Object.freeze({
+  appliedSequence: 0,
+  appliedUnits: 0,
+  keys: 0,
+  volatileKeys: 0,
+  clearedAt: NO_VERSION,
+});
 
 /** One changed key of a flush. */
 export interface ChangedKey {

@@ -10,8 +10,13 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Entry, StoredEntry } from '../entry.ts';
 import { EngineError } from '../errors.ts';
 import { readLatin1, writeLatin1 } from '../latin1.ts';
-import { NO_VERSION } from '../version.ts';
-import type { ChangedKey, Engine, EngineMeta, FlushBatch } from './engine.ts';
+import {
+  type ChangedKey,
+  EMPTY_META,
+  type Engine,
+  type EngineMeta,
+  type FlushBatch,
+} from './engine.ts';
 import {
   readRecord,
   readVersion,
@@ -40,8 +45,8 @@ const STAGED_AT_ONCE = 32;
 const { ENOSPC, EDQUOT } = constants.errno;
 
 const META_KEY = Buffer.from('meta', 'latin1');
-const META_LAYOUT = 1;
-const META_CHECKED_BYTES = 1 + 3 * 8 + VERSION_BYTES;
+const META_LAYOUT = 2;
+const META_CHECKED_BYTES = 1 + 4 * 8 + VERSION_BYTES;
 const META_BYTES = META_CHECKED_BYTES + 4;
 
 export interface LmdbEngineOptions {
@@ -227,7 +232,7 @@ export class LmdbEngine implements Engine {
     const keys = entryCount(this.#data);
     if (bytes === undefined) {
       if (keys === 0) {
-        return { appliedSequence: 0, keys: 0, volatileKeys: 0, clearedAt: NO_VERSION };
+        return EMPTY_META;
       }
       throw new EngineError('HOLO_STORE_DAMAGED', 'the store holds keys but no meta record');
     }
@@ -306,6 +311,7 @@ function encodeMeta(meta: EngineMeta): Buffer {
   const bytes = Buffer.alloc(META_BYTES);
   let at = bytes.writeUInt8(META_LAYOUT, 0);
   at = bytes.writeDoubleLE(meta.appliedSequence, at);
+  at = bytes.writeDoubleLE(meta.appliedUnits, at);
   at = bytes.writeDoubleLE(meta.keys, at);
   at = bytes.writeDoubleLE(meta.volatileKeys, at);
   at = writeVersion(bytes, at, meta.clearedAt);
@@ -323,8 +329,9 @@ function decodeMeta(bytes: Buffer): EngineMeta {
   }
   return {
     appliedSequence: bytes.readDoubleLE(1),
-    keys: bytes.readDoubleLE(9),
-    volatileKeys: bytes.readDoubleLE(17),
-    clearedAt: readVersion(bytes, 25),
+    appliedUnits: bytes.readDoubleLE(9),
+    keys: bytes.readDoubleLE(17),
+    volatileKeys: bytes.readDoubleLE(25),
+    clearedAt: readVersion(bytes, 33),
   };
 }

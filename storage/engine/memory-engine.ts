@@ -8,8 +8,7 @@ import { EngineError } from '../errors.ts';
 import { type Keyed, KeyTable } from '../key-table.ts';
 import { SlotIndex, type SlotIndexed } from '../slot-index.ts';
 import { hashOfText, slotOfHash } from '../slots.ts';
-import { NO_VERSION } from '../version.ts';
-import type { Engine, EngineMeta, FlushBatch } from './engine.ts';
+import { EMPTY_META, type Engine, type EngineMeta, type FlushBatch } from './engine.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 
 class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
@@ -29,13 +28,6 @@ class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
     this.bytes = bytes;
   }
 }
-
-export const EMPTY_META: EngineMeta = Object.freeze({
-  appliedSequence: 0,
-  keys: 0,
-  volatileKeys: 0,
-  clearedAt: NO_VERSION,
-});
 
 /** What survives a crash. */
 export class MemoryStore {

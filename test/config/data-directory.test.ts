@@ -60,7 +60,7 @@ function identity(): Record<string, unknown> {
 }
 
 function hello(nodeId: number, disk: string) {
-  return { clusterId: 'c', nodeId, diskId: disk.repeat(16), incarnation: 1 };
+  return { clusterId: 'c', nodeId, diskId: disk.repeat(16), incarnation: 1, unitWriteBytesMax: 1 };
 }
 
 describe('identity', () => {

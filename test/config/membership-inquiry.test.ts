@@ -37,7 +37,7 @@ function confirm(port: number, changes: { nodeId?: number; clusterId?: string } 
 
 async function peerPort(): Promise<number> {
   const network = new TcpNetwork({
-    self: { clusterId, nodeId: 1, diskId: '11'.repeat(16), incarnation: 1 },
+    self: { clusterId, nodeId: 1, diskId: '11'.repeat(16), incarnation: 1, unitWriteBytesMax: 1 },
     listen: { host: '127.0.0.1', port: 0 },
     members: members.slice(1).concat({ id: 1, host: 'a', port: 1 }),
     verifyPeer: () => undefined,

@@ -661,7 +661,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'engine_applies_twice',
     accordItem: 'log: apply twice',
     file: 'actors/executor-actor.ts',
-    find: '    if (sequence <= machine.appliedSequence) return;\n',
+    find: '    if (execution.sequence <= machine.appliedSequence) return;\n',
     replace: '',
     why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
     budgetSeeds: 400,
@@ -691,8 +691,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'expiry_by_local_clock',
     accordItem: 'storage: expiry judged by the local clock',
     file: 'actors/executor-actor.ts',
-    find: '    machine.begin(executeAt);\n',
-    replace: '    StateMachine.localMs = options.nowMs();\n    machine.begin(executeAt);\n',
+    find: '    machine.begin(execution.executeAt);\n',
+    replace:
+      '    StateMachine.localMs = options.nowMs();\n    machine.begin(execution.executeAt);\n',
     also: [
       {
         file: 'storage/state-machine.ts',
@@ -701,8 +702,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'storage/state-machine.ts',
-        find: 'Math.floor(hlc / 1000), this.replaying',
-        replace: 'Math.floor(StateMachine.localMs), this.replaying',
+        find: 'nowMs: Math.floor(hlc / 1000),\n      replaying',
+        replace: 'nowMs: Math.floor(StateMachine.localMs),\n      replaying',
       },
     ],
     why: 'replicas disagree about which keys are past their deadline',

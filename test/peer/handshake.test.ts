@@ -13,6 +13,7 @@ const hello = {
   nodeId: 3,
   diskId: 'ffeeddccbbaa99887766554433221100',
   incarnation: 2 ** 40,
+  unitWriteBytesMax: 2 ** 28,
 };
 
 const greetings: Greeting[] = [

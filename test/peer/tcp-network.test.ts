@@ -52,7 +52,14 @@ afterEach(() => {
 
 function helloOf(nodeId: number, changes: Partial<PeerHello> = {}): PeerHello {
   const diskId = nodeId.toString(16).padStart(2, '0').repeat(16);
-  return { clusterId: CLUSTER, nodeId, diskId, incarnation: 1, ...changes };
+  return {
+    clusterId: CLUSTER,
+    nodeId,
+    diskId,
+    incarnation: 1,
+    unitWriteBytesMax: 1000,
+    ...changes,
+  };
 }
 
 async function open(
@@ -260,6 +267,16 @@ describe('refusals, by name and on both sides', () => {
     one.network.setMember(two.endpoint);
     await until(() => two.seen.count('refused 1') === 1 && one.seen.count('refused 2') === 2);
     expect(two.seen.events[0]).toContain('node 2 came with another disk');
+    expect(one.seen.count('up') + two.seen.count('up')).toBe(0);
+  });
+
+  test('another limit for what a unit may write: refused by both, with both numbers', async () => {
+    const one = await open(1);
+    const self = helloOf(2, { unitWriteBytesMax: 999 });
+    const two = await open(2, [one.endpoint], { self });
+    one.network.setMember(two.endpoint);
+    await until(() => two.seen.count('refused 1') > 0 && one.seen.count('refused 2') > 0);
+    expect(one.seen.events.join()).toContain('may write 999 bytes there and 1000 bytes here');
     expect(one.seen.count('up') + two.seen.count('up')).toBe(0);
   });
 

@@ -167,6 +167,8 @@ export class SimulatedCluster {
         dirtyBytesMax: 64 * 1024,
         flushEveryMs: profile.flushEveryMs,
         replyBytesMax: REPLY_BYTES_MAX,
+        unitWriteBytesMax: profile.unitWriteBytesMax,
+        unflushedBytesMax: profile.unflushedBytesMax,
         retainedBytesMax: RETAINED_BYTES_MAX,
         ...(profile.unloggedBytesMax === undefined
           ? {}
@@ -348,7 +350,7 @@ export class SimulatedCluster {
 
   #checkOracle(): void {
     if (this.invariants === undefined || this.violations.length > 0) return;
-    const expected = this.#oracle.digest(this.#judge);
+    const expected = this.#oracle.digest(this.#judge, this.profile.unitWriteBytesMax);
     for (const node of this.#living) {
       const digest = this.#digest(node);
       if (digest === undefined || digest === expected) continue;

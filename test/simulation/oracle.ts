@@ -7,6 +7,7 @@ import type { Execution } from '../../actors/accord/effects.ts';
 import { compare, keyOf } from '../../actors/accord/timestamp.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { NO_REPLY } from '../../storage/reply.ts';
 import {
   CACHE_BYTES_MAX_DEFAULT,
@@ -38,11 +39,12 @@ export class Oracle {
    * Of the state that the executions lead to, as `StateMachine.digest` tells it. The judge is told
    * what they reply on the way.
    */
-  digest(judge?: ReplyJudge): string {
+  digest(judge?: ReplyJudge, unitWriteBytesMax = UNIT_WRITE_BYTES_MAX): string {
     const machine = new StateMachine({
       engine: new MemoryEngine({ store: new MemoryStore(), defer: () => undefined }),
       cacheBytesMax: CACHE_BYTES_MAX_DEFAULT,
       dirtyBytesMax: DIRTY_BYTES_MAX_DEFAULT,
+      unitWriteBytesMax,
     });
     const args = new Arguments();
     const writer = new ReplyWriter(2);

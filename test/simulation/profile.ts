@@ -5,6 +5,8 @@
  */
 import type { ReplicaLimits } from '../../actors/accord/replica-state.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
+import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import type { CrashKind } from './sim-disk.ts';
 import type { LinkWeather } from './sim-network.ts';
 
@@ -55,6 +57,10 @@ export interface Profile {
   readonly readBack: boolean;
   /** How far ahead timestamps are reserved on disk. */
   readonly reserveMs: number;
+  /** Of the storage: the same on all nodes. */
+  readonly unitWriteBytesMax: number;
+  /** Unflushed bytes from which on nothing more is applied. */
+  readonly unflushedBytesMax: number;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -100,5 +106,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     downMsMax: chance(0.3) ? between(10, 300) : 3_000,
     blackoutRate: chance(0.3) ? between(0, 0.3) : 0,
     setBackMsMax: chance(0.15) ? between(500, 10_000) : 0,
+    unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
+    unflushedBytesMax: chance(0.3) ? Math.ceil(between(0, 4_000)) : UNFLUSHED_BYTES_MAX_DEFAULT,
   };
 }

@@ -84,7 +84,8 @@ export class ReplyJudge {
     let expected: string | undefined;
     for (let first = from; first + unit.count <= commands.length; first += 1) {
       const at = commands[first]?.at ?? 0;
-      if (body.compare(unit.bytes, 0, undefined, at, at + unit.bytes.length) !== 0) continue;
+      // All but the first byte, which marks the head of a unit.
+      if (body.compare(unit.bytes, 1, undefined, at + 1, at + unit.bytes.length) !== 0) continue;
       const layout = laidOut(unit.plan, commands.slice(first, first + unit.count));
       if (layout.equals(replies)) return first;
       expected ??= JSON.stringify(layout.toString('latin1'));

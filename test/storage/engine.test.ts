@@ -60,7 +60,14 @@ function batch(
   const all = Object.entries(changes);
   const keys = all.filter(([, value]) => value !== undefined).length;
   return {
-    meta: { appliedSequence: 1, keys, volatileKeys: 0, clearedAt: versionAt(5), ...meta },
+    meta: {
+      appliedSequence: 1,
+      appliedUnits: 0,
+      keys,
+      volatileKeys: 0,
+      clearedAt: versionAt(5),
+      ...meta,
+    },
     clear,
     count: all.length,
     take(limit, visit) {
@@ -101,7 +108,13 @@ describe.each([
   it('gives back what was committed, after a restart too', async () => {
     const restart = make();
     const engine = restart();
-    const meta = { appliedSequence: 42, keys: 3, volatileKeys: 2, clearedAt: versionAt(99) };
+    const meta = {
+      appliedSequence: 42,
+      appliedUnits: 7,
+      keys: 3,
+      volatileKeys: 2,
+      clearedAt: versionAt(99),
+    };
     const value = '\x00\xff\x80 bytes';
     await commit(engine, batch({ a: value, '': 'empty key', b: '' }, meta));
     await closed(engine);

@@ -5,8 +5,10 @@
 import { Arguments } from '../../storage/arguments.ts';
 import type { Engine } from '../../storage/engine/engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import type { ReplySink } from '../../storage/reply.ts';
 import { StateMachine, type StateMachineOptions } from '../../storage/state-machine.ts';
+import { bodyOf } from '../../storage/transaction-body.ts';
 import type { Version } from '../../storage/version.ts';
 
 /** Simple strings begin with `+`, errors with `-`; bulk strings and integers are as they are. */
@@ -81,6 +83,11 @@ export function body(...commands: readonly (readonly string[])[]): Buffer {
   return Buffer.from(commands.map(resp).join(''), 'latin1');
 }
 
+/** A transaction body of several clients' units. */
+export function unitsBody(...units: readonly (readonly (readonly string[])[])[]): Buffer {
+  return Buffer.from(bodyOf(units.map((commands) => body(...commands))));
+}
+
 /** Calls that were deferred, to be run when the test says so. */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
@@ -124,6 +131,7 @@ export class Machine {
       engine: this.engine,
       cacheBytesMax: options.cacheBytesMax ?? 1_000_000,
       dirtyBytesMax: options.dirtyBytesMax ?? 1_000_000,
+      unitWriteBytesMax: options.unitWriteBytesMax ?? UNIT_WRITE_BYTES_MAX,
     });
     this.nowUs = (options.startMs ?? START_MS) * 1000;
   }

@@ -14,7 +14,7 @@ const HEADER_BYTES = 9;
 const PAYLOAD_BYTES_MAX = 16 * 1024;
 const REASON_BYTES_MAX = 512;
 const CLUSTER_ID_BYTES = 16;
-const IDENTITY_BYTES = 44;
+const IDENTITY_BYTES = 52;
 
 const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
 
@@ -27,6 +27,8 @@ export interface PeerHello {
   readonly diskId: string;
   /** Counts the starts of the data directory; never goes down on the same disk. */
   readonly incarnation: number;
+  /** What one unit may write: members that differ would not end commands alike. */
+  readonly unitWriteBytesMax: number;
 }
 
 /**
@@ -178,11 +180,13 @@ function writeIdentity(payload: Buffer, hello: PeerHello): void {
   payload.writeUInt32BE(hello.nodeId, 16);
   payload.write(hello.diskId, 20, 16, 'hex');
   payload.writeDoubleBE(hello.incarnation, 36);
+  payload.writeDoubleBE(hello.unitWriteBytesMax, 44);
 }
 
 function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Greeting | undefined {
   const incarnation = payload.readDoubleBE(36);
-  if (!Number.isSafeInteger(incarnation)) {
+  const unitWriteBytesMax = payload.readDoubleBE(44);
+  if (!Number.isSafeInteger(incarnation) || !Number.isSafeInteger(unitWriteBytesMax)) {
     return undefined;
   }
   return make({
@@ -190,6 +194,7 @@ function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Gr
     nodeId: payload.readUInt32BE(16),
     diskId: payload.toString('hex', 20, 36),
     incarnation,
+    unitWriteBytesMax,
   });
 }
 

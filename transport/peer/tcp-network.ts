@@ -338,6 +338,12 @@ export class TcpNetwork implements PeerNetwork {
     if (!this.#endpoints.has(hello.nodeId)) {
       return `node ${hello.nodeId} is not a member of this cluster`;
     }
+    if (hello.unitWriteBytesMax !== self.unitWriteBytesMax) {
+      return (
+        `one unit may write ${hello.unitWriteBytesMax} bytes there and ${self.unitWriteBytesMax} ` +
+        'bytes here: run the same release on all members'
+      );
+    }
     const reasonAgainst = this.#examineIncarnation(hello);
     if (reasonAgainst !== undefined) return reasonAgainst;
     const reason = this.#options.verifyPeer(hello);

@@ -1,0 +1,56 @@
+/**
+ * A few bytes of commands that ask for gigabytes of memory: the nodes live, at once and when they
+ * start again over the same log.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { TestCluster } from './harness.ts';
+
+const LAST_OFFSET = '67108863';
+const BLOCK = 90;
+const CLIENTS = 10;
+/** Commands wait while gigabytes go to the disk; a client is told so, and asks again. */
+const WRITTEN_MS_MAX = 90_000;
+const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
+
+let cluster: TestCluster;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+});
+
+afterAll(() => cluster?.remove());
+
+function amplify(key: string): [string, ...string[]] {
+  return ['SETRANGE', key, LAST_OFFSET, 'x'];
+}
+
+async function allServe(): Promise<void> {
+  await cluster.ready();
+  for (const node of cluster.nodes) {
+    const client = node.client();
+    const untilMs = performance.now() + WRITTEN_MS_MAX;
+    let outcome = await client.run('SET', `alive${node.id}`, 'x');
+    while (outcome.type !== 'ok' && performance.now() < untilMs) {
+      outcome = await client.run('SET', `alive${node.id}`, 'x');
+    }
+    expect(outcome).toEqual({ type: 'ok', reply: 'OK' });
+    expect(await client.must('STRLEN', 'amp0')).toBe(67_108_864);
+    client.close();
+    expect(node.log()).not.toMatch(/"level":60|out of memory/i);
+  }
+}
+
+test('a block of ninety SETRANGEs, and many clients with one each, then a restart of all', async () => {
+  const first = cluster.node(1).client();
+  const block = Array.from({ length: BLOCK }, (_, at) => amplify(`amp${at}`));
+  expect(await first.transaction(block)).toMatchObject({ type: 'error', why: OOM });
+  expect(await first.must('EXISTS', 'amp0', 'amp1', 'amp2', 'amp3', 'amp89')).toBe(3);
+  first.close();
+  const clients = Array.from({ length: CLIENTS }, () => cluster.node(2).client());
+  await Promise.all(clients.map((client, at) => client.run(...amplify(`big${at}`))));
+  for (const client of clients) client.close();
+  await allServe();
+  await cluster.killAll();
+  await cluster.startAll();
+  await allServe();
+}, 280_000);
