@@ -8,6 +8,7 @@ import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Table from 'cli-table3';
+import { fileErrorText } from '../transport/file-error.ts';
 import { listenError } from '../transport/listen-error.ts';
 import { ChildNode, type ChildPlan } from './child-node.ts';
 import { sharedSettings } from './config.ts';
@@ -232,18 +233,19 @@ export class ClusterParent {
 
   async #checkPorts(): Promise<void> {
     for (const plan of this.#plans) {
-      await checkPort(plan.host, plan.redisPort, `Redis clients of ${plan.name}`);
-      await checkPort(plan.host, plan.peerPort, `peers of ${plan.name}`);
-      await checkPort(plan.host, plan.adminPort, `admin of ${plan.name}`);
+      const { host, name, redisPort, peerPort, adminPort } = plan;
+      await checkPort(host, redisPort, `Redis clients of ${name}`, '--redis-port-base');
+      await checkPort(host, peerPort, `peers of ${name}`, '--peer-port-base');
+      await checkPort(host, adminPort, `admin of ${name}`, '--admin-port-base');
     }
   }
 }
 
 /** Fails with a ListenError when a port cannot be opened. */
-function checkPort(host: string, port: number, purpose: string): Promise<void> {
+function checkPort(host: string, port: number, purpose: string, flag: string): Promise<void> {
   return new Promise((settle, reject) => {
     const server = createServer();
-    server.once('error', (error) => reject(listenError(error, purpose, host, port)));
+    server.once('error', (error) => reject(listenError(error, purpose, { host, port }, flag)));
     server.listen({ host, port, exclusive: true }, () => server.close(() => settle()));
   });
 }
@@ -254,12 +256,15 @@ function prepareDirectory(config: ClusterConfig): void {
   const marker = join(dataDir, MARKER);
   const used = existsSync(dataDir) && readdirSync(dataDir).length > 0;
   if (used && !existsSync(marker)) {
-    throw new ConfigError(`--data-dir ${dataDir} is not empty and not the directory of a cluster`);
+    throw new ConfigError(
+      `--data-dir ${dataDir} is not empty and not the directory of a cluster: ` +
+        'give an empty or a new one',
+    );
   }
   if (used && config.fresh) {
     rmSync(dataDir, { recursive: true, force: true });
   } else if (used) {
-    const before = Number(JSON.parse(readFileSync(marker, 'utf8')).nodes);
+    const before = nodesBefore(marker);
     if (before !== nodes) {
       throw new ConfigError(
         `${dataDir} holds a cluster of ${before} nodes, not of ${nodes}; ` +
@@ -267,8 +272,21 @@ function prepareDirectory(config: ClusterConfig): void {
       );
     }
   }
-  mkdirSync(dataDir, { recursive: true });
-  writeFileSync(marker, `${JSON.stringify({ nodes })}\n`);
+  try {
+    mkdirSync(dataDir, { recursive: true });
+    writeFileSync(marker, `${JSON.stringify({ nodes })}\n`);
+  } catch (error) {
+    throw new Error(`--data-dir ${dataDir} cannot be used: ${fileErrorText(error)}`);
+  }
+}
+
+function nodesBefore(marker: string): number {
+  try {
+    return Number(JSON.parse(readFileSync(marker, 'utf8')).nodes);
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? 'it is damaged' : fileErrorText(error);
+    throw new Error(`${marker}: ${reason}; give --fresh to start anew without its data`);
+  }
 }
 
 function welcome(children: readonly ChildNode[]): string {

@@ -18,6 +18,7 @@ import {
 import { dirname, join, resolve } from 'node:path';
 import { UNIT_WRITE_BYTES_MAX } from '../storage/limits.ts';
 import { formatEndpoint } from '../transport/endpoint.ts';
+import { fileErrorText } from '../transport/file-error.ts';
 import type { MemberEndpoint, PeerHello } from '../transport/peer/handshake.ts';
 import { ProcessLock } from './process-lock.ts';
 
@@ -184,7 +185,8 @@ function lockDirectory(path: string): ProcessLock {
   if (typeof lock === 'number') {
     throw new DataDirectoryError(
       'HOLO_DATA_LOCKED',
-      `data directory ${path} is in use by another node (process ${lock})`,
+      `data directory ${path} is in use by another node (process ${lock}): ` +
+        'end that one, or give each node a directory of its own with --data-dir',
     );
   }
   return lock;
@@ -197,14 +199,15 @@ function readIdentity(path: string, options: DataDirectoryOptions): Identity | u
   if (identity.nodeId !== options.nodeId) {
     throw new DataDirectoryError(
       'HOLO_DATA_OTHER_NODE',
-      `data directory ${path} belongs to node ${identity.nodeId}, not to node ${options.nodeId}`,
+      `data directory ${path} belongs to node ${identity.nodeId}, not to node ` +
+        `${options.nodeId}: --node-id or --data-dir is wrong`,
     );
   }
   if (identity.clusterId !== clusterIdOf(options.members, options.electorate)) {
     throw new DataDirectoryError(
       'HOLO_DATA_OTHER_CLUSTER',
       `data directory ${path} belongs to another cluster: its members (and electorate) were ` +
-        `${identity.members.join(',')}`,
+        `${identity.members.join(',')}; give these again, or another --data-dir`,
     );
   }
   return identity;
@@ -220,7 +223,8 @@ function parseIdentity(path: string, content: string): Identity {
   if (typeof value?.format === 'number' && value.format > FORMAT) {
     throw new DataDirectoryError(
       'HOLO_DATA_NEWER_FORMAT',
-      `data directory ${path} has format ${value.format}, this version reads up to ${FORMAT}`,
+      `data directory ${path} has format ${value.format}, this version reads up to ` +
+        `${FORMAT}: run the version that wrote it, or a newer one`,
     );
   }
   if (!isIdentity(value)) {
@@ -251,7 +255,8 @@ function newIdentity(path: string, options: DataDirectoryOptions): Identity {
   if (stranger !== undefined) {
     throw new DataDirectoryError(
       'HOLO_DATA_NOT_EMPTY',
-      `data directory ${path} has no ${IDENTITY} and is not empty (it holds ${stranger})`,
+      `data directory ${path} has no ${IDENTITY} and is not empty (it holds ${stranger}): ` +
+        'give an empty or a new one with --data-dir, or put the identity back',
     );
   }
   return {
@@ -299,10 +304,6 @@ function readFile(path: string): string | undefined {
 
 function asDataDirectoryError(path: string, error: unknown): DataDirectoryError {
   if (error instanceof DataDirectoryError) return error;
-  const message = `data directory ${path} cannot be used: ${messageOf(error)}`;
+  const message = `data directory ${path} cannot be used: ${fileErrorText(error)}`;
   return new DataDirectoryError('HOLO_DATA_UNUSABLE', message, { cause: error });
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

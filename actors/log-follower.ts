@@ -4,6 +4,7 @@
  * a pipe, so that a child can always write its last words.
  */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { escapeLine } from '../transport/escape.ts';
 
 const CHUNK_BYTES = 64 * 1024;
 /** More than this at once is skipped: the file has it all. */
@@ -52,7 +53,7 @@ export class LogFollower {
     this.#rest = (lines.pop() ?? '').slice(-CHUNK_BYTES);
     for (const line of lines) {
       const shown = lineToShow(line);
-      if (shown !== undefined) this.#onLine(shown.slice(0, LINE_CHARS_MAX));
+      if (shown !== undefined) this.#onLine(escapeLine(shown.slice(0, LINE_CHARS_MAX)));
     }
   }
 }

@@ -5,6 +5,7 @@
  */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { escapeLine } from '../transport/escape.ts';
 import { CLUSTER_SETTINGS, runCluster } from './cluster-parent.ts';
 import { SETTINGS, sharedSettings } from './config.ts';
 import { runNode } from './node-command.ts';
@@ -45,13 +46,17 @@ export async function run(
         write(help(rest[0]));
         return 0;
       case undefined:
-        throw new ConfigError('a subcommand is missing: node, cluster, version or help');
+        throw new ConfigError(
+          'a subcommand is missing: node, cluster, version or help (see "holostore help")',
+        );
       default:
-        throw new ConfigError(`unknown subcommand "${command}": node, cluster, version or help`);
+        throw new ConfigError(
+          `unknown subcommand "${command}": node, cluster, version or help (see "holostore help")`,
+        );
     }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    writeError(`holostore: ${message.replaceAll('\n', ' ')}`);
+    writeError(`holostore: ${escapeLine(message)}`);
     return error instanceof ConfigError ? CALLED_WRONGLY : FAILED;
   }
 }

@@ -46,7 +46,7 @@ export async function confirmMembership(options: InquiryOptions): Promise<void> 
     throw new MembershipError(
       'HOLO_JOIN_NOT_A_MEMBER',
       `node ${nodeId} is not a member of the cluster at ${where}, whose members are ${members}; ` +
-        'membership is fixed when a cluster is formed',
+        'membership is fixed when a cluster is formed, so --node-id must be one of them',
     );
   }
   if (answer.clusterId !== clusterId) {
@@ -57,7 +57,7 @@ export async function confirmMembership(options: InquiryOptions): Promise<void> 
 function otherCluster(where: string): MembershipError {
   return new MembershipError(
     'HOLO_JOIN_OTHER_CLUSTER',
-    `--initial-members or --electorate differ from those of the cluster at ${where}`,
+    `--initial-members or --electorate differ from those of the cluster at ${where}: give the same on every node`,
   );
 }
 
@@ -73,7 +73,8 @@ async function askUntil(options: InquiryOptions, where: string): Promise<Members
         const reason = error instanceof Error ? error.message : String(error);
         throw new MembershipError(
           'HOLO_JOIN_UNREACHABLE',
-          `no member answered at ${where} within ${timeoutMs} ms: ${reason}`,
+          `no member answered at ${where} within ${timeoutMs} ms (${reason}): is one running, and ` +
+            'is that its peer or admin port?',
         );
       }
     }

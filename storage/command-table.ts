@@ -3,7 +3,7 @@
  * and asks here where the keys of a command are; connection commands (PING, AUTH) are its own.
  */
 import { type Arguments, upperCase } from './arguments.ts';
-import { arityError, type Command, printable } from './command.ts';
+import { arityError, type Command, printable, SHOWN_CHARACTERS_MAX } from './command.ts';
 import { CLUSTER_KEY_COMMANDS } from './commands/cluster-keys.ts';
 import { COUNTER_COMMANDS } from './commands/counters.ts';
 import { EXPIRY_COMMANDS } from './commands/expiry.ts';
@@ -42,16 +42,13 @@ function subcommandFor(args: Arguments): Command | undefined {
 /** Longer names, of a command and a subcommand, are not looked up: there are none. */
 export const NAME_BYTES_MAX = 32;
 
-/** Names and arguments are cut where Redis cuts them. */
-const SHOWN_CHARACTERS = 128;
-
 /** The error line for arguments that name no command. */
 export function unknownCommandError(args: Arguments): string {
   let shown = '';
-  for (let i = 1; i < args.count && shown.length < SHOWN_CHARACTERS; i++) {
-    shown += `'${printable(args.text(i), SHOWN_CHARACTERS - shown.length)}' `;
+  for (let i = 1; i < args.count && shown.length < SHOWN_CHARACTERS_MAX; i++) {
+    shown += `'${printable(args.text(i), SHOWN_CHARACTERS_MAX - shown.length)}' `;
   }
-  const name = printable(args.text(0), SHOWN_CHARACTERS);
+  const name = printable(args.text(0));
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
 }
 

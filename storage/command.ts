@@ -63,13 +63,27 @@ export function expireTimeError(name: string): string {
   return `ERR invalid expire time in '${name.toLowerCase()}' command`;
 }
 
+/** Names and arguments are cut where Redis cuts them. */
+export const SHOWN_CHARACTERS_MAX = 128;
+
 /**
  * What a client sent, fit for an error line, which is one line: it ends at a NUL byte, as in Redis,
  * and line breaks become blanks.
  */
-export function printable(text: string, max: number): string {
+export function printable(text: string, max = SHOWN_CHARACTERS_MAX): string {
+  return shown(text, max).replace(/[\r\n]/g, ' ');
+}
+
+/** The same for what stands at the end of the line, where Redis drops line breaks. */
+export function printableEnd(text: string, max: number): string {
+  return shown(text, max)
+    .replace(/[\r\n]+$/, '')
+    .replace(/[\r\n]/g, ' ');
+}
+
+function shown(text: string, max: number): string {
   const end = text.indexOf('\0');
-  return text.slice(0, end === -1 ? max : Math.min(end, max)).replace(/[\r\n]/g, ' ');
+  return text.slice(0, end === -1 ? max : Math.min(end, max));
 }
 
 /** What a command brings besides what can be derived from it. */

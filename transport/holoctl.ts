@@ -9,8 +9,10 @@ import { fileURLToPath } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { type Endpoint, formatEndpoint, parseEndpoint } from './endpoint.ts';
+import { escapeLine, escapeText } from './escape.ts';
+import { fileErrorText } from './file-error.ts';
 import { TRACE_FORMATS } from './http/admin-server.ts';
-import { httpGet } from './http/http-get.ts';
+import { httpGet, NO_ADMIN_PORT } from './http/http-get.ts';
 import { isNodeStatus, type NodeStatus } from './http/node-status.ts';
 
 const DEFAULT_TARGET = '127.0.0.1:15080';
@@ -69,7 +71,7 @@ export async function run(args: readonly string[], output: Output): Promise<numb
     }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
-    output.writeError(`holoctl: ${message.replaceAll('\n', ' ')}`);
+    output.writeError(`holoctl: ${escapeLine(message)}`);
     return error instanceof UsageError ? 2 : 1;
   }
 }
@@ -102,7 +104,7 @@ async function status(args: readonly string[], output: Output): Promise<number> 
   for (const [id, seenBy] of unasked(answers)) {
     table.push([id, '', seenBy, ...Array(10).fill('')]);
   }
-  output.write(`${table.toString()}\n`);
+  output.write(`${escapeText(table.toString())}\n`);
   return healthy ? 0 : 1;
 }
 
@@ -141,9 +143,9 @@ function appliedOf(answer: NodeStatus | string): number {
 async function askStatus(endpoint: Endpoint): Promise<NodeStatus | string> {
   try {
     const value: unknown = JSON.parse(await ask(endpoint, '/status'));
-    return isNodeStatus(value) ? value : 'it is not the admin port of a node';
+    return isNodeStatus(value) ? value : NO_ADMIN_PORT;
   } catch (error) {
-    if (error instanceof SyntaxError) return 'it is not the admin port of a node';
+    if (error instanceof SyntaxError) return NO_ADMIN_PORT;
     // The address has a column of its own.
     const message = error instanceof Error ? error.message : String(error);
     return message.slice(`${formatEndpoint(endpoint)}: `.length);
@@ -155,27 +157,38 @@ async function holofast(args: readonly string[], output: Output): Promise<number
   const answer = await askStatus(endpoint);
   if (typeof answer === 'string') throw new Error(`${formatEndpoint(endpoint)}: ${answer}`);
   if (answer.holofast === undefined) {
-    throw new Error(`${formatEndpoint(endpoint)}: this node knows nothing of HoloFast`);
+    throw new Error(
+      `${formatEndpoint(endpoint)}: this node knows nothing of HoloFast: ` +
+        'it is older than this holoctl',
+    );
   }
   const { mode, tier, reason, quorums, counters } = answer.holofast;
   const table = new Table({ style: { head: [], border: [] } });
   table.push(['tier', tier], ['because', reason], ['asked for', mode], ['quorums', quorums]);
   for (const [name, count] of Object.entries(counters)) table.push([name, count]);
-  output.write(`${table.toString()}\n`);
+  output.write(`${escapeText(table.toString())}\n`);
   return 0;
 }
 
 async function page(path: string, args: readonly string[], output: Output): Promise<number> {
   const flags = parseFlags(args, ['node']);
   const text = await ask(nodeOf(flags), path);
-  output.write(path === '/actors' ? `${JSON.stringify(JSON.parse(text), null, 2)}\n` : text);
+  output.write(escapeText(path === '/actors' ? indented(text, nodeOf(flags)) : text));
   return 0;
+}
+
+function indented(json: string, endpoint: Endpoint): string {
+  try {
+    return `${JSON.stringify(JSON.parse(json), null, 2)}\n`;
+  } catch {
+    throw new Error(`${formatEndpoint(endpoint)}: ${NO_ADMIN_PORT}`);
+  }
 }
 
 async function trace(args: readonly string[], output: Output): Promise<number> {
   const [action, ...rest] = args;
   if (action !== 'dump') {
-    throw new UsageError('trace knows one action: dump');
+    throw new UsageError('trace knows one action: dump (see "holoctl help")');
   }
   const flags = parseFlags(rest, ['node', 'format', 'out']);
   const format = flags.get('format') ?? 'jsonl';
@@ -185,9 +198,13 @@ async function trace(args: readonly string[], output: Output): Promise<number> {
   const text = await ask(nodeOf(flags), `/trace?format=${format}`);
   const file = flags.get('out');
   if (file === undefined) {
-    output.write(text);
+    output.write(escapeText(text));
   } else {
-    writeFileSync(file, text);
+    try {
+      writeFileSync(file, text);
+    } catch (error) {
+      throw new Error(`--out ${file} cannot be written: ${fileErrorText(error)}`);
+    }
     output.write(`${Buffer.byteLength(text)} bytes written to ${file}\n`);
   }
   return 0;
@@ -227,7 +244,9 @@ function nodeOf(flags: ReadonlyMap<string, string>): Endpoint {
 function target(text: string): Endpoint {
   const endpoint = parseEndpoint(text);
   if (endpoint === undefined) {
-    throw new UsageError(`an admin port is written HOST:PORT, not "${text}"`);
+    throw new UsageError(
+      `an admin port is written HOST:PORT, not "${text}" (--node, --nodes or HOLO_ADMIN)`,
+    );
   }
   return endpoint;
 }

@@ -2,6 +2,8 @@
  * Turns what the operating system says about a port that cannot be opened into one clear line.
  * Used by every server of a node.
  */
+import { type Endpoint, formatEndpoint } from './endpoint.ts';
+
 export type ListenErrorCode =
   | 'HOLO_PORT_IN_USE'
   | 'HOLO_PORT_FORBIDDEN'
@@ -18,25 +20,30 @@ export class ListenError extends Error {
   }
 }
 
-/** `purpose` names the port for people: `peers`, `Redis clients`, `admin`. */
+/**
+ * `purpose` names the port for people (`peers`, `Redis clients`, `admin`), `flag` what sets it.
+ */
 export function listenError(
   error: NodeJS.ErrnoException,
   purpose: string,
-  host: string,
-  port: number,
+  place: Endpoint,
+  flag: string,
 ): ListenError {
-  const where = `${host}:${port} (${purpose})`;
+  const what = `cannot listen on ${formatEndpoint(place)} (${purpose})`;
   switch (error.code) {
     case 'EADDRINUSE':
       return new ListenError(
         'HOLO_PORT_IN_USE',
-        `cannot listen on ${where}: the port is in use by another process`,
+        `${what}: the port is in use by another process; ` +
+          `end that one (ss -ltnp tells which), or give another port with ${flag}`,
         error,
       );
     case 'EACCES':
+    case 'EPERM':
       return new ListenError(
         'HOLO_PORT_FORBIDDEN',
-        `cannot listen on ${where}: the operating system does not permit it`,
+        `${what}: the operating system does not permit it; ports below 1024 need ` +
+          `CAP_NET_BIND_SERVICE, others can be given with ${flag}`,
         error,
       );
     case 'EADDRNOTAVAIL':
@@ -44,10 +51,18 @@ export function listenError(
     case 'EAI_AGAIN':
       return new ListenError(
         'HOLO_ADDRESS_UNKNOWN',
-        `cannot listen on ${where}: this machine has no such address`,
+        `${what}: this machine has no such address; ` +
+          `give one of its own (ip address shows them), or 0.0.0.0, with ${flag}`,
+        error,
+      );
+    case 'EMFILE':
+    case 'ENFILE':
+      return new ListenError(
+        'HOLO_LISTEN_FAILED',
+        `${what}: too many files are open; raise the limit (ulimit -n)`,
         error,
       );
     default:
-      return new ListenError('HOLO_LISTEN_FAILED', `cannot listen on ${where}: ${error.message}`);
+      return new ListenError('HOLO_LISTEN_FAILED', `${what}: ${error.message}`, error);
   }
 }

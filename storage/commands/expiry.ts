@@ -6,7 +6,7 @@ import {
   command,
   expireTimeError,
   ONE_KEY,
-  printable,
+  printableEnd,
 } from '../command.ts';
 import { type Deadline, NO_DEADLINE } from '../entry.ts';
 import { exactInteger } from '../integers.ts';
@@ -52,7 +52,7 @@ function parseConditions(args: Arguments): Conditions | string {
     else if (args.is(i, 'XX')) conditions.xx = true;
     else if (args.is(i, 'GT')) conditions.gt = true;
     else if (args.is(i, 'LT')) conditions.lt = true;
-    else return `ERR Unsupported option ${printable(args.text(i), OPTION_SHOWN_MAX)}`;
+    else return `ERR Unsupported option ${printableEnd(args.text(i), OPTION_SHOWN_MAX)}`;
   }
   if (conditions.nx && (conditions.xx || conditions.gt || conditions.lt)) {
     return 'ERR NX and XX, GT or LT options at the same time are not compatible';

@@ -42,12 +42,16 @@ test('a directory that is in use, of another node, of another cluster', async ()
   const { dataDir, members } = node;
   expect(await refusal(node, {})).toEqual({
     code: 1,
-    reason: `holostore: data directory ${dataDir} is in use by another node (process ${node.pid})`,
+    reason:
+      `holostore: data directory ${dataDir} is in use by another node (process ${node.pid}): ` +
+      'end that one, or give each node a directory of its own with --data-dir',
   });
   await node.kill();
   expect(await refusal(node, { '--node-id': '2' })).toEqual({
     code: 1,
-    reason: `holostore: data directory ${dataDir} belongs to node 1, not to node 2`,
+    reason:
+      `holostore: data directory ${dataDir} belongs to node 1, not to node 2: ` +
+      '--node-id or --data-dir is wrong',
   });
   const others = [...members.slice(0, 2), `3@${HOST}:1`].join(',');
   const { code, reason } = await refusal(node, { '--initial-members': others });
@@ -75,7 +79,8 @@ test('ports in use are named with what they are for', async () => {
     const { code, reason } = await refusal(node, { ...changes, '--data-dir': dataDir });
     expect(code).toBe(1);
     expect(reason).toContain(String(port));
-    expect(reason).toContain('is in use by another process');
+    expect(reason).toContain('is in use by another process; end that one');
+    expect(reason).toContain(`give another port with ${flag}`);
   }
 });
 

@@ -85,7 +85,9 @@ describe('identity', () => {
     open().close();
     expect(failure({ nodeId: 2 })).toMatchObject({
       code: 'HOLO_DATA_OTHER_NODE',
-      message: `data directory ${path} belongs to node 1, not to node 2`,
+      message:
+        `data directory ${path} belongs to node 1, not to node 2: ` +
+        '--node-id or --data-dir is wrong',
     });
     const others = [...members.slice(0, 2), { id: 3, host: 'elsewhere', port: 3 }];
     const error = failure({ members: others });
@@ -193,7 +195,9 @@ describe('the lock', () => {
     open();
     expect(failure()).toMatchObject({
       code: 'HOLO_DATA_LOCKED',
-      message: `data directory ${path} is in use by another node (process ${process.pid})`,
+      message:
+        `data directory ${path} is in use by another node (process ${process.pid}): end that one, ` +
+        'or give each node a directory of its own with --data-dir',
     });
   });
 

@@ -26,6 +26,16 @@ test.each([
   expect(lineToShow(line)).toBe(shown);
 });
 
+test('a child cannot act on the terminal of its parent', () => {
+  const shown: string[] = [];
+  writeFileSync(path, '');
+  const follower = new LogFollower(path, (line) => shown.push(line));
+  appendFileSync(path, 'raw \u001b]0;title\u0007\n');
+  appendFileSync(path, `${JSON.stringify({ level: 50, msg: 'said \u001b[2J\u009b' })}\n`);
+  follower.read();
+  expect(shown).toEqual(['raw \\u001b]0;title\\u0007', 'ERROR said \\u001b[2J\\u009b']);
+});
+
 test('only what is appended, line by line, however it arrives', () => {
   writeFileSync(path, 'old\n');
   const lines: string[] = [];

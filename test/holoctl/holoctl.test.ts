@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,9 +11,11 @@ import type { NodeStatus } from '../../transport/http/node-status.ts';
 import { statusOf } from '../http/status-sample.ts';
 
 const servers: AdminServer[] = [];
+const others: HttpServer[] = [];
 
 afterEach(async () => {
   await Promise.all(servers.splice(0).map((server) => server.close()));
+  for (const server of others.splice(0)) server.close();
 });
 
 async function serve(status: NodeStatus): Promise<string> {
@@ -123,8 +126,60 @@ describe('pages of one node', () => {
     expect(await call('metrics', '--node', '127.0.0.1:1')).toEqual({
       code: 1,
       out: '',
-      err: 'holoctl: 127.0.0.1:1: nothing listens there\n',
+      err:
+        'holoctl: 127.0.0.1:1: nothing listens there: is the node running, and is this its ' +
+        '--listen-admin?\n',
     });
+  });
+});
+
+describe('whatever listens there', () => {
+  const BAD = 'x\u001b[2J\u0007\u009b\u202e';
+
+  /** A server that answers every path with these bytes. */
+  async function hostile(status: number, body: string): Promise<string> {
+    const server = createHttpServer((_request, response) => {
+      response.writeHead(status);
+      response.end(body);
+    });
+    await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
+    others.push(server);
+    const address = server.address();
+    return `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  const evil = {
+    ...statusOf(1, { notReady: BAD, redis: BAD }),
+    holofast: { mode: BAD, tier: BAD, reason: BAD, quorums: 1, counters: { [BAD]: 1 } },
+  };
+
+  test.each<[string, string[], number, string]>([
+    ['status', ['status', '--nodes'], 200, JSON.stringify(evil)],
+    ['an error', ['status', '--nodes'], 500, BAD],
+    ['holofast', ['holofast', '--node'], 200, JSON.stringify(evil)],
+    ['metrics', ['metrics', '--node'], 200, BAD],
+    ['a refusal', ['metrics', '--node'], 503, BAD],
+    ['actors', ['actors', '--node'], 200, JSON.stringify({ a: BAD })],
+    ['a trace', ['trace', 'dump', '--node'], 200, JSON.stringify({ a: BAD })],
+  ])('cannot act on the terminal: %s', async (_name, args, status, body) => {
+    const { out, err } = await call(...args, await hostile(status, body));
+    expect(out + err).toContain('x\\u001b[2J');
+    expect(out + err).toMatch(/^[\n\x20-\x7e\u2500-\u257f]*$/);
+  });
+
+  test('that does not speak JSON is called by its name', async () => {
+    const place = await hostile(200, 'hello');
+    expect((await call('actors', '--node', place)).err).toBe(
+      `holoctl: ${place}: it is not the admin port of a node: give the one that ` +
+        '--listen-admin names\n',
+    );
+  });
+
+  test('a file that cannot be written is told with what can be done', async () => {
+    const node = await serve(statusOf(1));
+    const answer = await call('trace', 'dump', '--node', node, '--out', '/nowhere/at/all');
+    expect(answer).toMatchObject({ code: 1, out: '' });
+    expect(answer.err).toMatch(/^holoctl: --out \/nowhere\/at\/all cannot be written: a directory/);
   });
 });
 
@@ -133,8 +188,11 @@ describe('called wrongly', () => {
     ['', 'a subcommand is missing (see "holoctl help")'],
     ['split', 'unknown subcommand "split" (see "holoctl help")'],
     ['status --node x:1', 'unknown option \'--node\' (see "holoctl help")'],
-    ['status --nodes x', 'an admin port is written HOST:PORT, not "x"'],
-    ['trace', 'trace knows one action: dump'],
+    [
+      'status --nodes x',
+      'an admin port is written HOST:PORT, not "x" (--node, --nodes or HOLO_ADMIN)',
+    ],
+    ['trace', 'trace knows one action: dump (see "holoctl help")'],
     ['trace dump --format svg', '--format must be one of jsonl, perfetto, shiviz, not "svg"'],
   ])('"%s"', async (line, message) => {
     const args = line.split(' ').filter((word) => word !== '');
@@ -182,6 +240,9 @@ describe('holoctl holofast', () => {
   test('says when a node has none', async () => {
     const node = await serve(statusOf(1));
     const { code, err } = await call('holofast', '--node', node);
-    expect([code, err]).toEqual([1, `holoctl: ${node}: this node knows nothing of HoloFast\n`]);
+    expect([code, err]).toEqual([
+      1,
+      `holoctl: ${node}: this node knows nothing of HoloFast: it is older than this holoctl\n`,
+    ]);
   });
 });

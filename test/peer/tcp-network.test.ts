@@ -544,7 +544,9 @@ test('a port that is in use is one clear error', async () => {
     open(2, [], { listen: { host: '127.0.0.1', port: one.endpoint.port } }),
   ).rejects.toMatchObject({
     code: 'HOLO_PORT_IN_USE',
-    message: `cannot listen on 127.0.0.1:${one.endpoint.port} (peers): the port is in use by another process`,
+    message:
+      `cannot listen on 127.0.0.1:${one.endpoint.port} (peers): the port is in use by another ` +
+      'process; end that one (ss -ltnp tells which), or give another port with --listen-peer',
   });
 });
 

@@ -6,6 +6,7 @@ import { diagnosis } from '../../transport/resp/commands/memory-command.ts';
 import type { MemoryUse } from '../../transport/resp/local-command.ts';
 import { LOCAL_COMMANDS } from '../../transport/resp/local-commands.ts';
 import { array, Harness, MEMORY, request } from './harness.ts';
+import { StoreCoordinator } from './store-coordinator.ts';
 
 const bulk = (text: string): string => `$${text.length}\r\n${text}\r\n`;
 const bulks = (...texts: readonly string[]): string =>
@@ -152,6 +153,40 @@ describe('replies that Redis 7 gives too', () => {
     );
     expect(client.ask(array('x'.repeat(200)))).toBe(
       `-ERR unknown command '${'x'.repeat(128)}', with args beginning with: \r\n`,
+    );
+  });
+});
+
+describe('errors that repeat what was sent', () => {
+  const BAD = '\u001b[31m\u0080\u00ff\u0007';
+  const SHOWN = '\\x1b[31m\\x80\\xff\\x07';
+
+  it.each([
+    [[BAD, BAD], `unknown command '${SHOWN}', with args beginning with: '${SHOWN}' `],
+    [['CLIENT', BAD], `unknown subcommand '${SHOWN}'. Try CLIENT HELP.`],
+    [['CLIENT', 'SETINFO', BAD, 'x'], `Unrecognized option '${SHOWN}'`],
+    [['CLIENT', 'KILL', 'TYPE', BAD], `Unknown client type '${SHOWN}'`],
+    [['CLIENT', 'KILL', 'USER', BAD], `No such user '${SHOWN}'`],
+    [['CLIENT', 'LIST', 'TYPE', BAD], `Unknown client type '${SHOWN}'`],
+    [
+      ['CONFIG', 'SET', BAD, 'x'],
+      `Unknown option or number of arguments for CONFIG SET - '${SHOWN}'`,
+    ],
+    [['HELLO', '3', BAD], `Syntax error in HELLO option '${SHOWN}'`],
+    [['ACL', 'CAT', BAD], `Unknown category '${SHOWN}'`],
+    [['EXPIRE', 'a', '1', BAD], `Unsupported option ${SHOWN}`],
+  ])('show bytes as Redis prints them: %j', (words, expected) => {
+    const client = new Harness({}, new StoreCoordinator().submit).client();
+    expect(client.ask(array(...words))).toBe(`-ERR ${expected}\r\n`);
+    // They are not as long as what was sent.
+    const long = words.map((word) => (word === BAD ? BAD.repeat(10_000) : word));
+    expect(client.ask(array(...long)).length).toBeLessThan(4_000);
+  });
+
+  it('of the protocol too', () => {
+    const client = new Harness().client();
+    expect(client.ask('*1\r\n\u00fe\r\n')).toBe(
+      "-ERR Protocol error: expected '$', got '\\xfe'\r\n",
     );
   });
 });

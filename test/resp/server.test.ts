@@ -5,8 +5,9 @@ import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ListenError } from '../../transport/listen-error.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
-import { ListenError, RespServer } from '../../transport/resp/server.ts';
+import { RespServer } from '../../transport/resp/server.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import { MEMORY, request } from './harness.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
@@ -81,14 +82,20 @@ describe('the listener', () => {
     const second = new RespServer({ gateway, host: HOST, port: server.port });
     const error = await new Promise<ListenError | undefined>((resolve) => second.listen(resolve));
     expect(error).toBeInstanceOf(ListenError);
-    expect(error?.message).toBe(`port ${server.port} on ${HOST} is in use by another process`);
-    expect(error?.code).toBe('HOLO_RESP_LISTEN_FAILED');
+    expect(error?.message).toBe(
+      `cannot listen on ${HOST}:${server.port} (Redis clients): the port is in use by another ` +
+        'process; end that one (ss -ltnp tells which), or give another port with --listen-redis',
+    );
+    expect(error?.code).toBe('HOLO_PORT_IN_USE');
   });
 
   it('says clearly that an address is not its own', async () => {
     const foreign = new RespServer({ gateway, host: '192.0.2.1', port: 0 });
     const error = await new Promise<ListenError | undefined>((resolve) => foreign.listen(resolve));
-    expect(error?.message).toBe('192.0.2.1 is no address of this machine');
+    expect(error?.message).toBe(
+      'cannot listen on 192.0.2.1:0 (Redis clients): this machine has no such address; ' +
+        'give one of its own (ip address shows them), or 0.0.0.0, with --listen-redis',
+    );
   });
 
   it('gives the port back', async () => {

@@ -88,10 +88,12 @@ export class AdminServer {
 
   /** @throws ListenError */
   listen(): Promise<AddressInfo> {
-    const { host, port } = this.#options.listen;
+    const { listen } = this.#options;
     return new Promise((resolve, reject) => {
-      this.#server.on('error', (error) => reject(listenError(error, 'admin', host, port)));
-      this.#server.listen({ host, port }, () => resolve(this.#server.address() as AddressInfo));
+      this.#server.on('error', (error) =>
+        reject(listenError(error, 'admin', listen, '--listen-admin')),
+      );
+      this.#server.listen({ ...listen }, () => resolve(this.#server.address() as AddressInfo));
     });
   }
 
@@ -107,7 +109,15 @@ export class AdminServer {
     // A body is of no use here, and must not be waited for.
     request.resume();
     if (!this.#isOurs(request.headers.host)) {
-      send(request, response, textAnswer(421, 'not asked under a name of this node'));
+      send(
+        request,
+        response,
+        textAnswer(
+          421,
+          'not asked under a name of this node: ask by its IP address, or by its name among ' +
+            '--initial-members',
+        ),
+      );
       return;
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {

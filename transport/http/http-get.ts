@@ -11,6 +11,9 @@ export interface HttpAnswer {
   readonly body: string;
 }
 
+export const NO_ADMIN_PORT =
+  'it is not the admin port of a node: give the one that --listen-admin names';
+
 /** @throws Error with a message of the form `host:port: reason`. */
 export function httpGet(
   endpoint: Endpoint,
@@ -41,7 +44,7 @@ export function httpGet(
       });
     });
     const timer = setTimeout(() => {
-      fail(`no answer within ${timeoutMs} ms`);
+      fail(`no answer within ${timeoutMs} ms: the node is stopped, overloaded or cut off`);
       request.destroy();
     }, timeoutMs);
     request.on('error', (error) => fail(reasonOf(error)));
@@ -49,10 +52,16 @@ export function httpGet(
   });
 }
 
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'nothing listens there: is the node running, and is this its --listen-admin?',
+  ECONNRESET: NO_ADMIN_PORT,
+  ENOTFOUND: 'no machine has that name: is it written rightly?',
+  EAI_AGAIN: 'the name could not be looked up: ask by IP address, or look at the name server',
+  EHOSTUNREACH: 'there is no way to that machine: is it up, and does a firewall let this through?',
+  ENETUNREACH: 'there is no way to that network from here',
+};
+
 function reasonOf(error: NodeJS.ErrnoException): string {
-  if (error.code === 'ECONNREFUSED') return 'nothing listens there';
-  if (error.code?.startsWith('HPE_') || error.code === 'ECONNRESET') {
-    return 'it is not the admin port of a node';
-  }
-  return error.message;
+  const { code = '' } = error;
+  return code.startsWith('HPE_') ? NO_ADMIN_PORT : (REASONS[code] ?? error.message);
 }

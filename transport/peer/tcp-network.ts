@@ -145,7 +145,7 @@ export class TcpNetwork implements PeerNetwork {
     this.#handler = handler;
     const { host, port } = this.#options.listen;
     this.#server.on('error', (error) => {
-      this.#settleListening?.(listenError(error, 'peers', host, port));
+      this.#settleListening?.(listenError(error, 'peers', { host, port }, '--listen-peer'));
     });
     this.#server.listen({ host, port }, () => {
       this.#settleListening?.(this.#server.address() as AddressInfo);

@@ -5,6 +5,7 @@
  */
 import { writeLatin1 } from '../../storage/latin1.ts';
 import type { ReplySink } from '../../storage/reply.ts';
+import { escapeBytes } from '../escape.ts';
 
 const SLAB_BYTES = 64 * 1024;
 /** Longest text that is written byte by byte: a call into the runtime costs more below it. */
@@ -67,9 +68,10 @@ export class ReplyWriter implements ReplySink {
     this.#line(PLUS, text);
   }
 
+  /** What a client has sent may be a part of it: no byte of that can do harm. */
   error(line: string): void {
     this.errors++;
-    this.#line(MINUS, line);
+    this.#line(MINUS, escapeBytes(line.replace(/[\r\n]/g, ' ')));
   }
 
   integer(value: number | bigint): void {

@@ -14,8 +14,6 @@ export const KEYS_LISTED = 2;
 export const KEYS_WHOLE_STORE = 3;
 type KeyShape = typeof KEYS_NONE | typeof KEYS_ONE | typeof KEYS_LISTED | typeof KEYS_WHOLE_STORE;
 
-const SHOWN_CHARACTERS = 128;
-
 interface RouteBase {
   readonly name: string;
   /** The name in lower case, as INFO and CLIENT LIST show it. */
@@ -77,7 +75,7 @@ export class Routes {
   unknown(args: Arguments): string {
     const container = args.bytes(0) > NAME_BYTES_MAX ? undefined : this.#routes.get(args.name);
     if (container === undefined) return unknownCommandError(args);
-    const word = printable(args.text(1), SHOWN_CHARACTERS);
+    const word = printable(args.text(1));
     return `ERR unknown subcommand '${word}'. Try ${container.name} HELP.`;
   }
 

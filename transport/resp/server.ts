@@ -3,6 +3,7 @@
  * decided is decided there; this file only carries bytes and events.
  */
 import { createServer, type Server, type Socket } from 'node:net';
+import { type ListenError, listenError } from '../listen-error.ts';
 import type { ClientSocket } from './client-socket.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -18,16 +19,6 @@ export interface RespServerOptions {
   readonly port: number;
   /** Sockets at the same time, those that are told to go included; more are closed unheard. */
   readonly connectionsMax?: number;
-}
-
-/** The port could not be listened on; the message says why in a sentence for people. */
-export class ListenError extends Error {
-  readonly code = 'HOLO_RESP_LISTEN_FAILED';
-
-  constructor(message: string, options: ErrorOptions) {
-    super(message, options);
-    this.name = 'ListenError';
-  }
 }
 
 export class RespServer {
@@ -53,7 +44,7 @@ export class RespServer {
     this.#server.on('error', (cause: NodeJS.ErrnoException) => {
       if (this.#listening) return;
       this.#listening = true;
-      done(new ListenError(reasonOf(cause, host, port), { cause }));
+      done(listenError(cause, 'Redis clients', { host, port }, '--listen-redis'));
     });
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {
       this.#listening = true;
@@ -127,18 +118,4 @@ class TcpClientSocket implements ClientSocket {
 function addressText(host: string | undefined, port: number | undefined): string {
   const name = host ?? '?';
   return name.includes(':') ? `[${name}]:${port ?? 0}` : `${name}:${port ?? 0}`;
-}
-
-function reasonOf(error: NodeJS.ErrnoException, host: string, port: number): string {
-  switch (error.code) {
-    case 'EADDRINUSE':
-      return `port ${port} on ${host} is in use by another process`;
-    case 'EACCES':
-      return `port ${port} on ${host} needs rights that this process does not have`;
-    case 'EADDRNOTAVAIL':
-    case 'ENOTFOUND':
-      return `${host} is no address of this machine`;
-    default:
-      return `cannot listen on port ${port} of ${host}: ${error.message}`;
-  }
 }

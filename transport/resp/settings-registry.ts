@@ -3,6 +3,7 @@
  * the wire and typed behind `get` and `set`. Names are those of Redis where the meaning is the
  * same. The registry holds no value of its own.
  */
+import { printable } from '../../storage/command.ts';
 import { matchesGlob } from '../../storage/glob.ts';
 
 /** Settings of one node; registering more is a programming error. */
@@ -53,7 +54,7 @@ export class SettingsRegistry {
     for (const [name, value] of pairs) {
       const setting = this.find(name);
       if (setting === undefined) {
-        return `Unknown option or number of arguments for CONFIG SET - '${name}'`;
+        return `Unknown option or number of arguments for CONFIG SET - '${printable(name)}'`;
       }
       if (setting.prepare === undefined) {
         return failure(setting.name, "can't set immutable config");

@@ -2,7 +2,7 @@
  * CLIENT: what a client may ask and change about itself and about others. Tracking, pausing and
  * maintenance notifications are refused with an error that says so.
  */
-import { NOT_AN_INTEGER, SYNTAX_ERROR } from '../../../storage/command.ts';
+import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/command.ts';
 import { parseInteger } from '../../../storage/integers.ts';
 import type { ClientView } from '../client-state.ts';
 import type { ReplyWriter } from '../encoder.ts';
@@ -89,7 +89,7 @@ function listed(context: LocalContext, args: readonly string[]): ClientView[] | 
     const type = (args[3] ?? '').toLowerCase();
     if (type === 'normal') return [...context.clients.all()];
     const known = ['master', 'replica', 'slave', 'pubsub'].includes(type);
-    return known ? [] : `ERR Unknown client type '${args[3]}'`;
+    return known ? [] : `ERR Unknown client type '${printable(args[3] ?? '')}'`;
   }
   if (word !== 'ID' || args.length < 4) return SYNTAX_ERROR;
   const views: ClientView[] = [];
@@ -129,7 +129,7 @@ function setInfo(context: LocalContext, args: readonly string[], out: ReplyWrite
   const [, , attribute = '', value = ''] = args;
   const name = attribute.toLowerCase();
   if (name !== 'lib-name' && name !== 'lib-ver') {
-    return out.error(`ERR Unrecognized option '${attribute}'`);
+    return out.error(`ERR Unrecognized option '${printable(attribute)}'`);
   }
   const error = nameError(name, value);
   if (error !== undefined) return out.error(error);

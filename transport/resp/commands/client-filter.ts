@@ -1,5 +1,5 @@
 /** The filters of CLIENT KILL, as a predicate over connections. */
-import { SYNTAX_ERROR } from '../../../storage/command.ts';
+import { printable, SYNTAX_ERROR } from '../../../storage/command.ts';
 import { parseInteger } from '../../../storage/integers.ts';
 import type { ClientView } from '../client-state.ts';
 
@@ -44,7 +44,7 @@ function predicate(option: string, value: string, nowMs: number): Predicate | st
     case 'TYPE':
       return typePredicate(value);
     case 'USER':
-      return value === 'default' ? () => true : `ERR No such user '${value}'`;
+      return value === 'default' ? () => true : `ERR No such user '${printable(value)}'`;
     case 'MAXAGE': {
       const seconds = parseInteger(value);
       if (seconds === undefined || seconds < 1)
@@ -66,6 +66,6 @@ function typePredicate(value: string): Predicate | string {
     case 'pubsub':
       return () => false;
     default:
-      return `ERR Unknown client type '${value}'`;
+      return `ERR Unknown client type '${printable(value)}'`;
   }
 }

@@ -2,7 +2,7 @@
  * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET. One default
  * user without a password exists, as in a Redis that has not been configured otherwise.
  */
-import { arityError, NOT_AN_INTEGER } from '../../../storage/command.ts';
+import { arityError, NOT_AN_INTEGER, printable } from '../../../storage/command.ts';
 import { parseInteger } from '../../../storage/integers.ts';
 import type { ReplyWriter } from '../encoder.ts';
 import { REDIS_COMPATIBLE_VERSION } from '../info.ts';
@@ -71,7 +71,7 @@ function helloOptions(args: readonly string[]): { name?: string } | string {
       options.name = name;
       i += 2;
     } else {
-      return `ERR Syntax error in HELLO option '${word}'`;
+      return `ERR Syntax error in HELLO option '${printable(word)}'`;
     }
   }
   return options;

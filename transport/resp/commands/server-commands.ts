@@ -2,7 +2,7 @@
  * Commands about the node: INFO, TIME, WAIT, the counters of HoloStore, and the small answers that
  * clients and tools expect of features that are not there. None of them pretends to have one.
  */
-import { NOT_AN_INTEGER } from '../../../storage/command.ts';
+import { NOT_AN_INTEGER, printable } from '../../../storage/command.ts';
 import { parseInteger } from '../../../storage/integers.ts';
 import type { ReplyWriter } from '../encoder.ts';
 import { mergeSections, renderInfo } from '../info.ts';
@@ -65,7 +65,7 @@ function aclCategories(context: LocalContext, args: readonly string[], out: Repl
     wanted === undefined
       ? [...byCategory.keys()].map((category) => category.slice(1))
       : byCategory.get(`@${wanted}`);
-  if (words === undefined) return out.error(`ERR Unknown category '${args[2]}'`);
+  if (words === undefined) return out.error(`ERR Unknown category '${printable(args[2] ?? '')}'`);
   out.array(words.length);
   for (const word of words) out.bulk(word);
 }

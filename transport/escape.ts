@@ -1,0 +1,32 @@
+/**
+ * What others have sent, fit to be shown. A control character in an error reply, a log line or on a
+ * terminal could move the cursor, change colours or pretend to be another line: whoever reads
+ * sees its number instead. Pure.
+ */
+
+/** A byte string (latin1) as Redis prints one: what is not printable ASCII as `\xNN`. */
+export function escapeBytes(text: string): string {
+  return text.replace(/[^\x20-\x7e]/g, (byte) => `\\x${hex(byte, 2)}`);
+}
+
+/** Controls, invisible formatting, what has no meaning; letters of all scripts stay. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu;
+
+/** Text for people, on one line: line breaks are blanks, and what cannot be seen is `\uNNNN`. */
+export function escapeLine(text: string): string {
+  return escapeText(text.replace(/\s*[\r\n]+\s*/g, ' '));
+}
+
+/** Text of several lines, for people or as JSON, which means the same with these escapes. */
+export function escapeText(text: string): string {
+  return text.replace(UNSEEN, (found) => {
+    if (found === '\n' || found === '\t') return found;
+    let escaped = '';
+    for (let i = 0; i < found.length; i++) escaped += `\\u${hex(found.charAt(i), 4)}`;
+    return escaped;
+  });
+}
+
+function hex(char: string, digits: number): string {
+  return char.charCodeAt(0).toString(16).padStart(digits, '0');
+}
