@@ -10,7 +10,7 @@ import { type ClockVerdict, type ClusterTime, complaintOf } from './accord/clust
 import { Coordinator, type CoordinatorLimits, type Path } from './accord/coordinator.ts';
 import { encodeFootprint } from './accord/footprint.ts';
 import type { HybridClock } from './accord/hybrid-clock.ts';
-import type { AccordMessage, CommandDefinition } from './accord/messages.ts';
+import type { AccordMessage, BeginRead, CommandDefinition } from './accord/messages.ts';
 import { countedBefore, type PlainAnswer, type PlainAnswers } from './accord/plain-answer.ts';
 import { keyOf, type TxnId } from './accord/timestamp.ts';
 import type { Topology } from './accord/topology.ts';
@@ -18,8 +18,7 @@ import type { ExecutorMessage } from './executor-actor.ts';
 import { expiryUnit } from './expiry.ts';
 import type { Outbox } from './outbox.ts';
 import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
-import type { ReplicaActorMessage } from './replica-actor.ts';
-import type { ActorRef } from './runtime/actor-ref.ts';
+import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
 
 export type CoordinatorActorMessage =
@@ -60,7 +59,6 @@ export interface CoordinatorOptions {
   readonly outbox: Outbox;
   /** Peers whose links are up as this actor begins. */
   readonly connected: () => ReadonlySet<number>;
-  readonly replica: ActorRef<ReplicaActorMessage>;
   readonly executor: ActorRef<ExecutorMessage>;
   /** Replies that are counted elsewhere; absent where all replies come as messages. */
   readonly plainAnswers?: PlainAnswers;
@@ -89,7 +87,8 @@ export function coordinatorActor(
   options: CoordinatorOptions,
 ): Behavior<CoordinatorActorMessage> {
   const { clock: time } = context;
-  const { self, topology, clock, outbox, executor, commandTimeoutMs, observe } = options;
+  const { self, topology, clock, outbox, commandTimeoutMs, observe } = options;
+  const executor = context.outlet(options.executor);
   const coordinator = new Coordinator({ self, topology, clock, limits: options.limits });
   let expected = coordinator.expected;
   const batcher = new Batcher<PendingUnit>(options.batch);
@@ -103,6 +102,7 @@ export function coordinatorActor(
   let lastToken = Math.floor(context.rng.next() * 2 ** 52);
   let judged: ClockVerdict['type'] = 'unknown';
   let barriers = 0;
+  let begins: BeginRead[] = [];
   let diskFull = false;
   let backlog = false;
   let draining = false;
@@ -144,40 +144,48 @@ export function coordinatorActor(
     if (lowest === self && !diskFull) unit({ type: 'Unit', unit: expiryUnit(keys) });
   }
 
+  /**
+   * Neighbours that lag: what is begun now would only wait in memory, while in the batcher it can
+   * still be refused for certain. A later turn, at the latest that of the tick, looks again.
+   */
+  function congested(): boolean {
+    return executor.kept + outbox.kept > 0;
+  }
+
   /** One transaction, and one barrier, for all that waits. */
   function closeBatches(): void {
     // Without a majority nothing is begun: what waits can still be refused for certain.
-    if (!coordinator.quorumReachable || !clock.begun) return;
-    if (options.time.verdict.type === 'right') beginTransactions();
-    beginReads();
+    if (coordinator.quorumReachable && clock.begun) {
+      if (options.time.verdict.type === 'right') beginTransactions();
+      beginReads();
+    }
+    perform();
   }
 
   function beginTransactions(): void {
     const nowMs = time.monotonicMs();
-    for (;;) {
+    while (!congested()) {
       const batch = batcher.nextTransaction(coordinator.underWay);
       if (batch === undefined) break;
       const body = bodyOf(batch.works.map((pending) => pending.bytes));
       const id = coordinator.propose(batch.footprint, body, nowMs);
       const key = keyOf(id);
       transactions.set(key, { units: batch.works, deadlineMs: earliest(batch.works) });
-      executor.tell({ type: 'Expect', key, units: batch.works });
+      executor.send({ type: 'Expect', key, units: batch.works });
       observe.batch('transaction', batch.commands, body.length);
-      perform();
     }
   }
 
   function beginReads(): void {
-    for (;;) {
+    while (!congested()) {
       const batch = batcher.nextRead(barriers);
       if (batch === undefined) break;
       lastToken += 1;
       barriers += 1;
       reads.set(lastToken, { units: batch.works, deadlineMs: earliest(batch.works) });
-      executor.tell({ type: 'ExpectRead', token: lastToken, units: batch.works });
+      executor.send({ type: 'ExpectRead', token: lastToken, units: batch.works });
       const slots = encodeFootprint(batch.footprint);
-      const begin = { type: 'BeginRead', token: lastToken, slots } as const;
-      options.replica.tell({ type: 'Protocol', from: self, message: begin });
+      begins.push({ type: 'BeginRead', token: lastToken, slots });
       observe.batch('read', batch.commands, 0);
     }
   }
@@ -215,7 +223,11 @@ export function coordinatorActor(
     if (answer !== undefined) coordinator.answeredPlainly(answer, time.monotonicMs());
   }
 
+  /** Not before the executor knows who waits: it could not answer any more what comes first. */
   function perform(): void {
+    if (executor.kept > 0) return;
+    for (const begin of begins) outbox.send(self, begin);
+    begins = [];
     for (const effect of coordinator.takeEffects()) {
       switch (effect.type) {
         case 'Send':
@@ -268,7 +280,7 @@ export function coordinatorActor(
   function refused(id: TxnId): void {
     const key = keyOf(id);
     for (const pending of transactions.get(key)?.units ?? []) pending.fail(REFUSED.invalidated);
-    if (transactions.delete(key)) executor.tell({ type: 'Forget', key });
+    if (transactions.delete(key)) executor.send({ type: 'Forget', key });
   }
 
   function tick(): void {
@@ -282,14 +294,14 @@ export function coordinatorActor(
       if (deadlineMs > nowMs) continue;
       for (const pending of units) pending.fail(INDETERMINATE.timeout);
       transactions.delete(key);
-      executor.tell({ type: 'Forget', key });
+      executor.send({ type: 'Forget', key });
     }
     for (const [token, { units, deadlineMs }] of reads) {
       if (deadlineMs > nowMs) continue;
       for (const pending of units) pending.fail(REFUSED.read);
       reads.delete(token);
       barriers -= 1;
-      executor.tell({ type: 'ForgetRead', token });
+      executor.send({ type: 'ForgetRead', token });
     }
   }
 
@@ -372,7 +384,8 @@ export function coordinatorActor(
       closeBatches();
       const idle = batcher.waiting + transactions.size + reads.size === 0;
       if (!idle || drained === undefined) return;
-      drained.tell({ type: 'Drained' });
+      // Whoever asked has given up, if it is refused.
+      tellOrDrop(drained, { type: 'Drained' });
       drained = undefined;
     },
     stopped() {
@@ -387,6 +400,7 @@ export function coordinatorActor(
       transactions: transactions.size,
       reads: reads.size,
       quorumReachable: coordinator.quorumReachable,
+      kept: executor.kept,
     }),
   };
 }

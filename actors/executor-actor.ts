@@ -19,9 +19,9 @@ import type { CoordinatorActorMessage } from './coordinator-actor.ts';
 import { EXPIRE_EVERY_MS, EXPIRE_KEYS_MAX } from './expiry.ts';
 import type { PendingUnit } from './pending-unit.ts';
 import type { ReplicaActorMessage } from './replica-actor.ts';
-import type { ActorRef } from './runtime/actor-ref.ts';
+import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
-import type { WalMessage, WalReply } from './wal-actor.ts';
+import type { WalReply } from './wal-actor.ts';
 
 export type ExecutorMessage =
   /** Clients of this node that wait for the transaction. */
@@ -62,7 +62,6 @@ export interface ExecutorOptions {
   readonly flushEveryMs: number;
   /** Replies of one unit; longer ones become one error, and the writes stand. */
   readonly replyBytesMax: number;
-  readonly wal: ActorRef<WalMessage>;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   /** The cluster's time, for the deadlines that ephemeral reads look at. */
@@ -132,7 +131,9 @@ function runningExecutor(
   options: ExecutorOptions,
   opened: Engine,
 ): Behavior<ExecutorMessage> {
-  const { wal, replica, coordinator, replyBytesMax, unflushedBytesMax } = options;
+  const { replyBytesMax, unflushedBytesMax } = options;
+  const replica = context.outlet(options.replica);
+  const coordinator = context.outlet(options.coordinator);
   const repliesTooLong = `ERR the replies exceed ${replyBytesMax} bytes; writes were done, ask for less`;
   const generation = context.incarnation;
   const engine = new LogFirstEngine(opened, (proceed) => awaitLog(proceed));
@@ -152,6 +153,9 @@ function runningExecutor(
   const handed: Handed[] = [];
   /** The transaction that waits for a flush between two of its units. */
   let halfDone: Application | undefined;
+  /** Executions and reads of this generation that are done or begun: the replica's credit. */
+  let taken = 0;
+  let takenTold = 0;
   let executedKeys: string[] = [];
   let doneTokens: number[] = [];
   let retries: PendingUnit[] = [];
@@ -164,12 +168,12 @@ function runningExecutor(
   context.timers.startPeriodic('tick', 100, { type: 'Tick' });
   context.timers.startPeriodic('expire', EXPIRE_EVERY_MS, { type: 'Expire' });
   const { flushedSequence } = machine;
-  replica.tell({ type: 'ExecutorReady', flushedSequence, generation });
+  replica.send({ type: 'ExecutorReady', flushedSequence, generation });
 
   /** The engine must not know a transaction that the log could still lose. */
   function awaitLog(proceed: () => void): void {
     proceedWithFlush = proceed;
-    wal.tell({ type: 'Sync', token: 0, replyTo: context.thisIncarnation });
+    replica.send({ type: 'Sync', token: 0, replyTo: context.thisIncarnation });
   }
 
   /** All that was handed over, as far as there is room for what it changes. */
@@ -178,6 +182,7 @@ function runningExecutor(
       if (halfDone !== undefined && !goOn(halfDone)) return;
       const next = handed.shift();
       if (next === undefined) return;
+      taken += 1;
       if (next.type === 'Read') read(next.token, next.barrierSequence);
       else begin(next.execution);
     }
@@ -269,10 +274,12 @@ function runningExecutor(
   }
 
   function tellTurn(): void {
-    if (executedKeys.length > 0) coordinator.tell({ type: 'Executed', keys: executedKeys });
-    if (retries.length > 0) coordinator.tell({ type: 'Retry', units: retries });
-    if (uncovered.length > 0) coordinator.tell({ type: 'ReadAgain', units: uncovered });
-    if (doneTokens.length > 0) coordinator.tell({ type: 'ReadsDone', tokens: doneTokens });
+    if (taken > takenTold) replica.send({ type: 'Taken', generation, count: taken });
+    if (executedKeys.length > 0) coordinator.send({ type: 'Executed', keys: executedKeys });
+    if (retries.length > 0) coordinator.send({ type: 'Retry', units: retries });
+    if (uncovered.length > 0) coordinator.send({ type: 'ReadAgain', units: uncovered });
+    if (doneTokens.length > 0) coordinator.send({ type: 'ReadsDone', tokens: doneTokens });
+    takenTold = taken;
     executedKeys = [];
     retries = [];
     uncovered = [];
@@ -284,7 +291,8 @@ function runningExecutor(
     const nowMs = context.clock.monotonicMs();
     if (nowMs < notBeforeMs) return;
     const done = (error: EngineError | undefined): void => {
-      context.thisIncarnation.tell({ type: 'FlushDone', error });
+      // Refused only when this incarnation has ended; the next one asks the engine itself.
+      tellOrDrop(context.thisIncarnation, { type: 'FlushDone', error });
     };
     if (halfDone !== undefined) {
       machine.flushBetweenUnits(done);
@@ -330,11 +338,12 @@ function runningExecutor(
         if (message.error?.code === 'HOLO_STORE_DISK_FULL') return flushLater();
         if (message.error !== undefined) throw message.error;
         options.onDiskFull(false);
-        replica.tell({ type: 'Flushed', sequence: machine.flushedSequence });
+        replica.send({ type: 'Flushed', sequence: machine.flushedSequence });
         return apply();
       case 'Expire': {
         const keys = machine.expired(EXPIRE_KEYS_MAX, options.nowMs());
-        if (keys.length > 0) coordinator.tell({ type: 'Expired', keys });
+        // They stay expired: the next look finds them again.
+        if (keys.length > 0) tellOrDrop(options.coordinator, { type: 'Expired', keys });
         return;
       }
       case 'Tick':
@@ -370,6 +379,7 @@ function runningExecutor(
       dirtyBytes: machine.dirtyBytes,
       unflushedBytes: machine.unflushedBytes,
       waiting: handed.length + (halfDone === undefined ? 0 : 1),
+      kept: replica.kept + coordinator.kept,
     }),
   };
 }

@@ -8,7 +8,7 @@ import { Gateway } from '../transport/resp/gateway.ts';
 import type { GatewayLimits } from '../transport/resp/limits.ts';
 import type { GatewayServices } from '../transport/resp/local-command.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
-import type { ActorRef } from './runtime/actor-ref.ts';
+import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
 
 export type GatewayMessage =
@@ -43,15 +43,17 @@ export function gatewayActor(
   const gateway = new Gateway({
     services: options.services(),
     limits: options.limits,
-    submit: (unit) => coordinator.tell({ type: 'Unit', unit }),
+    submit: (unit): boolean => coordinator.tell({ type: 'Unit', unit }),
     defer: (run) => {
-      self.tell({ type: 'Deferred', run });
+      // The gateway does it at its next tick, if not now.
+      tellOrDrop(self, { type: 'Deferred', run });
     },
   });
   context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
   options.onGateway(gateway, false);
   const listener = options.listen(gateway, (error) => {
-    self.tell(error === undefined ? { type: 'Listening' } : { type: 'CannotListen', error });
+    // Refused only when this incarnation has ended, and its listener with it.
+    tellOrDrop(self, error === undefined ? { type: 'Listening' } : { type: 'CannotListen', error });
   });
 
   return {

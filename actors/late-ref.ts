@@ -2,7 +2,7 @@
  * The address of an actor that is started later: siblings that talk to each other in both
  * directions are started one after the other. Before it is bound, nothing is taken.
  */
-import type { ActorRef } from './runtime/actor-ref.ts';
+import type { ActorRef, Offered, RoomWaiter } from './runtime/actor-ref.ts';
 
 export class LateRef<M> implements ActorRef<M> {
   #target: ActorRef<M> | undefined;
@@ -23,5 +23,11 @@ export class LateRef<M> implements ActorRef<M> {
 
   tell(message: M): boolean {
     return this.#target?.tell(message) ?? false;
+  }
+
+  offer(message: M, waiter: RoomWaiter): Offered {
+    const target = this.#target;
+    if (target?.offer !== undefined) return target.offer(message, waiter);
+    return this.tell(message) ? 'taken' : 'gone';
   }
 }

@@ -43,10 +43,11 @@ import {
   quorumActor,
 } from './quorum-actor.ts';
 import { type ReplicaActorMessage, type ReplicaObserver, replicaActor } from './replica-actor.ts';
-import type { ActorRef } from './runtime/actor-ref.ts';
+import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import { ActorSystem, type SystemFailure } from './runtime/actor-system.ts';
 import type { ChildSpec } from './runtime/behavior.ts';
 import type { ShutdownReport } from './runtime/coordinated-shutdown.ts';
+import { Outlet } from './runtime/outlet.ts';
 import type { Clock, Rng, Scheduler } from './runtime/ports.ts';
 import type { TraceRecorder } from './runtime/trace-recorder.ts';
 import { VoteSlots } from './vote-slots.ts';
@@ -98,6 +99,10 @@ export interface NodeLimits {
   readonly tickMs: number;
   /** Messages that wait for one actor; `MAILBOX_MAX` by default. */
   readonly mailboxMax?: number;
+  /** Executions and reads that the executor has not taken yet; `HAND_OVER_MAX` by default. */
+  readonly handOverMax?: number;
+  /** Turns of the replica whose records are not on disk yet; `TURNS_MAX` by default. */
+  readonly turnsMax?: number;
 }
 
 export interface NodeObserver
@@ -117,9 +122,18 @@ const STORE = 0;
 const MAILBOX_MAX = 65_536;
 const REFUSED_MAX = 16;
 const UNLOGGED_BYTES_MAX = 32 * 1024 * 1024;
+/** Messages of peers, and for them, that wait beside a full mailbox. */
+const TRAFFIC_KEPT_MAX = 1_024;
 const SHUTDOWN_MS = 2_000;
 /** Commands under way get so long to be answered before a node stops. */
 const DRAIN_MS = 1_000;
+
+/** The ways to the actor of one peer. */
+interface PeerLink {
+  /** That the link comes and goes. */
+  readonly news: Outlet<PeerLinkMessage>;
+  readonly traffic: Outlet<PeerLinkMessage>;
+}
 
 export class Node {
   readonly system: ActorSystem;
@@ -133,10 +147,17 @@ export class Node {
   readonly #replica = new LateRef<ReplicaActorMessage>('replica');
   readonly #executor = new LateRef<ExecutorMessage>('executor');
   readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
-  readonly #links = new Map<number, ActorRef<PeerLinkMessage>>();
+  /** What one actor of this node says to another is never lost. */
+  readonly #toReplica = new Outlet(this.#replica);
+  readonly #toCoordinator = new Outlet(this.#coordinator);
+  /** What comes from the network or goes there may be. */
+  readonly #trafficToReplica = new Outlet(this.#replica, TRAFFIC_KEPT_MAX);
+  readonly #trafficToCoordinator = new Outlet(this.#coordinator, TRAFFIC_KEPT_MAX);
+  readonly #links = new Map<number, PeerLink>();
   readonly #slots: VoteSlots;
   readonly #judge: MessageJudge;
-  #quorum: ActorRef<QuorumActorMessage> | undefined;
+  #toQuorum: Outlet<QuorumActorMessage> | undefined;
+  #trafficToQuorum: Outlet<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
   readonly #fullParts = new Set<DiskPart>();
   readonly #wal: ActorRef<WalMessage>;
@@ -192,7 +213,9 @@ export class Node {
           name: 'stop-accepting',
           deadlineMs: 500,
           run: (next) => {
-            this.#gateway?.tell({ type: 'StopAccepting' });
+            if (this.#gateway !== undefined) {
+              new Outlet(this.#gateway).send({ type: 'StopAccepting' });
+            }
             next();
           },
         },
@@ -214,7 +237,7 @@ export class Node {
 
   #drain(done: () => void): void {
     const asked = this.system.ask<CoordinatorActorMessage, { readonly type: 'Drained' }>(
-      this.#coordinator,
+      this.#toCoordinator,
       (replyTo) => ({ type: 'Drain', replyTo }),
       DRAIN_MS,
       () => done(),
@@ -225,7 +248,7 @@ export class Node {
 
   #flushWal(done: () => void): void {
     const asked = this.system.ask<WalMessage, WalReply>(
-      this.#wal,
+      new Outlet(this.#wal),
       (replyTo) => ({ type: 'Sync', token: 0, replyTo }),
       2_000,
       () => done(),
@@ -259,7 +282,7 @@ export class Node {
     if (full) this.#fullParts.add(part);
     else this.#fullParts.delete(part);
     this.#parts.observer.disk(part, 'full', full);
-    this.#coordinator.tell({ type: 'DiskFull', full: this.#fullParts.size > 0 });
+    this.#toCoordinator.send({ type: 'DiskFull', full: this.#fullParts.size > 0 });
   }
 
   #startStore(wal: ActorRef<WalMessage>): void {
@@ -267,16 +290,14 @@ export class Node {
     const { topology, clock, time } = this;
     const outbox = new Outbox(self, clock, {
       toPeer: (node, message) => {
-        if (this.#slots.isAttached && mayTravelAsFrame(message)) {
-          this.#quorum?.tell({ type: 'Send', to: node, message });
+        const quorum = this.#trafficToQuorum;
+        if (quorum !== undefined && this.#slots.isAttached && mayTravelAsFrame(message)) {
+          // Lost on the way to a peer, if anything: the protocol repeats it.
+          tellOrDrop(quorum, { type: 'Send', to: node, message });
         } else this.#toLink(node, message);
       },
-      toReplica: (from, message) => {
-        this.#replica.tell({ type: 'Protocol', from, message });
-      },
-      toCoordinator: (from, message) => {
-        this.#coordinator.tell({ type: 'Protocol', from, message });
-      },
+      replica: this.#toReplica,
+      coordinator: this.#toCoordinator,
     });
     const store = this.system.root.supervisor({
       name: `store-${STORE}`,
@@ -308,6 +329,8 @@ export class Node {
             contradicted: (from, type, reason) =>
               this.#judge.refuse(from, type, 'contradiction', reason),
             unloggedBytesMax: limits.unloggedBytesMax ?? UNLOGGED_BYTES_MAX,
+            turnsMax: limits.turnsMax,
+            handOverMax: limits.handOverMax,
             observe: observer,
           }),
         ),
@@ -324,7 +347,6 @@ export class Node {
             replyBytesMax: limits.replyBytesMax,
             unitWriteBytesMax: limits.unitWriteBytesMax,
             unflushedBytesMax: limits.unflushedBytesMax,
-            wal,
             replica,
             coordinator,
             nowMs: () => clock.presentUs / 1_000,
@@ -348,7 +370,6 @@ export class Node {
             tickMs,
             outbox,
             connected: () => this.#up,
-            replica,
             executor,
             ...(this.#parts.frames === undefined ? {} : { plainAnswers: this.#slots }),
             observe: observer,
@@ -359,12 +380,14 @@ export class Node {
   }
 
   #toLink(node: number, message: AccordMessage): void {
-    this.#links.get(node)?.tell({ type: 'Send', message });
+    const link = this.#links.get(node);
+    // Lost on the way to the peer, if anything: the protocol repeats it.
+    if (link !== undefined) tellOrDrop(link.traffic, { type: 'Send', message });
   }
 
   #startQuorum(source: FramePathSource): void {
     const { nodeId: self, observer: observe } = this.#parts;
-    this.#quorum = this.system.root.child<QuorumActorMessage>(
+    const quorum = this.system.root.child<QuorumActorMessage>(
       this.#spec('quorum', (context) =>
         quorumActor(context, {
           self,
@@ -380,6 +403,8 @@ export class Node {
         }),
       ),
     );
+    this.#toQuorum = new Outlet(quorum);
+    this.#trafficToQuorum = new Outlet(quorum, TRAFFIC_KEPT_MAX);
   }
 
   #startLink(peer: number): void {
@@ -406,30 +431,33 @@ export class Node {
         }),
       ),
     );
-    this.#links.set(peer, ref);
+    this.#links.set(peer, { news: new Outlet(ref), traffic: new Outlet(ref, TRAFFIC_KEPT_MAX) });
   }
 
   #tellStore(message: { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }): void {
-    this.#coordinator.tell(message);
-    this.#replica.tell(message);
-    this.#quorum?.tell(message);
+    this.#toCoordinator.send(message);
+    this.#toReplica.send(message);
+    this.#toQuorum?.send(message);
   }
 
   #deliver(from: number, message: AccordMessage): void {
+    // Lost on the way from the peer, if anything: the protocol repeats it.
     if (isForCoordinator(message)) {
-      this.#coordinator.tell({ type: 'Protocol', from, message });
-    } else this.#replica.tell({ type: 'Protocol', from, message });
+      tellOrDrop(this.#trafficToCoordinator, { type: 'Protocol', from, message });
+    } else tellOrDrop(this.#trafficToReplica, { type: 'Protocol', from, message });
   }
 
   #startNetwork(): void {
-    const tell = (peer: number, message: PeerLinkMessage): void => {
-      this.#links.get(peer)?.tell(message);
-    };
+    const links = this.#links;
     this.#parts.network.start({
-      onFrame: (peer, frame) => tell(peer, { type: 'Frame', frame }),
-      onUp: (peer) => tell(peer, { type: 'Up' }),
-      onDown: (peer, reason) => tell(peer, { type: 'Down', reason }),
-      onRefused: (peer, reason) => tell(peer, { type: 'Refused', reason }),
+      onFrame: (peer, frame) => {
+        const link = links.get(peer);
+        // Lost on the way from the peer, if anything: the protocol repeats it.
+        if (link !== undefined) tellOrDrop(link.traffic, { type: 'Frame', frame });
+      },
+      onUp: (peer) => links.get(peer)?.news.send({ type: 'Up' }),
+      onDown: (peer, reason) => links.get(peer)?.news.send({ type: 'Down', reason }),
+      onRefused: (peer, reason) => links.get(peer)?.news.send({ type: 'Refused', reason }),
     });
   }
 

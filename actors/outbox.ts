@@ -3,18 +3,21 @@
  * Shared by the actors of a store. Nothing leaves as long as the node's clock has given out
  * timestamps before it that no reservation on disk covers; it waits here until one does. Only what
  * names no such timestamp leaves at once: reads go on while the disk is full or does not answer.
+ * Between the neighbours nothing is lost: they do not expect it of each other as they do of the
+ * network.
  */
 import type { HybridClock } from './accord/hybrid-clock.ts';
-import { type AccordMessage, isForCoordinator, type Propose } from './accord/messages.ts';
+import { type AccordMessage, isForCoordinator } from './accord/messages.ts';
 import type { ReplicaMessage } from './accord/replica.ts';
+import type { CoordinatorActorMessage } from './coordinator-actor.ts';
+import type { ReplicaActorMessage } from './replica-actor.ts';
+import type { Outlet } from './runtime/outlet.ts';
 
 export interface OutboxTargets {
   toPeer(node: number, message: AccordMessage): void;
-  toReplica(from: number, message: ReplicaMessage): void;
-  toCoordinator(from: number, message: AccordMessage): void;
+  readonly replica: Outlet<ReplicaActorMessage>;
+  readonly coordinator: Outlet<CoordinatorActorMessage>;
 }
-
-type Outgoing = AccordMessage | Propose | Extract<ReplicaMessage, { type: 'LookAfter' }>;
 
 /** Messages held for a reservation; a protocol message that is dropped here was lost on the way. */
 const HELD_MAX = 65_536;
@@ -36,8 +39,13 @@ export class Outbox {
     this.#targets = targets;
   }
 
-  send(to: number, message: Outgoing): void {
-    if (to === this.#self) return this.deliver(this.#self, message);
+  /** Messages that wait for room at the neighbours. */
+  get kept(): number {
+    return this.#targets.replica.kept + this.#targets.coordinator.kept;
+  }
+
+  send(to: number, message: ReplicaMessage): void {
+    if (to === this.#self) return this.#deliver(message);
     const outgoing = message as AccordMessage;
     if (this.#clock.covered || this.#isOld(outgoing)) return this.#targets.toPeer(to, outgoing);
     if (this.#held.length >= HELD_MAX) return;
@@ -61,10 +69,11 @@ export class Outbox {
     }
   }
 
-  /** A message for an actor of this node, from a peer or from a neighbour. */
-  deliver(from: number, message: Outgoing): void {
-    if (isForCoordinator(message)) this.#targets.toCoordinator(from, message);
-    else this.#targets.toReplica(from, message);
+  #deliver(message: ReplicaMessage): void {
+    const from = this.#self;
+    const { replica, coordinator } = this.#targets;
+    if (isForCoordinator(message)) coordinator.send({ type: 'Protocol', from, message });
+    else replica.send({ type: 'Protocol', from, message });
   }
 
   /** A reservation has become durable. */

@@ -29,8 +29,9 @@ import {
 } from './accord-frames.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
 import type { MessageJudge } from './message-judge.ts';
-import type { ActorRef } from './runtime/actor-ref.ts';
+import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
+import { Outlet } from './runtime/outlet.ts';
 import type { VoteSlots } from './vote-slots.ts';
 
 export type QuorumActorMessage =
@@ -91,6 +92,8 @@ export function quorumActor(
 ): Behavior<QuorumActorMessage> {
   const { clock: time, thisIncarnation } = context;
   const { self, topology, slots, source, toLink, observe } = options;
+  /** Not this incarnation's alone: what was counted is told when it ends, too. */
+  const coordinator = new Outlet(options.coordinator);
   const peers = topology.members.filter((member) => member !== self);
   const sender = topology.members.indexOf(self);
   const up = new Set(options.connected());
@@ -112,7 +115,8 @@ export function quorumActor(
   function open(): void {
     opening = true;
     source.open(
-      (frame, from) => void thisIncarnation.tell({ type: 'Frame', frame, sender: from }),
+      // A frame that is dropped was lost on the way: what matters is repeated over TCP.
+      (frame, from) => tellOrDrop(thisIncarnation, { type: 'Frame', frame, sender: from }),
       (opened) => {
         // An incarnation that has ended, or ends before it hears of it, must not keep a socket.
         if (thisIncarnation.tell({ type: 'Opened', path: opened })) offered = opened;
@@ -134,7 +138,7 @@ export function quorumActor(
   }
 
   function tell(answers: readonly PlainAnswer[]): void {
-    if (answers.length > 0) options.coordinator.tell({ type: 'Quorum', answers });
+    if (answers.length > 0) coordinator.send({ type: 'Quorum', answers });
   }
 
   // ---- requests of this node ----------------------------------------------------------------

@@ -3,7 +3,7 @@
  * replies go when the records before them are on disk, and hands executions to the executor. No
  * decision lives here.
  */
-import type { Effect, Execution } from './accord/effects.ts';
+import type { Effect } from './accord/effects.ts';
 import type { HybridClock } from './accord/hybrid-clock.ts';
 import { decodeRecord, encodeRecord } from './accord/journal.ts';
 import type { AccordMessage } from './accord/messages.ts';
@@ -14,10 +14,11 @@ import type { Topology } from './accord/topology.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
 import type { ReportDisk } from './disk-health.ts';
 import type { ExecutorMessage } from './executor-actor.ts';
+import { HandOver } from './hand-over.ts';
 import type { Outbox } from './outbox.ts';
-import type { ActorRef } from './runtime/actor-ref.ts';
+import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import type { ActorContext, ActorExit, Behavior } from './runtime/behavior.ts';
-import type { LogRecord, WalMessage, WalReplay, WalReply } from './wal-actor.ts';
+import type { LogRecord, WalMessage, WalReplay, WalReply, WalSync } from './wal-actor.ts';
 
 export type ReplicaActorMessage =
   | { readonly type: 'Protocol'; readonly from: number; readonly message: ReplicaMessage }
@@ -29,7 +30,14 @@ export type ReplicaActorMessage =
       readonly flushedSequence: number;
       readonly generation: number;
     }
+  /** Executions and reads that this executor has taken so far: credit for as many more. */
+  | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
   | { readonly type: 'Flushed'; readonly sequence: number }
+  /**
+   * The executor asks when the log holds all that it has executed. It goes to the WalWriter behind
+   * the records of that, which may still wait here or on the way.
+   */
+  | WalSync
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'WalGone'; readonly exit: ActorExit }
   | { readonly type: 'Tick' };
@@ -55,6 +63,10 @@ export interface ReplicaOptions {
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   /** Records that wait for the disk; beyond it nothing is taken from peers that adds to them. */
   readonly unloggedBytesMax: number;
+  /** Turns whose records are not on disk yet; what comes after them waits for one more turn. */
+  readonly turnsMax: number | undefined;
+  /** Executions and reads that the executor has been handed and has not taken yet. */
+  readonly handOverMax: number | undefined;
   readonly observe: ReplicaObserver;
 }
 
@@ -87,6 +99,7 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
   'Fetch',
   'CatchUp',
 ]);
+const TURNS_MAX = 1_024;
 
 interface Turn {
   readonly token: number;
@@ -103,7 +116,11 @@ export function replicaActor(
   options: ReplicaOptions,
 ): Behavior<ReplicaActorMessage> {
   const { clock: time, rng, self: me } = context;
-  const { store, self, wal, executor, coordinator, outbox, clock } = options;
+  const { store, self, coordinator, outbox, clock, turnsMax = TURNS_MAX } = options;
+  const wal = context.outlet(options.wal);
+  const executor = context.outlet(options.executor);
+  const toCoordinator = context.outlet(coordinator);
+  const handOver = new HandOver((message) => executor.send(message), options.handOverMax);
   const replica = new Replica({
     self,
     topology: options.topology,
@@ -127,6 +144,7 @@ export function replicaActor(
   let unloggedBytes = 0;
   /** Unknown at first: the incarnation before may have said so. */
   let shedding: boolean | undefined;
+  let syncs: WalSync[] = [];
   let urgent = false;
   let limitUs: number | undefined;
   let neededLsn: number | undefined;
@@ -135,9 +153,9 @@ export function replicaActor(
   for (const peer of options.topology.members) {
     if (peer !== self && !options.connected().has(peer)) replica.settlement.peerDown(peer);
   }
-  context.watch(wal as ActorRef<never>, (exit) => ({ type: 'WalGone', exit }));
+  context.watch(options.wal as ActorRef<never>, (exit) => ({ type: 'WalGone', exit }));
   context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
-  wal.tell({ type: 'Replay', store, replyTo: context.thisIncarnation });
+  wal.send({ type: 'Replay', store, replyTo: context.thisIncarnation });
 
   function restore(message: WalReplay): void {
     for (const { lsn, type, payload } of message.records) {
@@ -154,11 +172,12 @@ export function replicaActor(
     if (restored) {
       // Only the executor has begun anew: it needs what its engine does not hold.
       replica.state.flushedSequence = executorSequence;
-      for (const execution of replica.unflushed()) execute(execution);
+      handOver.begin(generation, replica.unflushed());
       return;
     }
     restored = true;
     clock.begin();
+    handOver.begin(generation, []);
     replica.restored(executorSequence, time.monotonicMs());
     reserve();
     options.observe.ready(store);
@@ -176,10 +195,6 @@ export function replicaActor(
     if (UNLOGGED.has(message.type)) return false;
     // Transactions begun here are few; those of others are also recovered by this node.
     return from !== self || ('id' in message && message.id.node !== self);
-  }
-
-  function execute(execution: Execution): void {
-    executor.tell({ type: 'Execute', generation, execution });
   }
 
   /** Keeps the clock's reservation ahead; it is urgent because messages may wait for it. */
@@ -206,16 +221,13 @@ export function replicaActor(
         return;
       }
       case 'Execute':
-        return execute(effect.execution);
       case 'Read':
-        executor.tell({ ...effect, generation });
-        return;
+        return handOver.add(effect);
       case 'Refused':
-        coordinator.tell({ type: 'Refused', id: effect.id });
-        return;
+        return toCoordinator.send({ type: 'Refused', id: effect.id });
       case 'Recover':
-        coordinator.tell({ type: 'Recover', id: effect.id, definition: effect.definition });
-        return;
+        // The progress log asks for it again.
+        return tellOrDrop(toCoordinator, effect);
       case 'LogNeeded':
         // Not at once: the records that make the older ones needless are part of this turn.
         neededLsn = effect.fromLsn;
@@ -231,25 +243,27 @@ export function replicaActor(
   function closeTurn(): void {
     if (restored && !clock.covered) reserve();
     for (const effect of replica.takeEffects()) perform(effect);
-    if (records.length === 0 && replies.length === 0) return;
-    if (records.length === 0 && turns.length === 0) {
-      const ready = replies;
-      replies = [];
-      for (const { to, message } of ready) outbox.send(to, message);
-      return;
-    }
+    if (records.length === 0) letReplies();
+    else if (turns.length < turnsMax) append();
+    if (records.length > 0) return;
+    for (const sync of syncs) wal.send(sync);
+    syncs = [];
+  }
+
+  /** Without records of their own, replies go with those before them, or at once. */
+  function letReplies(): void {
     const last = turns.at(-1);
-    if (records.length === 0 && last !== undefined) {
-      last.replies.push(...replies);
-    } else {
-      lastToken += 1;
-      turns.push({ token: lastToken, replies, opened, limitUs, neededLsn, bytes: recordBytes });
-      unloggedBytes += recordBytes;
-      const message = { type: 'Append', store, records, urgent, token: lastToken } as const;
-      if (!wal.tell({ ...message, replyTo: context.thisIncarnation })) {
-        throw new Error('the WalWriter does not take records');
-      }
-    }
+    if (last !== undefined) last.replies.push(...replies);
+    else for (const { to, message } of replies) outbox.send(to, message);
+    replies = [];
+  }
+
+  function append(): void {
+    lastToken += 1;
+    turns.push({ token: lastToken, replies, opened, limitUs, neededLsn, bytes: recordBytes });
+    unloggedBytes += recordBytes;
+    const message = { type: 'Append', store, records, urgent, token: lastToken } as const;
+    wal.send({ ...message, replyTo: context.thisIncarnation });
     replies = [];
     records = [];
     recordBytes = 0;
@@ -276,7 +290,7 @@ export function replicaActor(
     }
     if (turn.neededLsn !== undefined) {
       const fromLsn = Math.min(turn.neededLsn, message.firstLsn);
-      wal.tell({ type: 'Truncate', store, fromLsn });
+      wal.send({ type: 'Truncate', store, fromLsn });
     }
     for (const { to, message: reply } of turn.replies) outbox.send(to, reply);
   }
@@ -296,12 +310,12 @@ export function replicaActor(
       unsettled: state.unsettled.size,
       unloggedBytes,
     });
-    const sheddingNow = unloggedBytes > options.unloggedBytesMax;
+    const sheddingNow = unloggedBytes + recordBytes > options.unloggedBytesMax;
     if (sheddingNow !== shedding) options.observe.disk('log', 'backlogged', sheddingNow);
     shedding = sheddingNow;
     const full = state.retainedBytes > options.retainedBytesMax;
-    if (full !== backlogged) coordinator.tell({ type: 'Backlog', full });
-    backlogged = full;
+    // Again and again while it lasts: the coordinator may have begun anew meanwhile.
+    if ((full || backlogged) && coordinator.tell({ type: 'Backlog', full })) backlogged = full;
   }
 
   return {
@@ -319,6 +333,11 @@ export function replicaActor(
           executorSequence = message.flushedSequence;
           generation = message.generation;
           return begin();
+        case 'Taken':
+          return handOver.taken(message.generation, message.count);
+        case 'Sync':
+          syncs.push(message);
+          return;
         case 'Flushed':
           replica.state.flushedSequence = message.sequence;
           return;
@@ -344,6 +363,8 @@ export function replicaActor(
       flushedSequence: replica.state.flushedSequence,
       settledBeforeUs: replica.state.settledBefore.hlc,
       turnsNotDurable: turns.length,
+      notHandedOver: handOver.waiting,
+      kept: wal.kept + executor.kept + toCoordinator.kept,
     }),
   };
 }

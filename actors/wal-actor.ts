@@ -7,7 +7,7 @@
 import { NEVER, SyncPolicy, type SyncPolicyOptions } from '../wal/sync-policy.ts';
 import { WalError } from '../wal/wal-error.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
-import type { ActorRef } from './runtime/actor-ref.ts';
+import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
 
 export interface LogRecord {
@@ -31,8 +31,7 @@ export type WalMessage =
       readonly token: number;
       readonly replyTo: ActorRef<WalReply>;
     }
-  /** Answers when everything appended so far is durable. */
-  | { readonly type: 'Sync'; readonly token: number; readonly replyTo: ActorRef<WalReply> }
+  | WalSync
   /** All records of a store, as they are on disk; what is still pending is synced first. */
   | { readonly type: 'Replay'; readonly store: number; readonly replyTo: ActorRef<WalReplay> }
   /** A store no longer needs what is below this LSN. */
@@ -41,6 +40,13 @@ export type WalMessage =
   | { readonly type: 'Watch' }
   | { readonly type: 'Open' }
   | { readonly type: 'Written'; readonly error: Error | undefined; readonly durableLsn: number };
+
+/** Answers when everything appended so far is durable. */
+export interface WalSync {
+  readonly type: 'Sync';
+  readonly token: number;
+  readonly replyTo: ActorRef<WalReply>;
+}
 
 export interface WalReply {
   readonly type: 'Durable';
@@ -155,7 +161,8 @@ export function walActor(
     startedMs = nowMs;
     policy.committed();
     log.commit((error, durableLsn) => {
-      context.thisIncarnation.tell({ type: 'Written', error, durableLsn });
+      // Refused only when this incarnation has ended: its log is closed.
+      tellOrDrop(context.thisIncarnation, { type: 'Written', error, durableLsn });
     });
   }
 
@@ -177,7 +184,8 @@ export function walActor(
   }
 
   function tellFull(now: boolean): void {
-    if (full === now) return;
+    // Again and again while it lasts: who hears of it may have begun anew meanwhile.
+    if (full === now && !now) return;
     full = now;
     options.onDiskFull?.(full);
   }
@@ -192,7 +200,8 @@ export function walActor(
     let answered = 0;
     for (const { lsn, reply, replyTo } of waiting) {
       if (lsn > log.durableLsn) break;
-      replyTo.tell(reply);
+      // Who asks has a place for each answer; refused only when that incarnation has ended.
+      tellOrDrop(replyTo, reply);
       answered += 1;
     }
     if (answered > 0) waiting = waiting.slice(answered);
@@ -212,7 +221,8 @@ export function walActor(
     // Busy: the next try answers.
     if (found === undefined) return;
     for (const { store, replyTo } of replays) {
-      replyTo.tell({ type: 'Replayed', records: found.get(store) ?? [] });
+      // The same: only who has ended does not take it.
+      tellOrDrop(replyTo, { type: 'Replayed', records: found.get(store) ?? [] });
     }
     replays = [];
   }

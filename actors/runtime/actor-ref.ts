@@ -9,7 +9,28 @@ export interface ActorRef<in M> {
   readonly path: string;
   /**
    * Puts a message into the mailbox. `false` says that it was not taken (the actor has stopped or
-   * its mailbox is full); the runtime has then counted it as a dead letter. Never throws.
+   * its mailbox is full); the runtime has then counted it as a dead letter. Never throws. The
+   * result must be looked at; a message whose loss does no harm is told by `tellOrDrop`, one that
+   * must not be lost is sent through an `Outlet`.
    */
   tell(message: M): boolean;
+  /**
+   * Like `tell`, for outlets: `waiter` hears of it when a mailbox that was full has room. Absent
+   * where a refusal is final.
+   */
+  offer?(message: M, waiter: RoomWaiter): Offered;
+}
+
+/** `full`: the waiter will hear. `gone`: it will never be taken; it has become a dead letter. */
+export type Offered = 'taken' | 'full' | 'gone';
+
+/** Somebody whose message a full mailbox has refused. */
+export interface RoomWaiter {
+  /** There is room now, at least for one message; or there will never be again. */
+  room(): void;
+}
+
+/** For a message whose loss does no harm; the comment above the call says why. */
+export function tellOrDrop<M>(ref: ActorRef<M>, message: M): void {
+  void ref.tell(message);
 }

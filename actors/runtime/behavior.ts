@@ -4,6 +4,7 @@
  * imports this file, and nothing here knows nact, mailboxes or supervisors.
  */
 import type { ActorRef } from './actor-ref.ts';
+import type { Outlet } from './outlet.ts';
 import type { Clock, Rng } from './ports.ts';
 
 /**
@@ -85,7 +86,8 @@ export interface ActorContext<M> {
   readonly self: LocalRef<M>;
   /**
    * Like `self`, but ends with this incarnation: for completions of work that a later incarnation
-   * must not see (its tells become dead letters then).
+   * must not see (its tells become dead letters then). Whoever fills the mailbox does not keep
+   * them out: there are `OWN_MAX` places for them besides.
    */
   readonly thisIncarnation: ActorRef<M>;
   /** 1 for the first start, then one more with each restart. */
@@ -101,6 +103,11 @@ export interface ActorContext<M> {
    */
   watch(ref: ActorRef<never>, make: (exit: ActorExit) => M): void;
   unwatch(ref: ActorRef<never>): void;
+  /**
+   * A way to another actor on which nothing is lost for want of room. Ends with this incarnation;
+   * what it still keeps becomes dead letters. To be made at the start, not per message.
+   */
+  outlet<T>(target: ActorRef<T>, keptMax?: number): Outlet<T>;
   /**
    * Sends a question. Exactly one of the callbacks is called, in a turn of this actor, unless this
    * incarnation ends first. `false`: not sent (target refused, or too many questions are out);
@@ -134,6 +141,8 @@ export interface ChildSpec<M> {
   /** How long the actor may drain when it is asked to end, before it is killed. */
   readonly shutdownMs: number;
   readonly mailboxMax: number;
+  /** Places beyond `mailboxMax` for completions (`thisIncarnation`); `OWN_MAX` by default. */
+  readonly ownMax?: number;
   /** Bound of the control queue; `CONTROL_MAX` by default. */
   readonly controlMax?: number;
   /** Bound of the stash; `STASH_MAX` by default. */

@@ -2,6 +2,7 @@
  * What a cell shows to others: the ref through which everybody talks to it, and the check of what
  * a handler gives back. Made and used by cells only.
  */
+import type { Offered, RoomWaiter } from './actor-ref.ts';
 import type { LocalRef } from './behavior.ts';
 import type { Host } from './host.ts';
 import type { WatchTarget } from './incarnation.ts';
@@ -20,6 +21,10 @@ export class CellRef<in M> implements LocalRef<M> {
     return this.#cell.tell(message);
   }
 
+  offer(message: M, waiter: RoomWaiter): Offered {
+    return this.#cell.offer(message, waiter);
+  }
+
   tellControl(message: M): boolean {
     return this.#cell.tellControl(message);
   }
@@ -31,6 +36,7 @@ export class CellRef<in M> implements LocalRef<M> {
 
 interface CellDoor<in M> extends LocalRef<M>, WatchTarget {
   readonly host: Host;
+  offer(message: M, waiter: RoomWaiter): Offered;
 }
 
 export class AsyncHandlerError extends Error {

@@ -3,7 +3,7 @@
  * which its behavior receives. Made by a supervisor, which decides what happens after an end; the
  * cell itself never restarts anything and never loses a message without a dead letter.
  */
-import type { ActorRef } from './actor-ref.ts';
+import type { ActorRef, Offered, RoomWaiter } from './actor-ref.ts';
 import type { ActorExit, Behavior, ChildSpec, ExitReason, LocalRef } from './behavior.ts';
 import { CellRef, refusePromise } from './cell-ref.ts';
 import type { DeadLetterReason } from './dead-letters.ts';
@@ -24,6 +24,7 @@ import {
   errorText,
 } from './inspection.ts';
 import { Mailbox } from './mailbox.ts';
+import { WaitingLine } from './outlet.ts';
 import type { Waker } from './ports.ts';
 import type { Signal } from './signal.ts';
 import type { SampledEdge, TraceRecorder } from './trace-recorder.ts';
@@ -34,6 +35,8 @@ import type { SampledEdge, TraceRecorder } from './trace-recorder.ts';
 export const TURN_MESSAGES_MAX = 1_024;
 export const TURN_MS_MAX = 4;
 export const CONTROL_MAX = 256;
+/** Completions of its own work that an actor may always be told, however full its mailbox is. */
+export const OWN_MAX = 65_536;
 /** The clock is read once per this many messages of a turn. */
 const MESSAGES_PER_CLOCK_READ = 64;
 /** Timers, watches and orders of one actor; questions are bounded by their table. */
@@ -58,6 +61,8 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly #mailbox: Mailbox<M | typeof STALE>;
   readonly #control: Mailbox<M>;
   readonly #watchers = new Set<Watcher>();
+  /** Whom the full mailbox has refused. */
+  readonly #line = new WaitingLine();
   readonly #edges: SampledEdge[] = [];
   #signals = new Mailbox<Signal>(SIGNALS_MAX);
   #nextEdge = NO_EDGE;
@@ -95,7 +100,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.shutdownMs = spec.shutdownMs;
     this.stashMax = spec.stashMax ?? STASH_MAX;
     this.traceId = host.recorder.register(this.path);
-    this.#mailbox = new Mailbox(spec.mailboxMax);
+    this.#mailbox = new Mailbox(spec.mailboxMax, spec.ownMax ?? OWN_MAX);
     this.#control = new Mailbox(spec.controlMax ?? CONTROL_MAX);
     this.ref = new CellRef(this);
   }
@@ -119,6 +124,19 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     if (this.#state === 'retired') return this.#refuse(message, 'stopped');
     if (!this.#mailbox.offer(message)) return this.#refuse(message, 'full');
     return this.#taken(message);
+  }
+
+  offer(message: M, waiter: RoomWaiter): Offered {
+    if (this.#state === 'retired') {
+      this.deadLetter(message, 'stopped');
+      return 'gone';
+    }
+    if (this.#mailbox.offer(message)) {
+      this.#taken(message);
+      return 'taken';
+    }
+    this.#line.add(waiter);
+    return 'full';
   }
 
   tellOwn(message: M): boolean {
@@ -172,9 +190,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       this.#recorder.restart(this.traceId, this.#host.clock.monotonicMs(), this.#incarnation);
     }
     const crash = this.#start(life);
-    const end = this.#endOf(crash);
-    if (end !== undefined) this.#exit(end);
-    else if (this.#waiting > 0 && !this.#isAwake) this.#wake();
+    this.#goOn(this.#endOf(crash));
   }
 
   /** The order to end comes before all messages that wait; a crash on the way is an end as well. */
@@ -194,6 +210,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     if (this.#state === 'retired') return;
     this.#state = 'retired';
     this.#drop('stopped');
+    this.#callWaiters();
     this.#notifyWatchers(false);
     this.#watchers.clear();
   }
@@ -307,9 +324,17 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.#host.totals.turns += 1;
     this.#host.totals.messages += handled;
     recorder.turn(this.traceId, startMs, durMs, handled, this.#mailbox.size);
-    const end = this.#endOf(crash);
-    if (end !== undefined) this.#exit(end);
-    else if (!this.#isAwake && this.#waiting > 0) this.#wake();
+    this.#goOn(this.#endOf(crash));
+  }
+
+  /** After a turn or a start: ends, or lets in who waits and sees to it that all is received. */
+  #goOn(end: ExitReason | undefined): void {
+    if (end !== undefined) {
+      this.#exit(end);
+      return;
+    }
+    if (!this.#line.isEmpty) this.#callWaiters();
+    if (!this.#isAwake && this.#waiting > 0) this.#wake();
   }
 
   /** What was forced on the actor counts more than how its handler then failed. */
@@ -373,6 +398,12 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       if (this.#isOverTime()) break;
     }
     return true;
+  }
+
+  /** What they give now was said in turns of theirs: it belongs to no chain of messages here. */
+  #callWaiters(): void {
+    const mailbox = this.#mailbox;
+    this.#line.call(() => mailbox.size < mailbox.max || this.#state === 'retired');
   }
 
   #isOverTime(): boolean {

@@ -21,7 +21,8 @@ export const DEAD_LETTER_REASONS = [
 /**
  * `full`, `control-full`, `stash-full`: over a bound. `stopped`: the actor is gone, or went with
  * the message in its queue. `crashed`: its handler threw on this message. `dropped`: queued behind
- * a crash of an actor whose spec says drop. `stale`: sent to an incarnation that has ended.
+ * a crash of an actor whose spec says drop. `stale`: sent to, or kept by, an incarnation that
+ * has ended.
  * `late-reply`: the question was answered or given up before.
  */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];

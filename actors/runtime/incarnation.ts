@@ -14,6 +14,7 @@ import type {
   Timers,
 } from './behavior.ts';
 import type { Host } from './host.ts';
+import { Outlet } from './outlet.ts';
 import type { Clock, Rng } from './ports.ts';
 import type { Signal } from './signal.ts';
 import { WheelTimer } from './timer-wheel.ts';
@@ -66,6 +67,7 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
   readonly #host: Host;
   readonly #watches = new Map<string, Watch<M>>();
   readonly #asks = new Set<PendingAsk>();
+  readonly #outlets: Array<{ readonly path: string; close(): readonly unknown[] }> = [];
   #ended = false;
 
   constructor(owner: IncarnationOwner<M>, host: Host, incarnation: number) {
@@ -98,6 +100,12 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
   unwatch(ref: ActorRef<never>): void {
     this.#watches.get(ref.path)?.end();
     this.#watches.delete(ref.path);
+  }
+
+  outlet<T>(target: ActorRef<T>, keptMax?: number): Outlet<T> {
+    const outlet = new Outlet(target, keptMax);
+    this.#outlets.push(outlet);
+    return outlet;
   }
 
   ask<Q, R>(
@@ -142,6 +150,9 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
     this.#watches.clear();
     for (const pending of this.#asks) this.#host.asks.cancel(pending);
     this.#asks.clear();
+    for (const outlet of this.#outlets) {
+      for (const message of outlet.close()) this.#host.deadLetter(outlet.path, message, 'stale');
+    }
   }
 }
 

@@ -5,6 +5,8 @@
  */
 export class Mailbox<M> {
   readonly max: number;
+  /** Places beyond `max` for what only this life of the actor may receive. */
+  readonly #ownMax: number;
   /** Messages taken so far; one that was prepended is not counted again. */
   taken = 0;
   #inbox: (M | undefined)[] = [];
@@ -18,9 +20,10 @@ export class Mailbox<M> {
   #ownInbox: number[] = [];
   #ownBatch: number[] = [];
 
-  constructor(max: number) {
+  constructor(max: number, ownMax = 0) {
     if (!Number.isInteger(max) || max < 1) throw new RangeError(`mailbox bound ${max} is not >= 1`);
     this.max = max;
+    this.#ownMax = ownMax;
   }
 
   get size(): number {
@@ -34,17 +37,24 @@ export class Mailbox<M> {
 
   /** `false`: full, the message was not taken. */
   offer(message: M): boolean {
+    return this.#put(message, this.max);
+  }
+
+  #put(message: M, max: number): boolean {
     const count = this.#inboxCount;
-    if (count + this.#batchCount - this.#at >= this.max) return false;
+    if (count + this.#batchCount - this.#at >= max) return false;
     if (count === this.#inbox.length) this.#inbox.push(message);
     else this.#inbox[count] = message;
     this.#inboxCount = count + 1;
     return true;
   }
 
-  /** The same for a message that only this life of the actor may receive. */
+  /**
+   * The same for a message that only this life of the actor may receive: what it has asked for
+   * itself, so that others who fill the mailbox must not keep it out.
+   */
   offerOwn(message: M): boolean {
-    if (!this.offer(message)) return false;
+    if (!this.#put(message, this.max + this.#ownMax)) return false;
     this.#ownInbox.push(this.#inboxCount - 1);
     return true;
   }

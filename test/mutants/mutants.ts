@@ -99,6 +99,22 @@ const SHORT_RESERVATIONS: Harness = {
     crashKind: 'power',
   },
 };
+/** Records wait for a turn at a slow log while the engine is flushed, and the power fails often. */
+const ONE_TURN_AT_THE_LOG: Harness = {
+  type: 'node',
+  nodes: 3,
+  timeMs: 3_000,
+  profile: {
+    turnsMax: 1,
+    flushEveryMs: 20,
+    diskMsMax: 20,
+    crashKind: 'power',
+    faultEveryMsMax: 400,
+    thinkMsMax: 5,
+  },
+};
+/** Actors fall behind, and have little room for what waits. */
+const FULL_MAILBOXES: Harness = { ...NODES, profile: { mailboxMax: 8, turnDelayMsMax: 20 } };
 
 export const MUTANTS: readonly Mutant[] = [
   // ---- ballots and recovery ---------------------------------------------------------------
@@ -618,10 +634,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'reply_before_sync',
     accordItem: 'log: a reply before its sync',
     file: 'actors/replica-actor.ts',
-    find: '      turns.push({ token: lastToken, replies,',
+    find: '    turns.push({ token: lastToken, replies,',
     replace:
-      '      for (const { to, message: early } of replies) outbox.send(to, early);\n' +
-      '      turns.push({ token: lastToken, replies: [],',
+      '    for (const { to, message: early } of replies) outbox.send(to, early);\n' +
+      '    turns.push({ token: lastToken, replies: [],',
     why: 'the shell lets replies go before their records are on disk',
     budgetSeeds: 60,
     config: NODES,
@@ -686,6 +702,26 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'a pipeline of GETs may see writes that are newer than its barrier',
     budgetSeeds: 20,
     config: READ_PIPELINES,
+  },
+  {
+    name: 'flush_overtakes_log',
+    accordItem: 'log: the engine knows what the log may lose',
+    file: 'actors/replica-actor.ts',
+    find: '    if (records.length > 0) return;\n',
+    replace: '',
+    why: 'the engine may be flushed before the records of what it holds are on their way to the log',
+    budgetSeeds: 60,
+    config: ONE_TURN_AT_THE_LOG,
+  },
+  {
+    name: 'tell_refusal_ignored',
+    accordItem: 'actors: a message that a full mailbox refuses',
+    file: 'actors/replica-actor.ts',
+    find: '(message) => executor.send(message)',
+    replace: '(message) => tellOrDrop(options.executor, message)',
+    why: 'an execution that the executor has no room for is lost, and those behind it follow',
+    budgetSeeds: 60,
+    config: FULL_MAILBOXES,
   },
   {
     name: 'expiry_by_local_clock',

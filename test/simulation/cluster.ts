@@ -175,6 +175,8 @@ export class SimulatedCluster {
           : { unloggedBytesMax: profile.unloggedBytesMax }),
         tickMs: 20,
         mailboxMax: profile.mailboxMax,
+        handOverMax: profile.handOverMax,
+        turnsMax: profile.turnsMax,
       },
       syncPolicy: 'every_batch',
       segmentBytes: profile.segmentBytes,

@@ -61,6 +61,10 @@ export interface Profile {
   readonly unitWriteBytesMax: number;
   /** Unflushed bytes from which on nothing more is applied. */
   readonly unflushedBytesMax: number;
+  /** Executions and reads that the executor has not taken yet. */
+  readonly handOverMax: number;
+  /** Turns of a replica whose records are not on disk yet. */
+  readonly turnsMax: number;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -108,5 +112,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     setBackMsMax: chance(0.15) ? between(500, 10_000) : 0,
     unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
     unflushedBytesMax: chance(0.3) ? Math.ceil(between(0, 4_000)) : UNFLUSHED_BYTES_MAX_DEFAULT,
+    handOverMax: 4_096,
+    turnsMax: 1_024,
   };
 }
