@@ -6,7 +6,7 @@
  */
 import type { Arguments } from './arguments.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
-import type { Engine, EngineMeta, FlushBatch } from './engine/engine.ts';
+import { type Engine, type EngineMeta, type FlushBatch, PAGE_BYTES_MAX } from './engine/engine.ts';
 import { ABSENT, type Deadline, Entry, NO_DEADLINE, type StoredEntry, ValueType } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { SlotIndex } from './slot-index.ts';
@@ -275,7 +275,9 @@ export class Keyspace {
     const stored = this.#engineKeys === 0 ? [] : this.#engine.page(position, limit);
     let last = POSITIONS - 1;
     if (fresh.length >= limit) last = Math.min(last, endOf(fresh));
-    if (stored.length >= limit) last = Math.min(last, endOf(stored));
+    if (stored.length >= limit || valueBytes(stored) >= PAGE_BYTES_MAX) {
+      last = Math.min(last, endOf(stored));
+    }
     const items: StoredEntry[] = [];
     const seen = new Set<string>();
     for (const item of stored) {
@@ -291,6 +293,26 @@ export class Keyspace {
     }
     if (fresh.length > 0) items.sort(inOrder);
     return { items, next: last === POSITIONS - 1 ? 0 : last + 1 };
+  }
+
+  /**
+   * The next `limit` keys in hash order, and those that share the last one's position: the same on
+   * every replica, whatever each has flushed, so that a transaction may act on them. Values that
+   * are not in memory are left out.
+   */
+  exactPage(position: number, limit: number): KeyPage {
+    const items: StoredEntry[] = [];
+    let next = position;
+    do {
+      const page = this.page(next, limit - items.length);
+      for (const item of page.items) items.push(item instanceof Cell ? item : withoutValue(item));
+      next = page.next;
+    } while (next !== 0 && items.length < limit);
+    let end = limit;
+    while (end < items.length && items[end - 1]?.place === items[end]?.place) end++;
+    if (end >= items.length && next === 0) return { items, next };
+    items.length = Math.min(end, items.length);
+    return { items, next: endOf(items) + 1 };
   }
 
   /**
@@ -498,6 +520,15 @@ function capturedEntry(flush: Flush, cell: Cell): Entry {
   const entry = cell.dirtyIn === flush.generation ? cell.entry : cell.captured;
   if (entry === undefined) throw new Error('a captured entry has been lost');
   return entry;
+}
+
+function valueBytes(items: readonly StoredEntry[]): number {
+  return items.reduce((bytes, { entry }) => bytes + entry.value.length, 0);
+}
+
+function withoutValue({ key, slot, place, entry }: StoredEntry): StoredEntry {
+  const { type, deadline, version } = entry;
+  return { key, slot, place, entry: new Entry(type, '', deadline, version) };
 }
 
 function endOf(items: readonly StoredEntry[]): number {

@@ -67,7 +67,7 @@ const scan = command({
     // A cursor that no SCAN has given out stands behind all keys.
     const position = Number(cursor);
     const page =
-      position < POSITIONS ? keyspace.page(position, options.count) : { items: [], next: 0 };
+      position < POSITIONS ? keyspace.exactPage(position, options.count) : { items: [], next: 0 };
     const found = page.items.filter((item) => isWanted(item, options) && keyspace.isAlive(item));
     out.array(2);
     out.bulk(String(page.next));

@@ -20,6 +20,35 @@ export interface EngineMeta {
   readonly clearedAt: Version;
 }
 
+/** Values of one page: large ones must not meet in memory only because keys are walked. */
+export const PAGE_BYTES_MAX = 8 * 1024 * 1024;
+
+/** Collects a page; every engine ends it alike. */
+export class PageBuilder {
+  readonly items: StoredEntry[] = [];
+  readonly #limit: number;
+  #bytes = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get #full(): boolean {
+    return this.items.length >= this.#limit || this.#bytes >= PAGE_BYTES_MAX;
+  }
+
+  /** `false`: the page has ended before this key. */
+  takes(slot: number, place: number): boolean {
+    const last = this.#full ? this.items.at(-1) : undefined;
+    return last === undefined || (last.slot === slot && last.place === place);
+  }
+
+  add(item: StoredEntry): void {
+    this.items.push(item);
+    this.#bytes += item.entry.value.length;
+  }
+}
+
 export const EMPTY_META: EngineMeta = Object.freeze({
   appliedSequence: 0,
   appliedUnits: 0,
@@ -59,8 +88,9 @@ export interface Engine {
    */
   get(key: string, slot: number, place: number): Entry | undefined;
   /**
-   * Entries from a position in hash order on: `limit` of them (fewer only at the end), and more
-   * only where further keys share the last one's position.
+   * Entries from a position in hash order on: `limit` of them, fewer only at the end and where the
+   * last one completes `PAGE_BYTES_MAX` bytes of values, and more only where further keys share
+   * the last one's position.
    */
   page(position: number, limit: number): StoredEntry[];
   /** One at a time. `done` is called once, in a later turn; after an error nothing has changed. */

@@ -16,6 +16,7 @@ import {
   type Engine,
   type EngineMeta,
   type FlushBatch,
+  PageBuilder,
 } from './engine.ts';
 import {
   readRecord,
@@ -108,16 +109,15 @@ export class LmdbEngine implements Engine {
 
   page(position: number, limit: number): StoredEntry[] {
     this.#assertOpen();
-    const items: StoredEntry[] = [];
+    const page = new PageBuilder(limit);
     const start = Buffer.alloc(POSITION_BYTES);
     start.writeUIntBE(position, 0, POSITION_BYTES);
     for (const { key, value } of this.#data.getRange({ start })) {
       const item = storedEntry(key, value);
-      const last = items.length >= limit ? items.at(-1) : undefined;
-      if (last !== undefined && (last.slot !== item.slot || last.place !== item.place)) break;
-      items.push(item);
+      if (!page.takes(item.slot, item.place)) break;
+      page.add(item);
     }
-    return items;
+    return page.items;
   }
 
   commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {

@@ -8,7 +8,13 @@ import { EngineError } from '../errors.ts';
 import { type Keyed, KeyTable } from '../key-table.ts';
 import { SlotIndex, type SlotIndexed } from '../slot-index.ts';
 import { hashOfText, slotOfHash } from '../slots.ts';
-import { EMPTY_META, type Engine, type EngineMeta, type FlushBatch } from './engine.ts';
+import {
+  EMPTY_META,
+  type Engine,
+  type EngineMeta,
+  type FlushBatch,
+  PageBuilder,
+} from './engine.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 
 class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
@@ -117,12 +123,12 @@ export class MemoryEngine implements Engine {
 
   page(position: number, limit: number): StoredEntry[] {
     this.#assertOpen();
-    return this.#store.page(position, limit).map((record) => ({
-      key: record.key,
-      slot: record.slot,
-      place: record.place,
-      entry: readRecord(record.bytes, record.place).entry,
-    }));
+    const page = new PageBuilder(limit);
+    for (const { key, slot, place, bytes } of this.#store.page(position, limit)) {
+      if (!page.takes(slot, place)) break;
+      page.add({ key, slot, place, entry: readRecord(bytes, place).entry });
+    }
+    return page.items;
   }
 
   commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {

@@ -5,7 +5,13 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { ChangedKey, Engine, EngineMeta, FlushBatch } from '../../storage/engine/engine.ts';
+import {
+  type ChangedKey,
+  type Engine,
+  type EngineMeta,
+  type FlushBatch,
+  PAGE_BYTES_MAX,
+} from '../../storage/engine/engine.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { type Deadline, Entry, NO_DEADLINE, ValueType } from '../../storage/entry.ts';
@@ -90,8 +96,14 @@ function get(engine: Engine, key: string): Entry | undefined {
 
 function content(engine: Engine): Record<string, string> {
   const all: Record<string, string> = {};
-  for (const item of engine.page(0, 100_000)) all[item.key] = item.entry.value;
-  return all;
+  let position = 0;
+  for (;;) {
+    const page = engine.page(position, 100_000);
+    for (const item of page) all[item.key] = item.entry.value;
+    const last = page.at(-1);
+    if (last === undefined) return all;
+    position = positionOf(last.slot, last.place) + 1;
+  }
 }
 
 describe.each([
@@ -154,6 +166,17 @@ describe.each([
     expect(get(engine, 'a')).toBeUndefined();
     await commit(engine, batch({}, { keys: 0 }, true));
     expect(content(engine)).toEqual({});
+  });
+
+  it('ends a page where its values fill it, and goes on behind them', async () => {
+    const engine = make()();
+    const large = 'x'.repeat(PAGE_BYTES_MAX / 2);
+    const keys = Array.from({ length: 7 }, (_, i) => `key${i}`);
+    await commit(engine, batch(Object.fromEntries(keys.map((key) => [key, large]))));
+    expect(engine.page(0, 100).length).toBe(2);
+    const machine = new Machine({ engine, cacheBytesMax: 0 });
+    expect(machine.read('KEYS', '*')).toHaveLength(7);
+    expect(machine.scan(['COUNT', '100']).toSorted()).toEqual(keys);
   });
 
   it('pages in hash order', async () => {

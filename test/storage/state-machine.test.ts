@@ -149,6 +149,26 @@ describe('ephemeral reads', () => {
     },
   );
 
+  it('in a transaction treat the same keys on every replica, whatever it has flushed', () => {
+    const flushed = new Machine({ cacheBytesMax: 0 });
+    const unflushed = new Machine();
+    for (const machine of [flushed, unflushed]) {
+      for (let i = 0; i < 40; i++) machine.run('SET', `k${i}`, '1', 'PX', '10');
+      if (machine === flushed) machine.flush();
+      for (let i = 0; i < 40; i += 3) machine.run('DEL', `k${i}`);
+      for (let i = 40; i < 60; i++) machine.run('SET', `k${i}`, '1', 'PX', '10');
+      if (machine === unflushed) machine.flush();
+      machine.advance(100);
+    }
+    for (let cursor = '0', pages = 0; pages < 9; pages++) {
+      const replies = [flushed, unflushed].map((each) => each.run('SCAN', cursor, 'COUNT', '5'));
+      expect(flushed.machine.digest()).toBe(unflushed.machine.digest());
+      expect(replies[0]).toEqual(replies[1]);
+      [cursor] = replies[0] as [string];
+    }
+    expect(flushed.machine.size).toBeLessThanOrEqual(1);
+  });
+
   it('are not held up by keys past their deadline that they do not ask for', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1', 'PX', '10');
