@@ -124,6 +124,7 @@ const REFUSED_MAX = 16;
 const UNLOGGED_BYTES_MAX = 32 * 1024 * 1024;
 /** Messages of peers, and for them, that wait beside a full mailbox. */
 const TRAFFIC_KEPT_MAX = 1_024;
+const HELD_BYTES_MIN = 64 * 1024 * 1024;
 const SHUTDOWN_MS = 2_000;
 /** Commands under way get so long to be answered before a node stops. */
 const DRAIN_MS = 1_000;
@@ -263,6 +264,7 @@ export class Node {
       validator: new MessageValidator({
         self,
         topology: this.topology,
+        nowUs: () => this.#parts.clock.wallUs(),
         isBody: isCommandBody,
         ...(limits.messages === undefined ? {} : { limits: limits.messages }),
       }),
@@ -318,7 +320,7 @@ export class Node {
             topology,
             clock,
             startedMs: this.#startedMs,
-            limits: limits.replica,
+            limits: { heldBytesMax: heldBytesMax(limits), ...limits.replica },
             outbox,
             connected: () => this.#up,
             wal,
@@ -465,4 +467,9 @@ export class Node {
     const { mailboxMax = MAILBOX_MAX } = this.#parts.limits;
     return { name, restart: 'permanent', shutdownMs: SHUTDOWN_MS, mailboxMax, start };
   }
+}
+
+/** Peers stop at their own limit of retained bytes: room for settings that differ from ours. */
+function heldBytesMax({ retainedBytesMax }: NodeLimits): number {
+  return 2 * retainedBytesMax + HELD_BYTES_MIN;
 }

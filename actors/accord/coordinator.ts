@@ -21,6 +21,7 @@ import type {
 import { type PlainAnswer, plainReply } from './plain-answer.ts';
 import { type Conclusion, concludeRecovery } from './recovery.ts';
 import {
+  compare,
   equal,
   Flags,
   isRejected,
@@ -271,9 +272,13 @@ export class Coordinator {
 
   #acceptOk(round: TransactionRound, bit: number, message: AcceptOk): void {
     if (round.phase !== 'Accept' || !equal(message.ballot, round.ballot)) return;
+    const fresh = decodeDeps(message.deps);
+    const last = fresh.at(-1);
+    // Only here the time is known. With deps that are not below it, no peer would take the Commit.
+    if (last !== undefined && compare(last, round.executeAt ?? ZERO) >= 0) return;
     if (!round.count(bit)) return;
     round.defined |= bit;
-    round.deps = union(round.deps, decodeDeps(message.deps));
+    round.deps = union(round.deps, fresh);
     if (population(round.replied) >= this.topology.quorums.slow) this.#enter(round, 'Commit');
   }
 

@@ -33,21 +33,27 @@ export interface ValidationLimits {
   readonly bodyBytesMax: number;
   /** Transaction ids in one list. */
   readonly idsMax: number;
+  /**
+   * How far ahead of this node's wall clock a timestamp may lie. Far beyond what clocks differ by:
+   * it keeps out damaged numbers. The clock would follow such a number, and all that the node mints
+   * afterwards would make no sense to its peers.
+   */
+  readonly aheadUsMax: number;
 }
 
 export const VALIDATION_LIMITS: ValidationLimits = Object.freeze({
   bodyBytesMax: 64 * 1024 * 1024,
   idsMax: 1_048_576,
+  aheadUsMax: 10 * 365 * 86_400 * 1_000_000,
 });
-
-/** Above every time that a clock can show (the year 2112), and far from where doubles lose bits. */
-export const HLC_US_MAX = 2 ** 52;
 
 export type Judgement = Defect | undefined;
 
 export interface FieldValidatorOptions {
   readonly topology: Topology;
   readonly limits?: Partial<ValidationLimits>;
+  /** Wall clock, microseconds. */
+  readonly nowUs: () => number;
   /** Whether bytes are whole commands, so that executing them cannot fail half way. */
   readonly isBody: (bytes: Uint8Array) => boolean;
 }
@@ -56,6 +62,8 @@ export class FieldValidator {
   readonly #topology: Topology;
   readonly #limits: ValidationLimits;
   readonly #isBody: (bytes: Uint8Array) => boolean;
+  readonly #nowUs: () => number;
+  #hlcUsMax = 0;
   readonly #epochHigh: number;
   readonly #epochLow: number;
 
@@ -63,15 +71,21 @@ export class FieldValidator {
     this.#topology = options.topology;
     this.#limits = { ...VALIDATION_LIMITS, ...options.limits };
     this.#isBody = options.isBody;
+    this.#nowUs = options.nowUs;
     this.#epochHigh = Math.floor(this.#topology.epoch / 2 ** 32);
     this.#epochLow = this.#topology.epoch >>> 0;
+  }
+
+  /** The following calls judge by the present time. */
+  begin(): void {
+    this.#hlcUsMax = this.#nowUs() + this.#limits.aheadUsMax;
   }
 
   /** A timestamp that a member may have minted in this epoch; `flags` says for what. */
   timestamp(value: unknown, flags: number): Judgement {
     if (typeof value !== 'object' || value === null) return 'shape';
     const { epoch, hlc, flags: its, node } = value as Partial<Timestamp>;
-    if (!isHlc(hlc) || its !== flags) return 'range';
+    if (!this.#isHlc(hlc) || its !== flags) return 'range';
     if (epoch !== this.#topology.epoch) return 'epoch';
     return this.#member(node);
   }
@@ -92,7 +106,7 @@ export class FieldValidator {
     if (typeof value !== 'object' || value === null) return 'shape';
     const { epoch, hlc, flags, node } = value as Partial<Timestamp>;
     if (node !== 0 || flags !== 0) return this.timestamp(value, Flags.WRITE);
-    if (!isHlc(hlc)) return 'range';
+    if (!this.#isHlc(hlc)) return 'range';
     return epoch === this.#topology.epoch ? undefined : 'epoch';
   }
 
@@ -112,7 +126,8 @@ export class FieldValidator {
       if (u16(value, at) !== this.#epochHigh || u32(value, at + 2) !== this.#epochLow) {
         return 'epoch';
       }
-      if (itsHigh >= HLC_US_MAX / 2 ** 32 || (itsHigh === 0 && itsLow === 0)) return 'range';
+      const hlc = itsHigh * 2 ** 32 + itsLow;
+      if (hlc === 0 || hlc > this.#hlcUsMax) return 'range';
       if (u16(value, at + 14) !== Flags.WRITE) return 'range';
       if (itsNode !== node && this.#topology.bit(itsNode) === 0) return 'member';
       const order = itsHigh - high || itsLow - low || itsNode - node;
@@ -140,13 +155,13 @@ export class FieldValidator {
     return this.#isBody(body) ? undefined : 'encoding';
   }
 
+  #isHlc(hlc: unknown): boolean {
+    return Number.isSafeInteger(hlc) && (hlc as number) > 0 && (hlc as number) <= this.#hlcUsMax;
+  }
+
   #member(node: unknown): Judgement {
     return this.#topology.bit(node as number) === 0 ? 'member' : undefined;
   }
-}
-
-function isHlc(hlc: unknown): boolean {
-  return Number.isSafeInteger(hlc) && (hlc as number) > 0 && (hlc as number) < HLC_US_MAX;
 }
 
 function isZero(value: unknown): boolean {

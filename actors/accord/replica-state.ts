@@ -34,6 +34,11 @@ export interface ReplicaLimits {
   readonly listIdsMax: number;
   /** Bytes of bodies sent in answer to one fetch. */
   readonly fetchBytesMax: number;
+  /**
+   * Memory for records of transactions, about. Beyond it, a message of a peer that speaks of an
+   * unknown transaction is dropped; records that settle what is known are still made.
+   */
+  readonly heldBytesMax: number;
   /** How far behind the clock a settlement round stays, so that nothing under way is refused. */
   readonly settleLagMs: number;
   /** Pause between two settlement rounds. */
@@ -49,6 +54,7 @@ export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   barriersMax: 64,
   listIdsMax: 4_096,
   fetchBytesMax: 4 * 2 ** 20,
+  heldBytesMax: 2 ** 30,
   settleLagMs: 1_000,
   settleEveryMs: 500,
 });
@@ -147,6 +153,22 @@ export class ReplicaState {
   /** Settled everywhere that matters and perhaps forgotten: nothing may be begun for it here. */
   isForgotten(id: TxnId): boolean {
     return compare(id, this.settledBefore) < 0;
+  }
+
+  /** Memory that all records hold, about. */
+  get heldBytes(): number {
+    return this.retainedBytes + COMMAND_BYTES * this.commands.size;
+  }
+
+  /** The record of a transaction that a message speaks of; undefined when there is no room. */
+  admit(from: number, id: TxnId): Command | undefined {
+    const known = this.find(id);
+    if (known !== undefined) return known;
+    if (from !== this.self && this.heldBytes >= this.limits.heldBytesMax) {
+      this.trace('no room', id);
+      return undefined;
+    }
+    return this.open(id);
   }
 
   /** The record of a transaction, made when it is not there yet. */

@@ -273,7 +273,8 @@ export class Replica {
       this.#nack(from, id, round, ballot, 'truncated', ZERO);
       return undefined;
     }
-    const command = known ?? state.open(id);
+    const command = known ?? state.admit(from, id);
+    if (command === undefined) return undefined;
     if (undecided && command.status >= Status.Committed) {
       this.#nack(from, id, round, ballot, 'decided', command.promised);
       return undefined;
@@ -291,7 +292,8 @@ export class Replica {
     const { id, executeAt } = message;
     const known = state.find(id);
     if (known === undefined && state.isForgotten(id)) return;
-    const command = known ?? state.open(id);
+    const command = known ?? state.admit(from, id);
+    if (command === undefined) return;
     if (this.#denies(from, command, message)) return;
     if (command.status >= Status.Stable) return;
     const definition = command.definition ?? definitionOf(message);
@@ -316,8 +318,8 @@ export class Replica {
     const { state } = this;
     const known = state.find(message.id);
     if (known === undefined && state.isForgotten(message.id)) return;
-    const command = known ?? state.open(message.id);
-    if (command.status === Status.Invalidated) return;
+    const command = known ?? state.admit(from, message.id);
+    if (command === undefined || command.status === Status.Invalidated) return;
     if (isDecided(command.status)) {
       return state.contradict(from, message.type, command, 'it is invalidated elsewhere');
     }
@@ -335,7 +337,8 @@ export class Replica {
     if (state.clock.isTooFar(ballot)) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'skewed', ZERO);
     }
-    const command = known ?? state.open(id);
+    const command = known ?? state.admit(from, id);
+    if (command === undefined) return;
     if (compare(command.promised, ballot) > 0) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'promised', command.promised);
     }

@@ -123,7 +123,9 @@ export class SettledHints {
     const ids = decodeDeps(message.ids);
     for (const id of ids) {
       // First heard of now: it has to be settled here, too, even if no round can end meanwhile.
-      const command = state.find(id) ?? (state.isForgotten(id) ? undefined : state.open(id));
+      const known = state.find(id);
+      if (known === undefined && state.isForgotten(id)) continue;
+      const command = known ?? state.admit(from, id);
       if (command === undefined) continue;
       pending.delete(command);
       this.#settledBy(from, command);

@@ -192,6 +192,7 @@ export class MessageValidator {
     if (row === undefined) return 'type';
     if (from === this.#self || this.#topology.bit(from) === 0) return 'sender';
     const { names, checks, definition, rule } = row;
+    this.#fields.begin();
     let expected = names.length + 1;
     if (definition !== undefined) {
       const { slots, body } = values;

@@ -135,6 +135,16 @@ describe('which answers count', () => {
 });
 
 describe('the slow path', () => {
+  test('does not count an answer with deps that no peer would take in a Commit', () => {
+    const bench = new Bench();
+    const id = bench.propose();
+    const time = at(999_999, 2);
+    for (const node of [1, 2, 3]) bench.from(node, vote(id, node === 2 ? time : id));
+    expect(bench.from(1, acceptOk(id, ZERO, [time]))).toEqual([]);
+    expect(bench.from(2, acceptOk(id))).toEqual([]);
+    expect(said(bench.from(1, acceptOk(id, ZERO, [at(999_998)])))).toEqual(COMMIT);
+  });
+
   test('is taken at once when the fast one is out of reach: highest vote, all deps, three rounds', () => {
     const bench = new Bench();
     const id = bench.propose();

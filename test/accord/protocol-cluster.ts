@@ -17,6 +17,7 @@ import type { ReplicaMessage } from '../../actors/accord/replica.ts';
 import { Status } from '../../actors/accord/status.ts';
 import { compare, keyOf, type TxnId } from '../../actors/accord/timestamp.ts';
 import { Topology } from '../../actors/accord/topology.ts';
+import { MessageValidator } from '../../actors/accord/validation.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Knobs } from './knobs.ts';
 import { ProtocolInvariants, ProtocolViolation } from './protocol-invariants.ts';
@@ -72,6 +73,8 @@ export class ProtocolCluster {
   chaos = true;
   readonly #queue = new EventQueue(1_000);
   #readToken = 0;
+  /** By receiver: every message of a sound node passes. */
+  readonly #validators = new Map<number, MessageValidator>();
   readonly #readsByToken = new Map<string, ReadOperation>();
   readonly #stalledUntil = new Map<string, number>();
 
@@ -85,6 +88,10 @@ export class ProtocolCluster {
       const skewUs = Math.round((this.random() - 0.5) * 2_000 * knobs.skewMs);
       const node = new SimulatedNode(id, skewUs);
       this.nodes.set(id, node);
+      const { topology } = this;
+      const nowUs = (): number => node.clock.presentUs;
+      const validator = new MessageValidator({ self: id, topology, nowUs, isBody: () => true });
+      this.#validators.set(id, validator);
       this.#start(node);
     }
   }
@@ -291,6 +298,10 @@ export class ProtocolCluster {
     this.invariants.left(from.id, message);
     const { lossRate, duplicateRate, crashRate } = this.knobs;
     if (to === from.id) return this.#deliver(from, to, message, 0.01);
+    const defect = this.#validators.get(to)?.judge(from.id, message);
+    if (defect !== undefined) {
+      throw new ProtocolViolation(`${message.type} of node ${from.id} would be refused: ${defect}`);
+    }
     const lost = this.chaos && this.random() < lossRate;
     if (!lost) this.#deliver(from, to, message, this.#delay(from.id, to));
     if (this.chaos && this.random() < duplicateRate) {

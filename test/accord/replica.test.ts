@@ -479,6 +479,48 @@ describe('a restart', () => {
   });
 });
 
+describe('without room for one more transaction', () => {
+  const full = (): LoneReplica => {
+    const lone = new LoneReplica(undefined, 3, { heldBytesMax: 1 });
+    lone.take({ type: 'Propose', id: at(900, 3), ...touching(1) });
+    return lone;
+  };
+
+  test.each<[string, AccordMessage]>([
+    ['PreAccept', preAccept(id)],
+    ['Accept', accept(low, later)],
+    ['AcceptInvalidate', invalidate(low)],
+    ['Commit', commit(low)],
+    ['Stable', stable()],
+    ['CommitInvalidate', forget],
+    ['BeginRecovery', recovery(low)],
+    [
+      'SettledHint',
+      {
+        type: 'SettledHint',
+        ids: encodeDeps([id]),
+        settledBefore: ZERO,
+        retains: false,
+        asks: false,
+      },
+    ],
+  ])('a %s of a peer about an unknown one is dropped', (_type, message) => {
+    const lone = full();
+    const effects = lone.take(message);
+    expect(effects.every((effect) => effect.type === 'Trace')).toBe(true);
+    expect(lone.replica.state.commands.size).toBe(1);
+  });
+
+  test('what is known goes on, and this node itself may begin', () => {
+    const lone = full();
+    const own = at(900, 3);
+    const fact = { ...stable(own), id: own } as AccordMessage;
+    expect(only(lone.take(fact), 'Execute').execution.id).toEqual(own);
+    lone.take({ type: 'Propose', id: at(950, 3), ...touching(2) });
+    expect(lone.replica.state.commands.size).toBe(2);
+  });
+});
+
 test('what is for a coordinator is not for a replica', () => {
   expect(() => new LoneReplica().take({ type: 'CommitOk', id, ballot: ZERO })).toThrow('CommitOk');
 });

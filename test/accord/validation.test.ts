@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { depsOf, encodeDeps } from '../../actors/accord/deps.ts';
-import { type Defect, HLC_US_MAX } from '../../actors/accord/field-validation.ts';
+import type { Defect } from '../../actors/accord/field-validation.ts';
 import { encodeFootprint, footprintOf, WHOLE_STORE } from '../../actors/accord/footprint.ts';
 import type { AccordMessage } from '../../actors/accord/messages.ts';
 import { Status } from '../../actors/accord/status.ts';
@@ -10,11 +10,14 @@ import { MESSAGE_TYPES, MessageValidator } from '../../actors/accord/validation.
 
 const SELF = 1;
 const PEER = 2;
+const NOW_US = 2 ** 50;
+const HLC_US_MAX = NOW_US + 2 ** 41;
 const topology = new Topology(1, [1, 2, 3], [1, 2, 3]);
 const validator = new MessageValidator({
   self: SELF,
   topology,
-  limits: { bodyBytesMax: 100, idsMax: 3 },
+  limits: { bodyBytesMax: 100, idsMax: 3, aheadUsMax: 2 ** 41 },
+  nowUs: () => NOW_US,
   isBody: (bytes) => bytes[0] !== 0xff,
 });
 
@@ -176,7 +179,8 @@ describe('timestamps', () => {
     ['range', { hlc: 0 }],
     ['range', { hlc: -5 }],
     ['range', { hlc: 1.5 }],
-    ['range', { hlc: HLC_US_MAX }],
+    ['range', { hlc: HLC_US_MAX + 1 }],
+    ['range', { hlc: 2 ** 53 - 1 }],
     ['range', { hlc: Number.POSITIVE_INFINITY }],
     ['range', { flags: 0 }],
     ['range', { flags: 2 | 0x4000 }],
@@ -186,6 +190,12 @@ describe('timestamps', () => {
     const { hlc = 1 } = changes;
     if (!Number.isSafeInteger(hlc) || hlc < 0) return;
     expect(judge({ type: 'Fetch', ids: idsOf({ ...id, ...changes }) })).toBe(defect);
+  });
+
+  test('are believed up to a time that is far ahead of the clock', () => {
+    expect(judge({ type: 'CheckStatus', id: at(HLC_US_MAX) })).toBeUndefined();
+    expect(judge({ type: 'Fetch', ids: idsOf(at(HLC_US_MAX)) })).toBeUndefined();
+    expect(judge({ type: 'CatchUp', from: at(HLC_US_MAX + 1, 0, 0) })).toBe('range');
   });
 
   test('a ballot has no kind, a bound may be one of no node', () => {

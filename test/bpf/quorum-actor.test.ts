@@ -120,7 +120,12 @@ class Bench {
           slots: this.slots,
           connected: () => new Set([2, 3]),
           judge: new MessageJudge({
-            validator: new MessageValidator({ self: SELF, topology, isBody: () => true }),
+            validator: new MessageValidator({
+              self: SELF,
+              topology,
+              nowUs: () => 1e15,
+              isBody: () => true,
+            }),
             refusedMax: 1,
             disconnect: (peer, reason) => void this.disconnected.push([peer, reason]),
             observe: {},
@@ -334,6 +339,19 @@ describe('requests of peers', () => {
       bench.send(plainReply({ round: 'PreAccept', id: asked, ballot: ZERO }), 2);
     }
     expect([bench.toOne.length, bench.links.length]).toEqual([1, 1]);
+  });
+
+  test('one that a peer may not send is dropped, and closes the link after some', () => {
+    bench.hear(2, 3);
+    bench.actor.tell({ type: 'Frame', frame: request({ ...id, node: 3 }), sender: 1 });
+    bench.run(1);
+    expect(bench.delivered).toEqual([]);
+    expect(bench.disconnected).toEqual([[2, expect.stringContaining('PreAccept, sender')]]);
+    const stray = encodePlainReply(request({ ...id, node: 3 }), 1, key);
+    bench.actor.tell({ type: 'Frame', frame: stray, sender: 1 });
+    bench.run(1);
+    expect(bench.delivered).toEqual([]);
+    expect(bench.disconnected).toHaveLength(2);
   });
 
   test('a probe is answered, and what makes no sense is counted and dropped', () => {

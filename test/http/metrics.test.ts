@@ -51,6 +51,20 @@ describe('counters and histograms', () => {
     expect(Number(sum?.split(' ')[1])).toBeCloseTo(1.57);
   });
 
+  test('refused messages are counted by type and reason', async () => {
+    const metrics = new NodeMetrics({}, false);
+    metrics.messageRefused('PreAccept', 'shape');
+    metrics.messageRefused('PreAccept', 'shape');
+    metrics.messageRefused('Stable', 'contradiction');
+    const name = 'holostore_peer_messages_refused_total';
+    expect(lines(await metrics.text())).toEqual(
+      expect.arrayContaining([
+        `${name}{type="PreAccept",reason="shape"} 2`,
+        `${name}{type="Stable",reason="contradiction"} 1`,
+      ]),
+    );
+  });
+
   test('a scrape does not count twice', async () => {
     const metrics = new NodeMetrics({}, false);
     metrics.commands('local', 2);

@@ -444,6 +444,19 @@ describe('strangers', () => {
   });
 });
 
+describe('a peer whose messages make no sense', () => {
+  test('is cut off in both directions, refused for a while, then it may come back', async () => {
+    const [one, two] = await pair({ mutedMs: 150 });
+    one.network.disconnect(2, 'nonsense');
+    expect(one.seen.events.at(-1)).toBe('down 2: nonsense');
+    await until(() => two.seen.count('refused 1: refused by node 1: its messages made no') > 0);
+    await until(() => one.seen.count('up 2') === 2 && two.seen.count('up 1') === 2);
+    one.network.send(2, text('again'));
+    two.network.send(1, text('again'));
+    await until(() => one.seen.frames.length === 1 && two.seen.frames.length === 1);
+  });
+});
+
 describe('links that fail', () => {
   test('a peer that goes and comes back is dialled again', async () => {
     const [one, two] = await pair();
