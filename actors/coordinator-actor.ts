@@ -15,7 +15,7 @@ import { countedBefore, type PlainAnswer, type PlainAnswers } from './accord/pla
 import { keyOf, type TxnId } from './accord/timestamp.ts';
 import type { Topology } from './accord/topology.ts';
 import type { ExecutorMessage } from './executor-actor.ts';
-import { expiryUnit } from './expiry.ts';
+import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, expiryUnit } from './expiry.ts';
 import type { Outbox } from './outbox.ts';
 import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
 import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
@@ -39,8 +39,12 @@ export type CoordinatorActorMessage =
   | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
   /** Reads of several slots, some of which have changed since their barrier began. */
   | { readonly type: 'ReadAgain'; readonly units: readonly PendingUnit[] }
-  /** Keys past their deadline; one node of the cluster removes them. */
-  | { readonly type: 'Expired'; readonly keys: readonly string[] }
+  /** It is time to look for keys past their deadline. */
+  | { readonly type: 'LookForExpired' }
+  /** Keys past their deadline; `backlog`: there are many more. */
+  | { readonly type: 'Expired'; readonly keys: readonly string[]; readonly backlog: boolean }
+  /** Their removal is over; `again`: the next look should come soon. */
+  | { readonly type: 'ExpiryEnded'; readonly again: boolean }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
   /** The node stops: nothing new is begun; answers when all that was begun is answered. */
@@ -106,6 +110,8 @@ export function coordinatorActor(
   let diskFull = false;
   let backlog = false;
   let draining = false;
+  /** A removal of expired keys is under way, and over by then at the latest; 0: none is. */
+  let expiringUntilMs = 0;
   let drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   observe.coordinatorBegins?.(coordinator);
@@ -116,6 +122,7 @@ export function coordinatorActor(
     if (!reachable) coordinator.peerDown(node, time.monotonicMs());
   }
   context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
+  context.timers.startPeriodic('expiry', EXPIRE_EVERY_MS, { type: 'LookForExpired' });
 
   function unit(message: Extract<CoordinatorActorMessage, { type: 'Unit' }>): void {
     const nowMs = time.monotonicMs();
@@ -136,12 +143,32 @@ export function coordinatorActor(
     return REFUSED.clock(complaintOf(verdict) ?? '');
   }
 
-  /** The lowest node that is up and may write does it; twice would do no harm. */
-  function expired(keys: readonly string[]): void {
+  /** The lowest node that is up and may write removes keys; twice would do no harm. */
+  function lookForExpired(): void {
+    if (expiringUntilMs > time.monotonicMs() || diskFull || backlog || draining) return;
     const lowest = topology.members.find(
       (node) => node === self || (options.connected().has(node) && !options.time.isWrong(node)),
     );
-    if (lowest === self && !diskFull) unit({ type: 'Unit', unit: expiryUnit(keys) });
+    const pastMs = lowest === self ? 0 : EXPIRE_GRACE_MS;
+    // The next look comes anyway.
+    tellOrDrop(options.executor, { type: 'FindExpired', pastMs });
+  }
+
+  /** One removal at a time: the pace is what the cluster can bear, with a pause for its clients. */
+  function expired(keys: readonly string[], more: boolean): void {
+    const nowMs = time.monotonicMs();
+    if (expiringUntilMs > nowMs) return;
+    expiringUntilMs = nowMs + 2 * commandTimeoutMs;
+    const ended = (removed: boolean): void => {
+      // Were it lost, the removal would count as over a little later.
+      tellOrDrop(context.thisIncarnation, { type: 'ExpiryEnded', again: removed && more });
+    };
+    unit({ type: 'Unit', unit: expiryUnit(keys, ended) });
+  }
+
+  function expiryEnded(again: boolean): void {
+    expiringUntilMs = 0;
+    if (again) context.timers.start('expiry soon', EXPIRE_PAUSE_MS, { type: 'LookForExpired' });
   }
 
   /**
@@ -366,8 +393,12 @@ export function coordinatorActor(
           draining = true;
           drained = message.replyTo;
           return;
+        case 'LookForExpired':
+          return lookForExpired();
         case 'Expired':
-          return expired(message.keys);
+          return expired(message.keys, message.backlog);
+        case 'ExpiryEnded':
+          return expiryEnded(message.again);
         case 'Backlog':
           backlog = message.full;
           return;

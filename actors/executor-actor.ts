@@ -16,7 +16,7 @@ import { AppliedSlots } from './accord/applied-slots.ts';
 import type { Execution } from './accord/effects.ts';
 import { keyOf } from './accord/timestamp.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
-import { EXPIRE_EVERY_MS, EXPIRE_KEYS_MAX } from './expiry.ts';
+import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX } from './expiry.ts';
 import type { PendingUnit } from './pending-unit.ts';
 import type { ReplicaActorMessage } from './replica-actor.ts';
 import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
@@ -44,7 +44,8 @@ export type ExecutorMessage =
   | WalReply
   | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
   | { readonly type: 'Open' }
-  | { readonly type: 'Expire' }
+  /** Looks for keys that are past their deadline by so much. */
+  | { readonly type: 'FindExpired'; readonly pastMs: number }
   | { readonly type: 'Tick' };
 
 export interface ExecutorOptions {
@@ -166,7 +167,6 @@ function runningExecutor(
 
   options.observe(machine);
   context.timers.startPeriodic('tick', 100, { type: 'Tick' });
-  context.timers.startPeriodic('expire', EXPIRE_EVERY_MS, { type: 'Expire' });
   const { flushedSequence } = machine;
   replica.send({ type: 'ExecutorReady', flushedSequence, generation });
 
@@ -340,10 +340,14 @@ function runningExecutor(
         options.onDiskFull(false);
         replica.send({ type: 'Flushed', sequence: machine.flushedSequence });
         return apply();
-      case 'Expire': {
-        const keys = machine.expired(EXPIRE_KEYS_MAX, options.nowMs());
+      case 'FindExpired': {
+        // While apply waits for the disk, removals would only wait behind it.
+        if (halfDone !== undefined) return;
+        const beforeMs = options.nowMs() - message.pastMs;
+        const keys = machine.expired(EXPIRE_KEYS_MAX, beforeMs, EXPIRE_BYTES_MAX);
+        const backlog = machine.expiryBacklog;
         // They stay expired: the next look finds them again.
-        if (keys.length > 0) tellOrDrop(options.coordinator, { type: 'Expired', keys });
+        if (keys.length > 0) tellOrDrop(options.coordinator, { type: 'Expired', keys, backlog });
         return;
       }
       case 'Tick':

@@ -5,13 +5,26 @@
 import { slotOfText } from '../storage/slots.ts';
 import type { CommandUnit } from '../transport/resp/command-unit.ts';
 
-/** Keys of one such transaction. */
+/** Keys of one such transaction, and bytes of keys: it must not hold up the clients' own. */
 export const EXPIRE_KEYS_MAX = 256;
-/** Pause between two looks for expired keys. */
-export const EXPIRE_EVERY_MS = 1_000;
+export const EXPIRE_BYTES_MAX = 64 * 1024;
+/** Pause between two looks for expired keys while few are found. */
+export const EXPIRE_EVERY_MS = 100;
+/** The same while there is a backlog: from the end of one transaction to the next look. */
+export const EXPIRE_PAUSE_MS = 10;
+/**
+ * The lowest member that is up removes keys. The others do so only with keys that are past their
+ * deadline so long: it may be unable to.
+ */
+export const EXPIRE_GRACE_MS = 5_000;
+
+const NOTHING_REMOVED = Buffer.from(':0\r\n', 'latin1');
 
 /** `HOLO.EXPIRE` deletes those of the keys whose deadline is not above executeAt. */
-export function expiryUnit(keys: readonly string[]): CommandUnit {
+export function expiryUnit(
+  keys: readonly string[],
+  ended: (removed: boolean) => void,
+): CommandUnit {
   const words = ['HOLO.EXPIRE', ...keys];
   const text = words.map((word) => `$${word.length}\r\n${word}\r\n`);
   return {
@@ -22,7 +35,7 @@ export function expiryUnit(keys: readonly string[]): CommandUnit {
     slots: keys.map((key) => slotOfText(key)),
     protocol: 2,
     plan: [1],
-    complete: () => undefined,
-    fail: () => undefined,
+    complete: (replies) => ended(!NOTHING_REMOVED.equals(replies)),
+    fail: () => ended(false),
   };
 }

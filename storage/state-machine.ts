@@ -33,7 +33,9 @@ export const DIRTY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024;
 export const UNFLUSHED_BYTES_MAX_DEFAULT = 128 * 1024 * 1024;
 
 /** Keys that one call of `expired` looks at. */
-const EXPIRY_SAMPLE_KEYS = 128;
+const EXPIRY_SAMPLE_KEYS = 256;
+/** There is a backlog when more than one in so many keys with a deadline is past it. */
+const EXPIRY_BACKLOG_ONE_IN = 10;
 const ITERATION_KEYS = 1024;
 /** Redis' words: clients know them as "nothing was done, and a retry of the same will not help". */
 const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
@@ -51,6 +53,7 @@ export class StateMachine {
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
   #unitsStored: number;
   #expiryPosition = 0;
+  #expiryBacklog = false;
   /**
    * Transactions that are older than what they meet are skipped instead of refused: set while the
    * log is executed again after a start.
@@ -223,23 +226,37 @@ export class StateMachine {
   }
 
   /**
-   * Some keys past their deadline, at most `limit`, for HOLO.EXPIRE. Each call looks at a constant
-   * number of keys and goes on where the last one ended.
+   * Some keys past their deadline, at most `keysMax`, for HOLO.EXPIRE, and no more of them than
+   * have `bytesMax` bytes. Each call looks at a constant number of keys and goes on where the last
+   * one ended.
    */
-  expired(limit: number, nowMs: number): string[] {
+  expired(keysMax: number, nowMs: number, bytesMax = Infinity): string[] {
     const found: string[] = [];
+    this.#expiryBacklog = false;
     if (this.#keyspace.volatileSize === 0) return found;
     const page = this.#keyspace.page(this.#expiryPosition, EXPIRY_SAMPLE_KEYS);
     this.#expiryPosition = page.next;
+    let withDeadline = 0;
+    let bytes = 0;
     for (const item of page.items) {
-      if (item.entry.deadline === NO_DEADLINE || item.entry.deadline > nowMs) continue;
-      if (found.length === limit) {
+      if (item.entry.deadline === NO_DEADLINE) continue;
+      withDeadline++;
+      if (item.entry.deadline > nowMs) continue;
+      const full = found.length === keysMax || bytes + item.key.length > bytesMax;
+      if (full && found.length > 0) {
         this.#expiryPosition = positionOf(item.slot, item.place);
         break;
       }
       found.push(item.key);
+      bytes += item.key.length;
     }
+    this.#expiryBacklog = found.length * EXPIRY_BACKLOG_ONE_IN > withDeadline;
     return found;
+  }
+
+  /** Whether the last call of `expired` has found so many that the next one should come soon. */
+  get expiryBacklog(): boolean {
+    return this.#expiryBacklog;
   }
 
   /** All entries in hash order. Nothing may be executed while it is walked. */
