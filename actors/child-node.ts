@@ -8,6 +8,7 @@ import { closeSync, openSync } from 'node:fs';
 import { httpGet } from '../transport/http/http-get.ts';
 import { LogFollower } from './log-follower.ts';
 import { PARENT_VARIABLE } from './node-command.ts';
+import { EXIT_DATA_REFUSED } from './running-node.ts';
 
 export interface ChildPlan {
   readonly name: string;
@@ -30,6 +31,7 @@ const STEADY_MS = 10_000;
 const FAILED_STARTS_MAX = 5;
 const STOP_TIMEOUT_MS = 15_000;
 const CALLED_WRONGLY = 2;
+const STRUCK_DOWN = /^signal SIG(SEGV|BUS|ILL|FPE|ABRT)$/;
 
 export class ChildNode {
   readonly plan: ChildPlan;
@@ -117,9 +119,17 @@ export class ChildNode {
     this.#follower.read();
     const steady = performance.now() - this.#startedAtMs >= STEADY_MS;
     this.#quickEnds = steady ? 0 : this.#quickEnds + 1;
-    const hopeless = code === CALLED_WRONGLY || this.#quickEnds >= FAILED_STARTS_MAX;
-    if (!this.#everReady && hopeless) {
-      this.#onGivenUp(`it ended with ${how}; see ${this.plan.logPath}`);
+    const often = this.#quickEnds >= FAILED_STARTS_MAX;
+    const hopeless = code === CALLED_WRONGLY || often;
+    // A damaged file can kill the process without a word, and will do so again.
+    const struckDown = often && STRUCK_DOWN.test(how);
+    const refused = code === EXIT_DATA_REFUSED;
+    if (refused || struckDown || (!this.#everReady && hopeless)) {
+      const times = struckDown
+        ? ` (${this.#quickEnds} times within ${STEADY_MS} ms of its start)`
+        : '';
+      const what = struckDown ? 'its data may be damaged; ' : '';
+      this.#onGivenUp(`it ended with ${how}${times}; ${what}see ${this.plan.logPath}`);
       return;
     }
     const doublings = Math.max(0, this.#quickEnds - 1);

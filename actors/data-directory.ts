@@ -20,6 +20,7 @@ import { UNIT_WRITE_BYTES_MAX } from '../storage/limits.ts';
 import { formatEndpoint } from '../transport/endpoint.ts';
 import { fileErrorText } from '../transport/file-error.ts';
 import type { MemberEndpoint, PeerHello } from '../transport/peer/handshake.ts';
+import { LineageError } from './lineage.ts';
 import { ProcessLock } from './process-lock.ts';
 
 export type DataDirectoryErrorCode =
@@ -48,6 +49,14 @@ export interface DataDirectoryOptions {
   readonly members: readonly MemberEndpoint[];
   /** Node ids; every node must count the same votes, so it is part of the cluster's name. */
   readonly electorate: readonly number[];
+  /** What is written down apart from this file: an older copy of it is refused. */
+  readonly lineage?: {
+    readonly existed: boolean;
+    readonly revision: number;
+    /** Makes it durable; before the first write of this file that knows of it. */
+    readonly begin: () => void;
+    readonly onRevision: (revision: number) => void;
+  };
 }
 
 interface Identity {
@@ -61,13 +70,17 @@ interface Identity {
   readonly peers: Readonly<Record<string, string>>;
   /** Highest incarnations of peers by node id. */
   readonly peerIncarnations?: Readonly<Record<string, number>>;
+  /** Counts the writes of this file; absent before there was a lineage beside it. */
+  readonly revision?: number;
+  /** Over everything else. */
+  readonly checksum?: string;
 }
 
 const FORMAT = 1;
 const IDENTITY = 'identity.json';
 const LOCK = 'lock';
 /** What a crash between making the directory and writing the identity may leave behind. */
-const HARMLESS = /^(lock(\..*)?|identity\.json\.new|lost\+found)$/;
+const HARMLESS = /^(lock(\..*)?|identity\.json\.new|lineage|lost\+found)$/;
 
 /** 16 bytes as hex; the same on every node that was given the same members and electorate. */
 export function clusterIdOf(
@@ -92,10 +105,18 @@ export class DataDirectory {
   readonly path: string;
   /** True when no node had used the directory before. */
   readonly isNew: boolean;
+  readonly #options: DataDirectoryOptions;
   readonly #lock: ProcessLock;
   #identity: Identity;
 
-  private constructor(path: string, lock: ProcessLock, identity: Identity, isNew: boolean) {
+  private constructor(
+    options: DataDirectoryOptions,
+    path: string,
+    lock: ProcessLock,
+    identity: Identity,
+    isNew: boolean,
+  ) {
+    this.#options = options;
     this.path = path;
     this.isNew = isNew;
     this.#lock = lock;
@@ -113,10 +134,11 @@ export class DataDirectory {
     try {
       const found = readIdentity(path, options);
       const identity = found ?? newIdentity(path, options);
-      const started = { ...identity, incarnation: identity.incarnation + 1 };
-      writeIdentity(path, started);
+      if (identity.revision === undefined) options.lineage?.begin();
+      const started = next({ ...identity, incarnation: identity.incarnation + 1 }, options);
+      writeIdentity(path, started, options);
       if (found === undefined) syncDirectory(dirname(path));
-      return new DataDirectory(path, lock, started, found === undefined);
+      return new DataDirectory(options, path, lock, started, found === undefined);
     } catch (error) {
       lock.release();
       throw asDataDirectoryError(path, error);
@@ -152,13 +174,13 @@ export class DataDirectory {
     }
     const incarnation = Math.max(hello.incarnation, peerIncarnations[key] ?? 0);
     if (known !== undefined && incarnation === peerIncarnations[key]) return undefined;
-    const identity = {
-      ...this.#identity,
+    const changes = {
       peers: { ...peers, [key]: hello.diskId },
       peerIncarnations: { ...peerIncarnations, [key]: incarnation },
     };
+    const identity = next({ ...this.#identity, ...changes }, this.#options);
     try {
-      writeIdentity(this.path, identity);
+      writeIdentity(this.path, identity, this.#options);
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (known === undefined) return `its disk could not be written down: ${code}`;
@@ -196,6 +218,7 @@ function readIdentity(path: string, options: DataDirectoryOptions): Identity | u
   const content = readFile(join(path, IDENTITY));
   if (content === undefined) return undefined;
   const identity = parseIdentity(path, content);
+  checkRevision(path, identity, options);
   if (identity.nodeId !== options.nodeId) {
     throw new DataDirectoryError(
       'HOLO_DATA_OTHER_NODE',
@@ -270,8 +293,36 @@ function newIdentity(path: string, options: DataDirectoryOptions): Identity {
   };
 }
 
+/** With the number and the checksum of the next write, where there is a lineage. */
+function next(identity: Identity, { lineage }: DataDirectoryOptions): Identity {
+  if (lineage === undefined) return identity;
+  const numbered = { ...identity, revision: (identity.revision ?? lineage.revision) + 1 };
+  return { ...numbered, checksum: checksumOf(numbered) };
+}
+
+function checksumOf(identity: Identity): string {
+  const { checksum: _checksum, ...rest } = identity;
+  return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);
+}
+
+function checkRevision(path: string, identity: Identity, { lineage }: DataDirectoryOptions): void {
+  if (lineage === undefined) return;
+  const { revision, checksum } = identity;
+  const file = join(path, IDENTITY);
+  if (checksum !== undefined && checksum !== checksumOf(identity)) {
+    throw new DataDirectoryError('HOLO_DATA_DAMAGED', `${file} was changed by hand`);
+  }
+  if (revision !== undefined && !lineage.existed) {
+    const what = `${join(path, 'lineage')} is missing or damaged`;
+    throw new DataDirectoryError('HOLO_DATA_DAMAGED', what);
+  }
+  if ((revision ?? 0) < lineage.revision) {
+    throw new LineageError('HOLO_DATA_SET_BACK', `${file} is an older copy of itself`);
+  }
+}
+
 /** Durable under its name before it returns. */
-function writeIdentity(path: string, identity: Identity): void {
+function writeIdentity(path: string, identity: Identity, { lineage }: DataDirectoryOptions): void {
   const draft = join(path, `${IDENTITY}.new`);
   const file = openSync(draft, 'w');
   try {
@@ -282,6 +333,7 @@ function writeIdentity(path: string, identity: Identity): void {
   }
   renameSync(draft, join(path, IDENTITY));
   syncDirectory(path);
+  if (identity.revision !== undefined) lineage?.onRevision(identity.revision);
 }
 
 function syncDirectory(path: string): void {
@@ -302,8 +354,8 @@ function readFile(path: string): string | undefined {
   }
 }
 
-function asDataDirectoryError(path: string, error: unknown): DataDirectoryError {
-  if (error instanceof DataDirectoryError) return error;
+function asDataDirectoryError(path: string, error: unknown): DataDirectoryError | LineageError {
+  if (error instanceof DataDirectoryError || error instanceof LineageError) return error;
   const message = `data directory ${path} cannot be used: ${fileErrorText(error)}`;
   return new DataDirectoryError('HOLO_DATA_UNUSABLE', message, { cause: error });
 }

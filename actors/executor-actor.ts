@@ -17,6 +17,7 @@ import type { Execution } from './accord/effects.ts';
 import { keyOf } from './accord/timestamp.ts';
 import type { CoordinatorActorMessage } from './coordinator-actor.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX } from './expiry.ts';
+import { LineageError } from './lineage.ts';
 import type { PendingUnit } from './pending-unit.ts';
 import type { ReplicaActorMessage } from './replica-actor.ts';
 import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
@@ -104,7 +105,14 @@ export function executorActor(
   let early: ExecutorMessage[] = [];
 
   function open(): void {
-    const engine = options.openEngine();
+    let engine: Engine | undefined;
+    try {
+      engine = options.openEngine();
+    } catch (error) {
+      // What is missing or damaged does not come back by starting again.
+      if (error instanceof LineageError || error instanceof EngineError) context.fatal(error);
+      throw error;
+    }
     if (engine === undefined) {
       context.timers.start('open', OPEN_AGAIN_MS, { type: 'Open' });
       return;

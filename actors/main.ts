@@ -9,6 +9,7 @@ import { escapeLine } from '../transport/escape.ts';
 import { CLUSTER_SETTINGS, runCluster } from './cluster-parent.ts';
 import { SETTINGS, sharedSettings } from './config.ts';
 import { runNode } from './node-command.ts';
+import { EXIT_DATA_REFUSED, isDataRefused } from './running-node.ts';
 import { ConfigError, helpLines } from './settings.ts';
 import { VERSION } from './version.ts';
 
@@ -57,6 +58,7 @@ export async function run(
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     writeError(`holostore: ${escapeLine(message)}`);
+    if (isDataRefused(error)) return EXIT_DATA_REFUSED;
     return error instanceof ConfigError ? CALLED_WRONGLY : FAILED;
   }
 }

@@ -194,6 +194,7 @@ export class Node {
     // A log that must not be used has been reported; there is no tree to build any more.
     if (this.system.failure !== undefined) return;
     this.#startStore(wal);
+    if (this.system.failure !== undefined) return;
     for (const peer of parts.members) if (peer !== nodeId) this.#startLink(peer);
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);
     this.#startNetwork();
@@ -358,6 +359,8 @@ export class Node {
         ),
       ),
     );
+    // The same of a store that must not be used.
+    if (this.system.failure !== undefined) return;
     coordinator.bind(
       store.child<CoordinatorActorMessage>(
         this.#spec('coordinator', (context) =>

@@ -7,3 +7,13 @@ export interface RunningNode {
   /** Writes what the flight recorder holds into the data directory. */
   dumpTrace?(): void;
 }
+
+/** A node whose data directory must not be used: to start it again changes nothing. */
+export const EXIT_DATA_REFUSED = 3;
+
+const REFUSED =
+  /^HOLO_(DATA_(LOG|STORE)_|DATA_SET_BACK|DATA_DAMAGED|STORE_DAMAGED|WAL_(DAMAGED|MISSING|FOREIGN|UNSUPP))/;
+
+export function isDataRefused(error: unknown): boolean {
+  return REFUSED.test(String((error as { code?: unknown } | undefined)?.code));
+}

@@ -29,16 +29,18 @@ import type { GatewayServices } from '../transport/resp/local-command.ts';
 import { RespServer } from '../transport/resp/server.ts';
 import { fixedSetting, SettingsRegistry } from '../transport/resp/settings-registry.ts';
 import { NodeDisk } from '../wal/node-disk.ts';
-import { WriteAheadLog } from '../wal/write-ahead-log.ts';
+import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import { complaintOf } from './accord/cluster-time.ts';
 import type { NodeConfig } from './config.ts';
 import { DataDirectory } from './data-directory.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from './disk-health.ts';
+import { Lineage } from './lineage.ts';
+import { findStore, LineageFile, markStore } from './lineage-file.ts';
 import { Node, type NodeParts } from './node.ts';
 import { type NodeSizes, nodeSizes } from './node-limits.ts';
 import { clientsWithin, openFilesMax, REJECTED_CLIENTS_MAX } from './open-files.ts';
 import { humanBytes, ProcessMemory } from './process-memory.ts';
-import type { RunningNode } from './running-node.ts';
+import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
 import type { SystemFailure } from './runtime/actor-system.ts';
 import { DEAD_LETTER_REASONS } from './runtime/dead-letters.ts';
 import { toPerfetto } from './runtime/export-perfetto.ts';
@@ -58,6 +60,8 @@ const FLUSH_EVERY_MS = 5_000;
 /** A stop that hangs is ended by force. */
 const STOP_MS_MAX = 10_000;
 const EXIT_FAILED = 1;
+/** How far log and store have come is written down this often. */
+const MARK_EVERY_MS = 5_000;
 
 export function startNode(config: NodeConfig, logger: Logger): RunningNode {
   return new ProductionNode(config, logger);
@@ -67,6 +71,9 @@ class ProductionNode implements RunningNode {
   readonly stopped: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #config: NodeConfig;
   readonly #logger: Logger;
+  readonly #lineageFile: LineageFile;
+  readonly #lineage: Lineage;
+  #log: WriteAheadLog | undefined;
   readonly #directory: DataDirectory;
   readonly #clock = new SystemClock();
   readonly #recorder: TraceRecorder;
@@ -79,6 +86,7 @@ class ProductionNode implements RunningNode {
   readonly #admin: AdminServer;
   readonly #node: Node;
   readonly #startedMs: number;
+  #nextMarkMs = 0;
   readonly #sizes: NodeSizes;
   /** Redis connections at first, and as many as CONFIG SET may allow. */
   readonly #clients: { readonly at: number; readonly max: number };
@@ -99,7 +107,16 @@ class ProductionNode implements RunningNode {
     this.stopped = new Promise((resolve) => {
       this.#settle = resolve;
     });
+    const file = new LineageFile(config.dataDir);
+    this.#lineageFile = file;
+    this.#lineage = new Lineage(file.state, (state) => file.save(state));
     this.#directory = DataDirectory.open({
+      lineage: {
+        existed: file.existed,
+        revision: file.state.identityRevision,
+        begin: () => file.save(this.#lineage.state),
+        onRevision: (identityRevision) => this.#lineage.update({ identityRevision }),
+      },
       path: config.dataDir,
       nodeId: config.nodeId,
       members: config.initialMembers,
@@ -166,7 +183,9 @@ class ProductionNode implements RunningNode {
             recordBytesMax: sizes.recordBytesMax,
             pendingBytesMax: sizes.logBufferBytesMax,
           };
-          const log = WriteAheadLog.open(disk, directory, options, onRecord);
+          const flushed = (): number => this.#board.machine?.flushedSequence ?? 0;
+          const log = this.#lineage.openLog(disk, directory, options, flushed, onRecord);
+          this.#log = log;
           loggedBytes = 0;
           const { records, tornTails, cutBytes } = log.replayed;
           this.#logger.info({ records, tornTails, cutBytes }, 'the log is open');
@@ -175,6 +194,7 @@ class ProductionNode implements RunningNode {
         policy: { name: config.syncPolicy, groupCommitMsMax: config.groupCommitMs },
         observe: (syncMs, log) => {
           metrics.logSync(syncMs, log.counters.bytes - loggedBytes);
+          this.#markNowAndThen();
           loggedBytes = log.counters.bytes;
         },
       },
@@ -294,10 +314,36 @@ class ProductionNode implements RunningNode {
       const onClosed = (): void => {
         inUse = false;
       };
-      const engine = new LmdbEngine({ directory, onClosed });
+      const engine = this.#openStore(directory, onClosed);
       inUse = true;
       return engine;
     };
+  }
+
+  #openStore(directory: string, onClosed: () => void): LmdbEngine {
+    const found = findStore(directory);
+    this.#lineage.checkStore(directory, found);
+    const storeId = found?.storeId ?? randomBytes(16).toString('hex');
+    if (found?.storeId === undefined) markStore(directory, storeId);
+    const engine = new LmdbEngine({ directory, onClosed });
+    this.#lineage.storeOpened(directory, storeId, engine.meta.appliedSequence);
+    return engine;
+  }
+
+  #markNowAndThen(): void {
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs < this.#nextMarkMs) return;
+    this.#nextMarkMs = nowMs + MARK_EVERY_MS;
+    this.#mark();
+  }
+
+  /** What is lost behind the node's back from here on is noticed at its next start. */
+  #mark(): void {
+    this.#lineage.update({
+      durableLsn: this.#log?.durableLsn ?? 0,
+      storeSequence: this.#board.machine?.flushedSequence ?? 0,
+      storeBytes: findStore(join(this.#directory.path, STORE_DIRECTORY))?.bytes ?? 0,
+    });
   }
 
   // ---- what is shown ----------------------------------------------------------------------
@@ -552,13 +598,15 @@ class ProductionNode implements RunningNode {
   }
 
   #failed(failure: SystemFailure): void {
-    this.#fail(`${failure.path}: ${messageOf(failure.error)}`, true);
+    const { path, error } = failure;
+    const code = isDataRefused(error) ? EXIT_DATA_REFUSED : EXIT_FAILED;
+    this.#fail(`${path}: ${messageOf(error)}`, true, code);
   }
 
-  #fail(reason: string, dump = false): void {
+  #fail(reason: string, dump = false, code = EXIT_FAILED): void {
     this.#logger.fatal({ reason }, `the node cannot go on: ${reason}`);
     if (dump) this.dumpTrace();
-    this.#end(EXIT_FAILED, reason).catch(() => this.#settle({ code: EXIT_FAILED, reason }));
+    this.#end(code, reason).catch(() => this.#settle({ code, reason }));
   }
 
   stop(reason: string): Promise<void> {
@@ -567,6 +615,8 @@ class ProductionNode implements RunningNode {
 
   #end(code: number, reason: string): Promise<void> {
     this.#stopping ??= this.#shutDown().finally(() => {
+      if (code !== EXIT_DATA_REFUSED) this.#mark();
+      this.#lineageFile.close();
       this.#directory.close();
       this.#settle({ code, reason });
     });

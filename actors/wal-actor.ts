@@ -7,6 +7,7 @@
 import { NEVER, SyncPolicy, type SyncPolicyOptions } from '../wal/sync-policy.ts';
 import { WalError } from '../wal/wal-error.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
+import { LineageError } from './lineage.ts';
 import { type ActorRef, tellOrDrop } from './runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from './runtime/behavior.ts';
 
@@ -122,7 +123,7 @@ export function walActor(
         else records.push({ lsn, type, payload });
       });
     } catch (error) {
-      if (!(error instanceof WalError)) throw error;
+      if (!(error instanceof WalError || error instanceof LineageError)) throw error;
       // Damage does not heal by starting again.
       if (error.code !== 'HOLO_WAL_BUSY') context.fatal(error);
       context.timers.start('open', OPEN_AGAIN_MS, { type: 'Open' });

@@ -27,7 +27,8 @@ const PURE_MODULES = ['node:zlib', 'node:util', 'node:path', 'node:buffer', 'nod
 /** Where the outside world begins: sockets, files, processes, clocks and dice. */
 const ADAPTERS = [
   /^actors\/(main|start-node|node-command|cluster-parent|child-node|logger|version)\.ts$/,
-  /^actors\/(data-directory|process-lock|log-follower|membership-inquiry|open-files)\.ts$/,
+  /^actors\/(data-directory|process-lock|log-follower|membership-inquiry)\.ts$/,
+  /^actors\/(open-files|lineage-file)\.ts$/,
   /^actors\/runtime\/(system-ports|nact-shim)\.ts$/,
   /^bpf\//,
   /^storage\/engine\//,

@@ -28,10 +28,15 @@ export interface WalOptions {
   readonly sparesMax?: number;
   /** Size of all segments; at it, the log is as full as on a full disk. Default 16 GiB. */
   readonly logBytesMax?: number;
+  /**
+   * Told when a segment has been begun, and before segments are given up: the first LSNs of the
+   * oldest and the newest one, and how far the log is durable. When this throws, none is given up.
+   */
+  readonly onSegments?: (firstSegment: number, lastSegment: number, durableLsn: number) => void;
 }
 
 /** The options with defaults filled in. */
-export type WalLimits = Required<Omit<WalOptions, 'newLogId'>>;
+export type WalLimits = Required<Omit<WalOptions, 'newLogId' | 'onSegments'>>;
 
 /** @throws {WalError} HOLO_WAL_BAD_OPTION */
 export function checkOptions(options: WalOptions): WalLimits {

@@ -94,6 +94,7 @@ export class WriteAheadLog {
   #waiters: Waiter[] = [];
   #failed: WalError | undefined;
   #closed = false;
+  readonly #onSegments: NonNullable<WalOptions['onSegments']>;
   readonly #onWritten = (error: Error | undefined): void => this.#written(error);
 
   /**
@@ -119,10 +120,17 @@ export class WriteAheadLog {
     const { segmentBytes } = limits;
     const newLogId = options.newLogId;
     const opened = replay({ disk, directory, newLogId, segmentBytes, onRecord });
-    return new WriteAheadLog(disk, directory, limits, opened);
+    return new WriteAheadLog(disk, directory, limits, opened, options.onSegments);
   }
 
-  private constructor(disk: Disk, directory: string, limits: WalLimits, opened: OpenedLog) {
+  private constructor(
+    disk: Disk,
+    directory: string,
+    limits: WalLimits,
+    opened: OpenedLog,
+    onSegments: WalOptions['onSegments'],
+  ) {
+    this.#onSegments = onSegments ?? (() => undefined);
     this.#disk = disk;
     this.#directory = directory;
     this.#limits = limits;
@@ -281,6 +289,10 @@ export class WriteAheadLog {
       if (next === undefined || next.firstLsn > lsn) break;
       count += 1;
     }
+    const first = this.#segments[count]?.firstLsn;
+    const last = this.#segments.at(-1)?.firstLsn;
+    if (count === 0 || first === undefined || last === undefined) return;
+    this.#onSegments(first, last, this.#durableLsn);
     this.#pool.retire(this.#segments.splice(0, count).map((segment) => segment.firstLsn));
   }
 
@@ -388,6 +400,12 @@ export class WriteAheadLog {
     });
     this.#segments.push({ firstLsn, path: taken.path, bytes: this.#activeBytes });
     this.counters.rolls += 1;
+    try {
+      this.#onSegments(this.#segments[0]?.firstLsn ?? firstLsn, firstLsn, this.#durableLsn);
+    } catch (cause) {
+      this.#fail('noting a segment', cause instanceof Error ? cause : new Error(String(cause)));
+      return;
+    }
     if (taken.recycled) this.counters.recycled += 1;
     this.#pump();
   }

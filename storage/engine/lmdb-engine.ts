@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
+import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { Entry, StoredEntry } from '../entry.ts';
@@ -18,6 +19,7 @@ import {
   type FlushBatch,
   PageBuilder,
 } from './engine.ts';
+import { lmdbHeaderProblem } from './lmdb-header.ts';
 import {
   readRecord,
   readVersion,
@@ -75,6 +77,11 @@ export class LmdbEngine implements Engine {
   constructor(options: LmdbEngineOptions) {
     const { directory } = options;
     this.#onClosed = options.onClosed ?? (() => undefined);
+    const data = join(directory, 'data.mdb');
+    const problem = lmdbHeaderProblem(data);
+    if (problem !== undefined) {
+      throw new EngineError('HOLO_STORE_DAMAGED', `${data} is damaged: ${problem}`);
+    }
     try {
       // With batches by event turn the library makes a promise of its own for each, which nobody
       // could catch when a commit fails; explicit batches are transactions without it.
@@ -96,7 +103,7 @@ export class LmdbEngine implements Engine {
 
   get(key: string, slot: number, place: number): Entry | undefined {
     this.#assertOpen();
-    const record = this.#data.getBinaryFast(this.#keyOf(key, slot, place));
+    const record = reading(() => this.#data.getBinaryFast(this.#keyOf(key, slot, place)));
     if (record === undefined) return undefined;
     // The buffer is the library's, longer than the record, and good until its next call.
     const bytes = record.subarray(0, record.length);
@@ -112,7 +119,11 @@ export class LmdbEngine implements Engine {
     const page = new PageBuilder(limit);
     const start = Buffer.alloc(POSITION_BYTES);
     start.writeUIntBE(position, 0, POSITION_BYTES);
-    for (const { key, value } of this.#data.getRange({ start })) {
+    const range = this.#data.getRange({ start })[Symbol.iterator]();
+    for (;;) {
+      const next = reading(() => range.next());
+      if (next.done === true) break;
+      const { key, value } = next.value;
       const item = storedEntry(key, value);
       if (!page.takes(item.slot, item.place)) break;
       page.add(item);
@@ -267,6 +278,18 @@ class Staging {
     this.#used += bytes;
     this.bytes += bytes;
     return view;
+  }
+}
+
+/** What the library cannot read is damage: it does not heal by starting again. */
+function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EngineError('HOLO_STORE_DAMAGED', `the store cannot be read: ${reason}`, {
+      cause: error,
+    });
   }
 }
 

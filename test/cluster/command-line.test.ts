@@ -2,7 +2,7 @@
  * Starting a node wrongly, end to end: one clear reason and an exit code that is not 0. About
  * fifteen seconds.
  */
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -98,6 +98,24 @@ test('a node that comes back with an emptied directory is refused by name', asyn
   expect((await node.http('/readyz')).status).toBe(503);
   // The others go on without it.
   expect(await cluster.node(2).client().must('GET', 'k')).toBe('v');
+});
+
+test.each([
+  ['store', 'holds no store'],
+  ['wal', 'holds no log'],
+])('a node whose %s is gone does not start, and says why', async (name, reason) => {
+  const node = cluster.node(1);
+  const kept = join(cluster.directory, name);
+  await write(node, 50);
+  await node.kill();
+  renameSync(join(node.dataDir, name), kept);
+  node.start();
+  expect(await node.ended).toBe(3);
+  expect(node.log()).toContain(`${join(node.dataDir, name)} ${reason}`);
+  rmSync(join(node.dataDir, name), { recursive: true, force: true });
+  renameSync(kept, join(node.dataDir, name));
+  node.start();
+  await node.ready();
 });
 
 describe('the log', () => {

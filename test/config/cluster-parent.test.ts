@@ -20,6 +20,11 @@ process.on('SIGTERM', () => process.env.FAKE_STUBBORN || end('SIGTERM'));
 process.on('SIGINT', () => undefined);
 process.stdin.on('end', () => end('no parent')).resume();
 console.log(JSON.stringify({ level: 30, msg: 'quiet' }));
+if (process.env.FAKE_END && flags['node-id'] === '2') {
+  const [how, ms] = process.env.FAKE_END.split(',');
+  const code = Number(how);
+  setTimeout(() => (code ? process.exit(code) : process.kill(process.pid, how)), Number(ms));
+}
 createServer((_, response) => response.end('ok')).listen(Number(port), '127.0.0.1');
 `;
 
@@ -169,6 +174,24 @@ describe('a running cluster', () => {
     const cluster = start(await freePorts(), { FAKE_EXIT: '2' });
     expect(await cluster.code).toBe(1);
     expect(cluster.output()).toMatch(/node-\d cannot be started: it ended with exit code 2/);
+  });
+});
+
+describe('a node that was ready and cannot start again ends it, with the reason', () => {
+  test('killed by what it reads, again and again', async () => {
+    const cluster = start(await freePorts(), { FAKE_END: 'SIGSEGV,800' });
+    await said(cluster, 'All nodes are ready');
+    expect(await cluster.code).toBe(1);
+    expect(cluster.output()).toMatch(
+      /node-2 cannot be started: it ended with signal SIGSEGV \(5 times .*data may be damaged/,
+    );
+  });
+
+  test('refusing its data directory', async () => {
+    const cluster = start(await freePorts(), { FAKE_END: '3,800' });
+    await said(cluster, 'All nodes are ready');
+    expect(await cluster.code).toBe(1);
+    expect(cluster.output()).toContain('node-2 cannot be started: it ended with exit code 3; see');
   });
 });
 

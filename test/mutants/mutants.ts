@@ -82,6 +82,8 @@ const SHORT_LISTS: Harness = {
   profile: { replicaLimits: { listIdsMax: 1, barrierIdsMax: 1, fetchBytesMax: 1 } },
 };
 /** Many messages meet in one turn. */
+/** Stores and logs are removed behind the back of nodes that are down. */
+const REMOVALS: Harness = { ...NODES, profile: { damage: true, faultEveryMsMax: 400 } };
 const SLOW_TURNS: Harness = { ...NODES, profile: { turnDelayMsMax: 30 } };
 /** Every timestamp waits for its reservation, and nothing but the log tells which were used. */
 const SHORT_RESERVATIONS: Harness = {
@@ -769,6 +771,40 @@ export const MUTANTS: readonly Mutant[] = [
     budgetSeeds: 4_000,
     config: STORM,
     mayLive: true,
+  },
+  {
+    name: 'missing_store_accepted',
+    accordItem: 'start: a store that is missing',
+    file: 'actors/lineage.ts',
+    find: '    if (storeId === null) return;',
+    replace: '    if (storeId === null || found === undefined) return;',
+    also: [
+      {
+        file: 'actors/lineage.ts',
+        find: '    if (sequence >= storeSequence) return',
+        replace: '    if (sequence === 0 || sequence >= storeSequence) return',
+      },
+    ],
+    why: 'a store that somebody has removed is taken for an empty one',
+    budgetSeeds: 120,
+    config: REMOVALS,
+  },
+  {
+    name: 'missing_log_accepted',
+    accordItem: 'start: a log that is missing',
+    file: 'actors/lineage.ts',
+    find: '    if (logId === null) return;',
+    replace: '    if (logId === null || found === undefined) return;',
+    also: [
+      {
+        file: 'actors/lineage.ts',
+        find: '    if (foundLsn >= durableLsn) return;',
+        replace: '    if (foundLsn === 0 || foundLsn >= durableLsn) return;',
+      },
+    ],
+    why: 'a log that somebody has removed is taken for an empty one',
+    budgetSeeds: 120,
+    config: REMOVALS,
   },
   {
     name: 'calc_no_fence',

@@ -48,6 +48,8 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'fault: empty disk': ['handshake refused'],
   'fault: rot in the log': ['log rot refused'],
   'fault: rot in the store': ['store rot found'],
+  'fault: missing store': ['missing store refused'],
+  'fault: missing log': ['missing log refused'],
 };
 
 /** What a batch has not met. */

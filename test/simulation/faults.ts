@@ -2,6 +2,7 @@
  * The fault injector: draws what goes wrong, where, and for how long, and counts it by kind. It
  * never destroys what a majority needs: of N machines at most f are damaged for good.
  */
+import { LineageError } from '../../actors/lineage.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { EngineError } from '../../storage/errors.ts';
@@ -18,7 +19,8 @@ const HUGE_BYTES = 1024 ** 3;
 const RESTARTS_SURVIVED = 3;
 
 /** Ends of actors that faults lead to, at once or through the log; others are the node's own. */
-const EXPLAINED = /^(Error: injected|Error: the WalWriter is gone|WalError|EngineError)/;
+const EXPLAINED =
+  /^(Error: injected|Error: the WalWriter is gone|WalError|EngineError|LineageError)/;
 
 export function explainsCrash(error: string): boolean {
   return EXPLAINED.test(error);
@@ -61,6 +63,8 @@ export class FaultInjector {
       [damage ? 4 : 0, (victim) => this.#emptyDisk(victim)],
       [damage ? 4 : 0, (victim) => this.#rotLog(victim)],
       [damage ? 4 : 0, (victim) => this.#rotStore(victim)],
+      [damage ? 3 : 0, (victim) => this.#remove('missing store', victim)],
+      [damage ? 3 : 0, (victim) => this.#remove('missing log', victim)],
     ];
   }
 
@@ -121,7 +125,7 @@ export class FaultInjector {
     const { nodes } = this.#options;
     // Damage that nobody has met yet counts: sooner or later it ends its node.
     const isDoomed = (node: SimNode): boolean =>
-      node.lost || node.swapped || node.rotten || node.expected === 'log rot';
+      node.lost || node.swapped || node.rotten || /log rot|missing/.test(node.expected ?? '');
     const lost = nodes.filter(isDoomed).length;
     return lost < Math.floor((nodes.length - 1) / 2);
   }
@@ -307,6 +311,17 @@ export class FaultInjector {
     victim.start();
   }
 
+  /** Somebody has removed the store, or the log, of a node that is down: it must not start. */
+  #remove(what: 'missing store' | 'missing log', victim: SimNode): void {
+    if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
+    this.#stop(victim, 'power');
+    this.#hit(what, victim);
+    if (what === 'missing store') victim.loseStore();
+    else victim.loseLog();
+    victim.expected = 'missing';
+    victim.start();
+  }
+
   // ---- ends -------------------------------------------------------------------------------
 
   /** Whether this failure is what an injected fault must lead to; then it is dealt with. */
@@ -329,6 +344,10 @@ export class FaultInjector {
       this.#after(0, () => this.#stop(node, 'process'));
       this.#startLater(node, 50 + 500 * this.#rng.next());
       return true;
+    }
+    if (expected === 'missing' && error instanceof LineageError) {
+      const isLog = error.code === 'HOLO_DATA_LOG_MISSING';
+      return this.#lose(node, isLog ? 'missing log refused' : 'missing store refused');
     }
     if (expected === 'log rot' && isDamage(error)) return this.#lose(node, 'log rot refused');
     if (node.rotten && error instanceof EngineError && error.code === 'HOLO_STORE_DAMAGED') {

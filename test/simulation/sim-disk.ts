@@ -224,6 +224,14 @@ export class SimDisk implements Disk {
     image.durable = Buffer.from(image.durable.subarray(0, bytes));
   }
 
+  /** Somebody has removed a directory, for good. */
+  lose(directory: string): void {
+    for (const names of [this.#names, this.#durableNames]) {
+      for (const path of [...names.keys()]) if (directoryOf(path) === directory) names.delete(path);
+    }
+    this.#nameChanges = [];
+  }
+
   /** A latent sector error: reading the file fails from now on. */
   makeUnreadable(path: string): void {
     this.#unreadable.add(path);

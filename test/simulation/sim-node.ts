@@ -4,6 +4,7 @@
  * method here; `faults.ts` chooses.
  */
 import type { Timestamp } from '../../actors/accord/timestamp.ts';
+import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/lineage.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node.ts';
 import { Node } from '../../actors/node.ts';
 import type { ReplicaWatermarks } from '../../actors/replica-actor.ts';
@@ -11,11 +12,11 @@ import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Clock } from '../../actors/runtime/ports.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { TraceRecorder } from '../../actors/runtime/trace-recorder.ts';
+import type { Engine } from '../../storage/engine/engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import type { CommandUnit } from '../../transport/resp/command-unit.ts';
 import type { SyncPolicyName } from '../../wal/sync-policy.ts';
-import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import type { Invariants } from './invariants.ts';
 import type { ReplyJudge } from './reply-judge.ts';
@@ -59,7 +60,10 @@ const RECORDERS_MAX = 4;
 interface Drive {
   readonly diskId: string;
   readonly disk: SimDisk;
-  readonly store: MemoryStore;
+  store: MemoryStore;
+  /** Undefined: there is no store. */
+  storeId: string | undefined;
+  lineage: LineageState;
   /** Disk ids of peers by node id: durable, as in identity.json. */
   readonly knownDisks: Map<number, string>;
 }
@@ -73,7 +77,7 @@ export class SimNode {
   ready = false;
   paused = false;
   /** The failure that was injected and must stop this node; anything else is a violation. */
-  expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | undefined;
+  expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | 'missing' | undefined;
   /** Injected into this incarnation. */
   actorCrashes = 0;
   /** A value in its store is damaged, found or not. */
@@ -116,7 +120,9 @@ export class SimNode {
       latencyMs: diskLatencyMs,
     });
     const diskId = `${this.id}:${rng.next()}`;
-    return { diskId, disk, store: new MemoryStore(), knownDisks: new Map() };
+    const lineage = NEW_LINEAGE;
+    const store = new MemoryStore();
+    return { diskId, disk, store, storeId: undefined, lineage, knownDisks: new Map() };
   }
 
   get disk(): SimDisk {
@@ -164,7 +170,11 @@ export class SimNode {
     if (this.recorders.length > RECORDERS_MAX) this.recorders.shift();
     const newLogId = Uint8Array.from({ length: 16 }, () => Math.floor(rng.next() * 256));
     const { segmentBytes } = options;
-    const { disk, store } = this.#drive;
+    const drive = this.#drive;
+    const { disk } = drive;
+    const lineage = new Lineage(drive.lineage, (state) => {
+      drive.lineage = state;
+    });
     this.#logFirstLsn = 0;
     this.#node = new Node({
       nodeId,
@@ -180,22 +190,22 @@ export class SimNode {
           const sizes = { segmentBytes, batchBytesMax: segmentBytes / 4 };
           const limits = { ...sizes, recordBytesMax: LOG_RECORD_BYTES_MAX };
           const options = { newLogId, ...limits };
-          const log = WriteAheadLog.open(disk, SIM_DIRECTORY, options, onRecord);
+          const flushed = (): number => drive.store.meta.appliedSequence;
+          const log = lineage.openLog(disk, SIM_DIRECTORY, options, flushed, onRecord);
           if (log.replayed.tornTails > 0) count('torn tail cut');
           return log;
         },
         policy: { name: options.syncPolicy },
         observe: (_syncMs, log) => {
+          const storeSequence = drive.store.meta.appliedSequence;
+          lineage.update({ durableLsn: log.durableLsn, storeSequence });
           if (log.firstLsn > this.#logFirstLsn && this.#logFirstLsn > 0) count('log truncated');
           this.#logFirstLsn = log.firstLsn;
         },
       },
       openEngine: () =>
-        new MemoryEngine({
-          store,
-          defer: (callback) => {
-            scope.after(0.1, callback);
-          },
+        openStore(drive, lineage, (callback) => {
+          scope.after(0.1, callback);
         }),
       limits,
       observer: this.#observer(),
@@ -331,6 +341,17 @@ export class SimNode {
     this.#jumpUs += Math.round(ms * 1_000);
   }
 
+  /** The store of a node that is down is gone, as after `rm -rf`. */
+  loseStore(): void {
+    this.#drive.store = new MemoryStore();
+    this.#drive.storeId = undefined;
+  }
+
+  /** The same of its log. */
+  loseLog(): void {
+    this.disk.lose(SIM_DIRECTORY);
+  }
+
   /** Someone has put an empty disk into a node that is down. */
   swapDisk(): void {
     this.#ownDrive ??= this.#drive;
@@ -344,4 +365,13 @@ export class SimNode {
     this.#ownDrive = undefined;
     this.swapped = false;
   }
+}
+
+function openStore(drive: Drive, lineage: Lineage, defer: (callback: () => void) => void): Engine {
+  const { storeId } = drive;
+  lineage.checkStore('store', storeId === undefined ? undefined : { storeId, bytes: 0 });
+  drive.storeId = storeId ?? `the store of ${drive.diskId}`;
+  const engine = new MemoryEngine({ store: drive.store, defer });
+  lineage.storeOpened('store', drive.storeId, engine.meta.appliedSequence);
+  return engine;
 }
