@@ -77,6 +77,12 @@ const READ_PIPELINES: Harness = {
     crashAfterSendRate: 0,
   },
 };
+const SHORT_BARRIERS: Harness = {
+  type: 'node',
+  nodes: 3,
+  timeMs: 5_000,
+  profile: { replicaLimits: { barrierIdsMax: 1 }, thinkMsMax: 3, clients: 12, keys: 2 },
+};
 const SHORT_LISTS: Harness = {
   ...NODES,
   profile: { replicaLimits: { listIdsMax: 1, barrierIdsMax: 1, fetchBytesMax: 1 } },
@@ -684,6 +690,26 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
     budgetSeeds: 400,
     config: SLOW_TURNS,
+  },
+  {
+    name: 'behind_counted',
+    accordItem: '18',
+    file: `${CORE}read-barrier.ts`,
+    find: '    if (message.behind) return this.#askOn(barrier, from, ids);\n',
+    replace: '    if (message.behind && !barrier) this.#askOn(barrier, from, ids);\n',
+    why: 'a member that has more to name counts for the quorum of a read',
+    budgetSeeds: 40,
+    config: SHORT_BARRIERS,
+  },
+  {
+    name: 'list_cut_but_mark_whole',
+    accordItem: '36 (our form)',
+    file: `${CORE}settlement.ts`,
+    find: 'base: from, before: end, ids',
+    replace: 'base: from, before: end && state.settledBefore, ids',
+    why: 'a list that does not hold all that is settled carries the mark of all',
+    budgetSeeds: 40,
+    config: SHORT_LISTS,
   },
   {
     name: 'fence_cut_but_whole',
