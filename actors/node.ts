@@ -125,6 +125,8 @@ const UNLOGGED_BYTES_MAX = 32 * 1024 * 1024;
 /** Messages of peers, and for them, that wait beside a full mailbox. */
 const TRAFFIC_KEPT_MAX = 1_024;
 const HELD_BYTES_MIN = 64 * 1024 * 1024;
+/** Until the cluster's time is known, no timestamp before the year 2112 can be called too late. */
+const TIME_UNKNOWN_US = 2 ** 52;
 const SHUTDOWN_MS = 2_000;
 /** Commands under way get so long to be answered before a node stops. */
 const DRAIN_MS = 1_000;
@@ -265,7 +267,7 @@ export class Node {
       validator: new MessageValidator({
         self,
         topology: this.topology,
-        nowUs: () => this.#parts.clock.wallUs(),
+        nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
         isBody: isCommandBody,
         ...(limits.messages === undefined ? {} : { limits: limits.messages }),
       }),

@@ -34,7 +34,7 @@ export interface ValidationLimits {
   /** Transaction ids in one list. */
   readonly idsMax: number;
   /**
-   * How far ahead of this node's wall clock a timestamp may lie. Far beyond what clocks differ by:
+   * How far ahead of the cluster's time a timestamp may lie. Far beyond what clocks differ by:
    * it keeps out damaged numbers. The clock would follow such a number, and all that the node mints
    * afterwards would make no sense to its peers.
    */
@@ -52,7 +52,7 @@ export type Judgement = Defect | undefined;
 export interface FieldValidatorOptions {
   readonly topology: Topology;
   readonly limits?: Partial<ValidationLimits>;
-  /** Wall clock, microseconds. */
+  /** The cluster's time, microseconds. */
   readonly nowUs: () => number;
   /** Whether bytes are whole commands, so that executing them cannot fail half way. */
   readonly isBody: (bytes: Uint8Array) => boolean;

@@ -26,8 +26,11 @@ class World {
   readonly failures: string[] = [];
   readonly stables: Stable[] = [];
 
-  constructor() {
-    for (const nodeId of MEMBERS) this.nodes.push(this.#node(nodeId));
+  /** `offsetUs`: how far the wall clock of node 2 is off. */
+  constructor(offsetUs = 0) {
+    for (const nodeId of MEMBERS) {
+      this.nodes.push(this.#node(nodeId, nodeId === 2 ? offsetUs : 0));
+    }
     this.network.onDelivered = (_from, _to, frame) => {
       for (const message of decodeFrame(frame)) {
         if ('type' in message && message.type === 'Stable') this.stables.push(message as Stable);
@@ -37,7 +40,7 @@ class World {
     this.run(1_000);
   }
 
-  #node(nodeId: number): SimNode {
+  #node(nodeId: number, offsetUs: number): SimNode {
     const { scheduler, network } = this;
     return new SimNode({
       nodeId,
@@ -46,7 +49,7 @@ class World {
       rng: new SeededRng(nodeId),
       network,
       scope: () => scheduler.scope(),
-      clock: scheduler.clockWith({}),
+      clock: scheduler.clockWith({ offsetUs }),
       limits: {
         replica: {},
         coordinator: {},
@@ -224,6 +227,15 @@ test('messages that only a node itself may say, and none at all', () => {
   world.say({ type: 'BeginRead', token: 1, slots: null }, { type: 'LookAfter', ids: body });
   world.say({ type: 'constructor' }, { type: 7 }, {});
   goesOn(6, `unknown of node ${FOOL}: type`);
+});
+
+test('a node whose own clock is wrong by half a century takes no message for nonsense', () => {
+  world = new World(-1.6e15);
+  world.run(2_000);
+  expect(world.command(VICTIM, 'SET', 'k', 'w')).toBe('+OK\r\n');
+  expect(world.command(2, 'GET', 'k')).toBe('$1\r\nw\r\n');
+  expect(world.refused).toEqual([]);
+  expect(world.failures).toEqual([]);
 });
 
 test('a frame that cannot be decoded', () => {
