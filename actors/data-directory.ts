@@ -169,7 +169,8 @@ export class DataDirectory {
     if (known !== undefined && known !== hello.diskId) {
       return (
         `node ${key} comes with another disk than the one that this node knows: ` +
-        'its data directory was replaced or emptied, and its promises are lost'
+        'its data directory was replaced or emptied, and its promises are lost; ' +
+        'start it with the directory that it had'
       );
     }
     const incarnation = Math.max(hello.incarnation, peerIncarnations[key] ?? 0);

@@ -27,7 +27,7 @@ import type { InfoSection, InfoSections } from '../transport/resp/info.ts';
 import { REPLY_BYTES_MAX } from '../transport/resp/limits.ts';
 import type { GatewayServices } from '../transport/resp/local-command.ts';
 import { RespServer } from '../transport/resp/server.ts';
-import { fixedSetting, SettingsRegistry } from '../transport/resp/settings-registry.ts';
+import { SettingsRegistry } from '../transport/resp/settings-registry.ts';
 import { NodeDisk } from '../wal/node-disk.ts';
 import type { WriteAheadLog } from '../wal/write-ahead-log.ts';
 import { complaintOf } from './accord/cluster-time.ts';
@@ -451,9 +451,6 @@ class ProductionNode implements RunningNode {
 
   #services(): GatewayServices {
     const settings = new SettingsRegistry();
-    // For tests only: nothing is synced before it is acknowledged, and CONFIG must not say so.
-    if (this.#config.syncPolicy === 'on_flush')
-      settings.register(fixedSetting('appendfsync', 'no'));
     return {
       clock: this.#clock,
       settings,

@@ -93,8 +93,8 @@ test('a node that comes back with an emptied directory is refused by name', asyn
   node.start();
   const reason = 'its data directory was replaced or emptied, and its promises are lost';
   await eventually(() => node.log().includes(reason));
-  expect(node.log()).toContain('refused by node 1: node 3 comes with disk');
-  expect(cluster.node(1).log()).toContain('node 3 comes with disk');
+  expect(node.log()).toContain('refused by node 1: node 3 comes with another disk');
+  expect(cluster.node(1).log()).toContain('node 3 comes with another disk');
   expect((await node.http('/readyz')).status).toBe(503);
   // The others go on without it.
   expect(await cluster.node(2).client().must('GET', 'k')).toBe('v');

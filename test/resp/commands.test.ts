@@ -352,7 +352,13 @@ describe('MEMORY', () => {
     ['nothing yet', { allocatedBytes: 1000 }, 0, /^This node is empty/],
     ['nothing', {}, 0, /^No memory problem/],
     ['a peak', { peakBytes: 90_000_000 }, 0, /^ \* Peak memory: it took 90000000 bytes/],
-    ['a large process', { residentBytes: 90_000_000 }, 0, /^ \* Resident memory: .* 50000000 more/],
+    ['a new process', { residentBytes: 140_000_000 }, 0, /^No memory problem/],
+    [
+      'a large process',
+      { residentBytes: 400_000_000 },
+      0,
+      /^ \* Resident memory: .* 360000000 more/,
+    ],
     ['slow readers', {}, 1_000_000, /^ \* Client buffers: 500000 bytes for each/],
   ])('DOCTOR finds %s', (_name, use, clientBytes, expected) => {
     expect(diagnosis({ ...MEMORY, ...use }, clientBytes, 2)).toMatch(expected);

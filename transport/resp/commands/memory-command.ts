@@ -7,7 +7,8 @@ import { replyWith, withSubcommands } from './subcommands.ts';
 const DIAGNOSED_BYTES_MIN = 5 * 1024 * 1024;
 const PEAK_RATIO_MAX = 1.5;
 const RESIDENT_RATIO_MAX = 1.4;
-const RESIDENT_BYTES_MIN = 10 * 1024 * 1024;
+/** A process of this runtime has a hundred of them before it holds anything. */
+const RESIDENT_BYTES_MIN = 256 * 1024 * 1024;
 const CLIENT_BYTES_MAX = 200 * 1024;
 
 const HELP = [
