@@ -38,6 +38,8 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'fault: actor crash': ['fault actor crash'],
   'fault: pause': ['fault pause'],
   'fault: clock jump': ['fault clock jump'],
+  'fault: clock astray': ['fault clock astray'],
+  'writes refused for the clock': ['client told CLOCK'],
   'fault: clocks set back': ['fault clocks set back'],
   'fault: partition': ['fault partition'],
   'fault: one-way cut': ['fault one-way cut'],

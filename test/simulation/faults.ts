@@ -42,6 +42,8 @@ export class FaultInjector {
   /** The weighted kinds of this run. */
   readonly #kinds: ReadonlyArray<readonly [weight: number, fault: (victim: SimNode) => void]>;
   #quiet = false;
+  /** The node whose clock is wrong for a while; never two, a majority must be right. */
+  #strayed: { readonly node: SimNode; readonly ms: number } | undefined;
   #setBackMs = 0;
 
   constructor(options: FaultOptions) {
@@ -182,8 +184,24 @@ export class FaultInjector {
   #jumpClock(node: SimNode): void {
     this.#hit('clock jump', node);
     const kind = this.#rng.next();
-    if (kind < 0.6) node.jumpClock((this.#rng.next() - 0.5) * 200);
-    else node.jumpClock((this.#rng.next() - 0.5) * 20_000);
+    if (kind < 0.4) node.jumpClock((this.#rng.next() - 0.5) * 200);
+    else if (kind < 0.7) node.jumpClock((this.#rng.next() - 0.5) * 20_000);
+    else this.#strayClock(node);
+  }
+
+  /** By minutes or by years, until somebody sets it right. */
+  #strayClock(node: SimNode): void {
+    if (this.#strayed !== undefined) return;
+    this.#hit('clock astray', node);
+    const ms = 90_000 * 400_000 ** this.#rng.next() * (this.#rng.next() < 0.5 ? -1 : 1);
+    this.#strayed = { node, ms };
+    node.jumpClock(ms);
+    this.#after(200 + 3_000 * this.#rng.next(), () => this.#setRight());
+  }
+
+  #setRight(): void {
+    this.#strayed?.node.jumpClock(-this.#strayed.ms);
+    this.#strayed = undefined;
   }
 
   /**
@@ -365,6 +383,7 @@ export class FaultInjector {
 
   heal(): void {
     this.#quiet = true;
+    this.#setRight();
     const { nodes, network } = this.#options;
     network.mend();
     for (const from of nodes) for (const to of nodes) network.unclog(from.id, to.id);
