@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { parseReplies, type Reply, unitOf } from '../simulation/client.ts';
 import { SimulatedCluster, simulate } from '../simulation/cluster.ts';
+import { USUAL_LIMITS } from '../simulation/limits.ts';
 import type { SimFrames } from './sim-frames.ts';
 
 /** Each link takes the same time for every message: what is compared is not the weather's luck. */
@@ -26,7 +27,10 @@ const FAIR = {
   driftPpm: 0,
   diskMsMax: 0,
   commandTimeoutMs: 4_000,
-};
+  limits: USUAL_LIMITS,
+  syncPolicy: 'every_batch',
+  frames: undefined,
+} as const;
 
 interface Outcome {
   readonly replies: readonly (readonly Reply[] | string)[];

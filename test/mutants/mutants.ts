@@ -5,6 +5,7 @@
  */
 import type { Knobs, MixName } from '../accord/knobs.ts';
 import type { Profile } from '../simulation/profile.ts';
+import { NODE_MUTANTS } from './node-mutants.ts';
 
 export type Harness =
   | { readonly type: 'protocol'; readonly mix: MixName; readonly knobs?: Partial<Knobs> }
@@ -863,4 +864,6 @@ export const MUTANTS: readonly Mutant[] = [
     budgetSeeds: 1,
     config: story('13-deps-of-all-that-answer'),
   },
+  // ---- whole nodes ------------------------------------------------------------------------
+  ...NODE_MUTANTS,
 ];

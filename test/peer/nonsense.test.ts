@@ -50,6 +50,7 @@ class World {
       network,
       scope: () => scheduler.scope(),
       clock: scheduler.clockWith({ offsetUs }),
+      trueClock: scheduler.clock,
       limits: {
         replica: {},
         coordinator: {},
@@ -65,8 +66,8 @@ class World {
         unflushedBytesMax: 1024 * 1024,
         refusedMax: REFUSED_MAX,
       },
-      syncPolicy: 'every_batch',
-      segmentBytes: 1024 * 1024,
+      logLimits: { segmentBytes: 1024 * 1024 },
+      syncPolicy: { name: 'every_batch' },
       diskLatencyMs: () => 0.1,
       invariants: undefined,
       judge: new ReplyJudge(() => undefined),

@@ -9,12 +9,13 @@ import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import type { TraceEvent } from '../../actors/runtime/trace-event.ts';
 import { EngineError } from '../../storage/errors.ts';
-import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
 import { explainsCrash, FaultInjector } from './faults.ts';
 import { Invariants } from './invariants.ts';
+import { drawnNames } from './limits.ts';
+import { logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
 import { Oracle } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
 import { ReplyJudge } from './reply-judge.ts';
@@ -33,7 +34,7 @@ export interface RunOptions {
   readonly trace?: boolean;
   /** On by default. */
   readonly invariants?: boolean;
-  /** Off by default: all messages share one kind of frame. */
+  /** Instead of what the profile says. */
   readonly frames?: SimFrames;
   /** Steps of the checker per key. */
   readonly checkStepsMax?: number;
@@ -61,7 +62,6 @@ const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
 /** Ticks and the like are under way at any time. */
 const IDLE_MAX = 8;
-const RETAINED_BYTES_MAX = 64 * 1024 * 1024;
 const TRACE_STANDARD = { eventsMax: 64, sampleEvery: 0 };
 const TRACE_FULL = { eventsMax: 200_000, sampleEvery: 1 };
 
@@ -75,6 +75,8 @@ export class SimulatedCluster {
   readonly workload: Workload;
   readonly faults: FaultInjector;
   readonly invariants: Invariants | undefined;
+  /** How far a timestamp ran ahead of true time as its transaction executed, at the most. */
+  #leadMs = 0;
   readonly #judge = new ReplyJudge((what) => this.#violation(what));
   readonly #oracle = new Oracle((what) => this.#violation(what));
   readonly #options: RunOptions;
@@ -137,6 +139,8 @@ export class SimulatedCluster {
       executed: (node, execution) => {
         this.#hash.number(node + execution.sequence * 16);
         this.#hash.number(execution.id.hlc);
+        const leadUs = execution.executeAt.hlc - this.scheduler.clock.wallUs();
+        this.#leadMs = Math.max(this.#leadMs, leadUs / 1_000);
         this.#oracle.executed(node, execution);
       },
     });
@@ -154,32 +158,13 @@ export class SimulatedCluster {
       electorate,
       rng,
       network: this.network,
-      frames: this.#options.frames,
+      frames: this.#options.frames ?? profile.frames,
       scope: () => scheduler.scope(),
       clock: scheduler.clockWith({ offsetUs, driftPpm }),
-      limits: {
-        clock: { reserveUs: Math.ceil(1_000 * profile.reserveMs) },
-        replica: profile.replicaLimits,
-        coordinator: {},
-        batch: { pipelineDepth: profile.pipelineDepth },
-        commandTimeoutMs: profile.commandTimeoutMs,
-        cacheBytesMax: 1024 * 1024,
-        dirtyBytesMax: 64 * 1024,
-        flushEveryMs: profile.flushEveryMs,
-        replyBytesMax: REPLY_BYTES_MAX,
-        unitWriteBytesMax: profile.unitWriteBytesMax,
-        unflushedBytesMax: profile.unflushedBytesMax,
-        retainedBytesMax: RETAINED_BYTES_MAX,
-        ...(profile.unloggedBytesMax === undefined
-          ? {}
-          : { unloggedBytesMax: profile.unloggedBytesMax }),
-        tickMs: 20,
-        mailboxMax: profile.mailboxMax,
-        handOverMax: profile.handOverMax,
-        turnsMax: profile.turnsMax,
-      },
-      syncPolicy: 'every_batch',
-      segmentBytes: profile.segmentBytes,
+      trueClock: scheduler.clock,
+      limits: nodeLimits(profile),
+      logLimits: logLimits(profile),
+      syncPolicy: syncPolicyOf(profile),
       diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,
       invariants: this.invariants,
       judge: this.#judge,
@@ -221,6 +206,9 @@ export class SimulatedCluster {
   }
 
   run(timeMs: number): RunResult {
+    for (const name of drawnNames(this.profile.limits)) this.#count(name);
+    this.#count(`sync policy ${this.profile.syncPolicy}`);
+    this.#count(`frames ${this.#options.frames ?? this.profile.frames ?? 'off'}`);
     for (const node of this.nodes) node.start();
     this.scheduler.run(500);
     this.network.weather = this.profile.weather;
@@ -340,7 +328,7 @@ export class SimulatedCluster {
       if (restarts > 0)
         this.counts['actor restart'] = (this.counts['actor restart'] ?? 0) + restarts;
     }
-    this.workload.check();
+    this.workload.check(this.#leadMs + Math.max(...this.nodes.map(({ lagMsMax }) => lagMsMax)));
     this.#checkOracle();
   }
 

@@ -3,6 +3,8 @@
  * proves nothing about recovery. Names are those of the counters of a run.
  */
 
+import { drawnLimits } from './limits.ts';
+
 /** By what is meant: the counters of which at least one must have moved. */
 const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'decided fast': ['fast'],
@@ -30,6 +32,19 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'reads that took another barrier': ['read repeated as barrier'],
   'contended reads that became transactions': ['read repeated as transaction'],
   'reads after writes': ['read after a write'],
+  'reads of several keys in one unit': ['workload pipeline'],
+  'mixed units': ['workload mixed'],
+  'big units': ['workload big'],
+  'SCAN from end to end': ['walk ended'],
+  DBSIZE: ['answered DBSIZE'],
+  KEYS: ['answered KEYS'],
+  RANDOMKEY: ['answered RANDOMKEY'],
+  SCAN: ['answered SCAN'],
+  FLUSHALL: ['answered FLUSHALL'],
+  'sync policy: group commit': ['sync policy group_commit'],
+  'sync policy: every record': ['sync policy every_record'],
+  'votes counted below the actors': ['frames counted'],
+  'frames that nobody counts': ['frames alone'],
   'time-outs': ['client told TIMEOUT'],
   refusals: ['client refused'],
   'answers unknown': ['client unknown'],
@@ -56,7 +71,8 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
 
 /** What a batch has not met. */
 export function missingCoverage(counts: Readonly<Record<string, number>>): string[] {
-  return Object.entries(COVERAGE).flatMap(([what, counters]) =>
+  const limits = drawnLimits().map((name) => [name, [name]] as const);
+  return [...Object.entries(COVERAGE), ...limits].flatMap(([what, counters]) =>
     counters.some((counter) => (counts[counter] ?? 0) > 0) ? [] : [what],
   );
 }

@@ -7,6 +7,7 @@ import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { EngineError } from '../../storage/errors.ts';
 import { WalError } from '../../wal/wal-error.ts';
+import { FAULT_KINDS, FAULT_WEIGHTS, type FaultKind, NO_DAMAGE } from './fault-kinds.ts';
 import type { Profile } from './profile.ts';
 import type { CrashKind } from './sim-disk.ts';
 import { SECTOR_BYTES } from './sim-disk.ts';
@@ -39,8 +40,7 @@ export interface FaultOptions {
 export class FaultInjector {
   readonly #options: FaultOptions;
   readonly #rng: SeededRng;
-  /** The weighted kinds of this run. */
-  readonly #kinds: ReadonlyArray<readonly [weight: number, fault: (victim: SimNode) => void]>;
+  readonly #weights: Readonly<Record<FaultKind, number>>;
   #quiet = false;
   /** The node whose clock is wrong for a while; never two, a majority must be right. */
   #strayed: { readonly node: SimNode; readonly ms: number } | undefined;
@@ -49,25 +49,13 @@ export class FaultInjector {
   constructor(options: FaultOptions) {
     this.#options = options;
     this.#rng = options.rng;
-    const { clockJumps, damage } = options.profile;
-    this.#kinds = [
-      [30, (victim) => this.crash(victim)],
-      [4, () => this.#crashAll()],
-      [15, (victim) => this.#isolate(victim)],
-      [10, (victim) => this.#cutOneWay(victim)],
-      [10, () => this.#swizzle()],
-      [10, (victim) => this.#slowDisk(victim)],
-      [12, (victim) => this.#crashActor(victim)],
-      [10, (victim) => this.#pause(victim)],
-      [6, (victim) => this.#failSync(victim)],
-      [6, (victim) => this.#fillDisk(victim)],
-      [clockJumps ? 12 : 0, (victim) => this.#jumpClock(victim)],
-      [damage ? 4 : 0, (victim) => this.#emptyDisk(victim)],
-      [damage ? 4 : 0, (victim) => this.#rotLog(victim)],
-      [damage ? 4 : 0, (victim) => this.#rotStore(victim)],
-      [damage ? 3 : 0, (victim) => this.#remove('missing store', victim)],
-      [damage ? 3 : 0, (victim) => this.#remove('missing log', victim)],
-    ];
+    const { clockJumps, damage, faultMix } = options.profile;
+    const usual: Record<FaultKind, number> = {
+      ...FAULT_WEIGHTS,
+      ...(clockJumps ? {} : { clockJump: 0 }),
+      ...(damage ? {} : NO_DAMAGE),
+    };
+    this.#weights = { ...usual, ...faultMix };
   }
 
   #after(delayMs: number, run: () => void): void {
@@ -93,10 +81,47 @@ export class FaultInjector {
     const { nodes } = this.#options;
     const victim = nodes[Math.floor(this.#rng.next() * nodes.length)];
     if (victim === undefined || victim.lost) return;
-    let at = this.#rng.next() * this.#kinds.reduce((sum, [weight]) => sum + weight, 0);
-    for (const [weight, fault] of this.#kinds) {
-      at -= weight;
-      if (at < 0) return fault(victim);
+    let at = this.#rng.next() * Object.values(this.#weights).reduce((sum, each) => sum + each, 0);
+    for (const kind of FAULT_KINDS) {
+      at -= this.#weights[kind];
+      if (at < 0) return this.#strike(kind, victim);
+    }
+  }
+
+  #strike(kind: FaultKind, victim: SimNode): void {
+    switch (kind) {
+      case 'crash':
+        return this.crash(victim);
+      case 'crashAll':
+        return this.#crashAll();
+      case 'isolate':
+        return this.#isolate(victim);
+      case 'cutOneWay':
+        return this.#cutOneWay(victim);
+      case 'swizzle':
+        return this.#swizzle();
+      case 'slowDisk':
+        return this.#slowDisk(victim);
+      case 'crashActor':
+        return this.#crashActor(victim);
+      case 'pause':
+        return this.#pause(victim);
+      case 'failSync':
+        return this.#failSync(victim);
+      case 'fillDisk':
+        return this.#fillDisk(victim);
+      case 'clockJump':
+        return this.#jumpClock(victim);
+      case 'emptyDisk':
+        return this.#emptyDisk(victim);
+      case 'rotLog':
+        return this.#rotLog(victim);
+      case 'rotStore':
+        return this.#rotStore(victim);
+      case 'loseStore':
+        return this.#remove('missing store', victim);
+      case 'loseLog':
+        return this.#remove('missing log', victim);
     }
   }
 

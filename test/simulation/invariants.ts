@@ -61,6 +61,10 @@ class NodeWatch {
   readonly claims = new Map<string, Claim>();
   claimedFence = ZERO;
   claimedSettled = ZERO;
+  /** The highest id of its own that somebody has heard of. */
+  heardId = ZERO;
+  /** All ids of its own: a proposal may be repeated. */
+  readonly proposed = new Set<string>();
   /** Of this incarnation. */
   readonly seen = new Map<string, Seen>();
   /** Transactions for which a ballot above zero has been promised. */
@@ -245,9 +249,22 @@ export class Invariants {
       case 'BeginRead':
         to.openReads.add(message.token);
         return;
+      case 'PreAccept':
+        if (message.id.node === from) watch.heardId = max(watch.heardId, message.id);
+        return;
       case 'Fetch':
         return this.#count('fetch');
     }
+  }
+
+  /** I4: what a node gives out lies above all that others have from it, also after a restart. */
+  #proposed(watch: NodeWatch, id: TxnId): void {
+    const key = keyOf(id);
+    if (watch.proposed.has(key)) return;
+    watch.proposed.add(key);
+    if (compare(id, watch.heardId) > 0) return;
+    const both = `${key} after ${keyOf(watch.heardId)}`;
+    this.#violation(`I4: node ${watch.id} gives out ${both}`);
   }
 
   #countReads(
@@ -335,6 +352,9 @@ export class Invariants {
       } else {
         const { message } = effect;
         switch (message.type) {
+          case 'Propose':
+            this.#proposed(this.#watch(node), message.id);
+            break;
           case 'Accept':
             this.#propose(message.id, {
               ballot: message.ballot,

@@ -1,31 +1,50 @@
-/** Limits met step by step: the client learns it, and no node ends. */
+/** Limits are drawn down to the least, most of them keep their usual size, and nodes get them. */
 import { expect, test } from 'vitest';
-import { Scenario } from './scenario.ts';
+import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import { drawLimits, type LimitName, RANGES, USUAL_LIMITS } from './limits.ts';
+import { logLimits, nodeLimits } from './node-limits.ts';
+import { drawProfile } from './profile.ts';
 
-const SEGMENT_BYTES = 32 * 1024;
-/** More than a transaction may hold by default. */
-const HUGE_BYTES = 49 * 1024 * 1024;
+const NAMES = Object.keys(RANGES) as LimitName[];
 
-test('a unit larger than a transaction is refused, and nothing of it is done', () => {
-  const scenario = new Scenario(3);
-  const asked = scenario.ask(1, 'SET', 'huge', 'x'.repeat(HUGE_BYTES));
-  scenario.run(100);
-  expect(asked.answer).toEqual({
-    type: 'refused',
-    why: 'TOOLARGE',
-  });
-  expect(scenario.answerTo(2, 'EXISTS', 'huge')).toBe(0);
+test('each limit is within its range, and most have their usual size', () => {
+  const rng = new SeededRng(1);
+  let usual = 0;
+  for (let seed = 0; seed < 200; seed += 1) {
+    const limits = drawLimits(rng);
+    for (const name of NAMES) {
+      const [least, most] = RANGES[name];
+      expect(limits[name]).toBeGreaterThanOrEqual(least);
+      expect(limits[name]).toBeLessThanOrEqual(most);
+      if (limits[name] === USUAL_LIMITS[name]) usual += 1;
+    }
+  }
+  expect(usual / (200 * NAMES.length)).toBeGreaterThan(0.6);
 });
 
-test('a record larger than a segment of the log is written, and read again after a crash', () => {
-  const scenario = new Scenario(3, { segmentBytes: SEGMENT_BYTES });
-  const value = 'x'.repeat(3 * SEGMENT_BYTES);
-  expect(scenario.answerTo(1, 'SET', 'large', value)).toBe('OK');
-  for (const node of scenario.cluster.nodes) {
-    node.crash('power');
-    node.start();
+test('small values are drawn', () => {
+  const rng = new SeededRng(2);
+  const least = { ...USUAL_LIMITS };
+  for (let seed = 0; seed < 2_000; seed += 1) {
+    const limits = drawLimits(rng);
+    for (const name of NAMES) {
+      const value = Math.min(least[name], limits[name]);
+      Object.assign(least, { [name]: value });
+    }
   }
-  scenario.run(1_000);
-  for (const id of [1, 2, 3]) expect(scenario.answerTo(id, 'GET', 'large')).toBe(value);
-  scenario.converge();
+  expect(least.listIdsMax).toBe(1);
+  expect(least.recoveriesMax).toBe(1);
+  expect(least.waitingMax).toBe(1);
+  expect(least.retainedBytesMax).toBeLessThan(4);
+});
+
+test('a node is given what was drawn', () => {
+  const limits = { ...USUAL_LIMITS, listIdsMax: 3, recoveriesMax: 2, writeBytesMax: 5 };
+  const profile = { ...drawProfile(new SeededRng(1), 3), limits };
+  expect(nodeLimits(profile)).toMatchObject({
+    replica: { listIdsMax: 3 },
+    coordinator: { recoveriesMax: 2 },
+    batch: { batchBytesMax: limits.transactionBytesMax },
+  });
+  expect(logLimits(profile)).toMatchObject({ batchBytesMax: 5 });
 });

@@ -7,8 +7,42 @@ import type { ReplicaLimits } from '../../actors/accord/replica-state.ts';
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
+import type { SyncPolicyName } from '../../wal/sync-policy.ts';
+import type { SimFrames } from '../bpf/sim-frames.ts';
+import type { FaultMix } from './fault-kinds.ts';
+import { drawLimits, type Limits } from './limits.ts';
 import type { CrashKind } from './sim-disk.ts';
 import type { LinkWeather } from './sim-network.ts';
+
+/** What clients do; see `workload.ts`. */
+export const KINDS = [
+  'register',
+  'volatile',
+  'group',
+  'readMany',
+  'transaction',
+  'mixed',
+  'wholeStore',
+  'walk',
+  'big',
+] as const;
+
+export type Kind = (typeof KINDS)[number];
+
+/** How often each kind is done, in relation to the others. */
+export type Mix = Readonly<Record<Kind, number>>;
+
+export const PLAIN_MIX: Mix = {
+  register: 0.35,
+  volatile: 0.15,
+  group: 0.1,
+  readMany: 0.1,
+  transaction: 0.3,
+  mixed: 0,
+  wholeStore: 0,
+  walk: 0,
+  big: 0,
+};
 
 export interface Profile {
   readonly nodes: number;
@@ -27,6 +61,8 @@ export interface Profile {
   readonly downMsMax: number;
   /** Pause between two drawn faults, at most; 0: none. */
   readonly faultEveryMsMax: number;
+  /** Other weights than usual. */
+  readonly faultMix: FaultMix;
   readonly crashKind: CrashKind;
   /** Clocks are off by up to this much, and drift by up to so many millionths. */
   readonly skewMs: number;
@@ -65,6 +101,17 @@ export interface Profile {
   readonly handOverMax: number;
   /** Turns of a replica whose records are not on disk yet. */
   readonly turnsMax: number;
+  readonly mix: Mix;
+  /** FLUSHALL is among the whole-store commands; there are no lists then. */
+  readonly flushes: boolean;
+  /** The keys of mixed units share one conflict slot. */
+  readonly sameSlot: boolean;
+  /** Command bytes of a big unit. */
+  readonly bigBytesMax: number;
+  readonly limits: Limits;
+  readonly syncPolicy: SyncPolicyName;
+  /** Small messages travel as frames of their own, and votes are counted below the actors. */
+  readonly frames: SimFrames | undefined;
 }
 
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
@@ -90,6 +137,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     },
     crashAfterSendRate: chance(0.5) ? between(0, 0.002) : 0,
     faultEveryMsMax: chance(0.9) ? between(300, 3_000) : 0,
+    faultMix: {},
     crashKind: chance(0.8) ? 'power' : 'process',
     skewMs: chance(0.5) ? between(0, 50) : between(0, 1),
     driftPpm: chance(0.5) ? between(0, 200) : 0,
@@ -114,5 +162,28 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     unflushedBytesMax: chance(0.3) ? Math.ceil(between(0, 4_000)) : UNFLUSHED_BYTES_MAX_DEFAULT,
     handOverMax: 4_096,
     turnsMax: 1_024,
+    ...drawWorkload(rng),
+    limits: drawLimits(rng),
+    syncPolicy: chance(0.7) ? 'every_batch' : chance(0.5) ? 'group_commit' : 'every_record',
+    frames: chance(0.7) ? undefined : chance(0.5) ? 'counted' : 'alone',
   };
+}
+
+function drawWorkload(
+  rng: SeededRng,
+): Pick<Profile, 'mix' | 'flushes' | 'sameSlot' | 'bigBytesMax'> & Partial<Profile> {
+  const chance = (rate: number): boolean => rng.next() < rate;
+  const flushes = chance(0.15);
+  const lists = flushes ? 0 : 1;
+  const mix = {
+    ...PLAIN_MIX,
+    readMany: 0.1 * lists,
+    transaction: 0.3 * lists,
+    mixed: chance(0.5) ? 0.3 * rng.next() : 0,
+    wholeStore: flushes || chance(0.3) ? 0.15 * rng.next() : 0,
+    walk: chance(0.3) ? 0.05 * lists : 0,
+    big: chance(0.3) ? 0.1 * rng.next() : 0,
+  };
+  const pipelines = flushes ? { readPipelineRate: 0 } : {};
+  return { ...pipelines, mix, flushes, sameSlot: chance(0.3), bigBytesMax: 4_000 };
 }

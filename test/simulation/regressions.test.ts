@@ -12,13 +12,21 @@ import {
 } from '../../actors/wal-actor.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { simulate } from './cluster.ts';
-import type { Profile } from './profile.ts';
+import { USUAL_LIMITS } from './limits.ts';
+import { PLAIN_MIX, type Profile } from './profile.ts';
 import { Scenario } from './scenario.ts';
 import { SimDisk } from './sim-disk.ts';
 import { VirtualScheduler } from './virtual-scheduler.ts';
 
 /** The workload in which the seeds below were found: with another they are other runs. */
-const FORMER: Partial<Profile> = { readBack: false, readPipelineRate: 0 };
+const FORMER: Partial<Profile> = {
+  readBack: false,
+  readPipelineRate: 0,
+  mix: PLAIN_MIX,
+  limits: USUAL_LIMITS,
+  syncPolicy: 'every_batch',
+  frames: undefined,
+};
 
 // Records that the log's last incarnation had lost were followed by later ones from its mailbox.
 test('a WalWriter that begins again takes no records of before, since there may be a gap', () => {

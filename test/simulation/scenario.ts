@@ -4,6 +4,7 @@
  */
 import { type Answer, parseReplies, type Reply, unitOf } from './client.ts';
 import { SimulatedCluster } from './cluster.ts';
+import { USUAL_LIMITS } from './limits.ts';
 import type { Profile } from './profile.ts';
 import type { SimNode } from './sim-node.ts';
 
@@ -36,6 +37,9 @@ const UNEVENTFUL: Partial<Profile> = {
   turnDelayMsMax: 0,
   reserveMs: 400,
   setBackMsMax: 0,
+  limits: USUAL_LIMITS,
+  syncPolicy: 'every_batch',
+  frames: undefined,
 };
 
 export class Scenario {

@@ -16,7 +16,8 @@ import type { Engine } from '../../storage/engine/engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import type { CommandUnit } from '../../transport/resp/command-unit.ts';
-import type { SyncPolicyName } from '../../wal/sync-policy.ts';
+import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
+import type { WalOptions } from '../../wal/wal-options.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import type { Invariants } from './invariants.ts';
 import type { ReplyJudge } from './reply-judge.ts';
@@ -35,9 +36,11 @@ export interface SimNodeOptions {
   /** A scheduler that dies with the incarnation. */
   readonly scope: () => PausableScheduler;
   readonly clock: Clock;
+  /** Without error. */
+  readonly trueClock: Clock;
   readonly limits: NodeLimits;
-  readonly syncPolicy: SyncPolicyName;
-  readonly segmentBytes: number;
+  readonly logLimits: Omit<WalOptions, 'newLogId'>;
+  readonly syncPolicy: SyncPolicyOptions;
   readonly diskLatencyMs: () => number;
   readonly invariants: Invariants | undefined;
   readonly judge: ReplyJudge;
@@ -51,8 +54,6 @@ export interface SimNodeOptions {
 }
 
 export const SIM_DIRECTORY = 'wal';
-/** As in production, a record may be larger than a segment. */
-const LOG_RECORD_BYTES_MAX = 1024 ** 2;
 /** Flight recorders of past incarnations that are kept for a dump. */
 const RECORDERS_MAX = 4;
 
@@ -92,6 +93,7 @@ export class SimNode {
   /** The transaction that the state machine executes. */
   #executing: Timestamp | undefined;
   #jumpUs = 0;
+  #lagMsMax = 0;
   readonly #options: SimNodeOptions;
   readonly #clock: Clock;
   readonly #life: PausableScheduler;
@@ -141,6 +143,17 @@ export class SimNode {
     return this.#node !== undefined;
   }
 
+  /** Its wall clock has been behind true time by so much. */
+  get lagMsMax(): number {
+    this.#noteLag();
+    return this.#lagMsMax;
+  }
+
+  #noteLag(): void {
+    const lagUs = this.#options.trueClock.wallUs() - this.#clock.wallUs();
+    this.#lagMsMax = Math.max(this.#lagMsMax, lagUs / 1_000);
+  }
+
   /** How far its timestamps may run ahead of true time, and its wall clock behind, in ms. */
   errorMs(trueUs: number): { readonly lead: number; readonly lag: number } {
     const wall = this.#clock.wallUs();
@@ -169,7 +182,6 @@ export class SimNode {
     this.recorders.push(recorder);
     if (this.recorders.length > RECORDERS_MAX) this.recorders.shift();
     const newLogId = Uint8Array.from({ length: 16 }, () => Math.floor(rng.next() * 256));
-    const { segmentBytes } = options;
     const drive = this.#drive;
     const { disk } = drive;
     const lineage = new Lineage(drive.lineage, (state) => {
@@ -187,15 +199,13 @@ export class SimNode {
       ...this.#links(),
       wal: {
         open: (onRecord) => {
-          const sizes = { segmentBytes, batchBytesMax: segmentBytes / 4 };
-          const limits = { ...sizes, recordBytesMax: LOG_RECORD_BYTES_MAX };
-          const options = { newLogId, ...limits };
+          const sizes = { newLogId, ...options.logLimits };
           const flushed = (): number => drive.store.meta.appliedSequence;
-          const log = lineage.openLog(disk, SIM_DIRECTORY, options, flushed, onRecord);
+          const log = lineage.openLog(disk, SIM_DIRECTORY, sizes, flushed, onRecord);
           if (log.replayed.tornTails > 0) count('torn tail cut');
           return log;
         },
-        policy: { name: options.syncPolicy },
+        policy: options.syncPolicy,
         observe: (_syncMs, log) => {
           const storeSequence = drive.store.meta.appliedSequence;
           lineage.update({ durableLsn: log.durableLsn, storeSequence });
@@ -338,7 +348,9 @@ export class SimNode {
 
   /** The wall clock is set forwards or back. */
   jumpClock(ms: number): void {
+    this.#noteLag();
     this.#jumpUs += Math.round(ms * 1_000);
+    this.#noteLag();
   }
 
   /** The store of a node that is down is gone, as after `rm -rf`. */

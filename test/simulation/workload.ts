@@ -4,11 +4,21 @@
  * through another. A time-out or a restart leaves an operation open for ever.
  */
 import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
-import { type History, HistoryRecorder, type Json, type Operation } from '../verify/history.ts';
+import type { PlanItem } from '../../transport/resp/command-unit.ts';
+import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
 import { checkLinearizability, STEPS_MAX } from '../verify/linearizability.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';
 import { type Answer, parseReplies, type Reply, unitOf } from './client.ts';
-import type { Profile } from './profile.ts';
+import { FLUSHALL, withExpiries, withFlushes } from './expiries.ts';
+import { KINDS, type Kind, type Profile } from './profile.ts';
+import {
+  bigUnit,
+  mixedUnit,
+  type RandomUnit,
+  type RandomUnitOptions,
+  type Words,
+  wholeStoreUnit,
+} from './random-units.ts';
 import type { SimNode } from './sim-node.ts';
 import type { VirtualScheduler } from './virtual-scheduler.ts';
 
@@ -24,18 +34,23 @@ export interface WorkloadOptions {
   readonly checkStepsMax?: number | undefined;
 }
 
-type Words = readonly string[];
-/** What an acknowledged write has changed. */
-type Wrote = { readonly key: string; readonly list: boolean };
-type Done = (isOpen: boolean, wrote?: Wrote) => void;
+/** What is read at another node at once: it was written and acknowledged, or found gone. */
+type Touched = { readonly key: string; readonly list: boolean };
+type Done = (isOpen: boolean, touched?: Touched) => void;
 
 /** All of them are set at once, so that every look at them must find them equal. */
 const GROUP: Words = ['m1', 'm2', 'm3'];
+const WHOLE_STORE = new Set(['DBSIZE', 'KEYS', 'SCAN', 'RANDOMKEY', 'FLUSHALL']);
 
 export class Workload {
   readonly #options: WorkloadOptions;
   readonly #registers: HistoryRecorder;
   readonly #lists: HistoryRecorder;
+  /** By operation on a key with a deadline, in ms: how long its value lives, or lives on. */
+  readonly #lives = new Map<number, number>();
+  readonly #prolongs = new Map<number, number>();
+  /** Lists that are there for good: an element of each was acknowledged. */
+  readonly #listed = new Set<string>();
   #quiet = false;
   /** Makes every written value a different one. */
   #element = 0;
@@ -73,22 +88,22 @@ export class Workload {
         if (this.#quiet || node === undefined) return;
         const once = (after: Done): Done => {
           let over = false;
-          const done: Done = (isOpen, wrote) => {
+          const done: Done = (isOpen, touched) => {
             if (over) return;
             over = true;
             if (isOpen) {
               this.#process += 1;
               process = this.#process;
             }
-            after(isOpen, wrote);
+            after(isOpen, touched);
           };
           // The node may die with the unit: the client gives up by itself.
           scheduler.after(2 * profile.commandTimeoutMs, () => done(true));
           return done;
         };
-        const done = once((isOpen, wrote) => {
-          if (isOpen || wrote === undefined || !profile.readBack) return next();
-          this.#readBack(node, process, wrote, rng, once(next));
+        const done = once((isOpen, touched) => {
+          if (isOpen || touched === undefined || !profile.readBack) return next();
+          this.#readBack(node, process, touched, rng, once(next));
         });
         this.#act(node, process, rng, done);
       });
@@ -97,27 +112,51 @@ export class Workload {
   }
 
   /** What was acknowledged at one node is read at another at once. */
-  #readBack(writer: SimNode, process: number, wrote: Wrote, rng: SeededRng, done: Done): void {
+  #readBack(writer: SimNode, process: number, touched: Touched, rng: SeededRng, done: Done): void {
     const others = this.#options.nodes.filter((node) => node !== writer);
     const node = others[Math.floor(rng.next() * others.length)] ?? writer;
-    const { key } = wrote;
+    const { key } = touched;
     this.#options.count('read after a write');
-    if (wrote.list) return this.#readList(node, process, key, done);
+    if (touched.list) return this.#readList(node, process, key, done);
     if (key === 'm') return this.#readGroup(node, process, done);
     this.#single(node, process, ['GET', key], { kind: 'GET', key, args: [] }, done);
   }
 
   #act(node: SimNode, process: number, rng: SeededRng, done: Done): void {
-    const { readPipelineRate } = this.#options.profile;
+    const { mix, readPipelineRate } = this.#options.profile;
     if (readPipelineRate > 0 && rng.next() < readPipelineRate) {
       return this.#pipeline(node, process, rng, done);
     }
-    const kind = rng.next();
-    if (kind < 0.35) this.#register(node, process, rng, done);
-    else if (kind < 0.5) this.#volatile(node, process, rng, done);
-    else if (kind < 0.6) this.#group(node, process, rng, done);
-    else if (kind < 0.7) this.#readMany(node, process, rng, done);
-    else this.#transaction(node, process, rng, done);
+    let at = rng.next() * Object.values(mix).reduce((sum, weight) => sum + weight, 0);
+    for (const kind of KINDS) {
+      at -= mix[kind];
+      if (at < 0) return this.#begin(kind, node, process, rng, done);
+    }
+    this.#begin('register', node, process, rng, done);
+  }
+
+  #begin(kind: Kind, node: SimNode, process: number, rng: SeededRng, done: Done): void {
+    this.#options.count(`workload ${kind}`);
+    switch (kind) {
+      case 'register':
+        return this.#register(node, process, rng, done);
+      case 'volatile':
+        return this.#volatile(node, process, rng, done);
+      case 'group':
+        return this.#group(node, process, rng, done);
+      case 'readMany':
+        return this.#readMany(node, process, rng, done);
+      case 'transaction':
+        return this.#transaction(node, process, rng, done);
+      case 'mixed':
+        return this.#random(node, process, mixedUnit(this.#unitOptions(rng)), done);
+      case 'wholeStore':
+        return this.#random(node, process, wholeStoreUnit(this.#unitOptions(rng)), done);
+      case 'walk':
+        return this.#walk(node, rng, done);
+      case 'big':
+        return this.#random(node, process, bigUnit(this.#unitOptions(rng)), done);
+    }
   }
 
   #key(kind: string, rng: SeededRng): string {
@@ -148,10 +187,7 @@ export class Workload {
     this.#single(node, process, words, { kind, key, args }, done);
   }
 
-  /**
-   * Keys with deadlines. The model has none: that a value may be gone from its SET on is said by an
-   * open operation that removes it (see `#volatileHistory`), and all other commands only prolong.
-   */
+  /** Keys with deadlines (see `expiries.ts`); all commands but SET and removal only prolong. */
   #volatile(node: SimNode, process: number, rng: SeededRng, done: Done): void {
     const { ttlMsMax } = this.#options.profile;
     const key = this.#key('t', rng);
@@ -159,6 +195,9 @@ export class Workload {
     const longest = String(Math.ceil(ttlMsMax));
     const value = this.#value();
     const kind = rng.next();
+    const id = this.#registers.size;
+    if (kind < 0.35) this.#lives.set(id, Number(ttl));
+    else if (kind >= 0.75 && kind < 0.95) this.#prolongs.set(id, Number(longest));
     if (kind < 0.35) {
       const as = { kind: 'SET', key, args: [value] };
       this.#single(node, process, ['SET', key, value, 'PX', ttl], as, done);
@@ -210,9 +249,13 @@ export class Workload {
     const id = this.#registers.invoke(process, as.kind, [as.key], as.args);
     const isWrite = as.kind !== 'GET' && as.kind !== 'EXISTS';
     this.#submit(node, [words], false, (answer) => {
-      this.#finish(this.#registers, id, answer, (replies) => result(replies[0]));
-      const wrote = isWrite && answer.type === 'replies';
-      done(answer.type === 'unknown', wrote ? { key: as.key, list: false } : undefined);
+      let isGone = false;
+      this.#finish(this.#registers, id, answer, ([reply]) => {
+        isGone = as.key.startsWith('t') && reply === null;
+        return result(reply);
+      });
+      const touched = (isWrite || isGone) && answer.type === 'replies';
+      done(answer.type === 'unknown', touched ? { key: as.key, list: false } : undefined);
     });
   }
 
@@ -241,7 +284,33 @@ export class Workload {
         return micros.map(([type], at) => (type === 'read' ? listOf(results[at]) : null));
       });
       const wrote = answer.type === 'replies' && typeof appended === 'string';
+      for (const [type, key] of micros) {
+        if (wrote && type === 'append') this.#listed.add(String(key));
+      }
       done(answer.type === 'unknown', wrote ? { key: appended, list: true } : undefined);
+    });
+  }
+
+  /**
+   * GETs in one pipeline: an ephemeral read of several slots, which promises as much as a
+   * transaction. Or a write of one key, for two of them to see in opposite orders.
+   */
+  #pipeline(node: SimNode, process: number, rng: SeededRng, done: Done): void {
+    this.#options.count('workload pipeline');
+    const keys = [...new Set([this.#key('l', rng), this.#key('l', rng), this.#key('l', rng)])];
+    const [key = ''] = keys;
+    this.#element += 1;
+    const writes = rng.next() < 0.4;
+    const micros = writes ? [['append', key, this.#element]] : keys.map((each) => ['read', each]);
+    const commands = writes
+      ? [['APPEND', key, `${this.#element},`]]
+      : keys.map((each) => ['GET', each]);
+    const id = this.#lists.invoke(process, 'txn', [], micros);
+    this.#submit(node, commands, false, (answer) => {
+      this.#finish(this.#lists, id, answer, (replies) =>
+        writes ? [null] : replies.map((reply) => listOf(reply)),
+      );
+      done(answer.type === 'unknown');
     });
   }
 
@@ -267,34 +336,66 @@ export class Workload {
     });
   }
 
-  /**
-   * GETs in one pipeline: an ephemeral read of several slots, which promises as much as a
-   * transaction. Or a write of one key, for two of them to see in opposite orders.
-   */
-  #pipeline(node: SimNode, process: number, rng: SeededRng, done: Done): void {
-    const keys = [...new Set([this.#key('l', rng), this.#key('l', rng), this.#key('l', rng)])];
-    const [key = ''] = keys;
-    this.#element += 1;
-    const writes = rng.next() < 0.4;
-    const micros = writes ? [['append', key, this.#element]] : keys.map((each) => ['read', each]);
-    const commands = writes
-      ? [['APPEND', key, `${this.#element},`]]
-      : keys.map((each) => ['GET', each]);
-    const id = this.#lists.invoke(process, 'txn', [], micros);
-    this.#submit(node, commands, false, (answer) => {
-      this.#finish(this.#lists, id, answer, (replies) =>
-        writes ? [null] : replies.map((reply) => listOf(reply)),
-      );
+  // ---- all commands -----------------------------------------------------------------------
+
+  #unitOptions(rng: SeededRng): RandomUnitOptions {
+    const { keys, sameSlot, flushes, ttlMsMax, bigBytesMax } = this.#options.profile;
+    const value = (): string => this.#value();
+    return { rng, keys, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
+  }
+
+  #random(node: SimNode, process: number, unit: RandomUnit, done: Done): void {
+    const { commands, plan, flushes } = unit;
+    const id = flushes ? this.#registers.invoke(process, FLUSHALL, ['*'], []) : undefined;
+    this.#submit(node, commands, plan, (answer) => {
+      if (id !== undefined) this.#finish(this.#registers, id, answer, () => 'OK');
+      for (const [name = ''] of commands) {
+        if (answer.type === 'replies' && WHOLE_STORE.has(name)) {
+          this.#options.count(`answered ${name}`);
+        }
+      }
       done(answer.type === 'unknown');
     });
   }
 
-  // ---- both -------------------------------------------------------------------------------
+  /** SCAN from end to end, each page at any node: it finds what is there all the while, once. */
+  #walk(first: SimNode, rng: SeededRng, done: Done): void {
+    const there = [...this.#listed];
+    const found: Json[] = [];
+    const page = (node: SimNode, cursor: string): void => {
+      const words = [
+        'SCAN',
+        cursor,
+        'MATCH',
+        'l*',
+        'COUNT',
+        String(1 + Math.floor(rng.next() * 3)),
+      ];
+      this.#submit(node, [words], false, (answer) => {
+        if (answer.type !== 'replies') return done(answer.type === 'unknown');
+        const [reply] = parseReplies(answer.bytes);
+        const [next, keys] = reply as readonly [string, readonly string[]];
+        found.push(...keys);
+        const { nodes } = this.#options;
+        if (next !== '0') return page(nodes[Math.floor(rng.next() * nodes.length)] ?? node, next);
+        this.#options.count('walk ended');
+        const missed = there.filter((key) => !found.includes(key));
+        if (missed.length > 0) this.#options.violation(`SCAN does not find ${missed.join(' ')}`);
+        if (new Set(found).size < found.length) {
+          this.#options.violation(`SCAN finds a key twice: ${found.join(' ')}`);
+        }
+        done(false);
+      });
+    };
+    page(first, '0');
+  }
+
+  // ---- all of them -------------------------------------------------------------------------------
 
   #submit(
     node: SimNode,
     commands: readonly Words[],
-    exec: boolean,
+    exec: boolean | readonly PlanItem[],
     answered: (answer: Answer) => void,
   ): void {
     let over = false;
@@ -350,11 +451,13 @@ export class Workload {
     }
   }
 
-  /** I20. */
-  check(): void {
+  /** I20. `clockErrorMs`: by how much deadlines may strike too early or too late. */
+  check(clockErrorMs: number): void {
     const { registers, lists } = this.histories();
+    const deadlines = { lives: this.#lives, prolongs: this.#prolongs, clockErrorMs };
+    const whole = withFlushes(withExpiries(registers, deadlines));
     const { checkStepsMax: stepsMax = STEPS_MAX } = this.#options;
-    const perKey = checkLinearizability(withExpiries(registers), { stepsMax });
+    const perKey = checkLinearizability(whole, { stepsMax });
     for (const key of perKey.exhaustedKeys) {
       this.#options.violation(`I20: no verdict on key ${key}: the checker has given up`);
     }
@@ -362,18 +465,6 @@ export class Workload {
     const strict = checkStrictSerializability(lists);
     for (const { name, text } of strict.anomalies) this.#options.violation(`I20: ${name}: ${text}`);
   }
-}
-
-/** Each value with a deadline may go at any time after its SET began, or never. */
-function withExpiries(history: History): History {
-  const operations: Operation[] = [...history.operations];
-  for (const { keys, kind, args, invokedAt, outcome } of history.operations) {
-    if (kind !== 'SET' || keys[0]?.startsWith('t') !== true || outcome === 'refused') continue;
-    const id = operations.length;
-    const open = { completedAt: undefined, result: undefined, outcome: 'unknown' } as const;
-    operations.push({ id, process: -id, invokedAt, kind: 'DELIFEQ', keys, args, ...open });
-  }
-  return { ...history, operations };
 }
 
 /** `1,2,3,` as a list of numbers. */

@@ -1,0 +1,120 @@
+/**
+ * Planted bugs that whole nodes must notice, and the mixes that make the schedules common in which
+ * they show. `mutants.ts` has what the bare protocol and the stories notice.
+ */
+import { onlyFaults } from '../simulation/fault-kinds.ts';
+import { USUAL_LIMITS } from '../simulation/limits.ts';
+import { PLAIN_MIX, type Profile } from '../simulation/profile.ts';
+import type { Harness, Mutant } from './mutants.ts';
+
+const CORE = 'actors/accord/';
+
+function nodes(profile: Partial<Profile>, timeMs = 6_000, count = 3): Harness {
+  return { type: 'node', nodes: count, timeMs, profile };
+}
+
+/** Nothing goes wrong: what happens is the work of the clients alone. */
+const FAIR: Partial<Profile> = {
+  faultEveryMsMax: 0,
+  crashAfterSendRate: 0,
+  skewMs: 0.5,
+  driftPpm: 0,
+  turnDelayMsMax: 0,
+  limits: USUAL_LIMITS,
+  readPipelineRate: 0,
+  flushes: false,
+};
+/** Few enough that their histories can be searched. */
+const CALM: Partial<Profile> = { clients: 4, thinkMsMax: 40, keys: 3 };
+const BUSY: Partial<Profile> = { clients: 12, thinkMsMax: 3, keys: 2 };
+
+/** Coordinators crash alone, while answers to their reads are under way. */
+const COORDINATORS_CRASH = nodes({
+  ...FAIR,
+  ...BUSY,
+  faultEveryMsMax: 150,
+  faultMix: onlyFaults({ crashActor: 10, swizzle: 10 }),
+});
+
+const WHOLE_STORE = nodes({
+  ...FAIR,
+  ...CALM,
+  mix: { ...PLAIN_MIX, mixed: 1, wholeStore: 1 },
+});
+
+/** Values with a deadline, clocks that are right. */
+const DEADLINES = nodes({
+  ...FAIR,
+  ...CALM,
+  ttlMsMax: 1_500,
+  mix: { ...PLAIN_MIX, register: 0, group: 0, readMany: 0, transaction: 0, volatile: 1 },
+});
+
+/** Values with a deadline, and clocks that differ. */
+const DEADLINES_BY_OTHER_CLOCKS = nodes({
+  ...FAIR,
+  ...CALM,
+  skewMs: 200,
+  ttlMsMax: 600,
+  mix: { ...PLAIN_MIX, register: 0, group: 0, readMany: 0, transaction: 0, volatile: 1 },
+});
+
+const LONG_REPLIES = nodes({
+  ...FAIR,
+  ...CALM,
+  limits: { ...USUAL_LIMITS, replyBytesMax: 40 },
+  mix: { ...PLAIN_MIX, mixed: 2 },
+});
+
+export const NODE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'token_reused',
+    accordItem: '18',
+    file: 'actors/coordinator-actor.ts',
+    find: 'let lastToken = Math.floor(context.rng.next() * 2 ** 52);',
+    replace: 'let lastToken = 0;',
+    why: 'after a restart of its coordinator a read takes answers to a read before it',
+    budgetSeeds: 100,
+    config: COORDINATORS_CRASH,
+  },
+  {
+    name: 'whole_store_not_met',
+    accordItem: '14',
+    file: `${CORE}conflict-index.ts`,
+    find: '    for (const command of this.#whole) visit(command);\n',
+    replace: '',
+    why: 'transactions over the whole store are no conflicts of others',
+    budgetSeeds: 20,
+    config: WHOLE_STORE,
+  },
+  {
+    name: 'expired_read_is_nil',
+    accordItem: 'storage: a read decides that a key is gone',
+    file: 'storage/keyspace.ts',
+    find: 'throw PAST_DEADLINE;\n    this.#write(cell, this.#tombstone());',
+    replace: 'return this.#missed();\n    this.#write(cell, this.#tombstone());',
+    why: 'a read finds a key gone by the clock of one node, and no transaction has decided it',
+    budgetSeeds: 20,
+    config: DEADLINES_BY_OTHER_CLOCKS,
+  },
+  {
+    name: 'expire_too_early',
+    accordItem: 'storage: deadlines',
+    file: 'storage/keyspace.ts',
+    find: 'cell.entry.deadline > this.nowMs) {',
+    replace: 'cell.entry.deadline > this.nowMs + 250) {',
+    why: 'a key is gone 250 ms before its deadline',
+    budgetSeeds: 20,
+    config: DEADLINES,
+  },
+  {
+    name: 'long_reply_stops_the_unit',
+    accordItem: 'storage: execution does not depend on who is told',
+    file: 'actors/executor-actor.ts',
+    find: '      machine.run(args, tooLong ? NO_REPLY : writer);\n',
+    replace: '      if (!tooLong) machine.run(args, writer);\n',
+    why: 'a command whose reply is too long is executed elsewhere, not where its client is',
+    budgetSeeds: 20,
+    config: LONG_REPLIES,
+  },
+];

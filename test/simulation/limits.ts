@@ -1,0 +1,82 @@
+/**
+ * Every limit that a node is given, drawn per seed down to 1: what happens at a limit is a case
+ * like any other, and nobody meets it at the sizes of production. Most limits of a run keep their
+ * usual size, so that it stays lively.
+ */
+import type { Rng } from '../../actors/runtime/ports.ts';
+import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
+
+/** Largest record of the log: what all clients can have under way at once is less. */
+export const LOG_RECORD_BYTES_MAX = 1024 ** 2;
+
+/** By name: the smallest value that is drawn, and the usual one. */
+export const RANGES = {
+  // The replica's.
+  barrierIdsMax: [1, 4_096],
+  listIdsMax: [1, 4_096],
+  fetchBytesMax: [1, 4 * 2 ** 20],
+  skewUsMax: [1, 60_000_000],
+  progressDelayMs: [20, 400],
+  ownProgressDelayMs: [20, 2_000],
+  progressDelayMsMax: [50, 4_000],
+  settleEveryMs: [20, 500],
+  settleLagMs: [100, 1_000],
+  // The coordinator's.
+  recoveriesMax: [1, 256],
+  slowPathMs: [1, 20],
+  slowPathMsMax: [1, 250],
+  resendMs: [20, 250],
+  // The batcher's.
+  transactionBytesMax: [1, 2 ** 20],
+  transactionCommandsMax: [1, 16_384],
+  readPipelineDepth: [1, 4],
+  waitingMax: [1, 65_536],
+  // The node's.
+  cacheBytesMax: [1, 2 ** 20],
+  dirtyBytesMax: [1, 64 * 1_024],
+  replyBytesMax: [32, REPLY_BYTES_MAX],
+  retainedBytesMax: [1, 64 * 2 ** 20],
+  // The log's.
+  writeBytesMax: [1, 64 * 1_024],
+  pendingBytesMax: [LOG_RECORD_BYTES_MAX, 64 * 2 ** 20],
+  commitsWaitingMax: [1, 4_096],
+  sparesMax: [1, 2],
+  lazySyncMsMax: [1, 20],
+  syncWaitBytesMax: [1, 2 ** 20],
+} as const satisfies Record<string, readonly [least: number, usual: number]>;
+
+export type LimitName = keyof typeof RANGES;
+export type Limits = Readonly<Record<LimitName, number>>;
+
+/** Limits at which the product still fails. */
+const NOT_YET: ReadonlySet<LimitName> = new Set(['skewUsMax']);
+
+const DRAWN_RATE = 0.25;
+
+export const USUAL_LIMITS = Object.fromEntries(
+  Object.entries(RANGES).map(([name, [, usual]]) => [name, usual]),
+) as Limits;
+
+/** Small values are as likely as large ones. */
+export function drawLimits(rng: Rng): Limits {
+  const drawn: Record<string, number> = { ...USUAL_LIMITS };
+  for (const [name, [least, usual]] of Object.entries(RANGES)) {
+    const value = Math.floor(least * (usual / least) ** rng.next());
+    const isDrawn = rng.next() < DRAWN_RATE;
+    if (isDrawn && !NOT_YET.has(name as LimitName)) drawn[name] = value;
+  }
+  return drawn as Limits;
+}
+
+/** The counters of all limits that are drawn. */
+export function drawnLimits(): string[] {
+  const names = Object.keys(RANGES) as LimitName[];
+  return names.filter((name) => !NOT_YET.has(name)).map((name) => `limit ${name}`);
+}
+
+/** The limits of this run that are smaller than usual, as counters. */
+export function drawnNames(limits: Limits): string[] {
+  return Object.entries(limits).flatMap(([name, value]) =>
+    value < USUAL_LIMITS[name as LimitName] ? [`limit ${name}`] : [],
+  );
+}

@@ -1,0 +1,151 @@
+/**
+ * Units of all commands, in every layout that a connection can give them: pipelines, MULTI blocks,
+ * and both in one. They live on keys of their own; `reply-judge.ts` knows what they must reply, so
+ * they need no model. Whole-store commands see all keys of the run.
+ */
+import type { Rng } from '../../actors/runtime/ports.ts';
+import { slotOfText } from '../../storage/slots.ts';
+import type { PlanItem } from '../../transport/resp/command-unit.ts';
+
+export type Words = readonly string[];
+
+export interface RandomUnit {
+  readonly commands: readonly Words[];
+  readonly plan: readonly PlanItem[];
+  /** All keys are removed. */
+  readonly flushes: boolean;
+}
+
+export interface RandomUnitOptions {
+  readonly rng: Rng;
+  readonly keys: number;
+  /** All keys share one conflict slot. */
+  readonly sameSlot: boolean;
+  /** FLUSHALL is among the whole-store commands. */
+  readonly flushes: boolean;
+  readonly ttlMsMax: number;
+  /** Command bytes of a big unit. */
+  readonly bigBytesMax: number;
+  /** A value that nobody has written before. */
+  readonly value: () => string;
+}
+
+const COMMANDS_MAX = 6;
+const SEGMENT_MAX = 3;
+const BIG_KEYS = 100;
+
+export function mixedUnit(options: RandomUnitOptions): RandomUnit {
+  const count = 1 + below(options.rng, COMMANDS_MAX);
+  const commands = Array.from({ length: count }, () => anyCommand(options));
+  return { commands, plan: planFor(options.rng, count), flushes: false };
+}
+
+/** One whole-store command, alone or among others. */
+export function wholeStoreUnit(options: RandomUnitOptions): RandomUnit {
+  const { rng, flushes } = options;
+  const whole = wholeStoreCommand(options);
+  const others = rng.next() < 0.5 ? 0 : 1 + below(rng, 3);
+  const commands = Array.from({ length: others }, () => anyCommand(options));
+  commands.splice(below(rng, others + 1), 0, whole);
+  const plan = planFor(rng, commands.length);
+  return { commands, plan, flushes: flushes && whole[0] === 'FLUSHALL' };
+}
+
+/** Many small commands, or few large ones. */
+export function bigUnit(options: RandomUnitOptions): RandomUnit {
+  const { rng, bigBytesMax, value } = options;
+  const count = rng.next() < 0.5 ? 1 + below(rng, 3) : 10 + below(rng, 60);
+  const bytes = Math.max(1, Math.floor((bigBytesMax * rng.next()) / count) - 40);
+  const commands = Array.from({ length: count }, () => {
+    const key = `b${below(rng, BIG_KEYS)}`;
+    return rng.next() < 0.2 ? ['GET', key] : ['SET', key, value().padEnd(bytes, 'x')];
+  });
+  return { commands, plan: planFor(rng, count), flushes: false };
+}
+
+function below(rng: Rng, end: number): number {
+  return Math.floor(rng.next() * end);
+}
+
+/** Runs of commands, every other one a MULTI block, about. */
+function planFor(rng: Rng, count: number): PlanItem[] {
+  const plan: PlanItem[] = [];
+  for (let left = count; left > 0; ) {
+    const some = rng.next() < 0.3 ? left : Math.min(left, 1 + below(rng, SEGMENT_MAX));
+    plan.push(rng.next() < 0.5 ? some : { exec: some });
+    left -= some;
+  }
+  return plan;
+}
+
+function keyOf({ rng, keys, sameSlot }: RandomUnitOptions): string {
+  const at = below(rng, keys);
+  return sameSlot ? (crowd()[at] ?? 'x0') : `x${at}`;
+}
+
+function wholeStoreCommand({ rng, flushes }: RandomUnitOptions): Words {
+  const choices: readonly Words[] = [
+    ['DBSIZE'],
+    ['KEYS', '*'],
+    ['KEYS', 'x*'],
+    // A smaller page may hold a few keys more or less: that depends on what is in memory.
+    ['SCAN', '0', 'COUNT', '10000'],
+    ['RANDOMKEY'],
+    flushes ? ['FLUSHALL'] : ['DBSIZE'],
+  ];
+  return choices[below(rng, choices.length)] ?? ['DBSIZE'];
+}
+
+function anyCommand(options: RandomUnitOptions): Words {
+  const { rng, ttlMsMax, value } = options;
+  const key = keyOf(options);
+  const other = keyOf(options);
+  const ttl = String(1 + below(rng, ttlMsMax));
+  const fresh = value();
+  const choices: readonly Words[] = [
+    ['SET', key, fresh],
+    ['SET', key, fresh],
+    ['SET', key, fresh, 'PX', ttl],
+    ['SET', key, fresh, 'NX', 'GET'],
+    ['SET', key, fresh, 'KEEPTTL'],
+    ['GET', key],
+    ['GET', key],
+    ['MGET', key, other],
+    ['MSET', key, fresh, other, fresh],
+    ['MSETNX', key, fresh, other, fresh],
+    ['APPEND', key, fresh],
+    ['INCR', key],
+    ['DECRBY', key, '3'],
+    ['INCRBYFLOAT', key, '0.5'],
+    ['SETRANGE', key, '3', fresh],
+    ['GETRANGE', key, '1', '-2'],
+    ['STRLEN', key],
+    ['DEL', key, other],
+    ['EXISTS', key, other],
+    ['RENAME', key, other],
+    ['COPY', key, other, 'REPLACE'],
+    ['TYPE', key],
+    ['GETDEL', key],
+    ['GETEX', key, 'PX', ttl],
+    ['PERSIST', key],
+    ['PEXPIRE', key, ttl, 'GT'],
+    ['PTTL', key],
+    ['PEXPIRETIME', key],
+  ];
+  return choices[below(rng, choices.length)] ?? ['GET', key];
+}
+
+const CROWD_KEYS = 8;
+let crowdKeys: string[] | undefined;
+
+/** Keys that share one conflict slot. */
+function crowd(): readonly string[] {
+  if (crowdKeys !== undefined) return crowdKeys;
+  const found: string[] = [];
+  const slot = slotOfText('x0');
+  for (let at = 0; found.length < CROWD_KEYS; at += 1) {
+    if (slotOfText(`x${at}`) === slot) found.push(`x${at}`);
+  }
+  crowdKeys = found;
+  return found;
+}
