@@ -9,6 +9,7 @@ import type { Engine, FlushBatch } from '../storage/engine/engine.ts';
 import { EngineError } from '../storage/errors.ts';
 import { NO_REPLY } from '../storage/reply.ts';
 import { StateMachine } from '../storage/state-machine.ts';
+import type { TableHashKey } from '../storage/table-hash.ts';
 import { UNIT_HEAD } from '../storage/transaction-body.ts';
 import { ReplyWriter } from '../transport/resp/encoder.ts';
 import { UnitReplies } from '../transport/resp/unit-replies.ts';
@@ -55,6 +56,7 @@ export interface ExecutorOptions {
   readonly cacheBytesMax: number;
   readonly dirtyBytesMax: number;
   readonly unitWriteBytesMax: number;
+  readonly tableHashKey: TableHashKey;
   /**
    * With so many changed bytes that the engine does not hold yet, nothing more is applied, between
    * two units of one transaction too, until a flush is done.
@@ -151,6 +153,7 @@ function runningExecutor(
     cacheBytesMax: options.cacheBytesMax,
     dirtyBytesMax: options.dirtyBytesMax,
     unitWriteBytesMax: options.unitWriteBytesMax,
+    tableHashKey: options.tableHashKey,
   });
   const slots = new AppliedSlots(machine.appliedSequence);
   const args = new Arguments();

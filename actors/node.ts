@@ -14,6 +14,7 @@ import type { FramePathSource } from '../bpf/frame-path.ts';
 import { isCommandBody } from '../storage/arguments.ts';
 import type { Engine } from '../storage/engine/engine.ts';
 import type { StateMachine } from '../storage/state-machine.ts';
+import type { TableHashKey } from '../storage/table-hash.ts';
 import type { PeerNetwork } from '../transport/peer/network.ts';
 import type { BatchLimits } from './accord/batcher.ts';
 import { type ClockLimits, ClusterTime } from './accord/cluster-time.ts';
@@ -69,6 +70,8 @@ export interface NodeParts {
   /** undefined while the engine that was opened before is still closing. */
   readonly openEngine: () => Engine | undefined;
   readonly limits: NodeLimits;
+  /** A secret of this process, for its tables. */
+  readonly tableHashKey: TableHashKey;
   readonly observer: NodeObserver;
   /** Absent where clients hand in their units themselves. */
   readonly gateway?: Omit<GatewayActorOptions, 'coordinator'>;
@@ -351,6 +354,7 @@ export class Node {
             flushEveryMs: limits.flushEveryMs,
             replyBytesMax: limits.replyBytesMax,
             unitWriteBytesMax: limits.unitWriteBytesMax,
+            tableHashKey: this.#parts.tableHashKey,
             unflushedBytesMax: limits.unflushedBytesMax,
             replica,
             coordinator,

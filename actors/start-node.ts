@@ -13,6 +13,7 @@ import { LmdbEngine } from '../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../storage/engine/memory-engine.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../storage/state-machine.ts';
+import type { TableHashKey } from '../storage/table-hash.ts';
 import { formatEndpoint } from '../transport/endpoint.ts';
 import {
   type AdminProviders,
@@ -76,6 +77,10 @@ class ProductionNode implements RunningNode {
   #log: WriteAheadLog | undefined;
   readonly #directory: DataDirectory;
   readonly #clock = new SystemClock();
+  readonly #tableHashKey: TableHashKey = [
+    randomBytes(4).readInt32LE(),
+    randomBytes(4).readInt32LE(),
+  ];
   readonly #recorder: TraceRecorder;
   readonly #board: StatusBoard;
   readonly #metrics: NodeMetrics;
@@ -199,6 +204,7 @@ class ProductionNode implements RunningNode {
         },
       },
       openEngine: this.#engineOpener(),
+      tableHashKey: this.#tableHashKey,
       limits: {
         replica: {},
         coordinator: { slowPathMs: config.slowPathMs },
@@ -304,7 +310,7 @@ class ProductionNode implements RunningNode {
 
   #engineOpener(): () => Engine | undefined {
     if (this.#config.engine === 'memory') {
-      const store = new MemoryStore();
+      const store = new MemoryStore(this.#tableHashKey);
       return () => new MemoryEngine({ store, defer: (callback) => setImmediate(callback) });
     }
     const directory = join(this.#directory.path, STORE_DIRECTORY);

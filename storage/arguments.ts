@@ -8,6 +8,7 @@ import { readLatin1 } from './latin1.ts';
 import { ARGUMENTS_MAX } from './limits.ts';
 import { SHORT_TEXT_BYTES_MAX, shortText } from './short-text.ts';
 import { hashOfBytes } from './slots.ts';
+import type { TableHash } from './table-hash.ts';
 import { UNIT_HEAD } from './transaction-body.ts';
 
 const ASTERISK = 42;
@@ -114,6 +115,15 @@ export class Arguments {
   /** The hash of argument `i`, taken for a key. */
   hash(i: number): number {
     return hashOfBytes(
+      this.#buffer,
+      this.#bounds[2 * i] as number,
+      this.#bounds[2 * i + 1] as number,
+    );
+  }
+
+  /** Its hash in tables of this process. */
+  tableHash(i: number, hash: TableHash): number {
+    return hash.ofBytes(
       this.#buffer,
       this.#bounds[2 * i] as number,
       this.#bounds[2 * i + 1] as number,

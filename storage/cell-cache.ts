@@ -6,7 +6,6 @@
 import type { Arguments } from './arguments.ts';
 import type { Entry } from './entry.ts';
 import { KeyTable } from './key-table.ts';
-import { slotOfHash } from './slots.ts';
 
 /** What a cell, its entry, its strings' headers and its place in the map cost, about. */
 export const CELL_BYTES = 240;
@@ -37,10 +36,12 @@ export class Cell {
   chain: Cell | undefined = undefined;
   /** In the index of fresh keys. */
   next: Cell | undefined = undefined;
+  previous: Cell | undefined = undefined;
 
   constructor(
     key: string,
     hash: number,
+    slot: number,
     place: number,
     entry: Entry,
     dirtyIn: number,
@@ -48,7 +49,7 @@ export class Cell {
   ) {
     this.key = key;
     this.hash = hash;
-    this.slot = slotOfHash(hash);
+    this.slot = slot;
     this.place = place;
     this.entry = entry;
     this.dirtyIn = dirtyIn;

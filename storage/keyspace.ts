@@ -10,7 +10,8 @@ import { type Engine, type EngineMeta, type FlushBatch, PAGE_BYTES_MAX } from '.
 import { ABSENT, type Deadline, Entry, NO_DEADLINE, type StoredEntry, ValueType } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { SlotIndex } from './slot-index.ts';
-import { hashOfText, POSITIONS, placeOfText, positionOf, slotOfHash } from './slots.ts';
+import { POSITIONS, placeOfText, positionOf, slotOfText } from './slots.ts';
+import { TableHash, type TableHashKey } from './table-hash.ts';
 import { compareVersions, describeVersion, NO_VERSION, type Version } from './version.ts';
 
 /** Thrown (without a stack, and never out of this room) by `find` and `isAlive` during a read. */
@@ -27,6 +28,8 @@ export interface KeyspaceOptions {
   readonly dirtyBytesMax: number;
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
+  /** Of this process alone. */
+  readonly tableHashKey: TableHashKey;
 }
 
 /** How the commands of a transaction run. */
@@ -80,6 +83,7 @@ export class Keyspace {
   /** Of the present command, where it may write more than one key. */
   #undo: Undo[] | undefined;
 
+  readonly #hash: TableHash;
   readonly #unitWriteBytesMax: number;
   readonly #engine: Engine;
   readonly #dirtyBytesMax: number;
@@ -110,6 +114,7 @@ export class Keyspace {
     this.#engine = options.engine;
     this.#dirtyBytesMax = options.dirtyBytesMax;
     this.#unitWriteBytesMax = options.unitWriteBytesMax;
+    this.#hash = new TableHash(options.tableHashKey);
     this.#cache = new CellCache(options.cacheBytesMax);
     const meta = options.engine.meta;
     this.#size = meta.keys;
@@ -200,7 +205,7 @@ export class Keyspace {
    * transaction that meets it; a read cannot do that and throws `PAST_DEADLINE`.
    */
   find(args: Arguments, i: number): Cell | undefined {
-    const cell = this.#lookup(args, i, args.hash(i));
+    const cell = this.#lookup(args, i, args.tableHash(i, this.#hash));
     if (cell === undefined || cell.entry.type === ValueType.NONE) return this.#missed();
     cell.referenced = true;
     if (cell.entry.deadline === NO_DEADLINE || cell.entry.deadline > this.nowMs) {
@@ -219,7 +224,7 @@ export class Keyspace {
   isAlive(item: StoredEntry): boolean {
     if (!item.entry.expired(this.nowMs)) return true;
     if (this.#reading) throw PAST_DEADLINE;
-    const hash = hashOfText(item.key);
+    const hash = this.#hash.ofText(item.key);
     // Not the cell of the page, which may have been evicted since.
     const cell = this.#cache.get(item.key, hash) ?? this.#load(item.key, hash);
     if (cell?.entry.expired(this.nowMs) === true) this.#write(cell, this.#tombstone());
@@ -228,13 +233,13 @@ export class Keyspace {
 
   /** Whether a key is physically there and past its deadline; changes nothing. */
   isPastDeadline(args: Arguments, i: number): boolean {
-    const cell = this.#lookup(args, i, args.hash(i));
+    const cell = this.#lookup(args, i, args.tableHash(i, this.#hash));
     return cell?.entry.expired(this.nowMs) === true;
   }
 
   /** Stores a string under the key in argument `i`, present or not. */
   set(args: Arguments, i: number, value: string, deadline: Deadline): void {
-    const hash = args.hash(i);
+    const hash = args.tableHash(i, this.#hash);
     const cell = this.#lookup(args, i, hash) ?? this.#create(args.text(i), hash);
     this.#write(cell, new Entry(ValueType.STRING, value, deadline, this.#version));
   }
@@ -282,7 +287,7 @@ export class Keyspace {
     const seen = new Set<string>();
     for (const item of stored) {
       if (positionOf(item.slot, item.place) > last) break;
-      const cell = this.#cache.get(item.key, hashOfText(item.key));
+      const cell = this.#cache.get(item.key, this.#hash.ofText(item.key));
       if (cell !== undefined && cell.entry.type === ValueType.NONE) continue;
       items.push(cell ?? item);
       if (fresh.length > 0) seen.add(item.key);
@@ -383,9 +388,10 @@ export class Keyspace {
 
   #load(key: string, hash: number): Cell | undefined {
     const place = placeOfText(key);
-    const entry = this.#engine.get(key, slotOfHash(hash), place);
+    const slot = slotOfText(key);
+    const entry = this.#engine.get(key, slot, place);
     if (entry === undefined) return undefined;
-    const cell = new Cell(key, hash, place, entry, -1, true);
+    const cell = new Cell(key, hash, slot, place, entry, -1, true);
     // Eviction comes first: the cell that is about to be returned must stay.
     this.#evict();
     this.#knownStored++;
@@ -394,7 +400,7 @@ export class Keyspace {
   }
 
   #create(key: string, hash: number): Cell {
-    const cell = new Cell(key, hash, placeOfText(key), ABSENT, -1, false);
+    const cell = new Cell(key, hash, slotOfText(key), placeOfText(key), ABSENT, -1, false);
     this.#cache.add(cell);
     return cell;
   }

@@ -1,8 +1,8 @@
 /**
  * Items in hash order (slot, then place), as chains that run through the items themselves. Adding
- * costs a store or two; order inside a slot is made when someone asks for it, which is cheap since
- * a slot holds few items. Owned by the keyspace (for keys that no engine holds yet) and by the
- * memory engine (for all its keys).
+ * and removing cost a few stores; order inside a slot is made when someone asks for it, and kept.
+ * Owned by the keyspace (for keys that no engine holds yet) and by the memory engine (for all its
+ * keys).
  */
 import { CONFLICT_SLOTS, positionOf } from './slots.ts';
 
@@ -12,12 +12,15 @@ export interface SlotIndexed<T> {
   readonly place: number;
   /** The chain; the index alone writes it. An item is in one index at most. */
   next: T | undefined;
+  previous: T | undefined;
 }
 
 export class SlotIndex<T extends SlotIndexed<T>> {
   #heads: (T | undefined)[] = new Array<T | undefined>(CONFLICT_SLOTS).fill(undefined);
   /** One bit per slot that has a chain: an empty stretch is skipped 32 slots at a time. */
   #occupied = new Int32Array(CONFLICT_SLOTS / 32);
+  /** Slots whose chains are not in order. */
+  #unsorted = new Uint8Array(CONFLICT_SLOTS);
   #size = 0;
 
   get size(): number {
@@ -26,37 +29,40 @@ export class SlotIndex<T extends SlotIndexed<T>> {
 
   add(item: T): void {
     const slot = item.slot;
-    item.next = this.#heads[slot];
+    const head = this.#heads[slot];
+    item.next = head;
+    item.previous = undefined;
+    if (head !== undefined) {
+      head.previous = item;
+      this.#unsorted[slot] = 1;
+    }
     this.#heads[slot] = item;
     this.#occupied[slot >>> 5] = (this.#occupied[slot >>> 5] as number) | (1 << (slot & 31));
     this.#size++;
   }
 
-  /** The item must be here. */
+  /** The item must be here. Constant work, however many items chosen keys have put into a slot. */
   remove(item: T): void {
-    const slot = item.slot;
-    let before: T | undefined;
-    let at = this.#heads[slot];
-    while (at !== item) {
-      if (at === undefined) throw new Error('the item is not in the index');
-      before = at;
-      at = at.next;
-    }
-    if (before === undefined) {
-      this.#heads[slot] = item.next;
-      if (item.next === undefined) {
+    const { slot, next, previous } = item;
+    if (previous === undefined) {
+      if (this.#heads[slot] !== item) throw new Error('the item is not in the index');
+      this.#heads[slot] = next;
+      if (next === undefined) {
         this.#occupied[slot >>> 5] = (this.#occupied[slot >>> 5] as number) & ~(1 << (slot & 31));
       }
     } else {
-      before.next = item.next;
+      previous.next = next;
     }
+    if (next !== undefined) next.previous = previous;
     item.next = undefined;
+    item.previous = undefined;
     this.#size--;
   }
 
   clear(): void {
     this.#heads = new Array<T | undefined>(CONFLICT_SLOTS).fill(undefined);
     this.#occupied.fill(0);
+    this.#unsorted.fill(0);
     this.#size = 0;
   }
 
@@ -68,12 +74,9 @@ export class SlotIndex<T extends SlotIndexed<T>> {
     const items: T[] = [];
     const first = Math.floor(position / 0x1_0000_0000);
     for (let slot = this.#from(first); slot !== -1; slot = this.#from(slot + 1)) {
-      const chain: T[] = [];
-      for (let at = this.#heads[slot]; at !== undefined; at = at.next) {
-        if (slot !== first || positionOf(slot, at.place) >= position) chain.push(at);
-      }
-      chain.sort((a, b) => (a.place >>> 0) - (b.place >>> 0));
-      for (const item of chain) {
+      this.#sort(slot);
+      for (let item = this.#heads[slot]; item !== undefined; item = item.next) {
+        if (slot === first && positionOf(slot, item.place) < position) continue;
         const last = items.length >= limit ? items.at(-1) : undefined;
         if (last !== undefined && (last.slot !== slot || last.place !== item.place)) return items;
         items.push(item);
@@ -81,6 +84,20 @@ export class SlotIndex<T extends SlotIndexed<T>> {
       if (items.length >= limit) return items;
     }
     return items;
+  }
+
+  /** The chain stays in order until something is added. */
+  #sort(slot: number): void {
+    if (this.#unsorted[slot] === 0) return;
+    this.#unsorted[slot] = 0;
+    const chain: T[] = [];
+    for (let at = this.#heads[slot]; at !== undefined; at = at.next) chain.push(at);
+    chain.sort((a, b) => (a.place >>> 0) - (b.place >>> 0));
+    this.#heads[slot] = chain[0];
+    chain.forEach((item, i) => {
+      item.previous = chain[i - 1];
+      item.next = chain[i + 1];
+    });
   }
 
   /** The first slot with a chain, not before `slot`; -1 when there is none. */

@@ -15,6 +15,7 @@ import { Keyspace, PAST_DEADLINE, UNIT_FULL } from './keyspace.ts';
 import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
 import { NO_REPLY, type ReplySink } from './reply.ts';
 import { positionOf } from './slots.ts';
+import type { TableHashKey } from './table-hash.ts';
 import type { Version } from './version.ts';
 
 export interface StateMachineOptions {
@@ -25,6 +26,8 @@ export interface StateMachineOptions {
   readonly dirtyBytesMax: number;
   /** Bytes that one unit may write; the same on every node, since it decides how commands end. */
   readonly unitWriteBytesMax?: number;
+  /** A secret of this process, so that no client can choose keys that meet in its tables. */
+  readonly tableHashKey: TableHashKey;
 }
 
 export const CACHE_BYTES_MAX_DEFAULT = 1024 * 1024 * 1024;

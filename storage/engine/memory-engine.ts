@@ -7,7 +7,7 @@ import type { Entry, StoredEntry } from '../entry.ts';
 import { EngineError } from '../errors.ts';
 import { type Keyed, KeyTable } from '../key-table.ts';
 import { SlotIndex, type SlotIndexed } from '../slot-index.ts';
-import { hashOfText, slotOfHash } from '../slots.ts';
+import { TableHash, type TableHashKey } from '../table-hash.ts';
 import {
   EMPTY_META,
   type Engine,
@@ -25,11 +25,12 @@ class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
   bytes: Buffer;
   chain: StoredRecord | undefined = undefined;
   next: StoredRecord | undefined = undefined;
+  previous: StoredRecord | undefined = undefined;
 
-  constructor(key: string, hash: number, place: number, bytes: Buffer) {
+  constructor(key: string, hash: number, slot: number, place: number, bytes: Buffer) {
     this.key = key;
     this.hash = hash;
-    this.slot = slotOfHash(hash);
+    this.slot = slot;
     this.place = place;
     this.bytes = bytes;
   }
@@ -41,14 +42,20 @@ export class MemoryStore {
   full = false;
   readonly #records = new KeyTable<StoredRecord>();
   readonly #index = new SlotIndex<StoredRecord>();
+  readonly #hash: TableHash;
   #meta: EngineMeta = EMPTY_META;
+
+  /** The key is that of the process. */
+  constructor(tableHashKey: TableHashKey) {
+    this.#hash = new TableHash(tableHashKey);
+  }
 
   get meta(): EngineMeta {
     return this.#meta;
   }
 
   get(key: string): StoredRecord | undefined {
-    return this.#records.get(key, hashOfText(key));
+    return this.#records.get(key, this.#hash.ofText(key));
   }
 
   page(position: number, limit: number): StoredRecord[] {
@@ -61,8 +68,8 @@ export class MemoryStore {
       this.#records.clear();
       this.#index.clear();
     }
-    batch.take(batch.count, ({ key, place }, entry) => {
-      const hash = hashOfText(key);
+    batch.take(batch.count, ({ key, slot, place }, entry) => {
+      const hash = this.#hash.ofText(key);
       const record = this.#records.get(key, hash);
       if (entry === undefined) {
         if (record === undefined) return;
@@ -76,7 +83,7 @@ export class MemoryStore {
         record.bytes = bytes;
         return;
       }
-      const added = new StoredRecord(key, hash, place, bytes);
+      const added = new StoredRecord(key, hash, slot, place, bytes);
       this.#records.add(added);
       this.#index.add(added);
     });

@@ -57,6 +57,7 @@ class Driver {
       engine,
       cacheBytesMax: 512 * 1024 * 1024,
       dirtyBytesMax: 64 * 1024 * 1024,
+      tableHashKey: [1, 2],
     });
   }
 
@@ -153,7 +154,10 @@ export async function run(args: string[]): Promise<void> {
       const engine =
         name === 'lmdb'
           ? new LmdbEngine({ directory })
-          : new MemoryEngine({ store: new MemoryStore(), defer: (then) => setImmediate(then) });
+          : new MemoryEngine({
+              store: new MemoryStore([1, 2]),
+              defer: (then) => setImmediate(then),
+            });
       console.log(`engine ${name}`);
       await measure(new Driver(engine), commands);
       await new Promise<void>((resolve) => engine.close(resolve));

@@ -83,7 +83,8 @@ class Life {
     const engine = new LmdbEngine({ directory: store });
     this.#engine = engine;
     this.lineage.storeOpened(store, found?.storeId ?? storeId, engine.meta.appliedSequence);
-    this.machine = new StateMachine({ engine, cacheBytesMax: 1e6, dirtyBytesMax: 1e6 });
+    const limits = { cacheBytesMax: 1e6, dirtyBytesMax: 1e6 };
+    this.machine = new StateMachine({ engine, ...limits, tableHashKey: [1, 2] });
     this.#sequence = this.machine.appliedSequence;
   }
 

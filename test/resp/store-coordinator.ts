@@ -11,9 +11,10 @@ const START_US = 1_700_000_000_000_000;
 
 export class StoreCoordinator {
   readonly machine = new StateMachine({
-    engine: new MemoryEngine({ store: new MemoryStore(), defer: setImmediate }),
+    engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: setImmediate }),
     cacheBytesMax: MIB,
     dirtyBytesMax: MIB,
+    tableHashKey: [1, 2],
   });
   /** Units that only read are served as reads. */
   reads = 0;

@@ -41,10 +41,11 @@ export class Oracle {
    */
   digest(judge?: ReplyJudge, unitWriteBytesMax = UNIT_WRITE_BYTES_MAX): string {
     const machine = new StateMachine({
-      engine: new MemoryEngine({ store: new MemoryStore(), defer: () => undefined }),
+      engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: () => undefined }),
       cacheBytesMax: CACHE_BYTES_MAX_DEFAULT,
       dirtyBytesMax: DIRTY_BYTES_MAX_DEFAULT,
       unitWriteBytesMax,
+      tableHashKey: [3, 4],
     });
     const args = new Arguments();
     const writer = new ReplyWriter(2);

@@ -123,7 +123,7 @@ export class SimNode {
     });
     const diskId = `${this.id}:${rng.next()}`;
     const lineage = NEW_LINEAGE;
-    const store = new MemoryStore();
+    const store = new MemoryStore([this.id, 1]);
     return { diskId, disk, store, storeId: undefined, lineage, knownDisks: new Map() };
   }
 
@@ -213,6 +213,7 @@ export class SimNode {
           this.#logFirstLsn = log.firstLsn;
         },
       },
+      tableHashKey: [nodeId, 2],
       openEngine: () =>
         openStore(drive, lineage, (callback) => {
           scope.after(0.1, callback);
@@ -355,7 +356,7 @@ export class SimNode {
 
   /** The store of a node that is down is gone, as after `rm -rf`. */
   loseStore(): void {
-    this.#drive.store = new MemoryStore();
+    this.#drive.store = new MemoryStore([this.id, 1]);
     this.#drive.storeId = undefined;
   }
 

@@ -9,7 +9,12 @@ import { StateMachine } from '../../storage/state-machine.ts';
 import { body, versionAt } from './harness.ts';
 
 const engine = new LmdbEngine({ directory: process.argv[2] ?? '' });
-const machine = new StateMachine({ engine, cacheBytesMax: 10_000, dirtyBytesMax: 1 });
+const machine = new StateMachine({
+  engine,
+  cacheBytesMax: 10_000,
+  dirtyBytesMax: 1,
+  tableHashKey: [1, 2],
+});
 const args = new Arguments();
 
 function transaction(n: number): Buffer {

@@ -17,7 +17,7 @@ import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts
 import { type Deadline, Entry, NO_DEADLINE, ValueType } from '../../storage/entry.ts';
 import type { EngineError } from '../../storage/errors.ts';
 import { placeOfText, positionOf, slotOfText } from '../../storage/slots.ts';
-import { body, Machine, START_MS, Turns, versionAt } from './harness.ts';
+import { body, Machine, START_MS, TABLE_HASH_KEY, Turns, versionAt } from './harness.ts';
 
 const cleanup: (() => Promise<void> | void)[] = [];
 
@@ -41,7 +41,7 @@ function lmdb(): () => Engine {
 }
 
 function memory(): () => Engine {
-  const store = new MemoryStore();
+  const store = new MemoryStore(TABLE_HASH_KEY);
   return () => new MemoryEngine({ store, defer: (callback) => setImmediate(callback) });
 }
 
@@ -288,7 +288,7 @@ describe.each([
 describe('the memory engine', () => {
   it('loses a commit whole when it is closed before the end', () => {
     const turns = new Turns();
-    const store = new MemoryStore();
+    const store = new MemoryStore(TABLE_HASH_KEY);
     const engine = new MemoryEngine({ store, defer: turns.defer });
     let told = false;
     engine.commit(batch({ a: '1' }), () => {

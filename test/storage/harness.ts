@@ -8,6 +8,7 @@ import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import type { ReplySink } from '../../storage/reply.ts';
 import { StateMachine, type StateMachineOptions } from '../../storage/state-machine.ts';
+import type { TableHashKey } from '../../storage/table-hash.ts';
 import { bodyOf } from '../../storage/transaction-body.ts';
 import type { Version } from '../../storage/version.ts';
 
@@ -105,6 +106,7 @@ export class Turns {
   }
 }
 
+export const TABLE_HASH_KEY: TableHashKey = [0x5ec2e7, 0x0b5e55ed];
 export const START_MS = 1_700_000_000_000;
 
 export function versionAt(hlc: number, node = 1): Version {
@@ -124,7 +126,7 @@ export class Machine {
   readonly #args = new Arguments();
   nowUs: number;
 
-  constructor(options: MachineOptions = {}, store = new MemoryStore()) {
+  constructor(options: MachineOptions = {}, store = new MemoryStore(TABLE_HASH_KEY)) {
     this.store = store;
     this.engine = options.engine ?? new MemoryEngine({ store, defer: this.turns.defer });
     this.machine = new StateMachine({
@@ -132,6 +134,7 @@ export class Machine {
       cacheBytesMax: options.cacheBytesMax ?? 1_000_000,
       dirtyBytesMax: options.dirtyBytesMax ?? 1_000_000,
       unitWriteBytesMax: options.unitWriteBytesMax ?? UNIT_WRITE_BYTES_MAX,
+      tableHashKey: options.tableHashKey ?? TABLE_HASH_KEY,
     });
     this.nowUs = (options.startMs ?? START_MS) * 1000;
   }

@@ -17,7 +17,13 @@ describe('SlotIndex', () => {
       fc.property(items, fc.integer({ min: 1, max: 10 }), (all, limit) => {
         const index = new SlotIndex<Item>();
         const made = all.map(
-          ([s, p], name): Item => ({ slot: s, place: p, next: undefined, name }),
+          ([s, p], name): Item => ({
+            slot: s,
+            place: p,
+            next: undefined,
+            previous: undefined,
+            name,
+          }),
         );
         for (const item of made) index.add(item);
         const kept = made.filter((item, i) => {
@@ -46,15 +52,17 @@ describe('SlotIndex', () => {
 
   it('returns no more than the limit where positions differ', () => {
     const index = new SlotIndex<Item>();
-    for (let i = 0; i < 10; i++) index.add({ slot: 7, place: i, next: undefined, name: i });
+    for (let i = 0; i < 10; i++)
+      index.add({ slot: 7, place: i, next: undefined, previous: undefined, name: i });
     expect(index.page(0, 4).map((item) => item.name)).toEqual([0, 1, 2, 3]);
-    for (let i = 0; i < 5; i++) index.add({ slot: 7, place: 3, next: undefined, name: 100 + i });
+    for (let i = 0; i < 5; i++)
+      index.add({ slot: 7, place: 3, next: undefined, previous: undefined, name: 100 + i });
     expect(index.page(0, 4)).toHaveLength(9);
   });
 
   it('is empty after clear, and refuses to remove a stranger', () => {
     const index = new SlotIndex<Item>();
-    const item: Item = { slot: 1, place: 1, next: undefined, name: 1 };
+    const item: Item = { slot: 1, place: 1, next: undefined, previous: undefined, name: 1 };
     index.add(item);
     index.clear();
     expect(index.size).toBe(0);

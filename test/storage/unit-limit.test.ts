@@ -8,7 +8,7 @@ import { Arguments } from '../../storage/arguments.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { ApplyOrderError } from '../../storage/errors.ts';
 import { UNIT_HEAD } from '../../storage/transaction-body.ts';
-import { Machine, Replies, unitsBody, versionAt } from './harness.ts';
+import { Machine, Replies, TABLE_HASH_KEY, unitsBody, versionAt } from './harness.ts';
 
 const OOM = "-OOM command not allowed when used memory > 'maxmemory'.";
 
@@ -106,7 +106,7 @@ class Interrupted {
 
   constructor(options: ConstructorParameters<typeof Machine>[0]) {
     this.#options = options;
-    this.machine = new Machine(options, new MemoryStore());
+    this.machine = new Machine(options, new MemoryStore(TABLE_HASH_KEY));
   }
 
   execute(bytes: Buffer, hlc: number, cut: (unit: number) => 'flush' | 'crash' | undefined): void {
