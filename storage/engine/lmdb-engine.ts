@@ -105,8 +105,9 @@ export class LmdbEngine implements Engine {
     this.#assertOpen();
     const record = reading(() => this.#data.getBinaryFast(this.#keyOf(key, slot, place)));
     if (record === undefined) return undefined;
-    // The buffer is the library's, longer than the record, and good until its next call.
-    const bytes = record.subarray(0, record.length);
+    // The bytes are the library's and good until its next call. A long record comes as a plain
+    // Uint8Array in memory of its own.
+    const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
     const decoded = readRecord(bytes, place);
     if (decoded.key !== undefined && decoded.key !== key) {
       throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value belongs to another key');

@@ -16,6 +16,7 @@ import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { type Deadline, Entry, NO_DEADLINE, ValueType } from '../../storage/entry.ts';
 import type { EngineError } from '../../storage/errors.ts';
+import { VALUE_BYTES_MAX } from '../../storage/limits.ts';
 import { placeOfText, positionOf, slotOfText } from '../../storage/slots.ts';
 import { body, Machine, START_MS, TABLE_HASH_KEY, Turns, versionAt } from './harness.ts';
 
@@ -177,6 +178,17 @@ describe.each([
     const machine = new Machine({ engine, cacheBytesMax: 0 });
     expect(machine.read('KEYS', '*')).toHaveLength(7);
     expect(machine.scan(['COUNT', '100']).toSorted()).toEqual(keys);
+  });
+
+  it('gives back a value of the largest size', async () => {
+    const restart = make();
+    const engine = restart();
+    await commit(engine, batch({ big: 'x'.repeat(VALUE_BYTES_MAX), small: '1' }));
+    await closed(engine);
+    const again = restart();
+    expect(get(again, 'big')?.value.length).toBe(VALUE_BYTES_MAX);
+    expect(get(again, 'small')?.value).toBe('1');
+    expect(get(again, 'big')?.value.endsWith('x')).toBe(true);
   });
 
   it('pages in hash order', async () => {
