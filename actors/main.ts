@@ -6,12 +6,12 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { escapeLine } from '../transport/escape.ts';
-import { CLUSTER_SETTINGS, runCluster } from './cluster-parent.ts';
-import { SETTINGS, sharedSettings } from './config.ts';
-import { runNode } from './node-command.ts';
-import { EXIT_DATA_REFUSED, isDataRefused } from './running-node.ts';
-import { ConfigError, helpLines } from './settings.ts';
-import { VERSION } from './version.ts';
+import { CLUSTER_SETTINGS, runCluster } from './process/cluster/cluster-parent.ts';
+import { runNode } from './process/node-command.ts';
+import { EXIT_DATA_REFUSED, isDataRefused } from './process/running-node.ts';
+import { SETTINGS, sharedSettings } from './process/settings/config.ts';
+import { ConfigError, helpLines } from './process/settings/settings.ts';
+import { VERSION } from './process/version.ts';
 
 const FAILED = 1;
 const CALLED_WRONGLY = 2;
@@ -36,7 +36,7 @@ export async function run(
         return await runCluster(rest, fileURLToPath(import.meta.url), write);
       case 'holofast-load':
         // Loaded late: it brings native code, which nobody else needs here.
-        return (await import('../bpf/holofast-load.ts')).runHoloFastLoad(rest);
+        return (await import('../bpf/native/holofast-load.ts')).runHoloFastLoad(rest);
       case 'version':
       case '--version':
         write(`holostore ${VERSION}`);

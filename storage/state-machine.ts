@@ -4,19 +4,19 @@
  * versions alone; it never asks for time, chance or the network, and an error that a client can
  * cause is a reply and nothing else.
  */
-import type { Arguments } from './arguments.ts';
-import { type Command, lastKeyOf, TOO_LONG } from './command.ts';
-import { commandFor, unknownCommandError, wrongArity } from './command-table.ts';
-import { KeyspaceDigest } from './digest.ts';
+import type { Arguments } from './commands/arguments.ts';
+import { type Command, lastKeyOf, TOO_LONG } from './commands/command.ts';
+import { commandFor, unknownCommandError, wrongArity } from './commands/command-table.ts';
+import { NO_REPLY, type ReplySink } from './commands/reply.ts';
 import type { Engine } from './engine/engine.ts';
-import { NO_DEADLINE, type StoredEntry } from './entry.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
-import { Keyspace, PAST_DEADLINE, UNIT_FULL } from './keyspace.ts';
+import { KeyspaceDigest } from './keyspace/digest.ts';
+import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';
+import { Keyspace, PAST_DEADLINE, UNIT_FULL } from './keyspace/keyspace.ts';
+import { positionOf } from './keyspace/slots.ts';
+import type { TableHashKey } from './keyspace/table-hash.ts';
+import type { Version } from './keyspace/version.ts';
 import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
-import { NO_REPLY, type ReplySink } from './reply.ts';
-import { positionOf } from './slots.ts';
-import type { TableHashKey } from './table-hash.ts';
-import type { Version } from './version.ts';
 
 export interface StateMachineOptions {
   readonly engine: Engine;

@@ -6,19 +6,19 @@
 import type { ActorRef } from './actor-ref.ts';
 import { AskTable, EdgeAsker, type MakeQuestion } from './ask.ts';
 import type { ExitReason } from './behavior.ts';
-import { Cell } from './cell.ts';
+import { Cell } from './cells/cell.ts';
+import { type DeadLetterReason, DeadLetters } from './cells/dead-letters.ts';
+import type { Child, Host, Parent, RuntimeTotals } from './host.ts';
+import type { Inspection, Strategy } from './inspection.ts';
+import type { Clock, Rng, Scheduler } from './ports/ports.ts';
+import { TimerWheel } from './ports/timer-wheel.ts';
 import {
   CoordinatedShutdown,
   type ShutdownPhase,
   type ShutdownReport,
-} from './coordinated-shutdown.ts';
-import { type DeadLetterReason, DeadLetters } from './dead-letters.ts';
-import type { Child, Host, Parent, RuntimeTotals } from './host.ts';
-import type { Inspection, Strategy } from './inspection.ts';
-import type { Clock, Rng, Scheduler } from './ports.ts';
-import { Supervisor } from './supervisor.ts';
-import { TimerWheel } from './timer-wheel.ts';
-import { TraceRecorder } from './trace-recorder.ts';
+} from './supervision/coordinated-shutdown.ts';
+import { Supervisor } from './supervision/supervisor.ts';
+import { TraceRecorder } from './trace/trace-recorder.ts';
 
 export const ROOT_RESTARTS_MAX = 3;
 export const ROOT_PERIOD_MS = 60_000;

@@ -5,9 +5,9 @@
  * it allocates per question.
  */
 import type { ActorRef } from './actor-ref.ts';
-import type { Scheduler, Waker } from './ports.ts';
-import type { Signal } from './signal.ts';
-import { type TimerWheel, WheelTimer } from './timer-wheel.ts';
+import type { Scheduler, Waker } from './ports/ports.ts';
+import { type TimerWheel, WheelTimer } from './ports/timer-wheel.ts';
+import type { Signal } from './supervision/signal.ts';
 
 export const ASKS_MAX = 65_536;
 

@@ -4,8 +4,8 @@
  * imports this file, and nothing here knows nact, mailboxes or supervisors.
  */
 import type { ActorRef } from './actor-ref.ts';
-import type { Outlet } from './outlet.ts';
-import type { Clock, Rng } from './ports.ts';
+import type { Outlet } from './cells/outlet.ts';
+import type { Clock, Rng } from './ports/ports.ts';
 
 /**
  * Why an incarnation ended. `normal`: the actor stopped itself. `shutdown`: its supervisor asked.

@@ -5,7 +5,7 @@
 import type { ActorRef } from './actor-ref.ts';
 import type { ActorSystem } from './actor-system.ts';
 import type { MakeQuestion } from './ask.ts';
-import type { ShutdownPhase, ShutdownReport } from './coordinated-shutdown.ts';
+import type { ShutdownPhase, ShutdownReport } from './supervision/coordinated-shutdown.ts';
 
 export class AskError extends Error {
   override readonly name = 'AskError';

@@ -4,11 +4,11 @@
  */
 import type { AskTable } from './ask.ts';
 import type { ExitReason } from './behavior.ts';
-import type { DeadLetterReason, DeadLetters } from './dead-letters.ts';
+import type { DeadLetterReason, DeadLetters } from './cells/dead-letters.ts';
 import type { Inspection } from './inspection.ts';
-import type { Clock, Rng, Scheduler } from './ports.ts';
-import type { TimerWheel } from './timer-wheel.ts';
-import type { TraceRecorder } from './trace-recorder.ts';
+import type { Clock, Rng, Scheduler } from './ports/ports.ts';
+import type { TimerWheel } from './ports/timer-wheel.ts';
+import type { TraceRecorder } from './trace/trace-recorder.ts';
 
 /** Counts since the start of the system, for metrics. */
 export interface RuntimeTotals {

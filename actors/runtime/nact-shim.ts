@@ -7,7 +7,7 @@
  */
 import { performance } from 'node:perf_hooks';
 import { dispatch, type Ref, spawn, start, stop } from 'nact';
-import type { Scheduler, TimerHandle, Waker } from './ports.ts';
+import type { Scheduler, TimerHandle, Waker } from './ports/ports.ts';
 
 const WAKE = 1;
 /**

@@ -2,9 +2,10 @@
  * Deadlines as SET, GETEX and the EXPIRE family take them: seconds or milliseconds, from now or
  * since the epoch. They become absolute milliseconds at once and are compared with executeAt only.
  */
-import { NOT_AN_INTEGER } from '../command.ts';
-import type { Deadline } from '../entry.ts';
-import { addInteger, multiplyInteger, parseInteger } from '../integers.ts';
+
+import type { Deadline } from '../keyspace/entry.ts';
+import { addInteger, multiplyInteger, parseInteger } from '../types/integers.ts';
+import { NOT_AN_INTEGER } from './command.ts';
 
 export interface TimeForm {
   /** Milliseconds in the unit. */

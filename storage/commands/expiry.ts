@@ -1,5 +1,9 @@
 /** Commands that set, read and take away deadlines, and the one that removes what is past them. */
-import type { Arguments } from '../arguments.ts';
+
+import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { exactInteger } from '../types/integers.ts';
+import type { Arguments } from './arguments.ts';
 import {
   ALL_KEYS,
   type Command,
@@ -7,11 +11,7 @@ import {
   expireTimeError,
   ONE_KEY,
   printableEnd,
-} from '../command.ts';
-import { type Deadline, NO_DEADLINE } from '../entry.ts';
-import { exactInteger } from '../integers.ts';
-import type { Keyspace } from '../keyspace.ts';
-import type { ReplySink } from '../reply.ts';
+} from './command.ts';
 import {
   AT_MILLISECONDS,
   AT_SECONDS,
@@ -20,6 +20,7 @@ import {
   SECONDS,
   type TimeForm,
 } from './deadlines.ts';
+import type { ReplySink } from './reply.ts';
 
 const WRITE = {
   group: 'generic',

@@ -1,10 +1,10 @@
 /** OBJECT and MEMORY USAGE: what is known of a key beside its value. */
-import { CELL_BYTES } from '../cell-cache.ts';
-import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from '../command.ts';
-import type { Entry } from '../entry.ts';
-import { parseInteger } from '../integers.ts';
-import type { Keyspace } from '../keyspace.ts';
-import type { ReplySink } from '../reply.ts';
+import { CELL_BYTES } from '../keyspace/cell-cache.ts';
+import type { Entry } from '../keyspace/entry.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { parseInteger } from '../types/integers.ts';
+import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
+import type { ReplySink } from './reply.ts';
 
 /** What Redis keeps as a number: the text of a 64-bit integer. */
 const INT_CHARACTERS_MAX = 20;

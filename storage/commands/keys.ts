@@ -1,5 +1,8 @@
 /** Commands on keys whatever they hold: remove, ask, rename, copy. */
-import type { Arguments } from '../arguments.ts';
+
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { parseInteger } from '../types/integers.ts';
+import type { Arguments } from './arguments.ts';
 import {
   ALL_KEYS,
   type Command,
@@ -8,10 +11,8 @@ import {
   ONE_KEY,
   SYNTAX_ERROR,
   TWO_KEYS,
-} from '../command.ts';
-import { parseInteger } from '../integers.ts';
-import type { Keyspace } from '../keyspace.ts';
-import type { ReplySink } from '../reply.ts';
+} from './command.ts';
+import type { ReplySink } from './reply.ts';
 
 const NO_SUCH_KEY = 'ERR no such key';
 

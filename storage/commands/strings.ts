@@ -1,5 +1,10 @@
 /** Commands that read and write whole strings and parts of them. */
-import type { Arguments } from '../arguments.ts';
+
+import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { VALUE_BYTES_MAX } from '../limits.ts';
+import { parseInteger } from '../types/integers.ts';
+import type { Arguments } from './arguments.ts';
 import {
   ALL_KEYS,
   arityError,
@@ -11,12 +16,7 @@ import {
   ONE_KEY,
   SYNTAX_ERROR,
   TOO_LONG,
-} from '../command.ts';
-import { type Deadline, NO_DEADLINE } from '../entry.ts';
-import { parseInteger } from '../integers.ts';
-import type { Keyspace } from '../keyspace.ts';
-import { VALUE_BYTES_MAX } from '../limits.ts';
-import type { ReplySink } from '../reply.ts';
+} from './command.ts';
 import {
   AT_MILLISECONDS,
   AT_SECONDS,
@@ -25,6 +25,7 @@ import {
   SECONDS,
   type TimeForm,
 } from './deadlines.ts';
+import type { ReplySink } from './reply.ts';
 
 const WRITE = { group: 'string', keys: ONE_KEY, flags: 'write denyoom' } as const;
 const WRITE_FAST = { group: 'string', keys: ONE_KEY, flags: 'write denyoom fast' } as const;

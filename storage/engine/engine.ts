@@ -3,9 +3,10 @@
  * `commit` is one atomic and durable step from the state after transaction n to the state after
  * transaction m. It knows nothing of commands, deadlines or the cache above it.
  */
-import type { Entry, StoredEntry } from '../entry.ts';
+
 import type { EngineError } from '../errors.ts';
-import { NO_VERSION, type Version } from '../version.ts';
+import type { Entry, StoredEntry } from '../keyspace/entry.ts';
+import { NO_VERSION, type Version } from '../keyspace/version.ts';
 
 /** What an engine knows of itself; written in the same transaction as the data it speaks of. */
 export interface EngineMeta {

@@ -8,9 +8,9 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import type { Entry, StoredEntry } from '../entry.ts';
 import { EngineError } from '../errors.ts';
-import { readLatin1, writeLatin1 } from '../latin1.ts';
+import type { Entry, StoredEntry } from '../keyspace/entry.ts';
+import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 import {
   type ChangedKey,
   EMPTY_META,

@@ -3,11 +3,12 @@
  * simulator. What is durable lives in a `MemoryStore`, which outlives the engine object: handing it
  * to the next one is a restart. It holds encoded records, so that damage is found as on a disk.
  */
-import type { Entry, StoredEntry } from '../entry.ts';
+
 import { EngineError } from '../errors.ts';
-import { type Keyed, KeyTable } from '../key-table.ts';
-import { SlotIndex, type SlotIndexed } from '../slot-index.ts';
-import { TableHash, type TableHashKey } from '../table-hash.ts';
+import type { Entry, StoredEntry } from '../keyspace/entry.ts';
+import { type Keyed, KeyTable } from '../keyspace/key-table.ts';
+import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
+import { TableHash, type TableHashKey } from '../keyspace/table-hash.ts';
 import {
   EMPTY_META,
   type Engine,

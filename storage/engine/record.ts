@@ -10,10 +10,10 @@
  * flipped bit.
  */
 import { crc32 } from 'node:zlib';
-import { type Deadline, Entry, ValueType } from '../entry.ts';
 import { EngineError } from '../errors.ts';
-import { readLatin1, writeLatin1 } from '../latin1.ts';
-import type { Version } from '../version.ts';
+import { type Deadline, Entry, ValueType } from '../keyspace/entry.ts';
+import type { Version } from '../keyspace/version.ts';
+import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 
 const LAYOUT_PLAIN = 3;
 const LAYOUT_WITH_KEY = 4;

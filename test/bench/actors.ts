@@ -10,8 +10,8 @@ import { dispatch, spawn, start, stop } from 'nact';
 import { ActorSystem } from '../../actors/runtime/actor-system.ts';
 import type { LocalRef } from '../../actors/runtime/behavior.ts';
 import { NactScheduler } from '../../actors/runtime/nact-shim.ts';
-import { SystemClock, systemRng } from '../../actors/runtime/system-ports.ts';
-import { TraceRecorder } from '../../actors/runtime/trace-recorder.ts';
+import { SystemClock, systemRng } from '../../actors/runtime/ports/system-ports.ts';
+import { TraceRecorder } from '../../actors/runtime/trace/trace-recorder.ts';
 import { VirtualScheduler } from '../simulation/virtual-scheduler.ts';
 
 const MESSAGES = 1_000_000;

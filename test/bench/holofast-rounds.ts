@@ -6,23 +6,23 @@
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
+  type QuorumNotifier,
+  type QuorumSlot,
+  UserspaceQuorumNotifier,
+} from '../../bpf/count/quorum-notifier.ts';
+import {
   encodeFrame,
   type FrameHeader,
   FrameKind,
   frameRound,
   zeroStamp,
-} from '../../bpf/frame.ts';
-import { KernelHoloFast } from '../../bpf/holofast.ts';
-import type { GroupMember } from '../../bpf/layout.ts';
-import { loadAddon } from '../../bpf/native.ts';
-import type { Tier } from '../../bpf/probe.ts';
-import {
-  type QuorumNotifier,
-  type QuorumSlot,
-  UserspaceQuorumNotifier,
-} from '../../bpf/quorum-notifier.ts';
-import { sipKey } from '../../bpf/siphash.ts';
-import { UdpLink } from '../../bpf/udp-link.ts';
+} from '../../bpf/frame/frame.ts';
+import { sipKey } from '../../bpf/frame/siphash.ts';
+import { KernelHoloFast } from '../../bpf/native/holofast.ts';
+import type { GroupMember } from '../../bpf/native/layout.ts';
+import { loadAddon } from '../../bpf/native/native.ts';
+import type { Tier } from '../../bpf/native/probe.ts';
+import { UdpLink } from '../../bpf/path/udp-link.ts';
 
 export const keyBytes = Uint8Array.from({ length: 16 }, (_, index) => index * 3);
 

@@ -12,10 +12,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { buildHoloFast } from '../../bpf/build.ts';
-import type { HoloFastMode } from '../../bpf/holofast-mode.ts';
-import { oneLine } from '../../bpf/native.ts';
-import { probe } from '../../bpf/probe.ts';
+import { buildHoloFast } from '../../bpf/native/build.ts';
+import { oneLine } from '../../bpf/native/native.ts';
+import { probe } from '../../bpf/native/probe.ts';
+import type { HoloFastMode } from '../../bpf/path/holofast-mode.ts';
 import { atPlace, type Host, hasTool, RealCluster, type RealNode } from '../bpf/real-cluster.ts';
 import { SyscallCounter } from './syscalls.ts';
 

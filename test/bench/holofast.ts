@@ -11,8 +11,8 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { buildHoloFast } from '../../bpf/build.ts';
-import { probe, type Tier } from '../../bpf/probe.ts';
+import { buildHoloFast } from '../../bpf/native/build.ts';
+import { probe, type Tier } from '../../bpf/native/probe.ts';
 import { type EchoPeer, startEchoPeer, stopChild } from '../bpf/native-helpers.ts';
 import { atPlace, type Host } from '../bpf/real-cluster.ts';
 import {

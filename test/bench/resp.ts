@@ -2,15 +2,15 @@
  * Speed of the gateway's hot path without sockets: parsing and classifying pipelines, and
  * rendering replies. `npm run bench resp [seconds]` prints a line per case.
  */
-import { Arguments } from '../../storage/arguments.ts';
-import type { ClientSocket } from '../../transport/resp/client-socket.ts';
-import type { CommandUnit } from '../../transport/resp/command-unit.ts';
-import { ReplyWriter } from '../../transport/resp/encoder.ts';
+import { Arguments } from '../../storage/commands/arguments.ts';
+import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
+import { REQUEST, RequestParser } from '../../transport/resp/codec/parser.ts';
+import type { ClientSocket } from '../../transport/resp/connection/client-socket.ts';
+import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
+import { UnitReplies } from '../../transport/resp/connection/unit-replies.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
-import { REQUEST, RequestParser } from '../../transport/resp/parser.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
-import { UnitReplies } from '../../transport/resp/unit-replies.ts';
-import { MEMORY } from '../resp/harness.ts';
+import { MEMORY } from '../transport/resp/harness.ts';
 
 const KEYS = 100_000;
 const PIPELINE = 100;

@@ -3,14 +3,14 @@
  * messages of a turn under load, a PreAccept of 100 small commands among them.
  */
 import Table from 'cli-table3';
-import { depsOf, encodeDeps } from '../../actors/accord/deps.ts';
-import { encodeFootprint, footprintOf } from '../../actors/accord/footprint.ts';
-import type { AccordMessage } from '../../actors/accord/messages.ts';
-import { ZERO } from '../../actors/accord/timestamp.ts';
-import { Topology } from '../../actors/accord/topology.ts';
-import { MessageValidator } from '../../actors/accord/validation.ts';
-import { SystemClock } from '../../actors/runtime/system-ports.ts';
-import { isCommandBody } from '../../storage/arguments.ts';
+import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
+import { MessageValidator } from '../../actors/accord/messages/validation.ts';
+import { depsOf, encodeDeps } from '../../actors/accord/primitives/deps.ts';
+import { encodeFootprint, footprintOf } from '../../actors/accord/primitives/participants.ts';
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { Topology } from '../../actors/accord/topology/topology.ts';
+import { SystemClock } from '../../actors/runtime/ports/system-ports.ts';
+import { isCommandBody } from '../../storage/commands/arguments.ts';
 import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
 
 const ROUNDS = 200_000;

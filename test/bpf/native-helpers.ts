@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const sources = join(import.meta.dirname, 'native');
-const header = join(import.meta.dirname, '../../bpf/siphash.h');
+const header = join(import.meta.dirname, '../../bpf/kernel/siphash.h');
 const output = join(import.meta.dirname, '../../.tmp/bpf');
 
 /** The path of the compiled program. Throws Error with the compiler's words. */

@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { parseNodeConfig } from '../../actors/config.ts';
-import { startNode } from '../../actors/start-node.ts';
+import { parseNodeConfig } from '../../actors/process/settings/config.ts';
+import { startNode } from '../../actors/process/start-node.ts';
 import {
   BridgedHosts,
   endsAtOnce,

@@ -7,7 +7,7 @@ import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { HoloFastMode } from '../../bpf/holofast-mode.ts';
+import type { HoloFastMode } from '../../bpf/path/holofast-mode.ts';
 import { stopChild } from './native-helpers.ts';
 
 const root = join(import.meta.dirname, '../..');

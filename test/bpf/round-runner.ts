@@ -1,8 +1,9 @@
 /** Runs rounds through a link and a notifier, so many in flight, as a coordinator would. */
-import { encodeFrame, FrameKind, frameRound } from '../../bpf/frame.ts';
-import type { QuorumNotifier, QuorumSlot } from '../../bpf/quorum-notifier.ts';
-import { countBits } from '../../bpf/slot-model.ts';
-import type { GroupSend, UdpLink } from '../../bpf/udp-link.ts';
+
+import type { QuorumNotifier, QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
+import { countBits } from '../../bpf/count/slot-model.ts';
+import { encodeFrame, FrameKind, frameRound } from '../../bpf/frame/frame.ts';
+import type { GroupSend, UdpLink } from '../../bpf/path/udp-link.ts';
 import { header, key } from './support.ts';
 
 export interface RoundPlan {

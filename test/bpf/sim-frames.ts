@@ -3,11 +3,12 @@
  * protocol, in its weather, and are told from them by their magic number. The userspace notifier
  * counts, or nobody does and every reply comes up; everything else is the node's own code.
  */
-import { frameFlag, frameFlags, frameHeaderBytes, isFrame } from '../../bpf/frame.ts';
-import type { FramePath, FramePathSource } from '../../bpf/frame-path.ts';
-import { UserspaceQuorumNotifier } from '../../bpf/quorum-notifier.ts';
-import { sipKey } from '../../bpf/siphash.ts';
-import { consumes } from '../../bpf/slot-model.ts';
+
+import { UserspaceQuorumNotifier } from '../../bpf/count/quorum-notifier.ts';
+import { consumes } from '../../bpf/count/slot-model.ts';
+import { frameFlag, frameFlags, frameHeaderBytes, isFrame } from '../../bpf/frame/frame.ts';
+import { sipKey } from '../../bpf/frame/siphash.ts';
+import type { FramePath, FramePathSource } from '../../bpf/path/frame-path.ts';
 import type { PeerHandler, PeerNetwork } from '../../transport/peer/network.ts';
 
 const key = sipKey(Uint8Array.from({ length: 16 }, (_, index) => index));

@@ -4,7 +4,7 @@
  * votes are counted below the actors, come one by one, or travel over the links.
  */
 import { describe, expect, test } from 'vitest';
-import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { parseReplies, type Reply, unitOf } from '../simulation/client.ts';
 import { SimulatedCluster, simulate } from '../simulation/cluster.ts';
 import { USUAL_LIMITS } from '../simulation/limits.ts';

@@ -4,10 +4,15 @@
  * [quorums]` (default 1,000,000); the test suite runs a short one.
  */
 import { spawn } from 'node:child_process';
-import { encodeGroup, encodeSettings, eventLayout, type GroupMember } from '../../bpf/layout.ts';
-import { artifactsIn, type HoloFastCounters, type NativeAddon } from '../../bpf/native.ts';
-import { KernelQuorumNotifier, type QuorumSlot } from '../../bpf/quorum-notifier.ts';
-import { type CountedRound, countBits } from '../../bpf/slot-model.ts';
+import { KernelQuorumNotifier, type QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
+import { type CountedRound, countBits } from '../../bpf/count/slot-model.ts';
+import {
+  encodeGroup,
+  encodeSettings,
+  eventLayout,
+  type GroupMember,
+} from '../../bpf/native/layout.ts';
+import { artifactsIn, type HoloFastCounters, type NativeAddon } from '../../bpf/native/native.ts';
 import { compileHelper, stopChild } from './native-helpers.ts';
 import { bitmap, kernelSupport, keyBytes, round } from './support.ts';
 

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildHoloFast } from '../../bpf/build.ts';
+import type { CountedRound, FrameSource, Verdict } from '../../bpf/count/slot-model.ts';
 import {
   encodeFrame,
   type FrameHeader,
@@ -13,11 +13,11 @@ import {
   frameRound,
   sealFrame,
   zeroStamp,
-} from '../../bpf/frame.ts';
-import { type GroupMember, ipv4Bytes, slotLayout } from '../../bpf/layout.ts';
-import { artifactsIn, loadAddon, type NativeAddon, oneLine } from '../../bpf/native.ts';
-import { sipKey } from '../../bpf/siphash.ts';
-import type { CountedRound, FrameSource, Verdict } from '../../bpf/slot-model.ts';
+} from '../../bpf/frame/frame.ts';
+import { sipKey } from '../../bpf/frame/siphash.ts';
+import { buildHoloFast } from '../../bpf/native/build.ts';
+import { type GroupMember, ipv4Bytes, slotLayout } from '../../bpf/native/layout.ts';
+import { artifactsIn, loadAddon, type NativeAddon, oneLine } from '../../bpf/native/native.ts';
 
 export const keyBytes = Uint8Array.from({ length: 16 }, (_, index) => 0xa0 + index);
 export const key = sipKey(keyBytes);

@@ -5,19 +5,19 @@
  */
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { parseNodeConfig } from '../../actors/config.ts';
-import type { Node } from '../../actors/node.ts';
-import type { RunningNode } from '../../actors/running-node.ts';
+import type { Node } from '../../actors/node/node.ts';
+import type { RunningNode } from '../../actors/process/running-node.ts';
+import { parseNodeConfig } from '../../actors/process/settings/config.ts';
+import { startNode } from '../../actors/process/start-node.ts';
 import type { ActorInspection, Inspection } from '../../actors/runtime/inspection.ts';
-import { startNode } from '../../actors/start-node.ts';
 import { TestCluster } from './harness.ts';
 import { Load } from './load.ts';
 
 const built = vi.hoisted(() => ({ nodes: [] as Node[] }));
 
 /** Only looks on: `startNode` builds what it always builds, and the test sees it. */
-vi.mock('../../actors/node.ts', async (original) => {
-  const real = await original<typeof import('../../actors/node.ts')>();
+vi.mock('../../actors/node/node.ts', async (original) => {
+  const real = await original<typeof import('../../actors/node/node.ts')>();
   class WatchedNode extends real.Node {
     constructor(parts: ConstructorParameters<typeof real.Node>[0]) {
       super(parts);

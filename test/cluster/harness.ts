@@ -8,7 +8,7 @@ import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { PARENT_VARIABLE } from '../../actors/node-command.ts';
+import { PARENT_VARIABLE } from '../../actors/process/node-command.ts';
 import { type HttpAnswer, httpGet } from '../../transport/http/http-get.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { freePorts } from './ports.ts';

@@ -1,7 +1,7 @@
 /** What a real node tells of itself and of keys, to an ordinary client: about ten seconds. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ask } from '../resp/real-redis.ts';
+import { ask } from '../transport/resp/real-redis.ts';
 import { HOST, TestCluster } from './harness.ts';
 
 let cluster: TestCluster;

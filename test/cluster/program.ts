@@ -7,7 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { buildHoloFast } from '../../bpf/build.ts';
+import { buildHoloFast } from '../../bpf/native/build.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');
 const ROOMS = ['actors', 'transport', 'bpf', 'wal', 'storage'];
@@ -51,7 +51,7 @@ function find(): Program {
 function programIn(folder: string): Program {
   return {
     main: join(folder, 'actors/main.js'),
-    holoctl: join(folder, 'transport/holoctl.js'),
+    holoctl: join(folder, 'transport/holoctl/main.js'),
   };
 }
 

@@ -3,7 +3,7 @@
  * must notice within a budget of seeds. They exist only in copies of the tree; the product has no
  * switch for any of them.
  */
-import type { Knobs, MixName } from '../accord/knobs.ts';
+import type { Knobs, MixName } from '../actors/accord/knobs.ts';
 import type { Profile } from '../simulation/profile.ts';
 import { NODE_MUTANTS } from './node-mutants.ts';
 
@@ -130,7 +130,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'single_ballot',
     accordItem: '1',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "      command.promised = ballot;\n      state.persist({ type: 'Promised'",
     replace:
       "      command.promised = ballot;\n      command.accepted = ballot;\n      state.persist({ type: 'Promised'",
@@ -141,7 +141,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'accept_no_deps',
     accordItem: '2',
-    file: `${CORE}recovery.ts`,
+    file: `${CORE}coordinate/recovery.ts`,
     find: "      return { type: 'propose', ...acceptedValue(most) };",
     replace: "      return { type: 'propose', ...acceptedValue(most), deps: NO_DEPS };",
     why: 'recovery proposes an accepted value without its deps',
@@ -151,7 +151,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no_stable',
     accordItem: '3',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: "if (population(round.replied) >= this.topology.quorums.slow) this.#enter(round, 'Commit');",
     replace:
       "if (population(round.replied) >= this.topology.quorums.slow) this.#stabilised(round, round.executeAt ?? round.id, 'slow');",
@@ -162,7 +162,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no_wait',
     accordItem: '4',
-    file: `${CORE}recovery.ts`,
+    file: `${CORE}coordinate/recovery.ts`,
     find: '  if (wait.length > 0) return',
     replace: '  if (wait.length > 1_000) return',
     why: 'proposes t0 while an earlier transaction may yet turn out not to have witnessed it',
@@ -172,7 +172,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no_superseding',
     accordItem: '5',
-    file: `${CORE}recovery-evidence.ts`,
+    file: `${CORE}local/recovery-evidence.ts`,
     find: '      if (earlier) evidence.wait.push(other.id);\n      else evidence.rejects = true;',
     replace: '      if (earlier) evidence.wait.push(other.id);',
     why: 'a later transaction accepted without this one is no evidence any more',
@@ -182,7 +182,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'no_stable_evidence',
     accordItem: '5',
-    file: `${CORE}recovery-evidence.ts`,
+    file: `${CORE}local/recovery-evidence.ts`,
     find: 'if (!witnessed) evidence.rejects = true;',
     replace: 'if (!witnessed) return;',
     why: 'a stable transaction that executes later without this one is no evidence any more',
@@ -192,7 +192,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fast_quorum_too_small',
     accordItem: '6',
-    file: `${CORE}topology.ts`,
+    file: `${CORE}topology/topology.ts`,
     find: 'Math.floor((electorate + failures) / 2) + 1;',
     replace: 'Math.floor((electorate + failures) / 2);',
     why: 'two conflicting fast decisions can miss each other',
@@ -202,7 +202,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fast_over_all_replicas',
     accordItem: '6',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: 'if (this.topology.electors(round.fast) >= quorums.fast) {',
     replace: 'if (population(round.fast) >= quorums.fast) {',
     why: 'counts votes of replicas outside the electorate',
@@ -212,7 +212,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'late_vote_switch',
     accordItem: '8',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: "    if (round.phase !== 'PreAccept' || !round.count(bit)) return;\n",
     replace:
       "    if (round.phase === 'Accept' && equal(message.vote, round.id)) round.fast |= bit;\n" +
@@ -226,7 +226,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'vote_after_promise',
     accordItem: '9',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "      this.#nack(from, id, round, ballot, 'promised', command.promised);\n      return undefined;\n",
     replace:
       "      if (round !== 'PreAccept') {\n        this.#nack(from, id, round, ballot, 'promised', command.promised);\n        return undefined;\n      }\n",
@@ -237,7 +237,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'recovery_does_not_witness',
     accordItem: '10',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: '    this.state.index.bump(definition.footprint, vote);\n',
     replace:
       '    if (equal(command.promised, ZERO)) this.state.index.bump(definition.footprint, vote);\n',
@@ -248,7 +248,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'accept_no_bump',
     accordItem: '11',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: '    command.status = Status[status];\n    state.index.bump(definition.footprint, executeAt);\n',
     replace:
       '    command.status = Status[status];\n' +
@@ -260,7 +260,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'accept_deps_bound_t0',
     accordItem: '12',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: 'without(state.calcDeps(command, executeAt), deps)',
     replace: 'without(state.calcDeps(command, id), deps)',
     why: 'deps of a transaction that moved up stop at its t0',
@@ -270,7 +270,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'deps_of_one_vote',
     accordItem: '13',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: 'round.deps = union(round.deps, deps);',
     replace: 'round.deps = deps;',
     why: 'takes the deps of the last vote, not of all',
@@ -280,7 +280,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'deps_of_one_accept',
     accordItem: '13',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: 'round.deps = union(round.deps, fresh);',
     replace: 'round.deps = fresh;',
     why: 'what was proposed and what the others answered is dropped',
@@ -290,7 +290,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'deps_skip_preaccepted',
     accordItem: '14',
-    file: `${CORE}conflict-index.ts`,
+    file: `${CORE}local/conflict-index.ts`,
     find: 'other.status !== Status.Invalidated) found.add(other);',
     replace:
       'other.status > Status.PreAccepted && other.status !== Status.Invalidated) found.add(other);',
@@ -301,7 +301,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'accept_ignores_promise',
     accordItem: '15',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "      this.#nack(from, id, round, ballot, 'promised', command.promised);\n      return undefined;\n",
     replace:
       "      if (round !== 'Accept') {\n        this.#nack(from, id, round, ballot, 'promised', command.promised);\n        return undefined;\n      }\n",
@@ -312,7 +312,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'commit_ignores_promise',
     accordItem: '15',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "      this.#nack(from, id, round, ballot, 'promised', command.promised);\n      return undefined;\n",
     replace:
       "      if (round !== 'Commit') {\n        this.#nack(from, id, round, ballot, 'promised', command.promised);\n        return undefined;\n      }\n",
@@ -323,7 +323,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'stable_checks_ballot',
     accordItem: '15',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: '    if (command.status >= Status.Stable) return;\n    const definition',
     replace:
       '    if (command.status >= Status.Stable || compare(command.promised, ZERO) > 0) return;\n    const definition',
@@ -334,7 +334,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'invalidate_by_one',
     accordItem: '16',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: 'if (population(round.replied) >= this.topology.quorums.slow) this.#invalidated(round);',
     replace: 'if (population(round.replied) >= 1) this.#invalidated(round);',
     why: 'calls it invalid before a quorum has accepted that',
@@ -344,7 +344,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'invalidate_after_decision',
     accordItem: '16',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "this.#acceptable(from, 'AcceptInvalidate', id, ballot, true)",
     replace: "this.#acceptable(from, 'AcceptInvalidate', id, ballot, false)",
     why: 'accepts an invalidation of what is decided here',
@@ -355,7 +355,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'wait_for_later',
     accordItem: '17',
-    file: `${CORE}replica-state.ts`,
+    file: `${CORE}local/replica-state.ts`,
     find: '    if (waiter.executeAt !== undefined && executesLater(command, waiter.executeAt)) return;\n',
     replace: '',
     why: 'waits for what executes later: a cycle of waits',
@@ -365,7 +365,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'execute_without_waiting',
     accordItem: '17',
-    file: `${CORE}execution.ts`,
+    file: `${CORE}local/execution.ts`,
     find: 'if (dep !== undefined && dep !== command) state.waitFor(command, dep);',
     replace: '',
     why: 'executes as it learns, not in the order of executeAt',
@@ -375,7 +375,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'read_does_not_wait',
     accordItem: '18',
-    file: `${CORE}execution.ts`,
+    file: `${CORE}local/execution.ts`,
     find: 'if (command !== undefined && concerns(command)) state.waitFor(read, command);',
     replace: '',
     why: 'reads before what was acknowledged is applied here',
@@ -385,7 +385,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'read_by_minority',
     accordItem: '18',
-    file: `${CORE}read-barrier.ts`,
+    file: `${CORE}local/read-barrier.ts`,
     find: 'if (population(barrier.replied) < state.topology.quorums.slow) return;',
     replace: 'if (population(barrier.replied) < 1) return;',
     why: 'asks nobody which writes it must see',
@@ -395,21 +395,21 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'barrier_only_decided',
     accordItem: '18',
-    file: `${CORE}read-barrier.ts`,
+    file: `${CORE}local/read-barrier.ts`,
     find: '    for (const { id } of pending.from(max(settledBefore, after))) {\n',
     replace:
       '    for (const { id, status } of pending.from(max(settledBefore, after))) {\n' +
       '      if (status < Status.Committed) continue;\n',
     also: [
       {
-        file: `${CORE}read-barrier.ts`,
+        file: `${CORE}local/read-barrier.ts`,
         find: '    for (const { id, definition } of this.#state.unsettled) {\n',
         replace:
           '    for (const { id, definition, status } of this.#state.unsettled) {\n' +
           '      if (status < Status.Committed) continue;\n',
       },
       {
-        file: `${CORE}read-barrier.ts`,
+        file: `${CORE}local/read-barrier.ts`,
         find: "import { isSettled } from './status.ts';\n",
         replace: "import { isSettled, Status } from './status.ts';\n",
       },
@@ -421,7 +421,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'apply_twice',
     accordItem: '18, log: apply twice',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: '    if (command.status >= Status.Stable) return;\n    const definition',
     replace: '    if (command.status === Status.Stable) return;\n    const definition',
     why: 'a repeated Stable executes the transaction again',
@@ -431,7 +431,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'apply_twice_after_restart',
     accordItem: 'log: apply twice',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: '      if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)',
     replace: '      if (sequence === 0 || executeAt === undefined || definition === undefined)',
     why: 'replays what the engine already holds',
@@ -442,7 +442,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'vote_before_sync',
     accordItem: '22',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "    state.reply(from, { type: 'PreAcceptOk'",
     replace: "    state.send(from, { type: 'PreAcceptOk'",
     why: 'a vote leaves before it is on disk',
@@ -452,7 +452,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'promise_not_logged',
     accordItem: '22',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "      state.persist({ type: 'Promised', id, ballot }, true);\n",
     replace: '',
     why: 'a promise does not survive a crash',
@@ -462,7 +462,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'accepted_not_logged',
     accordItem: '22',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: '    state.persist({ type: status, id, ballot, executeAt, deps }, true);\n',
     replace: '',
     why: 'an accepted value does not survive a crash',
@@ -472,7 +472,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'clock_not_restored',
     accordItem: '23',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: "if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);",
     replace: "if (record.type === 'ClockLimit') return;",
     why: 'after a restart with a clock that went back, timestamps are given out again',
@@ -482,7 +482,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'reservation_not_awaited',
     accordItem: '23',
-    file: `${CORE}hybrid-clock.ts`,
+    file: `${CORE}primitives/hybrid-clock.ts`,
     find: 'return hlcUs < this.#durableLimitUs;',
     replace: 'return hlcUs < this.#limitUs;',
     why: 'timestamps leave the node before the record that reserves them is on disk',
@@ -492,7 +492,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'coordination_resumed',
     accordItem: '24',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: '    if (round === undefined) return;\n    const bit',
     replace:
       "    if (round === undefined && message.type === 'PreAcceptOk' && message.id.node === this.self) {\n" +
@@ -507,7 +507,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'foreign_ballot_counted',
     accordItem: '32',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: "if (round.phase !== 'Accept' || !equal(message.ballot, round.ballot)) return;",
     replace: "if (round.phase !== 'Accept') return;",
     why: 'an answer to another ballot is counted',
@@ -517,7 +517,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'duplicates_counted',
     accordItem: '32',
-    file: `${CORE}transaction-round.ts`,
+    file: `${CORE}coordinate/transaction-round.ts`,
     find: '    if (bit === 0 || (this.replied & bit) !== 0) return false;\n    this.replied |= bit;',
     replace:
       '    if (bit === 0) return false;\n    this.replied |= bit;\n    this.replied |= this.replied << 8;',
@@ -528,7 +528,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'recovery_storm',
     accordItem: '34',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: "    if (message.reason === 'promised') return;\n",
     replace:
       "    if (message.reason === 'promised') return this.recover(message.id, round.definition, this.nowMs);\n",
@@ -539,7 +539,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'status_over_ballot',
     accordItem: '38 (one shard: an invalidation against an acceptance)',
-    file: `${CORE}status.ts`,
+    file: `${CORE}primitives/status.ts`,
     find: '    if (byBallot !== 0) return byBallot;\n',
     replace: '',
     why: 'among accepted values the status decides, not the ballot',
@@ -550,7 +550,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'recovery_takes_the_highest_time',
     accordItem: 'A',
-    file: `${CORE}recovery.ts`,
+    file: `${CORE}coordinate/recovery.ts`,
     find: "      return { type: 'propose', ...acceptedValue(most) };",
     replace:
       "      return {\n        type: 'propose',\n        executeAt: replies.flatMap((r) => r.executeAt ?? []).sort((a, b) => a.hlc - b.hlc || a.node - b.node).at(-1) ?? round.id,\n" +
@@ -562,7 +562,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'invalidated_revived',
     accordItem: 'B',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: 'if (undecided && command.status >= Status.Committed) {',
     replace:
       'if (undecided && command.status >= Status.Committed && command.status !== Status.Invalidated) {',
@@ -573,12 +573,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'conflicts_lost_at_restart',
     accordItem: 'C',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: '    if (executeAt !== undefined) state.index.bump(definition.footprint, executeAt);\n',
     replace: '',
     also: [
       {
-        file: `${CORE}replica.ts`,
+        file: `${CORE}local/replica.ts`,
         find: 'if (definition !== undefined) this.state.index.bump(definition.footprint, time);',
         replace: 'if (definition === time) return;',
       },
@@ -590,7 +590,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'marks_never_advance',
     accordItem: 'D',
-    file: `${CORE}settled-hints.ts`,
+    file: `${CORE}durability/applied-hints.ts`,
     find: '      state.peerSettledBefore.set(from, message.settledBefore);\n',
     replace: '',
     why: 'nothing is ever forgotten',
@@ -601,7 +601,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fence_not_kept',
     accordItem: '36 (our form: the fence of a settlement round)',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: 'const early = compare(id, state.fence) < 0;',
     replace: 'const early = false;',
     why: 'votes for what it promised not to witness',
@@ -611,7 +611,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fence_by_any_quorum',
     accordItem: '36 (our form)',
-    file: `${CORE}settlement.ts`,
+    file: `${CORE}durability/durability-rounds.ts`,
     find: 'return population(promised) >= slow && topology.electors(promised) >= fenceElectors;',
     replace: 'return population(promised) >= slow && fenceElectors > 0;',
     why: 'a recovery may not be able to tell that the fenced one was not decided fast',
@@ -621,7 +621,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'conflicts_covered_too_soon',
     accordItem: '25 (our form: the index lets go)',
-    file: `${CORE}replica-state.ts`,
+    file: `${CORE}local/replica-state.ts`,
     find: 'population(command.settledBy) >= this.topology.quorums.slow;',
     replace: 'population(command.settledBy) >= 1;',
     why: 'a conflict leaves the index before a majority has applied it',
@@ -631,7 +631,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'same_without_own_deps',
     accordItem: '13 (our form: "same" answers)',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: '    if (round.sameSeen && round.ownDeps === undefined) return;\n',
     replace: '',
     why: '"same" stands for deps that the coordinator does not have yet',
@@ -642,7 +642,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'reply_before_sync',
     accordItem: 'log: a reply before its sync',
-    file: 'actors/replica-actor.ts',
+    file: 'actors/store/replica-actor.ts',
     find: '    turns.push({ token: lastToken, replies,',
     replace:
       '    for (const { to, message: early } of replies) outbox.send(to, early);\n' +
@@ -664,7 +664,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'log_cut_too_far',
     accordItem: 'log: a truncation that skips a needed record',
-    file: `${CORE}settlement.ts`,
+    file: `${CORE}durability/durability-rounds.ts`,
     find: 'if (firstLsn > 0 && firstLsn < oldest) oldest = firstLsn;',
     replace:
       'if (firstLsn > 0 && !(firstLsn < oldest)) oldest = firstLsn;\n      else oldest = firstLsn;',
@@ -675,7 +675,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'marks_not_kept',
     accordItem: 'log: a truncation that skips a needed record',
-    file: `${CORE}settlement.ts`,
+    file: `${CORE}durability/durability-rounds.ts`,
     find: "    state.persist({ type: 'Fenced', before: state.fence }, false);\n",
     replace: '',
     why: 'the log is cut together with the last fence',
@@ -685,7 +685,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'engine_applies_twice',
     accordItem: 'log: apply twice',
-    file: 'actors/executor-actor.ts',
+    file: 'actors/store/executor-actor.ts',
     find: '    if (execution.sequence <= machine.appliedSequence) return;\n',
     replace: '',
     why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
@@ -695,7 +695,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'behind_counted',
     accordItem: '18',
-    file: `${CORE}read-barrier.ts`,
+    file: `${CORE}local/read-barrier.ts`,
     find: '    if (message.behind) return this.#askOn(barrier, from, ids);\n',
     replace: '    if (message.behind && !barrier) this.#askOn(barrier, from, ids);\n',
     why: 'a member that has more to name counts for the quorum of a read',
@@ -705,7 +705,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'list_cut_but_mark_whole',
     accordItem: '36 (our form)',
-    file: `${CORE}settlement.ts`,
+    file: `${CORE}durability/durability-rounds.ts`,
     find: 'base: from, before: end, ids',
     replace: 'base: from, before: end && state.settledBefore, ids',
     why: 'a list that does not hold all that is settled carries the mark of all',
@@ -715,7 +715,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fence_cut_but_whole',
     accordItem: '36 (our form)',
-    file: `${CORE}settlement.ts`,
+    file: `${CORE}durability/durability-rounds.ts`,
     find: '    round.end = min(round.end, message.end);\n',
     replace: '',
     why: 'settles up to X although some answer has named less than all below X',
@@ -725,7 +725,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'one_barrier_for_two_keys',
     accordItem: 'reads of several slots',
-    file: `${CORE}applied-slots.ts`,
+    file: `${CORE}local/applied-slots.ts`,
     find: 'return !several || last <= barrierSequence;',
     replace: 'return !several || last <= Math.max(last, barrierSequence);',
     why: 'a pipeline of GETs may see writes that are newer than its barrier',
@@ -735,7 +735,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'flush_overtakes_log',
     accordItem: 'log: the engine knows what the log may lose',
-    file: 'actors/replica-actor.ts',
+    file: 'actors/store/replica-actor.ts',
     find: '    if (records.length > 0) return;\n',
     replace: '',
     why: 'the engine may be flushed before the records of what it holds are on their way to the log',
@@ -745,7 +745,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'tell_refusal_ignored',
     accordItem: 'actors: a message that a full mailbox refuses',
-    file: 'actors/replica-actor.ts',
+    file: 'actors/store/replica-actor.ts',
     find: '(message) => executor.send(message)',
     replace: '(message) => tellOrDrop(options.executor, message)',
     why: 'an execution that the executor has no room for is lost, and those behind it follow',
@@ -755,7 +755,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'expiry_by_local_clock',
     accordItem: 'storage: expiry judged by the local clock',
-    file: 'actors/executor-actor.ts',
+    file: 'actors/store/executor-actor.ts',
     find: '    machine.begin(execution.executeAt);\n',
     replace:
       '    StateMachine.localMs = options.nowMs();\n    machine.begin(execution.executeAt);\n',
@@ -779,7 +779,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'recover_votes',
     accordItem: '§7',
-    file: `${CORE}replica.ts`,
+    file: `${CORE}local/replica.ts`,
     find: 'state.witness(command, command.definition, false)',
     replace: 'state.witness(command, command.definition, true)',
     why: 'a recovery may vote for t0',
@@ -790,7 +790,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'nowait_unstable',
     accordItem: '§7',
-    file: `${CORE}recovery-evidence.ts`,
+    file: `${CORE}local/recovery-evidence.ts`,
     find: '    } else if (!witnessed) {',
     replace:
       '    } else if (witnessed) {\n      if (earlier) evidence.noWait.push(other.id);\n    } else {',
@@ -802,12 +802,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'missing_store_accepted',
     accordItem: 'start: a store that is missing',
-    file: 'actors/lineage.ts',
+    file: 'actors/process/disk/lineage.ts',
     find: '    if (storeId === null) return;',
     replace: '    if (storeId === null || found === undefined) return;',
     also: [
       {
-        file: 'actors/lineage.ts',
+        file: 'actors/process/disk/lineage.ts',
         find: '    if (sequence >= storeSequence) return',
         replace: '    if (sequence === 0 || sequence >= storeSequence) return',
       },
@@ -819,12 +819,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'missing_log_accepted',
     accordItem: 'start: a log that is missing',
-    file: 'actors/lineage.ts',
+    file: 'actors/process/disk/lineage.ts',
     find: '    if (logId === null) return;',
     replace: '    if (logId === null || found === undefined) return;',
     also: [
       {
-        file: 'actors/lineage.ts',
+        file: 'actors/process/disk/lineage.ts',
         find: '    if (foundLsn >= durableLsn) return;',
         replace: '    if (foundLsn === 0 || foundLsn >= durableLsn) return;',
       },
@@ -836,7 +836,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'calc_no_fence',
     accordItem: '§7 (one shard: recovery commits t0 without an Accept round)',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: '        return this.#accept(round, conclusion.executeAt);',
     replace:
       "        round.executeAt = conclusion.executeAt;\n        return this.#enter(round, 'Commit');",
@@ -847,7 +847,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'skip_restabilise',
     accordItem: '§7',
-    file: `${CORE}coordinator.ts`,
+    file: `${CORE}coordinate/coordinator.ts`,
     find: "        return this.#enter(round, 'Commit');",
     replace: "        return this.#stabilised(round, conclusion.executeAt, 'recovered');",
     why: 'a committed value that was found at one replica is called stable',
@@ -857,7 +857,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'local_ok',
     accordItem: '§7',
-    file: `${CORE}recovery.ts`,
+    file: `${CORE}coordinate/recovery.ts`,
     find: 'deps: unite(replies, (reply) => reply.local)',
     replace: 'deps: unite(replies.slice(0, 1), (reply) => reply.local)',
     why: 'proposes t0 with the deps of one replier',

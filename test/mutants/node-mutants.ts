@@ -70,7 +70,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'token_reused',
     accordItem: '18',
-    file: 'actors/coordinator-actor.ts',
+    file: 'actors/store/coordinator-actor.ts',
     find: 'let lastToken = Math.floor(context.rng.next() * 2 ** 52);',
     replace: 'let lastToken = 0;',
     why: 'after a restart of its coordinator a read takes answers to a read before it',
@@ -80,7 +80,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'whole_store_not_met',
     accordItem: '14',
-    file: `${CORE}conflict-index.ts`,
+    file: `${CORE}local/conflict-index.ts`,
     find: '    for (const command of this.#whole) visit(command);\n',
     replace: '',
     why: 'transactions over the whole store are no conflicts of others',
@@ -90,7 +90,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'expired_read_is_nil',
     accordItem: 'storage: a read decides that a key is gone',
-    file: 'storage/keyspace.ts',
+    file: 'storage/keyspace/keyspace.ts',
     find: 'throw PAST_DEADLINE;\n    this.#write(cell, this.#tombstone());',
     replace: 'return this.#missed();\n    this.#write(cell, this.#tombstone());',
     why: 'a read finds a key gone by the clock of one node, and no transaction has decided it',
@@ -100,7 +100,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'expire_too_early',
     accordItem: 'storage: deadlines',
-    file: 'storage/keyspace.ts',
+    file: 'storage/keyspace/keyspace.ts',
     find: 'cell.entry.deadline > this.nowMs) {',
     replace: 'cell.entry.deadline > this.nowMs + 250) {',
     why: 'a key is gone 250 ms before its deadline',
@@ -110,7 +110,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'long_reply_stops_the_unit',
     accordItem: 'storage: execution does not depend on who is told',
-    file: 'actors/executor-actor.ts',
+    file: 'actors/store/executor-actor.ts',
     find: '      machine.run(args, tooLong ? NO_REPLY : writer);\n',
     replace: '      if (!tooLong) machine.run(args, writer);\n',
     why: 'a command whose reply is too long is executed elsewhere, not where its client is',

@@ -16,8 +16,8 @@ type RunSeed = (seed: number) => string | undefined | Promise<string | undefined
 async function harnessOf(config: Harness): Promise<RunSeed> {
   switch (config.type) {
     case 'protocol': {
-      const { ProtocolCluster } = await import('../accord/protocol-cluster.ts');
-      const { MIXES } = await import('../accord/knobs.ts');
+      const { ProtocolCluster } = await import('../actors/accord/protocol-cluster.ts');
+      const { MIXES } = await import('../actors/accord/knobs.ts');
       const knobs = { ...MIXES[config.mix], ...config.knobs };
       return (seed) => {
         new ProtocolCluster(seed, knobs).live();

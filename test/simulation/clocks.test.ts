@@ -3,8 +3,8 @@
  * must not notice, deadlines must hold, and the member itself says what is wrong.
  */
 import { describe, expect, test } from 'vitest';
-import { complaintOf } from '../../actors/accord/cluster-time.ts';
-import type { Node } from '../../actors/node.ts';
+import { complaintOf } from '../../actors/accord/primitives/cluster-time.ts';
+import type { Node } from '../../actors/node/node.ts';
 import type { Asked } from './scenario.ts';
 import { Scenario } from './scenario.ts';
 

@@ -3,11 +3,11 @@
  * nodes on simulated disks, clocks and links. Runs a load, then heals everything, waits for quiet,
  * and checks all histories, the convergence of the replicas, and that nothing is kept for ever.
  */
-import { Topology } from '../../actors/accord/topology.ts';
+import { Topology } from '../../actors/accord/topology/topology.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
-import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
-import type { TraceEvent } from '../../actors/runtime/trace-event.ts';
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import type { TraceEvent } from '../../actors/runtime/trace/trace-event.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';

@@ -3,10 +3,17 @@
  * (I10), and whoever executes after another waits for it, directly or through those between them
  * (I9). Fed by `invariants.ts`.
  */
-import { type Deps, includes, isSubset } from '../../actors/accord/deps.ts';
-import type { Execution } from '../../actors/accord/effects.ts';
-import type { Footprint } from '../../actors/accord/footprint.ts';
-import { compare, keyOf, type Timestamp, type TxnId, ZERO } from '../../actors/accord/timestamp.ts';
+
+import type { Execution } from '../../actors/accord/local/effects.ts';
+import { type Deps, includes, isSubset } from '../../actors/accord/primitives/deps.ts';
+import type { Footprint } from '../../actors/accord/primitives/participants.ts';
+import {
+  compare,
+  keyOf,
+  type Timestamp,
+  type TxnId,
+  ZERO,
+} from '../../actors/accord/primitives/timestamp.ts';
 
 interface Transaction {
   readonly id: TxnId;

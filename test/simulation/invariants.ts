@@ -7,15 +7,20 @@
  * comes back must still stand by it.
  */
 import { crc32 } from 'node:zlib';
-import type { Command } from '../../actors/accord/command.ts';
-import type { Coordinator, CoordinatorEffect } from '../../actors/accord/coordinator.ts';
-import { type Deps, decodeDeps, isSubset } from '../../actors/accord/deps.ts';
-import type { Effect, Execution } from '../../actors/accord/effects.ts';
-import type { JournalRecord } from '../../actors/accord/journal.ts';
-import type { AccordMessage } from '../../actors/accord/messages.ts';
-import type { Replica, ReplicaMessage } from '../../actors/accord/replica.ts';
-import type { ReplicaState } from '../../actors/accord/replica-state.ts';
-import { compareProgress, isSettled, STATUS_NAMES, Status } from '../../actors/accord/status.ts';
+import type { Coordinator, CoordinatorEffect } from '../../actors/accord/coordinate/coordinator.ts';
+import type { Command } from '../../actors/accord/local/command.ts';
+import type { Effect, Execution } from '../../actors/accord/local/effects.ts';
+import type { JournalRecord } from '../../actors/accord/local/journal.ts';
+import type { Replica, ReplicaMessage } from '../../actors/accord/local/replica.ts';
+import type { ReplicaState } from '../../actors/accord/local/replica-state.ts';
+import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
+import { type Deps, decodeDeps, isSubset } from '../../actors/accord/primitives/deps.ts';
+import {
+  compareProgress,
+  isSettled,
+  STATUS_NAMES,
+  Status,
+} from '../../actors/accord/primitives/status.ts';
 import {
   type Ballot,
   compare,
@@ -26,8 +31,8 @@ import {
   type Timestamp,
   type TxnId,
   ZERO,
-} from '../../actors/accord/timestamp.ts';
-import { population, type Topology } from '../../actors/accord/topology.ts';
+} from '../../actors/accord/primitives/timestamp.ts';
+import { population, type Topology } from '../../actors/accord/topology/topology.ts';
 import { ExecutionOrder } from './execution-order.ts';
 
 /** What a node has said about one transaction, to somebody who has heard it. */

@@ -1,6 +1,6 @@
 /** Limits are drawn down to the least, most of them keep their usual size, and nodes get them. */
 import { expect, test } from 'vitest';
-import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { drawLimits, type LimitName, RANGES, USUAL_LIMITS } from './limits.ts';
 import { logLimits, nodeLimits } from './node-limits.ts';
 import { drawProfile } from './profile.ts';

@@ -3,7 +3,7 @@
  * like any other, and nobody meets it at the sizes of production. Most limits of a run keep their
  * usual size, so that it stays lively.
  */
-import type { Rng } from '../../actors/runtime/ports.ts';
+import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 
 /** Largest record of the log: what all clients can have under way at once is less. */

@@ -1,5 +1,5 @@
 /** The limits of a run as the parts of a node want to be told them. */
-import type { NodeLimits } from '../../actors/node.ts';
+import type { NodeLimits } from '../../actors/node/node.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import { LOG_RECORD_BYTES_MAX } from './limits.ts';

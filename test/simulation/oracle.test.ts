@@ -1,7 +1,7 @@
 /** The oracle against one machine that runs the same bodies, in order and not. */
 import { expect, test } from 'vitest';
-import type { Execution } from '../../actors/accord/effects.ts';
-import { WHOLE_STORE } from '../../actors/accord/footprint.ts';
+import type { Execution } from '../../actors/accord/local/effects.ts';
+import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import { Oracle } from './oracle.ts';
 
 function execution(hlc: number, ...words: string[]): Execution {

@@ -3,18 +3,18 @@
  * other in the order of executeAt, on a machine of its own (I12, I13). The replicas apply in orders
  * of their own and after crashes again; their keys, values, deadlines and versions must be these.
  */
-import type { Execution } from '../../actors/accord/effects.ts';
-import { compare, keyOf } from '../../actors/accord/timestamp.ts';
-import { Arguments } from '../../storage/arguments.ts';
+import type { Execution } from '../../actors/accord/local/effects.ts';
+import { compare, keyOf } from '../../actors/accord/primitives/timestamp.ts';
+import { Arguments } from '../../storage/commands/arguments.ts';
+import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import { NO_REPLY } from '../../storage/reply.ts';
 import {
   CACHE_BYTES_MAX_DEFAULT,
   DIRTY_BYTES_MAX_DEFAULT,
   StateMachine,
 } from '../../storage/state-machine.ts';
-import { ReplyWriter } from '../../transport/resp/encoder.ts';
+import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Replied, ReplyJudge } from './reply-judge.ts';
 
 export class Oracle {

@@ -3,8 +3,8 @@
  * randomness alone finds few recovery bugs; so links stall with long tails, several writers meet on
  * few keys, and nodes crash right after a send.
  */
-import type { ReplicaLimits } from '../../actors/accord/replica-state.ts';
-import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import type { ReplicaLimits } from '../../actors/accord/local/replica-state.ts';
+import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import type { SyncPolicyName } from '../../wal/sync-policy.ts';

@@ -3,9 +3,9 @@
  * and both in one. They live on keys of their own; `reply-judge.ts` knows what they must reply, so
  * they need no model. Whole-store commands see all keys of the run.
  */
-import type { Rng } from '../../actors/runtime/ports.ts';
-import { slotOfText } from '../../storage/slots.ts';
-import type { PlanItem } from '../../transport/resp/command-unit.ts';
+import type { Rng } from '../../actors/runtime/ports/ports.ts';
+import { slotOfText } from '../../storage/keyspace/slots.ts';
+import type { PlanItem } from '../../transport/resp/connection/command-unit.ts';
 
 export type Words = readonly string[];
 

@@ -2,14 +2,14 @@
  * What whole clusters have found in the node: each with the smallest run that shows it.
  */
 import { expect, test } from 'vitest';
-import { ActorSystem } from '../../actors/runtime/actor-system.ts';
-import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
 import {
   type WalMessage,
   type WalReplay,
   type WalReply,
   walActor,
-} from '../../actors/wal-actor.ts';
+} from '../../actors/log/wal-actor.ts';
+import { ActorSystem } from '../../actors/runtime/actor-system.ts';
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { simulate } from './cluster.ts';
 import { USUAL_LIMITS } from './limits.ts';

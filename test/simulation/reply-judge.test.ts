@@ -1,8 +1,8 @@
 /** The judge of replies notices a wrong one, and an order that real time rules out. */
 import { expect, test } from 'vitest';
-import { WHOLE_STORE } from '../../actors/accord/footprint.ts';
-import type { Timestamp } from '../../actors/accord/timestamp.ts';
-import type { CommandUnit } from '../../transport/resp/command-unit.ts';
+import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
+import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
 import { unitOf } from './client.ts';
 import { Oracle } from './oracle.ts';
 import { ReplyJudge } from './reply-judge.ts';

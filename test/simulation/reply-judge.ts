@@ -6,9 +6,15 @@
  *  - Replies are those of the transactions executed one by one in the order of executeAt.
  */
 
-import { compare, keyOf, max, type Timestamp, ZERO } from '../../actors/accord/timestamp.ts';
-import { CONFLICT_SLOTS } from '../../storage/slots.ts';
-import type { CommandUnit, PlanItem } from '../../transport/resp/command-unit.ts';
+import {
+  compare,
+  keyOf,
+  max,
+  type Timestamp,
+  ZERO,
+} from '../../actors/accord/primitives/timestamp.ts';
+import { CONFLICT_SLOTS } from '../../storage/keyspace/slots.ts';
+import type { CommandUnit, PlanItem } from '../../transport/resp/connection/command-unit.ts';
 
 interface Answered {
   readonly node: number;

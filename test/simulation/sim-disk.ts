@@ -7,7 +7,7 @@
  * of renames, creations and removals before the next directory sync any may be undone; after a
  * failed sync the page cache keeps showing what never reached the disk.
  */
-import type { Rng } from '../../actors/runtime/ports.ts';
+import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import type { Disk, DiskFile } from '../../wal/disk.ts';
 
 export const SECTOR_BYTES = 512;

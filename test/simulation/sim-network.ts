@@ -4,7 +4,7 @@
  * deliver nothing, clogged ones keep everything for later. Frames in flight to a crashed
  * incarnation are lost. Nodes say with which disk they come, and refuse a peer with a strange one.
  */
-import type { Rng, Scheduler } from '../../actors/runtime/ports.ts';
+import type { Rng, Scheduler } from '../../actors/runtime/ports/ports.ts';
 import type { PeerHandler, PeerNetwork } from '../../transport/peer/network.ts';
 
 export interface LinkWeather {
@@ -31,7 +31,7 @@ export const CALM: LinkWeather = {
   ordered: true,
 };
 
-/** What the handshake looks at (actors/data-directory.ts). */
+/** What the handshake looks at (actors/process/disk/data-directory.ts). */
 export interface Identity {
   readonly diskId: string;
   /** The reason why a peer with this disk is refused. */

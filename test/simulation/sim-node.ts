@@ -1,21 +1,21 @@
 /**
  * One simulated machine: a disk and an engine that survive crashes, a clock of its own, and the
- * real node (`actors/node.ts`) as long as it is up. Everything that can happen to a machine is a
+ * real node (`actors/node/node.ts`) as long as it is up. Everything that can happen to a machine is a
  * method here; `faults.ts` chooses.
  */
-import type { Timestamp } from '../../actors/accord/timestamp.ts';
-import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/lineage.ts';
-import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node.ts';
-import { Node } from '../../actors/node.ts';
-import type { ReplicaWatermarks } from '../../actors/replica-actor.ts';
+import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node.ts';
+import { Node } from '../../actors/node/node.ts';
+import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/process/disk/lineage.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
-import type { Clock } from '../../actors/runtime/ports.ts';
-import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
-import { TraceRecorder } from '../../actors/runtime/trace-recorder.ts';
+import type { Clock } from '../../actors/runtime/ports/ports.ts';
+import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import { TraceRecorder } from '../../actors/runtime/trace/trace-recorder.ts';
+import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
 import type { Engine } from '../../storage/engine/engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
-import type { CommandUnit } from '../../transport/resp/command-unit.ts';
+import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';

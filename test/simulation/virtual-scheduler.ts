@@ -3,8 +3,8 @@
  * The simulator and the tests run whole actor systems on it; the same seed gives the same order
  * of turns. Events of the same instant run in the order of a seeded tie-break, or of their making.
  */
-import type { Clock, Scheduler, TimerHandle, Waker } from '../../actors/runtime/ports.ts';
-import { SeededRng } from '../../actors/runtime/seeded-rng.ts';
+import type { Clock, Scheduler, TimerHandle, Waker } from '../../actors/runtime/ports/ports.ts';
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 
 const NOT_QUEUED = -1;
 /** An arbitrary Tuesday: virtual time 0 as wall clock, in microseconds. */

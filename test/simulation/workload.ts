@@ -3,8 +3,8 @@
  * `test/verify`. Single keys of several sorts go through one recorder, transactions over lists
  * through another. A time-out or a restart leaves an operation open for ever.
  */
-import type { SeededRng } from '../../actors/runtime/seeded-rng.ts';
-import type { PlanItem } from '../../transport/resp/command-unit.ts';
+import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import type { PlanItem } from '../../transport/resp/connection/command-unit.ts';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
 import { checkLinearizability, STEPS_MAX } from '../verify/linearizability.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';

@@ -4,9 +4,9 @@
  * have (IFEQ, IFNE, HOLO.EXPIRE, one database) is by the documentation of what has it.
  */
 import { describe, expect, it } from 'vitest';
-import { CELL_BYTES } from '../../storage/cell-cache.ts';
-import { clusterKeySlot } from '../../storage/cluster-slots.ts';
-import { COMMANDS, commandOf } from '../../storage/command-table.ts';
+import { COMMANDS, commandOf } from '../../storage/commands/command-table.ts';
+import { CELL_BYTES } from '../../storage/keyspace/cell-cache.ts';
+import { clusterKeySlot } from '../../storage/keyspace/cluster-slots.ts';
 import { Machine, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;

@@ -2,15 +2,15 @@
  * What storage tests share: replies as plain values, RESP bodies from words, and a machine that
  * runs one command per transaction unless told otherwise.
  */
-import { Arguments } from '../../storage/arguments.ts';
+import { Arguments } from '../../storage/commands/arguments.ts';
+import type { ReplySink } from '../../storage/commands/reply.ts';
 import type { Engine } from '../../storage/engine/engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
+import type { Version } from '../../storage/keyspace/version.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import type { ReplySink } from '../../storage/reply.ts';
 import { StateMachine, type StateMachineOptions } from '../../storage/state-machine.ts';
-import type { TableHashKey } from '../../storage/table-hash.ts';
 import { bodyOf } from '../../storage/transaction-body.ts';
-import type { Version } from '../../storage/version.ts';
 
 /** Simple strings begin with `+`, errors with `-`; bulk strings and integers are as they are. */
 export type Reply = string | number | bigint | null | Reply[];

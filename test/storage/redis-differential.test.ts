@@ -7,7 +7,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createConnection, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { COMMANDS } from '../../storage/command-table.ts';
+import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { Machine, type Reply, resp } from './harness.ts';
 
 const PORT = 26_379;

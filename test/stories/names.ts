@@ -2,10 +2,16 @@
  * How the stories speak of timestamps and messages: a transaction by its letter, a ballot by the
  * order in which the story met it, any other time by its microseconds since the story began.
  */
-import { decodeDeps } from '../../actors/accord/deps.ts';
-import type { AccordMessage } from '../../actors/accord/messages.ts';
-import { STATUS_NAMES } from '../../actors/accord/status.ts';
-import { isRejected, keyOf, type Timestamp, type TxnId } from '../../actors/accord/timestamp.ts';
+
+import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
+import { decodeDeps } from '../../actors/accord/primitives/deps.ts';
+import { STATUS_NAMES } from '../../actors/accord/primitives/status.ts';
+import {
+  isRejected,
+  keyOf,
+  type Timestamp,
+  type TxnId,
+} from '../../actors/accord/primitives/timestamp.ts';
 
 const START_US = 1_700_000_001_000_000;
 

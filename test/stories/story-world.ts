@@ -3,13 +3,14 @@
  * script delivers or drops them. Inside a node messages arrive at once; the log is synced at once
  * unless the script says that the disk is slow. All invariants are checked on the way.
  */
-import { encodeFootprint, footprintOf } from '../../actors/accord/footprint.ts';
-import { type AccordMessage, isForCoordinator } from '../../actors/accord/messages.ts';
-import type { ReplicaMessage } from '../../actors/accord/replica.ts';
-import { keyOf, type TxnId } from '../../actors/accord/timestamp.ts';
-import { Topology } from '../../actors/accord/topology.ts';
-import { ProtocolInvariants, ProtocolViolation } from '../accord/protocol-invariants.ts';
-import { SimulatedNode, share } from '../accord/simulated-node.ts';
+
+import type { ReplicaMessage } from '../../actors/accord/local/replica.ts';
+import { type AccordMessage, isForCoordinator } from '../../actors/accord/messages/messages.ts';
+import { encodeFootprint, footprintOf } from '../../actors/accord/primitives/participants.ts';
+import { keyOf, type TxnId } from '../../actors/accord/primitives/timestamp.ts';
+import { Topology } from '../../actors/accord/topology/topology.ts';
+import { ProtocolInvariants, ProtocolViolation } from '../actors/accord/protocol-invariants.ts';
+import { SimulatedNode, share } from '../actors/accord/simulated-node.ts';
 import { Names } from './names.ts';
 
 export interface Letter {

@@ -21,10 +21,10 @@
  *   log NODE / marks                  what the log holds; fences, and what was settled before when
  */
 
-import { decodeRecord } from '../../actors/accord/journal.ts';
-import type { AccordMessage } from '../../actors/accord/messages.ts';
-import { STATUS_NAMES } from '../../actors/accord/status.ts';
-import { ProtocolViolation } from '../accord/protocol-invariants.ts';
+import { decodeRecord } from '../../actors/accord/local/journal.ts';
+import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
+import { STATUS_NAMES } from '../../actors/accord/primitives/status.ts';
+import { ProtocolViolation } from '../actors/accord/protocol-invariants.ts';
 import { type Letter, StoryWorld } from './story-world.ts';
 
 const SETTLE_MAX = 5_000;

@@ -2,7 +2,7 @@
  * What the tests of the log share: virtual time, dice, a simulated disk with a log on it, and
  * payloads whose bytes tell which record they belong to. Used by test/wal and nothing else.
  */
-import type { Rng } from '../../actors/runtime/ports.ts';
+import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import type { ReplayedRecord } from '../../wal/replay.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';

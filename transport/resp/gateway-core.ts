@@ -2,11 +2,12 @@
  * What a connection needs of the gateway that owns it. `gateway.ts` implements it; tests and
  * benchmarks may stand in with less.
  */
-import type { ClientDirectory } from './client-state.ts';
-import type { CommandUnit } from './command-unit.ts';
-import type { Connection } from './connection.ts';
+
+import type { ReplyWriter } from './codec/encoder.ts';
+import type { ClientDirectory } from './connection/client-state.ts';
+import type { CommandUnit } from './connection/command-unit.ts';
+import type { Connection } from './connection/connection.ts';
 import type { GatewayCounters } from './counters.ts';
-import type { ReplyWriter } from './encoder.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { GatewayServices } from './local-command.ts';
 import type { Routes } from './routes.ts';

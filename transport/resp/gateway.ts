@@ -4,14 +4,14 @@
  * own. It keeps no timer: whoever owns it calls `onTick` now and then, and `retry` when the
  * coordinator may have room again.
  */
-import type { Command } from '../../storage/command.ts';
-import { COMMANDS } from '../../storage/command-table.ts';
-import type { ClientSocket } from './client-socket.ts';
-import type { ClientDirectory, ClientView } from './client-state.ts';
-import type { CommandUnit } from './command-unit.ts';
-import { Connection } from './connection.ts';
+import type { Command } from '../../storage/commands/command.ts';
+import { COMMANDS } from '../../storage/commands/command-table.ts';
+import { ReplyWriter } from './codec/encoder.ts';
+import type { ClientSocket } from './connection/client-socket.ts';
+import type { ClientDirectory, ClientView } from './connection/client-state.ts';
+import type { CommandUnit } from './connection/command-unit.ts';
+import { Connection } from './connection/connection.ts';
 import { GatewayCounters } from './counters.ts';
-import { ReplyWriter } from './encoder.ts';
 import type { GatewayCore } from './gateway-core.ts';
 import { registerGatewaySettings } from './gateway-settings.ts';
 import { type InfoSection, type InfoSections, mergeSections } from './info.ts';

@@ -3,7 +3,7 @@
  * test suites set them: what is inert is accepted, kept until the node ends, and shown. What would
  * weaken a promise, or claim what is not there, is refused with a reason.
  */
-import { INT64_MAX, parseInteger } from '../../storage/integers.ts';
+import { INT64_MAX, parseInteger } from '../../storage/types/integers.ts';
 import { parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
 
 /** What is kept of a text, or why it is refused. */

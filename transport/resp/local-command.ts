@@ -3,9 +3,10 @@
  * services below. Nothing here reaches the store; connections run these in the order of the
  * pipeline, so that the replies keep their place.
  */
-import type { ClientDirectory, ClientState } from './client-state.ts';
+
+import type { ReplyWriter } from './codec/encoder.ts';
+import type { ClientDirectory, ClientState } from './connection/client-state.ts';
 import type { GatewayCounters } from './counters.ts';
-import type { ReplyWriter } from './encoder.ts';
 import type { InfoSections } from './info.ts';
 import type { Routes } from './routes.ts';
 import type { SettingsRegistry } from './settings-registry.ts';

@@ -3,9 +3,9 @@
  * shared by its connections, that also counts the calls by name. Names come from two fixed tables,
  * so that nothing here grows with what clients send.
  */
-import { type Arguments, upperCase } from '../../storage/arguments.ts';
-import { type Command, printable } from '../../storage/command.ts';
-import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/command-table.ts';
+import { type Arguments, upperCase } from '../../storage/commands/arguments.ts';
+import { type Command, printable } from '../../storage/commands/command.ts';
+import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/commands/command-table.ts';
 import type { LocalCommand } from './local-command.ts';
 
 export const KEYS_NONE = 0;

@@ -4,7 +4,7 @@
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { type ListenError, listenError } from '../listen-error.ts';
-import type { ClientSocket } from './client-socket.ts';
+import type { ClientSocket } from './connection/client-socket.ts';
 import type { Gateway } from './gateway.ts';
 
 const BACKLOG = 511;

@@ -3,8 +3,8 @@
  * the wire and typed behind `get` and `set`. Names are those of Redis where the meaning is the
  * same. The registry holds no value of its own.
  */
-import { printable } from '../../storage/command.ts';
-import { matchesGlob } from '../../storage/glob.ts';
+import { printable } from '../../storage/commands/command.ts';
+import { matchesGlob } from '../../storage/commands/glob.ts';
 
 /** Settings of one node; registering more is a programming error. */
 const SETTINGS_MAX = 1024;

@@ -4,11 +4,11 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
-import { FanOutKeeper } from '../../../bpf/fan-out-keeper.ts';
-import { KernelHoloFast, type KernelOptions } from '../../../bpf/holofast.ts';
-import type { GroupMember } from '../../../bpf/layout.ts';
-import { loadAddon } from '../../../bpf/native.ts';
-import { UdpLink } from '../../../bpf/udp-link.ts';
+import { KernelHoloFast, type KernelOptions } from '../../../bpf/native/holofast.ts';
+import type { GroupMember } from '../../../bpf/native/layout.ts';
+import { loadAddon } from '../../../bpf/native/native.ts';
+import { FanOutKeeper } from '../../../bpf/path/fan-out-keeper.ts';
+import { UdpLink } from '../../../bpf/path/udp-link.ts';
 import { type RoundPlan, runRounds } from '../round-runner.ts';
 import { bitmap, keyBytes } from '../support.ts';
 

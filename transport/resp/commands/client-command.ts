@@ -2,10 +2,10 @@
  * CLIENT: what a client may ask and change about itself and about others. Tracking, pausing and
  * maintenance notifications are refused with an error that says so.
  */
-import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/command.ts';
-import { parseInteger } from '../../../storage/integers.ts';
-import type { ClientView } from '../client-state.ts';
-import type { ReplyWriter } from '../encoder.ts';
+import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
+import { parseInteger } from '../../../storage/types/integers.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
+import type { ClientView } from '../connection/client-state.ts';
 import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../local-command.ts';
 import { clientFilter } from './client-filter.ts';
 import { replyWith, type Subcommand, unsupported, withSubcommands } from './subcommands.ts';

@@ -1,7 +1,7 @@
 /** The filters of CLIENT KILL, as a predicate over connections. */
-import { printable, SYNTAX_ERROR } from '../../../storage/command.ts';
-import { parseInteger } from '../../../storage/integers.ts';
-import type { ClientView } from '../client-state.ts';
+import { printable, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
+import { parseInteger } from '../../../storage/types/integers.ts';
+import type { ClientView } from '../connection/client-state.ts';
 
 type Predicate = (view: ClientView) => boolean;
 

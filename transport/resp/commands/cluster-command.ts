@@ -4,8 +4,8 @@
  * MOVED, no CROSSSLOT is ever answered, and `cluster_enabled` stays 0 for all others. What would
  * manage Redis' own cluster is refused as by a Redis that has none.
  */
-import { CLUSTER_SLOTS, clusterKeySlot } from '../../../storage/cluster-slots.ts';
-import type { ReplyWriter } from '../encoder.ts';
+import { CLUSTER_SLOTS, clusterKeySlot } from '../../../storage/keyspace/cluster-slots.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
 import type { ClusterNode, LocalCommand, LocalContext } from '../local-command.ts';
 import { type Subcommand, withSubcommands } from './subcommands.ts';
 

@@ -2,9 +2,9 @@
  * COMMAND: describes all commands, the store's and the gateway's, out of their tables, so that
  * clients find the keys of a command and redis-cli completes what people type.
  */
-import { lastKeyOf, SYNTAX_ERROR } from '../../../storage/command.ts';
-import { matchesGlob } from '../../../storage/glob.ts';
-import type { ReplyWriter } from '../encoder.ts';
+import { lastKeyOf, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
+import { matchesGlob } from '../../../storage/commands/glob.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
 import type { LocalCommand, LocalContext } from '../local-command.ts';
 import { fitsArity, type Route } from '../routes.ts';
 import { withSubcommands } from './subcommands.ts';

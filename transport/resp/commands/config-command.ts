@@ -1,5 +1,5 @@
 /** CONFIG: reads and changes the node's settings by Redis' names, through the registry. */
-import { SYNTAX_ERROR } from '../../../storage/command.ts';
+import { SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import type { LocalCommand } from '../local-command.ts';
 import { withSubcommands } from './subcommands.ts';
 

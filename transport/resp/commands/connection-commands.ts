@@ -2,9 +2,9 @@
  * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET. One default
  * user without a password exists, as in a Redis that has not been configured otherwise.
  */
-import { arityError, NOT_AN_INTEGER, printable } from '../../../storage/command.ts';
-import { parseInteger } from '../../../storage/integers.ts';
-import type { ReplyWriter } from '../encoder.ts';
+import { arityError, NOT_AN_INTEGER, printable } from '../../../storage/commands/command.ts';
+import { parseInteger } from '../../../storage/types/integers.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
 import { REDIS_COMPATIBLE_VERSION } from '../info.ts';
 import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../local-command.ts';
 import { nameError } from './client-command.ts';

@@ -1,5 +1,5 @@
 /** MEMORY: what the process takes, by Redis' names. The store answers MEMORY USAGE. */
-import type { ReplyWriter } from '../encoder.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
 import type { LocalCommand, LocalContext, MemoryUse } from '../local-command.ts';
 import { replyWith, withSubcommands } from './subcommands.ts';
 

@@ -2,9 +2,9 @@
  * Commands about the node: INFO, TIME, WAIT, the counters of HoloStore, and the small answers that
  * clients and tools expect of features that are not there. None of them pretends to have one.
  */
-import { NOT_AN_INTEGER, printable } from '../../../storage/command.ts';
-import { parseInteger } from '../../../storage/integers.ts';
-import type { ReplyWriter } from '../encoder.ts';
+import { NOT_AN_INTEGER, printable } from '../../../storage/commands/command.ts';
+import { parseInteger } from '../../../storage/types/integers.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
 import { mergeSections, renderInfo } from '../info.ts';
 import type { LocalCommand, LocalContext } from '../local-command.ts';
 import { replyWith, withSubcommands } from './subcommands.ts';

@@ -2,8 +2,8 @@
  * Commands with subcommands (CLIENT, CONFIG): each of these is a command of its own, which
  * `routes.ts` finds, checks and counts by both its names.
  */
-import { arityError } from '../../../storage/command.ts';
-import type { ReplyWriter } from '../encoder.ts';
+import { arityError } from '../../../storage/commands/command.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
 import type { LocalCommand, LocalContext } from '../local-command.ts';
 
 export interface Subcommand {

@@ -1,0 +1,78 @@
+/**
+ * What a quorum of `RecoverOk` replies allows (accord.md §2.11): continue what may have been
+ * decided, or prove that nothing was and invalidate, or wait until it can be told. A pure function.
+ */
+
+import type { RecoverOk } from '../messages/messages.ts';
+import { type Deps, decodeDeps, NO_DEPS, union, without } from '../primitives/deps.ts';
+import { compareProgress, Status } from '../primitives/status.ts';
+import type { Timestamp } from '../primitives/timestamp.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { TransactionRound } from './transaction-round.ts';
+
+export type Conclusion =
+  | { readonly type: 'invalidated' }
+  | { readonly type: 'invalidate' }
+  | {
+      readonly type: 'stable' | 'commit' | 'propose';
+      readonly executeAt: Timestamp;
+      readonly deps: Deps;
+    }
+  | { readonly type: 'wait'; readonly ids: Deps }
+  /** Some replies came from replicas that did not know what the transaction touches. */
+  | { readonly type: 'again' };
+
+export function concludeRecovery(topology: Topology, round: TransactionRound): Conclusion {
+  const replies = round.recoverReplies;
+  const most = replies.reduce((a, b) => (compareProgress(a, b) >= 0 ? a : b));
+  switch (most.status) {
+    case Status.Invalidated:
+      return { type: 'invalidated' };
+    case Status.AcceptedInvalidate:
+      return { type: 'invalidate' };
+    case Status.Applied:
+    case Status.Stable:
+      return { type: 'stable', ...acceptedValue(most) };
+    case Status.Committed:
+      return { type: 'commit', ...acceptedValue(most) };
+    case Status.Accepted:
+      // The value of the highest accepted ballot: not t0, not the maximum.
+      return { type: 'propose', ...acceptedValue(most) };
+    default:
+      return concludeUndecided(topology, round);
+  }
+}
+
+/** Nobody in the quorum has accepted anything: was the fast path taken? */
+function concludeUndecided(topology: Topology, round: TransactionRound): Conclusion {
+  const replies = round.recoverReplies;
+  const notFast = topology.electors(round.replied & ~round.fast);
+  const impossible = notFast > topology.quorums.fastRejectsMax;
+  if (impossible || replies.some((reply) => reply.rejectsFastPath)) return { type: 'invalidate' };
+  // Who does not know the footprint cannot have looked for evidence: ask again, definition in hand.
+  if (replies.some((reply) => reply.body === undefined)) return { type: 'again' };
+  const noWait = unite(replies, (reply) => reply.noWait);
+  const wait = without(
+    unite(replies, (reply) => reply.wait),
+    noWait,
+  );
+  if (wait.length > 0) return { type: 'wait', ids: wait };
+  return { type: 'propose', executeAt: round.id, deps: unite(replies, (reply) => reply.local) };
+}
+
+function acceptedValue(reply: RecoverOk): { executeAt: Timestamp; deps: Deps } {
+  const { executeAt, coordinated } = reply;
+  if (executeAt === null || coordinated === null) {
+    throw new Error('recovery: an accepted value without executeAt or deps');
+  }
+  return { executeAt, deps: decodeDeps(coordinated) };
+}
+
+function unite(replies: readonly RecoverOk[], of: (reply: RecoverOk) => Uint8Array | null): Deps {
+  let all = NO_DEPS;
+  for (const reply of replies) {
+    const some = of(reply);
+    if (some !== null) all = union(all, decodeDeps(some));
+  }
+  return all;
+}

@@ -1,0 +1,174 @@
+/**
+ * What is settled (applied, or known never to execute) at which member. A replica tells what it
+ * settles once, and that may be lost. So what is settled here and not known to be settled at a
+ * member that is up is asked for, a page at a time; the next page follows when the member has
+ * confirmed all of the last one. Nothing is kept for the sake of repetition: what is not known is
+ * what is left to ask, on either side of a restart.
+ */
+import type { Command } from '../local/command.ts';
+import type { ReplicaState } from '../local/replica-state.ts';
+import type { SettledHint } from '../messages/messages.ts';
+import { decodeDeps, encodeDeps } from '../primitives/deps.ts';
+import { isSettled, Status } from '../primitives/status.ts';
+import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
+
+const HINT_EVERY_MS = 2_000;
+const FETCH_EVERY_MS = 100;
+
+interface Asked {
+  /** Of the last page: what the member has not confirmed. */
+  readonly open: Set<Command>;
+  /** Where the next page begins; ZERO when the last one reached the end. */
+  readonly next: Timestamp;
+}
+
+/** What a member has asked about and has settled, and this replica cannot execute yet. */
+interface Lacking {
+  readonly ids: readonly TxnId[];
+  readonly fetchAtMs: number;
+}
+
+/** A claim: it leaves when all that it tells is durable. `ids` ascend. */
+export function sendHint(
+  state: ReplicaState,
+  peer: number,
+  ids: readonly TxnId[],
+  asks = false,
+): void {
+  const { settledBefore } = state;
+  const retains = state.commands.size > 0;
+  const encoded = encodeDeps(ids);
+  state.reply(peer, { type: 'SettledHint', ids: encoded, settledBefore, retains, asks });
+}
+
+export class SettledHints {
+  readonly #state: ReplicaState;
+  readonly #asked = new Map<number, Asked>();
+  readonly #lacking = new Map<number, Lacking>();
+  /** When the mark was last repeated. */
+  #toldMs = 0;
+  /** Some member has told that it holds transactions, since our mark was last told. */
+  #prompted = false;
+
+  constructor(state: ReplicaState) {
+    this.#state = state;
+  }
+
+  peerUp(peer: number): void {
+    this.#asked.delete(peer);
+    this.#ask(peer);
+  }
+
+  peerDown(peer: number): void {
+    this.#asked.delete(peer);
+    this.#lacking.delete(peer);
+  }
+
+  tick(): void {
+    const { settledNow, limits, peers } = this.#state;
+    this.#state.settledNow = [];
+    for (let at = 0; at < settledNow.length; at += limits.listIdsMax) {
+      const ids = settledNow.slice(at, at + limits.listIdsMax).sort(compare);
+      for (const peer of peers) sendHint(this.#state, peer, ids);
+    }
+    this.#tellAgain();
+    for (const peer of this.#lacking.keys()) this.#fetch(peer);
+  }
+
+  tellMark(): void {
+    for (const peer of this.#state.peers) sendHint(this.#state, peer, []);
+  }
+
+  /** The mark is repeated while somebody has something to forget, and so are the questions. */
+  #tellAgain(): void {
+    const { nowMs, commands, peers, down } = this.#state;
+    if ((commands.size === 0 && !this.#prompted) || nowMs < this.#toldMs + HINT_EVERY_MS) return;
+    this.#prompted = false;
+    this.#toldMs = nowMs;
+    for (const peer of peers) {
+      if (down.has(peer)) sendHint(this.#state, peer, []);
+      else this.#ask(peer);
+    }
+  }
+
+  /** Tells the mark and the next page of what the member is not known to have settled. */
+  #ask(peer: number): void {
+    const { unsettledBy, limits } = this.#state;
+    const page: Command[] = [];
+    let next = ZERO;
+    for (const command of unsettledBy.get(peer)?.from(this.#asked.get(peer)?.next ?? ZERO) ?? []) {
+      if (!this.#overdue(command)) continue;
+      if (page.length === limits.listIdsMax) {
+        next = command.id;
+        break;
+      }
+      page.push(command);
+    }
+    this.#asked.set(peer, { open: new Set(page), next });
+    const ids = page.map(({ id }) => id);
+    sendHint(this.#state, peer, ids, ids.length > 0);
+  }
+
+  /** What was settled a moment ago will be told by the other side, or its hint is under way. */
+  #overdue({ status, settledAtMs }: Command): boolean {
+    const { nowMs, limits } = this.#state;
+    return isSettled(status) && nowMs >= settledAtMs + limits.settleLagMs;
+  }
+
+  receive(from: number, message: SettledHint): void {
+    const state = this.#state;
+    const pending = state.unsettledBy.get(from);
+    if (pending === undefined) return;
+    if (message.retains) this.#prompted = true;
+    const ids = decodeDeps(message.ids);
+    for (const id of ids) {
+      // First heard of now: it has to be settled here, too, even if no round can end meanwhile.
+      const known = state.find(id);
+      if (known === undefined && state.isForgotten(id)) continue;
+      const command = known ?? state.admit(from, id);
+      if (command === undefined) continue;
+      pending.delete(command);
+      this.#settledBy(from, command);
+    }
+    const known = state.peerSettledBefore.get(from) ?? ZERO;
+    if (compare(message.settledBefore, known) > 0) {
+      state.peerSettledBefore.set(from, message.settledBefore);
+      for (const command of pending.takeBelow(message.settledBefore)) {
+        this.#settledBy(from, command);
+      }
+    }
+    if (message.asks) this.#answer(from, ids);
+    const asked = this.#asked.get(from);
+    if (asked?.open.size === 0 && asked.next !== ZERO) this.#ask(from);
+  }
+
+  #settledBy(peer: number, command: Command): void {
+    this.#asked.get(peer)?.open.delete(command);
+    command.settledBy |= this.#state.topology.bit(peer);
+    this.#state.coverIfMajority(command);
+  }
+
+  /** Confirms what is settled here; what is not can be had from the member that asks. */
+  #answer(peer: number, ids: readonly TxnId[]): void {
+    const confirmed = ids.filter((id) => isSettled(this.#state.find(id)?.status ?? 0));
+    sendHint(this.#state, peer, confirmed);
+    this.#lacking.set(peer, { ids, fetchAtMs: 0 });
+    this.#fetch(peer);
+  }
+
+  #fetch(peer: number): void {
+    const { nowMs } = this.#state;
+    const lacking = this.#lacking.get(peer);
+    if (lacking === undefined || nowMs < lacking.fetchAtMs) return;
+    const ids = lacking.ids.filter((id) => {
+      const command = this.#state.find(id);
+      return command !== undefined && command.status < Status.Stable;
+    });
+    if (ids.length === 0) {
+      this.#lacking.delete(peer);
+      return;
+    }
+    this.#lacking.set(peer, { ids, fetchAtMs: nowMs + FETCH_EVERY_MS });
+    this.#state.send(peer, { type: 'Fetch', ids: encodeDeps(ids) });
+  }
+}

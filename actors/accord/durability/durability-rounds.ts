@@ -1,0 +1,414 @@
+/**
+ * Forgetting, safely (accord.md §2.14, without a sync-point transaction). Once in a while a replica
+ * leads a round for a time X that lies a little in the past:
+ *
+ *  1. Fence: every replica promises, durably, to witness no unknown transaction below X any more,
+ *     and names those it knows. (As many as fit a message: X then becomes the end of the shortest
+ *     answer, and the next round follows at once.) After a quorum with enough of the electorate
+ *     has promised, a transaction below X that none of them named can never be decided: a later
+ *     quorum of votes meets a refusal, and a recovery meets enough electors who never voted t0 to
+ *     rule the fast path out. (One fenced replica proves nothing: the fast path may have done
+ *     without it.)
+ *  2. The leader sees to it that all that were named are applied (or invalidated) here; then it has
+ *     "settled before X" and sends the list of what executes.
+ *  3. Who has applied the whole list has settled before X as well. What is not in it, and below X,
+ *     can never execute.
+ *
+ * Below the minimum of all members' marks everything is applied everywhere and may be forgotten.
+ * The list is also how a replica that was away catches up. A member that is down stops the
+ * forgetting, not the work.
+ */
+import type { Command } from '../local/command.ts';
+import { makeInvalidated } from '../local/execution.ts';
+import type { JournalRecord } from '../local/journal.ts';
+import type { ReplicaState } from '../local/replica-state.ts';
+import type { CatchUp, Fence, FenceOk, SettledHint, SettledList } from '../messages/messages.ts';
+import { type Deps, decodeDeps, encodeDeps, union } from '../primitives/deps.ts';
+import { isDecided, isSettled, Status } from '../primitives/status.ts';
+import { compare, max, min, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
+import { population } from '../topology/topology.ts';
+import { SettledHints } from './applied-hints.ts';
+
+const NOT_SETTLED = 'it is not among the settled';
+/** Another member leads, too, when nothing was settled for so long, times its rank. */
+const STAND_IN_MS = 5_000;
+
+interface LedRound {
+  readonly before: Timestamp;
+  readonly base: Timestamp;
+  readonly startedMs: number;
+  promised: number;
+  ids: Deps;
+  /** All that was promised names everything below this. */
+  end: Timestamp;
+}
+
+interface Task {
+  readonly from: number;
+  readonly before: Timestamp;
+  /** Keys of all that executes below `before`. */
+  readonly executes: ReadonlySet<string>;
+  /** What this replica still has to apply. */
+  missing: readonly TxnId[];
+  fetchAtMs: number;
+}
+
+const SECOND_US = 1_000_000;
+
+type Mark = Extract<JournalRecord, { before: Timestamp }>;
+
+export class Settlement {
+  readonly #state: ReplicaState;
+  #round: LedRound | undefined;
+  #task: Task | undefined;
+  #nextRoundMs = 0;
+  /** When the mark last moved, or nothing was there to be forgotten. */
+  #movedMs: number | undefined;
+  #catchUpAtMs = 0;
+  /** Some member has told that it holds transactions. */
+  #retaining = false;
+  readonly #hints: SettledHints;
+
+  constructor(state: ReplicaState) {
+    this.#state = state;
+    this.#hints = new SettledHints(state);
+  }
+
+  handle(from: number, message: SettledHint | Fence | FenceOk | SettledList | CatchUp): void {
+    switch (message.type) {
+      case 'SettledHint':
+        return this.#hint(from, message);
+      case 'Fence':
+        return this.#fence(from, message);
+      case 'FenceOk':
+        return this.#fenceOk(from, message);
+      case 'SettledList':
+        return this.#list(from, message);
+      case 'CatchUp':
+        return this.#sendList(from, message.from);
+    }
+  }
+
+  peerUp(peer: number): void {
+    this.#state.down.delete(peer);
+    this.#hints.peerUp(peer);
+  }
+
+  peerDown(peer: number): void {
+    this.#state.down.add(peer);
+    this.#hints.peerDown(peer);
+  }
+
+  tick(): void {
+    this.#hints.tick();
+    this.#advanceRound();
+    this.#advanceTask();
+    this.#forget();
+  }
+
+  #hint(from: number, message: SettledHint): void {
+    this.#hints.receive(from, message);
+    if (message.retains) this.#retaining = true;
+    if (compare(message.settledBefore, this.#state.settledBefore) > 0) {
+      this.#lagging(from, message.settledBefore);
+    }
+  }
+
+  // ---- leading a round --------------------------------------------------------------------
+
+  /**
+   * The lowest member that is up leads. When it gets nowhere (the others refuse its fences, say),
+   * the next ones lead as well: two leaders at once do no harm.
+   */
+  #leads(): boolean {
+    const { self, topology, down, nowMs } = this.#state;
+    const up = topology.members.filter((node) => node === self || !down.has(node));
+    return nowMs >= (this.#movedMs ?? nowMs) + STAND_IN_MS * up.indexOf(self);
+  }
+
+  get #hasToForget(): boolean {
+    return this.#state.commands.size > 0 || this.#retaining;
+  }
+
+  #advanceRound(): void {
+    const state = this.#state;
+    const { nowMs, limits, clock, topology, self } = state;
+    const round = this.#round;
+    if (round !== undefined) {
+      if (this.#closed(round.promised)) this.#settleRound(round);
+      else if (nowMs - round.startedMs > 4 * limits.settleEveryMs) this.#round = undefined;
+      return;
+    }
+    if (this.#movedMs === undefined || !this.#hasToForget) this.#movedMs = nowMs;
+    if (nowMs < this.#nextRoundMs || this.#task !== undefined || !this.#leads()) return;
+    this.#nextRoundMs = nowMs + limits.settleEveryMs;
+    const hlc = clock.presentUs - limits.settleLagMs * 1_000;
+    const base = state.settledBefore;
+    // A cluster that holds nothing to forget needs no rounds.
+    if (hlc <= base.hlc || !this.#hasToForget) return;
+    this.#retaining = false;
+    const before = { epoch: topology.epoch, hlc, flags: 0, node: 0 };
+    this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [], end: before };
+    state.trace('settlement round');
+    for (const peer of state.peers) state.send(peer, { type: 'Fence', before, base });
+    this.#fence(self, { type: 'Fence', before, base });
+  }
+
+  /** Nobody can be told that a transaction which these have not named was decided. */
+  #closed(promised: number): boolean {
+    const { topology } = this.#state;
+    const { slow, fenceElectors } = topology.quorums;
+    return population(promised) >= slow && topology.electors(promised) >= fenceElectors;
+  }
+
+  #fence(from: number, message: Fence): void {
+    const state = this.#state;
+    const { before, base } = message;
+    if (state.clock.isTooFar(before)) return;
+    // Whatever this node begins from now on lies above the fence.
+    state.clock.observe(before);
+    if (compare(before, state.fence) > 0) {
+      state.fence = before;
+      state.persist({ type: 'Fenced', before }, true);
+    }
+    const { ids, end } = state.idsBetween(base, before, () => true);
+    state.reply(from, { type: 'FenceOk', before, base, ids: encodeDeps(ids), end });
+  }
+
+  #fenceOk(from: number, message: FenceOk): void {
+    const round = this.#round;
+    if (round === undefined || compare(message.before, round.before) !== 0) return;
+    // While the clock stands still, a later round can have the same end and another beginning.
+    if (compare(message.base, round.base) !== 0) return;
+    round.promised |= this.#state.topology.bit(from);
+    round.ids = union(round.ids, decodeDeps(message.ids));
+    round.end = min(round.end, message.end);
+  }
+
+  /** All that were named are known here from now on, so the progress log settles them. */
+  #settleRound(round: LedRound): void {
+    const state = this.#state;
+    if (compare(round.base, state.settledBefore) !== 0) {
+      // Another leader's list came first.
+      this.#round = undefined;
+      return;
+    }
+    let open = false;
+    const named = new Set<string>();
+    for (const id of round.ids) {
+      if (compare(id, round.end) >= 0) break;
+      const command = state.find(id) ?? state.open(id);
+      if (!isSettled(command.status)) open = true;
+      named.add(command.key);
+    }
+    if (open) return;
+    this.#round = undefined;
+    if (compare(round.end, round.before) < 0) this.#nextRoundMs = state.nowMs;
+    // A quorum has promised and did not name them: they are known here alone, too late.
+    // One that was decided here meanwhile is among what this node names in the next round.
+    if (!this.#invalidateUnlisted(state.self, 'FenceOk', round.end, named)) return;
+    this.#settledUpTo(round.end);
+    // The list first: who hears of the new mark before it asks for the list once more.
+    for (const peer of state.peers) this.#sendList(peer, round.base);
+    this.#hints.tellMark();
+  }
+
+  // ---- following --------------------------------------------------------------------------
+
+  /** What executes from `from` on, as far as it is settled here and fits one message. */
+  #sendList(to: number, from: Timestamp): void {
+    const state = this.#state;
+    const complete = compare(from, state.forgottenBefore) >= 0;
+    if (!complete || compare(from, state.settledBefore) >= 0) return;
+    const applied = (command: Command): boolean => command.status === Status.Applied;
+    const { ids, end } = state.idsBetween(from, state.settledBefore, applied);
+    state.reply(to, { type: 'SettledList', base: from, before: end, ids: encodeDeps(ids) });
+  }
+
+  #lagging(peer: number, before: Timestamp): void {
+    // The list of a round usually comes right behind; ask only when it does not.
+    const { nowMs, limits, settledBefore } = this.#state;
+    if (this.#task !== undefined) return;
+    const far = before.hlc - settledBefore.hlc > 4 * limits.settleEveryMs * 1_000;
+    if (far || nowMs > this.#catchUpAtMs) this.catchUp(peer);
+  }
+
+  /** Asks the peer for what was settled since our own mark. */
+  catchUp(peer: number): void {
+    const { nowMs, limits, settledBefore } = this.#state;
+    if (nowMs < this.#catchUpAtMs || this.#task !== undefined) return;
+    this.#catchUpAtMs = nowMs + limits.settleEveryMs / 2;
+    this.#state.send(peer, { type: 'CatchUp', from: settledBefore });
+  }
+
+  #list(from: number, message: SettledList): void {
+    const state = this.#state;
+    const { base, before } = message;
+    if (compare(before, state.settledBefore) <= 0 || this.#task !== undefined) return;
+    if (compare(base, state.settledBefore) > 0) return this.catchUp(from);
+    const ids = decodeDeps(message.ids).filter((id) => !state.isForgotten(id));
+    const executes = new Set(ids.map((id) => state.open(id).key));
+    this.#task = { from, before, executes, missing: ids, fetchAtMs: 0 };
+    for (const command of state.order.from(state.settledBefore)) {
+      if (compare(command.id, before) >= 0) break;
+      if (executes.has(command.key) || !isDecided(command.status)) continue;
+      return this.#denied(from, 'SettledList', command, NOT_SETTLED);
+    }
+    this.#advanceTask();
+  }
+
+  /**
+   * What is below the mark and not in the list can never execute, also if first heard of now.
+   * `false`: one of them is decided here, the list is wrong.
+   */
+  #invalidateUnlisted(
+    from: number,
+    type: 'FenceOk' | 'SettledList',
+    before: Timestamp,
+    executes: ReadonlySet<string>,
+  ): boolean {
+    const state = this.#state;
+    const unlisted: Command[] = [];
+    for (const command of state.unsettled) {
+      if (compare(command.id, before) >= 0 || executes.has(command.key)) continue;
+      if (isDecided(command.status)) {
+        this.#denied(from, type, command, NOT_SETTLED);
+        return false;
+      }
+      unlisted.push(command);
+    }
+    for (const command of unlisted) makeInvalidated(state, command);
+    return true;
+  }
+
+  /** A list is wrong, or this node is: it is given up, another member's may do. */
+  #denied(from: number, type: 'FenceOk' | 'SettledList', command: Command, what: string): void {
+    this.#task = undefined;
+    this.#state.contradict(from, type, command, what);
+  }
+
+  #advanceTask(): void {
+    const task = this.#task;
+    const state = this.#state;
+    if (task === undefined) return;
+    if (!this.#invalidateUnlisted(task.from, 'SettledList', task.before, task.executes)) return;
+    const missing: TxnId[] = [];
+    for (const id of task.missing) {
+      const command = state.find(id);
+      if (command?.status === Status.Invalidated) {
+        return this.#denied(task.from, 'SettledList', command, 'it is among the settled');
+      }
+      const applied = command?.status === Status.Applied;
+      if (!applied && (command !== undefined || !state.isForgotten(id))) missing.push(id);
+    }
+    task.missing = missing;
+    if (task.missing.length === 0) {
+      this.#task = undefined;
+      this.#settledUpTo(task.before);
+      this.#hints.tellMark();
+      this.#catchUpAtMs = 0;
+      for (const [peer, mark] of state.peerSettledBefore) {
+        if (compare(mark, state.settledBefore) > 0 && !this.#state.down.has(peer))
+          this.catchUp(peer);
+      }
+      return;
+    }
+    if (state.nowMs < task.fetchAtMs) return;
+    task.fetchAtMs = state.nowMs + 100;
+    const unknown = task.missing.filter((id) => {
+      const command = state.find(id);
+      return command === undefined || command.status < Status.Stable;
+    });
+    if (unknown.length === 0) return;
+    const to = this.#state.down.has(task.from) ? this.#someoneElse(task) : task.from;
+    state.send(to, { type: 'Fetch', ids: encodeDeps(unknown) });
+  }
+
+  #someoneElse(task: Task): number {
+    for (const [peer, mark] of this.#state.peerSettledBefore) {
+      if (!this.#state.down.has(peer) && compare(mark, task.before) >= 0) return peer;
+    }
+    return task.from;
+  }
+
+  #settledUpTo(before: Timestamp): void {
+    const state = this.#state;
+    if (compare(before, state.settledBefore) <= 0) return;
+    state.settledBefore = before;
+    this.#movedMs = state.nowMs;
+    state.persist({ type: 'SettledBefore', before }, false);
+  }
+
+  // ---- forgetting -------------------------------------------------------------------------
+
+  /** Drops whole seconds that every member has settled and that this node has flushed. */
+  #forget(): void {
+    const state = this.#state;
+    let everywhere = state.settledBefore;
+    for (const mark of state.peerSettledBefore.values()) everywhere = min(everywhere, mark);
+    if (compare(everywhere, state.forgottenBefore) <= 0) return;
+    const commands = state.order.takeBelow(this.#forgettableBefore(everywhere));
+    const last = commands.at(-1);
+    if (last === undefined) return;
+    for (const command of commands) state.forget(command);
+    const forgotten = max(state.forgottenBefore, secondOf(last.id, 1));
+    state.forgottenBefore = forgotten;
+    // The log may go below the oldest record of a transaction: what else must be found again at
+    // a start is written once more, above that.
+    state.persist({ type: 'ClockLimit', limitUs: state.clock.limitUs }, false);
+    state.persist({ type: 'Fenced', before: state.fence }, false);
+    state.persist({ type: 'SettledBefore', before: state.settledBefore }, false);
+    state.persist({ type: 'ForgottenBefore', before: forgotten }, false);
+    state.effects.push({ type: 'LogNeeded', fromLsn: this.#oldestLsn() });
+  }
+
+  /** The beginning of the first second that must be kept. */
+  #forgettableBefore(everywhere: Timestamp): Timestamp {
+    const end = secondOf(everywhere);
+    for (const command of this.#state.order) {
+      if (compare(command.id, end) >= 0) return end;
+      if (!this.#forgettable(command, everywhere)) return secondOf(command.id);
+    }
+    return end;
+  }
+
+  /**
+   * Records without an LSN yet are not durable, so they lie above; 0 while there are only such.
+   * When nothing is held, nothing is needed.
+   */
+  #oldestLsn(): number {
+    const { commands } = this.#state;
+    if (commands.size === 0) return Number.MAX_SAFE_INTEGER;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const { firstLsn } of commands.values()) {
+      if (firstLsn > 0 && firstLsn < oldest) oldest = firstLsn;
+    }
+    return oldest === Number.POSITIVE_INFINITY ? 0 : oldest;
+  }
+
+  #forgettable(command: Command, everywhere: Timestamp): boolean {
+    if (!isSettled(command.status)) return false;
+    if (command.sequence > this.#state.flushedSequence) return false;
+    return command.executeAt === undefined || compare(command.executeAt, everywhere) < 0;
+  }
+
+  restore(record: Mark): void {
+    const state = this.#state;
+    const { before } = record;
+    if (record.type === 'Fenced') state.fence = max(state.fence, before);
+    else if (record.type === 'SettledBefore')
+      state.settledBefore = max(state.settledBefore, before);
+    else state.forgottenBefore = max(state.forgottenBefore, before);
+  }
+
+  /** Its records are still in an old segment, but it was forgotten before the restart. */
+  wasForgotten(command: Command): boolean {
+    const { forgottenBefore } = this.#state;
+    return compare(command.id, forgottenBefore) < 0;
+  }
+}
+
+/** The beginning of its second, or of a later one. */
+function secondOf({ epoch, hlc }: Timestamp, later = 0): Timestamp {
+  return { epoch, hlc: (Math.floor(hlc / SECOND_US) + later) * SECOND_US, flags: 0, node: 0 };
+}

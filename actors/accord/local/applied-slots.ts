@@ -1,0 +1,46 @@
+/**
+ * The place in the order of execution of the last write that each conflict slot saw here. A read
+ * of several slots stands only if none of them has changed since its barrier began
+ * (docs/protocol.md, "Reads of several slots").
+ */
+
+import { type Footprint, WHOLE_STORE } from '../primitives/participants.ts';
+import { SLOTS } from './conflict-index.ts';
+
+export class AppliedSlots {
+  readonly #lastSequence = new Float64Array(SLOTS);
+  /** Any slot may have been written up to here: by a whole-store write, or before this began. */
+  #anywhere: number;
+
+  /** `appliedSequence`: what the engine held at the start. */
+  constructor(appliedSequence: number) {
+    this.#anywhere = appliedSequence;
+  }
+
+  applied(footprint: Footprint, sequence: number): void {
+    if (footprint === WHOLE_STORE) {
+      this.#anywhere = sequence;
+      return;
+    }
+    for (let at = 0; at < footprint.length; at += 1) {
+      this.#lastSequence[footprint[at] as number] = sequence;
+    }
+  }
+
+  /**
+   * Whether a read of these slots (repeats allowed) may be answered from what is applied now, when
+   * its barrier began at `barrierSequence` and all that it named is applied. One slot alone needs
+   * no more than the barrier.
+   */
+  covers(slots: readonly number[], barrierSequence: number): boolean {
+    const [first] = slots;
+    let several = false;
+    let last = this.#anywhere;
+    for (const slot of slots) {
+      if (slot !== first) several = true;
+      const sequence = this.#lastSequence[slot] as number;
+      if (sequence > last) last = sequence;
+    }
+    return !several || last <= barrierSequence;
+  }
+}

@@ -1,0 +1,143 @@
+/**
+ * The order of execution on one replica (accord.md §2.8): a stable transaction waits for those of
+ * its deps that execute before it, then it is handed to the executor. Waits go strictly down in
+ * executeAt, so there are no cycles; who is handed over stays in that order.
+ */
+
+import type { Deps } from '../primitives/deps.ts';
+import { Status } from '../primitives/status.ts';
+import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
+import { Command, type Waiter } from './command.ts';
+import { executesLater, type ReplicaState } from './replica-state.ts';
+
+/** A read that looks at the applied state once everything it must see is part of it. */
+export class ReadWaiter implements Waiter {
+  readonly executeAt = undefined;
+  waitingOn = 0;
+  readonly token: number;
+  readonly barrierSequence: number;
+
+  constructor(token: number, barrierSequence: number) {
+    this.token = token;
+    this.barrierSequence = barrierSequence;
+  }
+}
+
+/** Takes the final executeAt and deps, then executes as soon as the deps allow. */
+export function makeStable(
+  state: ReplicaState,
+  command: Command,
+  executeAt: Timestamp,
+  deps: Deps,
+): void {
+  if (command.definition === undefined) throw new Error(`${command.key}: stable, but undefined`);
+  command.status = Status.Stable;
+  command.executeAt = executeAt;
+  command.deps = deps;
+  state.clock.observe(executeAt);
+  state.index.bump(command.definition.footprint, executeAt);
+  state.persist({ type: 'Stable', id: command.id, executeAt, deps }, false);
+  releaseEarlier(state, command);
+  awaitDeps(state, command);
+}
+
+/** Builds the waiting set; hands over at once when it is empty. */
+export function awaitDeps(state: ReplicaState, command: Command): void {
+  command.waitingOn = 0;
+  for (const id of command.deps ?? []) {
+    const dep = known(state, id);
+    if (dep !== undefined && dep !== command) state.waitFor(command, dep);
+  }
+  if (command.waitingOn === 0) handOver(state, command);
+}
+
+/** Waits for all the transactions, whatever their time; then the `Read` effect. */
+export function awaitRead(
+  state: ReplicaState,
+  read: ReadWaiter,
+  ids: Deps,
+  concerns: (command: Command) => boolean,
+): void {
+  for (const id of ids) {
+    const command = known(state, id);
+    if (command !== undefined && concerns(command)) state.waitFor(read, command);
+  }
+  if (read.waitingOn === 0) handOverRead(state, read);
+}
+
+function handOverRead(state: ReplicaState, { token, barrierSequence }: ReadWaiter): void {
+  state.effects.push({ type: 'Read', token, barrierSequence });
+}
+
+/**
+ * The record of a transaction that somebody depends on. An unknown one gets a record, so that the
+ * progress log finds out about it; below `settledBefore` there is nothing left to wait for.
+ */
+function known(state: ReplicaState, id: TxnId): Command | undefined {
+  const command = state.find(id);
+  if (command !== undefined) return command;
+  return state.isForgotten(id) ? undefined : state.open(id);
+}
+
+/** It can never execute: nobody waits for it any more. */
+export function makeInvalidated(state: ReplicaState, command: Command): void {
+  command.status = Status.Invalidated;
+  state.persist({ type: 'Invalidated', id: command.id }, false);
+  state.index.remove(command);
+  for (const commands of state.unsettledBy.values()) commands.delete(command);
+  state.settled(command);
+  if (command.id.node === state.self) state.effects.push({ type: 'Refused', id: command.id });
+  release(state, command.waiters);
+  command.waiters = [];
+}
+
+/** Now that its time is known, those that execute before it need not wait. */
+function releaseEarlier(state: ReplicaState, command: Command): void {
+  if (command.waiters.length === 0) return;
+  const free = (waiter: Waiter): boolean =>
+    waiter.executeAt !== undefined && executesLater(command, waiter.executeAt);
+  const released = command.waiters.filter(free);
+  if (released.length === 0) return;
+  command.waiters = command.waiters.filter((waiter) => !free(waiter));
+  release(state, released);
+}
+
+function release(state: ReplicaState, waiters: readonly Waiter[]): void {
+  for (const waiter of waiters) {
+    waiter.waitingOn -= 1;
+    if (waiter.waitingOn > 0) continue;
+    if (waiter instanceof Command) handOver(state, waiter);
+    else if (waiter instanceof ReadWaiter) handOverRead(state, waiter);
+  }
+}
+
+/**
+ * Gives it the next place in the order; then whoever waited for it, and so on, without recursion.
+ */
+function handOver(state: ReplicaState, first: Command): void {
+  const ready: Command[] = [first];
+  for (let at = 0; at < ready.length; at += 1) {
+    const command = ready[at] as Command;
+    execute(state, command);
+    for (const waiter of command.waiters) {
+      waiter.waitingOn -= 1;
+      if (waiter.waitingOn > 0) continue;
+      if (waiter instanceof Command) ready.push(waiter);
+      else if (waiter instanceof ReadWaiter) handOverRead(state, waiter);
+    }
+    command.waiters = [];
+  }
+}
+
+function execute(state: ReplicaState, command: Command): void {
+  const { definition, executeAt, id } = command;
+  if (definition === undefined || executeAt === undefined) return;
+  command.status = Status.Applied;
+  state.sequence += 1;
+  command.sequence = state.sequence;
+  state.persist({ type: 'Applied', id, sequence: command.sequence }, false);
+  const { footprint, body } = definition;
+  const execution = { id, executeAt, footprint, body, sequence: command.sequence };
+  state.effects.push({ type: 'Execute', execution });
+  state.settled(command);
+}

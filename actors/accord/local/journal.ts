@@ -1,0 +1,172 @@
+/**
+ * Log records of the protocol: what a replica must find again after a crash (accord.md §2.17).
+ * Fixed binary layouts, written once and read at start; bodies are carried raw.
+ */
+import { type Deps, decodeDeps, encodeDeps } from '../primitives/deps.ts';
+import { decodeFootprint, encodeFootprint, type Footprint } from '../primitives/participants.ts';
+import {
+  type Ballot,
+  readTimestamp,
+  TIMESTAMP_BYTES,
+  type Timestamp,
+  type TxnId,
+  writeTimestamp,
+} from '../primitives/timestamp.ts';
+
+export type JournalRecord =
+  | {
+      /** The definition, as first witnessed. */
+      readonly type: 'Defined';
+      readonly id: TxnId;
+      readonly footprint: Footprint;
+      readonly body: Uint8Array;
+    }
+  | {
+      readonly type: 'PreAccepted';
+      readonly id: TxnId;
+      readonly vote: Timestamp;
+      readonly votedFast: boolean;
+    }
+  | { readonly type: 'Promised'; readonly id: TxnId; readonly ballot: Ballot }
+  | {
+      readonly type: 'Accepted' | 'Committed';
+      readonly id: TxnId;
+      readonly ballot: Ballot;
+      readonly executeAt: Timestamp;
+      readonly deps: Deps;
+    }
+  | { readonly type: 'AcceptedInvalidate'; readonly id: TxnId; readonly ballot: Ballot }
+  | {
+      readonly type: 'Stable';
+      readonly id: TxnId;
+      readonly executeAt: Timestamp;
+      readonly deps: Deps;
+    }
+  | { readonly type: 'Applied'; readonly id: TxnId; readonly sequence: number }
+  | { readonly type: 'Invalidated'; readonly id: TxnId }
+  /** No unknown transaction below `before` is witnessed any more. */
+  | { readonly type: 'Fenced'; readonly before: Timestamp }
+  /** Everything below `before` that ever executes is applied here. */
+  | { readonly type: 'SettledBefore'; readonly before: Timestamp }
+  /** Everything below `before` is applied everywhere; flushed and forgotten here. */
+  | { readonly type: 'ForgottenBefore'; readonly before: Timestamp }
+  /** No timestamp at or above this was given out before the record was durable. */
+  | { readonly type: 'ClockLimit'; readonly limitUs: number };
+
+const CODES = {
+  Defined: 1,
+  PreAccepted: 2,
+  Promised: 3,
+  Accepted: 4,
+  Committed: 5,
+  AcceptedInvalidate: 6,
+  Stable: 7,
+  Applied: 8,
+  Invalidated: 9,
+  Fenced: 10,
+  SettledBefore: 11,
+  ForgottenBefore: 12,
+  ClockLimit: 13,
+} as const satisfies Record<JournalRecord['type'], number>;
+
+const NAMES = new Map<number, JournalRecord['type']>(
+  Object.entries(CODES).map(([name, code]) => [code, name as JournalRecord['type']]),
+);
+
+/** The log's record type (u8) and the payload in parts. */
+export function encodeRecord(record: JournalRecord): { type: number; parts: Uint8Array[] } {
+  const type = CODES[record.type];
+  switch (record.type) {
+    case 'Defined': {
+      const slots = encodeFootprint(record.footprint);
+      const head = new Uint8Array(TIMESTAMP_BYTES + 4);
+      const view = new DataView(head.buffer);
+      const at = writeTimestamp(view, 0, record.id);
+      view.setInt32(at, slots === null ? -1 : slots.length);
+      return { type, parts: slots === null ? [head, record.body] : [head, slots, record.body] };
+    }
+    case 'PreAccepted': {
+      return { type, parts: [stamps(1, [record.votedFast ? 1 : 0], record.id, record.vote)] };
+    }
+    case 'Promised':
+    case 'AcceptedInvalidate':
+      return { type, parts: [stamps(0, [], record.id, record.ballot)] };
+    case 'Accepted':
+    case 'Committed': {
+      const head = stamps(0, [], record.id, record.ballot, record.executeAt);
+      return { type, parts: [head, encodeDeps(record.deps)] };
+    }
+    case 'Stable':
+      return { type, parts: [stamps(0, [], record.id, record.executeAt), encodeDeps(record.deps)] };
+    case 'Applied':
+      return { type, parts: [withNumber(record.sequence, record.id)] };
+    case 'Invalidated':
+      return { type, parts: [stamps(0, [], record.id)] };
+    case 'Fenced':
+    case 'SettledBefore':
+    case 'ForgottenBefore':
+      return { type, parts: [stamps(0, [], record.before)] };
+    case 'ClockLimit':
+      return { type, parts: [withNumber(record.limitUs)] };
+  }
+}
+
+/** Throws RangeError on a payload that is not of its type's layout. */
+export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
+  const name = NAMES.get(type);
+  if (name === undefined) throw new RangeError(`journal: unknown record type ${type}`);
+  const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
+  const stamp = (index: number): Timestamp => readTimestamp(view, index * TIMESTAMP_BYTES);
+  const rest = (from: number): Uint8Array => payload.subarray(from);
+  switch (name) {
+    case 'Defined': {
+      const slotBytes = view.getInt32(TIMESTAMP_BYTES);
+      const start = TIMESTAMP_BYTES + 4;
+      const end = start + Math.max(0, slotBytes);
+      if (end > payload.length) throw new RangeError('journal: a definition is cut short');
+      const slots = slotBytes < 0 ? null : payload.subarray(start, end);
+      return { type: name, id: stamp(0), footprint: decodeFootprint(slots), body: rest(end) };
+    }
+    case 'PreAccepted': {
+      const votedFast = view.getUint8(2 * TIMESTAMP_BYTES) === 1;
+      return { type: name, id: stamp(0), vote: stamp(1), votedFast };
+    }
+    case 'Promised':
+    case 'AcceptedInvalidate':
+      return { type: name, id: stamp(0), ballot: stamp(1) };
+    case 'Accepted':
+    case 'Committed': {
+      const deps = decodeDeps(rest(3 * TIMESTAMP_BYTES));
+      return { type: name, id: stamp(0), ballot: stamp(1), executeAt: stamp(2), deps };
+    }
+    case 'Stable': {
+      const deps = decodeDeps(rest(2 * TIMESTAMP_BYTES));
+      return { type: name, id: stamp(0), executeAt: stamp(1), deps };
+    }
+    case 'Applied':
+      return { type: name, id: stamp(0), sequence: view.getFloat64(TIMESTAMP_BYTES) };
+    case 'Invalidated':
+      return { type: name, id: stamp(0) };
+    case 'Fenced':
+    case 'SettledBefore':
+    case 'ForgottenBefore':
+      return { type: name, before: stamp(0) };
+    case 'ClockLimit':
+      return { type: name, limitUs: view.getFloat64(0) };
+  }
+}
+
+function stamps(extra: number, bytes: readonly number[], ...of: readonly Timestamp[]): Uint8Array {
+  const payload = new Uint8Array(of.length * TIMESTAMP_BYTES + extra);
+  const view = new DataView(payload.buffer);
+  let at = 0;
+  for (const stamp of of) at = writeTimestamp(view, at, stamp);
+  payload.set(bytes, at);
+  return payload;
+}
+
+function withNumber(value: number, ...of: readonly Timestamp[]): Uint8Array {
+  const payload = stamps(8, [], ...of);
+  new DataView(payload.buffer).setFloat64(payload.length - 8, value);
+  return payload;
+}

@@ -1,0 +1,77 @@
+/**
+ * Sees to it that every transaction this replica knows of is decided (accord.md §2.13): asks the
+ * others what they know, and when nothing moves, has it recovered. Facts travel, votes never.
+ */
+
+import type { StatusReply } from '../messages/messages.ts';
+import { encodeFootprint } from '../primitives/participants.ts';
+import { Status } from '../primitives/status.ts';
+import { compare, type TxnId } from '../primitives/timestamp.ts';
+import type { Command } from './command.ts';
+import type { ReplicaState } from './replica-state.ts';
+
+export class ProgressLog {
+  readonly #state: ReplicaState;
+
+  constructor(state: ReplicaState) {
+    this.#state = state;
+  }
+
+  tick(): void {
+    const { nowMs } = this.#state;
+    for (const command of this.#state.unsettled) {
+      // A stable one only waits for its deps, and they stand in this set themselves.
+      if (command.checkAtMs > nowMs || command.status === Status.Stable) continue;
+      this.#lookAfter(command);
+    }
+  }
+
+  /** First ask (somebody may know the outcome, and asking disturbs nobody), then recover. */
+  #lookAfter(command: Command): void {
+    const { nowMs, limits, random } = this.#state;
+    const { id } = command;
+    command.attempts += 1;
+    const base = limits.progressDelayMs / 2;
+    const backoff = Math.min(limits.progressDelayMsMax, base * 2 ** (command.attempts >> 1));
+    command.checkAtMs = nowMs + backoff * (0.5 + random());
+    if (command.attempts % 2 === 1) {
+      for (const peer of this.#state.peers) this.#state.send(peer, { type: 'CheckStatus', id });
+    } else {
+      this.#state.trace('recover', id);
+      const known = command.definition;
+      const definition = known && {
+        slots: encodeFootprint(known.footprint),
+        body: known.body,
+      };
+      this.#state.effects.push({ type: 'Recover', id, definition });
+    }
+  }
+
+  /** Somebody else is further, or has promised to a recoverer: give that one time to finish. */
+  heard(command: Command, reply: StatusReply): void {
+    const moved = reply.status > command.status || compare(reply.promised, command.promised) > 0;
+    if (!moved) return;
+    const { nowMs, limits, random } = this.#state;
+    const later = nowMs + limits.progressDelayMs * (0.5 + 0.5 * random());
+    command.checkAtMs = Math.max(command.checkAtMs, later);
+  }
+
+  /** A recovery waits for these: none of them may stay undecided for long. */
+  lookAfterSoon(ids: readonly TxnId[]): void {
+    const { nowMs, random } = this.#state;
+    for (const id of ids) {
+      if (this.#state.find(id) === undefined && this.#state.isForgotten(id)) continue;
+      const command = this.#state.open(id);
+      command.checkAtMs = Math.min(command.checkAtMs, nowMs + 50 * (1 + random()));
+    }
+  }
+
+  /** A coordinator is gone: what it left undecided is looked after sooner. */
+  peerDown(node: number, nowMs: number): void {
+    const { unsettled, random } = this.#state;
+    for (const command of unsettled) {
+      if (command.id.node !== node) continue;
+      command.checkAtMs = Math.min(command.checkAtMs, nowMs + 50 + 100 * random());
+    }
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Everything one replica knows, and the few operations that all of its handlers share. Pure: time
+ * comes in as `nowMs`, everything else goes out as effects.
+ */
+
+import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
+import { type Deps, depsOf } from '../primitives/deps.ts';
+import type { HybridClock } from '../primitives/hybrid-clock.ts';
+import { decodeFootprint, encodeFootprint } from '../primitives/participants.ts';
+import { isSettled, STATUS_NAMES, Status } from '../primitives/status.ts';
+import { compare, keyOf, max, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
+import { population, type Topology } from '../topology/topology.ts';
+import { Command, type Definition, type Waiter } from './command.ts';
+import { CommandOrder } from './command-order.ts';
+import { ConflictIndex } from './conflict-index.ts';
+import type { Effect } from './effects.ts';
+import type { JournalRecord } from './journal.ts';
+
+export interface ReplicaLimits {
+  /**
+   * A transaction whose coordinator is elsewhere is looked after when it is undecided this long.
+   */
+  readonly progressDelayMs: number;
+  /** The same for a transaction of this node. */
+  readonly ownProgressDelayMs: number;
+  /** Upper bound of the backoff between two looks. */
+  readonly progressDelayMsMax: number;
+  /** Transactions named in one answer to a read barrier; the reader asks on for the rest. */
+  readonly barrierIdsMax: number;
+  /** Transactions that one read barrier waits for; beyond it the reader must catch up first. */
+  readonly barrierWaitsMax: number;
+  /** Barriers under way at once; beyond it the oldest is given up (its reads time out). */
+  readonly barriersMax: number;
+  /** Ids of one settled list, one hint, one answer to a fence. */
+  readonly listIdsMax: number;
+  /** Bytes of bodies sent in answer to one fetch. */
+  readonly fetchBytesMax: number;
+  /**
+   * Memory for records of transactions, about. Beyond it, a message of a peer that speaks of an
+   * unknown transaction is dropped; records that settle what is known are still made.
+   */
+  readonly heldBytesMax: number;
+  /** How far behind the clock a settlement round stays, so that nothing under way is refused. */
+  readonly settleLagMs: number;
+  /** Pause between two settlement rounds. */
+  readonly settleEveryMs: number;
+}
+
+export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
+  progressDelayMs: 400,
+  ownProgressDelayMs: 2_000,
+  progressDelayMsMax: 4_000,
+  barrierIdsMax: 4_096,
+  barrierWaitsMax: 16_384,
+  barriersMax: 64,
+  listIdsMax: 4_096,
+  fetchBytesMax: 4 * 2 ** 20,
+  heldBytesMax: 2 ** 30,
+  settleLagMs: 1_000,
+  settleEveryMs: 500,
+});
+
+/** What a record costs beside its body, about. */
+const COMMAND_BYTES = 1_024;
+
+export class ReplicaState {
+  readonly self: number;
+  readonly topology: Topology;
+  readonly clock: HybridClock;
+  readonly limits: ReplicaLimits;
+  /** Uniform in [0, 1): jitter of the progress log, nothing else. */
+  readonly random: () => number;
+
+  readonly commands = new Map<string, Command>();
+  readonly index = new ConflictIndex();
+  /** All commands by t0: settlement works on ranges of time. */
+  readonly order = new CommandOrder();
+  /** Not yet applied, not invalidated. */
+  readonly unsettled = new Set<Command>();
+  /** By member: defined here, not known to be settled there. What a read of that node must see. */
+  readonly unsettledBy = new Map<number, CommandOrder>();
+  /** By member: the last `settledBefore` that it told. */
+  readonly peerSettledBefore = new Map<number, Timestamp>();
+  /** Members whose links are down. */
+  readonly down = new Set<number>();
+  /** Settled here since the last hint. */
+  settledNow: TxnId[] = [];
+
+  /** No unknown transaction below this is witnessed any more. */
+  fence: Timestamp = ZERO;
+  /** Everything below this that ever executes is applied here. */
+  settledBefore: Timestamp = ZERO;
+  /** Everything below this is applied everywhere and forgotten here. */
+  forgottenBefore: Timestamp = ZERO;
+  sequence = 0;
+  /** Executions up to this sequence are in the store's engine, durable. */
+  flushedSequence = 0;
+  /** Memory that definitions hold, about; it grows while a member is away. */
+  retainedBytes = 0;
+  nowMs = 0;
+  effects: Effect[] = [];
+
+  constructor(options: {
+    readonly self: number;
+    readonly topology: Topology;
+    readonly clock: HybridClock;
+    readonly random: () => number;
+    readonly limits?: Partial<ReplicaLimits>;
+  }) {
+    this.self = options.self;
+    this.topology = options.topology;
+    this.clock = options.clock;
+    this.random = options.random;
+    this.limits = { ...REPLICA_LIMITS, ...options.limits };
+    for (const node of this.topology.members) {
+      if (node === this.self) continue;
+      this.unsettledBy.set(node, new CommandOrder());
+      this.peerSettledBefore.set(node, ZERO);
+    }
+  }
+
+  get peers(): IterableIterator<number> {
+    return this.peerSettledBefore.keys();
+  }
+
+  send(to: number, message: AccordMessage): void {
+    this.effects.push({ type: 'Send', to, message });
+  }
+
+  reply(to: number, message: AccordMessage): void {
+    this.effects.push({ type: 'Reply', to, message });
+  }
+
+  persist(record: JournalRecord, urgent: boolean): void {
+    this.effects.push({ type: 'Persist', record, urgent });
+  }
+
+  trace(event: string, id?: TxnId): void {
+    this.effects.push({ type: 'Trace', event, id });
+  }
+
+  /** A message denies what is known here: tells with both values, and changes nothing. */
+  contradict(from: number, type: AccordMessage['type'], command: Command, what: string): void {
+    const { key, status, executeAt } = command;
+    const time = executeAt === undefined ? '' : ` for ${keyOf(executeAt)}`;
+    const reason = `safety: transaction ${key} is ${STATUS_NAMES[status]}${time} here, but ${what}`;
+    this.effects.push({ type: 'Contradicted', from, message: type, reason });
+  }
+
+  find(id: TxnId): Command | undefined {
+    return this.commands.get(keyOf(id));
+  }
+
+  /** Settled everywhere that matters and perhaps forgotten: nothing may be begun for it here. */
+  isForgotten(id: TxnId): boolean {
+    return compare(id, this.settledBefore) < 0;
+  }
+
+  /** Memory that all records hold, about. */
+  get heldBytes(): number {
+    return this.retainedBytes + COMMAND_BYTES * this.commands.size;
+  }
+
+  /** The record of a transaction that a message speaks of; undefined when there is no room. */
+  admit(from: number, id: TxnId): Command | undefined {
+    const known = this.find(id);
+    if (known !== undefined) return known;
+    if (from !== this.self && this.heldBytes >= this.limits.heldBytesMax) {
+      this.trace('no room', id);
+      return undefined;
+    }
+    return this.open(id);
+  }
+
+  /** The record of a transaction, made when it is not there yet. */
+  open(id: TxnId): Command {
+    const key = keyOf(id);
+    const known = this.commands.get(key);
+    if (known !== undefined) return known;
+    const command = new Command(id, key);
+    this.commands.set(key, command);
+    this.unsettled.add(command);
+    this.order.add(command);
+    this.#scheduleFirstCheck(command);
+    return command;
+  }
+
+  /** Ranks spread the replicas, so that rarely two of them recover the same transaction. */
+  #scheduleFirstCheck(command: Command): void {
+    const { members } = this.topology;
+    const own = command.id.node === this.self;
+    const delay = own ? this.limits.ownProgressDelayMs : this.limits.progressDelayMs;
+    const turn = (index: number): number => index + members.length;
+    const rank =
+      (turn(members.indexOf(this.self)) - members.indexOf(command.id.node)) % members.length;
+    command.checkAtMs = this.nowMs + delay * (1 + 0.3 * rank + 0.2 * this.random());
+  }
+
+  /** Learns what the transaction is; logs it. */
+  define(command: Command, definition: Definition): void {
+    if (command.definition !== undefined) return;
+    this.attach(command, definition);
+    const { footprint, body } = definition;
+    this.persist({ type: 'Defined', id: command.id, footprint, body }, false);
+    this.index.add(command);
+    this.awaitSettled(command);
+  }
+
+  /** Reads of members that have not told that they have settled it must hear of it. */
+  awaitSettled(command: Command): void {
+    for (const [peer, commands] of this.unsettledBy) {
+      if ((command.settledBy & this.topology.bit(peer)) === 0) commands.add(command);
+    }
+  }
+
+  /** Gives a record its definition, without logging it. */
+  attach(command: Command, definition: Definition): void {
+    command.definition = definition;
+    this.retainedBytes += COMMAND_BYTES + definition.body.length;
+  }
+
+  /** A vote for the time of execution (accord.md §2.2). */
+  witness(command: Command, definition: Definition, fast: boolean): Timestamp {
+    const { id } = command;
+    const highest = this.index.maxConflict(definition.footprint);
+    if (fast && compare(id, highest) > 0 && id.epoch >= this.topology.epoch) return id;
+    const above = max(highest, id);
+    // A recovery takes every transaction as it is, but its time must not become ours. Such a vote
+    // only holds back others; it never becomes an executeAt.
+    if (!fast && this.clock.isTooFar(above)) {
+      return { ...above, hlc: above.hlc + 1, flags: id.flags, node: this.self };
+    }
+    return this.clock.uniqueNow(above, id.flags);
+  }
+
+  calcDeps(command: Command, bound: Timestamp): Deps {
+    if (command.definition === undefined) return depsOf([]);
+    return this.index.conflictsBelow(command, command.definition.footprint, bound);
+  }
+
+  /**
+   * Ids of the records with t0 in [from, before), ascending, as many as fit one list; `end`: these
+   * are all below it.
+   */
+  idsBetween(
+    from: Timestamp,
+    before: Timestamp,
+    keep: (command: Command) => boolean,
+  ): { readonly ids: TxnId[]; readonly end: Timestamp } {
+    const ids: TxnId[] = [];
+    for (const command of this.order.from(from)) {
+      if (compare(command.id, before) >= 0) break;
+      if (!keep(command)) continue;
+      if (ids.length === this.limits.listIdsMax) return { ids, end: command.id };
+      ids.push(command.id);
+    }
+    return { ids, end: before };
+  }
+
+  /** Bookkeeping of a transaction that has become Applied or Invalidated here. */
+  settled(command: Command): void {
+    this.unsettled.delete(command);
+    command.settledAtMs = this.nowMs;
+    command.settledBy |= this.topology.bit(this.self);
+    this.settledNow.push(command.id);
+    this.coverIfMajority(command);
+  }
+
+  appliedByMajority = (command: Command): boolean =>
+    command.status === Status.Applied &&
+    population(command.settledBy) >= this.topology.quorums.slow;
+
+  coverIfMajority(command: Command): void {
+    if (this.appliedByMajority(command)) this.index.cover(command, this.appliedByMajority);
+  }
+
+  forget(command: Command): void {
+    if (command.definition !== undefined) {
+      this.retainedBytes -= COMMAND_BYTES + command.definition.body.length;
+    }
+    this.commands.delete(command.key);
+    this.unsettled.delete(command);
+    this.index.remove(command);
+    this.order.delete(command);
+    for (const commands of this.unsettledBy.values()) commands.delete(command);
+  }
+
+  /** Lets `waiter` wait for `command`, unless there is nothing to wait for. */
+  waitFor(waiter: Waiter, command: Command): void {
+    if (isSettled(command.status)) return;
+    if (waiter.executeAt !== undefined && executesLater(command, waiter.executeAt)) return;
+    command.waiters.push(waiter);
+    waiter.waitingOn += 1;
+  }
+}
+
+/** Decided, and for a time after `time`: whoever executes at `time` need not wait for it. */
+export function executesLater(command: Command, time: Timestamp): boolean {
+  const decided = command.status === Status.Stable || command.status === Status.Committed;
+  return decided && command.executeAt !== undefined && compare(command.executeAt, time) > 0;
+}
+
+export function definitionOf(message: Partial<CommandDefinition>): Definition | undefined {
+  if (message.body === undefined || message.slots === undefined) return undefined;
+  return { footprint: decodeFootprint(message.slots), body: message.body };
+}
+
+export function definitionFields(
+  definition: Definition | undefined,
+): CommandDefinition | Record<string, never> {
+  if (definition === undefined) return {};
+  return { slots: encodeFootprint(definition.footprint), body: definition.body };
+}

@@ -1,0 +1,545 @@
+/**
+ * One replica of a range group: votes, promises, accepted values and facts (accord.md §2.5). Every
+ * handler checks, changes, logs, then answers, and is idempotent under loss, repetition and
+ * reordering. Pure; `replica-actor.ts` performs the effects.
+ */
+
+import { Settlement } from '../durability/durability-rounds.ts';
+import type {
+  Accept,
+  AcceptInvalidate,
+  AccordMessage,
+  BeginRead,
+  BeginRecovery,
+  Commit,
+  CommitInvalidate,
+  LookAfter,
+  Nack,
+  PreAccept,
+  Propose,
+  Round,
+  Stable,
+  StatusReply,
+} from '../messages/messages.ts';
+import {
+  type Deps,
+  decodeDeps,
+  encodeDeps,
+  isSubset,
+  NO_DEPS,
+  without,
+} from '../primitives/deps.ts';
+import { decodeFootprint } from '../primitives/participants.ts';
+import { isDecided, isSettled, Status } from '../primitives/status.ts';
+import {
+  type Ballot,
+  compare,
+  equal,
+  keyOf,
+  max,
+  rejected,
+  type Timestamp,
+  type TxnId,
+  ZERO,
+} from '../primitives/timestamp.ts';
+import type { Command, Definition } from './command.ts';
+import type { Effect, Execution } from './effects.ts';
+import { awaitDeps, makeInvalidated, makeStable } from './execution.ts';
+import type { JournalRecord } from './journal.ts';
+import { ProgressLog } from './progress-log.ts';
+import { ReadBarriers } from './read-barrier.ts';
+import { gatherEvidence } from './recovery-evidence.ts';
+import { definitionFields, definitionOf, ReplicaState } from './replica-state.ts';
+
+/** What a replica takes: from peers, and from the coordinator of its own node. */
+export type ReplicaMessage = AccordMessage | Propose | BeginRead | LookAfter;
+
+export class Replica {
+  readonly state: ReplicaState;
+  readonly progress: ProgressLog;
+  readonly reads: ReadBarriers;
+  readonly settlement: Settlement;
+
+  constructor(options: ConstructorParameters<typeof ReplicaState>[0]) {
+    this.state = new ReplicaState(options);
+    this.progress = new ProgressLog(this.state);
+    this.reads = new ReadBarriers(this.state);
+    this.settlement = new Settlement(this.state);
+  }
+
+  /** What is to be done since the last call. */
+  takeEffects(): Effect[] {
+    const { effects } = this.state;
+    this.state.effects = [];
+    return effects;
+  }
+
+  tick(nowMs: number): void {
+    this.state.nowMs = nowMs;
+    this.progress.tick();
+    this.reads.tick();
+    this.settlement.tick();
+  }
+
+  handle(from: number, message: ReplicaMessage, nowMs: number): void {
+    this.state.nowMs = nowMs;
+    switch (message.type) {
+      case 'Propose':
+        return this.#propose(message);
+      case 'PreAccept':
+        return this.#preAccept(from, message);
+      case 'Accept':
+        return this.#accept(from, message);
+      case 'AcceptInvalidate':
+        return this.#acceptInvalidate(from, message);
+      case 'Commit':
+        return this.#commit(from, message);
+      case 'Stable':
+        return this.#stable(from, message);
+      case 'CommitInvalidate':
+        return this.#commitInvalidate(from, message);
+      case 'BeginRecovery':
+        return this.#beginRecovery(from, message);
+      case 'CheckStatus':
+        return this.state.reply(from, this.#statusOf(message.id));
+      case 'StatusReply':
+        return this.#learn(from, message);
+      case 'BeginRead':
+        return this.reads.begin(message.token, decodeFootprint(message.slots));
+      case 'ReadBarrier':
+        return this.reads.answer(from, message);
+      case 'ReadBarrierOk':
+        return this.reads.answered(from, message);
+      case 'LookAfter':
+        return this.progress.lookAfterSoon(decodeDeps(message.ids));
+      case 'Fetch':
+        return this.#fetch(from, decodeDeps(message.ids));
+      case 'SettledHint':
+      case 'Fence':
+      case 'FenceOk':
+      case 'SettledList':
+      case 'CatchUp':
+        return this.settlement.handle(from, message);
+      default:
+        throw new TypeError(`replica: ${message.type} is not for a replica`);
+    }
+  }
+
+  /** A fresh transaction of this node: vote, and tell the others with our deps beside it. */
+  #propose(message: Propose): void {
+    const { state } = this;
+    const { id, slots, body } = message;
+    const repeated = state.find(id) !== undefined;
+    const command = this.#vote(state.self, id, definitionOf(message));
+    if (command?.executeAt === undefined) return;
+    const deps = encodeDeps(state.calcDeps(command, id));
+    if (!repeated) {
+      // Only once: "same" answers must stand for the deps of the first reply, which counts. The
+      // coordinator itself asks again those that have not answered.
+      for (const to of state.peers) state.send(to, { type: 'PreAccept', id, slots, deps, body });
+    }
+    state.reply(state.self, { type: 'PreAcceptOk', id, vote: command.executeAt, deps });
+  }
+
+  #preAccept(from: number, message: PreAccept): void {
+    const { state } = this;
+    const { id } = message;
+    const command = this.#vote(from, id, definitionOf(message));
+    if (command?.executeAt === undefined) return;
+    const deps = state.calcDeps(command, id);
+    const same = isSubset(deps, decodeDeps(message.deps));
+    const answer = same ? null : encodeDeps(deps);
+    state.reply(from, { type: 'PreAcceptOk', id, vote: command.executeAt, deps: answer });
+  }
+
+  /** The first vote stays, however often it is asked for. A promise ends the voting at ballot 0. */
+  #vote(from: number, id: TxnId, definition: Definition | undefined): Command | undefined {
+    const { state } = this;
+    if (definition !== undefined && this.#isSkewed(id, definition)) {
+      this.#nack(from, id, 'PreAccept', ZERO, 'skewed', ZERO);
+      return undefined;
+    }
+    const command = this.#acceptable(from, 'PreAccept', id, ZERO, true);
+    if (command === undefined || command.status === Status.PreAccepted) return command;
+    if (command.status > Status.PreAccepted) {
+      this.#nack(from, id, 'PreAccept', ZERO, 'decided', command.promised);
+      return undefined;
+    }
+    if (definition === undefined) return undefined;
+    state.define(command, definition);
+    const early = compare(id, state.fence) < 0;
+    if (early) {
+      command.executeAt = rejected(state.clock.uniqueNow(id, id.flags));
+    } else {
+      state.clock.observe(id);
+      command.executeAt = state.witness(command, definition, true);
+    }
+    this.#preAccepted(command, definition);
+    return command;
+  }
+
+  /** No vote can be given that is not too far ahead. The first vote stays, whatever it was. */
+  #isSkewed(id: TxnId, definition: Definition): boolean {
+    const { state } = this;
+    const status = state.find(id)?.status ?? Status.NotDefined;
+    if (status !== Status.NotDefined || compare(id, state.fence) < 0) return false;
+    const highest = state.index.maxConflict(definition.footprint);
+    return state.clock.isTooFar(max(id, highest));
+  }
+
+  #preAccepted(command: Command, definition: Definition): void {
+    const vote = command.executeAt ?? command.id;
+    command.status = Status.PreAccepted;
+    command.votedFast = equal(vote, command.id);
+    this.state.index.bump(definition.footprint, vote);
+    const { id, votedFast } = command;
+    this.state.persist({ type: 'PreAccepted', id, vote, votedFast }, true);
+  }
+
+  #accept(from: number, message: Accept): void {
+    const { state } = this;
+    const { id, ballot, executeAt } = message;
+    // What a recovery proposes may have been decided before.
+    if (equal(ballot, ZERO) && state.clock.isTooFar(executeAt)) {
+      return this.#nack(from, id, 'Accept', ballot, 'skewed', ZERO);
+    }
+    const command = this.#acceptable(from, 'Accept', id, ballot, true);
+    if (command === undefined) return;
+    const deps = this.#take(from, command, message, 'Accepted');
+    if (deps === undefined) return;
+    const fresh = without(state.calcDeps(command, executeAt), deps);
+    state.reply(from, { type: 'AcceptOk', id, ballot, deps: encodeDeps(fresh) });
+  }
+
+  #acceptInvalidate(from: number, message: AcceptInvalidate): void {
+    const { id, ballot } = message;
+    const command = this.#acceptable(from, 'AcceptInvalidate', id, ballot, true);
+    if (command === undefined) return;
+    command.promised = ballot;
+    command.accepted = ballot;
+    command.deps = undefined;
+    command.status = Status.AcceptedInvalidate;
+    this.state.persist({ type: 'AcceptedInvalidate', id, ballot }, true);
+    this.state.reply(from, { type: 'AcceptInvalidateOk', id, ballot });
+  }
+
+  #commit(from: number, message: Commit): void {
+    const { state } = this;
+    const { id, ballot } = message;
+    const command = this.#acceptable(from, 'Commit', id, ballot, false);
+    if (command === undefined) return;
+    if (this.#denies(from, command, message)) return;
+    if (command.status >= Status.Stable) {
+      return state.reply(from, { type: 'CommitOk', id, ballot });
+    }
+    if (command.status === Status.Committed && compare(command.accepted, ballot) > 0) {
+      return this.#nack(from, id, 'Commit', ballot, 'promised', command.promised);
+    }
+    if (this.#take(from, command, message, 'Committed') === undefined) return;
+    state.reply(from, { type: 'CommitOk', id, ballot });
+  }
+
+  /** The deps of a value taken at its ballot; undefined when the definition must come first. */
+  #take(
+    from: number,
+    command: Command,
+    message: Accept | Commit,
+    status: 'Accepted' | 'Committed',
+  ): Deps | undefined {
+    const { state } = this;
+    const { type, id, ballot, executeAt } = message;
+    const definition = command.definition ?? definitionOf(message);
+    if (definition === undefined) {
+      this.#nack(from, id, type, ballot, 'insufficient', command.promised);
+      return undefined;
+    }
+    state.define(command, definition);
+    if (status === 'Committed') state.clock.observe(executeAt);
+    else state.clock.heed(executeAt);
+    const deps = decodeDeps(message.deps);
+    command.promised = ballot;
+    command.accepted = ballot;
+    command.executeAt = executeAt;
+    command.deps = deps;
+    command.status = Status[status];
+    state.index.bump(definition.footprint, executeAt);
+    state.persist({ type: status, id, ballot, executeAt, deps }, true);
+    return deps;
+  }
+
+  /** The record when a value may be taken at this ballot; else the refusal is on its way. */
+  #acceptable(
+    from: number,
+    round: Round,
+    id: TxnId,
+    ballot: Ballot,
+    undecided: boolean,
+  ): Command | undefined {
+    const { state } = this;
+    const known = state.find(id);
+    if (known === undefined && state.isForgotten(id)) {
+      this.#nack(from, id, round, ballot, 'truncated', ZERO);
+      return undefined;
+    }
+    const command = known ?? state.admit(from, id);
+    if (command === undefined) return undefined;
+    if (undecided && command.status >= Status.Committed) {
+      this.#nack(from, id, round, ballot, 'decided', command.promised);
+      return undefined;
+    }
+    if (compare(command.promised, ballot) > 0) {
+      this.#nack(from, id, round, ballot, 'promised', command.promised);
+      return undefined;
+    }
+    return command;
+  }
+
+  /** A fact: no ballot is looked at. */
+  #stable(from: number, message: Stable): void {
+    const { state } = this;
+    const { id, executeAt } = message;
+    const known = state.find(id);
+    if (known === undefined && state.isForgotten(id)) return;
+    const command = known ?? state.admit(from, id);
+    if (command === undefined) return;
+    if (this.#denies(from, command, message)) return;
+    if (command.status >= Status.Stable) return;
+    const definition = command.definition ?? definitionOf(message);
+    if (definition === undefined) return state.send(from, { type: 'CheckStatus', id });
+    state.define(command, definition);
+    makeStable(state, command, executeAt, decodeDeps(message.deps));
+  }
+
+  /** The message says that it executes at a time, and something else is known here. */
+  #denies(from: number, command: Command, { type, executeAt }: Commit | Stable): boolean {
+    const { status } = command;
+    const decided = isDecided(status);
+    if (!decided && status !== Status.Invalidated) return false;
+    if (decided && command.executeAt !== undefined && equal(command.executeAt, executeAt)) {
+      return false;
+    }
+    this.state.contradict(from, type, command, `it is decided for ${keyOf(executeAt)} elsewhere`);
+    return true;
+  }
+
+  #commitInvalidate(from: number, message: CommitInvalidate): void {
+    const { state } = this;
+    const known = state.find(message.id);
+    if (known === undefined && state.isForgotten(message.id)) return;
+    const command = known ?? state.admit(from, message.id);
+    if (command === undefined || command.status === Status.Invalidated) return;
+    if (isDecided(command.status)) {
+      return state.contradict(from, message.type, command, 'it is invalidated elsewhere');
+    }
+    makeInvalidated(state, command);
+  }
+
+  #beginRecovery(from: number, message: BeginRecovery): void {
+    const { state } = this;
+    const { id, ballot } = message;
+    const known = state.find(id);
+    if (known === undefined && state.isForgotten(id)) {
+      return this.#nack(from, id, 'BeginRecovery', ballot, 'truncated', ZERO);
+    }
+    // Nobody could go above such a promise.
+    if (state.clock.isTooFar(ballot)) {
+      return this.#nack(from, id, 'BeginRecovery', ballot, 'skewed', ZERO);
+    }
+    const command = known ?? state.admit(from, id);
+    if (command === undefined) return;
+    if (compare(command.promised, ballot) > 0) {
+      return this.#nack(from, id, 'BeginRecovery', ballot, 'promised', command.promised);
+    }
+    state.clock.observe(ballot);
+    if (!equal(command.promised, ballot) && !isSettled(command.status)) {
+      command.promised = ballot;
+      state.persist({ type: 'Promised', id, ballot }, true);
+    }
+    const definition = definitionOf(message);
+    if (command.definition === undefined && definition !== undefined) {
+      state.define(command, definition);
+    }
+    if (command.status === Status.NotDefined && command.definition !== undefined) {
+      command.executeAt = state.witness(command, command.definition, false);
+      this.#preAccepted(command, command.definition);
+    }
+    state.reply(from, gatherEvidence(state, command, ballot));
+  }
+
+  /** Only facts, and the definition: votes are never passed on from peer to peer. */
+  #statusOf(id: TxnId): StatusReply {
+    const command = this.state.find(id);
+    if (command === undefined) {
+      const status = this.state.isForgotten(id) ? Status.Truncated : Status.NotDefined;
+      const nothing = { promised: ZERO, accepted: ZERO, executeAt: null, deps: null };
+      return { type: 'StatusReply', id, status, ...nothing };
+    }
+    const { status, promised, accepted } = command;
+    const stable = status === Status.Stable || status === Status.Applied;
+    return {
+      type: 'StatusReply',
+      id,
+      status,
+      promised,
+      accepted,
+      executeAt: (stable && command.executeAt) || null,
+      deps: stable ? encodeDeps(command.deps ?? NO_DEPS) : null,
+      ...definitionFields(command.definition),
+    };
+  }
+
+  #learn(from: number, message: StatusReply): void {
+    const { state } = this;
+    const { id, status, executeAt, deps } = message;
+    if (executeAt !== null && deps !== null) {
+      this.#stable(from, { ...message, type: 'Stable', executeAt, deps });
+    } else if (status === Status.Invalidated) {
+      this.#commitInvalidate(from, { type: 'CommitInvalidate', id });
+    } else if (status === Status.Truncated) {
+      this.settlement.catchUp(from);
+    } else {
+      const command = state.find(id);
+      const definition = definitionOf(message);
+      if (command === undefined) return;
+      if (definition !== undefined) state.define(command, definition);
+      this.progress.heard(command, message);
+    }
+  }
+
+  #fetch(from: number, ids: readonly TxnId[]): void {
+    let bytes = 0;
+    for (const id of ids) {
+      const command = this.state.find(id);
+      if (command === undefined) continue;
+      bytes += command.definition?.body.length ?? 0;
+      this.state.reply(from, this.#statusOf(id));
+      if (bytes > this.state.limits.fetchBytesMax) return;
+    }
+  }
+
+  #nack(
+    to: number,
+    id: TxnId,
+    round: Round,
+    ballot: Ballot,
+    reason: Nack['reason'],
+    promised: Ballot,
+  ): void {
+    this.state.reply(to, { type: 'Nack', id, round, ballot, reason, promised });
+  }
+
+  /** Takes one log record at start; call `restored` after the last. */
+  restore(record: JournalRecord, lsn: number): void {
+    const { state } = this;
+    if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);
+    if ('before' in record) return this.settlement.restore(record);
+    const command = state.open(record.id);
+    if (command.firstLsn === 0) command.firstLsn = lsn;
+    switch (record.type) {
+      case 'Defined':
+        // A copy: the record lies inside a whole segment's buffer.
+        if (command.definition !== undefined) return;
+        state.attach(command, { footprint: record.footprint, body: record.body.slice() });
+        return;
+      case 'PreAccepted':
+        command.status = Status.PreAccepted;
+        command.executeAt = record.vote;
+        this.#restoreTime(command, record.vote);
+        command.votedFast = record.votedFast;
+        return;
+      case 'Promised':
+        command.promised = record.ballot;
+        return;
+      case 'AcceptedInvalidate':
+        command.promised = record.ballot;
+        command.accepted = record.ballot;
+        command.deps = undefined;
+        command.status = Status.AcceptedInvalidate;
+        return;
+      case 'Accepted':
+      case 'Committed':
+        command.promised = record.ballot;
+        command.accepted = record.ballot;
+        command.executeAt = record.executeAt;
+        this.#restoreTime(command, record.executeAt);
+        command.deps = record.deps;
+        command.status = Status[record.type];
+        return;
+      case 'Stable':
+        command.status = Status.Stable;
+        command.executeAt = record.executeAt;
+        command.deps = record.deps;
+        return;
+      case 'Applied':
+        command.status = Status.Applied;
+        command.sequence = record.sequence;
+        return;
+      case 'Invalidated':
+        command.status = Status.Invalidated;
+        return;
+    }
+  }
+
+  /** Votes and proposals count as conflicts for ever, also those that were replaced since. */
+  #restoreTime({ definition }: Command, time: Timestamp): void {
+    if (definition !== undefined) this.state.index.bump(definition.footprint, time);
+  }
+
+  /**
+   * The log has been read. `flushedSequence` is what the store's engine holds; everything after it
+   * is executed again, first in the order that was logged, then by the protocol.
+   */
+  restored(flushedSequence: number, nowMs: number): void {
+    const { state } = this;
+    state.nowMs = nowMs;
+    state.flushedSequence = flushedSequence;
+    state.sequence = flushedSequence;
+    state.index.raiseFloor(state.forgottenBefore);
+    const stable: Command[] = [];
+    for (const command of [...state.commands.values()]) {
+      if (this.settlement.wasForgotten(command)) {
+        state.forget(command);
+        continue;
+      }
+      this.#rebuild(command);
+      if (command.status === Status.Stable) stable.push(command);
+    }
+    for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
+    for (const command of stable) if (command.status === Status.Stable) awaitDeps(state, command);
+  }
+
+  /** Executions that the engine does not hold, in their order. */
+  unflushed(): Execution[] {
+    const { commands, flushedSequence } = this.state;
+    const executions: Execution[] = [];
+    for (const { id, executeAt, definition, sequence } of commands.values()) {
+      if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)
+        continue;
+      const { footprint, body } = definition;
+      executions.push({ id, executeAt, footprint, body, sequence });
+    }
+    return executions.sort((a, b) => a.sequence - b.sequence);
+  }
+
+  #rebuild(command: Command): void {
+    const { state } = this;
+    const { definition, executeAt, status } = command;
+    state.clock.heed(command.id);
+    state.clock.heed(command.promised);
+    state.sequence = Math.max(state.sequence, command.sequence);
+    if (executeAt !== undefined && isDecided(status)) state.clock.observe(executeAt);
+    else if (executeAt !== undefined) state.clock.heed(executeAt);
+    if (isSettled(status)) {
+      state.unsettled.delete(command);
+      command.settledBy = state.topology.bit(state.self);
+    } else {
+      // Its coordinator may have died with us: look after it soon.
+      command.checkAtMs = state.nowMs + 100 * (1 + state.random());
+    }
+    if (definition === undefined || status === Status.Invalidated) return;
+    state.index.add(command);
+    state.index.bump(definition.footprint, command.id);
+    if (executeAt !== undefined) state.index.bump(definition.footprint, executeAt);
+    state.awaitSettled(command);
+  }
+}

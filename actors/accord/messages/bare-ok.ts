@@ -1,0 +1,92 @@
+/**
+ * Plain answers: replies that say nothing but yes, so that somebody else may count them and tell
+ * the coordinator once for several members (accord.md §6.2). Pure. What a plain answer means is
+ * written here alone: it is exactly those replies, one for each member.
+ */
+
+import { type Ballot, equal, keyOf, type TxnId } from '../primitives/timestamp.ts';
+import type { AcceptOk, AccordMessage, CommitOk, PreAcceptOk } from './messages.ts';
+
+/** The rounds that can be answered plainly. */
+export type PlainRound = 'PreAccept' | 'Accept' | 'Commit';
+export type PlainReply = PreAcceptOk | AcceptOk | CommitOk;
+
+export interface PlainAnswer {
+  readonly round: PlainRound;
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+  /** Bit set of the topology of the transaction's epoch. */
+  readonly members: number;
+}
+
+/** Plain answers that have been counted elsewhere; the coordinator asks before it decides. */
+export interface PlainAnswers {
+  /** To this transaction's present request, if there are any that were not told yet. */
+  take(key: string): PlainAnswer | undefined;
+  /**
+   * The same of all transactions. Those that have been counted since `overdueMs` or longer are
+   * left: with time up, a smaller quorum than the one that is waited for may decide.
+   */
+  takeAll(overdueMs: number): PlainAnswer[];
+  /**
+   * The count may not suffice any more: tells what was counted until now, and lets all further
+   * answers come as messages.
+   */
+  leave(key: string): PlainAnswer | undefined;
+  leaveAll(): PlainAnswer[];
+  /** From whom answers are expected (bit set), from now on. */
+  expect(members: number): void;
+  /** Whether an answer of this member counts for the quorum that is waited for. */
+  awaits(key: string, from: number): boolean;
+}
+
+const NO_IDS = new Uint8Array(0);
+
+/** What each of the members has said. */
+export function plainReply(answer: Omit<PlainAnswer, 'members'>): PlainReply {
+  const { id, ballot } = answer;
+  switch (answer.round) {
+    case 'PreAccept':
+      return { type: 'PreAcceptOk', id, vote: id, deps: null };
+    case 'Accept':
+      return { type: 'AcceptOk', id, ballot, deps: NO_IDS };
+    case 'Commit':
+      return { type: 'CommitOk', id, ballot };
+  }
+}
+
+/** Whether a reply is what `plainReply` makes, bit for bit: t0 itself, and nothing to be merged. */
+export function isPlainReply(message: AccordMessage): message is PlainReply {
+  switch (message.type) {
+    case 'PreAcceptOk': {
+      const { vote, id, deps } = message;
+      return deps === null && equal(vote, id) && vote.flags === id.flags;
+    }
+    case 'AcceptOk':
+      return message.deps.length === 0;
+    case 'CommitOk':
+      return true;
+    default:
+      return false;
+  }
+}
+
+/**
+ * What was counted and must be known before this message of `from` is judged. The count goes on
+ * while it can be the one that is waited for: all its members may still answer plainly, and this
+ * node itself voted for t0. Else it ends, and further answers come as messages.
+ */
+export function countedBefore(
+  answers: PlainAnswers,
+  self: number,
+  from: number,
+  message: AccordMessage,
+): PlainAnswer | undefined {
+  if (!('id' in message)) return undefined;
+  const key = keyOf(message.id);
+  const suffices =
+    from === self
+      ? message.type !== 'PreAcceptOk' || equal(message.vote, message.id)
+      : isPlainReply(message) && !answers.awaits(key, from);
+  return suffices ? answers.take(key) : answers.leave(key);
+}

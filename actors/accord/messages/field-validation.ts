@@ -1,0 +1,184 @@
+/**
+ * Judges single fields of peers' messages: timestamps, marks, lists of ids, definitions. Pure; the
+ * table of messages is in `validation.ts`. Nothing is copied or decoded here: a message that passes
+ * is decoded where it is used.
+ */
+import { Flags, TIMESTAMP_BYTES, type Timestamp } from '../primitives/timestamp.ts';
+import type { Topology } from '../topology/topology.ts';
+
+/** Why a message is refused. A fixed set: these are labels of a metric. */
+export const DEFECTS = [
+  /** No such message, or none for a peer to send. */
+  'type',
+  /** A field is missing, too many, or of another type than it must be. */
+  'shape',
+  /** A number out of range, or no whole number. */
+  'range',
+  'epoch',
+  /** Names a node that is no member. */
+  'member',
+  /** Bytes that are not in the canonical form. */
+  'encoding',
+  /** More bytes or ids than the limits allow. */
+  'size',
+  /** This peer may not say it, or not to this node. */
+  'sender',
+  /** The fields contradict one another. */
+  'sense',
+] as const;
+export type Defect = (typeof DEFECTS)[number];
+
+export interface ValidationLimits {
+  /** Command bytes of one transaction. */
+  readonly bodyBytesMax: number;
+  /** Transaction ids in one list. */
+  readonly idsMax: number;
+  /**
+   * How far ahead of the cluster's time a timestamp may lie. Far beyond what clocks differ by:
+   * it keeps out damaged numbers. The clock would follow such a number, and all that the node mints
+   * afterwards would make no sense to its peers.
+   */
+  readonly aheadUsMax: number;
+}
+
+export const VALIDATION_LIMITS: ValidationLimits = Object.freeze({
+  bodyBytesMax: 64 * 1024 * 1024,
+  idsMax: 1_048_576,
+  aheadUsMax: 10 * 365 * 86_400 * 1_000_000,
+});
+
+export type Judgement = Defect | undefined;
+
+export interface FieldValidatorOptions {
+  readonly topology: Topology;
+  readonly limits?: Partial<ValidationLimits>;
+  /** The cluster's time, microseconds. */
+  readonly nowUs: () => number;
+  /** Whether bytes are whole commands, so that executing them cannot fail half way. */
+  readonly isBody: (bytes: Uint8Array) => boolean;
+}
+
+export class FieldValidator {
+  readonly #topology: Topology;
+  readonly #limits: ValidationLimits;
+  readonly #isBody: (bytes: Uint8Array) => boolean;
+  readonly #nowUs: () => number;
+  #hlcUsMax = 0;
+  readonly #epochHigh: number;
+  readonly #epochLow: number;
+
+  constructor(options: FieldValidatorOptions) {
+    this.#topology = options.topology;
+    this.#limits = { ...VALIDATION_LIMITS, ...options.limits };
+    this.#isBody = options.isBody;
+    this.#nowUs = options.nowUs;
+    this.#epochHigh = Math.floor(this.#topology.epoch / 2 ** 32);
+    this.#epochLow = this.#topology.epoch >>> 0;
+  }
+
+  /** The following calls judge by the present time. */
+  begin(): void {
+    this.#hlcUsMax = this.#nowUs() + this.#limits.aheadUsMax;
+  }
+
+  /** A timestamp that a member may have minted in this epoch; `flags` says for what. */
+  timestamp(value: unknown, flags: number): Judgement {
+    if (typeof value !== 'object' || value === null) return 'shape';
+    const { epoch, hlc, flags: its, node } = value as Partial<Timestamp>;
+    if (!this.#isHlc(hlc) || its !== flags) return 'range';
+    if (epoch !== this.#topology.epoch) return 'epoch';
+    return this.#member(node);
+  }
+
+  vote(value: unknown): Judgement {
+    const flags = (value as Partial<Timestamp> | null | undefined)?.flags;
+    const refusal = flags === (Flags.WRITE | Flags.REJECTED);
+    return this.timestamp(value, refusal ? flags : Flags.WRITE);
+  }
+
+  ballot(value: unknown): Judgement {
+    return isZero(value) ? undefined : this.timestamp(value, 0);
+  }
+
+  /** A bound between timestamps: zero, a transaction's id, or a time of no node. */
+  mark(value: unknown): Judgement {
+    if (isZero(value)) return undefined;
+    if (typeof value !== 'object' || value === null) return 'shape';
+    const { epoch, hlc, flags, node } = value as Partial<Timestamp>;
+    if (node !== 0 || flags !== 0) return this.timestamp(value, Flags.WRITE);
+    if (!this.#isHlc(hlc)) return 'range';
+    return epoch === this.#topology.epoch ? undefined : 'epoch';
+  }
+
+  /** `encodeDeps` bytes, read where they are: nothing is made of them here. */
+  ids(value: unknown): Judgement {
+    if (!(value instanceof Uint8Array)) return 'shape';
+    const { length } = value;
+    if (length % TIMESTAMP_BYTES !== 0) return 'encoding';
+    if (length / TIMESTAMP_BYTES > this.#limits.idsMax) return 'size';
+    let high = 0;
+    let low = 0;
+    let node = -1;
+    for (let at = 0; at < length; at += TIMESTAMP_BYTES) {
+      const itsHigh = u32(value, at + 6);
+      const itsLow = u32(value, at + 10);
+      const itsNode = u32(value, at + 16);
+      if (u16(value, at) !== this.#epochHigh || u32(value, at + 2) !== this.#epochLow) {
+        return 'epoch';
+      }
+      const hlc = itsHigh * 2 ** 32 + itsLow;
+      if (hlc === 0 || hlc > this.#hlcUsMax) return 'range';
+      if (u16(value, at + 14) !== Flags.WRITE) return 'range';
+      if (itsNode !== node && this.#topology.bit(itsNode) === 0) return 'member';
+      const order = itsHigh - high || itsLow - low || itsNode - node;
+      if (order <= 0) return 'encoding';
+      high = itsHigh;
+      low = itsLow;
+      node = itsNode;
+    }
+    return undefined;
+  }
+
+  definition(slots: unknown, body: unknown): Judgement {
+    if (!(body instanceof Uint8Array)) return 'shape';
+    if (body.length > this.#limits.bodyBytesMax) return 'size';
+    if (slots !== null) {
+      if (!(slots instanceof Uint8Array)) return 'shape';
+      if (slots.length % 2 !== 0) return 'encoding';
+      let previous = -1;
+      for (let at = 0; at < slots.length; at += 2) {
+        const slot = (slots[at] as number) | ((slots[at + 1] as number) << 8);
+        if (slot <= previous) return 'encoding';
+        previous = slot;
+      }
+    }
+    return this.#isBody(body) ? undefined : 'encoding';
+  }
+
+  #isHlc(hlc: unknown): boolean {
+    return Number.isSafeInteger(hlc) && (hlc as number) > 0 && (hlc as number) <= this.#hlcUsMax;
+  }
+
+  #member(node: unknown): Judgement {
+    return this.#topology.bit(node as number) === 0 ? 'member' : undefined;
+  }
+}
+
+function isZero(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  const { epoch, hlc, flags, node } = value as Partial<Timestamp>;
+  return epoch === 0 && hlc === 0 && flags === 0 && node === 0;
+}
+
+export function wholeNumber(value: unknown, max: number): Judgement {
+  if (typeof value !== 'number') return 'shape';
+  return Number.isSafeInteger(value) && value >= 0 && value <= max ? undefined : 'range';
+}
+
+function u16(bytes: Uint8Array, at: number): number {
+  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
+}
+
+function u32(bytes: Uint8Array, at: number): number {
+  return u16(bytes, at) * 65_536 + u16(bytes, at + 2);
+}

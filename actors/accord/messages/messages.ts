@@ -1,0 +1,273 @@
+/**
+ * What the replicas of a range group say to each other. Plain objects: the peer codec carries them
+ * as they are, with `body` (the raw command bytes) beside the encoded part, never re-encoded.
+ *
+ * `deps` and `ids` are `encodeDeps` bytes, `slots` are `encodeFootprint` bytes (null = the whole
+ * store). `CommandDefinition` travels wherever a receiver may lack the transaction.
+ */
+import type { Status } from '../primitives/status.ts';
+import type { Ballot, Timestamp, TxnId } from '../primitives/timestamp.ts';
+
+export interface CommandDefinition {
+  readonly slots: Uint8Array | null;
+  readonly body: Uint8Array;
+}
+
+/** Only inside a node: the coordinator hands a fresh transaction to its own replica. */
+export interface Propose extends CommandDefinition {
+  readonly type: 'Propose';
+  readonly id: TxnId;
+}
+
+/** Only inside a node: reads of these slots wait for a barrier. */
+export interface BeginRead {
+  readonly type: 'BeginRead';
+  readonly token: number;
+  readonly slots: Uint8Array | null;
+}
+
+/** Only inside a node: these should be decided soon, somebody waits for them. */
+export interface LookAfter {
+  readonly type: 'LookAfter';
+  readonly ids: Uint8Array;
+}
+
+export interface PreAccept extends CommandDefinition {
+  readonly type: 'PreAccept';
+  readonly id: TxnId;
+  /** The coordinator's own deps: who finds nothing beyond them answers `deps: null`. */
+  readonly deps: Uint8Array;
+}
+
+export interface PreAcceptOk {
+  readonly type: 'PreAcceptOk';
+  readonly id: TxnId;
+  /** t0, or a higher timestamp; with the REJECTED flag the voter refuses. */
+  readonly vote: Timestamp;
+  /** null: none beyond the deps that came with the PreAccept. */
+  readonly deps: Uint8Array | null;
+}
+
+export interface Accept extends Partial<CommandDefinition> {
+  readonly type: 'Accept';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+  readonly executeAt: Timestamp;
+  readonly deps: Uint8Array;
+}
+
+export interface AcceptOk {
+  readonly type: 'AcceptOk';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+  /** Conflicts below executeAt beyond the proposed deps. */
+  readonly deps: Uint8Array;
+}
+
+export interface AcceptInvalidate {
+  readonly type: 'AcceptInvalidate';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+}
+
+export interface AcceptInvalidateOk {
+  readonly type: 'AcceptInvalidateOk';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+}
+
+export interface Commit extends Partial<CommandDefinition> {
+  readonly type: 'Commit';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+  readonly executeAt: Timestamp;
+  readonly deps: Uint8Array;
+}
+
+export interface CommitOk {
+  readonly type: 'CommitOk';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+}
+
+/** A fact, not a request: it carries no ballot and is never refused. */
+export interface Stable extends Partial<CommandDefinition> {
+  readonly type: 'Stable';
+  readonly id: TxnId;
+  readonly executeAt: Timestamp;
+  readonly deps: Uint8Array;
+}
+
+/** A fact: the transaction can never execute. */
+export interface CommitInvalidate {
+  readonly type: 'CommitInvalidate';
+  readonly id: TxnId;
+}
+
+export type Round = 'PreAccept' | 'Accept' | 'AcceptInvalidate' | 'Commit' | 'BeginRecovery';
+
+export interface Nack {
+  readonly type: 'Nack';
+  readonly id: TxnId;
+  /** The request that is refused. */
+  readonly round: Round;
+  readonly ballot: Ballot;
+  /**
+   * `promised`: to a higher ballot. `decided`: executeAt or the invalidation is known already.
+   * `insufficient`: the definition is missing, send it. `truncated`: settled and forgotten.
+   * `skewed`: too far ahead of the replier's clock. It has kept nothing; ask again later.
+   */
+  readonly reason: 'promised' | 'decided' | 'insufficient' | 'truncated' | 'skewed';
+  readonly promised: Ballot;
+}
+
+export interface BeginRecovery extends Partial<CommandDefinition> {
+  readonly type: 'BeginRecovery';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+}
+
+export interface RecoverOk extends Partial<CommandDefinition> {
+  readonly type: 'RecoverOk';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+  readonly status: Status;
+  readonly accepted: Ballot;
+  /** The decided or proposed time, or the vote. */
+  readonly executeAt: Timestamp | null;
+  /** Proposed, committed or stable deps; null below Accepted. */
+  readonly coordinated: Uint8Array | null;
+  /** calcDeps(t0) of the replier; null from Committed on. */
+  readonly local: Uint8Array | null;
+  /** The replier's own PreAccept vote was t0. */
+  readonly votedFast: boolean;
+  readonly rejectsFastPath: boolean;
+  /** Earlier transactions that may yet turn out not to have witnessed this one. */
+  readonly wait: Uint8Array;
+  /** Earlier stable transactions that have witnessed it. */
+  readonly noWait: Uint8Array;
+}
+
+export interface CheckStatus {
+  readonly type: 'CheckStatus';
+  readonly id: TxnId;
+}
+
+/** What the replier knows for a fact, and a token that moves when anybody makes progress. */
+export interface StatusReply extends Partial<CommandDefinition> {
+  readonly type: 'StatusReply';
+  readonly id: TxnId;
+  readonly status: Status;
+  readonly promised: Ballot;
+  readonly accepted: Ballot;
+  /** Present from Stable on. */
+  readonly executeAt: Timestamp | null;
+  readonly deps: Uint8Array | null;
+}
+
+/** Ephemeral read, first half: which transactions must be applied before a read may look? */
+export interface ReadBarrier {
+  readonly type: 'ReadBarrier';
+  readonly token: number;
+  /** The reader has settled everything below this. */
+  readonly settledBefore: Timestamp;
+  /** What is named up to here the reader knows from earlier answers; ZERO at first. */
+  readonly after: Timestamp;
+}
+
+export interface ReadBarrierOk {
+  readonly type: 'ReadBarrierOk';
+  readonly token: number;
+  /** Ascending, above `after` of the question. */
+  readonly ids: Uint8Array;
+  /** There is more than one answer names: the reader asks on from the last of these. */
+  readonly behind: boolean;
+}
+
+/** Transactions that the sender has applied or seen invalidated: a hint, it may be lost. */
+export interface SettledHint {
+  readonly type: 'SettledHint';
+  readonly ids: Uint8Array;
+  readonly settledBefore: Timestamp;
+  /** The sender still holds transactions: rounds must go on. */
+  readonly retains: boolean;
+  /** The receiver has not told that it has settled these, too: which of them has it? */
+  readonly asks: boolean;
+}
+
+/** Settlement round: promise not to witness any unknown transaction below `before` any more. */
+export interface Fence {
+  readonly type: 'Fence';
+  readonly before: Timestamp;
+  /** Ids from here on are asked for. */
+  readonly base: Timestamp;
+}
+
+export interface FenceOk {
+  readonly type: 'FenceOk';
+  readonly before: Timestamp;
+  readonly base: Timestamp;
+  /** All known ids in [base, end). */
+  readonly ids: Uint8Array;
+  /** `before`, or less when not all of them fit one message. */
+  readonly end: Timestamp;
+}
+
+/** Everything that was or will ever be executed with t0 in [base, before). */
+export interface SettledList {
+  readonly type: 'SettledList';
+  readonly base: Timestamp;
+  readonly before: Timestamp;
+  readonly ids: Uint8Array;
+}
+
+/** Asks for the facts of these transactions; answered by `StatusReply` messages. */
+export interface Fetch {
+  readonly type: 'Fetch';
+  readonly ids: Uint8Array;
+}
+
+/** A replica that lags asks for the list of what was settled from `from` on. */
+export interface CatchUp {
+  readonly type: 'CatchUp';
+  readonly from: Timestamp;
+}
+
+export type AccordMessage =
+  | PreAccept
+  | PreAcceptOk
+  | Accept
+  | AcceptOk
+  | AcceptInvalidate
+  | AcceptInvalidateOk
+  | Commit
+  | CommitOk
+  | Stable
+  | CommitInvalidate
+  | Nack
+  | BeginRecovery
+  | RecoverOk
+  | CheckStatus
+  | StatusReply
+  | ReadBarrier
+  | ReadBarrierOk
+  | SettledHint
+  | Fence
+  | FenceOk
+  | SettledList
+  | Fetch
+  | CatchUp;
+
+const FOR_COORDINATOR: ReadonlySet<string> = new Set<AccordMessage['type']>([
+  'PreAcceptOk',
+  'AcceptOk',
+  'AcceptInvalidateOk',
+  'CommitOk',
+  'Nack',
+  'RecoverOk',
+]);
+
+/** Inside a node, answers go to the coordinator, everything else to the replica. */
+export function isForCoordinator(message: { readonly type: string }): message is AccordMessage {
+  return FOR_COORDINATOR.has(message.type);
+}

@@ -1,0 +1,362 @@
+/**
+ * The directory of one node: who it belongs to (`identity.json`), and that one process uses it.
+ * `node.ts` opens it before anything else; the log and the engine live in it. Also remembers which
+ * disk each peer came with, so that a peer with an emptied disk cannot pass for the one that made
+ * promises. Never touches what others keep in the directory.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { UNIT_WRITE_BYTES_MAX } from '../../../storage/limits.ts';
+import { formatEndpoint } from '../../../transport/endpoint.ts';
+import { fileErrorText } from '../../../transport/file-error.ts';
+import type { MemberEndpoint, PeerHello } from '../../../transport/peer/handshake.ts';
+import { LineageError } from './lineage.ts';
+import { ProcessLock } from './process-lock.ts';
+
+export type DataDirectoryErrorCode =
+  | 'HOLO_DATA_LOCKED'
+  | 'HOLO_DATA_OTHER_NODE'
+  | 'HOLO_DATA_OTHER_CLUSTER'
+  | 'HOLO_DATA_NEWER_FORMAT'
+  | 'HOLO_DATA_DAMAGED'
+  | 'HOLO_DATA_NOT_EMPTY'
+  | 'HOLO_DATA_UNUSABLE';
+
+/** `message` is one line for people. */
+export class DataDirectoryError extends Error {
+  readonly code: DataDirectoryErrorCode;
+
+  constructor(code: DataDirectoryErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'DataDirectoryError';
+    this.code = code;
+  }
+}
+
+export interface DataDirectoryOptions {
+  readonly path: string;
+  readonly nodeId: number;
+  readonly members: readonly MemberEndpoint[];
+  /** Node ids; every node must count the same votes, so it is part of the cluster's name. */
+  readonly electorate: readonly number[];
+  /** What is written down apart from this file: an older copy of it is refused. */
+  readonly lineage?: {
+    readonly existed: boolean;
+    readonly revision: number;
+    /** Makes it durable; before the first write of this file that knows of it. */
+    readonly begin: () => void;
+    readonly onRevision: (revision: number) => void;
+  };
+}
+
+interface Identity {
+  readonly format: number;
+  readonly clusterId: string;
+  readonly nodeId: number;
+  readonly diskId: string;
+  readonly incarnation: number;
+  readonly members: readonly string[];
+  /** Disk ids by node id. */
+  readonly peers: Readonly<Record<string, string>>;
+  /** Highest incarnations of peers by node id. */
+  readonly peerIncarnations?: Readonly<Record<string, number>>;
+  /** Counts the writes of this file; absent before there was a lineage beside it. */
+  readonly revision?: number;
+  /** Over everything else. */
+  readonly checksum?: string;
+}
+
+const FORMAT = 1;
+const IDENTITY = 'identity.json';
+const LOCK = 'lock';
+/** What a crash between making the directory and writing the identity may leave behind. */
+const HARMLESS = /^(lock(\..*)?|identity\.json\.new|lineage|lost\+found)$/;
+
+/** 16 bytes as hex; the same on every node that was given the same members and electorate. */
+export function clusterIdOf(
+  members: readonly MemberEndpoint[],
+  electorate: readonly number[],
+): string {
+  const ids = new Set(electorate);
+  const lines = [...members]
+    .sort((a, b) => a.id - b.id)
+    .map(
+      (member) => `${member.id}@${formatEndpoint(member)}${ids.has(member.id) ? '' : ' silent'}`,
+    );
+  return createHash('sha256').update(lines.join('\n')).digest('hex').slice(0, 32);
+}
+
+/** Whether a directory is, or was meant to be, that of a node. */
+export function isDataDirectory(path: string): boolean {
+  return readFile(join(path, IDENTITY)) !== undefined;
+}
+
+export class DataDirectory {
+  readonly path: string;
+  /** True when no node had used the directory before. */
+  readonly isNew: boolean;
+  readonly #options: DataDirectoryOptions;
+  readonly #lock: ProcessLock;
+  #identity: Identity;
+
+  private constructor(
+    options: DataDirectoryOptions,
+    path: string,
+    lock: ProcessLock,
+    identity: Identity,
+    isNew: boolean,
+  ) {
+    this.#options = options;
+    this.path = path;
+    this.isNew = isNew;
+    this.#lock = lock;
+    this.#identity = identity;
+  }
+
+  /**
+   * Locks the directory, checks or makes its identity and counts the start. Synchronous.
+   *
+   * @throws DataDirectoryError
+   */
+  static open(options: DataDirectoryOptions): DataDirectory {
+    const path = resolve(options.path);
+    const lock = lockDirectory(path);
+    try {
+      const found = readIdentity(path, options);
+      const identity = found ?? newIdentity(path, options);
+      if (identity.revision === undefined) options.lineage?.begin();
+      const started = next({ ...identity, incarnation: identity.incarnation + 1 }, options);
+      writeIdentity(path, started, options);
+      if (found === undefined) syncDirectory(dirname(path));
+      return new DataDirectory(options, path, lock, started, found === undefined);
+    } catch (error) {
+      lock.release();
+      throw asDataDirectoryError(path, error);
+    }
+  }
+
+  /** What this node says of itself to its peers. */
+  get hello(): PeerHello {
+    const { clusterId, nodeId, diskId, incarnation } = this.#identity;
+    return { clusterId, nodeId, diskId, incarnation, unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };
+  }
+
+  /** Highest incarnations of peers, also of earlier runs, by node id. */
+  get peerIncarnations(): ReadonlyMap<number, number> {
+    const entries = Object.entries(this.#identity.peerIncarnations ?? {});
+    return new Map(entries.map(([node, incarnation]) => [Number(node), incarnation]));
+  }
+
+  /**
+   * The reason why a peer with this disk is refused, or `undefined`. The first disk of a peer and
+   * its highest incarnation are remembered, durably, before it is let in. The peer is told the
+   * reason: it names no disk, since a caller that names the right disk would be believed.
+   */
+  verifyPeer(hello: PeerHello): string | undefined {
+    const key = String(hello.nodeId);
+    const { peers, peerIncarnations = {} } = this.#identity;
+    const known = peers[key];
+    if (known !== undefined && known !== hello.diskId) {
+      return (
+        `node ${key} comes with another disk than the one that this node knows: ` +
+        'its data directory was replaced or emptied, and its promises are lost; ' +
+        'start it with the directory that it had'
+      );
+    }
+    const incarnation = Math.max(hello.incarnation, peerIncarnations[key] ?? 0);
+    if (known !== undefined && incarnation === peerIncarnations[key]) return undefined;
+    const changes = {
+      peers: { ...peers, [key]: hello.diskId },
+      peerIncarnations: { ...peerIncarnations, [key]: incarnation },
+    };
+    const identity = next({ ...this.#identity, ...changes }, this.#options);
+    try {
+      writeIdentity(this.path, identity, this.#options);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      if (known === undefined) return `its disk could not be written down: ${code}`;
+      // A full disk must not shut out a peer that restarts: the incarnation is kept in memory.
+    }
+    this.#identity = identity;
+    return undefined;
+  }
+
+  /** Gives the lock back; the files stay. */
+  close(): void {
+    this.#lock.release();
+  }
+}
+
+function lockDirectory(path: string): ProcessLock {
+  let lock: ProcessLock | number;
+  try {
+    mkdirSync(path, { recursive: true });
+    lock = ProcessLock.take(join(path, LOCK));
+  } catch (error) {
+    throw asDataDirectoryError(path, error);
+  }
+  if (typeof lock === 'number') {
+    throw new DataDirectoryError(
+      'HOLO_DATA_LOCKED',
+      `data directory ${path} is in use by another node (process ${lock}): ` +
+        'end that one, or give each node a directory of its own with --data-dir',
+    );
+  }
+  return lock;
+}
+
+function readIdentity(path: string, options: DataDirectoryOptions): Identity | undefined {
+  const content = readFile(join(path, IDENTITY));
+  if (content === undefined) return undefined;
+  const identity = parseIdentity(path, content);
+  checkRevision(path, identity, options);
+  if (identity.nodeId !== options.nodeId) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_OTHER_NODE',
+      `data directory ${path} belongs to node ${identity.nodeId}, not to node ` +
+        `${options.nodeId}: --node-id or --data-dir is wrong`,
+    );
+  }
+  if (identity.clusterId !== clusterIdOf(options.members, options.electorate)) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_OTHER_CLUSTER',
+      `data directory ${path} belongs to another cluster: its members (and electorate) were ` +
+        `${identity.members.join(',')}; give these again, or another --data-dir`,
+    );
+  }
+  return identity;
+}
+
+function parseIdentity(path: string, content: string): Identity {
+  let value: Partial<Identity> | null;
+  try {
+    value = JSON.parse(content) as Partial<Identity> | null;
+  } catch {
+    value = null;
+  }
+  if (typeof value?.format === 'number' && value.format > FORMAT) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_NEWER_FORMAT',
+      `data directory ${path} has format ${value.format}, this version reads up to ` +
+        `${FORMAT}: run the version that wrote it, or a newer one`,
+    );
+  }
+  if (!isIdentity(value)) {
+    throw new DataDirectoryError('HOLO_DATA_DAMAGED', `${join(path, IDENTITY)} is damaged`);
+  }
+  return value;
+}
+
+function isIdentity(value: Partial<Identity> | null): value is Identity {
+  const hex = /^[0-9a-f]{32}$/;
+  return (
+    value !== null &&
+    value.format === FORMAT &&
+    hex.test(String(value.clusterId)) &&
+    hex.test(String(value.diskId)) &&
+    Number.isSafeInteger(value.nodeId) &&
+    Number.isSafeInteger(value.incarnation) &&
+    Array.isArray(value.members) &&
+    typeof value.peers === 'object' &&
+    value.peers !== null &&
+    Object.values(value.peers).every((disk) => hex.test(String(disk))) &&
+    Object.values(value.peerIncarnations ?? {}).every((count) => Number.isSafeInteger(count))
+  );
+}
+
+function newIdentity(path: string, options: DataDirectoryOptions): Identity {
+  const stranger = readdirSync(path).find((name) => !HARMLESS.test(name));
+  if (stranger !== undefined) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_NOT_EMPTY',
+      `data directory ${path} has no ${IDENTITY} and is not empty (it holds ${stranger}): ` +
+        'give an empty or a new one with --data-dir, or put the identity back',
+    );
+  }
+  return {
+    format: FORMAT,
+    clusterId: clusterIdOf(options.members, options.electorate),
+    nodeId: options.nodeId,
+    diskId: randomBytes(16).toString('hex'),
+    incarnation: 0,
+    members: options.members.map((member) => `${member.id}@${formatEndpoint(member)}`),
+    peers: {},
+  };
+}
+
+/** With the number and the checksum of the next write, where there is a lineage. */
+function next(identity: Identity, { lineage }: DataDirectoryOptions): Identity {
+  if (lineage === undefined) return identity;
+  const numbered = { ...identity, revision: (identity.revision ?? lineage.revision) + 1 };
+  return { ...numbered, checksum: checksumOf(numbered) };
+}
+
+function checksumOf(identity: Identity): string {
+  const { checksum: _checksum, ...rest } = identity;
+  return createHash('sha256').update(JSON.stringify(rest)).digest('hex').slice(0, 16);
+}
+
+function checkRevision(path: string, identity: Identity, { lineage }: DataDirectoryOptions): void {
+  if (lineage === undefined) return;
+  const { revision, checksum } = identity;
+  const file = join(path, IDENTITY);
+  if (checksum !== undefined && checksum !== checksumOf(identity)) {
+    throw new DataDirectoryError('HOLO_DATA_DAMAGED', `${file} was changed by hand`);
+  }
+  if (revision !== undefined && !lineage.existed) {
+    const what = `${join(path, 'lineage')} is missing or damaged`;
+    throw new DataDirectoryError('HOLO_DATA_DAMAGED', what);
+  }
+  if ((revision ?? 0) < lineage.revision) {
+    throw new LineageError('HOLO_DATA_SET_BACK', `${file} is an older copy of itself`);
+  }
+}
+
+/** Durable under its name before it returns. */
+function writeIdentity(path: string, identity: Identity, { lineage }: DataDirectoryOptions): void {
+  const draft = join(path, `${IDENTITY}.new`);
+  const file = openSync(draft, 'w');
+  try {
+    writeFileSync(file, `${JSON.stringify(identity, null, 2)}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+  renameSync(draft, join(path, IDENTITY));
+  syncDirectory(path);
+  if (identity.revision !== undefined) lineage?.onRevision(identity.revision);
+}
+
+function syncDirectory(path: string): void {
+  const directory = openSync(path, 'r');
+  try {
+    fsyncSync(directory);
+  } finally {
+    closeSync(directory);
+  }
+}
+
+function readFile(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function asDataDirectoryError(path: string, error: unknown): DataDirectoryError | LineageError {
+  if (error instanceof DataDirectoryError || error instanceof LineageError) return error;
+  const message = `data directory ${path} cannot be used: ${fileErrorText(error)}`;
+  return new DataDirectoryError('HOLO_DATA_UNUSABLE', message, { cause: error });
+}

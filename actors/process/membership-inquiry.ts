@@ -1,0 +1,132 @@
+/**
+ * `--join`: asks a running member, on its peer or admin port, who the members are. Membership is
+ * fixed when a cluster is formed, so joining means: make sure that this node is one of them before
+ * it makes a data directory of its own.
+ */
+import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Endpoint, formatEndpoint } from '../../transport/endpoint.ts';
+import { httpGet } from '../../transport/http/http-get.ts';
+import {
+  decodeGreeting,
+  encodeGreeting,
+  isMembersAnswer,
+  type MembersAnswer,
+} from '../../transport/peer/handshake.ts';
+
+export class MembershipError extends Error {
+  readonly code: 'HOLO_JOIN_UNREACHABLE' | 'HOLO_JOIN_NOT_A_MEMBER' | 'HOLO_JOIN_OTHER_CLUSTER';
+
+  constructor(code: MembershipError['code'], message: string) {
+    super(message);
+    this.name = 'MembershipError';
+    this.code = code;
+  }
+}
+
+export interface InquiryOptions {
+  readonly seed: Endpoint;
+  readonly nodeId: number;
+  readonly clusterId: string;
+  /** How long the seed may take to come up. Default 30,000. */
+  readonly timeoutMs?: number;
+  readonly pauseMs?: number;
+}
+
+const ANSWER_TIMEOUT_MS = 2000;
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** @throws MembershipError when the seed does not answer in time, or does not know this node. */
+export async function confirmMembership(options: InquiryOptions): Promise<void> {
+  const { seed, nodeId, clusterId } = options;
+  const where = formatEndpoint(seed);
+  const answer = await askUntil(options, where);
+  const members = answer.members.map((each) => `${each.id}@${formatEndpoint(each)}`).join(',');
+  if (!answer.members.some((member) => member.id === nodeId)) {
+    throw new MembershipError(
+      'HOLO_JOIN_NOT_A_MEMBER',
+      `node ${nodeId} is not a member of the cluster at ${where}, whose members are ${members}; ` +
+        'membership is fixed when a cluster is formed, so --node-id must be one of them',
+    );
+  }
+  if (answer.clusterId !== clusterId) {
+    throw otherCluster(where);
+  }
+}
+
+function otherCluster(where: string): MembershipError {
+  return new MembershipError(
+    'HOLO_JOIN_OTHER_CLUSTER',
+    `--initial-members or --electorate differ from those of the cluster at ${where}: give the same on every node`,
+  );
+}
+
+async function askUntil(options: InquiryOptions, where: string): Promise<MembersAnswer> {
+  const timeoutMs = options.timeoutMs ?? 30_000;
+  const deadline = performance.now() + timeoutMs;
+  while (true) {
+    try {
+      return await askMembers(options.seed, options.clusterId);
+    } catch (error) {
+      if (error instanceof MembershipError) throw error;
+      if (performance.now() >= deadline) {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new MembershipError(
+          'HOLO_JOIN_UNREACHABLE',
+          `no member answered at ${where} within ${timeoutMs} ms (${reason}): is one running, and ` +
+            'is that its peer or admin port?',
+        );
+      }
+    }
+    await sleep(options.pauseMs ?? 500);
+  }
+}
+
+async function askMembers(seed: Endpoint, clusterId: string): Promise<MembersAnswer> {
+  const reply = await askPeerPort(seed, clusterId);
+  const result = decodeGreeting(reply);
+  if (result.status === 'complete' && result.greeting.kind === 'members') {
+    return result.greeting.answer;
+  }
+  // The question can be refused for one reason only: the cluster has another name there.
+  if (result.status === 'complete' && result.greeting.kind === 'refused') {
+    throw otherCluster(formatEndpoint(seed));
+  }
+  if (!reply.toString('latin1', 0, 5).startsWith('HTTP/')) {
+    throw new Error('it is no peer or admin port of a node');
+  }
+  const { body } = await httpGet(seed, '/status', ANSWER_TIMEOUT_MS);
+  const status = parseJson(body);
+  if (!isMembersAnswer(status)) {
+    throw new Error('it is no admin port of a node');
+  }
+  return status;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The bytes that come back; an admin port answers the unknown protocol with an HTTP error. */
+function askPeerPort(seed: Endpoint, clusterId: string): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const socket = connect(seed);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('it does not answer')));
+    socket.on('connect', () => socket.write(encodeGreeting({ kind: 'whoIsThere', clusterId })));
+    socket.on('data', (chunk) => {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes > ANSWER_BYTES_MAX) {
+        socket.destroy(new Error('its answer is too long'));
+      }
+    });
+    socket.on('error', reject);
+    socket.on('close', () => resolve(Buffer.concat(chunks)));
+  });
+}

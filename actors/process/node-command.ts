@@ -1,0 +1,99 @@
+/**
+ * `holostore node`: settings in, one running node out, signals in between. The only place that
+ * ties a node to its process; `start-node.ts` builds the node itself.
+ */
+import type { Logger } from 'pino';
+import { clusterIdOf, isDataDirectory } from './disk/data-directory.ts';
+import { createLogger } from './logger.ts';
+import { confirmMembership } from './membership-inquiry.ts';
+import type { RunningNode } from './running-node.ts';
+import { type NodeConfig, parseNodeConfig } from './settings/config.ts';
+
+export type StartNode = (config: NodeConfig, logger: Logger) => RunningNode;
+
+/** Set by `holostore cluster` for its children: they end when their standard input does. */
+export const PARENT_VARIABLE = 'HOLO_UNDER_PARENT';
+
+/** Exit codes by signal, as shells have them. */
+const INTERRUPTED = 130;
+const CRASHED = 70;
+/** One Ctrl-C may arrive twice: from the terminal and from npm, which passes it on. */
+const SAME_INTERRUPT_MS = 500;
+
+/**
+ * Runs until the node has stopped and returns the exit code. Errors before that are thrown.
+ */
+export async function runNode(args: readonly string[], startNode?: StartNode): Promise<number> {
+  const config = parseNodeConfig(args, process.env);
+  const logger = createLogger(config, process.stdout.isTTY === true);
+  if (config.join !== undefined && !isDataDirectory(config.dataDir)) {
+    await confirmMembership({
+      seed: config.join,
+      nodeId: config.nodeId,
+      clusterId: clusterIdOf(config.initialMembers, config.electorate),
+    });
+  }
+  const start = startNode ?? (await loadStartNode());
+  const node = start(config, logger);
+  const release = attachSignals(node, logger);
+  const { code, reason } = await node.stopped;
+  release();
+  logger[code === 0 ? 'info' : 'error']({ code, reason }, `node stopped: ${reason}`);
+  return code;
+}
+
+/** Loaded late: wrong flags are told without loading a whole node. */
+async function loadStartNode(): Promise<StartNode> {
+  const { startNode } = await import('./start-node.ts');
+  return startNode;
+}
+
+function attachSignals(node: RunningNode, logger: Logger): () => void {
+  let stopping = false;
+  let stoppingAtMs = 0;
+  const stop = (reason: string): void => {
+    if (stopping) return;
+    stopping = true;
+    stoppingAtMs = performance.now();
+    logger.info({ reason }, `stopping: ${reason}`);
+    node.stop(reason).catch((error) => crash('the node could not be stopped', error));
+  };
+  const crash = (what: string, error: unknown): void => {
+    logger.fatal({ err: error }, what);
+    try {
+      node.dumpTrace?.();
+    } catch (dumpError) {
+      logger.error({ err: dumpError }, 'the trace could not be dumped');
+    }
+    process.exit(CRASHED);
+  };
+  const underParent = process.env[PARENT_VARIABLE] !== undefined;
+  const onTerminate = (): void => stop('received SIGTERM');
+  const onInterrupt = (): void => {
+    // A terminal interrupts the whole process group; a child waits for its parent's word.
+    if (underParent) return;
+    const nowMs = performance.now();
+    if (stopping && nowMs - stoppingAtMs >= SAME_INTERRUPT_MS) process.exit(INTERRUPTED);
+    stop('received SIGINT');
+  };
+  const onDump = (): void => node.dumpTrace?.();
+  const onException = (error: Error): void => crash('uncaught exception', error);
+  const onRejection = (error: unknown): void => crash('unhandled rejection', error);
+  const onParentGone = (): void => stop('the parent process has gone');
+  process.on('SIGTERM', onTerminate);
+  process.on('SIGINT', onInterrupt);
+  process.on('SIGUSR2', onDump);
+  process.on('uncaughtException', onException);
+  process.on('unhandledRejection', onRejection);
+  if (underParent) {
+    process.stdin.on('end', onParentGone).on('error', onParentGone).resume();
+  }
+  return () => {
+    process.off('SIGTERM', onTerminate);
+    process.off('SIGINT', onInterrupt);
+    process.off('SIGUSR2', onDump);
+    process.off('uncaughtException', onException);
+    process.off('unhandledRejection', onRejection);
+    process.stdin.pause();
+  };
+}

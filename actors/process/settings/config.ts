@@ -1,0 +1,330 @@
+/**
+ * The settings of a node: one table from which flags, environment variables, defaults, checks and
+ * the help text come. Pure; `main.ts` reads the process, this file only reads what it is given.
+ * What comes out is typed, complete and frozen; nothing else in a node looks at flags.
+ */
+import { HOLOFAST_MODES, type HoloFastMode } from '../../../bpf/path/holofast-mode.ts';
+import { type Endpoint, parseEndpoint } from '../../../transport/endpoint.ts';
+import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
+import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
+import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/topology.ts';
+import { nodeSizes } from './node-limits.ts';
+import { CLIENTS_MAX } from './open-files.ts';
+import {
+  ConfigError,
+  type Environment,
+  GIB,
+  integer,
+  KIB,
+  MIB,
+  oneOf,
+  onOff,
+  parseFlags,
+  type Setting,
+  settingValue,
+  size,
+  someText,
+} from './settings.ts';
+
+export type EngineName = 'lmdb' | 'memory';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+export type LogFormat = 'json' | 'pretty' | 'auto';
+
+export interface NodeConfig {
+  /** u32, above 0. */
+  readonly nodeId: number;
+  readonly listenRedis: Endpoint;
+  readonly listenPeer: Endpoint;
+  readonly listenAdmin: Endpoint;
+  readonly dataDir: string;
+  /** Ascending by id; this node is among them. */
+  readonly initialMembers: readonly MemberEndpoint[];
+  /** Exactly one of `bootstrap` and `join` is given. */
+  readonly bootstrap: boolean;
+  readonly join: Endpoint | undefined;
+  readonly syncPolicy: SyncPolicyName;
+  readonly groupCommitMs: number;
+  readonly engine: EngineName;
+  readonly cacheBytes: number;
+  /** Node ids, ascending; empty in the settings means all members, never empty here. */
+  readonly electorate: readonly number[];
+  readonly pipelineDepth: number;
+  readonly batchBytesMax: number;
+  readonly batchCommandsMax: number;
+  readonly commandTimeoutMs: number;
+  readonly slowPathMs: number;
+  readonly maxClients: number;
+  readonly segmentBytes: number;
+  readonly retainedBytesMax: number;
+  readonly holofast: HoloFastMode;
+  /** Empty: frames are keyed by the cluster's id alone. */
+  readonly clusterKey: string;
+  /** Empty: the node loads the kernel part itself. */
+  readonly holofastPins: string;
+  readonly logLevel: LogLevel;
+  readonly logFormat: LogFormat;
+}
+
+type Settings = { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]> };
+
+/** Order is that of the help text. */
+export const SETTINGS: Settings = {
+  nodeId: {
+    value: 'N',
+    help: 'id of this node: a number above 0, one of the members',
+    identity: true,
+    parse: integer(1, 2 ** 32 - 1),
+  },
+  listenRedis: {
+    value: 'HOST:PORT',
+    help: 'where Redis clients connect',
+    identity: true,
+    parse: endpoint,
+  },
+  listenPeer: {
+    value: 'HOST:PORT',
+    help: 'where the other nodes connect',
+    identity: true,
+    parse: endpoint,
+  },
+  listenAdmin: {
+    value: 'HOST:PORT',
+    help: 'HTTP: /healthz, /readyz, /metrics, /status, /actors, /trace',
+    identity: true,
+    parse: endpoint,
+  },
+  dataDir: {
+    value: 'DIR',
+    help: 'what this node keeps; made when it is absent',
+    identity: true,
+    parse: someText,
+  },
+  initialMembers: {
+    value: 'LIST',
+    help: 'all nodes as "1@HOST:PORT,2@HOST:PORT,3@HOST:PORT" (peer ports)',
+    identity: true,
+    parse: members,
+  },
+  bootstrap: {
+    help: 'form the cluster of the initial members, or come back to it',
+    standard: 'false',
+    identity: true,
+    parse: onOff,
+  },
+  join: {
+    value: 'HOST:PORT',
+    help: 'ask a running member (peer or admin port) for the members instead',
+    standard: '',
+    identity: true,
+    parse: optionalEndpoint,
+  },
+  syncPolicy: {
+    value: 'NAME',
+    help: `when to sync the log: ${SYNC_POLICY_NAMES.join(', ')}`,
+    standard: 'every_batch',
+    parse: oneOf(SYNC_POLICY_NAMES),
+  },
+  groupCommitMs: {
+    value: 'MS',
+    help: 'longest wait for more records under group_commit',
+    standard: '2',
+    parse: integer(0, 1000),
+  },
+  engine: {
+    value: 'NAME',
+    help: 'where data rests: lmdb, or memory (for tests)',
+    standard: 'lmdb',
+    parse: oneOf(['lmdb', 'memory']),
+  },
+  cacheBytes: {
+    value: 'SIZE',
+    help: 'memory for values in front of the engine',
+    standard: '256mb',
+    parse: size(MIB, 1024 * GIB),
+  },
+  electorate: {
+    value: 'LIST',
+    help: 'node ids whose votes make the fast path, as "1,2,3" (default: all members)',
+    standard: '',
+    parse: nodeIds,
+  },
+  pipelineDepth: {
+    value: 'N',
+    help: 'transactions of this node under way at the same time',
+    standard: '8',
+    parse: integer(1, 1024),
+  },
+  batchBytesMax: {
+    value: 'SIZE',
+    help: 'command bytes in one transaction; auto: 1mb, or what fits the log segments',
+    standard: 'auto',
+    // 0 until the segment size is known too.
+    parse: (text) => (text === 'auto' ? 0 : size(KIB, 32 * MIB)(text)),
+  },
+  batchCommandsMax: {
+    value: 'N',
+    help: 'commands in one transaction',
+    standard: '4096',
+    parse: integer(1, 1_000_000),
+  },
+  commandTimeoutMs: {
+    value: 'MS',
+    help: 'a command that is not decided by then is answered with an error',
+    standard: '5000',
+    parse: integer(50, 600_000),
+  },
+  slowPathMs: {
+    value: 'MS',
+    help: 'how long to wait for a fast quorum before the slow path is taken',
+    standard: '20',
+    parse: integer(1, 10_000),
+  },
+  maxClients: {
+    value: 'N',
+    help: 'Redis connections at the same time',
+    standard: '10000',
+    parse: integer(1, CLIENTS_MAX),
+  },
+  segmentBytes: {
+    value: 'SIZE',
+    help: 'size of a log segment; segments are preallocated',
+    standard: '64mb',
+    parse: size(64 * KIB, GIB),
+  },
+  retainedBytesMax: {
+    value: 'SIZE',
+    help: 'decided transactions kept in memory for nodes that lag',
+    standard: '256mb',
+    parse: size(MIB, 1024 * GIB),
+  },
+  holofast: {
+    value: 'NAME',
+    help: `small messages as UDP frames: ${HOLOFAST_MODES.join(', ')}`,
+    standard: 'auto',
+    parse: oneOf(HOLOFAST_MODES),
+  },
+  clusterKey: {
+    value: 'TEXT',
+    help: 'secret of the cluster that UDP frames are signed with (better in the environment)',
+    standard: '',
+    parse: (text) => text,
+  },
+  holofastPins: {
+    value: 'DIR',
+    help: 'what "holostore holofast-load" has pinned for this node',
+    standard: '',
+    identity: true,
+    parse: (text) => text,
+  },
+  logLevel: {
+    value: 'NAME',
+    help: 'trace, debug, info, warn, error, fatal or silent',
+    standard: 'info',
+    parse: oneOf(['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']),
+  },
+  logFormat: {
+    value: 'NAME',
+    help: 'json, pretty, or auto: pretty on a terminal',
+    standard: 'auto',
+    parse: oneOf(['json', 'pretty', 'auto']),
+  },
+};
+
+const NAMES = Object.keys(SETTINGS) as (keyof NodeConfig)[];
+
+/**
+ * Flags win over the environment, the environment over the defaults.
+ *
+ * @throws ConfigError with one line that names the flag.
+ */
+export function parseNodeConfig(args: readonly string[], environment: Environment): NodeConfig {
+  const given = parseFlags(args, SETTINGS, 'node');
+  const values: Partial<Record<keyof NodeConfig, unknown>> = {};
+  for (const name of NAMES) {
+    values[name] = settingValue<unknown>(name, SETTINGS[name], given, environment);
+  }
+  return checked(values as unknown as NodeConfig);
+}
+
+/** Settings that nodes of a cluster share, and that `holostore cluster` hands on. */
+export function sharedSettings(): Readonly<Record<string, Setting<unknown>>> {
+  return Object.fromEntries(
+    Object.entries(SETTINGS).filter(([, setting]) => setting.identity === undefined),
+  );
+}
+
+function checked(config: NodeConfig): NodeConfig {
+  const ids = config.initialMembers.map((member) => member.id);
+  if (!ids.includes(config.nodeId)) {
+    throw new ConfigError(`--node-id ${config.nodeId} is not among --initial-members (${ids})`);
+  }
+  if (config.bootstrap === (config.join !== undefined)) {
+    throw new ConfigError('exactly one of --bootstrap and --join HOST:PORT must be given');
+  }
+  const electorate = config.electorate.length === 0 ? ids : config.electorate;
+  const stranger = electorate.find((id) => !ids.includes(id));
+  if (stranger !== undefined) {
+    throw new ConfigError(`--electorate: node ${stranger} is not among --initial-members`);
+  }
+  const { slow } = quorumSizes(ids.length, ids.length);
+  if (electorate.length < slow) {
+    throw new ConfigError(
+      `--electorate must name ${slow} to ${ids.length} of the ${ids.length} members`,
+    );
+  }
+  const ports = [config.listenRedis, config.listenPeer, config.listenAdmin]
+    .filter((each) => each.port !== 0)
+    .map((each) => each.port);
+  if (new Set(ports).size !== ports.length) {
+    throw new ConfigError('--listen-redis, --listen-peer and --listen-admin need different ports');
+  }
+  const { batchBytesMax } = nodeSizes(config.segmentBytes, config.batchBytesMax);
+  return Object.freeze({ ...config, batchBytesMax, electorate: Object.freeze([...electorate]) });
+}
+
+function endpoint(text: string): Endpoint {
+  const value = parseEndpoint(text);
+  if (value === undefined) {
+    throw new ConfigError('must be HOST:PORT');
+  }
+  return Object.freeze(value);
+}
+
+function optionalEndpoint(text: string): Endpoint | undefined {
+  return text === '' ? undefined : endpoint(text);
+}
+
+function members(text: string): readonly MemberEndpoint[] {
+  const list = text.split(',').map((item) => {
+    const match = /^(\d{1,10})@(.+)$/.exec(item.trim());
+    const id = Number(match?.[1]);
+    const place = parseEndpoint(match?.[2] ?? '');
+    if (place === undefined || !(id >= 1 && id < 2 ** 32)) {
+      throw new ConfigError('must be a list such as 1@HOST:PORT,2@HOST:PORT,3@HOST:PORT');
+    }
+    return Object.freeze({ id, ...place });
+  });
+  if (new Set(list.map((member) => member.id)).size !== list.length) {
+    throw new ConfigError('must name every node once');
+  }
+  const places = list.filter((member) => member.port !== 0);
+  if (new Set(places.map((each) => `${each.host}:${each.port}`)).size !== places.length) {
+    throw new ConfigError('must give every node an address of its own');
+  }
+  if (list.length > MEMBERS_MAX) {
+    throw new ConfigError(`must name at most ${MEMBERS_MAX} nodes`);
+  }
+  return Object.freeze(list.sort((a, b) => a.id - b.id));
+}
+
+function nodeIds(text: string): readonly number[] {
+  if (text === '') {
+    return [];
+  }
+  const ids = text.split(',').map((item) => Number(item.trim() || Number.NaN));
+  const whole = ids.every((id) => Number.isInteger(id) && id > 0 && id < 2 ** 32);
+  if (!whole || new Set(ids).size !== ids.length) {
+    throw new ConfigError('must be a list of node ids such as 1,2,3');
+  }
+  return ids.sort((a, b) => a - b);
+}

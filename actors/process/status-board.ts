@@ -1,0 +1,123 @@
+/**
+ * What a node tells about itself: gathers what its actors report, for INFO, HOLOSTATS, /status and
+ * the metrics. It only listens; nothing in the node depends on it.
+ */
+import type { Logger } from 'pino';
+import type { StateMachine } from '../../storage/state-machine.ts';
+import type { NodeMetrics } from '../../transport/http/metrics.ts';
+import type { Path } from '../accord/coordinate/coordinator.ts';
+import { complaintOf } from '../accord/primitives/cluster-time.ts';
+import { DiskHealth } from '../node/disk-health.ts';
+import type { RefusalReason } from '../node/message-judge.ts';
+import type { NodeObserver } from '../node/node.ts';
+import type { Clock } from '../runtime/ports/ports.ts';
+import type { ReplicaWatermarks } from '../store/replica-actor.ts';
+
+/** Refused messages of one peer are told once in so long, with how many there were. */
+const REFUSALS_EVERY_MS = 10_000;
+
+export class StatusBoard {
+  readonly paths: Record<Path, number> = { fast: 0, slow: 0, recovered: 0, invalidated: 0 };
+  storeReady = false;
+  watermarks: ReplicaWatermarks | undefined;
+  machine: StateMachine | undefined;
+  /** When the store was last seen to be written out: Unix time in milliseconds. */
+  savedAtMs: number;
+  batches = 0;
+  batchedCommands = 0;
+  readBatches = 0;
+  readCommands = 0;
+  quorums = 0;
+  readonly disk: DiskHealth;
+  /** What the quorum actor counts; empty while it has no path. */
+  frameCounters: () => Readonly<Record<string, number>> = () => ({});
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #refusals = new Map<string, { atMs: number; unsaid: number }>();
+  #flushedSequence: number | undefined;
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#logger = logger;
+    this.#clock = clock;
+    this.savedAtMs = clock.wallUs() / 1000;
+    this.disk = new DiskHealth(logger);
+  }
+
+  observer(metrics: NodeMetrics): NodeObserver {
+    return {
+      ready: (store) => {
+        this.storeReady = true;
+        this.#logger.info({ store }, 'the log has been read, the store takes part');
+      },
+      watermarks: (watermarks) => {
+        this.watermarks = watermarks;
+      },
+      decided: (path) => {
+        this.paths[path] += 1;
+        metrics.transactions(path);
+      },
+      batch: (kind, commands, bytes) => {
+        if (kind === 'read') {
+          this.readBatches += 1;
+          this.readCommands += commands;
+          return;
+        }
+        this.batches += 1;
+        this.batchedCommands += commands;
+        metrics.batch(commands, bytes);
+      },
+      units: (kind, commands, latencyMs) => {
+        const family = kind === 'read' ? 'read' : 'write';
+        metrics.commandLatency(family, latencyMs, commands);
+      },
+      readsRepeated: (as, units) => metrics.readsRepeated(as, units),
+      quorum: (elapsedMs) => {
+        this.quorums += 1;
+        metrics.quorum(elapsedMs);
+      },
+      frameCounters: (read) => {
+        this.frameCounters = read;
+      },
+      clockJudged: (verdict) => {
+        const complaint = complaintOf(verdict);
+        if (complaint === undefined) this.#logger.info('the clock of this node is right');
+        else this.#logger.error({ ...verdict }, `${complaint}; writes here are refused until then`);
+      },
+      machine: (machine) => {
+        this.machine = machine;
+        if (machine.flushedSequence === this.#flushedSequence) return;
+        this.#flushedSequence = machine.flushedSequence;
+        this.savedAtMs = this.#clock.wallUs() / 1000;
+      },
+      disk: this.disk.report,
+      peerUp: (peer) => this.#logger.info({ peer }, `peer ${peer} is connected`),
+      peerDown: (peer, reason) => this.#logger.warn({ peer, reason }, `peer ${peer} is gone`),
+      peerRefused: (peer, reason) =>
+        this.#logger.error({ peer, reason }, `peer ${peer} is refused: ${reason}`),
+      messageRefused: (peer, type, reason, detail) => {
+        metrics.messageRefused(type, reason);
+        this.#tellRefusal(peer, type, reason, detail);
+      },
+    };
+  }
+
+  /**
+   * Contradictions apart from nonsense, which may come at any rate: one of the two nodes holds
+   * wrong data, and that must not go unsaid.
+   */
+  #tellRefusal(peer: number, type: string, reason: RefusalReason, detail?: string): void {
+    const nowMs = this.#clock.monotonicMs();
+    const key = `${peer} ${reason === 'contradiction'}`;
+    const last = this.#refusals.get(key);
+    const due = last === undefined || nowMs - last.atMs >= REFUSALS_EVERY_MS;
+    if (!due) {
+      last.unsaid += 1;
+      return;
+    }
+    const fields = { peer, type, reason, detail, unsaid: last?.unsaid ?? 0 };
+    this.#refusals.set(key, { atMs: nowMs, unsaid: 0 });
+    const text = `a message of node ${peer} is refused (${type}: ${detail ?? reason})`;
+    if (reason === 'contradiction') this.#logger.error(fields, text);
+    else this.#logger.warn(fields, text);
+  }
+}

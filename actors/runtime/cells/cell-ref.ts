@@ -1,0 +1,52 @@
+/**
+ * What a cell shows to others: the ref through which everybody talks to it, and the check of what
+ * a handler gives back. Made and used by cells only.
+ */
+import type { Offered, RoomWaiter } from '../actor-ref.ts';
+import type { LocalRef } from '../behavior.ts';
+import type { Host } from '../host.ts';
+import type { WatchTarget } from './incarnation.ts';
+
+/** Only what others may do with an actor; the cell behind it stays out of their reach. */
+export class CellRef<in M> implements LocalRef<M> {
+  readonly path: string;
+  readonly #cell: CellDoor<M>;
+
+  constructor(cell: CellDoor<M>) {
+    this.path = cell.path;
+    this.#cell = cell;
+  }
+
+  tell(message: M): boolean {
+    return this.#cell.tell(message);
+  }
+
+  offer(message: M, waiter: RoomWaiter): Offered {
+    return this.#cell.offer(message, waiter);
+  }
+
+  tellControl(message: M): boolean {
+    return this.#cell.tellControl(message);
+  }
+
+  door(): WatchTarget & { readonly host: Host } {
+    return this.#cell;
+  }
+}
+
+interface CellDoor<in M> extends LocalRef<M>, WatchTarget {
+  readonly host: Host;
+  offer(message: M, waiter: RoomWaiter): Offered;
+}
+
+export class AsyncHandlerError extends Error {
+  override readonly name = 'AsyncHandlerError';
+}
+
+/** An async handler would run on after its turn and fail where nobody looks. */
+export function refusePromise(result: unknown): void {
+  if (typeof result !== 'object' || result === null || !('then' in result)) return;
+  const ignore = (): void => {};
+  if (typeof result.then === 'function') result.then(ignore, ignore);
+  throw new AsyncHandlerError('a handler returned a promise; completions must come as messages');
+}

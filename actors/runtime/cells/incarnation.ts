@@ -1,0 +1,322 @@
+/**
+ * One life of an actor: the context its behavior gets, with the timers, watches, questions and
+ * stash that belong to this life and end with it. Made by the cell at each start; it never
+ * touches the mailbox itself.
+ */
+import type { ActorRef } from '../actor-ref.ts';
+import type { Asker, MakeQuestion, PendingAsk } from '../ask.ts';
+import type {
+  ActorContext,
+  ActorExit,
+  ExitReason,
+  LocalRef,
+  TimerKey,
+  Timers,
+} from '../behavior.ts';
+import type { Host } from '../host.ts';
+import type { Clock, Rng } from '../ports/ports.ts';
+import { WheelTimer } from '../ports/timer-wheel.ts';
+import type { Signal } from '../supervision/signal.ts';
+import { Outlet } from './outlet.ts';
+
+export const TIMERS_MAX = 65_536;
+export const WATCHES_MAX = 1_024;
+export const STASH_MAX = 4_096;
+
+/** An actor that can be watched. */
+export interface WatchTarget {
+  /** Reports at once, in a later turn of the watcher, when the target has retired. */
+  addWatcher(watcher: Watcher): void;
+  removeWatcher(watcher: Watcher): void;
+}
+
+export interface Watcher {
+  exited(exit: ActorExit): void;
+}
+
+/** The cell as its incarnation sees it. */
+export interface IncarnationOwner<M> {
+  readonly ref: LocalRef<M>;
+  readonly traceId: number;
+  readonly stashMax: number;
+  /** Tells a message that is dropped if this incarnation ends before it is received or stashed. */
+  tellOwn(message: M): boolean;
+  /** Runs the signal in a later turn of this incarnation. */
+  post(signal: Signal): void;
+  receive(message: M): void;
+  unstash(messages: readonly M[]): void;
+  deadLetter(message: unknown, reason: 'stale' | 'stash-full'): void;
+  leave(reason: ExitReason): void;
+  watchTarget(ref: ActorRef<never>): WatchTarget;
+}
+
+/** Thrown by `fatal` to unwind the handler; the cell recognises it. */
+export class FatalUnwind extends Error {
+  override readonly name = 'FatalUnwind';
+}
+
+export class Incarnation<M> implements ActorContext<M>, Asker {
+  readonly self: LocalRef<M>;
+  readonly thisIncarnation: ActorRef<M>;
+  readonly incarnation: number;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly timers: TimerSet<M>;
+  readonly stash: BoundedStash<M>;
+  readonly #owner: IncarnationOwner<M>;
+  readonly #host: Host;
+  readonly #watches = new Map<string, Watch<M>>();
+  readonly #asks = new Set<PendingAsk>();
+  readonly #outlets: Array<{ readonly path: string; close(): readonly unknown[] }> = [];
+  #ended = false;
+
+  constructor(owner: IncarnationOwner<M>, host: Host, incarnation: number) {
+    this.#owner = owner;
+    this.#host = host;
+    this.self = owner.ref;
+    this.incarnation = incarnation;
+    this.clock = host.clock;
+    this.rng = host.rng;
+    this.timers = new TimerSet(owner, host);
+    this.stash = new BoundedStash(owner);
+    this.thisIncarnation = {
+      path: owner.ref.path,
+      tell: (message) => {
+        if (!this.#ended) return owner.tellOwn(message);
+        owner.deadLetter(message, 'stale');
+        return false;
+      },
+    };
+  }
+
+  watch(ref: ActorRef<never>, make: (exit: ActorExit) => M): void {
+    this.unwatch(ref);
+    if (this.#watches.size >= WATCHES_MAX) throw new Error(`over ${WATCHES_MAX} watches`);
+    const watch = new Watch(this.#owner, this.#owner.watchTarget(ref), make);
+    this.#watches.set(ref.path, watch);
+    watch.begin();
+  }
+
+  unwatch(ref: ActorRef<never>): void {
+    this.#watches.get(ref.path)?.end();
+    this.#watches.delete(ref.path);
+  }
+
+  outlet<T>(target: ActorRef<T>, keptMax?: number): Outlet<T> {
+    const outlet = new Outlet(target, keptMax);
+    this.#outlets.push(outlet);
+    return outlet;
+  }
+
+  ask<Q, R>(
+    target: ActorRef<Q>,
+    make: MakeQuestion<Q, R>,
+    deadlineMs: number,
+    onReply: (reply: R) => void,
+    onTimeout: () => void,
+  ): boolean {
+    const asks = this.#host.asks;
+    const pending = asks.ask(this, target, make, deadlineMs, onReply, onTimeout);
+    if (pending === undefined) return false;
+    this.#asks.add(pending);
+    return true;
+  }
+
+  /** A question of this incarnation has been answered or has timed out. */
+  post(signal: Signal & PendingAsk): void {
+    this.#asks.delete(signal);
+    if (!this.#ended) this.#owner.post(signal);
+  }
+
+  stop(reason: ExitReason = { kind: 'normal' }): void {
+    if (!this.#ended) this.#owner.leave(reason);
+  }
+
+  fatal(error: unknown): never {
+    if (!this.#ended) this.#owner.leave({ kind: 'fatal', error });
+    throw new FatalUnwind('the actor declared a fatal failure', { cause: error });
+  }
+
+  trace(txn: string, step: string): void {
+    const atMs = this.#host.clock.monotonicMs();
+    this.#host.recorder.txn(this.#owner.traceId, atMs, txn, step);
+  }
+
+  /** Cancels all that belongs to this life. */
+  end(): void {
+    this.#ended = true;
+    this.timers.cancelAll();
+    for (const watch of this.#watches.values()) watch.end();
+    this.#watches.clear();
+    for (const pending of this.#asks) this.#host.asks.cancel(pending);
+    this.#asks.clear();
+    for (const outlet of this.#outlets) {
+      for (const message of outlet.close()) this.#host.deadLetter(outlet.path, message, 'stale');
+    }
+  }
+}
+
+class TimerSet<in out M> implements Timers<M> {
+  readonly #owner: IncarnationOwner<M>;
+  readonly #host: Host;
+  readonly #timers = new Map<TimerKey, KeyedTimer<M>>();
+  #ended = false;
+
+  constructor(owner: IncarnationOwner<M>, host: Host) {
+    this.#owner = owner;
+    this.#host = host;
+  }
+
+  get size(): number {
+    return this.#timers.size;
+  }
+
+  start(key: TimerKey, delayMs: number, message: M): void {
+    this.#start(key, delayMs, undefined, message);
+  }
+
+  startPeriodic(key: TimerKey, periodMs: number, message: M): void {
+    if (!(periodMs >= 1)) throw new RangeError(`timer period ${periodMs} ms is not >= 1`);
+    this.#start(key, periodMs, periodMs, message);
+  }
+
+  cancel(key: TimerKey): void {
+    const timer = this.#timers.get(key);
+    if (timer === undefined) return;
+    this.#timers.delete(key);
+    timer.isCancelled = true;
+    this.#host.wheel.cancel(timer);
+  }
+
+  has(key: TimerKey): boolean {
+    return this.#timers.has(key);
+  }
+
+  cancelAll(): void {
+    this.#ended = true;
+    for (const key of [...this.#timers.keys()]) this.cancel(key);
+  }
+
+  expired(timer: KeyedTimer<M>): void {
+    if (timer.periodMs !== undefined) this.#host.wheel.start(timer, timer.periodMs);
+    if (timer.isQueued) return;
+    timer.isQueued = true;
+    this.#owner.post(timer);
+  }
+
+  deliver(timer: KeyedTimer<M>): void {
+    timer.isQueued = false;
+    if (timer.isCancelled) return;
+    if (timer.periodMs === undefined) this.#timers.delete(timer.key);
+    this.#owner.receive(timer.message);
+  }
+
+  #start(key: TimerKey, delayMs: number, periodMs: number | undefined, message: M): void {
+    // A callback of an ended life may still hold its context; it must not start anything.
+    if (this.#ended) return;
+    const old = this.#timers.get(key);
+    if (old !== undefined && !old.isQueued) {
+      old.message = message;
+      old.periodMs = periodMs;
+      this.#host.wheel.start(old, delayMs);
+      return;
+    }
+    if (old !== undefined) this.cancel(key);
+    if (this.#timers.size >= TIMERS_MAX) throw new Error(`over ${TIMERS_MAX} timers`);
+    const timer = new KeyedTimer(this, key, message);
+    timer.periodMs = periodMs;
+    this.#host.wheel.start(timer, delayMs);
+    this.#timers.set(key, timer);
+  }
+}
+
+class KeyedTimer<in out M> extends WheelTimer implements Signal {
+  readonly key: TimerKey;
+  message: M;
+  periodMs: number | undefined;
+  isQueued = false;
+  isCancelled = false;
+  readonly #set: TimerSet<M>;
+
+  constructor(set: TimerSet<M>, key: TimerKey, message: M) {
+    super();
+    this.#set = set;
+    this.key = key;
+    this.message = message;
+  }
+
+  expire(): void {
+    this.#set.expired(this);
+  }
+
+  deliver(): void {
+    this.#set.deliver(this);
+  }
+
+  letter(): M {
+    return this.message;
+  }
+}
+
+class Watch<M> implements Watcher {
+  readonly #owner: IncarnationOwner<M>;
+  readonly #target: WatchTarget;
+  readonly #make: (exit: ActorExit) => M;
+  #ended = false;
+
+  constructor(owner: IncarnationOwner<M>, target: WatchTarget, make: (exit: ActorExit) => M) {
+    this.#owner = owner;
+    this.#target = target;
+    this.#make = make;
+  }
+
+  begin(): void {
+    this.#target.addWatcher(this);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#target.removeWatcher(this);
+  }
+
+  exited(exit: ActorExit): void {
+    this.#owner.post({
+      deliver: () => {
+        if (!this.#ended) this.#owner.receive(this.#make(exit));
+      },
+      letter: () => exit,
+    });
+  }
+}
+
+class BoundedStash<M> {
+  readonly #owner: IncarnationOwner<M>;
+  #messages: M[] = [];
+
+  constructor(owner: IncarnationOwner<M>) {
+    this.#owner = owner;
+  }
+
+  get size(): number {
+    return this.#messages.length;
+  }
+
+  put(message: M): boolean {
+    if (this.#messages.length >= this.#owner.stashMax) {
+      this.#owner.deadLetter(message, 'stash-full');
+      return false;
+    }
+    this.#messages.push(message);
+    return true;
+  }
+
+  unstashAll(): void {
+    this.#owner.unstash(this.takeAll());
+  }
+
+  takeAll(): M[] {
+    const messages = this.#messages;
+    this.#messages = [];
+    return messages;
+  }
+}

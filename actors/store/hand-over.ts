@@ -1,0 +1,70 @@
+/**
+ * What the replica hands to the executor, in its order: executions, and the reads between them. The
+ * executor grants credit, so its mailbox never has to take all that waits; after a restart that is
+ * every transaction that the engine does not hold. What waits here is bounded by what the replica
+ * retains, whose bodies these are.
+ */
+import type { Effect, Execution } from '../accord/local/effects.ts';
+import type { ExecutorMessage } from './executor-actor.ts';
+
+type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' }>;
+
+/** Handed over and not yet taken by the executor. */
+export const HAND_OVER_MAX = 4_096;
+/** Places in front that have been handed over before the list is shortened. */
+const SENT_MAX = 4_096;
+
+export class HandOver {
+  readonly #send: (message: ExecutorMessage) => void;
+  readonly #max: number;
+  #queue: Handed[] = [];
+  #at = 0;
+  #generation = 0;
+  /** Counts of this generation. */
+  #sent = 0;
+  #taken = 0;
+
+  constructor(send: (message: ExecutorMessage) => void, max: number = HAND_OVER_MAX) {
+    if (!Number.isInteger(max) || max < 1) throw new RangeError(`hand-over of ${max}`);
+    this.#send = send;
+    this.#max = max;
+  }
+
+  get waiting(): number {
+    return this.#queue.length - this.#at;
+  }
+
+  /** A fresh executor: it needs these; what was meant for the one before is void. */
+  begin(generation: number, executions: readonly Execution[]): void {
+    this.#generation = generation;
+    this.#sent = 0;
+    this.#taken = 0;
+    this.#at = 0;
+    this.#queue = executions.map((execution) => ({ type: 'Execute', execution }));
+    this.#advance();
+  }
+
+  add(next: Handed): void {
+    this.#queue.push(next);
+    this.#advance();
+  }
+
+  /** How many the executor of that generation has taken so far. */
+  taken(generation: number, count: number): void {
+    if (generation !== this.#generation) return;
+    this.#taken = count;
+    this.#advance();
+  }
+
+  #advance(): void {
+    const generation = this.#generation;
+    while (this.#at < this.#queue.length && this.#sent - this.#taken < this.#max) {
+      this.#send({ ...(this.#queue[this.#at] as Handed), generation });
+      this.#at += 1;
+      this.#sent += 1;
+    }
+    if (this.#at < this.#queue.length && this.#at < SENT_MAX) return;
+    this.#queue.splice(0, this.#at);
+    this.#at = 0;
+  }
+}

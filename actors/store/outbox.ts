@@ -1,0 +1,88 @@
+/**
+ * Where messages of the protocol leave for other nodes or for the neighbour actors of this one.
+ * Shared by the actors of a store. Nothing leaves as long as the node's clock has given out
+ * timestamps before it that no reservation on disk covers; it waits here until one does. Only what
+ * names no such timestamp leaves at once: reads go on while the disk is full or does not answer.
+ * Between the neighbours nothing is lost: they do not expect it of each other as they do of the
+ * network.
+ */
+
+import type { ReplicaMessage } from '../accord/local/replica.ts';
+import { type AccordMessage, isForCoordinator } from '../accord/messages/messages.ts';
+import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
+import type { Outlet } from '../runtime/cells/outlet.ts';
+import type { CoordinatorActorMessage } from './coordinator-actor.ts';
+import type { ReplicaActorMessage } from './replica-actor.ts';
+
+export interface OutboxTargets {
+  toPeer(node: number, message: AccordMessage): void;
+  readonly replica: Outlet<ReplicaActorMessage>;
+  readonly coordinator: Outlet<CoordinatorActorMessage>;
+}
+
+/** Messages held for a reservation; a protocol message that is dropped here was lost on the way. */
+const HELD_MAX = 65_536;
+
+export class Outbox {
+  readonly #self: number;
+  readonly #clock: HybridClock;
+  readonly #targets: OutboxTargets;
+  #held: Array<{
+    readonly to: number;
+    readonly message: AccordMessage;
+    /** The highest timestamp that may be in it. */
+    readonly mintedUs: number;
+  }> = [];
+
+  constructor(self: number, clock: HybridClock, targets: OutboxTargets) {
+    this.#self = self;
+    this.#clock = clock;
+    this.#targets = targets;
+  }
+
+  /** Messages that wait for room at the neighbours. */
+  get kept(): number {
+    return this.#targets.replica.kept + this.#targets.coordinator.kept;
+  }
+
+  send(to: number, message: ReplicaMessage): void {
+    if (to === this.#self) return this.#deliver(message);
+    const outgoing = message as AccordMessage;
+    if (this.#clock.covered || this.#isOld(outgoing)) return this.#targets.toPeer(to, outgoing);
+    if (this.#held.length >= HELD_MAX) return;
+    this.#held.push({ to, message: outgoing, mintedUs: this.#clock.mintedUs });
+  }
+
+  /** Whether every timestamp in the message is covered, whatever the clock gave out since. */
+  #isOld(message: AccordMessage): boolean {
+    switch (message.type) {
+      case 'CheckStatus':
+        return message.id.node !== this.#self || this.#clock.covers(message.id.hlc);
+      // Others have named or decided what these name; see `ReadBarriers.answer`.
+      case 'ReadBarrier':
+      case 'ReadBarrierOk':
+      case 'SettledHint':
+      case 'Fetch':
+      case 'CatchUp':
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #deliver(message: ReplicaMessage): void {
+    const from = this.#self;
+    const { replica, coordinator } = this.#targets;
+    if (isForCoordinator(message)) coordinator.send({ type: 'Protocol', from, message });
+    else replica.send({ type: 'Protocol', from, message });
+  }
+
+  /** A reservation has become durable. */
+  released(): void {
+    const held = this.#held;
+    this.#held = held.filter(({ mintedUs }) => !this.#clock.covers(mintedUs));
+    for (const { to, message, mintedUs } of held) {
+      if (this.#clock.covers(mintedUs)) this.#targets.toPeer(to, message);
+    }
+  }
+}

@@ -1,0 +1,82 @@
+/**
+ * A client's unit on its way through coordinator and executor. It is answered once: by the first
+ * that completes or fails it; whoever comes later changes nothing.
+ */
+
+import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
+import type { Work } from '../accord/coordinate/batcher.ts';
+
+export class PendingUnit implements Work {
+  readonly unit: CommandUnit;
+  readonly receivedMs: number;
+  readonly deadlineMs: number;
+  #open = true;
+
+  constructor(unit: CommandUnit, receivedMs: number, deadlineMs: number) {
+    this.unit = unit;
+    this.receivedMs = receivedMs;
+    this.deadlineMs = deadlineMs;
+  }
+
+  get bytes(): Uint8Array {
+    return this.unit.bytes;
+  }
+
+  get count(): number {
+    return this.unit.count;
+  }
+
+  get readOnly(): boolean {
+    return this.unit.readOnly;
+  }
+
+  get wholeStore(): boolean {
+    return this.unit.wholeStore;
+  }
+
+  get slots(): readonly number[] {
+    return this.unit.slots;
+  }
+
+  get open(): boolean {
+    return this.#open;
+  }
+
+  complete(replies: Uint8Array): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.unit.complete(replies);
+  }
+
+  fail(line: string): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.unit.fail(line);
+  }
+}
+
+/**
+ * What a client is told when it gets no result. The first word is stable; see the table of errors
+ * in the README. "refused": nothing happened. "indeterminate": it may have happened, or may yet.
+ */
+export const REFUSED = {
+  clock: (complaint: string): string => `CLOCK refused, nothing was done: ${complaint}`,
+  quorum: 'NOQUORUM refused, nothing was done: this node cannot reach a majority of its peers',
+  timeout: 'TIMEOUT refused, nothing was done: the command waited too long for its turn',
+  invalidated: 'TRYAGAIN refused, nothing was done: the transaction was invalidated',
+  read: 'TIMEOUT refused, nothing was read: a majority did not answer in time',
+  busy: 'BUSY refused, nothing was done: too many commands are waiting',
+  tooLarge: 'TOOLARGE refused, nothing was done: it exceeds what one transaction may hold',
+  diskFull: 'DISKFULL refused, nothing was done: the disk of this node is full; reads still work',
+  backlog:
+    'BACKLOG refused, nothing was done: a member has been away so long that no more can be kept for it',
+  stopping: 'SHUTDOWN refused, nothing was done: this node is stopping',
+  restarted: 'INTERRUPTED refused, nothing was done: a part of this node was restarted',
+} as const;
+
+export const INDETERMINATE = {
+  timeout:
+    'TIMEOUT indeterminate, it may have been done or may yet be: no majority answered in time',
+  restarted: 'INTERRUPTED indeterminate, it may have been done: a part of this node was restarted',
+  stopping: 'SHUTDOWN indeterminate, it may have been done: this node is stopping',
+} as const;

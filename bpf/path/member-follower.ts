@@ -1,0 +1,55 @@
+/**
+ * Looks the members' names up again now and then: a peer that has moved to another address gets
+ * frames there, and its frames are believed from there. Until then, and where a name cannot be
+ * found, everything takes the peer's TCP link. Never decides who is a member.
+ */
+import type { GroupMember } from '../native/layout.ts';
+
+export const lookUpEveryMs = 5_000;
+
+export interface MemberFollowerOptions {
+  /** As they were found when the path was opened. */
+  readonly members: readonly GroupMember[];
+  /** Rejects when a name has no address now. */
+  readonly lookUp: () => Promise<readonly GroupMember[]>;
+  readonly onMoved: (members: readonly GroupMember[]) => void;
+  readonly monotonicMs?: () => number;
+}
+
+export class MemberFollower {
+  readonly #options: MemberFollowerOptions;
+  readonly #monotonicMs: () => number;
+  #members: readonly GroupMember[];
+  #nextMs: number;
+  #isAsking = false;
+
+  constructor(options: MemberFollowerOptions) {
+    this.#options = options;
+    this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
+    this.#members = options.members;
+    this.#nextMs = this.#monotonicMs() + lookUpEveryMs;
+  }
+
+  /** Asks when it is time to, and one question at a time. Never throws. */
+  refresh(): void {
+    const nowMs = this.#monotonicMs();
+    if (this.#isAsking || nowMs < this.#nextMs) return;
+    this.#nextMs = nowMs + lookUpEveryMs;
+    this.#isAsking = true;
+    this.#options
+      .lookUp()
+      .then((members) => this.#take(members))
+      // Who cannot be found now stays where it was.
+      .catch(() => undefined)
+      .finally(() => {
+        this.#isAsking = false;
+      });
+  }
+
+  #take(members: readonly GroupMember[]): void {
+    const known = new Map(this.#members.map(({ sender, address }) => [sender, address]));
+    if (members.every(({ sender, address }) => known.get(sender) === address)) return;
+    this.#members = members;
+    this.#options.onMoved(members);
+  }
+}

@@ -1,0 +1,218 @@
+/**
+ * A view of one command inside a buffer of RESP2 request arrays. One object is used again for
+ * every command of a body, so that executing a command allocates nothing but the texts it keeps.
+ * The executor fills it with `next` (bytes that the gateway has validated), the gateway's strict
+ * parser with `reset` and `push`. It never copies the buffer and never checks a length twice.
+ */
+
+import { hashOfBytes } from '../keyspace/slots.ts';
+import type { TableHash } from '../keyspace/table-hash.ts';
+import { ARGUMENTS_MAX } from '../limits.ts';
+import { UNIT_HEAD } from '../transaction-body.ts';
+import { readLatin1 } from '../types/latin1.ts';
+import { SHORT_TEXT_BYTES_MAX, shortText } from '../types/short-text.ts';
+
+const ASTERISK = 42;
+const ZERO = 48;
+const NAMES = 512;
+const NAME_BYTES_MAX = 32;
+const EMPTY = Buffer.alloc(0);
+
+/** Upper-cased names that were seen, by hash: a name costs no string and no Map of raw cases. */
+const names: (string | undefined)[] = new Array<string | undefined>(NAMES).fill(undefined);
+
+export class Arguments {
+  /** Number of arguments, the command's name included. */
+  count = 0;
+  /** Bytes of the longest argument: one comparison tells that no key is too long. */
+  longest = 0;
+  /** The command is the first of a unit (`next` alone tells). */
+  startsUnit = false;
+  #buffer: Buffer = EMPTY;
+  #source: Uint8Array = EMPTY;
+  #bounds = new Int32Array(2 * 16);
+
+  /** Takes up the buffer that the following `push` calls speak of, with no argument yet. */
+  reset(buffer: Uint8Array): void {
+    if (buffer !== this.#source) this.#attach(buffer);
+    this.count = 0;
+    this.longest = 0;
+  }
+
+  /** Adds the argument `[start, end)`. Throws RangeError past `ARGUMENTS_MAX`. */
+  push(start: number, end: number): void {
+    const at = this.count * 2;
+    if (at === this.#bounds.length) this.#grow(this.count + 1);
+    this.#bounds[at] = start;
+    this.#bounds[at + 1] = end;
+    this.count++;
+    if (end - start > this.longest) this.longest = end - start;
+  }
+
+  /**
+   * Reads the command at `offset` and returns the offset behind it. The bytes are trusted: only
+   * what keeps a torn body from being executed is checked, and then it throws.
+   */
+  next(buffer: Uint8Array, offset: number): number {
+    if (buffer !== this.#source) this.#attach(buffer);
+    const head = buffer[offset];
+    if (head !== ASTERISK && head !== UNIT_HEAD) {
+      throw new Error(`no command begins at byte ${offset}`);
+    }
+    this.startsUnit = head === UNIT_HEAD;
+    let at = offset + 1;
+    let digit = buffer[at++] as number;
+    let count = 0;
+    // Ends at the line's end, and where the buffer ends.
+    while (digit >= ZERO) {
+      count = count * 10 + digit - ZERO;
+      digit = buffer[at++] as number;
+    }
+    at++;
+    if (count * 2 > this.#bounds.length) this.#grow(count);
+    const bounds = this.#bounds;
+    let longest = 0;
+    for (let i = 0; i < count; i++) {
+      at++;
+      let length = 0;
+      digit = buffer[at++] as number;
+      while (digit >= ZERO) {
+        length = length * 10 + digit - ZERO;
+        digit = buffer[at++] as number;
+      }
+      at++;
+      bounds[2 * i] = at;
+      at += length;
+      bounds[2 * i + 1] = at;
+      at += 2;
+      if (length > longest) longest = length;
+    }
+    if (count < 1 || at > buffer.length)
+      throw new Error(`the command at byte ${offset} is cut off`);
+    this.count = count;
+    this.longest = longest;
+    return at;
+  }
+
+  /** Argument `i` as a byte string (latin1); made anew by each call. */
+  text(i: number): string {
+    const start = this.#bounds[2 * i] as number;
+    const end = this.#bounds[2 * i + 1] as number;
+    return end - start <= SHORT_TEXT_BYTES_MAX
+      ? shortText(this.#buffer, start, end - start)
+      : readLatin1(this.#buffer, start, end);
+  }
+
+  /** Bytes of argument `i`. */
+  bytes(i: number): number {
+    return (this.#bounds[2 * i + 1] as number) - (this.#bounds[2 * i] as number);
+  }
+
+  /** Where argument `i` begins in the buffer. */
+  start(i: number): number {
+    return this.#bounds[2 * i] as number;
+  }
+
+  /** The hash of argument `i`, taken for a key. */
+  hash(i: number): number {
+    return hashOfBytes(
+      this.#buffer,
+      this.#bounds[2 * i] as number,
+      this.#bounds[2 * i + 1] as number,
+    );
+  }
+
+  /** Its hash in tables of this process. */
+  tableHash(i: number, hash: TableHash): number {
+    return hash.ofBytes(
+      this.#buffer,
+      this.#bounds[2 * i] as number,
+      this.#bounds[2 * i + 1] as number,
+    );
+  }
+
+  /** The conflict slot of argument `i`, taken for a key. */
+  slot(i: number): number {
+    return this.hash(i) >>> 16;
+  }
+
+  /** Whether argument `i` is this byte string. */
+  equals(i: number, text: string): boolean {
+    const start = this.#bounds[2 * i] as number;
+    const length = text.length;
+    if ((this.#bounds[2 * i + 1] as number) - start !== length) return false;
+    const buffer = this.#buffer;
+    for (let at = 0; at < length; at++) {
+      if (buffer[start + at] !== text.charCodeAt(at)) return false;
+    }
+    return true;
+  }
+
+  /** The command's name, upper-cased (ASCII letters only); the same string for the same name. */
+  get name(): string {
+    const buffer = this.#buffer;
+    const start = this.#bounds[0] as number;
+    const length = (this.#bounds[1] as number) - start;
+    let hash = length;
+    for (let i = 0; i < length; i++) {
+      hash = (Math.imul(hash, 31) + ((buffer[start + i] as number) & 0xdf)) | 0;
+    }
+    const at = (hash ^ (hash >>> 9)) & (NAMES - 1);
+    const known = names[at];
+    if (known !== undefined && known.length === length && isName(buffer, start, known)) {
+      return known;
+    }
+    const name = upperCase(this.text(0));
+    if (length <= NAME_BYTES_MAX) names[at] = name;
+    return name;
+  }
+
+  /** Whether argument `i` is this word in any case; `word` is in upper case. */
+  is(i: number, word: string): boolean {
+    return this.bytes(i) === word.length && isName(this.#buffer, this.start(i), word);
+  }
+
+  #attach(buffer: Uint8Array): void {
+    this.#source = buffer;
+    this.#buffer = Buffer.isBuffer(buffer)
+      ? buffer
+      : Buffer.from(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+  }
+
+  #grow(count: number): void {
+    if (count > ARGUMENTS_MAX) throw new RangeError(`more than ${ARGUMENTS_MAX} arguments`);
+    let capacity = this.#bounds.length;
+    while (capacity < 2 * count) capacity *= 2;
+    const bounds = new Int32Array(capacity);
+    bounds.set(this.#bounds);
+    this.#bounds = bounds;
+  }
+}
+
+const probe = new Arguments();
+
+/** Whether `next` reads the bytes to their end, command by command. */
+export function isCommandBody(bytes: Uint8Array): boolean {
+  try {
+    for (let at = 0; at < bytes.length; ) at = probe.next(bytes, at);
+  } catch {
+    return false;
+  } finally {
+    probe.reset(EMPTY);
+  }
+  return true;
+}
+
+/** ASCII letters only: other bytes of a byte string are no letters. */
+export function upperCase(text: string): string {
+  return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
+}
+
+function isName(buffer: Uint8Array, start: number, name: string): boolean {
+  for (let i = 0; i < name.length; i++) {
+    let byte = buffer[start + i] as number;
+    if (byte >= 97 && byte <= 122) byte -= 32;
+    if (byte !== name.charCodeAt(i)) return false;
+  }
+  return true;
+}

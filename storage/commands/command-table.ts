@@ -1,0 +1,59 @@
+/**
+ * Every command that the state machine executes, by name. The gateway answers COMMAND from here
+ * and asks here where the keys of a command are; connection commands (PING, AUTH) are its own.
+ */
+import { type Arguments, upperCase } from './arguments.ts';
+import { CLUSTER_KEY_COMMANDS } from './cluster-keys.ts';
+import { arityError, type Command, printable, SHOWN_CHARACTERS_MAX } from './command.ts';
+import { COUNTER_COMMANDS } from './counters.ts';
+import { EXPIRY_COMMANDS } from './expiry.ts';
+import { INTROSPECTION_COMMANDS } from './introspection.ts';
+import { KEY_COMMANDS } from './keys.ts';
+import { STRING_COMMANDS } from './strings.ts';
+import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
+
+export const COMMANDS: readonly Command[] = [
+  ...STRING_COMMANDS,
+  ...COUNTER_COMMANDS,
+  ...KEY_COMMANDS,
+  ...EXPIRY_COMMANDS,
+  ...INTROSPECTION_COMMANDS,
+  ...WHOLE_STORE_COMMANDS,
+  ...CLUSTER_KEY_COMMANDS,
+];
+
+const byName = new Map(COMMANDS.map((command) => [command.name, command]));
+
+/** `name` in upper case, as `Arguments.name` gives it. */
+export function commandOf(name: string): Command | undefined {
+  return byName.get(name);
+}
+
+/** The command that the arguments name, by their first word or their first two. */
+export function commandFor(args: Arguments): Command | undefined {
+  return byName.get(args.name) ?? subcommandFor(args);
+}
+
+function subcommandFor(args: Arguments): Command | undefined {
+  if (args.count === 1 || args.bytes(0) + args.bytes(1) > NAME_BYTES_MAX) return undefined;
+  return byName.get(`${args.name}|${upperCase(args.text(1))}`);
+}
+
+/** Longer names, of a command and a subcommand, are not looked up: there are none. */
+export const NAME_BYTES_MAX = 32;
+
+/** The error line for arguments that name no command. */
+export function unknownCommandError(args: Arguments): string {
+  let shown = '';
+  for (let i = 1; i < args.count && shown.length < SHOWN_CHARACTERS_MAX; i++) {
+    shown += `'${printable(args.text(i), SHOWN_CHARACTERS_MAX - shown.length)}' `;
+  }
+  const name = printable(args.text(0));
+  return `ERR unknown command '${name}', with args beginning with: ${shown}`;
+}
+
+/** The error line for a number of arguments that the command does not take. */
+export function wrongArity(command: Command, count: number): string | undefined {
+  const fits = command.arity < 0 ? count >= -command.arity : count === command.arity;
+  return fits ? undefined : arityError(command.name);
+}

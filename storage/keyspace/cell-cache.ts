@@ -1,0 +1,142 @@
+/**
+ * The keyspace's memory: one cell per key that is held in memory, and second-chance (clock)
+ * eviction of those that may go. It knows bytes and places, nothing of transactions; the keyspace
+ * is its only user and decides through `Cell.dirtyIn` what must stay.
+ */
+import type { Arguments } from '../commands/arguments.ts';
+import type { Entry } from './entry.ts';
+import { KeyTable } from './key-table.ts';
+
+/** What a cell, its entry, its strings' headers and its place in the map cost, about. */
+export const CELL_BYTES = 240;
+
+/** Cells that a write or a load looks at, so that none of them pays for a whole sweep. */
+export const EVICTION_STEPS = 8;
+
+export class Cell {
+  readonly key: string;
+  readonly hash: number;
+  readonly slot: number;
+  readonly place: number;
+  entry: Entry;
+  /** What the flush under way must write, where `entry` has been replaced since its capture. */
+  captured: Entry | undefined = undefined;
+  /** The generation of the last change; equal to the keyspace's while the change is unflushed. */
+  dirtyIn: number;
+  /** Whether the engine holds the key, as of the last completed flush. */
+  stored: boolean;
+  /** Whether it is in the index of keys that the engine may not hold. */
+  indexed = false;
+  referenced = true;
+  /** The unit that has written it last, by the keyspace's count; 0: none since it was loaded. */
+  unit = 0;
+  /** Place on the clock's ring. */
+  at = -1;
+  /** In the table of all cells. */
+  chain: Cell | undefined = undefined;
+  /** In the index of fresh keys. */
+  next: Cell | undefined = undefined;
+  previous: Cell | undefined = undefined;
+
+  constructor(
+    key: string,
+    hash: number,
+    slot: number,
+    place: number,
+    entry: Entry,
+    dirtyIn: number,
+    stored: boolean,
+  ) {
+    this.key = key;
+    this.hash = hash;
+    this.slot = slot;
+    this.place = place;
+    this.entry = entry;
+    this.dirtyIn = dirtyIn;
+    this.stored = stored;
+  }
+}
+
+export class CellCache {
+  readonly #cells = new KeyTable<Cell>();
+  #ring: Cell[] = [];
+  #hand = 0;
+  #bytes = 0;
+  readonly #bytesMax: number;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get size(): number {
+    return this.#ring.length;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get(key: string, hash: number): Cell | undefined {
+    return this.#cells.get(key, hash);
+  }
+
+  /** The cell of the key in argument `i`, whose hash is given. */
+  find(args: Arguments, i: number, hash: number): Cell | undefined {
+    return this.#cells.find(args, i, hash);
+  }
+
+  add(cell: Cell): void {
+    this.#cells.add(cell);
+    cell.at = this.#ring.length;
+    this.#ring.push(cell);
+    this.#bytes += CELL_BYTES + cell.key.length + cell.entry.value.length;
+  }
+
+  /** To be called when a cell's entry is replaced by one with a value of another length. */
+  resized(byBytes: number): void {
+    this.#bytes += byBytes;
+  }
+
+  remove(cell: Cell): void {
+    this.#cells.remove(cell);
+    const last = this.#ring.pop();
+    if (last !== undefined && last !== cell) {
+      this.#ring[cell.at] = last;
+      last.at = cell.at;
+    }
+    cell.at = -1;
+    this.#bytes -= CELL_BYTES + cell.key.length + cell.entry.value.length;
+  }
+
+  clear(): void {
+    this.#cells.clear();
+    this.#ring = [];
+    this.#hand = 0;
+    this.#bytes = 0;
+  }
+
+  /**
+   * Lets go of cells while there are more bytes than allowed: those not used since the hand came
+   * by last, and only those last changed before generation `clean`; `stepsMax` are looked at.
+   * Returns how many of those
+   * that the engine holds went.
+   */
+  evict(clean: number, stepsMax: number): number {
+    let evicted = 0;
+    for (let steps = 0; steps < stepsMax && this.#bytes > this.#bytesMax; steps++) {
+      if (this.#hand >= this.#ring.length) this.#hand = 0;
+      const cell = this.#ring[this.#hand];
+      if (cell === undefined) break;
+      if (cell.dirtyIn >= clean) {
+        this.#hand++;
+      } else if (cell.referenced) {
+        cell.referenced = false;
+        this.#hand++;
+      } else {
+        this.remove(cell);
+        if (cell.stored) evicted++;
+      }
+    }
+    return evicted;
+  }
+}

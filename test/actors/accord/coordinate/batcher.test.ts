@@ -1,0 +1,131 @@
+/** Closing transactions and barriers out of what waits, within every limit. */
+import { describe, expect, test } from 'vitest';
+import {
+  Batcher,
+  type BatchLimits,
+  type Work,
+} from '../../../../actors/accord/coordinate/batcher.ts';
+import { footprintOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
+
+function work(slots: number[], more: Partial<Work> = {}): Work {
+  return {
+    bytes: new Uint8Array(10),
+    count: 1,
+    readOnly: false,
+    wholeStore: false,
+    slots,
+    ...more,
+  };
+}
+
+function batcherOf(limits: Partial<BatchLimits>, ...works: Work[]): Batcher<Work> {
+  const batcher = new Batcher<Work>(limits);
+  for (const each of works) expect(batcher.add(each)).toBe(true);
+  return batcher;
+}
+
+describe('a transaction', () => {
+  test('takes all that waits, in order, with the union of its slots', () => {
+    const works = [work([3, 1]), work([2]), work([3])];
+    const batch = batcherOf({}, ...works).nextTransaction(0);
+    expect(batch?.works).toEqual(works);
+    expect(batch?.footprint).toEqual(footprintOf([1, 2, 3]));
+    expect(batch?.commands).toBe(3);
+  });
+
+  test('over the whole store touches everything', () => {
+    const batch = batcherOf({}, work([1]), work([], { wholeStore: true })).nextTransaction(0);
+    expect(batch?.footprint).toBe(WHOLE_STORE);
+  });
+
+  test('is not begun beyond the pipeline, nor out of nothing', () => {
+    const batcher = batcherOf({ pipelineDepth: 2 }, work([1]));
+    expect(batcher.nextTransaction(2)).toBeUndefined();
+    expect(batcher.nextTransaction(1)).toBeDefined();
+    expect(batcher.nextTransaction(0)).toBeUndefined();
+  });
+
+  test('ends before a unit that does not fit by bytes or by commands', () => {
+    const bytes = batcherOf({ batchBytesMax: 20 }, work([1]), work([2]), work([3]));
+    expect(bytes.nextTransaction(0)?.works).toHaveLength(2);
+    expect(bytes.nextTransaction(0)?.works).toHaveLength(1);
+    const commands = batcherOf(
+      { batchCommandsMax: 3 },
+      work([1], { count: 2 }),
+      work([2], { count: 2 }),
+    );
+    expect(commands.nextTransaction(0)?.commands).toBe(2);
+  });
+
+  test('of one unit that is larger than any batch travels alone', () => {
+    const batcher = batcherOf({ batchBytesMax: 5 }, work([1]), work([2]));
+    expect(batcher.nextTransaction(0)?.works).toHaveLength(1);
+    expect(batcher.waiting).toBe(1);
+  });
+});
+
+describe('reads', () => {
+  test('wait beside the writes, with a pipeline of their own', () => {
+    const batcher = batcherOf({ readPipelineDepth: 1 }, work([1]), work([2], { readOnly: true }));
+    expect(batcher.nextRead(1)).toBeUndefined();
+    expect(batcher.nextRead(0)?.footprint).toEqual(footprintOf([2]));
+    expect(batcher.nextTransaction(0)?.footprint).toEqual(footprintOf([1]));
+  });
+
+  test('that their barrier did not cover go before all others, and in the end transact', () => {
+    const read = work([1, 2], { readOnly: true });
+    const batcher = batcherOf({ readTriesMax: 2 }, read);
+    const next = (): readonly Work[] | undefined => batcher.nextRead(0)?.works;
+    expect(next()).toEqual([read]);
+    const other = work([3], { readOnly: true });
+    batcher.add(other);
+    expect(batcher.readAgain([read], true)).toBe(0);
+    expect(next()).toEqual([read, other]);
+    expect(batcher.readAgain([read], true)).toBe(1);
+    expect(next()).toBeUndefined();
+    expect(batcher.nextTransaction(0)?.works).toEqual([read]);
+  });
+
+  test('transact after one barrier when that is the limit', () => {
+    const read = work([1, 2], { readOnly: true });
+    const batcher = batcherOf({ readTriesMax: 1 });
+    expect(batcher.readAgain([read], true)).toBe(1);
+    expect(batcher.nextTransaction(0)?.works).toEqual([read]);
+  });
+
+  test('stay reads while no transaction may begin', () => {
+    const read = work([1, 2], { readOnly: true });
+    const batcher = batcherOf({ readTriesMax: 1 });
+    expect(batcher.readAgain([read], false)).toBe(0);
+    expect(batcher.nextRead(0)?.works).toEqual([read]);
+  });
+
+  test('one that met a deadline becomes a transaction, even past the limit', () => {
+    const batcher = batcherOf({ waitingMax: 1 }, work([1]));
+    batcher.addToTransactions(work([2], { readOnly: true }));
+    expect(batcher.nextTransaction(0)?.works).toHaveLength(2);
+  });
+});
+
+describe('limits', () => {
+  test('beyond waitingMax nothing is taken', () => {
+    const batcher = batcherOf({ waitingMax: 2 }, work([1]), work([2], { readOnly: true }));
+    expect(batcher.add(work([3]))).toBe(false);
+    expect(batcher.waiting).toBe(2);
+  });
+
+  test('a unit larger than a transaction does not fit', () => {
+    const batcher = new Batcher<Work>({ transactionBytesMax: 10, batchBytesMax: 5 });
+    expect(batcher.fits(work([1]))).toBe(true);
+    expect(batcher.fits(work([1], { bytes: new Uint8Array(11) }))).toBe(false);
+  });
+
+  test('what is dropped is handed back, from both queues, and the rest stays in order', () => {
+    const late = [work([1]), work([2], { readOnly: true })];
+    const kept = work([3]);
+    const batcher = batcherOf({}, ...late, kept);
+    expect(batcher.drop((each) => !late.includes(each))).toEqual(late);
+    expect(batcher.nextTransaction(0)?.works).toEqual([kept]);
+    expect(batcher.waiting).toBe(0);
+  });
+});

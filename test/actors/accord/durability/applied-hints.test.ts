@@ -1,0 +1,143 @@
+/** Who tells whom what is settled, and how what was lost on the way is made good. */
+import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../../../actors/accord/local/effects.ts';
+import type { AccordMessage } from '../../../../actors/accord/messages/messages.ts';
+import { type Deps, decodeDeps, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
+import { keyOf, type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
+import { at, LoneReplica, topologyOf, touching } from '../fixture.ts';
+
+const LIMITS = { settleLagMs: 1_000, progressDelayMs: 1e9, listIdsMax: 2 };
+const [a, b, c, d] = [at(1), at(2), at(3), at(4)] as const;
+const PERIOD_MS = 2_000;
+
+function replica(limits = LIMITS): LoneReplica {
+  const lone = new LoneReplica(topologyOf(3), 3, limits);
+  // Nothing ever closes a round here.
+  lone.replica.settlement.peerDown(1);
+  return lone;
+}
+
+function stable(id: TxnId): AccordMessage {
+  return { type: 'Stable', id, executeAt: id, deps: encodeDeps([]), ...touching(1) };
+}
+
+function hint(ids: Deps, asks = false): AccordMessage {
+  return { type: 'SettledHint', ids: encodeDeps(ids), settledBefore: ZERO, retains: true, asks };
+}
+
+/** What it says to member 2: hints with `?` when they ask, and fetches. */
+function said(effects: readonly Effect[]): string[] {
+  return effects.flatMap((effect) => {
+    if ((effect.type !== 'Send' && effect.type !== 'Reply') || effect.to !== 2) return [];
+    const { message } = effect;
+    if (message.type !== 'SettledHint' && message.type !== 'Fetch') return [];
+    const ids = decodeDeps(message.ids).map(({ hlc }) => 'abcd'[hlc - 1]);
+    const asks = message.type === 'SettledHint' && message.asks ? '?' : '';
+    return [`${message.type === 'Fetch' ? 'fetch ' : ''}${ids.join('')}${asks}`];
+  });
+}
+
+/** All four settled here, told, and the hints lost. */
+function told(...ids: readonly TxnId[]): LoneReplica {
+  const lone = replica();
+  for (const id of ids) lone.take(stable(id));
+  lone.tick(1);
+  return lone;
+}
+
+describe('what a member is not known to have settled', () => {
+  test('is asked for, and the next page follows when all of the last is confirmed', () => {
+    const lone = told(a, b, c, d);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['ab?']);
+    expect(said(lone.take(hint([a]), 2))).toEqual([]);
+    expect(said(lone.take(hint([b]), 2))).toEqual(['cd?']);
+    expect(said(lone.take(hint([c, d]), 2))).toEqual([]);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['']);
+  });
+
+  test('does not wait behind a page that is not confirmed, and comes round again', () => {
+    const lone = told(a, b, c);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['ab?']);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['c?']);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['ab?']);
+  });
+
+  test('is not asked for as long as its hint may be under way', () => {
+    const lone = told(a);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['a?']);
+    lone.tick(PERIOD_MS - 500);
+    lone.take(stable(b));
+    expect(said(lone.tick(500))).toEqual(['b', 'a?']);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['ab?']);
+  });
+
+  test('is asked for at once when the link is up again, from the beginning', () => {
+    const lone = told(a, b, c);
+    lone.tick(PERIOD_MS);
+    lone.replica.settlement.peerDown(2);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['']);
+    lone.replica.settlement.peerUp(2);
+    expect(said(lone.tick(1))).toEqual(['ab?']);
+  });
+
+  test('is all asked for one by one when a list holds no more', () => {
+    const lone = replica({ ...LIMITS, listIdsMax: 1 });
+    for (const id of [a, b, c]) lone.take(stable(id));
+    lone.tick(1);
+    expect(said(lone.tick(PERIOD_MS))).toEqual(['a?']);
+    expect(said(lone.take(hint([a]), 2))).toEqual(['b?']);
+    expect(said(lone.take(hint([b]), 2))).toEqual(['c?']);
+  });
+});
+
+describe('who is asked', () => {
+  test('confirms what it has settled, also to one that it knows to have it', () => {
+    const lone = told(a, b);
+    lone.take(hint([a, b]), 2);
+    expect(said(lone.take(hint([a, b], true), 2))).toEqual(['ab']);
+  });
+
+  test('fetches the rest until it has it, and tells then', () => {
+    const lone = told(a);
+    expect(said(lone.take(hint([a, b, c], true), 2))).toEqual(['a', 'fetch bc']);
+    expect(said(lone.tick(50))).toEqual([]);
+    lone.take(stable(b));
+    expect(said(lone.tick(50))).toEqual(['b', 'fetch c']);
+    lone.take({ type: 'CommitInvalidate', id: c });
+    expect(said(lone.tick(100))).toEqual(['c']);
+    expect(said(lone.tick(100))).toEqual([]);
+  });
+
+  test('does not fetch from one whose link is down', () => {
+    const lone = replica();
+    lone.take(hint([a], true), 2);
+    lone.replica.settlement.peerDown(2);
+    expect(said(lone.tick(100))).toEqual([]);
+  });
+});
+
+/** Carries what two replicas say to each other; the third is gone. */
+function carry(nodes: readonly LoneReplica[], effects: readonly Effect[], from: number): void {
+  for (const effect of effects) {
+    if (effect.type !== 'Send' && effect.type !== 'Reply') continue;
+    const to = nodes[effect.to - 1];
+    if (to === undefined || effect.to === from) continue;
+    carry(nodes, to.take(effect.message, from), effect.to);
+  }
+}
+
+// Each knew what the other had settled, and neither knew that the other knew.
+test('two members that lost each hint of the other agree after one period', () => {
+  const nodes = [1, 2].map((self) => new LoneReplica(topologyOf(3), self, LIMITS));
+  for (const node of nodes) {
+    node.replica.settlement.peerDown(3);
+    for (const id of [a, b, c, d]) node.take(stable(id), 3);
+    node.tick(1);
+  }
+  nodes[0]?.take(hint([a, b, c, d]), 2);
+  for (const [index, node] of nodes.entries()) carry(nodes, node.tick(PERIOD_MS), index + 1);
+  for (const [index, node] of nodes.entries()) {
+    const open = node.replica.state.unsettledBy.get(2 - index) ?? [];
+    expect([...open].map(({ id }) => keyOf(id))).toEqual([]);
+  }
+});

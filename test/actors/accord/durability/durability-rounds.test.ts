@@ -1,0 +1,345 @@
+/** Fences, lists, catching up and forgetting (accord.md §2.14, in our form). */
+import { describe, expect, test } from 'vitest';
+import type { Effect } from '../../../../actors/accord/local/effects.ts';
+import type { AccordMessage } from '../../../../actors/accord/messages/messages.ts';
+import { type Deps, decodeDeps, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
+import { Status } from '../../../../actors/accord/primitives/status.ts';
+import {
+  type Timestamp,
+  type TxnId,
+  ZERO,
+} from '../../../../actors/accord/primitives/timestamp.ts';
+import { at, LoneReplica, only, preAccept, topologyOf, touching } from '../fixture.ts';
+
+const LIMITS = { settleLagMs: 1_000, settleEveryMs: 500, progressDelayMs: 1e9, listIdsMax: 3 };
+const X = at(2_000_000, 0);
+
+/** Wall clock at 5 s; node 1 leads. */
+function replica(self: number, nodes = 3, electorate = nodes): LoneReplica {
+  const lone = new LoneReplica(topologyOf(nodes, electorate), self, LIMITS);
+  lone.nowMs = 5_000_000;
+  return lone;
+}
+
+function stable(id: TxnId): AccordMessage {
+  return { type: 'Stable', id, executeAt: id, deps: encodeDeps([]), ...touching(1) };
+}
+
+function list(ids: Deps, before: Timestamp = X, base: Timestamp = ZERO): AccordMessage {
+  return { type: 'SettledList', base, before, ids: encodeDeps(ids) };
+}
+
+function hint(settledBefore: Timestamp, ids: Deps = [], retains = false): AccordMessage {
+  return { type: 'SettledHint', ids: encodeDeps(ids), settledBefore, retains, asks: false };
+}
+
+function messages<T extends AccordMessage['type']>(
+  effects: readonly Effect[],
+  type: T,
+): Array<Extract<AccordMessage, { type: T }>> {
+  return effects.flatMap((effect) => {
+    if (effect.type !== 'Send' && effect.type !== 'Reply') return [];
+    const { message } = effect;
+    return message.type === type ? [message as Extract<AccordMessage, { type: T }>] : [];
+  });
+}
+
+describe('a fence', () => {
+  test('is promised durably, names what is known below it, and holds back the clock', () => {
+    const lone = replica(3);
+    lone.take(preAccept(at(1_000)));
+    lone.take(preAccept(at(3_000_000)));
+    const effects = lone.take({ type: 'Fence', before: X, base: ZERO });
+    expect(decodeDeps(messages(effects, 'FenceOk')[0]?.ids ?? new Uint8Array(1))).toEqual([
+      at(1_000),
+    ]);
+    expect(lone.log.at(-1)).toEqual({ type: 'Fenced', before: X });
+    expect(effects.at(-1)?.type).toBe('Reply');
+    lone.restart();
+    expect(lone.replica.state.fence).toEqual(X);
+  });
+
+  test('names as many as fit a message, and says up to where', () => {
+    const lone = replica(3);
+    const ids = [1, 2, 3, 4].map((hlc) => at(hlc));
+    for (const id of ids) lone.take(preAccept(id));
+    const part = lone.ask({ type: 'Fence', before: X, base: ZERO }, 'FenceOk');
+    expect(decodeDeps(part.ids)).toEqual(ids.slice(0, 3));
+    expect(part.end).toEqual(ids[3]);
+    const rest = lone.ask({ type: 'Fence', before: X, base: part.end }, 'FenceOk');
+    expect(decodeDeps(rest.ids)).toEqual(ids.slice(3));
+    expect(rest.end).toEqual(X);
+  });
+
+  test('repeated, or lower, is answered without a record', () => {
+    const lone = replica(3);
+    lone.take({ type: 'Fence', before: X, base: ZERO });
+    const records = lone.log.length;
+    expect(
+      messages(lone.take({ type: 'Fence', before: at(9, 0), base: ZERO }), 'FenceOk'),
+    ).toHaveLength(1);
+    expect(lone.log).toHaveLength(records);
+    expect(lone.replica.state.fence).toEqual(X);
+  });
+
+  test('far ahead of the clock is not promised', () => {
+    const before = at(900_000_000, 0);
+    expect(replica(3).take({ type: 'Fence', before, base: ZERO })).toEqual([]);
+  });
+});
+
+describe('a round', () => {
+  function lead(lone: LoneReplica): { before: Timestamp; base: Timestamp } {
+    const [fence] = messages(lone.tick(1), 'Fence');
+    if (fence === undefined) throw new Error('no round was begun');
+    const [own] = lone.replica.state.topology.members;
+    lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, own);
+    return fence;
+  }
+
+  test('is led by the lowest member that is up', () => {
+    const second = replica(2);
+    second.take(preAccept(at(1_000)));
+    expect(messages(second.tick(1), 'Fence')).toEqual([]);
+    second.replica.settlement.peerDown(1);
+    expect(messages(second.tick(1), 'Fence')).toHaveLength(2);
+  });
+
+  test('is led by the next one as well when the lowest gets nowhere', () => {
+    const [second, third] = [replica(2), replica(3)];
+    const fences = (lone: LoneReplica, ms: number): number =>
+      messages(lone.tick(ms), 'Fence').length;
+    for (const lone of [second, third]) lone.take(preAccept(at(1_000)));
+    for (const lone of [second, third])
+      expect([fences(lone, 1), fences(lone, 4_998)]).toEqual([0, 0]);
+    expect([fences(second, 2), fences(third, 2)]).toEqual([2, 0]);
+    // It has got somewhere: the lowest may lead again.
+    third.take(list([]));
+    expect([fences(third, 5_001), fences(third, 5_001)]).toEqual([0, 2]);
+  });
+
+  test('is not begun while nobody holds anything', () => {
+    expect(messages(replica(1).tick(1), 'Fence')).toEqual([]);
+  });
+
+  test('settles when a quorum has promised and all that was named is applied', () => {
+    const lone = replica(1);
+    const known = at(1_000_000, 2);
+    const unheard = at(1_100_000, 2);
+    lone.take(preAccept(known), 2);
+    const fence = lead(lone);
+    lone.take(
+      { ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([known, unheard]) },
+      2,
+    );
+    lone.tick(1);
+    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    lone.take(stable(known), 2);
+    lone.take({ type: 'CommitInvalidate', id: unheard }, 2);
+    const [sent] = messages(lone.tick(1), 'SettledList');
+    expect(lone.replica.state.settledBefore).toEqual(fence.before);
+    expect(decodeDeps(sent?.ids ?? new Uint8Array(1))).toEqual([known]);
+  });
+
+  test('does not settle with a quorum that lacks electors', () => {
+    const lone = replica(1, 5, 3);
+    lone.take(preAccept(at(1_000_000, 2)), 2);
+    const fence = lead(lone);
+    const none = encodeDeps([]);
+    for (const node of [4, 5])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: none }, node);
+    lone.tick(1);
+    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    for (const node of [2, 3])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: none }, node);
+    lone.tick(1);
+    expect(lone.replica.state.settledBefore).toEqual(fence.before);
+  });
+
+  test('gives up what the leader alone knows, and was not named', () => {
+    const lone = replica(1);
+    const fence = lead_(lone);
+    const late = at(1_000_000, 2);
+    lone.replica.state.open(late);
+    for (const node of [2, 3])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, node);
+    lone.tick(1);
+    expect(lone.replica.state.find(late)?.status).toBe(Status.Invalidated);
+  });
+
+  test('settles as far as the shortest answer names, and the next one follows at once', () => {
+    const lone = replica(1);
+    const ids = [1, 2, 3, 4].map((n) => at(1_000_000 + n, 2));
+    for (const id of ids) lone.take(stable(id), 2);
+    const fence = lead(lone);
+    const [short, ...rest] = ids as [TxnId, TxnId, TxnId, TxnId];
+    const answer = { ...fence, type: 'FenceOk' } as const;
+    lone.take({ ...answer, ids: encodeDeps([short]), end: rest[0] }, 2);
+    lone.take({ ...answer, ids: encodeDeps(ids), end: fence.before }, 3);
+    const effects = lone.tick(1);
+    expect(lone.replica.state.settledBefore).toEqual(rest[0]);
+    expect(decodeDeps(messages(effects, 'SettledList')[0]?.ids ?? new Uint8Array(1))).toEqual([
+      short,
+    ]);
+    expect(messages(lone.tick(1), 'Fence')[0]?.base).toEqual(rest[0]);
+  });
+
+  function lead_(lone: LoneReplica): { before: Timestamp; base: Timestamp } {
+    lone.take(hint(ZERO, [], true), 2);
+    return lead(lone);
+  }
+
+  test('is given up when no quorum answers in time', () => {
+    const lone = replica(1);
+    lone.take(preAccept(at(1_000_000, 2)), 2);
+    const fence = lead(lone);
+    lone.tick(2_001);
+    for (const node of [2, 3])
+      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, node);
+    lone.tick(1);
+    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+  });
+});
+
+describe('a list', () => {
+  const listed = at(1_000);
+  const unlisted = at(1_100);
+
+  test('is done when all of it is applied; the rest below it can never execute', () => {
+    const lone = replica(3);
+    lone.take(preAccept(unlisted));
+    const effects = lone.take(list([listed]));
+    expect(lone.replica.state.find(unlisted)?.status).toBe(Status.Invalidated);
+    expect(decodeDeps(messages(effects, 'Fetch')[0]?.ids ?? new Uint8Array(1))).toEqual([listed]);
+    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    lone.take(stable(listed));
+    lone.tick(1);
+    expect(lone.replica.state.settledBefore).toEqual(X);
+    expect(lone.log).toContainEqual({ type: 'SettledBefore', before: X });
+  });
+
+  test('that contradicts what is decided here is given up, and told', () => {
+    const committed = replica(3);
+    committed.take(stable(unlisted));
+    expect(only(committed.take(list([listed])), 'Contradicted').reason).toMatch(
+      /not among the settled/,
+    );
+    const invalid = replica(3);
+    invalid.take({ type: 'CommitInvalidate', id: listed });
+    expect(only(invalid.take(list([listed])), 'Contradicted').reason).toMatch(
+      /is among the settled/,
+    );
+  });
+
+  test('that begins above our mark is asked for again from there', () => {
+    const lone = replica(3);
+    const [ask] = messages(lone.take(list([listed], X, at(900, 0))), 'CatchUp');
+    expect(ask?.from).toEqual(ZERO);
+    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+  });
+
+  test('that is old news is ignored', () => {
+    const lone = replica(3);
+    lone.take(list([]));
+    expect(lone.take(list([listed], at(1_500_000, 0)))).toEqual([]);
+  });
+
+  test('is sent in parts that fit a message', () => {
+    const lone = replica(3);
+    const ids = [1, 2, 3, 4, 5].map((hlc) => at(hlc));
+    for (const id of ids) lone.take(stable(id));
+    lone.take(list(ids));
+    const part = lone.ask({ type: 'CatchUp', from: ZERO }, 'SettledList');
+    expect(decodeDeps(part.ids)).toEqual(ids.slice(0, 3));
+    const rest = lone.ask({ type: 'CatchUp', from: part.before }, 'SettledList');
+    expect(decodeDeps(rest.ids)).toEqual(ids.slice(3));
+    expect(rest.before).toEqual(X);
+  });
+});
+
+describe('catching up', () => {
+  test('who hears of a mark far above its own asks for the list, not too often', () => {
+    const lone = replica(3);
+    expect(messages(lone.take(hint(at(4_000_000, 0))), 'CatchUp')).toHaveLength(1);
+    expect(messages(lone.take(hint(at(4_000_001, 0))), 'CatchUp')).toHaveLength(0);
+  });
+});
+
+describe('forgetting', () => {
+  const id = at(1_000);
+
+  function settledEverywhere(lone: LoneReplica): void {
+    lone.take(stable(id));
+    lone.take(list([id]));
+    lone.replica.state.flushedSequence = 1;
+    for (const peer of [1, 2]) lone.take(hint(X), peer);
+  }
+
+  test('takes what all members have settled and the engine holds', () => {
+    const lone = replica(3);
+    settledEverywhere(lone);
+    lone.tick(1);
+    expect(lone.replica.state.commands.size).toBe(0);
+    expect(lone.replica.state.index.size).toBe(0);
+    expect(lone.log.at(-1)?.type).toBe('ForgottenBefore');
+    expect(lone.ask(preAccept(id), 'Nack').reason).toBe('truncated');
+  });
+
+  test('stays forgotten over a restart, also in front of the old records', () => {
+    const lone = replica(3);
+    settledEverywhere(lone);
+    lone.tick(1);
+    lone.restart(lone.log.length, 1);
+    expect(lone.replica.state.commands.size).toBe(0);
+    expect(lone.ask(preAccept(id), 'Nack').reason).toBe('truncated');
+  });
+
+  test('waits for the engine', () => {
+    const lone = replica(3);
+    settledEverywhere(lone);
+    lone.replica.state.flushedSequence = 0;
+    lone.tick(1);
+    expect(lone.replica.state.commands.size).toBe(1);
+  });
+
+  test('waits for a member that is behind', () => {
+    const lone = replica(3);
+    lone.take(stable(id));
+    lone.take(list([id]));
+    lone.replica.state.flushedSequence = 1;
+    lone.take(hint(X), 1);
+    lone.tick(1);
+    expect(lone.replica.state.commands.size).toBe(1);
+  });
+
+  test('who has forgotten all tells its mark again when somebody still holds something', () => {
+    const lone = replica(3);
+    settledEverywhere(lone);
+    lone.tick(1);
+    lone.tick(5_000);
+    expect(messages(lone.tick(5_000), 'SettledHint')).toEqual([]);
+    lone.take(hint(X, [], true), 1);
+    expect(messages(lone.tick(5_000), 'SettledHint').map((m) => m.settledBefore)).toEqual([X, X]);
+  });
+});
+
+// With an elector gone for good no round closes: what one lost hint was about stayed unknown to a
+// member that was up, until something else met it.
+test('what a peer is not known to have settled is told again, to those that are up', () => {
+  const lone = replica(2);
+  const ids = [at(1_000), at(1_100), at(1_200), at(1_300)];
+  for (const id of ids) lone.take(stable(id));
+  const told = (ms: number): unknown =>
+    lone
+      .tick(ms)
+      .flatMap((e) => (e.type === 'Reply' && e.message.type === 'SettledHint' ? [e] : []))
+      .map(({ to, message }) => [to, decodeDeps((message as { ids: Uint8Array }).ids)]);
+  lone.tick(1);
+  expect(told(100)).toEqual([]);
+  lone.take(hint(ZERO, [at(1_000)]), 3);
+  lone.replica.settlement.peerDown(1);
+  expect(told(5_000)).toEqual([
+    [1, []],
+    [3, ids.slice(1)],
+  ]);
+});

@@ -1,0 +1,130 @@
+/** Log records of the protocol: every type there and back, and nothing cut short is taken. */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  decodeRecord,
+  encodeRecord,
+  type JournalRecord,
+} from '../../../../actors/accord/local/journal.ts';
+import { depsOf } from '../../../../actors/accord/primitives/deps.ts';
+import { footprintOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
+import { rejected } from '../../../../actors/accord/primitives/timestamp.ts';
+import { at, ballot } from '../fixture.ts';
+
+const stamps = fc.tuple(fc.maxSafeNat(), fc.nat(9)).map(([hlc, node]) => at(hlc, node));
+const deps = fc.array(stamps, { maxLength: 4 }).map((ids) => depsOf(ids));
+const slots = fc.array(fc.nat(65_535), { maxLength: 5 });
+
+const records: fc.Arbitrary<JournalRecord> = fc.oneof(
+  fc.record({
+    type: fc.constant('Defined' as const),
+    id: stamps,
+    footprint: fc.oneof(slots.map(footprintOf), fc.constant(WHOLE_STORE)),
+    body: fc.uint8Array({ maxLength: 9 }),
+  }),
+  fc.record({
+    type: fc.constant('PreAccepted' as const),
+    id: stamps,
+    vote: fc.oneof(stamps, stamps.map(rejected)),
+    votedFast: fc.boolean(),
+  }),
+  fc.record({
+    type: fc.constantFrom('Promised' as const, 'AcceptedInvalidate' as const),
+    id: stamps,
+    ballot: stamps,
+  }),
+  fc.record({
+    type: fc.constantFrom('Accepted' as const, 'Committed' as const),
+    id: stamps,
+    ballot: stamps,
+    executeAt: stamps,
+    deps,
+  }),
+  fc.record({ type: fc.constant('Stable' as const), id: stamps, executeAt: stamps, deps }),
+  fc.record({ type: fc.constant('Applied' as const), id: stamps, sequence: fc.maxSafeNat() }),
+  fc.record({ type: fc.constant('Invalidated' as const), id: stamps }),
+  fc.record({
+    type: fc.constantFrom('Fenced' as const, 'SettledBefore' as const, 'ForgottenBefore' as const),
+    before: stamps,
+  }),
+  fc.record({ type: fc.constant('ClockLimit' as const), limitUs: fc.maxSafeNat() }),
+);
+
+function bytesOf(record: JournalRecord): { type: number; payload: Buffer } {
+  const { type, parts } = encodeRecord(record);
+  return { type, payload: Buffer.concat(parts) };
+}
+
+describe('records', () => {
+  test('come back as they were, from the middle of a segment too', () => {
+    fc.assert(
+      fc.property(records, (record) => {
+        const { type, payload } = bytesOf(record);
+        const segment = new Uint8Array(payload.length + 5).fill(0xff);
+        segment.set(payload, 3);
+        expect(decodeRecord(type, segment.subarray(3, 3 + payload.length))).toEqual(record);
+      }),
+      { numRuns: 400 },
+    );
+  });
+
+  test('every type has a number of its own', () => {
+    const numbers = new Map<number, string>();
+    fc.assert(
+      fc.property(records, (record) => {
+        const { type } = encodeRecord(record);
+        expect(numbers.get(type) ?? record.type).toBe(record.type);
+        numbers.set(type, record.type);
+      }),
+      { numRuns: 400 },
+    );
+    expect(numbers.size).toBe(13);
+  });
+
+  test('a refusal stays on the vote', () => {
+    const vote = rejected(at(5));
+    const record = { type: 'PreAccepted', id: at(4), vote, votedFast: false } as const;
+    const { type, payload } = bytesOf(record);
+    expect(decodeRecord(type, payload)).toEqual(record);
+  });
+});
+
+const FIXED: readonly JournalRecord[] = [
+  { type: 'PreAccepted', id: at(1), vote: at(2), votedFast: true },
+  { type: 'Promised', id: at(1), ballot: ballot(2) },
+  { type: 'AcceptedInvalidate', id: at(1), ballot: ballot(2) },
+  { type: 'Accepted', id: at(1), ballot: ballot(2), executeAt: at(3), deps: [at(0)] },
+  { type: 'Committed', id: at(1), ballot: ballot(2), executeAt: at(3), deps: [at(0)] },
+  { type: 'Stable', id: at(1), executeAt: at(3), deps: [at(0)] },
+  { type: 'Applied', id: at(1), sequence: 7 },
+  { type: 'Invalidated', id: at(1) },
+  { type: 'Fenced', before: at(1) },
+  { type: 'SettledBefore', before: at(1) },
+  { type: 'ForgottenBefore', before: at(1) },
+  { type: 'ClockLimit', limitUs: 9 },
+];
+
+describe('cut short', () => {
+  test.each(FIXED)('$type throws by one byte less, and by nearly all less', (record) => {
+    const { type, payload } = bytesOf(record);
+    for (const length of [payload.length - 1, 5, 0]) {
+      expect(() => decodeRecord(type, payload.subarray(0, length))).toThrow(RangeError);
+    }
+  });
+
+  test('a definition throws when its slots are cut; its body is whatever follows', () => {
+    const footprint = footprintOf([1, 2, 3]);
+    const { type, payload } = bytesOf({
+      type: 'Defined',
+      id: at(1),
+      footprint,
+      body: new Uint8Array(0),
+    });
+    expect(() => decodeRecord(type, payload.subarray(0, payload.length - 1))).toThrow('cut short');
+    expect(() => decodeRecord(type, payload.subarray(0, 20))).toThrow(RangeError);
+  });
+
+  test('an unknown type throws', () => {
+    expect(() => decodeRecord(99, new Uint8Array(40))).toThrow('unknown record type 99');
+  });
+});

@@ -1,0 +1,193 @@
+import { describe, expect, test } from 'vitest';
+import {
+  parseNodeConfig,
+  SETTINGS,
+  sharedSettings,
+} from '../../../../actors/process/settings/config.ts';
+import {
+  ConfigError,
+  environmentOf,
+  flagOf,
+  helpLines,
+} from '../../../../actors/process/settings/settings.ts';
+
+const IDENTITY = [
+  ...['--node-id', '2', '--listen-redis', '127.0.0.1:16380', '--listen-peer', '[::1]:15052'],
+  ...['--listen-admin', '0.0.0.0:15081', '--data-dir', '/d'],
+  ...['--initial-members', '3@c:3, 1@a:1,2@[::1]:15052'],
+];
+const REQUIRED = [...IDENTITY, '--bootstrap'];
+
+function messageOf(args: readonly string[], environment: Record<string, string> = {}): string {
+  try {
+    parseNodeConfig(args, environment);
+  } catch (error) {
+    expect(error).toBeInstanceOf(ConfigError);
+    const { message } = error as ConfigError;
+    expect(message).not.toContain('\n');
+    return message;
+  }
+  return 'accepted';
+}
+
+describe('a complete command line', () => {
+  test('gives typed values and the defaults', () => {
+    expect(parseNodeConfig(REQUIRED, {})).toEqual({
+      nodeId: 2,
+      listenRedis: { host: '127.0.0.1', port: 16_380 },
+      listenPeer: { host: '::1', port: 15_052 },
+      listenAdmin: { host: '0.0.0.0', port: 15_081 },
+      dataDir: '/d',
+      initialMembers: [
+        { id: 1, host: 'a', port: 1 },
+        { id: 2, host: '::1', port: 15_052 },
+        { id: 3, host: 'c', port: 3 },
+      ],
+      bootstrap: true,
+      join: undefined,
+      syncPolicy: 'every_batch',
+      groupCommitMs: 2,
+      engine: 'lmdb',
+      cacheBytes: 256 * 1024 * 1024,
+      electorate: [1, 2, 3],
+      pipelineDepth: 8,
+      batchBytesMax: 1024 * 1024,
+      batchCommandsMax: 4096,
+      commandTimeoutMs: 5000,
+      slowPathMs: 20,
+      maxClients: 10_000,
+      segmentBytes: 64 * 1024 * 1024,
+      holofast: 'auto',
+      clusterKey: '',
+      holofastPins: '',
+      retainedBytesMax: 256 * 1024 * 1024,
+      logLevel: 'info',
+      logFormat: 'auto',
+    });
+  });
+
+  test('is frozen, lists too', () => {
+    const config = parseNodeConfig(REQUIRED, {});
+    for (const part of [config, config.initialMembers, config.electorate, config.listenRedis]) {
+      expect(Object.isFrozen(part)).toBe(true);
+    }
+  });
+
+  test('sizes and lists are read', () => {
+    const flags = ['--cache-bytes', '64MB', '--segment-bytes=131072', '--electorate', '3,1'];
+    expect(parseNodeConfig([...REQUIRED, ...flags], {})).toMatchObject({
+      cacheBytes: 64 * 1024 * 1024,
+      segmentBytes: 131_072,
+      electorate: [1, 3],
+    });
+  });
+
+  test('joining instead of bootstrapping', () => {
+    expect(parseNodeConfig([...IDENTITY, '--join', 'h:1'], {})).toMatchObject({
+      bootstrap: false,
+      join: { host: 'h', port: 1 },
+    });
+  });
+});
+
+describe('the environment', () => {
+  test('every flag has a twin', () => {
+    const environment: Record<string, string> = { HOLO_BOOTSTRAP: '1' };
+    for (let i = 0; i < IDENTITY.length; i += 2) {
+      const twin = `HOLO_${(IDENTITY[i] ?? '').slice(2).toUpperCase().replaceAll('-', '_')}`;
+      environment[twin] = IDENTITY[i + 1] ?? '';
+    }
+    expect(parseNodeConfig([], environment)).toEqual(parseNodeConfig(REQUIRED, {}));
+  });
+
+  test('the flag wins, and the one that is wrong is named', () => {
+    const environment = { HOLO_PIPELINE_DEPTH: '3' };
+    expect(parseNodeConfig(REQUIRED, environment).pipelineDepth).toBe(3);
+    const flag = [...REQUIRED, '--pipeline-depth', '4'];
+    expect(parseNodeConfig(flag, environment).pipelineDepth).toBe(4);
+    expect(messageOf(REQUIRED, { HOLO_PIPELINE_DEPTH: 'x' })).toMatch(/^HOLO_PIPELINE_DEPTH must/);
+  });
+});
+
+describe('one clear line for what is wrong', () => {
+  test.each([
+    [['--wal-engine', 'x'], /^unknown option '--wal-engine' \(see "holostore help node"\)$/],
+    [['stray'], /^unexpected argument 'stray'/],
+    [['--cache-bytes'], /^option '--cache-bytes <value>' argument missing/],
+    [['--node-id', '0'], '--node-id must be a whole number from 1 to 4294967295, not "0"'],
+    [['--node-id', '1e3'], /^--node-id must be a whole number/],
+    [['--node-id', '9'], '--node-id 9 is not among --initial-members (1,2,3)'],
+    [['--listen-redis', 'x'], '--listen-redis must be HOST:PORT, not "x"'],
+    [['--listen-admin', '127.0.0.1:16380'], /need different ports$/],
+    [['--data-dir', ''], '--data-dir must not be empty, not ""'],
+    [['--initial-members', '1@a:1,2'], /^--initial-members must be a list such as/],
+    [['--initial-members', '2@a:1,2@b:1'], /^--initial-members must name every node once/],
+    [['--initial-members', '2@a:1,3@a:1'], /must give every node an address of its own/],
+    [
+      ['--initial-members', Array.from({ length: 10 }, (_, i) => `${i + 1}@h:${i}`).join()],
+      /at most 9/,
+    ],
+    [['--join', 'h:1'], 'exactly one of --bootstrap and --join HOST:PORT must be given'],
+    [['--sync-policy', 'never'], /^--sync-policy must be one of every_record, every_batch/],
+    [
+      ['--cache-bytes', '64zb'],
+      /^--cache-bytes must be a size such as 64mb .*, from 1mb to 1024gb/,
+    ],
+    [['--cache-bytes', '1kb'], /^--cache-bytes must be a size/],
+    [['--batch-bytes-max', '9999999999999999gb'], /^--batch-bytes-max must be a size/],
+    [['--electorate', '1,x'], /^--electorate must be a list of node ids/],
+    [['--electorate', '1,1,2'], /^--electorate must be a list of node ids/],
+    [['--electorate', '1,7'], '--electorate: node 7 is not among --initial-members'],
+    [['--electorate', '1'], '--electorate must name 2 to 3 of the 3 members'],
+    [['--log-format', 'xml'], /^--log-format must be one of json, pretty, auto/],
+  ])('%j', (args, expected) => {
+    const message = messageOf([...REQUIRED, ...args]);
+    if (typeof expected === 'string') {
+      expect(message).toBe(expected);
+    } else {
+      expect(message).toMatch(expected);
+    }
+  });
+
+  test('a missing flag, and neither way of starting', () => {
+    expect(messageOf(['--bootstrap'])).toBe(
+      '--node-id is missing (or HOLO_NODE_ID in the environment)',
+    );
+    expect(messageOf(IDENTITY)).toMatch(/^exactly one of --bootstrap and --join/);
+    expect(messageOf(IDENTITY, { HOLO_BOOTSTRAP: 'maybe' })).toMatch(
+      /^HOLO_BOOTSTRAP must be true/,
+    );
+  });
+});
+
+describe('the table', () => {
+  test('every default passes its own check', () => {
+    for (const [name, setting] of Object.entries(SETTINGS)) {
+      if (setting.standard !== undefined) {
+        expect(() => setting.parse(setting.standard ?? ''), name).not.toThrow();
+      }
+    }
+  });
+
+  test('the help text names every flag with its default', () => {
+    const lines = helpLines(SETTINGS);
+    expect(lines).toHaveLength(Object.keys(SETTINGS).length);
+    expect(lines.find((line) => line.includes('--cache-bytes SIZE'))).toMatch(/\[256mb\]$/);
+    for (const line of lines) {
+      expect(line.length).toBeLessThanOrEqual(115);
+    }
+  });
+
+  test('names of flags and variables', () => {
+    expect(flagOf('retainedBytesMax')).toBe('--retained-bytes-max');
+    expect(environmentOf('retainedBytesMax')).toBe('HOLO_RETAINED_BYTES_MAX');
+  });
+
+  test('what differs between nodes is not handed on by the cluster command', () => {
+    const shared = Object.keys(sharedSettings());
+    expect(shared).toContain('syncPolicy');
+    for (const name of ['nodeId', 'dataDir', 'join', 'bootstrap', 'initialMembers']) {
+      expect(shared).not.toContain(name);
+    }
+  });
+});

@@ -1,0 +1,25 @@
+import { pino } from 'pino';
+import { expect, test } from 'vitest';
+import { StatusBoard } from '../../../actors/process/status-board.ts';
+import { NodeMetrics } from '../../../transport/http/metrics.ts';
+
+test('refused messages of a peer are told once in ten seconds; a contradiction apart', async () => {
+  const lines: Array<{ level: number; peer: number; unsaid: number; msg: string }> = [];
+  const logger = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+  let nowMs = 0;
+  const board = new StatusBoard(logger, { wallUs: () => 1, monotonicMs: () => nowMs });
+  const metrics = new NodeMetrics({}, false);
+  const { messageRefused } = board.observer(metrics);
+  for (let times = 0; times < 5; times += 1) messageRefused?.(2, 'PreAccept', 'shape');
+  messageRefused?.(3, 'frame', 'undecodable', 'no header');
+  messageRefused?.(2, 'Stable', 'contradiction', 'safety: both values');
+  nowMs = 10_000;
+  messageRefused?.(2, 'Commit', 'range');
+  expect(lines).toMatchObject([
+    { level: 40, peer: 2, unsaid: 0, msg: 'a message of node 2 is refused (PreAccept: shape)' },
+    { level: 40, peer: 3, unsaid: 0 },
+    { level: 50, peer: 2, unsaid: 0, msg: expect.stringContaining('safety: both values') },
+    { level: 40, peer: 2, unsaid: 4 },
+  ]);
+  expect(await metrics.text()).toContain('{type="PreAccept",reason="shape"} 5');
+});

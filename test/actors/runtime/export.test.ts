@@ -1,0 +1,197 @@
+/**
+ * Both exporters against the rules of the viewers that read them, on traces of a small
+ * system in virtual time (no duration within a turn) and in real time.
+ */
+import { beforeAll, describe, expect, test } from 'vitest';
+import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
+import type { ActorContext, LocalRef } from '../../../actors/runtime/behavior.ts';
+import type { Clock } from '../../../actors/runtime/ports/ports.ts';
+import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
+import { toPerfetto } from '../../../actors/runtime/trace/export-perfetto.ts';
+import { SHIVIZ_PATTERN, toShiviz } from '../../../actors/runtime/trace/export-shiviz.ts';
+import type { TraceEvent } from '../../../actors/runtime/trace/trace-event.ts';
+import { TraceRecorder } from '../../../actors/runtime/trace/trace-recorder.ts';
+import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
+import { spec } from './fixture.ts';
+
+interface Job {
+  readonly type: 'PreAccept' | 'PreAcceptOk';
+  readonly txn: string;
+}
+
+/** Virtual time in which every reading of the clock takes a little while, like a real one. */
+function tickingClock(scheduler: VirtualScheduler): Clock {
+  let extraMs = 0;
+  return {
+    wallUs: () => Math.floor(scheduler.clock.wallUs() + extraMs * 1_000),
+    monotonicMs: () => {
+      extraMs += 0.000_31;
+      return scheduler.nowMs + extraMs;
+    },
+  };
+}
+
+/** A coordinator and three replicas exchange messages; one replica crashes once. */
+function traceOf(node: number, isTicking: boolean, eventsMax: number): TraceEvent[] {
+  const scheduler = new VirtualScheduler({ seed: node, wakeJitterMs: 0.05 });
+  const clock = isTicking ? tickingClock(scheduler) : scheduler.clock;
+  const txnOf = (message: unknown): string => (message as Job).txn;
+  const recorder = new TraceRecorder({ clock, node, eventsMax, sampleEvery: 3, txnOf });
+  const rng = new SeededRng(node);
+  const onFailed = (): void => {};
+  const system = new ActorSystem({ name: `n${node}`, clock, rng, scheduler, onFailed, recorder });
+  const replicas: LocalRef<Job>[] = [];
+  const coordinate = (context: ActorContext<Job>) => ({
+    receive: (job: Job) => {
+      context.trace(job.txn, job.type);
+      if (job.type === 'PreAccept') for (const replica of replicas) replica.tell(job);
+    },
+  });
+  const coordinator = system.root.child(spec('coordinator', coordinate));
+  for (const name of ['r1', 'r2', 'r3']) {
+    const start = () => ({
+      receive: (job: Job) => {
+        if (job.txn === '1.5.1' && name === 'r2') throw new Error('replica\nfailed');
+        coordinator.tell({ type: 'PreAcceptOk', txn: job.txn });
+      },
+    });
+    replicas.push(system.root.child(spec(name, start)));
+  }
+  for (let at = 0; at < 40; at += 1) {
+    coordinator.tell({ type: 'PreAccept', txn: `1.${at}.${node}` });
+    if (at % 4 === 0) scheduler.run(scheduler.nowMs + 0.1);
+  }
+  scheduler.run(scheduler.nowMs + 100);
+  return recorder.events();
+}
+
+const CASES = [
+  ['virtual time', false, 16_384],
+  ['running time', true, 16_384],
+  ['a cut ring', true, 150],
+] as const;
+
+interface TraceRecord {
+  readonly ph: string;
+  readonly name: string;
+  readonly cat?: string;
+  readonly id?: string;
+  readonly bp?: string;
+  readonly pid: number;
+  readonly tid: number;
+  readonly ts: number;
+  readonly dur: number;
+  readonly args: { readonly name?: string };
+}
+
+describe.each(CASES)('Perfetto, %s', (_name, isTicking, eventsMax) => {
+  let records: readonly TraceRecord[] = [];
+  let events: readonly TraceEvent[] = [];
+  beforeAll(() => {
+    events = [...traceOf(1, isTicking, eventsMax), ...traceOf(2, isTicking, eventsMax)];
+    records = (JSON.parse(toPerfetto(events)) as { traceEvents: TraceRecord[] }).traceEvents;
+  });
+  const of = (phase: string): TraceRecord[] => records.filter(({ ph }) => ph === phase);
+  const ns = (us: number): number => Math.round(us * 1_000);
+  const slicesOn = ({ pid, tid }: TraceRecord): TraceRecord[] =>
+    of('X').filter((slice) => slice.pid === pid && slice.tid === tid);
+
+  test('only phases that the importer keeps are used, times are not negative', () => {
+    expect(new Set(records.map(({ ph }) => ph))).toEqual(new Set('MXsfCibne'));
+    for (const record of records)
+      if (record.ph !== 'M') expect(record.ts).toBeGreaterThanOrEqual(0);
+  });
+
+  test('slices have a duration and nest on their track', () => {
+    expect(of('X').length).toBeGreaterThan(50);
+    for (const slice of of('X')) {
+      expect(ns(slice.dur)).toBeGreaterThan(0);
+      const end = ns(slice.ts) + ns(slice.dur);
+      for (const other of slicesOn(slice)) {
+        const otherEnd = ns(other.ts) + ns(other.dur);
+        const isApart = otherEnd <= ns(slice.ts) || end <= ns(other.ts);
+        const isInside = ns(other.ts) >= ns(slice.ts) && otherEnd <= end;
+        const isAround = ns(other.ts) <= ns(slice.ts) && otherEnd >= end;
+        expect(isApart || isInside || isAround).toBe(true);
+      }
+    }
+  });
+
+  test('flows are paired, agree in name, category and id, and lie inside slices', () => {
+    const starts = new Map(of('s').map((start) => [start.id, start]));
+    expect(starts.size).toBeGreaterThan(20);
+    expect(starts.size).toBe(of('s').length);
+    expect(of('f').length).toBe(starts.size);
+    for (const finish of of('f')) {
+      const start = starts.get(finish.id);
+      expect(start).toMatchObject({ name: finish.name, cat: finish.cat });
+      expect(finish.bp).toBe('e');
+      for (const point of [start ?? finish, finish]) {
+        const isEnclosed = slicesOn(point).some(
+          ({ ts, dur }) => ns(ts) <= ns(point.ts) && ns(point.ts) <= ns(ts) + ns(dur),
+        );
+        expect(isEnclosed).toBe(true);
+      }
+      expect(finish.ts).toBeGreaterThanOrEqual(start?.ts ?? Infinity);
+    }
+  });
+
+  test('ids are hexadecimal and distinct per transaction', () => {
+    const ids = [...of('s'), ...of('b')].map(({ id }) => id);
+    for (const id of ids) expect(id).toMatch(/^0x[0-9a-f]{1,16}$/);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+
+  test('a transaction begins, has all its steps, and ends', () => {
+    const txns = new Set(events.flatMap((event) => (event.kind === 'txn' ? [event.txn] : [])));
+    expect(of('b').length).toBe(txns.size);
+    expect(of('e').length).toBe(txns.size);
+    expect(of('n').length).toBe(events.filter(({ kind }) => kind === 'txn').length);
+    for (const begin of of('b')) {
+      const end = of('e').find(({ id }) => id === begin.id);
+      expect(end?.name).toBe(begin.name);
+      expect(end?.ts).toBeGreaterThan(begin.ts);
+    }
+  });
+
+  test('every track has a name, and the nodes are processes', () => {
+    const named = new Set(
+      of('M').flatMap(({ name, pid, tid }) => (name === 'thread_name' ? [`${pid} ${tid}`] : [])),
+    );
+    for (const { pid, tid } of [...of('X'), ...of('i')]) expect(named).toContain(`${pid} ${tid}`);
+    const processes = of('M').filter(({ name }) => name === 'process_name');
+    expect(processes.map(({ pid, args }) => [pid, args.name])).toEqual([
+      [1, 'node-1'],
+      [2, 'node-2'],
+    ]);
+  });
+});
+
+test('an empty trace is a valid file', () => {
+  expect(JSON.parse(toPerfetto([]))).toMatchObject({ traceEvents: [] });
+  expect(toShiviz([])).toBe(`${SHIVIZ_PATTERN}\n\n`);
+});
+
+describe.each(CASES)('ShiViz, %s', (_name, isTicking, eventsMax) => {
+  test('every host is in its own clock, begins at 1 and counts without a gap', () => {
+    const events = [...traceOf(1, isTicking, eventsMax), ...traceOf(2, isTicking, eventsMax)];
+    const [pattern, delimiter, ...lines] = toShiviz(events).trimEnd().split('\n');
+    expect(delimiter).toBe('');
+    expect(lines.length).toBe(events.filter(({ kind }) => kind !== 'turn').length);
+    const last = new Map<string, number>();
+    let merged = 0;
+    for (const line of lines) {
+      const { host = '', clock = '', event } = new RegExp(`^${pattern}$`).exec(line)?.groups ?? {};
+      const own = JSON.parse(clock) as Record<string, number>;
+      expect(own[host]).toBe((last.get(host) ?? 0) + 1);
+      last.set(host, own[host] ?? 0);
+      for (const [other, count] of Object.entries(own)) {
+        expect(count).toBeGreaterThan(0);
+        expect(count).toBeLessThanOrEqual(last.get(other) ?? 0);
+      }
+      if (event?.startsWith('recv') === true && Object.keys(own).length > 1) merged += 1;
+    }
+    expect(last.size).toBeGreaterThan(4);
+    expect(merged).toBeGreaterThan(5);
+  });
+});

@@ -1,0 +1,48 @@
+/** What leaves a node while its timestamps are not covered by a reservation on disk. */
+import { expect, test } from 'vitest';
+import type { AccordMessage } from '../../../actors/accord/messages/messages.ts';
+import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
+import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
+import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
+import type { CoordinatorActorMessage } from '../../../actors/store/coordinator-actor.ts';
+import { Outbox } from '../../../actors/store/outbox.ts';
+import type { ReplicaActorMessage } from '../../../actors/store/replica-actor.ts';
+import { preAccept } from '../accord/fixture.ts';
+
+function bench(): { clock: HybridClock; outbox: Outbox; left: AccordMessage[] } {
+  const time = { us: 1_000 };
+  const nowUs = (): number => time.us;
+  const clock = new HybridClock({ node: 1, epoch: 1, nowUs, reserveUs: 1 });
+  const left: AccordMessage[] = [];
+  const nobody = { path: 'nobody', tell: () => false };
+  const replica = new Outlet<ReplicaActorMessage>(nobody);
+  const coordinator = new Outlet<CoordinatorActorMessage>(nobody);
+  const toPeer = (_to: number, message: AccordMessage): number => left.push(message);
+  return { clock, outbox: new Outbox(1, clock, { replica, coordinator, toPeer }), left };
+}
+
+// All of them waited for the reservation of whatever was given out last: with short reservations
+// and a steady load nothing ever left.
+test('a message waits for what was given out before it, and for nothing later', () => {
+  const { clock, outbox, left } = bench();
+  const first = preAccept(clock.uniqueNow());
+  outbox.send(2, first);
+  const limitUs = clock.nextReservation() ?? 0;
+  const later = preAccept(clock.uniqueNow());
+  outbox.send(2, later);
+  expect(left).toEqual([]);
+  clock.reservationDurable(limitUs);
+  outbox.released();
+  expect(left).toEqual([first]);
+  clock.reservationDurable(clock.nextReservation() ?? 0);
+  outbox.released();
+  expect(left).toEqual([first, later]);
+});
+
+test('what names no timestamp of this node leaves at once', () => {
+  const { clock, outbox, left } = bench();
+  clock.uniqueNow();
+  const fetch: AccordMessage = { type: 'Fetch', ids: encodeDeps([]) };
+  outbox.send(2, fetch);
+  expect(left).toEqual([fetch]);
+});

@@ -1,0 +1,248 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer as createHttpServer, type Server as HttpServer } from 'node:http';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import { run } from '../../../transport/holoctl/main.ts';
+import { AdminServer } from '../../../transport/http/admin-server.ts';
+import type { NodeStatus } from '../../../transport/http/node-status.ts';
+import { statusOf } from '../http/status-sample.ts';
+
+const servers: AdminServer[] = [];
+const others: HttpServer[] = [];
+
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+  for (const server of others.splice(0)) server.close();
+});
+
+async function serve(status: NodeStatus): Promise<string> {
+  const server = new AdminServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    providers: {
+      notReady: () => status.notReady,
+      disk: () => 'ok',
+      status: () => status,
+      actors: () => ({ path: `node-${status.node}` }),
+      trace: (format) => `{"as":"${format}"}\n`,
+      metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'up 1\n' }),
+    },
+  });
+  servers.push(server);
+  return `127.0.0.1:${(await server.listen()).port}`;
+}
+
+async function call(...args: string[]) {
+  let out = '';
+  let err = '';
+  const code = await run(args, {
+    write: (text) => {
+      out += text;
+    },
+    writeError: (line) => {
+      err += `${line}\n`;
+    },
+  });
+  return { code, out, err };
+}
+
+/** The cells of the table's body, row by row. */
+function cells(table: string): string[][] {
+  return table
+    .split('\n')
+    .filter((line) => line.startsWith('│'))
+    .slice(1)
+    .map((line) =>
+      line
+        .split('│')
+        .slice(1, -1)
+        .map((cell) => cell.trim()),
+    );
+}
+
+describe('status', () => {
+  test('a row per node, with what only others say of the rest', async () => {
+    const one = await serve(statusOf(1));
+    const two = await serve(statusOf(2, { appliedSequence: 1100 }));
+    const { code, out, err } = await call('status', '--nodes', `${one}, ${two}`);
+    expect({ code, err }).toEqual({ code: 0, err: '' });
+    const counts = ['900', '90', '9', '1'];
+    expect(cells(out)).toEqual([
+      ['1', one, 'yes', 'yes', '127.0.0.1:16379', '1001', '99', ...counts, '1/2', '42'],
+      ['2', two, 'yes', 'yes', '127.0.0.1:16380', '1100', '0', ...counts, '1/2', '42'],
+      ['3', '', 'no, says node 2', ...Array(10).fill('')],
+    ]);
+  });
+
+  test('a node that is not ready, or not there, is exit code 1', async () => {
+    const lagging = await serve(statusOf(2, { notReady: 'catching up' }));
+    const answer = await call('status', `--nodes=${lagging},127.0.0.1:1`);
+    expect(answer.code).toBe(1);
+    expect(answer.out).toContain('no: catching up');
+    expect(answer.out).toContain('no: nothing listens there');
+  });
+
+  test('something else on the port is called by its name', async () => {
+    const redis = createServer((socket) => socket.end('-ERR unknown command\r\n'));
+    await new Promise<void>((settle) => redis.listen(0, '127.0.0.1', settle));
+    const address = redis.address();
+    const port = typeof address === 'object' && address !== null ? address.port : 0;
+    const answer = await call('status', `--nodes=127.0.0.1:${port}`);
+    redis.close();
+    expect(answer.code).toBe(1);
+    expect(answer.out).toContain('it is not the admin port of a node');
+  });
+});
+
+describe('pages of one node', () => {
+  test('actors, metrics', async () => {
+    const node = await serve(statusOf(1));
+    expect(await call('actors', '--node', node)).toEqual({
+      code: 0,
+      out: '{\n  "path": "node-1"\n}\n',
+      err: '',
+    });
+    expect(await call('metrics', '--node', node)).toMatchObject({ code: 0, out: 'up 1\n' });
+  });
+
+  test('trace dump, to the screen and into a file', async () => {
+    const node = await serve(statusOf(1));
+    const screen = await call('trace', 'dump', '--node', node);
+    expect(screen).toMatchObject({ code: 0, out: '{"as":"jsonl"}\n' });
+    const root = mkdtempSync(join(tmpdir(), 'holoctl-'));
+    const file = join(root, 'trace.json');
+    const args = ['--node', node, '--format', 'perfetto', '--out', file];
+    expect(await call('trace', 'dump', ...args)).toMatchObject({
+      code: 0,
+      out: `18 bytes written to ${file}\n`,
+    });
+    expect(readFileSync(file, 'utf8')).toBe('{"as":"perfetto"}\n');
+    rmSync(root, { recursive: true });
+  });
+
+  test('a node that is not there is one line', async () => {
+    expect(await call('metrics', '--node', '127.0.0.1:1')).toEqual({
+      code: 1,
+      out: '',
+      err:
+        'holoctl: 127.0.0.1:1: nothing listens there: is the node running, and is this its ' +
+        '--listen-admin?\n',
+    });
+  });
+});
+
+describe('whatever listens there', () => {
+  const BAD = 'x\u001b[2J\u0007\u009b\u202e';
+
+  /** A server that answers every path with these bytes. */
+  async function hostile(status: number, body: string): Promise<string> {
+    const server = createHttpServer((_request, response) => {
+      response.writeHead(status);
+      response.end(body);
+    });
+    await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
+    others.push(server);
+    const address = server.address();
+    return `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  const evil = {
+    ...statusOf(1, { notReady: BAD, redis: BAD }),
+    holofast: { mode: BAD, tier: BAD, reason: BAD, quorums: 1, counters: { [BAD]: 1 } },
+  };
+
+  test.each<[string, string[], number, string]>([
+    ['status', ['status', '--nodes'], 200, JSON.stringify(evil)],
+    ['an error', ['status', '--nodes'], 500, BAD],
+    ['holofast', ['holofast', '--node'], 200, JSON.stringify(evil)],
+    ['metrics', ['metrics', '--node'], 200, BAD],
+    ['a refusal', ['metrics', '--node'], 503, BAD],
+    ['actors', ['actors', '--node'], 200, JSON.stringify({ a: BAD })],
+    ['a trace', ['trace', 'dump', '--node'], 200, JSON.stringify({ a: BAD })],
+  ])('cannot act on the terminal: %s', async (_name, args, status, body) => {
+    const { out, err } = await call(...args, await hostile(status, body));
+    expect(out + err).toContain('x\\u001b[2J');
+    expect(out + err).toMatch(/^[\n\x20-\x7e\u2500-\u257f]*$/);
+  });
+
+  test('that does not speak JSON is called by its name', async () => {
+    const place = await hostile(200, 'hello');
+    expect((await call('actors', '--node', place)).err).toBe(
+      `holoctl: ${place}: it is not the admin port of a node: give the one that ` +
+        '--listen-admin names\n',
+    );
+  });
+
+  test('a file that cannot be written is told with what can be done', async () => {
+    const node = await serve(statusOf(1));
+    const answer = await call('trace', 'dump', '--node', node, '--out', '/nowhere/at/all');
+    expect(answer).toMatchObject({ code: 1, out: '' });
+    expect(answer.err).toMatch(/^holoctl: --out \/nowhere\/at\/all cannot be written: a directory/);
+  });
+});
+
+describe('called wrongly', () => {
+  test.each([
+    ['', 'a subcommand is missing (see "holoctl help")'],
+    ['split', 'unknown subcommand "split" (see "holoctl help")'],
+    ['status --node x:1', 'unknown option \'--node\' (see "holoctl help")'],
+    [
+      'status --nodes x',
+      'an admin port is written HOST:PORT, not "x" (--node, --nodes or HOLO_ADMIN)',
+    ],
+    ['trace', 'trace knows one action: dump (see "holoctl help")'],
+    ['trace dump --format svg', '--format must be one of jsonl, perfetto, shiviz, not "svg"'],
+  ])('"%s"', async (line, message) => {
+    const args = line.split(' ').filter((word) => word !== '');
+    expect(await call(...args)).toEqual({ code: 2, out: '', err: `holoctl: ${message}\n` });
+  });
+
+  test('as a program', () => {
+    const args = ['--import', 'tsx', 'transport/holoctl/main.ts'];
+    const version = spawnSync(process.execPath, [...args, 'version'], { encoding: 'utf8' });
+    expect(version).toMatchObject({ status: 0, stdout: 'holoctl 0.1.0\n', stderr: '' });
+    const wrong = spawnSync(process.execPath, [...args, 'x'], { encoding: 'utf8' });
+    expect(wrong.status).toBe(2);
+    expect(wrong.stderr.trim().split('\n')).toHaveLength(1);
+  });
+
+  test('help', async () => {
+    expect((await call('help')).out).toContain('holoctl trace dump');
+  });
+});
+
+describe('holoctl holofast', () => {
+  test('shows which tier runs, why none higher, and what was counted', async () => {
+    const holofast = {
+      mode: 'auto',
+      tier: 'sendmmsg',
+      reason: 'CAP_BPF is needed',
+      quorums: 12,
+      counters: { rounds: 34, replies: 56 },
+    };
+    const node = await serve(statusOf(1, { holofast }));
+    const { code, out } = await call('holofast', '--node', node);
+    expect(code).toBe(0);
+    const rows = out.split('\n').filter((line) => line.startsWith('│'));
+    const shown = rows.map((line) => line.split('│').slice(1, -1));
+    expect(shown.map((row) => row.map((cell) => cell.trim()))).toEqual([
+      ['tier', 'sendmmsg'],
+      ['because', 'CAP_BPF is needed'],
+      ['asked for', 'auto'],
+      ['quorums', '12'],
+      ['rounds', '34'],
+      ['replies', '56'],
+    ]);
+  });
+
+  test('says when a node has none', async () => {
+    const node = await serve(statusOf(1));
+    const { code, err } = await call('holofast', '--node', node);
+    expect([code, err]).toEqual([
+      1,
+      `holoctl: ${node}: this node knows nothing of HoloFast: it is older than this holoctl\n`,
+    ]);
+  });
+});

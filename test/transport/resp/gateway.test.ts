@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import { registerGatewaySettings } from '../../../transport/resp/gateway-settings.ts';
+import { defaultLimits } from '../../../transport/resp/limits.ts';
+import { fixedSetting, SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
+import { FakeSocket, Harness, request } from './harness.ts';
+
+describe('Gateway', () => {
+  it('refuses clients beyond its limit, in the words of Redis', () => {
+    const harness = new Harness({ maxClients: 2 });
+    const first = harness.client();
+    harness.client();
+    const third = new FakeSocket(1);
+    expect(harness.gateway.attach(third)).toBeUndefined();
+    expect(third.text).toBe('-ERR max number of clients reached\r\n');
+    expect(third.ended).toBe(true);
+    expect(harness.gateway.counters.connectionsRejected).toBe(1);
+    first.connection.onClose();
+    expect(harness.client().ask(request('PING'))).toBe('+PONG\r\n');
+  });
+
+  it('gives ids in order, never twice', () => {
+    const harness = new Harness();
+    harness.client().connection.onClose();
+    expect(harness.client().ask(request('CLIENT ID'))).toBe(':2\r\n');
+  });
+
+  it('offers refused units again in the order in which they came', () => {
+    const harness = new Harness();
+    harness.coordinator.full = true;
+    const clients = [harness.client(), harness.client(), harness.client()];
+    for (const client of clients) client.send(request('INCR n'));
+    harness.coordinator.full = false;
+    harness.tick(100);
+    expect(clients.map((client) => client.socket.text)).toEqual([':1\r\n', ':2\r\n', ':3\r\n']);
+    expect(harness.gateway.counters.unitsRefused).toBe(3);
+  });
+
+  it('asks no further once a unit is refused again', () => {
+    const harness = new Harness();
+    harness.coordinator.full = true;
+    for (let i = 0; i < 5; i++) harness.client().send(request('INCR n'));
+    harness.coordinator.refusals = 0;
+    harness.gateway.retry();
+    expect(harness.coordinator.refusals).toBe(1);
+    expect(harness.gateway.refusedUnits).toBe(5);
+  });
+
+  it('flushes on a tick what was deferred and lost', () => {
+    const harness = new Harness();
+    const client = harness.client();
+    client.send(request('PING'));
+    harness.gateway.onTick();
+    expect(client.socket.text).toBe('+PONG\r\n');
+  });
+
+  it('counts commands by family', () => {
+    const harness = new Harness();
+    harness.client().ask(request('GET a', 'SET a 1', 'GET a', 'PING', 'MGET a b', 'NOPE'));
+    expect(harness.gateway.commandsByFamily()).toEqual({ reads: 3, writes: 1, local: 1 });
+  });
+
+  it('closes all connections', () => {
+    const harness = new Harness();
+    const clients = [harness.client(), harness.client()];
+    harness.gateway.close();
+    expect(clients.map((client) => client.socket.destroyed)).toEqual([true, true]);
+    expect(harness.gateway.size).toBe(0);
+  });
+
+  it('takes changed limits at once', () => {
+    const harness = new Harness();
+    const client = harness.client();
+    expect(client.ask(request('CONFIG SET proto-max-bulk-len 64kb'))).toBe('+OK\r\n');
+    expect(client.ask('*1\r\n$65537\r\n')).toBe('-ERR Protocol error: invalid bulk length\r\n');
+  });
+});
+
+describe('registerGatewaySettings', () => {
+  it('leaves names alone that somebody else has registered', () => {
+    const settings = new SettingsRegistry();
+    settings.register(fixedSetting('maxmemory', '5'));
+    registerGatewaySettings(settings, defaultLimits());
+    expect(settings.find('maxmemory')?.get()).toBe('5');
+    expect(settings.find('save')?.get()).toBe('');
+  });
+});

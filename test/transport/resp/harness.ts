@@ -1,0 +1,164 @@
+/** A gateway with sockets, turns and a clock in the test's hands. */
+import type { ClientSocket } from '../../../transport/resp/connection/client-socket.ts';
+import type { Connection } from '../../../transport/resp/connection/connection.ts';
+import { Gateway, type GatewayOptions } from '../../../transport/resp/gateway.ts';
+import type { InfoSections } from '../../../transport/resp/info.ts';
+import type { GatewayLimits } from '../../../transport/resp/limits.ts';
+import type { ClusterNode, MemoryUse } from '../../../transport/resp/local-command.ts';
+import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
+import { MemoryCoordinator } from './memory-coordinator.ts';
+
+export const MEMORY: MemoryUse = {
+  allocatedBytes: 40_000_000,
+  peakBytes: 50_000_000,
+  startupBytes: 10_000_000,
+  reservedBytes: 44_000_000,
+  residentBytes: 48_000_000,
+  retainedBytes: 1000,
+  datasetBytes: 20_000_000,
+  keys: 100,
+};
+
+export class FakeSocket implements ClientSocket {
+  readonly remoteAddress: string;
+  readonly localAddress = '127.0.0.1:6379';
+  bufferedBytes = 0;
+  readonly writes: string[] = [];
+  paused = false;
+  ended = false;
+  destroyed = false;
+  /** What `write` returns; a slow reader keeps what is written in `bufferedBytes`. */
+  slow = false;
+
+  constructor(port: number) {
+    this.remoteAddress = `127.0.0.1:${port}`;
+  }
+
+  /** All that was written since the last look. */
+  get text(): string {
+    return this.writes.splice(0).join('');
+  }
+
+  write(bytes: Uint8Array): boolean {
+    if (this.destroyed) throw new Error('write after destroy');
+    this.writes.push(Buffer.from(bytes).toString('latin1'));
+    if (this.slow) this.bufferedBytes += bytes.length;
+    return !this.slow;
+  }
+
+  pause(): void {
+    this.paused = true;
+  }
+
+  resume(): void {
+    this.paused = false;
+  }
+
+  end(): void {
+    this.ended = true;
+  }
+
+  destroy(): void {
+    this.destroyed = true;
+  }
+}
+
+export interface HarnessClient {
+  readonly socket: FakeSocket;
+  readonly connection: Connection;
+  send(text: string): void;
+  /** Sends, ends the turn, and returns what came back. */
+  ask(text: string): string;
+}
+
+export class Harness {
+  readonly coordinator = new MemoryCoordinator();
+  readonly settings = new SettingsRegistry();
+  readonly gateway: Gateway;
+  nowMs = 1000;
+  info: InfoSections = {};
+  nodes: ClusterNode[] = [
+    { id: 'a'.repeat(40), host: '127.0.0.1', port: 6379, self: true, online: true },
+  ];
+  replicas = 1;
+  memory = MEMORY;
+  /** Calls of CONFIG RESETSTAT. */
+  resets = 0;
+  /** Calls of HOLOSTATS. */
+  statsCalls = 0;
+  #deferred: (() => void)[] = [];
+  #port = 40_000;
+
+  constructor(
+    limits: Partial<GatewayLimits> = {},
+    submit: GatewayOptions['submit'] = this.coordinator.submit,
+  ) {
+    this.gateway = new Gateway({
+      limits,
+      submit,
+      defer: (callback) => this.#deferred.push(callback),
+      services: {
+        clock: {
+          wallUs: () => 1_700_000_000_123_456 + this.nowMs * 1000,
+          monotonicMs: () => this.nowMs,
+        },
+        settings: this.settings,
+        info: () => this.info,
+        holoStats: () => {
+          this.statsCalls++;
+          return 'fast_path.count=1';
+        },
+        holoMetrics: () => 'holo_up 1\n',
+        cluster: () => this.nodes,
+        memory: () => this.memory,
+        replicationOffset: () => 4321,
+        lastSaveSeconds: () => 1_700_000_000,
+        resetCounters: () => {
+          this.resets++;
+        },
+        replicasAcknowledged: () => this.replicas,
+      },
+    });
+  }
+
+  /** Ends the turn: all deferred work, and what that defers in turn. */
+  endTurn(): void {
+    for (let rounds = 0; this.#deferred.length > 0; rounds++) {
+      if (rounds > 10_000) throw new Error('the turn does not end');
+      for (const callback of this.#deferred.splice(0)) callback();
+    }
+  }
+
+  tick(ms: number): void {
+    this.nowMs += ms;
+    this.gateway.onTick();
+    this.endTurn();
+  }
+
+  client(): HarnessClient {
+    const socket = new FakeSocket(this.#port++);
+    const connection = this.gateway.attach(socket);
+    if (connection === undefined) throw new Error('the gateway is full');
+    const send = (text: string): void => connection.onData(Buffer.from(text, 'latin1'));
+    return {
+      socket,
+      connection,
+      send,
+      ask: (text) => {
+        send(text);
+        this.endTurn();
+        return socket.text;
+      },
+    };
+  }
+}
+
+/** Request arrays, one per line of words. */
+export function request(...lines: readonly string[]): string {
+  return lines.map((line) => array(...line.split(' '))).join('');
+}
+
+export function array(...words: readonly string[]): string {
+  const bulks = words.map((word) => `$${word.length}\r\n${word}\r\n`);
+  return `*${words.length}\r\n${bulks.join('')}`;
+}

@@ -1,0 +1,59 @@
+import { describe, expect, it } from 'vitest';
+import { inertSettings } from '../../../transport/resp/inert-settings.ts';
+import { array, Harness, request } from './harness.ts';
+
+const failed = (name: string, reason: string): string =>
+  `-ERR CONFIG SET failed (possibly related to argument '${name}') - ${reason}\r\n`;
+const shown = (name: string, value: string): string =>
+  `*2\r\n$${name.length}\r\n${name}\r\n$${value.length}\r\n${value}\r\n`;
+
+describe('settings that are inert here', () => {
+  it.each(inertSettings())('$name takes its own value', ({ name, get }) => {
+    const client = new Harness().client();
+    const value = get();
+    expect(client.ask(request(`CONFIG GET ${name}`))).toBe(shown(name, value));
+    expect(client.ask(array('CONFIG', 'SET', name, value))).toBe('+OK\r\n');
+    expect(client.ask(request(`CONFIG GET ${name}`))).toBe(shown(name, value));
+  });
+
+  it('are kept by each node on its own', () => {
+    const [one, other] = [new Harness(), new Harness()];
+    expect(one.client().ask(request('CONFIG SET hash-max-ziplist-value 99'))).toBe('+OK\r\n');
+    expect(one.client().ask(request('CONFIG GET hash-max-listpack-value'))).toContain('99\r\n');
+    expect(other.client().ask(request('CONFIG GET hash-max-listpack-value'))).toContain('64\r\n');
+  });
+
+  it('keep no more than their maximum', () => {
+    const many = '50 '.repeat(65);
+    const name = 'latency-tracking-info-percentiles';
+    expect(new Harness().client().ask(array('CONFIG', 'SET', name, many))).toBe(
+      failed(name, 'not more than 64 of them'),
+    );
+  });
+});
+
+describe('what would weaken a promise is refused, with the reason', () => {
+  it.each([
+    ['appendonly', 'no', 'acknowledged writes are always on disk'],
+    ['appendfsync', 'no', 'nothing is acknowledged before it is synced; see --sync-policy'],
+    ['appendfsync', 'everysec', 'nothing is acknowledged before it is synced; see --sync-policy'],
+    ['no-appendfsync-on-rewrite', 'yes', 'nothing is acknowledged before it is synced'],
+    ['maxmemory', '100mb', 'data may be larger than memory, which --cache-bytes bounds'],
+    ['maxmemory-policy', 'allkeys-lru', 'acknowledged keys are never evicted'],
+    ['maxmemory-policy', 'volatile-ttl', 'acknowledged keys are never evicted'],
+    ['save', '900 1', 'there are no snapshots here: the log has every write'],
+    ['save', '900 1 300 10', 'there are no snapshots here: the log has every write'],
+    ['min-replicas-to-write', '1', 'every write needs a majority of the nodes already'],
+    ['notify-keyspace-events', 'KEA', 'there are no keyspace events here'],
+    ['requirepass', 'x', 'there are no passwords here: keep the port on a trusted network'],
+    ['maxmemory-clients', '1mb', 'see output-bytes-max, pending-bytes-max and maxclients'],
+    ['activedefrag', 'yes', 'active defragmentation is not there in this allocator'],
+  ])('%s %s', (name, value, reason) => {
+    const client = new Harness().client();
+    const before = client.ask(request(`CONFIG GET ${name}`));
+    expect(client.ask(array('CONFIG', 'SET', name, value))).toBe(failed(name, reason));
+    expect(client.ask(array('CONFIG', 'SET', 'hz', '77', name, value))).toBe(failed(name, reason));
+    expect(client.ask(request(`CONFIG GET ${name}`))).toBe(before);
+    expect(client.ask(request('CONFIG GET hz'))).toBe(shown('hz', '10'));
+  });
+});

@@ -1,0 +1,233 @@
+/**
+ * Renders replies as RESP2 or RESP3 bytes. The executor renders thousands of replies per turn with
+ * it and local commands theirs; `take` hands the bytes over without a copy: they are slices of a
+ * slab that is never written to again where it was handed out. It knows no command.
+ */
+
+import type { ReplySink } from '../../../storage/commands/reply.ts';
+import { writeLatin1 } from '../../../storage/types/latin1.ts';
+import { escapeBytes } from '../../escape.ts';
+
+const SLAB_BYTES = 64 * 1024;
+/** Longest text that is written byte by byte: a call into the runtime costs more below it. */
+const SHORT_BYTES_MAX = 24;
+const PRECOMPUTED_MAX = 1024;
+/** Type byte, the longest 64-bit integer, CRLF. */
+const NUMBER_BYTES_MAX = 24;
+
+const CARRIAGE_RETURN = 13;
+const NEWLINE = 10;
+const DOLLAR = 36;
+const PERCENT = 37;
+const ASTERISK = 42;
+const PLUS = 43;
+const COMMA = 44;
+const MINUS = 45;
+const ZERO = 48;
+const COLON = 58;
+const EQUALS = 61;
+const GREATER = 62;
+const TILDE = 126;
+
+/** `<n>\r\n` for small n: what follows the type byte of integers, lengths and counts. */
+const NUMBERS: readonly Uint8Array[] = Array.from({ length: PRECOMPUTED_MAX }, (_, n) =>
+  Buffer.from(`${n}\r\n`, 'latin1'),
+);
+
+const NIL_BULK = '$-1\r\n';
+const NIL_ARRAY = '*-1\r\n';
+const NIL_3 = '_\r\n';
+
+export class ReplyWriter implements ReplySink {
+  /** May change between two replies (HELLO). */
+  protocol: 2 | 3;
+  /** Error replies written so far. */
+  errors = 0;
+  #slab: Buffer;
+  /** What is not taken yet: `[#begin, #at)`. */
+  #begin = 0;
+  #at = 0;
+
+  constructor(protocol: 2 | 3) {
+    this.protocol = protocol;
+    this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  }
+
+  /** Bytes written since the last `take`. */
+  get length(): number {
+    return this.#at - this.#begin;
+  }
+
+  /** All bytes since the last call; they belong to the caller. */
+  take(): Uint8Array {
+    const bytes = this.#slab.subarray(this.#begin, this.#at);
+    this.#begin = this.#at;
+    return bytes;
+  }
+
+  simple(text: string): void {
+    this.#line(PLUS, text);
+  }
+
+  /** What a client has sent may be a part of it: no byte of that can do harm. */
+  error(line: string): void {
+    this.errors++;
+    this.#line(MINUS, escapeBytes(line.replace(/[\r\n]/g, ' ')));
+  }
+
+  integer(value: number | bigint): void {
+    this.#number(COLON, value);
+  }
+
+  bulk(text: string): void {
+    const length = text.length;
+    const room = length + NUMBER_BYTES_MAX + 2;
+    if (this.#at + room > this.#slab.length) this.#grow(room);
+    this.#number(DOLLAR, length);
+    const slab = this.#slab;
+    let at = this.#at;
+    if (length <= SHORT_BYTES_MAX) {
+      for (let i = 0; i < length; i++) slab[at + i] = text.charCodeAt(i);
+    } else {
+      writeLatin1(slab, text, at);
+    }
+    at += length;
+    slab[at] = CARRIAGE_RETURN;
+    slab[at + 1] = NEWLINE;
+    this.#at = at + 2;
+  }
+
+  nil(): void {
+    this.#text(this.protocol === 3 ? NIL_3 : NIL_BULK);
+  }
+
+  nilArray(): void {
+    this.#text(this.protocol === 3 ? NIL_3 : NIL_ARRAY);
+  }
+
+  array(length: number): void {
+    this.#number(ASTERISK, length);
+  }
+
+  map(pairs: number): void {
+    if (this.protocol === 3) this.#number(PERCENT, pairs);
+    else this.#number(ASTERISK, 2 * pairs);
+  }
+
+  set(length: number): void {
+    this.#number(this.protocol === 3 ? TILDE : ASTERISK, length);
+  }
+
+  /** Out-of-band data; RESP2 clients see an array. */
+  push(length: number): void {
+    this.#number(this.protocol === 3 ? GREATER : ASTERISK, length);
+  }
+
+  double(value: number): void {
+    const text = doubleText(value);
+    if (this.protocol === 3) this.#line(COMMA, text);
+    else this.bulk(text);
+  }
+
+  boolean(value: boolean): void {
+    if (this.protocol === 3) this.#text(value ? '#t\r\n' : '#f\r\n');
+    else this.#number(COLON, value ? 1 : 0);
+  }
+
+  verbatim(text: string): void {
+    if (this.protocol === 2) {
+      this.bulk(text);
+      return;
+    }
+    this.#number(EQUALS, text.length + 4);
+    this.#text('txt:');
+    this.#text(text);
+    this.#text('\r\n');
+  }
+
+  /** Bytes that are whole replies already. */
+  raw(bytes: Uint8Array): void {
+    if (this.#at + bytes.length > this.#slab.length) this.#grow(bytes.length);
+    this.#slab.set(bytes, this.#at);
+    this.#at += bytes.length;
+  }
+
+  /** One line of a reply. A line break in it would begin another reply: it becomes a blank. */
+  #line(type: number, line: string): void {
+    const length = line.length;
+    if (this.#at + length + 3 > this.#slab.length) this.#grow(length + 3);
+    const slab = this.#slab;
+    let at = this.#at;
+    slab[at++] = type;
+    for (let i = 0; i < length; i++) {
+      const byte = line.charCodeAt(i);
+      slab[at++] = byte === CARRIAGE_RETURN || byte === NEWLINE ? 32 : byte;
+    }
+    slab[at] = CARRIAGE_RETURN;
+    slab[at + 1] = NEWLINE;
+    this.#at = at + 2;
+  }
+
+  #number(type: number, value: number | bigint): void {
+    if (this.#at + NUMBER_BYTES_MAX > this.#slab.length) this.#grow(NUMBER_BYTES_MAX);
+    const slab = this.#slab;
+    let at = this.#at;
+    slab[at++] = type;
+    if (typeof value === 'number' && value >= 0 && value < 10 && Number.isInteger(value)) {
+      slab[at] = ZERO + value;
+      slab[at + 1] = CARRIAGE_RETURN;
+      slab[at + 2] = NEWLINE;
+      this.#at = at + 3;
+      return;
+    }
+    const known = typeof value === 'number' ? NUMBERS[value] : undefined;
+    if (known !== undefined) {
+      for (let i = 0; i < known.length; i++) slab[at + i] = known[i] as number;
+      this.#at = at + known.length;
+      return;
+    }
+    this.#at = at;
+    this.#text(integerText(value));
+    this.#text('\r\n');
+  }
+
+  #text(text: string): void {
+    const length = text.length;
+    if (this.#at + length > this.#slab.length) this.#grow(length);
+    const slab = this.#slab;
+    const at = this.#at;
+    if (length <= SHORT_BYTES_MAX) {
+      for (let i = 0; i < length; i++) slab[at + i] = text.charCodeAt(i);
+    } else {
+      writeLatin1(slab, text, at);
+    }
+    this.#at = at + length;
+  }
+
+  /** A new slab with what is not taken and at least `room` bytes more. */
+  #grow(room: number): void {
+    const length = this.#at - this.#begin;
+    const size = Math.max(SLAB_BYTES, 2 * length, length + room);
+    const slab = Buffer.allocUnsafeSlow(size);
+    this.#slab.copy(slab, 0, this.#begin, this.#at);
+    this.#slab = slab;
+    this.#begin = 0;
+    this.#at = length;
+  }
+}
+
+function integerText(value: number | bigint): string {
+  // Numbers from 1e21 on would print an exponent; none is a 64-bit integer, but none may leave
+  // as something that is no integer either.
+  return typeof value === 'number' && Math.abs(value) >= 1e21
+    ? BigInt(Math.trunc(value)).toString()
+    : `${value}`;
+}
+
+/** The shortest text that reads back as the same double; `inf`, `-inf`, `nan` as RESP3 has them. */
+export function doubleText(value: number): string {
+  if (Number.isNaN(value)) return 'nan';
+  if (value === Number.POSITIVE_INFINITY) return 'inf';
+  if (value === Number.NEGATIVE_INFINITY) return '-inf';
+  return Object.is(value, -0) ? '-0' : `${value}`;
+}

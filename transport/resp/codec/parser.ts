@@ -1,0 +1,294 @@
+/**
+ * The strict, incremental parser of RESP requests: arrays of bulk strings, and inline lines. Each
+ * connection owns one and feeds it what the socket read. Arguments are offsets into the chunk;
+ * only the incomplete request at a chunk's end is ever copied. Bytes once handed out are never
+ * written to again, so that a unit may keep a slice. After an error it takes nothing more: a
+ * stream that has lost its framing must not be guessed at, since values would run as commands.
+ */
+import { Arguments } from '../../../storage/commands/arguments.ts';
+import type { RequestLimits } from '../limits.ts';
+import { encodeRequest, splitInline } from './inline-request.ts';
+
+const NUL = 0;
+const TAB = 9;
+const NEWLINE = 10;
+const CARRIAGE_RETURN = 13;
+const SPACE = 32;
+const DOUBLE_QUOTE = 34;
+const DOLLAR = 36;
+const SINGLE_QUOTE = 39;
+const ASTERISK = 42;
+const MINUS = 45;
+const ZERO = 48;
+const NINE = 57;
+const UNDERSCORE = 95;
+
+/** Ten digits are more than any limit and still exact. */
+const DIGITS_MAX = 10;
+const CARRY_BYTES_MIN = 256;
+const EMPTY = Buffer.alloc(0);
+
+export const NEED_MORE = 0;
+export const REQUEST = 1;
+export const FAILED = 2;
+export type ParseOutcome = typeof NEED_MORE | typeof REQUEST | typeof FAILED;
+
+/** What `#readLength` returns instead of a position. */
+const CUT_OFF = -1;
+const INVALID = -2;
+const NOT_READ = -1;
+
+export class RequestParser {
+  /** The arguments of the request that `next` has found; used again by each call. */
+  readonly args = new Arguments();
+  /** Where the request's bytes are: `[start, end)` of `buffer`, always as a request array. */
+  buffer: Buffer = EMPTY;
+  start = 0;
+  end = 0;
+  /** The protocol error, without prefix, after `next` has returned FAILED. */
+  error = '';
+  /** Requests found so far; empty lines and empty arrays are not counted. */
+  requests = 0;
+
+  readonly #limits: RequestLimits;
+  /** What was fed last, behind what was carried over; valid up to `#filled`. */
+  #input: Buffer = EMPTY;
+  #filled = 0;
+  /** `#input` is ours and may be filled up to its length. */
+  #carrying = false;
+  /** First byte of the request that is being read. */
+  #begin = 0;
+  #position = 0;
+  /** Arguments still to come; 0: between requests. */
+  #wanted = 0;
+  /** Length of the argument whose bytes come next. */
+  #bulkLength = NOT_READ;
+  /** Where the search for the end of an inline line goes on. */
+  #searched = 0;
+  /** Second result of `#readLength`. */
+  #length = 0;
+  #failed = false;
+
+  constructor(limits: RequestLimits) {
+    this.#limits = limits;
+  }
+
+  /** Bytes that were fed and are not part of a returned request. */
+  get unparsedBytes(): number {
+    return this.#filled - this.#begin;
+  }
+
+  /** Takes over the chunk: its bytes must not change any more. */
+  feed(chunk: Buffer): void {
+    if (this.#failed || chunk.length === 0) return;
+    const tail = this.#filled - this.#begin;
+    if (tail === 0) {
+      this.#input = chunk;
+      this.#filled = chunk.length;
+      this.#carrying = false;
+      this.#begin = 0;
+      this.#position = 0;
+      return;
+    }
+    if (!this.#carrying || this.#filled + chunk.length > this.#input.length) {
+      this.#moveTail(tail, chunk.length);
+    }
+    chunk.copy(this.#input, this.#filled);
+    this.#filled += chunk.length;
+  }
+
+  /**
+   * The next request. After REQUEST, `args`, `buffer`, `start` and `end` describe it until the
+   * next call; after NEED_MORE, feed; after FAILED, send `error` and close.
+   */
+  next(): ParseOutcome {
+    if (this.#failed) return FAILED;
+    if (this.#wanted === 0) {
+      const outcome = this.#begins();
+      if (outcome !== ARRAY) return outcome;
+    }
+    const input = this.#input;
+    const filled = this.#filled;
+    const bulkBytesMax = this.#limits.requestBulkBytesMax;
+    let at = this.#position;
+    let length = this.#bulkLength;
+    let wanted = this.#wanted;
+    while (wanted > 0) {
+      if (length === NOT_READ) {
+        if (at >= filled) break;
+        if (input[at] !== DOLLAR) return this.#fail(expectedDollar(input[at] as number));
+        const next = this.#readLength(at + 1);
+        if (next === CUT_OFF) break;
+        length = this.#length;
+        if (next === INVALID || length < 0 || length > bulkBytesMax) {
+          return this.#fail('invalid bulk length');
+        }
+        at = next;
+        if (at + length - this.#begin > this.#limits.requestBytesMax) {
+          return this.#fail('request exceeds the maximum size');
+        }
+      }
+      const end = at + length;
+      if (end + 2 > filled) break;
+      if (input[end] !== CARRIAGE_RETURN || input[end + 1] !== NEWLINE) {
+        return this.#fail('expected CRLF behind a bulk string');
+      }
+      this.args.push(at, end);
+      at = end + 2;
+      length = NOT_READ;
+      wanted--;
+    }
+    this.#position = at;
+    this.#wanted = wanted;
+    this.#bulkLength = length;
+    if (wanted > 0) return NEED_MORE;
+    this.buffer = input;
+    this.start = this.#begin;
+    this.end = at;
+    this.#begin = at;
+    this.requests++;
+    return REQUEST;
+  }
+
+  /** Between requests: reads the array's header, or a whole inline request. */
+  #begins(): ParseOutcome | typeof ARRAY {
+    for (;;) {
+      const at = this.#position;
+      if (at >= this.#filled) return NEED_MORE;
+      if (this.#input[at] !== ASTERISK) {
+        const outcome = this.#inline(at);
+        if (outcome !== IGNORED) return outcome;
+        continue;
+      }
+      const next = this.#readLength(at + 1);
+      if (next === CUT_OFF) return NEED_MORE;
+      if (next === INVALID || this.#length > this.#limits.argumentsMax) {
+        return this.#fail('invalid multibulk length');
+      }
+      this.#position = next;
+      if (this.#length > 0) {
+        this.#wanted = this.#length;
+        this.#bulkLength = NOT_READ;
+        this.args.reset(this.#input);
+        return ARRAY;
+      }
+      this.#begin = next;
+    }
+  }
+
+  /** Reads one line of words; the request is then encoded as the array it stands for. */
+  #inline(begin: number): ParseOutcome | typeof IGNORED {
+    const input = this.#input;
+    const filled = this.#filled;
+    const inlineBytesMax = this.#limits.inlineBytesMax;
+    if (!beginsInline(input[begin] as number)) {
+      return this.#fail(`expected a command, got '${String.fromCharCode(input[begin] as number)}'`);
+    }
+    let at = Math.max(begin, this.#searched);
+    while (at < filled && input[at] !== NEWLINE) {
+      // No text has a NUL in it: this is some other protocol, or the rest of a lost bulk.
+      if (input[at] === NUL) return this.#fail('NUL byte in an inline request');
+      at++;
+    }
+    this.#searched = at;
+    const cut = at === filled;
+    const end = !cut && at > begin && input[at - 1] === CARRIAGE_RETURN ? at - 1 : at;
+    if (end - begin > inlineBytesMax) return this.#fail('too big inline request');
+    if (cut) return NEED_MORE;
+    this.#searched = 0;
+    this.#position = at + 1;
+    this.#begin = at + 1;
+    const words = splitInline(input, begin, end);
+    if (words === undefined) return this.#fail('unbalanced quotes in request');
+    if (words.length === 0) return IGNORED;
+    this.buffer = encodeRequest(words);
+    this.start = 0;
+    this.end = this.args.next(this.buffer, 0);
+    this.requests++;
+    return REQUEST;
+  }
+
+  /**
+   * Reads a decimal number and its CRLF at `at` into `#length`; returns the position behind, or
+   * CUT_OFF, or INVALID. As strict as Redis' string2ll: no plus, no leading zero, no blank.
+   */
+  #readLength(at: number): number {
+    const input = this.#input;
+    const filled = this.#filled;
+    const negative = at < filled && input[at] === MINUS;
+    const first = negative ? at + 1 : at;
+    let p = first;
+    let value = 0;
+    for (; p < filled; p++) {
+      const byte = input[p] as number;
+      if (byte < ZERO || byte > NINE) break;
+      value = value * 10 + byte - ZERO;
+      if (p - first === DIGITS_MAX) return INVALID;
+    }
+    const digits = p - first;
+    if (digits > 0 && input[first] === ZERO && (digits > 1 || negative)) return INVALID;
+    if (p >= filled) return CUT_OFF;
+    if (digits === 0 || input[p] !== CARRIAGE_RETURN) return INVALID;
+    if (p + 1 >= filled) return CUT_OFF;
+    if (input[p + 1] !== NEWLINE) return INVALID;
+    this.#length = negative ? -value : value;
+    return p + 2;
+  }
+
+  /** Copies the incomplete request into a buffer of ours, with room for what comes. */
+  #moveTail(tail: number, more: number): void {
+    // Doubling what has really come, never reserving what a header announces: otherwise a client
+    // could make us spend memory by words.
+    const carry = Buffer.allocUnsafe(Math.max(CARRY_BYTES_MIN, 2 * tail, tail + more));
+    this.#input.copy(carry, 0, this.#begin, this.#filled);
+    const moved = this.#begin;
+    const args = this.args;
+    if (this.#wanted > 0) {
+      const count = args.count;
+      args.reset(carry);
+      for (let i = 0; i < count; i++) {
+        const start = args.start(i) - moved;
+        args.push(start, start + args.bytes(i));
+      }
+    }
+    this.#input = carry;
+    this.#filled = tail;
+    this.#carrying = true;
+    this.#begin = 0;
+    this.#position -= moved;
+    this.#searched = Math.max(0, this.#searched - moved);
+  }
+
+  #fail(error: string): typeof FAILED {
+    this.#failed = true;
+    this.error = `Protocol error: ${error}`;
+    this.#input = EMPTY;
+    this.#filled = 0;
+    this.#begin = 0;
+    return FAILED;
+  }
+}
+
+/** Results of the inner steps that `next` never returns. */
+const ARRAY = 3;
+const IGNORED = 4;
+
+function expectedDollar(byte: number): string {
+  return `expected '$', got '${String.fromCharCode(byte)}'`;
+}
+
+/**
+ * Redis takes any byte for the begin of an inline request and answers "unknown command" for ever.
+ * Command names begin with a letter: anything else is the rest of a request that lost its framing.
+ */
+function beginsInline(byte: number): boolean {
+  const letter = byte | 32;
+  return (
+    (letter >= 97 && letter <= 122) ||
+    byte === SPACE ||
+    (byte >= TAB && byte <= CARRIAGE_RETURN) ||
+    byte === DOUBLE_QUOTE ||
+    byte === SINGLE_QUOTE ||
+    byte === UNDERSCORE
+  );
+}

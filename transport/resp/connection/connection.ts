@@ -1,0 +1,559 @@
+/**
+ * One client of the gateway. It parses what the socket gives, answers the gateway's own commands,
+ * and sends all others as one unit to the coordinator; while that unit is under way everything
+ * behind it waits, which keeps the order of a pipeline without any bookkeeping per command. It
+ * owns no timer and no socket of the system: the gateway ticks it, `ClientSocket` carries bytes.
+ */
+import { arityError } from '../../../storage/commands/command.ts';
+import { countFailed } from '../call-tally.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
+import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
+import type { GatewayCore } from '../gateway-core.ts';
+import type { GatewayServices, LocalContext } from '../local-command.ts';
+import { fitsArity, type LocalRoute, type Route, type StoreRoute } from '../routes.ts';
+import { ByteQueue } from './byte-queue.ts';
+import type { ClientSocket } from './client-socket.ts';
+import { type ClientState, type ClientView, newClientState } from './client-state.ts';
+import { UnitBuilder } from './command-batch.ts';
+import type { ExecLocal } from './command-unit.ts';
+import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
+import { ConnectionUnit, type UnitOwner } from './connection-unit.ts';
+import { MultiBlock } from './multi-block.ts';
+import { failureReplies } from './unit-replies.ts';
+
+const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
+const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
+
+/** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
+type ConnectionState = 'open' | 'closing' | 'ended' | 'closed';
+
+export class Connection implements LocalContext, ClientView, UnitOwner {
+  readonly client: ClientState;
+  inExec = false;
+  readonly #core: GatewayCore;
+  readonly #socket: ClientSocket;
+  readonly #parser: RequestParser;
+  readonly #builder = new UnitBuilder();
+  /** Shared by all connections: it is empty whenever this one is left. */
+  readonly #out: ReplyWriter;
+  #state: ConnectionState = 'open';
+  #multi: MultiBlock | undefined;
+  /** Chunks that came while a unit was under way. */
+  readonly #waiting = new ByteQueue<Buffer>();
+  /** The parser's last request waits for the unit before it. */
+  #held = false;
+  /** Nothing to parse until more bytes come. */
+  #exhausted = true;
+  #pumping = false;
+  #inputEnded = false;
+  #unit: ConnectionUnit | undefined;
+  /** The coordinator had no room for `#unit`. */
+  #refused = false;
+  /** The next unit is the one command that CLIENT REPLY SKIP was for. */
+  #skipReplies = false;
+  readonly #output = new ByteQueue<Uint8Array>();
+  /** The socket has enough; parsing waits for `onDrain`. */
+  #outputBlocked = false;
+  /** Local commands have written enough for this turn. */
+  #turnFull = false;
+  #paused = false;
+  #flushRequested = false;
+  #lastRoute: Route | undefined;
+  /** Errors that the writer had written when the counters looked last. */
+  #errorsBefore = 0;
+  #hadData = false;
+  readonly #deadlines: ConnectionDeadlines;
+
+  constructor(id: number, socket: ClientSocket, core: GatewayCore) {
+    this.#core = core;
+    this.#socket = socket;
+    this.#out = core.writer;
+    this.#parser = new RequestParser(core.limits);
+    const nowMs = core.services.clock.monotonicMs();
+    this.#deadlines = new ConnectionDeadlines(core.limits, nowMs);
+    this.client = newClientState(id, socket.remoteAddress, socket.localAddress, nowMs);
+  }
+
+  get services(): GatewayServices {
+    return this.#core.services;
+  }
+
+  get clients() {
+    return this.#core.clients;
+  }
+
+  get routes() {
+    return this.#core.routes;
+  }
+
+  get counters() {
+    return this.#core.counters;
+  }
+
+  get inMulti(): boolean {
+    return this.#multi !== undefined;
+  }
+
+  get closing(): boolean {
+    return this.#state === 'closing' || this.#state === 'ended';
+  }
+
+  get multiCommands(): number {
+    return this.#multi?.commands ?? -1;
+  }
+
+  get multiBytes(): number {
+    return this.#multi?.bytes ?? 0;
+  }
+
+  get inputBytes(): number {
+    return this.#parser.unparsedBytes + this.#waiting.bytes;
+  }
+
+  get outputBytes(): number {
+    return this.#output.bytes + this.#socket.bufferedBytes;
+  }
+
+  // What the socket says.
+
+  /** The chunk's bytes must not change any more. */
+  onData(chunk: Buffer): void {
+    this.counters.bytesIn += chunk.length;
+    this.counters.reads++;
+    if (this.#state !== 'open') return;
+    this.#hadData = true;
+    this.#exhausted = false;
+    this.#waiting.push(chunk);
+    this.#pump();
+  }
+
+  onDrain(): void {
+    this.#outputBlocked = false;
+    this.#pump();
+  }
+
+  /** The client sends nothing more; what it has sent is still answered. */
+  onEnd(): void {
+    this.#inputEnded = true;
+    this.#pump();
+  }
+
+  onClose(): void {
+    if (this.#state === 'closed') return;
+    this.#state = 'closed';
+    this.#multi = undefined;
+    this.#waiting.clear();
+    this.#output.clear();
+    if (this.#refused) this.#unit = undefined;
+    this.#core.removed(this);
+  }
+
+  // What the gateway says.
+
+  kill(): void {
+    if (this.#state === 'closed') return;
+    this.#socket.destroy();
+    this.onClose();
+  }
+
+  /** Offers the unit again; `false`: there is still no room. */
+  retry(): boolean {
+    const unit = this.#unit;
+    if (!this.#refused || unit === undefined) return true;
+    this.#refused = false;
+    if (!this.#core.submit(unit)) {
+      this.#refused = true;
+      return false;
+    }
+    this.#adjustFlow();
+    return true;
+  }
+
+  /** Writes what this turn's commands have answered; one write. */
+  flush(): void {
+    this.#flushRequested = false;
+    if (this.#state === 'closed') return;
+    if (this.#output.bytes > 0) {
+      this.counters.writes++;
+      if (!this.#socket.write(this.#output.take())) this.#outputBlocked = true;
+    }
+    if (this.#turnFull) {
+      this.#turnFull = false;
+      this.#pump();
+    }
+    this.#finish();
+    this.#adjustFlow();
+  }
+
+  /** Closes what has been silent, half said, or half closed for too long. */
+  onTick(nowMs: number): void {
+    const expiry = this.#expiry(nowMs);
+    if (expiry === undefined) return;
+    if (expiry === 'partial') this.counters.partialDisconnects++;
+    if (expiry === 'idle') this.counters.idleDisconnects++;
+    this.kill();
+  }
+
+  #expiry(nowMs: number): Expiry | undefined {
+    const deadlines = this.#deadlines;
+    if (this.#state === 'ended') return deadlines.checkEnded(nowMs, this.#socket.bufferedBytes);
+    const active = this.#hadData || this.#unit !== undefined;
+    this.#hadData = false;
+    if (active) this.client.activeMs = nowMs;
+    const partial = this.#exhausted && !this.#paused && this.#parser.unparsedBytes > 0;
+    return (
+      deadlines.checkPartial(nowMs, partial ? this.#parser.requests : undefined) ??
+      deadlines.checkIdle(nowMs, active)
+    );
+  }
+
+  // What the coordinator says, through the unit.
+
+  unitDone(unit: ConnectionUnit, replies: Uint8Array): void {
+    if (unit !== this.#unit) return;
+    this.#unit = undefined;
+    this.#refused = false;
+    this.#countDone(unit);
+    if (this.#state === 'closed') return;
+    this.client.lastUnitFailed = unit.failed;
+    if (!unit.discarded) this.#send(replies);
+    // Long replies go to the socket before more are asked for: a reader that keeps up is never
+    // owed two units at once.
+    if (this.#output.bytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
+    this.#pump();
+  }
+
+  failureOf(unit: ConnectionUnit, line: string): Uint8Array {
+    this.counters.unitsFailed++;
+    return failureReplies(unit, this.#out, line);
+  }
+
+  // What local commands ask for.
+
+  beginMulti(): boolean {
+    if (this.#multi !== undefined) return false;
+    this.#multi = new MultiBlock();
+    return true;
+  }
+
+  discardMulti(): boolean {
+    const open = this.#multi !== undefined;
+    this.#multi = undefined;
+    return open;
+  }
+
+  exec(out: ReplyWriter): void {
+    const block = this.#multi;
+    if (block === undefined) {
+      this.#error('ERR EXEC without MULTI');
+      return;
+    }
+    this.#multi = undefined;
+    if (block.spoiled) {
+      this.#error(EXECABORT);
+      return;
+    }
+    this.#placeLocals();
+    const locals = this.#runQueued(block, out);
+    this.counters.commands += block.calls.countCalls();
+    if (block.count > 0) {
+      this.#builder.addExec(block, locals);
+      return;
+    }
+    out.array(locals.length);
+    for (const { reply } of locals) out.raw(reply);
+  }
+
+  closeAfterReplies(): void {
+    if (this.#state === 'open') this.#state = 'closing';
+  }
+
+  // The pump: from bytes to units and replies.
+
+  #pump(): void {
+    if (this.#pumping || this.#state === 'closed') return;
+    this.#pumping = true;
+    while (this.#mayParse()) {
+      this.#parse();
+      // A coordinator may answer within `submit`: then there may be more to parse.
+      if (this.#builder.count > 0) this.#submit();
+    }
+    if (this.#out.length > 0) this.#send(this.#out.take());
+    this.#pumping = false;
+    if (this.#inputEnded && this.#exhausted && this.#unit === undefined) this.closeAfterReplies();
+    if (this.#state === 'closing') this.#requestFlush();
+    this.#adjustFlow();
+  }
+
+  #mayParse(): boolean {
+    return (
+      this.#state === 'open' &&
+      !this.#exhausted &&
+      this.#unit === undefined &&
+      !this.#outputBlocked &&
+      !this.#turnFull
+    );
+  }
+
+  /** Parses until the input ends, or until something has to be waited for. */
+  #parse(): void {
+    while (this.#state === 'open' && !this.#turnFull) {
+      const outcome = this.#held ? REQUEST : this.#parser.next();
+      this.#held = false;
+      if (outcome === REQUEST) {
+        if (this.#accept()) continue;
+        return;
+      }
+      if (outcome === NEED_MORE) {
+        if (this.#refill()) continue;
+        this.#exhausted = true;
+        return;
+      }
+      this.counters.protocolErrors++;
+      this.#error(`ERR ${this.#parser.error}`);
+      this.closeAfterReplies();
+    }
+  }
+
+  #refill(): boolean {
+    if (this.#waiting.bytes === 0) return false;
+    this.#parser.feed(this.#waiting.take());
+    return true;
+  }
+
+  /** `false`: no further request may be taken before the unit is answered. */
+  #accept(): boolean {
+    return this.client.replyMode === 'skip-next' ? this.#acceptUnanswered() : this.#acceptNext();
+  }
+
+  #acceptNext(): boolean {
+    const parser = this.#parser;
+    const route = this.#core.routes.find(parser.args);
+    if (route === undefined) {
+      this.#reject(this.#core.routes.unknown(parser.args));
+      return true;
+    }
+    if (!fitsArity(route.arity, parser.args.count)) {
+      route.rejected++;
+      this.#rejectArity(route);
+      return true;
+    }
+    return route.local === undefined ? this.#acceptStore(route) : this.#acceptLocal(route);
+  }
+
+  #acceptStore(route: StoreRoute): boolean {
+    const { args, buffer, start, end } = this.#parser;
+    this.#lastRoute = route;
+    if (this.#multi !== undefined) {
+      if (this.#mayQueue(this.#multi)) {
+        this.#multi.addCommand(route, args, buffer, start, end);
+        this.#out.simple('QUEUED');
+      }
+      return true;
+    }
+    if (!this.#fits(1, end - start)) return this.#hold();
+    route.calls++;
+    this.counters.commands++;
+    if (this.#out.length > 0) this.#placeLocals();
+    this.#builder.addCommand(route, args, buffer, start, end);
+    return true;
+  }
+
+  #acceptLocal(route: LocalRoute): boolean {
+    const { local } = route;
+    const { start, end } = this.#parser;
+    const multi = this.#multi;
+    this.#lastRoute = route;
+    if (multi !== undefined && local.immediate !== true) {
+      if (this.#mayQueue(multi)) {
+        multi.addLocal(route, this.#texts(), end - start);
+        this.#protocolWriter().simple('QUEUED');
+      }
+      return true;
+    }
+    if (this.#builder.count > 0) {
+      if (local.afterAll === true) return this.#hold();
+      const execs = local.name === 'EXEC' && multi !== undefined;
+      if (execs && !this.#fits(multi.count, multi.bytes)) return this.#hold();
+    }
+    if (local.afterAll === true) this.#placeLocals();
+    this.client.lastCommand = route.label;
+    this.#runLocal(route, this.#texts(), this.#protocolWriter());
+    const bytes = this.#out.length + this.#output.bytes + this.#builder.localBytes;
+    if (bytes > this.#core.limits.localReplyBytesMax) {
+      this.#turnFull = true;
+      this.#requestFlush();
+    }
+    return true;
+  }
+
+  /** The one command after CLIENT REPLY SKIP: what it answers is thrown away. */
+  #acceptUnanswered(): boolean {
+    this.client.replyMode = 'skip';
+    this.#acceptNext();
+    const { client } = this;
+    // It was CLIENT REPLY ON, which is always answered: the client waits for that.
+    if (client.replyMode === 'on') return true;
+    if (client.replyMode === 'skip') client.replyMode = 'on';
+    this.#out.take();
+    this.#skipReplies = this.#builder.count > 0;
+    return !this.#skipReplies;
+  }
+
+  #hold(): false {
+    this.#held = true;
+    return false;
+  }
+
+  /** Whether so much may still join the unit; a unit takes at least one command, or block. */
+  #fits(count: number, bytes: number): boolean {
+    const builder = this.#builder;
+    if (builder.count === 0) return true;
+    const { unitCommandsMax, unitBytesMax } = this.#core.limits;
+    return builder.count + count <= unitCommandsMax && builder.runs.length + bytes <= unitBytesMax;
+  }
+
+  #mayQueue(multi: MultiBlock): boolean {
+    const { start, end } = this.#parser;
+    const { multiCommandsMax, multiBytesMax } = this.#core.limits;
+    if (multi.commands < multiCommandsMax && multi.bytes + end - start <= multiBytesMax) {
+      return true;
+    }
+    this.#reject(MULTI_TOO_LARGE);
+    return false;
+  }
+
+  #runQueued(block: MultiBlock, out: ReplyWriter): ExecLocal[] {
+    const replies: ExecLocal[] = [];
+    let bytes = 0;
+    this.inExec = true;
+    for (const { before, route, args } of block.locals) {
+      this.#runLocal(route, args, out);
+      const reply = out.take();
+      replies.push({ before, reply });
+      bytes += reply.length;
+      if (this.#exceedsOutput(bytes)) break;
+    }
+    this.inExec = false;
+    return replies;
+  }
+
+  #texts(): string[] {
+    const { args } = this.#parser;
+    return Array.from({ length: args.count }, (_, i) => args.text(i));
+  }
+
+  #countDone(unit: ConnectionUnit): void {
+    const tookMs = this.services.clock.monotonicMs() - unit.startedMs;
+    unit.calls.countTime(tookMs * 1000, unit.count);
+    if (unit.failed) unit.calls.countFailures();
+    else if (unit.errors.length > 0) countFailed(this.routes, unit.bytes, unit.errors);
+  }
+
+  #runLocal(route: LocalRoute, args: readonly string[], out: ReplyWriter): void {
+    const { clock } = this.services;
+    const startMs = clock.monotonicMs();
+    route.calls++;
+    this.counters.commands++;
+    this.#errorsBefore = out.errors;
+    route.local.run(this, args, out);
+    route.usec += (clock.monotonicMs() - startMs) * 1000;
+    // What failed inside of EXEC is not EXEC's failure.
+    if (out.errors === this.#errorsBefore) return;
+    this.#errorsBefore = out.errors;
+    route.failed++;
+  }
+
+  /** The reply of a command that cannot run; inside a MULTI block it spoils the block. */
+  #reject(line: string): void {
+    if (this.#multi !== undefined) this.#multi.spoiled = true;
+    this.#error(line);
+  }
+
+  /** An EXEC that cannot run ends its block all the same: nothing after it is queued. */
+  #rejectArity(route: Route): void {
+    const line = arityError(route.name);
+    if (route.name !== 'EXEC') return this.#reject(line);
+    this.#multi = undefined;
+    this.#error(`EXECABORT Transaction discarded because of: ${line.slice('ERR '.length)}`);
+  }
+
+  #error(line: string): void {
+    this.#protocolWriter().error(line);
+  }
+
+  #protocolWriter(): ReplyWriter {
+    this.#out.protocol = this.client.protocol;
+    return this.#out;
+  }
+
+  /** Puts the local replies behind the commands that were before them. */
+  #placeLocals(): void {
+    if (this.#out.length === 0) return;
+    const bytes = this.#out.take();
+    if (this.#builder.count > 0) this.#builder.addLocal(bytes);
+    else this.#send(bytes);
+  }
+
+  #submit(): void {
+    this.#placeLocals();
+    const content = this.#builder.build();
+    const { protocol } = this.client;
+    const nowMs = this.services.clock.monotonicMs();
+    const unit = new ConnectionUnit(this, content, nowMs, protocol, this.#skipReplies);
+    this.#skipReplies = false;
+    this.#unit = unit;
+    if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
+    this.counters.unitsSubmitted++;
+    if (this.#core.submit(unit)) return;
+    this.counters.unitsRefused++;
+    this.#refused = true;
+    this.#core.refused(this);
+  }
+
+  // Output and flow.
+
+  #send(bytes: Uint8Array): void {
+    if (bytes.length === 0 || this.client.replyMode === 'off' || this.#state === 'closed') return;
+    this.#output.push(bytes);
+    this.counters.bytesOut += bytes.length;
+    if (!this.#exceedsOutput(0)) this.#requestFlush();
+  }
+
+  /** Whether the client, with so many bytes more, is owed too much; it is then disconnected. */
+  #exceedsOutput(more: number): boolean {
+    if (this.#state === 'closed') return true;
+    if (this.outputBytes + more <= this.#core.limits.outputBytesMax) return false;
+    this.counters.outputLimitDisconnects++;
+    this.kill();
+    return true;
+  }
+
+  #requestFlush(): void {
+    if (this.#flushRequested) return;
+    this.#flushRequested = true;
+    this.#core.requestFlush(this);
+  }
+
+  /** After the last reply: our side is closed, and the client's end is awaited. */
+  #finish(): void {
+    const done = this.#unit === undefined && this.#output.bytes === 0;
+    if (this.#state !== 'closing' || !done) return;
+    this.#state = 'ended';
+    this.#waiting.clear();
+    // Unread bytes would turn the close into a reset, which can cost the client the last reply.
+    this.#adjustFlow();
+    this.#socket.end();
+  }
+
+  #adjustFlow(): void {
+    const { pendingBytesMax } = this.#core.limits;
+    const waits = this.#unit !== undefined || this.#turnFull;
+    const full = waits && this.inputBytes > (this.#paused ? pendingBytesMax / 2 : pendingBytesMax);
+    const pause = this.#state !== 'ended' && (this.#refused || this.#outputBlocked || full);
+    if (pause === this.#paused || this.#state === 'closed') return;
+    this.#paused = pause;
+    if (pause) this.#socket.pause();
+    else this.#socket.resume();
+  }
+}

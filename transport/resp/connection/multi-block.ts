@@ -1,0 +1,35 @@
+/**
+ * The commands between MULTI and EXEC of one connection. Store commands are kept as bytes, ready
+ * for the unit; the gateway's own as arguments, to be run at EXEC, where their replies take their
+ * places in the array. A refused command spoils the block, as Redis has it.
+ */
+
+import type { LocalRoute } from '../routes.ts';
+import { CommandBatch } from './command-batch.ts';
+
+export interface QueuedLocal {
+  /** Store commands of the block before it. */
+  readonly before: number;
+  readonly route: LocalRoute;
+  readonly args: readonly string[];
+}
+
+export class MultiBlock extends CommandBatch {
+  /** EXEC will answer EXECABORT. */
+  spoiled = false;
+  readonly locals: QueuedLocal[] = [];
+  #localBytes = 0;
+
+  get commands(): number {
+    return this.count + this.locals.length;
+  }
+
+  get bytes(): number {
+    return this.runs.length + this.#localBytes;
+  }
+
+  addLocal(route: LocalRoute, args: readonly string[], bytes: number): void {
+    this.locals.push({ before: this.count, route, args });
+    this.#localBytes += bytes;
+  }
+}
