@@ -17,7 +17,7 @@ import {
   writeHeader,
 } from '../../bpf/frame/frame.ts';
 import type { SipKey } from '../../bpf/frame/siphash.ts';
-import { type PlainReply, type PlainRound, plainReply } from '../accord/messages/bare-ok.ts';
+import { type BareOkFrame, type BareOkRound, bareOkFrame } from '../accord/messages/bare-ok.ts';
 import type {
   Accept,
   AccordMessage,
@@ -60,9 +60,9 @@ const REPLY_KINDS = {
   PreAccept: FrameKind.preAcceptSame,
   Accept: FrameKind.acceptOkEmpty,
   Commit: FrameKind.commitOk,
-} as const satisfies Record<PlainRound, FrameKind>;
+} as const satisfies Record<BareOkRound, FrameKind>;
 
-export function replyKindOf(round: PlainRound): FrameKind {
+export function replyKindOf(round: BareOkRound): FrameKind {
   return REPLY_KINDS[round];
 }
 
@@ -138,7 +138,7 @@ function ballotOf(message: FramedRequest): Ballot {
 /** What a checked frame says; its byte strings are views of it. */
 export type FrameContent =
   | { readonly type: 'request'; readonly message: FramedRequest; readonly replyKey: string }
-  | { readonly type: 'reply'; readonly message: PlainReply }
+  | { readonly type: 'reply'; readonly message: BareOkFrame }
   | { readonly type: 'probe' }
   | { readonly type: 'probeOk'; readonly count: number };
 
@@ -149,7 +149,7 @@ export function readFrame(frame: Uint8Array, epoch: number): FrameContent | unde
   if (kind === FrameKind.probeOk) return { type: 'probeOk', count: generation };
   if (its !== epoch) return undefined;
   const round = roundOfReply(kind);
-  if (round !== undefined) return { type: 'reply', message: plainReply({ round, id, ballot }) };
+  if (round !== undefined) return { type: 'reply', message: bareOkFrame({ round, id, ballot }) };
   const body = frameBody(frame);
   const message = readRequest(kind, body, id, ballot);
   if (message === undefined) return undefined;
@@ -157,7 +157,7 @@ export function readFrame(frame: Uint8Array, epoch: number): FrameContent | unde
   return { type: 'request', message, replyKey };
 }
 
-function roundOfReply(kind: FrameKind): PlainRound | undefined {
+function roundOfReply(kind: FrameKind): BareOkRound | undefined {
   switch (kind) {
     case FrameKind.preAcceptSame:
       return 'PreAccept';
@@ -219,13 +219,13 @@ function readValue(
 }
 
 /** Names the request that a reply answers. */
-export function requestKey(round: PlainRound, id: TxnId, ballot: Ballot): string {
+export function requestKey(round: BareOkRound, id: TxnId, ballot: Ballot): string {
   // Two requests of one round differ by the ballot, and PreAccept has but one.
   const name = `${round}.${keyOf(id)}`;
   return round === 'PreAccept' ? name : `${name}.${keyOf(ballot)}`;
 }
 
-export function requestKeyOf(reply: PlainReply): string {
+export function requestKeyOf(reply: BareOkFrame): string {
   switch (reply.type) {
     case 'PreAcceptOk':
       return requestKey('PreAccept', reply.id, ZERO);

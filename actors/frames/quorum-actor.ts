@@ -7,14 +7,14 @@
 
 import type { QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
 import {
-  encodePlainReply,
+  encodeBareOk,
   frameHeaderBytes,
   frameRound,
   sealFrame,
   writeSlot,
 } from '../../bpf/frame/frame.ts';
 import { type FramePath, type FramePathSource, PEER_GROUP } from '../../bpf/path/frame-path.ts';
-import { isPlainReply, type PlainAnswer, type PlainReply } from '../accord/messages/bare-ok.ts';
+import { type BareOk, type BareOkFrame, isBareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { equal, keyOf, type TxnId, ZERO } from '../accord/primitives/timestamp.ts';
 import type { Topology } from '../accord/topology/topology.ts';
@@ -51,7 +51,7 @@ export interface QuorumActorOptions {
   readonly connected: () => ReadonlySet<number>;
   readonly toLink: (peer: number, message: AccordMessage) => void;
   readonly judge: MessageJudge;
-  readonly deliver: (from: number, message: FramedRequest | PlainReply) => void;
+  readonly deliver: (from: number, message: FramedRequest | BareOkFrame) => void;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly observe: QuorumObserver;
 }
@@ -84,7 +84,7 @@ const REOPEN_TICKS = 4;
 type Group = { readonly first: FramedRequest; readonly messages: Map<number, FramedRequest> };
 
 export function mayTravelAsFrame(message: AccordMessage): boolean {
-  return isFramedRequest(message) || isPlainReply(message);
+  return isFramedRequest(message) || isBareOk(message);
 }
 
 export function quorumActor(
@@ -138,7 +138,7 @@ export function quorumActor(
     probe();
   }
 
-  function tell(answers: readonly PlainAnswer[]): void {
+  function tell(answers: readonly BareOk[]): void {
     if (answers.length > 0) coordinator.send({ type: 'Quorum', answers });
   }
 
@@ -225,7 +225,7 @@ export function quorumActor(
     }
     switch (content.type) {
       case 'probe':
-        path?.send(encodePlainReply(frame, sender, path.key), from);
+        path?.send(encodeBareOk(frame, sender, path.key), from);
         return;
       case 'probeOk':
         heardMs.set(peer, time.monotonicMs());
@@ -252,12 +252,12 @@ export function quorumActor(
   }
 
   /** A reply whose records are on disk. It takes the way that its request came. */
-  function reply(to: number, message: PlainReply): void {
+  function reply(to: number, message: BareOkFrame): void {
     const key = `${to} ${requestKeyOf(message)}`;
     const asked = requests.get(key);
     requests.delete(key);
     if (asked !== undefined && path !== undefined) {
-      const frame = encodePlainReply(asked, sender, path.key);
+      const frame = encodeBareOk(asked, sender, path.key);
       if (path.send(frame, topology.members.indexOf(to))) {
         counters.replies += 1;
         return;
@@ -315,7 +315,7 @@ export function quorumActor(
         case 'Send': {
           const { to, message: content } = message;
           if (isFramedRequest(content)) return request(to, content);
-          return isPlainReply(content) ? reply(to, content) : toLink(to, content);
+          return isBareOk(content) ? reply(to, content) : toLink(to, content);
         }
         case 'Frame':
           return received(message.frame, message.sender);

@@ -8,7 +8,7 @@
 import type { QuorumEvent, QuorumNotifier, QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
 import type { FrameKind } from '../../bpf/frame/frame.ts';
 import { PEER_GROUP } from '../../bpf/path/frame-path.ts';
-import type { PlainAnswer, PlainAnswers, PlainRound } from '../accord/messages/bare-ok.ts';
+import type { BareOk, BareOkRound, BareOks } from '../accord/messages/bare-ok.ts';
 import { type Ballot, equal, keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import { population, type Topology } from '../accord/topology/topology.ts';
 
@@ -16,7 +16,7 @@ import { population, type Topology } from '../accord/topology/topology.ts';
 export const ROUNDS_MAX = 16_384;
 
 export interface CountedRequest {
-  readonly round: PlainRound;
+  readonly round: BareOkRound;
   readonly id: TxnId;
   readonly ballot: Ballot;
   readonly replyKind: FrameKind;
@@ -26,7 +26,7 @@ export interface CountedRequest {
 
 interface CountedRound {
   readonly key: string;
-  readonly round: PlainRound;
+  readonly round: BareOkRound;
   readonly id: TxnId;
   readonly ballot: Ballot;
   /** Members whose votes make the quorum that is waited for. */
@@ -43,7 +43,7 @@ export interface ArmedRound {
   readonly need: number;
 }
 
-export class VoteSlots implements PlainAnswers {
+export class VoteSlots implements BareOks {
   readonly #topology: Topology;
   readonly #self: number;
   readonly #rounds = new Map<string, CountedRound>();
@@ -72,7 +72,7 @@ export class VoteSlots implements PlainAnswers {
   }
 
   /** The notifier is about to go; what it has counted is told. */
-  detach(): PlainAnswer[] {
+  detach(): BareOk[] {
     const answers = this.leaveAll();
     this.#notifier = undefined;
     this.#rounds.clear();
@@ -80,7 +80,7 @@ export class VoteSlots implements PlainAnswers {
   }
 
   /** Whether this very request has been sent before, as far as is remembered. */
-  isRepeated(round: PlainRound, id: TxnId, ballot: Ballot): boolean {
+  isRepeated(round: BareOkRound, id: TxnId, ballot: Ballot): boolean {
     const known = this.#rounds.get(keyOf(id));
     return known !== undefined && known.round === round && equal(known.ballot, ballot);
   }
@@ -116,7 +116,7 @@ export class VoteSlots implements PlainAnswers {
    * What user space would wait for, less its own vote: a fast quorum of the electorate while that
    * can be had, else a slow quorum of all.
    */
-  #quorum(round: PlainRound): { readonly electorate: number; readonly need: number } {
+  #quorum(round: BareOkRound): { readonly electorate: number; readonly need: number } {
     const { quorums, members } = this.#topology;
     const peers = (2 ** members.length - 1) & ~this.#self;
     const electors = this.#topology.electorate & peers;
@@ -141,8 +141,8 @@ export class VoteSlots implements PlainAnswers {
     events: readonly QuorumEvent[],
     nowMs: number,
     quorum: (elapsedMs: number) => void,
-  ): PlainAnswer[] {
-    const answers: PlainAnswer[] = [];
+  ): BareOk[] {
+    const answers: BareOk[] = [];
     for (const event of events) {
       const entry = this.#bySlot.get(event.slot);
       if (entry?.slot?.generation !== event.generation) continue;
@@ -160,8 +160,8 @@ export class VoteSlots implements PlainAnswers {
    * Gives up rounds that began before `beforeMs`, with their votes; forgets those that began
    * before `forgetMs`.
    */
-  sweep(beforeMs: number, forgetMs: number): PlainAnswer[] {
-    const answers: PlainAnswer[] = [];
+  sweep(beforeMs: number, forgetMs: number): BareOk[] {
+    const answers: BareOk[] = [];
     for (const entry of this.#rounds.values()) {
       // Rounds begin in order, and a map keeps it.
       if (entry.beganMs >= beforeMs) break;
@@ -172,12 +172,12 @@ export class VoteSlots implements PlainAnswers {
     return answers;
   }
 
-  take(key: string): PlainAnswer | undefined {
+  take(key: string): BareOk | undefined {
     const entry = this.#rounds.get(key);
     return entry === undefined ? undefined : this.#tell(entry, this.#votes(entry));
   }
 
-  takeAll(overdueMs: number): PlainAnswer[] {
+  takeAll(overdueMs: number): BareOk[] {
     if (this.#bySlot.size === 0) return [];
     return [...this.#bySlot.values()].flatMap((entry) => {
       if (entry.beganMs <= overdueMs) return this.#leave(entry) ?? [];
@@ -185,12 +185,12 @@ export class VoteSlots implements PlainAnswers {
     });
   }
 
-  leave(key: string): PlainAnswer | undefined {
+  leave(key: string): BareOk | undefined {
     const entry = this.#rounds.get(key);
     return entry === undefined ? undefined : this.#leave(entry);
   }
 
-  leaveAll(): PlainAnswer[] {
+  leaveAll(): BareOk[] {
     if (this.#bySlot.size === 0) return [];
     return [...this.#bySlot.values()].flatMap((entry) => this.#leave(entry) ?? []);
   }
@@ -208,7 +208,7 @@ export class VoteSlots implements PlainAnswers {
     return entry.slot === undefined ? 0 : (this.#notifier?.votes(entry.slot) ?? 0);
   }
 
-  #leave(entry: CountedRound): PlainAnswer | undefined {
+  #leave(entry: CountedRound): BareOk | undefined {
     return this.#tell(entry, this.#release(entry, true));
   }
 
@@ -222,7 +222,7 @@ export class VoteSlots implements PlainAnswers {
     return votes;
   }
 
-  #tell(entry: CountedRound, votes: number): PlainAnswer | undefined {
+  #tell(entry: CountedRound, votes: number): BareOk | undefined {
     const members = votes & ~entry.told;
     if (members === 0) return undefined;
     entry.told |= members;

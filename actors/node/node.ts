@@ -386,7 +386,7 @@ export class Node {
             outbox,
             connected: () => this.#up,
             executor,
-            ...(this.#parts.frames === undefined ? {} : { plainAnswers: this.#slots }),
+            ...(this.#parts.frames === undefined ? {} : { bareOks: this.#slots }),
             observe: observer,
           }),
         ),

@@ -11,7 +11,7 @@ import {
   type CoordinatorLimits,
   type Path,
 } from '../accord/coordinate/coordinator.ts';
-import { countedBefore, type PlainAnswer, type PlainAnswers } from '../accord/messages/bare-ok.ts';
+import { type BareOk, type BareOks, countedBefore } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, BeginRead, CommandDefinition } from '../accord/messages/messages.ts';
 import {
   type ClockVerdict,
@@ -19,7 +19,7 @@ import {
   complaintOf,
 } from '../accord/primitives/cluster-time.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
-import { encodeFootprint } from '../accord/primitives/participants.ts';
+import { encodeParticipants } from '../accord/primitives/participants.ts';
 import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import type { Topology } from '../accord/topology/topology.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -33,7 +33,7 @@ export type CoordinatorActorMessage =
   | { readonly type: 'Unit'; readonly unit: CommandUnit }
   | { readonly type: 'Protocol'; readonly from: number; readonly message: AccordMessage }
   /** Quorums of plain replies that were counted below the actors. */
-  | { readonly type: 'Quorum'; readonly answers: readonly PlainAnswer[] }
+  | { readonly type: 'Quorum'; readonly answers: readonly BareOk[] }
   | { readonly type: 'Refused'; readonly id: TxnId }
   | {
       readonly type: 'Recover';
@@ -73,7 +73,7 @@ export interface CoordinatorOptions {
   readonly connected: () => ReadonlySet<number>;
   readonly executor: ActorRef<ExecutorMessage>;
   /** Replies that are counted elsewhere; absent where all replies come as messages. */
-  readonly plainAnswers?: PlainAnswers;
+  readonly bareOks?: BareOks;
   readonly observe: CoordinatorObserver;
 }
 
@@ -123,7 +123,7 @@ export function coordinatorActor(
   let drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   observe.coordinatorBegins?.(coordinator);
-  options.plainAnswers?.expect(expected);
+  options.bareOks?.expect(expected);
   // Every peer is down until its link says otherwise.
   for (const node of topology.members) {
     const reachable = node === self || options.connected().has(node);
@@ -203,7 +203,7 @@ export function coordinatorActor(
       const batch = batcher.nextTransaction(coordinator.underWay);
       if (batch === undefined) break;
       const body = bodyOf(batch.works.map((pending) => pending.bytes));
-      const id = coordinator.propose(batch.footprint, body, nowMs);
+      const id = coordinator.coordinate(batch.participants, body, nowMs);
       const key = keyOf(id);
       transactions.set(key, { units: batch.works, deadlineMs: earliest(batch.works) });
       executor.send({ type: 'Expect', key, units: batch.works });
@@ -219,43 +219,43 @@ export function coordinatorActor(
       barriers += 1;
       reads.set(lastToken, { units: batch.works, deadlineMs: earliest(batch.works) });
       executor.send({ type: 'ExpectRead', token: lastToken, units: batch.works });
-      const slots = encodeFootprint(batch.footprint);
+      const slots = encodeParticipants(batch.participants);
       begins.push({ type: 'BeginRead', token: lastToken, slots });
       observe.batch('read', batch.commands, 0);
     }
   }
 
-  function answered(answers: readonly PlainAnswer[]): void {
-    for (const answer of answers) coordinator.answeredPlainly(answer, time.monotonicMs());
+  function answered(answers: readonly BareOk[]): void {
+    for (const answer of answers) coordinator.answeredBarely(answer, time.monotonicMs());
   }
 
   /** A count that has not sufficed (our own vote is missing, say) ends: all that follows counts. */
-  function quorum(answers: readonly PlainAnswer[]): void {
+  function quorum(answers: readonly BareOk[]): void {
     for (const answer of answers) {
-      if (!coordinator.answeredPlainly(answer, time.monotonicMs())) continue;
-      const more = options.plainAnswers?.leave(keyOf(answer.id));
-      if (more !== undefined) coordinator.answeredPlainly(more, time.monotonicMs());
+      if (!coordinator.answeredBarely(answer, time.monotonicMs())) continue;
+      const more = options.bareOks?.leave(keyOf(answer.id));
+      if (more !== undefined) coordinator.answeredBarely(more, time.monotonicMs());
     }
   }
 
   /** Counts for quorums that less than was expected may decide end. */
   function expect(): void {
-    const { plainAnswers } = options;
-    if (plainAnswers === undefined || coordinator.expected === expected) return;
+    const { bareOks } = options;
+    if (bareOks === undefined || coordinator.expected === expected) return;
     const fewer = (expected & ~coordinator.expected) !== 0;
     expected = coordinator.expected;
-    plainAnswers.expect(expected);
+    bareOks.expect(expected);
     if (!fewer) return;
-    answered(plainAnswers.leaveAll());
+    answered(bareOks.leaveAll());
     perform();
   }
 
   /** What was counted comes before what is decided by this reply. */
   function counted(from: number, message: AccordMessage): void {
-    const { plainAnswers } = options;
-    if (plainAnswers === undefined) return;
-    const answer = countedBefore(plainAnswers, self, from, message);
-    if (answer !== undefined) coordinator.answeredPlainly(answer, time.monotonicMs());
+    const { bareOks } = options;
+    if (bareOks === undefined) return;
+    const answer = countedBefore(bareOks, self, from, message);
+    if (answer !== undefined) coordinator.answeredBarely(answer, time.monotonicMs());
   }
 
   /** Not before the executor knows who waits: it could not answer any more what comes first. */
@@ -320,7 +320,7 @@ export function coordinatorActor(
 
   function tick(): void {
     const nowMs = time.monotonicMs();
-    answered(options.plainAnswers?.takeAll(nowMs - coordinator.patienceMs) ?? []);
+    answered(options.bareOks?.takeAll(nowMs - coordinator.patienceMs) ?? []);
     coordinator.tick(nowMs);
     judgeClock();
     const late = batcher.drop((pending) => pending.deadlineMs > nowMs);
@@ -394,7 +394,7 @@ export function coordinatorActor(
           return coordinator.peerUp(message.peer);
         case 'PeerDown':
           // A count for a quorum that this peer was part of may never be reached.
-          answered(options.plainAnswers?.leaveAll() ?? []);
+          answered(options.bareOks?.leaveAll() ?? []);
           coordinator.peerDown(message.peer, time.monotonicMs());
           return perform();
         case 'Drain':

@@ -210,7 +210,7 @@ function runningExecutor(
   /** `false`: the rest waits for the flush. */
   function goOn(application: Application): boolean {
     const { execution, units } = application;
-    const { body, id, footprint, sequence } = execution;
+    const { body, id, participants, sequence } = execution;
     while (application.at < body.length) {
       if (machine.unflushedBytes >= unflushedBytesMax) return false;
       const pending = units?.[application.unit];
@@ -222,7 +222,7 @@ function runningExecutor(
     halfDone = undefined;
     if (units !== undefined) executedKeys.push(keyOf(id));
     expected.delete(keyOf(id));
-    slots.applied(footprint, sequence);
+    slots.applied(participants, sequence);
     return true;
   }
 

@@ -61,7 +61,7 @@ export class Outbox {
       // Others have named or decided what these name; see `ReadBarriers.answer`.
       case 'ReadBarrier':
       case 'ReadBarrierOk':
-      case 'SettledHint':
+      case 'AppliedHint':
       case 'Fetch':
       case 'CatchUp':
         return true;

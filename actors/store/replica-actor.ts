@@ -83,10 +83,10 @@ export interface ReplicaWatermarks {
   readonly store: number;
   readonly appliedSequence: number;
   readonly flushedSequence: number;
-  readonly settledBeforeUs: number;
+  readonly redundantBeforeUs: number;
   readonly retained: number;
   readonly retainedBytes: number;
-  readonly unsettled: number;
+  readonly unapplied: number;
   readonly unloggedBytes: number;
 }
 
@@ -94,7 +94,7 @@ export interface ReplicaWatermarks {
 const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
   'ReadBarrier',
   'ReadBarrierOk',
-  'SettledHint',
+  'AppliedHint',
   'CheckStatus',
   'Fetch',
   'CatchUp',
@@ -151,7 +151,7 @@ export function replicaActor(
 
   options.observe.replicaBegins?.(replica);
   for (const peer of options.topology.members) {
-    if (peer !== self && !options.connected().has(peer)) replica.settlement.peerDown(peer);
+    if (peer !== self && !options.connected().has(peer)) replica.durability.peerDown(peer);
   }
   context.watch(options.wal as ActorRef<never>, (exit) => ({ type: 'WalGone', exit }));
   context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
@@ -304,10 +304,10 @@ export function replicaActor(
       store,
       appliedSequence: state.sequence,
       flushedSequence: state.flushedSequence,
-      settledBeforeUs: state.settledBefore.hlc,
+      redundantBeforeUs: state.redundantBefore.hlc,
       retained: state.commands.size,
       retainedBytes: state.retainedBytes,
-      unsettled: state.unsettled.size,
+      unapplied: state.unapplied.size,
       unloggedBytes,
     });
     const sheddingNow = unloggedBytes + recordBytes > options.unloggedBytesMax;
@@ -342,10 +342,10 @@ export function replicaActor(
           replica.state.flushedSequence = message.sequence;
           return;
         case 'PeerUp':
-          return replica.settlement.peerUp(message.peer);
+          return replica.durability.peerUp(message.peer);
         case 'PeerDown':
           replica.progress.peerDown(message.peer, time.monotonicMs());
-          return replica.settlement.peerDown(message.peer);
+          return replica.durability.peerDown(message.peer);
         case 'WalGone':
           // What was appended and not confirmed may be lost: begin again from the disk.
           throw new Error(`the WalWriter is gone: ${message.exit.reason.kind}`);
@@ -357,11 +357,11 @@ export function replicaActor(
     describe: () => ({
       path: me.path,
       retained: replica.state.commands.size,
-      unsettled: replica.state.unsettled.size,
+      unapplied: replica.state.unapplied.size,
       indexed: replica.state.index.size,
       sequence: replica.state.sequence,
       flushedSequence: replica.state.flushedSequence,
-      settledBeforeUs: replica.state.settledBefore.hlc,
+      redundantBeforeUs: replica.state.redundantBefore.hlc,
       turnsNotDurable: turns.length,
       notHandedOver: handOver.waiting,
       kept: wal.kept + executor.kept + toCoordinator.kept,

@@ -301,7 +301,7 @@ export function frameBody(frame: Uint8Array): Uint8Array {
 }
 
 /** The only kind that may answer a request plainly; undefined for kinds without one. */
-export function plainReplyKind(kind: number): FrameKind | undefined {
+export function bareOkKind(kind: number): FrameKind | undefined {
   switch (kind) {
     case FrameKind.probe:
       return FrameKind.probeOk;
@@ -322,8 +322,8 @@ export function plainReplyKind(kind: number): FrameKind | undefined {
  * The plain reply to a request: its header with this node's bit and a tag of its own. Throws when
  * the request's kind has no plain reply.
  */
-export function encodePlainReply(request: Uint8Array, sender: number, key: SipKey): Uint8Array {
-  const kind = plainReplyKind(frameKind(request));
+export function encodeBareOk(request: Uint8Array, sender: number, key: SipKey): Uint8Array {
+  const kind = bareOkKind(frameKind(request));
   if (kind === undefined) throw new RangeError(`kind ${frameKind(request)} has no plain reply`);
   assertInteger('sender', sender, sendersMax - 1);
   const reply = Buffer.allocUnsafe(frameHeaderBytes);

@@ -6,8 +6,8 @@
 import { randomBytes } from 'node:crypto';
 import type { QuorumSlot } from '../count/quorum-notifier.ts';
 import {
+  encodeBareOk,
   encodeFrame,
-  encodePlainReply,
   type FrameHeader,
   FrameKind,
   frameHeaderBytes,
@@ -99,7 +99,7 @@ function selfTestRound(
   for (const [index, member] of members.entries()) {
     const received = addon.receive(member.fd, buffer, receiveWaitMs);
     if (received?.length !== frameHeaderBytes) return `member ${index} received nothing`;
-    const reply = encodePlainReply(buffer.subarray(0, received.length), index + 1, key);
+    const reply = encodeBareOk(buffer.subarray(0, received.length), index + 1, key);
     addon.sendTo(member.fd, reply, reply.length, socketAddress(address, kernel.socket.port));
   }
   // Waiting for a datagram that must not come is the wait for the replies to be judged.

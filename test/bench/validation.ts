@@ -6,7 +6,7 @@ import Table from 'cli-table3';
 import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../actors/accord/messages/validation.ts';
 import { depsOf, encodeDeps } from '../../actors/accord/primitives/deps.ts';
-import { encodeFootprint, footprintOf } from '../../actors/accord/primitives/participants.ts';
+import { encodeParticipants, participantsOf } from '../../actors/accord/primitives/participants.ts';
 import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { Topology } from '../../actors/accord/topology/topology.ts';
 import { SystemClock } from '../../actors/runtime/ports/system-ports.ts';
@@ -24,7 +24,9 @@ function messages(): AccordMessage[] {
   const id = at(1_000, 2);
   const own = at(1_000, 1);
   const deps = encodeDeps(depsOf(Array.from({ length: 8 }, (_, i) => at(i, 1 + (i % 3)))));
-  const slots = encodeFootprint(footprintOf(Array.from({ length: COMMANDS }, (_, i) => i * 640)));
+  const slots = encodeParticipants(
+    participantsOf(Array.from({ length: COMMANDS }, (_, i) => i * 640)),
+  );
   const command = '*3\r\n$3\r\nSET\r\n$16\r\nkey:000000012345\r\n$3\r\nxxx\r\n';
   const body = Buffer.from(command.repeat(COMMANDS));
   return [
@@ -33,7 +35,7 @@ function messages(): AccordMessage[] {
     { type: 'Accept', id, ballot: ZERO, executeAt: at(1_100, 3), deps },
     { type: 'CommitOk', id: own, ballot: ZERO },
     { type: 'Stable', id, executeAt: id, deps },
-    { type: 'ReadBarrier', token: 2 ** 33, settledBefore: ZERO, after: id },
+    { type: 'ReadBarrier', token: 2 ** 33, redundantBefore: ZERO, after: id },
     { type: 'ReadBarrierOk', token: 2 ** 33, ids: deps, behind: false },
   ];
 }

@@ -73,7 +73,7 @@ export function header(fields: Partial<FrameHeader> = {}): FrameHeader {
   };
 }
 
-export function plainReply(fields: Partial<FrameHeader> = {}): Uint8Array {
+export function bareOkFrame(fields: Partial<FrameHeader> = {}): Uint8Array {
   return encodeFrame(
     header({ kind: FrameKind.preAcceptSame, flags: frameFlag.plain, sender: 1, ...fields }),
     key,
@@ -212,7 +212,7 @@ export function stepFrame(
   members: readonly GroupMember[],
 ): { frame: Uint8Array; source: FrameSource } {
   const sender = step.sender ?? 1;
-  const full = plainReply({
+  const full = bareOkFrame({
     sender,
     slot: step.slot ?? now.slot,
     generation: step.generation ?? now.generation,

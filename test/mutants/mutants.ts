@@ -142,8 +142,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'accept_no_deps',
     accordItem: '2',
     file: `${CORE}coordinate/recovery.ts`,
-    find: "      return { type: 'propose', ...acceptedValue(most) };",
-    replace: "      return { type: 'propose', ...acceptedValue(most), deps: NO_DEPS };",
+    find: "      return { type: 'coordinate', ...acceptedValue(most) };",
+    replace: "      return { type: 'coordinate', ...acceptedValue(most), deps: NO_DEPS };",
     why: 'recovery proposes an accepted value without its deps',
     budgetSeeds: 400,
     config: STORM,
@@ -238,9 +238,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'recovery_does_not_witness',
     accordItem: '10',
     file: `${CORE}local/replica.ts`,
-    find: '    this.state.index.bump(definition.footprint, vote);\n',
+    find: '    this.state.index.bump(definition.participants, vote);\n',
     replace:
-      '    if (equal(command.promised, ZERO)) this.state.index.bump(definition.footprint, vote);\n',
+      '    if (equal(command.promised, ZERO)) this.state.index.bump(definition.participants, vote);\n',
     why: 'what recovery has shown to a replica does not hold back later votes',
     budgetSeeds: 100,
     config: STORM,
@@ -249,10 +249,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'accept_no_bump',
     accordItem: '11',
     file: `${CORE}local/replica.ts`,
-    find: '    command.status = Status[status];\n    state.index.bump(definition.footprint, executeAt);\n',
+    find: '    command.status = Status[status];\n    state.index.bump(definition.participants, executeAt);\n',
     replace:
       '    command.status = Status[status];\n' +
-      "    if (status === 'Committed') state.index.bump(definition.footprint, executeAt);\n",
+      "    if (status === 'Committed') state.index.bump(definition.participants, executeAt);\n",
     why: 'an accepted time does not hold back later votes',
     budgetSeeds: 100,
     config: STANDARD,
@@ -396,22 +396,22 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'barrier_only_decided',
     accordItem: '18',
     file: `${CORE}local/read-barrier.ts`,
-    find: '    for (const { id } of pending.from(max(settledBefore, after))) {\n',
+    find: '    for (const { id } of pending.from(max(redundantBefore, after))) {\n',
     replace:
-      '    for (const { id, status } of pending.from(max(settledBefore, after))) {\n' +
+      '    for (const { id, status } of pending.from(max(redundantBefore, after))) {\n' +
       '      if (status < Status.Committed) continue;\n',
     also: [
       {
         file: `${CORE}local/read-barrier.ts`,
-        find: '    for (const { id, definition } of this.#state.unsettled) {\n',
+        find: '    for (const { id, definition } of this.#state.unapplied) {\n',
         replace:
-          '    for (const { id, definition, status } of this.#state.unsettled) {\n' +
+          '    for (const { id, definition, status } of this.#state.unapplied) {\n' +
           '      if (status < Status.Committed) continue;\n',
       },
       {
         file: `${CORE}local/read-barrier.ts`,
-        find: "import { isSettled } from './status.ts';\n",
-        replace: "import { isSettled, Status } from './status.ts';\n",
+        find: "import { isTerminal } from '../primitives/status.ts';\n",
+        replace: "import { isTerminal, Status } from '../primitives/status.ts';\n",
       },
     ],
     why: 'a read does not wait for what is acknowledged elsewhere and not known to be decided here',
@@ -551,9 +551,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'recovery_takes_the_highest_time',
     accordItem: 'A',
     file: `${CORE}coordinate/recovery.ts`,
-    find: "      return { type: 'propose', ...acceptedValue(most) };",
+    find: "      return { type: 'coordinate', ...acceptedValue(most) };",
     replace:
-      "      return {\n        type: 'propose',\n        executeAt: replies.flatMap((r) => r.executeAt ?? []).sort((a, b) => a.hlc - b.hlc || a.node - b.node).at(-1) ?? round.id,\n" +
+      "      return {\n        type: 'coordinate',\n        executeAt: replies.flatMap((r) => r.executeAt ?? []).sort((a, b) => a.hlc - b.hlc || a.node - b.node).at(-1) ?? round.id,\n" +
       '        deps: unite(replies, (r) => r.coordinated),\n      };',
     why: 'unites what the replies say, whatever their status and ballot',
     budgetSeeds: 2_000,
@@ -574,12 +574,12 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'conflicts_lost_at_restart',
     accordItem: 'C',
     file: `${CORE}local/replica.ts`,
-    find: '    if (executeAt !== undefined) state.index.bump(definition.footprint, executeAt);\n',
+    find: '    if (executeAt !== undefined) state.index.bump(definition.participants, executeAt);\n',
     replace: '',
     also: [
       {
         file: `${CORE}local/replica.ts`,
-        find: 'if (definition !== undefined) this.state.index.bump(definition.footprint, time);',
+        find: 'if (definition !== undefined) this.state.index.bump(definition.participants, time);',
         replace: 'if (definition === time) return;',
       },
     ],
@@ -591,7 +591,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'marks_never_advance',
     accordItem: 'D',
     file: `${CORE}durability/applied-hints.ts`,
-    find: '      state.peerSettledBefore.set(from, message.settledBefore);\n',
+    find: '      state.peerRedundantBefore.set(from, message.redundantBefore);\n',
     replace: '',
     why: 'nothing is ever forgotten',
     budgetSeeds: 5,
@@ -600,30 +600,30 @@ export const MUTANTS: readonly Mutant[] = [
   // ---- settlement -------------------------------------------------------------------------
   {
     name: 'fence_not_kept',
-    accordItem: '36 (our form: the fence of a settlement round)',
+    accordItem: '36 (our form: the rejectBefore of a durability round)',
     file: `${CORE}local/replica.ts`,
-    find: 'const early = compare(id, state.fence) < 0;',
+    find: 'const early = compare(id, state.rejectBefore) < 0;',
     replace: 'const early = false;',
     why: 'votes for what it promised not to witness',
     budgetSeeds: 1,
-    config: story('36-fence-is-kept'),
+    config: story('36-reject-before-is-kept'),
   },
   {
     name: 'fence_by_any_quorum',
     accordItem: '36 (our form)',
     file: `${CORE}durability/durability-rounds.ts`,
-    find: 'return population(promised) >= slow && topology.electors(promised) >= fenceElectors;',
-    replace: 'return population(promised) >= slow && fenceElectors > 0;',
-    why: 'a recovery may not be able to tell that the fenced one was not decided fast',
+    find: 'return population(promised) >= slow && topology.electors(promised) >= durabilityElectors;',
+    replace: 'return population(promised) >= slow && durabilityElectors > 0;',
+    why: 'a recovery may not be able to tell that the rejectingBefore one was not decided fast',
     budgetSeeds: 1,
-    config: story('36-fence-needs-electors'),
+    config: story('36-reject-before-needs-electors'),
   },
   {
     name: 'conflicts_covered_too_soon',
     accordItem: '25 (our form: the index lets go)',
     file: `${CORE}local/replica-state.ts`,
-    find: 'population(command.settledBy) >= this.topology.quorums.slow;',
-    replace: 'population(command.settledBy) >= 1;',
+    find: 'population(command.appliedBy) >= this.topology.quorums.slow;',
+    replace: 'population(command.appliedBy) >= 1;',
     why: 'a conflict leaves the index before a majority has applied it',
     budgetSeeds: 1,
     config: story('25-covered-by-a-majority'),
@@ -676,11 +676,11 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'marks_not_kept',
     accordItem: 'log: a truncation that skips a needed record',
     file: `${CORE}durability/durability-rounds.ts`,
-    find: "    state.persist({ type: 'Fenced', before: state.fence }, false);\n",
+    find: "    state.persist({ type: 'RejectBefore', before: state.rejectBefore }, false);\n",
     replace: '',
-    why: 'the log is cut together with the last fence',
+    why: 'the log is cut together with the last rejectBefore',
     budgetSeeds: 1,
-    config: story('36-fence-survives-the-cut'),
+    config: story('36-reject-before-survives-the-cut'),
   },
   {
     name: 'engine_applies_twice',
@@ -707,7 +707,7 @@ export const MUTANTS: readonly Mutant[] = [
     accordItem: '36 (our form)',
     file: `${CORE}durability/durability-rounds.ts`,
     find: 'base: from, before: end, ids',
-    replace: 'base: from, before: end && state.settledBefore, ids',
+    replace: 'base: from, before: end && state.redundantBefore, ids',
     why: 'a list that does not hold all that is settled carries the mark of all',
     budgetSeeds: 40,
     config: SHORT_LISTS,
@@ -840,7 +840,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: '        return this.#accept(round, conclusion.executeAt);',
     replace:
       "        round.executeAt = conclusion.executeAt;\n        return this.#enter(round, 'Commit');",
-    why: 'deps are read without a fence that holds back later votes',
+    why: 'deps are read without a rejectBefore that holds back later votes',
     budgetSeeds: 600,
     config: STORM,
   },

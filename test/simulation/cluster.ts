@@ -285,8 +285,8 @@ export class SimulatedCluster {
   converged(): string | undefined {
     for (const node of this.#living) {
       if (!node.ready) return `node ${node.id} is not ready`;
-      const { unsettled } = node.watermarks ?? { unsettled: 1 };
-      if (unsettled > 0) return `node ${node.id} still has ${unsettled} undecided transactions`;
+      const { unapplied } = node.watermarks ?? { unapplied: 1 };
+      if (unapplied > 0) return `node ${node.id} still has ${unapplied} undecided transactions`;
     }
     const digests = this.#living.flatMap((node) => this.#digest(node) ?? []);
     const [first] = digests;

@@ -9,7 +9,7 @@ import { drawnLimits } from './limits.ts';
 const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'decided fast': ['fast'],
   'decided slow': ['slow'],
-  'recovered by a proposal': ['recovery propose'],
+  'recovered by a proposal': ['recovery coordinate'],
   'recovered by commit or stable': ['recovery commit', 'recovery stable'],
   invalidated: ['invalidated'],
   'recovery waited': ['recovery wait'],
@@ -20,7 +20,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'nacks of the forgotten': ['nack truncated'],
   'frames repeated': ['frame repeated'],
   'torn tail cut': ['torn tail cut'],
-  'settlement rounds': ['settlement round'],
+  'durability rounds': ['durability round'],
   'catch-up lists': ['catch-up asked'],
   'facts fetched': ['fetch'],
   forgotten: ['forgotten'],

@@ -6,7 +6,7 @@
 
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { type Deps, includes, isSubset } from '../../actors/accord/primitives/deps.ts';
-import type { Footprint } from '../../actors/accord/primitives/participants.ts';
+import type { Participants } from '../../actors/accord/primitives/participants.ts';
 import {
   compare,
   keyOf,
@@ -32,7 +32,7 @@ interface Executed {
 
 export class ExecutionOrder {
   /** Below it everything is applied everywhere: nobody need be waited for. */
-  forgottenBefore: Timestamp = ZERO;
+  durableBefore: Timestamp = ZERO;
   readonly #violation: (what: string) => void;
   readonly #transactions = new Map<string, Transaction>();
   /** By slot: decided to execute, in the order of their times. */
@@ -68,10 +68,10 @@ export class ExecutionOrder {
     if (transaction?.executeAt === undefined) this.#transactions.delete(key);
   }
 
-  defined(id: TxnId, footprint: Footprint): void {
+  defined(id: TxnId, participants: Participants): void {
     const transaction = this.#of(id);
-    if (transaction.slots !== undefined || typeof footprint === 'string') return;
-    transaction.slots = [...footprint];
+    if (transaction.slots !== undefined || typeof participants === 'string') return;
+    transaction.slots = [...participants];
     if (transaction.executeAt !== undefined) this.#insert(transaction);
   }
 
@@ -109,7 +109,7 @@ export class ExecutionOrder {
     const before = list[list.lastIndexOf(transaction) - 1];
     if (before === undefined || transaction.versions.length === 0) return;
     if (before.executedAt === this.#replicas.size) return;
-    if (compare(before.id, this.forgottenBefore) < 0) return;
+    if (compare(before.id, this.durableBefore) < 0) return;
     for (const deps of transaction.versions) {
       if (this.#waitsFor(deps, before, transaction)) continue;
       this.#violation(`I9: ${transaction.key} does not wait for ${before.key} on slot ${slot}`);

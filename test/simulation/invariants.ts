@@ -17,7 +17,7 @@ import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
 import { type Deps, decodeDeps, isSubset } from '../../actors/accord/primitives/deps.ts';
 import {
   compareProgress,
-  isSettled,
+  isTerminal,
   STATUS_NAMES,
   Status,
 } from '../../actors/accord/primitives/status.ts';
@@ -64,8 +64,8 @@ class NodeWatch {
   replica: Replica | undefined;
   restored = false;
   readonly claims = new Map<string, Claim>();
-  claimedFence = ZERO;
-  claimedSettled = ZERO;
+  claimedRejectBefore = ZERO;
+  claimedApplied = ZERO;
   /** The highest id of its own that somebody has heard of. */
   heardId = ZERO;
   /** All ids of its own: a proposal may be repeated. */
@@ -76,9 +76,9 @@ class NodeWatch {
   readonly promised = new Set<string>();
   readonly slotTimes = new Map<number, Timestamp>();
   readonly openReads = new Set<number>();
-  settledBefore = ZERO;
-  forgottenBefore = ZERO;
-  fence = ZERO;
+  redundantBefore = ZERO;
+  durableBefore = ZERO;
+  rejectBefore = ZERO;
   clockUs = 0;
 
   constructor(id: number) {
@@ -92,9 +92,9 @@ class NodeWatch {
     this.promised.clear();
     this.slotTimes.clear();
     this.openReads.clear();
-    this.settledBefore = ZERO;
-    this.forgottenBefore = ZERO;
-    this.fence = ZERO;
+    this.redundantBefore = ZERO;
+    this.durableBefore = ZERO;
+    this.rejectBefore = ZERO;
     this.clockUs = 0;
   }
 }
@@ -124,8 +124,8 @@ export class Invariants {
   readonly #chosen = new Map<string, Proposal>();
   /** By transaction, then by kind of answer and ballot: who has given it (bit set). */
   readonly #tallies = new Map<string, Map<string, number>>();
-  #settledMax = ZERO;
-  #forgottenMax = ZERO;
+  #appliedMax = ZERO;
+  #erasedMax = ZERO;
 
   constructor(options: InvariantsOptions) {
     this.#topology = options.topology;
@@ -240,16 +240,16 @@ export class Invariants {
     const watch = this.#watches.get(from);
     if (watch === undefined) return;
     switch (message.type) {
-      case 'FenceOk':
-        watch.claimedFence = max(watch.claimedFence, message.before);
+      case 'RejectBeforeOk':
+        watch.claimedRejectBefore = max(watch.claimedRejectBefore, message.before);
         return;
-      case 'SettledHint':
-        watch.claimedSettled = max(watch.claimedSettled, message.settledBefore);
+      case 'AppliedHint':
+        watch.claimedApplied = max(watch.claimedApplied, message.redundantBefore);
         for (const id of decodeDeps(message.ids)) this.#claim(watch, id).settled = true;
         return;
       case 'CatchUp':
         return this.#count('catch-up asked');
-      case 'SettledList':
+      case 'AppliedList':
         return this.#count('settled list');
       case 'BeginRead':
         to.openReads.add(message.token);
@@ -296,7 +296,7 @@ export class Invariants {
         return this.#voted(watch, message.id, message.vote);
       case 'RecoverOk': {
         const claim = this.#claim(watch, message.id);
-        if (!isSettled(message.status)) claim.promised = max(claim.promised, message.ballot);
+        if (!isTerminal(message.status)) claim.promised = max(claim.promised, message.ballot);
         if (message.rejectsFastPath) this.#count('superseded');
         return;
       }
@@ -357,18 +357,18 @@ export class Invariants {
       } else {
         const { message } = effect;
         switch (message.type) {
-          case 'Propose':
+          case 'Coordinate':
             this.#proposed(this.#watch(node), message.id);
             break;
           case 'Accept':
-            this.#propose(message.id, {
+            this.#coordinate(message.id, {
               ballot: message.ballot,
               executeAt: message.executeAt,
               deps: decodeDeps(message.deps),
             });
             break;
           case 'AcceptInvalidate':
-            this.#propose(message.id, {
+            this.#coordinate(message.id, {
               ballot: message.ballot,
               executeAt: undefined,
               deps: undefined,
@@ -389,7 +389,7 @@ export class Invariants {
   }
 
   /** I6: at most one value per ballot. I7: what is chosen stays. */
-  #propose(id: TxnId, proposal: Proposal): void {
+  #coordinate(id: TxnId, proposal: Proposal): void {
     const key = keyOf(id);
     let ballots = this.#proposals.get(key);
     if (ballots === undefined) {
@@ -463,7 +463,7 @@ export class Invariants {
         this.#violation(`I5: node ${node} decides ${key} fast without a fast quorum`);
       }
       const proposal = { ballot: ZERO, executeAt: id, deps: undefined };
-      this.#propose(id, proposal);
+      this.#coordinate(id, proposal);
       this.#choose(id, proposal);
     } else if (!this.#stable.has(key) && !quorumOf('CommitOk')) {
       this.#violation(`I19: node ${node} decides ${key} (${path}) without a quorum of commits`);
@@ -496,8 +496,8 @@ export class Invariants {
     }
     this.#decided.set(key, executeAt);
     if (executeAt === undefined) return;
-    if (compare(id, this.#settledMax) < 0) {
-      this.#violation(`I16: ${key} is decided behind a fence (${keyOf(this.#settledMax)})`);
+    if (compare(id, this.#appliedMax) < 0) {
+      this.#violation(`I16: ${key} is decided behind a rejectBefore (${keyOf(this.#appliedMax)})`);
     }
     this.#order.decided(id, executeAt);
   }
@@ -526,32 +526,32 @@ export class Invariants {
 
   /** I3 for the marks of a replica. */
   #marks(watch: NodeWatch, state: ReplicaState): void {
-    const { settledBefore, forgottenBefore, fence } = state;
-    const names = ['settledBefore', 'forgottenBefore', 'fence'] as const;
+    const { redundantBefore, durableBefore, rejectBefore } = state;
+    const names = ['redundantBefore', 'durableBefore', 'rejectBefore'] as const;
     for (const name of names) {
       if (compare(state[name], watch[name]) < 0)
         this.#violation(`I3: ${name} of ${watch.id} falls`);
     }
     if (state.clock.lastUs < watch.clockUs) this.#violation(`I3: the clock of ${watch.id} falls`);
     watch.clockUs = state.clock.lastUs;
-    watch.fence = fence;
-    if (compare(settledBefore, watch.settledBefore) > 0) {
-      watch.settledBefore = settledBefore;
-      this.#settledMax = max(this.#settledMax, settledBefore);
+    watch.rejectBefore = rejectBefore;
+    if (compare(redundantBefore, watch.redundantBefore) > 0) {
+      watch.redundantBefore = redundantBefore;
+      this.#appliedMax = max(this.#appliedMax, redundantBefore);
     }
-    if (compare(forgottenBefore, watch.forgottenBefore) > 0) {
+    if (compare(durableBefore, watch.durableBefore) > 0) {
       this.#count('forgotten');
-      watch.forgottenBefore = forgottenBefore;
-      this.#forgottenMax = max(this.#forgottenMax, forgottenBefore);
-      this.#order.forgottenBefore = this.#forgottenMax;
-      this.#forgets(watch, forgottenBefore);
+      watch.durableBefore = durableBefore;
+      this.#erasedMax = max(this.#erasedMax, durableBefore);
+      this.#order.durableBefore = this.#erasedMax;
+      this.#forgets(watch, durableBefore);
     }
   }
 
   /** I15: what one forgets, all have settled. */
   #forgets(watch: NodeWatch, before: Timestamp): void {
     for (const other of this.#watches.values()) {
-      const settled = other.restored ? other.replica?.state.settledBefore : undefined;
+      const settled = other.restored ? other.replica?.state.redundantBefore : undefined;
       if (settled === undefined || compare(settled, before) >= 0) continue;
       const marks = `${keyOf(before)}, ${other.id} has settled ${keyOf(settled)}`;
       this.#violation(`I15: node ${watch.id} forgets what is before ${marks}`);
@@ -566,7 +566,7 @@ export class Invariants {
     switch (record.type) {
       case 'Defined': {
         this.#defined(watch.id, key, record.body);
-        this.#order.defined(id, record.footprint);
+        this.#order.defined(id, record.participants);
         if (id.node !== watch.id) this.#mint(id, 'a transaction');
         break;
       }
@@ -627,8 +627,8 @@ export class Invariants {
     else watch.seen.set(key, { promised, status, accepted });
     if (definition === undefined || executeAt === undefined || status === Status.Invalidated)
       return;
-    if (typeof definition.footprint === 'string') return;
-    for (const slot of definition.footprint) {
+    if (typeof definition.participants === 'string') return;
+    for (const slot of definition.participants) {
       const now = state.index.maxConflict(Uint16Array.of(slot));
       const earlier = watch.slotTimes.get(slot) ?? ZERO;
       if (compare(now, earlier) < 0 || compare(now, executeAt) < 0) {
@@ -649,7 +649,7 @@ export class Invariants {
     for (const dep of command?.deps ?? []) {
       const other = state.find(dep);
       if (other === undefined) {
-        if (!state.isForgotten(dep)) {
+        if (!state.isRedundant(dep)) {
           this.#violation(`I11: node ${watch.id} executes ${key} before it knows ${keyOf(dep)}`);
         }
         continue;
@@ -674,23 +674,23 @@ export class Invariants {
     if (replayed > 0) this.#count('executor replay');
     const broken = (what: string): void =>
       this.#violation(`I14: after a restart node ${watch.id} ${what}`);
-    if (compare(max(state.fence, state.settledBefore), watch.claimedFence) < 0) {
-      broken(`has lost its fence ${keyOf(watch.claimedFence)}`);
+    if (compare(max(state.rejectBefore, state.redundantBefore), watch.claimedRejectBefore) < 0) {
+      broken(`has lost its rejectBefore ${keyOf(watch.claimedRejectBefore)}`);
     }
-    if (compare(state.settledBefore, watch.claimedSettled) < 0) {
-      broken(`has settled ${keyOf(state.settledBefore)}, not ${keyOf(watch.claimedSettled)}`);
+    if (compare(state.redundantBefore, watch.claimedApplied) < 0) {
+      broken(`has settled ${keyOf(state.redundantBefore)}, not ${keyOf(watch.claimedApplied)}`);
     }
     for (const [key, claim] of watch.claims) {
       const command = state.commands.get(key);
       if (command !== undefined) this.#standsBy(state, command, claim, broken);
-      else if (state.isForgotten(claim.id)) watch.claims.delete(key);
+      else if (state.isRedundant(claim.id)) watch.claims.delete(key);
       else broken(`does not know ${key} any more`);
     }
     for (const command of state.commands.values()) {
       const { key, promised, status, accepted, definition } = command;
       if (definition !== undefined) {
         this.#defined(watch.id, key, definition.body);
-        this.#order.defined(command.id, definition.footprint);
+        this.#order.defined(command.id, definition.participants);
       }
       if (status < Status.Invalidated) watch.seen.set(key, { promised, status, accepted });
       if (!equal(promised, ZERO)) watch.promised.add(key);
@@ -704,7 +704,7 @@ export class Invariants {
     broken: (what: string) => void,
   ): void {
     const { key, status, executeAt, definition } = command;
-    if (claim.settled && !isSettled(status)) broken(`has not settled ${key} any more`);
+    if (claim.settled && !isTerminal(status)) broken(`has not settled ${key} any more`);
     const { vote } = claim;
     if (vote !== undefined) {
       const fast = equal(vote, claim.id) && !isRejected(vote);
@@ -722,7 +722,7 @@ export class Invariants {
       broken(`has lost what it accepted for ${key}`);
     }
     if (definition === undefined || status === Status.Invalidated) return;
-    if (compare(state.index.maxConflict(definition.footprint), claim.time) < 0) {
+    if (compare(state.index.maxConflict(definition.participants), claim.time) < 0) {
       broken(`has lost the time of ${key}`);
     }
   }
@@ -737,7 +737,7 @@ export class Invariants {
       if (state === undefined) continue;
       const kept = {
         commands: state.commands.size,
-        unsettled: state.unsettled.size,
+        unapplied: state.unapplied.size,
         indexed: state.index.size,
         ordered: state.order.size,
       };

@@ -19,8 +19,8 @@ export const RANGES = {
   progressDelayMs: [20, 400],
   ownProgressDelayMs: [20, 2_000],
   progressDelayMsMax: [50, 4_000],
-  settleEveryMs: [20, 500],
-  settleLagMs: [100, 1_000],
+  durabilityEveryMs: [20, 500],
+  durabilityLagMs: [100, 1_000],
   // The coordinator's.
   recoveriesMax: [1, 256],
   slowPathMs: [1, 20],

@@ -8,7 +8,7 @@ function execution(hlc: number, ...words: string[]): Execution {
   const id = { epoch: 1, hlc, flags: 2, node: 1 };
   const text = words.map((word) => `$${word.length}\r\n${word}\r\n`).join('');
   const body = Buffer.from(`*${words.length}\r\n${text}`, 'latin1');
-  return { id, executeAt: id, footprint: WHOLE_STORE, body, sequence: hlc };
+  return { id, executeAt: id, participants: WHOLE_STORE, body, sequence: hlc };
 }
 
 const first = execution(1_000, 'SET', 'k', 'a');

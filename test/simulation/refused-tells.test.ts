@@ -58,7 +58,7 @@ describe('nothing is lost', () => {
     fine(scenario);
   });
 
-  test('of what the replica is told by its neighbours: Propose, BeginRead, Durable, Flushed', () => {
+  test('of what the replica is told by its neighbours: Coordinate, BeginRead, Durable, Flushed', () => {
     const scenario = new Scenario(1, { ...NARROW, flushEveryMs: 5 });
     scenario.answerTo(1, 'SET', 'k', '0');
     const asked: ReturnType<Scenario['ask']>[] = [];

@@ -26,7 +26,7 @@ function judge(steps: readonly Step[]): string[] {
     const floor = judge.begin(unit);
     const body = Buffer.from(unit.bytes);
     const times = { id: executeAt, executeAt };
-    oracle.executed(1, { ...times, footprint: WHOLE_STORE, body, sequence: index + 1 });
+    oracle.executed(1, { ...times, participants: WHOLE_STORE, body, sequence: index + 1 });
     judge.answered(1, unit, floor, executeAt, Buffer.from(told));
   });
   oracle.digest(judge);

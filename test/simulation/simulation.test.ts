@@ -109,7 +109,7 @@ describe('scenarios', () => {
     }
     scenario.run(6_000);
     for (const node of scenario.cluster.nodes) {
-      expect(node.watermarks).toMatchObject({ retained: 0, unsettled: 0 });
+      expect(node.watermarks).toMatchObject({ retained: 0, unapplied: 0 });
       const segments = node.disk.list('wal').filter((name) => name.startsWith('wal-'));
       expect(segments.length).toBeLessThanOrEqual(2);
     }
@@ -166,7 +166,7 @@ describe('scenarios', () => {
     scenario.node(3).start();
     scenario.converge();
     scenario.run(6_000);
-    expect(scenario.node(3).watermarks).toMatchObject({ retained: 0, unsettled: 0 });
+    expect(scenario.node(3).watermarks).toMatchObject({ retained: 0, unapplied: 0 });
     expect(scenario.cluster.violations).toEqual([]);
   });
 

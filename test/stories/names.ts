@@ -101,13 +101,13 @@ export class Names {
         return [name, STATUS_NAMES[message.status]];
       case 'ReadBarrierOk':
         return [ids(message.ids), ...(message.behind ? ['behind'] : [])];
-      case 'Fence':
+      case 'RejectBefore':
         return [`before=${this.of(message.before)}`];
-      case 'FenceOk':
-      case 'SettledList':
+      case 'RejectBeforeOk':
+      case 'AppliedList':
         return [`before=${this.of(message.before)}`, ids(message.ids)];
-      case 'SettledHint':
-        return [`before=${this.mark(message.settledBefore)}`, ids(message.ids)];
+      case 'AppliedHint':
+        return [`before=${this.mark(message.redundantBefore)}`, ids(message.ids)];
       case 'CatchUp':
         return [`from=${this.mark(message.from)}`];
       case 'Fetch':

@@ -26,15 +26,15 @@ describe('stories', () => {
 
 describe('the teller', () => {
   test('does not read what is expected, and begins a cluster for each story', () => {
-    const text = 'cluster nodes=3\n----\nwrong\n\npropose 1 a slots=1\n';
+    const text = 'cluster nodes=3\n----\nwrong\n\ncoordinate 1 a slots=1\n';
     expect(tellStory(text)).toBe(
-      'cluster nodes=3\n----\nok\n\npropose 1 a slots=1\n----\n' +
+      'cluster nodes=3\n----\nok\n\ncoordinate 1 a slots=1\n----\n' +
         '1>2 PreAccept a deps={}\n1>3 PreAccept a deps={}\n',
     );
   });
 
   test('refuses what it does not know', () => {
     expect(() => tellStory('cluster nodes=3\n\ndance 1\n')).toThrow('no command dance');
-    expect(() => tellStory('propose 1 a slots=1\n')).toThrow('begins with its cluster');
+    expect(() => tellStory('coordinate 1 a slots=1\n')).toThrow('begins with its cluster');
   });
 });

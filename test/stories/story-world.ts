@@ -6,7 +6,7 @@
 
 import type { ReplicaMessage } from '../../actors/accord/local/replica.ts';
 import { type AccordMessage, isForCoordinator } from '../../actors/accord/messages/messages.ts';
-import { encodeFootprint, footprintOf } from '../../actors/accord/primitives/participants.ts';
+import { encodeParticipants, participantsOf } from '../../actors/accord/primitives/participants.ts';
 import { keyOf, type TxnId } from '../../actors/accord/primitives/timestamp.ts';
 import { Topology } from '../../actors/accord/topology/topology.ts';
 import { ProtocolInvariants, ProtocolViolation } from '../actors/accord/protocol-invariants.ts';
@@ -20,7 +20,13 @@ export interface Letter {
 }
 
 /** The traffic of settlement: left out unless a story is about it. */
-const SETTLEMENT = new Set(['SettledHint', 'Fence', 'FenceOk', 'SettledList', 'CatchUp']);
+const SETTLEMENT = new Set([
+  'AppliedHint',
+  'RejectBefore',
+  'RejectBeforeOk',
+  'AppliedList',
+  'CatchUp',
+]);
 const STEPS_MAX = 10_000;
 
 /** A read, and the writes that it has to see. */
@@ -34,7 +40,7 @@ const NO_READ: Read = { name: '?', must: [] };
 export interface StageOptions {
   readonly nodes: number;
   readonly electorate: number;
-  readonly settlement: boolean;
+  readonly durability: boolean;
 }
 
 export class StoryWorld {
@@ -45,7 +51,7 @@ export class StoryWorld {
   /** What has happened since it was last taken. */
   events: string[] = [];
   nowMs = 1_000;
-  readonly #settlement: boolean;
+  readonly #durability: boolean;
   readonly #invariants: ProtocolInvariants;
   readonly #slow = new Set<number>();
   readonly #reads = new Map<string, Read>();
@@ -55,11 +61,11 @@ export class StoryWorld {
   /** The coordinator has been given work that nobody has looked at yet. */
   #recovering = false;
 
-  constructor({ nodes, electorate, settlement }: StageOptions) {
+  constructor({ nodes, electorate, durability }: StageOptions) {
     const members = Array.from({ length: nodes }, (_, index) => index + 1);
     this.topology = new Topology(1, members, members.slice(0, electorate));
     this.#invariants = new ProtocolInvariants(this.topology);
-    this.#settlement = settlement;
+    this.#durability = durability;
     for (const id of members) {
       const node = new SimulatedNode(id, 0);
       this.nodes.set(id, node);
@@ -74,7 +80,7 @@ export class StoryWorld {
   }
 
   #start(node: SimulatedNode): void {
-    const replica = { settleLagMs: 100, settleEveryMs: 50 };
+    const replica = { durabilityLagMs: 100, durabilityEveryMs: 50 };
     const limits = { replica, coordinator: {} };
     node.start(
       this.topology,
@@ -94,10 +100,10 @@ export class StoryWorld {
 
   // ---- what a script may do ---------------------------------------------------------------
 
-  propose(id: number, name: string, slots: readonly number[]): void {
+  coordinate(id: number, name: string, slots: readonly number[]): void {
     const node = this.node(id);
     const body = Uint8Array.from(slots);
-    const txn = node.coordinator.propose(footprintOf(slots), body, this.nowMs);
+    const txn = node.coordinator.coordinate(participantsOf(slots), body, this.nowMs);
     this.names.transaction(name, txn);
     this.#invariants.minted(txn);
     this.perform(node);
@@ -109,7 +115,7 @@ export class StoryWorld {
     const must: string[] = [];
     for (const [write, its] of this.#acknowledged) if (share(its, slots)) must.push(write);
     this.#reads.set(`${id}/${this.#token}`, { name, must });
-    const encoded = encodeFootprint(footprintOf(slots));
+    const encoded = encodeParticipants(participantsOf(slots));
     const begin = { type: 'BeginRead', token: this.#token, slots: encoded } as const;
     node.replica.handle(id, begin, this.nowMs);
     this.perform(node);
@@ -119,7 +125,7 @@ export class StoryWorld {
     const node = this.node(id);
     const { definition } = node.replica.state.find(txn) ?? {};
     const known = definition && {
-      slots: encodeFootprint(definition.footprint),
+      slots: encodeParticipants(definition.participants),
       body: definition.body,
     };
     node.coordinator.recover(txn, known, this.nowMs);
@@ -149,7 +155,7 @@ export class StoryWorld {
     const node = this.node(id);
     node.coordinator.peerDown(peer, this.nowMs);
     node.replica.progress.peerDown(peer, this.nowMs);
-    node.replica.settlement.peerDown(peer);
+    node.replica.durability.peerDown(peer);
     this.perform(node);
   }
 
@@ -223,8 +229,8 @@ export class StoryWorld {
           break;
         case 'Persist':
           node.persist(effect.record);
-          if (effect.record.type === 'SettledBefore') {
-            this.#invariants.settledUpTo(effect.record.before);
+          if (effect.record.type === 'RedundantBefore') {
+            this.#invariants.redundantUpTo(effect.record.before);
           }
           if (!('id' in effect.record)) break;
           if (effect.record.type === 'Stable') {
@@ -276,7 +282,7 @@ export class StoryWorld {
     this.#invariants.left(node.id, message);
     const letter = { from: node.id, to, message };
     if (to === node.id) inside.push(letter);
-    else if (this.#settlement || !SETTLEMENT.has(message.type)) {
+    else if (this.#durability || !SETTLEMENT.has(message.type)) {
       this.letters.push(letter);
       this.events.push(this.names.letter(letter as Letter & { message: AccordMessage }));
     }

@@ -70,14 +70,14 @@ function stage(line: string): StoryWorld {
   const words = new Map(line.split(' ').map((word) => word.split('=') as [string, string]));
   const nodes = Number(words.get('nodes') ?? 3);
   const electorate = Number(words.get('electorate') ?? nodes);
-  return new StoryWorld({ nodes, electorate, settlement: words.get('settlement') === 'on' });
+  return new StoryWorld({ nodes, electorate, durability: words.get('durability') === 'on' });
 }
 
 function perform(world: StoryWorld, words: readonly string[]): void {
   const [verb = '', first = '', second = '', third = ''] = words;
   switch (verb) {
-    case 'propose':
-      return world.propose(Number(first), second, slotsOf(third));
+    case 'coordinate':
+      return world.coordinate(Number(first), second, slotsOf(third));
     case 'read':
       return world.read(Number(first), second, slotsOf(third));
     case 'recover':
@@ -134,8 +134,8 @@ function perform(world: StoryWorld, words: readonly string[]): void {
     }
     case 'marks':
       for (const { id, up, replica } of world.nodes.values()) {
-        const { fence, settledBefore } = replica.state;
-        const marks = `fence=${world.names.mark(fence)} settled=${world.names.mark(settledBefore)}`;
+        const { rejectBefore, redundantBefore } = replica.state;
+        const marks = `rejectBefore=${world.names.mark(rejectBefore)} settled=${world.names.mark(redundantBefore)}`;
         world.events.push(`${id}: ${up ? marks : 'down'}`);
       }
       return;

@@ -180,7 +180,7 @@ export class NodeMetrics {
     this.#counter('transactions_total', 'Transactions by outcome', ['outcome'], (counter) => {
       for (const outcome of OUTCOMES) counter.inc({ outcome }, this.#outcomes[outcome]);
     });
-    const repeated = 'Reading pipelines that their barrier did not cover, by what they became';
+    const repeated = 'Reading pipelines that their barrier did not prune, by what they became';
     this.#counter('reads_repeated_total', repeated, ['as'], (counter) => {
       for (const as of REPEATED_READS) counter.inc({ as }, this.#readsRepeated[as]);
     });

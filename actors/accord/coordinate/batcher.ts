@@ -3,7 +3,7 @@
  * as there is room for another. That is why throughput grows with load while one lone command
  * never waits. Pure.
  */
-import { type Footprint, footprintOf, WHOLE_STORE } from '../primitives/participants.ts';
+import { type Participants, participantsOf, WHOLE_STORE } from '../primitives/participants.ts';
 
 /** As much of a client's unit as the batcher looks at. */
 export interface Work {
@@ -42,7 +42,7 @@ export const BATCH_LIMITS: BatchLimits = Object.freeze({
 
 export interface Batch<W extends Work> {
   readonly works: readonly W[];
-  readonly footprint: Footprint;
+  readonly participants: Participants;
   readonly commands: number;
 }
 
@@ -137,15 +137,15 @@ export class Batcher<W extends Work> {
       taken += 1;
     }
     const works = queue.splice(0, taken);
-    return { works, footprint: unite(works), commands };
+    return { works, participants: unite(works), commands };
   }
 }
 
-function unite(works: readonly Work[]): Footprint {
+function unite(works: readonly Work[]): Participants {
   if (works.some((work) => work.wholeStore)) return WHOLE_STORE;
   const [only] = works;
-  if (works.length === 1 && only !== undefined) return footprintOf(only.slots);
+  if (works.length === 1 && only !== undefined) return participantsOf(only.slots);
   const slots: number[] = [];
   for (const work of works) for (const slot of work.slots) slots.push(slot);
-  return footprintOf(slots);
+  return participantsOf(slots);
 }

@@ -4,22 +4,22 @@
  * ballot 0. Pure; `coordinator-actor.ts` performs the effects.
  */
 
-import { type PlainAnswer, plainReply } from '../messages/bare-ok.ts';
+import { type BareOk, bareOkFrame } from '../messages/bare-ok.ts';
 import type {
   AcceptInvalidateOk,
   AcceptOk,
   AccordMessage,
   CommandDefinition,
   CommitOk,
+  Coordinate,
   LookAfter,
   Nack,
   PreAcceptOk,
-  Propose,
   RecoverOk,
 } from '../messages/messages.ts';
 import { decodeDeps, encodeDeps, union } from '../primitives/deps.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
-import { encodeFootprint, type Footprint } from '../primitives/participants.ts';
+import { encodeParticipants, type Participants } from '../primitives/participants.ts';
 import {
   compare,
   equal,
@@ -62,7 +62,7 @@ export type CoordinatorEffect =
   | {
       readonly type: 'Send';
       readonly to: number;
-      readonly message: AccordMessage | Propose | LookAfter;
+      readonly message: AccordMessage | Coordinate | LookAfter;
     }
   | { readonly type: 'Decided'; readonly id: TxnId; readonly path: Path; readonly own: boolean }
   /** What a recovery makes of the replies of a quorum. */
@@ -144,14 +144,14 @@ export class Coordinator {
   }
 
   /** Begins a transaction of this node. */
-  propose(footprint: Footprint, body: Uint8Array, nowMs: number): TxnId {
+  coordinate(participants: Participants, body: Uint8Array, nowMs: number): TxnId {
     this.nowMs = nowMs;
     const id = this.#clock.uniqueNow(undefined, Flags.WRITE);
-    const definition = { slots: encodeFootprint(footprint), body };
+    const definition = { slots: encodeParticipants(participants), body };
     const round = this.#begin(id, ZERO, 'PreAccept', definition);
     round.defined = this.topology.bit(this.self);
     this.#underWay += 1;
-    this.#send(this.self, { type: 'Propose', id, ...definition });
+    this.#send(this.self, { type: 'Coordinate', id, ...definition });
     return id;
   }
 
@@ -195,12 +195,12 @@ export class Coordinator {
    * These members have answered plainly: the same as their replies one by one, in order. `true`:
    * the round still waits for more answers.
    */
-  answeredPlainly(answer: PlainAnswer, nowMs: number): boolean {
+  answeredBarely(answer: BareOk, nowMs: number): boolean {
     const key = keyOf(answer.id);
     const round = this.#rounds.get(key);
     // A reply to PreAccept names no ballot; it is always the original coordinator's.
     if (round === undefined || !equal(round.ballot, answer.ballot)) return false;
-    const reply = plainReply(answer);
+    const reply = bareOkFrame(answer);
     // Known of all of them before the first one decides, as if the last had answered first.
     if (round.phase === answer.round) round.defined |= answer.members;
     for (const from of this.topology.members) {
@@ -352,7 +352,7 @@ export class Coordinator {
         round.deps = conclusion.deps;
         round.executeAt = conclusion.executeAt;
         return this.#enter(round, 'Commit');
-      case 'propose':
+      case 'coordinate':
         round.deps = conclusion.deps;
         return this.#accept(round, conclusion.executeAt);
       case 'again':
@@ -431,7 +431,8 @@ export class Coordinator {
     switch (round.phase) {
       case 'PreAccept': {
         if (round.definition === undefined) return;
-        if (to === this.self) return this.#send(to, { type: 'Propose', id, ...round.definition });
+        if (to === this.self)
+          return this.#send(to, { type: 'Coordinate', id, ...round.definition });
         const deps = encodeDeps(round.ownDeps ?? []);
         return this.#send(to, { type: 'PreAccept', id, deps, ...round.definition });
       }
@@ -455,7 +456,7 @@ export class Coordinator {
     return has ? {} : (round.definition ?? {});
   }
 
-  #send(to: number, message: AccordMessage | Propose | LookAfter): void {
+  #send(to: number, message: AccordMessage | Coordinate | LookAfter): void {
     this.#effects.push({ type: 'Send', to, message });
   }
 }

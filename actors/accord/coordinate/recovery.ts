@@ -14,7 +14,7 @@ export type Conclusion =
   | { readonly type: 'invalidated' }
   | { readonly type: 'invalidate' }
   | {
-      readonly type: 'stable' | 'commit' | 'propose';
+      readonly type: 'stable' | 'commit' | 'coordinate';
       readonly executeAt: Timestamp;
       readonly deps: Deps;
     }
@@ -37,7 +37,7 @@ export function concludeRecovery(topology: Topology, round: TransactionRound): C
       return { type: 'commit', ...acceptedValue(most) };
     case Status.Accepted:
       // The value of the highest accepted ballot: not t0, not the maximum.
-      return { type: 'propose', ...acceptedValue(most) };
+      return { type: 'coordinate', ...acceptedValue(most) };
     default:
       return concludeUndecided(topology, round);
   }
@@ -57,7 +57,7 @@ function concludeUndecided(topology: Topology, round: TransactionRound): Conclus
     noWait,
   );
   if (wait.length > 0) return { type: 'wait', ids: wait };
-  return { type: 'propose', executeAt: round.id, deps: unite(replies, (reply) => reply.local) };
+  return { type: 'coordinate', executeAt: round.id, deps: unite(replies, (reply) => reply.local) };
 }
 
 function acceptedValue(reply: RecoverOk): { executeAt: Timestamp; deps: Deps } {

@@ -7,9 +7,9 @@
  */
 import type { Command } from '../local/command.ts';
 import type { ReplicaState } from '../local/replica-state.ts';
-import type { SettledHint } from '../messages/messages.ts';
+import type { AppliedHint } from '../messages/messages.ts';
 import { decodeDeps, encodeDeps } from '../primitives/deps.ts';
-import { isSettled, Status } from '../primitives/status.ts';
+import { isTerminal, Status } from '../primitives/status.ts';
 import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 
 const HINT_EVERY_MS = 2_000;
@@ -35,13 +35,13 @@ export function sendHint(
   ids: readonly TxnId[],
   asks = false,
 ): void {
-  const { settledBefore } = state;
+  const { redundantBefore } = state;
   const retains = state.commands.size > 0;
   const encoded = encodeDeps(ids);
-  state.reply(peer, { type: 'SettledHint', ids: encoded, settledBefore, retains, asks });
+  state.reply(peer, { type: 'AppliedHint', ids: encoded, redundantBefore, retains, asks });
 }
 
-export class SettledHints {
+export class AppliedHints {
   readonly #state: ReplicaState;
   readonly #asked = new Map<number, Asked>();
   readonly #lacking = new Map<number, Lacking>();
@@ -65,10 +65,10 @@ export class SettledHints {
   }
 
   tick(): void {
-    const { settledNow, limits, peers } = this.#state;
-    this.#state.settledNow = [];
-    for (let at = 0; at < settledNow.length; at += limits.listIdsMax) {
-      const ids = settledNow.slice(at, at + limits.listIdsMax).sort(compare);
+    const { appliedNow, limits, peers } = this.#state;
+    this.#state.appliedNow = [];
+    for (let at = 0; at < appliedNow.length; at += limits.listIdsMax) {
+      const ids = appliedNow.slice(at, at + limits.listIdsMax).sort(compare);
       for (const peer of peers) sendHint(this.#state, peer, ids);
     }
     this.#tellAgain();
@@ -93,10 +93,10 @@ export class SettledHints {
 
   /** Tells the mark and the next page of what the member is not known to have settled. */
   #ask(peer: number): void {
-    const { unsettledBy, limits } = this.#state;
+    const { unappliedBy, limits } = this.#state;
     const page: Command[] = [];
     let next = ZERO;
-    for (const command of unsettledBy.get(peer)?.from(this.#asked.get(peer)?.next ?? ZERO) ?? []) {
+    for (const command of unappliedBy.get(peer)?.from(this.#asked.get(peer)?.next ?? ZERO) ?? []) {
       if (!this.#overdue(command)) continue;
       if (page.length === limits.listIdsMax) {
         next = command.id;
@@ -112,29 +112,29 @@ export class SettledHints {
   /** What was settled a moment ago will be told by the other side, or its hint is under way. */
   #overdue({ status, settledAtMs }: Command): boolean {
     const { nowMs, limits } = this.#state;
-    return isSettled(status) && nowMs >= settledAtMs + limits.settleLagMs;
+    return isTerminal(status) && nowMs >= settledAtMs + limits.durabilityLagMs;
   }
 
-  receive(from: number, message: SettledHint): void {
+  receive(from: number, message: AppliedHint): void {
     const state = this.#state;
-    const pending = state.unsettledBy.get(from);
+    const pending = state.unappliedBy.get(from);
     if (pending === undefined) return;
     if (message.retains) this.#prompted = true;
     const ids = decodeDeps(message.ids);
     for (const id of ids) {
       // First heard of now: it has to be settled here, too, even if no round can end meanwhile.
       const known = state.find(id);
-      if (known === undefined && state.isForgotten(id)) continue;
+      if (known === undefined && state.isRedundant(id)) continue;
       const command = known ?? state.admit(from, id);
       if (command === undefined) continue;
       pending.delete(command);
-      this.#settledBy(from, command);
+      this.#appliedBy(from, command);
     }
-    const known = state.peerSettledBefore.get(from) ?? ZERO;
-    if (compare(message.settledBefore, known) > 0) {
-      state.peerSettledBefore.set(from, message.settledBefore);
-      for (const command of pending.takeBelow(message.settledBefore)) {
-        this.#settledBy(from, command);
+    const known = state.peerRedundantBefore.get(from) ?? ZERO;
+    if (compare(message.redundantBefore, known) > 0) {
+      state.peerRedundantBefore.set(from, message.redundantBefore);
+      for (const command of pending.takeBelow(message.redundantBefore)) {
+        this.#appliedBy(from, command);
       }
     }
     if (message.asks) this.#answer(from, ids);
@@ -142,15 +142,15 @@ export class SettledHints {
     if (asked?.open.size === 0 && asked.next !== ZERO) this.#ask(from);
   }
 
-  #settledBy(peer: number, command: Command): void {
+  #appliedBy(peer: number, command: Command): void {
     this.#asked.get(peer)?.open.delete(command);
-    command.settledBy |= this.#state.topology.bit(peer);
-    this.#state.coverIfMajority(command);
+    command.appliedBy |= this.#state.topology.bit(peer);
+    this.#state.pruneIfMajority(command);
   }
 
   /** Confirms what is settled here; what is not can be had from the member that asks. */
   #answer(peer: number, ids: readonly TxnId[]): void {
-    const confirmed = ids.filter((id) => isSettled(this.#state.find(id)?.status ?? 0));
+    const confirmed = ids.filter((id) => isTerminal(this.#state.find(id)?.status ?? 0));
     sendHint(this.#state, peer, confirmed);
     this.#lacking.set(peer, { ids, fetchAtMs: 0 });
     this.#fetch(peer);

@@ -22,12 +22,18 @@ import type { Command } from '../local/command.ts';
 import { makeInvalidated } from '../local/execution.ts';
 import type { JournalRecord } from '../local/journal.ts';
 import type { ReplicaState } from '../local/replica-state.ts';
-import type { CatchUp, Fence, FenceOk, SettledHint, SettledList } from '../messages/messages.ts';
+import type {
+  AppliedHint,
+  AppliedList,
+  CatchUp,
+  RejectBefore,
+  RejectBeforeOk,
+} from '../messages/messages.ts';
 import { type Deps, decodeDeps, encodeDeps, union } from '../primitives/deps.ts';
-import { isDecided, isSettled, Status } from '../primitives/status.ts';
+import { isDecided, isTerminal, Status } from '../primitives/status.ts';
 import { compare, max, min, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
 import { population } from '../topology/topology.ts';
-import { SettledHints } from './applied-hints.ts';
+import { AppliedHints } from './applied-hints.ts';
 
 const NOT_SETTLED = 'it is not among the settled';
 /** Another member leads, too, when nothing was settled for so long, times its rank. */
@@ -57,7 +63,7 @@ const SECOND_US = 1_000_000;
 
 type Mark = Extract<JournalRecord, { before: Timestamp }>;
 
-export class Settlement {
+export class DurabilityRounds {
   readonly #state: ReplicaState;
   #round: LedRound | undefined;
   #task: Task | undefined;
@@ -67,22 +73,25 @@ export class Settlement {
   #catchUpAtMs = 0;
   /** Some member has told that it holds transactions. */
   #retaining = false;
-  readonly #hints: SettledHints;
+  readonly #hints: AppliedHints;
 
   constructor(state: ReplicaState) {
     this.#state = state;
-    this.#hints = new SettledHints(state);
+    this.#hints = new AppliedHints(state);
   }
 
-  handle(from: number, message: SettledHint | Fence | FenceOk | SettledList | CatchUp): void {
+  handle(
+    from: number,
+    message: AppliedHint | RejectBefore | RejectBeforeOk | AppliedList | CatchUp,
+  ): void {
     switch (message.type) {
-      case 'SettledHint':
+      case 'AppliedHint':
         return this.#hint(from, message);
-      case 'Fence':
-        return this.#fence(from, message);
-      case 'FenceOk':
-        return this.#fenceOk(from, message);
-      case 'SettledList':
+      case 'RejectBefore':
+        return this.#rejectBefore(from, message);
+      case 'RejectBeforeOk':
+        return this.#rejectBeforeOk(from, message);
+      case 'AppliedList':
         return this.#list(from, message);
       case 'CatchUp':
         return this.#sendList(from, message.from);
@@ -106,11 +115,11 @@ export class Settlement {
     this.#forget();
   }
 
-  #hint(from: number, message: SettledHint): void {
+  #hint(from: number, message: AppliedHint): void {
     this.#hints.receive(from, message);
     if (message.retains) this.#retaining = true;
-    if (compare(message.settledBefore, this.#state.settledBefore) > 0) {
-      this.#lagging(from, message.settledBefore);
+    if (compare(message.redundantBefore, this.#state.redundantBefore) > 0) {
+      this.#lagging(from, message.redundantBefore);
     }
   }
 
@@ -135,47 +144,47 @@ export class Settlement {
     const { nowMs, limits, clock, topology, self } = state;
     const round = this.#round;
     if (round !== undefined) {
-      if (this.#closed(round.promised)) this.#settleRound(round);
-      else if (nowMs - round.startedMs > 4 * limits.settleEveryMs) this.#round = undefined;
+      if (this.#closed(round.promised)) this.#finishRound(round);
+      else if (nowMs - round.startedMs > 4 * limits.durabilityEveryMs) this.#round = undefined;
       return;
     }
     if (this.#movedMs === undefined || !this.#hasToForget) this.#movedMs = nowMs;
     if (nowMs < this.#nextRoundMs || this.#task !== undefined || !this.#leads()) return;
-    this.#nextRoundMs = nowMs + limits.settleEveryMs;
-    const hlc = clock.presentUs - limits.settleLagMs * 1_000;
-    const base = state.settledBefore;
+    this.#nextRoundMs = nowMs + limits.durabilityEveryMs;
+    const hlc = clock.presentUs - limits.durabilityLagMs * 1_000;
+    const base = state.redundantBefore;
     // A cluster that holds nothing to forget needs no rounds.
     if (hlc <= base.hlc || !this.#hasToForget) return;
     this.#retaining = false;
     const before = { epoch: topology.epoch, hlc, flags: 0, node: 0 };
     this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [], end: before };
-    state.trace('settlement round');
-    for (const peer of state.peers) state.send(peer, { type: 'Fence', before, base });
-    this.#fence(self, { type: 'Fence', before, base });
+    state.trace('durability round');
+    for (const peer of state.peers) state.send(peer, { type: 'RejectBefore', before, base });
+    this.#rejectBefore(self, { type: 'RejectBefore', before, base });
   }
 
   /** Nobody can be told that a transaction which these have not named was decided. */
   #closed(promised: number): boolean {
     const { topology } = this.#state;
-    const { slow, fenceElectors } = topology.quorums;
-    return population(promised) >= slow && topology.electors(promised) >= fenceElectors;
+    const { slow, durabilityElectors } = topology.quorums;
+    return population(promised) >= slow && topology.electors(promised) >= durabilityElectors;
   }
 
-  #fence(from: number, message: Fence): void {
+  #rejectBefore(from: number, message: RejectBefore): void {
     const state = this.#state;
     const { before, base } = message;
     if (state.clock.isTooFar(before)) return;
     // Whatever this node begins from now on lies above the fence.
     state.clock.observe(before);
-    if (compare(before, state.fence) > 0) {
-      state.fence = before;
-      state.persist({ type: 'Fenced', before }, true);
+    if (compare(before, state.rejectBefore) > 0) {
+      state.rejectBefore = before;
+      state.persist({ type: 'RejectBefore', before }, true);
     }
     const { ids, end } = state.idsBetween(base, before, () => true);
-    state.reply(from, { type: 'FenceOk', before, base, ids: encodeDeps(ids), end });
+    state.reply(from, { type: 'RejectBeforeOk', before, base, ids: encodeDeps(ids), end });
   }
 
-  #fenceOk(from: number, message: FenceOk): void {
+  #rejectBeforeOk(from: number, message: RejectBeforeOk): void {
     const round = this.#round;
     if (round === undefined || compare(message.before, round.before) !== 0) return;
     // While the clock stands still, a later round can have the same end and another beginning.
@@ -186,9 +195,9 @@ export class Settlement {
   }
 
   /** All that were named are known here from now on, so the progress log settles them. */
-  #settleRound(round: LedRound): void {
+  #finishRound(round: LedRound): void {
     const state = this.#state;
-    if (compare(round.base, state.settledBefore) !== 0) {
+    if (compare(round.base, state.redundantBefore) !== 0) {
       // Another leader's list came first.
       this.#round = undefined;
       return;
@@ -198,7 +207,7 @@ export class Settlement {
     for (const id of round.ids) {
       if (compare(id, round.end) >= 0) break;
       const command = state.find(id) ?? state.open(id);
-      if (!isSettled(command.status)) open = true;
+      if (!isTerminal(command.status)) open = true;
       named.add(command.key);
     }
     if (open) return;
@@ -206,8 +215,8 @@ export class Settlement {
     if (compare(round.end, round.before) < 0) this.#nextRoundMs = state.nowMs;
     // A quorum has promised and did not name them: they are known here alone, too late.
     // One that was decided here meanwhile is among what this node names in the next round.
-    if (!this.#invalidateUnlisted(state.self, 'FenceOk', round.end, named)) return;
-    this.#settledUpTo(round.end);
+    if (!this.#invalidateUnlisted(state.self, 'RejectBeforeOk', round.end, named)) return;
+    this.#redundantUpTo(round.end);
     // The list first: who hears of the new mark before it asks for the list once more.
     for (const peer of state.peers) this.#sendList(peer, round.base);
     this.#hints.tellMark();
@@ -218,41 +227,41 @@ export class Settlement {
   /** What executes from `from` on, as far as it is settled here and fits one message. */
   #sendList(to: number, from: Timestamp): void {
     const state = this.#state;
-    const complete = compare(from, state.forgottenBefore) >= 0;
-    if (!complete || compare(from, state.settledBefore) >= 0) return;
+    const complete = compare(from, state.durableBefore) >= 0;
+    if (!complete || compare(from, state.redundantBefore) >= 0) return;
     const applied = (command: Command): boolean => command.status === Status.Applied;
-    const { ids, end } = state.idsBetween(from, state.settledBefore, applied);
-    state.reply(to, { type: 'SettledList', base: from, before: end, ids: encodeDeps(ids) });
+    const { ids, end } = state.idsBetween(from, state.redundantBefore, applied);
+    state.reply(to, { type: 'AppliedList', base: from, before: end, ids: encodeDeps(ids) });
   }
 
   #lagging(peer: number, before: Timestamp): void {
     // The list of a round usually comes right behind; ask only when it does not.
-    const { nowMs, limits, settledBefore } = this.#state;
+    const { nowMs, limits, redundantBefore } = this.#state;
     if (this.#task !== undefined) return;
-    const far = before.hlc - settledBefore.hlc > 4 * limits.settleEveryMs * 1_000;
+    const far = before.hlc - redundantBefore.hlc > 4 * limits.durabilityEveryMs * 1_000;
     if (far || nowMs > this.#catchUpAtMs) this.catchUp(peer);
   }
 
   /** Asks the peer for what was settled since our own mark. */
   catchUp(peer: number): void {
-    const { nowMs, limits, settledBefore } = this.#state;
+    const { nowMs, limits, redundantBefore } = this.#state;
     if (nowMs < this.#catchUpAtMs || this.#task !== undefined) return;
-    this.#catchUpAtMs = nowMs + limits.settleEveryMs / 2;
-    this.#state.send(peer, { type: 'CatchUp', from: settledBefore });
+    this.#catchUpAtMs = nowMs + limits.durabilityEveryMs / 2;
+    this.#state.send(peer, { type: 'CatchUp', from: redundantBefore });
   }
 
-  #list(from: number, message: SettledList): void {
+  #list(from: number, message: AppliedList): void {
     const state = this.#state;
     const { base, before } = message;
-    if (compare(before, state.settledBefore) <= 0 || this.#task !== undefined) return;
-    if (compare(base, state.settledBefore) > 0) return this.catchUp(from);
-    const ids = decodeDeps(message.ids).filter((id) => !state.isForgotten(id));
+    if (compare(before, state.redundantBefore) <= 0 || this.#task !== undefined) return;
+    if (compare(base, state.redundantBefore) > 0) return this.catchUp(from);
+    const ids = decodeDeps(message.ids).filter((id) => !state.isRedundant(id));
     const executes = new Set(ids.map((id) => state.open(id).key));
     this.#task = { from, before, executes, missing: ids, fetchAtMs: 0 };
-    for (const command of state.order.from(state.settledBefore)) {
+    for (const command of state.order.from(state.redundantBefore)) {
       if (compare(command.id, before) >= 0) break;
       if (executes.has(command.key) || !isDecided(command.status)) continue;
-      return this.#denied(from, 'SettledList', command, NOT_SETTLED);
+      return this.#denied(from, 'AppliedList', command, NOT_SETTLED);
     }
     this.#advanceTask();
   }
@@ -263,13 +272,13 @@ export class Settlement {
    */
   #invalidateUnlisted(
     from: number,
-    type: 'FenceOk' | 'SettledList',
+    type: 'RejectBeforeOk' | 'AppliedList',
     before: Timestamp,
     executes: ReadonlySet<string>,
   ): boolean {
     const state = this.#state;
     const unlisted: Command[] = [];
-    for (const command of state.unsettled) {
+    for (const command of state.unapplied) {
       if (compare(command.id, before) >= 0 || executes.has(command.key)) continue;
       if (isDecided(command.status)) {
         this.#denied(from, type, command, NOT_SETTLED);
@@ -282,7 +291,12 @@ export class Settlement {
   }
 
   /** A list is wrong, or this node is: it is given up, another member's may do. */
-  #denied(from: number, type: 'FenceOk' | 'SettledList', command: Command, what: string): void {
+  #denied(
+    from: number,
+    type: 'RejectBeforeOk' | 'AppliedList',
+    command: Command,
+    what: string,
+  ): void {
     this.#task = undefined;
     this.#state.contradict(from, type, command, what);
   }
@@ -291,24 +305,24 @@ export class Settlement {
     const task = this.#task;
     const state = this.#state;
     if (task === undefined) return;
-    if (!this.#invalidateUnlisted(task.from, 'SettledList', task.before, task.executes)) return;
+    if (!this.#invalidateUnlisted(task.from, 'AppliedList', task.before, task.executes)) return;
     const missing: TxnId[] = [];
     for (const id of task.missing) {
       const command = state.find(id);
       if (command?.status === Status.Invalidated) {
-        return this.#denied(task.from, 'SettledList', command, 'it is among the settled');
+        return this.#denied(task.from, 'AppliedList', command, 'it is among the settled');
       }
       const applied = command?.status === Status.Applied;
-      if (!applied && (command !== undefined || !state.isForgotten(id))) missing.push(id);
+      if (!applied && (command !== undefined || !state.isRedundant(id))) missing.push(id);
     }
     task.missing = missing;
     if (task.missing.length === 0) {
       this.#task = undefined;
-      this.#settledUpTo(task.before);
+      this.#redundantUpTo(task.before);
       this.#hints.tellMark();
       this.#catchUpAtMs = 0;
-      for (const [peer, mark] of state.peerSettledBefore) {
-        if (compare(mark, state.settledBefore) > 0 && !this.#state.down.has(peer))
+      for (const [peer, mark] of state.peerRedundantBefore) {
+        if (compare(mark, state.redundantBefore) > 0 && !this.#state.down.has(peer))
           this.catchUp(peer);
       }
       return;
@@ -325,18 +339,18 @@ export class Settlement {
   }
 
   #someoneElse(task: Task): number {
-    for (const [peer, mark] of this.#state.peerSettledBefore) {
+    for (const [peer, mark] of this.#state.peerRedundantBefore) {
       if (!this.#state.down.has(peer) && compare(mark, task.before) >= 0) return peer;
     }
     return task.from;
   }
 
-  #settledUpTo(before: Timestamp): void {
+  #redundantUpTo(before: Timestamp): void {
     const state = this.#state;
-    if (compare(before, state.settledBefore) <= 0) return;
-    state.settledBefore = before;
+    if (compare(before, state.redundantBefore) <= 0) return;
+    state.redundantBefore = before;
     this.#movedMs = state.nowMs;
-    state.persist({ type: 'SettledBefore', before }, false);
+    state.persist({ type: 'RedundantBefore', before }, false);
   }
 
   // ---- forgetting -------------------------------------------------------------------------
@@ -344,21 +358,21 @@ export class Settlement {
   /** Drops whole seconds that every member has settled and that this node has flushed. */
   #forget(): void {
     const state = this.#state;
-    let everywhere = state.settledBefore;
-    for (const mark of state.peerSettledBefore.values()) everywhere = min(everywhere, mark);
-    if (compare(everywhere, state.forgottenBefore) <= 0) return;
+    let everywhere = state.redundantBefore;
+    for (const mark of state.peerRedundantBefore.values()) everywhere = min(everywhere, mark);
+    if (compare(everywhere, state.durableBefore) <= 0) return;
     const commands = state.order.takeBelow(this.#forgettableBefore(everywhere));
     const last = commands.at(-1);
     if (last === undefined) return;
     for (const command of commands) state.forget(command);
-    const forgotten = max(state.forgottenBefore, secondOf(last.id, 1));
-    state.forgottenBefore = forgotten;
+    const forgotten = max(state.durableBefore, secondOf(last.id, 1));
+    state.durableBefore = forgotten;
     // The log may go below the oldest record of a transaction: what else must be found again at
     // a start is written once more, above that.
     state.persist({ type: 'ClockLimit', limitUs: state.clock.limitUs }, false);
-    state.persist({ type: 'Fenced', before: state.fence }, false);
-    state.persist({ type: 'SettledBefore', before: state.settledBefore }, false);
-    state.persist({ type: 'ForgottenBefore', before: forgotten }, false);
+    state.persist({ type: 'RejectBefore', before: state.rejectBefore }, false);
+    state.persist({ type: 'RedundantBefore', before: state.redundantBefore }, false);
+    state.persist({ type: 'DurableBefore', before: forgotten }, false);
     state.effects.push({ type: 'LogNeeded', fromLsn: this.#oldestLsn() });
   }
 
@@ -367,7 +381,7 @@ export class Settlement {
     const end = secondOf(everywhere);
     for (const command of this.#state.order) {
       if (compare(command.id, end) >= 0) return end;
-      if (!this.#forgettable(command, everywhere)) return secondOf(command.id);
+      if (!this.#erasable(command, everywhere)) return secondOf(command.id);
     }
     return end;
   }
@@ -386,8 +400,8 @@ export class Settlement {
     return oldest === Number.POSITIVE_INFINITY ? 0 : oldest;
   }
 
-  #forgettable(command: Command, everywhere: Timestamp): boolean {
-    if (!isSettled(command.status)) return false;
+  #erasable(command: Command, everywhere: Timestamp): boolean {
+    if (!isTerminal(command.status)) return false;
     if (command.sequence > this.#state.flushedSequence) return false;
     return command.executeAt === undefined || compare(command.executeAt, everywhere) < 0;
   }
@@ -395,16 +409,16 @@ export class Settlement {
   restore(record: Mark): void {
     const state = this.#state;
     const { before } = record;
-    if (record.type === 'Fenced') state.fence = max(state.fence, before);
-    else if (record.type === 'SettledBefore')
-      state.settledBefore = max(state.settledBefore, before);
-    else state.forgottenBefore = max(state.forgottenBefore, before);
+    if (record.type === 'RejectBefore') state.rejectBefore = max(state.rejectBefore, before);
+    else if (record.type === 'RedundantBefore')
+      state.redundantBefore = max(state.redundantBefore, before);
+    else state.durableBefore = max(state.durableBefore, before);
   }
 
   /** Its records are still in an old segment, but it was forgotten before the restart. */
-  wasForgotten(command: Command): boolean {
-    const { forgottenBefore } = this.#state;
-    return compare(command.id, forgottenBefore) < 0;
+  wasErased(command: Command): boolean {
+    const { durableBefore } = this.#state;
+    return compare(command.id, durableBefore) < 0;
   }
 }
 

@@ -4,7 +4,7 @@
  * (docs/protocol.md, "Reads of several slots").
  */
 
-import { type Footprint, WHOLE_STORE } from '../primitives/participants.ts';
+import { type Participants, WHOLE_STORE } from '../primitives/participants.ts';
 import { SLOTS } from './conflict-index.ts';
 
 export class AppliedSlots {
@@ -17,13 +17,13 @@ export class AppliedSlots {
     this.#anywhere = appliedSequence;
   }
 
-  applied(footprint: Footprint, sequence: number): void {
-    if (footprint === WHOLE_STORE) {
+  applied(participants: Participants, sequence: number): void {
+    if (participants === WHOLE_STORE) {
       this.#anywhere = sequence;
       return;
     }
-    for (let at = 0; at < footprint.length; at += 1) {
-      this.#lastSequence[footprint[at] as number] = sequence;
+    for (let at = 0; at < participants.length; at += 1) {
+      this.#lastSequence[participants[at] as number] = sequence;
     }
   }
 

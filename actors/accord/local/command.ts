@@ -2,12 +2,12 @@
  * What one replica holds about one transaction. Only the replica's pure core writes to it.
  */
 import type { Deps } from '../primitives/deps.ts';
-import type { Footprint } from '../primitives/participants.ts';
+import type { Participants } from '../primitives/participants.ts';
 import { Status } from '../primitives/status.ts';
 import { type Ballot, keyOf, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 
 export interface Definition {
-  readonly footprint: Footprint;
+  readonly participants: Participants;
   readonly body: Uint8Array;
 }
 
@@ -41,7 +41,7 @@ export class Command implements Waiter {
   sequence = 0;
 
   /** Members known to have settled it (bit set). */
-  settledBy = 0;
+  appliedBy = 0;
   /** When it became settled here; 0 when that was before the start. */
   settledAtMs = 0;
   /** Slot lists of the conflict index that still hold it. */

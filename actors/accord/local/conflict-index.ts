@@ -8,7 +8,7 @@
  */
 
 import { type Deps, depsOf } from '../primitives/deps.ts';
-import { type Footprint, WHOLE_STORE } from '../primitives/participants.ts';
+import { type Participants, WHOLE_STORE } from '../primitives/participants.ts';
 import { Status } from '../primitives/status.ts';
 import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 import type { Command } from './command.ts';
@@ -33,33 +33,33 @@ export class ConflictIndex {
 
   add(command: Command): void {
     if (command.indexed > 0 || command.definition === undefined) return;
-    const { footprint } = command.definition;
+    const { participants } = command.definition;
     this.#all.add(command);
-    if (footprint === WHOLE_STORE) {
+    if (participants === WHOLE_STORE) {
       this.#whole.push(command);
       command.indexed = 1;
       return;
     }
-    for (let at = 0; at < footprint.length; at += 1) {
-      const slot = footprint[at] as number;
+    for (let at = 0; at < participants.length; at += 1) {
+      const slot = participants[at] as number;
       const list = this.#slots[slot] as Command[];
       if (list === NOBODY) this.#slots[slot] = [command];
       else list.push(command);
     }
-    command.indexed = footprint.length;
+    command.indexed = participants.length;
   }
 
   remove(command: Command): void {
     if (command.indexed === 0 || command.definition === undefined) return;
     this.#all.delete(command);
     command.indexed = 0;
-    const { footprint } = command.definition;
-    if (footprint === WHOLE_STORE) {
+    const { participants } = command.definition;
+    if (participants === WHOLE_STORE) {
       this.#whole = this.#whole.filter((other) => other !== command);
       return;
     }
-    for (let at = 0; at < footprint.length; at += 1) {
-      const slot = footprint[at] as number;
+    for (let at = 0; at < participants.length; at += 1) {
+      const slot = participants[at] as number;
       const list = this.#slots[slot] as Command[];
       if (list.length === 1) {
         if (list[0] === command) this.#slots[slot] = NOBODY;
@@ -71,25 +71,25 @@ export class ConflictIndex {
   }
 
   /** Highest time ever recorded on these slots; it never goes back. */
-  maxConflict(footprint: Footprint): Timestamp {
-    if (footprint === WHOLE_STORE) return this.#maxAny;
+  maxConflict(participants: Participants): Timestamp {
+    if (participants === WHOLE_STORE) return this.#maxAny;
     let highest = this.#maxWhole;
-    for (let at = 0; at < footprint.length; at += 1) {
-      const here = this.#maxConflict[footprint[at] as number] as Timestamp;
+    for (let at = 0; at < participants.length; at += 1) {
+      const here = this.#maxConflict[participants[at] as number] as Timestamp;
       if (here !== highest && compare(here, highest) > 0) highest = here;
     }
     return highest;
   }
 
   /** Records a vote, a proposal or a decision. */
-  bump(footprint: Footprint, time: Timestamp): void {
+  bump(participants: Participants, time: Timestamp): void {
     if (compare(time, this.#maxAny) > 0) this.#maxAny = time;
-    if (footprint === WHOLE_STORE) {
+    if (participants === WHOLE_STORE) {
       if (compare(time, this.#maxWhole) > 0) this.#maxWhole = time;
       return;
     }
-    for (let at = 0; at < footprint.length; at += 1) {
-      const slot = footprint[at] as number;
+    for (let at = 0; at < participants.length; at += 1) {
+      const slot = participants[at] as number;
       if (compare(time, this.#maxConflict[slot] as Timestamp) > 0) this.#maxConflict[slot] = time;
     }
   }
@@ -101,15 +101,15 @@ export class ConflictIndex {
   }
 
   /** Calls back for every conflicting transaction in the lists; some more than once. */
-  forEachConflict(footprint: Footprint, visit: (command: Command) => void): void {
-    if (footprint === WHOLE_STORE) {
+  forEachConflict(participants: Participants, visit: (command: Command) => void): void {
+    if (participants === WHOLE_STORE) {
       for (const command of this.#all) visit(command);
       return;
     }
     for (const command of this.#whole) visit(command);
     let last: Command | undefined;
-    for (let at = 0; at < footprint.length; at += 1) {
-      const list = this.#slots[footprint[at] as number] as Command[];
+    for (let at = 0; at < participants.length; at += 1) {
+      const list = this.#slots[participants[at] as number] as Command[];
       for (let i = 0; i < list.length; i += 1) {
         const command = list[i] as Command;
         // Neighbouring slots are mostly shared with the same transaction.
@@ -121,9 +121,9 @@ export class ConflictIndex {
   }
 
   /** calcDeps of accord.md §2.2: every conflict with t0 < bound that is not invalidated. */
-  conflictsBelow(self: Command, footprint: Footprint, bound: Timestamp): Deps {
+  conflictsBelow(self: Command, participants: Participants, bound: Timestamp): Deps {
     const found = new Set<Command>();
-    this.forEachConflict(footprint, (other) => {
+    this.forEachConflict(participants, (other) => {
       if (other !== self && other.status !== Status.Invalidated) found.add(other);
     });
     const ids: TxnId[] = [];
@@ -135,7 +135,7 @@ export class ConflictIndex {
    * A majority has applied `command`: drop from its slots what a majority has applied and what
    * executes before it.
    */
-  cover(command: Command, appliedByMajority: (other: Command) => boolean): void {
+  prune(command: Command, appliedByMajority: (other: Command) => boolean): void {
     const { definition, executeAt } = command;
     if (definition === undefined || executeAt === undefined || command.indexed === 0) return;
     const covered = (other: Command): boolean =>
@@ -143,13 +143,13 @@ export class ConflictIndex {
       other.status === Status.Applied &&
       compare(other.executeAt ?? ZERO, executeAt) < 0 &&
       appliedByMajority(other);
-    if (definition.footprint === WHOLE_STORE) {
+    if (definition.participants === WHOLE_STORE) {
       for (const other of [...this.#all]) if (covered(other)) this.remove(other);
       return;
     }
-    const { footprint } = definition;
-    for (let at = 0; at < footprint.length; at += 1) {
-      const slot = footprint[at] as number;
+    const { participants } = definition;
+    for (let at = 0; at < participants.length; at += 1) {
+      const slot = participants[at] as number;
       const list = this.#slots[slot] as Command[];
       if (list.length < 2) continue;
       for (let i = list.length - 1; i >= 0; i -= 1) {

@@ -6,7 +6,7 @@
  */
 
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
-import type { Footprint } from '../primitives/participants.ts';
+import type { Participants } from '../primitives/participants.ts';
 import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
 import type { JournalRecord } from './journal.ts';
 
@@ -50,7 +50,7 @@ export type Effect =
 export interface Execution {
   readonly id: TxnId;
   readonly executeAt: Timestamp;
-  readonly footprint: Footprint;
+  readonly participants: Participants;
   readonly body: Uint8Array;
   readonly sequence: number;
 }

@@ -35,7 +35,7 @@ export function makeStable(
   command.executeAt = executeAt;
   command.deps = deps;
   state.clock.observe(executeAt);
-  state.index.bump(command.definition.footprint, executeAt);
+  state.index.bump(command.definition.participants, executeAt);
   state.persist({ type: 'Stable', id: command.id, executeAt, deps }, false);
   releaseEarlier(state, command);
   awaitDeps(state, command);
@@ -71,12 +71,12 @@ function handOverRead(state: ReplicaState, { token, barrierSequence }: ReadWaite
 
 /**
  * The record of a transaction that somebody depends on. An unknown one gets a record, so that the
- * progress log finds out about it; below `settledBefore` there is nothing left to wait for.
+ * progress log finds out about it; below `redundantBefore` there is nothing left to wait for.
  */
 function known(state: ReplicaState, id: TxnId): Command | undefined {
   const command = state.find(id);
   if (command !== undefined) return command;
-  return state.isForgotten(id) ? undefined : state.open(id);
+  return state.isRedundant(id) ? undefined : state.open(id);
 }
 
 /** It can never execute: nobody waits for it any more. */
@@ -84,7 +84,7 @@ export function makeInvalidated(state: ReplicaState, command: Command): void {
   command.status = Status.Invalidated;
   state.persist({ type: 'Invalidated', id: command.id }, false);
   state.index.remove(command);
-  for (const commands of state.unsettledBy.values()) commands.delete(command);
+  for (const commands of state.unappliedBy.values()) commands.delete(command);
   state.settled(command);
   if (command.id.node === state.self) state.effects.push({ type: 'Refused', id: command.id });
   release(state, command.waiters);
@@ -136,8 +136,8 @@ function execute(state: ReplicaState, command: Command): void {
   state.sequence += 1;
   command.sequence = state.sequence;
   state.persist({ type: 'Applied', id, sequence: command.sequence }, false);
-  const { footprint, body } = definition;
-  const execution = { id, executeAt, footprint, body, sequence: command.sequence };
+  const { participants, body } = definition;
+  const execution = { id, executeAt, participants, body, sequence: command.sequence };
   state.effects.push({ type: 'Execute', execution });
   state.settled(command);
 }

@@ -3,7 +3,11 @@
  * Fixed binary layouts, written once and read at start; bodies are carried raw.
  */
 import { type Deps, decodeDeps, encodeDeps } from '../primitives/deps.ts';
-import { decodeFootprint, encodeFootprint, type Footprint } from '../primitives/participants.ts';
+import {
+  decodeParticipants,
+  encodeParticipants,
+  type Participants,
+} from '../primitives/participants.ts';
 import {
   type Ballot,
   readTimestamp,
@@ -18,7 +22,7 @@ export type JournalRecord =
       /** The definition, as first witnessed. */
       readonly type: 'Defined';
       readonly id: TxnId;
-      readonly footprint: Footprint;
+      readonly participants: Participants;
       readonly body: Uint8Array;
     }
   | {
@@ -45,11 +49,11 @@ export type JournalRecord =
   | { readonly type: 'Applied'; readonly id: TxnId; readonly sequence: number }
   | { readonly type: 'Invalidated'; readonly id: TxnId }
   /** No unknown transaction below `before` is witnessed any more. */
-  | { readonly type: 'Fenced'; readonly before: Timestamp }
+  | { readonly type: 'RejectBefore'; readonly before: Timestamp }
   /** Everything below `before` that ever executes is applied here. */
-  | { readonly type: 'SettledBefore'; readonly before: Timestamp }
+  | { readonly type: 'RedundantBefore'; readonly before: Timestamp }
   /** Everything below `before` is applied everywhere; flushed and forgotten here. */
-  | { readonly type: 'ForgottenBefore'; readonly before: Timestamp }
+  | { readonly type: 'DurableBefore'; readonly before: Timestamp }
   /** No timestamp at or above this was given out before the record was durable. */
   | { readonly type: 'ClockLimit'; readonly limitUs: number };
 
@@ -63,9 +67,9 @@ const CODES = {
   Stable: 7,
   Applied: 8,
   Invalidated: 9,
-  Fenced: 10,
-  SettledBefore: 11,
-  ForgottenBefore: 12,
+  RejectBefore: 10,
+  RedundantBefore: 11,
+  DurableBefore: 12,
   ClockLimit: 13,
 } as const satisfies Record<JournalRecord['type'], number>;
 
@@ -78,7 +82,7 @@ export function encodeRecord(record: JournalRecord): { type: number; parts: Uint
   const type = CODES[record.type];
   switch (record.type) {
     case 'Defined': {
-      const slots = encodeFootprint(record.footprint);
+      const slots = encodeParticipants(record.participants);
       const head = new Uint8Array(TIMESTAMP_BYTES + 4);
       const view = new DataView(head.buffer);
       const at = writeTimestamp(view, 0, record.id);
@@ -102,9 +106,9 @@ export function encodeRecord(record: JournalRecord): { type: number; parts: Uint
       return { type, parts: [withNumber(record.sequence, record.id)] };
     case 'Invalidated':
       return { type, parts: [stamps(0, [], record.id)] };
-    case 'Fenced':
-    case 'SettledBefore':
-    case 'ForgottenBefore':
+    case 'RejectBefore':
+    case 'RedundantBefore':
+    case 'DurableBefore':
       return { type, parts: [stamps(0, [], record.before)] };
     case 'ClockLimit':
       return { type, parts: [withNumber(record.limitUs)] };
@@ -125,7 +129,7 @@ export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
       const end = start + Math.max(0, slotBytes);
       if (end > payload.length) throw new RangeError('journal: a definition is cut short');
       const slots = slotBytes < 0 ? null : payload.subarray(start, end);
-      return { type: name, id: stamp(0), footprint: decodeFootprint(slots), body: rest(end) };
+      return { type: name, id: stamp(0), participants: decodeParticipants(slots), body: rest(end) };
     }
     case 'PreAccepted': {
       const votedFast = view.getUint8(2 * TIMESTAMP_BYTES) === 1;
@@ -147,9 +151,9 @@ export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
       return { type: name, id: stamp(0), sequence: view.getFloat64(TIMESTAMP_BYTES) };
     case 'Invalidated':
       return { type: name, id: stamp(0) };
-    case 'Fenced':
-    case 'SettledBefore':
-    case 'ForgottenBefore':
+    case 'RejectBefore':
+    case 'RedundantBefore':
+    case 'DurableBefore':
       return { type: name, before: stamp(0) };
     case 'ClockLimit':
       return { type: name, limitUs: view.getFloat64(0) };

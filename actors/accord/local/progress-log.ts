@@ -4,7 +4,7 @@
  */
 
 import type { StatusReply } from '../messages/messages.ts';
-import { encodeFootprint } from '../primitives/participants.ts';
+import { encodeParticipants } from '../primitives/participants.ts';
 import { Status } from '../primitives/status.ts';
 import { compare, type TxnId } from '../primitives/timestamp.ts';
 import type { Command } from './command.ts';
@@ -19,7 +19,7 @@ export class ProgressLog {
 
   tick(): void {
     const { nowMs } = this.#state;
-    for (const command of this.#state.unsettled) {
+    for (const command of this.#state.unapplied) {
       // A stable one only waits for its deps, and they stand in this set themselves.
       if (command.checkAtMs > nowMs || command.status === Status.Stable) continue;
       this.#lookAfter(command);
@@ -40,7 +40,7 @@ export class ProgressLog {
       this.#state.trace('recover', id);
       const known = command.definition;
       const definition = known && {
-        slots: encodeFootprint(known.footprint),
+        slots: encodeParticipants(known.participants),
         body: known.body,
       };
       this.#state.effects.push({ type: 'Recover', id, definition });
@@ -60,7 +60,7 @@ export class ProgressLog {
   lookAfterSoon(ids: readonly TxnId[]): void {
     const { nowMs, random } = this.#state;
     for (const id of ids) {
-      if (this.#state.find(id) === undefined && this.#state.isForgotten(id)) continue;
+      if (this.#state.find(id) === undefined && this.#state.isRedundant(id)) continue;
       const command = this.#state.open(id);
       command.checkAtMs = Math.min(command.checkAtMs, nowMs + 50 * (1 + random()));
     }
@@ -68,8 +68,8 @@ export class ProgressLog {
 
   /** A coordinator is gone: what it left undecided is looked after sooner. */
   peerDown(node: number, nowMs: number): void {
-    const { unsettled, random } = this.#state;
-    for (const command of unsettled) {
+    const { unapplied, random } = this.#state;
+    for (const command of unapplied) {
       if (command.id.node !== node) continue;
       command.checkAtMs = Math.min(command.checkAtMs, nowMs + 50 + 100 * random());
     }

@@ -8,8 +8,8 @@
 import { sendHint } from '../durability/applied-hints.ts';
 import type { ReadBarrier, ReadBarrierOk } from '../messages/messages.ts';
 import { type Deps, decodeDeps, depsOf, encodeDeps, union } from '../primitives/deps.ts';
-import { type Footprint, meets, WHOLE_STORE } from '../primitives/participants.ts';
-import { isSettled } from '../primitives/status.ts';
+import { meets, type Participants, WHOLE_STORE } from '../primitives/participants.ts';
+import { isTerminal } from '../primitives/status.ts';
 import { compare, max, type TxnId, ZERO } from '../primitives/timestamp.ts';
 import { population } from '../topology/topology.ts';
 import { awaitRead, ReadWaiter } from './execution.ts';
@@ -17,7 +17,7 @@ import type { ReplicaState } from './replica-state.ts';
 
 interface Barrier {
   readonly token: number;
-  readonly footprint: Footprint;
+  readonly participants: Participants;
   readonly startedMs: number;
   /** The last execution handed over when it began: what came later it may not have heard of. */
   readonly sequence: number;
@@ -41,18 +41,18 @@ export class ReadBarriers {
   }
 
   /** `Read` with this token follows when everything that the read must see is applied. */
-  begin(token: number, footprint: Footprint): void {
+  begin(token: number, participants: Participants): void {
     const state = this.#state;
     const { nowMs } = state;
     const barrier: Barrier = {
       token,
-      footprint,
+      participants,
       startedMs: nowMs,
       sequence: state.sequence,
       resendAtMs: nowMs + RESEND_MS,
       replied: state.topology.bit(state.self),
       named: new Map(),
-      ids: depsOf(this.#unsettled()),
+      ids: depsOf(this.#unapplied()),
     };
     const oldest = this.#barriers.keys().next().value;
     const isFull = this.#barriers.size >= state.limits.barriersMax;
@@ -62,9 +62,9 @@ export class ReadBarriers {
     this.#finish(barrier);
   }
 
-  #unsettled(): TxnId[] {
+  #unapplied(): TxnId[] {
     const ids: TxnId[] = [];
-    for (const { id, definition } of this.#state.unsettled) {
+    for (const { id, definition } of this.#state.unapplied) {
       if (definition !== undefined) ids.push(id);
     }
     return ids;
@@ -77,20 +77,20 @@ export class ReadBarriers {
   }
 
   #ask({ token, named }: Barrier, peer: number): void {
-    const { settledBefore } = this.#state;
+    const { redundantBefore } = this.#state;
     const after = named.get(peer) ?? ZERO;
-    this.#state.send(peer, { type: 'ReadBarrier', token, settledBefore, after });
+    this.#state.send(peer, { type: 'ReadBarrier', token, redundantBefore, after });
   }
 
   /** A peer wants to read: name what is witnessed here and perhaps not settled there. */
   answer(from: number, message: ReadBarrier): void {
     const state = this.#state;
-    const { token, settledBefore, after } = message;
-    const pending = state.unsettledBy.get(from);
+    const { token, redundantBefore, after } = message;
+    const pending = state.unappliedBy.get(from);
     if (pending === undefined) return;
     const ids: TxnId[] = [];
     let behind = false;
-    for (const { id } of pending.from(max(settledBefore, after))) {
+    for (const { id } of pending.from(max(redundantBefore, after))) {
       if (compare(id, after) === 0 || this.#isUnheardOf(id)) continue;
       behind = ids.length === state.limits.barrierIdsMax;
       if (behind) break;
@@ -134,17 +134,17 @@ export class ReadBarriers {
 
   readonly #isOpen = (id: TxnId): boolean => {
     const command = this.#state.find(id);
-    return command === undefined ? !this.#state.isForgotten(id) : !isSettled(command.status);
+    return command === undefined ? !this.#state.isRedundant(id) : !isTerminal(command.status);
   };
 
   #finish(barrier: Barrier): void {
     const state = this.#state;
     if (population(barrier.replied) < state.topology.quorums.slow) return;
-    const { token, footprint, sequence } = barrier;
+    const { token, participants, sequence } = barrier;
     this.#barriers.delete(token);
     awaitRead(state, new ReadWaiter(token, sequence), barrier.ids, (command) => {
-      if (command.definition === undefined || footprint === WHOLE_STORE) return true;
-      return meets(command.definition.footprint, footprint);
+      if (command.definition === undefined || participants === WHOLE_STORE) return true;
+      return meets(command.definition.participants, participants);
     });
   }
 

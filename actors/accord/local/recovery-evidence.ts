@@ -49,7 +49,7 @@ function judge(state: ReplicaState, command: Command): Evidence {
   const evidence: Evidence = { rejects: false, wait: [], noWait: [] };
   if (command.definition === undefined) return evidence;
   const { id } = command;
-  state.index.forEachConflict(command.definition.footprint, (other) => {
+  state.index.forEachConflict(command.definition.participants, (other) => {
     const { status, executeAt, deps } = other;
     if (other === command || executeAt === undefined || deps === undefined) return;
     if (status < Status.Accepted || status > Status.Applied) return;

@@ -6,8 +6,8 @@
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import { type Deps, depsOf } from '../primitives/deps.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
-import { decodeFootprint, encodeFootprint } from '../primitives/participants.ts';
-import { isSettled, STATUS_NAMES, Status } from '../primitives/status.ts';
+import { decodeParticipants, encodeParticipants } from '../primitives/participants.ts';
+import { isTerminal, STATUS_NAMES, Status } from '../primitives/status.ts';
 import { compare, keyOf, max, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 import { population, type Topology } from '../topology/topology.ts';
 import { Command, type Definition, type Waiter } from './command.ts';
@@ -41,9 +41,9 @@ export interface ReplicaLimits {
    */
   readonly heldBytesMax: number;
   /** How far behind the clock a settlement round stays, so that nothing under way is refused. */
-  readonly settleLagMs: number;
+  readonly durabilityLagMs: number;
   /** Pause between two settlement rounds. */
-  readonly settleEveryMs: number;
+  readonly durabilityEveryMs: number;
 }
 
 export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
@@ -56,8 +56,8 @@ export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   listIdsMax: 4_096,
   fetchBytesMax: 4 * 2 ** 20,
   heldBytesMax: 2 ** 30,
-  settleLagMs: 1_000,
-  settleEveryMs: 500,
+  durabilityLagMs: 1_000,
+  durabilityEveryMs: 500,
 });
 
 /** What a record costs beside its body, about. */
@@ -76,22 +76,22 @@ export class ReplicaState {
   /** All commands by t0: settlement works on ranges of time. */
   readonly order = new CommandOrder();
   /** Not yet applied, not invalidated. */
-  readonly unsettled = new Set<Command>();
+  readonly unapplied = new Set<Command>();
   /** By member: defined here, not known to be settled there. What a read of that node must see. */
-  readonly unsettledBy = new Map<number, CommandOrder>();
-  /** By member: the last `settledBefore` that it told. */
-  readonly peerSettledBefore = new Map<number, Timestamp>();
+  readonly unappliedBy = new Map<number, CommandOrder>();
+  /** By member: the last `redundantBefore` that it told. */
+  readonly peerRedundantBefore = new Map<number, Timestamp>();
   /** Members whose links are down. */
   readonly down = new Set<number>();
   /** Settled here since the last hint. */
-  settledNow: TxnId[] = [];
+  appliedNow: TxnId[] = [];
 
   /** No unknown transaction below this is witnessed any more. */
-  fence: Timestamp = ZERO;
+  rejectBefore: Timestamp = ZERO;
   /** Everything below this that ever executes is applied here. */
-  settledBefore: Timestamp = ZERO;
+  redundantBefore: Timestamp = ZERO;
   /** Everything below this is applied everywhere and forgotten here. */
-  forgottenBefore: Timestamp = ZERO;
+  durableBefore: Timestamp = ZERO;
   sequence = 0;
   /** Executions up to this sequence are in the store's engine, durable. */
   flushedSequence = 0;
@@ -114,13 +114,13 @@ export class ReplicaState {
     this.limits = { ...REPLICA_LIMITS, ...options.limits };
     for (const node of this.topology.members) {
       if (node === this.self) continue;
-      this.unsettledBy.set(node, new CommandOrder());
-      this.peerSettledBefore.set(node, ZERO);
+      this.unappliedBy.set(node, new CommandOrder());
+      this.peerRedundantBefore.set(node, ZERO);
     }
   }
 
   get peers(): IterableIterator<number> {
-    return this.peerSettledBefore.keys();
+    return this.peerRedundantBefore.keys();
   }
 
   send(to: number, message: AccordMessage): void {
@@ -152,8 +152,8 @@ export class ReplicaState {
   }
 
   /** Settled everywhere that matters and perhaps forgotten: nothing may be begun for it here. */
-  isForgotten(id: TxnId): boolean {
-    return compare(id, this.settledBefore) < 0;
+  isRedundant(id: TxnId): boolean {
+    return compare(id, this.redundantBefore) < 0;
   }
 
   /** Memory that all records hold, about. */
@@ -179,7 +179,7 @@ export class ReplicaState {
     if (known !== undefined) return known;
     const command = new Command(id, key);
     this.commands.set(key, command);
-    this.unsettled.add(command);
+    this.unapplied.add(command);
     this.order.add(command);
     this.#scheduleFirstCheck(command);
     return command;
@@ -200,16 +200,16 @@ export class ReplicaState {
   define(command: Command, definition: Definition): void {
     if (command.definition !== undefined) return;
     this.attach(command, definition);
-    const { footprint, body } = definition;
-    this.persist({ type: 'Defined', id: command.id, footprint, body }, false);
+    const { participants, body } = definition;
+    this.persist({ type: 'Defined', id: command.id, participants, body }, false);
     this.index.add(command);
     this.awaitSettled(command);
   }
 
   /** Reads of members that have not told that they have settled it must hear of it. */
   awaitSettled(command: Command): void {
-    for (const [peer, commands] of this.unsettledBy) {
-      if ((command.settledBy & this.topology.bit(peer)) === 0) commands.add(command);
+    for (const [peer, commands] of this.unappliedBy) {
+      if ((command.appliedBy & this.topology.bit(peer)) === 0) commands.add(command);
     }
   }
 
@@ -222,7 +222,7 @@ export class ReplicaState {
   /** A vote for the time of execution (accord.md §2.2). */
   witness(command: Command, definition: Definition, fast: boolean): Timestamp {
     const { id } = command;
-    const highest = this.index.maxConflict(definition.footprint);
+    const highest = this.index.maxConflict(definition.participants);
     if (fast && compare(id, highest) > 0 && id.epoch >= this.topology.epoch) return id;
     const above = max(highest, id);
     // A recovery takes every transaction as it is, but its time must not become ours. Such a vote
@@ -235,7 +235,7 @@ export class ReplicaState {
 
   calcDeps(command: Command, bound: Timestamp): Deps {
     if (command.definition === undefined) return depsOf([]);
-    return this.index.conflictsBelow(command, command.definition.footprint, bound);
+    return this.index.conflictsBelow(command, command.definition.participants, bound);
   }
 
   /**
@@ -259,19 +259,19 @@ export class ReplicaState {
 
   /** Bookkeeping of a transaction that has become Applied or Invalidated here. */
   settled(command: Command): void {
-    this.unsettled.delete(command);
+    this.unapplied.delete(command);
     command.settledAtMs = this.nowMs;
-    command.settledBy |= this.topology.bit(this.self);
-    this.settledNow.push(command.id);
-    this.coverIfMajority(command);
+    command.appliedBy |= this.topology.bit(this.self);
+    this.appliedNow.push(command.id);
+    this.pruneIfMajority(command);
   }
 
   appliedByMajority = (command: Command): boolean =>
     command.status === Status.Applied &&
-    population(command.settledBy) >= this.topology.quorums.slow;
+    population(command.appliedBy) >= this.topology.quorums.slow;
 
-  coverIfMajority(command: Command): void {
-    if (this.appliedByMajority(command)) this.index.cover(command, this.appliedByMajority);
+  pruneIfMajority(command: Command): void {
+    if (this.appliedByMajority(command)) this.index.prune(command, this.appliedByMajority);
   }
 
   forget(command: Command): void {
@@ -279,15 +279,15 @@ export class ReplicaState {
       this.retainedBytes -= COMMAND_BYTES + command.definition.body.length;
     }
     this.commands.delete(command.key);
-    this.unsettled.delete(command);
+    this.unapplied.delete(command);
     this.index.remove(command);
     this.order.delete(command);
-    for (const commands of this.unsettledBy.values()) commands.delete(command);
+    for (const commands of this.unappliedBy.values()) commands.delete(command);
   }
 
   /** Lets `waiter` wait for `command`, unless there is nothing to wait for. */
   waitFor(waiter: Waiter, command: Command): void {
-    if (isSettled(command.status)) return;
+    if (isTerminal(command.status)) return;
     if (waiter.executeAt !== undefined && executesLater(command, waiter.executeAt)) return;
     command.waiters.push(waiter);
     waiter.waitingOn += 1;
@@ -302,12 +302,12 @@ export function executesLater(command: Command, time: Timestamp): boolean {
 
 export function definitionOf(message: Partial<CommandDefinition>): Definition | undefined {
   if (message.body === undefined || message.slots === undefined) return undefined;
-  return { footprint: decodeFootprint(message.slots), body: message.body };
+  return { participants: decodeParticipants(message.slots), body: message.body };
 }
 
 export function definitionFields(
   definition: Definition | undefined,
 ): CommandDefinition | Record<string, never> {
   if (definition === undefined) return {};
-  return { slots: encodeFootprint(definition.footprint), body: definition.body };
+  return { slots: encodeParticipants(definition.participants), body: definition.body };
 }

@@ -4,7 +4,7 @@
  * reordering. Pure; `replica-actor.ts` performs the effects.
  */
 
-import { Settlement } from '../durability/durability-rounds.ts';
+import { DurabilityRounds } from '../durability/durability-rounds.ts';
 import type {
   Accept,
   AcceptInvalidate,
@@ -13,10 +13,10 @@ import type {
   BeginRecovery,
   Commit,
   CommitInvalidate,
+  Coordinate,
   LookAfter,
   Nack,
   PreAccept,
-  Propose,
   Round,
   Stable,
   StatusReply,
@@ -29,8 +29,8 @@ import {
   NO_DEPS,
   without,
 } from '../primitives/deps.ts';
-import { decodeFootprint } from '../primitives/participants.ts';
-import { isDecided, isSettled, Status } from '../primitives/status.ts';
+import { decodeParticipants } from '../primitives/participants.ts';
+import { isDecided, isTerminal, Status } from '../primitives/status.ts';
 import {
   type Ballot,
   compare,
@@ -52,19 +52,19 @@ import { gatherEvidence } from './recovery-evidence.ts';
 import { definitionFields, definitionOf, ReplicaState } from './replica-state.ts';
 
 /** What a replica takes: from peers, and from the coordinator of its own node. */
-export type ReplicaMessage = AccordMessage | Propose | BeginRead | LookAfter;
+export type ReplicaMessage = AccordMessage | Coordinate | BeginRead | LookAfter;
 
 export class Replica {
   readonly state: ReplicaState;
   readonly progress: ProgressLog;
   readonly reads: ReadBarriers;
-  readonly settlement: Settlement;
+  readonly durability: DurabilityRounds;
 
   constructor(options: ConstructorParameters<typeof ReplicaState>[0]) {
     this.state = new ReplicaState(options);
     this.progress = new ProgressLog(this.state);
     this.reads = new ReadBarriers(this.state);
-    this.settlement = new Settlement(this.state);
+    this.durability = new DurabilityRounds(this.state);
   }
 
   /** What is to be done since the last call. */
@@ -78,14 +78,14 @@ export class Replica {
     this.state.nowMs = nowMs;
     this.progress.tick();
     this.reads.tick();
-    this.settlement.tick();
+    this.durability.tick();
   }
 
   handle(from: number, message: ReplicaMessage, nowMs: number): void {
     this.state.nowMs = nowMs;
     switch (message.type) {
-      case 'Propose':
-        return this.#propose(message);
+      case 'Coordinate':
+        return this.#coordinate(message);
       case 'PreAccept':
         return this.#preAccept(from, message);
       case 'Accept':
@@ -105,7 +105,7 @@ export class Replica {
       case 'StatusReply':
         return this.#learn(from, message);
       case 'BeginRead':
-        return this.reads.begin(message.token, decodeFootprint(message.slots));
+        return this.reads.begin(message.token, decodeParticipants(message.slots));
       case 'ReadBarrier':
         return this.reads.answer(from, message);
       case 'ReadBarrierOk':
@@ -114,19 +114,19 @@ export class Replica {
         return this.progress.lookAfterSoon(decodeDeps(message.ids));
       case 'Fetch':
         return this.#fetch(from, decodeDeps(message.ids));
-      case 'SettledHint':
-      case 'Fence':
-      case 'FenceOk':
-      case 'SettledList':
+      case 'AppliedHint':
+      case 'RejectBefore':
+      case 'RejectBeforeOk':
+      case 'AppliedList':
       case 'CatchUp':
-        return this.settlement.handle(from, message);
+        return this.durability.handle(from, message);
       default:
         throw new TypeError(`replica: ${message.type} is not for a replica`);
     }
   }
 
   /** A fresh transaction of this node: vote, and tell the others with our deps beside it. */
-  #propose(message: Propose): void {
+  #coordinate(message: Coordinate): void {
     const { state } = this;
     const { id, slots, body } = message;
     const repeated = state.find(id) !== undefined;
@@ -167,7 +167,7 @@ export class Replica {
     }
     if (definition === undefined) return undefined;
     state.define(command, definition);
-    const early = compare(id, state.fence) < 0;
+    const early = compare(id, state.rejectBefore) < 0;
     if (early) {
       command.executeAt = rejected(state.clock.uniqueNow(id, id.flags));
     } else {
@@ -182,8 +182,8 @@ export class Replica {
   #isSkewed(id: TxnId, definition: Definition): boolean {
     const { state } = this;
     const status = state.find(id)?.status ?? Status.NotDefined;
-    if (status !== Status.NotDefined || compare(id, state.fence) < 0) return false;
-    const highest = state.index.maxConflict(definition.footprint);
+    if (status !== Status.NotDefined || compare(id, state.rejectBefore) < 0) return false;
+    const highest = state.index.maxConflict(definition.participants);
     return state.clock.isTooFar(max(id, highest));
   }
 
@@ -191,7 +191,7 @@ export class Replica {
     const vote = command.executeAt ?? command.id;
     command.status = Status.PreAccepted;
     command.votedFast = equal(vote, command.id);
-    this.state.index.bump(definition.footprint, vote);
+    this.state.index.bump(definition.participants, vote);
     const { id, votedFast } = command;
     this.state.persist({ type: 'PreAccepted', id, vote, votedFast }, true);
   }
@@ -262,7 +262,7 @@ export class Replica {
     command.executeAt = executeAt;
     command.deps = deps;
     command.status = Status[status];
-    state.index.bump(definition.footprint, executeAt);
+    state.index.bump(definition.participants, executeAt);
     state.persist({ type: status, id, ballot, executeAt, deps }, true);
     return deps;
   }
@@ -277,7 +277,7 @@ export class Replica {
   ): Command | undefined {
     const { state } = this;
     const known = state.find(id);
-    if (known === undefined && state.isForgotten(id)) {
+    if (known === undefined && state.isRedundant(id)) {
       this.#nack(from, id, round, ballot, 'truncated', ZERO);
       return undefined;
     }
@@ -299,7 +299,7 @@ export class Replica {
     const { state } = this;
     const { id, executeAt } = message;
     const known = state.find(id);
-    if (known === undefined && state.isForgotten(id)) return;
+    if (known === undefined && state.isRedundant(id)) return;
     const command = known ?? state.admit(from, id);
     if (command === undefined) return;
     if (this.#denies(from, command, message)) return;
@@ -325,7 +325,7 @@ export class Replica {
   #commitInvalidate(from: number, message: CommitInvalidate): void {
     const { state } = this;
     const known = state.find(message.id);
-    if (known === undefined && state.isForgotten(message.id)) return;
+    if (known === undefined && state.isRedundant(message.id)) return;
     const command = known ?? state.admit(from, message.id);
     if (command === undefined || command.status === Status.Invalidated) return;
     if (isDecided(command.status)) {
@@ -338,7 +338,7 @@ export class Replica {
     const { state } = this;
     const { id, ballot } = message;
     const known = state.find(id);
-    if (known === undefined && state.isForgotten(id)) {
+    if (known === undefined && state.isRedundant(id)) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'truncated', ZERO);
     }
     // Nobody could go above such a promise.
@@ -351,7 +351,7 @@ export class Replica {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'promised', command.promised);
     }
     state.clock.observe(ballot);
-    if (!equal(command.promised, ballot) && !isSettled(command.status)) {
+    if (!equal(command.promised, ballot) && !isTerminal(command.status)) {
       command.promised = ballot;
       state.persist({ type: 'Promised', id, ballot }, true);
     }
@@ -370,7 +370,7 @@ export class Replica {
   #statusOf(id: TxnId): StatusReply {
     const command = this.state.find(id);
     if (command === undefined) {
-      const status = this.state.isForgotten(id) ? Status.Truncated : Status.NotDefined;
+      const status = this.state.isRedundant(id) ? Status.Truncated : Status.NotDefined;
       const nothing = { promised: ZERO, accepted: ZERO, executeAt: null, deps: null };
       return { type: 'StatusReply', id, status, ...nothing };
     }
@@ -396,7 +396,7 @@ export class Replica {
     } else if (status === Status.Invalidated) {
       this.#commitInvalidate(from, { type: 'CommitInvalidate', id });
     } else if (status === Status.Truncated) {
-      this.settlement.catchUp(from);
+      this.durability.catchUp(from);
     } else {
       const command = state.find(id);
       const definition = definitionOf(message);
@@ -432,14 +432,14 @@ export class Replica {
   restore(record: JournalRecord, lsn: number): void {
     const { state } = this;
     if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);
-    if ('before' in record) return this.settlement.restore(record);
+    if ('before' in record) return this.durability.restore(record);
     const command = state.open(record.id);
     if (command.firstLsn === 0) command.firstLsn = lsn;
     switch (record.type) {
       case 'Defined':
         // A copy: the record lies inside a whole segment's buffer.
         if (command.definition !== undefined) return;
-        state.attach(command, { footprint: record.footprint, body: record.body.slice() });
+        state.attach(command, { participants: record.participants, body: record.body.slice() });
         return;
       case 'PreAccepted':
         command.status = Status.PreAccepted;
@@ -482,7 +482,7 @@ export class Replica {
 
   /** Votes and proposals count as conflicts for ever, also those that were replaced since. */
   #restoreTime({ definition }: Command, time: Timestamp): void {
-    if (definition !== undefined) this.state.index.bump(definition.footprint, time);
+    if (definition !== undefined) this.state.index.bump(definition.participants, time);
   }
 
   /**
@@ -494,10 +494,10 @@ export class Replica {
     state.nowMs = nowMs;
     state.flushedSequence = flushedSequence;
     state.sequence = flushedSequence;
-    state.index.raiseFloor(state.forgottenBefore);
+    state.index.raiseFloor(state.durableBefore);
     const stable: Command[] = [];
     for (const command of [...state.commands.values()]) {
-      if (this.settlement.wasForgotten(command)) {
+      if (this.durability.wasErased(command)) {
         state.forget(command);
         continue;
       }
@@ -515,8 +515,8 @@ export class Replica {
     for (const { id, executeAt, definition, sequence } of commands.values()) {
       if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)
         continue;
-      const { footprint, body } = definition;
-      executions.push({ id, executeAt, footprint, body, sequence });
+      const { participants, body } = definition;
+      executions.push({ id, executeAt, participants, body, sequence });
     }
     return executions.sort((a, b) => a.sequence - b.sequence);
   }
@@ -529,17 +529,17 @@ export class Replica {
     state.sequence = Math.max(state.sequence, command.sequence);
     if (executeAt !== undefined && isDecided(status)) state.clock.observe(executeAt);
     else if (executeAt !== undefined) state.clock.heed(executeAt);
-    if (isSettled(status)) {
-      state.unsettled.delete(command);
-      command.settledBy = state.topology.bit(state.self);
+    if (isTerminal(status)) {
+      state.unapplied.delete(command);
+      command.appliedBy = state.topology.bit(state.self);
     } else {
       // Its coordinator may have died with us: look after it soon.
       command.checkAtMs = state.nowMs + 100 * (1 + state.random());
     }
     if (definition === undefined || status === Status.Invalidated) return;
     state.index.add(command);
-    state.index.bump(definition.footprint, command.id);
-    if (executeAt !== undefined) state.index.bump(definition.footprint, executeAt);
+    state.index.bump(definition.participants, command.id);
+    if (executeAt !== undefined) state.index.bump(definition.participants, executeAt);
     state.awaitSettled(command);
   }
 }

@@ -8,11 +8,11 @@ import { type Ballot, equal, keyOf, type TxnId } from '../primitives/timestamp.t
 import type { AcceptOk, AccordMessage, CommitOk, PreAcceptOk } from './messages.ts';
 
 /** The rounds that can be answered plainly. */
-export type PlainRound = 'PreAccept' | 'Accept' | 'Commit';
-export type PlainReply = PreAcceptOk | AcceptOk | CommitOk;
+export type BareOkRound = 'PreAccept' | 'Accept' | 'Commit';
+export type BareOkFrame = PreAcceptOk | AcceptOk | CommitOk;
 
-export interface PlainAnswer {
-  readonly round: PlainRound;
+export interface BareOk {
+  readonly round: BareOkRound;
   readonly id: TxnId;
   readonly ballot: Ballot;
   /** Bit set of the topology of the transaction's epoch. */
@@ -20,20 +20,20 @@ export interface PlainAnswer {
 }
 
 /** Plain answers that have been counted elsewhere; the coordinator asks before it decides. */
-export interface PlainAnswers {
+export interface BareOks {
   /** To this transaction's present request, if there are any that were not told yet. */
-  take(key: string): PlainAnswer | undefined;
+  take(key: string): BareOk | undefined;
   /**
    * The same of all transactions. Those that have been counted since `overdueMs` or longer are
    * left: with time up, a smaller quorum than the one that is waited for may decide.
    */
-  takeAll(overdueMs: number): PlainAnswer[];
+  takeAll(overdueMs: number): BareOk[];
   /**
    * The count may not suffice any more: tells what was counted until now, and lets all further
    * answers come as messages.
    */
-  leave(key: string): PlainAnswer | undefined;
-  leaveAll(): PlainAnswer[];
+  leave(key: string): BareOk | undefined;
+  leaveAll(): BareOk[];
   /** From whom answers are expected (bit set), from now on. */
   expect(members: number): void;
   /** Whether an answer of this member counts for the quorum that is waited for. */
@@ -43,7 +43,7 @@ export interface PlainAnswers {
 const NO_IDS = new Uint8Array(0);
 
 /** What each of the members has said. */
-export function plainReply(answer: Omit<PlainAnswer, 'members'>): PlainReply {
+export function bareOkFrame(answer: Omit<BareOk, 'members'>): BareOkFrame {
   const { id, ballot } = answer;
   switch (answer.round) {
     case 'PreAccept':
@@ -55,8 +55,8 @@ export function plainReply(answer: Omit<PlainAnswer, 'members'>): PlainReply {
   }
 }
 
-/** Whether a reply is what `plainReply` makes, bit for bit: t0 itself, and nothing to be merged. */
-export function isPlainReply(message: AccordMessage): message is PlainReply {
+/** Whether a reply is what `bareOkFrame` makes, bit for bit: t0 itself, nothing to merge. */
+export function isBareOk(message: AccordMessage): message is BareOkFrame {
   switch (message.type) {
     case 'PreAcceptOk': {
       const { vote, id, deps } = message;
@@ -77,16 +77,16 @@ export function isPlainReply(message: AccordMessage): message is PlainReply {
  * node itself voted for t0. Else it ends, and further answers come as messages.
  */
 export function countedBefore(
-  answers: PlainAnswers,
+  answers: BareOks,
   self: number,
   from: number,
   message: AccordMessage,
-): PlainAnswer | undefined {
+): BareOk | undefined {
   if (!('id' in message)) return undefined;
   const key = keyOf(message.id);
   const suffices =
     from === self
       ? message.type !== 'PreAcceptOk' || equal(message.vote, message.id)
-      : isPlainReply(message) && !answers.awaits(key, from);
+      : isBareOk(message) && !answers.awaits(key, from);
   return suffices ? answers.take(key) : answers.leave(key);
 }

@@ -2,7 +2,7 @@
  * What the replicas of a range group say to each other. Plain objects: the peer codec carries them
  * as they are, with `body` (the raw command bytes) beside the encoded part, never re-encoded.
  *
- * `deps` and `ids` are `encodeDeps` bytes, `slots` are `encodeFootprint` bytes (null = the whole
+ * `deps` and `ids` are `encodeDeps` bytes, `slots` are `encodeParticipants` bytes (null = the whole
  * store). `CommandDefinition` travels wherever a receiver may lack the transaction.
  */
 import type { Status } from '../primitives/status.ts';
@@ -14,8 +14,8 @@ export interface CommandDefinition {
 }
 
 /** Only inside a node: the coordinator hands a fresh transaction to its own replica. */
-export interface Propose extends CommandDefinition {
-  readonly type: 'Propose';
+export interface Coordinate extends CommandDefinition {
+  readonly type: 'Coordinate';
   readonly id: TxnId;
 }
 
@@ -170,7 +170,7 @@ export interface ReadBarrier {
   readonly type: 'ReadBarrier';
   readonly token: number;
   /** The reader has settled everything below this. */
-  readonly settledBefore: Timestamp;
+  readonly redundantBefore: Timestamp;
   /** What is named up to here the reader knows from earlier answers; ZERO at first. */
   readonly after: Timestamp;
 }
@@ -185,10 +185,10 @@ export interface ReadBarrierOk {
 }
 
 /** Transactions that the sender has applied or seen invalidated: a hint, it may be lost. */
-export interface SettledHint {
-  readonly type: 'SettledHint';
+export interface AppliedHint {
+  readonly type: 'AppliedHint';
   readonly ids: Uint8Array;
-  readonly settledBefore: Timestamp;
+  readonly redundantBefore: Timestamp;
   /** The sender still holds transactions: rounds must go on. */
   readonly retains: boolean;
   /** The receiver has not told that it has settled these, too: which of them has it? */
@@ -196,15 +196,15 @@ export interface SettledHint {
 }
 
 /** Settlement round: promise not to witness any unknown transaction below `before` any more. */
-export interface Fence {
-  readonly type: 'Fence';
+export interface RejectBefore {
+  readonly type: 'RejectBefore';
   readonly before: Timestamp;
   /** Ids from here on are asked for. */
   readonly base: Timestamp;
 }
 
-export interface FenceOk {
-  readonly type: 'FenceOk';
+export interface RejectBeforeOk {
+  readonly type: 'RejectBeforeOk';
   readonly before: Timestamp;
   readonly base: Timestamp;
   /** All known ids in [base, end). */
@@ -214,8 +214,8 @@ export interface FenceOk {
 }
 
 /** Everything that was or will ever be executed with t0 in [base, before). */
-export interface SettledList {
-  readonly type: 'SettledList';
+export interface AppliedList {
+  readonly type: 'AppliedList';
   readonly base: Timestamp;
   readonly before: Timestamp;
   readonly ids: Uint8Array;
@@ -251,10 +251,10 @@ export type AccordMessage =
   | StatusReply
   | ReadBarrier
   | ReadBarrierOk
-  | SettledHint
-  | Fence
-  | FenceOk
-  | SettledList
+  | AppliedHint
+  | RejectBefore
+  | RejectBeforeOk
+  | AppliedList
   | Fetch
   | CatchUp;
 

@@ -26,9 +26,9 @@ import {
 import type {
   AccordMessage,
   CommandDefinition,
-  FenceOk,
   PreAcceptOk,
   RecoverOk,
+  RejectBeforeOk,
   Round,
   StatusReply,
 } from './messages.ts';
@@ -139,15 +139,15 @@ const ROWS: Rows = {
     },
     rule: statusReply,
   },
-  ReadBarrier: { fields: { token, settledBefore: mark, after: mark } },
+  ReadBarrier: { fields: { token, redundantBefore: mark, after: mark } },
   ReadBarrierOk: { fields: { token, ids, behind: yesOrNo } },
-  SettledHint: { fields: { ids, settledBefore: mark, retains: yesOrNo, asks: yesOrNo } },
-  Fence: {
+  AppliedHint: { fields: { ids, redundantBefore: mark, retains: yesOrNo, asks: yesOrNo } },
+  RejectBefore: {
     fields: { before: mark, base: mark },
     rule: ({ base, before }) => (compare(base, before) < 0 ? undefined : 'sense'),
   },
-  FenceOk: { fields: { ...SPAN, end: mark }, rule: fenceOk },
-  SettledList: { fields: SPAN, rule: span },
+  RejectBeforeOk: { fields: { ...SPAN, end: mark }, rule: rejectBeforeOk },
+  AppliedList: { fields: SPAN, rule: span },
   Fetch: { fields: { ids } },
   CatchUp: { fields: { from: mark } },
 };
@@ -304,7 +304,7 @@ function span(message: {
 }
 
 /** It names what lies below its end, and that is not behind the fence. */
-function fenceOk(message: FenceOk): Judgement {
+function rejectBeforeOk(message: RejectBeforeOk): Judgement {
   const { base, before, end, ids: named } = message;
   return compare(end, before) > 0 ? 'sense' : span({ base, before: end, ids: named });
 }

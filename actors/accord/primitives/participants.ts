@@ -5,11 +5,11 @@
  */
 
 /** Ascending, without repeats; `WHOLE_STORE` meets everything. */
-export type Footprint = Uint16Array | typeof WHOLE_STORE;
+export type Participants = Uint16Array | typeof WHOLE_STORE;
 
 export const WHOLE_STORE = 'whole-store';
 
-export function footprintOf(slots: Iterable<number>): Footprint {
+export function participantsOf(slots: Iterable<number>): Participants {
   const sorted = Uint16Array.from(slots).sort();
   let kept = 0;
   for (let at = 0; at < sorted.length; at += 1) {
@@ -22,7 +22,7 @@ export function footprintOf(slots: Iterable<number>): Footprint {
   return sorted.subarray(0, kept);
 }
 
-export function meets(a: Footprint, b: Footprint): boolean {
+export function meets(a: Participants, b: Participants): boolean {
   if (a === WHOLE_STORE || b === WHOLE_STORE) return true;
   let i = 0;
   let j = 0;
@@ -37,17 +37,17 @@ export function meets(a: Footprint, b: Footprint): boolean {
 }
 
 /** Two bytes a slot, little endian; null stands for the whole store. */
-export function encodeFootprint(footprint: Footprint): Uint8Array | null {
-  if (footprint === WHOLE_STORE) return null;
-  const bytes = new Uint8Array(footprint.length * 2);
+export function encodeParticipants(participants: Participants): Uint8Array | null {
+  if (participants === WHOLE_STORE) return null;
+  const bytes = new Uint8Array(participants.length * 2);
   const view = new DataView(bytes.buffer);
-  for (let at = 0; at < footprint.length; at += 1) {
-    view.setUint16(at * 2, footprint[at] as number, true);
+  for (let at = 0; at < participants.length; at += 1) {
+    view.setUint16(at * 2, participants[at] as number, true);
   }
   return bytes;
 }
 
-export function decodeFootprint(bytes: Uint8Array | null): Footprint {
+export function decodeParticipants(bytes: Uint8Array | null): Participants {
   if (bytes === null) return WHOLE_STORE;
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const slots = new Uint16Array(bytes.length >>> 1);

@@ -66,6 +66,6 @@ export function isDecided(status: Status): boolean {
 }
 
 /** Nothing is left to do for it on this replica. */
-export function isSettled(status: Status): boolean {
+export function isTerminal(status: Status): boolean {
   return status >= Status.Applied;
 }

@@ -21,7 +21,7 @@ export interface QuorumSizes {
    * Electorate members among a fence's quorum, E - F + f + 1: so many that every recovery meets
    * enough of them, without a vote for t0, to rule the fast path out.
    */
-  readonly fenceElectors: number;
+  readonly durabilityElectors: number;
 }
 
 /** `replicas` = N, `electorate` = E; needs N - f <= E <= N. */
@@ -35,7 +35,13 @@ export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
   }
   const fast = Math.floor((electorate + failures) / 2) + 1;
   const fastRejectsMax = electorate - fast;
-  return { failures, slow, fast, fastRejectsMax, fenceElectors: fastRejectsMax + failures + 1 };
+  return {
+    failures,
+    slow,
+    fast,
+    fastRejectsMax,
+    durabilityElectors: fastRejectsMax + failures + 1,
+  };
 }
 
 export class Topology {

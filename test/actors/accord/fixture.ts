@@ -18,7 +18,10 @@ import type {
 } from '../../../actors/accord/messages/messages.ts';
 import { type Deps, encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
-import { encodeFootprint, footprintOf } from '../../../actors/accord/primitives/participants.ts';
+import {
+  encodeParticipants,
+  participantsOf,
+} from '../../../actors/accord/primitives/participants.ts';
 import { Flags, type Timestamp, type TxnId } from '../../../actors/accord/primitives/timestamp.ts';
 import { Topology } from '../../../actors/accord/topology/topology.ts';
 
@@ -37,7 +40,7 @@ export function topologyOf(nodes: number, electorate = nodes): Topology {
 }
 
 export function touching(...slots: number[]): CommandDefinition {
-  return { slots: encodeFootprint(footprintOf(slots)), body: Uint8Array.from(slots) };
+  return { slots: encodeParticipants(participantsOf(slots)), body: Uint8Array.from(slots) };
 }
 
 export function preAccept(id: TxnId, deps: Deps = [], ...slots: number[]): PreAccept {

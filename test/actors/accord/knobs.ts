@@ -122,8 +122,8 @@ export const SETTLING: Knobs = {
     progressDelayMs: 100,
     ownProgressDelayMs: 300,
     progressDelayMsMax: 600,
-    settleLagMs: 40,
-    settleEveryMs: 60,
+    durabilityLagMs: 40,
+    durabilityEveryMs: 60,
   },
 };
 

@@ -9,10 +9,10 @@ import type { ReplicaMessage } from '../../../actors/accord/local/replica.ts';
 import { isForCoordinator } from '../../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import {
-  encodeFootprint,
-  type Footprint,
-  footprintOf,
+  encodeParticipants,
   meets,
+  type Participants,
+  participantsOf,
   WHOLE_STORE,
 } from '../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../actors/accord/primitives/status.ts';
@@ -151,9 +151,9 @@ export class ProtocolCluster {
     if (operation === undefined || !node.clock.covered) return;
     const command = node.replica.state.find(operation.id);
     if (command !== undefined && command.status >= Status.Stable) return;
-    if (command === undefined && node.replica.state.isForgotten(operation.id)) return;
+    if (command === undefined && node.replica.state.isRedundant(operation.id)) return;
     const definition = command?.definition && {
-      slots: encodeFootprint(command.definition.footprint),
+      slots: encodeParticipants(command.definition.participants),
       body: command.definition.body,
     };
     this.#count('meddle');
@@ -168,7 +168,7 @@ export class ProtocolCluster {
       if (peer === node || !peer.up) continue;
       peer.coordinator.peerDown(node.id, this.nowMs);
       peer.replica.progress.peerDown(node.id, this.nowMs);
-      peer.replica.settlement.peerDown(node.id);
+      peer.replica.durability.peerDown(node.id);
       this.#perform(peer);
     }
   }
@@ -181,12 +181,12 @@ export class ProtocolCluster {
       if (peer === node) continue;
       if (!peer.up) {
         node.coordinator.peerDown(peer.id, this.nowMs);
-        node.replica.settlement.peerDown(peer.id);
+        node.replica.durability.peerDown(peer.id);
         continue;
       }
       peer.coordinator.peerUp(node.id);
-      peer.replica.settlement.peerUp(node.id);
-      node.replica.settlement.peerUp(peer.id);
+      peer.replica.durability.peerUp(node.id);
+      node.replica.durability.peerUp(peer.id);
       this.#perform(peer);
     }
     this.#perform(node);
@@ -258,7 +258,7 @@ export class ProtocolCluster {
   #persist(node: SimulatedNode, record: JournalRecord): void {
     node.persist(record);
     this.#sync(node);
-    if (record.type === 'SettledBefore') this.invariants.settledUpTo(record.before);
+    if (record.type === 'RedundantBefore') this.invariants.redundantUpTo(record.before);
     if (!('id' in record)) return;
     if (record.type === 'Stable') {
       const applied = new Set(node.applied.map(({ id }) => keyOf(id)));
@@ -380,8 +380,8 @@ export class ProtocolCluster {
   write(node: SimulatedNode): void {
     const whole = this.random() < this.knobs.wholeStoreRate;
     const slots = whole ? [EVERY_SLOT] : this.#chooseSlots();
-    const footprint: Footprint = whole ? WHOLE_STORE : footprintOf(slots);
-    const id = node.coordinator.propose(footprint, Uint8Array.from(slots), this.nowMs);
+    const participants: Participants = whole ? WHOLE_STORE : participantsOf(slots);
+    const id = node.coordinator.coordinate(participants, Uint8Array.from(slots), this.nowMs);
     this.invariants.minted(id);
     const key = keyOf(id);
     const started = { startedMs: this.nowMs, endedMs: undefined, refused: false };
@@ -397,7 +397,7 @@ export class ProtocolCluster {
     const read: ReadOperation = { node: node.id, slots, ...started };
     this.reads.push(read);
     this.#readsByToken.set(`${node.id}/${node.incarnation}/${token}`, read);
-    const encoded = encodeFootprint(footprintOf(slots));
+    const encoded = encodeParticipants(participantsOf(slots));
     node.replica.handle(node.id, { type: 'BeginRead', token, slots: encoded }, this.nowMs);
     this.#perform(node);
   }
@@ -439,9 +439,9 @@ export class ProtocolCluster {
   #quiet(): boolean {
     const [first, ...rest] = [...this.nodes.values()];
     const length = first?.applied.length;
-    if (first === undefined || first.replica.state.unsettled.size > 0) return false;
+    if (first === undefined || first.replica.state.unapplied.size > 0) return false;
     return rest.every(
-      (node) => node.replica.state.unsettled.size === 0 && node.applied.length === length,
+      (node) => node.replica.state.unapplied.size === 0 && node.applied.length === length,
     );
   }
 
@@ -452,7 +452,7 @@ export class ProtocolCluster {
     const ballots = this.invariants.ballotsOfOne;
     if (ballots > BALLOTS_MAX) throw new ProtocolViolation(`${ballots} ballots for a transaction`);
     this.invariants.checkDependencies(
-      (a, b) => a !== undefined && b !== undefined && meets(a.footprint, b.footprint),
+      (a, b) => a !== undefined && b !== undefined && meets(a.participants, b.participants),
     );
     this.#checkRealTime();
     this.#checkReads();
@@ -476,7 +476,7 @@ export class ProtocolCluster {
       applied: new Set(node.applied.map(({ id }) => keyOf(id))),
     }));
     for (const { node, applied } of views) {
-      for (const command of node.replica.state.unsettled) {
+      for (const command of node.replica.state.unapplied) {
         throw new ProtocolViolation(
           `I18: node ${node.id}: ${command.key} is still undecided (status ${command.status}, ` +
             `promised ${keyOf(command.promised)}, waiting on ${command.waitingOn})`,

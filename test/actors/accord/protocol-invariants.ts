@@ -13,7 +13,7 @@ import { type Deps, decodeDeps, includes } from '../../../actors/accord/primitiv
 import {
   compareProgress,
   isDecided,
-  isSettled,
+  isTerminal,
   Status,
 } from '../../../actors/accord/primitives/status.ts';
 import {
@@ -40,7 +40,7 @@ interface Proposal {
 /** What is known of one transaction, over all nodes. */
 interface View {
   readonly id: TxnId;
-  footprint: Command['definition'];
+  participants: Command['definition'];
   decidedAt: Timestamp | undefined;
   invalidated: boolean;
   /** Members whose vote for t0 has left them. */
@@ -83,11 +83,11 @@ export class ProtocolInvariants {
   readonly #topology: Topology;
   readonly #views = new Map<string, View>();
   readonly #claims = new Map<number, Map<string, Claim>>();
-  readonly #marks = new Map<number, { fence: Timestamp; settledBefore: Timestamp }>();
+  readonly #marks = new Map<number, { rejectBefore: Timestamp; redundantBefore: Timestamp }>();
   readonly #seen = new Map<number, Map<string, Seen>>();
   readonly #minted = new Map<string, string>();
   readonly #stable: StableDeps[] = [];
-  #settledBefore: Timestamp = ZERO;
+  #redundantBefore: Timestamp = ZERO;
 
   constructor(topology: Topology) {
     this.#topology = topology;
@@ -124,13 +124,13 @@ export class ProtocolInvariants {
         this.#view(message.id).ballots.add(keyOf(message.ballot));
         return this.#mint(message.ballot, `ballot of ${keyOf(message.id)}`);
       case 'Accept':
-        return this.#propose(message.id, {
+        return this.#coordinate(message.id, {
           ballot: message.ballot,
           executeAt: message.executeAt,
           deps: decodeDeps(message.deps),
         });
       case 'AcceptInvalidate':
-        return this.#propose(message.id, {
+        return this.#coordinate(message.id, {
           ballot: message.ballot,
           executeAt: undefined,
           deps: [],
@@ -153,17 +153,17 @@ export class ProtocolInvariants {
         if (!invalidated && !chosen) fail('I7', message.id, 'is called invalid without a quorum');
         return;
       }
-      case 'SettledHint': {
+      case 'AppliedHint': {
         for (const id of decodeDeps(message.ids)) this.#claim(node, id).settled = true;
         const marks = this.#marksOf(node);
-        if (compare(message.settledBefore, marks.settledBefore) > 0) {
-          marks.settledBefore = message.settledBefore;
+        if (compare(message.redundantBefore, marks.redundantBefore) > 0) {
+          marks.redundantBefore = message.redundantBefore;
         }
         return;
       }
-      case 'FenceOk': {
+      case 'RejectBeforeOk': {
         const marks = this.#marksOf(node);
-        if (compare(message.before, marks.fence) > 0) marks.fence = message.before;
+        if (compare(message.before, marks.rejectBefore) > 0) marks.rejectBefore = message.before;
         return;
       }
       default:
@@ -207,7 +207,7 @@ export class ProtocolInvariants {
   }
 
   /** I6, I7: one value a ballot; what a quorum has accepted is proposed ever after. */
-  #propose(id: TxnId, proposal: Proposal): void {
+  #coordinate(id: TxnId, proposal: Proposal): void {
     const view = this.#view(id);
     const key = keyOf(proposal.ballot);
     const known = view.proposals.get(key);
@@ -294,10 +294,10 @@ export class ProtocolInvariants {
     this.#checkAgreement(node, command);
     const { definition, executeAt, status } = command;
     if (definition === undefined) return;
-    this.#view(id).footprint ??= definition;
+    this.#view(id).participants ??= definition;
     const counts = status >= Status.PreAccepted && status <= Status.Applied;
     if (!counts || executeAt === undefined || status === Status.AcceptedInvalidate) return;
-    if (compare(replica.state.index.maxConflict(definition.footprint), executeAt) < 0) {
+    if (compare(replica.state.index.maxConflict(definition.participants), executeAt) < 0) {
       fail('I3', id, `is known at node ${node}, but its time is not witnessed there`);
     }
   }
@@ -328,7 +328,8 @@ export class ProtocolInvariants {
     if (view.invalidated) fail('I1', id, `is decided at node ${node}, but invalid elsewhere`);
     if (view.decidedAt === undefined) {
       view.decidedAt = executeAt;
-      if (compare(id, this.#settledBefore) < 0) fail('I16', id, 'is decided below a settled mark');
+      if (compare(id, this.#redundantBefore) < 0)
+        fail('I16', id, 'is decided below a settled mark');
     } else if (!equal(view.decidedAt, executeAt)) {
       fail('I1', id, `is decided for two times (node ${node})`);
     }
@@ -342,8 +343,8 @@ export class ProtocolInvariants {
   }
 
   /** I16: everything below that is ever decided is decided by now. */
-  settledUpTo(before: Timestamp): void {
-    if (compare(before, this.#settledBefore) > 0) this.#settledBefore = before;
+  redundantUpTo(before: Timestamp): void {
+    if (compare(before, this.#redundantBefore) > 0) this.#redundantBefore = before;
   }
 
   /** I11: what executes earlier has been executed here. */
@@ -352,8 +353,8 @@ export class ProtocolInvariants {
     const command = state.find(execution.id);
     for (const id of command?.deps ?? []) {
       const dep = state.find(id);
-      if (dep === command || (dep === undefined && state.isForgotten(id))) continue;
-      if (dep !== undefined && isSettled(dep.status)) continue;
+      if (dep === command || (dep === undefined && state.isRedundant(id))) continue;
+      if (dep !== undefined && isTerminal(dep.status)) continue;
       if (dep !== undefined && executesLater(dep, execution.executeAt)) continue;
       fail('I11', execution.id, `executes at node ${state.self} before ${keyOf(id)}`);
     }
@@ -367,12 +368,13 @@ export class ProtocolInvariants {
     const node = state.self;
     this.#seen.delete(node);
     const marks = this.#marksOf(node);
-    if (compare(state.fence, marks.fence) < 0) fail('I14', marks.fence, `fence lost at ${node}`);
-    if (compare(state.settledBefore, marks.settledBefore) < 0) {
-      fail('I14', marks.settledBefore, `node ${node} has lost the mark of what it settled`);
+    if (compare(state.rejectBefore, marks.rejectBefore) < 0)
+      fail('I14', marks.rejectBefore, `rejectBefore lost at ${node}`);
+    if (compare(state.redundantBefore, marks.redundantBefore) < 0) {
+      fail('I14', marks.redundantBefore, `node ${node} has lost the mark of what it settled`);
     }
     for (const claim of this.#of(this.#claims, node).values()) {
-      if (state.isForgotten(claim.id)) continue;
+      if (state.isRedundant(claim.id)) continue;
       const command = state.find(claim.id);
       if (command === undefined) fail('I14', claim.id, `node ${node} has lost what it said`);
       else checkClaim(node, claim, command);
@@ -383,7 +385,7 @@ export class ProtocolInvariants {
   // ---- the end ----------------------------------------------------------------------------
 
   /** I9: whoever executes has every conflict that executes earlier among its deps, or theirs. */
-  checkDependencies(meet: (a: View['footprint'], b: View['footprint']) => boolean): void {
+  checkDependencies(meet: (a: View['participants'], b: View['participants']) => boolean): void {
     const versions = new Map<string, Deps[]>();
     for (const { id, deps } of this.#stable) {
       const key = keyOf(id);
@@ -399,7 +401,7 @@ export class ProtocolInvariants {
         const key = keyOf(earlier.id);
         if (earlier === view || applied.has(key) || includes(deps, earlier.id)) continue;
         if (compare(earlier.decidedAt as Timestamp, view.decidedAt ?? ZERO) >= 0) continue;
-        if (!meet(earlier.footprint, view.footprint)) continue;
+        if (!meet(earlier.participants, view.participants)) continue;
         reached ??= closure(deps, versions);
         if (!reached.has(key)) fail('I9', id, `is stable at node ${node} without ${key}`);
       }
@@ -414,7 +416,7 @@ export class ProtocolInvariants {
     if (known !== undefined) return known;
     const view: View = {
       id,
-      footprint: undefined,
+      participants: undefined,
       decidedAt: undefined,
       invalidated: false,
       fastVotes: 0,
@@ -440,10 +442,10 @@ export class ProtocolInvariants {
     return claim;
   }
 
-  #marksOf(node: number): { fence: Timestamp; settledBefore: Timestamp } {
+  #marksOf(node: number): { rejectBefore: Timestamp; redundantBefore: Timestamp } {
     const known = this.#marks.get(node);
     if (known !== undefined) return known;
-    const marks = { fence: ZERO, settledBefore: ZERO };
+    const marks = { rejectBefore: ZERO, redundantBefore: ZERO };
     this.#marks.set(node, marks);
     return marks;
   }
@@ -459,7 +461,7 @@ export class ProtocolInvariants {
 
 function checkClaim(node: number, claim: Claim, command: Command): void {
   const { status, executeAt } = command;
-  const settled = isSettled(status);
+  const settled = isTerminal(status);
   const forgot = (what: string): never => fail('I14', claim.id, `node ${node} forgot ${what}`);
   if (claim.settled && !settled) forgot('that it settled it');
   if (claim.committed && !isDecided(status)) forgot('that it committed it');

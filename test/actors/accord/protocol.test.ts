@@ -47,7 +47,7 @@ describe.each(SHAPES)('N=%i E=%i', (nodes, electorate) => {
     'recover',
     'forget',
     'meddle',
-    'recovery: propose',
+    'recovery: coordinate',
     'recovery: commit',
     'recovery: stable',
     'recovery: invalidate',

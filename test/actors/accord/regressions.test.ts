@@ -11,7 +11,7 @@ import { at, ballot, LoneReplica, only, preAccept, topologyOf, touching } from '
 import { MIXES, type MixName } from './knobs.ts';
 import { ProtocolCluster } from './protocol-cluster.ts';
 
-describe('a fence at one replica is no proof against the fast path', () => {
+describe('a rejectBefore at one replica is no proof against the fast path', () => {
   // N=5, E=3: nodes 1, 2 and 3 have decided t0 on the fast path, the coordinator is gone, and a
   // settlement round has fenced node 4, which never heard of the transaction.
   test('the transaction is proposed again at t0, not invalidated', () => {
@@ -29,24 +29,28 @@ describe('a fence at one replica is no proof against the fast path', () => {
       const lone = new LoneReplica(topology, node);
       lone.nowMs = 5_000;
       if (node !== 4) lone.take(preAccept(id));
-      lone.take({ type: 'Fence', before: at(4_000, 0), base: ZERO });
+      lone.take({ type: 'RejectBefore', before: at(4_000, 0), base: ZERO });
       const recovery = { id, ballot: round.ballot, ...touching(1) };
       const reply = lone.ask({ type: 'BeginRecovery', ...recovery }, 'RecoverOk');
       round.count(topology.bit(node));
       if (reply.votedFast) round.fast |= topology.bit(node);
       round.recoverReplies.push(reply);
     }
-    expect(concludeRecovery(topology, round)).toEqual({ type: 'propose', executeAt: id, deps: [] });
+    expect(concludeRecovery(topology, round)).toEqual({
+      type: 'coordinate',
+      executeAt: id,
+      deps: [],
+    });
   });
 
-  test('a fence closes only with so many electors that every recovery meets enough of them', () => {
+  test('a rejectBefore closes only with so many electors that every recovery meets enough of them', () => {
     for (const [nodes, electorate, electors] of [
       [3, 3, 2],
       [3, 2, 2],
       [5, 5, 4],
       [5, 3, 3],
     ] as const) {
-      expect(topologyOf(nodes, electorate).quorums.fenceElectors).toBe(electors);
+      expect(topologyOf(nodes, electorate).quorums.durabilityElectors).toBe(electors);
     }
   });
 
@@ -70,10 +74,10 @@ describe('a proposal that is repeated to the own replica', () => {
   test('is not sent to the peers with newer deps', () => {
     const lone = new LoneReplica(topologyOf(3), 1);
     const id = at(3_000, 1);
-    const first = lone.take({ type: 'Propose', id, ...touching(1) });
+    const first = lone.take({ type: 'Coordinate', id, ...touching(1) });
     expect(first.filter((effect) => effect.type === 'Send')).toHaveLength(2);
     lone.take(preAccept(at(2_000, 2)), 2);
-    const second = lone.take({ type: 'Propose', id, ...touching(1) });
+    const second = lone.take({ type: 'Coordinate', id, ...touching(1) });
     expect(second.filter((effect) => effect.type === 'Send')).toEqual([]);
     expect(only(second, 'Reply').message.type).toBe('PreAcceptOk');
   });
@@ -81,17 +85,17 @@ describe('a proposal that is repeated to the own replica', () => {
 
 describe('what the log may forget', () => {
   function forgetful(): LoneReplica {
-    return new LoneReplica(topologyOf(3), 3, { settleLagMs: 1, settleEveryMs: 1 });
+    return new LoneReplica(topologyOf(3), 3, { durabilityLagMs: 1, durabilityEveryMs: 1 });
   }
 
   /** All that is below the mark is applied everywhere. */
   function settleAll(lone: LoneReplica, hlc: number): void {
     const before = at(hlc, 0);
     const ids = encodeDeps([]);
-    lone.take({ type: 'SettledList', base: ZERO, before, ids });
+    lone.take({ type: 'AppliedList', base: ZERO, before, ids });
     for (const peer of [1, 2]) {
       lone.take(
-        { type: 'SettledHint', ids, settledBefore: before, retains: false, asks: false },
+        { type: 'AppliedHint', ids, redundantBefore: before, retains: false, asks: false },
         peer,
       );
     }
@@ -102,7 +106,7 @@ describe('what the log may forget', () => {
     lone.nowMs = 9_000_000;
     lone.clock.nextReservation();
     lone.take({ type: 'CommitInvalidate', id: at(1_500_000) });
-    lone.take({ type: 'Fence', before: at(8_000_000, 0), base: ZERO });
+    lone.take({ type: 'RejectBefore', before: at(8_000_000, 0), base: ZERO });
     settleAll(lone, 7_000_000);
     const effects = lone.tick(1);
     const cut = effects.findIndex((effect) => effect.type === 'LogNeeded');
@@ -110,9 +114,9 @@ describe('what the log may forget', () => {
     expect(cut).toBeGreaterThan(0);
     expect(before).toEqual([
       { type: 'ClockLimit', limitUs: lone.clock.limitUs },
-      { type: 'Fenced', before: at(8_000_000, 0) },
-      { type: 'SettledBefore', before: at(7_000_000, 0) },
-      { type: 'ForgottenBefore', before: expect.objectContaining({ hlc: 2_000_000 }) },
+      { type: 'RejectBefore', before: at(8_000_000, 0) },
+      { type: 'RedundantBefore', before: at(7_000_000, 0) },
+      { type: 'DurableBefore', before: expect.objectContaining({ hlc: 2_000_000 }) },
     ]);
   });
 
@@ -139,7 +143,7 @@ describe('what the log may forget', () => {
 test('an id that is only defined in the log is not given out again when the clock goes back', () => {
   const lone = new LoneReplica(topologyOf(3), 1);
   const id = at(50_000, 1);
-  lone.take({ type: 'Propose', id, ...touching(1) });
+  lone.take({ type: 'Coordinate', id, ...touching(1) });
   expect(lone.log[0]?.type).toBe('Defined');
   lone.nowMs = 10;
   lone.restart(1);

@@ -1,6 +1,6 @@
 /** Requests of the protocol as frames: they come back as they were, and damage is as good as loss. */
 import { describe, expect, test } from 'vitest';
-import { plainReply } from '../../../actors/accord/messages/bare-ok.ts';
+import { bareOkFrame } from '../../../actors/accord/messages/bare-ok.ts';
 import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
 import {
   type FramedRequest,
@@ -14,7 +14,7 @@ import {
 } from '../../../actors/frames/accord-frames.ts';
 import {
   checkFrame,
-  encodePlainReply,
+  encodeBareOk,
   frameGeneration,
   frameHeaderBytes,
   frameKind,
@@ -71,7 +71,7 @@ describe('a request', () => {
         const message = { type: round, id, ballot: each, executeAt, deps, slots: null, body: deps };
         const content = readFrame(sealed(message as FramedRequest), 1);
         if (content?.type !== 'request') throw new Error('not a request');
-        expect(requestKeyOf(plainReply({ round, id, ballot: each }))).toBe(content.replyKey);
+        expect(requestKeyOf(bareOkFrame({ round, id, ballot: each }))).toBe(content.replyKey);
         names.add(content.replyKey);
       }
     }
@@ -86,8 +86,8 @@ describe('a reply', () => {
     ['Commit', ballot],
   ] as const)('to %s says what the member has said', (round, its) => {
     const request = { type: round, id, ballot: its, executeAt, deps, slots: null, body: deps };
-    const reply = encodePlainReply(sealed(request as FramedRequest), 4, key);
-    const message = plainReply({ round, id, ballot: its });
+    const reply = encodeBareOk(sealed(request as FramedRequest), 4, key);
+    const message = bareOkFrame({ round, id, ballot: its });
     expect(readFrame(reply, 1)).toEqual({ type: 'reply', message });
   });
 });
@@ -96,7 +96,7 @@ describe('what is no message', () => {
   test('a probe has the size that was asked for, and an answer without one', () => {
     const frame = probeFrame(2, 1, 9, 500, key);
     expect([frame.length, readFrame(frame, 1)]).toEqual([500, { type: 'probe' }]);
-    const answer = encodePlainReply(frame, 4, key);
+    const answer = encodeBareOk(frame, 4, key);
     expect(answer.length).toBe(frameHeaderBytes);
     expect(readFrame(answer, 1)).toEqual({ type: 'probeOk', count: 9 });
   });

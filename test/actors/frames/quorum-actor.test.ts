@@ -3,7 +3,7 @@
  * order of large and small, and what happens at its limits. The path is a list of what was sent.
  */
 import { afterEach, describe, expect, test } from 'vitest';
-import { plainReply } from '../../../actors/accord/messages/bare-ok.ts';
+import { bareOkFrame } from '../../../actors/accord/messages/bare-ok.ts';
 import type { AccordMessage, PreAccept } from '../../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
@@ -28,7 +28,7 @@ import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { TraceRecorder } from '../../../actors/runtime/trace/trace-recorder.ts';
 import { UserspaceQuorumNotifier } from '../../../bpf/count/quorum-notifier.ts';
 import {
-  encodePlainReply,
+  encodeBareOk,
   frameHeaderBytes,
   frameSlot,
   sealFrame,
@@ -152,7 +152,7 @@ class Bench {
   hear(...peers: number[]): void {
     for (const peer of peers) {
       const sender = peer - 1;
-      const frame = encodePlainReply(probeFrame(0, 1, 1, 200, key), sender, key);
+      const frame = encodeBareOk(probeFrame(0, 1, 1, 200, key), sender, key);
       this.actor.tell({ type: 'Frame', frame, sender });
     }
     this.run(1);
@@ -165,7 +165,7 @@ class Bench {
   }
 
   vote(peer: number, request: Uint8Array): void {
-    this.notifier.receive(encodePlainReply(request, peer - 1, key));
+    this.notifier.receive(encodeBareOk(request, peer - 1, key));
     this.notifier.flush();
     this.run(1);
   }
@@ -317,7 +317,7 @@ describe('requests of peers', () => {
     bench.actor.tell({ type: 'Frame', frame: request(), sender: 1 });
     bench.run(1);
     expect(bench.delivered).toMatchObject([[2, { type: 'PreAccept', id }]]);
-    const reply = plainReply({ round: 'PreAccept', id, ballot: ZERO });
+    const reply = bareOkFrame({ round: 'PreAccept', id, ballot: ZERO });
     bench.send(reply, 2);
     bench.send(reply, 2);
     const [[sender, frame] = [0, new Uint8Array(0)]] = bench.toOne;
@@ -341,7 +341,7 @@ describe('requests of peers', () => {
     bench.toOne.length = 0;
     for (const at of [0, 1]) {
       const asked = { ...id, hlc: 1_000 + at };
-      bench.send(plainReply({ round: 'PreAccept', id: asked, ballot: ZERO }), 2);
+      bench.send(bareOkFrame({ round: 'PreAccept', id: asked, ballot: ZERO }), 2);
     }
     expect([bench.toOne.length, bench.links.length]).toEqual([1, 1]);
   });
@@ -352,7 +352,7 @@ describe('requests of peers', () => {
     bench.run(1);
     expect(bench.delivered).toEqual([]);
     expect(bench.disconnected).toEqual([[2, expect.stringContaining('PreAccept, sender')]]);
-    const stray = encodePlainReply(request({ ...id, node: 3 }), 1, key);
+    const stray = encodeBareOk(request({ ...id, node: 3 }), 1, key);
     bench.actor.tell({ type: 'Frame', frame: stray, sender: 1 });
     bench.run(1);
     expect(bench.delivered).toEqual([]);

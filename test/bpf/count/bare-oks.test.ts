@@ -9,11 +9,11 @@ import {
   type CoordinatorEffect,
 } from '../../../actors/accord/coordinate/coordinator.ts';
 import {
+  type BareOk,
+  type BareOkRound,
+  bareOkFrame,
   countedBefore,
-  isPlainReply,
-  type PlainAnswer,
-  type PlainRound,
-  plainReply,
+  isBareOk,
 } from '../../../actors/accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../../../actors/accord/messages/messages.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
@@ -31,7 +31,7 @@ import { VoteSlots } from '../../../actors/frames/vote-slots.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { UserspaceQuorumNotifier } from '../../../bpf/count/quorum-notifier.ts';
 import { consumes } from '../../../bpf/count/slot-model.ts';
-import { encodePlainReply, frameRound, sealFrame, writeSlot } from '../../../bpf/frame/frame.ts';
+import { encodeBareOk, frameRound, sealFrame, writeSlot } from '../../../bpf/frame/frame.ts';
 import { PEER_GROUP } from '../../../bpf/path/frame-path.ts';
 import { key } from '../support.ts';
 
@@ -55,7 +55,7 @@ interface Side {
 }
 
 interface Request {
-  readonly round: PlainRound;
+  readonly round: BareOkRound;
   readonly id: TxnId;
   readonly ballot: TxnId;
   /** Of the side that counts. */
@@ -79,7 +79,7 @@ function oneByOne(topology: Topology, now: () => number): Side {
   return {
     coordinator,
     reply: (from, message) => coordinator.handle(from, message, now()),
-    plain: (from, request) => coordinator.handle(from, plainReply(request), now()),
+    plain: (from, request) => coordinator.handle(from, bareOkFrame(request), now()),
     asked: () => undefined,
     ended: () => undefined,
     tick: (nowMs) => coordinator.tick(nowMs),
@@ -95,19 +95,19 @@ function counted(topology: Topology, now: () => number): Side & { readonly slots
   let { expected } = coordinator;
   const notifier = new UserspaceQuorumNotifier({ slots: 3, firstGeneration: 1 });
   slots.attach(notifier);
-  const answered = (answers: readonly PlainAnswer[]): void => {
-    for (const answer of answers) coordinator.answeredPlainly(answer, now());
+  const answered = (answers: readonly BareOk[]): void => {
+    for (const answer of answers) coordinator.answeredBarely(answer, now());
   };
   notifier.onQuorum = (batch) => {
     for (const answer of slots.quorums(batch, now(), () => undefined)) {
-      if (!coordinator.answeredPlainly(answer, now())) continue;
+      if (!coordinator.answeredBarely(answer, now())) continue;
       const more = slots.leave(keyOf(answer.id));
-      if (more !== undefined) coordinator.answeredPlainly(more, now());
+      if (more !== undefined) coordinator.answeredBarely(more, now());
     }
   };
   const reply = (from: number, message: AccordMessage): void => {
     const answer = countedBefore(slots, SELF, from, message);
-    if (answer !== undefined) coordinator.answeredPlainly(answer, now());
+    if (answer !== undefined) coordinator.answeredBarely(answer, now());
     coordinator.handle(from, message, now());
   };
   return {
@@ -115,7 +115,7 @@ function counted(topology: Topology, now: () => number): Side & { readonly slots
     slots,
     reply,
     plain(from, request) {
-      const frame = encodePlainReply(request.frame, topology.members.indexOf(from), key);
+      const frame = encodeBareOk(request.frame, topology.members.indexOf(from), key);
       const verdict = notifier.receive(frame);
       if (verdict === 'quorum') notifier.flush();
       if (consumes(verdict)) return;
@@ -192,14 +192,14 @@ class World {
         for (const side of this.sides) side.ended(effect.id);
       } else if (effect.type === 'Send') {
         const { message } = effect;
-        if (message.type === 'Propose') this.#ask('PreAccept', message.id, ZERO);
+        if (message.type === 'Coordinate') this.#ask('PreAccept', message.id, ZERO);
         if (message.type !== 'Accept' && message.type !== 'Commit') continue;
         this.#ask(message.type, message.id, message.ballot);
       }
     }
   }
 
-  #ask(round: PlainRound, id: TxnId, ballot: TxnId): void {
+  #ask(round: BareOkRound, id: TxnId, ballot: TxnId): void {
     const known = this.#open.get(keyOf(id));
     // A repetition goes over TCP.
     if (known?.round === round) return;
@@ -220,7 +220,7 @@ class World {
     const peer = this.#pick(this.topology.members.filter((member) => member !== SELF));
     const open = [...this.#open.values()];
     if (open.length < 4 && dice < 0.15) {
-      this.#both(({ coordinator }) => coordinator.propose(SOME_SLOTS, BODY, this.nowMs));
+      this.#both(({ coordinator }) => coordinator.coordinate(SOME_SLOTS, BODY, this.nowMs));
     } else if (dice < 0.6 && this.#requests.length > 0) {
       // Mostly of now, sometimes an old one, of a phase or a generation that is over.
       const request =
@@ -247,7 +247,7 @@ class World {
     const dice = this.rng.next();
     const later = { ...id, hlc: id.hlc + 1 + Math.floor(dice * 5), node: 2 };
     const other = encodeDeps([{ ...id, hlc: id.hlc - 1 }]);
-    if (dice < 0.3) return plainReply({ round, id, ballot });
+    if (dice < 0.3) return bareOkFrame({ round, id, ballot });
     if (dice < 0.4) return nack(round, id, ballot, 'promised');
     if (dice < 0.45) return nack(round, id, ballot, 'insufficient');
     if (round === 'Accept') return { type: 'AcceptOk', id, ballot, deps: other };
@@ -260,14 +260,14 @@ class World {
 
   #ownReply({ round, id, ballot }: Request): AccordMessage {
     const deps = encodeDeps([{ ...id, hlc: id.hlc - 2 }]);
-    if (round !== 'PreAccept') return plainReply({ round, id, ballot });
+    if (round !== 'PreAccept') return bareOkFrame({ round, id, ballot });
     const vote = this.rng.next() < 0.8 ? id : { ...id, hlc: id.hlc + 3 };
     return { type: 'PreAcceptOk', id, vote, deps };
   }
 }
 
 function nack(
-  round: PlainRound,
+  round: BareOkRound,
   id: TxnId,
   ballot: TxnId,
   reason: 'promised' | 'insufficient',
@@ -307,15 +307,15 @@ describe('counted votes and votes one by one', () => {
   test('a plain answer of other members, another ballot or another phase changes nothing', () => {
     const topology = new Topology(1, [1, 2, 3], [1, 2, 3]);
     const { coordinator } = oneByOne(topology, () => 5);
-    const id = coordinator.propose(SOME_SLOTS, BODY, 5);
+    const id = coordinator.coordinate(SOME_SLOTS, BODY, 5);
     coordinator.takeEffects();
     const ballot = { ...id, hlc: id.hlc + 1 };
-    coordinator.answeredPlainly({ round: 'PreAccept', id, ballot, members: 0b110 }, 5);
-    coordinator.answeredPlainly({ round: 'Commit', id, ballot: ZERO, members: 0b110 }, 5);
-    coordinator.answeredPlainly({ round: 'PreAccept', id, ballot: ZERO, members: 0b111000 }, 5);
+    coordinator.answeredBarely({ round: 'PreAccept', id, ballot, members: 0b110 }, 5);
+    coordinator.answeredBarely({ round: 'Commit', id, ballot: ZERO, members: 0b110 }, 5);
+    coordinator.answeredBarely({ round: 'PreAccept', id, ballot: ZERO, members: 0b111000 }, 5);
     coordinator.handle(1, { type: 'PreAcceptOk', id, vote: id, deps: new Uint8Array(0) }, 5);
     expect(coordinator.takeEffects()).toEqual([]);
-    coordinator.answeredPlainly({ round: 'PreAccept', id, ballot: ZERO, members: 0b110 }, 5);
+    coordinator.answeredBarely({ round: 'PreAccept', id, ballot: ZERO, members: 0b110 }, 5);
     const decided = coordinator.takeEffects().find((effect) => effect.type === 'Decided');
     expect(decided).toMatchObject({ path: 'fast' });
   });
@@ -330,14 +330,14 @@ describe('what may be counted', () => {
     ['a later time', { ...id, hlc: 51 }, null, false],
     ['a refusal', { ...id, flags: id.flags | Flags.REJECTED }, null, false],
   ])('a vote for %s: %s', (_name, vote, deps, plain) => {
-    expect(isPlainReply({ type: 'PreAcceptOk', id, vote, deps })).toBe(plain);
+    expect(isBareOk({ type: 'PreAcceptOk', id, vote, deps })).toBe(plain);
   });
 
   test('an AcceptOk without new deps, and every CommitOk', () => {
     const deps = encodeDeps([id]);
-    expect(isPlainReply({ type: 'AcceptOk', id, ballot: ZERO, deps })).toBe(false);
-    expect(isPlainReply(plainReply({ round: 'Accept', id, ballot: ZERO }))).toBe(true);
-    expect(isPlainReply(plainReply({ round: 'Commit', id, ballot: ZERO }))).toBe(true);
-    expect(isPlainReply(nack('Accept', id, ZERO, 'promised'))).toBe(false);
+    expect(isBareOk({ type: 'AcceptOk', id, ballot: ZERO, deps })).toBe(false);
+    expect(isBareOk(bareOkFrame({ round: 'Accept', id, ballot: ZERO }))).toBe(true);
+    expect(isBareOk(bareOkFrame({ round: 'Commit', id, ballot: ZERO }))).toBe(true);
+    expect(isBareOk(nack('Accept', id, ZERO, 'promised'))).toBe(false);
   });
 });

@@ -13,7 +13,7 @@ import {
 } from '../../../bpf/count/quorum-notifier.ts';
 import { frameFlag } from '../../../bpf/frame/frame.ts';
 import { eventLayout, slotLayout, slotsMax } from '../../../bpf/native/layout.ts';
-import { bitmap, plainReply, round } from '../support.ts';
+import { bareOkFrame, bitmap, round } from '../support.ts';
 
 function slotMemory(): ArrayBuffer {
   return new ArrayBuffer(slotsMax * slotLayout.bytes);
@@ -38,7 +38,7 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
     batches = [];
     notifier.onQuorum = (batch) => batches.push([...batch]);
   });
-  const reply = (slot: QuorumSlot, sender: number): Uint8Array => plainReply({ ...slot, sender });
+  const reply = (slot: QuorumSlot, sender: number): Uint8Array => bareOkFrame({ ...slot, sender });
 
   test('a quorum is told once, with the votes, at the flush', () => {
     const slot = mustArm(notifier);
@@ -117,10 +117,10 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
 
   test('others than plain replies of the electorate are left to the coordinator', () => {
     const slot = mustArm(notifier);
-    expect(notifier.receive(plainReply({ ...slot, flags: 0 }))).toBe('passed');
-    expect(notifier.receive(plainReply({ ...slot, sender: 5 }))).toBe('foreign');
-    expect(notifier.receive(plainReply({ ...slot, epoch: 99 }))).toBe('stale');
-    expect(notifier.receive(plainReply({ ...slot, slot: slotsMax }))).toBe('stale');
+    expect(notifier.receive(bareOkFrame({ ...slot, flags: 0 }))).toBe('passed');
+    expect(notifier.receive(bareOkFrame({ ...slot, sender: 5 }))).toBe('foreign');
+    expect(notifier.receive(bareOkFrame({ ...slot, epoch: 99 }))).toBe('stale');
+    expect(notifier.receive(bareOkFrame({ ...slot, slot: slotsMax }))).toBe('stale');
     expect(notifier.receive(new Uint8Array(3))).toBe('passed');
     expect(notifier.votes(slot)).toBe(0);
   });
@@ -157,7 +157,7 @@ describe('the two agree', () => {
             if (slot === undefined) return undefined;
             if (act === 'release') return twin.release(slot);
             const flags = plain === 0 ? 0 : frameFlag.plain;
-            return [twin.receive(plainReply({ ...slot, sender, flags })), twin.votes(slot)];
+            return [twin.receive(bareOkFrame({ ...slot, sender, flags })), twin.votes(slot)];
           });
           expect(seen[0]).toEqual(seen[1]);
           if (act === 'arm') slots.push(seen[0] as QuorumSlot);
@@ -188,7 +188,7 @@ describe('kernel', () => {
     new DataView(memory).setUint16(slot.slot * slotLayout.bytes, 0b110, true);
     notifier.takeEvents(event(slot, 0b110), 1);
     notifier.takeEvents(event(slot, 0b110), 1);
-    expect(notifier.receive(plainReply({ ...slot, sender: 2 }))).toBe('duplicate');
+    expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('duplicate');
     notifier.flush();
     expect(batches).toEqual([[{ ...slot, votes: 0b110 }]]);
   });
@@ -199,8 +199,8 @@ describe('kernel', () => {
     const slot = mustArm(notifier);
     // The kernel has set the bits and passed the frame up.
     new DataView(memory).setUint16(slot.slot * slotLayout.bytes, 0b110, true);
-    expect(notifier.receive(plainReply({ ...slot, sender: 2 }))).toBe('quorum');
-    expect(notifier.receive(plainReply({ ...slot, sender: 2 }))).toBe('duplicate');
+    expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('quorum');
+    expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('duplicate');
   });
 
   test('an event of an earlier round of the slot, or of none, is nobody’s', () => {
@@ -249,8 +249,8 @@ describe('kernel', () => {
     notifier.leaveKernel();
     new Uint8Array(memory).fill(0xff);
     expect(notifier.votes(slot)).toBe(0b10);
-    expect(notifier.receive(plainReply({ ...slot, sender: 2 }))).toBe('counted');
-    expect(notifier.receive(plainReply({ ...slot, sender: 3 }))).toBe('quorum');
+    expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('counted');
+    expect(notifier.receive(bareOkFrame({ ...slot, sender: 3 }))).toBe('quorum');
   });
 
   test('a quorum that is complete in the kernel, but not told, is told when it goes', () => {

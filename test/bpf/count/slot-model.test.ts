@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { consumes, countBits, SlotModel } from '../../../bpf/count/slot-model.ts';
 import { FrameKind } from '../../../bpf/frame/frame.ts';
 import { slotsMax } from '../../../bpf/native/layout.ts';
-import { armed, bitmap, key, plainReply, readSlotVectors, round, stepFrame } from '../support.ts';
+import { armed, bareOkFrame, bitmap, key, readSlotVectors, round, stepFrame } from '../support.ts';
 
 describe('vectors', () => {
   const { group, cases } = readSlotVectors();
@@ -43,7 +43,7 @@ describe('any sequence of replies', () => {
           let quorums = 0;
           for (const sender of senders) {
             const before = voted.size;
-            const verdict = model.judge(plainReply({ sender }));
+            const verdict = model.judge(bareOkFrame({ sender }));
             if (((electorate >> sender) & 1) === 1) voted.add(sender);
             else expect(verdict).toBe('foreign');
             if (verdict === 'quorum') {
@@ -88,7 +88,7 @@ describe('limits', () => {
   test('without a key the tag is not looked at', () => {
     const model = new SlotModel({ slots: 8 });
     model.arm(7, 70_000, round({ need: 1 }));
-    const frame = plainReply({ kind: FrameKind.preAcceptSame });
+    const frame = bareOkFrame({ kind: FrameKind.preAcceptSame });
     frame[72] = (frame[72] as number) ^ 1;
     expect(model.judge(frame)).toBe('quorum');
   });

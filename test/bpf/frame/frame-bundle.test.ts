@@ -16,7 +16,7 @@ import {
   encodeBundle,
   framesOfBundle,
 } from '../../../bpf/frame/frame-bundle.ts';
-import { header, key, plainReply } from '../support.ts';
+import { bareOkFrame, header, key } from '../support.ts';
 
 const request = (bodyBytes: number, sender = 3): Uint8Array =>
   encodeFrame(header({ sender, slot: bodyBytes }), key, new Uint8Array(bodyBytes).fill(bodyBytes));
@@ -49,7 +49,7 @@ describe('a bundle', () => {
 
   test.each([
     ['a frame of another sender', encodeBundle([request(5), request(5, 4)], 9)],
-    ['a plain reply', encodeBundle([plainReply({ sender: 3 })], 9)],
+    ['a plain reply', encodeBundle([bareOkFrame({ sender: 3 })], 9)],
     ['a bundle', encodeBundle([encodeBundle([request(5)], 9)], 9)],
     ['something that is no frame', encodeBundle([request(5), new Uint8Array(90)], 9)],
     ['a frame that is cut off', encodeBundle([request(5), request(6)], 9).subarray(0, -1)],

@@ -19,7 +19,7 @@ import {
   SINGLES_MAX,
 } from '../../../bpf/frame/frame-gatherer.ts';
 import type { GroupSend } from '../../../bpf/path/udp-link.ts';
-import { header, key, plainReply, round } from '../support.ts';
+import { bareOkFrame, header, key, round } from '../support.ts';
 
 const SLOTS = 4;
 
@@ -171,7 +171,7 @@ describe('requests of a turn', () => {
 
 describe('replies of a turn', () => {
   test('leave in one batch, and no more than its limit', () => {
-    for (let i = 0; i <= SINGLES_MAX; i += 1) bench.gatherer.send(plainReply(), i % 3);
+    for (let i = 0; i <= SINGLES_MAX; i += 1) bench.gatherer.send(bareOkFrame(), i % 3);
     expect(bench.batches).toHaveLength(1);
     bench.turnEnd();
     expect(bench.batches.map(({ length }) => length)).toEqual([SINGLES_MAX, 1]);

@@ -2,9 +2,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  bareOkKind,
   checkFrame,
+  encodeBareOk,
   encodeFrame,
-  encodePlainReply,
   FrameKind,
   frameBody,
   frameBytesMax,
@@ -13,12 +14,11 @@ import {
   frameKind,
   frameRound,
   generationMax,
-  plainReplyKind,
   readHeader,
   roundOffset,
 } from '../../../bpf/frame/frame.ts';
 import { sipKey } from '../../../bpf/frame/siphash.ts';
-import { header, key, plainReply } from '../support.ts';
+import { bareOkFrame, header, key } from '../support.ts';
 
 const stamp = fc.record({
   epoch: fc.nat({ max: 2 ** 48 - 1 }),
@@ -75,7 +75,7 @@ describe('frame', () => {
   });
 
   test('what is wrong is said by name', () => {
-    const frame = plainReply();
+    const frame = bareOkFrame();
     const changed = (at: number, value: number): Uint8Array => {
       const copy = Uint8Array.from(frame);
       copy[at] = value;
@@ -100,7 +100,7 @@ describe('frame', () => {
 
   test('a plain reply speaks of the same round with its own tag', () => {
     const request = encodeFrame(header(), key, Buffer.from('body'));
-    const reply = encodePlainReply(request, 2, key);
+    const reply = encodeBareOk(request, 2, key);
     expect(checkFrame(reply, key)).toBeUndefined();
     expect(readHeader(reply)).toEqual(
       header({ kind: FrameKind.preAcceptSame, flags: frameFlag.plain, sender: 2 }),
@@ -110,7 +110,7 @@ describe('frame', () => {
   });
 
   test('only requests have a plain reply', () => {
-    const pairs = Object.values(FrameKind).map((kind) => plainReplyKind(kind));
+    const pairs = Object.values(FrameKind).map((kind) => bareOkKind(kind));
     expect(pairs).toEqual([
       2,
       undefined,
@@ -125,7 +125,7 @@ describe('frame', () => {
       undefined,
       undefined,
     ]);
-    expect(() => encodePlainReply(plainReply(), 1, key)).toThrow(RangeError);
+    expect(() => encodeBareOk(bareOkFrame(), 1, key)).toThrow(RangeError);
   });
 
   test('fields that do not fit are refused', () => {

@@ -3,7 +3,7 @@
  * coordinator and replica, larger electorates, large frames; and the kernel part going away.
  */
 import { afterEach, describe, expect, test } from 'vitest';
-import { encodePlainReply, frameFlag, frameFlags } from '../../../bpf/frame/frame.ts';
+import { encodeBareOk, frameFlag, frameFlags } from '../../../bpf/frame/frame.ts';
 import { KernelHoloFast } from '../../../bpf/native/holofast.ts';
 import { type GroupMember, groupMembersMax } from '../../../bpf/native/layout.ts';
 import type { NativeAddon } from '../../../bpf/native/native.ts';
@@ -21,7 +21,7 @@ interface Node {
   readonly link: UdpLink;
   readonly kernel: KernelHoloFast | undefined;
   /** Plain replies that came up to user space although the kernel should have kept them. */
-  plainSeen: number;
+  bareOksSeen: number;
 }
 
 const nodes: Node[] = [];
@@ -42,14 +42,14 @@ async function startNode(native: NativeAddon, sender: number, tier: 0 | 2): Prom
   const node: Node = {
     sender,
     kernel,
-    plainSeen: 0,
+    bareOksSeen: 0,
     link: await UdpLink.open({
       address,
       port: 0,
       key: keyBytes,
       onFrame: (frame, from) => {
-        if (frameFlags(frame) === frameFlag.plain) node.plainSeen++;
-        else node.link.send(encodePlainReply(frame, sender, key), from);
+        if (frameFlags(frame) === frameFlag.plain) node.bareOksSeen++;
+        else node.link.send(encodeBareOk(frame, sender, key), from);
       },
       ...(kernel === undefined ? {} : { addon: native, kernel, notifier: kernel.notifier }),
     }),
@@ -119,7 +119,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
       expect(counters).toMatchObject({ fan_outs: 200, clones: 200, clone_errors: 0 });
       expect(counters).toMatchObject({ quorums: 200, votes: 400, dropped: 400, duplicates: 0 });
       expect(counters).toMatchObject({ stale: 0, foreign: 0, tampered: 0, ring_full: 0 });
-      expect(node.plainSeen + node.link.counters.framesCounted).toBe(0);
+      expect(node.bareOksSeen + node.link.counters.framesCounted).toBe(0);
       const rejected = Object.values(node.link.counters.rejected);
       expect(rejected.reduce((sum, count) => sum + count)).toBe(0);
     }
@@ -138,7 +138,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
       clones: 200 * (replicas - 2),
       quorums: 200,
     });
-    expect(coordinator.plainSeen).toBe(0);
+    expect(coordinator.bareOksSeen).toBe(0);
   });
 
   test.each([0, 1400, 20_000, 50_000])('frames with a body of %i bytes', async (bodyBytes) => {

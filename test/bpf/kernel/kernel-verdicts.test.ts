@@ -21,6 +21,7 @@ import {
 } from '../../../bpf/native/native.ts';
 import {
   armed,
+  bareOkFrame,
   bitmap,
   encodeSlot,
   header,
@@ -30,7 +31,6 @@ import {
   keyBytes,
   ownAddress,
   ownPort,
-  plainReply,
   readSlotVectors,
   round,
   stepFrame,
@@ -175,7 +175,7 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
       const random = seeded(77);
       kernel.arm(7, encodeSlot(70_000, round({ need: 1 })));
       const source = { address: ownAddress, port: 7001 };
-      const good = udpPacket(plainReply(), source);
+      const good = udpPacket(bareOkFrame(), source);
       const run = (packet: Uint8Array): void => {
         const { verdict } = kernel.addon.testRun(kernel.handle, program, packet);
         expect(program === 'hf_fan_in_xdp' ? verdict !== xdpDrop : verdict > 0).toBe(true);
@@ -214,7 +214,7 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
       { address: ownAddress, port: ownPort + 1 },
       { address: '127.0.0.2', port: ownPort },
     ]) {
-      const packet = udpPacket(plainReply(), source, destination);
+      const packet = udpPacket(bareOkFrame(), source, destination);
       const { verdict } = kernel.addon.testRun(kernel.handle, 'hf_fan_in_xdp', packet);
       expect(verdict).not.toBe(xdpDrop);
     }
@@ -232,7 +232,7 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
     // 1 MiB of ring, 40 bytes per event.
     for (let i = 0; i < 30_000 && full < 3; i++) {
       kernel.arm(7, encodeSlot(200_000 + i, round({ need: 1 })));
-      const packet = udpPacket(plainReply({ generation: 200_000 + i }), source);
+      const packet = udpPacket(bareOkFrame({ generation: 200_000 + i }), source);
       if (kernel.addon.testRun(kernel.handle, 'hf_fan_in_socket', packet).verdict > 0) full++;
       sent++;
     }
@@ -369,7 +369,7 @@ function randomFrame(
   const member = group.members[random(group.members.length)];
   if (member === undefined) throw new Error('no member');
   const sender = random(8) === 0 ? random(16) : member.sender;
-  const frame = plainReply({
+  const frame = bareOkFrame({
     slot: random(12) === 0 ? random(2 * slotsMax) : slot,
     generation: random(8) === 0 ? Math.max(0, generation - random(3)) : generation,
     sender,

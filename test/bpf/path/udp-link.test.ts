@@ -4,15 +4,15 @@ import { once } from 'node:events';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type QuorumEvent, UserspaceQuorumNotifier } from '../../../bpf/count/quorum-notifier.ts';
 import {
+  encodeBareOk,
   encodeFrame,
-  encodePlainReply,
   frameFlag,
   frameHeaderBytes,
   frameSlot,
 } from '../../../bpf/frame/frame.ts';
 import { batchFramesMax, loadAddon } from '../../../bpf/native/native.ts';
 import { UdpLink, type UdpLinkOptions } from '../../../bpf/path/udp-link.ts';
-import { header, kernelSupport, key, keyBytes, plainReply, round } from '../support.ts';
+import { bareOkFrame, header, kernelSupport, key, keyBytes, round } from '../support.ts';
 
 kernelSupport();
 const { addon, reason } = loadAddon();
@@ -64,7 +64,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
         const peer = await openLink(tier, {
           onFrame: (frame) => {
             requests.push(Buffer.from(frame));
-            peer.send(encodePlainReply(frame, sender, key), 0);
+            peer.send(encodeBareOk(frame, sender, key), 0);
           },
         });
         peer.setGroup(0, [{ sender: 0, address, port: coordinator.port }]);
@@ -93,8 +93,8 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     const sender = await openLink(tier);
     receiver.setGroup(0, [{ sender: 1, address, port: sender.port }]);
     sender.setGroup(0, [{ sender: 2, address, port: receiver.port }]);
-    expect(sender.send(plainReply({ flags: 0, sender: 1 }), 2)).toBe(true);
-    expect(sender.send(plainReply({ sender: 1 }), 2)).toBe(true);
+    expect(sender.send(bareOkFrame({ flags: 0, sender: 1 }), 2)).toBe(true);
+    expect(sender.send(bareOkFrame({ sender: 1 }), 2)).toBe(true);
     await until(() => seen.length === 2);
     expect(seen).toEqual([1, 1]);
   });
@@ -114,9 +114,9 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
         0,
         receivers.map(({ port }, at) => ({ sender: 2 + at, address, port })),
       );
-      const frames = [10, 11, 12, 13].map((slot) => plainReply({ sender: 1, slot }));
-      sender.sendBatch([...frames, plainReply({ sender: 1, slot: 99 })], [2, 3, 3, 2, 9]);
-      sender.sendBatch([plainReply({ sender: 1, slot: 14 })], [3]);
+      const frames = [10, 11, 12, 13].map((slot) => bareOkFrame({ sender: 1, slot }));
+      sender.sendBatch([...frames, bareOkFrame({ sender: 1, slot: 99 })], [2, 3, 3, 2, 9]);
+      sender.sendBatch([bareOkFrame({ sender: 1, slot: 14 })], [3]);
       await until(() => seen.flat().length === 5);
       expect(seen).toEqual([
         [10, 13],
@@ -137,9 +137,9 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
         { sender: 2, address: '255.255.255.255', port: 9 },
         { sender: 3, address, port: receiver.port },
       ]);
-      const frames = [20, 21, 22, 23].map((slot) => plainReply({ sender: 1, slot }));
+      const frames = [20, 21, 22, 23].map((slot) => bareOkFrame({ sender: 1, slot }));
       sender.sendBatch(frames, [2, 3, 2, 3]);
-      expect(sender.sendGroup(plainReply({ sender: 1, slot: 24 }), 0)).toBe('sendmmsg');
+      expect(sender.sendGroup(bareOkFrame({ sender: 1, slot: 24 }), 0)).toBe('sendmmsg');
       await until(() => seen.length === 3);
       expect([seen, sender.counters.sendErrors]).toEqual([[21, 23, 24], 3]);
     },
@@ -152,7 +152,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     receiver.setGroup(0, [{ sender: 1, address, port: sender.port }]);
     sender.setGroup(0, [{ sender: 2, address, port: receiver.port }]);
     const slots = Array.from({ length: batchFramesMax + 1 }, (_, slot) => slot);
-    const frames = slots.map((slot) => plainReply({ sender: 1, slot }));
+    const frames = slots.map((slot) => bareOkFrame({ sender: 1, slot }));
     sender.sendBatch(
       frames,
       slots.map(() => 2),
@@ -169,7 +169,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     await once(stranger, 'listening');
     const { port } = stranger.address();
     link.setGroup(0, [{ sender: 1, address, port }]);
-    const good = plainReply({ flags: 0, sender: 1 });
+    const good = bareOkFrame({ flags: 0, sender: 1 });
     const tampered = Uint8Array.from(good);
     tampered[30] = 1;
     const fanOut = Uint8Array.from(good);
@@ -177,7 +177,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     const frames = [
       tampered,
       fanOut,
-      plainReply({ sender: 2 }),
+      bareOkFrame({ sender: 2 }),
       new Uint8Array(5),
       new Uint8Array(frameHeaderBytes),
       good,
@@ -203,7 +203,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     sender.setGroup(0, [{ sender: 2, address, port: link.port }]);
     link.setGroup(0, [{ sender: 1, address, port: sender.port }]);
     link.setGroup(0, []);
-    sender.send(plainReply({ sender: 1 }), 2);
+    sender.send(bareOkFrame({ sender: 1 }), 2);
     await until(() => link.counters.framesReceived === 1);
     expect(link.counters.rejected.source).toBe(1);
   });
@@ -214,8 +214,8 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     const large = new Uint8Array(link.frameBytesMax + 1);
     expect(link.sendGroup(large, 0)).toBe('tooLarge');
     expect(link.send(large, 1)).toBe(false);
-    expect(link.send(plainReply(), 5)).toBe(false);
-    expect(link.sendGroup(plainReply(), 9)).toBe('failed');
+    expect(link.send(bareOkFrame(), 5)).toBe(false);
+    expect(link.sendGroup(bareOkFrame(), 9)).toBe('failed');
   });
 
   test.skipIf(!possible)('after close nothing is sent, and close may be called again', async () => {
@@ -223,8 +223,8 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     link.setGroup(0, [{ sender: 1, address, port: link.port }]);
     await link.close();
     await link.close();
-    expect(link.send(plainReply(), 1)).toBe(false);
-    expect(link.sendGroup(plainReply(), 0)).toBe('failed');
+    expect(link.send(bareOkFrame(), 1)).toBe(false);
+    expect(link.sendGroup(bareOkFrame(), 0)).toBe('failed');
   });
 });
 

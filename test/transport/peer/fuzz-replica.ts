@@ -11,7 +11,7 @@ import { decodeRecord, encodeRecord } from '../../../actors/accord/local/journal
 import type { ReplicaMessage } from '../../../actors/accord/local/replica.ts';
 import { type AccordMessage, isForCoordinator } from '../../../actors/accord/messages/messages.ts';
 import { MESSAGE_TYPES, MessageValidator } from '../../../actors/accord/messages/validation.ts';
-import { encodeFootprint } from '../../../actors/accord/primitives/participants.ts';
+import { encodeParticipants } from '../../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../../actors/accord/primitives/timestamp.ts';
 import { isFramedRequest, readFrame, requestFrame } from '../../../actors/frames/accord-frames.ts';
 import { PEER_GROUP } from '../../../bpf/path/frame-path.ts';
@@ -162,10 +162,10 @@ class Scene {
     if (message.type !== 'PreAcceptOk') return;
     mintedByMember(message.id);
     if (message.id.node !== to) throw new Error(`a vote of nobody's: ${show(message)}`);
-    const footprint = replica.state.find(message.id)?.definition?.footprint;
-    if (footprint === undefined) throw new Error(`a vote on nothing: ${show(message)}`);
-    const slots = encodeFootprint(footprint);
-    if (slots !== null && slots.length !== 2 * footprint.length) throw new Error('odd slots');
+    const participants = replica.state.find(message.id)?.definition?.participants;
+    if (participants === undefined) throw new Error(`a vote on nothing: ${show(message)}`);
+    const slots = encodeParticipants(participants);
+    if (slots !== null && slots.length !== 2 * participants.length) throw new Error('odd slots');
   }
 }
 

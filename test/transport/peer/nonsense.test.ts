@@ -224,7 +224,7 @@ describe('a fact that contradicts what is known', () => {
 });
 
 test('messages that only a node itself may say, and none at all', () => {
-  world.say({ type: 'Propose', id: { epoch: 1, hlc: 9, flags: 2, node: 3 }, slots, body });
+  world.say({ type: 'Coordinate', id: { epoch: 1, hlc: 9, flags: 2, node: 3 }, slots, body });
   world.say({ type: 'BeginRead', token: 1, slots: null }, { type: 'LookAfter', ids: body });
   world.say({ type: 'constructor' }, { type: 7 }, {});
   goesOn(6, `unknown of node ${FOOL}: type`);

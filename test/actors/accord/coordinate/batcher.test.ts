@@ -5,7 +5,7 @@ import {
   type BatchLimits,
   type Work,
 } from '../../../../actors/accord/coordinate/batcher.ts';
-import { footprintOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
+import { participantsOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
 
 function work(slots: number[], more: Partial<Work> = {}): Work {
   return {
@@ -29,13 +29,13 @@ describe('a transaction', () => {
     const works = [work([3, 1]), work([2]), work([3])];
     const batch = batcherOf({}, ...works).nextTransaction(0);
     expect(batch?.works).toEqual(works);
-    expect(batch?.footprint).toEqual(footprintOf([1, 2, 3]));
+    expect(batch?.participants).toEqual(participantsOf([1, 2, 3]));
     expect(batch?.commands).toBe(3);
   });
 
   test('over the whole store touches everything', () => {
     const batch = batcherOf({}, work([1]), work([], { wholeStore: true })).nextTransaction(0);
-    expect(batch?.footprint).toBe(WHOLE_STORE);
+    expect(batch?.participants).toBe(WHOLE_STORE);
   });
 
   test('is not begun beyond the pipeline, nor out of nothing', () => {
@@ -68,11 +68,11 @@ describe('reads', () => {
   test('wait beside the writes, with a pipeline of their own', () => {
     const batcher = batcherOf({ readPipelineDepth: 1 }, work([1]), work([2], { readOnly: true }));
     expect(batcher.nextRead(1)).toBeUndefined();
-    expect(batcher.nextRead(0)?.footprint).toEqual(footprintOf([2]));
-    expect(batcher.nextTransaction(0)?.footprint).toEqual(footprintOf([1]));
+    expect(batcher.nextRead(0)?.participants).toEqual(participantsOf([2]));
+    expect(batcher.nextTransaction(0)?.participants).toEqual(participantsOf([1]));
   });
 
-  test('that their barrier did not cover go before all others, and in the end transact', () => {
+  test('that their barrier did not prune go before all others, and in the end transact', () => {
     const read = work([1, 2], { readOnly: true });
     const batcher = batcherOf({ readTriesMax: 2 }, read);
     const next = (): readonly Work[] | undefined => batcher.nextRead(0)?.works;

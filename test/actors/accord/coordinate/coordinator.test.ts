@@ -7,7 +7,7 @@ import {
 import type { AccordMessage, Nack } from '../../../../actors/accord/messages/messages.ts';
 import { type Deps, decodeDeps, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
-import { footprintOf } from '../../../../actors/accord/primitives/participants.ts';
+import { participantsOf } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import {
   rejected,
@@ -29,8 +29,8 @@ class Bench {
     this.coordinator = new Coordinator({ self: 1, topology, clock, limits });
   }
 
-  propose(): TxnId {
-    const id = this.coordinator.propose(footprintOf([1]), Uint8Array.of(1), this.nowMs);
+  coordinate(): TxnId {
+    const id = this.coordinator.coordinate(participantsOf([1]), Uint8Array.of(1), this.nowMs);
     this.coordinator.takeEffects();
     return id;
   }
@@ -89,7 +89,7 @@ const COMMIT = ['Commit>1', 'Commit>2', 'Commit>3'];
 describe('the fast path', () => {
   test('is taken with a fast quorum of votes for t0, with the union of their deps', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id, id, [at(1)]));
     expect(bench.from(2, vote(id, id, null))).toEqual([]);
     const effects = bench.from(3, vote(id, id, [at(2)]));
@@ -101,14 +101,14 @@ describe('the fast path', () => {
 
   test('counts electors only', () => {
     const bench = new Bench(5, 3);
-    const id = bench.propose();
+    const id = bench.coordinate();
     for (const node of [1, 2, 4, 5]) expect(said(bench.from(node, vote(id)))).toEqual([]);
     expect(said(bench.from(3, vote(id))).at(-1)).toBe('fast');
   });
 
   test('waits for the own deps that "same" answers stand for', () => {
     const bench = new Bench(3, 2);
-    const id = bench.propose();
+    const id = bench.coordinate();
     expect(bench.from(2, vote(id, id, null))).toEqual([]);
     expect(bench.from(3, vote(id, id, null))).toEqual([]);
     const effects = bench.from(1, vote(id, id, [at(5)]));
@@ -119,7 +119,7 @@ describe('the fast path', () => {
 describe('which answers count', () => {
   test('a member once, a stranger never, an unknown transaction not at all', () => {
     const bench = new Bench(3, 2);
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     expect(bench.from(1, vote(id))).toEqual([]);
     expect(bench.from(9, vote(id))).toEqual([]);
@@ -130,7 +130,7 @@ describe('which answers count', () => {
 
   test('not those of another ballot or phase', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     bench.from(2, vote(id, at(999_999, 2)));
     expect(said(bench.from(1, acceptOk(id, ballot(5))))).toEqual([]);
@@ -145,7 +145,7 @@ describe('which answers count', () => {
 describe('the slow path', () => {
   test('does not count an answer with deps that no peer would take in a Commit', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     const time = at(999_999, 2);
     for (const node of [1, 2, 3]) bench.from(node, vote(id, node === 2 ? time : id));
     expect(bench.from(1, acceptOk(id, ZERO, [time]))).toEqual([]);
@@ -155,7 +155,7 @@ describe('the slow path', () => {
 
   test('is taken at once when the fast one is out of reach: highest vote, all deps, three rounds', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     const highest = at(999_999, 2);
     bench.from(1, vote(id, id, [at(1)]));
     const proposal = bench.from(2, vote(id, highest, [at(2)]));
@@ -172,7 +172,7 @@ describe('the slow path', () => {
 
   test('is taken late when votes stay away, and never left again', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     bench.from(2, vote(id));
     expect(said(bench.tick(19))).toEqual([]);
@@ -182,7 +182,7 @@ describe('the slow path', () => {
 
   test('is taken at once when an elector that has not voted is known to be gone', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     bench.from(2, vote(id));
     bench.coordinator.peerDown(3, bench.nowMs);
@@ -191,7 +191,7 @@ describe('the slow path', () => {
 
   test('ends in an invalidation when a voter refuses', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     const effects = bench.from(2, vote(id, rejected(at(999_999, 2))));
     expect(said(effects)[0]).toBe('AcceptInvalidate>1');
@@ -206,7 +206,7 @@ describe('clocks that differ too far', () => {
 
   test('a member that refuses for it is as one that is silent, but is not waited for', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     expect(said(bench.from(3, skewed(id)))).toEqual([]);
     const effects = bench.from(2, vote(id));
@@ -216,7 +216,7 @@ describe('clocks that differ too far', () => {
 
   test('a vote that is too far ahead is none', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     bench.from(3, vote(id, at(600e6, 3)));
     const effects = bench.from(2, vote(id));
@@ -225,7 +225,7 @@ describe('clocks that differ too far', () => {
 
   test('without a quorum of others it is invalidated', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     bench.from(3, skewed(id));
     expect(said(bench.from(2, vote(id, at(600e6, 2))))[0]).toBe('AcceptInvalidate>1');
@@ -233,7 +233,7 @@ describe('clocks that differ too far', () => {
 
   test('with the third away it waits, and asks the one that has refused again', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     bench.coordinator.peerDown(2, bench.nowMs);
     expect(said(bench.from(3, skewed(id)))).toEqual([]);
@@ -254,24 +254,24 @@ describe('clocks that differ too far', () => {
     bench.from(1, { ...known, ...value, ...none });
     const effects = bench.from(3, { ...known, ...value, ...none });
     expect(sent(effects, 'Accept').executeAt).toEqual(far);
-    expect(bench.propose().hlc).toBeLessThan(1e6);
+    expect(bench.coordinate().hlc).toBeLessThan(1e6);
   });
 });
 
 describe('refusals and silence', () => {
   test('a higher promise ends it; what is decided elsewhere is asked for', () => {
     const promised = new Bench();
-    const first = promised.propose();
+    const first = promised.coordinate();
     expect(promised.from(2, nack(first, {}))).toEqual([]);
     expect(promised.coordinator.underWay).toBe(0);
     const decided = new Bench();
-    const second = decided.propose();
+    const second = decided.coordinate();
     expect(said(decided.from(2, nack(second, { reason: 'decided' })))).toEqual(['CheckStatus>2']);
   });
 
   test('a refusal of another round or ballot is ignored', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(2, nack(id, { round: 'Accept' }));
     bench.from(2, nack(id, { ballot: ballot(1) }));
     expect(bench.coordinator.underWay).toBe(1);
@@ -279,7 +279,7 @@ describe('refusals and silence', () => {
 
   test('who lacks the definition gets it', () => {
     const bench = new Bench(3, 2);
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     bench.from(2, vote(id, at(999_999, 2)));
     const again = bench.from(2, nack(id, { round: 'Accept', reason: 'insufficient' }));
@@ -289,7 +289,7 @@ describe('refusals and silence', () => {
 
   test('who does not answer is asked again, ever more rarely', () => {
     const bench = new Bench();
-    const id = bench.propose();
+    const id = bench.coordinate();
     bench.from(1, vote(id));
     expect(said(bench.tick(250))).toEqual(['PreAccept>2', 'PreAccept>3']);
     expect(said(bench.tick(499))).toEqual([]);

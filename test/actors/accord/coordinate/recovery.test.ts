@@ -81,14 +81,14 @@ describe('somebody knows more than a vote', () => {
       value(Status.Accepted, low, at(9), [at(2)]),
       fast,
     ];
-    expect(conclude(...answers)).toEqual({ type: 'propose', executeAt: at(5), deps: [at(1)] });
+    expect(conclude(...answers)).toEqual({ type: 'coordinate', executeAt: at(5), deps: [at(1)] });
   });
 
   test('an invalidation accepted at a higher ballot beats an accepted value, and the reverse', () => {
     const accepted = (at_: Ballot): RecoverOk => value(Status.Accepted, at_, at(5), []);
     const invalid = (at_: Ballot): RecoverOk => reply(Status.AcceptedInvalidate, { accepted: at_ });
     expect(conclude(accepted(low), invalid(high))).toEqual({ type: 'invalidate' });
-    expect(conclude(accepted(high), invalid(low))).toMatchObject({ type: 'propose' });
+    expect(conclude(accepted(high), invalid(low))).toMatchObject({ type: 'coordinate' });
   });
 });
 
@@ -107,12 +107,12 @@ describe('nobody has accepted anything', () => {
       reply(Status.PreAccepted, { votedFast: true, local: encodeDeps([at(hlc)]) }),
     );
     const deps = [at(1), at(2), at(3)];
-    expect(conclude(...answers)).toEqual({ type: 'propose', executeAt: id, deps });
+    expect(conclude(...answers)).toEqual({ type: 'coordinate', executeAt: id, deps });
   });
 
   test('replicas outside the electorate do not count against it', () => {
     const outside = reply(Status.PreAccepted);
-    expect(conclude(fast, fast, fast, outside, outside)).toMatchObject({ type: 'propose' });
+    expect(conclude(fast, fast, fast, outside, outside)).toMatchObject({ type: 'coordinate' });
   });
 
   test('an earlier one may yet turn out not to have witnessed it: wait, unless one knows better', () => {
@@ -120,7 +120,7 @@ describe('nobody has accepted anything', () => {
     const knows = { ...fast, noWait: encodeDeps([at(2)]) };
     expect(conclude(fast, waits, knows)).toEqual({ type: 'wait', ids: [at(1)] });
     const allKnown = { ...fast, noWait: encodeDeps([at(1), at(2)]) };
-    expect(conclude(fast, waits, allKnown)).toMatchObject({ type: 'propose' });
+    expect(conclude(fast, waits, allKnown)).toMatchObject({ type: 'coordinate' });
   });
 
   test('who did not know what it touches has not looked for evidence: ask again', () => {

@@ -6,14 +6,14 @@ import { type Deps, decodeDeps, encodeDeps } from '../../../../actors/accord/pri
 import { keyOf, type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at, LoneReplica, topologyOf, touching } from '../fixture.ts';
 
-const LIMITS = { settleLagMs: 1_000, progressDelayMs: 1e9, listIdsMax: 2 };
+const LIMITS = { durabilityLagMs: 1_000, progressDelayMs: 1e9, listIdsMax: 2 };
 const [a, b, c, d] = [at(1), at(2), at(3), at(4)] as const;
 const PERIOD_MS = 2_000;
 
 function replica(limits = LIMITS): LoneReplica {
   const lone = new LoneReplica(topologyOf(3), 3, limits);
   // Nothing ever closes a round here.
-  lone.replica.settlement.peerDown(1);
+  lone.replica.durability.peerDown(1);
   return lone;
 }
 
@@ -22,7 +22,7 @@ function stable(id: TxnId): AccordMessage {
 }
 
 function hint(ids: Deps, asks = false): AccordMessage {
-  return { type: 'SettledHint', ids: encodeDeps(ids), settledBefore: ZERO, retains: true, asks };
+  return { type: 'AppliedHint', ids: encodeDeps(ids), redundantBefore: ZERO, retains: true, asks };
 }
 
 /** What it says to member 2: hints with `?` when they ask, and fetches. */
@@ -30,9 +30,9 @@ function said(effects: readonly Effect[]): string[] {
   return effects.flatMap((effect) => {
     if ((effect.type !== 'Send' && effect.type !== 'Reply') || effect.to !== 2) return [];
     const { message } = effect;
-    if (message.type !== 'SettledHint' && message.type !== 'Fetch') return [];
+    if (message.type !== 'AppliedHint' && message.type !== 'Fetch') return [];
     const ids = decodeDeps(message.ids).map(({ hlc }) => 'abcd'[hlc - 1]);
-    const asks = message.type === 'SettledHint' && message.asks ? '?' : '';
+    const asks = message.type === 'AppliedHint' && message.asks ? '?' : '';
     return [`${message.type === 'Fetch' ? 'fetch ' : ''}${ids.join('')}${asks}`];
   });
 }
@@ -74,9 +74,9 @@ describe('what a member is not known to have settled', () => {
   test('is asked for at once when the link is up again, from the beginning', () => {
     const lone = told(a, b, c);
     lone.tick(PERIOD_MS);
-    lone.replica.settlement.peerDown(2);
+    lone.replica.durability.peerDown(2);
     expect(said(lone.tick(PERIOD_MS))).toEqual(['']);
-    lone.replica.settlement.peerUp(2);
+    lone.replica.durability.peerUp(2);
     expect(said(lone.tick(1))).toEqual(['ab?']);
   });
 
@@ -111,7 +111,7 @@ describe('who is asked', () => {
   test('does not fetch from one whose link is down', () => {
     const lone = replica();
     lone.take(hint([a], true), 2);
-    lone.replica.settlement.peerDown(2);
+    lone.replica.durability.peerDown(2);
     expect(said(lone.tick(100))).toEqual([]);
   });
 });
@@ -130,14 +130,14 @@ function carry(nodes: readonly LoneReplica[], effects: readonly Effect[], from: 
 test('two members that lost each hint of the other agree after one period', () => {
   const nodes = [1, 2].map((self) => new LoneReplica(topologyOf(3), self, LIMITS));
   for (const node of nodes) {
-    node.replica.settlement.peerDown(3);
+    node.replica.durability.peerDown(3);
     for (const id of [a, b, c, d]) node.take(stable(id), 3);
     node.tick(1);
   }
   nodes[0]?.take(hint([a, b, c, d]), 2);
   for (const [index, node] of nodes.entries()) carry(nodes, node.tick(PERIOD_MS), index + 1);
   for (const [index, node] of nodes.entries()) {
-    const open = node.replica.state.unsettledBy.get(2 - index) ?? [];
+    const open = node.replica.state.unappliedBy.get(2 - index) ?? [];
     expect([...open].map(({ id }) => keyOf(id))).toEqual([]);
   }
 });

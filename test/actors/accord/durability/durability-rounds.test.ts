@@ -11,7 +11,12 @@ import {
 } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at, LoneReplica, only, preAccept, topologyOf, touching } from '../fixture.ts';
 
-const LIMITS = { settleLagMs: 1_000, settleEveryMs: 500, progressDelayMs: 1e9, listIdsMax: 3 };
+const LIMITS = {
+  durabilityLagMs: 1_000,
+  durabilityEveryMs: 500,
+  progressDelayMs: 1e9,
+  listIdsMax: 3,
+};
 const X = at(2_000_000, 0);
 
 /** Wall clock at 5 s; node 1 leads. */
@@ -26,11 +31,11 @@ function stable(id: TxnId): AccordMessage {
 }
 
 function list(ids: Deps, before: Timestamp = X, base: Timestamp = ZERO): AccordMessage {
-  return { type: 'SettledList', base, before, ids: encodeDeps(ids) };
+  return { type: 'AppliedList', base, before, ids: encodeDeps(ids) };
 }
 
-function hint(settledBefore: Timestamp, ids: Deps = [], retains = false): AccordMessage {
-  return { type: 'SettledHint', ids: encodeDeps(ids), settledBefore, retains, asks: false };
+function hint(redundantBefore: Timestamp, ids: Deps = [], retains = false): AccordMessage {
+  return { type: 'AppliedHint', ids: encodeDeps(ids), redundantBefore, retains, asks: false };
 }
 
 function messages<T extends AccordMessage['type']>(
@@ -44,82 +49,85 @@ function messages<T extends AccordMessage['type']>(
   });
 }
 
-describe('a fence', () => {
+describe('a rejectBefore', () => {
   test('is promised durably, names what is known below it, and holds back the clock', () => {
     const lone = replica(3);
     lone.take(preAccept(at(1_000)));
     lone.take(preAccept(at(3_000_000)));
-    const effects = lone.take({ type: 'Fence', before: X, base: ZERO });
-    expect(decodeDeps(messages(effects, 'FenceOk')[0]?.ids ?? new Uint8Array(1))).toEqual([
+    const effects = lone.take({ type: 'RejectBefore', before: X, base: ZERO });
+    expect(decodeDeps(messages(effects, 'RejectBeforeOk')[0]?.ids ?? new Uint8Array(1))).toEqual([
       at(1_000),
     ]);
-    expect(lone.log.at(-1)).toEqual({ type: 'Fenced', before: X });
+    expect(lone.log.at(-1)).toEqual({ type: 'RejectBefore', before: X });
     expect(effects.at(-1)?.type).toBe('Reply');
     lone.restart();
-    expect(lone.replica.state.fence).toEqual(X);
+    expect(lone.replica.state.rejectBefore).toEqual(X);
   });
 
   test('names as many as fit a message, and says up to where', () => {
     const lone = replica(3);
     const ids = [1, 2, 3, 4].map((hlc) => at(hlc));
     for (const id of ids) lone.take(preAccept(id));
-    const part = lone.ask({ type: 'Fence', before: X, base: ZERO }, 'FenceOk');
+    const part = lone.ask({ type: 'RejectBefore', before: X, base: ZERO }, 'RejectBeforeOk');
     expect(decodeDeps(part.ids)).toEqual(ids.slice(0, 3));
     expect(part.end).toEqual(ids[3]);
-    const rest = lone.ask({ type: 'Fence', before: X, base: part.end }, 'FenceOk');
+    const rest = lone.ask({ type: 'RejectBefore', before: X, base: part.end }, 'RejectBeforeOk');
     expect(decodeDeps(rest.ids)).toEqual(ids.slice(3));
     expect(rest.end).toEqual(X);
   });
 
   test('repeated, or lower, is answered without a record', () => {
     const lone = replica(3);
-    lone.take({ type: 'Fence', before: X, base: ZERO });
+    lone.take({ type: 'RejectBefore', before: X, base: ZERO });
     const records = lone.log.length;
     expect(
-      messages(lone.take({ type: 'Fence', before: at(9, 0), base: ZERO }), 'FenceOk'),
+      messages(lone.take({ type: 'RejectBefore', before: at(9, 0), base: ZERO }), 'RejectBeforeOk'),
     ).toHaveLength(1);
     expect(lone.log).toHaveLength(records);
-    expect(lone.replica.state.fence).toEqual(X);
+    expect(lone.replica.state.rejectBefore).toEqual(X);
   });
 
   test('far ahead of the clock is not promised', () => {
     const before = at(900_000_000, 0);
-    expect(replica(3).take({ type: 'Fence', before, base: ZERO })).toEqual([]);
+    expect(replica(3).take({ type: 'RejectBefore', before, base: ZERO })).toEqual([]);
   });
 });
 
 describe('a round', () => {
   function lead(lone: LoneReplica): { before: Timestamp; base: Timestamp } {
-    const [fence] = messages(lone.tick(1), 'Fence');
-    if (fence === undefined) throw new Error('no round was begun');
+    const [rejectBefore] = messages(lone.tick(1), 'RejectBefore');
+    if (rejectBefore === undefined) throw new Error('no round was begun');
     const [own] = lone.replica.state.topology.members;
-    lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, own);
-    return fence;
+    lone.take(
+      { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
+      own,
+    );
+    return rejectBefore;
   }
 
   test('is led by the lowest member that is up', () => {
     const second = replica(2);
     second.take(preAccept(at(1_000)));
-    expect(messages(second.tick(1), 'Fence')).toEqual([]);
-    second.replica.settlement.peerDown(1);
-    expect(messages(second.tick(1), 'Fence')).toHaveLength(2);
+    expect(messages(second.tick(1), 'RejectBefore')).toEqual([]);
+    second.replica.durability.peerDown(1);
+    expect(messages(second.tick(1), 'RejectBefore')).toHaveLength(2);
   });
 
   test('is led by the next one as well when the lowest gets nowhere', () => {
     const [second, third] = [replica(2), replica(3)];
-    const fences = (lone: LoneReplica, ms: number): number =>
-      messages(lone.tick(ms), 'Fence').length;
+    const rejectsBefore = (lone: LoneReplica, ms: number): number =>
+      messages(lone.tick(ms), 'RejectBefore').length;
     for (const lone of [second, third]) lone.take(preAccept(at(1_000)));
     for (const lone of [second, third])
-      expect([fences(lone, 1), fences(lone, 4_998)]).toEqual([0, 0]);
-    expect([fences(second, 2), fences(third, 2)]).toEqual([2, 0]);
+      expect([rejectsBefore(lone, 1), rejectsBefore(lone, 4_998)]).toEqual([0, 0]);
+    expect([rejectsBefore(second, 2), rejectsBefore(third, 2)]).toEqual([2, 0]);
     // It has got somewhere: the lowest may lead again.
     third.take(list([]));
-    expect([fences(third, 5_001), fences(third, 5_001)]).toEqual([0, 2]);
+    expect([rejectsBefore(third, 5_001), rejectsBefore(third, 5_001)]).toEqual([0, 2]);
   });
 
   test('is not begun while nobody holds anything', () => {
-    expect(messages(replica(1).tick(1), 'Fence')).toEqual([]);
+    expect(messages(replica(1).tick(1), 'RejectBefore')).toEqual([]);
   });
 
   test('settles when a quorum has promised and all that was named is applied', () => {
@@ -127,42 +135,56 @@ describe('a round', () => {
     const known = at(1_000_000, 2);
     const unheard = at(1_100_000, 2);
     lone.take(preAccept(known), 2);
-    const fence = lead(lone);
+    const rejectBefore = lead(lone);
     lone.take(
-      { ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([known, unheard]) },
+      {
+        ...rejectBefore,
+        type: 'RejectBeforeOk',
+        end: rejectBefore.before,
+        ids: encodeDeps([known, unheard]),
+      },
       2,
     );
     lone.tick(1);
-    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
     lone.take(stable(known), 2);
     lone.take({ type: 'CommitInvalidate', id: unheard }, 2);
-    const [sent] = messages(lone.tick(1), 'SettledList');
-    expect(lone.replica.state.settledBefore).toEqual(fence.before);
+    const [sent] = messages(lone.tick(1), 'AppliedList');
+    expect(lone.replica.state.redundantBefore).toEqual(rejectBefore.before);
     expect(decodeDeps(sent?.ids ?? new Uint8Array(1))).toEqual([known]);
   });
 
   test('does not settle with a quorum that lacks electors', () => {
     const lone = replica(1, 5, 3);
     lone.take(preAccept(at(1_000_000, 2)), 2);
-    const fence = lead(lone);
+    const rejectBefore = lead(lone);
     const none = encodeDeps([]);
     for (const node of [4, 5])
-      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: none }, node);
+      lone.take(
+        { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: none },
+        node,
+      );
     lone.tick(1);
-    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
     for (const node of [2, 3])
-      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: none }, node);
+      lone.take(
+        { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: none },
+        node,
+      );
     lone.tick(1);
-    expect(lone.replica.state.settledBefore).toEqual(fence.before);
+    expect(lone.replica.state.redundantBefore).toEqual(rejectBefore.before);
   });
 
   test('gives up what the leader alone knows, and was not named', () => {
     const lone = replica(1);
-    const fence = lead_(lone);
+    const rejectBefore = lead_(lone);
     const late = at(1_000_000, 2);
     lone.replica.state.open(late);
     for (const node of [2, 3])
-      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, node);
+      lone.take(
+        { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
+        node,
+      );
     lone.tick(1);
     expect(lone.replica.state.find(late)?.status).toBe(Status.Invalidated);
   });
@@ -171,17 +193,17 @@ describe('a round', () => {
     const lone = replica(1);
     const ids = [1, 2, 3, 4].map((n) => at(1_000_000 + n, 2));
     for (const id of ids) lone.take(stable(id), 2);
-    const fence = lead(lone);
+    const rejectBefore = lead(lone);
     const [short, ...rest] = ids as [TxnId, TxnId, TxnId, TxnId];
-    const answer = { ...fence, type: 'FenceOk' } as const;
+    const answer = { ...rejectBefore, type: 'RejectBeforeOk' } as const;
     lone.take({ ...answer, ids: encodeDeps([short]), end: rest[0] }, 2);
-    lone.take({ ...answer, ids: encodeDeps(ids), end: fence.before }, 3);
+    lone.take({ ...answer, ids: encodeDeps(ids), end: rejectBefore.before }, 3);
     const effects = lone.tick(1);
-    expect(lone.replica.state.settledBefore).toEqual(rest[0]);
-    expect(decodeDeps(messages(effects, 'SettledList')[0]?.ids ?? new Uint8Array(1))).toEqual([
+    expect(lone.replica.state.redundantBefore).toEqual(rest[0]);
+    expect(decodeDeps(messages(effects, 'AppliedList')[0]?.ids ?? new Uint8Array(1))).toEqual([
       short,
     ]);
-    expect(messages(lone.tick(1), 'Fence')[0]?.base).toEqual(rest[0]);
+    expect(messages(lone.tick(1), 'RejectBefore')[0]?.base).toEqual(rest[0]);
   });
 
   function lead_(lone: LoneReplica): { before: Timestamp; base: Timestamp } {
@@ -192,12 +214,15 @@ describe('a round', () => {
   test('is given up when no quorum answers in time', () => {
     const lone = replica(1);
     lone.take(preAccept(at(1_000_000, 2)), 2);
-    const fence = lead(lone);
+    const rejectBefore = lead(lone);
     lone.tick(2_001);
     for (const node of [2, 3])
-      lone.take({ ...fence, type: 'FenceOk', end: fence.before, ids: encodeDeps([]) }, node);
+      lone.take(
+        { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
+        node,
+      );
     lone.tick(1);
-    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
   });
 });
 
@@ -211,11 +236,11 @@ describe('a list', () => {
     const effects = lone.take(list([listed]));
     expect(lone.replica.state.find(unlisted)?.status).toBe(Status.Invalidated);
     expect(decodeDeps(messages(effects, 'Fetch')[0]?.ids ?? new Uint8Array(1))).toEqual([listed]);
-    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
     lone.take(stable(listed));
     lone.tick(1);
-    expect(lone.replica.state.settledBefore).toEqual(X);
-    expect(lone.log).toContainEqual({ type: 'SettledBefore', before: X });
+    expect(lone.replica.state.redundantBefore).toEqual(X);
+    expect(lone.log).toContainEqual({ type: 'RedundantBefore', before: X });
   });
 
   test('that contradicts what is decided here is given up, and told', () => {
@@ -235,7 +260,7 @@ describe('a list', () => {
     const lone = replica(3);
     const [ask] = messages(lone.take(list([listed], X, at(900, 0))), 'CatchUp');
     expect(ask?.from).toEqual(ZERO);
-    expect(lone.replica.state.settledBefore).toEqual(ZERO);
+    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
   });
 
   test('that is old news is ignored', () => {
@@ -249,9 +274,9 @@ describe('a list', () => {
     const ids = [1, 2, 3, 4, 5].map((hlc) => at(hlc));
     for (const id of ids) lone.take(stable(id));
     lone.take(list(ids));
-    const part = lone.ask({ type: 'CatchUp', from: ZERO }, 'SettledList');
+    const part = lone.ask({ type: 'CatchUp', from: ZERO }, 'AppliedList');
     expect(decodeDeps(part.ids)).toEqual(ids.slice(0, 3));
-    const rest = lone.ask({ type: 'CatchUp', from: part.before }, 'SettledList');
+    const rest = lone.ask({ type: 'CatchUp', from: part.before }, 'AppliedList');
     expect(decodeDeps(rest.ids)).toEqual(ids.slice(3));
     expect(rest.before).toEqual(X);
   });
@@ -268,7 +293,7 @@ describe('catching up', () => {
 describe('forgetting', () => {
   const id = at(1_000);
 
-  function settledEverywhere(lone: LoneReplica): void {
+  function appliedEverywhere(lone: LoneReplica): void {
     lone.take(stable(id));
     lone.take(list([id]));
     lone.replica.state.flushedSequence = 1;
@@ -277,17 +302,17 @@ describe('forgetting', () => {
 
   test('takes what all members have settled and the engine holds', () => {
     const lone = replica(3);
-    settledEverywhere(lone);
+    appliedEverywhere(lone);
     lone.tick(1);
     expect(lone.replica.state.commands.size).toBe(0);
     expect(lone.replica.state.index.size).toBe(0);
-    expect(lone.log.at(-1)?.type).toBe('ForgottenBefore');
+    expect(lone.log.at(-1)?.type).toBe('DurableBefore');
     expect(lone.ask(preAccept(id), 'Nack').reason).toBe('truncated');
   });
 
   test('stays forgotten over a restart, also in front of the old records', () => {
     const lone = replica(3);
-    settledEverywhere(lone);
+    appliedEverywhere(lone);
     lone.tick(1);
     lone.restart(lone.log.length, 1);
     expect(lone.replica.state.commands.size).toBe(0);
@@ -296,7 +321,7 @@ describe('forgetting', () => {
 
   test('waits for the engine', () => {
     const lone = replica(3);
-    settledEverywhere(lone);
+    appliedEverywhere(lone);
     lone.replica.state.flushedSequence = 0;
     lone.tick(1);
     expect(lone.replica.state.commands.size).toBe(1);
@@ -314,12 +339,12 @@ describe('forgetting', () => {
 
   test('who has forgotten all tells its mark again when somebody still holds something', () => {
     const lone = replica(3);
-    settledEverywhere(lone);
+    appliedEverywhere(lone);
     lone.tick(1);
     lone.tick(5_000);
-    expect(messages(lone.tick(5_000), 'SettledHint')).toEqual([]);
+    expect(messages(lone.tick(5_000), 'AppliedHint')).toEqual([]);
     lone.take(hint(X, [], true), 1);
-    expect(messages(lone.tick(5_000), 'SettledHint').map((m) => m.settledBefore)).toEqual([X, X]);
+    expect(messages(lone.tick(5_000), 'AppliedHint').map((m) => m.redundantBefore)).toEqual([X, X]);
   });
 });
 
@@ -332,12 +357,12 @@ test('what a peer is not known to have settled is told again, to those that are 
   const told = (ms: number): unknown =>
     lone
       .tick(ms)
-      .flatMap((e) => (e.type === 'Reply' && e.message.type === 'SettledHint' ? [e] : []))
+      .flatMap((e) => (e.type === 'Reply' && e.message.type === 'AppliedHint' ? [e] : []))
       .map(({ to, message }) => [to, decodeDeps((message as { ids: Uint8Array }).ids)]);
   lone.tick(1);
   expect(told(100)).toEqual([]);
   lone.take(hint(ZERO, [at(1_000)]), 3);
-  lone.replica.settlement.peerDown(1);
+  lone.replica.durability.peerDown(1);
   expect(told(5_000)).toEqual([
     [1, []],
     [3, ids.slice(1)],

@@ -1,7 +1,7 @@
 /** Whether a read of several slots may be answered from what is applied. */
 import { describe, expect, test } from 'vitest';
 import { AppliedSlots } from '../../../../actors/accord/local/applied-slots.ts';
-import { footprintOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
+import { participantsOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
 
 const A = 1;
 const B = 65_535;
@@ -9,9 +9,9 @@ const B = 65_535;
 describe('a read of several slots', () => {
   test('is covered by a barrier that began after the last write of any of them', () => {
     const slots = new AppliedSlots(0);
-    slots.applied(footprintOf([A]), 4);
-    slots.applied(footprintOf([B]), 5);
-    slots.applied(footprintOf([2]), 6);
+    slots.applied(participantsOf([A]), 4);
+    slots.applied(participantsOf([B]), 5);
+    slots.applied(participantsOf([2]), 6);
     expect(slots.covers([A, B], 5)).toBe(true);
     expect(slots.covers([A, B], 4)).toBe(false);
     expect(slots.covers([B, A, B], 4)).toBe(false);
@@ -34,7 +34,7 @@ describe('a read of several slots', () => {
 
 test('a read of one slot, or of none, needs no more than its barrier', () => {
   const slots = new AppliedSlots(9);
-  slots.applied(footprintOf([A]), 10);
+  slots.applied(participantsOf([A]), 10);
   expect(slots.covers([A], 0)).toBe(true);
   expect(slots.covers([A, A], 0)).toBe(true);
   expect(slots.covers([], 0)).toBe(true);

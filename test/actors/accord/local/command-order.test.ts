@@ -80,7 +80,7 @@ describe('with much that is retained', () => {
       const id = counted(hlc);
       lone.take({ type: 'Stable', id, executeAt: id, deps: encodeDeps([]), ...touching(hlc) });
     }
-    lone.replica.state.settledBefore = at(RETAINED + 1);
+    lone.replica.state.redundantBefore = at(RETAINED + 1);
     looks = 0;
     return lone;
   }
@@ -91,23 +91,23 @@ describe('with much that is retained', () => {
   test('a list costs what it names', () => {
     const lone = laden();
     const from: Timestamp = at(RETAINED / 2);
-    const { ids } = lone.ask({ type: 'CatchUp', from }, 'SettledList');
+    const { ids } = lone.ask({ type: 'CatchUp', from }, 'AppliedList');
     expect(looks).toBeGreaterThan(LIST);
     expect(looks).toBeLessThan(LOOKS_MAX);
     expect(decodeDeps(ids)).toHaveLength(LIST);
   });
 
-  test('a promise of a fence costs what it names', () => {
+  test('a promise of a rejectBefore costs what it names', () => {
     const lone = laden();
     const before = at(RETAINED + 1);
-    lone.take({ type: 'Fence', before, base: at(RETAINED / 2) });
+    lone.take({ type: 'RejectBefore', before, base: at(RETAINED / 2) });
     expect(looks).toBeLessThan(LOOKS_MAX);
   });
 
   test('an answer to a barrier costs what it names', () => {
     const lone = laden();
     const after = at(RETAINED / 2);
-    lone.take({ type: 'ReadBarrier', token: 1, settledBefore: ZERO, after });
+    lone.take({ type: 'ReadBarrier', token: 1, redundantBefore: ZERO, after });
     expect(looks).toBeLessThan(LOOKS_MAX);
   });
 });

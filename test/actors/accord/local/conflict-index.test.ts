@@ -4,9 +4,9 @@ import { describe, expect, test } from 'vitest';
 import { Command } from '../../../../actors/accord/local/command.ts';
 import { ConflictIndex } from '../../../../actors/accord/local/conflict-index.ts';
 import {
-  type Footprint,
-  footprintOf,
   meets,
+  type Participants,
+  participantsOf,
   WHOLE_STORE,
 } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
@@ -19,24 +19,28 @@ import {
 } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at } from '../fixture.ts';
 
-function command(hlc: number, footprint: Footprint, status: Status = Status.PreAccepted): Command {
+function command(
+  hlc: number,
+  participants: Participants,
+  status: Status = Status.PreAccepted,
+): Command {
   const made = new Command(at(hlc));
-  made.definition = { footprint, body: new Uint8Array(0) };
+  made.definition = { participants, body: new Uint8Array(0) };
   made.status = status;
   made.executeAt = made.id;
   return made;
 }
 
-const footprints: fc.Arbitrary<Footprint> = fc.oneof(
-  { weight: 6, arbitrary: fc.array(fc.nat(4), { minLength: 1, maxLength: 3 }).map(footprintOf) },
-  { weight: 1, arbitrary: fc.constant<Footprint>(WHOLE_STORE) },
+const participantSets: fc.Arbitrary<Participants> = fc.oneof(
+  { weight: 6, arbitrary: fc.array(fc.nat(4), { minLength: 1, maxLength: 3 }).map(participantsOf) },
+  { weight: 1, arbitrary: fc.constant<Participants>(WHOLE_STORE) },
 );
 
 const steps = fc.array(
   fc.record({
     act: fc.constantFrom('add', 'remove', 'bump'),
     hlc: fc.integer({ min: 1, max: 30 }),
-    footprint: footprints,
+    participants: participantSets,
   }),
   { maxLength: 40 },
 );
@@ -44,16 +48,16 @@ const steps = fc.array(
 describe('against a naive model', () => {
   test('the same conflicts and the same highest time', () => {
     fc.assert(
-      fc.property(steps, footprints, fc.nat(31), (all, asked, boundHlc) => {
+      fc.property(steps, participantSets, fc.nat(31), (all, asked, boundHlc) => {
         const index = new ConflictIndex();
         const model = new Map<string, Command>();
-        const bumps: Array<{ footprint: Footprint; time: Timestamp }> = [];
-        for (const { act, hlc, footprint } of all) {
-          const made = command(hlc, footprint);
+        const bumps: Array<{ participants: Participants; time: Timestamp }> = [];
+        for (const { act, hlc, participants } of all) {
+          const made = command(hlc, participants);
           const known = model.get(made.key);
           if (act === 'bump') {
-            index.bump(footprint, at(hlc));
-            bumps.push({ footprint, time: at(hlc) });
+            index.bump(participants, at(hlc));
+            bumps.push({ participants, time: at(hlc) });
           } else if (act === 'remove' && known !== undefined) {
             index.remove(known);
             model.delete(made.key);
@@ -65,7 +69,7 @@ describe('against a naive model', () => {
         const self = command(99, asked);
         const expected = [...model.values()]
           .filter(({ id, definition }) => {
-            const met = definition !== undefined && meets(definition.footprint, asked);
+            const met = definition !== undefined && meets(definition.participants, asked);
             return met && compare(id, at(boundHlc)) < 0;
           })
           .map(({ key }) => key)
@@ -73,7 +77,7 @@ describe('against a naive model', () => {
         const found = index.conflictsBelow(self, asked, at(boundHlc)).map(keyOf);
         expect([...found].sort()).toEqual(expected);
         const highest = bumps
-          .filter(({ footprint }) => meets(footprint, asked))
+          .filter(({ participants }) => meets(participants, asked))
           .reduce((so, { time }) => max(so, time), ZERO);
         expect(index.maxConflict(asked)).toEqual(highest);
         expect(index.size).toBe(model.size);
@@ -83,7 +87,7 @@ describe('against a naive model', () => {
 });
 
 describe('conflicts', () => {
-  const one = footprintOf([1]);
+  const one = participantsOf([1]);
 
   test('leave out itself and what can never execute; PreAccepted ones count', () => {
     const index = new ConflictIndex();
@@ -106,12 +110,12 @@ describe('conflicts', () => {
     index.raiseFloor(at(5));
     index.bump(one, at(6));
     expect(index.maxConflict(one)).toEqual(at(7));
-    expect(index.maxConflict(footprintOf([2]))).toEqual(at(5));
+    expect(index.maxConflict(participantsOf([2]))).toEqual(at(5));
   });
 
   test('adding and removing twice changes nothing', () => {
     const index = new ConflictIndex();
-    const only = command(1, footprintOf([1, 2]));
+    const only = command(1, participantsOf([1, 2]));
     index.add(only);
     index.add(only);
     expect([index.size, only.indexed]).toEqual([1, 2]);
@@ -127,7 +131,7 @@ describe('covering', () => {
   test('whoever lets go of a conflict names a later one that was ordered behind it', () => {
     const shapes = fc.array(
       fc.record({
-        footprint: footprints,
+        participants: participantSets,
         applied: fc.boolean(),
         majority: fc.boolean(),
         shift: fc.nat(3),
@@ -135,33 +139,33 @@ describe('covering', () => {
       { minLength: 1, maxLength: 12 },
     );
     fc.assert(
-      fc.property(shapes, footprints, (all, asked) => {
+      fc.property(shapes, participantSets, (all, asked) => {
         const index = new ConflictIndex();
         const byMajority = new Set<Command>();
-        const commands = all.map(({ footprint, applied, majority, shift }, i) => {
-          const made = command(i + 1, footprint, applied ? Status.Applied : Status.Stable);
+        const commands = all.map(({ participants, applied, majority, shift }, i) => {
+          const made = command(i + 1, participants, applied ? Status.Applied : Status.Stable);
           made.executeAt = at(i + 1 + shift, 2);
           if (applied && majority) byMajority.add(made);
           index.add(made);
           return made;
         });
         for (const made of commands) {
-          if (byMajority.has(made)) index.cover(made, (other) => byMajority.has(other));
+          if (byMajority.has(made)) index.prune(made, (other) => byMajority.has(other));
         }
         const found = new Set(index.conflictsBelow(command(99, asked), asked, at(99)).map(keyOf));
         for (const lost of commands) {
-          const footprint = lost.definition?.footprint ?? asked;
-          if (!meets(footprint, asked) || found.has(lost.key)) continue;
+          const participants = lost.definition?.participants ?? asked;
+          if (!meets(participants, asked) || found.has(lost.key)) continue;
           // Behind it, met by it, applied by a majority, and still named.
-          const cover = commands.some(
+          const prune = commands.some(
             (later) =>
               found.has(later.key) &&
               byMajority.has(later) &&
-              meets(later.definition?.footprint ?? footprint, footprint) &&
+              meets(later.definition?.participants ?? participants, participants) &&
               compare(later.executeAt ?? ZERO, lost.executeAt ?? ZERO) > 0,
           );
           expect(byMajority.has(lost)).toBe(true);
-          expect(cover).toBe(true);
+          expect(prune).toBe(true);
         }
       }),
     );
@@ -169,25 +173,25 @@ describe('covering', () => {
 
   test('what is not applied, executes later, or touches another slot stays', () => {
     const index = new ConflictIndex();
-    const stable = command(1, footprintOf([1]), Status.Stable);
-    const later = command(2, footprintOf([1]), Status.Applied);
+    const stable = command(1, participantsOf([1]), Status.Stable);
+    const later = command(2, participantsOf([1]), Status.Applied);
     later.executeAt = at(9);
-    const elsewhere = command(3, footprintOf([2]), Status.Applied);
-    const covered = command(4, footprintOf([1]), Status.Applied);
-    const cover = command(5, footprintOf([1]), Status.Applied);
-    for (const each of [stable, later, elsewhere, covered, cover]) index.add(each);
-    index.cover(cover, everybody);
-    expect([stable, later, elsewhere, covered, cover].map(({ indexed }) => indexed)).toEqual([
+    const elsewhere = command(3, participantsOf([2]), Status.Applied);
+    const covered = command(4, participantsOf([1]), Status.Applied);
+    const prune = command(5, participantsOf([1]), Status.Applied);
+    for (const each of [stable, later, elsewhere, covered, prune]) index.add(each);
+    index.prune(prune, everybody);
+    expect([stable, later, elsewhere, covered, prune].map(({ indexed }) => indexed)).toEqual([
       1, 1, 1, 0, 1,
     ]);
   });
 
   test('the highest time stays when the conflict goes', () => {
     const index = new ConflictIndex();
-    const old = command(1, footprintOf([1]), Status.Applied);
+    const old = command(1, participantsOf([1]), Status.Applied);
     index.add(old);
-    index.bump(footprintOf([1]), at(8));
+    index.bump(participantsOf([1]), at(8));
     index.remove(old);
-    expect(index.maxConflict(footprintOf([1]))).toEqual(at(8));
+    expect(index.maxConflict(participantsOf([1]))).toEqual(at(8));
   });
 });

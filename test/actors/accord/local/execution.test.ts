@@ -69,13 +69,13 @@ describe('a stable transaction', () => {
     const lone = new LoneReplica();
     lone.take(stable(b, b, [a]));
     expect(lone.replica.state.find(a)).toBeDefined();
-    expect(lone.replica.state.unsettled.size).toBe(2);
+    expect(lone.replica.state.unapplied.size).toBe(2);
   });
 
   test('nothing below what is settled is waited for', () => {
     const lone = new LoneReplica();
     const list = { base: at(0, 0), before: at(150, 0), ids: encodeDeps([]) };
-    lone.take({ type: 'SettledList', ...list, base: { epoch: 0, hlc: 0, flags: 0, node: 0 } });
+    lone.take({ type: 'AppliedList', ...list, base: { epoch: 0, hlc: 0, flags: 0, node: 0 } });
     expect(executed(lone.take(stable(b, b, [a])))).toEqual([keyOf(b)]);
   });
 });

@@ -7,7 +7,7 @@ import {
   type JournalRecord,
 } from '../../../../actors/accord/local/journal.ts';
 import { depsOf } from '../../../../actors/accord/primitives/deps.ts';
-import { footprintOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
+import { participantsOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
 import { rejected } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at, ballot } from '../fixture.ts';
 
@@ -19,7 +19,7 @@ const records: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.record({
     type: fc.constant('Defined' as const),
     id: stamps,
-    footprint: fc.oneof(slots.map(footprintOf), fc.constant(WHOLE_STORE)),
+    participants: fc.oneof(slots.map(participantsOf), fc.constant(WHOLE_STORE)),
     body: fc.uint8Array({ maxLength: 9 }),
   }),
   fc.record({
@@ -44,7 +44,11 @@ const records: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.record({ type: fc.constant('Applied' as const), id: stamps, sequence: fc.maxSafeNat() }),
   fc.record({ type: fc.constant('Invalidated' as const), id: stamps }),
   fc.record({
-    type: fc.constantFrom('Fenced' as const, 'SettledBefore' as const, 'ForgottenBefore' as const),
+    type: fc.constantFrom(
+      'RejectBefore' as const,
+      'RedundantBefore' as const,
+      'DurableBefore' as const,
+    ),
     before: stamps,
   }),
   fc.record({ type: fc.constant('ClockLimit' as const), limitUs: fc.maxSafeNat() }),
@@ -98,9 +102,9 @@ const FIXED: readonly JournalRecord[] = [
   { type: 'Stable', id: at(1), executeAt: at(3), deps: [at(0)] },
   { type: 'Applied', id: at(1), sequence: 7 },
   { type: 'Invalidated', id: at(1) },
-  { type: 'Fenced', before: at(1) },
-  { type: 'SettledBefore', before: at(1) },
-  { type: 'ForgottenBefore', before: at(1) },
+  { type: 'RejectBefore', before: at(1) },
+  { type: 'RedundantBefore', before: at(1) },
+  { type: 'DurableBefore', before: at(1) },
   { type: 'ClockLimit', limitUs: 9 },
 ];
 
@@ -113,11 +117,11 @@ describe('cut short', () => {
   });
 
   test('a definition throws when its slots are cut; its body is whatever follows', () => {
-    const footprint = footprintOf([1, 2, 3]);
+    const participants = participantsOf([1, 2, 3]);
     const { type, payload } = bytesOf({
       type: 'Defined',
       id: at(1),
-      footprint,
+      participants,
       body: new Uint8Array(0),
     });
     expect(() => decodeRecord(type, payload.subarray(0, payload.length - 1))).toThrow('cut short');

@@ -10,7 +10,7 @@ const LIMITS = {
   progressDelayMs: 100,
   ownProgressDelayMs: 1_000,
   progressDelayMsMax: 400,
-  settleEveryMs: 1e9,
+  durabilityEveryMs: 1e9,
 };
 const id = at(1_000, 1);
 

@@ -3,7 +3,10 @@ import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../../actors/accord/local/effects.ts';
 import type { AccordMessage } from '../../../../actors/accord/messages/messages.ts';
 import { type Deps, decodeDeps, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
-import { encodeFootprint, footprintOf } from '../../../../actors/accord/primitives/participants.ts';
+import {
+  encodeParticipants,
+  participantsOf,
+} from '../../../../actors/accord/primitives/participants.ts';
 import { keyOf, type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at, LoneReplica, only, preAccept, topologyOf, touching } from '../fixture.ts';
 
@@ -15,7 +18,7 @@ function stable(id: TxnId, slot = 1): AccordMessage {
 }
 
 function begin(lone: LoneReplica, token = 1, slot = 1): Effect[] {
-  const slots = encodeFootprint(footprintOf([slot]));
+  const slots = encodeParticipants(participantsOf([slot]));
   return lone.take({ type: 'BeginRead', token, slots }, 3);
 }
 
@@ -82,7 +85,7 @@ describe('a reader', () => {
     const page = lone.take(answer([a, b], { behind: true }), 1);
     expect(sent(page)).toEqual([[1, 'ReadBarrier', keyOf(b)]]);
     const { message } = only(page, 'Reply');
-    expect(message).toMatchObject({ type: 'SettledHint', ids: encodeDeps([a]) });
+    expect(message).toMatchObject({ type: 'AppliedHint', ids: encodeDeps([a]) });
     expect(lone.take(answer([a, b], { behind: true }), 1)).toEqual([]);
     expect(served(lone.take(answer([]), 1))).toEqual([]);
     expect(served(lone.take(stable(b)))).toEqual([1]);
@@ -151,10 +154,10 @@ describe('a reader', () => {
 describe('a peer', () => {
   function named(
     lone: LoneReplica,
-    settledBefore = ZERO,
+    redundantBefore = ZERO,
     after = ZERO,
   ): { ids: string[]; behind: boolean } {
-    const ask: AccordMessage = { type: 'ReadBarrier', token: 7, settledBefore, after };
+    const ask: AccordMessage = { type: 'ReadBarrier', token: 7, redundantBefore, after };
     const { message } = only(lone.take(ask, 1), 'Send');
     if (message.type !== 'ReadBarrierOk') throw new Error(message.type);
     return { ids: decodeDeps(message.ids).map(keyOf), behind: message.behind };
@@ -165,8 +168,8 @@ describe('a peer', () => {
     lone.take(preAccept(a));
     lone.take(stable(b));
     expect(named(lone).ids).toEqual([a, b].map(keyOf));
-    const settled = { settledBefore: ZERO, retains: true, asks: false };
-    lone.take({ type: 'SettledHint', ids: encodeDeps([b]), ...settled }, 1);
+    const settled = { redundantBefore: ZERO, retains: true, asks: false };
+    lone.take({ type: 'AppliedHint', ids: encodeDeps([b]), ...settled }, 1);
     expect(named(lone).ids).toEqual([keyOf(a)]);
     expect(named(lone, at(150)).ids).toEqual([]);
   });
@@ -189,8 +192,8 @@ describe('a peer', () => {
 
   test('does not name what the reader has told before it was known here', () => {
     const lone = new LoneReplica();
-    const settled = { settledBefore: ZERO, retains: true, asks: false };
-    lone.take({ type: 'SettledHint', ids: encodeDeps([a]), ...settled }, 1);
+    const settled = { redundantBefore: ZERO, retains: true, asks: false };
+    lone.take({ type: 'AppliedHint', ids: encodeDeps([a]), ...settled }, 1);
     lone.take(stable(a), 2);
     expect(named(lone).ids).toEqual([]);
   });

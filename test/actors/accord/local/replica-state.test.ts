@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { Command } from '../../../../actors/accord/local/command.ts';
 import { ReplicaState } from '../../../../actors/accord/local/replica-state.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
-import { footprintOf } from '../../../../actors/accord/primitives/participants.ts';
+import { participantsOf } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { at, topologyOf } from '../fixture.ts';
 
@@ -14,7 +14,7 @@ function stateOf(nodes: number): ReplicaState {
 
 function applied(state: ReplicaState, hlc: number): Command {
   const command = state.open(at(hlc));
-  state.define(command, { footprint: footprintOf([7]), body: new Uint8Array(10) });
+  state.define(command, { participants: participantsOf([7]), body: new Uint8Array(10) });
   command.executeAt = command.id;
   command.status = Status.Applied;
   state.settled(command);
@@ -22,8 +22,8 @@ function applied(state: ReplicaState, hlc: number): Command {
 }
 
 function alsoAppliedAt(state: ReplicaState, command: Command, node: number): void {
-  command.settledBy |= state.topology.bit(node);
-  state.coverIfMajority(command);
+  command.appliedBy |= state.topology.bit(node);
+  state.pruneIfMajority(command);
 }
 
 describe('a conflict leaves the index', () => {
@@ -55,7 +55,7 @@ test('what definitions hold is counted when they come and when they are forgotte
   const command = applied(state, 10);
   const held = state.retainedBytes;
   expect(held).toBeGreaterThanOrEqual(10);
-  state.define(command, { footprint: footprintOf([7]), body: new Uint8Array(10) });
+  state.define(command, { participants: participantsOf([7]), body: new Uint8Array(10) });
   expect(state.retainedBytes).toBe(held);
   state.forget(command);
   expect(state.retainedBytes).toBe(0);

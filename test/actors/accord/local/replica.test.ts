@@ -112,16 +112,16 @@ describe('PreAccept', () => {
   test('is refused when it was settled and forgotten', () => {
     const lone = new LoneReplica();
     const list = { base: ZERO, before: at(2_000, 0), ids: encodeDeps([]) };
-    lone.take({ type: 'SettledList', ...list });
+    lone.take({ type: 'AppliedList', ...list });
     expect(lone.ask(preAccept(id), 'Nack').reason).toBe('truncated');
     expect(lone.replica.state.commands.size).toBe(0);
   });
 
-  test('below a fence gets a refusing vote that is no vote for t0', () => {
-    const fenced = having({ type: 'Fence', before: at(2_000, 0), base: ZERO });
-    const vote = fenced.ask(preAccept(id), 'PreAcceptOk').vote;
+  test('below a rejectBefore gets a refusing vote that is no vote for t0', () => {
+    const rejectingBefore = having({ type: 'RejectBefore', before: at(2_000, 0), base: ZERO });
+    const vote = rejectingBefore.ask(preAccept(id), 'PreAcceptOk').vote;
     expect(isRejected(vote)).toBe(true);
-    expect(fenced.replica.state.find(id)?.votedFast).toBe(false);
+    expect(rejectingBefore.replica.state.find(id)?.votedFast).toBe(false);
   });
 
   test('too far ahead of the clock is refused as if it had not come', () => {
@@ -160,11 +160,11 @@ describe('PreAccept', () => {
   });
 });
 
-describe('Propose', () => {
+describe('Coordinate', () => {
   test('votes, sends PreAccept with its deps to all peers, and answers itself from the log', () => {
     const lone = having(preAccept(at(900)));
     const own = at(1_200, 3);
-    const effects = lone.take({ type: 'Propose', id: own, ...touching(1) }, 3);
+    const effects = lone.take({ type: 'Coordinate', id: own, ...touching(1) }, 3);
     const sent = effects.filter((effect) => effect.type === 'Send');
     expect(sent.map(({ to }) => to)).toEqual([1, 2]);
     for (const { message } of sent) expect(message).toMatchObject({ deps: encodeDeps([at(900)]) });
@@ -482,7 +482,7 @@ describe('a restart', () => {
 describe('without room for one more transaction', () => {
   const full = (): LoneReplica => {
     const lone = new LoneReplica(undefined, 3, { heldBytesMax: 1 });
-    lone.take({ type: 'Propose', id: at(900, 3), ...touching(1) });
+    lone.take({ type: 'Coordinate', id: at(900, 3), ...touching(1) });
     return lone;
   };
 
@@ -495,11 +495,11 @@ describe('without room for one more transaction', () => {
     ['CommitInvalidate', forget],
     ['BeginRecovery', recovery(low)],
     [
-      'SettledHint',
+      'AppliedHint',
       {
-        type: 'SettledHint',
+        type: 'AppliedHint',
         ids: encodeDeps([id]),
-        settledBefore: ZERO,
+        redundantBefore: ZERO,
         retains: false,
         asks: false,
       },
@@ -516,7 +516,7 @@ describe('without room for one more transaction', () => {
     const own = at(900, 3);
     const fact = { ...stable(own), id: own } as AccordMessage;
     expect(only(lone.take(fact), 'Execute').execution.id).toEqual(own);
-    lone.take({ type: 'Propose', id: at(950, 3), ...touching(2) });
+    lone.take({ type: 'Coordinate', id: at(950, 3), ...touching(2) });
     expect(lone.replica.state.commands.size).toBe(2);
   });
 });

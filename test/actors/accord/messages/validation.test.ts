@@ -4,8 +4,8 @@ import type { AccordMessage } from '../../../../actors/accord/messages/messages.
 import { MESSAGE_TYPES, MessageValidator } from '../../../../actors/accord/messages/validation.ts';
 import { depsOf, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import {
-  encodeFootprint,
-  footprintOf,
+  encodeParticipants,
+  participantsOf,
   WHOLE_STORE,
 } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
@@ -42,7 +42,7 @@ const ownBallot = at(2_000, SELF, 0);
 const before = at(3_000, 0, 0);
 const base = at(500, 0, 0);
 const deps = idsOf(at(900), at(900, 3), at(950, 1));
-const definition = { slots: encodeFootprint(footprintOf([3, 700])), body: new Uint8Array(5) };
+const definition = { slots: encodeParticipants(participantsOf([3, 700])), body: new Uint8Array(5) };
 const recovered = {
   type: 'RecoverOk',
   id,
@@ -66,7 +66,7 @@ const SOUND: readonly AccordMessage[] = [
     type: 'PreAccept',
     id,
     deps: idsOf(),
-    slots: encodeFootprint(WHOLE_STORE),
+    slots: encodeParticipants(WHOLE_STORE),
     body: definition.body,
   },
   { type: 'PreAcceptOk', id: own, vote: own, deps: null },
@@ -110,12 +110,12 @@ const SOUND: readonly AccordMessage[] = [
     deps,
     ...definition,
   },
-  { type: 'ReadBarrier', token: 2 ** 40, settledBefore: ZERO, after: ZERO },
+  { type: 'ReadBarrier', token: 2 ** 40, redundantBefore: ZERO, after: ZERO },
   { type: 'ReadBarrierOk', token: 1, ids: deps, behind: false },
-  { type: 'SettledHint', ids: deps, settledBefore: before, retains: true, asks: false },
-  { type: 'Fence', base: ZERO, before },
-  { type: 'FenceOk', base, before, ids: deps, end: before },
-  { type: 'SettledList', base, before: id, ids: deps },
+  { type: 'AppliedHint', ids: deps, redundantBefore: before, retains: true, asks: false },
+  { type: 'RejectBefore', base: ZERO, before },
+  { type: 'RejectBeforeOk', base, before, ids: deps, end: before },
+  { type: 'AppliedList', base, before: id, ids: deps },
   { type: 'Fetch', ids: deps },
   { type: 'CatchUp', from: base },
 ];
@@ -162,7 +162,15 @@ describe('shape', () => {
   });
 
   test('types that peers do not send', () => {
-    for (const type of ['Propose', 'BeginRead', 'LookAfter', 'constructor', '__proto__', 1, null]) {
+    for (const type of [
+      'Coordinate',
+      'BeginRead',
+      'LookAfter',
+      'constructor',
+      '__proto__',
+      1,
+      null,
+    ]) {
       expect(judge({ type, id })).toBe('type');
     }
   });
@@ -314,11 +322,11 @@ describe('what must go together', () => {
   });
 
   test('lists lie within their bounds', () => {
-    expect(judge({ ...sound('Fence'), base: before })).toBe('sense');
-    expect(judge({ ...sound('FenceOk'), base: at(901, 0, 0) })).toBe('sense');
-    expect(judge({ ...sound('FenceOk'), end: base })).toBe('sense');
-    expect(judge({ ...sound('FenceOk'), before: base })).toBe('sense');
-    expect(judge({ ...sound('SettledList'), before: at(950, 0, 0) })).toBe('sense');
-    expect(judge({ ...sound('SettledList'), base: id })).toBe('sense');
+    expect(judge({ ...sound('RejectBefore'), base: before })).toBe('sense');
+    expect(judge({ ...sound('RejectBeforeOk'), base: at(901, 0, 0) })).toBe('sense');
+    expect(judge({ ...sound('RejectBeforeOk'), end: base })).toBe('sense');
+    expect(judge({ ...sound('RejectBeforeOk'), before: base })).toBe('sense');
+    expect(judge({ ...sound('AppliedList'), before: at(950, 0, 0) })).toBe('sense');
+    expect(judge({ ...sound('AppliedList'), base: id })).toBe('sense');
   });
 });

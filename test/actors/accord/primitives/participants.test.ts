@@ -2,20 +2,20 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
-  decodeFootprint,
-  encodeFootprint,
-  footprintOf,
+  decodeParticipants,
+  encodeParticipants,
   meets,
+  participantsOf,
   WHOLE_STORE,
 } from '../../../../actors/accord/primitives/participants.ts';
 
 const slots = fc.array(fc.oneof(fc.nat(10), fc.constant(65_535)), { maxLength: 8 });
 
-test('a footprint is ascending, without repeats', () => {
+test('a participants is ascending, without repeats', () => {
   fc.assert(
     fc.property(slots, (some) => {
       const expected = [...new Set(some)].sort((a, b) => a - b);
-      expect([...footprintOf(some)]).toEqual(expected);
+      expect([...participantsOf(some)]).toEqual(expected);
     }),
   );
 });
@@ -24,23 +24,25 @@ test('two meet when they share a slot; the whole store meets everything, even no
   fc.assert(
     fc.property(slots, slots, (a, b) => {
       const shared = a.some((slot) => b.includes(slot));
-      expect(meets(footprintOf(a), footprintOf(b))).toBe(shared);
-      expect(meets(WHOLE_STORE, footprintOf(b))).toBe(true);
-      expect(meets(footprintOf(a), WHOLE_STORE)).toBe(true);
+      expect(meets(participantsOf(a), participantsOf(b))).toBe(shared);
+      expect(meets(WHOLE_STORE, participantsOf(b))).toBe(true);
+      expect(meets(participantsOf(a), WHOLE_STORE)).toBe(true);
     }),
   );
 });
 
 test('the bytes give it back, little endian, from any place in a buffer', () => {
-  expect(encodeFootprint(footprintOf([258]))).toEqual(Uint8Array.of(2, 1));
-  expect(encodeFootprint(WHOLE_STORE)).toBeNull();
-  expect(decodeFootprint(null)).toBe(WHOLE_STORE);
+  expect(encodeParticipants(participantsOf([258]))).toEqual(Uint8Array.of(2, 1));
+  expect(encodeParticipants(WHOLE_STORE)).toBeNull();
+  expect(decodeParticipants(null)).toBe(WHOLE_STORE);
   fc.assert(
     fc.property(slots, (some) => {
-      const bytes = encodeFootprint(footprintOf(some)) ?? new Uint8Array(0);
+      const bytes = encodeParticipants(participantsOf(some)) ?? new Uint8Array(0);
       const larger = new Uint8Array(bytes.length + 3);
       larger.set(bytes, 1);
-      expect(decodeFootprint(larger.subarray(1, 1 + bytes.length))).toEqual(footprintOf(some));
+      expect(decodeParticipants(larger.subarray(1, 1 + bytes.length))).toEqual(
+        participantsOf(some),
+      );
     }),
   );
 });

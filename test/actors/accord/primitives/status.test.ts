@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   compareProgress,
   isDecided,
-  isSettled,
+  isTerminal,
   STATUS_NAMES,
   Status,
 } from '../../../../actors/accord/primitives/status.ts';
@@ -58,5 +58,5 @@ test('decided is what will execute; settled is what needs nothing more', () => {
   const names = (of: (status: Status) => boolean): string[] =>
     STATUS_NAMES.filter((_, index) => of(index as Status));
   expect(names(isDecided)).toEqual(['Committed', 'Stable', 'Applied']);
-  expect(names(isSettled)).toEqual(['Applied', 'Invalidated', 'Truncated']);
+  expect(names(isTerminal)).toEqual(['Applied', 'Invalidated', 'Truncated']);
 });

@@ -35,7 +35,7 @@ describe('the table of quorums', () => {
     expect(sizes.fastRejectsMax).toBe(row.electorate - row.fast);
     expect(sizes.fast).toBeGreaterThan(row.replicas / 2);
     expect(sizes.fast).toBeLessThanOrEqual(row.electorate);
-    expect(sizes.fenceElectors).toBeLessThanOrEqual(row.electorate);
+    expect(sizes.durabilityElectors).toBeLessThanOrEqual(row.electorate);
   });
 
   test.each(TABLE)('N=%i takes no electorate that is too small or too large', (n, _, slow) => {
@@ -83,12 +83,16 @@ describe.each(CASES.filter(({ replicas }) => replicas <= 7))(
       }
     });
 
-    test('behind a closed fence every recovery can rule the fast path out', () => {
-      const { fenceElectors } = quorumSizes(replicas, electorate);
-      for (let fenced = 0; fenced < 1 << replicas; fenced += 1) {
-        if (population(fenced) < slow || population(fenced & electors) < fenceElectors) continue;
+    test('behind a closed rejectBefore every recovery can rule the fast path out', () => {
+      const { durabilityElectors } = quorumSizes(replicas, electorate);
+      for (let rejectingBefore = 0; rejectingBefore < 1 << replicas; rejectingBefore += 1) {
+        if (
+          population(rejectingBefore) < slow ||
+          population(rejectingBefore & electors) < durabilityElectors
+        )
+          continue;
         for (const asked of slowQuorums) {
-          expect(population(asked & electors & fenced)).toBeGreaterThan(rejectsMax);
+          expect(population(asked & electors & rejectingBefore)).toBeGreaterThan(rejectsMax);
         }
       }
     });
