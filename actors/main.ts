@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 /**
  * The `holostore` command: picks the subcommand, turns errors into one line on standard error, and
- * ends the process with an exit code: 0 stopped in order, 1 failed, 2 called wrongly.
+ * ends the process with an exit code: 0 stopped in order, 1 failed, 2 called wrongly, 3 data that
+ * this node must not use.
  */
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

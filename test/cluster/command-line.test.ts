@@ -146,7 +146,8 @@ describe('the log', () => {
     bytes[at] = (bytes[at] ?? 0) ^ 0x01;
     writeFileSync(path, bytes);
     const { code, reason } = await refusal(node, {});
-    expect(code).toBe(1);
+    // The code for data that the node must not use: a parent does not try again.
+    expect(code).toBe(3);
     expect(reason).toContain(path);
     expect(reason).toContain(String(damaged));
     // The other two still serve.
