@@ -40,15 +40,22 @@ export interface DiskFile {
   allocateLater(bytes: number, done: (error: Error | undefined) => void): void;
   truncate(bytes: number): void;
   /**
-   * Writes the parts one after the other from `offset`, then makes the data durable (fdatasync).
-   * The parts belong to the disk until `done`; after an error the file's content is unknown.
+   * Writes the parts one after the other from `offset`, then makes the file's data durable
+   * (fdatasync), those of every `write` before it too. The parts belong to the disk until `done`;
+   * after an error the file's content is unknown.
    */
   writeAndSync(
     parts: readonly Uint8Array[],
     offset: number,
     done: (error: Error | undefined) => void,
   ): void;
-  /** The same before it returns; throws. Synchronous: start only. */
+  /** The same without the sync: what was written survives the process, not a power cut. */
+  write(
+    parts: readonly Uint8Array[],
+    offset: number,
+    done: (error: Error | undefined) => void,
+  ): void;
+  /** `writeAndSync` before it returns; throws. Synchronous: start only. */
   writeAndSyncNow(parts: readonly Uint8Array[], offset: number): void;
   /** Every `done` still owed is called before the file goes away. */
   close(): void;

@@ -37,7 +37,7 @@ export type SyncMethod = 'dsync' | 'fdatasync';
 export interface NodeDiskOptions {
   /**
    * Default `dsync` on Linux, else `fdatasync`: libuv makes that a real barrier on macOS, where
-   * O_DSYNC leaves data in the drive's cache.
+   * O_DSYNC leaves data in the drive's cache. Under `dsync` every `write` is synced, too.
    */
   readonly syncMethod?: SyncMethod;
 }
@@ -239,7 +239,7 @@ class NodeFile implements DiskFile {
         return;
       }
       const piece = zeroes(bytes - at);
-      this.#write([piece], at, (error) => {
+      this.#write([piece], at, !this.#dsync, (error) => {
         if (error === undefined) next(at + piece.length);
         else end(error);
       });
@@ -259,10 +259,14 @@ class NodeFile implements DiskFile {
     ftruncateSync(this.#fd, bytes);
   }
 
+  write(parts: readonly Uint8Array[], offset: number, done: Done): void {
+    this.#begin(parts, offset, false, done);
+  }
+
   writeAndSync(parts: readonly Uint8Array[], offset: number, done: Done): void {
-    this.#operations += 1;
-    this.#writes.underWay += 1;
     if (this.#mayBlock(parts)) {
+      this.#operations += 1;
+      this.#writes.underWay += 1;
       // Behind the frames that this turn has sent: the peers' disks need not wait for this one.
       process.nextTick(() => {
         const error = this.#writeBlocking(parts, offset);
@@ -273,7 +277,13 @@ class NodeFile implements DiskFile {
       });
       return;
     }
-    this.#write(parts, offset, (error) => {
+    this.#begin(parts, offset, !this.#dsync, done);
+  }
+
+  #begin(parts: readonly Uint8Array[], offset: number, syncs: boolean, done: Done): void {
+    this.#operations += 1;
+    this.#writes.underWay += 1;
+    this.#write(parts, offset, syncs, (error) => {
       this.#writes.underWay -= 1;
       this.#end(done, error);
     });
@@ -330,19 +340,25 @@ class NodeFile implements DiskFile {
     done(error);
   }
 
-  #write(parts: readonly Uint8Array[], offset: number, done: Done): void {
+  #write(parts: readonly Uint8Array[], offset: number, syncs: boolean, done: Done): void {
     let bytes = 0;
     for (const part of parts) bytes += part.length;
     writev(this.#fd, parts.slice(0, WRITE_PARTS_MAX), offset, (error, written) => {
       if (error !== null) done(error);
-      else if (written < bytes) this.#continue(parts, written, offset, done);
-      else if (this.#dsync) done(undefined);
+      else if (written < bytes) this.#continue(parts, written, offset, syncs, done);
+      else if (!syncs) done(undefined);
       else fdatasync(this.#fd, (syncError) => done(syncError ?? undefined));
     });
   }
 
   /** A short write is no error yet; the rest is written, which says what is wrong if it is one. */
-  #continue(parts: readonly Uint8Array[], written: number, offset: number, done: Done): void {
+  #continue(
+    parts: readonly Uint8Array[],
+    written: number,
+    offset: number,
+    syncs: boolean,
+    done: Done,
+  ): void {
     if (written === 0) {
       done(new Error('the operating system wrote nothing'));
       return;
@@ -353,7 +369,7 @@ class NodeFile implements DiskFile {
       if (skip < part.length) rest.push(part.subarray(skip));
       skip = Math.max(0, skip - part.length);
     }
-    this.#write(rest, offset + written, done);
+    this.#write(rest, offset + written, syncs, done);
   }
 }
 

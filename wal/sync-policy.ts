@@ -17,7 +17,8 @@ export const SYNC_POLICY_NAMES = [
  * `every_record`: each record is committed as it is appended, lazy or not.
  * `every_batch`: once per turn, for all that the turn appended.
  * `group_commit`: up to `groupCommitMsMax` are spent waiting for more records to share the sync.
- * `on_flush`: only when `flush` is called; for tests, since nothing is durable before.
+ * `on_flush`: only when `flush` is called; for tests. Replies wait until the operating system has
+ * the records, not for the disk: a crash of the process loses nothing, a power cut does.
  */
 export type SyncPolicyName = (typeof SYNC_POLICY_NAMES)[number];
 
@@ -53,6 +54,11 @@ export class SyncPolicy {
     this.#groupCommitMsMax = options.groupCommitMsMax ?? 2;
     this.#lazySyncMsMax = options.lazySyncMsMax ?? 20;
     this.#waitBytesMax = options.waitBytesMax ?? 1024 * 1024;
+  }
+
+  /** Records count as kept once they are written, before they are synced. */
+  get syncsLater(): boolean {
+    return this.name === 'on_flush';
   }
 
   /** Says that records were appended; a call may stand for many. */

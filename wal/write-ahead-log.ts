@@ -4,7 +4,8 @@
  * time; it reads no clock and decides nothing about when to sync (that is `SyncPolicy`).
  *
  * At most one write is under way, and none begins before the one before it is durable: the rule by
- * which a torn tail can be told from damage at start (see replay.ts).
+ * which a torn tail can be told from damage at start (see replay.ts). `write` (policy `on_flush`)
+ * gives that up for power cuts: after one, a torn tail may look like damage.
  */
 import type { Disk, DiskFile } from './disk.ts';
 import {
@@ -41,6 +42,8 @@ export type CommitDone = (error: WalError | undefined, durableLsn: number) => vo
 
 interface Waiter {
   readonly lsn: number;
+  /** Waits for the disk; else for the operating system. */
+  readonly syncs: boolean;
   readonly done: CommitDone;
 }
 
@@ -86,9 +89,12 @@ export class WriteAheadLog {
   readonly #batches: RecordBatch[] = [];
   readonly #idleBatches: RecordBatch[] = [];
   #writing: RecordBatch | undefined;
+  /** What is under way makes durable what was written, itself included. */
+  #syncing = false;
   #rolling = false;
   #pendingBytes = 0;
   #nextLsn: number;
+  #writtenLsn: number;
   #durableLsn: number;
   /** Oldest first, so ordered by LSN too. */
   #waiters: Waiter[] = [];
@@ -96,6 +102,7 @@ export class WriteAheadLog {
   #closed = false;
   readonly #onSegments: NonNullable<WalOptions['onSegments']>;
   readonly #onWritten = (error: Error | undefined): void => this.#written(error);
+  readonly #onSynced = (error: Error | undefined): void => this.#synced(error);
 
   /**
    * Opens the log in `directory`, or makes one. `onRecord` sees every record from the oldest that
@@ -142,6 +149,7 @@ export class WriteAheadLog {
     this.#activeUsed = opened.activeUsedBytes;
     this.#activeBytes = opened.active.size();
     this.#nextLsn = opened.nextLsn;
+    this.#writtenLsn = opened.nextLsn - 1;
     this.#durableLsn = opened.nextLsn - 1;
     this.#pool = new SegmentPool({
       disk,
@@ -167,14 +175,19 @@ export class WriteAheadLog {
     return this.#durableLsn;
   }
 
-  /** Bytes appended and not yet durable, headers included. */
+  /** Every record up to this one survives a crash of the process; see `write`. */
+  get writtenLsn(): number {
+    return this.#writtenLsn;
+  }
+
+  /** Bytes appended and not yet written, headers included. */
   get pendingBytes(): number {
     return this.#pendingBytes;
   }
 
   /** A write, or the roll before one, is under way. */
   get inFlight(): boolean {
-    return this.#writing !== undefined || this.#rolling;
+    return this.#writing !== undefined || this.#syncing || this.#rolling;
   }
 
   /** Why the log is dead for good, if it is. */
@@ -260,16 +273,29 @@ export class WriteAheadLog {
    * with HOLO_WAL_FAILED the log is dead.
    */
   commit(done: CommitDone): void {
+    this.#wait(true, done);
+  }
+
+  /**
+   * The same without waiting for the disk: a crash of the process keeps what was appended so far, a
+   * power cut may lose it until a `commit`.
+   */
+  write(done: CommitDone): void {
+    this.#wait(false, done);
+  }
+
+  #wait(syncs: boolean, done: CommitDone): void {
     const stopped = this.#stopped();
+    const reachedLsn = syncs ? this.#durableLsn : this.#writtenLsn;
     if (stopped !== undefined) {
       done(stopped, this.#durableLsn);
-    } else if (this.#durableLsn === this.appendedLsn) {
+    } else if (reachedLsn === this.appendedLsn) {
       done(undefined, this.#durableLsn);
     } else if (this.#waiters.length >= this.#limits.commitsWaitingMax) {
       const message = `${this.#waiters.length} commits are waiting already`;
       done(new WalError('HOLO_WAL_TOO_MANY_COMMITS', message), this.#durableLsn);
     } else {
-      this.#waiters.push({ lsn: this.appendedLsn, done });
+      this.#waiters.push({ lsn: this.appendedLsn, syncs, done });
       this.#pump();
     }
   }
@@ -324,8 +350,14 @@ export class WriteAheadLog {
   #pump(): void {
     if (this.inFlight || this.#waiters.length === 0 || this.#stopped() !== undefined) return;
     const batch = this.#batches[0];
-    if (batch === undefined) return;
+    const isUnsynced = this.#durableLsn < this.#writtenLsn;
+    if (batch === undefined) {
+      if (isUnsynced) this.#sync();
+      return;
+    }
     if (this.#activeUsed + batch.bytes > this.#activeBytes) {
+      // Nothing syncs a segment once the next one is begun.
+      if (isUnsynced) return this.#sync();
       this.#rolling = true;
       const bytes = segmentBytesFor(this.#limits, batch.bytes);
       // A segment without records has the name that the next one would have.
@@ -337,11 +369,32 @@ export class WriteAheadLog {
     this.#batches.shift();
     this.#writing = batch;
     const header = this.#headerDue;
-    if (header === undefined) {
+    this.#syncing = header !== undefined || this.#waiters.some(({ syncs }) => syncs);
+    if (header !== undefined) {
+      this.#active.writeAndSync([header, batch.content()], 0, this.#onWritten);
+    } else if (this.#syncing) {
       this.#active.writeAndSync([batch.content()], this.#activeUsed, this.#onWritten);
     } else {
-      this.#active.writeAndSync([header, batch.content()], 0, this.#onWritten);
+      this.#active.write([batch.content()], this.#activeUsed, this.#onWritten);
     }
+  }
+
+  /** Makes durable what was only written. */
+  #sync(): void {
+    this.#syncing = true;
+    this.#active.writeAndSync([], this.#activeUsed, this.#onSynced);
+  }
+
+  #synced(error: Error | undefined): void {
+    this.#syncing = false;
+    if (this.#stopped() !== undefined) return;
+    if (error !== undefined) {
+      this.#fail('syncing', error);
+      return;
+    }
+    this.#durableLsn = this.#writtenLsn;
+    this.#answerWaiters();
+    this.#pump();
   }
 
   /** Makes the empty segment that is written to as large as its first write needs. */
@@ -413,6 +466,8 @@ export class WriteAheadLog {
   #written(error: Error | undefined): void {
     const batch = this.#writing;
     this.#writing = undefined;
+    const synced = this.#syncing;
+    this.#syncing = false;
     if (batch === undefined) return;
     if (error !== undefined) {
       this.#fail('writing', error);
@@ -422,9 +477,10 @@ export class WriteAheadLog {
     this.#activeUsed += batch.bytes;
     this.#pendingBytes -= batch.bytes;
     this.counters.batches += 1;
-    this.counters.records += batch.lastLsn - this.#durableLsn;
+    this.counters.records += batch.lastLsn - this.#writtenLsn;
     this.counters.bytes += batch.bytes;
-    this.#durableLsn = batch.lastLsn;
+    this.#writtenLsn = batch.lastLsn;
+    if (synced) this.#durableLsn = batch.lastLsn;
     this.#keepIdle(batch);
     this.#answerWaiters();
     this.#pump();
@@ -437,13 +493,12 @@ export class WriteAheadLog {
   }
 
   #answerWaiters(): void {
-    let count = 0;
-    for (const waiter of this.#waiters) {
-      if (waiter.lsn > this.#durableLsn) break;
-      count += 1;
-    }
+    const isDone = ({ lsn, syncs }: Waiter): boolean =>
+      lsn <= (syncs ? this.#durableLsn : this.#writtenLsn);
+    const done = this.#waiters.filter(isDone);
     // Out of the list first: `done` may commit again.
-    for (const waiter of this.#waiters.splice(0, count)) waiter.done(undefined, this.#durableLsn);
+    this.#waiters = this.#waiters.filter((waiter) => !isDone(waiter));
+    for (const waiter of done) waiter.done(undefined, this.#durableLsn);
   }
 
   #refuseWaiters(error: WalError): void {

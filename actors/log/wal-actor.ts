@@ -42,7 +42,7 @@ export type WalMessage =
   | { readonly type: 'Open' }
   | { readonly type: 'Written'; readonly error: Error | undefined; readonly durableLsn: number };
 
-/** Answers when everything appended so far is durable. */
+/** Answers when everything appended so far is durable, under every policy. */
 export interface WalSync {
   readonly type: 'Sync';
   readonly token: number;
@@ -86,6 +86,8 @@ const WAITING_MAX = 65_536;
 
 interface Waiting {
   readonly lsn: number;
+  /** It must be on disk; else what the policy asks for suffices. */
+  readonly syncs: boolean;
   readonly reply: WalReply;
   readonly replyTo: ActorRef<WalReply>;
 }
@@ -143,6 +145,7 @@ export function walActor(
     policy.appended(urgent ? records.length : 0, urgent ? 0 : records.length, clock.monotonicMs());
     waiting.push({
       lsn: log.appendedLsn,
+      syncs: !policy.syncsLater,
       reply: { type: 'Durable', token, firstLsn },
       replyTo,
     });
@@ -153,7 +156,10 @@ export function walActor(
     if (retrying) return;
     const nowMs = clock.monotonicMs();
     const at = policy.commitAt(moment, nowMs, inFlight, log.pendingBytes);
-    if (at === NEVER) return;
+    if (at === NEVER) {
+      if (moment === 'turn' && policy.syncsLater) write(nowMs, log);
+      return;
+    }
     if (at > nowMs) {
       context.timers.start('commit', at - nowMs, { type: 'Timer' });
       return;
@@ -161,10 +167,20 @@ export function walActor(
     inFlight = true;
     startedMs = nowMs;
     policy.committed();
-    log.commit((error, durableLsn) => {
-      // Refused only when this incarnation has ended: its log is closed.
-      tellOrDrop(context.thisIncarnation, { type: 'Written', error, durableLsn });
-    });
+    log.commit(tellWritten);
+  }
+
+  /** For a policy that syncs later: records outlive the process before replies do. */
+  function write(nowMs: number, log: WriteAheadLog): void {
+    if (inFlight || log.writtenLsn === log.appendedLsn) return;
+    inFlight = true;
+    startedMs = nowMs;
+    log.write(tellWritten);
+  }
+
+  function tellWritten(error: WalError | undefined, durableLsn: number): void {
+    // Refused only when this incarnation has ended: its log is closed.
+    tellOrDrop(context.thisIncarnation, { type: 'Written', error, durableLsn });
   }
 
   function written(error: Error | undefined, log: WriteAheadLog): void {
@@ -199,8 +215,8 @@ export function walActor(
 
   function answer(log: WriteAheadLog): void {
     let answered = 0;
-    for (const { lsn, reply, replyTo } of waiting) {
-      if (lsn > log.durableLsn) break;
+    for (const { lsn, syncs, reply, replyTo } of waiting) {
+      if (lsn > (syncs ? log.durableLsn : log.writtenLsn)) break;
       // Who asks has a place for each answer; refused only when that incarnation has ended.
       tellOrDrop(replyTo, reply);
       answered += 1;
@@ -241,7 +257,7 @@ export function walActor(
         if (readers.size === 0) return;
         const { token, replyTo } = message;
         const reply = { type: 'Durable', token, firstLsn: 0 } as const;
-        waiting.push({ lsn: open.appendedLsn, reply, replyTo });
+        waiting.push({ lsn: open.appendedLsn, syncs: true, reply, replyTo });
         policy.flush();
         return;
       }

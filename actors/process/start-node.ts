@@ -167,7 +167,7 @@ class ProductionNode implements RunningNode {
     const config = this.#config;
     const sizes = this.#sizes;
     const metrics = this.#metrics;
-    const disk = new NodeDisk();
+    const disk = new NodeDisk(config.syncPolicy === 'on_flush' ? { syncMethod: 'fdatasync' } : {});
     const directory = join(this.#directory.path, LOG_DIRECTORY);
     let loggedBytes = 0;
     return {

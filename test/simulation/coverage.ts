@@ -43,6 +43,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   FLUSHALL: ['answered FLUSHALL'],
   'sync policy: group commit': ['sync policy group_commit'],
   'sync policy: every record': ['sync policy every_record'],
+  'sync policy: on flush': ['sync policy on_flush'],
   'votes counted below the actors': ['frames counted'],
   'frames that nobody counts': ['frames alone'],
   'time-outs': ['client told TIMEOUT'],

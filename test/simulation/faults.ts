@@ -168,7 +168,9 @@ export class FaultInjector {
   }
 
   #stop(node: SimNode, kind: CrashKind): void {
-    if (node.up) node.crash(kind);
+    // A power cut may take from every node what `on_flush` has answered: it promises less.
+    const isOnFlush = this.#options.profile.syncPolicy === 'on_flush';
+    if (node.up) node.crash(isOnFlush ? 'process' : kind);
   }
 
   #startLater(node: SimNode, delayMs: number): void {
@@ -322,7 +324,7 @@ export class FaultInjector {
 
   giveBack(node: SimNode): void {
     if (!node.swapped) return;
-    if (node.up) node.crash('power');
+    this.#stop(node, 'power');
     node.restoreDisk();
     node.start();
   }

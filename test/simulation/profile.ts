@@ -164,9 +164,14 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     turnsMax: 1_024,
     ...drawWorkload(rng),
     limits: drawLimits(rng),
-    syncPolicy: chance(0.7) ? 'every_batch' : chance(0.5) ? 'group_commit' : 'every_record',
+    syncPolicy: chance(0.7) ? 'every_batch' : drawSyncPolicy(rng),
     frames: chance(0.7) ? undefined : chance(0.5) ? 'counted' : 'alone',
   };
+}
+
+function drawSyncPolicy(rng: SeededRng): SyncPolicyName {
+  const others = ['group_commit', 'every_record', 'on_flush'] as const;
+  return others[Math.floor(others.length * rng.next())] ?? 'every_batch';
 }
 
 function drawWorkload(

@@ -363,13 +363,26 @@ class SimFile implements DiskFile {
     this.#image.cache = Buffer.from(this.#image.cache.subarray(0, bytes));
   }
 
+  write(parts: readonly Uint8Array[], offset: number, done: Done): void {
+    this.#begin(parts, offset, (held) => this.#disk.write(this.#image, held, offset), done);
+  }
+
   writeAndSync(parts: readonly Uint8Array[], offset: number, done: Done): void {
+    this.#begin(parts, offset, (held) => this.#writeAndSync(held, offset), done);
+  }
+
+  #begin(
+    parts: readonly Uint8Array[],
+    offset: number,
+    run: (held: readonly Uint8Array[]) => void,
+    done: Done,
+  ): void {
     this.#check();
     const flight = { image: this.#image, parts: [...parts], offset };
     this.#disk.beginFlight(flight);
     this.#disk.later(() => {
       this.#disk.endFlight(flight);
-      done(attempt(() => this.#writeAndSync(flight.parts, offset)));
+      done(attempt(() => run(flight.parts)));
     });
   }
 
