@@ -37,6 +37,7 @@ import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem, type SystemFailure } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
+import type { RestartNotice } from '../runtime/host.ts';
 import type { Clock, Rng, Scheduler } from '../runtime/ports/ports.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
 import type { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
@@ -121,6 +122,8 @@ export interface NodeObserver
   peerUp(peer: number): void;
   peerDown(peer: number, reason: string): void;
   peerRefused(peer: number, reason: string): void;
+  /** An actor has ended on its own and is started again. */
+  actorRestarts?(restart: RestartNotice): void;
 }
 
 const EPOCH = 1;
@@ -175,7 +178,7 @@ export class Node {
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
-    const { nodeId, clock, rng, scheduler, recorder, onFailed } = parts;
+    const { nodeId, clock, rng, scheduler, recorder, onFailed, observer } = parts;
     this.topology = new Topology(EPOCH, parts.members, parts.electorate);
     this.#startedMs = clock.monotonicMs();
     this.time = new ClusterTime({
@@ -191,7 +194,15 @@ export class Node {
     this.#slots = new VoteSlots(this.topology, nodeId);
     this.#judge = this.#createJudge();
     const name = `node-${nodeId}`;
-    this.system = new ActorSystem({ name, clock, rng, scheduler, recorder, onFailed });
+    this.system = new ActorSystem({
+      name,
+      clock,
+      rng,
+      scheduler,
+      recorder,
+      onFailed,
+      onRestart: (restart) => observer.actorRestarts?.(restart),
+    });
     const { root } = this.system;
     const { disk } = parts.observer;
     const onStalled = (stalled: boolean): void => disk('log', 'stalled', stalled);

@@ -10,6 +10,7 @@ import { complaintOf } from '../accord/primitives/cluster-time.ts';
 import { DiskHealth } from '../node/disk-health.ts';
 import type { RefusalReason } from '../node/message-judge.ts';
 import type { NodeObserver } from '../node/node.ts';
+import { errorText } from '../runtime/inspection.ts';
 import type { Clock } from '../runtime/ports/ports.ts';
 import type { ReplicaWatermarks } from '../store/replica-actor.ts';
 
@@ -94,6 +95,11 @@ export class StatusBoard {
       peerDown: (peer, reason) => this.#logger.warn({ peer, reason }, `peer ${peer} is gone`),
       peerRefused: (peer, reason) =>
         this.#logger.error({ peer, reason }, `peer ${peer} is refused: ${reason}`),
+      actorRestarts: ({ path, reason, delayMs }) => {
+        const why = 'error' in reason ? errorText(reason.error) : reason.kind;
+        const stack = 'error' in reason && reason.error instanceof Error ? reason.error.stack : '';
+        this.#logger.warn({ path, delayMs, stack }, `${path} is restarted: ${why}`);
+      },
       messageRefused: (peer, type, reason, detail) => {
         metrics.messageRefused(type, reason);
         this.#tellRefusal(peer, type, reason, detail);

@@ -8,7 +8,7 @@ import { AskTable, EdgeAsker, type MakeQuestion } from './ask.ts';
 import type { ExitReason } from './behavior.ts';
 import { Cell } from './cells/cell.ts';
 import { type DeadLetterReason, DeadLetters } from './cells/dead-letters.ts';
-import type { Child, Host, Parent, RuntimeTotals } from './host.ts';
+import type { Child, Host, Parent, RestartNotice, RuntimeTotals } from './host.ts';
 import type { Inspection, Strategy } from './inspection.ts';
 import type { Clock, Rng, Scheduler } from './ports/ports.ts';
 import { TimerWheel } from './ports/timer-wheel.ts';
@@ -31,6 +31,8 @@ export interface ActorSystemOptions {
   readonly scheduler: Scheduler;
   /** Called once, when the tree has ended because of a failure that nothing above could repair. */
   readonly onFailed: (failure: SystemFailure) => void;
+  /** An actor or supervisor has ended on its own and is started again. */
+  readonly onRestart?: (restart: RestartNotice) => void;
   readonly strategy?: Strategy;
   readonly restartsMax?: number;
   readonly periodMs?: number;
@@ -217,6 +219,7 @@ class SystemHost implements Host {
   readonly recorder: TraceRecorder;
   readonly totals: RuntimeTotals = { turns: 0, messages: 0, crashes: 0, restarts: 0 };
   readonly fatal: (path: string, error: unknown) => void;
+  readonly restarting: (restart: RestartNotice) => void;
   readonly #children = new Map<string, Child>();
 
   constructor(options: ActorSystemOptions, fatal: (path: string, error: unknown) => void) {
@@ -229,6 +232,7 @@ class SystemHost implements Host {
     });
     this.recorder = options.recorder ?? new TraceRecorder({ clock: options.clock, node: 0 });
     this.fatal = fatal;
+    this.restarting = options.onRestart ?? (() => undefined);
   }
 
   get actorCount(): number {

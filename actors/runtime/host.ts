@@ -18,6 +18,13 @@ export interface RuntimeTotals {
   restarts: number;
 }
 
+/** `path` ended for `reason`; its supervisor starts it again, with the siblings that rely on it. */
+export interface RestartNotice {
+  readonly path: string;
+  readonly reason: ExitReason;
+  readonly delayMs: number;
+}
+
 export interface Host {
   readonly clock: Clock;
   readonly rng: Rng;
@@ -34,6 +41,8 @@ export interface Host {
   forget(child: Child): void;
   /** An actor met a failure that no restart can repair: everything ends now. */
   fatal(path: string, error: unknown): void;
+  /** A supervisor is about to start a child again. */
+  restarting(restart: RestartNotice): void;
 }
 
 /** What a supervisor holds: an actor or another supervisor. */

@@ -221,6 +221,7 @@ export class Supervisor implements Child, Parent {
     }
     this.#restarts += 1;
     const delayMs = entry.backoff.delayMs(nowMs - entry.startedAtMs);
+    this.#host.restarting({ path: child.path, reason, delayMs });
     if (this.#spec.strategy === 'one_for_one') {
       entry.restartTimer = this.#host.wheel.after(delayMs, () => this.#restartOne(entry));
       return;

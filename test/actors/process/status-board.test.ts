@@ -23,3 +23,17 @@ test('refused messages of a peer are told once in ten seconds; a contradiction a
   ]);
   expect(await metrics.text()).toContain('{type="PreAccept",reason="shape"} 5');
 });
+
+test('a restart of an actor is told with its path and its cause', () => {
+  const lines: Array<{ level: number; path: string; stack: string; msg: string }> = [];
+  const logger = pino({}, { write: (line: string) => lines.push(JSON.parse(line)) });
+  const board = new StatusBoard(logger, { wallUs: () => 1, monotonicMs: () => 0 });
+  const { actorRestarts } = board.observer(new NodeMetrics({}, false));
+  const path = 'node-1/store-0/executor';
+  actorRestarts?.({ path, reason: { kind: 'crash', error: new Error('why') }, delayMs: 10 });
+  actorRestarts?.({ path, reason: { kind: 'killed' }, delayMs: 20 });
+  expect(lines).toMatchObject([
+    { level: 40, path, msg: `${path} is restarted: Error: why`, stack: expect.any(String) },
+    { level: 40, path, msg: `${path} is restarted: killed` },
+  ]);
+});

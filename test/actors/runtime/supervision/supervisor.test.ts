@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ActorContext, LocalRef } from '../../../../actors/runtime/behavior.ts';
+import type { RestartNotice } from '../../../../actors/runtime/host.ts';
 import type { Inspection, SupervisorInspection } from '../../../../actors/runtime/inspection.ts';
 import {
   RestartIntensityError,
@@ -43,6 +44,26 @@ describe('strategies', () => {
     for (const ref of refs) expect(ref.tell('alive')).toBe(true);
     scheduler.runUntilIdle();
     expect(log.slice(-3)).toEqual(['a:alive', 'b:alive', 'c:alive']);
+  });
+
+  test('every restart is reported with the actor that caused it', () => {
+    const restarts: RestartNotice[] = [];
+    const { scheduler, system } = virtualSystem({ onRestart: (restart) => restarts.push(restart) });
+    const options = {
+      name: 'g',
+      strategy: 'one_for_all',
+      restartsMax: 5,
+      periodMs: 30_000,
+    } as const;
+    const group = system.root.supervisor(options);
+    const [first] = ['a', 'b'].map((name) => group.child(spec(name, recording(name, []))));
+    first?.tell('boom');
+    scheduler.runUntilIdle();
+    expect(restarts).toHaveLength(1);
+    expect(restarts).toMatchObject([{ path: 'node/g/a', reason: { kind: 'crash' } }]);
+    system.root.remove('g');
+    scheduler.runUntilIdle();
+    expect(restarts).toHaveLength(1);
   });
 
   test('an earlier crash widens a rest_for_one restart that is under way', () => {
