@@ -282,7 +282,7 @@ export function replicaActor(
     unloggedBytes -= turn.bytes;
     for (const id of turn.opened) {
       const command = replica.state.find(id);
-      if (command !== undefined && command.firstLsn === 0) command.firstLsn = message.firstLsn;
+      if (command !== undefined) replica.state.logged.add(command, message.firstLsn);
     }
     if (turn.limitUs !== undefined) {
       clock.reservationDurable(turn.limitUs);

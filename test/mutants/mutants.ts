@@ -664,10 +664,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'log_cut_too_far',
     accordItem: 'log: a truncation that skips a needed record',
-    file: `${CORE}durability/durability-rounds.ts`,
-    find: 'if (firstLsn > 0 && firstLsn < oldest) oldest = firstLsn;',
-    replace:
-      'if (firstLsn > 0 && !(firstLsn < oldest)) oldest = firstLsn;\n      else oldest = firstLsn;',
+    file: `${CORE}durability/logged-commands.ts`,
+    find: '?.firstLsn === lsn) return lsn;',
+    replace: '?.firstLsn === lsn) return this.#lsns.at(-1);',
     why: 'the log is cut behind the newest transaction, not behind the oldest',
     budgetSeeds: 400,
     config: CRASHES_AFTER_CUTS,

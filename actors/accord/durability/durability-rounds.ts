@@ -391,13 +391,9 @@ export class DurabilityRounds {
    * When nothing is held, nothing is needed.
    */
   #oldestLsn(): number {
-    const { commands } = this.#state;
+    const { commands, logged } = this.#state;
     if (commands.size === 0) return Number.MAX_SAFE_INTEGER;
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const { firstLsn } of commands.values()) {
-      if (firstLsn > 0 && firstLsn < oldest) oldest = firstLsn;
-    }
-    return oldest === Number.POSITIVE_INFINITY ? 0 : oldest;
+    return logged.oldestLsn() ?? 0;
   }
 
   #erasable(command: Command, everywhere: Timestamp): boolean {

@@ -46,7 +46,7 @@ export class Command implements Waiter {
   settledAtMs = 0;
   /** Slot lists of the conflict index that still hold it. */
   indexed = 0;
-  /** LSN of its first log record; the log must keep it from there. */
+  /** LSN of its first log record; the log must keep it from there. 0 until that is durable. */
   firstLsn = 0;
 
   /** Progress log: when to look after it next, and how often that was in vain. */

@@ -3,6 +3,7 @@
  * comes in as `nowMs`, everything else goes out as effects.
  */
 
+import { LoggedCommands } from '../durability/logged-commands.ts';
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import { type Deps, depsOf } from '../primitives/deps.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
@@ -75,6 +76,8 @@ export class ReplicaState {
   readonly index = new ConflictIndex();
   /** All commands by t0: settlement works on ranges of time. */
   readonly order = new CommandOrder();
+  /** Those of them whose records are durable, by LSN. */
+  readonly logged = new LoggedCommands(this.commands);
   /** Not yet applied, not invalidated. */
   readonly unapplied = new Set<Command>();
   /** By member: defined here, not known to be settled there. What a read of that node must see. */

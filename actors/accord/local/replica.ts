@@ -434,7 +434,7 @@ export class Replica {
     if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);
     if ('before' in record) return this.durability.restore(record);
     const command = state.open(record.id);
-    if (command.firstLsn === 0) command.firstLsn = lsn;
+    state.logged.add(command, lsn);
     switch (record.type) {
       case 'Defined':
         // A copy: the record lies inside a whole segment's buffer.

@@ -133,8 +133,8 @@ describe('what the log may forget', () => {
     state.commands.clear();
     state.commands.set(late.key, late);
     for (const [key, command] of others) state.commands.set(key, command);
-    late.firstLsn = 12;
-    for (const [, command] of others) command.firstLsn = 10;
+    for (const [, command] of others) state.logged.add(command, 10);
+    state.logged.add(late, 12);
     settleAll(lone, 7_000_000);
     expect(only(lone.tick(1), 'LogNeeded').fromLsn).toBe(10);
   });

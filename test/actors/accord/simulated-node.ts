@@ -105,7 +105,7 @@ export class SimulatedNode {
   persist(record: JournalRecord): number {
     const lsn = this.append(record);
     const command = 'id' in record ? this.replica.state.find(record.id) : undefined;
-    if (command !== undefined && command.firstLsn === 0) command.firstLsn = lsn;
+    if (command !== undefined) this.replica.state.logged.add(command, lsn);
     return lsn;
   }
 
