@@ -367,6 +367,10 @@ class ProductionNode implements RunningNode {
       retainedTransactions: () => this.#board.watermarks?.retained ?? 0,
       flushLag: () => this.#flushLag(),
       unloggedBytes: () => this.#board.watermarks?.unloggedBytes ?? 0,
+      clockOffsetSeconds: () => {
+        const { verdict } = this.#node.time;
+        return verdict.type === 'unknown' ? Number.NaN : verdict.aheadUs / 1_000_000;
+      },
       diskProblems: () => this.#diskProblems(),
       holofast: () => this.#holofast(),
     });

@@ -47,6 +47,10 @@ test('it says so, refuses its own writes, reads on, and is well again when it is
   expect(await ask(one, 'SET', 'lock', 'A', 'PX', '300000')).toBe('OK');
   clock.step(600_000);
   expect(await readyz(two, 503)).toMatch(/clock of this node is \d+ s ahead of its peers'/);
+  const { body: metrics } = await two.http('/metrics');
+  const offset = Number(/^holostore_clock_offset_seconds (.*)$/m.exec(metrics)?.[1]);
+  expect(offset).toBeGreaterThan(590);
+  expect(offset).toBeLessThan(610);
   expect(await ask(two, 'SET', 'k', 'v')).toMatch(/^CLOCK refused, nothing was done: the clock/);
   expect(await ask(two, 'GET', 'lock')).toBe('A');
   for (let count = 1; count <= 20; count += 1) expect(await ask(one, 'INCR', 'n')).toBe(count);

@@ -51,6 +51,8 @@ export interface MetricSources {
   readonly flushLag?: () => number;
   /** Bytes of records that wait for the disk. */
   readonly unloggedBytes?: () => number;
+  /** The wall clock of this node minus the cluster's time. */
+  readonly clockOffsetSeconds?: () => number;
   readonly diskProblems?: () => Iterable<
     readonly [part: string, problem: string, present: boolean]
   >;
@@ -222,6 +224,11 @@ export class NodeMetrics {
       });
     }
     this.#present('unlogged_bytes', 'Bytes that wait for the log', sources.unloggedBytes);
+    this.#present(
+      'clock_offset_seconds',
+      "This node's wall clock minus the cluster's time; NaN while that is not known",
+      sources.clockOffsetSeconds,
+    );
     this.#present('clients', 'Redis connections', sources.clients);
     this.#present('keys', 'Keys', sources.keys);
     this.#present(

@@ -96,6 +96,7 @@ describe('present values', () => {
       { path: 'node-1/wal', depth: 3, restarts: 1 },
       { path: 'node-1/gone', depth: 9, restarts: 0 },
     ];
+    let offset = -1.25;
     const link = { bytesIn: 10, bytesOut: 20, sendsRefused: 1, reconnects: 2, queuedBytes: 5 };
     const metrics = new NodeMetrics(
       {
@@ -106,6 +107,7 @@ describe('present values', () => {
         keys: () => 34,
         retainedTransactions: () => 56,
         flushLag: () => 78,
+        clockOffsetSeconds: () => offset,
       },
       false,
     );
@@ -125,10 +127,14 @@ describe('present values', () => {
         'holostore_keys 34',
         'holostore_retained_transactions 56',
         'holostore_flush_lag_transactions 78',
+        'holostore_clock_offset_seconds -1.25',
       ]),
     );
     actors = actors.slice(0, 1);
-    expect((await metrics.text()).includes('gone')).toBe(false);
+    offset = Number.NaN;
+    const second = await metrics.text();
+    expect(second.includes('gone')).toBe(false);
+    expect(second).toMatch(/^holostore_clock_offset_seconds NaN$/im);
   });
 
   test('the process is measured, its event loop too', async () => {
