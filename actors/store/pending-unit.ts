@@ -56,8 +56,8 @@ export class PendingUnit implements Work {
 }
 
 /**
- * What a client is told when it gets no result. The first word is stable; see the table of errors
- * in the README. "refused": nothing happened. "indeterminate": it may have happened, or may yet.
+ * What a client is told when it gets no result. The first words are stable (docs/errors.md).
+ * "refused": nothing happened. "indeterminate": it may have happened, or may yet.
  */
 export const REFUSED = {
   clock: (complaint: string): string => `CLOCK refused, nothing was done: ${complaint}`,
