@@ -127,6 +127,8 @@ export interface NodeObserver
 }
 
 const EPOCH = 1;
+const RANGE = 1;
+const GENERATION = 1;
 const STORE = 0;
 /** Messages that wait for one actor. */
 const MAILBOX_MAX = 65_536;
@@ -338,22 +340,24 @@ export class Node {
           replicaActor(context, {
             store: STORE,
             self,
-            topology,
+            group: { id: { range: RANGE, generation: GENERATION }, topology },
             clock,
             startedMs: this.#startedMs,
-            limits: { heldBytesMax: heldBytesMax(limits), ...limits.replica },
+            limits: {
+              replica: { heldBytesMax: heldBytesMax(limits), ...limits.replica },
+              retainedBytesMax: limits.retainedBytesMax,
+              unloggedBytesMax: limits.unloggedBytesMax ?? UNLOGGED_BYTES_MAX,
+              turnsMax: limits.turnsMax,
+              handOverMax: limits.handOverMax,
+            },
             outbox,
             connected: () => this.#up,
             wal,
             executor,
             coordinator,
             tickMs,
-            retainedBytesMax: limits.retainedBytesMax,
             contradicted: (from, type, reason) =>
               this.#judge.refuse(from, type, 'contradiction', reason),
-            unloggedBytesMax: limits.unloggedBytesMax ?? UNLOGGED_BYTES_MAX,
-            turnsMax: limits.turnsMax,
-            handOverMax: limits.handOverMax,
             observe: observer,
           }),
         ),

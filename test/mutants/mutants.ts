@@ -238,9 +238,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'recovery_does_not_witness',
     accordItem: '10',
     file: `${CORE}local/replica.ts`,
-    find: '    this.state.index.bump(definition.participants, vote);\n',
+    find: '    this.#state.index.bump(definition.participants, vote);\n',
     replace:
-      '    if (equal(command.promised, ZERO)) this.state.index.bump(definition.participants, vote);\n',
+      '    if (equal(command.promised, ZERO)) this.#state.index.bump(definition.participants, vote);\n',
     why: 'what recovery has shown to a replica does not hold back later votes',
     budgetSeeds: 100,
     config: STORM,
@@ -579,7 +579,7 @@ export const MUTANTS: readonly Mutant[] = [
     also: [
       {
         file: `${CORE}local/replica.ts`,
-        find: 'if (definition !== undefined) this.state.index.bump(definition.participants, time);',
+        find: 'if (definition !== undefined) this.#state.index.bump(definition.participants, time);',
         replace: 'if (definition === time) return;',
       },
     ],
@@ -642,12 +642,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'reply_before_sync',
     accordItem: 'log: a reply before its sync',
-    file: 'actors/store/replica-actor.ts',
-    find: '    turns.push({ token: lastToken, replies,',
-    replace:
-      '    for (const { to, message: early } of replies) outbox.send(to, early);\n' +
-      '    turns.push({ token: lastToken, replies: [],',
-    why: 'the shell lets replies go before their records are on disk',
+    file: `${CORE}local/command-store.ts`,
+    find: '        return this.#log.reply({ group, to: effect.to, message: effect.message });',
+    replace: '        return this.#send([{ group, to: effect.to, message: effect.message }]);',
+    why: 'replies go before their records are on disk',
     budgetSeeds: 60,
     config: NODES,
   },
@@ -734,9 +732,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'flush_overtakes_log',
     accordItem: 'log: the engine knows what the log may lose',
-    file: 'actors/store/replica-actor.ts',
-    find: '    if (records.length > 0) return;\n',
-    replace: '',
+    file: `${CORE}local/command-store.ts`,
+    find: 'if (this.#log.hasRecords || !this.#syncAsked) return;',
+    replace: 'if (!this.#syncAsked) return;',
     why: 'the engine may be flushed before the records of what it holds are on their way to the log',
     budgetSeeds: 60,
     config: ONE_TURN_AT_THE_LOG,
@@ -745,8 +743,8 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'tell_refusal_ignored',
     accordItem: 'actors: a message that a full mailbox refuses',
     file: 'actors/store/replica-actor.ts',
-    find: '(message) => executor.send(message)',
-    replace: '(message) => tellOrDrop(options.executor, message)',
+    find: 'return this.#executor.send(effect);',
+    replace: 'return tellOrDrop(this.#options.executor, effect);',
     why: 'an execution that the executor has no room for is lost, and those behind it follow',
     budgetSeeds: 60,
     config: FULL_MAILBOXES,

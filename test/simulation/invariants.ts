@@ -8,11 +8,11 @@
  */
 import { crc32 } from 'node:zlib';
 import type { Coordinator, CoordinatorEffect } from '../../actors/accord/coordinate/coordinator.ts';
-import type { Command } from '../../actors/accord/local/command.ts';
+import type { StoreWatch } from '../../actors/accord/local/command-store.ts';
 import type { Effect, Execution } from '../../actors/accord/local/effects.ts';
 import type { JournalRecord } from '../../actors/accord/local/journal.ts';
-import type { Replica, ReplicaMessage } from '../../actors/accord/local/replica.ts';
-import type { ReplicaState } from '../../actors/accord/local/replica-state.ts';
+import type { ReplicaMessage } from '../../actors/accord/local/replica.ts';
+import type { CommandView, ReplicaView } from '../../actors/accord/local/replica-view.ts';
 import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
 import { type Deps, decodeDeps, isSubset } from '../../actors/accord/primitives/deps.ts';
 import {
@@ -61,7 +61,7 @@ interface Seen {
 
 class NodeWatch {
   readonly id: number;
-  replica: Replica | undefined;
+  view: ReplicaView | undefined;
   restored = false;
   readonly claims = new Map<string, Claim>();
   claimedRejectBefore = ZERO;
@@ -86,7 +86,7 @@ class NodeWatch {
   }
 
   reset(): void {
-    this.replica = undefined;
+    this.view = undefined;
     this.restored = false;
     this.seen.clear();
     this.promised.clear();
@@ -138,27 +138,18 @@ export class Invariants {
 
   // ---- looking on -------------------------------------------------------------------------
 
-  watchReplica(node: number, replica: Replica): void {
+  watchStore(node: number): StoreWatch {
     const watch = this.#watch(node);
-    watch.reset();
-    watch.replica = replica;
-    const handle = replica.handle.bind(replica);
-    const restored = replica.restored.bind(replica);
-    const takeEffects = replica.takeEffects.bind(replica);
-    replica.handle = (from, message, nowMs) => {
-      const before = replica.state.effects.length;
-      this.#heard(from, message, watch);
-      handle(from, message, nowMs);
-      this.#countReads(watch, message, replica.state.effects, before);
-    };
-    replica.restored = (flushedSequence, nowMs) => {
-      restored(flushedSequence, nowMs);
-      this.#afterRestart(watch, replica, flushedSequence);
-    };
-    replica.takeEffects = () => {
-      const effects = takeEffects();
-      if (watch.restored) this.#afterTurn(watch, replica.state, effects);
-      return effects;
+    return {
+      began: (_group, view) => {
+        watch.reset();
+        watch.view = view;
+      },
+      restored: (view, flushedSequence, effects) =>
+        this.#afterRestart(watch, view, flushedSequence, effects),
+      handling: (from, message) => this.#heard(from, message, watch),
+      handled: (message, effects) => this.#countReads(watch, message, effects),
+      turned: (view, effects) => this.#afterTurn(watch, view, effects),
     };
   }
 
@@ -272,16 +263,10 @@ export class Invariants {
     this.#violation(`I4: node ${watch.id} gives out ${both}`);
   }
 
-  #countReads(
-    watch: NodeWatch,
-    message: ReplicaMessage,
-    effects: readonly Effect[],
-    before: number,
-  ): void {
+  #countReads(watch: NodeWatch, message: ReplicaMessage, effects: readonly Effect[]): void {
     if (watch.openReads.size === 0) return;
-    for (let at = before; at < effects.length; at += 1) {
-      const effect = effects[at];
-      if (effect?.type !== 'Read') continue;
+    for (const effect of effects) {
+      if (effect.type !== 'Read') continue;
       watch.openReads.delete(effect.token);
       const atOnce = message.type === 'ReadBarrierOk' || message.type === 'BeginRead';
       this.#count(atOnce ? 'read at once' : 'read waited');
@@ -504,7 +489,7 @@ export class Invariants {
 
   // ---- a turn of a replica ----------------------------------------------------------------
 
-  #afterTurn(watch: NodeWatch, state: ReplicaState, effects: readonly Effect[]): void {
+  #afterTurn(watch: NodeWatch, state: ReplicaView, effects: readonly Effect[]): void {
     for (const effect of effects) {
       switch (effect.type) {
         case 'Persist':
@@ -525,15 +510,15 @@ export class Invariants {
   }
 
   /** I3 for the marks of a replica. */
-  #marks(watch: NodeWatch, state: ReplicaState): void {
+  #marks(watch: NodeWatch, state: ReplicaView): void {
     const { redundantBefore, durableBefore, rejectBefore } = state;
     const names = ['redundantBefore', 'durableBefore', 'rejectBefore'] as const;
     for (const name of names) {
       if (compare(state[name], watch[name]) < 0)
         this.#violation(`I3: ${name} of ${watch.id} falls`);
     }
-    if (state.clock.lastUs < watch.clockUs) this.#violation(`I3: the clock of ${watch.id} falls`);
-    watch.clockUs = state.clock.lastUs;
+    if (state.clockUs < watch.clockUs) this.#violation(`I3: the clock of ${watch.id} falls`);
+    watch.clockUs = state.clockUs;
     watch.rejectBefore = rejectBefore;
     if (compare(redundantBefore, watch.redundantBefore) > 0) {
       watch.redundantBefore = redundantBefore;
@@ -551,14 +536,14 @@ export class Invariants {
   /** I15: what one forgets, all have settled. */
   #forgets(watch: NodeWatch, before: Timestamp): void {
     for (const other of this.#watches.values()) {
-      const settled = other.restored ? other.replica?.state.redundantBefore : undefined;
+      const settled = other.restored ? other.view?.redundantBefore : undefined;
       if (settled === undefined || compare(settled, before) >= 0) continue;
       const marks = `${keyOf(before)}, ${other.id} has settled ${keyOf(settled)}`;
       this.#violation(`I15: node ${watch.id} forgets what is before ${marks}`);
     }
   }
 
-  #logged(watch: NodeWatch, state: ReplicaState, record: JournalRecord): void {
+  #logged(watch: NodeWatch, state: ReplicaView, record: JournalRecord): void {
     if (!('id' in record)) return;
     const { id } = record;
     const key = keyOf(id);
@@ -611,7 +596,7 @@ export class Invariants {
   }
 
   /** I3: nothing a replica knows of a transaction ever goes back. */
-  #monotone(watch: NodeWatch, state: ReplicaState, command: Command): void {
+  #monotone(watch: NodeWatch, state: ReplicaView, command: CommandView): void {
     const { key, promised, status, accepted, definition, executeAt } = command;
     const before = watch.seen.get(key);
     if (before !== undefined) {
@@ -629,7 +614,7 @@ export class Invariants {
       return;
     if (typeof definition.participants === 'string') return;
     for (const slot of definition.participants) {
-      const now = state.index.maxConflict(Uint16Array.of(slot));
+      const now = state.maxConflict(Uint16Array.of(slot));
       const earlier = watch.slotTimes.get(slot) ?? ZERO;
       if (compare(now, earlier) < 0 || compare(now, executeAt) < 0) {
         this.#violation(`I3: maxConflict of slot ${slot} falls at node ${watch.id}`);
@@ -639,7 +624,7 @@ export class Invariants {
   }
 
   /** I10 and I11. */
-  #executes(watch: NodeWatch, state: ReplicaState, execution: Execution): void {
+  #executes(watch: NodeWatch, state: ReplicaView, execution: Execution): void {
     const { id, executeAt, sequence } = execution;
     const key = keyOf(id);
     this.#decide(id, executeAt);
@@ -666,11 +651,15 @@ export class Invariants {
   // ---- a restart --------------------------------------------------------------------------
 
   /** I14: what was told before the crash still holds. */
-  #afterRestart(watch: NodeWatch, replica: Replica, flushedSequence: number): void {
-    const { state } = replica;
+  #afterRestart(
+    watch: NodeWatch,
+    state: ReplicaView,
+    flushedSequence: number,
+    effects: readonly Effect[],
+  ): void {
     watch.restored = true;
     this.#order.restarted(watch.id, flushedSequence);
-    const replayed = state.effects.filter(({ type }) => type === 'Execute').length;
+    const replayed = effects.filter(({ type }) => type === 'Execute').length;
     if (replayed > 0) this.#count('executor replay');
     const broken = (what: string): void =>
       this.#violation(`I14: after a restart node ${watch.id} ${what}`);
@@ -698,8 +687,8 @@ export class Invariants {
   }
 
   #standsBy(
-    state: ReplicaState,
-    command: Command,
+    state: ReplicaView,
+    command: CommandView,
     claim: Claim,
     broken: (what: string) => void,
   ): void {
@@ -722,7 +711,7 @@ export class Invariants {
       broken(`has lost what it accepted for ${key}`);
     }
     if (definition === undefined || status === Status.Invalidated) return;
-    if (compare(state.index.maxConflict(definition.participants), claim.time) < 0) {
+    if (compare(state.maxConflict(definition.participants), claim.time) < 0) {
       broken(`has lost the time of ${key}`);
     }
   }
@@ -733,15 +722,9 @@ export class Invariants {
   atEnd(nodes: readonly number[]): void {
     this.#order.checkAll();
     for (const node of nodes) {
-      const state = this.#watch(node).replica?.state;
-      if (state === undefined) continue;
-      const kept = {
-        commands: state.commands.size,
-        unapplied: state.unapplied.size,
-        indexed: state.index.size,
-        ordered: state.order.size,
-      };
-      for (const [what, count] of Object.entries(kept)) {
+      const view = this.#watch(node).view;
+      if (view === undefined) continue;
+      for (const [what, count] of Object.entries(view.sizes)) {
         if (count > 0) this.#violation(`liveness: node ${node} still keeps ${count} ${what}`);
       }
     }

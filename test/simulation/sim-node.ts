@@ -245,9 +245,7 @@ export class SimNode {
   #observer(): NodeObserver {
     const { count, invariants } = this.#options;
     return {
-      replicaBegins: (replica) => {
-        if (!this.swapped) invariants?.watchReplica(this.id, replica);
-      },
+      watchStore: () => (this.swapped ? undefined : invariants?.watchStore(this.id)),
       coordinatorBegins: (coordinator) => {
         if (!this.swapped) invariants?.watchCoordinator(this.id, coordinator);
       },

@@ -123,7 +123,7 @@ export class StoryWorld {
 
   recover(id: number, txn: TxnId): void {
     const node = this.node(id);
-    const { definition } = node.replica.state.find(txn) ?? {};
+    const { definition } = node.replica.view.find(txn) ?? {};
     const known = definition && {
       slots: encodeParticipants(definition.participants),
       body: definition.body,
@@ -154,8 +154,7 @@ export class StoryWorld {
   peerDown(id: number, peer: number): void {
     const node = this.node(id);
     node.coordinator.peerDown(peer, this.nowMs);
-    node.replica.progress.peerDown(peer, this.nowMs);
-    node.replica.durability.peerDown(peer);
+    node.replica.peerDown(peer, this.nowMs);
     this.perform(node);
   }
 

@@ -134,7 +134,7 @@ function perform(world: StoryWorld, words: readonly string[]): void {
     }
     case 'marks':
       for (const { id, up, replica } of world.nodes.values()) {
-        const { rejectBefore, redundantBefore } = replica.state;
+        const { rejectBefore, redundantBefore } = replica.view;
         const marks = `rejectBefore=${world.names.mark(rejectBefore)} settled=${world.names.mark(redundantBefore)}`;
         world.events.push(`${id}: ${up ? marks : 'down'}`);
       }
@@ -187,7 +187,7 @@ function settle(world: StoryWorld, among: readonly number[]): void {
 function show(world: StoryWorld, name: string): void {
   const id = world.names.id(name);
   for (const node of world.nodes.values()) {
-    const command = node.up ? node.replica.state.find(id) : undefined;
+    const command = node.up ? node.replica.view.find(id) : undefined;
     if (command === undefined) {
       world.events.push(`${node.id}: ${node.up ? 'unknown' : 'down'}`);
       continue;

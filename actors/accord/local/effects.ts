@@ -1,15 +1,43 @@
 /**
- * What the pure core wants done. The shells perform effects in order and decide nothing.
+ * What the pure core wants done, and when it may leave. This page is the contract between a store's
+ * `CommandStore` and its shell (`actors/store/replica-actor.ts`). The shell's whole loop:
  *
- * Durability contract: a `Reply` leaves only when every record of the store that came before it in
- * the stream of effects is on disk; a `Send` may leave at once (it claims nothing).
+ *   receive(message)   one method of the CommandStore; then every effect of takeEffects()
+ *   turnEnd()          closeTurn(); then every effect of takeEffects()
+ *
+ * Effects are performed in the order in which they stand. The shell decides nothing, drops nothing
+ * but what is marked as repeated, and looks at nothing inside of the CommandStore.
+ *
+ *   Send        may leave at once. What claims something durable (a vote, a promise, a fact) is
+ *               held back by the CommandStore until its records are on disk, so that it becomes a
+ *               Send only then. A Send may still wait for the clock's reservation, see below.
+ *   Append      all records of one turn, for the log; the log answers with `durable(token, lsn)`
+ *               in the order of the tokens. Nothing of a turn overtakes the turn before it.
+ *   Sync        comes behind the Append of everything that has been handed to the executor: whoever
+ *               asked may now ask the log when that is durable.
+ *   Truncate    comes when the records that make the older ones needless are durable.
+ *   Execute,    for the executor, in this order, without gaps, each once per incarnation of it. The
+ *   Read        CommandStore keeps them back until the executor has room.
+ *   Covered     a reservation of the clock is durable: messages that were held for it may leave.
+ *   Refused     for the coordinator; must not be lost.
+ *   Recover     for the coordinator; repeated by the progress log, so it may be lost.
+ *   Backlog     for the coordinator; `full: true` is repeated every tick while it lasts and may be
+ *               lost, `full: false` comes once and must not be.
+ *   Halt        the core contradicts itself: stop the node, nothing else may leave. It stands
+ *               alone, and the CommandStore does nothing any more.
+ *   the rest    observation; changes nothing.
  */
 
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import type { Participants } from '../primitives/participants.ts';
 import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
-import type { JournalRecord } from './journal.ts';
+import type { GroupId } from '../topology/group-id.ts';
+import type { EncodedRecord, JournalRecord } from './journal.ts';
 
+/**
+ * What one replica wants done. A `Reply` claims something: it leaves only when every record that
+ * came before it in the stream of effects is on disk. A `Send` claims nothing.
+ */
 export type Effect =
   | { readonly type: 'Send'; readonly to: number; readonly message: AccordMessage }
   | { readonly type: 'Reply'; readonly to: number; readonly message: AccordMessage }
@@ -46,6 +74,30 @@ export type Effect =
       readonly reason: string;
     };
 
+type OfReplica<Type extends Effect['type']> = Extract<Effect, { readonly type: Type }>;
+type InGroup<T> = T & { readonly group: GroupId };
+
+/** What a store wants done: each effect of a group names it. */
+export type StoreEffect =
+  | InGroup<OfReplica<'Send' | 'Refused' | 'Recover' | 'Trace' | 'Contradicted'>>
+  | InGroup<OfReplica<'Execute' | 'Read'> & { readonly generation: number }>
+  | {
+      readonly type: 'Append';
+      readonly token: number;
+      readonly records: readonly EncodedRecord[];
+      readonly urgent: boolean;
+    }
+  | { readonly type: 'Sync' }
+  | { readonly type: 'Truncate'; readonly fromLsn: number }
+  | { readonly type: 'Covered' }
+  | { readonly type: 'Backlog'; readonly full: boolean }
+  /** The log has been read and the executor is there: the store takes part from now on. */
+  | { readonly type: 'Began' }
+  | { readonly type: 'Watermarks'; readonly watermarks: Watermarks }
+  /** More waits for the log than may: messages of peers are dropped. */
+  | { readonly type: 'Shedding'; readonly shedding: boolean }
+  | { readonly type: 'Halt'; readonly reason: string };
+
 /** One transaction whose turn has come. Sequences are consecutive. */
 export interface Execution {
   readonly id: TxnId;
@@ -53,4 +105,15 @@ export interface Execution {
   readonly participants: Participants;
   readonly body: Uint8Array;
   readonly sequence: number;
+}
+
+/** How far one store has come: data for metrics and the status page. */
+export interface Watermarks {
+  readonly appliedSequence: number;
+  readonly flushedSequence: number;
+  readonly redundantBeforeUs: number;
+  readonly retained: number;
+  readonly retainedBytes: number;
+  readonly unapplied: number;
+  readonly unloggedBytes: number;
 }

@@ -77,8 +77,14 @@ const NAMES = new Map<number, JournalRecord['type']>(
   Object.entries(CODES).map(([name, code]) => [code, name as JournalRecord['type']]),
 );
 
-/** The log's record type (u8) and the payload in parts. */
-export function encodeRecord(record: JournalRecord): { type: number; parts: Uint8Array[] } {
+export interface EncodedRecord {
+  /** The log's record type, u8. */
+  readonly type: number;
+  /** The payload. */
+  readonly parts: readonly Uint8Array[];
+}
+
+export function encodeRecord(record: JournalRecord): EncodedRecord {
   const type = CODES[record.type];
   switch (record.type) {
     case 'Defined': {

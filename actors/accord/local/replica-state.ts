@@ -7,7 +7,11 @@ import { LoggedCommands } from '../durability/logged-commands.ts';
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import { type Deps, depsOf } from '../primitives/deps.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
-import { decodeParticipants, encodeParticipants } from '../primitives/participants.ts';
+import {
+  decodeParticipants,
+  encodeParticipants,
+  type Participants,
+} from '../primitives/participants.ts';
 import { isTerminal, STATUS_NAMES, Status } from '../primitives/status.ts';
 import { compare, keyOf, max, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 import { population, type Topology } from '../topology/topology.ts';
@@ -16,6 +20,7 @@ import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';
 import type { Effect } from './effects.ts';
 import type { JournalRecord } from './journal.ts';
+import type { CommandView, ReplicaSizes, ReplicaView } from './replica-view.ts';
 
 export interface ReplicaLimits {
   /**
@@ -64,7 +69,7 @@ export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
 /** What a record costs beside its body, about. */
 const COMMAND_BYTES = 1_024;
 
-export class ReplicaState {
+export class ReplicaState implements ReplicaView {
   readonly self: number;
   readonly topology: Topology;
   readonly clock: HybridClock;
@@ -120,6 +125,23 @@ export class ReplicaState {
       this.unappliedBy.set(node, new CommandOrder());
       this.peerRedundantBefore.set(node, ZERO);
     }
+  }
+
+  get clockUs(): number {
+    return this.clock.lastUs;
+  }
+
+  get sizes(): ReplicaSizes {
+    return {
+      commands: this.commands.size,
+      unapplied: this.unapplied.size,
+      indexed: this.index.size,
+      ordered: this.order.size,
+    };
+  }
+
+  maxConflict(participants: Participants): Timestamp {
+    return this.index.maxConflict(participants);
   }
 
   get peers(): IterableIterator<number> {
@@ -298,7 +320,7 @@ export class ReplicaState {
 }
 
 /** Decided, and for a time after `time`: whoever executes at `time` need not wait for it. */
-export function executesLater(command: Command, time: Timestamp): boolean {
+export function executesLater(command: CommandView, time: Timestamp): boolean {
   const decided = command.status === Status.Stable || command.status === Status.Committed;
   return decided && command.executeAt !== undefined && compare(command.executeAt, time) > 0;
 }

@@ -1,7 +1,7 @@
 /**
  * One replica of a range group: votes, promises, accepted values and facts (accord.md §2.5). Every
  * handler checks, changes, logs, then answers, and is idempotent under loss, repetition and
- * reordering. Pure; `replica-actor.ts` performs the effects.
+ * reordering. Pure; its door is the `CommandStore`.
  */
 
 import { DurabilityRounds } from '../durability/durability-rounds.ts';
@@ -50,39 +50,70 @@ import { ProgressLog } from './progress-log.ts';
 import { ReadBarriers } from './read-barrier.ts';
 import { gatherEvidence } from './recovery-evidence.ts';
 import { definitionFields, definitionOf, ReplicaState } from './replica-state.ts';
+import type { ReplicaView } from './replica-view.ts';
 
 /** What a replica takes: from peers, and from the coordinator of its own node. */
 export type ReplicaMessage = AccordMessage | Coordinate | BeginRead | LookAfter;
 
 export class Replica {
-  readonly state: ReplicaState;
-  readonly progress: ProgressLog;
-  readonly reads: ReadBarriers;
-  readonly durability: DurabilityRounds;
+  readonly #state: ReplicaState;
+  readonly #progress: ProgressLog;
+  readonly #reads: ReadBarriers;
+  readonly #durability: DurabilityRounds;
 
   constructor(options: ConstructorParameters<typeof ReplicaState>[0]) {
-    this.state = new ReplicaState(options);
-    this.progress = new ProgressLog(this.state);
-    this.reads = new ReadBarriers(this.state);
-    this.durability = new DurabilityRounds(this.state);
+    this.#state = new ReplicaState(options);
+    this.#progress = new ProgressLog(this.#state);
+    this.#reads = new ReadBarriers(this.#state);
+    this.#durability = new DurabilityRounds(this.#state);
   }
 
   /** What is to be done since the last call. */
   takeEffects(): Effect[] {
-    const { effects } = this.state;
-    this.state.effects = [];
+    const { effects } = this.#state;
+    this.#state.effects = [];
     return effects;
   }
 
+  /** What waits to be taken. */
+  get effects(): readonly Effect[] {
+    return this.#state.effects;
+  }
+
+  /** The state, for those who only look. */
+  get view(): ReplicaView {
+    return this.#state;
+  }
+
+  peerUp(peer: number): void {
+    this.#durability.peerUp(peer);
+  }
+
+  peerDown(peer: number, nowMs: number): void {
+    this.#progress.peerDown(peer, nowMs);
+    this.#durability.peerDown(peer);
+  }
+
+  /** The engine holds, durably, what was executed up to this sequence. */
+  flushed(sequence: number): void {
+    this.#state.flushedSequence = sequence;
+  }
+
+  /** A turn is durable in which a record of this transaction was logged, from this LSN on. */
+  logged(id: TxnId, firstLsn: number): void {
+    const command = this.#state.find(id);
+    if (command !== undefined) this.#state.logged.add(command, firstLsn);
+  }
+
   tick(nowMs: number): void {
-    this.state.nowMs = nowMs;
-    this.progress.tick();
-    this.reads.tick();
-    this.durability.tick();
+    this.#state.nowMs = nowMs;
+    this.#progress.tick();
+    this.#reads.tick();
+    this.#durability.tick();
   }
 
   handle(from: number, message: ReplicaMessage, nowMs: number): void {
-    this.state.nowMs = nowMs;
+    this.#state.nowMs = nowMs;
     switch (message.type) {
       case 'Coordinate':
         return this.#coordinate(message);
@@ -101,17 +132,17 @@ export class Replica {
       case 'BeginRecovery':
         return this.#beginRecovery(from, message);
       case 'CheckStatus':
-        return this.state.reply(from, this.#statusOf(message.id));
+        return this.#state.reply(from, this.#statusOf(message.id));
       case 'StatusReply':
         return this.#learn(from, message);
       case 'BeginRead':
-        return this.reads.begin(message.token, decodeParticipants(message.slots));
+        return this.#reads.begin(message.token, decodeParticipants(message.slots));
       case 'ReadBarrier':
-        return this.reads.answer(from, message);
+        return this.#reads.answer(from, message);
       case 'ReadBarrierOk':
-        return this.reads.answered(from, message);
+        return this.#reads.answered(from, message);
       case 'LookAfter':
-        return this.progress.lookAfterSoon(decodeDeps(message.ids));
+        return this.#progress.lookAfterSoon(decodeDeps(message.ids));
       case 'Fetch':
         return this.#fetch(from, decodeDeps(message.ids));
       case 'AppliedHint':
@@ -119,7 +150,7 @@ export class Replica {
       case 'RejectBeforeOk':
       case 'AppliedList':
       case 'CatchUp':
-        return this.durability.handle(from, message);
+        return this.#durability.handle(from, message);
       default:
         throw new TypeError(`replica: ${message.type} is not for a replica`);
     }
@@ -127,7 +158,7 @@ export class Replica {
 
   /** A fresh transaction of this node: vote, and tell the others with our deps beside it. */
   #coordinate(message: Coordinate): void {
-    const { state } = this;
+    const state = this.#state;
     const { id, slots, body } = message;
     const repeated = state.find(id) !== undefined;
     const command = this.#vote(state.self, id, definitionOf(message));
@@ -142,7 +173,7 @@ export class Replica {
   }
 
   #preAccept(from: number, message: PreAccept): void {
-    const { state } = this;
+    const state = this.#state;
     const { id } = message;
     const command = this.#vote(from, id, definitionOf(message));
     if (command?.executeAt === undefined) return;
@@ -154,7 +185,7 @@ export class Replica {
 
   /** The first vote stays, however often it is asked for. A promise ends the voting at ballot 0. */
   #vote(from: number, id: TxnId, definition: Definition | undefined): Command | undefined {
-    const { state } = this;
+    const state = this.#state;
     if (definition !== undefined && this.#isSkewed(id, definition)) {
       this.#nack(from, id, 'PreAccept', ZERO, 'skewed', ZERO);
       return undefined;
@@ -180,7 +211,7 @@ export class Replica {
 
   /** No vote can be given that is not too far ahead. The first vote stays, whatever it was. */
   #isSkewed(id: TxnId, definition: Definition): boolean {
-    const { state } = this;
+    const state = this.#state;
     const status = state.find(id)?.status ?? Status.NotDefined;
     if (status !== Status.NotDefined || compare(id, state.rejectBefore) < 0) return false;
     const highest = state.index.maxConflict(definition.participants);
@@ -191,13 +222,13 @@ export class Replica {
     const vote = command.executeAt ?? command.id;
     command.status = Status.PreAccepted;
     command.votedFast = equal(vote, command.id);
-    this.state.index.bump(definition.participants, vote);
+    this.#state.index.bump(definition.participants, vote);
     const { id, votedFast } = command;
-    this.state.persist({ type: 'PreAccepted', id, vote, votedFast }, true);
+    this.#state.persist({ type: 'PreAccepted', id, vote, votedFast }, true);
   }
 
   #accept(from: number, message: Accept): void {
-    const { state } = this;
+    const state = this.#state;
     const { id, ballot, executeAt } = message;
     // What a recovery proposes may have been decided before.
     if (equal(ballot, ZERO) && state.clock.isTooFar(executeAt)) {
@@ -219,12 +250,12 @@ export class Replica {
     command.accepted = ballot;
     command.deps = undefined;
     command.status = Status.AcceptedInvalidate;
-    this.state.persist({ type: 'AcceptedInvalidate', id, ballot }, true);
-    this.state.reply(from, { type: 'AcceptInvalidateOk', id, ballot });
+    this.#state.persist({ type: 'AcceptedInvalidate', id, ballot }, true);
+    this.#state.reply(from, { type: 'AcceptInvalidateOk', id, ballot });
   }
 
   #commit(from: number, message: Commit): void {
-    const { state } = this;
+    const state = this.#state;
     const { id, ballot } = message;
     const command = this.#acceptable(from, 'Commit', id, ballot, false);
     if (command === undefined) return;
@@ -246,7 +277,7 @@ export class Replica {
     message: Accept | Commit,
     status: 'Accepted' | 'Committed',
   ): Deps | undefined {
-    const { state } = this;
+    const state = this.#state;
     const { type, id, ballot, executeAt } = message;
     const definition = command.definition ?? definitionOf(message);
     if (definition === undefined) {
@@ -275,7 +306,7 @@ export class Replica {
     ballot: Ballot,
     undecided: boolean,
   ): Command | undefined {
-    const { state } = this;
+    const state = this.#state;
     const known = state.find(id);
     if (known === undefined && state.isRedundant(id)) {
       this.#nack(from, id, round, ballot, 'truncated', ZERO);
@@ -296,7 +327,7 @@ export class Replica {
 
   /** A fact: no ballot is looked at. */
   #stable(from: number, message: Stable): void {
-    const { state } = this;
+    const state = this.#state;
     const { id, executeAt } = message;
     const known = state.find(id);
     if (known === undefined && state.isRedundant(id)) return;
@@ -318,12 +349,12 @@ export class Replica {
     if (decided && command.executeAt !== undefined && equal(command.executeAt, executeAt)) {
       return false;
     }
-    this.state.contradict(from, type, command, `it is decided for ${keyOf(executeAt)} elsewhere`);
+    this.#state.contradict(from, type, command, `it is decided for ${keyOf(executeAt)} elsewhere`);
     return true;
   }
 
   #commitInvalidate(from: number, message: CommitInvalidate): void {
-    const { state } = this;
+    const state = this.#state;
     const known = state.find(message.id);
     if (known === undefined && state.isRedundant(message.id)) return;
     const command = known ?? state.admit(from, message.id);
@@ -335,7 +366,7 @@ export class Replica {
   }
 
   #beginRecovery(from: number, message: BeginRecovery): void {
-    const { state } = this;
+    const state = this.#state;
     const { id, ballot } = message;
     const known = state.find(id);
     if (known === undefined && state.isRedundant(id)) {
@@ -368,9 +399,9 @@ export class Replica {
 
   /** Only facts, and the definition: votes are never passed on from peer to peer. */
   #statusOf(id: TxnId): StatusReply {
-    const command = this.state.find(id);
+    const command = this.#state.find(id);
     if (command === undefined) {
-      const status = this.state.isRedundant(id) ? Status.Truncated : Status.NotDefined;
+      const status = this.#state.isRedundant(id) ? Status.Truncated : Status.NotDefined;
       const nothing = { promised: ZERO, accepted: ZERO, executeAt: null, deps: null };
       return { type: 'StatusReply', id, status, ...nothing };
     }
@@ -389,31 +420,31 @@ export class Replica {
   }
 
   #learn(from: number, message: StatusReply): void {
-    const { state } = this;
+    const state = this.#state;
     const { id, status, executeAt, deps } = message;
     if (executeAt !== null && deps !== null) {
       this.#stable(from, { ...message, type: 'Stable', executeAt, deps });
     } else if (status === Status.Invalidated) {
       this.#commitInvalidate(from, { type: 'CommitInvalidate', id });
     } else if (status === Status.Truncated) {
-      this.durability.catchUp(from);
+      this.#durability.catchUp(from);
     } else {
       const command = state.find(id);
       const definition = definitionOf(message);
       if (command === undefined) return;
       if (definition !== undefined) state.define(command, definition);
-      this.progress.heard(command, message);
+      this.#progress.heard(command, message);
     }
   }
 
   #fetch(from: number, ids: readonly TxnId[]): void {
     let bytes = 0;
     for (const id of ids) {
-      const command = this.state.find(id);
+      const command = this.#state.find(id);
       if (command === undefined) continue;
       bytes += command.definition?.body.length ?? 0;
-      this.state.reply(from, this.#statusOf(id));
-      if (bytes > this.state.limits.fetchBytesMax) return;
+      this.#state.reply(from, this.#statusOf(id));
+      if (bytes > this.#state.limits.fetchBytesMax) return;
     }
   }
 
@@ -425,14 +456,14 @@ export class Replica {
     reason: Nack['reason'],
     promised: Ballot,
   ): void {
-    this.state.reply(to, { type: 'Nack', id, round, ballot, reason, promised });
+    this.#state.reply(to, { type: 'Nack', id, round, ballot, reason, promised });
   }
 
   /** Takes one log record at start; call `restored` after the last. */
   restore(record: JournalRecord, lsn: number): void {
-    const { state } = this;
+    const state = this.#state;
     if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);
-    if ('before' in record) return this.durability.restore(record);
+    if ('before' in record) return this.#durability.restore(record);
     const command = state.open(record.id);
     state.logged.add(command, lsn);
     switch (record.type) {
@@ -482,7 +513,7 @@ export class Replica {
 
   /** Votes and proposals count as conflicts for ever, also those that were replaced since. */
   #restoreTime({ definition }: Command, time: Timestamp): void {
-    if (definition !== undefined) this.state.index.bump(definition.participants, time);
+    if (definition !== undefined) this.#state.index.bump(definition.participants, time);
   }
 
   /**
@@ -490,14 +521,14 @@ export class Replica {
    * is executed again, first in the order that was logged, then by the protocol.
    */
   restored(flushedSequence: number, nowMs: number): void {
-    const { state } = this;
+    const state = this.#state;
     state.nowMs = nowMs;
     state.flushedSequence = flushedSequence;
     state.sequence = flushedSequence;
     state.index.raiseFloor(state.durableBefore);
     const stable: Command[] = [];
     for (const command of [...state.commands.values()]) {
-      if (this.durability.wasErased(command)) {
+      if (this.#durability.wasErased(command)) {
         state.forget(command);
         continue;
       }
@@ -510,7 +541,7 @@ export class Replica {
 
   /** Executions that the engine does not hold, in their order. */
   unflushed(): Execution[] {
-    const { commands, flushedSequence } = this.state;
+    const { commands, flushedSequence } = this.#state;
     const executions: Execution[] = [];
     for (const { id, executeAt, definition, sequence } of commands.values()) {
       if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)
@@ -522,7 +553,7 @@ export class Replica {
   }
 
   #rebuild(command: Command): void {
-    const { state } = this;
+    const state = this.#state;
     const { definition, executeAt, status } = command;
     state.clock.heed(command.id);
     state.clock.heed(command.promised);

@@ -149,9 +149,9 @@ export class ProtocolCluster {
     const open = [...this.operations.values()].slice(-6);
     const operation = open[Math.floor(this.random() * open.length)];
     if (operation === undefined || !node.clock.covered) return;
-    const command = node.replica.state.find(operation.id);
+    const command = node.replica.view.find(operation.id);
     if (command !== undefined && command.status >= Status.Stable) return;
-    if (command === undefined && node.replica.state.isRedundant(operation.id)) return;
+    if (command === undefined && node.replica.view.isRedundant(operation.id)) return;
     const definition = command?.definition && {
       slots: encodeParticipants(command.definition.participants),
       body: command.definition.body,
@@ -167,8 +167,7 @@ export class ProtocolCluster {
     for (const peer of this.nodes.values()) {
       if (peer === node || !peer.up) continue;
       peer.coordinator.peerDown(node.id, this.nowMs);
-      peer.replica.progress.peerDown(node.id, this.nowMs);
-      peer.replica.durability.peerDown(node.id);
+      peer.replica.peerDown(node.id, this.nowMs);
       this.#perform(peer);
     }
   }
@@ -181,12 +180,12 @@ export class ProtocolCluster {
       if (peer === node) continue;
       if (!peer.up) {
         node.coordinator.peerDown(peer.id, this.nowMs);
-        node.replica.durability.peerDown(peer.id);
+        node.replica.peerDown(peer.id, this.nowMs);
         continue;
       }
       peer.coordinator.peerUp(node.id);
-      peer.replica.durability.peerUp(node.id);
-      node.replica.durability.peerUp(peer.id);
+      peer.replica.peerUp(node.id);
+      node.replica.peerUp(peer.id);
       this.#perform(peer);
     }
     this.#perform(node);
@@ -439,9 +438,9 @@ export class ProtocolCluster {
   #quiet(): boolean {
     const [first, ...rest] = [...this.nodes.values()];
     const length = first?.applied.length;
-    if (first === undefined || first.replica.state.unapplied.size > 0) return false;
+    if (first === undefined || first.replica.view.unapplied.size > 0) return false;
     return rest.every(
-      (node) => node.replica.state.unapplied.size === 0 && node.applied.length === length,
+      (node) => node.replica.view.unapplied.size === 0 && node.applied.length === length,
     );
   }
 
@@ -462,10 +461,10 @@ export class ProtocolCluster {
   #checkForgotten(): void {
     const until = this.nowMs + FORGET_MS;
     const left = (): boolean =>
-      [...this.nodes.values()].some(({ replica }) => replica.state.commands.size > 0);
+      [...this.nodes.values()].some(({ replica }) => replica.view.commands.size > 0);
     while (left() && this.nowMs < until) this.#queue.runUntil(this.nowMs + 500);
     for (const { id, replica } of this.nodes.values()) {
-      const { size } = replica.state.commands;
+      const { size } = replica.view.commands;
       if (size > 0) throw new ProtocolViolation(`node ${id} still remembers ${size} transactions`);
     }
   }
@@ -476,7 +475,7 @@ export class ProtocolCluster {
       applied: new Set(node.applied.map(({ id }) => keyOf(id))),
     }));
     for (const { node, applied } of views) {
-      for (const command of node.replica.state.unapplied) {
+      for (const command of node.replica.view.unapplied) {
         throw new ProtocolViolation(
           `I18: node ${node.id}: ${command.key} is still undecided (status ${command.status}, ` +
             `promised ${keyOf(command.promised)}, waiting on ${command.waitingOn})`,

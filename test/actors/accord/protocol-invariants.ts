@@ -5,10 +5,11 @@
  */
 
 import type { Path } from '../../../actors/accord/coordinate/coordinator.ts';
-import type { Command } from '../../../actors/accord/local/command.ts';
+import type { Definition } from '../../../actors/accord/local/command.ts';
 import type { Execution } from '../../../actors/accord/local/effects.ts';
 import type { Replica, ReplicaMessage } from '../../../actors/accord/local/replica.ts';
 import { executesLater } from '../../../actors/accord/local/replica-state.ts';
+import type { CommandView } from '../../../actors/accord/local/replica-view.ts';
 import { type Deps, decodeDeps, includes } from '../../../actors/accord/primitives/deps.ts';
 import {
   compareProgress,
@@ -40,7 +41,7 @@ interface Proposal {
 /** What is known of one transaction, over all nodes. */
 interface View {
   readonly id: TxnId;
-  participants: Command['definition'];
+  participants: Definition | undefined;
   decidedAt: Timestamp | undefined;
   invalidated: boolean;
   /** Members whose vote for t0 has left them. */
@@ -273,9 +274,9 @@ export class ProtocolInvariants {
   /** Before a vote is answered with: who has promised does not vote any more. */
   answers(replica: Replica, message: ReplicaMessage): void {
     if (message.type !== 'PreAcceptOk') return;
-    const command = replica.state.find(message.id);
+    const command = replica.view.find(message.id);
     if (command === undefined || equal(command.promised, ZERO)) return;
-    fail('I5', message.id, `gets a vote of node ${replica.state.self} after a promise`);
+    fail('I5', message.id, `gets a vote of node ${replica.view.self} after a promise`);
   }
 
   /** The most ballots that any transaction has taken. */
@@ -287,9 +288,9 @@ export class ProtocolInvariants {
 
   /** After a replica has taken a message about this transaction. */
   stepped(replica: Replica, id: TxnId): void {
-    const command = replica.state.find(id);
+    const command = replica.view.find(id);
     if (command === undefined) return;
-    const node = replica.state.self;
+    const node = replica.view.self;
     this.#checkMonotone(node, command);
     this.#checkAgreement(node, command);
     const { definition, executeAt, status } = command;
@@ -297,12 +298,12 @@ export class ProtocolInvariants {
     this.#view(id).participants ??= definition;
     const counts = status >= Status.PreAccepted && status <= Status.Applied;
     if (!counts || executeAt === undefined || status === Status.AcceptedInvalidate) return;
-    if (compare(replica.state.index.maxConflict(definition.participants), executeAt) < 0) {
+    if (compare(replica.view.maxConflict(definition.participants), executeAt) < 0) {
       fail('I3', id, `is known at node ${node}, but its time is not witnessed there`);
     }
   }
 
-  #checkMonotone(node: number, command: Command): void {
+  #checkMonotone(node: number, command: CommandView): void {
     const { promised, accepted, status, id } = command;
     const known = this.#of(this.#seen, node);
     const before = known.get(command.key);
@@ -316,7 +317,7 @@ export class ProtocolInvariants {
   }
 
   /** I1, I2 and I16. */
-  #checkAgreement(node: number, command: Command): void {
+  #checkAgreement(node: number, command: CommandView): void {
     const { id, status, executeAt } = command;
     const view = this.#view(id);
     if (status === Status.Invalidated) {
@@ -336,10 +337,10 @@ export class ProtocolInvariants {
   }
 
   becameStable(replica: Replica, id: TxnId, applied: ReadonlySet<string>): void {
-    const command = replica.state.find(id);
+    const command = replica.view.find(id);
     if (command?.deps === undefined || command.status < Status.Stable) return;
     this.#view(id).stable = true;
-    this.#stable.push({ node: replica.state.self, id, deps: command.deps, applied });
+    this.#stable.push({ node: replica.view.self, id, deps: command.deps, applied });
   }
 
   /** I16: everything below that is ever decided is decided by now. */
@@ -349,7 +350,7 @@ export class ProtocolInvariants {
 
   /** I11: what executes earlier has been executed here. */
   executed(replica: Replica, execution: Execution): void {
-    const { state } = replica;
+    const state = replica.view;
     const command = state.find(execution.id);
     for (const id of command?.deps ?? []) {
       const dep = state.find(id);
@@ -364,7 +365,7 @@ export class ProtocolInvariants {
 
   /** I14: a node that has come back knows all that it ever said. */
   restarted(replica: Replica): void {
-    const { state } = replica;
+    const state = replica.view;
     const node = state.self;
     this.#seen.delete(node);
     const marks = this.#marksOf(node);
@@ -459,7 +460,7 @@ export class ProtocolInvariants {
   }
 }
 
-function checkClaim(node: number, claim: Claim, command: Command): void {
+function checkClaim(node: number, claim: Claim, command: CommandView): void {
   const { status, executeAt } = command;
   const settled = isTerminal(status);
   const forgot = (what: string): never => fail('I14', claim.id, `node ${node} forgot ${what}`);

@@ -125,16 +125,15 @@ describe('what the log may forget', () => {
     lone.nowMs = 9_000_000;
     lone.take({ type: 'CommitInvalidate', id: at(1_500_000) });
     // Heard of first, logged second.
-    lone.take(preAccept(at(8_500_000), [at(8_400_000)]));
-    const { state } = lone.replica;
-    const late = state.open(at(8_400_000));
-    state.commands.delete(late.key);
-    const others = [...state.commands];
-    state.commands.clear();
-    state.commands.set(late.key, late);
-    for (const [key, command] of others) state.commands.set(key, command);
-    for (const [, command] of others) state.logged.add(command, 10);
-    state.logged.add(late, 12);
+    const late = at(8_400_000);
+    lone.take({ type: 'LookAfter', ids: encodeDeps([late]) });
+    lone.take(preAccept(at(8_500_000), [late]));
+    const { commands } = lone.replica.view;
+    expect([...commands.values()].map(({ id }) => id.hlc)).toEqual([
+      1_500_000, 8_400_000, 8_500_000,
+    ]);
+    lone.replica.logged(at(8_500_000), 10);
+    lone.replica.logged(late, 12);
     settleAll(lone, 7_000_000);
     expect(only(lone.tick(1), 'LogNeeded').fromLsn).toBe(10);
   });

@@ -104,8 +104,7 @@ export class SimulatedNode {
   /** The same for a record of the replica, which wants to know where a transaction begins. */
   persist(record: JournalRecord): number {
     const lsn = this.append(record);
-    const command = 'id' in record ? this.replica.state.find(record.id) : undefined;
-    if (command !== undefined) this.replica.state.logged.add(command, lsn);
+    if ('id' in record) this.replica.logged(record.id, lsn);
     return lsn;
   }
 
@@ -152,7 +151,7 @@ export class SimulatedNode {
       if ((this.appliedLsn.get(execution.sequence) ?? Infinity) > this.durableLsn) break;
       this.flushed.push(execution);
     }
-    this.replica.state.flushedSequence = this.flushed.at(-1)?.sequence ?? 0;
+    this.replica.flushed(this.flushed.at(-1)?.sequence ?? 0);
   }
 
   /** Power is cut: `keep` (0 to 1) of what was not synced survives. */

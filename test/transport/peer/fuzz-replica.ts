@@ -88,7 +88,7 @@ class Scene {
     this.nowUs = node.clock.presentUs;
     node.replica.takeEffects();
     node.coordinator.takeEffects();
-    this.#sequence = node.replica.state.sequence;
+    this.#sequence = node.replica.view.sequence;
     for (const self of MEMBERS) {
       const { topology } = cluster;
       const isBody = (body: Uint8Array): boolean => body[0] !== 0xfe;
@@ -162,7 +162,7 @@ class Scene {
     if (message.type !== 'PreAcceptOk') return;
     mintedByMember(message.id);
     if (message.id.node !== to) throw new Error(`a vote of nobody's: ${show(message)}`);
-    const participants = replica.state.find(message.id)?.definition?.participants;
+    const participants = replica.view.find(message.id)?.definition?.participants;
     if (participants === undefined) throw new Error(`a vote on nothing: ${show(message)}`);
     const slots = encodeParticipants(participants);
     if (slots !== null && slots.length !== 2 * participants.length) throw new Error('odd slots');
@@ -248,7 +248,7 @@ export function fuzzReplica(frames: number, seed: number): FuzzReport {
         });
       }
     }
-    const { heldBytes } = scene.node.replica.state;
+    const { heldBytes } = scene.node.replica.view;
     if (heldBytes > 2 * HELD_BYTES_MAX) throw new Error(`seed ${seed}: it holds ${heldBytes}`);
     total.answers += scene.answers;
     total.executions += scene.executions;

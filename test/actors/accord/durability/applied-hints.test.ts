@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../../actors/accord/local/effects.ts';
 import type { AccordMessage } from '../../../../actors/accord/messages/messages.ts';
 import { type Deps, decodeDeps, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
-import { keyOf, type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
-import { at, LoneReplica, topologyOf, touching } from '../fixture.ts';
+import { type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
+import { at, LoneReplica, only, topologyOf, touching } from '../fixture.ts';
 
 const LIMITS = { durabilityLagMs: 1_000, progressDelayMs: 1e9, listIdsMax: 2 };
 const [a, b, c, d] = [at(1), at(2), at(3), at(4)] as const;
@@ -13,7 +13,7 @@ const PERIOD_MS = 2_000;
 function replica(limits = LIMITS): LoneReplica {
   const lone = new LoneReplica(topologyOf(3), 3, limits);
   // Nothing ever closes a round here.
-  lone.replica.durability.peerDown(1);
+  lone.replica.peerDown(1, lone.nowMs);
   return lone;
 }
 
@@ -74,9 +74,9 @@ describe('what a member is not known to have settled', () => {
   test('is asked for at once when the link is up again, from the beginning', () => {
     const lone = told(a, b, c);
     lone.tick(PERIOD_MS);
-    lone.replica.durability.peerDown(2);
+    lone.replica.peerDown(2, lone.nowMs);
     expect(said(lone.tick(PERIOD_MS))).toEqual(['']);
-    lone.replica.durability.peerUp(2);
+    lone.replica.peerUp(2);
     expect(said(lone.tick(1))).toEqual(['ab?']);
   });
 
@@ -111,7 +111,7 @@ describe('who is asked', () => {
   test('does not fetch from one whose link is down', () => {
     const lone = replica();
     lone.take(hint([a], true), 2);
-    lone.replica.durability.peerDown(2);
+    lone.replica.peerDown(2, lone.nowMs);
     expect(said(lone.tick(100))).toEqual([]);
   });
 });
@@ -130,14 +130,21 @@ function carry(nodes: readonly LoneReplica[], effects: readonly Effect[], from: 
 test('two members that lost each hint of the other agree after one period', () => {
   const nodes = [1, 2].map((self) => new LoneReplica(topologyOf(3), self, LIMITS));
   for (const node of nodes) {
-    node.replica.durability.peerDown(3);
+    node.replica.peerDown(3, node.nowMs);
     for (const id of [a, b, c, d]) node.take(stable(id), 3);
     node.tick(1);
   }
   nodes[0]?.take(hint([a, b, c, d]), 2);
   for (const [index, node] of nodes.entries()) carry(nodes, node.tick(PERIOD_MS), index + 1);
   for (const [index, node] of nodes.entries()) {
-    const open = node.replica.state.unappliedBy.get(2 - index) ?? [];
-    expect([...open].map(({ id }) => keyOf(id))).toEqual([]);
+    // What a read of the other one would be told to wait for.
+    const barrier = { type: 'ReadBarrier', token: 1, redundantBefore: ZERO, after: ZERO } as const;
+    const { message } = only(node.take(barrier, 2 - index), 'Send');
+    expect(message).toEqual({
+      type: 'ReadBarrierOk',
+      token: 1,
+      ids: encodeDeps([]),
+      behind: false,
+    });
   }
 });

@@ -61,7 +61,7 @@ describe('a rejectBefore', () => {
     expect(lone.log.at(-1)).toEqual({ type: 'RejectBefore', before: X });
     expect(effects.at(-1)?.type).toBe('Reply');
     lone.restart();
-    expect(lone.replica.state.rejectBefore).toEqual(X);
+    expect(lone.replica.view.rejectBefore).toEqual(X);
   });
 
   test('names as many as fit a message, and says up to where', () => {
@@ -84,7 +84,7 @@ describe('a rejectBefore', () => {
       messages(lone.take({ type: 'RejectBefore', before: at(9, 0), base: ZERO }), 'RejectBeforeOk'),
     ).toHaveLength(1);
     expect(lone.log).toHaveLength(records);
-    expect(lone.replica.state.rejectBefore).toEqual(X);
+    expect(lone.replica.view.rejectBefore).toEqual(X);
   });
 
   test('far ahead of the clock is not promised', () => {
@@ -97,7 +97,7 @@ describe('a round', () => {
   function lead(lone: LoneReplica): { before: Timestamp; base: Timestamp } {
     const [rejectBefore] = messages(lone.tick(1), 'RejectBefore');
     if (rejectBefore === undefined) throw new Error('no round was begun');
-    const [own] = lone.replica.state.topology.members;
+    const [own] = lone.topology.members;
     lone.take(
       { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
       own,
@@ -109,7 +109,7 @@ describe('a round', () => {
     const second = replica(2);
     second.take(preAccept(at(1_000)));
     expect(messages(second.tick(1), 'RejectBefore')).toEqual([]);
-    second.replica.durability.peerDown(1);
+    second.replica.peerDown(1, second.nowMs);
     expect(messages(second.tick(1), 'RejectBefore')).toHaveLength(2);
   });
 
@@ -146,11 +146,11 @@ describe('a round', () => {
       2,
     );
     lone.tick(1);
-    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
+    expect(lone.replica.view.redundantBefore).toEqual(ZERO);
     lone.take(stable(known), 2);
     lone.take({ type: 'CommitInvalidate', id: unheard }, 2);
     const [sent] = messages(lone.tick(1), 'AppliedList');
-    expect(lone.replica.state.redundantBefore).toEqual(rejectBefore.before);
+    expect(lone.replica.view.redundantBefore).toEqual(rejectBefore.before);
     expect(decodeDeps(sent?.ids ?? new Uint8Array(1))).toEqual([known]);
   });
 
@@ -165,28 +165,29 @@ describe('a round', () => {
         node,
       );
     lone.tick(1);
-    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
+    expect(lone.replica.view.redundantBefore).toEqual(ZERO);
     for (const node of [2, 3])
       lone.take(
         { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: none },
         node,
       );
     lone.tick(1);
-    expect(lone.replica.state.redundantBefore).toEqual(rejectBefore.before);
+    expect(lone.replica.view.redundantBefore).toEqual(rejectBefore.before);
   });
 
   test('gives up what the leader alone knows, and was not named', () => {
     const lone = replica(1);
     const rejectBefore = lead_(lone);
     const late = at(1_000_000, 2);
-    lone.replica.state.open(late);
+    lone.take({ type: 'LookAfter', ids: encodeDeps([late]) }, 1);
+    expect(lone.replica.view.find(late)?.status).toBe(Status.NotDefined);
     for (const node of [2, 3])
       lone.take(
         { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
         node,
       );
     lone.tick(1);
-    expect(lone.replica.state.find(late)?.status).toBe(Status.Invalidated);
+    expect(lone.replica.view.find(late)?.status).toBe(Status.Invalidated);
   });
 
   test('settles as far as the shortest answer names, and the next one follows at once', () => {
@@ -199,7 +200,7 @@ describe('a round', () => {
     lone.take({ ...answer, ids: encodeDeps([short]), end: rest[0] }, 2);
     lone.take({ ...answer, ids: encodeDeps(ids), end: rejectBefore.before }, 3);
     const effects = lone.tick(1);
-    expect(lone.replica.state.redundantBefore).toEqual(rest[0]);
+    expect(lone.replica.view.redundantBefore).toEqual(rest[0]);
     expect(decodeDeps(messages(effects, 'AppliedList')[0]?.ids ?? new Uint8Array(1))).toEqual([
       short,
     ]);
@@ -222,7 +223,7 @@ describe('a round', () => {
         node,
       );
     lone.tick(1);
-    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
+    expect(lone.replica.view.redundantBefore).toEqual(ZERO);
   });
 });
 
@@ -234,12 +235,12 @@ describe('a list', () => {
     const lone = replica(3);
     lone.take(preAccept(unlisted));
     const effects = lone.take(list([listed]));
-    expect(lone.replica.state.find(unlisted)?.status).toBe(Status.Invalidated);
+    expect(lone.replica.view.find(unlisted)?.status).toBe(Status.Invalidated);
     expect(decodeDeps(messages(effects, 'Fetch')[0]?.ids ?? new Uint8Array(1))).toEqual([listed]);
-    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
+    expect(lone.replica.view.redundantBefore).toEqual(ZERO);
     lone.take(stable(listed));
     lone.tick(1);
-    expect(lone.replica.state.redundantBefore).toEqual(X);
+    expect(lone.replica.view.redundantBefore).toEqual(X);
     expect(lone.log).toContainEqual({ type: 'RedundantBefore', before: X });
   });
 
@@ -260,7 +261,7 @@ describe('a list', () => {
     const lone = replica(3);
     const [ask] = messages(lone.take(list([listed], X, at(900, 0))), 'CatchUp');
     expect(ask?.from).toEqual(ZERO);
-    expect(lone.replica.state.redundantBefore).toEqual(ZERO);
+    expect(lone.replica.view.redundantBefore).toEqual(ZERO);
   });
 
   test('that is old news is ignored', () => {
@@ -296,7 +297,7 @@ describe('forgetting', () => {
   function appliedEverywhere(lone: LoneReplica): void {
     lone.take(stable(id));
     lone.take(list([id]));
-    lone.replica.state.flushedSequence = 1;
+    lone.replica.flushed(1);
     for (const peer of [1, 2]) lone.take(hint(X), peer);
   }
 
@@ -304,8 +305,8 @@ describe('forgetting', () => {
     const lone = replica(3);
     appliedEverywhere(lone);
     lone.tick(1);
-    expect(lone.replica.state.commands.size).toBe(0);
-    expect(lone.replica.state.index.size).toBe(0);
+    expect(lone.replica.view.commands.size).toBe(0);
+    expect(lone.replica.view.sizes.indexed).toBe(0);
     expect(lone.log.at(-1)?.type).toBe('DurableBefore');
     expect(lone.ask(preAccept(id), 'Nack').reason).toBe('truncated');
   });
@@ -315,26 +316,26 @@ describe('forgetting', () => {
     appliedEverywhere(lone);
     lone.tick(1);
     lone.restart(lone.log.length, 1);
-    expect(lone.replica.state.commands.size).toBe(0);
+    expect(lone.replica.view.commands.size).toBe(0);
     expect(lone.ask(preAccept(id), 'Nack').reason).toBe('truncated');
   });
 
   test('waits for the engine', () => {
     const lone = replica(3);
     appliedEverywhere(lone);
-    lone.replica.state.flushedSequence = 0;
+    lone.replica.flushed(0);
     lone.tick(1);
-    expect(lone.replica.state.commands.size).toBe(1);
+    expect(lone.replica.view.commands.size).toBe(1);
   });
 
   test('waits for a member that is behind', () => {
     const lone = replica(3);
     lone.take(stable(id));
     lone.take(list([id]));
-    lone.replica.state.flushedSequence = 1;
+    lone.replica.flushed(1);
     lone.take(hint(X), 1);
     lone.tick(1);
-    expect(lone.replica.state.commands.size).toBe(1);
+    expect(lone.replica.view.commands.size).toBe(1);
   });
 
   test('who has forgotten all tells its mark again when somebody still holds something', () => {
@@ -362,7 +363,7 @@ test('what a peer is not known to have settled is told again, to those that are 
   lone.tick(1);
   expect(told(100)).toEqual([]);
   lone.take(hint(ZERO, [at(1_000)]), 3);
-  lone.replica.durability.peerDown(1);
+  lone.replica.peerDown(1, lone.nowMs);
   expect(told(5_000)).toEqual([
     [1, []],
     [3, ids.slice(1)],

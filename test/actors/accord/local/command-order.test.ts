@@ -80,7 +80,7 @@ describe('with much that is retained', () => {
       const id = counted(hlc);
       lone.take({ type: 'Stable', id, executeAt: id, deps: encodeDeps([]), ...touching(hlc) });
     }
-    lone.replica.state.redundantBefore = at(RETAINED + 1);
+    lone.replica.restore({ type: 'RedundantBefore', before: at(RETAINED + 1) }, 1);
     looks = 0;
     return lone;
   }

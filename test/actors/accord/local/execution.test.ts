@@ -68,8 +68,8 @@ describe('a stable transaction', () => {
   test('an unknown dep gets a record, so that somebody finds out about it', () => {
     const lone = new LoneReplica();
     lone.take(stable(b, b, [a]));
-    expect(lone.replica.state.find(a)).toBeDefined();
-    expect(lone.replica.state.unapplied.size).toBe(2);
+    expect(lone.replica.view.find(a)).toBeDefined();
+    expect(lone.replica.view.unapplied.size).toBe(2);
   });
 
   test('nothing below what is settled is waited for', () => {

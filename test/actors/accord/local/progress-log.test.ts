@@ -92,7 +92,7 @@ describe('an undecided transaction', () => {
 
   test('is looked after soon when its coordinator is gone, or a recovery waits for it', () => {
     const gone = having();
-    gone.replica.progress.peerDown(1, gone.nowMs);
+    gone.replica.peerDown(1, gone.nowMs);
     expect(what(gone.tick(110))).not.toEqual([]);
     const awaited = having();
     awaited.take({ type: 'LookAfter', ids: encodeDeps([at(700), id]) });

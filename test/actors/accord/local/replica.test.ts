@@ -49,7 +49,7 @@ function having(...messages: AccordMessage[]): LoneReplica {
 }
 
 function statusOf(lone: LoneReplica): Status | undefined {
-  return lone.replica.state.find(id)?.status;
+  return lone.replica.view.find(id)?.status;
 }
 
 describe('PreAccept', () => {
@@ -114,21 +114,21 @@ describe('PreAccept', () => {
     const list = { base: ZERO, before: at(2_000, 0), ids: encodeDeps([]) };
     lone.take({ type: 'AppliedList', ...list });
     expect(lone.ask(preAccept(id), 'Nack').reason).toBe('truncated');
-    expect(lone.replica.state.commands.size).toBe(0);
+    expect(lone.replica.view.commands.size).toBe(0);
   });
 
   test('below a rejectBefore gets a refusing vote that is no vote for t0', () => {
     const rejectingBefore = having({ type: 'RejectBefore', before: at(2_000, 0), base: ZERO });
     const vote = rejectingBefore.ask(preAccept(id), 'PreAcceptOk').vote;
     expect(isRejected(vote)).toBe(true);
-    expect(rejectingBefore.replica.state.find(id)?.votedFast).toBe(false);
+    expect(rejectingBefore.replica.view.find(id)?.votedFast).toBe(false);
   });
 
   test('too far ahead of the clock is refused as if it had not come', () => {
     const lone = new LoneReplica();
     const ahead = at(70_000_000);
     expect(lone.ask(preAccept(ahead), 'Nack').reason).toBe('skewed');
-    expect([lone.log, lone.replica.state.commands.size]).toEqual([[], 0]);
+    expect([lone.log, lone.replica.view.commands.size]).toEqual([[], 0]);
     expect(lone.clock.lastUs).toBe(0);
     // Time passes, and it is an id like any other.
     lone.nowMs = 20_000_000;
@@ -138,7 +138,7 @@ describe('PreAccept', () => {
   test('a first proposal that is too far ahead is refused the same way', () => {
     const lone = new LoneReplica();
     expect(lone.ask(accept(ZERO, at(70_000_000)), 'Nack').reason).toBe('skewed');
-    expect(lone.replica.state.commands.size).toBe(0);
+    expect(lone.replica.view.commands.size).toBe(0);
   });
 
   test('is refused when a conflict lies too far ahead for any vote', () => {
@@ -177,8 +177,8 @@ describe('Accept', () => {
     const lone = new LoneReplica();
     const effects = lone.take(accept(low, later, [at(900)]));
     expect(only(effects, 'Reply').message).toMatchObject({ type: 'AcceptOk', ballot: low });
-    const { state } = lone.replica;
-    expect(state.find(id)).toMatchObject({
+    const { view } = lone.replica;
+    expect(view.find(id)).toMatchObject({
       status: Status.Accepted,
       promised: low,
       accepted: low,
@@ -230,7 +230,7 @@ describe('AcceptInvalidate', () => {
   test('takes the ballot, forgets proposed deps, keeps the vote', () => {
     const lone = having(preAccept(id), accept(ZERO, later, [at(900)]));
     lone.ask(invalidate(low), 'AcceptInvalidateOk');
-    expect(lone.replica.state.find(id)).toMatchObject({
+    expect(lone.replica.view.find(id)).toMatchObject({
       status: Status.AcceptedInvalidate,
       promised: low,
       accepted: low,
@@ -262,7 +262,7 @@ describe('Commit', () => {
     const effects = lone.take(commit(low, later, [at(900)]));
     expect(only(effects, 'Reply').message).toEqual({ type: 'CommitOk', id, ballot: low });
     expect(effects.some((effect) => effect.type === 'Execute')).toBe(false);
-    expect(lone.replica.state.find(id)).toMatchObject({
+    expect(lone.replica.view.find(id)).toMatchObject({
       status: Status.Committed,
       accepted: low,
       promised: low,
@@ -370,7 +370,7 @@ describe('BeginRecovery', () => {
     const lone = having(accept(ZERO, later));
     const reply = lone.ask(recovery(low), 'RecoverOk');
     expect(reply).toMatchObject({ status: Status.Accepted, accepted: ZERO, executeAt: later });
-    expect(lone.replica.state.find(id)).toMatchObject({ promised: low, accepted: ZERO });
+    expect(lone.replica.view.find(id)).toMatchObject({ promised: low, accepted: ZERO });
     expect(lone.log.at(-1)).toEqual({ type: 'Promised', id, ballot: low });
   });
 
@@ -439,10 +439,10 @@ describe('a restart', () => {
 
   test.each(lives)('behind %s changes no answer', (_, messages) => {
     const lone = having(...messages);
-    const { state } = lone.replica;
-    const { status, promised, accepted, executeAt, deps, votedFast } = state.find(id) ?? {};
+    const { view } = lone.replica;
+    const { status, promised, accepted, executeAt, deps, votedFast } = view.find(id) ?? {};
     lone.restart();
-    expect(lone.replica.state.find(id)).toMatchObject({
+    expect(lone.replica.view.find(id)).toMatchObject({
       status,
       promised,
       accepted,
@@ -508,7 +508,7 @@ describe('without room for one more transaction', () => {
     const lone = full();
     const effects = lone.take(message);
     expect(effects.every((effect) => effect.type === 'Trace')).toBe(true);
-    expect(lone.replica.state.commands.size).toBe(1);
+    expect(lone.replica.view.commands.size).toBe(1);
   });
 
   test('what is known goes on, and this node itself may begin', () => {
@@ -517,7 +517,7 @@ describe('without room for one more transaction', () => {
     const fact = { ...stable(own), id: own } as AccordMessage;
     expect(only(lone.take(fact), 'Execute').execution.id).toEqual(own);
     lone.take({ type: 'Coordinate', id: at(950, 3), ...touching(2) });
-    expect(lone.replica.state.commands.size).toBe(2);
+    expect(lone.replica.view.commands.size).toBe(2);
   });
 });
 

@@ -4,10 +4,14 @@
  * every transaction that the engine does not hold. What waits here is bounded by what the replica
  * retains, whose bodies these are.
  */
-import type { Effect, Execution } from '../accord/local/effects.ts';
-import type { ExecutorMessage } from './executor-actor.ts';
+import type { GroupId } from '../topology/group-id.ts';
+import type { Effect, StoreEffect } from './effects.ts';
 
-type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' }>;
+type HandedEffect = Extract<StoreEffect, { readonly type: 'Execute' | 'Read' }>;
+
+export type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' }> & {
+  readonly group: GroupId;
+};
 
 /** Handed over and not yet taken by the executor. */
 export const HAND_OVER_MAX = 4_096;
@@ -15,7 +19,7 @@ export const HAND_OVER_MAX = 4_096;
 const SENT_MAX = 4_096;
 
 export class HandOver {
-  readonly #send: (message: ExecutorMessage) => void;
+  readonly #send: (effect: HandedEffect) => void;
   readonly #max: number;
   #queue: Handed[] = [];
   #at = 0;
@@ -24,7 +28,7 @@ export class HandOver {
   #sent = 0;
   #taken = 0;
 
-  constructor(send: (message: ExecutorMessage) => void, max: number = HAND_OVER_MAX) {
+  constructor(send: (effect: HandedEffect) => void, max: number = HAND_OVER_MAX) {
     if (!Number.isInteger(max) || max < 1) throw new RangeError(`hand-over of ${max}`);
     this.#send = send;
     this.#max = max;
@@ -35,12 +39,12 @@ export class HandOver {
   }
 
   /** A fresh executor: it needs these; what was meant for the one before is void. */
-  begin(generation: number, executions: readonly Execution[]): void {
+  begin(generation: number, executions: readonly Handed[]): void {
     this.#generation = generation;
     this.#sent = 0;
     this.#taken = 0;
     this.#at = 0;
-    this.#queue = executions.map((execution) => ({ type: 'Execute', execution }));
+    this.#queue = [...executions];
     this.#advance();
   }
 

@@ -1,0 +1,342 @@
+/**
+ * The one door of the pure core to its shell: owns a replica per group of the store, the order in
+ * which what they want may leave (`effects.ts`), the hand-over to the executor, and the clock's
+ * reservation. Takes data, returns effects; nobody outside reaches the objects behind it.
+ */
+import type { HybridClock } from '../primitives/hybrid-clock.ts';
+import { type GroupId, groupKey } from '../topology/group-id.ts';
+import type { Topology } from '../topology/topology.ts';
+import type { Effect, StoreEffect, Watermarks } from './effects.ts';
+import { type Handed, HandOver } from './hand-over.ts';
+import { decodeRecord, encodeRecord } from './journal.ts';
+import { Replica, type ReplicaMessage } from './replica.ts';
+import type { ReplicaLimits } from './replica-state.ts';
+import type { ReplicaView } from './replica-view.ts';
+import { TurnLog } from './turn-log.ts';
+
+export interface StoreGroup {
+  readonly id: GroupId;
+  readonly topology: Topology;
+}
+
+export interface CommandStoreOptions {
+  readonly self: number;
+  readonly groups: readonly StoreGroup[];
+  readonly clock: HybridClock;
+  /** Uniform in [0, 1): jitter of the progress log, nothing else. */
+  readonly random: () => number;
+  /** Monotonic time at which the life of the clock began. */
+  readonly startedMs: number;
+  readonly nowMs: number;
+  /** Peers whose links are up as this store begins. */
+  readonly connected: ReadonlySet<number>;
+  readonly limits: CommandStoreLimits;
+  readonly watch?: StoreWatch | undefined;
+}
+
+export interface CommandStoreLimits {
+  readonly replica?: Partial<ReplicaLimits> | undefined;
+  /** Transactions kept for members that are away; beyond it this node begins no more. */
+  readonly retainedBytesMax: number;
+  /** Records that wait for the disk; beyond it nothing is taken from peers that adds to them. */
+  readonly unloggedBytesMax: number;
+  /** Turns whose records are not on disk yet; what comes after them waits for one more turn. */
+  readonly turnsMax?: number | undefined;
+  /** Executions and reads that the executor has been handed and has not taken yet. */
+  readonly handOverMax?: number | undefined;
+}
+
+/** Looks on, for checks that run beside a store. Changes nothing. */
+export interface StoreWatch {
+  /** A fresh incarnation, before the log is read. */
+  began(group: GroupId, view: ReplicaView): void;
+  restored(view: ReplicaView, flushedSequence: number, effects: readonly Effect[]): void;
+  handling(from: number, message: ReplicaMessage): void;
+  /** `effects`: of this message. */
+  handled(message: ReplicaMessage, effects: readonly Effect[]): void;
+  turned(view: ReplicaView, effects: readonly Effect[]): void;
+}
+
+/** One record of the log, as it was read. */
+export interface StoredRecord {
+  readonly lsn: number;
+  readonly type: number;
+  readonly payload: Uint8Array;
+}
+
+/** Messages that lead to no record: reads go on while the log does not. */
+const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
+  'ReadBarrier',
+  'ReadBarrierOk',
+  'AppliedHint',
+  'CheckStatus',
+  'Fetch',
+  'CatchUp',
+]);
+
+interface Member {
+  readonly group: GroupId;
+  readonly replica: Replica;
+  /** What it has told the log to keep; undefined: everything. */
+  neededLsn: number | undefined;
+}
+
+export class CommandStore {
+  readonly #options: CommandStoreOptions;
+  readonly #members = new Map<string, Member>();
+  readonly #log: TurnLog;
+  readonly #handOver: HandOver;
+  #effects: StoreEffect[] = [];
+  #replayed = false;
+  #begun = false;
+  /** The present incarnation of the executor, and what its engine holds. */
+  #executor: { readonly generation: number; readonly flushedSequence: number } | undefined;
+  #backlogged = false;
+  /** Unknown at first: the incarnation before may have said so. */
+  #shedding: boolean | undefined;
+  #syncAsked = false;
+  /** Messages for groups that are not here. */
+  #strays = 0;
+
+  constructor(options: CommandStoreOptions) {
+    this.#options = options;
+    const { self, clock, random, limits, watch } = options;
+    this.#log = new TurnLog(limits.turnsMax);
+    this.#handOver = new HandOver((effect) => this.#effects.push(effect), limits.handOverMax);
+    for (const { id: group, topology } of options.groups) {
+      const replica = new Replica({ self, topology, clock, random, limits: limits.replica ?? {} });
+      this.#members.set(groupKey(group), { group, replica, neededLsn: undefined });
+      watch?.began(group, replica.view);
+      for (const peer of topology.members) {
+        if (peer === self || options.connected.has(peer)) continue;
+        replica.peerDown(peer, options.nowMs);
+      }
+    }
+  }
+
+  /** What is to be done since the last call, in order. */
+  takeEffects(): readonly StoreEffect[] {
+    const effects = this.#effects;
+    this.#effects = [];
+    return effects;
+  }
+
+  // ---- messages ---------------------------------------------------------------------------
+
+  /** Before the log is read there is nothing that could be said; the sender repeats. */
+  handle(group: GroupId, from: number, message: ReplicaMessage, nowMs: number): void {
+    const { watch } = this.#options;
+    if (!this.#begun || this.#sheds(from, message)) return;
+    const member = this.#members.get(groupKey(group));
+    if (member === undefined) {
+      this.#strays += 1;
+      return;
+    }
+    const { replica } = member;
+    watch?.handling(from, message);
+    const before = watch === undefined ? 0 : replica.effects.length;
+    replica.handle(from, message, nowMs);
+    watch?.handled(message, replica.effects.slice(before));
+  }
+
+  /** A message that is dropped: it would add to what waits for the disk. */
+  #sheds(from: number, message: ReplicaMessage): boolean {
+    const { self, limits } = this.#options;
+    if (this.#log.unloggedBytes <= limits.unloggedBytesMax) return false;
+    if (UNLOGGED.has(message.type)) return false;
+    // Transactions begun here are few; those of others are also recovered by this node.
+    return from !== self || ('id' in message && message.id.node !== self);
+  }
+
+  peerUp(peer: number): void {
+    for (const { replica } of this.#members.values()) replica.peerUp(peer);
+  }
+
+  peerDown(peer: number, nowMs: number): void {
+    for (const { replica } of this.#members.values()) replica.peerDown(peer, nowMs);
+  }
+
+  // ---- the beginning ----------------------------------------------------------------------
+
+  /** All that the log holds of a group, in its order; `restored` follows after the last group. */
+  restore(group: GroupId, records: readonly StoredRecord[]): void {
+    const replica = this.#members.get(groupKey(group))?.replica;
+    for (const { lsn, type, payload } of records)
+      replica?.restore(decodeRecord(type, payload), lsn);
+  }
+
+  /** The log has been read. */
+  restored(nowMs: number): void {
+    this.#replayed = true;
+    this.#begin(nowMs);
+  }
+
+  /** A fresh executor holds what its engine has flushed, and wants all that follows. */
+  executorReady(generation: number, flushedSequence: number, nowMs: number): void {
+    this.#executor = { generation, flushedSequence };
+    this.#begin(nowMs);
+  }
+
+  /** Executions and reads that this executor has taken so far: credit for as many more. */
+  executorTaken(generation: number, count: number): void {
+    this.#handOver.taken(generation, count);
+  }
+
+  executorFlushed(sequence: number): void {
+    for (const { replica } of this.#members.values()) replica.flushed(sequence);
+  }
+
+  /** Once the log has been read, the executor says what it holds, and the clock may be used. */
+  #begin(nowMs: number): void {
+    const { clock, startedMs, watch } = this.#options;
+    if (!this.#replayed || this.#executor === undefined) return;
+    if (!clock.mayBegin((nowMs - startedMs) * 1_000)) return;
+    const { generation, flushedSequence } = this.#executor;
+    if (this.#begun) {
+      // Only the executor has begun anew: it needs what its engine does not hold.
+      this.executorFlushed(flushedSequence);
+      this.#handOver.begin(generation, this.#unflushed());
+      return;
+    }
+    this.#begun = true;
+    clock.begin();
+    this.#handOver.begin(generation, []);
+    for (const { replica } of this.#members.values()) {
+      replica.restored(flushedSequence, nowMs);
+      watch?.restored(replica.view, flushedSequence, replica.effects);
+    }
+    this.#reserve();
+    this.#effects.push({ type: 'Began' });
+  }
+
+  #unflushed(): Handed[] {
+    return [...this.#members.values()].flatMap(({ group, replica }) =>
+      replica.unflushed().map((execution) => ({ type: 'Execute', group, execution }) as const),
+    );
+  }
+
+  // ---- turns ------------------------------------------------------------------------------
+
+  /** After the last message of a turn: what its messages have led to becomes effects. */
+  closeTurn(): void {
+    const { clock, watch } = this.#options;
+    if (this.#begun && !clock.covered) this.#reserve();
+    for (const member of this.#members.values()) {
+      const effects = member.replica.takeEffects();
+      if (this.#begun) watch?.turned(member.replica.view, effects);
+      for (const effect of effects) this.#take(member, effect);
+    }
+    const { append, replies } = this.#log.close();
+    if (append !== undefined) this.#effects.push(append);
+    this.#send(replies);
+    if (this.#log.hasRecords || !this.#syncAsked) return;
+    this.#syncAsked = false;
+    this.#effects.push({ type: 'Sync' });
+  }
+
+  #take(member: Member, effect: Effect): void {
+    const { group, replica } = member;
+    switch (effect.type) {
+      case 'Reply':
+        return this.#log.reply({ group, to: effect.to, message: effect.message });
+      case 'Persist': {
+        const { record, urgent } = effect;
+        this.#log.add(encodeRecord(record), urgent);
+        if ('id' in record) this.#log.open({ replica, id: record.id });
+        return;
+      }
+      case 'Execute':
+      case 'Read':
+        return this.#handOver.add({ ...effect, group });
+      case 'LogNeeded':
+        member.neededLsn = effect.fromLsn;
+        return this.#log.needs(this.#neededLsn());
+      default:
+        this.#effects.push({ ...effect, group });
+    }
+  }
+
+  /** A group that has not told yet what it needs may need everything. */
+  #neededLsn(): number {
+    return Math.min(...[...this.#members.values()].map(({ neededLsn }) => neededLsn ?? 0));
+  }
+
+  /** The log holds all records of that turn, beginning with this LSN. */
+  durable(token: number, firstLsn: number): void {
+    const { replies, limitUs, truncateFromLsn } = this.#log.durable(token, firstLsn);
+    if (limitUs !== undefined) {
+      this.#options.clock.reservationDurable(limitUs);
+      this.#effects.push({ type: 'Covered' });
+    }
+    if (truncateFromLsn !== undefined) {
+      this.#effects.push({ type: 'Truncate', fromLsn: truncateFromLsn });
+    }
+    this.#send(replies);
+  }
+
+  /** `Sync` follows when all that was handed to the executor is on its way to the log. */
+  sync(): void {
+    this.#syncAsked = true;
+  }
+
+  #send(replies: readonly Pick<SendEffect, 'group' | 'to' | 'message'>[]): void {
+    for (const { group, to, message } of replies) {
+      this.#effects.push({ type: 'Send', group, to, message });
+    }
+  }
+
+  /** Keeps the clock's reservation ahead; it is urgent because messages may wait for it. */
+  #reserve(): void {
+    const limitUs = this.#options.clock.nextReservation();
+    if (limitUs === undefined) return;
+    this.#log.add(encodeRecord({ type: 'ClockLimit', limitUs }), true);
+    this.#log.reserved(limitUs);
+  }
+
+  // ---- time -------------------------------------------------------------------------------
+
+  tick(nowMs: number): void {
+    if (!this.#begun) return this.#begin(nowMs);
+    const { clock, limits } = this.#options;
+    if (!clock.isIdle) this.#reserve();
+    for (const { replica } of this.#members.values()) replica.tick(nowMs);
+    const watermarks = this.watermarks();
+    this.#effects.push({ type: 'Watermarks', watermarks });
+    const shedding = watermarks.unloggedBytes > limits.unloggedBytesMax;
+    if (shedding !== this.#shedding) this.#effects.push({ type: 'Shedding', shedding });
+    this.#shedding = shedding;
+    const full = watermarks.retainedBytes > limits.retainedBytesMax;
+    // Again and again while it lasts: the coordinator may have begun anew meanwhile.
+    if (full || this.#backlogged) this.#effects.push({ type: 'Backlog', full });
+    this.#backlogged = full;
+  }
+
+  // ---- for those who look -----------------------------------------------------------------
+
+  watermarks(): Watermarks {
+    const views = [...this.#members.values()].map(({ replica }) => replica.view);
+    const sum = (of: (view: ReplicaView) => number): number =>
+      views.reduce((total, view) => total + of(view), 0);
+    return {
+      appliedSequence: sum(({ sequence }) => sequence),
+      flushedSequence: sum(({ flushedSequence }) => flushedSequence),
+      redundantBeforeUs: Math.min(...views.map(({ redundantBefore }) => redundantBefore.hlc)),
+      retained: sum(({ sizes }) => sizes.commands),
+      retainedBytes: sum(({ retainedBytes }) => retainedBytes),
+      unapplied: sum(({ sizes }) => sizes.unapplied),
+      unloggedBytes: this.#log.unloggedBytes,
+    };
+  }
+
+  describe(): Readonly<Record<string, unknown>> {
+    return {
+      ...this.watermarks(),
+      indexed: [...this.#members.values()].map(({ replica }) => replica.view.sizes.indexed),
+      turnsNotDurable: this.#log.turns,
+      notHandedOver: this.#handOver.waiting,
+      strays: this.#strays,
+    };
+  }
+}
+
+type SendEffect = Extract<StoreEffect, { readonly type: 'Send' }>;

@@ -1,0 +1,35 @@
+/**
+ * What others may see of a replica: checks that run beside it, and tests. Read only; the replica's
+ * own handlers are the only ones that change what stands behind it.
+ */
+import type { Participants } from '../primitives/participants.ts';
+import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
+import type { Command } from './command.ts';
+
+export type CommandView = Readonly<Omit<Command, 'waiters'>>;
+
+export interface ReplicaSizes {
+  readonly commands: number;
+  readonly unapplied: number;
+  readonly indexed: number;
+  readonly ordered: number;
+}
+
+export interface ReplicaView {
+  readonly self: number;
+  readonly commands: ReadonlyMap<string, CommandView>;
+  readonly unapplied: ReadonlySet<CommandView>;
+  readonly rejectBefore: Timestamp;
+  readonly redundantBefore: Timestamp;
+  readonly durableBefore: Timestamp;
+  readonly sequence: number;
+  readonly flushedSequence: number;
+  readonly retainedBytes: number;
+  readonly heldBytes: number;
+  readonly clockUs: number;
+  readonly sizes: ReplicaSizes;
+  find(id: TxnId): CommandView | undefined;
+  isRedundant(id: TxnId): boolean;
+  /** The highest time that was ever voted for, proposed or decided on these slots. */
+  maxConflict(participants: Participants): Timestamp;
+}

@@ -1,0 +1,153 @@
+/**
+ * Which replies of a store may leave when (the durability contract of `effects.ts`). Gathers the
+ * records of a turn, and keeps the turn's replies until the log confirms them. At most `turnsMax`
+ * turns are on their way to the disk; the records of later ones wait for the next place together.
+ */
+import type { AccordMessage } from '../messages/messages.ts';
+import type { TxnId } from '../primitives/timestamp.ts';
+import type { GroupId } from '../topology/group-id.ts';
+import type { StoreEffect } from './effects.ts';
+import type { EncodedRecord } from './journal.ts';
+import type { Replica } from './replica.ts';
+
+/** Turns whose records are not on disk yet. */
+export const TURNS_MAX = 1_024;
+
+export interface StoreReply {
+  readonly group: GroupId;
+  readonly to: number;
+  readonly message: AccordMessage;
+}
+
+export interface Opened {
+  readonly replica: Replica;
+  readonly id: TxnId;
+}
+
+interface Turn {
+  readonly token: number;
+  readonly replies: StoreReply[];
+  readonly opened: readonly Opened[];
+  readonly limitUs: number | undefined;
+  /** Once the turn is durable, the log need keep nothing below this LSN and below the turn. */
+  readonly neededLsn: number | undefined;
+  readonly bytes: number;
+}
+
+/** What a turn leaves behind when it is durable. */
+export interface DurableTurn {
+  readonly replies: readonly StoreReply[];
+  readonly limitUs: number | undefined;
+  readonly truncateFromLsn: number | undefined;
+}
+
+export class TurnLog {
+  readonly #turnsMax: number;
+  /** Not durable yet, oldest first. */
+  #turns: Turn[] = [];
+  #lastToken = 0;
+  #records: EncodedRecord[] = [];
+  #recordBytes = 0;
+  #appendedBytes = 0;
+  #replies: StoreReply[] = [];
+  #opened: Opened[] = [];
+  #urgent = false;
+  #limitUs: number | undefined;
+  #neededLsn: number | undefined;
+
+  constructor(turnsMax: number = TURNS_MAX) {
+    this.#turnsMax = turnsMax;
+  }
+
+  /** Bytes of records that are not on disk. */
+  get unloggedBytes(): number {
+    return this.#appendedBytes + this.#recordBytes;
+  }
+
+  get turns(): number {
+    return this.#turns.length;
+  }
+
+  /** Records wait for a place among the turns. */
+  get hasRecords(): boolean {
+    return this.#records.length > 0;
+  }
+
+  add(record: EncodedRecord, urgent: boolean): void {
+    this.#records.push(record);
+    for (const part of record.parts) this.#recordBytes += part.length;
+    if (urgent) this.#urgent = true;
+  }
+
+  /** The record that was added last is one of this transaction. */
+  open(opened: Opened): void {
+    this.#opened.push(opened);
+  }
+
+  reply(reply: StoreReply): void {
+    this.#replies.push(reply);
+  }
+
+  /** The record that was added last is a reservation of the clock. */
+  reserved(limitUs: number): void {
+    this.#limitUs = limitUs;
+  }
+
+  /** Not at once: the records that make the older ones needless are part of this turn. */
+  needs(fromLsn: number): void {
+    this.#neededLsn = fromLsn;
+  }
+
+  /** All records of the turn as one append, and the replies that wait for nothing. */
+  close(): {
+    readonly append: Extract<StoreEffect, { readonly type: 'Append' }> | undefined;
+    readonly replies: readonly StoreReply[];
+  } {
+    if (!this.hasRecords) return { append: undefined, replies: this.#takeFree() };
+    if (this.#turns.length >= this.#turnsMax) return { append: undefined, replies: [] };
+    this.#lastToken += 1;
+    const token = this.#lastToken;
+    const records = this.#records;
+    const urgent = this.#urgent;
+    this.#turns.push({
+      token,
+      replies: this.#replies,
+      opened: this.#opened,
+      limitUs: this.#limitUs,
+      neededLsn: this.#neededLsn,
+      bytes: this.#recordBytes,
+    });
+    this.#appendedBytes += this.#recordBytes;
+    this.#replies = [];
+    this.#records = [];
+    this.#recordBytes = 0;
+    this.#opened = [];
+    this.#urgent = false;
+    this.#limitUs = undefined;
+    this.#neededLsn = undefined;
+    return { append: { type: 'Append', token, records, urgent }, replies: [] };
+  }
+
+  /** Without records of their own, replies go with those before them, or at once. */
+  #takeFree(): readonly StoreReply[] {
+    const replies = this.#replies;
+    this.#replies = [];
+    const last = this.#turns.at(-1);
+    if (last === undefined) return replies;
+    last.replies.push(...replies);
+    return [];
+  }
+
+  durable(token: number, firstLsn: number): DurableTurn {
+    const [turn] = this.#turns;
+    if (turn === undefined || turn.token !== token) {
+      throw new Error(`the WalWriter confirms ${token} out of order`);
+    }
+    this.#turns = this.#turns.slice(1);
+    this.#appendedBytes -= turn.bytes;
+    for (const { replica, id } of turn.opened) replica.logged(id, firstLsn);
+    const { replies, limitUs, neededLsn } = turn;
+    const truncateFromLsn = neededLsn === undefined ? undefined : Math.min(neededLsn, firstLsn);
+    return { replies, limitUs, truncateFromLsn };
+  }
+}

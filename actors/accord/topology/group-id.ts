@@ -1,0 +1,13 @@
+/**
+ * The name of a group: one generation of a range. Messages, records and effects of the protocol
+ * belong to a group, and never to "the current" one.
+ */
+export interface GroupId {
+  readonly range: number;
+  readonly generation: number;
+}
+
+/** For maps. */
+export function groupKey({ range, generation }: GroupId): string {
+  return `${range}.${generation}`;
+}
