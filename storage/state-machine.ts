@@ -4,11 +4,11 @@
  * versions alone; it never asks for time, chance or the network, and an error that a client can
  * cause is a reply and nothing else.
  */
-import type { Arguments } from './commands/arguments.ts';
+import type { Arguments } from './arguments.ts';
 import { type Command, lastKeyOf, TOO_LONG } from './commands/command.ts';
 import { commandFor, unknownCommandError, wrongArity } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
-import type { Engine } from './engine/engine.ts';
+import type { Engine } from './engine.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';

@@ -15,14 +15,14 @@ import {
 } from '../../bpf/frame/frame.ts';
 import { type FramePath, type FramePathSource, PEER_GROUP } from '../../bpf/path/frame-path.ts';
 import { type BareOk, type BareOkFrame, isBareOk } from '../accord/messages/bare-ok.ts';
+import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { equal, keyOf, type TxnId, ZERO } from '../accord/primitives/timestamp.ts';
 import type { Topology } from '../accord/topology/topology.ts';
-import type { MessageJudge } from '../node/message-judge.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
-import type { CoordinatorActorMessage } from '../store/coordinator-actor.ts';
+import type { CoordinatorActorMessage } from '../store/messages.ts';
 import {
   type FramedRequest,
   isFramedRequest,

@@ -7,9 +7,9 @@
 import { NEVER, SyncPolicy, type SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import { WalError } from '../../wal/wal-error.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
-import { LineageError } from '../process/disk/lineage.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import { LineageError } from './lineage.ts';
 
 export interface LogRecord {
   readonly type: number;

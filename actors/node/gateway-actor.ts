@@ -5,11 +5,11 @@
  */
 
 import { Gateway } from '../../transport/resp/gateway.ts';
+import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { GatewayLimits } from '../../transport/resp/limits.ts';
-import type { GatewayServices } from '../../transport/resp/local-command.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { CoordinatorActorMessage } from '../store/coordinator-actor.ts';
+import type { CoordinatorActorMessage } from '../store/messages.ts';
 
 export type GatewayMessage =
   | { readonly type: 'Deferred'; readonly run: () => void }

@@ -11,8 +11,8 @@
  */
 
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
-import { isCommandBody } from '../../storage/commands/arguments.ts';
-import type { Engine } from '../../storage/engine/engine.ts';
+import { isCommandBody } from '../../storage/arguments.ts';
+import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
@@ -20,6 +20,7 @@ import type { BatchLimits } from '../accord/coordinate/batcher.ts';
 import type { CoordinatorLimits } from '../accord/coordinate/coordinator.ts';
 import type { ReplicaLimits } from '../accord/local/replica-state.ts';
 import type { ValidationLimits } from '../accord/messages/field-validation.ts';
+import { MessageJudge, type RefusalObserver } from '../accord/messages/message-judge.ts';
 import { type AccordMessage, isForCoordinator } from '../accord/messages/messages.ts';
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { type ClockLimits, ClusterTime } from '../accord/primitives/cluster-time.ts';
@@ -32,6 +33,7 @@ import {
   quorumActor,
 } from '../frames/quorum-actor.ts';
 import { VoteSlots } from '../frames/vote-slots.ts';
+import type { DiskPart } from '../log/disk-health.ts';
 import { type WalMessage, type WalOptions, type WalReply, walActor } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem, type SystemFailure } from '../runtime/actor-system.ts';
@@ -41,22 +43,17 @@ import type { RestartNotice } from '../runtime/host.ts';
 import type { Clock, Rng, Scheduler } from '../runtime/ports/ports.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
 import type { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
-import {
-  type CoordinatorActorMessage,
-  type CoordinatorObserver,
-  coordinatorActor,
-} from '../store/coordinator-actor.ts';
-import { type ExecutorMessage, executorActor } from '../store/executor-actor.ts';
+import { type CoordinatorObserver, coordinatorActor } from '../store/coordinator-actor.ts';
+import { executorActor } from '../store/executor-actor.ts';
+import type {
+  CoordinatorActorMessage,
+  ExecutorMessage,
+  ReplicaActorMessage,
+} from '../store/messages.ts';
 import { Outbox } from '../store/outbox.ts';
-import {
-  type ReplicaActorMessage,
-  type ReplicaObserver,
-  replicaActor,
-} from '../store/replica-actor.ts';
-import type { DiskPart } from './disk-health.ts';
+import { type ReplicaObserver, replicaActor } from '../store/replica-actor.ts';
 import { type GatewayActorOptions, type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { LateRef } from './late-ref.ts';
-import { MessageJudge, type RefusalObserver } from './message-judge.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
 
 export interface NodeParts {

@@ -8,10 +8,10 @@
 import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
 import { FrameError } from '../../transport/peer/frame-error.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
+import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { ClusterTime } from '../accord/primitives/cluster-time.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { MessageJudge } from './message-judge.ts';
 
 export type PeerLinkMessage =
   | { readonly type: 'Send'; readonly message: AccordMessage }

@@ -7,7 +7,7 @@
 import type { ActorRef } from './actor-ref.ts';
 import type { Scheduler, Waker } from './ports/ports.ts';
 import { type TimerWheel, WheelTimer } from './ports/timer-wheel.ts';
-import type { Signal } from './supervision/signal.ts';
+import type { Signal } from './signal.ts';
 
 export const ASKS_MAX = 65_536;
 

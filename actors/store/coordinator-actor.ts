@@ -4,7 +4,6 @@
  */
 
 import { bodyOf } from '../../storage/transaction-body.ts';
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
 import { Batcher, type BatchLimits } from '../accord/coordinate/batcher.ts';
 import {
   Coordinator,
@@ -12,7 +11,7 @@ import {
   type Path,
 } from '../accord/coordinate/coordinator.ts';
 import { type BareOk, type BareOks, countedBefore } from '../accord/messages/bare-ok.ts';
-import type { AccordMessage, BeginRead, CommandDefinition } from '../accord/messages/messages.ts';
+import type { AccordMessage, BeginRead } from '../accord/messages/messages.ts';
 import {
   type ClockVerdict,
   type ClusterTime,
@@ -24,40 +23,10 @@ import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import type { Topology } from '../accord/topology/topology.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { ExecutorMessage } from './executor-actor.ts';
 import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, expiryUnit } from './expiry.ts';
+import type { CoordinatorActorMessage, ExecutorMessage } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
-
-export type CoordinatorActorMessage =
-  | { readonly type: 'Unit'; readonly unit: CommandUnit }
-  | { readonly type: 'Protocol'; readonly from: number; readonly message: AccordMessage }
-  /** Quorums of plain replies that were counted below the actors. */
-  | { readonly type: 'Quorum'; readonly answers: readonly BareOk[] }
-  | { readonly type: 'Refused'; readonly id: TxnId }
-  | {
-      readonly type: 'Recover';
-      readonly id: TxnId;
-      readonly definition: CommandDefinition | undefined;
-    }
-  /** Transactions and reads whose clients have been answered. */
-  | { readonly type: 'Executed'; readonly keys: readonly string[] }
-  | { readonly type: 'ReadsDone'; readonly tokens: readonly number[] }
-  /** Reads that met a key past its deadline: they become transactions. */
-  | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
-  /** Reads of several slots, some of which have changed since their barrier began. */
-  | { readonly type: 'ReadAgain'; readonly units: readonly PendingUnit[] }
-  /** It is time to look for keys past their deadline. */
-  | { readonly type: 'LookForExpired' }
-  /** Keys past their deadline; `backlog`: there are many more. */
-  | { readonly type: 'Expired'; readonly keys: readonly string[]; readonly backlog: boolean }
-  /** Their removal is over; `again`: the next look should come soon. */
-  | { readonly type: 'ExpiryEnded'; readonly again: boolean }
-  | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
-  | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
-  /** The node stops: nothing new is begun; answers when all that was begun is answered. */
-  | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }
-  | { readonly type: 'Tick' };
 
 export interface CoordinatorOptions {
   readonly self: number;

@@ -4,9 +4,9 @@
  * clients. Flushes the state machine in the background, never ahead of the log.
  */
 
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
-import type { Engine, FlushBatch } from '../../storage/engine/engine.ts';
+import type { Engine, FlushBatch } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import { StateMachine } from '../../storage/state-machine.ts';
@@ -16,39 +16,12 @@ import { UnitReplies } from '../../transport/resp/connection/unit-replies.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
-import type { WalReply } from '../log/wal-actor.ts';
-import { LineageError } from '../process/disk/lineage.ts';
+import { LineageError } from '../log/lineage.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { CoordinatorActorMessage } from './coordinator-actor.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX } from './expiry.ts';
+import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
 import type { PendingUnit } from './pending-unit.ts';
-import type { ReplicaActorMessage } from './replica-actor.ts';
-
-export type ExecutorMessage =
-  /** Clients of this node that wait for the transaction. */
-  | { readonly type: 'Expect'; readonly key: string; readonly units: readonly PendingUnit[] }
-  | {
-      readonly type: 'ExpectRead';
-      readonly token: number;
-      readonly units: readonly PendingUnit[];
-    }
-  | { readonly type: 'Forget'; readonly key: string }
-  | { readonly type: 'ForgetRead'; readonly token: number }
-  /** `generation`: the executor incarnation that it is meant for. */
-  | { readonly type: 'Execute'; readonly generation: number; readonly execution: Execution }
-  | {
-      readonly type: 'Read';
-      readonly generation: number;
-      readonly token: number;
-      readonly barrierSequence: number;
-    }
-  | WalReply
-  | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
-  | { readonly type: 'Open' }
-  /** Looks for keys that are past their deadline by so much. */
-  | { readonly type: 'FindExpired'; readonly pastMs: number }
-  | { readonly type: 'Tick' };
 
 export interface ExecutorOptions {
   /** undefined while the engine of the incarnation before is still closing. */

@@ -11,8 +11,7 @@ import type { ReplicaMessage } from '../accord/local/replica.ts';
 import { type AccordMessage, isForCoordinator } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
-import type { CoordinatorActorMessage } from './coordinator-actor.ts';
-import type { ReplicaActorMessage } from './replica-actor.ts';
+import type { CoordinatorActorMessage, ReplicaActorMessage } from './messages.ts';
 
 export interface OutboxTargets {
   toPeer(node: number, message: AccordMessage): void;

@@ -9,40 +9,16 @@ import {
   type StoreWatch,
 } from '../accord/local/command-store.ts';
 import type { StoreEffect, Watermarks } from '../accord/local/effects.ts';
-import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
-import type { WalMessage, WalReplay, WalReply, WalSync } from '../log/wal-actor.ts';
-import type { ReportDisk } from '../node/disk-health.ts';
+import type { ReportDisk } from '../log/disk-health.ts';
+import type { WalMessage, WalSync } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
-import type { ActorContext, ActorExit, Behavior } from '../runtime/behavior.ts';
+import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
-import type { CoordinatorActorMessage } from './coordinator-actor.ts';
-import type { ExecutorMessage } from './executor-actor.ts';
+import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
 import type { Outbox } from './outbox.ts';
-
-export type ReplicaActorMessage =
-  | { readonly type: 'Protocol'; readonly from: number; readonly message: ReplicaMessage }
-  | WalReply
-  | WalReplay
-  /** A fresh executor holds what the engine has flushed, and wants all that follows. */
-  | {
-      readonly type: 'ExecutorReady';
-      readonly flushedSequence: number;
-      readonly generation: number;
-    }
-  /** Executions and reads that this executor has taken so far: credit for as many more. */
-  | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
-  | { readonly type: 'Flushed'; readonly sequence: number }
-  /**
-   * The executor asks when the log holds all that it has executed. It goes to the WalWriter behind
-   * the records of that, which may still wait here or on the way.
-   */
-  | WalSync
-  | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
-  | { readonly type: 'WalGone'; readonly exit: ActorExit }
-  | { readonly type: 'Tick' };
 
 export interface ReplicaOptions {
   readonly store: number;

@@ -14,7 +14,7 @@ import {
   isFrame,
   sendersMax,
 } from '../frame/frame.ts';
-import { eventLayout, slotLayout, slotsMax } from '../native/layout.ts';
+import { eventLayout, slotLayout, slotsMax } from '../frame/layout.ts';
 import { SlotAllocator } from './slot-allocator.ts';
 import {
   assertCountable,

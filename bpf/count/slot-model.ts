@@ -20,8 +20,8 @@ import {
   roundOffset,
   sendersMax,
 } from '../frame/frame.ts';
+import { type GroupMember, slotsMax } from '../frame/layout.ts';
 import type { SipKey } from '../frame/siphash.ts';
-import { type GroupMember, slotsMax } from '../native/layout.ts';
 
 /**
  * quorum: this vote completed it. counted: a new vote, before or after that. duplicate: the sender

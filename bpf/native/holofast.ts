@@ -14,7 +14,7 @@ import {
   type GroupMember,
   groupsMax,
   socketAddress,
-} from './layout.ts';
+} from '../frame/layout.ts';
 import {
   type Artifacts,
   artifactsIn,

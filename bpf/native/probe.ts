@@ -14,9 +14,9 @@ import {
   frameRound,
   zeroStamp,
 } from '../frame/frame.ts';
+import { socketAddress } from '../frame/layout.ts';
 import { type SipKey, sipKey } from '../frame/siphash.ts';
 import { KernelHoloFast } from './holofast.ts';
-import { socketAddress } from './layout.ts';
 import {
   type Artifacts,
   artifactsIn,

@@ -3,7 +3,7 @@
  * frames there, and its frames are believed from there. Until then, and where a name cannot be
  * found, everything takes the peer's TCP link. Never decides who is a member.
  */
-import type { GroupMember } from '../native/layout.ts';
+import type { GroupMember } from '../frame/layout.ts';
 
 export const lookUpEveryMs = 5_000;
 

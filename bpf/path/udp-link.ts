@@ -15,9 +15,9 @@ import {
   frameHeaderBytes,
   frameSender,
 } from '../frame/frame.ts';
+import { type GroupMember, groupMembersMax, groupsMax, socketAddress } from '../frame/layout.ts';
 import { type SipKey, sipKey } from '../frame/siphash.ts';
 import type { KernelHoloFast } from '../native/holofast.ts';
-import { type GroupMember, groupMembersMax, groupsMax, socketAddress } from '../native/layout.ts';
 import { batchFramesMax, type NativeAddon } from '../native/native.ts';
 import { openSocket } from '../native/native-socket.ts';
 import type { Tier } from '../native/probe.ts';

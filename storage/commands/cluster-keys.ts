@@ -1,8 +1,8 @@
 /** CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT: walks over all keys, since none is kept by slot. */
 
+import type { Arguments } from '../arguments.ts';
 import { CLUSTER_SLOTS, clusterKeySlot } from '../keyspace/cluster-slots.ts';
 import { parseInteger } from '../types/integers.ts';
-import type { Arguments } from './arguments.ts';
 import { type Command, command, NOT_AN_INTEGER } from './command.ts';
 import { forEachKey } from './whole-store.ts';
 

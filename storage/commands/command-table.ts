@@ -2,7 +2,7 @@
  * Every command that the state machine executes, by name. The gateway answers COMMAND from here
  * and asks here where the keys of a command are; connection commands (PING, AUTH) are its own.
  */
-import { type Arguments, upperCase } from './arguments.ts';
+import { type Arguments, upperCase } from '../arguments.ts';
 import { CLUSTER_KEY_COMMANDS } from './cluster-keys.ts';
 import { arityError, type Command, printable, SHOWN_CHARACTERS_MAX } from './command.ts';
 import { COUNTER_COMMANDS } from './counters.ts';

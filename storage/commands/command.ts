@@ -3,8 +3,8 @@
  * the description (COMMAND, arity, where the keys are), the state machine calls `run`.
  */
 
+import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import type { Arguments } from './arguments.ts';
 import type { ReplySink } from './reply.ts';
 
 /** Positions among the arguments as Redis counts them: `last` is negative from the end. */

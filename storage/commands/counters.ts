@@ -1,10 +1,10 @@
 /** Commands that take a string for a number: INCR and its kin, in 64 bits and in long doubles. */
 
+import type { Arguments } from '../arguments.ts';
 import { NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { addInteger, INT64_MIN, parseInteger } from '../types/integers.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from '../types/long-double.ts';
-import type { Arguments } from './arguments.ts';
 import { type Command, command, NOT_A_FLOAT, NOT_AN_INTEGER, ONE_KEY } from './command.ts';
 import type { ReplySink } from './reply.ts';
 

@@ -1,9 +1,9 @@
 /** Commands that set, read and take away deadlines, and the one that removes what is past them. */
 
+import type { Arguments } from '../arguments.ts';
 import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { exactInteger } from '../types/integers.ts';
-import type { Arguments } from './arguments.ts';
 import {
   ALL_KEYS,
   type Command,

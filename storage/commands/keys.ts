@@ -1,8 +1,8 @@
 /** Commands on keys whatever they hold: remove, ask, rename, copy. */
 
+import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { parseInteger } from '../types/integers.ts';
-import type { Arguments } from './arguments.ts';
 import {
   ALL_KEYS,
   type Command,

@@ -1,10 +1,10 @@
 /** Commands that read and write whole strings and parts of them. */
 
+import type { Arguments } from '../arguments.ts';
 import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { VALUE_BYTES_MAX } from '../limits.ts';
 import { parseInteger } from '../types/integers.ts';
-import type { Arguments } from './arguments.ts';
 import {
   ALL_KEYS,
   arityError,

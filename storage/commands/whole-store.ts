@@ -1,12 +1,12 @@
 /** Commands that look at, or remove, all keys: none of them can name its keys beforehand. */
 
+import type { Arguments } from '../arguments.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { POSITIONS, positionOf, slotOfText } from '../keyspace/slots.ts';
 import { describeVersion } from '../keyspace/version.ts';
 import { SCAN_COUNT_MAX } from '../limits.ts';
 import { parseInteger, parseUnsigned } from '../types/integers.ts';
-import type { Arguments } from './arguments.ts';
 import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import { matchesGlob } from './glob.ts';
 import type { ReplySink } from './reply.ts';

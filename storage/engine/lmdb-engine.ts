@@ -8,9 +8,6 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import { EngineError } from '../errors.ts';
-import type { Entry, StoredEntry } from '../keyspace/entry.ts';
-import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 import {
   type ChangedKey,
   EMPTY_META,
@@ -18,7 +15,10 @@ import {
   type EngineMeta,
   type FlushBatch,
   PageBuilder,
-} from './engine.ts';
+} from '../engine.ts';
+import { EngineError } from '../errors.ts';
+import type { Entry, StoredEntry } from '../keyspace/entry.ts';
+import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
 import {
   readRecord,

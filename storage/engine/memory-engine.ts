@@ -4,18 +4,18 @@
  * to the next one is a restart. It holds encoded records, so that damage is found as on a disk.
  */
 
-import { EngineError } from '../errors.ts';
-import type { Entry, StoredEntry } from '../keyspace/entry.ts';
-import { type Keyed, KeyTable } from '../keyspace/key-table.ts';
-import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
-import { TableHash, type TableHashKey } from '../keyspace/table-hash.ts';
 import {
   EMPTY_META,
   type Engine,
   type EngineMeta,
   type FlushBatch,
   PageBuilder,
-} from './engine.ts';
+} from '../engine.ts';
+import { EngineError } from '../errors.ts';
+import type { Entry, StoredEntry } from '../keyspace/entry.ts';
+import { type Keyed, KeyTable } from '../keyspace/key-table.ts';
+import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
+import { TableHash, type TableHashKey } from '../keyspace/table-hash.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 
 class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {

@@ -3,7 +3,7 @@
  * eviction of those that may go. It knows bytes and places, nothing of transactions; the keyspace
  * is its only user and decides through `Cell.dirtyIn` what must stay.
  */
-import type { Arguments } from '../commands/arguments.ts';
+import type { Arguments } from '../arguments.ts';
 import type { Entry } from './entry.ts';
 import { KeyTable } from './key-table.ts';
 

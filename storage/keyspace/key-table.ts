@@ -4,7 +4,7 @@
  * it grows one bucket at a time (linear hashing, W. Litwin 1980: no pause to rehash millions), and
  * it may hold more than a Map's 2^24 keys.
  */
-import type { Arguments } from '../commands/arguments.ts';
+import type { Arguments } from '../arguments.ts';
 
 export interface Keyed<T> {
   readonly key: string;

@@ -4,8 +4,8 @@
  * sides when someone walks the keys. Commands and the state machine use it; it never parses a
  * command, reads a clock or waits.
  */
-import type { Arguments } from '../commands/arguments.ts';
-import { type Engine, type EngineMeta, type FlushBatch, PAGE_BYTES_MAX } from '../engine/engine.ts';
+import type { Arguments } from '../arguments.ts';
+import { type Engine, type EngineMeta, type FlushBatch, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
 import { ABSENT, type Deadline, Entry, NO_DEADLINE, type StoredEntry, ValueType } from './entry.ts';

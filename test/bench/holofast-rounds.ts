@@ -17,9 +17,9 @@ import {
   frameRound,
   zeroStamp,
 } from '../../bpf/frame/frame.ts';
+import type { GroupMember } from '../../bpf/frame/layout.ts';
 import { sipKey } from '../../bpf/frame/siphash.ts';
 import { KernelHoloFast } from '../../bpf/native/holofast.ts';
-import type { GroupMember } from '../../bpf/native/layout.ts';
 import { loadAddon } from '../../bpf/native/native.ts';
 import type { Tier } from '../../bpf/native/probe.ts';
 import { UdpLink } from '../../bpf/path/udp-link.ts';

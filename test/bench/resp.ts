@@ -2,7 +2,7 @@
  * Speed of the gateway's hot path without sockets: parsing and classifying pipelines, and
  * rendering replies. `npm run bench resp [seconds]` prints a line per case.
  */
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import { REQUEST, RequestParser } from '../../transport/resp/codec/parser.ts';
 import type { ClientSocket } from '../../transport/resp/connection/client-socket.ts';

@@ -5,11 +5,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
-import type { Engine } from '../../storage/engine/engine.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import type { Engine } from '../../storage/engine.ts';
 import { StateMachine } from '../../storage/state-machine.ts';
 
 const KEYS = 100_000;

@@ -10,7 +10,7 @@ import { encodeParticipants, participantsOf } from '../../actors/accord/primitiv
 import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { Topology } from '../../actors/accord/topology/topology.ts';
 import { SystemClock } from '../../actors/runtime/ports/system-ports.ts';
-import { isCommandBody } from '../../storage/commands/arguments.ts';
+import { isCommandBody } from '../../storage/arguments.ts';
 import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
 
 const ROUNDS = 200_000;

@@ -11,7 +11,7 @@ import {
   encodeSettings,
   eventLayout,
   type GroupMember,
-} from '../../bpf/native/layout.ts';
+} from '../../bpf/frame/layout.ts';
 import { artifactsIn, type HoloFastCounters, type NativeAddon } from '../../bpf/native/native.ts';
 import { compileHelper, stopChild } from './native-helpers.ts';
 import { bitmap, kernelSupport, keyBytes, round } from './support.ts';

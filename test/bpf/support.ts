@@ -14,9 +14,9 @@ import {
   sealFrame,
   zeroStamp,
 } from '../../bpf/frame/frame.ts';
+import { type GroupMember, ipv4Bytes, slotLayout } from '../../bpf/frame/layout.ts';
 import { sipKey } from '../../bpf/frame/siphash.ts';
 import { buildHoloFast } from '../../bpf/native/build.ts';
-import { type GroupMember, ipv4Bytes, slotLayout } from '../../bpf/native/layout.ts';
 import { artifactsIn, loadAddon, type NativeAddon, oneLine } from '../../bpf/native/native.ts';
 
 export const keyBytes = Uint8Array.from({ length: 16 }, (_, index) => 0xa0 + index);

@@ -799,12 +799,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'missing_store_accepted',
     accordItem: 'start: a store that is missing',
-    file: 'actors/process/disk/lineage.ts',
+    file: 'actors/log/lineage.ts',
     find: '    if (storeId === null) return;',
     replace: '    if (storeId === null || found === undefined) return;',
     also: [
       {
-        file: 'actors/process/disk/lineage.ts',
+        file: 'actors/log/lineage.ts',
         find: '    if (sequence >= storeSequence) return',
         replace: '    if (sequence === 0 || sequence >= storeSequence) return',
       },
@@ -816,12 +816,12 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'missing_log_accepted',
     accordItem: 'start: a log that is missing',
-    file: 'actors/process/disk/lineage.ts',
+    file: 'actors/log/lineage.ts',
     find: '    if (logId === null) return;',
     replace: '    if (logId === null || found === undefined) return;',
     also: [
       {
-        file: 'actors/process/disk/lineage.ts',
+        file: 'actors/log/lineage.ts',
         find: '    if (foundLsn >= durableLsn) return;',
         replace: '    if (foundLsn === 0 || foundLsn >= durableLsn) return;',
       },

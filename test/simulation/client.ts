@@ -2,7 +2,7 @@
  * A simulated client: one operation at a time against some node, recorded with what it was told.
  * A time-out or a restart leaves the operation open for ever; a refusal is kept as such.
  */
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { lastKeyOf } from '../../storage/commands/command.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
 import type { CommandUnit, PlanItem } from '../../transport/resp/connection/command-unit.ts';

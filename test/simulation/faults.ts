@@ -2,7 +2,7 @@
  * The fault injector: draws what goes wrong, where, and for how long, and counts it by kind. It
  * never destroys what a majority needs: of N machines at most f are damaged for good.
  */
-import { LineageError } from '../../actors/process/disk/lineage.ts';
+import { LineageError } from '../../actors/log/lineage.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { EngineError } from '../../storage/errors.ts';

@@ -5,7 +5,7 @@
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { compare, keyOf } from '../../actors/accord/primitives/timestamp.ts';
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';

@@ -4,16 +4,16 @@
  * method here; `faults.ts` chooses.
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node.ts';
 import { Node } from '../../actors/node/node.ts';
-import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/process/disk/lineage.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Clock } from '../../actors/runtime/ports/ports.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { TraceRecorder } from '../../actors/runtime/trace/trace-recorder.ts';
 import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
-import type { Engine } from '../../storage/engine/engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import type { Engine } from '../../storage/engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';

@@ -2,7 +2,7 @@
  * The process that `crash.test.ts` kills: transaction n sets the same keys to n (and leaves some
  * out), every transaction is flushed, and each flush that is reported durable is printed.
  */
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { StateMachine } from '../../storage/state-machine.ts';

@@ -2,10 +2,10 @@
  * What storage tests share: replies as plain values, RESP bodies from words, and a machine that
  * runs one command per transaction unless told otherwise.
  */
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import type { ReplySink } from '../../storage/commands/reply.ts';
-import type { Engine } from '../../storage/engine/engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { Version } from '../../storage/keyspace/version.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';

@@ -1,7 +1,7 @@
 /** Transactions, ephemeral reads, expiry and determinism of the state machine as a whole. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { ApplyOrderError } from '../../storage/errors.ts';
 import { VALUE_BYTES_MAX } from '../../storage/limits.ts';

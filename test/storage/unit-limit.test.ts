@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { ApplyOrderError } from '../../storage/errors.ts';
 import { UNIT_HEAD } from '../../storage/transaction-body.ts';

@@ -2,7 +2,7 @@
  * How often a unit calls which commands, for the counters that INFO shows by name. Filled on the
  * hot path: it has a place per different command and not per call.
  */
-import { Arguments } from '../../storage/commands/arguments.ts';
+import { Arguments } from '../../storage/arguments.ts';
 import type { Routes, StoreRoute } from './routes.ts';
 
 export class CallTally {

@@ -4,13 +4,21 @@
  */
 
 import type { ReplyWriter } from './codec/encoder.ts';
-import type { ClientDirectory } from './connection/client-state.ts';
+import type { ClientDirectory, ClientState } from './connection/client-state.ts';
 import type { CommandUnit } from './connection/command-unit.ts';
-import type { Connection } from './connection/connection.ts';
 import type { GatewayCounters } from './counters.ts';
+import type { GatewayServices } from './gateway-services.ts';
 import type { GatewayLimits } from './limits.ts';
-import type { GatewayServices } from './local-command.ts';
 import type { Routes } from './routes.ts';
+
+/** A connection as its gateway calls back to it. */
+export interface GatewayClient {
+  readonly client: ClientState;
+  /** Sends what the turn has left. */
+  flush(): void;
+  /** Submits again what was refused; `false`: there still is no room. */
+  retry(): boolean;
+}
 
 export interface GatewayCore {
   readonly limits: GatewayLimits;
@@ -23,9 +31,9 @@ export interface GatewayCore {
   /** Hands a unit to the coordinator; `false`: it has no room, `refused` follows. */
   submit(unit: CommandUnit): boolean;
   /** `connection.flush()` is to be called once, at the end of the turn. */
-  requestFlush(connection: Connection): void;
+  requestFlush(connection: GatewayClient): void;
   /** `connection.retry()` is to be called when the coordinator may have room. */
-  refused(connection: Connection): void;
+  refused(connection: GatewayClient): void;
   /** The connection is closed and will call nothing more. */
-  removed(connection: Connection): void;
+  removed(connection: GatewayClient): void;
 }

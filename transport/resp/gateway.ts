@@ -12,11 +12,11 @@ import type { ClientDirectory, ClientView } from './connection/client-state.ts';
 import type { CommandUnit } from './connection/command-unit.ts';
 import { Connection } from './connection/connection.ts';
 import { GatewayCounters } from './counters.ts';
-import type { GatewayCore } from './gateway-core.ts';
+import type { GatewayClient, GatewayCore } from './gateway-core.ts';
+import type { GatewayServices } from './gateway-services.ts';
 import { registerGatewaySettings } from './gateway-settings.ts';
 import { type InfoSection, type InfoSections, mergeSections } from './info.ts';
 import { defaultLimits, type GatewayLimits } from './limits.ts';
-import type { GatewayServices } from './local-command.ts';
 import { LOCAL_COMMANDS } from './local-commands.ts';
 import { Routes } from './routes.ts';
 
@@ -43,10 +43,10 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId = 1;
-  #flushes: Connection[] = [];
+  #flushes: GatewayClient[] = [];
   #flushDeferred = false;
   /** Connections whose unit was refused, in the order in which they came. */
-  #refused: Connection[] = [];
+  #refused: GatewayClient[] = [];
 
   constructor(options: GatewayOptions) {
     this.#options = options;
@@ -149,18 +149,18 @@ export class Gateway implements GatewayCore, ClientDirectory {
     return this.#options.submit(unit);
   }
 
-  requestFlush(connection: Connection): void {
+  requestFlush(connection: GatewayClient): void {
     this.#flushes.push(connection);
     if (this.#flushDeferred) return;
     this.#flushDeferred = true;
     this.#options.defer(this.#flush);
   }
 
-  refused(connection: Connection): void {
+  refused(connection: GatewayClient): void {
     this.#refused.push(connection);
   }
 
-  removed(connection: Connection): void {
+  removed(connection: GatewayClient): void {
     this.#connections.delete(connection.client.id);
   }
 

@@ -7,7 +7,7 @@ import { CONNECTION_COMMANDS } from './commands/connection-commands.ts';
 import { MEMORY_COMMAND } from './commands/memory-command.ts';
 import { SERVER_COMMANDS } from './commands/server-commands.ts';
 import { TRANSACTION_COMMANDS } from './commands/transaction-commands.ts';
-import type { LocalCommand } from './local-command.ts';
+import type { LocalCommand } from './routes.ts';
 
 export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   ...CONNECTION_COMMANDS,

@@ -3,10 +3,59 @@
  * shared by its connections, that also counts the calls by name. Names come from two fixed tables,
  * so that nothing here grows with what clients send.
  */
-import { type Arguments, upperCase } from '../../storage/commands/arguments.ts';
+import { type Arguments, upperCase } from '../../storage/arguments.ts';
 import { type Command, printable } from '../../storage/commands/command.ts';
 import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/commands/command-table.ts';
-import type { LocalCommand } from './local-command.ts';
+import type { ReplyWriter } from './codec/encoder.ts';
+import type { ClientDirectory, ClientState } from './connection/client-state.ts';
+import type { GatewayCounters } from './counters.ts';
+import type { GatewayServices } from './gateway-services.ts';
+
+/** The commands' texts are Redis' own; this one it uses where a transaction cannot take them. */
+export const NOT_IN_MULTI = 'ERR Command not allowed inside a transaction';
+
+/** A command that the gateway answers itself. It never reaches the store. */
+export interface LocalCommand {
+  /** In upper case; a subcommand as `CLIENT|LIST`. */
+  readonly name: string;
+  /** Number of arguments with the name; negative: at least so many. */
+  readonly arity: number;
+  readonly flags: readonly string[];
+  readonly categories: readonly string[];
+  readonly group: string;
+  readonly summary: string;
+  readonly since: string;
+  readonly complexity: string;
+  /** Runs only when all before it is answered: it changes how replies look, or asks for it. */
+  readonly afterAll?: boolean;
+  /** Runs at once inside a MULTI block instead of being queued. */
+  readonly immediate?: boolean;
+  /** Of a command like CLIENT. The store may have further ones (OBJECT ENCODING). */
+  readonly subcommands?: readonly LocalCommand[];
+  /** Writes one whole reply, or none. `args[0]` is the name as it was sent. */
+  run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
+}
+
+/** All that a command of the gateway may touch. */
+export interface LocalContext {
+  readonly client: ClientState;
+  readonly services: GatewayServices;
+  readonly clients: ClientDirectory;
+  readonly routes: Routes;
+  readonly counters: GatewayCounters;
+  /** The command runs as part of a MULTI block, at EXEC. */
+  readonly inExec: boolean;
+  /** A MULTI block is open. */
+  readonly inMulti: boolean;
+  /** `false` when a block is open already. */
+  beginMulti(): boolean;
+  /** `false` without an open block. */
+  discardMulti(): boolean;
+  /** Answers the open block; writes to `out` only what needs no store. */
+  exec(out: ReplyWriter): void;
+  /** Takes no further request and closes when everything up to here is answered. */
+  closeAfterReplies(): void;
+}
 
 export const KEYS_NONE = 0;
 export const KEYS_ONE = 1;

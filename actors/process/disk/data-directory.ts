@@ -20,7 +20,7 @@ import { UNIT_WRITE_BYTES_MAX } from '../../../storage/limits.ts';
 import { formatEndpoint } from '../../../transport/endpoint.ts';
 import { fileErrorText } from '../../../transport/file-error.ts';
 import type { MemberEndpoint, PeerHello } from '../../../transport/peer/handshake.ts';
-import { LineageError } from './lineage.ts';
+import { LineageError } from '../../log/lineage.ts';
 import { ProcessLock } from './process-lock.ts';
 
 export type DataDirectoryErrorCode =

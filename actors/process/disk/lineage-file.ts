@@ -16,7 +16,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { type FoundStore, type LineageState, NEW_LINEAGE } from './lineage.ts';
+import { type FoundStore, type LineageState, NEW_LINEAGE } from '../../log/lineage.ts';
 
 export const LINEAGE = 'lineage';
 const STORE_MARK = 'lineage.json';

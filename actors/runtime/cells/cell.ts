@@ -13,7 +13,7 @@ import {
   errorText,
 } from '../inspection.ts';
 import type { Waker } from '../ports/ports.ts';
-import type { Signal } from '../supervision/signal.ts';
+import type { Signal } from '../signal.ts';
 import type { SampledEdge, TraceRecorder } from '../trace/trace-recorder.ts';
 import { CellRef, refusePromise } from './cell-ref.ts';
 import type { DeadLetterReason } from './dead-letters.ts';

@@ -4,6 +4,7 @@
  * read. It keeps what a message was, never the message itself: a thousand refused batches would
  * hold a thousand batches of memory just when memory is short.
  */
+import { messageName } from '../message-name.ts';
 
 export const DEAD_LETTERS_MAX = 1_000;
 
@@ -71,14 +72,4 @@ export class DeadLetters {
     }
     return letters;
   }
-}
-
-/** A short name for a message: its `type` tag when it has one. */
-export function messageName(message: unknown): string {
-  if (typeof message === 'string') return message.slice(0, 64);
-  if (typeof message !== 'object' || message === null) return String(message).slice(0, 64);
-  if ('type' in message && typeof message.type === 'string') return message.type;
-  if ('kind' in message && typeof message.kind === 'string') return message.kind;
-  const made: unknown = message.constructor;
-  return typeof made === 'function' && made.name !== '' ? made.name : 'object';
 }

@@ -16,7 +16,7 @@ import type {
 import type { Host } from '../host.ts';
 import type { Clock, Rng } from '../ports/ports.ts';
 import { WheelTimer } from '../ports/timer-wheel.ts';
-import type { Signal } from '../supervision/signal.ts';
+import type { Signal } from '../signal.ts';
 import { Outlet } from './outlet.ts';
 
 export const TIMERS_MAX = 65_536;

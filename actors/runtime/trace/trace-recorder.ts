@@ -5,7 +5,7 @@
  * dump shows whole chains of cause and effect. Recording allocates nothing and reads no clock but
  * for sampled messages.
  */
-import { messageName } from '../cells/dead-letters.ts';
+import { messageName } from '../message-name.ts';
 import type { Clock } from '../ports/ports.ts';
 import { OUTSIDE, type TraceEvent } from './trace-event.ts';
 

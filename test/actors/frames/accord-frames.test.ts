@@ -22,7 +22,7 @@ import {
   sealFrame,
   writeSlot,
 } from '../../../bpf/frame/frame.ts';
-import { slotsMax } from '../../../bpf/native/layout.ts';
+import { slotsMax } from '../../../bpf/frame/layout.ts';
 import { key } from '../../bpf/support.ts';
 
 const id = { epoch: 1, hlc: 1_700_000_000_123_456, flags: 2, node: 3 };

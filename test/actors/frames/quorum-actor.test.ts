@@ -4,6 +4,7 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { bareOkFrame } from '../../../actors/accord/messages/bare-ok.ts';
+import { MessageJudge } from '../../../actors/accord/messages/message-judge.ts';
 import type { AccordMessage, PreAccept } from '../../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
@@ -21,7 +22,6 @@ import {
   REQUESTS_MAX,
 } from '../../../actors/frames/quorum-actor.ts';
 import { VoteSlots } from '../../../actors/frames/vote-slots.ts';
-import { MessageJudge } from '../../../actors/node/message-judge.ts';
 import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
 import type { LocalRef } from '../../../actors/runtime/behavior.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';

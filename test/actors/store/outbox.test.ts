@@ -4,9 +4,11 @@ import type { AccordMessage } from '../../../actors/accord/messages/messages.ts'
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
-import type { CoordinatorActorMessage } from '../../../actors/store/coordinator-actor.ts';
+import type {
+  CoordinatorActorMessage,
+  ReplicaActorMessage,
+} from '../../../actors/store/messages.ts';
 import { Outbox } from '../../../actors/store/outbox.ts';
-import type { ReplicaActorMessage } from '../../../actors/store/replica-actor.ts';
 import { preAccept } from '../accord/fixture.ts';
 
 function bench(): { clock: HybridClock; outbox: Outbox; left: AccordMessage[] } {

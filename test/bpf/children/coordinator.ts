@@ -4,8 +4,8 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createSocket } from 'node:dgram';
+import type { GroupMember } from '../../../bpf/frame/layout.ts';
 import { KernelHoloFast, type KernelOptions } from '../../../bpf/native/holofast.ts';
-import type { GroupMember } from '../../../bpf/native/layout.ts';
 import { loadAddon } from '../../../bpf/native/native.ts';
 import { FanOutKeeper } from '../../../bpf/path/fan-out-keeper.ts';
 import { UdpLink } from '../../../bpf/path/udp-link.ts';

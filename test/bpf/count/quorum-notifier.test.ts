@@ -12,7 +12,7 @@ import {
   UserspaceQuorumNotifier,
 } from '../../../bpf/count/quorum-notifier.ts';
 import { frameFlag } from '../../../bpf/frame/frame.ts';
-import { eventLayout, slotLayout, slotsMax } from '../../../bpf/native/layout.ts';
+import { eventLayout, slotLayout, slotsMax } from '../../../bpf/frame/layout.ts';
 import { bareOkFrame, bitmap, round } from '../support.ts';
 
 function slotMemory(): ArrayBuffer {

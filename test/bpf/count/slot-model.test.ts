@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { consumes, countBits, SlotModel } from '../../../bpf/count/slot-model.ts';
 import { FrameKind } from '../../../bpf/frame/frame.ts';
-import { slotsMax } from '../../../bpf/native/layout.ts';
+import { slotsMax } from '../../../bpf/frame/layout.ts';
 import { armed, bareOkFrame, bitmap, key, readSlotVectors, round, stepFrame } from '../support.ts';
 
 describe('vectors', () => {

@@ -4,8 +4,8 @@
  */
 import { afterEach, describe, expect, test } from 'vitest';
 import { encodeBareOk, frameFlag, frameFlags } from '../../../bpf/frame/frame.ts';
+import { type GroupMember, groupMembersMax } from '../../../bpf/frame/layout.ts';
 import { KernelHoloFast } from '../../../bpf/native/holofast.ts';
-import { type GroupMember, groupMembersMax } from '../../../bpf/native/layout.ts';
 import type { NativeAddon } from '../../../bpf/native/native.ts';
 import { probe } from '../../../bpf/native/probe.ts';
 import { absentRoundsMax, retryKernelEveryRounds, UdpLink } from '../../../bpf/path/udp-link.ts';

@@ -11,7 +11,7 @@ import {
   eventLayout,
   slotLayout,
   slotsMax,
-} from '../../../bpf/native/layout.ts';
+} from '../../../bpf/frame/layout.ts';
 import {
   artifactsIn,
   type HoloFastCounters,

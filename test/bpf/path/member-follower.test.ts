@@ -1,7 +1,7 @@
 /** When names are looked up again, and what comes of it. */
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
-import type { GroupMember } from '../../../bpf/native/layout.ts';
+import type { GroupMember } from '../../../bpf/frame/layout.ts';
 import { lookUpEveryMs, MemberFollower } from '../../../bpf/path/member-follower.ts';
 
 const at = (address: string): GroupMember[] => [

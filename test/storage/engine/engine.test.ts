@@ -5,15 +5,15 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { afterEach, describe, expect, it } from 'vitest';
+import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
+import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import {
   type ChangedKey,
   type Engine,
   type EngineMeta,
   type FlushBatch,
   PAGE_BYTES_MAX,
-} from '../../../storage/engine/engine.ts';
-import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
-import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
+} from '../../../storage/engine.ts';
 import type { EngineError } from '../../../storage/errors.ts';
 import { type Deadline, Entry, NO_DEADLINE, ValueType } from '../../../storage/keyspace/entry.ts';
 import { placeOfText, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Arguments } from '../../../storage/commands/arguments.ts';
+import { Arguments } from '../../../storage/arguments.ts';
 import { type Keyed, KeyTable } from '../../../storage/keyspace/key-table.ts';
 import { hashOfText } from '../../../storage/keyspace/slots.ts';
 import { body } from '../harness.ts';

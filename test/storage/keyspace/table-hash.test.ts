@@ -3,7 +3,7 @@
  * that places keys in slots, and the tables inside a node must not care.
  */
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import { Arguments } from '../../../storage/commands/arguments.ts';
+import { Arguments } from '../../../storage/arguments.ts';
 import { SlotIndex, type SlotIndexed } from '../../../storage/keyspace/slot-index.ts';
 import { hashOfText } from '../../../storage/keyspace/slots.ts';
 import { TableHash } from '../../../storage/keyspace/table-hash.ts';

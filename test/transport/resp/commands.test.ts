@@ -3,7 +3,7 @@ import { COMMANDS } from '../../../storage/commands/command-table.ts';
 import { clusterKeySlot } from '../../../storage/keyspace/cluster-slots.ts';
 import { dealSlots } from '../../../transport/resp/commands/cluster-command.ts';
 import { diagnosis } from '../../../transport/resp/commands/memory-command.ts';
-import type { MemoryUse } from '../../../transport/resp/local-command.ts';
+import type { MemoryUse } from '../../../transport/resp/gateway-services.ts';
 import { LOCAL_COMMANDS } from '../../../transport/resp/local-commands.ts';
 import { array, Harness, MEMORY, request } from './harness.ts';
 import { StoreCoordinator } from './store-coordinator.ts';

@@ -2,9 +2,9 @@
 import type { ClientSocket } from '../../../transport/resp/connection/client-socket.ts';
 import type { Connection } from '../../../transport/resp/connection/connection.ts';
 import { Gateway, type GatewayOptions } from '../../../transport/resp/gateway.ts';
+import type { ClusterNode, MemoryUse } from '../../../transport/resp/gateway-services.ts';
 import type { InfoSections } from '../../../transport/resp/info.ts';
 import type { GatewayLimits } from '../../../transport/resp/limits.ts';
-import type { ClusterNode, MemoryUse } from '../../../transport/resp/local-command.ts';
 import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
 

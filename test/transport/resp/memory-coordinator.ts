@@ -2,7 +2,7 @@
  * A coordinator for tests: executes units at once, or when told, over a Map. It knows a few
  * commands of the real table, and answers through `UnitReplies` as the executor does.
  */
-import { Arguments } from '../../../storage/commands/arguments.ts';
+import { Arguments } from '../../../storage/arguments.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
 import type { CommandUnit } from '../../../transport/resp/connection/command-unit.ts';
 import { UnitReplies } from '../../../transport/resp/connection/unit-replies.ts';

@@ -1,5 +1,5 @@
 /** A coordinator for tests that executes units at once, with the real state machine. */
-import { Arguments } from '../../../storage/commands/arguments.ts';
+import { Arguments } from '../../../storage/arguments.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import { StateMachine } from '../../../storage/state-machine.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';

@@ -5,7 +5,7 @@
  * written to again, so that a unit may keep a slice. After an error it takes nothing more: a
  * stream that has lost its framing must not be guessed at, since values would run as commands.
  */
-import { Arguments } from '../../../storage/commands/arguments.ts';
+import { Arguments } from '../../../storage/arguments.ts';
 import type { RequestLimits } from '../limits.ts';
 import { encodeRequest, splitInline } from './inline-request.ts';
 

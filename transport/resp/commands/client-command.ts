@@ -6,7 +6,7 @@ import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/comman
 import { parseInteger } from '../../../storage/types/integers.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import type { ClientView } from '../connection/client-state.ts';
-import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../local-command.ts';
+import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts';
 import { clientFilter } from './client-filter.ts';
 import { replyWith, type Subcommand, unsupported, withSubcommands } from './subcommands.ts';
 

@@ -6,7 +6,8 @@
  */
 import { CLUSTER_SLOTS, clusterKeySlot } from '../../../storage/keyspace/cluster-slots.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
-import type { ClusterNode, LocalCommand, LocalContext } from '../local-command.ts';
+import type { ClusterNode } from '../gateway-services.ts';
+import type { LocalCommand, LocalContext } from '../routes.ts';
 import { type Subcommand, withSubcommands } from './subcommands.ts';
 
 const NO_CLUSTER = 'ERR This instance has cluster support disabled';

@@ -5,8 +5,7 @@
 import { lastKeyOf, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { matchesGlob } from '../../../storage/commands/glob.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
-import type { LocalCommand, LocalContext } from '../local-command.ts';
-import { fitsArity, type Route } from '../routes.ts';
+import { fitsArity, type LocalCommand, type LocalContext, type Route } from '../routes.ts';
 import { withSubcommands } from './subcommands.ts';
 
 function description(route: Route) {

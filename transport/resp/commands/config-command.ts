@@ -1,6 +1,6 @@
 /** CONFIG: reads and changes the node's settings by Redis' names, through the registry. */
 import { SYNTAX_ERROR } from '../../../storage/commands/command.ts';
-import type { LocalCommand } from '../local-command.ts';
+import type { LocalCommand } from '../routes.ts';
 import { withSubcommands } from './subcommands.ts';
 
 export const CONFIG_COMMAND: LocalCommand = withSubcommands({

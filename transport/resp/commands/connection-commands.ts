@@ -6,7 +6,7 @@ import { arityError, NOT_AN_INTEGER, printable } from '../../../storage/commands
 import { parseInteger } from '../../../storage/types/integers.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { REDIS_COMPATIBLE_VERSION } from '../info.ts';
-import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../local-command.ts';
+import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts';
 import { nameError } from './client-command.ts';
 
 const WRONG_PASS = 'WRONGPASS invalid username-password pair or user is disabled.';

@@ -1,6 +1,7 @@
 /** MEMORY: what the process takes, by Redis' names. The store answers MEMORY USAGE. */
 import type { ReplyWriter } from '../codec/encoder.ts';
-import type { LocalCommand, LocalContext, MemoryUse } from '../local-command.ts';
+import type { MemoryUse } from '../gateway-services.ts';
+import type { LocalCommand, LocalContext } from '../routes.ts';
 import { replyWith, withSubcommands } from './subcommands.ts';
 
 /** With less than that there is nothing to be told. */

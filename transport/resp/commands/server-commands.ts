@@ -6,7 +6,7 @@ import { NOT_AN_INTEGER, printable } from '../../../storage/commands/command.ts'
 import { parseInteger } from '../../../storage/types/integers.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { mergeSections, renderInfo } from '../info.ts';
-import type { LocalCommand, LocalContext } from '../local-command.ts';
+import type { LocalCommand, LocalContext } from '../routes.ts';
 import { replyWith, withSubcommands } from './subcommands.ts';
 
 const SERVER = {

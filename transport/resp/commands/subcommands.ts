@@ -4,7 +4,7 @@
  */
 import { arityError } from '../../../storage/commands/command.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
-import type { LocalCommand, LocalContext } from '../local-command.ts';
+import type { LocalCommand, LocalContext } from '../routes.ts';
 
 export interface Subcommand {
   /** Number of arguments with both names; negative: at least so many. */

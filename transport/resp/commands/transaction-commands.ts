@@ -2,7 +2,7 @@
  * MULTI, EXEC, DISCARD: a block becomes part of one strictly serializable transaction. WATCH is
  * refused rather than half done.
  */
-import type { LocalCommand } from '../local-command.ts';
+import type { LocalCommand } from '../routes.ts';
 
 const TRANSACTION = {
   flags: ['noscript', 'loading', 'stale', 'fast'],

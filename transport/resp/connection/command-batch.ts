@@ -3,7 +3,7 @@
  * bytes, their conflict slots, and whether they only read. A connection fills one per unit, and
  * one per MULTI block; the latter becomes part of a unit at EXEC.
  */
-import type { Arguments } from '../../../storage/commands/arguments.ts';
+import type { Arguments } from '../../../storage/arguments.ts';
 import { lastKeyOf } from '../../../storage/commands/command.ts';
 import { CallTally } from '../call-tally.ts';
 import { ByteRuns } from '../codec/byte-runs.ts';

@@ -9,8 +9,14 @@ import { countFailed } from '../call-tally.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
-import type { GatewayServices, LocalContext } from '../local-command.ts';
-import { fitsArity, type LocalRoute, type Route, type StoreRoute } from '../routes.ts';
+import type { GatewayServices } from '../gateway-services.ts';
+import {
+  fitsArity,
+  type LocalContext,
+  type LocalRoute,
+  type Route,
+  type StoreRoute,
+} from '../routes.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';

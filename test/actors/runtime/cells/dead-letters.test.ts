@@ -1,9 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  DEAD_LETTERS_MAX,
-  DeadLetters,
-  messageName,
-} from '../../../../actors/runtime/cells/dead-letters.ts';
+import { DEAD_LETTERS_MAX, DeadLetters } from '../../../../actors/runtime/cells/dead-letters.ts';
+import { messageName } from '../../../../actors/runtime/message-name.ts';
 
 test('the last letters are kept, all are counted by reason', () => {
   const letters = new DeadLetters();

@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Arguments } from '../../../storage/commands/arguments.ts';
-import { hashOfText, slotOfText } from '../../../storage/keyspace/slots.ts';
-import { ARGUMENTS_MAX } from '../../../storage/limits.ts';
-import { body } from '../harness.ts';
+import { Arguments } from '../../storage/arguments.ts';
+import { hashOfText, slotOfText } from '../../storage/keyspace/slots.ts';
+import { ARGUMENTS_MAX } from '../../storage/limits.ts';
+import { body } from './harness.ts';
 
 const words = fc.array(fc.string({ unit: 'binary-ascii', maxLength: 40 }), {
   minLength: 1,

@@ -6,11 +6,11 @@
  * All are lower bounds, and each is written when the fact is durable already. The order around a
  * cut: the store's flush is durable, then its sequence is written here, then segments may go.
  */
-import type { Disk } from '../../../wal/disk.ts';
-import type { ReplayedRecord } from '../../../wal/replay.ts';
-import { readSegmentHeader, segmentName, sortNames } from '../../../wal/segment.ts';
-import type { WalOptions } from '../../../wal/wal-options.ts';
-import { WriteAheadLog } from '../../../wal/write-ahead-log.ts';
+import type { Disk } from '../../wal/disk.ts';
+import type { ReplayedRecord } from '../../wal/replay.ts';
+import { readSegmentHeader, segmentName, sortNames } from '../../wal/segment.ts';
+import type { WalOptions } from '../../wal/wal-options.ts';
+import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 
 export interface LineageState {
   /** Of the identity file: an older copy of it is told by this. */

@@ -25,7 +25,7 @@ import {
   settingsBytes,
   slotLayout,
   slotsMax,
-} from '../../../bpf/native/layout.ts';
+} from '../../../bpf/frame/layout.ts';
 
 const program = `
 #include <stddef.h>

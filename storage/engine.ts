@@ -4,9 +4,9 @@
  * transaction m. It knows nothing of commands, deadlines or the cache above it.
  */
 
-import type { EngineError } from '../errors.ts';
-import type { Entry, StoredEntry } from '../keyspace/entry.ts';
-import { NO_VERSION, type Version } from '../keyspace/version.ts';
+import type { EngineError } from './errors.ts';
+import type { Entry, StoredEntry } from './keyspace/entry.ts';
+import { NO_VERSION, type Version } from './keyspace/version.ts';
 
 /** What an engine knows of itself; written in the same transaction as the data it speaks of. */
 export interface EngineMeta {

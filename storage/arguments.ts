@@ -5,12 +5,12 @@
  * parser with `reset` and `push`. It never copies the buffer and never checks a length twice.
  */
 
-import { hashOfBytes } from '../keyspace/slots.ts';
-import type { TableHash } from '../keyspace/table-hash.ts';
-import { ARGUMENTS_MAX } from '../limits.ts';
-import { UNIT_HEAD } from '../transaction-body.ts';
-import { readLatin1 } from '../types/latin1.ts';
-import { SHORT_TEXT_BYTES_MAX, shortText } from '../types/short-text.ts';
+import { hashOfBytes } from './keyspace/slots.ts';
+import type { TableHash } from './keyspace/table-hash.ts';
+import { ARGUMENTS_MAX } from './limits.ts';
+import { UNIT_HEAD } from './transaction-body.ts';
+import { readLatin1 } from './types/latin1.ts';
+import { SHORT_TEXT_BYTES_MAX, shortText } from './types/short-text.ts';
 
 const ASTERISK = 42;
 const ZERO = 48;

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { DiskHealth } from '../../../actors/node/disk-health.ts';
+import { DiskHealth } from '../../../actors/log/disk-health.ts';
 
 test('each problem is told once when it begins and once when it ends', () => {
   const lines: string[] = [];

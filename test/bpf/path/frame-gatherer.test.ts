@@ -17,7 +17,7 @@ import {
   FrameGatherer,
   framesOf,
   SINGLES_MAX,
-} from '../../../bpf/frame/frame-gatherer.ts';
+} from '../../../bpf/path/frame-gatherer.ts';
 import type { GroupSend } from '../../../bpf/path/udp-link.ts';
 import { bareOkFrame, header, key, round } from '../support.ts';
 

@@ -15,16 +15,16 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { DataDirectory } from '../../../../actors/process/disk/data-directory.ts';
-import { Lineage } from '../../../../actors/process/disk/lineage.ts';
-import { findStore, LineageFile, markStore } from '../../../../actors/process/disk/lineage-file.ts';
-import { isDataRefused } from '../../../../actors/process/running-node.ts';
-import { Arguments } from '../../../../storage/commands/arguments.ts';
-import { NO_REPLY } from '../../../../storage/commands/reply.ts';
-import { LmdbEngine } from '../../../../storage/engine/lmdb-engine.ts';
-import { StateMachine } from '../../../../storage/state-machine.ts';
-import { NodeDisk } from '../../../../wal/node-disk.ts';
-import type { WriteAheadLog } from '../../../../wal/write-ahead-log.ts';
+import { Lineage } from '../../../actors/log/lineage.ts';
+import { DataDirectory } from '../../../actors/process/disk/data-directory.ts';
+import { findStore, LineageFile, markStore } from '../../../actors/process/disk/lineage-file.ts';
+import { isDataRefused } from '../../../actors/process/running-node.ts';
+import { Arguments } from '../../../storage/arguments.ts';
+import { NO_REPLY } from '../../../storage/commands/reply.ts';
+import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
+import { StateMachine } from '../../../storage/state-machine.ts';
+import { NodeDisk } from '../../../wal/node-disk.ts';
+import type { WriteAheadLog } from '../../../wal/write-ahead-log.ts';
 
 const SEGMENT_BYTES = 64 * 1024;
 const RECORD = Buffer.alloc(4_000, 'r');

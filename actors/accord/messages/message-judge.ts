@@ -3,9 +3,9 @@
  * any other, and closes the link to a peer that sends too many. One per node; it outlives the link
  * actors. Which messages are sound, `accord/validation.ts` says.
  */
-import type { Defect } from '../accord/messages/field-validation.ts';
-import type { AccordMessage } from '../accord/messages/messages.ts';
-import { MESSAGE_TYPES, type MessageValidator } from '../accord/messages/validation.ts';
+import type { Defect } from './field-validation.ts';
+import type { AccordMessage } from './messages.ts';
+import { MESSAGE_TYPES, type MessageValidator } from './validation.ts';
 
 /** Why a message had no effect, as a metric label. */
 export type RefusalReason =

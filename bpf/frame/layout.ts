@@ -3,8 +3,8 @@
  * in holofast.h. Pure. All of it is in the machine's own byte order, which must be little endian
  * (the probe looks); addresses and ports are in network order as everywhere in the kernel.
  */
-import { sendersMax } from '../frame/frame.ts';
-import { sipKeyBytes } from '../frame/siphash.ts';
+import { sendersMax } from './frame.ts';
+import { sipKeyBytes } from './siphash.ts';
 
 export const slotsMax = 4096;
 export const groupsMax = 64;

@@ -5,11 +5,16 @@
  */
 
 import type { QuorumNotifier, QuorumSlot } from '../count/quorum-notifier.ts';
+import { FrameKind, frameKind, roundBytes, sealFrame, writeSlot } from '../frame/frame.ts';
+import {
+  bundleBytes,
+  bundleFramesMax,
+  encodeBundle,
+  framesOfBundle,
+} from '../frame/frame-bundle.ts';
+import type { SipKey } from '../frame/siphash.ts';
 import { batchFramesMax } from '../native/native.ts';
-import type { UdpLink } from '../path/udp-link.ts';
-import { FrameKind, frameKind, roundBytes, sealFrame, writeSlot } from './frame.ts';
-import { bundleBytes, bundleFramesMax, encodeBundle, framesOfBundle } from './frame-bundle.ts';
-import type { SipKey } from './siphash.ts';
+import type { UdpLink } from './udp-link.ts';
 
 /** Frames to single members that wait for the end of the turn; the next one sends them before. */
 export const SINGLES_MAX = batchFramesMax;

@@ -1,0 +1,91 @@
+/**
+ * What the three actors of a store, and the rest of the node, may tell each of them.
+ */
+import type { EngineError } from '../../storage/errors.ts';
+import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
+import type { Execution } from '../accord/local/effects.ts';
+import type { ReplicaMessage } from '../accord/local/replica.ts';
+import type { BareOk } from '../accord/messages/bare-ok.ts';
+import type { AccordMessage, CommandDefinition } from '../accord/messages/messages.ts';
+import type { TxnId } from '../accord/primitives/timestamp.ts';
+import type { WalReplay, WalReply, WalSync } from '../log/wal-actor.ts';
+import type { ActorRef } from '../runtime/actor-ref.ts';
+import type { ActorExit } from '../runtime/behavior.ts';
+import type { PendingUnit } from './pending-unit.ts';
+
+export type ReplicaActorMessage =
+  | { readonly type: 'Protocol'; readonly from: number; readonly message: ReplicaMessage }
+  | WalReply
+  | WalReplay
+  /** A fresh executor holds what the engine has flushed, and wants all that follows. */
+  | {
+      readonly type: 'ExecutorReady';
+      readonly flushedSequence: number;
+      readonly generation: number;
+    }
+  /** Executions and reads that this executor has taken so far: credit for as many more. */
+  | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
+  | { readonly type: 'Flushed'; readonly sequence: number }
+  /**
+   * The executor asks when the log holds all that it has executed. It goes to the WalWriter behind
+   * the records of that, which may still wait here or on the way.
+   */
+  | WalSync
+  | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  | { readonly type: 'WalGone'; readonly exit: ActorExit }
+  | { readonly type: 'Tick' };
+
+export type ExecutorMessage =
+  /** Clients of this node that wait for the transaction. */
+  | { readonly type: 'Expect'; readonly key: string; readonly units: readonly PendingUnit[] }
+  | {
+      readonly type: 'ExpectRead';
+      readonly token: number;
+      readonly units: readonly PendingUnit[];
+    }
+  | { readonly type: 'Forget'; readonly key: string }
+  | { readonly type: 'ForgetRead'; readonly token: number }
+  /** `generation`: the executor incarnation that it is meant for. */
+  | { readonly type: 'Execute'; readonly generation: number; readonly execution: Execution }
+  | {
+      readonly type: 'Read';
+      readonly generation: number;
+      readonly token: number;
+      readonly barrierSequence: number;
+    }
+  | WalReply
+  | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
+  | { readonly type: 'Open' }
+  /** Looks for keys that are past their deadline by so much. */
+  | { readonly type: 'FindExpired'; readonly pastMs: number }
+  | { readonly type: 'Tick' };
+
+export type CoordinatorActorMessage =
+  | { readonly type: 'Unit'; readonly unit: CommandUnit }
+  | { readonly type: 'Protocol'; readonly from: number; readonly message: AccordMessage }
+  /** Quorums of plain replies that were counted below the actors. */
+  | { readonly type: 'Quorum'; readonly answers: readonly BareOk[] }
+  | { readonly type: 'Refused'; readonly id: TxnId }
+  | {
+      readonly type: 'Recover';
+      readonly id: TxnId;
+      readonly definition: CommandDefinition | undefined;
+    }
+  /** Transactions and reads whose clients have been answered. */
+  | { readonly type: 'Executed'; readonly keys: readonly string[] }
+  | { readonly type: 'ReadsDone'; readonly tokens: readonly number[] }
+  /** Reads that met a key past its deadline: they become transactions. */
+  | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
+  /** Reads of several slots, some of which have changed since their barrier began. */
+  | { readonly type: 'ReadAgain'; readonly units: readonly PendingUnit[] }
+  /** It is time to look for keys past their deadline. */
+  | { readonly type: 'LookForExpired' }
+  /** Keys past their deadline; `backlog`: there are many more. */
+  | { readonly type: 'Expired'; readonly keys: readonly string[]; readonly backlog: boolean }
+  /** Their removal is over; `again`: the next look should come soon. */
+  | { readonly type: 'ExpiryEnded'; readonly again: boolean }
+  | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
+  /** The node stops: nothing new is begun; answers when all that was begun is answered. */
+  | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }
+  | { readonly type: 'Tick' };

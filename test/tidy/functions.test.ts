@@ -1,0 +1,49 @@
+/** A function fits on a screen. */
+import { describe, expect, test } from 'vitest';
+import { longFunctions } from './functions.ts';
+import { sources, strip } from './sources.ts';
+
+const LINES_MAX = 70;
+
+/** `file head` of those that still have to be cut. */
+const ALLOWED: readonly string[] = [
+  'actors/frames/quorum-actor.ts export function quorumActor(',
+  'actors/log/wal-actor.ts export function walActor(',
+  'actors/node/node.ts #startStore(wal: ActorRef<WalMessage>): void {',
+  'actors/node/peer-link-actor.ts export function peerLinkActor(',
+  "actors/process/start-node.ts #parts(rng: NodeParts['rng']): NodeParts {",
+  'actors/store/coordinator-actor.ts export function coordinatorActor(',
+  'actors/store/executor-actor.ts function runningExecutor(',
+  'actors/store/replica-actor.ts export function replicaActor(',
+  'bpf/frame/siphash.ts export function sipHash24(',
+];
+
+describe('the finder of long functions', () => {
+  const body = '    a();\n'.repeat(5);
+  test.each([
+    ['a function', `function f(): void {\n${body}}`, 1],
+    ['an exported one with arguments on lines', `export function f(\n  a: A,\n): B {\n${body}}`, 1],
+    ['a method', `class A {\n  #run(x: A): void {\n${body}  }\n}`, 1],
+    ['an arrow function', `const f = (a: A): void => {\n${body}};`, 1],
+    ['a property', `  readonly f = async (a: A) => {\n${body}  };`, 1],
+    ['a function type', `type F = (\n  a: A,\n) => void;\nconst x = {\n${body}};`, 0],
+    ['a statement', `  if (a) {\n${body}  }`, 0],
+    ['a call', `run(() => a);\nconst x = {\n${body}};`, 0],
+    ['a short one', 'function f(): void {\n  a();\n}', 0],
+  ])('judges %s', (_what, code, found) => {
+    expect(longFunctions(code, 5)).toHaveLength(found);
+  });
+
+  test('says where it begins and how long it is', () => {
+    expect(longFunctions(`\n${'function f(): void {'}\n${body}}`, 5)).toEqual([
+      { line: 2, lines: 7, head: 'function f(): void {' },
+    ]);
+  });
+});
+
+test(`no function is longer than ${LINES_MAX} lines`, () => {
+  const found = sources.flatMap(({ path, text }) =>
+    longFunctions(strip(text, false), LINES_MAX).map(({ head }) => `${path} ${head}`),
+  );
+  expect(found.filter((each) => !ALLOWED.includes(each))).toEqual([]);
+});
