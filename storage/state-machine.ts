@@ -57,11 +57,6 @@ export class StateMachine {
   #unitsStored: number;
   #expiryPosition = 0;
   #expiryBacklog = false;
-  /**
-   * Transactions that are older than what they meet are skipped instead of refused: set while the
-   * log is executed again after a start.
-   */
-  replaying = false;
 
   constructor(options: StateMachineOptions) {
     this.#engine = options.engine;
@@ -135,7 +130,6 @@ export class StateMachine {
     this.#keyspace.beginWrite({
       version: { epoch, hlc, flags, node },
       nowMs: Math.floor(hlc / 1000),
-      replaying: this.replaying,
       partlyStored: this.#unitsStored > 0,
     });
   }

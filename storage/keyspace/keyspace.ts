@@ -36,7 +36,6 @@ export interface KeyspaceOptions {
 export interface WriteContext {
   readonly version: Version;
   readonly nowMs: number;
-  readonly replaying: boolean;
   /** The engine holds the effects of its first units already. */
   readonly partlyStored: boolean;
 }
@@ -72,7 +71,6 @@ export class Keyspace {
   misses = 0;
   #version: Version = NO_VERSION;
   #reading = false;
-  #replaying = false;
   #partlyStored = false;
 
   /** Counts units: a cell that the present one has written carries its number. */
@@ -168,7 +166,6 @@ export class Keyspace {
     this.#version = context.version;
     this.nowMs = context.nowMs;
     this.#reading = false;
-    this.#replaying = context.replaying;
     this.#partlyStored = context.partlyStored;
     this.beginUnit();
   }
@@ -472,7 +469,7 @@ export class Keyspace {
     if (order > 0) return false;
     // What the engine gives back of a transaction's first units is its own work.
     if (order === 0 && this.#partlyStored) return false;
-    if (order === 0 || this.#replaying) return true;
+    if (order === 0) return true;
     const versions = `${describeVersion(this.#version)} after ${describeVersion(newest)}`;
     throw new ApplyOrderError(`a transaction came too late for ${what}: ${versions}`);
   }

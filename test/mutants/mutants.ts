@@ -764,8 +764,8 @@ export const MUTANTS: readonly Mutant[] = [
       },
       {
         file: 'storage/state-machine.ts',
-        find: 'nowMs: Math.floor(hlc / 1000),\n      replaying',
-        replace: 'nowMs: Math.floor(StateMachine.localMs),\n      replaying',
+        find: 'nowMs: Math.floor(hlc / 1000),\n      partlyStored',
+        replace: 'nowMs: Math.floor(StateMachine.localMs),\n      partlyStored',
       },
     ],
     why: 'replicas disagree about which keys are past their deadline',

@@ -1,5 +1,6 @@
 /**
- * What one replica holds about one transaction. Only the replica's pure core writes to it.
+ * The record that one replica holds about one transaction. Only the pure core changes it:
+ * replica, execution, progress log, durability and conflict index.
  */
 import type { Deps } from '../primitives/deps.ts';
 import type { Participants } from '../primitives/participants.ts';

@@ -1,6 +1,6 @@
 /**
  * The directory of one node: who it belongs to (`identity.json`), and that one process uses it.
- * `node.ts` opens it before anything else; the log and the engine live in it. Also remembers which
+ * `start-node.ts` opens it before the log and the engine, which live in it. Also remembers which
  * disk each peer came with, so that a peer with an emptied disk cannot pass for the one that made
  * promises. Never touches what others keep in the directory.
  */
