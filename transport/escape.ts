@@ -1,18 +1,20 @@
 /**
- * What others have sent, fit to be shown. A control character in an error reply, a log line or on a
- * terminal could move the cursor, change colours or pretend to be another line: whoever reads
- * sees its number instead. Pure.
+ * Escapes text from outside before it is shown. A control character in an error reply, in a log
+ * line or on a terminal could move the cursor, change colours or imitate another line, so its
+ * number is shown instead. Pure.
  */
 
-/** A byte string (latin1) as Redis prints one: what is not printable ASCII as `\xNN`. */
+/** A byte string (latin1) as Redis prints one: bytes that are not printable ASCII become `\xNN`. */
 export function escapeBytes(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (byte) => `\\x${hex(byte, 2)}`);
 }
 
-/** Controls, invisible formatting, what has no meaning; letters of all scripts stay. */
+/**
+ * Controls, invisible formatting, unassigned and private characters; letters of all scripts stay.
+ */
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Co}]/gu;
 
-/** Text for people, on one line: line breaks are blanks, and what cannot be seen is `\uNNNN`. */
+/** Text for people, on one line: line breaks become blanks, invisible characters `\uNNNN`. */
 export function escapeLine(text: string): string {
   return escapeText(text.replace(/\s*[\r\n]+\s*/g, ' '));
 }

@@ -1,4 +1,4 @@
-/** What the operating system says of a file or directory, and what can be done about it. */
+/** Operating system errors about a file or directory, and what an operator can do about each. */
 
 const REMEDIES: Readonly<Record<string, string>> = {
   EACCES: 'permission denied: let the user who runs this own it (chown), or give another path',
@@ -16,7 +16,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the path is too long: give a shorter one',
 };
 
-/** The reason, with what can be done where that is known. */
+/** The reason, with a remedy where one is known. */
 export function fileErrorText(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const code = (error as NodeJS.ErrnoException).code;

@@ -1,5 +1,5 @@
 /**
- * Turns what the operating system says about a port that cannot be opened into one clear line.
+ * Turns the operating system's error about a port that cannot be opened into one clear line.
  * Used by every server of a node.
  */
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
@@ -21,7 +21,7 @@ export class ListenError extends Error {
 }
 
 /**
- * `purpose` names the port for people (`peers`, `Redis clients`, `admin`), `flag` what sets it.
+ * `purpose` names the port for people (`peers`, `Redis clients`, `admin`), `flag` the setting.
  */
 export function listenError(
   error: NodeJS.ErrnoException,

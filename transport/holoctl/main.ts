@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * The `holoctl` command: asks the admin ports of nodes and prints what they say. Reads only. Errors
- * are one line on standard error; exit codes: 0 fine, 1 a node did not answer or is not ready,
- * 2 called wrongly.
+ * The `holoctl` command: asks the admin ports of nodes and prints the answers. Reads only. An error
+ * is one line on standard error. Exit codes: 0 success, 1 a node did not answer or is not ready,
+ * 2 wrong usage.
  */
 import { readFileSync, realpathSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -30,7 +30,7 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
 
 Without an address: HOLO_ADMIN from the environment, or ${DEFAULT_TARGET}.`;
 
-/** From the environment; more than one address for `status`, the first one for the others. */
+/** From the environment: addresses. `status` asks all of them, the other subcommands the first. */
 const { HOLO_ADMIN } = process.env;
 
 class UsageError extends Error {}
@@ -121,7 +121,7 @@ function statusRow(endpoint: Endpoint, answer: NodeStatus, newest: number): (str
   ];
 }
 
-/** Members that nobody was asked about, with what an asked node thinks of them. */
+/** Members that were not asked themselves, as the nodes that were asked see them. */
 function unasked(answers: readonly (NodeStatus | string)[]): Map<number, string> {
   const seen = new Map<number, string>();
   const spoken = new Set<number>();
@@ -269,7 +269,7 @@ function isProgram(): boolean {
 }
 
 if (isProgram()) {
-  // A reader such as `head` may have seen enough.
+  // A reader such as `head` may close the pipe early.
   process.stdout.on('error', () => process.exit(0));
   process.exitCode = await run(process.argv.slice(2), {
     write: (text) => process.stdout.write(text),

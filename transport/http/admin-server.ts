@@ -1,8 +1,7 @@
 /**
- * The admin port: read-only HTTP for people, probes, Prometheus and holoctl. It asks providers for
- * everything and knows nothing itself. It changes nothing in the node: GET and HEAD only, so that
- * no page in a browser can do harm, and only under a host name that is ours, so that none can read
- * (DNS rebinding).
+ * The admin port: read-only HTTP for people, probes, Prometheus and holoctl. It holds no data of
+ * its own and asks providers. It serves GET and HEAD only, so that no page in a browser can change
+ * anything, and only under the node's own host names, so that no page can read (DNS rebinding).
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
@@ -16,7 +15,7 @@ export type TraceFormat = (typeof TRACE_FORMATS)[number];
 export interface AdminProviders {
   /** `undefined` when the node serves, else what is missing. */
   readonly notReady: () => string | undefined;
-  /** `ok`, or what ails the disk although reads are served. */
+  /** `ok`, or the disk's problem while reads are still served. */
   readonly disk: () => string;
   readonly status: () => NodeStatus;
   /** The tree of actors, serializable. */
@@ -28,11 +27,11 @@ export interface AdminProviders {
 export interface AdminServerOptions {
   readonly listen: Endpoint;
   readonly providers: AdminProviders;
-  /** Host names, beside IP addresses and localhost, under which the port may be asked. */
+  /** Accepted host names, in addition to IP addresses and localhost. */
   readonly hostNames?: readonly string[];
   /** Default 64. */
   readonly connectionsMax?: number;
-  /** Until a request has been read whole; default 5000. */
+  /** To read a whole request; default 5000. */
   readonly requestTimeoutMs?: number;
 }
 
@@ -106,7 +105,7 @@ export class AdminServer {
   }
 
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    // A body is of no use here, and must not be waited for.
+    // The body is not used; do not wait for it.
     request.resume();
     if (!this.#isOurs(request.headers.host)) {
       send(
@@ -168,7 +167,9 @@ export class AdminServer {
     return { code: 200, type: TRACE_TYPES[format], body };
   }
 
-  /** A hostile page can make its own name point to us; it cannot make a browser send ours. */
+  /**
+   * A hostile page can make its own name point to this node, but its browser still sends that name.
+   */
   #isOurs(header: string | undefined): boolean {
     if (header === undefined) return false;
     const match = /^(?:\[([^\]]+)\]|([^:]+))(?::\d+)?$/.exec(header);

@@ -1,12 +1,12 @@
 /**
- * A Prometheus histogram that takes "so many observations of this value" in one step, for hot paths
- * that only look at the clock once per batch. prom-client's own takes one observation at a time.
+ * A Prometheus histogram that takes n observations of one value in one step, for hot paths that
+ * read the clock once per batch. prom-client's own takes one observation at a time.
  */
 import type { Metric, Registry } from 'prom-client';
 
 interface Series {
   readonly labels: Readonly<Record<string, string>>;
-  /** One more than there are bounds: the last is for what is above all of them. */
+  /** One more than there are bounds: the last counts the values above all of them. */
   readonly counts: Float64Array;
   sum: number;
 }
@@ -25,7 +25,7 @@ export class CountedHistogram<L extends string> {
   readonly #bounds: Float64Array;
   readonly #series = new Map<L, Series>();
 
-  /** `label` names what `L` stands for; every one of `values` is exported from 0 on. */
+  /** `label` is the name of label `L`; every one of `values` is exported, also while it is 0. */
   constructor(
     registry: Registry,
     name: string,
@@ -57,7 +57,7 @@ export class CountedHistogram<L extends string> {
     series.sum += value * count;
   }
 
-  /** What the registry asks for at a scrape. */
+  /** Called by the registry at a scrape. */
   get(): Promise<{ name: string; help: string; type: string; values: Sample[] }> {
     const values: Sample[] = [];
     for (const { labels, counts, sum } of this.#series.values()) {

@@ -1,7 +1,7 @@
 /**
  * One GET to an admin port, with a time limit and a size limit. Used by holoctl, by the cluster
- * command and by a node that joins. Not `fetch`: that one refuses ports that browsers find
- * dangerous, and keeps connections that would keep the process alive.
+ * command and by a node that joins. Not `fetch`: it refuses ports that browsers block, and its kept
+ * connections would keep the process alive.
  */
 import { get } from 'node:http';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';

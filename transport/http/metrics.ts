@@ -1,7 +1,7 @@
 /**
- * What a node counts, for /metrics. Hot paths call the methods once per batch with counts; what has
- * a present value (queues, links, clients) is asked for at a scrape. Label values are fixed sets
- * and names of actors and peers: never keys or clients.
+ * The counters of a node, for /metrics. Hot paths call the methods once per batch with counts;
+ * gauges (queues, links, clients) are read at a scrape. Label values are fixed sets and names of
+ * actors and peers: never keys or clients.
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CountedHistogram } from './counted-histogram.ts';
@@ -13,12 +13,12 @@ export type CommandFamily = (typeof FAMILIES)[number];
 
 /**
  * `fast`: decided in one round trip. `slow`: with an Accept round. `recovered`: finished by a node
- * that did not begin it. `invalidated`: decided never to happen.
+ * that did not begin it. `invalidated`: can never execute.
  */
 export const OUTCOMES = ['fast', 'slow', 'recovered', 'invalidated'] as const;
 export type TransactionOutcome = (typeof OUTCOMES)[number];
 
-/** What a read of several slots becomes that its barrier did not cover. */
+/** What follows when a barrier did not cover a read of several slots. */
 const REPEATED_READS = ['barrier', 'transaction'] as const;
 type RepeatedRead = (typeof REPEATED_READS)[number];
 
@@ -38,7 +38,7 @@ export interface LinkSample {
   readonly queuedBytes: number;
 }
 
-/** Asked at a scrape; what is absent is not exported. */
+/** Read at a scrape; an absent source is not exported. */
 export interface MetricSources {
   readonly actors?: () => Iterable<ActorSample>;
   /** Since the start, by reason. */
@@ -49,7 +49,7 @@ export interface MetricSources {
   readonly retainedTransactions?: () => number;
   /** Transactions applied and not yet in the engine. */
   readonly flushLag?: () => number;
-  /** Bytes of records that wait for the disk. */
+  /** Bytes of log records that wait for the disk. */
   readonly unloggedBytes?: () => number;
   /** The wall clock of this node minus the cluster's time. */
   readonly clockOffsetSeconds?: () => number;

@@ -1,9 +1,9 @@
 /**
- * What a node says of itself on /status: the JSON that holoctl reads. Fields are only ever added.
+ * The answer to /status: the JSON that holoctl reads. Fields are added, never removed.
  */
 export interface MemberStatus {
   readonly id: number;
-  /** Where its peers reach it. */
+  /** The address at which its peers reach it. */
   readonly host: string;
   readonly port: number;
   /** As this node sees it: the link stands, or it is this node itself. */
@@ -19,11 +19,11 @@ export interface PathCounts {
 
 /** How small messages travel between the nodes. */
 export interface HoloFastStatus {
-  /** As it was asked for. */
+  /** The setting. */
   readonly mode: string;
-  /** What runs: off, userspace, sendmmsg or kernel. */
+  /** The tier that runs: off, userspace, sendmmsg or kernel. */
   readonly tier: string;
-  /** Why this one and none higher. */
+  /** Why no higher tier runs. */
   readonly reason: string;
   /** Quorums that were counted below the actors. */
   readonly quorums: number;
@@ -37,7 +37,7 @@ export interface NodeStatus {
   readonly incarnation: number;
   /** `undefined` when ready, else what is missing. */
   readonly notReady?: string;
-  /** `ok`, or what ails it: `log full, store full`. */
+  /** `ok`, or its problems: `log full, store full`. */
   readonly disk?: string;
   readonly uptimeMs: number;
   /** Where Redis clients connect, `host:port`. */

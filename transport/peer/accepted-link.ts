@@ -1,6 +1,6 @@
 /**
- * A connection that somebody dialled to us: examines the greeting, then receives frames. The
- * network owns it. It never sends frames, only the answer to the greeting and signs of life.
+ * An accepted connection: examines the greeting, then receives frames. The network owns it. It
+ * never sends frames, only the answer to the greeting and keep-alives.
  */
 import type { Socket } from 'node:net';
 import { FrameError } from './frame-error.ts';
@@ -20,18 +20,18 @@ export interface AcceptedLinkOptions {
   readonly handshakeTimeoutMs: number;
   readonly now: () => number;
   readonly members: () => MembersAnswer;
-  /** Why the caller is not welcome, or `undefined`. */
+  /** Why the caller is refused, or `undefined`. */
   readonly examine: (hello: PeerHello, target: number) => string | undefined;
-  /** The caller was greeted; from here on it is `link.peer`. */
+  /** The greeting was accepted; from here on the caller is `link.peer`. */
   readonly onAccepted: (link: AcceptedLink) => void;
   readonly onFrame: (link: AcceptedLink, frame: Uint8Array) => void;
-  /** `nodeId` is `undefined` when the caller did not even say who it is. */
+  /** `nodeId` is `undefined` when the caller was refused before it named itself. */
   readonly onRefused: (nodeId: number | undefined, reason: string) => void;
   readonly onClosed: (link: AcceptedLink) => void;
 }
 
 const SIGN_OF_LIFE = Buffer.alloc(LENGTH_BYTES);
-/** Answers that the other end does not read are not piled up. */
+/** Limit of unsent answers to a peer that does not read. */
 const UNREAD_BYTES_MAX = 4 * 1024;
 
 export class AcceptedLink {
@@ -57,12 +57,12 @@ export class AcceptedLink {
       options.onFrame(this, frame);
     });
     socket.on('data', (chunk) => this.#onData(chunk));
-    // What went wrong on a connection that is not ours to keep is told by its end.
+    // `close` follows every error and is where the end is handled.
     socket.on('error', () => undefined);
     socket.on('close', () => options.onClosed(this));
   }
 
-  /** Who was let in; `undefined` while the caller is a stranger. */
+  /** The accepted greeting; `undefined` until then. */
   get hello(): PeerHello | undefined {
     return this.#hello;
   }
@@ -90,8 +90,8 @@ export class AcceptedLink {
     if (!awake) {
       this.#heardAtMs = nowMs;
     }
-    // The other end says something every quarter of its timeout; twice ours leaves room for
-    // settings that differ.
+    // The other end sends a keep-alive every quarter of its timeout; twice our own timeout
+    // tolerates settings that differ.
     if (nowMs - this.#heardAtMs > 2 * linkTimeoutMs) {
       this.socket.destroy();
     } else if (this.#heardSinceTick && this.socket.writableLength < UNREAD_BYTES_MAX) {
@@ -138,7 +138,7 @@ export class AcceptedLink {
     }
     if (result.status === 'alien') {
       this.#options.onRefused(undefined, result.reason);
-      // Another version of ourselves can read the refusal; a stranger cannot.
+      // Only a node of another version can read the refusal.
       this.#end(
         result.version === undefined ? undefined : { kind: 'refused', reason: result.reason },
       );
@@ -181,7 +181,7 @@ export class AcceptedLink {
     this.#end({ kind: 'refused', reason });
   }
 
-  /** Answers, if there is an answer, and closes; who keeps its own end open is cut off later. */
+  /** Sends the answer, if any, and closes; a caller that keeps its end open is cut off later. */
   #end(answer: Greeting | undefined): void {
     this.#ending = true;
     this.#greeting = Buffer.alloc(0);

@@ -4,8 +4,8 @@
  *
  * A message's own `body` (raw command bytes, up to MiBs) is never put through CBOR: it follows the
  * encoded part as it is and comes back as a view of the frame. Other byte strings (packed ids) are
- * CBOR byte strings and come back as views too. Never keeps state between frames: each one is
- * decodable alone, so that a lost or refused frame costs nothing but itself.
+ * CBOR byte strings and come back as views too. There is no state between frames: each one can be
+ * decoded alone, so that a lost or refused frame affects no other.
  *
  * Layout, big-endian: version u8 | crc32 u32 of all that follows | cbor length u32 | bodies u32 |
  * cbor of the message array | (message index u32, length u32) per body | bodies.

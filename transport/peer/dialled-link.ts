@@ -1,7 +1,7 @@
 /**
- * Our connection to one peer: dials, greets, sends frames, finds out that the peer is gone and
- * dials again. The network owns one per peer. Frames are never received here; they come in on the
- * connection that the peer dials.
+ * The dialled connection to one peer: dials, greets, sends frames, detects that the peer is gone
+ * and dials again. The network owns one per peer. Frames are never received here; they arrive on
+ * the connection that the peer dials.
  */
 import { connect, type Socket } from 'node:net';
 import { LENGTH_BYTES } from './frame-reader.ts';
@@ -19,7 +19,7 @@ export interface DialledLinkOptions {
   readonly jitter: () => number;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
-  /** Why the node that answered is not welcome, or `undefined`. */
+  /** Why the node that answered is refused, or `undefined`. */
   readonly examine: (hello: PeerHello, expected: number) => string | undefined;
   readonly onUp: () => void;
   readonly onDown: (reason: string) => void;
@@ -109,7 +109,7 @@ export class DialledLink {
     socket.on('close', () => this.#lose(socket, 'the peer closed the connection'));
   }
 
-  /** Dials at once when it only waits for its next try; a refusal keeps its pause. */
+  /** Dials at once if it waits for its next try; after a refusal it keeps waiting. */
   retryNow(): void {
     if (this.#state === 'waiting' && !this.#refused) {
       this.dial();
@@ -151,7 +151,9 @@ export class DialledLink {
     return true;
   }
 
-  /** `awake` is false when this process itself stood still for a while: silence says nothing. */
+  /**
+   * `awake` is false when this process itself was stopped for a while: the peer may not be silent.
+   */
   tick(nowMs: number, awake: boolean): void {
     const socket = this.#socket;
     if (socket === undefined) {
@@ -255,7 +257,7 @@ export class DialledLink {
     this.#state = 'waiting';
     socket.destroy();
     const { redialDelayMsMin, redialDelayMsMax } = this.#options;
-    // Half of the delay is fixed, half is dice; a refusal will not go away within milliseconds.
+    // Half of the delay is fixed, half is random; a refusal lasts longer than milliseconds.
     const ceiling = this.#refused
       ? redialDelayMsMax
       : Math.min(redialDelayMsMax, redialDelayMsMin * 2 ** Math.min(this.#attempts, 16));

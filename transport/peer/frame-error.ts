@@ -1,6 +1,6 @@
 /**
- * The one error that malformed bytes from a peer lead to. The peer actor counts it and drops the
- * frame; the protocol repairs the loss. Nothing else may come out of decoding.
+ * The only error that decoding throws, whatever bytes a peer sends. The peer actor counts it and
+ * drops the frame; the protocol repairs the loss.
  */
 export type FrameErrorCode =
   | 'HOLO_FRAME_TRUNCATED'

@@ -1,7 +1,7 @@
 /**
- * Cuts a TCP byte stream into frames: u32 length, then so many bytes; length 0 is a sign of life.
- * Pure; the links feed it with what they read. It never allocates ahead of what has arrived, so a
- * header that lies costs nothing.
+ * Cuts a TCP byte stream into frames: u32 length, then that many bytes; length 0 is a keep-alive.
+ * Pure; the links feed it with the bytes they read. It never allocates ahead of the bytes that have
+ * arrived, so a false length costs nothing.
  */
 import { FrameError } from './frame-error.ts';
 
@@ -16,7 +16,7 @@ export class FrameReader {
   /** Bytes needed before anything can be delivered. */
   #neededBytes = LENGTH_BYTES;
 
-  /** `onFrame` is not called for signs of life. */
+  /** `onFrame` is not called for keep-alives. */
   constructor(frameBytesMax: number, onFrame: (frame: Uint8Array) => void) {
     this.#frameBytesMax = frameBytesMax;
     this.#onFrame = onFrame;

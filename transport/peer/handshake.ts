@@ -1,7 +1,6 @@
 /**
- * The first bytes on a peer connection: who calls, for which cluster, from which disk. Pure; used
- * by both ends of a link and by a node that asks for the members. Nothing here decides who is
- * welcome.
+ * The first bytes on a peer connection: node, cluster and disk of the caller. Pure; used by both
+ * ends of a link and by a node that asks for the members. The decision to accept is made elsewhere.
  *
  * Layout, big-endian: "HOLO" | protocol version u16 | kind u8 | payload length u16 | payload. The
  * nine bytes before the payload stay the same in every protocol version, so that two versions can
@@ -18,22 +17,22 @@ const IDENTITY_BYTES = 52;
 
 const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
 
-/** Who a node is, as it says so itself. */
+/** The identity that a node claims. */
 export interface PeerHello {
   /** 16 bytes as hex. */
   readonly clusterId: string;
   readonly nodeId: number;
-  /** Random 16 bytes of the data directory as hex: tells a replaced disk from the known one. */
+  /** Random 16 bytes of the data directory as hex: distinguishes a replaced disk. */
   readonly diskId: string;
   /** Counts the starts of the data directory; never goes down on the same disk. */
   readonly incarnation: number;
-  /** What one unit may write: members that differ would not end commands alike. */
+  /** Bytes that one unit may write: members with different limits would execute differently. */
   readonly unitWriteBytesMax: number;
 }
 
 /**
- * Starts of a node between two of its greetings that reach this node. A larger step is a damaged
- * counter: believing it would shut the node out for good once it counts correctly again.
+ * The most starts of a node between two of its greetings that reach this node. A larger step is a
+ * damaged counter: accepting it would refuse the node for good once it counts correctly again.
  */
 export const INCARNATION_STEP_MAX = 65_536;
 
@@ -53,7 +52,7 @@ export type Greeting =
   | { readonly kind: 'hello'; readonly hello: PeerHello; readonly target: number }
   | { readonly kind: 'accepted'; readonly hello: PeerHello }
   | { readonly kind: 'refused'; readonly reason: string }
-  /** Only a caller that names the cluster is told its members: a stranger learns nothing. */
+  /** Only a caller that names the cluster is told its members. */
   | { readonly kind: 'whoIsThere'; readonly clusterId: string }
   | { readonly kind: 'members'; readonly answer: MembersAnswer };
 
@@ -106,7 +105,7 @@ export function decodeGreeting(data: Buffer): GreetingResult {
   return { status: 'complete', greeting, bytes };
 }
 
-/** What kind of client talks to the wrong port, in words for the log. */
+/** Describes a client at the wrong port, for the log. */
 export function describeStranger(data: Buffer): string {
   const start = data.toString('latin1', 0, 8);
   if (/^(GET|POST|PUT|HEAD|OPTIONS|DELETE|PATCH|PRI|HTTP)[ /]/.test(start)) {
@@ -227,7 +226,7 @@ export function isMembersAnswer(value: unknown): value is MembersAnswer {
   );
 }
 
-/** A reason travels from another process into our log: keep it on one line. */
+/** A reason from another process goes into our log: keep it on one line. */
 function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, '?');
 }

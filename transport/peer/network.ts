@@ -1,7 +1,7 @@
 /**
  * Node-to-node links as the actors see them: frames (opaque bytes) to and from peers by node id.
- * Delivery is at most once; order holds per link while it stays up; loss is repaired by the
- * protocol. Production: TCP (`tcp-network.ts`). Simulation: a seeded network.
+ * Delivery is at most once, and in order per link while it stays up; the protocol repairs
+ * losses. Production: TCP (`tcp-network.ts`). Simulation: a seeded network.
  */
 export interface PeerNetwork {
   start(handler: PeerHandler): void;

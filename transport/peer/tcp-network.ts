@@ -1,10 +1,10 @@
 /**
- * `PeerNetwork` over TCP. Every node dials every peer and sends on the connection that it dialled;
- * what comes in on accepted connections is received: two connections per pair, each with one
- * direction, so that nobody has to agree on which of two simultaneous dials survives.
+ * `PeerNetwork` over TCP. Every node dials every peer, sends on the connection that it dialled and
+ * receives on those that it accepted. With two connections per pair, one per direction, two
+ * simultaneous dials need no agreement on which of them survives.
  *
- * Production adapter: it owns sockets, a ticking timer and the monotonic clock. It never looks into
- * frames and never decides who belongs to the cluster beyond names; `verifyPeer` does.
+ * Production adapter: it owns sockets, a timer and the monotonic clock. It never looks into frames.
+ * It checks names; `verifyPeer` decides whether a peer belongs to the cluster.
  */
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
@@ -14,7 +14,7 @@ import { DialledLink } from './dialled-link.ts';
 import { INCARNATION_STEP_MAX, type MemberEndpoint, type PeerHello } from './handshake.ts';
 import type { PeerHandler, PeerNetwork } from './network.ts';
 
-/** For what no peer's actor can be told: callers that are no members. A pino logger fits. */
+/** Receives events that concern no peer's actor: callers that are not members. Fits pino. */
 export interface NetworkLog {
   warn(fields: object, message: string): void;
 }
@@ -22,12 +22,12 @@ export interface NetworkLog {
 export interface TcpNetworkOptions {
   readonly self: PeerHello;
   readonly listen: { readonly host: string; readonly port: number };
-  /** All members as others reach them; this node itself may be among them. */
+  /** All members at the addresses where others reach them; may include this node. */
   readonly members: readonly MemberEndpoint[];
   /**
-   * Asked after cluster, node id and incarnation were found right: is this the disk that is known
-   * for the node? Returns the reason for a refusal. The peer is told the reason, so it must not
-   * contain anything that the next greeting needs.
+   * Called once cluster, node id and incarnation are valid: is this the known disk of the node?
+   * Returns the reason for a refusal. The peer is told the reason, so it must not contain anything
+   * that a greeting needs.
    */
   readonly verifyPeer: (hello: PeerHello) => string | undefined;
   /** Highest incarnations known from earlier runs, by node id. Default: none is known. */
@@ -39,13 +39,13 @@ export interface TcpNetworkOptions {
   readonly frameBytesMax?: number;
   /** Default 64 MiB; an empty queue takes any frame. */
   readonly queueBytesMax?: number;
-  /** Default 2000: a silent link is given up. */
+  /** Default 2000: a silent link is closed. */
   readonly linkTimeoutMs?: number;
   /** Default 2000: from dialling, or accepting, to the end of the greeting. */
   readonly handshakeTimeoutMs?: number;
-  /** Default 1000: after `disconnect`, greetings of the peer are refused for so long. */
+  /** Default 1000: how long after `disconnect` greetings of the peer are refused. */
   readonly mutedMs?: number;
-  /** Default 64: connections that have not greeted yet. Members that have greeted do not count. */
+  /** Default 64: connections that have not been accepted as a member yet. */
   readonly strangersMax?: number;
   /** Default 50; doubled per failed try. */
   readonly redialDelayMsMin?: number;
@@ -55,7 +55,7 @@ export interface TcpNetworkOptions {
 
 export interface LinkCounters {
   readonly peer: number;
-  /** Our dialled connection stands. */
+  /** The dialled connection is established. */
   readonly up: boolean;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -82,7 +82,7 @@ export class TcpNetwork implements PeerNetwork {
   /** Highest incarnation known per node. */
   readonly #incarnations: Map<number, number>;
   readonly #closedIn = new Map<number, { bytes: number; frames: number }>();
-  /** What was told last, by side and node; nodes that are no members share one entry. */
+  /** The last report by side and node; nodes that are not members share one entry. */
   readonly #refusals = new Map<string, { reason: string; atMs: number; suppressed: number }>();
   readonly #linkTimeoutMs: number;
   readonly #mutedMs: number;
@@ -136,7 +136,7 @@ export class TcpNetwork implements PeerNetwork {
         }
       };
     });
-    // Whoever asks `listening` sees the error; an unasked one must not end the process.
+    // A caller of `listening` sees the error; without one it must not end the process.
     this.#listening.catch(() => undefined);
   }
 
@@ -166,7 +166,7 @@ export class TcpNetwork implements PeerNetwork {
     return this.#listening;
   }
 
-  /** Adds a member, or says where it is found from now on. */
+  /** Adds a member, or changes its address. */
   setMember(member: MemberEndpoint): void {
     this.#endpoints.set(member.id, member);
     const link = this.#links.get(member.id);
@@ -261,9 +261,9 @@ export class TcpNetwork implements PeerNetwork {
   }
 
   /**
-   * Makes room for a newcomer, which may be a member: closes the oldest stranger of the address
-   * with the most. A member greets within a round trip, so it is never among the oldest for long,
-   * and callers of another address do not compete with it.
+   * Makes room for a new connection, which may be a member's: closes the oldest connection without
+   * a greeting from the address that has the most of them. A member greets within a round trip, so
+   * it is never the oldest for long, and other addresses do not compete with it.
    */
   #dropStranger(strangersMax: number): void {
     const byAddress = new Map<string | undefined, AcceptedLink[]>();
@@ -287,7 +287,7 @@ export class TcpNetwork implements PeerNetwork {
 
   #onAccepted(link: AcceptedLink): void {
     const peer = link.hello?.nodeId ?? STRANGER;
-    // The newest connection is the one that the peer itself believes in.
+    // The peer uses its newest connection.
     this.#accepted.get(peer)?.close();
     this.#keepCounters(peer);
     this.#accepted.set(peer, link);
@@ -370,7 +370,7 @@ export class TcpNetwork implements PeerNetwork {
     return undefined;
   }
 
-  /** The same refusal is told once per ten seconds, with the number that was kept quiet. */
+  /** The same refusal is reported once per ten seconds, with the number of suppressed ones. */
   #reportRefusal(side: 'caller' | 'dialled', nodeId: number | undefined, reason: string): void {
     const known = nodeId !== undefined && this.#endpoints.has(nodeId);
     const key = `${side} ${known ? nodeId : STRANGER}`;

@@ -1,6 +1,6 @@
 /**
- * How often a unit calls which commands, for the counters that INFO shows by name. Filled on the
- * hot path: it has a place per different command and not per call.
+ * Counts the calls of a unit per command, for the counters that INFO shows by name. Filled on the
+ * hot path: it has one place per distinct command, not per call.
  */
 import { Arguments } from '../../storage/arguments.ts';
 import type { Routes, StoreRoute } from './routes.ts';
@@ -35,7 +35,7 @@ export class CallTally {
     return calls;
   }
 
-  /** Every one of the `calls` took an equal share. */
+  /** Each of the `calls` is charged an equal share. */
   countTime(usec: number, calls: number): void {
     for (let i = 0; i < this.#routes.length; i++) {
       (this.#routes[i] as StoreRoute).usec += (usec * (this.#counts[i] as number)) / calls;

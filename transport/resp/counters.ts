@@ -1,6 +1,6 @@
 /**
- * What the gateway counts for INFO and the metrics, and the rates over the last seconds. Plain
- * numbers: connections add to them on the hot path, readers take what is there.
+ * The gateway's counters for INFO and the metrics, and the rates over the last seconds. Plain
+ * numbers: connections add to them on the hot path, and readers read them at any time.
  */
 const RATE_SAMPLES = 16;
 
@@ -18,7 +18,7 @@ export class GatewayCounters {
   idleDisconnects = 0;
   partialDisconnects = 0;
   unitsSubmitted = 0;
-  /** Units that the coordinator's mailbox had no room for; they were tried again. */
+  /** Units that a full mailbox of the coordinator rejected; they were retried. */
   unitsRefused = 0;
   unitsFailed = 0;
   readonly opsPerSecond = new Rate();
@@ -55,7 +55,7 @@ export class GatewayCounters {
   }
 }
 
-/** The mean of the last samples, as Redis' instantaneous metrics are. */
+/** The mean of the last samples, like Redis' instantaneous metrics. */
 export class Rate {
   #samples: number[] = [];
   #lastMs = -1;

@@ -1,6 +1,6 @@
 /**
- * What a connection needs of the gateway that owns it. `gateway.ts` implements it; tests and
- * benchmarks may stand in with less.
+ * The interface of the gateway towards its connections. `gateway.ts` implements it; tests and
+ * benchmarks may implement less.
  */
 
 import type { ReplyWriter } from './codec/encoder.ts';
@@ -28,7 +28,7 @@ export interface GatewayCore {
   readonly counters: GatewayCounters;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
-  /** Hands a unit to the coordinator; `false`: it has no room, `refused` follows. */
+  /** Passes a unit to the coordinator; `false`: no room, and `refused` follows. */
   submit(unit: CommandUnit): boolean;
   /** `connection.flush()` is to be called once, at the end of the turn. */
   requestFlush(connection: GatewayClient): void;

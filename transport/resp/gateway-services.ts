@@ -1,4 +1,4 @@
-/** What the gateway needs of the rest of the node. */
+/** The services of the node that the gateway uses. */
 
 import type { InfoSections } from './info.ts';
 import type { SettingsRegistry } from './settings-registry.ts';
@@ -26,21 +26,21 @@ export interface MemoryUse {
   readonly allocatedBytes: number;
   readonly peakBytes: number;
   readonly startupBytes: number;
-  /** What the allocator has of the system, used or not. */
+  /** Memory that the allocator holds, used or not. */
   readonly reservedBytes: number;
   readonly residentBytes: number;
-  /** Decided transactions that are kept for other nodes. */
+  /** Decided transactions kept for other nodes. */
   readonly retainedBytes: number;
-  /** Keys and values that are held in memory. */
+  /** Keys and values in memory. */
   readonly datasetBytes: number;
   readonly keys: number;
 }
 
-/** What the gateway is given by those who build it. */
+/** Supplied by the node that builds the gateway. */
 export interface GatewayServices {
   readonly clock: GatewayClock;
   readonly settings: SettingsRegistry;
-  /** Sections of INFO that others know; the gateway adds its own fields. */
+  /** Sections of INFO from the node; the gateway adds its own fields. */
   info(): InfoSections;
   /** `k=v` pairs separated by blanks. */
   holoStats(): string;
@@ -49,12 +49,12 @@ export interface GatewayServices {
   /** At least this node. */
   cluster(): readonly ClusterNode[];
   memory(): MemoryUse;
-  /** Transactions that this node has applied: as good as a replication offset. */
+  /** Transactions that this node has applied: shown as the replication offset. */
   replicationOffset(): number;
   /** When the store was last written out: Unix time. */
   lastSaveSeconds(): number;
-  /** What the services count for INFO begins at zero again. */
+  /** Resets the services' counters for INFO. */
   resetCounters(): void;
-  /** How many other nodes surely have every write that was acknowledged (for WAIT). */
+  /** How many other nodes are certain to have every acknowledged write (for WAIT). */
   replicasAcknowledged(): number;
 }

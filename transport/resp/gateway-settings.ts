@@ -1,6 +1,6 @@
 /**
  * The gateway's limits under the names that CONFIG shows, and the settings of Redis that have no
- * meaning here. Whoever registers a name first owns it.
+ * meaning here. The first registration of a name owns it.
  */
 import { inertSettings } from './inert-settings.ts';
 import { type GatewayLimits, OUTPUT_BYTES_MIN } from './limits.ts';

@@ -1,8 +1,8 @@
 /**
- * The gateway without its listener: owns all connections, their counters and limits, and the ways
- * between them and the coordinator. The production server attaches TCP sockets, the simulator its
- * own. It keeps no timer: whoever owns it calls `onTick` now and then, and `retry` when the
- * coordinator may have room again.
+ * The gateway without its listener: owns all connections, their counters and limits, and passes
+ * units to the coordinator. The production server attaches TCP sockets, the simulator its own. It
+ * has no timer: its owner calls `onTick` periodically, and `retry` when the coordinator may have
+ * room.
  */
 import type { Command } from '../../storage/commands/command.ts';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
@@ -27,9 +27,9 @@ export interface GatewayOptions {
   readonly limits?: Partial<GatewayLimits>;
   /** The commands of the store; all of `COMMANDS` by default. */
   readonly commands?: Iterable<Command>;
-  /** Hands a unit to the coordinator; `false`: it has no room now. May answer within the call. */
+  /** Passes a unit to the coordinator; `false`: no room now. May answer within the call. */
   submit(unit: CommandUnit): boolean;
-  /** Calls back once, when everything else of this turn is done. */
+  /** Calls back once, at the end of this turn. */
   defer(callback: () => void): void;
 }
 
@@ -45,7 +45,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   #nextId = 1;
   #flushes: GatewayClient[] = [];
   #flushDeferred = false;
-  /** Connections whose unit was refused, in the order in which they came. */
+  /** Connections whose unit was rejected, oldest first. */
   #refused: GatewayClient[] = [];
 
   constructor(options: GatewayOptions) {
@@ -70,8 +70,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
   }
 
   /**
-   * Takes a new client. `undefined`: there are `maxClients` already; the client was told, and the
-   * caller closes the socket when that has left.
+   * Accepts a new client. `undefined`: there are `maxClients` already; the error reply is written,
+   * and the caller closes the socket when it has left.
    */
   attach(socket: ClientSocket): Connection | undefined {
     if (this.#connections.size >= this.limits.maxClients) {
@@ -88,12 +88,12 @@ export class Gateway implements GatewayCore, ClientDirectory {
     return connection;
   }
 
-  /** Offers refused units again, oldest first, until one is refused. */
+  /** Offers rejected units again, oldest first, until one is rejected. */
   retry(): void {
     const waiting = this.#refused;
     this.#refused = [];
     const stuck = waiting.findIndex((connection) => !connection.retry());
-    // Units that were refused during this call came later.
+    // Units rejected during this call are newer.
     if (stuck >= 0) this.#refused = [...waiting.slice(stuck), ...this.#refused];
   }
 
@@ -106,7 +106,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   onTick(): void {
     const nowMs = this.services.clock.monotonicMs();
     this.counters.sample(nowMs);
-    // Whoever defers may drop a callback when it is overloaded: replies must not stay for that.
+    // An overloaded node may drop a deferred callback: flush here, so that no reply is stuck.
     if (this.#flushDeferred) this.#flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
     this.retry();
@@ -171,7 +171,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     for (const connection of flushes) connection.flush();
   };
 
-  /** What INFO says about the gateway; the services' sections are laid over it. */
+  /** The gateway's part of INFO; the services' sections override it. */
   #sections(): InfoSections {
     const { counters, limits } = this;
     const perSecond = (bytes: number): string => (bytes / 1024).toFixed(2);

@@ -1,12 +1,12 @@
 /**
- * Settings of Redis that mean nothing here, or that may have one value only. Clients, tools and
- * test suites set them: what is inert is accepted, kept until the node ends, and shown. What would
- * weaken a promise, or claim what is not there, is refused with a reason.
+ * Settings of Redis that have no meaning here, or only one possible value. Clients, tools and test
+ * suites set them. A setting without meaning is accepted, kept until the node ends, and shown. A
+ * value that would weaken a guarantee, or claim a missing feature, is refused with a reason.
  */
 import { INT64_MAX, parseInteger } from '../../storage/types/integers.ts';
 import { parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
 
-/** What is kept of a text, or why it is refused. */
+/** The value to keep, or why the text is refused. */
 type Judged = { readonly kept: string } | { readonly reason: string };
 type Judge = (text: string) => Judged;
 
@@ -57,7 +57,7 @@ function oneOf(...words: readonly string[]): Judge {
   };
 }
 
-/** What `judge` lets pass must be `only`; else `reason` says what holds here. */
+/** A value that `judge` accepts must also equal `value`; else `reason` is the error. */
 function only(value: string, judge: Judge, reason: string): Judge {
   return (text) => {
     const judged = judge(text);
@@ -65,7 +65,7 @@ function only(value: string, judge: Judge, reason: string): Judge {
   };
 }
 
-/** Redis takes what is outside of its range for the nearest inside. */
+/** Redis clamps it to its range. */
 const hz: Judge = (text) => {
   const judged = count(0, INT_MAX)(text);
   if ('reason' in judged) return judged;
@@ -218,7 +218,7 @@ function listpack(type: string, what: string): string[] {
   return [`${type}-max-listpack-${what}`, `${type}-max-ziplist-${what}`];
 }
 
-/** Each call gives settings of their own: they hold the values of one node. */
+/** Each call makes new settings: they hold the values of one node. */
 export function inertSettings(): Setting[] {
   return [...BOUND, ...INERT].flatMap(({ names, standard, judge }) => {
     let value = standard;

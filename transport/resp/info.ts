@@ -1,14 +1,14 @@
 /**
- * The text of INFO. Sections come from whoever knows them; here they are chosen, ordered and
- * printed, and the fields that clients are known to depend on get a value in any case: ioredis
- * waits for `loading:0`, redis-cli --stat and RedisInsight read numbers out of most sections.
+ * The text of INFO. The services supply the sections; this file selects, orders and prints them.
+ * Fields that clients depend on always have a value: ioredis waits for `loading:0`, redis-cli
+ * --stat and RedisInsight read numbers out of most sections.
  */
 
 export type InfoSection = Readonly<Record<string, string | number>>;
 /** By section name in lower case; within a section, fields in the order in which they print. */
 export type InfoSections = Readonly<Record<string, InfoSection>>;
 
-/** What INFO prints without arguments, in Redis' order; ours stands at the end. */
+/** Printed by INFO without arguments, in Redis' order; our section comes last. */
 const DEFAULT_SECTIONS = [
   'server',
   'clients',
@@ -27,7 +27,7 @@ const DEFAULT_SECTIONS = [
 /** Printed only when asked for by name, or with `all` and `everything`. */
 const EXTRA_SECTIONS = ['commandstats'];
 
-/** Redis 7.2 is what commands, replies and error texts are like. */
+/** Commands, replies and error texts follow Redis 7.2. */
 export const REDIS_COMPATIBLE_VERSION = '7.2.0';
 
 const REQUIRED: InfoSections = {
@@ -70,7 +70,7 @@ const REQUIRED: InfoSections = {
   keyspace: {},
 };
 
-/** Later sources win over earlier ones, field by field. */
+/** Later sources override earlier ones, field by field. */
 export function mergeSections(...sources: readonly InfoSections[]): InfoSections {
   const merged: Record<string, InfoSection> = {};
   for (const source of [REQUIRED, ...sources]) {

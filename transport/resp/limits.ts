@@ -1,6 +1,6 @@
 /**
- * The named limits of the gateway: what one request, one connection and one unit may cost. Read by
- * the parser, the connections and the gateway; settings may change the values while running.
+ * The limits of one request, one connection and one unit. Read by the parser, the connections and
+ * the gateway; settings may change the values while running.
  */
 import { ARGUMENTS_MAX, VALUE_BYTES_MAX } from '../../storage/limits.ts';
 
@@ -8,13 +8,13 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 /**
- * Replies of one unit. A GET of the largest value fits, alone or in a MULTI block, with as much
- * room again for the other replies.
+ * Replies of one unit. A GET of the largest value fits, alone or in a MULTI block, and leaves the
+ * same room for other replies.
  */
 export const REPLY_BYTES_MAX = 2 * VALUE_BYTES_MAX;
 /** Replies of local commands in one turn. */
 const LOCAL_REPLY_BYTES_MAX = MIB;
-/** The gateway must be able to owe a client the longest replies that the executor renders. */
+/** The output limit must hold the longest replies that the executor renders. */
 export const OUTPUT_BYTES_MIN = REPLY_BYTES_MAX + 4 * LOCAL_REPLY_BYTES_MAX;
 
 export interface RequestLimits {
@@ -42,18 +42,18 @@ export interface GatewayLimits extends RequestLimits {
   multiCommandsMax: number;
   /** Bytes that one MULTI block may queue; beyond, EXEC answers EXECABORT. */
   multiBytesMax: number;
-  /** A request that stays incomplete for so long closes its connection. */
+  /** A request that stays incomplete for this long closes its connection. */
   partialRequestMsMax: number;
-  /** A connection without any request for so long is closed; 0: never. */
+  /** A connection without a request for this long is closed; 0: never. */
   idleTimeoutMs: number;
   maxClients: number;
-  /** As many as the operating system lets in: `maxClients` cannot be set higher. */
+  /** The operating system's limit: `maxClients` cannot be set higher. */
   readonly clientsMax: number;
   /** Bytes of one transaction: no setting of requests, units or blocks may exceed it. */
   readonly transactionBytesMax: number;
 }
 
-/** Connections hold this very object: changing a value takes effect at once. */
+/** Connections share this object: a changed value takes effect at once. */
 export function defaultLimits(): GatewayLimits {
   return {
     inlineBytesMax: 64 * KIB,

@@ -1,7 +1,7 @@
 /**
- * Which way a command goes: to the store, or to one of the gateway's own. One table per gateway,
- * shared by its connections, that also counts the calls by name. Names come from two fixed tables,
- * so that nothing here grows with what clients send.
+ * Routes a command to the store or to the gateway. One table per gateway, shared by its
+ * connections; it also counts the calls by name. Names come from two fixed tables, so that client
+ * input cannot make it grow.
  */
 import { type Arguments, upperCase } from '../../storage/arguments.ts';
 import { type Command, printable } from '../../storage/commands/command.ts';
@@ -11,7 +11,7 @@ import type { ClientDirectory, ClientState } from './connection/client-state.ts'
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
 
-/** The commands' texts are Redis' own; this one it uses where a transaction cannot take them. */
+/** Redis' text for a command that a transaction cannot contain. */
 export const NOT_IN_MULTI = 'ERR Command not allowed inside a transaction';
 
 /** A command that the gateway answers itself. It never reaches the store. */
@@ -26,13 +26,13 @@ export interface LocalCommand {
   readonly summary: string;
   readonly since: string;
   readonly complexity: string;
-  /** Runs only when all before it is answered: it changes how replies look, or asks for it. */
+  /** Runs only when all commands before it are answered: it changes or reports the reply format. */
   readonly afterAll?: boolean;
   /** Runs at once inside a MULTI block instead of being queued. */
   readonly immediate?: boolean;
   /** Of a command like CLIENT. The store may have further ones (OBJECT ENCODING). */
   readonly subcommands?: readonly LocalCommand[];
-  /** Writes one whole reply, or none. `args[0]` is the name as it was sent. */
+  /** Writes one whole reply, or none. `args[0]` is the name as the client sent it. */
   run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
 }
 
@@ -53,7 +53,7 @@ export interface LocalContext {
   discardMulti(): boolean;
   /** Answers the open block; writes to `out` only what needs no store. */
   exec(out: ReplyWriter): void;
-  /** Takes no further request and closes when everything up to here is answered. */
+  /** Stops reading requests, and closes when everything up to here is answered. */
   closeAfterReplies(): void;
 }
 
@@ -76,8 +76,8 @@ interface RouteBase {
   /** Calls that were answered with an error. */
   failed: number;
   /**
-   * Microseconds: of a command of the gateway, what it took; of one of the store, an equal share
-   * of the time between its unit's way to the coordinator and the replies.
+   * Microseconds. A command of the gateway: its run time. A command of the store: an equal share of
+   * the time from submitting its unit to the replies.
    */
   usec: number;
 }
@@ -102,7 +102,7 @@ export type Route = StoreRoute | LocalRoute;
 export class Routes {
   readonly #routes = new Map<string, Route>();
 
-  /** Where both tables have a name, the gateway's own wins. */
+  /** If both tables have a name, the gateway's command wins. */
   constructor(store: Iterable<Command>, local: Iterable<LocalCommand>) {
     for (const command of local) this.#addLocal(command);
     for (const command of store) {
@@ -110,7 +110,7 @@ export class Routes {
     }
   }
 
-  /** Of a command with subcommands (CLIENT), the one that is named: itself where none is. */
+  /** For a command with subcommands (CLIENT): the named one, or the command itself. */
   find(args: Arguments): Route | undefined {
     if (args.bytes(0) > NAME_BYTES_MAX) return undefined;
     const route = this.#routes.get(args.name);
@@ -120,7 +120,7 @@ export class Routes {
       : route.subroutes.get(upperCase(args.text(1)));
   }
 
-  /** The error line for arguments that `find` has found nothing for. */
+  /** The error line when `find` found nothing. */
   unknown(args: Arguments): string {
     const container = args.bytes(0) > NAME_BYTES_MAX ? undefined : this.#routes.get(args.name);
     if (container === undefined) return unknownCommandError(args);

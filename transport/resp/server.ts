@@ -1,6 +1,6 @@
 /**
- * The production listener: TCP sockets of node:net become connections of a gateway. All that is
- * decided is decided there; this file only carries bytes and events.
+ * The production listener: turns TCP sockets of node:net into connections of a gateway. The gateway
+ * decides; this file only carries bytes and events.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { type ListenError, listenError } from '../listen-error.ts';
@@ -9,7 +9,7 @@ import type { Gateway } from './gateway.ts';
 
 const BACKLOG = 511;
 const KEEP_ALIVE_MS = 300_000;
-/** More than the stream's own mark, so that its `drain` event is certain to follow. */
+/** Above the stream's high-water mark, so that its `drain` event is certain to follow. */
 const UNSENT_BYTES_MAX = 256 * 1024;
 
 export interface RespServerOptions {
@@ -17,7 +17,7 @@ export interface RespServerOptions {
   readonly host: string;
   /** 0: any free port. */
   readonly port: number;
-  /** Sockets at the same time, those that are told to go included; more are closed unheard. */
+  /** Sockets at the same time, including those being refused; further ones are closed unread. */
   readonly connectionsMax?: number;
 }
 
@@ -38,7 +38,7 @@ export class RespServer {
     this.#server.on('connection', (socket) => this.#accept(socket));
   }
 
-  /** Calls back exactly once; an error that comes later is one of a single `accept`. */
+  /** Calls back exactly once; a later error concerns a single `accept`. */
   listen(done: (error: ListenError | undefined) => void): void {
     const { host, port } = this.#options;
     this.#server.on('error', (cause: NodeJS.ErrnoException) => {
@@ -52,19 +52,19 @@ export class RespServer {
     });
   }
 
-  /** The port that is listened on; 0 before and after. */
+  /** The listening port; 0 while it does not listen. */
   get port(): number {
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : 0;
   }
 
-  /** Takes no more clients; those that are there are the gateway's to close. */
+  /** Accepts no more clients; the gateway closes the existing ones. */
   close(done: () => void): void {
     this.#server.close(() => done());
   }
 
   #accept(socket: Socket): void {
-    // What went wrong is of no use here: `close` always follows.
+    // `close` always follows and is handled.
     socket.on('error', () => undefined);
     const connection = this.#options.gateway.attach(new TcpClientSocket(socket));
     if (connection === undefined) {

@@ -1,7 +1,7 @@
 /**
- * The settings that CONFIG GET and CONFIG SET know. Others register theirs; values are texts on
- * the wire and typed behind `get` and `set`. Names are those of Redis where the meaning is the
- * same. The registry holds no value of its own.
+ * The settings of CONFIG GET and CONFIG SET. Their owners register them; values are text on the
+ * wire and typed behind `get` and `set`. A name of Redis is used where the meaning is the same. The
+ * registry holds no value of its own.
  */
 import { printable } from '../../storage/commands/command.ts';
 import { matchesGlob } from '../../storage/commands/glob.ts';
@@ -14,8 +14,8 @@ export interface Setting {
   readonly name: string;
   get(): string;
   /**
-   * What takes the value over, or the reason why it cannot be. Changes nothing yet. Absent: the
-   * setting cannot be changed.
+   * Returns a function that sets the value, or the reason for a refusal. Changes nothing itself.
+   * Absent: the setting cannot be changed.
    */
   readonly prepare?: (value: string) => string | (() => void);
 }
@@ -37,7 +37,7 @@ export class SettingsRegistry {
     return this.#settings.get(name.toLowerCase());
   }
 
-  /** Those whose names match any of the globs, each once, in the order of registration. */
+  /** Settings whose names match any of the globs, each once, in the order of registration. */
   matching(globs: readonly string[]): Setting[] {
     const patterns = globs.map((glob) => glob.toLowerCase());
     return [...this.#settings.values()].filter((setting) =>
@@ -46,8 +46,8 @@ export class SettingsRegistry {
   }
 
   /**
-   * Sets all or none, and the first that is refused decides the error. Returns the error line
-   * without `ERR `, as Redis words it.
+   * Sets all or none; the first refused one determines the error. Returns Redis' error line without
+   * `ERR `.
    */
   setAll(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
     const found: { setting: Setting; value: string }[] = [];
@@ -83,7 +83,7 @@ function failure(name: string, reason: string): string {
   return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;
 }
 
-/** A value that is always the same. */
+/** A setting that cannot be changed. */
 export function fixedSetting(name: string, value: string): Setting {
   return { name, get: () => value };
 }
@@ -100,7 +100,7 @@ export function integerSetting({ name, min, max, get, set }: IntegerSetting): Se
   return rangedSetting({ name, min, max, get, set, parse: parsePlain, unreadable: NOT_AN_INTEGER });
 }
 
-/** A number of bytes; takes `10mb`, `64k` and so on as redis.conf does. */
+/** A number of bytes; accepts `10mb`, `64k` and so on like redis.conf. */
 export function bytesSetting({ name, min, max, get, set }: IntegerSetting): Setting {
   return rangedSetting({
     name,
@@ -190,7 +190,7 @@ const UNITS = new Map([
   ['gb', 1024 ** 3],
 ]);
 
-/** `10mb`, `64k` and so on as redis.conf has them. */
+/** `10mb`, `64k` and so on, as in redis.conf. */
 export function parseBytes(text: string): number | undefined {
   const match = /^(\d{1,16})([a-z]*)$/.exec(text.toLowerCase());
   const unit = UNITS.get(match?.[2] ?? '?');

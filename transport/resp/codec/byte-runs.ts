@@ -1,7 +1,7 @@
 /**
- * Collects the bytes of commands that are to travel together. Commands that lie side by side in
- * one buffer stay one slice of it; only a gap or a change of buffer costs a copy at the end. The
- * buffers must not change any more, which the parser guarantees.
+ * Collects the bytes of the commands of one unit. Adjacent commands in one buffer stay one slice of
+ * it; only a gap or a change of buffer costs a copy at the end. The parser guarantees that the
+ * buffers do not change any more.
  */
 const EMPTY = new Uint8Array(0);
 
@@ -26,7 +26,7 @@ export class ByteRuns {
     this.#end = end;
   }
 
-  /** All bytes in order, and begins anew. */
+  /** Returns all bytes in order and starts over. */
   take(): Uint8Array {
     const last = this.#buffer.subarray(this.#start, this.#end);
     const bytes = this.#runs.length === 0 ? last : Buffer.concat([...this.#runs, last]);

@@ -1,7 +1,6 @@
 /**
- * Renders replies as RESP2 or RESP3 bytes. The executor renders thousands of replies per turn with
- * it and local commands theirs; `take` hands the bytes over without a copy: they are slices of a
- * slab that is never written to again where it was handed out. It knows no command.
+ * Renders replies as RESP2 or RESP3 bytes, thousands per turn. `take` returns the bytes without a
+ * copy: slices of a slab whose returned part is never written to again. It knows no command.
  */
 
 import type { ReplySink } from '../../../storage/commands/reply.ts';
@@ -9,7 +8,7 @@ import { writeLatin1 } from '../../../storage/types/latin1.ts';
 import { escapeBytes } from '../../escape.ts';
 
 const SLAB_BYTES = 64 * 1024;
-/** Longest text that is written byte by byte: a call into the runtime costs more below it. */
+/** Longest text written byte by byte: up to here a call into the runtime costs more. */
 const SHORT_BYTES_MAX = 24;
 const PRECOMPUTED_MAX = 1024;
 /** Type byte, the longest 64-bit integer, CRLF. */
@@ -29,7 +28,7 @@ const EQUALS = 61;
 const GREATER = 62;
 const TILDE = 126;
 
-/** `<n>\r\n` for small n: what follows the type byte of integers, lengths and counts. */
+/** `<n>\r\n` for small n: the part behind the type byte of integers, lengths and counts. */
 const NUMBERS: readonly Uint8Array[] = Array.from({ length: PRECOMPUTED_MAX }, (_, n) =>
   Buffer.from(`${n}\r\n`, 'latin1'),
 );
@@ -44,7 +43,7 @@ export class ReplyWriter implements ReplySink {
   /** Error replies written so far. */
   errors = 0;
   #slab: Buffer;
-  /** What is not taken yet: `[#begin, #at)`. */
+  /** The bytes that are not taken yet: `[#begin, #at)`. */
   #begin = 0;
   #at = 0;
 
@@ -69,7 +68,7 @@ export class ReplyWriter implements ReplySink {
     this.#line(PLUS, text);
   }
 
-  /** What a client has sent may be a part of it: no byte of that can do harm. */
+  /** The line may contain client input: every byte of it is made harmless. */
   error(line: string): void {
     this.errors++;
     this.#line(MINUS, escapeBytes(line.replace(/[\r\n]/g, ' ')));
@@ -152,7 +151,7 @@ export class ReplyWriter implements ReplySink {
     this.#at += bytes.length;
   }
 
-  /** One line of a reply. A line break in it would begin another reply: it becomes a blank. */
+  /** One line of a reply. A line break would begin another reply, so it becomes a blank. */
   #line(type: number, line: string): void {
     const length = line.length;
     if (this.#at + length + 3 > this.#slab.length) this.#grow(length + 3);
@@ -204,7 +203,7 @@ export class ReplyWriter implements ReplySink {
     this.#at = at + length;
   }
 
-  /** A new slab with what is not taken and at least `room` bytes more. */
+  /** Starts a new slab with the bytes not taken yet and room for at least `room` more. */
   #grow(room: number): void {
     const length = this.#at - this.#begin;
     const size = Math.max(SLAB_BYTES, 2 * length, length + room);
@@ -217,14 +216,13 @@ export class ReplyWriter implements ReplySink {
 }
 
 function integerText(value: number | bigint): string {
-  // Numbers from 1e21 on would print an exponent; none is a 64-bit integer, but none may leave
-  // as something that is no integer either.
+  // From 1e21 on a number would print with an exponent, which is not an integer in RESP.
   return typeof value === 'number' && Math.abs(value) >= 1e21
     ? BigInt(Math.trunc(value)).toString()
     : `${value}`;
 }
 
-/** The shortest text that reads back as the same double; `inf`, `-inf`, `nan` as RESP3 has them. */
+/** The shortest text that reads back as the same double; `inf`, `-inf`, `nan` as in RESP3. */
 export function doubleText(value: number): string {
   if (Number.isNaN(value)) return 'nan';
   if (value === Number.POSITIVE_INFINITY) return 'inf';

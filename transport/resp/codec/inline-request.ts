@@ -1,6 +1,6 @@
 /**
- * Inline requests: a line of words, as people type them into telnet and `redis-cli --pipe` sends
- * them. Quoting follows Redis (`sdssplitargs`). Used by the parser only; nothing here is hot.
+ * Inline requests: a line of words, as typed into telnet or sent by `redis-cli --pipe`. Quoting
+ * follows Redis (`sdssplitargs`). Used by the parser only; nothing here is hot.
  */
 
 const TAB = 9;
@@ -22,8 +22,8 @@ const ESCAPES = new Map<number, number>([
 ]);
 
 /**
- * Splits the bytes `[start, end)` of a line (without its newline) into words. `undefined` says
- * that quotes are not balanced, or that a closing quote is not followed by a blank.
+ * Splits the bytes `[start, end)` of a line (without its newline) into words. `undefined`: quotes
+ * are not balanced, or a closing quote is not followed by a blank.
  */
 export function splitInline(buffer: Uint8Array, start: number, end: number): Buffer[] | undefined {
   const words: Buffer[] = [];
@@ -49,7 +49,7 @@ export function splitInline(buffer: Uint8Array, start: number, end: number): Buf
   }
 }
 
-/** The request array that the words would have been, for whoever must read RESP2 arrays only. */
+/** The words as a request array: the rest of the program reads RESP2 arrays only. */
 export function encodeRequest(words: readonly Uint8Array[]): Buffer {
   const parts: Uint8Array[] = [Buffer.from(`*${words.length}\r\n`, 'latin1')];
   const lineEnd = Buffer.from('\r\n', 'latin1');
@@ -84,7 +84,7 @@ function unquote(
       word[filled++] = byte;
       at++;
     } else if (quote === SINGLE_QUOTE) {
-      // Only the quote itself can be escaped here: any other backslash is one.
+      // Only the quote itself can be escaped here; any other backslash is literal.
       word[filled++] = next === SINGLE_QUOTE ? SINGLE_QUOTE : BACKSLASH;
       at += next === SINGLE_QUOTE ? 2 : 1;
     } else {

@@ -1,9 +1,9 @@
 /**
  * The strict, incremental parser of RESP requests: arrays of bulk strings, and inline lines. Each
- * connection owns one and feeds it what the socket read. Arguments are offsets into the chunk;
- * only the incomplete request at a chunk's end is ever copied. Bytes once handed out are never
- * written to again, so that a unit may keep a slice. After an error it takes nothing more: a
- * stream that has lost its framing must not be guessed at, since values would run as commands.
+ * connection owns one and feeds it the socket's chunks. Arguments are offsets into the chunk; only
+ * the incomplete request at a chunk's end is ever copied. Returned bytes are never written to
+ * again, so that a unit may keep a slice. After an error it accepts no more input: once the framing
+ * is lost, values could run as commands.
  */
 import { Arguments } from '../../../storage/arguments.ts';
 import type { RequestLimits } from '../limits.ts';
@@ -23,7 +23,7 @@ const ZERO = 48;
 const NINE = 57;
 const UNDERSCORE = 95;
 
-/** Ten digits are more than any limit and still exact. */
+/** Ten digits exceed any limit and are still exact. */
 const DIGITS_MAX = 10;
 const CARRY_BYTES_MIN = 256;
 const EMPTY = Buffer.alloc(0);
@@ -33,7 +33,7 @@ export const REQUEST = 1;
 export const FAILED = 2;
 export type ParseOutcome = typeof NEED_MORE | typeof REQUEST | typeof FAILED;
 
-/** What `#readLength` returns instead of a position. */
+/** `#readLength` returns these instead of a position. */
 const CUT_OFF = -1;
 const INVALID = -2;
 const NOT_READ = -1;
@@ -51,10 +51,10 @@ export class RequestParser {
   requests = 0;
 
   readonly #limits: RequestLimits;
-  /** What was fed last, behind what was carried over; valid up to `#filled`. */
+  /** The carried-over bytes, then the last chunk; valid up to `#filled`. */
   #input: Buffer = EMPTY;
   #filled = 0;
-  /** `#input` is ours and may be filled up to its length. */
+  /** `#input` is our own buffer and may be filled up to its length. */
   #carrying = false;
   /** First byte of the request that is being read. */
   #begin = 0;
@@ -63,7 +63,7 @@ export class RequestParser {
   #wanted = 0;
   /** Length of the argument whose bytes come next. */
   #bulkLength = NOT_READ;
-  /** Where the search for the end of an inline line goes on. */
+  /** Where the search for the end of an inline line continues. */
   #searched = 0;
   /** Second result of `#readLength`. */
   #length = 0;
@@ -78,7 +78,7 @@ export class RequestParser {
     return this.#filled - this.#begin;
   }
 
-  /** Takes over the chunk: its bytes must not change any more. */
+  /** Takes ownership of the chunk: its bytes must not change any more. */
   feed(chunk: Buffer): void {
     if (this.#failed || chunk.length === 0) return;
     const tail = this.#filled - this.#begin;
@@ -176,7 +176,7 @@ export class RequestParser {
     }
   }
 
-  /** Reads one line of words; the request is then encoded as the array it stands for. */
+  /** Reads one line of words and encodes it as a request array. */
   #inline(begin: number): ParseOutcome | typeof IGNORED {
     const input = this.#input;
     const filled = this.#filled;
@@ -186,7 +186,7 @@ export class RequestParser {
     }
     let at = Math.max(begin, this.#searched);
     while (at < filled && input[at] !== NEWLINE) {
-      // No text has a NUL in it: this is some other protocol, or the rest of a lost bulk.
+      // Text contains no NUL: this is another protocol, or the rest of a lost bulk.
       if (input[at] === NUL) return this.#fail('NUL byte in an inline request');
       at++;
     }
@@ -235,10 +235,10 @@ export class RequestParser {
     return p + 2;
   }
 
-  /** Copies the incomplete request into a buffer of ours, with room for what comes. */
+  /** Copies the incomplete request into our own buffer, with room for the rest. */
   #moveTail(tail: number, more: number): void {
-    // Doubling what has really come, never reserving what a header announces: otherwise a client
-    // could make us spend memory by words.
+    // Double the bytes that have arrived; never reserve what a header announces, which would let
+    // a client allocate memory with a few bytes.
     const carry = Buffer.allocUnsafe(Math.max(CARRY_BYTES_MIN, 2 * tail, tail + more));
     this.#input.copy(carry, 0, this.#begin, this.#filled);
     const moved = this.#begin;
@@ -278,8 +278,8 @@ function expectedDollar(byte: number): string {
 }
 
 /**
- * Redis takes any byte for the begin of an inline request and answers "unknown command" for ever.
- * Command names begin with a letter: anything else is the rest of a request that lost its framing.
+ * Redis accepts any byte as the start of an inline request and keeps answering "unknown command".
+ * Command names begin with a letter; any other byte means that the framing is lost.
  */
 function beginsInline(byte: number): boolean {
   const letter = byte | 32;

@@ -1,6 +1,6 @@
 /**
- * CLIENT: what a client may ask and change about itself and about others. Tracking, pausing and
- * maintenance notifications are refused with an error that says so.
+ * CLIENT: reads and changes the state of the client itself and of others. Tracking, pausing and
+ * maintenance notifications are refused with an error.
  */
 import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
@@ -10,10 +10,10 @@ import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts
 import { clientFilter } from './client-filter.ts';
 import { replyWith, type Subcommand, unsupported, withSubcommands } from './subcommands.ts';
 
-/** Redis has no limit here; these names are kept for every connection. */
+/** Redis has no limit here, but the names cost memory per connection. */
 const NAME_BYTES_MAX = 1024;
 
-/** Why `name` cannot be a client's or library's name; `what` begins the sentence. */
+/** The error for a `name` that is not valid for a client or library; `what` begins the line. */
 export function nameError(what: string, name: string): string | undefined {
   if (name.length > NAME_BYTES_MAX) {
     return `ERR ${what} cannot be longer than ${NAME_BYTES_MAX} bytes.`;
@@ -68,7 +68,7 @@ export function describeClient(view: ClientView, nowMs: number): string {
   return fields.map(([name, value]) => `${name}=${value}`).join(' ');
 }
 
-/** Whoever asks is active now, and not only at the next tick. */
+/** The asking client is active now, before its next tick. */
 function askedAtMs(context: LocalContext): number {
   context.client.activeMs = context.services.clock.monotonicMs();
   return context.client.activeMs;
@@ -81,7 +81,7 @@ function list(context: LocalContext, args: readonly string[], out: ReplyWriter):
   out.verbatim(views.map((view) => `${describeClient(view, nowMs)}\n`).join(''));
 }
 
-/** The clients that CLIENT LIST [TYPE t | ID i ...] is about, or the error line. */
+/** The clients that CLIENT LIST [TYPE t | ID i ...] selects, or the error line. */
 function listed(context: LocalContext, args: readonly string[]): ClientView[] | string {
   const word = (args[2] ?? '').toUpperCase();
   if (args.length === 2) return [...context.clients.all()];
@@ -147,7 +147,7 @@ function reply(context: LocalContext, args: readonly string[], out: ReplyWriter)
     return out.simple('OK');
   }
   if (mode !== 'OFF' && mode !== 'SKIP') return out.error(SYNTAX_ERROR);
-  // Redis would leave the array of EXEC shorter than it has said.
+  // In Redis the array of EXEC would be shorter than its header announced.
   if (context.inExec) return out.error(NOT_IN_MULTI);
   if (mode === 'OFF') client.replyMode = 'off';
   else if (client.replyMode !== 'off') client.replyMode = 'skip-next';
@@ -180,7 +180,7 @@ export const CLIENT_COMMAND: LocalCommand = withSubcommands({
   flags: ['noscript', 'loading', 'stale'],
   categories: ['@slow', '@connection'],
   group: 'connection',
-  // CLIENT REPLY decides about the replies of all that follows, and of nothing before it.
+  // CLIENT REPLY affects the replies of all later commands, and of no earlier one.
   afterAll: true,
   summary: 'A container for client connection commands.',
   since: '2.4.0',

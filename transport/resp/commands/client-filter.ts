@@ -5,7 +5,7 @@ import type { ClientView } from '../connection/client-state.ts';
 
 type Predicate = (view: ClientView) => boolean;
 
-/** `args` are those of CLIENT KILL; returns the error line where they make no sense. */
+/** `args` are those of CLIENT KILL; returns the error line if they are invalid. */
 export function clientFilter(
   args: readonly string[],
   ownId: number,

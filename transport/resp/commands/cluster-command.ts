@@ -1,8 +1,8 @@
 /**
- * CLUSTER as a façade: every node takes every key, so the slots of Redis Cluster are dealt out
- * evenly to the nodes that are online, and whatever node a cluster client picks is right. No
- * MOVED, no CROSSSLOT is ever answered, and `cluster_enabled` stays 0 for all others. What would
- * manage Redis' own cluster is refused as by a Redis that has none.
+ * CLUSTER as a façade: every node takes every key, so the slots of Redis Cluster are distributed
+ * evenly over the nodes that are online, and a cluster client may use any node. MOVED and CROSSSLOT
+ * are never answered, and `cluster_enabled` stays 0 for other clients. Commands that manage Redis'
+ * own cluster are refused, as by a Redis without a cluster.
  */
 import { CLUSTER_SLOTS, clusterKeySlot } from '../../../storage/keyspace/cluster-slots.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
@@ -11,7 +11,7 @@ import type { LocalCommand, LocalContext } from '../routes.ts';
 import { type Subcommand, withSubcommands } from './subcommands.ts';
 
 const NO_CLUSTER = 'ERR This instance has cluster support disabled';
-/** What changes, or speaks of, Redis' own cluster, with the number of arguments as in Redis. */
+/** Commands about Redis' own cluster, with their arity in Redis. */
 const REFUSED: Readonly<Record<string, number>> = {
   ADDSLOTS: -3,
   ADDSLOTSRANGE: -4,
@@ -40,7 +40,7 @@ interface SlotRange {
   readonly last: number;
 }
 
-/** Every slot to exactly one node that is online; to this one where none is said to be. */
+/** Assigns every slot to exactly one online node; to this node if none is known to be online. */
 export function dealSlots(nodes: readonly ClusterNode[]): SlotRange[] {
   const online = nodes.filter((node) => node.online || node.self);
   return online.map((node, i) => ({
@@ -136,7 +136,7 @@ function refusals(): Record<string, Subcommand> {
   );
 }
 
-/** Redis Cluster's clients send it where a slot is moving: none is here. */
+/** Clients of Redis Cluster send it while a slot moves; no slot moves here. */
 export const ASKING_COMMAND: LocalCommand = {
   name: 'ASKING',
   arity: 1,

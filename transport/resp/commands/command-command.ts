@@ -1,6 +1,6 @@
 /**
- * COMMAND: describes all commands, the store's and the gateway's, out of their tables, so that
- * clients find the keys of a command and redis-cli completes what people type.
+ * COMMAND: describes all commands of the store and of the gateway from their tables, so that
+ * clients find the keys of a command and redis-cli completes names.
  */
 import { lastKeyOf, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { matchesGlob } from '../../../storage/commands/glob.ts';

@@ -1,6 +1,6 @@
 /**
- * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET. One default
- * user without a password exists, as in a Redis that has not been configured otherwise.
+ * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET. There is one
+ * default user without a password, as in an unconfigured Redis.
  */
 import { arityError, NOT_AN_INTEGER, printable } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
@@ -88,7 +88,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   context.discardMulti();
   client.name = '';
   client.protocol = 2;
-  // What CLIENT REPLY SKIP was said for stays unanswered, RESET too.
+  // The command after CLIENT REPLY SKIP gets no reply, even if it is RESET.
   if (client.replyMode !== 'skip') client.replyMode = 'on';
   client.noEvict = false;
   client.noTouch = false;
@@ -96,7 +96,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   out.simple('RESET');
 }
 
-/** What a browser that was lured into posting to this port sends; nothing after it is read. */
+/** A browser was lured into posting to this port: nothing after the request is read. */
 function refuseHttp(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
   context.counters.securityAttacks++;
   out.error(SECURITY_ATTACK);

@@ -1,14 +1,14 @@
-/** MEMORY: what the process takes, by Redis' names. The store answers MEMORY USAGE. */
+/** MEMORY: the process's memory under Redis' names. The store answers MEMORY USAGE. */
 import type { ReplyWriter } from '../codec/encoder.ts';
 import type { MemoryUse } from '../gateway-services.ts';
 import type { LocalCommand, LocalContext } from '../routes.ts';
 import { replyWith, withSubcommands } from './subcommands.ts';
 
-/** With less than that there is nothing to be told. */
+/** Below this there is nothing to diagnose. */
 const DIAGNOSED_BYTES_MIN = 5 * 1024 * 1024;
 const PEAK_RATIO_MAX = 1.5;
 const RESIDENT_RATIO_MAX = 1.4;
-/** A process of this runtime has a hundred of them before it holds anything. */
+/** An empty process of this runtime already has about 100 MiB. */
 const RESIDENT_BYTES_MIN = 256 * 1024 * 1024;
 const CLIENT_BYTES_MAX = 200 * 1024;
 
@@ -84,7 +84,7 @@ function stats(context: LocalContext, _args: readonly string[], out: ReplyWriter
   }
 }
 
-/** Redis' rules, as far as they have a meaning here. */
+/** Redis' rules, as far as they apply here. */
 export function diagnosis(use: MemoryUse, clientBytes: number, clients: number): string {
   if (use.allocatedBytes < DIAGNOSED_BYTES_MIN) {
     return 'This node is empty or uses very little memory: there is nothing to be found.\n';
@@ -132,8 +132,8 @@ export const MEMORY_COMMAND: LocalCommand = withSubcommands({
         out.verbatim(diagnosis(context.services.memory(), bytes, context.clients.size));
       },
     },
-    // The collector gives back what it can without being told; Redis says as much of other
-    // allocators than its own.
+    // The garbage collector returns memory by itself; Redis answers the same for allocators other
+    // than its own.
     PURGE: replyWith(2, (out) => out.simple('OK')),
     'MALLOC-STATS': replyWith(2, (out) =>
       out.bulk('Stats not supported for the current allocator'),

@@ -1,6 +1,6 @@
 /**
- * Commands about the node: INFO, TIME, WAIT, the counters of HoloStore, and the small answers that
- * clients and tools expect of features that are not there. None of them pretends to have one.
+ * Commands about the node: INFO, TIME, WAIT, HoloStore's counters, and the short answers that
+ * clients and tools expect about missing features. None of them pretends that a feature exists.
  */
 import { NOT_AN_INTEGER, printable } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
@@ -19,8 +19,8 @@ const SERVER = {
 const CONTAINER = { ...SERVER, complexity: 'Depends on subcommand.' } as const;
 
 /**
- * https://redis.io/docs/latest/commands/wait: an acknowledged write is on the disks of a majority
- * already, so there is nothing to wait for. Who asks for no copy is told of none.
+ * https://redis.io/docs/latest/commands/wait: an acknowledged write is already on the disks of a
+ * majority, so there is nothing to wait for. WAIT 0 answers 0.
  */
 function wait(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
   const timeoutMs = parseInteger(args[2] ?? '');

@@ -1,6 +1,6 @@
 /**
- * Commands with subcommands (CLIENT, CONFIG): each of these is a command of its own, which
- * `routes.ts` finds, checks and counts by both its names.
+ * Commands with subcommands (CLIENT, CONFIG): each subcommand is a command of its own, which
+ * `routes.ts` finds, checks and counts by both names.
  */
 import { arityError } from '../../../storage/commands/command.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
@@ -15,11 +15,11 @@ export interface Subcommand {
 type Described = Omit<LocalCommand, 'arity' | 'run' | 'subcommands'> & {
   /** Names in upper case. */
   readonly subcommands: Readonly<Record<string, Subcommand>>;
-  /** What HELP says between its first line and the one about itself. */
+  /** The lines of HELP between its first line and the one about HELP. */
   readonly help?: readonly string[];
 };
 
-/** `args[1]` names the subcommand; HELP comes for free. */
+/** `args[1]` names the subcommand; HELP is added. */
 export function withSubcommands({ subcommands, help, ...described }: Described): LocalCommand {
   const { name } = described;
   const all: Record<string, Subcommand> = {
@@ -37,7 +37,7 @@ export function withSubcommands({ subcommands, help, ...described }: Described):
       ...subcommand,
       name: `${name}|${word}`,
     })),
-    // Never called: without a subcommand it has too few arguments.
+    // Never called: without a subcommand the arity check fails.
     run: (_context, _args, out) => out.error(arityError(name)),
   };
 }
@@ -49,7 +49,7 @@ function writeHelp(name: string, lines: readonly string[], out: ReplyWriter): vo
   for (const line of all) out.simple(line);
 }
 
-/** A subcommand that only says that there is no such thing here. */
+/** A subcommand that answers that the feature does not exist here. */
 export function unsupported(what: string, arity: number): Subcommand {
   return { arity, run: (_context, _args, out) => out.error(`ERR ${what} is not supported`) };
 }

@@ -1,6 +1,6 @@
 /**
  * MULTI, EXEC, DISCARD: a block becomes part of one strictly serializable transaction. WATCH is
- * refused rather than half done.
+ * refused.
  */
 import type { LocalCommand } from '../routes.ts';
 

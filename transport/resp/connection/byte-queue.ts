@@ -1,4 +1,4 @@
-/** Chunks that wait to be taken as one: a connection's unparsed input, and its unsent output. */
+/** Chunks to be taken as one buffer: a connection's unparsed input, and its unsent output. */
 const EMPTY = Buffer.alloc(0);
 
 export class ByteQueue<T extends Uint8Array> {
@@ -10,7 +10,7 @@ export class ByteQueue<T extends Uint8Array> {
     this.bytes += chunk.length;
   }
 
-  /** Everything in order; copied only where there is more than one chunk. */
+  /** All bytes in order; copied only if there is more than one chunk. */
   take(): T | Buffer {
     const [first] = this.#chunks;
     const all = this.#chunks.length === 1 ? (first ?? EMPTY) : Buffer.concat(this.#chunks);

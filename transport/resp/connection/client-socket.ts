@@ -1,15 +1,15 @@
 /**
- * The stream of bytes under a connection. `server.ts` makes one of a TCP socket, the simulator and
- * tests of a queue. Whoever implements it calls the connection's `onData`, `onDrain`, `onEnd` and
- * `onClose`.
+ * The byte stream under a connection. `server.ts` implements it over a TCP socket, the simulator
+ * and tests over a queue. The implementation calls the connection's `onData`, `onDrain`, `onEnd`
+ * and `onClose`.
  */
 export interface ClientSocket {
   /** `host:port`. */
   readonly remoteAddress: string;
   readonly localAddress: string;
-  /** Bytes taken by `write` that have not left the process. */
+  /** Bytes accepted by `write` that have not left the process. */
   readonly bufferedBytes: number;
-  /** The bytes belong to the socket. `false`: it has enough; `onDrain` says when to go on. */
+  /** The socket owns the bytes. `false`: its buffer is full; `onDrain` follows. */
   write(bytes: Uint8Array): boolean;
   /** No `onData` until `resume`. */
   pause(): void;

@@ -1,20 +1,20 @@
 /**
- * What the gateway knows of one client beside its bytes: names, protocol, reply mode. Commands
- * like CLIENT and HELLO change it; CLIENT LIST shows it.
+ * The state of one client: names, protocol, reply mode. Commands like CLIENT and HELLO change it;
+ * CLIENT LIST shows it.
  */
 
-/** `skip-next`: the next command is not answered; `skip`: that command runs now. */
+/** `skip-next`: the next command gets no reply; `skip`: that command runs now. */
 export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 
 export interface ClientState {
   readonly id: number;
   /** `host:port` of the client. */
   readonly address: string;
-  /** `host:port` that it has reached. */
+  /** `host:port` of our end. */
   readonly localAddress: string;
   /** Monotonic milliseconds. */
   readonly connectedMs: number;
-  /** The last request, as exact as the gateway's ticks. */
+  /** Time of the last request, to the precision of the gateway's ticks. */
   activeMs: number;
   name: string;
   libName: string;
@@ -25,7 +25,7 @@ export interface ClientState {
   noTouch: boolean;
   /** In lower case, with the subcommand: `client|list`. */
   lastCommand: string;
-  /** The last unit was answered with an error of the whole unit. */
+  /** The last unit failed as a whole. */
   lastUnitFailed: boolean;
 }
 
@@ -39,9 +39,9 @@ export interface ClientView {
   readonly inputBytes: number;
   /** Replies that have not left. */
   readonly outputBytes: number;
-  /** It is closed when its last reply has left. */
+  /** It closes when its last reply has left. */
   readonly closing: boolean;
-  /** Closes it at once; a unit under way is still executed. */
+  /** Closes it at once; a unit in progress still executes. */
   kill(): void;
 }
 

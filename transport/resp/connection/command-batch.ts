@@ -1,7 +1,7 @@
 /**
- * Commands on their way to the store, with all that the coordinator must know of them: their
- * bytes, their conflict slots, and whether they only read. A connection fills one per unit, and
- * one per MULTI block; the latter becomes part of a unit at EXEC.
+ * Commands for the store with everything that the coordinator needs: their bytes, their conflict
+ * slots, and whether they only read. A connection fills one per unit, and one per MULTI block,
+ * which becomes part of a unit at EXEC.
  */
 import type { Arguments } from '../../../storage/arguments.ts';
 import { lastKeyOf } from '../../../storage/commands/command.ts';
@@ -52,7 +52,7 @@ export class CommandBatch {
   }
 }
 
-/** What a unit is made of, without its connection. */
+/** The content of a unit, without its connection. */
 export interface UnitContent {
   readonly bytes: Uint8Array;
   readonly count: number;
@@ -68,10 +68,10 @@ export class UnitBuilder extends CommandBatch {
   /** Bytes of the local replies that the plan holds. */
   localBytes = 0;
   #plan: PlanItem[] = [];
-  /** Commands that stand in `#plan` already. */
+  /** Commands already in `#plan`. */
   #planned = 0;
 
-  /** A reply that is known already and stands behind those of the commands added so far. */
+  /** Adds a known reply, behind those of the commands added so far. */
   addLocal(reply: Uint8Array): void {
     this.#planCommands();
     this.localBytes += reply.length;
@@ -93,7 +93,7 @@ export class UnitBuilder extends CommandBatch {
     this.#plan.push(locals.length === 0 ? { exec: block.count } : { exec: block.count, locals });
   }
 
-  /** All that was added, and begins anew. */
+  /** Returns the content and starts over. */
   build(): UnitContent {
     this.#planCommands();
     const content: UnitContent = {

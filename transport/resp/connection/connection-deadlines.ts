@@ -1,10 +1,10 @@
 /**
- * How long a connection may be half said, silent, or half closed. It reads no clock: the gateway's
- * ticks bring the time, and deadlines are as exact as those. It closes nothing itself.
+ * Deadlines for an incomplete request, for idleness, and for a half-closed connection. It reads no
+ * clock: the gateway's ticks bring the time and set the precision. It closes nothing itself.
  */
 import type { GatewayLimits } from '../limits.ts';
 
-/** After the last reply the client has so long to take it and to close its side. */
+/** After the last reply the client has this long to read it and to close its side. */
 const CLOSE_MS_MAX = 5_000;
 
 export type Expiry = 'partial' | 'idle' | 'unclosed';
@@ -23,14 +23,14 @@ export class ConnectionDeadlines {
     this.#activeMs = nowMs;
   }
 
-  /** `active`: there was data since the last tick, or a unit is under way. */
+  /** `active`: data arrived since the last tick, or a unit is in progress. */
   checkIdle(nowMs: number, active: boolean): Expiry | undefined {
     if (active) this.#activeMs = nowMs;
     const { idleTimeoutMs } = this.#limits;
     return idleTimeoutMs > 0 && nowMs - this.#activeMs >= idleTimeoutMs ? 'idle' : undefined;
   }
 
-  /** `request`: the number of the request that is incomplete through the client's own fault. */
+  /** `request`: the number of the request that waits for more bytes of the client. */
   checkPartial(nowMs: number, request: number | undefined): Expiry | undefined {
     if (request === undefined) {
       this.#partialRequest = -1;
@@ -43,9 +43,9 @@ export class ConnectionDeadlines {
     return undefined;
   }
 
-  /** For a connection whose last reply was given to the socket, which still holds some bytes. */
+  /** For a connection whose last reply is in the socket's buffer. */
   checkEnded(nowMs: number, unsentBytes: number): Expiry | undefined {
-    // As long as the client reads, it may take its time.
+    // The deadline restarts whenever the client has read something.
     if (this.#endedSinceMs < 0 || unsentBytes < this.#unsentBytes) this.#endedSinceMs = nowMs;
     this.#unsentBytes = unsentBytes;
     return nowMs - this.#endedSinceMs >= CLOSE_MS_MAX ? 'unclosed' : undefined;

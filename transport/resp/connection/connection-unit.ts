@@ -1,12 +1,12 @@
 /**
- * The unit of one connection. It may outlive the connection: whoever executes it does not care,
- * and its replies then go nowhere.
+ * The unit of one connection. It may outlive the connection: it still executes, and its replies are
+ * dropped.
  */
 import type { CallTally } from '../call-tally.ts';
 import type { UnitContent } from './command-batch.ts';
 import type { CommandUnit } from './command-unit.ts';
 
-/** What the unit tells its connection. */
+/** The connection, as its unit sees it. */
 export interface UnitOwner {
   unitDone(unit: ConnectionUnit, replies: Uint8Array): void;
   /** The replies of a unit that failed as a whole. */

@@ -1,8 +1,8 @@
 /**
- * One client of the gateway. It parses what the socket gives, answers the gateway's own commands,
- * and sends all others as one unit to the coordinator; while that unit is under way everything
- * behind it waits, which keeps the order of a pipeline without any bookkeeping per command. It
- * owns no timer and no socket of the system: the gateway ticks it, `ClientSocket` carries bytes.
+ * One client of the gateway. It parses the input, answers the gateway's own commands, and sends all
+ * others as one unit to the coordinator. While that unit is in progress all later input waits,
+ * which keeps the order of a pipeline without bookkeeping per command. It owns no timer and no
+ * system socket: the gateway ticks it, `ClientSocket` carries bytes.
  */
 import { arityError } from '../../../storage/commands/command.ts';
 import { countFailed } from '../call-tally.ts';
@@ -40,11 +40,11 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   readonly #socket: ClientSocket;
   readonly #parser: RequestParser;
   readonly #builder = new UnitBuilder();
-  /** Shared by all connections: it is empty whenever this one is left. */
+  /** Shared by all connections: every method leaves it empty. */
   readonly #out: ReplyWriter;
   #state: ConnectionState = 'open';
   #multi: MultiBlock | undefined;
-  /** Chunks that came while a unit was under way. */
+  /** Chunks that arrived while a unit was in progress. */
   readonly #waiting = new ByteQueue<Buffer>();
   /** The parser's last request waits for the unit before it. */
   #held = false;
@@ -58,14 +58,14 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
   readonly #output = new ByteQueue<Uint8Array>();
-  /** The socket has enough; parsing waits for `onDrain`. */
+  /** The socket's buffer is full; parsing waits for `onDrain`. */
   #outputBlocked = false;
-  /** Local commands have written enough for this turn. */
+  /** Local commands have reached their limit of reply bytes for this turn. */
   #turnFull = false;
   #paused = false;
   #flushRequested = false;
   #lastRoute: Route | undefined;
-  /** Errors that the writer had written when the counters looked last. */
+  /** The writer's error count when it was last read. */
   #errorsBefore = 0;
   #hadData = false;
   readonly #deadlines: ConnectionDeadlines;
@@ -120,7 +120,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return this.#output.bytes + this.#socket.bufferedBytes;
   }
 
-  // What the socket says.
+  // Events of the socket.
 
   /** The chunk's bytes must not change any more. */
   onData(chunk: Buffer): void {
@@ -138,7 +138,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#pump();
   }
 
-  /** The client sends nothing more; what it has sent is still answered. */
+  /** The client has closed its side; its requests so far are still answered. */
   onEnd(): void {
     this.#inputEnded = true;
     this.#pump();
@@ -154,7 +154,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#core.removed(this);
   }
 
-  // What the gateway says.
+  // Calls of the gateway.
 
   kill(): void {
     if (this.#state === 'closed') return;
@@ -175,7 +175,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return true;
   }
 
-  /** Writes what this turn's commands have answered; one write. */
+  /** Sends this turn's replies in one write. */
   flush(): void {
     this.#flushRequested = false;
     if (this.#state === 'closed') return;
@@ -191,7 +191,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#adjustFlow();
   }
 
-  /** Closes what has been silent, half said, or half closed for too long. */
+  /** Closes the connection when one of its deadlines has passed. */
   onTick(nowMs: number): void {
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
@@ -213,7 +213,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     );
   }
 
-  // What the coordinator says, through the unit.
+  // Answers of the coordinator, through the unit.
 
   unitDone(unit: ConnectionUnit, replies: Uint8Array): void {
     if (unit !== this.#unit) return;
@@ -223,8 +223,8 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
     if (!unit.discarded) this.#send(replies);
-    // Long replies go to the socket before more are asked for: a reader that keeps up is never
-    // owed two units at once.
+    // Send long replies before the next unit: for a client that keeps up, the output never holds
+    // two units at once.
     if (this.#output.bytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
     this.#pump();
   }
@@ -234,7 +234,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return failureReplies(unit, this.#out, line);
   }
 
-  // What local commands ask for.
+  // Requests of local commands.
 
   beginMulti(): boolean {
     if (this.#multi !== undefined) return false;
@@ -281,7 +281,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#pumping = true;
     while (this.#mayParse()) {
       this.#parse();
-      // A coordinator may answer within `submit`: then there may be more to parse.
+      // The coordinator may answer within `submit`; then parse on.
       if (this.#builder.count > 0) this.#submit();
     }
     if (this.#out.length > 0) this.#send(this.#out.take());
@@ -301,7 +301,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     );
   }
 
-  /** Parses until the input ends, or until something has to be waited for. */
+  /** Parses until the input ends or a request must wait. */
   #parse(): void {
     while (this.#state === 'open' && !this.#turnFull) {
       const outcome = this.#held ? REQUEST : this.#parser.next();
@@ -327,7 +327,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return true;
   }
 
-  /** `false`: no further request may be taken before the unit is answered. */
+  /** `false`: no further request before the unit is answered. */
   #accept(): boolean {
     return this.client.replyMode === 'skip-next' ? this.#acceptUnanswered() : this.#acceptNext();
   }
@@ -393,12 +393,12 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return true;
   }
 
-  /** The one command after CLIENT REPLY SKIP: what it answers is thrown away. */
+  /** The one command after CLIENT REPLY SKIP: its reply is dropped. */
   #acceptUnanswered(): boolean {
     this.client.replyMode = 'skip';
     this.#acceptNext();
     const { client } = this;
-    // It was CLIENT REPLY ON, which is always answered: the client waits for that.
+    // CLIENT REPLY ON is always answered: the client waits for it.
     if (client.replyMode === 'on') return true;
     if (client.replyMode === 'skip') client.replyMode = 'on';
     this.#out.take();
@@ -411,7 +411,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return false;
   }
 
-  /** Whether so much may still join the unit; a unit takes at least one command, or block. */
+  /** Whether the unit has room for this; an empty unit takes any command or block. */
   #fits(count: number, bytes: number): boolean {
     const builder = this.#builder;
     if (builder.count === 0) return true;
@@ -464,7 +464,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#errorsBefore = out.errors;
     route.local.run(this, args, out);
     route.usec += (clock.monotonicMs() - startMs) * 1000;
-    // What failed inside of EXEC is not EXEC's failure.
+    // An error inside EXEC is not counted for EXEC itself.
     if (out.errors === this.#errorsBefore) return;
     this.#errorsBefore = out.errors;
     route.failed++;
@@ -476,7 +476,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#error(line);
   }
 
-  /** An EXEC that cannot run ends its block all the same: nothing after it is queued. */
+  /** A rejected EXEC ends its block as well: nothing after it is queued. */
   #rejectArity(route: Route): void {
     const line = arityError(route.name);
     if (route.name !== 'EXEC') return this.#reject(line);
@@ -493,7 +493,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     return this.#out;
   }
 
-  /** Puts the local replies behind the commands that were before them. */
+  /** Places the local replies behind the commands that preceded them. */
   #placeLocals(): void {
     if (this.#out.length === 0) return;
     const bytes = this.#out.take();
@@ -526,7 +526,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     if (!this.#exceedsOutput(0)) this.#requestFlush();
   }
 
-  /** Whether the client, with so many bytes more, is owed too much; it is then disconnected. */
+  /** Whether `more` bytes exceed the output limit; the client is then disconnected. */
   #exceedsOutput(more: number): boolean {
     if (this.#state === 'closed') return true;
     if (this.outputBytes + more <= this.#core.limits.outputBytesMax) return false;
@@ -541,13 +541,13 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#core.requestFlush(this);
   }
 
-  /** After the last reply: our side is closed, and the client's end is awaited. */
+  /** After the last reply: closes our side and waits for the client's end. */
   #finish(): void {
     const done = this.#unit === undefined && this.#output.bytes === 0;
     if (this.#state !== 'closing' || !done) return;
     this.#state = 'ended';
     this.#waiting.clear();
-    // Unread bytes would turn the close into a reset, which can cost the client the last reply.
+    // Unread bytes would turn the close into a reset, and the client could lose the last reply.
     this.#adjustFlow();
     this.#socket.end();
   }

@@ -1,7 +1,7 @@
 /**
- * The commands between MULTI and EXEC of one connection. Store commands are kept as bytes, ready
- * for the unit; the gateway's own as arguments, to be run at EXEC, where their replies take their
- * places in the array. A refused command spoils the block, as Redis has it.
+ * The commands between MULTI and EXEC of one connection. Store commands are kept as bytes for the
+ * unit; the gateway's own as arguments, to be run at EXEC, where their replies take their places in
+ * the array. A refused command spoils the block, as in Redis.
  */
 
 import type { LocalRoute } from '../routes.ts';

@@ -1,7 +1,7 @@
 /**
- * Lays out the replies of one unit as its plan says. Whoever executes a unit calls `next` before
- * each command and lets the command write its reply into `writer`; MULTI blocks and the replies
- * that the connection had already are put in between. It runs no command.
+ * Lays out the replies of one unit by its plan. The executor calls `next` before each command, and
+ * the command writes its reply into `writer`; headers of MULTI blocks and local replies are
+ * inserted here. It runs no command.
  */
 
 import type { ReplyWriter } from '../codec/encoder.ts';
@@ -12,14 +12,14 @@ export class UnitReplies {
   #unit: CommandUnit | undefined;
   /** The plan item after the one that is being answered. */
   #item = 0;
-  /** Commands of the current item that have not been announced. */
+  /** Commands of the current item that are not announced yet. */
   #left = 0;
   #exec: ExecItem | undefined;
   #execLocal = 0;
-  /** Commands that were announced. */
+  /** Commands announced by `next`. */
   #begun = 0;
   #errorsBefore = 0;
-  /** Commands that have answered an error; mostly none. */
+  /** Indices of commands that failed; usually none. */
   #failed: number[] = [];
 
   /** `writer` may be shared by units that are answered one after the other. */
@@ -93,7 +93,7 @@ export class UnitReplies {
   }
 }
 
-/** What a unit's client gets when the unit has failed as a whole. */
+/** The replies of a unit that failed as a whole. */
 export function failureReplies(unit: CommandUnit, writer: ReplyWriter, line: string): Uint8Array {
   writer.protocol = unit.protocol;
   for (const item of unit.plan) {
