@@ -4,9 +4,9 @@
  * transaction m. It knows nothing of commands, deadlines or the cache above it.
  */
 
+import { type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
 import type { EngineError } from './errors.ts';
 import type { Entry, StoredEntry } from './keyspace/entry.ts';
-import { NO_VERSION, type Version } from './keyspace/version.ts';
 
 /** What an engine knows of itself; written in the same transaction as the data it speaks of. */
 export interface EngineMeta {
@@ -18,7 +18,7 @@ export interface EngineMeta {
   /** Keys with a deadline. */
   readonly volatileKeys: number;
   /** The newest transaction that removed all keys. */
-  readonly clearedAt: Version;
+  readonly clearedAt: Timestamp;
 }
 
 /** Values of one page: large ones must not meet in memory only because keys are walked. */
@@ -55,7 +55,7 @@ export const EMPTY_META: EngineMeta = Object.freeze({
   appliedUnits: 0,
   keys: 0,
   volatileKeys: 0,
-  clearedAt: NO_VERSION,
+  clearedAt: ZERO,
 });
 
 /** One changed key of a flush. */

@@ -4,6 +4,7 @@
  * versions alone; it never asks for time, chance or the network, and an error that a client can
  * cause is a reply and nothing else.
  */
+import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
 import { type Command, lastKeyOf, TOO_LONG } from './commands/command.ts';
 import { commandFor, unknownCommandError, wrongArity } from './commands/command-table.ts';
@@ -15,7 +16,6 @@ import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';
 import { Keyspace, PAST_DEADLINE, UNIT_FULL } from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
-import type { Version } from './keyspace/version.ts';
 import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
 
 export interface StateMachineOptions {
@@ -122,13 +122,13 @@ export class StateMachine {
   }
 
   /** Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole. */
-  begin(executeAt: Version): void {
+  begin(executeAt: Timestamp): void {
     if (this.#open) throw new ApplyOrderError('a transaction began inside another');
     this.#open = true;
-    const { epoch, hlc, flags, node } = executeAt;
+    const { hlc, flags, node, store } = executeAt;
     this.#units = 0;
     this.#keyspace.beginWrite({
-      version: { epoch, hlc, flags, node },
+      version: { hlc, flags, node, store },
       nowMs: Math.floor(hlc / 1000),
       partlyStored: this.#unitsStored > 0,
     });

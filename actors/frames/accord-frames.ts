@@ -1,7 +1,7 @@
 /**
  * Requests of the protocol as single frames of the UDP path, and what their plain replies mean.
- * Pure: bytes in, messages out. The header carries TxnId, ballot and epoch; the body carries the
- * rest. A frame that cannot be read is as good as lost.
+ * Pure: bytes in, messages out. The header carries TxnId, ballot and group id; the body carries
+ * the rest. A frame that cannot be read is as good as lost.
  *
  * Bodies, big endian. PreAccept: slots length u32 (all ones: the whole store), deps length u32,
  * slots, deps, command bytes. Accept, Commit: executeAt, deps. Stable: u8 1, executeAt, deps.
@@ -13,6 +13,7 @@ import {
   FrameKind,
   frameBody,
   frameHeaderBytes,
+  NO_GROUP,
   readHeader,
   writeHeader,
 } from '../../bpf/frame/frame.ts';
@@ -34,6 +35,7 @@ import {
   writeTimestamp,
   ZERO,
 } from '../accord/primitives/timestamp.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 
 export type FramedRequest = PreAccept | Accept | Commit | Stable;
 
@@ -85,7 +87,7 @@ export function requestFrame(
   message: FramedRequest,
   sender: number,
   group: number,
-  epoch: number,
+  groupId: GroupId,
 ): Buffer {
   const frame = Buffer.allocUnsafe(requestFrameBytes(message));
   writeHeader(frame, {
@@ -97,7 +99,7 @@ export function requestFrame(
     need: 0,
     txn: message.id,
     ballot: ballotOf(message),
-    epoch,
+    groupId,
   });
   let at = frameHeaderBytes;
   if (message.type === 'PreAccept') {
@@ -113,8 +115,7 @@ export function requestFrame(
     return frame;
   }
   if (message.type === 'Stable') at = frame.writeUInt8(STABLE, at);
-  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
-  frame.set(message.deps, writeTimestamp(view, at, message.executeAt));
+  frame.set(message.deps, writeTimestamp(frame, at, message.executeAt));
   return frame;
 }
 
@@ -127,7 +128,7 @@ export function probeFrame(
   key: SipKey,
 ): Uint8Array {
   const header = { kind: FrameKind.probe, flags: 0, sender, slot: NO_SLOT.slot, group, need: 0 };
-  const round = { generation: count, txn: ZERO, ballot: ZERO, epoch: 0 };
+  const round = { generation: count, txn: ZERO, ballot: ZERO, groupId: NO_GROUP };
   return encodeFrame({ ...header, ...round }, key, new Uint8Array(bytes - frameHeaderBytes));
 }
 
@@ -143,11 +144,11 @@ export type FrameContent =
   | { readonly type: 'probeOk'; readonly count: number };
 
 /** Undefined when the frame makes no sense here. */
-export function readFrame(frame: Uint8Array, epoch: number): FrameContent | undefined {
-  const { kind, txn: id, ballot, epoch: its, generation } = readHeader(frame);
+export function readFrame(frame: Uint8Array, groupId: GroupId): FrameContent | undefined {
+  const { kind, txn: id, ballot, groupId: its, generation } = readHeader(frame);
   if (kind === FrameKind.probe) return { type: 'probe' };
   if (kind === FrameKind.probeOk) return { type: 'probeOk', count: generation };
-  if (its !== epoch) return undefined;
+  if (its.range !== groupId.range || its.generation !== groupId.generation) return undefined;
   const round = roundOfReply(kind);
   if (round !== undefined) return { type: 'reply', message: bareOkFrame({ round, id, ballot }) };
   const body = frameBody(frame);
@@ -214,8 +215,7 @@ function readValue(
   at: number,
 ): { readonly executeAt: TxnId; readonly deps: Uint8Array } | undefined {
   if (bytes.length < at + TIMESTAMP_BYTES) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return { executeAt: readTimestamp(view, at), deps: bytes.subarray(at + TIMESTAMP_BYTES) };
+  return { executeAt: readTimestamp(bytes, at), deps: bytes.subarray(at + TIMESTAMP_BYTES) };
 }
 
 /** Names the request that a reply answers. */

@@ -184,14 +184,14 @@ export function quorumActor(
       return false;
     }
     if (first.type !== 'Stable') return sendRound(path, first);
-    return sendToAll(path, requestFrame(first, sender, PEER_GROUP, topology.epoch), undefined);
+    return sendToAll(path, requestFrame(first, sender, PEER_GROUP, topology.id), undefined);
   }
 
   function sendRound(way: FramePath, first: Exclude<FramedRequest, { type: 'Stable' }>): boolean {
     const { type: round, id } = first;
     const ballot = first.type === 'PreAccept' ? ZERO : first.ballot;
     if (slots.isRepeated(round, id, ballot)) return false;
-    const frame = requestFrame(first, sender, PEER_GROUP, topology.epoch);
+    const frame = requestFrame(first, sender, PEER_GROUP, topology.id);
     const counted = {
       round,
       id,
@@ -218,7 +218,7 @@ export function quorumActor(
 
   function received(frame: Uint8Array, from: number): void {
     const peer = topology.members[from];
-    const content = peer === undefined ? undefined : readFrame(frame, topology.epoch);
+    const content = peer === undefined ? undefined : readFrame(frame, topology.id);
     if (peer === undefined || content === undefined) {
       counters.unreadable += 1;
       return;

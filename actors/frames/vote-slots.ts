@@ -20,7 +20,7 @@ export interface CountedRequest {
   readonly id: TxnId;
   readonly ballot: Ballot;
   readonly replyKind: FrameKind;
-  /** TxnId, ballot and epoch as they stand in the frame. */
+  /** TxnId, ballot and group id as they stand in the frame. */
   readonly frameRound: Uint8Array;
 }
 

@@ -25,6 +25,7 @@ import { type AccordMessage, isForCoordinator } from '../accord/messages/message
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { type ClockLimits, ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { HybridClock } from '../accord/primitives/hybrid-clock.ts';
+import { FIRST_GROUP } from '../accord/topology/group-id.ts';
 import { Topology } from '../accord/topology/topology.ts';
 import {
   mayTravelAsFrame,
@@ -123,9 +124,6 @@ export interface NodeObserver
   actorRestarts?(restart: RestartNotice): void;
 }
 
-const EPOCH = 1;
-const RANGE = 1;
-const GENERATION = 1;
 const STORE = 0;
 /** Messages that wait for one actor. */
 const MAILBOX_MAX = 65_536;
@@ -178,7 +176,7 @@ export class Node {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     const { nodeId, clock, rng, scheduler, recorder, onFailed, observer } = parts;
-    this.topology = new Topology(EPOCH, parts.members, parts.electorate);
+    this.topology = new Topology(FIRST_GROUP, parts.members, parts.electorate);
     this.#startedMs = clock.monotonicMs();
     this.time = new ClusterTime({
       quorum: this.topology.quorums.slow,
@@ -188,7 +186,7 @@ export class Node {
     });
     const { reserveUs, skewUsMax } = this.time.limits;
     const nowUs = (): number => this.time.nowUs();
-    this.clock = new HybridClock({ node: nodeId, epoch: EPOCH, nowUs, reserveUs, skewUsMax });
+    this.clock = new HybridClock({ node: nodeId, store: STORE, nowUs, reserveUs, skewUsMax });
     this.coordinator = this.#coordinator;
     this.#slots = new VoteSlots(this.topology, nodeId);
     this.#judge = this.#createJudge();
@@ -337,7 +335,7 @@ export class Node {
           replicaActor(context, {
             store: STORE,
             self,
-            group: { id: { range: RANGE, generation: GENERATION }, topology },
+            group: { id: topology.id, topology },
             clock,
             startedMs: this.#startedMs,
             limits: {

@@ -45,7 +45,7 @@ export interface CountedRound {
   /** Votes that make the quorum; a coordinator's own vote is not among them. */
   readonly need: number;
   readonly replyKind: FrameKind;
-  /** TxnId, ballot and epoch as they stand in the frame (`frameRound`). */
+  /** TxnId, ballot and group id as they stand in the frame (`frameRound`). */
   readonly round: Uint8Array;
 }
 

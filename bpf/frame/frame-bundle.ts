@@ -3,6 +3,7 @@
  * after its length (u32, big endian). Only the outer frame is sealed; its tag covers all of them.
  * Every inner frame keeps its own slot, so its replies are counted one by one. Pure.
  */
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import {
   FrameKind,
   frameFlags,
@@ -10,8 +11,8 @@ import {
   frameKind,
   frameSender,
   isFrame,
+  NO_GROUP,
   writeHeader,
-  zeroStamp,
 } from './frame.ts';
 
 /** Requests in one bundle. */
@@ -31,7 +32,7 @@ export function encodeBundle(frames: readonly Uint8Array[], group: number): Uint
   for (const frame of frames) bytes += frame.length;
   const sender = frameSender(first);
   const bundle = Buffer.allocUnsafe(bundleBytes(frames.length, bytes));
-  const round = { generation: 0, txn: zeroStamp, ballot: zeroStamp, epoch: 0 };
+  const round = { generation: 0, txn: ZERO, ballot: ZERO, groupId: NO_GROUP };
   const fields = { kind: FrameKind.bundle, flags: 0, sender, slot: 0, group, need: 0, ...round };
   writeHeader(bundle, fields);
   let at = frameHeaderBytes;

@@ -5,17 +5,26 @@
  * frame and does not hide anything.
  *
  * Offsets: magic 0 u32, version 4 u8, kind 5 u8, flags 6 u8, sender 7 u8, slot 8 u32, group 12 u16,
- * need 14 u8, reserved 15 u8, generation 16 u64 (48 bits used), TxnId 24, ballot 44 (epoch u48,
- * hlc u64, flags u16, node u32 each), epoch 64 u64, tag 72 (little endian; all else big endian).
+ * need 14 u8, reserved 15 u8, generation 16 u64 (48 bits used), TxnId 24, ballot 40 (timestamps of
+ * 16 bytes), group id 56 (range u32, generation u32), zero 64 u64, tag 72 (little endian; all else
+ * big endian). `group` is a set of peers that frames are fanned out to; the group id names the
+ * Accord group that the transaction belongs to.
  */
+import {
+  readTimestamp,
+  STORE_MAX,
+  TIMESTAMP_BYTES,
+  type Timestamp,
+  writeTimestamp,
+} from '../../actors/accord/primitives/timestamp.ts';
 import { type SipKey, sipHash24 } from './siphash.ts';
 
 export const frameHeaderBytes = 80;
 /** The most that one IPv4 datagram carries; what a link can carry is less (see UdpLink). */
 export const frameBytesMax = 65_507;
 export const frameMagic = 0x484f4c4f;
-export const frameVersion = 1;
-/** Offset and length of TxnId, ballot and epoch together: what "the same round" means. */
+export const frameVersion = 2;
+/** TxnId, ballot, group id and the zeros together: what "the same round" means. */
 export const roundOffset = 24;
 export const roundBytes = 48;
 /** A node's sender number is its bit in vote bitmaps, the same in all groups of the cluster. */
@@ -27,7 +36,8 @@ const slotOffset = 8;
 const needOffset = 14;
 const generationOffset = 16;
 const tagOffset = 72;
-const stampBytes = 20;
+const ballotOffset = roundOffset + TIMESTAMP_BYTES;
+const groupIdOffset = ballotOffset + TIMESTAMP_BYTES;
 
 export const FrameKind = {
   probe: 1,
@@ -57,16 +67,14 @@ export const frameFlag = {
   plain: 2,
 } as const;
 
-/** A TxnId or a ballot. `hlc` is in microseconds; integers within the widths above. */
-export interface FrameStamp {
-  readonly epoch: number;
-  readonly hlc: number;
-  readonly flags: number;
-  readonly node: number;
+/** The Accord group of a transaction; both are u32. */
+export interface FrameGroupId {
+  readonly range: number;
+  readonly generation: number;
 }
 
-/** Of frames without a transaction, or without a ballot. */
-export const zeroStamp: FrameStamp = Object.freeze({ epoch: 0, hlc: 0, flags: 0, node: 0 });
+/** Of frames without a transaction. */
+export const NO_GROUP: FrameGroupId = Object.freeze({ range: 0, generation: 0 });
 
 export interface FrameHeader {
   readonly kind: FrameKind;
@@ -77,9 +85,10 @@ export interface FrameHeader {
   /** Votes of peers that make the quorum; for the trace, nobody decides by it. */
   readonly need: number;
   readonly generation: number;
-  readonly txn: FrameStamp;
-  readonly ballot: FrameStamp;
-  readonly epoch: number;
+  /** ZERO in frames without a transaction. */
+  readonly txn: Timestamp;
+  readonly ballot: Timestamp;
+  readonly groupId: FrameGroupId;
 }
 
 export type FrameFault = 'short' | 'magic' | 'version' | 'kind' | 'flags' | 'sender' | 'tag';
@@ -98,11 +107,6 @@ function put32(to: Uint8Array, at: number, value: number): void {
   to[at + 3] = value;
 }
 
-function put48(to: Uint8Array, at: number, value: number): void {
-  put16(to, at, Math.floor(value / 2 ** 32));
-  put32(to, at + 2, value >>> 0);
-}
-
 function put64(to: Uint8Array, at: number, value: number): void {
   put32(to, at, Math.floor(value / 2 ** 32));
   put32(to, at + 4, value >>> 0);
@@ -116,10 +120,6 @@ function get32(from: Uint8Array, at: number): number {
   return ((get16(from, at) << 16) | get16(from, at + 2)) >>> 0;
 }
 
-function get48(from: Uint8Array, at: number): number {
-  return get16(from, at) * 2 ** 32 + get32(from, at + 2);
-}
-
 function get64(from: Uint8Array, at: number): number {
   return get32(from, at) * 2 ** 32 + get32(from, at + 4);
 }
@@ -130,24 +130,11 @@ function assertInteger(name: string, value: number, max: number): void {
   }
 }
 
-function writeStamp(to: Uint8Array, at: number, stamp: FrameStamp): void {
-  assertInteger('stamp epoch', stamp.epoch, 2 ** 48 - 1);
-  assertInteger('stamp hlc', stamp.hlc, Number.MAX_SAFE_INTEGER);
-  assertInteger('stamp flags', stamp.flags, 0xffff);
-  assertInteger('stamp node', stamp.node, 0xffffffff);
-  put48(to, at, stamp.epoch);
-  put64(to, at + 6, stamp.hlc);
-  put16(to, at + 14, stamp.flags);
-  put32(to, at + 16, stamp.node);
-}
-
-function readStamp(from: Uint8Array, at: number): FrameStamp {
-  return {
-    epoch: get48(from, at),
-    hlc: get64(from, at + 6),
-    flags: get16(from, at + 14),
-    node: get32(from, at + 16),
-  };
+function assertTimestamp({ hlc, flags, node, store }: Timestamp): void {
+  assertInteger('hlc', hlc, Number.MAX_SAFE_INTEGER);
+  assertInteger('timestamp flags', flags, 0xffff);
+  assertInteger('node', node, 0xffffffff);
+  assertInteger('store', store, STORE_MAX);
 }
 
 /**
@@ -162,7 +149,11 @@ export function writeHeader(to: Uint8Array, header: FrameHeader): void {
   assertInteger('group', header.group, 0xffff);
   assertInteger('need', header.need, sendersMax);
   assertInteger('generation', header.generation, generationMax);
-  assertInteger('epoch', header.epoch, Number.MAX_SAFE_INTEGER);
+  assertTimestamp(header.txn);
+  assertTimestamp(header.ballot);
+  const { range, generation } = header.groupId;
+  assertInteger('range', range, 0xffffffff);
+  assertInteger('range generation', generation, 0xffffffff);
   put32(to, 0, frameMagic);
   to[4] = frameVersion;
   to[5] = header.kind;
@@ -173,11 +164,12 @@ export function writeHeader(to: Uint8Array, header: FrameHeader): void {
   to[needOffset] = header.need;
   to[15] = 0;
   put64(to, generationOffset, header.generation);
-  writeStamp(to, roundOffset, header.txn);
-  writeStamp(to, roundOffset + stampBytes, header.ballot);
-  put64(to, roundOffset + 2 * stampBytes, header.epoch);
-  // Within a bundle it stays so: what lay in this memory before is nobody's business.
-  to.fill(0, tagOffset, frameHeaderBytes);
+  writeTimestamp(to, roundOffset, header.txn);
+  writeTimestamp(to, ballotOffset, header.ballot);
+  put32(to, groupIdOffset, range);
+  put32(to, groupIdOffset + 4, generation);
+  // The reserved bytes, and the tag; within a bundle it stays zero.
+  to.fill(0, groupIdOffset + 8, frameHeaderBytes);
 }
 
 /** Writes which slot counts the replies; the frame is not sealed yet. */
@@ -260,9 +252,9 @@ export function readHeader(frame: Uint8Array): FrameHeader {
     group: get16(frame, 12),
     need: frame[needOffset] as number,
     generation: frameGeneration(frame),
-    txn: readStamp(frame, roundOffset),
-    ballot: readStamp(frame, roundOffset + stampBytes),
-    epoch: get64(frame, roundOffset + 2 * stampBytes),
+    txn: readTimestamp(frame, roundOffset),
+    ballot: readTimestamp(frame, ballotOffset),
+    groupId: { range: get32(frame, groupIdOffset), generation: get32(frame, groupIdOffset + 4) },
   };
 }
 
@@ -290,7 +282,7 @@ export function frameGeneration(frame: Uint8Array): number {
   return get64(frame, generationOffset);
 }
 
-/** A copy of TxnId, ballot and epoch as they stand in the frame. */
+/** A copy of TxnId, ballot and group id as they stand in the frame. */
 export function frameRound(frame: Uint8Array): Uint8Array {
   // Not slice(): of a Buffer that is a view, and the round outlives the frame.
   return Uint8Array.from(frame.subarray(roundOffset, roundOffset + roundBytes));

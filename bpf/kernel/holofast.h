@@ -11,7 +11,7 @@
 #include <linux/types.h>
 
 #define HF_MAGIC 0x484f4c4fu /* "HOLO" */
-#define HF_VERSION 1
+#define HF_VERSION 2
 #define HF_FRAME_BYTES 80
 #define HF_ROUND_WORDS 6
 #define HF_TAGGED_WORDS 9
@@ -30,8 +30,8 @@
 #define HF_GROUP_ETHERNET 1
 
 /*
- * The header of every frame, big endian but for the tag. txn (20), ballot (20) and epoch (8) lie
- * together at an offset of eight, so that "the same round" is a compare of six words.
+ * The header of every frame, big endian but for the tag. txn (16), ballot (16), group id (8) and
+ * zeros (8) lie together at an offset of eight, so that "the same round" is a compare of six words.
  */
 struct hf_frame {
 	__be32 magic;
@@ -44,7 +44,7 @@ struct hf_frame {
 	__u8 need;
 	__u8 reserved;
 	__be64 generation; /* 48 bits are used */
-	__u64 round[HF_ROUND_WORDS]; /* txn, ballot, epoch; opaque here */
+	__u64 round[HF_ROUND_WORDS]; /* txn, ballot, group id; opaque here */
 	__le64 tag; /* SipHash-2-4 over the 72 bytes before it, then the body */
 };
 

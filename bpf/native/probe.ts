@@ -4,6 +4,7 @@
  * leaves nothing behind, and answers with a reason for people.
  */
 import { randomBytes } from 'node:crypto';
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import type { QuorumSlot } from '../count/quorum-notifier.ts';
 import {
   encodeBareOk,
@@ -12,7 +13,7 @@ import {
   FrameKind,
   frameHeaderBytes,
   frameRound,
-  zeroStamp,
+  NO_GROUP,
 } from '../frame/frame.ts';
 import { socketAddress } from '../frame/layout.ts';
 import { type SipKey, sipKey } from '../frame/siphash.ts';
@@ -120,9 +121,9 @@ function armProbe(kernel: KernelHoloFast, key: SipKey): { frame: Uint8Array; slo
     group: probeGroup,
     need: 2,
     generation: 0,
-    txn: zeroStamp,
-    ballot: zeroStamp,
-    epoch: 0,
+    txn: ZERO,
+    ballot: ZERO,
+    groupId: NO_GROUP,
   };
   const slot = kernel.notifier.arm({
     group: probeGroup,

@@ -1,10 +1,10 @@
 /** Commands that look at, or remove, all keys: none of them can name its keys beforehand. */
 
+import { keyOf } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { POSITIONS, positionOf, slotOfText } from '../keyspace/slots.ts';
-import { describeVersion } from '../keyspace/version.ts';
 import { SCAN_COUNT_MAX } from '../limits.ts';
 import { parseInteger, parseUnsigned } from '../types/integers.ts';
 import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
@@ -130,7 +130,7 @@ const randomkey = command({
   since: '1.0.0',
   complexity: 'O(1), more where many keys are past their deadline.',
   run(keyspace, _args, out) {
-    const seed = describeVersion(keyspace.version);
+    const seed = keyOf(keyspace.version);
     const start = positionOf(slotOfText(seed), slotOfText(`${seed}/`) << 16);
     let found: string | undefined;
     const take = (item: StoredEntry): boolean => {

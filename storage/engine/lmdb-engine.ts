@@ -9,6 +9,11 @@ import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import {
+  readTimestamp,
+  TIMESTAMP_BYTES,
+  writeTimestamp,
+} from '../../actors/accord/primitives/timestamp.ts';
+import {
   type ChangedKey,
   EMPTY_META,
   type Engine,
@@ -20,14 +25,7 @@ import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
-import {
-  readRecord,
-  readVersion,
-  recordBytes,
-  VERSION_BYTES,
-  writeRecord,
-  writeVersion,
-} from './record.ts';
+import { readRecord, recordBytes, writeRecord } from './record.ts';
 
 /** LMDB keys end here; ours begin with the position (6 bytes) and one byte that tells the form. */
 const LMDB_KEY_BYTES_MAX = 1978;
@@ -48,8 +46,8 @@ const STAGED_AT_ONCE = 32;
 const { ENOSPC, EDQUOT } = constants.errno;
 
 const META_KEY = Buffer.from('meta', 'latin1');
-const META_LAYOUT = 2;
-const META_CHECKED_BYTES = 1 + 4 * 8 + VERSION_BYTES;
+const META_LAYOUT = 3;
+const META_CHECKED_BYTES = 1 + 4 * 8 + TIMESTAMP_BYTES;
 const META_BYTES = META_CHECKED_BYTES + 4;
 
 export interface LmdbEngineOptions {
@@ -338,7 +336,7 @@ function encodeMeta(meta: EngineMeta): Buffer {
   at = bytes.writeDoubleLE(meta.appliedUnits, at);
   at = bytes.writeDoubleLE(meta.keys, at);
   at = bytes.writeDoubleLE(meta.volatileKeys, at);
-  at = writeVersion(bytes, at, meta.clearedAt);
+  at = writeTimestamp(bytes, at, meta.clearedAt);
   bytes.writeUInt32LE(crc32(bytes.subarray(0, at)), at);
   return bytes;
 }
@@ -356,6 +354,6 @@ function decodeMeta(bytes: Buffer): EngineMeta {
     appliedUnits: bytes.readDoubleLE(9),
     keys: bytes.readDoubleLE(17),
     volatileKeys: bytes.readDoubleLE(25),
-    clearedAt: readVersion(bytes, 33),
+    clearedAt: readTimestamp(bytes, 33),
   };
 }

@@ -1,23 +1,27 @@
 /**
  * The bytes of one stored entry, the same for every engine:
  *
- *   crc32 u32 | layout u8 | type u8 | deadline i64 | epoch f64 | hlc f64 | flags u16 | node u32
+ *   crc32 u32 | layout u8 | type u8 | deadline i64 | version (a timestamp)
  *   [ key length u32 | key ]  value
  *
- * (little endian). The checksum is that of the whole record with zeroes in its own place, and
- * begins
- * with the key's place in hash order: a record found under another key is as damaged as one with a
- * flipped bit.
+ * (little endian, but for the timestamp). The checksum is that of the whole record with zeroes in
+ * its own place, and begins with the key's place in hash order: a record found under another key
+ * is as damaged as one with a flipped bit.
  */
 import { crc32 } from 'node:zlib';
+import {
+  readTimestamp,
+  TIMESTAMP_BYTES,
+  writeTimestamp,
+} from '../../actors/accord/primitives/timestamp.ts';
 import { EngineError } from '../errors.ts';
 import { type Deadline, Entry, ValueType } from '../keyspace/entry.ts';
-import type { Version } from '../keyspace/version.ts';
 import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 
-const LAYOUT_PLAIN = 3;
-const LAYOUT_WITH_KEY = 4;
-export const RECORD_HEADER_BYTES = 36;
+const LAYOUT_PLAIN = 5;
+const LAYOUT_WITH_KEY = 6;
+const VERSION_AT = 14;
+export const RECORD_HEADER_BYTES = VERSION_AT + TIMESTAMP_BYTES;
 const KEY_LENGTH_BYTES = 4;
 
 export function recordBytes(key: string, entry: Entry, withKey: boolean): number {
@@ -35,7 +39,7 @@ export function writeRecord(
   record[4] = withKey ? LAYOUT_WITH_KEY : LAYOUT_PLAIN;
   record[5] = entry.type;
   writeDeadline(record, 6, entry.deadline);
-  writeVersion(record, 14, entry.version);
+  writeTimestamp(record, VERSION_AT, entry.version);
   let at = RECORD_HEADER_BYTES;
   if (withKey) {
     at = record.writeUInt32LE(key.length, at);
@@ -78,7 +82,8 @@ export function readRecord(record: Buffer, place: number): DecodedRecord {
   }
   const value = readLatin1(record, at, record.length);
   const deadline = readDeadline(record, 6);
-  return { key, entry: new Entry(ValueType.STRING, value, deadline, readVersion(record, 14)) };
+  const version = readTimestamp(record, VERSION_AT);
+  return { key, entry: new Entry(ValueType.STRING, value, deadline, version) };
 }
 
 const TWO_TO_32 = 2 ** 32;
@@ -96,23 +101,4 @@ function writeDeadline(record: Buffer, at: number, deadline: Deadline): void {
 function readDeadline(record: Buffer, at: number): Deadline {
   const deadline = record.readInt32LE(at + 4) * TWO_TO_32 + record.readUInt32LE(at);
   return Number.isSafeInteger(deadline) ? deadline : record.readBigInt64LE(at);
-}
-
-/** Bytes of `writeVersion`. */
-export const VERSION_BYTES = 22;
-
-export function writeVersion(target: Buffer, at: number, version: Version): number {
-  let end = target.writeDoubleLE(version.epoch, at);
-  end = target.writeDoubleLE(version.hlc, end);
-  end = target.writeUInt16LE(version.flags, end);
-  return target.writeUInt32LE(version.node, end);
-}
-
-export function readVersion(source: Buffer, at: number): Version {
-  return {
-    epoch: source.readDoubleLE(at),
-    hlc: source.readDoubleLE(at + 8),
-    flags: source.readUInt16LE(at + 16),
-    node: source.readUInt32LE(at + 18),
-  };
 }

@@ -3,8 +3,8 @@
  * whatever the order in which they hold their keys. For convergence checks; not on the hot path.
  */
 import { createHash } from 'node:crypto';
+import { keyOf } from '../../actors/accord/primitives/timestamp.ts';
 import type { Entry } from './entry.ts';
-import { describeVersion } from './version.ts';
 
 const LANES = 4;
 
@@ -13,7 +13,7 @@ export class KeyspaceDigest {
   #count = 0;
 
   add(key: string, entry: Entry): void {
-    const version = describeVersion(entry.version);
+    const version = keyOf(entry.version);
     const head = `${key.length}:${entry.type}:${entry.deadline}:${version}:`;
     const hash = createHash('sha256').update(head, 'latin1');
     const bytes = hash.update(key, 'latin1').update(entry.value, 'latin1').digest();

@@ -2,7 +2,7 @@
  * What is stored under a key. Entries are immutable: a write replaces the entry of a cell, so that
  * whoever captured the old one (a flush, an iteration) keeps a consistent value without a copy.
  */
-import { NO_VERSION, type Version } from './version.ts';
+import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 
 /** The number is what engines write; never give one a new meaning. */
 export const ValueType = {
@@ -28,9 +28,9 @@ export class Entry {
   /** Compared with executeAt only; `NO_DEADLINE` for none. */
   readonly deadline: Deadline;
   /** Shared by all keys that one transaction wrote. */
-  readonly version: Version;
+  readonly version: Timestamp;
 
-  constructor(type: ValueType, value: string, deadline: Deadline, version: Version) {
+  constructor(type: ValueType, value: string, deadline: Deadline, version: Timestamp) {
     this.type = type;
     this.value = value;
     this.deadline = deadline;
@@ -44,7 +44,7 @@ export class Entry {
 }
 
 /** The entry of a key that nobody has written yet. */
-export const ABSENT = new Entry(ValueType.NONE, '', NO_DEADLINE, NO_VERSION);
+export const ABSENT = new Entry(ValueType.NONE, '', NO_DEADLINE, ZERO);
 
 /** One key and its entry, as iterations hand them out. */
 export interface StoredEntry {

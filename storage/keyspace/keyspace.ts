@@ -4,6 +4,7 @@
  * sides when someone walks the keys. Commands and the state machine use it; it never parses a
  * command, reads a clock or waits.
  */
+import { compare, keyOf, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import { type Engine, type EngineMeta, type FlushBatch, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
@@ -12,7 +13,6 @@ import { ABSENT, type Deadline, Entry, NO_DEADLINE, type StoredEntry, ValueType 
 import { SlotIndex } from './slot-index.ts';
 import { POSITIONS, placeOfText, positionOf, slotOfText } from './slots.ts';
 import { TableHash, type TableHashKey } from './table-hash.ts';
-import { compareVersions, describeVersion, NO_VERSION, type Version } from './version.ts';
 
 /** Thrown (without a stack, and never out of this room) by `find` and `isAlive` during a read. */
 export const PAST_DEADLINE = Symbol('a key is physically there but past its deadline');
@@ -34,7 +34,7 @@ export interface KeyspaceOptions {
 
 /** How the commands of a transaction run. */
 export interface WriteContext {
-  readonly version: Version;
+  readonly version: Timestamp;
   readonly nowMs: number;
   /** The engine holds the effects of its first units already. */
   readonly partlyStored: boolean;
@@ -69,7 +69,7 @@ export class Keyspace {
   counting = false;
   hits = 0;
   misses = 0;
-  #version: Version = NO_VERSION;
+  #version: Timestamp = ZERO;
   #reading = false;
   #partlyStored = false;
 
@@ -91,7 +91,7 @@ export class Keyspace {
 
   #size: number;
   #volatileSize: number;
-  #clearedAt: Version;
+  #clearedAt: Timestamp;
   /** Counts FLUSHALLs. */
   #era = 0;
   /** The engine's content is gone for readers, though a flush has yet to remove it. */
@@ -158,7 +158,7 @@ export class Keyspace {
   }
 
   /** The version under which commands run now. */
-  get version(): Version {
+  get version(): Timestamp {
     return this.#version;
   }
 
@@ -459,18 +459,18 @@ export class Keyspace {
    * Whether what is there is as new as the present transaction, which then must not change it: the
    * transaction has been applied before. Older than what is there is possible in a replay only.
    */
-  #outdated(there: Version, what: string): boolean {
+  #outdated(there: Timestamp, what: string): boolean {
     const newest =
-      compareVersions(this.#clearedAt, there) > 0 && this.#clearedAt !== this.#version
+      compare(this.#clearedAt, there) > 0 && this.#clearedAt !== this.#version
         ? this.#clearedAt
         : there;
     if (newest === this.#version) return false;
-    const order = compareVersions(this.#version, newest);
+    const order = compare(this.#version, newest);
     if (order > 0) return false;
     // What the engine gives back of a transaction's first units is its own work.
     if (order === 0 && this.#partlyStored) return false;
     if (order === 0) return true;
-    const versions = `${describeVersion(this.#version)} after ${describeVersion(newest)}`;
+    const versions = `${keyOf(this.#version)} after ${keyOf(newest)}`;
     throw new ApplyOrderError(`a transaction came too late for ${what}: ${versions}`);
   }
 

@@ -5,6 +5,7 @@
  */
 import { createSocket } from 'node:dgram';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import {
   type QuorumNotifier,
   type QuorumSlot,
@@ -15,7 +16,7 @@ import {
   type FrameHeader,
   FrameKind,
   frameRound,
-  zeroStamp,
+  NO_GROUP,
 } from '../../bpf/frame/frame.ts';
 import type { GroupMember } from '../../bpf/frame/layout.ts';
 import { sipKey } from '../../bpf/frame/siphash.ts';
@@ -102,7 +103,7 @@ class RoundDriver {
   }
 
   #begin(): void {
-    const txn = { epoch: 1, hlc: this.#hlc++, flags: 0, node: 0 };
+    const txn = { hlc: this.#hlc++, flags: 0, node: 0, store: 0 };
     const fields: FrameHeader = {
       kind: FrameKind.preAccept,
       flags: 0,
@@ -112,8 +113,8 @@ class RoundDriver {
       need: this.#need,
       generation: 0,
       txn,
-      ballot: zeroStamp,
-      epoch: 1,
+      ballot: ZERO,
+      groupId: NO_GROUP,
     };
     const frame = encodeFrame(fields, key, this.#body);
     const slot = this.#notifier.arm({

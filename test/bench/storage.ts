@@ -64,7 +64,7 @@ class Driver {
   execute(bodies: readonly Buffer[]): void {
     for (const body of bodies) {
       this.#sequence++;
-      this.machine.begin({ epoch: 1, hlc: START_US + this.#sequence, flags: 2, node: 1 });
+      this.machine.begin({ hlc: START_US + this.#sequence, flags: 2, node: 1, store: 0 });
       let at = 0;
       while (at < body.length) {
         at = this.#args.next(body, at);

@@ -7,7 +7,8 @@ import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../actors/accord/messages/validation.ts';
 import { depsOf, encodeDeps } from '../../actors/accord/primitives/deps.ts';
 import { encodeParticipants, participantsOf } from '../../actors/accord/primitives/participants.ts';
-import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../actors/accord/topology/group-id.ts';
 import { Topology } from '../../actors/accord/topology/topology.ts';
 import { SystemClock } from '../../actors/runtime/ports/system-ports.ts';
 import { isCommandBody } from '../../storage/arguments.ts';
@@ -16,8 +17,8 @@ import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
 const ROUNDS = 200_000;
 const COMMANDS = 100;
 
-function at(hlc: number, node: number): { epoch: 1; hlc: number; flags: 2; node: number } {
-  return { epoch: 1, hlc: 1_763_700_000_000_000 + hlc, flags: 2, node };
+function at(hlc: number, node: number): Timestamp {
+  return { hlc: 1_763_700_000_000_000 + hlc, flags: 2, node, store: 0 };
 }
 
 function messages(): AccordMessage[] {
@@ -49,7 +50,7 @@ function nsPer(run: () => void): number {
 }
 
 export function run(): void {
-  const topology = new Topology(1, [1, 2, 3], [1, 2, 3]);
+  const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
   const clock = new SystemClock();
   const nowUs = (): number => clock.wallUs();
   const validator = new MessageValidator({ self: 1, topology, nowUs, isBody: isCommandBody });

@@ -39,7 +39,7 @@ export function runRounds(
   const timeoutMs = plan.timeoutMs ?? 3000;
   let begun = 0;
   const begin = (): void => {
-    const txn = { epoch: 1, hlc: begun + 1, flags: 0, node: plan.sender ?? 0 };
+    const txn = { hlc: begun + 1, flags: 0, node: plan.sender ?? 0, store: 0 };
     const fields = header({ txn, group: plan.group, sender: plan.sender ?? 0, need: plan.need });
     const slot = notifier.arm({
       group: plan.group,

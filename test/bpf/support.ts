@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import type { CountedRound, FrameSource, Verdict } from '../../bpf/count/slot-model.ts';
 import {
   encodeFrame,
@@ -12,7 +13,6 @@ import {
   frameFlag,
   frameRound,
   sealFrame,
-  zeroStamp,
 } from '../../bpf/frame/frame.ts';
 import { type GroupMember, ipv4Bytes, slotLayout } from '../../bpf/frame/layout.ts';
 import { sipKey } from '../../bpf/frame/siphash.ts';
@@ -55,7 +55,7 @@ function skip(reason: string): KernelSupport {
   return { addon: undefined, reason };
 }
 
-export const someTxn = { epoch: 5, hlc: 1_700_000_000_000_000, flags: 2, node: 7 };
+export const someTxn = { hlc: 1_700_000_000_000_000, flags: 2, node: 7, store: 3 };
 
 export function header(fields: Partial<FrameHeader> = {}): FrameHeader {
   return {
@@ -67,8 +67,8 @@ export function header(fields: Partial<FrameHeader> = {}): FrameHeader {
     need: 2,
     generation: 70_000,
     txn: someTxn,
-    ballot: zeroStamp,
-    epoch: 5,
+    ballot: ZERO,
+    groupId: { range: 5, generation: 6 },
     ...fields,
   };
 }
@@ -173,7 +173,7 @@ export interface StepVector {
   readonly flags?: number;
   readonly txn?: Partial<FrameHeader['txn']>;
   readonly ballot?: Partial<FrameHeader['ballot']>;
-  readonly epoch?: number;
+  readonly groupId?: Partial<FrameHeader['groupId']>;
   readonly flip?: number;
   readonly length?: number;
   readonly from?: number;
@@ -219,8 +219,8 @@ export function stepFrame(
     kind: FrameKind[step.kind ?? 'preAcceptSame'],
     flags: step.flags ?? frameFlag.plain,
     txn: { ...someTxn, ...step.txn },
-    ballot: { ...zeroStamp, ...step.ballot },
-    epoch: step.epoch ?? 5,
+    ballot: { ...ZERO, ...step.ballot },
+    groupId: { ...header().groupId, ...step.groupId },
   });
   if (step.rawSender !== undefined) {
     full[7] = step.rawSender;

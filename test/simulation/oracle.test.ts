@@ -5,7 +5,7 @@ import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import { Oracle } from './oracle.ts';
 
 function execution(hlc: number, ...words: string[]): Execution {
-  const id = { epoch: 1, hlc, flags: 2, node: 1 };
+  const id = { hlc, flags: 2, node: 1, store: 0 };
   const text = words.map((word) => `$${word.length}\r\n${word}\r\n`).join('');
   const body = Buffer.from(`*${words.length}\r\n${text}`, 'latin1');
   return { id, executeAt: id, participants: WHOLE_STORE, body, sequence: hlc };

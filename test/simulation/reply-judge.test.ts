@@ -21,7 +21,7 @@ function judge(steps: readonly Step[]): string[] {
   const judge = new ReplyJudge(say);
   const oracle = new Oracle(say);
   steps.forEach(({ commands, exec = false, at, told }, index) => {
-    const executeAt: Timestamp = { epoch: 1, hlc: at * 1_000, flags: 0, node: 1 };
+    const executeAt: Timestamp = { hlc: at * 1_000, flags: 0, node: 1, store: 0 };
     const unit: CommandUnit = unitOf(commands, exec, () => undefined);
     const floor = judge.begin(unit);
     const body = Buffer.from(unit.bytes);

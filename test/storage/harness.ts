@@ -2,12 +2,12 @@
  * What storage tests share: replies as plain values, RESP bodies from words, and a machine that
  * runs one command per transaction unless told otherwise.
  */
+import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import type { ReplySink } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
-import type { Version } from '../../storage/keyspace/version.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { StateMachine, type StateMachineOptions } from '../../storage/state-machine.ts';
 import { bodyOf } from '../../storage/transaction-body.ts';
@@ -109,8 +109,8 @@ export class Turns {
 export const TABLE_HASH_KEY: TableHashKey = [0x5ec2e7, 0x0b5e55ed];
 export const START_MS = 1_700_000_000_000;
 
-export function versionAt(hlc: number, node = 1): Version {
-  return { epoch: 1, hlc, flags: 2, node };
+export function versionAt(hlc: number, node = 1): Timestamp {
+  return { hlc, flags: 2, node, store: 0 };
 }
 
 export interface MachineOptions extends Partial<StateMachineOptions> {

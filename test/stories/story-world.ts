@@ -8,6 +8,7 @@ import type { ReplicaMessage } from '../../actors/accord/local/replica.ts';
 import { type AccordMessage, isForCoordinator } from '../../actors/accord/messages/messages.ts';
 import { encodeParticipants, participantsOf } from '../../actors/accord/primitives/participants.ts';
 import { keyOf, type TxnId } from '../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../actors/accord/topology/group-id.ts';
 import { Topology } from '../../actors/accord/topology/topology.ts';
 import { ProtocolInvariants, ProtocolViolation } from '../actors/accord/protocol-invariants.ts';
 import { SimulatedNode, share } from '../actors/accord/simulated-node.ts';
@@ -63,7 +64,7 @@ export class StoryWorld {
 
   constructor({ nodes, electorate, durability }: StageOptions) {
     const members = Array.from({ length: nodes }, (_, index) => index + 1);
-    this.topology = new Topology(1, members, members.slice(0, electorate));
+    this.topology = new Topology(FIRST_GROUP, members, members.slice(0, electorate));
     this.#invariants = new ProtocolInvariants(this.topology);
     this.#durability = durability;
     for (const id of members) {

@@ -115,7 +115,7 @@ function perform(world: StoryWorld, words: readonly string[]): void {
       return world.flush(Number(first));
     case 'when': {
       const { hlc, node } = world.names.id(first);
-      world.events.push(`${first} = ${world.names.of({ epoch: 1, hlc, flags: 0, node })}`);
+      world.events.push(`${first} = ${world.names.of({ hlc, flags: 0, node, store: 0 })}`);
       return;
     }
     case 'show':

@@ -10,6 +10,16 @@ export const ROOMS = ['actors', 'transport', 'bpf', 'wal', 'storage'];
 /** Node modules that compute and do not reach out. */
 export const PURE_MODULES = ['node:zlib', 'node:util', 'node:path', 'node:buffer', 'node:assert'];
 
+/**
+ * What every room may import of actors/: how a message is handed over, and when something happened
+ * (an entry's version and the ids in a frame are the protocol's timestamps). Neither imports
+ * anything.
+ */
+export const SHARED_WORDS = [
+  'actors/runtime/actor-ref.ts',
+  'actors/accord/primitives/timestamp.ts',
+];
+
 function filesBelow(folder: string, pattern: RegExp): string[] {
   return readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))

@@ -1,7 +1,12 @@
 import { crc32 } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { recordBytes } from '../../wal/record.ts';
-import { SEGMENT_HEADER_BYTES, segmentName, spareName } from '../../wal/segment.ts';
+import {
+  SEGMENT_HEADER_BYTES,
+  SEGMENT_VERSION,
+  segmentName,
+  spareName,
+} from '../../wal/segment.ts';
 import { WalError } from '../../wal/wal-error.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { SECTOR_BYTES } from '../simulation/sim-disk.ts';
@@ -302,12 +307,12 @@ describe('segments that do not belong together', () => {
     const harness = threeSegments();
     const name = `${DIRECTORY}/${segmentName(11)}`;
     const header = Buffer.from(harness.disk.read(name).subarray(0, 64));
-    header.writeUInt32LE(2, 8);
+    header.writeUInt32LE(SEGMENT_VERSION + 1, 8);
     header.writeUInt32LE(crc32(header.subarray(0, 56)), 56);
     harness.disk.plant(name, 0, header);
     const error = refusal(harness);
     expect([error.code, error.file]).toEqual(['HOLO_WAL_UNSUPPORTED_VERSION', name]);
-    expect(error.message).toContain('version 2');
+    expect(error.message).toContain(`version ${SEGMENT_VERSION + 1}`);
   });
 
   it('one that came back from retirement, in part, is not believed', () => {

@@ -31,7 +31,7 @@ import type {
 } from '../messages/messages.ts';
 import { type Deps, decodeDeps, encodeDeps, union } from '../primitives/deps.ts';
 import { isDecided, isTerminal, Status } from '../primitives/status.ts';
-import { compare, max, min, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
+import { boundAt, compare, max, min, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
 import { population } from '../topology/topology.ts';
 import { AppliedHints } from './applied-hints.ts';
 
@@ -141,7 +141,7 @@ export class DurabilityRounds {
 
   #advanceRound(): void {
     const state = this.#state;
-    const { nowMs, limits, clock, topology, self } = state;
+    const { nowMs, limits, clock, self } = state;
     const round = this.#round;
     if (round !== undefined) {
       if (this.#closed(round.promised)) this.#finishRound(round);
@@ -156,7 +156,7 @@ export class DurabilityRounds {
     // A cluster that holds nothing to forget needs no rounds.
     if (hlc <= base.hlc || !this.#hasToForget) return;
     this.#retaining = false;
-    const before = { epoch: topology.epoch, hlc, flags: 0, node: 0 };
+    const before = boundAt(hlc);
     this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [], end: before };
     state.trace('durability round');
     for (const peer of state.peers) state.send(peer, { type: 'RejectBefore', before, base });
@@ -419,6 +419,6 @@ export class DurabilityRounds {
 }
 
 /** The beginning of its second, or of a later one. */
-function secondOf({ epoch, hlc }: Timestamp, later = 0): Timestamp {
-  return { epoch, hlc: (Math.floor(hlc / SECOND_US) + later) * SECOND_US, flags: 0, node: 0 };
+function secondOf({ hlc }: Timestamp, later = 0): Timestamp {
+  return boundAt((Math.floor(hlc / SECOND_US) + later) * SECOND_US);
 }

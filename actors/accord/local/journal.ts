@@ -90,9 +90,8 @@ export function encodeRecord(record: JournalRecord): EncodedRecord {
     case 'Defined': {
       const slots = encodeParticipants(record.participants);
       const head = new Uint8Array(TIMESTAMP_BYTES + 4);
-      const view = new DataView(head.buffer);
-      const at = writeTimestamp(view, 0, record.id);
-      view.setInt32(at, slots === null ? -1 : slots.length);
+      const at = writeTimestamp(head, 0, record.id);
+      new DataView(head.buffer).setInt32(at, slots === null ? -1 : slots.length);
       return { type, parts: slots === null ? [head, record.body] : [head, slots, record.body] };
     }
     case 'PreAccepted': {
@@ -126,7 +125,7 @@ export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
   const name = NAMES.get(type);
   if (name === undefined) throw new RangeError(`journal: unknown record type ${type}`);
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
-  const stamp = (index: number): Timestamp => readTimestamp(view, index * TIMESTAMP_BYTES);
+  const stamp = (index: number): Timestamp => readTimestamp(payload, index * TIMESTAMP_BYTES);
   const rest = (from: number): Uint8Array => payload.subarray(from);
   switch (name) {
     case 'Defined': {
@@ -168,9 +167,8 @@ export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
 
 function stamps(extra: number, bytes: readonly number[], ...of: readonly Timestamp[]): Uint8Array {
   const payload = new Uint8Array(of.length * TIMESTAMP_BYTES + extra);
-  const view = new DataView(payload.buffer);
   let at = 0;
-  for (const stamp of of) at = writeTimestamp(view, at, stamp);
+  for (const stamp of of) at = writeTimestamp(payload, at, stamp);
   payload.set(bytes, at);
   return payload;
 }

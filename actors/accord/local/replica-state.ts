@@ -248,12 +248,13 @@ export class ReplicaState implements ReplicaView {
   witness(command: Command, definition: Definition, fast: boolean): Timestamp {
     const { id } = command;
     const highest = this.index.maxConflict(definition.participants);
-    if (fast && compare(id, highest) > 0 && id.epoch >= this.topology.epoch) return id;
+    if (fast && compare(id, highest) > 0) return id;
     const above = max(highest, id);
     // A recovery takes every transaction as it is, but its time must not become ours. Such a vote
     // only holds back others; it never becomes an executeAt.
     if (!fast && this.clock.isTooFar(above)) {
-      return { ...above, hlc: above.hlc + 1, flags: id.flags, node: this.self };
+      const { store } = this.clock;
+      return { hlc: above.hlc + 1, flags: id.flags, node: this.self, store };
     }
     return this.clock.uniqueNow(above, id.flags);
   }

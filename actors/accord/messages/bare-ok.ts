@@ -15,7 +15,7 @@ export interface BareOk {
   readonly round: BareOkRound;
   readonly id: TxnId;
   readonly ballot: Ballot;
-  /** Bit set of the topology of the transaction's epoch. */
+  /** Bit set of the members of the transaction's group. */
   readonly members: number;
 }
 

@@ -3,7 +3,7 @@
  * table of messages is in `validation.ts`. Nothing is copied or decoded here: a message that passes
  * is decoded where it is used.
  */
-import { Flags, TIMESTAMP_BYTES, type Timestamp } from '../primitives/timestamp.ts';
+import { Flags, STORE_MAX, TIMESTAMP_BYTES, type Timestamp } from '../primitives/timestamp.ts';
 import type { Topology } from '../topology/topology.ts';
 
 /** Why a message is refused. A fixed set: these are labels of a metric. */
@@ -14,7 +14,6 @@ export const DEFECTS = [
   'shape',
   /** A number out of range, or no whole number. */
   'range',
-  'epoch',
   /** Names a node that is no member. */
   'member',
   /** Bytes that are not in the canonical form. */
@@ -64,16 +63,12 @@ export class FieldValidator {
   readonly #isBody: (bytes: Uint8Array) => boolean;
   readonly #nowUs: () => number;
   #hlcUsMax = 0;
-  readonly #epochHigh: number;
-  readonly #epochLow: number;
 
   constructor(options: FieldValidatorOptions) {
     this.#topology = options.topology;
     this.#limits = { ...VALIDATION_LIMITS, ...options.limits };
     this.#isBody = options.isBody;
     this.#nowUs = options.nowUs;
-    this.#epochHigh = Math.floor(this.#topology.epoch / 2 ** 32);
-    this.#epochLow = this.#topology.epoch >>> 0;
   }
 
   /** The following calls judge by the present time. */
@@ -81,12 +76,11 @@ export class FieldValidator {
     this.#hlcUsMax = this.#nowUs() + this.#limits.aheadUsMax;
   }
 
-  /** A timestamp that a member may have minted in this epoch; `flags` says for what. */
+  /** A timestamp that a member may have minted; `flags` says for what. */
   timestamp(value: unknown, flags: number): Judgement {
     if (typeof value !== 'object' || value === null) return 'shape';
-    const { epoch, hlc, flags: its, node } = value as Partial<Timestamp>;
-    if (!this.#isHlc(hlc) || its !== flags) return 'range';
-    if (epoch !== this.#topology.epoch) return 'epoch';
+    const { hlc, flags: its, node, store } = value as Partial<Timestamp>;
+    if (!this.#isHlc(hlc) || its !== flags || !isStore(store)) return 'range';
     return this.#member(node);
   }
 
@@ -104,10 +98,9 @@ export class FieldValidator {
   mark(value: unknown): Judgement {
     if (isZero(value)) return undefined;
     if (typeof value !== 'object' || value === null) return 'shape';
-    const { epoch, hlc, flags, node } = value as Partial<Timestamp>;
+    const { hlc, flags, node, store } = value as Partial<Timestamp>;
     if (node !== 0 || flags !== 0) return this.timestamp(value, Flags.WRITE);
-    if (!this.#isHlc(hlc)) return 'range';
-    return epoch === this.#topology.epoch ? undefined : 'epoch';
+    return this.#isHlc(hlc) && store === 0 ? undefined : 'range';
   }
 
   /** `encodeDeps` bytes, read where they are: nothing is made of them here. */
@@ -119,22 +112,22 @@ export class FieldValidator {
     let high = 0;
     let low = 0;
     let node = -1;
+    let store = -1;
     for (let at = 0; at < length; at += TIMESTAMP_BYTES) {
-      const itsHigh = u32(value, at + 6);
-      const itsLow = u32(value, at + 10);
-      const itsNode = u32(value, at + 16);
-      if (u16(value, at) !== this.#epochHigh || u32(value, at + 2) !== this.#epochLow) {
-        return 'epoch';
-      }
+      const itsHigh = u32(value, at);
+      const itsLow = u32(value, at + 4);
+      const itsStore = u16(value, at + 10);
+      const itsNode = u32(value, at + 12);
       const hlc = itsHigh * 2 ** 32 + itsLow;
       if (hlc === 0 || hlc > this.#hlcUsMax) return 'range';
-      if (u16(value, at + 14) !== Flags.WRITE) return 'range';
+      if (u16(value, at + 8) !== Flags.WRITE) return 'range';
       if (itsNode !== node && this.#topology.bit(itsNode) === 0) return 'member';
-      const order = itsHigh - high || itsLow - low || itsNode - node;
+      const order = itsHigh - high || itsLow - low || itsNode - node || itsStore - store;
       if (order <= 0) return 'encoding';
       high = itsHigh;
       low = itsLow;
       node = itsNode;
+      store = itsStore;
     }
     return undefined;
   }
@@ -166,8 +159,12 @@ export class FieldValidator {
 
 function isZero(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
-  const { epoch, hlc, flags, node } = value as Partial<Timestamp>;
-  return epoch === 0 && hlc === 0 && flags === 0 && node === 0;
+  const { hlc, flags, node, store } = value as Partial<Timestamp>;
+  return hlc === 0 && flags === 0 && node === 0 && store === 0;
+}
+
+function isStore(store: unknown): boolean {
+  return Number.isInteger(store) && (store as number) >= 0 && (store as number) <= STORE_MAX;
 }
 
 export function wholeNumber(value: unknown, max: number): Judgement {

@@ -299,7 +299,7 @@ function span(message: {
 }): Judgement {
   const { base, before, ids: listed } = message;
   if (compare(base, before) >= 0) return 'sense';
-  if (listed.length > 0 && compare(idAt(listed, 0), base) < 0) return 'sense';
+  if (listed.length > 0 && compare(readTimestamp(listed, 0), base) < 0) return 'sense';
   return idsBelow(listed, before);
 }
 
@@ -312,9 +312,7 @@ function rejectBeforeOk(message: RejectBeforeOk): Judgement {
 /** Sorted ids, all of them below the bound. */
 function idsBelow(sorted: Uint8Array, bound: Timestamp): Judgement {
   if (sorted.length === 0) return undefined;
-  return compare(idAt(sorted, sorted.length - TIMESTAMP_BYTES), bound) < 0 ? undefined : 'sense';
-}
-
-function idAt(bytes: Uint8Array, at: number): Timestamp {
-  return readTimestamp(new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength), at);
+  return compare(readTimestamp(sorted, sorted.length - TIMESTAMP_BYTES), bound) < 0
+    ? undefined
+    : 'sense';
 }

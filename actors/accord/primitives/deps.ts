@@ -80,9 +80,8 @@ export function isSubset(a: Deps, b: Deps): boolean {
 /** `TIMESTAMP_BYTES` an id, ascending. */
 export function encodeDeps(deps: Deps): Uint8Array {
   const bytes = new Uint8Array(deps.length * TIMESTAMP_BYTES);
-  const view = new DataView(bytes.buffer);
   let at = 0;
-  for (const id of deps) at = writeTimestamp(view, at, id);
+  for (const id of deps) at = writeTimestamp(bytes, at, id);
   return bytes;
 }
 
@@ -90,10 +89,9 @@ export function encodeDeps(deps: Deps): Uint8Array {
 export function decodeDeps(bytes: Uint8Array): Deps {
   if (bytes.length === 0) return NO_DEPS;
   if (bytes.length % TIMESTAMP_BYTES !== 0) throw new RangeError('deps: not a whole number of ids');
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const ids: TxnId[] = [];
   for (let at = 0; at < bytes.length; at += TIMESTAMP_BYTES) {
-    const id = readTimestamp(view, at);
+    const id = readTimestamp(bytes, at);
     const previous = ids.at(-1);
     if (previous !== undefined && compare(previous, id) >= 0) {
       throw new RangeError('deps: ids do not ascend');

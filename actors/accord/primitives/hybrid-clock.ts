@@ -15,7 +15,8 @@ import { Flags, type Timestamp } from './timestamp.ts';
 
 export interface HybridClockOptions {
   readonly node: number;
-  readonly epoch: number;
+  /** The store of the node that this clock mints for. */
+  readonly store: number;
   /** The time of the cluster as far as this node knows it, microseconds (`cluster-time.ts`). */
   readonly nowUs: () => number;
   /** How far ahead a reservation reaches. */
@@ -39,6 +40,10 @@ export class HybridClock {
   constructor(options: HybridClockOptions) {
     this.#options = options;
     this.#skewUsMax = options.skewUsMax ?? CLOCK_LIMITS.skewUsMax;
+  }
+
+  get store(): number {
+    return this.#options.store;
   }
 
   get lastUs(): number {
@@ -66,8 +71,8 @@ export class HybridClock {
     const hlc = Math.max(this.#options.nowUs(), this.#lastUs + 1, floorUs);
     this.#lastUs = hlc;
     this.#mintedUs = hlc;
-    const epoch = Math.max(this.#options.epoch, atLeast?.epoch ?? 0);
-    return { epoch, hlc, flags: kind & ~Flags.REJECTED, node: this.#options.node };
+    const { node, store } = this.#options;
+    return { hlc, flags: kind & ~Flags.REJECTED, node, store };
   }
 
   /** Moves the clock past a timestamp that is a fact. */

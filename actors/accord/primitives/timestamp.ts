@@ -1,20 +1,22 @@
 /**
- * Hybrid logical timestamps: transaction ids (t0), execution times (executeAt), votes and ballots.
- * Pure values; `hybrid-clock.ts` is the only place that mints them.
+ * Hybrid logical timestamps: transaction ids (t0), execution times (executeAt), votes and ballots,
+ * and the versions of stored entries. Pure values; `hybrid-clock.ts` is the only place that mints
+ * them. Every room may import this file, so it imports nothing: one order and one codec for all.
  *
- * Order: epoch, hlc, identity flags, node (accord.md §1). The REJECTED flag is not identity: it
+ * Order: hlc, kind (the identity flags), node, store. There is no epoch in it: executeAt would run
+ * backwards in time between nodes that know different epochs. The REJECTED flag is not identity: it
  * rides on a vote and says that the voter refuses the transaction.
  */
 
 export interface Timestamp {
-  /** Topology epoch, u48. */
-  readonly epoch: number;
   /** Hybrid logical clock in microseconds since the Unix epoch, < 2^53. */
   readonly hlc: number;
   /** u16; see `Flags`. */
   readonly flags: number;
-  /** Node id, u32, > 0; 0 only in `ZERO`. */
+  /** Node id, u32, > 0; 0 only in `ZERO` and `boundAt`. */
   readonly node: number;
+  /** The store of the node that minted it, u16: two stores never mint the same timestamp. */
+  readonly store: number;
 }
 
 export type TxnId = Timestamp;
@@ -29,23 +31,23 @@ export const Flags = {
 
 const IDENTITY_FLAGS = 0x7fff;
 
+export const STORE_MAX = 2 ** 16 - 1;
+
 /** Below every timestamp; as a ballot it belongs to the original coordinator. */
-export const ZERO: Timestamp = Object.freeze({ epoch: 0, hlc: 0, flags: 0, node: 0 });
-/** Above every timestamp. */
-export const MAX: Timestamp = Object.freeze({
-  epoch: 2 ** 48 - 1,
-  hlc: Number.MAX_SAFE_INTEGER,
-  flags: IDENTITY_FLAGS,
-  node: 2 ** 32 - 1,
-});
+export const ZERO: Timestamp = Object.freeze({ hlc: 0, flags: 0, node: 0, store: 0 });
+
+/** Below every timestamp of this microsecond and above all of earlier ones; nobody mints it. */
+export function boundAt(hlc: number): Timestamp {
+  return { hlc, flags: 0, node: 0, store: 0 };
+}
 
 export function compare(a: Timestamp, b: Timestamp): number {
   if (a === b) return 0;
   return (
-    a.epoch - b.epoch ||
     a.hlc - b.hlc ||
     (a.flags & IDENTITY_FLAGS) - (b.flags & IDENTITY_FLAGS) ||
-    a.node - b.node
+    a.node - b.node ||
+    a.store - b.store
   );
 }
 
@@ -69,44 +71,51 @@ export function rejected(vote: Timestamp): Timestamp {
   return { ...vote, flags: vote.flags | Flags.REJECTED };
 }
 
-/**
- * The vote that stands for several: the larger (hlc, flags, node) stays whole, only the epoch is
- * raised and REJECTED is kept from either. Mixing the hlc of one with the node of another would
- * make a timestamp that nobody minted.
- */
+/** The vote that stands for several: the highest one whole, and REJECTED if any refuses. */
 export function mergeMax(a: Timestamp, b: Timestamp): Timestamp {
-  const order =
-    a.hlc - b.hlc || (a.flags & IDENTITY_FLAGS) - (b.flags & IDENTITY_FLAGS) || a.node - b.node;
-  const winner = order >= 0 ? a : b;
-  const epoch = Math.max(a.epoch, b.epoch);
-  const flags = winner.flags | ((a.flags | b.flags) & Flags.REJECTED);
-  if (epoch === winner.epoch && flags === winner.flags) return winner;
-  return { epoch, hlc: winner.hlc, flags, node: winner.node };
+  const winner = max(a, b);
+  return isRejected(a) || isRejected(b) ? rejected(winner) : winner;
 }
 
 /** A text that is equal exactly when the identity is: the key of maps, and what traces show. */
 export function keyOf(t: Timestamp): string {
-  return `${t.hlc}.${t.node}.${t.flags & IDENTITY_FLAGS}.${t.epoch}`;
+  return `${t.hlc}.${t.flags & IDENTITY_FLAGS}.${t.node}.${t.store}`;
 }
 
-/** Bytes of one timestamp on the wire and in the log: epoch 6, hlc 8, flags 2, node 4. */
-export const TIMESTAMP_BYTES = 20;
+/** Bytes of one timestamp, big endian: hlc u64 (53 bits used), flags u16, store u16, node u32. */
+export const TIMESTAMP_BYTES = 16;
 
-export function writeTimestamp(view: DataView, at: number, t: Timestamp): number {
-  view.setUint16(at, Math.floor(t.epoch / 2 ** 32));
-  view.setUint32(at + 2, t.epoch >>> 0);
-  view.setUint32(at + 6, Math.floor(t.hlc / 2 ** 32));
-  view.setUint32(at + 10, t.hlc >>> 0);
-  view.setUint16(at + 14, t.flags);
-  view.setUint32(at + 16, t.node);
+/** Returns the offset behind it. */
+export function writeTimestamp(to: Uint8Array, at: number, t: Timestamp): number {
+  writeU32(to, at, Math.floor(t.hlc / 2 ** 32));
+  writeU32(to, at + 4, t.hlc >>> 0);
+  to[at + 8] = t.flags >>> 8;
+  to[at + 9] = t.flags;
+  to[at + 10] = t.store >>> 8;
+  to[at + 11] = t.store;
+  writeU32(to, at + 12, t.node);
   return at + TIMESTAMP_BYTES;
 }
 
-export function readTimestamp(view: DataView, at: number): Timestamp {
+/** Throws RangeError when the bytes end before it does. */
+export function readTimestamp(from: Uint8Array, at: number): Timestamp {
+  if (at + TIMESTAMP_BYTES > from.length) throw new RangeError('a timestamp is cut short');
   return {
-    epoch: view.getUint16(at) * 2 ** 32 + view.getUint32(at + 2),
-    hlc: view.getUint32(at + 6) * 2 ** 32 + view.getUint32(at + 10),
-    flags: view.getUint16(at + 14),
-    node: view.getUint32(at + 16),
+    hlc: readU32(from, at) * 2 ** 32 + readU32(from, at + 4),
+    flags: ((from[at + 8] as number) << 8) | (from[at + 9] as number),
+    node: readU32(from, at + 12),
+    store: ((from[at + 10] as number) << 8) | (from[at + 11] as number),
   };
+}
+
+function writeU32(to: Uint8Array, at: number, value: number): void {
+  to[at] = value >>> 24;
+  to[at + 1] = value >>> 16;
+  to[at + 2] = value >>> 8;
+  to[at + 3] = value;
+}
+
+function readU32(from: Uint8Array, at: number): number {
+  const high = ((from[at] as number) << 8) | (from[at + 1] as number);
+  return high * 2 ** 16 + (((from[at + 2] as number) << 8) | (from[at + 3] as number));
 }

@@ -3,9 +3,14 @@
  * belong to a group, and never to "the current" one.
  */
 export interface GroupId {
+  /** u32. */
   readonly range: number;
+  /** u32. */
   readonly generation: number;
 }
+
+/** The group that a cluster begins with: all keys. */
+export const FIRST_GROUP: GroupId = Object.freeze({ range: 1, generation: 1 });
 
 /** For maps. */
 export function groupKey({ range, generation }: GroupId): string {

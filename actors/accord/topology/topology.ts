@@ -1,10 +1,12 @@
 /**
- * Who replicates, and how many of them make a quorum (accord.md §2.3). Immutable per epoch; an old
- * transaction is judged by the topology of its own epoch for ever.
+ * Who replicates, and how many of them make a quorum (accord.md §2.3). A group never changes, so a
+ * transaction is judged by the same members and electorate for ever.
  *
  * Sets of nodes are bit sets: bit i stands for the i-th member in ascending order of node id, so
  * that a reply that comes twice counts once.
  */
+
+import type { GroupId } from './group-id.ts';
 
 export const MEMBERS_MAX = 9;
 
@@ -45,7 +47,7 @@ export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
 }
 
 export class Topology {
-  readonly epoch: number;
+  readonly id: GroupId;
   /** Node ids, ascending. */
   readonly members: readonly number[];
   readonly quorums: QuorumSizes;
@@ -53,8 +55,8 @@ export class Topology {
   readonly electorate: number;
   readonly #bits: ReadonlyMap<number, number>;
 
-  constructor(epoch: number, members: readonly number[], electorate: readonly number[]) {
-    this.epoch = epoch;
+  constructor(id: GroupId, members: readonly number[], electorate: readonly number[]) {
+    this.id = id;
     this.members = [...members].sort((a, b) => a - b);
     if (this.members.length > MEMBERS_MAX) {
       throw new RangeError(`${members.length} members: at most ${MEMBERS_MAX}`);

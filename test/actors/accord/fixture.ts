@@ -23,20 +23,21 @@ import {
   participantsOf,
 } from '../../../actors/accord/primitives/participants.ts';
 import { Flags, type Timestamp, type TxnId } from '../../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { Topology } from '../../../actors/accord/topology/topology.ts';
 
 /** A transaction id, a vote or an executeAt. */
 export function at(hlc: number, node = 1): Timestamp {
-  return { epoch: 1, hlc, flags: Flags.WRITE, node };
+  return { hlc, flags: Flags.WRITE, node, store: 0 };
 }
 
 export function ballot(hlc: number, node = 2): Timestamp {
-  return { epoch: 1, hlc, flags: 0, node };
+  return { hlc, flags: 0, node, store: 0 };
 }
 
 export function topologyOf(nodes: number, electorate = nodes): Topology {
   const members = Array.from({ length: nodes }, (_, index) => index + 1);
-  return new Topology(1, members, members.slice(0, electorate));
+  return new Topology(FIRST_GROUP, members, members.slice(0, electorate));
 }
 
 export function touching(...slots: number[]): CommandDefinition {
@@ -76,7 +77,7 @@ export class LoneReplica {
 
   #build(): [HybridClock, Replica] {
     const nowUs = (): number => this.nowMs;
-    const clock = new HybridClock({ node: this.#self, epoch: 1, nowUs, reserveUs: 1_000 });
+    const clock = new HybridClock({ node: this.#self, store: 0, nowUs, reserveUs: 1_000 });
     const random = (): number => 0.5;
     const { topology } = this;
     const options = { self: this.#self, topology, clock, random, limits: this.#limits };

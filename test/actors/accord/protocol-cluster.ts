@@ -17,6 +17,7 @@ import {
 } from '../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../actors/accord/primitives/status.ts';
 import { compare, keyOf, type TxnId } from '../../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { Topology } from '../../../actors/accord/topology/topology.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Knobs } from './knobs.ts';
@@ -82,7 +83,7 @@ export class ProtocolCluster {
     this.knobs = knobs;
     this.random = seeded(seed);
     const members = Array.from({ length: knobs.nodes }, (_, index) => index + 1);
-    this.topology = new Topology(1, members, members.slice(0, knobs.electorate));
+    this.topology = new Topology(FIRST_GROUP, members, members.slice(0, knobs.electorate));
     this.invariants = new ProtocolInvariants(this.topology);
     for (const id of members) {
       const skewUs = Math.round((this.random() - 0.5) * 2_000 * knobs.skewMs);

@@ -174,13 +174,13 @@ export class ProtocolInvariants {
 
   /** I4: no timestamp stands for two things. */
   minted(id: TxnId): void {
-    const stamp = `${id.hlc}.${id.node}`;
+    const stamp = `${id.hlc}.${id.node}.${id.store}`;
     if (this.#minted.has(stamp)) fail('I4', id, 'was minted before');
     this.#minted.set(stamp, `transaction ${keyOf(id)}`);
   }
 
   #mint(time: Timestamp, as: string): void {
-    const stamp = `${time.hlc}.${time.node}`;
+    const stamp = `${time.hlc}.${time.node}.${time.store}`;
     const known = this.#minted.get(stamp);
     if (known !== undefined && known !== as) fail('I4', time, `is ${known} and ${as}`);
     this.#minted.set(stamp, as);

@@ -75,7 +75,7 @@ export class SimulatedNode {
     this.incarnation += 1;
     this.up = true;
     const nowUs = (): number => Math.round(nowMs() * 1_000) + this.skewUs + WALL_START_US;
-    const clock = new HybridClock({ node: this.id, epoch: 1, nowUs, reserveUs: RESERVE_US });
+    const clock = new HybridClock({ node: this.id, store: 0, nowUs, reserveUs: RESERVE_US });
     const self = this.id;
     this.clock = clock;
     this.replica = new Replica({ self, topology, clock, random, limits: limits.replica });

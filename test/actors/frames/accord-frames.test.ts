@@ -1,7 +1,8 @@
 /** Requests of the protocol as frames: they come back as they were, and damage is as good as loss. */
 import { describe, expect, test } from 'vitest';
 import { bareOkFrame } from '../../../actors/accord/messages/bare-ok.ts';
-import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
+import { TIMESTAMP_BYTES, ZERO } from '../../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import {
   type FramedRequest,
   isFramedRequest,
@@ -25,8 +26,8 @@ import {
 import { slotsMax } from '../../../bpf/frame/layout.ts';
 import { key } from '../../bpf/support.ts';
 
-const id = { epoch: 1, hlc: 1_700_000_000_123_456, flags: 2, node: 3 };
-const ballot = { epoch: 1, hlc: 1_700_000_000_999_999, flags: 0, node: 2 };
+const id = { hlc: 1_700_000_000_123_456, flags: 2, node: 3, store: 0 };
+const ballot = { hlc: 1_700_000_000_999_999, flags: 0, node: 2, store: 0 };
 const executeAt = { ...id, hlc: id.hlc + 5, node: 2 };
 const bytes = (...values: number[]): Uint8Array => Buffer.from(values);
 const deps = Buffer.alloc(40, 7);
@@ -42,7 +43,7 @@ const requests: readonly FramedRequest[] = [
 ];
 
 function sealed(request: FramedRequest, slot = { slot: 77, generation: 2 ** 40 + 5 }): Buffer {
-  const frame = requestFrame(request, 2, 1, 1);
+  const frame = requestFrame(request, 2, 1, FIRST_GROUP);
   writeSlot(frame, slot, 3);
   sealFrame(frame, key);
   return frame;
@@ -54,13 +55,13 @@ describe('a request', () => {
     expect(frame.length).toBe(requestFrameBytes(request));
     expect(checkFrame(frame, key)).toBeUndefined();
     expect([frameSlot(frame), frameGeneration(frame)]).toEqual([77, 2 ** 40 + 5]);
-    const content = readFrame(frame, 1);
+    const content = readFrame(frame, FIRST_GROUP);
     expect(content).toMatchObject({ type: 'request', message: request });
   });
 
   test('leaves the definition of an Accept behind', () => {
     const whole = { ...(requests[3] as FramedRequest), slots: bytes(1, 2), body: bytes(3) };
-    expect(readFrame(sealed(whole), 1)).toMatchObject({ message: requests[3] });
+    expect(readFrame(sealed(whole), FIRST_GROUP)).toMatchObject({ message: requests[3] });
   });
 
   test('is named by its reply, and no other is', () => {
@@ -69,7 +70,7 @@ describe('a request', () => {
       for (const each of [ZERO, ballot]) {
         if (round === 'PreAccept' && each === ballot) continue;
         const message = { type: round, id, ballot: each, executeAt, deps, slots: null, body: deps };
-        const content = readFrame(sealed(message as FramedRequest), 1);
+        const content = readFrame(sealed(message as FramedRequest), FIRST_GROUP);
         if (content?.type !== 'request') throw new Error('not a request');
         expect(requestKeyOf(bareOkFrame({ round, id, ballot: each }))).toBe(content.replyKey);
         names.add(content.replyKey);
@@ -88,37 +89,38 @@ describe('a reply', () => {
     const request = { type: round, id, ballot: its, executeAt, deps, slots: null, body: deps };
     const reply = encodeBareOk(sealed(request as FramedRequest), 4, key);
     const message = bareOkFrame({ round, id, ballot: its });
-    expect(readFrame(reply, 1)).toEqual({ type: 'reply', message });
+    expect(readFrame(reply, FIRST_GROUP)).toEqual({ type: 'reply', message });
   });
 });
 
 describe('what is no message', () => {
   test('a probe has the size that was asked for, and an answer without one', () => {
     const frame = probeFrame(2, 1, 9, 500, key);
-    expect([frame.length, readFrame(frame, 1)]).toEqual([500, { type: 'probe' }]);
+    expect([frame.length, readFrame(frame, FIRST_GROUP)]).toEqual([500, { type: 'probe' }]);
     const answer = encodeBareOk(frame, 4, key);
     expect(answer.length).toBe(frameHeaderBytes);
-    expect(readFrame(answer, 1)).toEqual({ type: 'probeOk', count: 9 });
+    expect(readFrame(answer, FIRST_GROUP)).toEqual({ type: 'probeOk', count: 9 });
   });
 
-  test('a frame of another epoch, an unknown kind, or one cut short', () => {
+  test('a frame of another group, an unknown kind, or one cut short', () => {
     for (const request of requests) {
       const frame = sealed(request);
-      expect(readFrame(frame, 2)).toBeUndefined();
+      expect(readFrame(frame, { ...FIRST_GROUP, range: 2 })).toBeUndefined();
+      expect(readFrame(frame, { ...FIRST_GROUP, generation: 2 })).toBeUndefined();
       if (request.type === 'PreAccept') continue;
-      const cut = frame.subarray(0, frameHeaderBytes + 19);
-      expect(readFrame(cut, 1)).toBeUndefined();
+      const cut = frame.subarray(0, frameHeaderBytes + TIMESTAMP_BYTES - 1);
+      expect(readFrame(cut, FIRST_GROUP)).toBeUndefined();
     }
     const [preAccept] = requests;
     const frame = sealed(preAccept as FramedRequest);
     // Deps that reach beyond the end.
     frame.writeUInt32BE(1_000, frameHeaderBytes + 4);
-    expect(readFrame(frame, 1)).toBeUndefined();
-    expect(readFrame(frame.subarray(0, frameHeaderBytes + 3), 1)).toBeUndefined();
+    expect(readFrame(frame, FIRST_GROUP)).toBeUndefined();
+    expect(readFrame(frame.subarray(0, frameHeaderBytes + 3), FIRST_GROUP)).toBeUndefined();
     const stranger = sealed(requests[6] as FramedRequest);
     stranger[frameHeaderBytes] = 99;
     expect(frameKind(stranger)).toBeGreaterThan(0);
-    expect(readFrame(stranger, 1)).toBeUndefined();
+    expect(readFrame(stranger, FIRST_GROUP)).toBeUndefined();
   });
 
   test('only small requests travel so, and no slot is beyond all slots', () => {

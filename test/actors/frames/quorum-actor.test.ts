@@ -8,6 +8,7 @@ import { MessageJudge } from '../../../actors/accord/messages/message-judge.ts';
 import type { AccordMessage, PreAccept } from '../../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { Topology } from '../../../actors/accord/topology/topology.ts';
 import {
   NO_SLOT,
@@ -39,12 +40,12 @@ import { key } from '../../bpf/support.ts';
 import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
 
 const SELF = 1;
-const topology = new Topology(1, [1, 2, 3], [1, 2, 3]);
+const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
 let hlc = 1;
 
 function preAccept(bodyBytes = 10): PreAccept {
   hlc += 1;
-  const id = { epoch: 1, hlc, flags: 2, node: SELF };
+  const id = { hlc, flags: 2, node: SELF, store: 0 };
   const none = new Uint8Array(0);
   return { type: 'PreAccept', id, slots: none, deps: none, body: new Uint8Array(bodyBytes) };
 }
@@ -195,7 +196,9 @@ describe('requests', () => {
   });
 
   test('are probed for at full size', () => {
-    const probes = bench.toOne.filter(([, frame]) => readFrame(frame, 1)?.type === 'probe');
+    const probes = bench.toOne.filter(
+      ([, frame]) => readFrame(frame, topology.id)?.type === 'probe',
+    );
     expect(probes.map(([sender, frame]) => [sender, frame.length])).toEqual([
       [1, 1_472],
       [2, 1_472],
@@ -261,7 +264,7 @@ describe('requests', () => {
     bench.actor.tell({ type: 'Send', to: 3, message: { ...stable, slots, body } });
     bench.run(1);
     expect(bench.toAll).toHaveLength(2);
-    expect(readFrame(bench.toAll[1] as Uint8Array, 1)).toMatchObject({ message: stable });
+    expect(readFrame(bench.toAll[1] as Uint8Array, topology.id)).toMatchObject({ message: stable });
     const unknown = { ...stable, id: preAccept().id };
     bench.send(unknown, 2, 3);
     bench.send({ ...unknown, slots, body }, 2, 3);
@@ -301,12 +304,12 @@ describe('votes', () => {
 });
 
 describe('requests of peers', () => {
-  const id = { epoch: 1, hlc: 900, flags: 2, node: 2 };
+  const id = { hlc: 900, flags: 2, node: 2, store: 0 };
 
   function request(of = id): Buffer {
     const none = new Uint8Array(0);
     const message = { type: 'PreAccept', id: of, slots: none, deps: none, body: none } as const;
-    const frame = requestFrame(message, 1, 1, 1);
+    const frame = requestFrame(message, 1, 1, topology.id);
     writeSlot(frame, { slot: 5, generation: 6 }, 2);
     sealFrame(frame, key);
     return frame;
@@ -365,7 +368,7 @@ describe('requests of peers', () => {
     bench.actor.tell({ type: 'Frame', frame: probeFrame(sender, 1, 4, 300, key), sender });
     bench.actor.tell({ type: 'Frame', frame: request(), sender: 14 });
     bench.run(1);
-    expect(bench.toOne.map(([to, frame]) => [to, readFrame(frame, 1)])).toEqual([
+    expect(bench.toOne.map(([to, frame]) => [to, readFrame(frame, topology.id)])).toEqual([
       [2, { type: 'probeOk', count: 4 }],
     ]);
     expect(bench.delivered).toEqual([]);

@@ -99,7 +99,7 @@ class Life {
       this.#sequence += 1;
       const key = `k${String(this.#sequence).padStart(6, '0')}`;
       const text = `*3\r\n$3\r\nSET\r\n$7\r\n${key}\r\n$1000\r\n${'v'.repeat(1000)}\r\n`;
-      this.machine.begin({ epoch: 1, hlc: this.#sequence * 1000, flags: 1, node: 1 });
+      this.machine.begin({ hlc: this.#sequence * 1000, flags: 1, node: 1, store: 0 });
       args.next(Buffer.from(text), 0);
       this.machine.run(args, NO_REPLY);
       this.machine.commit(this.#sequence);

@@ -14,7 +14,7 @@ import { preAccept } from '../accord/fixture.ts';
 function bench(): { clock: HybridClock; outbox: Outbox; left: AccordMessage[] } {
   const time = { us: 1_000 };
   const nowUs = (): number => time.us;
-  const clock = new HybridClock({ node: 1, epoch: 1, nowUs, reserveUs: 1 });
+  const clock = new HybridClock({ node: 1, store: 0, nowUs, reserveUs: 1 });
   const left: AccordMessage[] = [];
   const nobody = { path: 'nobody', tell: () => false };
   const replica = new Outlet<ReplicaActorMessage>(nobody);

@@ -19,6 +19,7 @@ import type { AccordMessage } from '../../../actors/accord/messages/messages.ts'
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { Flags, keyOf, type TxnId, ZERO } from '../../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { Topology } from '../../../actors/accord/topology/topology.ts';
 import {
   type FramedRequest,
@@ -65,7 +66,7 @@ interface Request {
 function newCoordinator(topology: Topology, now: () => number): Coordinator {
   const clock = new HybridClock({
     node: SELF,
-    epoch: 1,
+    store: 0,
     nowUs: () => Math.floor(now() * 1_000),
     reserveUs: 1e12,
   });
@@ -119,7 +120,7 @@ function counted(topology: Topology, now: () => number): Side & { readonly slots
       const verdict = notifier.receive(frame);
       if (verdict === 'quorum') notifier.flush();
       if (consumes(verdict)) return;
-      const content = readFrame(frame, topology.epoch);
+      const content = readFrame(frame, topology.id);
       if (content?.type !== 'reply') throw new Error('not a reply');
       reply(from, content.message);
     },
@@ -165,7 +166,7 @@ class World {
     const electorate = slow + Math.floor(this.rng.next() * (replicas - slow + 1));
     // The electorate need not hold this node.
     const electors = this.rng.next() < 0.5 ? members.toReversed() : members;
-    this.topology = new Topology(1, members, electors.slice(0, electorate));
+    this.topology = new Topology(FIRST_GROUP, members, electors.slice(0, electorate));
     const now = (): number => this.nowMs;
     this.sides = [oneByOne(this.topology, now), counted(this.topology, now)];
   }
@@ -208,7 +209,7 @@ class World {
       round === 'PreAccept'
         ? { type: round, id, deps, slots: null, body: BODY }
         : { type: round, id, ballot, executeAt: id, deps };
-    const frame = requestFrame(message, 0, PEER_GROUP, this.topology.epoch);
+    const frame = requestFrame(message, 0, PEER_GROUP, this.topology.id);
     const request = { round, id, ballot, frame };
     this.#requests.push(request);
     this.#open.set(keyOf(id), request);
@@ -305,7 +306,7 @@ describe('counted votes and votes one by one', () => {
   });
 
   test('a plain answer of other members, another ballot or another phase changes nothing', () => {
-    const topology = new Topology(1, [1, 2, 3], [1, 2, 3]);
+    const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
     const { coordinator } = oneByOne(topology, () => 5);
     const id = coordinator.coordinate(SOME_SLOTS, BODY, 5);
     coordinator.takeEffects();
@@ -322,7 +323,7 @@ describe('counted votes and votes one by one', () => {
 });
 
 describe('what may be counted', () => {
-  const id = { epoch: 1, hlc: 50, flags: Flags.WRITE, node: 1 };
+  const id = { hlc: 50, flags: Flags.WRITE, node: 1, store: 0 };
 
   test.each([
     ['t0 and nothing else', id, null, true],

@@ -119,7 +119,9 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
     const slot = mustArm(notifier);
     expect(notifier.receive(bareOkFrame({ ...slot, flags: 0 }))).toBe('passed');
     expect(notifier.receive(bareOkFrame({ ...slot, sender: 5 }))).toBe('foreign');
-    expect(notifier.receive(bareOkFrame({ ...slot, epoch: 99 }))).toBe('stale');
+    expect(notifier.receive(bareOkFrame({ ...slot, groupId: { range: 99, generation: 6 } }))).toBe(
+      'stale',
+    );
     expect(notifier.receive(bareOkFrame({ ...slot, slot: slotsMax }))).toBe('stale');
     expect(notifier.receive(new Uint8Array(3))).toBe('passed');
     expect(notifier.votes(slot)).toBe(0);

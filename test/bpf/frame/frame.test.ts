@@ -21,10 +21,10 @@ import { sipKey } from '../../../bpf/frame/siphash.ts';
 import { bareOkFrame, header, key } from '../support.ts';
 
 const stamp = fc.record({
-  epoch: fc.nat({ max: 2 ** 48 - 1 }),
   hlc: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
   flags: fc.nat({ max: 0xffff }),
   node: fc.nat({ max: 0xffffffff }),
+  store: fc.nat({ max: 0xffff }),
 });
 
 const anyHeader = fc.record({
@@ -37,7 +37,10 @@ const anyHeader = fc.record({
   generation: fc.nat({ max: generationMax }),
   txn: stamp,
   ballot: stamp,
-  epoch: fc.nat({ max: Number.MAX_SAFE_INTEGER }),
+  groupId: fc.record({
+    range: fc.nat({ max: 0xffffffff }),
+    generation: fc.nat({ max: 0xffffffff }),
+  }),
 });
 
 describe('frame', () => {
@@ -58,11 +61,12 @@ describe('frame', () => {
       key,
     );
     const hex = Buffer.from(frame).toString('hex');
-    expect(hex.slice(0, 48)).toBe('484f4c4f0103000001020304050607000000' + '0a0b0c0d0e0f');
+    expect(hex.slice(0, 48)).toBe('484f4c4f0203000001020304050607000000' + '0a0b0c0d0e0f');
     expect(frame).toHaveLength(frameHeaderBytes);
-    // epoch 5, hlc 1.7e15, flags 2, node 7; ballot zero; epoch 5
-    const txn = '000000000005' + '00060a24181e4000' + '0002' + '00000007';
-    expect(hex.slice(48, 144)).toBe(`${txn}${'00'.repeat(20)}0000000000000005`);
+    // hlc 1.7e15, flags 2, store 3, node 7; ballot zero; range 5, generation 6; zeros
+    const txn = '00060a24181e4000' + '0002' + '0003' + '00000007';
+    const groupId = '00000005' + '00000006';
+    expect(hex.slice(48, 144)).toBe(`${txn}${'00'.repeat(16)}${groupId}${'00'.repeat(8)}`);
   });
 
   test('any single flipped bit is noticed', () => {
@@ -135,9 +139,12 @@ describe('frame', () => {
       { generation: -1 },
       { slot: 2 ** 32 },
       { need: 17 },
-      { epoch: 0.5 },
-      { txn: { epoch: 2 ** 48, hlc: 0, flags: 0, node: 0 } },
-      { ballot: { epoch: 0, hlc: 0, flags: 65536, node: 0 } },
+      { groupId: { range: 0.5, generation: 1 } },
+      { groupId: { range: 1, generation: 2 ** 32 } },
+      { txn: { hlc: 2 ** 53, flags: 0, node: 0, store: 0 } },
+      { txn: { hlc: 0, flags: 0, node: 2 ** 32, store: 0 } },
+      { ballot: { hlc: 0, flags: 0, node: 0, store: 65536 } },
+      { ballot: { hlc: 0, flags: 65536, node: 0, store: 0 } },
     ]) {
       expect(() => encodeFrame(header(bad), key), JSON.stringify(bad)).toThrow(RangeError);
     }
@@ -157,7 +164,7 @@ describe('frame', () => {
     expect(taken).toEqual(before);
   });
 
-  test('TxnId, ballot and epoch begin at a multiple of eight', () => {
+  test('TxnId, ballot and group id begin at a multiple of eight', () => {
     expect(roundOffset % 8).toBe(0);
   });
 });

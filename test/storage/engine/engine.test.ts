@@ -52,10 +52,10 @@ function changedKey(key: string): ChangedKey {
 
 function entry(value: string, deadline = 0): Entry {
   return new Entry(ValueType.STRING, value, deadline, {
-    epoch: 3,
     hlc: 2 ** 50,
     flags: 2,
     node: 7,
+    store: 3,
   });
 }
 

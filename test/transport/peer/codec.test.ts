@@ -10,7 +10,7 @@ import {
 } from '../../../transport/peer/codec.ts';
 import { FrameError } from '../../../transport/peer/frame-error.ts';
 
-const id = { epoch: 1, hlc: 1_763_700_000_000_000, flags: 2, node: 3 };
+const id = { hlc: 1_763_700_000_000_000, flags: 2, node: 3, store: 0 };
 
 function carry(messages: readonly object[]): object[] {
   return decodeFrame(Buffer.concat(encodeFrame(messages)));
@@ -96,7 +96,7 @@ describe('what goes in comes out', () => {
       fc.string({ unit: 'grapheme' }),
       fc.boolean(),
       fc.constant(null),
-      fc.record({ epoch: fc.nat(), hlc: fc.maxSafeNat() }),
+      fc.record({ node: fc.nat(), hlc: fc.maxSafeNat() }),
     );
     const message = fc.record({ type: fc.string(), a: field, b: fc.array(field) });
     fc.assert(

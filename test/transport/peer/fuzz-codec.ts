@@ -22,7 +22,7 @@ export interface CodecReport {
 const HEADER_BYTES = 13;
 const HEAP_SAMPLE = 10_000;
 const SOUND = [
-  { type: 'PreAccept', id: { epoch: 1, hlc: 2 ** 50, flags: 2, node: 1 }, deps: Buffer.alloc(40) },
+  { type: 'PreAccept', id: { hlc: 2 ** 50, flags: 2, node: 1, store: 0 }, deps: Buffer.alloc(40) },
   { type: 'ReadBarrierOk', token: 7, ids: Buffer.alloc(20), behind: false },
 ];
 

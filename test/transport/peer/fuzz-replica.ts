@@ -13,6 +13,7 @@ import { type AccordMessage, isForCoordinator } from '../../../actors/accord/mes
 import { MESSAGE_TYPES, MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { encodeParticipants } from '../../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { isFramedRequest, readFrame, requestFrame } from '../../../actors/frames/accord-frames.ts';
 import { PEER_GROUP } from '../../../bpf/path/frame-path.ts';
 import { decodeFrame, encodeFrame } from '../../../transport/peer/codec.ts';
@@ -170,10 +171,10 @@ class Scene {
 }
 
 /** By hand, not by the judge. */
-function mintedByMember({ epoch, hlc, flags, node }: Timestamp): void {
-  const sound = epoch === 1 && MEMBERS.includes(node) && flags === 2;
+function mintedByMember({ hlc, flags, node, store }: Timestamp): void {
+  const sound = MEMBERS.includes(node) && flags === 2 && store >= 0 && store < 2 ** 16;
   if (!sound || !Number.isSafeInteger(hlc) || hlc <= 0) {
-    throw new Error(`nobody minted ${epoch}, ${hlc}, ${flags}, ${node}`);
+    throw new Error(`nobody minted ${hlc}, ${flags}, ${node}, ${store}`);
   }
 }
 
@@ -193,7 +194,7 @@ interface Arriving {
 function frameOf(random: Random, samples: readonly Sample[]): Arriving {
   const { from, message } = pick(random, samples);
   if (isFramedRequest(message) && random() < 0.3) {
-    const frame = requestFrame(message, MEMBERS.indexOf(from), PEER_GROUP, 1);
+    const frame = requestFrame(message, MEMBERS.indexOf(from), PEER_GROUP, FIRST_GROUP);
     for (let flips = Math.floor(random() * 3); flips > 0; flips -= 1) {
       frame[Math.floor(random() * frame.length)] = Math.floor(random() * 256);
     }
@@ -213,7 +214,7 @@ function frameOf(random: Random, samples: readonly Sample[]): Arriving {
 
 /** Behind the tag, which the path has checked. */
 function readSingle(frame: Uint8Array): object[] {
-  const content = readFrame(frame, 1);
+  const content = readFrame(frame, FIRST_GROUP);
   return content !== undefined && 'message' in content ? [content.message] : [];
 }
 

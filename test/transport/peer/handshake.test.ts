@@ -48,8 +48,8 @@ describe('greetings', () => {
     const bytes = encodeGreeting({ kind: 'hello', hello, target: 1 }, PROTOCOL_VERSION + 1);
     expect(decodeGreeting(bytes)).toEqual({
       status: 'alien',
-      reason: 'the peer protocol version is 2, this node speaks 1',
-      version: 2,
+      reason: `the peer protocol version is ${PROTOCOL_VERSION + 1}, this node speaks ${PROTOCOL_VERSION}`,
+      version: PROTOCOL_VERSION + 1,
     });
   });
 

@@ -33,7 +33,7 @@ function junk(random: Random): unknown {
     () => ({}),
     () => [],
     () => [[[]]],
-    () => ({ epoch: 1, hlc: 1, flags: 2, node: 1 }),
+    () => ({ hlc: 1, flags: 2, node: 1, store: 0 }),
     () => new Uint8Array(Math.floor(random() * 64)),
     () => Uint8Array.from({ length: TIMESTAMP_BYTES }, () => Math.floor(random() * 256)),
   ])();

@@ -140,7 +140,7 @@ const slots = Uint8Array.from([1, 0]);
 describe('a PreAccept', () => {
   function preAccept(changes: object): object {
     const hlc = Math.floor(world.node(FOOL).node?.clock.presentUs ?? 1);
-    const id = { epoch: 1, hlc, flags: 2, node: FOOL };
+    const id = { hlc, flags: 2, node: FOOL, store: 0 };
     return { type: 'PreAccept', id, slots, deps: encodeDeps([]), body, ...changes };
   }
 
@@ -166,20 +166,15 @@ describe('a PreAccept', () => {
     goesOn(40, `PreAccept of node ${FOOL}: shape`);
   });
 
-  test('of another epoch, of a node that is no member', () => {
-    const before = world.retained;
-    world.say(preAccept({ id: { epoch: 7, hlc: 1_000, flags: 2, node: 9 } }));
-    expect(world.retained).toBe(before);
-    goesOn(1, `PreAccept of node ${FOOL}: epoch`);
-  });
-
   test('of a node that is no member', () => {
-    world.say(preAccept({ id: { epoch: 1, hlc: 1_000, flags: 2, node: 9 } }));
+    const before = world.retained;
+    world.say(preAccept({ id: { hlc: 1_000, flags: 2, node: 9, store: 0 } }));
+    expect(world.retained).toBe(before);
     goesOn(1, `PreAccept of node ${FOOL}: member`);
   });
 
   test('in the name of another member', () => {
-    world.say(preAccept({ id: { epoch: 1, hlc: 1_000, flags: 2, node: 2 } }));
+    world.say(preAccept({ id: { hlc: 1_000, flags: 2, node: 2, store: 0 } }));
     goesOn(1, `PreAccept of node ${FOOL}: sender`);
   });
 
@@ -224,7 +219,7 @@ describe('a fact that contradicts what is known', () => {
 });
 
 test('messages that only a node itself may say, and none at all', () => {
-  world.say({ type: 'Coordinate', id: { epoch: 1, hlc: 9, flags: 2, node: 3 }, slots, body });
+  world.say({ type: 'Coordinate', id: { hlc: 9, flags: 2, node: 3, store: 0 }, slots, body });
   world.say({ type: 'BeginRead', token: 1, slots: null }, { type: 'LookAfter', ids: body });
   world.say({ type: 'constructor' }, { type: 7 }, {});
   goesOn(6, `unknown of node ${FOOL}: type`);

@@ -51,7 +51,7 @@ export class StoreCoordinator {
   }
 
   #write(unit: CommandUnit): void {
-    this.machine.begin({ epoch: 1, hlc: this.#nowUs, flags: 2, node: 1 });
+    this.machine.begin({ hlc: this.#nowUs, flags: 2, node: 1, store: 0 });
     this.#replies.begin(unit);
     let at = 0;
     for (let i = 0; i < unit.count; i++) {

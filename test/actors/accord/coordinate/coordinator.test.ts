@@ -24,7 +24,7 @@ class Bench {
   constructor(nodes = 3, electorate = nodes, recoveriesMax = 256) {
     const topology = topologyOf(nodes, electorate);
     const nowUs = (): number => this.nowMs * 1_000;
-    const clock = new HybridClock({ node: 1, epoch: 1, nowUs, reserveUs: 1e6 });
+    const clock = new HybridClock({ node: 1, store: 0, nowUs, reserveUs: 1e6 });
     const limits = { slowPathMs: 20, resendMs: 250, recoveriesMax };
     this.coordinator = new Coordinator({ self: 1, topology, clock, limits });
   }

@@ -13,7 +13,7 @@ class Held extends Map<string, Command> {
 }
 
 function commandAt(hlc: number): Command {
-  return new Command({ epoch: 1, hlc, flags: 0, node: 1 });
+  return new Command({ hlc, flags: 0, node: 1, store: 0 });
 }
 
 function logged(count: number): { held: Held; commands: LoggedCommands; all: Command[] } {

@@ -75,7 +75,7 @@ describe('a stable transaction', () => {
   test('nothing below what is settled is waited for', () => {
     const lone = new LoneReplica();
     const list = { base: at(0, 0), before: at(150, 0), ids: encodeDeps([]) };
-    lone.take({ type: 'AppliedList', ...list, base: { epoch: 0, hlc: 0, flags: 0, node: 0 } });
+    lone.take({ type: 'AppliedList', ...list, base: { hlc: 0, flags: 0, node: 0, store: 0 } });
     expect(executed(lone.take(stable(b, b, [a])))).toEqual([keyOf(b)]);
   });
 });

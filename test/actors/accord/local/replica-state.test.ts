@@ -8,7 +8,7 @@ import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { at, topologyOf } from '../fixture.ts';
 
 function stateOf(nodes: number): ReplicaState {
-  const clock = new HybridClock({ node: 1, epoch: 1, nowUs: () => 0, reserveUs: 1 });
+  const clock = new HybridClock({ node: 1, store: 0, nowUs: () => 0, reserveUs: 1 });
   return new ReplicaState({ self: 1, topology: topologyOf(nodes), clock, random: () => 0.5 });
 }
 

@@ -10,13 +10,14 @@ import {
 } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { rejected, type Timestamp, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
+import { FIRST_GROUP } from '../../../../actors/accord/topology/group-id.ts';
 import { Topology } from '../../../../actors/accord/topology/topology.ts';
 
 const SELF = 1;
 const PEER = 2;
 const NOW_US = 2 ** 50;
 const HLC_US_MAX = NOW_US + 2 ** 41;
-const topology = new Topology(1, [1, 2, 3], [1, 2, 3]);
+const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
 const validator = new MessageValidator({
   self: SELF,
   topology,
@@ -26,7 +27,7 @@ const validator = new MessageValidator({
 });
 
 function at(hlc: number, node = PEER, flags = 2): Timestamp {
-  return { epoch: 1, hlc, flags, node };
+  return { hlc, flags, node, store: 0 };
 }
 
 function idsOf(...ids: Timestamp[]): Uint8Array {
@@ -184,8 +185,6 @@ describe('shape', () => {
 
 describe('timestamps', () => {
   test.each<[Defect, Partial<Timestamp>]>([
-    ['epoch', { epoch: 7 }],
-    ['epoch', { epoch: 0 }],
     ['member', { node: 9 }],
     ['member', { node: 0 }],
     ['range', { hlc: 0 }],
@@ -197,10 +196,14 @@ describe('timestamps', () => {
     ['range', { flags: 0 }],
     ['range', { flags: 2 | 0x4000 }],
     ['range', { flags: 2 | 0x8000 }],
+    ['range', { store: -1 }],
+    ['range', { store: 0.5 }],
+    ['range', { store: 2 ** 16 }],
   ])('%s: %j, alone and inside a list', (defect, changes) => {
     expect(judge({ type: 'CheckStatus', id: { ...id, ...changes } })).toBe(defect);
     const { hlc = 1 } = changes;
-    if (!Number.isSafeInteger(hlc) || hlc < 0) return;
+    // What a list cannot hold: these bytes have no room for it.
+    if (!Number.isSafeInteger(hlc) || hlc < 0 || 'store' in changes) return;
     expect(judge({ type: 'Fetch', ids: idsOf({ ...id, ...changes }) })).toBe(defect);
   });
 
@@ -212,14 +215,23 @@ describe('timestamps', () => {
 
   test('a ballot has no kind, a bound may be one of no node', () => {
     expect(judge({ ...sound('AcceptInvalidate'), ballot: { ...ballot, flags: 2 } })).toBe('range');
-    expect(judge({ ...sound('AcceptInvalidate'), ballot: { ...ballot, epoch: 2 } })).toBe('epoch');
     expect(judge({ type: 'CatchUp', from: at(5, 0, 2) })).toBe('member');
     expect(judge({ type: 'CatchUp', from: at(5, 9, 0) })).toBe('range');
-    expect(judge({ type: 'CatchUp', from: { ...base, epoch: 2 } })).toBe('epoch');
+    expect(judge({ type: 'CatchUp', from: { ...base, store: 1 } })).toBe('range');
   });
 });
 
 describe('encodings', () => {
+  test('ids: two stores of a node have two ids of one time, in ascending order', () => {
+    const [first, second] = [at(5), { ...at(5), store: 1 }];
+    expect(judge({ type: 'Fetch', ids: idsOf(first, second) })).toBeUndefined();
+    const turned = Buffer.concat([idsOf(second), idsOf(first)]);
+    expect(judge({ type: 'Fetch', ids: turned })).toBe('encoding');
+    expect(judge({ type: 'Fetch', ids: Buffer.concat([idsOf(second), idsOf(second)]) })).toBe(
+      'encoding',
+    );
+  });
+
   test('slots: whole, ascending, without repeats', () => {
     const withSlots = (...bytes: number[]): Defect | undefined =>
       judge({ ...sound('PreAccept'), slots: Uint8Array.from(bytes) });

@@ -1,12 +1,13 @@
 /** Timestamps are unique and ascend, over clock steps and restarts, as far as the log knows. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { decodeDeps, depsOf, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
 import { compare, Flags, keyOf } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at } from '../fixture.ts';
 
-function clockAt(time: { us: number }): HybridClock {
-  return new HybridClock({ node: 7, epoch: 3, nowUs: () => time.us, reserveUs: 1_000 });
+function clockAt(time: { us: number }, store = 0): HybridClock {
+  return new HybridClock({ node: 7, store, nowUs: () => time.us, reserveUs: 1_000 });
 }
 
 describe('one life', () => {
@@ -33,18 +34,27 @@ describe('one life', () => {
 
   test('it follows the wall clock when that is ahead', () => {
     const clock = clockAt({ us: 42 });
-    expect(clock.uniqueNow()).toEqual({ epoch: 3, hlc: 42, flags: 0, node: 7 });
+    expect(clock.uniqueNow()).toEqual({ hlc: 42, flags: 0, node: 7, store: 0 });
     expect(clock.uniqueNow().hlc).toBe(43);
     expect([clock.lastUs, clock.presentUs]).toEqual([43, 43]);
   });
 
-  test('it takes the epoch of what it must exceed, and the kind asked for, never a refusal', () => {
-    const later = clockAt({ us: 1 }).uniqueNow(
-      { ...at(9), epoch: 5 },
-      Flags.WRITE | Flags.REJECTED,
-    );
-    expect(later).toEqual({ epoch: 5, hlc: 10, flags: Flags.WRITE, node: 7 });
+  test('it takes the kind asked for, never a refusal', () => {
+    const later = clockAt({ us: 1 }).uniqueNow(at(9), Flags.WRITE | Flags.REJECTED);
+    expect(later).toEqual({ hlc: 10, flags: Flags.WRITE, node: 7, store: 0 });
   });
+});
+
+test('two stores of a node in one microsecond never mint the same, and all agree on the order', () => {
+  const time = { us: 1_000 };
+  const stores = [0, 1, 2].map((store) => clockAt(time, store));
+  const minted = [1, 2].flatMap(() => stores.map((clock) => clock.uniqueNow()));
+  expect(minted.map(({ hlc }) => hlc)).toEqual([1_000, 1_000, 1_000, 1_001, 1_001, 1_001]);
+  expect(new Set(minted.map(keyOf)).size).toBe(minted.length);
+  expect([...minted].reverse().sort(compare)).toEqual(minted);
+  // What distinguishes them survives the wire.
+  const bytes = encodeDeps(depsOf([...minted]));
+  expect(decodeDeps(bytes)).toEqual(minted);
 });
 
 describe('bounds', () => {

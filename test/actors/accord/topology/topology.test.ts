@@ -3,6 +3,7 @@
  * conflicting fast decisions can miss each other, and that any recovery can tell.
  */
 import { describe, expect, test } from 'vitest';
+import { FIRST_GROUP } from '../../../../actors/accord/topology/group-id.ts';
 import {
   MEMBERS_MAX,
   population,
@@ -101,7 +102,7 @@ describe.each(CASES.filter(({ replicas }) => replicas <= 7))(
 
 describe('a topology', () => {
   test('gives each member a bit, and strangers none', () => {
-    const topology = new Topology(1, [30, 10, 20], [10, 30]);
+    const topology = new Topology(FIRST_GROUP, [30, 10, 20], [10, 30]);
     expect(topology.members).toEqual([10, 20, 30]);
     expect([10, 20, 30, 40].map((node) => topology.bit(node))).toEqual([1, 2, 4, 0]);
     expect(topology.electors(0b111)).toBe(2);
@@ -109,7 +110,7 @@ describe('a topology', () => {
   });
 
   test('refuses electors that are no members, and more members than it can count', () => {
-    expect(() => new Topology(1, [1, 2, 3], [1, 2, 9])).toThrow('not a member');
+    expect(() => new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 9])).toThrow('not a member');
     expect(() => topologyOf(MEMBERS_MAX + 1)).toThrow('at most');
   });
 });
