@@ -1,8 +1,8 @@
 /**
- * A view of one command inside a buffer of RESP2 request arrays. One object is used again for
- * every command of a body, so that executing a command allocates nothing but the texts it keeps.
- * The executor fills it with `next` (bytes that the gateway has validated), the gateway's strict
- * parser with `reset` and `push`. It never copies the buffer and never checks a length twice.
+ * A view of one command inside a buffer of RESP2 request arrays. One object is reused for every
+ * command of a body, so that executing a command allocates only the texts it keeps. The executor
+ * fills it with `next` (bytes that the gateway has validated), the gateway's strict parser with
+ * `reset` and `push`. It never copies the buffer and never checks a length twice.
  */
 
 import { hashOfBytes } from './keyspace/slots.ts';
@@ -18,21 +18,21 @@ const NAMES = 512;
 const NAME_BYTES_MAX = 32;
 const EMPTY = Buffer.alloc(0);
 
-/** Upper-cased names that were seen, by hash: a name costs no string and no Map of raw cases. */
+/** Known upper-cased names, by hash: a known name costs no new string. */
 const names: (string | undefined)[] = new Array<string | undefined>(NAMES).fill(undefined);
 
 export class Arguments {
   /** Number of arguments, the command's name included. */
   count = 0;
-  /** Bytes of the longest argument: one comparison tells that no key is too long. */
+  /** Bytes of the longest argument: one comparison shows that no key is too long. */
   longest = 0;
-  /** The command is the first of a unit (`next` alone tells). */
+  /** The command is the first of a unit (set by `next` only). */
   startsUnit = false;
   #buffer: Buffer = EMPTY;
   #source: Uint8Array = EMPTY;
   #bounds = new Int32Array(2 * 16);
 
-  /** Takes up the buffer that the following `push` calls speak of, with no argument yet. */
+  /** Sets the buffer of the following `push` calls, with no argument yet. */
   reset(buffer: Uint8Array): void {
     if (buffer !== this.#source) this.#attach(buffer);
     this.count = 0;
@@ -50,8 +50,8 @@ export class Arguments {
   }
 
   /**
-   * Reads the command at `offset` and returns the offset behind it. The bytes are trusted: only
-   * what keeps a torn body from being executed is checked, and then it throws.
+   * Reads the command at `offset` and returns the offset behind it. The bytes are trusted: it only
+   * checks, and throws, so that a torn body is never executed.
    */
   next(buffer: Uint8Array, offset: number): number {
     if (buffer !== this.#source) this.#attach(buffer);
@@ -63,7 +63,7 @@ export class Arguments {
     let at = offset + 1;
     let digit = buffer[at++] as number;
     let count = 0;
-    // Ends at the line's end, and where the buffer ends.
+    // Stops at the end of the line or of the buffer.
     while (digit >= ZERO) {
       count = count * 10 + digit - ZERO;
       digit = buffer[at++] as number;
@@ -94,7 +94,7 @@ export class Arguments {
     return at;
   }
 
-  /** Argument `i` as a byte string (latin1); made anew by each call. */
+  /** Argument `i` as a byte string (latin1); every call makes a new one. */
   text(i: number): string {
     const start = this.#bounds[2 * i] as number;
     const end = this.#bounds[2 * i + 1] as number;
@@ -113,7 +113,7 @@ export class Arguments {
     return this.#bounds[2 * i] as number;
   }
 
-  /** The hash of argument `i`, taken for a key. */
+  /** The hash of argument `i` as a key. */
   hash(i: number): number {
     return hashOfBytes(
       this.#buffer,
@@ -122,7 +122,7 @@ export class Arguments {
     );
   }
 
-  /** Its hash in tables of this process. */
+  /** Its hash for tables of this process. */
   tableHash(i: number, hash: TableHash): number {
     return hash.ofBytes(
       this.#buffer,
@@ -131,7 +131,7 @@ export class Arguments {
     );
   }
 
-  /** The conflict slot of argument `i`, taken for a key. */
+  /** The conflict slot of argument `i` as a key. */
   slot(i: number): number {
     return this.hash(i) >>> 16;
   }
@@ -203,7 +203,7 @@ export function isCommandBody(bytes: Uint8Array): boolean {
   return true;
 }
 
-/** ASCII letters only: other bytes of a byte string are no letters. */
+/** Changes ASCII letters only: the other bytes have no case. */
 export function upperCase(text: string): string {
   return text.replace(/[a-z]+/g, (letters) => letters.toUpperCase());
 }

@@ -1,5 +1,5 @@
 /**
- * What the keyspace asks of the place where data rests. An engine holds whole flushes: every
+ * The interface of durable storage towards the keyspace. An engine holds whole flushes: every
  * `commit` is one atomic and durable step from the state after transaction n to the state after
  * transaction m. It knows nothing of commands, deadlines or the cache above it.
  */
@@ -8,23 +8,23 @@ import { type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
 import type { EngineError } from './errors.ts';
 import type { Entry, StoredEntry } from './keyspace/entry.ts';
 
-/** What an engine knows of itself; written in the same transaction as the data it speaks of. */
+/** Describes the data; written in the same transaction as the data. */
 export interface EngineMeta {
-  /** The data is exactly what all transactions up to and with this one have left. */
+  /** The data is exactly the result of all transactions up to and including this one, */
   readonly appliedSequence: number;
-  /** And what so many units of the next transaction have: a flush may come between two units. */
+  /** and of this many units of the next one: a flush may come between two units. */
   readonly appliedUnits: number;
   readonly keys: number;
   /** Keys with a deadline. */
   readonly volatileKeys: number;
-  /** The newest transaction that removed all keys. */
+  /** Version of the newest transaction that removed all keys. */
   readonly clearedAt: Timestamp;
 }
 
-/** Values of one page: large ones must not meet in memory only because keys are walked. */
+/** Bytes of the values of one page: a walk over the keys must not load many large values. */
 export const PAGE_BYTES_MAX = 8 * 1024 * 1024;
 
-/** Collects a page; every engine ends it alike. */
+/** Collects a page, so that every engine ends it in the same place. */
 export class PageBuilder {
   readonly items: StoredEntry[] = [];
   readonly #limit: number;
@@ -67,15 +67,14 @@ export interface ChangedKey {
 
 export interface FlushBatch {
   readonly meta: EngineMeta;
-  /** All keys go before the changes are written. */
+  /** Remove all keys before writing the changes. */
   readonly clear: boolean;
   /** Number of changes. */
   readonly count: number;
   /**
-   * Hands out the next changes, `limit` of them at most: an entry to store, `undefined` for a key
-   * to
-   * remove. Returns how many; 0 when all have been handed out. May be called in any turn until
-   * `done`: the values are those of the capture, whatever came after.
+   * Visits the next changes, at most `limit`: an entry to store, `undefined` for a key to remove.
+   * Returns how many; 0 at the end. May be called in any turn until `done`: the values are those of
+   * the capture, whatever changed later.
    */
   take(limit: number, visit: (key: ChangedKey, entry: Entry | undefined) => void): number;
 }
@@ -89,13 +88,13 @@ export interface Engine {
    */
   get(key: string, slot: number, place: number): Entry | undefined;
   /**
-   * Entries from a position in hash order on: `limit` of them, fewer only at the end and where the
-   * last one completes `PAGE_BYTES_MAX` bytes of values, and more only where further keys share
-   * the last one's position.
+   * Entries from a position in hash order on: `limit` of them; fewer at the end, or when the last
+   * one reaches `PAGE_BYTES_MAX` bytes of values; more if further keys share the last one's
+   * position.
    */
   page(position: number, limit: number): StoredEntry[];
   /** One at a time. `done` is called once, in a later turn; after an error nothing has changed. */
   commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void;
-  /** A commit under way is completed or lost as a whole, and its `done` is not called any more. */
+  /** A commit in progress completes or is lost as a whole; its `done` is not called any more. */
   close(closed?: () => void): void;
 }

@@ -1,6 +1,6 @@
 /**
- * What the storage room throws. None of these is ever caused by what a client sends: commands
- * answer bad input with an error reply. Whoever catches one of these stops the node's executor.
+ * The errors of the storage room. Client input never causes one: commands answer bad input with an
+ * error reply. The executor stops at each of them.
  */
 
 export type EngineErrorCode =
@@ -10,7 +10,7 @@ export type EngineErrorCode =
   | 'HOLO_STORE_OPEN_FAILED'
   /** A flush did not become durable; the engine still holds the state of the flush before it. */
   | 'HOLO_STORE_WRITE_FAILED'
-  /** The same, for want of room; a later flush may succeed. */
+  /** The same because the disk is full; a later flush may succeed. */
   | 'HOLO_STORE_DISK_FULL'
   /** The engine was used after `close`. */
   | 'HOLO_STORE_CLOSED';
@@ -25,7 +25,7 @@ export class EngineError extends Error {
   }
 }
 
-/** Transactions came in an order, or calls in a sequence, that the protocol rules out. */
+/** Transactions or calls came in an order that the protocol rules out. */
 export class ApplyOrderError extends Error {
   readonly code = 'HOLO_APPLY_ORDER';
 

@@ -1,8 +1,8 @@
 /**
  * The deterministic state machine of one store: executes transaction bodies in executeAt order and
- * serves ephemeral reads. The executor owns it. Its result depends on the bodies and their
- * versions alone; it never asks for time, chance or the network, and an error that a client can
- * cause is a reply and nothing else.
+ * serves ephemeral reads. The executor owns it. Its result depends only on the bodies and their
+ * versions: it uses no clock, no randomness and no network, and an error that a client causes only
+ * produces an error reply.
  */
 import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
@@ -20,29 +20,29 @@ import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.t
 
 export interface StateMachineOptions {
   readonly engine: Engine;
-  /** Memory for clean entries, in bytes; unflushed ones come on top. */
+  /** Bytes of memory for clean entries; unflushed ones are not counted. */
   readonly cacheBytesMax: number;
-  /** Unflushed bytes from which on `needsFlush` is true. */
+  /** `needsFlush` is true from this many unflushed bytes on. */
   readonly dirtyBytesMax: number;
-  /** Bytes that one unit may write; the same on every node, since it decides how commands end. */
+  /** Bytes that one unit may write; the same on every node, since it determines results. */
   readonly unitWriteBytesMax?: number;
-  /** A secret of this process, so that no client can choose keys that meet in its tables. */
+  /** A secret of this process, so that no client can choose keys that collide in its tables. */
   readonly tableHashKey: TableHashKey;
 }
 
 export const CACHE_BYTES_MAX_DEFAULT = 1024 * 1024 * 1024;
 export const DIRTY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024;
-/** Whoever applies transactions waits for the flush from here on. */
+/** From here on the executor waits for the flush before it applies more. */
 export const UNFLUSHED_BYTES_MAX_DEFAULT = 128 * 1024 * 1024;
 
-/** Keys that one call of `expired` looks at. */
+/** Keys that one call of `expired` visits. */
 const EXPIRY_SAMPLE_KEYS = 256;
-/** There is a backlog when more than one in so many keys with a deadline is past it. */
+/** There is a backlog when more than one in this many volatile keys is past its deadline. */
 const EXPIRY_BACKLOG_ONE_IN = 10;
 const ITERATION_KEYS = 1024;
-/** Redis' words: clients know them as "nothing was done, and a retry of the same will not help". */
+/** Redis' text: clients take it for "nothing was done, and a retry will not help". */
 const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
-/** No client waits for it any more: this machine was opened after it had been executed. */
+/** For commands executed before this machine was opened: no client waits for the result. */
 const STORED_BEFORE = 'ERR this was executed before a restart';
 const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
 
@@ -51,7 +51,7 @@ export class StateMachine {
   readonly #keyspace: Keyspace;
   #appliedSequence: number;
   #open = false;
-  /** Units of the open transaction that have begun. */
+  /** Units of the open transaction begun so far. */
   #units = 0;
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
   #unitsStored: number;
@@ -70,12 +70,12 @@ export class StateMachine {
     return this.#appliedSequence;
   }
 
-  /** The last transaction whose effect is durable in the engine: the log before it may go. */
+  /** The last transaction whose effect is durable in the engine: it no longer needs the log. */
   get flushedSequence(): number {
     return this.#engine.meta.appliedSequence;
   }
 
-  /** Keys (DBSIZE): those past their deadline count until a transaction removes them. */
+  /** Keys (DBSIZE), including those past their deadline that no transaction has removed yet. */
   get size(): number {
     return this.#keyspace.size;
   }
@@ -85,12 +85,12 @@ export class StateMachine {
     return this.#keyspace.volatileSize;
   }
 
-  /** Keys that reads of this node's clients have found. */
+  /** Keys found by reads of this node's clients. */
   get hits(): number {
     return this.#keyspace.hits;
   }
 
-  /** Keys that they have not found. */
+  /** Keys not found by reads of this node's clients. */
   get misses(): number {
     return this.#keyspace.misses;
   }
@@ -112,7 +112,7 @@ export class StateMachine {
     return this.#keyspace.needsFlush;
   }
 
-  /** Bytes changed that the engine does not hold yet, those of a flush under way included. */
+  /** Changed bytes that the engine does not hold yet, including those of a flush in progress. */
   get unflushedBytes(): number {
     return this.#keyspace.unflushedBytes;
   }
@@ -135,8 +135,8 @@ export class StateMachine {
   }
 
   /**
-   * Executes one command of the transaction. What a client got wrong becomes an error reply. Throws
-   * ApplyOrderError and EngineError: the machine must then be thrown away, its engine is sound.
+   * Executes one command of the transaction. A client's mistake becomes an error reply. After an
+   * ApplyOrderError or EngineError discard the machine; its engine is intact.
    */
   run(args: Arguments, out: ReplySink): void {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
@@ -154,7 +154,7 @@ export class StateMachine {
       out.error(refusal ?? '');
       return;
     }
-    // Only what a client of this node is told counts as its read.
+    // Only reads whose reply a client of this node gets are counted.
     this.#keyspace.counting = command.kind === 'read' && out !== NO_REPLY;
     this.#keyspace.beginCommand(namesManyKeys(command));
     try {
@@ -179,9 +179,9 @@ export class StateMachine {
   }
 
   /**
-   * Serves a command that only reads, at the time given, and changes nothing. `false`, with nothing
-   * written: it has to go through a transaction, since it writes, or since one of its keys is past
-   * its deadline and only a transaction may decide that it is gone.
+   * Serves a command that only reads, at the given time, and changes nothing. `false`, with nothing
+   * written to `out`: it needs a transaction, since it writes, or since one of its keys is past its
+   * deadline, and only a transaction may remove that key.
    */
   read(args: Arguments, nowMs: number, out: ReplySink): boolean {
     if (this.#open) throw new ApplyOrderError('a read inside a transaction');
@@ -205,8 +205,8 @@ export class StateMachine {
   }
 
   /**
-   * Hands all changes to the engine in one atomic step. `done` comes in a later turn; after an
-   * error everything is unflushed again. `false` (and no call) while a flush is under way.
+   * Writes all changes to the engine in one atomic step. `done` is called in a later turn; after an
+   * error all of them are unflushed again. `false` (and no call) while a flush is in progress.
    */
   flush(done: (error: EngineError | undefined) => void): boolean {
     if (this.#open) throw new ApplyOrderError('a flush inside a transaction');
@@ -214,8 +214,8 @@ export class StateMachine {
   }
 
   /**
-   * The same between two units of the open transaction: what its units so far have changed goes
-   * with it, and a machine that is opened over the engine then goes on behind them.
+   * The same between two units of the open transaction: the flush includes the changes of its units
+   * so far, and a machine opened over the engine continues behind them.
    */
   flushBetweenUnits(done: (error: EngineError | undefined) => void): boolean {
     if (!this.#open) throw new ApplyOrderError('no transaction is open');
@@ -223,9 +223,8 @@ export class StateMachine {
   }
 
   /**
-   * Some keys past their deadline, at most `keysMax`, for HOLO.EXPIRE, and no more of them than
-   * have `bytesMax` bytes. Each call looks at a constant number of keys and goes on where the last
-   * one ended.
+   * Some keys past their deadline for HOLO.EXPIRE, at most `keysMax` and at most `bytesMax` bytes.
+   * Each call visits a constant number of keys and continues where the last one ended.
    */
   expired(keysMax: number, nowMs: number, bytesMax = Infinity): string[] {
     const found: string[] = [];
@@ -251,12 +250,12 @@ export class StateMachine {
     return found;
   }
 
-  /** Whether the last call of `expired` has found so many that the next one should come soon. */
+  /** The last call of `expired` found so many that the next one should follow soon. */
   get expiryBacklog(): boolean {
     return this.#expiryBacklog;
   }
 
-  /** All entries in hash order. Nothing may be executed while it is walked. */
+  /** All entries in hash order. Execute nothing during the iteration. */
   *entries(): Generator<StoredEntry, void, undefined> {
     let position = 0;
     do {
@@ -268,7 +267,7 @@ export class StateMachine {
 
   /**
    * A hash over all keys, values, deadlines and versions that does not depend on their order or on
-   * what is cached: equal on two machines exactly when (for all practical purposes) they agree.
+   * the cache: equal on two machines exactly when (for all practical purposes) they agree.
    */
   digest(): string {
     const digest = new KeyspaceDigest();
@@ -277,8 +276,8 @@ export class StateMachine {
   }
 
   /**
-   * A read of one key meets the deadline when it looks the key up, before it answers; a read of
-   * several would have begun its answer by then.
+   * A read of one key finds the deadline at the look-up, before it answers; a read of several keys
+   * would have begun its answer by then.
    */
   #meetsDeadline(command: Command, args: Arguments): boolean {
     if (typeof command.keys === 'string') return false;

@@ -1,13 +1,13 @@
 /**
  * The body of a transaction: units of commands, one after the other, as RESP2 request arrays. The
- * first command of a unit begins with another byte than the others, so that every replica sees
- * which commands one client sent together. Pure.
+ * first command of a unit begins with a different byte, so that every replica knows which commands
+ * one client sent together. Pure.
  */
 
-/** In the place of the `*` of a unit's first command. */
+/** Replaces the `*` of a unit's first command. */
 export const UNIT_HEAD = 126;
 
-/** Copies the units: their bytes lie in sockets' buffers, which must not be kept alive. */
+/** Copies the units, so that the body does not keep the sockets' read buffers alive. */
 export function bodyOf(units: readonly Uint8Array[]): Uint8Array {
   const body = Buffer.concat(units);
   let at = 0;

@@ -1,4 +1,6 @@
-/** CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT: walks over all keys, since none is kept by slot. */
+/**
+ * CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT: walk over all keys; no index by these slots exists.
+ */
 
 import type { Arguments } from '../arguments.ts';
 import { CLUSTER_SLOTS, clusterKeySlot } from '../keyspace/cluster-slots.ts';

@@ -1,6 +1,6 @@
 /**
- * Every command that the state machine executes, by name. The gateway answers COMMAND from here
- * and asks here where the keys of a command are; connection commands (PING, AUTH) are its own.
+ * Every command that the state machine executes, by name. The gateway uses it for COMMAND and to
+ * find the keys of a command; connection commands (PING, AUTH) are the gateway's own.
  */
 import { type Arguments, upperCase } from '../arguments.ts';
 import { CLUSTER_KEY_COMMANDS } from './cluster-keys.ts';
@@ -29,7 +29,7 @@ export function commandOf(name: string): Command | undefined {
   return byName.get(name);
 }
 
-/** The command that the arguments name, by their first word or their first two. */
+/** The command named by the first argument or the first two. */
 export function commandFor(args: Arguments): Command | undefined {
   return byName.get(args.name) ?? subcommandFor(args);
 }
@@ -39,7 +39,7 @@ function subcommandFor(args: Arguments): Command | undefined {
   return byName.get(`${args.name}|${upperCase(args.text(1))}`);
 }
 
-/** Longer names, of a command and a subcommand, are not looked up: there are none. */
+/** Longest name of a command with its subcommand; longer ones are not looked up. */
 export const NAME_BYTES_MAX = 32;
 
 /** The error line for arguments that name no command. */
@@ -52,7 +52,7 @@ export function unknownCommandError(args: Arguments): string {
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
 }
 
-/** The error line for a number of arguments that the command does not take. */
+/** The error line for a wrong number of arguments. */
 export function wrongArity(command: Command, count: number): string | undefined {
   const fits = command.arity < 0 ? count >= -command.arity : count === command.arity;
   return fits ? undefined : arityError(command.name);

@@ -1,6 +1,6 @@
 /**
- * What a command is to the rest of the program: one entry of the command table. The gateway reads
- * the description (COMMAND, arity, where the keys are), the state machine calls `run`.
+ * One entry of the command table. The gateway reads the description (COMMAND, arity, positions of
+ * the keys), the state machine calls `run`.
  */
 
 import type { Arguments } from '../arguments.ts';
@@ -27,7 +27,7 @@ export interface Command {
   readonly categories: readonly string[];
   readonly group: CommandGroup;
   readonly summary: string;
-  /** The Redis (or HoloStore) version that brought it. */
+  /** The Redis (or HoloStore) version that introduced it. */
   readonly since: string;
   readonly complexity: string;
   /** `none`: touches no key; `whole-store`: conflicts with every transaction. */
@@ -35,8 +35,8 @@ export interface Command {
   /** `read` with one key may be served by an ephemeral read. */
   readonly kind: 'read' | 'write';
   /**
-   * Runs with a count of arguments that fits `arity`. Bad input is answered with an error; what is
-   * written to `out` is one whole reply.
+   * Called with a number of arguments that fits `arity`. Answers bad input with an error, and
+   * writes exactly one whole reply to `out`.
    */
   run(keyspace: Keyspace, args: Arguments, out: ReplySink): void;
 }
@@ -68,14 +68,13 @@ export function expireTimeError(name: string): string {
 export const SHOWN_CHARACTERS_MAX = 128;
 
 /**
- * What a client sent, fit for an error line, which is one line: it ends at a NUL byte, as in Redis,
- * and line breaks become blanks.
+ * Client input for an error line: ends at a NUL byte, as in Redis, and line breaks become blanks.
  */
 export function printable(text: string, max = SHOWN_CHARACTERS_MAX): string {
   return shown(text, max).replace(/[\r\n]/g, ' ');
 }
 
-/** The same for what stands at the end of the line, where Redis drops line breaks. */
+/** The same for the end of the line, where Redis drops line breaks. */
 export function printableEnd(text: string, max: number): string {
   return shown(text, max)
     .replace(/[\r\n]+$/, '')
@@ -87,7 +86,7 @@ function shown(text: string, max: number): string {
   return text.slice(0, end === -1 ? max : Math.min(end, max));
 }
 
-/** What a command brings besides what can be derived from it. */
+/** The fields of a command that cannot be derived from the others. */
 export type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly flags: string;
   readonly dangerous?: boolean;
@@ -95,7 +94,7 @@ export type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly ofKeyspace?: boolean;
 };
 
-/** Completes a table entry; `flags` are given in one string, as Redis prints them. */
+/** Completes a table entry; `flags` is one string, as Redis prints it. */
 export function command(entry: CommandEntry): Command {
   const flags = entry.flags.split(' ') as CommandFlag[];
   const kind = flags.includes('write') ? 'write' : 'read';

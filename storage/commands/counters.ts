@@ -1,4 +1,4 @@
-/** Commands that take a string for a number: INCR and its kin, in 64 bits and in long doubles. */
+/** Commands on numbers in strings: the INCR family, in 64 bits and in long doubles. */
 
 import type { Arguments } from '../arguments.ts';
 import { NO_DEADLINE } from '../keyspace/entry.ts';
@@ -67,7 +67,7 @@ const decrby = command({
   run(keyspace, args, out) {
     const by = parseInteger(args.text(2));
     if (by === undefined) return out.error(NOT_AN_INTEGER);
-    // The one number whose negative has no place in 64 bits.
+    // Its negative does not fit 64 bits.
     if (by === INT64_MIN) return out.error('ERR decrement would overflow');
     increment(keyspace, args, -by, out);
   },

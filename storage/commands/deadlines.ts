@@ -1,6 +1,6 @@
 /**
- * Deadlines as SET, GETEX and the EXPIRE family take them: seconds or milliseconds, from now or
- * since the epoch. They become absolute milliseconds at once and are compared with executeAt only.
+ * Deadlines of SET, GETEX and the EXPIRE family: seconds or milliseconds, relative or since the
+ * Unix epoch. They become absolute milliseconds at once and are compared with executeAt only.
  */
 
 import type { Deadline } from '../keyspace/entry.ts';
@@ -18,7 +18,7 @@ export const MILLISECONDS: TimeForm = { unit: 1, relative: true };
 export const AT_SECONDS: TimeForm = { unit: 1000, relative: false };
 export const AT_MILLISECONDS: TimeForm = { unit: 1, relative: false };
 
-/** The deadline, or the error line: what leaves 64 bits on the way is invalid, as in Redis. */
+/** The deadline, or the error line: as in Redis, an overflow of 64 bits is invalid. */
 export function parseDeadline(
   text: string,
   form: TimeForm,

@@ -1,4 +1,4 @@
-/** Commands that set, read and take away deadlines, and the one that removes what is past them. */
+/** Commands that set, read and remove deadlines, and the one that removes expired keys. */
 
 import type { Arguments } from '../arguments.ts';
 import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
@@ -64,7 +64,7 @@ function parseConditions(args: Arguments): Conditions | string {
   return conditions;
 }
 
-/** A key without a deadline counts as one that lives for ever. */
+/** A key without a deadline counts as one with an infinite deadline. */
 function allows(conditions: Conditions, before: Deadline, deadline: Deadline): boolean {
   const forever = before === NO_DEADLINE;
   if (conditions.nx && !forever) return false;
@@ -90,7 +90,7 @@ function expire(form: TimeForm, name: string) {
   };
 }
 
-/** Tells the deadline, or -2 for no key and -1 for no deadline. */
+/** Answers the deadline, or -2 for no key and -1 for no deadline. */
 function tell(of: (deadline: Deadline, nowMs: number) => Deadline) {
   return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
     const entry = keyspace.find(args, 1)?.entry;
@@ -125,7 +125,7 @@ const persist = command({
   },
 });
 
-/** Not a Redis command: how a node removes for good what nobody has asked for any more. */
+/** Not a Redis command: a node removes expired keys with it that no command has met. */
 const holoExpire = command({
   ...WRITE,
   keys: ALL_KEYS,

@@ -1,6 +1,6 @@
 /**
  * Redis' glob patterns (KEYS, SCAN MATCH): `*`, `?`, `[a-z]`, `[^a]`, `\` to quote. Case matters,
- * keys are byte strings. Only the last star is ever returned to, so that the time is bounded by
+ * keys are byte strings. It backtracks to the last star only, so that the time is bounded by
  * pattern length times key length, where plain recursion is exponential. Pure.
  */
 
@@ -13,7 +13,7 @@ const DASH = 45;
 const BACKSLASH = 92;
 
 export function matchesGlob(pattern: string, text: string): boolean {
-  // What Redis' matcher does at the end of the text: it never looks at the pattern again.
+  // Like Redis' matcher, which ignores the rest of the pattern at the end of the text.
   if (text.length === 0) return pattern.length === 0 || pattern === '*';
   let p = 0;
   let t = 0;
@@ -41,7 +41,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
   return p === pattern.length;
 }
 
-/** Where the pattern goes on when its element at `p` matches the byte; -1 when it does not. */
+/** The next position in the pattern if its element at `p` matches the byte; else -1. */
 function matchOne(pattern: string, p: number, byte: number): number {
   switch (pattern.charCodeAt(p)) {
     case QUESTION:

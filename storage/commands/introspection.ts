@@ -1,4 +1,4 @@
-/** OBJECT and MEMORY USAGE: what is known of a key beside its value. */
+/** OBJECT and MEMORY USAGE: information about a key besides its value. */
 import { CELL_BYTES } from '../keyspace/cell-cache.ts';
 import type { Entry } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -6,9 +6,9 @@ import { parseInteger } from '../types/integers.ts';
 import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import type { ReplySink } from './reply.ts';
 
-/** What Redis keeps as a number: the text of a 64-bit integer. */
+/** Redis stores the text of a 64-bit integer as a number. */
 const INT_CHARACTERS_MAX = 20;
-/** What Redis keeps beside its header. */
+/** Redis embeds strings up to this length. */
 const EMBEDDED_BYTES_MAX = 44;
 /** Redis shares one object for each of these. */
 const SHARED_INTEGERS = 10_000;
@@ -34,7 +34,7 @@ function isShared(value: string): boolean {
   return integer !== undefined && integer >= 0 && integer < SHARED_INTEGERS;
 }
 
-/** Reads are not written down anywhere: a key is idle since its last write. */
+/** Reads are not recorded: a key is idle since its last write. */
 function idleSeconds(keyspace: Keyspace, entry: Entry): number {
   return Math.max(0, Math.floor((keyspace.nowMs - entry.version.hlc / 1000) / 1000));
 }
@@ -61,7 +61,7 @@ function object(
   });
 }
 
-/** What a key and its value take in this node's memory, about. */
+/** Approximate memory of a key and its value on this node. */
 const memoryUsage = command({
   name: 'MEMORY|USAGE',
   arity: -3,

@@ -1,4 +1,4 @@
-/** Commands on keys whatever they hold: remove, ask, rename, copy. */
+/** Commands on keys of any type: remove, test, rename, copy. */
 
 import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
@@ -35,7 +35,7 @@ function countPresent(keyspace: Keyspace, args: Arguments, out: ReplySink): void
   out.integer(present);
 }
 
-/** Gives argument 2 what argument 1 holds, deadline included. */
+/** Moves the value and deadline of argument 1 to argument 2. */
 function move(keyspace: Keyspace, args: Arguments): void {
   const cell = keyspace.find(args, 1);
   if (cell === undefined) return;

@@ -1,6 +1,6 @@
 /**
  * Where a command writes its answer. `transport/resp/codec/encoder.ts` implements it for RESP2 and
- * RESP3; replicas that owe nobody an answer use `NO_REPLY`. Text is latin1: one char, one byte.
+ * RESP3; replicas without a waiting client use `NO_REPLY`. Text is latin1: one char, one byte.
  */
 export interface ReplySink {
   simple(text: string): void;
@@ -28,7 +28,7 @@ export interface ReplySink {
 
 const ignore = (): void => undefined;
 
-/** Swallows every reply. */
+/** Drops every reply. */
 export const NO_REPLY: ReplySink = {
   simple: ignore,
   error: ignore,

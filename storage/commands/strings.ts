@@ -56,7 +56,7 @@ interface SetOptions {
   compared: string;
   get: boolean;
   keepTtl: boolean;
-  /** Which argument holds the time, in which form. */
+  /** The argument with the time, and its form. */
   timeAt: number;
   form: TimeForm;
 }
@@ -90,7 +90,7 @@ function parseSetOptions(args: Arguments): SetOptions | undefined {
     const form = timeForm(args, i);
     if (condition !== undefined) {
       const compares = condition === 'IFEQ' || condition === 'IFNE';
-      // NX may be said twice, as in Redis; two comparisons may not.
+      // NX may be given twice, as in Redis; two comparisons may not.
       if (options.condition !== undefined && (options.condition !== condition || compares)) {
         return undefined;
       }
@@ -100,7 +100,7 @@ function parseSetOptions(args: Arguments): SetOptions | undefined {
         options.compared = args.text(i);
       }
     } else if (form !== undefined) {
-      // The same form may be said twice, as in Redis: the last one counts.
+      // The same form may be given twice, as in Redis: the last one counts.
       const other = options.timeAt !== 0 && options.form !== form;
       if (options.keepTtl || other || ++i === args.count) return undefined;
       options.form = form;
@@ -157,7 +157,7 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
   }
 }
 
-/** A deadline that is over already leaves no key behind. */
+/** A deadline in the past removes the key. */
 function setUntil(keyspace: Keyspace, args: Arguments, deadline: Deadline): void {
   if (deadline === NO_DEADLINE || deadline > keyspace.nowMs) {
     keyspace.set(args, 1, args.text(2), deadline);
@@ -389,7 +389,7 @@ const strlen = command({
   },
 });
 
-/** Both ends are included; negative ones count from the end; out of range is cut to it. */
+/** Both ends are inclusive; negative ones count from the end; they are clipped to the range. */
 function getRange(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const first = parseInteger(args.text(2));
   const last = parseInteger(args.text(3));

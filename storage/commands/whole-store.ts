@@ -1,4 +1,4 @@
-/** Commands that look at, or remove, all keys: none of them can name its keys beforehand. */
+/** Commands that read or remove all keys: their keys are not among their arguments. */
 
 import { keyOf } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
@@ -48,8 +48,8 @@ function parseScanOptions(args: Arguments): ScanOptions | string {
 
 /**
  * https://redis.io/docs/latest/commands/scan. A cursor is a position in hash order (48 bits), in
- * decimal: it means the same on every node, is good for ever, and nobody keeps anything for it. A
- * key that is there during the whole walk is returned; none is returned twice.
+ * decimal: it is valid on every node, never expires, and needs no state. A key that exists during
+ * the whole walk is returned; none is returned twice.
  */
 const scan = command({
   group: 'generic',
@@ -65,7 +65,7 @@ const scan = command({
     if (cursor === undefined) return out.error('ERR invalid cursor');
     const options = parseScanOptions(args);
     if (typeof options === 'string') return out.error(options);
-    // A cursor that no SCAN has given out stands behind all keys.
+    // A cursor that no SCAN returns points behind all keys.
     const position = Number(cursor);
     const page =
       position < POSITIONS ? keyspace.exactPage(position, options.count) : { items: [], next: 0 };
@@ -119,7 +119,7 @@ const keys = command({
   },
 });
 
-/** The first living key behind a point in hash order that executeAt decides: no dice here. */
+/** The first living key behind a position derived from executeAt: replicas must agree. */
 const randomkey = command({
   group: 'generic',
   keys: 'whole-store',
@@ -156,7 +156,7 @@ const dbsize = command({
   run: (keyspace, _args, out) => out.integer(keyspace.size),
 });
 
-/** SYNC and ASYNC are the same here: the keys are gone at once, their memory later. */
+/** SYNC and ASYNC are the same here: keys are removed at once, memory is freed later. */
 function flushAll(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const plain = args.count === 1 || args.is(1, 'SYNC') || args.is(1, 'ASYNC');
   if (args.count > 2 || !plain) return out.error(SYNTAX_ERROR);

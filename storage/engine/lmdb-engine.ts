@@ -1,7 +1,7 @@
 /**
  * The engine on disk: LMDB, one environment per store. A flush is one LMDB write transaction that
- * the library executes on a thread of its own; this file only copies the captured entries over to
- * it. The one file that imports lmdb, and a production adapter: it may use setImmediate.
+ * the library executes on its own thread; this file only copies the captured entries to it. The
+ * only importer of lmdb, and a production adapter: it may use setImmediate.
  */
 import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
@@ -27,7 +27,7 @@ import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 
-/** LMDB keys end here; ours begin with the position (6 bytes) and one byte that tells the form. */
+/** LMDB's longest key; ours begin with the position (6 bytes) and one byte for the form. */
 const LMDB_KEY_BYTES_MAX = 1978;
 const POSITION_BYTES = 6;
 const PREFIX_BYTES = POSITION_BYTES + 1;
@@ -36,13 +36,13 @@ const FORM_PLAIN = 0;
 const FORM_DIGEST = 1;
 const PLAIN_KEY_BYTES_MAX = LMDB_KEY_BYTES_MAX - PREFIX_BYTES;
 
-/** Records are laid out one after the other in pieces of memory of this size. */
+/** Size of the pieces of memory that hold the encoded records. */
 const STAGING_BYTES = 256 * 1024;
-/** Changes that are encoded in one turn, and between two looks at how much that was. */
+/** Changes encoded in one turn, and between two checks of their size. */
 const STAGED_PER_TURN = 512;
 const STAGED_AT_ONCE = 32;
 
-/** The library gives the system's numbers. */
+/** The library reports the system's error numbers. */
 const { ENOSPC, EDQUOT } = constants.errno;
 
 const META_KEY = Buffer.from('meta', 'latin1');
@@ -51,9 +51,9 @@ const META_CHECKED_BYTES = 1 + 4 * 8 + TIMESTAMP_BYTES;
 const META_BYTES = META_CHECKED_BYTES + 4;
 
 export interface LmdbEngineOptions {
-  /** Made when absent. */
+  /** Created if absent. */
   readonly directory: string;
-  /** The directory may be opened again: every commit has landed or is lost. */
+  /** The directory may be opened again: every commit is complete or lost. */
   readonly onClosed?: () => void;
 }
 
@@ -81,8 +81,8 @@ export class LmdbEngine implements Engine {
       throw new EngineError('HOLO_STORE_DAMAGED', `${data} is damaged: ${problem}`);
     }
     try {
-      // With batches by event turn the library makes a promise of its own for each, which nobody
-      // could catch when a commit fails; explicit batches are transactions without it.
+      // With event-turn batching the library makes a promise of its own per batch, and nothing
+      // could catch it when a commit fails. Explicit batches are transactions without it.
       const options = { noSubdir: false, maxDbs: 4, eventTurnBatching: false };
       this.#root = open({ path: directory, ...options });
       const form = { encoding: 'binary', keyEncoding: 'binary' } as const;
@@ -103,8 +103,8 @@ export class LmdbEngine implements Engine {
     this.#assertOpen();
     const record = reading(() => this.#data.getBinaryFast(this.#keyOf(key, slot, place)));
     if (record === undefined) return undefined;
-    // The bytes are the library's and good until its next call. A long record comes as a plain
-    // Uint8Array in memory of its own.
+    // The library owns the bytes; they are valid until its next call. A long record comes as a
+    // plain Uint8Array in its own memory.
     const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
     const decoded = readRecord(bytes, place);
     if (decoded.key !== undefined && decoded.key !== key) {
@@ -153,7 +153,7 @@ export class LmdbEngine implements Engine {
 
   close(closed?: () => void): void {
     this.#closed = true;
-    // After a commit that failed the library's `close` waits for ever for its sync.
+    // After a failed commit the library's `close` never returns from its sync.
     this.#closing ??= (this.#failed ? Promise.resolve() : this.#root.close()).finally(
       this.#onClosed,
     );
@@ -162,9 +162,8 @@ export class LmdbEngine implements Engine {
   }
 
   /**
-   * Encodes the changes piece by piece, each piece in a turn of its own: a flush may have a hundred
-   * thousand of them, and clients must not wait for that. What LMDB's batch asks for at once is
-   * only to hand over what is encoded.
+   * Encodes the changes in pieces, one per turn: a flush may have a hundred thousand of them, and
+   * clients must not wait for that. The LMDB batch then only passes on the encoded bytes.
    */
   #stage(batch: FlushBatch, staging: Staging, staged: (staging: Staging) => void): void {
     setImmediate(() => {
@@ -215,7 +214,7 @@ export class LmdbEngine implements Engine {
     await Promise.all([committed, data.flushed]);
   }
 
-  /** The key under which LMDB keeps one of ours: its order is the hash order. */
+  /** The LMDB key of a key: LMDB's order is the hash order. */
   #keyOf(key: string, slot: number, place: number): Buffer {
     const bytes = this.#keyBytes;
     bytes[0] = slot >>> 8;
@@ -259,10 +258,10 @@ export class LmdbEngine implements Engine {
   }
 }
 
-/** Encoded changes. The library's thread reads the memory later: it must not be written twice. */
+/** Encoded changes. The library's thread reads the memory later: never write it twice. */
 class Staging {
   readonly keys: Buffer[] = [];
-  /** Beside each key its record, or nothing where the key is to go. */
+  /** The record of each key; `undefined` to remove the key. */
   readonly records: (Buffer | undefined)[] = [];
   bytes = 0;
   #piece = Buffer.alloc(0);
@@ -280,7 +279,7 @@ class Staging {
   }
 }
 
-/** What the library cannot read is damage: it does not heal by starting again. */
+/** Data that the library cannot read are damaged: a restart would not help. */
 function reading<T>(read: () => T): T {
   try {
     return read();
@@ -292,7 +291,7 @@ function reading<T>(read: () => T): T {
   }
 }
 
-/** The batch's own promise tells how its parts ended. */
+/** The batch's own promise reports the result of its parts. */
 function watch(part: Promise<unknown>): void {
   void part;
 }

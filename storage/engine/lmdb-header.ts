@@ -1,6 +1,6 @@
 /**
- * A look at LMDB's file before the library maps it: what it would follow blindly out of the file
- * (SIGSEGV, SIGBUS) is found here. Two meta pages, each in its own page:
+ * Checks LMDB's file before the library maps it: the library would follow a damaged header out of
+ * the file (SIGSEGV, SIGBUS). Two meta pages, each in its own page:
  *
  *    24  magic u32, version u32        48  page size u32 (in the first database's record)
  *    88  root of the free list, u64   136  root of the main database, u64
@@ -13,18 +13,18 @@ const NO_PAGE = 0xffffffffffffffffn;
 const META_BYTES = 160;
 const PAGE_BYTES_MAX = 65_536;
 
-/** What is wrong with the file; undefined when nothing is, or when it cannot be opened. */
+/** The problem of the file; undefined if there is none, or if it cannot be opened. */
 export function lmdbHeaderProblem(path: string): string | undefined {
   let file: number;
   try {
     file = openSync(path, 'r');
   } catch {
-    // The library says better why.
+    // The library reports the reason.
     return undefined;
   }
   try {
     const { size } = fstatSync(file);
-    // An empty one is what a crash in the first opening leaves: the library begins it anew.
+    // A crash while it was created leaves an empty file: the library creates it again.
     if (size === 0) return undefined;
     const head = Buffer.alloc(PAGE_BYTES_MAX + META_BYTES);
     const bytes = readSync(file, head, 0, head.length, 0);

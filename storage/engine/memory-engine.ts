@@ -1,7 +1,7 @@
 /**
- * The engine that keeps everything in this process: for `--engine memory`, tests and the
- * simulator. What is durable lives in a `MemoryStore`, which outlives the engine object: handing it
- * to the next one is a restart. It holds encoded records, so that damage is found as on a disk.
+ * The engine in memory: for `--engine memory`, tests and the simulator. Durable data are in a
+ * `MemoryStore`, which outlives the engine object: passing it to the next one is a restart. It
+ * holds encoded records, so that damage is detected as on a disk.
  */
 
 import {
@@ -39,7 +39,7 @@ class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
 
 /** What survives a crash. */
 export class MemoryStore {
-  /** There is no room for a commit. */
+  /** A commit fails: the disk is full. */
   full = false;
   readonly #records = new KeyTable<StoredRecord>();
   readonly #index = new SlotIndex<StoredRecord>();
@@ -63,7 +63,7 @@ export class MemoryStore {
     return this.#index.page(position, limit);
   }
 
-  /** One step: a crash comes before or after it. */
+  /** One step: a crash happens before or after it. */
   apply(batch: FlushBatch): void {
     if (batch.clear) {
       this.#records.clear();
@@ -91,7 +91,7 @@ export class MemoryStore {
     this.#meta = batch.meta;
   }
 
-  /** Flips one bit of what is stored under a key; `false` when nothing is. */
+  /** Flips one bit of the record of a key; `false` if there is none. */
   flipBit(key: string, bit: number): boolean {
     const bytes = this.get(key)?.bytes;
     if (bytes === undefined) return false;
@@ -144,7 +144,7 @@ export class MemoryEngine implements Engine {
     if (this.#committing) throw new Error('two commits at a time');
     this.#committing = true;
     this.#defer(() => {
-      // A node that has crashed meanwhile has written nothing, and nobody waits for it.
+      // The node has crashed meanwhile: nothing is written, and nothing waits for it.
       if (this.#closed) return;
       this.#committing = false;
       const failure = this.#failure ?? (this.#store.full ? noRoom() : undefined);

@@ -51,7 +51,7 @@ export function writeRecord(
 }
 
 export interface DecodedRecord {
-  /** Present where the record was written with its key. */
+  /** Present if the record was written with its key. */
   readonly key: string | undefined;
   readonly entry: Entry;
 }
@@ -88,7 +88,7 @@ export function readRecord(record: Buffer, place: number): DecodedRecord {
 
 const TWO_TO_32 = 2 ** 32;
 
-/** In two halves where a number holds it: a BigInt would cost more than the rest of the record. */
+/** In two halves if a number holds it: a BigInt would cost more than the rest of the record. */
 function writeDeadline(record: Buffer, at: number, deadline: Deadline): void {
   if (typeof deadline === 'bigint') {
     record.writeBigInt64LE(deadline, at);

@@ -1,16 +1,16 @@
 /**
- * The keyspace's memory: one cell per key that is held in memory, and second-chance (clock)
- * eviction of those that may go. It knows bytes and places, nothing of transactions; the keyspace
- * is its only user and decides through `Cell.dirtyIn` what must stay.
+ * The keyspace's memory: one cell per key in memory, and second-chance (clock) eviction. It knows
+ * bytes and places, not transactions. The keyspace is its only user and marks the cells that must
+ * stay with `Cell.dirtyIn`.
  */
 import type { Arguments } from '../arguments.ts';
 import type { Entry } from './entry.ts';
 import { KeyTable } from './key-table.ts';
 
-/** What a cell, its entry, its strings' headers and its place in the map cost, about. */
+/** Approximate bytes of a cell, its entry, its strings' headers and its place in the table. */
 export const CELL_BYTES = 240;
 
-/** Cells that a write or a load looks at, so that none of them pays for a whole sweep. */
+/** Cells that one write or load visits for eviction, so that none pays for a whole sweep. */
 export const EVICTION_STEPS = 8;
 
 export class Cell {
@@ -19,16 +19,16 @@ export class Cell {
   readonly slot: number;
   readonly place: number;
   entry: Entry;
-  /** What the flush under way must write, where `entry` has been replaced since its capture. */
+  /** The entry that the flush in progress must write, if `entry` was replaced since its capture. */
   captured: Entry | undefined = undefined;
   /** The generation of the last change; equal to the keyspace's while the change is unflushed. */
   dirtyIn: number;
   /** Whether the engine holds the key, as of the last completed flush. */
   stored: boolean;
-  /** Whether it is in the index of keys that the engine may not hold. */
+  /** In the index of keys that the engine may not hold. */
   indexed = false;
   referenced = true;
-  /** The unit that has written it last, by the keyspace's count; 0: none since it was loaded. */
+  /** The last unit that wrote it, by the keyspace's count; 0: none since it was loaded. */
   unit = 0;
   /** Place on the clock's ring. */
   at = -1;
@@ -92,7 +92,7 @@ export class CellCache {
     this.#bytes += CELL_BYTES + cell.key.length + cell.entry.value.length;
   }
 
-  /** To be called when a cell's entry is replaced by one with a value of another length. */
+  /** Call it when a cell's entry is replaced by one with a value of another length. */
   resized(byBytes: number): void {
     this.#bytes += byBytes;
   }
@@ -116,10 +116,9 @@ export class CellCache {
   }
 
   /**
-   * Lets go of cells while there are more bytes than allowed: those not used since the hand came
-   * by last, and only those last changed before generation `clean`; `stepsMax` are looked at.
-   * Returns how many of those
-   * that the engine holds went.
+   * Evicts cells while there are more bytes than allowed: those not used since the clock's hand
+   * last passed, and only those last changed before generation `clean`. Visits `stepsMax` cells.
+   * Returns how many cells of keys that the engine holds were evicted.
    */
   evict(clean: number, stepsMax: number): number {
     let evicted = 0;

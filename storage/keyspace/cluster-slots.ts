@@ -1,10 +1,10 @@
 /**
- * Slots of Redis Cluster, for clients that ask for them; nothing here is distributed by them. The
- * slots that transactions conflict by are in `slots.ts`.
+ * Slots of Redis Cluster, for clients that ask for them; data are not distributed by them. The
+ * conflict slots of transactions are in `slots.ts`.
  */
 export const CLUSTER_SLOTS = 16_384;
 
-/** CRC16 (XMODEM) of the key, or of what stands in its first braces. */
+/** From the CRC16 (XMODEM) of the key, or of the text in its first braces. */
 export function clusterKeySlot(key: string): number {
   const open = key.indexOf('{');
   const close = open === -1 ? -1 : key.indexOf('}', open + 1);

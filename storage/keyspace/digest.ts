@@ -1,6 +1,6 @@
 /**
- * An order-independent hash over entries: a sum of strong hashes, so that replicas can be compared
- * whatever the order in which they hold their keys. For convergence checks; not on the hot path.
+ * An order-independent hash over entries: a sum of strong hashes, so that replicas with different
+ * orders of keys can be compared. For convergence checks; not on the hot path.
  */
 import { createHash } from 'node:crypto';
 import { keyOf } from '../../actors/accord/primitives/timestamp.ts';

@@ -1,20 +1,20 @@
 /**
- * What is stored under a key. Entries are immutable: a write replaces the entry of a cell, so that
- * whoever captured the old one (a flush, an iteration) keeps a consistent value without a copy.
+ * The value under a key. Entries are immutable: a write replaces the entry of a cell, so that a
+ * flush or an iteration that captured the old one keeps a consistent value without a copy.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 
-/** The number is what engines write; never give one a new meaning. */
+/** Engines write these numbers; never give one a new meaning. */
 export const ValueType = {
-  /** No value: the key is absent, `version` says since when. Never written to an engine. */
+  /** No value: the key is absent since `version`. Never written to an engine. */
   NONE: 0,
   STRING: 1,
 } as const;
 export type ValueType = (typeof ValueType)[keyof typeof ValueType];
 
 /**
- * Milliseconds since the Unix epoch, up to 64 bits: a number where it is a safe integer, which is
- * all that looking a key up ever meets in practice, and a BigInt only beyond.
+ * Milliseconds since the Unix epoch, up to 64 bits: a number if it is a safe integer, as in
+ * practice it always is, else a BigInt.
  */
 export type Deadline = number | bigint;
 
@@ -43,10 +43,10 @@ export class Entry {
   }
 }
 
-/** The entry of a key that nobody has written yet. */
+/** The entry of a key that was never written. */
 export const ABSENT = new Entry(ValueType.NONE, '', NO_DEADLINE, ZERO);
 
-/** One key and its entry, as iterations hand them out. */
+/** One key and its entry, as iterations return them. */
 export interface StoredEntry {
   readonly key: string;
   readonly slot: number;

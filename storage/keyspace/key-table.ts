@@ -1,8 +1,8 @@
 /**
  * A hash table from keys to items that carry their own chain. It exists beside JavaScript's Map for
- * three reasons: it is asked with bytes of a request (no string is made for a key that is there),
- * it grows one bucket at a time (linear hashing, W. Litwin 1980: no pause to rehash millions), and
- * it may hold more than a Map's 2^24 keys.
+ * three reasons: a look-up takes the bytes of a request (no string is made for an existing key), it
+ * grows one bucket at a time (linear hashing, W. Litwin 1980: no pause to rehash millions), and it
+ * may hold more than a Map's 2^24 keys.
  */
 import type { Arguments } from '../arguments.ts';
 
@@ -66,7 +66,7 @@ export class KeyTable<T extends Keyed<T>> {
     this.#size--;
   }
 
-  /** Constant work: what was there is left to the garbage collector. */
+  /** Constant work: the garbage collector frees the items. */
   clear(): void {
     this.#heads = emptyHeads<T>();
     this.#mask = BUCKETS_MIN - 1;

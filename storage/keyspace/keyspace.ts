@@ -1,7 +1,7 @@
 /**
- * All keys of one store: a write-behind cache over an engine. It applies what commands ask for
- * under the version of the transaction that runs, keeps what is not flushed yet, and merges both
- * sides when someone walks the keys. Commands and the state machine use it; it never parses a
+ * All keys of one store: a write-behind cache over an engine. It applies the changes of commands
+ * under the version of the current transaction, holds unflushed changes, and merges cache and
+ * engine when the keys are walked. Commands and the state machine use it; it never parses a
  * command, reads a clock or waits.
  */
 import { compare, keyOf, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
@@ -17,18 +17,18 @@ import { TableHash, type TableHashKey } from './table-hash.ts';
 /** Thrown (without a stack, and never out of this room) by `find` and `isAlive` during a read. */
 export const PAST_DEADLINE = Symbol('a key is physically there but past its deadline');
 
-/** Thrown in the same way by what would write more than a unit may; nothing of it is done then. */
+/** Thrown in the same way by a write that exceeds the unit's limit; the write is not done. */
 export const UNIT_FULL = Symbol('the unit would write more than it may');
 
 export interface KeyspaceOptions {
   readonly engine: Engine;
-  /** What clean cells may hold in memory; unflushed ones come on top. */
+  /** Bytes of memory for clean cells; unflushed ones are not counted. */
   readonly cacheBytesMax: number;
   /** From this many unflushed bytes on, `needsFlush` is true. */
   readonly dirtyBytesMax: number;
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
-  /** Of this process alone. */
+  /** A secret of this process. */
   readonly tableHashKey: TableHashKey;
 }
 
@@ -36,11 +36,11 @@ export interface KeyspaceOptions {
 export interface WriteContext {
   readonly version: Timestamp;
   readonly nowMs: number;
-  /** The engine holds the effects of its first units already. */
+  /** The engine already holds the effects of its first units. */
   readonly partlyStored: boolean;
 }
 
-/** What a command has changed, to be put back. */
+/** A change of a command, to be undone. */
 interface Undo {
   readonly cell: Cell;
   readonly entry: Entry;
@@ -58,12 +58,12 @@ interface Flush {
   readonly generation: number;
   readonly clear: boolean;
   readonly meta: EngineMeta;
-  /** Of the keyspace at the capture; a later FLUSHALL leaves the captured cells behind. */
+  /** The keyspace's era at the capture; a later FLUSHALL discards the captured cells. */
   readonly era: number;
 }
 
 export class Keyspace {
-  /** Milliseconds since the Unix epoch at which the present commands run. */
+  /** The time of the current commands: milliseconds since the Unix epoch. */
   nowMs = 0;
   /** Whether `find` counts: for reads whose reply a client gets. */
   counting = false;
@@ -73,12 +73,12 @@ export class Keyspace {
   #reading = false;
   #partlyStored = false;
 
-  /** Counts units: a cell that the present one has written carries its number. */
+  /** Counts units: a cell written by the current one carries its number. */
   #unit = 0;
-  /** Bytes that the present unit has written. */
+  /** Bytes written by the current unit. */
   #unitBytes = 0;
   #unitBytesBefore = 0;
-  /** Of the present command, where it may write more than one key. */
+  /** Changes of the current command, if it may write more than one key. */
   #undo: Undo[] | undefined;
 
   readonly #hash: TableHash;
@@ -86,7 +86,7 @@ export class Keyspace {
   readonly #engine: Engine;
   readonly #dirtyBytesMax: number;
   readonly #cache: CellCache;
-  /** Present keys that the engine may not hold (yet), in hash order. */
+  /** Existing keys that the engine may not hold (yet), in hash order. */
   readonly #fresh = new SlotIndex<Cell>();
 
   #size: number;
@@ -94,7 +94,7 @@ export class Keyspace {
   #clearedAt: Timestamp;
   /** Counts FLUSHALLs. */
   #era = 0;
-  /** The engine's content is gone for readers, though a flush has yet to remove it. */
+  /** Readers ignore the engine's content, which the next flush removes. */
   #clearPending = false;
 
   #generation = 0;
@@ -105,7 +105,7 @@ export class Keyspace {
 
   /** Keys in the engine as of its last completed commit. */
   #engineKeys: number;
-  /** Those of them that have a cell: when both are equal, a miss is known without asking. */
+  /** Those with a cell: if both numbers are equal, a miss needs no look-up in the engine. */
   #knownStored = 0;
 
   constructor(options: KeyspaceOptions) {
@@ -121,7 +121,7 @@ export class Keyspace {
     this.#engineKeys = meta.keys;
   }
 
-  /** Keys, those past their deadline that no transaction has met yet included. */
+  /** Keys, including those past their deadline that no transaction has removed yet. */
   get size(): number {
     return this.#size;
   }
@@ -175,13 +175,13 @@ export class Keyspace {
     this.#unitBytes = 0;
   }
 
-  /** A command that writes one key at most, and last of all, has nothing to undo. */
+  /** A command that writes at most one key, as its last step, has nothing to undo. */
   beginCommand(mayWriteMany: boolean): void {
     this.#undo = mayWriteMany ? [] : undefined;
     this.#unitBytesBefore = this.#unitBytes;
   }
 
-  /** After `UNIT_FULL`: everything is as it was before the command. */
+  /** After `UNIT_FULL`: undoes all changes of the command. */
   undoCommand(): void {
     for (const { cell, entry, unit } of this.#undo?.toReversed() ?? []) {
       this.#put(cell, entry);
@@ -197,9 +197,8 @@ export class Keyspace {
   }
 
   /**
-   * The cell of the key in argument `i`, when it is present and alive. A key past its deadline is
-   * removed first, by the
-   * transaction that meets it; a read cannot do that and throws `PAST_DEADLINE`.
+   * The cell of the key in argument `i`, if it exists and is alive. A transaction first removes a
+   * key past its deadline; a read cannot do that and throws `PAST_DEADLINE`.
    */
   find(args: Arguments, i: number): Cell | undefined {
     const cell = this.#lookup(args, i, args.tableHash(i, this.#hash));
@@ -215,14 +214,14 @@ export class Keyspace {
   }
 
   /**
-   * Whether a key of a page is alive. As with `find`, a transaction removes it when it is past its
+   * Whether a key of a page is alive. Like in `find`, a transaction removes it if it is past its
    * deadline, so that no read with another clock finds it again; a read throws `PAST_DEADLINE`.
    */
   isAlive(item: StoredEntry): boolean {
     if (!item.entry.expired(this.nowMs)) return true;
     if (this.#reading) throw PAST_DEADLINE;
     const hash = this.#hash.ofText(item.key);
-    // Not the cell of the page, which may have been evicted since.
+    // Look it up again: the cell of the page may have been evicted since.
     const cell = this.#cache.get(item.key, hash) ?? this.#load(item.key, hash);
     if (cell?.entry.expired(this.nowMs) === true) this.#write(cell, this.#tombstone());
     return false;
@@ -241,12 +240,12 @@ export class Keyspace {
     this.#write(cell, new Entry(ValueType.STRING, value, deadline, this.#version));
   }
 
-  /** The same for a cell that `find` has just returned: the next call may let go of it. */
+  /** The same for a cell that `find` has just returned: the next call may evict it. */
   replace(cell: Cell, value: string, deadline: Deadline): void {
     this.#write(cell, new Entry(ValueType.STRING, value, deadline, this.#version));
   }
 
-  /** Removes a cell's key that `find` has just returned. */
+  /** Removes the key of a cell that `find` has just returned. */
   remove(cell: Cell): void {
     this.#write(cell, this.#tombstone());
   }
@@ -269,8 +268,9 @@ export class Keyspace {
   }
 
   /**
-   * Keys in hash order from a position on, `limit` of them or a few more (see SlotIndex.page) or
-   * fewer. A key that is present throughout a walk from 0 until `next` is 0 is in one page of it.
+   * Keys in hash order from a position on: `limit` of them, a few more (see SlotIndex.page) or
+   * fewer. A key that exists during a whole walk from 0 until `next` is 0 is in exactly one of its
+   * pages.
    */
   page(position: number, limit: number): KeyPage {
     const fresh = this.#fresh.page(position, limit);
@@ -299,8 +299,8 @@ export class Keyspace {
 
   /**
    * The next `limit` keys in hash order, and those that share the last one's position: the same on
-   * every replica, whatever each has flushed, so that a transaction may act on them. Values that
-   * are not in memory are left out.
+   * every replica, whatever each has flushed, so that a transaction may act on them. Omits values
+   * that are not in memory.
    */
   exactPage(position: number, limit: number): KeyPage {
     const items: StoredEntry[] = [];
@@ -318,9 +318,9 @@ export class Keyspace {
   }
 
   /**
-   * Hands all changes up to now to the engine, as one step to the state after transaction
-   * `appliedSequence` and the first units of the next. Capturing them is constant work. `false`
-   * while a flush is under way.
+   * Writes all changes so far to the engine, as one step to the state after transaction
+   * `appliedSequence` and the first units of the next. The capture is constant work. `false` while
+   * a flush is in progress.
    */
   flush(
     appliedSequence: number,
@@ -389,7 +389,7 @@ export class Keyspace {
     const entry = this.#engine.get(key, slot, place);
     if (entry === undefined) return undefined;
     const cell = new Cell(key, hash, slot, place, entry, -1, true);
-    // Eviction comes first: the cell that is about to be returned must stay.
+    // Evict first: the cell to be returned must stay.
     this.#evict();
     this.#knownStored++;
     this.#cache.add(cell);
@@ -418,7 +418,7 @@ export class Keyspace {
     this.#evict();
   }
 
-  /** Counts what the unit writes; what it has written to the same key before counts no more. */
+  /** Charges a write to the unit; an earlier write of the same key no longer counts. */
   #charge(cell: Cell, entry: Entry): void {
     const before = cell.unit === this.#unit ? writtenBytes(cell.key, cell.entry) : 0;
     const bytes = this.#unitBytes + writtenBytes(cell.key, entry) - before;
@@ -426,7 +426,7 @@ export class Keyspace {
     this.#unitBytes = bytes;
   }
 
-  /** Gives a cell another entry, whatever it may be. */
+  /** Replaces the entry of a cell. */
   #put(cell: Cell, entry: Entry): void {
     const old = cell.entry;
     if (cell.dirtyIn !== this.#generation) {
@@ -456,8 +456,8 @@ export class Keyspace {
   }
 
   /**
-   * Whether what is there is as new as the present transaction, which then must not change it: the
-   * transaction has been applied before. Older than what is there is possible in a replay only.
+   * True if the entry is as new as the current transaction, which has then been applied before and
+   * must not change it. Throws if the entry is newer.
    */
   #outdated(there: Timestamp, what: string): boolean {
     const newest =
@@ -467,7 +467,7 @@ export class Keyspace {
     if (newest === this.#version) return false;
     const order = compare(this.#version, newest);
     if (order > 0) return false;
-    // What the engine gives back of a transaction's first units is its own work.
+    // The engine holds the transaction's first units: the entry is its own earlier change.
     if (order === 0 && this.#partlyStored) return false;
     if (order === 0) return true;
     const versions = `${keyOf(this.#version)} after ${keyOf(newest)}`;
@@ -497,11 +497,11 @@ export class Keyspace {
       }
       if (clean && !stored) this.#cache.remove(cell);
     }
-    // The clock passes a cell twice before it goes; what has become clean may go at once.
+    // The clock passes a cell twice before it evicts it; the flushed cells may go at once.
     this.#evict(2 * flush.cells.length);
   }
 
-  /** The engine is where it was: what was captured is dirty again, with what came after it. */
+  /** The engine is unchanged: the captured changes are dirty again, with the later ones. */
   #notFlushed(flush: Flush): void {
     if (flush.era !== this.#era) return;
     for (const cell of flush.cells) {
@@ -514,7 +514,7 @@ export class Keyspace {
   }
 }
 
-/** A removal writes nothing that would have to be kept. */
+/** A removal keeps no bytes. */
 function writtenBytes(key: string, entry: Entry): number {
   return entry.type === ValueType.NONE ? 0 : key.length + entry.value.length;
 }

@@ -1,14 +1,13 @@
 /**
- * Items in hash order (slot, then place), as chains that run through the items themselves. Adding
- * and removing cost a few stores; order inside a slot is made when someone asks for it, and kept.
- * Owned by the keyspace (for keys that no engine holds yet) and by the memory engine (for all its
- * keys).
+ * Items in hash order (slot, then place), chained through the items themselves. Adding and removing
+ * cost a few stores; a slot is sorted on demand and stays sorted. The keyspace owns one (for keys
+ * that no engine holds yet), and so does the memory engine (for all its keys).
  */
 import { CONFLICT_SLOTS, positionOf } from './slots.ts';
 
 export interface SlotIndexed<T> {
   readonly slot: number;
-  /** Order is that of `place >>> 0`. */
+  /** Ordered by `place >>> 0`. */
   readonly place: number;
   /** The chain; the index alone writes it. An item is in one index at most. */
   next: T | undefined;
@@ -41,7 +40,7 @@ export class SlotIndex<T extends SlotIndexed<T>> {
     this.#size++;
   }
 
-  /** The item must be here. Constant work, however many items chosen keys have put into a slot. */
+  /** The item must be here. Constant work, however many items share the slot. */
   remove(item: T): void {
     const { slot, next, previous } = item;
     if (previous === undefined) {
@@ -67,8 +66,8 @@ export class SlotIndex<T extends SlotIndexed<T>> {
   }
 
   /**
-   * Items from `position` on, in order: `limit` of them, and more only where further items share
-   * the last one's position (a cursor cannot stand between those).
+   * Items from `position` on, in order: `limit` of them, and more only if further items share the
+   * last one's position (a cursor cannot point between those).
    */
   page(position: number, limit: number): T[] {
     const items: T[] = [];

@@ -1,8 +1,8 @@
 /**
- * Where a key lives: its conflict slot (16 bits) and its place inside the slot (32 bits). Together
- * they are the 48-bit order in which engines keep keys and SCAN walks them, so that a slot is one
- * contiguous piece of every engine. Pure; the same on every node and for ever, since cursors and
- * files carry these values. Keys of different nodes' clients meet here: never seed it.
+ * The position of a key: its conflict slot (16 bits) and its place inside the slot (32 bits).
+ * Engines store keys, and SCAN walks them, in this 48-bit order, so that a slot is one contiguous
+ * piece of every engine. Pure. All nodes must compute the same values, and always will: cursors and
+ * files contain them. Never seed it.
  */
 
 /** Transactions conflict when they share one of these. */

@@ -1,8 +1,8 @@
 /**
  * The hash of the tables inside a node: HalfSipHash-1-3 (Aumasson, Bernstein: "SipHash: a fast
- * short-input PRF", 2012; the variant that Linux has for its hash tables) under a key of the
- * process's own, so that no client can choose keys that share a bucket. What nodes must agree on
- * is in `slots.ts` and has no key. Pure: the key comes from outside.
+ * short-input PRF", 2012; the variant that Linux uses for hash tables) under a secret of the
+ * process, so that no client can choose keys that share a bucket. Hashes on which nodes must agree
+ * are in `slots.ts` and have no key. Pure: the key comes from outside.
  */
 
 import { KEY_BYTES_MAX } from '../limits.ts';
@@ -13,7 +13,7 @@ export type TableHashKey = readonly [low: number, high: number];
 
 const V2 = 0x6c796765;
 const V3 = 0x74656462;
-/** Texts up to this length are written into a buffer that is kept. */
+/** Texts up to this length use a preallocated buffer. */
 const TEXT_BYTES = 256;
 
 export class TableHash {
@@ -61,7 +61,7 @@ export class TableHash {
     let last = (end - start) << 24;
     for (let at = rest; at < end; at++) last |= (data[at] as number) << (8 * (at - rest));
     v3 ^= last;
-    // The last word, then three rounds to finalize. Written out twice: every command passes here.
+    // The last word, then three rounds to finalize. Unrolled twice: every command runs this.
     for (let round = 0; round < 4; round++) {
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;

@@ -1,6 +1,6 @@
 /**
- * 64-bit integers in the text form that Redis takes and gives. Numbers as long as they are exact,
- * BigInt beyond; nothing is ever rounded. Pure.
+ * 64-bit integers in Redis' text form. Numbers as long as they are exact, BigInt beyond; nothing is
+ * ever rounded. Pure.
  */
 
 export const INT64_MAX = 2n ** 63n - 1n;
@@ -9,7 +9,7 @@ export const INT64_MIN = -(2n ** 63n);
 const ZERO = 48;
 const NINE = 57;
 const MINUS = 45;
-/** With so many digits a number is exact. */
+/** Up to this many digits a number is exact. */
 const EXACT_DIGITS = 15;
 const INT64_DIGITS = 19;
 
@@ -41,7 +41,7 @@ export function exactInteger(value: bigint): number | bigint {
   return Number.isSafeInteger(number) ? number : value;
 }
 
-/** The sum, a number where it is safe, or `undefined` where it leaves 64 bits. */
+/** The sum, as a number if it is safe; `undefined` if it exceeds 64 bits. */
 export function addInteger(a: number | bigint, b: number | bigint): number | bigint | undefined {
   if (typeof a === 'number' && typeof b === 'number') {
     const sum = a + b;

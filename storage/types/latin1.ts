@@ -1,6 +1,6 @@
 /**
- * Byte strings: one char, one byte. Node's own methods for them skip the look-up of the encoding's
- * name, but its type declarations leave them out.
+ * Byte strings: one char, one byte. Node's latin1 methods skip the look-up of the encoding by name,
+ * but are missing from its type declarations.
  */
 interface Latin1Buffer extends Buffer {
   latin1Slice(start: number, end: number): string;

@@ -22,7 +22,7 @@ const ZERO: LongDouble = { mantissa: 0n, exponent: 0 };
 const NUMBER =
   /^([+-]?)(?:(0x(?:[0-9a-f]+\.?[0-9a-f]*|\.[0-9a-f]+)(?:p[+-]?[0-9]+)?)|((?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?)|(inf(?:inity)?))$/i;
 
-/** What `strtold` makes of the whole text; `undefined` for no number, NaN, or out of range. */
+/** Like `strtold` over the whole text; `undefined` for no number, NaN, or out of range. */
 export function parseLongDouble(text: string): LongDouble | undefined {
   if (text.length > TEXT_MAX) return undefined;
   const parts = NUMBER.exec(text);
@@ -37,7 +37,7 @@ export function parseLongDouble(text: string): LongDouble | undefined {
   const integer = BigInt(`${hexadecimal ? '0x' : ''}0${whole}${fraction}`);
   if (integer === 0n) return ZERO;
   const shift = Number(power) - fraction.length * (hexadecimal ? 4 : 1);
-  // No text of this length is within range with a larger power; it keeps the integers small.
+  // With a larger power no text of this length is within range; this keeps the integers small.
   if (!(Math.abs(shift) < 4 * EXPONENT_MAX)) return undefined;
   const base = hexadecimal ? 2n : 10n;
   const value =
@@ -90,7 +90,7 @@ function roundRatio(
   const scaled = shift >= 0 ? numerator << BigInt(shift) : numerator;
   const divisor = shift >= 0 ? denominator : denominator << BigInt(-shift);
   const quotient = scaled / divisor;
-  // One more bit says that something was left: no tie, then.
+  // The sticky bit records a remainder: then it is not a tie.
   const sticky = scaled % divisor === 0n ? 0n : 1n;
   return roundBits((quotient << 1n) | sticky, -shift - 1);
 }
