@@ -20,7 +20,7 @@
  */
 import type { Command } from '../local/command.ts';
 import { makeInvalidated } from '../local/execution.ts';
-import type { JournalRecord } from '../local/journal.ts';
+import type { Mark } from '../local/invariants.ts';
 import type { ReplicaState } from '../local/replica-state.ts';
 import type {
   AppliedHint,
@@ -60,8 +60,6 @@ interface Task {
 }
 
 const SECOND_US = 1_000_000;
-
-type Mark = Extract<JournalRecord, { before: Timestamp }>;
 
 export class DurabilityRounds {
   readonly #state: ReplicaState;

@@ -8,6 +8,7 @@ import { type GroupId, groupKey } from '../topology/group-id.ts';
 import type { Topology } from '../topology/topology.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
+import { BrokenInvariant } from './invariants.ts';
 import { decodeRecord, encodeRecord } from './journal.ts';
 import { Replica, type ReplicaMessage } from './replica.ts';
 import type { ReplicaLimits } from './replica-state.ts';
@@ -95,6 +96,8 @@ export class CommandStore {
   /** Unknown at first: the incarnation before may have said so. */
   #shedding: boolean | undefined;
   #syncAsked = false;
+  /** Why nothing may leave any more. */
+  #halt: string | undefined;
   /** Messages for groups that are not here. */
   #strays = 0;
 
@@ -116,6 +119,7 @@ export class CommandStore {
 
   /** What is to be done since the last call, in order. */
   takeEffects(): readonly StoreEffect[] {
+    if (this.#halt !== undefined) return [{ type: 'Halt', reason: this.#halt }];
     const effects = this.#effects;
     this.#effects = [];
     return effects;
@@ -135,7 +139,7 @@ export class CommandStore {
     const { replica } = member;
     watch?.handling(from, message);
     const before = watch === undefined ? 0 : replica.effects.length;
-    replica.handle(from, message, nowMs);
+    this.#guard(() => replica.handle(from, message, nowMs));
     watch?.handled(message, replica.effects.slice(before));
   }
 
@@ -154,6 +158,17 @@ export class CommandStore {
 
   peerDown(peer: number, nowMs: number): void {
     for (const { replica } of this.#members.values()) replica.peerDown(peer, nowMs);
+  }
+
+  /** What has been computed from a state that cannot be must not leave. */
+  #guard(step: () => void): void {
+    if (this.#halt !== undefined) return;
+    try {
+      step();
+    } catch (error) {
+      if (!(error instanceof BrokenInvariant)) throw error;
+      this.#halt = error.message;
+    }
   }
 
   // ---- the beginning ----------------------------------------------------------------------
@@ -202,7 +217,7 @@ export class CommandStore {
     clock.begin();
     this.#handOver.begin(generation, []);
     for (const { replica } of this.#members.values()) {
-      replica.restored(flushedSequence, nowMs);
+      this.#guard(() => replica.restored(flushedSequence, nowMs));
       watch?.restored(replica.view, flushedSequence, replica.effects);
     }
     this.#reserve();
@@ -219,6 +234,7 @@ export class CommandStore {
 
   /** After the last message of a turn: what its messages have led to becomes effects. */
   closeTurn(): void {
+    if (this.#halt !== undefined) return;
     const { clock, watch } = this.#options;
     if (this.#begun && !clock.covered) this.#reserve();
     for (const member of this.#members.values()) {
@@ -299,7 +315,7 @@ export class CommandStore {
     if (!this.#begun) return this.#begin(nowMs);
     const { clock, limits } = this.#options;
     if (!clock.isIdle) this.#reserve();
-    for (const { replica } of this.#members.values()) replica.tick(nowMs);
+    for (const { replica } of this.#members.values()) this.#guard(() => replica.tick(nowMs));
     const watermarks = this.watermarks();
     this.#effects.push({ type: 'Watermarks', watermarks });
     const shedding = watermarks.unloggedBytes > limits.unloggedBytesMax;

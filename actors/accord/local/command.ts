@@ -20,6 +20,14 @@ export interface Waiter {
   waitingOn: number;
 }
 
+/** A command as its last log record left it. */
+export interface Checked {
+  readonly promised: Ballot;
+  readonly accepted: Ballot;
+  readonly status: Status;
+  readonly executeAt: Timestamp | undefined;
+}
+
 export class Command implements Waiter {
   readonly id: TxnId;
   readonly key: string;
@@ -53,6 +61,9 @@ export class Command implements Waiter {
   /** Progress log: when to look after it next, and how often that was in vain. */
   checkAtMs = 0;
   attempts = 0;
+
+  /** For `Invariants` alone; undefined before the first record. */
+  checked: Checked | undefined;
 
   constructor(id: TxnId, key = keyOf(id)) {
     this.id = id;

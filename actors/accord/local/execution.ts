@@ -36,7 +36,7 @@ export function makeStable(
   command.deps = deps;
   state.clock.observe(executeAt);
   state.index.bump(command.definition.participants, executeAt);
-  state.persist({ type: 'Stable', id: command.id, executeAt, deps }, false);
+  state.transition(command, { type: 'Stable', id: command.id, executeAt, deps }, false);
   releaseEarlier(state, command);
   awaitDeps(state, command);
 }
@@ -82,7 +82,7 @@ function known(state: ReplicaState, id: TxnId): Command | undefined {
 /** It can never execute: nobody waits for it any more. */
 export function makeInvalidated(state: ReplicaState, command: Command): void {
   command.status = Status.Invalidated;
-  state.persist({ type: 'Invalidated', id: command.id }, false);
+  state.transition(command, { type: 'Invalidated', id: command.id }, false);
   state.index.remove(command);
   for (const commands of state.unappliedBy.values()) commands.delete(command);
   state.settled(command);
@@ -135,7 +135,7 @@ function execute(state: ReplicaState, command: Command): void {
   command.status = Status.Applied;
   state.sequence += 1;
   command.sequence = state.sequence;
-  state.persist({ type: 'Applied', id, sequence: command.sequence }, false);
+  state.transition(command, { type: 'Applied', id, sequence: command.sequence }, false);
   const { participants, body } = definition;
   const execution = { id, executeAt, participants, body, sequence: command.sequence };
   state.effects.push({ type: 'Execute', execution });

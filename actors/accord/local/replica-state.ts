@@ -19,6 +19,7 @@ import { Command, type Definition, type Waiter } from './command.ts';
 import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';
 import type { Effect } from './effects.ts';
+import { Invariants, type Transition } from './invariants.ts';
 import type { JournalRecord } from './journal.ts';
 import type { CommandView, ReplicaSizes, ReplicaView } from './replica-view.ts';
 
@@ -79,6 +80,7 @@ export class ReplicaState implements ReplicaView {
 
   readonly commands = new Map<string, Command>();
   readonly index = new ConflictIndex();
+  readonly invariants = new Invariants();
   /** All commands by t0: settlement works on ranges of time. */
   readonly order = new CommandOrder();
   /** Those of them whose records are durable, by LSN. */
@@ -156,7 +158,14 @@ export class ReplicaState implements ReplicaView {
     this.effects.push({ type: 'Reply', to, message });
   }
 
-  persist(record: JournalRecord, urgent: boolean): void {
+  persist(record: Exclude<JournalRecord, Transition>, urgent: boolean): void {
+    if (record.type !== 'ClockLimit') this.invariants.mark(record);
+    this.effects.push({ type: 'Persist', record, urgent });
+  }
+
+  /** Logs what the command has become. */
+  transition(command: Command, record: Transition, urgent: boolean): void {
+    this.invariants.transition(command, record);
     this.effects.push({ type: 'Persist', record, urgent });
   }
 
@@ -226,7 +235,7 @@ export class ReplicaState implements ReplicaView {
     if (command.definition !== undefined) return;
     this.attach(command, definition);
     const { participants, body } = definition;
-    this.persist({ type: 'Defined', id: command.id, participants, body }, false);
+    this.transition(command, { type: 'Defined', id: command.id, participants, body }, false);
     this.index.add(command);
     this.awaitSettled(command);
   }

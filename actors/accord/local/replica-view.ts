@@ -6,7 +6,7 @@ import type { Participants } from '../primitives/participants.ts';
 import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
 import type { Command } from './command.ts';
 
-export type CommandView = Readonly<Omit<Command, 'waiters'>>;
+export type CommandView = Readonly<Omit<Command, 'waiters' | 'checked'>>;
 
 export interface ReplicaSizes {
   readonly commands: number;

@@ -224,7 +224,7 @@ export class Replica {
     command.votedFast = equal(vote, command.id);
     this.#state.index.bump(definition.participants, vote);
     const { id, votedFast } = command;
-    this.#state.persist({ type: 'PreAccepted', id, vote, votedFast }, true);
+    this.#state.transition(command, { type: 'PreAccepted', id, vote, votedFast }, true);
   }
 
   #accept(from: number, message: Accept): void {
@@ -250,7 +250,7 @@ export class Replica {
     command.accepted = ballot;
     command.deps = undefined;
     command.status = Status.AcceptedInvalidate;
-    this.#state.persist({ type: 'AcceptedInvalidate', id, ballot }, true);
+    this.#state.transition(command, { type: 'AcceptedInvalidate', id, ballot }, true);
     this.#state.reply(from, { type: 'AcceptInvalidateOk', id, ballot });
   }
 
@@ -294,7 +294,7 @@ export class Replica {
     command.deps = deps;
     command.status = Status[status];
     state.index.bump(definition.participants, executeAt);
-    state.persist({ type: status, id, ballot, executeAt, deps }, true);
+    state.transition(command, { type: status, id, ballot, executeAt, deps }, true);
     return deps;
   }
 
@@ -384,7 +384,7 @@ export class Replica {
     state.clock.observe(ballot);
     if (!equal(command.promised, ballot) && !isTerminal(command.status)) {
       command.promised = ballot;
-      state.persist({ type: 'Promised', id, ballot }, true);
+      state.transition(command, { type: 'Promised', id, ballot }, true);
     }
     const definition = definitionOf(message);
     if (command.definition === undefined && definition !== undefined) {
@@ -535,6 +535,7 @@ export class Replica {
       this.#rebuild(command);
       if (command.status === Status.Stable) stable.push(command);
     }
+    state.invariants.begin(state);
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (command.status === Status.Stable) awaitDeps(state, command);
   }
@@ -558,6 +559,7 @@ export class Replica {
     state.clock.heed(command.id);
     state.clock.heed(command.promised);
     state.sequence = Math.max(state.sequence, command.sequence);
+    state.invariants.restored(command);
     if (executeAt !== undefined && isDecided(status)) state.clock.observe(executeAt);
     else if (executeAt !== undefined) state.clock.heed(executeAt);
     if (isTerminal(status)) {
