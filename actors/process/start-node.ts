@@ -44,6 +44,7 @@ import { toPerfetto } from '../runtime/trace/export-perfetto.ts';
 import { toShiviz } from '../runtime/trace/export-shiviz.ts';
 import { toJsonl } from '../runtime/trace/trace-event.ts';
 import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
+import { CheckedStore } from './disk/checked-store.ts';
 import { DataDirectory } from './disk/data-directory.ts';
 import { findStore, LineageFile, markStore } from './disk/lineage-file.ts';
 import { humanBytes, ProcessMemory } from './process-memory.ts';
@@ -84,6 +85,7 @@ class ProductionNode implements RunningNode {
   readonly #recorder: TraceRecorder;
   readonly #board: StatusBoard;
   readonly #metrics: NodeMetrics;
+  #checkProgress: () => string | undefined = () => undefined;
   readonly #network: TcpNetwork;
   readonly #frames: UdpFramePathSource | undefined;
   /** Why there are none. */
@@ -314,16 +316,16 @@ class ProductionNode implements RunningNode {
       return () => new MemoryEngine({ store, defer: (callback) => setImmediate(callback) });
     }
     const directory = join(this.#directory.path, STORE_DIRECTORY);
-    let inUse = false;
-    return () => {
-      if (inUse) return undefined;
-      const onClosed = (): void => {
-        inUse = false;
-      };
-      const engine = this.#openStore(directory, onClosed);
-      inUse = true;
-      return engine;
-    };
+    const store = new CheckedStore({
+      directory,
+      open: (onClosed) => this.#openStore(directory, onClosed),
+      nowMs: () => this.#clock.monotonicMs(),
+      onChecked: (keys, elapsedMs) => {
+        this.#logger.info({ keys, elapsedMs: Math.round(elapsedMs) }, 'the store has been checked');
+      },
+    });
+    this.#checkProgress = () => store.progress;
+    return () => store.open();
   }
 
   #openStore(directory: string, onClosed: () => void): LmdbEngine {
@@ -389,7 +391,7 @@ class ProductionNode implements RunningNode {
   }
 
   #notReady(): string | undefined {
-    if (!this.#board.storeReady) return 'the log is being read';
+    if (!this.#board.storeReady) return this.#checkProgress() ?? 'the log is being read';
     if (!this.#board.disk.servesReads) return `disk: ${this.#board.disk.summary}`;
     if (!this.#listening) return 'the Redis port is not open yet';
     const { quorums, members } = this.#node.topology;

@@ -24,17 +24,17 @@ import {
 import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import { readLatin1, writeLatin1 } from '../types/latin1.ts';
+import { checkRows } from './lmdb-check.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
+import {
+  FORM_DIGEST,
+  FORM_PLAIN,
+  LMDB_KEY_BYTES_MAX,
+  PLAIN_KEY_BYTES_MAX,
+  POSITION_BYTES,
+  PREFIX_BYTES,
+} from './lmdb-key.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
-
-/** LMDB's longest key; ours begin with the position (6 bytes) and one byte for the form. */
-const LMDB_KEY_BYTES_MAX = 1978;
-const POSITION_BYTES = 6;
-const PREFIX_BYTES = POSITION_BYTES + 1;
-const FORM_PLAIN = 0;
-/** Followed by the SHA-256 of the key; the key itself is in the record. */
-const FORM_DIGEST = 1;
-const PLAIN_KEY_BYTES_MAX = LMDB_KEY_BYTES_MAX - PREFIX_BYTES;
 
 /** Size of the pieces of memory that hold the encoded records. */
 const STAGING_BYTES = 256 * 1024;
@@ -101,12 +101,9 @@ export class LmdbEngine implements Engine {
 
   get(key: string, slot: number, place: number): Entry | undefined {
     this.#assertOpen();
-    const record = reading(() => this.#data.getBinaryFast(this.#keyOf(key, slot, place)));
+    const record = bytesOf(reading(() => this.#data.getBinaryFast(this.#keyOf(key, slot, place))));
     if (record === undefined) return undefined;
-    // The library owns the bytes; they are valid until its next call. A long record comes as a
-    // plain Uint8Array in its own memory.
-    const bytes = Buffer.from(record.buffer, record.byteOffset, record.length);
-    const decoded = readRecord(bytes, place);
+    const decoded = readRecord(record, place);
     if (decoded.key !== undefined && decoded.key !== key) {
       throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value belongs to another key');
     }
@@ -128,6 +125,27 @@ export class LmdbEngine implements Engine {
       page.add(item);
     }
     return page.items;
+  }
+
+  /**
+   * Looks at every key, a step at a time, and yields how many it has seen. Until it has come to its
+   * end, what this engine answers may be wrong where the file is damaged. Throws EngineError
+   * `HOLO_STORE_DAMAGED`.
+   */
+  check(): Generator<number, void, undefined> {
+    const rows = {
+      keysAfter: (after: Buffer | undefined, limit: number): Buffer[] => {
+        this.#assertOpen();
+        const start = after === undefined ? {} : { start: after, exclusiveStart: true };
+        const keys = reading(() => [...this.#data.getKeys({ ...start, limit })]);
+        return keys.map((key) => Buffer.from(key.buffer, key.byteOffset, key.length));
+      },
+      find: (key: Buffer): Buffer | undefined => {
+        this.#assertOpen();
+        return bytesOf(reading(() => this.#data.getBinaryFast(key)));
+      },
+    };
+    return checkRows(rows, this.#meta.keys);
   }
 
   commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {
@@ -277,6 +295,14 @@ class Staging {
     this.bytes += bytes;
     return view;
   }
+}
+
+/**
+ * The library owns the bytes; they are valid until its next call. A long record comes as a plain
+ * Uint8Array in its own memory.
+ */
+function bytesOf(record: Uint8Array | undefined): Buffer | undefined {
+  return record && Buffer.from(record.buffer, record.byteOffset, record.length);
 }
 
 /** Data that the library cannot read are damaged: a restart would not help. */

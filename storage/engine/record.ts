@@ -62,8 +62,8 @@ function checksumOf(record: Buffer, place: number): number {
   return crc32(record.subarray(4), crc32(ZEROES, place >>> 0));
 }
 
-/** Throws EngineError `HOLO_STORE_DAMAGED`. */
-export function readRecord(record: Buffer, place: number): DecodedRecord {
+/** The key, where the record was written with it. Throws EngineError `HOLO_STORE_DAMAGED`. */
+export function verifyRecord(record: Buffer, place: number): string | undefined {
   const layout = record[4];
   if (record.length < RECORD_HEADER_BYTES || record.readUInt32LE(0) !== checksumOf(record, place)) {
     throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value does not match its checksum');
@@ -72,14 +72,15 @@ export function readRecord(record: Buffer, place: number): DecodedRecord {
     const found = `layout ${layout}, type ${record[5]}`;
     throw new EngineError('HOLO_STORE_DAMAGED', `a stored value has an unknown form (${found})`);
   }
-  let at = RECORD_HEADER_BYTES;
-  let key: string | undefined;
-  if (layout === LAYOUT_WITH_KEY) {
-    const length = record.readUInt32LE(at);
-    at += KEY_LENGTH_BYTES;
-    key = readLatin1(record, at, at + length);
-    at += length;
-  }
+  if (layout === LAYOUT_PLAIN) return undefined;
+  const at = RECORD_HEADER_BYTES + KEY_LENGTH_BYTES;
+  return readLatin1(record, at, at + record.readUInt32LE(RECORD_HEADER_BYTES));
+}
+
+/** Throws EngineError `HOLO_STORE_DAMAGED`. */
+export function readRecord(record: Buffer, place: number): DecodedRecord {
+  const key = verifyRecord(record, place);
+  const at = RECORD_HEADER_BYTES + (key === undefined ? 0 : KEY_LENGTH_BYTES + key.length);
   const value = readLatin1(record, at, record.length);
   const deadline = readDeadline(record, 6);
   const version = readTimestamp(record, VERSION_AT);

@@ -57,6 +57,13 @@ export function placeOfText(key: string): number {
   return avalanche(h ^ key.length);
 }
 
+/** `placeOfText` over the same bytes. */
+export function placeOfBytes(buffer: Uint8Array, start: number, end: number): number {
+  let h = PLACE_SEED;
+  for (let i = start; i < end; i++) h = Math.imul(h ^ (buffer[i] as number), PLACE_PRIME);
+  return avalanche(h ^ (end - start));
+}
+
 /** Positions in hash order run from 0 to `POSITIONS - 1`. */
 export const POSITIONS = 2 ** 48;
 

@@ -1,0 +1,95 @@
+/**
+ * Opens the store of a node: its executor gets the engine once every key in it has been found, so
+ * that damage refuses the start instead of hiding keys. The check is made once in a process, a
+ * slice in each call; the node does its other work in between.
+ */
+import type { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
+import { EngineError } from '../../../storage/errors.ts';
+
+/** Of a turn; the executor calls again at once. */
+const SLICE_MS_MAX = 20;
+/** Keys between two looks at the clock. */
+const SLICE_KEYS = 32;
+
+const REMEDY =
+  'put back the data directory as it was before the damage, log and store together; if it is ' +
+  'lost, this node can never vote again under its name: do not start it';
+
+export interface CheckedStoreOptions {
+  readonly directory: string;
+  readonly open: (onClosed: () => void) => LmdbEngine;
+  readonly nowMs: () => number;
+  /** The check has come to its end. */
+  readonly onChecked: (keys: number, elapsedMs: number) => void;
+}
+
+export class CheckedStore {
+  readonly #options: CheckedStoreOptions;
+  #inUse = false;
+  #checked = false;
+  /** The engine while it is being checked. */
+  #opened: LmdbEngine | undefined;
+  #check: Generator<number, void, undefined> | undefined;
+  #keys = 0;
+  #startedMs = 0;
+
+  constructor(options: CheckedStoreOptions) {
+    this.#options = options;
+  }
+
+  /** What the check has to do yet, for people; undefined when there is none under way. */
+  get progress(): string | undefined {
+    if (this.#opened === undefined) return undefined;
+    return `the store is being checked (${this.#keys} of ${this.#opened.meta.keys} keys)`;
+  }
+
+  /**
+   * undefined while the check goes on, and while the engine that was opened before still closes.
+   *
+   * @throws EngineError, LineageError
+   */
+  open(): LmdbEngine | undefined {
+    if (this.#opened === undefined && this.#inUse) return undefined;
+    try {
+      const engine = this.#opened ?? this.#begin();
+      if (!this.#checked && !this.#goOn(engine)) return undefined;
+      this.#opened = undefined;
+      return engine;
+    } catch (error) {
+      if (!(error instanceof EngineError) || error.code !== 'HOLO_STORE_DAMAGED') throw error;
+      const what = `${error.code}: ${this.#options.directory}: ${error.message}; ${REMEDY}`;
+      throw new EngineError(error.code, what, { cause: error });
+    }
+  }
+
+  #begin(): LmdbEngine {
+    const engine = this.#options.open(() => {
+      this.#inUse = false;
+    });
+    this.#inUse = true;
+    this.#opened = engine;
+    this.#startedMs = this.#options.nowMs();
+    return engine;
+  }
+
+  /** `true`: every key has been found. */
+  #goOn(engine: LmdbEngine): boolean {
+    const { nowMs, onChecked } = this.#options;
+    const check = this.#check ?? engine.check();
+    this.#check = check;
+    const untilMs = nowMs() + SLICE_MS_MAX;
+    do {
+      for (let left = SLICE_KEYS; left > 0; left -= 1) {
+        const next = check.next();
+        if (next.done === true) {
+          this.#checked = true;
+          this.#check = undefined;
+          onChecked(this.#keys, nowMs() - this.#startedMs);
+          return true;
+        }
+        this.#keys = next.value;
+      }
+    } while (nowMs() < untilMs);
+    return false;
+  }
+}
