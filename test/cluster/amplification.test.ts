@@ -3,6 +3,7 @@
  * start again over the same log.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Client, Words } from './client.ts';
 import { TestCluster } from './harness.ts';
 
 const LAST_OFFSET = '67108863';
@@ -24,19 +25,27 @@ function amplify(key: string): [string, ...string[]] {
   return ['SETRANGE', key, LAST_OFFSET, 'x'];
 }
 
+/** A command that may be sent again is, while it is only late. */
+async function answerOf(client: Client, ...words: Words): Promise<unknown> {
+  const untilMs = performance.now() + WRITTEN_MS_MAX;
+  for (;;) {
+    const outcome = await client.run(...words);
+    if (outcome.type === 'ok') return outcome.reply;
+    const isLate = /^(TIMEOUT|NOQUORUM|no answer)/.test(outcome.why);
+    if (isLate && performance.now() < untilMs) continue;
+    const said = cluster.nodes.map((node) => node.lastWords()).join('\n');
+    throw new Error(`${words.join(' ')}: ${outcome.why}\n${said}`);
+  }
+}
+
 async function allServe(): Promise<void> {
   await cluster.ready();
   for (const node of cluster.nodes) {
     const client = node.client();
-    const untilMs = performance.now() + WRITTEN_MS_MAX;
-    let outcome = await client.run('SET', `alive${node.id}`, 'x');
-    while (outcome.type !== 'ok' && performance.now() < untilMs) {
-      outcome = await client.run('SET', `alive${node.id}`, 'x');
-    }
-    expect(outcome).toEqual({ type: 'ok', reply: 'OK' });
-    expect(await client.must('STRLEN', 'amp0')).toBe(67_108_864);
+    expect(await answerOf(client, 'SET', `alive${node.id}`, 'x')).toBe('OK');
+    expect(await answerOf(client, 'STRLEN', 'amp0')).toBe(67_108_864);
     client.close();
-    expect(node.log()).not.toMatch(/"level":60|out of memory/i);
+    expect(node.log()).not.toMatch(/"level":60|out of memory|is restarted/i);
   }
 }
 
@@ -44,7 +53,7 @@ test('a block of ninety SETRANGEs, and many clients with one each, then a restar
   const first = cluster.node(1).client();
   const block = Array.from({ length: BLOCK }, (_, at) => amplify(`amp${at}`));
   expect(await first.transaction(block)).toMatchObject({ type: 'error', why: OOM });
-  expect(await first.must('EXISTS', 'amp0', 'amp1', 'amp2', 'amp3', 'amp89')).toBe(3);
+  expect(await answerOf(first, 'EXISTS', 'amp0', 'amp1', 'amp2', 'amp3', 'amp89')).toBe(3);
   first.close();
   const clients = Array.from({ length: CLIENTS }, () => cluster.node(2).client());
   await Promise.all(clients.map((client, at) => client.run(...amplify(`big${at}`))));
