@@ -108,7 +108,7 @@ export class Arguments {
     return (this.#bounds[2 * i + 1] as number) - (this.#bounds[2 * i] as number);
   }
 
-  /** Where argument `i` begins in the buffer. */
+  /** The offset of argument `i` in the buffer. */
   start(i: number): number {
     return this.#bounds[2 * i] as number;
   }

@@ -20,7 +20,7 @@ export type CommandGroup = 'string' | 'generic' | 'server' | 'cluster';
 export interface Command {
   /** In upper case; a subcommand as `OBJECT|ENCODING`. */
   readonly name: string;
-  /** Number of arguments with the name; negative: at least so many. */
+  /** Number of arguments including the name; negative: a minimum. */
   readonly arity: number;
   readonly flags: readonly CommandFlag[];
   /** ACL categories as COMMAND shows them: `@read`. */

@@ -1,5 +1,5 @@
 /**
- * Where a command writes its answer. `transport/resp/codec/encoder.ts` implements it for RESP2 and
+ * A command writes its reply here. `transport/resp/codec/encoder.ts` implements it for RESP2 and
  * RESP3; replicas without a waiting client use `NO_REPLY`. Text is latin1: one char, one byte.
  */
 export interface ReplySink {

@@ -52,7 +52,7 @@ type Condition = 'NX' | 'XX' | 'IFEQ' | 'IFNE';
 
 interface SetOptions {
   condition: Condition | undefined;
-  /** Of IFEQ and IFNE. */
+  /** The value to compare with, of IFEQ and IFNE. */
   compared: string;
   get: boolean;
   keepTtl: boolean;

@@ -37,7 +37,7 @@ class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
   }
 }
 
-/** What survives a crash. */
+/** The state that survives a crash. */
 export class MemoryStore {
   /** A commit fails: the disk is full. */
   full = false;

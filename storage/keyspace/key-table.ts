@@ -8,7 +8,7 @@ import type { Arguments } from '../arguments.ts';
 
 export interface Keyed<T> {
   readonly key: string;
-  /** Of the key, by the `TableHash` of this table's owner. */
+  /** Hash of the key, by the `TableHash` of this table's owner. */
   readonly hash: number;
   /** The table alone writes it. An item is in one table at most. */
   chain: T | undefined;

@@ -49,7 +49,7 @@ interface Undo {
 
 export interface KeyPage {
   readonly items: readonly StoredEntry[];
-  /** Where the next page begins; 0 after the last one. */
+  /** Position of the next page; 0 after the last one. */
   readonly next: number;
 }
 
@@ -144,7 +144,7 @@ export class Keyspace {
     return this.#dirtyBytes;
   }
 
-  /** The same with what a flush under way has captured. */
+  /** The same, including the changes that a flush in progress has captured. */
   get unflushedBytes(): number {
     return this.#dirtyBytes + this.#flushBytes;
   }

@@ -26,13 +26,13 @@ export class TableHash {
     this.#high = key[1] | 0;
   }
 
-  /** Of a byte string (latin1); the value is that of `ofBytes` over the same bytes. */
+  /** The hash of a byte string (latin1), equal to `ofBytes` over the same bytes. */
   ofText(text: string): number {
     if (text.length > this.#text.length) this.#text = Buffer.alloc(KEY_BYTES_MAX);
     return this.ofBytes(this.#text, 0, writeLatin1(this.#text, text, 0));
   }
 
-  /** Of the bytes `[start, end)`: a signed 32-bit integer. */
+  /** The hash of the bytes `[start, end)`: a signed 32-bit integer. */
   ofBytes(data: Uint8Array, start: number, end: number): number {
     let v0 = this.#low;
     let v1 = this.#high;

@@ -40,7 +40,7 @@ export interface NodeStatus {
   /** `ok`, or its problems: `log full, store full`. */
   readonly disk?: string;
   readonly uptimeMs: number;
-  /** Where Redis clients connect, `host:port`. */
+  /** The address for Redis clients, `host:port`. */
   readonly redis: string;
   readonly admin: string;
   readonly members: readonly MemberStatus[];

@@ -158,9 +158,9 @@ export class TcpNetwork implements PeerNetwork {
   }
 
   /**
-   * Where the peers' port was opened.
+   * The address of the opened peer port.
    *
-   * @throws ListenError when it cannot be opened; the network is then to be closed.
+   * @throws ListenError if it cannot be opened; then close the network.
    */
   listening(): Promise<AddressInfo> {
     return this.#listening;

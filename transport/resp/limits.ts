@@ -32,7 +32,7 @@ export interface GatewayLimits extends RequestLimits {
   /** Bytes of one unit; a single command may be longer and then travels alone. */
   unitBytesMax: number;
   unitCommandsMax: number;
-  /** Bytes that wait unparsed while a unit is under way; beyond, the socket is paused. */
+  /** Unparsed bytes while a unit is in progress; beyond, the socket is paused. */
   pendingBytesMax: number;
   /** Replies that the client has not read; beyond, it is disconnected. */
   outputBytesMax: number;

@@ -18,7 +18,7 @@ export const NOT_IN_MULTI = 'ERR Command not allowed inside a transaction';
 export interface LocalCommand {
   /** In upper case; a subcommand as `CLIENT|LIST`. */
   readonly name: string;
-  /** Number of arguments with the name; negative: at least so many. */
+  /** Number of arguments including the name; negative: a minimum. */
   readonly arity: number;
   readonly flags: readonly string[];
   readonly categories: readonly string[];
@@ -30,13 +30,13 @@ export interface LocalCommand {
   readonly afterAll?: boolean;
   /** Runs at once inside a MULTI block instead of being queued. */
   readonly immediate?: boolean;
-  /** Of a command like CLIENT. The store may have further ones (OBJECT ENCODING). */
+  /** Subcommands of a command like CLIENT. The store may have further ones (OBJECT ENCODING). */
   readonly subcommands?: readonly LocalCommand[];
   /** Writes one whole reply, or none. `args[0]` is the name as the client sent it. */
   run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
 }
 
-/** All that a command of the gateway may touch. */
+/** Everything that a command of the gateway may use. */
 export interface LocalContext {
   readonly client: ClientState;
   readonly services: GatewayServices;
@@ -68,7 +68,7 @@ interface RouteBase {
   /** The name in lower case, as INFO and CLIENT LIST show it. */
   readonly label: string;
   readonly arity: number;
-  /** Of a command like CLIENT, by name. */
+  /** Subcommands of a command like CLIENT, by name. */
   readonly subroutes: Map<string, Route> | undefined;
   calls: number;
   /** Calls refused for their number of arguments. */

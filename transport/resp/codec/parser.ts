@@ -41,7 +41,7 @@ const NOT_READ = -1;
 export class RequestParser {
   /** The arguments of the request that `next` has found; used again by each call. */
   readonly args = new Arguments();
-  /** Where the request's bytes are: `[start, end)` of `buffer`, always as a request array. */
+  /** The request's bytes: `[start, end)` of `buffer`, always a request array. */
   buffer: Buffer = EMPTY;
   start = 0;
   end = 0;

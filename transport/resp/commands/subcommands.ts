@@ -7,7 +7,7 @@ import type { ReplyWriter } from '../codec/encoder.ts';
 import type { LocalCommand, LocalContext } from '../routes.ts';
 
 export interface Subcommand {
-  /** Number of arguments with both names; negative: at least so many. */
+  /** Number of arguments including both names; negative: a minimum. */
   readonly arity: number;
   run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
 }
