@@ -6,8 +6,8 @@
  */
 import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
-import { type Command, lastKeyOf, TOO_LONG } from './commands/command.ts';
-import { commandFor, unknownCommandError, wrongArity } from './commands/command-table.ts';
+import { arityError, type Command, fitsArity, lastKeyOf, TOO_LONG } from './commands/command.ts';
+import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
 import type { Engine } from './engine.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
@@ -296,8 +296,7 @@ function namesManyKeys({ keys }: Command): boolean {
 
 function refusalOf(command: Command | undefined, args: Arguments): string | undefined {
   if (command === undefined) return unknownCommandError(args);
-  const arity = wrongArity(command, args.count);
-  if (arity !== undefined) return arity;
+  if (!fitsArity(command.arity, args.count)) return arityError(command.name);
   if (args.longest <= KEY_BYTES_MAX) return undefined;
   if (args.longest > VALUE_BYTES_MAX) return TOO_LONG;
   if (typeof command.keys === 'string') return undefined;

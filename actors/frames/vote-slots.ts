@@ -9,8 +9,9 @@ import type { QuorumEvent, QuorumNotifier, QuorumSlot } from '../../bpf/count/qu
 import type { FrameKind } from '../../bpf/frame/frame.ts';
 import { PEER_GROUP } from '../../bpf/path/frame-path.ts';
 import type { BareOk, BareOkRound, BareOks } from '../accord/messages/bare-ok.ts';
+import { population } from '../accord/primitives/bit-set.ts';
 import { type Ballot, equal, keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
-import { population, type Topology } from '../accord/topology/topology.ts';
+import type { Topology } from '../accord/topology/topology.ts';
 
 /** Rounds that are remembered; those beyond them travel over TCP. */
 export const ROUNDS_MAX = 16_384;

@@ -120,13 +120,12 @@ export function coordinatorActor(
     return REFUSED.clock(complaintOf(verdict) ?? '');
   }
 
-  /** The lowest node that is up and may write removes keys; twice would do no harm. */
+  /** Whoever leads among those that may write removes keys; twice would do no harm. */
   function lookForExpired(): void {
     if (expiringUntilMs > time.monotonicMs() || diskFull || backlog || draining) return;
-    const lowest = topology.members.find(
-      (node) => node === self || (options.connected().has(node) && !options.time.isWrong(node)),
-    );
-    const pastMs = lowest === self ? 0 : EXPIRE_GRACE_MS;
+    const mayWrite = (node: number): boolean =>
+      options.connected().has(node) && !options.time.isWrong(node);
+    const pastMs = topology.leadRank(self, mayWrite) === 0 ? 0 : EXPIRE_GRACE_MS;
     // The next look comes anyway.
     tellOrDrop(options.executor, { type: 'FindExpired', pastMs });
   }

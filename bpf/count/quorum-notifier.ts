@@ -4,6 +4,7 @@
  * gets one event per quorum, and releases the slot. Nothing is decided here: electorate and need
  * come with the round. No I/O: the kernel's memory and events are handed in by holofast.ts.
  */
+import { population } from '../../actors/accord/primitives/bit-set.ts';
 import {
   frameFlag,
   frameFlags,
@@ -19,7 +20,6 @@ import { SlotAllocator } from './slot-allocator.ts';
 import {
   assertCountable,
   type CountedRound,
-  countBits,
   type FrameSource,
   isSameRound,
   SlotModel,
@@ -207,7 +207,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     this.#bytes = new Uint8Array(copy);
     this.#rounds.forEach((round, slot) => {
       const votes = (this.#words[slot * wordsPerSlot] as number) & 0xffff;
-      if (round === undefined || countBits(votes) < round.need) return;
+      if (round === undefined || population(votes) < round.need) return;
       this.#deliver(slot, this.#allocator.generation(slot), votes);
     });
     this.flush();
@@ -250,7 +250,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     const bit = 1 << sender;
     const before = Atomics.or(this.#words, slot * wordsPerSlot, bit) & 0xffff;
     const after = before | bit;
-    if (countBits(after) >= round.need && this.#deliver(slot, generation, after)) return 'quorum';
+    if (population(after) >= round.need && this.#deliver(slot, generation, after)) return 'quorum';
     return (before & bit) !== 0 ? 'duplicate' : 'counted';
   }
 

@@ -3,6 +3,7 @@
  * deterministic. It is the userspace twin's engine, and the reference that the kernel program is
  * compared with (the same vectors run through both). It counts; it never decides a quorum's size.
  */
+import { population } from '../../actors/accord/primitives/bit-set.ts';
 import {
   FrameKind,
   frameFlag,
@@ -71,19 +72,13 @@ export function consumes(verdict: Verdict): boolean {
   return verdict === 'quorum' || verdict === 'counted' || verdict === 'duplicate';
 }
 
-export function countBits(bits: number): number {
-  let count = 0;
-  for (let rest = bits; rest !== 0; rest &= rest - 1) count++;
-  return count;
-}
-
 /** Throws RangeError for a round that could never be counted right. */
 export function assertCountable(round: CountedRound): void {
   if (round.round.length !== roundBytes) throw new RangeError(`a round has ${roundBytes} bytes`);
   if (round.electorate < 0 || round.electorate >= 2 ** sendersMax) {
     throw new RangeError(`an electorate is a bitmap of ${sendersMax} bits`);
   }
-  if (round.need < 1 || round.need > countBits(round.electorate)) {
+  if (round.need < 1 || round.need > population(round.electorate)) {
     throw new RangeError(`need ${round.need} is not within the electorate`);
   }
   if (round.replyKind < FrameKind.probe || round.replyKind > frameKindMax) {
@@ -146,7 +141,7 @@ export class SlotModel {
   /** Whether the armed round has its quorum. */
   isComplete(index: number): boolean {
     const slot = this.#slots[index];
-    return slot?.round !== undefined && countBits(slot.votes) >= slot.round.need;
+    return slot?.round !== undefined && population(slot.votes) >= slot.round.need;
   }
 
   generation(index: number): number {
@@ -183,5 +178,5 @@ function vote(slot: Slot, sender: number, need: number): Verdict {
   const bit = 1 << sender;
   if ((slot.votes & bit) !== 0) return 'duplicate';
   slot.votes |= bit;
-  return countBits(slot.votes) === need ? 'quorum' : 'counted';
+  return population(slot.votes) === need ? 'quorum' : 'counted';
 }

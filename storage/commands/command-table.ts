@@ -4,7 +4,7 @@
  */
 import { type Arguments, upperCase } from '../arguments.ts';
 import { CLUSTER_KEY_COMMANDS } from './cluster-keys.ts';
-import { arityError, type Command, printable, SHOWN_CHARACTERS_MAX } from './command.ts';
+import { type Command, printable, SHOWN_CHARACTERS_MAX } from './command.ts';
 import { COUNTER_COMMANDS } from './counters.ts';
 import { EXPIRY_COMMANDS } from './expiry.ts';
 import { INTROSPECTION_COMMANDS } from './introspection.ts';
@@ -50,10 +50,4 @@ export function unknownCommandError(args: Arguments): string {
   }
   const name = printable(args.text(0));
   return `ERR unknown command '${name}', with args beginning with: ${shown}`;
-}
-
-/** The error line for a wrong number of arguments. */
-export function wrongArity(command: Command, count: number): string | undefined {
-  const fits = command.arity < 0 ? count >= -command.arity : count === command.arity;
-  return fits ? undefined : arityError(command.name);
 }

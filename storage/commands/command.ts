@@ -56,6 +56,11 @@ export const NOT_AN_INTEGER = 'ERR value is not an integer or out of range';
 export const NOT_A_FLOAT = 'ERR value is not a valid float';
 export const TOO_LONG = 'ERR string exceeds maximum allowed size (proto-max-bulk-len)';
 
+/** `arity` counts the command's name; below zero it is the least. */
+export function fitsArity(arity: number, count: number): boolean {
+  return arity < 0 ? count >= -arity : count === arity;
+}
+
 export function arityError(name: string): string {
   return `ERR wrong number of arguments for '${name.toLowerCase()}' command`;
 }

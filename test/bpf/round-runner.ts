@@ -1,7 +1,7 @@
 /** Runs rounds through a link and a notifier, so many in flight, as a coordinator would. */
 
+import { population } from '../../actors/accord/primitives/bit-set.ts';
 import type { QuorumNotifier, QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
-import { countBits } from '../../bpf/count/slot-model.ts';
 import { encodeFrame, FrameKind, frameRound } from '../../bpf/frame/frame.ts';
 import type { GroupSend, UdpLink } from '../../bpf/path/udp-link.ts';
 import { header, key } from './support.ts';
@@ -69,7 +69,7 @@ export function runRounds(
       for (const event of batch) {
         const right =
           live.get(event.slot)?.slot.generation === event.generation &&
-          countBits(event.votes) >= plan.need &&
+          population(event.votes) >= plan.need &&
           (event.votes & ~plan.electorate) === 0;
         if (!right) outcome.wrong++;
         outcome.quorums++;

@@ -3,9 +3,11 @@
  * twice, too early, or with a vote that must not count. `node --import tsx test/bpf/stress.ts
  * [quorums]` (default 1,000,000); the test suite runs a short one.
  */
+
 import { spawn } from 'node:child_process';
+import { population } from '../../actors/accord/primitives/bit-set.ts';
 import { KernelQuorumNotifier, type QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
-import { type CountedRound, countBits } from '../../bpf/count/slot-model.ts';
+import type { CountedRound } from '../../bpf/count/slot-model.ts';
 import {
   encodeGroup,
   encodeSettings,
@@ -128,7 +130,7 @@ class StressRun {
       }
       this.result.quorums++;
       const illegal = (votes & ~bitmap(senders)) !== 0;
-      if (illegal || countBits(votes) !== this.#needs.get(slot)) this.result.wrong++;
+      if (illegal || population(votes) !== this.#needs.get(slot)) this.result.wrong++;
     }
     this.#notifier.takeEvents(events, count);
     if (this.result.quorums >= this.#quorumsMin) this.#done();

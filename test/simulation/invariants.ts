@@ -14,6 +14,7 @@ import type { JournalRecord } from '../../actors/accord/local/journal.ts';
 import type { ReplicaMessage } from '../../actors/accord/local/replica.ts';
 import type { CommandView, ReplicaView } from '../../actors/accord/local/replica-view.ts';
 import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
+import { population } from '../../actors/accord/primitives/bit-set.ts';
 import { type Deps, decodeDeps, isSubset } from '../../actors/accord/primitives/deps.ts';
 import {
   compareProgress,
@@ -32,7 +33,7 @@ import {
   type TxnId,
   ZERO,
 } from '../../actors/accord/primitives/timestamp.ts';
-import { population, type Topology } from '../../actors/accord/topology/topology.ts';
+import type { Topology } from '../../actors/accord/topology/topology.ts';
 import { ExecutionOrder } from './execution-order.ts';
 
 /** What a node has said about one transaction, to somebody who has heard it. */

@@ -188,10 +188,6 @@ function newCounts() {
   return { calls: 0, rejected: 0, failed: 0, usec: 0 };
 }
 
-export function fitsArity(arity: number, count: number): boolean {
-  return arity < 0 ? count >= -arity : count === arity;
-}
-
 function storeRoute(command: Command): StoreRoute {
   const { name, arity, keys } = command;
   return {

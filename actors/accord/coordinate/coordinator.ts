@@ -17,6 +17,7 @@ import type {
   PreAcceptOk,
   RecoverOk,
 } from '../messages/messages.ts';
+import { population } from '../primitives/bit-set.ts';
 import { decodeDeps, encodeDeps, union } from '../primitives/deps.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import { encodeParticipants, type Participants } from '../primitives/participants.ts';
@@ -31,7 +32,7 @@ import {
   type TxnId,
   ZERO,
 } from '../primitives/timestamp.ts';
-import { population, type Topology } from '../topology/topology.ts';
+import type { Topology } from '../topology/topology.ts';
 import { type Conclusion, concludeRecovery } from './recovery.ts';
 import { type Phase, TransactionRound } from './transaction-round.ts';
 

@@ -29,10 +29,10 @@ import type {
   RejectBefore,
   RejectBeforeOk,
 } from '../messages/messages.ts';
+import { population } from '../primitives/bit-set.ts';
 import { type Deps, decodeDeps, encodeDeps, union } from '../primitives/deps.ts';
 import { isDecided, isTerminal, Status } from '../primitives/status.ts';
 import { boundAt, compare, max, min, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
-import { population } from '../topology/topology.ts';
 import { AppliedHints } from './applied-hints.ts';
 
 const NOT_SETTLED = 'it is not among the settled';
@@ -124,13 +124,13 @@ export class DurabilityRounds {
   // ---- leading a round --------------------------------------------------------------------
 
   /**
-   * The lowest member that is up leads. When it gets nowhere (the others refuse its fences, say),
-   * the next ones lead as well: two leaders at once do no harm.
+   * When the leader gets nowhere (the others refuse its fences, say), the next ones lead as well:
+   * two leaders at once do no harm.
    */
   #leads(): boolean {
     const { self, topology, down, nowMs } = this.#state;
-    const up = topology.members.filter((node) => node === self || !down.has(node));
-    return nowMs >= (this.#movedMs ?? nowMs) + STAND_IN_MS * up.indexOf(self);
+    const rank = topology.leadRank(self, (node) => !down.has(node));
+    return nowMs >= (this.#movedMs ?? nowMs) + STAND_IN_MS * rank;
   }
 
   get #hasToForget(): boolean {

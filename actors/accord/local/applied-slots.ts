@@ -4,11 +4,11 @@
  * (docs/protocol.md, "Reads of several slots").
  */
 
+import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { type Participants, WHOLE_STORE } from '../primitives/participants.ts';
-import { SLOTS } from './conflict-index.ts';
 
 export class AppliedSlots {
-  readonly #lastSequence = new Float64Array(SLOTS);
+  readonly #lastSequence = new Float64Array(CONFLICT_SLOTS);
   /** Any slot may have been written up to here: by a whole-store write, or before this began. */
   #anywhere: number;
 

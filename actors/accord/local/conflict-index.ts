@@ -7,19 +7,18 @@
  * recovery of γ can miss that it was decided, and nothing undecided can still be ordered before ω.
  */
 
+import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { type Deps, depsOf } from '../primitives/deps.ts';
 import { type Participants, WHOLE_STORE } from '../primitives/participants.ts';
 import { Status } from '../primitives/status.ts';
 import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 import type { Command } from './command.ts';
 
-export const SLOTS = 65_536;
-
 const NOBODY: Command[] = [];
 
 export class ConflictIndex {
-  readonly #slots: Command[][] = new Array(SLOTS).fill(NOBODY);
-  readonly #maxConflict: Timestamp[] = new Array(SLOTS).fill(ZERO);
+  readonly #slots: Command[][] = new Array(CONFLICT_SLOTS).fill(NOBODY);
+  readonly #maxConflict: Timestamp[] = new Array(CONFLICT_SLOTS).fill(ZERO);
   /** Transactions over the whole store stand in no slot; they meet all of them. */
   #whole: Command[] = [];
   #maxWhole: Timestamp = ZERO;

@@ -7,11 +7,11 @@
 
 import { sendHint } from '../durability/applied-hints.ts';
 import type { ReadBarrier, ReadBarrierOk } from '../messages/messages.ts';
+import { population } from '../primitives/bit-set.ts';
 import { type Deps, decodeDeps, depsOf, encodeDeps, union } from '../primitives/deps.ts';
 import { meets, type Participants, WHOLE_STORE } from '../primitives/participants.ts';
 import { isTerminal } from '../primitives/status.ts';
 import { compare, max, type TxnId, ZERO } from '../primitives/timestamp.ts';
-import { population } from '../topology/topology.ts';
 import { awaitRead, ReadWaiter } from './execution.ts';
 import type { ReplicaState } from './replica-state.ts';
 

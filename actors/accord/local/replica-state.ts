@@ -5,6 +5,7 @@
 
 import { LoggedCommands } from '../durability/logged-commands.ts';
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
+import { population } from '../primitives/bit-set.ts';
 import { type Deps, depsOf } from '../primitives/deps.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import {
@@ -14,7 +15,7 @@ import {
 } from '../primitives/participants.ts';
 import { isTerminal, STATUS_NAMES, Status } from '../primitives/status.ts';
 import { compare, keyOf, max, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
-import { population, type Topology } from '../topology/topology.ts';
+import type { Topology } from '../topology/topology.ts';
 import { Command, type Definition, type Waiter } from './command.ts';
 import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';

@@ -6,6 +6,7 @@
  * that a reply that comes twice counts once.
  */
 
+import { population } from '../primitives/bit-set.ts';
 import type { GroupId } from './group-id.ts';
 
 export const MEMBERS_MAX = 9;
@@ -80,14 +81,13 @@ export class Topology {
   electors(set: number): number {
     return population(set & this.electorate);
   }
-}
 
-export function population(set: number): number {
-  let rest = set;
-  let count = 0;
-  while (rest !== 0) {
-    rest &= rest - 1;
-    count += 1;
+  /**
+   * The lowest member that is up leads what one member does for all, such as durability rounds and
+   * the removal of expired keys. 0: `self` leads; n: the n-th to stand in for it. Members do not
+   * agree on who is up, so several may lead at once: that must do no harm.
+   */
+  leadRank(self: number, isUp: (node: number) => boolean): number {
+    return this.members.filter((node) => node < self && isUp(node)).length;
   }
-  return count;
 }

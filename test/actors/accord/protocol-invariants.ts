@@ -10,6 +10,7 @@ import type { Execution } from '../../../actors/accord/local/effects.ts';
 import type { Replica, ReplicaMessage } from '../../../actors/accord/local/replica.ts';
 import { executesLater } from '../../../actors/accord/local/replica-state.ts';
 import type { CommandView } from '../../../actors/accord/local/replica-view.ts';
+import { population } from '../../../actors/accord/primitives/bit-set.ts';
 import { type Deps, decodeDeps, includes } from '../../../actors/accord/primitives/deps.ts';
 import {
   compareProgress,
@@ -27,7 +28,7 @@ import {
   type TxnId,
   ZERO,
 } from '../../../actors/accord/primitives/timestamp.ts';
-import { population, type Topology } from '../../../actors/accord/topology/topology.ts';
+import type { Topology } from '../../../actors/accord/topology/topology.ts';
 
 export class ProtocolViolation extends Error {}
 

@@ -1,7 +1,9 @@
 /** The slot logic: the shared vectors, and what must hold for any sequence of frames. */
+
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { consumes, countBits, SlotModel } from '../../../bpf/count/slot-model.ts';
+import { population } from '../../../actors/accord/primitives/bit-set.ts';
+import { consumes, SlotModel } from '../../../bpf/count/slot-model.ts';
 import { FrameKind } from '../../../bpf/frame/frame.ts';
 import { slotsMax } from '../../../bpf/frame/layout.ts';
 import { armed, bareOkFrame, bitmap, key, readSlotVectors, round, stepFrame } from '../support.ts';
@@ -36,7 +38,7 @@ describe('any sequence of replies', () => {
         fc.array(fc.nat({ max: 15 }), { maxLength: 60 }),
         fc.nat(),
         (electorate, senders, choice) => {
-          const need = 1 + (choice % countBits(electorate));
+          const need = 1 + (choice % population(electorate));
           const model = new SlotModel({ slots: 8 });
           model.arm(7, 70_000, round({ electorate, need }));
           const voted = new Set<number>();

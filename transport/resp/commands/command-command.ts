@@ -2,10 +2,10 @@
  * COMMAND: describes all commands of the store and of the gateway from their tables, so that
  * clients find the keys of a command and redis-cli completes names.
  */
-import { lastKeyOf, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
+import { fitsArity, lastKeyOf, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { matchesGlob } from '../../../storage/commands/glob.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
-import { fitsArity, type LocalCommand, type LocalContext, type Route } from '../routes.ts';
+import type { LocalCommand, LocalContext, Route } from '../routes.ts';
 import { withSubcommands } from './subcommands.ts';
 
 function description(route: Route) {

@@ -4,19 +4,13 @@
  * which keeps the order of a pipeline without bookkeeping per command. It owns no timer and no
  * system socket: the gateway ticks it, `ClientSocket` carries bytes.
  */
-import { arityError } from '../../../storage/commands/command.ts';
+import { arityError, fitsArity } from '../../../storage/commands/command.ts';
 import { countFailed } from '../call-tally.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
 import type { GatewayServices } from '../gateway-services.ts';
-import {
-  fitsArity,
-  type LocalContext,
-  type LocalRoute,
-  type Route,
-  type StoreRoute,
-} from '../routes.ts';
+import type { LocalContext, LocalRoute, Route, StoreRoute } from '../routes.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';

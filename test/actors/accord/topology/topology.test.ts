@@ -3,13 +3,9 @@
  * conflicting fast decisions can miss each other, and that any recovery can tell.
  */
 import { describe, expect, test } from 'vitest';
+import { population } from '../../../../actors/accord/primitives/bit-set.ts';
 import { FIRST_GROUP } from '../../../../actors/accord/topology/group-id.ts';
-import {
-  MEMBERS_MAX,
-  population,
-  quorumSizes,
-  Topology,
-} from '../../../../actors/accord/topology/topology.ts';
+import { MEMBERS_MAX, quorumSizes, Topology } from '../../../../actors/accord/topology/topology.ts';
 import { topologyOf } from '../fixture.ts';
 
 /** N, f, Q, then F for every E from Q to N: written out from accord.md, not computed. */
@@ -107,6 +103,16 @@ describe('a topology', () => {
     expect([10, 20, 30, 40].map((node) => topology.bit(node))).toEqual([1, 2, 4, 0]);
     expect(topology.electors(0b111)).toBe(2);
     expect(topology.electors(0b010)).toBe(0);
+  });
+
+  test('is led by the lowest member that is up, and the next ones stand in for it', () => {
+    const topology = new Topology(FIRST_GROUP, [30, 10, 20], [10, 30]);
+    const ranks = (...up: number[]): number[] =>
+      topology.members.map((self) => topology.leadRank(self, (node) => up.includes(node)));
+    expect(ranks(10, 20, 30)).toEqual([0, 1, 2]);
+    expect(ranks(20, 30)).toEqual([0, 0, 1]);
+    // Who asks is up, whatever it hears of itself.
+    expect(ranks()).toEqual([0, 0, 0]);
   });
 
   test('refuses electors that are no members, and more members than it can count', () => {
