@@ -23,7 +23,15 @@ import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import type { Topology } from '../accord/topology/topology.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, expiryUnit } from './expiry.ts';
+import {
+  EXPIRE_EVERY_MS,
+  EXPIRE_GRACE_MS,
+  EXPIRE_PAUSE_MS,
+  EXPIRE_RETRY_MS,
+  EXPIRE_RETRY_MS_MAX,
+  type ExpiryOutcome,
+  expiryUnit,
+} from './expiry.ts';
 import type { CoordinatorActorMessage, ExecutorMessage } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
@@ -89,6 +97,7 @@ export function coordinatorActor(
   let draining = false;
   /** A removal of expired keys is under way, and over by then at the latest; 0: none is. */
   let expiringUntilMs = 0;
+  let expiryFailures = 0;
   let drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   observe.coordinatorBegins?.(coordinator);
@@ -135,16 +144,24 @@ export function coordinatorActor(
     const nowMs = time.monotonicMs();
     if (expiringUntilMs > nowMs) return;
     expiringUntilMs = nowMs + 2 * commandTimeoutMs;
-    const ended = (removed: boolean): void => {
+    const ended = (outcome: ExpiryOutcome): void => {
       // Were it lost, the removal would count as over a little later.
-      tellOrDrop(context.thisIncarnation, { type: 'ExpiryEnded', again: removed && more });
+      tellOrDrop(context.thisIncarnation, { type: 'ExpiryEnded', outcome, more });
     };
     unit({ type: 'Unit', unit: expiryUnit(keys, ended) });
   }
 
-  function expiryEnded(again: boolean): void {
+  function expiryEnded(outcome: ExpiryOutcome, more: boolean): void {
+    if (outcome === 'failed') {
+      const pauseMs = Math.min(EXPIRE_RETRY_MS_MAX, EXPIRE_RETRY_MS * 2 ** expiryFailures);
+      expiryFailures += 1;
+      expiringUntilMs = time.monotonicMs() + pauseMs;
+      return;
+    }
+    expiryFailures = 0;
     expiringUntilMs = 0;
-    if (again) context.timers.start('expiry soon', EXPIRE_PAUSE_MS, { type: 'LookForExpired' });
+    if (outcome === 'removed' && more)
+      context.timers.start('expiry soon', EXPIRE_PAUSE_MS, { type: 'LookForExpired' });
   }
 
   /**
@@ -374,7 +391,7 @@ export function coordinatorActor(
         case 'Expired':
           return expired(message.keys, message.backlog);
         case 'ExpiryEnded':
-          return expiryEnded(message.again);
+          return expiryEnded(message.outcome, message.more);
         case 'Backlog':
           backlog = message.full;
           return;

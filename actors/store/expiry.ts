@@ -17,13 +17,21 @@ export const EXPIRE_PAUSE_MS = 10;
  * deadline so long: it may be unable to.
  */
 export const EXPIRE_GRACE_MS = 5_000;
+/**
+ * After a removal that failed. It may yet be decided, and a cluster that cannot decide what it has
+ * must not be given more of it; so the pause doubles with each failure in a row.
+ */
+export const EXPIRE_RETRY_MS = 200;
+export const EXPIRE_RETRY_MS_MAX = 60_000;
+
+export type ExpiryOutcome = 'removed' | 'nothing' | 'failed';
 
 const NOTHING_REMOVED = Buffer.from(':0\r\n', 'latin1');
 
 /** `HOLO.EXPIRE` deletes those of the keys whose deadline is not above executeAt. */
 export function expiryUnit(
   keys: readonly string[],
-  ended: (removed: boolean) => void,
+  ended: (outcome: ExpiryOutcome) => void,
 ): CommandUnit {
   const words = ['HOLO.EXPIRE', ...keys];
   const text = words.map((word) => `$${word.length}\r\n${word}\r\n`);
@@ -35,7 +43,7 @@ export function expiryUnit(
     slots: keys.map((key) => slotOfText(key)),
     protocol: 2,
     plan: [1],
-    complete: (replies) => ended(!NOTHING_REMOVED.equals(replies)),
-    fail: () => ended(false),
+    complete: (replies) => ended(NOTHING_REMOVED.equals(replies) ? 'nothing' : 'removed'),
+    fail: () => ended('failed'),
   };
 }

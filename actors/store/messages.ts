@@ -11,6 +11,7 @@ import type { TxnId } from '../accord/primitives/timestamp.ts';
 import type { WalReplay, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { ActorExit } from '../runtime/behavior.ts';
+import type { ExpiryOutcome } from './expiry.ts';
 import type { PendingUnit } from './pending-unit.ts';
 
 export type ReplicaActorMessage =
@@ -83,7 +84,11 @@ export type CoordinatorActorMessage =
   /** Keys past their deadline; `backlog`: there are many more. */
   | { readonly type: 'Expired'; readonly keys: readonly string[]; readonly backlog: boolean }
   /** Their removal is over; `again`: the next look should come soon. */
-  | { readonly type: 'ExpiryEnded'; readonly again: boolean }
+  | {
+      readonly type: 'ExpiryEnded';
+      readonly outcome: ExpiryOutcome;
+      readonly more: boolean;
+    }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
   /** The node stops: nothing new is begun; answers when all that was begun is answered. */

@@ -47,6 +47,22 @@ describe('keys past their deadline', () => {
     expect(scenario.cluster.violations).toEqual([]);
   });
 
+  test('cost ever fewer attempts while no removal is decided', () => {
+    const scenario = new Scenario(3, { ...QUIET, commandTimeoutMs: 200 });
+    setMany(scenario, 'dies', 300, 200);
+    scenario.run(150);
+    const { counts, nodes } = scenario.cluster;
+    for (const { disk } of nodes) disk.stall();
+    const before = counts['transaction batch'] ?? 0;
+    scenario.run(60_000);
+    // Three members, pauses that double from 200 ms: eight or so each, not two hundred.
+    expect((counts['transaction batch'] ?? 0) - before).toBeLessThan(40);
+    for (const { disk } of nodes) disk.resume();
+    scenario.run(60_000);
+    scenario.converge();
+    expect(sizes(scenario)).toEqual([0, 0, 0]);
+  });
+
   test('are removed by another member when the lowest cannot', () => {
     const scenario = new Scenario(3, QUIET);
     setMany(scenario, 'dies', 300, 200);

@@ -315,7 +315,8 @@ export class CommandStore {
     if (!this.#begun) return this.#begin(nowMs);
     const { clock, limits } = this.#options;
     if (!clock.isIdle) this.#reserve();
-    for (const { replica } of this.#members.values()) this.#guard(() => replica.tick(nowMs));
+    const { lags } = this.#log;
+    for (const { replica } of this.#members.values()) this.#guard(() => replica.tick(nowMs, lags));
     const watermarks = this.watermarks();
     this.#effects.push({ type: 'Watermarks', watermarks });
     const shedding = watermarks.unloggedBytes > limits.unloggedBytesMax;

@@ -32,7 +32,9 @@ export class ProgressLog {
     const { id } = command;
     command.attempts += 1;
     const base = limits.progressDelayMs / 2;
-    const backoff = Math.min(limits.progressDelayMsMax, base * 2 ** (command.attempts >> 1));
+    // A pause that cannot grow lets recoverers on slow disks outbid one another for ever.
+    const longest = Math.max(limits.progressDelayMsMax, 4 * limits.progressDelayMs);
+    const backoff = Math.min(longest, base * 2 ** (command.attempts >> 1));
     command.checkAtMs = nowMs + backoff * (0.5 + random());
     if (command.attempts % 2 === 1) {
       for (const peer of this.#state.peers) this.#state.send(peer, { type: 'CheckStatus', id });

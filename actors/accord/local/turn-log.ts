@@ -12,6 +12,8 @@ import type { Replica } from './replica.ts';
 
 /** Turns whose records are not on disk yet. */
 export const TURNS_MAX = 1_024;
+/** Turns that wait for the disk, beyond which no recovery is begun. */
+const LAGGING_TURNS = 32;
 
 export interface StoreReply {
   readonly group: GroupId;
@@ -66,6 +68,11 @@ export class TurnLog {
 
   get turns(): number {
     return this.#turns.length;
+  }
+
+  /** The disk is so far behind that nothing should be begun that can wait. */
+  get lags(): boolean {
+    return this.#turns.length > LAGGING_TURNS;
   }
 
   /** Records wait for a place among the turns. */

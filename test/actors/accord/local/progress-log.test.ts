@@ -50,6 +50,25 @@ describe('an undecided transaction', () => {
     expect(gaps.at(-1)).toBeGreaterThan(gaps[1] ?? 0);
   });
 
+  test('is looked after more rarely too when the limit lies below the first pause', () => {
+    const lone = new LoneReplica(topologyOf(3), 3, { ...LIMITS, progressDelayMsMax: 20 });
+    lone.take(preAccept(id));
+    let looks = 0;
+    for (let ms = 0; ms < 4_000; ms += 10) if (what(lone.tick(10)).length > 0) looks += 1;
+    // Pauses of 20 ms would make it more than a hundred; recoverers with slow disks never end.
+    expect(looks).toBeLessThan(25);
+  });
+
+  test('is not recovered while the log lags', () => {
+    const lone = having();
+    for (let ms = 0; ms < 4_000; ms += 10) {
+      lone.nowMs += 10;
+      lone.replica.tick(lone.nowMs, true);
+    }
+    expect(what(lone.replica.effects)).toEqual([]);
+    expect(what(lone.tick(10))).toEqual(['CheckStatus>1', 'CheckStatus>2']);
+  });
+
   test('is first left to its own node', () => {
     const own = having(1);
     expect(what(own.tick(900))).toEqual([]);
