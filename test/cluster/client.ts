@@ -114,7 +114,7 @@ export class Client {
   }
 }
 
-/** See the table of errors: `refused` says that nothing happened, `indeterminate` that it may. */
+/** See docs/errors.md: `refused` says that nothing happened, `indeterminate` that it may. */
 export function outcomeOf(message: string): Outcome {
   if (/^[A-Z]+ refused\b/.test(message)) return { type: 'refused', why: message };
   if (/^[A-Z]+ indeterminate\b/.test(message)) return { type: 'unknown', why: message };

@@ -48,9 +48,9 @@ export interface ReplicaLimits {
    * unknown transaction is dropped; records that settle what is known are still made.
    */
   readonly heldBytesMax: number;
-  /** How far behind the clock a settlement round stays, so that nothing under way is refused. */
+  /** How far a durability round stays behind the clock, so that it rejects nothing in progress. */
   readonly durabilityLagMs: number;
-  /** Pause between two settlement rounds. */
+  /** Pause between two durability rounds. */
   readonly durabilityEveryMs: number;
 }
 

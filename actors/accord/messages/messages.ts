@@ -195,7 +195,7 @@ export interface AppliedHint {
   readonly asks: boolean;
 }
 
-/** Settlement round: promise not to witness any unknown transaction below `before` any more. */
+/** Durability round: promise not to witness any unknown transaction below `before` any more. */
 export interface RejectBefore {
   readonly type: 'RejectBefore';
   readonly before: Timestamp;

@@ -13,7 +13,7 @@ import { ProtocolCluster } from './protocol-cluster.ts';
 
 describe('a rejectBefore at one replica is no proof against the fast path', () => {
   // N=5, E=3: nodes 1, 2 and 3 have decided t0 on the fast path, the coordinator is gone, and a
-  // settlement round has fenced node 4, which never heard of the transaction.
+  // durability round has fenced node 4, which never heard of the transaction.
   test('the transaction is proposed again at t0, not invalidated', () => {
     const topology = topologyOf(5, 3);
     const id = at(2_000);
