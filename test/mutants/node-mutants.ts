@@ -17,6 +17,7 @@ function nodes(profile: Partial<Profile>, timeMs = 6_000, count = 3): Harness {
 const FAIR: Partial<Profile> = {
   faultEveryMsMax: 0,
   crashAfterSendRate: 0,
+  crashAfterCutRate: 0,
   skewMs: 0.5,
   driftPpm: 0,
   turnDelayMsMax: 0,
@@ -66,7 +67,122 @@ const LONG_REPLIES = nodes({
   mix: { ...PLAIN_MIX, mixed: 2 },
 });
 
+/** The log is cut each second, to small segments, and the power fails right after. */
+const CRASHES_AFTER_CUTS: Partial<Profile> = {
+  ...FAIR,
+  segmentBytes: 4_096,
+  flushEveryMs: 20,
+  crashKind: 'power',
+  crashAfterCutRate: 0.5,
+  syncPolicy: 'every_batch',
+};
+
+/**
+ * One reservation outlives several cuts. Then all nodes die in the midst of a load, with ids under
+ * way that only others have heard of, and their clocks are set back.
+ */
+const CUT_RESERVATIONS = nodes({
+  ...CRASHES_AFTER_CUTS,
+  ...BUSY,
+  reserveMs: 6_000,
+  blackoutRate: 1,
+  setBackMsMax: 3_000,
+  downMsMax: 20,
+  diskMsMax: 20,
+  limits: { ...USUAL_LIMITS, durabilityEveryMs: 50, durabilityLagMs: 100 },
+});
+
+/**
+ * Slow turns in which the last transactions are forgotten and the next one begins; its record
+ * begins a segment of its own.
+ */
+const CUT_TO_THE_END = nodes({
+  ...CRASHES_AFTER_CUTS,
+  clients: 2,
+  thinkMsMax: 2_500,
+  keys: 2,
+  turnDelayMsMax: 30,
+  mix: { ...PLAIN_MIX, big: 3 },
+  limits: { ...USUAL_LIMITS, durabilityEveryMs: 300, durabilityLagMs: 100 },
+});
+
+/** Nodes are cut off while they begin transactions; the others settle meanwhile. */
+const BEHIND_THE_MARK = nodes({
+  ...FAIR,
+  ...BUSY,
+  faultEveryMsMax: 400,
+  faultMix: onlyFaults({ isolate: 10, cutOneWay: 10, swizzle: 5 }),
+  limits: {
+    ...USUAL_LIMITS,
+    durabilityEveryMs: 20,
+    durabilityLagMs: 100,
+    progressDelayMs: 50,
+    ownProgressDelayMs: 50,
+    progressDelayMsMax: 50,
+  },
+});
+
+/** Votes lie well above t0, and the mark is so close that it can come between the two. */
+const TIMES_ABOVE_THE_MARK = nodes({
+  ...FAIR,
+  clients: 4,
+  thinkMsMax: 200,
+  keys: 1,
+  flushEveryMs: 20,
+  skewMs: 100,
+  weather: {
+    delayMsMin: 0.05,
+    delayMsMax: 30,
+    lossRate: 0,
+    duplicateRate: 0,
+    stallRate: 0,
+    stallMsMax: 0,
+    ordered: false,
+  },
+  limits: { ...USUAL_LIMITS, durabilityEveryMs: 20, durabilityLagMs: 0 },
+});
+
 export const NODE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'clock_limit_lost_in_cut',
+    accordItem: '23',
+    file: `${CORE}durability/durability-rounds.ts`,
+    find: "    state.persist({ type: 'ClockLimit', limitUs: state.clock.limitUs }, false);\n",
+    replace: '',
+    why: 'the log is cut together with the last reservation of the clock',
+    budgetSeeds: 60,
+    config: CUT_RESERVATIONS,
+  },
+  {
+    name: 'cut_past_the_marks',
+    accordItem: 'log: a truncation that skips a needed record',
+    file: `${CORE}local/turn-log.ts`,
+    find: 'neededLsn === undefined ? undefined : Math.min(neededLsn, firstLsn);',
+    replace: 'neededLsn;',
+    why: 'the log is cut together with the marks that were written for the cut',
+    budgetSeeds: 60,
+    config: CUT_TO_THE_END,
+  },
+  {
+    name: 'forgotten_by_own_mark',
+    accordItem: '36 (our form)',
+    file: `${CORE}local/replica-state.ts`,
+    find: 'return compare(id, this.redundantBefore) < 0;',
+    replace: 'return compare(id, this.durableBefore) < 0;',
+    why: 'begins something below its own mark, where nothing may be decided any more',
+    budgetSeeds: 60,
+    config: BEHIND_THE_MARK,
+  },
+  {
+    name: 'forget_by_t0_only',
+    accordItem: 'D',
+    file: `${CORE}durability/durability-rounds.ts`,
+    find: 'return command.executeAt === undefined || compare(command.executeAt, everywhere) < 0;',
+    replace: 'return compare(command.id, everywhere) < 0;',
+    why: 'forgets what executes above the mark, and its time is lost at the next start',
+    budgetSeeds: 60,
+    config: TIMES_ABOVE_THE_MARK,
+  },
   {
     name: 'token_reused',
     accordItem: '18',

@@ -174,6 +174,7 @@ export class SimulatedCluster {
       onCrash: (node, error) => {
         if (!explainsCrash(error)) this.#violation(`an actor of node ${node.id} crashes: ${error}`);
       },
+      onCut: (node) => this.faults.afterCut(node),
       onRefused: (node, what) => this.#violation(`node ${node.id} refuses ${what}`),
       count: (what) => this.#count(what),
     });

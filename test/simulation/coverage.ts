@@ -51,6 +51,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'answers unknown': ['client unknown'],
   'fault: crash': ['fault crash'],
   'fault: crash of all': ['fault crash of all'],
+  'fault: crash after a cut of the log': ['fault crash after a cut'],
   'fault: actor crash': ['fault actor crash'],
   'fault: pause': ['fault pause'],
   'fault: clock jump': ['fault clock jump'],

@@ -18,6 +18,8 @@ import type { VirtualScheduler } from './virtual-scheduler.ts';
 const HUGE_BYTES = 1024 ** 3;
 /** So many crashes of its actors in short order must not end a node; more may. */
 const RESTARTS_SURVIVED = 3;
+/** A node that dies of a cut of its log does so within this time. */
+const CUT_CRASH_MS_MAX = 20;
 
 /** Ends of actors that faults lead to, at once or through the log; others are the node's own. */
 const EXPLAINED =
@@ -130,14 +132,27 @@ export class FaultInjector {
     const { profile, nodes } = this.#options;
     if (this.#quiet || profile.crashAfterSendRate === 0) return;
     if (this.#rng.next() >= profile.crashAfterSendRate) return;
-    if (profile.blackoutRate > 0 && this.#rng.next() < profile.blackoutRate) {
-      this.#after(0, () => this.#crashAll());
-      return;
-    }
     const node = nodes.find(({ id }) => id === from);
-    if (node === undefined || !this.#maySpare()) return;
     // Not inside the turn that sends: the process ends between two instructions of its own.
-    this.#after(0, () => this.crash(node));
+    if (node !== undefined) this.#crashIn(0, node);
+  }
+
+  /** A node that has just cut its log may die, before the cut is durable or soon after. */
+  afterCut(node: SimNode): void {
+    const { crashAfterCutRate } = this.#options.profile;
+    if (this.#quiet || crashAfterCutRate === 0) return;
+    if (this.#rng.next() >= crashAfterCutRate) return;
+    this.#hit('crash after a cut', node);
+    this.#crashIn(CUT_CRASH_MS_MAX * this.#rng.next() ** 2, node);
+  }
+
+  #crashIn(delayMs: number, node: SimNode): void {
+    const { blackoutRate } = this.#options.profile;
+    if (blackoutRate > 0 && this.#rng.next() < blackoutRate) {
+      this.#after(delayMs, () => this.#crashAll());
+    } else if (this.#maySpare()) {
+      this.#after(delayMs, () => this.crash(node));
+    }
   }
 
   /** One more node may be away without the loss of the majority. */

@@ -531,6 +531,21 @@ export class Invariants {
       this.#erasedMax = max(this.#erasedMax, durableBefore);
       this.#order.durableBefore = this.#erasedMax;
       this.#forgets(watch, durableBefore);
+      this.#forgetsTimes(watch, state);
+    }
+  }
+
+  /**
+   * I15: what is forgotten also executes below the mark. A start finds its time no more; the mark
+   * alone keeps what is begun then from being ordered before it.
+   */
+  #forgetsTimes(watch: NodeWatch, { commands, redundantBefore }: ReplicaView): void {
+    for (const [key, { id }] of watch.claims) {
+      const executeAt = this.#decided.get(key);
+      if (executeAt === undefined || compare(executeAt, redundantBefore) < 0) continue;
+      if (compare(id, watch.durableBefore) >= 0 || commands.has(key)) continue;
+      const what = `${key}, which executes at ${keyOf(executeAt)}`;
+      this.#violation(`I15: node ${watch.id} forgets ${what}, above ${keyOf(redundantBefore)}`);
     }
   }
 
@@ -549,6 +564,11 @@ export class Invariants {
     const { id } = record;
     const key = keyOf(id);
     const command = state.commands.get(key);
+    // All that executes below the mark is applied here, and the rest never will. What it was may
+    // still be learnt late.
+    if (record.type !== 'Defined' && compare(id, watch.redundantBefore) < 0) {
+      this.#violation(`I16: node ${watch.id} logs ${record.type} of ${key} below its mark`);
+    }
     switch (record.type) {
       case 'Defined': {
         this.#defined(watch.id, key, record.body);

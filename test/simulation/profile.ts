@@ -55,6 +55,8 @@ export interface Profile {
   readonly weather: LinkWeather;
   /** A node crashes after a send this often. */
   readonly crashAfterSendRate: number;
+  /** And when its log has been cut, this often. */
+  readonly crashAfterCutRate: number;
   /** Share of those crashes that take all nodes with them. */
   readonly blackoutRate: number;
   /** A node that has crashed is back within about this time. */
@@ -166,6 +168,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     limits: drawLimits(rng),
     syncPolicy: chance(0.7) ? 'every_batch' : drawSyncPolicy(rng),
     frames: chance(0.7) ? undefined : chance(0.5) ? 'counted' : 'alone',
+    crashAfterCutRate: chance(0.2) ? between(0, 0.3) : 0,
   };
 }
 

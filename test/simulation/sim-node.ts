@@ -18,6 +18,7 @@ import type { StateMachine } from '../../storage/state-machine.ts';
 import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
+import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import type { Invariants } from './invariants.ts';
 import type { ReplyJudge } from './reply-judge.ts';
@@ -50,6 +51,8 @@ export interface SimNodeOptions {
   readonly onCrash: (node: SimNode, error: string) => void;
   /** A message of a peer was judged unsound: all nodes here are sound. */
   readonly onRefused: (node: SimNode, what: string) => void;
+  /** Its log has been cut; on the disk it will be in a moment. */
+  readonly onCut: (node: SimNode) => void;
   readonly count: (what: string) => void;
 }
 
@@ -89,7 +92,6 @@ export class SimNode {
   swapped = false;
   #drive: Drive;
   #ownDrive: Drive | undefined;
-  #logFirstLsn = 0;
   /** The transaction that the state machine executes. */
   #executing: Timestamp | undefined;
   #jumpUs = 0;
@@ -187,7 +189,6 @@ export class SimNode {
     const lineage = new Lineage(drive.lineage, (state) => {
       drive.lineage = state;
     });
-    this.#logFirstLsn = 0;
     this.#node = new Node({
       nodeId,
       members,
@@ -203,14 +204,13 @@ export class SimNode {
           const flushed = (): number => drive.store.meta.appliedSequence;
           const log = lineage.openLog(disk, SIM_DIRECTORY, sizes, flushed, onRecord);
           if (log.replayed.tornTails > 0) count('torn tail cut');
+          this.#seesCuts(log);
           return log;
         },
         policy: options.syncPolicy,
         observe: (_syncMs, log) => {
           const storeSequence = drive.store.meta.appliedSequence;
           lineage.update({ durableLsn: log.durableLsn, storeSequence });
-          if (log.firstLsn > this.#logFirstLsn && this.#logFirstLsn > 0) count('log truncated');
-          this.#logFirstLsn = log.firstLsn;
         },
       },
       tableHashKey: [nodeId, 2],
@@ -296,6 +296,18 @@ export class SimNode {
     machine.commit = (sequence) => {
       this.#executing = undefined;
       commit(sequence);
+    };
+  }
+
+  #seesCuts(log: WriteAheadLog): void {
+    const { count, onCut } = this.#options;
+    const truncateBefore = log.truncateBefore.bind(log);
+    log.truncateBefore = (lsn) => {
+      const { firstLsn } = log;
+      truncateBefore(lsn);
+      if (log.firstLsn === firstLsn) return;
+      count('log truncated');
+      onCut(this);
     };
   }
 

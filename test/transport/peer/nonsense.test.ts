@@ -74,6 +74,7 @@ class World {
       trace: { eventsMax: 16, sampleEvery: 0 },
       onFailed: (node, { error }) => this.failures.push(`${node.id}: ${error}`),
       onCrash: (node, error) => this.failures.push(`${node.id}: ${error}`),
+      onCut: () => undefined,
       onRefused: (node, what) => this.refused.push(`${node.id}: ${what}`),
       count: () => undefined,
     });
