@@ -5,7 +5,7 @@
  */
 import type { Knobs, MixName } from '../actors/accord/knobs.ts';
 import type { Profile } from '../simulation/profile.ts';
-import { NODE_MUTANTS } from './node-mutants.ts';
+import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 
 export type Harness =
   | { readonly type: 'protocol'; readonly mix: MixName; readonly knobs?: Partial<Knobs> }
@@ -656,8 +656,8 @@ export const MUTANTS: readonly Mutant[] = [
     find: '  if (checksum !== bytes.readUInt32LE(offset)) return false;\n',
     replace: '  if (checksum < 0) return false;\n',
     why: 'half a record is read as a whole one',
-    budgetSeeds: 150,
-    config: NODES,
+    budgetSeeds: 60,
+    config: TORN_TAILS,
   },
   {
     name: 'log_cut_too_far',

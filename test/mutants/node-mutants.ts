@@ -67,6 +67,21 @@ const LONG_REPLIES = nodes({
   mix: { ...PLAIN_MIX, mixed: 2 },
 });
 
+/** The power fails again and again, and large records are on their way to a slow disk. */
+export const TORN_TAILS = nodes(
+  {
+    ...FAIR,
+    ...BUSY,
+    faultEveryMsMax: 150,
+    faultMix: onlyFaults({ crash: 30, crashAll: 5 }),
+    crashKind: 'power',
+    downMsMax: 200,
+    diskMsMax: 20,
+    mix: { ...PLAIN_MIX, big: 0.5 },
+  },
+  4_000,
+);
+
 /** The log is cut each second, to small segments, and the power fails right after. */
 const CRASHES_AFTER_CUTS: Partial<Profile> = {
   ...FAIR,
