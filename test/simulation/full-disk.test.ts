@@ -41,6 +41,19 @@ describe.each([
   });
 });
 
+test('reads go on when more waits for the disk than one answer to a barrier names', () => {
+  const scenario = new Scenario(3, { replicaLimits: { barrierIdsMax: 16 } });
+  const { disk } = scenario.node(1);
+  disk.stall();
+  for (let round = 0; round < 4; round += 1) {
+    write(scenario, 2, 40);
+    scenario.run(2_000);
+    expect(scenario.answerTo(1, 'GET', 'k9')).toBe(`39 ${VALUE}`);
+  }
+  disk.resume();
+  scenario.converge();
+});
+
 test('what waits for a stalled disk is bounded: the node takes no more, and catches up later', () => {
   const unloggedBytesMax = 64 * 1024;
   const scenario = new Scenario(3, { unloggedBytesMax });

@@ -54,6 +54,11 @@ export class AppliedHints {
     this.#state = state;
   }
 
+  /** After a start every member that is up is asked in the first tick. */
+  restored(): void {
+    this.#toldMs = Number.NEGATIVE_INFINITY;
+  }
+
   peerUp(peer: number): void {
     this.#asked.delete(peer);
     this.#ask(peer);
@@ -121,6 +126,7 @@ export class AppliedHints {
     if (pending === undefined) return;
     if (message.retains) this.#prompted = true;
     const ids = decodeDeps(message.ids);
+    const applied: Command[] = [];
     for (const id of ids) {
       // First heard of now: it has to be settled here, too, even if no round can end meanwhile.
       const known = state.find(id);
@@ -128,24 +134,26 @@ export class AppliedHints {
       const command = known ?? state.admit(from, id);
       if (command === undefined) continue;
       pending.delete(command);
-      this.#appliedBy(from, command);
+      applied.push(command);
     }
     const known = state.peerRedundantBefore.get(from) ?? ZERO;
     if (compare(message.redundantBefore, known) > 0) {
       state.peerRedundantBefore.set(from, message.redundantBefore);
-      for (const command of pending.takeBelow(message.redundantBefore)) {
-        this.#appliedBy(from, command);
-      }
+      for (const command of pending.takeBelow(message.redundantBefore)) applied.push(command);
     }
+    this.#appliedBy(from, applied);
     if (message.asks) this.#answer(from, ids);
     const asked = this.#asked.get(from);
     if (asked?.open.size === 0 && asked.next !== ZERO) this.#ask(from);
   }
 
-  #appliedBy(peer: number, command: Command): void {
-    this.#asked.get(peer)?.open.delete(command);
-    command.appliedBy |= this.#state.topology.bit(peer);
-    this.#state.pruneIfMajority(command);
+  #appliedBy(peer: number, commands: readonly Command[]): void {
+    const open = this.#asked.get(peer)?.open;
+    for (const command of commands) {
+      open?.delete(command);
+      command.appliedBy |= this.#state.topology.bit(peer);
+    }
+    this.#state.pruneApplied(commands);
   }
 
   /** Confirms what is settled here; what is not can be had from the member that asks. */

@@ -96,6 +96,11 @@ export class DurabilityRounds {
     }
   }
 
+  /** The log has been read. */
+  restored(): void {
+    this.#hints.restored();
+  }
+
   peerUp(peer: number): void {
     this.#state.down.delete(peer);
     this.#hints.peerUp(peer);

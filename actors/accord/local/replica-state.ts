@@ -299,15 +299,18 @@ export class ReplicaState implements ReplicaView {
     command.settledAtMs = this.nowMs;
     command.appliedBy |= this.topology.bit(this.self);
     this.appliedNow.push(command.id);
-    this.pruneIfMajority(command);
+    this.pruneApplied([command]);
   }
 
   appliedByMajority = (command: Command): boolean =>
     command.status === Status.Applied &&
     population(command.appliedBy) >= this.topology.quorums.slow;
 
-  pruneIfMajority(command: Command): void {
-    if (this.appliedByMajority(command)) this.index.prune(command, this.appliedByMajority);
+  /** The latest first: it covers those before it on its slots, which then cost nothing more. */
+  pruneApplied(commands: readonly Command[]): void {
+    const covering = commands.filter(this.appliedByMajority);
+    covering.sort((a, b) => compare(b.executeAt ?? ZERO, a.executeAt ?? ZERO));
+    for (const command of covering) this.index.prune(command, this.appliedByMajority);
   }
 
   forget(command: Command): void {

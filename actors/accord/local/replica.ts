@@ -539,6 +539,9 @@ export class Replica {
       this.#rebuild(command);
       if (command.status === Status.Stable) stable.push(command);
     }
+    // Where this member alone is a majority; elsewhere the answers of the others prune.
+    state.pruneApplied([...state.commands.values()]);
+    this.#durability.restored();
     state.invariants.begin(state);
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (command.status === Status.Stable) awaitDeps(state, command);

@@ -148,3 +148,44 @@ test('two members that lost each hint of the other agree after one period', () =
     });
   }
 });
+
+/** How many transactions the next one on slot 1 depends on. */
+function depsOfNext(lone: LoneReplica): number {
+  const id = at(lone.nowMs * 10, 3);
+  const { deps } = lone.ask(
+    { type: 'PreAccept', id, deps: encodeDeps([]), ...touching(1) },
+    'PreAcceptOk',
+  );
+  return decodeDeps(deps ?? encodeDeps([])).length;
+}
+
+describe('after a restart the deps are short again', () => {
+  const ids = Array.from({ length: 50 }, (_, index) => at(index + 1));
+
+  test('at once, where this member alone is a majority', () => {
+    const lone = new LoneReplica(topologyOf(1), 1, LIMITS);
+    for (const id of ids) lone.take(stable(id));
+    lone.restart();
+    expect(depsOfNext(lone)).toBe(1);
+  });
+
+  test('as soon as another member answers the first question', () => {
+    const lone = replica({ ...LIMITS, listIdsMax: 20 });
+    for (const id of ids) lone.take(stable(id));
+    lone.take(hint(ids), 2);
+    lone.restart();
+    lone.replica.peerDown(1, lone.nowMs);
+    expect(depsOfNext(lone)).toBe(50);
+    let effects = lone.tick(1);
+    for (let page = 0; page < 3; page += 1) {
+      const asked = effects.flatMap((effect) =>
+        effect.type === 'Reply' && effect.to === 2 && effect.message.type === 'AppliedHint'
+          ? [...decodeDeps(effect.message.ids)]
+          : [],
+      );
+      effects = lone.take(hint(asked), 2);
+    }
+    // That of the last one here, and the one that was asked about before.
+    expect(depsOfNext(lone)).toBe(2);
+  });
+});

@@ -23,7 +23,7 @@ function applied(state: ReplicaState, hlc: number): Command {
 
 function alsoAppliedAt(state: ReplicaState, command: Command, node: number): void {
   command.appliedBy |= state.topology.bit(node);
-  state.pruneIfMajority(command);
+  state.pruneApplied([command]);
 }
 
 describe('a conflict leaves the index', () => {
