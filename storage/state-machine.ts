@@ -30,8 +30,6 @@ export interface StateMachineOptions {
   readonly tableHashKey: TableHashKey;
 }
 
-export const CACHE_BYTES_MAX_DEFAULT = 1024 * 1024 * 1024;
-export const DIRTY_BYTES_MAX_DEFAULT = 8 * 1024 * 1024;
 /** From here on the executor waits for the flush before it applies more. */
 export const UNFLUSHED_BYTES_MAX_DEFAULT = 128 * 1024 * 1024;
 

@@ -1,5 +1,7 @@
 /** Names the whole folder, for those who still call it by the name of one file. */
 import './tidy/cycles.test.ts';
+import './tidy/dialect.test.ts';
+import './tidy/exports.test.ts';
 import './tidy/functions.test.ts';
 import './tidy/imports.test.ts';
 import './tidy/leftovers.test.ts';

@@ -4,7 +4,7 @@
  */
 import { type Endpoint, formatEndpoint } from './endpoint.ts';
 
-export type ListenErrorCode =
+type ListenErrorCode =
   | 'HOLO_PORT_IN_USE'
   | 'HOLO_PORT_FORBIDDEN'
   | 'HOLO_ADDRESS_UNKNOWN'

@@ -34,7 +34,7 @@ import type { Disk, DiskFile } from './disk.ts';
 /** How data reach the disk: one O_DSYNC write, or a write and then fdatasync. */
 export type SyncMethod = 'dsync' | 'fdatasync';
 
-export interface NodeDiskOptions {
+interface NodeDiskOptions {
   /**
    * Default `dsync` on Linux, else `fdatasync`: libuv makes that a real barrier on macOS, where
    * O_DSYNC leaves data in the drive's cache. Under `dsync` every `write` is synced, too.

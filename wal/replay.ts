@@ -66,7 +66,7 @@ export interface OpenedLog {
   readonly summary: ReplaySummary;
 }
 
-export interface ReplayOptions {
+interface ReplayOptions {
   readonly disk: Disk;
   readonly directory: string;
   /** For a log that does not exist yet. */

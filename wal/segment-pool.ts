@@ -7,7 +7,7 @@ import type { Disk, DiskFile } from './disk.ts';
 import { FRESH_NAME, segmentName, spareName } from './segment.ts';
 import { diskFull, isDiskFull } from './wal-error.ts';
 
-export interface SegmentPoolOptions {
+interface SegmentPoolOptions {
   readonly disk: Disk;
   readonly directory: string;
   readonly segmentBytes: number;
@@ -27,7 +27,7 @@ export interface TakenSegment {
   readonly recycled: boolean;
 }
 
-export type TakeDone = (error: Error | undefined, taken: TakenSegment | undefined) => void;
+type TakeDone = (error: Error | undefined, taken: TakenSegment | undefined) => void;
 
 interface Wanted {
   readonly firstLsn: number;

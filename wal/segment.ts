@@ -45,7 +45,7 @@ export interface SegmentHeader {
   readonly recycled: boolean;
 }
 
-export type HeaderReading =
+type HeaderReading =
   | { readonly kind: 'valid'; readonly header: SegmentHeader }
   | { readonly kind: 'unsupported'; readonly version: number }
   | { readonly kind: 'invalid' };
@@ -58,7 +58,7 @@ export function spareName(firstLsn: number): string {
   return `spare-${String(firstLsn).padStart(16, '0')}.seg`;
 }
 
-export interface SegmentNames {
+interface SegmentNames {
   /** First LSNs of the log's segments, ascending. */
   readonly live: readonly number[];
   /** First LSNs of segments whose retirement the disk has forgotten in part. */

@@ -34,7 +34,7 @@ export interface SyncPolicyOptions {
 }
 
 /** `record`: one was just appended. `turn`: the turn or a sync ends, or a timer fired. */
-export type SyncMoment = 'record' | 'turn';
+type SyncMoment = 'record' | 'turn';
 
 /** The answer "nothing to do": neither now nor at a known time. */
 export const NEVER = Number.POSITIVE_INFINITY;

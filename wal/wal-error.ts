@@ -29,7 +29,7 @@ export type WalErrorCode =
   | 'HOLO_WAL_CLOSED'
   | 'HOLO_WAL_BAD_OPTION';
 
-export interface WalErrorPlace {
+interface WalErrorPlace {
   /** Path of the segment file. */
   readonly file?: string;
   /** Byte offset in the file. */

@@ -38,7 +38,7 @@ const IDLE_BATCHES_MAX = 2;
 const IDLE_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 /** `durableLsn`: every record up to this one is on disk. */
-export type CommitDone = (error: WalError | undefined, durableLsn: number) => void;
+type CommitDone = (error: WalError | undefined, durableLsn: number) => void;
 
 interface Waiter {
   readonly lsn: number;
@@ -48,7 +48,7 @@ interface Waiter {
 }
 
 /** Counted since start, for metrics. */
-export interface WalCounters {
+interface WalCounters {
   batches: number;
   records: number;
   /** Written to disk, headers included. */

@@ -10,9 +10,9 @@
 import type { QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
 import {
   encodeFrame,
+  FRAME_HEADER_BYTES,
   FrameKind,
   frameBody,
-  frameHeaderBytes,
   NO_GROUP,
   readHeader,
   writeHeader,
@@ -73,10 +73,10 @@ export function requestFrameBytes(message: FramedRequest): number {
   if (message.type === 'PreAccept') {
     const { slots, deps, body } = message;
     const fields = PRE_ACCEPT_HEAD_BYTES + (slots?.length ?? 0) + deps.length + body.length;
-    return frameHeaderBytes + fields;
+    return FRAME_HEADER_BYTES + fields;
   }
   const tag = message.type === 'Stable' ? 1 : 0;
-  return frameHeaderBytes + tag + TIMESTAMP_BYTES + message.deps.length;
+  return FRAME_HEADER_BYTES + tag + TIMESTAMP_BYTES + message.deps.length;
 }
 
 /**
@@ -101,7 +101,7 @@ export function requestFrame(
     ballot: ballotOf(message),
     groupId,
   });
-  let at = frameHeaderBytes;
+  let at = FRAME_HEADER_BYTES;
   if (message.type === 'PreAccept') {
     const { slots, deps, body } = message;
     at = frame.writeUInt32BE(slots === null ? WHOLE_STORE : slots.length, at);
@@ -129,7 +129,7 @@ export function probeFrame(
 ): Uint8Array {
   const header = { kind: FrameKind.probe, flags: 0, sender, slot: NO_SLOT.slot, group, need: 0 };
   const round = { generation: count, txn: ZERO, ballot: ZERO, groupId: NO_GROUP };
-  return encodeFrame({ ...header, ...round }, key, new Uint8Array(bytes - frameHeaderBytes));
+  return encodeFrame({ ...header, ...round }, key, new Uint8Array(bytes - FRAME_HEADER_BYTES));
 }
 
 function ballotOf(message: FramedRequest): Ballot {
@@ -137,7 +137,7 @@ function ballotOf(message: FramedRequest): Ballot {
 }
 
 /** What a checked frame says; its byte strings are views of it. */
-export type FrameContent =
+type FrameContent =
   | { readonly type: 'request'; readonly message: FramedRequest; readonly replyKey: string }
   | { readonly type: 'reply'; readonly message: BareOkFrame }
   | { readonly type: 'probe' }
@@ -219,7 +219,7 @@ function readValue(
 }
 
 /** Names the request that a reply answers. */
-export function requestKey(round: BareOkRound, id: TxnId, ballot: Ballot): string {
+function requestKey(round: BareOkRound, id: TxnId, ballot: Ballot): string {
   // Two requests of one round differ by the ballot, and PreAccept has but one.
   const name = `${round}.${keyOf(id)}`;
   return round === 'PreAccept' ? name : `${name}.${keyOf(ballot)}`;

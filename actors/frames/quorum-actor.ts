@@ -8,7 +8,7 @@
 import type { QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
 import {
   encodeBareOk,
-  frameHeaderBytes,
+  FRAME_HEADER_BYTES,
   frameRound,
   sealFrame,
   writeSlot,
@@ -42,7 +42,7 @@ export type QuorumActorMessage =
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'Tick' };
 
-export interface QuorumActorOptions {
+interface QuorumActorOptions {
   readonly self: number;
   readonly topology: Topology;
   readonly source: FramePathSource;
@@ -248,7 +248,7 @@ export function quorumActor(
       }
     }
     // A copy: the header must not keep the whole frame.
-    requests.set(key, Uint8Array.from(frame.subarray(0, frameHeaderBytes)));
+    requests.set(key, Uint8Array.from(frame.subarray(0, FRAME_HEADER_BYTES)));
   }
 
   /** A reply whose records are on disk. It takes the way that its request came. */

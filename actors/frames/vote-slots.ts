@@ -14,9 +14,9 @@ import { type Ballot, equal, keyOf, type TxnId } from '../accord/primitives/time
 import type { Topology } from '../accord/topology/topology.ts';
 
 /** Rounds that are remembered; those beyond them travel over TCP. */
-export const ROUNDS_MAX = 16_384;
+const ROUNDS_MAX = 16_384;
 
-export interface CountedRequest {
+interface CountedRequest {
   readonly round: BareOkRound;
   readonly id: TxnId;
   readonly ballot: Ballot;
@@ -39,7 +39,7 @@ interface CountedRound {
   told: number;
 }
 
-export interface ArmedRound {
+interface ArmedRound {
   readonly slot: QuorumSlot;
   readonly need: number;
 }

@@ -5,7 +5,7 @@
 
 /** `backlogged`: so much waits for the log that the store takes no more from its peers. */
 export const DISK_PROBLEMS = ['full', 'stalled', 'backlogged'] as const;
-export type DiskProblem = (typeof DISK_PROBLEMS)[number];
+type DiskProblem = (typeof DISK_PROBLEMS)[number];
 export const DISK_PARTS = ['log', 'store'] as const;
 export type DiskPart = (typeof DISK_PARTS)[number];
 
@@ -18,7 +18,7 @@ const MEANING: Readonly<Record<DiskProblem, string>> = {
   backlogged: 'too much waits for the disk: this node falls behind, reads are not served',
 };
 
-export interface DiskLogger {
+interface DiskLogger {
   warn(fields: object, line: string): void;
   info(fields: object, line: string): void;
 }

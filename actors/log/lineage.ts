@@ -38,7 +38,7 @@ export const NEW_LINEAGE: LineageState = Object.freeze({
   storeBytes: 0,
 });
 
-export type LineageErrorCode =
+type LineageErrorCode =
   | 'HOLO_DATA_LOG_MISSING'
   | 'HOLO_DATA_LOG_FOREIGN'
   | 'HOLO_DATA_LOG_CUT'
@@ -62,7 +62,7 @@ export class LineageError extends Error {
   }
 }
 
-export interface FoundLog {
+interface FoundLog {
   /** Undefined when no segment has a header that can be read. */
   readonly logId: string | undefined;
   readonly firstSegment: number;

@@ -11,12 +11,12 @@ import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import { LineageError } from './lineage.ts';
 
-export interface LogRecord {
+interface LogRecord {
   readonly type: number;
   readonly parts: readonly Uint8Array[];
 }
 
-export interface ReplayedRecord {
+interface ReplayedRecord {
   readonly lsn: number;
   readonly type: number;
   readonly payload: Uint8Array;

@@ -19,7 +19,7 @@ export type GatewayMessage =
   | { readonly type: 'Tick' };
 
 /** Where clients come from: TCP in production, the simulator's own sockets there. */
-export interface ClientListener {
+interface ClientListener {
   stopAccepting(): void;
 }
 

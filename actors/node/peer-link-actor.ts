@@ -35,7 +35,7 @@ interface ClockReading {
 
 type LinkMessage = AccordMessage | ClockProbe | ClockReading;
 
-export interface PeerLinkOptions {
+interface PeerLinkOptions {
   readonly peer: number;
   readonly network: PeerNetwork;
   readonly judge: MessageJudge;

@@ -14,7 +14,7 @@ import {
   type MembersAnswer,
 } from '../../transport/peer/handshake.ts';
 
-export class MembershipError extends Error {
+class MembershipError extends Error {
   readonly code: 'HOLO_JOIN_UNREACHABLE' | 'HOLO_JOIN_NOT_A_MEMBER' | 'HOLO_JOIN_OTHER_CLUSTER';
 
   constructor(code: MembershipError['code'], message: string) {
@@ -24,7 +24,7 @@ export class MembershipError extends Error {
   }
 }
 
-export interface InquiryOptions {
+interface InquiryOptions {
   readonly seed: Endpoint;
   readonly nodeId: number;
   readonly clusterId: string;

@@ -20,8 +20,8 @@ import {
 import { Supervisor } from './supervision/supervisor.ts';
 import { TraceRecorder } from './trace/trace-recorder.ts';
 
-export const ROOT_RESTARTS_MAX = 3;
-export const ROOT_PERIOD_MS = 60_000;
+const ROOT_RESTARTS_MAX = 3;
+const ROOT_PERIOD_MS = 60_000;
 
 export interface ActorSystemOptions {
   /** The first part of every path, for instance `node-1`. */
@@ -47,7 +47,7 @@ export interface SystemFailure {
 }
 
 /** For metrics; all but `actors`, `timers` and `asksOutstanding` only grow. */
-export interface SystemCounters extends Readonly<RuntimeTotals> {
+interface SystemCounters extends Readonly<RuntimeTotals> {
   readonly actors: number;
   readonly timers: number;
   readonly deadLetters: number;

@@ -9,7 +9,7 @@ import type { Scheduler, Waker } from './ports/ports.ts';
 import { type TimerWheel, WheelTimer } from './ports/timer-wheel.ts';
 import type { Signal } from './signal.ts';
 
-export const ASKS_MAX = 65_536;
+const ASKS_MAX = 65_536;
 
 /** In whose turn the callbacks run. */
 export interface Asker {

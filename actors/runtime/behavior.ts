@@ -73,7 +73,7 @@ export interface Timers<in M> {
 }
 
 /** Messages put aside until the actor can handle them, for instance while it recovers. */
-export interface Stash<M> {
+interface Stash<M> {
   readonly size: number;
   /** `false`: the stash is full and the message has become a dead letter. */
   put(message: M): boolean;

@@ -36,7 +36,7 @@ import type { CoordinatorActorMessage, ExecutorMessage } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
 
-export interface CoordinatorOptions {
+interface CoordinatorOptions {
   readonly self: number;
   readonly topology: Topology;
   readonly clock: HybridClock;

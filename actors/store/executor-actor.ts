@@ -23,7 +23,7 @@ import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX } from './expiry.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
 import type { PendingUnit } from './pending-unit.ts';
 
-export interface ExecutorOptions {
+interface ExecutorOptions {
   /** undefined while the engine of the incarnation before is still closing. */
   readonly openEngine: () => Engine | undefined;
   readonly cacheBytesMax: number;

@@ -13,7 +13,7 @@ import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import type { CoordinatorActorMessage, ReplicaActorMessage } from './messages.ts';
 
-export interface OutboxTargets {
+interface OutboxTargets {
   toPeer(node: number, message: AccordMessage): void;
   readonly replica: Outlet<ReplicaActorMessage>;
   readonly coordinator: Outlet<CoordinatorActorMessage>;

@@ -20,7 +20,7 @@ import type { Outlet } from '../runtime/cells/outlet.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 
-export interface ReplicaOptions {
+interface ReplicaOptions {
   readonly store: number;
   readonly self: number;
   /** One today: neither messages nor the executor name another. */

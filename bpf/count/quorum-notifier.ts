@@ -6,16 +6,16 @@
  */
 import { population } from '../../actors/accord/primitives/bit-set.ts';
 import {
-  frameFlag,
+  FRAME_FLAG,
+  FRAME_HEADER_BYTES,
   frameFlags,
   frameGeneration,
-  frameHeaderBytes,
   frameSender,
   frameSlot,
   isFrame,
-  sendersMax,
+  SENDERS_MAX,
 } from '../frame/frame.ts';
-import { eventLayout, slotLayout, slotsMax } from '../frame/layout.ts';
+import { EVENT_LAYOUT, SLOT_LAYOUT, SLOTS_MAX } from '../frame/layout.ts';
 import { SlotAllocator } from './slot-allocator.ts';
 import {
   assertCountable,
@@ -69,7 +69,7 @@ export interface QuorumNotifier {
 
 function ignore(): void {}
 
-export interface UserspaceNotifierOptions extends SlotModelOptions {
+interface UserspaceNotifierOptions extends SlotModelOptions {
   readonly firstGeneration: number;
 }
 
@@ -82,7 +82,7 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
 
   constructor(options: UserspaceNotifierOptions) {
     this.#model = new SlotModel(options);
-    this.#allocator = new SlotAllocator(options.slots ?? slotsMax, options.firstGeneration);
+    this.#allocator = new SlotAllocator(options.slots ?? SLOTS_MAX, options.firstGeneration);
   }
 
   get free(): number {
@@ -139,10 +139,10 @@ export class UserspaceQuorumNotifier implements QuorumNotifier {
   }
 }
 
-const wordsPerSlot = slotLayout.bytes / 4;
-const electorateWord = slotLayout.electorate / 4;
-const groupWord = slotLayout.group / 4;
-const fannedWord = slotLayout.fanned / 4;
+const WORDS_PER_SLOT = SLOT_LAYOUT.bytes / 4;
+const ELECTORATE_WORD = SLOT_LAYOUT.electorate / 4;
+const GROUP_WORD = SLOT_LAYOUT.group / 4;
+const FANNED_WORD = SLOT_LAYOUT.fanned / 4;
 
 /**
  * The kernel's slots, armed and read through shared memory without a system call. All accesses
@@ -154,23 +154,24 @@ export class KernelQuorumNotifier implements QuorumNotifier {
   #words: Uint32Array;
   #bytes: Uint8Array;
   readonly #allocator: SlotAllocator;
-  readonly #rounds: (CountedRound | undefined)[] = new Array(slotsMax).fill(undefined);
+  readonly #rounds: (CountedRound | undefined)[] = new Array(SLOTS_MAX).fill(undefined);
   /** What each slot is armed with; it stays after the release of a round with its quorum. */
-  readonly #armed = new Float64Array(slotsMax);
+  readonly #armed = new Float64Array(SLOTS_MAX);
   /** One per slot: its quorum was handed over (by the ring, or by a frame that came up). */
-  readonly #delivered = new Uint8Array(slotsMax);
+  readonly #delivered = new Uint8Array(SLOTS_MAX);
   #pending: QuorumEvent[] = [];
 
   /** `memory`: the mapped array of slots. */
   constructor(memory: ArrayBuffer, firstGeneration: number) {
-    if (memory.byteLength !== slotsMax * slotLayout.bytes) {
-      throw new RangeError(`${slotsMax} slots of ${slotLayout.bytes} bytes expected`);
+    if (memory.byteLength !== SLOTS_MAX * SLOT_LAYOUT.bytes) {
+      throw new RangeError(`${SLOTS_MAX} slots of ${SLOT_LAYOUT.bytes} bytes expected`);
     }
     this.#words = new Uint32Array(memory);
     this.#bytes = new Uint8Array(memory);
-    this.#allocator = new SlotAllocator(slotsMax, firstGeneration);
+    this.#allocator = new SlotAllocator(SLOTS_MAX, firstGeneration);
     // A pinned map may hold the rounds of an earlier process: none of them is ours.
-    for (let slot = 0; slot < slotsMax; slot++) Atomics.store(this.#words, slot * wordsPerSlot, 0);
+    for (let slot = 0; slot < SLOTS_MAX; slot++)
+      Atomics.store(this.#words, slot * WORDS_PER_SLOT, 0);
   }
 
   get free(): number {
@@ -182,12 +183,12 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     const slot = this.#allocator.take();
     if (slot < 0) return undefined;
     const generation = this.#allocator.generation(slot);
-    const at = slot * wordsPerSlot;
+    const at = slot * WORDS_PER_SLOT;
     // Exchange, not store: what follows must not become visible before the slot is disarmed.
     Atomics.exchange(this.#words, at, 0);
-    this.#bytes.set(round.round, slot * slotLayout.bytes + slotLayout.round);
-    this.#words[at + groupWord] = round.group;
-    this.#words[at + electorateWord] =
+    this.#bytes.set(round.round, slot * SLOT_LAYOUT.bytes + SLOT_LAYOUT.round);
+    this.#words[at + GROUP_WORD] = round.group;
+    this.#words[at + ELECTORATE_WORD] =
       round.electorate | (round.need << 16) | (round.replyKind << 24);
     this.#rounds[slot] = round;
     this.#armed[slot] = generation;
@@ -206,7 +207,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     this.#words = new Uint32Array(copy);
     this.#bytes = new Uint8Array(copy);
     this.#rounds.forEach((round, slot) => {
-      const votes = (this.#words[slot * wordsPerSlot] as number) & 0xffff;
+      const votes = (this.#words[slot * WORDS_PER_SLOT] as number) & 0xffff;
       if (round === undefined || population(votes) < round.need) return;
       this.#deliver(slot, this.#allocator.generation(slot), votes);
     });
@@ -215,7 +216,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
 
   /** Whether the kernel has fanned a frame of this round out: it looks at once, after sending. */
   wasFannedOut(slot: QuorumSlot): boolean {
-    const at = slot.slot * wordsPerSlot + fannedWord;
+    const at = slot.slot * WORDS_PER_SLOT + FANNED_WORD;
     const low = Atomics.load(this.#words, at);
     return Atomics.load(this.#words, at + 1) * 2 ** 32 + low === slot.generation;
   }
@@ -223,11 +224,11 @@ export class KernelQuorumNotifier implements QuorumNotifier {
   /** Events as the ring delivered them: `count` times `struct hf_event`. */
   takeEvents(events: DataView, count: number): void {
     for (let i = 0; i < count; i++) {
-      const at = i * eventLayout.bytes;
-      const low = events.getUint32(at + eventLayout.generation, true);
-      const high = events.getUint32(at + eventLayout.generation + 4, true);
-      const slot = events.getUint32(at + eventLayout.slot, true);
-      const votes = events.getUint16(at + eventLayout.votes, true);
+      const at = i * EVENT_LAYOUT.bytes;
+      const low = events.getUint32(at + EVENT_LAYOUT.generation, true);
+      const high = events.getUint32(at + EVENT_LAYOUT.generation + 4, true);
+      const slot = events.getUint32(at + EVENT_LAYOUT.slot, true);
+      const votes = events.getUint16(at + EVENT_LAYOUT.votes, true);
       this.#deliver(slot, high * 2 ** 32 + low, votes);
     }
     this.flush();
@@ -238,17 +239,17 @@ export class KernelQuorumNotifier implements QuorumNotifier {
    * is gone. The vote is set here in the same word; it may be there already.
    */
   receive(frame: Uint8Array): Verdict {
-    if (frame.length !== frameHeaderBytes || !isFrame(frame)) return 'passed';
-    if (frameFlags(frame) !== frameFlag.plain) return 'passed';
+    if (frame.length !== FRAME_HEADER_BYTES || !isFrame(frame)) return 'passed';
+    if (frameFlags(frame) !== FRAME_FLAG.plain) return 'passed';
     const slot = frameSlot(frame);
     const generation = frameGeneration(frame);
     const round = this.#rounds[slot];
     if (round === undefined || this.#armed[slot] !== generation) return 'stale';
     if (!isSameRound(round, frame)) return 'stale';
     const sender = frameSender(frame);
-    if (sender >= sendersMax || ((round.electorate >>> sender) & 1) === 0) return 'foreign';
+    if (sender >= SENDERS_MAX || ((round.electorate >>> sender) & 1) === 0) return 'foreign';
     const bit = 1 << sender;
-    const before = Atomics.or(this.#words, slot * wordsPerSlot, bit) & 0xffff;
+    const before = Atomics.or(this.#words, slot * WORDS_PER_SLOT, bit) & 0xffff;
     const after = before | bit;
     if (population(after) >= round.need && this.#deliver(slot, generation, after)) return 'quorum';
     return (before & bit) !== 0 ? 'duplicate' : 'counted';
@@ -260,13 +261,13 @@ export class KernelQuorumNotifier implements QuorumNotifier {
 
   votes(slot: QuorumSlot): number {
     if (!this.isHeld(slot)) return 0;
-    return Atomics.load(this.#words, slot.slot * wordsPerSlot) & 0xffff;
+    return Atomics.load(this.#words, slot.slot * WORDS_PER_SLOT) & 0xffff;
   }
 
   release(slot: QuorumSlot): number {
     if (this.#delivered[slot.slot] !== 1) return this.abandon(slot);
     if (!this.#allocator.release(slot.slot, slot.generation)) return 0;
-    return Atomics.load(this.#words, slot.slot * wordsPerSlot) & 0xffff;
+    return Atomics.load(this.#words, slot.slot * WORDS_PER_SLOT) & 0xffff;
   }
 
   abandon(slot: QuorumSlot): number {
@@ -274,7 +275,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     this.#rounds[slot.slot] = undefined;
     this.#armed[slot.slot] = 0;
     // One step: a vote is either in the answer, or finds no round and comes up as a frame.
-    return Atomics.exchange(this.#words, slot.slot * wordsPerSlot, 0) & 0xffff;
+    return Atomics.exchange(this.#words, slot.slot * WORDS_PER_SLOT, 0) & 0xffff;
   }
 
   flush(): void {

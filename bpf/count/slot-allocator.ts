@@ -2,18 +2,18 @@
  * Who uses which slot: a queue of free ones (the longest unused goes first, so that late replies
  * find their round gone, not another one) and the generations. Pure. Both quorum notifiers use it.
  */
-import { generationMax } from '../frame/frame.ts';
+import { GENERATION_MAX } from '../frame/frame.ts';
 
-const secondsBits = 2 ** 32;
-const generationsPerSecond = 2 ** 16;
+const SECONDS_BITS = 2 ** 32;
+const GENERATIONS_PER_SECOND = 2 ** 16;
 
 /**
  * A first generation for a process that starts now: restarts do not repeat generations as long as
  * fewer than 65,536 rounds per second are begun; if more are, replies still match by TxnId.
  */
 export function firstGenerationAt(wallUs: number): number {
-  const seconds = Math.floor(wallUs / 1e6) % secondsBits;
-  return Math.max(1, seconds * generationsPerSecond);
+  const seconds = Math.floor(wallUs / 1e6) % SECONDS_BITS;
+  return Math.max(1, seconds * GENERATIONS_PER_SECOND);
 }
 
 export class SlotAllocator {
@@ -68,8 +68,8 @@ export class SlotAllocator {
 
   /** Low sixteen bits of zero mean "disarmed" in the kernel's word, so those are left out. */
   #nextGeneration(): number {
-    if (this.#next > generationMax) this.#next = 1;
-    if (this.#next % generationsPerSecond === 0) this.#next++;
+    if (this.#next > GENERATION_MAX) this.#next = 1;
+    if (this.#next % GENERATIONS_PER_SECOND === 0) this.#next++;
     return this.#next++;
   }
 }

@@ -5,23 +5,23 @@
  */
 import { population } from '../../actors/accord/primitives/bit-set.ts';
 import {
+  FRAME_FLAG,
+  FRAME_HEADER_BYTES,
+  FRAME_KIND_MAX,
   FrameKind,
-  frameFlag,
   frameFlags,
   frameGeneration,
-  frameHeaderBytes,
   frameKind,
-  frameKindMax,
   frameSender,
   frameSlot,
-  generationMax,
+  GENERATION_MAX,
   isAuthentic,
   isFrame,
-  roundBytes,
-  roundOffset,
-  sendersMax,
+  ROUND_BYTES,
+  ROUND_OFFSET,
+  SENDERS_MAX,
 } from '../frame/frame.ts';
-import { type GroupMember, slotsMax } from '../frame/layout.ts';
+import { type GroupMember, SLOTS_MAX } from '../frame/layout.ts';
 import type { SipKey } from '../frame/siphash.ts';
 
 /**
@@ -74,14 +74,14 @@ export function consumes(verdict: Verdict): boolean {
 
 /** Throws RangeError for a round that could never be counted right. */
 export function assertCountable(round: CountedRound): void {
-  if (round.round.length !== roundBytes) throw new RangeError(`a round has ${roundBytes} bytes`);
-  if (round.electorate < 0 || round.electorate >= 2 ** sendersMax) {
-    throw new RangeError(`an electorate is a bitmap of ${sendersMax} bits`);
+  if (round.round.length !== ROUND_BYTES) throw new RangeError(`a round has ${ROUND_BYTES} bytes`);
+  if (round.electorate < 0 || round.electorate >= 2 ** SENDERS_MAX) {
+    throw new RangeError(`an electorate is a bitmap of ${SENDERS_MAX} bits`);
   }
   if (round.need < 1 || round.need > population(round.electorate)) {
     throw new RangeError(`need ${round.need} is not within the electorate`);
   }
-  if (round.replyKind < FrameKind.probe || round.replyKind > frameKindMax) {
+  if (round.replyKind < FrameKind.probe || round.replyKind > FRAME_KIND_MAX) {
     throw new RangeError(`no such reply kind: ${round.replyKind}`);
   }
 }
@@ -89,8 +89,8 @@ export function assertCountable(round: CountedRound): void {
 /** Whether a frame speaks of exactly this round. */
 export function isSameRound(round: CountedRound, frame: Uint8Array): boolean {
   if (frameKind(frame) !== round.replyKind) return false;
-  for (let i = 0; i < roundBytes; i++) {
-    if (frame[roundOffset + i] !== round.round[i]) return false;
+  for (let i = 0; i < ROUND_BYTES; i++) {
+    if (frame[ROUND_OFFSET + i] !== round.round[i]) return false;
   }
   return true;
 }
@@ -101,8 +101,8 @@ export class SlotModel {
   readonly #key: SipKey | undefined;
 
   constructor(options: SlotModelOptions = {}) {
-    const count = options.slots ?? slotsMax;
-    if (count < 1 || count > slotsMax) throw new RangeError(`slots must be in 1..${slotsMax}`);
+    const count = options.slots ?? SLOTS_MAX;
+    if (count < 1 || count > SLOTS_MAX) throw new RangeError(`slots must be in 1..${SLOTS_MAX}`);
     this.#slots = Array.from({ length: count }, () => ({
       generation: 0,
       votes: 0,
@@ -118,7 +118,7 @@ export class SlotModel {
 
   arm(index: number, generation: number, round: CountedRound): void {
     assertCountable(round);
-    if (generation < 1 || generation > generationMax) throw new RangeError('bad generation');
+    if (generation < 1 || generation > GENERATION_MAX) throw new RangeError('bad generation');
     const slot = this.#slots[index];
     if (slot === undefined) throw new RangeError(`no slot ${index}`);
     slot.generation = generation;
@@ -150,13 +150,13 @@ export class SlotModel {
 
   /** Judges one datagram; the order of the questions is the kernel program's. */
   judge(frame: Uint8Array, source?: FrameSource): Verdict {
-    if (frame.length !== frameHeaderBytes || !isFrame(frame)) return 'passed';
-    if (frameFlags(frame) !== frameFlag.plain) return 'passed';
+    if (frame.length !== FRAME_HEADER_BYTES || !isFrame(frame)) return 'passed';
+    if (frameFlags(frame) !== FRAME_FLAG.plain) return 'passed';
     const slot = this.#slots[frameSlot(frame)];
     if (slot?.round === undefined || slot.generation !== frameGeneration(frame)) return 'stale';
     if (!isSameRound(slot.round, frame)) return 'stale';
     const sender = frameSender(frame);
-    if (sender >= sendersMax || ((slot.round.electorate >>> sender) & 1) === 0) return 'foreign';
+    if (sender >= SENDERS_MAX || ((slot.round.electorate >>> sender) & 1) === 0) return 'foreign';
     if (source !== undefined && !this.#isMember(slot.round.group, sender, source)) return 'foreign';
     if (this.#key !== undefined && !isAuthentic(frame, this.#key)) return 'tampered';
     return vote(slot, sender, slot.round.need);

@@ -5,9 +5,9 @@
  */
 import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import {
+  FRAME_HEADER_BYTES,
   FrameKind,
   frameFlags,
-  frameHeaderBytes,
   frameKind,
   frameSender,
   isFrame,
@@ -16,12 +16,12 @@ import {
 } from './frame.ts';
 
 /** Requests in one bundle. */
-export const bundleFramesMax = 64;
+export const BUNDLE_FRAMES_MAX = 64;
 const LENGTH_BYTES = 4;
 
 /** Bytes of a bundle of frames that have so many bytes together. */
 export function bundleBytes(frames: number, bytes: number): number {
-  return frameHeaderBytes + frames * LENGTH_BYTES + bytes;
+  return FRAME_HEADER_BYTES + frames * LENGTH_BYTES + bytes;
 }
 
 /** An unsealed bundle without a slot, of frames of one sender. Throws RangeError without any. */
@@ -35,7 +35,7 @@ export function encodeBundle(frames: readonly Uint8Array[], group: number): Uint
   const round = { generation: 0, txn: ZERO, ballot: ZERO, groupId: NO_GROUP };
   const fields = { kind: FrameKind.bundle, flags: 0, sender, slot: 0, group, need: 0, ...round };
   writeHeader(bundle, fields);
-  let at = frameHeaderBytes;
+  let at = FRAME_HEADER_BYTES;
   for (const frame of frames) {
     at = bundle.writeUInt32BE(frame.length, at);
     bundle.set(frame, at);
@@ -51,14 +51,14 @@ export function encodeBundle(frames: readonly Uint8Array[], group: number): Uint
 export function framesOfBundle(bundle: Uint8Array): Uint8Array[] | undefined {
   const view = new DataView(bundle.buffer, bundle.byteOffset, bundle.byteLength);
   const frames: Uint8Array[] = [];
-  let at = frameHeaderBytes;
+  let at = FRAME_HEADER_BYTES;
   while (at < bundle.length) {
     if (at + LENGTH_BYTES > bundle.length) return undefined;
     const end = at + LENGTH_BYTES + view.getUint32(at);
     if (end > bundle.length) return undefined;
     const frame = bundle.subarray(at + LENGTH_BYTES, end);
     if (!isRequestOf(frameSender(bundle), frame)) return undefined;
-    if (frames.push(frame) > bundleFramesMax) return undefined;
+    if (frames.push(frame) > BUNDLE_FRAMES_MAX) return undefined;
     at = end;
   }
   return frames;

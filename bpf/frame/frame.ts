@@ -19,25 +19,25 @@ import {
 } from '../../actors/accord/primitives/timestamp.ts';
 import { type SipKey, sipHash24 } from './siphash.ts';
 
-export const frameHeaderBytes = 80;
+export const FRAME_HEADER_BYTES = 80;
 /** The most that one IPv4 datagram carries; what a link can carry is less (see UdpLink). */
-export const frameBytesMax = 65_507;
-export const frameMagic = 0x484f4c4f;
-export const frameVersion = 2;
+export const FRAME_BYTES_MAX = 65_507;
+export const FRAME_MAGIC = 0x484f4c4f;
+export const FRAME_VERSION = 2;
 /** TxnId, ballot, group id and the zeros together: what "the same round" means. */
-export const roundOffset = 24;
-export const roundBytes = 48;
+export const ROUND_OFFSET = 24;
+export const ROUND_BYTES = 48;
 /** A node's sender number is its bit in vote bitmaps, the same in all groups of the cluster. */
-export const sendersMax = 16;
+export const SENDERS_MAX = 16;
 /** Generations use 48 bits. */
-export const generationMax = 2 ** 48 - 1;
+export const GENERATION_MAX = 2 ** 48 - 1;
 
-const slotOffset = 8;
-const needOffset = 14;
-const generationOffset = 16;
-const tagOffset = 72;
-const ballotOffset = roundOffset + TIMESTAMP_BYTES;
-const groupIdOffset = ballotOffset + TIMESTAMP_BYTES;
+const SLOT_OFFSET = 8;
+const NEED_OFFSET = 14;
+const GENERATION_OFFSET = 16;
+const TAG_OFFSET = 72;
+const BALLOT_OFFSET = ROUND_OFFSET + TIMESTAMP_BYTES;
+const GROUP_ID_OFFSET = BALLOT_OFFSET + TIMESTAMP_BYTES;
 
 export const FrameKind = {
   probe: 1,
@@ -58,9 +58,9 @@ export const FrameKind = {
   bundle: 12,
 } as const;
 export type FrameKind = (typeof FrameKind)[keyof typeof FrameKind];
-export const frameKindMax = FrameKind.bundle;
+export const FRAME_KIND_MAX = FrameKind.bundle;
 
-export const frameFlag = {
+export const FRAME_FLAG = {
   /** Set only between the sender's socket and its own kernel; never valid at a receiver. */
   fanOut: 1,
   /** The reply says nothing but yes: it may be counted and dropped. */
@@ -68,7 +68,7 @@ export const frameFlag = {
 } as const;
 
 /** The Accord group of a transaction; both are u32. */
-export interface FrameGroupId {
+interface FrameGroupId {
   readonly range: number;
   readonly generation: number;
 }
@@ -142,34 +142,34 @@ function assertTimestamp({ hlc, flags, node, store }: Timestamp): void {
  * that does not fit.
  */
 export function writeHeader(to: Uint8Array, header: FrameHeader): void {
-  assertInteger('kind', header.kind, frameKindMax);
+  assertInteger('kind', header.kind, FRAME_KIND_MAX);
   assertInteger('flags', header.flags, 0xff);
-  assertInteger('sender', header.sender, sendersMax - 1);
+  assertInteger('sender', header.sender, SENDERS_MAX - 1);
   assertInteger('slot', header.slot, 0xffffffff);
   assertInteger('group', header.group, 0xffff);
-  assertInteger('need', header.need, sendersMax);
-  assertInteger('generation', header.generation, generationMax);
+  assertInteger('need', header.need, SENDERS_MAX);
+  assertInteger('generation', header.generation, GENERATION_MAX);
   assertTimestamp(header.txn);
   assertTimestamp(header.ballot);
   const { range, generation } = header.groupId;
   assertInteger('range', range, 0xffffffff);
   assertInteger('range generation', generation, 0xffffffff);
-  put32(to, 0, frameMagic);
-  to[4] = frameVersion;
+  put32(to, 0, FRAME_MAGIC);
+  to[4] = FRAME_VERSION;
   to[5] = header.kind;
   to[6] = header.flags;
   to[7] = header.sender;
-  put32(to, slotOffset, header.slot);
+  put32(to, SLOT_OFFSET, header.slot);
   put16(to, 12, header.group);
-  to[needOffset] = header.need;
+  to[NEED_OFFSET] = header.need;
   to[15] = 0;
-  put64(to, generationOffset, header.generation);
-  writeTimestamp(to, roundOffset, header.txn);
-  writeTimestamp(to, ballotOffset, header.ballot);
-  put32(to, groupIdOffset, range);
-  put32(to, groupIdOffset + 4, generation);
+  put64(to, GENERATION_OFFSET, header.generation);
+  writeTimestamp(to, ROUND_OFFSET, header.txn);
+  writeTimestamp(to, BALLOT_OFFSET, header.ballot);
+  put32(to, GROUP_ID_OFFSET, range);
+  put32(to, GROUP_ID_OFFSET + 4, generation);
   // The reserved bytes, and the tag; within a bundle it stays zero.
-  to.fill(0, groupIdOffset + 8, frameHeaderBytes);
+  to.fill(0, GROUP_ID_OFFSET + 8, FRAME_HEADER_BYTES);
 }
 
 /** Writes which slot counts the replies; the frame is not sealed yet. */
@@ -178,40 +178,40 @@ export function writeSlot(
   slot: { readonly slot: number; readonly generation: number },
   need = 0,
 ): void {
-  put32(frame, slotOffset, slot.slot);
-  frame[needOffset] = need;
-  put64(frame, generationOffset, slot.generation);
+  put32(frame, SLOT_OFFSET, slot.slot);
+  frame[NEED_OFFSET] = need;
+  put64(frame, GENERATION_OFFSET, slot.generation);
 }
 
 /** Computes the tag of `frame[0, length)`; the fan-out flag must not be set yet. */
 export function sealFrame(frame: Uint8Array, key: SipKey, length: number = frame.length): void {
-  sipHash24(key, frame, tagScratch, length, tagOffset, frameHeaderBytes);
+  sipHash24(key, frame, tagScratch, length, TAG_OFFSET, FRAME_HEADER_BYTES);
   for (let half = 0; half < 2; half++) {
     const value = tagScratch[half] as number;
-    for (let i = 0; i < 4; i++) frame[tagOffset + half * 4 + i] = value >>> (8 * i);
+    for (let i = 0; i < 4; i++) frame[TAG_OFFSET + half * 4 + i] = value >>> (8 * i);
   }
 }
 
-/** A sealed frame of its own memory. Throws RangeError when it would pass `frameBytesMax`. */
+/** A sealed frame of its own memory. Throws RangeError when it would pass `FRAME_BYTES_MAX`. */
 export function encodeFrame(header: FrameHeader, key: SipKey, body?: Uint8Array): Uint8Array {
-  const length = frameHeaderBytes + (body?.length ?? 0);
-  if (length > frameBytesMax) {
-    throw new RangeError(`a frame has at most ${frameBytesMax} bytes, not ${length}`);
+  const length = FRAME_HEADER_BYTES + (body?.length ?? 0);
+  if (length > FRAME_BYTES_MAX) {
+    throw new RangeError(`a frame has at most ${FRAME_BYTES_MAX} bytes, not ${length}`);
   }
   const frame = Buffer.allocUnsafe(length);
   writeHeader(frame, header);
-  if (body !== undefined) frame.set(body, frameHeaderBytes);
+  if (body !== undefined) frame.set(body, FRAME_HEADER_BYTES);
   sealFrame(frame, key);
   return frame;
 }
 
 function hasValidTag(frame: Uint8Array, key: SipKey): boolean {
-  sipHash24(key, frame, tagScratch, frame.length, tagOffset, frameHeaderBytes);
+  sipHash24(key, frame, tagScratch, frame.length, TAG_OFFSET, FRAME_HEADER_BYTES);
   let difference = 0;
   for (let half = 0; half < 2; half++) {
     const value = tagScratch[half] as number;
     for (let i = 0; i < 4; i++) {
-      difference |= (frame[tagOffset + half * 4 + i] as number) ^ ((value >>> (8 * i)) & 0xff);
+      difference |= (frame[TAG_OFFSET + half * 4 + i] as number) ^ ((value >>> (8 * i)) & 0xff);
     }
   }
   return difference === 0;
@@ -220,20 +220,22 @@ function hasValidTag(frame: Uint8Array, key: SipKey): boolean {
 /** Whether these bytes claim to be a frame of ours; says nothing about the tag. */
 export function isFrame(frame: Uint8Array): boolean {
   return (
-    frame.length >= frameHeaderBytes && get32(frame, 0) === frameMagic && frame[4] === frameVersion
+    frame.length >= FRAME_HEADER_BYTES &&
+    get32(frame, 0) === FRAME_MAGIC &&
+    frame[4] === FRAME_VERSION
   );
 }
 
 /** What is wrong with received bytes; undefined when they may be read and believed. */
 export function checkFrame(frame: Uint8Array, key: SipKey): FrameFault | undefined {
-  if (frame.length < frameHeaderBytes) return 'short';
-  if (get32(frame, 0) !== frameMagic) return 'magic';
-  if (frame[4] !== frameVersion) return 'version';
+  if (frame.length < FRAME_HEADER_BYTES) return 'short';
+  if (get32(frame, 0) !== FRAME_MAGIC) return 'magic';
+  if (frame[4] !== FRAME_VERSION) return 'version';
   const kind = frame[5] as number;
-  if (kind === 0 || kind > frameKindMax) return 'kind';
+  if (kind === 0 || kind > FRAME_KIND_MAX) return 'kind';
   const flags = frame[6] as number;
-  if ((flags & ~frameFlag.plain) !== 0) return 'flags';
-  if ((frame[7] as number) >= sendersMax) return 'sender';
+  if ((flags & ~FRAME_FLAG.plain) !== 0) return 'flags';
+  if ((frame[7] as number) >= SENDERS_MAX) return 'sender';
   return hasValidTag(frame, key) ? undefined : 'tag';
 }
 
@@ -250,11 +252,14 @@ export function readHeader(frame: Uint8Array): FrameHeader {
     sender: frameSender(frame),
     slot: frameSlot(frame),
     group: get16(frame, 12),
-    need: frame[needOffset] as number,
+    need: frame[NEED_OFFSET] as number,
     generation: frameGeneration(frame),
-    txn: readTimestamp(frame, roundOffset),
-    ballot: readTimestamp(frame, ballotOffset),
-    groupId: { range: get32(frame, groupIdOffset), generation: get32(frame, groupIdOffset + 4) },
+    txn: readTimestamp(frame, ROUND_OFFSET),
+    ballot: readTimestamp(frame, BALLOT_OFFSET),
+    groupId: {
+      range: get32(frame, GROUP_ID_OFFSET),
+      generation: get32(frame, GROUP_ID_OFFSET + 4),
+    },
   };
 }
 
@@ -271,25 +276,21 @@ export function frameSender(frame: Uint8Array): number {
 }
 
 export function frameSlot(frame: Uint8Array): number {
-  return get32(frame, slotOffset);
-}
-
-export function frameGroup(frame: Uint8Array): number {
-  return get16(frame, 12);
+  return get32(frame, SLOT_OFFSET);
 }
 
 export function frameGeneration(frame: Uint8Array): number {
-  return get64(frame, generationOffset);
+  return get64(frame, GENERATION_OFFSET);
 }
 
 /** A copy of TxnId, ballot and group id as they stand in the frame. */
 export function frameRound(frame: Uint8Array): Uint8Array {
   // Not slice(): of a Buffer that is a view, and the round outlives the frame.
-  return Uint8Array.from(frame.subarray(roundOffset, roundOffset + roundBytes));
+  return Uint8Array.from(frame.subarray(ROUND_OFFSET, ROUND_OFFSET + ROUND_BYTES));
 }
 
 export function frameBody(frame: Uint8Array): Uint8Array {
-  return frame.subarray(frameHeaderBytes);
+  return frame.subarray(FRAME_HEADER_BYTES);
 }
 
 /** The only kind that may answer a request plainly; undefined for kinds without one. */
@@ -317,11 +318,11 @@ export function bareOkKind(kind: number): FrameKind | undefined {
 export function encodeBareOk(request: Uint8Array, sender: number, key: SipKey): Uint8Array {
   const kind = bareOkKind(frameKind(request));
   if (kind === undefined) throw new RangeError(`kind ${frameKind(request)} has no plain reply`);
-  assertInteger('sender', sender, sendersMax - 1);
-  const reply = Buffer.allocUnsafe(frameHeaderBytes);
-  reply.set(request.subarray(0, tagOffset));
+  assertInteger('sender', sender, SENDERS_MAX - 1);
+  const reply = Buffer.allocUnsafe(FRAME_HEADER_BYTES);
+  reply.set(request.subarray(0, TAG_OFFSET));
   reply[5] = kind;
-  reply[6] = frameFlag.plain;
+  reply[6] = FRAME_FLAG.plain;
   reply[7] = sender;
   sealFrame(reply, key);
   return reply;

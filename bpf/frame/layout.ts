@@ -3,15 +3,15 @@
  * in holofast.h. Pure. All of it is in the machine's own byte order, which must be little endian
  * (the probe looks); addresses and ports are in network order as everywhere in the kernel.
  */
-import { sendersMax } from './frame.ts';
-import { sipKeyBytes } from './siphash.ts';
+import { SENDERS_MAX } from './frame.ts';
+import { SIP_KEY_BYTES } from './siphash.ts';
 
-export const slotsMax = 4096;
-export const groupsMax = 64;
-export const groupMembersMax = 8;
+export const SLOTS_MAX = 4096;
+export const GROUPS_MAX = 64;
+export const GROUP_MEMBERS_MAX = 8;
 
 /** Offsets in `struct hf_slot`. */
-export const slotLayout = {
+export const SLOT_LAYOUT = {
   bytes: 128,
   word: 0,
   fanned: 8,
@@ -25,7 +25,7 @@ export const slotLayout = {
 } as const;
 
 /** Offsets in `struct hf_event`. */
-export const eventLayout = {
+export const EVENT_LAYOUT = {
   bytes: 32,
   generation: 0,
   fannedNs: 8,
@@ -34,11 +34,11 @@ export const eventLayout = {
   votes: 28,
 } as const;
 
-const memberBytes = 16;
-const groupHeaderBytes = 16;
-export const groupBytes = groupHeaderBytes + groupMembersMax * memberBytes;
-export const settingsBytes = 24;
-const groupFlagEthernet = 1;
+const MEMBER_BYTES = 16;
+const GROUP_HEADER_BYTES = 16;
+export const GROUP_BYTES = GROUP_HEADER_BYTES + GROUP_MEMBERS_MAX * MEMBER_BYTES;
+export const SETTINGS_BYTES = 24;
+const GROUP_FLAG_ETHERNET = 1;
 
 export interface GroupMember {
   /** The member's bit in the vote bitmap. */
@@ -81,18 +81,18 @@ export function encodeGroup(
   cookie: Uint8Array | undefined,
   macs: readonly (string | undefined)[] | undefined,
 ): Uint8Array {
-  if (members.length > groupMembersMax) {
-    throw new RangeError(`a group has at most ${groupMembersMax} members`);
+  if (members.length > GROUP_MEMBERS_MAX) {
+    throw new RangeError(`a group has at most ${GROUP_MEMBERS_MAX} members`);
   }
-  const bytes = Buffer.alloc(groupBytes);
+  const bytes = Buffer.alloc(GROUP_BYTES);
   bytes.writeUInt32LE(members.length, 0);
-  bytes.writeUInt32LE(macs === undefined ? 0 : groupFlagEthernet, 4);
+  bytes.writeUInt32LE(macs === undefined ? 0 : GROUP_FLAG_ETHERNET, 4);
   if (cookie !== undefined) bytes.set(cookie.subarray(0, 8), 8);
   members.forEach((member, index) => {
-    if (!Number.isInteger(member.sender) || member.sender < 0 || member.sender >= sendersMax) {
-      throw new RangeError(`a sender is in 0..${sendersMax - 1}, not ${member.sender}`);
+    if (!Number.isInteger(member.sender) || member.sender < 0 || member.sender >= SENDERS_MAX) {
+      throw new RangeError(`a sender is in 0..${SENDERS_MAX - 1}, not ${member.sender}`);
     }
-    const at = groupHeaderBytes + index * memberBytes;
+    const at = GROUP_HEADER_BYTES + index * MEMBER_BYTES;
     bytes.set(ipv4Bytes(member.address), at);
     bytes.writeUInt16BE(member.port, at + 4);
     const mac = macs?.[index];
@@ -104,8 +104,8 @@ export function encodeGroup(
 
 /** A `struct hf_settings`: the key, and the address that the XDP program answers for. */
 export function encodeSettings(key: Uint8Array, address: string, port: number): Uint8Array {
-  if (key.length !== sipKeyBytes) throw new RangeError(`a key has ${sipKeyBytes} bytes`);
-  const bytes = Buffer.alloc(settingsBytes);
+  if (key.length !== SIP_KEY_BYTES) throw new RangeError(`a key has ${SIP_KEY_BYTES} bytes`);
+  const bytes = Buffer.alloc(SETTINGS_BYTES);
   bytes.set(key, 0);
   bytes.set(ipv4Bytes(address), 16);
   bytes.writeUInt16BE(port, 20);

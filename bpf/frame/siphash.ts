@@ -4,15 +4,15 @@
  * frame in place around its tag, allocates nothing, and runs once per frame. Pure.
  */
 
-export const sipKeyBytes = 16;
+export const SIP_KEY_BYTES = 16;
 
 /** The key as four little-endian words. */
 export type SipKey = Uint32Array;
 
 /** Throws RangeError unless there are exactly 16 bytes. */
 export function sipKey(bytes: Uint8Array): SipKey {
-  if (bytes.length !== sipKeyBytes) {
-    throw new RangeError(`a SipHash key has ${sipKeyBytes} bytes, not ${bytes.length}`);
+  if (bytes.length !== SIP_KEY_BYTES) {
+    throw new RangeError(`a SipHash key has ${SIP_KEY_BYTES} bytes, not ${bytes.length}`);
   }
   const key = new Uint32Array(4);
   for (let i = 0; i < 4; i++) key[i] = word(bytes, i * 4);

@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #define SENDS_MAX HF_SENDERS_MAX
-/* batchFramesMax of native.ts. */
+/* BATCH_FRAMES_MAX of native.ts. */
 #define BATCH_MAX 64
 
 static bool address_of(napi_env env, napi_value value, struct in_addr *address)

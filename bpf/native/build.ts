@@ -9,7 +9,7 @@ import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from
 import { basename, dirname, join } from 'node:path';
 import { artifactsIn, builtDirectory } from './native.ts';
 
-export interface BuildResult {
+interface BuildResult {
   readonly built: boolean;
   /** One line: what was built, or what is missing. */
   readonly message: string;
@@ -17,8 +17,8 @@ export interface BuildResult {
   readonly warnings: readonly string[];
 }
 
-const compileTimeoutMs = 120_000;
-const clangNames = ['clang', ...Array.from({ length: 9 }, (_, index) => `clang-${22 - index}`)];
+const COMPILE_TIMEOUT_MS = 120_000;
+const CLANG_NAMES = ['clang', ...Array.from({ length: 9 }, (_, index) => `clang-${22 - index}`)];
 
 function sourceDirectory(): string {
   const room = dirname(import.meta.dirname);
@@ -30,7 +30,7 @@ function filesIn(folder: string): string[] {
 }
 
 function run(command: string, args: readonly string[]): { ok: boolean; output: string } {
-  const result = spawnSync(command, args, { encoding: 'utf8', timeout: compileTimeoutMs });
+  const result = spawnSync(command, args, { encoding: 'utf8', timeout: COMPILE_TIMEOUT_MS });
   return {
     ok: result.status === 0,
     output: result.error?.message ?? `${result.stdout}${result.stderr}`,
@@ -44,7 +44,7 @@ export function nodeHeaders(): string | undefined {
 }
 
 function findClang(): string | undefined {
-  return clangNames.find((name) => run(name, ['--version']).ok);
+  return CLANG_NAMES.find((name) => run(name, ['--version']).ok);
 }
 
 function libbpfVersion(): string | undefined {

@@ -44,7 +44,7 @@ export function loadAndPin(addon: NativeAddon, options: LoadOptions): void {
 }
 
 /** What `pin` makes; in addon-kernel.c by the same names. */
-const pinNames = [
+const PIN_NAMES = [
   ...['hf_fan_out', 'hf_fan_in_socket', 'hf_fan_in_xdp', 'fan_out_link', 'xdp_link'],
   ...['groups', 'slots', 'settings', 'counters', 'events'],
 ];
@@ -56,7 +56,7 @@ const pinNames = [
 export function unpin(directory: string): void {
   if (!existsSync(directory)) return;
   const names = readdirSync(directory);
-  const strange = names.find((name) => !pinNames.includes(name));
+  const strange = names.find((name) => !PIN_NAMES.includes(name));
   if (strange !== undefined) throw new Error(`${directory}/${strange} is not of holofast-load`);
   for (const name of names) unlinkSync(join(directory, name));
   rmdirSync(directory);

@@ -6,13 +6,13 @@
  */
 
 import { KernelQuorumNotifier, type QuorumSlot } from '../count/quorum-notifier.ts';
-import { frameFlag, frameHeaderBytes } from '../frame/frame.ts';
+import { FRAME_FLAG, FRAME_HEADER_BYTES } from '../frame/frame.ts';
 import {
+  EVENT_LAYOUT,
   encodeGroup,
   encodeSettings,
-  eventLayout,
+  GROUPS_MAX,
   type GroupMember,
-  groupsMax,
   socketAddress,
 } from '../frame/layout.ts';
 import {
@@ -28,14 +28,14 @@ import { openSocket } from './native-socket.ts';
 import { readNeighbours } from './neighbours.ts';
 
 /** Events per JavaScript call; what is left wakes again. */
-export const eventBatchMax = 1024;
-const flagsOffset = 6;
-const udpAndIpHeaderBytes = 28;
-const loopbackFrameBytesMax = 60_000;
-const errnoMessageSize = 90;
+const EVENT_BATCH_MAX = 1024;
+const FLAGS_OFFSET = 6;
+const UDP_AND_IP_HEADER_BYTES = 28;
+const LOOPBACK_FRAME_BYTES_MAX = 60_000;
+const ERRNO_MESSAGE_SIZE = 90;
 
-export type FanIn = 'socket' | 'xdp' | 'xdp-generic';
-export type FanOut = 'auto' | 'tcx' | 'clsact';
+type FanIn = 'socket' | 'xdp' | 'xdp-generic';
+type FanOut = 'auto' | 'tcx' | 'clsact';
 
 export interface KernelOptions {
   readonly addon: NativeAddon;
@@ -61,7 +61,7 @@ export interface KernelOptions {
  * fannedOut: the kernel has sent it to every member. absent: the fast path is not there, send by
  * hand. tooLarge: does not fit a datagram of this interface. busy: the socket's buffer is full.
  */
-export type RoundSend = 'fannedOut' | 'absent' | 'tooLarge' | 'busy';
+type RoundSend = 'fannedOut' | 'absent' | 'tooLarge' | 'busy';
 
 interface Group {
   readonly members: readonly GroupMember[];
@@ -86,7 +86,7 @@ export class KernelHoloFast {
   readonly #interface: InterfaceInfo;
   readonly #groups = new Map<number, Group>();
   readonly #destination: Uint8Array;
-  readonly #batch = new ArrayBuffer(eventBatchMax * eventLayout.bytes);
+  readonly #batch = new ArrayBuffer(EVENT_BATCH_MAX * EVENT_LAYOUT.bytes);
   readonly #events = new DataView(this.#batch);
   #socketLeft = false;
   #closed = false;
@@ -110,8 +110,8 @@ export class KernelHoloFast {
     this.#options = options;
     this.#interface = addon.interfaceInfo(options.interfaceName);
     this.frameBytesMax = this.#interface.loopback
-      ? loopbackFrameBytesMax
-      : this.#interface.mtu - udpAndIpHeaderBytes;
+      ? LOOPBACK_FRAME_BYTES_MAX
+      : this.#interface.mtu - UDP_AND_IP_HEADER_BYTES;
     this.socket = openSocket(addon, options, receiveBufferBytes, sendBufferBytes);
     try {
       this.#destination = virtualDestination(this.#interface.loopback, this.socket.port);
@@ -148,8 +148,8 @@ export class KernelHoloFast {
    * RangeError for more than 8 members, or a bad id or address.
    */
   setGroup(id: number, members: readonly GroupMember[]): boolean {
-    if (!Number.isInteger(id) || id < 0 || id >= groupsMax) {
-      throw new RangeError(`a group id is in 0..${groupsMax - 1}, not ${id}`);
+    if (!Number.isInteger(id) || id < 0 || id >= GROUPS_MAX) {
+      throw new RangeError(`a group id is in 0..${GROUPS_MAX - 1}, not ${id}`);
     }
     const group: Group = { members, ready: false, written: undefined, macs: [] };
     this.#groups.set(id, group);
@@ -195,12 +195,12 @@ export class KernelHoloFast {
   sendRound(frame: Uint8Array, group: number, slot: QuorumSlot): RoundSend {
     if (this.#closed || this.#groups.get(group)?.ready !== true) return 'absent';
     if (frame.length > this.frameBytesMax) return 'tooLarge';
-    if (frame.length < frameHeaderBytes) throw new RangeError('not a frame');
-    const flags = frame[flagsOffset] as number;
-    frame[flagsOffset] = flags | frameFlag.fanOut;
+    if (frame.length < FRAME_HEADER_BYTES) throw new RangeError('not a frame');
+    const flags = frame[FLAGS_OFFSET] as number;
+    frame[FLAGS_OFFSET] = flags | FRAME_FLAG.fanOut;
     const sent = this.#addon.sendTo(this.socket.fd, frame, frame.length, this.#destination);
-    frame[flagsOffset] = flags;
-    if (sent === -errnoMessageSize) return 'tooLarge';
+    frame[FLAGS_OFFSET] = flags;
+    if (sent === -ERRNO_MESSAGE_SIZE) return 'tooLarge';
     // Any other error may hide a fan-out that a firewall stopped half-way: the slot knows.
     if (this.notifier.wasFannedOut(slot)) return 'fannedOut';
     return sent < 0 ? 'busy' : 'absent';
@@ -262,7 +262,7 @@ export class KernelHoloFast {
  * entry, and so fail when it is down. Multicast needs none; on `lo`, where it is not delivered, any
  * unused address of 127/8 serves.
  */
-export function virtualDestination(loopback: boolean, port: number): Uint8Array {
+function virtualDestination(loopback: boolean, port: number): Uint8Array {
   const prefix = loopback ? '127.77' : '239.77';
   return socketAddress(`${prefix}.${port >>> 8}.${port & 0xff}`, port);
 }

@@ -3,7 +3,7 @@
  */
 import { type NativeAddon, type NativeSocket, oneLine } from './native.ts';
 
-const errnoAddressInUse = 98;
+const ERRNO_ADDRESS_IN_USE = 98;
 
 /** Throws Error that names the address, and says so when the port is taken. */
 export function openSocket(
@@ -16,7 +16,7 @@ export function openSocket(
     return addon.udpSocket(address, port, receiveBufferBytes, sendBufferBytes);
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : undefined;
-    const taken = code === String(errnoAddressInUse);
+    const taken = code === String(ERRNO_ADDRESS_IN_USE);
     const what = taken ? 'the port is in use by another process' : oneLine(error);
     throw new Error(`UDP ${address}:${port}: ${what}`);
   }

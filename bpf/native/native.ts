@@ -12,7 +12,7 @@ export interface KernelHandle {
   readonly __kernelHandle: never;
 }
 
-export interface SystemFacts {
+interface SystemFacts {
   readonly kernel: string;
   readonly libbpf: string;
   readonly btf: boolean;
@@ -41,7 +41,7 @@ export interface HoloFastCounters {
 }
 
 /** Datagrams of one `sendBatch`; BATCH_MAX of addon-socket.c. */
-export const batchFramesMax = 64;
+export const BATCH_FRAMES_MAX = 64;
 
 export type KernelProgram = 'hf_fan_out' | 'hf_fan_in_socket' | 'hf_fan_in_xdp';
 
@@ -102,8 +102,9 @@ export interface NativeAddon {
   /** Datagrams sent (`to` holds `count` sockaddr_in), or a negative errno when none was. */
   sendMany(fd: number, frame: Uint8Array, length: number, to: Uint8Array, count: number): number;
   /**
-   * Datagrams sent of `count` (at most batchFramesMax), or a negative errno when none was. They lie
-   * one behind the other in `frames`, each with its length (u32 of this machine) and sockaddr_in.
+   * Datagrams sent of `count` (at most BATCH_FRAMES_MAX), or a negative errno when none was. They
+   * lie one behind the other in `frames`, each with its length (u32 of this machine) and
+   * sockaddr_in.
    */
   sendBatch(
     fd: number,
@@ -139,7 +140,7 @@ export function artifactsIn(directory: string = builtDirectory()): Artifacts {
   };
 }
 
-export type AddonResult =
+type AddonResult =
   | { readonly addon: NativeAddon; readonly reason: undefined }
   | { readonly addon: undefined; readonly reason: string };
 

@@ -9,9 +9,9 @@ import type { QuorumSlot } from '../count/quorum-notifier.ts';
 import {
   encodeBareOk,
   encodeFrame,
+  FRAME_HEADER_BYTES,
   type FrameHeader,
   FrameKind,
-  frameHeaderBytes,
   frameRound,
   NO_GROUP,
 } from '../frame/frame.ts';
@@ -35,9 +35,9 @@ export interface ProbeResult {
   readonly reason: string;
 }
 
-const probeGroup = 0;
-const receiveWaitMs = 100;
-const address = '127.0.0.1';
+const PROBE_GROUP = 0;
+const RECEIVE_WAIT_MS = 100;
+const ADDRESS = '127.0.0.1';
 
 /** Never throws. */
 export function probe(artifacts: Artifacts = artifactsIn()): ProbeResult {
@@ -66,14 +66,14 @@ function selfTest(addon: NativeAddon, artifacts: Artifacts): string | undefined 
     addon,
     artifacts,
     interfaceName: 'lo',
-    address,
+    address: ADDRESS,
     port: 0,
     key,
     firstGeneration: 1,
   });
   const members: NativeSocket[] = [];
   try {
-    for (let i = 0; i < 2; i++) members.push(addon.udpSocket(address, 0, 0, 0));
+    for (let i = 0; i < 2; i++) members.push(addon.udpSocket(ADDRESS, 0, 0, 0));
     return selfTestRound(addon, kernel, members, key);
   } finally {
     for (const member of members) addon.closeFd(member.fd);
@@ -90,22 +90,22 @@ function selfTestRound(
 ): string | undefined {
   const key = sipKey(keyBytes);
   kernel.setGroup(
-    probeGroup,
-    members.map(({ port }, index) => ({ sender: index + 1, address, port })),
+    PROBE_GROUP,
+    members.map(({ port }, index) => ({ sender: index + 1, address: ADDRESS, port })),
   );
   const { frame, slot } = armProbe(kernel, key);
-  const sent = kernel.sendRound(frame, probeGroup, slot);
+  const sent = kernel.sendRound(frame, PROBE_GROUP, slot);
   if (sent !== 'fannedOut') return `the frame was not fanned out (${sent})`;
-  const buffer = new Uint8Array(2 * frameHeaderBytes);
+  const buffer = new Uint8Array(2 * FRAME_HEADER_BYTES);
   for (const [index, member] of members.entries()) {
-    const received = addon.receive(member.fd, buffer, receiveWaitMs);
-    if (received?.length !== frameHeaderBytes) return `member ${index} received nothing`;
+    const received = addon.receive(member.fd, buffer, RECEIVE_WAIT_MS);
+    if (received?.length !== FRAME_HEADER_BYTES) return `member ${index} received nothing`;
     const reply = encodeBareOk(buffer.subarray(0, received.length), index + 1, key);
-    addon.sendTo(member.fd, reply, reply.length, socketAddress(address, kernel.socket.port));
+    addon.sendTo(member.fd, reply, reply.length, socketAddress(ADDRESS, kernel.socket.port));
   }
   // Waiting for a datagram that must not come is the wait for the replies to be judged.
   if (kernel.counters().votes < members.length) {
-    addon.receive(kernel.socket.fd, buffer, receiveWaitMs);
+    addon.receive(kernel.socket.fd, buffer, RECEIVE_WAIT_MS);
   }
   const votes = kernel.notifier.votes(slot);
   if (votes !== 0b110) return `the votes are ${votes.toString(2)}, not 110`;
@@ -118,7 +118,7 @@ function armProbe(kernel: KernelHoloFast, key: SipKey): { frame: Uint8Array; slo
     flags: 0,
     sender: 0,
     slot: 0,
-    group: probeGroup,
+    group: PROBE_GROUP,
     need: 2,
     generation: 0,
     txn: ZERO,
@@ -126,7 +126,7 @@ function armProbe(kernel: KernelHoloFast, key: SipKey): { frame: Uint8Array; slo
     groupId: NO_GROUP,
   };
   const slot = kernel.notifier.arm({
-    group: probeGroup,
+    group: PROBE_GROUP,
     electorate: 0b110,
     need: 2,
     replyKind: FrameKind.probeOk,

@@ -6,23 +6,23 @@
 import { oneLine } from '../native/native.ts';
 
 /** Between two tries; doubled each time that the fan-out is found missing again. */
-export const reattachWaitMsMin = 2_000;
-export const reattachWaitMsMax = 60_000;
+export const REATTACH_WAIT_MS_MIN = 2_000;
+export const REATTACH_WAIT_MS_MAX = 60_000;
 
 /** What is kept: see KernelHoloFast and UdpLink. */
-export interface KeptFanOut {
+interface KeptFanOut {
   refreshNeighbours(): number;
   reattach(): void;
 }
 
-export interface KeptLink {
+interface KeptLink {
   readonly kernelPresent: boolean;
   /** Rounds that the kernel has sent. */
   readonly counters: { readonly fannedOut: number };
   tryKernelAgain(): void;
 }
 
-export interface FanOutKeeperOptions {
+interface FanOutKeeperOptions {
   readonly kernel: KeptFanOut;
   readonly link: KeptLink;
   readonly monotonicMs?: () => number;
@@ -35,7 +35,7 @@ export class FanOutKeeper {
   reattached = 0;
   readonly #options: FanOutKeeperOptions;
   readonly #monotonicMs: () => number;
-  #waitMs = reattachWaitMsMin;
+  #waitMs = REATTACH_WAIT_MS_MIN;
   #nextMs = 0;
   /** By the time of the last try. */
   #fannedOutBefore = 0;
@@ -58,11 +58,11 @@ export class FanOutKeeper {
     if (nowMs < this.#nextMs) return;
     if (link.kernelPresent) {
       // "Not known to be missing" is no help yet: a round must have gone through since.
-      if (link.counters.fannedOut > this.#fannedOutBefore) this.#waitMs = reattachWaitMsMin;
+      if (link.counters.fannedOut > this.#fannedOutBefore) this.#waitMs = REATTACH_WAIT_MS_MIN;
       return;
     }
     this.#nextMs = nowMs + this.#waitMs;
-    this.#waitMs = Math.min(2 * this.#waitMs, reattachWaitMsMax);
+    this.#waitMs = Math.min(2 * this.#waitMs, REATTACH_WAIT_MS_MAX);
     this.#reattach();
   }
 

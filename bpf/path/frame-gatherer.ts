@@ -5,25 +5,25 @@
  */
 
 import type { QuorumNotifier, QuorumSlot } from '../count/quorum-notifier.ts';
-import { FrameKind, frameKind, roundBytes, sealFrame, writeSlot } from '../frame/frame.ts';
+import { FrameKind, frameKind, ROUND_BYTES, sealFrame, writeSlot } from '../frame/frame.ts';
 import {
+  BUNDLE_FRAMES_MAX,
   bundleBytes,
-  bundleFramesMax,
   encodeBundle,
   framesOfBundle,
 } from '../frame/frame-bundle.ts';
 import type { SipKey } from '../frame/siphash.ts';
-import { batchFramesMax } from '../native/native.ts';
+import { BATCH_FRAMES_MAX } from '../native/native.ts';
 import type { UdpLink } from './udp-link.ts';
 
 /** Frames to single members that wait for the end of the turn; the next one sends them before. */
-export const SINGLES_MAX = batchFramesMax;
+export const SINGLES_MAX = BATCH_FRAMES_MAX;
 /** A tag is computed over all of it, at both ends. */
 export const BUNDLE_BYTES_MAX = 16_384;
 /** A round that nobody votes in: it only learns whether the kernel has sent the frame. */
-const MARKER_ROUND = new Uint8Array(roundBytes);
+const MARKER_ROUND = new Uint8Array(ROUND_BYTES);
 
-export interface FrameGathererOptions {
+interface FrameGathererOptions {
   readonly link: Pick<UdpLink, 'tier' | 'frameBytesMax' | 'sendGroup' | 'sendBatch'>;
   readonly notifier: QuorumNotifier;
   readonly key: SipKey;
@@ -58,7 +58,7 @@ export class FrameGatherer {
   sendGroup(frame: Uint8Array, slot: QuorumSlot | undefined): boolean {
     if (this.#refusing || frame.length > this.#options.link.frameBytesMax) return false;
     const more = bundleBytes(this.#requests.length + 1, this.#requestBytes + frame.length);
-    const full = this.#requests.length >= bundleFramesMax || more > this.#bundleBytesMax;
+    const full = this.#requests.length >= BUNDLE_FRAMES_MAX || more > this.#bundleBytesMax;
     if (full) this.#sendRequests();
     this.#requests.push(frame);
     this.#requestBytes += frame.length;

@@ -5,9 +5,9 @@
  */
 import type { GroupMember } from '../frame/layout.ts';
 
-export const lookUpEveryMs = 5_000;
+export const LOOK_UP_EVERY_MS = 5_000;
 
-export interface MemberFollowerOptions {
+interface MemberFollowerOptions {
   /** As they were found when the path was opened. */
   readonly members: readonly GroupMember[];
   /** Rejects when a name has no address now. */
@@ -27,14 +27,14 @@ export class MemberFollower {
     this.#options = options;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.#members = options.members;
-    this.#nextMs = this.#monotonicMs() + lookUpEveryMs;
+    this.#nextMs = this.#monotonicMs() + LOOK_UP_EVERY_MS;
   }
 
   /** Asks when it is time to, and one question at a time. Never throws. */
   refresh(): void {
     const nowMs = this.#monotonicMs();
     if (this.#isAsking || nowMs < this.#nextMs) return;
-    this.#nextMs = nowMs + lookUpEveryMs;
+    this.#nextMs = nowMs + LOOK_UP_EVERY_MS;
     this.#isAsking = true;
     this.#options
       .lookUp()

@@ -10,7 +10,7 @@ import { networkInterfaces } from 'node:os';
 import { UserspaceQuorumNotifier } from '../count/quorum-notifier.ts';
 import { firstGenerationAt } from '../count/slot-allocator.ts';
 import type { GroupMember } from '../frame/layout.ts';
-import { sipKey, sipKeyBytes } from '../frame/siphash.ts';
+import { SIP_KEY_BYTES, sipKey } from '../frame/siphash.ts';
 import { KernelHoloFast } from '../native/holofast.ts';
 import { type HoloFastCounters, loadAddon, type NativeAddon, oneLine } from '../native/native.ts';
 import { type ProbeResult, probe, type Tier } from '../native/probe.ts';
@@ -23,7 +23,7 @@ import { UdpLink } from './udp-link.ts';
 
 const SOCKET_BUFFER_BYTES = 4 * 1024 * 1024;
 
-export interface FrameMember {
+interface FrameMember {
   readonly sender: number;
   /** IPv4, or a name that has one. */
   readonly host: string;
@@ -52,7 +52,7 @@ export interface UdpFramePathOptions {
  */
 export function clusterKey(clusterId: string, secret: string): Uint8Array {
   const digest = createHmac('sha256', secret).update(`holofast ${clusterId}`).digest();
-  return Uint8Array.from(digest.subarray(0, sipKeyBytes));
+  return Uint8Array.from(digest.subarray(0, SIP_KEY_BYTES));
 }
 
 interface Choice {

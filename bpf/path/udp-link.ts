@@ -9,25 +9,25 @@ import type { QuorumNotifier, QuorumSlot } from '../count/quorum-notifier.ts';
 import { consumes } from '../count/slot-model.ts';
 import {
   checkFrame,
+  FRAME_FLAG,
+  FRAME_HEADER_BYTES,
   type FrameFault,
-  frameFlag,
   frameFlags,
-  frameHeaderBytes,
   frameSender,
 } from '../frame/frame.ts';
-import { type GroupMember, groupMembersMax, groupsMax, socketAddress } from '../frame/layout.ts';
+import { GROUP_MEMBERS_MAX, GROUPS_MAX, type GroupMember, socketAddress } from '../frame/layout.ts';
 import { type SipKey, sipKey } from '../frame/siphash.ts';
 import type { KernelHoloFast } from '../native/holofast.ts';
-import { batchFramesMax, type NativeAddon } from '../native/native.ts';
+import { BATCH_FRAMES_MAX, type NativeAddon } from '../native/native.ts';
 import { openSocket } from '../native/native-socket.ts';
 import type { Tier } from '../native/probe.ts';
 
 /** Fits an Ethernet frame; used where the interface's own limit is not known (tier 0). */
-export const ethernetFrameBytesMax = 1472;
-const loopbackFrameBytesMax = 60_000;
+const ETHERNET_FRAME_BYTES_MAX = 1472;
+const LOOPBACK_FRAME_BYTES_MAX = 60_000;
 /** Rounds without the kernel in a row, after which it is only tried now and then. */
-export const absentRoundsMax = 16;
-export const retryKernelEveryRounds = 256;
+export const ABSENT_ROUNDS_MAX = 16;
+export const RETRY_KERNEL_EVERY_ROUNDS = 256;
 
 export interface UdpLinkOptions {
   readonly address: string;
@@ -50,7 +50,7 @@ export interface UdpLinkOptions {
 /** fannedOut, sendmmsg, dgram: how it went out. tooLarge: take the TCP link. failed: lost. */
 export type GroupSend = 'fannedOut' | 'sendmmsg' | 'dgram' | 'tooLarge' | 'failed';
 
-export interface UdpLinkCounters {
+interface UdpLinkCounters {
   framesReceived: number;
   /** Plain replies that the notifier dealt with in user space. */
   framesCounted: number;
@@ -134,7 +134,7 @@ export class UdpLink {
     this.port = socket.address().port;
     this.frameBytesMax =
       options.kernel?.frameBytesMax ??
-      (options.address.startsWith('127.') ? loopbackFrameBytesMax : ethernetFrameBytesMax);
+      (options.address.startsWith('127.') ? LOOPBACK_FRAME_BYTES_MAX : ETHERNET_FRAME_BYTES_MAX);
     socket.on('error', () => {
       this.counters.sendErrors++;
     });
@@ -147,7 +147,7 @@ export class UdpLink {
    */
   setGroup(id: number, members: readonly GroupMember[]): void {
     const { kernel } = this.#options;
-    const fitsKernel = id < groupsMax && members.length <= groupMembersMax;
+    const fitsKernel = id < GROUPS_MAX && members.length <= GROUP_MEMBERS_MAX;
     const addressed = members.map((member) => {
       return { ...member, to: socketAddress(member.address, member.port) };
     });
@@ -183,9 +183,9 @@ export class UdpLink {
       frames.forEach((frame, at) => void this.send(frame, senders[at] ?? -1));
       return;
     }
-    if (frames.length > batchFramesMax) {
-      this.sendBatch(frames.slice(0, batchFramesMax), senders);
-      this.sendBatch(frames.slice(batchFramesMax), senders.slice(batchFramesMax));
+    if (frames.length > BATCH_FRAMES_MAX) {
+      this.sendBatch(frames.slice(0, BATCH_FRAMES_MAX), senders);
+      this.sendBatch(frames.slice(BATCH_FRAMES_MAX), senders.slice(BATCH_FRAMES_MAX));
       return;
     }
     const known = frames.flatMap((frame, at) => {
@@ -226,7 +226,7 @@ export class UdpLink {
 
   /** Whether rounds go through the kernel now, as far as is known. */
   get kernelPresent(): boolean {
-    return this.#options.kernel !== undefined && this.#absentRounds < absentRoundsMax;
+    return this.#options.kernel !== undefined && this.#absentRounds < ABSENT_ROUNDS_MAX;
   }
 
   /** What kept rounds from the kernel is said to be over: the next one tries it. */
@@ -236,8 +236,8 @@ export class UdpLink {
 
   /** A frame to nobody costs a system call: after some misses only every so many rounds tries. */
   #shouldTryKernel(): boolean {
-    if (this.#absentRounds < absentRoundsMax) return true;
-    if ((this.#absentRounds - absentRoundsMax + 1) % retryKernelEveryRounds === 0) return true;
+    if (this.#absentRounds < ABSENT_ROUNDS_MAX) return true;
+    if ((this.#absentRounds - ABSENT_ROUNDS_MAX + 1) % RETRY_KERNEL_EVERY_ROUNDS === 0) return true;
     this.#absentRounds++;
     this.counters.kernelAbsent++;
     return false;
@@ -269,8 +269,8 @@ export class UdpLink {
     const { notifier } = this.#options;
     if (
       notifier !== undefined &&
-      frame.length === frameHeaderBytes &&
-      frameFlags(frame) === frameFlag.plain
+      frame.length === FRAME_HEADER_BYTES &&
+      frameFlags(frame) === FRAME_FLAG.plain
     ) {
       const verdict = notifier.receive(frame);
       if (verdict === 'quorum') notifier.flush();

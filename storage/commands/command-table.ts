@@ -24,11 +24,6 @@ export const COMMANDS: readonly Command[] = [
 
 const byName = new Map(COMMANDS.map((command) => [command.name, command]));
 
-/** `name` in upper case, as `Arguments.name` gives it. */
-export function commandOf(name: string): Command | undefined {
-  return byName.get(name);
-}
-
 /** The command named by the first argument or the first two. */
 export function commandFor(args: Arguments): Command | undefined {
   return byName.get(args.name) ?? subcommandFor(args);

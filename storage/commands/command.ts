@@ -8,14 +8,14 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { ReplySink } from './reply.ts';
 
 /** Positions among the arguments as Redis counts them: `last` is negative from the end. */
-export interface KeySpec {
+interface KeySpec {
   readonly first: number;
   readonly last: number;
   readonly step: number;
 }
 
-export type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast';
-export type CommandGroup = 'string' | 'generic' | 'server' | 'cluster';
+type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast';
+type CommandGroup = 'string' | 'generic' | 'server' | 'cluster';
 
 export interface Command {
   /** In upper case; a subcommand as `OBJECT|ENCODING`. */
@@ -92,7 +92,7 @@ function shown(text: string, max: number): string {
 }
 
 /** The fields of a command that cannot be derived from the others. */
-export type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
+type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly flags: string;
   readonly dangerous?: boolean;
   /** `false`: not in the category of commands on keys. */

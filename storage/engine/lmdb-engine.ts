@@ -50,7 +50,7 @@ const META_LAYOUT = 3;
 const META_CHECKED_BYTES = 1 + 4 * 8 + TIMESTAMP_BYTES;
 const META_BYTES = META_CHECKED_BYTES + 4;
 
-export interface LmdbEngineOptions {
+interface LmdbEngineOptions {
   /** Created if absent. */
   readonly directory: string;
   /** The directory may be opened again: every commit is complete or lost. */

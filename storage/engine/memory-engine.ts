@@ -101,7 +101,7 @@ export class MemoryStore {
   }
 }
 
-export interface MemoryEngineOptions {
+interface MemoryEngineOptions {
   readonly store: MemoryStore;
   /** Calls back in a later turn: `setImmediate`, or the simulator's timer. */
   readonly defer: (callback: () => void) => void;

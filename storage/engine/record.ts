@@ -21,7 +21,7 @@ import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 const LAYOUT_PLAIN = 5;
 const LAYOUT_WITH_KEY = 6;
 const VERSION_AT = 14;
-export const RECORD_HEADER_BYTES = VERSION_AT + TIMESTAMP_BYTES;
+const RECORD_HEADER_BYTES = VERSION_AT + TIMESTAMP_BYTES;
 const KEY_LENGTH_BYTES = 4;
 
 export function recordBytes(key: string, entry: Entry, withKey: boolean): number {
@@ -50,7 +50,7 @@ export function writeRecord(
   record.writeUInt32LE(crc32(record, place >>> 0), 0);
 }
 
-export interface DecodedRecord {
+interface DecodedRecord {
   /** Present if the record was written with its key. */
   readonly key: string | undefined;
   readonly entry: Entry;

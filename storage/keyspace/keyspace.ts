@@ -20,7 +20,7 @@ export const PAST_DEADLINE = Symbol('a key is physically there but past its dead
 /** Thrown in the same way by a write that exceeds the unit's limit; the write is not done. */
 export const UNIT_FULL = Symbol('the unit would write more than it may');
 
-export interface KeyspaceOptions {
+interface KeyspaceOptions {
   readonly engine: Engine;
   /** Bytes of memory for clean cells; unflushed ones are not counted. */
   readonly cacheBytesMax: number;
@@ -33,7 +33,7 @@ export interface KeyspaceOptions {
 }
 
 /** How the commands of a transaction run. */
-export interface WriteContext {
+interface WriteContext {
   readonly version: Timestamp;
   readonly nowMs: number;
   /** The engine already holds the effects of its first units. */
@@ -47,7 +47,7 @@ interface Undo {
   readonly unit: number;
 }
 
-export interface KeyPage {
+interface KeyPage {
   readonly items: readonly StoredEntry[];
   /** Position of the next page; 0 after the last one. */
   readonly next: number;

@@ -37,10 +37,6 @@ export function hashOfText(key: string): number {
 }
 
 /** A slot is the upper half of a hash; tables use the lower one. */
-export function slotOfHash(hash: number): number {
-  return hash >>> 16;
-}
-
 export function slotOfBytes(buffer: Uint8Array, start: number, end: number): number {
   return hashOfBytes(buffer, start, end) >>> 16;
 }

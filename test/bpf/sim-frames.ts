@@ -6,7 +6,7 @@
 
 import { UserspaceQuorumNotifier } from '../../bpf/count/quorum-notifier.ts';
 import { consumes } from '../../bpf/count/slot-model.ts';
-import { frameFlag, frameFlags, frameHeaderBytes, isFrame } from '../../bpf/frame/frame.ts';
+import { FRAME_FLAG, FRAME_HEADER_BYTES, frameFlags, isFrame } from '../../bpf/frame/frame.ts';
 import { sipKey } from '../../bpf/frame/siphash.ts';
 import type { FramePath, FramePathSource } from '../../bpf/path/frame-path.ts';
 import type { PeerHandler, PeerNetwork } from '../../transport/peer/network.ts';
@@ -34,7 +34,7 @@ export function framesOver(
   let generation = 1;
 
   function received(peer: number, frame: Uint8Array): void {
-    const isPlain = frame.length === frameHeaderBytes && frameFlags(frame) === frameFlag.plain;
+    const isPlain = frame.length === FRAME_HEADER_BYTES && frameFlags(frame) === FRAME_FLAG.plain;
     if (how === 'counted' && isPlain && notifier !== undefined) {
       const verdict = notifier.receive(frame);
       if (verdict === 'quorum') notifier.flush();

@@ -9,9 +9,9 @@ import { population } from '../../actors/accord/primitives/bit-set.ts';
 import { KernelQuorumNotifier, type QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
 import type { CountedRound } from '../../bpf/count/slot-model.ts';
 import {
+  EVENT_LAYOUT,
   encodeGroup,
   encodeSettings,
-  eventLayout,
   type GroupMember,
 } from '../../bpf/frame/layout.ts';
 import { artifactsIn, type HoloFastCounters, type NativeAddon } from '../../bpf/native/native.ts';
@@ -48,7 +48,7 @@ export async function runStress(addon: NativeAddon, quorumsMin: number): Promise
   addon.writeMap(handle, 'settings', 0, encodeSettings(keyBytes, '127.0.0.1', 7000));
   addon.writeMap(handle, 'groups', 3, encodeGroup(members, undefined, undefined));
   const run = new StressRun(new KernelQuorumNotifier(addon.slots(handle), 1), quorumsMin);
-  const batch = new ArrayBuffer(1024 * eventLayout.bytes);
+  const batch = new ArrayBuffer(1024 * EVENT_LAYOUT.bytes);
   const events = new DataView(batch);
   addon.onEvents(handle, batch, (count) => run.onEvents(events, count));
   const { socketProgram, slotsMap } = addon.ids(handle);
@@ -118,10 +118,10 @@ class StressRun {
 
   onEvents(events: DataView, count: number): void {
     for (let i = 0; i < count; i++) {
-      const at = i * eventLayout.bytes;
-      const generation = Number(events.getBigUint64(at + eventLayout.generation, true));
-      const slot = events.getUint32(at + eventLayout.slot, true);
-      const votes = events.getUint16(at + eventLayout.votes, true);
+      const at = i * EVENT_LAYOUT.bytes;
+      const generation = Number(events.getBigUint64(at + EVENT_LAYOUT.generation, true));
+      const slot = events.getUint32(at + EVENT_LAYOUT.slot, true);
+      const votes = events.getUint16(at + EVENT_LAYOUT.votes, true);
       if (this.#lastTold.get(slot) === generation) this.result.duplicates++;
       this.#lastTold.set(slot, generation);
       if (this.#live[slot]?.generation !== generation) {

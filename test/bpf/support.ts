@@ -8,13 +8,13 @@ import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import type { CountedRound, FrameSource, Verdict } from '../../bpf/count/slot-model.ts';
 import {
   encodeFrame,
+  FRAME_FLAG,
   type FrameHeader,
   FrameKind,
-  frameFlag,
   frameRound,
   sealFrame,
 } from '../../bpf/frame/frame.ts';
-import { type GroupMember, ipv4Bytes, slotLayout } from '../../bpf/frame/layout.ts';
+import { type GroupMember, ipv4Bytes, SLOT_LAYOUT } from '../../bpf/frame/layout.ts';
 import { sipKey } from '../../bpf/frame/siphash.ts';
 import { buildHoloFast } from '../../bpf/native/build.ts';
 import { artifactsIn, loadAddon, type NativeAddon, oneLine } from '../../bpf/native/native.ts';
@@ -75,7 +75,7 @@ export function header(fields: Partial<FrameHeader> = {}): FrameHeader {
 
 export function bareOkFrame(fields: Partial<FrameHeader> = {}): Uint8Array {
   return encodeFrame(
-    header({ kind: FrameKind.preAcceptSame, flags: frameFlag.plain, sender: 1, ...fields }),
+    header({ kind: FrameKind.preAcceptSame, flags: FRAME_FLAG.plain, sender: 1, ...fields }),
     key,
   );
 }
@@ -97,13 +97,13 @@ export function bitmap(senders: readonly number[]): number {
 
 /** A `struct hf_slot`, armed. */
 export function encodeSlot(generation: number, counted: CountedRound): Uint8Array {
-  const bytes = Buffer.alloc(slotLayout.bytes);
-  bytes.writeBigUInt64LE(BigInt(generation) << 16n, slotLayout.word);
-  bytes.set(counted.round, slotLayout.round);
-  bytes.writeUInt32LE(counted.group, slotLayout.group);
-  bytes.writeUInt16LE(counted.electorate, slotLayout.electorate);
-  bytes[slotLayout.need] = counted.need;
-  bytes[slotLayout.replyKind] = counted.replyKind;
+  const bytes = Buffer.alloc(SLOT_LAYOUT.bytes);
+  bytes.writeBigUInt64LE(BigInt(generation) << 16n, SLOT_LAYOUT.word);
+  bytes.set(counted.round, SLOT_LAYOUT.round);
+  bytes.writeUInt32LE(counted.group, SLOT_LAYOUT.group);
+  bytes.writeUInt16LE(counted.electorate, SLOT_LAYOUT.electorate);
+  bytes[SLOT_LAYOUT.need] = counted.need;
+  bytes[SLOT_LAYOUT.replyKind] = counted.replyKind;
   return bytes;
 }
 
@@ -217,7 +217,7 @@ export function stepFrame(
     slot: step.slot ?? now.slot,
     generation: step.generation ?? now.generation,
     kind: FrameKind[step.kind ?? 'preAcceptSame'],
-    flags: step.flags ?? frameFlag.plain,
+    flags: step.flags ?? FRAME_FLAG.plain,
     txn: { ...someTxn, ...step.txn },
     ballot: { ...ZERO, ...step.ballot },
     groupId: { ...header().groupId, ...step.groupId },

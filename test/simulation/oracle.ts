@@ -9,13 +9,12 @@ import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import {
-  CACHE_BYTES_MAX_DEFAULT,
-  DIRTY_BYTES_MAX_DEFAULT,
-  StateMachine,
-} from '../../storage/state-machine.ts';
+import { StateMachine } from '../../storage/state-machine.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Replied, ReplyJudge } from './reply-judge.ts';
+
+const CACHE_BYTES_MAX = 1024 * 1024 * 1024;
+const DIRTY_BYTES_MAX = 8 * 1024 * 1024;
 
 export class Oracle {
   readonly #executions = new Map<string, Execution>();
@@ -42,8 +41,8 @@ export class Oracle {
   digest(judge?: ReplyJudge, unitWriteBytesMax = UNIT_WRITE_BYTES_MAX): string {
     const machine = new StateMachine({
       engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: () => undefined }),
-      cacheBytesMax: CACHE_BYTES_MAX_DEFAULT,
-      dirtyBytesMax: DIRTY_BYTES_MAX_DEFAULT,
+      cacheBytesMax: CACHE_BYTES_MAX,
+      dirtyBytesMax: DIRTY_BYTES_MAX,
       unitWriteBytesMax,
       tableHashKey: [3, 4],
     });

@@ -3,7 +3,11 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { TIMESTAMP_BYTES } from '../../actors/accord/primitives/timestamp.ts';
-import { FrameKind, frameHeaderBytes, frameVersion } from '../../bpf/frame/frame.ts';
+import {
+  FRAME_HEADER_BYTES,
+  FrameKind,
+  FRAME_VERSION as UDP_FRAME_VERSION,
+} from '../../bpf/frame/frame.ts';
 import { UNIT_HEAD } from '../../storage/transaction-body.ts';
 import { FRAME_VERSION } from '../../transport/peer/codec.ts';
 import { PROTOCOL_VERSION } from '../../transport/peer/handshake.ts';
@@ -32,7 +36,7 @@ function rows(text: string, pattern: RegExp): string[] {
 test('the versions are those that are written', () => {
   expect(section('Greeting')).toContain(`| 4 | protocol version, ${PROTOCOL_VERSION} |`);
   expect(section('Frame')).toContain(`| 0 | version, ${FRAME_VERSION} |`);
-  expect(section('Wire: UDP frames')).toContain(`| 4 | version, ${frameVersion} |`);
+  expect(section('Wire: UDP frames')).toContain(`| 4 | version, ${UDP_FRAME_VERSION} |`);
   expect(section('Disk: the log')).toMatch(new RegExp(`\\| 8 \\| version, ${SEGMENT_VERSION}\\b`));
 });
 
@@ -49,7 +53,7 @@ test('the layouts are those that are written', () => {
 test('the sizes are those that are written', () => {
   expect(page).toContain(`| timestamp | ${TIMESTAMP_BYTES}, big endian`);
   expect(section('Transaction body')).toContain(`(${UNIT_HEAD})`);
-  expect(section('Wire: UDP frames')).toContain(`Header of ${frameHeaderBytes} bytes`);
+  expect(section('Wire: UDP frames')).toContain(`Header of ${FRAME_HEADER_BYTES} bytes`);
   const log = section('Disk: the log');
   expect(log).toContain(`Records begin at byte ${SEGMENT_HEADER_BYTES} `);
   expect(log).toContain(`| ${RECORD_HEADER_BYTES} | payload`);

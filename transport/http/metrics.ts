@@ -9,26 +9,26 @@ import type { HoloFastStatus } from './node-status.ts';
 
 /** `local` commands are answered by the connection itself: PING, CLIENT, INFO. */
 const FAMILIES = ['read', 'write', 'transaction', 'local'] as const;
-export type CommandFamily = (typeof FAMILIES)[number];
+type CommandFamily = (typeof FAMILIES)[number];
 
 /**
  * `fast`: decided in one round trip. `slow`: with an Accept round. `recovered`: finished by a node
  * that did not begin it. `invalidated`: can never execute.
  */
-export const OUTCOMES = ['fast', 'slow', 'recovered', 'invalidated'] as const;
-export type TransactionOutcome = (typeof OUTCOMES)[number];
+const OUTCOMES = ['fast', 'slow', 'recovered', 'invalidated'] as const;
+type TransactionOutcome = (typeof OUTCOMES)[number];
 
 /** What follows when a barrier did not cover a read of several slots. */
 const REPEATED_READS = ['barrier', 'transaction'] as const;
 type RepeatedRead = (typeof REPEATED_READS)[number];
 
-export interface ActorSample {
+interface ActorSample {
   readonly path: string;
   readonly depth: number;
   readonly restarts: number;
 }
 
-export interface LinkSample {
+interface LinkSample {
   readonly peer: number;
   readonly up: boolean;
   readonly bytesIn: number;
@@ -39,7 +39,7 @@ export interface LinkSample {
 }
 
 /** Read at a scrape; an absent source is not exported. */
-export interface MetricSources {
+interface MetricSources {
   readonly actors?: () => Iterable<ActorSample>;
   /** Since the start, by reason. */
   readonly deadLetters?: () => Iterable<readonly [reason: string, count: number]>;

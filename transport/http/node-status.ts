@@ -1,7 +1,7 @@
 /**
  * The answer to /status: the JSON that holoctl reads. Fields are added, never removed.
  */
-export interface MemberStatus {
+interface MemberStatus {
   readonly id: number;
   /** The address at which its peers reach it. */
   readonly host: string;
@@ -10,7 +10,7 @@ export interface MemberStatus {
   readonly alive: boolean;
 }
 
-export interface PathCounts {
+interface PathCounts {
   readonly fast: number;
   readonly slow: number;
   readonly recovered: number;

@@ -7,7 +7,7 @@ import { connect, type Socket } from 'node:net';
 import { LENGTH_BYTES } from './frame-reader.ts';
 import { decodeGreeting, encodeGreeting, type PeerHello } from './handshake.ts';
 
-export interface DialledLinkOptions {
+interface DialledLinkOptions {
   readonly self: PeerHello;
   readonly frameBytesMax: number;
   readonly queueBytesMax: number;

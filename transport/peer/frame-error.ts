@@ -2,7 +2,7 @@
  * The only error that decoding throws, whatever bytes a peer sends. The peer actor counts it and
  * drops the frame; the protocol repairs the loss.
  */
-export type FrameErrorCode =
+type FrameErrorCode =
   | 'HOLO_FRAME_TRUNCATED'
   | 'HOLO_FRAME_VERSION'
   | 'HOLO_FRAME_CHECKSUM'

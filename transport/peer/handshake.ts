@@ -56,7 +56,7 @@ export type Greeting =
   | { readonly kind: 'whoIsThere'; readonly clusterId: string }
   | { readonly kind: 'members'; readonly answer: MembersAnswer };
 
-export type GreetingResult =
+type GreetingResult =
   | { readonly status: 'incomplete' }
   | { readonly status: 'complete'; readonly greeting: Greeting; readonly bytes: number }
   /** `version` is the other end's, when it speaks the protocol at all. */

@@ -15,7 +15,7 @@ import { INCARNATION_STEP_MAX, type MemberEndpoint, type PeerHello } from './han
 import type { PeerHandler, PeerNetwork } from './network.ts';
 
 /** Receives events that concern no peer's actor: callers that are not members. Fits pino. */
-export interface NetworkLog {
+interface NetworkLog {
   warn(fields: object, message: string): void;
 }
 
@@ -53,7 +53,7 @@ export interface TcpNetworkOptions {
   readonly redialDelayMsMax?: number;
 }
 
-export interface LinkCounters {
+interface LinkCounters {
   readonly peer: number;
   /** The dialled connection is established. */
   readonly up: boolean;

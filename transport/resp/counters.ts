@@ -56,7 +56,7 @@ export class GatewayCounters {
 }
 
 /** The mean of the last samples, like Redis' instantaneous metrics. */
-export class Rate {
+class Rate {
   #samples: number[] = [];
   #lastMs = -1;
   #lastTotal = 0;

@@ -14,7 +14,7 @@ export interface ClusterNode {
 }
 
 /** The part of the node's clock that commands need. */
-export interface GatewayClock {
+interface GatewayClock {
   /** Whole microseconds since the Unix epoch. */
   wallUs(): number;
   /** Milliseconds that never go backwards. */

@@ -60,7 +60,7 @@ export interface LocalContext {
 export const KEYS_NONE = 0;
 export const KEYS_ONE = 1;
 export const KEYS_LISTED = 2;
-export const KEYS_WHOLE_STORE = 3;
+const KEYS_WHOLE_STORE = 3;
 type KeyShape = typeof KEYS_NONE | typeof KEYS_ONE | typeof KEYS_LISTED | typeof KEYS_WHOLE_STORE;
 
 interface RouteBase {

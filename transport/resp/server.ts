@@ -12,7 +12,7 @@ const KEEP_ALIVE_MS = 300_000;
 /** Above the stream's high-water mark, so that its `drain` event is certain to follow. */
 const UNSENT_BYTES_MAX = 256 * 1024;
 
-export interface RespServerOptions {
+interface RespServerOptions {
   readonly gateway: Gateway;
   readonly host: string;
   /** 0: any free port. */

@@ -30,7 +30,7 @@ export interface BatchLimits {
   readonly waitingMax: number;
 }
 
-export const BATCH_LIMITS: BatchLimits = Object.freeze({
+const BATCH_LIMITS: BatchLimits = Object.freeze({
   batchBytesMax: 1024 * 1024,
   transactionBytesMax: 48 * 1024 * 1024,
   batchCommandsMax: 16_384,
@@ -40,7 +40,7 @@ export const BATCH_LIMITS: BatchLimits = Object.freeze({
   waitingMax: 65_536,
 });
 
-export interface Batch<W extends Work> {
+interface Batch<W extends Work> {
   readonly works: readonly W[];
   readonly participants: Participants;
   readonly commands: number;

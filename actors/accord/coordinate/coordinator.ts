@@ -50,7 +50,7 @@ export interface CoordinatorLimits {
   readonly recoveriesMax: number;
 }
 
-export const COORDINATOR_LIMITS: CoordinatorLimits = Object.freeze({
+const COORDINATOR_LIMITS: CoordinatorLimits = Object.freeze({
   slowPathMs: 20,
   slowPathMsMax: 250,
   resendMs: 250,

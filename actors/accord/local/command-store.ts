@@ -20,7 +20,7 @@ export interface StoreGroup {
   readonly topology: Topology;
 }
 
-export interface CommandStoreOptions {
+interface CommandStoreOptions {
   readonly self: number;
   readonly groups: readonly StoreGroup[];
   readonly clock: HybridClock;
@@ -59,7 +59,7 @@ export interface StoreWatch {
 }
 
 /** One record of the log, as it was read. */
-export interface StoredRecord {
+interface StoredRecord {
   readonly lsn: number;
   readonly type: number;
   readonly payload: Uint8Array;

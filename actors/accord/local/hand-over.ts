@@ -14,7 +14,7 @@ export type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' }> & {
 };
 
 /** Handed over and not yet taken by the executor. */
-export const HAND_OVER_MAX = 4_096;
+const HAND_OVER_MAX = 4_096;
 /** Places in front that have been handed over before the list is shortened. */
 const SENT_MAX = 4_096;
 

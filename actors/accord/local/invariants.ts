@@ -16,7 +16,7 @@ export class BrokenInvariant extends Error {
 export type Transition = Extract<JournalRecord, { readonly id: Timestamp }>;
 export type Mark = Extract<JournalRecord, { readonly before: Timestamp }>;
 
-export interface Restored {
+interface Restored {
   readonly sequence: number;
   readonly rejectBefore: Timestamp;
   readonly redundantBefore: Timestamp;

@@ -54,7 +54,7 @@ export interface ReplicaLimits {
   readonly durabilityEveryMs: number;
 }
 
-export const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
+const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   progressDelayMs: 400,
   ownProgressDelayMs: 2_000,
   progressDelayMsMax: 4_000,

@@ -11,17 +11,17 @@ import type { EncodedRecord } from './journal.ts';
 import type { Replica } from './replica.ts';
 
 /** Turns whose records are not on disk yet. */
-export const TURNS_MAX = 1_024;
+const TURNS_MAX = 1_024;
 /** Turns that wait for the disk, beyond which no recovery is begun. */
 const LAGGING_TURNS = 32;
 
-export interface StoreReply {
+interface StoreReply {
   readonly group: GroupId;
   readonly to: number;
   readonly message: AccordMessage;
 }
 
-export interface Opened {
+interface Opened {
   readonly replica: Replica;
   readonly id: TxnId;
 }
@@ -37,7 +37,7 @@ interface Turn {
 }
 
 /** What a turn leaves behind when it is durable. */
-export interface DurableTurn {
+interface DurableTurn {
   readonly replies: readonly StoreReply[];
   readonly limitUs: number | undefined;
   readonly truncateFromLsn: number | undefined;

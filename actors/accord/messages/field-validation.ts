@@ -40,7 +40,7 @@ export interface ValidationLimits {
   readonly aheadUsMax: number;
 }
 
-export const VALIDATION_LIMITS: ValidationLimits = Object.freeze({
+const VALIDATION_LIMITS: ValidationLimits = Object.freeze({
   bodyBytesMax: 64 * 1024 * 1024,
   idsMax: 1_048_576,
   aheadUsMax: 10 * 365 * 86_400 * 1_000_000,

@@ -16,14 +16,14 @@ export type RefusalReason =
   | 'contradiction';
 
 /** `unknown`: no type that peers may send. `frame`: the messages of a frame could not be told. */
-export type RefusedType = AccordMessage['type'] | 'unknown' | 'frame';
+type RefusedType = AccordMessage['type'] | 'unknown' | 'frame';
 
 export interface RefusalObserver {
   /** `detail` is a sentence for people, where there is more to say than the reason. */
   messageRefused?(peer: number, type: RefusedType, reason: RefusalReason, detail?: string): void;
 }
 
-export interface MessageJudgeOptions {
+interface MessageJudgeOptions {
   readonly validator: MessageValidator;
   /** Refused messages of one peer, since its link came up, that close the link. */
   readonly refusedMax: number;

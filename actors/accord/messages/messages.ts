@@ -148,7 +148,7 @@ export interface RecoverOk extends Partial<CommandDefinition> {
   readonly noWait: Uint8Array;
 }
 
-export interface CheckStatus {
+interface CheckStatus {
   readonly type: 'CheckStatus';
   readonly id: TxnId;
 }
@@ -222,7 +222,7 @@ export interface AppliedList {
 }
 
 /** Asks for the facts of these transactions; answered by `StatusReply` messages. */
-export interface Fetch {
+interface Fetch {
   readonly type: 'Fetch';
   readonly ids: Uint8Array;
 }

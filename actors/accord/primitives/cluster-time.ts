@@ -37,7 +37,7 @@ export type ClockVerdict =
   /** Too few clocks are known, or as many say one thing as another. */
   | { readonly type: 'unknown' };
 
-export interface ClusterTimeOptions {
+interface ClusterTimeOptions {
   /** Of all members, this node among them, so many clocks must be known. */
   readonly quorum: number;
   readonly wallUs: () => number;

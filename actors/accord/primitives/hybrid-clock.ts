@@ -13,7 +13,7 @@
 import { CLOCK_LIMITS } from './cluster-time.ts';
 import { Flags, type Timestamp } from './timestamp.ts';
 
-export interface HybridClockOptions {
+interface HybridClockOptions {
   readonly node: number;
   /** The store of the node that this clock mints for. */
   readonly store: number;

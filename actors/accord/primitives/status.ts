@@ -39,7 +39,7 @@ const PHASE = [0, 1, 2, 2, 3, 4, 5, 5, 6] as const;
 const PHASE_ACCEPT = 2;
 const PHASE_COMMIT = 3;
 
-export interface Progress {
+interface Progress {
   readonly status: Status;
   /** Ballot of the accepted or committed value. */
   readonly accepted: Ballot;

@@ -11,7 +11,7 @@ import type { GroupId } from './group-id.ts';
 
 export const MEMBERS_MAX = 9;
 
-export interface QuorumSizes {
+interface QuorumSizes {
   /** Failures that are survived: floor((N-1)/2). */
   readonly failures: number;
   /** Slow and recovery quorum: N - f. */

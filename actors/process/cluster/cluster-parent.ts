@@ -24,7 +24,7 @@ import {
 } from '../settings/settings.ts';
 import { ChildNode, type ChildPlan } from './child-node.ts';
 
-export interface ClusterConfig {
+interface ClusterConfig {
   readonly nodes: number;
   readonly dataDir: string;
   readonly fresh: boolean;
@@ -151,7 +151,7 @@ export async function runCluster(
   return new ClusterParent(config, planNodes(config, program), write).run();
 }
 
-export class ClusterParent {
+class ClusterParent {
   readonly #config: ClusterConfig;
   readonly #plans: readonly ChildPlan[];
   readonly #write: (line: string) => void;

@@ -15,7 +15,7 @@ const REMEDY =
   'put back the data directory as it was before the damage, log and store together; if it is ' +
   'lost, this node can never vote again under its name: do not start it';
 
-export interface CheckedStoreOptions {
+interface CheckedStoreOptions {
   readonly directory: string;
   readonly open: (onClosed: () => void) => LmdbEngine;
   readonly nowMs: () => number;

@@ -23,7 +23,7 @@ import type { MemberEndpoint, PeerHello } from '../../../transport/peer/handshak
 import { LineageError } from '../../log/lineage.ts';
 import { ProcessLock } from './process-lock.ts';
 
-export type DataDirectoryErrorCode =
+type DataDirectoryErrorCode =
   | 'HOLO_DATA_LOCKED'
   | 'HOLO_DATA_OTHER_NODE'
   | 'HOLO_DATA_OTHER_CLUSTER'

@@ -18,7 +18,7 @@ import { dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { type FoundStore, type LineageState, NEW_LINEAGE } from '../../log/lineage.ts';
 
-export const LINEAGE = 'lineage';
+const LINEAGE = 'lineage';
 const STORE_MARK = 'lineage.json';
 const STORE_DATA = 'data.mdb';
 const SLOT_BYTES = 4096;

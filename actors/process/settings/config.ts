@@ -26,9 +26,9 @@ import {
   someText,
 } from './settings.ts';
 
-export type EngineName = 'lmdb' | 'memory';
-export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
-export type LogFormat = 'json' | 'pretty' | 'auto';
+type EngineName = 'lmdb' | 'memory';
+type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+type LogFormat = 'json' | 'pretty' | 'auto';
 
 export interface NodeConfig {
   /** u32, above 0. */

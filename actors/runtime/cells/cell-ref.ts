@@ -39,7 +39,7 @@ interface CellDoor<in M> extends LocalRef<M>, WatchTarget {
   offer(message: M, waiter: RoomWaiter): Offered;
 }
 
-export class AsyncHandlerError extends Error {
+class AsyncHandlerError extends Error {
   override readonly name = 'AsyncHandlerError';
 }
 

@@ -34,9 +34,9 @@ import { WaitingLine } from './outlet.ts';
  */
 export const TURN_MESSAGES_MAX = 1_024;
 export const TURN_MS_MAX = 4;
-export const CONTROL_MAX = 256;
+const CONTROL_MAX = 256;
 /** Completions of its own work that an actor may always be told, however full its mailbox is. */
-export const OWN_MAX = 65_536;
+const OWN_MAX = 65_536;
 /** The clock is read once per this many messages of a turn. */
 const MESSAGES_PER_CLOCK_READ = 64;
 /** Timers, watches and orders of one actor; questions are bounded by their table. */

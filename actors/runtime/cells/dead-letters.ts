@@ -28,7 +28,7 @@ export const DEAD_LETTER_REASONS = [
  */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 
-export interface DeadLetter {
+interface DeadLetter {
   /** 1, 2, 3 ... since the start of the system. */
   readonly serial: number;
   readonly to: string;

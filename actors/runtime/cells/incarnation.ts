@@ -51,7 +51,7 @@ export interface IncarnationOwner<M> {
 }
 
 /** Thrown by `fatal` to unwind the handler; the cell recognises it. */
-export class FatalUnwind extends Error {
+class FatalUnwind extends Error {
   override readonly name = 'FatalUnwind';
 }
 

@@ -6,7 +6,7 @@
 import type { ActorRef, Offered, RoomWaiter } from '../actor-ref.ts';
 
 /** Messages that one outlet keeps. */
-export const KEPT_MAX = 65_536;
+const KEPT_MAX = 65_536;
 /** Places in front that have been given away before the list is shortened. */
 const GIVEN_MAX = 1_024;
 

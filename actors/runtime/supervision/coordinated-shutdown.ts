@@ -6,15 +6,6 @@
 import type { Clock } from '../ports/ports.ts';
 import type { TimerWheel, WheelTimer } from '../ports/timer-wheel.ts';
 
-/** The usual names, in the usual order. */
-export const SHUTDOWN_PHASES = [
-  'stop-accepting',
-  'drain-clients',
-  'flush-wal',
-  'stop-actors',
-  'close',
-] as const;
-
 export interface ShutdownPhase {
   readonly name: string;
   readonly deadlineMs: number;
@@ -22,7 +13,7 @@ export interface ShutdownPhase {
   readonly run: (done: (error?: unknown) => void) => void;
 }
 
-export interface PhaseReport {
+interface PhaseReport {
   readonly name: string;
   readonly outcome: 'done' | 'failed' | 'late';
   readonly tookMs: number;

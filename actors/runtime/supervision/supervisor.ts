@@ -13,10 +13,10 @@ import { errorText } from '../inspection.ts';
 import type { WheelTimer } from '../ports/timer-wheel.ts';
 import { BACKOFF_MS_MAX, BACKOFF_MS_MIN, Backoff, RestartIntensity } from './restart-policy.ts';
 
-export const CHILDREN_MAX = 4_096;
+const CHILDREN_MAX = 4_096;
 const NAME = /^[A-Za-z0-9._:@-]{1,128}$/;
 
-export interface SupervisorSpec {
+interface SupervisorSpec {
   readonly name: string;
   /** What the parent does when this supervisor fails; `permanent` by default. */
   readonly restart?: RestartKind;

@@ -11,7 +11,7 @@ interface TraceFact {
 }
 
 /** A sampled message left an actor (`from`) for the mailbox of another. */
-export interface SendEvent extends TraceFact {
+interface SendEvent extends TraceFact {
   readonly kind: 'send';
   /** Unique within the node; the `recv` of the same message has the same. */
   readonly serial: number;
@@ -22,7 +22,7 @@ export interface SendEvent extends TraceFact {
 }
 
 /** A sampled message was handled, which took `durUs`; `depth` messages were waiting behind it. */
-export interface ReceiveEvent extends TraceFact {
+interface ReceiveEvent extends TraceFact {
   readonly kind: 'recv';
   readonly serial: number;
   readonly from: string;
@@ -34,7 +34,7 @@ export interface ReceiveEvent extends TraceFact {
 }
 
 /** One turn of an actor: `messages` handled in `durUs`, `depth` left waiting at its end. */
-export interface TurnEvent extends TraceFact {
+interface TurnEvent extends TraceFact {
   readonly kind: 'turn';
   readonly actor: string;
   readonly durUs: number;
@@ -43,13 +43,13 @@ export interface TurnEvent extends TraceFact {
 }
 
 /** An incarnation failed (`text`: the error) or began (`text`: its number). */
-export interface LifecycleEvent extends TraceFact {
+interface LifecycleEvent extends TraceFact {
   readonly kind: 'crash' | 'restart';
   readonly actor: string;
   readonly text: string;
 }
 
-export interface DeadLetterEvent extends TraceFact {
+interface DeadLetterEvent extends TraceFact {
   readonly kind: 'dead-letter';
   readonly actor: string;
   readonly msg: string;
@@ -80,33 +80,4 @@ export function toJsonl(events: readonly TraceEvent[]): string {
   let text = '';
   for (const event of events) text += `${JSON.stringify(event)}\n`;
   return text;
-}
-
-const KINDS = new Set(['send', 'recv', 'turn', 'crash', 'restart', 'dead-letter', 'txn']);
-
-/** Reads what `toJsonl` wrote. Throws a SyntaxError with the line number on anything else. */
-export function fromJsonl(text: string): TraceEvent[] {
-  const events: TraceEvent[] = [];
-  for (const [index, line] of text.split('\n').entries()) {
-    if (line === '') continue;
-    const event = parsed(line);
-    if (!isTraceEvent(event)) throw new SyntaxError(`line ${index + 1} is not a trace event`);
-    events.push(event);
-  }
-  return events;
-}
-
-function parsed(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
-}
-
-function isTraceEvent(value: unknown): value is TraceEvent {
-  if (typeof value !== 'object' || value === null) return false;
-  if (!('kind' in value && 't' in value && 'node' in value)) return false;
-  if (typeof value.t !== 'number' || typeof value.node !== 'number') return false;
-  return typeof value.kind === 'string' && KINDS.has(value.kind);
 }

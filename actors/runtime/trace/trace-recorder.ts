@@ -9,12 +9,12 @@ import { messageName } from '../message-name.ts';
 import type { Clock } from '../ports/ports.ts';
 import { OUTSIDE, type TraceEvent } from './trace-event.ts';
 
-export const TRACE_EVENTS_MAX = 16_384;
+const TRACE_EVENTS_MAX = 16_384;
 /** Distinct actors a recorder can name; the ones after that are recorded as outside. */
-export const TRACE_ACTORS_MAX = 65_536;
+const TRACE_ACTORS_MAX = 65_536;
 /** How many hops a sampled message's chain is followed; bounds chains that never end. */
 export const TRACE_HOPS_MAX = 16;
-export const TRACE_SAMPLE_EVERY = 256;
+const TRACE_SAMPLE_EVERY = 256;
 
 const TURN = 0;
 const SEND = 1;

@@ -16,14 +16,14 @@ import {
 import {
   checkFrame,
   encodeBareOk,
+  FRAME_HEADER_BYTES,
   frameGeneration,
-  frameHeaderBytes,
   frameKind,
   frameSlot,
   sealFrame,
   writeSlot,
 } from '../../../bpf/frame/frame.ts';
-import { slotsMax } from '../../../bpf/frame/layout.ts';
+import { SLOTS_MAX } from '../../../bpf/frame/layout.ts';
 import { key } from '../../bpf/support.ts';
 
 const id = { hlc: 1_700_000_000_123_456, flags: 2, node: 3, store: 0 };
@@ -98,7 +98,7 @@ describe('what is no message', () => {
     const frame = probeFrame(2, 1, 9, 500, key);
     expect([frame.length, readFrame(frame, FIRST_GROUP)]).toEqual([500, { type: 'probe' }]);
     const answer = encodeBareOk(frame, 4, key);
-    expect(answer.length).toBe(frameHeaderBytes);
+    expect(answer.length).toBe(FRAME_HEADER_BYTES);
     expect(readFrame(answer, FIRST_GROUP)).toEqual({ type: 'probeOk', count: 9 });
   });
 
@@ -108,23 +108,23 @@ describe('what is no message', () => {
       expect(readFrame(frame, { ...FIRST_GROUP, range: 2 })).toBeUndefined();
       expect(readFrame(frame, { ...FIRST_GROUP, generation: 2 })).toBeUndefined();
       if (request.type === 'PreAccept') continue;
-      const cut = frame.subarray(0, frameHeaderBytes + TIMESTAMP_BYTES - 1);
+      const cut = frame.subarray(0, FRAME_HEADER_BYTES + TIMESTAMP_BYTES - 1);
       expect(readFrame(cut, FIRST_GROUP)).toBeUndefined();
     }
     const [preAccept] = requests;
     const frame = sealed(preAccept as FramedRequest);
     // Deps that reach beyond the end.
-    frame.writeUInt32BE(1_000, frameHeaderBytes + 4);
+    frame.writeUInt32BE(1_000, FRAME_HEADER_BYTES + 4);
     expect(readFrame(frame, FIRST_GROUP)).toBeUndefined();
-    expect(readFrame(frame.subarray(0, frameHeaderBytes + 3), FIRST_GROUP)).toBeUndefined();
+    expect(readFrame(frame.subarray(0, FRAME_HEADER_BYTES + 3), FIRST_GROUP)).toBeUndefined();
     const stranger = sealed(requests[6] as FramedRequest);
-    stranger[frameHeaderBytes] = 99;
+    stranger[FRAME_HEADER_BYTES] = 99;
     expect(frameKind(stranger)).toBeGreaterThan(0);
     expect(readFrame(stranger, FIRST_GROUP)).toBeUndefined();
   });
 
   test('only small requests travel so, and no slot is beyond all slots', () => {
     expect(isFramedRequest({ type: 'CheckStatus', id })).toBe(false);
-    expect(NO_SLOT.slot).toBeGreaterThanOrEqual(slotsMax);
+    expect(NO_SLOT.slot).toBeGreaterThanOrEqual(SLOTS_MAX);
   });
 });

@@ -30,7 +30,7 @@ import { TraceRecorder } from '../../../actors/runtime/trace/trace-recorder.ts';
 import { UserspaceQuorumNotifier } from '../../../bpf/count/quorum-notifier.ts';
 import {
   encodeBareOk,
-  frameHeaderBytes,
+  FRAME_HEADER_BYTES,
   frameSlot,
   sealFrame,
   writeSlot,
@@ -324,7 +324,7 @@ describe('requests of peers', () => {
     bench.send(reply, 2);
     bench.send(reply, 2);
     const [[sender, frame] = [0, new Uint8Array(0)]] = bench.toOne;
-    expect([sender, frame.length, frameSlot(frame)]).toEqual([1, frameHeaderBytes, 5]);
+    expect([sender, frame.length, frameSlot(frame)]).toEqual([1, FRAME_HEADER_BYTES, 5]);
     expect(bench.links).toEqual([[2, 'PreAcceptOk']]);
   });
 

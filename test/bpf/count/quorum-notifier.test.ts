@@ -11,12 +11,12 @@ import {
   type QuorumSlot,
   UserspaceQuorumNotifier,
 } from '../../../bpf/count/quorum-notifier.ts';
-import { frameFlag } from '../../../bpf/frame/frame.ts';
-import { eventLayout, slotLayout, slotsMax } from '../../../bpf/frame/layout.ts';
+import { FRAME_FLAG } from '../../../bpf/frame/frame.ts';
+import { EVENT_LAYOUT, SLOT_LAYOUT, SLOTS_MAX } from '../../../bpf/frame/layout.ts';
 import { bareOkFrame, bitmap, round } from '../support.ts';
 
 function slotMemory(): ArrayBuffer {
-  return new ArrayBuffer(slotsMax * slotLayout.bytes);
+  return new ArrayBuffer(SLOTS_MAX * SLOT_LAYOUT.bytes);
 }
 
 const makers: Record<string, () => QuorumNotifier> = {
@@ -69,7 +69,7 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
     expect(notifier.receive(reply(slot, 2))).toBe('stale');
     notifier.flush();
     expect(batches).toEqual([]);
-    expect(notifier.free).toBe(slotsMax);
+    expect(notifier.free).toBe(SLOTS_MAX);
   });
 
   test('late replies to a round released with its quorum are dropped without a word', () => {
@@ -96,7 +96,7 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
   test('late replies to a slot that serves another round are stale', () => {
     const old = mustArm(notifier);
     notifier.release(old);
-    for (let i = 1; i < slotsMax; i++) notifier.release(mustArm(notifier));
+    for (let i = 1; i < SLOTS_MAX; i++) notifier.release(mustArm(notifier));
     const current = mustArm(notifier);
     expect(current.slot).toBe(old.slot);
     expect(notifier.receive(reply(old, 1))).toBe('stale');
@@ -107,8 +107,8 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
   });
 
   test('all slots taken: arm says so, and a release makes room', () => {
-    const slots = Array.from({ length: slotsMax }, () => mustArm(notifier));
-    expect(new Set(slots.map((slot) => slot.slot)).size).toBe(slotsMax);
+    const slots = Array.from({ length: SLOTS_MAX }, () => mustArm(notifier));
+    expect(new Set(slots.map((slot) => slot.slot)).size).toBe(SLOTS_MAX);
     expect(notifier.arm(round())).toBeUndefined();
     const [first] = slots;
     if (first !== undefined) notifier.release(first);
@@ -122,14 +122,14 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
     expect(notifier.receive(bareOkFrame({ ...slot, groupId: { range: 99, generation: 6 } }))).toBe(
       'stale',
     );
-    expect(notifier.receive(bareOkFrame({ ...slot, slot: slotsMax }))).toBe('stale');
+    expect(notifier.receive(bareOkFrame({ ...slot, slot: SLOTS_MAX }))).toBe('stale');
     expect(notifier.receive(new Uint8Array(3))).toBe('passed');
     expect(notifier.votes(slot)).toBe(0);
   });
 
   test('a round that cannot be counted is refused, and takes no slot', () => {
     expect(() => notifier.arm(round({ need: 3 }))).toThrow(RangeError);
-    expect(notifier.free).toBe(slotsMax);
+    expect(notifier.free).toBe(SLOTS_MAX);
   });
 });
 
@@ -158,7 +158,7 @@ describe('the two agree', () => {
             if (act === 'flush') return twin.flush();
             if (slot === undefined) return undefined;
             if (act === 'release') return twin.release(slot);
-            const flags = plain === 0 ? 0 : frameFlag.plain;
+            const flags = plain === 0 ? 0 : FRAME_FLAG.plain;
             return [twin.receive(bareOkFrame({ ...slot, sender, flags })), twin.votes(slot)];
           });
           expect(seen[0]).toEqual(seen[1]);
@@ -174,10 +174,10 @@ describe('the two agree', () => {
 
 describe('kernel', () => {
   function event(slot: QuorumSlot, votes: number): DataView {
-    const view = new DataView(new ArrayBuffer(eventLayout.bytes));
-    view.setBigUint64(eventLayout.generation, BigInt(slot.generation), true);
-    view.setUint32(eventLayout.slot, slot.slot, true);
-    view.setUint16(eventLayout.votes, votes, true);
+    const view = new DataView(new ArrayBuffer(EVENT_LAYOUT.bytes));
+    view.setBigUint64(EVENT_LAYOUT.generation, BigInt(slot.generation), true);
+    view.setUint32(EVENT_LAYOUT.slot, slot.slot, true);
+    view.setUint16(EVENT_LAYOUT.votes, votes, true);
     return view;
   }
 
@@ -187,7 +187,7 @@ describe('kernel', () => {
     const batches: QuorumEvent[][] = [];
     notifier.onQuorum = (batch) => batches.push([...batch]);
     const slot = mustArm(notifier);
-    new DataView(memory).setUint16(slot.slot * slotLayout.bytes, 0b110, true);
+    new DataView(memory).setUint16(slot.slot * SLOT_LAYOUT.bytes, 0b110, true);
     notifier.takeEvents(event(slot, 0b110), 1);
     notifier.takeEvents(event(slot, 0b110), 1);
     expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('duplicate');
@@ -200,7 +200,7 @@ describe('kernel', () => {
     const notifier = new KernelQuorumNotifier(memory, 1);
     const slot = mustArm(notifier);
     // The kernel has set the bits and passed the frame up.
-    new DataView(memory).setUint16(slot.slot * slotLayout.bytes, 0b110, true);
+    new DataView(memory).setUint16(slot.slot * SLOT_LAYOUT.bytes, 0b110, true);
     expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('quorum');
     expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('duplicate');
   });
@@ -211,7 +211,7 @@ describe('kernel', () => {
     notifier.onQuorum = () => told++;
     const slot = mustArm(notifier);
     notifier.takeEvents(event({ ...slot, generation: slot.generation + 1 }, 0b110), 1);
-    notifier.takeEvents(event({ slot: slotsMax + 5, generation: 1 }, 0b110), 1);
+    notifier.takeEvents(event({ slot: SLOTS_MAX + 5, generation: 1 }, 0b110), 1);
     notifier.release(slot);
     notifier.takeEvents(event(slot, 0b110), 1);
     expect(told).toBe(0);
@@ -223,14 +223,14 @@ describe('kernel', () => {
     const counted = round({ electorate: 0x8006, need: 3, group: 9 });
     const slot = notifier.arm(counted);
     const view = new DataView(memory);
-    expect(view.getBigUint64(slotLayout.word, true)).toBe(0xabcd_1234_5678_0000n);
-    expect(new Uint8Array(memory, slotLayout.round, 48)).toEqual(Uint8Array.from(counted.round));
-    expect(view.getUint32(slotLayout.group, true)).toBe(9);
-    expect(view.getUint16(slotLayout.electorate, true)).toBe(0x8006);
-    expect(view.getUint8(slotLayout.need)).toBe(3);
-    expect(view.getUint8(slotLayout.replyKind)).toBe(counted.replyKind);
+    expect(view.getBigUint64(SLOT_LAYOUT.word, true)).toBe(0xabcd_1234_5678_0000n);
+    expect(new Uint8Array(memory, SLOT_LAYOUT.round, 48)).toEqual(Uint8Array.from(counted.round));
+    expect(view.getUint32(SLOT_LAYOUT.group, true)).toBe(9);
+    expect(view.getUint16(SLOT_LAYOUT.electorate, true)).toBe(0x8006);
+    expect(view.getUint8(SLOT_LAYOUT.need)).toBe(3);
+    expect(view.getUint8(SLOT_LAYOUT.replyKind)).toBe(counted.replyKind);
     expect(slot === undefined || notifier.wasFannedOut(slot)).toBe(false);
-    view.setBigUint64(slotLayout.fanned, 0xabcd_1234_5678n, true);
+    view.setBigUint64(SLOT_LAYOUT.fanned, 0xabcd_1234_5678n, true);
     expect(slot !== undefined && notifier.wasFannedOut(slot)).toBe(true);
   });
 
@@ -239,15 +239,15 @@ describe('kernel', () => {
     const first = new KernelQuorumNotifier(memory, 70_000);
     mustArm(first);
     const second = new KernelQuorumNotifier(memory, 80_000);
-    expect(new DataView(memory).getUint32(slotLayout.word, true)).toBe(0);
-    expect(second.free).toBe(slotsMax);
+    expect(new DataView(memory).getUint32(SLOT_LAYOUT.word, true)).toBe(0);
+    expect(second.free).toBe(SLOTS_MAX);
   });
 
   test('counting goes on when the kernel’s memory goes', () => {
     const memory = slotMemory();
     const notifier = new KernelQuorumNotifier(memory, 1);
     const slot = mustArm(notifier, { electorate: bitmap([1, 2, 3]), need: 3 });
-    new DataView(memory).setUint16(slot.slot * slotLayout.bytes, 0b10, true);
+    new DataView(memory).setUint16(slot.slot * SLOT_LAYOUT.bytes, 0b10, true);
     notifier.leaveKernel();
     new Uint8Array(memory).fill(0xff);
     expect(notifier.votes(slot)).toBe(0b10);
@@ -264,9 +264,9 @@ describe('kernel', () => {
     const untold = mustArm(notifier);
     const open = mustArm(notifier);
     for (const { slot } of [told, untold]) {
-      new DataView(memory).setUint16(slot * slotLayout.bytes, 0b110, true);
+      new DataView(memory).setUint16(slot * SLOT_LAYOUT.bytes, 0b110, true);
     }
-    new DataView(memory).setUint16(open.slot * slotLayout.bytes, 0b10, true);
+    new DataView(memory).setUint16(open.slot * SLOT_LAYOUT.bytes, 0b10, true);
     notifier.takeEvents(event(told, 0b110), 1);
     notifier.leaveKernel();
     expect(batches).toEqual([[{ ...told, votes: 0b110 }], [{ ...untold, votes: 0b110 }]]);

@@ -1,7 +1,7 @@
 /** Slots and generations: no two rounds share one, none is lost, all taken is an answer. */
 import { expect, test } from 'vitest';
 import { firstGenerationAt, SlotAllocator } from '../../../bpf/count/slot-allocator.ts';
-import { generationMax } from '../../../bpf/frame/frame.ts';
+import { GENERATION_MAX } from '../../../bpf/frame/frame.ts';
 
 test('takes every slot once, then none, then those that came back, oldest first', () => {
   const slots = new SlotAllocator(3, 1);
@@ -34,14 +34,14 @@ test('generations never repeat, never have sixteen low zeroes, and wrap after 48
     return generation;
   };
   expect([next(slots), next(slots)]).toEqual([0xffff, 0x10001]);
-  const last = new SlotAllocator(1, generationMax);
-  expect([next(last), next(last)]).toEqual([generationMax, 1]);
+  const last = new SlotAllocator(1, GENERATION_MAX);
+  expect([next(last), next(last)]).toEqual([GENERATION_MAX, 1]);
 });
 
 test('a later start begins with a larger generation, within 48 bits', () => {
   const now = 1_800_000_000_000_000;
   expect(firstGenerationAt(now + 1_000_000) - firstGenerationAt(now)).toBe(65_536);
   expect(firstGenerationAt(0)).toBe(1);
-  expect(firstGenerationAt((2 ** 32 - 1) * 1e6)).toBeLessThanOrEqual(generationMax);
+  expect(firstGenerationAt((2 ** 32 - 1) * 1e6)).toBeLessThanOrEqual(GENERATION_MAX);
   expect(() => new SlotAllocator(1, 0)).toThrow(RangeError);
 });

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { population } from '../../../actors/accord/primitives/bit-set.ts';
 import { consumes, SlotModel } from '../../../bpf/count/slot-model.ts';
 import { FrameKind } from '../../../bpf/frame/frame.ts';
-import { slotsMax } from '../../../bpf/frame/layout.ts';
+import { SLOTS_MAX } from '../../../bpf/frame/layout.ts';
 import { armed, bareOkFrame, bitmap, key, readSlotVectors, round, stepFrame } from '../support.ts';
 
 describe('vectors', () => {
@@ -77,7 +77,7 @@ describe('limits', () => {
     expect(() => model.arm(8, 1, round())).toThrow(RangeError);
     expect(() => model.arm(7, 0, round())).toThrow(RangeError);
     expect(() => model.arm(7, 2 ** 48, round())).toThrow(RangeError);
-    expect(() => new SlotModel({ slots: slotsMax + 1 })).toThrow(RangeError);
+    expect(() => new SlotModel({ slots: SLOTS_MAX + 1 })).toThrow(RangeError);
   });
 
   test('the kernel keeps nothing to itself but votes', () => {

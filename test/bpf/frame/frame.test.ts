@@ -6,16 +6,16 @@ import {
   checkFrame,
   encodeBareOk,
   encodeFrame,
+  FRAME_BYTES_MAX,
+  FRAME_FLAG,
+  FRAME_HEADER_BYTES,
   FrameKind,
   frameBody,
-  frameBytesMax,
-  frameFlag,
-  frameHeaderBytes,
   frameKind,
   frameRound,
-  generationMax,
+  GENERATION_MAX,
+  ROUND_OFFSET,
   readHeader,
-  roundOffset,
 } from '../../../bpf/frame/frame.ts';
 import { sipKey } from '../../../bpf/frame/siphash.ts';
 import { bareOkFrame, header, key } from '../support.ts';
@@ -29,12 +29,12 @@ const stamp = fc.record({
 
 const anyHeader = fc.record({
   kind: fc.constantFrom(...Object.values(FrameKind)),
-  flags: fc.constantFrom(0, frameFlag.plain),
+  flags: fc.constantFrom(0, FRAME_FLAG.plain),
   sender: fc.nat({ max: 15 }),
   slot: fc.nat({ max: 0xffffffff }),
   group: fc.nat({ max: 0xffff }),
   need: fc.nat({ max: 16 }),
-  generation: fc.nat({ max: generationMax }),
+  generation: fc.nat({ max: GENERATION_MAX }),
   txn: stamp,
   ballot: stamp,
   groupId: fc.record({
@@ -62,7 +62,7 @@ describe('frame', () => {
     );
     const hex = Buffer.from(frame).toString('hex');
     expect(hex.slice(0, 48)).toBe('484f4c4f0203000001020304050607000000' + '0a0b0c0d0e0f');
-    expect(frame).toHaveLength(frameHeaderBytes);
+    expect(frame).toHaveLength(FRAME_HEADER_BYTES);
     // hlc 1.7e15, flags 2, store 3, node 7; ballot zero; range 5, generation 6; zeros
     const txn = '00060a24181e4000' + '0002' + '0003' + '00000007';
     const groupId = '00000005' + '00000006';
@@ -107,10 +107,10 @@ describe('frame', () => {
     const reply = encodeBareOk(request, 2, key);
     expect(checkFrame(reply, key)).toBeUndefined();
     expect(readHeader(reply)).toEqual(
-      header({ kind: FrameKind.preAcceptSame, flags: frameFlag.plain, sender: 2 }),
+      header({ kind: FrameKind.preAcceptSame, flags: FRAME_FLAG.plain, sender: 2 }),
     );
     expect(frameRound(reply)).toEqual(frameRound(request));
-    expect(reply).toHaveLength(frameHeaderBytes);
+    expect(reply).toHaveLength(FRAME_HEADER_BYTES);
   });
 
   test('only requests have a plain reply', () => {
@@ -135,7 +135,7 @@ describe('frame', () => {
   test('fields that do not fit are refused', () => {
     for (const bad of [
       { sender: 16 },
-      { generation: generationMax + 1 },
+      { generation: GENERATION_MAX + 1 },
       { generation: -1 },
       { slot: 2 ** 32 },
       { need: 17 },
@@ -151,7 +151,7 @@ describe('frame', () => {
   });
 
   test('a frame has a largest size', () => {
-    const body = new Uint8Array(frameBytesMax - frameHeaderBytes);
+    const body = new Uint8Array(FRAME_BYTES_MAX - FRAME_HEADER_BYTES);
     expect(frameKind(encodeFrame(header(), key, body))).toBe(FrameKind.preAccept);
     expect(() => encodeFrame(header(), key, new Uint8Array(body.length + 1))).toThrow(RangeError);
   });
@@ -165,6 +165,6 @@ describe('frame', () => {
   });
 
   test('TxnId, ballot and group id begin at a multiple of eight', () => {
-    expect(roundOffset % 8).toBe(0);
+    expect(ROUND_OFFSET % 8).toBe(0);
   });
 });

@@ -5,26 +5,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import {
-  frameFlag,
-  frameHeaderBytes,
-  frameMagic,
-  frameVersion,
-  roundBytes,
-  roundOffset,
-  sendersMax,
+  FRAME_FLAG,
+  FRAME_HEADER_BYTES,
+  FRAME_MAGIC,
+  FRAME_VERSION,
+  ROUND_BYTES,
+  ROUND_OFFSET,
+  SENDERS_MAX,
 } from '../../../bpf/frame/frame.ts';
 import {
+  EVENT_LAYOUT,
   encodeGroup,
   encodeSettings,
-  eventLayout,
-  groupBytes,
-  groupMembersMax,
-  groupsMax,
+  GROUP_BYTES,
+  GROUP_MEMBERS_MAX,
+  GROUPS_MAX,
   ipv4Bytes,
   macBytes,
-  settingsBytes,
-  slotLayout,
-  slotsMax,
+  SETTINGS_BYTES,
+  SLOT_LAYOUT,
+  SLOTS_MAX,
 } from '../../../bpf/frame/layout.ts';
 
 const program = `
@@ -71,25 +71,25 @@ test.skipIf(!hasGcc)('offsets, sizes and limits are those of holofast.h', () => 
         at,
       ]);
     expect(c).toEqual({
-      hf_frame: frameHeaderBytes,
-      'hf_frame.round': roundOffset,
+      hf_frame: FRAME_HEADER_BYTES,
+      'hf_frame.round': ROUND_OFFSET,
       'hf_frame.tag': 72,
       'hf_frame.generation': 16,
-      ...Object.fromEntries(fields('hf_slot', slotLayout)),
-      ...Object.fromEntries(fields('hf_event', eventLayout)),
-      hf_group: groupBytes,
+      ...Object.fromEntries(fields('hf_slot', SLOT_LAYOUT)),
+      ...Object.fromEntries(fields('hf_event', EVENT_LAYOUT)),
+      hf_group: GROUP_BYTES,
       hf_member: 16,
       'hf_group.members': 16,
-      hf_settings: settingsBytes,
-      HF_MAGIC: frameMagic,
-      HF_VERSION: frameVersion,
-      HF_FLAG_FAN_OUT: frameFlag.fanOut,
-      HF_FLAG_PLAIN: frameFlag.plain,
-      HF_SLOTS_MAX: slotsMax,
-      HF_GROUPS_MAX: groupsMax,
-      HF_MEMBERS_MAX: groupMembersMax,
-      HF_SENDERS_MAX: sendersMax,
-      HF_ROUND_WORDS: roundBytes / 8,
+      hf_settings: SETTINGS_BYTES,
+      HF_MAGIC: FRAME_MAGIC,
+      HF_VERSION: FRAME_VERSION,
+      HF_FLAG_FAN_OUT: FRAME_FLAG.fanOut,
+      HF_FLAG_PLAIN: FRAME_FLAG.plain,
+      HF_SLOTS_MAX: SLOTS_MAX,
+      HF_GROUPS_MAX: GROUPS_MAX,
+      HF_MEMBERS_MAX: GROUP_MEMBERS_MAX,
+      HF_SENDERS_MAX: SENDERS_MAX,
+      HF_ROUND_WORDS: ROUND_BYTES / 8,
     });
   } finally {
     rmSync(directory, { recursive: true });
@@ -107,9 +107,9 @@ test('addresses, and what is not one', () => {
 
 test('a group has at most eight members with bits of 0 to 15; a key has 16 bytes', () => {
   const member = { sender: 1, address: '10.0.0.1', port: 1 };
-  const nine = new Array(groupMembersMax + 1).fill(member);
+  const nine = new Array(GROUP_MEMBERS_MAX + 1).fill(member);
   expect(() => encodeGroup(nine, undefined, undefined)).toThrow(RangeError);
-  const bad = { ...member, sender: sendersMax };
+  const bad = { ...member, sender: SENDERS_MAX };
   expect(() => encodeGroup([bad], undefined, undefined)).toThrow(RangeError);
   expect(() => encodeSettings(new Uint8Array(8), '10.0.0.1', 1)).toThrow(RangeError);
 });

@@ -3,12 +3,16 @@
  * coordinator and replica, larger electorates, large frames; and the kernel part going away.
  */
 import { afterEach, describe, expect, test } from 'vitest';
-import { encodeBareOk, frameFlag, frameFlags } from '../../../bpf/frame/frame.ts';
-import { type GroupMember, groupMembersMax } from '../../../bpf/frame/layout.ts';
+import { encodeBareOk, FRAME_FLAG, frameFlags } from '../../../bpf/frame/frame.ts';
+import { GROUP_MEMBERS_MAX, type GroupMember } from '../../../bpf/frame/layout.ts';
 import { KernelHoloFast } from '../../../bpf/native/holofast.ts';
 import type { NativeAddon } from '../../../bpf/native/native.ts';
 import { probe } from '../../../bpf/native/probe.ts';
-import { absentRoundsMax, retryKernelEveryRounds, UdpLink } from '../../../bpf/path/udp-link.ts';
+import {
+  ABSENT_ROUNDS_MAX,
+  RETRY_KERNEL_EVERY_ROUNDS,
+  UdpLink,
+} from '../../../bpf/path/udp-link.ts';
 import { type RoundOutcome, type RoundPlan, runRounds } from '../round-runner.ts';
 import { bitmap, kernelSupport, key, keyBytes } from '../support.ts';
 
@@ -48,7 +52,7 @@ async function startNode(native: NativeAddon, sender: number, tier: 0 | 2): Prom
       port: 0,
       key: keyBytes,
       onFrame: (frame, from) => {
-        if (frameFlags(frame) === frameFlag.plain) node.bareOksSeen++;
+        if (frameFlags(frame) === FRAME_FLAG.plain) node.bareOksSeen++;
         else node.link.send(encodeBareOk(frame, sender, key), from);
       },
       ...(kernel === undefined ? {} : { addon: native, kernel, notifier: kernel.notifier }),
@@ -176,9 +180,9 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     expect(coordinator.link.kernelPresent).toBe(false);
 
     coordinator.kernel?.reattach();
-    const after = await run(coordinator, { rounds: 2 * retryKernelEveryRounds });
-    expect(after).toMatchObject({ quorums: 2 * retryKernelEveryRounds, lost: 0, wrong: 0 });
-    expect(after.sends.fannedOut).toBeGreaterThanOrEqual(retryKernelEveryRounds);
+    const after = await run(coordinator, { rounds: 2 * RETRY_KERNEL_EVERY_ROUNDS });
+    expect(after).toMatchObject({ quorums: 2 * RETRY_KERNEL_EVERY_ROUNDS, lost: 0, wrong: 0 });
+    expect(after.sends.fannedOut).toBeGreaterThanOrEqual(RETRY_KERNEL_EVERY_ROUNDS);
     expect(coordinator.link.kernelPresent).toBe(true);
   });
 
@@ -188,8 +192,8 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     meet();
     coordinator.kernel?.breakFanOut();
     const before = coordinator.kernel?.counters();
-    const outcome = await run(coordinator, { rounds: absentRoundsMax * 3, need: 1 });
-    expect(outcome.sends).toEqual({ sendmmsg: absentRoundsMax * 3 });
+    const outcome = await run(coordinator, { rounds: ABSENT_ROUNDS_MAX * 3, need: 1 });
+    expect(outcome.sends).toEqual({ sendmmsg: ABSENT_ROUNDS_MAX * 3 });
     expect(coordinator.kernel?.counters().fan_outs).toBe(before?.fan_outs);
   });
 
@@ -209,7 +213,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
 
   test('a group that the kernel cannot hold goes out by hand', async () => {
     const coordinator = await startNode(native, 0, 2);
-    for (let sender = 1; sender <= groupMembersMax + 1; sender++)
+    for (let sender = 1; sender <= GROUP_MEMBERS_MAX + 1; sender++)
       await startNode(native, sender, 0);
     meet();
     const outcome = await run(coordinator, { rounds: 20 });

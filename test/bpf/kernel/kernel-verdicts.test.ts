@@ -4,13 +4,13 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FrameSource, SlotModel, type Verdict } from '../../../bpf/count/slot-model.ts';
-import { encodeFrame, frameFlag } from '../../../bpf/frame/frame.ts';
+import { encodeFrame, FRAME_FLAG } from '../../../bpf/frame/frame.ts';
 import {
+  EVENT_LAYOUT,
   encodeGroup,
   encodeSettings,
-  eventLayout,
-  slotLayout,
-  slotsMax,
+  SLOT_LAYOUT,
+  SLOTS_MAX,
 } from '../../../bpf/frame/layout.ts';
 import {
   artifactsIn,
@@ -73,7 +73,7 @@ class Kernel {
   }
 
   votes(slot: number): number {
-    return this.slots.getUint16(slot * slotLayout.bytes + slotLayout.word, true);
+    return this.slots.getUint16(slot * SLOT_LAYOUT.bytes + SLOT_LAYOUT.word, true);
   }
 
   /** What has been counted since the last call. */
@@ -134,14 +134,14 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
           now = armed(step.rearm);
           kernel.arm(now.slot, encodeSlot(now.generation, now.round));
         } else if (step.release === true) {
-          kernel.arm(now.slot, new Uint8Array(slotLayout.bytes));
+          kernel.arm(now.slot, new Uint8Array(SLOT_LAYOUT.bytes));
         } else {
           const { frame, source } = stepFrame(step, now, group.members);
           expect(kernel.judge(program, frame, source), `step ${index}`).toBe(step.verdict);
         }
         expect(kernel.votes(now.slot), `votes after step ${index}`).toBe(bitmap(step.bits));
       });
-      kernel.arm(now.slot, new Uint8Array(slotLayout.bytes));
+      kernel.arm(now.slot, new Uint8Array(SLOT_LAYOUT.bytes));
     });
 
     test('random frames: the same verdict as the model, and no vote that it does not have', {
@@ -151,8 +151,8 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
       model.setGroup(group.id, group.members);
       const random = seeded(fuzzSeed + program.length);
       let generation = 100_000;
-      for (let slot = 0; slot < 3; slot++) kernel.arm(slot, new Uint8Array(slotLayout.bytes));
-      const batch = new ArrayBuffer(1024 * eventLayout.bytes);
+      for (let slot = 0; slot < 3; slot++) kernel.arm(slot, new Uint8Array(SLOT_LAYOUT.bytes));
+      const batch = new ArrayBuffer(1024 * EVENT_LAYOUT.bytes);
       for (let i = 0; i < fuzzFrames; i++) {
         // A full ring is another test's matter.
         if (i % 1000 === 0) while (kernel.addon.drainEvents(kernel.handle, batch) > 0);
@@ -223,7 +223,7 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
   });
 
   test('a full ring: the completing frame goes up, nothing is lost silently', () => {
-    const batch = new ArrayBuffer(1024 * eventLayout.bytes);
+    const batch = new ArrayBuffer(1024 * EVENT_LAYOUT.bytes);
     const source = { address: ownAddress, port: 7001 };
     while (kernel.addon.drainEvents(kernel.handle, batch) > 0);
     kernel.counted();
@@ -286,7 +286,7 @@ describe.skipIf(addon === undefined)(`kernel fan-out ${reason ?? ''}`, () => {
 
   test.each([0, 1, 200, 1391])('rewrites the packet for a member, body of %i bytes', (body) => {
     kernel.arm(7, encodeSlot(70_000, round()));
-    const { verdict, packet } = run(request(frameFlag.fanOut, body));
+    const { verdict, packet } = run(request(FRAME_FLAG.fanOut, body));
     expect(verdict).toBe(tcxPass);
     expect(Buffer.from(packet.subarray(0, 6)).toString('hex')).toBe('02000a4d0009');
     expect([...packet.subarray(30, 34)]).toEqual([127, 0, 0, 1]);
@@ -301,12 +301,12 @@ describe.skipIf(addon === undefined)(`kernel fan-out ${reason ?? ''}`, () => {
 
   test('the slot shows the fan-out, if it is armed with this generation', () => {
     const fanned = (): bigint =>
-      kernel.slots.getBigUint64(7 * slotLayout.bytes + slotLayout.fanned, true);
+      kernel.slots.getBigUint64(7 * SLOT_LAYOUT.bytes + SLOT_LAYOUT.fanned, true);
     kernel.arm(7, encodeSlot(70_001, round()));
-    run(request(frameFlag.fanOut, 0));
+    run(request(FRAME_FLAG.fanOut, 0));
     expect(fanned()).toBe(0n);
     kernel.arm(7, encodeSlot(70_000, round()));
-    run(request(frameFlag.fanOut, 0));
+    run(request(FRAME_FLAG.fanOut, 0));
     expect(fanned()).toBe(70_000n);
     expect(kernel.votes(7)).toBe(0);
     kernel.counted();
@@ -314,15 +314,15 @@ describe.skipIf(addon === undefined)(`kernel fan-out ${reason ?? ''}`, () => {
 
   test.each([
     ['without the flag', () => request(0, 10)],
-    ['of an unknown group', () => request(frameFlag.fanOut, 10, 9)],
-    ['of a group number that does not exist', () => request(frameFlag.fanOut, 10, 60_000)],
+    ['of an unknown group', () => request(FRAME_FLAG.fanOut, 10, 9)],
+    ['of a group number that does not exist', () => request(FRAME_FLAG.fanOut, 10, 60_000)],
     ['with another magic', () => changed(42, 0)],
     ['with another version', () => changed(46, 9)],
     ['that is TCP', () => changed(23, 6)],
     ['with IP options', () => changed(14, 0x46)],
     ['that is a fragment', () => changed(20, 0x20)],
     ['that is not IPv4', () => changed(12, 0x86)],
-    ['too short', () => request(frameFlag.fanOut, 0).subarray(0, 121)],
+    ['too short', () => request(FRAME_FLAG.fanOut, 0).subarray(0, 121)],
   ])('leaves a packet %s alone', (_name, make) => {
     const before = make();
     const { verdict, packet } = run(before);
@@ -334,12 +334,12 @@ describe.skipIf(addon === undefined)(`kernel fan-out ${reason ?? ''}`, () => {
   test("leaves another socket's frames alone", () => {
     const cookie = Uint8Array.from([1, 2, 3, 4, 5, 6, 7, 8]);
     kernel.addon.writeMap(kernel.handle, 'groups', 5, encodeGroup([member], cookie, undefined));
-    expect(run(request(frameFlag.fanOut, 0, 5)).verdict).toBe(tcxNext);
+    expect(run(request(FRAME_FLAG.fanOut, 0, 5)).verdict).toBe(tcxNext);
     expect(kernel.counted()).toEqual({});
   });
 
   function changed(at: number, value: number): Buffer {
-    const packet = request(frameFlag.fanOut, 10);
+    const packet = request(FRAME_FLAG.fanOut, 10);
     packet[at] = value;
     return packet;
   }
@@ -370,10 +370,10 @@ function randomFrame(
   if (member === undefined) throw new Error('no member');
   const sender = random(8) === 0 ? random(16) : member.sender;
   const frame = bareOkFrame({
-    slot: random(12) === 0 ? random(2 * slotsMax) : slot,
+    slot: random(12) === 0 ? random(2 * SLOTS_MAX) : slot,
     generation: random(8) === 0 ? Math.max(0, generation - random(3)) : generation,
     sender,
-    flags: random(12) === 0 ? random(4) & ~frameFlag.fanOut : frameFlag.plain,
+    flags: random(12) === 0 ? random(4) & ~FRAME_FLAG.fanOut : FRAME_FLAG.plain,
   });
   // Up to three flipped bits anywhere, sealed before: most of them are found by the tag.
   if (random(3) === 0) {

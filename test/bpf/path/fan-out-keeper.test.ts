@@ -2,8 +2,8 @@
 import { beforeEach, expect, test } from 'vitest';
 import {
   FanOutKeeper,
-  reattachWaitMsMax,
-  reattachWaitMsMin,
+  REATTACH_WAIT_MS_MAX,
+  REATTACH_WAIT_MS_MIN,
 } from '../../../bpf/path/fan-out-keeper.ts';
 
 let nowMs = 0;
@@ -70,8 +70,8 @@ test('where that does not help, waits twice as long each time, up to its maximum
   present = false;
   refreshUntil(400_000);
   const waits = tries.slice(1).map((at, index) => at - (tries[index] ?? 0));
-  expect(waits.slice(0, 6)).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, reattachWaitMsMax]);
-  expect(Math.max(...waits)).toBe(reattachWaitMsMax);
+  expect(waits.slice(0, 6)).toEqual([2_000, 4_000, 8_000, 16_000, 32_000, REATTACH_WAIT_MS_MAX]);
+  expect(Math.max(...waits)).toBe(REATTACH_WAIT_MS_MAX);
 });
 
 test('waits short again after it has helped', () => {
@@ -82,7 +82,7 @@ test('waits short again after it has helped', () => {
   refreshUntil(60_000);
   present = false;
   tries = [];
-  refreshUntil(60_000 + reattachWaitMsMin + 500);
+  refreshUntil(60_000 + REATTACH_WAIT_MS_MIN + 500);
   expect(tries).toHaveLength(2);
 });
 

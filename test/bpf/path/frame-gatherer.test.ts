@@ -4,14 +4,14 @@ import { type QuorumSlot, UserspaceQuorumNotifier } from '../../../bpf/count/quo
 import {
   checkFrame,
   encodeFrame,
+  FRAME_HEADER_BYTES,
   FrameKind,
   frameGeneration,
-  frameHeaderBytes,
   frameKind,
   frameSlot,
   writeHeader,
 } from '../../../bpf/frame/frame.ts';
-import { bundleFramesMax } from '../../../bpf/frame/frame-bundle.ts';
+import { BUNDLE_FRAMES_MAX } from '../../../bpf/frame/frame-bundle.ts';
 import {
   BUNDLE_BYTES_MAX,
   FrameGatherer,
@@ -54,7 +54,7 @@ class Bench {
   }
 
   request(bodyBytes = 10, slot?: QuorumSlot): boolean {
-    const frame = Buffer.alloc(frameHeaderBytes + bodyBytes);
+    const frame = Buffer.alloc(FRAME_HEADER_BYTES + bodyBytes);
     writeHeader(frame, header({ ...slot }));
     return this.gatherer.sendGroup(frame, slot);
   }
@@ -114,7 +114,7 @@ describe('requests of a turn', () => {
     const slot = bench.notifier.arm(round());
     if (slot === undefined) throw new Error('no slot');
     // As large as a datagram can be: nothing may be wrapped around it.
-    bench.request(60_000 - frameHeaderBytes, slot);
+    bench.request(60_000 - FRAME_HEADER_BYTES, slot);
     bench.notifier.abandon(slot);
     bench.turnEnd();
     const [sent] = bench.groups;
@@ -138,10 +138,10 @@ describe('requests of a turn', () => {
   });
 
   test('more than fit a bundle leave in several, in order', () => {
-    for (let i = 0; i <= bundleFramesMax; i += 1) bench.request(1);
+    for (let i = 0; i <= BUNDLE_FRAMES_MAX; i += 1) bench.request(1);
     expect(bench.groups).toHaveLength(1);
     bench.turnEnd();
-    expect(bench.groups.map(({ frame }) => framesOf(frame).length)).toEqual([bundleFramesMax, 1]);
+    expect(bench.groups.map(({ frame }) => framesOf(frame).length)).toEqual([BUNDLE_FRAMES_MAX, 1]);
     for (let i = 0; i < 5; i += 1) bench.request(BUNDLE_BYTES_MAX / 3);
     bench.turnEnd();
     expect(bench.groups.slice(2).map(({ frame }) => framesOf(frame).length)).toEqual([2, 2, 1]);
@@ -186,7 +186,7 @@ describe('replies of a turn', () => {
 });
 
 test('a bundle that makes no sense has no frames', () => {
-  const empty = Buffer.alloc(frameHeaderBytes + 3);
+  const empty = Buffer.alloc(FRAME_HEADER_BYTES + 3);
   writeHeader(empty, header({ kind: FrameKind.bundle }));
   expect(framesOf(empty)).toEqual([]);
 });

@@ -2,7 +2,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { beforeEach, expect, test } from 'vitest';
 import type { GroupMember } from '../../../bpf/frame/layout.ts';
-import { lookUpEveryMs, MemberFollower } from '../../../bpf/path/member-follower.ts';
+import { LOOK_UP_EVERY_MS, MemberFollower } from '../../../bpf/path/member-follower.ts';
 
 const at = (address: string): GroupMember[] => [
   { sender: 1, address: '10.0.0.1', port: 9 },
@@ -44,18 +44,18 @@ test('asks once per interval, and says nothing while all stay where they are', a
 
 test('tells once of a member that has moved, and again when it moves back', async () => {
   answer = async () => at('10.0.0.7');
-  for (let i = 0; i < 3; i += 1) await refreshAfter(lookUpEveryMs);
+  for (let i = 0; i < 3; i += 1) await refreshAfter(LOOK_UP_EVERY_MS);
   expect(moved).toEqual([at('10.0.0.7')]);
   answer = async () => at('10.0.0.2');
-  await refreshAfter(lookUpEveryMs);
+  await refreshAfter(LOOK_UP_EVERY_MS);
   expect(moved).toEqual([at('10.0.0.7'), at('10.0.0.2')]);
 });
 
 test('a name that cannot be found changes nothing, and is asked for again', async () => {
   answer = () => Promise.reject(new Error('ENOTFOUND'));
-  await refreshAfter(lookUpEveryMs);
+  await refreshAfter(LOOK_UP_EVERY_MS);
   answer = async () => at('10.0.0.7');
-  await refreshAfter(lookUpEveryMs);
+  await refreshAfter(LOOK_UP_EVERY_MS);
   expect(moved).toHaveLength(1);
 });
 
@@ -65,7 +65,7 @@ test('never asks while an answer is still to come', async () => {
     new Promise((resolve) => {
       found = resolve;
     });
-  for (let i = 0; i < 5; i += 1) await refreshAfter(lookUpEveryMs);
+  for (let i = 0; i < 5; i += 1) await refreshAfter(LOOK_UP_EVERY_MS);
   expect(asked).toBe(1);
   found(at('10.0.0.7'));
   await turn();

@@ -6,11 +6,11 @@ import { type QuorumEvent, UserspaceQuorumNotifier } from '../../../bpf/count/qu
 import {
   encodeBareOk,
   encodeFrame,
-  frameFlag,
-  frameHeaderBytes,
+  FRAME_FLAG,
+  FRAME_HEADER_BYTES,
   frameSlot,
 } from '../../../bpf/frame/frame.ts';
-import { batchFramesMax, loadAddon } from '../../../bpf/native/native.ts';
+import { BATCH_FRAMES_MAX, loadAddon } from '../../../bpf/native/native.ts';
 import { UdpLink, type UdpLinkOptions } from '../../../bpf/path/udp-link.ts';
 import { bareOkFrame, header, kernelSupport, key, keyBytes, round } from '../support.ts';
 
@@ -151,7 +151,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     const receiver = await openLink(tier, { onFrame: (frame) => seen.push(frameSlot(frame)) });
     receiver.setGroup(0, [{ sender: 1, address, port: sender.port }]);
     sender.setGroup(0, [{ sender: 2, address, port: receiver.port }]);
-    const slots = Array.from({ length: batchFramesMax + 1 }, (_, slot) => slot);
+    const slots = Array.from({ length: BATCH_FRAMES_MAX + 1 }, (_, slot) => slot);
     const frames = slots.map((slot) => bareOkFrame({ sender: 1, slot }));
     sender.sendBatch(
       frames,
@@ -173,13 +173,13 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     const tampered = Uint8Array.from(good);
     tampered[30] = 1;
     const fanOut = Uint8Array.from(good);
-    fanOut[6] = frameFlag.fanOut;
+    fanOut[6] = FRAME_FLAG.fanOut;
     const frames = [
       tampered,
       fanOut,
       bareOkFrame({ sender: 2 }),
       new Uint8Array(5),
-      new Uint8Array(frameHeaderBytes),
+      new Uint8Array(FRAME_HEADER_BYTES),
       good,
     ];
     for (const frame of frames) stranger.send(frame, link.port, address);

@@ -223,7 +223,7 @@ function integerText(value: number | bigint): string {
 }
 
 /** The shortest text that reads back as the same double; `inf`, `-inf`, `nan` as in RESP3. */
-export function doubleText(value: number): string {
+function doubleText(value: number): string {
   if (Number.isNaN(value)) return 'nan';
   if (value === Number.POSITIVE_INFINITY) return 'inf';
   if (value === Number.NEGATIVE_INFINITY) return '-inf';

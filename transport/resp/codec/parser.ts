@@ -31,7 +31,7 @@ const EMPTY = Buffer.alloc(0);
 export const NEED_MORE = 0;
 export const REQUEST = 1;
 export const FAILED = 2;
-export type ParseOutcome = typeof NEED_MORE | typeof REQUEST | typeof FAILED;
+type ParseOutcome = typeof NEED_MORE | typeof REQUEST | typeof FAILED;
 
 /** `#readLength` returns these instead of a position. */
 const CUT_OFF = -1;

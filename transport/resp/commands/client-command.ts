@@ -23,7 +23,7 @@ export function nameError(what: string, name: string): string | undefined {
 }
 
 /** One line of CLIENT LIST without its newline, with the fields of Redis 7.2. */
-export function describeClient(view: ClientView, nowMs: number): string {
+function describeClient(view: ClientView, nowMs: number): string {
   const { client } = view;
   const seconds = (sinceMs: number): number => Math.max(0, Math.floor((nowMs - sinceMs) / 1000));
   const { inputBytes, outputBytes, multiBytes } = view;

@@ -4,7 +4,7 @@
  */
 
 /** `skip-next`: the next command gets no reply; `skip`: that command runs now. */
-export type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
+type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
 
 export interface ClientState {
   readonly id: number;

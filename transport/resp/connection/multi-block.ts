@@ -7,7 +7,7 @@
 import type { LocalRoute } from '../routes.ts';
 import { CommandBatch } from './command-batch.ts';
 
-export interface QueuedLocal {
+interface QueuedLocal {
   /** Store commands of the block before it. */
   readonly before: number;
   readonly route: LocalRoute;

@@ -1,10 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ActorContext, LocalRef } from '../../../../actors/runtime/behavior.ts';
-import {
-  fromJsonl,
-  type TraceEvent,
-  toJsonl,
-} from '../../../../actors/runtime/trace/trace-event.ts';
+import { type TraceEvent, toJsonl } from '../../../../actors/runtime/trace/trace-event.ts';
 import { TRACE_HOPS_MAX, TraceRecorder } from '../../../../actors/runtime/trace/trace-recorder.ts';
 import { VirtualScheduler } from '../../../simulation/virtual-scheduler.ts';
 import { recording, spec, virtualSystem } from '../fixture.ts';
@@ -158,7 +154,7 @@ test('JSON lines keep every fact', () => {
   scheduler.runUntilIdle();
   const events = system.recorder.events();
   expect(events.length).toBeGreaterThan(5);
-  expect(fromJsonl(toJsonl(events))).toEqual(events);
-  expect(() => fromJsonl('{"kind":"turn","t":1,"node":1}\nnonsense\n')).toThrow('line 2');
-  expect(() => fromJsonl('{"kind":"other","t":1,"node":1}')).toThrow(SyntaxError);
+  const lines = toJsonl(events).split('\n');
+  expect(lines.pop()).toBe('');
+  expect(lines.map((line) => JSON.parse(line))).toEqual(events);
 });

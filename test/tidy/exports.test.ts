@@ -1,0 +1,61 @@
+/** What a file exports, another one imports. */
+import { describe, expect, test } from 'vitest';
+import { exportsOf, importedNames, unusedExports } from './exports.ts';
+import { type SourceFile, sources, tests } from './sources.ts';
+
+/** Of which a test still has to be moved to a door that is used. */
+const FOR_TESTS_ALONE = [
+  'transport/resp/settings-registry.ts booleanSetting',
+  'transport/resp/settings-registry.ts choiceSetting',
+];
+
+function file(path: string, text: string): SourceFile {
+  return { path, text, imports: [] };
+}
+
+describe('the reader of exports', () => {
+  test('sees declarations of every kind', () => {
+    const code = [
+      'export const a = 1;\nexport async function b() {}\nexport abstract class C {}',
+      'export interface D {}\nexport type E = 1;\nconst f = 2;\nexport function* g() {}',
+    ].join('\n');
+    expect(exportsOf(code)).toEqual(['a', 'b', 'C', 'D', 'E', 'g']);
+  });
+
+  test('sees imported names by the file that they come from', () => {
+    const code = [
+      "import { a, type B, c as d } from './x.ts';",
+      "import type {\n  E,\n} from '../y.ts';",
+      "import * as all from './z.ts';\nexport { f } from './x.ts';",
+      "const g = await import('./w.ts');",
+    ].join('\n');
+    expect(importedNames('room/me.ts', code)).toEqual([
+      ...['room/x.ts#a', 'room/x.ts#B', 'room/x.ts#c', 'y.ts#E', 'room/x.ts#f'],
+      ...['room/z.ts#*', 'room/w.ts#*'],
+    ]);
+  });
+
+  test('tells what nobody imports, and whether the file itself uses it', () => {
+    const files = [
+      file('a.ts', 'export const used = 1;\nexport const own = 2;\nexport const dead = own;'),
+      file('b.ts', "import { used } from './a.ts';"),
+    ];
+    expect(unusedExports(files, files)).toEqual([
+      { path: 'a.ts', name: 'own', usedInside: true },
+      { path: 'a.ts', name: 'dead', usedInside: false },
+    ]);
+  });
+});
+
+describe('exports', () => {
+  test('are imported by another file', () => {
+    const found = unusedExports(sources, [...sources, ...tests]);
+    expect(found.map(({ path, name }) => `${path} ${name}`)).toEqual([]);
+  });
+
+  test('are not there for tests alone', () => {
+    const dead = unusedExports(sources, sources).filter(({ usedInside }) => !usedInside);
+    const names = dead.map(({ path, name }) => `${path} ${name}`);
+    expect(names.filter((name) => !FOR_TESTS_ALONE.includes(name))).toEqual([]);
+  });
+});
