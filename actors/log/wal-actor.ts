@@ -96,30 +96,77 @@ export function walActor(
   context: ActorContext<WalMessage>,
   options: WalOptions,
 ): Behavior<WalMessage> {
-  const { clock } = context;
-  const policy = new SyncPolicy(options.policy);
-  const needed = new Map<number, number>();
+  return new WalWriter(context, options);
+}
+
+class WalWriter implements Behavior<WalMessage> {
+  readonly #context: ActorContext<WalMessage>;
+  readonly #options: WalOptions;
+  readonly #policy: SyncPolicy;
+  readonly #needed = new Map<number, number>();
   /**
    * Stores that have read the log since it was opened by this incarnation. What comes from others
    * was sent to the one before, which may have lost what came before it: it would leave a gap.
    */
-  const readers = new Set<number>();
-  let waiting: Waiting[] = [];
-  let replays: Array<Extract<WalMessage, { type: 'Replay' }>> = [];
-  let found: Map<number, ReplayedRecord[]> | undefined = new Map();
-  let log: WriteAheadLog | undefined;
-  let early: WalMessage[] = [];
-  let inFlight = false;
+  readonly #readers = new Set<number>();
+  #waiting: Waiting[] = [];
+  #replays: Array<Extract<WalMessage, { type: 'Replay' }>> = [];
+  #found: Map<number, ReplayedRecord[]> | undefined = new Map();
+  #log: WriteAheadLog | undefined;
+  #early: WalMessage[] = [];
+  #inFlight = false;
   /** At the last try; unknown at first, since the incarnation before may have reported it. */
-  let full: boolean | undefined;
-  let retrying = false;
-  let stalled: boolean | undefined;
-  let startedMs = 0;
+  #full: boolean | undefined;
+  #retrying = false;
+  #stalled: boolean | undefined;
+  #startedMs = 0;
 
-  function tryOpen(): void {
+  constructor(context: ActorContext<WalMessage>, options: WalOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#policy = new SyncPolicy(options.policy);
+    context.timers.startPeriodic('watch', WATCH_EVERY_MS, { type: 'Watch' });
+    this.#tryOpen();
+  }
+
+  receive(message: WalMessage): void {
+    const log = this.#log;
+    if (log !== undefined) return this.#receive(message, log);
+    if (message.type === 'Open') return this.#tryOpen();
+    if (message.type === 'Watch') return this.#watch();
+    if (this.#early.length >= WAITING_MAX) throw new Error('too much waits for the log to open');
+    this.#early.push(message);
+  }
+
+  turnEnd(): void {
+    if (this.#log !== undefined) this.#answer(this.#log);
+    if (this.#log !== undefined) this.#replay(this.#log);
+    if (this.#log !== undefined) this.#consider('turn', this.#log);
+  }
+
+  stopped(): void {
+    this.#close();
+  }
+
+  describe() {
+    const log = this.#log;
+    return {
+      open: log !== undefined,
+      appendedLsn: log?.appendedLsn,
+      durableLsn: log?.durableLsn,
+      pendingBytes: log?.pendingBytes,
+      bytes: log?.bytes,
+      policy: this.#policy.name,
+      full: this.#full,
+      stalled: this.#stalled,
+    };
+  }
+
+  #tryOpen(): void {
     const byStore = new Map<number, ReplayedRecord[]>();
+    let log: WriteAheadLog;
     try {
-      log = options.open(({ store, lsn, type, payload }) => {
+      log = this.#options.open(({ store, lsn, type, payload }) => {
         const records = byStore.get(store);
         if (records === undefined) byStore.set(store, [{ lsn, type, payload }]);
         else records.push({ lsn, type, payload });
@@ -127,186 +174,162 @@ export function walActor(
     } catch (error) {
       if (!(error instanceof WalError || error instanceof LineageError)) throw error;
       // Damage does not heal by starting again.
-      if (error.code !== 'HOLO_WAL_BUSY') context.fatal(error);
-      context.timers.start('open', OPEN_AGAIN_MS, { type: 'Open' });
+      if (error.code !== 'HOLO_WAL_BUSY') this.#context.fatal(error);
+      this.#context.timers.start('open', OPEN_AGAIN_MS, { type: 'Open' });
       return;
     }
-    found = byStore;
-    const waiting = early;
-    early = [];
-    for (const message of waiting) receive(message, log);
+    this.#log = log;
+    this.#found = byStore;
+    const waiting = this.#early;
+    this.#early = [];
+    for (const message of waiting) this.#receive(message, log);
   }
 
-  function append(message: Extract<WalMessage, { type: 'Append' }>, log: WriteAheadLog): void {
-    found = undefined;
+  #append(message: Extract<WalMessage, { type: 'Append' }>, log: WriteAheadLog): void {
+    this.#found = undefined;
     const firstLsn = log.appendedLsn + 1;
     const { records, urgent, store, token, replyTo } = message;
     for (const { type, parts } of records) log.append(store, type, parts);
-    policy.appended(urgent ? records.length : 0, urgent ? 0 : records.length, clock.monotonicMs());
-    waiting.push({
+    this.#policy.appended(
+      urgent ? records.length : 0,
+      urgent ? 0 : records.length,
+      this.#context.clock.monotonicMs(),
+    );
+    this.#waiting.push({
       lsn: log.appendedLsn,
-      syncs: !policy.syncsLater,
+      syncs: !this.#policy.syncsLater,
       reply: { type: 'Durable', token, firstLsn },
       replyTo,
     });
-    consider('record', log);
+    this.#consider('record', log);
   }
 
-  function consider(moment: 'record' | 'turn', log: WriteAheadLog): void {
-    if (retrying) return;
-    const nowMs = clock.monotonicMs();
-    const at = policy.commitAt(moment, nowMs, inFlight, log.pendingBytes);
+  #consider(moment: 'record' | 'turn', log: WriteAheadLog): void {
+    if (this.#retrying) return;
+    const nowMs = this.#context.clock.monotonicMs();
+    const at = this.#policy.commitAt(moment, nowMs, this.#inFlight, log.pendingBytes);
     if (at === NEVER) {
-      if (moment === 'turn' && policy.syncsLater) write(nowMs, log);
+      if (moment === 'turn' && this.#policy.syncsLater) this.#write(nowMs, log);
       return;
     }
     if (at > nowMs) {
-      context.timers.start('commit', at - nowMs, { type: 'Timer' });
+      this.#context.timers.start('commit', at - nowMs, { type: 'Timer' });
       return;
     }
-    inFlight = true;
-    startedMs = nowMs;
-    policy.committed();
-    log.commit(tellWritten);
+    this.#inFlight = true;
+    this.#startedMs = nowMs;
+    this.#policy.committed();
+    log.commit(this.#tellWritten);
   }
 
   /** For a policy that syncs later: records outlive the process before replies do. */
-  function write(nowMs: number, log: WriteAheadLog): void {
-    if (inFlight || log.writtenLsn === log.appendedLsn) return;
-    inFlight = true;
-    startedMs = nowMs;
-    log.write(tellWritten);
+  #write(nowMs: number, log: WriteAheadLog): void {
+    if (this.#inFlight || log.writtenLsn === log.appendedLsn) return;
+    this.#inFlight = true;
+    this.#startedMs = nowMs;
+    log.write(this.#tellWritten);
   }
 
-  function tellWritten(error: WalError | undefined, durableLsn: number): void {
+  readonly #tellWritten = (error: WalError | undefined, durableLsn: number): void => {
     // Refused only when this incarnation has ended: its log is closed.
-    tellOrDrop(context.thisIncarnation, { type: 'Written', error, durableLsn });
-  }
+    tellOrDrop(this.#context.thisIncarnation, { type: 'Written', error, durableLsn });
+  };
 
-  function written(error: Error | undefined, log: WriteAheadLog): void {
-    inFlight = false;
+  #written(error: Error | undefined, log: WriteAheadLog): void {
+    this.#inFlight = false;
     if (error instanceof WalError && error.code === 'HOLO_WAL_DISK_FULL') {
       // Nothing is lost: the records wait in memory, and so do the replies.
-      policy.appended(1, 0, clock.monotonicMs());
-      tellFull(true);
-      retrying = true;
-      context.timers.start('commit', DISK_FULL_RETRY_MS, { type: 'Timer' });
+      this.#policy.appended(1, 0, this.#context.clock.monotonicMs());
+      this.#tellFull(true);
+      this.#retrying = true;
+      this.#context.timers.start('commit', DISK_FULL_RETRY_MS, { type: 'Timer' });
       return;
     }
-    if (error !== undefined) context.fatal(error);
-    tellFull(false);
-    options.observe?.(clock.monotonicMs() - startedMs, log);
-    answer(log);
-    replay(log);
+    if (error !== undefined) this.#context.fatal(error);
+    this.#tellFull(false);
+    this.#options.observe?.(this.#context.clock.monotonicMs() - this.#startedMs, log);
+    this.#answer(log);
+    this.#replay(log);
   }
 
-  function tellFull(now: boolean): void {
+  #tellFull(now: boolean): void {
     // Again and again while it lasts: who hears of it may have begun anew meanwhile.
-    if (full === now && !now) return;
-    full = now;
-    options.onDiskFull?.(full);
+    if (this.#full === now && !now) return;
+    this.#full = now;
+    this.#options.onDiskFull?.(this.#full);
   }
 
-  function watch(): void {
-    const now = inFlight && clock.monotonicMs() - startedMs >= STALLED_MS;
-    if (now !== stalled) options.onStalled?.(now);
-    stalled = now;
+  #watch(): void {
+    const now = this.#inFlight && this.#context.clock.monotonicMs() - this.#startedMs >= STALLED_MS;
+    if (now !== this.#stalled) this.#options.onStalled?.(now);
+    this.#stalled = now;
   }
 
-  function answer(log: WriteAheadLog): void {
+  #answer(log: WriteAheadLog): void {
     let answered = 0;
-    for (const { lsn, syncs, reply, replyTo } of waiting) {
+    for (const { lsn, syncs, reply, replyTo } of this.#waiting) {
       if (lsn > (syncs ? log.durableLsn : log.writtenLsn)) break;
       // Who asks has a place for each answer; refused only when that incarnation has ended.
       tellOrDrop(replyTo, reply);
       answered += 1;
     }
-    if (answered > 0) waiting = waiting.slice(answered);
+    if (answered > 0) this.#waiting = this.#waiting.slice(answered);
   }
 
   /** A store has lost its memory: read again what is on disk, once nothing is pending. */
-  function replay(open: WriteAheadLog): void {
-    if (replays.length === 0 || inFlight) return;
+  #replay(open: WriteAheadLog): void {
+    if (this.#replays.length === 0 || this.#inFlight) return;
     if (open.durableLsn < open.appendedLsn) {
-      policy.flush();
+      this.#policy.flush();
       return;
     }
-    if (found === undefined) {
-      close();
-      tryOpen();
+    if (this.#found === undefined) {
+      this.#close();
+      this.#tryOpen();
     }
     // Busy: the next try answers.
-    if (found === undefined) return;
-    for (const { store, replyTo } of replays) {
+    if (this.#found === undefined) return;
+    for (const { store, replyTo } of this.#replays) {
       // The same: only who has ended does not take it.
-      tellOrDrop(replyTo, { type: 'Replayed', records: found.get(store) ?? [] });
+      tellOrDrop(replyTo, { type: 'Replayed', records: this.#found.get(store) ?? [] });
     }
-    replays = [];
+    this.#replays = [];
   }
 
-  function close(): void {
-    log?.close();
-    log = undefined;
+  #close(): void {
+    this.#log?.close();
+    this.#log = undefined;
   }
 
-  function receive(message: WalMessage, open: WriteAheadLog): void {
+  #receive(message: WalMessage, open: WriteAheadLog): void {
     switch (message.type) {
       case 'Append':
-        return readers.has(message.store) ? append(message, open) : undefined;
+        return this.#readers.has(message.store) ? this.#append(message, open) : undefined;
       case 'Sync': {
-        if (readers.size === 0) return;
+        if (this.#readers.size === 0) return;
         const { token, replyTo } = message;
         const reply = { type: 'Durable', token, firstLsn: 0 } as const;
-        waiting.push({ lsn: open.appendedLsn, syncs: true, reply, replyTo });
-        policy.flush();
+        this.#waiting.push({ lsn: open.appendedLsn, syncs: true, reply, replyTo });
+        this.#policy.flush();
         return;
       }
       case 'Replay':
-        readers.add(message.store);
-        replays.push(message);
+        this.#readers.add(message.store);
+        this.#replays.push(message);
         return;
       case 'Truncate': {
-        needed.set(message.store, message.fromLsn);
-        return open.truncateBefore(Math.min(...needed.values()));
+        this.#needed.set(message.store, message.fromLsn);
+        return open.truncateBefore(Math.min(...this.#needed.values()));
       }
       case 'Timer':
-        retrying = false;
+        this.#retrying = false;
         return;
       case 'Watch':
-        return watch();
+        return this.#watch();
       case 'Written':
-        return written(message.error, open);
+        return this.#written(message.error, open);
       case 'Open':
         return;
     }
   }
-
-  context.timers.startPeriodic('watch', WATCH_EVERY_MS, { type: 'Watch' });
-  tryOpen();
-
-  return {
-    receive(message) {
-      if (log !== undefined) return receive(message, log);
-      if (message.type === 'Open') return tryOpen();
-      if (message.type === 'Watch') return watch();
-      if (early.length >= WAITING_MAX) throw new Error('too much waits for the log to open');
-      early.push(message);
-    },
-    turnEnd() {
-      if (log !== undefined) answer(log);
-      if (log !== undefined) replay(log);
-      if (log !== undefined) consider('turn', log);
-    },
-    stopped: close,
-    describe: () => ({
-      open: log !== undefined,
-      appendedLsn: log?.appendedLsn,
-      durableLsn: log?.durableLsn,
-      pendingBytes: log?.pendingBytes,
-      bytes: log?.bytes,
-      policy: policy.name,
-      full,
-      stalled,
-    }),
-  };
 }

@@ -8,7 +8,6 @@ const LINES_MAX = 70;
 /** `file head` of those that still have to be cut. */
 const ALLOWED: readonly string[] = [
   'actors/frames/quorum-actor.ts export function quorumActor(',
-  'actors/log/wal-actor.ts export function walActor(',
   'actors/node/node.ts #startStore(wal: ActorRef<WalMessage>): void {',
   'actors/node/peer-link-actor.ts export function peerLinkActor(',
   "actors/process/start-node.ts #parts(rng: NodeParts['rng']): NodeParts {",
