@@ -18,7 +18,7 @@ import { type BareOk, type BareOkFrame, isBareOk } from '../accord/messages/bare
 import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { equal, keyOf, type TxnId, ZERO } from '../accord/primitives/timestamp.ts';
-import type { Topology } from '../accord/topology/topology.ts';
+import type { Group } from '../accord/topology/group.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
@@ -44,7 +44,7 @@ export type QuorumActorMessage =
 
 interface QuorumActorOptions {
   readonly self: number;
-  readonly topology: Topology;
+  readonly group: Group;
   readonly source: FramePathSource;
   readonly slots: VoteSlots;
   /** Peers whose TCP links are up as this actor begins. */
@@ -81,7 +81,7 @@ const PROBE_TICKS = 2;
 const SILENT_MS_MAX = 1_600;
 const REOPEN_TICKS = 4;
 
-type Group = { readonly first: FramedRequest; readonly messages: Map<number, FramedRequest> };
+type Batch = { readonly first: FramedRequest; readonly messages: Map<number, FramedRequest> };
 
 export function mayTravelAsFrame(message: AccordMessage): boolean {
   return isFramedRequest(message) || isBareOk(message);
@@ -92,11 +92,11 @@ export function quorumActor(
   options: QuorumActorOptions,
 ): Behavior<QuorumActorMessage> {
   const { clock: time, thisIncarnation } = context;
-  const { self, topology, slots, source, toLink, observe } = options;
+  const { self, group, slots, source, toLink, observe } = options;
   /** Not this incarnation's alone: what was counted is told when it ends, too. */
   const coordinator = new Outlet(options.coordinator);
-  const peers = topology.members.filter((member) => member !== self);
-  const sender = topology.members.indexOf(self);
+  const peers = group.members.filter((member) => member !== self);
+  const sender = group.members.indexOf(self);
   const up = new Set(options.connected());
   /** When each member last showed that whole frames reach it and its answers us. */
   const heardMs = new Map<number, number>();
@@ -108,7 +108,7 @@ export function quorumActor(
   let path: FramePath | undefined;
   /** Open, and on its way to this incarnation. */
   let offered: FramePath | undefined;
-  let group: Group | undefined;
+  let batch: Batch | undefined;
   let probes = 0;
   let ticks = 0;
   let opening = false;
@@ -146,15 +146,15 @@ export function quorumActor(
 
   /** The same request to several members comes as messages in a row: they are one frame. */
   function request(to: number, message: FramedRequest): void {
-    if (group !== undefined && !isSameRequest(group.first, message)) flush();
-    group ??= { first: message, messages: new Map() };
-    group.messages.set(to, message);
+    if (batch !== undefined && !isSameRequest(batch.first, message)) flush();
+    batch ??= { first: message, messages: new Map() };
+    batch.messages.set(to, message);
   }
 
   function flush(): void {
-    if (group === undefined) return;
-    const { first, messages } = group;
-    group = undefined;
+    if (batch === undefined) return;
+    const { first, messages } = batch;
+    batch = undefined;
     const reached = sendAsFrame(first, messages);
     if (reached) counters.rounds += 1;
     for (const [to, message] of messages) {
@@ -168,7 +168,7 @@ export function quorumActor(
   }
 
   /** True when all members that can get frames have been sent one. */
-  function sendAsFrame(first: FramedRequest, messages: Group['messages']): boolean {
+  function sendAsFrame(first: FramedRequest, messages: Batch['messages']): boolean {
     if (path === undefined || messages.size < peers.length || !someHeard()) return false;
     if (requestFrameBytes(first) > Math.min(path.frameBytesMax, REQUEST_BYTES_MAX)) {
       if (first.type === 'PreAccept' && large.size < LARGE_MAX) {
@@ -184,14 +184,14 @@ export function quorumActor(
       return false;
     }
     if (first.type !== 'Stable') return sendRound(path, first);
-    return sendToAll(path, requestFrame(first, sender, PEER_GROUP, topology.id), undefined);
+    return sendToAll(path, requestFrame(first, sender, PEER_GROUP, group.id), undefined);
   }
 
   function sendRound(way: FramePath, first: Exclude<FramedRequest, { type: 'Stable' }>): boolean {
     const { type: round, id } = first;
     const ballot = first.type === 'PreAccept' ? ZERO : first.ballot;
     if (slots.isRepeated(round, id, ballot)) return false;
-    const frame = requestFrame(first, sender, PEER_GROUP, topology.id);
+    const frame = requestFrame(first, sender, PEER_GROUP, group.id);
     const counted = {
       round,
       id,
@@ -209,7 +209,7 @@ export function quorumActor(
     sealFrame(frame, way.key);
     let all = true;
     for (const peer of peers) {
-      if (isHeard(peer)) all = way.send(frame, topology.members.indexOf(peer)) && all;
+      if (isHeard(peer)) all = way.send(frame, group.members.indexOf(peer)) && all;
     }
     return all;
   }
@@ -217,8 +217,8 @@ export function quorumActor(
   // ---- requests of peers --------------------------------------------------------------------
 
   function received(frame: Uint8Array, from: number): void {
-    const peer = topology.members[from];
-    const content = peer === undefined ? undefined : readFrame(frame, topology.id);
+    const peer = group.members[from];
+    const content = peer === undefined ? undefined : readFrame(frame, group.id);
     if (peer === undefined || content === undefined) {
       counters.unreadable += 1;
       return;
@@ -258,7 +258,7 @@ export function quorumActor(
     requests.delete(key);
     if (asked !== undefined && path !== undefined) {
       const frame = encodeBareOk(asked, sender, path.key);
-      if (path.send(frame, topology.members.indexOf(to))) {
+      if (path.send(frame, group.members.indexOf(to))) {
         counters.replies += 1;
         return;
       }
@@ -283,7 +283,7 @@ export function quorumActor(
     probes += 1;
     const bytes = Math.min(path.frameBytesMax, REQUEST_BYTES_MAX);
     const frame = probeFrame(sender, PEER_GROUP, probes, bytes, path.key);
-    for (const peer of up) path.send(frame, topology.members.indexOf(peer));
+    for (const peer of up) path.send(frame, group.members.indexOf(peer));
   }
 
   function tick(): void {

@@ -11,7 +11,7 @@ import { PEER_GROUP } from '../../bpf/path/frame-path.ts';
 import type { BareOk, BareOkRound, BareOks } from '../accord/messages/bare-ok.ts';
 import { population } from '../accord/primitives/bit-set.ts';
 import { type Ballot, equal, keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
-import type { Topology } from '../accord/topology/topology.ts';
+import type { Group } from '../accord/topology/group.ts';
 
 /** Rounds that are remembered; those beyond them travel over TCP. */
 const ROUNDS_MAX = 16_384;
@@ -45,17 +45,17 @@ interface ArmedRound {
 }
 
 export class VoteSlots implements BareOks {
-  readonly #topology: Topology;
+  readonly #group: Group;
   readonly #self: number;
   readonly #rounds = new Map<string, CountedRound>();
   readonly #bySlot = new Map<number, CountedRound>();
   #notifier: QuorumNotifier | undefined;
   #expected: number;
 
-  constructor(topology: Topology, self: number) {
-    this.#topology = topology;
-    this.#self = topology.bit(self);
-    this.#expected = 2 ** topology.members.length - 1;
+  constructor(group: Group, self: number) {
+    this.#group = group;
+    this.#self = group.bit(self);
+    this.#expected = 2 ** group.members.length - 1;
   }
 
   /** Rounds that are counted now. */
@@ -118,14 +118,14 @@ export class VoteSlots implements BareOks {
    * can be had, else a slow quorum of all.
    */
   #quorum(round: BareOkRound): { readonly electorate: number; readonly need: number } {
-    const { quorums, members } = this.#topology;
+    const { quorums, members } = this.#group;
     const peers = (2 ** members.length - 1) & ~this.#self;
-    const electors = this.#topology.electorate & peers;
+    const electors = this.#group.electorate & peers;
     if (
       round === 'PreAccept' &&
-      this.#topology.electors(this.#expected | this.#self) >= quorums.fast
+      this.#group.electors(this.#expected | this.#self) >= quorums.fast
     ) {
-      return { electorate: electors, need: quorums.fast - this.#topology.electors(this.#self) };
+      return { electorate: electors, need: quorums.fast - this.#group.electors(this.#self) };
     }
     return { electorate: peers, need: quorums.slow - 1 };
   }
@@ -202,7 +202,7 @@ export class VoteSlots implements BareOks {
 
   awaits(key: string, from: number): boolean {
     const entry = this.#rounds.get(key);
-    return entry?.slot !== undefined && (entry.electorate & this.#topology.bit(from)) !== 0;
+    return entry?.slot !== undefined && (entry.electorate & this.#group.bit(from)) !== 0;
   }
 
   #votes(entry: CountedRound): number {

@@ -25,8 +25,7 @@ import { type AccordMessage, isForCoordinator } from '../accord/messages/message
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { type ClockLimits, ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { HybridClock } from '../accord/primitives/hybrid-clock.ts';
-import { FIRST_GROUP } from '../accord/topology/group-id.ts';
-import { Topology } from '../accord/topology/topology.ts';
+import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
 import {
   mayTravelAsFrame,
   type QuorumActorMessage,
@@ -59,9 +58,8 @@ import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
 
 export interface NodeParts {
   readonly nodeId: number;
-  /** All node ids, this one among them. */
-  readonly members: readonly number[];
-  readonly electorate: readonly number[];
+  /** Those of which this node is a member; one so far. */
+  readonly groups: readonly GroupDescriptor[];
   readonly clock: Clock;
   readonly rng: Rng;
   readonly scheduler: Scheduler;
@@ -147,7 +145,7 @@ interface PeerLink {
 
 export class Node {
   readonly system: ActorSystem;
-  readonly topology: Topology;
+  readonly group: Group;
   /** What the members' clocks say. */
   readonly time: ClusterTime;
   readonly clock: HybridClock;
@@ -176,10 +174,10 @@ export class Node {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     const { nodeId, clock, rng, scheduler, recorder, onFailed, observer } = parts;
-    this.topology = new Topology(FIRST_GROUP, parts.members, parts.electorate);
+    this.group = soleGroup(parts);
     this.#startedMs = clock.monotonicMs();
     this.time = new ClusterTime({
-      quorum: this.topology.quorums.slow,
+      quorum: this.group.quorums.slow,
       wallUs: () => clock.wallUs(),
       monotonicMs: () => clock.monotonicMs(),
       limits: parts.limits.clock ?? {},
@@ -188,7 +186,7 @@ export class Node {
     const nowUs = (): number => this.time.nowUs();
     this.clock = new HybridClock({ node: nodeId, store: STORE, nowUs, reserveUs, skewUsMax });
     this.coordinator = this.#coordinator;
-    this.#slots = new VoteSlots(this.topology, nodeId);
+    this.#slots = new VoteSlots(this.group, nodeId);
     this.#judge = this.#createJudge();
     const name = `node-${nodeId}`;
     this.system = new ActorSystem({
@@ -212,7 +210,7 @@ export class Node {
     if (this.system.failure !== undefined) return;
     this.#startStore(wal);
     if (this.system.failure !== undefined) return;
-    for (const peer of parts.members) if (peer !== nodeId) this.#startLink(peer);
+    for (const peer of this.group.members) if (peer !== nodeId) this.#startLink(peer);
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);
     this.#startNetwork();
     const { gateway } = parts;
@@ -281,7 +279,7 @@ export class Node {
     return new MessageJudge({
       validator: new MessageValidator({
         self,
-        topology: this.topology,
+        group: this.group,
         nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
         isBody: isCommandBody,
         ...(limits.messages === undefined ? {} : { limits: limits.messages }),
@@ -307,7 +305,7 @@ export class Node {
 
   #startStore(wal: ActorRef<WalMessage>): void {
     const { nodeId: self, limits, observer } = this.#parts;
-    const { topology, clock, time } = this;
+    const { group, clock, time } = this;
     const outbox = new Outbox(self, clock, {
       toPeer: (node, message) => {
         const quorum = this.#trafficToQuorum;
@@ -335,7 +333,7 @@ export class Node {
           replicaActor(context, {
             store: STORE,
             self,
-            group: { id: topology.id, topology },
+            group,
             clock,
             startedMs: this.#startedMs,
             limits: {
@@ -386,7 +384,7 @@ export class Node {
         this.#spec('coordinator', (context) =>
           coordinatorActor(context, {
             self,
-            topology,
+            group,
             clock,
             time,
             limits: limits.coordinator,
@@ -416,7 +414,7 @@ export class Node {
       this.#spec('quorum', (context) =>
         quorumActor(context, {
           self,
-          topology: this.topology,
+          group: this.group,
           source,
           slots: this.#slots,
           connected: () => this.#up,
@@ -490,6 +488,16 @@ export class Node {
     const { mailboxMax = MAILBOX_MAX } = this.#parts.limits;
     return { name, restart: 'permanent', shutdownMs: SHUTDOWN_MS, mailboxMax, start };
   }
+}
+
+function soleGroup({ groups, nodeId }: NodeParts): Group {
+  const [first, ...others] = groups;
+  if (first === undefined || others.length > 0) {
+    throw new RangeError(`node ${nodeId}: ${groups.length} groups, it carries one`);
+  }
+  const group = new Group(first);
+  if (group.bit(nodeId) === 0) throw new RangeError(`node ${nodeId} is no member of its group`);
+  return group;
 }
 
 /** Peers stop at their own limit of retained bytes: room for settings that differ from ours. */

@@ -2,6 +2,7 @@
  * One node of production: brings the operating system's parts (files, sockets, clocks, nact) to
  * the tree of `node.ts`, and ties the admin port to it.
  */
+
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -32,6 +33,7 @@ import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import { NodeDisk } from '../../wal/node-disk.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
+import { firstGroup } from '../accord/topology/group.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
 import { Lineage } from '../log/lineage.ts';
 import { Node, type NodeParts } from '../node/node.ts';
@@ -174,8 +176,12 @@ class ProductionNode implements RunningNode {
     let loggedBytes = 0;
     return {
       nodeId: config.nodeId,
-      members: config.initialMembers.map(({ id }) => id),
-      electorate: config.electorate,
+      groups: [
+        firstGroup(
+          config.initialMembers.map(({ id }) => id),
+          config.electorate,
+        ),
+      ],
       clock: this.#clock,
       rng,
       scheduler: new NactScheduler(),
@@ -394,7 +400,7 @@ class ProductionNode implements RunningNode {
     if (!this.#board.storeReady) return this.#checkProgress() ?? 'the log is being read';
     if (!this.#board.disk.servesReads) return `disk: ${this.#board.disk.summary}`;
     if (!this.#listening) return 'the Redis port is not open yet';
-    const { quorums, members } = this.#node.topology;
+    const { quorums, members } = this.#node.group;
     const reachable = 1 + this.#node.connected.size;
     if (reachable >= quorums.slow) return complaintOf(this.#node.time.verdict);
     return `only ${reachable} of ${members.length} members are connected, ${quorums.slow} are needed`;
@@ -482,7 +488,7 @@ class ProductionNode implements RunningNode {
         const { hits = 0, misses = 0 } = this.#board.machine ?? {};
         this.#lookupsBefore = { hits, misses };
       },
-      replicasAcknowledged: () => this.#node.topology.quorums.slow - 1,
+      replicasAcknowledged: () => this.#node.group.quorums.slow - 1,
     };
   }
 

@@ -20,7 +20,7 @@ import {
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { encodeParticipants } from '../accord/primitives/participants.ts';
 import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
-import type { Topology } from '../accord/topology/topology.ts';
+import type { Group } from '../accord/topology/group.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import {
@@ -38,7 +38,7 @@ import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
 
 interface CoordinatorOptions {
   readonly self: number;
-  readonly topology: Topology;
+  readonly group: Group;
   readonly clock: HybridClock;
   readonly time: ClusterTime;
   readonly limits: Partial<CoordinatorLimits>;
@@ -76,9 +76,9 @@ export function coordinatorActor(
   options: CoordinatorOptions,
 ): Behavior<CoordinatorActorMessage> {
   const { clock: time } = context;
-  const { self, topology, clock, outbox, commandTimeoutMs, observe } = options;
+  const { self, group, clock, outbox, commandTimeoutMs, observe } = options;
   const executor = context.outlet(options.executor);
-  const coordinator = new Coordinator({ self, topology, clock, limits: options.limits });
+  const coordinator = new Coordinator({ self, group, clock, limits: options.limits });
   let expected = coordinator.expected;
   const batcher = new Batcher<PendingUnit>(options.batch);
   /** By transaction key and by read token: clients that wait for an execution. */
@@ -103,7 +103,7 @@ export function coordinatorActor(
   observe.coordinatorBegins?.(coordinator);
   options.bareOks?.expect(expected);
   // Every peer is down until its link says otherwise.
-  for (const node of topology.members) {
+  for (const node of group.members) {
     const reachable = node === self || options.connected().has(node);
     if (!reachable) coordinator.peerDown(node, time.monotonicMs());
   }
@@ -134,7 +134,7 @@ export function coordinatorActor(
     if (expiringUntilMs > time.monotonicMs() || diskFull || backlog || draining) return;
     const mayWrite = (node: number): boolean =>
       options.connected().has(node) && !options.time.isWrong(node);
-    const pastMs = topology.leadRank(self, mayWrite) === 0 ? 0 : EXPIRE_GRACE_MS;
+    const pastMs = group.leadRank(self, mayWrite) === 0 ? 0 : EXPIRE_GRACE_MS;
     // The next look comes anyway.
     tellOrDrop(options.executor, { type: 'FindExpired', pastMs });
   }

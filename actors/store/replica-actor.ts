@@ -5,13 +5,13 @@
 import {
   CommandStore,
   type CommandStoreLimits,
-  type StoreGroup,
   type StoreWatch,
 } from '../accord/local/command-store.ts';
 import type { StoreEffect, Watermarks } from '../accord/local/effects.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
+import type { Group } from '../accord/topology/group.ts';
 import type { ReportDisk } from '../log/disk-health.ts';
 import type { WalMessage, WalSync } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -24,7 +24,7 @@ interface ReplicaOptions {
   readonly store: number;
   readonly self: number;
   /** One today: neither messages nor the executor name another. */
-  readonly group: StoreGroup;
+  readonly group: Group;
   readonly clock: HybridClock;
   /** Monotonic time at which the life of the clock began. */
   readonly startedMs: number;

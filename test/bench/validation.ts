@@ -8,8 +8,7 @@ import { MessageValidator } from '../../actors/accord/messages/validation.ts';
 import { depsOf, encodeDeps } from '../../actors/accord/primitives/deps.ts';
 import { encodeParticipants, participantsOf } from '../../actors/accord/primitives/participants.ts';
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../actors/accord/topology/group.ts';
 import { SystemClock } from '../../actors/runtime/ports/system-ports.ts';
 import { isCommandBody } from '../../storage/arguments.ts';
 import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
@@ -50,10 +49,10 @@ function nsPer(run: () => void): number {
 }
 
 export function run(): void {
-  const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
+  const group = new Group(firstGroup([1, 2, 3], [1, 2, 3]));
   const clock = new SystemClock();
   const nowUs = (): number => clock.wallUs();
-  const validator = new MessageValidator({ self: 1, topology, nowUs, isBody: isCommandBody });
+  const validator = new MessageValidator({ self: 1, group, nowUs, isBody: isCommandBody });
   const table = new Table({ head: ['message', 'encode, decode (ns)', 'judge (ns)'] });
   for (const message of messages()) {
     const frame = Buffer.concat(encodeFrame([message]));

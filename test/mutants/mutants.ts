@@ -152,9 +152,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'no_stable',
     accordItem: '3',
     file: `${CORE}coordinate/coordinator.ts`,
-    find: "if (population(round.replied) >= this.topology.quorums.slow) this.#enter(round, 'Commit');",
+    find: "if (population(round.replied) >= this.group.quorums.slow) this.#enter(round, 'Commit');",
     replace:
-      "if (population(round.replied) >= this.topology.quorums.slow) this.#stabilised(round, round.executeAt ?? round.id, 'slow');",
+      "if (population(round.replied) >= this.group.quorums.slow) this.#stabilised(round, round.executeAt ?? round.id, 'slow');",
     why: 'executes before the deps are at a quorum',
     budgetSeeds: 40,
     config: STANDARD,
@@ -192,7 +192,7 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'fast_quorum_too_small',
     accordItem: '6',
-    file: `${CORE}topology/topology.ts`,
+    file: `${CORE}topology/group.ts`,
     find: 'Math.floor((electorate + failures) / 2) + 1;',
     replace: 'Math.floor((electorate + failures) / 2);',
     why: 'two conflicting fast decisions can miss each other',
@@ -203,7 +203,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'fast_over_all_replicas',
     accordItem: '6',
     file: `${CORE}coordinate/coordinator.ts`,
-    find: 'if (this.topology.electors(round.fast) >= quorums.fast) {',
+    find: 'if (this.group.electors(round.fast) >= quorums.fast) {',
     replace: 'if (population(round.fast) >= quorums.fast) {',
     why: 'counts votes of replicas outside the electorate',
     budgetSeeds: 100,
@@ -216,7 +216,7 @@ export const MUTANTS: readonly Mutant[] = [
     find: "    if (round.phase !== 'PreAccept' || !round.count(bit)) return;\n",
     replace:
       "    if (round.phase === 'Accept' && equal(message.vote, round.id)) round.fast |= bit;\n" +
-      "    if (round.phase === 'Accept' && this.topology.electors(round.fast) >= this.topology.quorums.fast) {\n" +
+      "    if (round.phase === 'Accept' && this.group.electors(round.fast) >= this.group.quorums.fast) {\n" +
       "      return this.#stabilised(round, round.id, 'fast');\n    }\n" +
       "    if (round.phase !== 'PreAccept' || !round.count(bit)) return;\n",
     why: 'decides fast after it has proposed on the slow path',
@@ -335,7 +335,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'invalidate_by_one',
     accordItem: '16',
     file: `${CORE}coordinate/coordinator.ts`,
-    find: 'if (population(round.replied) >= this.topology.quorums.slow) this.#invalidated(round);',
+    find: 'if (population(round.replied) >= this.group.quorums.slow) this.#invalidated(round);',
     replace: 'if (population(round.replied) >= 1) this.#invalidated(round);',
     why: 'calls it invalid before a quorum has accepted that',
     budgetSeeds: 4_000,
@@ -386,7 +386,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'read_by_minority',
     accordItem: '18',
     file: `${CORE}local/read-barrier.ts`,
-    find: 'if (population(barrier.replied) < state.topology.quorums.slow) return;',
+    find: 'if (population(barrier.replied) < state.group.quorums.slow) return;',
     replace: 'if (population(barrier.replied) < 1) return;',
     why: 'asks nobody which writes it must see',
     budgetSeeds: 1,
@@ -612,7 +612,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'fence_by_any_quorum',
     accordItem: '36 (our form)',
     file: `${CORE}durability/durability-rounds.ts`,
-    find: 'return population(promised) >= slow && topology.electors(promised) >= durabilityElectors;',
+    find: 'return population(promised) >= slow && group.electors(promised) >= durabilityElectors;',
     replace: 'return population(promised) >= slow && durabilityElectors > 0;',
     why: 'a recovery may not be able to tell that the rejectingBefore one was not decided fast',
     budgetSeeds: 1,
@@ -622,7 +622,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'conflicts_covered_too_soon',
     accordItem: '25 (our form: the index lets go)',
     file: `${CORE}local/replica-state.ts`,
-    find: 'population(command.appliedBy) >= this.topology.quorums.slow;',
+    find: 'population(command.appliedBy) >= this.group.quorums.slow;',
     replace: 'population(command.appliedBy) >= 1;',
     why: 'a conflict leaves the index before a majority has applied it',
     budgetSeeds: 1,

@@ -3,8 +3,7 @@
  * nodes on simulated disks, clocks and links. Runs a load, then heals everything, waits for quiet,
  * and checks all histories, the convergence of the replicas, and that nothing is kept for ever.
  */
-import { FIRST_GROUP } from '../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../actors/accord/topology/group.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
@@ -134,7 +133,7 @@ export class SimulatedCluster {
   #observer(members: readonly number[], electorate: readonly number[]): Invariants | undefined {
     if (this.#options.invariants === false) return undefined;
     return new Invariants({
-      topology: new Topology(FIRST_GROUP, members, electorate),
+      group: new Group(firstGroup(members, electorate)),
       violation: (what) => this.#violation(what),
       count: (what) => this.#count(what),
       executed: (node, execution) => {

@@ -33,7 +33,7 @@ import {
   type TxnId,
   ZERO,
 } from '../../actors/accord/primitives/timestamp.ts';
-import type { Topology } from '../../actors/accord/topology/topology.ts';
+import type { Group } from '../../actors/accord/topology/group.ts';
 import { ExecutionOrder } from './execution-order.ts';
 
 /** What a node has said about one transaction, to somebody who has heard it. */
@@ -101,14 +101,14 @@ class NodeWatch {
 }
 
 export interface InvariantsOptions {
-  readonly topology: Topology;
+  readonly group: Group;
   readonly violation: (what: string) => void;
   readonly count: (what: string) => void;
   readonly executed: (node: number, execution: Execution) => void;
 }
 
 export class Invariants {
-  readonly #topology: Topology;
+  readonly #group: Group;
   readonly #violation: (what: string) => void;
   readonly #count: (what: string) => void;
   readonly #executed: InvariantsOptions['executed'];
@@ -129,12 +129,12 @@ export class Invariants {
   #erasedMax = ZERO;
 
   constructor(options: InvariantsOptions) {
-    this.#topology = options.topology;
+    this.#group = options.group;
     this.#violation = options.violation;
     this.#count = options.count;
     this.#executed = options.executed;
-    for (const node of options.topology.members) this.#watches.set(node, new NodeWatch(node));
-    this.#order = new ExecutionOrder(options.topology.members, (what) => this.#violation(what));
+    for (const node of options.group.members) this.#watches.set(node, new NodeWatch(node));
+    this.#order = new ExecutionOrder(options.group.members, (what) => this.#violation(what));
   }
 
   // ---- looking on -------------------------------------------------------------------------
@@ -295,8 +295,8 @@ export class Invariants {
         claim.accepted = max(claim.accepted, ballot);
         const proposal = this.#proposals.get(keyOf(id))?.get(keyOf(ballot));
         if (proposal?.executeAt !== undefined) claim.time = max(claim.time, proposal.executeAt);
-        const bits = this.#tally(type, id, ballot, this.#topology.bit(from));
-        const isQuorum = population(bits) >= this.#topology.quorums.slow;
+        const bits = this.#tally(type, id, ballot, this.#group.bit(from));
+        const isQuorum = population(bits) >= this.#group.quorums.slow;
         if (isQuorum && type !== 'CommitOk' && proposal !== undefined) this.#choose(id, proposal);
         return;
       }
@@ -413,7 +413,7 @@ export class Invariants {
   #committed(id: TxnId, ballot: Ballot): void {
     const accepted = population(this.#tally('AcceptOk', id, ballot));
     const known = this.#decided.get(keyOf(id)) !== undefined;
-    if (accepted >= this.#topology.quorums.slow || known) return;
+    if (accepted >= this.#group.quorums.slow || known) return;
     this.#violation(`I19: ${keyOf(id)} is committed after ${accepted} accepts at its ballot`);
   }
 
@@ -425,7 +425,7 @@ export class Invariants {
   ): void {
     const { id, path } = effect;
     const key = keyOf(id);
-    const { quorums } = this.#topology;
+    const { quorums } = this.#group;
     const quorumOf = (type: string): boolean => {
       for (const [name, bits] of this.#tallies.get(key) ?? []) {
         if (name.startsWith(type) && population(bits) >= quorums.slow) return true;
@@ -443,9 +443,9 @@ export class Invariants {
       for (const watch of this.#watches.values()) {
         const vote = watch.claims.get(key)?.vote;
         if (vote === undefined || isRejected(vote) || !equal(vote, id)) continue;
-        votes |= this.#topology.bit(watch.id);
+        votes |= this.#group.bit(watch.id);
       }
-      if (this.#topology.electors(votes) < quorums.fast) {
+      if (this.#group.electors(votes) < quorums.fast) {
         this.#violation(`I5: node ${node} decides ${key} fast without a fast quorum`);
       }
       const proposal = { ballot: ZERO, executeAt: id, deps: undefined };

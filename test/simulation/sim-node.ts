@@ -4,6 +4,7 @@
  * method here; `faults.ts` chooses.
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import { firstGroup } from '../../actors/accord/topology/group.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node.ts';
 import { Node } from '../../actors/node/node.ts';
@@ -191,8 +192,7 @@ export class SimNode {
     });
     this.#node = new Node({
       nodeId,
-      members,
-      electorate,
+      groups: [firstGroup(members, electorate)],
       clock,
       rng,
       scheduler: scope,

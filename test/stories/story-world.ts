@@ -8,8 +8,7 @@ import type { ReplicaMessage } from '../../actors/accord/local/replica.ts';
 import { type AccordMessage, isForCoordinator } from '../../actors/accord/messages/messages.ts';
 import { encodeParticipants, participantsOf } from '../../actors/accord/primitives/participants.ts';
 import { keyOf, type TxnId } from '../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../actors/accord/topology/group.ts';
 import { ProtocolInvariants, ProtocolViolation } from '../actors/accord/protocol-invariants.ts';
 import { SimulatedNode, share } from '../actors/accord/simulated-node.ts';
 import { Names } from './names.ts';
@@ -47,7 +46,7 @@ export interface StageOptions {
 export class StoryWorld {
   readonly nodes = new Map<number, SimulatedNode>();
   readonly names = new Names();
-  readonly topology: Topology;
+  readonly group: Group;
   letters: Letter[] = [];
   /** What has happened since it was last taken. */
   events: string[] = [];
@@ -64,8 +63,8 @@ export class StoryWorld {
 
   constructor({ nodes, electorate, durability }: StageOptions) {
     const members = Array.from({ length: nodes }, (_, index) => index + 1);
-    this.topology = new Topology(FIRST_GROUP, members, members.slice(0, electorate));
-    this.#invariants = new ProtocolInvariants(this.topology);
+    this.group = new Group(firstGroup(members, members.slice(0, electorate)));
+    this.#invariants = new ProtocolInvariants(this.group);
     this.#durability = durability;
     for (const id of members) {
       const node = new SimulatedNode(id, 0);
@@ -84,7 +83,7 @@ export class StoryWorld {
     const replica = { durabilityLagMs: 100, durabilityEveryMs: 50 };
     const limits = { replica, coordinator: {} };
     node.start(
-      this.topology,
+      this.group,
       () => this.nowMs,
       () => 0.5,
       limits,

@@ -32,7 +32,7 @@ import {
   type TxnId,
   ZERO,
 } from '../primitives/timestamp.ts';
-import type { Topology } from '../topology/topology.ts';
+import type { Group } from '../topology/group.ts';
 import { type Conclusion, concludeRecovery } from './recovery.ts';
 import { type Phase, TransactionRound } from './transaction-round.ts';
 
@@ -70,7 +70,7 @@ export type CoordinatorEffect =
   | { readonly type: 'Concluded'; readonly id: TxnId; readonly conclusion: Conclusion['type'] };
 
 export class Coordinator {
-  readonly topology: Topology;
+  readonly group: Group;
   readonly self: number;
   readonly #clock: HybridClock;
   readonly #limits: CoordinatorLimits;
@@ -90,12 +90,12 @@ export class Coordinator {
 
   constructor(options: {
     readonly self: number;
-    readonly topology: Topology;
+    readonly group: Group;
     readonly clock: HybridClock;
     readonly limits?: Partial<CoordinatorLimits>;
   }) {
     this.self = options.self;
-    this.topology = options.topology;
+    this.group = options.group;
     this.#clock = options.clock;
     this.#limits = { ...COORDINATOR_LIMITS, ...options.limits };
   }
@@ -116,12 +116,12 @@ export class Coordinator {
   }
 
   peerUp(peer: number): void {
-    this.#unavailable &= ~this.topology.bit(peer);
+    this.#unavailable &= ~this.group.bit(peer);
   }
 
   peerDown(peer: number, nowMs: number): void {
     this.nowMs = nowMs;
-    this.#unavailable |= this.topology.bit(peer);
+    this.#unavailable |= this.group.bit(peer);
     for (const round of [...this.#rounds.values()]) {
       if (round.phase === 'PreAccept') this.#decideVotes(round);
     }
@@ -129,7 +129,7 @@ export class Coordinator {
 
   /** Members (bit set) whose answers are waited for. */
   get expected(): number {
-    return (2 ** this.topology.members.length - 1) & ~(this.#unavailable | this.#silent);
+    return (2 ** this.group.members.length - 1) & ~(this.#unavailable | this.#silent);
   }
 
   /** With a quorum in hand, how long the rest of the electorate is waited for now. */
@@ -141,7 +141,7 @@ export class Coordinator {
   /** A quorum, ourselves included, is connected. */
   get quorumReachable(): boolean {
     const down = population(this.#unavailable);
-    return this.topology.members.length - down >= this.topology.quorums.slow;
+    return this.group.members.length - down >= this.group.quorums.slow;
   }
 
   /** Begins a transaction of this node. */
@@ -150,7 +150,7 @@ export class Coordinator {
     const id = this.#clock.uniqueNow(undefined, Flags.WRITE);
     const definition = { slots: encodeParticipants(participants), body };
     const round = this.#begin(id, ZERO, 'PreAccept', definition);
-    round.defined = this.topology.bit(this.self);
+    round.defined = this.group.bit(this.self);
     this.#underWay += 1;
     this.#send(this.self, { type: 'Coordinate', id, ...definition });
     return id;
@@ -169,11 +169,11 @@ export class Coordinator {
 
   handle(from: number, message: AccordMessage, nowMs: number): void {
     this.nowMs = nowMs;
-    this.#silent &= ~this.topology.bit(from);
+    this.#silent &= ~this.group.bit(from);
     if (!('id' in message)) return;
     const round = this.#rounds.get(keyOf(message.id));
     if (round === undefined) return;
-    const bit = this.topology.bit(from);
+    const bit = this.group.bit(from);
     switch (message.type) {
       case 'PreAcceptOk':
         return this.#preAcceptOk(round, bit, message);
@@ -204,8 +204,8 @@ export class Coordinator {
     const reply = bareOkFrame(answer);
     // Known of all of them before the first one decides, as if the last had answered first.
     if (round.phase === answer.round) round.defined |= answer.members;
-    for (const from of this.topology.members) {
-      if ((answer.members & this.topology.bit(from)) !== 0) this.handle(from, reply, nowMs);
+    for (const from of this.group.members) {
+      if ((answer.members & this.group.bit(from)) !== 0) this.handle(from, reply, nowMs);
     }
     return this.#rounds.get(key) === round && round.phase === answer.round;
   }
@@ -238,28 +238,28 @@ export class Coordinator {
     else {
       const deps = decodeDeps(message.deps);
       round.deps = union(round.deps, deps);
-      if (bit === this.topology.bit(this.self)) round.ownDeps = deps;
+      if (bit === this.group.bit(this.self)) round.ownDeps = deps;
     }
     this.#decideVotes(round);
   }
 
   /** Decides once: fast with a fast quorum, else slow as soon as fast is out of reach or late. */
   #decideVotes(round: TransactionRound): void {
-    const { quorums, members } = this.topology;
+    const { quorums, members } = this.group;
     if (members.length - population(round.skewed) < quorums.slow) return this.#invalidate(round);
     // "Same" stands for our own deps; until we have them, the union is not complete.
     if (round.sameSeen && round.ownDeps === undefined) return;
-    if (this.topology.electors(round.fast) >= quorums.fast) {
+    if (this.group.electors(round.fast) >= quorums.fast) {
       this.#fastMs += (this.nowMs - round.startedMs - this.#fastMs) / 16;
       return this.#stabilised(round, round.id, 'fast');
     }
     const voted = population(round.replied & ~round.skewed);
     if (round.vote === undefined || voted < quorums.slow) return;
     const lost = (round.replied | this.#unavailable | this.#silent) & ~round.fast;
-    const rejected = this.topology.electors(lost) > quorums.fastRejectsMax;
+    const rejected = this.group.electors(lost) > quorums.fastRejectsMax;
     if (!rejected && this.nowMs < round.startedMs + this.patienceMs) return;
     // Who has let a round wait in vain is not waited for again until it answers something.
-    if (!rejected) this.#silent |= this.topology.electorate & ~round.replied;
+    if (!rejected) this.#silent |= this.group.electorate & ~round.replied;
     if (isRejected(round.vote)) return this.#invalidate(round);
     this.#accept(round, round.vote);
   }
@@ -281,14 +281,14 @@ export class Coordinator {
     if (!round.count(bit)) return;
     round.defined |= bit;
     round.deps = union(round.deps, fresh);
-    if (population(round.replied) >= this.topology.quorums.slow) this.#enter(round, 'Commit');
+    if (population(round.replied) >= this.group.quorums.slow) this.#enter(round, 'Commit');
   }
 
   #commitOk(round: TransactionRound, bit: number, message: CommitOk): void {
     if (round.phase !== 'Commit' || !equal(message.ballot, round.ballot)) return;
     if (!round.count(bit) || round.executeAt === undefined) return;
     round.defined |= bit;
-    if (population(round.replied) < this.topology.quorums.slow) return;
+    if (population(round.replied) < this.group.quorums.slow) return;
     this.#stabilised(round, round.executeAt, equal(round.ballot, ZERO) ? 'slow' : 'recovered');
   }
 
@@ -296,7 +296,7 @@ export class Coordinator {
   #stabilised(round: TransactionRound, executeAt: Timestamp, path: Path): void {
     const { id } = round;
     const deps = encodeDeps(round.deps);
-    for (const to of this.topology.members) {
+    for (const to of this.group.members) {
       this.#send(to, { type: 'Stable', id, executeAt, deps, ...this.#definitionFor(round, to) });
     }
     this.#decided(round, path);
@@ -317,12 +317,12 @@ export class Coordinator {
   #acceptInvalidateOk(round: TransactionRound, bit: number, message: AcceptInvalidateOk): void {
     if (round.phase !== 'Invalidate' || !equal(message.ballot, round.ballot)) return;
     if (!round.count(bit)) return;
-    if (population(round.replied) >= this.topology.quorums.slow) this.#invalidated(round);
+    if (population(round.replied) >= this.group.quorums.slow) this.#invalidated(round);
   }
 
   #invalidated(round: TransactionRound): void {
     const { id } = round;
-    for (const to of this.topology.members) this.#send(to, { type: 'CommitInvalidate', id });
+    for (const to of this.group.members) this.#send(to, { type: 'CommitInvalidate', id });
     this.#decided(round, 'invalidated');
   }
 
@@ -338,8 +338,8 @@ export class Coordinator {
     }
     if (message.votedFast) round.fast |= bit;
     round.recoverReplies.push(message);
-    if (population(round.replied) < this.topology.quorums.slow) return;
-    const conclusion = concludeRecovery(this.topology, round);
+    if (population(round.replied) < this.group.quorums.slow) return;
+    const conclusion = concludeRecovery(this.group, round);
     this.#effects.push({ type: 'Concluded', id: round.id, conclusion: conclusion.type });
     switch (conclusion.type) {
       case 'invalidated':
@@ -371,7 +371,7 @@ export class Coordinator {
   #nack(round: TransactionRound, from: number, message: Nack): void {
     if (!equal(message.ballot, round.ballot) || message.round !== REQUEST[round.phase]) return;
     if (message.reason === 'insufficient') {
-      round.defined &= ~this.topology.bit(from);
+      round.defined &= ~this.group.bit(from);
       return this.#askOne(round, from);
     }
     if (message.reason === 'skewed') return this.#skewed(round, from);
@@ -383,7 +383,7 @@ export class Coordinator {
 
   /** It is as if it had not answered, but it need not be waited for. */
   #skewed(round: TransactionRound, from: number): void {
-    const bit = this.topology.bit(from);
+    const bit = this.group.bit(from);
     const counts = round.phase === 'PreAccept' && round.count(bit);
     if (!counts) return;
     // Our own replica has told nobody about it.
@@ -421,8 +421,8 @@ export class Coordinator {
   #ask(key: string): void {
     const round = this.#rounds.get(key);
     if (round === undefined) return;
-    for (const to of this.topology.members) {
-      if ((round.replied & this.topology.bit(to)) === 0) this.#askOne(round, to);
+    for (const to of this.group.members) {
+      if ((round.replied & this.group.bit(to)) === 0) this.#askOne(round, to);
     }
   }
 
@@ -453,7 +453,7 @@ export class Coordinator {
 
   /** The definition travels to those who may lack it. */
   #definitionFor(round: TransactionRound, to: number): CommandDefinition | Record<string, never> {
-    const has = (round.defined & this.topology.bit(to)) !== 0;
+    const has = (round.defined & this.group.bit(to)) !== 0;
     return has ? {} : (round.definition ?? {});
   }
 

@@ -7,7 +7,7 @@ import type { RecoverOk } from '../messages/messages.ts';
 import { type Deps, decodeDeps, NO_DEPS, union, without } from '../primitives/deps.ts';
 import { compareProgress, Status } from '../primitives/status.ts';
 import type { Timestamp } from '../primitives/timestamp.ts';
-import type { Topology } from '../topology/topology.ts';
+import type { Group } from '../topology/group.ts';
 import type { TransactionRound } from './transaction-round.ts';
 
 export type Conclusion =
@@ -22,7 +22,7 @@ export type Conclusion =
   /** Some replies came from replicas that did not know what the transaction touches. */
   | { readonly type: 'again' };
 
-export function concludeRecovery(topology: Topology, round: TransactionRound): Conclusion {
+export function concludeRecovery(group: Group, round: TransactionRound): Conclusion {
   const replies = round.recoverReplies;
   const most = replies.reduce((a, b) => (compareProgress(a, b) >= 0 ? a : b));
   switch (most.status) {
@@ -39,15 +39,15 @@ export function concludeRecovery(topology: Topology, round: TransactionRound): C
       // The value of the highest accepted ballot: not t0, not the maximum.
       return { type: 'coordinate', ...acceptedValue(most) };
     default:
-      return concludeUndecided(topology, round);
+      return concludeUndecided(group, round);
   }
 }
 
 /** Nobody in the quorum has accepted anything: was the fast path taken? */
-function concludeUndecided(topology: Topology, round: TransactionRound): Conclusion {
+function concludeUndecided(group: Group, round: TransactionRound): Conclusion {
   const replies = round.recoverReplies;
-  const notFast = topology.electors(round.replied & ~round.fast);
-  const impossible = notFast > topology.quorums.fastRejectsMax;
+  const notFast = group.electors(round.replied & ~round.fast);
+  const impossible = notFast > group.quorums.fastRejectsMax;
   if (impossible || replies.some((reply) => reply.rejectsFastPath)) return { type: 'invalidate' };
   // Who does not know the footprint cannot have looked for evidence: ask again, definition in hand.
   if (replies.some((reply) => reply.body === undefined)) return { type: 'again' };

@@ -151,7 +151,7 @@ export class AppliedHints {
     const open = this.#asked.get(peer)?.open;
     for (const command of commands) {
       open?.delete(command);
-      command.appliedBy |= this.#state.topology.bit(peer);
+      command.appliedBy |= this.#state.group.bit(peer);
     }
     this.#state.pruneApplied(commands);
   }

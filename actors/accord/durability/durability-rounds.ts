@@ -133,8 +133,8 @@ export class DurabilityRounds {
    * two leaders at once do no harm.
    */
   #leads(): boolean {
-    const { self, topology, down, nowMs } = this.#state;
-    const rank = topology.leadRank(self, (node) => !down.has(node));
+    const { self, group, down, nowMs } = this.#state;
+    const rank = group.leadRank(self, (node) => !down.has(node));
     return nowMs >= (this.#movedMs ?? nowMs) + STAND_IN_MS * rank;
   }
 
@@ -168,9 +168,9 @@ export class DurabilityRounds {
 
   /** Nobody can be told that a transaction which these have not named was decided. */
   #closed(promised: number): boolean {
-    const { topology } = this.#state;
-    const { slow, durabilityElectors } = topology.quorums;
-    return population(promised) >= slow && topology.electors(promised) >= durabilityElectors;
+    const { group } = this.#state;
+    const { slow, durabilityElectors } = group.quorums;
+    return population(promised) >= slow && group.electors(promised) >= durabilityElectors;
   }
 
   #rejectBefore(from: number, message: RejectBefore): void {
@@ -192,7 +192,7 @@ export class DurabilityRounds {
     if (round === undefined || compare(message.before, round.before) !== 0) return;
     // While the clock stands still, a later round can have the same end and another beginning.
     if (compare(message.base, round.base) !== 0) return;
-    round.promised |= this.#state.topology.bit(from);
+    round.promised |= this.#state.group.bit(from);
     round.ids = union(round.ids, decodeDeps(message.ids));
     round.end = min(round.end, message.end);
   }

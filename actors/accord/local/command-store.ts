@@ -4,8 +4,8 @@
  * reservation. Takes data, returns effects; nobody outside reaches the objects behind it.
  */
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
+import type { Group } from '../topology/group.ts';
 import { type GroupId, groupKey } from '../topology/group-id.ts';
-import type { Topology } from '../topology/topology.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
@@ -15,14 +15,9 @@ import type { ReplicaLimits } from './replica-state.ts';
 import type { ReplicaView } from './replica-view.ts';
 import { TurnLog } from './turn-log.ts';
 
-export interface StoreGroup {
-  readonly id: GroupId;
-  readonly topology: Topology;
-}
-
 interface CommandStoreOptions {
   readonly self: number;
-  readonly groups: readonly StoreGroup[];
+  readonly groups: readonly Group[];
   readonly clock: HybridClock;
   /** Uniform in [0, 1): jitter of the progress log, nothing else. */
   readonly random: () => number;
@@ -76,7 +71,7 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
 ]);
 
 interface Member {
-  readonly group: GroupId;
+  readonly group: Group;
   readonly replica: Replica;
   /** What it has told the log to keep; undefined: everything. */
   neededLsn: number | undefined;
@@ -106,11 +101,11 @@ export class CommandStore {
     const { self, clock, random, limits, watch } = options;
     this.#log = new TurnLog(limits.turnsMax);
     this.#handOver = new HandOver((effect) => this.#effects.push(effect), limits.handOverMax);
-    for (const { id: group, topology } of options.groups) {
-      const replica = new Replica({ self, topology, clock, random, limits: limits.replica ?? {} });
-      this.#members.set(groupKey(group), { group, replica, neededLsn: undefined });
-      watch?.began(group, replica.view);
-      for (const peer of topology.members) {
+    for (const group of options.groups) {
+      const replica = new Replica({ self, group, clock, random, limits: limits.replica ?? {} });
+      this.#members.set(groupKey(group.id), { group, replica, neededLsn: undefined });
+      watch?.began(group.id, replica.view);
+      for (const peer of group.members) {
         if (peer === self || options.connected.has(peer)) continue;
         replica.peerDown(peer, options.nowMs);
       }
@@ -226,7 +221,9 @@ export class CommandStore {
 
   #unflushed(): Handed[] {
     return [...this.#members.values()].flatMap(({ group, replica }) =>
-      replica.unflushed().map((execution) => ({ type: 'Execute', group, execution }) as const),
+      replica
+        .unflushed()
+        .map((execution) => ({ type: 'Execute', group: group.id, execution }) as const),
     );
   }
 
@@ -251,7 +248,8 @@ export class CommandStore {
   }
 
   #take(member: Member, effect: Effect): void {
-    const { group, replica } = member;
+    const { replica } = member;
+    const group = member.group.id;
     switch (effect.type) {
       case 'Reply':
         return this.#log.reply({ group, to: effect.to, message: effect.message });
@@ -348,7 +346,12 @@ export class CommandStore {
   describe(): Readonly<Record<string, unknown>> {
     return {
       ...this.watermarks(),
-      indexed: [...this.#members.values()].map(({ replica }) => replica.view.sizes.indexed),
+      groups: [...this.#members.values()].map(({ group, replica }) => ({
+        ...group.id,
+        machine: group.machine,
+        slots: [group.fromSlot, group.toSlot],
+        ...replica.view.sizes,
+      })),
       turnsNotDurable: this.#log.turns,
       notHandedOver: this.#handOver.waiting,
       strays: this.#strays,

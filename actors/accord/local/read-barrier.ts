@@ -50,7 +50,7 @@ export class ReadBarriers {
       startedMs: nowMs,
       sequence: state.sequence,
       resendAtMs: nowMs + RESEND_MS,
-      replied: state.topology.bit(state.self),
+      replied: state.group.bit(state.self),
       named: new Map(),
       ids: depsOf(this.#unapplied()),
     };
@@ -72,7 +72,7 @@ export class ReadBarriers {
 
   #askAll(barrier: Barrier): void {
     for (const peer of this.#state.peers) {
-      if ((barrier.replied & this.#state.topology.bit(peer)) === 0) this.#ask(barrier, peer);
+      if ((barrier.replied & this.#state.group.bit(peer)) === 0) this.#ask(barrier, peer);
     }
   }
 
@@ -111,7 +111,7 @@ export class ReadBarriers {
     const ids = decodeDeps(message.ids);
     // A member that has more to name does not count yet: we do not know all that it knows.
     if (message.behind) return this.#askOn(barrier, from, ids);
-    barrier.replied |= this.#state.topology.bit(from);
+    barrier.replied |= this.#state.group.bit(from);
     barrier.ids = union(barrier.ids, ids.filter(this.#isOpen));
     this.#finish(barrier);
   }
@@ -139,7 +139,7 @@ export class ReadBarriers {
 
   #finish(barrier: Barrier): void {
     const state = this.#state;
-    if (population(barrier.replied) < state.topology.quorums.slow) return;
+    if (population(barrier.replied) < state.group.quorums.slow) return;
     const { token, participants, sequence } = barrier;
     this.#barriers.delete(token);
     awaitRead(state, new ReadWaiter(token, sequence), barrier.ids, (command) => {

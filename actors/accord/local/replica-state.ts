@@ -15,7 +15,7 @@ import {
 } from '../primitives/participants.ts';
 import { isTerminal, STATUS_NAMES, Status } from '../primitives/status.ts';
 import { compare, keyOf, max, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
-import type { Topology } from '../topology/topology.ts';
+import type { Group } from '../topology/group.ts';
 import { Command, type Definition, type Waiter } from './command.ts';
 import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';
@@ -73,7 +73,7 @@ const COMMAND_BYTES = 1_024;
 
 export class ReplicaState implements ReplicaView {
   readonly self: number;
-  readonly topology: Topology;
+  readonly group: Group;
   readonly clock: HybridClock;
   readonly limits: ReplicaLimits;
   /** Uniform in [0, 1): jitter of the progress log, nothing else. */
@@ -113,17 +113,17 @@ export class ReplicaState implements ReplicaView {
 
   constructor(options: {
     readonly self: number;
-    readonly topology: Topology;
+    readonly group: Group;
     readonly clock: HybridClock;
     readonly random: () => number;
     readonly limits?: Partial<ReplicaLimits>;
   }) {
     this.self = options.self;
-    this.topology = options.topology;
+    this.group = options.group;
     this.clock = options.clock;
     this.random = options.random;
     this.limits = { ...REPLICA_LIMITS, ...options.limits };
-    for (const node of this.topology.members) {
+    for (const node of this.group.members) {
       if (node === this.self) continue;
       this.unappliedBy.set(node, new CommandOrder());
       this.peerRedundantBefore.set(node, ZERO);
@@ -222,7 +222,7 @@ export class ReplicaState implements ReplicaView {
 
   /** Ranks spread the replicas, so that rarely two of them recover the same transaction. */
   #scheduleFirstCheck(command: Command): void {
-    const { members } = this.topology;
+    const { members } = this.group;
     const own = command.id.node === this.self;
     const delay = own ? this.limits.ownProgressDelayMs : this.limits.progressDelayMs;
     const turn = (index: number): number => index + members.length;
@@ -244,7 +244,7 @@ export class ReplicaState implements ReplicaView {
   /** Reads of members that have not told that they have settled it must hear of it. */
   awaitSettled(command: Command): void {
     for (const [peer, commands] of this.unappliedBy) {
-      if ((command.appliedBy & this.topology.bit(peer)) === 0) commands.add(command);
+      if ((command.appliedBy & this.group.bit(peer)) === 0) commands.add(command);
     }
   }
 
@@ -297,14 +297,13 @@ export class ReplicaState implements ReplicaView {
   settled(command: Command): void {
     this.unapplied.delete(command);
     command.settledAtMs = this.nowMs;
-    command.appliedBy |= this.topology.bit(this.self);
+    command.appliedBy |= this.group.bit(this.self);
     this.appliedNow.push(command.id);
     this.pruneApplied([command]);
   }
 
   appliedByMajority = (command: Command): boolean =>
-    command.status === Status.Applied &&
-    population(command.appliedBy) >= this.topology.quorums.slow;
+    command.status === Status.Applied && population(command.appliedBy) >= this.group.quorums.slow;
 
   /** The latest first: it covers those before it on its slots, which then cost nothing more. */
   pruneApplied(commands: readonly Command[]): void {

@@ -571,7 +571,7 @@ export class Replica {
     else if (executeAt !== undefined) state.clock.heed(executeAt);
     if (isTerminal(status)) {
       state.unapplied.delete(command);
-      command.appliedBy = state.topology.bit(state.self);
+      command.appliedBy = state.group.bit(state.self);
     } else {
       // Its coordinator may have died with us: look after it soon.
       command.checkAtMs = state.nowMs + 100 * (1 + state.random());

@@ -4,7 +4,7 @@
  * is decoded where it is used.
  */
 import { Flags, STORE_MAX, TIMESTAMP_BYTES, type Timestamp } from '../primitives/timestamp.ts';
-import type { Topology } from '../topology/topology.ts';
+import type { Group } from '../topology/group.ts';
 
 /** Why a message is refused. A fixed set: these are labels of a metric. */
 export const DEFECTS = [
@@ -49,7 +49,7 @@ const VALIDATION_LIMITS: ValidationLimits = Object.freeze({
 export type Judgement = Defect | undefined;
 
 export interface FieldValidatorOptions {
-  readonly topology: Topology;
+  readonly group: Group;
   readonly limits?: Partial<ValidationLimits>;
   /** The cluster's time, microseconds. */
   readonly nowUs: () => number;
@@ -58,14 +58,14 @@ export interface FieldValidatorOptions {
 }
 
 export class FieldValidator {
-  readonly #topology: Topology;
+  readonly #group: Group;
   readonly #limits: ValidationLimits;
   readonly #isBody: (bytes: Uint8Array) => boolean;
   readonly #nowUs: () => number;
   #hlcUsMax = 0;
 
   constructor(options: FieldValidatorOptions) {
-    this.#topology = options.topology;
+    this.#group = options.group;
     this.#limits = { ...VALIDATION_LIMITS, ...options.limits };
     this.#isBody = options.isBody;
     this.#nowUs = options.nowUs;
@@ -121,7 +121,7 @@ export class FieldValidator {
       const hlc = itsHigh * 2 ** 32 + itsLow;
       if (hlc === 0 || hlc > this.#hlcUsMax) return 'range';
       if (u16(value, at + 8) !== Flags.WRITE) return 'range';
-      if (itsNode !== node && this.#topology.bit(itsNode) === 0) return 'member';
+      if (itsNode !== node && this.#group.bit(itsNode) === 0) return 'member';
       const order = itsHigh - high || itsLow - low || itsNode - node || itsStore - store;
       if (order <= 0) return 'encoding';
       high = itsHigh;
@@ -153,7 +153,7 @@ export class FieldValidator {
   }
 
   #member(node: unknown): Judgement {
-    return this.#topology.bit(node as number) === 0 ? 'member' : undefined;
+    return this.#group.bit(node as number) === 0 ? 'member' : undefined;
   }
 }
 

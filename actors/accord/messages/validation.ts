@@ -16,7 +16,7 @@ import {
   TIMESTAMP_BYTES,
   type Timestamp,
 } from '../primitives/timestamp.ts';
-import type { Topology } from '../topology/topology.ts';
+import type { Group } from '../topology/group.ts';
 import {
   FieldValidator,
   type FieldValidatorOptions,
@@ -177,12 +177,12 @@ export const MESSAGE_TYPES = Object.keys(ROWS) as readonly AccordMessage['type']
 
 export class MessageValidator {
   readonly #self: number;
-  readonly #topology: Topology;
+  readonly #group: Group;
   readonly #fields: FieldValidator;
 
   constructor(options: FieldValidatorOptions & { readonly self: number }) {
     this.#self = options.self;
-    this.#topology = options.topology;
+    this.#group = options.group;
     this.#fields = new FieldValidator(options);
   }
 
@@ -191,7 +191,7 @@ export class MessageValidator {
     const values = message as Readonly<Record<string, unknown>>;
     const row = COMPILED.get(values['type']);
     if (row === undefined) return 'type';
-    if (from === this.#self || this.#topology.bit(from) === 0) return 'sender';
+    if (from === this.#self || this.#group.bit(from) === 0) return 'sender';
     const { names, checks, definition, rule } = row;
     this.#fields.begin();
     let expected = names.length + 1;

@@ -9,9 +9,6 @@ export interface GroupId {
   readonly generation: number;
 }
 
-/** The group that a cluster begins with: all keys. */
-export const FIRST_GROUP: GroupId = Object.freeze({ range: 1, generation: 1 });
-
 /** For maps. */
 export function groupKey({ range, generation }: GroupId): string {
   return `${range}.${generation}`;

@@ -7,7 +7,7 @@ import { HOLOFAST_MODES, type HoloFastMode } from '../../../bpf/path/holofast-mo
 import { type Endpoint, parseEndpoint } from '../../../transport/endpoint.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
-import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/topology.ts';
+import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
 import { nodeSizes } from './node-limits.ts';
 import { CLIENTS_MAX } from './open-files.ts';
 import {

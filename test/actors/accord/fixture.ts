@@ -23,8 +23,7 @@ import {
   participantsOf,
 } from '../../../actors/accord/primitives/participants.ts';
 import { Flags, type Timestamp, type TxnId } from '../../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
 
 /** A transaction id, a vote or an executeAt. */
 export function at(hlc: number, node = 1): Timestamp {
@@ -35,9 +34,9 @@ export function ballot(hlc: number, node = 2): Timestamp {
   return { hlc, flags: 0, node, store: 0 };
 }
 
-export function topologyOf(nodes: number, electorate = nodes): Topology {
+export function groupOf(nodes: number, electorate = nodes): Group {
   const members = Array.from({ length: nodes }, (_, index) => index + 1);
-  return new Topology(FIRST_GROUP, members, members.slice(0, electorate));
+  return new Group(firstGroup(members, members.slice(0, electorate)));
 }
 
 export function touching(...slots: number[]): CommandDefinition {
@@ -63,13 +62,13 @@ export class LoneReplica {
   replica: Replica;
   clock: HybridClock;
   nowMs = 1_000;
-  readonly topology: Topology;
+  readonly group: Group;
   readonly log: JournalRecord[] = [];
   readonly #self: number;
   readonly #limits: Partial<ReplicaLimits>;
 
-  constructor(topology = topologyOf(3), self = 3, limits: Partial<ReplicaLimits> = {}) {
-    this.topology = topology;
+  constructor(group = groupOf(3), self = 3, limits: Partial<ReplicaLimits> = {}) {
+    this.group = group;
     this.#self = self;
     this.#limits = limits;
     [this.clock, this.replica] = this.#build();
@@ -79,8 +78,8 @@ export class LoneReplica {
     const nowUs = (): number => this.nowMs;
     const clock = new HybridClock({ node: this.#self, store: 0, nowUs, reserveUs: 1_000 });
     const random = (): number => 0.5;
-    const { topology } = this;
-    const options = { self: this.#self, topology, clock, random, limits: this.#limits };
+    const { group } = this;
+    const options = { self: this.#self, group, clock, random, limits: this.#limits };
     return [clock, new Replica(options)];
   }
 

@@ -17,8 +17,7 @@ import {
 } from '../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../actors/accord/primitives/status.ts';
 import { compare, keyOf, type TxnId } from '../../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
 import { EventQueue } from './event-queue.ts';
 import type { Knobs } from './knobs.ts';
 import { ProtocolInvariants, ProtocolViolation } from './protocol-invariants.ts';
@@ -63,7 +62,7 @@ const BALLOTS_MAX = 150;
 const TICK_MS = 40;
 
 export class ProtocolCluster {
-  readonly topology: Topology;
+  readonly group: Group;
   readonly invariants: ProtocolInvariants;
   readonly nodes = new Map<number, SimulatedNode>();
   readonly operations = new Map<string, ClientOperation>();
@@ -83,15 +82,15 @@ export class ProtocolCluster {
     this.knobs = knobs;
     this.random = seeded(seed);
     const members = Array.from({ length: knobs.nodes }, (_, index) => index + 1);
-    this.topology = new Topology(FIRST_GROUP, members, members.slice(0, knobs.electorate));
-    this.invariants = new ProtocolInvariants(this.topology);
+    this.group = new Group(firstGroup(members, members.slice(0, knobs.electorate)));
+    this.invariants = new ProtocolInvariants(this.group);
     for (const id of members) {
       const skewUs = Math.round((this.random() - 0.5) * 2_000 * knobs.skewMs);
       const node = new SimulatedNode(id, skewUs);
       this.nodes.set(id, node);
-      const { topology } = this;
+      const { group } = this;
       const nowUs = (): number => node.clock.presentUs;
-      const validator = new MessageValidator({ self: id, topology, nowUs, isBody: () => true });
+      const validator = new MessageValidator({ self: id, group, nowUs, isBody: () => true });
       this.#validators.set(id, validator);
       this.#start(node);
     }
@@ -108,7 +107,7 @@ export class ProtocolCluster {
   // ---- nodes ------------------------------------------------------------------------------
 
   #start(node: SimulatedNode): void {
-    node.start(this.topology, () => this.nowMs, this.random, this.knobs);
+    node.start(this.group, () => this.nowMs, this.random, this.knobs);
     this.#reserve(node);
     // The reservation is synced before anything is said.
     node.durableLsn = node.lsn;
@@ -332,7 +331,7 @@ export class ProtocolCluster {
 
   #crashSoon(node: SimulatedNode): void {
     const down = [...this.nodes.values()].filter((other) => !other.up).length;
-    if (down >= this.topology.quorums.failures || !node.up) return;
+    if (down >= this.group.quorums.failures || !node.up) return;
     this.crash(node);
     this.#queue.after(10 + this.knobs.downMsMax * this.random(), () => this.restart(node));
   }

@@ -28,7 +28,7 @@ import {
   type TxnId,
   ZERO,
 } from '../../../actors/accord/primitives/timestamp.ts';
-import type { Topology } from '../../../actors/accord/topology/topology.ts';
+import type { Group } from '../../../actors/accord/topology/group.ts';
 
 export class ProtocolViolation extends Error {}
 
@@ -82,7 +82,7 @@ interface StableDeps {
 }
 
 export class ProtocolInvariants {
-  readonly #topology: Topology;
+  readonly #group: Group;
   readonly #views = new Map<string, View>();
   readonly #claims = new Map<number, Map<string, Claim>>();
   readonly #marks = new Map<number, { rejectBefore: Timestamp; redundantBefore: Timestamp }>();
@@ -91,8 +91,8 @@ export class ProtocolInvariants {
   readonly #stable: StableDeps[] = [];
   #redundantBefore: Timestamp = ZERO;
 
-  constructor(topology: Topology) {
-    this.#topology = topology;
+  constructor(group: Group) {
+    this.#group = group;
   }
 
   decidedAt(key: string): Timestamp | undefined {
@@ -120,7 +120,7 @@ export class ProtocolInvariants {
         return this.#acceptedBy(node, message.id, message.ballot);
       case 'CommitOk':
         this.#claim(node, message.id).committed = true;
-        this.#view(message.id).committedBy |= this.#topology.bit(node);
+        this.#view(message.id).committedBy |= this.#group.bit(node);
         return;
       case 'BeginRecovery':
         this.#view(message.id).ballots.add(keyOf(message.ballot));
@@ -193,7 +193,7 @@ export class ProtocolInvariants {
 
   #fastVote(node: number, id: TxnId): void {
     const view = this.#view(id);
-    view.fastVotes |= this.#topology.bit(node);
+    view.fastVotes |= this.#group.bit(node);
     for (const proposal of view.proposals.values()) this.#checkFast(view, proposal);
   }
 
@@ -203,7 +203,7 @@ export class ProtocolInvariants {
     if (compare(ballot, claim.accepted) > 0) claim.accepted = ballot;
     const view = this.#view(id);
     const key = keyOf(ballot);
-    const by = (view.acceptedBy.get(key) ?? 0) | this.#topology.bit(node);
+    const by = (view.acceptedBy.get(key) ?? 0) | this.#group.bit(node);
     view.acceptedBy.set(key, by);
     for (const later of view.proposals.values()) this.#checkChosen(view, key, later);
   }
@@ -226,13 +226,13 @@ export class ProtocolInvariants {
 
   #isChosen(id: TxnId, { ballot }: Proposal): boolean {
     const by = this.#view(id).acceptedBy.get(keyOf(ballot)) ?? 0;
-    return population(by) >= this.#topology.quorums.slow;
+    return population(by) >= this.#group.quorums.slow;
   }
 
   #checkChosen(view: View, ballotKey: string, later: Proposal): void {
     const chosen = view.proposals.get(ballotKey);
     const by = view.acceptedBy.get(ballotKey) ?? 0;
-    if (chosen === undefined || population(by) < this.#topology.quorums.slow) return;
+    if (chosen === undefined || population(by) < this.#group.quorums.slow) return;
     if (compare(later.ballot, chosen.ballot) <= 0) return;
     if (!sameTime(later.executeAt, chosen.executeAt)) {
       fail('I7', view.id, 'another value is proposed than a quorum has accepted');
@@ -243,8 +243,8 @@ export class ProtocolInvariants {
 
   /** I7 for the fast path: it may have been taken unless its coordinator went another way. */
   #checkFast(view: View, proposal: Proposal): void {
-    const { quorums } = this.#topology;
-    if (this.#topology.electors(view.fastVotes) < quorums.fast) return;
+    const { quorums } = this.#group;
+    if (this.#group.electors(view.fastVotes) < quorums.fast) return;
     if (equal(proposal.ballot, ZERO) || view.proposals.has(keyOf(ZERO))) return;
     if (proposal.executeAt !== undefined && equal(proposal.executeAt, view.id)) return;
     fail('I7', view.id, 'may be decided on the fast path, and something else is proposed');
@@ -253,8 +253,8 @@ export class ProtocolInvariants {
   /** I5: a fast decision needs a fast quorum of durable votes, and no proposal beside it. */
   #fast(view: View): void {
     const { id } = view;
-    const votes = this.#topology.electors(view.fastVotes);
-    if (votes < this.#topology.quorums.fast) fail('I5', id, `is decided fast by ${votes} votes`);
+    const votes = this.#group.electors(view.fastVotes);
+    if (votes < this.#group.quorums.fast) fail('I5', id, `is decided fast by ${votes} votes`);
     if (view.proposals.has(keyOf(ZERO))) fail('I5', id, 'is decided fast beside a proposal');
     view.fastDecided = true;
   }
@@ -267,7 +267,7 @@ export class ProtocolInvariants {
   }
 
   #checkStabilised(view: View): void {
-    const { quorums } = this.#topology;
+    const { quorums } = this.#group;
     if (view.fastDecided || view.stable || population(view.committedBy) >= quorums.slow) return;
     fail('I8', view.id, 'is called stable before a quorum has committed its deps');
   }

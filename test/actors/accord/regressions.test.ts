@@ -7,7 +7,7 @@ import { concludeRecovery } from '../../../actors/accord/coordinate/recovery.ts'
 import { TransactionRound } from '../../../actors/accord/coordinate/transaction-round.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
-import { at, ballot, LoneReplica, only, preAccept, topologyOf, touching } from './fixture.ts';
+import { at, ballot, groupOf, LoneReplica, only, preAccept, touching } from './fixture.ts';
 import { MIXES, type MixName } from './knobs.ts';
 import { ProtocolCluster } from './protocol-cluster.ts';
 
@@ -15,7 +15,7 @@ describe('a rejectBefore at one replica is no proof against the fast path', () =
   // N=5, E=3: nodes 1, 2 and 3 have decided t0 on the fast path, the coordinator is gone, and a
   // durability round has fenced node 4, which never heard of the transaction.
   test('the transaction is proposed again at t0, not invalidated', () => {
-    const topology = topologyOf(5, 3);
+    const group = groupOf(5, 3);
     const id = at(2_000);
     const round = new TransactionRound({
       id,
@@ -26,17 +26,17 @@ describe('a rejectBefore at one replica is no proof against the fast path', () =
       resendMs: 1,
     });
     for (const node of [2, 3, 4]) {
-      const lone = new LoneReplica(topology, node);
+      const lone = new LoneReplica(group, node);
       lone.nowMs = 5_000;
       if (node !== 4) lone.take(preAccept(id));
       lone.take({ type: 'RejectBefore', before: at(4_000, 0), base: ZERO });
       const recovery = { id, ballot: round.ballot, ...touching(1) };
       const reply = lone.ask({ type: 'BeginRecovery', ...recovery }, 'RecoverOk');
-      round.count(topology.bit(node));
-      if (reply.votedFast) round.fast |= topology.bit(node);
+      round.count(group.bit(node));
+      if (reply.votedFast) round.fast |= group.bit(node);
       round.recoverReplies.push(reply);
     }
-    expect(concludeRecovery(topology, round)).toEqual({
+    expect(concludeRecovery(group, round)).toEqual({
       type: 'coordinate',
       executeAt: id,
       deps: [],
@@ -50,7 +50,7 @@ describe('a rejectBefore at one replica is no proof against the fast path', () =
       [5, 5, 4],
       [5, 3, 3],
     ] as const) {
-      expect(topologyOf(nodes, electorate).quorums.durabilityElectors).toBe(electors);
+      expect(groupOf(nodes, electorate).quorums.durabilityElectors).toBe(electors);
     }
   });
 
@@ -72,7 +72,7 @@ describe('a proposal that is repeated to the own replica', () => {
   // The first answer of the own replica waits for a slow disk; meanwhile an earlier conflict comes
   // in. "Same" answers to newer deps would be read as the deps of that first answer.
   test('is not sent to the peers with newer deps', () => {
-    const lone = new LoneReplica(topologyOf(3), 1);
+    const lone = new LoneReplica(groupOf(3), 1);
     const id = at(3_000, 1);
     const first = lone.take({ type: 'Coordinate', id, ...touching(1) });
     expect(first.filter((effect) => effect.type === 'Send')).toHaveLength(2);
@@ -85,7 +85,7 @@ describe('a proposal that is repeated to the own replica', () => {
 
 describe('what the log may forget', () => {
   function forgetful(): LoneReplica {
-    return new LoneReplica(topologyOf(3), 3, { durabilityLagMs: 1, durabilityEveryMs: 1 });
+    return new LoneReplica(groupOf(3), 3, { durabilityLagMs: 1, durabilityEveryMs: 1 });
   }
 
   /** All that is below the mark is applied everywhere. */
@@ -140,7 +140,7 @@ describe('what the log may forget', () => {
 });
 
 test('an id that is only defined in the log is not given out again when the clock goes back', () => {
-  const lone = new LoneReplica(topologyOf(3), 1);
+  const lone = new LoneReplica(groupOf(3), 1);
   const id = at(50_000, 1);
   lone.take({ type: 'Coordinate', id, ...touching(1) });
   expect(lone.log[0]?.type).toBe('Defined');

@@ -16,7 +16,7 @@ import { Replica, type ReplicaMessage } from '../../../actors/accord/local/repli
 import type { ReplicaLimits } from '../../../actors/accord/local/replica-state.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { compare, keyOf } from '../../../actors/accord/primitives/timestamp.ts';
-import type { Topology } from '../../../actors/accord/topology/topology.ts';
+import type { Group } from '../../../actors/accord/topology/group.ts';
 import { ProtocolViolation } from './protocol-invariants.ts';
 
 export interface LoggedRecord {
@@ -67,7 +67,7 @@ export class SimulatedNode {
   }
 
   start(
-    topology: Topology,
+    group: Group,
     nowMs: () => number,
     random: () => number,
     limits: { replica: Partial<ReplicaLimits>; coordinator: Partial<CoordinatorLimits> },
@@ -78,8 +78,8 @@ export class SimulatedNode {
     const clock = new HybridClock({ node: this.id, store: 0, nowUs, reserveUs: RESERVE_US });
     const self = this.id;
     this.clock = clock;
-    this.replica = new Replica({ self, topology, clock, random, limits: limits.replica });
-    this.coordinator = new Coordinator({ self, topology, clock, limits: limits.coordinator });
+    this.replica = new Replica({ self, group, clock, random, limits: limits.replica });
+    this.coordinator = new Coordinator({ self, group, clock, limits: limits.coordinator });
     this.gated = [];
     this.held = [];
     this.truncations = [];

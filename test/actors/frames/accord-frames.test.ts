@@ -2,7 +2,6 @@
 import { describe, expect, test } from 'vitest';
 import { bareOkFrame } from '../../../actors/accord/messages/bare-ok.ts';
 import { TIMESTAMP_BYTES, ZERO } from '../../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import {
   type FramedRequest,
   isFramedRequest,
@@ -26,6 +25,7 @@ import {
 import { SLOTS_MAX } from '../../../bpf/frame/layout.ts';
 import { key } from '../../bpf/support.ts';
 
+const GROUP = { range: 1, generation: 1 };
 const id = { hlc: 1_700_000_000_123_456, flags: 2, node: 3, store: 0 };
 const ballot = { hlc: 1_700_000_000_999_999, flags: 0, node: 2, store: 0 };
 const executeAt = { ...id, hlc: id.hlc + 5, node: 2 };
@@ -43,7 +43,7 @@ const requests: readonly FramedRequest[] = [
 ];
 
 function sealed(request: FramedRequest, slot = { slot: 77, generation: 2 ** 40 + 5 }): Buffer {
-  const frame = requestFrame(request, 2, 1, FIRST_GROUP);
+  const frame = requestFrame(request, 2, 1, GROUP);
   writeSlot(frame, slot, 3);
   sealFrame(frame, key);
   return frame;
@@ -55,13 +55,13 @@ describe('a request', () => {
     expect(frame.length).toBe(requestFrameBytes(request));
     expect(checkFrame(frame, key)).toBeUndefined();
     expect([frameSlot(frame), frameGeneration(frame)]).toEqual([77, 2 ** 40 + 5]);
-    const content = readFrame(frame, FIRST_GROUP);
+    const content = readFrame(frame, GROUP);
     expect(content).toMatchObject({ type: 'request', message: request });
   });
 
   test('leaves the definition of an Accept behind', () => {
     const whole = { ...(requests[3] as FramedRequest), slots: bytes(1, 2), body: bytes(3) };
-    expect(readFrame(sealed(whole), FIRST_GROUP)).toMatchObject({ message: requests[3] });
+    expect(readFrame(sealed(whole), GROUP)).toMatchObject({ message: requests[3] });
   });
 
   test('is named by its reply, and no other is', () => {
@@ -70,7 +70,7 @@ describe('a request', () => {
       for (const each of [ZERO, ballot]) {
         if (round === 'PreAccept' && each === ballot) continue;
         const message = { type: round, id, ballot: each, executeAt, deps, slots: null, body: deps };
-        const content = readFrame(sealed(message as FramedRequest), FIRST_GROUP);
+        const content = readFrame(sealed(message as FramedRequest), GROUP);
         if (content?.type !== 'request') throw new Error('not a request');
         expect(requestKeyOf(bareOkFrame({ round, id, ballot: each }))).toBe(content.replyKey);
         names.add(content.replyKey);
@@ -89,38 +89,38 @@ describe('a reply', () => {
     const request = { type: round, id, ballot: its, executeAt, deps, slots: null, body: deps };
     const reply = encodeBareOk(sealed(request as FramedRequest), 4, key);
     const message = bareOkFrame({ round, id, ballot: its });
-    expect(readFrame(reply, FIRST_GROUP)).toEqual({ type: 'reply', message });
+    expect(readFrame(reply, GROUP)).toEqual({ type: 'reply', message });
   });
 });
 
 describe('what is no message', () => {
   test('a probe has the size that was asked for, and an answer without one', () => {
     const frame = probeFrame(2, 1, 9, 500, key);
-    expect([frame.length, readFrame(frame, FIRST_GROUP)]).toEqual([500, { type: 'probe' }]);
+    expect([frame.length, readFrame(frame, GROUP)]).toEqual([500, { type: 'probe' }]);
     const answer = encodeBareOk(frame, 4, key);
     expect(answer.length).toBe(FRAME_HEADER_BYTES);
-    expect(readFrame(answer, FIRST_GROUP)).toEqual({ type: 'probeOk', count: 9 });
+    expect(readFrame(answer, GROUP)).toEqual({ type: 'probeOk', count: 9 });
   });
 
   test('a frame of another group, an unknown kind, or one cut short', () => {
     for (const request of requests) {
       const frame = sealed(request);
-      expect(readFrame(frame, { ...FIRST_GROUP, range: 2 })).toBeUndefined();
-      expect(readFrame(frame, { ...FIRST_GROUP, generation: 2 })).toBeUndefined();
+      expect(readFrame(frame, { ...GROUP, range: 2 })).toBeUndefined();
+      expect(readFrame(frame, { ...GROUP, generation: 2 })).toBeUndefined();
       if (request.type === 'PreAccept') continue;
       const cut = frame.subarray(0, FRAME_HEADER_BYTES + TIMESTAMP_BYTES - 1);
-      expect(readFrame(cut, FIRST_GROUP)).toBeUndefined();
+      expect(readFrame(cut, GROUP)).toBeUndefined();
     }
     const [preAccept] = requests;
     const frame = sealed(preAccept as FramedRequest);
     // Deps that reach beyond the end.
     frame.writeUInt32BE(1_000, FRAME_HEADER_BYTES + 4);
-    expect(readFrame(frame, FIRST_GROUP)).toBeUndefined();
-    expect(readFrame(frame.subarray(0, FRAME_HEADER_BYTES + 3), FIRST_GROUP)).toBeUndefined();
+    expect(readFrame(frame, GROUP)).toBeUndefined();
+    expect(readFrame(frame.subarray(0, FRAME_HEADER_BYTES + 3), GROUP)).toBeUndefined();
     const stranger = sealed(requests[6] as FramedRequest);
     stranger[FRAME_HEADER_BYTES] = 99;
     expect(frameKind(stranger)).toBeGreaterThan(0);
-    expect(readFrame(stranger, FIRST_GROUP)).toBeUndefined();
+    expect(readFrame(stranger, GROUP)).toBeUndefined();
   });
 
   test('only small requests travel so, and no slot is beyond all slots', () => {

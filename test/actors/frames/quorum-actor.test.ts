@@ -8,8 +8,7 @@ import { MessageJudge } from '../../../actors/accord/messages/message-judge.ts';
 import type { AccordMessage, PreAccept } from '../../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
 import {
   NO_SLOT,
   probeFrame,
@@ -40,7 +39,7 @@ import { key } from '../../bpf/support.ts';
 import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
 
 const SELF = 1;
-const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
+const group = new Group(firstGroup([1, 2, 3], [1, 2, 3]));
 let hlc = 1;
 
 function preAccept(bodyBytes = 10): PreAccept {
@@ -63,7 +62,7 @@ class Bench {
   readonly delivered: Array<readonly [from: number, message: object]> = [];
   readonly told: Told[] = [];
   readonly notifier = new UserspaceQuorumNotifier({ firstGeneration: 1 });
-  readonly slots = new VoteSlots(topology, SELF);
+  readonly slots = new VoteSlots(group, SELF);
   readonly actor: LocalRef<QuorumActorMessage>;
   closed = 0;
   readonly disconnected: Array<[peer: number, reason: string]> = [];
@@ -116,7 +115,7 @@ class Bench {
       start: (context) =>
         quorumActor(context, {
           self: SELF,
-          topology,
+          group,
           source: {
             open: (_onFrame, onOpened) => {
               if (opensLater) this.openings.push(() => onOpened(path));
@@ -128,7 +127,7 @@ class Bench {
           judge: new MessageJudge({
             validator: new MessageValidator({
               self: SELF,
-              topology,
+              group,
               nowUs: () => 1e15,
               isBody: () => true,
             }),
@@ -196,9 +195,7 @@ describe('requests', () => {
   });
 
   test('are probed for at full size', () => {
-    const probes = bench.toOne.filter(
-      ([, frame]) => readFrame(frame, topology.id)?.type === 'probe',
-    );
+    const probes = bench.toOne.filter(([, frame]) => readFrame(frame, group.id)?.type === 'probe');
     expect(probes.map(([sender, frame]) => [sender, frame.length])).toEqual([
       [1, 1_472],
       [2, 1_472],
@@ -264,7 +261,7 @@ describe('requests', () => {
     bench.actor.tell({ type: 'Send', to: 3, message: { ...stable, slots, body } });
     bench.run(1);
     expect(bench.toAll).toHaveLength(2);
-    expect(readFrame(bench.toAll[1] as Uint8Array, topology.id)).toMatchObject({ message: stable });
+    expect(readFrame(bench.toAll[1] as Uint8Array, group.id)).toMatchObject({ message: stable });
     const unknown = { ...stable, id: preAccept().id };
     bench.send(unknown, 2, 3);
     bench.send({ ...unknown, slots, body }, 2, 3);
@@ -309,7 +306,7 @@ describe('requests of peers', () => {
   function request(of = id): Buffer {
     const none = new Uint8Array(0);
     const message = { type: 'PreAccept', id: of, slots: none, deps: none, body: none } as const;
-    const frame = requestFrame(message, 1, 1, topology.id);
+    const frame = requestFrame(message, 1, 1, group.id);
     writeSlot(frame, { slot: 5, generation: 6 }, 2);
     sealFrame(frame, key);
     return frame;
@@ -368,7 +365,7 @@ describe('requests of peers', () => {
     bench.actor.tell({ type: 'Frame', frame: probeFrame(sender, 1, 4, 300, key), sender });
     bench.actor.tell({ type: 'Frame', frame: request(), sender: 14 });
     bench.run(1);
-    expect(bench.toOne.map(([to, frame]) => [to, readFrame(frame, topology.id)])).toEqual([
+    expect(bench.toOne.map(([to, frame]) => [to, readFrame(frame, group.id)])).toEqual([
       [2, { type: 'probeOk', count: 4 }],
     ]);
     expect(bench.delivered).toEqual([]);

@@ -19,8 +19,7 @@ import type { AccordMessage } from '../../../actors/accord/messages/messages.ts'
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { Flags, keyOf, type TxnId, ZERO } from '../../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
 import {
   type FramedRequest,
   NO_SLOT,
@@ -63,7 +62,7 @@ interface Request {
   frame: Buffer;
 }
 
-function newCoordinator(topology: Topology, now: () => number): Coordinator {
+function newCoordinator(group: Group, now: () => number): Coordinator {
   const clock = new HybridClock({
     node: SELF,
     store: 0,
@@ -72,11 +71,11 @@ function newCoordinator(topology: Topology, now: () => number): Coordinator {
   });
   // How long is waited must not depend on what was decided a moment before.
   const limits = { slowPathMs: SLOW_PATH_MS, slowPathMsMax: SLOW_PATH_MS };
-  return new Coordinator({ self: SELF, topology, clock, limits });
+  return new Coordinator({ self: SELF, group, clock, limits });
 }
 
-function oneByOne(topology: Topology, now: () => number): Side {
-  const coordinator = newCoordinator(topology, now);
+function oneByOne(group: Group, now: () => number): Side {
+  const coordinator = newCoordinator(group, now);
   return {
     coordinator,
     reply: (from, message) => coordinator.handle(from, message, now()),
@@ -90,9 +89,9 @@ function oneByOne(topology: Topology, now: () => number): Side {
 }
 
 /** As the coordinator's shell and the quorum actor do it. */
-function counted(topology: Topology, now: () => number): Side & { readonly slots: VoteSlots } {
-  const coordinator = newCoordinator(topology, now);
-  const slots = new VoteSlots(topology, SELF);
+function counted(group: Group, now: () => number): Side & { readonly slots: VoteSlots } {
+  const coordinator = newCoordinator(group, now);
+  const slots = new VoteSlots(group, SELF);
   let { expected } = coordinator;
   const notifier = new UserspaceQuorumNotifier({ slots: 3, firstGeneration: 1 });
   slots.attach(notifier);
@@ -116,11 +115,11 @@ function counted(topology: Topology, now: () => number): Side & { readonly slots
     slots,
     reply,
     plain(from, request) {
-      const frame = encodeBareOk(request.frame, topology.members.indexOf(from), key);
+      const frame = encodeBareOk(request.frame, group.members.indexOf(from), key);
       const verdict = notifier.receive(frame);
       if (verdict === 'quorum') notifier.flush();
       if (consumes(verdict)) return;
-      const content = readFrame(frame, topology.id);
+      const content = readFrame(frame, group.id);
       if (content?.type !== 'reply') throw new Error('not a reply');
       reply(from, content.message);
     },
@@ -151,7 +150,7 @@ function counted(topology: Topology, now: () => number): Side & { readonly slots
 
 class World {
   readonly rng: SeededRng;
-  readonly topology: Topology;
+  readonly group: Group;
   readonly sides: readonly [Side, Side];
   readonly decided: Record<string, number> = {};
   nowMs = 1_000;
@@ -166,9 +165,9 @@ class World {
     const electorate = slow + Math.floor(this.rng.next() * (replicas - slow + 1));
     // The electorate need not hold this node.
     const electors = this.rng.next() < 0.5 ? members.toReversed() : members;
-    this.topology = new Topology(FIRST_GROUP, members, electors.slice(0, electorate));
+    this.group = new Group(firstGroup(members, electors.slice(0, electorate)));
     const now = (): number => this.nowMs;
-    this.sides = [oneByOne(this.topology, now), counted(this.topology, now)];
+    this.sides = [oneByOne(this.group, now), counted(this.group, now)];
   }
 
   #pick<T>(from: readonly T[]): T {
@@ -209,7 +208,7 @@ class World {
       round === 'PreAccept'
         ? { type: round, id, deps, slots: null, body: BODY }
         : { type: round, id, ballot, executeAt: id, deps };
-    const frame = requestFrame(message, 0, PEER_GROUP, this.topology.id);
+    const frame = requestFrame(message, 0, PEER_GROUP, this.group.id);
     const request = { round, id, ballot, frame };
     this.#requests.push(request);
     this.#open.set(keyOf(id), request);
@@ -218,7 +217,7 @@ class World {
 
   step(): void {
     const dice = this.rng.next();
-    const peer = this.#pick(this.topology.members.filter((member) => member !== SELF));
+    const peer = this.#pick(this.group.members.filter((member) => member !== SELF));
     const open = [...this.#open.values()];
     if (open.length < 4 && dice < 0.15) {
       this.#both(({ coordinator }) => coordinator.coordinate(SOME_SLOTS, BODY, this.nowMs));
@@ -306,8 +305,8 @@ describe('counted votes and votes one by one', () => {
   });
 
   test('a plain answer of other members, another ballot or another phase changes nothing', () => {
-    const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
-    const { coordinator } = oneByOne(topology, () => 5);
+    const group = new Group(firstGroup([1, 2, 3], [1, 2, 3]));
+    const { coordinator } = oneByOne(group, () => 5);
     const id = coordinator.coordinate(SOME_SLOTS, BODY, 5);
     coordinator.takeEffects();
     const ballot = { ...id, hlc: id.hlc + 1 };

@@ -13,7 +13,6 @@ import { type AccordMessage, isForCoordinator } from '../../../actors/accord/mes
 import { MESSAGE_TYPES, MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { encodeParticipants } from '../../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { isFramedRequest, readFrame, requestFrame } from '../../../actors/frames/accord-frames.ts';
 import { PEER_GROUP } from '../../../bpf/path/frame-path.ts';
 import { decodeFrame, encodeFrame } from '../../../transport/peer/codec.ts';
@@ -35,6 +34,7 @@ export interface FuzzReport {
 }
 
 const SELF = 1;
+const GROUP = { range: 1, generation: 1 };
 const MEMBERS = [1, 2, 3];
 const PEERS = [2, 3];
 /** Frames against one scene; then there is a fresh one. */
@@ -91,10 +91,10 @@ class Scene {
     node.coordinator.takeEffects();
     this.#sequence = node.replica.view.sequence;
     for (const self of MEMBERS) {
-      const { topology } = cluster;
+      const { group } = cluster;
       const isBody = (body: Uint8Array): boolean => body[0] !== 0xfe;
       const nowUs = (): number => this.nowUs;
-      this.validators.set(self, new MessageValidator({ self, topology, nowUs, isBody }));
+      this.validators.set(self, new MessageValidator({ self, group, nowUs, isBody }));
     }
   }
 
@@ -194,7 +194,7 @@ interface Arriving {
 function frameOf(random: Random, samples: readonly Sample[]): Arriving {
   const { from, message } = pick(random, samples);
   if (isFramedRequest(message) && random() < 0.3) {
-    const frame = requestFrame(message, MEMBERS.indexOf(from), PEER_GROUP, FIRST_GROUP);
+    const frame = requestFrame(message, MEMBERS.indexOf(from), PEER_GROUP, GROUP);
     for (let flips = Math.floor(random() * 3); flips > 0; flips -= 1) {
       frame[Math.floor(random() * frame.length)] = Math.floor(random() * 256);
     }
@@ -214,7 +214,7 @@ function frameOf(random: Random, samples: readonly Sample[]): Arriving {
 
 /** Behind the tag, which the path has checked. */
 function readSingle(frame: Uint8Array): object[] {
-  const content = readFrame(frame, FIRST_GROUP);
+  const content = readFrame(frame, GROUP);
   return content !== undefined && 'message' in content ? [content.message] : [];
 }
 

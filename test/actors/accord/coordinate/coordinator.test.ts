@@ -15,18 +15,18 @@ import {
   type TxnId,
   ZERO,
 } from '../../../../actors/accord/primitives/timestamp.ts';
-import { at, ballot, topologyOf, touching } from '../fixture.ts';
+import { at, ballot, groupOf, touching } from '../fixture.ts';
 
 class Bench {
   readonly coordinator: Coordinator;
   nowMs = 100;
 
   constructor(nodes = 3, electorate = nodes, recoveriesMax = 256) {
-    const topology = topologyOf(nodes, electorate);
+    const group = groupOf(nodes, electorate);
     const nowUs = (): number => this.nowMs * 1_000;
     const clock = new HybridClock({ node: 1, store: 0, nowUs, reserveUs: 1e6 });
     const limits = { slowPathMs: 20, resendMs: 250, recoveriesMax };
-    this.coordinator = new Coordinator({ self: 1, topology, clock, limits });
+    this.coordinator = new Coordinator({ self: 1, group, clock, limits });
   }
 
   coordinate(): TxnId {

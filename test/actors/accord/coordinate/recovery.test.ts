@@ -14,7 +14,7 @@ import {
   type TxnId,
   ZERO,
 } from '../../../../actors/accord/primitives/timestamp.ts';
-import { at, ballot, LoneReplica, preAccept, topologyOf, touching } from '../fixture.ts';
+import { at, ballot, groupOf, LoneReplica, preAccept, touching } from '../fixture.ts';
 
 const id = at(1_000);
 const b = ballot(9_000);
@@ -41,7 +41,7 @@ function value(status: Status, accepted: Ballot, executeAt: Timestamp, deps: Dep
 
 /** Replies of nodes 1, 2, ... of N=5, E=3. */
 function conclude(...replies: RecoverOk[]): Conclusion {
-  const topology = topologyOf(5, 3);
+  const group = groupOf(5, 3);
   const start = { phase: 'Recover', definition: undefined, nowMs: 0, resendMs: 1 } as const;
   const round = new TransactionRound({ id, ballot: b, ...start });
   for (const [index, each] of replies.entries()) {
@@ -49,7 +49,7 @@ function conclude(...replies: RecoverOk[]): Conclusion {
     if (each.votedFast) round.fast |= 1 << index;
     round.recoverReplies.push(each);
   }
-  return concludeRecovery(topology, round);
+  return concludeRecovery(group, round);
 }
 
 const fast = reply(Status.PreAccepted, { votedFast: true });

@@ -4,14 +4,14 @@ import type { Effect } from '../../../../actors/accord/local/effects.ts';
 import type { AccordMessage } from '../../../../actors/accord/messages/messages.ts';
 import { type Deps, decodeDeps, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
-import { at, LoneReplica, only, topologyOf, touching } from '../fixture.ts';
+import { at, groupOf, LoneReplica, only, touching } from '../fixture.ts';
 
 const LIMITS = { durabilityLagMs: 1_000, progressDelayMs: 1e9, listIdsMax: 2 };
 const [a, b, c, d] = [at(1), at(2), at(3), at(4)] as const;
 const PERIOD_MS = 2_000;
 
 function replica(limits = LIMITS): LoneReplica {
-  const lone = new LoneReplica(topologyOf(3), 3, limits);
+  const lone = new LoneReplica(groupOf(3), 3, limits);
   // Nothing ever closes a round here.
   lone.replica.peerDown(1, lone.nowMs);
   return lone;
@@ -128,7 +128,7 @@ function carry(nodes: readonly LoneReplica[], effects: readonly Effect[], from: 
 
 // Each knew what the other had settled, and neither knew that the other knew.
 test('two members that lost each hint of the other agree after one period', () => {
-  const nodes = [1, 2].map((self) => new LoneReplica(topologyOf(3), self, LIMITS));
+  const nodes = [1, 2].map((self) => new LoneReplica(groupOf(3), self, LIMITS));
   for (const node of nodes) {
     node.replica.peerDown(3, node.nowMs);
     for (const id of [a, b, c, d]) node.take(stable(id), 3);
@@ -163,7 +163,7 @@ describe('after a restart the deps are short again', () => {
   const ids = Array.from({ length: 50 }, (_, index) => at(index + 1));
 
   test('at once, where this member alone is a majority', () => {
-    const lone = new LoneReplica(topologyOf(1), 1, LIMITS);
+    const lone = new LoneReplica(groupOf(1), 1, LIMITS);
     for (const id of ids) lone.take(stable(id));
     lone.restart();
     expect(depsOfNext(lone)).toBe(1);

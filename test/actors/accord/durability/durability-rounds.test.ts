@@ -9,7 +9,7 @@ import {
   type TxnId,
   ZERO,
 } from '../../../../actors/accord/primitives/timestamp.ts';
-import { at, LoneReplica, only, preAccept, topologyOf, touching } from '../fixture.ts';
+import { at, groupOf, LoneReplica, only, preAccept, touching } from '../fixture.ts';
 
 const LIMITS = {
   durabilityLagMs: 1_000,
@@ -21,7 +21,7 @@ const X = at(2_000_000, 0);
 
 /** Wall clock at 5 s; node 1 leads. */
 function replica(self: number, nodes = 3, electorate = nodes): LoneReplica {
-  const lone = new LoneReplica(topologyOf(nodes, electorate), self, LIMITS);
+  const lone = new LoneReplica(groupOf(nodes, electorate), self, LIMITS);
   lone.nowMs = 5_000_000;
   return lone;
 }
@@ -97,7 +97,7 @@ describe('a round', () => {
   function lead(lone: LoneReplica): { before: Timestamp; base: Timestamp } {
     const [rejectBefore] = messages(lone.tick(1), 'RejectBefore');
     if (rejectBefore === undefined) throw new Error('no round was begun');
-    const [own] = lone.topology.members;
+    const [own] = lone.group.members;
     lone.take(
       { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
       own,

@@ -10,7 +10,7 @@ import {
   ZERO,
 } from '../../../../actors/accord/primitives/timestamp.ts';
 import { SeededRng } from '../../../../actors/runtime/ports/seeded-rng.ts';
-import { at, LoneReplica, topologyOf, touching } from '../fixture.ts';
+import { at, groupOf, LoneReplica, touching } from '../fixture.ts';
 
 function idsOf(commands: Iterable<Command>): number[] {
   return [...commands].map(({ id }) => id.hlc);
@@ -75,7 +75,7 @@ describe('with much that is retained', () => {
 
   function laden(): LoneReplica {
     const limits = { listIdsMax: LIST, barrierIdsMax: LIST, progressDelayMs: 1e9 };
-    const lone = new LoneReplica(topologyOf(3), 3, limits);
+    const lone = new LoneReplica(groupOf(3), 3, limits);
     for (let hlc = 1; hlc <= RETAINED; hlc += 1) {
       const id = counted(hlc);
       lone.take({ type: 'Stable', id, executeAt: id, deps: encodeDeps([]), ...touching(hlc) });

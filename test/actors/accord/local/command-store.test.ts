@@ -4,7 +4,7 @@ import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
 import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
 import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
-import { at, preAccept, topologyOf, touching } from '../fixture.ts';
+import { at, groupOf, preAccept, touching } from '../fixture.ts';
 
 const GROUP = { range: 1, generation: 1 };
 const SELF = 3;
@@ -22,7 +22,7 @@ class Shell {
   constructor(limits: Partial<ConstructorParameters<typeof CommandStore>[0]['limits']> = {}) {
     this.store = new CommandStore({
       self: SELF,
-      groups: [{ id: GROUP, topology: topologyOf(3) }],
+      groups: [groupOf(3)],
       clock: this.clock,
       random: () => 0.5,
       startedMs: 0,

@@ -4,7 +4,7 @@ import type { Effect } from '../../../../actors/accord/local/effects.ts';
 import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
-import { at, ballot, LoneReplica, preAccept, topologyOf, touching } from '../fixture.ts';
+import { at, ballot, groupOf, LoneReplica, preAccept, touching } from '../fixture.ts';
 
 const LIMITS = {
   progressDelayMs: 100,
@@ -15,7 +15,7 @@ const LIMITS = {
 const id = at(1_000, 1);
 
 function having(self = 3): LoneReplica {
-  const lone = new LoneReplica(topologyOf(3), self, LIMITS);
+  const lone = new LoneReplica(groupOf(3), self, LIMITS);
   lone.take(preAccept(id));
   return lone;
 }
@@ -51,7 +51,7 @@ describe('an undecided transaction', () => {
   });
 
   test('is looked after more rarely too when the limit lies below the first pause', () => {
-    const lone = new LoneReplica(topologyOf(3), 3, { ...LIMITS, progressDelayMsMax: 20 });
+    const lone = new LoneReplica(groupOf(3), 3, { ...LIMITS, progressDelayMsMax: 20 });
     lone.take(preAccept(id));
     let looks = 0;
     for (let ms = 0; ms < 4_000; ms += 10) if (what(lone.tick(10)).length > 0) looks += 1;
@@ -86,7 +86,7 @@ describe('an undecided transaction', () => {
   });
 
   test('is left alone when it only waits for its deps; they are not', () => {
-    const lone = new LoneReplica(topologyOf(3), 3, LIMITS);
+    const lone = new LoneReplica(groupOf(3), 3, LIMITS);
     const deps = encodeDeps([at(900)]);
     lone.take({ type: 'Stable', id, executeAt: id, deps, ...touching(1) });
     const effects = lone.tick(1_000);

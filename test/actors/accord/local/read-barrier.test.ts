@@ -8,7 +8,7 @@ import {
   participantsOf,
 } from '../../../../actors/accord/primitives/participants.ts';
 import { keyOf, type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
-import { at, LoneReplica, only, preAccept, topologyOf, touching } from '../fixture.ts';
+import { at, groupOf, LoneReplica, only, preAccept, touching } from '../fixture.ts';
 
 const a = at(100);
 const b = at(200);
@@ -47,7 +47,7 @@ describe('a reader', () => {
   });
 
   test('counts a member once: itself and one peer, however often it answers', () => {
-    const lone = new LoneReplica(topologyOf(5), 3);
+    const lone = new LoneReplica(groupOf(5), 3);
     begin(lone);
     expect(served(lone.take(answer([]), 1))).toEqual([]);
     expect(served(lone.take(answer([]), 1))).toEqual([]);
@@ -102,7 +102,7 @@ describe('a reader', () => {
   });
 
   test('waits with the rest while it has too much to wait for', () => {
-    const lone = new LoneReplica(topologyOf(3), 3, { barrierWaitsMax: 1 });
+    const lone = new LoneReplica(groupOf(3), 3, { barrierWaitsMax: 1 });
     const c = at(300);
     begin(lone);
     expect(sent(lone.take(answer([a], { behind: true }), 1))).toHaveLength(1);
@@ -124,7 +124,7 @@ describe('a reader', () => {
   });
 
   test('asks again those that are silent, and gives up in the end', () => {
-    const lone = new LoneReplica(topologyOf(5), 3);
+    const lone = new LoneReplica(groupOf(5), 3);
     begin(lone);
     lone.take(answer([]), 1);
     const again = lone.tick(100).flatMap((e) => {
@@ -143,7 +143,7 @@ describe('a reader', () => {
   });
 
   test('when there is place for one barrier, the last one is served', () => {
-    const lone = new LoneReplica(topologyOf(3), 3, { barriersMax: 1 });
+    const lone = new LoneReplica(groupOf(3), 3, { barriersMax: 1 });
     begin(lone, 1);
     begin(lone, 2);
     expect(served(lone.take(answer([], { token: 1 }), 1))).toEqual([]);
@@ -183,7 +183,7 @@ describe('a peer', () => {
   });
 
   test('says so when there is too much to name', () => {
-    const lone = new LoneReplica(topologyOf(3), 3, { barrierIdsMax: 2 });
+    const lone = new LoneReplica(groupOf(3), 3, { barrierIdsMax: 2 });
     for (const hlc of [1, 2, 3]) lone.take(preAccept(at(hlc)));
     expect(named(lone)).toMatchObject({ behind: true });
     expect(named(lone).ids).toHaveLength(2);

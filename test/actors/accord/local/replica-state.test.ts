@@ -5,11 +5,11 @@ import { ReplicaState } from '../../../../actors/accord/local/replica-state.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
 import { participantsOf } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
-import { at, topologyOf } from '../fixture.ts';
+import { at, groupOf } from '../fixture.ts';
 
 function stateOf(nodes: number): ReplicaState {
   const clock = new HybridClock({ node: 1, store: 0, nowUs: () => 0, reserveUs: 1 });
-  return new ReplicaState({ self: 1, topology: topologyOf(nodes), clock, random: () => 0.5 });
+  return new ReplicaState({ self: 1, group: groupOf(nodes), clock, random: () => 0.5 });
 }
 
 function applied(state: ReplicaState, hlc: number): Command {
@@ -22,7 +22,7 @@ function applied(state: ReplicaState, hlc: number): Command {
 }
 
 function alsoAppliedAt(state: ReplicaState, command: Command, node: number): void {
-  command.appliedBy |= state.topology.bit(node);
+  command.appliedBy |= state.group.bit(node);
   state.pruneApplied([command]);
 }
 

@@ -10,17 +10,16 @@ import {
 } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { rejected, type Timestamp, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
-import { FIRST_GROUP } from '../../../../actors/accord/topology/group-id.ts';
-import { Topology } from '../../../../actors/accord/topology/topology.ts';
+import { firstGroup, Group } from '../../../../actors/accord/topology/group.ts';
 
 const SELF = 1;
 const PEER = 2;
 const NOW_US = 2 ** 50;
 const HLC_US_MAX = NOW_US + 2 ** 41;
-const topology = new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 3]);
+const group = new Group(firstGroup([1, 2, 3], [1, 2, 3]));
 const validator = new MessageValidator({
   self: SELF,
-  topology,
+  group,
   limits: { bodyBytesMax: 100, idsMax: 3, aheadUsMax: 2 ** 41 },
   nowUs: () => NOW_US,
   isBody: (bytes) => bytes[0] !== 0xff,

@@ -1,6 +1,7 @@
 /**
- * Who replicates, and how many of them make a quorum (accord.md §2.3). A group never changes, so a
- * transaction is judged by the same members and electorate for ever.
+ * A group replicates an interval of slots: its members, and how many of them make a quorum
+ * (accord.md §2.3). It never changes, so a transaction is judged by the same members and electorate
+ * for ever.
  *
  * Sets of nodes are bit sets: bit i stands for the i-th member in ascending order of node id, so
  * that a reply that comes twice counts once.
@@ -47,8 +48,36 @@ export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
   };
 }
 
-export class Topology {
+/** Slots of Redis Cluster: ranges are intervals of them. */
+export const REDIS_SLOTS = 16_384;
+
+/** All that makes a group: plain data, which every node of a cluster holds alike. */
+export interface GroupDescriptor {
   readonly id: GroupId;
+  /** Its Redis slots: from `fromSlot` up to, and without, `toSlot`. */
+  readonly fromSlot: number;
+  readonly toSlot: number;
+  /** Node ids. */
+  readonly members: readonly number[];
+  readonly electorate: readonly number[];
+  /** What its transactions are run against. */
+  readonly machine: 'keyspace';
+}
+
+/** The group that a cluster begins with: all keys. */
+export function firstGroup(
+  members: readonly number[],
+  electorate: readonly number[],
+): GroupDescriptor {
+  const id = { range: 1, generation: 1 };
+  return { id, fromSlot: 0, toSlot: REDIS_SLOTS, members, electorate, machine: 'keyspace' };
+}
+
+export class Group {
+  readonly id: GroupId;
+  readonly fromSlot: number;
+  readonly toSlot: number;
+  readonly machine: 'keyspace';
   /** Node ids, ascending. */
   readonly members: readonly number[];
   readonly quorums: QuorumSizes;
@@ -56,8 +85,15 @@ export class Topology {
   readonly electorate: number;
   readonly #bits: ReadonlyMap<number, number>;
 
-  constructor(id: GroupId, members: readonly number[], electorate: readonly number[]) {
+  constructor(descriptor: GroupDescriptor) {
+    const { id, fromSlot, toSlot, members, electorate, machine } = descriptor;
     this.id = id;
+    this.fromSlot = fromSlot;
+    this.toSlot = toSlot;
+    this.machine = machine;
+    if (!(fromSlot >= 0 && fromSlot < toSlot && toSlot <= REDIS_SLOTS)) {
+      throw new RangeError(`a group of the slots from ${fromSlot} to ${toSlot}`);
+    }
     this.members = [...members].sort((a, b) => a - b);
     if (this.members.length > MEMBERS_MAX) {
       throw new RangeError(`${members.length} members: at most ${MEMBERS_MAX}`);

@@ -4,9 +4,14 @@
  */
 import { describe, expect, test } from 'vitest';
 import { population } from '../../../../actors/accord/primitives/bit-set.ts';
-import { FIRST_GROUP } from '../../../../actors/accord/topology/group-id.ts';
-import { MEMBERS_MAX, quorumSizes, Topology } from '../../../../actors/accord/topology/topology.ts';
-import { topologyOf } from '../fixture.ts';
+import {
+  firstGroup,
+  Group,
+  MEMBERS_MAX,
+  quorumSizes,
+  REDIS_SLOTS,
+} from '../../../../actors/accord/topology/group.ts';
+import { groupOf } from '../fixture.ts';
 
 /** N, f, Q, then F for every E from Q to N: written out from accord.md, not computed. */
 const TABLE: ReadonlyArray<readonly [number, number, number, readonly number[]]> = [
@@ -96,19 +101,19 @@ describe.each(CASES.filter(({ replicas }) => replicas <= 7))(
   },
 );
 
-describe('a topology', () => {
+describe('a group', () => {
   test('gives each member a bit, and strangers none', () => {
-    const topology = new Topology(FIRST_GROUP, [30, 10, 20], [10, 30]);
-    expect(topology.members).toEqual([10, 20, 30]);
-    expect([10, 20, 30, 40].map((node) => topology.bit(node))).toEqual([1, 2, 4, 0]);
-    expect(topology.electors(0b111)).toBe(2);
-    expect(topology.electors(0b010)).toBe(0);
+    const group = new Group(firstGroup([30, 10, 20], [10, 30]));
+    expect(group.members).toEqual([10, 20, 30]);
+    expect([10, 20, 30, 40].map((node) => group.bit(node))).toEqual([1, 2, 4, 0]);
+    expect(group.electors(0b111)).toBe(2);
+    expect(group.electors(0b010)).toBe(0);
   });
 
   test('is led by the lowest member that is up, and the next ones stand in for it', () => {
-    const topology = new Topology(FIRST_GROUP, [30, 10, 20], [10, 30]);
+    const group = new Group(firstGroup([30, 10, 20], [10, 30]));
     const ranks = (...up: number[]): number[] =>
-      topology.members.map((self) => topology.leadRank(self, (node) => up.includes(node)));
+      group.members.map((self) => group.leadRank(self, (node) => up.includes(node)));
     expect(ranks(10, 20, 30)).toEqual([0, 1, 2]);
     expect(ranks(20, 30)).toEqual([0, 0, 1]);
     // Who asks is up, whatever it hears of itself.
@@ -116,7 +121,17 @@ describe('a topology', () => {
   });
 
   test('refuses electors that are no members, and more members than it can count', () => {
-    expect(() => new Topology(FIRST_GROUP, [1, 2, 3], [1, 2, 9])).toThrow('not a member');
-    expect(() => topologyOf(MEMBERS_MAX + 1)).toThrow('at most');
+    expect(() => new Group(firstGroup([1, 2, 3], [1, 2, 9]))).toThrow('not a member');
+    expect(() => groupOf(MEMBERS_MAX + 1)).toThrow('at most');
+  });
+
+  test.each([
+    [0, 0],
+    [-1, 1],
+    [1, REDIS_SLOTS + 1],
+    [Number.NaN, 1],
+  ])('refuses the slots from %d to %d', (fromSlot, toSlot) => {
+    const whole = firstGroup([1, 2, 3], [1, 2, 3]);
+    expect(() => new Group({ ...whole, fromSlot, toSlot })).toThrow('a group of the slots');
   });
 });
