@@ -7,7 +7,9 @@ import { existsSync, mkdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 const sources = join(import.meta.dirname, 'native');
-const header = join(import.meta.dirname, '../../bpf/kernel/siphash.h');
+const headers = ['siphash.h', 'holofast.h'].map((name) =>
+  join(import.meta.dirname, '../../bpf/kernel', name),
+);
 const output = join(import.meta.dirname, '../../.tmp/bpf');
 
 /** The path of the compiled program. Throws Error with the compiler's words. */
@@ -15,7 +17,7 @@ export function compileHelper(name: 'echo-peer' | 'stress-voter' | 'checksum-off
   const source = join(sources, `${name}.c`);
   const binary = join(output, name);
   mkdirSync(output, { recursive: true });
-  const newest = Math.max(...[source, header].map((path) => statSync(path).mtimeMs));
+  const newest = Math.max(...[source, ...headers].map((path) => statSync(path).mtimeMs));
   if (existsSync(binary) && statSync(binary).mtimeMs > newest) return binary;
   const temporary = `${binary}.${process.pid}.tmp`;
   const args = ['-O2', '-Wall', '-Wextra', '-Werror', source, '-o', temporary, '-lbpf'];

@@ -12,7 +12,7 @@ import { startEchoPeer, stopChild, waitForLine } from '../native-helpers.ts';
 import { kernelSupport, keyBytes } from '../support.ts';
 
 const { addon, reason } = kernelSupport();
-const coordinatorScript = join(import.meta.dirname, 'children/coordinator.ts');
+const coordinatorScript = join(import.meta.dirname, '../children/coordinator.ts');
 const nobody = 65_534;
 const children: ChildProcess[] = [];
 

@@ -21,7 +21,7 @@ import { kernelSupport, keyBytes } from '../support.ts';
 const hosts = 5;
 const prefix = `hf${process.pid}`;
 const port = 7300;
-const coordinatorScript = join(import.meta.dirname, 'children/coordinator.ts');
+const coordinatorScript = join(import.meta.dirname, '../children/coordinator.ts');
 
 function ip(...args: string[]): boolean {
   return spawnSync('ip', args, { stdio: 'ignore' }).status === 0;

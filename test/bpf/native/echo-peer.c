@@ -12,7 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "../../../bpf/siphash.h"
+#include "../../../bpf/kernel/siphash.h"
 
 static unsigned long served;
 

@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include "../../../bpf/siphash.h"
+#include "../../../bpf/kernel/siphash.h"
 
 #define STALE_SENDER 7
 #define FORGING_SENDER 8
