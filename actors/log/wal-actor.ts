@@ -70,6 +70,8 @@ export interface WalOptions {
   readonly observe?: (syncMs: number, log: WriteAheadLog) => void;
   /** The disk is full: nothing can be logged until there is room again. */
   readonly onDiskFull?: (full: boolean) => void;
+  /** Messages that wait until the log is open. */
+  readonly earlyMax?: number | undefined;
   /** A write has been under way for long, or is so no more. */
   readonly onStalled?: (stalled: boolean) => void;
 }
@@ -81,8 +83,8 @@ const DISK_FULL_RETRY_MS = 200;
 /** A write that takes longer is reported. */
 const STALLED_MS = 2_000;
 const WATCH_EVERY_MS = 500;
-/** Messages that wait until the log is open. */
-const WAITING_MAX = 65_536;
+/** Messages that wait until the log is open; stores have less under way (`TURNS_MAX`). */
+const EARLY_MAX = 65_536;
 
 interface Waiting {
   readonly lsn: number;
@@ -134,7 +136,11 @@ class WalWriter implements Behavior<WalMessage> {
     if (log !== undefined) return this.#receive(message, log);
     if (message.type === 'Open') return this.#tryOpen();
     if (message.type === 'Watch') return this.#watch();
-    if (this.#early.length >= WAITING_MAX) throw new Error('too much waits for the log to open');
+    // What a store has sent to the incarnation before is as lost as what that one held.
+    if (message.type === 'Append' && !this.#readers.has(message.store)) return;
+    if (this.#early.length >= (this.#options.earlyMax ?? EARLY_MAX)) {
+      throw new Error('too much waits for the log to open');
+    }
     this.#early.push(message);
   }
 

@@ -107,6 +107,12 @@ export interface NodeLimits {
   readonly handOverMax?: number;
   /** Turns of the replica whose records are not on disk yet; `TURNS_MAX` by default. */
   readonly turnsMax?: number;
+  /** Messages to peers that wait for a reservation of the clock; `HELD_MAX` by default. */
+  readonly outboxHeldMax?: number;
+  /** Messages that wait while the log, or the engine, is opened; 65,536 by default. */
+  readonly earlyMax?: number;
+  /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */
+  readonly trafficKeptMax?: number;
 }
 
 export interface NodeObserver
@@ -159,8 +165,9 @@ export class Node {
   readonly #toReplica = new Outlet(this.#replica);
   readonly #toCoordinator = new Outlet(this.#coordinator);
   /** What comes from the network or goes there may be. */
-  readonly #trafficToReplica = new Outlet(this.#replica, TRAFFIC_KEPT_MAX);
-  readonly #trafficToCoordinator = new Outlet(this.#coordinator, TRAFFIC_KEPT_MAX);
+  readonly #trafficToReplica: Outlet<ReplicaActorMessage>;
+  readonly #trafficToCoordinator: Outlet<CoordinatorActorMessage>;
+  readonly #trafficKeptMax: number;
   readonly #links = new Map<number, PeerLink>();
   readonly #slots: VoteSlots;
   readonly #judge: MessageJudge;
@@ -174,6 +181,9 @@ export class Node {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     const { nodeId, clock, rng, scheduler, recorder, onFailed, observer } = parts;
+    this.#trafficKeptMax = parts.limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
+    this.#trafficToReplica = new Outlet(this.#replica, this.#trafficKeptMax);
+    this.#trafficToCoordinator = new Outlet(this.#coordinator, this.#trafficKeptMax);
     this.group = soleGroup(parts);
     this.#startedMs = clock.monotonicMs();
     this.time = new ClusterTime({
@@ -200,10 +210,13 @@ export class Node {
     });
     const { root } = this.system;
     const { disk } = parts.observer;
+    const { earlyMax } = parts.limits;
     const onStalled = (stalled: boolean): void => disk('log', 'stalled', stalled);
     const onDiskFull = (full: boolean): void => this.#diskFull('log', full);
     const wal = root.child<WalMessage>(
-      this.#spec('wal', (context) => walActor(context, { ...parts.wal, onDiskFull, onStalled })),
+      this.#spec('wal', (context) =>
+        walActor(context, { ...parts.wal, earlyMax, onDiskFull, onStalled }),
+      ),
     );
     this.#wal = wal;
     // A log that must not be used has been reported; there is no tree to build any more.
@@ -306,8 +319,8 @@ export class Node {
   #startStore(wal: ActorRef<WalMessage>): void {
     const { nodeId: self, limits, observer } = this.#parts;
     const { group, clock, time } = this;
-    const outbox = new Outbox(self, clock, {
-      toPeer: (node, message) => {
+    const targets = {
+      toPeer: (node: number, message: AccordMessage) => {
         const quorum = this.#trafficToQuorum;
         if (quorum !== undefined && this.#slots.isAttached && mayTravelAsFrame(message)) {
           // Lost on the way to a peer, if anything: the protocol repeats it.
@@ -316,7 +329,8 @@ export class Node {
       },
       replica: this.#toReplica,
       coordinator: this.#toCoordinator,
-    });
+    };
+    const outbox = new Outbox(self, clock, targets, limits.outboxHeldMax);
     const store = this.system.root.supervisor({
       name: `store-${STORE}`,
       strategy: 'rest_for_one',
@@ -372,6 +386,7 @@ export class Node {
             coordinator,
             nowMs: () => clock.presentUs / 1_000,
             observe: (machine) => observer.machine(machine),
+            earlyMax: limits.earlyMax,
             onDiskFull: (full) => this.#diskFull('store', full),
           }),
         ),
@@ -427,7 +442,7 @@ export class Node {
       ),
     );
     this.#toQuorum = new Outlet(quorum);
-    this.#trafficToQuorum = new Outlet(quorum, TRAFFIC_KEPT_MAX);
+    this.#trafficToQuorum = new Outlet(quorum, this.#trafficKeptMax);
   }
 
   #startLink(peer: number): void {
@@ -454,7 +469,8 @@ export class Node {
         }),
       ),
     );
-    this.#links.set(peer, { news: new Outlet(ref), traffic: new Outlet(ref, TRAFFIC_KEPT_MAX) });
+    const traffic = new Outlet(ref, this.#trafficKeptMax);
+    this.#links.set(peer, { news: new Outlet(ref), traffic });
   }
 
   #tellStore(message: { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }): void {

@@ -44,6 +44,8 @@ interface ExecutorOptions {
   /** The cluster's time, for the deadlines that ephemeral reads look at. */
   readonly nowMs: () => number;
   readonly observe: (machine: StateMachine) => void;
+  /** Units and reads of clients that may wait while the engine is opened. */
+  readonly earlyMax?: number | undefined;
   /** A flush found no room, or room again. */
   readonly onDiskFull: (full: boolean) => void;
 }
@@ -65,7 +67,7 @@ interface Application {
 
 /** How soon a store that is still closing is tried again. */
 const OPEN_AGAIN_MS = 5;
-/** Messages that wait for the engine. */
+/** Units and reads of clients that wait for the engine. */
 const EARLY_MAX = 65_536;
 
 /**
@@ -102,12 +104,35 @@ export function executorActor(
     receive(message) {
       if (message.type === 'Open') open();
       else if (running !== undefined) running.receive(message);
-      else if (early.push(message) > EARLY_MAX) throw new Error('too much waits for the store');
+      else early = heldBack(early, message, options.earlyMax ?? EARLY_MAX);
     },
     turnEnd: () => running?.turnEnd?.(),
     stopped: (reason) => running?.stopped?.(reason),
     describe: () => running?.describe?.() ?? { opening: true },
   };
+}
+
+/**
+ * What is left to receive once the engine is open. Executions and reads that come so early are
+ * meant for the incarnation before. A client that finds no place is told nothing: it times out.
+ */
+function heldBack(
+  early: ExecutorMessage[],
+  message: ExecutorMessage,
+  earlyMax: number,
+): ExecutorMessage[] {
+  switch (message.type) {
+    case 'Expect':
+    case 'ExpectRead':
+      if (early.length < earlyMax) early.push(message);
+      return early;
+    case 'Forget':
+      return early.filter((held) => held.type !== 'Expect' || held.key !== message.key);
+    case 'ForgetRead':
+      return early.filter((held) => held.type !== 'ExpectRead' || held.token !== message.token);
+    default:
+      return early;
+  }
 }
 
 function runningExecutor(

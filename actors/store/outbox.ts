@@ -19,13 +19,14 @@ interface OutboxTargets {
   readonly coordinator: Outlet<CoordinatorActorMessage>;
 }
 
-/** Messages held for a reservation; a protocol message that is dropped here was lost on the way. */
+/** Messages held for a reservation; one that is dropped here was lost on the way, for the peer. */
 const HELD_MAX = 65_536;
 
 export class Outbox {
   readonly #self: number;
   readonly #clock: HybridClock;
   readonly #targets: OutboxTargets;
+  readonly #heldMax: number;
   #held: Array<{
     readonly to: number;
     readonly message: AccordMessage;
@@ -33,10 +34,16 @@ export class Outbox {
     readonly mintedUs: number;
   }> = [];
 
-  constructor(self: number, clock: HybridClock, targets: OutboxTargets) {
+  constructor(
+    self: number,
+    clock: HybridClock,
+    targets: OutboxTargets,
+    heldMax: number = HELD_MAX,
+  ) {
     this.#self = self;
     this.#clock = clock;
     this.#targets = targets;
+    this.#heldMax = heldMax;
   }
 
   /** Messages that wait for room at the neighbours. */
@@ -48,7 +55,7 @@ export class Outbox {
     if (to === this.#self) return this.#deliver(message);
     const outgoing = message as AccordMessage;
     if (this.#clock.covered || this.#isOld(outgoing)) return this.#targets.toPeer(to, outgoing);
-    if (this.#held.length >= HELD_MAX) return;
+    if (this.#held.length >= this.#heldMax) return;
     this.#held.push({ to, message: outgoing, mintedUs: this.#clock.mintedUs });
   }
 

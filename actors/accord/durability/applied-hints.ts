@@ -12,9 +12,6 @@ import { decodeDeps, encodeDeps } from '../primitives/deps.ts';
 import { isTerminal, Status } from '../primitives/status.ts';
 import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 
-const HINT_EVERY_MS = 2_000;
-const FETCH_EVERY_MS = 100;
-
 interface Asked {
   /** Of the last page: what the member has not confirmed. */
   readonly open: Set<Command>;
@@ -86,8 +83,9 @@ export class AppliedHints {
 
   /** The mark is repeated while somebody has something to forget, and so are the questions. */
   #tellAgain(): void {
-    const { nowMs, commands, peers, down } = this.#state;
-    if ((commands.size === 0 && !this.#prompted) || nowMs < this.#toldMs + HINT_EVERY_MS) return;
+    const { nowMs, commands, peers, down, limits } = this.#state;
+    if (commands.size === 0 && !this.#prompted) return;
+    if (nowMs < this.#toldMs + limits.hintEveryMs) return;
     this.#prompted = false;
     this.#toldMs = nowMs;
     for (const peer of peers) {
@@ -165,7 +163,7 @@ export class AppliedHints {
   }
 
   #fetch(peer: number): void {
-    const { nowMs } = this.#state;
+    const { nowMs, limits } = this.#state;
     const lacking = this.#lacking.get(peer);
     if (lacking === undefined || nowMs < lacking.fetchAtMs) return;
     const ids = lacking.ids.filter((id) => {
@@ -176,7 +174,7 @@ export class AppliedHints {
       this.#lacking.delete(peer);
       return;
     }
-    this.#lacking.set(peer, { ids, fetchAtMs: nowMs + FETCH_EVERY_MS });
+    this.#lacking.set(peer, { ids, fetchAtMs: nowMs + limits.hintFetchEveryMs });
     this.#state.send(peer, { type: 'Fetch', ids: encodeDeps(ids) });
   }
 }

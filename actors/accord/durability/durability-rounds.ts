@@ -36,8 +36,6 @@ import { boundAt, compare, max, min, type Timestamp, type TxnId } from '../primi
 import { AppliedHints } from './applied-hints.ts';
 
 const NOT_SETTLED = 'it is not among the settled';
-/** Another member leads, too, when nothing was settled for so long, times its rank. */
-const STAND_IN_MS = 5_000;
 
 interface LedRound {
   readonly before: Timestamp;
@@ -135,7 +133,7 @@ export class DurabilityRounds {
   #leads(): boolean {
     const { self, group, down, nowMs } = this.#state;
     const rank = group.leadRank(self, (node) => !down.has(node));
-    return nowMs >= (this.#movedMs ?? nowMs) + STAND_IN_MS * rank;
+    return nowMs >= (this.#movedMs ?? nowMs) + this.#state.limits.standInMs * rank;
   }
 
   get #hasToForget(): boolean {

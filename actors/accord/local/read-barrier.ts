@@ -29,9 +29,6 @@ interface Barrier {
   ids: Deps;
 }
 
-const RESEND_MS = 100;
-const GIVE_UP_MS = 10_000;
-
 export class ReadBarriers {
   readonly #state: ReplicaState;
   readonly #barriers = new Map<number, Barrier>();
@@ -43,19 +40,19 @@ export class ReadBarriers {
   /** `Read` with this token follows when everything that the read must see is applied. */
   begin(token: number, participants: Participants): void {
     const state = this.#state;
-    const { nowMs } = state;
+    const { nowMs, limits } = state;
     const barrier: Barrier = {
       token,
       participants,
       startedMs: nowMs,
       sequence: state.sequence,
-      resendAtMs: nowMs + RESEND_MS,
+      resendAtMs: nowMs + limits.barrierResendMs,
       replied: state.group.bit(state.self),
       named: new Map(),
       ids: depsOf(this.#unapplied()),
     };
     const oldest = this.#barriers.keys().next().value;
-    const isFull = this.#barriers.size >= state.limits.barriersMax;
+    const isFull = this.#barriers.size >= limits.barriersMax;
     if (isFull && oldest !== undefined) this.#barriers.delete(oldest);
     this.#barriers.set(token, barrier);
     this.#askAll(barrier);
@@ -149,11 +146,11 @@ export class ReadBarriers {
   }
 
   tick(): void {
-    const { nowMs } = this.#state;
+    const { nowMs, limits } = this.#state;
     for (const barrier of this.#barriers.values()) {
-      if (nowMs - barrier.startedMs > GIVE_UP_MS) this.#barriers.delete(barrier.token);
+      if (nowMs - barrier.startedMs > limits.barrierMsMax) this.#barriers.delete(barrier.token);
       else if (nowMs >= barrier.resendAtMs) {
-        barrier.resendAtMs = nowMs + RESEND_MS;
+        barrier.resendAtMs = nowMs + limits.barrierResendMs;
         this.#askAll(barrier);
       }
     }

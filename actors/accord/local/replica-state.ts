@@ -39,6 +39,10 @@ export interface ReplicaLimits {
   readonly barrierWaitsMax: number;
   /** Barriers under way at once; beyond it the oldest is given up (its reads time out). */
   readonly barriersMax: number;
+  /** Pause before a member that has not answered a barrier is asked again. */
+  readonly barrierResendMs: number;
+  /** A barrier that no quorum has answered by then is given up. */
+  readonly barrierMsMax: number;
   /** Ids of one settled list, one hint, one answer to a fence. */
   readonly listIdsMax: number;
   /** Bytes of bodies sent in answer to one fetch. */
@@ -52,6 +56,12 @@ export interface ReplicaLimits {
   readonly durabilityLagMs: number;
   /** Pause between two durability rounds. */
   readonly durabilityEveryMs: number;
+  /** Another member leads rounds, too, when nothing was forgotten for so long, times its rank. */
+  readonly standInMs: number;
+  /** Pause between two hints that repeat the mark, while somebody has something to forget. */
+  readonly hintEveryMs: number;
+  /** Pause before what a hint has named and is missing here is fetched again. */
+  readonly hintFetchEveryMs: number;
 }
 
 const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
@@ -61,11 +71,16 @@ const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   barrierIdsMax: 4_096,
   barrierWaitsMax: 16_384,
   barriersMax: 64,
+  barrierResendMs: 100,
+  barrierMsMax: 10_000,
   listIdsMax: 4_096,
   fetchBytesMax: 4 * 2 ** 20,
   heldBytesMax: 2 ** 30,
   durabilityLagMs: 1_000,
   durabilityEveryMs: 500,
+  standInMs: 5_000,
+  hintEveryMs: 2_000,
+  hintFetchEveryMs: 100,
 });
 
 /** What a record costs beside its body, about. */

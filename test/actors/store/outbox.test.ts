@@ -11,7 +11,7 @@ import type {
 import { Outbox } from '../../../actors/store/outbox.ts';
 import { preAccept } from '../accord/fixture.ts';
 
-function bench(): { clock: HybridClock; outbox: Outbox; left: AccordMessage[] } {
+function bench(heldMax?: number): { clock: HybridClock; outbox: Outbox; left: AccordMessage[] } {
   const time = { us: 1_000 };
   const nowUs = (): number => time.us;
   const clock = new HybridClock({ node: 1, store: 0, nowUs, reserveUs: 1 });
@@ -20,7 +20,7 @@ function bench(): { clock: HybridClock; outbox: Outbox; left: AccordMessage[] } 
   const replica = new Outlet<ReplicaActorMessage>(nobody);
   const coordinator = new Outlet<CoordinatorActorMessage>(nobody);
   const toPeer = (_to: number, message: AccordMessage): number => left.push(message);
-  return { clock, outbox: new Outbox(1, clock, { replica, coordinator, toPeer }), left };
+  return { clock, outbox: new Outbox(1, clock, { replica, coordinator, toPeer }, heldMax), left };
 }
 
 // All of them waited for the reservation of whatever was given out last: with short reservations
@@ -47,4 +47,14 @@ test('what names no timestamp of this node leaves at once', () => {
   const fetch: AccordMessage = { type: 'Fetch', ids: encodeDeps([]) };
   outbox.send(2, fetch);
   expect(left).toEqual([fetch]);
+});
+
+test('what finds no place while it has to wait is lost, as on the way to the peer', () => {
+  const { clock, outbox, left } = bench(1);
+  const first = preAccept(clock.uniqueNow());
+  outbox.send(2, first);
+  outbox.send(2, preAccept(clock.uniqueNow()));
+  clock.reservationDurable((clock.nextReservation() ?? 0) + 10);
+  outbox.released();
+  expect(left).toEqual([first]);
 });
