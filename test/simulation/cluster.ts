@@ -15,7 +15,7 @@ import { EventHash } from './event-hash.ts';
 import { explainsCrash, FaultInjector } from './faults.ts';
 import { Invariants } from './invariants.ts';
 import { drawnNames } from './limits.ts';
-import { logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
+import { limitsOf, logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
 import { Oracle } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
 import { ReplyJudge } from './reply-judge.ts';
@@ -207,7 +207,7 @@ export class SimulatedCluster {
   }
 
   run(timeMs: number): RunResult {
-    for (const name of drawnNames(this.profile.limits)) this.#count(name);
+    for (const name of drawnNames(limitsOf(this.profile))) this.#count(name);
     this.#count(`sync policy ${this.profile.syncPolicy}`);
     this.#count(`frames ${this.#options.frames ?? this.profile.frames ?? 'off'}`);
     for (const node of this.nodes) node.start();
@@ -216,9 +216,11 @@ export class SimulatedCluster {
     for (let client = 0; client < this.profile.clients; client += 1)
       this.workload.begin(this.#rng.fork());
     this.faults.begin();
+    this.faults.takeAway();
     this.#runFor(timeMs);
     this.workload.stop();
     this.network.weather = CALM;
+    this.#runFor(Math.max(0, (this.profile.away?.ms ?? 0) - timeMs));
     this.faults.heal();
     this.#settle();
     this.#checkEnd();
@@ -341,7 +343,7 @@ export class SimulatedCluster {
 
   #checkOracle(): void {
     if (this.invariants === undefined || this.violations.length > 0) return;
-    const expected = this.#oracle.digest(this.#judge, this.profile.unitWriteBytesMax);
+    const expected = this.#oracle.digest(this.#judge, limitsOf(this.profile).unitWriteBytesMax);
     for (const node of this.#living) {
       const digest = this.#digest(node);
       if (digest === undefined || digest === expected) continue;

@@ -69,6 +69,17 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'fault: rot in the store': ['store rot found'],
   'fault: missing store': ['missing store refused'],
   'fault: missing log': ['missing log refused'],
+  'fault: away for 30 s': ['fault away for long'],
+  'fault: two of five away throughout': ['fault two away throughout'],
+  'fault: slow commit': ['commit slow'],
+  'fault: commit without room': ['commit no room'],
+  'fault: failed commit': ['commit failed'],
+  'fault: commit that landed though it failed': ['commit failed and landed'],
+  'fault: commit that landed at a crash': ['commit landed at the end'],
+  'fault: crash within a turn': ['stopped within a turn'],
+  'fault: partition that heals one by one': ['fault partition that heals one by one'],
+  'fault: crash with a clock astray': ['fault clock astray, then a crash'],
+  'commands that write too much': ['command told OOM'],
 };
 
 /** What a batch has not met. */

@@ -16,6 +16,10 @@ export const FAULT_WEIGHTS = {
   rotStore: 4,
   loseStore: 3,
   loseLog: 3,
+  commit: 8,
+  healOneByOne: 6,
+  strayAndCrash: 4,
+  crashAtEffect: 12,
 } as const;
 
 export type FaultKind = keyof typeof FAULT_WEIGHTS;

@@ -11,11 +11,14 @@ import { FAULT_KINDS, FAULT_WEIGHTS, type FaultKind, NO_DAMAGE } from './fault-k
 import type { Profile } from './profile.ts';
 import type { CrashKind } from './sim-disk.ts';
 import { SECTOR_BYTES } from './sim-disk.ts';
+import { COMMIT_FAULTS } from './sim-engine.ts';
 import type { SimNetwork } from './sim-network.ts';
 import { SIM_DIRECTORY, type SimNode } from './sim-node.ts';
 import type { VirtualScheduler } from './virtual-scheduler.ts';
 
 const HUGE_BYTES = 1024 ** 3;
+/** Sends, writes and commits until a crash at one of them. */
+const EFFECTS_MAX = 40;
 /** So many crashes of its actors in short order must not end a node; more may. */
 const RESTARTS_SURVIVED = 3;
 /** A node that dies of a cut of its log does so within this time. */
@@ -44,6 +47,8 @@ export class FaultInjector {
   readonly #rng: SeededRng;
   readonly #weights: Readonly<Record<FaultKind, number>>;
   #quiet = false;
+  /** Down until `heal`. */
+  readonly #away = new Set<SimNode>();
   /** The node whose clock is wrong for a while; never two, a majority must be right. */
   #strayed: { readonly node: SimNode; readonly ms: number } | undefined;
   #setBackMs = 0;
@@ -77,6 +82,20 @@ export class FaultInjector {
       this.#draw();
       this.begin();
     });
+  }
+
+  /** Some nodes are down all the while: the others keep what those have not seen. */
+  takeAway(): void {
+    const { nodes, profile } = this.#options;
+    if (profile.away === undefined) return;
+    const first = Math.floor(nodes.length * this.#rng.next());
+    for (let count = 0; count < profile.away.nodes; count += 1) {
+      const node = nodes[(first + count) % nodes.length];
+      if (node === undefined) continue;
+      this.#hit(profile.away.nodes > 1 ? 'two away throughout' : 'away for long', node);
+      this.#away.add(node);
+      this.#stop(node, profile.crashKind);
+    }
   }
 
   #draw(): void {
@@ -124,6 +143,14 @@ export class FaultInjector {
         return this.#remove('missing store', victim);
       case 'loseLog':
         return this.#remove('missing log', victim);
+      case 'commit':
+        return this.#failCommit(victim);
+      case 'healOneByOne':
+        return this.#healOneByOne(victim);
+      case 'strayAndCrash':
+        return this.#strayAndCrash(victim);
+      case 'crashAtEffect':
+        return this.#crashAtEffect(victim);
     }
   }
 
@@ -182,6 +209,18 @@ export class FaultInjector {
     this.#startLater(node, 20 + this.#options.profile.downMsMax * this.#rng.next() ** 2);
   }
 
+  /** Somewhere within a turn: what the rest of the turn does, nobody sees. */
+  #crashAtEffect(node: SimNode): void {
+    if (!node.up || node.swapped || !this.#maySpare()) return;
+    const effects = 1 + Math.floor(EFFECTS_MAX * this.#rng.next() ** 2);
+    node.stopAtEffect(effects, () => {
+      this.#options.count('stopped within a turn');
+      this.#after(0, () => {
+        if (node.frozen) this.crash(node);
+      });
+    });
+  }
+
   #stop(node: SimNode, kind: CrashKind): void {
     // A power cut may take from every node what `on_flush` has answered: it promises less.
     const isOnFlush = this.#options.profile.syncPolicy === 'on_flush';
@@ -190,7 +229,7 @@ export class FaultInjector {
 
   #startLater(node: SimNode, delayMs: number): void {
     this.#after(delayMs, () => {
-      if (node.up || node.lost) return;
+      if (node.up || node.lost || this.#away.has(node)) return;
       // A clock that was set back while the node was down must not make it repeat itself.
       if (this.#options.profile.clockJumps && this.#rng.next() < 0.3) node.jumpClock(-10_000);
       node.start();
@@ -241,6 +280,14 @@ export class FaultInjector {
     this.#after(200 + 3_000 * this.#rng.next(), () => this.#setRight());
   }
 
+  /** Its clock is wrong beyond all limits as the node begins again. */
+  #strayAndCrash(node: SimNode): void {
+    if (this.#strayed !== undefined || !this.#maySpare()) return;
+    this.#hit('clock astray, then a crash', node);
+    this.#strayClock(node);
+    this.#after(300 * this.#rng.next(), () => this.crash(node));
+  }
+
   #setRight(): void {
     this.#strayed?.node.jumpClock(-this.#strayed.ms);
     this.#strayed = undefined;
@@ -271,6 +318,22 @@ export class FaultInjector {
       if (bothWays) network.cut(peer.id, victim.id);
     }
     this.#after(200 + 2_500 * this.#rng.next(), () => network.mend());
+  }
+
+  /** Its links come back one after the other, each direction for itself. */
+  #healOneByOne(victim: SimNode): void {
+    const { nodes, network } = this.#options;
+    this.#hit('partition that heals one by one', victim);
+    for (const { id: peer } of nodes) {
+      if (peer === victim.id) continue;
+      for (const [from, to] of [
+        [peer, victim.id],
+        [victim.id, peer],
+      ] as const) {
+        network.cut(from, to);
+        this.#after(200 + 4_000 * this.#rng.next(), () => network.mendLink(from, to));
+      }
+    }
   }
 
   #cutOneWay(victim: SimNode): void {
@@ -305,6 +368,13 @@ export class FaultInjector {
     const { disk } = victim;
     disk.stall();
     this.#after(1_500 * this.#rng.next(), () => disk.resume());
+  }
+
+  #failCommit(victim: SimNode): void {
+    if (!victim.ready) return;
+    const fault = COMMIT_FAULTS[Math.floor(this.#rng.next() * COMMIT_FAULTS.length)];
+    this.#hit('commit', victim);
+    victim.commitFault = fault;
   }
 
   /** A failed sync stops the node: whatever it has not said yet may be lost. */
@@ -425,6 +495,7 @@ export class FaultInjector {
 
   heal(): void {
     this.#quiet = true;
+    this.#away.clear();
     this.#setRight();
     const { nodes, network } = this.#options;
     network.mend();

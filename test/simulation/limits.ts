@@ -4,10 +4,14 @@
  * usual size, so that it stays lively.
  */
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
+import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 
 /** Largest record of the log: what all clients can have under way at once is less. */
 export const LOG_RECORD_BYTES_MAX = 1024 ** 2;
+
+export const SEGMENT_UNIT_BYTES = 4_096;
 
 /** By name: the smallest value that is drawn, and the usual one. */
 export const RANGES = {
@@ -21,6 +25,13 @@ export const RANGES = {
   progressDelayMsMax: [50, 4_000],
   durabilityEveryMs: [20, 500],
   durabilityLagMs: [100, 1_000],
+  standInMs: [50, 5_000],
+  hintEveryMs: [20, 2_000],
+  hintFetchEveryMs: [1, 100],
+  barriersMax: [1, 64],
+  barrierWaitsMax: [1, 16_384],
+  barrierResendMs: [1, 100],
+  barrierMsMax: [20, 10_000],
   // The coordinator's.
   recoveriesMax: [1, 256],
   slowPathMs: [1, 20],
@@ -36,20 +47,27 @@ export const RANGES = {
   dirtyBytesMax: [1, 64 * 1_024],
   replyBytesMax: [32, REPLY_BYTES_MAX],
   retainedBytesMax: [1, 64 * 2 ** 20],
+  mailboxMax: [1, 65_536],
+  handOverMax: [1, 4_096],
+  turnsMax: [1, 1_024],
+  unloggedBytesMax: [1, 32 * 2 ** 20],
+  unflushedBytesMax: [1, UNFLUSHED_BYTES_MAX_DEFAULT],
+  unitWriteBytesMax: [1, UNIT_WRITE_BYTES_MAX],
+  outboxHeldMax: [1, 65_536],
+  earlyMax: [1, 65_536],
+  trafficKeptMax: [1, 1_024],
   // The log's.
   writeBytesMax: [1, 64 * 1_024],
   pendingBytesMax: [LOG_RECORD_BYTES_MAX, 64 * 2 ** 20],
   commitsWaitingMax: [1, 4_096],
   sparesMax: [1, 2],
+  segmentBytesMax: [SEGMENT_UNIT_BYTES, 256 * 1_024],
   lazySyncMsMax: [1, 20],
   syncWaitBytesMax: [1, 2 ** 20],
 } as const satisfies Record<string, readonly [least: number, usual: number]>;
 
 export type LimitName = keyof typeof RANGES;
 export type Limits = Readonly<Record<LimitName, number>>;
-
-/** Limits at which the product still fails. */
-const NOT_YET: ReadonlySet<LimitName> = new Set(['skewUsMax']);
 
 const DRAWN_RATE = 0.25;
 
@@ -63,7 +81,7 @@ export function drawLimits(rng: Rng): Limits {
   for (const [name, [least, usual]] of Object.entries(RANGES)) {
     const value = Math.floor(least * (usual / least) ** rng.next());
     const isDrawn = rng.next() < DRAWN_RATE;
-    if (isDrawn && !NOT_YET.has(name as LimitName)) drawn[name] = value;
+    if (isDrawn) drawn[name] = value;
   }
   return drawn as Limits;
 }
@@ -71,7 +89,7 @@ export function drawLimits(rng: Rng): Limits {
 /** The counters of all limits that are drawn. */
 export function drawnLimits(): string[] {
   const names = Object.keys(RANGES) as LimitName[];
-  return names.filter((name) => !NOT_YET.has(name)).map((name) => `limit ${name}`);
+  return names.map((name) => `limit ${name}`);
 }
 
 /** The limits of this run that are smaller than usual, as counters. */

@@ -2,49 +2,72 @@
 import type { NodeLimits } from '../../actors/node/node.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
-import { LOG_RECORD_BYTES_MAX } from './limits.ts';
+import { type LimitName, type Limits, LOG_RECORD_BYTES_MAX, SEGMENT_UNIT_BYTES } from './limits.ts';
 import type { Profile } from './profile.ts';
 
 const TICK_MS = 20;
+const SLOW_DISK_MS = 2;
+const JUMPS_US_MAX = 60_000_000;
+const DRIFT_US_MAX = 100_000;
+const LATE_MAILBOX = 8;
+
+/** What was drawn, with what the profile sets itself. */
+export function limitsOf(profile: Profile): Limits {
+  const names = Object.keys(profile.limits) as LimitName[];
+  const set = names.map((name) => [name, profile[name] ?? profile.limits[name]] as const);
+  return Object.fromEntries(set) as Limits;
+}
 
 export function nodeLimits(profile: Profile): NodeLimits {
-  const { limits, pipelineDepth, commandTimeoutMs, flushEveryMs, mailboxMax } = profile;
-  const { replicaLimits, unloggedBytesMax, reserveMs, handOverMax, turnsMax } = profile;
-  const { unitWriteBytesMax, unflushedBytesMax } = profile;
+  const limits = limitsOf(profile);
+  const { pipelineDepth, commandTimeoutMs, flushEveryMs, reserveMs } = profile;
   const { transactionBytesMax, transactionCommandsMax, readPipelineDepth, waitingMax } = limits;
-  const { cacheBytesMax, dirtyBytesMax, replyBytesMax, retainedBytesMax } = limits;
   const sizes = { batchBytesMax: transactionBytesMax, batchCommandsMax: transactionCommandsMax };
+  // The replica, the coordinator and the node take their own and leave the others.
   return {
-    clock: { reserveUs: Math.ceil(1_000 * reserveMs) },
-    // Both take their own and leave the others.
-    replica: { ...limits, ...replicaLimits },
+    ...limits,
+    mailboxMax: mailboxMaxOf(profile),
+    clock: { reserveUs: Math.ceil(1_000 * reserveMs), skewUsMax: skewUsMaxOf(profile) },
+    replica: { ...limits, ...profile.replicaLimits },
     coordinator: limits,
     batch: { ...sizes, pipelineDepth, readPipelineDepth, waitingMax },
     commandTimeoutMs,
-    cacheBytesMax,
-    dirtyBytesMax,
     flushEveryMs,
-    replyBytesMax,
-    retainedBytesMax,
     tickMs: TICK_MS,
-    mailboxMax,
-    handOverMax,
-    turnsMax,
-    unitWriteBytesMax,
-    unflushedBytesMax,
-    ...(unloggedBytesMax === undefined ? {} : { unloggedBytesMax }),
   };
 }
 
-export function logLimits({ limits, segmentBytes }: Profile): Omit<WalOptions, 'newLogId'> {
+/** Clocks that are never set right must be within the limit, or a majority never agrees. */
+function skewUsMaxOf(profile: Profile): number {
+  const { skewUsMax } = profile.limits;
+  if (profile.skewUsMax !== undefined) return profile.skewUsMax;
+  if (profile.clockJumps || profile.setBackMsMax > 0) return Math.max(skewUsMax, JUMPS_US_MAX);
+  return Math.max(skewUsMax, 2_000 * profile.skewMs + DRIFT_US_MAX);
+}
+
+/** A turn takes what is in the mailbox: late turns of one message each fall behind for ever. */
+function mailboxMaxOf(profile: Profile): number {
+  const { mailboxMax } = profile.limits;
+  if (profile.mailboxMax !== undefined) return profile.mailboxMax;
+  return profile.turnDelayMsMax > 0 ? Math.max(mailboxMax, LATE_MAILBOX) : mailboxMax;
+}
+
+export function logLimits(profile: Profile): Omit<WalOptions, 'newLogId'> {
+  const limits = limitsOf(profile);
+  const bytes = Math.min(profile.segmentBytes, limits.segmentBytesMax);
+  const segmentBytes = Math.ceil(bytes / SEGMENT_UNIT_BYTES) * SEGMENT_UNIT_BYTES;
   const { writeBytesMax, pendingBytesMax, commitsWaitingMax, sparesMax } = limits;
-  const batchBytesMax = Math.min(writeBytesMax, segmentBytes / 4);
+  // With a record per sync, a slow disk takes less than the nodes write by themselves.
+  const isSlow = profile.diskMsMax > SLOW_DISK_MS;
+  const leastBytes = isSlow ? segmentBytes / 4 : writeBytesMax;
+  const batchBytesMax = Math.min(Math.max(writeBytesMax, leastBytes), segmentBytes / 4);
   const recordBytesMax = LOG_RECORD_BYTES_MAX;
   const sizes = { segmentBytes, batchBytesMax, recordBytesMax };
   return { ...sizes, pendingBytesMax, commitsWaitingMax, sparesMax };
 }
 
-export function syncPolicyOf({ limits, syncPolicy }: Profile): SyncPolicyOptions {
-  const { lazySyncMsMax, syncWaitBytesMax } = limits;
+export function syncPolicyOf(profile: Profile): SyncPolicyOptions {
+  const { syncPolicy } = profile;
+  const { lazySyncMsMax, syncWaitBytesMax } = limitsOf(profile);
   return { name: syncPolicy, lazySyncMsMax, waitBytesMax: syncWaitBytesMax };
 }

@@ -5,8 +5,6 @@
  */
 import type { ReplicaLimits } from '../../actors/accord/local/replica-state.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
-import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import type { SyncPolicyName } from '../../wal/sync-policy.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { FaultMix } from './fault-kinds.ts';
@@ -44,7 +42,8 @@ export const PLAIN_MIX: Mix = {
   big: 0,
 };
 
-export interface Profile {
+/** A limit that is named here is the one of the run, whatever was drawn. */
+export interface Profile extends Partial<Limits> {
   readonly nodes: number;
   /** Size of the fast-path electorate. */
   readonly electorate: number;
@@ -80,8 +79,6 @@ export interface Profile {
   readonly flushEveryMs: number;
   readonly pipelineDepth: number;
   readonly commandTimeoutMs: number;
-  /** Records that wait for the disk before a node takes no more; the production default if absent. */
-  readonly unloggedBytesMax?: number;
   /** Keys with a deadline live this long, at most. */
   readonly ttlMsMax: number;
   /** Operations that are pipelines of GETs, or writes of one key for them to meet. */
@@ -89,20 +86,10 @@ export interface Profile {
   /** A turn begins up to this long after its wake, with all that has come meanwhile. */
   readonly turnDelayMsMax: number;
   readonly replicaLimits: Partial<ReplicaLimits>;
-  /** Messages that wait for one actor. */
-  readonly mailboxMax: number;
   /** Each acknowledged write is followed by a read at another node. */
   readonly readBack: boolean;
   /** How far ahead timestamps are reserved on disk. */
   readonly reserveMs: number;
-  /** Of the storage: the same on all nodes. */
-  readonly unitWriteBytesMax: number;
-  /** Unflushed bytes from which on nothing more is applied. */
-  readonly unflushedBytesMax: number;
-  /** Executions and reads that the executor has not taken yet. */
-  readonly handOverMax: number;
-  /** Turns of a replica whose records are not on disk yet. */
-  readonly turnsMax: number;
   readonly mix: Mix;
   /** FLUSHALL is among the whole-store commands; there are no lists then. */
   readonly flushes: boolean;
@@ -111,6 +98,8 @@ export interface Profile {
   /** Command bytes of a big unit. */
   readonly bigBytesMax: number;
   readonly limits: Limits;
+  /** So many nodes are down from the start, for so long, however short the load is. */
+  readonly away: { readonly nodes: number; readonly ms: number } | undefined;
   readonly syncPolicy: SyncPolicyName;
   /** Small messages travel as frames of their own, and votes are counted below the actors. */
   readonly frames: SimFrames | undefined;
@@ -153,22 +142,21 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     ttlMsMax: between(20, 1_500),
     turnDelayMsMax: chance(0.3) ? between(1, 20) : 0,
     replicaLimits: {},
-    mailboxMax: 65_536,
     readPipelineRate: chance(0.3) ? between(0, 0.6) : 0.05,
     readBack: true,
     reserveMs: chance(0.5) ? between(0.001, 20) : 400,
     downMsMax: chance(0.3) ? between(10, 300) : 3_000,
     blackoutRate: chance(0.3) ? between(0, 0.3) : 0,
     setBackMsMax: chance(0.15) ? between(500, 10_000) : 0,
-    unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
-    unflushedBytesMax: chance(0.3) ? Math.ceil(between(0, 4_000)) : UNFLUSHED_BYTES_MAX_DEFAULT,
-    handOverMax: 4_096,
-    turnsMax: 1_024,
+    ...(chance(0.3) ? { unflushedBytesMax: Math.ceil(between(0, 4_000)) } : {}),
     ...drawWorkload(rng),
     limits: drawLimits(rng),
     syncPolicy: chance(0.7) ? 'every_batch' : drawSyncPolicy(rng),
     frames: chance(0.7) ? undefined : chance(0.5) ? 'counted' : 'alone',
     crashAfterCutRate: chance(0.2) ? between(0, 0.3) : 0,
+    away: chance(0.06)
+      ? { nodes: nodes >= 5 && chance(0.6) ? 2 : 1, ms: between(30_000, 40_000) }
+      : undefined,
   };
 }
 

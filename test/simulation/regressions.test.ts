@@ -26,6 +26,7 @@ const FORMER: Partial<Profile> = {
   limits: USUAL_LIMITS,
   syncPolicy: 'every_batch',
   frames: undefined,
+  away: undefined,
 };
 
 // Records that the log's last incarnation had lost were followed by later ones from its mailbox.

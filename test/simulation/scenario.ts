@@ -40,6 +40,7 @@ const UNEVENTFUL: Partial<Profile> = {
   limits: USUAL_LIMITS,
   syncPolicy: 'every_batch',
   frames: undefined,
+  away: undefined,
 };
 
 export class Scenario {

@@ -50,6 +50,10 @@ interface Flight {
 
 export class SimDisk implements Disk {
   capacityBytes: number;
+  /** The process takes no further step: what it asks for now is not done. Ends at its crash. */
+  frozen = false;
+  /** Told before each write that is asked for. */
+  onWrite: () => void = () => undefined;
   latencyMs: () => number;
   /** What was done since the start, for tests and statistics. */
   readonly counters = { syncs: 0, directorySyncs: 0, bytesWritten: 0, crashes: 0 };
@@ -168,6 +172,7 @@ export class SimDisk implements Disk {
   /** Ends the process or cuts the power; the next incarnation finds what is left. */
   crash(kind: CrashKind = 'power'): void {
     this.#incarnation += 1;
+    this.frozen = false;
     this.counters.crashes += 1;
     this.#stalled = undefined;
     for (const flight of this.#flights) this.#interrupt(flight, kind);
@@ -378,6 +383,8 @@ class SimFile implements DiskFile {
     done: Done,
   ): void {
     this.#check();
+    this.#disk.onWrite();
+    if (this.#disk.frozen) return;
     const flight = { image: this.#image, parts: [...parts], offset };
     this.#disk.beginFlight(flight);
     this.#disk.later(() => {

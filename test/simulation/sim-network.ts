@@ -98,6 +98,12 @@ export class SimNetwork {
     for (const arrive of kept) this.#later(0, arrive);
   }
 
+  mendLink(from: number, to: number): void {
+    this.#cut.delete(link(from, to));
+    this.#later(DETECT_MS, () => this.#refresh(from, to));
+    this.#later(DETECT_MS, () => this.#refresh(to, from));
+  }
+
   mend(): void {
     this.#cut.clear();
     for (const a of this.#ends.keys()) {

@@ -13,7 +13,7 @@ import type { Clock } from '../../actors/runtime/ports/ports.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { TraceRecorder } from '../../actors/runtime/trace/trace-recorder.ts';
 import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
-import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
+import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
@@ -24,6 +24,7 @@ import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import type { Invariants } from './invariants.ts';
 import type { ReplyJudge } from './reply-judge.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
+import { type CommitFault, SimEngine, type SimEngineOptions } from './sim-engine.ts';
 import type { Identity, SimNetwork } from './sim-network.ts';
 import type { PausableScheduler } from './virtual-scheduler.ts';
 
@@ -65,6 +66,7 @@ const RECORDERS_MAX = 4;
 interface Drive {
   readonly diskId: string;
   readonly disk: SimDisk;
+  readonly rng: SeededRng;
   store: MemoryStore;
   /** Undefined: there is no store. */
   storeId: string | undefined;
@@ -87,6 +89,10 @@ export class SimNode {
   actorCrashes = 0;
   /** A value in its store is damaged, found or not. */
   rotten = false;
+  /** It has stopped within a turn and is about to crash. */
+  frozen = false;
+  /** What goes wrong with the next commit of its engine. */
+  commitFault: CommitFault | undefined;
   /** It can never come back: its disk is damaged. */
   lost = false;
   /** A stranger's disk is in it. */
@@ -101,6 +107,9 @@ export class SimNode {
   readonly #clock: Clock;
   readonly #life: PausableScheduler;
   #node: Node | undefined;
+  #engine: Engine | undefined;
+  #effectsLeft = 0;
+  #onStopped: () => void = () => undefined;
   #scope: PausableScheduler | undefined;
 
   constructor(options: SimNodeOptions) {
@@ -127,7 +136,15 @@ export class SimNode {
     const diskId = `${this.id}:${rng.next()}`;
     const lineage = NEW_LINEAGE;
     const store = new MemoryStore([this.id, 1]);
-    return { diskId, disk, store, storeId: undefined, lineage, knownDisks: new Map() };
+    return {
+      diskId,
+      disk,
+      rng: rng.fork(),
+      store,
+      storeId: undefined,
+      lineage,
+      knownDisks: new Map(),
+    };
   }
 
   get disk(): SimDisk {
@@ -188,7 +205,7 @@ export class SimNode {
     const drive = this.#drive;
     const { disk } = drive;
     const lineage = new Lineage(drive.lineage, (state) => {
-      drive.lineage = state;
+      if (!this.frozen) drive.lineage = state;
     });
     this.#node = new Node({
       nodeId,
@@ -214,19 +231,60 @@ export class SimNode {
         },
       },
       tableHashKey: [nodeId, 2],
-      openEngine: () =>
-        openStore(drive, lineage, (callback) => {
-          scope.after(0.1, callback);
-        }),
+      openEngine: () => {
+        this.#engine = openStore(drive, lineage, {
+          rng: drive.rng,
+          after: (delayMs, callback) => {
+            scope.after(delayMs, callback);
+          },
+          nextFault: () => this.#takeCommitFault(),
+          count,
+        });
+        return this.#engine;
+      },
       limits,
       observer: this.#observer(),
       onFailed: (failure) => options.onFailed(this, failure),
     });
   }
 
+  /** Before an effect: `false` when the node has stopped before it. */
+  #effect(): boolean {
+    if (this.#effectsLeft > 0) {
+      this.#effectsLeft -= 1;
+      if (this.#effectsLeft === 0) {
+        this.frozen = true;
+        this.disk.frozen = true;
+        this.#onStopped();
+      }
+    }
+    return !this.frozen;
+  }
+
+  /** At its n-th effect from now the node does nothing more; then it is to be crashed. */
+  stopAtEffect(effects: number, stopped: () => void): void {
+    this.#effectsLeft = effects;
+    this.#onStopped = stopped;
+    this.disk.onWrite = () => {
+      this.#effect();
+    };
+  }
+
+  #takeCommitFault(): CommitFault | undefined {
+    if (!this.#effect()) return 'slow';
+    const fault = this.commitFault;
+    this.commitFault = undefined;
+    // Its executor begins again.
+    if (fault === 'failed' || fault === 'failed and landed') this.actorCrashes += 1;
+    return fault;
+  }
+
   #links(): Pick<NodeParts, 'network' | 'frames'> {
     const { nodeId, members, frames } = this.#options;
-    const network = this.#options.network.attach(nodeId, this.#identity());
+    const links = this.#options.network.attach(nodeId, this.#identity());
+    const send = links.send.bind(links);
+    links.send = (peer, parts) => this.#effect() && send(peer, parts);
+    const network = links;
     return frames === undefined ? { network } : framesOver(network, nodeId, members, frames);
   }
 
@@ -316,6 +374,7 @@ export class SimNode {
     const floor = judge.begin(unit);
     const complete = (replies: Uint8Array): void => {
       const at = this.#executing;
+      if (this.frozen) return;
       if (at !== undefined) judge.answered(this.id, unit, floor, at, Buffer.from(replies));
       unit.complete(replies);
     };
@@ -329,6 +388,11 @@ export class SimNode {
     const restarts = this.#node?.system.counters.restarts ?? 0;
     for (let count = 0; count < restarts; count += 1) this.#options.count('actor restart');
     this.resume();
+    this.#engine?.close();
+    this.#engine = undefined;
+    this.commitFault = undefined;
+    this.frozen = false;
+    this.#effectsLeft = 0;
     this.#scope?.close();
     this.#scope = undefined;
     this.#node = undefined;
@@ -390,11 +454,15 @@ export class SimNode {
   }
 }
 
-function openStore(drive: Drive, lineage: Lineage, defer: (callback: () => void) => void): Engine {
+function openStore(
+  drive: Drive,
+  lineage: Lineage,
+  options: Omit<SimEngineOptions, 'store'>,
+): Engine {
   const { storeId } = drive;
   lineage.checkStore('store', storeId === undefined ? undefined : { storeId, bytes: 0 });
   drive.storeId = storeId ?? `the store of ${drive.diskId}`;
-  const engine = new MemoryEngine({ store: drive.store, defer });
+  const engine = new SimEngine({ ...options, store: drive.store });
   lineage.storeOpened('store', drive.storeId, engine.meta.appliedSequence);
   return engine;
 }

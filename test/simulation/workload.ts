@@ -281,6 +281,12 @@ export class Workload {
     this.#submit(node, commands, true, (answer) => {
       this.#finish(this.#lists, id, answer, (replies) => {
         const results = replies[0] as readonly Reply[];
+        for (const [at, micro] of micros.entries()) {
+          if (!isOutOfMemory(results[at])) continue;
+          this.#options.count('command told OOM');
+          // It is taken for a read whose answer nobody has seen.
+          micros[at] = ['read', `nothing ${micro[1]}`];
+        }
         return micros.map(([type], at) => (type === 'read' ? listOf(results[at]) : null));
       });
       const wrote = answer.type === 'replies' && typeof appended === 'string';
@@ -416,8 +422,10 @@ export class Workload {
     answer: Answer,
     result: (replies: Reply[]) => Json,
   ): void {
-    if (answer.type === 'replies') recorder.complete(id, result(parseReplies(answer.bytes)));
-    else if (answer.type === 'refused') recorder.refuse(id);
+    const replies = answer.type === 'replies' ? parseReplies(answer.bytes) : undefined;
+    // Nothing was done by a command that would have written too much.
+    if (answer.type === 'refused' || isOutOfMemory(replies?.[0])) recorder.refuse(id);
+    else if (replies !== undefined) recorder.complete(id, result(replies));
     else recorder.unknown(id);
   }
 
@@ -465,6 +473,11 @@ export class Workload {
     const strict = checkStrictSerializability(lists);
     for (const { name, text } of strict.anomalies) this.#options.violation(`I20: ${name}: ${text}`);
   }
+}
+
+function isOutOfMemory(reply: Reply | undefined): boolean {
+  if (typeof reply !== 'object' || reply === null || !('error' in reply)) return false;
+  return reply.error.startsWith('OOM ');
 }
 
 /** `1,2,3,` as a list of numbers. */

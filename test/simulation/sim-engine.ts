@@ -1,0 +1,94 @@
+/**
+ * The engine in memory with what a real one does at its worst: a commit takes long, finds no room,
+ * fails, or lands although it was reported as failed, or although its node has crashed meanwhile.
+ */
+import type { Rng } from '../../actors/runtime/ports/ports.ts';
+import { MemoryEngine, type MemoryStore } from '../../storage/engine/memory-engine.ts';
+import type { Engine, FlushBatch } from '../../storage/engine.ts';
+import { EngineError } from '../../storage/errors.ts';
+
+export const COMMIT_FAULTS = ['slow', 'no room', 'failed', 'failed and landed'] as const;
+
+export type CommitFault = (typeof COMMIT_FAULTS)[number];
+
+export interface SimEngineOptions {
+  readonly store: MemoryStore;
+  readonly rng: Rng;
+  readonly after: (delayMs: number, callback: () => void) => void;
+  /** What goes wrong with this commit, if anything. */
+  readonly nextFault: () => CommitFault | undefined;
+  readonly count: (what: string) => void;
+}
+
+type Done = (error: EngineError | undefined) => void;
+
+const COMMIT_MS = 0.1;
+const SLOW_MS_MAX = 2_500;
+const LANDS_AFTER_CRASH_RATE = 0.3;
+
+export class SimEngine implements Engine {
+  readonly #engine: MemoryEngine;
+  readonly #options: SimEngineOptions;
+  /** Of a commit under way. */
+  #batch: FlushBatch | undefined;
+  #closed = false;
+
+  constructor(options: SimEngineOptions) {
+    const { store } = options;
+    this.#options = options;
+    this.#engine = new MemoryEngine({ store, defer: (callback) => options.after(0, callback) });
+  }
+
+  get meta(): Engine['meta'] {
+    return this.#engine.meta;
+  }
+
+  get(key: string): ReturnType<Engine['get']> {
+    return this.#engine.get(key);
+  }
+
+  page(position: number, limit: number): ReturnType<Engine['page']> {
+    return this.#engine.page(position, limit);
+  }
+
+  commit(batch: FlushBatch, done: Done): void {
+    const { after, count, nextFault, rng, store } = this.#options;
+    if (this.#batch !== undefined) throw new Error('two commits at a time');
+    const injected = nextFault();
+    if (injected !== undefined) count(`commit ${injected}`);
+    const fault = injected ?? (store.full ? 'no room' : undefined);
+    this.#batch = batch;
+    after(fault === 'slow' ? SLOW_MS_MAX * rng.next() : COMMIT_MS, () => {
+      if (this.#closed) return;
+      this.#batch = undefined;
+      const landed = fault !== 'no room' && fault !== 'failed';
+      if (landed) store.apply(batch);
+      done(errorOf(fault));
+    });
+  }
+
+  /** As a whole or not at all. */
+  close(closed?: () => void): void {
+    this.#closed = true;
+    const { count, rng, store } = this.#options;
+    if (this.#batch !== undefined && rng.next() < LANDS_AFTER_CRASH_RATE) {
+      count('commit landed at the end');
+      store.apply(this.#batch);
+    }
+    this.#batch = undefined;
+    this.#engine.close(closed);
+  }
+}
+
+function errorOf(fault: CommitFault | undefined): EngineError | undefined {
+  switch (fault) {
+    case undefined:
+    case 'slow':
+      return undefined;
+    case 'no room':
+      return new EngineError('HOLO_STORE_DISK_FULL', 'a flush was not written: there is no room');
+    case 'failed':
+    case 'failed and landed':
+      return new EngineError('HOLO_STORE_WRITE_FAILED', 'the write was made to fail');
+  }
+}
