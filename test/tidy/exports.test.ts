@@ -3,6 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { exportsOf, importedNames, unusedExports } from './exports.ts';
 import { type SourceFile, sources, tests } from './sources.ts';
 
+/** Imported by a program that a test writes and runs. */
+const FOR_PROGRAMS = ['actors/process/cluster/cluster-parent.ts ClusterParent'];
+
 /** Of which a test still has to be moved to a door that is used. */
 const FOR_TESTS_ALONE = [
   'transport/resp/settings-registry.ts booleanSetting',
@@ -50,7 +53,8 @@ describe('the reader of exports', () => {
 describe('exports', () => {
   test('are imported by another file', () => {
     const found = unusedExports(sources, [...sources, ...tests]);
-    expect(found.map(({ path, name }) => `${path} ${name}`)).toEqual([]);
+    const names = found.map(({ path, name }) => `${path} ${name}`);
+    expect(names.filter((name) => !FOR_PROGRAMS.includes(name))).toEqual([]);
   });
 
   test('are not there for tests alone', () => {

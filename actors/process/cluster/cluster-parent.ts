@@ -151,7 +151,7 @@ export async function runCluster(
   return new ClusterParent(config, planNodes(config, program), write).run();
 }
 
-class ClusterParent {
+export class ClusterParent {
   readonly #config: ClusterConfig;
   readonly #plans: readonly ChildPlan[];
   readonly #write: (line: string) => void;
