@@ -3,6 +3,7 @@
  * like any other, and nobody meets it at the sizes of production. Most limits of a run keep their
  * usual size, so that it stays lively.
  */
+import { MEMBERS_MAX } from '../../actors/accord/topology/group.ts';
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
@@ -54,7 +55,8 @@ export const RANGES = {
   unloggedBytesMax: [1, 32 * 2 ** 20],
   unflushedBytesMax: [1, UNFLUSHED_BYTES_MAX_DEFAULT],
   unitWriteBytesMax: [1, UNIT_WRITE_BYTES_MAX],
-  outboxHeldMax: [1, 65_536],
+  // A message to every peer, or no recovery that waits for a reservation can begin.
+  outboxHeldMax: [MEMBERS_MAX - 1, 65_536],
   earlyMax: [1, 65_536],
   trafficKeptMax: [1, 1_024],
   // The log's.

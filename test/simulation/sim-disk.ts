@@ -50,8 +50,6 @@ interface Flight {
 
 export class SimDisk implements Disk {
   capacityBytes: number;
-  /** The process takes no further step: what it asks for now is not done. Ends at its crash. */
-  frozen = false;
   /** Told before each write that is asked for. */
   onWrite: () => void = () => undefined;
   latencyMs: () => number;
@@ -59,7 +57,9 @@ export class SimDisk implements Disk {
   readonly counters = { syncs: 0, directorySyncs: 0, bytesWritten: 0, crashes: 0 };
   readonly #schedule: SimDiskOptions['schedule'];
   readonly #rng: Rng;
-  readonly #names = new Map<string, FileImage>();
+  #names = new Map<string, FileImage>();
+  /** What the names were as the process took its last step, until its crash. */
+  #frozen: { names: Map<string, FileImage>; changes: NameChange[] } | undefined;
   #durableNames = new Map<string, FileImage>();
   #nameChanges: NameChange[] = [];
   readonly #flights = new Set<Flight>();
@@ -131,6 +131,7 @@ export class SimDisk implements Disk {
   }
 
   syncDirectory(directory: string): void {
+    if (this.frozen) return;
     this.counters.directorySyncs += 1;
     if (this.#takeSyncFailure()) throw systemError('EIO', `fsync ${directory}`);
     this.#nameChanges = this.#nameChanges.filter((change) => {
@@ -169,10 +170,23 @@ export class SimDisk implements Disk {
 
   // What a test or a simulation does to it.
 
+  get frozen(): boolean {
+    return this.#frozen !== undefined;
+  }
+
+  /** The process takes no further step: nothing that it does until its crash will have happened. */
+  freeze(): void {
+    this.#frozen ??= { names: new Map(this.#names), changes: [...this.#nameChanges] };
+  }
+
   /** Ends the process or cuts the power; the next incarnation finds what is left. */
   crash(kind: CrashKind = 'power'): void {
     this.#incarnation += 1;
-    this.frozen = false;
+    if (this.#frozen !== undefined) {
+      this.#names = this.#frozen.names;
+      this.#nameChanges = this.#frozen.changes;
+      this.#frozen = undefined;
+    }
     this.counters.crashes += 1;
     this.#stalled = undefined;
     for (const flight of this.#flights) this.#interrupt(flight, kind);
@@ -252,7 +266,7 @@ export class SimDisk implements Disk {
   later(callback: () => void): void {
     const incarnation = this.#incarnation;
     const arrive = (): void => {
-      if (!this.isCurrent(incarnation)) return;
+      if (!this.isCurrent(incarnation) || this.frozen) return;
       if (this.#stalled === undefined) callback();
       else this.#stalled.push(arrive);
     };

@@ -254,7 +254,7 @@ export class SimNode {
       this.#effectsLeft -= 1;
       if (this.#effectsLeft === 0) {
         this.frozen = true;
-        this.disk.frozen = true;
+        this.disk.freeze();
         this.#onStopped();
       }
     }

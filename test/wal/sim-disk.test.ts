@@ -160,3 +160,21 @@ describe('faults', () => {
     expect(disk.list('/d')).toEqual(['small']);
   });
 });
+
+describe('a process that has taken its last step', () => {
+  it('changes neither content nor names any more', () => {
+    const { disk, time } = made(1, 1);
+    const file = disk.open(PATH);
+    disk.freeze();
+    file.writeAndSync([Buffer.alloc(SECTOR_BYTES, 5)], 0, () => {
+      throw new Error('it hears of it');
+    });
+    disk.rename(PATH, '/d/other');
+    disk.open('/d/new');
+    disk.syncDirectory('/d');
+    time.drain();
+    disk.crash('process');
+    expect(disk.list('/d')).toEqual(['file']);
+    expect(sectorsOf(disk, 5)).toBe('0');
+  });
+});
