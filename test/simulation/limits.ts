@@ -21,10 +21,9 @@ export const RANGES = {
   listIdsMax: [1, 4_096],
   fetchBytesMax: [1, 4 * 2 ** 20],
   skewUsMax: [1, 60_000_000],
-  // A pause below a round over slow disks lets recoverers outbid one another.
-  progressDelayMs: [100, 400],
+  progressDelayMs: [20, 400],
   ownProgressDelayMs: [20, 2_000],
-  progressDelayMsMax: [1_000, 4_000],
+  progressDelayMsMax: [50, 4_000],
   durabilityEveryMs: [20, 500],
   durabilityLagMs: [100, 1_000],
   standInMs: [50, 5_000],

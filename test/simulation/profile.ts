@@ -105,13 +105,7 @@ export interface Profile extends Partial<Limits> {
   readonly frames: SimFrames | undefined;
 }
 
-/** `on_flush` does not promise that a disk holds what was answered: no damage beside it. */
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
-  const drawn = drawAll(rng, nodes);
-  return drawn.syncPolicy === 'on_flush' ? { ...drawn, damage: false } : drawn;
-}
-
-function drawAll(rng: SeededRng, nodes: number): Profile {
   const chance = (rate: number): boolean => rng.next() < rate;
   const between = (min: number, max: number): number => min + (max - min) * rng.next();
   const slow = nodes - Math.floor((nodes - 1) / 2);
