@@ -682,8 +682,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'engine_applies_twice',
     accordItem: 'log: apply twice',
-    file: 'actors/store/executor-actor.ts',
-    find: '    if (execution.sequence <= machine.appliedSequence) return;\n',
+    file: 'actors/store/running-executor.ts',
+    find: '    if (execution.sequence <= this.#machine.appliedSequence) return;\n',
     replace: '',
     why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
     budgetSeeds: 400,
@@ -752,10 +752,10 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'expiry_by_local_clock',
     accordItem: 'storage: expiry judged by the local clock',
-    file: 'actors/store/executor-actor.ts',
-    find: '    machine.begin(execution.executeAt);\n',
+    file: 'actors/store/running-executor.ts',
+    find: '    this.#machine.begin(execution.executeAt);\n',
     replace:
-      '    StateMachine.localMs = options.nowMs();\n    machine.begin(execution.executeAt);\n',
+      '    StateMachine.localMs = this.#options.nowMs();\n    this.#machine.begin(execution.executeAt);\n',
     also: [
       {
         file: 'storage/state-machine.ts',

@@ -11,9 +11,6 @@ const ALLOWED: readonly string[] = [
   'actors/node/node.ts #startStore(wal: ActorRef<WalMessage>): void {',
   'actors/node/peer-link-actor.ts export function peerLinkActor(',
   "actors/process/start-node.ts #parts(rng: NodeParts['rng']): NodeParts {",
-  'actors/store/coordinator-actor.ts export function coordinatorActor(',
-  'actors/store/executor-actor.ts function runningExecutor(',
-  'actors/store/replica-actor.ts export function replicaActor(',
   'bpf/frame/siphash.ts export function sipHash24(',
 ];
 

@@ -1,0 +1,364 @@
+/**
+ * The executor once its engine is open: runs transaction bodies against the state machine, strictly
+ * in the order in which the replica hands them over, and serves reads in between. Renders the
+ * replies of this node's own clients. Flushes the state machine in the background, never ahead of
+ * the log.
+ */
+import { Arguments } from '../../storage/arguments.ts';
+import { NO_REPLY } from '../../storage/commands/reply.ts';
+import type { Engine } from '../../storage/engine.ts';
+import { EngineError } from '../../storage/errors.ts';
+import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
+import { StateMachine } from '../../storage/state-machine.ts';
+import { UNIT_HEAD } from '../../storage/transaction-body.ts';
+import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
+import { UnitReplies } from '../../transport/resp/connection/unit-replies.ts';
+import { AppliedSlots } from '../accord/local/applied-slots.ts';
+import type { Execution } from '../accord/local/effects.ts';
+import { keyOf } from '../accord/primitives/timestamp.ts';
+import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
+import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import type { Outlet } from '../runtime/cells/outlet.ts';
+import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX } from './expiry.ts';
+import { LogFirstEngine } from './log-first-engine.ts';
+import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
+import type { PendingUnit } from './pending-unit.ts';
+
+export interface RunningOptions {
+  readonly cacheBytesMax: number;
+  readonly dirtyBytesMax: number;
+  readonly unitWriteBytesMax: number;
+  readonly tableHashKey: TableHashKey;
+  /**
+   * With so many changed bytes that the engine does not hold yet, nothing more is applied, between
+   * two units of one transaction too, until a flush is done.
+   */
+  readonly unflushedBytesMax: number;
+  /** A flush begins after this long, however little has changed. */
+  readonly flushEveryMs: number;
+  /** Replies of one unit; longer ones become one error, and the writes stand. */
+  readonly replyBytesMax: number;
+  readonly replica: ActorRef<ReplicaActorMessage>;
+  readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  /** The cluster's time, for the deadlines that ephemeral reads look at. */
+  readonly nowMs: () => number;
+  readonly observe: (machine: StateMachine) => void;
+  /** A flush found no room, or room again. */
+  readonly onDiskFull: (full: boolean) => void;
+}
+
+/** How soon a flush that found no room is tried again. */
+const DISK_FULL_RETRY_MS = 5_000;
+
+type Handed = Extract<ExecutorMessage, { readonly type: 'Execute' | 'Read' }>;
+
+/** A transaction on its way through the state machine, unit by unit. */
+interface Application {
+  readonly execution: Execution;
+  /** Absent where no client of this node waits. */
+  readonly units: readonly PendingUnit[] | undefined;
+  /** Where in the body the next unit begins, and its number. */
+  at: number;
+  unit: number;
+}
+
+export class RunningExecutor implements Behavior<ExecutorMessage> {
+  readonly #context: ActorContext<ExecutorMessage>;
+  readonly #options: RunningOptions;
+  readonly #replica: Outlet<ReplicaActorMessage>;
+  readonly #coordinator: Outlet<CoordinatorActorMessage>;
+  readonly #repliesTooLong: string;
+  readonly #generation: number;
+  readonly #engine: Engine;
+  readonly #machine: StateMachine;
+  readonly #slots: AppliedSlots;
+  readonly #args = new Arguments();
+  readonly #writer = new ReplyWriter(2);
+  readonly #replies = new UnitReplies(this.#writer);
+  readonly #expected = new Map<string, readonly PendingUnit[]>();
+  readonly #expectedReads = new Map<number, readonly PendingUnit[]>();
+  /** Executions and reads in the replica's order that wait for a flush. */
+  readonly #handed: Handed[] = [];
+  /** The transaction that waits for a flush between two of its units. */
+  #halfDone: Application | undefined;
+  /** Executions and reads of this generation that are done or begun: the replica's credit. */
+  #taken = 0;
+  #takenTold = 0;
+  #executedKeys: string[] = [];
+  #doneTokens: number[] = [];
+  #retries: PendingUnit[] = [];
+  #uncovered: PendingUnit[] = [];
+  #proceedWithFlush: (() => void) | undefined;
+  #notBeforeMs = 0;
+  #nextFlushMs: number;
+
+  constructor(context: ActorContext<ExecutorMessage>, options: RunningOptions, opened: Engine) {
+    const { replyBytesMax } = options;
+    this.#context = context;
+    this.#options = options;
+    this.#replica = context.outlet(options.replica);
+    this.#coordinator = context.outlet(options.coordinator);
+    this.#repliesTooLong = `ERR the replies exceed ${replyBytesMax} bytes; writes were done, ask for less`;
+    this.#generation = context.incarnation;
+    this.#engine = new LogFirstEngine(opened, (proceed) => this.#awaitLog(proceed));
+    this.#machine = new StateMachine({
+      engine: this.#engine,
+      cacheBytesMax: options.cacheBytesMax,
+      dirtyBytesMax: options.dirtyBytesMax,
+      unitWriteBytesMax: options.unitWriteBytesMax,
+      tableHashKey: options.tableHashKey,
+    });
+    const { appliedSequence, flushedSequence } = this.#machine;
+    this.#slots = new AppliedSlots(appliedSequence);
+    this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
+    options.observe(this.#machine);
+    context.timers.startPeriodic('tick', 100, { type: 'Tick' });
+    const generation = this.#generation;
+    this.#replica.send({ type: 'ExecutorReady', flushedSequence, generation });
+  }
+
+  receive(message: ExecutorMessage): void {
+    try {
+      return this.#receive(message);
+    } catch (error) {
+      // Damage does not heal by starting again, and every new try would only ask for more.
+      if (error instanceof EngineError && error.code === 'HOLO_STORE_DAMAGED') {
+        return this.#context.fatal(error);
+      }
+      throw error;
+    }
+  }
+
+  turnEnd(): void {
+    this.#tellTurn();
+    this.#considerFlush();
+  }
+
+  stopped(): void {
+    this.#engine.close();
+  }
+
+  describe(): unknown {
+    const machine = this.#machine;
+    return {
+      appliedSequence: machine.appliedSequence,
+      flushedSequence: machine.flushedSequence,
+      keys: machine.size,
+      cachedKeys: machine.cachedKeys,
+      cacheBytes: machine.cacheBytes,
+      dirtyBytes: machine.dirtyBytes,
+      unflushedBytes: machine.unflushedBytes,
+      waiting: this.#handed.length + (this.#halfDone === undefined ? 0 : 1),
+      kept: this.#replica.kept + this.#coordinator.kept,
+    };
+  }
+
+  /** The engine must not know a transaction that the log could still lose. */
+  #awaitLog(proceed: () => void): void {
+    this.#proceedWithFlush = proceed;
+    this.#replica.send({ type: 'Sync', token: 0, replyTo: this.#context.thisIncarnation });
+  }
+
+  /** All that was handed over, as far as there is room for what it changes. */
+  #apply(): void {
+    for (;;) {
+      if (this.#halfDone !== undefined && !this.#goOn(this.#halfDone)) return;
+      const next = this.#handed.shift();
+      if (next === undefined) return;
+      this.#taken += 1;
+      if (next.type === 'Read') this.#read(next.token, next.barrierSequence);
+      else this.#begin(next.execution);
+    }
+  }
+
+  #begin(execution: Execution): void {
+    // A transaction ordered in the turn that delivers ExecutorReady arrives twice.
+    if (execution.sequence <= this.#machine.appliedSequence) return;
+    this.#machine.begin(execution.executeAt);
+    this.#halfDone = { execution, units: this.#expected.get(keyOf(execution.id)), at: 0, unit: 0 };
+  }
+
+  /** `false`: the rest waits for the flush. */
+  #goOn(application: Application): boolean {
+    const { execution, units } = application;
+    const { body, id, participants, sequence } = execution;
+    while (application.at < body.length) {
+      if (this.#machine.unflushedBytes >= this.#options.unflushedBytesMax) return false;
+      const pending = units?.[application.unit];
+      const { at } = application;
+      application.at =
+        pending === undefined ? this.#runUnit(body, at) : this.#answerUnit(pending, body, at);
+      application.unit += 1;
+    }
+    this.#machine.commit(sequence);
+    this.#halfDone = undefined;
+    if (units !== undefined) this.#executedKeys.push(keyOf(id));
+    this.#expected.delete(keyOf(id));
+    this.#slots.applied(participants, sequence);
+    return true;
+  }
+
+  /** Returns where the next unit begins. */
+  #runUnit(body: Uint8Array, start: number): number {
+    const args = this.#args;
+    const machine = this.#machine;
+    let at = start;
+    do {
+      at = args.next(body, at);
+      machine.run(args, NO_REPLY);
+    } while (at < body.length && body[at] !== UNIT_HEAD);
+    return at;
+  }
+
+  /** The same commands, and the replies that the unit is owed. */
+  #answerUnit(pending: PendingUnit, body: Uint8Array, start: number): number {
+    const { replyBytesMax } = this.#options;
+    const args = this.#args;
+    const machine = this.#machine;
+    const writer = this.#writer;
+    const replies = this.#replies;
+    let at = start;
+    replies.begin(pending.unit);
+    let tooLong = false;
+    for (let left = pending.count; left > 0; left -= 1) {
+      at = args.next(body, at);
+      replies.next();
+      machine.run(args, tooLong ? NO_REPLY : writer);
+      tooLong ||= writer.length > replyBytesMax;
+    }
+    const bytes = replies.finish();
+    if (tooLong) pending.fail(this.#repliesTooLong);
+    else pending.complete(bytes);
+    return at;
+  }
+
+  #read(token: number, barrierSequence: number): void {
+    const units = this.#expectedReads.get(token);
+    if (units === undefined) return;
+    this.#expectedReads.delete(token);
+    this.#doneTokens.push(token);
+    const nowMs = this.#options.nowMs();
+    for (const pending of units) {
+      if (!this.#slots.covers(pending.slots, barrierSequence)) this.#uncovered.push(pending);
+      else if (!this.#readFor(pending, nowMs)) this.#retries.push(pending);
+    }
+  }
+
+  /** `false`: some key is past its deadline, and only a transaction may decide that it is gone. */
+  #readFor(pending: PendingUnit, nowMs: number): boolean {
+    const { replyBytesMax } = this.#options;
+    const { unit } = pending;
+    const args = this.#args;
+    const writer = this.#writer;
+    const replies = this.#replies;
+    replies.begin(unit);
+    let at = 0;
+    for (let left = unit.count; left > 0; left -= 1) {
+      at = args.next(unit.bytes, at);
+      replies.next();
+      const served = this.#machine.read(args, nowMs, writer);
+      const tooLong = writer.length > replyBytesMax;
+      if (served && !tooLong) continue;
+      writer.take();
+      if (tooLong) pending.fail(this.#repliesTooLong);
+      return served;
+    }
+    pending.complete(replies.finish());
+    return true;
+  }
+
+  #tellTurn(): void {
+    const coordinator = this.#coordinator;
+    const generation = this.#generation;
+    const count = this.#taken;
+    if (count > this.#takenTold) this.#replica.send({ type: 'Taken', generation, count });
+    const keys = this.#executedKeys;
+    if (keys.length > 0) coordinator.send({ type: 'Executed', keys });
+    const retries = this.#retries;
+    if (retries.length > 0) coordinator.send({ type: 'Retry', units: retries });
+    const uncovered = this.#uncovered;
+    if (uncovered.length > 0) coordinator.send({ type: 'ReadAgain', units: uncovered });
+    const tokens = this.#doneTokens;
+    if (tokens.length > 0) coordinator.send({ type: 'ReadsDone', tokens });
+    this.#takenTold = count;
+    this.#executedKeys = [];
+    this.#retries = [];
+    this.#uncovered = [];
+    this.#doneTokens = [];
+  }
+
+  #considerFlush(): void {
+    if (this.#machine.flushing) return;
+    const nowMs = this.#context.clock.monotonicMs();
+    if (nowMs < this.#notBeforeMs) return;
+    const done = (error: EngineError | undefined): void => {
+      // Refused only when this incarnation has ended; the next one asks the engine itself.
+      tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', error });
+    };
+    if (this.#halfDone !== undefined) {
+      this.#machine.flushBetweenUnits(done);
+    } else {
+      const due = this.#machine.needsFlush || nowMs >= this.#nextFlushMs;
+      if (!due || this.#machine.appliedSequence === this.#machine.flushedSequence) return;
+      this.#machine.flush(done);
+    }
+    this.#nextFlushMs = nowMs + this.#options.flushEveryMs;
+  }
+
+  /** Nothing is lost: what was to be written is kept in memory, and in the log. */
+  #flushLater(): void {
+    this.#options.onDiskFull(true);
+    this.#notBeforeMs = this.#context.clock.monotonicMs() + DISK_FULL_RETRY_MS;
+  }
+
+  #receive(message: ExecutorMessage): void {
+    switch (message.type) {
+      case 'Expect':
+        this.#expected.set(message.key, message.units);
+        return;
+      case 'ExpectRead':
+        this.#expectedReads.set(message.token, message.units);
+        return;
+      case 'Forget':
+        this.#expected.delete(message.key);
+        return;
+      case 'ForgetRead':
+        this.#expectedReads.delete(message.token);
+        return;
+      case 'Execute':
+      case 'Read':
+        if (message.generation !== this.#generation) return;
+        this.#handed.push(message);
+        return this.#apply();
+      case 'Durable': {
+        const proceed = this.#proceedWithFlush;
+        this.#proceedWithFlush = undefined;
+        return proceed?.();
+      }
+      case 'FlushDone':
+        return this.#flushDone(message.error);
+      case 'FindExpired':
+        return this.#findExpired(message.pastMs);
+      case 'Tick':
+        return this.#options.observe(this.#machine);
+    }
+  }
+
+  #flushDone(error: EngineError | undefined): void {
+    if (error?.code === 'HOLO_STORE_DISK_FULL') return this.#flushLater();
+    if (error !== undefined) throw error;
+    this.#options.onDiskFull(false);
+    this.#replica.send({ type: 'Flushed', sequence: this.#machine.flushedSequence });
+    this.#apply();
+  }
+
+  #findExpired(pastMs: number): void {
+    // While apply waits for the disk, removals would only wait behind it.
+    if (this.#halfDone !== undefined) return;
+    const beforeMs = this.#options.nowMs() - pastMs;
+    const keys = this.#machine.expired(EXPIRE_KEYS_MAX, beforeMs, EXPIRE_BYTES_MAX);
+    const backlog = this.#machine.expiryBacklog;
+    // They stay expired: the next look finds them again.
+    if (keys.length > 0) tellOrDrop(this.#options.coordinator, { type: 'Expired', keys, backlog });
+  }
+}
