@@ -1,8 +1,8 @@
 /**
- * Quorum: owns the node's path for single frames and the notifier that counts plain replies below
- * the actors. Sends requests that fit a frame to all members at once, answers requests that came
- * as frames, and tells the coordinator of quorums in batches. Whatever cannot go this way goes
- * over the peer's TCP link. Nothing is decided here, and nothing is lost when it fails but speed.
+ * Quorum: owns the node's frame path and the notifier that counts bare oks below the actors. Sends
+ * requests that fit a frame to all members at once, answers requests that arrived as frames, and
+ * reports quorums to the coordinator in batches. All other messages go over the peer's TCP link.
+ * Decides nothing; if it fails, only speed is lost.
  */
 
 import type { QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
@@ -22,6 +22,7 @@ import type { Group } from '../accord/topology/group.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
+import type { Clock } from '../runtime/ports/ports.ts';
 import type { CoordinatorActorMessage } from '../store/messages.ts';
 import {
   type FramedRequest,
@@ -47,7 +48,7 @@ interface QuorumActorOptions {
   readonly group: Group;
   readonly source: FramePathSource;
   readonly slots: VoteSlots;
-  /** Peers whose TCP links are up as this actor begins. */
+  /** Peers whose TCP links are up when this actor starts. */
   readonly connected: () => ReadonlySet<number>;
   readonly toLink: (peer: number, message: AccordMessage) => void;
   readonly judge: MessageJudge;
@@ -57,27 +58,27 @@ interface QuorumActorOptions {
 }
 
 export interface QuorumObserver {
-  /** A quorum was counted below the actors, so long after its round began. */
+  /** A quorum was counted below the actors `elapsedMs` after its round began. */
   quorum?(elapsedMs: number): void;
-  /** A fresh incarnation; what it counts can be read so. */
+  /** A new incarnation started; `read` returns its counters. */
   frameCounters?(read: () => Readonly<Record<string, number>>): void;
 }
 
 /**
- * A tag is computed in TypeScript at both ends, at two nanoseconds per byte: beyond this size TCP
- * is cheaper, also where the link would carry more.
+ * Both ends compute a frame's tag in TypeScript, at two nanoseconds per byte: above this size TCP
+ * is cheaper, even if the path could carry more.
  */
 export const REQUEST_BYTES_MAX = 16_384;
-/** Requests of peers that wait for this node's replies; the oldest is answered over TCP. */
+/** Unanswered requests of peers; beyond them the oldest is answered over TCP. */
 export const REQUESTS_MAX = 8_192;
-/** PreAccepts under way over TCP; beyond them order is not looked after. */
+/** PreAccepts in flight over TCP; beyond them the order against frames is not kept. */
 const LARGE_MAX = 1_024;
 const TICK_MS = 250;
-/** A round that has no quorum by then is repeated over TCP: its slot is given up. */
+/** A round without a quorum by then gives up its slot and is repeated over TCP. */
 const COUNT_MS_MAX = 250;
 const FORGET_MS = 10_000;
 const PROBE_TICKS = 2;
-/** A member that has answered no probe for so long gets no frames. */
+/** A member that has answered no probe for this long gets no frames. */
 const SILENT_MS_MAX = 1_600;
 const REOPEN_TICKS = 4;
 
@@ -91,107 +92,184 @@ export function quorumActor(
   context: ActorContext<QuorumActorMessage>,
   options: QuorumActorOptions,
 ): Behavior<QuorumActorMessage> {
-  const { clock: time, thisIncarnation } = context;
-  const { self, group, slots, source, toLink, observe } = options;
-  /** Not this incarnation's alone: what was counted is told when it ends, too. */
-  const coordinator = new Outlet(options.coordinator);
-  const peers = group.members.filter((member) => member !== self);
-  const sender = group.members.indexOf(self);
-  const up = new Set(options.connected());
-  /** When each member last showed that whole frames reach it and its answers us. */
-  const heardMs = new Map<number, number>();
-  /** Headers of requests that came as frames and have not been answered. */
-  const requests = new Map<string, Uint8Array>();
-  /** PreAccepts that went over TCP, by transaction: those behind them must not overtake. */
-  const large = new Map<string, number>();
-  const counters = { rounds: 0, over_tcp: 0, replies: 0, unreadable: 0 };
-  let path: FramePath | undefined;
-  /** Open, and on its way to this incarnation. */
-  let offered: FramePath | undefined;
-  let batch: Batch | undefined;
-  let probes = 0;
-  let ticks = 0;
-  let opening = false;
+  return new QuorumShell(context, options);
+}
 
-  function open(): void {
-    opening = true;
-    source.open(
-      // A frame that is dropped was lost on the way: what matters is repeated over TCP.
-      (frame, from) => tellOrDrop(thisIncarnation, { type: 'Frame', frame, sender: from }),
+class QuorumShell implements Behavior<QuorumActorMessage> {
+  readonly #options: QuorumActorOptions;
+  readonly #clock: Clock;
+  readonly #thisIncarnation: ActorRef<QuorumActorMessage>;
+  /** Not the context's outlet: `stopped` still sends what was counted. */
+  readonly #coordinator: Outlet<CoordinatorActorMessage>;
+  readonly #slots: VoteSlots;
+  readonly #peers: readonly number[];
+  /** This node's place in the list of members. */
+  readonly #sender: number;
+  readonly #up: Set<number>;
+  /** When the member last answered a probe. */
+  readonly #heardMs = new Map<number, number>();
+  /** Headers of unanswered requests that arrived as frames. */
+  readonly #requests = new Map<string, Uint8Array>();
+  /** PreAccepts sent over TCP, by transaction: a later frame must not overtake them. */
+  readonly #large = new Map<string, number>();
+  readonly #counters = { rounds: 0, over_tcp: 0, replies: 0, unreadable: 0 };
+  #path: FramePath | undefined;
+  /** Opened, but the message that hands it over has not been received. */
+  #offered: FramePath | undefined;
+  #batch: Batch | undefined;
+  #probes = 0;
+  #ticks = 0;
+  #opening = false;
+
+  constructor(context: ActorContext<QuorumActorMessage>, options: QuorumActorOptions) {
+    const { self, group, slots, observe } = options;
+    this.#options = options;
+    this.#clock = context.clock;
+    this.#thisIncarnation = context.thisIncarnation;
+    this.#coordinator = new Outlet(options.coordinator);
+    this.#slots = slots;
+    this.#peers = group.members.filter((member) => member !== self);
+    this.#sender = group.members.indexOf(self);
+    this.#up = new Set(options.connected());
+    observe.frameCounters?.(() => ({ ...this.#counters, reachable: this.#heardMs.size }));
+    context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
+    this.#open();
+  }
+
+  receive(message: QuorumActorMessage): void {
+    switch (message.type) {
+      case 'Send':
+        return this.#send(message.to, message.message);
+      case 'Frame':
+        return this.#received(message.frame, message.sender);
+      case 'Opened':
+        return this.#opened(message.path);
+      case 'PeerUp':
+        this.#up.add(message.peer);
+        return this.#probe();
+      case 'PeerDown':
+        this.#up.delete(message.peer);
+        this.#heardMs.delete(message.peer);
+        return;
+      case 'Tick':
+        return this.#tick();
+    }
+  }
+
+  turnEnd(): void {
+    this.#flush();
+  }
+
+  stopped(): void {
+    this.#tell(this.#slots.detach());
+    this.#path?.close();
+    this.#offered?.close();
+    this.#path = undefined;
+    this.#offered = undefined;
+  }
+
+  describe() {
+    return {
+      open: this.#path !== undefined,
+      heard: [...this.#heardMs.keys()],
+      armed: this.#slots.armed,
+      unanswered: this.#requests.size,
+      ...this.#counters,
+    };
+  }
+
+  #open(): void {
+    this.#opening = true;
+    const ref = this.#thisIncarnation;
+    this.#options.source.open(
+      // A dropped frame counts as lost: the protocol repeats its message over TCP.
+      (frame, from) => tellOrDrop(ref, { type: 'Frame', frame, sender: from }),
       (opened) => {
-        // An incarnation that has ended, or ends before it hears of it, must not keep a socket.
-        if (thisIncarnation.tell({ type: 'Opened', path: opened })) offered = opened;
+        // An incarnation that has ended, or ends before `Opened` arrives, must not leak a socket.
+        if (ref.tell({ type: 'Opened', path: opened })) this.#offered = opened;
         else opened?.close();
       },
     );
   }
 
-  function opened(fresh: FramePath | undefined): void {
-    opening = false;
-    offered = undefined;
-    path = fresh;
+  #opened(fresh: FramePath | undefined): void {
+    this.#opening = false;
+    this.#offered = undefined;
+    this.#path = fresh;
     if (fresh === undefined) return;
-    slots.attach(fresh.notifier);
-    fresh.notifier.onQuorum = (batch) => {
-      tell(slots.quorums(batch, time.monotonicMs(), (elapsedMs) => observe.quorum?.(elapsedMs)));
+    const { observe } = this.#options;
+    this.#slots.attach(fresh.notifier);
+    fresh.notifier.onQuorum = (events) => {
+      const nowMs = this.#clock.monotonicMs();
+      this.#tell(this.#slots.quorums(events, nowMs, (elapsedMs) => observe.quorum?.(elapsedMs)));
     };
-    probe();
+    this.#probe();
   }
 
-  function tell(answers: readonly BareOk[]): void {
-    if (answers.length > 0) coordinator.send({ type: 'Quorum', answers });
+  #tell(answers: readonly BareOk[]): void {
+    if (answers.length > 0) this.#coordinator.send({ type: 'Quorum', answers });
+  }
+
+  #send(to: number, message: AccordMessage): void {
+    if (isFramedRequest(message)) this.#request(to, message);
+    else if (isBareOk(message)) this.#reply(to, message);
+    else this.#options.toLink(to, message);
   }
 
   // ---- requests of this node ----------------------------------------------------------------
 
-  /** The same request to several members comes as messages in a row: they are one frame. */
-  function request(to: number, message: FramedRequest): void {
-    if (batch !== undefined && !isSameRequest(batch.first, message)) flush();
-    batch ??= { first: message, messages: new Map() };
-    batch.messages.set(to, message);
+  /** One request to several members arrives as consecutive messages; they become one frame. */
+  #request(to: number, message: FramedRequest): void {
+    if (this.#batch !== undefined && !isSameRequest(this.#batch.first, message)) this.#flush();
+    this.#batch ??= { first: message, messages: new Map() };
+    this.#batch.messages.set(to, message);
   }
 
-  function flush(): void {
-    if (batch === undefined) return;
-    const { first, messages } = batch;
-    batch = undefined;
-    const reached = sendAsFrame(first, messages);
-    if (reached) counters.rounds += 1;
+  #flush(): void {
+    if (this.#batch === undefined) return;
+    const { first, messages } = this.#batch;
+    this.#batch = undefined;
+    const reached = this.#sendAsFrame(first, messages);
+    if (reached) this.#counters.rounds += 1;
     for (const [to, message] of messages) {
-      if (reached && (!up.has(to) || isHeard(to))) continue;
-      counters.over_tcp += 1;
-      toLink(to, message);
+      if (reached && (!this.#up.has(to) || this.#isHeard(to))) continue;
+      this.#counters.over_tcp += 1;
+      this.#options.toLink(to, message);
     }
-    // Only now: until here the slot tells whether it is a repetition.
-    if (first.type === 'Stable') slots.end(first.id);
-    if (first.type !== 'PreAccept') large.delete(keyOf(first.id));
+    // Not earlier: the slot shows whether this request is a repetition.
+    if (first.type === 'Stable') this.#slots.end(first.id);
+    if (first.type !== 'PreAccept') this.#large.delete(keyOf(first.id));
   }
 
-  /** True when all members that can get frames have been sent one. */
-  function sendAsFrame(first: FramedRequest, messages: Batch['messages']): boolean {
-    if (path === undefined || messages.size < peers.length || !someHeard()) return false;
+  /** True when every member that frames can reach has been sent one. */
+  #sendAsFrame(first: FramedRequest, messages: Batch['messages']): boolean {
+    const path = this.#path;
+    if (path === undefined || messages.size < this.#peers.length || !this.#someHeard()) {
+      return false;
+    }
     if (requestFrameBytes(first) > Math.min(path.frameBytesMax, REQUEST_BYTES_MAX)) {
-      if (first.type === 'PreAccept' && large.size < LARGE_MAX) {
-        large.set(keyOf(first.id), time.monotonicMs());
+      if (first.type === 'PreAccept' && this.#large.size < LARGE_MAX) {
+        this.#large.set(keyOf(first.id), this.#clock.monotonicMs());
       }
       return false;
     }
     if (first.type === 'PreAccept') {
-      if (large.size > 0) return false;
-    } else if (!slots.knows(first.id)) {
-      // A frame has no room for the definition. And what began over TCP is cheaper there: it joins
-      // what is being written anyway.
+      if (this.#large.size > 0) return false;
+    } else if (!this.#slots.knows(first.id)) {
+      // A frame has no room for the definition. And a transaction that began over TCP is cheaper
+      // there: its messages join those already being written.
       return false;
     }
-    if (first.type !== 'Stable') return sendRound(path, first);
-    return sendToAll(path, requestFrame(first, sender, PEER_GROUP, group.id), undefined);
+    if (first.type !== 'Stable') return this.#sendRound(path, first);
+    const frame = requestFrame(first, this.#sender, PEER_GROUP, this.#options.group.id);
+    return this.#sendToAll(path, frame, undefined);
   }
 
-  function sendRound(way: FramePath, first: Exclude<FramedRequest, { type: 'Stable' }>): boolean {
+  #sendRound(path: FramePath, first: Exclude<FramedRequest, { type: 'Stable' }>): boolean {
     const { type: round, id } = first;
     const ballot = first.type === 'PreAccept' ? ZERO : first.ballot;
-    if (slots.isRepeated(round, id, ballot)) return false;
-    const frame = requestFrame(first, sender, PEER_GROUP, group.id);
+    if (this.#slots.isRepeated(round, id, ballot)) return false;
+    const frame = requestFrame(first, this.#sender, PEER_GROUP, this.#options.group.id);
     const counted = {
       round,
       id,
@@ -199,149 +277,115 @@ export function quorumActor(
       replyKind: replyKindOf(round),
       frameRound: frameRound(frame),
     };
-    const armed = slots.begin(counted, time.monotonicMs());
+    const armed = this.#slots.begin(counted, this.#clock.monotonicMs());
     if (armed !== undefined) writeSlot(frame, armed.slot, armed.need);
-    return sendToAll(way, frame, armed?.slot);
+    return this.#sendToAll(path, frame, armed?.slot);
   }
 
-  function sendToAll(way: FramePath, frame: Buffer, slot: QuorumSlot | undefined): boolean {
-    if (peers.every((peer) => !up.has(peer) || isHeard(peer))) return way.sendGroup(frame, slot);
-    sealFrame(frame, way.key);
+  #sendToAll(path: FramePath, frame: Buffer, slot: QuorumSlot | undefined): boolean {
+    const { members } = this.#options.group;
+    if (this.#peers.every((peer) => !this.#up.has(peer) || this.#isHeard(peer))) {
+      return path.sendGroup(frame, slot);
+    }
+    sealFrame(frame, path.key);
     let all = true;
-    for (const peer of peers) {
-      if (isHeard(peer)) all = way.send(frame, group.members.indexOf(peer)) && all;
+    for (const peer of this.#peers) {
+      if (this.#isHeard(peer)) all = path.send(frame, members.indexOf(peer)) && all;
     }
     return all;
   }
 
   // ---- requests of peers --------------------------------------------------------------------
 
-  function received(frame: Uint8Array, from: number): void {
+  #received(frame: Uint8Array, from: number): void {
+    const { group, judge, deliver } = this.#options;
     const peer = group.members[from];
     const content = peer === undefined ? undefined : readFrame(frame, group.id);
     if (peer === undefined || content === undefined) {
-      counters.unreadable += 1;
+      this.#counters.unreadable += 1;
       return;
     }
     switch (content.type) {
       case 'probe':
-        path?.send(encodeBareOk(frame, sender, path.key), from);
+        this.#path?.send(encodeBareOk(frame, this.#sender, this.#path.key), from);
         return;
       case 'probeOk':
-        heardMs.set(peer, time.monotonicMs());
+        this.#heardMs.set(peer, this.#clock.monotonicMs());
         return;
       case 'request':
-        if (!options.judge.accepts(peer, content.message)) return;
-        if (content.replyKey !== '') remember(`${peer} ${content.replyKey}`, frame);
-        return options.deliver(peer, content.message);
+        if (!judge.accepts(peer, content.message)) return;
+        if (content.replyKey !== '') this.#remember(`${peer} ${content.replyKey}`, frame);
+        return deliver(peer, content.message);
       case 'reply':
-        if (options.judge.accepts(peer, content.message)) options.deliver(peer, content.message);
+        if (judge.accepts(peer, content.message)) deliver(peer, content.message);
         return;
     }
   }
 
-  function remember(key: string, frame: Uint8Array): void {
-    if (requests.size >= REQUESTS_MAX) {
-      for (const oldest of requests.keys()) {
-        requests.delete(oldest);
+  #remember(key: string, frame: Uint8Array): void {
+    if (this.#requests.size >= REQUESTS_MAX) {
+      for (const oldest of this.#requests.keys()) {
+        this.#requests.delete(oldest);
         break;
       }
     }
-    // A copy: the header must not keep the whole frame.
-    requests.set(key, Uint8Array.from(frame.subarray(0, FRAME_HEADER_BYTES)));
+    // Copied, so that the header does not keep the whole frame alive.
+    this.#requests.set(key, Uint8Array.from(frame.subarray(0, FRAME_HEADER_BYTES)));
   }
 
-  /** A reply whose records are on disk. It takes the way that its request came. */
-  function reply(to: number, message: BareOkFrame): void {
+  /** A reply goes back as its request came: as a frame, or over the link. */
+  #reply(to: number, message: BareOkFrame): void {
     const key = `${to} ${requestKeyOf(message)}`;
-    const asked = requests.get(key);
-    requests.delete(key);
+    const asked = this.#requests.get(key);
+    this.#requests.delete(key);
+    const path = this.#path;
     if (asked !== undefined && path !== undefined) {
-      const frame = encodeBareOk(asked, sender, path.key);
-      if (path.send(frame, group.members.indexOf(to))) {
-        counters.replies += 1;
+      const frame = encodeBareOk(asked, this.#sender, path.key);
+      if (path.send(frame, this.#options.group.members.indexOf(to))) {
+        this.#counters.replies += 1;
         return;
       }
     }
-    toLink(to, message);
+    this.#options.toLink(to, message);
   }
 
-  // ---- who can be reached -------------------------------------------------------------------
+  // ---- reachability -------------------------------------------------------------------------
 
-  function isHeard(peer: number): boolean {
-    return heardMs.has(peer);
+  #isHeard(peer: number): boolean {
+    return this.#heardMs.has(peer);
   }
 
-  function someHeard(): boolean {
-    for (const peer of heardMs.keys()) if (up.has(peer)) return true;
+  #someHeard(): boolean {
+    for (const peer of this.#heardMs.keys()) if (this.#up.has(peer)) return true;
     return false;
   }
 
-  /** With the largest frame that will be sent: what stops those shows here. */
-  function probe(): void {
+  /** Probes are as large as the largest request, so that a link with a smaller MTU shows. */
+  #probe(): void {
+    const path = this.#path;
     if (path === undefined) return;
-    probes += 1;
+    this.#probes += 1;
     const bytes = Math.min(path.frameBytesMax, REQUEST_BYTES_MAX);
-    const frame = probeFrame(sender, PEER_GROUP, probes, bytes, path.key);
-    for (const peer of up) path.send(frame, group.members.indexOf(peer));
+    const frame = probeFrame(this.#sender, PEER_GROUP, this.#probes, bytes, path.key);
+    for (const peer of this.#up) path.send(frame, this.#options.group.members.indexOf(peer));
   }
 
-  function tick(): void {
-    ticks += 1;
-    const nowMs = time.monotonicMs();
-    tell(slots.sweep(nowMs - COUNT_MS_MAX, nowMs - FORGET_MS));
-    for (const [key, sinceMs] of large) if (nowMs - sinceMs > COUNT_MS_MAX) large.delete(key);
-    for (const [peer, atMs] of heardMs) if (nowMs - atMs > SILENT_MS_MAX) heardMs.delete(peer);
-    if (path === undefined && !opening && ticks % REOPEN_TICKS === 0) open();
-    if (ticks % PROBE_TICKS === 0) probe();
-    path?.refresh();
+  #tick(): void {
+    this.#ticks += 1;
+    const nowMs = this.#clock.monotonicMs();
+    this.#tell(this.#slots.sweep(nowMs - COUNT_MS_MAX, nowMs - FORGET_MS));
+    for (const [key, sinceMs] of this.#large) {
+      if (nowMs - sinceMs > COUNT_MS_MAX) this.#large.delete(key);
+    }
+    for (const [peer, atMs] of this.#heardMs) {
+      if (nowMs - atMs > SILENT_MS_MAX) this.#heardMs.delete(peer);
+    }
+    if (this.#path === undefined && !this.#opening && this.#ticks % REOPEN_TICKS === 0) {
+      this.#open();
+    }
+    if (this.#ticks % PROBE_TICKS === 0) this.#probe();
+    this.#path?.refresh();
   }
-
-  function close(): void {
-    tell(slots.detach());
-    path?.close();
-    offered?.close();
-    path = undefined;
-    offered = undefined;
-  }
-
-  observe.frameCounters?.(() => ({ ...counters, reachable: heardMs.size }));
-  context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
-  open();
-
-  return {
-    receive(message) {
-      switch (message.type) {
-        case 'Send': {
-          const { to, message: content } = message;
-          if (isFramedRequest(content)) return request(to, content);
-          return isBareOk(content) ? reply(to, content) : toLink(to, content);
-        }
-        case 'Frame':
-          return received(message.frame, message.sender);
-        case 'Opened':
-          return opened(message.path);
-        case 'PeerUp':
-          up.add(message.peer);
-          return probe();
-        case 'PeerDown':
-          up.delete(message.peer);
-          heardMs.delete(message.peer);
-          return;
-        case 'Tick':
-          return tick();
-      }
-    },
-    turnEnd: flush,
-    stopped: close,
-    describe: () => ({
-      open: path !== undefined,
-      heard: [...heardMs.keys()],
-      armed: slots.armed,
-      unanswered: requests.size,
-      ...counters,
-    }),
-  };
 }
 
 function isSameRequest(a: FramedRequest, b: FramedRequest): boolean {

@@ -1,8 +1,7 @@
 /**
- * PeerLink: one per peer. Puts the messages of a turn into one frame, takes frames apart, passes on
- * the messages that the judge lets through, and tells the store when the link comes and goes.
- * Compares the peer's clock with ours. A message that cannot be sent is dropped: the protocol
- * repeats what matters.
+ * PeerLink: one per peer. Packs the messages of a turn into one frame, unpacks received frames,
+ * delivers the messages that the judge accepts, and reports when the link goes up or down. Measures
+ * the offset of the peer's clock. A message that cannot be sent is dropped: the protocol retries.
  */
 
 import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
@@ -21,7 +20,7 @@ export type PeerLinkMessage =
   | { readonly type: 'Refused'; readonly reason: string }
   | { readonly type: 'Probe' };
 
-/** From link to link: what does your wall clock say? `sentMs` is the asker's own time. */
+/** Asks the other link for its wall clock. `sentMs` is the sender's monotonic time. */
 interface ClockProbe {
   readonly type: 'ClockProbe';
   readonly sentMs: number;
@@ -46,111 +45,130 @@ interface PeerLinkOptions {
   readonly onRefused: (peer: number, reason: string) => void;
 }
 
-/** A probe that was not answered by then is repeated. */
+/** An unanswered probe is repeated after this time. */
 const PROBE_MS_MAX = 2_000;
-/** Messages of one frame; a turn with more sends several. */
+/** Messages per frame; a turn with more sends several frames. */
 const FRAME_MESSAGES_MAX = 1_024;
-/** Bytes of bodies, slots and deps of one frame; a larger message travels in one of its own. */
+/** Bytes of bodies, slots and deps per frame; a larger message gets a frame of its own. */
 const FRAME_CONTENT_BYTES_MAX = 8 * 1024 * 1024;
 
 export function peerLinkActor(
   context: ActorContext<PeerLinkMessage>,
   options: PeerLinkOptions,
 ): Behavior<PeerLinkMessage> {
-  const { peer, network, judge, time } = options;
-  const { clock } = context;
-  let outgoing: LinkMessage[] = [];
-  /** When the probe that waits for its answer was sent. */
-  let probedMs: number | undefined;
-  let queuedBytes = 0;
-  let dropped = 0;
-  let damaged = 0;
+  return new PeerLink(context, options);
+}
 
-  context.timers.startPeriodic('probe', time.limits.probeEveryMs, { type: 'Probe' });
+class PeerLink implements Behavior<PeerLinkMessage> {
+  readonly #context: ActorContext<PeerLinkMessage>;
+  readonly #options: PeerLinkOptions;
+  readonly #peer: number;
+  #outgoing: LinkMessage[] = [];
+  #queuedBytes = 0;
+  /** When the unanswered probe was sent. */
+  #probedMs: number | undefined;
+  #dropped = 0;
+  #damaged = 0;
 
-  function send(message: LinkMessage): void {
+  constructor(context: ActorContext<PeerLinkMessage>, options: PeerLinkOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#peer = options.peer;
+    context.timers.startPeriodic('probe', options.time.limits.probeEveryMs, { type: 'Probe' });
+  }
+
+  receive(message: PeerLinkMessage): void {
+    switch (message.type) {
+      case 'Send':
+        return this.#send(message.message);
+      case 'Frame':
+        return this.#receiveFrame(message.frame);
+      case 'Up':
+        return this.#linkUp();
+      case 'Probe':
+        return this.#probe();
+      case 'Down':
+        return this.#options.onDown(this.#peer, message.reason);
+      case 'Refused':
+        return this.#options.onRefused(this.#peer, message.reason);
+    }
+  }
+
+  turnEnd(): void {
+    this.#flush();
+  }
+
+  describe() {
+    const queuedBytes = this.#options.network.queuedBytes(this.#peer);
+    return { peer: this.#peer, dropped: this.#dropped, damaged: this.#damaged, queuedBytes };
+  }
+
+  #send(message: LinkMessage): void {
     const bytes = contentBytes(message);
-    if (queuedBytes + bytes > FRAME_CONTENT_BYTES_MAX) flush();
-    outgoing.push(message);
-    queuedBytes += bytes;
-    if (outgoing.length >= FRAME_MESSAGES_MAX) flush();
+    if (this.#queuedBytes + bytes > FRAME_CONTENT_BYTES_MAX) this.#flush();
+    this.#outgoing.push(message);
+    this.#queuedBytes += bytes;
+    if (this.#outgoing.length >= FRAME_MESSAGES_MAX) this.#flush();
   }
 
-  function flush(): void {
-    if (outgoing.length === 0) return;
-    const messages = outgoing;
-    outgoing = [];
-    queuedBytes = 0;
-    if (!network.send(peer, encodeFrame(messages))) dropped += messages.length;
+  #flush(): void {
+    const messages = this.#outgoing;
+    if (messages.length === 0) return;
+    this.#outgoing = [];
+    this.#queuedBytes = 0;
+    const taken = this.#options.network.send(this.#peer, encodeFrame(messages));
+    if (!taken) this.#dropped += messages.length;
   }
 
-  function receiveFrame(frame: Uint8Array): void {
+  #receiveFrame(frame: Uint8Array): void {
+    const { judge, deliver } = this.#options;
     let messages: object[];
     try {
       messages = decodeFrame(frame);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
-      // Damaged on the way, or not ours: as good as lost.
-      damaged += 1;
-      return judge.refuse(peer, 'frame', 'undecodable', error.message);
+      // A frame damaged on the way counts as lost.
+      this.#damaged += 1;
+      return judge.refuse(this.#peer, 'frame', 'undecodable', error.message);
     }
     for (const message of messages) {
       const { type } = message as { readonly type?: unknown };
-      if (type === 'ClockProbe' || type === 'ClockReading') aboutClocks(message);
-      else if (judge.accepts(peer, message)) options.deliver(peer, message);
+      if (type === 'ClockProbe' || type === 'ClockReading') this.#aboutClocks(message);
+      else if (judge.accepts(this.#peer, message)) deliver(this.#peer, message);
     }
   }
 
-  /** One probe is under way at a time; one that was lost is given up. */
-  function probe(): void {
-    time.refresh();
-    const nowMs = clock.monotonicMs();
-    if (probedMs !== undefined && nowMs - probedMs < PROBE_MS_MAX) return;
-    probedMs = nowMs;
-    send({ type: 'ClockProbe', sentMs: nowMs });
+  #linkUp(): void {
+    this.#options.judge.linkUp(this.#peer);
+    this.#options.onUp(this.#peer);
+    this.#probedMs = undefined;
+    this.#probe();
   }
 
-  function aboutClocks(message: object): void {
+  /** At most one probe is in flight; a lost one is repeated after a time. */
+  #probe(): void {
+    this.#options.time.refresh();
+    const nowMs = this.#context.clock.monotonicMs();
+    if (this.#probedMs !== undefined && nowMs - this.#probedMs < PROBE_MS_MAX) return;
+    this.#probedMs = nowMs;
+    this.#send({ type: 'ClockProbe', sentMs: nowMs });
+  }
+
+  #aboutClocks(message: object): void {
+    const { judge, time } = this.#options;
     const { type, sentMs, wallUs } = message as Partial<ClockReading>;
     const isReading = type === 'ClockReading';
     if (!Number.isFinite(sentMs) || (isReading && !Number.isSafeInteger(wallUs))) {
-      return judge.refuse(peer, 'unknown', 'shape');
+      return judge.refuse(this.#peer, 'unknown', 'shape');
     }
     if (!isReading) {
-      return send({ type: 'ClockReading', sentMs: sentMs as number, wallUs: time.wallUs() });
+      const askedMs = sentMs as number;
+      return this.#send({ type: 'ClockReading', sentMs: askedMs, wallUs: time.wallUs() });
     }
-    if (sentMs !== probedMs) return;
-    probedMs = undefined;
-    time.heard(peer, wallUs as number, sentMs as number);
+    if (sentMs !== this.#probedMs) return;
+    this.#probedMs = undefined;
+    time.heard(this.#peer, wallUs as number, sentMs as number);
   }
-
-  function linkUp(): void {
-    judge.linkUp(peer);
-    options.onUp(peer);
-    probedMs = undefined;
-    probe();
-  }
-
-  return {
-    receive(message) {
-      switch (message.type) {
-        case 'Send':
-          return send(message.message);
-        case 'Frame':
-          return receiveFrame(message.frame);
-        case 'Up':
-          return linkUp();
-        case 'Probe':
-          return probe();
-        case 'Down':
-          return options.onDown(peer, message.reason);
-        case 'Refused':
-          return options.onRefused(peer, message.reason);
-      }
-    },
-    turnEnd: flush,
-    describe: () => ({ peer, dropped, damaged, queuedBytes: network.queuedBytes(peer) }),
-  };
 }
 
 /** The parts of a message that have no fixed size. */

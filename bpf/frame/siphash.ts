@@ -28,12 +28,10 @@ function word(data: Uint8Array, at: number): number {
   );
 }
 
-/** Like `word`, with zeroes for what lies past `end`. */
-function partialWord(data: Uint8Array, at: number, end: number): number {
-  let result = 0;
-  for (let i = 0; i < 4 && at + i < end; i++) result |= (data[at + i] as number) << (8 * i);
-  return result;
-}
+/** v0 to v3, each as its low and its high half; scratch of the hash that is being computed. */
+const STATE = new Int32Array(8);
+const LAST_BLOCK = new Uint8Array(8);
+const ZERO_BLOCK = new Uint8Array(8);
 
 /**
  * Hashes `data[0, end)` and leaves the low and the high half in `out`. The bytes
@@ -47,36 +45,49 @@ export function sipHash24(
   gapStart = -1,
   gapEnd = -1,
 ): void {
-  const gap = gapStart >= 0 && gapStart < end ? Math.min(gapEnd, end) - gapStart : 0;
-  const length = end - gap;
-  const words = length >>> 3;
-  let v0l = (key[0] as number) ^ 0x70736575;
-  let v0h = (key[1] as number) ^ 0x736f6d65;
-  let v1l = (key[2] as number) ^ 0x6e646f6d;
-  let v1h = (key[3] as number) ^ 0x646f7261;
-  let v2l = (key[0] as number) ^ 0x6e657261;
-  let v2h = (key[1] as number) ^ 0x6c796765;
-  let v3l = (key[2] as number) ^ 0x79746573;
-  let v3h = (key[3] as number) ^ 0x74656462;
-  let at = 0;
-  // One pass per full word, one for the last word (rest and length), one for the finalization:
-  // so the round stands here once.
-  for (let pass = 0; pass <= words + 1; pass++) {
-    let ml = 0;
-    let mh = 0;
-    let rounds = 2;
-    if (at === gapStart) at = gapEnd;
-    if (pass < words) {
-      ml = word(data, at);
-      mh = word(data, at + 4);
-      at += 8;
-    } else if (pass === words) {
-      ml = partialWord(data, at, end);
-      mh = partialWord(data, at + 4, end) | (length << 24);
-    } else {
-      v2l ^= 0xff;
-      rounds = 4;
-    }
+  const hasGap = gapStart >= 0 && gapStart < end;
+  const firstEnd = hasGap ? gapStart : end;
+  const secondStart = hasGap ? Math.min(gapEnd, end) : end;
+  const length = firstEnd + end - secondStart;
+  STATE[0] = (key[0] as number) ^ 0x70736575;
+  STATE[1] = (key[1] as number) ^ 0x736f6d65;
+  STATE[2] = (key[2] as number) ^ 0x6e646f6d;
+  STATE[3] = (key[3] as number) ^ 0x646f7261;
+  STATE[4] = (key[0] as number) ^ 0x6e657261;
+  STATE[5] = (key[1] as number) ^ 0x6c796765;
+  STATE[6] = (key[2] as number) ^ 0x79746573;
+  STATE[7] = (key[3] as number) ^ 0x74656462;
+  compress(data, 0, firstEnd >>> 3, 2);
+  compress(data, secondStart, (end - secondStart) >>> 3, 2);
+  const rest = length & 7;
+  for (let i = 0; i < 7; i++) LAST_BLOCK[i] = i < rest ? (data[end - rest + i] as number) : 0;
+  LAST_BLOCK[7] = length;
+  compress(LAST_BLOCK, 0, 1, 2);
+  STATE[4] = (STATE[4] as number) ^ 0xff;
+  compress(ZERO_BLOCK, 0, 1, 4);
+  out[0] = folded(0);
+  out[1] = folded(1);
+}
+
+function folded(half: number): number {
+  const v01 = (STATE[half] as number) ^ (STATE[half + 2] as number);
+  return v01 ^ (STATE[half + 4] as number) ^ (STATE[half + 6] as number);
+}
+
+/** Mixes blocks of eight bytes into the state. */
+function compress(data: Uint8Array, from: number, blocks: number, rounds: number): void {
+  let v0l = STATE[0] as number;
+  let v0h = STATE[1] as number;
+  let v1l = STATE[2] as number;
+  let v1h = STATE[3] as number;
+  let v2l = STATE[4] as number;
+  let v2h = STATE[5] as number;
+  let v3l = STATE[6] as number;
+  let v3h = STATE[7] as number;
+  const end = from + blocks * 8;
+  for (let at = from; at < end; at += 8) {
+    const ml = word(data, at);
+    const mh = word(data, at + 4);
     v3l ^= ml;
     v3h ^= mh;
     for (let round = 0; round < rounds; round++) {
@@ -115,6 +126,12 @@ export function sipHash24(
     v0l ^= ml;
     v0h ^= mh;
   }
-  out[0] = v0l ^ v1l ^ v2l ^ v3l;
-  out[1] = v0h ^ v1h ^ v2h ^ v3h;
+  STATE[0] = v0l;
+  STATE[1] = v0h;
+  STATE[2] = v1l;
+  STATE[3] = v1h;
+  STATE[4] = v2l;
+  STATE[5] = v2h;
+  STATE[6] = v3l;
+  STATE[7] = v3h;
 }
