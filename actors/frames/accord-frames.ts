@@ -138,24 +138,30 @@ function ballotOf(message: FramedRequest): Ballot {
 
 /** What a checked frame says; its byte strings are views of it. */
 type FrameContent =
-  | { readonly type: 'request'; readonly message: FramedRequest; readonly replyKey: string }
-  | { readonly type: 'reply'; readonly message: BareOkFrame }
+  | {
+      readonly type: 'request';
+      readonly group: GroupId;
+      readonly message: FramedRequest;
+      readonly replyKey: string;
+    }
+  | { readonly type: 'reply'; readonly group: GroupId; readonly message: BareOkFrame }
   | { readonly type: 'probe' }
   | { readonly type: 'probeOk'; readonly count: number };
 
 /** Undefined when the frame makes no sense here. */
-export function readFrame(frame: Uint8Array, groupId: GroupId): FrameContent | undefined {
-  const { kind, txn: id, ballot, groupId: its, generation } = readHeader(frame);
+export function readFrame(frame: Uint8Array): FrameContent | undefined {
+  const { kind, txn: id, ballot, groupId: group, generation } = readHeader(frame);
   if (kind === FrameKind.probe) return { type: 'probe' };
   if (kind === FrameKind.probeOk) return { type: 'probeOk', count: generation };
-  if (its.range !== groupId.range || its.generation !== groupId.generation) return undefined;
   const round = roundOfReply(kind);
-  if (round !== undefined) return { type: 'reply', message: bareOkFrame({ round, id, ballot }) };
+  if (round !== undefined) {
+    return { type: 'reply', group, message: bareOkFrame({ round, id, ballot }) };
+  }
   const body = frameBody(frame);
   const message = readRequest(kind, body, id, ballot);
   if (message === undefined) return undefined;
   const replyKey = message.type === 'Stable' ? '' : requestKey(message.type, id, ballot);
-  return { type: 'request', message, replyKey };
+  return { type: 'request', group, message, replyKey };
 }
 
 function roundOfReply(kind: FrameKind): BareOkRound | undefined {

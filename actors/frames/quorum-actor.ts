@@ -15,10 +15,10 @@ import {
 } from '../../bpf/frame/frame.ts';
 import { type FramePath, type FramePathSource, PEER_GROUP } from '../../bpf/path/frame-path.ts';
 import { type BareOk, type BareOkFrame, isBareOk } from '../accord/messages/bare-ok.ts';
-import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { equal, keyOf, type TxnId, ZERO } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
@@ -50,9 +50,9 @@ interface QuorumActorOptions {
   readonly slots: VoteSlots;
   /** Peers whose TCP links are up when this actor starts. */
   readonly connected: () => ReadonlySet<number>;
-  readonly toLink: (peer: number, message: AccordMessage) => void;
-  readonly judge: MessageJudge;
-  readonly deliver: (from: number, message: FramedRequest | BareOkFrame) => void;
+  readonly toLink: (peer: number, group: GroupId, message: AccordMessage) => void;
+  /** Judges a message and hands it to its group; `true`: it was sound. */
+  readonly deliver: (from: number, group: GroupId, message: AccordMessage) => boolean;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly observe: QuorumObserver;
 }
@@ -213,7 +213,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   #send(to: number, message: AccordMessage): void {
     if (isFramedRequest(message)) this.#request(to, message);
     else if (isBareOk(message)) this.#reply(to, message);
-    else this.#options.toLink(to, message);
+    else this.#options.toLink(to, this.#options.group.id, message);
   }
 
   // ---- requests of this node ----------------------------------------------------------------
@@ -234,7 +234,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     for (const [to, message] of messages) {
       if (reached && (!this.#up.has(to) || this.#isHeard(to))) continue;
       this.#counters.over_tcp += 1;
-      this.#options.toLink(to, message);
+      this.#options.toLink(to, this.#options.group.id, message);
     }
     // Not earlier: the slot shows whether this request is a repetition.
     if (first.type === 'Stable') this.#slots.end(first.id);
@@ -298,9 +298,9 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   // ---- requests of peers --------------------------------------------------------------------
 
   #received(frame: Uint8Array, from: number): void {
-    const { group, judge, deliver } = this.#options;
+    const { group, deliver } = this.#options;
     const peer = group.members[from];
-    const content = peer === undefined ? undefined : readFrame(frame, group.id);
+    const content = peer === undefined ? undefined : readFrame(frame);
     if (peer === undefined || content === undefined) {
       this.#counters.unreadable += 1;
       return;
@@ -313,11 +313,11 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
         this.#heardMs.set(peer, this.#clock.monotonicMs());
         return;
       case 'request':
-        if (!judge.accepts(peer, content.message)) return;
+        if (!deliver(peer, content.group, content.message)) return;
         if (content.replyKey !== '') this.#remember(`${peer} ${content.replyKey}`, frame);
-        return deliver(peer, content.message);
+        return;
       case 'reply':
-        if (judge.accepts(peer, content.message)) deliver(peer, content.message);
+        deliver(peer, content.group, content.message);
         return;
     }
   }
@@ -346,7 +346,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
         return;
       }
     }
-    this.#options.toLink(to, message);
+    this.#options.toLink(to, this.#options.group.id, message);
   }
 
   // ---- reachability -------------------------------------------------------------------------

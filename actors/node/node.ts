@@ -21,11 +21,12 @@ import type { CoordinatorLimits } from '../accord/coordinate/coordinator.ts';
 import type { ReplicaLimits } from '../accord/local/replica-state.ts';
 import type { ValidationLimits } from '../accord/messages/field-validation.ts';
 import { MessageJudge, type RefusalObserver } from '../accord/messages/message-judge.ts';
-import { type AccordMessage, isForCoordinator } from '../accord/messages/messages.ts';
+import type { AccordMessage } from '../accord/messages/messages.ts';
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { type ClockLimits, ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
+import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
 import {
   mayTravelAsFrame,
   type QuorumActorMessage,
@@ -55,6 +56,7 @@ import { type ReplicaObserver, replicaActor } from '../store/replica-actor.ts';
 import { type GatewayActorOptions, type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { LateRef } from './late-ref.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
+import { Router, type Unrouted } from './router.ts';
 
 export interface NodeParts {
   readonly nodeId: number;
@@ -171,6 +173,7 @@ export class Node {
   readonly #links = new Map<number, PeerLink>();
   readonly #slots: VoteSlots;
   readonly #judge: MessageJudge;
+  readonly #router: Router;
   #toQuorum: Outlet<QuorumActorMessage> | undefined;
   #trafficToQuorum: Outlet<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
@@ -198,6 +201,7 @@ export class Node {
     this.coordinator = this.#coordinator;
     this.#slots = new VoteSlots(this.group, nodeId);
     this.#judge = this.#createJudge();
+    this.#router = this.#createRouter();
     const name = `node-${nodeId}`;
     this.system = new ActorSystem({
       name,
@@ -288,19 +292,32 @@ export class Node {
   }
 
   #createJudge(): MessageJudge {
-    const { nodeId: self, limits, network, observer } = this.#parts;
+    const { limits, network, observer } = this.#parts;
     return new MessageJudge({
-      validator: new MessageValidator({
-        self,
-        group: this.group,
-        nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
-        isBody: isCommandBody,
-        ...(limits.messages === undefined ? {} : { limits: limits.messages }),
-      }),
       refusedMax: limits.refusedMax ?? REFUSED_MAX,
       disconnect: (peer, reason) => network.disconnect(peer, reason),
       observe: observer,
     });
+  }
+
+  #createRouter(): Router {
+    const { nodeId: self, limits } = this.#parts;
+    const { group } = this;
+    const validator = new MessageValidator({
+      self,
+      group,
+      nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
+      isBody: isCommandBody,
+      ...(limits.messages === undefined ? {} : { limits: limits.messages }),
+    });
+    const replica = this.#trafficToReplica;
+    const coordinator = this.#trafficToCoordinator;
+    return new Router(this.#judge, [{ id: group.id, validator, replica, coordinator }]);
+  }
+
+  /** What peers have sent for groups and on channels that this node does not serve. */
+  get unrouted(): ReadonlyMap<number, Unrouted> {
+    return this.#router.unrouted;
   }
 
   /** Peers whose links are up. */
@@ -320,12 +337,13 @@ export class Node {
     const { nodeId: self, limits, observer } = this.#parts;
     const { group, clock, time } = this;
     const targets = {
-      toPeer: (node: number, message: AccordMessage) => {
+      toPeer: (its: GroupId, node: number, message: AccordMessage) => {
         const quorum = this.#trafficToQuorum;
-        if (quorum !== undefined && this.#slots.isAttached && mayTravelAsFrame(message)) {
+        const framed = this.#slots.isAttached && isSameGroup(its, group.id);
+        if (quorum !== undefined && framed && mayTravelAsFrame(message)) {
           // Lost on the way to a peer, if anything: the protocol repeats it.
           tellOrDrop(quorum, { type: 'Send', to: node, message });
-        } else this.#toLink(node, message);
+        } else this.#toLink(node, its, message);
       },
       replica: this.#toReplica,
       coordinator: this.#toCoordinator,
@@ -417,10 +435,10 @@ export class Node {
     );
   }
 
-  #toLink(node: number, message: AccordMessage): void {
+  #toLink(node: number, group: GroupId, message: AccordMessage): void {
     const link = this.#links.get(node);
     // Lost on the way to the peer, if anything: the protocol repeats it.
-    if (link !== undefined) tellOrDrop(link.traffic, { type: 'Send', message });
+    if (link !== undefined) tellOrDrop(link.traffic, { type: 'Send', group, message });
   }
 
   #startQuorum(source: FramePathSource): void {
@@ -433,9 +451,8 @@ export class Node {
           source,
           slots: this.#slots,
           connected: () => this.#up,
-          judge: this.#judge,
-          toLink: (peer, message) => this.#toLink(peer, message),
-          deliver: (from, message) => this.#deliver(from, message),
+          toLink: (peer, its, message) => this.#toLink(peer, its, message),
+          deliver: (from, its, message) => this.#router.receive(from, its, message),
           coordinator: this.#coordinator,
           observe,
         }),
@@ -453,8 +470,8 @@ export class Node {
           peer,
           network,
           judge: this.#judge,
+          router: this.#router,
           time: this.time,
-          deliver: (from, message) => this.#deliver(from, message),
           onUp: () => {
             this.#up.add(peer);
             this.#tellStore({ type: 'PeerUp', peer });
@@ -477,13 +494,6 @@ export class Node {
     this.#toCoordinator.send(message);
     this.#toReplica.send(message);
     this.#toQuorum?.send(message);
-  }
-
-  #deliver(from: number, message: AccordMessage): void {
-    // Lost on the way from the peer, if anything: the protocol repeats it.
-    if (isForCoordinator(message)) {
-      tellOrDrop(this.#trafficToCoordinator, { type: 'Protocol', from, message });
-    } else tellOrDrop(this.#trafficToReplica, { type: 'Protocol', from, message });
   }
 
   #startNetwork(): void {

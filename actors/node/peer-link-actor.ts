@@ -1,19 +1,22 @@
 /**
  * PeerLink: one per peer. Packs the messages of a turn into one frame, unpacks received frames,
- * delivers the messages that the judge accepts, and reports when the link goes up or down. Measures
- * the offset of the peer's clock. A message that cannot be sent is dropped: the protocol retries.
+ * hands their sections to the router, and reports when the link goes up or down. Measures the
+ * offset of the peer's clock on the admin channel. A message that cannot be sent is dropped: the
+ * protocol retries.
  */
 
-import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
+import { Channel, decodeFrame, encodeFrame, type PeerFrame } from '../../transport/peer/codec.ts';
 import { FrameError } from '../../transport/peer/frame-error.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
 import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { ClusterTime } from '../accord/primitives/cluster-time.ts';
+import { type GroupId, isSameGroup, NO_GROUP } from '../accord/topology/group-id.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import type { Router } from './router.ts';
 
 export type PeerLinkMessage =
-  | { readonly type: 'Send'; readonly message: AccordMessage }
+  | { readonly type: 'Send'; readonly group: GroupId; readonly message: AccordMessage }
   | { readonly type: 'Frame'; readonly frame: Uint8Array }
   | { readonly type: 'Up' }
   | { readonly type: 'Down'; readonly reason: string }
@@ -32,17 +35,22 @@ interface ClockReading {
   readonly wallUs: number;
 }
 
-type LinkMessage = AccordMessage | ClockProbe | ClockReading;
-
 interface PeerLinkOptions {
   readonly peer: number;
   readonly network: PeerNetwork;
   readonly judge: MessageJudge;
+  readonly router: Router;
   readonly time: ClusterTime;
-  readonly deliver: (from: number, message: AccordMessage) => void;
   readonly onUp: (peer: number) => void;
   readonly onDown: (peer: number, reason: string) => void;
   readonly onRefused: (peer: number, reason: string) => void;
+}
+
+/** Messages of a turn for one group, in their order. */
+interface OutgoingSection {
+  readonly range: number;
+  readonly generation: number;
+  readonly messages: AccordMessage[];
 }
 
 /** An unanswered probe is repeated after this time. */
@@ -62,9 +70,11 @@ export function peerLinkActor(
 class PeerLink implements Behavior<PeerLinkMessage> {
   readonly #context: ActorContext<PeerLinkMessage>;
   readonly #options: PeerLinkOptions;
-  readonly #peer: number;
-  #outgoing: LinkMessage[] = [];
+  #sections: OutgoingSection[] = [];
+  #section: OutgoingSection | undefined;
+  #queuedMessages = 0;
   #queuedBytes = 0;
+  #admin: Array<ClockProbe | ClockReading> = [];
   /** When the unanswered probe was sent. */
   #probedMs: number | undefined;
   #dropped = 0;
@@ -73,14 +83,14 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   constructor(context: ActorContext<PeerLinkMessage>, options: PeerLinkOptions) {
     this.#context = context;
     this.#options = options;
-    this.#peer = options.peer;
     context.timers.startPeriodic('probe', options.time.limits.probeEveryMs, { type: 'Probe' });
   }
 
   receive(message: PeerLinkMessage): void {
+    const { peer, onDown, onRefused } = this.#options;
     switch (message.type) {
       case 'Send':
-        return this.#send(message.message);
+        return this.#send(message.group, message.message);
       case 'Frame':
         return this.#receiveFrame(message.frame);
       case 'Up':
@@ -88,61 +98,89 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       case 'Probe':
         return this.#probe();
       case 'Down':
-        return this.#options.onDown(this.#peer, message.reason);
+        return onDown(peer, message.reason);
       case 'Refused':
-        return this.#options.onRefused(this.#peer, message.reason);
+        return onRefused(peer, message.reason);
     }
   }
 
   turnEnd(): void {
     this.#flush();
+    this.#flushAdmin();
   }
 
-  describe() {
-    const queuedBytes = this.#options.network.queuedBytes(this.#peer);
-    return { peer: this.#peer, dropped: this.#dropped, damaged: this.#damaged, queuedBytes };
+  describe(): unknown {
+    const { peer, network, router } = this.#options;
+    return {
+      peer,
+      dropped: this.#dropped,
+      damaged: this.#damaged,
+      unrouted: router.unroutedOf(peer),
+      queuedBytes: network.queuedBytes(peer),
+    };
   }
 
-  #send(message: LinkMessage): void {
+  #send(group: GroupId, message: AccordMessage): void {
     const bytes = contentBytes(message);
     if (this.#queuedBytes + bytes > FRAME_CONTENT_BYTES_MAX) this.#flush();
-    this.#outgoing.push(message);
+    let section = this.#section;
+    if (section === undefined || !isSameGroup(section, group)) {
+      const { range, generation } = group;
+      section = { range, generation, messages: [] };
+      this.#section = section;
+      this.#sections.push(section);
+    }
+    section.messages.push(message);
+    this.#queuedMessages += 1;
     this.#queuedBytes += bytes;
-    if (this.#outgoing.length >= FRAME_MESSAGES_MAX) this.#flush();
+    if (this.#queuedMessages >= FRAME_MESSAGES_MAX) this.#flush();
   }
 
   #flush(): void {
-    const messages = this.#outgoing;
-    if (messages.length === 0) return;
-    this.#outgoing = [];
+    if (this.#queuedMessages === 0) return;
+    const { peer, network } = this.#options;
+    const sent = network.send(peer, encodeFrame(Channel.protocol, this.#sections));
+    if (!sent) this.#dropped += this.#queuedMessages;
+    this.#sections = [];
+    this.#section = undefined;
+    this.#queuedMessages = 0;
     this.#queuedBytes = 0;
-    const taken = this.#options.network.send(this.#peer, encodeFrame(messages));
-    if (!taken) this.#dropped += messages.length;
   }
 
-  #receiveFrame(frame: Uint8Array): void {
-    const { judge, deliver } = this.#options;
-    let messages: object[];
+  #flushAdmin(): void {
+    if (this.#admin.length === 0) return;
+    const { peer, network } = this.#options;
+    const messages = this.#admin;
+    this.#admin = [];
+    const sent = network.send(peer, encodeFrame(Channel.admin, [{ ...NO_GROUP, messages }]));
+    if (!sent) this.#dropped += messages.length;
+  }
+
+  #receiveFrame(bytes: Uint8Array): void {
+    const { peer, judge, router } = this.#options;
+    let frame: PeerFrame;
     try {
-      messages = decodeFrame(frame);
+      frame = decodeFrame(bytes);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       // A frame damaged on the way counts as lost.
       this.#damaged += 1;
-      return judge.refuse(this.#peer, 'frame', 'undecodable', error.message);
+      return judge.refuse(peer, 'frame', 'undecodable', error.message);
     }
-    for (const message of messages) {
-      const { type } = message as { readonly type?: unknown };
-      if (type === 'ClockProbe' || type === 'ClockReading') this.#aboutClocks(message);
-      else if (judge.accepts(this.#peer, message)) deliver(this.#peer, message);
+    switch (frame.channel) {
+      case Channel.protocol:
+        for (const section of frame.sections) {
+          for (const message of section.messages) router.receive(peer, section, message);
+        }
+        return;
+      case Channel.admin:
+        for (const { messages } of frame.sections) {
+          for (const message of messages) this.#aboutClocks(message);
+        }
+        return;
+      default:
+        return router.unknownChannel(peer);
     }
-  }
-
-  #linkUp(): void {
-    this.#options.judge.linkUp(this.#peer);
-    this.#options.onUp(this.#peer);
-    this.#probedMs = undefined;
-    this.#probe();
   }
 
   /** At most one probe is in flight; a lost one is repeated after a time. */
@@ -151,31 +189,45 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     const nowMs = this.#context.clock.monotonicMs();
     if (this.#probedMs !== undefined && nowMs - this.#probedMs < PROBE_MS_MAX) return;
     this.#probedMs = nowMs;
-    this.#send({ type: 'ClockProbe', sentMs: nowMs });
+    this.#admin.push({ type: 'ClockProbe', sentMs: nowMs });
   }
 
   #aboutClocks(message: object): void {
-    const { judge, time } = this.#options;
-    const { type, sentMs, wallUs } = message as Partial<ClockReading>;
+    const { peer, judge, time } = this.#options;
+    const { type, sentMs, wallUs } = message as Partial<ClockProbe | ClockReading> & {
+      readonly wallUs?: unknown;
+    };
+    if (type !== 'ClockProbe' && type !== 'ClockReading') {
+      return judge.refuse(peer, 'unknown', 'type');
+    }
     const isReading = type === 'ClockReading';
     if (!Number.isFinite(sentMs) || (isReading && !Number.isSafeInteger(wallUs))) {
-      return judge.refuse(this.#peer, 'unknown', 'shape');
+      return judge.refuse(peer, 'unknown', 'shape');
     }
     if (!isReading) {
-      const askedMs = sentMs as number;
-      return this.#send({ type: 'ClockReading', sentMs: askedMs, wallUs: time.wallUs() });
+      const reading = { type: 'ClockReading', sentMs: sentMs as number, wallUs: time.wallUs() };
+      this.#admin.push(reading as ClockReading);
+      return;
     }
     if (sentMs !== this.#probedMs) return;
     this.#probedMs = undefined;
-    time.heard(this.#peer, wallUs as number, sentMs as number);
+    time.heard(peer, wallUs as number, sentMs as number);
+  }
+
+  #linkUp(): void {
+    const { peer, judge, onUp } = this.#options;
+    judge.linkUp(peer);
+    onUp(peer);
+    this.#probedMs = undefined;
+    this.#probe();
   }
 }
 
 /** The parts of a message that have no fixed size. */
-function contentBytes(message: LinkMessage): number {
+function contentBytes(message: AccordMessage): number {
   let bytes = 0;
   for (const name in message) {
-    const part: unknown = message[name as keyof LinkMessage];
+    const part: unknown = message[name as keyof AccordMessage];
     if (part instanceof Uint8Array) bytes += part.length;
   }
   return bytes;

@@ -381,6 +381,7 @@ class ProductionNode implements RunningNode {
       },
       diskProblems: () => this.#diskProblems(),
       holofast: () => this.#holofast(),
+      unrouted: () => this.#node.unrouted,
     });
   }
 

@@ -398,12 +398,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   /** Waits until the executor knows the clients: it could not answer what is executed before. */
   #perform(): void {
     if (this.#executor.kept > 0) return;
-    for (const begin of this.#begins) this.#options.outbox.send(this.#options.self, begin);
+    const { group, outbox, self } = this.#options;
+    for (const begin of this.#begins) outbox.send(group.id, self, begin);
     this.#begins = [];
     for (const effect of this.#coordinator.takeEffects()) {
       switch (effect.type) {
         case 'Send':
-          this.#options.outbox.send(effect.to, effect.message);
+          outbox.send(group.id, effect.to, effect.message);
           break;
         case 'Decided':
           this.#options.observe.decided(effect.path);

@@ -8,6 +8,7 @@ import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../accord/messages/messages.ts';
 import type { TxnId } from '../accord/primitives/timestamp.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalReplay, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { ActorExit } from '../runtime/behavior.ts';
@@ -15,7 +16,12 @@ import type { ExpiryOutcome } from './expiry.ts';
 import type { PendingUnit } from './pending-unit.ts';
 
 export type ReplicaActorMessage =
-  | { readonly type: 'Protocol'; readonly from: number; readonly message: ReplicaMessage }
+  | {
+      readonly type: 'Protocol';
+      readonly from: number;
+      readonly group: GroupId;
+      readonly message: ReplicaMessage;
+    }
   | WalReply
   | WalReplay
   /** A fresh executor holds what the engine has flushed, and wants all that follows. */
@@ -63,7 +69,12 @@ export type ExecutorMessage =
 
 export type CoordinatorActorMessage =
   | { readonly type: 'Unit'; readonly unit: CommandUnit }
-  | { readonly type: 'Protocol'; readonly from: number; readonly message: AccordMessage }
+  | {
+      readonly type: 'Protocol';
+      readonly from: number;
+      readonly group: GroupId;
+      readonly message: AccordMessage;
+    }
   /** Quorums of plain replies that were counted below the actors. */
   | { readonly type: 'Quorum'; readonly answers: readonly BareOk[] }
   | { readonly type: 'Refused'; readonly id: TxnId }

@@ -10,11 +10,12 @@
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import { type AccordMessage, isForCoordinator } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import type { CoordinatorActorMessage, ReplicaActorMessage } from './messages.ts';
 
 interface OutboxTargets {
-  toPeer(node: number, message: AccordMessage): void;
+  toPeer(group: GroupId, node: number, message: AccordMessage): void;
   readonly replica: Outlet<ReplicaActorMessage>;
   readonly coordinator: Outlet<CoordinatorActorMessage>;
 }
@@ -28,6 +29,7 @@ export class Outbox {
   readonly #targets: OutboxTargets;
   readonly #heldMax: number;
   #held: Array<{
+    readonly group: GroupId;
     readonly to: number;
     readonly message: AccordMessage;
     /** The highest timestamp that may be in it. */
@@ -51,12 +53,14 @@ export class Outbox {
     return this.#targets.replica.kept + this.#targets.coordinator.kept;
   }
 
-  send(to: number, message: ReplicaMessage): void {
-    if (to === this.#self) return this.#deliver(message);
+  send(group: GroupId, to: number, message: ReplicaMessage): void {
+    if (to === this.#self) return this.#deliver(group, message);
     const outgoing = message as AccordMessage;
-    if (this.#clock.covered || this.#isOld(outgoing)) return this.#targets.toPeer(to, outgoing);
+    if (this.#clock.covered || this.#isOld(outgoing)) {
+      return this.#targets.toPeer(group, to, outgoing);
+    }
     if (this.#held.length >= this.#heldMax) return;
-    this.#held.push({ to, message: outgoing, mintedUs: this.#clock.mintedUs });
+    this.#held.push({ group, to, message: outgoing, mintedUs: this.#clock.mintedUs });
   }
 
   /** Whether every timestamp in the message is covered, whatever the clock gave out since. */
@@ -76,19 +80,19 @@ export class Outbox {
     }
   }
 
-  #deliver(message: ReplicaMessage): void {
+  #deliver(group: GroupId, message: ReplicaMessage): void {
     const from = this.#self;
     const { replica, coordinator } = this.#targets;
-    if (isForCoordinator(message)) coordinator.send({ type: 'Protocol', from, message });
-    else replica.send({ type: 'Protocol', from, message });
+    if (isForCoordinator(message)) coordinator.send({ type: 'Protocol', from, group, message });
+    else replica.send({ type: 'Protocol', from, group, message });
   }
 
   /** A reservation has become durable. */
   released(): void {
     const held = this.#held;
     this.#held = held.filter(({ mintedUs }) => !this.#clock.covers(mintedUs));
-    for (const { to, message, mintedUs } of held) {
-      if (this.#clock.covers(mintedUs)) this.#targets.toPeer(to, message);
+    for (const { group, to, message, mintedUs } of held) {
+      if (this.#clock.covers(mintedUs)) this.#targets.toPeer(group, to, message);
     }
   }
 }

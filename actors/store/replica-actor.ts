@@ -112,7 +112,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
     const group = this.#options.group.id;
     switch (message.type) {
       case 'Protocol':
-        return store.handle(group, message.from, message.message, this.#nowMs);
+        return store.handle(message.group, message.from, message.message, this.#nowMs);
       case 'Durable':
         return store.durable(message.token, message.firstLsn);
       case 'Replayed':
@@ -148,7 +148,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
     const replyTo = this.#context.thisIncarnation;
     switch (effect.type) {
       case 'Send':
-        return outbox.send(effect.to, effect.message);
+        return outbox.send(effect.group, effect.to, effect.message);
       case 'Append':
         return this.#wal.send({ ...effect, store, replyTo });
       case 'Sync':

@@ -11,7 +11,7 @@ import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.t
 import { firstGroup, Group } from '../../actors/accord/topology/group.ts';
 import { SystemClock } from '../../actors/runtime/ports/system-ports.ts';
 import { isCommandBody } from '../../storage/arguments.ts';
-import { decodeFrame, encodeFrame } from '../../transport/peer/codec.ts';
+import { messagesOf, protocolFrame } from '../transport/peer/frames.ts';
 
 const ROUNDS = 200_000;
 const COMMANDS = 100;
@@ -55,12 +55,12 @@ export function run(): void {
   const validator = new MessageValidator({ self: 1, group, nowUs, isBody: isCommandBody });
   const table = new Table({ head: ['message', 'encode, decode (ns)', 'judge (ns)'] });
   for (const message of messages()) {
-    const frame = Buffer.concat(encodeFrame([message]));
-    const [decoded] = decodeFrame(frame);
+    const frame = protocolFrame([message]);
+    const [decoded] = messagesOf(frame);
     if (decoded === undefined || validator.judge(2, decoded) !== undefined) {
       throw new Error(`${message.type} is refused`);
     }
-    const carried = nsPer(() => decodeFrame(Buffer.concat(encodeFrame([message]))));
+    const carried = nsPer(() => messagesOf(protocolFrame([message])));
     table.push([message.type, carried, nsPer(() => validator.judge(2, decoded))]);
   }
   console.log(table.toString());

@@ -57,6 +57,10 @@ interface MetricSources {
     readonly [part: string, problem: string, present: boolean]
   >;
   readonly holofast?: () => HoloFastStatus;
+  /** Of peers, for channels and groups that are not served here. */
+  readonly unrouted?: () => Iterable<
+    readonly [peer: number, counts: { readonly channel: number; readonly group: number }]
+  >;
 }
 
 const PREFIX = 'holostore_';
@@ -214,7 +218,16 @@ export class NodeMetrics {
     }
     if (links !== undefined) this.#links(links);
     if (sources.holofast !== undefined) this.#holofast(sources.holofast);
-    const { diskProblems } = sources;
+    const { diskProblems, unrouted } = sources;
+    if (unrouted !== undefined) {
+      const help = 'Frames on unknown channels and messages for unknown groups, dropped';
+      this.#counter('peer_unrouted_total', help, ['peer', 'unknown'], (counter) => {
+        for (const [peer, { channel, group }] of unrouted()) {
+          counter.inc({ peer, unknown: 'channel' }, channel);
+          counter.inc({ peer, unknown: 'group' }, group);
+        }
+      });
+    }
     if (diskProblems !== undefined) {
       const help = 'Whether the disk is full, stalled or behind: 1';
       this.#gauge('disk_problem', help, ['part', 'problem'], (gauge) => {

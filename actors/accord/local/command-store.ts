@@ -5,7 +5,7 @@
  */
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import type { Group } from '../topology/group.ts';
-import { type GroupId, groupKey } from '../topology/group-id.ts';
+import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
@@ -79,7 +79,7 @@ interface Member {
 
 export class CommandStore {
   readonly #options: CommandStoreOptions;
-  readonly #members = new Map<string, Member>();
+  readonly #members: GroupMap<Member>;
   readonly #log: TurnLog;
   readonly #handOver: HandOver;
   #effects: StoreEffect[] = [];
@@ -101,9 +101,13 @@ export class CommandStore {
     const { self, clock, random, limits, watch } = options;
     this.#log = new TurnLog(limits.turnsMax);
     this.#handOver = new HandOver((effect) => this.#effects.push(effect), limits.handOverMax);
-    for (const group of options.groups) {
-      const replica = new Replica({ self, group, clock, random, limits: limits.replica ?? {} });
-      this.#members.set(groupKey(group.id), { group, replica, neededLsn: undefined });
+    this.#members = new GroupMap(
+      options.groups.map((group) => {
+        const replica = new Replica({ self, group, clock, random, limits: limits.replica ?? {} });
+        return [group.id, { group, replica, neededLsn: undefined }];
+      }),
+    );
+    for (const { group, replica } of this.#members.values()) {
       watch?.began(group.id, replica.view);
       for (const peer of group.members) {
         if (peer === self || options.connected.has(peer)) continue;
@@ -126,7 +130,7 @@ export class CommandStore {
   handle(group: GroupId, from: number, message: ReplicaMessage, nowMs: number): void {
     const { watch } = this.#options;
     if (!this.#begun || this.#sheds(from, message)) return;
-    const member = this.#members.get(groupKey(group));
+    const member = this.#members.get(group);
     if (member === undefined) {
       this.#strays += 1;
       return;
@@ -170,7 +174,7 @@ export class CommandStore {
 
   /** All that the log holds of a group, in its order; `restored` follows after the last group. */
   restore(group: GroupId, records: readonly StoredRecord[]): void {
-    const replica = this.#members.get(groupKey(group))?.replica;
+    const replica = this.#members.get(group)?.replica;
     for (const { lsn, type, payload } of records)
       replica?.restore(decodeRecord(type, payload), lsn);
   }

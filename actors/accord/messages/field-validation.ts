@@ -135,17 +135,24 @@ export class FieldValidator {
   definition(slots: unknown, body: unknown): Judgement {
     if (!(body instanceof Uint8Array)) return 'shape';
     if (body.length > this.#limits.bodyBytesMax) return 'size';
-    if (slots !== null) {
-      if (!(slots instanceof Uint8Array)) return 'shape';
-      if (slots.length % 2 !== 0) return 'encoding';
-      let previous = -1;
-      for (let at = 0; at < slots.length; at += 2) {
-        const slot = (slots[at] as number) | ((slots[at + 1] as number) << 8);
-        if (slot <= previous) return 'encoding';
-        previous = slot;
-      }
-    }
+    const defect = slots === null ? undefined : this.#slots(slots);
+    if (defect !== undefined) return defect;
     return this.#isBody(body) ? undefined : 'encoding';
+  }
+
+  /** `encodeParticipants` bytes: slots of this group and of no other. */
+  #slots(slots: unknown): Judgement {
+    if (!(slots instanceof Uint8Array)) return 'shape';
+    if (slots.length % 2 !== 0) return 'encoding';
+    const { fromConflictSlot, toConflictSlot } = this.#group;
+    let previous = -1;
+    for (let at = 0; at < slots.length; at += 2) {
+      const slot = (slots[at] as number) | ((slots[at + 1] as number) << 8);
+      if (slot <= previous) return 'encoding';
+      if (slot < fromConflictSlot || slot >= toConflictSlot) return 'range';
+      previous = slot;
+    }
+    return undefined;
   }
 
   #isHlc(hlc: unknown): boolean {

@@ -1,7 +1,7 @@
 /**
  * Stands between the peers' links and the store: lets a sound message through, drops and counts
  * any other, and closes the link to a peer that sends too many. One per node; it outlives the link
- * actors. Which messages are sound, `accord/validation.ts` says.
+ * actors. Which messages of a group are sound, its validator says.
  */
 import type { Defect } from './field-validation.ts';
 import type { AccordMessage } from './messages.ts';
@@ -24,7 +24,6 @@ export interface RefusalObserver {
 }
 
 interface MessageJudgeOptions {
-  readonly validator: MessageValidator;
   /** Refused messages of one peer, since its link came up, that close the link. */
   readonly refusedMax: number;
   readonly disconnect: (peer: number, reason: string) => void;
@@ -42,8 +41,8 @@ export class MessageJudge {
   }
 
   /** Whether a decoded message of this peer may be believed; if not, it is counted here. */
-  accepts(from: number, message: object): message is AccordMessage {
-    const defect = this.#options.validator.judge(from, message);
+  accepts(validator: MessageValidator, from: number, message: object): message is AccordMessage {
+    const defect = validator.judge(from, message);
     if (defect === undefined) return true;
     const { type } = message as { readonly type?: unknown };
     this.refuse(from, TYPES.has(type) ? (type as AccordMessage['type']) : 'unknown', defect);

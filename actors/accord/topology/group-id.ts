@@ -9,7 +9,39 @@ export interface GroupId {
   readonly generation: number;
 }
 
+/** Of what concerns no group. */
+export const NO_GROUP: GroupId = Object.freeze({ range: 0, generation: 0 });
+
 /** For maps. */
-export function groupKey({ range, generation }: GroupId): string {
+function groupKey({ range, generation }: GroupId): string {
   return `${range}.${generation}`;
+}
+
+export function isSameGroup(a: GroupId, b: GroupId): boolean {
+  return a === b || (a.range === b.range && a.generation === b.generation);
+}
+
+/** What belongs to each group. Most look-ups in a row are for one group, so the last is kept. */
+export class GroupMap<T> {
+  readonly #values = new Map<string, T>();
+  #lastId: GroupId | undefined;
+  #last: T | undefined;
+
+  constructor(entries: Iterable<readonly [GroupId, T]> = []) {
+    for (const [id, value] of entries) this.#values.set(groupKey(id), value);
+  }
+
+  get(id: GroupId): T | undefined {
+    if (this.#lastId !== undefined && isSameGroup(this.#lastId, id)) return this.#last;
+    const value = this.#values.get(groupKey(id));
+    if (value === undefined) return undefined;
+    // A copy: a decoded section must not be kept alive with its messages.
+    this.#lastId = { range: id.range, generation: id.generation };
+    this.#last = value;
+    return value;
+  }
+
+  values(): IterableIterator<T> {
+    return this.#values.values();
+  }
 }

@@ -7,6 +7,7 @@
  * that a reply that comes twice counts once.
  */
 
+import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { population } from '../primitives/bit-set.ts';
 import type { GroupId } from './group-id.ts';
 
@@ -50,6 +51,7 @@ export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
 
 /** Slots of Redis Cluster: ranges are intervals of them. */
 export const REDIS_SLOTS = 16_384;
+const CONFLICT_SLOTS_EACH = CONFLICT_SLOTS / REDIS_SLOTS;
 
 /** All that makes a group: plain data, which every node of a cluster holds alike. */
 export interface GroupDescriptor {
@@ -77,6 +79,9 @@ export class Group {
   readonly id: GroupId;
   readonly fromSlot: number;
   readonly toSlot: number;
+  /** The conflict slots of these Redis slots, half open as well. */
+  readonly fromConflictSlot: number;
+  readonly toConflictSlot: number;
   readonly machine: 'keyspace';
   /** Node ids, ascending. */
   readonly members: readonly number[];
@@ -90,6 +95,8 @@ export class Group {
     this.id = id;
     this.fromSlot = fromSlot;
     this.toSlot = toSlot;
+    this.fromConflictSlot = fromSlot * CONFLICT_SLOTS_EACH;
+    this.toConflictSlot = toSlot * CONFLICT_SLOTS_EACH;
     this.machine = machine;
     if (!(fromSlot >= 0 && fromSlot < toSlot && toSlot <= REDIS_SLOTS)) {
       throw new RangeError(`a group of the slots from ${fromSlot} to ${toSlot}`);

@@ -107,6 +107,17 @@ class Bench {
         return true;
       },
     };
+    const judge = new MessageJudge({
+      refusedMax: 1,
+      disconnect: (peer, reason) => void this.disconnected.push([peer, reason]),
+      observe: {},
+    });
+    const validator = new MessageValidator({
+      self: SELF,
+      group,
+      nowUs: () => 1e15,
+      isBody: () => true,
+    });
     this.actor = this.#system.root.child<QuorumActorMessage>({
       name: 'quorum',
       restart: 'permanent',
@@ -124,19 +135,12 @@ class Bench {
           },
           slots: this.slots,
           connected: () => new Set([2, 3]),
-          judge: new MessageJudge({
-            validator: new MessageValidator({
-              self: SELF,
-              group,
-              nowUs: () => 1e15,
-              isBody: () => true,
-            }),
-            refusedMax: 1,
-            disconnect: (peer, reason) => void this.disconnected.push([peer, reason]),
-            observe: {},
-          }),
-          toLink: (peer, message) => void this.links.push([peer, message.type]),
-          deliver: (from, message) => void this.delivered.push([from, message]),
+          deliver: (from, _group, message) => {
+            const isSound = judge.accepts(validator, from, message);
+            if (isSound) this.delivered.push([from, message]);
+            return isSound;
+          },
+          toLink: (peer, _group, message) => void this.links.push([peer, message.type]),
           coordinator,
           observe: {},
         }),
@@ -195,7 +199,7 @@ describe('requests', () => {
   });
 
   test('are probed for at full size', () => {
-    const probes = bench.toOne.filter(([, frame]) => readFrame(frame, group.id)?.type === 'probe');
+    const probes = bench.toOne.filter(([, frame]) => readFrame(frame)?.type === 'probe');
     expect(probes.map(([sender, frame]) => [sender, frame.length])).toEqual([
       [1, 1_472],
       [2, 1_472],
@@ -261,7 +265,7 @@ describe('requests', () => {
     bench.actor.tell({ type: 'Send', to: 3, message: { ...stable, slots, body } });
     bench.run(1);
     expect(bench.toAll).toHaveLength(2);
-    expect(readFrame(bench.toAll[1] as Uint8Array, group.id)).toMatchObject({ message: stable });
+    expect(readFrame(bench.toAll[1] as Uint8Array)).toMatchObject({ message: stable });
     const unknown = { ...stable, id: preAccept().id };
     bench.send(unknown, 2, 3);
     bench.send({ ...unknown, slots, body }, 2, 3);
@@ -365,7 +369,7 @@ describe('requests of peers', () => {
     bench.actor.tell({ type: 'Frame', frame: probeFrame(sender, 1, 4, 300, key), sender });
     bench.actor.tell({ type: 'Frame', frame: request(), sender: 14 });
     bench.run(1);
-    expect(bench.toOne.map(([to, frame]) => [to, readFrame(frame, group.id)])).toEqual([
+    expect(bench.toOne.map(([to, frame]) => [to, readFrame(frame)])).toEqual([
       [2, { type: 'probeOk', count: 4 }],
     ]);
     expect(bench.delivered).toEqual([]);

@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import type { AccordMessage } from '../../../actors/accord/messages/messages.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
+import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
 import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
 import type {
   CoordinatorActorMessage,
@@ -10,6 +11,8 @@ import type {
 } from '../../../actors/store/messages.ts';
 import { Outbox } from '../../../actors/store/outbox.ts';
 import { preAccept } from '../accord/fixture.ts';
+
+const GROUP: GroupId = { range: 1, generation: 1 };
 
 function bench(heldMax?: number): { clock: HybridClock; outbox: Outbox; left: AccordMessage[] } {
   const time = { us: 1_000 };
@@ -19,7 +22,8 @@ function bench(heldMax?: number): { clock: HybridClock; outbox: Outbox; left: Ac
   const nobody = { path: 'nobody', tell: () => false };
   const replica = new Outlet<ReplicaActorMessage>(nobody);
   const coordinator = new Outlet<CoordinatorActorMessage>(nobody);
-  const toPeer = (_to: number, message: AccordMessage): number => left.push(message);
+  const toPeer = (_group: GroupId, _to: number, message: AccordMessage): number =>
+    left.push(message);
   return { clock, outbox: new Outbox(1, clock, { replica, coordinator, toPeer }, heldMax), left };
 }
 
@@ -28,10 +32,10 @@ function bench(heldMax?: number): { clock: HybridClock; outbox: Outbox; left: Ac
 test('a message waits for what was given out before it, and for nothing later', () => {
   const { clock, outbox, left } = bench();
   const first = preAccept(clock.uniqueNow());
-  outbox.send(2, first);
+  outbox.send(GROUP, 2, first);
   const limitUs = clock.nextReservation() ?? 0;
   const later = preAccept(clock.uniqueNow());
-  outbox.send(2, later);
+  outbox.send(GROUP, 2, later);
   expect(left).toEqual([]);
   clock.reservationDurable(limitUs);
   outbox.released();
@@ -45,15 +49,15 @@ test('what names no timestamp of this node leaves at once', () => {
   const { clock, outbox, left } = bench();
   clock.uniqueNow();
   const fetch: AccordMessage = { type: 'Fetch', ids: encodeDeps([]) };
-  outbox.send(2, fetch);
+  outbox.send(GROUP, 2, fetch);
   expect(left).toEqual([fetch]);
 });
 
 test('what finds no place while it has to wait is lost, as on the way to the peer', () => {
   const { clock, outbox, left } = bench(1);
   const first = preAccept(clock.uniqueNow());
-  outbox.send(2, first);
-  outbox.send(2, preAccept(clock.uniqueNow()));
+  outbox.send(GROUP, 2, first);
+  outbox.send(GROUP, 2, preAccept(clock.uniqueNow()));
   clock.reservationDurable((clock.nextReservation() ?? 0) + 10);
   outbox.released();
   expect(left).toEqual([first]);

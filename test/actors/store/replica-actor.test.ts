@@ -22,6 +22,7 @@ import { at, groupOf, preAccept, touching } from '../accord/fixture.ts';
 import { spec, virtualSystem } from '../runtime/fixture.ts';
 
 const SELF = 1;
+const GROUP = groupOf(3);
 const TICK_MS = 10;
 const LIMITS = { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 };
 
@@ -67,7 +68,7 @@ class Bench {
       tell: (message) => replica?.tell(message) ?? false,
     };
     const outbox = new Outbox(SELF, clock, {
-      toPeer: (to, message) => this.sent.push({ to, message }),
+      toPeer: (_group, to, message) => this.sent.push({ to, message }),
       replica: new Outlet(toReplica),
       coordinator: new Outlet(coordinator),
     });
@@ -75,7 +76,7 @@ class Bench {
       replicaActor(context, {
         store: 0,
         self: SELF,
-        group: groupOf(3),
+        group: GROUP,
         clock,
         startedMs,
         limits: { ...LIMITS, ...limits },
@@ -128,7 +129,9 @@ class Bench {
   }
 
   take(...messages: ReplicaMessage[]): this {
-    for (const message of messages) this.tell({ type: 'Protocol', from: 2, message });
+    for (const message of messages) {
+      this.tell({ type: 'Protocol', from: 2, group: GROUP.id, message });
+    }
     return this.run();
   }
 
@@ -287,11 +290,13 @@ test('what every member has settled is erased once it is flushed, and the log is
         bench.tell({
           type: 'Protocol',
           from,
+          group: GROUP.id,
           message: { type: 'RejectBeforeOk', before, base, ...nothing },
         });
         bench.tell({
           type: 'Protocol',
           from,
+          group: GROUP.id,
           message: {
             type: 'AppliedHint',
             ids: new Uint8Array(),

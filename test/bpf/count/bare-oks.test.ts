@@ -119,7 +119,7 @@ function counted(group: Group, now: () => number): Side & { readonly slots: Vote
       const verdict = notifier.receive(frame);
       if (verdict === 'quorum') notifier.flush();
       if (consumes(verdict)) return;
-      const content = readFrame(frame, group.id);
+      const content = readFrame(frame);
       if (content?.type !== 'reply') throw new Error('not a reply');
       reply(from, content.message);
     },

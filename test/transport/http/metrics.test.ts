@@ -108,6 +108,7 @@ describe('present values', () => {
         retainedTransactions: () => 56,
         flushLag: () => 78,
         clockOffsetSeconds: () => offset,
+        unrouted: () => [[2, { channel: 3, group: 4 }]],
       },
       false,
     );
@@ -128,6 +129,8 @@ describe('present values', () => {
         'holostore_retained_transactions 56',
         'holostore_flush_lag_transactions 78',
         'holostore_clock_offset_seconds -1.25',
+        'holostore_peer_unrouted_total{peer="2",unknown="channel"} 3',
+        'holostore_peer_unrouted_total{peer="2",unknown="group"} 4',
       ]),
     );
     actors = actors.slice(0, 1);

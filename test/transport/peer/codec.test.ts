@@ -3,27 +3,35 @@ import { Encoder } from 'cbor-x';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  Channel,
   decodeFrame,
   encodeFrame,
   FRAME_VERSION,
+  type FrameSection,
   MESSAGES_MAX,
 } from '../../../transport/peer/codec.ts';
 import { FrameError } from '../../../transport/peer/frame-error.ts';
+import { GROUP, messagesOf, protocolFrame } from './frames.ts';
 
 const id = { hlc: 1_763_700_000_000_000, flags: 2, node: 3, store: 0 };
 
-function carry(messages: readonly object[]): object[] {
-  return decodeFrame(Buffer.concat(encodeFrame(messages)));
+function carry(messages: readonly object[]): readonly object[] {
+  return messagesOf(protocolFrame(messages));
+}
+
+function parts(messages: readonly object[]): Uint8Array[] {
+  return encodeFrame(Channel.protocol, [{ ...GROUP, messages }]);
 }
 
 /** A frame with valid lengths and checksum around any CBOR bytes. */
 function frameAround(cbor: Uint8Array, bodies = 0, tail: Uint8Array = new Uint8Array()): Buffer {
-  const frame = Buffer.alloc(13 + cbor.length + tail.length);
+  const frame = Buffer.alloc(14 + cbor.length + tail.length);
   frame[0] = FRAME_VERSION;
-  frame.writeUInt32BE(cbor.length, 5);
-  frame.writeUInt32BE(bodies, 9);
-  frame.set(cbor, 13);
-  frame.set(tail, 13 + cbor.length);
+  frame[5] = Channel.protocol;
+  frame.writeUInt32BE(cbor.length, 6);
+  frame.writeUInt32BE(bodies, 10);
+  frame.set(cbor, 14);
+  frame.set(tail, 14 + cbor.length);
   frame.writeUInt32BE(crc32(frame.subarray(5)), 1);
   return frame;
 }
@@ -63,13 +71,12 @@ describe('what goes in comes out', () => {
 
   test.each([0, 1, 1000, 100_000])('bodies of %i bytes', (length) => {
     const body = Buffer.alloc(length, 0xa5);
-    const parts = encodeFrame([
+    const frame = protocolFrame([
       { type: 'PreAccept', id, body, slots: null },
       { type: 'CommitOk', id },
       { type: 'Stable', body: Uint8Array.from([1]) },
     ]);
-    const frame = Buffer.concat(parts);
-    const messages = decodeFrame(frame) as { type: string; body?: Uint8Array }[];
+    const messages = messagesOf(frame) as { type: string; body?: Uint8Array }[];
     expect(messages.map((message) => message.type)).toEqual(['PreAccept', 'CommitOk', 'Stable']);
     expect(messages[0]?.body).toBeInstanceOf(Uint8Array);
     expect(Buffer.compare(messages[0]?.body ?? new Uint8Array([9]), body)).toBe(0);
@@ -80,7 +87,7 @@ describe('what goes in comes out', () => {
 
   test('a large body is not copied', () => {
     const body = Buffer.alloc(1 << 20);
-    expect(encodeFrame([{ type: 'PreAccept', body }])[1]).toBe(body);
+    expect(parts([{ type: 'PreAccept', body }])[1]).toBe(body);
   });
 
   test('the message that was given is not changed', () => {
@@ -109,17 +116,45 @@ describe('what goes in comes out', () => {
 
   test('too many messages are refused before they are sent', () => {
     const many = new Array<object>(MESSAGES_MAX + 1).fill({});
-    expect(() => encodeFrame(many)).toThrow(FrameError);
+    expect(() => parts(many)).toThrow(FrameError);
+    const half = { ...GROUP, messages: many.slice(MESSAGES_MAX / 2) };
+    expect(() => encodeFrame(Channel.protocol, [half, half])).toThrow(FrameError);
+  });
+
+  test('sections in their order, each with its group and its messages', () => {
+    const body = (byte: number, bytes: number): Buffer => Buffer.alloc(bytes, byte);
+    const sections: FrameSection[] = [
+      { range: 1, generation: 1, messages: [{ type: 'A' }, { type: 'B', body: body(1, 3) }] },
+      { range: 2 ** 32 - 1, generation: 0, messages: [] },
+      { range: 7, generation: 2 ** 32 - 1, messages: [{ type: 'C', body: body(2, 40_000) }] },
+      { range: 1, generation: 1, messages: [{ type: 'D', body: body(3, 0) }] },
+    ];
+    const frame = Buffer.concat(encodeFrame(Channel.protocol, sections));
+    expect(decodeFrame(frame)).toEqual({ channel: Channel.protocol, sections });
+  });
+
+  test('the channel; of one that is not spoken nothing else is read', () => {
+    const messages = [{ type: 'ClockProbe', sentMs: 1 }];
+    for (const channel of Object.values(Channel)) {
+      const frame = Buffer.concat(encodeFrame(channel, [{ ...GROUP, messages }]));
+      const spoken = channel === Channel.protocol || channel === Channel.admin;
+      const sections = spoken ? [{ ...GROUP, messages }] : [];
+      expect(decodeFrame(frame)).toEqual({ channel, sections });
+    }
+    const nonsense = frameAround(Buffer.from('ffff', 'hex'));
+    nonsense[5] = 99;
+    nonsense.writeUInt32BE(crc32(nonsense.subarray(5)), 1);
+    expect(decodeFrame(nonsense)).toEqual({ channel: 99, sections: [] });
   });
 });
 
 describe('malformed frames', () => {
-  const sample = Buffer.concat(
-    encodeFrame([
-      { type: 'PreAccept', id, deps: new Uint8Array(40), slots: null, body: Buffer.alloc(200, 7) },
-      { type: 'PreAcceptOk', id, vote: id, deps: null },
-    ]),
-  );
+  const sample = protocolFrame([
+    { type: 'PreAccept', id, deps: new Uint8Array(40), slots: null, body: Buffer.alloc(200, 7) },
+    { type: 'PreAcceptOk', id, vote: id, deps: null },
+  ]);
+  /** One section of group 1.1 whose messages are these bytes of CBOR. */
+  const inSection = (hex: string): Buffer => Buffer.from(`81830101${hex}`, 'hex');
 
   test('each kind has its code', () => {
     expect(codeOf(sample.subarray(0, 12))).toBe('HOLO_FRAME_TRUNCATED');
@@ -131,12 +166,42 @@ describe('malformed frames', () => {
     expect(codeOf(flipped)).toBe('HOLO_FRAME_CHECKSUM');
     expect(codeOf(frameAround(Buffer.from('83', 'hex')))).toBe('HOLO_FRAME_CONTENT');
     expect(codeOf(frameAround(Buffer.from('a0', 'hex')))).toBe('HOLO_FRAME_CONTENT');
-    expect(codeOf(frameAround(Buffer.from('8101', 'hex')))).toBe('HOLO_FRAME_CONTENT');
+    expect(codeOf(frameAround(inSection('8101')))).toBe('HOLO_FRAME_CONTENT');
+    expect(codeOf(frameAround(inSection('81a0')))).toBe('decoded');
     expect(codeOf(frameAround(Buffer.from('80', 'hex'), 1))).toBe('HOLO_FRAME_TRUNCATED');
   });
 
+  test('a section is two numbers and an array of messages', () => {
+    for (const hex of [
+      '8101',
+      '81a0',
+      '8180',
+      '81820101',
+      '8184010180a0',
+      '818301f680',
+      '81832001',
+    ]) {
+      expect([hex, codeOf(frameAround(Buffer.from(hex, 'hex')))]).toEqual([
+        hex,
+        'HOLO_FRAME_CONTENT',
+      ]);
+    }
+    const encoder = new Encoder({ useRecords: false });
+    for (const group of [
+      [1, -1],
+      [1.5, 1],
+      [2 ** 32, 1],
+      ['1', 1],
+      [null, 1],
+      [1, true],
+    ]) {
+      const cbor = encoder.encode([[...group, []]]);
+      expect([group, codeOf(frameAround(cbor))]).toEqual([group, 'HOLO_FRAME_CONTENT']);
+    }
+  });
+
   test('bodies must belong to one message each and use the frame up', () => {
-    const one = Buffer.from('81a0', 'hex');
+    const one = inSection('81a0');
     const entry = (owner: number, length: number): Buffer => {
       const bytes = Buffer.alloc(8);
       bytes.writeUInt32BE(owner, 0);
@@ -150,7 +215,7 @@ describe('malformed frames', () => {
     expect(codeOf(frameAround(one, 1, entry(0, 0xffffffff)))).toBe('HOLO_FRAME_CONTENT');
     expect(codeOf(frameAround(one, 2, tail(entry(0, 0), entry(0, 0))))).toBe('HOLO_FRAME_CONTENT');
     expect(codeOf(frameAround(one, 0, Buffer.alloc(3)))).toBe('HOLO_FRAME_CONTENT');
-    const named = new Encoder({ useRecords: false }).encode([{ body: 1 }]);
+    const named = new Encoder({ useRecords: false }).encode([[1, 1, [{ body: 1 }]]]);
     expect(codeOf(frameAround(named, 1, entry(0, 0)))).toBe('HOLO_FRAME_CONTENT');
   });
 
@@ -174,7 +239,7 @@ describe('malformed frames', () => {
   test('a malformed frame leaves nothing behind for the next one', () => {
     const poison = Buffer.from('81d9dfff8519e00081616101', 'hex');
     codeOf(frameAround(poison));
-    expect(decodeFrame(sample)).toHaveLength(2);
+    expect(messagesOf(sample)).toHaveLength(2);
     expect(carry([{ type: 'CommitOk', id }])).toEqual([{ type: 'CommitOk', id }]);
   });
 

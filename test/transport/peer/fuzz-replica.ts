@@ -13,13 +13,15 @@ import { type AccordMessage, isForCoordinator } from '../../../actors/accord/mes
 import { MESSAGE_TYPES, MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { encodeParticipants } from '../../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../../actors/accord/primitives/timestamp.ts';
+import { isSameGroup } from '../../../actors/accord/topology/group-id.ts';
 import { isFramedRequest, readFrame, requestFrame } from '../../../actors/frames/accord-frames.ts';
 import { PEER_GROUP } from '../../../bpf/path/frame-path.ts';
-import { decodeFrame, encodeFrame } from '../../../transport/peer/codec.ts';
+import { Channel, decodeFrame } from '../../../transport/peer/codec.ts';
 import { FrameError } from '../../../transport/peer/frame-error.ts';
 import { MIXES } from '../../actors/accord/knobs.ts';
 import { ProtocolCluster, seeded } from '../../actors/accord/protocol-cluster.ts';
 import type { SimulatedNode } from '../../actors/accord/simulated-node.ts';
+import { GROUP, protocolFrame } from './frames.ts';
 import { damage, damageFrame, type Loose, pick, type Random } from './mutations.ts';
 
 export interface FuzzReport {
@@ -34,7 +36,6 @@ export interface FuzzReport {
 }
 
 const SELF = 1;
-const GROUP = { range: 1, generation: 1 };
 const MEMBERS = [1, 2, 3];
 const PEERS = [2, 3];
 /** Frames against one scene; then there is a fresh one. */
@@ -207,15 +208,23 @@ function frameOf(random: Random, samples: readonly Sample[]): Arriving {
       loose = damage(random, loose, { ...pick(random, samples).message });
     }
   }
-  const frame = Buffer.concat(encodeFrame([loose]));
+  const frame = protocolFrame([loose]);
   const sender = random() < 0.9 ? from : pick(random, PEERS);
   return { from: sender, frame: kind < 0.8 ? frame : damageFrame(random, frame) };
 }
 
 /** Behind the tag, which the path has checked. */
 function readSingle(frame: Uint8Array): object[] {
-  const content = readFrame(frame, GROUP);
-  return content !== undefined && 'message' in content ? [content.message] : [];
+  const content = readFrame(frame);
+  if (content === undefined || !('message' in content)) return [];
+  return isSameGroup(content.group, GROUP) ? [content.message] : [];
+}
+
+/** What a router would hand to the group; other groups and channels are not here. */
+function readSections(frame: Uint8Array): object[] {
+  const { channel, sections } = decodeFrame(frame);
+  if (channel !== Channel.protocol) return [];
+  return sections.flatMap((section) => (isSameGroup(section, GROUP) ? [...section.messages] : []));
 }
 
 /** @throws when anything goes wrong, with what it takes to see it again. */
@@ -230,7 +239,7 @@ export function fuzzReplica(frames: number, seed: number): FuzzReport {
       try {
         scene.pass(US_PER_FRAME);
         if (i % TICK_FRAMES === 0) scene.tick();
-        for (const message of single === true ? readSingle(frame) : decodeFrame(frame)) {
+        for (const message of single === true ? readSingle(frame) : readSections(frame)) {
           const defect = scene.judge(from, SELF, message);
           if (defect !== undefined) refused[defect] = (refused[defect] ?? 0) + 1;
           else {

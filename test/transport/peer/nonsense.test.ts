@@ -6,12 +6,13 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import type { Stable } from '../../../actors/accord/messages/messages.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
-import { decodeFrame, encodeFrame } from '../../../transport/peer/codec.ts';
+import { Channel, encodeFrame } from '../../../transport/peer/codec.ts';
 import { type Answer, unitOf } from '../../simulation/client.ts';
 import { ReplyJudge } from '../../simulation/reply-judge.ts';
 import { SimNetwork } from '../../simulation/sim-network.ts';
 import { SimNode } from '../../simulation/sim-node.ts';
 import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
+import { adminFrame, GROUP, messagesOf, protocolFrame } from './frames.ts';
 
 const MEMBERS = [1, 2, 3];
 const FOOL = 3;
@@ -32,7 +33,7 @@ class World {
       this.nodes.push(this.#node(nodeId, nodeId === 2 ? offsetUs : 0));
     }
     this.network.onDelivered = (_from, _to, frame) => {
-      for (const message of decodeFrame(frame)) {
+      for (const message of messagesOf(frame)) {
         if ('type' in message && message.type === 'Stable') this.stables.push(message as Stable);
       }
     };
@@ -91,7 +92,7 @@ class World {
   /** The fool says this to the victim, in frames of their own. */
   say(...messages: readonly object[]): void {
     for (const message of messages) {
-      this.network.inject(FOOL, VICTIM, Buffer.concat(encodeFrame([message])));
+      this.network.inject(FOOL, VICTIM, protocolFrame([message]));
     }
     this.run(50);
   }
@@ -233,6 +234,62 @@ test('a node whose own clock is wrong by half a century takes no message for non
   expect(world.command(2, 'GET', 'k')).toBe('$1\r\nw\r\n');
   expect(world.refused).toEqual([]);
   expect(world.failures).toEqual([]);
+});
+
+describe('what is sound and not for this node', () => {
+  const sound = { type: 'CheckStatus', id: { hlc: 9, flags: 2, node: FOOL, store: 0 } };
+  const unrouted = (): object | undefined => world.node(VICTIM).node?.unrouted.get(FOOL);
+  const inject = (frame: Buffer): void => world.network.inject(FOOL, VICTIM, frame);
+
+  test('messages for groups that are not here are counted and dropped; the link stays', () => {
+    const before = world.retained;
+    for (let times = 0; times < 2 * REFUSED_MAX; times += 1) {
+      inject(protocolFrame([sound], { ...GROUP, generation: 2 }));
+    }
+    inject(protocolFrame([sound, sound], { ...GROUP, range: 7 }));
+    inject(protocolFrame([{ type: 'PreAccept' }], { range: 0, generation: 0 }));
+    world.run(50);
+    expect(unrouted()).toEqual({ channel: 0, group: 2 * REFUSED_MAX + 3 });
+    expect(world.retained).toBe(before);
+    expect(world.linked).toBe(true);
+    goesOn(0, '');
+  });
+
+  test('the same for channels that this version does not speak', () => {
+    for (const channel of [Channel.meta, Channel.snapshot, Channel.forwarding, Channel.pubsub]) {
+      inject(Buffer.concat(encodeFrame(channel, [{ ...GROUP, messages: [sound] }])));
+    }
+    for (const channel of [0, 7, 255]) {
+      inject(Buffer.concat(encodeFrame(channel as Channel, [{ ...GROUP, messages: [sound] }])));
+    }
+    world.run(50);
+    expect(unrouted()).toEqual({ channel: 7, group: 0 });
+    expect(world.linked).toBe(true);
+    goesOn(0, '');
+  });
+
+  test('sections of several groups in one frame: those that are here are read', () => {
+    const sections = [
+      { ...GROUP, generation: 2, messages: [sound] },
+      { ...GROUP, messages: [{ type: 'CheckStatus', id: null }] },
+      { ...GROUP, range: 2, messages: [sound] },
+    ];
+    inject(Buffer.concat(encodeFrame(Channel.protocol, sections)));
+    world.run(50);
+    expect(unrouted()).toEqual({ channel: 0, group: 2 });
+    goesOn(1, `CheckStatus of node ${FOOL}: shape`);
+  });
+
+  test('a message of the protocol on the admin channel is none', () => {
+    inject(adminFrame([sound, { type: 'ClockProbe', sentMs: 'soon' }]));
+    world.run(50);
+    expect(world.refused.map((line) => line.trim())).toEqual([
+      `${VICTIM}: unknown of node ${FOOL}: type`,
+      `${VICTIM}: unknown of node ${FOOL}: shape`,
+    ]);
+    world.refused.length = 0;
+    goesOn(0, '');
+  });
 });
 
 test('a frame that cannot be decoded', () => {

@@ -17,13 +17,14 @@ const PEER = 2;
 const NOW_US = 2 ** 50;
 const HLC_US_MAX = NOW_US + 2 ** 41;
 const group = new Group(firstGroup([1, 2, 3], [1, 2, 3]));
-const validator = new MessageValidator({
+const OPTIONS = {
   self: SELF,
   group,
   limits: { bodyBytesMax: 100, idsMax: 3, aheadUsMax: 2 ** 41 },
   nowUs: () => NOW_US,
-  isBody: (bytes) => bytes[0] !== 0xff,
-});
+  isBody: (bytes: Uint8Array): boolean => bytes[0] !== 0xff,
+};
+const validator = new MessageValidator(OPTIONS);
 
 function at(hlc: number, node = PEER, flags = 2): Timestamp {
   return { hlc, flags, node, store: 0 };
@@ -238,6 +239,25 @@ describe('encodings', () => {
     expect(withSlots(1, 2, 3)).toBe('encoding');
     expect(withSlots(1, 0, 1, 0)).toBe('encoding');
     expect(withSlots(0, 1, 1, 0)).toBe('encoding');
+  });
+
+  test('slots: those of the group alone', () => {
+    // Redis slots 64 to 128: the conflict slots 256 to 512.
+    const descriptor = {
+      ...firstGroup([SELF, PEER, 3], [SELF, PEER, 3]),
+      fromSlot: 64,
+      toSlot: 128,
+    };
+    const others = new MessageValidator({ ...OPTIONS, group: new Group(descriptor) });
+    const withSlots = (...slots: number[]): Defect | undefined => {
+      const encoded = encodeParticipants(participantsOf(slots));
+      return others.judge(PEER, { ...sound('PreAccept'), slots: encoded });
+    };
+    expect(withSlots(256, 300, 511)).toBeUndefined();
+    expect(withSlots()).toBeUndefined();
+    expect(withSlots(255, 256)).toBe('range');
+    expect(withSlots(511, 512)).toBe('range');
+    expect(others.judge(PEER, { ...sound('PreAccept'), slots: null })).toBeUndefined();
   });
 
   test('ids: whole, ascending, without repeats, not too many', () => {
