@@ -3,7 +3,7 @@
  * faults; the test does everything itself and looks at the nodes in between.
  */
 import { type Answer, parseReplies, type Reply, unitOf } from './client.ts';
-import { SimulatedCluster } from './cluster.ts';
+import { type RunOptions, SimulatedCluster } from './cluster.ts';
 import { USUAL_LIMITS } from './limits.ts';
 import type { Profile } from './profile.ts';
 import type { SimNode } from './sim-node.ts';
@@ -46,9 +46,14 @@ const UNEVENTFUL: Partial<Profile> = {
 export class Scenario {
   readonly cluster: SimulatedCluster;
 
-  constructor(nodes: number, profile: Partial<Profile> = {}, seed = 1) {
+  constructor(
+    nodes: number,
+    profile: Partial<Profile> = {},
+    seed = 1,
+    options: Pick<RunOptions, 'invariants'> = {},
+  ) {
     const whole = { electorate: nodes, ...UNEVENTFUL, ...profile };
-    this.cluster = new SimulatedCluster({ seed, nodes, timeMs: 0, profile: whole });
+    this.cluster = new SimulatedCluster({ seed, nodes, timeMs: 0, profile: whole, ...options });
     for (const node of this.cluster.nodes) node.start();
     this.run(START_MS);
   }
