@@ -1,8 +1,8 @@
 /**
- * The directory of one node: who it belongs to (`identity.json`), and that one process uses it.
- * `start-node.ts` opens it before the log and the engine, which live in it. Also remembers which
- * disk each peer came with, so that a peer with an emptied disk cannot pass for the one that made
- * promises. Never touches what others keep in the directory.
+ * The directory of one node: its owner (`identity.json`), and the lock that keeps other processes
+ * out. `node-storage.ts` opens it before the log and the engine, which live in it. Remembers the
+ * disk id of each peer, so that a peer with an emptied disk cannot pass for the one that made
+ * promises. Leaves all other files in the directory alone.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {

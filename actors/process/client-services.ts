@@ -1,0 +1,153 @@
+/**
+ * What Redis commands read of one node: INFO, HOLOSTATS, HOLOMETRICS, CLUSTER, memory, and CONFIG's
+ * settings. Reads the parts of the running node; nothing in the node depends on it.
+ */
+import { createHash } from 'node:crypto';
+import type { HoloFastStatus } from '../../transport/http/node-status.ts';
+import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
+import type { InfoSection, InfoSections } from '../../transport/resp/info.ts';
+import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
+import { flushLagOf, type ReportedNode } from './node-report.ts';
+import { humanBytes, ProcessMemory } from './process-memory.ts';
+import { VERSION } from './version.ts';
+
+export class ClientServices {
+  readonly #source: ReportedNode;
+  readonly #memory = new ProcessMemory();
+  /** The store's counters at the last CONFIG RESETSTAT. */
+  #lookupsBefore = { hits: 0, misses: 0 };
+
+  constructor(reported: ReportedNode) {
+    this.#source = reported;
+  }
+
+  /** Called by each incarnation of the gateway: CONFIG SET lasts as long as it does. */
+  create(): GatewayServices {
+    const settings = new SettingsRegistry();
+    return {
+      clock: this.#source.clock,
+      settings,
+      info: () => this.#info(),
+      holoStats: () => this.#holoStats(),
+      holoMetrics: () => this.#holoMetrics(),
+      cluster: () => this.#clusterNodes(),
+      memory: () => ({
+        ...this.#memory.sample(),
+        retainedBytes: this.#source.board.watermarks?.retainedBytes ?? 0,
+        datasetBytes: this.#source.board.machine?.cacheBytes ?? 0,
+        keys: this.#source.board.machine?.size ?? 0,
+      }),
+      replicationOffset: () => this.#source.board.machine?.appliedSequence ?? 0,
+      lastSaveSeconds: () => Math.floor(this.#source.board.savedAtMs / 1000),
+      resetCounters: () => {
+        const { hits = 0, misses = 0 } = this.#source.board.machine ?? {};
+        this.#lookupsBefore = { hits, misses };
+      },
+      replicasAcknowledged: () => this.#source.node.group.quorums.slow - 1,
+    };
+  }
+
+  #clusterNodes(): ReturnType<GatewayServices['cluster']> {
+    const { host, port } = this.#source.config.listenRedis;
+    // Not the disk id itself: it identifies the node to its peers, and any client may read this.
+    const id = createHash('sha1').update(this.#source.hello.diskId).digest('hex');
+    return [{ id, host, port, self: true, online: true }];
+  }
+
+  #info(): InfoSections {
+    const config = this.#source.config;
+    const { machine, watermarks, paths } = this.#source.board;
+    const memory = this.#memory.sample();
+    const uptimeMs = this.#source.clock.monotonicMs() - this.#source.startedMs;
+    const { user, system } = process.cpuUsage();
+    const keys = machine?.size ?? 0;
+    const { verdict } = this.#source.node.time;
+    return {
+      server: {
+        holostore_version: VERSION,
+        process_id: process.pid,
+        tcp_port: config.listenRedis.port,
+        uptime_in_seconds: Math.floor(uptimeMs / 1_000),
+        uptime_in_days: Math.floor(uptimeMs / 86_400_000),
+      },
+      memory: {
+        used_memory: memory.allocatedBytes,
+        used_memory_human: humanBytes(memory.allocatedBytes),
+        used_memory_rss: memory.residentBytes,
+        used_memory_rss_human: humanBytes(memory.residentBytes),
+        used_memory_peak: memory.peakBytes,
+        used_memory_peak_human: humanBytes(memory.peakBytes),
+        used_memory_startup: memory.startupBytes,
+        used_memory_dataset: machine?.cacheBytes ?? 0,
+        mem_fragmentation_ratio: (memory.residentBytes / memory.allocatedBytes).toFixed(2),
+        mem_allocator: 'v8',
+      },
+      persistence: {
+        rdb_changes_since_last_save: flushLagOf(this.#source.board),
+        rdb_last_save_time: Math.floor(this.#source.board.savedAtMs / 1000),
+      },
+      stats: this.#lookups(),
+      replication: {
+        master_replid: this.#source.hello.clusterId.padEnd(40, '0'),
+        master_repl_offset: machine?.appliedSequence ?? 0,
+      },
+      cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
+      holofast: holofastSection(this.#source.holofast),
+      keyspace: keys === 0 ? {} : { db0: `keys=${keys},expires=${machine?.volatileSize ?? 0}` },
+      holostore: {
+        node_id: config.nodeId,
+        cluster_id: this.#source.hello.clusterId,
+        members: config.initialMembers.length,
+        connected_members: 1 + this.#source.node.connected.size,
+        transactions_fast: paths.fast,
+        transactions_slow: paths.slow,
+        transactions_recovered: paths.recovered,
+        transactions_invalidated: paths.invalidated,
+        batches: this.#source.board.batches,
+        batched_commands: this.#source.board.batchedCommands,
+        read_barriers: this.#source.board.readBatches,
+        barrier_reads: this.#source.board.readCommands,
+        applied_sequence: machine?.appliedSequence ?? 0,
+        flushed_sequence: machine?.flushedSequence ?? 0,
+        retained_transactions: watermarks?.retained ?? 0,
+        retained_bytes: watermarks?.retainedBytes ?? 0,
+        undecided_transactions: watermarks?.unapplied ?? 0,
+        clock: verdict.type,
+        clock_ahead_ms: verdict.type === 'unknown' ? 0 : Math.round(verdict.aheadUs / 1_000),
+      },
+    };
+  }
+
+  /** A restarted executor counts from zero. */
+  #lookups(): InfoSection {
+    const { hits = 0, misses = 0 } = this.#source.board.machine ?? {};
+    const before = this.#lookupsBefore;
+    return {
+      keyspace_hits: hits < before.hits ? hits : hits - before.hits,
+      keyspace_misses: misses < before.misses ? misses : misses - before.misses,
+    };
+  }
+
+  #holoStats(): string {
+    const fields = Object.entries(this.#info()['holostore'] ?? {});
+    return fields.map(([name, value]) => `${name}=${value}`).join(' ');
+  }
+
+  /** The numbers of HOLOSTATS as Prometheus text; /metrics has the others. */
+  #holoMetrics(): string {
+    const fields = Object.entries(this.#info()['holostore'] ?? {});
+    const numbers = fields.filter(([, value]) => typeof value === 'number');
+    return numbers.map(([name, value]) => `holostore_${name} ${value}\n`).join('');
+  }
+}
+
+/** The tier that runs, why no higher one does, and the counters. */
+function holofastSection({ tier, reason, quorums, counters }: HoloFastStatus): InfoSection {
+  const section: Record<string, string | number> = {
+    holofast_tier: tier,
+    holofast_reason: reason,
+    holofast_quorums: quorums,
+  };
+  for (const [name, count] of Object.entries(counters)) section[`holofast_${name}`] = count;
+  return section;
+}

@@ -1,0 +1,60 @@
+/** HoloFast of one node: the source of its frame path, or the reason why it has none. */
+import type { Logger } from 'pino';
+import { reasonAgainst } from '../../bpf/path/holofast-mode.ts';
+import { clusterKey, UdpFramePathSource } from '../../bpf/path/udp-frame-path.ts';
+import type { HoloFastStatus } from '../../transport/http/node-status.ts';
+import type { NodeConfig } from './settings/config.ts';
+import type { StatusBoard } from './status-board.ts';
+
+interface HoloFastOptions {
+  readonly config: NodeConfig;
+  readonly clusterId: string;
+  readonly wallUs: () => number;
+  readonly onFailed: (reason: string) => void;
+  readonly logger: Logger;
+}
+
+export class HoloFast {
+  /** Absent when HoloFast is off. */
+  readonly source: UdpFramePathSource | undefined;
+  readonly #mode: string;
+  readonly #offReason: string;
+
+  constructor(options: HoloFastOptions) {
+    const { config, logger } = options;
+    const { nodeId, holofast: mode, initialMembers } = config;
+    const self = initialMembers.find(({ id }) => id === nodeId);
+    const hosts = initialMembers.map(({ host }) => host);
+    const offReason = reasonAgainst(mode, hosts);
+    this.#mode = mode;
+    this.#offReason = offReason ?? '';
+    if (offReason !== undefined || self === undefined) {
+      logger.info({ tier: 'off' }, `holofast: off (${offReason})`);
+      return;
+    }
+    const peers = initialMembers.map(({ host, port }, sender) => ({ sender, host, port }));
+    this.source = new UdpFramePathSource({
+      mode,
+      // A member recognizes a frame's sender by its address in the list of members. UDP uses the
+      // number of the peer port.
+      self: { host: self.host, port: config.listenPeer.port },
+      peers: peers.filter((_member, sender) => initialMembers[sender] !== self),
+      key: clusterKey(options.clusterId, config.clusterKey),
+      ...(config.holofastPins === '' ? {} : { pins: config.holofastPins }),
+      wallUs: options.wallUs,
+      onFailed: options.onFailed,
+      onTier: (tier, reason) => logger.info({ tier, reason }, `holofast: ${tier} (${reason})`),
+    });
+  }
+
+  status(board: StatusBoard): HoloFastStatus {
+    const { quorums } = board;
+    const mode = this.#mode;
+    if (this.source === undefined) {
+      return { mode, tier: 'off', reason: this.#offReason, quorums, counters: {} };
+    }
+    const { tier, reason } = this.source;
+    const counters = { ...board.frameCounters(), ...this.source.counters() };
+    return { mode, tier, reason, quorums, counters };
+  }
+}

@@ -1,0 +1,149 @@
+/**
+ * What one node reports to operators: /readyz, /status and /metrics. Reads the parts of the running
+ * node; nothing in the node depends on it.
+ */
+import { formatEndpoint } from '../../transport/endpoint.ts';
+import { NodeMetrics } from '../../transport/http/metrics.ts';
+import type { HoloFastStatus, NodeStatus } from '../../transport/http/node-status.ts';
+import type { PeerHello } from '../../transport/peer/handshake.ts';
+import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
+import type { Gateway } from '../../transport/resp/gateway.ts';
+import { complaintOf } from '../accord/primitives/cluster-time.ts';
+import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
+import type { Node } from '../node/node.ts';
+import { DEAD_LETTER_REASONS } from '../runtime/cells/dead-letters.ts';
+import type { ActorInspection, Inspection } from '../runtime/inspection.ts';
+import type { Clock } from '../runtime/ports/ports.ts';
+import type { NodeConfig } from './settings/config.ts';
+import type { StatusBoard } from './status-board.ts';
+import { VERSION } from './version.ts';
+
+/** The parts of a running node that reports read. */
+export interface ReportedNode {
+  readonly config: NodeConfig;
+  readonly clock: Clock;
+  readonly startedMs: number;
+  readonly hello: PeerHello;
+  readonly board: StatusBoard;
+  readonly node: Node;
+  readonly network: TcpNetwork;
+  readonly holofast: HoloFastStatus;
+  readonly gateway: Gateway | undefined;
+  readonly isListening: boolean;
+  /** The progress of the store's check; undefined when none is running. */
+  readonly checkProgress: string | undefined;
+}
+
+export class NodeReport {
+  readonly metrics: NodeMetrics;
+  readonly #source: ReportedNode;
+  readonly #counted = { read: 0, write: 0, transaction: 0, local: 0 };
+
+  constructor(reported: ReportedNode) {
+    this.#source = reported;
+    this.metrics = this.#createMetrics();
+  }
+
+  /** What is missing before the node serves; undefined when it does. */
+  notReady(): string | undefined {
+    if (!this.#source.board.storeReady)
+      return this.#source.checkProgress ?? 'the log is being read';
+    if (!this.#source.board.disk.servesReads) return `disk: ${this.#source.board.disk.summary}`;
+    if (!this.#source.isListening) return 'the Redis port is not open yet';
+    const { quorums, members } = this.#source.node.group;
+    const reachable = 1 + this.#source.node.connected.size;
+    if (reachable >= quorums.slow) return complaintOf(this.#source.node.time.verdict);
+    return `only ${reachable} of ${members.length} members are connected, ${quorums.slow} are needed`;
+  }
+
+  status(): NodeStatus {
+    const config = this.#source.config;
+    const notReady = this.notReady();
+    const { clusterId, incarnation } = this.#source.hello;
+    return {
+      node: config.nodeId,
+      version: VERSION,
+      clusterId,
+      incarnation,
+      ...(notReady === undefined ? {} : { notReady }),
+      disk: this.#source.board.disk.summary ?? 'ok',
+      uptimeMs: Math.round(this.#source.clock.monotonicMs() - this.#source.startedMs),
+      redis: formatEndpoint(config.listenRedis),
+      admin: formatEndpoint(config.listenAdmin),
+      members: config.initialMembers.map(({ id, host, port }) => ({
+        id,
+        host,
+        port,
+        alive: id === config.nodeId || this.#source.node.connected.has(id),
+      })),
+      appliedWatermarkUs: this.#source.board.watermarks?.redundantBeforeUs ?? 0,
+      appliedSequence: this.#source.board.machine?.appliedSequence ?? 0,
+      paths: this.#source.board.paths,
+      holofast: this.#source.holofast,
+      keys: this.#source.board.machine?.size ?? 0,
+      clients: this.#source.gateway?.size ?? 0,
+      commandsTotal: this.#source.gateway?.counters.commands ?? 0,
+    };
+  }
+
+  async scrape(): Promise<{ readonly contentType: string; readonly text: string }> {
+    this.#countCommands();
+    const { contentType } = this.metrics.registry;
+    return { contentType, text: await this.metrics.text() };
+  }
+
+  /** Adds to the metrics what the gateway has counted since the last scrape. */
+  #countCommands(): void {
+    if (this.#source.gateway === undefined) return;
+    const { reads: read, writes: write, local } = this.#source.gateway.commandsByFamily();
+    const transaction = this.#source.gateway.routes.named('EXEC')?.calls ?? 0;
+    const counts = { read, write, transaction, local: local - transaction };
+    for (const family of ['read', 'write', 'transaction', 'local'] as const) {
+      // CONFIG RESETSTAT and a restarted gateway begin at zero.
+      const known = Math.min(this.#counted[family], counts[family]);
+      this.metrics.commands(family, counts[family] - known);
+      this.#counted[family] = counts[family];
+    }
+  }
+
+  #createMetrics(): NodeMetrics {
+    return new NodeMetrics({
+      actors: () => actorsOf(this.#source.node.system.inspect()),
+      deadLetters: () => {
+        const { deadLetters } = this.#source.node.system;
+        return DEAD_LETTER_REASONS.map((reason) => [reason, deadLetters.count(reason)] as const);
+      },
+      links: () => this.#source.network.counters(),
+      clients: () => this.#source.gateway?.size ?? 0,
+      keys: () => this.#source.board.machine?.size ?? 0,
+      retainedTransactions: () => this.#source.board.watermarks?.retained ?? 0,
+      flushLag: () => flushLagOf(this.#source.board),
+      unloggedBytes: () => this.#source.board.watermarks?.unloggedBytes ?? 0,
+      clockOffsetSeconds: () => {
+        const { verdict } = this.#source.node.time;
+        return verdict.type === 'unknown' ? Number.NaN : verdict.aheadUs / 1_000_000;
+      },
+      diskProblems: () => this.#diskProblems(),
+      holofast: () => this.#source.holofast,
+      unrouted: () => this.#source.node.unrouted,
+    });
+  }
+
+  *#diskProblems(): Generator<readonly [part: string, problem: string, present: boolean]> {
+    const { disk } = this.#source.board;
+    for (const part of DISK_PARTS) {
+      for (const problem of DISK_PROBLEMS) yield [part, problem, disk.has(part, problem)];
+    }
+  }
+}
+
+/** Transactions applied and not yet written to the engine. */
+export function flushLagOf({ machine }: StatusBoard): number {
+  return machine === undefined ? 0 : machine.appliedSequence - machine.flushedSequence;
+}
+
+function* actorsOf(inspection: Inspection | undefined): Generator<ActorInspection> {
+  if (inspection === undefined) return;
+  if (inspection.kind === 'actor') yield inspection;
+  else for (const child of inspection.children) yield* actorsOf(child);
+}
