@@ -5,7 +5,7 @@
  * `reset` and `push`. It never copies the buffer and never checks a length twice.
  */
 
-import { hashOfBytes } from './keyspace/slots.ts';
+import { slotOfBytes } from './keyspace/slots.ts';
 import type { TableHash } from './keyspace/table-hash.ts';
 import { ARGUMENTS_MAX } from './limits.ts';
 import { UNIT_HEAD } from './transaction-body.ts';
@@ -113,16 +113,7 @@ export class Arguments {
     return this.#bounds[2 * i] as number;
   }
 
-  /** The hash of argument `i` as a key. */
-  hash(i: number): number {
-    return hashOfBytes(
-      this.#buffer,
-      this.#bounds[2 * i] as number,
-      this.#bounds[2 * i + 1] as number,
-    );
-  }
-
-  /** Its hash for tables of this process. */
+  /** The hash of argument `i` as a key, for tables of this process. */
   tableHash(i: number, hash: TableHash): number {
     return hash.ofBytes(
       this.#buffer,
@@ -133,7 +124,11 @@ export class Arguments {
 
   /** The conflict slot of argument `i` as a key. */
   slot(i: number): number {
-    return this.hash(i) >>> 16;
+    return slotOfBytes(
+      this.#buffer,
+      this.#bounds[2 * i] as number,
+      this.#bounds[2 * i + 1] as number,
+    );
   }
 
   /** Whether argument `i` is this byte string. */

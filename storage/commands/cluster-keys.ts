@@ -1,9 +1,9 @@
-/**
- * CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT: walk over all keys; no index by these slots exists.
- */
+/** CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT: the keys of a Redis slot stand together. */
 
 import type { Arguments } from '../arguments.ts';
-import { CLUSTER_SLOTS, clusterKeySlot } from '../keyspace/cluster-slots.ts';
+import type { StoredEntry } from '../keyspace/entry.ts';
+import type { Keyspace } from '../keyspace/keyspace.ts';
+import { firstSlotOf, positionOf, REDIS_SLOTS } from '../keyspace/slots.ts';
 import { parseInteger } from '../types/integers.ts';
 import { type Command, command, NOT_AN_INTEGER } from './command.ts';
 import { forEachKey } from './whole-store.ts';
@@ -14,14 +14,25 @@ const SLOT_READ = {
   keys: 'whole-store',
   flags: 'readonly',
   since: '3.0.0',
-  complexity: 'O(N) with N being the number of keys in the store.',
+  complexity: 'O(N) with N being the number of keys in the slot.',
 } as const;
 
 /** The slot in argument 2, or the error line. */
 function slotOf(args: Arguments): number | string {
   const slot = parseInteger(args.text(2));
   if (slot === undefined) return NOT_AN_INTEGER;
-  return slot >= 0 && slot < CLUSTER_SLOTS ? Number(slot) : 'ERR Invalid slot';
+  return slot >= 0 && slot < REDIS_SLOTS ? Number(slot) : 'ERR Invalid slot';
+}
+
+/** Visits the keys of a Redis slot; `false` from the visitor ends it. */
+function forEachKeyOf(
+  keyspace: Keyspace,
+  redisSlot: number,
+  visit: (item: StoredEntry) => boolean,
+): void {
+  const end = firstSlotOf(redisSlot + 1);
+  const start = positionOf(firstSlotOf(redisSlot), 0);
+  forEachKey(keyspace, start, (item) => item.slot < end && visit(item));
 }
 
 export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
@@ -34,8 +45,8 @@ export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
       const slot = slotOf(args);
       if (typeof slot === 'string') return out.error(slot);
       let count = 0;
-      forEachKey(keyspace, 0, (item) => {
-        if (clusterKeySlot(item.key) === slot && keyspace.isAlive(item)) count++;
+      forEachKeyOf(keyspace, slot, (item) => {
+        if (keyspace.isAlive(item)) count += 1;
         return true;
       });
       out.integer(count);
@@ -53,9 +64,9 @@ export const CLUSTER_KEY_COMMANDS: readonly Command[] = [
       if (most === undefined) return out.error(NOT_AN_INTEGER);
       if (most < 0) return out.error('ERR Invalid number of keys');
       const found: string[] = [];
-      forEachKey(keyspace, 0, (item) => {
+      forEachKeyOf(keyspace, slot, (item) => {
         if (found.length >= most) return false;
-        if (clusterKeySlot(item.key) === slot && keyspace.isAlive(item)) found.push(item.key);
+        if (keyspace.isAlive(item)) found.push(item.key);
         return true;
       });
       out.array(found.length);

@@ -5,11 +5,17 @@
  * again from the root, its record is verified, and they are counted. What a search would not find,
  * the check does not find either.
  */
-import { createHash } from 'node:crypto';
 import { EngineError } from '../errors.ts';
-import { placeOfBytes, placeOfText, slotOfBytes, slotOfText } from '../keyspace/slots.ts';
-import { FORM_DIGEST, FORM_PLAIN, POSITION_BYTES, PREFIX_BYTES } from './lmdb-key.ts';
+import { placeOfText, slotOfText } from '../keyspace/slots.ts';
 import { verifyRecord } from './record.ts';
+import {
+  DATABASE,
+  KEY_AT,
+  keyOfRow,
+  placeOfRow,
+  ROW_KEY_BYTES_MAX,
+  writeRowKey,
+} from './row-key.ts';
 
 /** Keys that are walked before each is looked up. */
 const PAGE_KEYS = 256;
@@ -47,21 +53,17 @@ export function* checkRows(rows: StoredRows, count: number): Generator<number, v
   if (checked !== count) throw damaged(`${count} keys were written, ${checked} are found`);
 }
 
-/** Whether the key's bytes are those under which the record was stored. */
-function belongs(key: Buffer, record: Buffer): boolean {
-  if (key.length < PREFIX_BYTES) return false;
-  const place = key.readInt32BE(2);
-  const slot = key.readUInt16BE(0);
-  const text = verifyRecord(record, place);
-  const form = key[POSITION_BYTES];
-  if (form === FORM_PLAIN) {
-    if (text !== undefined) return false;
-    const at = [key, PREFIX_BYTES, key.length] as const;
-    return slotOfBytes(...at) === slot && placeOfBytes(...at) === place;
-  }
-  if (form !== FORM_DIGEST || text === undefined) return false;
-  if (slotOfText(text) !== slot || placeOfText(text) !== place) return false;
-  return createHash('sha256').update(text, 'latin1').digest().equals(key.subarray(PREFIX_BYTES));
+const written = Buffer.alloc(ROW_KEY_BYTES_MAX);
+
+/** Whether the row's key is the one under which the record was stored. */
+function belongs(row: Buffer, record: Buffer): boolean {
+  if (row.length < KEY_AT) return false;
+  const inRecord = verifyRecord(record, placeOfRow(row));
+  const inRow = keyOfRow(row);
+  const key = inRecord ?? inRow;
+  if (key === undefined || (inRecord !== undefined && inRow !== undefined)) return false;
+  const end = writeRowKey(written, DATABASE, slotOfText(key), placeOfText(key), key);
+  return row.equals(written.subarray(0, end));
 }
 
 function damaged(what: string): EngineError {

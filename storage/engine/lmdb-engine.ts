@@ -3,7 +3,6 @@
  * the library executes on its own thread; this file only copies the captured entries to it. The
  * only importer of lmdb, and a production adapter: it may use setImmediate.
  */
-import { createHash } from 'node:crypto';
 import { constants } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -23,18 +22,19 @@ import {
 } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
-import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 import { checkRows } from './lmdb-check.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
-import {
-  FORM_DIGEST,
-  FORM_PLAIN,
-  LMDB_KEY_BYTES_MAX,
-  PLAIN_KEY_BYTES_MAX,
-  POSITION_BYTES,
-  PREFIX_BYTES,
-} from './lmdb-key.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
+import {
+  DATABASE,
+  keyOfRow,
+  PLAIN_KEY_BYTES_MAX,
+  placeOfRow,
+  ROW_KEY_BYTES_MAX,
+  rowsFrom,
+  slotOfRow,
+  writeRowKey,
+} from './row-key.ts';
 
 /** Size of the pieces of memory that hold the encoded records. */
 const STAGING_BYTES = 256 * 1024;
@@ -61,7 +61,7 @@ export class LmdbEngine implements Engine {
   readonly #root: RootDatabase<Buffer, Uint8Array>;
   readonly #data: Database<Buffer, Uint8Array>;
   readonly #info: Database<Buffer, Uint8Array>;
-  readonly #keyBytes = Buffer.alloc(LMDB_KEY_BYTES_MAX);
+  readonly #keyBytes = Buffer.alloc(ROW_KEY_BYTES_MAX);
   /** `#keys[n]` is the first n bytes of `#keyBytes`: a key costs no new view. */
   readonly #keys: (Buffer | undefined)[] = [];
   readonly #onClosed: () => void;
@@ -113,9 +113,7 @@ export class LmdbEngine implements Engine {
   page(position: number, limit: number): StoredEntry[] {
     this.#assertOpen();
     const page = new PageBuilder(limit);
-    const start = Buffer.alloc(POSITION_BYTES);
-    start.writeUIntBE(position, 0, POSITION_BYTES);
-    const range = this.#data.getRange({ start })[Symbol.iterator]();
+    const range = this.#data.getRange({ start: rowsFrom(DATABASE, position) })[Symbol.iterator]();
     for (;;) {
       const next = reading(() => range.next());
       if (next.done === true) break;
@@ -234,21 +232,10 @@ export class LmdbEngine implements Engine {
 
   /** The LMDB key of a key: LMDB's order is the hash order. */
   #keyOf(key: string, slot: number, place: number): Buffer {
-    const bytes = this.#keyBytes;
-    bytes[0] = slot >>> 8;
-    bytes[1] = slot & 0xff;
-    bytes.writeInt32BE(place, 2);
-    let end = PREFIX_BYTES;
-    if (key.length <= PLAIN_KEY_BYTES_MAX) {
-      bytes[POSITION_BYTES] = FORM_PLAIN;
-      end += writeLatin1(bytes, key, PREFIX_BYTES);
-    } else {
-      bytes[POSITION_BYTES] = FORM_DIGEST;
-      end += createHash('sha256').update(key, 'latin1').digest().copy(bytes, PREFIX_BYTES);
-    }
+    const end = writeRowKey(this.#keyBytes, DATABASE, slot, place, key);
     let view = this.#keys[end];
     if (view === undefined) {
-      view = bytes.subarray(0, end);
+      view = this.#keyBytes.subarray(0, end);
       this.#keys[end] = view;
     }
     return view;
@@ -338,12 +325,12 @@ function writeFailed(cause: unknown, finish: (error: EngineError) => void): void
 
 function storedEntry(key: Uint8Array, value: Uint8Array): StoredEntry {
   const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
-  const place = bytes.readInt32BE(2);
+  const place = placeOfRow(bytes);
   const record = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
   const decoded = readRecord(record, place);
   return {
-    key: decoded.key ?? readLatin1(bytes, PREFIX_BYTES, bytes.length),
-    slot: bytes.readUInt16BE(0),
+    key: decoded.key ?? keyOfRow(bytes) ?? '',
+    slot: slotOfRow(bytes),
     place,
     entry: decoded.entry,
   };

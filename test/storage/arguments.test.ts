@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Arguments } from '../../storage/arguments.ts';
-import { hashOfText, slotOfText } from '../../storage/keyspace/slots.ts';
+import { slotOfText } from '../../storage/keyspace/slots.ts';
 import { ARGUMENTS_MAX } from '../../storage/limits.ts';
 import { body } from './harness.ts';
 
@@ -24,7 +24,6 @@ describe('Arguments', () => {
           command.forEach((word, i) => {
             expect(args.text(i)).toBe(word);
             expect(args.bytes(i)).toBe(word.length);
-            expect(args.hash(i)).toBe(hashOfText(word));
             expect(args.slot(i)).toBe(slotOfText(word));
             expect(args.equals(i, word)).toBe(true);
             expect(args.equals(i, `${word}x`)).toBe(false);

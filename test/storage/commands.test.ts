@@ -6,7 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { CELL_BYTES } from '../../storage/keyspace/cell-cache.ts';
-import { clusterKeySlot } from '../../storage/keyspace/cluster-slots.ts';
+import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
 import { Machine, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;
@@ -531,11 +531,11 @@ describe('commands', () => {
   it('CLUSTER finds the keys of a slot among many', () => {
     const machine = new Machine();
     for (let i = 0; i < 600; i++) machine.run('SET', `key${i}`, 'x');
-    const slot = String(clusterKeySlot('key7'));
+    const slot = String(redisSlotOf(slotOfText('key7')));
     const found = machine.run('CLUSTER', 'GETKEYSINSLOT', slot, '1000') as string[];
     expect(found).toContain('key7');
     expect(machine.run('CLUSTER', 'COUNTKEYSINSLOT', slot)).toBe(found.length);
-    expect(found.every((key) => String(clusterKeySlot(key)) === slot)).toBe(true);
+    expect(found.every((key) => String(redisSlotOf(slotOfText(key))) === slot)).toBe(true);
   });
 
   it('RANDOMKEY depends on executeAt alone and reaches every key', () => {

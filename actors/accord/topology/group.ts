@@ -7,7 +7,7 @@
  * that a reply that comes twice counts once.
  */
 
-import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
+import { firstSlotOf, REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { population } from '../primitives/bit-set.ts';
 import type { GroupId } from './group-id.ts';
 
@@ -48,10 +48,6 @@ export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
     durabilityElectors: fastRejectsMax + failures + 1,
   };
 }
-
-/** Slots of Redis Cluster: ranges are intervals of them. */
-export const REDIS_SLOTS = 16_384;
-const CONFLICT_SLOTS_EACH = CONFLICT_SLOTS / REDIS_SLOTS;
 
 /** All that makes a group: plain data, which every node of a cluster holds alike. */
 export interface GroupDescriptor {
@@ -95,8 +91,8 @@ export class Group {
     this.id = id;
     this.fromSlot = fromSlot;
     this.toSlot = toSlot;
-    this.fromConflictSlot = fromSlot * CONFLICT_SLOTS_EACH;
-    this.toConflictSlot = toSlot * CONFLICT_SLOTS_EACH;
+    this.fromConflictSlot = firstSlotOf(fromSlot);
+    this.toConflictSlot = firstSlotOf(toSlot);
     this.machine = machine;
     if (!(fromSlot >= 0 && fromSlot < toSlot && toSlot <= REDIS_SLOTS)) {
       throw new RangeError(`a group of the slots from ${fromSlot} to ${toSlot}`);

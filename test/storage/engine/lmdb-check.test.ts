@@ -106,7 +106,7 @@ test('damaged pages, one or twenty, never give a wrong answer', { timeout: 300_0
 });
 
 describe('rows that a damaged page shows', () => {
-  const key = (at: number): Buffer => Buffer.from([0, 0, 0, 0, 0, at, 0, 97]);
+  const key = (at: number): Buffer => Buffer.from([0, 0, 0, 0, 0, 0, 0, at, 0, 1, 97]);
   const check = (rows: StoredRows, count: number): void => {
     for (const _ of checkRows(rows, count));
   };

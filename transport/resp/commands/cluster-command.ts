@@ -4,7 +4,7 @@
  * are never answered, and `cluster_enabled` stays 0 for other clients. Commands that manage Redis'
  * own cluster are refused, as by a Redis without a cluster.
  */
-import { CLUSTER_SLOTS, clusterKeySlot } from '../../../storage/keyspace/cluster-slots.ts';
+import { REDIS_SLOTS, redisSlotOf, slotOfText } from '../../../storage/keyspace/slots.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import type { ClusterNode } from '../gateway-services.ts';
 import type { LocalCommand, LocalContext } from '../routes.ts';
@@ -45,8 +45,8 @@ export function dealSlots(nodes: readonly ClusterNode[]): SlotRange[] {
   const online = nodes.filter((node) => node.online || node.self);
   return online.map((node, i) => ({
     node,
-    first: Math.floor((i * CLUSTER_SLOTS) / online.length),
-    last: Math.floor(((i + 1) * CLUSTER_SLOTS) / online.length) - 1,
+    first: Math.floor((i * REDIS_SLOTS) / online.length),
+    last: Math.floor(((i + 1) * REDIS_SLOTS) / online.length) - 1,
   }));
 }
 
@@ -55,8 +55,8 @@ function info(context: LocalContext, _args: readonly string[], out: ReplyWriter)
   const fields = {
     cluster_enabled: 0,
     cluster_state: 'ok',
-    cluster_slots_assigned: CLUSTER_SLOTS,
-    cluster_slots_ok: CLUSTER_SLOTS,
+    cluster_slots_assigned: REDIS_SLOTS,
+    cluster_slots_ok: REDIS_SLOTS,
     cluster_slots_pfail: 0,
     cluster_slots_fail: 0,
     cluster_known_nodes: nodes.length,
@@ -171,7 +171,7 @@ export const CLUSTER_COMMAND: LocalCommand = withSubcommands({
     NODES: { arity: 2, run: nodes },
     KEYSLOT: {
       arity: 3,
-      run: (_context, args, out) => out.integer(clusterKeySlot(args[2] ?? '')),
+      run: (_context, args, out) => out.integer(redisSlotOf(slotOfText(args[2] ?? ''))),
     },
     ...refusals(),
   },

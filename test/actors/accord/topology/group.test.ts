@@ -9,8 +9,8 @@ import {
   Group,
   MEMBERS_MAX,
   quorumSizes,
-  REDIS_SLOTS,
 } from '../../../../actors/accord/topology/group.ts';
+import { REDIS_SLOTS } from '../../../../storage/keyspace/slots.ts';
 import { groupOf } from '../fixture.ts';
 
 /** N, f, Q, then F for every E from Q to N: written out from accord.md, not computed. */
