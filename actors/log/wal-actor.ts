@@ -1,14 +1,24 @@
 /**
  * WalWriter: the only one that writes and syncs the node's log. Takes records from every store,
  * commits them together as the sync policy says, and tells each store when its records are on
- * disk. A log that cannot be written any more stops the node: a failed sync is never retried.
+ * disk. Reads the log once at start and hands each store the records of its groups. Keeps the
+ * clock's reservation (`clock-limits.ts`). A log that cannot be written any more stops the node: a
+ * failed sync is never retried.
  */
 
 import { NEVER, SyncPolicy, type SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import { WalError } from '../../wal/wal-error.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
+import { groupOfRecord } from '../accord/local/journal.ts';
+import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import {
+  ClockLimits,
+  decodeClockLimit,
+  encodeClockLimit,
+  NODE_RECORDS_FROM,
+} from './clock-limits.ts';
 import { LineageError } from './lineage.ts';
 
 interface LogRecord {
@@ -33,8 +43,15 @@ export type WalMessage =
       readonly replyTo: ActorRef<WalReply>;
     }
   | WalSync
-  /** All records of a store, as they are on disk; what is still pending is synced first. */
-  | { readonly type: 'Replay'; readonly store: number; readonly replyTo: ActorRef<WalReplay> }
+  /** All records of a store's groups, as they are on disk; what is pending is synced first. */
+  | {
+      readonly type: 'Replay';
+      readonly store: number;
+      readonly groups: readonly GroupId[];
+      readonly replyTo: ActorRef<WalAnswer>;
+    }
+  /** A store mints timestamps up to this limit soon: it must be in the log. */
+  | { readonly type: 'Reserve'; readonly store: number; readonly limitUs: number }
   /** A store no longer needs what is below this LSN. */
   | { readonly type: 'Truncate'; readonly store: number; readonly fromLsn: number }
   | { readonly type: 'Timer' }
@@ -45,6 +62,8 @@ export type WalMessage =
 /** Answers when everything appended so far is durable, under every policy. */
 export interface WalSync {
   readonly type: 'Sync';
+  /** Absent where the node itself asks. */
+  readonly store?: number;
   readonly token: number;
   readonly replyTo: ActorRef<WalReply>;
 }
@@ -56,12 +75,30 @@ export interface WalReply {
   readonly firstLsn: number;
 }
 
-export interface WalReplay {
+interface WalReplay {
   readonly type: 'Replayed';
+  readonly groups: readonly GroupRecords[];
+  /** The highest limit of the clock in the log; 0: there is none. */
+  readonly clockLimitUs: number;
+}
+
+interface GroupRecords {
+  readonly group: GroupId;
   readonly records: readonly ReplayedRecord[];
 }
 
+/** A limit of the clock is durable. Told to every store, whoever asked. */
+interface WalClockLimit {
+  readonly type: 'ClockLimit';
+  readonly limitUs: number;
+}
+
+/** What a store hears from the log. */
+export type WalAnswer = WalReply | WalReplay | WalClockLimit;
+
 export interface WalOptions {
+  /** All that read this log. It is cut no further than each of them allows. */
+  readonly stores: readonly number[];
   /** Opens the log and hands out every record on disk. Called again for each replay. */
   readonly open: (
     onRecord: (record: ReplayedRecord & { readonly store: number }) => void,
@@ -90,9 +127,13 @@ interface Waiting {
   readonly lsn: number;
   /** It must be on disk; else what the policy asks for suffices. */
   readonly syncs: boolean;
-  readonly reply: WalReply;
-  readonly replyTo: ActorRef<WalReply>;
+  readonly reply: WalReply | WalClockLimit;
+  /** Absent where all stores are told. */
+  readonly replyTo: ActorRef<WalReply> | undefined;
 }
+
+/** In place of the store, in the headers of the node's own records. */
+const NODE_STREAM = 0xffff;
 
 export function walActor(
   context: ActorContext<WalMessage>,
@@ -110,16 +151,22 @@ class WalWriter implements Behavior<WalMessage> {
    * Stores that have read the log since it was opened by this incarnation. What comes from others
    * was sent to the one before, which may have lost what came before it: it would leave a gap.
    */
-  readonly #readers = new Set<number>();
+  readonly #readers = new Map<number, ActorRef<WalAnswer>>();
+  readonly #limits = new ClockLimits();
   #waiting: Waiting[] = [];
   #replays: Array<Extract<WalMessage, { type: 'Replay' }>> = [];
-  #found: Map<number, ReplayedRecord[]> | undefined = new Map();
+  /** What was read and not handed out yet. */
+  #found = new GroupMap<ReplayedRecord[]>();
+  /** Groups whose records have been handed out: for more the log must be read again. */
+  readonly #handed = new GroupMap<true>();
   #log: WriteAheadLog | undefined;
   #early: WalMessage[] = [];
   #inFlight = false;
   /** At the last try; unknown at first, since the incarnation before may have reported it. */
   #full: boolean | undefined;
   #retrying = false;
+  /** A cut waits for the newest limit of the clock to be durable above it. */
+  #cutsLater = false;
   #stalled: boolean | undefined;
   #startedMs = 0;
 
@@ -137,7 +184,8 @@ class WalWriter implements Behavior<WalMessage> {
     if (message.type === 'Open') return this.#tryOpen();
     if (message.type === 'Watch') return this.#watch();
     // What a store has sent to the incarnation before is as lost as what that one held.
-    if (message.type === 'Append' && !this.#readers.has(message.store)) return;
+    const isOfStore = message.type === 'Append' || message.type === 'Reserve';
+    if (isOfStore && !this.#readers.has(message.store)) return;
     if (this.#early.length >= (this.#options.earlyMax ?? EARLY_MAX)) {
       throw new Error('too much waits for the log to open');
     }
@@ -169,12 +217,17 @@ class WalWriter implements Behavior<WalMessage> {
   }
 
   #tryOpen(): void {
-    const byStore = new Map<number, ReplayedRecord[]>();
+    const found = new GroupMap<ReplayedRecord[]>();
     let log: WriteAheadLog;
     try {
-      log = this.#options.open(({ store, lsn, type, payload }) => {
-        const records = byStore.get(store);
-        if (records === undefined) byStore.set(store, [{ lsn, type, payload }]);
+      log = this.#options.open(({ lsn, type, payload }) => {
+        if (type >= NODE_RECORDS_FROM) {
+          return this.#limits.found(decodeClockLimit(type, payload), lsn);
+        }
+        const group = groupOfRecord(payload);
+        if (this.#handed.get(group)) return;
+        const records = found.get(group);
+        if (records === undefined) found.set(group, [{ lsn, type, payload }]);
         else records.push({ lsn, type, payload });
       });
     } catch (error) {
@@ -185,14 +238,13 @@ class WalWriter implements Behavior<WalMessage> {
       return;
     }
     this.#log = log;
-    this.#found = byStore;
+    this.#found = found;
     const waiting = this.#early;
     this.#early = [];
     for (const message of waiting) this.#receive(message, log);
   }
 
   #append(message: Extract<WalMessage, { type: 'Append' }>, log: WriteAheadLog): void {
-    this.#found = undefined;
     const firstLsn = log.appendedLsn + 1;
     const { records, urgent, store, token, replyTo } = message;
     for (const { type, parts } of records) log.append(store, type, parts);
@@ -275,12 +327,70 @@ class WalWriter implements Behavior<WalMessage> {
     let answered = 0;
     for (const { lsn, syncs, reply, replyTo } of this.#waiting) {
       if (lsn > (syncs ? log.durableLsn : log.writtenLsn)) break;
+      if (reply.type === 'ClockLimit') this.#limitDurable(reply, lsn);
       // Who asks has a place for each answer; refused only when that incarnation has ended.
-      tellOrDrop(replyTo, reply);
+      if (replyTo !== undefined) tellOrDrop(replyTo, reply as WalReply);
       answered += 1;
     }
-    if (answered > 0) this.#waiting = this.#waiting.slice(answered);
+    if (answered === 0) return;
+    this.#waiting = this.#waiting.slice(answered);
+    if (this.#cutsLater && !this.#limits.isUnderWay) this.#cut(log);
   }
+
+  // ---- the clock's reservation ------------------------------------------------------------
+
+  #reserve(limitUs: number, log: WriteAheadLog): void {
+    if (limitUs <= this.#limits.durableUs) return this.#tellLimit();
+    // Otherwise a record that is on its way answers.
+    if (this.#limits.ask(limitUs)) this.#appendLimit(log, true, limitUs);
+  }
+
+  /** Urgent when messages wait for it. */
+  #appendLimit(log: WriteAheadLog, urgent: boolean, atLeastUs?: number): void {
+    const limitUs = this.#limits.append(atLeastUs);
+    const { type, parts } = encodeClockLimit(limitUs);
+    log.append(NODE_STREAM, type, parts);
+    const nowMs = this.#context.clock.monotonicMs();
+    this.#policy.appended(urgent ? 1 : 0, urgent ? 0 : 1, nowMs);
+    this.#waiting.push({
+      lsn: log.appendedLsn,
+      syncs: !this.#policy.syncsLater,
+      reply: { type: 'ClockLimit', limitUs },
+      replyTo: undefined,
+    });
+    this.#consider('record', log);
+  }
+
+  #limitDurable({ limitUs }: WalClockLimit, lsn: number): void {
+    this.#limits.durable(limitUs, lsn);
+    this.#tellLimit();
+  }
+
+  #tellLimit(): void {
+    const limitUs = this.#limits.durableUs;
+    for (const reader of this.#readers.values()) {
+      // A store that does not hear of it asks when it needs a limit itself.
+      tellOrDrop(reader, { type: 'ClockLimit', limitUs });
+    }
+  }
+
+  // ---- cuts -------------------------------------------------------------------------------
+
+  /** As far as all stores allow; one that has not told yet may need everything. */
+  #cut(log: WriteAheadLog): void {
+    this.#cutsLater = false;
+    const { stores } = this.#options;
+    const fromLsn = Math.min(...stores.map((store) => this.#needed.get(store) ?? 0));
+    if (this.#limits.isLostBy(fromLsn, log.segments())) {
+      // The newest limit moves to the log's head; the cut follows when it is durable there.
+      this.#cutsLater = true;
+      if (!this.#limits.isUnderWay) this.#appendLimit(log, false);
+      return;
+    }
+    log.truncateBefore(fromLsn);
+  }
+
+  // ---- replays ----------------------------------------------------------------------------
 
   /** A store has lost its memory: read again what is on disk, once nothing is pending. */
   #replay(open: WriteAheadLog): void {
@@ -289,17 +399,30 @@ class WalWriter implements Behavior<WalMessage> {
       this.#policy.flush();
       return;
     }
-    if (this.#found === undefined) {
+    const wanted = this.#replays.flatMap(({ groups }) => groups);
+    if (wanted.some((group) => this.#handed.get(group))) {
+      for (const group of wanted) this.#handed.delete(group);
       this.#close();
       this.#tryOpen();
+      // Busy: the next try answers.
+      if (this.#log === undefined) return;
     }
-    // Busy: the next try answers.
-    if (this.#found === undefined) return;
-    for (const { store, replyTo } of this.#replays) {
+    const clockLimitUs = this.#limits.durableUs;
+    for (const { groups, replyTo } of this.#replays) {
+      const found = groups.map((group) => ({ group, records: this.#take(group) }));
       // The same: only who has ended does not take it.
-      tellOrDrop(replyTo, { type: 'Replayed', records: this.#found.get(store) ?? [] });
+      tellOrDrop(replyTo, { type: 'Replayed', groups: found, clockLimitUs });
     }
     this.#replays = [];
+    // What is left belongs to groups that are not here.
+    if (this.#readers.size === this.#options.stores.length) this.#found.clear();
+  }
+
+  #take(group: GroupId): readonly ReplayedRecord[] {
+    const records = this.#found.get(group) ?? [];
+    this.#found.delete(group);
+    this.#handed.set(group, true);
+    return records;
   }
 
   #close(): void {
@@ -312,21 +435,23 @@ class WalWriter implements Behavior<WalMessage> {
       case 'Append':
         return this.#readers.has(message.store) ? this.#append(message, open) : undefined;
       case 'Sync': {
-        if (this.#readers.size === 0) return;
-        const { token, replyTo } = message;
+        const { store, token, replyTo } = message;
+        if (store === undefined ? this.#readers.size === 0 : !this.#readers.has(store)) return;
         const reply = { type: 'Durable', token, firstLsn: 0 } as const;
         this.#waiting.push({ lsn: open.appendedLsn, syncs: true, reply, replyTo });
         this.#policy.flush();
         return;
       }
       case 'Replay':
-        this.#readers.add(message.store);
+        this.#readers.set(message.store, message.replyTo);
         this.#replays.push(message);
         return;
       case 'Truncate': {
         this.#needed.set(message.store, message.fromLsn);
-        return open.truncateBefore(Math.min(...this.#needed.values()));
+        return this.#cut(open);
       }
+      case 'Reserve':
+        return this.#readers.has(message.store) ? this.#reserve(message.limitUs, open) : undefined;
       case 'Timer':
         this.#retrying = false;
         return;

@@ -69,7 +69,7 @@ export interface NodeParts {
   readonly network: PeerNetwork;
   /** Absent where all messages travel over the links of `network`. */
   readonly frames?: FramePathSource;
-  readonly wal: WalOptions;
+  readonly wal: Omit<WalOptions, 'stores'>;
   /** undefined while the engine that was opened before is still closing. */
   readonly openEngine: () => Engine | undefined;
   readonly limits: NodeLimits;
@@ -219,7 +219,7 @@ export class Node {
     const onDiskFull = (full: boolean): void => this.#diskFull('log', full);
     const wal = root.child<WalMessage>(
       this.#spec('wal', (context) =>
-        walActor(context, { ...parts.wal, earlyMax, onDiskFull, onStalled }),
+        walActor(context, { ...parts.wal, stores: [STORE], earlyMax, onDiskFull, onStalled }),
       ),
     );
     this.#wal = wal;
@@ -365,7 +365,7 @@ export class Node {
           replicaActor(context, {
             store: STORE,
             self,
-            group,
+            groups: [group],
             clock,
             startedMs: this.#startedMs,
             limits: {

@@ -9,7 +9,7 @@ import type { BareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../accord/messages/messages.ts';
 import type { TxnId } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
-import type { WalReplay, WalReply, WalSync } from '../log/wal-actor.ts';
+import type { WalAnswer, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { ActorExit } from '../runtime/behavior.ts';
 import type { ExpiryOutcome } from './expiry.ts';
@@ -22,8 +22,7 @@ export type ReplicaActorMessage =
       readonly group: GroupId;
       readonly message: ReplicaMessage;
     }
-  | WalReply
-  | WalReplay
+  | WalAnswer
   /** A fresh executor holds what the engine has flushed, and wants all that follows. */
   | {
       readonly type: 'ExecutorReady';

@@ -23,8 +23,7 @@ import type { Outbox } from './outbox.ts';
 interface ReplicaOptions {
   readonly store: number;
   readonly self: number;
-  /** One today: neither messages nor the executor name another. */
-  readonly group: Group;
+  readonly groups: readonly Group[];
   readonly clock: HybridClock;
   /** Monotonic time at which the life of the clock began. */
   readonly startedMs: number;
@@ -71,7 +70,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
   #syncs: WalSync[] = [];
 
   constructor(context: ActorContext<ReplicaActorMessage>, options: ReplicaOptions) {
-    const { store, self, clock, startedMs, limits, group } = options;
+    const { store, self, clock, startedMs, limits, groups } = options;
     this.#context = context;
     this.#options = options;
     this.#wal = context.outlet(options.wal);
@@ -79,7 +78,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
     this.#coordinator = context.outlet(options.coordinator);
     this.#store = new CommandStore({
       self,
-      groups: [group],
+      groups,
       clock,
       random: () => context.rng.next(),
       startedMs,
@@ -90,7 +89,12 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
     });
     context.watch(options.wal as ActorRef<never>, (exit) => ({ type: 'WalGone', exit }));
     context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
-    this.#wal.send({ type: 'Replay', store, replyTo: context.thisIncarnation });
+    this.#wal.send({
+      type: 'Replay',
+      store,
+      groups: groups.map(({ id }) => id),
+      replyTo: context.thisIncarnation,
+    });
   }
 
   receive(message: ReplicaActorMessage): void {
@@ -109,15 +113,16 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
 
   #tell(message: ReplicaActorMessage): void {
     const store = this.#store;
-    const group = this.#options.group.id;
     switch (message.type) {
       case 'Protocol':
         return store.handle(message.group, message.from, message.message, this.#nowMs);
       case 'Durable':
         return store.durable(message.token, message.firstLsn);
       case 'Replayed':
-        store.restore(group, message.records);
-        return store.restored(this.#nowMs);
+        for (const { group, records } of message.groups) store.restore(group, records);
+        return store.restored(message.clockLimitUs, this.#nowMs);
+      case 'ClockLimit':
+        return store.clockLimit(message.limitUs);
       case 'ExecutorReady':
         return store.executorReady(message.generation, message.flushedSequence, this.#nowMs);
       case 'Taken':
@@ -152,10 +157,12 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Append':
         return this.#wal.send({ ...effect, store, replyTo });
       case 'Sync':
-        for (const sync of this.#syncs) this.#wal.send(sync);
+        for (const sync of this.#syncs) this.#wal.send({ ...sync, store });
         this.#syncs = [];
         return;
       case 'Truncate':
+        return this.#wal.send({ ...effect, store });
+      case 'Reserve':
         return this.#wal.send({ ...effect, store });
       case 'Execute':
       case 'Read':

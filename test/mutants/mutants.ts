@@ -472,9 +472,9 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: 'clock_not_restored',
     accordItem: '23',
-    file: `${CORE}local/replica.ts`,
-    find: "if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);",
-    replace: "if (record.type === 'ClockLimit') return;",
+    file: `${CORE}primitives/hybrid-clock.ts`,
+    find: 'if (!this.#begun) this.#lastUs = Math.max(this.#lastUs, limitUs);\n',
+    replace: '\n',
     why: 'after a restart with a clock that went back, timestamps are given out again',
     budgetSeeds: 2_000,
     config: protocol('POWER_CUTS', 3, 3, { stepBackMs: 400, downMsMax: 100, burstGapMs: 60 }),

@@ -161,9 +161,9 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'clock_limit_lost_in_cut',
     accordItem: '23',
-    file: `${CORE}durability/durability-rounds.ts`,
-    find: "    state.persist({ type: 'ClockLimit', limitUs: state.clock.limitUs }, false);\n",
-    replace: '',
+    file: 'actors/log/wal-actor.ts',
+    find: 'if (this.#limits.isLostBy(fromLsn, log.segments())) {',
+    replace: 'if (fromLsn < 0) {',
     why: 'the log is cut together with the last reservation of the clock',
     budgetSeeds: 60,
     config: CUT_RESERVATIONS,

@@ -2,12 +2,8 @@
  * What whole clusters have found in the node: each with the smallest run that shows it.
  */
 import { expect, test } from 'vitest';
-import {
-  type WalMessage,
-  type WalReplay,
-  type WalReply,
-  walActor,
-} from '../../actors/log/wal-actor.ts';
+import { encodeRecord } from '../../actors/accord/local/journal.ts';
+import { type WalAnswer, type WalMessage, walActor } from '../../actors/log/wal-actor.ts';
 import { ActorSystem } from '../../actors/runtime/actor-system.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
@@ -49,16 +45,19 @@ test('a WalWriter that begins again takes no records of before, since there may 
       walActor(context, {
         open: (onRecord) => WriteAheadLog.open(disk, 'wal', options, onRecord),
         policy: { name: 'every_batch' },
+        stores: [0],
       }),
   });
-  const said: (WalReply | WalReplay)[] = [];
-  const replyTo = { path: 'test', tell: (reply: WalReply | WalReplay) => said.push(reply) > 0 };
-  const records = [{ type: 1, parts: [Buffer.from('record')] }];
+  const said: WalAnswer[] = [];
+  const replyTo = { path: 'test', tell: (reply: WalAnswer) => said.push(reply) > 0 };
+  const group = { range: 1, generation: 1 };
+  const id = { hlc: 1, flags: 2, node: 1, store: 0 };
+  const records = [encodeRecord(group, { type: 'Invalidated', id })];
   const append = (token: number): void => {
     wal.tell({ type: 'Append', store: 0, records, urgent: true, token, replyTo });
   };
   const replay = (): void => {
-    wal.tell({ type: 'Replay', store: 0, replyTo });
+    wal.tell({ type: 'Replay', store: 0, groups: [group], replyTo });
     scheduler.run(scheduler.nowMs + 100);
   };
   replay();
@@ -70,9 +69,9 @@ test('a WalWriter that begins again takes no records of before, since there may 
   append(3);
   scheduler.run(scheduler.nowMs + 100);
   expect(said).toMatchObject([
-    { type: 'Replayed', records: [] },
+    { type: 'Replayed', groups: [{ group, records: [] }] },
     { type: 'Durable', token: 1 },
-    { type: 'Replayed', records: [{ lsn: 1 }] },
+    { type: 'Replayed', groups: [{ group, records: [{ lsn: 1 }] }] },
     { type: 'Durable', token: 3, firstLsn: 2 },
   ]);
 });

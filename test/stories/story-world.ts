@@ -90,7 +90,7 @@ export class StoryWorld {
     );
     const limitUs = node.clock.nextReservation();
     if (limitUs !== undefined) {
-      node.append({ type: 'ClockLimit', limitUs });
+      node.appendLimit(limitUs);
       node.clock.reservationDurable(limitUs);
     }
     node.durableLsn = node.lsn;

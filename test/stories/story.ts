@@ -24,6 +24,7 @@
 import { decodeRecord } from '../../actors/accord/local/journal.ts';
 import type { AccordMessage } from '../../actors/accord/messages/messages.ts';
 import { STATUS_NAMES } from '../../actors/accord/primitives/status.ts';
+import { NODE_RECORDS_FROM } from '../../actors/log/clock-limits.ts';
 import { ProtocolViolation } from '../actors/accord/protocol-invariants.ts';
 import { type Letter, StoryWorld } from './story-world.ts';
 
@@ -128,7 +129,9 @@ function perform(world: StoryWorld, words: readonly string[]): void {
       return;
     case 'log': {
       const { records } = world.node(Number(first));
-      const types = records.map(({ type, payload }) => decodeRecord(type, payload).type);
+      const types = records.map(({ type, payload }) =>
+        type < NODE_RECORDS_FROM ? decodeRecord(type, payload).type : 'ClockLimit',
+      );
       world.events.push(types.join(' '));
       return;
     }

@@ -60,10 +60,14 @@ test('the sizes are those that are written', () => {
 });
 
 test('every type of record has a row, and every row a type', () => {
-  const source = readFileSync(join(ROOT, 'actors/accord/local/journal.ts'), 'utf8');
-  const codes = /const CODES = \{([^}]*)\}/.exec(source)?.[1] ?? '';
-  const written = [...codes.matchAll(/(\w+): (\d+),/g)].map(
-    (match) => `| ${match[2]} | ${match[1]} |`,
+  const written = ['actors/accord/local/journal.ts', 'actors/log/clock-limits.ts'].flatMap(
+    (path) => {
+      const source = readFileSync(join(ROOT, path), 'utf8');
+      const codes = /const CODES = \{([^}]*)\}/.exec(source)?.[1] ?? '';
+      const all = [...codes.matchAll(/(\w+): (\d+)\b/g)];
+      expect(all.length, path).toBeGreaterThan(0);
+      return all.map((match) => `| ${match[2]} | ${match[1]} |`);
+    },
   );
   expect(written.length).toBeGreaterThan(0);
   expect(rows(section('Disk: the log'), /^\| \d+ \| [A-Z]\w+ \|/gm)).toEqual(written);

@@ -370,7 +370,6 @@ export class DurabilityRounds {
     state.durableBefore = forgotten;
     // The log may go below the oldest record of a transaction: what else must be found again at
     // a start is written once more, above that.
-    state.persist({ type: 'ClockLimit', limitUs: state.clock.limitUs }, false);
     state.persist({ type: 'RejectBefore', before: state.rejectBefore }, false);
     state.persist({ type: 'RedundantBefore', before: state.redundantBefore }, false);
     state.persist({ type: 'DurableBefore', before: forgotten }, false);

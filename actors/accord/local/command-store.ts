@@ -179,8 +179,9 @@ export class CommandStore {
       replica?.restore(decodeRecord(type, payload), lsn);
   }
 
-  /** The log has been read. */
-  restored(nowMs: number): void {
+  /** The log has been read; the highest limit of the clock in it, or 0. */
+  restored(clockLimitUs: number, nowMs: number): void {
+    this.#options.clock.restore(clockLimitUs);
     this.#replayed = true;
     this.#begin(nowMs);
   }
@@ -259,7 +260,7 @@ export class CommandStore {
         return this.#log.reply({ group, to: effect.to, message: effect.message });
       case 'Persist': {
         const { record, urgent } = effect;
-        this.#log.add(encodeRecord(record), urgent);
+        this.#log.add(encodeRecord(group, record), urgent);
         if ('id' in record) this.#log.open({ replica, id: record.id });
         return;
       }
@@ -281,11 +282,7 @@ export class CommandStore {
 
   /** The log holds all records of that turn, beginning with this LSN. */
   durable(token: number, firstLsn: number): void {
-    const { replies, limitUs, truncateFromLsn } = this.#log.durable(token, firstLsn);
-    if (limitUs !== undefined) {
-      this.#options.clock.reservationDurable(limitUs);
-      this.#effects.push({ type: 'Covered' });
-    }
+    const { replies, truncateFromLsn } = this.#log.durable(token, firstLsn);
     if (truncateFromLsn !== undefined) {
       this.#effects.push({ type: 'Truncate', fromLsn: truncateFromLsn });
     }
@@ -303,12 +300,16 @@ export class CommandStore {
     }
   }
 
-  /** Keeps the clock's reservation ahead; it is urgent because messages may wait for it. */
+  /** Keeps the clock's reservation ahead: messages may wait for it. */
   #reserve(): void {
     const limitUs = this.#options.clock.nextReservation();
-    if (limitUs === undefined) return;
-    this.#log.add(encodeRecord({ type: 'ClockLimit', limitUs }), true);
-    this.#log.reserved(limitUs);
+    if (limitUs !== undefined) this.#effects.push({ type: 'Reserve', limitUs });
+  }
+
+  /** The node's log holds a limit of the clock, whoever asked for it. */
+  clockLimit(limitUs: number): void {
+    this.#options.clock.reservationDurable(limitUs);
+    this.#effects.push({ type: 'Covered' });
   }
 
   // ---- time -------------------------------------------------------------------------------

@@ -13,6 +13,8 @@
  *               Send only then. A Send may still wait for the clock's reservation, see below.
  *   Append      all records of one turn, for the log; the log answers with `durable(token, lsn)`
  *               in the order of the tokens. Nothing of a turn overtakes the turn before it.
+ *   Reserve     asks the node's log for a limit of the clock; it answers `clockLimit(limitUs)`, and
+ *               tells limits that other stores have asked for as well.
  *   Sync        comes behind the Append of everything that has been handed to the executor: whoever
  *               asked may now ask the log when that is durable.
  *   Truncate    comes when the records that make the older ones needless are durable.
@@ -89,6 +91,7 @@ export type StoreEffect =
     }
   | { readonly type: 'Sync' }
   | { readonly type: 'Truncate'; readonly fromLsn: number }
+  | { readonly type: 'Reserve'; readonly limitUs: number }
   | { readonly type: 'Covered' }
   | { readonly type: 'Backlog'; readonly full: boolean }
   /** The log has been read and the executor is there: the store takes part from now on. */

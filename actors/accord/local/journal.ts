@@ -1,6 +1,7 @@
 /**
  * Log records of the protocol: what a replica must find again after a crash (accord.md §2.17).
- * Fixed binary layouts, written once and read at start; bodies are carried raw.
+ * Fixed binary layouts, written once and read at start; bodies are carried raw. Each payload begins
+ * with the name of its group.
  */
 import { type Deps, decodeDeps, encodeDeps } from '../primitives/deps.ts';
 import {
@@ -16,6 +17,7 @@ import {
   type TxnId,
   writeTimestamp,
 } from '../primitives/timestamp.ts';
+import type { GroupId } from '../topology/group-id.ts';
 
 export type JournalRecord =
   | {
@@ -53,9 +55,7 @@ export type JournalRecord =
   /** Everything below `before` that ever executes is applied here. */
   | { readonly type: 'RedundantBefore'; readonly before: Timestamp }
   /** Everything below `before` is applied everywhere; flushed and forgotten here. */
-  | { readonly type: 'DurableBefore'; readonly before: Timestamp }
-  /** No timestamp at or above this was given out before the record was durable. */
-  | { readonly type: 'ClockLimit'; readonly limitUs: number };
+  | { readonly type: 'DurableBefore'; readonly before: Timestamp };
 
 const CODES = {
   Defined: 1,
@@ -70,7 +70,6 @@ const CODES = {
   RejectBefore: 10,
   RedundantBefore: 11,
   DurableBefore: 12,
-  ClockLimit: 13,
 } as const satisfies Record<JournalRecord['type'], number>;
 
 const NAMES = new Map<number, JournalRecord['type']>(
@@ -84,44 +83,58 @@ export interface EncodedRecord {
   readonly parts: readonly Uint8Array[];
 }
 
-export function encodeRecord(record: JournalRecord): EncodedRecord {
+/** Of the group's name, at the head of each payload. */
+const HEAD_BYTES = 8;
+
+/** The group that a payload belongs to. Throws RangeError when it names none. */
+export function groupOfRecord(payload: Uint8Array): GroupId {
+  if (payload.length < HEAD_BYTES) throw new RangeError('journal: a record names no group');
+  const view = new DataView(payload.buffer, payload.byteOffset, HEAD_BYTES);
+  return { range: view.getUint32(0), generation: view.getUint32(4) };
+}
+
+export function encodeRecord(group: GroupId, record: JournalRecord): EncodedRecord {
   const type = CODES[record.type];
   switch (record.type) {
     case 'Defined': {
       const slots = encodeParticipants(record.participants);
-      const head = new Uint8Array(TIMESTAMP_BYTES + 4);
-      const at = writeTimestamp(head, 0, record.id);
+      const head = stamps(group, 4, record.id);
+      const at = HEAD_BYTES + TIMESTAMP_BYTES;
       new DataView(head.buffer).setInt32(at, slots === null ? -1 : slots.length);
       return { type, parts: slots === null ? [head, record.body] : [head, slots, record.body] };
     }
     case 'PreAccepted': {
-      return { type, parts: [stamps(1, [record.votedFast ? 1 : 0], record.id, record.vote)] };
+      const payload = stamps(group, 1, record.id, record.vote);
+      payload[payload.length - 1] = record.votedFast ? 1 : 0;
+      return { type, parts: [payload] };
     }
     case 'Promised':
     case 'AcceptedInvalidate':
-      return { type, parts: [stamps(0, [], record.id, record.ballot)] };
+      return { type, parts: [stamps(group, 0, record.id, record.ballot)] };
     case 'Accepted':
     case 'Committed': {
-      const head = stamps(0, [], record.id, record.ballot, record.executeAt);
+      const head = stamps(group, 0, record.id, record.ballot, record.executeAt);
       return { type, parts: [head, encodeDeps(record.deps)] };
     }
     case 'Stable':
-      return { type, parts: [stamps(0, [], record.id, record.executeAt), encodeDeps(record.deps)] };
+      return {
+        type,
+        parts: [stamps(group, 0, record.id, record.executeAt), encodeDeps(record.deps)],
+      };
     case 'Applied':
-      return { type, parts: [withNumber(record.sequence, record.id)] };
+      return { type, parts: [withNumber(group, record.sequence, record.id)] };
     case 'Invalidated':
-      return { type, parts: [stamps(0, [], record.id)] };
+      return { type, parts: [stamps(group, 0, record.id)] };
     case 'RejectBefore':
     case 'RedundantBefore':
     case 'DurableBefore':
-      return { type, parts: [stamps(0, [], record.before)] };
-    case 'ClockLimit':
-      return { type, parts: [withNumber(record.limitUs)] };
+      return { type, parts: [stamps(group, 0, record.before)] };
   }
 }
 
 /** Throws RangeError on a payload that is not of its type's layout. */
-export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
+export function decodeRecord(type: number, wholePayload: Uint8Array): JournalRecord {
+  const payload = wholePayload.subarray(HEAD_BYTES);
   const name = NAMES.get(type);
   if (name === undefined) throw new RangeError(`journal: unknown record type ${type}`);
   const view = new DataView(payload.buffer, payload.byteOffset, payload.byteLength);
@@ -160,21 +173,22 @@ export function decodeRecord(type: number, payload: Uint8Array): JournalRecord {
     case 'RedundantBefore':
     case 'DurableBefore':
       return { type: name, before: stamp(0) };
-    case 'ClockLimit':
-      return { type: name, limitUs: view.getFloat64(0) };
   }
 }
 
-function stamps(extra: number, bytes: readonly number[], ...of: readonly Timestamp[]): Uint8Array {
-  const payload = new Uint8Array(of.length * TIMESTAMP_BYTES + extra);
-  let at = 0;
+/** The head, these timestamps, and room for as many bytes more. */
+function stamps(group: GroupId, more: number, ...of: readonly Timestamp[]): Uint8Array {
+  const payload = new Uint8Array(HEAD_BYTES + of.length * TIMESTAMP_BYTES + more);
+  const view = new DataView(payload.buffer);
+  view.setUint32(0, group.range);
+  view.setUint32(4, group.generation);
+  let at = HEAD_BYTES;
   for (const stamp of of) at = writeTimestamp(payload, at, stamp);
-  payload.set(bytes, at);
   return payload;
 }
 
-function withNumber(value: number, ...of: readonly Timestamp[]): Uint8Array {
-  const payload = stamps(8, [], ...of);
+function withNumber(group: GroupId, value: number, ...of: readonly Timestamp[]): Uint8Array {
+  const payload = stamps(group, 8, ...of);
   new DataView(payload.buffer).setFloat64(payload.length - 8, value);
   return payload;
 }

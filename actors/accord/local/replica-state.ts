@@ -175,7 +175,7 @@ export class ReplicaState implements ReplicaView {
   }
 
   persist(record: Exclude<JournalRecord, Transition>, urgent: boolean): void {
-    if (record.type !== 'ClockLimit') this.invariants.mark(record);
+    this.invariants.mark(record);
     this.effects.push({ type: 'Persist', record, urgent });
   }
 

@@ -466,7 +466,6 @@ export class Replica {
   /** Takes one log record at start; call `restored` after the last. */
   restore(record: JournalRecord, lsn: number): void {
     const state = this.#state;
-    if (record.type === 'ClockLimit') return state.clock.restore(record.limitUs);
     if ('before' in record) return this.#durability.restore(record);
     const command = state.open(record.id);
     state.logged.add(command, lsn);

@@ -30,7 +30,6 @@ interface Turn {
   readonly token: number;
   readonly replies: StoreReply[];
   readonly opened: readonly Opened[];
-  readonly limitUs: number | undefined;
   /** Once the turn is durable, the log need keep nothing below this LSN and below the turn. */
   readonly neededLsn: number | undefined;
   readonly bytes: number;
@@ -39,7 +38,6 @@ interface Turn {
 /** What a turn leaves behind when it is durable. */
 interface DurableTurn {
   readonly replies: readonly StoreReply[];
-  readonly limitUs: number | undefined;
   readonly truncateFromLsn: number | undefined;
 }
 
@@ -54,7 +52,6 @@ export class TurnLog {
   #replies: StoreReply[] = [];
   #opened: Opened[] = [];
   #urgent = false;
-  #limitUs: number | undefined;
   #neededLsn: number | undefined;
 
   constructor(turnsMax: number = TURNS_MAX) {
@@ -95,11 +92,6 @@ export class TurnLog {
     this.#replies.push(reply);
   }
 
-  /** The record that was added last is a reservation of the clock. */
-  reserved(limitUs: number): void {
-    this.#limitUs = limitUs;
-  }
-
   /** Not at once: the records that make the older ones needless are part of this turn. */
   needs(fromLsn: number): void {
     this.#neededLsn = fromLsn;
@@ -120,7 +112,6 @@ export class TurnLog {
       token,
       replies: this.#replies,
       opened: this.#opened,
-      limitUs: this.#limitUs,
       neededLsn: this.#neededLsn,
       bytes: this.#recordBytes,
     });
@@ -130,7 +121,6 @@ export class TurnLog {
     this.#recordBytes = 0;
     this.#opened = [];
     this.#urgent = false;
-    this.#limitUs = undefined;
     this.#neededLsn = undefined;
     return { append: { type: 'Append', token, records, urgent }, replies: [] };
   }
@@ -153,8 +143,8 @@ export class TurnLog {
     this.#turns = this.#turns.slice(1);
     this.#appendedBytes -= turn.bytes;
     for (const { replica, id } of turn.opened) replica.logged(id, firstLsn);
-    const { replies, limitUs, neededLsn } = turn;
+    const { replies, neededLsn } = turn;
     const truncateFromLsn = neededLsn === undefined ? undefined : Math.min(neededLsn, firstLsn);
-    return { replies, limitUs, truncateFromLsn };
+    return { replies, truncateFromLsn };
   }
 }

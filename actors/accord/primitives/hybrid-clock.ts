@@ -117,9 +117,11 @@ export class HybridClock {
     return this.#limitUs;
   }
 
-  /** The limit is on disk. */
+  /** The node's limit is on disk: for this store and for all others. */
   reservationDurable(limitUs: number): void {
     this.#durableLimitUs = Math.max(this.#durableLimitUs, limitUs);
+    // Another store of the node may have asked for it.
+    this.#limitUs = Math.max(this.#limitUs, limitUs);
   }
 
   /**

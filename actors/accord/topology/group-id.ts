@@ -41,6 +41,21 @@ export class GroupMap<T> {
     return value;
   }
 
+  set(id: GroupId, value: T): void {
+    this.#values.set(groupKey(id), value);
+    this.#lastId = undefined;
+  }
+
+  delete(id: GroupId): void {
+    this.#values.delete(groupKey(id));
+    this.#lastId = undefined;
+  }
+
+  clear(): void {
+    this.#values.clear();
+    this.#lastId = undefined;
+  }
+
   values(): IterableIterator<T> {
     return this.#values.values();
   }

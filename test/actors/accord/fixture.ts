@@ -111,7 +111,7 @@ export class LoneReplica {
     this.log.length = records;
     [this.clock, this.replica] = this.#build();
     for (const [index, record] of this.log.entries()) {
-      const { type, parts } = encodeRecord(record);
+      const { type, parts } = encodeRecord(this.group.id, record);
       this.replica.restore(decodeRecord(type, Buffer.concat(parts)), index + 1);
     }
     this.replica.restored(flushedSequence, this.nowMs);

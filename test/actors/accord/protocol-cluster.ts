@@ -119,7 +119,7 @@ export class ProtocolCluster {
   #reserve(node: SimulatedNode): void {
     const limitUs = node.clock.nextReservation();
     if (limitUs === undefined) return;
-    const lsn = node.append({ type: 'ClockLimit', limitUs });
+    const lsn = node.appendLimit(limitUs);
     const { incarnation } = node;
     const durable = (): void => {
       if (!node.up || node.incarnation !== incarnation) return;

@@ -101,10 +101,9 @@ describe('what the log may forget', () => {
     }
   }
 
-  test('marks and the clock limit are written again before the log is cut', () => {
+  test('marks are written again before the log is cut', () => {
     const lone = forgetful();
     lone.nowMs = 9_000_000;
-    lone.clock.nextReservation();
     lone.take({ type: 'CommitInvalidate', id: at(1_500_000) });
     lone.take({ type: 'RejectBefore', before: at(8_000_000, 0), base: ZERO });
     settleAll(lone, 7_000_000);
@@ -113,7 +112,6 @@ describe('what the log may forget', () => {
     const before = effects.slice(0, cut).flatMap((e) => (e.type === 'Persist' ? [e.record] : []));
     expect(cut).toBeGreaterThan(0);
     expect(before).toEqual([
-      { type: 'ClockLimit', limitUs: lone.clock.limitUs },
       { type: 'RejectBefore', before: at(8_000_000, 0) },
       { type: 'RedundantBefore', before: at(7_000_000, 0) },
       { type: 'DurableBefore', before: expect.objectContaining({ hlc: 2_000_000 }) },

@@ -9,6 +9,7 @@ import {
 import type { Execution } from '../../../actors/accord/local/effects.ts';
 import {
   decodeRecord,
+  type EncodedRecord,
   encodeRecord,
   type JournalRecord,
 } from '../../../actors/accord/local/journal.ts';
@@ -17,6 +18,11 @@ import type { ReplicaLimits } from '../../../actors/accord/local/replica-state.t
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { compare, keyOf } from '../../../actors/accord/primitives/timestamp.ts';
 import type { Group } from '../../../actors/accord/topology/group.ts';
+import {
+  decodeClockLimit,
+  encodeClockLimit,
+  NODE_RECORDS_FROM,
+} from '../../../actors/log/clock-limits.ts';
 import { ProtocolViolation } from './protocol-invariants.ts';
 
 export interface LoggedRecord {
@@ -45,6 +51,7 @@ export class SimulatedNode {
   clock!: HybridClock;
   up = false;
   incarnation = 0;
+  #group!: Group;
   records: LoggedRecord[] = [];
   lsn = 0;
   durableLsn = 0;
@@ -74,6 +81,7 @@ export class SimulatedNode {
   ): void {
     this.incarnation += 1;
     this.up = true;
+    this.#group = group;
     const nowUs = (): number => Math.round(nowMs() * 1_000) + this.skewUs + WALL_START_US;
     const clock = new HybridClock({ node: this.id, store: 0, nowUs, reserveUs: RESERVE_US });
     const self = this.id;
@@ -86,7 +94,8 @@ export class SimulatedNode {
     this.syncing = false;
     this.applied = [...this.flushed];
     for (const { type, payload, lsn } of this.records) {
-      this.replica.restore(decodeRecord(type, payload), lsn);
+      if (type >= NODE_RECORDS_FROM) clock.restore(decodeClockLimit(type, payload));
+      else this.replica.restore(decodeRecord(type, payload), lsn);
     }
     this.lsn = Math.max(this.lsn, this.records.at(-1)?.lsn ?? 0);
     this.durableLsn = this.lsn;
@@ -94,10 +103,19 @@ export class SimulatedNode {
   }
 
   append(record: JournalRecord): number {
-    const { type, parts } = encodeRecord(record);
+    const lsn = this.#write(encodeRecord(this.#group.id, record));
+    if (record.type === 'Applied') this.appliedLsn.set(record.sequence, lsn);
+    return lsn;
+  }
+
+  /** A record of the node's log, not of the replica. */
+  appendLimit(limitUs: number): number {
+    return this.#write(encodeClockLimit(limitUs));
+  }
+
+  #write({ type, parts }: EncodedRecord): number {
     this.lsn += 1;
     this.records.push({ lsn: this.lsn, type, payload: Buffer.concat(parts) });
-    if (record.type === 'Applied') this.appliedLsn.set(record.sequence, this.lsn);
     return this.lsn;
   }
 
@@ -117,7 +135,8 @@ export class SimulatedNode {
   takeDurable(): Gated[] {
     const isOver = ({ lsn }: { lsn: number }): boolean => lsn > this.durableLsn;
     for (const { fromLsn } of takeUntil(this.truncations, isOver)) {
-      this.records = this.records.filter(({ lsn }) => lsn >= fromLsn);
+      const limit = this.records.findLast(({ type }) => type >= NODE_RECORDS_FROM);
+      this.records = this.records.filter((each) => each.lsn >= fromLsn || each === limit);
     }
     return takeUntil(this.gated, isOver);
   }

@@ -40,6 +40,7 @@ class Bench {
   /** What stands in the log, for the next incarnation. */
   stored: Array<{ lsn: number; type: number; payload: Uint8Array }> = [];
   lsn = 0;
+  clockLimitUs = 0;
   readonly replica: ActorRef<ReplicaActorMessage>;
 
   constructor(
@@ -76,7 +77,7 @@ class Bench {
       replicaActor(context, {
         store: 0,
         self: SELF,
-        group: GROUP,
+        groups: [GROUP],
         clock,
         startedMs,
         limits: { ...LIMITS, ...limits },
@@ -118,7 +119,9 @@ class Bench {
     this.run();
     const replay = this.log.findLast((message) => message.type === 'Replay');
     if (replay?.type !== 'Replay') throw new Error('the log was not asked for');
-    expect(replay.replyTo.tell({ type: 'Replayed', records: this.stored })).toBe(true);
+    const groups = [{ group: GROUP.id, records: this.stored }];
+    const { clockLimitUs } = this;
+    expect(replay.replyTo.tell({ type: 'Replayed', groups, clockLimitUs })).toBe(true);
     this.tell({ type: 'ExecutorReady', flushedSequence, generation });
     return this.run().sync();
   }
@@ -137,6 +140,9 @@ class Bench {
 
   /** The log writes all that was appended. */
   sync(): this {
+    const limits = this.log.flatMap((each) => (each.type === 'Reserve' ? each.limitUs : []));
+    this.clockLimitUs = Math.max(this.clockLimitUs, ...limits);
+    if (limits.length > 0) this.tell({ type: 'ClockLimit', limitUs: this.clockLimitUs });
     const appended = this.log.filter((message): message is Append => message.type === 'Append');
     this.log.length = 0;
     for (const { records, token, replyTo } of appended) {

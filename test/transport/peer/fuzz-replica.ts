@@ -136,7 +136,7 @@ class Scene {
       case 'Reply':
         return this.#said(effect.to, effect.message as AccordMessage);
       case 'Persist': {
-        const { type, parts } = encodeRecord(effect.record);
+        const { type, parts } = encodeRecord(GROUP, effect.record);
         decodeRecord(type, Buffer.concat(parts));
         if ('id' in effect.record) mintedByMember(effect.record.id);
         return;

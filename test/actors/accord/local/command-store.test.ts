@@ -35,10 +35,10 @@ class Shell {
   /** Reads an empty log; confirms the reservation of the clock. */
   begin(): this {
     this.store.restore(GROUP, []);
-    this.store.restored(this.nowMs);
+    this.store.restored(0, this.nowMs);
     this.store.executorReady(1, 0, this.nowMs);
     this.turn();
-    this.store.durable(1, 1);
+    this.store.clockLimit(this.clock.limitUs);
     this.store.takeEffects();
     return this;
   }
@@ -63,7 +63,7 @@ describe('what may leave when', () => {
   test('an answer leaves when the records of its turn are durable', () => {
     const shell = new Shell().begin();
     expect(types(shell.turn(preAccept(at(900))))).toEqual(['Append']);
-    shell.store.durable(2, 2);
+    shell.store.durable(1, 1);
     expect(sent(shell.store.takeEffects())).toEqual(['PreAcceptOk']);
   });
 
@@ -73,7 +73,7 @@ describe('what may leave when', () => {
     expect(sent(shell.turn(status))).toEqual(['StatusReply']);
     shell.turn(preAccept(at(900)));
     expect(sent(shell.turn(status))).toEqual([]);
-    shell.store.durable(2, 2);
+    shell.store.durable(1, 1);
     expect(sent(shell.store.takeEffects())).toEqual(['PreAcceptOk', 'StatusReply']);
   });
 
@@ -82,7 +82,7 @@ describe('what may leave when', () => {
     expect(types(shell.turn(stable(900)))).toEqual(['Execute', 'Append']);
     shell.store.sync();
     expect(types(shell.turn(stable(901)))).toEqual(['Execute']);
-    shell.store.durable(2, 2);
+    shell.store.durable(1, 1);
     expect(types(shell.turn())).toEqual(['Append', 'Sync']);
   });
 
@@ -118,7 +118,7 @@ describe('what may leave when', () => {
     expect(sent(shell.turn(barrier))).toEqual(['ReadBarrierOk']);
     shell.store.tick(shell.nowMs);
     expect(shell.store.takeEffects()).toContainEqual({ type: 'Shedding', shedding: true });
-    shell.store.durable(2, 2);
+    shell.store.durable(1, 1);
     expect(types(shell.turn(preAccept(at(901))))).toContain('Append');
   });
 
@@ -154,7 +154,7 @@ test('a store that contradicts itself halts: nothing of that turn leaves, nor la
   const effects = shell.turn(preAccept(at(1_999)));
   expect(effects).toMatchObject([{ type: 'Halt' }]);
   expect(String((effects[0] as { reason: string }).reason)).toContain('a vote below t0');
-  shell.store.durable(2, 2);
+  shell.store.durable(1, 1);
   shell.store.tick(shell.nowMs);
   expect(types(shell.turn(preAccept(at(3_000))))).toEqual(['Halt']);
 });

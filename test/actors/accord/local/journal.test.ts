@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import {
   decodeRecord,
   encodeRecord,
+  groupOfRecord,
   type JournalRecord,
 } from '../../../../actors/accord/local/journal.ts';
 import { depsOf } from '../../../../actors/accord/primitives/deps.ts';
@@ -11,6 +12,7 @@ import { participantsOf, WHOLE_STORE } from '../../../../actors/accord/primitive
 import { rejected } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at, ballot } from '../fixture.ts';
 
+const GROUP = { range: 7, generation: 2 ** 32 - 1 };
 const stamps = fc.tuple(fc.maxSafeNat(), fc.nat(9)).map(([hlc, node]) => at(hlc, node));
 const deps = fc.array(stamps, { maxLength: 4 }).map((ids) => depsOf(ids));
 const slots = fc.array(fc.nat(65_535), { maxLength: 5 });
@@ -51,11 +53,10 @@ const records: fc.Arbitrary<JournalRecord> = fc.oneof(
     ),
     before: stamps,
   }),
-  fc.record({ type: fc.constant('ClockLimit' as const), limitUs: fc.maxSafeNat() }),
 );
 
 function bytesOf(record: JournalRecord): { type: number; payload: Buffer } {
-  const { type, parts } = encodeRecord(record);
+  const { type, parts } = encodeRecord(GROUP, record);
   return { type, payload: Buffer.concat(parts) };
 }
 
@@ -66,7 +67,9 @@ describe('records', () => {
         const { type, payload } = bytesOf(record);
         const segment = new Uint8Array(payload.length + 5).fill(0xff);
         segment.set(payload, 3);
-        expect(decodeRecord(type, segment.subarray(3, 3 + payload.length))).toEqual(record);
+        const stored = segment.subarray(3, 3 + payload.length);
+        expect(decodeRecord(type, stored)).toEqual(record);
+        expect(groupOfRecord(stored)).toEqual(GROUP);
       }),
       { numRuns: 400 },
     );
@@ -76,13 +79,13 @@ describe('records', () => {
     const numbers = new Map<number, string>();
     fc.assert(
       fc.property(records, (record) => {
-        const { type } = encodeRecord(record);
+        const { type } = encodeRecord(GROUP, record);
         expect(numbers.get(type) ?? record.type).toBe(record.type);
         numbers.set(type, record.type);
       }),
       { numRuns: 400 },
     );
-    expect(numbers.size).toBe(13);
+    expect(numbers.size).toBe(12);
   });
 
   test('a refusal stays on the vote', () => {
@@ -105,7 +108,6 @@ const FIXED: readonly JournalRecord[] = [
   { type: 'RejectBefore', before: at(1) },
   { type: 'RedundantBefore', before: at(1) },
   { type: 'DurableBefore', before: at(1) },
-  { type: 'ClockLimit', limitUs: 9 },
 ];
 
 describe('cut short', () => {
@@ -126,6 +128,10 @@ describe('cut short', () => {
     });
     expect(() => decodeRecord(type, payload.subarray(0, payload.length - 1))).toThrow('cut short');
     expect(() => decodeRecord(type, payload.subarray(0, 20))).toThrow(RangeError);
+  });
+
+  test('a payload without a group throws', () => {
+    expect(() => groupOfRecord(new Uint8Array(7))).toThrow('names no group');
   });
 
   test('an unknown type throws', () => {
