@@ -58,7 +58,7 @@ export function spareName(firstLsn: number): string {
   return `spare-${String(firstLsn).padStart(16, '0')}.seg`;
 }
 
-interface SegmentNames {
+export interface SegmentNames {
   /** First LSNs of the log's segments, ascending. */
   readonly live: readonly number[];
   /** First LSNs of segments whose retirement the disk has forgotten in part. */
