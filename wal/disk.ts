@@ -1,7 +1,7 @@
 /**
- * The disk as the log sees it: a port, so that the simulator can lose, tear and rot what was
- * written. What happens at start is synchronous; what happens while the node serves is not: those
- * methods take `done`, which is called once, in a later turn.
+ * The disk as the log sees it: a port, so that the simulator can lose, tear and rot written bytes.
+ * Methods used at start are synchronous; those used while the node serves take `done`, which is
+ * called once, in a later turn.
  */
 export interface Disk {
   /** Names in a directory, sorted; an absent directory is made. */
@@ -21,7 +21,7 @@ export interface Disk {
   syncDirectoryLater(directory: string, done: (error: Error | undefined) => void): void;
   /**
    * Whether a `writeAndSync` or `allocateLater` that this process began is under way on a file of
-   * the directory. Its bytes may arrive at any time: nobody else can rely on what the file holds.
+   * the directory. Its bytes may arrive at any time: until then the file's content is unreliable.
    */
   isWriting(directory: string): boolean;
   /** Bytes that may still be written before the disk is full. */

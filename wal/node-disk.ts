@@ -59,11 +59,11 @@ const BLOCKING_BYTES_MAX = 8 * 1024;
 const BLOCKING_PAUSE_MS = 0.3;
 const BLOCKING_SLOW_MS = 1;
 const BLOCKING_REST_MS = 1_000;
-/** A segment that is made ready, the next one, a directory, and one more. */
+/** A segment being prepared, the next segment, a directory, and one more. */
 const RESERVED_FILES = 4;
 /** IOV_MAX of Linux. */
 const WRITE_PARTS_MAX = 1024;
-/** Logs hold user data: nobody else is to read them. */
+/** Logs hold user data: other users must not read them. */
 const FILE_MODE = 0o600;
 const DIRECTORY_MODE = 0o700;
 
@@ -168,8 +168,8 @@ export class NodeDisk implements Disk {
 }
 
 /**
- * File descriptors set aside: a log that must begin a segment is not to fail because clients have
- * taken all that the operating system gives to the process.
+ * File descriptors kept in reserve: a log that must begin a segment must not fail because clients
+ * have taken all descriptors of the process.
  */
 class ReservedFiles {
   readonly #fds: number[] = [];
@@ -178,7 +178,7 @@ class ReservedFiles {
     try {
       while (this.#fds.length < RESERVED_FILES) this.#fds.push(openSync(devNull, 'r'));
     } catch {
-      // There are none left: the next close tries again.
+      // No descriptor is free: the next close tries again.
     }
   }
 
@@ -249,7 +249,7 @@ class NodeFile implements DiskFile {
       this.#end(done, error);
     };
     this.#operations += 1;
-    // The segment that is written to grows too: its zeroes must not meet a later life's records.
+    // The active segment may grow too: its zeroes must not overwrite records of a later life.
     this.#writes.underWay += 1;
     const start = this.size();
     next(start);
@@ -289,7 +289,7 @@ class NodeFile implements DiskFile {
     });
   }
 
-  /** Whether the loop may stand still for this write, because nothing else seems to wait for it. */
+  /** Whether this write may block the event loop, because nothing else seems to wait for it. */
   #mayBlock(parts: readonly Uint8Array[]): boolean {
     const [only] = parts;
     if (parts.length !== 1 || only === undefined || only.length > BLOCKING_BYTES_MAX) return false;
@@ -351,7 +351,7 @@ class NodeFile implements DiskFile {
     });
   }
 
-  /** A short write is no error yet; the rest is written, which says what is wrong if it is one. */
+  /** A short write is no error yet: writing the rest either succeeds or reports the error. */
   #continue(
     parts: readonly Uint8Array[],
     written: number,

@@ -13,8 +13,8 @@
  *    24  payload, then zeroes to a multiple of 8
  *
  * All numbers are little endian. The checksum starts from a seed that only this log knows (it
- * comes from the log's random id): a client that stores the image of a record as a value must not
- * be able to make a record of it, should an old value come to lie where a record is looked for.
+ * comes from the log's random id): a client could store the image of a record as a value, and an
+ * old value may lie where replay looks for a record.
  */
 import { crc32 } from 'node:zlib';
 
@@ -41,8 +41,8 @@ export function checksumSeed(logId: Uint8Array): number {
 }
 
 /**
- * The records of one write batch, encoded as they are appended into one buffer that grows and is
- * used again. Payload parts are copied once; they may change as soon as `append` has returned.
+ * The records of one write batch, encoded on append into one buffer that grows and is reused.
+ * Payload parts are copied once and may change as soon as `append` has returned.
  */
 export class RecordBatch {
   readonly #seed: number;
@@ -115,7 +115,7 @@ export class RecordBatch {
   }
 }
 
-/** Where `readRecord` puts what it read; one object serves a whole replay. */
+/** The result of `readRecord`; one object serves a whole replay. */
 export interface RecordView {
   lsn: number;
   /** LSN of the first record of the write that this record was part of. */

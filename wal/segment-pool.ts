@@ -1,7 +1,6 @@
 /**
- * The segments that are not (or no longer) part of the log: recycled ones, and a fresh one that is
- * being filled with zeroes ahead of need. Owned by one `WriteAheadLog`; it never touches a segment
- * that is part of the log, except to retire it or to give birth to it under its name.
+ * The segments outside the log: retired ones, and a fresh one that is filled with zeroes ahead of
+ * need. Owned by one `WriteAheadLog`; it touches a segment of the log only to create or retire it.
  */
 import type { Disk, DiskFile } from './disk.ts';
 import { FRESH_NAME, segmentName, spareName } from './segment.ts';
@@ -17,7 +16,7 @@ interface SegmentPoolOptions {
   readonly spares: readonly number[];
   /** Whether the log may grow by one more segment of this size. */
   readonly mayGrow: (bytes: number) => boolean;
-  /** The directory is in an unknown state: the log must not go on. */
+  /** The directory is in an unknown state: the log must stop. */
   readonly onFailure: (error: Error) => void;
 }
 
@@ -52,12 +51,12 @@ export class SegmentPool {
     this.#spares = [...options.spares];
   }
 
-  /** Segments that can be had without asking the disk for room. */
+  /** Segments that take no more room on the disk. */
   get ready(): number {
     return this.#spares.length + (this.#fresh === undefined ? 0 : 1);
   }
 
-  /** Starts to fill a segment with zeroes when none is ready; `take` finds out a full disk. */
+  /** Starts to fill a segment with zeroes when none is ready; `take` reports a full disk. */
   prepareAhead(): void {
     if (this.ready > 0 || this.#retirements > 0 || this.#preparing !== undefined) return;
     this.#guard(() => {
@@ -67,16 +66,16 @@ export class SegmentPool {
   }
 
   /**
-   * Hands over a segment of that size that durably bears the name for `firstLsn`; one that is
-   * larger than `segmentBytes` is made for it. One `take` at a time.
-   * `HOLO_WAL_DISK_FULL` when there is no room for one; any other error leaves names unknown.
+   * Hands over a segment of that size, durably named for `firstLsn`; one larger than `segmentBytes`
+   * is made to order. One `take` at a time. `HOLO_WAL_DISK_FULL` when there is no room; after any
+   * other error the names on disk are unknown.
    */
   take(firstLsn: number, bytes: number, done: TakeDone): void {
     this.#wanted = { firstLsn, bytes, done };
     this.#guard(() => this.#serve());
   }
 
-  /** Takes segments out of the log: they are kept as spares, or removed if there are enough. */
+  /** Takes segments out of the log: kept as spares, or removed when there are enough. */
   retire(firstLsns: readonly number[]): void {
     if (firstLsns.length === 0 || this.#closed) return;
     this.#guard(() => {
@@ -85,7 +84,7 @@ export class SegmentPool {
       }
     });
     this.#retirements += 1;
-    // A name that is not durable yet may come back, and must then still find its own records.
+    // A rename that is not durable may be undone, and the segment must then still hold its records.
     this.#disk.syncDirectoryLater(this.#options.directory, (error) => {
       this.#retirements -= 1;
       if (this.#closed) return;
@@ -156,7 +155,7 @@ export class SegmentPool {
     return mayGrow(bytes) && this.#disk.freeBytes(directory) >= bytes;
   }
 
-  /** A fresh one that is too small is made larger. */
+  /** Enlarges a fresh segment that is too small. */
   #prepare(bytes: number): void {
     const path = this.#path(FRESH_NAME);
     const file = this.#fresh ?? this.#disk.open(path);
@@ -171,7 +170,7 @@ export class SegmentPool {
         return;
       }
       file.close();
-      // What it took of a full disk is given back at once.
+      // Frees its blocks on the full disk at once.
       this.#guard(() => this.#disk.remove(path));
       const { directory } = this.#options;
       this.#refuse(isDiskFull(error) ? diskFull(directory, error.message, error) : error);

@@ -8,7 +8,7 @@
  *     fresh.seg              being filled with zeroes, to become a segment later
  *
  * Names, not contents, decide what is part of the log. A crash may lose any of several renames:
- * a spare therefore keeps its number, and whatever is numbered no higher has retired with it.
+ * a spare therefore keeps its number, and every segment numbered no higher has retired with it.
  */
 import { crc32 } from 'node:zlib';
 
@@ -41,7 +41,7 @@ export interface SegmentHeader {
   readonly previousFirstLsn: number;
   /** Size of the whole file: a shorter file has lost something. */
   readonly segmentBytes: number;
-  /** What lies behind the last record may be older records, not zeroes. */
+  /** The bytes behind the last record may be older records instead of zeroes. */
   readonly recycled: boolean;
 }
 
@@ -61,14 +61,14 @@ export function spareName(firstLsn: number): string {
 export interface SegmentNames {
   /** First LSNs of the log's segments, ascending. */
   readonly live: readonly number[];
-  /** First LSNs of segments whose retirement the disk has forgotten in part. */
+  /** First LSNs of segments whose retirement the disk has partly lost. */
   readonly resurrected: readonly number[];
   /** First LSNs in the names of spares, ascending. */
   readonly spares: readonly number[];
   readonly fresh: boolean;
 }
 
-/** Sorts out a directory. Names of other kinds are none of the log's business. */
+/** Sorts the names in a directory; ignores names of other kinds. */
 export function sortNames(names: readonly string[]): SegmentNames {
   const segments: number[] = [];
   const spares: number[] = [];

@@ -1,6 +1,6 @@
 /**
- * When to make the log durable. Pure: it is told what was appended and what time it is, and
- * answers when to commit; the WAL actor owns the timer and calls `WriteAheadLog.commit`.
+ * Decides when to make the log durable. Pure: takes the appended records and the time, and returns
+ * when to commit; the WAL actor owns the timer and calls `WriteAheadLog.commit`.
  *
  * A record is *urgent* when a reply waits for it, and *lazy* when it may be lost in a crash without
  * breaking a promise: it rides with the next urgent commit, or goes alone after `lazySyncMsMax`.
@@ -15,8 +15,8 @@ export const SYNC_POLICY_NAMES = [
 
 /**
  * `every_record`: each record is committed as it is appended, lazy or not.
- * `every_batch`: once per turn, for all that the turn appended.
- * `group_commit`: up to `groupCommitMsMax` are spent waiting for more records to share the sync.
+ * `every_batch`: once per turn, for all records of the turn.
+ * `group_commit`: waits up to `groupCommitMsMax` for more records to share the sync.
  * `on_flush`: only when `flush` is called; for tests. Replies wait until the operating system has
  * the records, not for the disk: a crash of the process loses nothing, a power cut does.
  */
@@ -61,18 +61,18 @@ export class SyncPolicy {
     return this.name === 'on_flush';
   }
 
-  /** Says that records were appended; a call may stand for many. */
+  /** Counts appended records; one call may stand for many. */
   appended(urgent: number, lazy: number, nowMs: number): void {
     if (urgent > 0 && this.#urgentSinceMs === NEVER) this.#urgentSinceMs = nowMs;
     if (lazy > 0 && this.#lazySinceMs === NEVER) this.#lazySinceMs = nowMs;
   }
 
-  /** Asks for a commit of what was appended so far, whatever the policy. */
+  /** Requests a commit of all records appended so far, under every policy. */
   flush(): void {
     if (this.#waiting()) this.#flushing = true;
   }
 
-  /** Says that all that was appended so far has been handed to a commit. */
+  /** All records appended so far have been handed to a commit. */
   committed(): void {
     this.#urgentSinceMs = NEVER;
     this.#lazySinceMs = NEVER;
@@ -80,9 +80,9 @@ export class SyncPolicy {
   }
 
   /**
-   * When to commit, in ms: not above `nowMs` is now, above it is then (if nothing comes between),
-   * `NEVER` is not at all. While a sync is in flight the answer is `NEVER`: ask again at its end,
-   * for a commit begun now could not start earlier.
+   * When to commit, in ms: at most `nowMs` means now, more means at that time, `NEVER` means not at
+   * all. While a sync is in flight the answer is `NEVER`: a commit could not start before its end,
+   * so ask again then.
    */
   commitAt(moment: SyncMoment, nowMs: number, inFlight: boolean, pendingBytes: number): number {
     if (inFlight || !this.#waiting()) return NEVER;

@@ -1,6 +1,6 @@
 /**
- * What can go wrong with the log, by stable code. Whoever drives the log decides by `code` whether
- * the node stops (damage, failure) or refuses work (full); nobody parses the text.
+ * The errors of the log, by stable code. The caller decides by `code`, never by the text, whether
+ * the node stops (damage, failure) or refuses work (full).
  */
 
 export type WalErrorCode =
@@ -24,7 +24,7 @@ export type WalErrorCode =
   | 'HOLO_WAL_DISK_FULL'
   /** A write or sync failed: what is on disk is unknown, and this log never writes again. */
   | 'HOLO_WAL_FAILED'
-  /** The log's last life in this process still has a write under way; open it a little later. */
+  /** A write of the log's last life in this process is still in flight; open it a little later. */
   | 'HOLO_WAL_BUSY'
   | 'HOLO_WAL_CLOSED'
   | 'HOLO_WAL_BAD_OPTION';
@@ -53,7 +53,7 @@ export class WalError extends Error {
   }
 }
 
-/** True for the errors by which an operating system says that a disk or a quota is full. */
+/** True for the operating system's errors that mean a full disk or quota. */
 export function isDiskFull(error: Error): boolean {
   const code = 'code' in error ? error.code : undefined;
   return code === 'ENOSPC' || code === 'EDQUOT';

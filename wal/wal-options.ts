@@ -1,5 +1,5 @@
 /**
- * What a log can be told, with its defaults and limits. Checked once, when the log is opened.
+ * The options of a log with their defaults and limits, checked once when the log is opened.
  */
 import { LOG_ID_BYTES, SEGMENT_HEADER_BYTES } from './segment.ts';
 import { WalError } from './wal-error.ts';
@@ -9,7 +9,7 @@ const SEGMENT_BYTES_MAX = 1024 * MIB;
 const SEGMENT_UNIT_BYTES = 4096;
 
 export interface WalOptions {
-  /** 16 random bytes, used when the log is made; afterwards the log keeps the id it has. */
+  /** 16 random bytes, used when the log is made; an existing log keeps its id. */
   readonly newLogId: Uint8Array;
   /** Size of a segment file. Default 16 MiB. */
   readonly segmentBytes?: number;
@@ -26,11 +26,11 @@ export interface WalOptions {
   readonly commitsWaitingMax?: number;
   /** Retired segments kept for later. Default 2. */
   readonly sparesMax?: number;
-  /** Size of all segments; at it, the log is as full as on a full disk. Default 16 GiB. */
+  /** Size of all segments; a log of this size behaves as on a full disk. Default 16 GiB. */
   readonly logBytesMax?: number;
   /**
-   * Told when a segment has been begun, and before segments are given up: the first LSNs of the
-   * oldest and the newest one, and how far the log is durable. When this throws, none is given up.
+   * Called when a segment has begun and before segments retire, with the first LSNs of the oldest
+   * and the newest segment and the durable LSN. If it throws, no segment retires.
    */
   readonly onSegments?: (firstSegment: number, lastSegment: number, durableLsn: number) => void;
 }
@@ -78,7 +78,7 @@ export function checkOptions(options: WalOptions): WalLimits {
   return limits;
 }
 
-/** Size of a segment that is begun with a write of so many bytes. */
+/** Size of a segment whose first write has this many bytes. */
 export function segmentBytesFor(
   { segmentBytes }: Pick<WalLimits, 'segmentBytes'>,
   writeBytes: number,

@@ -3,9 +3,9 @@
  * rolls over segments, and reads everything back at start. Driven by the WAL actor, one turn at a
  * time; it reads no clock and decides nothing about when to sync (that is `SyncPolicy`).
  *
- * At most one write is under way, and none begins before the one before it is durable: the rule by
- * which a torn tail can be told from damage at start (see replay.ts). `write` (policy `on_flush`)
- * gives that up for power cuts: after one, a torn tail may look like damage.
+ * At most one write is in flight, and none begins before the one before it is durable: by this rule
+ * replay.ts tells a torn tail from damage. `write` (policy `on_flush`) breaks it: after a power
+ * cut, a torn tail may look like damage.
  */
 import type { Disk, DiskFile } from './disk.ts';
 import {
@@ -28,13 +28,13 @@ import { SegmentPool, type TakenSegment } from './segment-pool.ts';
 import { diskFull, isDiskFull, WalError } from './wal-error.ts';
 import { checkOptions, segmentBytesFor, type WalLimits, type WalOptions } from './wal-options.ts';
 
-/** What a record adds to its payload, at the most. */
+/** The most that a record adds to its payload. */
 const RECORD_OVERHEAD_BYTES_MAX = RECORD_HEADER_BYTES + RECORD_ALIGNMENT_BYTES - 1;
 const STORE_MAX = 0xffff;
 const TYPE_MAX = 0xff;
-/** Empty batches kept for later; two suffice unless a stall has piled up more. */
+/** Empty batches kept for reuse; two suffice unless a stall has piled up more. */
 const IDLE_BATCHES_MAX = 2;
-/** A batch buffer that one huge record has grown beyond this is not kept. */
+/** A batch buffer that a huge record has grown beyond this size is not kept. */
 const IDLE_BATCH_BYTES_MAX = 4 * 1024 * 1024;
 
 /** `durableLsn`: every record up to this one is on disk. */
@@ -42,7 +42,7 @@ type CommitDone = (error: WalError | undefined, durableLsn: number) => void;
 
 interface Waiter {
   readonly lsn: number;
-  /** Waits for the disk; else for the operating system. */
+  /** Waits for the disk; otherwise only for the operating system. */
   readonly syncs: boolean;
   readonly done: CommitDone;
 }
@@ -77,7 +77,7 @@ export class WriteAheadLog {
   readonly #limits: WalLimits;
   readonly #seed: number;
   readonly #pool: SegmentPool;
-  /** Oldest first; the last one is written to. */
+  /** Oldest first; the last one is active. */
   readonly #segments: SegmentInfo[];
   #active: DiskFile;
   #activeUsed: number;
@@ -89,7 +89,7 @@ export class WriteAheadLog {
   readonly #batches: RecordBatch[] = [];
   readonly #idleBatches: RecordBatch[] = [];
   #writing: RecordBatch | undefined;
-  /** What is under way makes durable what was written, itself included. */
+  /** The operation in flight ends with a sync. */
   #syncing = false;
   #rolling = false;
   #pendingBytes = 0;
@@ -105,8 +105,8 @@ export class WriteAheadLog {
   readonly #onSynced = (error: Error | undefined): void => this.#synced(error);
 
   /**
-   * Opens the log in `directory`, or makes one. `onRecord` sees every record from the oldest that
-   * is left, in order, before this returns; when this throws, what it saw is void.
+   * Opens the log in `directory`, or makes one. `onRecord` gets every remaining record in order
+   * before this returns; if this throws, they are void.
    *
    * @throws {WalError} HOLO_WAL_DAMAGED, _MISSING_SEGMENT, _FOREIGN_SEGMENT, _UNSUPPORTED_VERSION,
    * _UNREADABLE, _BAD_OPTION, _BUSY
@@ -118,7 +118,7 @@ export class WriteAheadLog {
     onRecord: (record: ReplayedRecord) => void,
   ): WriteAheadLog {
     const limits = checkOptions(options);
-    // A write of a log that was closed (or whose actor died) in its midst would land in this one.
+    // A late write of a closed log, or of a dead actor's, would land in this log.
     if (disk.isWriting(directory)) {
       throw new WalError('HOLO_WAL_BUSY', `${directory}: a write is under way`, {
         file: directory,
@@ -162,7 +162,7 @@ export class WriteAheadLog {
     });
   }
 
-  /** LSN of the oldest record that is left; one above `appendedLsn` when there is none. */
+  /** LSN of the oldest remaining record; one above `appendedLsn` when there is none. */
   get firstLsn(): number {
     return this.#segments[0]?.firstLsn ?? this.#nextLsn;
   }
@@ -185,12 +185,12 @@ export class WriteAheadLog {
     return this.#pendingBytes;
   }
 
-  /** A write, or the roll before one, is under way. */
+  /** A write, or the roll before one, is in flight. */
   get inFlight(): boolean {
     return this.#writing !== undefined || this.#syncing || this.#rolling;
   }
 
-  /** Why the log is dead for good, if it is. */
+  /** The error that ended the log for good, if any. */
   get failed(): WalError | undefined {
     return this.#failed;
   }
@@ -202,7 +202,7 @@ export class WriteAheadLog {
     return bytes;
   }
 
-  /** Oldest first; the last one is written to. */
+  /** Oldest first; the last one is active. */
   segments(): readonly SegmentInfo[] {
     return [...this.#segments];
   }
@@ -217,8 +217,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * Bytes that can still be made durable before the disk (or `logBytesMax`) is full, at the least.
-   * The log keeps nothing back: a caller that must be able to write a checkpoint into a full log
+   * At least this many bytes can still be made durable before the disk (or `logBytesMax`) is full.
+   * The log reserves nothing: a caller that must be able to write a checkpoint into a full log
    * stops taking other records while this is still large enough for it.
    */
   roomBytes(): number {
@@ -228,7 +228,7 @@ export class WriteAheadLog {
       logBytesMax - this.#bytesWithSpares(),
     );
     const segments = this.#pool.ready + Math.max(0, Math.floor(growth / segmentBytes));
-    // A batch that does not fit goes whole into the next segment: that much may stay unused.
+    // A batch that does not fit goes whole into the next segment and leaves that much unused.
     const usable = segmentBytes - SEGMENT_HEADER_BYTES - batchBytesMax;
     const active = this.#activeBytes - this.#activeUsed - batchBytesMax;
     const room = Math.max(0, active) + segments * Math.max(0, usable);
@@ -277,8 +277,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * The same without waiting for the disk: a crash of the process keeps what was appended so far, a
-   * power cut may lose it until a `commit`.
+   * Like `commit` without the sync: the records appended so far survive a crash of the process, but
+   * not a power cut before the next `commit`.
    */
   write(done: CommitDone): void {
     this.#wait(false, done);
@@ -301,8 +301,7 @@ export class WriteAheadLog {
   }
 
   /**
-   * Gives up the records below `lsn`, as far as whole segments hold nothing else; never the
-   * segment that is written to.
+   * Retires the segments that hold only records below `lsn`, never the active one.
    */
   truncateBefore(lsn: number): void {
     if (this.#stopped() !== undefined) return;
@@ -322,7 +321,7 @@ export class WriteAheadLog {
     this.#pool.retire(this.#segments.splice(0, count).map((segment) => segment.firstLsn));
   }
 
-  /** Commits that wait get HOLO_WAL_CLOSED, a write under way is finished, nothing else begins. */
+  /** Waiting commits get HOLO_WAL_CLOSED; a write in flight is finished, no other begins. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -346,7 +345,7 @@ export class WriteAheadLog {
     return batch;
   }
 
-  /** Begins the next write, if somebody waits for one and none is under way. */
+  /** Begins the next write if a commit waits and no write is in flight. */
   #pump(): void {
     if (this.inFlight || this.#waiters.length === 0 || this.#stopped() !== undefined) return;
     const batch = this.#batches[0];
@@ -379,7 +378,7 @@ export class WriteAheadLog {
     }
   }
 
-  /** Makes durable what was only written. */
+  /** Syncs records that were written without a sync. */
   #sync(): void {
     this.#syncing = true;
     this.#active.writeAndSync([], this.#activeUsed, this.#onSynced);
@@ -397,7 +396,7 @@ export class WriteAheadLog {
     this.#pump();
   }
 
-  /** Makes the empty segment that is written to as large as its first write needs. */
+  /** Makes the empty active segment as large as its first write needs. */
   #enlarge(bytes: number): void {
     const directory = this.#directory;
     const growth = bytes - this.#activeBytes;
@@ -417,7 +416,7 @@ export class WriteAheadLog {
     });
   }
 
-  /** Its header keeps the size that it was made with: a file may be longer than that. */
+  /** The header keeps the original size: a file may be longer than its header says. */
   #enlarged(): void {
     this.#rolling = false;
     if (this.#stopped() !== undefined) return;
@@ -496,7 +495,7 @@ export class WriteAheadLog {
     const isDone = ({ lsn, syncs }: Waiter): boolean =>
       lsn <= (syncs ? this.#durableLsn : this.#writtenLsn);
     const done = this.#waiters.filter(isDone);
-    // Out of the list first: `done` may commit again.
+    // Removed from the list first, since `done` may commit again.
     this.#waiters = this.#waiters.filter((waiter) => !isDone(waiter));
     for (const waiter of done) waiter.done(undefined, this.#durableLsn);
   }
