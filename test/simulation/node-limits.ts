@@ -6,7 +6,6 @@ import { type LimitName, type Limits, LOG_RECORD_BYTES_MAX, SEGMENT_UNIT_BYTES }
 import type { Profile } from './profile.ts';
 
 const TICK_MS = 20;
-const SLOW_DISK_MS = 2;
 const JUMPS_US_MAX = 60_000_000;
 const DRIFT_US_MAX = 100_000;
 const LATE_MAILBOX = 8;
@@ -57,10 +56,7 @@ export function logLimits(profile: Profile): Omit<WalOptions, 'newLogId'> {
   const bytes = Math.min(profile.segmentBytes, limits.segmentBytesMax);
   const segmentBytes = Math.ceil(bytes / SEGMENT_UNIT_BYTES) * SEGMENT_UNIT_BYTES;
   const { writeBytesMax, pendingBytesMax, commitsWaitingMax, sparesMax } = limits;
-  // With a record per sync, a slow disk takes less than the nodes write by themselves.
-  const isSlow = profile.diskMsMax > SLOW_DISK_MS;
-  const leastBytes = isSlow ? segmentBytes / 4 : writeBytesMax;
-  const batchBytesMax = Math.min(Math.max(writeBytesMax, leastBytes), segmentBytes / 4);
+  const batchBytesMax = Math.min(writeBytesMax, segmentBytes / 4);
   const recordBytesMax = LOG_RECORD_BYTES_MAX;
   const sizes = { segmentBytes, batchBytesMax, recordBytesMax };
   return { ...sizes, pendingBytesMax, commitsWaitingMax, sparesMax };

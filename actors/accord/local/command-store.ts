@@ -318,11 +318,12 @@ export class CommandStore {
     if (!this.#begun) return this.#begin(nowMs);
     const { clock, limits } = this.#options;
     if (!clock.isIdle) this.#reserve();
-    const { lags } = this.#log;
+    const shedding = this.#log.unloggedBytes > limits.unloggedBytesMax;
+    // Who takes no messages of peers would only ask, again and again, for what it cannot hear.
+    const lags = this.#log.lags || shedding;
     for (const { replica } of this.#members.values()) this.#guard(() => replica.tick(nowMs, lags));
     const watermarks = this.watermarks();
     this.#effects.push({ type: 'Watermarks', watermarks });
-    const shedding = watermarks.unloggedBytes > limits.unloggedBytesMax;
     if (shedding !== this.#shedding) this.#effects.push({ type: 'Shedding', shedding });
     this.#shedding = shedding;
     const full = watermarks.retainedBytes > limits.retainedBytesMax;

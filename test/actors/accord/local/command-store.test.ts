@@ -122,6 +122,19 @@ describe('what may leave when', () => {
     expect(types(shell.turn(preAccept(at(901))))).toContain('Append');
   });
 
+  test('who keeps peers out asks them nothing about what is undecided', () => {
+    const shell = new Shell({ unloggedBytesMax: 1 }).begin();
+    shell.turn(preAccept(at(900)));
+    const asked = (): string[] => {
+      shell.nowMs += 10_000;
+      shell.store.tick(shell.nowMs);
+      return sent(shell.turn());
+    };
+    expect(asked()).not.toContain('CheckStatus');
+    shell.store.durable(1, 1);
+    expect(asked()).toContain('CheckStatus');
+  });
+
   test('a message for another group is counted, and nothing else', () => {
     const shell = new Shell().begin();
     const other = { range: 1, generation: 2 };
