@@ -1,18 +1,23 @@
 /**
- * Gateway: owns the connections of Redis clients. Socket events call the connections directly (they
- * only parse and submit); this actor keeps their time, writes out at the end of a turn, and closes
- * them all when it ends.
+ * Gateway: owns the connections of Redis clients. Socket events call the connections directly
+ * (they only parse and submit); this actor hands them the answers to their parts, keeps their time,
+ * writes out at the end of a turn, and closes them all when it ends.
  */
 
+import type { PartAnswer } from '../../transport/resp/connection/part.ts';
+import type { Placement } from '../../transport/resp/connection/placement.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { GatewayLimits } from '../../transport/resp/limits.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { CoordinatorActorMessage } from '../store/messages.ts';
+import type { Outlet } from '../runtime/cells/outlet.ts';
+import type { CoordinatorActorMessage, ExecutorMessage } from '../store/messages.ts';
 
 export type GatewayMessage =
-  | { readonly type: 'Deferred'; readonly run: () => void }
+  | PartAnswer
+  /** A connection has something to write. */
+  | { readonly type: 'Wake' }
   | { readonly type: 'Listening' }
   | { readonly type: 'CannotListen'; readonly error: Error }
   | { readonly type: 'StopAccepting' }
@@ -26,27 +31,36 @@ interface ClientListener {
 export interface GatewayActorOptions {
   readonly services: () => GatewayServices;
   readonly limits: Partial<GatewayLimits>;
+  readonly placement: Placement;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  /** It outlives this actor, whose end is told too. */
+  readonly executor: Outlet<ExecutorMessage>;
   /** `done` is called once, with an error when clients cannot come. */
   readonly listen: (gateway: Gateway, done: (error: Error | undefined) => void) => ClientListener;
   readonly onGateway: (gateway: Gateway, listening: boolean) => void;
 }
 
 const TICK_MS = 100;
+/** Connections of one incarnation: none has the number of one before it. */
+const CONNECTIONS_EACH = 2 ** 32;
 
 export function gatewayActor(
   context: ActorContext<GatewayMessage>,
   options: GatewayActorOptions,
 ): Behavior<GatewayMessage> {
-  const { coordinator } = options;
+  const { coordinator, executor, placement } = options;
   const self = context.thisIncarnation;
+  let isInTurn = false;
   const gateway = new Gateway({
     services: options.services(),
     limits: options.limits,
-    submit: (unit): boolean => coordinator.tell({ type: 'Unit', unit }),
-    defer: (run) => {
-      // The gateway does it at its next tick, if not now.
-      tellOrDrop(self, { type: 'Deferred', run });
+    placement,
+    firstConnection: (context.incarnation - 1) * CONNECTIONS_EACH + 1,
+    submit: (part): boolean => coordinator.tell({ type: 'Part', part }),
+    flow: (message) => executor.send(message),
+    wake: () => {
+      // The gateway writes at its next tick, if not now.
+      if (!isInTurn) tellOrDrop(self, { type: 'Wake' });
     },
   });
   context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
@@ -58,9 +72,14 @@ export function gatewayActor(
 
   return {
     receive(message) {
+      isInTurn = true;
       switch (message.type) {
-        case 'Deferred':
-          return message.run();
+        case 'PartReplies':
+        case 'PartFailed':
+        case 'RepliesLost':
+          return gateway.answered(message);
+        case 'Wake':
+          return;
         case 'Listening':
           return options.onGateway(gateway, true);
         case 'CannotListen':
@@ -70,6 +89,10 @@ export function gatewayActor(
         case 'Tick':
           return gateway.onTick();
       }
+    },
+    turnEnd() {
+      isInTurn = false;
+      gateway.flush();
     },
     stopped() {
       listener.stopAccepting();

@@ -16,7 +16,8 @@ import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
-import type { BatchLimits } from '../accord/coordinate/batcher.ts';
+import type { PartAnswer } from '../../transport/resp/connection/part.ts';
+import { type PlacedGroup, Placement } from '../../transport/resp/connection/placement.ts';
 import type { CoordinatorLimits } from '../accord/coordinate/coordinator.ts';
 import type { ReplicaLimits } from '../accord/local/replica-state.ts';
 import type { ValidationLimits } from '../accord/messages/field-validation.ts';
@@ -44,6 +45,7 @@ import type { RestartNotice } from '../runtime/host.ts';
 import type { Clock, Rng, Scheduler } from '../runtime/ports/ports.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
 import type { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
+import type { BatchLimits } from '../store/batcher.ts';
 import { type CoordinatorObserver, coordinatorActor } from '../store/coordinator-actor.ts';
 import { executorActor } from '../store/executor-actor.ts';
 import type {
@@ -76,8 +78,9 @@ export interface NodeParts {
   /** A secret of this process, for its tables. */
   readonly tableHashKey: TableHashKey;
   readonly observer: NodeObserver;
-  /** Absent where clients hand in their units themselves. */
-  readonly gateway?: Omit<GatewayActorOptions, 'coordinator'>;
+  readonly gateway?: Omit<GatewayActorOptions, 'coordinator' | 'executor' | 'placement'>;
+  /** Is told the answers to parts where there is no gateway. */
+  readonly clients?: ActorRef<PartAnswer>;
   readonly onFailed: (failure: SystemFailure) => void;
 }
 
@@ -111,6 +114,8 @@ export interface NodeLimits {
   readonly turnsMax?: number;
   /** Messages to peers that wait for a reservation of the clock; `HELD_MAX` by default. */
   readonly outboxHeldMax?: number;
+  /** Replies that wait until their connections take them; see `running-executor.ts`. */
+  readonly heldReplyBytesMax?: number;
   /** Messages that wait while the log, or the engine, is opened; 65,536 by default. */
   readonly earlyMax?: number;
   /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */
@@ -135,6 +140,8 @@ const STORE = 0;
 const MAILBOX_MAX = 65_536;
 const REFUSED_MAX = 16;
 const UNLOGGED_BYTES_MAX = 32 * 1024 * 1024;
+/** Answers that wait for the gateway, or its replies to them: one per part of a connection. */
+const ANSWERS_KEPT_MAX = 4 * 1024 * 1024;
 /** Messages of peers, and for them, that wait beside a full mailbox. */
 const TRAFFIC_KEPT_MAX = 1_024;
 const HELD_BYTES_MIN = 64 * 1024 * 1024;
@@ -166,6 +173,10 @@ export class Node {
   /** What one actor of this node says to another is never lost. */
   readonly #toReplica = new Outlet(this.#replica);
   readonly #toCoordinator = new Outlet(this.#coordinator);
+  /** From the clients' side. */
+  readonly toExecutor = new Outlet<ExecutorMessage>(this.#executor, ANSWERS_KEPT_MAX);
+  readonly #lateGateway = new LateRef<GatewayMessage>('gateway');
+  readonly #toClients: Outlet<PartAnswer>;
   /** What comes from the network or goes there may be. */
   readonly #trafficToReplica: Outlet<ReplicaActorMessage>;
   readonly #trafficToCoordinator: Outlet<CoordinatorActorMessage>;
@@ -184,6 +195,7 @@ export class Node {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     const { nodeId, clock, rng, scheduler, recorder, onFailed, observer } = parts;
+    this.#toClients = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
     this.#trafficKeptMax = parts.limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.#trafficToReplica = new Outlet(this.#replica, this.#trafficKeptMax);
     this.#trafficToCoordinator = new Outlet(this.#coordinator, this.#trafficKeptMax);
@@ -232,10 +244,14 @@ export class Node {
     this.#startNetwork();
     const { gateway } = parts;
     if (gateway === undefined) return;
-    const { coordinator } = this;
+    const { coordinator, toExecutor: executor } = this;
+    const placement = new Placement([this.group].map(placed));
     this.#gateway = root.child<GatewayMessage>(
-      this.#spec('gateway', (context) => gatewayActor(context, { ...gateway, coordinator })),
+      this.#spec('gateway', (context) =>
+        gatewayActor(context, { ...gateway, coordinator, executor, placement }),
+      ),
     );
+    this.#lateGateway.bind(this.#gateway);
   }
 
   /** Stops in order: no new clients, what is under way is finished, the log is written, the end. */
@@ -400,8 +416,10 @@ export class Node {
             unitWriteBytesMax: limits.unitWriteBytesMax,
             tableHashKey: this.#parts.tableHashKey,
             unflushedBytesMax: limits.unflushedBytesMax,
+            heldReplyBytesMax: limits.heldReplyBytesMax,
             replica,
             coordinator,
+            clients: this.#toClients,
             nowMs: () => clock.presentUs / 1_000,
             observe: (machine) => observer.machine(machine),
             earlyMax: limits.earlyMax,
@@ -427,6 +445,7 @@ export class Node {
             outbox,
             connected: () => this.#up,
             executor,
+            clients: this.#toClients,
             ...(this.#parts.frames === undefined ? {} : { bareOks: this.#slots }),
             observe: observer,
           }),
@@ -514,6 +533,10 @@ export class Node {
     const { mailboxMax = MAILBOX_MAX } = this.#parts.limits;
     return { name, restart: 'permanent', shutdownMs: SHUTDOWN_MS, mailboxMax, start };
   }
+}
+
+function placed({ id, fromConflictSlot, toConflictSlot }: Group): PlacedGroup {
+  return { id, fromSlot: fromConflictSlot, toSlot: toConflictSlot };
 }
 
 function soleGroup({ groups, nodeId }: NodeParts): Group {

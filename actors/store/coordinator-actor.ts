@@ -1,11 +1,11 @@
 /**
- * Shell of the coordinator: collects the units of a turn, has the batcher close transactions and
- * read barriers, feeds the pure coordinator, and keeps the clients' deadlines.
+ * Shell of the coordinator: collects the parts of a turn, has the batcher close transactions and
+ * read barriers, feeds the pure coordinator, and keeps the clients' deadlines. Answers the parts
+ * that fail; the executor answers those that are executed.
  */
 
 import { bodyOf } from '../../storage/transaction-body.ts';
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
-import { Batcher, type BatchLimits } from '../accord/coordinate/batcher.ts';
+import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
 import {
   Coordinator,
   type CoordinatorLimits,
@@ -25,18 +25,17 @@ import type { Group } from '../accord/topology/group.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
+import { Batcher, type BatchLimits, type Pending } from './batcher.ts';
+import { INDETERMINATE, REFUSED } from './client-errors.ts';
 import {
   EXPIRE_EVERY_MS,
   EXPIRE_GRACE_MS,
   EXPIRE_PAUSE_MS,
-  EXPIRE_RETRY_MS,
-  EXPIRE_RETRY_MS_MAX,
-  type ExpiryOutcome,
-  expiryUnit,
+  ExpiryRounds,
+  OWN_CONNECTION,
 } from './expiry.ts';
-import type { CoordinatorActorMessage, ExecutorMessage } from './messages.ts';
+import type { CoordinatorActorMessage, ExecutorMessage, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
-import { INDETERMINATE, PendingUnit, REFUSED } from './pending-unit.ts';
 
 interface CoordinatorOptions {
   readonly self: number;
@@ -51,6 +50,8 @@ interface CoordinatorOptions {
   /** Peers whose links are up as this actor begins. */
   readonly connected: () => ReadonlySet<number>;
   readonly executor: ActorRef<ExecutorMessage>;
+  /** Whom the parts come from. It outlives this actor, whose end is answered too. */
+  readonly clients: Outlet<PartAnswer>;
   /** Replies that are counted elsewhere; absent where all replies come as messages. */
   readonly bareOks?: BareOks;
   readonly observe: CoordinatorObserver;
@@ -73,18 +74,15 @@ type FromProtocol = Extract<
   { readonly type: 'Protocol' | 'Quorum' | 'Refused' | 'Recover' | 'PeerUp' | 'PeerDown' }
 >;
 
-type FromExecutor = Extract<
-  CoordinatorActorMessage,
-  { readonly type: 'Executed' | 'ReadsDone' | 'Retry' | 'ReadAgain' }
->;
+type FromExecutor = Extract<CoordinatorActorMessage, { readonly type: 'Executed' | 'ReadsDone' }>;
 
 type OfExpiry = Extract<
   CoordinatorActorMessage,
-  { readonly type: 'LookForExpired' | 'Expired' | 'ExpiryEnded' }
+  { readonly type: 'LookForExpired' | 'Expired' | PartAnswer['type'] }
 >;
 
 interface Awaiting {
-  readonly units: readonly PendingUnit[];
+  readonly pendings: readonly Pending[];
   readonly deadlineMs: number;
 }
 
@@ -100,7 +98,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   readonly #options: CoordinatorOptions;
   readonly #executor: Outlet<ExecutorMessage>;
   readonly #coordinator: Coordinator;
-  readonly #batcher: Batcher<PendingUnit>;
+  readonly #batcher: Batcher;
   /** By transaction key and by read token: clients that wait for an execution. */
   readonly #transactions = new Map<string, Awaiting>();
   readonly #reads = new Map<number, Awaiting>();
@@ -117,9 +115,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #diskFull = false;
   #backlog = false;
   #draining = false;
-  /** A removal of expired keys is under way, and over by then at the latest; 0: none is. */
-  #expiringUntilMs = 0;
-  #expiryFailures = 0;
+  readonly #expiry: ExpiryRounds;
   #drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   constructor(context: ActorContext<CoordinatorActorMessage>, options: CoordinatorOptions) {
@@ -129,8 +125,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#executor = context.outlet(options.executor);
     this.#coordinator = new Coordinator({ self, group, clock, limits });
     this.#expected = this.#coordinator.expected;
-    this.#batcher = new Batcher<PendingUnit>(options.batch);
+    this.#batcher = new Batcher(options.batch);
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
+    this.#expiry = new ExpiryRounds(group.id, 2 * options.commandTimeoutMs);
     observe.coordinatorBegins?.(this.#coordinator);
     bareOks?.expect(this.#expected);
     // Every peer is down until its link says otherwise.
@@ -144,8 +141,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   receive(message: CoordinatorActorMessage): void {
     switch (message.type) {
-      case 'Unit':
-        return this.#unit(message.unit);
+      case 'Part':
+        return this.#receivePart(message.part);
       case 'Protocol':
       case 'Quorum':
       case 'Refused':
@@ -155,12 +152,12 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         return this.#receiveProtocol(message);
       case 'Executed':
       case 'ReadsDone':
-      case 'Retry':
-      case 'ReadAgain':
         return this.#receiveExecuted(message);
       case 'LookForExpired':
       case 'Expired':
-      case 'ExpiryEnded':
+      case 'PartReplies':
+      case 'PartFailed':
+      case 'RepliesLost':
         return this.#receiveExpiry(message);
       case 'Drain':
         this.#draining = true;
@@ -240,12 +237,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'Executed':
         return this.#executed(message.keys);
       case 'ReadsDone':
-        return this.#readsDone(message.tokens);
-      case 'Retry':
-        for (const pending of message.units) this.#batcher.addToTransactions(pending);
-        return;
-      case 'ReadAgain':
-        return this.#readAgain(message.units);
+        return this.#readsDone(message.reads);
     }
   }
 
@@ -255,21 +247,36 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         return this.#lookForExpired();
       case 'Expired':
         return this.#expired(message.keys, message.backlog);
-      case 'ExpiryEnded':
-        return this.#expiryEnded(message.outcome, message.more);
+      case 'PartReplies':
+      case 'PartFailed':
+      case 'RepliesLost':
+        return this.#expiryEnded(message);
     }
   }
 
-  #unit(unit: CommandUnit): void {
+  #receivePart(part: Part): void {
     const nowMs = this.#nowMs;
-    const pending = new PendingUnit(unit, nowMs, nowMs + this.#options.commandTimeoutMs);
-    if (this.#draining) return pending.fail(REFUSED.stopping);
-    if (this.#backlog && !pending.readOnly) return pending.fail(REFUSED.backlog);
-    if (this.#diskFull && !pending.readOnly) return pending.fail(REFUSED.diskFull);
-    if (!this.#batcher.fits(pending)) return pending.fail(REFUSED.tooLarge);
-    const refusal = pending.readOnly ? undefined : this.#wrongClock();
-    if (refusal !== undefined) return pending.fail(refusal);
-    if (!this.#batcher.add(pending)) pending.fail(REFUSED.busy);
+    const deadlineMs = nowMs + this.#options.commandTimeoutMs;
+    const pending = { part, receivedMs: nowMs, deadlineMs, tries: 0 };
+    const refusal = this.#refusalOf(part);
+    if (refusal !== undefined) return this.#fail(pending, refusal);
+    if (!this.#batcher.add(pending)) this.#fail(pending, REFUSED.busy);
+  }
+
+  #refusalOf(part: Part): string | undefined {
+    if (this.#draining) return REFUSED.stopping;
+    if (this.#backlog && !part.readOnly) return REFUSED.backlog;
+    if (this.#diskFull && !part.readOnly) return REFUSED.diskFull;
+    if (!this.#batcher.fits(part)) return REFUSED.tooLarge;
+    return part.readOnly ? undefined : this.#wrongClock();
+  }
+
+  /** The first answer counts: the executor may have given one meanwhile. */
+  #fail({ part: { unit, part } }: Pending, line: string): void {
+    const answer: PartAnswer = { type: 'PartFailed', unit, part, line };
+    // This incarnation needs no answer when it ends.
+    if (unit.connection === OWN_CONNECTION) tellOrDrop(this.#context.thisIncarnation, answer);
+    else this.#options.clients.send(answer);
   }
 
   /** Why this node begins no transaction: its clock is known to be wrong. */
@@ -281,8 +288,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   /** The leader of the members that may write removes keys; doing it twice does no harm. */
   #lookForExpired(): void {
-    if (this.#expiringUntilMs > this.#nowMs || this.#diskFull || this.#backlog || this.#draining)
-      return;
+    if (this.#diskFull || this.#backlog || this.#draining) return;
+    if (this.#expiry.isUnderWay(this.#nowMs)) return;
     const mayWrite = (node: number): boolean =>
       this.#options.connected().has(node) && !this.#options.time.isWrong(node);
     const pastMs =
@@ -291,29 +298,15 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     tellOrDrop(this.#options.executor, { type: 'FindExpired', pastMs });
   }
 
-  /** One removal at a time: the pace is what the cluster can bear, with a pause for its clients. */
   #expired(keys: readonly string[], more: boolean): void {
     const nowMs = this.#nowMs;
-    if (this.#expiringUntilMs > nowMs) return;
-    this.#expiringUntilMs = nowMs + 2 * this.#options.commandTimeoutMs;
-    const ended = (outcome: ExpiryOutcome): void => {
-      // Were it lost, the removal would count as over a little later.
-      tellOrDrop(this.#context.thisIncarnation, { type: 'ExpiryEnded', outcome, more });
-    };
-    this.#unit(expiryUnit(keys, ended));
+    if (this.#expiry.isUnderWay(nowMs)) return;
+    this.#receivePart(this.#expiry.begin(keys, more, nowMs));
   }
 
-  #expiryEnded(outcome: ExpiryOutcome, more: boolean): void {
-    if (outcome === 'failed') {
-      const pauseMs = Math.min(EXPIRE_RETRY_MS_MAX, EXPIRE_RETRY_MS * 2 ** this.#expiryFailures);
-      this.#expiryFailures += 1;
-      this.#expiringUntilMs = this.#nowMs + pauseMs;
-      return;
-    }
-    this.#expiryFailures = 0;
-    this.#expiringUntilMs = 0;
-    if (outcome === 'removed' && more)
-      this.#context.timers.start('expiry soon', EXPIRE_PAUSE_MS, { type: 'LookForExpired' });
+  #expiryEnded(answer: PartAnswer): void {
+    if (!this.#expiry.ended(answer, this.#nowMs)) return;
+    this.#context.timers.start('expiry soon', EXPIRE_PAUSE_MS, { type: 'LookForExpired' });
   }
 
   /**
@@ -339,11 +332,15 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     while (!this.#congested()) {
       const batch = this.#batcher.nextTransaction(this.#coordinator.underWay);
       if (batch === undefined) break;
-      const body = bodyOf(batch.works.map((pending) => pending.bytes));
+      const parts = batch.pendings.map((pending) => pending.part);
+      const body = bodyOf(parts.map((part) => part.bytes));
       const id = this.#coordinator.coordinate(batch.participants, body, nowMs);
       const key = keyOf(id);
-      this.#transactions.set(key, { units: batch.works, deadlineMs: earliest(batch.works) });
-      this.#executor.send({ type: 'Expect', key, units: batch.works });
+      this.#transactions.set(key, {
+        pendings: batch.pendings,
+        deadlineMs: earliest(batch.pendings),
+      });
+      this.#executor.send({ type: 'Expect', key, parts });
       this.#options.observe.batch('transaction', batch.commands, body.length);
     }
   }
@@ -352,10 +349,14 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     while (!this.#congested()) {
       const batch = this.#batcher.nextRead(this.#barriers);
       if (batch === undefined) break;
+      const parts = batch.pendings.map((pending) => pending.part);
       this.#lastToken += 1;
       this.#barriers += 1;
-      this.#reads.set(this.#lastToken, { units: batch.works, deadlineMs: earliest(batch.works) });
-      this.#executor.send({ type: 'ExpectRead', token: this.#lastToken, units: batch.works });
+      this.#reads.set(this.#lastToken, {
+        pendings: batch.pendings,
+        deadlineMs: earliest(batch.pendings),
+      });
+      this.#executor.send({ type: 'ExpectRead', token: this.#lastToken, parts });
       const slots = encodeParticipants(batch.participants);
       this.#begins.push({ type: 'BeginRead', token: this.#lastToken, slots });
       this.#options.observe.batch('read', batch.commands, 0);
@@ -420,40 +421,58 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #executed(keys: readonly string[]): void {
     const nowMs = this.#nowMs;
     for (const key of keys) {
-      this.#report('transaction', this.#transactions.get(key), nowMs);
+      const done = this.#transactions.get(key)?.pendings ?? [];
+      for (const pending of done) this.#report('transaction', pending, nowMs);
       this.#transactions.delete(key);
     }
   }
 
-  #readsDone(tokens: readonly number[]): void {
-    const nowMs = this.#nowMs;
-    for (const token of tokens) {
-      if (!this.#reads.has(token)) continue;
-      this.#report('read', this.#reads.get(token), nowMs);
-      this.#reads.delete(token);
+  #readsDone(done: readonly ReadDone[]): void {
+    const uncovered: Pending[] = [];
+    for (const read of done) {
+      const awaiting = this.#reads.get(read.token);
+      if (awaiting === undefined) continue;
+      this.#reads.delete(read.token);
       this.#barriers -= 1;
+      this.#readDone(awaiting.pendings, read, uncovered);
+    }
+    if (uncovered.length > 0) this.#readAgain(uncovered);
+  }
+
+  #readDone(pendings: readonly Pending[], read: ReadDone, uncovered: Pending[]): void {
+    const nowMs = this.#nowMs;
+    // Both lists ascend.
+    let nextExpired = 0;
+    let nextUncovered = 0;
+    for (const [index, pending] of pendings.entries()) {
+      // It goes on as another read or as a transaction, and is counted there.
+      if (read.expired[nextExpired] === index) {
+        nextExpired += 1;
+        this.#batcher.addToTransactions(pending);
+      } else if (read.uncovered[nextUncovered] === index) {
+        nextUncovered += 1;
+        uncovered.push(pending);
+      } else {
+        this.#report('read', pending, nowMs);
+      }
     }
   }
 
-  #readAgain(units: readonly PendingUnit[]): void {
+  #readAgain(pendings: readonly Pending[]): void {
     const mayWrite = !this.#diskFull && !this.#backlog && this.#wrongClock() === undefined;
-    const transactions = this.#batcher.readAgain(units, mayWrite);
-    this.#options.observe.readsRepeated('barrier', units.length - transactions);
+    const transactions = this.#batcher.readAgain(pendings, mayWrite);
+    this.#options.observe.readsRepeated('barrier', pendings.length - transactions);
     this.#options.observe.readsRepeated('transaction', transactions);
   }
 
-  #report(kind: 'transaction' | 'read', done: Awaiting | undefined, nowMs: number): void {
-    for (const pending of done?.units ?? []) {
-      // It goes on as another read or as a transaction, and is counted there.
-      if (pending.open) continue;
-      this.#options.observe.units(kind, pending.count, nowMs - pending.receivedMs);
-    }
+  #report(kind: 'transaction' | 'read', { part, receivedMs }: Pending, nowMs: number): void {
+    this.#options.observe.units(kind, part.count, nowMs - receivedMs);
   }
 
   #refused(id: TxnId): void {
     const key = keyOf(id);
-    for (const pending of this.#transactions.get(key)?.units ?? [])
-      pending.fail(REFUSED.invalidated);
+    for (const pending of this.#transactions.get(key)?.pendings ?? [])
+      this.#fail(pending, REFUSED.invalidated);
     if (this.#transactions.delete(key)) this.#executor.send({ type: 'Forget', key });
   }
 
@@ -463,16 +482,16 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#coordinator.tick(nowMs);
     this.#judgeClock();
     const late = this.#batcher.drop((pending) => pending.deadlineMs > nowMs);
-    for (const pending of late) pending.fail(this.#whyLate());
-    for (const [key, { units, deadlineMs }] of this.#transactions) {
+    for (const pending of late) this.#fail(pending, this.#whyLate());
+    for (const [key, { pendings, deadlineMs }] of this.#transactions) {
       if (deadlineMs > nowMs) continue;
-      for (const pending of units) pending.fail(INDETERMINATE.timeout);
+      for (const pending of pendings) this.#fail(pending, INDETERMINATE.timeout);
       this.#transactions.delete(key);
       this.#executor.send({ type: 'Forget', key });
     }
-    for (const [token, { units, deadlineMs }] of this.#reads) {
+    for (const [token, { pendings, deadlineMs }] of this.#reads) {
       if (deadlineMs > nowMs) continue;
-      for (const pending of units) pending.fail(REFUSED.read);
+      for (const pending of pendings) this.#fail(pending, REFUSED.read);
       this.#reads.delete(token);
       this.#barriers -= 1;
       this.#executor.send({ type: 'ForgetRead', token });
@@ -492,19 +511,19 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#judged = verdict.type;
     const refusal = this.#wrongClock();
     if (refusal === undefined) return;
-    for (const pending of this.#batcher.dropTransactions()) pending.fail(refusal);
+    for (const pending of this.#batcher.dropTransactions()) this.#fail(pending, refusal);
   }
 
   #failAll(waiting: string, underWay: string): void {
-    for (const pending of this.#batcher.drop(() => false)) pending.fail(waiting);
-    for (const { units } of this.#transactions.values()) {
-      for (const pending of units) pending.fail(underWay);
+    for (const pending of this.#batcher.drop(() => false)) this.#fail(pending, waiting);
+    for (const { pendings } of this.#transactions.values()) {
+      for (const pending of pendings) this.#fail(pending, underWay);
     }
-    for (const { units } of this.#reads.values())
-      for (const pending of units) pending.fail(waiting);
+    for (const { pendings } of this.#reads.values())
+      for (const pending of pendings) this.#fail(pending, waiting);
   }
 }
 
-function earliest(units: readonly PendingUnit[]): number {
-  return units.reduce((least, { deadlineMs }) => Math.min(least, deadlineMs), Infinity);
+function earliest(pendings: readonly Pending[]): number {
+  return pendings.reduce((least, { deadlineMs }) => Math.min(least, deadlineMs), Infinity);
 }

@@ -3,8 +3,11 @@
  * replica deletes at the same point of the order. No client waits for it.
  */
 import { slotOfText } from '../../storage/keyspace/slots.ts';
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
+import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 
+/** No client's connection: the coordinator itself is told the answer. */
+export const OWN_CONNECTION = 0;
 /** Keys of one such transaction, and bytes of keys: it must not hold up the clients' own. */
 export const EXPIRE_KEYS_MAX = 256;
 export const EXPIRE_BYTES_MAX = 64 * 1024;
@@ -21,29 +24,65 @@ export const EXPIRE_GRACE_MS = 5_000;
  * After a removal that failed. It may yet be decided, and a cluster that cannot decide what it has
  * must not be given more of it; so the pause doubles with each failure in a row.
  */
-export const EXPIRE_RETRY_MS = 200;
-export const EXPIRE_RETRY_MS_MAX = 60_000;
-
-export type ExpiryOutcome = 'removed' | 'nothing' | 'failed';
+const EXPIRE_RETRY_MS = 200;
+const EXPIRE_RETRY_MS_MAX = 60_000;
 
 const NOTHING_REMOVED = Buffer.from(':0\r\n', 'latin1');
+const ANSWER_BYTES_MAX = 1024;
 
-/** `HOLO.EXPIRE` deletes those of the keys whose deadline is not above executeAt. */
-export function expiryUnit(
-  keys: readonly string[],
-  ended: (outcome: ExpiryOutcome) => void,
-): CommandUnit {
-  const words = ['HOLO.EXPIRE', ...keys];
-  const text = words.map((word) => `$${word.length}\r\n${word}\r\n`);
-  return {
-    bytes: Buffer.from(`*${words.length}\r\n${text.join('')}`, 'latin1'),
-    count: 1,
-    readOnly: false,
-    wholeStore: false,
-    slots: keys.map((key) => slotOfText(key)),
-    protocol: 2,
-    plan: [1],
-    complete: (replies) => ended(NOTHING_REMOVED.equals(replies) ? 'nothing' : 'removed'),
-    fail: () => ended('failed'),
-  };
+/** One removal at a time: the pace is what the cluster can bear, with a pause for its clients. */
+export class ExpiryRounds {
+  readonly #group: GroupId;
+  readonly #roundMsMax: number;
+  /** A removal is under way, and over by then at the latest; 0: none is. */
+  #untilMs = 0;
+  #failures = 0;
+  #sequence = 0;
+  /** There are more keys than this round removes. */
+  #more = false;
+
+  constructor(group: GroupId, roundMsMax: number) {
+    this.#group = group;
+    this.#roundMsMax = roundMsMax;
+  }
+
+  isUnderWay(nowMs: number): boolean {
+    return this.#untilMs > nowMs;
+  }
+
+  /** `HOLO.EXPIRE` deletes those of the keys whose deadline is not above executeAt. */
+  begin(keys: readonly string[], more: boolean, nowMs: number): Part {
+    this.#untilMs = nowMs + this.#roundMsMax;
+    this.#more = more;
+    this.#sequence += 1;
+    const words = ['HOLO.EXPIRE', ...keys];
+    const text = words.map((word) => `$${word.length}\r\n${word}\r\n`);
+    return {
+      unit: { connection: OWN_CONNECTION, sequence: this.#sequence },
+      part: 0,
+      groups: [this.#group],
+      bytes: Buffer.from(`*${words.length}\r\n${text.join('')}`, 'latin1'),
+      count: 1,
+      layout: [1],
+      protocol: 2,
+      readOnly: false,
+      wholeStore: false,
+      participants: keys.map((key) => slotOfText(key)),
+      window: ANSWER_BYTES_MAX,
+    };
+  }
+
+  /** `true`: the next look should come soon. */
+  ended(answer: PartAnswer, nowMs: number): boolean {
+    if (answer.unit.sequence !== this.#sequence) return false;
+    if (answer.type !== 'PartReplies') {
+      const pauseMs = Math.min(EXPIRE_RETRY_MS_MAX, EXPIRE_RETRY_MS * 2 ** this.#failures);
+      this.#failures += 1;
+      this.#untilMs = nowMs + pauseMs;
+      return false;
+    }
+    this.#failures = 0;
+    this.#untilMs = 0;
+    return this.#more && !NOTHING_REMOVED.equals(answer.replies);
+  }
 }

@@ -2,7 +2,7 @@
  * What the three actors of a store, and the rest of the node, may tell each of them.
  */
 import type { EngineError } from '../../storage/errors.ts';
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
+import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
@@ -12,8 +12,6 @@ import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalAnswer, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { ActorExit } from '../runtime/behavior.ts';
-import type { ExpiryOutcome } from './expiry.ts';
-import type { PendingUnit } from './pending-unit.ts';
 
 export type ReplicaActorMessage =
   | {
@@ -43,12 +41,8 @@ export type ReplicaActorMessage =
 
 export type ExecutorMessage =
   /** Clients of this node that wait for the transaction. */
-  | { readonly type: 'Expect'; readonly key: string; readonly units: readonly PendingUnit[] }
-  | {
-      readonly type: 'ExpectRead';
-      readonly token: number;
-      readonly units: readonly PendingUnit[];
-    }
+  | { readonly type: 'Expect'; readonly key: string; readonly parts: readonly Part[] }
+  | { readonly type: 'ExpectRead'; readonly token: number; readonly parts: readonly Part[] }
   | { readonly type: 'Forget'; readonly key: string }
   | { readonly type: 'ForgetRead'; readonly token: number }
   /** `generation`: the executor incarnation that it is meant for. */
@@ -59,6 +53,8 @@ export type ExecutorMessage =
       readonly token: number;
       readonly barrierSequence: number;
     }
+  /** From the gateway, of replies that did not fit the window of their part. */
+  | ReplyFlow
   | WalReply
   | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
   | { readonly type: 'Open' }
@@ -67,7 +63,9 @@ export type ExecutorMessage =
   | { readonly type: 'Tick' };
 
 export type CoordinatorActorMessage =
-  | { readonly type: 'Unit'; readonly unit: CommandUnit }
+  | { readonly type: 'Part'; readonly part: Part }
+  /** To a part of the coordinator's own. */
+  | PartAnswer
   | {
       readonly type: 'Protocol';
       readonly from: number;
@@ -82,25 +80,24 @@ export type CoordinatorActorMessage =
       readonly id: TxnId;
       readonly definition: CommandDefinition | undefined;
     }
-  /** Transactions and reads whose clients have been answered. */
+  /** Transactions whose clients have been answered. */
   | { readonly type: 'Executed'; readonly keys: readonly string[] }
-  | { readonly type: 'ReadsDone'; readonly tokens: readonly number[] }
-  /** Reads that met a key past its deadline: they become transactions. */
-  | { readonly type: 'Retry'; readonly units: readonly PendingUnit[] }
-  /** Reads of several slots, some of which have changed since their barrier began. */
-  | { readonly type: 'ReadAgain'; readonly units: readonly PendingUnit[] }
+  | { readonly type: 'ReadsDone'; readonly reads: readonly ReadDone[] }
   /** It is time to look for keys past their deadline. */
   | { readonly type: 'LookForExpired' }
   /** Keys past their deadline; `backlog`: there are many more. */
   | { readonly type: 'Expired'; readonly keys: readonly string[]; readonly backlog: boolean }
-  /** Their removal is over; `again`: the next look should come soon. */
-  | {
-      readonly type: 'ExpiryEnded';
-      readonly outcome: ExpiryOutcome;
-      readonly more: boolean;
-    }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
   /** The node stops: nothing new is begun; answers when all that was begun is answered. */
   | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }
   | { readonly type: 'Tick' };
+
+/** A read whose clients have been answered, but for some of its parts: their indices, ascending. */
+export interface ReadDone {
+  readonly token: number;
+  /** They met a key past its deadline, and become transactions. */
+  readonly expired: readonly number[];
+  /** Some of their slots have changed since the barrier began: they need another one. */
+  readonly uncovered: readonly number[];
+}

@@ -12,17 +12,23 @@ import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import { StateMachine } from '../../storage/state-machine.ts';
 import { UNIT_HEAD } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
-import { UnitReplies } from '../../transport/resp/connection/unit-replies.ts';
+import type { Part, PartAnswer, PartReplies } from '../../transport/resp/connection/part.ts';
+import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
-import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX } from './expiry.ts';
+import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX, OWN_CONNECTION } from './expiry.ts';
+import { HeldReplies } from './held-replies.ts';
 import { LogFirstEngine } from './log-first-engine.ts';
-import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
-import type { PendingUnit } from './pending-unit.ts';
+import type {
+  CoordinatorActorMessage,
+  ExecutorMessage,
+  ReadDone,
+  ReplicaActorMessage,
+} from './messages.ts';
 
 export interface RunningOptions {
   readonly cacheBytesMax: number;
@@ -36,10 +42,14 @@ export interface RunningOptions {
   readonly unflushedBytesMax: number;
   /** A flush begins after this long, however little has changed. */
   readonly flushEveryMs: number;
-  /** Replies of one unit; longer ones become one error, and the writes stand. */
+  /** Replies of one part; longer ones become one error, and the writes stand. */
   readonly replyBytesMax: number;
+  /** Replies that wait for credit of their connections; `HELD_BYTES_MAX` by default. */
+  readonly heldReplyBytesMax?: number | undefined;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  /** Whom the parts come from. It outlives this actor. */
+  readonly clients: Outlet<PartAnswer>;
   /** The cluster's time, for the deadlines that ephemeral reads look at. */
   readonly nowMs: () => number;
   readonly observe: (machine: StateMachine) => void;
@@ -47,6 +57,8 @@ export interface RunningOptions {
   readonly onDiskFull: (full: boolean) => void;
 }
 
+/** Replies that wait for credit of their connections. */
+const HELD_BYTES_MAX = 512 * 1024 * 1024;
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
@@ -56,7 +68,7 @@ type Handed = Extract<ExecutorMessage, { readonly type: 'Execute' | 'Read' }>;
 interface Application {
   readonly execution: Execution;
   /** Absent where no client of this node waits. */
-  readonly units: readonly PendingUnit[] | undefined;
+  readonly parts: readonly Part[] | undefined;
   /** Where in the body the next unit begins, and its number. */
   at: number;
   unit: number;
@@ -74,9 +86,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #slots: AppliedSlots;
   readonly #args = new Arguments();
   readonly #writer = new ReplyWriter(2);
-  readonly #replies = new UnitReplies(this.#writer);
-  readonly #expected = new Map<string, readonly PendingUnit[]>();
-  readonly #expectedReads = new Map<number, readonly PendingUnit[]>();
+  readonly #renderer = new PartRenderer(this.#writer);
+  readonly #held: HeldReplies;
+  readonly #expected = new Map<string, readonly Part[]>();
+  readonly #expectedReads = new Map<number, readonly Part[]>();
   /** Executions and reads in the replica's order that wait for a flush. */
   readonly #handed: Handed[] = [];
   /** The transaction that waits for a flush between two of its units. */
@@ -85,9 +98,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #taken = 0;
   #takenTold = 0;
   #executedKeys: string[] = [];
-  #doneTokens: number[] = [];
-  #retries: PendingUnit[] = [];
-  #uncovered: PendingUnit[] = [];
+  #readsDone: ReadDone[] = [];
   #proceedWithFlush: (() => void) | undefined;
   #notBeforeMs = 0;
   #nextFlushMs: number;
@@ -108,6 +119,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       unitWriteBytesMax: options.unitWriteBytesMax,
       tableHashKey: options.tableHashKey,
     });
+    const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
+    this.#held = new HeldReplies(heldMax, (answer) => this.#answer(answer));
     const { appliedSequence, flushedSequence } = this.#machine;
     this.#slots = new AppliedSlots(appliedSequence);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
@@ -135,6 +148,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   stopped(): void {
+    this.#held.loseAll();
     this.#engine.close();
   }
 
@@ -148,6 +162,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       cacheBytes: machine.cacheBytes,
       dirtyBytes: machine.dirtyBytes,
       unflushedBytes: machine.unflushedBytes,
+      heldReplyBytes: this.#held.bytes,
       waiting: this.#handed.length + (this.#halfDone === undefined ? 0 : 1),
       kept: this.#replica.kept + this.#coordinator.kept,
     };
@@ -175,24 +190,23 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     // A transaction ordered in the turn that delivers ExecutorReady arrives twice.
     if (execution.sequence <= this.#machine.appliedSequence) return;
     this.#machine.begin(execution.executeAt);
-    this.#halfDone = { execution, units: this.#expected.get(keyOf(execution.id)), at: 0, unit: 0 };
+    this.#halfDone = { execution, parts: this.#expected.get(keyOf(execution.id)), at: 0, unit: 0 };
   }
 
   /** `false`: the rest waits for the flush. */
   #goOn(application: Application): boolean {
-    const { execution, units } = application;
+    const { execution, parts } = application;
     const { body, id, participants, sequence } = execution;
     while (application.at < body.length) {
       if (this.#machine.unflushedBytes >= this.#options.unflushedBytesMax) return false;
-      const pending = units?.[application.unit];
+      const part = parts?.[application.unit];
       const { at } = application;
-      application.at =
-        pending === undefined ? this.#runUnit(body, at) : this.#answerUnit(pending, body, at);
+      application.at = part === undefined ? this.#runUnit(body, at) : this.#runPart(part, body, at);
       application.unit += 1;
     }
     this.#machine.commit(sequence);
     this.#halfDone = undefined;
-    if (units !== undefined) this.#executedKeys.push(keyOf(id));
+    if (parts !== undefined) this.#executedKeys.push(keyOf(id));
     this.#expected.delete(keyOf(id));
     this.#slots.applied(participants, sequence);
     return true;
@@ -210,61 +224,87 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     return at;
   }
 
-  /** The same commands, and the replies that the unit is owed. */
-  #answerUnit(pending: PendingUnit, body: Uint8Array, start: number): number {
+  /** The same for a part of this node's own clients, which is told its replies. */
+  #runPart(part: Part, body: Uint8Array, start: number): number {
     const { replyBytesMax } = this.#options;
     const args = this.#args;
     const machine = this.#machine;
     const writer = this.#writer;
-    const replies = this.#replies;
+    const renderer = this.#renderer;
     let at = start;
-    replies.begin(pending.unit);
+    renderer.begin(part);
     let tooLong = false;
-    for (let left = pending.count; left > 0; left -= 1) {
+    for (let left = part.count; left > 0; left -= 1) {
       at = args.next(body, at);
-      replies.next();
+      renderer.next();
       machine.run(args, tooLong ? NO_REPLY : writer);
       tooLong ||= writer.length > replyBytesMax;
     }
-    const bytes = replies.finish();
-    if (tooLong) pending.fail(this.#repliesTooLong);
-    else pending.complete(bytes);
+    const replies = renderer.finish();
+    if (tooLong) this.#failTooLong(part);
+    else this.#reply(part, replies);
     return at;
   }
 
   #read(token: number, barrierSequence: number): void {
-    const units = this.#expectedReads.get(token);
-    if (units === undefined) return;
+    const parts = this.#expectedReads.get(token);
+    if (parts === undefined) return;
     this.#expectedReads.delete(token);
-    this.#doneTokens.push(token);
     const nowMs = this.#options.nowMs();
-    for (const pending of units) {
-      if (!this.#slots.covers(pending.slots, barrierSequence)) this.#uncovered.push(pending);
-      else if (!this.#readFor(pending, nowMs)) this.#retries.push(pending);
+    const expired: number[] = [];
+    const uncovered: number[] = [];
+    for (const [index, part] of parts.entries()) {
+      if (!this.#slots.covers(part.participants, barrierSequence)) uncovered.push(index);
+      else if (!this.#readFor(part, nowMs)) expired.push(index);
     }
+    this.#readsDone.push({ token, expired, uncovered });
   }
 
   /** `false`: some key is past its deadline, and only a transaction may decide that it is gone. */
-  #readFor(pending: PendingUnit, nowMs: number): boolean {
+  #readFor(part: Part, nowMs: number): boolean {
     const { replyBytesMax } = this.#options;
-    const { unit } = pending;
     const args = this.#args;
     const writer = this.#writer;
-    const replies = this.#replies;
-    replies.begin(unit);
+    const renderer = this.#renderer;
+    renderer.begin(part);
     let at = 0;
-    for (let left = unit.count; left > 0; left -= 1) {
-      at = args.next(unit.bytes, at);
-      replies.next();
+    for (let left = part.count; left > 0; left -= 1) {
+      at = args.next(part.bytes, at);
+      renderer.next();
       const served = this.#machine.read(args, nowMs, writer);
       const tooLong = writer.length > replyBytesMax;
       if (served && !tooLong) continue;
       writer.take();
-      if (tooLong) pending.fail(this.#repliesTooLong);
+      if (tooLong) this.#failTooLong(part);
       return served;
     }
-    pending.complete(replies.finish());
+    this.#reply(part, renderer.finish());
     return true;
+  }
+
+  #reply(part: Part, replies: Uint8Array): void {
+    const { ends, errors } = this.#renderer;
+    const answer: PartReplies = {
+      type: 'PartReplies',
+      unit: part.unit,
+      part: part.part,
+      from: 0,
+      replies,
+      ends,
+      errors,
+      last: true,
+    };
+    if (replies.length <= part.window) this.#answer(answer);
+    else this.#held.begin(part, answer);
+  }
+
+  #failTooLong({ unit, part }: Part): void {
+    this.#answer({ type: 'PartFailed', unit, part, line: this.#repliesTooLong });
+  }
+
+  #answer(answer: PartAnswer): void {
+    if (answer.unit.connection === OWN_CONNECTION) this.#coordinator.send(answer);
+    else this.#options.clients.send(answer);
   }
 
   #tellTurn(): void {
@@ -274,17 +314,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (count > this.#takenTold) this.#replica.send({ type: 'Taken', generation, count });
     const keys = this.#executedKeys;
     if (keys.length > 0) coordinator.send({ type: 'Executed', keys });
-    const retries = this.#retries;
-    if (retries.length > 0) coordinator.send({ type: 'Retry', units: retries });
-    const uncovered = this.#uncovered;
-    if (uncovered.length > 0) coordinator.send({ type: 'ReadAgain', units: uncovered });
-    const tokens = this.#doneTokens;
-    if (tokens.length > 0) coordinator.send({ type: 'ReadsDone', tokens });
+    const reads = this.#readsDone;
+    if (reads.length > 0) coordinator.send({ type: 'ReadsDone', reads });
     this.#takenTold = count;
     this.#executedKeys = [];
-    this.#retries = [];
-    this.#uncovered = [];
-    this.#doneTokens = [];
+    this.#readsDone = [];
   }
 
   #considerFlush(): void {
@@ -314,10 +348,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #receive(message: ExecutorMessage): void {
     switch (message.type) {
       case 'Expect':
-        this.#expected.set(message.key, message.units);
+        this.#expected.set(message.key, message.parts);
         return;
       case 'ExpectRead':
-        this.#expectedReads.set(message.token, message.units);
+        this.#expectedReads.set(message.token, message.parts);
         return;
       case 'Forget':
         this.#expected.delete(message.key);
@@ -330,6 +364,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         if (message.generation !== this.#generation) return;
         this.#handed.push(message);
         return this.#apply();
+      case 'ReplyCredit':
+        return this.#held.credit(message, message.upTo);
+      case 'RepliesAbandoned':
+        return this.#held.abandon(message);
       case 'Durable': {
         const proceed = this.#proceedWithFlush;
         this.#proceedWithFlush = undefined;

@@ -6,11 +6,13 @@ import { Arguments } from '../../storage/arguments.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import { REQUEST, RequestParser } from '../../transport/resp/codec/parser.ts';
 import type { ClientSocket } from '../../transport/resp/connection/client-socket.ts';
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
-import { UnitReplies } from '../../transport/resp/connection/unit-replies.ts';
+import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
+import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import { MEMORY } from '../transport/resp/harness.ts';
+import { wholeAnswer } from '../transport/resp/memory-coordinator.ts';
+import { SOLE_PLACEMENT } from '../transport/resp/placements.ts';
 
 const KEYS = 100_000;
 const PIPELINE = 100;
@@ -94,24 +96,24 @@ function readAgain(chunks: readonly Buffer[]): number {
 /** A whole gateway with one connection; units are answered within `submit`. */
 function classifier(chunks: readonly Buffer[], answer = false): () => number {
   const writer = new ReplyWriter(2);
-  const replies = new UnitReplies(writer);
-  const empty = new Uint8Array(0);
+  const renderer = new PartRenderer(writer);
+  const empty = { from: 0, replies: new Uint8Array(0), ends: [], errors: [], last: true };
   let count = 0;
-  const submit = (unit: CommandUnit): boolean => {
-    count += unit.count;
-    if (answer) {
-      replies.begin(unit);
-      for (let i = 0; i < unit.count; i++) {
-        replies.next();
-        writer.simple('OK');
-      }
-      unit.complete(replies.finish());
-    } else {
-      unit.complete(empty);
-    }
+  const submit = (part: Part): boolean => {
+    count += part.count;
+    owner.answered(answer ? rendered(part) : { type: 'PartReplies', ...idOf(part), ...empty });
     return true;
   };
-  const owner = gateway(submit);
+  const rendered = (part: Part): PartAnswer => {
+    renderer.begin(part);
+    for (let i = 0; i < part.count; i++) {
+      renderer.next();
+      writer.simple('OK');
+    }
+    return wholeAnswer(part, renderer);
+  };
+  const idOf = ({ unit, part }: Part) => ({ unit, part });
+  const owner: Gateway = gateway(submit);
   const connection = owner.attach(SINK);
   return () => {
     count = 0;
@@ -120,10 +122,12 @@ function classifier(chunks: readonly Buffer[], answer = false): () => number {
   };
 }
 
-function gateway(submit: (unit: CommandUnit) => boolean): Gateway {
-  return new Gateway({
+function gateway(submit: (part: Part) => boolean): Gateway {
+  const made: Gateway = new Gateway({
+    placement: SOLE_PLACEMENT,
     submit,
-    defer: (callback) => callback(),
+    flow: () => undefined,
+    wake: () => made.flush(),
     services: {
       clock: { wallUs: () => 0, monotonicMs: () => 0 },
       settings: new SettingsRegistry(),
@@ -138,6 +142,7 @@ function gateway(submit: (unit: CommandUnit) => boolean): Gateway {
       replicasAcknowledged: () => 0,
     },
   });
+  return made;
 }
 
 const REPLIES_PER_TAKE = 1000;

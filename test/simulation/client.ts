@@ -5,28 +5,40 @@
 import { Arguments } from '../../storage/arguments.ts';
 import { lastKeyOf } from '../../storage/commands/command.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
-import type { CommandUnit, PlanItem } from '../../transport/resp/connection/command-unit.ts';
+import type { Part } from '../../transport/resp/connection/part.ts';
+import type { PlanItem } from '../../transport/resp/connection/unit-under-way.ts';
 
 export type Answer =
   | { readonly type: 'replies'; readonly bytes: Buffer }
   /** `why`: the first word of the error line. */
   | { readonly type: 'refused' | 'unknown'; readonly why: string };
 
+/** So many commands of a pipeline, or a MULTI block of so many. */
+export type UnitItem = number | { readonly exec: number };
+
+/** What a client hands to a node, which gives the part its unit and group. */
+export interface ClientUnit {
+  readonly part: Omit<Part, 'unit' | 'groups' | 'window'>;
+  readonly items: readonly UnitItem[];
+  readonly plan: readonly PlanItem[];
+  readonly answer: (answer: Answer) => void;
+}
+
 const args = new Arguments();
 
 /** One unit of these commands; `exec` puts them into a MULTI block. */
 export function unitOf(
   commands: readonly (readonly string[])[],
-  exec: boolean | readonly PlanItem[],
+  exec: boolean | readonly UnitItem[],
   answer: (answer: Answer) => void,
-): CommandUnit {
+): ClientUnit {
   const text = commands.map(
     (words) => `*${words.length}\r\n${words.map((w) => `$${w.length}\r\n${w}\r\n`).join('')}`,
   );
   const bytes = Buffer.from(text.join(''), 'latin1');
-  const plan = planOf(commands.length, exec);
+  const items = itemsOf(commands.length, exec);
   const slots: number[] = [];
-  let readOnly = plan.every((item) => typeof item === 'number');
+  let readOnly = items.every((item) => typeof item === 'number');
   let wholeStore = false;
   for (let at = 0; at < bytes.length; ) {
     at = args.next(bytes, at);
@@ -44,24 +56,40 @@ export function unitOf(
     if (command.kind !== 'read' || last !== command.keys.first) readOnly = false;
   }
   return {
-    bytes,
-    count: commands.length,
-    readOnly,
-    wholeStore,
-    slots,
-    protocol: 2,
-    plan,
-    complete: (replies) => answer({ type: 'replies', bytes: Buffer.from(replies) }),
-    fail: (line) => {
-      const [why = ''] = line.split(' ');
-      answer({ type: / refused/.test(line) ? 'refused' : 'unknown', why });
+    part: {
+      part: 0,
+      bytes,
+      count: commands.length,
+      layout: items.map((item) => (typeof item === 'number' ? item : item.exec)),
+      protocol: 2,
+      readOnly,
+      wholeStore,
+      participants: slots,
     },
+    items,
+    plan: items.flatMap(planOf),
+    answer,
   };
 }
 
-function planOf(commands: number, exec: boolean | readonly PlanItem[]): readonly PlanItem[] {
+function itemsOf(commands: number, exec: boolean | readonly UnitItem[]): readonly UnitItem[] {
   if (typeof exec !== 'boolean') return exec;
   return exec ? [{ exec: commands }] : [commands];
+}
+
+function planOf(item: UnitItem): PlanItem[] {
+  if (typeof item === 'number') return [{ type: 'run', part: 0, errors: item }];
+  const reply = Buffer.from(`*${item.exec}\r\n`, 'latin1');
+  return [
+    { type: 'local', reply, block: 0 },
+    { type: 'run', part: 0, errors: 1 },
+  ];
+}
+
+/** What a client makes of an error line that all its commands got. */
+export function failure(line: string): Answer {
+  const [why = ''] = line.split(' ');
+  return { type: / refused/.test(line) ? 'refused' : 'unknown', why };
 }
 
 export type Reply = string | number | null | { readonly error: string } | readonly Reply[];

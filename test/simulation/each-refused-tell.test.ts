@@ -4,6 +4,7 @@
  */
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Cell } from '../../actors/runtime/cells/cell.ts';
+import type { ReadDone } from '../../actors/store/messages.ts';
 import type { Profile } from './profile.ts';
 import { type Refusal, refuseFirst } from './refusal.ts';
 import { Scenario } from './scenario.ts';
@@ -169,7 +170,8 @@ const coordinator: readonly Case[] = [
   },
   {
     actor: 'store-0/coordinator',
-    type: 'Retry',
+    type: 'ReadsDone',
+    where: ({ reads }) => (reads as readonly ReadDone[]).some(({ expired }) => expired.length > 0),
     prepare: (scenario) => {
       scenario.answerTo(1, 'SET', 'k', 'x', 'PX', '1');
       scenario.run(5);

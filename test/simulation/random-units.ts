@@ -5,13 +5,13 @@
  */
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { slotOfText } from '../../storage/keyspace/slots.ts';
-import type { PlanItem } from '../../transport/resp/connection/command-unit.ts';
+import type { UnitItem } from './client.ts';
 
 export type Words = readonly string[];
 
 export interface RandomUnit {
   readonly commands: readonly Words[];
-  readonly plan: readonly PlanItem[];
+  readonly plan: readonly UnitItem[];
   /** All keys are removed. */
   readonly flushes: boolean;
 }
@@ -68,8 +68,8 @@ function below(rng: Rng, end: number): number {
 }
 
 /** Runs of commands, every other one a MULTI block, about. */
-function planFor(rng: Rng, count: number): PlanItem[] {
-  const plan: PlanItem[] = [];
+function planFor(rng: Rng, count: number): UnitItem[] {
+  const plan: UnitItem[] = [];
   for (let left = count; left > 0; ) {
     const some = rng.next() < 0.3 ? left : Math.min(left, 1 + below(rng, SEGMENT_MAX));
     plan.push(rng.next() < 0.5 ? some : { exec: some });

@@ -2,7 +2,6 @@
 import { expect, test } from 'vitest';
 import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
 import { unitOf } from './client.ts';
 import { Oracle } from './oracle.ts';
 import { ReplyJudge } from './reply-judge.ts';
@@ -22,9 +21,9 @@ function judge(steps: readonly Step[]): string[] {
   const oracle = new Oracle(say);
   steps.forEach(({ commands, exec = false, at, told }, index) => {
     const executeAt: Timestamp = { hlc: at * 1_000, flags: 0, node: 1, store: 0 };
-    const unit: CommandUnit = unitOf(commands, exec, () => undefined);
+    const unit = unitOf(commands, exec, () => undefined);
     const floor = judge.begin(unit);
-    const body = Buffer.from(unit.bytes);
+    const body = Buffer.from(unit.part.bytes);
     const times = { id: executeAt, executeAt };
     oracle.executed(1, { ...times, participants: WHOLE_STORE, body, sequence: index + 1 });
     judge.answered(1, unit, floor, executeAt, Buffer.from(told));

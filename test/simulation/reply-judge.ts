@@ -14,11 +14,11 @@ import {
   ZERO,
 } from '../../actors/accord/primitives/timestamp.ts';
 import { CONFLICT_SLOTS } from '../../storage/keyspace/slots.ts';
-import type { CommandUnit, PlanItem } from '../../transport/resp/connection/command-unit.ts';
+import type { ClientUnit, UnitItem } from './client.ts';
 
 interface Answered {
   readonly node: number;
-  readonly unit: CommandUnit;
+  readonly unit: ClientUnit;
   readonly replies: Buffer;
 }
 
@@ -43,7 +43,8 @@ export class ReplyJudge {
   }
 
   /** What the unit must execute after. */
-  begin({ slots, wholeStore }: CommandUnit): Timestamp {
+  begin({ part }: ClientUnit): Timestamp {
+    const { participants: slots, wholeStore } = part;
     if (wholeStore) return this.#toldAny;
     let floor = this.#toldWhole;
     for (const slot of slots) floor = max(floor, this.#told[slot] ?? ZERO);
@@ -51,15 +52,15 @@ export class ReplyJudge {
   }
 
   /** A transaction has answered the unit; `floor` is what `begin` said of it. */
-  answered(node: number, unit: CommandUnit, floor: Timestamp, at: Timestamp, bytes: Buffer): void {
+  answered(node: number, unit: ClientUnit, floor: Timestamp, at: Timestamp, bytes: Buffer): void {
     const key = keyOf(at);
     if (compare(at, floor) <= 0) {
       const both = `${key}, but was begun after the answer of ${keyOf(floor)}`;
       this.#violation(`I20: ${textOf(unit)} at node ${node} executes at ${both}`);
     }
     this.#toldAny = max(this.#toldAny, at);
-    if (unit.wholeStore) this.#toldWhole = max(this.#toldWhole, at);
-    for (const slot of unit.slots) this.#told[slot] = max(this.#told[slot] ?? ZERO, at);
+    if (unit.part.wholeStore) this.#toldWhole = max(this.#toldWhole, at);
+    for (const slot of unit.part.participants) this.#told[slot] = max(this.#told[slot] ?? ZERO, at);
     if (hasPage(unit)) return;
     const replies = Buffer.from(bytes);
     const others = this.#answered.get(key);
@@ -77,7 +78,7 @@ export class ReplyJudge {
     let next = 0;
     for (const answered of this.#answered.get(keyOf(executeAt)) ?? []) {
       const found = this.#find(answered, body, commands, next);
-      if (found !== undefined) next = found + answered.unit.count;
+      if (found !== undefined) next = found + answered.unit.part.count;
     }
   }
 
@@ -88,13 +89,14 @@ export class ReplyJudge {
     commands: readonly Replied[],
     from: number,
   ): number | undefined {
+    const { bytes, count } = unit.part;
     let expected: string | undefined;
-    for (let first = from; first + unit.count <= commands.length; first += 1) {
+    for (let first = from; first + count <= commands.length; first += 1) {
       const at = commands[first]?.at ?? 0;
-      const own = body.subarray(at + 1, at + unit.bytes.length);
+      const own = body.subarray(at + 1, at + bytes.length);
       // All but the first byte, which marks the head of a unit.
-      if (!own.equals(unit.bytes.subarray(1))) continue;
-      const layout = laidOut(unit.plan, commands.slice(first, first + unit.count));
+      if (!own.equals(bytes.subarray(1))) continue;
+      const layout = laidOut(unit.items, commands.slice(first, first + count));
       if (layout.equals(replies)) return first;
       expected ??= JSON.stringify(layout.toString('latin1'));
     }
@@ -106,15 +108,14 @@ export class ReplyJudge {
 }
 
 /** A page of SCAN holds a few keys more or less, by what is in memory. */
-function hasPage({ bytes }: CommandUnit): boolean {
-  return /^\*\d+\r\n\$4\r\nSCAN\r\n.*MATCH/s.test(Buffer.from(bytes).toString('latin1'));
+function hasPage({ part }: ClientUnit): boolean {
+  return /^\*\d+\r\n\$4\r\nSCAN\r\n.*MATCH/s.test(Buffer.from(part.bytes).toString('latin1'));
 }
 
-function laidOut(plan: readonly PlanItem[], commands: readonly Replied[]): Buffer {
+function laidOut(items: readonly UnitItem[], commands: readonly Replied[]): Buffer {
   const parts: Buffer[] = [];
   let next = 0;
-  for (const item of plan) {
-    if (typeof item !== 'number' && 'local' in item) throw new Error('no unit has local replies');
+  for (const item of items) {
     const count = typeof item === 'number' ? item : item.exec;
     if (typeof item !== 'number') parts.push(Buffer.from(`*${count}\r\n`));
     for (const { reply } of commands.slice(next, next + count)) parts.push(reply);
@@ -125,8 +126,8 @@ function laidOut(plan: readonly PlanItem[], commands: readonly Replied[]): Buffe
 
 const TEXT_CHARS_MAX = 200;
 
-function textOf(unit: CommandUnit): string {
-  const words = Buffer.from(unit.bytes).toString('latin1').split('\r\n');
+function textOf({ part }: ClientUnit): string {
+  const words = Buffer.from(part.bytes).toString('latin1').split('\r\n');
   const text = words.filter((word) => !/^([*$]\d+)?$/.test(word)).join(' ');
   return JSON.stringify(text.slice(0, TEXT_CHARS_MAX));
 }

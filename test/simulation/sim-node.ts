@@ -16,13 +16,14 @@ import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
+import type { ClientUnit } from './client.ts';
 import type { Invariants } from './invariants.ts';
 import type { ReplyJudge } from './reply-judge.ts';
+import { SimClients } from './sim-clients.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
 import { type CommitFault, SimEngine, type SimEngineOptions } from './sim-engine.ts';
 import type { Identity, SimNetwork } from './sim-network.ts';
@@ -42,6 +43,8 @@ export interface SimNodeOptions {
   /** Without error. */
   readonly trueClock: Clock;
   readonly limits: NodeLimits;
+  /** Replies that a connection takes before it gives credit for more. */
+  readonly replyWindowBytes?: number;
   readonly logLimits: Omit<WalOptions, 'newLogId'>;
   readonly syncPolicy: SyncPolicyOptions;
   readonly diskLatencyMs: () => number;
@@ -59,6 +62,7 @@ export interface SimNodeOptions {
 }
 
 export const SIM_DIRECTORY = 'wal';
+const WINDOW_BYTES = 1024 ** 2;
 /** Flight recorders of past incarnations that are kept for a dump. */
 const RECORDERS_MAX = 4;
 
@@ -110,6 +114,7 @@ export class SimNode {
   #engine: Engine | undefined;
   #effectsLeft = 0;
   #onStopped: () => void = () => undefined;
+  readonly #clients: SimClients;
   #scope: PausableScheduler | undefined;
 
   constructor(options: SimNodeOptions) {
@@ -117,6 +122,15 @@ export class SimNode {
     this.id = options.nodeId;
     this.#life = options.scope();
     this.#drive = this.#newDrive();
+    this.#clients = new SimClients({
+      window: options.replyWindowBytes ?? WINDOW_BYTES,
+      executing: () => this.#executing,
+      frozen: () => this.frozen,
+      answered: (unit, floor, at, replies) => {
+        if (at !== undefined) options.judge.answered(this.id, unit, floor, at, replies);
+      },
+      flow: (message) => this.#node?.toExecutor.send(message),
+    });
     const { clock } = options;
     this.#clock = {
       wallUs: () => clock.wallUs() + this.#jumpUs,
@@ -242,6 +256,7 @@ export class SimNode {
         });
         return this.#engine;
       },
+      clients: this.#clients.ref,
       limits,
       observer: this.#observer(),
       onFailed: (failure) => options.onFailed(this, failure),
@@ -369,16 +384,11 @@ export class SimNode {
     };
   }
 
-  submit(unit: CommandUnit): boolean {
-    const { judge } = this.#options;
-    const floor = judge.begin(unit);
-    const complete = (replies: Uint8Array): void => {
-      const at = this.#executing;
-      if (this.frozen) return;
-      if (at !== undefined) judge.answered(this.id, unit, floor, at, Buffer.from(replies));
-      unit.complete(replies);
-    };
-    return this.#node?.coordinator.tell({ type: 'Unit', unit: { ...unit, complete } }) ?? false;
+  submit(unit: ClientUnit): boolean {
+    const floor = this.#options.judge.begin(unit);
+    return this.#clients.submit(unit, floor, (part) => {
+      return this.#node?.coordinator.tell({ type: 'Part', part }) ?? false;
+    });
   }
 
   // ---- what can happen to it --------------------------------------------------------------
@@ -398,6 +408,7 @@ export class SimNode {
     this.#node = undefined;
     this.machine = undefined;
     this.#executing = undefined;
+    this.#clients.clear();
     this.watermarks = undefined;
     this.ready = false;
     this.expected = undefined;

@@ -5,11 +5,10 @@
  */
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import type { PlanItem } from '../../transport/resp/connection/command-unit.ts';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
 import { checkLinearizability, STEPS_MAX } from '../verify/linearizability.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';
-import { type Answer, parseReplies, type Reply, unitOf } from './client.ts';
+import { type Answer, parseReplies, type Reply, type UnitItem, unitOf } from './client.ts';
 import { FLUSHALL, withExpiries, withFlushes } from './expiries.ts';
 import { limitsOf } from './node-limits.ts';
 import { KINDS, type Kind, type Profile } from './profile.ts';
@@ -407,7 +406,7 @@ export class Workload {
   #submit(
     node: SimNode,
     commands: readonly Words[],
-    exec: boolean | readonly PlanItem[],
+    exec: boolean | readonly UnitItem[],
     answered: (answer: Answer) => void,
   ): void {
     let over = false;

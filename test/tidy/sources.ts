@@ -18,6 +18,7 @@ export const PURE_MODULES = ['node:zlib', 'node:util', 'node:path', 'node:buffer
 export const SHARED_WORDS = [
   'actors/accord/primitives/bit-set.ts',
   'actors/accord/primitives/timestamp.ts',
+  'actors/accord/topology/group-id.ts',
   'actors/runtime/actor-ref.ts',
 ];
 

@@ -5,7 +5,8 @@
 
 import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory, ClientState } from './connection/client-state.ts';
-import type { CommandUnit } from './connection/command-unit.ts';
+import type { Part, ReplyCredit } from './connection/part.ts';
+import type { Placement } from './connection/placement.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
 import type { GatewayLimits } from './limits.ts';
@@ -28,8 +29,12 @@ export interface GatewayCore {
   readonly counters: GatewayCounters;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
-  /** Passes a unit to the coordinator; `false`: no room, and `refused` follows. */
-  submit(unit: CommandUnit): boolean;
+  readonly placement: Placement;
+  /** Passes a part to the coordinator; `false`: no room, and `refused` follows. */
+  submit(part: Part): boolean;
+  giveCredit(credit: ReplyCredit): void;
+  /** The rest of the part's replies is not wanted. */
+  abandon(part: Pick<Part, 'unit' | 'part'>): void;
   /** `connection.flush()` is to be called once, at the end of the turn. */
   requestFlush(connection: GatewayClient): void;
   /** `connection.retry()` is to be called when the coordinator may have room. */

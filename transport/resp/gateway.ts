@@ -1,16 +1,17 @@
 /**
- * The gateway without its listener: owns all connections, their counters and limits, and passes
- * units to the coordinator. The production server attaches TCP sockets, the simulator its own. It
- * has no timer: its owner calls `onTick` periodically, and `retry` when the coordinator may have
- * room.
+ * The gateway without its listener: owns all connections, their counters and limits, passes parts
+ * of units to the coordinator, and their answers to the connections. The server attaches sockets.
+ * It has no timer: its owner calls `onTick` periodically, `flush` at the end of a turn, and `retry`
+ * when the coordinator may have room.
  */
 import type { Command } from '../../storage/commands/command.ts';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { ReplyWriter } from './codec/encoder.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { ClientDirectory, ClientView } from './connection/client-state.ts';
-import type { CommandUnit } from './connection/command-unit.ts';
 import { Connection } from './connection/connection.ts';
+import type { Part, PartAnswer, ReplyCredit, ReplyFlow } from './connection/part.ts';
+import type { Placement } from './connection/placement.ts';
 import { GatewayCounters } from './counters.ts';
 import type { GatewayClient, GatewayCore } from './gateway-core.ts';
 import type { GatewayServices } from './gateway-services.ts';
@@ -22,15 +23,20 @@ import { Routes } from './routes.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
 
-export interface GatewayOptions {
+interface GatewayOptions {
   readonly services: GatewayServices;
   readonly limits?: Partial<GatewayLimits>;
   /** The commands of the store; all of `COMMANDS` by default. */
   readonly commands?: Iterable<Command>;
-  /** Passes a unit to the coordinator; `false`: no room now. May answer within the call. */
-  submit(unit: CommandUnit): boolean;
-  /** Calls back once, at the end of this turn. */
-  defer(callback: () => void): void;
+  readonly placement: Placement;
+  /** The number of the first connection, 1 by default; none is used twice in a process. */
+  readonly firstConnection?: number;
+  /** Passes a part to the coordinator; `false`: no room now. May answer within the call. */
+  submit(part: Part): boolean;
+  /** What a connection says of the replies that it still expects. */
+  flow(message: ReplyFlow): void;
+  /** `flush` is to be called at the end of this turn. */
+  wake(): void;
 }
 
 export class Gateway implements GatewayCore, ClientDirectory {
@@ -40,16 +46,18 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly counters = new GatewayCounters();
   readonly writer = new ReplyWriter(2);
   readonly clients: ClientDirectory = this;
+  readonly placement: Placement;
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
-  #nextId = 1;
+  #nextId: number;
   #flushes: GatewayClient[] = [];
-  #flushDeferred = false;
   /** Connections whose unit was rejected, oldest first. */
   #refused: GatewayClient[] = [];
 
   constructor(options: GatewayOptions) {
     this.#options = options;
+    this.#nextId = options.firstConnection ?? 1;
+    this.placement = options.placement;
     this.limits = { ...defaultLimits(), ...options.limits };
     this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
     const { services } = options;
@@ -88,6 +96,21 @@ export class Gateway implements GatewayCore, ClientDirectory {
     return connection;
   }
 
+  /** An answer to a part; one whose connection is gone is dropped. */
+  answered(answer: PartAnswer): void {
+    const connection = this.#connections.get(answer.unit.connection);
+    if (connection !== undefined) connection.answered(answer);
+    else if (answer.type === 'PartReplies' && !answer.last) this.abandon(answer);
+  }
+
+  /** Writes what the turn has left. */
+  flush(): void {
+    const flushes = this.#flushes;
+    if (flushes.length === 0) return;
+    this.#flushes = [];
+    for (const connection of flushes) connection.flush();
+  }
+
   /** Offers rejected units again, oldest first, until one is rejected. */
   retry(): void {
     const waiting = this.#refused;
@@ -97,7 +120,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     if (stuck >= 0) this.#refused = [...waiting.slice(stuck), ...this.#refused];
   }
 
-  /** Units that wait for room at the coordinator. */
+  /** Units of which a part waits for room at the coordinator. */
   get refusedUnits(): number {
     return this.#refused.length;
   }
@@ -106,8 +129,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
   onTick(): void {
     const nowMs = this.services.clock.monotonicMs();
     this.counters.sample(nowMs);
-    // An overloaded node may drop a deferred callback: flush here, so that no reply is stuck.
-    if (this.#flushDeferred) this.#flush();
+    // An overloaded node may be woken too late: flush here, so that no reply is stuck.
+    this.flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
     this.retry();
   }
@@ -145,15 +168,21 @@ export class Gateway implements GatewayCore, ClientDirectory {
 
   // GatewayCore.
 
-  submit(unit: CommandUnit): boolean {
-    return this.#options.submit(unit);
+  submit(part: Part): boolean {
+    return this.#options.submit(part);
+  }
+
+  giveCredit(credit: ReplyCredit): void {
+    this.#options.flow(credit);
+  }
+
+  abandon({ unit, part }: Pick<Part, 'unit' | 'part'>): void {
+    this.#options.flow({ type: 'RepliesAbandoned', unit, part });
   }
 
   requestFlush(connection: GatewayClient): void {
     this.#flushes.push(connection);
-    if (this.#flushDeferred) return;
-    this.#flushDeferred = true;
-    this.#options.defer(this.#flush);
+    if (this.#flushes.length === 1) this.#options.wake();
   }
 
   refused(connection: GatewayClient): void {
@@ -163,13 +192,6 @@ export class Gateway implements GatewayCore, ClientDirectory {
   removed(connection: GatewayClient): void {
     this.#connections.delete(connection.client.id);
   }
-
-  readonly #flush = (): void => {
-    const flushes = this.#flushes;
-    this.#flushes = [];
-    this.#flushDeferred = false;
-    for (const connection of flushes) connection.flush();
-  };
 
   /** The gateway's part of INFO; the services' sections override it. */
   #sections(): InfoSections {

@@ -12,6 +12,7 @@ const MIB = 1024 * KIB;
  * same room for other replies.
  */
 export const REPLY_BYTES_MAX = 2 * VALUE_BYTES_MAX;
+const REPLY_WINDOW_BYTES = MIB;
 /** Replies of local commands in one turn. */
 const LOCAL_REPLY_BYTES_MAX = MIB;
 /** The output limit must hold the longest replies that the executor renders. */
@@ -36,6 +37,8 @@ export interface GatewayLimits extends RequestLimits {
   pendingBytesMax: number;
   /** Replies that the client has not read; beyond, it is disconnected. */
   outputBytesMax: number;
+  /** Replies of one part that are on their way from the store to a connection that takes them. */
+  replyWindowBytes: number;
   /** Replies of local commands produced in one turn; beyond, the rest waits for the next turn. */
   localReplyBytesMax: number;
   /** Commands that one MULTI block may queue; beyond, EXEC answers EXECABORT. */
@@ -64,6 +67,7 @@ export function defaultLimits(): GatewayLimits {
     unitCommandsMax: 16_384,
     pendingBytesMax: MIB,
     outputBytesMax: OUTPUT_BYTES_MIN,
+    replyWindowBytes: REPLY_WINDOW_BYTES,
     localReplyBytesMax: LOCAL_REPLY_BYTES_MAX,
     multiCommandsMax: 16_384,
     multiBytesMax: 16 * MIB,

@@ -176,7 +176,7 @@ describe('errors that repeat what was sent', () => {
     [['ACL', 'CAT', BAD], `Unknown category '${SHOWN}'`],
     [['EXPIRE', 'a', '1', BAD], `Unsupported option ${SHOWN}`],
   ])('show bytes as Redis prints them: %j', (words, expected) => {
-    const client = new Harness({}, new StoreCoordinator().submit).client();
+    const client = new Harness({}, new StoreCoordinator()).client();
     expect(client.ask(array(...words))).toBe(`-ERR ${expected}\r\n`);
     // They are not as long as what was sent.
     const long = words.map((word) => (word === BAD ? BAD.repeat(10_000) : word));
@@ -390,7 +390,7 @@ describe('WAIT', () => {
     expect(client.ask(request('SET a 1', 'WAIT 1 100'))).toBe('+OK\r\n:2\r\n');
     harness.coordinator.manual = true;
     client.send(request('SET a 1', 'WAIT 1 100'));
-    harness.coordinator.units.at(-1)?.fail('TIMEOUT maybe');
+    harness.coordinator.fail(harness.coordinator.parts.at(-1), 'TIMEOUT maybe');
     harness.endTurn();
     expect(client.socket.text).toBe('-TIMEOUT maybe\r\n:0\r\n');
   });

@@ -1,12 +1,14 @@
 /** A gateway with sockets, turns and a clock in the test's hands. */
 import type { ClientSocket } from '../../../transport/resp/connection/client-socket.ts';
 import type { Connection } from '../../../transport/resp/connection/connection.ts';
-import { Gateway, type GatewayOptions } from '../../../transport/resp/gateway.ts';
+import type { Part, PartAnswer, ReplyFlow } from '../../../transport/resp/connection/part.ts';
+import { Gateway } from '../../../transport/resp/gateway.ts';
 import type { ClusterNode, MemoryUse } from '../../../transport/resp/gateway-services.ts';
 import type { InfoSections } from '../../../transport/resp/info.ts';
 import type { GatewayLimits } from '../../../transport/resp/limits.ts';
 import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
+import { SOLE_PLACEMENT } from './placements.ts';
 
 export const MEMORY: MemoryUse = {
   allocatedBytes: 40_000_000,
@@ -63,6 +65,11 @@ export class FakeSocket implements ClientSocket {
   }
 }
 
+interface TestCoordinator {
+  readonly submit: (part: Part) => boolean;
+  answer: (answer: PartAnswer) => void;
+}
+
 export interface HarnessClient {
   readonly socket: FakeSocket;
   readonly connection: Connection;
@@ -74,6 +81,8 @@ export interface HarnessClient {
 export class Harness {
   readonly coordinator = new MemoryCoordinator();
   readonly settings = new SettingsRegistry();
+  /** Credit that connections have given, and replies that they have abandoned. */
+  readonly flows: ReplyFlow[] = [];
   readonly gateway: Gateway;
   nowMs = 1000;
   info: InfoSections = {};
@@ -86,17 +95,24 @@ export class Harness {
   resets = 0;
   /** Calls of HOLOSTATS. */
   statsCalls = 0;
-  #deferred: (() => void)[] = [];
+  #isAwake = false;
   #port = 40_000;
 
   constructor(
     limits: Partial<GatewayLimits> = {},
-    submit: GatewayOptions['submit'] = this.coordinator.submit,
+    coordinator?: TestCoordinator,
+    placement = SOLE_PLACEMENT,
   ) {
+    const { submit } = coordinator ?? this.coordinator;
+    (coordinator ?? this.coordinator).answer = (answer) => this.gateway.answered(answer);
     this.gateway = new Gateway({
       limits,
+      placement,
       submit,
-      defer: (callback) => this.#deferred.push(callback),
+      flow: (message) => this.flows.push(message),
+      wake: () => {
+        this.#isAwake = true;
+      },
       services: {
         clock: {
           wallUs: () => 1_700_000_000_123_456 + this.nowMs * 1000,
@@ -121,11 +137,12 @@ export class Harness {
     });
   }
 
-  /** Ends the turn: all deferred work, and what that defers in turn. */
+  /** Ends the turn, and those that it brings about. */
   endTurn(): void {
-    for (let rounds = 0; this.#deferred.length > 0; rounds++) {
+    for (let rounds = 0; this.#isAwake; rounds++) {
       if (rounds > 10_000) throw new Error('the turn does not end');
-      for (const callback of this.#deferred.splice(0)) callback();
+      this.#isAwake = false;
+      this.gateway.flush();
     }
   }
 

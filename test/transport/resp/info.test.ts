@@ -117,7 +117,7 @@ describe('INFO', () => {
   }
 
   it('counts what failed and what was refused, subcommands by both names', () => {
-    const client = new Harness({}, new StoreCoordinator().submit).client();
+    const client = new Harness({}, new StoreCoordinator()).client();
     client.ask(
       request(
         ...['SET a x', 'INCR a', 'INCR a', 'GET a', 'INCR b', 'INCR a', 'GET', 'NOSUCH'],
@@ -140,7 +140,7 @@ describe('INFO', () => {
   });
 
   it('counts a block where it is executed, and what fails in it by its own name', () => {
-    const harness = new Harness({}, new StoreCoordinator().submit);
+    const harness = new Harness({}, new StoreCoordinator());
     const client = harness.client();
     client.ask(request('MULTI', 'SET a x', 'PING', 'DISCARD'));
     expect(calls(client)).toEqual({ multi: '1/0/0', discard: '1/0/0', info: '1/0/0' });
@@ -168,7 +168,7 @@ describe('INFO', () => {
     harness.coordinator.step();
     client.send(request('GET a'));
     harness.nowMs += 3;
-    harness.coordinator.units.at(-1)?.fail('NOQUORUM refused');
+    harness.coordinator.fail(harness.coordinator.parts.at(-1), 'NOQUORUM refused');
     harness.endTurn();
     const stats = client.ask(request('INFO commandstats'));
     expect(stats).toContain(

@@ -1,54 +1,61 @@
 /**
- * A coordinator for tests: executes units at once, or when told, over a Map. It knows a few
- * commands of the real table, and answers through `UnitReplies` as the executor does.
+ * A coordinator for tests: executes parts at once, or when told, over a Map. It knows a few
+ * commands of the real table, and renders replies as the executor does.
  */
 import { Arguments } from '../../../storage/arguments.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
-import type { CommandUnit } from '../../../transport/resp/connection/command-unit.ts';
-import { UnitReplies } from '../../../transport/resp/connection/unit-replies.ts';
+import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
 
 export class MemoryCoordinator {
   readonly store = new Map<string, string>();
-  /** Units that wait for `step`, when `manual`. */
-  readonly waiting: CommandUnit[] = [];
-  /** All units taken so far. */
-  readonly units: CommandUnit[] = [];
+  /** Parts that wait for `step`, when `manual`. */
+  readonly waiting: Part[] = [];
+  /** All parts taken so far. */
+  readonly parts: Part[] = [];
+  /** Whom the parts come from. */
+  answer: (answer: PartAnswer) => void = () => undefined;
   manual = false;
-  /** Takes no more units. */
+  /** Takes no more parts. */
   full = false;
   refusals = 0;
   readonly #args = new Arguments();
   readonly #writer = new ReplyWriter(2);
-  readonly #replies = new UnitReplies(this.#writer);
+  readonly #renderer = new PartRenderer(this.#writer);
 
-  readonly submit = (unit: CommandUnit): boolean => {
+  readonly submit = (part: Part): boolean => {
     if (this.full) {
       this.refusals++;
       return false;
     }
-    this.units.push(unit);
-    if (this.manual) this.waiting.push(unit);
-    else this.execute(unit);
+    this.parts.push(part);
+    if (this.manual) this.waiting.push(part);
+    else this.execute(part);
     return true;
   };
 
-  /** Executes the oldest waiting unit. */
+  /** Executes the oldest waiting part. */
   step(): void {
-    const unit = this.waiting.shift();
-    if (unit === undefined) throw new Error('no unit waits');
-    this.execute(unit);
+    const part = this.waiting.shift();
+    if (part === undefined) throw new Error('no part waits');
+    this.execute(part);
   }
 
-  execute(unit: CommandUnit): void {
-    this.#replies.begin(unit);
+  fail(part: Part | undefined, line: string): void {
+    if (part === undefined) throw new Error('there is no such part');
+    this.answer({ type: 'PartFailed', unit: part.unit, part: part.part, line });
+  }
+
+  execute(part: Part): void {
+    this.#renderer.begin(part);
     let at = 0;
-    for (let i = 0; i < unit.count; i++) {
-      at = this.#args.next(unit.bytes, at);
-      this.#replies.next();
+    for (let i = 0; i < part.count; i++) {
+      at = this.#args.next(part.bytes, at);
+      this.#renderer.next();
       this.#run(this.#args);
     }
-    if (at !== unit.bytes.length) throw new Error('the unit has more bytes than commands');
-    unit.complete(this.#replies.finish());
+    if (at !== part.bytes.length) throw new Error('the part has more bytes than commands');
+    this.answer(wholeAnswer(part, this.#renderer));
   }
 
   #run(args: Arguments): void {
@@ -89,4 +96,20 @@ export class MemoryCoordinator {
         return out.error(`ERR the test store has no ${args.name}`);
     }
   }
+}
+
+/** All replies of the part that `renderer` has rendered, in one piece. */
+export function wholeAnswer(part: Part, renderer: PartRenderer): PartAnswer {
+  const replies = renderer.finish();
+  const { ends, errors } = renderer;
+  return {
+    type: 'PartReplies',
+    unit: part.unit,
+    part: part.part,
+    from: 0,
+    replies,
+    ends,
+    errors,
+    last: true,
+  };
 }

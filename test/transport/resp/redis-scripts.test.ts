@@ -118,7 +118,7 @@ const SCRIPTS: readonly (readonly [script: string, replies: string | null])[] = 
 const linesOf = (script: string): string[] => [...script.split('; '), 'ECHO end'];
 
 function ours(script: string): string {
-  const harness = new Harness({}, new StoreCoordinator().submit);
+  const harness = new Harness({}, new StoreCoordinator());
   return harness.client().ask(request(...linesOf(script)));
 }
 

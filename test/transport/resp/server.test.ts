@@ -11,6 +11,7 @@ import { RespServer } from '../../../transport/resp/server.ts';
 import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
 import { MEMORY, request } from './harness.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
+import { SOLE_PLACEMENT } from './placements.ts';
 
 const HOST = '127.0.0.1';
 const REDIS_CLI = '/usr/bin/redis-cli';
@@ -25,12 +26,14 @@ function start(maxClients = 100): Promise<void> {
   coordinator = new MemoryCoordinator();
   gateway = new Gateway({
     limits: { maxClients },
-    submit: (unit) => {
+    placement: SOLE_PLACEMENT,
+    submit: (part) => {
       // Later, as a real coordinator answers.
-      setImmediate(() => coordinator.execute(unit));
+      setImmediate(() => coordinator.execute(part));
       return true;
     },
-    defer: (callback) => queueMicrotask(callback),
+    flow: () => undefined,
+    wake: () => queueMicrotask(() => gateway.flush()),
     services: {
       clock: { wallUs: () => 1_700_000_000_000_000, monotonicMs: () => performance.now() },
       settings: new SettingsRegistry(),
@@ -47,6 +50,7 @@ function start(maxClients = 100): Promise<void> {
       replicasAcknowledged: () => 1,
     },
   });
+  coordinator.answer = (answer) => gateway.answered(answer);
   server = new RespServer({ gateway, host: HOST, port: 0 });
   return new Promise((resolve, reject) => {
     server.listen((error) => (error === undefined ? resolve() : reject(error)));

@@ -1,10 +1,11 @@
-/** A coordinator for tests that executes units at once, with the real state machine. */
+/** A coordinator for tests that executes parts at once, with the real state machine. */
 import { Arguments } from '../../../storage/arguments.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import { StateMachine } from '../../../storage/state-machine.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
-import type { CommandUnit } from '../../../transport/resp/connection/command-unit.ts';
-import { UnitReplies } from '../../../transport/resp/connection/unit-replies.ts';
+import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
+import { wholeAnswer } from './memory-coordinator.ts';
 
 const MIB = 1024 * 1024;
 const START_US = 1_700_000_000_000_000;
@@ -16,15 +17,17 @@ export class StoreCoordinator {
     dirtyBytesMax: MIB,
     tableHashKey: [1, 2],
   });
-  /** Units that only read are served as reads. */
+  /** Parts that only read are served as reads. */
   reads = 0;
+  /** Whom the parts come from. */
+  answer: (answer: PartAnswer) => void = () => undefined;
   #nowUs = START_US;
   readonly #args = new Arguments();
-  readonly #replies = new UnitReplies(new ReplyWriter(2));
+  readonly #renderer = new PartRenderer(new ReplyWriter(2));
 
-  readonly submit = (unit: CommandUnit): boolean => {
+  readonly submit = (part: Part): boolean => {
     this.#nowUs++;
-    if (!this.#read(unit)) this.#write(unit);
+    if (!this.#read(part)) this.#write(part);
     return true;
   };
 
@@ -33,33 +36,33 @@ export class StoreCoordinator {
     this.#nowUs += seconds * 1_000_000;
   }
 
-  #read(unit: CommandUnit): boolean {
-    if (!unit.readOnly) return false;
-    this.#replies.begin(unit);
+  #read(part: Part): boolean {
+    if (!part.readOnly) return false;
+    this.#renderer.begin(part);
     let at = 0;
-    for (let i = 0; i < unit.count; i++) {
-      at = this.#args.next(unit.bytes, at);
-      this.#replies.next();
-      const served = this.machine.read(this.#args, this.#nowUs / 1000, this.#replies.writer);
+    for (let i = 0; i < part.count; i++) {
+      at = this.#args.next(part.bytes, at);
+      this.#renderer.next();
+      const served = this.machine.read(this.#args, this.#nowUs / 1000, this.#renderer.writer);
       if (served) continue;
-      this.#replies.writer.take();
+      this.#renderer.writer.take();
       return false;
     }
     this.reads++;
-    unit.complete(this.#replies.finish());
+    this.answer(wholeAnswer(part, this.#renderer));
     return true;
   }
 
-  #write(unit: CommandUnit): void {
+  #write(part: Part): void {
     this.machine.begin({ hlc: this.#nowUs, flags: 2, node: 1, store: 0 });
-    this.#replies.begin(unit);
+    this.#renderer.begin(part);
     let at = 0;
-    for (let i = 0; i < unit.count; i++) {
-      at = this.#args.next(unit.bytes, at);
-      this.#replies.next();
-      this.machine.run(this.#args, this.#replies.writer);
+    for (let i = 0; i < part.count; i++) {
+      at = this.#args.next(part.bytes, at);
+      this.#renderer.next();
+      this.machine.run(this.#args, this.#renderer.writer);
     }
     this.machine.commit(this.machine.appliedSequence + 1);
-    unit.complete(this.#replies.finish());
+    this.answer(wholeAnswer(part, this.#renderer));
   }
 }

@@ -1,11 +1,10 @@
 /**
  * One client of the gateway. It parses the input, answers the gateway's own commands, and sends all
- * others as one unit to the coordinator. While that unit is in progress all later input waits,
- * which keeps the order of a pipeline without bookkeeping per command. It owns no timer and no
- * system socket: the gateway ticks it, `ClientSocket` carries bytes.
+ * others as one unit, cut into parts, to the coordinator. While that unit is in progress all later
+ * input waits, which keeps the order of a pipeline without bookkeeping per command. It owns no
+ * timer and no system socket: the gateway ticks it, `ClientSocket` carries bytes.
  */
 import { arityError, fitsArity } from '../../../storage/commands/command.ts';
-import { countFailed } from '../call-tally.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
@@ -14,26 +13,26 @@ import type { LocalContext, LocalRoute, Route, StoreRoute } from '../routes.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';
-import { UnitBuilder } from './command-batch.ts';
-import type { ExecLocal } from './command-unit.ts';
 import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
-import { ConnectionUnit, type UnitOwner } from './connection-unit.ts';
 import { MultiBlock } from './multi-block.ts';
-import { failureReplies } from './unit-replies.ts';
+import type { Part, PartAnswer } from './part.ts';
+import { UnitBuilder } from './unit-builder.ts';
+import type { ExecLocal, ReplyOutput, UnitUnderWay } from './unit-under-way.ts';
 
+const DISCARDED: ReplyOutput = { reply: () => undefined };
 const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
 const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
 
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
 type ConnectionState = 'open' | 'closing' | 'ended' | 'closed';
 
-export class Connection implements LocalContext, ClientView, UnitOwner {
+export class Connection implements LocalContext, ClientView, ReplyOutput {
   readonly client: ClientState;
   inExec = false;
   readonly #core: GatewayCore;
   readonly #socket: ClientSocket;
   readonly #parser: RequestParser;
-  readonly #builder = new UnitBuilder();
+  readonly #builder: UnitBuilder;
   /** Shared by all connections: every method leaves it empty. */
   readonly #out: ReplyWriter;
   #state: ConnectionState = 'open';
@@ -46,8 +45,9 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   #exhausted = true;
   #pumping = false;
   #inputEnded = false;
-  #unit: ConnectionUnit | undefined;
-  /** The coordinator had no room for `#unit`. */
+  #unit: UnitUnderWay | undefined;
+  #lastSequence = 0;
+  /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
@@ -69,6 +69,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#socket = socket;
     this.#out = core.writer;
     this.#parser = new RequestParser(core.limits);
+    this.#builder = new UnitBuilder(core.placement);
     const nowMs = core.services.clock.monotonicMs();
     this.#deadlines = new ConnectionDeadlines(core.limits, nowMs);
     this.client = newClientState(id, socket.remoteAddress, socket.localAddress, nowMs);
@@ -129,6 +130,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
 
   onDrain(): void {
     this.#outputBlocked = false;
+    this.#giveCredit();
     this.#pump();
   }
 
@@ -144,7 +146,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     this.#multi = undefined;
     this.#waiting.clear();
     this.#output.clear();
-    if (this.#refused) this.#unit = undefined;
+    for (const part of this.#unit?.halfReceived() ?? []) this.#core.abandon(part);
     this.#core.removed(this);
   }
 
@@ -159,14 +161,10 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   /** Offers the unit again; `false`: there is still no room. */
   retry(): boolean {
     const unit = this.#unit;
-    if (!this.#refused || unit === undefined) return true;
-    this.#refused = false;
-    if (!this.#core.submit(unit)) {
-      this.#refused = true;
-      return false;
-    }
+    if (!this.#refused || unit === undefined || this.#state === 'closed') return true;
+    this.#refused = !this.#submitParts(unit);
     this.#adjustFlow();
-    return true;
+    return !this.#refused;
   }
 
   /** Sends this turn's replies in one write. */
@@ -181,6 +179,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
       this.#turnFull = false;
       this.#pump();
     }
+    this.#giveCredit();
     this.#finish();
     this.#adjustFlow();
   }
@@ -207,25 +206,50 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     );
   }
 
-  // Answers of the coordinator, through the unit.
+  // Answers of the store.
 
-  unitDone(unit: ConnectionUnit, replies: Uint8Array): void {
-    if (unit !== this.#unit) return;
+  answered(answer: PartAnswer): void {
+    const unit = this.#unit;
+    if (unit?.id.sequence !== answer.unit.sequence) return this.#ignore(answer);
+    switch (unit.receive(answer, unit.discarded ? DISCARDED : this, this.#out)) {
+      case 'ignored':
+        return this.#ignore(answer);
+      case 'broken':
+        this.counters.outputLimitDisconnects++;
+        return this.kill();
+      case 'more':
+        return this.#requestFlush();
+      case 'done':
+        return this.#unitDone(unit);
+    }
+  }
+
+  reply(bytes: Uint8Array): void {
+    this.#send(bytes);
+  }
+
+  #ignore(answer: PartAnswer): void {
+    if (answer.type === 'PartReplies' && !answer.last) this.#core.abandon(answer);
+  }
+
+  #unitDone(unit: UnitUnderWay): void {
     this.#unit = undefined;
     this.#refused = false;
-    this.#countDone(unit);
+    if (unit.failed) this.counters.unitsFailed++;
+    unit.countDone(this.services.clock.monotonicMs() - unit.startedMs, this.routes);
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
-    if (!unit.discarded) this.#send(replies);
     // Send long replies before the next unit: for a client that keeps up, the output never holds
     // two units at once.
     if (this.#output.bytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
     this.#pump();
   }
 
-  failureOf(unit: ConnectionUnit, line: string): Uint8Array {
-    this.counters.unitsFailed++;
-    return failureReplies(unit, this.#out, line);
+  /** The client has taken what came of a long reply. */
+  #giveCredit(): void {
+    const unit = this.#unit;
+    if (unit === undefined || this.#outputBlocked || this.#state === 'closed') return;
+    for (const credit of unit.credits()) this.#core.giveCredit(credit);
   }
 
   // Requests of local commands.
@@ -351,7 +375,7 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
       }
       return true;
     }
-    if (!this.#fits(1, end - start)) return this.#hold();
+    if (!this.#fits(1, end - start) || !this.#builder.admits(route, args)) return this.#hold();
     route.calls++;
     this.counters.commands++;
     if (this.#out.length > 0) this.#placeLocals();
@@ -373,8 +397,8 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     }
     if (this.#builder.count > 0) {
       if (local.afterAll === true) return this.#hold();
-      const execs = local.name === 'EXEC' && multi !== undefined;
-      if (execs && !this.#fits(multi.count, multi.bytes)) return this.#hold();
+      const execs = local.name === 'EXEC' && multi !== undefined && multi.count > 0;
+      if (execs && !this.#admitsBlock(multi)) return this.#hold();
     }
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
@@ -410,7 +434,11 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
     const builder = this.#builder;
     if (builder.count === 0) return true;
     const { unitCommandsMax, unitBytesMax } = this.#core.limits;
-    return builder.count + count <= unitCommandsMax && builder.runs.length + bytes <= unitBytesMax;
+    return builder.count + count <= unitCommandsMax && builder.bytes + bytes <= unitBytesMax;
+  }
+
+  #admitsBlock(block: MultiBlock): boolean {
+    return this.#fits(block.count, block.bytes) && this.#builder.admitsBlock(block);
   }
 
   #mayQueue(multi: MultiBlock): boolean {
@@ -441,13 +469,6 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
   #texts(): string[] {
     const { args } = this.#parser;
     return Array.from({ length: args.count }, (_, i) => args.text(i));
-  }
-
-  #countDone(unit: ConnectionUnit): void {
-    const tookMs = this.services.clock.monotonicMs() - unit.startedMs;
-    unit.calls.countTime(tookMs * 1000, unit.count);
-    if (unit.failed) unit.calls.countFailures();
-    else if (unit.errors.length > 0) countFailed(this.routes, unit.bytes, unit.errors);
   }
 
   #runLocal(route: LocalRoute, args: readonly string[], out: ReplyWriter): void {
@@ -497,18 +518,32 @@ export class Connection implements LocalContext, ClientView, UnitOwner {
 
   #submit(): void {
     this.#placeLocals();
-    const content = this.#builder.build();
-    const { protocol } = this.client;
-    const nowMs = this.services.clock.monotonicMs();
-    const unit = new ConnectionUnit(this, content, nowMs, protocol, this.#skipReplies);
+    this.#lastSequence += 1;
+    const unit = this.#builder.build({
+      id: { connection: this.client.id, sequence: this.#lastSequence },
+      protocol: this.client.protocol,
+      window: this.#core.limits.replyWindowBytes,
+      startedMs: this.services.clock.monotonicMs(),
+      discarded: this.#skipReplies,
+    });
     this.#skipReplies = false;
     this.#unit = unit;
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
     this.counters.unitsSubmitted++;
-    if (this.#core.submit(unit)) return;
+    if (this.#submitParts(unit)) return;
     this.counters.unitsRefused++;
     this.#refused = true;
     this.#core.refused(this);
+  }
+
+  /** `false`: there is no room for all of them yet. */
+  #submitParts(unit: UnitUnderWay): boolean {
+    while (unit.submitted < unit.parts.length) {
+      const part = unit.parts[unit.submitted] as Part;
+      if (!this.#core.submit(part)) return false;
+      unit.submitted += 1;
+    }
+    return true;
   }
 
   // Output and flow.

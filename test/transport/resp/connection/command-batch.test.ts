@@ -7,7 +7,7 @@ function unitsOf(...chunks: readonly string[]) {
   const harness = new Harness();
   const client = harness.client();
   for (const chunk of chunks) client.ask(chunk);
-  return harness.coordinator.units;
+  return harness.coordinator.parts;
 }
 
 const slots = (...keys: readonly string[]): number[] => keys.map(slotOfText);
@@ -55,7 +55,7 @@ describe('what the coordinator is told of a unit', () => {
     ],
   ])('%s', (_name, input, { readOnly, wholeStore, keys }) => {
     const [unit] = unitsOf(input);
-    expect(unit).toMatchObject({ readOnly, wholeStore, slots: slots(...keys) });
+    expect(unit).toMatchObject({ readOnly, wholeStore, participants: slots(...keys) });
   });
 
   it('begins anew for each unit', () => {
@@ -65,12 +65,12 @@ describe('what the coordinator is told of a unit', () => {
       { readOnly: false, wholeStore: true },
       { readOnly: true, wholeStore: false },
     ]);
-    expect(units[2]?.slots).toEqual(slots('b'));
+    expect(units[2]?.participants).toEqual(slots('b'));
   });
 
   it('hashes keys byte for byte', () => {
     const key = '\0\r\n\xff';
-    expect(unitsOf(array('GET', key))[0]?.slots).toEqual(slots(key));
+    expect(unitsOf(array('GET', key))[0]?.participants).toEqual(slots(key));
   });
 });
 
@@ -81,7 +81,7 @@ describe('the bytes of a unit', () => {
     const text = request('PING', 'SET a 1', 'GET a', 'INCR b');
     const chunk = Buffer.from(text, 'latin1');
     connection.onData(chunk);
-    const [unit] = harness.coordinator.units;
+    const [unit] = harness.coordinator.parts;
     expect(unit?.bytes.buffer).toBe(chunk.buffer);
     expect(Buffer.from(unit?.bytes ?? []).toString('latin1')).toBe(
       request('SET a 1', 'GET a', 'INCR b'),
@@ -92,7 +92,7 @@ describe('the bytes of a unit', () => {
     const [unit] = unitsOf(request('SET a 1', 'PING', 'GET a'));
     expect(Buffer.from(unit?.bytes ?? []).toString('latin1')).toBe(request('SET a 1', 'GET a'));
     expect(unit?.count).toBe(2);
-    expect(unit?.plan).toEqual([1, { local: Buffer.from('+PONG\r\n') }, 1]);
+    expect(unit?.layout).toEqual([1, 1]);
   });
 
   it('are request arrays also where the client sent lines', () => {

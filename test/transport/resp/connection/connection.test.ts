@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Part } from '../../../../transport/resp/connection/part.ts';
 import { array, Harness, request } from '../harness.ts';
 
 const ok = (count: number): string => '+OK\r\n'.repeat(count);
@@ -19,7 +20,7 @@ describe('pipelines', () => {
   it('sends all commands of a read as one unit', () => {
     const harness = new Harness();
     harness.client().ask(request(...Array.from({ length: 500 }, (_, i) => `SET k${i} v`)));
-    expect(harness.coordinator.units.map((unit) => unit.count)).toEqual([500]);
+    expect(harness.coordinator.parts.map((unit) => unit.count)).toEqual([500]);
   });
 
   it('keeps one unit under way, and gathers what comes meanwhile into the next', () => {
@@ -29,10 +30,10 @@ describe('pipelines', () => {
     client.send(request('SET a 1'));
     client.send(request('INCR a', 'PING'));
     client.send(request('INCR a'));
-    expect(harness.coordinator.units).toHaveLength(1);
+    expect(harness.coordinator.parts).toHaveLength(1);
     harness.coordinator.step();
-    expect(harness.coordinator.units).toHaveLength(2);
-    expect(harness.coordinator.units[1]?.count).toBe(2);
+    expect(harness.coordinator.parts).toHaveLength(2);
+    expect(harness.coordinator.parts[1]?.count).toBe(2);
     harness.coordinator.step();
     harness.endTurn();
     expect(client.socket.text).toBe('+OK\r\n:2\r\n+PONG\r\n:3\r\n');
@@ -55,11 +56,11 @@ describe('pipelines', () => {
     expect(client.ask(request(...Array.from({ length: 8 }, () => 'INCR n')))).toBe(
       Array.from({ length: 8 }, (_, i) => `:${i + 1}\r\n`).join(''),
     );
-    expect(harness.coordinator.units.map((unit) => unit.count)).toEqual([3, 3, 2]);
+    expect(harness.coordinator.parts.map((unit) => unit.count)).toEqual([3, 3, 2]);
     const long = array('SET', 'k', 'v'.repeat(150));
     client.ask(long + long);
     client.ask(array('SET', 'k', 'v'.repeat(500)));
-    expect(harness.coordinator.units.slice(3).map((unit) => unit.count)).toEqual([1, 1, 1]);
+    expect(harness.coordinator.parts.slice(3).map((unit) => unit.count)).toEqual([1, 1, 1]);
   });
 
   it('answers all commands of a failed unit, and leaves local replies', () => {
@@ -67,7 +68,7 @@ describe('pipelines', () => {
     harness.coordinator.manual = true;
     const client = harness.client();
     client.send(request('SET a 1', 'PING', 'SET b 1', 'MULTI', 'GET a', 'GET b', 'EXEC'));
-    harness.coordinator.units[0]?.fail('TIMEOUT it may have happened');
+    harness.coordinator.fail(harness.coordinator.parts[0], 'TIMEOUT it may have happened');
     harness.endTurn();
     expect(client.socket.text).toBe(
       '-TIMEOUT it may have happened\r\n+PONG\r\n-TIMEOUT it may have happened\r\n' +
@@ -80,11 +81,12 @@ describe('pipelines', () => {
     harness.coordinator.manual = true;
     const client = harness.client();
     client.send(request('SET a 1'));
-    const [unit] = harness.coordinator.units;
-    unit?.fail('BUSY no');
-    unit?.complete(Buffer.from('+OK\r\n'));
+    const { coordinator } = harness;
+    const [part] = coordinator.parts;
+    coordinator.fail(part, 'BUSY no');
+    coordinator.execute(part as Part);
     client.send(request('SET a 2'));
-    unit?.complete(Buffer.from('+OK\r\n'));
+    coordinator.execute(part as Part);
     harness.endTurn();
     expect(client.socket.text).toBe('-BUSY no\r\n');
   });
@@ -110,7 +112,7 @@ describe('the end of a connection', () => {
     harness.endTurn();
     expect(client.socket.text).toBe('+OK\r\n+PONG\r\n+OK\r\n');
     expect(client.socket.ended).toBe(true);
-    expect(harness.coordinator.units).toHaveLength(1);
+    expect(harness.coordinator.parts).toHaveLength(1);
   });
 
   it('answers what came before a protocol error, then the error', () => {
@@ -142,7 +144,7 @@ describe('the end of a connection', () => {
       const client = harness.client();
       expect(client.ask(`${input}SET a 1\r\n`)).toMatch(/^-ERR Possible SECURITY ATTACK detected/);
       expect(client.socket.ended).toBe(true);
-      expect(harness.coordinator.units).toHaveLength(0);
+      expect(harness.coordinator.parts).toHaveLength(0);
       expect(harness.gateway.counters.securityAttacks).toBe(1);
     },
   );
@@ -183,13 +185,8 @@ describe('MULTI', () => {
     expect(client.ask(sent)).toBe(
       '+OK\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n:2\r\n$1\r\n2\r\n$1\r\n2\r\n',
     );
-    expect(harness.coordinator.units).toHaveLength(1);
-    expect(harness.coordinator.units[0]?.plan).toEqual([
-      1,
-      { local: Buffer.from('+OK\r\n+QUEUED\r\n+QUEUED\r\n') },
-      { exec: 2 },
-      1,
-    ]);
+    expect(harness.coordinator.parts).toHaveLength(1);
+    expect(harness.coordinator.parts[0]?.layout).toEqual([1, 2, 1]);
   });
 
   it('works over several reads, byte by byte', () => {
@@ -198,7 +195,7 @@ describe('MULTI', () => {
     for (const byte of request('MULTI', 'SET a 1', 'INCR a', 'EXEC')) client.send(byte);
     harness.endTurn();
     expect(client.socket.text).toBe('+OK\r\n+QUEUED\r\n+QUEUED\r\n*2\r\n+OK\r\n:2\r\n');
-    expect(harness.coordinator.units.map((unit) => unit.plan)).toEqual([[{ exec: 2 }]]);
+    expect(harness.coordinator.parts.map((part) => part.layout)).toEqual([[2]]);
   });
 
   it('gives local commands their places in the array', () => {
@@ -216,7 +213,7 @@ describe('MULTI', () => {
     const client = harness.client();
     expect(client.ask(request('MULTI', 'EXEC'))).toBe('+OK\r\n*0\r\n');
     expect(client.ask(request('MULTI', 'PING', 'EXEC'))).toBe('+OK\r\n+QUEUED\r\n*1\r\n+PONG\r\n');
-    expect(harness.coordinator.units).toHaveLength(0);
+    expect(harness.coordinator.parts).toHaveLength(0);
   });
 
   it.each([
@@ -270,7 +267,7 @@ describe('MULTI', () => {
     expect(
       client.ask(request('MULTI') + array('SET', 'a', 'v'.repeat(100)) + request('EXEC')),
     ).toBe(`+OK\r\n${tooLarge}${abort}`);
-    expect(harness.coordinator.units).toHaveLength(0);
+    expect(harness.coordinator.parts).toHaveLength(0);
   });
 
   it('does not split a block over units', () => {
@@ -278,7 +275,7 @@ describe('MULTI', () => {
     const client = harness.client();
     const block = ['MULTI', ...Array.from({ length: 6 }, () => 'INCR n'), 'EXEC'];
     client.ask(request('INCR n', 'INCR n', ...block, 'INCR n'));
-    expect(harness.coordinator.units.map((unit) => unit.count)).toEqual([2, 6, 1]);
+    expect(harness.coordinator.parts.map((unit) => unit.count)).toEqual([2, 6, 1]);
   });
 });
 
@@ -308,7 +305,7 @@ describe('back-pressure', () => {
     client.connection.onClose();
     harness.coordinator.full = false;
     harness.tick(100);
-    expect(harness.coordinator.units).toHaveLength(0);
+    expect(harness.coordinator.parts).toHaveLength(0);
     expect(harness.gateway.refusedUnits).toBe(0);
   });
 
@@ -335,7 +332,7 @@ describe('back-pressure', () => {
     client.ask(request('INCR n'));
     expect(client.socket.paused).toBe(true);
     client.send(request('INCR n'));
-    expect(harness.coordinator.units).toHaveLength(1);
+    expect(harness.coordinator.parts).toHaveLength(1);
     client.socket.slow = false;
     client.connection.onDrain();
     harness.endTurn();
@@ -497,6 +494,6 @@ describe('HELLO in a pipeline', () => {
     expect(text.startsWith('$-1\r\n%7\r\n')).toBe(true);
     expect(text).toContain('modules\r\n*0\r\n_\r\n*14\r\n');
     expect(text.endsWith('modules\r\n*0\r\n$-1\r\n')).toBe(true);
-    expect(harness.coordinator.units.map((unit) => unit.protocol)).toEqual([2, 3, 2]);
+    expect(harness.coordinator.parts.map((unit) => unit.protocol)).toEqual([2, 3, 2]);
   });
 });

@@ -1,25 +1,17 @@
 /** Closing transactions and barriers out of what waits, within every limit. */
 import { describe, expect, test } from 'vitest';
-import {
-  Batcher,
-  type BatchLimits,
-  type Work,
-} from '../../../../actors/accord/coordinate/batcher.ts';
-import { participantsOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
+import { participantsOf, WHOLE_STORE } from '../../../actors/accord/primitives/participants.ts';
+import { Batcher, type BatchLimits, type Pending } from '../../../actors/store/batcher.ts';
+import type { Part } from '../../../transport/resp/connection/part.ts';
+import { partOf } from '../../transport/resp/parts.ts';
 
-function work(slots: number[], more: Partial<Work> = {}): Work {
-  return {
-    bytes: new Uint8Array(10),
-    count: 1,
-    readOnly: false,
-    wholeStore: false,
-    slots,
-    ...more,
-  };
+function work(participants: number[], more: Partial<Part> = {}): Pending {
+  const part = partOf({ participants, ...more });
+  return { part, receivedMs: 0, deadlineMs: 0, tries: 0 };
 }
 
-function batcherOf(limits: Partial<BatchLimits>, ...works: Work[]): Batcher<Work> {
-  const batcher = new Batcher<Work>(limits);
+function batcherOf(limits: Partial<BatchLimits>, ...works: Pending[]): Batcher {
+  const batcher = new Batcher(limits);
   for (const each of works) expect(batcher.add(each)).toBe(true);
   return batcher;
 }
@@ -28,7 +20,7 @@ describe('a transaction', () => {
   test('takes all that waits, in order, with the union of its slots', () => {
     const works = [work([3, 1]), work([2]), work([3])];
     const batch = batcherOf({}, ...works).nextTransaction(0);
-    expect(batch?.works).toEqual(works);
+    expect(batch?.pendings).toEqual(works);
     expect(batch?.participants).toEqual(participantsOf([1, 2, 3]));
     expect(batch?.commands).toBe(3);
   });
@@ -45,10 +37,10 @@ describe('a transaction', () => {
     expect(batcher.nextTransaction(0)).toBeUndefined();
   });
 
-  test('ends before a unit that does not fit by bytes or by commands', () => {
+  test('ends before a part that does not fit by bytes or by commands', () => {
     const bytes = batcherOf({ batchBytesMax: 20 }, work([1]), work([2]), work([3]));
-    expect(bytes.nextTransaction(0)?.works).toHaveLength(2);
-    expect(bytes.nextTransaction(0)?.works).toHaveLength(1);
+    expect(bytes.nextTransaction(0)?.pendings).toHaveLength(2);
+    expect(bytes.nextTransaction(0)?.pendings).toHaveLength(1);
     const commands = batcherOf(
       { batchCommandsMax: 3 },
       work([1], { count: 2 }),
@@ -57,9 +49,9 @@ describe('a transaction', () => {
     expect(commands.nextTransaction(0)?.commands).toBe(2);
   });
 
-  test('of one unit that is larger than any batch travels alone', () => {
+  test('of one part that is larger than any batch travels alone', () => {
     const batcher = batcherOf({ batchBytesMax: 5 }, work([1]), work([2]));
-    expect(batcher.nextTransaction(0)?.works).toHaveLength(1);
+    expect(batcher.nextTransaction(0)?.pendings).toHaveLength(1);
     expect(batcher.waiting).toBe(1);
   });
 });
@@ -75,7 +67,7 @@ describe('reads', () => {
   test('that their barrier did not prune go before all others, and in the end transact', () => {
     const read = work([1, 2], { readOnly: true });
     const batcher = batcherOf({ readTriesMax: 2 }, read);
-    const next = (): readonly Work[] | undefined => batcher.nextRead(0)?.works;
+    const next = (): readonly Pending[] | undefined => batcher.nextRead(0)?.pendings;
     expect(next()).toEqual([read]);
     const other = work([3], { readOnly: true });
     batcher.add(other);
@@ -83,27 +75,27 @@ describe('reads', () => {
     expect(next()).toEqual([read, other]);
     expect(batcher.readAgain([read], true)).toBe(1);
     expect(next()).toBeUndefined();
-    expect(batcher.nextTransaction(0)?.works).toEqual([read]);
+    expect(batcher.nextTransaction(0)?.pendings).toEqual([read]);
   });
 
   test('transact after one barrier when that is the limit', () => {
     const read = work([1, 2], { readOnly: true });
     const batcher = batcherOf({ readTriesMax: 1 });
     expect(batcher.readAgain([read], true)).toBe(1);
-    expect(batcher.nextTransaction(0)?.works).toEqual([read]);
+    expect(batcher.nextTransaction(0)?.pendings).toEqual([read]);
   });
 
   test('stay reads while no transaction may begin', () => {
     const read = work([1, 2], { readOnly: true });
     const batcher = batcherOf({ readTriesMax: 1 });
     expect(batcher.readAgain([read], false)).toBe(0);
-    expect(batcher.nextRead(0)?.works).toEqual([read]);
+    expect(batcher.nextRead(0)?.pendings).toEqual([read]);
   });
 
   test('one that met a deadline becomes a transaction, even past the limit', () => {
     const batcher = batcherOf({ waitingMax: 1 }, work([1]));
     batcher.addToTransactions(work([2], { readOnly: true }));
-    expect(batcher.nextTransaction(0)?.works).toHaveLength(2);
+    expect(batcher.nextTransaction(0)?.pendings).toHaveLength(2);
   });
 });
 
@@ -114,10 +106,10 @@ describe('limits', () => {
     expect(batcher.waiting).toBe(2);
   });
 
-  test('a unit larger than a transaction does not fit', () => {
-    const batcher = new Batcher<Work>({ transactionBytesMax: 10, batchBytesMax: 5 });
-    expect(batcher.fits(work([1]))).toBe(true);
-    expect(batcher.fits(work([1], { bytes: new Uint8Array(11) }))).toBe(false);
+  test('a part larger than a transaction does not fit', () => {
+    const batcher = new Batcher({ transactionBytesMax: 10, batchBytesMax: 5 });
+    expect(batcher.fits(work([1]).part)).toBe(true);
+    expect(batcher.fits(work([1], { bytes: new Uint8Array(11) }).part)).toBe(false);
   });
 
   test('what is dropped is handed back, from both queues, and the rest stays in order', () => {
@@ -125,7 +117,7 @@ describe('limits', () => {
     const kept = work([3]);
     const batcher = batcherOf({}, ...late, kept);
     expect(batcher.drop((each) => !late.includes(each))).toEqual(late);
-    expect(batcher.nextTransaction(0)?.works).toEqual([kept]);
+    expect(batcher.nextTransaction(0)?.pendings).toEqual([kept]);
     expect(batcher.waiting).toBe(0);
   });
 });

@@ -1,64 +1,8 @@
 /**
- * A client's unit on its way through coordinator and executor. It is answered once: by the first
- * that completes or fails it; whoever comes later changes nothing.
- */
-
-import type { CommandUnit } from '../../transport/resp/connection/command-unit.ts';
-import type { Work } from '../accord/coordinate/batcher.ts';
-
-export class PendingUnit implements Work {
-  readonly unit: CommandUnit;
-  readonly receivedMs: number;
-  readonly deadlineMs: number;
-  #open = true;
-
-  constructor(unit: CommandUnit, receivedMs: number, deadlineMs: number) {
-    this.unit = unit;
-    this.receivedMs = receivedMs;
-    this.deadlineMs = deadlineMs;
-  }
-
-  get bytes(): Uint8Array {
-    return this.unit.bytes;
-  }
-
-  get count(): number {
-    return this.unit.count;
-  }
-
-  get readOnly(): boolean {
-    return this.unit.readOnly;
-  }
-
-  get wholeStore(): boolean {
-    return this.unit.wholeStore;
-  }
-
-  get slots(): readonly number[] {
-    return this.unit.slots;
-  }
-
-  get open(): boolean {
-    return this.#open;
-  }
-
-  complete(replies: Uint8Array): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.unit.complete(replies);
-  }
-
-  fail(line: string): void {
-    if (!this.#open) return;
-    this.#open = false;
-    this.unit.fail(line);
-  }
-}
-
-/**
  * What a client is told when it gets no result. The first words are stable (docs/errors.md).
  * "refused": nothing happened. "indeterminate": it may have happened, or may yet.
  */
+
 export const REFUSED = {
   clock: (complaint: string): string => `CLOCK refused, nothing was done: ${complaint}`,
   quorum: 'NOQUORUM refused, nothing was done: this node cannot reach a majority of its peers',

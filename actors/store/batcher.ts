@@ -1,0 +1,153 @@
+/**
+ * Turns what clients wait for into transactions and read barriers: one for all that waits, as soon
+ * as there is room for another. That is why throughput grows with load while one lone command
+ * never waits. Pure.
+ */
+import type { Part } from '../../transport/resp/connection/part.ts';
+import {
+  type Participants,
+  participantsOf,
+  WHOLE_STORE,
+} from '../accord/primitives/participants.ts';
+
+/** A part that waits for its answer, with what the coordinator notes of it. */
+export interface Pending {
+  readonly part: Part;
+  readonly receivedMs: number;
+  readonly deadlineMs: number;
+  /** Read barriers that were in vain. */
+  tries: number;
+}
+
+export interface BatchLimits {
+  /** Command bytes of one transaction; a single larger part travels alone. */
+  readonly batchBytesMax: number;
+  /** Bytes of one transaction; a larger part is refused. */
+  readonly transactionBytesMax: number;
+  readonly batchCommandsMax: number;
+  /** Own transactions that may be undecided at once. */
+  readonly pipelineDepth: number;
+  /** Read barriers that may be under way at once. */
+  readonly readPipelineDepth: number;
+  /** Barriers that a read of several slots may take before it becomes a transaction. */
+  readonly readTriesMax: number;
+  /** Parts waiting for a place; beyond it the caller is refused. */
+  readonly waitingMax: number;
+}
+
+const BATCH_LIMITS: BatchLimits = Object.freeze({
+  batchBytesMax: 1024 * 1024,
+  transactionBytesMax: 48 * 1024 * 1024,
+  batchCommandsMax: 16_384,
+  pipelineDepth: 8,
+  readPipelineDepth: 4,
+  readTriesMax: 3,
+  waitingMax: 65_536,
+});
+
+interface Batch {
+  readonly pendings: readonly Pending[];
+  readonly participants: Participants;
+  readonly commands: number;
+}
+
+export class Batcher {
+  readonly #limits: BatchLimits;
+  readonly #writes: Pending[] = [];
+  #reads: Pending[] = [];
+
+  constructor(limits: Partial<BatchLimits> = {}) {
+    this.#limits = { ...BATCH_LIMITS, ...limits };
+  }
+
+  get waiting(): number {
+    return this.#writes.length + this.#reads.length;
+  }
+
+  /** Whether the part can be a transaction at all. */
+  fits({ bytes }: Part): boolean {
+    return bytes.length <= this.#limits.transactionBytesMax;
+  }
+
+  /** `false`: too much is waiting already. */
+  add(pending: Pending): boolean {
+    if (this.waiting >= this.#limits.waitingMax) return false;
+    (pending.part.readOnly ? this.#reads : this.#writes).push(pending);
+    return true;
+  }
+
+  /** A reading part that needs a transaction after all (it met a key past its deadline). */
+  addToTransactions(pending: Pending): void {
+    this.#writes.push(pending);
+  }
+
+  /**
+   * Reads of several slots that their barrier did not cover: they need a later one, before all
+   * others. After `readTriesMax` they become transactions, unless no transaction may begin now.
+   * Returns how many do.
+   */
+  readAgain(pendings: readonly Pending[], mayTransact: boolean): number {
+    const again: Pending[] = [];
+    for (const pending of pendings) {
+      pending.tries += 1;
+      const isTransaction = pending.tries >= this.#limits.readTriesMax && mayTransact;
+      (isTransaction ? this.#writes : again).push(pending);
+    }
+    this.#reads = [...again, ...this.#reads];
+    return pendings.length - again.length;
+  }
+
+  /** Takes out what `keep` refuses, for instance parts whose time is up. */
+  drop(keep: (pending: Pending) => boolean): Pending[] {
+    const dropped: Pending[] = [];
+    for (const queue of [this.#writes, this.#reads]) {
+      const kept = queue.filter((pending) => keep(pending) || dropped.push(pending) === 0);
+      queue.splice(0, queue.length, ...kept);
+    }
+    return dropped;
+  }
+
+  /** Takes out all that waits to become part of a transaction. */
+  dropTransactions(): Pending[] {
+    return this.#writes.splice(0);
+  }
+
+  /** The next transaction, when something waits and fewer than `pipelineDepth` are under way. */
+  nextTransaction(underWay: number): Batch | undefined {
+    if (underWay >= this.#limits.pipelineDepth) return undefined;
+    return this.#take(this.#writes);
+  }
+
+  /** The reads of the next barrier. */
+  nextRead(underWay: number): Batch | undefined {
+    if (underWay >= this.#limits.readPipelineDepth) return undefined;
+    return this.#take(this.#reads);
+  }
+
+  #take(queue: Pending[]): Batch | undefined {
+    if (queue.length === 0) return undefined;
+    const { batchBytesMax, batchCommandsMax } = this.#limits;
+    let bytes = 0;
+    let commands = 0;
+    let taken = 0;
+    for (const { part } of queue) {
+      const fits =
+        bytes + part.bytes.length <= batchBytesMax && commands + part.count <= batchCommandsMax;
+      if (taken > 0 && !fits) break;
+      bytes += part.bytes.length;
+      commands += part.count;
+      taken += 1;
+    }
+    const pendings = queue.splice(0, taken);
+    return { pendings, participants: unite(pendings), commands };
+  }
+}
+
+function unite(pendings: readonly Pending[]): Participants {
+  if (pendings.some(({ part }) => part.wholeStore)) return WHOLE_STORE;
+  const [only] = pendings;
+  if (pendings.length === 1 && only !== undefined) return participantsOf(only.part.participants);
+  const slots: number[] = [];
+  for (const { part } of pendings) for (const slot of part.participants) slots.push(slot);
+  return participantsOf(slots);
+}

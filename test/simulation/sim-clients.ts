@@ -1,0 +1,107 @@
+/**
+ * The clients' side of a simulated node, in the place of its gateway: gives parts their units, takes
+ * their answers, piece by piece, and hands each client its own.
+ */
+import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import type { ActorRef } from '../../actors/runtime/actor-ref.ts';
+import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
+import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
+import { UnitUnderWay } from '../../transport/resp/connection/unit-under-way.ts';
+import { type ClientUnit, failure } from './client.ts';
+
+interface SimClientsOptions {
+  readonly window: number;
+  /** When the transaction that is being executed executes. */
+  readonly executing: () => Timestamp | undefined;
+  /** The node has stopped within a turn: nothing that it executes leaves it. */
+  readonly frozen: () => boolean;
+  /** `at`: undefined for a read. */
+  readonly answered: (
+    unit: ClientUnit,
+    floor: Timestamp,
+    at: Timestamp | undefined,
+    replies: Buffer,
+  ) => void;
+  readonly flow: (message: ReplyFlow) => void;
+}
+
+interface SimClient {
+  readonly unit: ClientUnit;
+  readonly underWay: UnitUnderWay;
+  /** What it must execute after. */
+  readonly floor: Timestamp;
+  readonly replies: Uint8Array[];
+  at: Timestamp | undefined;
+}
+
+const CONNECTION = 1;
+
+export class SimClients {
+  /** Answers are told here. */
+  readonly ref: ActorRef<PartAnswer> = {
+    path: 'clients',
+    tell: (answer) => {
+      this.#receive(answer);
+      return true;
+    },
+  };
+  readonly #options: SimClientsOptions;
+  readonly #clients = new Map<number, SimClient>();
+  readonly #writer = new ReplyWriter(2);
+  #lastSequence = 0;
+
+  constructor(options: SimClientsOptions) {
+    this.#options = options;
+  }
+
+  submit(unit: ClientUnit, floor: Timestamp, tell: (part: Part) => boolean): boolean {
+    const { window } = this.#options;
+    this.#lastSequence += 1;
+    const sequence = this.#lastSequence;
+    const id = { connection: CONNECTION, sequence };
+    const groups = [{ range: 1, generation: 1 }];
+    const part = { ...unit.part, unit: id, groups, window };
+    const frame = { id, startedMs: 0, discarded: false };
+    const underWay = new UnitUnderWay([part], unit.plan, [], frame);
+    this.#clients.set(sequence, { unit, underWay, floor, replies: [], at: undefined });
+    if (tell(part)) return true;
+    this.#clients.delete(sequence);
+    return false;
+  }
+
+  /** The node is gone, and its clients hear nothing more. */
+  clear(): void {
+    this.#clients.clear();
+  }
+
+  #receive(answer: PartAnswer): void {
+    const { flow, frozen } = this.#options;
+    if (answer.type === 'PartReplies' && frozen()) return;
+    const client = this.#clients.get(answer.unit.sequence);
+    const output = { reply: (bytes: Uint8Array) => void client?.replies.push(bytes) };
+    if (client !== undefined && answer.type === 'PartReplies' && answer.from === 0) {
+      client.at = this.#options.executing();
+    }
+    switch (client?.underWay.receive(answer, output, this.#writer) ?? 'ignored') {
+      case 'ignored':
+        if (answer.type !== 'PartReplies' || answer.last) return;
+        return flow({ type: 'RepliesAbandoned', unit: answer.unit, part: answer.part });
+      case 'more':
+        for (const credit of client?.underWay.credits() ?? []) flow(credit);
+        return;
+      case 'broken':
+        this.#clients.delete(answer.unit.sequence);
+        return client?.unit.answer({ type: 'unknown', why: 'LOST' });
+      case 'done':
+        this.#clients.delete(answer.unit.sequence);
+        if (client !== undefined) this.#done(client, answer);
+    }
+  }
+
+  #done({ unit, floor, at, replies }: SimClient, answer: PartAnswer): void {
+    if (answer.type === 'PartFailed') return unit.answer(failure(answer.line));
+    const bytes = Buffer.concat(replies);
+    this.#options.answered(unit, floor, at, bytes);
+    unit.answer({ type: 'replies', bytes });
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Renders the replies of one part. The executor calls `next` before each command, and the command
+ * writes its reply into `writer`; where a run of the layout ends is noted. It runs no command.
+ */
+import type { ReplyWriter } from '../codec/encoder.ts';
+import type { Part } from './part.ts';
+
+export class PartRenderer {
+  readonly writer: ReplyWriter;
+  #layout: readonly number[] = [];
+  /** The run that is being answered. */
+  #run = 0;
+  /** Commands of the run that are not announced yet. */
+  #left = 0;
+  /** Commands announced by `next`. */
+  #begun = 0;
+  #errorsBefore = 0;
+  /** Those that are empty are shared by the answers of many parts. */
+  #ends: number[] = [];
+  #errors: number[] = [];
+
+  /** `writer` may be shared by parts that are answered one after the other. */
+  constructor(writer: ReplyWriter) {
+    this.writer = writer;
+  }
+
+  /** Where the runs of the layout, but for the last one, end. */
+  get ends(): readonly number[] {
+    return this.#ends;
+  }
+
+  /** Indices of commands that failed; usually none. */
+  get errors(): readonly number[] {
+    return this.#errors;
+  }
+
+  begin({ layout, protocol }: Part): void {
+    this.writer.protocol = protocol;
+    this.#layout = layout;
+    this.#run = 0;
+    this.#left = layout[0] ?? 0;
+    this.#begun = 0;
+    this.#errorsBefore = this.writer.errors;
+    if (this.#ends.length > 0) this.#ends = [];
+    if (this.#errors.length > 0) this.#errors = [];
+  }
+
+  /** To be called before each command of the part writes its reply. */
+  next(): void {
+    if (this.writer.errors !== this.#errorsBefore) this.#noteError();
+    if (this.#left === 0) this.#endRun();
+    this.#left -= 1;
+    this.#begun += 1;
+  }
+
+  /** All replies, when every command has written its own. */
+  finish(): Uint8Array {
+    if (this.#left > 0 || this.#run < this.#layout.length - 1) {
+      throw new Error(`the part was not answered from command ${this.#begun} on`);
+    }
+    if (this.writer.errors !== this.#errorsBefore) this.#noteError();
+    return this.writer.take();
+  }
+
+  #endRun(): void {
+    if (this.#ends.length === 0) this.#ends = [this.writer.length];
+    else this.#ends.push(this.writer.length);
+    this.#run += 1;
+    this.#left = this.#layout[this.#run] ?? 0;
+  }
+
+  #noteError(): void {
+    this.#errorsBefore = this.writer.errors;
+    if (this.#errors.length === 0) this.#errors = [this.#begun - 1];
+    else this.#errors.push(this.#begun - 1);
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * What a connection and the stores tell each other: plain data that could cross to another thread
+ * or node. The commands of one socket read that need a store are a unit; a unit is cut into parts
+ * (`unit-builder.ts`), one for each group that its commands name. A connection has one unit in
+ * progress; that keeps the order of its commands, whatever order the protocol gives to
+ * transactions.
+ */
+import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
+
+/** Never used again in the life of a process. */
+export interface UnitId {
+  readonly connection: number;
+  /** Of the connection's units. */
+  readonly sequence: number;
+}
+
+/** Has one place in one transaction, or is one ephemeral read. */
+export interface Part {
+  readonly unit: UnitId;
+  /** Its number in the unit, from 0. */
+  readonly part: number;
+  /** More than one only for a command or a MULTI block that spans them. */
+  readonly groups: readonly GroupId[];
+  /** RESP2 request arrays, one after the other; never written to again, so they may be kept. */
+  readonly bytes: Uint8Array;
+  /** Number of commands in `bytes`, >= 1. */
+  readonly count: number;
+  /**
+   * Lengths of the runs of commands whose replies follow one another at the client; their sum is
+   * `count`. Between two runs the connection places replies of its own or of other parts.
+   */
+  readonly layout: readonly number[];
+  readonly protocol: 2 | 3;
+  /** Every command reads one key only: an ephemeral read may serve the part. */
+  readonly readOnly: boolean;
+  /** Some command touches keys that are not among its arguments (KEYS, FLUSHALL, DBSIZE). */
+  readonly wholeStore: boolean;
+  /** Conflict slots of all keys (`storage/keyspace/slots.ts`), as they appear, repeats allowed. */
+  readonly participants: readonly number[];
+  /** Reply bytes that the connection takes before it gives credit for more. */
+  readonly window: number;
+}
+
+/** Replies of a part, or a piece of them. */
+export interface PartReplies {
+  readonly type: 'PartReplies';
+  readonly unit: UnitId;
+  readonly part: number;
+  /** Bytes of the part's replies that were told before. */
+  readonly from: number;
+  readonly replies: Uint8Array;
+  /** Where each run of the layout but the last one ends; in the first piece. */
+  readonly ends: readonly number[];
+  /** Indices, ascending, of the commands that answer an error; in the first piece. */
+  readonly errors: readonly number[];
+  readonly last: boolean;
+}
+
+/** Every command of the part is answered with this error line, a MULTI block with one. */
+interface PartFailed {
+  readonly type: 'PartFailed';
+  readonly unit: UnitId;
+  readonly part: number;
+  readonly line: string;
+}
+
+/** The rest of the replies will not come: the connection can only close. */
+interface RepliesLost {
+  readonly type: 'RepliesLost';
+  readonly unit: UnitId;
+  readonly part: number;
+}
+
+/** A part is answered once; the connection ignores what comes after the first answer. */
+export type PartAnswer = PartReplies | PartFailed | RepliesLost;
+
+/** The connection takes the part's replies up to this byte. */
+export interface ReplyCredit {
+  readonly type: 'ReplyCredit';
+  readonly unit: UnitId;
+  readonly part: number;
+  readonly upTo: number;
+}
+
+/** Nobody reads the rest of the replies: the connection is gone, or has another answer. */
+interface RepliesAbandoned {
+  readonly type: 'RepliesAbandoned';
+  readonly unit: UnitId;
+  readonly part: number;
+}
+
+export type ReplyFlow = ReplyCredit | RepliesAbandoned;

@@ -1,0 +1,193 @@
+/**
+ * Cuts the commands of a connection into the parts of a unit, and plans the order of their replies.
+ *
+ * A unit holds any commands of single groups, in one part per group; the parts execute at the same
+ * time. A command or MULTI block that spans groups is a unit by itself, in one part that names them
+ * all: since a connection has one unit in progress, it waits for the parts before it, and those
+ * behind it wait for it.
+ */
+import type { Arguments } from '../../../storage/arguments.ts';
+import { KEYS_ONE, type StoreRoute } from '../routes.ts';
+import { CommandBatch } from './command-batch.ts';
+import type { Part, UnitId } from './part.ts';
+import type { Placement } from './placement.ts';
+import { type ExecLocal, type PlanItem, UnitUnderWay } from './unit-under-way.ts';
+
+/** What the connection knows of the unit that it submits. */
+interface UnitFrame {
+  readonly id: UnitId;
+  readonly protocol: 2 | 3;
+  readonly window: number;
+  readonly startedMs: number;
+  /** The client has asked for no reply (CLIENT REPLY SKIP). */
+  readonly discarded: boolean;
+}
+
+class PartBuilder extends CommandBatch {
+  readonly layout: number[] = [];
+  /** Commands in `layout`. */
+  planned = 0;
+  readonly number: number;
+  /** Indices in the placement. */
+  readonly groups: readonly number[];
+
+  constructor(number: number, groups: readonly number[]) {
+    super();
+    this.number = number;
+    this.groups = groups;
+  }
+}
+
+export class UnitBuilder {
+  /** Commands, and their bytes. */
+  count = 0;
+  bytes = 0;
+  /** Bytes of the local replies that the plan holds. */
+  localBytes = 0;
+  readonly #placement: Placement;
+  #parts: PartBuilder[] = [];
+  /** The part of the command that was added last. */
+  #part: PartBuilder | undefined;
+  #plan: PlanItem[] = [];
+
+  constructor(placement: Placement) {
+    this.#placement = placement;
+  }
+
+  /** `false`: it spans groups, or the unit does, and may not travel with the rest of the unit. */
+  admits(route: StoreRoute, args: Arguments): boolean {
+    return this.#placement.isSole || this.#admitsSpan(this.#spanOf(route, args));
+  }
+
+  admitsBlock(block: CommandBatch): boolean {
+    return this.#admitsSpan(this.#placement.span(block.slots, block.wholeStore));
+  }
+
+  /** A command that the unit admits: the request array is `[start, end)` of `buffer`. */
+  addCommand(
+    route: StoreRoute,
+    args: Arguments,
+    buffer: Uint8Array,
+    start: number,
+    end: number,
+  ): void {
+    const part = this.#placement.isSole
+      ? this.#solePart()
+      : this.#partFor(this.#spanOf(route, args));
+    part.addCommand(route, args, buffer, start, end);
+    this.count += 1;
+    this.bytes += end - start;
+  }
+
+  /** Adds a known reply, behind those of the commands added so far. */
+  addLocal(reply: Uint8Array): void {
+    this.#planRun();
+    this.#addLocal(reply, -1);
+  }
+
+  /** A MULTI block with at least one command, which the unit admits. */
+  addExec(block: CommandBatch, locals: readonly ExecLocal[]): void {
+    const { count } = block;
+    const part = this.#partFor(this.#placement.span(block.slots, block.wholeStore));
+    this.#planRun();
+    this.bytes += block.runs.length;
+    this.count += count;
+    part.addBatch(block);
+    // A block is a transaction even if it only reads.
+    part.readOnly = false;
+    this.#addLocal(Buffer.from(`*${count + locals.length}\r\n`, 'latin1'), part.number);
+    let planned = 0;
+    for (const { before, reply } of locals) {
+      this.#planBlock(part, before - planned, planned === 0);
+      planned = before;
+      this.#addLocal(reply, part.number);
+    }
+    this.#planBlock(part, count - planned, planned === 0);
+  }
+
+  /** Returns the unit and starts over. */
+  build(frame: UnitFrame): UnitUnderWay {
+    this.#planRun();
+    const parts = this.#parts.map((part) => this.#built(part, frame));
+    const tallies = this.#parts.map(({ calls }) => calls);
+    const unit = new UnitUnderWay(parts, this.#plan, tallies, frame);
+    this.count = 0;
+    this.bytes = 0;
+    this.localBytes = 0;
+    this.#parts = [];
+    this.#part = undefined;
+    this.#plan = [];
+    return unit;
+  }
+
+  #built(part: PartBuilder, { id, protocol, window }: UnitFrame): Part {
+    return {
+      unit: id,
+      part: part.number,
+      groups: part.groups.map((index) => this.#placement.groups[index] as Part['groups'][number]),
+      bytes: part.runs.take(),
+      count: part.count,
+      layout: part.layout,
+      protocol,
+      readOnly: part.readOnly,
+      wholeStore: part.wholeStore,
+      participants: part.slots,
+      window,
+    };
+  }
+
+  #spanOf(route: StoreRoute, args: Arguments): readonly number[] {
+    if (route.keys === KEYS_ONE) return [this.#placement.groupOf(args.slot(route.firstKey))];
+    const keys = new CommandBatch();
+    keys.addKeys(route, args);
+    return this.#placement.span(keys.slots, keys.wholeStore);
+  }
+
+  #admitsSpan(groups: readonly number[]): boolean {
+    const [first] = this.#parts;
+    return first === undefined || (groups.length === 1 && first.groups.length === 1);
+  }
+
+  #solePart(): PartBuilder {
+    this.#part ??= this.#newPart([0]);
+    return this.#part;
+  }
+
+  #partFor(groups: readonly number[]): PartBuilder {
+    const [group] = groups;
+    if (this.#part?.groups[0] === group && this.#part !== undefined) return this.#part;
+    this.#planRun();
+    this.#part = this.#parts.find((part) => part.groups[0] === group) ?? this.#newPart(groups);
+    return this.#part;
+  }
+
+  #newPart(groups: readonly number[]): PartBuilder {
+    const part = new PartBuilder(this.#parts.length, groups);
+    this.#parts.push(part);
+    return part;
+  }
+
+  /** Commands of the present part that have no place in the plan yet. */
+  #planRun(): void {
+    const part = this.#part;
+    if (part === undefined || part.count === part.planned) return;
+    const commands = part.count - part.planned;
+    this.#addRun(part, commands, commands);
+  }
+
+  /** A MULTI block that fails is one error. */
+  #planBlock(part: PartBuilder, commands: number, isFirst: boolean): void {
+    if (commands > 0) this.#addRun(part, commands, isFirst ? 1 : 0);
+  }
+
+  #addRun(part: PartBuilder, commands: number, errors: number): void {
+    part.layout.push(commands);
+    part.planned += commands;
+    this.#plan.push({ type: 'run', part: part.number, errors });
+  }
+
+  #addLocal(reply: Uint8Array, block: number): void {
+    this.localBytes += reply.length;
+    this.#plan.push({ type: 'local', reply, block });
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * A unit that a connection has submitted: merges the answers of its parts, and the replies that the
+ * connection gave itself, into the order of its commands. It may outlive the connection: its parts
+ * still execute, and their answers are dropped.
+ */
+import { type CallTally, countFailed } from '../call-tally.ts';
+import type { ReplyWriter } from '../codec/encoder.ts';
+import type { Routes } from '../routes.ts';
+import type { Part, PartAnswer, PartReplies, ReplyCredit, UnitId } from './part.ts';
+
+/** In the order of the client's commands. */
+export type PlanItem = LocalReply | Run;
+
+interface LocalReply {
+  readonly type: 'local';
+  readonly reply: Uint8Array;
+  /** The part whose MULTI block it belongs to, and fails with; -1: none. */
+  readonly block: number;
+}
+
+/** The next run of a part's layout. */
+interface Run {
+  readonly type: 'run';
+  readonly part: number;
+  /** Error lines when the part fails; a MULTI block has one in all. */
+  readonly errors: number;
+}
+
+/** A reply of a command that the gateway ran itself inside a MULTI block (PING, ECHO). */
+export interface ExecLocal {
+  /** It stands before the reply of the block's command with this index; the count: at the end. */
+  readonly before: number;
+  readonly reply: Uint8Array;
+}
+
+/** Takes the merged replies. */
+export interface ReplyOutput {
+  reply(bytes: Uint8Array): void;
+}
+
+/** What has come of one part. */
+interface Received {
+  /** Not merged yet; the first begins at byte `mergedTo` of the part's replies. */
+  pieces: Uint8Array[];
+  mergedTo: number;
+  receivedTo: number;
+  /** The connection has told that it takes so much. */
+  creditTo: number;
+  isLast: boolean;
+  run: number;
+  ends: readonly number[];
+  failure: string | undefined;
+}
+
+/**
+ * `ignored`: the part has had another answer. `broken`: the client has read half an answer whose
+ * rest will not come.
+ */
+type Progress = 'more' | 'done' | 'ignored' | 'broken';
+
+export class UnitUnderWay {
+  readonly id: UnitId;
+  readonly parts: readonly Part[];
+  readonly startedMs: number;
+  /** The client has asked for no reply (CLIENT REPLY SKIP). */
+  readonly discarded: boolean;
+  /** Some part has failed as a whole. */
+  failed = false;
+  /** Parts that the coordinators have taken, counted from the first. */
+  submitted = 0;
+  readonly #plan: readonly PlanItem[];
+  readonly #tallies: readonly CallTally[];
+  /** By part; unused where one answer is all. */
+  readonly #received: (Received | undefined)[] = [];
+  /** Indices of the commands that have answered an error, by part. */
+  readonly #errors: (readonly number[])[] = [];
+  #item = 0;
+
+  constructor(
+    parts: readonly Part[],
+    plan: readonly PlanItem[],
+    tallies: readonly CallTally[],
+    frame: Pick<UnitUnderWay, 'id' | 'startedMs' | 'discarded'>,
+  ) {
+    this.id = frame.id;
+    this.startedMs = frame.startedMs;
+    this.discarded = frame.discarded;
+    this.parts = parts;
+    this.#plan = plan;
+    this.#tallies = tallies;
+  }
+
+  /** Commands of all parts. */
+  get count(): number {
+    return this.parts.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** Gives what is next in order to `output`; `writer` renders failures. */
+  receive(answer: PartAnswer, output: ReplyOutput, writer: ReplyWriter): Progress {
+    if (this.#plan.length === 1 && answer.type === 'PartReplies' && isWhole(answer)) {
+      if (this.#received.length > 0) return 'ignored';
+      this.#errors[0] = answer.errors;
+      output.reply(answer.replies);
+      return 'done';
+    }
+    const received = this.#receivedOf(answer.part);
+    if (isOver(received)) return 'ignored';
+    if (answer.type === 'RepliesLost') return 'broken';
+    if (answer.type === 'PartFailed') {
+      if (received.receivedTo > 0) return 'ignored';
+      this.failed = true;
+      received.failure = answer.line;
+    } else {
+      if (answer.from !== received.receivedTo) return 'broken';
+      if (answer.from === 0) this.#errors[answer.part] = answer.errors;
+      notePiece(received, answer);
+    }
+    return this.#merge(output, writer);
+  }
+
+  /** Credit for parts of which more is to come, as far as what came is merged. */
+  credits(): ReplyCredit[] {
+    const credits: ReplyCredit[] = [];
+    for (const { window, part } of this.halfReceived()) {
+      const received = this.#received[part] as Received;
+      const upTo = received.mergedTo + window;
+      if (upTo <= received.creditTo) continue;
+      received.creditTo = upTo;
+      credits.push({ type: 'ReplyCredit', unit: this.id, part, upTo });
+    }
+    return credits;
+  }
+
+  /** Parts of whose replies the rest waits for credit. */
+  halfReceived(): Part[] {
+    return this.parts.filter((_, part) => {
+      const received = this.#received[part];
+      return received !== undefined && received.receivedTo > 0 && !isOver(received);
+    });
+  }
+
+  /** For the counters that INFO shows; when the unit is done. */
+  countDone(tookMs: number, routes: Routes): void {
+    const { count } = this;
+    for (const [number, tally] of this.#tallies.entries()) {
+      tally.countTime(tookMs * 1000, count);
+      const { bytes } = this.parts[number] as Part;
+      const errors = this.#errors[number] ?? [];
+      if (this.#received[number]?.failure !== undefined) tally.countFailures();
+      else if (errors.length > 0) countFailed(routes, bytes, errors);
+    }
+  }
+
+  #receivedOf(part: number): Received {
+    const received = this.#received[part] ?? newReceived(this.parts[part] as Part);
+    this.#received[part] = received;
+    return received;
+  }
+
+  #merge(output: ReplyOutput, writer: ReplyWriter): Progress {
+    for (; this.#item < this.#plan.length; this.#item += 1) {
+      const item = this.#plan[this.#item] as PlanItem;
+      const placed =
+        item.type === 'run'
+          ? this.#mergeRun(item, output, writer)
+          : this.#mergeLocal(item, output, this.#received[item.block]);
+      if (!placed) return 'more';
+    }
+    return 'done';
+  }
+
+  /** `false`: it is not known yet whether the block that it belongs to has failed. */
+  #mergeLocal(
+    { reply, block }: LocalReply,
+    output: ReplyOutput,
+    received: Received | undefined,
+  ): boolean {
+    if (block >= 0 && received === undefined) return false;
+    if (received?.failure === undefined) output.reply(reply);
+    return true;
+  }
+
+  /** `false`: more of the run is to come. */
+  #mergeRun({ part, errors }: Run, output: ReplyOutput, writer: ReplyWriter): boolean {
+    const received = this.#received[part];
+    if (received === undefined) return false;
+    if (received.failure !== undefined) {
+      writer.protocol = this.parts[part]?.protocol ?? 2;
+      for (let left = errors; left > 0; left -= 1) writer.error(received.failure);
+      if (errors > 0) output.reply(writer.take());
+      return true;
+    }
+    return mergePieces(received, output);
+  }
+}
+
+function isWhole({ from, last }: PartReplies): boolean {
+  return from === 0 && last;
+}
+
+function isOver({ isLast, failure }: Received): boolean {
+  return isLast || failure !== undefined;
+}
+
+function newReceived({ window }: Part): Received {
+  return {
+    pieces: [],
+    mergedTo: 0,
+    receivedTo: 0,
+    creditTo: window,
+    isLast: false,
+    run: 0,
+    ends: [],
+    failure: undefined,
+  };
+}
+
+function notePiece(received: Received, { from, replies, ends, last }: PartReplies): void {
+  if (from === 0) received.ends = ends;
+  received.pieces.push(replies);
+  received.receivedTo += replies.length;
+  received.isLast = last;
+}
+
+/** Up to the end of the present run; `false`: it has not come whole. */
+function mergePieces(received: Received, output: ReplyOutput): boolean {
+  const isLastRun = received.run === received.ends.length;
+  const end = received.ends[received.run] ?? Number.POSITIVE_INFINITY;
+  for (;;) {
+    const [piece] = received.pieces;
+    const left = end - received.mergedTo;
+    if (piece === undefined || left <= 0) break;
+    const taken = piece.length <= left ? piece : piece.subarray(0, left);
+    if (taken === piece) received.pieces.shift();
+    else received.pieces[0] = piece.subarray(left);
+    received.mergedTo += taken.length;
+    output.reply(taken);
+  }
+  const isComplete = isLastRun ? received.isLast : received.mergedTo === end;
+  if (isComplete) received.run += 1;
+  return isComplete;
+}
