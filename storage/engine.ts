@@ -46,7 +46,7 @@ export class PageBuilder {
 
   add(item: StoredEntry): void {
     this.items.push(item);
-    this.#bytes += item.entry.value.length;
+    this.#bytes += item.entry.bytes;
   }
 }
 

@@ -13,7 +13,8 @@ import type { Engine } from './engine.ts';
 import { ApplyOrderError, type EngineError } from './errors.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';
-import { Keyspace, PAST_DEADLINE, UNIT_FULL } from './keyspace/keyspace.ts';
+import { GroupKeyspace } from './keyspace/group-keyspace.ts';
+import { PAST_DEADLINE, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
 import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
@@ -40,13 +41,14 @@ const EXPIRY_BACKLOG_ONE_IN = 10;
 const ITERATION_KEYS = 1024;
 /** Redis' text: clients take it for "nothing was done, and a retry will not help". */
 const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+const WRONG_TYPE_ERROR = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 /** For commands executed before this machine was opened: no client waits for the result. */
 const STORED_BEFORE = 'ERR this was executed before a restart';
 const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
 
 export class StateMachine {
   readonly #engine: Engine;
-  readonly #keyspace: Keyspace;
+  readonly #keyspace: GroupKeyspace;
   #appliedSequence: number;
   #open = false;
   /** Units of the open transaction begun so far. */
@@ -58,7 +60,7 @@ export class StateMachine {
 
   constructor(options: StateMachineOptions) {
     this.#engine = options.engine;
-    this.#keyspace = new Keyspace({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
+    this.#keyspace = new GroupKeyspace({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
     this.#appliedSequence = options.engine.meta.appliedSequence;
     this.#unitsStored = options.engine.meta.appliedUnits;
   }
@@ -158,9 +160,9 @@ export class StateMachine {
     try {
       command.run(this.#keyspace, args, out);
     } catch (error) {
-      if (error !== UNIT_FULL) throw error;
+      if (error !== UNIT_FULL && error !== WRONG_TYPE) throw error;
       this.#keyspace.undoCommand();
-      out.error(OUT_OF_MEMORY);
+      out.error(error === UNIT_FULL ? OUT_OF_MEMORY : WRONG_TYPE_ERROR);
     }
   }
 
@@ -197,7 +199,8 @@ export class StateMachine {
       command.run(this.#keyspace, args, out);
     } catch (error) {
       if (error === PAST_DEADLINE) return false;
-      throw error;
+      if (error !== WRONG_TYPE) throw error;
+      out.error(WRONG_TYPE_ERROR);
     }
     return true;
   }

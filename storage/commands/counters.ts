@@ -5,6 +5,7 @@ import { NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { addInteger, INT64_MIN, parseInteger } from '../types/integers.ts';
 import { addLongDouble, formatLongDouble, parseLongDouble } from '../types/long-double.ts';
+import { STRING } from '../types/string.ts';
 import { type Command, command, NOT_A_FLOAT, NOT_AN_INTEGER, ONE_KEY } from './command.ts';
 import type { ReplySink } from './reply.ts';
 
@@ -16,14 +17,14 @@ const COUNTER = {
 } as const;
 
 function increment(keyspace: Keyspace, args: Arguments, by: number | bigint, out: ReplySink): void {
-  const cell = keyspace.find(args, 1);
+  const cell = keyspace.findOf(STRING, args, 1);
   const old = cell === undefined ? 0 : parseInteger(cell.entry.value);
   if (old === undefined) return out.error(NOT_AN_INTEGER);
   const sum = addInteger(old, by);
   if (sum === undefined) return out.error('ERR increment or decrement would overflow');
   const value = sum.toString();
-  if (cell === undefined) keyspace.set(args, 1, value, NO_DEADLINE);
-  else keyspace.replace(cell, value, cell.entry.deadline);
+  if (cell === undefined) keyspace.set(args, 1, STRING, value, NO_DEADLINE);
+  else keyspace.replace(cell, STRING, value, cell.entry.deadline);
   out.integer(sum);
 }
 
@@ -81,14 +82,14 @@ const incrbyfloat = command({
   summary: 'Increment the float value of a key by the given amount',
   since: '2.6.0',
   run(keyspace, args, out) {
-    const cell = keyspace.find(args, 1);
+    const cell = keyspace.findOf(STRING, args, 1);
     const old = parseLongDouble(cell === undefined ? '0' : cell.entry.value);
     const by = parseLongDouble(args.text(2));
     if (old === undefined || by === undefined) return out.error(NOT_A_FLOAT);
     const sum = addLongDouble(old, by);
     if (sum === undefined) return out.error('ERR increment would produce NaN or Infinity');
     const value = formatLongDouble(sum);
-    keyspace.set(args, 1, value, cell?.entry.deadline ?? NO_DEADLINE);
+    keyspace.set(args, 1, STRING, value, cell?.entry.deadline ?? NO_DEADLINE);
     out.bulk(value);
   },
 });

@@ -2,7 +2,7 @@
 
 import type { Arguments } from '../arguments.ts';
 import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
-import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Found, Keyspace } from '../keyspace/keyspace.ts';
 import { exactInteger } from '../types/integers.ts';
 import {
   ALL_KEYS,
@@ -85,9 +85,13 @@ function expire(form: TimeForm, name: string) {
       return out.integer(0);
     }
     if (deadline <= keyspace.nowMs) keyspace.remove(cell);
-    else keyspace.replace(cell, cell.entry.value, deadline);
+    else setDeadline(keyspace, cell, deadline);
     out.integer(1);
   };
+}
+
+function setDeadline(keyspace: Keyspace, found: Found, deadline: Deadline): void {
+  keyspace.replace(found, found.entry.type, found.entry.value, deadline);
 }
 
 /** Answers the deadline, or -2 for no key and -1 for no deadline. */
@@ -120,7 +124,7 @@ const persist = command({
   run(keyspace, args, out) {
     const cell = keyspace.find(args, 1);
     if (cell === undefined || cell.entry.deadline === NO_DEADLINE) return out.integer(0);
-    keyspace.replace(cell, cell.entry.value, NO_DEADLINE);
+    setDeadline(keyspace, cell, NO_DEADLINE);
     out.integer(1);
   },
 });

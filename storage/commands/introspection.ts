@@ -3,15 +3,10 @@ import { CELL_BYTES } from '../keyspace/cell-cache.ts';
 import type { Entry } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { parseInteger } from '../types/integers.ts';
+import { isShared, STRING } from '../types/string.ts';
 import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
 import type { ReplySink } from './reply.ts';
 
-/** Redis stores the text of a 64-bit integer as a number. */
-const INT_CHARACTERS_MAX = 20;
-/** Redis embeds strings up to this length. */
-const EMBEDDED_BYTES_MAX = 44;
-/** Redis shares one object for each of these. */
-const SHARED_INTEGERS = 10_000;
 const SHARED_REFERENCES = 2_147_483_647;
 const NO_FREQUENCIES =
   'ERR An LFU maxmemory policy is not selected, access frequency not tracked. ' +
@@ -19,20 +14,6 @@ const NO_FREQUENCIES =
   'time to adjust.';
 
 const KEY = { first: 2, last: 2, step: 1 } as const;
-
-function integerOf(value: string): number | bigint | undefined {
-  return value.length <= INT_CHARACTERS_MAX ? parseInteger(value) : undefined;
-}
-
-function encodingOf(value: string): string {
-  if (integerOf(value) !== undefined) return 'int';
-  return value.length <= EMBEDDED_BYTES_MAX ? 'embstr' : 'raw';
-}
-
-function isShared(value: string): boolean {
-  const integer = integerOf(value);
-  return integer !== undefined && integer >= 0 && integer < SHARED_INTEGERS;
-}
 
 /** Reads are not recorded: a key is idle since its last write. */
 function idleSeconds(keyspace: Keyspace, entry: Entry): number {
@@ -81,16 +62,16 @@ const memoryUsage = command({
     }
     const entry = keyspace.find(args, 2)?.entry;
     if (entry === undefined) out.nil();
-    else out.integer(CELL_BYTES + args.bytes(2) + entry.value.length);
+    else out.integer(CELL_BYTES + args.bytes(2) + entry.bytes);
   },
 });
 
 export const INTROSPECTION_COMMANDS: readonly Command[] = [
-  object('ENCODING', 'Inspect the internal encoding of a value', ({ value }, out) =>
-    out.bulk(encodingOf(value)),
+  object('ENCODING', 'Inspect the internal encoding of a value', ({ type, value }, out) =>
+    out.bulk(type.encodingOf(value)),
   ),
-  object('REFCOUNT', 'Get the number of references to a value', ({ value }, out) =>
-    out.integer(isShared(value) ? SHARED_REFERENCES : 1),
+  object('REFCOUNT', 'Get the number of references to a value', ({ type, value }, out) =>
+    out.integer(type === STRING && isShared(value) ? SHARED_REFERENCES : 1),
   ),
   object('FREQ', 'Get the access frequency of a key: it is not tracked', (_entry, out) =>
     out.error(NO_FREQUENCIES),

@@ -39,9 +39,9 @@ function countPresent(keyspace: Keyspace, args: Arguments, out: ReplySink): void
 function move(keyspace: Keyspace, args: Arguments): void {
   const cell = keyspace.find(args, 1);
   if (cell === undefined) return;
-  const { value, deadline } = cell.entry;
+  const { type, value, deadline } = cell.entry;
   keyspace.remove(cell);
-  keyspace.set(args, 2, value, deadline);
+  keyspace.set(args, 2, type, value, deadline);
 }
 
 const rename = command({
@@ -108,7 +108,7 @@ const copy = command({
     const entry = keyspace.find(args, 1)?.entry;
     if (entry === undefined) return out.integer(0);
     if (!replace && keyspace.find(args, 2) !== undefined) return out.integer(0);
-    keyspace.set(args, 2, entry.value, entry.deadline);
+    keyspace.set(args, 2, entry.type, entry.value, entry.deadline);
     out.integer(1);
   },
 });
@@ -168,7 +168,7 @@ export const KEY_COMMANDS: readonly Command[] = [
     since: '1.0.0',
     complexity: 'O(1)',
     run(keyspace, args, out) {
-      out.simple(keyspace.find(args, 1) === undefined ? 'none' : 'string');
+      out.simple(keyspace.find(args, 1)?.entry.type.name ?? 'none');
     },
   }),
   rename,

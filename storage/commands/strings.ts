@@ -5,6 +5,7 @@ import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { VALUE_BYTES_MAX } from '../limits.ts';
 import { parseInteger } from '../types/integers.ts';
+import { STRING } from '../types/string.ts';
 import {
   ALL_KEYS,
   arityError,
@@ -42,7 +43,7 @@ const get = command({
   since: '1.0.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    const cell = keyspace.find(args, 1);
+    const cell = keyspace.findOf(STRING, args, 1);
     if (cell === undefined) out.nil();
     else out.bulk(cell.entry.value);
   },
@@ -75,6 +76,10 @@ function conditionOf(args: Arguments, i: number): Condition | undefined {
   return args.is(i, 'IFNE') ? 'IFNE' : undefined;
 }
 
+function comparesValues(condition: Condition | undefined): boolean {
+  return condition === 'IFEQ' || condition === 'IFNE';
+}
+
 /** `undefined` for a syntax error. */
 function parseSetOptions(args: Arguments): SetOptions | undefined {
   const options: SetOptions = {
@@ -89,7 +94,7 @@ function parseSetOptions(args: Arguments): SetOptions | undefined {
     const condition = conditionOf(args, i);
     const form = timeForm(args, i);
     if (condition !== undefined) {
-      const compares = condition === 'IFEQ' || condition === 'IFNE';
+      const compares = comparesValues(condition);
       // NX may be given twice, as in Redis; two comparisons may not.
       if (options.condition !== undefined && (options.condition !== condition || compares)) {
         return undefined;
@@ -141,7 +146,9 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
     deadline = parseDeadline(text, options.form, keyspace.nowMs, invalid, true);
     if (typeof deadline === 'string') return out.error(deadline);
   }
-  const old = keyspace.find(args, 1)?.entry;
+  const readsOld = options.get || comparesValues(options.condition);
+  const found = readsOld ? keyspace.findOf(STRING, args, 1) : keyspace.find(args, 1);
+  const old = found?.entry;
   const holds = conditionHolds(options, old?.value);
   if (holds) {
     if (options.keepTtl && old !== undefined) deadline = old.deadline;
@@ -160,7 +167,7 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
 /** A deadline in the past removes the key. */
 function setUntil(keyspace: Keyspace, args: Arguments, deadline: Deadline): void {
   if (deadline === NO_DEADLINE || deadline > keyspace.nowMs) {
-    keyspace.set(args, 1, args.text(2), deadline);
+    keyspace.set(args, 1, STRING, args.text(2), deadline);
     return;
   }
   const cell = keyspace.find(args, 1);
@@ -177,7 +184,7 @@ const set = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     if (args.count > 3) return setWithOptions(keyspace, args, out);
-    keyspace.set(args, 1, args.text(2), NO_DEADLINE);
+    keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
     out.simple('OK');
   },
 });
@@ -191,7 +198,7 @@ const setnx = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     const absent = keyspace.find(args, 1) === undefined;
-    if (absent) keyspace.set(args, 1, args.text(2), NO_DEADLINE);
+    if (absent) keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
     out.integer(absent ? 1 : 0);
   },
 });
@@ -201,7 +208,7 @@ function setFor(form: TimeForm, name: string) {
     const invalid = expireTimeError(name);
     const deadline = parseDeadline(args.text(2), form, keyspace.nowMs, invalid, true);
     if (typeof deadline === 'string') return out.error(deadline);
-    keyspace.set(args, 1, args.text(3), deadline);
+    keyspace.set(args, 1, STRING, args.text(3), deadline);
     out.simple('OK');
   };
 }
@@ -234,8 +241,8 @@ const getset = command({
   since: '1.0.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    const old = keyspace.find(args, 1)?.entry.value;
-    keyspace.set(args, 1, args.text(2), NO_DEADLINE);
+    const old = keyspace.findOf(STRING, args, 1)?.entry.value;
+    keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
     if (old === undefined) out.nil();
     else out.bulk(old);
   },
@@ -250,7 +257,7 @@ const getdel = command({
   since: '6.2.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    const cell = keyspace.find(args, 1);
+    const cell = keyspace.findOf(STRING, args, 1);
     if (cell === undefined) return out.nil();
     const old = cell.entry.value;
     keyspace.remove(cell);
@@ -283,7 +290,7 @@ const getex = command({
         return out.error(SYNTAX_ERROR);
       }
     }
-    const cell = keyspace.find(args, 1);
+    const cell = keyspace.findOf(STRING, args, 1);
     if (cell === undefined) return out.nil();
     const { value, deadline: before } = cell.entry;
     let deadline: Deadline | string = persist ? NO_DEADLINE : before;
@@ -295,7 +302,7 @@ const getex = command({
     if (deadline !== before) {
       const over = deadline !== NO_DEADLINE && deadline <= keyspace.nowMs;
       if (over) keyspace.remove(cell);
-      else keyspace.replace(cell, value, deadline);
+      else keyspace.replace(cell, STRING, value, deadline);
     }
     out.bulk(value);
   },
@@ -313,16 +320,16 @@ const mget = command({
   run(keyspace, args, out) {
     out.array(args.count - 1);
     for (let i = 1; i < args.count; i++) {
-      const cell = keyspace.find(args, i);
-      if (cell === undefined) out.nil();
-      else out.bulk(cell.entry.value);
+      const entry = keyspace.find(args, i)?.entry;
+      if (entry?.type !== STRING) out.nil();
+      else out.bulk(entry.value);
     }
   },
 });
 
 function setAll(keyspace: Keyspace, args: Arguments): void {
   for (let i = 1; i < args.count; i += 2) {
-    keyspace.set(args, i, args.text(i + 1), NO_DEADLINE);
+    keyspace.set(args, i, STRING, args.text(i + 1), NO_DEADLINE);
   }
 }
 
@@ -367,11 +374,11 @@ const append = command({
   since: '2.0.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    const cell = keyspace.find(args, 1);
+    const cell = keyspace.findOf(STRING, args, 1);
     const bytes = (cell?.entry.value.length ?? 0) + args.bytes(2);
     if (bytes > VALUE_BYTES_MAX) return out.error(TOO_LONG);
-    if (cell === undefined) keyspace.set(args, 1, args.text(2), NO_DEADLINE);
-    else keyspace.replace(cell, cell.entry.value + args.text(2), cell.entry.deadline);
+    if (cell === undefined) keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
+    else keyspace.replace(cell, STRING, cell.entry.value + args.text(2), cell.entry.deadline);
     out.integer(bytes);
   },
 });
@@ -385,7 +392,7 @@ const strlen = command({
   since: '2.2.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    out.integer(keyspace.find(args, 1)?.entry.value.length ?? 0);
+    out.integer(keyspace.findOf(STRING, args, 1)?.entry.value.length ?? 0);
   },
 });
 
@@ -394,7 +401,7 @@ function getRange(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const first = parseInteger(args.text(2));
   const last = parseInteger(args.text(3));
   if (first === undefined || last === undefined) return out.error(NOT_AN_INTEGER);
-  const value = keyspace.find(args, 1)?.entry.value ?? '';
+  const value = keyspace.findOf(STRING, args, 1)?.entry.value ?? '';
   let start = Number(first);
   let end = Number(last);
   // Redis decides this before it clips, so that "-1 -3" is empty while "0 -100" is one byte.
@@ -435,7 +442,7 @@ const setrange = command({
     const offset = parseInteger(args.text(2));
     if (offset === undefined) return out.error(NOT_AN_INTEGER);
     if (offset < 0) return out.error('ERR offset is out of range');
-    const cell = keyspace.find(args, 1);
+    const cell = keyspace.findOf(STRING, args, 1);
     const old = cell?.entry.value ?? '';
     const patch = args.text(3);
     if (patch === '') return out.integer(old.length);
@@ -443,7 +450,7 @@ const setrange = command({
     if (at + patch.length > VALUE_BYTES_MAX) return out.error(TOO_LONG);
     const head = at <= old.length ? old.slice(0, at) : old + '\0'.repeat(at - old.length);
     const value = head + patch + old.slice(at + patch.length);
-    keyspace.set(args, 1, value, cell?.entry.deadline ?? NO_DEADLINE);
+    keyspace.set(args, 1, STRING, value, cell?.entry.deadline ?? NO_DEADLINE);
     out.integer(value.length);
   },
 });

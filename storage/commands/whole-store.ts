@@ -78,7 +78,7 @@ const scan = command({
 });
 
 function isWanted(item: StoredEntry, options: ScanOptions): boolean {
-  if (options.type !== undefined && options.type !== 'string') return false;
+  if (options.type !== undefined && options.type !== item.entry.type.name) return false;
   return options.pattern === undefined || matchesGlob(options.pattern, item.key);
 }
 

@@ -58,7 +58,7 @@ const written = Buffer.alloc(ROW_KEY_BYTES_MAX);
 /** Whether the row's key is the one under which the record was stored. */
 function belongs(row: Buffer, record: Buffer): boolean {
   if (row.length < KEY_AT) return false;
-  const inRecord = verifyRecord(record, placeOfRow(row));
+  const { key: inRecord } = verifyRecord(record, placeOfRow(row));
   const inRow = keyOfRow(row);
   const key = inRecord ?? inRow;
   if (key === undefined || (inRecord !== undefined && inRow !== undefined)) return false;

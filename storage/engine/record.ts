@@ -15,8 +15,10 @@ import {
   writeTimestamp,
 } from '../../actors/accord/primitives/timestamp.ts';
 import { EngineError } from '../errors.ts';
-import { type Deadline, Entry, ValueType } from '../keyspace/entry.ts';
+import { type Deadline, Entry } from '../keyspace/entry.ts';
 import { readLatin1, writeLatin1 } from '../types/latin1.ts';
+import type { ValueType } from '../types/value-type.ts';
+import { valueTypeOf } from '../types/value-types.ts';
 
 const LAYOUT_PLAIN = 5;
 const LAYOUT_WITH_KEY = 6;
@@ -25,7 +27,7 @@ const RECORD_HEADER_BYTES = VERSION_AT + TIMESTAMP_BYTES;
 const KEY_LENGTH_BYTES = 4;
 
 export function recordBytes(key: string, entry: Entry, withKey: boolean): number {
-  return RECORD_HEADER_BYTES + (withKey ? KEY_LENGTH_BYTES + key.length : 0) + entry.value.length;
+  return RECORD_HEADER_BYTES + (withKey ? KEY_LENGTH_BYTES + key.length : 0) + entry.bytes;
 }
 
 /** Fills `record`, which has exactly `recordBytes` bytes. */
@@ -37,7 +39,7 @@ export function writeRecord(
   withKey: boolean,
 ): void {
   record[4] = withKey ? LAYOUT_WITH_KEY : LAYOUT_PLAIN;
-  record[5] = entry.type;
+  record[5] = entry.type.code;
   writeDeadline(record, 6, entry.deadline);
   writeTimestamp(record, VERSION_AT, entry.version);
   let at = RECORD_HEADER_BYTES;
@@ -45,7 +47,7 @@ export function writeRecord(
     at = record.writeUInt32LE(key.length, at);
     at += writeLatin1(record, key, at);
   }
-  writeLatin1(record, entry.value, at);
+  entry.type.write(record, at, entry.value);
   record.writeUInt32LE(0, 0);
   record.writeUInt32LE(crc32(record, place >>> 0), 0);
 }
@@ -62,29 +64,36 @@ function checksumOf(record: Buffer, place: number): number {
   return crc32(record.subarray(4), crc32(ZEROES, place >>> 0));
 }
 
-/** The key, where the record was written with it. Throws EngineError `HOLO_STORE_DAMAGED`. */
-export function verifyRecord(record: Buffer, place: number): string | undefined {
+interface VerifiedRecord {
+  readonly type: ValueType;
+  /** Present if the record was written with its key. */
+  readonly key: string | undefined;
+}
+
+/** Throws EngineError `HOLO_STORE_DAMAGED`. */
+export function verifyRecord(record: Buffer, place: number): VerifiedRecord {
   const layout = record[4];
   if (record.length < RECORD_HEADER_BYTES || record.readUInt32LE(0) !== checksumOf(record, place)) {
     throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value does not match its checksum');
   }
-  if ((layout !== LAYOUT_PLAIN && layout !== LAYOUT_WITH_KEY) || record[5] !== ValueType.STRING) {
+  const type = valueTypeOf(record[5] ?? 0);
+  if ((layout !== LAYOUT_PLAIN && layout !== LAYOUT_WITH_KEY) || type === undefined) {
     const found = `layout ${layout}, type ${record[5]}`;
     throw new EngineError('HOLO_STORE_DAMAGED', `a stored value has an unknown form (${found})`);
   }
-  if (layout === LAYOUT_PLAIN) return undefined;
+  if (layout === LAYOUT_PLAIN) return { type, key: undefined };
   const at = RECORD_HEADER_BYTES + KEY_LENGTH_BYTES;
-  return readLatin1(record, at, at + record.readUInt32LE(RECORD_HEADER_BYTES));
+  return { type, key: readLatin1(record, at, at + record.readUInt32LE(RECORD_HEADER_BYTES)) };
 }
 
 /** Throws EngineError `HOLO_STORE_DAMAGED`. */
 export function readRecord(record: Buffer, place: number): DecodedRecord {
-  const key = verifyRecord(record, place);
+  const { type, key } = verifyRecord(record, place);
   const at = RECORD_HEADER_BYTES + (key === undefined ? 0 : KEY_LENGTH_BYTES + key.length);
-  const value = readLatin1(record, at, record.length);
+  const value = type.read(record, at, record.length);
   const deadline = readDeadline(record, 6);
   const version = readTimestamp(record, VERSION_AT);
-  return { key, entry: new Entry(ValueType.STRING, value, deadline, version) };
+  return { key, entry: new Entry(type, value, deadline, version) };
 }
 
 const TWO_TO_32 = 2 ** 32;

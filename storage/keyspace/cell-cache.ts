@@ -89,10 +89,10 @@ export class CellCache {
     this.#cells.add(cell);
     cell.at = this.#ring.length;
     this.#ring.push(cell);
-    this.#bytes += CELL_BYTES + cell.key.length + cell.entry.value.length;
+    this.#bytes += CELL_BYTES + cell.key.length + cell.entry.bytes;
   }
 
-  /** Call it when a cell's entry is replaced by one with a value of another length. */
+  /** Call it when a cell's entry is replaced by one with a value of another size. */
   resized(byBytes: number): void {
     this.#bytes += byBytes;
   }
@@ -105,7 +105,7 @@ export class CellCache {
       last.at = cell.at;
     }
     cell.at = -1;
-    this.#bytes -= CELL_BYTES + cell.key.length + cell.entry.value.length;
+    this.#bytes -= CELL_BYTES + cell.key.length + cell.entry.bytes;
   }
 
   clear(): void {

@@ -14,9 +14,10 @@ export class KeyspaceDigest {
 
   add(key: string, entry: Entry): void {
     const version = keyOf(entry.version);
-    const head = `${key.length}:${entry.type}:${entry.deadline}:${version}:`;
-    const hash = createHash('sha256').update(head, 'latin1');
-    const bytes = hash.update(key, 'latin1').update(entry.value, 'latin1').digest();
+    const head = `${key.length}:${entry.type.code}:${entry.deadline}:${version}:`;
+    const hash = createHash('sha256').update(head, 'latin1').update(key, 'latin1');
+    entry.type.digest(hash, entry.value);
+    const bytes = hash.digest();
     for (let lane = 0; lane < LANES; lane++) {
       // A sum and not an exclusive or: two equal entries must not cancel out.
       this.#lanes[lane] = (this.#lanes[lane] as number) + bytes.readUInt32LE(lane * 4);

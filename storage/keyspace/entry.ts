@@ -3,14 +3,11 @@
  * flush or an iteration that captured the old one keeps a consistent value without a copy.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { STRING } from '../types/string.ts';
+import type { Value, ValueType } from '../types/value-type.ts';
 
-/** Engines write these numbers; never give one a new meaning. */
-export const ValueType = {
-  /** No value: the key is absent since `version`. Never written to an engine. */
-  NONE: 0,
-  STRING: 1,
-} as const;
-export type ValueType = (typeof ValueType)[keyof typeof ValueType];
+/** No value: the key is absent since `version`. Never written to an engine. */
+export const NONE: ValueType = { ...STRING, code: 0, name: 'none' };
 
 /**
  * Milliseconds since the Unix epoch, up to 64 bits: a number if it is a safe integer, as in
@@ -21,18 +18,20 @@ export type Deadline = number | bigint;
 /** The deadline of an entry that never expires. */
 export const NO_DEADLINE = 0;
 
-export class Entry {
-  readonly type: ValueType;
-  /** A byte string (latin1). */
-  readonly value: string;
+export class Entry<V extends Value = Value> {
+  readonly type: ValueType<V>;
+  readonly value: V;
+  /** Size of the value. */
+  readonly bytes: number;
   /** Compared with executeAt only; `NO_DEADLINE` for none. */
   readonly deadline: Deadline;
   /** Shared by all keys that one transaction wrote. */
   readonly version: Timestamp;
 
-  constructor(type: ValueType, value: string, deadline: Deadline, version: Timestamp) {
+  constructor(type: ValueType<V>, value: V, deadline: Deadline, version: Timestamp) {
     this.type = type;
     this.value = value;
+    this.bytes = type.bytesOf(value);
     this.deadline = deadline;
     this.version = version;
   }
@@ -44,7 +43,7 @@ export class Entry {
 }
 
 /** The entry of a key that was never written. */
-export const ABSENT = new Entry(ValueType.NONE, '', NO_DEADLINE, ZERO);
+export const ABSENT = new Entry(NONE, '', NO_DEADLINE, ZERO);
 
 /** One key and its entry, as iterations return them. */
 export interface StoredEntry {

@@ -221,7 +221,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'expired_read_is_nil',
     accordItem: 'storage: a read decides that a key is gone',
-    file: 'storage/keyspace/keyspace.ts',
+    file: 'storage/keyspace/group-keyspace.ts',
     find: 'throw PAST_DEADLINE;\n    this.#write(cell, this.#tombstone());',
     replace: 'return this.#missed();\n    this.#write(cell, this.#tombstone());',
     why: 'a read finds a key gone by the clock of one node, and no transaction has decided it',
@@ -231,7 +231,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'expire_too_early',
     accordItem: 'storage: deadlines',
-    file: 'storage/keyspace/keyspace.ts',
+    file: 'storage/keyspace/group-keyspace.ts',
     find: 'cell.entry.deadline > this.nowMs) {',
     replace: 'cell.entry.deadline > this.nowMs + 250) {',
     why: 'a key is gone 250 ms before its deadline',

@@ -15,9 +15,10 @@ import {
   PAGE_BYTES_MAX,
 } from '../../../storage/engine.ts';
 import type { EngineError } from '../../../storage/errors.ts';
-import { type Deadline, Entry, NO_DEADLINE, ValueType } from '../../../storage/keyspace/entry.ts';
+import { type Deadline, Entry, NO_DEADLINE } from '../../../storage/keyspace/entry.ts';
 import { placeOfText, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
 import { VALUE_BYTES_MAX } from '../../../storage/limits.ts';
+import { STRING } from '../../../storage/types/string.ts';
 import { body, Machine, START_MS, TABLE_HASH_KEY, Turns, versionAt } from '../harness.ts';
 
 const cleanup: (() => Promise<void> | void)[] = [];
@@ -51,7 +52,7 @@ function changedKey(key: string): ChangedKey {
 }
 
 function entry(value: string, deadline = 0): Entry {
-  return new Entry(ValueType.STRING, value, deadline, {
+  return new Entry(STRING, value, deadline, {
     hlc: 2 ** 50,
     flags: 2,
     node: 7,
@@ -148,7 +149,7 @@ describe.each([
       take: (limit, visit) =>
         flush.take(limit, (changed) => {
           const deadline = deadlines.find((one) => String(one) === changed.key) ?? NO_DEADLINE;
-          visit(changed, new Entry(ValueType.STRING, 'v', deadline, versionAt(1)));
+          visit(changed, new Entry(STRING, 'v', deadline, versionAt(1)));
         }),
     };
     await commit(engine, expiring);

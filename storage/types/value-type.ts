@@ -1,0 +1,21 @@
+/** What each type of value brings: its name, its size and its bytes. One file per type. */
+import type { Hash } from 'node:crypto';
+
+/** What a key may hold: one member per type. */
+export type Value = string;
+
+export interface ValueType<V extends Value = Value> {
+  /** Engines write it; never give one a new meaning. */
+  readonly code: number;
+  /** As TYPE tells it. */
+  readonly name: string;
+  /** Bytes that `write` needs; limits and statistics count them. */
+  bytesOf(value: V): number;
+  write(record: Buffer, at: number, value: V): void;
+  /** The value in the bytes `[start, end)`, as `write` has left them. */
+  read(record: Buffer, start: number, end: number): V;
+  /** Adds the content of the value to a hash, the same whatever its form in memory. */
+  digest(hash: Hash, value: V): void;
+  /** What Redis would call the form in memory. */
+  encodingOf(value: V): string;
+}

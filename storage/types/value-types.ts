@@ -1,0 +1,11 @@
+/** All types of values, by the code that engines write. */
+import { STRING } from './string.ts';
+import type { ValueType } from './value-type.ts';
+
+const TYPES: readonly ValueType[] = [STRING];
+const byCode = new Map(TYPES.map((type) => [type.code, type]));
+
+/** undefined: no version of this program has written such a value. */
+export function valueTypeOf(code: number): ValueType | undefined {
+  return byCode.get(code);
+}
