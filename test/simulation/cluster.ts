@@ -57,6 +57,7 @@ export interface RunResult {
 /** After the last transaction everything is forgotten within this time. */
 const FORGET_MS_MAX = 30_000;
 const SETTLE_MS = 30_000;
+const LIST_IDS_FEW = 8;
 /** Violations of one run that are kept: the first ones count. */
 const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
@@ -310,6 +311,11 @@ export class SimulatedCluster {
     }
   }
 
+  /** A round forgets no more than a list names. */
+  get #forgetsSlowly(): boolean {
+    return limitsOf(this.profile).listIdsMax < LIST_IDS_FEW;
+  }
+
   #checkEnd(): void {
     if (this.violations.length > 0) return;
     // Deadlines and rounds are in the nodes' time: after restarts and jumps it may run ahead of
@@ -320,7 +326,7 @@ export class SimulatedCluster {
     const lagMs = Math.max(...errors.map(({ lag }) => lag));
     this.#runFor(leadMs + lagMs + this.profile.ttlMsMax + 6_000);
     // A key that expired late has just begun a transaction; it must go, too, in bounded time.
-    const untilMs = this.scheduler.nowMs + FORGET_MS_MAX;
+    const untilMs = this.scheduler.nowMs + FORGET_MS_MAX * (this.#forgetsSlowly ? 4 : 1);
     while (this.#retains() && this.scheduler.nowMs < untilMs) this.#runFor(1_000);
     this.#checkKept();
     this.workload.readAll();

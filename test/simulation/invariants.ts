@@ -405,8 +405,21 @@ export class Invariants {
 
   #mustCarry(key: string, chosen: Proposal, proposal: Proposal): void {
     if (compare(proposal.ballot, chosen.ballot) <= 0 || sameValue(chosen, proposal)) return;
+    if (this.#isSettledByMajority(key)) return this.#count('proposal refused as settled');
     const ballots = `${keyOf(chosen.ballot)}, but ballot ${keyOf(proposal.ballot)} has another`;
     this.#violation(`I7: ${key} has a chosen value at ballot ${ballots}`);
+  }
+
+  /**
+   * Then no other value can reach a quorum, and the transaction may have left the index: answers of
+   * a recovery that were given before and after that need not fit together (docs/protocol.md).
+   */
+  #isSettledByMajority(key: string): boolean {
+    const settled = [...this.#watches.values()].filter(({ claims, view }) => {
+      const status = view?.commands.get(key)?.status ?? Status.NotDefined;
+      return claims.get(key)?.settled === true || isTerminal(status);
+    });
+    return settled.length >= this.#group.quorums.slow;
   }
 
   /** I19, first half: an Accept round ends with a quorum of its own. */

@@ -359,7 +359,9 @@ export class Workload {
     const { commands, plan, flushes } = unit;
     const id = flushes ? this.#registers.invoke(process, FLUSHALL, ['*'], []) : undefined;
     this.#submit(node, commands, plan, (answer) => {
-      if (id !== undefined) this.#finish(this.#registers, id, answer, () => 'OK');
+      // The first reply is that of another command, which may have been refused alone.
+      if (id !== undefined && answer.type === 'replies') this.#registers.complete(id, 'OK');
+      else if (id !== undefined) this.#finish(this.#registers, id, answer, () => 'OK');
       for (const [name = ''] of commands) {
         if (answer.type === 'replies' && WHOLE_STORE.has(name)) {
           this.#options.count(`answered ${name}`);

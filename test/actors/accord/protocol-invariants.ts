@@ -220,8 +220,16 @@ export class ProtocolInvariants {
     if (view.fastDecided && equal(proposal.ballot, ZERO)) {
       fail('I5', id, 'is proposed at ballot 0 beside a fast decision');
     }
+    if (this.#isSettledByMajority(id)) return;
     for (const ballot of view.acceptedBy.keys()) this.#checkChosen(view, ballot, proposal);
     this.#checkFast(view, proposal);
+  }
+
+  /** Then no other value can reach a quorum, and the recoverer hears of it (docs/protocol.md). */
+  #isSettledByMajority(id: TxnId): boolean {
+    const key = keyOf(id);
+    const settled = [...this.#claims.values()].filter((claims) => claims.get(key)?.settled);
+    return settled.length >= this.#group.quorums.slow;
   }
 
   #isChosen(id: TxnId, { ballot }: Proposal): boolean {
