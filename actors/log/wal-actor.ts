@@ -93,8 +93,14 @@ interface WalClockLimit {
   readonly limitUs: number;
 }
 
+/** Only this store needs anything below this LSN. Repeated while it lasts. */
+interface WalPinned {
+  readonly type: 'LogPinned';
+  readonly belowLsn: number;
+}
+
 /** What a store hears from the log. */
-export type WalAnswer = WalReply | WalReplay | WalClockLimit;
+export type WalAnswer = WalReply | WalReplay | WalClockLimit | WalPinned;
 
 export interface WalOptions {
   /** All that read this log. It is cut no further than each of them allows. */
@@ -132,6 +138,8 @@ interface Waiting {
   readonly replyTo: ActorRef<WalReply> | undefined;
 }
 
+/** Segments, the newest included, that a store may need without being told that it pins the log. */
+const PINNED_SEGMENTS = 2;
 /** In place of the store, in the headers of the node's own records. */
 const NODE_STREAM = 0xffff;
 
@@ -167,6 +175,7 @@ class WalWriter implements Behavior<WalMessage> {
   #retrying = false;
   /** A cut waits for the newest limit of the clock to be durable above it. */
   #cutsLater = false;
+  #pinnedToldLsn = 0;
   #stalled: boolean | undefined;
   #startedMs = 0;
 
@@ -388,6 +397,19 @@ class WalWriter implements Behavior<WalMessage> {
       return;
     }
     log.truncateBefore(fromLsn);
+    this.#tellPinned(log);
+  }
+
+  /** Once per segment: a store without traffic may hold back the log of all others. */
+  #tellPinned(log: WriteAheadLog): void {
+    const belowLsn = log.segments().at(-PINNED_SEGMENTS)?.firstLsn ?? 0;
+    if (belowLsn <= this.#pinnedToldLsn) return;
+    this.#pinnedToldLsn = belowLsn;
+    for (const [store, reader] of this.#readers) {
+      // Told again with the next segment.
+      if ((this.#needed.get(store) ?? 0) < belowLsn)
+        tellOrDrop(reader, { type: 'LogPinned', belowLsn });
+    }
   }
 
   // ---- replays ----------------------------------------------------------------------------
@@ -447,7 +469,8 @@ class WalWriter implements Behavior<WalMessage> {
         this.#replays.push(message);
         return;
       case 'Truncate': {
-        this.#needed.set(message.store, message.fromLsn);
+        // What the store will append lies above all that is here.
+        this.#needed.set(message.store, Math.min(message.fromLsn, open.appendedLsn + 1));
         return this.#cut(open);
       }
       case 'Reserve':

@@ -123,6 +123,8 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         return store.restored(message.clockLimitUs, this.#nowMs);
       case 'ClockLimit':
         return store.clockLimit(message.limitUs);
+      case 'LogPinned':
+        return store.logPinned(message.belowLsn);
       case 'ExecutorReady':
         return store.executorReady(message.generation, message.flushedSequence, this.#nowMs);
       case 'Taken':

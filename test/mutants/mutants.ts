@@ -673,7 +673,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'marks_not_kept',
     accordItem: 'log: a truncation that skips a needed record',
     file: `${CORE}durability/durability-rounds.ts`,
-    find: "    state.persist({ type: 'RejectBefore', before: state.rejectBefore }, false);\n",
+    find: "    state.persist({ type: 'RejectBefore', before: rejectBefore }, false);\n",
     replace: '',
     why: 'the log is cut together with the last rejectBefore',
     budgetSeeds: 1,

@@ -56,9 +56,24 @@ export class AppliedHints {
     this.#toldMs = Number.NEGATIVE_INFINITY;
   }
 
+  /** A member that has something to forget asks by itself. */
   peerUp(peer: number): void {
     this.#asked.delete(peer);
-    this.#ask(peer);
+    if (this.#mayTell) this.#ask(peer);
+  }
+
+  /** This replica holds something to forget, or another has told that it does. */
+  get #mayTell(): boolean {
+    return this.#state.commands.size > 0 || this.#prompted;
+  }
+
+  /** When `tick` has something to do next; infinite when only a message can change that. */
+  get dueMs(): number {
+    if (this.#state.appliedNow.length > 0) return 0;
+    const { hintEveryMs } = this.#state.limits;
+    let dueMs = this.#mayTell ? this.#toldMs + hintEveryMs : Infinity;
+    for (const { fetchAtMs } of this.#lacking.values()) dueMs = Math.min(dueMs, fetchAtMs);
+    return dueMs;
   }
 
   peerDown(peer: number): void {
@@ -83,8 +98,8 @@ export class AppliedHints {
 
   /** The mark is repeated while somebody has something to forget, and so are the questions. */
   #tellAgain(): void {
-    const { nowMs, commands, peers, down, limits } = this.#state;
-    if (commands.size === 0 && !this.#prompted) return;
+    const { nowMs, peers, down, limits } = this.#state;
+    if (!this.#mayTell) return;
     if (nowMs < this.#toldMs + limits.hintEveryMs) return;
     this.#prompted = false;
     this.#toldMs = nowMs;

@@ -116,6 +116,17 @@ export class DurabilityRounds {
     this.#forget();
   }
 
+  /**
+   * When `tick` has something to do next, as long as no message comes and nothing is flushed;
+   * infinite for a group in which nobody has anything to forget.
+   */
+  get dueMs(): number {
+    if (this.#round !== undefined || this.#task !== undefined) return 0;
+    const hintsMs = this.#hints.dueMs;
+    if (!this.#hasToForget) return hintsMs;
+    return Math.min(hintsMs, Math.max(this.#nextRoundMs, this.#leadsFromMs));
+  }
+
   #hint(from: number, message: AppliedHint): void {
     this.#hints.receive(from, message);
     if (message.retains) this.#retaining = true;
@@ -130,10 +141,10 @@ export class DurabilityRounds {
    * When the leader gets nowhere (the others refuse its fences, say), the next ones lead as well:
    * two leaders at once do no harm.
    */
-  #leads(): boolean {
-    const { self, group, down, nowMs } = this.#state;
+  get #leadsFromMs(): number {
+    const { self, group, down, nowMs, limits } = this.#state;
     const rank = group.leadRank(self, (node) => !down.has(node));
-    return nowMs >= (this.#movedMs ?? nowMs) + this.#state.limits.standInMs * rank;
+    return (this.#movedMs ?? nowMs) + limits.standInMs * rank;
   }
 
   get #hasToForget(): boolean {
@@ -149,8 +160,11 @@ export class DurabilityRounds {
       else if (nowMs - round.startedMs > 4 * limits.durabilityEveryMs) this.#round = undefined;
       return;
     }
-    if (this.#movedMs === undefined || !this.#hasToForget) this.#movedMs = nowMs;
-    if (nowMs < this.#nextRoundMs || this.#task !== undefined || !this.#leads()) return;
+    // A group that was idle was not ticked: the wait for the leader begins anew.
+    if (!this.#hasToForget) this.#movedMs = undefined;
+    else this.#movedMs ??= nowMs;
+    if (nowMs < this.#nextRoundMs || this.#task !== undefined) return;
+    if (nowMs < this.#leadsFromMs) return;
     this.#nextRoundMs = nowMs + limits.durabilityEveryMs;
     const hlc = clock.presentUs - limits.durabilityLagMs * 1_000;
     const base = state.redundantBefore;
@@ -366,14 +380,21 @@ export class DurabilityRounds {
     const last = commands.at(-1);
     if (last === undefined) return;
     for (const command of commands) state.forget(command);
-    const forgotten = max(state.durableBefore, secondOf(last.id, 1));
-    state.durableBefore = forgotten;
-    // The log may go below the oldest record of a transaction: what else must be found again at
-    // a start is written once more, above that.
-    state.persist({ type: 'RejectBefore', before: state.rejectBefore }, false);
-    state.persist({ type: 'RedundantBefore', before: state.redundantBefore }, false);
-    state.persist({ type: 'DurableBefore', before: forgotten }, false);
-    state.effects.push({ type: 'LogNeeded', fromLsn: this.#oldestLsn() });
+    state.durableBefore = max(state.durableBefore, secondOf(last.id, 1));
+    this.repeatMarks();
+  }
+
+  /**
+   * The log may go below the oldest record of a transaction: what else must be found again at a
+   * start is written once more, above that.
+   */
+  repeatMarks(): void {
+    const state = this.#state;
+    const { rejectBefore, redundantBefore, durableBefore } = state;
+    state.persist({ type: 'RejectBefore', before: rejectBefore }, false);
+    state.persist({ type: 'RedundantBefore', before: redundantBefore }, false);
+    state.persist({ type: 'DurableBefore', before: durableBefore }, false);
+    state.effects.push({ type: 'LogNeeded', fromLsn: this.oldestLsn() });
   }
 
   /** The beginning of the first second that must be kept. */
@@ -390,7 +411,7 @@ export class DurabilityRounds {
    * Records without an LSN yet are not durable, so they lie above; 0 while there are only such.
    * When nothing is held, nothing is needed.
    */
-  #oldestLsn(): number {
+  oldestLsn(): number {
     const { commands, logged } = this.#state;
     if (commands.size === 0) return Number.MAX_SAFE_INTEGER;
     return logged.oldestLsn() ?? 0;

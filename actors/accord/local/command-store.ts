@@ -5,7 +5,7 @@
  */
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import type { Group } from '../topology/group.ts';
-import { type GroupId, GroupMap } from '../topology/group-id.ts';
+import type { GroupId } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
@@ -13,6 +13,7 @@ import { decodeRecord, encodeRecord } from './journal.ts';
 import { Replica, type ReplicaMessage } from './replica.ts';
 import type { ReplicaLimits } from './replica-state.ts';
 import type { ReplicaView } from './replica-view.ts';
+import { type StoreGroup, StoreGroups, UNWRITTEN } from './store-groups.ts';
 import { TurnLog } from './turn-log.ts';
 
 interface CommandStoreOptions {
@@ -70,16 +71,9 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
   'CatchUp',
 ]);
 
-interface Member {
-  readonly group: Group;
-  readonly replica: Replica;
-  /** What it has told the log to keep; undefined: everything. */
-  neededLsn: number | undefined;
-}
-
 export class CommandStore {
   readonly #options: CommandStoreOptions;
-  readonly #members: GroupMap<Member>;
+  readonly #groups: StoreGroups;
   readonly #log: TurnLog;
   readonly #handOver: HandOver;
   #effects: StoreEffect[] = [];
@@ -93,6 +87,10 @@ export class CommandStore {
   #syncAsked = false;
   /** Why nothing may leave any more. */
   #halt: string | undefined;
+  /** There was a tick in this turn. */
+  #ticked = false;
+  /** As the last `Watermarks` had it. */
+  #unloggedToldBytes = 0;
   /** Messages for groups that are not here. */
   #strays = 0;
 
@@ -101,13 +99,12 @@ export class CommandStore {
     const { self, clock, random, limits, watch } = options;
     this.#log = new TurnLog(limits.turnsMax);
     this.#handOver = new HandOver((effect) => this.#effects.push(effect), limits.handOverMax);
-    this.#members = new GroupMap(
-      options.groups.map((group) => {
-        const replica = new Replica({ self, group, clock, random, limits: limits.replica ?? {} });
-        return [group.id, { group, replica, neededLsn: undefined }];
-      }),
+    const replicaLimits = limits.replica ?? {};
+    this.#groups = new StoreGroups(
+      options.groups,
+      (group) => new Replica({ self, group, clock, random, limits: replicaLimits }),
     );
-    for (const { group, replica } of this.#members.values()) {
+    for (const { group, replica } of this.#groups.all()) {
       watch?.began(group.id, replica.view);
       for (const peer of group.members) {
         if (peer === self || options.connected.has(peer)) continue;
@@ -130,11 +127,12 @@ export class CommandStore {
   handle(group: GroupId, from: number, message: ReplicaMessage, nowMs: number): void {
     const { watch } = this.#options;
     if (!this.#begun || this.#sheds(from, message)) return;
-    const member = this.#members.get(group);
+    const member = this.#groups.get(group);
     if (member === undefined) {
       this.#strays += 1;
       return;
     }
+    this.#groups.touch(member);
     const { replica } = member;
     watch?.handling(from, message);
     const before = watch === undefined ? 0 : replica.effects.length;
@@ -152,11 +150,20 @@ export class CommandStore {
   }
 
   peerUp(peer: number): void {
-    for (const { replica } of this.#members.values()) replica.peerUp(peer);
+    for (const { replica } of this.#groups.all()) replica.peerUp(peer);
+    this.#touchBusy();
   }
 
   peerDown(peer: number, nowMs: number): void {
-    for (const { replica } of this.#members.values()) replica.peerDown(peer, nowMs);
+    for (const { replica } of this.#groups.all()) replica.peerDown(peer, nowMs);
+    this.#touchBusy();
+  }
+
+  /** Something has changed for all groups; those that are idle have nothing to do about it. */
+  #touchBusy(): void {
+    for (const member of this.#groups.all()) {
+      if (member.replica.dueMs !== Infinity) this.#groups.touch(member);
+    }
   }
 
   /** What has been computed from a state that cannot be must not leave. */
@@ -174,9 +181,12 @@ export class CommandStore {
 
   /** All that the log holds of a group, in its order; `restored` follows after the last group. */
   restore(group: GroupId, records: readonly StoredRecord[]): void {
-    const replica = this.#members.get(group)?.replica;
-    for (const { lsn, type, payload } of records)
-      replica?.restore(decodeRecord(type, payload), lsn);
+    const member = this.#groups.get(group);
+    if (member === undefined) return;
+    member.marksLsn = records[0]?.lsn ?? UNWRITTEN;
+    for (const { lsn, type, payload } of records) {
+      member.replica.restore(decodeRecord(type, payload), lsn);
+    }
   }
 
   /** The log has been read; the highest limit of the clock in it, or 0. */
@@ -198,7 +208,8 @@ export class CommandStore {
   }
 
   executorFlushed(sequence: number): void {
-    for (const { replica } of this.#members.values()) replica.flushed(sequence);
+    for (const { replica } of this.#groups.all()) replica.flushed(sequence);
+    this.#touchBusy();
   }
 
   /** Once the log has been read, the executor says what it holds, and the clock may be used. */
@@ -216,16 +227,18 @@ export class CommandStore {
     this.#begun = true;
     clock.begin();
     this.#handOver.begin(generation, []);
-    for (const { replica } of this.#members.values()) {
+    for (const { replica } of this.#groups.all()) {
       this.#guard(() => replica.restored(flushedSequence, nowMs));
       watch?.restored(replica.view, flushedSequence, replica.effects);
     }
+    this.#groups.touchAll();
+    this.#effects.push({ type: 'Truncate', fromLsn: this.#groups.neededLsn(new Map(), 0) });
     this.#reserve();
     this.#effects.push({ type: 'Began' });
   }
 
   #unflushed(): Handed[] {
-    return [...this.#members.values()].flatMap(({ group, replica }) =>
+    return [...this.#groups.all()].flatMap(({ group, replica }) =>
       replica
         .unflushed()
         .map((execution) => ({ type: 'Execute', group: group.id, execution }) as const),
@@ -239,20 +252,30 @@ export class CommandStore {
     if (this.#halt !== undefined) return;
     const { clock, watch } = this.#options;
     if (this.#begun && !clock.covered) this.#reserve();
-    for (const member of this.#members.values()) {
+    for (const member of this.#groups.takeTouched()) {
       const effects = member.replica.takeEffects();
       if (this.#begun) watch?.turned(member.replica.view, effects);
       for (const effect of effects) this.#take(member, effect);
     }
-    const { append, replies } = this.#log.close();
+    const { append, replies } = this.#log.close((marks, lsn) => this.#groups.neededLsn(marks, lsn));
     if (append !== undefined) this.#effects.push(append);
     this.#send(replies);
+    if (this.#ticked) this.#tellWatermarks();
     if (this.#log.hasRecords || !this.#syncAsked) return;
     this.#syncAsked = false;
     this.#effects.push({ type: 'Sync' });
   }
 
-  #take(member: Member, effect: Effect): void {
+  /** After a tick, if anything has changed since the last one. */
+  #tellWatermarks(): void {
+    this.#ticked = false;
+    const { unloggedBytes } = this.#log;
+    if (!this.#groups.takeChanged() && unloggedBytes === this.#unloggedToldBytes) return;
+    this.#unloggedToldBytes = unloggedBytes;
+    this.#effects.push({ type: 'Watermarks', watermarks: this.watermarks() });
+  }
+
+  #take(member: StoreGroup, effect: Effect): void {
     const { replica } = member;
     const group = member.group.id;
     switch (effect.type) {
@@ -260,6 +283,7 @@ export class CommandStore {
         return this.#log.reply({ group, to: effect.to, message: effect.message });
       case 'Persist': {
         const { record, urgent } = effect;
+        if (member.marksLsn === UNWRITTEN) member.marksLsn = this.#log.confirmedLsn;
         this.#log.add(encodeRecord(group, record), urgent);
         if ('id' in record) this.#log.open({ replica, id: record.id });
         return;
@@ -268,16 +292,23 @@ export class CommandStore {
       case 'Read':
         return this.#handOver.add({ ...effect, group });
       case 'LogNeeded':
-        member.neededLsn = effect.fromLsn;
-        return this.#log.needs(this.#neededLsn());
+        return this.#log.rewritten(member, effect.fromLsn);
       default:
         this.#effects.push({ ...effect, group });
     }
   }
 
-  /** A group that has not told yet what it needs may need everything. */
-  #neededLsn(): number {
-    return Math.min(...[...this.#members.values()].map(({ neededLsn }) => neededLsn ?? 0));
+  /**
+   * The log is held back below this LSN for the sake of this store. Groups that need none of it but
+   * for their marks write these once more.
+   */
+  logPinned(belowLsn: number): void {
+    for (const member of this.#groups.all()) {
+      const { replica, marksLsn } = member;
+      if (marksLsn >= belowLsn || replica.oldestLsn <= marksLsn) continue;
+      replica.repeatMarks();
+      this.#groups.touch(member);
+    }
   }
 
   /** The log holds all records of that turn, beginning with this LSN. */
@@ -319,11 +350,11 @@ export class CommandStore {
     const { clock, limits } = this.#options;
     if (!clock.isIdle) this.#reserve();
     const shedding = this.#log.unloggedBytes > limits.unloggedBytesMax;
-    // Who takes no messages of peers would only ask, again and again, for what it cannot hear.
+    // A store that takes no messages of peers would only ask, again and again, for what it drops.
     const lags = this.#log.lags || shedding;
-    for (const { replica } of this.#members.values()) this.#guard(() => replica.tick(nowMs, lags));
+    this.#groups.tick(nowMs, (replica) => this.#guard(() => replica.tick(nowMs, lags)));
     const watermarks = this.watermarks();
-    this.#effects.push({ type: 'Watermarks', watermarks });
+    this.#ticked = true;
     if (shedding !== this.#shedding) this.#effects.push({ type: 'Shedding', shedding });
     this.#shedding = shedding;
     const full = watermarks.retainedBytes > limits.retainedBytesMax;
@@ -335,24 +366,13 @@ export class CommandStore {
   // ---- for those who look -----------------------------------------------------------------
 
   watermarks(): Watermarks {
-    const views = [...this.#members.values()].map(({ replica }) => replica.view);
-    const sum = (of: (view: ReplicaView) => number): number =>
-      views.reduce((total, view) => total + of(view), 0);
-    return {
-      appliedSequence: sum(({ sequence }) => sequence),
-      flushedSequence: sum(({ flushedSequence }) => flushedSequence),
-      redundantBeforeUs: Math.min(...views.map(({ redundantBefore }) => redundantBefore.hlc)),
-      retained: sum(({ sizes }) => sizes.commands),
-      retainedBytes: sum(({ retainedBytes }) => retainedBytes),
-      unapplied: sum(({ sizes }) => sizes.unapplied),
-      unloggedBytes: this.#log.unloggedBytes,
-    };
+    return { ...this.#groups.sums(), unloggedBytes: this.#log.unloggedBytes };
   }
 
   describe(): Readonly<Record<string, unknown>> {
     return {
       ...this.watermarks(),
-      groups: [...this.#members.values()].map(({ group, replica }) => ({
+      groups: [...this.#groups.all()].map(({ group, replica }) => ({
         ...group.id,
         machine: group.machine,
         slots: [group.fromSlot, group.toSlot],

@@ -1,13 +1,13 @@
 /**
- * Finds the transactions that conflict with one another: a table of a fixed number of slots, so
- * that cost and memory depend on what is under way, not on how many keys there are.
+ * Finds the transactions of a group that conflict with one another: a table of the group's own
+ * slots, so that cost and memory depend on what is under way, not on how many keys there are. The
+ * table is allocated on first use: an idle group costs nothing.
  *
  * A slot's list holds every transaction that has not been covered: γ may go once a majority has
  * applied both γ and a later ω on the same slot. Whoever waits for ω waits for γ through it, no
  * recovery of γ can miss that it was decided, and nothing undecided can still be ordered before ω.
  */
 
-import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { type Deps, depsOf } from '../primitives/deps.ts';
 import { type Participants, WHOLE_STORE } from '../primitives/participants.ts';
 import { Status } from '../primitives/status.ts';
@@ -17,8 +17,11 @@ import type { Command } from './command.ts';
 const NOBODY: Command[] = [];
 
 export class ConflictIndex {
-  readonly #slots: Command[][] = new Array(CONFLICT_SLOTS).fill(NOBODY);
-  readonly #maxConflict: Timestamp[] = new Array(CONFLICT_SLOTS).fill(ZERO);
+  readonly #from: number;
+  readonly #count: number;
+  /** By slot, from the group's first on; empty until the first use. */
+  #slots: Command[][] = [];
+  #maxConflict: Timestamp[] = [];
   /** Transactions over the whole store stand in no slot; they meet all of them. */
   #whole: Command[] = [];
   #maxWhole: Timestamp = ZERO;
@@ -26,8 +29,25 @@ export class ConflictIndex {
   /** All that stand in some list. */
   readonly #all = new Set<Command>();
 
+  /** Of the conflict slots from `from` up to, and without, `to`. */
+  constructor(from: number, to: number) {
+    this.#from = from;
+    this.#count = to - from;
+  }
+
   get size(): number {
     return this.#all.size;
+  }
+
+  /** Whether the table holds memory. */
+  get isAllocated(): boolean {
+    return this.#slots.length > 0;
+  }
+
+  #allocate(): void {
+    if (this.#slots.length > 0) return;
+    this.#slots = new Array(this.#count).fill(NOBODY);
+    this.#maxConflict = new Array(this.#count).fill(ZERO);
   }
 
   add(command: Command): void {
@@ -39,8 +59,9 @@ export class ConflictIndex {
       command.indexed = 1;
       return;
     }
+    this.#allocate();
     for (let at = 0; at < participants.length; at += 1) {
-      const slot = participants[at] as number;
+      const slot = (participants[at] as number) - this.#from;
       const list = this.#slots[slot] as Command[];
       if (list === NOBODY) this.#slots[slot] = [command];
       else list.push(command);
@@ -58,7 +79,7 @@ export class ConflictIndex {
       return;
     }
     for (let at = 0; at < participants.length; at += 1) {
-      const slot = participants[at] as number;
+      const slot = (participants[at] as number) - this.#from;
       const list = this.#slots[slot] as Command[];
       if (list.length === 1) {
         if (list[0] === command) this.#slots[slot] = NOBODY;
@@ -73,8 +94,9 @@ export class ConflictIndex {
   maxConflict(participants: Participants): Timestamp {
     if (participants === WHOLE_STORE) return this.#maxAny;
     let highest = this.#maxWhole;
+    if (this.#maxConflict.length === 0) return highest;
     for (let at = 0; at < participants.length; at += 1) {
-      const here = this.#maxConflict[participants[at] as number] as Timestamp;
+      const here = this.#maxConflict[(participants[at] as number) - this.#from] as Timestamp;
       if (here !== highest && compare(here, highest) > 0) highest = here;
     }
     return highest;
@@ -87,8 +109,9 @@ export class ConflictIndex {
       if (compare(time, this.#maxWhole) > 0) this.#maxWhole = time;
       return;
     }
+    this.#allocate();
     for (let at = 0; at < participants.length; at += 1) {
-      const slot = participants[at] as number;
+      const slot = (participants[at] as number) - this.#from;
       if (compare(time, this.#maxConflict[slot] as Timestamp) > 0) this.#maxConflict[slot] = time;
     }
   }
@@ -106,9 +129,10 @@ export class ConflictIndex {
       return;
     }
     for (const command of this.#whole) visit(command);
+    if (this.#slots.length === 0) return;
     let last: Command | undefined;
     for (let at = 0; at < participants.length; at += 1) {
-      const list = this.#slots[participants[at] as number] as Command[];
+      const list = this.#slots[(participants[at] as number) - this.#from] as Command[];
       for (let i = 0; i < list.length; i += 1) {
         const command = list[i] as Command;
         // Neighbouring slots are mostly shared with the same transaction.
@@ -148,8 +172,7 @@ export class ConflictIndex {
     }
     const { participants } = definition;
     for (let at = 0; at < participants.length; at += 1) {
-      const slot = participants[at] as number;
-      const list = this.#slots[slot] as Command[];
+      const list = this.#slots[(participants[at] as number) - this.#from] as Command[];
       if (list.length < 2) continue;
       for (let i = list.length - 1; i >= 0; i -= 1) {
         const other = list[i] as Command;

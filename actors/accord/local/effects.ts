@@ -17,7 +17,8 @@
  *               tells limits that other stores have asked for as well.
  *   Sync        comes behind the Append of everything that has been handed to the executor: whoever
  *               asked may now ask the log when that is durable.
- *   Truncate    comes when the records that make the older ones needless are durable.
+ *   Truncate    comes at the beginning, and when the records that make the older ones needless are
+ *               durable.
  *   Execute,    for the executor, in this order, without gaps, each once per incarnation of it. The
  *   Read        CommandStore keeps them back until the executor has room.
  *   Covered     a reservation of the clock is durable: messages that were held for it may leave.

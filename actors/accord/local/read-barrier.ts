@@ -145,6 +145,11 @@ export class ReadBarriers {
     });
   }
 
+  /** Barriers that wait for answers. */
+  get open(): number {
+    return this.#barriers.size;
+  }
+
   tick(): void {
     const { nowMs, limits } = this.#state;
     for (const barrier of this.#barriers.values()) {

@@ -95,7 +95,7 @@ export class ReplicaState implements ReplicaView {
   readonly random: () => number;
 
   readonly commands = new Map<string, Command>();
-  readonly index = new ConflictIndex();
+  readonly index: ConflictIndex;
   readonly invariants = new Invariants();
   /** All commands by t0: settlement works on ranges of time. */
   readonly order = new CommandOrder();
@@ -138,6 +138,8 @@ export class ReplicaState implements ReplicaView {
     this.clock = options.clock;
     this.random = options.random;
     this.limits = { ...REPLICA_LIMITS, ...options.limits };
+    const { fromConflictSlot, toConflictSlot } = this.group;
+    this.index = new ConflictIndex(fromConflictSlot, toConflictSlot);
     for (const node of this.group.members) {
       if (node === this.self) continue;
       this.unappliedBy.set(node, new CommandOrder());

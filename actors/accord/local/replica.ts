@@ -116,6 +116,25 @@ export class Replica {
     this.#durability.tick();
   }
 
+  /**
+   * When `tick` has something to do next, as long as nothing else is told to this replica; infinite
+   * for an idle one. While anything is undecided it is the next tick.
+   */
+  get dueMs(): number {
+    if (this.#state.unapplied.size > 0 || this.#reads.open > 0) return 0;
+    return this.#durability.dueMs;
+  }
+
+  /** The oldest record that this replica needs, but for its marks. */
+  get oldestLsn(): number {
+    return this.#durability.oldestLsn();
+  }
+
+  /** Its marks hold back the log: writes them once more. */
+  repeatMarks(): void {
+    this.#durability.repeatMarks();
+  }
+
   handle(from: number, message: ReplicaMessage, nowMs: number): void {
     this.#state.nowMs = nowMs;
     switch (message.type) {

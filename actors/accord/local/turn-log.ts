@@ -9,6 +9,7 @@ import type { GroupId } from '../topology/group-id.ts';
 import type { StoreEffect } from './effects.ts';
 import type { EncodedRecord } from './journal.ts';
 import type { Replica } from './replica.ts';
+import type { StoreGroup } from './store-groups.ts';
 
 /** Turns whose records are not on disk yet. */
 const TURNS_MAX = 1_024;
@@ -30,6 +31,8 @@ interface Turn {
   readonly token: number;
   readonly replies: StoreReply[];
   readonly opened: readonly Opened[];
+  /** Groups whose marks it holds, all of them. */
+  readonly rewritten: Iterable<StoreGroup>;
   /** Once the turn is durable, the log need keep nothing below this LSN and below the turn. */
   readonly neededLsn: number | undefined;
   readonly bytes: number;
@@ -52,7 +55,9 @@ export class TurnLog {
   #replies: StoreReply[] = [];
   #opened: Opened[] = [];
   #urgent = false;
-  #neededLsn: number | undefined;
+  /** With what these groups need beside their marks. */
+  #rewritten = new Map<StoreGroup, number>();
+  #confirmedLsn = 0;
 
   constructor(turnsMax: number = TURNS_MAX) {
     this.#turnsMax = turnsMax;
@@ -92,13 +97,21 @@ export class TurnLog {
     this.#replies.push(reply);
   }
 
-  /** Not at once: the records that make the older ones needless are part of this turn. */
-  needs(fromLsn: number): void {
-    this.#neededLsn = fromLsn;
+  /** The records that were added last are all marks of this group; else it needs what follows. */
+  rewritten(group: StoreGroup, fromLsn: number): void {
+    this.#rewritten.set(group, fromLsn);
   }
 
-  /** All records of the turn as one append, and the replies that wait for nothing. */
-  close(): {
+  /** All records that are not durable yet lie above. */
+  get confirmedLsn(): number {
+    return this.#confirmedLsn;
+  }
+
+  /**
+   * All records of the turn as one append, and the replies that wait for nothing. Marks make older
+   * records needless (`neededLsn` says which) when the turn that holds them is durable.
+   */
+  close(neededLsn: (rewritten: ReadonlyMap<StoreGroup, number>, confirmedLsn: number) => number): {
     readonly append: Extract<StoreEffect, { readonly type: 'Append' }> | undefined;
     readonly replies: readonly StoreReply[];
   } {
@@ -112,7 +125,9 @@ export class TurnLog {
       token,
       replies: this.#replies,
       opened: this.#opened,
-      neededLsn: this.#neededLsn,
+      rewritten: this.#rewritten.keys(),
+      neededLsn:
+        this.#rewritten.size === 0 ? undefined : neededLsn(this.#rewritten, this.#confirmedLsn),
       bytes: this.#recordBytes,
     });
     this.#appendedBytes += this.#recordBytes;
@@ -121,7 +136,7 @@ export class TurnLog {
     this.#recordBytes = 0;
     this.#opened = [];
     this.#urgent = false;
-    this.#neededLsn = undefined;
+    this.#rewritten = new Map();
     return { append: { type: 'Append', token, records, urgent }, replies: [] };
   }
 
@@ -142,7 +157,9 @@ export class TurnLog {
     }
     this.#turns = this.#turns.slice(1);
     this.#appendedBytes -= turn.bytes;
+    this.#confirmedLsn = firstLsn;
     for (const { replica, id } of turn.opened) replica.logged(id, firstLsn);
+    for (const group of turn.rewritten) group.marksLsn = firstLsn;
     const { replies, neededLsn } = turn;
     const truncateFromLsn = neededLsn === undefined ? undefined : Math.min(neededLsn, firstLsn);
     return { replies, truncateFromLsn };

@@ -113,6 +113,12 @@ class Bench {
     );
   }
 
+  pinned(store: number): number[] {
+    return this.#store(store).said.flatMap((answer) =>
+      answer.type === 'LogPinned' ? answer.belowLsn : [],
+    );
+  }
+
   get firstLsn(): number {
     return this.#log.firstLsn;
   }
@@ -205,6 +211,27 @@ test('no store can have the log cut before another that has not told what it nee
   bench.needs(1, 200);
   expect(bench.firstLsn).toBeGreaterThan(1);
   expect(bench.firstLsn).toBeLessThanOrEqual(200);
+});
+
+test('a store that holds back the log of the others is told so, once per segment', () => {
+  const bench = new Bench();
+  bench.replay(0, ONE);
+  bench.replay(1, TWO);
+  bench.append(1, TWO, 1);
+  bench.needs(1, 1);
+  for (let hlc = 1; hlc <= 400; hlc += 1) {
+    bench.append(0, ONE, hlc);
+    if (hlc % 50 !== 0) continue;
+    bench.run();
+    bench.needs(0, bench.lastLsn);
+  }
+  expect(bench.pinned(0)).toEqual([]);
+  const told = bench.pinned(1);
+  expect(told.length).toBeGreaterThan(1);
+  expect(told).toEqual([...new Set(told)].sort((a, b) => a - b));
+  expect(bench.firstLsn).toBe(1);
+  bench.needs(1, bench.lastLsn);
+  expect(bench.firstLsn).toBeGreaterThan(300);
 });
 
 test('the newest limit of the clock outlives every cut', () => {

@@ -1,10 +1,17 @@
 /** The door of the pure core: what may leave when, and that nothing leaves a broken store. */
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
 import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
-import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
+import { encodeRecord, type JournalRecord } from '../../../../actors/accord/local/journal.ts';
+import { Replica, type ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
+import { Group } from '../../../../actors/accord/topology/group.ts';
+import type { GroupId } from '../../../../actors/accord/topology/group-id.ts';
 import { at, groupOf, preAccept, touching } from '../fixture.ts';
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
 
 const GROUP = { range: 1, generation: 1 };
 const SELF = 3;
@@ -18,11 +25,22 @@ class Shell {
     reserveUs: 1_000_000,
   });
   readonly store: CommandStore;
+  /** Replicas that were ticked, each time. */
+  tickedGroups = 0;
 
-  constructor(limits: Partial<ConstructorParameters<typeof CommandStore>[0]['limits']> = {}) {
+  constructor(
+    limits: Partial<ConstructorParameters<typeof CommandStore>[0]['limits']> = {},
+    groups: readonly Group[] = [groupOf(3)],
+  ) {
+    const { tick } = Replica.prototype;
+    const shell = this;
+    vi.spyOn(Replica.prototype, 'tick').mockImplementation(function (this: Replica, ...args) {
+      shell.tickedGroups += 1;
+      return tick.apply(this, args);
+    });
     this.store = new CommandStore({
       self: SELF,
-      groups: [groupOf(3)],
+      groups,
       clock: this.clock,
       random: () => 0.5,
       startedMs: 0,
@@ -171,3 +189,120 @@ test('a store that contradicts itself halts: nothing of that turn leaves, nor la
   shell.store.tick(shell.nowMs);
   expect(types(shell.turn(preAccept(at(3_000))))).toEqual(['Halt']);
 });
+
+describe('idle groups', () => {
+  const COUNT = 1_000;
+  const SLOTS = 16;
+  const groups = Array.from({ length: COUNT }, (_, index) => {
+    const id = { range: index + 1, generation: 1 };
+    const fromSlot = index * SLOTS;
+    return new Group({
+      ...groupOf(3),
+      id,
+      electorate: [1, 2, 3],
+      fromSlot,
+      toSlot: fromSlot + SLOTS,
+    });
+  });
+  const idOf = (index: number): GroupId => (groups[index] as Group).id;
+  const slotOf = (index: number): number => (groups[index] as Group).fromConflictSlot;
+
+  /** A store of all of them, with an empty log. */
+  function idle(): Shell {
+    const shell = new Shell({}, groups);
+    for (const { id } of groups) shell.store.restore(id, []);
+    shell.store.restored(0, shell.nowMs);
+    shell.store.executorReady(1, 0, shell.nowMs);
+    shell.turn();
+    shell.store.clockLimit(shell.clock.limitUs);
+    shell.store.takeEffects();
+    return shell;
+  }
+
+  function tick(shell: Shell): readonly StoreEffect[] {
+    shell.nowMs += 20;
+    shell.store.tick(shell.nowMs);
+    return shell.turn();
+  }
+
+  test('lead to no effect, whatever time passes and whichever link comes and goes', () => {
+    const shell = idle();
+    const effects = [...tick(shell), ...tick(shell)];
+    expect(types(effects)).toEqual(['Shedding', 'Watermarks']);
+    shell.store.peerDown(1, shell.nowMs);
+    shell.store.peerUp(1);
+    shell.store.executorFlushed(0);
+    for (let ticks = 0; ticks < 500; ticks += 1) expect(tick(shell)).toEqual([]);
+    expect(shell.tickedGroups).toBe(COUNT);
+  });
+
+  test('are not looked at by a tick: those that have work are, until they have none', () => {
+    const shell = idle();
+    for (let ticks = 0; ticks < 10; ticks += 1) tick(shell);
+    shell.tickedGroups = 0;
+    const vote = { ...preAccept(at(900)), ...touching(slotOf(7)) };
+    shell.store.handle(idOf(7), 1, vote, shell.nowMs);
+    shell.turn();
+    for (let ticks = 0; ticks < 50; ticks += 1) tick(shell);
+    expect(shell.tickedGroups).toBe(50);
+    shell.store.handle(idOf(7), 1, { type: 'CommitInvalidate', id: at(900) }, shell.nowMs);
+    for (let ticks = 0; ticks < 400; ticks += 1) tick(shell);
+    // It is still to be forgotten, and waits for the other members: that has a slower pace.
+    expect(shell.tickedGroups).toBeLessThan(150);
+    expect(shell.store.describe()).toMatchObject({ retained: 1, unapplied: 0 });
+  });
+});
+
+describe('how far the log may be cut', () => {
+  const groups = [1, 2].map((range) => {
+    const id = { range, generation: 1 };
+    const fromSlot = (range - 1) * 100;
+    return new Group({
+      ...groupOf(3),
+      id,
+      electorate: [1, 2, 3],
+      fromSlot,
+      toSlot: fromSlot + 100,
+    });
+  });
+  const [one, two] = groups.map(({ id }) => id) as [GroupId, GroupId];
+
+  test('a group that has nothing in the log needs none of it; one that writes, what it writes', () => {
+    const shell = new Shell({}, groups);
+    shell.store.restore(one, []);
+    shell.store.restore(two, [stored(40, two, { type: 'RejectBefore', before: at(5, 0) })]);
+    shell.store.restored(0, shell.nowMs);
+    shell.store.executorReady(1, 0, shell.nowMs);
+    expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 40 });
+    // Its marks hold back the log: it writes them once more.
+    shell.store.logPinned(90);
+    expect(types(shell.turn())).toEqual(['Append']);
+    shell.store.durable(1, 100);
+    expect(shell.store.takeEffects()).toContainEqual({ type: 'Truncate', fromLsn: 100 });
+    // A record of the first group, which had none; then both repeat their marks.
+    shell.store.handle(one, 1, preAccept(at(900)), shell.nowMs);
+    shell.turn();
+    shell.store.durable(2, 110);
+    shell.store.logPinned(200);
+    shell.turn();
+    shell.store.durable(3, 210);
+    expect(shell.store.takeEffects()).toContainEqual({ type: 'Truncate', fromLsn: 110 });
+  });
+
+  test('transactions that are held are needed, and repeating marks does not help', () => {
+    const shell = new Shell({}, groups);
+    const id = at(900);
+    shell.store.restore(one, [stored(7, one, { type: 'Promised', id, ballot: at(1_000, 2) })]);
+    shell.store.restore(two, []);
+    shell.store.restored(0, shell.nowMs);
+    shell.store.executorReady(1, 0, shell.nowMs);
+    expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 7 });
+    shell.store.logPinned(100);
+    expect(types(shell.turn())).not.toContain('Append');
+  });
+});
+
+function stored(lsn: number, group: GroupId, record: JournalRecord) {
+  const { type, parts } = encodeRecord(group, record);
+  return { lsn, type, payload: Buffer.concat(parts) };
+}

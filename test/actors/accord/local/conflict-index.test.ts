@@ -17,6 +17,7 @@ import {
   type Timestamp,
   ZERO,
 } from '../../../../actors/accord/primitives/timestamp.ts';
+import { CONFLICT_SLOTS } from '../../../../storage/keyspace/slots.ts';
 import { at } from '../fixture.ts';
 
 function command(
@@ -49,7 +50,7 @@ describe('against a naive model', () => {
   test('the same conflicts and the same highest time', () => {
     fc.assert(
       fc.property(steps, participantSets, fc.nat(31), (all, asked, boundHlc) => {
-        const index = new ConflictIndex();
+        const index = new ConflictIndex(0, CONFLICT_SLOTS);
         const model = new Map<string, Command>();
         const bumps: Array<{ participants: Participants; time: Timestamp }> = [];
         for (const { act, hlc, participants } of all) {
@@ -90,7 +91,7 @@ describe('conflicts', () => {
   const one = participantsOf([1]);
 
   test('leave out itself and what can never execute; PreAccepted ones count', () => {
-    const index = new ConflictIndex();
+    const index = new ConflictIndex(0, CONFLICT_SLOTS);
     const self = command(5, one);
     const invalid = command(1, one, Status.Invalidated);
     const undecided = command(2, one);
@@ -99,13 +100,13 @@ describe('conflicts', () => {
   });
 
   test('the bound is on t0, and exclusive', () => {
-    const index = new ConflictIndex();
+    const index = new ConflictIndex(0, CONFLICT_SLOTS);
     for (const hlc of [1, 2, 3]) index.add(command(hlc, one));
     expect(index.conflictsBelow(command(9, one), one, at(2))).toEqual([at(1)]);
   });
 
   test('a floor raises every slot, and time never goes back', () => {
-    const index = new ConflictIndex();
+    const index = new ConflictIndex(0, CONFLICT_SLOTS);
     index.bump(one, at(7));
     index.raiseFloor(at(5));
     index.bump(one, at(6));
@@ -114,7 +115,7 @@ describe('conflicts', () => {
   });
 
   test('adding and removing twice changes nothing', () => {
-    const index = new ConflictIndex();
+    const index = new ConflictIndex(0, CONFLICT_SLOTS);
     const only = command(1, participantsOf([1, 2]));
     index.add(only);
     index.add(only);
@@ -140,7 +141,7 @@ describe('covering', () => {
     );
     fc.assert(
       fc.property(shapes, participantSets, (all, asked) => {
-        const index = new ConflictIndex();
+        const index = new ConflictIndex(0, CONFLICT_SLOTS);
         const byMajority = new Set<Command>();
         const commands = all.map(({ participants, applied, majority, shift }, i) => {
           const made = command(i + 1, participants, applied ? Status.Applied : Status.Stable);
@@ -172,7 +173,7 @@ describe('covering', () => {
   });
 
   test('what is not applied, executes later, or touches another slot stays', () => {
-    const index = new ConflictIndex();
+    const index = new ConflictIndex(0, CONFLICT_SLOTS);
     const stable = command(1, participantsOf([1]), Status.Stable);
     const later = command(2, participantsOf([1]), Status.Applied);
     later.executeAt = at(9);
@@ -187,11 +188,31 @@ describe('covering', () => {
   });
 
   test('the highest time stays when the conflict goes', () => {
-    const index = new ConflictIndex();
+    const index = new ConflictIndex(0, CONFLICT_SLOTS);
     const old = command(1, participantsOf([1]), Status.Applied);
     index.add(old);
     index.bump(participantsOf([1]), at(8));
     index.remove(old);
     expect(index.maxConflict(participantsOf([1]))).toEqual(at(8));
   });
+});
+
+test('the table covers the slots of its group alone, and holds no memory before its first use', () => {
+  const index = new ConflictIndex(1_000, 1_002);
+  expect(index.maxConflict(participantsOf([1_000, 1_001]))).toBe(ZERO);
+  index.forEachConflict(participantsOf([1_001]), () => expect.unreachable());
+  index.add(command(3, WHOLE_STORE));
+  index.raiseFloor(at(2));
+  expect(index.isAllocated).toBe(false);
+  index.bump(participantsOf([1_001]), at(5));
+  expect(index.isAllocated).toBe(true);
+  const first = command(6, participantsOf([1_000, 1_001]));
+  index.add(first);
+  expect(index.maxConflict(participantsOf([1_000]))).toEqual(at(2));
+  expect(index.maxConflict(participantsOf([1_001]))).toEqual(at(5));
+  expect(
+    index.conflictsBelow(command(9, participantsOf([1_001])), participantsOf([1_001]), at(9)),
+  ).toEqual([at(3), at(6)]);
+  index.remove(first);
+  expect(index.size).toBe(1);
 });
