@@ -3,7 +3,7 @@
  * error reply. The executor stops at each of them.
  */
 
-type EngineErrorCode =
+export type EngineErrorCode =
   /** A stored value does not match its checksum, its key or the known layout. */
   | 'HOLO_STORE_DAMAGED'
   /** The engine could not be opened or is not what its meta record says. */

@@ -135,6 +135,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const reachable = node === self || options.connected().has(node);
       if (!reachable) this.#coordinator.peerDown(node, this.#nowMs);
     }
+    this.#executor.send({ type: 'ForgetAll' });
     context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
     context.timers.startPeriodic('expiry', EXPIRE_EVERY_MS, { type: 'LookForExpired' });
   }

@@ -75,6 +75,8 @@ function heldBack(
       return early;
     case 'Forget':
       return early.filter((held) => held.type !== 'Expect' || held.key !== message.key);
+    case 'ForgetAll':
+      return [];
     case 'ForgetRead':
       return early.filter((held) => held.type !== 'ExpectRead' || held.token !== message.token);
     default:

@@ -1,7 +1,7 @@
 /**
  * What the three actors of a store, and the rest of the node, may tell each of them.
  */
-import type { EngineError } from '../../storage/errors.ts';
+import type { EngineErrorCode } from '../../storage/errors.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
@@ -44,6 +44,8 @@ export type ExecutorMessage =
   | { readonly type: 'Expect'; readonly key: string; readonly parts: readonly Part[] }
   | { readonly type: 'ExpectRead'; readonly token: number; readonly parts: readonly Part[] }
   | { readonly type: 'Forget'; readonly key: string }
+  /** A fresh coordinator: the clients of the one before have been answered. */
+  | { readonly type: 'ForgetAll' }
   | { readonly type: 'ForgetRead'; readonly token: number }
   /** `generation`: the executor incarnation that it is meant for. */
   | { readonly type: 'Execute'; readonly generation: number; readonly execution: Execution }
@@ -56,7 +58,7 @@ export type ExecutorMessage =
   /** From the gateway, of replies that did not fit the window of their part. */
   | ReplyFlow
   | WalReply
-  | { readonly type: 'FlushDone'; readonly error: EngineError | undefined }
+  | { readonly type: 'FlushDone'; readonly failure: FlushFailure | undefined }
   | { readonly type: 'Open' }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly pastMs: number }
@@ -100,4 +102,9 @@ export interface ReadDone {
   readonly expired: readonly number[];
   /** Some of their slots have changed since the barrier began: they need another one. */
   readonly uncovered: readonly number[];
+}
+
+interface FlushFailure {
+  readonly code: EngineErrorCode;
+  readonly text: string;
 }

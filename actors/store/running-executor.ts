@@ -64,6 +64,8 @@ const DISK_FULL_RETRY_MS = 5_000;
 
 type Handed = Extract<ExecutorMessage, { readonly type: 'Execute' | 'Read' }>;
 
+type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
+
 /** A transaction on its way through the state machine, unit by unit. */
 interface Application {
   readonly execution: Execution;
@@ -327,7 +329,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (nowMs < this.#notBeforeMs) return;
     const done = (error: EngineError | undefined): void => {
       // Refused only when this incarnation has ended; the next one asks the engine itself.
-      tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', error });
+      const failure = error && { code: error.code, text: error.message };
+      tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure });
     };
     if (this.#halfDone !== undefined) {
       this.#machine.flushBetweenUnits(done);
@@ -356,6 +359,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'Forget':
         this.#expected.delete(message.key);
         return;
+      case 'ForgetAll':
+        this.#expected.clear();
+        this.#expectedReads.clear();
+        return;
       case 'ForgetRead':
         this.#expectedReads.delete(message.token);
         return;
@@ -374,7 +381,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return proceed?.();
       }
       case 'FlushDone':
-        return this.#flushDone(message.error);
+        return this.#flushDone(message.failure);
       case 'FindExpired':
         return this.#findExpired(message.pastMs);
       case 'Tick':
@@ -382,9 +389,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     }
   }
 
-  #flushDone(error: EngineError | undefined): void {
-    if (error?.code === 'HOLO_STORE_DISK_FULL') return this.#flushLater();
-    if (error !== undefined) throw error;
+  #flushDone(failure: FlushDone['failure']): void {
+    if (failure?.code === 'HOLO_STORE_DISK_FULL') return this.#flushLater();
+    if (failure !== undefined) throw new EngineError(failure.code, failure.text);
     this.#options.onDiskFull(false);
     this.#replica.send({ type: 'Flushed', sequence: this.#machine.flushedSequence });
     this.#apply();

@@ -164,6 +164,7 @@ export class SimulatedCluster {
       clock: scheduler.clockWith({ offsetUs, driftPpm }),
       trueClock: scheduler.clock,
       limits: nodeLimits(profile),
+      replyWindowBytes: limitsOf(profile).replyWindowBytes,
       logLimits: logLimits(profile),
       syncPolicy: syncPolicyOf(profile),
       diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,

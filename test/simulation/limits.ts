@@ -47,6 +47,8 @@ export const RANGES = {
   cacheBytesMax: [1, 2 ** 20],
   dirtyBytesMax: [1, 64 * 1_024],
   replyBytesMax: [32, REPLY_BYTES_MAX],
+  replyWindowBytes: [1, 2 ** 20],
+  heldReplyBytesMax: [1, 2 ** 29],
   retainedBytesMax: [1, 64 * 2 ** 20],
   mailboxMax: [1, 65_536],
   handOverMax: [1, 4_096],

@@ -26,7 +26,7 @@ function judge(steps: readonly Step[]): string[] {
     const body = Buffer.from(unit.part.bytes);
     const times = { id: executeAt, executeAt };
     oracle.executed(1, { ...times, participants: WHOLE_STORE, body, sequence: index + 1 });
-    judge.answered(1, unit, floor, executeAt, Buffer.from(told));
+    judge.answered({ node: 1, unit, order: index }, floor, executeAt, Buffer.from(told));
   });
   oracle.digest(judge);
   return said;

@@ -20,6 +20,7 @@ interface Answered {
   readonly node: number;
   readonly unit: ClientUnit;
   readonly replies: Buffer;
+  readonly order: number;
 }
 
 /** One command of an executed body, and what it replied there. */
@@ -51,8 +52,16 @@ export class ReplyJudge {
     return floor;
   }
 
-  /** A transaction has answered the unit; `floor` is what `begin` said of it. */
-  answered(node: number, unit: ClientUnit, floor: Timestamp, at: Timestamp, bytes: Buffer): void {
+  /**
+   * A transaction has answered the unit; `floor` is what `begin` said of it. `order`: of the units of
+   * one transaction, the one that executed first has the lowest.
+   */
+  answered(
+    { node, unit, order }: Omit<Answered, 'replies'>,
+    floor: Timestamp,
+    at: Timestamp,
+    bytes: Buffer,
+  ): void {
     const key = keyOf(at);
     if (compare(at, floor) <= 0) {
       const both = `${key}, but was begun after the answer of ${keyOf(floor)}`;
@@ -64,8 +73,8 @@ export class ReplyJudge {
     if (hasPage(unit)) return;
     const replies = Buffer.from(bytes);
     const others = this.#answered.get(key);
-    if (others === undefined) this.#answered.set(key, [{ node, unit, replies }]);
-    else others.push({ node, unit, replies });
+    if (others === undefined) this.#answered.set(key, [{ node, unit, replies, order }]);
+    else others.push({ node, unit, replies, order });
   }
 
   /** Whether somebody was told of what executed then. */
@@ -76,7 +85,8 @@ export class ReplyJudge {
   /** What the transaction of that time replies when all execute one by one. */
   executed(executeAt: Timestamp, body: Buffer, commands: readonly Replied[]): void {
     let next = 0;
-    for (const answered of this.#answered.get(keyOf(executeAt)) ?? []) {
+    const all = this.#answered.get(keyOf(executeAt)) ?? [];
+    for (const answered of all.toSorted((a, b) => a.order - b.order)) {
       const found = this.#find(answered, body, commands, next);
       if (found !== undefined) next = found + answered.unit.part.count;
     }

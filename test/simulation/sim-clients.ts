@@ -15,13 +15,7 @@ interface SimClientsOptions {
   readonly executing: () => Timestamp | undefined;
   /** The node has stopped within a turn: nothing that it executes leaves it. */
   readonly frozen: () => boolean;
-  /** `at`: undefined for a read. */
-  readonly answered: (
-    unit: ClientUnit,
-    floor: Timestamp,
-    at: Timestamp | undefined,
-    replies: Buffer,
-  ) => void;
+  readonly answered: (client: SimClient, replies: Buffer) => void;
   readonly flow: (message: ReplyFlow) => void;
 }
 
@@ -31,7 +25,10 @@ interface SimClient {
   /** What it must execute after. */
   readonly floor: Timestamp;
   readonly replies: Uint8Array[];
+  /** When its transaction executed; undefined for a read. */
   at: Timestamp | undefined;
+  /** Of all units that executed on the node. */
+  order: number;
 }
 
 const CONNECTION = 1;
@@ -49,6 +46,7 @@ export class SimClients {
   readonly #clients = new Map<number, SimClient>();
   readonly #writer = new ReplyWriter(2);
   #lastSequence = 0;
+  #lastOrder = 0;
 
   constructor(options: SimClientsOptions) {
     this.#options = options;
@@ -63,7 +61,7 @@ export class SimClients {
     const part = { ...unit.part, unit: id, groups, window };
     const frame = { id, startedMs: 0, discarded: false };
     const underWay = new UnitUnderWay([part], unit.plan, [], frame);
-    this.#clients.set(sequence, { unit, underWay, floor, replies: [], at: undefined });
+    this.#clients.set(sequence, { unit, underWay, floor, replies: [], at: undefined, order: 0 });
     if (tell(part)) return true;
     this.#clients.delete(sequence);
     return false;
@@ -81,6 +79,8 @@ export class SimClients {
     const output = { reply: (bytes: Uint8Array) => void client?.replies.push(bytes) };
     if (client !== undefined && answer.type === 'PartReplies' && answer.from === 0) {
       client.at = this.#options.executing();
+      this.#lastOrder += 1;
+      client.order = this.#lastOrder;
     }
     switch (client?.underWay.receive(answer, output, this.#writer) ?? 'ignored') {
       case 'ignored':
@@ -98,10 +98,11 @@ export class SimClients {
     }
   }
 
-  #done({ unit, floor, at, replies }: SimClient, answer: PartAnswer): void {
+  #done(client: SimClient, answer: PartAnswer): void {
+    const { unit, replies } = client;
     if (answer.type === 'PartFailed') return unit.answer(failure(answer.line));
     const bytes = Buffer.concat(replies);
-    this.#options.answered(unit, floor, at, bytes);
+    this.#options.answered(client, bytes);
     unit.answer({ type: 'replies', bytes });
   }
 }

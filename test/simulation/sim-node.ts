@@ -126,8 +126,9 @@ export class SimNode {
       window: options.replyWindowBytes ?? WINDOW_BYTES,
       executing: () => this.#executing,
       frozen: () => this.frozen,
-      answered: (unit, floor, at, replies) => {
-        if (at !== undefined) options.judge.answered(this.id, unit, floor, at, replies);
+      answered: ({ unit, order, floor, at }, replies) => {
+        if (at === undefined) return;
+        options.judge.answered({ node: this.id, unit, order }, floor, at, replies);
       },
       flow: (message) => this.#node?.toExecutor.send(message),
     });
