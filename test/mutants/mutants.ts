@@ -291,9 +291,9 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'deps_skip_preaccepted',
     accordItem: '14',
     file: `${CORE}local/conflict-index.ts`,
-    find: 'other.status !== Status.Invalidated) found.add(other);',
+    find: 'other === self || other.status === Status.Invalidated) return;',
     replace:
-      'other.status > Status.PreAccepted && other.status !== Status.Invalidated) found.add(other);',
+      'other === self || other.status <= Status.PreAccepted || other.status === Status.Invalidated) return;',
     why: 'leaves out conflicts that are not decided yet',
     budgetSeeds: 200,
     config: STANDARD,

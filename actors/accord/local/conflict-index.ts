@@ -4,8 +4,12 @@
  * table is allocated on first use: an idle group costs nothing.
  *
  * A slot's list holds every transaction that has not been covered: γ may go once a majority has
- * applied both γ and a later ω on the same slot. Whoever waits for ω waits for γ through it, no
- * recovery of γ can miss that it was decided, and nothing undecided can still be ordered before ω.
+ * applied both γ and a later ω on the same slot. Whatever waits for ω waits for γ through it, every
+ * recovery of γ meets a replica that knows its decision, and nothing undecided can still be ordered
+ * before ω.
+ *
+ * A batch of thousands of commands stands in as many lists, so these are typed arrays of small
+ * numbers: a pass over the slots touches few lines of memory, and asks each transaction once.
  */
 
 import { type Deps, depsOf } from '../primitives/deps.ts';
@@ -14,20 +18,35 @@ import { Status } from '../primitives/status.ts';
 import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 import type { Command } from './command.ts';
 
-const NOBODY: Command[] = [];
+/** Entries of all lists before the pool grows; entry 0 is none. */
+const ENTRIES_MIN = 1_024;
+/** The end of a list. */
+const END = 0;
 
 export class ConflictIndex {
   readonly #from: number;
   readonly #count: number;
-  /** By slot, from the group's first on; empty until the first use. */
-  #slots: Command[][] = [];
+  /** By slot, from the group's first on: the first entry of its list. Empty until first use. */
+  #heads = new Int32Array(0);
   #maxConflict: Timestamp[] = [];
+  /** By entry: the number of its transaction, and the entry behind it. */
+  #holders = new Int32Array(0);
+  #next = new Int32Array(0);
+  /** Entries that have been used; of these, those that are free again form a list. */
+  #used = 1;
+  #free = END;
+  /** By number. A number is used again when its transaction has left all lists. */
+  readonly #commands: (Command | undefined)[] = [];
+  readonly #freeNumbers: number[] = [];
+  /** All that stand in some list, with their numbers. */
+  readonly #numbers = new Map<Command, number>();
+  /** By number: the pass that asked last, twice, plus one if the answer was yes. */
+  readonly #asked: number[] = [];
+  #pass = 0;
   /** Transactions over the whole store stand in no slot; they meet all of them. */
   #whole: Command[] = [];
   #maxWhole: Timestamp = ZERO;
   #maxAny: Timestamp = ZERO;
-  /** All that stand in some list. */
-  readonly #all = new Set<Command>();
 
   /** Of the conflict slots from `from` up to, and without, `to`. */
   constructor(from: number, to: number) {
@@ -36,65 +55,110 @@ export class ConflictIndex {
   }
 
   get size(): number {
-    return this.#all.size;
+    return this.#numbers.size;
   }
 
   /** Whether the table holds memory. */
   get isAllocated(): boolean {
-    return this.#slots.length > 0;
+    return this.#heads.length > 0;
   }
 
   #allocate(): void {
-    if (this.#slots.length > 0) return;
-    this.#slots = new Array(this.#count).fill(NOBODY);
+    if (this.isAllocated) return;
+    this.#heads = new Int32Array(this.#count);
     this.#maxConflict = new Array(this.#count).fill(ZERO);
+    this.#holders = new Int32Array(ENTRIES_MIN);
+    this.#next = new Int32Array(ENTRIES_MIN);
+  }
+
+  #reserve(entries: number): void {
+    let capacity = this.#next.length;
+    if (this.#used + entries <= capacity) return;
+    while (this.#used + entries > capacity) capacity *= 2;
+    const holders = new Int32Array(capacity);
+    const next = new Int32Array(capacity);
+    holders.set(this.#holders);
+    next.set(this.#next);
+    this.#holders = holders;
+    this.#next = next;
   }
 
   add(command: Command): void {
     if (command.indexed > 0 || command.definition === undefined) return;
     const { participants } = command.definition;
-    this.#all.add(command);
+    const number = this.#freeNumbers.pop() ?? this.#commands.length;
+    this.#commands[number] = command;
+    this.#asked[number] = 0;
+    this.#numbers.set(command, number);
     if (participants === WHOLE_STORE) {
       this.#whole.push(command);
       command.indexed = 1;
       return;
     }
     this.#allocate();
+    this.#reserve(participants.length);
+    const heads = this.#heads;
+    const next = this.#next;
     for (let at = 0; at < participants.length; at += 1) {
       const slot = (participants[at] as number) - this.#from;
-      const list = this.#slots[slot] as Command[];
-      if (list === NOBODY) this.#slots[slot] = [command];
-      else list.push(command);
+      let entry = this.#free;
+      if (entry === END) {
+        entry = this.#used;
+        this.#used += 1;
+      } else this.#free = next[entry] as number;
+      this.#holders[entry] = number;
+      next[entry] = heads[slot] as number;
+      heads[slot] = entry;
     }
     command.indexed = participants.length;
   }
 
   remove(command: Command): void {
-    if (command.indexed === 0 || command.definition === undefined) return;
-    this.#all.delete(command);
-    command.indexed = 0;
+    const number = this.#numbers.get(command);
+    if (number === undefined || command.definition === undefined) return;
     const { participants } = command.definition;
     if (participants === WHOLE_STORE) {
       this.#whole = this.#whole.filter((other) => other !== command);
-      return;
-    }
-    for (let at = 0; at < participants.length; at += 1) {
-      const slot = (participants[at] as number) - this.#from;
-      const list = this.#slots[slot] as Command[];
-      if (list.length === 1) {
-        if (list[0] === command) this.#slots[slot] = NOBODY;
-        continue;
+      command.indexed = 0;
+    } else this.#unlink(participants, (holder) => holder === number);
+    this.#leave(number);
+  }
+
+  /** Takes from the lists of these slots what is to go. */
+  #unlink(slots: Uint16Array, goes: (number: number) => boolean): void {
+    const heads = this.#heads;
+    const next = this.#next;
+    for (let at = 0; at < slots.length; at += 1) {
+      const slot = (slots[at] as number) - this.#from;
+      let before = END;
+      let entry = heads[slot] as number;
+      while (entry !== END) {
+        const after = next[entry] as number;
+        const number = this.#holders[entry] as number;
+        if (goes(number)) {
+          if (before === END) heads[slot] = after;
+          else next[before] = after;
+          next[entry] = this.#free;
+          this.#free = entry;
+          (this.#commands[number] as Command).indexed -= 1;
+        } else before = entry;
+        entry = after;
       }
-      const index = list.indexOf(command);
-      if (index >= 0) list.splice(index, 1);
     }
+  }
+
+  /** It stands in no list any more. */
+  #leave(number: number): void {
+    this.#numbers.delete(this.#commands[number] as Command);
+    this.#commands[number] = undefined;
+    this.#freeNumbers.push(number);
   }
 
   /** Highest time ever recorded on these slots; it never goes back. */
   maxConflict(participants: Participants): Timestamp {
     if (participants === WHOLE_STORE) return this.#maxAny;
     let highest = this.#maxWhole;
-    if (this.#maxConflict.length === 0) return highest;
+    if (!this.isAllocated) return highest;
     for (let at = 0; at < participants.length; at += 1) {
       const here = this.#maxConflict[(participants[at] as number) - this.#from] as Timestamp;
       if (here !== highest && compare(here, highest) > 0) highest = here;
@@ -110,9 +174,11 @@ export class ConflictIndex {
       return;
     }
     this.#allocate();
+    const highest = this.#maxConflict;
     for (let at = 0; at < participants.length; at += 1) {
       const slot = (participants[at] as number) - this.#from;
-      if (compare(time, this.#maxConflict[slot] as Timestamp) > 0) this.#maxConflict[slot] = time;
+      const here = highest[slot] as Timestamp;
+      if (here !== time && compare(time, here) > 0) highest[slot] = time;
     }
   }
 
@@ -122,35 +188,37 @@ export class ConflictIndex {
     if (compare(time, this.#maxAny) > 0) this.#maxAny = time;
   }
 
-  /** Calls back for every conflicting transaction in the lists; some more than once. */
+  /** Calls back once for every conflicting transaction in the lists. Change nothing meanwhile. */
   forEachConflict(participants: Participants, visit: (command: Command) => void): void {
     if (participants === WHOLE_STORE) {
-      for (const command of this.#all) visit(command);
+      for (const command of this.#numbers.keys()) visit(command);
       return;
     }
     for (const command of this.#whole) visit(command);
-    if (this.#slots.length === 0) return;
-    let last: Command | undefined;
+    if (!this.isAllocated) return;
+    this.#pass += 2;
+    const pass = this.#pass;
+    const asked = this.#asked;
+    const holders = this.#holders;
+    const next = this.#next;
     for (let at = 0; at < participants.length; at += 1) {
-      const list = this.#slots[(participants[at] as number) - this.#from] as Command[];
-      for (let i = 0; i < list.length; i += 1) {
-        const command = list[i] as Command;
-        // Neighbouring slots are mostly shared with the same transaction.
-        if (command === last) continue;
-        last = command;
-        visit(command);
+      let entry = this.#heads[(participants[at] as number) - this.#from] as number;
+      for (; entry !== END; entry = next[entry] as number) {
+        const number = holders[entry] as number;
+        if (asked[number] === pass) continue;
+        asked[number] = pass;
+        visit(this.#commands[number] as Command);
       }
     }
   }
 
   /** calcDeps of accord.md §2.2: every conflict with t0 < bound that is not invalidated. */
   conflictsBelow(self: Command, participants: Participants, bound: Timestamp): Deps {
-    const found = new Set<Command>();
-    this.forEachConflict(participants, (other) => {
-      if (other !== self && other.status !== Status.Invalidated) found.add(other);
-    });
     const ids: TxnId[] = [];
-    for (const other of found) if (compare(other.id, bound) < 0) ids.push(other.id);
+    this.forEachConflict(participants, (other) => {
+      if (other === self || other.status === Status.Invalidated) return;
+      if (compare(other.id, bound) < 0) ids.push(other.id);
+    });
     return depsOf(ids);
   }
 
@@ -161,26 +229,29 @@ export class ConflictIndex {
   prune(command: Command, appliedByMajority: (other: Command) => boolean): void {
     const { definition, executeAt } = command;
     if (definition === undefined || executeAt === undefined || command.indexed === 0) return;
-    const covered = (other: Command): boolean =>
+    const isCovered = (other: Command): boolean =>
       other !== command &&
       other.status === Status.Applied &&
       compare(other.executeAt ?? ZERO, executeAt) < 0 &&
       appliedByMajority(other);
     if (definition.participants === WHOLE_STORE) {
-      for (const other of [...this.#all]) if (covered(other)) this.remove(other);
+      for (const other of [...this.#numbers.keys()]) if (isCovered(other)) this.remove(other);
       return;
     }
-    const { participants } = definition;
-    for (let at = 0; at < participants.length; at += 1) {
-      const list = this.#slots[(participants[at] as number) - this.#from] as Command[];
-      if (list.length < 2) continue;
-      for (let i = list.length - 1; i >= 0; i -= 1) {
-        const other = list[i] as Command;
-        if (!covered(other)) continue;
-        list.splice(i, 1);
-        other.indexed -= 1;
-        if (other.indexed === 0) this.#all.delete(other);
-      }
+    this.#pass += 2;
+    const pass = this.#pass;
+    const asked = this.#asked;
+    const covered: number[] = [];
+    this.#unlink(definition.participants, (number) => {
+      const known = asked[number] as number;
+      if (known >= pass) return known > pass;
+      const goes = isCovered(this.#commands[number] as Command);
+      asked[number] = goes ? pass + 1 : pass;
+      if (goes) covered.push(number);
+      return goes;
+    });
+    for (const number of covered) {
+      if ((this.#commands[number] as Command).indexed === 0) this.#leave(number);
     }
   }
 }
