@@ -45,7 +45,7 @@ export class Arguments {
     if (at === this.#bounds.length) this.#grow(this.count + 1);
     this.#bounds[at] = start;
     this.#bounds[at + 1] = end;
-    this.count++;
+    this.count += 1;
     if (end - start > this.longest) this.longest = end - start;
   }
 
@@ -68,19 +68,19 @@ export class Arguments {
       count = count * 10 + digit - ZERO;
       digit = buffer[at++] as number;
     }
-    at++;
+    at += 1;
     if (count * 2 > this.#bounds.length) this.#grow(count);
     const bounds = this.#bounds;
     let longest = 0;
-    for (let i = 0; i < count; i++) {
-      at++;
+    for (let i = 0; i < count; i += 1) {
+      at += 1;
       let length = 0;
       digit = buffer[at++] as number;
       while (digit >= ZERO) {
         length = length * 10 + digit - ZERO;
         digit = buffer[at++] as number;
       }
-      at++;
+      at += 1;
       bounds[2 * i] = at;
       at += length;
       bounds[2 * i + 1] = at;
@@ -137,7 +137,7 @@ export class Arguments {
     const length = text.length;
     if ((this.#bounds[2 * i + 1] as number) - start !== length) return false;
     const buffer = this.#buffer;
-    for (let at = 0; at < length; at++) {
+    for (let at = 0; at < length; at += 1) {
       if (buffer[start + at] !== text.charCodeAt(at)) return false;
     }
     return true;
@@ -149,7 +149,7 @@ export class Arguments {
     const start = this.#bounds[0] as number;
     const length = (this.#bounds[1] as number) - start;
     let hash = length;
-    for (let i = 0; i < length; i++) {
+    for (let i = 0; i < length; i += 1) {
       hash = (Math.imul(hash, 31) + ((buffer[start + i] as number) & 0xdf)) | 0;
     }
     const at = (hash ^ (hash >>> 9)) & (NAMES - 1);
@@ -204,7 +204,7 @@ export function upperCase(text: string): string {
 }
 
 function isName(buffer: Uint8Array, start: number, name: string): boolean {
-  for (let i = 0; i < name.length; i++) {
+  for (let i = 0; i < name.length; i += 1) {
     let byte = buffer[start + i] as number;
     if (byte >= 97 && byte <= 122) byte -= 32;
     if (byte !== name.charCodeAt(i)) return false;

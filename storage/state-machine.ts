@@ -141,7 +141,7 @@ export class StateMachine {
   run(args: Arguments, out: ReplySink): void {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
     if (args.startsUnit) {
-      this.#units++;
+      this.#units += 1;
       this.#keyspace.beginUnit();
     }
     if (this.#unitsStored > 0 && this.#units <= this.#unitsStored) {
@@ -237,7 +237,7 @@ export class StateMachine {
     let bytes = 0;
     for (const item of page.items) {
       if (item.entry.deadline === NO_DEADLINE) continue;
-      withDeadline++;
+      withDeadline += 1;
       if (item.entry.deadline > nowMs) continue;
       const full = found.length === keysMax || bytes + item.key.length > bytesMax;
       if (full && found.length > 0) {

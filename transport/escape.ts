@@ -24,7 +24,7 @@ export function escapeText(text: string): string {
   return text.replace(UNSEEN, (found) => {
     if (found === '\n' || found === '\t') return found;
     let escaped = '';
-    for (let i = 0; i < found.length; i++) escaped += `\\u${hex(found.charAt(i), 4)}`;
+    for (let i = 0; i < found.length; i += 1) escaped += `\\u${hex(found.charAt(i), 4)}`;
     return escaped;
   });
 }

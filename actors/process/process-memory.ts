@@ -46,7 +46,7 @@ export function humanBytes(bytes: number): string {
   let unit = 0;
   while (value >= 1024 && unit < units.length - 1) {
     value /= 1024;
-    unit++;
+    unit += 1;
   }
   return `${value.toFixed(2)}${units[unit]}`;
 }

@@ -386,6 +386,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return this.#findExpired(message.pastMs);
       case 'Tick':
         return this.#options.observe(this.#machine);
+      case 'Open':
+        // A retry that is late: the engine is open.
+        return;
     }
   }
 

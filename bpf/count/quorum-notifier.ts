@@ -170,7 +170,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     this.#bytes = new Uint8Array(memory);
     this.#allocator = new SlotAllocator(SLOTS_MAX, firstGeneration);
     // A pinned map may hold the rounds of an earlier process: none of them is ours.
-    for (let slot = 0; slot < SLOTS_MAX; slot++)
+    for (let slot = 0; slot < SLOTS_MAX; slot += 1)
       Atomics.store(this.#words, slot * WORDS_PER_SLOT, 0);
   }
 
@@ -223,7 +223,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
 
   /** Events as the ring delivered them: `count` times `struct hf_event`. */
   takeEvents(events: DataView, count: number): void {
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; i += 1) {
       const at = i * EVENT_LAYOUT.bytes;
       const low = events.getUint32(at + EVENT_LAYOUT.generation, true);
       const high = events.getUint32(at + EVENT_LAYOUT.generation + 4, true);

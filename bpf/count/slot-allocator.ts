@@ -42,7 +42,7 @@ export class SlotAllocator {
     if (this.#count === 0) return -1;
     const slot = this.#free[this.#head] as number;
     this.#head = (this.#head + 1) % this.#free.length;
-    this.#count--;
+    this.#count -= 1;
     this.#generations[slot] = this.#nextGeneration();
     return slot;
   }
@@ -62,14 +62,14 @@ export class SlotAllocator {
     if (!this.isHeld(slot, generation)) return false;
     this.#generations[slot] = 0;
     this.#free[(this.#head + this.#count) % this.#free.length] = slot;
-    this.#count++;
+    this.#count += 1;
     return true;
   }
 
   /** Low sixteen bits of zero mean "disarmed" in the kernel's word, so those are left out. */
   #nextGeneration(): number {
     if (this.#next > GENERATION_MAX) this.#next = 1;
-    if (this.#next % GENERATIONS_PER_SECOND === 0) this.#next++;
+    if (this.#next % GENERATIONS_PER_SECOND === 0) this.#next += 1;
     return this.#next++;
   }
 }

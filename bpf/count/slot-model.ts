@@ -89,7 +89,7 @@ export function assertCountable(round: CountedRound): void {
 /** Whether a frame speaks of exactly this round. */
 export function isSameRound(round: CountedRound, frame: Uint8Array): boolean {
   if (frameKind(frame) !== round.replyKind) return false;
-  for (let i = 0; i < ROUND_BYTES; i++) {
+  for (let i = 0; i < ROUND_BYTES; i += 1) {
     if (frame[ROUND_OFFSET + i] !== round.round[i]) return false;
   }
   return true;

@@ -186,9 +186,9 @@ export function writeSlot(
 /** Computes the tag of `frame[0, length)`; the fan-out flag must not be set yet. */
 export function sealFrame(frame: Uint8Array, key: SipKey, length: number = frame.length): void {
   sipHash24(key, frame, tagScratch, length, TAG_OFFSET, FRAME_HEADER_BYTES);
-  for (let half = 0; half < 2; half++) {
+  for (let half = 0; half < 2; half += 1) {
     const value = tagScratch[half] as number;
-    for (let i = 0; i < 4; i++) frame[TAG_OFFSET + half * 4 + i] = value >>> (8 * i);
+    for (let i = 0; i < 4; i += 1) frame[TAG_OFFSET + half * 4 + i] = value >>> (8 * i);
   }
 }
 
@@ -208,9 +208,9 @@ export function encodeFrame(header: FrameHeader, key: SipKey, body?: Uint8Array)
 function hasValidTag(frame: Uint8Array, key: SipKey): boolean {
   sipHash24(key, frame, tagScratch, frame.length, TAG_OFFSET, FRAME_HEADER_BYTES);
   let difference = 0;
-  for (let half = 0; half < 2; half++) {
+  for (let half = 0; half < 2; half += 1) {
     const value = tagScratch[half] as number;
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < 4; i += 1) {
       difference |= (frame[TAG_OFFSET + half * 4 + i] as number) ^ ((value >>> (8 * i)) & 0xff);
     }
   }

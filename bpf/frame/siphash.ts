@@ -15,7 +15,7 @@ export function sipKey(bytes: Uint8Array): SipKey {
     throw new RangeError(`a SipHash key has ${SIP_KEY_BYTES} bytes, not ${bytes.length}`);
   }
   const key = new Uint32Array(4);
-  for (let i = 0; i < 4; i++) key[i] = word(bytes, i * 4);
+  for (let i = 0; i < 4; i += 1) key[i] = word(bytes, i * 4);
   return key;
 }
 
@@ -60,7 +60,7 @@ export function sipHash24(
   compress(data, 0, firstEnd >>> 3, 2);
   compress(data, secondStart, (end - secondStart) >>> 3, 2);
   const rest = length & 7;
-  for (let i = 0; i < 7; i++) LAST_BLOCK[i] = i < rest ? (data[end - rest + i] as number) : 0;
+  for (let i = 0; i < 7; i += 1) LAST_BLOCK[i] = i < rest ? (data[end - rest + i] as number) : 0;
   LAST_BLOCK[7] = length;
   compress(LAST_BLOCK, 0, 1, 2);
   STATE[4] = (STATE[4] as number) ^ 0xff;
@@ -90,7 +90,7 @@ function compress(data: Uint8Array, from: number, blocks: number, rounds: number
     const mh = word(data, at + 4);
     v3l ^= ml;
     v3h ^= mh;
-    for (let round = 0; round < rounds; round++) {
+    for (let round = 0; round < rounds; round += 1) {
       let t = 0;
       v0l = (v0l + v1l) | 0;
       v0h = (v0h + v1h + (v0l >>> 0 < v1l >>> 0 ? 1 : 0)) | 0;

@@ -163,7 +163,7 @@ export class KernelHoloFast {
     let ready = 0;
     for (const [id, group] of this.#groups) {
       if (neighbours !== undefined) this.#writeGroup(id, group, neighbours);
-      if (group.ready) ready++;
+      if (group.ready) ready += 1;
     }
     return ready;
   }

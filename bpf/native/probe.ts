@@ -73,7 +73,7 @@ function selfTest(addon: NativeAddon, artifacts: Artifacts): string | undefined 
   });
   const members: NativeSocket[] = [];
   try {
-    for (let i = 0; i < 2; i++) members.push(addon.udpSocket(ADDRESS, 0, 0, 0));
+    for (let i = 0; i < 2; i += 1) members.push(addon.udpSocket(ADDRESS, 0, 0, 0));
     return selfTestRound(addon, kernel, members, key);
   } finally {
     for (const member of members) addon.closeFd(member.fd);

@@ -74,7 +74,7 @@ export class FanOutKeeper {
       onRefused(oneLine(error));
       return;
     }
-    this.reattached++;
+    this.reattached += 1;
     this.#fannedOutBefore = link.counters.fannedOut;
     link.tryKernelAgain();
     onReattached();

@@ -136,7 +136,7 @@ export class UdpLink {
       options.kernel?.frameBytesMax ??
       (options.address.startsWith('127.') ? LOOPBACK_FRAME_BYTES_MAX : ETHERNET_FRAME_BYTES_MAX);
     socket.on('error', () => {
-      this.counters.sendErrors++;
+      this.counters.sendErrors += 1;
     });
     socket.on('message', (frame, source) => this.#onMessage(frame, source));
   }
@@ -172,7 +172,7 @@ export class UdpLink {
       return true;
     }
     const sent = this.#options.addon.sendTo(this.#fd, frame, frame.length, member.to);
-    if (sent < 0) this.counters.sendErrors++;
+    if (sent < 0) this.counters.sendErrors += 1;
     return sent >= 0;
   }
 
@@ -214,12 +214,12 @@ export class UdpLink {
       const sent = kernel.sendRound(frame, id, slot);
       if (sent === 'fannedOut') {
         this.#absentRounds = 0;
-        this.counters.fannedOut++;
+        this.counters.fannedOut += 1;
         return 'fannedOut';
       }
       if (sent === 'tooLarge') return 'tooLarge';
-      this.#absentRounds++;
-      this.counters.kernelAbsent++;
+      this.#absentRounds += 1;
+      this.counters.kernelAbsent += 1;
     }
     return this.#sendByHand(frame, group);
   }
@@ -238,8 +238,8 @@ export class UdpLink {
   #shouldTryKernel(): boolean {
     if (this.#absentRounds < ABSENT_ROUNDS_MAX) return true;
     if ((this.#absentRounds - ABSENT_ROUNDS_MAX + 1) % RETRY_KERNEL_EVERY_ROUNDS === 0) return true;
-    this.#absentRounds++;
-    this.counters.kernelAbsent++;
+    this.#absentRounds += 1;
+    this.counters.kernelAbsent += 1;
     return false;
   }
 
@@ -260,10 +260,10 @@ export class UdpLink {
   }
 
   #onMessage(frame: Uint8Array, source: RemoteInfo): void {
-    this.counters.framesReceived++;
+    this.counters.framesReceived += 1;
     const fault = this.#faultOf(frame, source);
     if (fault !== undefined) {
-      this.counters.rejected[fault]++;
+      this.counters.rejected[fault] += 1;
       return;
     }
     const { notifier } = this.#options;
@@ -275,7 +275,7 @@ export class UdpLink {
       const verdict = notifier.receive(frame);
       if (verdict === 'quorum') notifier.flush();
       if (consumes(verdict)) {
-        this.counters.framesCounted++;
+        this.counters.framesCounted += 1;
         return;
       }
     }

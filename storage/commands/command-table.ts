@@ -40,7 +40,7 @@ export const NAME_BYTES_MAX = 32;
 /** The error line for arguments that name no command. */
 export function unknownCommandError(args: Arguments): string {
   let shown = '';
-  for (let i = 1; i < args.count && shown.length < SHOWN_CHARACTERS_MAX; i++) {
+  for (let i = 1; i < args.count && shown.length < SHOWN_CHARACTERS_MAX; i += 1) {
     shown += `'${printable(args.text(i), SHOWN_CHARACTERS_MAX - shown.length)}' `;
   }
   const name = printable(args.text(0));

@@ -48,7 +48,7 @@ interface Conditions {
 /** The conditions, or the error line. */
 function parseConditions(args: Arguments): Conditions | string {
   const conditions = { nx: false, xx: false, gt: false, lt: false };
-  for (let i = 3; i < args.count; i++) {
+  for (let i = 3; i < args.count; i += 1) {
     if (args.is(i, 'NX')) conditions.nx = true;
     else if (args.is(i, 'XX')) conditions.xx = true;
     else if (args.is(i, 'GT')) conditions.gt = true;
@@ -140,7 +140,7 @@ const holoExpire = command({
   complexity: 'O(N) where N is the number of keys.',
   run(keyspace, args, out) {
     let removed = 0;
-    for (let i = 1; i < args.count; i++) {
+    for (let i = 1; i < args.count; i += 1) {
       const size = keyspace.size;
       keyspace.find(args, i);
       removed += size - keyspace.size;

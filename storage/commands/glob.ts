@@ -29,7 +29,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
     const next = p < pattern.length ? matchOne(pattern, p, text.charCodeAt(t)) : -1;
     if (next !== -1) {
       p = next;
-      t++;
+      t += 1;
     } else if (starAt === -1) {
       return false;
     } else {
@@ -37,7 +37,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
       t = ++starText;
     }
   }
-  while (p < pattern.length && pattern.charCodeAt(p) === STAR) p++;
+  while (p < pattern.length && pattern.charCodeAt(p) === STAR) p += 1;
   return p === pattern.length;
 }
 
@@ -73,7 +73,7 @@ function matchClass(pattern: string, start: number, byte: number): number {
       p += 3;
     } else {
       if (low === byte) matched = true;
-      p++;
+      p += 1;
     }
   }
   if (matched === negated) return -1;

@@ -18,19 +18,19 @@ const NO_SUCH_KEY = 'ERR no such key';
 
 function removeAll(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   let removed = 0;
-  for (let i = 1; i < args.count; i++) {
+  for (let i = 1; i < args.count; i += 1) {
     const cell = keyspace.find(args, i);
     if (cell === undefined) continue;
     keyspace.remove(cell);
-    removed++;
+    removed += 1;
   }
   out.integer(removed);
 }
 
 function countPresent(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   let present = 0;
-  for (let i = 1; i < args.count; i++) {
-    if (keyspace.find(args, i) !== undefined) present++;
+  for (let i = 1; i < args.count; i += 1) {
+    if (keyspace.find(args, i) !== undefined) present += 1;
   }
   out.integer(present);
 }
@@ -89,7 +89,7 @@ const copy = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     let replace = false;
-    for (let i = 3; i < args.count; i++) {
+    for (let i = 3; i < args.count; i += 1) {
       if (args.is(i, 'REPLACE')) {
         replace = true;
       } else if (args.is(i, 'DB') && i + 1 < args.count) {

@@ -90,7 +90,7 @@ function parseSetOptions(args: Arguments): SetOptions | undefined {
     timeAt: 0,
     form: SECONDS,
   };
-  for (let i = 3; i < args.count; i++) {
+  for (let i = 3; i < args.count; i += 1) {
     const condition = conditionOf(args, i);
     const form = timeForm(args, i);
     if (condition !== undefined) {
@@ -278,7 +278,7 @@ const getex = command({
     let form: TimeForm | undefined;
     let persist = false;
     let timeAt = 0;
-    for (let i = 2; i < args.count; i++) {
+    for (let i = 2; i < args.count; i += 1) {
       const found = timeForm(args, i);
       const same = form === undefined || form === found;
       if (found !== undefined && same && !persist && i + 1 < args.count) {
@@ -319,7 +319,7 @@ const mget = command({
   complexity: 'O(N) where N is the number of keys to retrieve.',
   run(keyspace, args, out) {
     out.array(args.count - 1);
-    for (let i = 1; i < args.count; i++) {
+    for (let i = 1; i < args.count; i += 1) {
       const entry = keyspace.find(args, i)?.entry;
       if (entry?.type !== STRING) out.nil();
       else out.bulk(entry.value);

@@ -122,18 +122,18 @@ export class CellCache {
    */
   evict(clean: number, stepsMax: number): number {
     let evicted = 0;
-    for (let steps = 0; steps < stepsMax && this.#bytes > this.#bytesMax; steps++) {
+    for (let steps = 0; steps < stepsMax && this.#bytes > this.#bytesMax; steps += 1) {
       if (this.#hand >= this.#ring.length) this.#hand = 0;
       const cell = this.#ring[this.#hand];
       if (cell === undefined) break;
       if (cell.dirtyIn >= clean) {
-        this.#hand++;
+        this.#hand += 1;
       } else if (cell.referenced) {
         cell.referenced = false;
-        this.#hand++;
+        this.#hand += 1;
       } else {
         this.remove(cell);
-        if (cell.stored) evicted++;
+        if (cell.stored) evicted += 1;
       }
     }
     return evicted;

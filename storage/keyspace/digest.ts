@@ -18,11 +18,11 @@ export class KeyspaceDigest {
     const hash = createHash('sha256').update(head, 'latin1').update(key, 'latin1');
     entry.type.digest(hash, entry.value);
     const bytes = hash.digest();
-    for (let lane = 0; lane < LANES; lane++) {
+    for (let lane = 0; lane < LANES; lane += 1) {
       // A sum and not an exclusive or: two equal entries must not cancel out.
       this.#lanes[lane] = (this.#lanes[lane] as number) + bytes.readUInt32LE(lane * 4);
     }
-    this.#count++;
+    this.#count += 1;
   }
 
   toString(): string {

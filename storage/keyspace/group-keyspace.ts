@@ -165,7 +165,7 @@ export class GroupKeyspace implements Keyspace {
   }
 
   beginUnit(): void {
-    this.#unit++;
+    this.#unit += 1;
     this.#unitBytes = 0;
   }
 
@@ -195,7 +195,7 @@ export class GroupKeyspace implements Keyspace {
     if (cell === undefined || cell.entry.type === NONE) return this.#missed();
     cell.referenced = true;
     if (cell.entry.deadline === NO_DEADLINE || cell.entry.deadline > this.nowMs) {
-      if (this.counting) this.hits++;
+      if (this.counting) this.hits += 1;
       return cell;
     }
     if (this.#reading) throw PAST_DEADLINE;
@@ -259,7 +259,7 @@ export class GroupKeyspace implements Keyspace {
     this.#clearedAt = this.#version;
     this.#clearPending = true;
     this.#unitBytes = 0;
-    this.#era++;
+    this.#era += 1;
   }
 
   page(position: number, limit: number): KeyPage {
@@ -296,7 +296,7 @@ export class GroupKeyspace implements Keyspace {
       next = page.next;
     } while (next !== 0 && items.length < limit);
     let end = limit;
-    while (end < items.length && items[end - 1]?.place === items[end]?.place) end++;
+    while (end < items.length && items[end - 1]?.place === items[end]?.place) end += 1;
     if (end >= items.length && next === 0) return { items, next };
     items.length = Math.min(end, items.length);
     return { items, next: endOf(items) + 1 };
@@ -331,7 +331,7 @@ export class GroupKeyspace implements Keyspace {
     this.#dirty = [];
     this.#flushBytes = this.#dirtyBytes;
     this.#dirtyBytes = 0;
-    this.#generation++;
+    this.#generation += 1;
     let taken = 0;
     const batch: FlushBatch = {
       meta: flush.meta,
@@ -340,7 +340,7 @@ export class GroupKeyspace implements Keyspace {
       take(limit, visit) {
         const from = taken;
         taken = Math.min(taken + limit, flush.cells.length);
-        for (let i = from; i < taken; i++) {
+        for (let i = from; i < taken; i += 1) {
           const cell = flush.cells[i] as Cell;
           const entry = capturedEntry(flush, cell);
           visit(cell, entry.type === NONE ? undefined : entry);
@@ -359,7 +359,7 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #missed(): undefined {
-    if (this.counting) this.misses++;
+    if (this.counting) this.misses += 1;
   }
 
   #lookup(args: Arguments, i: number, hash: number): Cell | undefined {
@@ -376,7 +376,7 @@ export class GroupKeyspace implements Keyspace {
     const cell = new Cell(key, hash, slot, place, entry, -1, true);
     // Evict first: the cell to be returned must stay.
     this.#evict();
-    this.#knownStored++;
+    this.#knownStored += 1;
     this.#cache.add(cell);
     return cell;
   }
@@ -429,14 +429,14 @@ export class GroupKeyspace implements Keyspace {
     cell.entry = entry;
     if (old.type === NONE) {
       if (entry.type !== NONE) {
-        this.#size++;
+        this.#size += 1;
         if (!cell.indexed) {
           cell.indexed = true;
           this.#fresh.add(cell);
         }
       }
     } else if (entry.type === NONE) {
-      this.#size--;
+      this.#size -= 1;
     }
   }
 

@@ -63,7 +63,7 @@ export class KeyTable<T extends Keyed<T>> {
     if (before === undefined) this.#heads[bucket] = item.chain;
     else before.chain = item.chain;
     item.chain = undefined;
-    this.#size--;
+    this.#size -= 1;
   }
 
   /** Constant work: the garbage collector frees the items. */

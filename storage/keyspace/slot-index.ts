@@ -37,7 +37,7 @@ export class SlotIndex<T extends SlotIndexed<T>> {
     }
     this.#heads[slot] = item;
     this.#occupied[slot >>> 5] = (this.#occupied[slot >>> 5] as number) | (1 << (slot & 31));
-    this.#size++;
+    this.#size += 1;
   }
 
   /** The item must be here. Constant work, however many items share the slot. */
@@ -55,7 +55,7 @@ export class SlotIndex<T extends SlotIndexed<T>> {
     if (next !== undefined) next.previous = previous;
     item.next = undefined;
     item.previous = undefined;
-    this.#size--;
+    this.#size -= 1;
   }
 
   clear(): void {
@@ -105,7 +105,7 @@ export class SlotIndex<T extends SlotIndexed<T>> {
     let word = slot >>> 5;
     let bits = (this.#occupied[word] as number) & (-1 << (slot & 31));
     while (bits === 0) {
-      word++;
+      word += 1;
       if (word === this.#occupied.length) return -1;
       bits = this.#occupied[word] as number;
     }

@@ -59,10 +59,10 @@ export class TableHash {
       v0 ^= word;
     }
     let last = (end - start) << 24;
-    for (let at = rest; at < end; at++) last |= (data[at] as number) << (8 * (at - rest));
+    for (let at = rest; at < end; at += 1) last |= (data[at] as number) << (8 * (at - rest));
     v3 ^= last;
     // The last word, then three rounds to finalize. Unrolled twice: every command runs this.
-    for (let round = 0; round < 4; round++) {
+    for (let round = 0; round < 4; round += 1) {
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
       v0 = (v0 << 16) | (v0 >>> 16);

@@ -25,7 +25,7 @@ export function parseInteger(text: string): number | bigint | undefined {
   if (digits < 1 || digits > INT64_DIGITS) return undefined;
   if (text.charCodeAt(first) === ZERO) return length === 1 ? 0 : undefined;
   let value = 0;
-  for (let i = first; i < length; i++) {
+  for (let i = first; i < length; i += 1) {
     const digit = text.charCodeAt(i);
     if (digit < ZERO || digit > NINE) return undefined;
     value = value * 10 + (digit - ZERO);

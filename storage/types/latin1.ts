@@ -18,6 +18,6 @@ const SHORT = 24;
 export function writeLatin1(buffer: Buffer, text: string, at: number): number {
   const length = text.length;
   if (length > SHORT) return (buffer as Latin1Buffer).latin1Write(text, at);
-  for (let i = 0; i < length; i++) buffer[at + i] = text.charCodeAt(i);
+  for (let i = 0; i < length; i += 1) buffer[at + i] = text.charCodeAt(i);
   return length;
 }

@@ -99,7 +99,7 @@ class RoundDriver {
     this.latenciesUs = [];
     this.rounds = 0;
     this.lost = 0;
-    for (let i = 0; i < inFlight; i++) this.#begin();
+    for (let i = 0; i < inFlight; i += 1) this.#begin();
   }
 
   #begin(): void {
@@ -135,7 +135,7 @@ class RoundDriver {
     if (round?.slot.generation !== slot.generation) return;
     this.#live.delete(slot.slot);
     this.#notifier.release(slot);
-    this.rounds++;
+    this.rounds += 1;
     this.latenciesUs.push((nowMs - round.startedMs) * 1000);
     this.#goOn();
   }
@@ -152,7 +152,7 @@ class RoundDriver {
       if (nowMs - startedMs < roundTimeoutMs) continue;
       this.#live.delete(index);
       this.#notifier.release(slot);
-      this.lost++;
+      this.lost += 1;
       this.#goOn();
     }
   }
@@ -174,7 +174,8 @@ function percentile(sorted: readonly number[], share: number): number {
 async function meet(kernel: KernelHoloFast | undefined, what: RoundsCase): Promise<void> {
   const socket = createSocket('udp4');
   for (const { port, address } of what.peers) socket.send('?', port, address);
-  for (let i = 0; i < neighbourTriesMax && kernel?.refreshNeighbours() === 0; i++) await sleep(10);
+  for (let i = 0; i < neighbourTriesMax && kernel?.refreshNeighbours() === 0; i += 1)
+    await sleep(10);
   socket.close();
 }
 

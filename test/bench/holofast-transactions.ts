@@ -171,7 +171,7 @@ async function measurePlace(
 ): Promise<Measured[]> {
   const found: Measured[] = [];
   // Modes take turns, so that a busy minute of the machine does not fall on one of them.
-  for (let round = 0; round < plan.rounds; round++) {
+  for (let round = 0; round < plan.rounds; round += 1) {
     for (const mode of plan.modes) {
       try {
         found.push(...(await measureMode(place, hosts, mode, plan)));

@@ -56,7 +56,7 @@ function report(name: string, seconds: number, work: () => number): void {
 /** Half SET, half GET, as redis-benchmark words them. */
 function requests(count: number): Buffer {
   const parts: string[] = [];
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < count; i += 1) {
     const key = `key:${String((i * 7919) % KEYS).padStart(12, '0')}`;
     parts.push(
       i % 2 === 0
@@ -79,7 +79,7 @@ function parseAll(chunks: readonly Buffer[]): number {
   let count = 0;
   for (const chunk of chunks) {
     parser.feed(chunk);
-    while (parser.next() === REQUEST) count++;
+    while (parser.next() === REQUEST) count += 1;
   }
   return count;
 }
@@ -88,7 +88,7 @@ function readAgain(chunks: readonly Buffer[]): number {
   const args = new Arguments();
   let count = 0;
   for (const chunk of chunks) {
-    for (let at = 0; at < chunk.length; count++) at = args.next(chunk, at);
+    for (let at = 0; at < chunk.length; count += 1) at = args.next(chunk, at);
   }
   return count;
 }
@@ -106,7 +106,7 @@ function classifier(chunks: readonly Buffer[], answer = false): () => number {
   };
   const rendered = (part: Part): PartAnswer => {
     renderer.begin(part);
-    for (let i = 0; i < part.count; i++) {
+    for (let i = 0; i < part.count; i += 1) {
       renderer.next();
       writer.simple('OK');
     }
@@ -149,8 +149,8 @@ const REPLIES_PER_TAKE = 1000;
 
 function write(one: (writer: ReplyWriter) => void): number {
   const writer = new ReplyWriter(2);
-  for (let turn = 0; turn < 100; turn++) {
-    for (let i = 0; i < REPLIES_PER_TAKE; i++) one(writer);
+  for (let turn = 0; turn < 100; turn += 1) {
+    for (let i = 0; i < REPLIES_PER_TAKE; i += 1) one(writer);
     writer.take();
   }
   return 100 * REPLIES_PER_TAKE;

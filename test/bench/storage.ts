@@ -37,7 +37,7 @@ function bodiesOf(make: Make, count: number, inOrder: boolean): Buffer[] {
   let state = 88_172_645;
   for (let at = 0; at < count; at += COMMANDS_PER_BODY) {
     let text = '';
-    for (let i = at; i < Math.min(at + COMMANDS_PER_BODY, count); i++) {
+    for (let i = at; i < Math.min(at + COMMANDS_PER_BODY, count); i += 1) {
       state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
       const n = inOrder ? i % KEYS : state % KEYS;
       text += resp(make(`key:${String(n).padStart(12, '0')}`));
@@ -63,7 +63,7 @@ class Driver {
 
   execute(bodies: readonly Buffer[]): void {
     for (const body of bodies) {
-      this.#sequence++;
+      this.#sequence += 1;
       this.machine.begin({ hlc: START_US + this.#sequence, flags: 2, node: 1, store: 0 });
       let at = 0;
       while (at < body.length) {
@@ -126,7 +126,7 @@ async function measure(driver: Driver, commands: number): Promise<void> {
       report('GET (ephemeral read)', count, begun);
     }
   }
-  for (let round = 0; round < 3; round++) {
+  for (let round = 0; round < 3; round += 1) {
     driver.execute(bodiesOf((key) => ['SET', key, 'xxx'], KEYS, true));
     const before = now();
     let flushing = true;

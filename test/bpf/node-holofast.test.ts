@@ -81,7 +81,7 @@ async function until(
   cluster: RealCluster,
   holds: (fields: Record<string, string>) => boolean,
 ): Promise<Record<string, string>> {
-  for (let i = 0; i < 100 && !holds(cluster.holofast(cluster.first)); i++) await sleep(100);
+  for (let i = 0; i < 100 && !holds(cluster.holofast(cluster.first)); i += 1) await sleep(100);
   return cluster.holofast(cluster.first);
 }
 
@@ -163,7 +163,7 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
       expect(before['reattached']).toBe('0');
       const counting = running.benchmark(node, [...load, '-n', '3000']);
       const removed: number[] = [];
-      for (let i = 0; i < 30; i++) {
+      for (let i = 0; i < 30; i += 1) {
         expect(running.command(node, 'incr', 'counted')).toBe(String(i + 1));
         await sleep(5);
         if (i !== 10) continue;
@@ -198,7 +198,8 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
     const programs = held(node.child.pid, 'prog_id');
     expect(programs.length).toBeGreaterThanOrEqual(2);
     await running.kill(node);
-    for (let i = 0; i < 100 && programs.some((id) => addon?.programAlive(id)); i++) await sleep(20);
+    for (let i = 0; i < 100 && programs.some((id) => addon?.programAlive(id)); i += 1)
+      await sleep(20);
     expect(programs.filter((id) => addon?.programAlive(id))).toEqual([]);
     const [, second] = running.nodes;
     if (second === undefined) throw new Error('no second node');
@@ -284,7 +285,7 @@ describe.skipIf(!hasTools)('five hosts on a bridge', { timeout: timeoutMs }, () 
   afterEach(async () => {
     await cluster?.stop();
     cluster = undefined;
-    for (let host = 1; host <= 5; host++) bridged.ip(host, 'link', 'set', 'eth0', 'up');
+    for (let host = 1; host <= 5; host += 1) bridged.ip(host, 'link', 'set', 'eth0', 'up');
   });
   afterAll(() => bridged.remove());
 

@@ -50,7 +50,7 @@ export function runRounds(
     });
     if (slot === undefined) throw new Error('no free slot');
     plan.beforeSend?.(begun);
-    begun++;
+    begun += 1;
     live.set(slot.slot, { slot, startedMs: performance.now() });
     const sent = link.sendGroup(encodeFrame({ ...fields, ...slot }, key, body), plan.group, slot);
     outcome.sends[sent] = (outcome.sends[sent] ?? 0) + 1;
@@ -71,8 +71,8 @@ export function runRounds(
           live.get(event.slot)?.slot.generation === event.generation &&
           population(event.votes) >= plan.need &&
           (event.votes & ~plan.electorate) === 0;
-        if (!right) outcome.wrong++;
-        outcome.quorums++;
+        if (!right) outcome.wrong += 1;
+        outcome.quorums += 1;
         end(event);
       }
     };
@@ -80,10 +80,10 @@ export function runRounds(
       const now = performance.now();
       for (const { slot, startedMs } of [...live.values()]) {
         if (now - startedMs < timeoutMs) continue;
-        outcome.lost++;
+        outcome.lost += 1;
         end(slot);
       }
     }, 50);
-    for (let i = 0; i < plan.inFlight && begun < plan.rounds; i++) begin();
+    for (let i = 0; i < plan.inFlight && begun < plan.rounds; i += 1) begin();
   });
 }

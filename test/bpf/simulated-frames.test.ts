@@ -58,7 +58,7 @@ function decisions(
   scheduler.run(3_000);
   const rng = new SeededRng(seed);
   const replies: Outcome['replies'][number][] = [];
-  for (let at = 0; at < 80; at++) {
+  for (let at = 0; at < 80; at += 1) {
     scheduler.run(scheduler.nowMs + spreadMs * rng.next());
     const words = ['APPEND', `key ${Math.floor(rng.next() * 3)}`, `${at},`];
     const node = cluster.nodes[Math.floor(rng.next() * nodes)];

@@ -117,20 +117,20 @@ class StressRun {
   }
 
   onEvents(events: DataView, count: number): void {
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < count; i += 1) {
       const at = i * EVENT_LAYOUT.bytes;
       const generation = Number(events.getBigUint64(at + EVENT_LAYOUT.generation, true));
       const slot = events.getUint32(at + EVENT_LAYOUT.slot, true);
       const votes = events.getUint16(at + EVENT_LAYOUT.votes, true);
-      if (this.#lastTold.get(slot) === generation) this.result.duplicates++;
+      if (this.#lastTold.get(slot) === generation) this.result.duplicates += 1;
       this.#lastTold.set(slot, generation);
       if (this.#live[slot]?.generation !== generation) {
-        this.result.late++;
+        this.result.late += 1;
         continue;
       }
-      this.result.quorums++;
+      this.result.quorums += 1;
       const illegal = (votes & ~bitmap(senders)) !== 0;
-      if (illegal || population(votes) !== this.#needs.get(slot)) this.result.wrong++;
+      if (illegal || population(votes) !== this.#needs.get(slot)) this.result.wrong += 1;
     }
     this.#notifier.takeEvents(events, count);
     if (this.result.quorums >= this.#quorumsMin) this.#done();
@@ -143,7 +143,7 @@ class StressRun {
     });
     const timer = setInterval(() => {
       const index = this.#rounds % slotsInUse;
-      this.result.abandoned++;
+      this.result.abandoned += 1;
       this.#next(index);
     }, abandonEveryMs);
     const ended = Promise.race(exits).then(() => {

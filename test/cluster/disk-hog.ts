@@ -16,7 +16,7 @@ const HOG = `
 const { openSync, writeSync, fdatasyncSync } = require('node:fs');
 const { Worker, isMainThread, workerData } = require('node:worker_threads');
 if (isMainThread) {
-  for (let at = 0; at < 3; at++) {
+  for (let at = 0; at < 3; at += 1) {
     const workerData = process.argv[1] + '/hog-' + at;
     new Worker(process.env.HOG_SOURCE, { eval: true, workerData });
   }
@@ -24,7 +24,7 @@ if (isMainThread) {
 } else {
   const block = Buffer.alloc(4 * 1024 * 1024, 1);
   const file = openSync(workerData, 'w');
-  for (let turn = 0; ; turn++) {
+  for (let turn = 0; ; turn += 1) {
     writeSync(file, block, 0, block.length, (turn % 16) * block.length);
     fdatasyncSync(file);
   }

@@ -71,7 +71,7 @@ describe('INFO', () => {
     await first.set('present', '1');
     await first.config('RESETSTAT');
     await second.config('RESETSTAT');
-    for (let i = 0; i < 5; i++) await second.get('present');
+    for (let i = 0; i < 5; i += 1) await second.get('present');
     // As a transaction it is executed by all nodes, and counted where its client is.
     await second.mget('present', 'absent', 'missing');
     await above(second, 'stats', 'keyspace_misses', 1);

@@ -251,6 +251,9 @@ export class Invariants {
         return;
       case 'Fetch':
         return this.#count('fetch');
+      default:
+        // Claims nothing.
+        return;
     }
   }
 
@@ -302,6 +305,9 @@ export class Invariants {
       }
       case 'Nack':
         return this.#count(`nack ${message.reason}`);
+      default:
+        // A question, or an answer without a claim.
+        return;
     }
   }
 
@@ -617,6 +623,8 @@ export class Invariants {
         break;
       case 'Invalidated':
         this.#decide(id, undefined);
+        break;
+      default:
         break;
     }
     if (command === undefined) watch.seen.delete(key);

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Arguments } from '../../storage/arguments.ts';
 import { slotOfText } from '../../storage/keyspace/slots.ts';
 import { ARGUMENTS_MAX } from '../../storage/limits.ts';
@@ -11,7 +11,7 @@ const words = fc.array(fc.string({ unit: 'binary-ascii', maxLength: 40 }), {
 });
 
 describe('Arguments', () => {
-  it('reads command after command of a body', () => {
+  test('reads command after command of a body', () => {
     fc.assert(
       fc.property(fc.array(words, { minLength: 1, maxLength: 5 }), (commands) => {
         const bytes = body(...commands);
@@ -35,16 +35,16 @@ describe('Arguments', () => {
     );
   });
 
-  it('gives every length and byte as it is', () => {
+  test('gives every length and byte as it is', () => {
     const args = new Arguments();
-    for (let length = 0; length < 40; length++) {
+    for (let length = 0; length < 40; length += 1) {
       const word = Array.from({ length }, (_, i) => String.fromCharCode(255 - i)).join('');
       args.next(body(['SET', word]), 0);
       expect(args.text(1)).toBe(word);
     }
   });
 
-  it('is filled by a parser', () => {
+  test('is filled by a parser', () => {
     const args = new Arguments();
     const buffer = Buffer.from('..get..key', 'latin1');
     args.reset(buffer);
@@ -55,7 +55,7 @@ describe('Arguments', () => {
     expect([args.count, args.longest]).toEqual([0, 0]);
   });
 
-  it('reads a plain Uint8Array, and one after another', () => {
+  test('reads a plain Uint8Array, and one after another', () => {
     const args = new Arguments();
     const view = new Uint8Array(body(['PAD'], ['GET', 'a']));
     const start = body(['PAD']).length;
@@ -65,7 +65,7 @@ describe('Arguments', () => {
     expect(args.text(1)).toBe('other');
   });
 
-  it('knows names in any case, and only letters have one', () => {
+  test('knows names in any case, and only letters have one', () => {
     const args = new Arguments();
     const nameOf = (word: string) => {
       args.next(body([word]), 0);
@@ -82,7 +82,7 @@ describe('Arguments', () => {
     expect(nameOf(long)).toBe(long.toUpperCase());
   });
 
-  it('compares a word in any case', () => {
+  test('compares a word in any case', () => {
     const args = new Arguments();
     args.next(body(['SET', 'kEEpttl']), 0);
     expect(args.is(1, 'KEEPTTL')).toBe(true);
@@ -90,20 +90,20 @@ describe('Arguments', () => {
     expect(args.is(0, 'GET')).toBe(false);
   });
 
-  it('refuses bytes that are cut off or no command', () => {
+  test('refuses bytes that are cut off or no command', () => {
     const args = new Arguments();
     const bytes = body(['SET', 'key', 'value']);
-    for (let cut = 0; cut < bytes.length; cut++) {
+    for (let cut = 0; cut < bytes.length; cut += 1) {
       expect(() => args.next(bytes.subarray(0, cut), 0), `cut at ${cut}`).toThrow();
     }
     expect(() => args.next(bytes, 1)).toThrow();
     expect(() => args.next(Buffer.from('*0\r\n'), 0)).toThrow();
   });
 
-  it('takes as many arguments as Redis and no more', () => {
+  test('takes as many arguments as Redis and no more', () => {
     const args = new Arguments();
     args.reset(Buffer.alloc(1));
-    for (let i = 0; i < ARGUMENTS_MAX; i++) args.push(0, 1);
+    for (let i = 0; i < ARGUMENTS_MAX; i += 1) args.push(0, 1);
     expect(args.count).toBe(ARGUMENTS_MAX);
     expect(() => args.push(0, 1)).toThrow(RangeError);
   });

@@ -3,7 +3,7 @@
  * Replies are those of Redis 7.0.15 (`redis-differential.test.ts` asks it); what Redis 7.0 does not
  * have (IFEQ, IFNE, HOLO.EXPIRE, one database) is by the documentation of what has it.
  */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { CELL_BYTES } from '../../storage/keyspace/cell-cache.ts';
 import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
@@ -489,7 +489,7 @@ const TABLES: Record<string, readonly Case[]> = {
 };
 
 describe('commands', () => {
-  it.each(Object.entries(TABLES))('%s', (_, cases) => {
+  test.each(Object.entries(TABLES))('%s', (_, cases) => {
     const machine = new Machine();
     for (const [line, reply] of cases) {
       machine.nowUs = START_MS * 1000 + machine.machine.appliedSequence;
@@ -497,7 +497,7 @@ describe('commands', () => {
     }
   });
 
-  it('has a case for every command', () => {
+  test('has a case for every command', () => {
     const tried = Object.values(TABLES).flatMap((cases) =>
       cases.flatMap(([line]) => {
         const [name = '', subcommand = ''] = words(line).map((word) => word.toUpperCase());
@@ -508,7 +508,7 @@ describe('commands', () => {
     expect(missing).toEqual([]);
   });
 
-  it('HOLO.EXPIRE removes what is past its deadline and nothing else', () => {
+  test('HOLO.EXPIRE removes what is past its deadline and nothing else', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1', 'PX', '10');
     machine.run('SET', 'b', '1', 'PX', '1000');
@@ -517,7 +517,7 @@ describe('commands', () => {
     expect(machine.dump()).toEqual({ b: '1' });
   });
 
-  it('OBJECT IDLETIME counts from the last write, of the key or of its deadline', () => {
+  test('OBJECT IDLETIME counts from the last write, of the key or of its deadline', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     machine.advance(5_500);
@@ -528,9 +528,9 @@ describe('commands', () => {
     expect(machine.run('OBJECT', 'IDLETIME', 'a')).toBe(0);
   });
 
-  it('CLUSTER finds the keys of a slot among many', () => {
+  test('CLUSTER finds the keys of a slot among many', () => {
     const machine = new Machine();
-    for (let i = 0; i < 600; i++) machine.run('SET', `key${i}`, 'x');
+    for (let i = 0; i < 600; i += 1) machine.run('SET', `key${i}`, 'x');
     const slot = String(redisSlotOf(slotOfText('key7')));
     const found = machine.run('CLUSTER', 'GETKEYSINSLOT', slot, '1000') as string[];
     expect(found).toContain('key7');
@@ -538,21 +538,21 @@ describe('commands', () => {
     expect(found.every((key) => String(redisSlotOf(slotOfText(key))) === slot)).toBe(true);
   });
 
-  it('RANDOMKEY depends on executeAt alone and reaches every key', () => {
+  test('RANDOMKEY depends on executeAt alone and reaches every key', () => {
     const machine = new Machine();
-    for (let i = 0; i < 20; i++) machine.run('SET', `key${i}`, 'x');
+    for (let i = 0; i < 20; i += 1) machine.run('SET', `key${i}`, 'x');
     const seen = new Set<Reply | undefined>();
-    for (let i = 0; i < 2_000; i++) seen.add(machine.run('RANDOMKEY'));
+    for (let i = 0; i < 2_000; i += 1) seen.add(machine.run('RANDOMKEY'));
     expect(seen.size).toBe(20);
   });
 });
 
 describe('the command table', () => {
-  it('has each name once', () => {
+  test('has each name once', () => {
     expect(new Set(COMMANDS.map(({ name }) => name)).size).toBe(COMMANDS.length);
   });
 
-  it('says of each command what it does to the store', () => {
+  test('says of each command what it does to the store', () => {
     for (const { name, kind, flags, keys } of COMMANDS) {
       expect(flags.includes(kind === 'read' ? 'readonly' : 'write'), name).toBe(true);
       const all = /^(KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB|CLUSTER.*)$/.test(name);

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { Machine } from './harness.ts';
 
@@ -33,7 +33,7 @@ async function runAndKill(directory: string, flushes: number, delayMs: number): 
 }
 
 describe('a killed process', () => {
-  it('leaves exactly the state after one of its transactions', async () => {
+  test('leaves exactly the state after one of its transactions', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'holo-crash-'));
     directories.push(directory);
     for (const [flushes, delayMs] of [
@@ -55,7 +55,7 @@ describe('a killed process', () => {
   });
 });
 
-it('an engine says once when its directory may be opened again', async () => {
+test('an engine says once when its directory may be opened again', async () => {
   const directory = mkdtempSync(join(tmpdir(), 'holo-close-'));
   let closed = 0;
   const onClosed = (): void => {

@@ -6,7 +6,7 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createConnection, type Socket } from 'node:net';
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { Machine, type Reply, resp } from './harness.ts';
 
@@ -76,7 +76,7 @@ function parse(text: string, at: number): { reply: Reply; end: number } | undefi
   }
   const items: Reply[] = [];
   let end = line + 2;
-  for (let i = 0; i < length; i++) {
+  for (let i = 0; i < length; i += 1) {
     const item = parse(text, end);
     if (item === undefined) return undefined;
     items.push(item.reply);
@@ -86,7 +86,7 @@ function parse(text: string, at: number): { reply: Reply; end: number } | undefi
 }
 
 async function connect(): Promise<Redis> {
-  for (let attempt = 0; attempt < 100; attempt++) {
+  for (let attempt = 0; attempt < 100; attempt += 1) {
     const socket = createConnection(PORT, '127.0.0.1');
     const connected = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));
@@ -278,7 +278,7 @@ describe.skipIf(!PRESENT)('against redis-server', () => {
     server?.kill('SIGKILL');
   });
 
-  it('answers generated sequences of commands alike', async () => {
+  test('answers generated sequences of commands alike', async () => {
     const sequences = fc.array(generated, { minLength: 1, maxLength: 60 });
     await fc.assert(
       fc.asyncProperty(sequences, async (commands) => {
@@ -293,7 +293,7 @@ describe.skipIf(!PRESENT)('against redis-server', () => {
     );
   });
 
-  it('takes deadlines up to 64 bits alike', async () => {
+  test('takes deadlines up to 64 bits alike', async () => {
     const startMs = Date.now();
     const machine = new Machine({ startMs });
     const commands = longDeadlines(startMs);
@@ -304,7 +304,7 @@ describe.skipIf(!PRESENT)('against redis-server', () => {
     expect(named(ours)).toEqual(named(theirs.slice(1)));
   });
 
-  it('describes its commands alike', async () => {
+  test('describes its commands alike', async () => {
     // Its own CLUSTER commands are of a cluster, and read no key space.
     const ours = COMMANDS.filter(({ name }) => !/^(HOLO\.|CLUSTER\|)/.test(name));
     const [theirs] = await redis.run([['COMMAND', 'INFO', ...ours.map(({ name }) => name)]]);
@@ -321,7 +321,7 @@ describe.skipIf(!PRESENT)('against redis-server', () => {
     expect(described).toEqual(expected);
   });
 
-  it('matches patterns alike', async () => {
+  test('matches patterns alike', async () => {
     const names = fc.array(fc.stringMatching(/^[abc\-\]\\[]{0,5}$/), {
       minLength: 1,
       maxLength: 8,

@@ -1,6 +1,6 @@
 /** Transactions, ephemeral reads, expiry and determinism of the state machine as a whole. */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { ApplyOrderError } from '../../storage/errors.ts';
@@ -8,7 +8,7 @@ import { VALUE_BYTES_MAX } from '../../storage/limits.ts';
 import { body, Machine, START_MS, versionAt } from './harness.ts';
 
 describe('transactions', () => {
-  it('run a body in order and answer each command', () => {
+  test('run a body in order and answer each command', () => {
     const machine = new Machine();
     const replies = machine.execute(
       body(['SET', 'a', '1'], ['INCR', 'a'], ['NOSUCH'], ['GET', 'a'], ['MGET', 'a', 'b']),
@@ -17,7 +17,7 @@ describe('transactions', () => {
     expect(replies).toEqual(['+OK', 2, unknown, '2', ['2', null]]);
   });
 
-  it('have sequences without gaps', () => {
+  test('have sequences without gaps', () => {
     const { machine } = new Machine();
     machine.begin(versionAt(1));
     expect(() => machine.commit(2)).toThrow(ApplyOrderError);
@@ -25,7 +25,7 @@ describe('transactions', () => {
     expect(machine.appliedSequence).toBe(1);
   });
 
-  it('do not nest, and nothing else happens inside or outside of them', () => {
+  test('do not nest, and nothing else happens inside or outside of them', () => {
     const { machine } = new Machine();
     const args = new Arguments();
     args.next(body(['GET', 'a']), 0);
@@ -37,7 +37,7 @@ describe('transactions', () => {
     expect(() => machine.read(args, START_MS, NO_REPLY)).toThrow(ApplyOrderError);
   });
 
-  it('leave nothing behind when the node dies inside of one', () => {
+  test('leave nothing behind when the node dies inside of one', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     machine.flush();
@@ -48,7 +48,7 @@ describe('transactions', () => {
     expect(machine.restarted().dump()).toEqual({ a: '1' });
   });
 
-  it('refuse keys past the limit and take those at it', () => {
+  test('refuse keys past the limit and take those at it', () => {
     const machine = new Machine();
     const error = '-ERR key exceeds maximum allowed size (65536 bytes)';
     expect(machine.run('SET', 'k'.repeat(65_536), 'v')).toBe('+OK');
@@ -59,7 +59,7 @@ describe('transactions', () => {
     expect(machine.machine.size).toBe(2);
   });
 
-  it('refuse values past the limit, whatever command brings them', () => {
+  test('refuse values past the limit, whatever command brings them', () => {
     const machine = new Machine();
     const long = 'v'.repeat(VALUE_BYTES_MAX + 1);
     for (const words of [
@@ -77,7 +77,7 @@ describe('transactions', () => {
 });
 
 describe('ephemeral reads', () => {
-  it('serve what reads and refuse what writes', () => {
+  test('serve what reads and refuse what writes', () => {
     const machine = new Machine();
     machine.run('MSET', 'a', 'value', 'b', '2');
     expect(machine.read('GET', 'a')).toBe('value');
@@ -92,7 +92,7 @@ describe('ephemeral reads', () => {
     expect(machine.dump()).toEqual({ a: 'value', b: '2' });
   });
 
-  it('leave a key past its deadline to a transaction', () => {
+  test('leave a key past its deadline to a transaction', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1', 'PX', '10');
     machine.run('SET', 'b', '1');
@@ -114,12 +114,12 @@ describe('ephemeral reads', () => {
     expect(machine.machine.size).toBe(1);
   });
 
-  it.each([['SCAN', '0'], ['KEYS', '*'], ['KEYS', 'a'], ['RANDOMKEY']])(
+  test.each([['SCAN', '0'], ['KEYS', '*'], ['KEYS', 'a'], ['RANDOMKEY']])(
     'leave keys past their deadline to a transaction when they look at all keys: %s %s',
     (...words) => {
       for (const cacheBytesMax of [0, 1_000_000]) {
         const machine = new Machine({ cacheBytesMax });
-        for (let i = 0; i < 40; i++) machine.run('SET', `a${i}`, '1', 'PX', '10');
+        for (let i = 0; i < 40; i += 1) machine.run('SET', `a${i}`, '1', 'PX', '10');
         machine.run('SET', 'a', '1', 'PX', '10');
         machine.run('SET', 'b', '1');
         machine.flush();
@@ -135,7 +135,7 @@ describe('ephemeral reads', () => {
     },
   );
 
-  it.each([['SCAN', '0'], ['KEYS', '*'], ['RANDOMKEY']])(
+  test.each([['SCAN', '0'], ['KEYS', '*'], ['RANDOMKEY']])(
     'find nothing that %s has called gone, on a node whose clock lags',
     (...words) => {
       const machine = new Machine();
@@ -149,18 +149,18 @@ describe('ephemeral reads', () => {
     },
   );
 
-  it('in a transaction treat the same keys on every replica, whatever it has flushed', () => {
+  test('in a transaction treat the same keys on every replica, whatever it has flushed', () => {
     const flushed = new Machine({ cacheBytesMax: 0 });
     const unflushed = new Machine();
     for (const machine of [flushed, unflushed]) {
-      for (let i = 0; i < 40; i++) machine.run('SET', `k${i}`, '1', 'PX', '10');
+      for (let i = 0; i < 40; i += 1) machine.run('SET', `k${i}`, '1', 'PX', '10');
       if (machine === flushed) machine.flush();
       for (let i = 0; i < 40; i += 3) machine.run('DEL', `k${i}`);
-      for (let i = 40; i < 60; i++) machine.run('SET', `k${i}`, '1', 'PX', '10');
+      for (let i = 40; i < 60; i += 1) machine.run('SET', `k${i}`, '1', 'PX', '10');
       if (machine === unflushed) machine.flush();
       machine.advance(100);
     }
-    for (let cursor = '0', pages = 0; pages < 9; pages++) {
+    for (let cursor = '0', pages = 0; pages < 9; pages += 1) {
       const replies = [flushed, unflushed].map((each) => each.run('SCAN', cursor, 'COUNT', '5'));
       expect(flushed.machine.digest()).toBe(unflushed.machine.digest());
       expect(replies[0]).toEqual(replies[1]);
@@ -169,7 +169,7 @@ describe('ephemeral reads', () => {
     expect(flushed.machine.size).toBeLessThanOrEqual(1);
   });
 
-  it('are not held up by keys past their deadline that they do not ask for', () => {
+  test('are not held up by keys past their deadline that they do not ask for', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1', 'PX', '10');
     machine.run('SET', 'b', '1');
@@ -180,7 +180,7 @@ describe('ephemeral reads', () => {
 });
 
 describe('expiry', () => {
-  it('compares deadlines with executeAt', () => {
+  test('compares deadlines with executeAt', () => {
     const machine = new Machine();
     machine.execute(body(['SET', 'a', '1', 'PXAT', '2000']), versionAt(1_000_000));
     const get = body(['GET', 'a']);
@@ -189,7 +189,7 @@ describe('expiry', () => {
     expect(machine.machine.size).toBe(0);
   });
 
-  it('counts keys with a deadline', () => {
+  test('counts keys with a deadline', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1', 'EX', '10');
     machine.run('SET', 'b', '1', 'EX', '10');
@@ -203,11 +203,11 @@ describe('expiry', () => {
     expect(machine.machine.volatileSize).toBe(0);
   });
 
-  it('finds all keys past their deadline, a constant number at a time', () => {
+  test('finds all keys past their deadline, a constant number at a time', () => {
     const machine = new Machine({ cacheBytesMax: 5_000 });
-    for (let i = 0; i < 500; i++) machine.run('SET', `dies${i}`, 'x', 'PX', '10');
+    for (let i = 0; i < 500; i += 1) machine.run('SET', `dies${i}`, 'x', 'PX', '10');
     machine.flush();
-    for (let i = 0; i < 500; i++) machine.run('SET', `lives${i}`, 'x', 'PX', '1000000');
+    for (let i = 0; i < 500; i += 1) machine.run('SET', `lives${i}`, 'x', 'PX', '1000000');
     expect(machine.machine.expired(10, machine.nowMs)).toEqual([]);
     machine.advance(1_000);
     let rounds = 0;
@@ -222,7 +222,7 @@ describe('expiry', () => {
     expect(Object.keys(machine.dump()).every((key) => key.startsWith('lives'))).toBe(true);
   });
 
-  it('looks at nothing where no key has a deadline', () => {
+  test('looks at nothing where no key has a deadline', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     machine.engine.page = () => {
@@ -243,7 +243,7 @@ const command = fc.oneof(
 const bodies = fc.array(fc.array(command, { minLength: 1, maxLength: 5 }), { maxLength: 40 });
 
 describe('determinism', () => {
-  it('two machines answer and end alike, whatever they cache and flush', () => {
+  test('two machines answer and end alike, whatever they cache and flush', () => {
     fc.assert(
       fc.property(bodies, fc.array(fc.boolean(), { maxLength: 40 }), (all, flushes) => {
         const one = new Machine();
@@ -262,23 +262,23 @@ describe('determinism', () => {
     );
   });
 
-  it('a crash at any point and a replay of the rest end where an undisturbed run ends', () => {
+  test('a crash at any point and a replay of the rest end where an undisturbed run ends', () => {
     fc.assert(
       fc.property(bodies, fc.nat(39), fc.nat(39), (all, flushAt, crashAt) => {
         const undisturbed = new Machine();
         let disturbed = new Machine({ cacheBytesMax: 1_000 });
         const log = all.map((commands) => body(...(commands as string[][])));
         const versions = log.map((_, i) => versionAt((START_MS + i) * 1000));
-        for (let i = 0; i < log.length; i++) {
+        for (let i = 0; i < log.length; i += 1) {
           undisturbed.execute(log[i] as Buffer, versions[i]);
         }
-        for (let i = 0; i < log.length; i++) {
+        for (let i = 0; i < log.length; i += 1) {
           disturbed.execute(log[i] as Buffer, versions[i]);
           if (i === flushAt) disturbed.machine.flush(() => undefined);
           if (i === flushAt + 2) disturbed.turns.run();
           if (i === crashAt) {
             disturbed = disturbed.restarted();
-            for (let j = disturbed.machine.appliedSequence; j <= i; j++) {
+            for (let j = disturbed.machine.appliedSequence; j <= i; j += 1) {
               disturbed.execute(log[j] as Buffer, versions[j]);
             }
           }
@@ -289,7 +289,7 @@ describe('determinism', () => {
     );
   });
 
-  it('the digest sees values, deadlines and versions', () => {
+  test('the digest sees values, deadlines and versions', () => {
     const digestOf = (...commands: string[][]) => {
       const machine = new Machine();
       for (const words of commands) machine.run(...words);
@@ -305,7 +305,7 @@ describe('determinism', () => {
 });
 
 describe('SCAN', () => {
-  it('returns what is there throughout, once, whatever is written meanwhile', () => {
+  test('returns what is there throughout, once, whatever is written meanwhile', () => {
     fc.assert(
       fc.property(
         fc.integer({ min: 1, max: 40 }),
@@ -337,10 +337,10 @@ describe('SCAN', () => {
     );
   });
 
-  it('goes on with a cursor on another node that has flushed differently', () => {
+  test('goes on with a cursor on another node that has flushed differently', () => {
     const one = new Machine();
     const two = new Machine({ cacheBytesMax: 0 });
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 100; i += 1) {
       one.run('SET', `key${i}`, 'x');
       two.run('SET', `key${i}`, 'x');
       if (i === 50) two.flush();
@@ -358,9 +358,9 @@ describe('SCAN', () => {
     expect(new Set(found).size).toBe(100);
   });
 
-  it('costs a page, not the store', () => {
+  test('costs a page, not the store', () => {
     const machine = new Machine();
-    for (let i = 0; i < 1_000; i++) machine.run('SET', `key${i}`, 'x');
+    for (let i = 0; i < 1_000; i += 1) machine.run('SET', `key${i}`, 'x');
     machine.flush();
     const limits: number[] = [];
     const page = machine.engine.page.bind(machine.engine);
@@ -376,7 +376,7 @@ describe('SCAN', () => {
 });
 
 describe('keys that reads have looked up', () => {
-  it('are counted for clients of this node, once, whichever way the read goes', () => {
+  test('are counted for clients of this node, once, whichever way the read goes', () => {
     const machine = new Machine();
     const counts = () => [machine.machine.hits, machine.machine.misses];
     machine.run('SET', 'a', '1', 'PX', '1000');
@@ -395,7 +395,7 @@ describe('keys that reads have looked up', () => {
     expect(counts()).toEqual([4, 4]);
   });
 
-  it('are not counted for clients of other nodes', () => {
+  test('are not counted for clients of other nodes', () => {
     const { machine } = new Machine();
     const args = new Arguments();
     args.next(body(['GET', 'a']), 0);

@@ -3,7 +3,7 @@
  * commands of other units do, nor in what a restart finds.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Arguments } from '../../storage/arguments.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { ApplyOrderError } from '../../storage/errors.ts';
@@ -15,7 +15,7 @@ const OOM = "-OOM command not allowed when used memory > 'maxmemory'.";
 describe('the bytes that a unit may write', () => {
   const limited = (unitWriteBytesMax = 100) => new Machine({ unitWriteBytesMax });
 
-  it('are what ends an amplifying block, and batch mates do not notice', () => {
+  test('are what ends an amplifying block, and batch mates do not notice', () => {
     const machine = limited(300);
     const block = Array.from({ length: 9 }, (_, i) => ['SETRANGE', `amp${i}`, '95', 'x']);
     const replies = machine.execute(unitsBody(block, [['SET', 'mate', 'v']], block));
@@ -24,14 +24,14 @@ describe('the bytes that a unit may write', () => {
     expect(Object.keys(machine.dump()).toSorted()).toEqual(['amp0', 'amp1', 'amp2', 'mate']);
   });
 
-  it('may be used up to the last one', () => {
+  test('may be used up to the last one', () => {
     const machine = limited(100);
     expect(machine.run('SET', 'k', 'x'.repeat(99))).toBe('+OK');
     expect(machine.run('SET', 'k', 'x'.repeat(100))).toBe(OOM);
     expect(machine.dump()).toEqual({ k: 'x'.repeat(99) });
   });
 
-  it('count once what is written to one key again and again', () => {
+  test('count once what is written to one key again and again', () => {
     const machine = limited(100);
     const appends = Array.from({ length: 90 }, () => ['APPEND', 'k', 'x']);
     expect(machine.execute(unitsBody(appends))).toEqual(appends.map((_, i) => i + 1));
@@ -40,7 +40,7 @@ describe('the bytes that a unit may write', () => {
     );
   });
 
-  it('are given back by what removes', () => {
+  test('are given back by what removes', () => {
     const machine = limited(100);
     const big = 'x'.repeat(90);
     const commands = [
@@ -57,7 +57,7 @@ describe('the bytes that a unit may write', () => {
     expect(machine.dump()).toEqual({ c: big });
   });
 
-  it.each([
+  test.each([
     ['MSET', 'new', 'x'.repeat(40), 'old', 'y', 'a', 'x'.repeat(60)],
     ['MSETNX', 'new', 'x'.repeat(40), 'newer', 'x'.repeat(80)],
     ['RENAME', 'large', 'other'],
@@ -137,12 +137,12 @@ class Interrupted {
 }
 
 describe('a flush between two units', () => {
-  it('is refused outside of a transaction', () => {
+  test('is refused outside of a transaction', () => {
     const { machine } = new Machine();
     expect(() => machine.flushBetweenUnits(() => undefined)).toThrow(ApplyOrderError);
   });
 
-  it('and a restart after it apply every unit once', () => {
+  test('and a restart after it apply every unit once', () => {
     const machine = new Interrupted({});
     const bytes = unitsBody(
       [['FLUSHALL'], ['INCR', 'b']],
@@ -177,7 +177,7 @@ describe('a flush between two units', () => {
     maxLength: 40,
   });
 
-  it.each([0, 1_000_000])('never shows in the end, with a cache of %i bytes', (cacheBytesMax) => {
+  test.each([0, 1_000_000])('never shows in the end, with a cache of %i bytes', (cacheBytesMax) => {
     fc.assert(
       fc.property(fc.array(transaction, { maxLength: 8 }), cuts, (transactions, drawn) => {
         const undisturbed = new Machine({ unitWriteBytesMax: 150 });

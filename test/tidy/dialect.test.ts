@@ -1,14 +1,24 @@
 /** One dialect, as far as Biome has no rule for it. */
-import { expect, test } from 'vitest';
-import { linesWith, type SourceFile, sources } from './sources.ts';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
+import { linesWith, type SourceFile, sources, tests } from './sources.ts';
 
 /** A constant of a file: a number or a text, or what is computed of such. */
 const LOWER_CASE_CONSTANT =
   /^(export )?const [a-z]\w*(: (number|string))? = (['"`\d(-]|[A-Z][A-Z\d_]*( [*+/-]|;))(?!.*=>)/;
 
-function judged(text: string): number {
+/** Where the value of `++` and `--` is not used: a statement of its own, or the step of a loop. */
+const NAME = '(this\\.)?#?[\\w$]+(\\.#?[\\w$]+|\\[[\\w$.]+\\])*';
+const UNUSED_INCREMENT = new RegExp(
+  `(^|[;{)]|else)\\s*(${NAME}(\\+\\+|--)|(\\+\\+|--)${NAME})(;|\\)( |$))`,
+);
+
+function judged(text: string, pattern = LOWER_CASE_CONSTANT): number {
   const file: SourceFile = { path: 'a.ts', text, imports: [] };
-  return linesWith([file], LOWER_CASE_CONSTANT, false).length;
+  return linesWith([file], pattern, false).length;
 }
 
 test('the reader of constants tells them from functions and objects', () => {
@@ -20,4 +30,43 @@ test('the reader of constants tells them from functions and objects', () => {
 
 test('constants are in UPPER_CASE', () => {
   expect(linesWith(sources, LOWER_CASE_CONSTANT, false)).toEqual([]);
+});
+
+test('the reader of increments tells steps from values', () => {
+  const steps = 'i++;\nfor (let i = 0; i < n; i++) a();\nif (a) this.#n--;\n--left;\nelse a.b++;';
+  expect(judged(steps, UNUSED_INCREMENT)).toBe(5);
+  expect(judged('i += 1;\nbytes[at++] = 1;\nreturn this.#next++;', UNUSED_INCREMENT)).toBe(0);
+  expect(judged('if (--left === 0) done();\nf(++n);', UNUSED_INCREMENT)).toBe(0);
+});
+
+test('a step is `+= 1`; `++` is for where its value is used', () => {
+  const others = tests.filter(({ path }) => path !== 'test/tidy/dialect.test.ts');
+  expect(linesWith([...sources, ...others], UNUSED_INCREMENT, false)).toEqual([]);
+});
+
+const BIOME = join(import.meta.dirname, '../../node_modules/@biomejs/biome/bin/biome');
+const directory = mkdtempSync(join(tmpdir(), 'holo-tidy-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+/** Whether Biome passes a file with this text, by the rules of biome.json. */
+function passesLint(text: string): boolean {
+  const config = readFileSync(join(import.meta.dirname, '../../biome.json'), 'utf8');
+  const rules = { ...JSON.parse(config), $schema: undefined, vcs: undefined };
+  writeFileSync(join(directory, 'biome.json'), JSON.stringify(rules));
+  writeFileSync(join(directory, 'a.ts'), text);
+  return spawnSync(process.execPath, [BIOME, 'lint', 'a.ts'], { cwd: directory }).status === 0;
+}
+
+test('a switch over a union names every member, or says `default`', () => {
+  const union = "type M = { type: 'A' } | { type: 'B' };\nexport function f(m: M): void {\n";
+  const a = "  switch (m.type) {\n    case 'A':\n      return;\n";
+  expect(passesLint(`${union}${a}  }\n}\n`)).toBe(false);
+  expect(passesLint(`${union}${a}    case 'B':\n      return;\n  }\n}\n`)).toBe(true);
+  expect(passesLint(`${union}${a}    default:\n      return;\n  }\n}\n`)).toBe(true);
+});
+
+test('tests are named by `test`', () => {
+  const named = (by: string) => `import { ${by} } from 'vitest';\n${by}('a', () => undefined);\n`;
+  expect(passesLint(named('it'))).toBe(false);
+  expect(passesLint(named('test'))).toBe(true);
 });

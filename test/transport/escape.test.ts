@@ -1,9 +1,9 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { escapeBytes, escapeLine, escapeText } from '../../transport/escape.ts';
 import { fileErrorText } from '../../transport/file-error.ts';
 
 describe('what others have sent', () => {
-  it.each([
+  test.each([
     ['plain text \\ "quoted" ~', 'plain text \\ "quoted" ~'],
     ['\u001b[31m\u0007\u0000\u007f', '\\x1b[31m\\x07\\x00\\x7f'],
     ['\u0080\u00e9\u00ff\r\n\t', '\\x80\\xe9\\xff\\x0d\\x0a\\x09'],
@@ -11,7 +11,7 @@ describe('what others have sent', () => {
     expect(escapeBytes(text)).toBe(shown);
   });
 
-  it.each([
+  test.each([
     ['/srv/jörg/数据 “x” 😀', '/srv/jörg/数据 “x” 😀'],
     ['a\r\n  b\nc', 'a b c'],
     ['\u001b[2J\u0007\u007f\u009b', '\\u001b[2J\\u0007\\u007f\\u009b'],
@@ -22,7 +22,7 @@ describe('what others have sent', () => {
     expect(escapeLine(text)).toBe(shown);
   });
 
-  it('as JSON keeps its meaning', () => {
+  test('as JSON keeps its meaning', () => {
     const value = { a: '\u0085\u200b\u{e0041}', b: 'ü' };
     const text = escapeText(JSON.stringify(value, null, 2));
     expect(text).toMatch(/^[\n\x20-\x7eü]*$/);
@@ -30,7 +30,7 @@ describe('what others have sent', () => {
   });
 });
 
-it.each([
+test.each([
   [
     Object.assign(new Error('EACCES: x'), { code: 'EACCES' }),
     /^permission denied: .*chown.*EACCES/,

@@ -33,15 +33,15 @@ test('knows a configuration when one with no other open operations was there', (
 test('with many open sets of one core still finds each again', () => {
   const memo = new ConfigurationSet();
   const add = (open: number): string => memo.add(Int32Array.from([1, open]), 1, 2);
-  for (let open = 0; open < 1000; open++) expect(add(open)).toBe('added');
-  for (let open = 0; open < 1000; open++) expect(add(open)).toBe('known');
+  for (let open = 0; open < 1000; open += 1) expect(add(open)).toBe('added');
+  for (let open = 0; open < 1000; open += 1) expect(add(open)).toBe('known');
 });
 
 test('is full at wordsMax, and still knows what it holds', () => {
   const memo = new ConfigurationSet(1000);
   const add = (core: number): string => memo.add(Int32Array.from([core]), 1, 1);
   let core = 0;
-  while (add(core) === 'added') core++;
+  while (add(core) === 'added') core += 1;
   expect(core).toBeGreaterThan(100);
   expect(add(core)).toBe('full');
   expect(add(core - 1)).toBe('known');

@@ -60,11 +60,11 @@ export class ConfigurationSet {
     const { words: sets } = this.#sets;
     const end = set + 2 + (sets[set + 1] ?? 0);
     let at = from;
-    for (let member = set + 2; member < end; member++) {
+    for (let member = set + 2; member < end; member += 1) {
       const wanted = sets[member] ?? 0;
-      while (at < to && (words[at] ?? 0) < wanted) at++;
+      while (at < to && (words[at] ?? 0) < wanted) at += 1;
       if (at === to || words[at] !== wanted) return false;
-      at++;
+      at += 1;
     }
     return true;
   }
@@ -125,7 +125,7 @@ class VectorSet {
     this.arena.words[offset] = length;
     this.arena.words.set(words.subarray(0, length), offset + HEADER);
     this.#slots[slot] = offset;
-    this.size++;
+    this.size += 1;
     if (this.size * 2 > this.#slots.length) this.#rehash();
     return offset;
   }
@@ -133,7 +133,7 @@ class VectorSet {
   #equals(offset: number, words: Int32Array, length: number): boolean {
     const { words: stored } = this.arena;
     if (stored[offset] !== length) return false;
-    for (let at = 0; at < length; at++) {
+    for (let at = 0; at < length; at += 1) {
       if (stored[offset + HEADER + at] !== words[at]) return false;
     }
     return true;
@@ -156,7 +156,7 @@ class VectorSet {
 /** Multiply and fold per word, with the finaliser of MurmurHash3. */
 function hash(words: Int32Array, from: number, to: number): number {
   let value = to - from;
-  for (let at = from; at < to; at++) {
+  for (let at = from; at < to; at += 1) {
     value = Math.imul(value ^ (words[at] ?? 0), 0x9e3779b1);
     value ^= value >>> 15;
   }

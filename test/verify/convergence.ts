@@ -49,7 +49,7 @@ export function checkConvergence(
   for (const key of [...keys].sort()) {
     const difference = compare(key, replicas);
     if (difference === undefined) continue;
-    differing++;
+    differing += 1;
     if (differences.length < differencesMax) differences.push(difference);
   }
   const verdict = differing > 0 ? 'violation' : 'ok';

@@ -18,7 +18,7 @@ type EdgeRow = readonly [from: number, to: number, kind: EdgeKind];
 
 function graphOf(transactions: number, rows: readonly EdgeRow[], bundles = 0): DependencyGraph {
   const graph = new DependencyGraph(transactions);
-  for (let bundle = 0; bundle < bundles; bundle++) graph.addBundle();
+  for (let bundle = 0; bundle < bundles; bundle += 1) graph.addBundle();
   for (const [from, to, kind] of rows) graph.addEdge(from, to, kind, -1, 0);
   graph.freeze();
   return graph;
@@ -49,7 +49,7 @@ describe('components', () => {
         const allowed = edges.filter(([, , kind]) => (kind & mask) !== 0);
         const reach = Array.from({ length: 12 }, (_, node) => reachable(allowed, node));
         const expected = new Set<string>();
-        for (let node = 0; node < 12; node++) {
+        for (let node = 0; node < 12; node += 1) {
           if (reach[node]?.has(node) !== true) continue;
           const members = [...(reach[node] ?? [])].filter((other) => reach[other]?.has(node));
           expected.add(members.toSorted((a, b) => a - b).join());
@@ -65,7 +65,8 @@ describe('components', () => {
   test('of a path of a hundred thousand nodes do not overflow the stack', () => {
     const length = 100_000;
     const graph = new DependencyGraph(length);
-    for (let node = 0; node < length; node++) graph.addEdge(node, (node + 1) % length, WW, -1, 0);
+    for (let node = 0; node < length; node += 1)
+      graph.addEdge(node, (node + 1) % length, WW, -1, 0);
     graph.freeze();
     expect(components(graph, WW).map((members) => members.length)).toEqual([length]);
   });

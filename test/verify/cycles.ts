@@ -78,7 +78,7 @@ export function components(graph: DependencyGraph, mask: EdgeKind): number[][] {
     stack.push(node);
     path.push(node);
   };
-  for (let root = 0; root < nodes; root++) {
+  for (let root = 0; root < nodes; root += 1) {
     if (index[root] !== 0) continue;
     enter(root);
     for (let node = path.at(-1); node !== undefined; node = path.at(-1)) {
@@ -122,7 +122,7 @@ class CycleSearch {
     let best: number[] | undefined;
     let visits = 0;
     for (const node of this.#component) {
-      for (let at = graph.firstOf(node); at < graph.endOf(node); at++) {
+      for (let at = graph.firstOf(node); at < graph.endOf(node); at += 1) {
         if (visits > VISITS_MAX) return best;
         const edge = graph.edgeAt(at);
         if (graph.kind(edge) !== kind || !this.#members.has(graph.to(edge))) continue;
@@ -160,8 +160,8 @@ class CycleSearch {
     while (layer.length > 0) {
       const next: number[] = [];
       for (const node of layer) {
-        for (let at = graph.firstOf(node); at < graph.endOf(node); at++) {
-          visits++;
+        for (let at = graph.firstOf(node); at < graph.endOf(node); at += 1) {
+          visits += 1;
           const edge = graph.edgeAt(at);
           const target = graph.to(edge);
           if ((graph.kind(edge) & (mask | BUNDLE)) === 0 || !this.#members.has(target)) continue;

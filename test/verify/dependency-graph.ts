@@ -73,22 +73,22 @@ export class DependencyGraph {
     this.#edges[at + 2] = kind;
     this.#edges[at + 3] = key;
     this.#edges[at + 4] = version;
-    this.#count++;
+    this.#count += 1;
   }
 
   /** Sorts the edges by source. Call it once, after the last edge. */
   freeze(): void {
     const offsets = new Int32Array(this.#nodes + 1);
-    for (let edge = 0; edge < this.#count; edge++) {
+    for (let edge = 0; edge < this.#count; edge += 1) {
       const from = this.from(edge);
       offsets[from + 1] = (offsets[from + 1] ?? 0) + 1;
     }
-    for (let node = 0; node < this.#nodes; node++) {
+    for (let node = 0; node < this.#nodes; node += 1) {
       offsets[node + 1] = (offsets[node + 1] ?? 0) + (offsets[node] ?? 0);
     }
     const cursor = offsets.slice();
     this.#bySource = new Int32Array(this.#count);
-    for (let edge = 0; edge < this.#count; edge++) {
+    for (let edge = 0; edge < this.#count; edge += 1) {
       const from = this.from(edge);
       const at = cursor[from] ?? 0;
       this.#bySource[at] = edge;

@@ -58,7 +58,7 @@ export function orderEvents(model: Model, operations: readonly Operation[]): Eve
   let call = 0;
   let back = 0;
   let opened = 0;
-  for (let at = 1; at <= length; at++) {
+  for (let at = 1; at <= length; at += 1) {
     const caller = calls[call];
     const returner = returns[back] ?? 0;
     const isCall = caller !== undefined && invokedAt(caller) <= completedAt(returner);
@@ -72,10 +72,10 @@ export function orderEvents(model: Model, operations: readonly Operation[]): Eve
     isReturn[at] = isCall ? 0 : 1;
     if (isCall) {
       callOf[id] = at;
-      call++;
+      call += 1;
     } else {
       returnOf[id] = at;
-      back++;
+      back += 1;
     }
   }
   // What is invoked after the last return can matter to nobody.

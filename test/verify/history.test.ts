@@ -134,7 +134,7 @@ describe('history files', () => {
   test('longer than one chunk lose nothing', () => {
     const path = join(folder, 'history.jsonl');
     const recorder = new HistoryRecorder('redis', () => 0);
-    for (let at = 0; at < 600; at++) recorder.invoke(at, 'SET', ['k'], ['\xe9'.repeat(4000)]);
+    for (let at = 0; at < 600; at += 1) recorder.invoke(at, 'SET', ['k'], ['\xe9'.repeat(4000)]);
     writeHistory(path, recorder.history());
     expect(readHistory(path)).toEqual(recorder.history());
   });

@@ -176,7 +176,7 @@ export function decodeHistory(lines: Iterable<string>): History {
   const operations: Operation[] = [];
   let number = 0;
   for (const line of lines) {
-    number++;
+    number += 1;
     if (line === '') continue;
     try {
       const value: unknown = JSON.parse(line);

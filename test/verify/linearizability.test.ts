@@ -208,7 +208,7 @@ describe.each(MODELS)('generated histories of %s', (model) => {
         const history = generateHistory(model, pickFromChoices(list), options);
         const spoilt = spoil(spoil(history, pickFrom(seed)), pickFrom(seed + 1));
         const { verdict } = checkLinearizability(spoilt);
-        counts[verdict]++;
+        counts[verdict] += 1;
         const expected = hasSerialOrder(spoilt.operations);
         expect(verdict).toBe(expected ? 'ok' : 'violation');
       }),

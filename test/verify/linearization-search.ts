@@ -132,9 +132,9 @@ class Search {
         if (tried === 'rejected') position = this.#next[position] ?? end;
       } else if (this.#mayTakeOpen(open)) {
         tried = this.#try(events.open[open] ?? 0);
-        if (tried === 'rejected') open++;
+        if (tried === 'rejected') open += 1;
       } else if (open < events.open.length && this.#isInvoked(open)) {
-        open++;
+        open += 1;
       } else {
         this.#stuck();
         if (this.#collectAt > 0 && this.prefixes.length >= this.#prefixesMax) return 'violation';
@@ -156,7 +156,7 @@ class Search {
 
   order(): Operation[] {
     const order: Operation[] = [];
-    for (let at = 0; at < this.#depth; at++) {
+    for (let at = 0; at < this.#depth; at += 1) {
       const operation = this.#operations[this.#taken[at] ?? 0];
       if (operation !== undefined) order.push(operation);
     }
@@ -178,7 +178,7 @@ class Search {
 
   /** Takes the operation if the model admits it and the configuration is new. */
   #try(id: number): 'taken' | 'rejected' | 'full' {
-    this.steps++;
+    this.steps += 1;
     const operation = this.#operations[id];
     if (operation === undefined) return 'rejected';
     const before = this.#states[this.#state] ?? null;
@@ -221,7 +221,7 @@ class Search {
       return;
     }
     const frontier = this.#firstReturnFrom(this.#next[0] ?? 0);
-    for (let at = back + 1; at < frontier; at++) {
+    for (let at = back + 1; at < frontier; at += 1) {
       if (this.#events.isReturn[at] === 1) this.#ahead.remove(this.#events.operationAt[at] ?? 0);
     }
     this.#frontier = frontier;
@@ -238,7 +238,7 @@ class Search {
     }
     const back = this.#events.returnOf[id] ?? 0;
     if (back < this.#frontier) {
-      for (let at = back + 1; at < this.#frontier; at++) {
+      for (let at = back + 1; at < this.#frontier; at += 1) {
         if (this.#events.isReturn[at] === 1) this.#ahead.insert(this.#events.operationAt[at] ?? 0);
       }
       this.#frontier = back;
@@ -319,20 +319,20 @@ class SortedList {
     let at = this.#length++;
     while (at > 0 && (this.#numbers[at - 1] ?? 0) > number) {
       this.#numbers[at] = this.#numbers[at - 1] ?? 0;
-      at--;
+      at -= 1;
     }
     this.#numbers[at] = number;
   }
 
   remove(number: number): void {
     let at = 0;
-    while (this.#numbers[at] !== number) at++;
+    while (this.#numbers[at] !== number) at += 1;
     this.#numbers.copyWithin(at, at + 1, this.#length--);
   }
 
   /** Returns the position behind the last number copied. */
   copyTo(words: Int32Array, at: number): number {
-    for (let from = 0; from < this.#length; from++) words[at + from] = this.#numbers[from] ?? 0;
+    for (let from = 0; from < this.#length; from += 1) words[at + from] = this.#numbers[from] ?? 0;
     return at + this.#length;
   }
 }

@@ -192,7 +192,7 @@ function stepSet(state: State, operation: Operation): State | undefined {
   const value = textOf(args[0], operation);
   let met = true;
   let old = false;
-  for (let at = 1; at < args.length; at++) {
+  for (let at = 1; at < args.length; at += 1) {
     if (args[at] === 'NX') met = state === null;
     else if (args[at] === 'XX') met = state !== null;
     else if (args[at] === 'IFEQ') met = state === textOf(args[++at], operation);

@@ -42,7 +42,7 @@ describe.skipIf(unavailable !== undefined)('Porcupine', () => {
   const models: ModelName[] = ['cas-register', 'kv', 'redis', 'counter', 'list'];
   test.each(models)('agrees on generated histories of %s, right and spoilt', (model) => {
     const bad = new Set<string>();
-    for (let seed = 1; seed <= 8; seed++) {
+    for (let seed = 1; seed <= 8; seed += 1) {
       const pick = pickFrom(seed);
       const right = generateHistory(model, pick, {
         operations: 120,
@@ -52,7 +52,7 @@ describe.skipIf(unavailable !== undefined)('Porcupine', () => {
         refusedPercent: 4,
       });
       let history: History = right;
-      for (let times = seed % 4; times > 0; times--) history = spoil(history, pick);
+      for (let times = seed % 4; times > 0; times -= 1) history = spoil(history, pick);
       const ours = checkLinearizability(history);
       const theirs = checkWithPorcupine(history);
       expect([seed, theirs.verdict, theirs.badKeys]).toEqual([
@@ -74,7 +74,7 @@ describe.skipIf(unavailable !== undefined)('Porcupine', () => {
 
   test('agrees on generated transactions', () => {
     const verdicts = new Set<string>();
-    for (let seed = 1; seed <= 20; seed++) {
+    for (let seed = 1; seed <= 20; seed += 1) {
       const pick = pickFrom(seed);
       let history = generateHistory('list-append-txn', pick, {
         operations: 30,

@@ -125,9 +125,9 @@ describe('generated histories', () => {
           refusedPercent: 10,
         };
         let history = generateHistory(MODEL, pickFromChoices(list), options);
-        for (let times = 1 + pick(2); times > 0; times--) history = spoil(history, pick);
+        for (let times = 1 + pick(2); times > 0; times -= 1) history = spoil(history, pick);
         const { verdict } = checkStrictSerializability(history);
-        counts[verdict]++;
+        counts[verdict] += 1;
         for (const name of namesOf(history)) names.add(name);
         expect(verdict).toBe(hasSerialOrder(history.operations) ? 'ok' : 'violation');
       }),

@@ -119,7 +119,7 @@ class Report {
     transactions: readonly Transaction[],
     describe: () => string,
   ): void {
-    this.total++;
+    this.total += 1;
     this.counts[name] = (this.counts[name] ?? 0) + 1;
     if (this.anomalies.length >= this.#anomaliesMax) return;
     const where = key === undefined ? '' : ` on key ${JSON.stringify(key)}`;

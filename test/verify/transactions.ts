@@ -82,7 +82,7 @@ export function readTransactions(operations: readonly Operation[]): Transaction[
 /** Whether `list` begins with all of `start`. */
 export function startsWith(list: readonly Value[], start: readonly Value[]): boolean {
   if (start.length > list.length) return false;
-  for (let at = 0; at < start.length; at++) if (list[at] !== start[at]) return false;
+  for (let at = 0; at < start.length; at += 1) if (list[at] !== start[at]) return false;
   return true;
 }
 
@@ -110,7 +110,7 @@ export function describeTransaction({ operation, micros }: Transaction): string 
 function endsWith(list: readonly Value[], end: readonly Value[]): boolean {
   const offset = list.length - end.length;
   if (offset < 0) return false;
-  for (let at = 0; at < end.length; at++) if (list[offset + at] !== end[at]) return false;
+  for (let at = 0; at < end.length; at += 1) if (list[offset + at] !== end[at]) return false;
   return true;
 }
 

@@ -3,7 +3,7 @@
  * acknowledged record is there, in order, unchanged, and none is there that was not appended.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { WalError } from '../../wal/wal-error.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { LogHarness, payload } from './log-harness.ts';
@@ -182,7 +182,7 @@ class Life {
 }
 
 describe('any life of a log', () => {
-  it('keeps what was acknowledged, in order, and invents nothing', () => {
+  test('keeps what was acknowledged, in order, and invents nothing', () => {
     const ends = { torn: 0, failed: 0, full: 0 };
     const seen: Seen = { acknowledged: 0, reopened: 0, recycled: 0, large: 0, ...ends };
     const operations = fc.array(operation, { minLength: 30, maxLength: 120, size: 'max' });
@@ -199,7 +199,7 @@ describe('any life of a log', () => {
 });
 
 describe('a flipped bit anywhere', () => {
-  it('is refused, or harmless, or costs the last batch alone; it never changes a record', () => {
+  test('is refused, or harmless, or costs the last batch alone; it never changes a record', () => {
     const batch = fc.array(fc.integer({ min: 0, max: 900 }), { minLength: 1, maxLength: 4 });
     const batches = fc.array(batch, { minLength: 2, maxLength: 12 });
     const seen = { refused: 0, harmless: 0, cut: 0 };

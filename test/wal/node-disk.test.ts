@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { NodeDisk, type SyncMethod } from '../../wal/node-disk.ts';
 import type { ReplayedRecord } from '../../wal/replay.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
@@ -28,7 +28,7 @@ function promised(start: (done: (error: Error | undefined) => void) => void): Pr
 }
 
 describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
-  it('writes parts one after the other, at an offset, in a later turn', async () => {
+  test('writes parts one after the other, at an offset, in a later turn', async () => {
     const disk = new NodeDisk({ syncMethod });
     const path = join(directory, 'file');
     const file = disk.open(path);
@@ -58,7 +58,7 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
     file.close();
   });
 
-  it('writes a lone small part behind what the turn has queued before, and still in this turn', async () => {
+  test('writes a lone small part behind what the turn has queued before, and still in this turn', async () => {
     const disk = new NodeDisk({ syncMethod });
     const path = join(directory, 'file');
     const file = disk.open(path);
@@ -71,7 +71,7 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
     file.close();
   });
 
-  it('allocates real blocks, and finishes what is under way before it closes', async () => {
+  test('allocates real blocks, and finishes what is under way before it closes', async () => {
     const disk = new NodeDisk({ syncMethod });
     const path = join(directory, 'file');
     const file = disk.open(path);
@@ -88,7 +88,7 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
     expect(Buffer.from(disk.read(path).subarray(0, 4)).toString('latin1')).toBe('last');
   });
 
-  it('reports errors through `done`, or throws where it is synchronous', async () => {
+  test('reports errors through `done`, or throws where it is synchronous', async () => {
     const disk = new NodeDisk({ syncMethod });
     await expect(
       promised((done) => disk.syncDirectoryLater(join(directory, 'absent'), done)),
@@ -96,7 +96,7 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
     expect(() => disk.read(join(directory, 'absent'))).toThrow(/ENOENT/);
   });
 
-  it.runIf(existsSync('/dev/full'))('says ENOSPC on a full disk', async () => {
+  test.runIf(existsSync('/dev/full'))('says ENOSPC on a full disk', async () => {
     const file = new NodeDisk({ syncMethod }).open('/dev/full');
     await expect(
       promised((done) => file.writeAndSync([Buffer.from('x')], 0, done)),
@@ -104,7 +104,7 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
     file.close();
   });
 
-  it('carries a log through rolls, truncation and a new start', async () => {
+  test('carries a log through rolls, truncation and a new start', async () => {
     const disk = new NodeDisk({ syncMethod });
     const options = { newLogId: LOG_ID, segmentBytes: 64 * 1024, batchBytesMax: 8192 };
     const path = join(directory, 'log');
@@ -131,7 +131,7 @@ describe.each(METHODS)('the disk of production with %s', (syncMethod) => {
 });
 
 describe('small files', () => {
-  it('are replaced whole', () => {
+  test('are replaced whole', () => {
     const disk = new NodeDisk();
     const path = join(directory, 'small');
     disk.replace(path, Buffer.from('one'));
@@ -149,7 +149,7 @@ describe('small files', () => {
 });
 
 describe('a killed process', () => {
-  it('has on disk what it said was durable, and the log goes on', async () => {
+  test('has on disk what it said was durable, and the log goes on', async () => {
     const script = join(import.meta.dirname, 'killed-writer.ts');
     const arguments_ = ['--import', 'tsx', script, directory];
     const child = spawn(process.execPath, arguments_, { stdio: ['ignore', 'pipe', 'inherit'] });

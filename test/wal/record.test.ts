@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   checksumSeed,
   emptyRecordView,
@@ -21,7 +21,7 @@ function encode(firstLsn: number, payloads: readonly Uint8Array[], seed = SEED):
 }
 
 describe('a record batch', () => {
-  it('is read back record by record', () => {
+  test('is read back record by record', () => {
     const part = fc.uint8Array({ maxLength: 40 });
     const record = fc.record({
       store: fc.integer({ min: 0, max: 0xffff }),
@@ -53,7 +53,7 @@ describe('a record batch', () => {
     );
   });
 
-  it('grows, and can be used again without remembering anything', () => {
+  test('grows, and can be used again without remembering anything', () => {
     const batch = new RecordBatch(SEED);
     batch.begin(1);
     const large = payload(9, 300_000);
@@ -74,7 +74,7 @@ describe('a record batch', () => {
 });
 
 describe('reading a record', () => {
-  it('notices every flipped bit of header and payload', () => {
+  test('notices every flipped bit of header and payload', () => {
     const bytes = encode(2 ** 33 + 5, [payload(1, 21)]);
     const view = emptyRecordView();
     for (let bit = 0; bit < (RECORD_HEADER_BYTES + 21) * 8; bit += 1) {
@@ -85,7 +85,7 @@ describe('reading a record', () => {
     expect(readRecord(bytes, 0, SEED, view)).toBe(true);
   });
 
-  it('takes neither zeroes, nor a cut record, nor the record of another log', () => {
+  test('takes neither zeroes, nor a cut record, nor the record of another log', () => {
     const bytes = encode(1, [payload(1, 100)]);
     const view = emptyRecordView();
     expect(readRecord(Buffer.alloc(4096), 0, SEED, view)).toBe(false);
@@ -101,20 +101,20 @@ describe('the search behind an unreadable record', () => {
   rotten.writeUInt8(rotten.readUInt8(30) ^ 1, 30);
   const room = Buffer.alloc(1024);
 
-  it('finds a later batch', () => {
+  test('finds a later batch', () => {
     const bytes = Buffer.concat([rotten, encode(11, [payload(2, 60)]), room]);
     const found = findLaterBatch(bytes, 0, 10, SEED);
     expect(found).toEqual({ laterBatchAt: rotten.length, anyRecord: true });
   });
 
-  it('sees the rest of the same batch, which proves nothing', () => {
+  test('sees the rest of the same batch, which proves nothing', () => {
     const batch = encode(10, [payload(1, 50), payload(2, 50), payload(3, 50)]);
     batch.writeUInt8(1, 40);
     const found = findLaterBatch(Buffer.concat([batch, room]), 0, 10, SEED);
     expect(found).toEqual({ laterBatchAt: -1, anyRecord: true });
   });
 
-  it('ignores leftovers of lower numbers, and images of records inside payloads', () => {
+  test('ignores leftovers of lower numbers, and images of records inside payloads', () => {
     const forged = encode(12, [payload(4, 30)], SEED ^ 0x1234);
     const older = encode(4, [payload(5, 30), forged]);
     const found = findLaterBatch(Buffer.concat([rotten, older, forged, room]), 0, 10, SEED);

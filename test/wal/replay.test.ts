@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { recordBytes } from '../../wal/record.ts';
 import {
   SEGMENT_HEADER_BYTES,
@@ -37,7 +37,7 @@ function usedBytes(payloads: readonly Uint8Array[]): number {
 }
 
 describe('a torn tail', () => {
-  it('in any form costs only what was not acknowledged, and never comes back', () => {
+  test('in any form costs only what was not acknowledged, and never comes back', () => {
     // One durable batch, then one of four records over six sectors: every subset of them arrives.
     const acknowledged = [payload(1, 100), payload(2, 150)];
     const torn = [payload(3, 700), payload(4, 90), payload(5, 1200), payload(6, 350)];
@@ -79,7 +79,7 @@ describe('a torn tail', () => {
     }
   });
 
-  it('whose later records survived is not taken for the successor of new records', () => {
+  test('whose later records survived is not taken for the successor of new records', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const first = toSectorEnd(1, SEGMENT_HEADER_BYTES);
@@ -101,7 +101,7 @@ describe('a torn tail', () => {
     expect(third.records[1]?.payload.at(0)).toBe(22);
   });
 
-  it('may be cut by halves, when the power fails again while it is cut', () => {
+  test('may be cut by halves, when the power fails again while it is cut', () => {
     const acknowledged = [payload(1, 100)];
     const torn = [payload(2, 700), payload(3, 90), payload(4, 1200)];
     const start = Math.floor(usedBytes(acknowledged) / SECTOR_BYTES) + 1;
@@ -124,7 +124,7 @@ describe('a torn tail', () => {
     }
   });
 
-  it('is counted with what it cost', () => {
+  test('is counted with what it cost', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     harness.write(log, payload(1, 100));
@@ -137,7 +137,7 @@ describe('a torn tail', () => {
     expect(harness.open().log.replayed.tornTails).toBe(0);
   });
 
-  it('cannot be told from damage within the last batch: that is cut as well', () => {
+  test('cannot be told from damage within the last batch: that is cut as well', () => {
     // The documented limit. The record was acknowledged; no later batch proves that it was durable.
     const harness = new LogHarness();
     const { log } = harness.open();
@@ -151,7 +151,7 @@ describe('a torn tail', () => {
 });
 
 describe('damage in the middle', () => {
-  it('is refused, with file, offset and LSN, wherever the bit lies', () => {
+  test('is refused, with file, offset and LSN, wherever the bit lies', () => {
     const payloads = [payload(1, 100), payload(2, 40), payload(3, 333), payload(4, 20)];
     const build = (): { harness: LogHarness; path: string } => {
       const harness = new LogHarness();
@@ -177,7 +177,7 @@ describe('damage in the middle', () => {
     }
   });
 
-  it('changes nothing on disk, so that the operator finds what was there', () => {
+  test('changes nothing on disk, so that the operator finds what was there', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     for (let mark = 0; mark < 3; mark += 1) harness.write(log, payload(mark, 100));
@@ -189,7 +189,7 @@ describe('damage in the middle', () => {
     expect(before.equals(harness.disk.read(path))).toBe(true);
   });
 
-  it('is proven by a later segment too', () => {
+  test('is proven by a later segment too', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     for (let mark = 0; mark < 6; mark += 1) harness.write(log, payload(mark, 1400));
@@ -200,7 +200,7 @@ describe('damage in the middle', () => {
     expect([error.code, error.file, error.lsn]).toEqual(['HOLO_WAL_DAMAGED', path, 5]);
   });
 
-  it('a lost write (old sectors where new ones were acknowledged) is found', () => {
+  test('a lost write (old sectors where new ones were acknowledged) is found', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     harness.write(log, payload(1, 700));
@@ -212,7 +212,7 @@ describe('damage in the middle', () => {
     expect(refusal(harness)).toMatchObject({ code: 'HOLO_WAL_DAMAGED', lsn: 2 });
   });
 
-  it('of a segment header is found, unless it could be the crash that began the segment', () => {
+  test('of a segment header is found, unless it could be the crash that began the segment', () => {
     const segments = 3;
     const build = (): { harness: LogHarness; log: WriteAheadLog } => {
       const harness = new LogHarness();
@@ -239,7 +239,7 @@ describe('damage in the middle', () => {
     expect(lsns(harness.open().records)).toEqual([1, 2, 3, 4, 5, 6, 7]);
   });
 
-  it('of the only segment is not mistaken for a log that was never begun', () => {
+  test('of the only segment is not mistaken for a log that was never begun', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     harness.write(log, payload(1, 10));
@@ -247,7 +247,7 @@ describe('damage in the middle', () => {
     expect(refusal(harness)).toMatchObject({ code: 'HOLO_WAL_DAMAGED', offset: 0, lsn: 1 });
   });
 
-  it('a shortened file is found, the last one too', () => {
+  test('a shortened file is found, the last one too', () => {
     for (const index of [0, 1]) {
       const harness = new LogHarness();
       const { log } = harness.open();
@@ -259,7 +259,7 @@ describe('damage in the middle', () => {
     }
   });
 
-  it('a file that cannot be read is named', () => {
+  test('a file that cannot be read is named', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const path = harness.segmentPath(log, 0);
@@ -277,7 +277,7 @@ describe('segments that do not belong together', () => {
     return harness;
   }
 
-  it('a missing one in the middle is named', () => {
+  test('a missing one in the middle is named', () => {
     const harness = threeSegments();
     harness.disk.remove(`${DIRECTORY}/${segmentName(6)}`);
     const error = refusal(harness);
@@ -287,13 +287,13 @@ describe('segments that do not belong together', () => {
     ]);
   });
 
-  it('spares without a log are no empty log', () => {
+  test('spares without a log are no empty log', () => {
     const harness = new LogHarness();
     harness.disk.open(`${DIRECTORY}/${spareName(6)}`).allocate(8192);
     expect(refusal(harness).code).toBe('HOLO_WAL_MISSING_SEGMENT');
   });
 
-  it('one of another log is recognised', () => {
+  test('one of another log is recognised', () => {
     const harness = threeSegments();
     const other = new LogHarness({ newLogId: new Uint8Array(16).fill(9) });
     const { log } = other.open();
@@ -303,7 +303,7 @@ describe('segments that do not belong together', () => {
     expect(refusal(harness)).toMatchObject({ code: 'HOLO_WAL_FOREIGN_SEGMENT', file: name });
   });
 
-  it('one of a later format version is recognised', () => {
+  test('one of a later format version is recognised', () => {
     const harness = threeSegments();
     const name = `${DIRECTORY}/${segmentName(11)}`;
     const header = Buffer.from(harness.disk.read(name).subarray(0, 64));
@@ -315,7 +315,7 @@ describe('segments that do not belong together', () => {
     expect(error.message).toContain(`version ${SEGMENT_VERSION + 1}`);
   });
 
-  it('one that came back from retirement, in part, is not believed', () => {
+  test('one that came back from retirement, in part, is not believed', () => {
     const harness = threeSegments();
     // Of the renames of segments 1 and 6, only that of 6 has reached the disk.
     harness.disk.rename(`${DIRECTORY}/${segmentName(6)}`, `${DIRECTORY}/${spareName(6)}`);
@@ -327,7 +327,7 @@ describe('segments that do not belong together', () => {
 });
 
 describe('making a log', () => {
-  it('that a crash interrupts begins anew', () => {
+  test('that a crash interrupts begins anew', () => {
     for (let seed = 1; seed < 30; seed += 1) {
       const harness = new LogHarness({}, seed);
       const path = `${DIRECTORY}/${segmentName(1)}`;
@@ -344,7 +344,7 @@ describe('making a log', () => {
     }
   });
 
-  it('keeps its id when it is opened with another one', () => {
+  test('keeps its id when it is opened with another one', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     harness.write(log, payload(1, 10));
@@ -353,7 +353,7 @@ describe('making a log', () => {
     expect(lsns(again.records)).toEqual([1]);
   });
 
-  it('goes on with another segment size', () => {
+  test('goes on with another segment size', () => {
     const harness = new LogHarness();
     let { log } = harness.open();
     for (let mark = 0; mark < 7; mark += 1) harness.write(log, payload(mark, 1400));

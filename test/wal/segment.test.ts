@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   encodeSegmentHeader,
   FRESH_NAME,
@@ -20,14 +20,14 @@ const HEADER = {
 };
 
 describe('a segment header', () => {
-  it('is read back', () => {
+  test('is read back', () => {
     for (const recycled of [true, false]) {
       const header = { ...HEADER, recycled };
       expect(readSegmentHeader(encodeSegmentHeader(header))).toEqual({ kind: 'valid', header });
     }
   });
 
-  it('is invalid with any bit flipped before its checksum', () => {
+  test('is invalid with any bit flipped before its checksum', () => {
     const bytes = encodeSegmentHeader(HEADER);
     for (let bit = 0; bit < 60 * 8; bit += 1) {
       const rotten = Buffer.from(bytes);
@@ -37,7 +37,7 @@ describe('a segment header', () => {
     expect(readSegmentHeader(bytes.subarray(0, SEGMENT_HEADER_BYTES - 1)).kind).toBe('invalid');
   });
 
-  it('of another version is recognised as such', () => {
+  test('of another version is recognised as such', () => {
     const bytes = encodeSegmentHeader(HEADER);
     bytes.writeUInt32LE(7, 8);
     bytes.writeUInt32LE(crc32(bytes.subarray(0, 56)), 56);
@@ -46,13 +46,13 @@ describe('a segment header', () => {
 });
 
 describe('names in a log directory', () => {
-  it('are sorted by number, and others are left alone', () => {
+  test('are sorted by number, and others are left alone', () => {
     const names = [segmentName(30), segmentName(4), FRESH_NAME, 'wal-7.seg', 'notes.txt'];
     expect(names[0]).toBe('wal-0000000000000030.seg');
     expect(sortNames(names)).toEqual({ live: [4, 30], resurrected: [], spares: [], fresh: true });
   });
 
-  it('numbered no higher than a spare have retired with it', () => {
+  test('numbered no higher than a spare have retired with it', () => {
     const names = [segmentName(1), spareName(9), segmentName(5), segmentName(12), spareName(3)];
     expect(sortNames(names)).toEqual({
       live: [12],

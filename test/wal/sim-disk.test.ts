@@ -1,5 +1,5 @@
 /** The simulated disk must be as unkind as it says, or the tests that lean on it prove nothing. */
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SECTOR_BYTES, SimDisk } from '../simulation/sim-disk.ts';
 import { dice, VirtualTime } from './log-harness.ts';
 
@@ -29,7 +29,7 @@ function sectorsOf(disk: SimDisk, byte: number): string {
 }
 
 describe('a crash', () => {
-  it('keeps what was synced and drops the callbacks of what was not', () => {
+  test('keeps what was synced and drops the callbacks of what was not', () => {
     const { disk, time } = made(1, 4);
     let answers = 0;
     const file = disk.open(PATH);
@@ -47,7 +47,7 @@ describe('a crash', () => {
     expect(() => file.writeAndSyncNow([Buffer.alloc(1)], 0)).toThrow(/after the crash/);
   });
 
-  it('tears the write under way into any sectors, in any order', () => {
+  test('tears the write under way into any sectors, in any order', () => {
     const outcomes = new Set<string>();
     for (let seed = 0; seed < 200; seed += 1) {
       const { disk } = made(seed, 3);
@@ -58,7 +58,7 @@ describe('a crash', () => {
     expect([...outcomes].sort()).toEqual(['000', '001', '010', '011', '100', '101', '110', '111']);
   });
 
-  it('of the process leaves the page cache, which the next power cut takes', () => {
+  test('of the process leaves the page cache, which the next power cut takes', () => {
     let lost = 0;
     for (let seed = 0; seed < 50; seed += 1) {
       const { disk } = made(seed, 2);
@@ -71,7 +71,7 @@ describe('a crash', () => {
     expect(lost).toBeGreaterThan(0);
   });
 
-  it('may undo any name that was not followed by a directory sync', () => {
+  test('may undo any name that was not followed by a directory sync', () => {
     const outcomes = new Set<string>();
     for (let seed = 0; seed < 100; seed += 1) {
       const { disk } = made(seed, 1);
@@ -88,7 +88,7 @@ describe('a crash', () => {
     expect(disk.list('/d')).toEqual([]);
   });
 
-  it('leaves the same with the same seed', () => {
+  test('leaves the same with the same seed', () => {
     const run = (): string => {
       const { disk } = made(7, 8);
       disk.open(PATH).writeAndSync([Buffer.alloc(8 * SECTOR_BYTES, 5)], 0, () => undefined);
@@ -100,7 +100,7 @@ describe('a crash', () => {
 });
 
 describe('faults', () => {
-  it('a failed sync reports an error once, and the page cache lies afterwards', () => {
+  test('a failed sync reports an error once, and the page cache lies afterwards', () => {
     let lied = 0;
     for (let seed = 0; seed < 30; seed += 1) {
       const { disk, time } = made(seed, 4);
@@ -121,7 +121,7 @@ describe('faults', () => {
     expect(lied).toBeGreaterThan(0);
   });
 
-  it('a full disk takes what fits and says ENOSPC; a removed file gives room back', () => {
+  test('a full disk takes what fits and says ENOSPC; a removed file gives room back', () => {
     const { disk, time } = build();
     disk.capacityBytes = 1000;
     const errors: (Error | undefined)[] = [];
@@ -133,7 +133,7 @@ describe('faults', () => {
     expect(disk.freeBytes('/d')).toBe(1000);
   });
 
-  it('bit rot survives a crash; an unreadable file throws; a stalled disk waits', () => {
+  test('bit rot survives a crash; an unreadable file throws; a stalled disk waits', () => {
     const { disk, time } = made(1, 1);
     disk.flipBit(PATH, 5, 3);
     disk.crash();
@@ -151,7 +151,7 @@ describe('faults', () => {
     expect(() => disk.read(PATH)).toThrow(/EIO/);
   });
 
-  it('replace is whole or not at all', () => {
+  test('replace is whole or not at all', () => {
     const { disk } = build(3);
     disk.replace('/d/small', Buffer.from('one'));
     disk.replace('/d/small', Buffer.from('three'));
@@ -162,7 +162,7 @@ describe('faults', () => {
 });
 
 describe('a process that has taken its last step', () => {
-  it('changes neither content nor names any more', () => {
+  test('changes neither content nor names any more', () => {
     const { disk, time } = made(1, 1);
     const file = disk.open(PATH);
     disk.freeze();

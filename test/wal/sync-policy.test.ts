@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { NEVER, SYNC_POLICY_NAMES, SyncPolicy } from '../../wal/sync-policy.ts';
 
 describe('every policy', () => {
-  it.each(SYNC_POLICY_NAMES)(
+  test.each(SYNC_POLICY_NAMES)(
     '%s has nothing to do without records, or while a sync runs',
     (name) => {
       const policy = new SyncPolicy({ name });
@@ -21,7 +21,7 @@ describe('every policy', () => {
 });
 
 describe('every_record', () => {
-  it('commits at each record, lazy ones too', () => {
+  test('commits at each record, lazy ones too', () => {
     const policy = new SyncPolicy({ name: 'every_record' });
     policy.appended(1, 0, 1);
     expect(policy.commitAt('record', 1, false, 10)).toBe(1);
@@ -32,7 +32,7 @@ describe('every_record', () => {
 });
 
 describe('every_batch', () => {
-  it('is the default and commits urgent records at the end of the turn', () => {
+  test('is the default and commits urgent records at the end of the turn', () => {
     const policy = new SyncPolicy();
     expect(policy.name).toBe('every_batch');
     policy.appended(3, 0, 10);
@@ -40,7 +40,7 @@ describe('every_batch', () => {
     expect(policy.commitAt('turn', 10, false, 10)).toBeLessThanOrEqual(10);
   });
 
-  it('lets lazy records wait for an urgent one, but no longer than lazySyncMsMax', () => {
+  test('lets lazy records wait for an urgent one, but no longer than lazySyncMsMax', () => {
     const policy = new SyncPolicy({ lazySyncMsMax: 15 });
     policy.appended(0, 1, 100);
     policy.appended(0, 5, 110);
@@ -50,7 +50,7 @@ describe('every_batch', () => {
     expect(policy.commitAt('turn', 112, false, 10)).toBeLessThanOrEqual(112);
   });
 
-  it('waits 20 ms for lazy records by default, and not at all once much is pending', () => {
+  test('waits 20 ms for lazy records by default, and not at all once much is pending', () => {
     const policy = new SyncPolicy({ waitBytesMax: 1000 });
     policy.appended(0, 1, 100);
     expect(policy.commitAt('turn', 100, false, 999)).toBe(120);
@@ -59,7 +59,7 @@ describe('every_batch', () => {
 });
 
 describe('group_commit', () => {
-  it('waits groupCommitMsMax from the oldest urgent record', () => {
+  test('waits groupCommitMsMax from the oldest urgent record', () => {
     const policy = new SyncPolicy({ name: 'group_commit', groupCommitMsMax: 4 });
     policy.appended(1, 0, 50);
     policy.appended(9, 0, 53);
@@ -70,7 +70,7 @@ describe('group_commit', () => {
     expect(policy.commitAt('turn', 60, false, 10)).toBe(64);
   });
 
-  it('does not let a lazy record wait longer because of it', () => {
+  test('does not let a lazy record wait longer because of it', () => {
     const options = { name: 'group_commit', groupCommitMsMax: 100, lazySyncMsMax: 5 } as const;
     const policy = new SyncPolicy(options);
     policy.appended(0, 1, 10);
@@ -80,7 +80,7 @@ describe('group_commit', () => {
 });
 
 describe('on_flush', () => {
-  it('commits nothing until it is told to', () => {
+  test('commits nothing until it is told to', () => {
     const policy = new SyncPolicy({ name: 'on_flush', waitBytesMax: 10 });
     policy.appended(5, 5, 1);
     expect(policy.commitAt('turn', 10_000, false, 1_000_000)).toBe(NEVER);

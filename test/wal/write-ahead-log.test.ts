@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { recordBytes } from '../../wal/record.ts';
 import type { WalError } from '../../wal/wal-error.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
@@ -15,7 +15,7 @@ class Answers {
 }
 
 describe('appending and committing', () => {
-  it('numbers records from 1 and gives them back after a power cut', () => {
+  test('numbers records from 1 and gives them back after a power cut', () => {
     const harness = new LogHarness();
     const { log, records } = harness.open();
     expect(records).toEqual([]);
@@ -37,7 +37,7 @@ describe('appending and committing', () => {
     });
   });
 
-  it('copies parts at once, so that the caller may use them again', () => {
+  test('copies parts at once, so that the caller may use them again', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const part = text('first');
@@ -48,7 +48,7 @@ describe('appending and committing', () => {
     expect(texts(harness.open().records)).toEqual(['1:first']);
   });
 
-  it('folds commits that come while a write is under way into the next one', () => {
+  test('folds commits that come while a write is under way into the next one', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const answers = new Answers();
@@ -67,7 +67,7 @@ describe('appending and committing', () => {
     expect(log.counters).toMatchObject({ batches: 2, records: 4, rolls: 0 });
   });
 
-  it('writes nothing without a commit, and answers at once when all is durable', () => {
+  test('writes nothing without a commit, and answers at once when all is durable', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const answers = new Answers();
@@ -79,7 +79,7 @@ describe('appending and committing', () => {
     expect(log.pendingBytes).toBe(recordBytes(4));
   });
 
-  it('lets `done` append and commit again', () => {
+  test('lets `done` append and commit again', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     let rounds = 0;
@@ -97,7 +97,7 @@ describe('appending and committing', () => {
 });
 
 describe('limits', () => {
-  it('pendingBytesMax: hasRoom says no, append throws, and a commit makes room', () => {
+  test('pendingBytesMax: hasRoom says no, append throws, and a commit makes room', () => {
     const harness = new LogHarness({ pendingBytesMax: 8192 });
     const { log } = harness.open();
     let appended = 0;
@@ -116,7 +116,7 @@ describe('limits', () => {
     expect(log.append(1, 1, [payload(9, 1000)])).toBe(9);
   });
 
-  it('recordBytesMax: a larger record is refused and leaves no trace', () => {
+  test('recordBytesMax: a larger record is refused and leaves no trace', () => {
     const harness = new LogHarness({ recordBytesMax: 1024 });
     const { log } = harness.open();
     expect(() => log.append(1, 1, [payload(1, 1001)])).toThrowError(
@@ -126,7 +126,7 @@ describe('limits', () => {
     harness.sync(log);
   });
 
-  it('commitsWaitingMax: one more is told so, the others are served', () => {
+  test('commitsWaitingMax: one more is told so, the others are served', () => {
     const harness = new LogHarness({ commitsWaitingMax: 2 });
     const { log } = harness.open();
     const answers = new Answers();
@@ -136,7 +136,7 @@ describe('limits', () => {
     expect(answers.list).toEqual(['HOLO_WAL_TOO_MANY_COMMITS 0', 'durable 1', 'durable 1']);
   });
 
-  it('store, type and options are checked', () => {
+  test('store, type and options are checked', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     expect(() => log.append(65_536, 1, [])).toThrow(RangeError);
@@ -159,7 +159,7 @@ describe('limits', () => {
 });
 
 describe('segments', () => {
-  it('roll: a batch that does not fit goes whole into the next segment', () => {
+  test('roll: a batch that does not fit goes whole into the next segment', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     for (let index = 0; index < 12; index += 1) {
@@ -178,7 +178,7 @@ describe('segments', () => {
     }
   });
 
-  it('an oversized batch becomes several writes, over several segments', () => {
+  test('an oversized batch becomes several writes, over several segments', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const payloads = Array.from({ length: 30 }, (_, index) => payload(index, 1000));
@@ -189,7 +189,7 @@ describe('segments', () => {
     expect(harness.open().records.map((record) => Buffer.from(record.payload))).toEqual(payloads);
   });
 
-  it('a record that fills a whole segment is taken', () => {
+  test('a record that fills a whole segment is taken', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const largest = payload(1, 8192 - 64 - 24);
@@ -199,7 +199,7 @@ describe('segments', () => {
     expect(Buffer.compare(harness.open().records[1]?.payload ?? text(''), largest)).toBe(0);
   });
 
-  it('a record that no segment holds gets a segment of its own size, which is never a spare', () => {
+  test('a record that no segment holds gets a segment of its own size, which is never a spare', () => {
     const harness = new LogHarness({ recordBytesMax: 40_000 });
     const { log } = harness.open();
     const large = payload(2, 30_000);
@@ -219,7 +219,7 @@ describe('segments', () => {
     expect(again.log.bytes).toBe(8192);
   });
 
-  it('the first record of a log may be larger than its segment', () => {
+  test('the first record of a log may be larger than its segment', () => {
     const harness = new LogHarness({ recordBytesMax: 40_000 });
     const { log } = harness.open();
     harness.write(log, payload(1, 30_000));
@@ -229,7 +229,7 @@ describe('segments', () => {
     expect(harness.open().records.map((record) => record.payload.length)).toEqual([30_000, 100]);
   });
 
-  it('a large record on a full disk waits for room like any other', () => {
+  test('a large record on a full disk waits for room like any other', () => {
     const harness = new LogHarness({ recordBytesMax: 40_000 });
     const { log } = harness.open();
     const answers = new Answers();
@@ -243,7 +243,7 @@ describe('segments', () => {
     expect(log.durableLsn).toBe(1);
   });
 
-  it('truncateBefore gives up whole segments below the LSN and recycles their files', () => {
+  test('truncateBefore gives up whole segments below the LSN and recycles their files', () => {
     const harness = new LogHarness({ sparesMax: 2 });
     const { log } = harness.open();
     for (let index = 0; index < 24; index += 1) harness.write(log, payload(index, 1400));
@@ -268,7 +268,7 @@ describe('segments', () => {
     expect(again.log.replayed.tornTails).toBe(0);
   });
 
-  it('truncateBefore never gives up the segment that is written to', () => {
+  test('truncateBefore never gives up the segment that is written to', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     for (let index = 0; index < 12; index += 1) harness.write(log, payload(index, 1400));
@@ -280,7 +280,7 @@ describe('segments', () => {
     expect(harness.open().records.map((record) => record.lsn)).toEqual([11, 12, 13]);
   });
 
-  it('truncateBefore spares the segment before one whose header is not durable yet', () => {
+  test('truncateBefore spares the segment before one whose header is not durable yet', () => {
     for (let seed = 1; seed <= 40; seed += 1) {
       const harness = new LogHarness({}, seed);
       const { log } = harness.open();
@@ -295,7 +295,7 @@ describe('segments', () => {
     }
   });
 
-  it('prepares the next segment before it is needed', () => {
+  test('prepares the next segment before it is needed', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     harness.write(log, payload(1, 3000));
@@ -309,7 +309,7 @@ describe('segments', () => {
 });
 
 describe('a failing disk', () => {
-  it('a failed sync is final: nothing is retried, every later call learns it', () => {
+  test('a failed sync is final: nothing is retried, every later call learns it', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const answers = new Answers();
@@ -330,7 +330,7 @@ describe('a failing disk', () => {
     expect(harness.disk.counters.bytesWritten).toBe(written);
   });
 
-  it('what a failed sync left in the page cache is made durable before it is believed', () => {
+  test('what a failed sync left in the page cache is made durable before it is believed', () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const harness = new LogHarness({}, seed);
       const { log } = harness.open();
@@ -346,7 +346,7 @@ describe('a failing disk', () => {
     }
   });
 
-  it('a directory that cannot be synced fails the log as well', () => {
+  test('a directory that cannot be synced fails the log as well', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const answers = new Answers();
@@ -358,7 +358,7 @@ describe('a failing disk', () => {
     expect(answers.list).toEqual(['HOLO_WAL_FAILED 5']);
   });
 
-  it('a stalled disk holds up commits and loses nothing', () => {
+  test('a stalled disk holds up commits and loses nothing', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const answers = new Answers();
@@ -373,7 +373,7 @@ describe('a failing disk', () => {
 });
 
 describe('a full disk', () => {
-  it('is reported before anything is written, and a commit succeeds once there is room', () => {
+  test('is reported before anything is written, and a commit succeeds once there is room', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     harness.disk.capacityBytes = 8192 + 4096;
@@ -396,7 +396,7 @@ describe('a full disk', () => {
     expect(harness.open().records.length).toBe(6);
   });
 
-  it('that becomes full while a segment is being prepared gives the half back', () => {
+  test('that becomes full while a segment is being prepared gives the half back', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     for (let index = 0; index < 2; index += 1) harness.write(log, payload(index, 1400));
@@ -414,7 +414,7 @@ describe('a full disk', () => {
     expect(harness.open().records.length).toBe(2);
   });
 
-  it('logBytesMax is a full disk of its own making; truncation makes room', () => {
+  test('logBytesMax is a full disk of its own making; truncation makes room', () => {
     const harness = new LogHarness({ logBytesMax: 3 * 8192 });
     const { log } = harness.open();
     const answers = new Answers();
@@ -432,7 +432,7 @@ describe('a full disk', () => {
     expect([log.durableLsn, log.firstLsn, log.counters.recycled]).toEqual([16, 11, 1]);
   });
 
-  it('roomBytes is kept: that much can be appended and made durable', () => {
+  test('roomBytes is kept: that much can be appended and made durable', () => {
     for (const capacity of [9000, 20_000, 30_000, 50_000]) {
       const harness = new LogHarness({ batchBytesMax: 1024 });
       const { log } = harness.open();
@@ -453,7 +453,7 @@ describe('a full disk', () => {
 });
 
 describe('closing', () => {
-  it('finishes the write under way, refuses the rest', () => {
+  test('finishes the write under way, refuses the rest', () => {
     const harness = new LogHarness();
     const { log } = harness.open();
     const answers = new Answers();

@@ -11,7 +11,7 @@ export class CallTally {
 
   add(route: StoreRoute, calls = 1): void {
     const routes = this.#routes;
-    for (let i = 0; i < routes.length; i++) {
+    for (let i = 0; i < routes.length; i += 1) {
       if (routes[i] === route) {
         (this.#counts[i] as number) += calls;
         return;
@@ -37,7 +37,7 @@ export class CallTally {
 
   /** Each of the `calls` is charged an equal share. */
   countTime(usec: number, calls: number): void {
-    for (let i = 0; i < this.#routes.length; i++) {
+    for (let i = 0; i < this.#routes.length; i += 1) {
       (this.#routes[i] as StoreRoute).usec += (usec * (this.#counts[i] as number)) / calls;
     }
   }
@@ -54,8 +54,8 @@ export function countFailed(routes: Routes, bytes: Uint8Array, indices: readonly
   let at = 0;
   let next = 0;
   for (const index of indices) {
-    for (; next <= index; next++) at = args.next(bytes, at);
+    for (; next <= index; next += 1) at = args.next(bytes, at);
     const route = routes.find(args);
-    if (route !== undefined) route.failed++;
+    if (route !== undefined) route.failed += 1;
   }
 }

@@ -83,14 +83,14 @@ export class Gateway implements GatewayCore, ClientDirectory {
    */
   attach(socket: ClientSocket): Connection | undefined {
     if (this.#connections.size >= this.limits.maxClients) {
-      this.counters.connectionsRejected++;
+      this.counters.connectionsRejected += 1;
       this.writer.protocol = 2;
       this.writer.error(TOO_MANY_CLIENTS);
       socket.write(this.writer.take());
       socket.end();
       return undefined;
     }
-    this.counters.connectionsReceived++;
+    this.counters.connectionsReceived += 1;
     const connection = new Connection(this.#nextId++, socket, this);
     this.#connections.set(connection.client.id, connection);
     return connection;

@@ -20,7 +20,7 @@
  */
 import type { Command } from '../local/command.ts';
 import { makeInvalidated } from '../local/execution.ts';
-import type { Mark } from '../local/invariants.ts';
+import type { Mark } from '../local/journal.ts';
 import type { ReplicaState } from '../local/replica-state.ts';
 import type {
   AppliedHint,

@@ -7,14 +7,11 @@
 import { compareProgress, isDecided, STATUS_NAMES, Status } from '../primitives/status.ts';
 import { compare, equal, keyOf, max, type Timestamp, ZERO } from '../primitives/timestamp.ts';
 import type { Checked, Command } from './command.ts';
-import type { JournalRecord } from './journal.ts';
+import type { Mark, Transition } from './journal.ts';
 
 export class BrokenInvariant extends Error {
   override readonly name = 'BrokenInvariant';
 }
-
-export type Transition = Extract<JournalRecord, { readonly id: Timestamp }>;
-export type Mark = Extract<JournalRecord, { readonly before: Timestamp }>;
 
 interface Restored {
   readonly sequence: number;
@@ -71,6 +68,11 @@ export class Invariants {
         break;
       case 'Applied':
         this.#applied(command);
+        break;
+      case 'Defined':
+      case 'Promised':
+      case 'AcceptedInvalidate':
+      case 'Invalidated':
         break;
     }
     command.checked = checkedOf(command);

@@ -19,7 +19,10 @@ import {
 } from '../primitives/timestamp.ts';
 import type { GroupId } from '../topology/group-id.ts';
 
-export type JournalRecord =
+export type JournalRecord = Transition | Mark;
+
+/** A step of one transaction. */
+export type Transition =
   | {
       /** The definition, as first witnessed. */
       readonly type: 'Defined';
@@ -49,7 +52,10 @@ export type JournalRecord =
       readonly deps: Deps;
     }
   | { readonly type: 'Applied'; readonly id: TxnId; readonly sequence: number }
-  | { readonly type: 'Invalidated'; readonly id: TxnId }
+  | { readonly type: 'Invalidated'; readonly id: TxnId };
+
+/** A watermark of the replica. */
+export type Mark =
   /** No unknown transaction below `before` is witnessed any more. */
   | { readonly type: 'RejectBefore'; readonly before: Timestamp }
   /** Everything below `before` that ever executes is applied here. */

@@ -20,8 +20,8 @@ import { Command, type Definition, type Waiter } from './command.ts';
 import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';
 import type { Effect } from './effects.ts';
-import { Invariants, type Transition } from './invariants.ts';
-import type { JournalRecord } from './journal.ts';
+import { Invariants } from './invariants.ts';
+import type { Mark, Transition } from './journal.ts';
 import type { CommandView, ReplicaSizes, ReplicaView } from './replica-view.ts';
 
 export interface ReplicaLimits {
@@ -176,7 +176,7 @@ export class ReplicaState implements ReplicaView {
     this.effects.push({ type: 'Reply', to, message });
   }
 
-  persist(record: Exclude<JournalRecord, Transition>, urgent: boolean): void {
+  persist(record: Mark, urgent: boolean): void {
     this.invariants.mark(record);
     this.effects.push({ type: 'Persist', record, urgent });
   }

@@ -45,7 +45,7 @@ import {
 import type { Command, Definition } from './command.ts';
 import type { Effect, Execution } from './effects.ts';
 import { awaitDeps, makeInvalidated, makeStable } from './execution.ts';
-import type { JournalRecord } from './journal.ts';
+import type { JournalRecord, Transition } from './journal.ts';
 import { ProgressLog } from './progress-log.ts';
 import { ReadBarriers } from './read-barrier.ts';
 import { gatherEvidence } from './recovery-evidence.ts';
@@ -484,8 +484,12 @@ export class Replica {
 
   /** Takes one log record at start; call `restored` after the last. */
   restore(record: JournalRecord, lsn: number): void {
+    if ('before' in record) this.#durability.restore(record);
+    else this.#restoreCommand(record, lsn);
+  }
+
+  #restoreCommand(record: Transition, lsn: number): void {
     const state = this.#state;
-    if ('before' in record) return this.#durability.restore(record);
     const command = state.open(record.id);
     state.logged.add(command, lsn);
     switch (record.type) {

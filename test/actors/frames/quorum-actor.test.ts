@@ -338,7 +338,7 @@ describe('requests of peers', () => {
   });
 
   test('the oldest of too many is answered over the link', () => {
-    for (let at = 0; at <= REQUESTS_MAX; at++) {
+    for (let at = 0; at <= REQUESTS_MAX; at += 1) {
       bench.actor.tell({ type: 'Frame', frame: request({ ...id, hlc: 1_000 + at }), sender: 1 });
     }
     bench.run(50);

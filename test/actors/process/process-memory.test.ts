@@ -1,7 +1,7 @@
-import { expect, it } from 'vitest';
+import { expect, test } from 'vitest';
 import { humanBytes, ProcessMemory } from '../../../actors/process/process-memory.ts';
 
-it.each([
+test.each([
   [0, '0B'],
   [1023, '1023B'],
   [1024, '1.00K'],
@@ -12,7 +12,7 @@ it.each([
   expect(humanBytes(bytes)).toBe(text);
 });
 
-it('remembers the most that was seen', () => {
+test('remembers the most that was seen', () => {
   const memory = new ProcessMemory();
   const ballast = Buffer.alloc(64 * 1024 * 1024, 1);
   const { allocatedBytes, peakBytes } = memory.sample();

@@ -36,7 +36,7 @@ async function resolveNeighbours(kernel: KernelHoloFast, plan: CoordinatorPlan):
   const socket = createSocket('udp4');
   for (const { port, address } of plan.members) socket.send('?', port, address);
   let ready = false;
-  for (let i = 0; i < neighbourTries && !ready; i++) {
+  for (let i = 0; i < neighbourTries && !ready; i += 1) {
     await new Promise((resolve) => setTimeout(resolve, 10));
     ready = kernel.refreshNeighbours() === 1;
   }

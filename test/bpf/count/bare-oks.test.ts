@@ -288,10 +288,10 @@ function byTransaction(effects: readonly CoordinatorEffect[]): CoordinatorEffect
 describe('counted votes and votes one by one', () => {
   test('want the same done at every step', () => {
     const paths: Record<string, number> = {};
-    for (let seed = 1; seed <= 150; seed++) {
+    for (let seed = 1; seed <= 150; seed += 1) {
       const world = new World(seed);
       try {
-        for (let step = 0; step < 150; step++) world.step();
+        for (let step = 0; step < 150; step += 1) world.step();
       } catch (error) {
         throw new Error(`seed ${seed}`, { cause: error });
       }

@@ -96,7 +96,7 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
   test('late replies to a slot that serves another round are stale', () => {
     const old = mustArm(notifier);
     notifier.release(old);
-    for (let i = 1; i < SLOTS_MAX; i++) notifier.release(mustArm(notifier));
+    for (let i = 1; i < SLOTS_MAX; i += 1) notifier.release(mustArm(notifier));
     const current = mustArm(notifier);
     expect(current.slot).toBe(old.slot);
     expect(notifier.receive(reply(old, 1))).toBe('stale');

@@ -49,7 +49,7 @@ describe('any sequence of replies', () => {
             if (((electorate >> sender) & 1) === 1) voted.add(sender);
             else expect(verdict).toBe('foreign');
             if (verdict === 'quorum') {
-              quorums++;
+              quorums += 1;
               expect(voted.size).toBe(need);
               expect(before).toBe(need - 1);
             }

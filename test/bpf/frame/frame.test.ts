@@ -71,7 +71,7 @@ describe('frame', () => {
 
   test('any single flipped bit is noticed', () => {
     const frame = encodeFrame(header(), key, Buffer.from('SET a 1'));
-    for (let bit = 0; bit < frame.length * 8; bit++) {
+    for (let bit = 0; bit < frame.length * 8; bit += 1) {
       const damaged = Uint8Array.from(frame);
       damaged[bit >> 3] = (damaged[bit >> 3] as number) ^ (1 << (bit & 7));
       expect(checkFrame(damaged, key), `bit ${bit}`).toBeDefined();

@@ -37,7 +37,7 @@ function coordinator(fields: Partial<CoordinatorPlan>, options: object = {}): Ch
 }
 
 async function eventually(condition: () => boolean): Promise<boolean> {
-  for (let i = 0; i < 300 && !condition(); i++) {
+  for (let i = 0; i < 300 && !condition(); i += 1) {
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   return condition();
@@ -79,7 +79,7 @@ describe.skipIf(addon === undefined)(`life ${reason ?? ''}`, () => {
     const { addon: native, object } = artifactsIn();
     const main = `
       const addon = require(${JSON.stringify(native)});
-      for (let i = 0; i < 5; i++) addon.close(addon.open(${JSON.stringify(object)}));
+      for (let i = 0; i < 5; i += 1) addon.close(addon.open(${JSON.stringify(object)}));
       console.log('loaded');`;
     const directory = mkdtempSync(join(tmpdir(), 'holofast-profile-'));
     const profiler = ['--cpu-prof', '--cpu-prof-interval=100', `--cpu-prof-dir=${directory}`];

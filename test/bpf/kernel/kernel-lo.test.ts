@@ -52,7 +52,7 @@ async function startNode(native: NativeAddon, sender: number, tier: 0 | 2): Prom
       port: 0,
       key: keyBytes,
       onFrame: (frame, from) => {
-        if (frameFlags(frame) === FRAME_FLAG.plain) node.bareOksSeen++;
+        if (frameFlags(frame) === FRAME_FLAG.plain) node.bareOksSeen += 1;
         else node.link.send(encodeBareOk(frame, sender, key), from);
       },
       ...(kernel === undefined ? {} : { addon: native, kernel, notifier: kernel.notifier }),
@@ -134,7 +134,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     [7, 4],
   ])('RF %i, a quorum of %i peers', async (replicas, need) => {
     const coordinator = await startNode(native, 0, 2);
-    for (let sender = 1; sender < replicas; sender++) await startNode(native, sender, 0);
+    for (let sender = 1; sender < replicas; sender += 1) await startNode(native, sender, 0);
     meet();
     expect(await run(coordinator, { need })).toEqual(good(200));
     expect(coordinator.kernel?.counters()).toMatchObject({
@@ -213,7 +213,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
 
   test('a group that the kernel cannot hold goes out by hand', async () => {
     const coordinator = await startNode(native, 0, 2);
-    for (let sender = 1; sender <= GROUP_MEMBERS_MAX + 1; sender++)
+    for (let sender = 1; sender <= GROUP_MEMBERS_MAX + 1; sender += 1)
       await startNode(native, sender, 0);
     meet();
     const outcome = await run(coordinator, { rounds: 20 });

@@ -41,7 +41,7 @@ function makeHosts(): boolean {
   let ok = ip('netns', 'add', sw);
   ok &&= ip('-n', sw, 'link', 'add', 'br0', 'type', 'bridge', 'stp_state', '0');
   ok &&= ip('-n', sw, 'link', 'set', 'br0', 'up');
-  for (let host = 1; host <= hosts; host++) {
+  for (let host = 1; host <= hosts; host += 1) {
     const name = namespace(host);
     ok &&= ip('netns', 'add', name);
     const peer = ['peer', 'name', 'eth0', 'netns', name];
@@ -55,7 +55,7 @@ function makeHosts(): boolean {
 }
 
 function removeHosts(): void {
-  for (let host = 1; host <= hosts; host++) ip('netns', 'del', namespace(host));
+  for (let host = 1; host <= hosts; host += 1) ip('netns', 'del', namespace(host));
   ip('netns', 'del', namespace('sw'));
 }
 
@@ -82,7 +82,7 @@ describe.skipIf(!possible)('hosts on a bridge', () => {
   beforeAll(async () => {
     made = makeHosts();
     if (!made) return;
-    for (let host = 2; host <= hosts; host++) {
+    for (let host = 2; host <= hosts; host += 1) {
       const peer = { sender: host, address: `10.77.0.${host}`, port };
       peers.push(await startEchoPeer(peer, keyBytes, enter(host)));
     }

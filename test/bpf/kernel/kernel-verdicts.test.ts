@@ -151,16 +151,16 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
       model.setGroup(group.id, group.members);
       const random = seeded(fuzzSeed + program.length);
       let generation = 100_000;
-      for (let slot = 0; slot < 3; slot++) kernel.arm(slot, new Uint8Array(SLOT_LAYOUT.bytes));
+      for (let slot = 0; slot < 3; slot += 1) kernel.arm(slot, new Uint8Array(SLOT_LAYOUT.bytes));
       const batch = new ArrayBuffer(1024 * EVENT_LAYOUT.bytes);
-      for (let i = 0; i < fuzzFrames; i++) {
+      for (let i = 0; i < fuzzFrames; i += 1) {
         // A full ring is another test's matter.
         if (i % 1000 === 0) while (kernel.addon.drainEvents(kernel.handle, batch) > 0);
         const slot = random(3);
         if (random(5) === 0 || i < 3) {
           const electorate = 1 + random(0xffff);
           const counted = round({ electorate, need: 1 + random(Math.min(3, bits(electorate))) });
-          generation++;
+          generation += 1;
           model.arm(slot, generation, counted);
           kernel.arm(slot, encodeSlot(generation, counted));
         }
@@ -180,7 +180,7 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
         const { verdict } = kernel.addon.testRun(kernel.handle, program, packet);
         expect(program === 'hf_fan_in_xdp' ? verdict !== xdpDrop : verdict > 0).toBe(true);
       };
-      for (let i = 0; i < 500; i++) {
+      for (let i = 0; i < 500; i += 1) {
         run(
           udpPacket(
             Uint8Array.from({ length: random(200) }, () => random(256)),
@@ -230,11 +230,11 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
     let sent = 0;
     let full = 0;
     // 1 MiB of ring, 40 bytes per event.
-    for (let i = 0; i < 30_000 && full < 3; i++) {
+    for (let i = 0; i < 30_000 && full < 3; i += 1) {
       kernel.arm(7, encodeSlot(200_000 + i, round({ need: 1 })));
       const packet = udpPacket(bareOkFrame({ generation: 200_000 + i }), source);
-      if (kernel.addon.testRun(kernel.handle, 'hf_fan_in_socket', packet).verdict > 0) full++;
-      sent++;
+      if (kernel.addon.testRun(kernel.handle, 'hf_fan_in_socket', packet).verdict > 0) full += 1;
+      sent += 1;
     }
     const counted = kernel.counted();
     expect(full).toBe(3);
@@ -377,7 +377,7 @@ function randomFrame(
   });
   // Up to three flipped bits anywhere, sealed before: most of them are found by the tag.
   if (random(3) === 0) {
-    for (let i = 0; i <= random(3); i++) {
+    for (let i = 0; i <= random(3); i += 1) {
       const at = random(frame.length);
       frame[at] = (frame[at] as number) ^ (1 << random(8));
     }

@@ -166,7 +166,7 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
 
     await cluster.stop();
     const alive = (): number[] => programs.filter((id) => native.programAlive(id));
-    for (let i = 0; i < 100 && alive().length > 0; i++) await sleep(20);
+    for (let i = 0; i < 100 && alive().length > 0; i += 1) await sleep(20);
     expect(alive()).toEqual([]);
   });
 

@@ -41,7 +41,7 @@ beforeEach(() => {
         return { fannedOut };
       },
       tryKernelAgain: () => {
-        triedKernel++;
+        triedKernel += 1;
       },
     },
     monotonicMs: () => nowMs,

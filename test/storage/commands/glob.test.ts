@@ -1,8 +1,8 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { matchesGlob } from '../../../storage/commands/glob.ts';
 
 describe('matchesGlob', () => {
-  it.each([
+  test.each([
     ['*', 'anything', true],
     ['*', '', true],
     ['', '', true],
@@ -39,7 +39,7 @@ describe('matchesGlob', () => {
     expect(matchesGlob(pattern, text)).toBe(expected);
   });
 
-  it('does not go back over more than one star', () => {
+  test('does not go back over more than one star', () => {
     // Plain recursion needs about 10^30 steps for this.
     const pattern = `${'a*'.repeat(40)}b`;
     expect(matchesGlob(pattern, 'a'.repeat(2_000))).toBe(false);

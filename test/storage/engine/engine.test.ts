@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, test } from 'vitest';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import {
@@ -112,14 +112,14 @@ describe.each([
   ['memory', memory],
   ['lmdb', lmdb],
 ] as const)('the %s engine', (_, make) => {
-  it('is empty at first', () => {
+  test('is empty at first', () => {
     const engine = make()();
     expect(engine.meta).toMatchObject({ appliedSequence: 0, keys: 0, volatileKeys: 0 });
     expect(get(engine, 'a')).toBeUndefined();
     expect(engine.page(0, 10)).toEqual([]);
   });
 
-  it('gives back what was committed, after a restart too', async () => {
+  test('gives back what was committed, after a restart too', async () => {
     const restart = make();
     const engine = restart();
     const meta = {
@@ -138,7 +138,7 @@ describe.each([
     expect(content(again)).toEqual({ a: value, '': 'empty key', b: '' });
   });
 
-  it('gives back deadlines of all of 64 bits', async () => {
+  test('gives back deadlines of all of 64 bits', async () => {
     const restart = make();
     const engine = restart();
     const deadlines: Deadline[] = [NO_DEADLINE, 1, 2 ** 32 - 1, 2 ** 32, START_MS, 2 ** 53 - 1];
@@ -158,7 +158,7 @@ describe.each([
     for (const deadline of deadlines) expect(get(again, String(deadline))?.deadline).toBe(deadline);
   });
 
-  it('replaces, removes and clears', async () => {
+  test('replaces, removes and clears', async () => {
     const engine = make()();
     await commit(engine, batch({ a: '1', b: '2', c: '3' }));
     await commit(engine, batch({ a: 'new', b: undefined, never: undefined }, { keys: 2 }));
@@ -170,7 +170,7 @@ describe.each([
     expect(content(engine)).toEqual({});
   });
 
-  it('ends a page where its values fill it, and goes on behind them', async () => {
+  test('ends a page where its values fill it, and goes on behind them', async () => {
     const engine = make()();
     const large = 'x'.repeat(PAGE_BYTES_MAX / 2);
     const keys = Array.from({ length: 7 }, (_, i) => `key${i}`);
@@ -181,7 +181,7 @@ describe.each([
     expect(machine.scan(['COUNT', '100']).toSorted()).toEqual(keys);
   });
 
-  it('gives back a value of the largest size', async () => {
+  test('gives back a value of the largest size', async () => {
     const restart = make();
     const engine = restart();
     await commit(engine, batch({ big: 'x'.repeat(VALUE_BYTES_MAX), small: '1' }));
@@ -192,7 +192,7 @@ describe.each([
     expect(get(again, 'big')?.value.endsWith('x')).toBe(true);
   });
 
-  it('pages in hash order', async () => {
+  test('pages in hash order', async () => {
     const engine = make()();
     const keys = Array.from({ length: 100 }, (_, i) => `key${i}`);
     await commit(engine, batch(Object.fromEntries(keys.map((key) => [key, 'x']))));
@@ -211,7 +211,7 @@ describe.each([
     expect(found).toEqual(keys.toSorted((a, b) => order(a) - order(b)));
   });
 
-  it('takes keys and values of any size', async () => {
+  test('takes keys and values of any size', async () => {
     const engine = make()();
     const sizes = [0, 1, 1_903, 1_904, 1_905, 1_978, 1_979, 65_536];
     const keys = sizes.map((size) => 'k'.repeat(size));
@@ -236,7 +236,7 @@ describe.each([
     expect(engine.page(0, 100)).toEqual([]);
   });
 
-  it('reports a commit in a later turn, and refuses a second meanwhile', async () => {
+  test('reports a commit in a later turn, and refuses a second meanwhile', async () => {
     const engine = make()();
     let done = false;
     const first = new Promise((resolve) => {
@@ -251,7 +251,7 @@ describe.each([
     expect(content(engine)).toEqual({ a: '1' });
   });
 
-  it('refuses to be used after close', async () => {
+  test('refuses to be used after close', async () => {
     const engine = make()();
     await closed(engine);
     const error = expect.objectContaining({ code: 'HOLO_STORE_CLOSED' });
@@ -260,7 +260,7 @@ describe.each([
     expect(() => engine.commit(batch({}), () => undefined)).toThrow(error);
   });
 
-  it('carries a state machine through restarts', async () => {
+  test('carries a state machine through restarts', async () => {
     const restart = make();
     const operations = fc.array(fc.tuple(fc.nat(40), fc.nat(3)), { maxLength: 40 });
     const model = new Map<string, string>();
@@ -299,7 +299,7 @@ describe.each([
 });
 
 describe('the memory engine', () => {
-  it('loses a commit whole when it is closed before the end', () => {
+  test('loses a commit whole when it is closed before the end', () => {
     const turns = new Turns();
     const store = new MemoryStore(TABLE_HASH_KEY);
     const engine = new MemoryEngine({ store, defer: turns.defer });
@@ -313,12 +313,12 @@ describe('the memory engine', () => {
     expect(content(new MemoryEngine({ store, defer: turns.defer }))).toEqual({});
   });
 
-  it('finds every flipped bit', () => {
+  test('finds every flipped bit', () => {
     const machine = new Machine({ cacheBytesMax: 0 });
     machine.run('SET', 'a', 'value');
     machine.flush();
     const damaged = expect.objectContaining({ code: 'HOLO_STORE_DAMAGED' });
-    for (let bit = 0; bit < 41 * 8; bit++) {
+    for (let bit = 0; bit < 41 * 8; bit += 1) {
       expect(machine.store.flipBit('a', bit)).toBe(true);
       expect(() => machine.restarted().run('GET', 'a'), `bit ${bit}`).toThrow(damaged);
       expect(() => machine.restarted().read('GET', 'a')).toThrow(damaged);
@@ -350,7 +350,7 @@ describe('the lmdb engine', () => {
   }
   const damaged = expect.objectContaining({ code: 'HOLO_STORE_DAMAGED' });
 
-  it('finds a value that was damaged on disk', async () => {
+  test('finds a value that was damaged on disk', async () => {
     const directory = await tamper(async ({ data }) => {
       for (const { key, value } of data.getRange({})) {
         const bytes = Buffer.from(value as Uint8Array);
@@ -364,7 +364,7 @@ describe('the lmdb engine', () => {
     expect(() => engine.page(0, 1)).toThrow(damaged);
   });
 
-  it('refuses a store whose meta record is damaged, missing or wrong', async () => {
+  test('refuses a store whose meta record is damaged, missing or wrong', async () => {
     const meta = Buffer.from('meta');
     const flipped = await tamper(async ({ info }) => {
       const bytes = Buffer.from(info.get(meta) as Uint8Array);
@@ -380,12 +380,12 @@ describe('the lmdb engine', () => {
     }
   });
 
-  it('says why it cannot be opened', () => {
+  test('says why it cannot be opened', () => {
     const error = expect.objectContaining({ code: 'HOLO_STORE_OPEN_FAILED' });
     expect(() => new LmdbEngine({ directory: '/dev/null/store' })).toThrow(error);
   });
 
-  it('holds more than the cache does', async () => {
+  test('holds more than the cache does', async () => {
     const engine = lmdb()();
     const machine = new Machine({ engine, cacheBytesMax: 20_000 });
     const keys = Array.from({ length: 2_000 }, (_, i) => `key${i}`);

@@ -3,7 +3,7 @@
  * lost in a crash, the two must agree, and what is durable must be one of the states in between.
  */
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { MemoryEngine } from '../../../storage/engine/memory-engine.ts';
 import { ApplyOrderError } from '../../../storage/errors.ts';
 import { body, Machine, versionAt } from '../harness.ts';
@@ -118,26 +118,29 @@ class Twin {
 }
 
 describe('keyspace', () => {
-  it.each([0, 2_000, 1_000_000])('agrees with a Map, with a cache of %i bytes', (cacheBytesMax) => {
-    fc.assert(
-      fc.property(fc.array(step, { minLength: 1, maxLength: 120 }), (steps) => {
-        const twin = new Twin(cacheBytesMax);
-        for (const each of steps) twin.apply(each);
-        twin.check();
-        twin.machine.turns.run();
-        twin.machine.flush();
-        twin.check();
-      }),
-      { numRuns: 150 },
-    );
-  });
+  test.each([0, 2_000, 1_000_000])(
+    'agrees with a Map, with a cache of %i bytes',
+    (cacheBytesMax) => {
+      fc.assert(
+        fc.property(fc.array(step, { minLength: 1, maxLength: 120 }), (steps) => {
+          const twin = new Twin(cacheBytesMax);
+          for (const each of steps) twin.apply(each);
+          twin.check();
+          twin.machine.turns.run();
+          twin.machine.flush();
+          twin.check();
+        }),
+        { numRuns: 150 },
+      );
+    },
+  );
 
-  it('never asks an engine whose keys it all has in memory', () => {
+  test('never asks an engine whose keys it all has in memory', () => {
     const machine = new Machine();
     let asked = 0;
     const get = machine.engine.get.bind(machine.engine);
     machine.engine.get = (...args) => {
-      asked++;
+      asked += 1;
       return get(...args);
     };
     machine.run('SET', 'a', '1');
@@ -151,19 +154,19 @@ describe('keyspace', () => {
     expect(asked).toBe(0);
   });
 
-  it('asks the engine for what the cache has let go', () => {
+  test('asks the engine for what the cache has let go', () => {
     const machine = new Machine({ cacheBytesMax: 3_000 });
-    for (let i = 0; i < 100; i++) machine.run('SET', `key${i}`, `value${i}`);
+    for (let i = 0; i < 100; i += 1) machine.run('SET', `key${i}`, `value${i}`);
     machine.flush();
-    for (let i = 0; i < 100; i++) machine.run('GET', `key${i}`);
+    for (let i = 0; i < 100; i += 1) machine.run('GET', `key${i}`);
     expect(machine.machine.cachedKeys).toBeLessThan(20);
     expect(machine.machine.cacheBytes).toBeLessThanOrEqual(3_500);
-    for (let i = 0; i < 100; i++) expect(machine.read('GET', `key${i}`)).toBe(`value${i}`);
+    for (let i = 0; i < 100; i += 1) expect(machine.read('GET', `key${i}`)).toBe(`value${i}`);
   });
 
-  it('keeps what is used and lets go of what is not', () => {
+  test('keeps what is used and lets go of what is not', () => {
     const machine = new Machine({ cacheBytesMax: 5_000 });
-    for (let i = 0; i < 100; i++) machine.run('SET', `key${i}`, 'x');
+    for (let i = 0; i < 100; i += 1) machine.run('SET', `key${i}`, 'x');
     machine.flush();
     const asked: string[] = [];
     const get = machine.engine.get.bind(machine.engine);
@@ -171,7 +174,7 @@ describe('keyspace', () => {
       asked.push(key);
       return get(key, ...rest);
     };
-    for (let i = 0; i < 100; i++) {
+    for (let i = 0; i < 100; i += 1) {
       machine.read('GET', 'key0');
       machine.read('GET', `key${i}`);
     }
@@ -179,20 +182,20 @@ describe('keyspace', () => {
     expect(asked.filter((key) => key === 'key0').length).toBeLessThanOrEqual(1);
   });
 
-  it('keeps nothing of keys that are gone', () => {
+  test('keeps nothing of keys that are gone', () => {
     const machine = new Machine();
-    for (let i = 0; i < 100; i++) machine.run('SET', `key${i}`, 'x');
+    for (let i = 0; i < 100; i += 1) machine.run('SET', `key${i}`, 'x');
     machine.flush();
-    for (let i = 0; i < 100; i++) machine.run('DEL', `key${i}`);
+    for (let i = 0; i < 100; i += 1) machine.run('DEL', `key${i}`);
     machine.flush();
     expect(machine.machine.cachedKeys).toBe(0);
     expect(machine.machine.cacheBytes).toBe(0);
   });
 
-  it('still knows its misses after a repeated transaction that it skipped', () => {
+  test('still knows its misses after a repeated transaction that it skipped', () => {
     const machine = new Machine({ cacheBytesMax: 0 });
     machine.execute(body(['FLUSHALL']), versionAt(30));
-    for (let i = 0; i < 20; i++) machine.execute(body(['SET', `old${i}`, 'x']), versionAt(30));
+    for (let i = 0; i < 20; i += 1) machine.execute(body(['SET', `old${i}`, 'x']), versionAt(30));
     expect(machine.machine.size).toBe(0);
     machine.engine.get = () => {
       throw new Error('asked');
@@ -200,7 +203,7 @@ describe('keyspace', () => {
     expect(machine.run('GET', 'nothing')).toBe(null);
   });
 
-  it('counts what a failed flush leaves behind once', () => {
+  test('counts what a failed flush leaves behind once', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     const once = machine.machine.dirtyBytes;
@@ -211,14 +214,14 @@ describe('keyspace', () => {
     expect(machine.machine.dirtyBytes).toBe(once);
   });
 
-  it('keeps what is not flushed, whatever the cache may hold', () => {
+  test('keeps what is not flushed, whatever the cache may hold', () => {
     const machine = new Machine({ cacheBytesMax: 0 });
-    for (let i = 0; i < 100; i++) machine.run('SET', `key${i}`, 'x');
+    for (let i = 0; i < 100; i += 1) machine.run('SET', `key${i}`, 'x');
     expect(machine.machine.cachedKeys).toBe(100);
-    for (let i = 0; i < 100; i++) expect(machine.run('GET', `key${i}`)).toBe('x');
+    for (let i = 0; i < 100; i += 1) expect(machine.run('GET', `key${i}`)).toBe('x');
   });
 
-  it('asks for a flush when enough has changed', () => {
+  test('asks for a flush when enough has changed', () => {
     const machine = new Machine({ dirtyBytesMax: 1_000 });
     machine.run('SET', 'a', 'x');
     expect(machine.machine.needsFlush).toBe(false);
@@ -228,7 +231,7 @@ describe('keyspace', () => {
     expect(machine.machine.needsFlush).toBe(false);
   });
 
-  it('flushes what was there at the capture, not what came while it ran', () => {
+  test('flushes what was there at the capture, not what came while it ran', () => {
     const machine = new Machine();
     machine.run('MSET', 'a', 'old', 'b', 'old', 'gone', 'old');
     machine.machine.flush(() => undefined);
@@ -243,7 +246,7 @@ describe('keyspace', () => {
     expect(machine.restarted().dump()).toEqual({ a: 'newer', b: 'old', later: '1' });
   });
 
-  it('takes one flush at a time', () => {
+  test('takes one flush at a time', () => {
     const machine = new Machine();
     expect(machine.machine.flush(() => undefined)).toBe(true);
     expect(machine.machine.flush(() => undefined)).toBe(false);
@@ -252,7 +255,7 @@ describe('keyspace', () => {
     expect(machine.machine.flush(() => undefined)).toBe(true);
   });
 
-  it('has everything to flush again after a flush that failed', () => {
+  test('has everything to flush again after a flush that failed', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     machine.run('FLUSHALL');
@@ -269,7 +272,7 @@ describe('keyspace', () => {
 });
 
 describe('FLUSHALL', () => {
-  it('hides what the engine still holds, until the next flush removes it', () => {
+  test('hides what the engine still holds, until the next flush removes it', () => {
     const machine = new Machine({ cacheBytesMax: 0 });
     machine.run('MSET', 'a', '1', 'b', '2');
     machine.flush();
@@ -283,7 +286,7 @@ describe('FLUSHALL', () => {
     expect(machine.restarted().dump()).toEqual({ a: '3' });
   });
 
-  it('wins over a flush under way', () => {
+  test('wins over a flush under way', () => {
     const machine = new Machine();
     machine.run('MSET', 'a', '1', 'b', '2');
     machine.machine.flush(() => undefined);
@@ -296,7 +299,7 @@ describe('FLUSHALL', () => {
     expect(machine.restarted().dump()).toEqual({ c: '3' });
   });
 
-  it('is not undone by the failure of a flush that was under way', () => {
+  test('is not undone by the failure of a flush that was under way', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     machine.machine.flush(() => undefined);
@@ -312,13 +315,13 @@ describe('FLUSHALL', () => {
 describe('order of application', () => {
   const set = (value: string) => body(['SET', 'a', value]);
 
-  it('refuses a transaction that is older than what it would change', () => {
+  test('refuses a transaction that is older than what it would change', () => {
     const machine = new Machine();
     machine.execute(set('new'), versionAt(20));
     expect(() => machine.execute(set('old'), versionAt(10))).toThrow(ApplyOrderError);
   });
 
-  it('applies a transaction once', () => {
+  test('applies a transaction once', () => {
     const machine = new Machine();
     const twice = body(['INCR', 'a'], ['INCR', 'a'], ['APPEND', 'b', 'x']);
     machine.execute(twice, versionAt(20));
@@ -330,7 +333,7 @@ describe('order of application', () => {
     expect(restarted.dump()).toEqual({ a: '2', b: 'x' });
   });
 
-  it('knows what FLUSHALL and DEL have removed', () => {
+  test('knows what FLUSHALL and DEL have removed', () => {
     const machine = new Machine();
     machine.execute(body(['SET', 'a', '1'], ['SET', 'b', '1']), versionAt(10));
     machine.execute(body(['DEL', 'b']), versionAt(30));
@@ -344,14 +347,14 @@ describe('order of application', () => {
     expect(() => restarted.execute(set('old'), versionAt(20))).toThrow(ApplyOrderError);
   });
 
-  it('lets one transaction remove all keys and write on', () => {
+  test('lets one transaction remove all keys and write on', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     machine.execute(body(['SET', 'b', '1'], ['FLUSHALL'], ['SET', 'c', '1'], ['INCR', 'c']));
     expect(machine.dump()).toEqual({ c: '2' });
   });
 
-  it('does not care about the order of transactions that share no key', () => {
+  test('does not care about the order of transactions that share no key', () => {
     const machine = new Machine();
     machine.execute(set('1'), versionAt(20));
     machine.execute(body(['SET', 'b', '1']), versionAt(10));

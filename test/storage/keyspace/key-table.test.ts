@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Arguments } from '../../../storage/arguments.ts';
 import { type Keyed, KeyTable } from '../../../storage/keyspace/key-table.ts';
 import { placeOfText } from '../../../storage/keyspace/slots.ts';
@@ -13,7 +13,7 @@ function item(key: string, hash = placeOfText(key)): Item {
 }
 
 describe('KeyTable', () => {
-  it('holds what a Map holds, through all its growth', () => {
+  test('holds what a Map holds, through all its growth', () => {
     const operation = fc.tuple(fc.nat(5_000), fc.boolean());
     fc.assert(
       fc.property(fc.array(operation, { minLength: 3_000, maxLength: 6_000 }), (operations) => {
@@ -39,7 +39,7 @@ describe('KeyTable', () => {
     );
   });
 
-  it('finds keys by the bytes of an argument', () => {
+  test('finds keys by the bytes of an argument', () => {
     const table = new KeyTable<Item>();
     const args = new Arguments();
     const keys = ['', 'a', 'key:000000000001', '\xff\x00\x80'];
@@ -51,7 +51,7 @@ describe('KeyTable', () => {
     expect(table.find(args, 5, placeOfText('absent'))).toBeUndefined();
   });
 
-  it('tells keys with equal hashes apart', () => {
+  test('tells keys with equal hashes apart', () => {
     const table = new KeyTable<Item>();
     const items = Array.from({ length: 50 }, (_, i) => item(`key${i}`, 42));
     for (const each of items) table.add(each);
@@ -62,9 +62,9 @@ describe('KeyTable', () => {
     expect(() => table.remove(items[25] as Item)).toThrow();
   });
 
-  it('is empty after clear', () => {
+  test('is empty after clear', () => {
     const table = new KeyTable<Item>();
-    for (let i = 0; i < 3_000; i++) table.add(item(`key${i}`));
+    for (let i = 0; i < 3_000; i += 1) table.add(item(`key${i}`));
     table.clear();
     expect(table.size).toBe(0);
     expect(table.get('key1', placeOfText('key1'))).toBeUndefined();

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { SlotIndex, type SlotIndexed } from '../../../storage/keyspace/slot-index.ts';
 import { positionOf } from '../../../storage/keyspace/slots.ts';
 
@@ -11,7 +11,7 @@ const place = fc.oneof(fc.integer({ min: -3, max: 3 }), fc.integer());
 const slot = fc.oneof(fc.integer({ min: 0, max: 65_535 }), fc.constantFrom(0, 31, 32, 65_535));
 
 describe('SlotIndex', () => {
-  it('gives pages in order, and never cuts between items of one position', () => {
+  test('gives pages in order, and never cuts between items of one position', () => {
     const items = fc.array(fc.tuple(slot, place, fc.boolean()), { maxLength: 60 });
     fc.assert(
       fc.property(items, fc.integer({ min: 1, max: 10 }), (all, limit) => {
@@ -50,17 +50,17 @@ describe('SlotIndex', () => {
     );
   });
 
-  it('returns no more than the limit where positions differ', () => {
+  test('returns no more than the limit where positions differ', () => {
     const index = new SlotIndex<Item>();
-    for (let i = 0; i < 10; i++)
+    for (let i = 0; i < 10; i += 1)
       index.add({ slot: 7, place: i, next: undefined, previous: undefined, name: i });
     expect(index.page(0, 4).map((item) => item.name)).toEqual([0, 1, 2, 3]);
-    for (let i = 0; i < 5; i++)
+    for (let i = 0; i < 5; i += 1)
       index.add({ slot: 7, place: 3, next: undefined, previous: undefined, name: 100 + i });
     expect(index.page(0, 4)).toHaveLength(9);
   });
 
-  it('is empty after clear, and refuses to remove a stranger', () => {
+  test('is empty after clear, and refuses to remove a stranger', () => {
     const index = new SlotIndex<Item>();
     const item: Item = { slot: 1, place: 1, next: undefined, previous: undefined, name: 1 };
     index.add(item);

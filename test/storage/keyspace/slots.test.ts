@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   CONFLICT_SLOTS,
   firstSlotOf,
@@ -36,7 +36,7 @@ const keyWithBraces = fc.string({
 });
 
 describe('slots', () => {
-  it('are the same for bytes and text', () => {
+  test('are the same for bytes and text', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 50 }), fc.nat(10), (bytes, from) => {
         const start = Math.min(from, bytes.length);
@@ -46,7 +46,7 @@ describe('slots', () => {
     );
   });
 
-  it('lie in the slot that Redis Cluster gives the key, or the tag in its first braces', () => {
+  test('lie in the slot that Redis Cluster gives the key, or the tag in its first braces', () => {
     fc.assert(
       fc.property(keyWithBraces, fc.string({ unit: 'binary-ascii', maxLength: 3 }), (key, edge) => {
         const slot = slotOfText(key);
@@ -63,7 +63,7 @@ describe('slots', () => {
     );
   });
 
-  it('never change: cursors and files carry them', () => {
+  test('never change: cursors and files carry them', () => {
     const positions = ['', 'a', 'key:000000000001', '\xff\x00', '{user}:1'].map((key) =>
       positionOf(slotOfText(key), placeOfText(key)),
     );
@@ -78,10 +78,10 @@ describe('slots', () => {
     `);
   });
 
-  it('are in range and spread evenly over similar keys', () => {
+  test('are in range and spread evenly over similar keys', () => {
     const counts = new Uint32Array(CONFLICT_SLOTS);
     const keys = 20 * CONFLICT_SLOTS;
-    for (let i = 0; i < keys; i++) {
+    for (let i = 0; i < keys; i += 1) {
       const slot = slotOfText(`key:${String(i).padStart(12, '0')}`);
       counts[slot] = (counts[slot] ?? Number.NaN) + 1;
     }
@@ -93,7 +93,7 @@ describe('slots', () => {
     expect(variance).toBeLessThan(60);
   });
 
-  it('spread the keys of one tag over the conflict slots of its Redis slot', () => {
+  test('spread the keys of one tag over the conflict slots of its Redis slot', () => {
     const counts = new Map<number, number>();
     for (let i = 0; i < 4_000; i += 1) {
       const slot = slotOfText(`{user}:${i}`);
@@ -105,9 +105,9 @@ describe('slots', () => {
     for (const count of counts.values()) expect(count).toBeGreaterThan(800);
   });
 
-  it('positions tell similar keys apart', () => {
+  test('positions tell similar keys apart', () => {
     const seen = new Set<number>();
-    for (let i = 0; i < 200_000; i++) {
+    for (let i = 0; i < 200_000; i += 1) {
       const key = `user:${i}:name`;
       const position = positionOf(slotOfText(key), placeOfText(key));
       if (position >= 0 && position < POSITIONS) seen.add(position);

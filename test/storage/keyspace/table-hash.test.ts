@@ -2,7 +2,7 @@
  * Keys that somebody has chosen to collide: sixteen thousand of them share all 32 bits of the hash
  * that places keys inside a slot, and the tables inside a node must not care.
  */
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Arguments } from '../../../storage/arguments.ts';
 import { SlotIndex, type SlotIndexed } from '../../../storage/keyspace/slot-index.ts';
 import { placeOfText } from '../../../storage/keyspace/slots.ts';
@@ -17,12 +17,12 @@ const PRIME = 0x5bd1e995;
 function collidingKeys(): string[] {
   let keys = [''];
   let state = SEED;
-  for (let stage = 0; stage < STAGES; stage++) {
+  for (let stage = 0; stage < STAGES; stage += 1) {
     const seen = new Map<number, string>();
-    for (let n = 0; ; n++) {
+    for (let n = 0; ; n += 1) {
       const block = n.toString(36).padStart(6, '.');
       let h = state;
-      for (let i = 0; i < block.length; i++) h = Math.imul(h ^ block.charCodeAt(i), PRIME);
+      for (let i = 0; i < block.length; i += 1) h = Math.imul(h ^ block.charCodeAt(i), PRIME);
       const other = seen.get(h);
       if (other === undefined) {
         seen.set(h, block);
@@ -43,7 +43,7 @@ afterEach(() => {
 });
 
 describe('TableHash', () => {
-  it('is HalfSipHash-1-3', () => {
+  test('is HalfSipHash-1-3', () => {
     const hash = new TableHash([0x03020100, 0x07060504]);
     const data = Buffer.from(Array.from({ length: 16 }, (_, i) => i));
     const values = [0x5814c896, 0xe7e864ca, 0xbc4b0e30, 0x01539939, 0x7e059ea6, 0x88e3d89b];
@@ -53,7 +53,7 @@ describe('TableHash', () => {
     });
   });
 
-  it('takes texts of any length that a key may have', () => {
+  test('takes texts of any length that a key may have', () => {
     const hash = new TableHash([1, 2]);
     for (const length of [255, 256, 257, 65_536]) {
       const text = '\xff'.repeat(length);
@@ -62,7 +62,7 @@ describe('TableHash', () => {
     }
   });
 
-  it('spreads keys that collide in their place, and differently under each key', () => {
+  test('spreads keys that collide in their place, and differently under each key', () => {
     expect(new Set(KEYS).size).toBe(16_384);
     expect(new Set(KEYS.map(placeOfText)).size).toBe(1);
     const [one, two] = [new TableHash([1, 2]), new TableHash([1, 3])];
@@ -79,7 +79,7 @@ describe('TableHash', () => {
 });
 
 describe('tables with keys that collide in their place', () => {
-  it('compare a key with hardly any other one', () => {
+  test('compare a key with hardly any other one', () => {
     const some = KEYS.slice(0, 2_000);
     const machine = new Machine({ cacheBytesMax: 1e9, dirtyBytesMax: 1e9 });
     const equals = vi.spyOn(Arguments.prototype, 'equals');
@@ -89,7 +89,7 @@ describe('tables with keys that collide in their place', () => {
     expect(equals.mock.calls.length).toBeLessThan(4 * some.length);
   });
 
-  it('remove and page through a full slot without walking it again and again', () => {
+  test('remove and page through a full slot without walking it again and again', () => {
     let steps = 0;
     class Item implements SlotIndexed<Item> {
       readonly slot = 7;
@@ -102,7 +102,7 @@ describe('tables with keys that collide in their place', () => {
       }
 
       get next(): Item | undefined {
-        steps++;
+        steps += 1;
         return this.#next;
       }
 
@@ -115,7 +115,7 @@ describe('tables with keys that collide in their place', () => {
     for (const item of items) index.add(item);
     expect(index.page(0, 100).length).toBe(100);
     steps = 0;
-    for (let i = 0; i < 100; i++) index.page(0, 10);
+    for (let i = 0; i < 100; i += 1) index.page(0, 10);
     for (const item of items) index.remove(item);
     expect(index.size).toBe(0);
     expect(steps).toBeLessThan(4 * items.length);

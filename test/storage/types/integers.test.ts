@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   addInteger,
   INT64_MAX,
@@ -15,7 +15,7 @@ function normal(value: bigint): number | bigint {
 }
 
 describe('parseInteger', () => {
-  it('takes every 64-bit integer, exactly', () => {
+  test('takes every 64-bit integer, exactly', () => {
     fc.assert(
       fc.property(int64, (value) => {
         expect(parseInteger(value.toString())).toBe(normal(value));
@@ -26,7 +26,7 @@ describe('parseInteger', () => {
     }
   });
 
-  it.each([
+  test.each([
     '',
     '-',
     '+1',
@@ -49,7 +49,7 @@ describe('parseInteger', () => {
 });
 
 describe('addInteger', () => {
-  it('is exact and knows its limits', () => {
+  test('is exact and knows its limits', () => {
     fc.assert(
       fc.property(int64, int64, (a, b) => {
         const sum = a + b;
@@ -63,7 +63,7 @@ describe('addInteger', () => {
 });
 
 describe('parseUnsigned', () => {
-  it.each([
+  test.each([
     ['0', 0n],
     ['', 0n],
     ['+7', 7n],

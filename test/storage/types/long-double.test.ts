@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   addLongDouble,
   formatLongDouble,
@@ -13,7 +13,7 @@ function sum(a: string, b: string): string | undefined {
 
 /** The expected values are what Redis 7.0.15 on x86-64 answers. */
 describe('long doubles', () => {
-  it.each([
+  test.each([
     ['1.5', '1', '2.5'],
     ['0.1', '0.2', '0.3'],
     ['10.50', '0.1', '10.6'],
@@ -36,19 +36,19 @@ describe('long doubles', () => {
     expect(sum(a, b)).toBe(expected);
   });
 
-  it('has the digits of large numbers that 80 bits have', () => {
+  test('has the digits of large numbers that 80 bits have', () => {
     expect(sum('0', '1e30')).toBe('1000000000000000000024696061952');
     expect(sum('1e4932', '0')?.length).toBe(4933);
   });
 
-  it.each(['', ' 1', '1 ', 'x', '1e', 'e5', '.', 'nan', '-nan', '0x', '1_0', '1\x00'])(
+  test.each(['', ' 1', '1 ', 'x', '1e', 'e5', '.', 'nan', '-nan', '0x', '1_0', '1\x00'])(
     'takes %j for no number',
     (text) => {
       expect(parseLongDouble(text)).toBeUndefined();
     },
   );
 
-  it('refuses what is out of range, and does not choke on its exponent', () => {
+  test('refuses what is out of range, and does not choke on its exponent', () => {
     for (const text of ['1e5000', '-1e5000', '1e-5000', '1e999999999', '0x1p20000']) {
       expect(parseLongDouble(text), text).toBeUndefined();
     }
@@ -56,7 +56,7 @@ describe('long doubles', () => {
     expect(parseLongDouble('1'.repeat(256))).toBeUndefined();
   });
 
-  it('has no sum with infinity, and none that is infinite', () => {
+  test('has no sum with infinity, and none that is infinite', () => {
     expect(sum('inf', '1')).toBeUndefined();
     expect(sum('1', '-Infinity')).toBeUndefined();
     expect(sum('1.18e4932', '1.18e4932')).toBeUndefined();

@@ -148,6 +148,8 @@ class Scene {
         return mintedByMember(effect.execution.id);
       case 'Recover':
         return this.node.coordinator.recover(effect.id, effect.definition, this.nowMs);
+      default:
+        return;
     }
   }
 

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../../storage/commands/command-table.ts';
 import { redisSlotOf, slotOfText } from '../../../storage/keyspace/slots.ts';
 import { dealSlots } from '../../../transport/resp/commands/cluster-command.ts';
@@ -18,7 +18,7 @@ const NO_CLUSTER = '-ERR This instance has cluster support disabled\r\n';
 const WRONG_PASS = '-WRONGPASS invalid username-password pair or user is disabled.\r\n';
 
 describe('replies that Redis 7 gives too', () => {
-  it.each<[string, string]>([
+  test.each<[string, string]>([
     ['PING', '+PONG\r\n'],
     ['ping hello', bulk('hello')],
     ['PING a b', arity('ping')],
@@ -146,7 +146,7 @@ describe('replies that Redis 7 gives too', () => {
     expect(new Harness().client().ask(request(line))).toBe(expected);
   });
 
-  it('cuts the texts of unknown commands where Redis cuts them', () => {
+  test('cuts the texts of unknown commands where Redis cuts them', () => {
     const client = new Harness().client();
     expect(client.ask(array('FOO', 'a'.repeat(300), 'b'))).toBe(
       `-ERR unknown command 'FOO', with args beginning with: '${'a'.repeat(128)}' \r\n`,
@@ -161,7 +161,7 @@ describe('errors that repeat what was sent', () => {
   const BAD = '\u001b[31m\u0080\u00ff\u0007';
   const SHOWN = '\\x1b[31m\\x80\\xff\\x07';
 
-  it.each([
+  test.each([
     [[BAD, BAD], `unknown command '${SHOWN}', with args beginning with: '${SHOWN}' `],
     [['CLIENT', BAD], `unknown subcommand '${SHOWN}'. Try CLIENT HELP.`],
     [['CLIENT', 'SETINFO', BAD, 'x'], `Unrecognized option '${SHOWN}'`],
@@ -183,7 +183,7 @@ describe('errors that repeat what was sent', () => {
     expect(client.ask(array(...long)).length).toBeLessThan(4_000);
   });
 
-  it('of the protocol too', () => {
+  test('of the protocol too', () => {
     const client = new Harness().client();
     expect(client.ask('*1\r\n\u00fe\r\n')).toBe(
       "-ERR Protocol error: expected '$', got '\\xfe'\r\n",
@@ -192,7 +192,7 @@ describe('errors that repeat what was sent', () => {
 });
 
 describe('what is not there is refused by name', () => {
-  it.each([
+  test.each([
     ['CLIENT TRACKING ON', '-ERR CLIENT TRACKING is not supported\r\n'],
     ['CLIENT MAINT_NOTIFICATIONS ON x y', '-ERR CLIENT MAINT_NOTIFICATIONS is not supported\r\n'],
     ['CLIENT PAUSE 10', '-ERR CLIENT PAUSE is not supported\r\n'],
@@ -204,7 +204,7 @@ describe('what is not there is refused by name', () => {
 });
 
 describe('HELLO', () => {
-  it('answers a map in RESP3, and a flat array in RESP2', () => {
+  test('answers a map in RESP3, and a flat array in RESP2', () => {
     const client = new Harness().client();
     const fields = (proto: 2 | 3): string =>
       `${bulk('server')}${bulk('redis')}${bulk('version')}${bulk('7.2.0')}` +
@@ -217,7 +217,7 @@ describe('HELLO', () => {
     expect(client.ask(request('HELLO 2'))).toBe(`*14\r\n${fields(2)}`);
   });
 
-  it('changes nothing when it fails', () => {
+  test('changes nothing when it fails', () => {
     const client = new Harness().client();
     expect(client.ask(request('HELLO 3 SETNAME bob FOO'))).toMatch(/^-ERR Syntax error/);
     expect(client.ask(request('CLIENT GETNAME'))).toBe('$-1\r\n');
@@ -225,7 +225,7 @@ describe('HELLO', () => {
 });
 
 describe('CLIENT', () => {
-  it('LIST shows all clients, with the fields of Redis', () => {
+  test('LIST shows all clients, with the fields of Redis', () => {
     const harness = new Harness();
     const [first, second] = [harness.client(), harness.client()];
     first.ask(request('HELLO 3 SETNAME bob', 'CLIENT SETINFO lib-name lib', 'MULTI', 'GET a'));
@@ -249,7 +249,7 @@ describe('CLIENT', () => {
     expect(second.ask(request('CLIENT LIST TYPE pubsub'))).toBe('$0\r\n\r\n');
   });
 
-  it('LIST shows the flags of a client', () => {
+  test('LIST shows the flags of a client', () => {
     const harness = new Harness();
     const [first, second] = [harness.client(), harness.client()];
     first.ask(request('CLIENT NO-EVICT ON', 'CLIENT NO-TOUCH ON', 'MULTI'));
@@ -257,7 +257,7 @@ describe('CLIENT', () => {
     expect(second.ask(request('CLIENT INFO'))).toContain(' flags=N db=0 ');
   });
 
-  it.each([
+  test.each([
     ['ADDR', 'CLIENT KILL 127.0.0.1:40000', '+OK\r\n'],
     ['ID', 'CLIENT KILL ID 1', ':1\r\n'],
     ['filters', 'CLIENT KILL TYPE normal USER default LADDR 127.0.0.1:6379', ':1\r\n'],
@@ -270,13 +270,13 @@ describe('CLIENT', () => {
     expect(harness.gateway.size).toBe(1);
   });
 
-  it('KILL of oneself answers first', () => {
+  test('KILL of oneself answers first', () => {
     const client = new Harness().client();
     expect(client.ask(request('CLIENT KILL ID 1 SKIPME no', 'PING'))).toBe(':1\r\n');
     expect(client.socket.ended).toBe(true);
   });
 
-  it.each([array('CLIENT', 'SETNAME', 'a b'), array('CLIENT', 'SETNAME', 'a\nb')])(
+  test.each([array('CLIENT', 'SETNAME', 'a b'), array('CLIENT', 'SETNAME', 'a\nb')])(
     'refuses the name in %j',
     (input) => {
       expect(new Harness().client().ask(input)).toBe(
@@ -285,7 +285,7 @@ describe('CLIENT', () => {
     },
   );
 
-  it('bounds what names may cost', () => {
+  test('bounds what names may cost', () => {
     const client = new Harness().client();
     expect(client.ask(array('CLIENT', 'SETNAME', 'x'.repeat(1025)))).toBe(
       '-ERR Client names cannot be longer than 1024 bytes.\r\n',
@@ -295,7 +295,7 @@ describe('CLIENT', () => {
 });
 
 describe('COMMAND', () => {
-  it('describes every command of both tables', () => {
+  test('describes every command of both tables', () => {
     const client = new Harness().client();
     const count = Number(client.ask(request('COMMAND COUNT')).slice(1, -2));
     expect(count).toBeGreaterThan(COMMANDS.length + 20);
@@ -307,7 +307,7 @@ describe('COMMAND', () => {
     expect(client.ask(request('COMMAND LIST')).startsWith(`*${all}\r\n`)).toBe(true);
   });
 
-  it('knows subcommands by both their names, and where their keys are', () => {
+  test('knows subcommands by both their names, and where their keys are', () => {
     const client = new Harness().client();
     const info = client.ask(request('COMMAND INFO object|encoding memory|usage client|nosuch'));
     expect(info.startsWith(`*3\r\n*10\r\n${bulk('object|encoding')}:3\r\n*1\r\n`)).toBe(true);
@@ -320,7 +320,7 @@ describe('COMMAND', () => {
     expect(client.ask(request(...both))).toBe(bulks('k').repeat(2));
   });
 
-  it('INFO tells arity, flags and keys', () => {
+  test('INFO tells arity, flags and keys', () => {
     const client = new Harness().client();
     client.ask(request('HELLO 3'));
     expect(client.ask(request('COMMAND INFO get'))).toBe(
@@ -337,7 +337,7 @@ describe('COMMAND', () => {
 });
 
 describe('MEMORY', () => {
-  it('STATS has the fields of Redis, integers and doubles', () => {
+  test('STATS has the fields of Redis, integers and doubles', () => {
     const client = new Harness().client();
     client.ask(request('HELLO 3'));
     const text = client.ask(request('MEMORY STATS'));
@@ -348,7 +348,7 @@ describe('MEMORY', () => {
     expect(text).toContain(`${bulk('fragmentation')},1.2\r\n`);
   });
 
-  it.each<[string, Partial<MemoryUse>, number, RegExp]>([
+  test.each<[string, Partial<MemoryUse>, number, RegExp]>([
     ['nothing yet', { allocatedBytes: 1000 }, 0, /^This node is empty/],
     ['nothing', {}, 0, /^No memory problem/],
     ['a peak', { peakBytes: 90_000_000 }, 0, /^ \* Peak memory: it took 90000000 bytes/],
@@ -364,13 +364,13 @@ describe('MEMORY', () => {
     expect(diagnosis({ ...MEMORY, ...use }, clientBytes, 2)).toMatch(expected);
   });
 
-  it('DOCTOR answers one text', () => {
+  test('DOCTOR answers one text', () => {
     expect(new Harness().client().ask(request('MEMORY DOCTOR'))).toMatch(/^\$\d+\r\nNo memory/);
   });
 });
 
 describe('HELP', () => {
-  it.each(LOCAL_COMMANDS.filter(({ subcommands }) => subcommands !== undefined))(
+  test.each(LOCAL_COMMANDS.filter(({ subcommands }) => subcommands !== undefined))(
     '$name HELP answers lines',
     ({ name }) => {
       const text = new Harness().client().ask(request(`${name} HELP`));
@@ -383,7 +383,7 @@ describe('HELP', () => {
 });
 
 describe('WAIT', () => {
-  it('speaks of writes that are acknowledged, and of none that failed', () => {
+  test('speaks of writes that are acknowledged, and of none that failed', () => {
     const harness = new Harness();
     harness.replicas = 2;
     const client = harness.client();
@@ -397,7 +397,7 @@ describe('WAIT', () => {
 });
 
 describe('HoloStore', () => {
-  it('gives its counters and metrics as they are', () => {
+  test('gives its counters and metrics as they are', () => {
     const client = new Harness().client();
     expect(client.ask(request('HOLOSTATS'))).toBe(bulk('fast_path.count=1'));
     expect(client.ask(request('HOLOMETRICS'))).toBe(bulk('holo_up 1\n'));
@@ -405,7 +405,7 @@ describe('HoloStore', () => {
 });
 
 describe('CLUSTER', () => {
-  it('deals every slot to one node that is online', () => {
+  test('deals every slot to one node that is online', () => {
     const node = (port: number, online: boolean) => ({
       id: String(port).repeat(10),
       host: '127.0.0.1',
@@ -426,7 +426,7 @@ describe('CLUSTER', () => {
     ]);
   });
 
-  it('hashes keys as Redis Cluster does', () => {
+  test('hashes keys as Redis Cluster does', () => {
     // From the examples of the cluster specification and of CLUSTER KEYSLOT.
     const slotOf = (key: string) => redisSlotOf(slotOfText(key));
     expect(slotOf('123456789')).toBe(0x31c3);
@@ -436,7 +436,7 @@ describe('CLUSTER', () => {
     expect(slotOf('{}x')).not.toBe(slotOf(''));
   });
 
-  it('shows the nodes', () => {
+  test('shows the nodes', () => {
     const client = new Harness().client();
     const id = 'a'.repeat(40);
     expect(client.ask(request('CLUSTER MYID'))).toBe(bulk(id));

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { LOCAL_COMMANDS } from '../../../transport/resp/local-commands.ts';
 import { array, Harness, request } from './harness.ts';
 
@@ -51,14 +51,14 @@ const PIECES = [
 ];
 
 describe('garbage', () => {
-  it(`of ${RUNS} kinds harms nobody but its sender (seed ${SEED})`, () => {
+  test(`of ${RUNS} kinds harms nobody but its sender (seed ${SEED})`, () => {
     const random = xorshift(SEED);
     const harness = new Harness();
     const other = harness.client();
-    for (let i = 0; i < RUNS; i++) {
+    for (let i = 0; i < RUNS; i += 1) {
       const client = harness.client();
       const pieces = random(8) + 1;
-      for (let piece = 0; piece < pieces; piece++) {
+      for (let piece = 0; piece < pieces; piece += 1) {
         client.connection.onData(
           random(3) === 0
             ? Buffer.from(Array.from({ length: random(12) + 1 }, () => random(256)))
@@ -81,7 +81,7 @@ describe('garbage', () => {
 });
 
 describe('every local command', () => {
-  it('answers exactly one reply, whatever its arguments are', () => {
+  test('answers exactly one reply, whatever its arguments are', () => {
     const names = LOCAL_COMMANDS.map((command) => command.name).filter(
       (name) => !['QUIT', 'POST', 'HOST:', 'MULTI', 'EXEC'].includes(name),
     );
@@ -116,7 +116,7 @@ describe('every local command', () => {
 /** Walks whole replies; throws where the text is not a sequence of them. */
 function countReplies(text: string): number {
   let count = 0;
-  for (let at = 0; at < text.length; count++) at = skipReply(text, at);
+  for (let at = 0; at < text.length; count += 1) at = skipReply(text, at);
   return count;
 }
 
@@ -134,6 +134,6 @@ function skipReply(text: string, at: number): number {
   }
   if (!'*%~>'.includes(type)) throw new Error(`no reply type: ${type}`);
   let end = next;
-  for (let i = 0; i < (type === '%' ? 2 * length : length); i++) end = skipReply(text, end);
+  for (let i = 0; i < (type === '%' ? 2 * length : length); i += 1) end = skipReply(text, end);
   return end;
 }

@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { registerGatewaySettings } from '../../../transport/resp/gateway-settings.ts';
 import { defaultLimits } from '../../../transport/resp/limits.ts';
 import { fixedSetting, SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
 import { FakeSocket, Harness, request } from './harness.ts';
 
 describe('Gateway', () => {
-  it('refuses clients beyond its limit, in the words of Redis', () => {
+  test('refuses clients beyond its limit, in the words of Redis', () => {
     const harness = new Harness({ maxClients: 2 });
     const first = harness.client();
     harness.client();
@@ -18,13 +18,13 @@ describe('Gateway', () => {
     expect(harness.client().ask(request('PING'))).toBe('+PONG\r\n');
   });
 
-  it('gives ids in order, never twice', () => {
+  test('gives ids in order, never twice', () => {
     const harness = new Harness();
     harness.client().connection.onClose();
     expect(harness.client().ask(request('CLIENT ID'))).toBe(':2\r\n');
   });
 
-  it('offers refused units again in the order in which they came', () => {
+  test('offers refused units again in the order in which they came', () => {
     const harness = new Harness();
     harness.coordinator.full = true;
     const clients = [harness.client(), harness.client(), harness.client()];
@@ -35,17 +35,17 @@ describe('Gateway', () => {
     expect(harness.gateway.counters.unitsRefused).toBe(3);
   });
 
-  it('asks no further once a unit is refused again', () => {
+  test('asks no further once a unit is refused again', () => {
     const harness = new Harness();
     harness.coordinator.full = true;
-    for (let i = 0; i < 5; i++) harness.client().send(request('INCR n'));
+    for (let i = 0; i < 5; i += 1) harness.client().send(request('INCR n'));
     harness.coordinator.refusals = 0;
     harness.gateway.retry();
     expect(harness.coordinator.refusals).toBe(1);
     expect(harness.gateway.refusedUnits).toBe(5);
   });
 
-  it('flushes on a tick what was deferred and lost', () => {
+  test('flushes on a tick what was deferred and lost', () => {
     const harness = new Harness();
     const client = harness.client();
     client.send(request('PING'));
@@ -53,13 +53,13 @@ describe('Gateway', () => {
     expect(client.socket.text).toBe('+PONG\r\n');
   });
 
-  it('counts commands by family', () => {
+  test('counts commands by family', () => {
     const harness = new Harness();
     harness.client().ask(request('GET a', 'SET a 1', 'GET a', 'PING', 'MGET a b', 'NOPE'));
     expect(harness.gateway.commandsByFamily()).toEqual({ reads: 3, writes: 1, local: 1 });
   });
 
-  it('closes all connections', () => {
+  test('closes all connections', () => {
     const harness = new Harness();
     const clients = [harness.client(), harness.client()];
     harness.gateway.close();
@@ -67,7 +67,7 @@ describe('Gateway', () => {
     expect(harness.gateway.size).toBe(0);
   });
 
-  it('takes changed limits at once', () => {
+  test('takes changed limits at once', () => {
     const harness = new Harness();
     const client = harness.client();
     expect(client.ask(request('CONFIG SET proto-max-bulk-len 64kb'))).toBe('+OK\r\n');
@@ -76,7 +76,7 @@ describe('Gateway', () => {
 });
 
 describe('registerGatewaySettings', () => {
-  it('leaves names alone that somebody else has registered', () => {
+  test('leaves names alone that somebody else has registered', () => {
     const settings = new SettingsRegistry();
     settings.register(fixedSetting('maxmemory', '5'));
     registerGatewaySettings(settings, defaultLimits());

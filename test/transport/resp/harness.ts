@@ -121,7 +121,7 @@ export class Harness {
         settings: this.settings,
         info: () => this.info,
         holoStats: () => {
-          this.statsCalls++;
+          this.statsCalls += 1;
           return 'fast_path.count=1';
         },
         holoMetrics: () => 'holo_up 1\n',
@@ -130,7 +130,7 @@ export class Harness {
         replicationOffset: () => 4321,
         lastSaveSeconds: () => 1_700_000_000,
         resetCounters: () => {
-          this.resets++;
+          this.resets += 1;
         },
         replicasAcknowledged: () => this.replicas,
       },
@@ -139,7 +139,7 @@ export class Harness {
 
   /** Ends the turn, and those that it brings about. */
   endTurn(): void {
-    for (let rounds = 0; this.#isAwake; rounds++) {
+    for (let rounds = 0; this.#isAwake; rounds += 1) {
       if (rounds > 10_000) throw new Error('the turn does not end');
       this.#isAwake = false;
       this.gateway.flush();

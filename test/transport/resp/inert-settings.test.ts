@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { inertSettings } from '../../../transport/resp/inert-settings.ts';
 import { array, Harness, request } from './harness.ts';
 
@@ -8,7 +8,7 @@ const shown = (name: string, value: string): string =>
   `*2\r\n$${name.length}\r\n${name}\r\n$${value.length}\r\n${value}\r\n`;
 
 describe('settings that are inert here', () => {
-  it.each(inertSettings())('$name takes its own value', ({ name, get }) => {
+  test.each(inertSettings())('$name takes its own value', ({ name, get }) => {
     const client = new Harness().client();
     const value = get();
     expect(client.ask(request(`CONFIG GET ${name}`))).toBe(shown(name, value));
@@ -16,14 +16,14 @@ describe('settings that are inert here', () => {
     expect(client.ask(request(`CONFIG GET ${name}`))).toBe(shown(name, value));
   });
 
-  it('are kept by each node on its own', () => {
+  test('are kept by each node on its own', () => {
     const [one, other] = [new Harness(), new Harness()];
     expect(one.client().ask(request('CONFIG SET hash-max-ziplist-value 99'))).toBe('+OK\r\n');
     expect(one.client().ask(request('CONFIG GET hash-max-listpack-value'))).toContain('99\r\n');
     expect(other.client().ask(request('CONFIG GET hash-max-listpack-value'))).toContain('64\r\n');
   });
 
-  it('keep no more than their maximum', () => {
+  test('keep no more than their maximum', () => {
     const many = '50 '.repeat(65);
     const name = 'latency-tracking-info-percentiles';
     expect(new Harness().client().ask(array('CONFIG', 'SET', name, many))).toBe(
@@ -33,7 +33,7 @@ describe('settings that are inert here', () => {
 });
 
 describe('what would weaken a promise is refused, with the reason', () => {
-  it.each([
+  test.each([
     ['appendonly', 'no', 'acknowledged writes are always on disk'],
     ['appendfsync', 'no', 'nothing is acknowledged before it is synced; see --sync-policy'],
     ['appendfsync', 'everysec', 'nothing is acknowledged before it is synced; see --sync-policy'],

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { mergeSections, renderInfo } from '../../../transport/resp/info.ts';
 import { Harness, type HarnessClient, request } from './harness.ts';
 import { StoreCoordinator } from './store-coordinator.ts';
@@ -26,7 +26,7 @@ describe('renderInfo', () => {
     'Keyspace',
   ];
 
-  it.each<[string[], string[]]>([
+  test.each<[string[], string[]]>([
     [[], defaults],
     [['default'], defaults],
     [['ALL'], [...defaults, 'Commandstats', 'Extra']],
@@ -47,20 +47,20 @@ describe('renderInfo', () => {
     expect(titles(renderInfo(sections, wanted))).toEqual(expected);
   });
 
-  it('prints a section as Redis does', () => {
+  test('prints a section as Redis does', () => {
     expect(renderInfo(sections, ['keyspace', 'commandstats'])).toBe(
       '# Keyspace\r\ndb0:keys=1\r\n\r\n# Commandstats\r\na:1\r\n',
     );
   });
 
-  it('keeps a field on its line', () => {
+  test('keeps a field on its line', () => {
     const text = renderInfo(mergeSections({ extra: { a: 'x\r\ny:1' } }), ['extra']);
     expect(text).toBe('# Extra\r\na:x y:1\r\n');
   });
 });
 
 describe('INFO', () => {
-  it('has what clients and tools read, and what the services add', () => {
+  test('has what clients and tools read, and what the services add', () => {
     const harness = new Harness();
     harness.info = { memory: { used_memory: 77 }, keyspace: { db0: 'keys=5,expires=0,avg_ttl=0' } };
     const text = harness.client().ask(request('SET a 1', 'GET a', 'INFO'));
@@ -82,7 +82,7 @@ describe('INFO', () => {
     }
   });
 
-  it('is a verbatim string in RESP3', () => {
+  test('is a verbatim string in RESP3', () => {
     const client = new Harness().client();
     client.ask(request('HELLO 3'));
     expect(client.ask(request('INFO cluster'))).toBe(
@@ -90,7 +90,7 @@ describe('INFO', () => {
     );
   });
 
-  it('counts calls by name, and RESETSTAT begins anew', () => {
+  test('counts calls by name, and RESETSTAT begins anew', () => {
     const harness = new Harness();
     const client = harness.client();
     client.ask(request('SET a 1', 'GET a', 'GET a', 'GET'));
@@ -116,7 +116,7 @@ describe('INFO', () => {
     );
   }
 
-  it('counts what failed and what was refused, subcommands by both names', () => {
+  test('counts what failed and what was refused, subcommands by both names', () => {
     const client = new Harness({}, new StoreCoordinator()).client();
     client.ask(
       request(
@@ -139,7 +139,7 @@ describe('INFO', () => {
     });
   });
 
-  it('counts a block where it is executed, and what fails in it by its own name', () => {
+  test('counts a block where it is executed, and what fails in it by its own name', () => {
     const harness = new Harness({}, new StoreCoordinator());
     const client = harness.client();
     client.ask(request('MULTI', 'SET a x', 'PING', 'DISCARD'));
@@ -159,7 +159,7 @@ describe('INFO', () => {
     expect(client.ask(request('INFO stats'))).toContain('total_commands_processed:10\r\n');
   });
 
-  it('divides the time of a unit among its commands, and fails them with it', () => {
+  test('divides the time of a unit among its commands, and fails them with it', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -179,7 +179,7 @@ describe('INFO', () => {
     );
   });
 
-  it('has rates over the last ticks', () => {
+  test('has rates over the last ticks', () => {
     const harness = new Harness();
     const client = harness.client();
     harness.tick(100);

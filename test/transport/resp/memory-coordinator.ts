@@ -25,7 +25,7 @@ export class MemoryCoordinator {
 
   readonly submit = (part: Part): boolean => {
     if (this.full) {
-      this.refusals++;
+      this.refusals += 1;
       return false;
     }
     this.parts.push(part);
@@ -49,7 +49,7 @@ export class MemoryCoordinator {
   execute(part: Part): void {
     this.#renderer.begin(part);
     let at = 0;
-    for (let i = 0; i < part.count; i++) {
+    for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
       this.#run(this.#args);
@@ -74,7 +74,7 @@ export class MemoryCoordinator {
         return out.simple('OK');
       case 'MGET':
         out.array(args.count - 1);
-        for (let i = 1; i < args.count; i++) {
+        for (let i = 1; i < args.count; i += 1) {
           const value = this.store.get(args.text(i));
           if (value === undefined) out.nil();
           else out.bulk(value);
@@ -87,7 +87,7 @@ export class MemoryCoordinator {
       }
       case 'DEL': {
         let removed = 0;
-        for (let i = 1; i < args.count; i++) if (this.store.delete(args.text(i))) removed++;
+        for (let i = 1; i < args.count; i += 1) if (this.store.delete(args.text(i))) removed += 1;
         return out.integer(removed);
       }
       case 'DBSIZE':

@@ -2,7 +2,7 @@
  * Pipelines of one connection, and what Redis 7.0.15 answered to them, byte for byte. Where a
  * redis-server is installed it is asked again.
  */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Harness, request } from './harness.ts';
 import { REDIS_PRESENT, RealRedis } from './real-redis.ts';
 import { StoreCoordinator } from './store-coordinator.ts';
@@ -123,7 +123,7 @@ function ours(script: string): string {
 }
 
 describe('a pipeline is answered as by Redis', () => {
-  it.each(SCRIPTS.filter(([, replies]) => replies !== null))('%s', (script, replies) => {
+  test.each(SCRIPTS.filter(([, replies]) => replies !== null))('%s', (script, replies) => {
     expect(ours(script)).toBe(`${replies}${END}`);
   });
 });
@@ -135,7 +135,7 @@ describe.skipIf(!REDIS_PRESENT)('and Redis itself answers so', () => {
   });
   afterAll(() => redis?.stop());
 
-  it.each(SCRIPTS)('%s', async (script) => {
+  test.each(SCRIPTS)('%s', async (script) => {
     await redis.ask(request('FLUSHALL'), OK);
     expect(await redis.ask(request(...linesOf(script)), END)).toBe(ours(script));
   });

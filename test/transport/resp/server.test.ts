@@ -4,7 +4,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ListenError } from '../../../transport/listen-error.ts';
 import { Gateway } from '../../../transport/resp/gateway.ts';
 import { RespServer } from '../../../transport/resp/server.ts';
@@ -82,7 +82,7 @@ beforeEach(() => start());
 afterEach(stop);
 
 describe('the listener', () => {
-  it('says clearly that a port is in use', async () => {
+  test('says clearly that a port is in use', async () => {
     const second = new RespServer({ gateway, host: HOST, port: server.port });
     const error = await new Promise<ListenError | undefined>((resolve) => second.listen(resolve));
     expect(error).toBeInstanceOf(ListenError);
@@ -93,7 +93,7 @@ describe('the listener', () => {
     expect(error?.code).toBe('HOLO_PORT_IN_USE');
   });
 
-  it('says clearly that an address is not its own', async () => {
+  test('says clearly that an address is not its own', async () => {
     const foreign = new RespServer({ gateway, host: '192.0.2.1', port: 0 });
     const error = await new Promise<ListenError | undefined>((resolve) => foreign.listen(resolve));
     expect(error?.message).toBe(
@@ -102,7 +102,7 @@ describe('the listener', () => {
     );
   });
 
-  it('gives the port back', async () => {
+  test('gives the port back', async () => {
     const { port } = server;
     await stop();
     const probe = createServer();
@@ -111,7 +111,7 @@ describe('the listener', () => {
     await start();
   });
 
-  it('turns clients away beyond the limit, and takes them again after', async () => {
+  test('turns clients away beyond the limit, and takes them again after', async () => {
     await stop();
     await start(1);
     const first = connect(server.port, HOST);
@@ -122,7 +122,7 @@ describe('the listener', () => {
     expect(await exchange(request('PING', 'QUIT'))).toBe('+PONG\r\n+OK\r\n');
   });
 
-  it('answers everything before it closes: QUIT, errors, and half-closed sockets', async () => {
+  test('answers everything before it closes: QUIT, errors, and half-closed sockets', async () => {
     const sent = request('SET a 1', 'GET a', 'QUIT', 'GET a');
     expect(await exchange(sent)).toBe('+OK\r\n$1\r\n1\r\n+OK\r\n');
     expect(await exchange(`${request('GET a')}*x\r\n`)).toBe(
@@ -132,19 +132,19 @@ describe('the listener', () => {
     await expect.poll(() => gateway.size).toBe(0);
   });
 
-  it('carries values of megabytes both ways', async () => {
+  test('carries values of megabytes both ways', async () => {
     const value = 'v'.repeat(5_000_000);
     const set = `*3\r\n$3\r\nSET\r\n$3\r\nbig\r\n$${value.length}\r\n${value}\r\n`;
     const replies = await exchange(set + request('GET big', 'QUIT'));
     expect(replies === `+OK\r\n$${value.length}\r\n${value}\r\n+OK\r\n`).toBe(true);
   });
 
-  it('holds back a client that does not read, and serves it when it does', async () => {
+  test('holds back a client that does not read, and serves it when it does', async () => {
     const value = 'v'.repeat(1_000_000);
     coordinator.store.set('big', value);
     const socket = connect(server.port, HOST);
     socket.pause();
-    for (let i = 0; i < 30; i++) socket.write(request('GET big'));
+    for (let i = 0; i < 30; i += 1) socket.write(request('GET big'));
     await expect.poll(() => [...gateway.all()][0]?.outputBytes ?? 0).toBeGreaterThan(256 * 1024);
     let received = 0;
     socket.on('data', (chunk) => {
@@ -157,7 +157,7 @@ describe('the listener', () => {
 });
 
 describe('ioredis', () => {
-  it.each([3, 2] as const)('connects and works with RESP%i', async (protocol) => {
+  test.each([3, 2] as const)('connects and works with RESP%i', async (protocol) => {
     const redis = new Redis({ port: server.port, host: HOST, protocol, connectionName: 'io' });
     try {
       expect(await redis.set('a', '1')).toBe('OK');
@@ -165,7 +165,7 @@ describe('ioredis', () => {
       expect(await redis.get('none')).toBeNull();
       expect(await redis.mget('a', 'none')).toEqual(['1', null]);
       const pipeline = redis.pipeline();
-      for (let i = 0; i < 500; i++) pipeline.incr('n');
+      for (let i = 0; i < 500; i += 1) pipeline.incr('n');
       const results = await pipeline.exec();
       expect(results?.map(([, value]) => value)).toEqual(
         Array.from({ length: 500 }, (_, i) => i + 1),
@@ -183,7 +183,7 @@ describe('ioredis', () => {
 });
 
 describe('node-redis', () => {
-  it.each([3, 2] as const)('connects and works with RESP%i', async (RESP) => {
+  test.each([3, 2] as const)('connects and works with RESP%i', async (RESP) => {
     const client = createClient({ socket: { port: server.port, host: HOST }, RESP, name: 'nr' });
     const errors: unknown[] = [];
     client.on('error', (error) => errors.push(error));
@@ -210,7 +210,7 @@ describe('node-redis', () => {
 });
 
 describe('cluster clients', () => {
-  it('take this node for a whole cluster: ioredis', async () => {
+  test('take this node for a whole cluster: ioredis', async () => {
     const cluster = new Redis.Cluster([{ port: server.port, host: HOST }]);
     try {
       expect(await cluster.set('a', '1')).toBe('OK');
@@ -220,7 +220,7 @@ describe('cluster clients', () => {
     }
   });
 
-  it('take this node for a whole cluster: node-redis', async () => {
+  test('take this node for a whole cluster: node-redis', async () => {
     const cluster = createCluster({ rootNodes: [{ socket: { port: server.port, host: HOST } }] });
     await cluster.connect();
     try {
@@ -238,7 +238,7 @@ describe.skipIf(!existsSync(REDIS_CLI))('redis-cli', () => {
     return stdout.trim();
   };
 
-  it('runs single commands in both protocols', async () => {
+  test('runs single commands in both protocols', async () => {
     expect(await cli('set', 'a', '1')).toBe('OK');
     expect(await cli('-3', 'get', 'a')).toBe('1');
     expect(await cli('-n', '0', 'ping')).toBe('PONG');
@@ -247,27 +247,27 @@ describe.skipIf(!existsSync(REDIS_CLI))('redis-cli', () => {
     expect(await cli('-c', 'cluster', 'keyslot', 'foo')).toBe('12182');
   });
 
-  it('loads a file through --pipe', async () => {
+  test('loads a file through --pipe', async () => {
     const child = spawn(REDIS_CLI, ['-p', String(server.port), '--pipe']);
     let text = '';
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString();
     });
     const ended = new Promise((resolve) => child.on('close', resolve));
-    for (let i = 0; i < 1000; i++) child.stdin.write(`SET k${i} "v ${i}"\r\n`);
+    for (let i = 0; i < 1000; i += 1) child.stdin.write(`SET k${i} "v ${i}"\r\n`);
     child.stdin.end();
     await ended;
     expect(text).toContain('errors: 0, replies: 1000');
     expect(coordinator.store.get('k999')).toBe('v 999');
   });
 
-  it('gets the documentation of commands as it asks for it', async () => {
+  test('gets the documentation of commands as it asks for it', async () => {
     expect(await cli('-3', 'command', 'docs', 'get')).toMatch(/^get summary .+\nsince 1\.0\.0\n/);
   });
 });
 
 describe.skipIf(!existsSync(REDIS_BENCHMARK))('redis-benchmark', () => {
-  it('runs its tests without an error', async () => {
+  test('runs its tests without an error', async () => {
     const args = ['-p', String(server.port), '-n', '2000', '-c', '10', '-P', '20', '-q'];
     const { stdout, stderr } = await run(REDIS_BENCHMARK, [
       ...args,

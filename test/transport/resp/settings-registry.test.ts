@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import {
   booleanSetting,
   bytesSetting,
@@ -52,7 +52,7 @@ function example() {
 }
 
 describe('SettingsRegistry', () => {
-  it.each<[string, string, string | undefined, unknown]>([
+  test.each<[string, string, string | undefined, unknown]>([
     ['count', '10', undefined, 10],
     ['COUNT', '2', undefined, 2],
     ['count', '11', 'argument must be between 1 and 10 inclusive', 1],
@@ -78,7 +78,7 @@ describe('SettingsRegistry', () => {
     expect(values[key as keyof typeof values]).toBe(value);
   });
 
-  it('sets all or none', () => {
+  test('sets all or none', () => {
     const { registry, values } = example();
     expect(
       registry.setAll([
@@ -97,7 +97,7 @@ describe('SettingsRegistry', () => {
     expect(values.count).toBe(1);
   });
 
-  it('leaves a value alone that it would not take itself', () => {
+  test('leaves a value alone that it would not take itself', () => {
     const { registry, values } = example();
     values.count = 0;
     const pairs = [
@@ -108,7 +108,7 @@ describe('SettingsRegistry', () => {
     expect(values.count).toBe(0);
   });
 
-  it('finds names by globs, each once', () => {
+  test('finds names by globs, each once', () => {
     const { registry } = example();
     const names = (...globs: string[]): string[] =>
       registry.matching(globs).map((setting) => setting.name);
@@ -117,7 +117,7 @@ describe('SettingsRegistry', () => {
     expect(registry.matching(['bytes'])[0]?.get()).toBe('1024');
   });
 
-  it('takes a name once, and only so many', () => {
+  test('takes a name once, and only so many', () => {
     const { registry } = example();
     expect(() => registry.register(fixedSetting('COUNT', ''))).toThrow('count exists already');
     const many: Setting[] = Array.from({ length: 1024 }, (_, i) => fixedSetting(`s${i}`, ''));

@@ -26,7 +26,7 @@ export class StoreCoordinator {
   readonly #renderer = new PartRenderer(new ReplyWriter(2));
 
   readonly submit = (part: Part): boolean => {
-    this.#nowUs++;
+    this.#nowUs += 1;
     if (!this.#read(part)) this.#write(part);
     return true;
   };
@@ -40,7 +40,7 @@ export class StoreCoordinator {
     if (!part.readOnly) return false;
     this.#renderer.begin(part);
     let at = 0;
-    for (let i = 0; i < part.count; i++) {
+    for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
       const served = this.machine.read(this.#args, this.#nowUs / 1000, this.#renderer.writer);
@@ -48,7 +48,7 @@ export class StoreCoordinator {
       this.#renderer.writer.take();
       return false;
     }
-    this.reads++;
+    this.reads += 1;
     this.answer(wholeAnswer(part, this.#renderer));
     return true;
   }
@@ -57,7 +57,7 @@ export class StoreCoordinator {
     this.machine.begin({ hlc: this.#nowUs, flags: 2, node: 1, store: 0 });
     this.#renderer.begin(part);
     let at = 0;
-    for (let i = 0; i < part.count; i++) {
+    for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
       this.machine.run(this.#args, this.#renderer.writer);

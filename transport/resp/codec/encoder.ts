@@ -70,7 +70,7 @@ export class ReplyWriter implements ReplySink {
 
   /** The line may contain client input: every byte of it is made harmless. */
   error(line: string): void {
-    this.errors++;
+    this.errors += 1;
     this.#line(MINUS, escapeBytes(line.replace(/[\r\n]/g, ' ')));
   }
 
@@ -86,7 +86,7 @@ export class ReplyWriter implements ReplySink {
     const slab = this.#slab;
     let at = this.#at;
     if (length <= SHORT_BYTES_MAX) {
-      for (let i = 0; i < length; i++) slab[at + i] = text.charCodeAt(i);
+      for (let i = 0; i < length; i += 1) slab[at + i] = text.charCodeAt(i);
     } else {
       writeLatin1(slab, text, at);
     }
@@ -158,7 +158,7 @@ export class ReplyWriter implements ReplySink {
     const slab = this.#slab;
     let at = this.#at;
     slab[at++] = type;
-    for (let i = 0; i < length; i++) {
+    for (let i = 0; i < length; i += 1) {
       const byte = line.charCodeAt(i);
       slab[at++] = byte === CARRIAGE_RETURN || byte === NEWLINE ? 32 : byte;
     }
@@ -181,7 +181,7 @@ export class ReplyWriter implements ReplySink {
     }
     const known = typeof value === 'number' ? NUMBERS[value] : undefined;
     if (known !== undefined) {
-      for (let i = 0; i < known.length; i++) slab[at + i] = known[i] as number;
+      for (let i = 0; i < known.length; i += 1) slab[at + i] = known[i] as number;
       this.#at = at + known.length;
       return;
     }
@@ -196,7 +196,7 @@ export class ReplyWriter implements ReplySink {
     const slab = this.#slab;
     const at = this.#at;
     if (length <= SHORT_BYTES_MAX) {
-      for (let i = 0; i < length; i++) slab[at + i] = text.charCodeAt(i);
+      for (let i = 0; i < length; i += 1) slab[at + i] = text.charCodeAt(i);
     } else {
       writeLatin1(slab, text, at);
     }

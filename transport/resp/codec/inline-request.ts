@@ -30,7 +30,7 @@ export function splitInline(buffer: Uint8Array, start: number, end: number): Buf
   const word = Buffer.allocUnsafe(end - start);
   let at = start;
   for (;;) {
-    while (at < end && isBlank(buffer[at] as number)) at++;
+    while (at < end && isBlank(buffer[at] as number)) at += 1;
     if (at === end) return words;
     let length = 0;
     while (at < end && !isBlank(buffer[at] as number)) {
@@ -42,7 +42,7 @@ export function splitInline(buffer: Uint8Array, start: number, end: number): Buf
         length = quoted.length;
       } else {
         word[length++] = byte;
-        at++;
+        at += 1;
       }
     }
     words.push(Buffer.from(word.subarray(0, length)));
@@ -82,7 +82,7 @@ function unquote(
     }
     if (byte !== BACKSLASH || next === -1) {
       word[filled++] = byte;
-      at++;
+      at += 1;
     } else if (quote === SINGLE_QUOTE) {
       // Only the quote itself can be escaped here; any other backslash is literal.
       word[filled++] = next === SINGLE_QUOTE ? SINGLE_QUOTE : BACKSLASH;

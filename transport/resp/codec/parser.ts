@@ -136,7 +136,7 @@ export class RequestParser {
       this.args.push(at, end);
       at = end + 2;
       length = NOT_READ;
-      wanted--;
+      wanted -= 1;
     }
     this.#position = at;
     this.#wanted = wanted;
@@ -146,7 +146,7 @@ export class RequestParser {
     this.start = this.#begin;
     this.end = at;
     this.#begin = at;
-    this.requests++;
+    this.requests += 1;
     return REQUEST;
   }
 
@@ -188,7 +188,7 @@ export class RequestParser {
     while (at < filled && input[at] !== NEWLINE) {
       // Text contains no NUL: this is another protocol, or the rest of a lost bulk.
       if (input[at] === NUL) return this.#fail('NUL byte in an inline request');
-      at++;
+      at += 1;
     }
     this.#searched = at;
     const cut = at === filled;
@@ -204,7 +204,7 @@ export class RequestParser {
     this.buffer = encodeRequest(words);
     this.start = 0;
     this.end = this.args.next(this.buffer, 0);
-    this.requests++;
+    this.requests += 1;
     return REQUEST;
   }
 
@@ -219,7 +219,7 @@ export class RequestParser {
     const first = negative ? at + 1 : at;
     let p = first;
     let value = 0;
-    for (; p < filled; p++) {
+    for (; p < filled; p += 1) {
       const byte = input[p] as number;
       if (byte < ZERO || byte > NINE) break;
       value = value * 10 + byte - ZERO;
@@ -246,7 +246,7 @@ export class RequestParser {
     if (this.#wanted > 0) {
       const count = args.count;
       args.reset(carry);
-      for (let i = 0; i < count; i++) {
+      for (let i = 0; i < count; i += 1) {
         const start = args.start(i) - moved;
         args.push(start, start + args.bytes(i));
       }

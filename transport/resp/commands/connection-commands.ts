@@ -98,7 +98,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
 
 /** A browser was lured into posting to this port: nothing after the request is read. */
 function refuseHttp(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
-  context.counters.securityAttacks++;
+  context.counters.securityAttacks += 1;
   out.error(SECURITY_ATTACK);
   context.closeAfterReplies();
 }

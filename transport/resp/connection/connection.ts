@@ -120,7 +120,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** The chunk's bytes must not change any more. */
   onData(chunk: Buffer): void {
     this.counters.bytesIn += chunk.length;
-    this.counters.reads++;
+    this.counters.reads += 1;
     if (this.#state !== 'open') return;
     this.#hadData = true;
     this.#exhausted = false;
@@ -172,7 +172,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#flushRequested = false;
     if (this.#state === 'closed') return;
     if (this.#output.bytes > 0) {
-      this.counters.writes++;
+      this.counters.writes += 1;
       if (!this.#socket.write(this.#output.take())) this.#outputBlocked = true;
     }
     if (this.#turnFull) {
@@ -188,8 +188,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   onTick(nowMs: number): void {
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
-    if (expiry === 'partial') this.counters.partialDisconnects++;
-    if (expiry === 'idle') this.counters.idleDisconnects++;
+    if (expiry === 'partial') this.counters.partialDisconnects += 1;
+    if (expiry === 'idle') this.counters.idleDisconnects += 1;
     this.kill();
   }
 
@@ -215,7 +215,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       case 'ignored':
         return this.#ignore(answer);
       case 'broken':
-        this.counters.outputLimitDisconnects++;
+        this.counters.outputLimitDisconnects += 1;
         return this.kill();
       case 'more':
         return this.#requestFlush();
@@ -235,7 +235,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #unitDone(unit: UnitUnderWay): void {
     this.#unit = undefined;
     this.#refused = false;
-    if (unit.failed) this.counters.unitsFailed++;
+    if (unit.failed) this.counters.unitsFailed += 1;
     unit.countDone(this.services.clock.monotonicMs() - unit.startedMs, this.routes);
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
@@ -333,7 +333,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
         this.#exhausted = true;
         return;
       }
-      this.counters.protocolErrors++;
+      this.counters.protocolErrors += 1;
       this.#error(`ERR ${this.#parser.error}`);
       this.closeAfterReplies();
     }
@@ -358,7 +358,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       return true;
     }
     if (!fitsArity(route.arity, parser.args.count)) {
-      route.rejected++;
+      route.rejected += 1;
       this.#rejectArity(route);
       return true;
     }
@@ -376,8 +376,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       return true;
     }
     if (!this.#fits(1, end - start) || !this.#builder.admits(route, args)) return this.#hold();
-    route.calls++;
-    this.counters.commands++;
+    route.calls += 1;
+    this.counters.commands += 1;
     if (this.#out.length > 0) this.#placeLocals();
     this.#builder.addCommand(route, args, buffer, start, end);
     return true;
@@ -474,15 +474,15 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #runLocal(route: LocalRoute, args: readonly string[], out: ReplyWriter): void {
     const { clock } = this.services;
     const startMs = clock.monotonicMs();
-    route.calls++;
-    this.counters.commands++;
+    route.calls += 1;
+    this.counters.commands += 1;
     this.#errorsBefore = out.errors;
     route.local.run(this, args, out);
     route.usec += (clock.monotonicMs() - startMs) * 1000;
     // An error inside EXEC is not counted for EXEC itself.
     if (out.errors === this.#errorsBefore) return;
     this.#errorsBefore = out.errors;
-    route.failed++;
+    route.failed += 1;
   }
 
   /** The reply of a command that cannot run; inside a MULTI block it spoils the block. */
@@ -529,9 +529,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#skipReplies = false;
     this.#unit = unit;
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
-    this.counters.unitsSubmitted++;
+    this.counters.unitsSubmitted += 1;
     if (this.#submitParts(unit)) return;
-    this.counters.unitsRefused++;
+    this.counters.unitsRefused += 1;
     this.#refused = true;
     this.#core.refused(this);
   }
@@ -559,7 +559,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #exceedsOutput(more: number): boolean {
     if (this.#state === 'closed') return true;
     if (this.outputBytes + more <= this.#core.limits.outputBytesMax) return false;
-    this.counters.outputLimitDisconnects++;
+    this.counters.outputLimitDisconnects += 1;
     this.kill();
     return true;
   }

@@ -1,12 +1,8 @@
 /** Each check that stays on in production, met and broken. */
 import { describe, expect, test } from 'vitest';
 import { Command } from '../../../../actors/accord/local/command.ts';
-import {
-  BrokenInvariant,
-  Invariants,
-  type Mark,
-  type Transition,
-} from '../../../../actors/accord/local/invariants.ts';
+import { BrokenInvariant, Invariants } from '../../../../actors/accord/local/invariants.ts';
+import type { Mark, Transition } from '../../../../actors/accord/local/journal.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
 import { at, ballot } from '../fixture.ts';

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { ReplyWriter } from '../../../../transport/resp/codec/encoder.ts';
 
 function render(protocol: 2 | 3, write: (out: ReplyWriter) => void): string {
@@ -8,7 +8,7 @@ function render(protocol: 2 | 3, write: (out: ReplyWriter) => void): string {
 }
 
 describe('golden bytes', () => {
-  it.each<[string, (out: ReplyWriter) => void, string, string]>([
+  test.each<[string, (out: ReplyWriter) => void, string, string]>([
     ['simple', (out) => out.simple('OK'), '+OK\r\n', '+OK\r\n'],
     ['error', (out) => out.error('ERR no'), '-ERR no\r\n', '-ERR no\r\n'],
     ['integer 0', (out) => out.integer(0), ':0\r\n', ':0\r\n'],
@@ -59,17 +59,17 @@ describe('golden bytes', () => {
     expect(render(3, write)).toBe(resp3);
   });
 
-  it('keeps a line a line', () => {
+  test('keeps a line a line', () => {
     expect(render(2, (out) => out.error("ERR got 'a\r\nb'"))).toBe("-ERR got 'a  b'\r\n");
     expect(render(2, (out) => out.simple('a\nb'))).toBe('+a b\r\n');
   });
 });
 
 describe('the slab', () => {
-  it('gives bytes that later replies do not touch', () => {
+  test('gives bytes that later replies do not touch', () => {
     const writer = new ReplyWriter(2);
     const taken: [Uint8Array, string][] = [];
-    for (let i = 0; i < 3000; i++) {
+    for (let i = 0; i < 3000; i += 1) {
       const text = `${i}`.repeat(i % 50);
       writer.bulk(text);
       if (i % 3 === 0) writer.integer(i);
@@ -81,7 +81,7 @@ describe('the slab', () => {
     }
   });
 
-  it('grows for replies of any size', () => {
+  test('grows for replies of any size', () => {
     const writer = new ReplyWriter(2);
     const values = [1, 65_500, 65_536, 200_000, 3, 1_000_000].map((size) => 'v'.repeat(size));
     for (const value of values) writer.bulk(value);
@@ -92,7 +92,7 @@ describe('the slab', () => {
     expect(writer.take().length).toBe(0);
   });
 
-  it('counts errors', () => {
+  test('counts errors', () => {
     const writer = new ReplyWriter(2);
     writer.error('ERR a');
     writer.simple('OK');

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   FAILED,
   NEED_MORE,
@@ -40,7 +40,7 @@ function parse(chunks: readonly (string | Buffer)[], limits: Partial<RequestLimi
 const protocolError = (text: string): string => `Protocol error: ${text}`;
 
 describe('request arrays', () => {
-  it.each<[string, string, string[][]]>([
+  test.each<[string, string, string[][]]>([
     ['one command', '*1\r\n$4\r\nPING\r\n', [['PING']]],
     ['several', '*1\r\n$4\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n', [['PING'], ['GET', 'k']]],
     ['an empty argument', '*2\r\n$4\r\nECHO\r\n$0\r\n\r\n', [['ECHO', '']]],
@@ -63,7 +63,7 @@ describe('request arrays', () => {
     expect(parse([input])).toEqual({ requests, error: '' });
   });
 
-  it.each([
+  test.each([
     ['*3000000000\r\n', 'invalid multibulk length'],
     ['*1048577\r\n', 'invalid multibulk length'],
     ['*99999999999999999999\r\n', 'invalid multibulk length'],
@@ -106,7 +106,7 @@ describe('request arrays', () => {
     expect(parse([input])).toEqual({ requests: [], error: protocolError(error) });
   });
 
-  it('refuses the same whatever the chunks are', () => {
+  test('refuses the same whatever the chunks are', () => {
     const byByte = [...'*1\r\n$4\r\nPING\r\n*1\r\n$-10\r\n'];
     expect(parse(byByte)).toEqual({
       requests: [['PING']],
@@ -114,14 +114,14 @@ describe('request arrays', () => {
     });
   });
 
-  it('takes nothing after an error', () => {
+  test('takes nothing after an error', () => {
     expect(parse(['*x', '*1\r\n$4\r\nPING\r\n'])).toEqual({
       requests: [],
       error: protocolError('invalid multibulk length'),
     });
   });
 
-  it('holds its limits to the byte', () => {
+  test('holds its limits to the byte', () => {
     const bulk = (length: number): string => `*1\r\n$${length}\r\n${'x'.repeat(length)}\r\n`;
     const limits = { requestBulkBytesMax: 100 };
     expect(parse([bulk(100)], limits).error).toBe('');
@@ -138,7 +138,7 @@ describe('request arrays', () => {
     );
   });
 
-  it('grows with what has come, not with what is announced', () => {
+  test('grows with what has come, not with what is announced', () => {
     const parser = new RequestParser(defaultLimits());
     parser.feed(Buffer.from('*1\r\n$16777216\r\nx'));
     expect(parser.next()).toBe(NEED_MORE);
@@ -147,7 +147,7 @@ describe('request arrays', () => {
     expect(parser.unparsedBytes).toBe(17);
   });
 
-  it('reads a large argument that comes in small pieces, once', () => {
+  test('reads a large argument that comes in small pieces, once', () => {
     const value = 'v'.repeat(3_000_000);
     const bytes = Buffer.from(array('SET', 'k', value) + array('PING'), 'latin1');
     const chunks: Buffer[] = [];
@@ -169,7 +169,7 @@ describe('request arrays', () => {
     ]);
   });
 
-  it('reads very many arguments that come in small pieces', () => {
+  test('reads very many arguments that come in small pieces', () => {
     const words = Array.from({ length: 50_000 }, (_, i) => String(i));
     const bytes = Buffer.from(array('MGET', ...words), 'latin1');
     const chunks: Buffer[] = [];
@@ -179,7 +179,7 @@ describe('request arrays', () => {
 });
 
 describe('inline requests', () => {
-  it.each<[string, string[][]]>([
+  test.each<[string, string[][]]>([
     ['PING\r\n', [['PING']]],
     ['PING\n', [['PING']]],
     ['  get   k  \r\n', [['get', 'k']]],
@@ -197,7 +197,7 @@ describe('inline requests', () => {
     expect(parse([...input])).toEqual({ requests, error: '' });
   });
 
-  it('ends at 64 KiB, with or without a newline', () => {
+  test('ends at 64 KiB, with or without a newline', () => {
     const fits = `ECHO ${'x'.repeat(64 * 1024 - 5)}`;
     expect(parse([`${fits}\n`]).error).toBe('');
     expect(parse([`${fits}x\n`]).error).toBe(protocolError('too big inline request'));
@@ -215,12 +215,12 @@ describe('chunks', () => {
   );
   const commands = fc.array(fc.array(word, { minLength: 1, maxLength: 12 }), { maxLength: 12 });
 
-  it('gives the same requests however the bytes are cut', () => {
+  test('gives the same requests however the bytes are cut', () => {
     fc.assert(
       fc.property(commands, fc.array(fc.integer({ min: 1, max: 97 })), (requests, cuts) => {
         const bytes = Buffer.from(requests.map((words) => array(...words)).join(''), 'latin1');
         const chunks: Buffer[] = [];
-        for (let at = 0, i = 0; at < bytes.length; i++) {
+        for (let at = 0, i = 0; at < bytes.length; i += 1) {
           const size = cuts.length === 0 ? bytes.length : (cuts[i % cuts.length] ?? 1);
           chunks.push(bytes.subarray(at, at + size));
           at += size;
@@ -235,7 +235,7 @@ describe('chunks', () => {
     );
   });
 
-  it('gives the same outcome for damaged bytes however they are cut', () => {
+  test('gives the same outcome for damaged bytes however they are cut', () => {
     const damage = fc.record({ at: fc.nat(), byte: fc.nat({ max: 255 }) });
     fc.assert(
       fc.property(commands, fc.array(damage, { maxLength: 3 }), (requests, damages) => {

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { slotOfText } from '../../../../storage/keyspace/slots.ts';
 import { array, Harness, request } from '../harness.ts';
 
@@ -13,7 +13,7 @@ function unitsOf(...chunks: readonly string[]) {
 const slots = (...keys: readonly string[]): number[] => keys.map(slotOfText);
 
 describe('what the coordinator is told of a unit', () => {
-  it.each<[string, string, { readOnly: boolean; wholeStore: boolean; keys: string[] }]>([
+  test.each<[string, string, { readOnly: boolean; wholeStore: boolean; keys: string[] }]>([
     ['GET', request('GET a'), { readOnly: true, wholeStore: false, keys: ['a'] }],
     [
       'several GET',
@@ -58,7 +58,7 @@ describe('what the coordinator is told of a unit', () => {
     expect(unit).toMatchObject({ readOnly, wholeStore, participants: slots(...keys) });
   });
 
-  it('begins anew for each unit', () => {
+  test('begins anew for each unit', () => {
     const units = unitsOf(request('SET a 1'), request('FLUSHALL'), request('GET b'));
     expect(units.map(({ readOnly, wholeStore }) => ({ readOnly, wholeStore }))).toEqual([
       { readOnly: false, wholeStore: false },
@@ -68,14 +68,14 @@ describe('what the coordinator is told of a unit', () => {
     expect(units[2]?.participants).toEqual(slots('b'));
   });
 
-  it('hashes keys byte for byte', () => {
+  test('hashes keys byte for byte', () => {
     const key = '\0\r\n\xff';
     expect(unitsOf(array('GET', key))[0]?.participants).toEqual(slots(key));
   });
 });
 
 describe('the bytes of a unit', () => {
-  it('are a slice of the chunk when the commands lie side by side', () => {
+  test('are a slice of the chunk when the commands lie side by side', () => {
     const harness = new Harness();
     const { connection } = harness.client();
     const text = request('PING', 'SET a 1', 'GET a', 'INCR b');
@@ -88,14 +88,14 @@ describe('the bytes of a unit', () => {
     );
   });
 
-  it('leave out what is answered locally', () => {
+  test('leave out what is answered locally', () => {
     const [unit] = unitsOf(request('SET a 1', 'PING', 'GET a'));
     expect(Buffer.from(unit?.bytes ?? []).toString('latin1')).toBe(request('SET a 1', 'GET a'));
     expect(unit?.count).toBe(2);
     expect(unit?.layout).toEqual([1, 1]);
   });
 
-  it('are request arrays also where the client sent lines', () => {
+  test('are request arrays also where the client sent lines', () => {
     const [unit] = unitsOf('SET a "x y"\r\nGET a\r\n');
     expect(Buffer.from(unit?.bytes ?? []).toString('latin1')).toBe(
       array('SET', 'a', 'x y') + array('GET', 'a'),

@@ -1,11 +1,11 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Part } from '../../../../transport/resp/connection/part.ts';
 import { array, Harness, request } from '../harness.ts';
 
 const ok = (count: number): string => '+OK\r\n'.repeat(count);
 
 describe('pipelines', () => {
-  it('answers local and store commands in order', () => {
+  test('answers local and store commands in order', () => {
     const harness = new Harness();
     const client = harness.client();
     const sent = request('PING', 'SET a 1', 'ECHO x', 'GET a', 'NOPE', 'GET', 'PING', 'INCR a');
@@ -17,13 +17,13 @@ describe('pipelines', () => {
     );
   });
 
-  it('sends all commands of a read as one unit', () => {
+  test('sends all commands of a read as one unit', () => {
     const harness = new Harness();
     harness.client().ask(request(...Array.from({ length: 500 }, (_, i) => `SET k${i} v`)));
     expect(harness.coordinator.parts.map((unit) => unit.count)).toEqual([500]);
   });
 
-  it('keeps one unit under way, and gathers what comes meanwhile into the next', () => {
+  test('keeps one unit under way, and gathers what comes meanwhile into the next', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -39,7 +39,7 @@ describe('pipelines', () => {
     expect(client.socket.text).toBe('+OK\r\n:2\r\n+PONG\r\n:3\r\n');
   });
 
-  it('writes once per turn', () => {
+  test('writes once per turn', () => {
     const harness = new Harness();
     const client = harness.client();
     client.send(request('PING', 'SET a 1', 'PING'));
@@ -50,7 +50,7 @@ describe('pipelines', () => {
     expect(client.socket.writes).toEqual(['+PONG\r\n+OK\r\n+PONG\r\n+PONG\r\n+OK\r\n']);
   });
 
-  it('cuts units at their limits, in order', () => {
+  test('cuts units at their limits, in order', () => {
     const harness = new Harness({ unitCommandsMax: 3, unitBytesMax: 200 });
     const client = harness.client();
     expect(client.ask(request(...Array.from({ length: 8 }, () => 'INCR n')))).toBe(
@@ -63,7 +63,7 @@ describe('pipelines', () => {
     expect(harness.coordinator.parts.slice(3).map((unit) => unit.count)).toEqual([1, 1, 1]);
   });
 
-  it('answers all commands of a failed unit, and leaves local replies', () => {
+  test('answers all commands of a failed unit, and leaves local replies', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -76,7 +76,7 @@ describe('pipelines', () => {
     );
   });
 
-  it('takes no second answer for a unit', () => {
+  test('takes no second answer for a unit', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -91,7 +91,7 @@ describe('pipelines', () => {
     expect(client.socket.text).toBe('-BUSY no\r\n');
   });
 
-  it('survives very many units that are answered at once', () => {
+  test('survives very many units that are answered at once', () => {
     const harness = new Harness({ unitCommandsMax: 1 });
     const client = harness.client();
     const replies = client.ask('INCR n\r\n'.repeat(20_000));
@@ -100,7 +100,7 @@ describe('pipelines', () => {
 });
 
 describe('the end of a connection', () => {
-  it('answers what came before QUIT, and nothing after it', () => {
+  test('answers what came before QUIT, and nothing after it', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -115,7 +115,7 @@ describe('the end of a connection', () => {
     expect(harness.coordinator.parts).toHaveLength(1);
   });
 
-  it('answers what came before a protocol error, then the error', () => {
+  test('answers what came before a protocol error, then the error', () => {
     const harness = new Harness();
     const client = harness.client();
     expect(client.ask(`${request('SET a 1', 'PING')}*1\r\nfoo\r\n${request('PING')}`)).toBe(
@@ -126,18 +126,18 @@ describe('the end of a connection', () => {
     expect(harness.gateway.counters.protocolErrors).toBe(1);
   });
 
-  it.each(['\0', '*\0', '$\0'])('ends an endless stream that begins with %j', (garbage) => {
+  test.each(['\0', '*\0', '$\0'])('ends an endless stream that begins with %j', (garbage) => {
     const harness = new Harness();
     const client = harness.client();
     let replies = client.ask(garbage);
-    for (let i = 0; i < 100; i++) replies += client.ask('x'.repeat(10_000));
+    for (let i = 0; i < 100; i += 1) replies += client.ask('x'.repeat(10_000));
     expect(replies).toMatch(/^-ERR Protocol error: [^\r]*\r\n$/);
-    for (let i = 0; i < 6; i++) harness.tick(1000);
+    for (let i = 0; i < 6; i += 1) harness.tick(1000);
     expect(client.socket.destroyed).toBe(true);
     expect(harness.gateway.size).toBe(0);
   });
 
-  it.each(['POST / HTTP/1.1\r\n', 'Host: localhost\r\n', request('post x')])(
+  test.each(['POST / HTTP/1.1\r\n', 'Host: localhost\r\n', request('post x')])(
     'takes %j for an attack over HTTP',
     (input) => {
       const harness = new Harness();
@@ -149,7 +149,7 @@ describe('the end of a connection', () => {
     },
   );
 
-  it('answers what a client has sent before it closed its side', () => {
+  test('answers what a client has sent before it closed its side', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -163,7 +163,7 @@ describe('the end of a connection', () => {
     expect(client.socket.ended).toBe(true);
   });
 
-  it('lets a unit finish whose client has gone', () => {
+  test('lets a unit finish whose client has gone', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -178,7 +178,7 @@ describe('the end of a connection', () => {
 });
 
 describe('MULTI', () => {
-  it('sends a block as one, with its place in the pipeline', () => {
+  test('sends a block as one, with its place in the pipeline', () => {
     const harness = new Harness();
     const client = harness.client();
     const sent = request('SET a 1', 'MULTI', 'INCR a', 'GET a', 'EXEC', 'GET a');
@@ -189,7 +189,7 @@ describe('MULTI', () => {
     expect(harness.coordinator.parts[0]?.layout).toEqual([1, 2, 1]);
   });
 
-  it('works over several reads, byte by byte', () => {
+  test('works over several reads, byte by byte', () => {
     const harness = new Harness();
     const client = harness.client();
     for (const byte of request('MULTI', 'SET a 1', 'INCR a', 'EXEC')) client.send(byte);
@@ -198,7 +198,7 @@ describe('MULTI', () => {
     expect(harness.coordinator.parts.map((part) => part.layout)).toEqual([[2]]);
   });
 
-  it('gives local commands their places in the array', () => {
+  test('gives local commands their places in the array', () => {
     const harness = new Harness();
     const client = harness.client();
     const sent = ['MULTI', 'PING', 'SET a 1', 'ECHO x', 'PING', 'GET a', 'CLIENT GETNAME', 'EXEC'];
@@ -208,7 +208,7 @@ describe('MULTI', () => {
     );
   });
 
-  it('needs no store for a block without its commands', () => {
+  test('needs no store for a block without its commands', () => {
     const harness = new Harness();
     const client = harness.client();
     expect(client.ask(request('MULTI', 'EXEC'))).toBe('+OK\r\n*0\r\n');
@@ -216,7 +216,7 @@ describe('MULTI', () => {
     expect(harness.coordinator.parts).toHaveLength(0);
   });
 
-  it.each([
+  test.each([
     [['EXEC'], '-ERR EXEC without MULTI\r\n'],
     [['DISCARD'], '-ERR DISCARD without MULTI\r\n'],
     [
@@ -256,7 +256,7 @@ describe('MULTI', () => {
     expect(harness.client().ask(request(...lines))).toBe(expected);
   });
 
-  it('refuses a block that is too large', () => {
+  test('refuses a block that is too large', () => {
     const harness = new Harness({ multiCommandsMax: 2, multiBytesMax: 100 });
     const client = harness.client();
     const tooLarge = '-ERR MULTI block is too large\r\n';
@@ -270,7 +270,7 @@ describe('MULTI', () => {
     expect(harness.coordinator.parts).toHaveLength(0);
   });
 
-  it('does not split a block over units', () => {
+  test('does not split a block over units', () => {
     const harness = new Harness({ unitCommandsMax: 4 });
     const client = harness.client();
     const block = ['MULTI', ...Array.from({ length: 6 }, () => 'INCR n'), 'EXEC'];
@@ -280,7 +280,7 @@ describe('MULTI', () => {
 });
 
 describe('back-pressure', () => {
-  it('keeps a unit that the coordinator has no room for, and stops reading', () => {
+  test('keeps a unit that the coordinator has no room for, and stops reading', () => {
     const harness = new Harness();
     harness.coordinator.full = true;
     const [first, second] = [harness.client(), harness.client()];
@@ -297,7 +297,7 @@ describe('back-pressure', () => {
     expect(harness.gateway.refusedUnits).toBe(0);
   });
 
-  it('drops a refused unit with its client: nothing has happened', () => {
+  test('drops a refused unit with its client: nothing has happened', () => {
     const harness = new Harness();
     harness.coordinator.full = true;
     const client = harness.client();
@@ -309,7 +309,7 @@ describe('back-pressure', () => {
     expect(harness.gateway.refusedUnits).toBe(0);
   });
 
-  it('stops reading when too much waits behind a unit, and goes on after it', () => {
+  test('stops reading when too much waits behind a unit, and goes on after it', () => {
     const harness = new Harness({ pendingBytesMax: 100 });
     harness.coordinator.manual = true;
     const client = harness.client();
@@ -325,7 +325,7 @@ describe('back-pressure', () => {
     expect(client.socket.text).toBe([1, 2, 3, 4, 5, 6].map((n) => `:${n}\r\n`).join(''));
   });
 
-  it('stops reading and executing while the client does not read', () => {
+  test('stops reading and executing while the client does not read', () => {
     const harness = new Harness();
     const client = harness.client();
     client.socket.slow = true;
@@ -340,7 +340,7 @@ describe('back-pressure', () => {
     expect(client.socket.paused).toBe(false);
   });
 
-  it('disconnects a client whose replies exceed the output limit', () => {
+  test('disconnects a client whose replies exceed the output limit', () => {
     const harness = new Harness({ outputBytesMax: 1000 });
     const [greedy, other] = [harness.client(), harness.client()];
     other.ask(array('SET', 'big', 'v'.repeat(600)));
@@ -352,7 +352,7 @@ describe('back-pressure', () => {
     expect(other.ask(request('PING'))).toBe('+PONG\r\n');
   });
 
-  it('owes a client that reads no two long units at once', () => {
+  test('owes a client that reads no two long units at once', () => {
     const harness = new Harness({
       outputBytesMax: 1000,
       localReplyBytesMax: 100,
@@ -361,12 +361,12 @@ describe('back-pressure', () => {
     const client = harness.client();
     client.ask(array('SET', 'big', 'v'.repeat(900)));
     client.send(request('GET big', 'GET big', 'GET big'));
-    for (let turn = 0; turn < 3; turn++) harness.endTurn();
+    for (let turn = 0; turn < 3; turn += 1) harness.endTurn();
     expect(client.socket.destroyed).toBe(false);
     expect(client.socket.text).toBe(`$900\r\n${'v'.repeat(900)}\r\n`.repeat(3));
   });
 
-  it('counts what the socket still holds', () => {
+  test('counts what the socket still holds', () => {
     const harness = new Harness({ outputBytesMax: 1000 });
     const client = harness.client();
     client.socket.bufferedBytes = 990;
@@ -376,7 +376,7 @@ describe('back-pressure', () => {
     expect(client.socket.destroyed).toBe(true);
   });
 
-  it('runs no more of a MULTI block than its client may be owed', () => {
+  test('runs no more of a MULTI block than its client may be owed', () => {
     const harness = new Harness({ outputBytesMax: 2000 });
     const client = harness.client();
     const block = (count: number): string[] => [
@@ -392,7 +392,7 @@ describe('back-pressure', () => {
     expect(harness.gateway.counters.outputLimitDisconnects).toBe(1);
   });
 
-  it('spreads large local replies over turns', () => {
+  test('spreads large local replies over turns', () => {
     const harness = new Harness({ localReplyBytesMax: 1000 });
     const client = harness.client();
     const text = 'x'.repeat(300);
@@ -404,7 +404,7 @@ describe('back-pressure', () => {
 });
 
 describe('deadlines', () => {
-  it('closes a connection whose request stays incomplete', () => {
+  test('closes a connection whose request stays incomplete', () => {
     const harness = new Harness();
     const [half, whole] = [harness.client(), harness.client()];
     half.ask('*2\r\n$3\r\nGET\r\n$1\r\n');
@@ -418,10 +418,10 @@ describe('deadlines', () => {
     expect(harness.gateway.counters.partialDisconnects).toBe(1);
   });
 
-  it('gives each request its own time', () => {
+  test('gives each request its own time', () => {
     const harness = new Harness();
     const client = harness.client();
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 10; i += 1) {
       client.ask('*1\r\n$4\r\nPI');
       harness.tick(20_000);
       expect(client.ask('NG\r\n')).toBe('+PONG\r\n');
@@ -429,7 +429,7 @@ describe('deadlines', () => {
     expect(client.socket.destroyed).toBe(false);
   });
 
-  it('waits for a client that still reads its last replies, and for no other', () => {
+  test('waits for a client that still reads its last replies, and for no other', () => {
     const harness = new Harness();
     const [reader, sleeper] = [harness.client(), harness.client()];
     for (const client of [reader, sleeper]) {
@@ -437,16 +437,16 @@ describe('deadlines', () => {
       client.ask(request('ECHO 0123456789', 'QUIT'));
       expect(client.socket.ended).toBe(true);
     }
-    for (let second = 0; second < 10; second++) {
-      reader.socket.bufferedBytes--;
+    for (let second = 0; second < 10; second += 1) {
+      reader.socket.bufferedBytes -= 1;
       harness.tick(1000);
     }
     expect([reader.socket.destroyed, sleeper.socket.destroyed]).toEqual([false, true]);
-    for (let second = 0; second < 6; second++) harness.tick(1000);
+    for (let second = 0; second < 6; second += 1) harness.tick(1000);
     expect(reader.socket.destroyed).toBe(true);
   });
 
-  it('closes idle clients only where that is asked for', () => {
+  test('closes idle clients only where that is asked for', () => {
     const harness = new Harness();
     const client = harness.client();
     harness.tick(1_000_000_000);
@@ -462,7 +462,7 @@ describe('deadlines', () => {
 });
 
 describe('CLIENT REPLY', () => {
-  it('OFF silences all, ON ends it, SKIP silences one', () => {
+  test('OFF silences all, ON ends it, SKIP silences one', () => {
     const harness = new Harness();
     const client = harness.client();
     const lines = [
@@ -483,7 +483,7 @@ describe('CLIENT REPLY', () => {
 });
 
 describe('HELLO in a pipeline', () => {
-  it('changes only the replies behind it', () => {
+  test('changes only the replies behind it', () => {
     const harness = new Harness();
     harness.coordinator.manual = true;
     const client = harness.client();
