@@ -1,11 +1,173 @@
-/** Limits are drawn down to the least, most of them keep their usual size, and nodes get them. */
-import { expect, test } from 'vitest';
+/**
+ * Limits are drawn down to the least, most of them keep their usual size, and nodes get them. Of
+ * each limit that a part of a node can be given the tables say which drawn one it is, or why none:
+ * a limit that is new does not compile here before somebody has decided that.
+ */
+import { describe, expect, test } from 'vitest';
+import type { CoordinatorLimits } from '../../actors/accord/coordinate/coordinator.ts';
+import type { CommandStoreLimits } from '../../actors/accord/local/command-store.ts';
+import type { ReplicaLimits } from '../../actors/accord/local/replica-state.ts';
+import type { ValidationLimits } from '../../actors/accord/messages/field-validation.ts';
+import type { ClockLimits } from '../../actors/accord/primitives/cluster-time.ts';
+import type { NodeLimits } from '../../actors/node/node.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import type { BatchLimits } from '../../actors/store/batcher.ts';
+import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
+import type { WalOptions } from '../../wal/wal-options.ts';
 import { drawLimits, type LimitName, RANGES, USUAL_LIMITS } from './limits.ts';
-import { logLimits, nodeLimits } from './node-limits.ts';
-import { drawProfile } from './profile.ts';
+import { logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
+import { drawProfile, type Profile } from './profile.ts';
 
 const NAMES = Object.keys(RANGES) as LimitName[];
+
+/** A limit of the run, something else that is drawn for it, or the reason why it is not. */
+type Fate = LimitName | { readonly profile: keyof Profile } | { readonly why: string };
+type Fates<T> = Readonly<Record<keyof Required<T>, Fate>>;
+
+const INSIDE = { why: 'a table of its own, below' };
+const NO_LIMIT = { why: 'no limit' };
+const HONEST = { why: 'honest peers never reach it: what it stops is injected by other tests' };
+
+const NODE: Fates<NodeLimits> = {
+  clock: INSIDE,
+  replica: INSIDE,
+  coordinator: INSIDE,
+  batch: INSIDE,
+  messages: INSIDE,
+  refusedMax: HONEST,
+  commandTimeoutMs: { profile: 'commandTimeoutMs' },
+  cacheBytesMax: 'cacheBytesMax',
+  dirtyBytesMax: 'dirtyBytesMax',
+  flushEveryMs: { profile: 'flushEveryMs' },
+  replyBytesMax: 'replyBytesMax',
+  unitWriteBytesMax: 'unitWriteBytesMax',
+  unflushedBytesMax: 'unflushedBytesMax',
+  retainedBytesMax: 'retainedBytesMax',
+  unloggedBytesMax: 'unloggedBytesMax',
+  tickMs: { why: 'a pace; when turns take place is drawn (turnDelayMsMax)' },
+  mailboxMax: 'mailboxMax',
+  handOverMax: 'handOverMax',
+  turnsMax: 'turnsMax',
+  outboxHeldMax: 'outboxHeldMax',
+  heldReplyBytesMax: { why: 'simulated clients take their replies at once' },
+  earlyMax: 'earlyMax',
+  trafficKeptMax: 'trafficKeptMax',
+};
+
+const STORE: Fates<CommandStoreLimits> = {
+  replica: INSIDE,
+  retainedBytesMax: 'retainedBytesMax',
+  unloggedBytesMax: 'unloggedBytesMax',
+  turnsMax: 'turnsMax',
+  handOverMax: 'handOverMax',
+};
+
+const REPLICA: Fates<ReplicaLimits> = {
+  progressDelayMs: 'progressDelayMs',
+  ownProgressDelayMs: 'ownProgressDelayMs',
+  progressDelayMsMax: 'progressDelayMsMax',
+  barrierIdsMax: 'barrierIdsMax',
+  barrierWaitsMax: 'barrierWaitsMax',
+  barriersMax: 'barriersMax',
+  barrierResendMs: 'barrierResendMs',
+  barrierMsMax: 'barrierMsMax',
+  listIdsMax: 'listIdsMax',
+  fetchBytesMax: 'fetchBytesMax',
+  heldBytesMax: 'heldBytesMax',
+  durabilityLagMs: 'durabilityLagMs',
+  durabilityEveryMs: 'durabilityEveryMs',
+  standInMs: 'standInMs',
+  hintEveryMs: 'hintEveryMs',
+  hintFetchEveryMs: 'hintFetchEveryMs',
+};
+
+const COORDINATOR: Fates<CoordinatorLimits> = {
+  slowPathMs: 'slowPathMs',
+  slowPathMsMax: 'slowPathMsMax',
+  resendMs: 'resendMs',
+  recoveriesMax: 'recoveriesMax',
+};
+
+const BATCH: Fates<BatchLimits> = {
+  batchBytesMax: 'batchBytesMax',
+  transactionBytesMax: 'transactionBytesMax',
+  batchCommandsMax: 'batchCommandsMax',
+  pipelineDepth: { profile: 'pipelineDepth' },
+  readPipelineDepth: 'readPipelineDepth',
+  readTriesMax: 'readTriesMax',
+  waitingMax: 'waitingMax',
+};
+
+const CLOCK: Fates<ClockLimits> = {
+  reserveUs: { profile: 'reserveMs' },
+  skewUsMax: 'skewUsMax',
+  toleranceUs: { why: 'less than a comparison may be off by would make time less right' },
+  probeEveryMs: 'probeEveryMs',
+  readingMsMax: 'readingMsMax',
+  roundTripMsMax: 'roundTripMsMax',
+};
+
+const MESSAGES: Fates<ValidationLimits> = {
+  bodyBytesMax: HONEST,
+  idsMax: HONEST,
+  aheadUsMax: HONEST,
+};
+
+const LOG: Fates<WalOptions> = {
+  newLogId: NO_LIMIT,
+  segmentBytes: 'segmentBytesMax',
+  batchBytesMax: 'writeBytesMax',
+  recordBytesMax: { why: 'derived from the others at start: no record of a node may exceed it' },
+  pendingBytesMax: 'pendingBytesMax',
+  commitsWaitingMax: 'commitsWaitingMax',
+  sparesMax: 'sparesMax',
+  logBytesMax: { why: 'as good as a full disk, which is a fault' },
+  onSegments: NO_LIMIT,
+};
+
+const SYNC: Fates<SyncPolicyOptions> = {
+  name: { profile: 'syncPolicy' },
+  groupCommitMsMax: 'groupCommitMsMax',
+  lazySyncMsMax: 'lazySyncMsMax',
+  waitBytesMax: 'syncWaitBytesMax',
+};
+
+/** Nothing that is drawn keeps these values as they are. */
+const PLAIN = {
+  turnDelayMsMax: 0,
+  clockJumps: false,
+  setBackMsMax: 0,
+  skewMs: 0,
+  segmentBytes: 256 * 1_024,
+};
+
+describe.each<[string, Readonly<Record<string, Fate>>, (profile: Profile) => unknown]>([
+  ['NodeLimits', NODE, nodeLimits],
+  ['CommandStoreLimits', STORE, nodeLimits],
+  ['ReplicaLimits', REPLICA, (profile) => nodeLimits(profile).replica],
+  ['CoordinatorLimits', COORDINATOR, (profile) => nodeLimits(profile).coordinator],
+  ['BatchLimits', BATCH, (profile) => nodeLimits(profile).batch],
+  ['ClockLimits', CLOCK, (profile) => nodeLimits(profile).clock],
+  ['WalOptions', LOG, logLimits],
+  ['SyncPolicyOptions', SYNC, syncPolicyOf],
+])('%s', (_name, fates, given) => {
+  const drawn = Object.entries(fates).flatMap(([field, fate]) =>
+    typeof fate === 'string' ? [[field, fate] as const] : [],
+  );
+
+  test.each(drawn)('%s is what was drawn as %s', (field, name) => {
+    const value = name === 'segmentBytesMax' ? 8_192 : RANGES[name][1] - 1;
+    const profile = { ...drawProfile(new SeededRng(1), 3), ...PLAIN };
+    const limits = { ...USUAL_LIMITS, [name]: value };
+    expect(given({ ...profile, limits })).toMatchObject({ [field]: value });
+  });
+});
+
+test('nothing is drawn that no part is given', () => {
+  const tables = [NODE, STORE, REPLICA, COORDINATOR, BATCH, CLOCK, MESSAGES, LOG, SYNC];
+  const used = new Set<Fate>(tables.flatMap((fates) => Object.values<Fate>(fates)));
+  expect(NAMES.filter((name) => !used.has(name))).toEqual([]);
+});
 
 test('each limit is within its range, and most have their usual size', () => {
   const rng = new SeededRng(1);
@@ -36,15 +198,4 @@ test('small values are drawn', () => {
   expect(least.recoveriesMax).toBe(1);
   expect(least.waitingMax).toBe(1);
   expect(least.retainedBytesMax).toBeLessThan(4);
-});
-
-test('a node is given what was drawn', () => {
-  const limits = { ...USUAL_LIMITS, listIdsMax: 3, recoveriesMax: 2, writeBytesMax: 5 };
-  const profile = { ...drawProfile(new SeededRng(1), 3), limits };
-  expect(nodeLimits(profile)).toMatchObject({
-    replica: { listIdsMax: 3 },
-    coordinator: { recoveriesMax: 2 },
-    batch: { batchBytesMax: limits.transactionBytesMax },
-  });
-  expect(logLimits(profile)).toMatchObject({ batchBytesMax: 5 });
 });

@@ -10,7 +10,7 @@ import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 
 /** Largest record of the log: what all clients can have under way at once is less. */
-export const LOG_RECORD_BYTES_MAX = 1024 ** 2;
+export const LOG_RECORD_BYTES_MAX = 64 * 1_024;
 
 export const SEGMENT_UNIT_BYTES = 4_096;
 
@@ -20,7 +20,7 @@ export const RANGES = {
   barrierIdsMax: [1, 4_096],
   listIdsMax: [1, 4_096],
   fetchBytesMax: [1, 4 * 2 ** 20],
-  skewUsMax: [1, 60_000_000],
+  heldBytesMax: [1, 2 ** 30],
   progressDelayMs: [20, 400],
   ownProgressDelayMs: [20, 2_000],
   progressDelayMsMax: [50, 4_000],
@@ -39,10 +39,19 @@ export const RANGES = {
   slowPathMsMax: [1, 250],
   resendMs: [20, 250],
   // The batcher's.
-  transactionBytesMax: [1, 2 ** 20],
-  transactionCommandsMax: [1, 16_384],
+  batchBytesMax: [1, 2 ** 20],
+  batchCommandsMax: [1, 16_384],
+  // Less, and nobody could write at all.
+  transactionBytesMax: [256, 48 * 2 ** 20],
   readPipelineDepth: [1, 4],
+  readTriesMax: [1, 3],
   waitingMax: [1, 65_536],
+  // The clock's.
+  skewUsMax: [1, 60_000_000],
+  probeEveryMs: [20, 500],
+  // Three probes, or no clock is known for long enough.
+  readingMsMax: [1_500, 10_000],
+  roundTripMsMax: [1, 500],
   // The node's.
   cacheBytesMax: [1, 2 ** 20],
   dirtyBytesMax: [1, 64 * 1_024],
@@ -66,6 +75,7 @@ export const RANGES = {
   commitsWaitingMax: [1, 4_096],
   sparesMax: [1, 2],
   segmentBytesMax: [SEGMENT_UNIT_BYTES, 256 * 1_024],
+  groupCommitMsMax: [1, 2],
   lazySyncMsMax: [1, 20],
   syncWaitBytesMax: [1, 2 ** 20],
 } as const satisfies Record<string, readonly [least: number, usual: number]>;

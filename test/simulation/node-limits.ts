@@ -9,6 +9,7 @@ const TICK_MS = 20;
 const JUMPS_US_MAX = 60_000_000;
 const DRIFT_US_MAX = 100_000;
 const LATE_MAILBOX = 8;
+const HELD_BYTES_MIN = 8_192;
 
 /** What was drawn, with what the profile sets itself. */
 export function limitsOf(profile: Profile): Limits {
@@ -20,16 +21,15 @@ export function limitsOf(profile: Profile): Limits {
 export function nodeLimits(profile: Profile): NodeLimits {
   const limits = limitsOf(profile);
   const { pipelineDepth, commandTimeoutMs, flushEveryMs, reserveMs } = profile;
-  const { transactionBytesMax, transactionCommandsMax, readPipelineDepth, waitingMax } = limits;
-  const sizes = { batchBytesMax: transactionBytesMax, batchCommandsMax: transactionCommandsMax };
-  // The replica, the coordinator and the node take their own and leave the others.
+  const reserveUs = Math.ceil(1_000 * reserveMs);
+  // Each part takes its own and leaves the others.
   return {
     ...limits,
     mailboxMax: mailboxMaxOf(profile),
-    clock: { reserveUs: Math.ceil(1_000 * reserveMs), skewUsMax: skewUsMaxOf(profile) },
-    replica: { ...limits, ...profile.replicaLimits },
+    clock: { ...limits, reserveUs, skewUsMax: skewUsMaxOf(profile) },
+    replica: { ...limits, heldBytesMax: heldBytesMaxOf(profile), ...profile.replicaLimits },
     coordinator: limits,
-    batch: { ...sizes, pipelineDepth, readPipelineDepth, waitingMax },
+    batch: { ...limits, pipelineDepth },
     commandTimeoutMs,
     flushEveryMs,
     tickMs: TICK_MS,
@@ -42,6 +42,12 @@ function skewUsMaxOf(profile: Profile): number {
   if (profile.skewUsMax !== undefined) return profile.skewUsMax;
   if (profile.clockJumps || profile.setBackMsMax > 0) return Math.max(skewUsMax, JUMPS_US_MAX);
   return Math.max(skewUsMax, 2_000 * profile.skewMs + DRIFT_US_MAX);
+}
+
+/** One transaction of each member, or what they hold at once may be finished too late for a run. */
+function heldBytesMaxOf(profile: Profile): number {
+  const { heldBytesMax } = limitsOf(profile);
+  return Math.max(heldBytesMax, HELD_BYTES_MIN * profile.nodes);
 }
 
 /** A turn takes what is in the mailbox: late turns of one message each fall behind for ever. */
@@ -64,6 +70,7 @@ export function logLimits(profile: Profile): Omit<WalOptions, 'newLogId'> {
 
 export function syncPolicyOf(profile: Profile): SyncPolicyOptions {
   const { syncPolicy } = profile;
-  const { lazySyncMsMax, syncWaitBytesMax } = limitsOf(profile);
-  return { name: syncPolicy, lazySyncMsMax, waitBytesMax: syncWaitBytesMax };
+  const { groupCommitMsMax, lazySyncMsMax, syncWaitBytesMax } = limitsOf(profile);
+  const waitBytesMax = syncWaitBytesMax;
+  return { name: syncPolicy, groupCommitMsMax, lazySyncMsMax, waitBytesMax };
 }

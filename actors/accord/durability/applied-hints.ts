@@ -144,7 +144,7 @@ export class AppliedHints {
       // First heard of now: it has to be settled here, too, even if no round can end meanwhile.
       const known = state.find(id);
       if (known === undefined && state.isRedundant(id)) continue;
-      const command = known ?? state.admit(from, id);
+      const command = known ?? state.admit(from, id, true);
       if (command === undefined) continue;
       pending.delete(command);
       applied.push(command);

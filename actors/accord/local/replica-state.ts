@@ -48,8 +48,9 @@ export interface ReplicaLimits {
   /** Bytes of bodies sent in answer to one fetch. */
   readonly fetchBytesMax: number;
   /**
-   * Memory for records of transactions, about. Beyond it, a message of a peer that speaks of an
-   * unknown transaction is dropped; records that settle what is known are still made.
+   * Memory for records of transactions, about. Beyond it, a transaction that a peer begins is
+   * dropped; beyond as much for each member, any message that speaks of an unknown one. Records
+   * that settle what is known are still made.
    */
   readonly heldBytesMax: number;
   /** How far a durability round stays behind the clock, so that it rejects nothing in progress. */
@@ -213,11 +214,16 @@ export class ReplicaState implements ReplicaView {
     return this.retainedBytes + COMMAND_BYTES * this.commands.size;
   }
 
-  /** The record of a transaction that a message speaks of; undefined when there is no room. */
-  admit(from: number, id: TxnId): Command | undefined {
+  /**
+   * The record of a transaction that a message speaks of; undefined when there is no room. One that
+   * a peer has not `begun` just now is among what some peer holds, and each holds no more than its
+   * own room: with room for all of that, whatever is under way can be finished.
+   */
+  admit(from: number, id: TxnId, begun: boolean): Command | undefined {
     const known = this.find(id);
     if (known !== undefined) return known;
-    if (from !== this.self && this.heldBytes >= this.limits.heldBytesMax) {
+    const rooms = begun ? 1 : this.group.members.length;
+    if (from !== this.self && this.heldBytes >= rooms * this.limits.heldBytesMax) {
       this.trace('no room', id);
       return undefined;
     }

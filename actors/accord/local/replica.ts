@@ -335,7 +335,7 @@ export class Replica {
       this.#nack(from, id, round, ballot, 'truncated', ZERO);
       return undefined;
     }
-    const command = known ?? state.admit(from, id);
+    const command = known ?? state.admit(from, id, round === 'PreAccept');
     if (command === undefined) return undefined;
     if (undecided && command.status >= Status.Committed) {
       this.#nack(from, id, round, ballot, 'decided', command.promised);
@@ -354,7 +354,7 @@ export class Replica {
     const { id, executeAt } = message;
     const known = state.find(id);
     if (known === undefined && state.isRedundant(id)) return;
-    const command = known ?? state.admit(from, id);
+    const command = known ?? state.admit(from, id, false);
     if (command === undefined) return;
     if (this.#denies(from, command, message)) return;
     if (command.status >= Status.Stable) return;
@@ -380,7 +380,7 @@ export class Replica {
     const state = this.#state;
     const known = state.find(message.id);
     if (known === undefined && state.isRedundant(message.id)) return;
-    const command = known ?? state.admit(from, message.id);
+    const command = known ?? state.admit(from, message.id, false);
     if (command === undefined || command.status === Status.Invalidated) return;
     if (isDecided(command.status)) {
       return state.contradict(from, message.type, command, 'it is invalidated elsewhere');
@@ -399,7 +399,7 @@ export class Replica {
     if (state.clock.isTooFar(ballot)) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'skewed', ZERO);
     }
-    const command = known ?? state.admit(from, id);
+    const command = known ?? state.admit(from, id, false);
     if (command === undefined) return;
     if (compare(command.promised, ballot) > 0) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'promised', command.promised);

@@ -511,6 +511,20 @@ describe('without room for one more transaction', () => {
     expect(lone.replica.view.commands.size).toBe(1);
   });
 
+  // Five members of which each held other transactions could finish none of them.
+  test('what a peer has begun is still heard of, up to as much room for each member', () => {
+    const lone = new LoneReplica(undefined, 3, { heldBytesMax: 2_500 });
+    for (const hlc of [900, 901]) lone.take({ type: 'Coordinate', id: at(hlc, 3), ...touching(1) });
+    const known = (): number => lone.replica.view.commands.size;
+    lone.take(preAccept(at(902)));
+    expect(known()).toBe(2);
+    lone.take({ ...recovery(low), id: at(903) } as AccordMessage);
+    lone.take({ ...recovery(low), id: at(904) } as AccordMessage);
+    expect(known()).toBe(4);
+    lone.take({ ...recovery(low), id: at(905) } as AccordMessage);
+    expect(known()).toBe(4);
+  });
+
   test('what is known goes on, and this node itself may begin', () => {
     const lone = full();
     const own = at(900, 3);
