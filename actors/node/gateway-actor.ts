@@ -16,6 +16,8 @@ import type { CoordinatorActorMessage, ExecutorMessage } from '../store/messages
 
 export type GatewayMessage =
   | PartAnswer
+  /** For a client, between two replies: complete, and in its protocol. */
+  | { readonly type: 'Push'; readonly connection: number; readonly bytes: Uint8Array }
   /** A connection has something to write. */
   | { readonly type: 'Wake' }
   | { readonly type: 'Listening' }
@@ -78,6 +80,8 @@ export function gatewayActor(
         case 'PartFailed':
         case 'RepliesLost':
           return gateway.answered(message);
+        case 'Push':
+          return gateway.push(message.connection, message.bytes);
         case 'Wake':
           return;
         case 'Listening':

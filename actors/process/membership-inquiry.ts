@@ -3,7 +3,7 @@
  * fixed when a cluster is formed, so joining means: make sure that this node is one of them before
  * it makes a data directory of its own.
  */
-import { connect } from 'node:net';
+import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, formatEndpoint } from '../../transport/endpoint.ts';
 import { httpGet } from '../../transport/http/http-get.ts';
@@ -13,6 +13,7 @@ import {
   isMembersAnswer,
   type MembersAnswer,
 } from '../../transport/peer/handshake.ts';
+import { TCP } from '../../transport/socket-factory.ts';
 
 class MembershipError extends Error {
   readonly code: 'HOLO_JOIN_UNREACHABLE' | 'HOLO_JOIN_NOT_A_MEMBER' | 'HOLO_JOIN_OTHER_CLUSTER';
@@ -114,11 +115,12 @@ function parseJson(text: string): unknown {
 /** The bytes that come back; an admin port answers the unknown protocol with an HTTP error. */
 function askPeerPort(seed: Endpoint, clusterId: string): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const socket = connect(seed);
+    const socket: Socket = TCP.dial(seed, () =>
+      socket.write(encodeGreeting({ kind: 'whoIsThere', clusterId })),
+    );
     const chunks: Buffer[] = [];
     let bytes = 0;
     socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('it does not answer')));
-    socket.on('connect', () => socket.write(encodeGreeting({ kind: 'whoIsThere', clusterId })));
     socket.on('data', (chunk) => {
       chunks.push(chunk);
       bytes += chunk.length;

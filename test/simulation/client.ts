@@ -78,11 +78,11 @@ function itemsOf(commands: number, exec: boolean | readonly UnitItem[]): readonl
 }
 
 function planOf(item: UnitItem): PlanItem[] {
-  if (typeof item === 'number') return [{ type: 'run', part: 0, errors: item }];
+  if (typeof item === 'number') return [{ type: 'run', part: 0, errors: item, inside: false }];
   const reply = Buffer.from(`*${item.exec}\r\n`, 'latin1');
   return [
-    { type: 'local', reply, block: 0 },
-    { type: 'run', part: 0, errors: 1 },
+    { type: 'local', reply, block: 0, inside: false },
+    { type: 'run', part: 0, errors: 1, inside: true },
   ];
 }
 

@@ -14,6 +14,7 @@ const ADAPTERS = [
   /^transport\/holoctl\//,
   /^transport\/peer\/(tcp-network|dialled-link|accepted-link)\.ts$/,
   /^transport\/resp\/server\.ts$/,
+  /^transport\/socket-factory\.ts$/,
   /^wal\/node-disk\.ts$/,
 ];
 

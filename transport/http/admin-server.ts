@@ -3,10 +3,11 @@
  * its own and asks providers. It serves GET and HEAD only, so that no page in a browser can change
  * anything, and only under the node's own host names, so that no page can read (DNS rebinding).
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
 import type { Endpoint } from '../endpoint.ts';
 import { listenError } from '../listen-error.ts';
+import { type SocketFactory, TCP } from '../socket-factory.ts';
 import type { NodeStatus } from './node-status.ts';
 
 export const TRACE_FORMATS = ['jsonl', 'perfetto', 'shiviz'] as const;
@@ -33,6 +34,8 @@ export interface AdminServerOptions {
   readonly connectionsMax?: number;
   /** To read a whole request; default 5000. */
   readonly requestTimeoutMs?: number;
+  /** TCP by default. */
+  readonly sockets?: SocketFactory;
 }
 
 const TRACE_TYPES: Readonly<Record<TraceFormat, string>> = {
@@ -63,7 +66,7 @@ export class AdminServer {
       ['localhost', options.listen.host, ...names].map((name) => name.toLowerCase()),
     );
     const requestTimeout = options.requestTimeoutMs ?? 5000;
-    this.#server = createServer(
+    this.#server = (options.sockets ?? TCP).httpServer(
       {
         requestTimeout,
         headersTimeout: requestTimeout,

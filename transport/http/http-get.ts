@@ -5,6 +5,7 @@
  */
 import { get } from 'node:http';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import { type SocketFactory, TCP } from '../socket-factory.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -20,13 +21,16 @@ export function httpGet(
   path: string,
   timeoutMs: number,
   bytesMax = 256 * 1024 * 1024,
+  sockets: SocketFactory = TCP,
 ): Promise<HttpAnswer> {
   const { host, port } = endpoint;
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => {
       reject(new Error(`${formatEndpoint(endpoint)}: ${reason}`));
     };
-    const request = get({ host, port, path, agent: false, setHost: true }, (response) => {
+    const createConnection = () => sockets.dial(endpoint, () => undefined);
+    const options = { host, port, path, setHost: true, createConnection };
+    const request = get(options, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {

@@ -3,11 +3,13 @@
  * and dials again. The network owns one per peer. Frames are never received here; they arrive on
  * the connection that the peer dials.
  */
-import { connect, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import type { SocketFactory } from '../socket-factory.ts';
 import { LENGTH_BYTES } from './frame-reader.ts';
 import { decodeGreeting, encodeGreeting, type PeerHello } from './handshake.ts';
 
 interface DialledLinkOptions {
+  readonly sockets: SocketFactory;
   readonly self: PeerHello;
   readonly frameBytesMax: number;
   readonly queueBytesMax: number;
@@ -95,15 +97,15 @@ export class DialledLink {
     this.#dialledAtMs = this.#options.now();
     this.#received = Buffer.alloc(0);
     this.#refused = false;
-    const socket = connect({ host: this.#host, port: this.#port, noDelay: true });
-    this.#socket = socket;
-    socket.on('connect', () => {
+    const target = { host: this.#host, port: this.#port };
+    const socket: Socket = this.#options.sockets.dial(target, () => {
       if (this.#state === 'connecting') {
         this.#state = 'greeting';
         const hello = this.#options.self;
         socket.write(encodeGreeting({ kind: 'hello', hello, target: this.peer }));
       }
     });
+    this.#socket = socket;
     socket.on('data', (chunk) => this.#onData(socket, chunk));
     socket.on('error', (error) => this.#lose(socket, error.message));
     socket.on('close', () => this.#lose(socket, 'the peer closed the connection'));

@@ -6,9 +6,10 @@
  * Production adapter: it owns sockets, a timer and the monotonic clock. It never looks into frames.
  * It checks names; `verifyPeer` decides whether a peer belongs to the cluster.
  */
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo, Server, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { type ListenError, listenError } from '../listen-error.ts';
+import { type SocketFactory, TCP } from '../socket-factory.ts';
 import { AcceptedLink, type AcceptedLinkOptions } from './accepted-link.ts';
 import { DialledLink } from './dialled-link.ts';
 import { INCARNATION_STEP_MAX, type MemberEndpoint, type PeerHello } from './handshake.ts';
@@ -51,6 +52,8 @@ export interface TcpNetworkOptions {
   readonly redialDelayMsMin?: number;
   /** Default 2000. */
   readonly redialDelayMsMax?: number;
+  /** TCP by default. */
+  readonly sockets?: SocketFactory;
 }
 
 interface LinkCounters {
@@ -88,6 +91,7 @@ export class TcpNetwork implements PeerNetwork {
   readonly #mutedMs: number;
   readonly #mutedUntilMs = new Map<number, number>();
   readonly #acceptedOptions: AcceptedLinkOptions;
+  readonly #sockets: SocketFactory;
   readonly #server: Server;
   readonly #listening: Promise<AddressInfo>;
   #handler: PeerHandler | undefined;
@@ -126,7 +130,8 @@ export class TcpNetwork implements PeerNetwork {
       },
       onClosed: (link) => this.#onAcceptedClosed(link),
     };
-    this.#server = createServer({ noDelay: true }, (socket) => this.#onConnection(socket));
+    this.#sockets = options.sockets ?? TCP;
+    this.#server = this.#sockets.server({ noDelay: true }, (socket) => this.#onConnection(socket));
     this.#listening = new Promise((resolve, reject) => {
       this.#settleListening = (outcome) => {
         if (outcome instanceof Error) {
@@ -233,6 +238,7 @@ export class TcpNetwork implements PeerNetwork {
     const peer = member.id;
     const link = new DialledLink(peer, member.host, member.port, {
       self,
+      sockets: this.#sockets,
       frameBytesMax: this.#acceptedOptions.frameBytesMax,
       queueBytesMax: this.#options.queueBytesMax ?? 64 * MIB,
       linkTimeoutMs: this.#linkTimeoutMs,

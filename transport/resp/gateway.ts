@@ -103,6 +103,11 @@ export class Gateway implements GatewayCore, ClientDirectory {
     else if (answer.type === 'PartReplies' && !answer.last) this.abandon(answer);
   }
 
+  /** Sends a client something that is no reply; see `Connection.push`. */
+  push(connection: number, bytes: Uint8Array): void {
+    this.#connections.get(connection)?.push(bytes);
+  }
+
   /** Writes what the turn has left. */
   flush(): void {
     const flushes = this.#flushes;

@@ -1,9 +1,10 @@
 /**
- * The production listener: turns TCP sockets of node:net into connections of a gateway. The gateway
+ * The production listener: turns sockets into connections of a gateway. The gateway
  * decides; this file only carries bytes and events.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Server, Socket } from 'node:net';
 import { type ListenError, listenError } from '../listen-error.ts';
+import { type SocketFactory, TCP } from '../socket-factory.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -19,6 +20,8 @@ interface RespServerOptions {
   readonly port: number;
   /** Sockets at the same time, including those being refused; further ones are closed unread. */
   readonly connectionsMax?: number;
+  /** TCP by default. */
+  readonly sockets?: SocketFactory;
 }
 
 export class RespServer {
@@ -28,14 +31,17 @@ export class RespServer {
 
   constructor(options: RespServerOptions) {
     this.#options = options;
-    this.#server = createServer({
-      allowHalfOpen: true,
-      noDelay: true,
-      keepAlive: true,
-      keepAliveInitialDelay: KEEP_ALIVE_MS,
-    });
+    const { sockets = TCP } = options;
+    this.#server = sockets.server(
+      {
+        allowHalfOpen: true,
+        noDelay: true,
+        keepAlive: true,
+        keepAliveInitialDelay: KEEP_ALIVE_MS,
+      },
+      (socket) => this.#accept(socket),
+    );
     if (options.connectionsMax !== undefined) this.#server.maxConnections = options.connectionsMax;
-    this.#server.on('connection', (socket) => this.#accept(socket));
   }
 
   /** Calls back exactly once; a later error concerns a single `accept`. */

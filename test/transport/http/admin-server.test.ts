@@ -6,7 +6,9 @@ import {
   AdminServer,
   type AdminServerOptions,
 } from '../../../transport/http/admin-server.ts';
+import { httpGet } from '../../../transport/http/http-get.ts';
 import { isNodeStatus } from '../../../transport/http/node-status.ts';
+import { TLS } from '../tls-sockets.ts';
 import { statusOf } from './status-sample.ts';
 
 const servers: AdminServer[] = [];
@@ -192,4 +194,11 @@ test('a port that is in use is one clear error', async () => {
     code: 'HOLO_PORT_IN_USE',
     message: expect.stringContaining(`127.0.0.1:${port} (admin)`),
   });
+});
+
+test('is read over the sockets of another factory, by a client with the key', async () => {
+  const endpoint = { host: '127.0.0.1', port: await open({}, { sockets: TLS }) };
+  const { status } = await httpGet(endpoint, '/healthz', 5_000, 1024, TLS);
+  expect(status).toBe(200);
+  await expect(httpGet(endpoint, '/healthz', 5_000, 1024)).rejects.toThrow();
 });

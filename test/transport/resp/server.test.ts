@@ -4,11 +4,13 @@ import { connect, createServer, type Socket } from 'node:net';
 import { promisify } from 'node:util';
 import { Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ListenError } from '../../../transport/listen-error.ts';
 import { Gateway } from '../../../transport/resp/gateway.ts';
 import { RespServer } from '../../../transport/resp/server.ts';
 import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
+import { type SocketFactory, TCP } from '../../../transport/socket-factory.ts';
+import { TLS } from '../tls-sockets.ts';
 import { MEMORY, request } from './harness.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
 import { SOLE_PLACEMENT } from './placements.ts';
@@ -22,7 +24,7 @@ let coordinator: MemoryCoordinator;
 let gateway: Gateway;
 let server: RespServer;
 
-function start(maxClients = 100): Promise<void> {
+function start(maxClients = 100, sockets: SocketFactory = TCP): Promise<void> {
   coordinator = new MemoryCoordinator();
   gateway = new Gateway({
     limits: { maxClients },
@@ -51,7 +53,7 @@ function start(maxClients = 100): Promise<void> {
     },
   });
   coordinator.answer = (answer) => gateway.answered(answer);
-  server = new RespServer({ gateway, host: HOST, port: 0 });
+  server = new RespServer({ gateway, host: HOST, port: 0, sockets });
   return new Promise((resolve, reject) => {
     server.listen((error) => (error === undefined ? resolve() : reject(error)));
   });
@@ -278,4 +280,61 @@ describe.skipIf(!existsSync(REDIS_BENCHMARK))('redis-benchmark', () => {
     expect(stdout.match(/requests per second/g)).toHaveLength(6);
     expect(stdout).not.toContain('ERR');
   });
+});
+
+describe('pushes over a real socket', () => {
+  const push = (n: number): string => `>2\r\n+message\r\n:${n}\r\n`;
+
+  test('come whole, in order, between the replies of a pipeline', async () => {
+    const socket = connect(server.port, HOST);
+    let text = '';
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1');
+    });
+    const value = 'v'.repeat(200_000);
+    socket.write(`*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n${request(`SET a ${value}`)}`);
+    await vi.waitFor(() => expect(text.endsWith('+OK\r\n')).toBe(true));
+    text = '';
+    const [client] = gateway.all();
+    socket.write(request('GET a').repeat(20));
+    for (let n = 0; n < 50; n += 1) {
+      gateway.push(client?.client.id ?? 0, Buffer.from(push(n)));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const reply = `$${value.length}\r\n${value}\r\n`;
+    const pushes = Array.from({ length: 50 }, (_, n) => push(n)).join('');
+    const length = 20 * reply.length + pushes.length;
+    await vi.waitFor(() => expect(text.length).toBe(length), 10_000);
+    expect(text.replaceAll(reply, '')).toBe(pushes);
+    socket.destroy();
+  });
+
+  test('end at the output limit for a client that does not read', async () => {
+    gateway.limits.outputBytesMax = 1024 * 1024;
+    const socket = connect(server.port, HOST);
+    socket.pause();
+    await vi.waitFor(() => expect(gateway.size).toBe(1));
+    const [client] = gateway.all();
+    for (let n = 0; n < 1_000 && gateway.size > 0; n += 1) {
+      gateway.push(client?.client.id ?? 0, Buffer.alloc(64 * 1024, 'x'));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(gateway.size).toBe(0);
+    expect(gateway.counters.outputLimitDisconnects).toBe(1);
+    socket.destroy();
+  });
+});
+
+test('serves clients over the sockets of another factory', async () => {
+  await stop();
+  await start(100, TLS);
+  const text = await new Promise<string>((resolve, reject) => {
+    const socket = TLS.dial({ host: HOST, port: server.port }, () => socket.write('PING\r\n'));
+    socket.on('data', (chunk) => {
+      resolve(chunk.toString('latin1'));
+      socket.destroy();
+    });
+    socket.on('error', reject);
+  });
+  expect(text).toBe('+PONG\r\n');
 });

@@ -52,6 +52,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
   readonly #output = new ByteQueue<Uint8Array>();
+  /** Pushed while no two replies meet in the output. */
+  readonly #pushes = new ByteQueue<Uint8Array>();
   /** The socket's buffer is full; parsing waits for `onDrain`. */
   #outputBlocked = false;
   /** Local commands have reached their limit of reply bytes for this turn. */
@@ -112,7 +114,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   get outputBytes(): number {
-    return this.#output.bytes + this.#socket.bufferedBytes;
+    return this.#output.bytes + this.#pushes.bytes + this.#socket.bufferedBytes;
   }
 
   // Events of the socket.
@@ -146,6 +148,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#multi = undefined;
     this.#waiting.clear();
     this.#output.clear();
+    this.#pushes.clear();
     for (const part of this.#unit?.halfReceived() ?? []) this.#core.abandon(part);
     this.#core.removed(this);
   }
@@ -156,6 +159,16 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#state === 'closed') return;
     this.#socket.destroy();
     this.onClose();
+  }
+
+  /**
+   * Data that is no reply (pub/sub, invalidation), complete and in the client's protocol. It is
+   * written behind the replies so far, and in front of those of a unit under way where it can be.
+   */
+  push(bytes: Uint8Array): void {
+    if (this.#state === 'ended' || this.#exceedsOutput(bytes.length)) return;
+    this.#pushes.push(bytes);
+    this.#placePushes();
   }
 
   /** Offers the unit again; `false`: there is still no room. */
@@ -218,6 +231,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
         this.counters.outputLimitDisconnects += 1;
         return this.kill();
       case 'more':
+        this.#placePushes();
         return this.#requestFlush();
       case 'done':
         return this.#unitDone(unit);
@@ -304,6 +318,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     }
     if (this.#out.length > 0) this.#send(this.#out.take());
     this.#pumping = false;
+    this.#placePushes();
     if (this.#inputEnded && this.#exhausted && this.#unit === undefined) this.closeAfterReplies();
     if (this.#state === 'closing') this.#requestFlush();
     this.#adjustFlow();
@@ -547,6 +562,15 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   // Output and flow.
+
+  #placePushes(): void {
+    // A command that runs now may have written half of its reply.
+    if (this.#pushes.bytes === 0 || this.#pumping || this.#unit?.isAtBoundary === false) return;
+    const bytes = this.#pushes.take();
+    this.#output.push(bytes);
+    this.counters.bytesOut += bytes.length;
+    this.#requestFlush();
+  }
 
   #send(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.client.replyMode === 'off' || this.#state === 'closed') return;

@@ -82,7 +82,7 @@ export class UnitBuilder {
   /** Adds a known reply, behind those of the commands added so far. */
   addLocal(reply: Uint8Array): void {
     this.#planRun();
-    this.#addLocal(reply, -1);
+    this.#addLocal(reply, -1, false);
   }
 
   /** A MULTI block with at least one command, which the unit admits. */
@@ -95,12 +95,13 @@ export class UnitBuilder {
     part.addBatch(block);
     // A block is a transaction even if it only reads.
     part.readOnly = false;
-    this.#addLocal(Buffer.from(`*${count + locals.length}\r\n`, 'latin1'), part.number);
+    const head = Buffer.from(`*${count + locals.length}\r\n`, 'latin1');
+    this.#addLocal(head, part.number, false);
     let planned = 0;
     for (const { before, reply } of locals) {
       this.#planBlock(part, before - planned, planned === 0);
       planned = before;
-      this.#addLocal(reply, part.number);
+      this.#addLocal(reply, part.number, true);
     }
     this.#planBlock(part, count - planned, planned === 0);
   }
@@ -172,22 +173,22 @@ export class UnitBuilder {
     const part = this.#part;
     if (part === undefined || part.count === part.planned) return;
     const commands = part.count - part.planned;
-    this.#addRun(part, commands, commands);
+    this.#addRun(part, commands, commands, false);
   }
 
   /** A MULTI block that fails is one error. */
   #planBlock(part: PartBuilder, commands: number, isFirst: boolean): void {
-    if (commands > 0) this.#addRun(part, commands, isFirst ? 1 : 0);
+    if (commands > 0) this.#addRun(part, commands, isFirst ? 1 : 0, true);
   }
 
-  #addRun(part: PartBuilder, commands: number, errors: number): void {
+  #addRun(part: PartBuilder, commands: number, errors: number, inside: boolean): void {
     part.layout.push(commands);
     part.planned += commands;
-    this.#plan.push({ type: 'run', part: part.number, errors });
+    this.#plan.push({ type: 'run', part: part.number, errors, inside });
   }
 
-  #addLocal(reply: Uint8Array, block: number): void {
+  #addLocal(reply: Uint8Array, block: number, inside: boolean): void {
     this.localBytes += reply.length;
-    this.#plan.push({ type: 'local', reply, block });
+    this.#plan.push({ type: 'local', reply, block, inside });
   }
 }

@@ -16,6 +16,8 @@ interface LocalReply {
   readonly reply: Uint8Array;
   /** The part whose MULTI block it belongs to, and fails with; -1: none. */
   readonly block: number;
+  /** It is an element of the block's array. */
+  readonly inside: boolean;
 }
 
 /** The next run of a part's layout. */
@@ -24,6 +26,8 @@ interface Run {
   readonly part: number;
   /** Error lines when the part fails; a MULTI block has one in all. */
   readonly errors: number;
+  /** Its replies are elements of a block's array. */
+  readonly inside: boolean;
 }
 
 /** A reply of a command that the gateway ran itself inside a MULTI block (PING, ECHO). */
@@ -75,6 +79,8 @@ export class UnitUnderWay {
   /** Indices of the commands that have answered an error, by part. */
   readonly #errors: (readonly number[])[] = [];
   #item = 0;
+  /** Some of the present run is given, and its end is to come. */
+  #isMidRun = false;
 
   constructor(
     parts: readonly Part[],
@@ -93,6 +99,11 @@ export class UnitUnderWay {
   /** Commands of all parts. */
   get count(): number {
     return this.parts.reduce((sum, { count }) => sum + count, 0);
+  }
+
+  /** Between two replies: the client can be sent something else. */
+  get isAtBoundary(): boolean {
+    return !this.#isMidRun && this.#plan[this.#item]?.inside !== true;
   }
 
   /** Gives what is next in order to `output`; `writer` renders failures. */
@@ -190,7 +201,10 @@ export class UnitUnderWay {
       if (errors > 0) output.reply(writer.take());
       return true;
     }
-    return mergePieces(received, output);
+    const before = received.mergedTo;
+    const isComplete = mergePieces(received, output);
+    this.#isMidRun = !isComplete && (this.#isMidRun || received.mergedTo > before);
+    return isComplete;
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Part } from '../../../../transport/resp/connection/part.ts';
-import { array, Harness, request } from '../harness.ts';
+import { array, Harness, type HarnessClient, request } from '../harness.ts';
 
 const ok = (count: number): string => '+OK\r\n'.repeat(count);
 
@@ -495,5 +495,165 @@ describe('HELLO in a pipeline', () => {
     expect(text).toContain('modules\r\n*0\r\n_\r\n*14\r\n');
     expect(text.endsWith('modules\r\n*0\r\n$-1\r\n')).toBe(true);
     expect(harness.coordinator.parts.map((unit) => unit.protocol)).toEqual([2, 3, 2]);
+  });
+});
+
+describe('long replies', () => {
+  /** Answers the part as the executor does: what fits the window, the rest by credit. */
+  function tell(harness: Harness, from: number, to: number, text: string): void {
+    const part = harness.coordinator.parts.at(-1) as Part;
+    harness.gateway.answered({
+      type: 'PartReplies',
+      unit: part.unit,
+      part: 0,
+      from,
+      replies: Buffer.from(text.slice(from, to)),
+      ends: [],
+      errors: [],
+      last: to === text.length,
+    });
+  }
+
+  function waiting(): { harness: Harness; client: HarnessClient } {
+    const harness = new Harness({ replyWindowBytes: 5 });
+    harness.coordinator.manual = true;
+    const client = harness.client();
+    client.send(request('GET a'));
+    return { harness, client };
+  }
+
+  const REPLY = '$6\r\nabcdef\r\n';
+
+  test('are written as they come, and credit is given when the client has taken them', () => {
+    const { harness, client } = waiting();
+    expect(harness.coordinator.parts[0]?.window).toBe(5);
+    tell(harness, 0, 5, REPLY);
+    expect(harness.flows).toEqual([]);
+    harness.endTurn();
+    expect(client.socket.text).toBe('$6\r\na');
+    expect(harness.flows).toMatchObject([{ type: 'ReplyCredit', part: 0, upTo: 10 }]);
+    tell(harness, 5, REPLY.length, REPLY);
+    harness.endTurn();
+    expect(client.socket.text).toBe('bcdef\r\n');
+    expect(harness.flows).toHaveLength(1);
+  });
+
+  test('wait for a client that does not read', () => {
+    const { harness, client } = waiting();
+    client.socket.slow = true;
+    tell(harness, 0, 5, REPLY);
+    harness.endTurn();
+    harness.tick(1000);
+    expect(harness.flows).toEqual([]);
+    client.socket.slow = false;
+    client.connection.onDrain();
+    expect(harness.flows).toMatchObject([{ type: 'ReplyCredit', upTo: 10 }]);
+  });
+
+  test.each([
+    ['its client goes', ({ client }: ReturnType<typeof waiting>) => client.connection.onClose()],
+    ['the gateway ends', ({ harness }: ReturnType<typeof waiting>) => harness.gateway.close()],
+  ])('are abandoned when %s', (_name, end) => {
+    const world = waiting();
+    tell(world.harness, 0, 5, REPLY);
+    end(world);
+    expect(world.harness.flows).toMatchObject([{ type: 'RepliesAbandoned', part: 0 }]);
+  });
+
+  test('are abandoned when they come after another answer, or to a client that has gone', () => {
+    const { harness, client } = waiting();
+    harness.coordinator.fail(harness.coordinator.parts[0], 'TIMEOUT maybe');
+    tell(harness, 0, 5, REPLY);
+    harness.endTurn();
+    expect(client.socket.text).toBe('-TIMEOUT maybe\r\n');
+    client.connection.onClose();
+    tell(harness, 0, 5, REPLY);
+    expect(harness.flows.map(({ type }) => type)).toEqual(Array(2).fill('RepliesAbandoned'));
+  });
+
+  test('that are lost half way close the connection', () => {
+    const { harness, client } = waiting();
+    tell(harness, 0, 5, REPLY);
+    const { unit, part } = harness.coordinator.parts[0] as Part;
+    harness.gateway.answered({ type: 'RepliesLost', unit, part });
+    expect(client.socket.destroyed).toBe(true);
+    expect(harness.gateway.counters.outputLimitDisconnects).toBe(1);
+  });
+
+  test('are not cut by what is pushed meanwhile', () => {
+    const { harness, client } = waiting();
+    tell(harness, 0, 5, REPLY);
+    client.connection.push(Buffer.from('>1\r\n+p\r\n'));
+    harness.endTurn();
+    expect(client.socket.text).toBe('$6\r\na');
+    tell(harness, 5, REPLY.length, REPLY);
+    harness.endTurn();
+    expect(client.socket.text).toBe('bcdef\r\n>1\r\n+p\r\n');
+  });
+});
+
+describe('a push', () => {
+  const PUSH = '>1\r\n+p\r\n';
+
+  test('goes out at the end of the turn, behind the replies so far', () => {
+    const harness = new Harness();
+    const client = harness.client();
+    client.send(request('SET a 1', 'PING'));
+    harness.gateway.push(client.connection.client.id, Buffer.from(PUSH));
+    client.send(request('GET a'));
+    expect(client.socket.writes).toEqual([]);
+    harness.endTurn();
+    expect(client.socket.writes).toEqual([`+OK\r\n+PONG\r\n${PUSH}$1\r\n1\r\n`]);
+  });
+
+  test('does not wait for the unit under way', () => {
+    const harness = new Harness();
+    harness.coordinator.manual = true;
+    const client = harness.client();
+    client.send(request('PING', 'SET a 1', 'PING'));
+    client.connection.push(Buffer.from(PUSH));
+    harness.endTurn();
+    expect(client.socket.text).toBe(`+PONG\r\n${PUSH}`);
+    harness.coordinator.step();
+    harness.endTurn();
+    expect(client.socket.text).toBe('+OK\r\n+PONG\r\n');
+  });
+
+  test('is no reply: CLIENT REPLY does not silence it', () => {
+    const harness = new Harness();
+    const client = harness.client();
+    client.ask(request('CLIENT REPLY OFF'));
+    client.connection.push(Buffer.from(PUSH));
+    expect(client.ask(request('GET a'))).toBe(PUSH);
+  });
+
+  test('is written before the end of a connection that closes, and not after', () => {
+    const harness = new Harness();
+    harness.coordinator.manual = true;
+    const client = harness.client();
+    client.send(request('SET a 1', 'QUIT'));
+    client.connection.push(Buffer.from(PUSH));
+    harness.coordinator.step();
+    harness.endTurn();
+    expect(client.socket.text).toBe(`${PUSH}+OK\r\n+OK\r\n`);
+    client.connection.push(Buffer.from(PUSH));
+    harness.endTurn();
+    expect(client.socket.text).toBe('');
+    client.connection.onClose();
+    harness.gateway.push(client.connection.client.id, Buffer.from(PUSH));
+    harness.endTurn();
+    expect(client.socket.text).toBe('');
+  });
+
+  test('beyond the output limit disconnects, also while it waits for the end of a reply', () => {
+    const harness = new Harness({ outputBytesMax: 100 });
+    const [reader, sleeper] = [harness.client(), harness.client()];
+    sleeper.socket.slow = true;
+    for (let i = 0; i < 10; i += 1) {
+      for (const { connection } of [reader, sleeper]) connection.push(Buffer.from(PUSH.repeat(2)));
+      harness.endTurn();
+    }
+    expect([reader.socket.destroyed, sleeper.socket.destroyed]).toEqual([false, true]);
+    expect(harness.gateway.counters.outputLimitDisconnects).toBe(1);
   });
 });

@@ -141,6 +141,21 @@ describe('replies of one part', () => {
   });
 });
 
+test('is at a boundary between replies, not within one or within a block', () => {
+  const unit = unitOf([1, '+a\r\n', { exec: 2, locals: [local(1, '+b')] }, 1]);
+  const client = new Client();
+  const { replies, ...whole } = answerTo(unit);
+  expect(unit.isAtBoundary).toBe(true);
+  const boundaries = Array.from({ length: replies.length }, (_, from) => {
+    const last = from + 1 === replies.length;
+    client.receive(unit, { ...whole, from, replies: replies.subarray(from, from + 1), last });
+    return unit.isAtBoundary;
+  });
+  // Where a reply ends is known of runs: `:0`, the block, and `:3`.
+  const ends = boundaries.flatMap((is, byte) => (is ? byte + 1 : []));
+  expect(ends).toEqual([12, 16]);
+});
+
 describe('credit', () => {
   function begun(): { unit: UnitUnderWay; client: Client; answer: PartReplies } {
     const unit = unitOf([10]);
