@@ -17,8 +17,7 @@ import { type FramePath, type FramePathSource, PEER_GROUP } from '../../bpf/path
 import { type BareOk, type BareOkFrame, isBareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { equal, keyOf, type TxnId, ZERO } from '../accord/primitives/timestamp.ts';
-import type { Group } from '../accord/topology/group.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
@@ -37,23 +36,33 @@ import {
 import type { VoteSlots } from './vote-slots.ts';
 
 export type QuorumActorMessage =
-  | { readonly type: 'Send'; readonly to: number; readonly message: AccordMessage }
+  | {
+      readonly type: 'Send';
+      readonly group: GroupId;
+      readonly to: number;
+      readonly message: AccordMessage;
+    }
   | { readonly type: 'Frame'; readonly frame: Uint8Array; readonly sender: number }
   | { readonly type: 'Opened'; readonly path: FramePath | undefined }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   | { readonly type: 'Tick' };
 
+/** A group whose members are those of the fan-out set. */
+interface FramedGroup {
+  readonly id: GroupId;
+  readonly slots: VoteSlots;
+  readonly coordinator: ActorRef<CoordinatorActorMessage>;
+}
+
 interface QuorumActorOptions {
   readonly self: number;
-  readonly group: Group;
+  readonly groups: readonly FramedGroup[];
   readonly source: FramePathSource;
-  readonly slots: VoteSlots;
   /** Peers whose TCP links are up when this actor starts. */
   readonly connected: () => ReadonlySet<number>;
   readonly toLink: (peer: number, group: GroupId, message: AccordMessage) => void;
   /** Judges a message and hands it to its group; `true`: it was sound. */
   readonly deliver: (from: number, group: GroupId, message: AccordMessage) => boolean;
-  readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly observe: QuorumObserver;
 }
 
@@ -82,7 +91,19 @@ const PROBE_TICKS = 2;
 const SILENT_MS_MAX = 1_600;
 const REOPEN_TICKS = 4;
 
-type Batch = { readonly first: FramedRequest; readonly messages: Map<number, FramedRequest> };
+/** The ways of a group from here. */
+interface Framed {
+  readonly id: GroupId;
+  readonly slots: VoteSlots;
+  /** Not the context's outlet: `stopped` still sends what was counted. */
+  readonly coordinator: Outlet<CoordinatorActorMessage>;
+}
+
+type Batch = {
+  readonly framed: Framed;
+  readonly first: FramedRequest;
+  readonly messages: Map<number, FramedRequest>;
+};
 
 export function mayTravelAsFrame(message: AccordMessage): boolean {
   return isFramedRequest(message) || isBareOk(message);
@@ -99,9 +120,8 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   readonly #options: QuorumActorOptions;
   readonly #clock: Clock;
   readonly #thisIncarnation: ActorRef<QuorumActorMessage>;
-  /** Not the context's outlet: `stopped` still sends what was counted. */
-  readonly #coordinator: Outlet<CoordinatorActorMessage>;
-  readonly #slots: VoteSlots;
+  readonly #groups: GroupMap<Framed>;
+  readonly #members: readonly number[];
   readonly #peers: readonly number[];
   /** This node's place in the list of members. */
   readonly #sender: number;
@@ -122,14 +142,18 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   #opening = false;
 
   constructor(context: ActorContext<QuorumActorMessage>, options: QuorumActorOptions) {
-    const { self, group, slots, observe } = options;
+    const { self, groups, source, observe } = options;
     this.#options = options;
     this.#clock = context.clock;
     this.#thisIncarnation = context.thisIncarnation;
-    this.#coordinator = new Outlet(options.coordinator);
-    this.#slots = slots;
-    this.#peers = group.members.filter((member) => member !== self);
-    this.#sender = group.members.indexOf(self);
+    this.#groups = new GroupMap(
+      groups.map(({ id, slots, coordinator }) => {
+        return [id, { id, slots, coordinator: new Outlet(coordinator) }];
+      }),
+    );
+    this.#members = source.members;
+    this.#peers = source.members.filter((member) => member !== self);
+    this.#sender = source.members.indexOf(self);
     this.#up = new Set(options.connected());
     observe.frameCounters?.(() => ({ ...this.#counters, reachable: this.#heardMs.size }));
     context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
@@ -139,7 +163,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   receive(message: QuorumActorMessage): void {
     switch (message.type) {
       case 'Send':
-        return this.#send(message.to, message.message);
+        return this.#send(message.group, message.to, message.message);
       case 'Frame':
         return this.#received(message.frame, message.sender);
       case 'Opened':
@@ -161,7 +185,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   }
 
   stopped(): void {
-    this.#tell(this.#slots.detach());
+    for (const framed of this.#groups.values()) this.#tell(framed, framed.slots.detach());
     this.#path?.close();
     this.#offered?.close();
     this.#path = undefined;
@@ -172,7 +196,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     return {
       open: this.#path !== undefined,
       heard: [...this.#heardMs.keys()],
-      armed: this.#slots.armed,
+      armed: [...this.#groups.values()].reduce((sum, { slots }) => sum + slots.armed, 0),
       unanswered: this.#requests.size,
       ...this.#counters,
     };
@@ -198,51 +222,56 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     this.#path = fresh;
     if (fresh === undefined) return;
     const { observe } = this.#options;
-    this.#slots.attach(fresh.notifier);
+    for (const { slots } of this.#groups.values()) slots.attach(fresh.notifier);
     fresh.notifier.onQuorum = (events) => {
       const nowMs = this.#clock.monotonicMs();
-      this.#tell(this.#slots.quorums(events, nowMs, (elapsedMs) => observe.quorum?.(elapsedMs)));
+      const counted = (elapsedMs: number): void => observe.quorum?.(elapsedMs);
+      for (const framed of this.#groups.values()) {
+        this.#tell(framed, framed.slots.quorums(events, nowMs, counted));
+      }
     };
     this.#probe();
   }
 
-  #tell(answers: readonly BareOk[]): void {
-    if (answers.length > 0) this.#coordinator.send({ type: 'Quorum', answers });
+  #tell({ id, coordinator }: Framed, answers: readonly BareOk[]): void {
+    if (answers.length > 0) coordinator.send({ type: 'Quorum', group: id, answers });
   }
 
-  #send(to: number, message: AccordMessage): void {
-    if (isFramedRequest(message)) this.#request(to, message);
-    else if (isBareOk(message)) this.#reply(to, message);
-    else this.#options.toLink(to, this.#options.group.id, message);
+  #send(group: GroupId, to: number, message: AccordMessage): void {
+    const framed = this.#groups.get(group);
+    if (framed === undefined) this.#options.toLink(to, group, message);
+    else if (isFramedRequest(message)) this.#request(framed, to, message);
+    else if (isBareOk(message)) this.#reply(group, to, message);
+    else this.#options.toLink(to, group, message);
   }
 
   // ---- requests of this node ----------------------------------------------------------------
 
   /** One request to several members arrives as consecutive messages; they become one frame. */
-  #request(to: number, message: FramedRequest): void {
+  #request(framed: Framed, to: number, message: FramedRequest): void {
     if (this.#batch !== undefined && !isSameRequest(this.#batch.first, message)) this.#flush();
-    this.#batch ??= { first: message, messages: new Map() };
+    this.#batch ??= { framed, first: message, messages: new Map() };
     this.#batch.messages.set(to, message);
   }
 
   #flush(): void {
     if (this.#batch === undefined) return;
-    const { first, messages } = this.#batch;
+    const { framed, first, messages } = this.#batch;
     this.#batch = undefined;
-    const reached = this.#sendAsFrame(first, messages);
+    const reached = this.#sendAsFrame(framed, first, messages);
     if (reached) this.#counters.rounds += 1;
     for (const [to, message] of messages) {
       if (reached && (!this.#up.has(to) || this.#isHeard(to))) continue;
       this.#counters.over_tcp += 1;
-      this.#options.toLink(to, this.#options.group.id, message);
+      this.#options.toLink(to, framed.id, message);
     }
     // Not earlier: the slot shows whether this request is a repetition.
-    if (first.type === 'Stable') this.#slots.end(first.id);
+    if (first.type === 'Stable') framed.slots.end(first.id);
     if (first.type !== 'PreAccept') this.#large.delete(keyOf(first.id));
   }
 
   /** True when every member that frames can reach has been sent one. */
-  #sendAsFrame(first: FramedRequest, messages: Batch['messages']): boolean {
+  #sendAsFrame(framed: Framed, first: FramedRequest, messages: Batch['messages']): boolean {
     const path = this.#path;
     if (path === undefined || messages.size < this.#peers.length || !this.#someHeard()) {
       return false;
@@ -255,21 +284,25 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     }
     if (first.type === 'PreAccept') {
       if (this.#large.size > 0) return false;
-    } else if (!this.#slots.knows(first.id)) {
+    } else if (!framed.slots.knows(first.id)) {
       // A frame has no room for the definition. And a transaction that began over TCP is cheaper
       // there: its messages join those already being written.
       return false;
     }
-    if (first.type !== 'Stable') return this.#sendRound(path, first);
-    const frame = requestFrame(first, this.#sender, PEER_GROUP, this.#options.group.id);
+    if (first.type !== 'Stable') return this.#sendRound(path, framed, first);
+    const frame = requestFrame(first, this.#sender, PEER_GROUP, framed.id);
     return this.#sendToAll(path, frame, undefined);
   }
 
-  #sendRound(path: FramePath, first: Exclude<FramedRequest, { type: 'Stable' }>): boolean {
+  #sendRound(
+    path: FramePath,
+    { id: group, slots }: Framed,
+    first: Exclude<FramedRequest, { type: 'Stable' }>,
+  ): boolean {
     const { type: round, id } = first;
     const ballot = first.type === 'PreAccept' ? ZERO : first.ballot;
-    if (this.#slots.isRepeated(round, id, ballot)) return false;
-    const frame = requestFrame(first, this.#sender, PEER_GROUP, this.#options.group.id);
+    if (slots.isRepeated(round, id, ballot)) return false;
+    const frame = requestFrame(first, this.#sender, PEER_GROUP, group);
     const counted = {
       round,
       id,
@@ -277,20 +310,19 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
       replyKind: replyKindOf(round),
       frameRound: frameRound(frame),
     };
-    const armed = this.#slots.begin(counted, this.#clock.monotonicMs());
+    const armed = slots.begin(counted, this.#clock.monotonicMs());
     if (armed !== undefined) writeSlot(frame, armed.slot, armed.need);
     return this.#sendToAll(path, frame, armed?.slot);
   }
 
   #sendToAll(path: FramePath, frame: Buffer, slot: QuorumSlot | undefined): boolean {
-    const { members } = this.#options.group;
     if (this.#peers.every((peer) => !this.#up.has(peer) || this.#isHeard(peer))) {
       return path.sendGroup(frame, slot);
     }
     sealFrame(frame, path.key);
     let all = true;
     for (const peer of this.#peers) {
-      if (this.#isHeard(peer)) all = path.send(frame, members.indexOf(peer)) && all;
+      if (this.#isHeard(peer)) all = path.send(frame, this.#members.indexOf(peer)) && all;
     }
     return all;
   }
@@ -298,8 +330,8 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   // ---- requests of peers --------------------------------------------------------------------
 
   #received(frame: Uint8Array, from: number): void {
-    const { group, deliver } = this.#options;
-    const peer = group.members[from];
+    const { deliver } = this.#options;
+    const peer = this.#members[from];
     const content = peer === undefined ? undefined : readFrame(frame);
     if (peer === undefined || content === undefined) {
       this.#counters.unreadable += 1;
@@ -334,19 +366,19 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   }
 
   /** A reply goes back as its request came: as a frame, or over the link. */
-  #reply(to: number, message: BareOkFrame): void {
+  #reply(group: GroupId, to: number, message: BareOkFrame): void {
     const key = `${to} ${requestKeyOf(message)}`;
     const asked = this.#requests.get(key);
     this.#requests.delete(key);
     const path = this.#path;
     if (asked !== undefined && path !== undefined) {
       const frame = encodeBareOk(asked, this.#sender, path.key);
-      if (path.send(frame, this.#options.group.members.indexOf(to))) {
+      if (path.send(frame, this.#members.indexOf(to))) {
         this.#counters.replies += 1;
         return;
       }
     }
-    this.#options.toLink(to, this.#options.group.id, message);
+    this.#options.toLink(to, group, message);
   }
 
   // ---- reachability -------------------------------------------------------------------------
@@ -367,13 +399,17 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     this.#probes += 1;
     const bytes = Math.min(path.frameBytesMax, REQUEST_BYTES_MAX);
     const frame = probeFrame(this.#sender, PEER_GROUP, this.#probes, bytes, path.key);
-    for (const peer of this.#up) path.send(frame, this.#options.group.members.indexOf(peer));
+    for (const peer of this.#peers) {
+      if (this.#up.has(peer)) path.send(frame, this.#members.indexOf(peer));
+    }
   }
 
   #tick(): void {
     this.#ticks += 1;
     const nowMs = this.#clock.monotonicMs();
-    this.#tell(this.#slots.sweep(nowMs - COUNT_MS_MAX, nowMs - FORGET_MS));
+    for (const framed of this.#groups.values()) {
+      this.#tell(framed, framed.slots.sweep(nowMs - COUNT_MS_MAX, nowMs - FORGET_MS));
+    }
     for (const [key, sinceMs] of this.#large) {
       if (nowMs - sinceMs > COUNT_MS_MAX) this.#large.delete(key);
     }

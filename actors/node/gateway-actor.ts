@@ -4,15 +4,13 @@
  * writes out at the end of a turn, and closes them all when it ends.
  */
 
-import type { PartAnswer } from '../../transport/resp/connection/part.ts';
+import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { Placement } from '../../transport/resp/connection/placement.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { GatewayLimits } from '../../transport/resp/limits.ts';
-import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
+import { tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { Outlet } from '../runtime/cells/outlet.ts';
-import type { CoordinatorActorMessage, ExecutorMessage } from '../store/messages.ts';
 
 export type GatewayMessage =
   | PartAnswer
@@ -34,9 +32,10 @@ export interface GatewayActorOptions {
   readonly services: () => GatewayServices;
   readonly limits: Partial<GatewayLimits>;
   readonly placement: Placement;
-  readonly coordinator: ActorRef<CoordinatorActorMessage>;
-  /** It outlives this actor, whose end is told too. */
-  readonly executor: Outlet<ExecutorMessage>;
+  /** To the store of the part's group; `false`: too much waits there. */
+  readonly submit: (part: Part) => boolean;
+  /** To the stores, which outlive this actor: its end is told too. */
+  readonly flow: (message: ReplyFlow) => void;
   /** `done` is called once, with an error when clients cannot come. */
   readonly listen: (gateway: Gateway, done: (error: Error | undefined) => void) => ClientListener;
   readonly onGateway: (gateway: Gateway, listening: boolean) => void;
@@ -50,7 +49,7 @@ export function gatewayActor(
   context: ActorContext<GatewayMessage>,
   options: GatewayActorOptions,
 ): Behavior<GatewayMessage> {
-  const { coordinator, executor, placement } = options;
+  const { submit, flow, placement } = options;
   const self = context.thisIncarnation;
   let isInTurn = false;
   const gateway = new Gateway({
@@ -58,8 +57,8 @@ export function gatewayActor(
     limits: options.limits,
     placement,
     firstConnection: (context.incarnation - 1) * CONNECTIONS_EACH + 1,
-    submit: (part): boolean => coordinator.tell({ type: 'Part', part }),
-    flow: (message) => executor.send(message),
+    submit,
+    flow,
     wake: () => {
       // The gateway writes at its next tick, if not now.
       if (!isInTurn) tellOrDrop(self, { type: 'Wake' });

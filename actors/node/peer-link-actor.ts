@@ -10,7 +10,7 @@ import { FrameError } from '../../transport/peer/frame-error.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
 import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
-import type { ClusterTime } from '../accord/primitives/cluster-time.ts';
+import type { ClockComparison, ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { type GroupId, isSameGroup, NO_GROUP } from '../accord/topology/group-id.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Router } from './router.ts';
@@ -41,6 +41,7 @@ interface PeerLinkOptions {
   readonly judge: MessageJudge;
   readonly router: Router;
   readonly time: ClusterTime;
+  readonly onClockCompared: (peer: number, comparison: ClockComparison) => void;
   readonly onUp: (peer: number) => void;
   readonly onDown: (peer: number, reason: string) => void;
   readonly onRefused: (peer: number, reason: string) => void;
@@ -193,7 +194,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   }
 
   #aboutClocks(message: object): void {
-    const { peer, judge, time } = this.#options;
+    const { peer, judge, time, onClockCompared } = this.#options;
     const { type, sentMs, wallUs } = message as Partial<ClockProbe | ClockReading> & {
       readonly wallUs?: unknown;
     };
@@ -211,7 +212,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     }
     if (sentMs !== this.#probedMs) return;
     this.#probedMs = undefined;
-    time.heard(peer, wallUs as number, sentMs as number);
+    const compared = time.heard(peer, wallUs as number, sentMs as number);
+    if (compared !== undefined) onClockCompared(peer, compared);
   }
 
   #linkUp(): void {

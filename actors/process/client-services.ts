@@ -43,7 +43,9 @@ export class ClientServices {
         const { hits = 0, misses = 0 } = this.#source.board.machine ?? {};
         this.#lookupsBefore = { hits, misses };
       },
-      replicasAcknowledged: () => this.#source.node.group.quorums.slow - 1,
+      // Of the group that waits for the fewest.
+      replicasAcknowledged: () =>
+        Math.min(...this.#source.node.groups.map(({ quorums }) => quorums.slow)) - 1,
     };
   }
 

@@ -38,6 +38,7 @@ export class HoloFast {
       // A member recognizes a frame's sender by its address in the list of members. UDP uses the
       // number of the peer port.
       self: { host: self.host, port: config.listenPeer.port },
+      members: initialMembers.map(({ id }) => id),
       peers: peers.filter((_member, sender) => initialMembers[sender] !== self),
       key: clusterKey(options.clusterId, config.clusterKey),
       ...(config.holofastPins === '' ? {} : { pins: config.holofastPins }),

@@ -50,10 +50,8 @@ export class NodeReport {
       return this.#source.checkProgress ?? 'the log is being read';
     if (!this.#source.board.disk.servesReads) return `disk: ${this.#source.board.disk.summary}`;
     if (!this.#source.isListening) return 'the Redis port is not open yet';
-    const { quorums, members } = this.#source.node.group;
-    const reachable = 1 + this.#source.node.connected.size;
-    if (reachable >= quorums.slow) return complaintOf(this.#source.node.time.verdict);
-    return `only ${reachable} of ${members.length} members are connected, ${quorums.slow} are needed`;
+    const { node } = this.#source;
+    return node.unreachable ?? complaintOf(node.time.verdict);
   }
 
   status(): NodeStatus {

@@ -16,7 +16,8 @@ import type { Gateway } from '../../transport/resp/gateway.ts';
 import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import { RespServer } from '../../transport/resp/server.ts';
 import { firstGroup } from '../accord/topology/group.ts';
-import { Node, type NodeLimits, type NodeParts } from '../node/node.ts';
+import { Node } from '../node/node.ts';
+import type { NodeLimits, NodeParts } from '../node/node-parts.ts';
 import type { SystemFailure } from '../runtime/actor-system.ts';
 import { NactScheduler } from '../runtime/nact-shim.ts';
 import type { Rng } from '../runtime/ports/ports.ts';
@@ -36,6 +37,8 @@ import { clientsWithin, openFilesMax, REJECTED_CLIENTS_MAX } from './settings/op
 import { StatusBoard } from './status-board.ts';
 import { VERSION } from './version.ts';
 
+/** All groups of a node are in one store, until stores run on threads of their own. */
+const STORES = 1;
 const TICK_MS = 20;
 const FLUSH_EVERY_MS = 5_000;
 const DIRTY_BYTES_MIN = 8 * 1024 * 1024;
@@ -163,6 +166,7 @@ class ProductionNode implements RunningNode {
       network: this.#network,
       ...(frames === undefined ? {} : { frames }),
       wal: this.#walParts(),
+      stores: STORES,
       openEngine: this.#storage.openEngine,
       tableHashKey,
       limits: limitsOf(config, this.#sizes),

@@ -9,7 +9,7 @@ import type { Path } from '../accord/coordinate/coordinator.ts';
 import type { RefusalReason } from '../accord/messages/message-judge.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
 import { DiskHealth } from '../log/disk-health.ts';
-import type { NodeObserver } from '../node/node.ts';
+import type { NodeObserver } from '../node/node-parts.ts';
 import { errorText } from '../runtime/inspection.ts';
 import type { Clock } from '../runtime/ports/ports.ts';
 import type { ReplicaWatermarks } from '../store/replica-actor.ts';

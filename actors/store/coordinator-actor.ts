@@ -1,16 +1,18 @@
 /**
- * Shell of the coordinator: collects the parts of a turn, has the batcher close transactions and
- * read barriers, feeds the pure coordinator, and keeps the clients' deadlines. Answers the parts
- * that fail; the executor answers those that are executed.
+ * Shell of a store's coordinators: collects the parts of a turn, has the batcher of each group
+ * close transactions and read barriers, feeds the pure coordinators, and keeps the clients'
+ * deadlines. Answers the parts that fail; the executor answers those that are executed.
  */
 
 import { bodyOf } from '../../storage/transaction-body.ts';
 import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
-import {
+import type {
   Coordinator,
-  type CoordinatorLimits,
-  type Path,
+  CoordinatorEffect,
+  CoordinatorLimits,
+  Path,
 } from '../accord/coordinate/coordinator.ts';
+import { Coordinators } from '../accord/coordinate/coordinators.ts';
 import { type BareOk, type BareOks, countedBefore } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, BeginRead } from '../accord/messages/messages.ts';
 import {
@@ -22,24 +24,20 @@ import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { encodeParticipants } from '../accord/primitives/participants.ts';
 import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
+import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
-import { Batcher, type BatchLimits, type Pending } from './batcher.ts';
+import type { BatchLimits, Pending } from './batcher.ts';
 import { INDETERMINATE, REFUSED } from './client-errors.ts';
-import {
-  EXPIRE_EVERY_MS,
-  EXPIRE_GRACE_MS,
-  EXPIRE_PAUSE_MS,
-  ExpiryRounds,
-  OWN_CONNECTION,
-} from './expiry.ts';
+import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, OWN_CONNECTION } from './expiry.ts';
+import { GroupWork } from './group-work.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 
 interface CoordinatorOptions {
   readonly self: number;
-  readonly group: Group;
+  readonly groups: readonly Group[];
   readonly clock: HybridClock;
   readonly time: ClusterTime;
   readonly limits: Partial<CoordinatorLimits>;
@@ -52,8 +50,8 @@ interface CoordinatorOptions {
   readonly executor: ActorRef<ExecutorMessage>;
   /** Whom the parts come from. It outlives this actor, whose end is answered too. */
   readonly clients: Outlet<PartAnswer>;
-  /** Replies that are counted elsewhere; absent where all replies come as messages. */
-  readonly bareOks?: BareOks;
+  /** Replies that are counted elsewhere; undefined where all replies come as messages. */
+  readonly bareOks: (group: GroupId) => BareOks | undefined;
   readonly observe: CoordinatorObserver;
 }
 
@@ -82,6 +80,7 @@ type OfExpiry = Extract<
 >;
 
 interface Awaiting {
+  readonly work: GroupWork;
   readonly pendings: readonly Pending[];
   readonly deadlineMs: number;
 }
@@ -97,8 +96,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   readonly #context: ActorContext<CoordinatorActorMessage>;
   readonly #options: CoordinatorOptions;
   readonly #executor: Outlet<ExecutorMessage>;
-  readonly #coordinator: Coordinator;
-  readonly #batcher: Batcher;
+  readonly #coordinators: Coordinators;
+  readonly #groups: GroupMap<GroupWork>;
+  /** Groups whose parts wait for a batch. */
+  readonly #waiting = new Set<GroupWork>();
   /** By transaction key and by read token: clients that wait for an execution. */
   readonly #transactions = new Map<string, Awaiting>();
   readonly #reads = new Map<number, Awaiting>();
@@ -107,33 +108,35 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
    * read may have to wait for the disk that a timestamp waits for.
    */
   #lastToken: number;
-  /** Nodes whose plain replies are counted below the actors. */
-  #expected: number;
   #judged: ClockVerdict['type'] = 'unknown';
-  #barriers = 0;
-  #begins: BeginRead[] = [];
+  #begins: Array<{ readonly group: GroupId; readonly begin: BeginRead }> = [];
   #diskFull = false;
   #backlog = false;
   #draining = false;
-  readonly #expiry: ExpiryRounds;
+  /** Units of this actor's own. */
+  #ownUnits = 0;
   #drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   constructor(context: ActorContext<CoordinatorActorMessage>, options: CoordinatorOptions) {
-    const { self, group, clock, limits, bareOks, observe } = options;
+    const { self, groups, clock, limits, bareOks, observe } = options;
     this.#context = context;
     this.#options = options;
     this.#executor = context.outlet(options.executor);
-    this.#coordinator = new Coordinator({ self, group, clock, limits });
-    this.#expected = this.#coordinator.expected;
-    this.#batcher = new Batcher(options.batch);
+    const watch = (coordinator: Coordinator): void => observe.coordinatorBegins?.(coordinator);
+    this.#coordinators = new Coordinators({ self, groups, clock, limits, watch });
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
-    this.#expiry = new ExpiryRounds(group.id, 2 * options.commandTimeoutMs);
-    observe.coordinatorBegins?.(this.#coordinator);
-    bareOks?.expect(this.#expected);
+    this.#groups = new GroupMap(
+      groups.map((group) => {
+        const { expected } = this.#coordinators.state(group.id);
+        const expiryMsMax = 2 * options.commandTimeoutMs;
+        const counts = bareOks(group.id);
+        return [group.id, new GroupWork(group, options.batch, expiryMsMax, counts, expected)];
+      }),
+    );
     // Every peer is down until its link says otherwise.
-    for (const node of group.members) {
+    for (const node of new Set(groups.flatMap(({ members }) => members))) {
       const reachable = node === self || options.connected().has(node);
-      if (!reachable) this.#coordinator.peerDown(node, this.#nowMs);
+      if (!reachable) this.#coordinators.peerDown(node, this.#nowMs);
     }
     this.#executor.send({ type: 'ForgetAll' });
     context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
@@ -170,6 +173,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'DiskFull':
         this.#diskFull = message.full;
         return;
+      case 'ClockCompared':
+        return this.#options.time.compared(message.peer, message.reading);
       case 'Tick':
         this.#tick();
         return this.#perform();
@@ -179,7 +184,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   turnEnd(): void {
     this.#expect();
     this.#closeBatches();
-    const idle = this.#batcher.waiting + this.#transactions.size + this.#reads.size === 0;
+    const idle = this.#waiting.size + this.#transactions.size + this.#reads.size === 0;
     if (!idle || this.#drained === undefined) return;
     // The asker has given up if this is refused.
     tellOrDrop(this.#drained, { type: 'Drained' });
@@ -193,13 +198,17 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   describe(): unknown {
+    const groups = [...this.#groups.values()].map(({ group: { id }, batcher, barriers }) => {
+      const { underWay, quorumReachable } = this.#coordinators.state(id);
+      return { ...id, underWay, waiting: batcher.waiting, barriers, quorumReachable };
+    });
     return {
-      underWay: this.#coordinator.underWay,
-      recoveries: this.#coordinator.recoveries,
-      waiting: this.#batcher.waiting,
+      ...this.#coordinators.describe(),
+      waiting: groups.reduce((sum, { waiting }) => sum + waiting, 0),
       transactions: this.#transactions.size,
       reads: this.#reads.size,
-      quorumReachable: this.#coordinator.quorumReachable,
+      quorumReachable: groups.every(({ quorumReachable }) => quorumReachable),
+      groups,
       kept: this.#executor.kept,
     };
   }
@@ -209,26 +218,28 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #receiveProtocol(message: FromProtocol): void {
-    const coordinator = this.#coordinator;
+    const coordinators = this.#coordinators;
     switch (message.type) {
       case 'Protocol':
-        this.#counted(message.from, message.message);
-        coordinator.handle(message.from, message.message, this.#nowMs);
+        this.#counted(message.group, message.from, message.message);
+        coordinators.handle(message.group, message.from, message.message, this.#nowMs);
         return this.#perform();
       case 'Quorum':
-        this.#quorum(message.answers);
+        this.#quorum(message.group, message.answers);
         return this.#perform();
       case 'Refused':
         return this.#refused(message.id);
       case 'Recover':
-        coordinator.recover(message.id, message.definition, this.#nowMs);
+        coordinators.recover(message.group, message.id, message.definition, this.#nowMs);
         return this.#perform();
       case 'PeerUp':
-        return coordinator.peerUp(message.peer);
+        return coordinators.peerUp(message.peer);
       case 'PeerDown':
         // A count for a quorum that this peer was part of may never be reached.
-        this.#answered(this.#options.bareOks?.leaveAll() ?? []);
-        coordinator.peerDown(message.peer, this.#nowMs);
+        for (const { group, bareOks } of this.#groups.values()) {
+          if (bareOks !== undefined) this.#answered(group.id, bareOks.leaveAll());
+        }
+        coordinators.peerDown(message.peer, this.#nowMs);
         return this.#perform();
     }
   }
@@ -247,7 +258,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'LookForExpired':
         return this.#lookForExpired();
       case 'Expired':
-        return this.#expired(message.keys, message.backlog);
+        return this.#expired(message.group, message.keys, message.backlog);
       case 'PartReplies':
       case 'PartFailed':
       case 'RepliesLost':
@@ -259,16 +270,28 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const nowMs = this.#nowMs;
     const deadlineMs = nowMs + this.#options.commandTimeoutMs;
     const pending = { part, receivedMs: nowMs, deadlineMs, tries: 0 };
-    const refusal = this.#refusalOf(part);
+    const work = this.#workOf(part);
+    const refusal = this.#refusalOf(part, work);
     if (refusal !== undefined) return this.#fail(pending, refusal);
-    if (!this.#batcher.add(pending)) this.#fail(pending, REFUSED.busy);
+    if (!work.batcher.add(pending)) return this.#fail(pending, REFUSED.busy);
+    this.#waiting.add(work);
   }
 
-  #refusalOf(part: Part): string | undefined {
+  /** The group that orders the part: its only one, as long as parts of several are not begun. */
+  #workOf({ groups }: Part): GroupWork {
+    const [id] = groups;
+    const work = id === undefined ? undefined : this.#groups.get(id);
+    if (work === undefined || groups.length > 1) {
+      throw new TypeError(`a part of ${groups.length} groups does not belong to this store`);
+    }
+    return work;
+  }
+
+  #refusalOf(part: Part, { batcher }: GroupWork): string | undefined {
     if (this.#draining) return REFUSED.stopping;
     if (this.#backlog && !part.readOnly) return REFUSED.backlog;
     if (this.#diskFull && !part.readOnly) return REFUSED.diskFull;
-    if (!this.#batcher.fits(part)) return REFUSED.tooLarge;
+    if (!batcher.fits(part)) return REFUSED.tooLarge;
     return part.readOnly ? undefined : this.#wrongClock();
   }
 
@@ -289,24 +312,32 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   /** The leader of the members that may write removes keys; doing it twice does no harm. */
   #lookForExpired(): void {
+    const { self, time, connected } = this.#options;
+    time.refresh();
     if (this.#diskFull || this.#backlog || this.#draining) return;
-    if (this.#expiry.isUnderWay(this.#nowMs)) return;
-    const mayWrite = (node: number): boolean =>
-      this.#options.connected().has(node) && !this.#options.time.isWrong(node);
-    const pastMs =
-      this.#options.group.leadRank(this.#options.self, mayWrite) === 0 ? 0 : EXPIRE_GRACE_MS;
-    // The next look comes anyway.
-    tellOrDrop(this.#options.executor, { type: 'FindExpired', pastMs });
+    const mayWrite = (node: number): boolean => connected().has(node) && !time.isWrong(node);
+    for (const { group, expiry } of this.#groups.values()) {
+      if (expiry.isUnderWay(this.#nowMs)) continue;
+      const pastMs = group.leadRank(self, mayWrite) === 0 ? 0 : EXPIRE_GRACE_MS;
+      // The next look comes anyway.
+      tellOrDrop(this.#options.executor, { type: 'FindExpired', group: group.id, pastMs });
+    }
   }
 
-  #expired(keys: readonly string[], more: boolean): void {
+  #expired(group: GroupId, keys: readonly string[], more: boolean): void {
     const nowMs = this.#nowMs;
-    if (this.#expiry.isUnderWay(nowMs)) return;
-    this.#receivePart(this.#expiry.begin(keys, more, nowMs));
+    const expiry = this.#groups.get(group)?.expiry;
+    if (expiry === undefined || expiry.isUnderWay(nowMs)) return;
+    this.#ownUnits += 1;
+    this.#receivePart(expiry.begin(keys, more, this.#ownUnits, nowMs));
   }
 
   #expiryEnded(answer: PartAnswer): void {
-    if (!this.#expiry.ended(answer, this.#nowMs)) return;
+    let isSoon = false;
+    for (const { expiry } of this.#groups.values()) {
+      if (expiry.ended(answer, this.#nowMs)) isSoon = true;
+    }
+    if (!isSoon) return;
     this.#context.timers.start('expiry soon', EXPIRE_PAUSE_MS, { type: 'LookForExpired' });
   }
 
@@ -318,26 +349,33 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     return this.#executor.kept + this.#options.outbox.kept > 0;
   }
 
-  /** One transaction, and one barrier, for all that waits. */
+  /** Per group one transaction, and one barrier, for all that waits. */
   #closeBatches(): void {
-    // Without a majority nothing is begun: what waits can still be refused for certain.
-    if (this.#coordinator.quorumReachable && this.#options.clock.begun) {
-      if (this.#options.time.verdict.type === 'right') this.#beginTransactions();
-      this.#beginReads();
+    if (this.#waiting.size > 0 && this.#options.clock.begun) {
+      const mayWrite = this.#options.time.verdict.type === 'right';
+      for (const work of this.#waiting) {
+        // Without a majority nothing is begun: what waits can still be refused for certain.
+        if (!this.#coordinators.state(work.group.id).quorumReachable) continue;
+        if (mayWrite) this.#beginTransactions(work);
+        this.#beginReads(work);
+        if (work.batcher.waiting === 0) this.#waiting.delete(work);
+      }
     }
     this.#perform();
   }
 
-  #beginTransactions(): void {
+  #beginTransactions(work: GroupWork): void {
     const nowMs = this.#nowMs;
+    const group = work.group.id;
     while (!this.#congested()) {
-      const batch = this.#batcher.nextTransaction(this.#coordinator.underWay);
+      const batch = work.batcher.nextTransaction(this.#coordinators.state(group).underWay);
       if (batch === undefined) break;
       const parts = batch.pendings.map((pending) => pending.part);
       const body = bodyOf(parts.map((part) => part.bytes));
-      const id = this.#coordinator.coordinate(batch.participants, body, nowMs);
+      const id = this.#coordinators.coordinate(group, batch.participants, body, nowMs);
       const key = keyOf(id);
       this.#transactions.set(key, {
+        work,
         pendings: batch.pendings,
         deadlineMs: earliest(batch.pendings),
       });
@@ -346,78 +384,84 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   }
 
-  #beginReads(): void {
+  #beginReads(work: GroupWork): void {
     while (!this.#congested()) {
-      const batch = this.#batcher.nextRead(this.#barriers);
+      const batch = work.batcher.nextRead(work.barriers);
       if (batch === undefined) break;
       const parts = batch.pendings.map((pending) => pending.part);
       this.#lastToken += 1;
-      this.#barriers += 1;
+      work.barriers += 1;
       this.#reads.set(this.#lastToken, {
+        work,
         pendings: batch.pendings,
         deadlineMs: earliest(batch.pendings),
       });
       this.#executor.send({ type: 'ExpectRead', token: this.#lastToken, parts });
       const slots = encodeParticipants(batch.participants);
-      this.#begins.push({ type: 'BeginRead', token: this.#lastToken, slots });
+      const begin: BeginRead = { type: 'BeginRead', token: this.#lastToken, slots };
+      this.#begins.push({ group: work.group.id, begin });
       this.#options.observe.batch('read', batch.commands, 0);
     }
   }
 
-  #answered(answers: readonly BareOk[]): void {
-    for (const answer of answers) this.#coordinator.answeredBarely(answer, this.#nowMs);
+  #answered(group: GroupId, answers: readonly BareOk[]): void {
+    for (const answer of answers) this.#coordinators.answeredBarely(group, answer, this.#nowMs);
   }
 
   /** A count that has not sufficed (our own vote is missing, say) ends: all that follows counts. */
-  #quorum(answers: readonly BareOk[]): void {
+  #quorum(group: GroupId, answers: readonly BareOk[]): void {
     for (const answer of answers) {
-      if (!this.#coordinator.answeredBarely(answer, this.#nowMs)) continue;
-      const more = this.#options.bareOks?.leave(keyOf(answer.id));
-      if (more !== undefined) this.#coordinator.answeredBarely(more, this.#nowMs);
+      if (!this.#coordinators.answeredBarely(group, answer, this.#nowMs)) continue;
+      const more = this.#groups.get(group)?.bareOks?.leave(keyOf(answer.id));
+      if (more !== undefined) this.#answered(group, [more]);
     }
   }
 
   /** Stops counting below the actors when a smaller quorum may now decide. */
   #expect(): void {
-    const { bareOks } = this.#options;
-    if (bareOks === undefined || this.#coordinator.expected === this.#expected) return;
-    const fewer = (this.#expected & ~this.#coordinator.expected) !== 0;
-    this.#expected = this.#coordinator.expected;
-    bareOks.expect(this.#expected);
-    if (!fewer) return;
-    this.#answered(bareOks.leaveAll());
-    this.#perform();
+    for (const group of this.#coordinators.takeStirred()) {
+      const work = this.#groups.get(group);
+      if (work?.bareOks === undefined) continue;
+      const { bareOks } = work;
+      const { expected } = this.#coordinators.state(group);
+      if (expected === work.expected) continue;
+      const fewer = (work.expected & ~expected) !== 0;
+      work.expected = expected;
+      bareOks.expect(expected);
+      if (!fewer) continue;
+      this.#answered(group, bareOks.leaveAll());
+      this.#perform();
+    }
   }
 
   /** What was counted comes before what is decided by this reply. */
-  #counted(from: number, message: AccordMessage): void {
-    const { bareOks } = this.#options;
+  #counted(group: GroupId, from: number, message: AccordMessage): void {
+    const bareOks = this.#groups.get(group)?.bareOks;
     if (bareOks === undefined) return;
     const answer = countedBefore(bareOks, this.#options.self, from, message);
-    if (answer !== undefined) this.#coordinator.answeredBarely(answer, this.#nowMs);
+    if (answer !== undefined) this.#answered(group, [answer]);
   }
 
   /** Waits until the executor knows the clients: it could not answer what is executed before. */
   #perform(): void {
     if (this.#executor.kept > 0) return;
-    const { group, outbox, self } = this.#options;
-    for (const begin of this.#begins) outbox.send(group.id, self, begin);
+    const { outbox, self } = this.#options;
+    for (const { group, begin } of this.#begins) outbox.send(group, self, begin);
     this.#begins = [];
-    for (const effect of this.#coordinator.takeEffects()) {
-      switch (effect.type) {
-        case 'Send':
-          outbox.send(group.id, effect.to, effect.message);
-          break;
-        case 'Decided':
-          this.#options.observe.decided(effect.path);
-          this.#context.trace(keyOf(effect.id), effect.path);
-          break;
-        case 'Concluded':
-          this.#context.trace(keyOf(effect.id), `recovery: ${effect.conclusion}`);
-          break;
-      }
-    }
+    this.#coordinators.takeEffects(this.#performOne);
   }
+
+  readonly #performOne = (group: GroupId, effect: CoordinatorEffect): void => {
+    switch (effect.type) {
+      case 'Send':
+        return this.#options.outbox.send(group, effect.to, effect.message);
+      case 'Decided':
+        this.#options.observe.decided(effect.path);
+        return this.#context.trace(keyOf(effect.id), effect.path);
+      case 'Concluded':
+        return this.#context.trace(keyOf(effect.id), `recovery: ${effect.conclusion}`);
+    }
+  };
 
   #executed(keys: readonly string[]): void {
     const nowMs = this.#nowMs;
@@ -429,18 +473,22 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #readsDone(done: readonly ReadDone[]): void {
-    const uncovered: Pending[] = [];
+    // Those of one group become one call of its batcher, whatever barriers they come from.
+    const uncovered = new Map<GroupWork, Pending[]>();
     for (const read of done) {
       const awaiting = this.#reads.get(read.token);
       if (awaiting === undefined) continue;
+      const { work } = awaiting;
       this.#reads.delete(read.token);
-      this.#barriers -= 1;
-      this.#readDone(awaiting.pendings, read, uncovered);
+      work.barriers -= 1;
+      const again = uncovered.get(work) ?? [];
+      this.#readDone(awaiting, read, again);
+      if (again.length > 0) uncovered.set(work, again);
     }
-    if (uncovered.length > 0) this.#readAgain(uncovered);
+    for (const [work, pendings] of uncovered) this.#readAgain(work, pendings);
   }
 
-  #readDone(pendings: readonly Pending[], read: ReadDone, uncovered: Pending[]): void {
+  #readDone({ work, pendings }: Awaiting, read: ReadDone, uncovered: Pending[]): void {
     const nowMs = this.#nowMs;
     // Both lists ascend.
     let nextExpired = 0;
@@ -449,7 +497,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       // It goes on as another read or as a transaction, and is counted there.
       if (read.expired[nextExpired] === index) {
         nextExpired += 1;
-        this.#batcher.addToTransactions(pending);
+        work.batcher.addToTransactions(pending);
+        this.#waiting.add(work);
       } else if (read.uncovered[nextUncovered] === index) {
         nextUncovered += 1;
         uncovered.push(pending);
@@ -459,9 +508,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   }
 
-  #readAgain(pendings: readonly Pending[]): void {
+  #readAgain(work: GroupWork, pendings: readonly Pending[]): void {
     const mayWrite = !this.#diskFull && !this.#backlog && this.#wrongClock() === undefined;
-    const transactions = this.#batcher.readAgain(pendings, mayWrite);
+    const transactions = work.batcher.readAgain(pendings, mayWrite);
+    this.#waiting.add(work);
     this.#options.observe.readsRepeated('barrier', pendings.length - transactions);
     this.#options.observe.readsRepeated('transaction', transactions);
   }
@@ -479,28 +529,35 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #tick(): void {
     const nowMs = this.#nowMs;
-    this.#answered(this.#options.bareOks?.takeAll(nowMs - this.#coordinator.patienceMs) ?? []);
-    this.#coordinator.tick(nowMs);
+    for (const group of this.#coordinators.busy()) {
+      const { patienceMs } = this.#coordinators.state(group);
+      const counted = this.#groups.get(group)?.bareOks?.takeAll(nowMs - patienceMs);
+      if (counted !== undefined) this.#answered(group, counted);
+    }
+    this.#coordinators.tick(nowMs);
     this.#judgeClock();
-    const late = this.#batcher.drop((pending) => pending.deadlineMs > nowMs);
-    for (const pending of late) this.#fail(pending, this.#whyLate());
+    for (const work of this.#waiting) {
+      const late = work.batcher.drop((pending) => pending.deadlineMs > nowMs);
+      for (const pending of late) this.#fail(pending, this.#whyLate(work));
+      if (work.batcher.waiting === 0) this.#waiting.delete(work);
+    }
     for (const [key, { pendings, deadlineMs }] of this.#transactions) {
       if (deadlineMs > nowMs) continue;
       for (const pending of pendings) this.#fail(pending, INDETERMINATE.timeout);
       this.#transactions.delete(key);
       this.#executor.send({ type: 'Forget', key });
     }
-    for (const [token, { pendings, deadlineMs }] of this.#reads) {
+    for (const [token, { work, pendings, deadlineMs }] of this.#reads) {
       if (deadlineMs > nowMs) continue;
       for (const pending of pendings) this.#fail(pending, REFUSED.read);
       this.#reads.delete(token);
-      this.#barriers -= 1;
+      work.barriers -= 1;
       this.#executor.send({ type: 'ForgetRead', token });
     }
   }
 
-  #whyLate(): string {
-    if (!this.#coordinator.quorumReachable) return REFUSED.quorum;
+  #whyLate({ group }: GroupWork): string {
+    if (!this.#coordinators.state(group.id).quorumReachable) return REFUSED.quorum;
     const complaint = complaintOf(this.#options.time.verdict);
     return complaint === undefined ? REFUSED.timeout : REFUSED.clock(complaint);
   }
@@ -512,11 +569,15 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#judged = verdict.type;
     const refusal = this.#wrongClock();
     if (refusal === undefined) return;
-    for (const pending of this.#batcher.dropTransactions()) this.#fail(pending, refusal);
+    for (const { batcher } of this.#waiting) {
+      for (const pending of batcher.dropTransactions()) this.#fail(pending, refusal);
+    }
   }
 
   #failAll(waiting: string, underWay: string): void {
-    for (const pending of this.#batcher.drop(() => false)) this.#fail(pending, waiting);
+    for (const { batcher } of this.#waiting) {
+      for (const pending of batcher.drop(() => false)) this.#fail(pending, waiting);
+    }
     for (const { pendings } of this.#transactions.values()) {
       for (const pending of pendings) this.#fail(pending, underWay);
     }

@@ -37,6 +37,7 @@ export class ExpiryRounds {
   /** A removal is under way, and over by then at the latest; 0: none is. */
   #untilMs = 0;
   #failures = 0;
+  /** Of the unit that is under way, or was the last one. */
   #sequence = 0;
   /** There are more keys than this round removes. */
   #more = false;
@@ -50,15 +51,18 @@ export class ExpiryRounds {
     return this.#untilMs > nowMs;
   }
 
-  /** `HOLO.EXPIRE` deletes those of the keys whose deadline is not above executeAt. */
-  begin(keys: readonly string[], more: boolean, nowMs: number): Part {
+  /**
+   * `HOLO.EXPIRE` deletes those of the keys whose deadline is not above executeAt. `sequence`: used
+   * for no other unit of this node.
+   */
+  begin(keys: readonly string[], more: boolean, sequence: number, nowMs: number): Part {
     this.#untilMs = nowMs + this.#roundMsMax;
     this.#more = more;
-    this.#sequence += 1;
+    this.#sequence = sequence;
     const words = ['HOLO.EXPIRE', ...keys];
     const text = words.map((word) => `$${word.length}\r\n${word}\r\n`);
     return {
-      unit: { connection: OWN_CONNECTION, sequence: this.#sequence },
+      unit: { connection: OWN_CONNECTION, sequence },
       part: 0,
       groups: [this.#group],
       bytes: Buffer.from(`*${words.length}\r\n${text.join('')}`, 'latin1'),

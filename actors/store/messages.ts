@@ -7,6 +7,7 @@ import type { Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../accord/messages/messages.ts';
+import type { ClockComparison } from '../accord/primitives/cluster-time.ts';
 import type { TxnId } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalAnswer, WalReply, WalSync } from '../log/wal-actor.ts';
@@ -61,7 +62,7 @@ export type ExecutorMessage =
   | { readonly type: 'FlushDone'; readonly failure: FlushFailure | undefined }
   | { readonly type: 'Open' }
   /** Looks for keys that are past their deadline by so much. */
-  | { readonly type: 'FindExpired'; readonly pastMs: number }
+  | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };
 
 export type CoordinatorActorMessage =
@@ -75,10 +76,11 @@ export type CoordinatorActorMessage =
       readonly message: AccordMessage;
     }
   /** Quorums of plain replies that were counted below the actors. */
-  | { readonly type: 'Quorum'; readonly answers: readonly BareOk[] }
-  | { readonly type: 'Refused'; readonly id: TxnId }
+  | { readonly type: 'Quorum'; readonly group: GroupId; readonly answers: readonly BareOk[] }
+  | { readonly type: 'Refused'; readonly group: GroupId; readonly id: TxnId }
   | {
       readonly type: 'Recover';
+      readonly group: GroupId;
       readonly id: TxnId;
       readonly definition: CommandDefinition | undefined;
     }
@@ -88,8 +90,15 @@ export type CoordinatorActorMessage =
   /** It is time to look for keys past their deadline. */
   | { readonly type: 'LookForExpired' }
   /** Keys past their deadline; `backlog`: there are many more. */
-  | { readonly type: 'Expired'; readonly keys: readonly string[]; readonly backlog: boolean }
+  | {
+      readonly type: 'Expired';
+      readonly group: GroupId;
+      readonly keys: readonly string[];
+      readonly backlog: boolean;
+    }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  /** A comparison of a peer's clock with this node's. */
+  | { readonly type: 'ClockCompared'; readonly peer: number; readonly reading: ClockComparison }
   | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
   /** The node stops: nothing new is begun; answers when all that was begun is answered. */
   | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }

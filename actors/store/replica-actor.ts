@@ -172,7 +172,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Covered':
         return outbox.released();
       case 'Refused':
-        return this.#coordinator.send({ type: 'Refused', id: effect.id });
+        return this.#coordinator.send({ type: 'Refused', group: effect.group, id: effect.id });
       case 'Recover':
         // The progress log asks for it again.
         return tellOrDrop(this.#coordinator, effect);

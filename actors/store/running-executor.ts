@@ -17,6 +17,7 @@ import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -383,7 +384,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'FlushDone':
         return this.#flushDone(message.failure);
       case 'FindExpired':
-        return this.#findExpired(message.pastMs);
+        return this.#findExpired(message.group, message.pastMs);
       case 'Tick':
         return this.#options.observe(this.#machine);
       case 'Open':
@@ -400,13 +401,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#apply();
   }
 
-  #findExpired(pastMs: number): void {
+  #findExpired(group: GroupId, pastMs: number): void {
     // While apply waits for the disk, removals would only wait behind it.
     if (this.#halfDone !== undefined) return;
     const beforeMs = this.#options.nowMs() - pastMs;
     const keys = this.#machine.expired(EXPIRE_KEYS_MAX, beforeMs, EXPIRE_BYTES_MAX);
     const backlog = this.#machine.expiryBacklog;
+    if (keys.length === 0) return;
     // They stay expired: the next look finds them again.
-    if (keys.length > 0) tellOrDrop(this.#options.coordinator, { type: 'Expired', keys, backlog });
+    tellOrDrop(this.#options.coordinator, { type: 'Expired', group, keys, backlog });
   }
 }

@@ -29,6 +29,11 @@ export interface FramePath {
 /** Where an actor's incarnation gets its path from. */
 export interface FramePathSource {
   /**
+   * The members of the set that frames are fanned out to, this node among them: node ids,
+   * ascending. The sender of a frame is an index in it.
+   */
+  readonly members: readonly number[];
+  /**
    * Calls back once, later: with the path, or with undefined when there is none now. `onFrame` is
    * called with frames that a known member has sealed; they may be kept.
    */

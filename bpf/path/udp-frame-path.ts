@@ -35,6 +35,8 @@ export interface UdpFramePathOptions {
   /** The node itself: where it is bound, and where its frames come from. */
   readonly self: { readonly host: string; readonly port: number };
   readonly peers: readonly FrameMember[];
+  /** Node ids of the fan-out set, ascending; `FrameMember.sender` is an index in it. */
+  readonly members: readonly number[];
   /** See `clusterKey`. */
   readonly key: Uint8Array;
   /** What `holofast-load` has pinned for this node. */
@@ -62,6 +64,7 @@ interface Choice {
 }
 
 export class UdpFramePathSource implements FramePathSource {
+  readonly members: readonly number[];
   readonly #options: UdpFramePathOptions;
   #tier: TierName = 'off';
   #reason: string;
@@ -74,6 +77,7 @@ export class UdpFramePathSource implements FramePathSource {
 
   constructor(options: UdpFramePathOptions) {
     this.#options = options;
+    this.members = options.members;
     this.#reason = 'not open yet';
   }
 

@@ -82,6 +82,7 @@ export function framesOver(
       close: () => network.close(),
     },
     frames: {
+      members: sorted,
       open(handler, onOpened) {
         onFrame = handler;
         onOpened(open());

@@ -181,7 +181,9 @@ test('a clock that leads by ten minutes lets no lock expire early', () => {
 test.each([3, 1])('15 restarts in four seconds do not move the time (N=%i)', (nodes) => {
   const scenario = new Scenario(nodes);
   const lead = (): number => {
-    const clocks = scenario.cluster.nodes.flatMap(({ node }) => node?.clock ?? []);
+    const clocks = scenario.cluster.nodes.flatMap(({ node }) =>
+      (node?.stores ?? []).map(({ clock }) => clock),
+    );
     const presents = clocks.filter(({ begun }) => begun).map(({ presentUs }) => presentUs);
     return (Math.max(0, ...presents) - scenario.cluster.scheduler.clock.wallUs()) / 1_000;
   };
@@ -205,7 +207,8 @@ test.each([3, 1])('15 restarts in four seconds do not move the time (N=%i)', (no
 
 test('actors that begin again in a node that goes on move nothing', () => {
   const scenario = new Scenario(3);
-  const clock = nodeOf(scenario, 1).clock;
+  const clock = nodeOf(scenario, 1).stores[0]?.clock;
+  if (clock === undefined) throw new Error('there is no store');
   for (const actor of ['store-0/replica', 'wal', 'store-0/coordinator']) {
     scenario.answerTo(1, 'SET', 'k', actor);
     nodeOf(scenario, 1).system.crash(`node-1/${actor}`, new Error('injected'));

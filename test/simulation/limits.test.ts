@@ -9,7 +9,7 @@ import type { CommandStoreLimits } from '../../actors/accord/local/command-store
 import type { ReplicaLimits } from '../../actors/accord/local/replica-state.ts';
 import type { ValidationLimits } from '../../actors/accord/messages/field-validation.ts';
 import type { ClockLimits } from '../../actors/accord/primitives/cluster-time.ts';
-import type { NodeLimits } from '../../actors/node/node.ts';
+import type { NodeLimits } from '../../actors/node/node-parts.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import type { BatchLimits } from '../../actors/store/batcher.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';

@@ -1,5 +1,5 @@
 /** The limits of a run as the parts of a node want to be told them. */
-import type { NodeLimits } from '../../actors/node/node.ts';
+import type { NodeLimits } from '../../actors/node/node-parts.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import { type LimitName, type Limits, LOG_RECORD_BYTES_MAX, SEGMENT_UNIT_BYTES } from './limits.ts';

@@ -6,8 +6,8 @@
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import { firstGroup } from '../../actors/accord/topology/group.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
-import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node.ts';
 import { Node } from '../../actors/node/node.ts';
+import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node-parts.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Clock } from '../../actors/runtime/ports/ports.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
@@ -130,7 +130,7 @@ export class SimNode {
         if (at === undefined) return;
         options.judge.answered({ node: this.id, unit, order }, floor, at, replies);
       },
-      flow: (message) => this.#node?.toExecutor.send(message),
+      flow: (message) => this.#node?.flow(message),
     });
     const { clock } = options;
     this.#clock = {
@@ -192,7 +192,8 @@ export class SimNode {
   /** How far its timestamps may run ahead of true time, and its wall clock behind, in ms. */
   errorMs(trueUs: number): { readonly lead: number; readonly lag: number } {
     const wall = this.#clock.wallUs();
-    const present = Math.max(this.#node?.clock.presentUs ?? 0, wall);
+    const presents = this.#node?.stores.map((store) => store.clock.presentUs) ?? [];
+    const present = Math.max(wall, ...presents);
     return {
       lead: Math.max(0, present - trueUs) / 1_000,
       lag: Math.max(0, trueUs - wall) / 1_000,
@@ -225,6 +226,7 @@ export class SimNode {
     this.#node = new Node({
       nodeId,
       groups: [firstGroup(members, electorate)],
+      stores: 1,
       clock,
       rng,
       scheduler: scope,
@@ -388,7 +390,7 @@ export class SimNode {
   submit(unit: ClientUnit): boolean {
     const floor = this.#options.judge.begin(unit);
     return this.#clients.submit(unit, floor, (part) => {
-      return this.#node?.coordinator.tell({ type: 'Part', part }) ?? false;
+      return this.#node?.submit(part) ?? false;
     });
   }
 

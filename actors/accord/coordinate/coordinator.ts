@@ -109,6 +109,11 @@ export class Coordinator {
     return this.#rounds.size - this.#underWay;
   }
 
+  /** Nothing is under way: no tick can change anything. */
+  get isIdle(): boolean {
+    return this.#rounds.size === 0;
+  }
+
   takeEffects(): CoordinatorEffect[] {
     const effects = this.#effects;
     this.#effects = [];

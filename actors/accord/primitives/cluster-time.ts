@@ -45,7 +45,8 @@ interface ClusterTimeOptions {
   readonly limits?: Partial<ClockLimits>;
 }
 
-interface Reading {
+/** How a peer's clock compares with this node's: data, which every store of the node is told. */
+export interface ClockComparison {
   /** The peer's wall clock minus our monotonic one. */
   readonly offsetUs: number;
   readonly atMs: number;
@@ -54,7 +55,7 @@ interface Reading {
 export class ClusterTime {
   readonly limits: ClockLimits;
   readonly #options: ClusterTimeOptions;
-  readonly #readings = new Map<number, Reading>();
+  readonly #readings = new Map<number, ClockComparison>();
   /**
    * The median minus our monotonic clock. It stays when the clocks that are known do not suffice
    * any more: the monotonic clock alone keeps good time for long.
@@ -96,16 +97,26 @@ export class ClusterTime {
     return Math.abs(reading.offsetUs - this.#offsetUs) > this.limits.skewUsMax;
   }
 
-  /** A peer's answer to what it was asked at `sentMs` of our monotonic clock. */
-  heard(peer: number, wallUs: number, sentMs: number): void {
+  /**
+   * A peer's answer to what it was asked at `sentMs` of our monotonic clock: what it compares to,
+   * unless it came too late to say anything.
+   */
+  heard(peer: number, wallUs: number, sentMs: number): ClockComparison | undefined {
     const nowMs = this.#options.monotonicMs();
     const roundTripMs = nowMs - sentMs;
     const isSlow = roundTripMs > this.limits.roundTripMsMax;
     this.refresh();
-    if (roundTripMs < 0 || (isSlow && this.#readings.has(peer))) return;
+    if (roundTripMs < 0 || (isSlow && this.#readings.has(peer))) return undefined;
     const offsetUs = wallUs + (roundTripMs * 1_000) / 2 - nowMs * 1_000;
-    this.#readings.set(peer, { offsetUs, atMs: nowMs });
-    this.#adopt(nowMs);
+    const comparison = { offsetUs, atMs: nowMs };
+    this.compared(peer, comparison);
+    return comparison;
+  }
+
+  /** The same, computed elsewhere in this node. */
+  compared(peer: number, comparison: ClockComparison): void {
+    this.#readings.set(peer, comparison);
+    this.#adopt(this.#options.monotonicMs());
   }
 
   /** Lets go of what is too old. */

@@ -126,14 +126,14 @@ class Bench {
       start: (context) =>
         quorumActor(context, {
           self: SELF,
-          group,
+          groups: [{ id: group.id, slots: this.slots, coordinator }],
           source: {
+            members: group.members,
             open: (_onFrame, onOpened) => {
               if (opensLater) this.openings.push(() => onOpened(path));
               else onOpened(path);
             },
           },
-          slots: this.slots,
           connected: () => new Set([2, 3]),
           deliver: (from, _group, message) => {
             const isSound = judge.accepts(validator, from, message);
@@ -141,7 +141,6 @@ class Bench {
             return isSound;
           },
           toLink: (peer, _group, message) => void this.links.push([peer, message.type]),
-          coordinator,
           observe: {},
         }),
     });
@@ -164,7 +163,7 @@ class Bench {
   }
 
   send(message: AccordMessage, ...to: number[]): void {
-    for (const peer of to) this.actor.tell({ type: 'Send', to: peer, message });
+    for (const peer of to) this.actor.tell({ type: 'Send', group: group.id, to: peer, message });
     this.run(1);
   }
 
@@ -261,8 +260,8 @@ describe('requests', () => {
     bench.send(known, 2, 3);
     const { id, slots, body } = known;
     const stable = { type: 'Stable', id, executeAt: id, deps: Buffer.alloc(0) } as const;
-    bench.actor.tell({ type: 'Send', to: 2, message: stable });
-    bench.actor.tell({ type: 'Send', to: 3, message: { ...stable, slots, body } });
+    bench.actor.tell({ type: 'Send', group: group.id, to: 2, message: stable });
+    bench.actor.tell({ type: 'Send', group: group.id, to: 3, message: { ...stable, slots, body } });
     bench.run(1);
     expect(bench.toAll).toHaveLength(2);
     expect(readFrame(bench.toAll[1] as Uint8Array)).toMatchObject({ message: stable });
@@ -284,14 +283,26 @@ describe('votes', () => {
     expect(bench.told).toEqual([]);
     bench.vote(3, frame);
     const answer = { round: 'PreAccept', id: message.id, ballot: ZERO };
-    expect(bench.told).toEqual([{ type: 'Quorum', answers: [{ ...answer, members: 0b110 }] }]);
+    expect(bench.told).toEqual([
+      { type: 'Quorum', group: group.id, answers: [{ ...answer, members: 0b110 }] },
+    ]);
     const late = preAccept();
     bench.send(late, 2, 3);
     bench.vote(3, bench.toAll[1] as Uint8Array);
     bench.run(600);
     const rest = { ...answer, id: late.id, members: 0b100 };
-    expect(bench.told.slice(1)).toEqual([{ type: 'Quorum', answers: [rest] }]);
+    expect(bench.told.slice(1)).toEqual([{ type: 'Quorum', group: group.id, answers: [rest] }]);
     expect(bench.slots.armed).toBe(0);
+  });
+
+  test('a group with other members than the fan-out set travels over the links', () => {
+    bench.hear(2, 3);
+    const other = { range: 2, generation: 1 };
+    for (const peer of [2, 3]) {
+      bench.actor.tell({ type: 'Send', group: other, to: peer, message: preAccept() });
+    }
+    bench.run(1);
+    expect([bench.toAll.length, bench.links.length]).toEqual([0, 2]);
   });
 
   test('what was counted is told when the actor ends', () => {
@@ -381,7 +392,12 @@ describe('a path', () => {
   test('that its incarnation does not live to hear of is closed', () => {
     const late = new Bench(true);
     expect(late.openings).toHaveLength(1);
-    late.actor.tell({ type: 'Send', to: 2, message: undefined as unknown as AccordMessage });
+    late.actor.tell({
+      type: 'Send',
+      group: group.id,
+      to: 2,
+      message: undefined as unknown as AccordMessage,
+    });
     late.openings[0]?.();
     late.run(5_000);
     expect([late.openings.length, late.closed]).toEqual([2, 1]);

@@ -32,6 +32,7 @@ function openPath(options: Partial<UdpFramePathOptions>): Promise<Opened> {
     mode: 'userspace',
     self: { host: '127.0.0.1', port: 0 },
     peers: [{ sender: 1, host: '127.0.0.1', port: 9 }],
+    members: [1, 2],
     key: clusterKey('aa', ''),
     wallUs: () => 1e15,
     onFailed: (reason) => failed.push(reason),

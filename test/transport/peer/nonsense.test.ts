@@ -141,7 +141,7 @@ const slots = Uint8Array.from([1, 0]);
 
 describe('a PreAccept', () => {
   function preAccept(changes: object): object {
-    const hlc = Math.floor(world.node(FOOL).node?.clock.presentUs ?? 1);
+    const hlc = Math.floor(world.node(FOOL).node?.stores[0]?.clock.presentUs ?? 1);
     const id = { hlc, flags: 2, node: FOOL, store: 0 };
     return { type: 'PreAccept', id, slots, deps: encodeDeps([]), body, ...changes };
   }

@@ -1,0 +1,106 @@
+/**
+ * What a node needs of the world, and its limits: `start-node.ts` brings the operating system's,
+ * the simulator its own.
+ */
+import type { FramePathSource } from '../../bpf/path/frame-path.ts';
+import type { Engine } from '../../storage/engine.ts';
+import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
+import type { StateMachine } from '../../storage/state-machine.ts';
+import type { PeerNetwork } from '../../transport/peer/network.ts';
+import type { PartAnswer } from '../../transport/resp/connection/part.ts';
+import type { CoordinatorLimits } from '../accord/coordinate/coordinator.ts';
+import type { ReplicaLimits } from '../accord/local/replica-state.ts';
+import type { ValidationLimits } from '../accord/messages/field-validation.ts';
+import type { RefusalObserver } from '../accord/messages/message-judge.ts';
+import type { ClockLimits } from '../accord/primitives/cluster-time.ts';
+import type { GroupDescriptor } from '../accord/topology/group.ts';
+import type { QuorumObserver } from '../frames/quorum-actor.ts';
+import type { WalOptions } from '../log/wal-actor.ts';
+import type { ActorRef } from '../runtime/actor-ref.ts';
+import type { SystemFailure } from '../runtime/actor-system.ts';
+import type { RestartNotice } from '../runtime/host.ts';
+import type { Clock, Rng, Scheduler } from '../runtime/ports/ports.ts';
+import type { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
+import type { BatchLimits } from '../store/batcher.ts';
+import type { CoordinatorObserver } from '../store/coordinator-actor.ts';
+import type { ReplicaObserver } from '../store/replica-actor.ts';
+import type { GatewayActorOptions } from './gateway-actor.ts';
+
+export interface NodeParts {
+  readonly nodeId: number;
+  /** Those of which this node is a member. */
+  readonly groups: readonly GroupDescriptor[];
+  /** Groups are placed on so many stores (`store-placement.ts`). */
+  readonly stores: number;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly scheduler: Scheduler;
+  readonly recorder: TraceRecorder;
+  readonly network: PeerNetwork;
+  /** Absent where all messages travel over the links of `network`. */
+  readonly frames?: FramePathSource;
+  readonly wal: Omit<WalOptions, 'stores'>;
+  /** Of a store; undefined while the engine that was opened before is still closing. */
+  readonly openEngine: (store: number) => Engine | undefined;
+  readonly limits: NodeLimits;
+  /** A secret of this process, for its tables. */
+  readonly tableHashKey: TableHashKey;
+  readonly observer: NodeObserver;
+  readonly gateway?: Omit<GatewayActorOptions, 'submit' | 'flow' | 'placement'>;
+  /** Is told the answers to parts where there is no gateway. */
+  readonly clients?: ActorRef<PartAnswer>;
+  readonly onFailed: (failure: SystemFailure) => void;
+}
+
+export interface NodeLimits {
+  readonly clock?: Partial<ClockLimits>;
+  readonly replica: Partial<ReplicaLimits>;
+  readonly coordinator: Partial<CoordinatorLimits>;
+  readonly batch: Partial<BatchLimits>;
+  readonly messages?: Partial<ValidationLimits>;
+  /** Messages that make no sense, of one peer, that close the link to it. */
+  readonly refusedMax?: number;
+  /** A command that has no result by then is answered with an error. */
+  readonly commandTimeoutMs: number;
+  readonly cacheBytesMax: number;
+  readonly dirtyBytesMax: number;
+  readonly flushEveryMs: number;
+  readonly replyBytesMax: number;
+  readonly unitWriteBytesMax: number;
+  readonly unflushedBytesMax: number;
+  /** Command bytes kept for members that are away. */
+  readonly retainedBytesMax: number;
+  /** Records that wait for the disk before a store takes no more from its peers. */
+  readonly unloggedBytesMax?: number;
+  /** Pace of timeouts, progress log and settlement. */
+  readonly tickMs: number;
+  /** Messages that wait for one actor; `MAILBOX_MAX` by default. */
+  readonly mailboxMax?: number;
+  /** Executions and reads that the executor has not taken yet; `HAND_OVER_MAX` by default. */
+  readonly handOverMax?: number;
+  /** Turns of the replica whose records are not on disk yet; `TURNS_MAX` by default. */
+  readonly turnsMax?: number;
+  /** Messages to peers that wait for a reservation of the clock; `HELD_MAX` by default. */
+  readonly outboxHeldMax?: number;
+  /** Replies that wait until their connections take them; see `running-executor.ts`. */
+  readonly heldReplyBytesMax?: number;
+  /** Messages that wait while the log, or the engine, is opened; 65,536 by default. */
+  readonly earlyMax?: number;
+  /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */
+  readonly trafficKeptMax?: number;
+}
+
+export interface NodeObserver
+  extends ReplicaObserver,
+    CoordinatorObserver,
+    QuorumObserver,
+    RefusalObserver {
+  machine(machine: StateMachine, store: number): void;
+  peerUp(peer: number): void;
+  peerDown(peer: number, reason: string): void;
+  peerRefused(peer: number, reason: string): void;
+  /** An actor has ended on its own and is started again. */
+  actorRestarts?(restart: RestartNotice): void;
+}
+
+/** Messages that wait for one actor. */

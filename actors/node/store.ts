@@ -1,0 +1,232 @@
+/**
+ * One store of a node: the supervisor of its replica, executor and coordinator, and the door
+ * through which the rest of the node speaks to them. Owns its clock, its outbox, and what it knows
+ * of links and of the cluster's time: nothing of that is shared with another store.
+ */
+
+import type { Engine } from '../../storage/engine.ts';
+import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
+import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
+import type { BareOks } from '../accord/messages/bare-ok.ts';
+import type { AccordMessage } from '../accord/messages/messages.ts';
+import { type ClockComparison, ClusterTime } from '../accord/primitives/cluster-time.ts';
+import { HybridClock } from '../accord/primitives/hybrid-clock.ts';
+import type { Group } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
+import type { WalMessage } from '../log/wal-actor.ts';
+import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
+import type { ActorSystem } from '../runtime/actor-system.ts';
+import type { ChildSpec } from '../runtime/behavior.ts';
+import { Outlet } from '../runtime/cells/outlet.ts';
+import type { Clock } from '../runtime/ports/ports.ts';
+import { coordinatorActor } from '../store/coordinator-actor.ts';
+import { executorActor } from '../store/executor-actor.ts';
+import type {
+  CoordinatorActorMessage,
+  ExecutorMessage,
+  ReplicaActorMessage,
+} from '../store/messages.ts';
+import { Outbox } from '../store/outbox.ts';
+import { replicaActor } from '../store/replica-actor.ts';
+import { LateRef } from './late-ref.ts';
+import type { NodeLimits, NodeObserver } from './node-parts.ts';
+
+interface StoreParts {
+  /** Its number among the stores of the node. */
+  readonly store: number;
+  readonly nodeId: number;
+  readonly groups: readonly Group[];
+  readonly clock: Clock;
+  readonly startedMs: number;
+  /** Clocks that must be known, of all members of the node's groups. */
+  readonly clockQuorum: number;
+  readonly limits: NodeLimits;
+  readonly trafficKeptMax: number;
+  readonly tableHashKey: TableHashKey;
+  /** undefined while the engine that was opened before is still closing. */
+  readonly openEngine: () => Engine | undefined;
+  readonly wal: ActorRef<WalMessage>;
+  readonly clients: Outlet<PartAnswer>;
+  readonly toPeer: (group: GroupId, node: number, message: AccordMessage) => void;
+  readonly bareOks: (group: GroupId) => BareOks | undefined;
+  readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
+  readonly onDiskFull: (full: boolean) => void;
+  readonly observer: NodeObserver;
+  readonly spec: <M>(name: string, start: ChildSpec<M>['start']) => ChildSpec<M>;
+}
+
+const UNLOGGED_BYTES_MAX = 32 * 1024 * 1024;
+/** Messages of the gateway that wait for the executor: one per part of a connection. */
+const FLOW_KEPT_MAX = 4 * 1024 * 1024;
+const HELD_BYTES_MIN = 64 * 1024 * 1024;
+const RESTARTS_MAX = 5;
+const RESTARTS_PERIOD_MS = 30_000;
+
+export class Store {
+  readonly groups: readonly Group[];
+  readonly clock: HybridClock;
+  /** Where parts of clients go. */
+  readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  /** What comes from the network may be lost. */
+  readonly trafficToReplica: Outlet<ReplicaActorMessage>;
+  readonly trafficToCoordinator: Outlet<CoordinatorActorMessage>;
+  /** What one actor of this node says to another is never lost. */
+  readonly toCoordinator: Outlet<CoordinatorActorMessage>;
+  readonly #parts: StoreParts;
+  readonly #time: ClusterTime;
+  readonly #outbox: Outbox;
+  readonly #up = new Set<number>();
+  readonly #replica = new LateRef<ReplicaActorMessage>('replica');
+  readonly #executor = new LateRef<ExecutorMessage>('executor');
+  readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
+  readonly #toReplica = new Outlet(this.#replica);
+  readonly #toExecutor = new Outlet<ExecutorMessage>(this.#executor, FLOW_KEPT_MAX);
+
+  constructor(parts: StoreParts) {
+    const { store, nodeId, groups, clock, clockQuorum, limits, toPeer, trafficKeptMax } = parts;
+    this.#parts = parts;
+    this.groups = groups;
+    this.#time = new ClusterTime({
+      quorum: clockQuorum,
+      wallUs: () => clock.wallUs(),
+      monotonicMs: () => clock.monotonicMs(),
+      limits: limits.clock ?? {},
+    });
+    const { reserveUs, skewUsMax } = this.#time.limits;
+    const nowUs = (): number => this.#time.nowUs();
+    this.clock = new HybridClock({ node: nodeId, store, nowUs, reserveUs, skewUsMax });
+    this.coordinator = this.#coordinator;
+    this.toCoordinator = new Outlet(this.#coordinator);
+    this.trafficToReplica = new Outlet(this.#replica, trafficKeptMax);
+    this.trafficToCoordinator = new Outlet(this.#coordinator, trafficKeptMax);
+    const targets = { toPeer, replica: this.#toReplica, coordinator: this.toCoordinator };
+    this.#outbox = new Outbox(nodeId, this.clock, targets, limits.outboxHeldMax);
+  }
+
+  start(system: ActorSystem): void {
+    const supervisor = system.root.supervisor({
+      name: `store-${this.#parts.store}`,
+      strategy: 'rest_for_one',
+      restartsMax: RESTARTS_MAX,
+      periodMs: RESTARTS_PERIOD_MS,
+    });
+    this.#replica.bind(supervisor.child<ReplicaActorMessage>(this.#replicaSpec()));
+    this.#executor.bind(supervisor.child<ExecutorMessage>(this.#executorSpec()));
+    // A store that must not be used has been reported.
+    if (system.failure !== undefined) return;
+    this.#coordinator.bind(supervisor.child<CoordinatorActorMessage>(this.#coordinatorSpec()));
+  }
+
+  #replicaSpec(): ChildSpec<ReplicaActorMessage> {
+    const { store, nodeId, groups, startedMs, limits, wal, contradicted, observer } = this.#parts;
+    return this.#parts.spec('replica', (context) =>
+      replicaActor(context, {
+        store,
+        self: nodeId,
+        groups,
+        clock: this.clock,
+        startedMs,
+        limits: {
+          replica: { heldBytesMax: heldBytesMax(limits), ...limits.replica },
+          retainedBytesMax: limits.retainedBytesMax,
+          unloggedBytesMax: limits.unloggedBytesMax ?? UNLOGGED_BYTES_MAX,
+          turnsMax: limits.turnsMax,
+          handOverMax: limits.handOverMax,
+        },
+        outbox: this.#outbox,
+        connected: () => this.#up,
+        wal,
+        executor: this.#executor,
+        coordinator: this.#coordinator,
+        tickMs: limits.tickMs,
+        contradicted,
+        observe: observer,
+      }),
+    );
+  }
+
+  #executorSpec(): ChildSpec<ExecutorMessage> {
+    const { limits, observer, clients, onDiskFull, openEngine, tableHashKey } = this.#parts;
+    return this.#parts.spec('executor', (context) =>
+      executorActor(context, {
+        openEngine,
+        cacheBytesMax: limits.cacheBytesMax,
+        dirtyBytesMax: limits.dirtyBytesMax,
+        flushEveryMs: limits.flushEveryMs,
+        replyBytesMax: limits.replyBytesMax,
+        unitWriteBytesMax: limits.unitWriteBytesMax,
+        tableHashKey,
+        unflushedBytesMax: limits.unflushedBytesMax,
+        heldReplyBytesMax: limits.heldReplyBytesMax,
+        replica: this.#replica,
+        coordinator: this.#coordinator,
+        clients,
+        nowMs: () => this.clock.presentUs / 1_000,
+        observe: (machine) => observer.machine(machine, this.#parts.store),
+        earlyMax: limits.earlyMax,
+        onDiskFull,
+      }),
+    );
+  }
+
+  #coordinatorSpec(): ChildSpec<CoordinatorActorMessage> {
+    const { nodeId, groups, limits, bareOks, clients, observer } = this.#parts;
+    return this.#parts.spec('coordinator', (context) =>
+      coordinatorActor(context, {
+        self: nodeId,
+        groups,
+        clock: this.clock,
+        time: this.#time,
+        limits: limits.coordinator,
+        batch: limits.batch,
+        commandTimeoutMs: limits.commandTimeoutMs,
+        tickMs: limits.tickMs,
+        outbox: this.#outbox,
+        connected: () => this.#up,
+        executor: this.#executor,
+        clients,
+        bareOks,
+        observe: observer,
+      }),
+    );
+  }
+
+  // ---- what the node tells it -------------------------------------------------------------
+
+  /** `false`: too much waits already. */
+  submit(part: Part): boolean {
+    return this.#coordinator.tell({ type: 'Part', part });
+  }
+
+  /** Of replies that did not fit the window of their part. */
+  flow(message: ReplyFlow): void {
+    this.#toExecutor.send(message);
+  }
+
+  peerUp(peer: number): void {
+    this.#up.add(peer);
+    this.toCoordinator.send({ type: 'PeerUp', peer });
+    this.#toReplica.send({ type: 'PeerUp', peer });
+  }
+
+  peerDown(peer: number): void {
+    this.#up.delete(peer);
+    this.toCoordinator.send({ type: 'PeerDown', peer });
+    this.#toReplica.send({ type: 'PeerDown', peer });
+  }
+
+  /** No write may be begun, or may be again. */
+  diskFull(full: boolean): void {
+    this.toCoordinator.send({ type: 'DiskFull', full });
+  }
+
+  clockCompared(peer: number, reading: ClockComparison): void {
+    // The next comparison follows soon.
+    tellOrDrop(this.#coordinator, { type: 'ClockCompared', peer, reading });
+  }
+}
+
+/** Peers stop at their own limit of retained bytes: room for settings that differ from ours. */
+function heldBytesMax({ retainedBytesMax }: NodeLimits): number {
+  return 2 * retainedBytesMax + HELD_BYTES_MIN;
+}

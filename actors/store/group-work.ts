@@ -1,0 +1,35 @@
+/**
+ * What the shell of a store's coordinators keeps for one group: parts that wait for their batch,
+ * and how many barriers are under way.
+ */
+import type { BareOks } from '../accord/messages/bare-ok.ts';
+import type { Group } from '../accord/topology/group.ts';
+import { Batcher, type BatchLimits } from './batcher.ts';
+import { ExpiryRounds } from './expiry.ts';
+
+export class GroupWork {
+  readonly group: Group;
+  readonly batcher: Batcher;
+  readonly expiry: ExpiryRounds;
+  /** Replies that are counted elsewhere; absent where all replies come as messages. */
+  readonly bareOks: BareOks | undefined;
+  /** Members (bit set) whose plain replies are counted below the actors. */
+  expected: number;
+  /** Read barriers under way. */
+  barriers = 0;
+
+  constructor(
+    group: Group,
+    batch: Partial<BatchLimits>,
+    expiryMsMax: number,
+    bareOks: BareOks | undefined,
+    expected: number,
+  ) {
+    this.group = group;
+    this.batcher = new Batcher(batch);
+    this.expiry = new ExpiryRounds(group.id, expiryMsMax);
+    this.bareOks = bareOks;
+    this.expected = expected;
+    bareOks?.expect(expected);
+  }
+}
