@@ -8,7 +8,6 @@ export interface Disk {
   list(directory: string): string[];
   /** The whole file. Throws when it is absent or unreadable. */
   read(path: string): Uint8Array;
-  exists(path: string): boolean;
   /** Opens for reading and writing; makes the file when it is absent. */
   open(path: string): DiskFile;
   /** Writes a small file whole and makes it durable under its name before it returns. */

@@ -9,7 +9,6 @@
 import {
   closeSync,
   constants,
-  existsSync,
   fdatasync,
   fdatasyncSync,
   fstatSync,
@@ -86,10 +85,6 @@ export class NodeDisk implements Disk {
 
   read(path: string): Uint8Array {
     return readFileSync(path);
-  }
-
-  exists(path: string): boolean {
-    return existsSync(path);
   }
 
   open(path: string): DiskFile {

@@ -20,7 +20,7 @@ import { crc32 } from 'node:zlib';
 
 export const RECORD_HEADER_BYTES = 24;
 /** Records begin at multiples of this, so that a search need not look at every byte. */
-export const RECORD_ALIGNMENT_BYTES = 8;
+const RECORD_ALIGNMENT_BYTES = 8;
 /** The largest LSN: 53 bits, which is 285 years at a million records per second. */
 export const LSN_MAX = Number.MAX_SAFE_INTEGER;
 

@@ -14,7 +14,7 @@ export type WalErrorCode =
   | 'HOLO_WAL_UNSUPPORTED_VERSION'
   /** The operating system could not read or mend a file at start. */
   | 'HOLO_WAL_UNREADABLE'
-  /** More appended than `pendingBytesMax` allows; ask `hasRoom` first. */
+  /** More appended than `pendingBytesMax` allows. */
   | 'HOLO_WAL_FULL_BUFFER'
   /** A record larger than `recordBytesMax`. */
   | 'HOLO_WAL_RECORD_TOO_LARGE'

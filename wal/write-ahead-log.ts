@@ -8,14 +8,7 @@
  * cut, a torn tail may look like damage.
  */
 import type { Disk, DiskFile } from './disk.ts';
-import {
-  checksumSeed,
-  LSN_MAX,
-  RECORD_ALIGNMENT_BYTES,
-  RECORD_HEADER_BYTES,
-  RecordBatch,
-  recordBytes,
-} from './record.ts';
+import { checksumSeed, LSN_MAX, RecordBatch, recordBytes } from './record.ts';
 import {
   type OpenedLog,
   type ReplayedRecord,
@@ -28,8 +21,6 @@ import { SegmentPool, type TakenSegment } from './segment-pool.ts';
 import { diskFull, isDiskFull, WalError } from './wal-error.ts';
 import { checkOptions, segmentBytesFor, type WalLimits, type WalOptions } from './wal-options.ts';
 
-/** The most that a record adds to its payload. */
-const RECORD_OVERHEAD_BYTES_MAX = RECORD_HEADER_BYTES + RECORD_ALIGNMENT_BYTES - 1;
 const STORE_MAX = 0xffff;
 const TYPE_MAX = 0xff;
 /** Empty batches kept for reuse; two suffice unless a stall has piled up more. */
@@ -205,34 +196,6 @@ export class WriteAheadLog {
   /** Oldest first; the last one is active. */
   segments(): readonly SegmentInfo[] {
     return [...this.#segments];
-  }
-
-  /** Whether that many records with that many payload bytes in all can be appended now. */
-  hasRoom(payloadBytes: number, records = 1): boolean {
-    const bytes =
-      records === 1
-        ? recordBytes(payloadBytes)
-        : payloadBytes + records * RECORD_OVERHEAD_BYTES_MAX;
-    return this.#pendingBytes + bytes <= this.#limits.pendingBytesMax;
-  }
-
-  /**
-   * At least this many bytes can still be made durable before the disk (or `logBytesMax`) is full.
-   * The log reserves nothing: a caller that must be able to write a checkpoint into a full log
-   * stops taking other records while this is still large enough for it.
-   */
-  roomBytes(): number {
-    const { segmentBytes, batchBytesMax, logBytesMax } = this.#limits;
-    const growth = Math.min(
-      this.#disk.freeBytes(this.#directory),
-      logBytesMax - this.#bytesWithSpares(),
-    );
-    const segments = this.#pool.ready + Math.max(0, Math.floor(growth / segmentBytes));
-    // A batch that does not fit goes whole into the next segment and leaves that much unused.
-    const usable = segmentBytes - SEGMENT_HEADER_BYTES - batchBytesMax;
-    const active = this.#activeBytes - this.#activeUsed - batchBytesMax;
-    const room = Math.max(0, active) + segments * Math.max(0, usable);
-    return Math.max(0, room - this.#pendingBytes);
   }
 
   /**

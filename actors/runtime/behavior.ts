@@ -72,15 +72,6 @@ export interface Timers<in M> {
   has(key: TimerKey): boolean;
 }
 
-/** Messages put aside until the actor can handle them, for instance while it recovers. */
-interface Stash<M> {
-  readonly size: number;
-  /** `false`: the stash is full and the message has become a dead letter. */
-  put(message: M): boolean;
-  /** Gives all messages back, in order, ahead of the mailbox. */
-  unstashAll(): void;
-}
-
 export interface ActorContext<M> {
   /** Stays valid over restarts. */
   readonly self: LocalRef<M>;
@@ -95,7 +86,6 @@ export interface ActorContext<M> {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly timers: Timers<M>;
-  readonly stash: Stash<M>;
   /**
    * Death watch: `make` builds a message each time an incarnation of that actor ends, until it has
    * ended for good. Watching an actor that is already gone reports at once. The message is never
@@ -145,8 +135,6 @@ export interface ChildSpec<M> {
   readonly ownMax?: number;
   /** Bound of the control queue; `CONTROL_MAX` by default. */
   readonly controlMax?: number;
-  /** Bound of the stash; `STASH_MAX` by default. */
-  readonly stashMax?: number;
   /** What a crash does to the messages behind the one that crashed; `keep` by default. */
   readonly mailboxAfterCrash?: 'keep' | 'drop';
   /** Called for each incarnation; must build its state from durable facts only. */

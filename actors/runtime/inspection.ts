@@ -24,11 +24,10 @@ export interface ActorInspection {
   readonly restart: RestartKind;
   readonly incarnation: number;
   readonly restarts: number;
-  /** Messages waiting in the mailbox, in the control queue, in the stash. */
+  /** Messages waiting in the mailbox and in the control queue. */
   readonly depth: number;
   readonly mailboxMax: number;
   readonly controlDepth: number;
-  readonly stashed: number;
   readonly timers: number;
   readonly watchers: number;
   /** Messages and signals received, turns taken, and time spent in them, since the first start. */

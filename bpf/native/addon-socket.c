@@ -214,12 +214,11 @@ EXPORTED(hf_receive)
 	return result;
 }
 
-/* interfaceInfo(name) -> {index, mtu, loopback, mac} */
+/* interfaceInfo(name) -> {index, mtu, loopback} */
 EXPORTED(hf_interface)
 {
 	napi_value values[1], result;
 	struct ifreq request;
-	char mac[18];
 	arguments(env, info, values, 1);
 	memset(&request, 0, sizeof(request));
 	if (!text_of(env, values[0], request.ifr_name, IFNAMSIZ))
@@ -233,14 +232,9 @@ EXPORTED(hf_interface)
 	set_int(env, result, "mtu", request.ifr_mtu);
 	failed = failed || ioctl(fd, SIOCGIFFLAGS, &request);
 	set_bool(env, result, "loopback", request.ifr_flags & IFF_LOOPBACK);
-	failed = failed || ioctl(fd, SIOCGIFHWADDR, &request);
 	int error = errno;
 	close(fd);
 	if (failed)
 		return fail(env, "interface", error);
-	const uint8_t *m = (const uint8_t *)request.ifr_hwaddr.sa_data;
-	snprintf(mac, sizeof(mac), "%02x:%02x:%02x:%02x:%02x:%02x", m[0], m[1], m[2], m[3], m[4],
-		 m[5]);
-	set_text(env, result, "mac", mac);
 	return result;
 }

@@ -181,7 +181,6 @@ EXPORTED(hf_system)
 	uint64_t set = effective_capabilities();
 	set_text(env, result, "kernel", names.release);
 	set_text(env, result, "libbpf", libbpf_version_string());
-	set_bool(env, result, "btf", access("/sys/kernel/btf/vmlinux", R_OK) == 0);
 	set_bool(env, result, "littleEndian", __BYTE_ORDER == __LITTLE_ENDIAN);
 	set_bool(env, result, "ringWakes", ring_wakes);
 	set_bool(env, result, "capNetAdmin", set >> 12 & 1);

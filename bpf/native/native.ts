@@ -15,7 +15,6 @@ export interface KernelHandle {
 interface SystemFacts {
   readonly kernel: string;
   readonly libbpf: string;
-  readonly btf: boolean;
   readonly littleEndian: boolean;
   /** False when the addon was built without uv.h: quorums could not wake the event loop. */
   readonly ringWakes: boolean;
@@ -56,7 +55,6 @@ export interface InterfaceInfo {
   readonly index: number;
   readonly mtu: number;
   readonly loopback: boolean;
-  readonly mac: string;
 }
 
 /** Functions throw Error with `code` = errno, unless they are said to return one. */

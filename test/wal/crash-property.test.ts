@@ -4,9 +4,10 @@
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { recordBytes } from '../../wal/record.ts';
 import { WalError } from '../../wal/wal-error.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
-import { LogHarness, payload } from './log-harness.ts';
+import { LogHarness, payload, SMALL } from './log-harness.ts';
 
 type Operation =
   | { readonly type: 'append'; readonly sizes: readonly number[] }
@@ -132,9 +133,13 @@ class Life {
     }
   }
 
+  #hasRoom(bytes: number): boolean {
+    return this.#log.pendingBytes + recordBytes(bytes) <= (SMALL.pendingBytesMax ?? 0);
+  }
+
   #append(sizes: readonly number[]): void {
     for (const bytes of sizes) {
-      if (this.#log.failed !== undefined || !this.#log.hasRoom(bytes)) return;
+      if (this.#log.failed !== undefined || !this.#hasRoom(bytes)) return;
       this.#mark += 1;
       const content = payload(this.#mark, bytes);
       const lsn = this.#log.append(this.#mark % 7, this.#mark % 5, [content]);

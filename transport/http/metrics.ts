@@ -165,11 +165,6 @@ export class NodeMetrics {
     this.#quorumLatency.observe('', ms / 1000);
   }
 
-  /** Commands since the start, for INFO and /status. */
-  commandsTotal(): number {
-    return Object.values(this.#commands).reduce((sum, count) => sum + count, 0);
-  }
-
   /** The text of /metrics. */
   text(): Promise<string> {
     return this.registry.metrics();

@@ -20,7 +20,6 @@ import type { DeadLetterReason } from './dead-letters.ts';
 import {
   Incarnation,
   type IncarnationOwner,
-  STASH_MAX,
   TIMERS_MAX,
   WATCHES_MAX,
   type Watcher,
@@ -51,7 +50,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly path: string;
   readonly restart: ChildSpec<M>['restart'];
   readonly shutdownMs: number;
-  readonly stashMax: number;
   readonly ref: LocalRef<M>;
   readonly traceId: number;
   readonly #spec: ChildSpec<M>;
@@ -98,7 +96,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.path = `${parent.path}/${spec.name}`;
     this.restart = spec.restart;
     this.shutdownMs = spec.shutdownMs;
-    this.stashMax = spec.stashMax ?? STASH_MAX;
     this.traceId = host.recorder.register(this.path);
     this.#mailbox = new Mailbox(spec.mailboxMax, spec.ownMax ?? OWN_MAX);
     this.#control = new Mailbox(spec.controlMax ?? CONTROL_MAX);
@@ -159,12 +156,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
 
   post(signal: Signal): void {
     if (!this.#signals.offer(signal)) this.#refuse(signal.letter(), 'full');
-    if (!this.#isAwake) this.#wake();
-  }
-
-  unstash(messages: readonly M[]): void {
-    if (messages.length === 0) return;
-    this.#mailbox.prepend(messages);
     if (!this.#isAwake) this.#wake();
   }
 
@@ -278,7 +269,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       depth: this.#mailbox.size,
       mailboxMax: this.#spec.mailboxMax,
       controlDepth: this.#control.size,
-      stashed: this.#life?.stash.size ?? 0,
       timers: this.#life?.timers.size ?? 0,
       watchers: this.#watchers.size,
       processed: this.#processed,
@@ -459,7 +449,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       this.#noteCrash(error);
     }
     for (const message of this.#mailbox.replaceOwn(STALE)) this.deadLetter(message, 'stale');
-    this.#mailbox.prepend(life.stash.takeAll());
     if (reason.kind === 'crash' && this.#spec.mailboxAfterCrash === 'drop') this.#drop('dropped');
     this.#parent.childExited(this, reason);
     if (this.isDown) this.#notifyWatchers(true);

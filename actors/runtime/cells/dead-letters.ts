@@ -11,7 +11,6 @@ export const DEAD_LETTERS_MAX = 1_000;
 export const DEAD_LETTER_REASONS = [
   'full',
   'control-full',
-  'stash-full',
   'stopped',
   'crashed',
   'dropped',
@@ -20,11 +19,10 @@ export const DEAD_LETTER_REASONS = [
 ] as const;
 
 /**
- * `full`, `control-full`, `stash-full`: over a bound. `stopped`: the actor is gone, or went with
- * the message in its queue. `crashed`: its handler threw on this message. `dropped`: queued behind
- * a crash of an actor whose spec says drop. `stale`: sent to, or kept by, an incarnation that
- * has ended.
- * `late-reply`: the question was answered or given up before.
+ * `full`, `control-full`: over a bound. `stopped`: the actor is gone, or went with the message in
+ * its queue. `crashed`: its handler threw on this message. `dropped`: queued behind a crash of an
+ * actor whose spec says drop. `stale`: sent to, or kept by, an ended incarnation. `late-reply`: the
+ * question was answered or abandoned before.
  */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 

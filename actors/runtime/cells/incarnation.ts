@@ -1,7 +1,6 @@
 /**
- * One life of an actor: the context its behavior gets, with the timers, watches, questions and
- * stash that belong to this life and end with it. Made by the cell at each start; it never
- * touches the mailbox itself.
+ * One life of an actor: the context of its behavior, with the timers, watches and questions that
+ * end with this life. Made by the cell at each start; never touches the mailbox itself.
  */
 import type { ActorRef } from '../actor-ref.ts';
 import type { Asker, MakeQuestion, PendingAsk } from '../ask.ts';
@@ -21,7 +20,6 @@ import { Outlet } from './outlet.ts';
 
 export const TIMERS_MAX = 65_536;
 export const WATCHES_MAX = 1_024;
-export const STASH_MAX = 4_096;
 
 /** An actor that can be watched. */
 export interface WatchTarget {
@@ -38,14 +36,12 @@ export interface Watcher {
 export interface IncarnationOwner<M> {
   readonly ref: LocalRef<M>;
   readonly traceId: number;
-  readonly stashMax: number;
-  /** Tells a message that is dropped if this incarnation ends before it is received or stashed. */
+  /** Tells a message that is dropped if this incarnation ends before receiving it. */
   tellOwn(message: M): boolean;
   /** Runs the signal in a later turn of this incarnation. */
   post(signal: Signal): void;
   receive(message: M): void;
-  unstash(messages: readonly M[]): void;
-  deadLetter(message: unknown, reason: 'stale' | 'stash-full'): void;
+  deadLetter(message: unknown, reason: 'stale'): void;
   leave(reason: ExitReason): void;
   watchTarget(ref: ActorRef<never>): WatchTarget;
 }
@@ -62,7 +58,6 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly timers: TimerSet<M>;
-  readonly stash: BoundedStash<M>;
   readonly #owner: IncarnationOwner<M>;
   readonly #host: Host;
   readonly #watches = new Map<string, Watch<M>>();
@@ -78,7 +73,6 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
     this.clock = host.clock;
     this.rng = host.rng;
     this.timers = new TimerSet(owner, host);
-    this.stash = new BoundedStash(owner);
     this.thisIncarnation = {
       path: owner.ref.path,
       tell: (message) => {
@@ -286,37 +280,5 @@ class Watch<M> implements Watcher {
       },
       letter: () => exit,
     });
-  }
-}
-
-class BoundedStash<M> {
-  readonly #owner: IncarnationOwner<M>;
-  #messages: M[] = [];
-
-  constructor(owner: IncarnationOwner<M>) {
-    this.#owner = owner;
-  }
-
-  get size(): number {
-    return this.#messages.length;
-  }
-
-  put(message: M): boolean {
-    if (this.#messages.length >= this.#owner.stashMax) {
-      this.#owner.deadLetter(message, 'stash-full');
-      return false;
-    }
-    this.#messages.push(message);
-    return true;
-  }
-
-  unstashAll(): void {
-    this.#owner.unstash(this.takeAll());
-  }
-
-  takeAll(): M[] {
-    const messages = this.#messages;
-    this.#messages = [];
-    return messages;
   }
 }

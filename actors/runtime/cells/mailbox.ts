@@ -7,15 +7,13 @@ export class Mailbox<M> {
   readonly max: number;
   /** Places beyond `max` for what only this life of the actor may receive. */
   readonly #ownMax: number;
-  /** Messages taken so far; one that was prepended is not counted again. */
+  /** Messages taken so far. */
   taken = 0;
   #inbox: (M | undefined)[] = [];
   #inboxCount = 0;
   #batch: (M | undefined)[] = [];
   #batchCount = 0;
   #at = 0;
-  /** How many at the front were taken before. */
-  #again = 0;
   /** Where the messages for one life stand in these arrays. */
   #ownInbox: number[] = [];
   #ownBatch: number[] = [];
@@ -32,7 +30,7 @@ export class Mailbox<M> {
 
   /** What `taken` will be after the message offered last has been taken. */
   get lastOrdinal(): number {
-    return this.taken + this.size - this.#again;
+    return this.taken + this.size;
   }
 
   /** `false`: full, the message was not taken. */
@@ -105,20 +103,7 @@ export class Mailbox<M> {
     const message = this.#batch[at] as M;
     this.#batch[at] = undefined;
     this.#at = at + 1;
-    if (this.#again > 0) this.#again -= 1;
-    else this.taken += 1;
+    this.taken += 1;
     return message;
-  }
-
-  /** Puts messages that were taken once back to the front. They may exceed the bound. */
-  prepend(messages: readonly M[]): void {
-    if (messages.length === 0) return;
-    const rest = this.#batch.slice(this.#at, this.#batchCount);
-    const ahead = messages.length - this.#at;
-    this.#ownBatch = this.#ownBatch.flatMap((at) => (at < this.#at ? [] : at + ahead));
-    this.#batch = [...messages, ...rest];
-    this.#batchCount = this.#batch.length;
-    this.#at = 0;
-    this.#again += messages.length;
   }
 }

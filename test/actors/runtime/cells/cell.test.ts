@@ -302,50 +302,6 @@ describe('timers', () => {
   });
 });
 
-describe('stash', () => {
-  test('stashed messages come back in order before the mailbox; the bound makes dead letters', () => {
-    const { scheduler, system, letters } = virtualSystem();
-    const log: string[] = [];
-    let isReady = false;
-    const ref = system.root.child<string>(
-      spec(
-        'a',
-        (context) => ({
-          receive: (message) => {
-            if (message === 'ready') {
-              isReady = true;
-              context.stash.unstashAll();
-            } else if (isReady) log.push(message);
-            else context.stash.put(message);
-          },
-        }),
-        { stashMax: 2 },
-      ),
-    );
-    for (const message of ['1', '2', '3', 'ready', '4']) ref.tell(message);
-    scheduler.runUntilIdle();
-    expect(log).toEqual(['1', '2', '4']);
-    expect(letters).toEqual(['node/a 3 stash-full']);
-  });
-
-  test('a crash gives the stash back to the mailbox', () => {
-    const { scheduler, system } = virtualSystem();
-    const log: string[] = [];
-    const ref = system.root.child<string>(
-      spec('a', (context) => ({
-        receive: (message) => {
-          if (message === 'boom') throw new Error('boom');
-          if (context.incarnation === 1) context.stash.put(message);
-          else log.push(message);
-        },
-      })),
-    );
-    for (const message of ['1', '2', 'boom', '3']) ref.tell(message);
-    scheduler.runUntilIdle();
-    expect(log).toEqual(['1', '2', '3']);
-  });
-});
-
 describe('death watch', () => {
   function watcherOf(target: LocalRef<string>, exits: ActorExit[]) {
     return spec<ActorExit>('watcher', (context) => {
@@ -600,7 +556,6 @@ test('inspect shows the state of an actor', () => {
     depth: 1,
     mailboxMax: 100,
     controlDepth: 0,
-    stashed: 0,
     timers: 0,
     watchers: 0,
     processed: 1,

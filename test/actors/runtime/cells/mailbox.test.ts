@@ -6,7 +6,6 @@ test('behaves like a bounded list, whatever is done to it', () => {
   const action = fc.oneof(
     { weight: 5, arbitrary: fc.constant('offer' as const) },
     { weight: 2, arbitrary: fc.nat(4).map((count) => ({ take: count })) },
-    { weight: 1, arbitrary: fc.nat(3).map((count) => ({ giveBack: count })) },
     { weight: 2, arbitrary: fc.constant('offer own' as const) },
     { weight: 1, arbitrary: fc.constant('replace own' as const) },
   );
@@ -34,7 +33,7 @@ test('behaves like a bounded list, whatever is done to it', () => {
             expect(mailbox.replaceOwn(0)).toEqual(model.filter((message) => own.has(message)));
             for (const [at, message] of model.entries()) if (own.has(message)) model[at] = 0;
             own.clear();
-          } else if ('take' in step) {
+          } else {
             const count = Math.min(step.take, mailbox.open());
             for (let at = 0; at < count; at += 1) {
               const message = mailbox.take();
@@ -43,16 +42,6 @@ test('behaves like a bounded list, whatever is done to it', () => {
               if (ordinal !== undefined) expect(mailbox.taken).toBe(ordinal);
               ordinals.delete(message);
             }
-          } else {
-            const stash: number[] = [];
-            const count = Math.min(step.giveBack, mailbox.open());
-            for (let at = 0; at < count; at += 1) stash.push(mailbox.take());
-            for (const message of stash) {
-              ordinals.delete(message);
-              own.delete(message);
-            }
-            mailbox.prepend(stash);
-            expect(model.slice(0, count)).toEqual(stash);
           }
           expect(mailbox.size).toBe(model.length);
         }

@@ -96,17 +96,15 @@ describe('trace recorder', () => {
     expect(edges(system.recorder.events())).toContain('recv 2 node/first>node/last batch');
   });
 
-  test('stashed messages and crashes do not mix up which message was sampled', () => {
+  test('a crash does not mix up which message was sampled', () => {
     const { scheduler, system } = virtualSystem({}, { sampleEvery: 4 });
-    const start = (context: ActorContext<string>) => ({
+    const start = () => ({
       receive: (message: string) => {
         if (message === 'boom') throw new Error('boom');
-        if (message === 'go') context.stash.unstashAll();
-        else if (context.stash.size < 2) context.stash.put(message);
       },
     });
     const ref = system.root.child<string>(spec('a', start));
-    for (const message of ['1', '2', 'go', '4', 'boom', '6', '7', '8', '9']) ref.tell(message);
+    for (const message of ['1', '2', '3', '4', 'boom', '6', '7', '8', '9']) ref.tell(message);
     scheduler.runUntilIdle();
     expect(edges(system.recorder.events()).filter((edge) => edge.startsWith('recv'))).toEqual([
       'recv 1 outside>node/a 4',
