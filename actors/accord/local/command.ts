@@ -55,6 +55,8 @@ export class Command implements Waiter {
   settledAtMs = 0;
   /** Slot lists of the conflict index that still hold it. */
   indexed = 0;
+  /** Its number there, while `indexed` is above 0. */
+  indexNumber = 0;
   /** LSN of its first log record; the log must keep it from there. 0 until that is durable. */
   firstLsn = 0;
 

@@ -35,11 +35,9 @@ export class ConflictIndex {
   /** Entries that have been used; of these, those that are free again form a list. */
   #used = 1;
   #free = END;
-  /** By number. A number is used again when its transaction has left all lists. */
+  /** By number; a number is used again when its transaction has left all lists. */
   readonly #commands: (Command | undefined)[] = [];
   readonly #freeNumbers: number[] = [];
-  /** All that stand in some list, with their numbers. */
-  readonly #numbers = new Map<Command, number>();
   /** By number: the pass that asked last, twice, plus one if the answer was yes. */
   readonly #asked: number[] = [];
   #pass = 0;
@@ -55,7 +53,7 @@ export class ConflictIndex {
   }
 
   get size(): number {
-    return this.#numbers.size;
+    return this.#commands.length - this.#freeNumbers.length;
   }
 
   /** Whether the table holds memory. */
@@ -89,7 +87,7 @@ export class ConflictIndex {
     const number = this.#freeNumbers.pop() ?? this.#commands.length;
     this.#commands[number] = command;
     this.#asked[number] = 0;
-    this.#numbers.set(command, number);
+    command.indexNumber = number;
     if (participants === WHOLE_STORE) {
       this.#whole.push(command);
       command.indexed = 1;
@@ -114,44 +112,44 @@ export class ConflictIndex {
   }
 
   remove(command: Command): void {
-    const number = this.#numbers.get(command);
-    if (number === undefined || command.definition === undefined) return;
+    if (command.indexed === 0 || command.definition === undefined) return;
     const { participants } = command.definition;
     if (participants === WHOLE_STORE) {
       this.#whole = this.#whole.filter((other) => other !== command);
       command.indexed = 0;
-    } else this.#unlink(participants, (holder) => holder === number);
-    this.#leave(number);
-  }
-
-  /** Takes from the lists of these slots what is to go. */
-  #unlink(slots: Uint16Array, goes: (number: number) => boolean): void {
-    const heads = this.#heads;
-    const next = this.#next;
-    for (let at = 0; at < slots.length; at += 1) {
-      const slot = (slots[at] as number) - this.#from;
-      let before = END;
-      let entry = heads[slot] as number;
-      while (entry !== END) {
-        const after = next[entry] as number;
-        const number = this.#holders[entry] as number;
-        if (goes(number)) {
-          if (before === END) heads[slot] = after;
-          else next[before] = after;
-          next[entry] = this.#free;
-          this.#free = entry;
-          (this.#commands[number] as Command).indexed -= 1;
-        } else before = entry;
-        entry = after;
+    } else {
+      for (let at = 0; at < participants.length; at += 1) {
+        this.#unlink((participants[at] as number) - this.#from, command);
       }
     }
+    this.#leave(command);
+  }
+
+  #unlink(slot: number, command: Command): void {
+    const next = this.#next;
+    let before = END;
+    let entry = this.#heads[slot] as number;
+    while (entry !== END && this.#holders[entry] !== command.indexNumber) {
+      before = entry;
+      entry = next[entry] as number;
+    }
+    if (entry !== END) this.#take(slot, before, entry);
+  }
+
+  /** Takes the entry behind `before`, or the first one, out of the slot's list. */
+  #take(slot: number, before: number, entry: number): void {
+    const next = this.#next;
+    if (before === END) this.#heads[slot] = next[entry] as number;
+    else next[before] = next[entry] as number;
+    next[entry] = this.#free;
+    this.#free = entry;
+    (this.#commands[this.#holders[entry] as number] as Command).indexed -= 1;
   }
 
   /** It stands in no list any more. */
-  #leave(number: number): void {
-    this.#numbers.delete(this.#commands[number] as Command);
-    this.#commands[number] = undefined;
-    this.#freeNumbers.push(number);
+  #leave({ indexNumber }: Command): void {
+    this.#commands[indexNumber] = undefined;
+    this.#freeNumbers.push(indexNumber);
   }
 
   /** Highest time ever recorded on these slots; it never goes back. */
@@ -191,7 +189,7 @@ export class ConflictIndex {
   /** Calls back once for every conflicting transaction in the lists. Change nothing meanwhile. */
   forEachConflict(participants: Participants, visit: (command: Command) => void): void {
     if (participants === WHOLE_STORE) {
-      for (const command of this.#numbers.keys()) visit(command);
+      for (const command of this.#commands) if (command !== undefined) visit(command);
       return;
     }
     for (const command of this.#whole) visit(command);
@@ -235,23 +233,41 @@ export class ConflictIndex {
       compare(other.executeAt ?? ZERO, executeAt) < 0 &&
       appliedByMajority(other);
     if (definition.participants === WHOLE_STORE) {
-      for (const other of [...this.#numbers.keys()]) if (isCovered(other)) this.remove(other);
+      for (const other of this.#commands) {
+        if (other !== undefined && isCovered(other)) this.remove(other);
+      }
       return;
     }
+    this.#pruneSlots(definition.participants, isCovered);
+  }
+
+  #pruneSlots(slots: Uint16Array, isCovered: (other: Command) => boolean): void {
     this.#pass += 2;
     const pass = this.#pass;
     const asked = this.#asked;
-    const covered: number[] = [];
-    this.#unlink(definition.participants, (number) => {
-      const known = asked[number] as number;
-      if (known >= pass) return known > pass;
-      const goes = isCovered(this.#commands[number] as Command);
-      asked[number] = goes ? pass + 1 : pass;
-      if (goes) covered.push(number);
-      return goes;
-    });
-    for (const number of covered) {
-      if ((this.#commands[number] as Command).indexed === 0) this.#leave(number);
+    const next = this.#next;
+    for (let at = 0; at < slots.length; at += 1) {
+      const slot = (slots[at] as number) - this.#from;
+      let before = END;
+      let entry = this.#heads[slot] as number;
+      while (entry !== END) {
+        const after = next[entry] as number;
+        const number = this.#holders[entry] as number;
+        let answer = asked[number] as number;
+        if (answer < pass) {
+          answer = pass + Number(isCovered(this.#commands[number] as Command));
+          asked[number] = answer;
+        }
+        if (answer > pass) this.#takeCovered(slot, before, entry);
+        else before = entry;
+        entry = after;
+      }
     }
+  }
+
+  #takeCovered(slot: number, before: number, entry: number): void {
+    const command = this.#commands[this.#holders[entry] as number] as Command;
+    this.#take(slot, before, entry);
+    if (command.indexed === 0) this.#leave(command);
   }
 }
