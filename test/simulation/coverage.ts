@@ -25,6 +25,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'facts fetched': ['fetch'],
   forgotten: ['forgotten'],
   'log truncated': ['log truncated'],
+  'log rolled between marks and cut': ['log rolled between marks and cut'],
   'actors restarted': ['actor restart'],
   'executor replay': ['executor replay'],
   'reads that waited': ['read waited'],
@@ -69,6 +70,14 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'fault: rot in the store': ['store rot found'],
   'fault: missing store': ['missing store refused'],
   'fault: missing log': ['missing log refused'],
+  'back with the log restored': [
+    'restored after log rot refused',
+    'restored after missing log refused',
+  ],
+  'back with the store restored': [
+    'restored after store rot found',
+    'restored after missing store refused',
+  ],
   'fault: away for 30 s': ['fault away for long'],
   'fault: two of five away throughout': ['fault two away throughout'],
   'fault: slow commit': ['commit slow'],

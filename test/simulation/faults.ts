@@ -21,6 +21,9 @@ const HUGE_BYTES = 1024 ** 3;
 const EFFECTS_MAX = 40;
 /** So many crashes of its actors in short order must not end a node; more may. */
 const RESTARTS_SURVIVED = 3;
+/** Of the damaged nodes, how many get their disk back as it was. */
+const RESTORED_RATE = 0.6;
+const RESTORE_MS_MAX = 4_000;
 /** A node that dies of a cut of its log does so within this time. */
 const CUT_CRASH_MS_MAX = 20;
 
@@ -52,6 +55,8 @@ export class FaultInjector {
   /** The node whose clock is wrong for a while; never two, a majority must be right. */
   #strayed: { readonly node: SimNode; readonly ms: number } | undefined;
   #setBackMs = 0;
+  /** By node that is damaged: what its operator can do about it. */
+  readonly #remedies = new Map<SimNode, () => void>();
 
   constructor(options: FaultOptions) {
     this.#options = options;
@@ -421,7 +426,10 @@ export class FaultInjector {
     const place = middleOfLog(victim, this.#rng);
     if (place !== undefined) {
       this.#hit('log rot', victim);
-      victim.disk.flipBit(place.path, place.offset, Math.floor(this.#rng.next() * 8));
+      const bit = Math.floor(this.#rng.next() * 8);
+      const { disk } = victim;
+      disk.flipBit(place.path, place.offset, bit);
+      this.#remedies.set(victim, () => disk.flipBit(place.path, place.offset, bit));
       victim.expected = 'log rot';
     }
     victim.start();
@@ -433,8 +441,15 @@ export class FaultInjector {
     this.#stop(victim, 'power');
     const keys = victim.store.page(0, 1_000).map(({ key }) => key);
     const key = keys[Math.floor(this.#rng.next() * keys.length)];
-    if (key !== undefined && victim.store.flipBit(key, Math.floor(this.#rng.next() * 2_000))) {
+    const bit = Math.floor(this.#rng.next() * 2_000);
+    const { store } = victim;
+    if (key !== undefined && store.flipBit(key, bit)) {
       this.#hit('store rot', victim);
+      const damaged = Buffer.from(store.get(key)?.bytes ?? []);
+      this.#remedies.set(victim, () => {
+        // Its last commit may have written a sound value there.
+        if (damaged.equals(store.get(key)?.bytes ?? Buffer.alloc(0))) store.flipBit(key, bit);
+      });
       victim.expected = 'store rot';
       victim.rotten = true;
     }
@@ -446,8 +461,8 @@ export class FaultInjector {
     if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
     this.#stop(victim, 'power');
     this.#hit(what, victim);
-    if (what === 'missing store') victim.loseStore();
-    else victim.loseLog();
+    const putBack = what === 'missing store' ? victim.loseStore() : victim.loseLog();
+    this.#remedies.set(victim, putBack);
     victim.expected = 'missing';
     victim.start();
   }
@@ -490,7 +505,23 @@ export class FaultInjector {
     this.#options.count(what);
     node.lost = true;
     this.#after(0, () => this.#stop(node, 'power'));
+    if (this.#rng.next() < RESTORED_RATE) {
+      this.#after(200 + RESTORE_MS_MAX * this.#rng.next(), () => this.#restore(node, what));
+    }
     return true;
+  }
+
+  /** The remedy that the node names: what was there is put back, and the node is started. */
+  #restore(node: SimNode, what: string): void {
+    const remedy = this.#remedies.get(node);
+    if (remedy === undefined || this.#quiet || node.up) return;
+    this.#options.note(`restored ${node.id}`);
+    remedy();
+    this.#remedies.delete(node);
+    node.lost = false;
+    node.rotten = false;
+    node.start();
+    this.#options.count(`restored after ${what}`);
   }
 
   heal(): void {

@@ -135,7 +135,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     clockJumps: chance(0.4),
     damage: chance(0.3),
     diskMsMax: chance(0.2) ? between(1, 30) : between(0.05, 1),
-    segmentBytes: chance(0.7) ? 32 * 1024 : 256 * 1024,
+    segmentBytes: chance(0.15) ? 4_096 : chance(0.7) ? 32 * 1024 : 256 * 1024,
     flushEveryMs: between(50, 2_000),
     pipelineDepth: Math.ceil(between(0.01, 8)),
     commandTimeoutMs: between(300, 4_000),

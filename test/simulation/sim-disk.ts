@@ -243,12 +243,22 @@ export class SimDisk implements Disk {
     image.durable = Buffer.from(image.durable.subarray(0, bytes));
   }
 
-  /** Somebody has removed a directory, for good. */
-  lose(directory: string): void {
+  /** Somebody has removed a directory. Returns how it is put back. */
+  lose(directory: string): () => void {
+    const lost: Array<[Map<string, FileImage>, string, FileImage]> = [];
     for (const names of [this.#names, this.#durableNames]) {
-      for (const path of [...names.keys()]) if (directoryOf(path) === directory) names.delete(path);
+      for (const [path, image] of names) {
+        if (directoryOf(path) === directory) lost.push([names, path, image]);
+      }
     }
+    for (const [names, path] of lost) names.delete(path);
     this.#nameChanges = [];
+    return () => {
+      for (const [, path, image] of lost) {
+        this.#names.set(path, image);
+        this.#durableNames.set(path, image);
+      }
+    };
   }
 
   /** A latent sector error: reading the file fails from now on. */

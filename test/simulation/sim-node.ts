@@ -3,7 +3,8 @@
  * real node (`actors/node/node.ts`) as long as it is up. Everything that can happen to a machine is a
  * method here; `faults.ts` chooses.
  */
-import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import { encodeRecord } from '../../actors/accord/local/journal.ts';
+import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { firstGroup } from '../../actors/accord/topology/group.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import { Node } from '../../actors/node/node.ts';
@@ -63,6 +64,11 @@ export interface SimNodeOptions {
 
 export const SIM_DIRECTORY = 'wal';
 const WINDOW_BYTES = 1024 ** 2;
+/** The record that says what has been forgotten, behind which the log is cut. */
+const MARKS_TYPE = encodeRecord(
+  { range: 1, generation: 1 },
+  { type: 'DurableBefore', before: ZERO },
+).type;
 /** Flight recorders of past incarnations that are kept for a dump. */
 const RECORDERS_MAX = 4;
 
@@ -375,14 +381,24 @@ export class SimNode {
     };
   }
 
+  /** The log may be cut when marks are in it; a segment of its own may begin in between. */
   #seesCuts(log: WriteAheadLog): void {
     const { count, onCut } = this.#options;
+    const append = log.append.bind(log);
+    let marksLsn = Number.POSITIVE_INFINITY;
+    log.append = (store, type, parts) => {
+      const lsn = append(store, type, parts);
+      if (type === MARKS_TYPE) marksLsn = lsn;
+      return lsn;
+    };
     const truncateBefore = log.truncateBefore.bind(log);
     log.truncateBefore = (lsn) => {
       const { firstLsn } = log;
+      const newest = [...log.segments()].at(-1);
       truncateBefore(lsn);
       if (log.firstLsn === firstLsn) return;
       count('log truncated');
+      if ((newest?.firstLsn ?? 0) > marksLsn) count('log rolled between marks and cut');
       onCut(this);
     };
   }
@@ -442,15 +458,21 @@ export class SimNode {
     this.#noteLag();
   }
 
-  /** The store of a node that is down is gone, as after `rm -rf`. */
-  loseStore(): void {
-    this.#drive.store = new MemoryStore([this.id, 1]);
-    this.#drive.storeId = undefined;
+  /** The store of a node that is down is gone, as after `rm -rf`. Returns how it is put back. */
+  loseStore(): () => void {
+    const drive = this.#drive;
+    const { store, storeId } = drive;
+    drive.store = new MemoryStore([this.id, 1]);
+    drive.storeId = undefined;
+    return () => {
+      drive.store = store;
+      drive.storeId = storeId;
+    };
   }
 
   /** The same of its log. */
-  loseLog(): void {
-    this.disk.lose(SIM_DIRECTORY);
+  loseLog(): () => void {
+    return this.disk.lose(SIM_DIRECTORY);
   }
 
   /** Someone has put an empty disk into a node that is down. */
