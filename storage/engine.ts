@@ -1,24 +1,37 @@
 /**
- * The interface of durable storage towards the keyspace. An engine holds whole flushes: every
- * `commit` is one atomic and durable step from the state after transaction n to the state after
- * transaction m. It knows nothing of commands, deadlines or the cache above it.
+ * The interface of durable storage towards the keyspaces of the groups that share it. An engine
+ * holds whole flushes: every `commit` is one atomic and durable step of some groups, each from the
+ * state after its transaction n to the state after its transaction m. It knows nothing of commands,
+ * deadlines or the cache above it.
  */
 
 import { type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
+import type { GroupId } from '../actors/accord/topology/group-id.ts';
 import type { EngineError } from './errors.ts';
 import type { Entry, StoredEntry } from './keyspace/entry.ts';
+import type { SlotBlock } from './keyspace/slot-counts.ts';
 
-/** Describes the data; written in the same transaction as the data. */
-export interface EngineMeta {
+/** The keys of a group are those of an interval of Redis slots. */
+export interface GroupSlots {
+  readonly id: GroupId;
+  readonly fromSlot: number;
+  /** The first slot behind it. */
+  readonly toSlot: number;
+}
+
+/** Describes the data of a group; written in the same transaction as the data. */
+export interface GroupMeta extends GroupSlots {
   /** The data is exactly the result of all transactions up to and including this one, */
   readonly appliedSequence: number;
   /** and of this many units of the next one: a flush may come between two units. */
   readonly appliedUnits: number;
-  readonly keys: number;
-  /** Keys with a deadline. */
-  readonly volatileKeys: number;
   /** Version of the newest transaction that removed all keys. */
   readonly clearedAt: Timestamp;
+}
+
+/** Of a group that was never flushed. */
+export function emptyMeta({ id, fromSlot, toSlot }: GroupSlots): GroupMeta {
+  return { id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0, clearedAt: ZERO };
 }
 
 /** Bytes of the values of one page: a walk over the keys must not load many large values. */
@@ -50,14 +63,6 @@ export class PageBuilder {
   }
 }
 
-export const EMPTY_META: EngineMeta = Object.freeze({
-  appliedSequence: 0,
-  appliedUnits: 0,
-  keys: 0,
-  volatileKeys: 0,
-  clearedAt: ZERO,
-});
-
 /** One changed key of a flush. */
 export interface ChangedKey {
   readonly key: string;
@@ -65,10 +70,13 @@ export interface ChangedKey {
   readonly place: number;
 }
 
+/** What one group has to write. */
 export interface FlushBatch {
-  readonly meta: EngineMeta;
-  /** Remove all keys before writing the changes. */
+  readonly meta: GroupMeta;
+  /** Remove all keys and counts of the group's slots before writing the changes. */
   readonly clear: boolean;
+  /** Counts that have changed. */
+  readonly blocks: readonly SlotBlock[];
   /** Number of changes. */
   readonly count: number;
   /**
@@ -80,21 +88,28 @@ export interface FlushBatch {
 }
 
 export interface Engine {
-  /** As of opening, then of the last completed commit. */
-  readonly meta: EngineMeta;
+  /** As of opening, then of the last completed commit; undefined for a group never flushed. */
+  metaOf(group: GroupId): GroupMeta | undefined;
+  /** The counts of the slots of a group, likewise; slots without a block are empty. */
+  countsOf(group: GroupId): readonly SlotBlock[];
+  /** Applied transactions of all groups together, likewise. */
+  readonly appliedTotal: number;
   /**
    * Synchronous. During a commit, keys that it changes may show either state. Throws EngineError
    * `HOLO_STORE_DAMAGED` rather than return wrong data.
    */
   get(key: string, slot: number, place: number): Entry | undefined;
   /**
-   * Entries from a position in hash order on: `limit` of them; fewer at the end, or when the last
-   * one reaches `PAGE_BYTES_MAX` bytes of values; more if further keys share the last one's
-   * position.
+   * Entries from a position in hash order up to, and without, another one: `limit` of them; fewer
+   * at the end, or when the last one reaches `PAGE_BYTES_MAX` bytes of values; more if further keys
+   * share the last one's position.
    */
-  page(position: number, limit: number): StoredEntry[];
-  /** One at a time. `done` is called once, in a later turn; after an error nothing has changed. */
-  commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void;
+  page(from: number, to: number, limit: number): StoredEntry[];
+  /**
+   * All batches or none, one commit at a time. `done` is called once, in a later turn; after an
+   * error nothing has changed.
+   */
+  commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void;
   /** A commit in progress completes or is lost as a whole; its `done` is not called any more. */
   close(closed?: () => void): void;
 }

@@ -1,5 +1,5 @@
 /**
- * The deterministic state machine of one store: executes transaction bodies in executeAt order and
+ * The deterministic state machine of a group: executes transaction bodies in executeAt order and
  * serves ephemeral reads. The executor owns it. Its result depends only on the bodies and their
  * versions: it uses no clock, no randomness and no network, and an error that a client causes only
  * produces an error reply.
@@ -9,11 +9,11 @@ import type { Arguments } from './arguments.ts';
 import { arityError, type Command, fitsArity, lastKeyOf, TOO_LONG } from './commands/command.ts';
 import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
-import type { Engine } from './engine.ts';
-import { ApplyOrderError, type EngineError } from './errors.ts';
+import type { Engine, GroupSlots } from './engine.ts';
+import { ApplyOrderError } from './errors.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';
-import { GroupKeyspace } from './keyspace/group-keyspace.ts';
+import { type Capture, GroupKeyspace } from './keyspace/group-keyspace.ts';
 import { PAST_DEADLINE, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
@@ -21,10 +21,9 @@ import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.t
 
 export interface StateMachineOptions {
   readonly engine: Engine;
+  readonly group: GroupSlots;
   /** Bytes of memory for clean entries; unflushed ones are not counted. */
   readonly cacheBytesMax: number;
-  /** `needsFlush` is true from this many unflushed bytes on. */
-  readonly dirtyBytesMax: number;
   /** Bytes that one unit may write; the same on every node, since it determines results. */
   readonly unitWriteBytesMax?: number;
   /** A secret of this process, so that no client can choose keys that collide in its tables. */
@@ -47,7 +46,6 @@ const STORED_BEFORE = 'ERR this was executed before a restart';
 const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
 
 export class StateMachine {
-  readonly #engine: Engine;
   readonly #keyspace: GroupKeyspace;
   #appliedSequence: number;
   #open = false;
@@ -59,10 +57,10 @@ export class StateMachine {
   #expiryBacklog = false;
 
   constructor(options: StateMachineOptions) {
-    this.#engine = options.engine;
     this.#keyspace = new GroupKeyspace({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
-    this.#appliedSequence = options.engine.meta.appliedSequence;
-    this.#unitsStored = options.engine.meta.appliedUnits;
+    const meta = options.engine.metaOf(options.group.id);
+    this.#appliedSequence = meta?.appliedSequence ?? 0;
+    this.#unitsStored = meta?.appliedUnits ?? 0;
   }
 
   /** The last transaction whose effect is in memory. */
@@ -72,7 +70,7 @@ export class StateMachine {
 
   /** The last transaction whose effect is durable in the engine: it no longer needs the log. */
   get flushedSequence(): number {
-    return this.#engine.meta.appliedSequence;
+    return this.#keyspace.flushedSequence;
   }
 
   /** Keys (DBSIZE), including those past their deadline that no transaction has removed yet. */
@@ -107,18 +105,14 @@ export class StateMachine {
     return this.#keyspace.dirtyBytes;
   }
 
-  /** It is time to flush: more than `dirtyBytesMax` has changed since the last capture. */
-  get needsFlush(): boolean {
-    return this.#keyspace.needsFlush;
-  }
-
   /** Changed bytes that the engine does not hold yet, including those of a flush in progress. */
   get unflushedBytes(): number {
     return this.#keyspace.unflushedBytes;
   }
 
-  get flushing(): boolean {
-    return this.#keyspace.flushing;
+  /** A flush would write something. */
+  get hasUnflushed(): boolean {
+    return this.#appliedSequence !== this.flushedSequence || (this.#open && this.#units > 0);
   }
 
   /** Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole. */
@@ -206,21 +200,11 @@ export class StateMachine {
   }
 
   /**
-   * Writes all changes to the engine in one atomic step. `done` is called in a later turn; after an
-   * error all of them are unflushed again. `false` (and no call) while a flush is in progress.
+   * All changes, for a flush. In an open transaction, those of its units so far: a machine opened
+   * over the engine continues behind them. One at a time.
    */
-  flush(done: (error: EngineError | undefined) => void): boolean {
-    if (this.#open) throw new ApplyOrderError('a flush inside a transaction');
-    return this.#keyspace.flush(this.#appliedSequence, 0, done);
-  }
-
-  /**
-   * The same between two units of the open transaction: the flush includes the changes of its units
-   * so far, and a machine opened over the engine continues behind them.
-   */
-  flushBetweenUnits(done: (error: EngineError | undefined) => void): boolean {
-    if (!this.#open) throw new ApplyOrderError('no transaction is open');
-    return this.#keyspace.flush(this.#appliedSequence, this.#units, done);
+  capture(): Capture {
+    return this.#keyspace.capture(this.#appliedSequence, this.#open ? this.#units : 0);
   }
 
   /**
@@ -267,12 +251,14 @@ export class StateMachine {
   }
 
   /**
-   * A hash over all keys, values, deadlines and versions that does not depend on their order or on
-   * the cache: equal on two machines exactly when (for all practical purposes) they agree.
+   * A hash over all keys, values, deadlines, versions and marks of removals that does not depend on
+   * their order or on the cache: equal on two machines exactly when (for all practical purposes)
+   * they agree.
    */
   digest(): string {
     const digest = new KeyspaceDigest();
     for (const item of this.entries()) digest.add(item.key, item.entry);
+    this.#keyspace.addRemovals(digest);
     return digest.toString();
   }
 

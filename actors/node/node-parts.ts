@@ -5,7 +5,7 @@
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
-import type { StateMachine } from '../../storage/state-machine.ts';
+import type { StateMachines } from '../../storage/state-machines.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
 import type { PartAnswer } from '../../transport/resp/connection/part.ts';
 import type { CoordinatorLimits } from '../accord/coordinate/coordinator.ts';
@@ -95,7 +95,7 @@ export interface NodeObserver
     CoordinatorObserver,
     QuorumObserver,
     RefusalObserver {
-  machine(machine: StateMachine, store: number): void;
+  machines(machines: StateMachines, store: number): void;
   peerUp(peer: number): void;
   peerDown(peer: number, reason: string): void;
   peerRefused(peer: number, reason: string): void;

@@ -146,9 +146,10 @@ export class Store {
   }
 
   #executorSpec(): ChildSpec<ExecutorMessage> {
-    const { limits, observer, clients, onDiskFull, openEngine, tableHashKey } = this.#parts;
+    const { groups, limits, observer, clients, onDiskFull, openEngine, tableHashKey } = this.#parts;
     return this.#parts.spec('executor', (context) =>
       executorActor(context, {
+        groups,
         openEngine,
         cacheBytesMax: limits.cacheBytesMax,
         dirtyBytesMax: limits.dirtyBytesMax,
@@ -162,7 +163,7 @@ export class Store {
         coordinator: this.#coordinator,
         clients,
         nowMs: () => this.clock.presentUs / 1_000,
-        observe: (machine) => observer.machine(machine, this.#parts.store),
+        observe: (machines) => observer.machines(machines, this.#parts.store),
         earlyMax: limits.earlyMax,
         onDiskFull,
       }),

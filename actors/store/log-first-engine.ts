@@ -1,6 +1,7 @@
 /** An engine that commits only after the log is durable up to what the commit holds. */
 import type { Engine, FlushBatch } from '../../storage/engine.ts';
 import type { EngineError } from '../../storage/errors.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 
 export class LogFirstEngine implements Engine {
   readonly #engine: Engine;
@@ -11,20 +12,28 @@ export class LogFirstEngine implements Engine {
     this.#whenLogged = whenLogged;
   }
 
-  get meta(): Engine['meta'] {
-    return this.#engine.meta;
+  metaOf(group: GroupId): ReturnType<Engine['metaOf']> {
+    return this.#engine.metaOf(group);
+  }
+
+  countsOf(group: GroupId): ReturnType<Engine['countsOf']> {
+    return this.#engine.countsOf(group);
+  }
+
+  get appliedTotal(): number {
+    return this.#engine.appliedTotal;
   }
 
   get(...key: Parameters<Engine['get']>): ReturnType<Engine['get']> {
     return this.#engine.get(...key);
   }
 
-  page(position: number, limit: number): ReturnType<Engine['page']> {
-    return this.#engine.page(position, limit);
+  page(...range: Parameters<Engine['page']>): ReturnType<Engine['page']> {
+    return this.#engine.page(...range);
   }
 
-  commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {
-    this.#whenLogged(() => this.#engine.commit(batch, done));
+  commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
+    this.#whenLogged(() => this.#engine.commit(batches, done));
   }
 
   close(closed?: () => void): void {

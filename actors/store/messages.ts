@@ -2,6 +2,7 @@
  * What the three actors of a store, and the rest of the node, may tell each of them.
  */
 import type { EngineErrorCode } from '../../storage/errors.ts';
+import type { FlushedGroup } from '../../storage/state-machines.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
@@ -25,12 +26,12 @@ export type ReplicaActorMessage =
   /** A fresh executor holds what the engine has flushed, and wants all that follows. */
   | {
       readonly type: 'ExecutorReady';
-      readonly flushedSequence: number;
+      readonly flushed: readonly FlushedGroup[];
       readonly generation: number;
     }
   /** Executions and reads that this executor has taken so far: credit for as many more. */
   | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
-  | { readonly type: 'Flushed'; readonly sequence: number }
+  | { readonly type: 'Flushed'; readonly flushed: readonly FlushedGroup[] }
   /**
    * The executor asks when the log holds all that it has executed. It goes to the WalWriter behind
    * the records of that, which may still wait here or on the way.
@@ -49,9 +50,15 @@ export type ExecutorMessage =
   | { readonly type: 'ForgetAll' }
   | { readonly type: 'ForgetRead'; readonly token: number }
   /** `generation`: the executor incarnation that it is meant for. */
-  | { readonly type: 'Execute'; readonly generation: number; readonly execution: Execution }
+  | {
+      readonly type: 'Execute';
+      readonly group: GroupId;
+      readonly generation: number;
+      readonly execution: Execution;
+    }
   | {
       readonly type: 'Read';
+      readonly group: GroupId;
       readonly generation: number;
       readonly token: number;
       readonly barrierSequence: number;

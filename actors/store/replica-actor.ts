@@ -126,14 +126,14 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'LogPinned':
         return store.logPinned(message.belowLsn);
       case 'ExecutorReady':
-        return store.executorReady(message.generation, message.flushedSequence, this.#nowMs);
+        return store.executorReady(message.generation, message.flushed, this.#nowMs);
       case 'Taken':
         return store.executorTaken(message.generation, message.count);
       case 'Sync':
         this.#syncs.push(message);
         return store.sync();
       case 'Flushed':
-        return store.executorFlushed(message.sequence);
+        return store.executorFlushed(message.flushed);
       case 'PeerUp':
         return store.peerUp(message.peer);
       case 'PeerDown':

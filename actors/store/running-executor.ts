@@ -1,5 +1,6 @@
 /**
- * The executor once its engine is open: runs transaction bodies against the state machine, strictly
+ * The executor once its engine is open: runs transaction bodies against the state machines of its
+ * groups, strictly
  * in the order in which the replica hands them over, and serves reads in between. Renders the
  * replies of this node's own clients. Flushes the state machine in the background, never ahead of
  * the log.
@@ -9,7 +10,8 @@ import { NO_REPLY } from '../../storage/commands/reply.ts';
 import type { Engine } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
-import { StateMachine } from '../../storage/state-machine.ts';
+import type { StateMachine } from '../../storage/state-machine.ts';
+import { StateMachines } from '../../storage/state-machines.ts';
 import { UNIT_HEAD } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer, PartReplies } from '../../transport/resp/connection/part.ts';
@@ -17,7 +19,8 @@ import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
+import type { Group } from '../accord/topology/group.ts';
+import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -32,6 +35,8 @@ import type {
 } from './messages.ts';
 
 export interface RunningOptions {
+  /** The groups of this store. */
+  readonly groups: readonly Group[];
   readonly cacheBytesMax: number;
   readonly dirtyBytesMax: number;
   readonly unitWriteBytesMax: number;
@@ -53,7 +58,7 @@ export interface RunningOptions {
   readonly clients: Outlet<PartAnswer>;
   /** The cluster's time, for the deadlines that ephemeral reads look at. */
   readonly nowMs: () => number;
-  readonly observe: (machine: StateMachine) => void;
+  readonly observe: (machines: StateMachines) => void;
   /** A flush found no room, or room again. */
   readonly onDiskFull: (full: boolean) => void;
 }
@@ -67,8 +72,14 @@ type Handed = Extract<ExecutorMessage, { readonly type: 'Execute' | 'Read' }>;
 
 type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
 
+interface Member {
+  readonly machine: StateMachine;
+  readonly slots: AppliedSlots;
+}
+
 /** A transaction on its way through the state machine, unit by unit. */
 interface Application {
+  readonly member: Member;
   readonly execution: Execution;
   /** Absent where no client of this node waits. */
   readonly parts: readonly Part[] | undefined;
@@ -85,8 +96,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #repliesTooLong: string;
   readonly #generation: number;
   readonly #engine: Engine;
-  readonly #machine: StateMachine;
-  readonly #slots: AppliedSlots;
+  readonly #machines: StateMachines;
+  readonly #members: GroupMap<Member>;
   readonly #args = new Arguments();
   readonly #writer = new ReplyWriter(2);
   readonly #renderer = new PartRenderer(this.#writer);
@@ -115,8 +126,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#repliesTooLong = `ERR the replies exceed ${replyBytesMax} bytes; writes were done, ask for less`;
     this.#generation = context.incarnation;
     this.#engine = new LogFirstEngine(opened, (proceed) => this.#awaitLog(proceed));
-    this.#machine = new StateMachine({
+    this.#machines = new StateMachines({
       engine: this.#engine,
+      groups: options.groups,
       cacheBytesMax: options.cacheBytesMax,
       dirtyBytesMax: options.dirtyBytesMax,
       unitWriteBytesMax: options.unitWriteBytesMax,
@@ -124,13 +136,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     });
     const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
     this.#held = new HeldReplies(heldMax, (answer) => this.#answer(answer));
-    const { appliedSequence, flushedSequence } = this.#machine;
-    this.#slots = new AppliedSlots(appliedSequence);
+    this.#members = membersOf(options.groups, this.#machines);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
-    options.observe(this.#machine);
+    options.observe(this.#machines);
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
-    const generation = this.#generation;
-    this.#replica.send({ type: 'ExecutorReady', flushedSequence, generation });
+    const { flushed } = this.#machines;
+    this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
   }
 
   receive(message: ExecutorMessage): void {
@@ -156,7 +167,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   describe(): unknown {
-    const machine = this.#machine;
+    const machine = this.#machines;
     return {
       appliedSequence: machine.appliedSequence,
       flushedSequence: machine.flushedSequence,
@@ -184,41 +195,48 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const next = this.#handed.shift();
       if (next === undefined) return;
       this.#taken += 1;
-      if (next.type === 'Read') this.#read(next.token, next.barrierSequence);
-      else this.#begin(next.execution);
+      const member = this.#members.get(next.group);
+      if (member === undefined) throw new Error('an execution is of a group that is not here');
+      if (next.type === 'Read') this.#read(member, next.token, next.barrierSequence);
+      else this.#begin(member, next.execution);
     }
   }
 
-  #begin(execution: Execution): void {
+  #begin(member: Member, execution: Execution): void {
+    const { machine } = member;
     // A transaction ordered in the turn that delivers ExecutorReady arrives twice.
-    if (execution.sequence <= this.#machine.appliedSequence) return;
-    this.#machine.begin(execution.executeAt);
-    this.#halfDone = { execution, parts: this.#expected.get(keyOf(execution.id)), at: 0, unit: 0 };
+    if (execution.sequence <= machine.appliedSequence) return;
+    machine.begin(execution.executeAt);
+    const parts = this.#expected.get(keyOf(execution.id));
+    this.#halfDone = { member, execution, parts, at: 0, unit: 0 };
   }
 
   /** `false`: the rest waits for the flush. */
   #goOn(application: Application): boolean {
-    const { execution, parts } = application;
+    const { member, execution, parts } = application;
+    const { machine, slots } = member;
     const { body, id, participants, sequence } = execution;
     while (application.at < body.length) {
-      if (this.#machine.unflushedBytes >= this.#options.unflushedBytesMax) return false;
+      if (this.#machines.unflushedBytes >= this.#options.unflushedBytesMax) return false;
       const part = parts?.[application.unit];
       const { at } = application;
-      application.at = part === undefined ? this.#runUnit(body, at) : this.#runPart(part, body, at);
+      application.at =
+        part === undefined
+          ? this.#runUnit(machine, body, at)
+          : this.#runPart(machine, part, body, at);
       application.unit += 1;
     }
-    this.#machine.commit(sequence);
+    machine.commit(sequence);
     this.#halfDone = undefined;
     if (parts !== undefined) this.#executedKeys.push(keyOf(id));
     this.#expected.delete(keyOf(id));
-    this.#slots.applied(participants, sequence);
+    slots.applied(participants, sequence);
     return true;
   }
 
   /** Returns where the next unit begins. */
-  #runUnit(body: Uint8Array, start: number): number {
+  #runUnit(machine: StateMachine, body: Uint8Array, start: number): number {
     const args = this.#args;
-    const machine = this.#machine;
     let at = start;
     do {
       at = args.next(body, at);
@@ -228,10 +246,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   /** The same for a part of this node's own clients, which is told its replies. */
-  #runPart(part: Part, body: Uint8Array, start: number): number {
+  #runPart(machine: StateMachine, part: Part, body: Uint8Array, start: number): number {
     const { replyBytesMax } = this.#options;
     const args = this.#args;
-    const machine = this.#machine;
     const writer = this.#writer;
     const renderer = this.#renderer;
     let at = start;
@@ -249,7 +266,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     return at;
   }
 
-  #read(token: number, barrierSequence: number): void {
+  #read({ machine, slots }: Member, token: number, barrierSequence: number): void {
     const parts = this.#expectedReads.get(token);
     if (parts === undefined) return;
     this.#expectedReads.delete(token);
@@ -257,14 +274,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const expired: number[] = [];
     const uncovered: number[] = [];
     for (const [index, part] of parts.entries()) {
-      if (!this.#slots.covers(part.participants, barrierSequence)) uncovered.push(index);
-      else if (!this.#readFor(part, nowMs)) expired.push(index);
+      if (!slots.covers(part.participants, barrierSequence)) uncovered.push(index);
+      else if (!this.#readFor(machine, part, nowMs)) expired.push(index);
     }
     this.#readsDone.push({ token, expired, uncovered });
   }
 
   /** `false`: some key is past its deadline, and only a transaction may decide that it is gone. */
-  #readFor(part: Part, nowMs: number): boolean {
+  #readFor(machine: StateMachine, part: Part, nowMs: number): boolean {
     const { replyBytesMax } = this.#options;
     const args = this.#args;
     const writer = this.#writer;
@@ -274,7 +291,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     for (let left = part.count; left > 0; left -= 1) {
       at = args.next(part.bytes, at);
       renderer.next();
-      const served = this.#machine.read(args, nowMs, writer);
+      const served = machine.read(args, nowMs, writer);
       const tooLong = writer.length > replyBytesMax;
       if (served && !tooLong) continue;
       writer.take();
@@ -325,7 +342,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   #considerFlush(): void {
-    if (this.#machine.flushing) return;
+    const machines = this.#machines;
+    if (machines.flushing) return;
     const nowMs = this.#context.clock.monotonicMs();
     if (nowMs < this.#notBeforeMs) return;
     const done = (error: EngineError | undefined): void => {
@@ -333,13 +351,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const failure = error && { code: error.code, text: error.message };
       tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure });
     };
-    if (this.#halfDone !== undefined) {
-      this.#machine.flushBetweenUnits(done);
-    } else {
-      const due = this.#machine.needsFlush || nowMs >= this.#nextFlushMs;
-      if (!due || this.#machine.appliedSequence === this.#machine.flushedSequence) return;
-      this.#machine.flush(done);
-    }
+    const due = this.#halfDone !== undefined || machines.needsFlush || nowMs >= this.#nextFlushMs;
+    if (!due || !machines.hasUnflushed) return;
+    machines.flush(done);
     this.#nextFlushMs = nowMs + this.#options.flushEveryMs;
   }
 
@@ -386,7 +400,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'FindExpired':
         return this.#findExpired(message.group, message.pastMs);
       case 'Tick':
-        return this.#options.observe(this.#machine);
+        return this.#options.observe(this.#machines);
       case 'Open':
         // A retry that is late: the engine is open.
         return;
@@ -397,18 +411,29 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (failure?.code === 'HOLO_STORE_DISK_FULL') return this.#flushLater();
     if (failure !== undefined) throw new EngineError(failure.code, failure.text);
     this.#options.onDiskFull(false);
-    this.#replica.send({ type: 'Flushed', sequence: this.#machine.flushedSequence });
+    this.#replica.send({ type: 'Flushed', flushed: this.#machines.flushed });
     this.#apply();
   }
 
   #findExpired(group: GroupId, pastMs: number): void {
+    const machine = this.#members.get(group)?.machine;
     // While apply waits for the disk, removals would only wait behind it.
-    if (this.#halfDone !== undefined) return;
+    if (machine === undefined || this.#halfDone !== undefined) return;
     const beforeMs = this.#options.nowMs() - pastMs;
-    const keys = this.#machine.expired(EXPIRE_KEYS_MAX, beforeMs, EXPIRE_BYTES_MAX);
-    const backlog = this.#machine.expiryBacklog;
-    if (keys.length === 0) return;
+    const keys = machine.expired(EXPIRE_KEYS_MAX, beforeMs, EXPIRE_BYTES_MAX);
+    const backlog = machine.expiryBacklog;
     // They stay expired: the next look finds them again.
+    if (keys.length === 0) return;
     tellOrDrop(this.#options.coordinator, { type: 'Expired', group, keys, backlog });
   }
+}
+
+function membersOf(groups: readonly Group[], machines: StateMachines): GroupMap<Member> {
+  const members = new GroupMap<Member>();
+  for (const { id } of groups) {
+    const machine = machines.of(id);
+    if (machine === undefined) continue;
+    members.set(id, { machine, slots: new AppliedSlots(machine.appliedSequence) });
+  }
+  return members;
 }

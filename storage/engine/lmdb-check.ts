@@ -2,11 +2,11 @@
  * The check of a store before anything is answered from it. Records have checksums, LMDB's pages
  * have none: a damaged page can hide keys, or send the search for one the wrong way, and a missing
  * key looks like one that was never written. So all keys are walked in order, each is looked up
- * again from the root, its record is verified, and they are counted. What a search would not find,
- * the check does not find either.
+ * again from the root, its record is verified, and the keys of each Redis slot are counted. What a
+ * search would not find, the check does not find either.
  */
 import { EngineError } from '../errors.ts';
-import { placeOfText, slotOfText } from '../keyspace/slots.ts';
+import { placeOfText, redisSlotOf, slotOfText } from '../keyspace/slots.ts';
 import { verifyRecord } from './record.ts';
 import {
   DATABASE,
@@ -14,6 +14,7 @@ import {
   keyOfRow,
   placeOfRow,
   ROW_KEY_BYTES_MAX,
+  slotOfRow,
   writeRowKey,
 } from './row-key.ts';
 
@@ -28,11 +29,16 @@ export interface StoredRows {
 }
 
 /**
- * Yields how many keys have been checked, after each. `count`: as the store's meta record has it.
+ * Yields how many keys have been checked, after each. `written`: keys of each Redis slot, as the
+ * rows of the groups have them.
  *
  * @throws EngineError HOLO_STORE_DAMAGED
  */
-export function* checkRows(rows: StoredRows, count: number): Generator<number, void, undefined> {
+export function* checkRows(
+  rows: StoredRows,
+  written: Uint32Array,
+): Generator<number, void, undefined> {
+  const found = new Uint32Array(written.length);
   let last: Buffer | undefined;
   let checked = 0;
   for (;;) {
@@ -44,16 +50,20 @@ export function* checkRows(rows: StoredRows, count: number): Generator<number, v
       const record = rows.find(key);
       if (record === undefined) throw damaged(`key ${checked} is not found where it belongs`);
       if (!belongs(key, record)) throw damaged(`key ${checked} is not one that was written`);
+      const slot = redisSlotOf(slotOfRow(key));
+      found[slot] = (found[slot] ?? 0) + 1;
       last = key;
       checked += 1;
       yield checked;
     }
     if (keys.length < PAGE_KEYS) break;
   }
-  if (checked !== count) throw damaged(`${count} keys were written, ${checked} are found`);
+  const wrong = found.findIndex((count, slot) => count !== written[slot]);
+  if (wrong === -1) return;
+  throw damaged(`slot ${wrong}: ${written[wrong]} keys were written, ${found[wrong]} are found`);
 }
 
-const written = Buffer.alloc(ROW_KEY_BYTES_MAX);
+const rowKey = Buffer.alloc(ROW_KEY_BYTES_MAX);
 
 /** Whether the row's key is the one under which the record was stored. */
 function belongs(row: Buffer, record: Buffer): boolean {
@@ -62,8 +72,8 @@ function belongs(row: Buffer, record: Buffer): boolean {
   const inRow = keyOfRow(row);
   const key = inRecord ?? inRow;
   if (key === undefined || (inRecord !== undefined && inRow !== undefined)) return false;
-  const end = writeRowKey(written, DATABASE, slotOfText(key), placeOfText(key), key);
-  return row.equals(written.subarray(0, end));
+  const end = writeRowKey(rowKey, DATABASE, slotOfText(key), placeOfText(key), key);
+  return row.equals(rowKey.subarray(0, end));
 }
 
 function damaged(what: string): EngineError {

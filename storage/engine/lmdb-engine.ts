@@ -5,23 +5,22 @@
  */
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { crc32 } from 'node:zlib';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import {
-  readTimestamp,
-  TIMESTAMP_BYTES,
-  writeTimestamp,
-} from '../../actors/accord/primitives/timestamp.ts';
+import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import {
   type ChangedKey,
-  EMPTY_META,
   type Engine,
-  type EngineMeta,
   type FlushBatch,
+  type GroupMeta,
+  type GroupSlots,
   PageBuilder,
 } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
+import type { SlotBlock } from '../keyspace/slot-counts.ts';
+import { POSITIONS, positionsOf, REDIS_SLOTS } from '../keyspace/slots.ts';
+import { blockRowKey, decodeRow, encodeBlock, encodeGroup, groupRowKey } from './group-rows.ts';
+import { GroupTable } from './group-table.ts';
 import { checkRows } from './lmdb-check.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
@@ -45,11 +44,6 @@ const STAGED_AT_ONCE = 32;
 /** The library reports the system's error numbers. */
 const { ENOSPC, EDQUOT } = constants.errno;
 
-const META_KEY = Buffer.from('meta', 'latin1');
-const META_LAYOUT = 3;
-const META_CHECKED_BYTES = 1 + 4 * 8 + TIMESTAMP_BYTES;
-const META_BYTES = META_CHECKED_BYTES + 4;
-
 interface LmdbEngineOptions {
   /** Created if absent. */
   readonly directory: string;
@@ -65,7 +59,7 @@ export class LmdbEngine implements Engine {
   /** `#keys[n]` is the first n bytes of `#keyBytes`: a key costs no new view. */
   readonly #keys: (Buffer | undefined)[] = [];
   readonly #onClosed: () => void;
-  #meta: EngineMeta;
+  readonly #groups: GroupTable;
   #committing = false;
   #closing: Promise<void> | undefined;
   #failed = false;
@@ -92,11 +86,24 @@ export class LmdbEngine implements Engine {
       const what = `cannot open the store in ${directory}`;
       throw new EngineError('HOLO_STORE_OPEN_FAILED', what, { cause: error });
     }
-    this.#meta = this.#readMeta();
+    this.#groups = this.#readGroups();
   }
 
-  get meta(): EngineMeta {
-    return this.#meta;
+  metaOf(group: GroupId): GroupMeta | undefined {
+    return this.#groups.metaOf(group);
+  }
+
+  countsOf(group: GroupId): readonly SlotBlock[] {
+    return this.#groups.countsOf(group);
+  }
+
+  get appliedTotal(): number {
+    return this.#groups.appliedTotal;
+  }
+
+  /** Rows, which are keys: of all groups. */
+  get keys(): number {
+    return entryCount(this.#data);
   }
 
   get(key: string, slot: number, place: number): Entry | undefined {
@@ -110,10 +117,10 @@ export class LmdbEngine implements Engine {
     return decoded.entry;
   }
 
-  page(position: number, limit: number): StoredEntry[] {
+  page(from: number, to: number, limit: number): StoredEntry[] {
     this.#assertOpen();
     const page = new PageBuilder(limit);
-    const range = this.#data.getRange({ start: rowsFrom(DATABASE, position) })[Symbol.iterator]();
+    const range = this.#data.getRange(rowsBetween(from, to))[Symbol.iterator]();
     for (;;) {
       const next = reading(() => range.next());
       if (next.done === true) break;
@@ -143,21 +150,22 @@ export class LmdbEngine implements Engine {
         return bytesOf(reading(() => this.#data.getBinaryFast(key)));
       },
     };
-    return checkRows(rows, this.#meta.keys);
+    return checkRows(rows, this.#groups.keysOfSlots(REDIS_SLOTS));
   }
 
-  commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {
+  commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
     this.#assertOpen();
     if (this.#committing) throw new Error('two commits at a time');
     this.#committing = true;
     const finish = (error: EngineError | undefined): void => {
       if (this.#closed) return;
       this.#committing = false;
-      if (error === undefined) this.#meta = batch.meta;
+      if (error === undefined) for (const batch of batches) this.#groups.committed(batch);
       done(error);
     };
-    this.#stage(batch, new Staging(), (staging) => {
-      this.#write(batch, staging).then(
+    const staging = new Staging();
+    this.#stage(this.#steps(batches, staging), () => {
+      this.#write(batches, staging).then(
         () => finish(undefined),
         (cause: unknown) => {
           this.#failed = true;
@@ -181,53 +189,85 @@ export class LmdbEngine implements Engine {
    * Encodes the changes in pieces, one per turn: a flush may have a hundred thousand of them, and
    * clients must not wait for that. The LMDB batch then only passes on the encoded bytes.
    */
-  #stage(batch: FlushBatch, staging: Staging, staged: (staging: Staging) => void): void {
+  #stage(steps: Generator<void, void, undefined>, staged: () => void): void {
     setImmediate(() => {
       if (this.#closed) return;
-      const before = staging.bytes;
-      let left = STAGED_PER_TURN;
-      while (left > 0 && staging.bytes - before < STAGING_BYTES) {
-        const taken = batch.take(STAGED_AT_ONCE, (change, entry) => {
-          this.#stageChange(staging, change, entry);
-        });
-        if (taken === 0) {
-          staged(staging);
-          return;
-        }
-        left -= taken;
-      }
-      this.#stage(batch, staging, staged);
+      if (steps.next().done === true) staged();
+      else this.#stage(steps, staged);
     });
+  }
+
+  /** Yields after each piece. */
+  *#steps(batches: readonly FlushBatch[], staging: Staging): Generator<void, void, undefined> {
+    for (const batch of batches) {
+      if (batch.clear && !isWhole(batch.meta)) yield* this.#removals(batch.meta, staging);
+      for (;;) {
+        const before = staging.bytes;
+        let taken = 0;
+        let left = STAGED_PER_TURN;
+        do {
+          taken = batch.take(STAGED_AT_ONCE, (change, entry) => {
+            this.#stageChange(staging, change, entry);
+          });
+          left -= taken;
+        } while (taken > 0 && left > 0 && staging.bytes - before < STAGING_BYTES);
+        if (taken === 0) break;
+        yield;
+      }
+    }
+  }
+
+  /** Removes all rows of an interval of slots: LMDB has no step for that. */
+  *#removals(slots: GroupSlots, staging: Staging): Generator<void, void, undefined> {
+    const { start, end } = rowsBetween(...positionsOf(slots));
+    let from = { start, exclusiveStart: false };
+    for (;;) {
+      const keys = reading(() => [...this.#data.getKeys({ ...from, end, limit: STAGED_PER_TURN })]);
+      for (const key of keys) staging.remove(key);
+      const last = staging.keys.at(-1);
+      if (keys.length < STAGED_PER_TURN || last === undefined) return;
+      from = { start: last, exclusiveStart: true };
+      yield;
+    }
   }
 
   #stageChange(staging: Staging, change: ChangedKey, entry: Entry | undefined): void {
     const { key, slot, place } = change;
     const keyBytes = this.#keyOf(key, slot, place);
-    const stored = staging.take(keyBytes.length);
-    stored.set(keyBytes);
-    staging.keys.push(stored);
     if (entry === undefined) {
-      staging.records.push(undefined);
+      staging.remove(keyBytes);
       return;
     }
     const withKey = key.length > PLAIN_KEY_BYTES_MAX;
     const record = staging.take(recordBytes(key, entry, withKey));
     writeRecord(record, key, place, entry, withKey);
-    staging.records.push(record);
+    staging.put(keyBytes, record);
   }
 
   /** Resolves when the transaction is on disk. */
-  async #write(batch: FlushBatch, staging: Staging): Promise<void> {
+  async #write(batches: readonly FlushBatch[], staging: Staging): Promise<void> {
     const data = this.#data;
     const committed = data.batch(() => {
-      if (batch.clear) watch(data.clearAsync());
+      if (batches.some(({ clear, meta }) => clear && isWhole(meta))) watch(data.clearAsync());
       staging.keys.forEach((key, i) => {
         const record = staging.records[i];
         watch(record === undefined ? data.remove(key) : data.put(key, record));
       });
-      watch(this.#info.put(META_KEY, encodeMeta(batch.meta)));
+      for (const batch of batches) this.#writeGroup(batch);
     });
     await Promise.all([committed, data.flushed]);
+  }
+
+  #writeGroup({ meta, clear, blocks }: FlushBatch): void {
+    const info = this.#info;
+    if (clear) {
+      for (const { index } of this.countsOf(meta.id))
+        watch(info.remove(blockRowKey(meta.id, index)));
+    }
+    for (const block of blocks) {
+      watch(info.put(blockRowKey(meta.id, block.index), encodeBlock(block)));
+    }
+    watch(info.put(groupRowKey(meta.id), encodeGroup(meta)));
   }
 
   /** The LMDB key of a key: LMDB's order is the hash order. */
@@ -241,21 +281,20 @@ export class LmdbEngine implements Engine {
     return view;
   }
 
-  #readMeta(): EngineMeta {
-    const bytes = this.#info.getBinary(META_KEY);
-    const keys = entryCount(this.#data);
-    if (bytes === undefined) {
-      if (keys === 0) {
-        return EMPTY_META;
-      }
-      throw new EngineError('HOLO_STORE_DAMAGED', 'the store holds keys but no meta record');
+  #readGroups(): GroupTable {
+    const table = new GroupTable();
+    for (const { key, value } of this.#info.getRange({})) {
+      decodeRow(bufferOf(key), bufferOf(value), table);
     }
-    const meta = decodeMeta(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-    if (meta.keys !== keys) {
-      const counts = `${keys} keys, its meta record says ${meta.keys}`;
+    const written = table.keysOfSlots(REDIS_SLOTS).reduce((sum, count) => sum + count, 0);
+    if (table.incomplete) {
+      throw new EngineError('HOLO_STORE_DAMAGED', 'the store holds counts of a group but no more');
+    }
+    if (written !== this.keys) {
+      const counts = `${this.keys} keys, the rows of its groups say ${written}`;
       throw new EngineError('HOLO_STORE_DAMAGED', `the store holds ${counts}`);
     }
-    return meta;
+    return table;
   }
 
   #assertOpen(): void {
@@ -271,6 +310,23 @@ class Staging {
   bytes = 0;
   #piece = Buffer.alloc(0);
   #used = 0;
+
+  remove(key: Uint8Array): void {
+    this.keys.push(this.#copy(key));
+    this.records.push(undefined);
+  }
+
+  /** The record comes from `take`. */
+  put(key: Uint8Array, record: Buffer): void {
+    this.keys.push(this.#copy(key));
+    this.records.push(record);
+  }
+
+  #copy(key: Uint8Array): Buffer {
+    const copy = this.take(key.length);
+    copy.set(key);
+    return copy;
+  }
 
   take(bytes: number): Buffer {
     if (this.#used + bytes > this.#piece.length) {
@@ -341,31 +397,16 @@ function entryCount(database: Database<Buffer, Uint8Array>): number {
   return Number(stats.entryCount);
 }
 
-function encodeMeta(meta: EngineMeta): Buffer {
-  const bytes = Buffer.alloc(META_BYTES);
-  let at = bytes.writeUInt8(META_LAYOUT, 0);
-  at = bytes.writeDoubleLE(meta.appliedSequence, at);
-  at = bytes.writeDoubleLE(meta.appliedUnits, at);
-  at = bytes.writeDoubleLE(meta.keys, at);
-  at = bytes.writeDoubleLE(meta.volatileKeys, at);
-  at = writeTimestamp(bytes, at, meta.clearedAt);
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, at)), at);
-  return bytes;
+function isWhole({ fromSlot, toSlot }: GroupSlots): boolean {
+  return fromSlot === 0 && toSlot === REDIS_SLOTS;
 }
 
-function decodeMeta(bytes: Buffer): EngineMeta {
-  if (bytes.length !== META_BYTES || bytes[0] !== META_LAYOUT) {
-    throw new EngineError('HOLO_STORE_DAMAGED', 'the meta record has an unknown form');
-  }
-  const checksum = crc32(bytes.subarray(0, META_CHECKED_BYTES));
-  if (bytes.readUInt32LE(META_CHECKED_BYTES) !== checksum) {
-    throw new EngineError('HOLO_STORE_DAMAGED', 'the meta record does not match its checksum');
-  }
-  return {
-    appliedSequence: bytes.readDoubleLE(1),
-    appliedUnits: bytes.readDoubleLE(9),
-    keys: bytes.readDoubleLE(17),
-    volatileKeys: bytes.readDoubleLE(25),
-    clearedAt: readTimestamp(bytes, 33),
-  };
+/** Keys of the rows from a position up to another one. */
+function rowsBetween(from: number, to: number): { start: Buffer; end: Buffer } {
+  const end = to < POSITIONS ? rowsFrom(DATABASE, to) : rowsFrom(DATABASE + 1, 0);
+  return { start: rowsFrom(DATABASE, from), end };
+}
+
+function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -4,19 +4,26 @@
  * holds encoded records, so that damage is detected as on a disk.
  */
 
+import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import {
-  EMPTY_META,
   type Engine,
-  type EngineMeta,
   type FlushBatch,
+  type GroupMeta,
+  type GroupSlots,
   PageBuilder,
 } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import { type Keyed, KeyTable } from '../keyspace/key-table.ts';
+import type { SlotBlock } from '../keyspace/slot-counts.ts';
 import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
+import { CONFLICT_SLOTS, positionOf, positionsOf } from '../keyspace/slots.ts';
 import { TableHash, type TableHashKey } from '../keyspace/table-hash.ts';
+import { GroupTable } from './group-table.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
+
+/** Records that FLUSHALL looks up at a time. */
+const CLEARED_AT_ONCE = 1_024;
 
 class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
   readonly key: string;
@@ -42,33 +49,36 @@ export class MemoryStore {
   /** A commit fails: the disk is full. */
   full = false;
   readonly #records = new KeyTable<StoredRecord>();
-  readonly #index = new SlotIndex<StoredRecord>();
+  readonly #index = new SlotIndex<StoredRecord>(0, CONFLICT_SLOTS);
   readonly #hash: TableHash;
-  #meta: EngineMeta = EMPTY_META;
+  readonly #groups = new GroupTable();
 
   /** The key is that of the process. */
   constructor(tableHashKey: TableHashKey) {
     this.#hash = new TableHash(tableHashKey);
   }
 
-  get meta(): EngineMeta {
-    return this.#meta;
+  get groups(): GroupTable {
+    return this.#groups;
   }
 
   get(key: string): StoredRecord | undefined {
     return this.#records.get(key, this.#hash.ofText(key));
   }
 
-  page(position: number, limit: number): StoredRecord[] {
-    return this.#index.page(position, limit);
+  page(from: number, to: number, limit: number): StoredRecord[] {
+    const page = this.#index.page(from, limit);
+    const end = page.findIndex(({ slot, place }) => positionOf(slot, place) >= to);
+    return end === -1 ? page : page.slice(0, end);
   }
 
   /** One step: a crash happens before or after it. */
-  apply(batch: FlushBatch): void {
-    if (batch.clear) {
-      this.#records.clear();
-      this.#index.clear();
-    }
+  apply(batches: readonly FlushBatch[]): void {
+    for (const batch of batches) this.#apply(batch);
+  }
+
+  #apply(batch: FlushBatch): void {
+    if (batch.clear) this.#clear(batch.meta);
     batch.take(batch.count, ({ key, slot, place }, entry) => {
       const hash = this.#hash.ofText(key);
       const record = this.#records.get(key, hash);
@@ -88,7 +98,19 @@ export class MemoryStore {
       this.#records.add(added);
       this.#index.add(added);
     });
-    this.#meta = batch.meta;
+    this.#groups.committed(batch);
+  }
+
+  #clear(slots: GroupSlots): void {
+    const [from, to] = positionsOf(slots);
+    for (;;) {
+      const page = this.page(from, to, CLEARED_AT_ONCE);
+      for (const record of page) {
+        this.#records.remove(record);
+        this.#index.remove(record);
+      }
+      if (page.length < CLEARED_AT_ONCE) return;
+    }
   }
 
   /** Flips one bit of the record of a key; `false` if there is none. */
@@ -119,8 +141,16 @@ export class MemoryEngine implements Engine {
     this.#defer = options.defer;
   }
 
-  get meta(): EngineMeta {
-    return this.#store.meta;
+  metaOf(group: GroupId): GroupMeta | undefined {
+    return this.#store.groups.metaOf(group);
+  }
+
+  countsOf(group: GroupId): readonly SlotBlock[] {
+    return this.#store.groups.countsOf(group);
+  }
+
+  get appliedTotal(): number {
+    return this.#store.groups.appliedTotal;
   }
 
   get(key: string): Entry | undefined {
@@ -129,17 +159,17 @@ export class MemoryEngine implements Engine {
     return record === undefined ? undefined : readRecord(record.bytes, record.place).entry;
   }
 
-  page(position: number, limit: number): StoredEntry[] {
+  page(from: number, to: number, limit: number): StoredEntry[] {
     this.#assertOpen();
     const page = new PageBuilder(limit);
-    for (const { key, slot, place, bytes } of this.#store.page(position, limit)) {
+    for (const { key, slot, place, bytes } of this.#store.page(from, to, limit)) {
       if (!page.takes(slot, place)) break;
       page.add({ key, slot, place, entry: readRecord(bytes, place).entry });
     }
     return page.items;
   }
 
-  commit(batch: FlushBatch, done: (error: EngineError | undefined) => void): void {
+  commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
     this.#assertOpen();
     if (this.#committing) throw new Error('two commits at a time');
     this.#committing = true;
@@ -149,7 +179,7 @@ export class MemoryEngine implements Engine {
       this.#committing = false;
       const failure = this.#failure ?? (this.#store.full ? noRoom() : undefined);
       this.#failure = undefined;
-      if (failure === undefined) this.#store.apply(batch);
+      if (failure === undefined) this.#store.apply(batches);
       done(failure);
     });
   }

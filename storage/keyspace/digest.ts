@@ -3,7 +3,7 @@
  * orders of keys can be compared. For convergence checks; not on the hot path.
  */
 import { createHash } from 'node:crypto';
-import { keyOf } from '../../actors/accord/primitives/timestamp.ts';
+import { keyOf, type Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Entry } from './entry.ts';
 
 const LANES = 4;
@@ -17,12 +17,24 @@ export class KeyspaceDigest {
     const head = `${key.length}:${entry.type.code}:${entry.deadline}:${version}:`;
     const hash = createHash('sha256').update(head, 'latin1').update(key, 'latin1');
     entry.type.digest(hash, entry.value);
-    const bytes = hash.digest();
+    this.#add(hash.digest());
+    this.#count += 1;
+  }
+
+  /** A removal of a key in a slot. */
+  addRemoval(slot: number, version: Timestamp): void {
+    this.#add(
+      createHash('sha256')
+        .update(`removal:${slot}:${keyOf(version)}`)
+        .digest(),
+    );
+  }
+
+  #add(bytes: Buffer): void {
     for (let lane = 0; lane < LANES; lane += 1) {
       // A sum and not an exclusive or: two equal entries must not cancel out.
       this.#lanes[lane] = (this.#lanes[lane] as number) + bytes.readUInt32LE(lane * 4);
     }
-    this.#count += 1;
   }
 
   toString(): string {

@@ -6,10 +6,18 @@
  */
 import { compare, keyOf, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
-import { type Engine, type EngineMeta, type FlushBatch, PAGE_BYTES_MAX } from '../engine.ts';
-import { ApplyOrderError, type EngineError } from '../errors.ts';
+import {
+  type Engine,
+  emptyMeta,
+  type FlushBatch,
+  type GroupMeta,
+  type GroupSlots,
+  PAGE_BYTES_MAX,
+} from '../engine.ts';
+import { ApplyOrderError, EngineError } from '../errors.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
+import type { KeyspaceDigest } from './digest.ts';
 import { ABSENT, type Deadline, Entry, NO_DEADLINE, NONE, type StoredEntry } from './entry.ts';
 import {
   type Found,
@@ -19,16 +27,16 @@ import {
   UNIT_FULL,
   WRONG_TYPE,
 } from './keyspace.ts';
+import { type SlotBlock, SlotCounts } from './slot-counts.ts';
 import { SlotIndex } from './slot-index.ts';
-import { POSITIONS, placeOfText, positionOf, slotOfText } from './slots.ts';
+import { firstSlotOf, placeOfText, positionOf, redisSlotOf, slotOfText } from './slots.ts';
 import { TableHash, type TableHashKey } from './table-hash.ts';
 
 interface KeyspaceOptions {
   readonly engine: Engine;
+  readonly group: GroupSlots;
   /** Bytes of memory for clean cells; unflushed ones are not counted. */
   readonly cacheBytesMax: number;
-  /** From this many unflushed bytes on, `needsFlush` is true. */
-  readonly dirtyBytesMax: number;
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
   /** A secret of this process. */
@@ -48,13 +56,25 @@ interface Undo {
   readonly cell: Cell;
   readonly entry: Entry;
   readonly unit: number;
+  /** The mark of the key's slot. */
+  readonly removedAt: Timestamp;
+}
+
+/** Changes on their way to the engine. */
+export interface Capture {
+  readonly batch: FlushBatch;
+  /** Call it when the engine has written them, or not. */
+  ended(error: EngineError | undefined): void;
 }
 
 interface Flush {
   readonly cells: readonly Cell[];
   readonly generation: number;
   readonly clear: boolean;
-  readonly meta: EngineMeta;
+  readonly meta: GroupMeta;
+  /** Keys at the capture. */
+  readonly keys: number;
+  readonly blocks: readonly SlotBlock[];
   /** The keyspace's era at the capture; a later FLUSHALL discards the captured cells. */
   readonly era: number;
 }
@@ -80,10 +100,15 @@ export class GroupKeyspace implements Keyspace {
   readonly #hash: TableHash;
   readonly #unitWriteBytesMax: number;
   readonly #engine: Engine;
-  readonly #dirtyBytesMax: number;
   readonly #cache: CellCache;
+  readonly #group: GroupSlots;
+  /** The conflict slots of the group, and the positions behind them. */
+  readonly #firstSlot: number;
+  readonly #endSlot: number;
+  readonly #end: number;
   /** Existing keys that the engine may not hold (yet), in hash order. */
-  readonly #fresh = new SlotIndex<Cell>();
+  readonly #fresh: SlotIndex<Cell>;
+  readonly #counts: SlotCounts;
 
   #size: number;
   #volatileSize: number;
@@ -98,6 +123,7 @@ export class GroupKeyspace implements Keyspace {
   #dirtyBytes = 0;
   #flush: Flush | undefined;
   #flushBytes = 0;
+  #flushedSequence: number;
 
   /** Keys in the engine as of its last completed commit. */
   #engineKeys: number;
@@ -106,15 +132,37 @@ export class GroupKeyspace implements Keyspace {
 
   constructor(options: KeyspaceOptions) {
     this.#engine = options.engine;
-    this.#dirtyBytesMax = options.dirtyBytesMax;
     this.#unitWriteBytesMax = options.unitWriteBytesMax;
     this.#hash = new TableHash(options.tableHashKey);
     this.#cache = new CellCache(options.cacheBytesMax);
-    const meta = options.engine.meta;
-    this.#size = meta.keys;
-    this.#volatileSize = meta.volatileKeys;
+    const { engine, group } = options;
+    const { id, fromSlot, toSlot } = group;
+    const meta = engine.metaOf(id) ?? emptyMeta(group);
+    if (meta.fromSlot !== fromSlot || meta.toSlot !== toSlot) {
+      const slots = `${meta.fromSlot} to ${meta.toSlot}, not ${fromSlot} to ${toSlot}`;
+      throw new EngineError('HOLO_STORE_DAMAGED', `a group has the slots from ${slots}`);
+    }
+    this.#group = group;
+    this.#firstSlot = firstSlotOf(fromSlot);
+    this.#endSlot = firstSlotOf(toSlot);
+    this.#end = positionOf(this.#endSlot, 0);
+    this.#fresh = new SlotIndex(this.#firstSlot, this.#endSlot);
+    this.#counts = new SlotCounts(fromSlot, toSlot, engine.countsOf(id));
+    const { keys, volatileKeys } = this.#counts.totals();
+    this.#size = keys;
+    this.#volatileSize = volatileKeys;
     this.#clearedAt = meta.clearedAt;
-    this.#engineKeys = meta.keys;
+    this.#flushedSequence = meta.appliedSequence;
+    this.#engineKeys = keys;
+  }
+
+  /** The last transaction whose effect is durable in the engine. */
+  get flushedSequence(): number {
+    return this.#flushedSequence;
+  }
+
+  keysIn(redisSlot: number): number {
+    return this.#counts.keysIn(redisSlot);
   }
 
   get size(): number {
@@ -144,14 +192,6 @@ export class GroupKeyspace implements Keyspace {
     return this.#dirtyBytes + this.#flushBytes;
   }
 
-  get flushing(): boolean {
-    return this.#flush !== undefined;
-  }
-
-  get needsFlush(): boolean {
-    return this.#dirtyBytes >= this.#dirtyBytesMax;
-  }
-
   get version(): Timestamp {
     return this.#version;
   }
@@ -177,8 +217,9 @@ export class GroupKeyspace implements Keyspace {
 
   /** After `UNIT_FULL`: undoes all changes of the command. */
   undoCommand(): void {
-    for (const { cell, entry, unit } of this.#undo?.toReversed() ?? []) {
+    for (const { cell, entry, unit, removedAt } of this.#undo?.toReversed() ?? []) {
       this.#put(cell, entry);
+      this.#counts.removed(redisSlotOf(cell.slot), removedAt);
       cell.unit = unit;
     }
     this.#undo = undefined;
@@ -254,6 +295,7 @@ export class GroupKeyspace implements Keyspace {
     this.#dirtyBytes = 0;
     this.#knownStored = 0;
     this.#engineKeys = 0;
+    this.#counts.clear();
     this.#size = 0;
     this.#volatileSize = 0;
     this.#clearedAt = this.#version;
@@ -263,9 +305,10 @@ export class GroupKeyspace implements Keyspace {
   }
 
   page(position: number, limit: number): KeyPage {
-    const fresh = this.#fresh.page(position, limit);
-    const stored = this.#engineKeys === 0 ? [] : this.#engine.page(position, limit);
-    let last = POSITIONS - 1;
+    const start = Math.max(position, positionOf(this.#firstSlot, 0));
+    const fresh = this.#fresh.page(start, limit);
+    const stored = this.#engineKeys === 0 ? [] : this.#engine.page(start, this.#end, limit);
+    let last = this.#end - 1;
     if (fresh.length >= limit) last = Math.min(last, endOf(fresh));
     if (stored.length >= limit || valueBytes(stored) >= PAGE_BYTES_MAX) {
       last = Math.min(last, endOf(stored));
@@ -284,7 +327,7 @@ export class GroupKeyspace implements Keyspace {
       if (cell.entry.type !== NONE && !seen.has(cell.key)) items.push(cell);
     }
     if (fresh.length > 0) items.sort(inOrder);
-    return { items, next: last === POSITIONS - 1 ? 0 : last + 1 };
+    return { items, next: last === this.#end - 1 ? 0 : last + 1 };
   }
 
   exactPage(position: number, limit: number): KeyPage {
@@ -303,28 +346,21 @@ export class GroupKeyspace implements Keyspace {
   }
 
   /**
-   * Writes all changes so far to the engine, as one step to the state after transaction
-   * `appliedSequence` and the first units of the next. The capture is constant work. `false` while
-   * a flush is in progress.
+   * All changes so far, for one step of the engine to the state after transaction `appliedSequence`
+   * and the first units of the next. Constant work. One at a time.
    */
-  flush(
-    appliedSequence: number,
-    appliedUnits: number,
-    done: (error: EngineError | undefined) => void,
-  ): boolean {
-    if (this.#flush !== undefined) return false;
+  capture(appliedSequence: number, appliedUnits: number): Capture {
+    if (this.#flush !== undefined) throw new ApplyOrderError('a capture before the last one ended');
     if (appliedUnits > 0) this.#partlyStored = true;
+    const { id, fromSlot, toSlot } = this.#group;
+    const clearedAt = this.#clearedAt;
     const flush: Flush = {
       cells: this.#dirty,
       generation: this.#generation,
       clear: this.#clearPending,
-      meta: {
-        appliedSequence,
-        appliedUnits,
-        keys: this.#size,
-        volatileKeys: this.#volatileSize,
-        clearedAt: this.#clearedAt,
-      },
+      meta: { id, fromSlot, toSlot, appliedSequence, appliedUnits, clearedAt },
+      keys: this.#size,
+      blocks: this.#counts.capture(),
       era: this.#era,
     };
     this.#flush = flush;
@@ -332,30 +368,21 @@ export class GroupKeyspace implements Keyspace {
     this.#flushBytes = this.#dirtyBytes;
     this.#dirtyBytes = 0;
     this.#generation += 1;
-    let taken = 0;
-    const batch: FlushBatch = {
-      meta: flush.meta,
-      clear: flush.clear,
-      count: flush.cells.length,
-      take(limit, visit) {
-        const from = taken;
-        taken = Math.min(taken + limit, flush.cells.length);
-        for (let i = from; i < taken; i += 1) {
-          const cell = flush.cells[i] as Cell;
-          const entry = capturedEntry(flush, cell);
-          visit(cell, entry.type === NONE ? undefined : entry);
-        }
-        return taken - from;
+    return {
+      batch: batchOf(flush),
+      ended: (error) => {
+        this.#flush = undefined;
+        this.#flushBytes = 0;
+        if (error === undefined) this.#flushed(flush);
+        else this.#notFlushed(flush);
       },
     };
-    this.#engine.commit(batch, (error) => {
-      this.#flush = undefined;
-      this.#flushBytes = 0;
-      if (error === undefined) this.#flushed(flush);
-      else this.#notFlushed(flush);
-      done(error);
-    });
-    return true;
+  }
+
+  /** When keys were last removed, all or one of a slot, as replicas must agree. */
+  addRemovals(digest: KeyspaceDigest): void {
+    digest.addRemoval(-1, this.#clearedAt);
+    this.#counts.forEachRemoval((slot, version) => digest.addRemoval(slot, version));
   }
 
   #missed(): undefined {
@@ -382,7 +409,11 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #create(key: string, hash: number): Cell {
-    const cell = new Cell(key, hash, slotOfText(key), placeOfText(key), ABSENT, -1, false);
+    const slot = slotOfText(key);
+    if (slot < this.#firstSlot || slot >= this.#endSlot) {
+      throw new ApplyOrderError('a transaction wrote a key of another group');
+    }
+    const cell = new Cell(key, hash, slot, placeOfText(key), ABSENT, -1, false);
     this.#cache.add(cell);
     return cell;
   }
@@ -397,7 +428,10 @@ export class GroupKeyspace implements Keyspace {
     if (this.#reading) throw new ApplyOrderError('a read tried to write');
     if (cell.at === -1) throw new ApplyOrderError('a cell was kept beyond the next lookup');
     this.#charge(cell, entry);
-    this.#undo?.push({ cell, entry: old, unit: cell.unit });
+    if (this.#undo !== undefined) {
+      const removedAt = this.#counts.removedAt(redisSlotOf(cell.slot));
+      this.#undo.push({ cell, entry: old, unit: cell.unit, removedAt });
+    }
     cell.unit = this.#unit;
     this.#put(cell, entry);
     this.#evict();
@@ -424,20 +458,28 @@ export class GroupKeyspace implements Keyspace {
       this.#dirtyBytes += entry.bytes - old.bytes;
     }
     this.#cache.resized(entry.bytes - old.bytes);
-    this.#volatileSize +=
-      Number(entry.deadline !== NO_DEADLINE) - Number(old.deadline !== NO_DEADLINE);
     cell.entry = entry;
-    if (old.type === NONE) {
-      if (entry.type !== NONE) {
-        this.#size += 1;
-        if (!cell.indexed) {
-          cell.indexed = true;
-          this.#fresh.add(cell);
-        }
-      }
-    } else if (entry.type === NONE) {
-      this.#size -= 1;
+    this.#count(cell, old, entry);
+    if (entry.type !== NONE && !cell.indexed && old.type === NONE) {
+      cell.indexed = true;
+      this.#fresh.add(cell);
     }
+  }
+
+  #count(cell: Cell, old: Entry, entry: Entry): void {
+    const keys = Number(entry.type !== NONE) - Number(old.type !== NONE);
+    const volatileKeys =
+      Number(entry.deadline !== NO_DEADLINE) - Number(old.deadline !== NO_DEADLINE);
+    const slot = redisSlotOf(cell.slot);
+    this.#size += keys;
+    this.#volatileSize += volatileKeys;
+    this.#counts.changed(
+      slot,
+      keys,
+      volatileKeys,
+      keys * cell.key.length + entry.bytes - old.bytes,
+    );
+    if (keys < 0) this.#counts.removed(slot, this.#version);
   }
 
   /**
@@ -465,8 +507,9 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #flushed(flush: Flush): void {
+    this.#flushedSequence = flush.meta.appliedSequence;
     if (flush.era !== this.#era) return;
-    this.#engineKeys = flush.meta.keys;
+    this.#engineKeys = flush.keys;
     if (flush.clear) this.#clearPending = false;
     for (const cell of flush.cells) {
       const clean = cell.dirtyIn === flush.generation;
@@ -489,6 +532,7 @@ export class GroupKeyspace implements Keyspace {
   /** The engine is unchanged: the captured changes are dirty again, with the later ones. */
   #notFlushed(flush: Flush): void {
     if (flush.era !== this.#era) return;
+    this.#counts.notWritten(flush.blocks);
     for (const cell of flush.cells) {
       cell.captured = undefined;
       if (cell.dirtyIn === this.#generation) continue;
@@ -497,6 +541,27 @@ export class GroupKeyspace implements Keyspace {
       this.#dirtyBytes += CELL_BYTES + cell.key.length + cell.entry.bytes;
     }
   }
+}
+
+function batchOf(flush: Flush): FlushBatch {
+  const { meta, clear, blocks, cells } = flush;
+  let taken = 0;
+  return {
+    meta,
+    clear,
+    blocks,
+    count: cells.length,
+    take(limit, visit) {
+      const from = taken;
+      taken = Math.min(taken + limit, cells.length);
+      for (let i = from; i < taken; i += 1) {
+        const cell = cells[i] as Cell;
+        const entry = capturedEntry(flush, cell);
+        visit(cell, entry.type === NONE ? undefined : entry);
+      }
+      return taken - from;
+    },
+  };
 }
 
 /** A removal keeps no bytes. */

@@ -36,6 +36,9 @@ export interface Keyspace {
   /** Keys, including those past their deadline that no transaction has removed yet. */
   readonly size: number;
 
+  /** The same of one Redis slot. */
+  keysIn(redisSlot: number): number;
+
   /**
    * The key in argument `i`, if it exists and is alive. A transaction first removes a key past its
    * deadline; a read cannot do that and throws `PAST_DEADLINE`.

@@ -3,7 +3,7 @@
  * cost a few stores; a slot is sorted on demand and stays sorted. The keyspace owns one (for keys
  * that no engine holds yet), and so does the memory engine (for all its keys).
  */
-import { CONFLICT_SLOTS, positionOf } from './slots.ts';
+import { positionOf, slotOfPosition } from './slots.ts';
 
 export interface SlotIndexed<T> {
   readonly slot: number;
@@ -15,19 +15,30 @@ export interface SlotIndexed<T> {
 }
 
 export class SlotIndex<T extends SlotIndexed<T>> {
-  #heads: (T | undefined)[] = new Array<T | undefined>(CONFLICT_SLOTS).fill(undefined);
+  /** The arrays begin with this slot, a multiple of 32. */
+  readonly #first: number;
+  #heads: (T | undefined)[];
   /** One bit per slot that has a chain: an empty stretch is skipped 32 slots at a time. */
-  #occupied = new Int32Array(CONFLICT_SLOTS / 32);
+  readonly #occupied: Int32Array;
   /** Slots whose chains are not in order. */
-  #unsorted = new Uint8Array(CONFLICT_SLOTS);
+  readonly #unsorted: Uint8Array;
   #size = 0;
+
+  /** Of the conflict slots from `fromSlot` up to, and without, `toSlot`. */
+  constructor(fromSlot: number, toSlot: number) {
+    this.#first = fromSlot & -32;
+    const slots = (toSlot - this.#first + 31) & -32;
+    this.#heads = new Array<T | undefined>(slots).fill(undefined);
+    this.#occupied = new Int32Array(slots / 32);
+    this.#unsorted = new Uint8Array(slots);
+  }
 
   get size(): number {
     return this.#size;
   }
 
   add(item: T): void {
-    const slot = item.slot;
+    const slot = item.slot - this.#first;
     const head = this.#heads[slot];
     item.next = head;
     item.previous = undefined;
@@ -42,7 +53,8 @@ export class SlotIndex<T extends SlotIndexed<T>> {
 
   /** The item must be here. Constant work, however many items share the slot. */
   remove(item: T): void {
-    const { slot, next, previous } = item;
+    const { next, previous } = item;
+    const slot = item.slot - this.#first;
     if (previous === undefined) {
       if (this.#heads[slot] !== item) throw new Error('the item is not in the index');
       this.#heads[slot] = next;
@@ -59,7 +71,7 @@ export class SlotIndex<T extends SlotIndexed<T>> {
   }
 
   clear(): void {
-    this.#heads = new Array<T | undefined>(CONFLICT_SLOTS).fill(undefined);
+    this.#heads = new Array<T | undefined>(this.#heads.length).fill(undefined);
     this.#occupied.fill(0);
     this.#unsorted.fill(0);
     this.#size = 0;
@@ -71,13 +83,15 @@ export class SlotIndex<T extends SlotIndexed<T>> {
    */
   page(position: number, limit: number): T[] {
     const items: T[] = [];
-    const first = Math.floor(position / 0x1_0000_0000);
+    const first = slotOfPosition(position) - this.#first;
     for (let slot = this.#from(first); slot !== -1; slot = this.#from(slot + 1)) {
       this.#sort(slot);
       for (let item = this.#heads[slot]; item !== undefined; item = item.next) {
-        if (slot === first && positionOf(slot, item.place) < position) continue;
+        if (slot === first && positionOf(item.slot, item.place) < position) continue;
         const last = items.length >= limit ? items.at(-1) : undefined;
-        if (last !== undefined && (last.slot !== slot || last.place !== item.place)) return items;
+        if (last !== undefined && (last.slot !== item.slot || last.place !== item.place)) {
+          return items;
+        }
         items.push(item);
       }
       if (items.length >= limit) return items;
@@ -100,8 +114,9 @@ export class SlotIndex<T extends SlotIndexed<T>> {
   }
 
   /** The first slot with a chain, not before `slot`; -1 when there is none. */
-  #from(slot: number): number {
-    if (slot >= CONFLICT_SLOTS) return -1;
+  #from(from: number): number {
+    const slot = Math.max(from, 0);
+    if (slot >= this.#heads.length) return -1;
     let word = slot >>> 5;
     let bits = (this.#occupied[word] as number) & (-1 << (slot & 31));
     while (bits === 0) {

@@ -107,6 +107,15 @@ export function placeOfText(key: string): number {
 /** Positions in hash order run from 0 to `POSITIONS - 1`. */
 export const POSITIONS = 2 ** 48;
 
+/** The first position of an interval of Redis slots, and the first one behind it. */
+export function positionsOf(slots: { fromSlot: number; toSlot: number }): [number, number] {
+  return [positionOf(firstSlotOf(slots.fromSlot), 0), positionOf(firstSlotOf(slots.toSlot), 0)];
+}
+
+export function slotOfPosition(position: number): number {
+  return Math.floor(position / 0x1_0000_0000);
+}
+
 export function positionOf(slot: number, place: number): number {
   return slot * 0x1_0000_0000 + (place >>> 0);
 }

@@ -10,8 +10,11 @@ import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
-import { StateMachine } from '../../storage/state-machine.ts';
+import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
+import type { StateMachine } from '../../storage/state-machine.ts';
+import { StateMachines } from '../../storage/state-machines.ts';
 
+const GROUP = { id: { range: 1, generation: 1 }, fromSlot: 0, toSlot: REDIS_SLOTS };
 const KEYS = 100_000;
 const COMMANDS_PER_BODY = 1_000;
 const START_US = 1_700_000_000_000_000;
@@ -48,17 +51,20 @@ function bodiesOf(make: Make, count: number, inOrder: boolean): Buffer[] {
 }
 
 class Driver {
+  readonly #all: StateMachines;
   readonly machine: StateMachine;
   readonly #args = new Arguments();
   #sequence = 0;
 
   constructor(engine: Engine) {
-    this.machine = new StateMachine({
+    this.#all = new StateMachines({
+      groups: [GROUP],
       engine,
       cacheBytesMax: 512 * 1024 * 1024,
       dirtyBytesMax: 64 * 1024 * 1024,
       tableHashKey: [1, 2],
     });
+    this.machine = this.#all.of(GROUP.id) as StateMachine;
   }
 
   execute(bodies: readonly Buffer[]): void {
@@ -86,7 +92,7 @@ class Driver {
 
   async flush(): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      this.machine.flush((error) => (error === undefined ? resolve() : reject(error)));
+      this.#all.flush((error) => (error === undefined ? resolve() : reject(error)));
     });
   }
 }

@@ -683,7 +683,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'engine_applies_twice',
     accordItem: 'log: apply twice',
     file: 'actors/store/running-executor.ts',
-    find: '    if (execution.sequence <= this.#machine.appliedSequence) return;\n',
+    find: '    if (execution.sequence <= machine.appliedSequence) return;\n',
     replace: '',
     why: 'the executor executes again what comes twice; the state machine then refuses to commit it',
     budgetSeeds: 400,
@@ -753,10 +753,15 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'expiry_by_local_clock',
     accordItem: 'storage: expiry judged by the local clock',
     file: 'actors/store/running-executor.ts',
-    find: '    this.#machine.begin(execution.executeAt);\n',
+    find: '    machine.begin(execution.executeAt);\n',
     replace:
-      '    StateMachine.localMs = this.#options.nowMs();\n    this.#machine.begin(execution.executeAt);\n',
+      '    StateMachine.localMs = this.#options.nowMs();\n    machine.begin(execution.executeAt);\n',
     also: [
+      {
+        file: 'actors/store/running-executor.ts',
+        find: 'import type { StateMachine } from',
+        replace: 'import { StateMachine } from',
+      },
       {
         file: 'storage/state-machine.ts',
         find: '  #appliedSequence: number;\n',

@@ -302,7 +302,7 @@ export class SimulatedCluster {
   /** A digest of what cannot be read would be none; damage that was injected is found here, too. */
   #digest(node: SimNode): string | undefined {
     try {
-      return node.machine?.digest() ?? 'down';
+      return node.machines?.digest() ?? 'down';
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       // Its executor is about to begin again: what was last seen of it is closed.

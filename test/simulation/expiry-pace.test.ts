@@ -18,7 +18,7 @@ function setMany(scenario: Scenario, prefix: string, count: number, ttlMs: numbe
   }
 }
 
-const sizes = (scenario: Scenario) => scenario.cluster.nodes.map(({ machine }) => machine?.size);
+const sizes = (scenario: Scenario) => scenario.cluster.nodes.map(({ machines }) => machines?.size);
 
 describe('keys past their deadline', () => {
   test('go within two seconds when three thousand are due at once, and others stay', () => {

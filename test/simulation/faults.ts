@@ -6,6 +6,7 @@ import { LineageError } from '../../actors/log/lineage.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { EngineError } from '../../storage/errors.ts';
+import { POSITIONS } from '../../storage/keyspace/slots.ts';
 import { WalError } from '../../wal/wal-error.ts';
 import { FAULT_KINDS, FAULT_WEIGHTS, type FaultKind, NO_DAMAGE } from './fault-kinds.ts';
 import type { Profile } from './profile.ts';
@@ -439,7 +440,7 @@ export class FaultInjector {
   #rotStore(victim: SimNode): void {
     if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
     this.#stop(victim, 'power');
-    const keys = victim.store.page(0, 1_000).map(({ key }) => key);
+    const keys = victim.store.page(0, POSITIONS, 1_000).map(({ key }) => key);
     const key = keys[Math.floor(this.#rng.next() * keys.length)];
     const bit = Math.floor(this.#rng.next() * 2_000);
     const { store } = victim;

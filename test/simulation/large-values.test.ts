@@ -61,7 +61,7 @@ describe('a block that asks for much memory', () => {
     let most = 0;
     for (let steps = 0; steps < 200_000 && !done(); steps += 1) {
       scenario.cluster.scheduler.step();
-      most = Math.max(most, scenario.node(id).machine?.unflushedBytes ?? 0);
+      most = Math.max(most, scenario.node(id).machines?.unflushedBytes ?? 0);
     }
     expect(done()).toBe(true);
     return most;
@@ -78,7 +78,7 @@ describe('a block that asks for much memory', () => {
     expect(asked.map(({ reply }) => reply)).toEqual(asked.map(() => 4_000));
     scenario.node(2).crash('power');
     scenario.node(2).start();
-    const replayed = (): boolean => scenario.node(2).machine?.size === 40;
+    const replayed = (): boolean => scenario.node(2).machines?.size === 40;
     expect(mostUnflushed(scenario, 2, replayed)).toBeLessThanOrEqual(most);
     scenario.converge();
     expect(scenario.cluster.violations).toEqual([]);

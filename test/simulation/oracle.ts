@@ -5,6 +5,7 @@
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { compare, keyOf } from '../../actors/accord/primitives/timestamp.ts';
+import { firstGroup } from '../../actors/accord/topology/group.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
@@ -14,7 +15,6 @@ import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Replied, ReplyJudge } from './reply-judge.ts';
 
 const CACHE_BYTES_MAX = 1024 * 1024 * 1024;
-const DIRTY_BYTES_MAX = 8 * 1024 * 1024;
 
 export class Oracle {
   readonly #executions = new Map<string, Execution>();
@@ -40,9 +40,9 @@ export class Oracle {
    */
   digest(judge?: ReplyJudge, unitWriteBytesMax = UNIT_WRITE_BYTES_MAX): string {
     const machine = new StateMachine({
+      group: firstGroup([1], [1]),
       engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: () => undefined }),
       cacheBytesMax: CACHE_BYTES_MAX,
-      dirtyBytesMax: DIRTY_BYTES_MAX,
       unitWriteBytesMax,
       tableHashKey: [3, 4],
     });

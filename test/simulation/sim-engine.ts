@@ -2,6 +2,7 @@
  * The engine in memory with what a real one does at its worst: a commit takes long, finds no room,
  * fails, or lands although it was reported as failed, or although its node has crashed meanwhile.
  */
+import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { MemoryEngine, type MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine, FlushBatch } from '../../storage/engine.ts';
@@ -30,7 +31,7 @@ export class SimEngine implements Engine {
   readonly #engine: MemoryEngine;
   readonly #options: SimEngineOptions;
   /** Of a commit under way. */
-  #batch: FlushBatch | undefined;
+  #batches: readonly FlushBatch[] | undefined;
   #closed = false;
 
   constructor(options: SimEngineOptions) {
@@ -39,30 +40,38 @@ export class SimEngine implements Engine {
     this.#engine = new MemoryEngine({ store, defer: (callback) => options.after(0, callback) });
   }
 
-  get meta(): Engine['meta'] {
-    return this.#engine.meta;
+  metaOf(group: GroupId): ReturnType<Engine['metaOf']> {
+    return this.#engine.metaOf(group);
+  }
+
+  countsOf(group: GroupId): ReturnType<Engine['countsOf']> {
+    return this.#engine.countsOf(group);
+  }
+
+  get appliedTotal(): number {
+    return this.#engine.appliedTotal;
   }
 
   get(key: string): ReturnType<Engine['get']> {
     return this.#engine.get(key);
   }
 
-  page(position: number, limit: number): ReturnType<Engine['page']> {
-    return this.#engine.page(position, limit);
+  page(...range: Parameters<Engine['page']>): ReturnType<Engine['page']> {
+    return this.#engine.page(...range);
   }
 
-  commit(batch: FlushBatch, done: Done): void {
+  commit(batches: readonly FlushBatch[], done: Done): void {
     const { after, count, nextFault, rng, store } = this.#options;
-    if (this.#batch !== undefined) throw new Error('two commits at a time');
+    if (this.#batches !== undefined) throw new Error('two commits at a time');
     const injected = nextFault();
     if (injected !== undefined) count(`commit ${injected}`);
     const fault = injected ?? (store.full ? 'no room' : undefined);
-    this.#batch = batch;
+    this.#batches = batches;
     after(fault === 'slow' ? SLOW_MS_MAX * rng.next() : COMMIT_MS, () => {
       if (this.#closed) return;
-      this.#batch = undefined;
+      this.#batches = undefined;
       const landed = fault !== 'no room' && fault !== 'failed';
-      if (landed) store.apply(batch);
+      if (landed) store.apply(batches);
       done(errorOf(fault));
     });
   }
@@ -71,11 +80,11 @@ export class SimEngine implements Engine {
   close(closed?: () => void): void {
     this.#closed = true;
     const { count, rng, store } = this.#options;
-    if (this.#batch !== undefined && rng.next() < LANDS_AFTER_CRASH_RATE) {
+    if (this.#batches !== undefined && rng.next() < LANDS_AFTER_CRASH_RATE) {
       count('commit landed at the end');
-      store.apply(this.#batch);
+      store.apply(this.#batches);
     }
-    this.#batch = undefined;
+    this.#batches = undefined;
     this.#engine.close(closed);
   }
 }

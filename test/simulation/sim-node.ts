@@ -5,7 +5,7 @@
  */
 import { encodeRecord } from '../../actors/accord/local/journal.ts';
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { firstGroup } from '../../actors/accord/topology/group.ts';
+import { firstGroup, type GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import { Node } from '../../actors/node/node.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node-parts.ts';
@@ -17,6 +17,7 @@ import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
+import type { StateMachines } from '../../storage/state-machines.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
@@ -87,8 +88,8 @@ interface Drive {
 
 export class SimNode {
   readonly id: number;
-  /** The state machine of the present incarnation, as of its last report. */
-  machine: StateMachine | undefined;
+  /** The state machines of the present incarnation, as of its last report. */
+  machines: StateMachines | undefined;
   watermarks: ReplicaWatermarks | undefined;
   readonly recorders: TraceRecorder[] = [];
   ready = false;
@@ -180,6 +181,11 @@ export class SimNode {
     return this.#node;
   }
 
+  get #groups(): readonly GroupDescriptor[] {
+    const { members, electorate } = this.#options;
+    return [firstGroup(members, electorate)];
+  }
+
   get up(): boolean {
     return this.#node !== undefined;
   }
@@ -210,7 +216,7 @@ export class SimNode {
   start(): void {
     if (this.up) return;
     const options = this.#options;
-    const { nodeId, members, electorate, limits, count } = options;
+    const { nodeId, limits, count } = options;
     const clock = this.#clock;
     const scope = options.scope();
     this.#scope = scope;
@@ -231,7 +237,7 @@ export class SimNode {
     });
     this.#node = new Node({
       nodeId,
-      groups: [firstGroup(members, electorate)],
+      groups: this.#groups,
       stores: 1,
       clock,
       rng,
@@ -241,7 +247,7 @@ export class SimNode {
       wal: {
         open: (onRecord) => {
           const sizes = { newLogId, ...options.logLimits };
-          const flushed = (): number => drive.store.meta.appliedSequence;
+          const flushed = (): number => drive.store.groups.appliedTotal;
           const log = lineage.openLog(disk, SIM_DIRECTORY, sizes, flushed, onRecord);
           if (log.replayed.tornTails > 0) count('torn tail cut');
           this.#seesCuts(log);
@@ -249,7 +255,7 @@ export class SimNode {
         },
         policy: options.syncPolicy,
         observe: (_syncMs, log) => {
-          const storeSequence = drive.store.meta.appliedSequence;
+          const storeSequence = drive.store.groups.appliedTotal;
           lineage.update({ durableLsn: log.durableLsn, storeSequence });
         },
       },
@@ -343,7 +349,7 @@ export class SimNode {
       readsRepeated: (as, units) => {
         if (units > 0) count(`read repeated as ${as}`);
       },
-      machine: (machine) => this.#sees(machine),
+      machines: (machines) => this.#sees(machines),
       disk: (part, problem, present) => {
         if (present) count(`${part} ${problem}`);
       },
@@ -359,9 +365,16 @@ export class SimNode {
    * Reads that met a key past its deadline are counted: no other trace is left of them. Who is
    * answered while a transaction executes was part of it.
    */
-  #sees(machine: StateMachine): void {
-    if (this.machine === machine) return;
-    this.machine = machine;
+  #sees(machines: StateMachines): void {
+    if (this.machines === machines) return;
+    this.machines = machines;
+    for (const { id } of this.#groups) {
+      const machine = machines.of(id);
+      if (machine !== undefined) this.#seesReads(machine);
+    }
+  }
+
+  #seesReads(machine: StateMachine): void {
     const { count } = this.#options;
     const read = machine.read.bind(machine);
     machine.read = (args, nowMs, out) => {
@@ -425,7 +438,7 @@ export class SimNode {
     this.#scope?.close();
     this.#scope = undefined;
     this.#node = undefined;
-    this.machine = undefined;
+    this.machines = undefined;
     this.#executing = undefined;
     this.#clients.clear();
     this.watermarks = undefined;
@@ -499,6 +512,6 @@ function openStore(
   lineage.checkStore('store', storeId === undefined ? undefined : { storeId, bytes: 0 });
   drive.storeId = storeId ?? `the store of ${drive.diskId}`;
   const engine = new SimEngine({ ...options, store: drive.store });
-  lineage.storeOpened('store', drive.storeId, engine.meta.appliedSequence);
+  lineage.storeOpened('store', drive.storeId, engine.appliedTotal);
   return engine;
 }

@@ -5,16 +5,19 @@
 import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
-import { StateMachine } from '../../storage/state-machine.ts';
-import { body, versionAt } from './harness.ts';
+import type { StateMachine } from '../../storage/state-machine.ts';
+import { StateMachines } from '../../storage/state-machines.ts';
+import { body, GROUP, versionAt } from './harness.ts';
 
 const engine = new LmdbEngine({ directory: process.argv[2] ?? '' });
-const machine = new StateMachine({
+const all = new StateMachines({
+  groups: [GROUP],
   engine,
   cacheBytesMax: 10_000,
   dirtyBytesMax: 1,
   tableHashKey: [1, 2],
 });
+const machine = all.of(GROUP.id) as StateMachine;
 const args = new Arguments();
 
 function transaction(n: number): Buffer {
@@ -33,7 +36,7 @@ function step(): void {
     machine.run(args, NO_REPLY);
   }
   machine.commit(n);
-  machine.flush((error) => {
+  all.flush((error) => {
     if (error !== undefined) throw error;
     process.stdout.write(`${n}\n`);
     step();

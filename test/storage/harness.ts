@@ -6,10 +6,12 @@ import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import type { ReplySink } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
-import type { Engine } from '../../storage/engine.ts';
+import type { Engine, GroupSlots } from '../../storage/engine.ts';
+import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
-import { StateMachine, type StateMachineOptions } from '../../storage/state-machine.ts';
+import type { StateMachine } from '../../storage/state-machine.ts';
+import { StateMachines, type StateMachinesOptions } from '../../storage/state-machines.ts';
 import { bodyOf } from '../../storage/transaction-body.ts';
 
 /** Simple strings begin with `+`, errors with `-`; bulk strings and integers are as they are. */
@@ -107,13 +109,19 @@ export class Turns {
 }
 
 export const TABLE_HASH_KEY: TableHashKey = [0x5ec2e7, 0x0b5e55ed];
+/** The group of all slots. */
+export const GROUP: GroupSlots = {
+  id: { range: 1, generation: 1 },
+  fromSlot: 0,
+  toSlot: REDIS_SLOTS,
+};
 export const START_MS = 1_700_000_000_000;
 
 export function versionAt(hlc: number, node = 1): Timestamp {
   return { hlc, flags: 2, node, store: 0 };
 }
 
-export interface MachineOptions extends Partial<StateMachineOptions> {
+export interface MachineOptions extends Partial<StateMachinesOptions> {
   readonly startMs?: number;
 }
 
@@ -122,6 +130,7 @@ export class Machine {
   readonly turns = new Turns();
   readonly store: MemoryStore;
   readonly engine: Engine;
+  readonly all: StateMachines;
   readonly machine: StateMachine;
   readonly #args = new Arguments();
   nowUs: number;
@@ -129,13 +138,18 @@ export class Machine {
   constructor(options: MachineOptions = {}, store = new MemoryStore(TABLE_HASH_KEY)) {
     this.store = store;
     this.engine = options.engine ?? new MemoryEngine({ store, defer: this.turns.defer });
-    this.machine = new StateMachine({
+    const groups = options.groups ?? [GROUP];
+    this.all = new StateMachines({
       engine: this.engine,
+      groups,
       cacheBytesMax: options.cacheBytesMax ?? 1_000_000,
       dirtyBytesMax: options.dirtyBytesMax ?? 1_000_000,
       unitWriteBytesMax: options.unitWriteBytesMax ?? UNIT_WRITE_BYTES_MAX,
       tableHashKey: options.tableHashKey ?? TABLE_HASH_KEY,
     });
+    const first = this.all.of((groups[0] as GroupSlots).id);
+    if (first === undefined) throw new Error('a machine without a group');
+    this.machine = first;
     this.nowUs = (options.startMs ?? START_MS) * 1000;
   }
 
@@ -176,7 +190,7 @@ export class Machine {
   /** Starts a flush and completes it. */
   flush(): void {
     let ended: unknown = 'not yet';
-    this.machine.flush((error) => {
+    this.all.flush((error) => {
       ended = error;
     });
     this.turns.run();

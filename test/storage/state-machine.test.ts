@@ -33,7 +33,6 @@ describe('transactions', () => {
     expect(() => machine.commit(1)).toThrow(ApplyOrderError);
     machine.begin(versionAt(1));
     expect(() => machine.begin(versionAt(2))).toThrow(ApplyOrderError);
-    expect(() => machine.flush(() => undefined)).toThrow(ApplyOrderError);
     expect(() => machine.read(args, START_MS, NO_REPLY)).toThrow(ApplyOrderError);
   });
 
@@ -274,7 +273,7 @@ describe('determinism', () => {
         }
         for (let i = 0; i < log.length; i += 1) {
           disturbed.execute(log[i] as Buffer, versions[i]);
-          if (i === flushAt) disturbed.machine.flush(() => undefined);
+          if (i === flushAt) disturbed.all.flush(() => undefined);
           if (i === flushAt + 2) disturbed.turns.run();
           if (i === crashAt) {
             disturbed = disturbed.restarted();
@@ -323,7 +322,7 @@ describe('SCAN', () => {
               if (what < 2) machine.run('SET', `new${n}`, 'x');
               else if (what === 2) machine.run('DEL', `new${n}`);
               else if (what === 3) machine.run('SET', `stable${n % 60}`, 'y');
-              else if (what === 4) machine.machine.flush(() => undefined);
+              else if (what === 4) machine.all.flush(() => undefined);
               else machine.turns.run();
             }
             at += 3;
@@ -364,9 +363,9 @@ describe('SCAN', () => {
     machine.flush();
     const limits: number[] = [];
     const page = machine.engine.page.bind(machine.engine);
-    machine.engine.page = (position, limit) => {
+    machine.engine.page = (from, to, limit) => {
       limits.push(limit);
-      return page(position, limit);
+      return page(from, to, limit);
     };
     const [, keys] = machine.read('SCAN', '0', 'COUNT', '20') as [string, string[]];
     expect(keys.length).toBe(20);

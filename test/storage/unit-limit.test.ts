@@ -6,7 +6,6 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Arguments } from '../../storage/arguments.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
-import { ApplyOrderError } from '../../storage/errors.ts';
 import { UNIT_HEAD } from '../../storage/transaction-body.ts';
 import { Machine, Replies, TABLE_HASH_KEY, unitsBody, versionAt } from './harness.ts';
 
@@ -120,7 +119,7 @@ class Interrupted {
         const what = unit > 0 ? cut(unit) : undefined;
         unit += 1;
         if (what !== undefined) {
-          machine.flushBetweenUnits(() => undefined);
+          this.machine.all.flush(() => undefined);
           this.machine.turns.run();
         }
         if (what === 'crash') {
@@ -137,11 +136,6 @@ class Interrupted {
 }
 
 describe('a flush between two units', () => {
-  test('is refused outside of a transaction', () => {
-    const { machine } = new Machine();
-    expect(() => machine.flushBetweenUnits(() => undefined)).toThrow(ApplyOrderError);
-  });
-
   test('and a restart after it apply every unit once', () => {
     const machine = new Interrupted({});
     const bytes = unitsBody(
@@ -191,7 +185,7 @@ describe('a flush between two units', () => {
         });
         expect(interrupted.machine.machine.digest()).toBe(undisturbed.machine.digest());
         expect(interrupted.machine.machine.size).toBe(undisturbed.machine.size);
-        interrupted.machine.machine.flush(() => undefined);
+        interrupted.machine.all.flush(() => undefined);
         interrupted.machine.turns.run();
         const restarted = interrupted.machine.restarted();
         expect(restarted.machine.digest()).toBe(undisturbed.machine.digest());

@@ -46,8 +46,9 @@ test('the layouts are those that are written', () => {
   const plain = constant(record, 'LAYOUT_PLAIN');
   const withKey = constant(record, 'LAYOUT_WITH_KEY');
   expect(store).toContain(`| 4 | layout: ${plain} plain, ${withKey} with its key |`);
-  const meta = constant('storage/engine/lmdb-engine.ts', 'META_LAYOUT');
-  expect(store).toContain(`| 0 | layout, ${meta} |`);
+  const rows = 'storage/engine/group-rows.ts';
+  expect(store).toContain(`| 0 | layout, ${constant(rows, 'META_LAYOUT')} |`);
+  expect(store).toContain(`| 0 | block layout, ${constant(rows, 'BLOCK_LAYOUT')} |`);
 });
 
 test('the sizes are those that are written', () => {

@@ -3,9 +3,10 @@
  * which what they want may leave (`effects.ts`), the hand-over to the executor, and the clock's
  * reservation. Takes data, returns effects; nobody outside reaches the objects behind it.
  */
+import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import type { Group } from '../topology/group.ts';
-import type { GroupId } from '../topology/group-id.ts';
+import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
@@ -80,7 +81,7 @@ export class CommandStore {
   #replayed = false;
   #begun = false;
   /** The present incarnation of the executor, and what its engine holds. */
-  #executor: { readonly generation: number; readonly flushedSequence: number } | undefined;
+  #executor: { readonly generation: number; readonly flushed: readonly FlushedGroup[] } | undefined;
   #backlogged = false;
   /** Unknown at first: the incarnation before may have said so. */
   #shedding: boolean | undefined;
@@ -197,8 +198,8 @@ export class CommandStore {
   }
 
   /** A fresh executor holds what its engine has flushed, and wants all that follows. */
-  executorReady(generation: number, flushedSequence: number, nowMs: number): void {
-    this.#executor = { generation, flushedSequence };
+  executorReady(generation: number, flushed: readonly FlushedGroup[], nowMs: number): void {
+    this.#executor = { generation, flushed };
     this.#begin(nowMs);
   }
 
@@ -207,8 +208,8 @@ export class CommandStore {
     this.#handOver.taken(generation, count);
   }
 
-  executorFlushed(sequence: number): void {
-    for (const { replica } of this.#groups.all()) replica.flushed(sequence);
+  executorFlushed(flushed: readonly FlushedGroup[]): void {
+    for (const { group, sequence } of flushed) this.#groups.get(group)?.replica.flushed(sequence);
     this.#touchBusy();
   }
 
@@ -217,17 +218,19 @@ export class CommandStore {
     const { clock, startedMs, watch } = this.#options;
     if (!this.#replayed || this.#executor === undefined) return;
     if (!clock.mayBegin((nowMs - startedMs) * 1_000)) return;
-    const { generation, flushedSequence } = this.#executor;
+    const { generation, flushed } = this.#executor;
     if (this.#begun) {
       // Only the executor has begun anew: it needs what its engine does not hold.
-      this.executorFlushed(flushedSequence);
+      this.executorFlushed(flushed);
       this.#handOver.begin(generation, this.#unflushed());
       return;
     }
     this.#begun = true;
     clock.begin();
     this.#handOver.begin(generation, []);
-    for (const { replica } of this.#groups.all()) {
+    const sequences = new GroupMap(flushed.map(({ group, sequence }) => [group, sequence]));
+    for (const { group, replica } of this.#groups.all()) {
+      const flushedSequence = sequences.get(group.id) ?? 0;
       this.#guard(() => replica.restored(flushedSequence, nowMs));
       watch?.restored(replica.view, flushedSequence, replica.effects);
     }

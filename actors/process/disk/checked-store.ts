@@ -40,7 +40,7 @@ export class CheckedStore {
   /** What the check has to do yet, for people; undefined when there is none under way. */
   get progress(): string | undefined {
     if (this.#opened === undefined) return undefined;
-    return `the store is being checked (${this.#keys} of ${this.#opened.meta.keys} keys)`;
+    return `the store is being checked (${this.#keys} of ${this.#opened.keys} keys)`;
   }
 
   /**

@@ -113,7 +113,7 @@ export class NodeStorage {
     const storeId = found?.storeId ?? randomBytes(16).toString('hex');
     if (found?.storeId === undefined) markStore(directory, storeId);
     const engine = new LmdbEngine({ directory, onClosed });
-    this.#lineage.storeOpened(directory, storeId, engine.meta.appliedSequence);
+    this.#lineage.storeOpened(directory, storeId, engine.appliedTotal);
     return engine;
   }
 

@@ -1,4 +1,5 @@
 /** What the start of a node refuses: real directories, from which somebody has taken something. */
+
 import {
   cpSync,
   existsSync,
@@ -22,9 +23,11 @@ import { isDataRefused } from '../../../actors/process/running-node.ts';
 import { Arguments } from '../../../storage/arguments.ts';
 import { NO_REPLY } from '../../../storage/commands/reply.ts';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
-import { StateMachine } from '../../../storage/state-machine.ts';
+import type { StateMachine } from '../../../storage/state-machine.ts';
+import { StateMachines } from '../../../storage/state-machines.ts';
 import { NodeDisk } from '../../../wal/node-disk.ts';
 import type { WriteAheadLog } from '../../../wal/write-ahead-log.ts';
+import { GROUP } from '../../storage/harness.ts';
 
 const SEGMENT_BYTES = 64 * 1024;
 const RECORD = Buffer.alloc(4_000, 'r');
@@ -49,6 +52,7 @@ class Life {
   readonly log: WriteAheadLog;
   readonly machine: StateMachine;
   readonly #engine: LmdbEngine;
+  #machines: StateMachines;
   readonly #file: LineageFile;
   #sequence: number;
 
@@ -82,9 +86,15 @@ class Life {
     if (found?.storeId === undefined) markStore(store, storeId);
     const engine = new LmdbEngine({ directory: store });
     this.#engine = engine;
-    this.lineage.storeOpened(store, found?.storeId ?? storeId, engine.meta.appliedSequence);
+    this.lineage.storeOpened(store, found?.storeId ?? storeId, engine.appliedTotal);
     const limits = { cacheBytesMax: 1e6, dirtyBytesMax: 1e6 };
-    this.machine = new StateMachine({ engine, ...limits, tableHashKey: [1, 2] });
+    this.#machines = new StateMachines({
+      engine,
+      groups: [GROUP],
+      ...limits,
+      tableHashKey: [1, 2],
+    });
+    this.machine = this.#machines.of(GROUP.id) as StateMachine;
     this.#sequence = this.machine.appliedSequence;
   }
 
@@ -105,7 +115,7 @@ class Life {
       this.machine.commit(this.#sequence);
     }
     await new Promise<void>((done, fail) => {
-      this.machine.flush((error) => (error === undefined ? done() : fail(error)));
+      this.#machines.flush((error) => (error === undefined ? done() : fail(error)));
     });
   }
 

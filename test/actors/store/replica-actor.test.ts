@@ -122,7 +122,8 @@ class Bench {
     const groups = [{ group: GROUP.id, records: this.stored }];
     const { clockLimitUs } = this;
     expect(replay.replyTo.tell({ type: 'Replayed', groups, clockLimitUs })).toBe(true);
-    this.tell({ type: 'ExecutorReady', flushedSequence, generation });
+    const flushed = [{ group: GROUP.id, sequence: flushedSequence }];
+    this.tell({ type: 'ExecutorReady', flushed, generation });
     return this.run().sync();
   }
 
@@ -317,7 +318,7 @@ test('what every member has settled is erased once it is flushed, and the log is
   settle();
   expect(bench.watermarks).toMatchObject({ retained: 1, flushedSequence: 0 });
   const isCut = (): boolean => bench.log.some(({ type }) => type === 'Truncate');
-  bench.tell({ type: 'Flushed', sequence: 1 });
+  bench.tell({ type: 'Flushed', flushed: [{ group: GROUP.id, sequence: 1 }] });
   for (let round = 0; round < 100 && bench.watermarks?.retained !== 0; round += 1) {
     bench.run(TICK_MS);
     if (bench.watermarks?.retained !== 0) bench.sync();

@@ -14,7 +14,7 @@ function readAll(): string {
   const engine = new LmdbEngine({ directory });
   // As a node does: where the table of LMDB's databases is gone, the store looks like a new one.
   const state = { ...NEW_LINEAGE, storeSequence: Number(sequence) };
-  new Lineage(state, () => undefined).storeOpened(directory, '', engine.meta.appliedSequence);
+  new Lineage(state, () => undefined).storeOpened(directory, '', engine.appliedTotal);
   for (const _ of engine.check());
   const hash = createHash('sha256');
   for (let at = 0; at < Number(keys); at += 1) {

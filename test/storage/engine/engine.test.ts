@@ -5,21 +5,24 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { open } from 'lmdb';
 import { afterEach, describe, expect, test } from 'vitest';
+import { type Timestamp, ZERO } from '../../../actors/accord/primitives/timestamp.ts';
+import { groupRowKey } from '../../../storage/engine/group-rows.ts';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import {
   type ChangedKey,
   type Engine,
-  type EngineMeta,
   type FlushBatch,
+  type GroupMeta,
   PAGE_BYTES_MAX,
 } from '../../../storage/engine.ts';
 import type { EngineError } from '../../../storage/errors.ts';
 import { type Deadline, Entry, NO_DEADLINE } from '../../../storage/keyspace/entry.ts';
-import { placeOfText, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
+import { BLOCK_SLOTS, type SlotBlock } from '../../../storage/keyspace/slot-counts.ts';
+import { POSITIONS, placeOfText, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
 import { VALUE_BYTES_MAX } from '../../../storage/limits.ts';
 import { STRING } from '../../../storage/types/string.ts';
-import { body, Machine, START_MS, TABLE_HASH_KEY, Turns, versionAt } from '../harness.ts';
+import { body, GROUP, Machine, START_MS, TABLE_HASH_KEY, Turns, versionAt } from '../harness.ts';
 
 const cleanup: (() => Promise<void> | void)[] = [];
 
@@ -60,23 +63,30 @@ function entry(value: string, deadline = 0): Entry {
   });
 }
 
+/** All keys count as those of one slot: engines do not look. */
+function blockOf(keys: number): SlotBlock {
+  const counts = new Uint32Array(BLOCK_SLOTS);
+  counts[5] = keys;
+  return {
+    index: 3,
+    keys: counts,
+    volatileKeys: new Uint32Array(BLOCK_SLOTS),
+    bytes: new Float64Array(BLOCK_SLOTS).fill(2 ** 40),
+    removedAt: new Array<Timestamp>(BLOCK_SLOTS).fill(ZERO).with(7, versionAt(3)),
+  };
+}
+
 function batch(
   changes: Record<string, string | undefined>,
-  meta: Partial<EngineMeta> = {},
+  meta: Partial<GroupMeta & { keys: number }> = {},
   clear = false,
 ): FlushBatch {
   const all = Object.entries(changes);
-  const keys = all.filter(([, value]) => value !== undefined).length;
+  const { keys = all.filter(([, value]) => value !== undefined).length, ...rest } = meta;
   return {
-    meta: {
-      appliedSequence: 1,
-      appliedUnits: 0,
-      keys,
-      volatileKeys: 0,
-      clearedAt: versionAt(5),
-      ...meta,
-    },
+    meta: { ...GROUP, appliedSequence: 1, appliedUnits: 0, clearedAt: versionAt(5), ...rest },
     clear,
+    blocks: [blockOf(keys)],
     count: all.length,
     take(limit, visit) {
       const next = all.splice(0, limit);
@@ -89,7 +99,7 @@ function batch(
 }
 
 async function commit(engine: Engine, flush: FlushBatch): Promise<EngineError | undefined> {
-  return new Promise((resolve) => engine.commit(flush, resolve));
+  return new Promise((resolve) => engine.commit([flush], resolve));
 }
 
 function get(engine: Engine, key: string): Entry | undefined {
@@ -100,7 +110,7 @@ function content(engine: Engine): Record<string, string> {
   const all: Record<string, string> = {};
   let position = 0;
   for (;;) {
-    const page = engine.page(position, 100_000);
+    const page = engine.page(position, POSITIONS, 100_000);
     for (const item of page) all[item.key] = item.entry.value;
     const last = page.at(-1);
     if (last === undefined) return all;
@@ -114,26 +124,24 @@ describe.each([
 ] as const)('the %s engine', (_, make) => {
   test('is empty at first', () => {
     const engine = make()();
-    expect(engine.meta).toMatchObject({ appliedSequence: 0, keys: 0, volatileKeys: 0 });
+    expect(engine.metaOf(GROUP.id)).toBeUndefined();
+    expect(engine.countsOf(GROUP.id)).toEqual([]);
+    expect(engine.appliedTotal).toBe(0);
     expect(get(engine, 'a')).toBeUndefined();
-    expect(engine.page(0, 10)).toEqual([]);
+    expect(engine.page(0, POSITIONS, 10)).toEqual([]);
   });
 
   test('gives back what was committed, after a restart too', async () => {
     const restart = make();
     const engine = restart();
-    const meta = {
-      appliedSequence: 42,
-      appliedUnits: 7,
-      keys: 3,
-      volatileKeys: 2,
-      clearedAt: versionAt(99),
-    };
+    const meta = { appliedSequence: 42, appliedUnits: 7, clearedAt: versionAt(99) };
     const value = '\x00\xff\x80 bytes';
     await commit(engine, batch({ a: value, '': 'empty key', b: '' }, meta));
     await closed(engine);
     const again = restart();
-    expect(again.meta).toEqual(meta);
+    expect(again.metaOf(GROUP.id)).toEqual({ ...GROUP, ...meta });
+    expect(again.countsOf(GROUP.id)).toEqual([blockOf(3)]);
+    expect(again.appliedTotal).toBe(42);
     expect(get(again, 'a')).toEqual(entry(value));
     expect(content(again)).toEqual({ a: value, '': 'empty key', b: '' });
   });
@@ -175,7 +183,7 @@ describe.each([
     const large = 'x'.repeat(PAGE_BYTES_MAX / 2);
     const keys = Array.from({ length: 7 }, (_, i) => `key${i}`);
     await commit(engine, batch(Object.fromEntries(keys.map((key) => [key, large]))));
-    expect(engine.page(0, 100).length).toBe(2);
+    expect(engine.page(0, POSITIONS, 100).length).toBe(2);
     const machine = new Machine({ engine, cacheBytesMax: 0 });
     expect(machine.read('KEYS', '*')).toHaveLength(7);
     expect(machine.scan(['COUNT', '100']).toSorted()).toEqual(keys);
@@ -199,7 +207,7 @@ describe.each([
     const found: string[] = [];
     let position = 0;
     for (;;) {
-      const page = engine.page(position, 7);
+      const page = engine.page(position, POSITIONS, 7);
       found.push(...page.map((item) => item.key));
       const last = page.at(-1);
       if (last === undefined || page.length < 7) break;
@@ -227,26 +235,26 @@ describe.each([
     for (const [key, value] of Object.entries(all)) {
       expect(get(engine, key)?.value === value, `key of ${key.length} bytes`).toBe(true);
     }
-    const found = engine.page(0, 100).map((item) => item.key.length);
+    const found = engine.page(0, POSITIONS, 100).map((item) => item.key.length);
     expect(found.toSorted()).toEqual([...sizes, 5_001, 5_001].toSorted());
     await commit(
       engine,
       batch(Object.fromEntries(Object.keys(all).map((key) => [key, undefined]))),
     );
-    expect(engine.page(0, 100)).toEqual([]);
+    expect(engine.page(0, POSITIONS, 100)).toEqual([]);
   });
 
   test('reports a commit in a later turn, and refuses a second meanwhile', async () => {
     const engine = make()();
     let done = false;
     const first = new Promise((resolve) => {
-      engine.commit(batch({ a: '1' }), (error) => {
+      engine.commit([batch({ a: '1' })], (error) => {
         done = true;
         resolve(error);
       });
     });
     expect(done).toBe(false);
-    expect(() => engine.commit(batch({ b: '1' }), () => undefined)).toThrow();
+    expect(() => engine.commit([batch({ b: '1' })], () => undefined)).toThrow();
     expect(await first).toBeUndefined();
     expect(content(engine)).toEqual({ a: '1' });
   });
@@ -256,8 +264,8 @@ describe.each([
     await closed(engine);
     const error = expect.objectContaining({ code: 'HOLO_STORE_CLOSED' });
     expect(() => get(engine, 'a')).toThrow(error);
-    expect(() => engine.page(0, 1)).toThrow(error);
-    expect(() => engine.commit(batch({}), () => undefined)).toThrow(error);
+    expect(() => engine.page(0, POSITIONS, 1)).toThrow(error);
+    expect(() => engine.commit([batch({})], () => undefined)).toThrow(error);
   });
 
   test('carries a state machine through restarts', async () => {
@@ -279,7 +287,7 @@ describe.each([
       }
       const before = machine.machine.digest();
       await new Promise<void>((resolve, reject) => {
-        machine.machine.flush((error) => (error === undefined ? resolve() : reject(error)));
+        machine.all.flush((error) => (error === undefined ? resolve() : reject(error)));
       });
       expect(machine.machine.digest()).toBe(before);
       await closed(machine.engine);
@@ -304,7 +312,7 @@ describe('the memory engine', () => {
     const store = new MemoryStore(TABLE_HASH_KEY);
     const engine = new MemoryEngine({ store, defer: turns.defer });
     let told = false;
-    engine.commit(batch({ a: '1' }), () => {
+    engine.commit([batch({ a: '1' })], () => {
       told = true;
     });
     engine.close();
@@ -361,11 +369,11 @@ describe('the lmdb engine', () => {
     const engine = new LmdbEngine({ directory });
     cleanup.push(() => closed(engine));
     expect(() => get(engine, 'a')).toThrow(damaged);
-    expect(() => engine.page(0, 1)).toThrow(damaged);
+    expect(() => engine.page(0, POSITIONS, 1)).toThrow(damaged);
   });
 
   test('refuses a store whose meta record is damaged, missing or wrong', async () => {
-    const meta = Buffer.from('meta');
+    const meta = groupRowKey(GROUP.id);
     const flipped = await tamper(async ({ info }) => {
       const bytes = Buffer.from(info.get(meta) as Uint8Array);
       bytes[3] = (bytes[3] as number) ^ 1;
@@ -392,7 +400,7 @@ describe('the lmdb engine', () => {
     for (let at = 0; at < keys.length; at += 200) {
       machine.execute(body(...keys.slice(at, at + 200).map((key) => ['SET', key, `of ${key}`])));
       await new Promise<void>((resolve, reject) => {
-        machine.machine.flush((error) => (error === undefined ? resolve() : reject(error)));
+        machine.all.flush((error) => (error === undefined ? resolve() : reject(error)));
       });
     }
     expect(machine.machine.cachedKeys).toBeLessThan(200);

@@ -12,6 +12,7 @@ import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { checkRows, type StoredRows } from '../../../storage/engine/lmdb-check.ts';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { EngineError } from '../../../storage/errors.ts';
+import { REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { Machine } from '../harness.ts';
 
 const CHILD = join(import.meta.dirname, 'damaged-child.ts');
@@ -40,10 +41,10 @@ beforeAll(async () => {
     hash.update(`key${at} value of ${at}\n`);
   }
   await new Promise<void>((settle, fail) => {
-    machine.machine.flush((error) => (error === undefined ? settle() : fail(error)));
+    machine.all.flush((error) => (error === undefined ? settle() : fail(error)));
   });
   await new Promise<void>((settle) => engine.close(settle));
-  sequence = engine.meta.appliedSequence;
+  sequence = engine.appliedTotal;
   expected = `read ${hash.digest('hex')}`;
 });
 
@@ -108,7 +109,9 @@ test('damaged pages, one or twenty, never give a wrong answer', { timeout: 300_0
 describe('rows that a damaged page shows', () => {
   const key = (at: number): Buffer => Buffer.from([0, 0, 0, 0, 0, 0, 0, at, 0, 1, 97]);
   const check = (rows: StoredRows, count: number): void => {
-    for (const _ of checkRows(rows, count));
+    const written = new Uint32Array(REDIS_SLOTS);
+    written[0] = count;
+    for (const _ of checkRows(rows, written));
   };
   const rowsOf = (keys: readonly Buffer[]): StoredRows => ({
     keysAfter: (after) => (after === undefined ? [...keys] : []),
@@ -118,7 +121,7 @@ describe('rows that a damaged page shows', () => {
     expect.objectContaining({ code: 'HOLO_STORE_DAMAGED', message: expect.stringMatching(what) });
 
   test('a walk that sees fewer keys than were written', () => {
-    expect(() => check(rowsOf([]), 1)).toThrow(refusal(/1 keys were written, 0 are found/));
+    expect(() => check(rowsOf([]), 1)).toThrow(refusal(/slot 0: 1 keys were written, 0 are found/));
     expect(() => check(rowsOf([]), 0)).not.toThrow();
   });
 

@@ -100,7 +100,7 @@ class Twin {
   #flushOrCrash(what: 'start flush' | 'end flush' | 'fail flush' | 'crash'): void {
     const { machine } = this;
     if (what === 'start flush') {
-      machine.machine.flush(() => undefined);
+      machine.all.flush(() => undefined);
     } else if (what === 'end flush') {
       machine.turns.run();
     } else if (what === 'fail flush') {
@@ -207,7 +207,7 @@ describe('keyspace', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
     const once = machine.machine.dirtyBytes;
-    machine.machine.flush(() => undefined);
+    machine.all.flush(() => undefined);
     machine.run('SET', 'a', '2');
     (machine.engine as MemoryEngine).failNextCommit();
     machine.turns.run();
@@ -224,17 +224,17 @@ describe('keyspace', () => {
   test('asks for a flush when enough has changed', () => {
     const machine = new Machine({ dirtyBytesMax: 1_000 });
     machine.run('SET', 'a', 'x');
-    expect(machine.machine.needsFlush).toBe(false);
+    expect(machine.all.needsFlush).toBe(false);
     machine.run('SET', 'a', 'x'.repeat(2_000));
-    expect(machine.machine.needsFlush).toBe(true);
+    expect(machine.all.needsFlush).toBe(true);
     machine.flush();
-    expect(machine.machine.needsFlush).toBe(false);
+    expect(machine.all.needsFlush).toBe(false);
   });
 
   test('flushes what was there at the capture, not what came while it ran', () => {
     const machine = new Machine();
     machine.run('MSET', 'a', 'old', 'b', 'old', 'gone', 'old');
-    machine.machine.flush(() => undefined);
+    machine.all.flush(() => undefined);
     machine.run('SET', 'a', 'new');
     machine.run('SET', 'a', 'newer');
     machine.run('DEL', 'gone');
@@ -248,11 +248,11 @@ describe('keyspace', () => {
 
   test('takes one flush at a time', () => {
     const machine = new Machine();
-    expect(machine.machine.flush(() => undefined)).toBe(true);
-    expect(machine.machine.flush(() => undefined)).toBe(false);
-    expect(machine.machine.flushing).toBe(true);
+    expect(machine.all.flush(() => undefined)).toBe(true);
+    expect(machine.all.flush(() => undefined)).toBe(false);
+    expect(machine.all.flushing).toBe(true);
     machine.turns.run();
-    expect(machine.machine.flush(() => undefined)).toBe(true);
+    expect(machine.all.flush(() => undefined)).toBe(true);
   });
 
   test('has everything to flush again after a flush that failed', () => {
@@ -289,7 +289,7 @@ describe('FLUSHALL', () => {
   test('wins over a flush under way', () => {
     const machine = new Machine();
     machine.run('MSET', 'a', '1', 'b', '2');
-    machine.machine.flush(() => undefined);
+    machine.all.flush(() => undefined);
     machine.run('FLUSHALL');
     machine.run('SET', 'c', '3');
     machine.turns.run();
@@ -302,7 +302,7 @@ describe('FLUSHALL', () => {
   test('is not undone by the failure of a flush that was under way', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
-    machine.machine.flush(() => undefined);
+    machine.all.flush(() => undefined);
     machine.run('FLUSHALL');
     (machine.engine as MemoryEngine).failNextCommit();
     machine.turns.run();

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SlotIndex, type SlotIndexed } from '../../../storage/keyspace/slot-index.ts';
-import { positionOf } from '../../../storage/keyspace/slots.ts';
+import { CONFLICT_SLOTS, positionOf } from '../../../storage/keyspace/slots.ts';
 
 interface Item extends SlotIndexed<Item> {
   name: number;
@@ -15,7 +15,7 @@ describe('SlotIndex', () => {
     const items = fc.array(fc.tuple(slot, place, fc.boolean()), { maxLength: 60 });
     fc.assert(
       fc.property(items, fc.integer({ min: 1, max: 10 }), (all, limit) => {
-        const index = new SlotIndex<Item>();
+        const index = new SlotIndex<Item>(0, CONFLICT_SLOTS);
         const made = all.map(
           ([s, p], name): Item => ({
             slot: s,
@@ -51,7 +51,7 @@ describe('SlotIndex', () => {
   });
 
   test('returns no more than the limit where positions differ', () => {
-    const index = new SlotIndex<Item>();
+    const index = new SlotIndex<Item>(0, CONFLICT_SLOTS);
     for (let i = 0; i < 10; i += 1)
       index.add({ slot: 7, place: i, next: undefined, previous: undefined, name: i });
     expect(index.page(0, 4).map((item) => item.name)).toEqual([0, 1, 2, 3]);
@@ -61,7 +61,7 @@ describe('SlotIndex', () => {
   });
 
   test('is empty after clear, and refuses to remove a stranger', () => {
-    const index = new SlotIndex<Item>();
+    const index = new SlotIndex<Item>(0, CONFLICT_SLOTS);
     const item: Item = { slot: 1, place: 1, next: undefined, previous: undefined, name: 1 };
     index.add(item);
     index.clear();

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Arguments } from '../../../storage/arguments.ts';
 import { SlotIndex, type SlotIndexed } from '../../../storage/keyspace/slot-index.ts';
-import { placeOfText } from '../../../storage/keyspace/slots.ts';
+import { CONFLICT_SLOTS, placeOfText } from '../../../storage/keyspace/slots.ts';
 import { TableHash } from '../../../storage/keyspace/table-hash.ts';
 import { Machine } from '../harness.ts';
 
@@ -110,7 +110,7 @@ describe('tables with keys that collide in their place', () => {
         this.#next = item;
       }
     }
-    const index = new SlotIndex<Item>();
+    const index = new SlotIndex<Item>(0, CONFLICT_SLOTS);
     const items = KEYS.map((_, i) => new Item(Math.imul(i, 0x9e3779b1)));
     for (const item of items) index.add(item);
     expect(index.page(0, 100).length).toBe(100);

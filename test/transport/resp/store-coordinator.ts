@@ -5,6 +5,7 @@ import { StateMachine } from '../../../storage/state-machine.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
+import { GROUP } from '../../storage/harness.ts';
 import { wholeAnswer } from './memory-coordinator.ts';
 
 const MIB = 1024 * 1024;
@@ -12,9 +13,9 @@ const START_US = 1_700_000_000_000_000;
 
 export class StoreCoordinator {
   readonly machine = new StateMachine({
+    group: GROUP,
     engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: setImmediate }),
     cacheBytesMax: MIB,
-    dirtyBytesMax: MIB,
     tableHashKey: [1, 2],
   });
   /** Parts that only read are served as reads. */

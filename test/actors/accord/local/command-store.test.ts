@@ -54,7 +54,7 @@ class Shell {
   begin(): this {
     this.store.restore(GROUP, []);
     this.store.restored(0, this.nowMs);
-    this.store.executorReady(1, 0, this.nowMs);
+    this.store.executorReady(1, [{ group: GROUP, sequence: 0 }], this.nowMs);
     this.turn();
     this.store.clockLimit(this.clock.limitUs);
     this.store.takeEffects();
@@ -117,7 +117,7 @@ describe('what may leave when', () => {
   test('a fresh executor gets what its engine does not hold, and the one before nothing', () => {
     const shell = new Shell().begin();
     shell.turn(stable(900), stable(901));
-    shell.store.executorReady(2, 1, shell.nowMs);
+    shell.store.executorReady(2, [{ group: GROUP, sequence: 1 }], shell.nowMs);
     expect(shell.store.takeEffects()).toMatchObject([
       { type: 'Execute', generation: 2, execution: { sequence: 2 } },
     ]);
@@ -212,7 +212,7 @@ describe('idle groups', () => {
     const shell = new Shell({}, groups);
     for (const { id } of groups) shell.store.restore(id, []);
     shell.store.restored(0, shell.nowMs);
-    shell.store.executorReady(1, 0, shell.nowMs);
+    shell.store.executorReady(1, [], shell.nowMs);
     shell.turn();
     shell.store.clockLimit(shell.clock.limitUs);
     shell.store.takeEffects();
@@ -231,7 +231,7 @@ describe('idle groups', () => {
     expect(types(effects)).toEqual(['Shedding', 'Watermarks']);
     shell.store.peerDown(1, shell.nowMs);
     shell.store.peerUp(1);
-    shell.store.executorFlushed(0);
+    shell.store.executorFlushed([]);
     for (let ticks = 0; ticks < 500; ticks += 1) expect(tick(shell)).toEqual([]);
     expect(shell.tickedGroups).toBe(COUNT);
   });
@@ -272,7 +272,7 @@ describe('how far the log may be cut', () => {
     shell.store.restore(one, []);
     shell.store.restore(two, [stored(40, two, { type: 'RejectBefore', before: at(5, 0) })]);
     shell.store.restored(0, shell.nowMs);
-    shell.store.executorReady(1, 0, shell.nowMs);
+    shell.store.executorReady(1, [], shell.nowMs);
     expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 40 });
     // Its marks hold back the log: it writes them once more.
     shell.store.logPinned(90);
@@ -295,7 +295,7 @@ describe('how far the log may be cut', () => {
     shell.store.restore(one, [stored(7, one, { type: 'Promised', id, ballot: at(1_000, 2) })]);
     shell.store.restore(two, []);
     shell.store.restored(0, shell.nowMs);
-    shell.store.executorReady(1, 0, shell.nowMs);
+    shell.store.executorReady(1, [], shell.nowMs);
     expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 7 });
     shell.store.logPinned(100);
     expect(types(shell.turn())).not.toContain('Append');

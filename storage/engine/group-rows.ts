@@ -1,0 +1,141 @@
+/**
+ * The rows of a group beside its data: one that says up to where it is applied, and one per block
+ * of Redis slots with their counts. A block without a row is empty. Their keys, big endian:
+ *
+ *   1 u8 | range u32 | generation u32
+ *   2 u8 | range u32 | generation u32 | database u16 | block u16
+ */
+import { crc32 } from 'node:zlib';
+import {
+  readTimestamp,
+  TIMESTAMP_BYTES,
+  writeTimestamp,
+  ZERO,
+} from '../../actors/accord/primitives/timestamp.ts';
+import type { GroupId } from '../../actors/accord/topology/group-id.ts';
+import type { GroupMeta } from '../engine.ts';
+import { EngineError } from '../errors.ts';
+import { BLOCK_SLOTS, type SlotBlock } from '../keyspace/slot-counts.ts';
+import type { GroupTable } from './group-table.ts';
+import { DATABASE } from './row-key.ts';
+
+const GROUP = 1;
+const BLOCK = 2;
+const GROUP_KEY_BYTES = 9;
+const BLOCK_KEY_BYTES = 13;
+
+const META_LAYOUT = 4;
+const META_CHECKED_BYTES = 1 + 2 * 2 + 2 * 8 + TIMESTAMP_BYTES;
+const CHECKSUM_BYTES = 4;
+
+const BLOCK_LAYOUT = 1;
+const COUNTS_BYTES = 2 * 4 + 8 + TIMESTAMP_BYTES;
+const BLOCK_CHECKED_BYTES = 1 + BLOCK_SLOTS * COUNTS_BYTES;
+
+export function groupRowKey(group: GroupId): Buffer {
+  return keyOf(GROUP, group, GROUP_KEY_BYTES);
+}
+
+export function blockRowKey(group: GroupId, block: number): Buffer {
+  const key = keyOf(BLOCK, group, BLOCK_KEY_BYTES);
+  key.writeUInt16BE(DATABASE, GROUP_KEY_BYTES);
+  key.writeUInt16BE(block, GROUP_KEY_BYTES + 2);
+  return key;
+}
+
+function keyOf(kind: number, { range, generation }: GroupId, bytes: number): Buffer {
+  const key = Buffer.alloc(bytes);
+  key[0] = kind;
+  key.writeUInt32BE(range, 1);
+  key.writeUInt32BE(generation, 5);
+  return key;
+}
+
+export function encodeGroup(meta: GroupMeta): Buffer {
+  const row = Buffer.alloc(META_CHECKED_BYTES + CHECKSUM_BYTES);
+  let at = row.writeUInt8(META_LAYOUT, 0);
+  at = row.writeUInt16LE(meta.fromSlot, at);
+  at = row.writeUInt16LE(meta.toSlot, at);
+  at = row.writeDoubleLE(meta.appliedSequence, at);
+  at = row.writeDoubleLE(meta.appliedUnits, at);
+  writeTimestamp(row, at, meta.clearedAt);
+  return sealed(row);
+}
+
+export function encodeBlock(block: SlotBlock): Buffer {
+  const row = Buffer.alloc(BLOCK_CHECKED_BYTES + CHECKSUM_BYTES);
+  let at = row.writeUInt8(BLOCK_LAYOUT, 0);
+  for (let i = 0; i < BLOCK_SLOTS; i += 1) {
+    at = row.writeUInt32LE(block.keys[i] ?? 0, at);
+    at = row.writeUInt32LE(block.volatileKeys[i] ?? 0, at);
+    at = row.writeDoubleLE(block.bytes[i] ?? 0, at);
+    const removedAt = block.removedAt[i] ?? ZERO;
+    if (removedAt !== ZERO) writeTimestamp(row, at, removedAt);
+    at += TIMESTAMP_BYTES;
+  }
+  return sealed(row);
+}
+
+function sealed(row: Buffer): Buffer {
+  const end = row.length - CHECKSUM_BYTES;
+  row.writeUInt32LE(crc32(row.subarray(0, end)), end);
+  return row;
+}
+
+/**
+ * Adds a row to what is known of its group; `table` holds that.
+ *
+ * @throws EngineError HOLO_STORE_DAMAGED
+ */
+export function decodeRow(key: Buffer, row: Buffer, table: GroupTable): void {
+  const kind = key.length === GROUP_KEY_BYTES || key.length === BLOCK_KEY_BYTES ? key[0] : 0;
+  if (kind !== GROUP && kind !== BLOCK) throw damaged('a row is of no group');
+  const group = { range: key.readUInt32BE(1), generation: key.readUInt32BE(5) };
+  const bytes = kind === GROUP ? META_CHECKED_BYTES : BLOCK_CHECKED_BYTES;
+  const layout = kind === GROUP ? META_LAYOUT : BLOCK_LAYOUT;
+  if (row.length !== bytes + CHECKSUM_BYTES || row[0] !== layout) {
+    throw damaged('a row of a group has an unknown form');
+  }
+  if (row.readUInt32LE(bytes) !== crc32(row.subarray(0, bytes))) {
+    throw damaged('a row of a group does not match its checksum');
+  }
+  const rows = table.rowsOf(group);
+  if (kind === GROUP) {
+    rows.meta = decodeGroup(group, row);
+  } else {
+    const index = key.readUInt16BE(GROUP_KEY_BYTES + 2);
+    rows.blocks.set(index, decodeBlock(index, row));
+  }
+}
+
+function decodeGroup(id: GroupId, row: Buffer): GroupMeta {
+  return {
+    id,
+    fromSlot: row.readUInt16LE(1),
+    toSlot: row.readUInt16LE(3),
+    appliedSequence: row.readDoubleLE(5),
+    appliedUnits: row.readDoubleLE(13),
+    clearedAt: readTimestamp(row, 21),
+  };
+}
+
+function decodeBlock(index: number, row: Buffer): SlotBlock {
+  const keys = new Uint32Array(BLOCK_SLOTS);
+  const volatileKeys = new Uint32Array(BLOCK_SLOTS);
+  const bytes = new Float64Array(BLOCK_SLOTS);
+  const removedAt = [];
+  let at = 1;
+  for (let i = 0; i < BLOCK_SLOTS; i += 1) {
+    keys[i] = row.readUInt32LE(at);
+    volatileKeys[i] = row.readUInt32LE(at + 4);
+    bytes[i] = row.readDoubleLE(at + 8);
+    const version = readTimestamp(row, at + 16);
+    removedAt.push(version.hlc === 0 ? ZERO : version);
+    at += COUNTS_BYTES;
+  }
+  return { index, keys, volatileKeys, bytes, removedAt };
+}
+
+function damaged(what: string): EngineError {
+  return new EngineError('HOLO_STORE_DAMAGED', what);
+}

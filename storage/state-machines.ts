@@ -1,0 +1,144 @@
+/**
+ * The state machines of the groups of one store, which share an engine: what they have changed
+ * becomes durable together, in one step of the engine, with each group after one of its own
+ * transactions. The executor owns them.
+ */
+import { type GroupId, GroupMap } from '../actors/accord/topology/group-id.ts';
+import type { Engine, GroupSlots } from './engine.ts';
+import type { EngineError } from './errors.ts';
+import { StateMachine, type StateMachineOptions } from './state-machine.ts';
+
+export interface StateMachinesOptions extends Omit<StateMachineOptions, 'group'> {
+  readonly groups: readonly GroupSlots[];
+  /** `needsFlush` is true from this many unflushed bytes on. */
+  readonly dirtyBytesMax: number;
+}
+
+/** What the engine holds of a group. */
+export interface FlushedGroup {
+  readonly group: GroupId;
+  readonly sequence: number;
+}
+
+export class StateMachines {
+  readonly #engine: Engine;
+  readonly #dirtyBytesMax: number;
+  readonly #groups: readonly GroupSlots[];
+  readonly #machines: readonly StateMachine[];
+  readonly #ofGroup: GroupMap<StateMachine>;
+  #flushing = false;
+
+  /** `cacheBytesMax` is for all together, and each has an equal share. */
+  constructor(options: StateMachinesOptions) {
+    const { engine, groups } = options;
+    const cacheBytesMax = Math.floor(options.cacheBytesMax / groups.length);
+    this.#engine = engine;
+    this.#dirtyBytesMax = options.dirtyBytesMax;
+    this.#groups = groups;
+    this.#machines = groups.map((group) => new StateMachine({ ...options, group, cacheBytesMax }));
+    this.#ofGroup = new GroupMap(
+      this.#machines.map((machine, i) => [(groups[i] as GroupSlots).id, machine]),
+    );
+  }
+
+  of(group: GroupId): StateMachine | undefined {
+    return this.#ofGroup.get(group);
+  }
+
+  /** Applied transactions of all groups. */
+  get appliedSequence(): number {
+    return this.#sum((machine) => machine.appliedSequence);
+  }
+
+  /** Those that the engine holds. */
+  get flushedSequence(): number {
+    return this.#sum((machine) => machine.flushedSequence);
+  }
+
+  get flushed(): readonly FlushedGroup[] {
+    return this.#groups.map(({ id }, i) => ({
+      group: id,
+      sequence: this.#machines[i]?.flushedSequence ?? 0,
+    }));
+  }
+
+  get size(): number {
+    return this.#sum((machine) => machine.size);
+  }
+
+  get volatileSize(): number {
+    return this.#sum((machine) => machine.volatileSize);
+  }
+
+  get hits(): number {
+    return this.#sum((machine) => machine.hits);
+  }
+
+  get misses(): number {
+    return this.#sum((machine) => machine.misses);
+  }
+
+  get cacheBytes(): number {
+    return this.#sum((machine) => machine.cacheBytes);
+  }
+
+  get cachedKeys(): number {
+    return this.#sum((machine) => machine.cachedKeys);
+  }
+
+  get dirtyBytes(): number {
+    return this.#sum((machine) => machine.dirtyBytes);
+  }
+
+  /** Changed bytes that the engine does not hold yet, including those of a flush in progress. */
+  get unflushedBytes(): number {
+    // Asked before every unit.
+    let sum = 0;
+    for (const machine of this.#machines) sum += machine.unflushedBytes;
+    return sum;
+  }
+
+  /** It is time to flush: more than `dirtyBytesMax` has changed since the last capture. */
+  get needsFlush(): boolean {
+    return this.dirtyBytes >= this.#dirtyBytesMax;
+  }
+
+  get flushing(): boolean {
+    return this.#flushing;
+  }
+
+  get hasUnflushed(): boolean {
+    return this.#machines.some((machine) => machine.hasUnflushed);
+  }
+
+  /**
+   * Writes all changes. `done` is called in a later turn; after an error all of them are unflushed
+   * again. `false` (and no call) while a flush is in progress.
+   */
+  flush(done: (error: EngineError | undefined) => void): boolean {
+    if (this.#flushing) return false;
+    this.#flushing = true;
+    const changed = this.#machines.filter((machine) => machine.hasUnflushed);
+    const captures = changed.map((machine) => machine.capture());
+    this.#engine.commit(
+      captures.map(({ batch }) => batch),
+      (error) => {
+        this.#flushing = false;
+        for (const capture of captures) capture.ended(error);
+        done(error);
+      },
+    );
+    return true;
+  }
+
+  /** Equal on two stores exactly when (for all practical purposes) all their groups agree. */
+  digest(): string {
+    return this.#machines.map((machine) => machine.digest()).join(' ');
+  }
+
+  #sum(of: (machine: StateMachine) => number): number {
+    let sum = 0;
+    for (const machine of this.#machines) sum += of(machine);
+    return sum;
+  }
+}
