@@ -87,6 +87,16 @@ export interface FlushBatch {
   take(limit: number, visit: (key: ChangedKey, entry: Entry | undefined) => void): number;
 }
 
+/** A view of an engine as of one commit, whatever is committed later. */
+export interface EngineSnapshot {
+  /** As of then. */
+  metaOf(group: GroupId): GroupMeta | undefined;
+  /** As `Engine.page`. Throws `HOLO_STORE_SNAPSHOT_ENDED` after the snapshot's end. */
+  page(from: number, to: number, limit: number): StoredEntry[];
+  /** Ends it; the engine does so too when it closes, or after `SNAPSHOT_COMMITS_MAX` commits. */
+  close(): void;
+}
+
 export interface Engine {
   /** As of opening, then of the last completed commit; undefined for a group never flushed. */
   metaOf(group: GroupId): GroupMeta | undefined;
@@ -105,6 +115,8 @@ export interface Engine {
    * share the last one's position.
    */
   page(from: number, to: number, limit: number): StoredEntry[];
+  /** The state of the last completed commit; undefined while `SNAPSHOTS_MAX` are open. */
+  snapshot(): EngineSnapshot | undefined;
   /**
    * All batches or none, one commit at a time. `done` is called once, in a later turn; after an
    * error nothing has changed.

@@ -13,7 +13,9 @@ export type EngineErrorCode =
   /** The same because the disk is full; a later flush may succeed. */
   | 'HOLO_STORE_DISK_FULL'
   /** The engine was used after `close`. */
-  | 'HOLO_STORE_CLOSED';
+  | 'HOLO_STORE_CLOSED'
+  /** A snapshot was used after `close`, or has outlived too many commits. */
+  | 'HOLO_STORE_SNAPSHOT_ENDED';
 
 export class EngineError extends Error {
   readonly code: EngineErrorCode;

@@ -32,6 +32,10 @@ export class LogFirstEngine implements Engine {
     return this.#engine.page(...range);
   }
 
+  snapshot(): ReturnType<Engine['snapshot']> {
+    return this.#engine.snapshot();
+  }
+
   commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
     this.#whenLogged(() => this.#engine.commit(batches, done));
   }

@@ -37,6 +37,16 @@ export class GroupTable {
     return rows;
   }
 
+  /** What is committed later does not show in it. */
+  copy(): GroupTable {
+    const copy = new GroupTable();
+    for (const { meta, blocks } of this.#groups.values()) {
+      if (meta === undefined) continue;
+      copy.#groups.set(meta.id, { meta, blocks: new Map(blocks) });
+    }
+    return copy;
+  }
+
   committed({ meta, clear, blocks }: FlushBatch): void {
     const rows = this.rowsOf(meta.id);
     rows.meta = meta;

@@ -7,39 +7,29 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
-import {
-  type ChangedKey,
-  type Engine,
-  type FlushBatch,
-  type GroupMeta,
-  type GroupSlots,
-  PageBuilder,
-} from '../engine.ts';
+import type { ChangedKey, Engine, FlushBatch, GroupMeta, GroupSlots } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
-import { POSITIONS, positionsOf, REDIS_SLOTS } from '../keyspace/slots.ts';
+import { positionsOf, REDIS_SLOTS } from '../keyspace/slots.ts';
 import { blockRowKey, decodeRow, encodeBlock, encodeGroup, groupRowKey } from './group-rows.ts';
 import { GroupTable } from './group-table.ts';
 import { checkRows } from './lmdb-check.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
+import { bufferOf, type LmdbRows, pageOf, reading, rowOf, rowsBetween } from './lmdb-rows.ts';
+import { LmdbSnapshot } from './lmdb-snapshot.ts';
+import { OpenSnapshots } from './open-snapshots.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
-import {
-  DATABASE,
-  keyOfRow,
-  PLAIN_KEY_BYTES_MAX,
-  placeOfRow,
-  ROW_KEY_BYTES_MAX,
-  rowsFrom,
-  slotOfRow,
-  writeRowKey,
-} from './row-key.ts';
+import { DATABASE, PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } from './row-key.ts';
 
 /** Size of the pieces of memory that hold the encoded records. */
 const STAGING_BYTES = 256 * 1024;
 /** Changes encoded in one turn, and between two checks of their size. */
 const STAGED_PER_TURN = 512;
 const STAGED_AT_ONCE = 32;
+
+/** Outside of a snapshot. */
+const NOW = {};
 
 /** The library reports the system's error numbers. */
 const { ENOSPC, EDQUOT } = constants.errno;
@@ -60,6 +50,7 @@ export class LmdbEngine implements Engine {
   readonly #keys: (Buffer | undefined)[] = [];
   readonly #onClosed: () => void;
   readonly #groups: GroupTable;
+  readonly #snapshots = new OpenSnapshots();
   #committing = false;
   #closing: Promise<void> | undefined;
   #failed = false;
@@ -89,6 +80,10 @@ export class LmdbEngine implements Engine {
     this.#groups = this.#readGroups();
   }
 
+  get #rows(): LmdbRows {
+    return this.#data as LmdbRows;
+  }
+
   metaOf(group: GroupId): GroupMeta | undefined {
     return this.#groups.metaOf(group);
   }
@@ -108,7 +103,7 @@ export class LmdbEngine implements Engine {
 
   get(key: string, slot: number, place: number): Entry | undefined {
     this.#assertOpen();
-    const record = bytesOf(reading(() => this.#data.getBinaryFast(this.#keyOf(key, slot, place))));
+    const record = rowOf(this.#rows, this.#keyOf(key, slot, place), NOW);
     if (record === undefined) return undefined;
     const decoded = readRecord(record, place);
     if (decoded.key !== undefined && decoded.key !== key) {
@@ -119,17 +114,17 @@ export class LmdbEngine implements Engine {
 
   page(from: number, to: number, limit: number): StoredEntry[] {
     this.#assertOpen();
-    const page = new PageBuilder(limit);
-    const range = this.#data.getRange(rowsBetween(from, to))[Symbol.iterator]();
-    for (;;) {
-      const next = reading(() => range.next());
-      if (next.done === true) break;
-      const { key, value } = next.value;
-      const item = storedEntry(key, value);
-      if (!page.takes(item.slot, item.place)) break;
-      page.add(item);
-    }
-    return page.items;
+    return pageOf(this.#rows, NOW, from, to, limit);
+  }
+
+  snapshot(): LmdbSnapshot | undefined {
+    this.#assertOpen();
+    if (this.#snapshots.full) return undefined;
+    // The transaction that the turn has read in may be older than the last commit.
+    this.#root.resetReadTxn();
+    const transaction = this.#root.useReadTransaction();
+    const source = { data: this.#rows, info: this.#info as LmdbRows, transaction };
+    return new LmdbSnapshot(source, this.#snapshots);
   }
 
   /**
@@ -137,20 +132,14 @@ export class LmdbEngine implements Engine {
    * end, what this engine answers may be wrong where the file is damaged. Throws EngineError
    * `HOLO_STORE_DAMAGED`.
    */
-  check(): Generator<number, void, undefined> {
-    const rows = {
-      keysAfter: (after: Buffer | undefined, limit: number): Buffer[] => {
-        this.#assertOpen();
-        const start = after === undefined ? {} : { start: after, exclusiveStart: true };
-        const keys = reading(() => [...this.#data.getKeys({ ...start, limit })]);
-        return keys.map((key) => Buffer.from(key.buffer, key.byteOffset, key.length));
-      },
-      find: (key: Buffer): Buffer | undefined => {
-        this.#assertOpen();
-        return bytesOf(reading(() => this.#data.getBinaryFast(key)));
-      },
-    };
-    return checkRows(rows, this.#groups.keysOfSlots(REDIS_SLOTS));
+  *check(): Generator<number, void, undefined> {
+    const snapshot = this.snapshot();
+    if (snapshot === undefined) throw new Error('a store is checked before it is used');
+    try {
+      yield* checkRows(snapshot, this.#groups.keysOfSlots(REDIS_SLOTS));
+    } finally {
+      snapshot.close();
+    }
   }
 
   commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
@@ -160,7 +149,10 @@ export class LmdbEngine implements Engine {
     const finish = (error: EngineError | undefined): void => {
       if (this.#closed) return;
       this.#committing = false;
-      if (error === undefined) for (const batch of batches) this.#groups.committed(batch);
+      if (error === undefined) {
+        for (const batch of batches) this.#groups.committed(batch);
+        this.#snapshots.committed();
+      }
       done(error);
     };
     const staging = new Staging();
@@ -176,6 +168,7 @@ export class LmdbEngine implements Engine {
   }
 
   close(closed?: () => void): void {
+    if (!this.#closed) this.#snapshots.closeAll();
     this.#closed = true;
     // After a failed commit the library's `close` never returns from its sync.
     this.#closing ??= (this.#failed ? Promise.resolve() : this.#root.close()).finally(
@@ -340,26 +333,6 @@ class Staging {
   }
 }
 
-/**
- * The library owns the bytes; they are valid until its next call. A long record comes as a plain
- * Uint8Array in its own memory.
- */
-function bytesOf(record: Uint8Array | undefined): Buffer | undefined {
-  return record && Buffer.from(record.buffer, record.byteOffset, record.length);
-}
-
-/** Data that the library cannot read are damaged: a restart would not help. */
-function reading<T>(read: () => T): T {
-  try {
-    return read();
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new EngineError('HOLO_STORE_DAMAGED', `the store cannot be read: ${reason}`, {
-      cause: error,
-    });
-  }
-}
-
 /** The batch's own promise reports the result of its parts. */
 function watch(part: Promise<unknown>): void {
   void part;
@@ -379,19 +352,6 @@ function writeFailed(cause: unknown, finish: (error: EngineError) => void): void
   else reason.then(tell, tell);
 }
 
-function storedEntry(key: Uint8Array, value: Uint8Array): StoredEntry {
-  const bytes = Buffer.from(key.buffer, key.byteOffset, key.byteLength);
-  const place = placeOfRow(bytes);
-  const record = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  const decoded = readRecord(record, place);
-  return {
-    key: decoded.key ?? keyOfRow(bytes) ?? '',
-    slot: slotOfRow(bytes),
-    place,
-    entry: decoded.entry,
-  };
-}
-
 function entryCount(database: Database<Buffer, Uint8Array>): number {
   const stats = database.getStats() as { entryCount?: unknown };
   return Number(stats.entryCount);
@@ -399,14 +359,4 @@ function entryCount(database: Database<Buffer, Uint8Array>): number {
 
 function isWhole({ fromSlot, toSlot }: GroupSlots): boolean {
   return fromSlot === 0 && toSlot === REDIS_SLOTS;
-}
-
-/** Keys of the rows from a position up to another one. */
-function rowsBetween(from: number, to: number): { start: Buffer; end: Buffer } {
-  const end = to < POSITIONS ? rowsFrom(DATABASE, to) : rowsFrom(DATABASE + 1, 0);
-  return { start: rowsFrom(DATABASE, from), end };
-}
-
-function bufferOf(bytes: Uint8Array): Buffer {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

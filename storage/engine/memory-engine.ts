@@ -7,6 +7,7 @@
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import {
   type Engine,
+  type EngineSnapshot,
   type FlushBatch,
   type GroupMeta,
   type GroupSlots,
@@ -17,9 +18,10 @@ import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import { type Keyed, KeyTable } from '../keyspace/key-table.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
 import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
-import { CONFLICT_SLOTS, positionOf, positionsOf } from '../keyspace/slots.ts';
+import { CONFLICT_SLOTS, POSITIONS, positionOf, positionsOf } from '../keyspace/slots.ts';
 import { TableHash, type TableHashKey } from '../keyspace/table-hash.ts';
 import { GroupTable } from './group-table.ts';
+import { OpenSnapshots } from './open-snapshots.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 
 /** Records that FLUSHALL looks up at a time. */
@@ -133,6 +135,7 @@ export class MemoryEngine implements Engine {
   readonly #store: MemoryStore;
   readonly #defer: (callback: () => void) => void;
   #failure: EngineError | undefined;
+  readonly #snapshots = new OpenSnapshots();
   #committing = false;
   #closed = false;
 
@@ -161,12 +164,12 @@ export class MemoryEngine implements Engine {
 
   page(from: number, to: number, limit: number): StoredEntry[] {
     this.#assertOpen();
-    const page = new PageBuilder(limit);
-    for (const { key, slot, place, bytes } of this.#store.page(from, to, limit)) {
-      if (!page.takes(slot, place)) break;
-      page.add({ key, slot, place, entry: readRecord(bytes, place).entry });
-    }
-    return page.items;
+    return pageOf(this.#store.page(from, to, limit), limit);
+  }
+
+  snapshot(): EngineSnapshot | undefined {
+    this.#assertOpen();
+    return this.#snapshots.full ? undefined : new MemorySnapshot(this.#store, this.#snapshots);
   }
 
   commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
@@ -179,7 +182,10 @@ export class MemoryEngine implements Engine {
       this.#committing = false;
       const failure = this.#failure ?? (this.#store.full ? noRoom() : undefined);
       this.#failure = undefined;
-      if (failure === undefined) this.#store.apply(batches);
+      if (failure === undefined) {
+        this.#store.apply(batches);
+        this.#snapshots.committed();
+      }
       done(failure);
     });
   }
@@ -191,12 +197,67 @@ export class MemoryEngine implements Engine {
 
   close(closed?: () => void): void {
     this.#closed = true;
+    this.#snapshots.closeAll();
     if (closed !== undefined) this.#defer(closed);
   }
 
   #assertOpen(): void {
     if (this.#closed) throw new EngineError('HOLO_STORE_CLOSED', 'the engine is closed');
   }
+}
+
+/** A copy of the index: records are replaced, never changed. */
+class MemorySnapshot implements EngineSnapshot {
+  readonly #groups: GroupTable;
+  readonly #life: ReturnType<OpenSnapshots['add']>;
+  #items: readonly StoredRecord[];
+
+  constructor(store: MemoryStore, snapshots: OpenSnapshots) {
+    const items = store.page(0, POSITIONS, Infinity);
+    this.#items = items.map(
+      ({ key, hash, slot, place, bytes }) => new StoredRecord(key, hash, slot, place, bytes),
+    );
+    this.#groups = store.groups.copy();
+    this.#life = snapshots.add(() => {
+      this.#items = [];
+    });
+  }
+
+  metaOf(group: GroupId): GroupMeta | undefined {
+    this.#life.assertOpen();
+    return this.#groups.metaOf(group);
+  }
+
+  page(from: number, to: number, limit: number): StoredEntry[] {
+    this.#life.assertOpen();
+    return pageOf(this.#items.slice(this.#indexOf(from), this.#indexOf(to)), limit);
+  }
+
+  /** Of the first item that is not before the position. */
+  #indexOf(position: number): number {
+    let low = 0;
+    let high = this.#items.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      const { slot, place } = this.#items[middle] as StoredRecord;
+      if (positionOf(slot, place) < position) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  close(): void {
+    this.#life.close();
+  }
+}
+
+function pageOf(records: readonly StoredRecord[], limit: number): StoredEntry[] {
+  const page = new PageBuilder(limit);
+  for (const { key, slot, place, bytes } of records) {
+    if (!page.takes(slot, place)) break;
+    page.add({ key, slot, place, entry: readRecord(bytes, place).entry });
+  }
+  return page.items;
 }
 
 function noRoom(): EngineError {

@@ -60,6 +60,10 @@ export class SimEngine implements Engine {
     return this.#engine.page(...range);
   }
 
+  snapshot(): ReturnType<Engine['snapshot']> {
+    return this.#engine.snapshot();
+  }
+
   commit(batches: readonly FlushBatch[], done: Done): void {
     const { after, count, nextFault, rng, store } = this.#options;
     if (this.#batches !== undefined) throw new Error('two commits at a time');

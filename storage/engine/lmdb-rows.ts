@@ -1,0 +1,83 @@
+/** Rows of an LMDB database as entries, at its present state or in a read transaction. */
+import { PageBuilder } from '../engine.ts';
+import { EngineError } from '../errors.ts';
+import type { StoredEntry } from '../keyspace/entry.ts';
+import { POSITIONS } from '../keyspace/slots.ts';
+import { readRecord } from './record.ts';
+import { DATABASE, keyOfRow, placeOfRow, rowsFrom, slotOfRow } from './row-key.ts';
+
+/** Where rows are read: in the read transaction, or as they are now. */
+interface ReadOptions {
+  readonly transaction?: { done(): void };
+}
+
+/** The part of the library's databases that reads. */
+export interface LmdbRows {
+  getRange(
+    options: ReadOptions & { start?: Buffer; end?: Buffer },
+  ): Iterable<{ key: Uint8Array; value: Uint8Array }>;
+  getKeys(
+    options: ReadOptions & {
+      start?: Buffer;
+      end?: Buffer;
+      exclusiveStart?: boolean;
+      limit: number;
+    },
+  ): Iterable<Uint8Array>;
+  getBinaryFast(key: Buffer, options: ReadOptions): Uint8Array | undefined;
+}
+
+/** Keys of the rows from a position up to another one. */
+export function rowsBetween(from: number, to: number): { start: Buffer; end: Buffer } {
+  const end = to < POSITIONS ? rowsFrom(DATABASE, to) : rowsFrom(DATABASE + 1, 0);
+  return { start: rowsFrom(DATABASE, from), end };
+}
+
+/** As `Engine.page`. */
+export function pageOf(
+  data: LmdbRows,
+  options: ReadOptions,
+  from: number,
+  to: number,
+  limit: number,
+): StoredEntry[] {
+  const page = new PageBuilder(limit);
+  const range = data.getRange({ ...rowsBetween(from, to), ...options })[Symbol.iterator]();
+  for (;;) {
+    const next = reading(() => range.next());
+    if (next.done === true) break;
+    const item = storedEntry(bufferOf(next.value.key), bufferOf(next.value.value));
+    if (!page.takes(item.slot, item.place)) break;
+    page.add(item);
+  }
+  return page.items;
+}
+
+function storedEntry(row: Buffer, record: Buffer): StoredEntry {
+  const place = placeOfRow(row);
+  const { key, entry } = readRecord(record, place);
+  return { key: key ?? keyOfRow(row) ?? '', slot: slotOfRow(row), place, entry };
+}
+
+/** A row whose bytes are valid until the library's next call. */
+export function rowOf(data: LmdbRows, key: Buffer, options: ReadOptions): Buffer | undefined {
+  const row = reading(() => data.getBinaryFast(key, options));
+  // A long row comes as a plain Uint8Array in its own memory.
+  return row && bufferOf(row);
+}
+
+export function bufferOf(bytes: Uint8Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+}
+
+/** Data that the library cannot read are damaged: a restart would not help. */
+export function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new EngineError('HOLO_STORE_DAMAGED', `the store cannot be read: ${reason}`, {
+      cause: error,
+    });
+  }
+}
