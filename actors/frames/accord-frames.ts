@@ -39,7 +39,7 @@ import type { GroupId } from '../accord/topology/group-id.ts';
 
 export type FramedRequest = PreAccept | Accept | Commit | Stable;
 
-/** Of a frame that no slot waits for; beyond every slot, so that replies to it come up. */
+/** The slot of an uncounted frame: beyond every slot, so that its replies reach user space. */
 export const NO_SLOT: QuorumSlot = Object.freeze({ slot: 0xffffffff, generation: 1 });
 
 const STABLE = 1;
@@ -136,7 +136,7 @@ function ballotOf(message: FramedRequest): Ballot {
   return message.type === 'Accept' || message.type === 'Commit' ? message.ballot : ZERO;
 }
 
-/** What a checked frame says; its byte strings are views of it. */
+/** The content of a checked frame; byte strings are views of it. */
 type FrameContent =
   | {
       readonly type: 'request';

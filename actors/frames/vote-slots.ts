@@ -1,8 +1,8 @@
 /**
- * The rounds whose plain replies are counted below the actors: by the kernel, or by its userspace
- * twin. Owned by the quorum actor, which begins the rounds; the coordinator takes votes from here
- * before it decides anything, so that nothing that was counted is ever overlooked. Decides
- * nothing; when a slot's count may not suffice, it is given up and all replies come as messages.
+ * The rounds whose bare oks are counted below the actors, by the kernel or by its userspace twin.
+ * Owned by the quorum actor, which begins the rounds; the coordinator takes votes from here before
+ * each decision, so that it overlooks none. Decides nothing; when a slot's count may not suffice,
+ * the slot is given up and all replies arrive as messages.
  */
 
 import type { QuorumEvent, QuorumNotifier, QuorumSlot } from '../../bpf/count/quorum-notifier.ts';
@@ -102,7 +102,7 @@ export class VoteSlots implements BareOks {
     this.#rounds.delete(key);
     if (this.#rounds.size >= ROUNDS_MAX || this.#notifier === undefined) return undefined;
     const { electorate, need } = this.#quorum(round);
-    // Who is not expected is heard at once when it answers after all.
+    // An unexpected answer is not counted here: it arrives as a message at once.
     const voters = electorate & this.#expected;
     const counted = { group: PEER_GROUP, electorate: voters, need, replyKind, round: frameRound };
     const slot = population(voters) < need ? undefined : this.#notifier.arm(counted);
@@ -114,8 +114,8 @@ export class VoteSlots implements BareOks {
   }
 
   /**
-   * What user space would wait for, less its own vote: a fast quorum of the electorate while that
-   * can be had, else a slow quorum of all.
+   * The quorum that user space would wait for, less its own vote: a fast quorum of the electorate
+   * while enough electors are expected, otherwise a slow quorum of all members.
    */
   #quorum(round: BareOkRound): { readonly electorate: number; readonly need: number } {
     const { quorums, members } = this.#group;
@@ -130,7 +130,7 @@ export class VoteSlots implements BareOks {
     return { electorate: peers, need: quorums.slow - 1 };
   }
 
-  /** The transaction is decided: late replies are nobody's any more. */
+  /** The transaction is decided: late replies are dropped. */
   end(id: TxnId): void {
     const key = keyOf(id);
     this.#release(this.#rounds.get(key));

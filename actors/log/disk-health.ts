@@ -1,9 +1,9 @@
 /**
- * What ails the disk of a node, by part: said once in the log when it begins and when it ends, and
- * shown on /readyz, /status and in the metrics as long as it lasts. Pure.
+ * The problems of a node's disk, by part: logged when they begin and end, and shown on /readyz,
+ * /status and in the metrics while they last. Pure.
  */
 
-/** `backlogged`: so much waits for the log that the store takes no more from its peers. */
+/** `backlogged`: too many records wait for the log, so the store takes no more from its peers. */
 export const DISK_PROBLEMS = ['full', 'stalled', 'backlogged'] as const;
 type DiskProblem = (typeof DISK_PROBLEMS)[number];
 export const DISK_PARTS = ['log', 'store'] as const;

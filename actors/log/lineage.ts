@@ -1,10 +1,10 @@
 /**
- * What a node's disk must hold at least, written down apart from the log and the store: which log,
- * which store, and how far each had come. A log or a store that is missing, foreign or older must
- * never be taken for an empty one: the node would deny what it has promised.
+ * The least that a node's disk must hold, recorded apart from the log and the store: the ids of
+ * both, and their positions. A log or store that is missing, foreign or older must never pass for
+ * an empty one: the node would deny its promises.
  *
- * All are lower bounds, and each is written when the fact is durable already. The order around a
- * cut: the store's flush is durable, then its sequence is written here, then segments may go.
+ * All are lower bounds, each written after the fact itself is durable. The order around a cut: the
+ * store's flush is durable, then its sequence is written here, then segments may retire.
  */
 import type { Disk } from '../../wal/disk.ts';
 import type { ReplayedRecord } from '../../wal/replay.ts';
@@ -13,7 +13,7 @@ import type { WalOptions } from '../../wal/wal-options.ts';
 import { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 
 export interface LineageState {
-  /** Of the identity file: an older copy of it is told by this. */
+  /** Of the identity file: reveals an older copy of it. */
   readonly identityRevision: number;
   /** Null until the log, or the store, is first opened. */
   readonly logId: string | null;
@@ -128,7 +128,7 @@ export class Lineage {
     if (found === undefined) {
       throw new LineageError('HOLO_DATA_LOG_MISSING', `${directory} holds no log`);
     }
-    // Damage among several segments is told by the log itself; a lone one would be made anew.
+    // Among several segments the log detects damage itself; a lone one it would replace.
     const isUnknown = found.logId === undefined && found.firstSegment === found.lastSegment;
     if (isUnknown || (found.logId !== undefined && found.logId !== logId)) {
       const what = `${directory} holds log ${found.logId ?? 'unknown'}, not ${logId} of this node`;

@@ -87,7 +87,7 @@ interface GroupRecords {
   readonly records: readonly ReplayedRecord[];
 }
 
-/** A limit of the clock is durable. Told to every store, whoever asked. */
+/** A limit of the clock is durable. Sent to every store, whichever requested it. */
 interface WalClockLimit {
   readonly type: 'ClockLimit';
   readonly limitUs: number;
@@ -99,11 +99,11 @@ interface WalPinned {
   readonly belowLsn: number;
 }
 
-/** What a store hears from the log. */
+/** Messages from the log to a store. */
 export type WalAnswer = WalReply | WalReplay | WalClockLimit | WalPinned;
 
 export interface WalOptions {
-  /** All that read this log. It is cut no further than each of them allows. */
+  /** All readers of this log. It is cut no further than each of them allows. */
   readonly stores: readonly number[];
   /** Opens the log and hands out every record on disk. Called again for each replay. */
   readonly open: (
@@ -163,7 +163,7 @@ class WalWriter implements Behavior<WalMessage> {
   readonly #limits = new ClockLimits();
   #waiting: Waiting[] = [];
   #replays: Array<Extract<WalMessage, { type: 'Replay' }>> = [];
-  /** What was read and not handed out yet. */
+  /** Records read and not handed out yet. */
   #found = new GroupMap<ReplayedRecord[]>();
   /** Groups whose records have been handed out: for more the log must be read again. */
   readonly #handed = new GroupMap<true>();
@@ -192,7 +192,7 @@ class WalWriter implements Behavior<WalMessage> {
     if (log !== undefined) return this.#receive(message, log);
     if (message.type === 'Open') return this.#tryOpen();
     if (message.type === 'Watch') return this.#watch();
-    // What a store has sent to the incarnation before is as lost as what that one held.
+    // Sent to the previous incarnation, and lost with it.
     const isOfStore = message.type === 'Append' || message.type === 'Reserve';
     if (isOfStore && !this.#readers.has(message.store)) return;
     if (this.#early.length >= (this.#options.earlyMax ?? EARLY_MAX)) {
@@ -320,7 +320,7 @@ class WalWriter implements Behavior<WalMessage> {
   }
 
   #tellFull(now: boolean): void {
-    // Again and again while it lasts: who hears of it may have begun anew meanwhile.
+    // Repeated while it lasts: a listener may have restarted in between.
     if (this.#full === now && !now) return;
     this.#full = now;
     this.#options.onDiskFull?.(this.#full);
@@ -337,7 +337,7 @@ class WalWriter implements Behavior<WalMessage> {
     for (const { lsn, syncs, reply, replyTo } of this.#waiting) {
       if (lsn > (syncs ? log.durableLsn : log.writtenLsn)) break;
       if (reply.type === 'ClockLimit') this.#limitDurable(reply, lsn);
-      // Who asks has a place for each answer; refused only when that incarnation has ended.
+      // The asker has room for each answer; refused only when that incarnation has ended.
       if (replyTo !== undefined) tellOrDrop(replyTo, reply as WalReply);
       answered += 1;
     }
@@ -432,11 +432,11 @@ class WalWriter implements Behavior<WalMessage> {
     const clockLimitUs = this.#limits.durableUs;
     for (const { groups, replyTo } of this.#replays) {
       const found = groups.map((group) => ({ group, records: this.#take(group) }));
-      // The same: only who has ended does not take it.
+      // As above: refused only by an ended incarnation.
       tellOrDrop(replyTo, { type: 'Replayed', groups: found, clockLimitUs });
     }
     this.#replays = [];
-    // What is left belongs to groups that are not here.
+    // The rest belongs to groups that this node does not hold.
     if (this.#readers.size === this.#options.stores.length) this.#found.clear();
   }
 
@@ -469,7 +469,7 @@ class WalWriter implements Behavior<WalMessage> {
         this.#replays.push(message);
         return;
       case 'Truncate': {
-        // What the store will append lies above all that is here.
+        // Later records of the store get higher LSNs than any record here.
         this.#needed.set(message.store, Math.min(message.fromLsn, open.appendedLsn + 1));
         return this.#cut(open);
       }

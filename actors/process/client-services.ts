@@ -43,7 +43,7 @@ export class ClientServices {
         const { hits = 0, misses = 0 } = this.#source.board.machines ?? {};
         this.#lookupsBefore = { hits, misses };
       },
-      // Of the group that waits for the fewest.
+      // The smallest quorum of all groups, without this node.
       replicasAcknowledged: () =>
         Math.min(...this.#source.node.groups.map(({ quorums }) => quorums.slow)) - 1,
     };

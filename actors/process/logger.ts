@@ -18,7 +18,7 @@ export function createLogger(
     return pino(options, pretty({ colorize, sync: true, ignore: 'node', singleLine: true }));
   }
   const destination = pino.destination({ fd: 1, sync: true });
-  // Whoever read the log has gone; that must not end the node.
+  // The reader of the log is gone; that must not end the node.
   destination.on('error', () => undefined);
   return pino(options, destination);
 }

@@ -1,4 +1,4 @@
-/** What this process takes of the machine's memory, and the most that was seen. */
+/** The memory that this process uses, and the highest sample so far. */
 export class ProcessMemory {
   readonly startupBytes: number;
   #peakBytes: number;
@@ -9,7 +9,7 @@ export class ProcessMemory {
     this.#peakBytes = this.startupBytes;
   }
 
-  /** Call it now and then: a peak between two calls is not seen. */
+  /** Call it at intervals: a peak between two calls is not seen. */
   sample() {
     const usage = this.#usage();
     const allocatedBytes = allocatedOf(usage);
@@ -23,7 +23,7 @@ export class ProcessMemory {
     };
   }
 
-  /** Asking takes a file descriptor; when there is none left, what was told last is told again. */
+  /** The query takes a file descriptor; when none is free, the last sample is returned again. */
   #usage(): NodeJS.MemoryUsage {
     try {
       this.#last = process.memoryUsage();

@@ -1,14 +1,14 @@
-/** What `startNode` hands to the command that started it. */
+/** The result of `startNode`: the handle by which a command stops its node. */
 export interface RunningNode {
   /** Stops in order: clients first, the log last. Resolves when all is closed. */
   stop(reason: string): Promise<void>;
-  /** Settles once, however the node ended; `code` is the exit code of the process. */
+  /** Settles once, for any kind of end; `code` is the exit code of the process. */
   readonly stopped: Promise<{ readonly code: number; readonly reason: string }>;
-  /** Writes what the flight recorder holds into the data directory. */
+  /** Writes the events of the flight recorder into the data directory. */
   dumpTrace?(): void;
 }
 
-/** A node whose data directory must not be used: to start it again changes nothing. */
+/** The data directory must not be used: starting the node again changes nothing. */
 export const EXIT_DATA_REFUSED = 3;
 
 const REFUSED =

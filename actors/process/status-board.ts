@@ -1,6 +1,6 @@
 /**
- * What a node tells about itself: gathers what its actors report, for INFO, HOLOSTATS, /status and
- * the metrics. It only listens; nothing in the node depends on it.
+ * Collects the reports of a node's actors for INFO, HOLOSTATS, /status and the metrics. Only
+ * listens; nothing in the node depends on it.
  */
 import type { Logger } from 'pino';
 import type { StateMachines } from '../../storage/state-machines.ts';
@@ -14,7 +14,7 @@ import { errorText } from '../runtime/inspection.ts';
 import type { Clock } from '../runtime/ports/ports.ts';
 import type { ReplicaWatermarks } from '../store/replica-actor.ts';
 
-/** Refused messages of one peer are told once in so long, with how many there were. */
+/** The refused messages of a peer are logged at most this often, with their number. */
 const REFUSALS_EVERY_MS = 10_000;
 
 export class StatusBoard {
@@ -30,7 +30,7 @@ export class StatusBoard {
   readCommands = 0;
   quorums = 0;
   readonly disk: DiskHealth;
-  /** What the quorum actor counts; empty while it has no path. */
+  /** The counters of the quorum actor; empty while it has no path. */
   frameCounters: () => Readonly<Record<string, number>> = () => ({});
   readonly #logger: Logger;
   readonly #clock: Clock;

@@ -1,5 +1,5 @@
 /**
- * The address of an actor: all that other rooms may know of the actor runtime.
+ * The address of an actor: the only part of the actor runtime that other rooms may know.
  *
  * Contravariant in `M`, so that a ref for a narrow protocol is never accepted where a wider one
  * is sent.
@@ -24,7 +24,7 @@ export interface ActorRef<in M> {
 /** `full`: the waiter will hear. `gone`: it will never be taken; it has become a dead letter. */
 export type Offered = 'taken' | 'full' | 'gone';
 
-/** Somebody whose message a full mailbox has refused. */
+/** A sender whose message was refused by a full mailbox. */
 export interface RoomWaiter {
   /** There is room now, at least for one message; or there will never be again. */
   room(): void;

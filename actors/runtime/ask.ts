@@ -152,7 +152,7 @@ export class EdgeAsker implements Asker {
     this.#waker.stop();
   }
 
-  /** What a callback throws is nobody's message: it ends this turn like any uncaught error. */
+  /** An error thrown by a callback belongs to no message: it ends this turn as if uncaught. */
   #turn(): void {
     for (let signal = this.#signals.shift(); signal !== undefined; signal = this.#signals.shift()) {
       if (this.#signals.length > 0) this.#waker.wake();

@@ -1,7 +1,7 @@
 /**
- * What an actor is made of: the behavior that its author writes, the context that the runtime
- * hands to it, and the child spec by which a supervisor starts it. Types only; every actor shell
- * imports this file, and nothing here knows nact, mailboxes or supervisors.
+ * The parts of an actor: its behavior, the context that the runtime hands to it, and the child spec
+ * by which a supervisor starts it. Types only; every actor shell imports this file, and nothing
+ * here knows nact, mailboxes or supervisors.
  */
 import type { ActorRef } from './actor-ref.ts';
 import type { Outlet } from './cells/outlet.ts';
@@ -19,7 +19,7 @@ export type ExitReason =
   | { readonly kind: 'crash'; readonly error: unknown }
   | { readonly kind: 'fatal'; readonly error: unknown };
 
-/** What a death watch reports. */
+/** The report of a death watch. */
 export interface ActorExit {
   readonly path: string;
   readonly reason: ExitReason;
@@ -77,8 +77,8 @@ export interface ActorContext<M> {
   readonly self: LocalRef<M>;
   /**
    * Like `self`, but ends with this incarnation: for completions of work that a later incarnation
-   * must not see (its tells become dead letters then). Whoever fills the mailbox does not keep
-   * them out: there are `OWN_MAX` places for them besides.
+   * must not see (its tells become dead letters then). A full mailbox does not refuse them: they
+   * have `OWN_MAX` places of their own.
    */
   readonly thisIncarnation: ActorRef<M>;
   /** 1 for the first start, then one more with each restart. */
@@ -135,7 +135,7 @@ export interface ChildSpec<M> {
   readonly ownMax?: number;
   /** Bound of the control queue; `CONTROL_MAX` by default. */
   readonly controlMax?: number;
-  /** What a crash does to the messages behind the one that crashed; `keep` by default. */
+  /** The fate of messages queued behind the one that crashed; `keep` by default. */
   readonly mailboxAfterCrash?: 'keep' | 'drop';
   /** Called for each incarnation; must build its state from durable facts only. */
   readonly start: (context: ActorContext<M>) => Behavior<M>;

@@ -1,6 +1,6 @@
 /**
- * What an actor system lends to each of its cells and supervisors. Built once by the system; the
- * cells share it, so nothing in here belongs to one actor.
+ * The services of an actor system to its cells and supervisors. Built once by the system and shared
+ * by all cells, so nothing in here belongs to one actor.
  */
 import type { AskTable } from './ask.ts';
 import type { ExitReason } from './behavior.ts';
@@ -34,7 +34,7 @@ export interface Host {
   readonly deadLetters: DeadLetters;
   readonly recorder: TraceRecorder;
   readonly totals: RuntimeTotals;
-  /** Counts, keeps and traces a message that nobody received. */
+  /** Counts, keeps and traces an undelivered message. */
   deadLetter(to: string, message: unknown, reason: DeadLetterReason): void;
   /** Makes an actor or supervisor known by its path; throws when the path is taken. */
   register(child: Child): void;
@@ -45,7 +45,7 @@ export interface Host {
   restarting(restart: RestartNotice): void;
 }
 
-/** What a supervisor holds: an actor or another supervisor. */
+/** A child of a supervisor: an actor or another supervisor. */
 export interface Child {
   readonly path: string;
   readonly name: string;

@@ -35,7 +35,7 @@ export interface ActorInspection {
   readonly turns: number;
   readonly busyMs: number;
   readonly lastCrash: CrashInspection | undefined;
-  /** What the behavior's `describe` says, or undefined. */
+  /** The result of the behavior's `describe`, if it has one. */
   readonly description: unknown;
 }
 

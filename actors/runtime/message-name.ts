@@ -1,4 +1,4 @@
-/** What dead letters and traces call a message. */
+/** The name of a message in dead letters and traces. */
 
 /** A short name for a message: its `type` tag when it has one. */
 export function messageName(message: unknown): string {

@@ -1,9 +1,9 @@
 /**
- * The only file that imports nact, and all that nact does for us: it runs a turn of an actor in
- * an event-loop turn of its own, and those that the turn wakes right behind it. One nact actor per
- * incarnation, directly under the nact system,
- * and the only message it ever gets is a constant. Supervision, mailboxes, names, queries and
- * children of nact are not used; what is wrong with them cannot reach us.
+ * The only file that imports nact, and its only use: nact runs a turn of an actor in an event-loop
+ * turn of its own, and the actors woken by that turn right behind it. One nact actor per
+ * incarnation, directly under the nact system; the only message it ever gets is a constant. Nact's
+ * supervision, mailboxes, names, queries and children are not used, so their defects cannot reach
+ * us.
  */
 import { performance } from 'node:perf_hooks';
 import { dispatch, type Ref, spawn, start, stop } from 'nact';

@@ -56,9 +56,9 @@ export interface QuorumNotifier {
   votes(slot: QuorumSlot): number;
   /**
    * Idempotent. Late replies to a round with its quorum are dropped until the slot serves another
-   * round: nobody waits for them, and waking for each would cost what the quorum saved. Without
-   * its quorum the round ends here, and its replies are stale: they come up. Returns the votes that
-   * the round has ended with; 0 for a slot that is no longer this generation's.
+   * round: they are not needed, and waking for each would cost what the quorum saved. A round
+   * without its quorum ends here, and its replies are stale: they go up to user space. Returns the
+   * votes at the end of the round; 0 for a slot that is no longer this generation's.
    */
   release(slot: QuorumSlot): number;
   /** Like `release`, but replies come up from now on, also those to a round with its quorum. */
@@ -155,7 +155,7 @@ export class KernelQuorumNotifier implements QuorumNotifier {
   #bytes: Uint8Array;
   readonly #allocator: SlotAllocator;
   readonly #rounds: (CountedRound | undefined)[] = new Array(SLOTS_MAX).fill(undefined);
-  /** What each slot is armed with; it stays after the release of a round with its quorum. */
+  /** The round armed in each slot; kept after the release of a round with its quorum. */
   readonly #armed = new Float64Array(SLOTS_MAX);
   /** One per slot: its quorum was handed over (by the ring, or by a frame that came up). */
   readonly #delivered = new Uint8Array(SLOTS_MAX);

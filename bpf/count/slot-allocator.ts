@@ -1,6 +1,6 @@
 /**
- * Who uses which slot: a queue of free ones (the longest unused goes first, so that late replies
- * find their round gone, not another one) and the generations. Pure. Both quorum notifiers use it.
+ * Allocates vote slots: a queue of free ones (the longest unused first, so that late replies meet
+ * no other round) and their generations. Pure. Used by both quorum notifiers.
  */
 import { GENERATION_MAX } from '../frame/frame.ts';
 

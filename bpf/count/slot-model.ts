@@ -57,7 +57,7 @@ export interface FrameSource {
 
 export interface SlotModelOptions {
   readonly slots?: number;
-  /** Without a key the tag is not looked at: whoever hands frames in has verified it. */
+  /** Without a key tags are not checked: the caller has verified them. */
   readonly key?: SipKey;
 }
 
@@ -111,7 +111,7 @@ export class SlotModel {
     this.#key = options.key;
   }
 
-  /** Members of a group that was set are held to their addresses; of others, nobody is. */
+  /** Frames of a known group must come from its members' addresses; others may come from any. */
   setGroup(id: number, members: readonly GroupMember[]): void {
     this.#groups.set(id, members);
   }

@@ -73,7 +73,7 @@ interface FrameGroupId {
   readonly generation: number;
 }
 
-/** Of frames without a transaction. */
+/** The round of a frame without a transaction. */
 export const NO_GROUP: FrameGroupId = Object.freeze({ range: 0, generation: 0 });
 
 export interface FrameHeader {
@@ -82,7 +82,7 @@ export interface FrameHeader {
   readonly sender: number;
   readonly slot: number;
   readonly group: number;
-  /** Votes of peers that make the quorum; for the trace, nobody decides by it. */
+  /** Votes of peers that make the quorum; for the trace only. */
   readonly need: number;
   readonly generation: number;
   /** ZERO in frames without a transaction. */
@@ -226,7 +226,7 @@ export function isFrame(frame: Uint8Array): boolean {
   );
 }
 
-/** What is wrong with received bytes; undefined when they may be read and believed. */
+/** The defect of received bytes; undefined when they are sound. */
 export function checkFrame(frame: Uint8Array, key: SipKey): FrameFault | undefined {
   if (frame.length < FRAME_HEADER_BYTES) return 'short';
   if (get32(frame, 0) !== FRAME_MAGIC) return 'magic';

@@ -1,7 +1,7 @@
 /**
- * What user space and the kernel programs share besides the frame: TypeScript twin of the structs
- * in holofast.h. Pure. All of it is in the machine's own byte order, which must be little endian
- * (the probe looks); addresses and ports are in network order as everywhere in the kernel.
+ * The structs that user space and the kernel programs share besides the frame: TypeScript twins of
+ * those in holofast.h. Pure. All are in the machine's byte order, which must be little endian (the
+ * probe checks it); addresses and ports are in network order, as everywhere in the kernel.
  */
 import { SENDERS_MAX } from './frame.ts';
 import { SIP_KEY_BYTES } from './siphash.ts';

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What the kernel programs, the native addon and the TypeScript side share, byte for byte: the
- * frame header, the vote slot, the ring event, groups, settings and counters. The TypeScript twins
- * are frame.ts (the frame) and layout.ts (everything else); test/bpf/frame/layout.test.ts compares them.
- * It never includes anything but the kernel's own types, so that both compilers can read it.
+ * The structs that the kernel programs, the native addon and the TypeScript side share byte for
+ * byte: frame header, vote slot, ring event, groups, settings and counters. The TypeScript twins
+ * are frame.ts (the frame) and layout.ts (everything else); test/bpf/frame/layout.test.ts compares
+ * them. It never includes anything but the kernel's own types, so that both compilers can read it.
  */
 #ifndef HOLOFAST_H
 #define HOLOFAST_H

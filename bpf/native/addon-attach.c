@@ -12,7 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Of enum bpf_attach_type; newer than the oldest headers that we build with. */
+/* A value of enum bpf_attach_type that the oldest supported headers lack. */
 #define ATTACH_TCX_EGRESS 47
 #define CLSACT_PRIORITY 0x4846
 

@@ -16,7 +16,7 @@
 
 #define SLOTS_BYTES (sizeof(struct hf_slot) * HF_SLOTS_MAX)
 #define TEST_OUT_BYTES_MAX 65536
-/* Of the whole object; libbpf repeats each program a few times itself. */
+/* Attempts to load the whole object; libbpf itself repeats each program a few times. */
 #define LOAD_TRIES_MAX 5
 
 const char *const program_names[PROGRAMS_MAX] = { "hf_fan_out", "hf_fan_in_socket",

@@ -114,8 +114,8 @@ static void address_message(struct mmsghdr *message, struct iovec *body, uint8_t
 }
 
 /*
- * Sends all that can be sent: sendmmsg(2) stops at the first message that fails, and one member
- * that cannot be reached must not cost the others theirs. How many were sent, or -errno when none.
+ * sendmmsg(2) stops at the first message that fails; an unreachable member must not keep the
+ * messages from the others. Returns how many were sent, or -errno when none was.
  */
 static int send_all(int fd, struct mmsghdr *messages, uint32_t count)
 {

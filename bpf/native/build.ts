@@ -13,7 +13,7 @@ interface BuildResult {
   readonly built: boolean;
   /** One line: what was built, or what is missing. */
   readonly message: string;
-  /** What is built but cannot do everything. */
+  /** Limitations of the built addon. */
   readonly warnings: readonly string[];
 }
 

@@ -23,7 +23,7 @@ export interface LoadOptions {
 
 /** Throws Error with the operating system's reason; then nothing is pinned. */
 export function loadAndPin(addon: NativeAddon, options: LoadOptions): void {
-  // What is pinned there already may be in use: it is not ours to remove.
+  // Existing pins may be in use: not ours to remove.
   if (existsSync(options.directory)) throw new Error(`${options.directory} exists already`);
   const handle = addon.open((options.artifacts ?? artifactsIn()).object);
   try {
@@ -43,7 +43,7 @@ export function loadAndPin(addon: NativeAddon, options: LoadOptions): void {
   }
 }
 
-/** What `pin` makes; in addon-kernel.c by the same names. */
+/** The pins made by `pin`; addon-kernel.c uses the same names. */
 const PIN_NAMES = [
   ...['hf_fan_out', 'hf_fan_in_socket', 'hf_fan_in_xdp', 'fan_out_link', 'xdp_link'],
   ...['groups', 'slots', 'settings', 'counters', 'events'],

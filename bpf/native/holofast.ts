@@ -67,7 +67,7 @@ interface Group {
   readonly members: readonly GroupMember[];
   /** False while a member's Ethernet address is not known. */
   ready: boolean;
-  /** What was written last; undefined before the first time. */
+  /** The last value written; undefined before the first. */
   written: string | undefined;
   /** By position; empty on loopback. */
   macs: readonly (string | undefined)[];

@@ -5,7 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 
-/** Of the interface's neighbours, those whose address is known: IPv4 to MAC. */
+/** The interface's neighbours with a known address: IPv4 to MAC. */
 export function parseNeighbours(table: string, interfaceName: string): Map<string, string> {
   const found = new Map<string, string>();
   for (const line of table.split('\n').slice(1)) {

@@ -1,7 +1,7 @@
 /**
- * Attaches the kernel's fan-out again after somebody has removed it from outside (bpftool, tc). The
- * node's path asks it at each of its refreshes. It acts only when rounds have missed the kernel
- * for a while, never more often than its waits allow, and no round ever waits for it.
+ * Attaches the kernel's fan-out again after another program (bpftool, tc) has removed it. The
+ * node's path calls it at each refresh. It acts only when rounds have missed the kernel for a while
+ * and at most as often as its waits allow; no round waits for it.
  */
 import { oneLine } from '../native/native.ts';
 
@@ -9,7 +9,7 @@ import { oneLine } from '../native/native.ts';
 export const REATTACH_WAIT_MS_MIN = 2_000;
 export const REATTACH_WAIT_MS_MAX = 60_000;
 
-/** What is kept: see KernelHoloFast and UdpLink. */
+/** The fan-out to keep attached: see KernelHoloFast and UdpLink. */
 interface KeptFanOut {
   refreshNeighbours(): number;
   reattach(): void;

@@ -20,7 +20,7 @@ import type { UdpLink } from './udp-link.ts';
 export const SINGLES_MAX = BATCH_FRAMES_MAX;
 /** A tag is computed over all of it, at both ends. */
 export const BUNDLE_BYTES_MAX = 16_384;
-/** A round that nobody votes in: it only learns whether the kernel has sent the frame. */
+/** A round without voters: it only shows whether the kernel has sent the frame. */
 const MARKER_ROUND = new Uint8Array(ROUND_BYTES);
 
 interface FrameGathererOptions {
@@ -100,7 +100,7 @@ export class FrameGatherer {
     const { notifier, key, group, link } = this.#options;
     const alone = this.#requests.length === 1;
     const frame = alone ? first : encodeBundle(this.#requests, group);
-    // In a slot that was given up since, nobody could see that the kernel has sent the frame.
+    // A slot that was given up since cannot show that the kernel has sent the frame.
     const own = alone && this.#slot !== undefined && notifier.isHeld(this.#slot);
     const marker = !own && link.tier === 2 ? this.#marker() : undefined;
     this.#requests = [];

@@ -1,5 +1,6 @@
 /**
- * What an operator can ask for, and what runs. Pure; settings, status pages and the path use it.
+ * The modes that an operator can choose, and the tiers that run. Pure; used by settings, status
+ * pages and the path.
  */
 
 export const HOLOFAST_MODES = ['auto', 'off', 'userspace', 'sendmmsg', 'kernel'] as const;

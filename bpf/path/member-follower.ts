@@ -1,7 +1,7 @@
 /**
  * Looks the members' names up again now and then: a peer that has moved to another address gets
  * frames there, and its frames are believed from there. Until then, and where a name cannot be
- * found, everything takes the peer's TCP link. Never decides who is a member.
+ * found, everything takes the peer's TCP link. Never decides on membership.
  */
 import type { GroupMember } from '../frame/layout.ts';
 
@@ -39,7 +39,7 @@ export class MemberFollower {
     this.#options
       .lookUp()
       .then((members) => this.#take(members))
-      // Who cannot be found now stays where it was.
+      // A member that cannot be resolved now keeps its last address.
       .catch(() => undefined)
       .finally(() => {
         this.#isAsking = false;

@@ -39,7 +39,7 @@ export interface UdpFramePathOptions {
   readonly members: readonly number[];
   /** See `clusterKey`. */
   readonly key: Uint8Array;
-  /** What `holofast-load` has pinned for this node. */
+  /** The directory in which `holofast-load` has pinned this node's objects. */
   readonly pins?: string;
   readonly wallUs: () => number;
   /** The tier that was asked for cannot be had. */
@@ -48,9 +48,9 @@ export interface UdpFramePathOptions {
 }
 
 /**
- * The key of the tags: 16 bytes from the cluster's id and, when there is one, its secret. Without
- * a secret it keeps apart clusters, accidents and strangers who do not know the id; it is no
- * protection against somebody who reads the frames.
+ * The key of the tags: 16 bytes from the cluster's id and its secret, if it has one. Without a
+ * secret it keeps out other clusters, accidents and senders that do not know the id; it does not
+ * protect against an attacker who can read the frames.
  */
 export function clusterKey(clusterId: string, secret: string): Uint8Array {
   const digest = createHmac('sha256', secret).update(`holofast ${clusterId}`).digest();
@@ -145,7 +145,7 @@ export class UdpFramePathSource implements FramePathSource {
     try {
       kernel = this.#openKernel(address, members);
     } catch (error) {
-      // What has run before is tried again: its old socket may not be closed yet.
+      // A tier that ran before is retried: its old socket may not be closed yet.
       if (this.#options.mode !== 'auto' || this.#hasRun) throw error;
       this.#choice = { tier: undefined, reason: withoutKernel(oneLine(error)) };
       this.#is('off', this.#choice.reason);
@@ -247,7 +247,7 @@ export class UdpFramePathSource implements FramePathSource {
     };
   }
 
-  /** What happens to the fan-out is part of why this tier runs, and so logged when it changes. */
+  /** The state of the fan-out is part of the tier's reason, and so logged when it changes. */
   #keep(link: UdpLink, kernel: KernelHoloFast, reason: string): FanOutKeeper {
     const is = (what: string): void => this.#is(TIER_NAMES[2], `${reason}; ${what}`);
     return new FanOutKeeper({
@@ -264,7 +264,7 @@ export class UdpFramePathSource implements FramePathSource {
     this.#kernel = undefined;
     this.#keeper = undefined;
     kernel?.close();
-    // The socket itself closes in a later turn; nobody waits for that.
+    // The socket closes in a later turn; no caller waits for that.
     link.close().catch(() => undefined);
     this.#is('off', 'closed');
   }
@@ -296,7 +296,7 @@ function choose({ mode, pins }: UdpFramePathOptions): Choice {
   return found;
 }
 
-/** What `auto` says: frames without the kernel have never cost clearly less CPU than TCP. */
+/** The reason of `auto`: without the kernel, frames never cost clearly less CPU than TCP. */
 function withoutKernel(reason: string): string {
   return `no kernel part (${reason}), and without it TCP is cheaper`;
 }

@@ -229,12 +229,12 @@ export class UdpLink {
     return this.#options.kernel !== undefined && this.#absentRounds < ABSENT_ROUNDS_MAX;
   }
 
-  /** What kept rounds from the kernel is said to be over: the next one tries it. */
+  /** The cause that kept rounds from the kernel is gone: the next round tries it. */
   tryKernelAgain(): void {
     this.#absentRounds = 0;
   }
 
-  /** A frame to nobody costs a system call: after some misses only every so many rounds tries. */
+  /** A frame to no one costs a system call: after some misses, only every n-th round tries. */
   #shouldTryKernel(): boolean {
     if (this.#absentRounds < ABSENT_ROUNDS_MAX) return true;
     if ((this.#absentRounds - ABSENT_ROUNDS_MAX + 1) % RETRY_KERNEL_EVERY_ROUNDS === 0) return true;

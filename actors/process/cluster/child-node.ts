@@ -1,7 +1,7 @@
 /**
  * One `holostore node` process of a local cluster: spawned, watched, restarted with growing pauses,
- * stopped. Its standard input is a pipe that nobody writes to: when it closes, the parent is gone
- * and the child ends by itself.
+ * stopped. Its standard input is a pipe that is never written to: when it closes, the parent is
+ * gone and the child ends by itself.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
@@ -139,7 +139,7 @@ export class ChildNode {
   }
 }
 
-/** Who a node is comes by flags alone; a variable meant for one node must not reach them all. */
+/** Identity comes by flags alone: a variable meant for one node must not reach all of them. */
 function childEnvironment(environment: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { HOLO_JOIN: _join, HOLO_LOG_FORMAT: _format, ...rest } = environment;
   return { ...rest, [PARENT_VARIABLE]: '1' };

@@ -105,7 +105,7 @@ export function parseClusterConfig(
   return Object.freeze({ ...own, dataDir: resolve(own.dataDir), handedOn });
 }
 
-/** What to run for each node; `program` is the path of the `holostore` command. */
+/** The command of each node; `program` is the path of `holostore`. */
 export function planNodes(config: ClusterConfig, program: readonly string[]): ChildPlan[] {
   const ids = Array.from({ length: config.nodes }, (_, index) => index + 1);
   const members = ids.map((id) => `${id}@${HOST}:${config.peerPortBase + id - 1}`).join(',');
@@ -268,7 +268,7 @@ function prepareDirectory(config: ClusterConfig): void {
     if (before !== nodes) {
       throw new ConfigError(
         `${dataDir} holds a cluster of ${before} nodes, not of ${nodes}; ` +
-          'give --fresh to start anew without its data',
+          'give --fresh to delete its data and start empty',
       );
     }
   }
@@ -285,7 +285,7 @@ function nodesBefore(marker: string): number {
     return Number(JSON.parse(readFileSync(marker, 'utf8')).nodes);
   } catch (error) {
     const reason = error instanceof SyntaxError ? 'it is damaged' : fileErrorText(error);
-    throw new Error(`${marker}: ${reason}; give --fresh to start anew without its data`);
+    throw new Error(`${marker}: ${reason}; give --fresh to delete its data and start empty`);
   }
 }
 

@@ -6,7 +6,7 @@
 import type { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { EngineError } from '../../../storage/errors.ts';
 
-/** Of a turn; the executor calls again at once. */
+/** Time per call; the executor calls again at once. */
 const SLICE_MS_MAX = 20;
 /** Keys between two looks at the clock. */
 const SLICE_KEYS = 32;
@@ -37,7 +37,7 @@ export class CheckedStore {
     this.#options = options;
   }
 
-  /** What the check has to do yet, for people; undefined when there is none under way. */
+  /** The progress of the check, for people; undefined when none is running. */
   get progress(): string | undefined {
     if (this.#opened === undefined) return undefined;
     return `the store is being checked (${this.#keys} of ${this.#opened.keys} keys)`;

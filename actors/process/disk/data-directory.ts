@@ -49,7 +49,7 @@ export interface DataDirectoryOptions {
   readonly members: readonly MemberEndpoint[];
   /** Node ids; every node must count the same votes, so it is part of the cluster's name. */
   readonly electorate: readonly number[];
-  /** What is written down apart from this file: an older copy of it is refused. */
+  /** The revision is recorded apart from this file, so that an older copy of it is refused. */
   readonly lineage?: {
     readonly existed: boolean;
     readonly revision: number;
@@ -79,7 +79,7 @@ interface Identity {
 const FORMAT = 1;
 const IDENTITY = 'identity.json';
 const LOCK = 'lock';
-/** What a crash between making the directory and writing the identity may leave behind. */
+/** Files that a crash between making the directory and writing the identity may leave behind. */
 const HARMLESS = /^(lock(\..*)?|identity\.json\.new|lineage|lost\+found)$/;
 
 /** 16 bytes as hex; the same on every node that was given the same members and electorate. */
@@ -145,7 +145,7 @@ export class DataDirectory {
     }
   }
 
-  /** What this node says of itself to its peers. */
+  /** This node's introduction to its peers. */
   get hello(): PeerHello {
     const { clusterId, nodeId, diskId, incarnation } = this.#identity;
     return { clusterId, nodeId, diskId, incarnation, unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };

@@ -57,8 +57,8 @@ export class ProcessLock {
 }
 
 /**
- * Two starting processes may find the same stale lock. Each moves what it finds aside and looks
- * again: who has moved the other's fresh lock puts it back.
+ * Two starting processes may find the same stale lock. Each moves the lock aside and looks again: a
+ * process that has moved the other's fresh lock puts it back.
  */
 function removeStale(path: string, content: string): void {
   const aside = `${path}.stale-${process.pid}`;
@@ -93,7 +93,7 @@ function parseOwner(content: string): Owner | undefined {
       return { pid: Number(pid), started, boot };
     }
   } catch {
-    // Not ours, or cut short by a crash: nobody holds it.
+    // Foreign, or cut short by a crash: the lock is free.
   }
   return undefined;
 }

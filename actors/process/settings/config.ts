@@ -1,7 +1,7 @@
 /**
  * The settings of a node: one table from which flags, environment variables, defaults, checks and
  * the help text come. Pure; `main.ts` reads the process, this file only reads what it is given.
- * What comes out is typed, complete and frozen; nothing else in a node looks at flags.
+ * The result is typed, complete and frozen; nothing else in a node looks at flags.
  */
 import { HOLOFAST_MODES, type HoloFastMode } from '../../../bpf/path/holofast-mode.ts';
 import { type Endpoint, parseEndpoint } from '../../../transport/endpoint.ts';

@@ -1,6 +1,6 @@
 /**
- * What a cell shows to others: the ref through which everybody talks to it, and the check of what
- * a handler gives back. Made and used by cells only.
+ * The public side of a cell: the ref that senders use, and the check of a handler's return value.
+ * Made and used by cells only.
  */
 import type { Offered, RoomWaiter } from '../actor-ref.ts';
 import type { LocalRef } from '../behavior.ts';
@@ -43,7 +43,7 @@ class AsyncHandlerError extends Error {
   override readonly name = 'AsyncHandlerError';
 }
 
-/** An async handler would run on after its turn and fail where nobody looks. */
+/** An async handler would run on after its turn, and its failure would go unnoticed. */
 export function refusePromise(result: unknown): void {
   if (typeof result !== 'object' || result === null || !('then' in result)) return;
   const ignore = (): void => {};

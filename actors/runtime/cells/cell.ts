@@ -327,7 +327,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     if (!this.#isAwake && this.#waiting > 0) this.#wake();
   }
 
-  /** What was forced on the actor counts more than how its handler then failed. */
+  /** A forced end takes precedence over the handler's failure that followed. */
   #endOf(crash: ExitReason | undefined): ExitReason | undefined {
     return isForced(this.#leaving) ? this.#leaving : (crash ?? this.#leaving);
   }
@@ -390,7 +390,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     return true;
   }
 
-  /** What they give now was said in turns of theirs: it belongs to no chain of messages here. */
+  /** Their messages come from turns of their own and belong to no chain of messages here. */
   #callWaiters(): void {
     const mailbox = this.#mailbox;
     this.#line.call(() => mailbox.size < mailbox.max || this.#state === 'retired');

@@ -1,5 +1,5 @@
 /**
- * Messages that nobody received, with the reason: the runtime's answer to "where did it go?".
+ * Undelivered messages with the reason: the runtime's answer to "where did it go?".
  * Keeps the last `DEAD_LETTERS_MAX` and a count per reason; the cells write, console and metrics
  * read. It keeps what a message was, never the message itself: a thousand refused batches would
  * hold a thousand batches of memory just when memory is short.

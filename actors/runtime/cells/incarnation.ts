@@ -136,7 +136,7 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
     this.#host.recorder.txn(this.#owner.traceId, atMs, txn, step);
   }
 
-  /** Cancels all that belongs to this life. */
+  /** Cancels everything that belongs to this life. */
   end(): void {
     this.#ended = true;
     this.timers.cancelAll();

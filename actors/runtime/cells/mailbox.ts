@@ -28,7 +28,7 @@ export class Mailbox<M> {
     return this.#inboxCount + this.#batchCount - this.#at;
   }
 
-  /** What `taken` will be after the message offered last has been taken. */
+  /** The value of `taken` once the message offered last has been taken. */
   get lastOrdinal(): number {
     return this.taken + this.size;
   }

@@ -42,8 +42,8 @@ export class Outlet<in out M> implements ActorRef<M>, RoomWaiter {
   }
 
   /**
-   * For what must not be lost: throws when more waits than the sender should ever have under way.
-   * Nothing happens when the actor has ended for good: nobody is there who could miss it.
+   * For messages that must not be lost: throws when more wait than the sender should ever have in
+   * flight. Does nothing when the actor has ended for good.
    */
   send(message: M): void {
     if (this.#put(message) === 'full') {
@@ -102,7 +102,7 @@ export class WaitingLine {
     this.#waiters.add(waiter);
   }
 
-  /** One after the other; whoever is refused again stands at the end of the line. */
+  /** One after the other; a sender that is refused again goes to the end of the line. */
   call(hasRoom: () => boolean): void {
     for (const waiter of this.#waiters) {
       if (!hasRoom()) return;

@@ -1,6 +1,6 @@
 /**
- * What an actor may ask of the world. Production answers with the operating system and nact, the
- * simulator with one seed and virtual time; nothing else in a node reads a clock or rolls dice.
+ * The ports of an actor to the outside world. In production they are the operating system and nact,
+ * in the simulator one seed and virtual time; nothing else in a node reads a clock or rolls dice.
  */
 
 export interface Clock {

@@ -18,7 +18,7 @@ const NAME = /^[A-Za-z0-9._:@-]{1,128}$/;
 
 interface SupervisorSpec {
   readonly name: string;
-  /** What the parent does when this supervisor fails; `permanent` by default. */
+  /** The parent's response when this supervisor fails; `permanent` by default. */
   readonly restart?: RestartKind;
   readonly strategy: Strategy;
   readonly restartsMax: number;
@@ -203,7 +203,7 @@ export class Supervisor implements Child, Parent {
 
   // --- decisions ---
 
-  /** A child ended that nobody had asked to. */
+  /** A child ended without being asked to. */
   #decide(entry: Entry, reason: ExitReason): void {
     const { child } = entry;
     const isOver =

@@ -1,5 +1,5 @@
 /**
- * What the flight recorder knows, as data: one flat record per fact, loss-free as JSON lines.
+ * The events of the flight recorder: one flat record per fact, loss-free as JSON lines.
  * The recorder makes these at dump time; the exporters and the console turn them into pictures.
  */
 

@@ -182,7 +182,7 @@ export class TraceRecorder {
     this.#more[at] = txn;
   }
 
-  /** What the ring holds, in the order of time. */
+  /** The events in the ring, in the order of time. */
   events(): TraceEvent[] {
     const events: TraceEvent[] = [];
     const offsetUs = this.#clock.wallUs() - this.#clock.monotonicMs() * 1_000;
