@@ -35,6 +35,8 @@ export const UNFLUSHED_BYTES_MAX_DEFAULT = 128 * 1024 * 1024;
 
 /** Keys that one call of `expired` visits. */
 const EXPIRY_SAMPLE_KEYS = 256;
+/** Bytes of values that one call may read; calls that follow a larger page look at nothing. */
+const EXPIRY_READ_BYTES = 4 * 1024 * 1024;
 /** There is a backlog when more than one in this many volatile keys is past its deadline. */
 const EXPIRY_BACKLOG_ONE_IN = 10;
 const ITERATION_KEYS = 1024;
@@ -55,6 +57,8 @@ export class StateMachine {
   #unitsStored: number;
   #expiryPosition = 0;
   #expiryBacklog = false;
+  /** Read beyond what the calls so far may read. */
+  #expiryReadBytes = 0;
 
   constructor(options: StateMachineOptions) {
     this.#keyspace = new GroupKeyspace({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
@@ -209,14 +213,18 @@ export class StateMachine {
 
   /**
    * Some keys past their deadline for HOLO.EXPIRE, at most `keysMax` and at most `bytesMax` bytes.
-   * Each call visits a constant number of keys and continues where the last one ended.
+   * Each call visits a constant number of keys and continues where the last one ended. The engine
+   * reads a key's value along with its deadline, so large values are looked at less often.
    */
   expired(keysMax: number, nowMs: number, bytesMax = Infinity): string[] {
     const found: string[] = [];
     this.#expiryBacklog = false;
     if (this.#keyspace.volatileSize === 0) return found;
+    this.#expiryReadBytes = Math.max(0, this.#expiryReadBytes - EXPIRY_READ_BYTES);
+    if (this.#expiryReadBytes > 0) return found;
     const page = this.#keyspace.page(this.#expiryPosition, EXPIRY_SAMPLE_KEYS);
     this.#expiryPosition = page.next;
+    for (const { entry } of page.items) this.#expiryReadBytes += entry.bytes;
     let withDeadline = 0;
     let bytes = 0;
     for (const item of page.items) {

@@ -10,7 +10,7 @@ import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 
 /** Largest record of the log: what all clients can have under way at once is less. */
-export const LOG_RECORD_BYTES_MAX = 64 * 1_024;
+export const LOG_RECORD_BYTES_MAX = 1024 ** 2;
 
 export const SEGMENT_UNIT_BYTES = 4_096;
 

@@ -221,6 +221,28 @@ describe('expiry', () => {
     expect(Object.keys(machine.dump()).every((key) => key.startsWith('lives'))).toBe(true);
   });
 
+  // One large value among a few keys was read and checked at every look, ten times a second.
+  test('reads large values seldom, and finds what is past its deadline all the same', () => {
+    const machine = new Machine();
+    machine.run('SETRANGE', 'large', String(40 * 2 ** 20), 'x');
+    machine.run('SET', 'dies', 'x', 'PX', '10');
+    machine.flush();
+    machine.advance(1_000);
+    const { engine } = machine;
+    const page = engine.page.bind(engine);
+    let pages = 0;
+    engine.page = (...range) => {
+      pages += 1;
+      return page(...range);
+    };
+    const found = new Set<string>();
+    for (let look = 0; look < 40; look += 1) {
+      for (const key of machine.machine.expired(10, machine.nowMs)) found.add(key);
+    }
+    expect(found).toEqual(new Set(['dies']));
+    expect(pages).toBeLessThan(10);
+  });
+
   test('looks at nothing where no key has a deadline', () => {
     const machine = new Machine();
     machine.run('SET', 'a', '1');
