@@ -6,7 +6,14 @@
  */
 import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
-import { arityError, type Command, fitsArity, lastKeyOf, TOO_LONG } from './commands/command.ts';
+import {
+  arityError,
+  type Command,
+  fitsArity,
+  hasOneKey,
+  keysAmong,
+  TOO_LONG,
+} from './commands/command.ts';
 import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
 import type { Engine, GroupSlots } from './engine.ts';
@@ -275,18 +282,16 @@ export class StateMachine {
    * would have begun its answer by then.
    */
   #meetsDeadline(command: Command, args: Arguments): boolean {
-    if (typeof command.keys === 'string') return false;
-    const last = lastKeyOf(command.keys, args.count);
-    if (last === command.keys.first) return false;
-    for (let i = command.keys.first; i <= last; i += command.keys.step) {
-      if (this.#keyspace.isPastDeadline(args, i)) return true;
-    }
+    if (typeof command.keys === 'string' || hasOneKey(command.keys)) return false;
+    const keys = keysAmong(command.keys, args);
+    if (keys.length === 1) return false;
+    for (const i of keys) if (this.#keyspace.isPastDeadline(args, i)) return true;
     return false;
   }
 }
 
 function namesManyKeys({ keys }: Command): boolean {
-  return typeof keys !== 'string' && keys.first !== keys.last;
+  return typeof keys !== 'string' && !hasOneKey(keys);
 }
 
 function refusalOf(command: Command | undefined, args: Arguments): string | undefined {
@@ -295,9 +300,6 @@ function refusalOf(command: Command | undefined, args: Arguments): string | unde
   if (args.longest <= KEY_BYTES_MAX) return undefined;
   if (args.longest > VALUE_BYTES_MAX) return TOO_LONG;
   if (typeof command.keys === 'string') return undefined;
-  const last = lastKeyOf(command.keys, args.count);
-  for (let i = command.keys.first; i <= last; i += command.keys.step) {
-    if (args.bytes(i) > KEY_BYTES_MAX) return KEY_TOO_LONG;
-  }
-  return undefined;
+  const tooLong = keysAmong(command.keys, args).some((i) => args.bytes(i) > KEY_BYTES_MAX);
+  return tooLong ? KEY_TOO_LONG : undefined;
 }

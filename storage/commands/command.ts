@@ -8,11 +8,26 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import type { ReplySink } from './reply.ts';
 
 /** Positions among the arguments as Redis counts them: `last` is negative from the end. */
-interface KeySpec {
+interface KeyRange {
   readonly first: number;
   readonly last: number;
   readonly step: number;
 }
+
+/** The arguments of a command, its name included: of a request, or of COMMAND GETKEYS. */
+export interface Words {
+  readonly count: number;
+  text(i: number): string;
+}
+
+/**
+ * For a command whose arguments tell where its keys are, such as a number of keys (EVAL, LMPOP):
+ * returns their indices, ascending. None if the arguments make no sense; the command then refuses
+ * them.
+ */
+type KeyFunction = (args: Words) => readonly number[];
+
+type KeySpec = KeyRange | KeyFunction;
 
 type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast';
 type CommandGroup = 'string' | 'generic' | 'server' | 'cluster';
@@ -41,14 +56,26 @@ export interface Command {
   run(keyspace: Keyspace, args: Arguments, out: ReplySink): void;
 }
 
-export const ONE_KEY: KeySpec = { first: 1, last: 1, step: 1 };
-export const TWO_KEYS: KeySpec = { first: 1, last: 2, step: 1 };
-export const ALL_KEYS: KeySpec = { first: 1, last: -1, step: 1 };
-export const KEYS_AND_VALUES: KeySpec = { first: 1, last: -1, step: 2 };
+export const ONE_KEY: KeyRange = { first: 1, last: 1, step: 1 };
+export const TWO_KEYS: KeyRange = { first: 1, last: 2, step: 1 };
+export const ALL_KEYS: KeyRange = { first: 1, last: -1, step: 1 };
+export const KEYS_AND_VALUES: KeyRange = { first: 1, last: -1, step: 2 };
 
-/** The last argument that is a key, in a command of `count` arguments. */
-export function lastKeyOf(keys: KeySpec, count: number): number {
-  return keys.last < 0 ? count + keys.last : keys.last;
+/** Reused: most commands with a list of keys are short. */
+const indices: number[] = [];
+
+/** Indices of the keys among the arguments, ascending. Good until the next call. */
+export function keysAmong(keys: KeySpec, args: Words): readonly number[] {
+  if (typeof keys === 'function') return keys(args);
+  indices.length = 0;
+  const last = keys.last < 0 ? args.count + keys.last : keys.last;
+  for (let i = keys.first; i <= last; i += keys.step) indices.push(i);
+  return indices;
+}
+
+/** The command has one key, always in the same place. */
+export function hasOneKey(keys: Command['keys']): keys is KeyRange {
+  return typeof keys === 'object' && keys.first === keys.last;
 }
 
 export const SYNTAX_ERROR = 'ERR syntax error';

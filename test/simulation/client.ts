@@ -3,7 +3,7 @@
  * A time-out or a restart leaves the operation open for ever; a refusal is kept as such.
  */
 import { Arguments } from '../../storage/arguments.ts';
-import { lastKeyOf } from '../../storage/commands/command.ts';
+import { keysAmong } from '../../storage/commands/command.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
 import type { Part } from '../../transport/resp/connection/part.ts';
 import type { PlanItem } from '../../transport/resp/connection/unit-under-way.ts';
@@ -51,9 +51,9 @@ export function unitOf(
       if (command.name !== 'SCAN') readOnly = false;
       continue;
     }
-    const last = lastKeyOf(command.keys, args.count);
-    for (let i = command.keys.first; i <= last; i += command.keys.step) slots.push(args.slot(i));
-    if (command.kind !== 'read' || last !== command.keys.first) readOnly = false;
+    const keys = keysAmong(command.keys, args);
+    for (const i of keys) slots.push(args.slot(i));
+    if (command.kind !== 'read' || keys.length !== 1) readOnly = false;
   }
   return {
     part: {

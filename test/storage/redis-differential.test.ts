@@ -309,7 +309,7 @@ describe.skipIf(!PRESENT)('against redis-server', () => {
     const ours = COMMANDS.filter(({ name }) => !/^(HOLO\.|CLUSTER\|)/.test(name));
     const [theirs] = await redis.run([['COMMAND', 'INFO', ...ours.map(({ name }) => name)]]);
     const described = ours.map(({ name, arity, flags, keys, categories }) => {
-      const { first, last, step } = typeof keys === 'string' ? NO_KEYS : keys;
+      const { first, last, step } = typeof keys === 'object' ? keys : NO_KEYS;
       const flagged = flags.map((flag) => `+${flag}`);
       const listed = categories.map((category) => `+${category}`).toSorted();
       return [name.toLowerCase(), arity, flagged, first, last, step, listed];

@@ -4,7 +4,7 @@
  * input cannot make it grow.
  */
 import { type Arguments, upperCase } from '../../storage/arguments.ts';
-import { type Command, printable } from '../../storage/commands/command.ts';
+import { type Command, hasOneKey, printable } from '../../storage/commands/command.ts';
 import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/commands/command-table.ts';
 import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory, ClientState } from './connection/client-state.ts';
@@ -199,7 +199,7 @@ function storeRoute(command: Command): StoreRoute {
     command,
     local: undefined,
     keys: shapeOf(keys),
-    firstKey: typeof keys === 'string' ? 0 : keys.first,
+    firstKey: hasOneKey(keys) ? keys.first : 0,
     writes: command.kind === 'write',
     walksKeys: name === 'SCAN',
   };
@@ -208,5 +208,5 @@ function storeRoute(command: Command): StoreRoute {
 function shapeOf(keys: Command['keys']): KeyShape {
   if (keys === 'none') return KEYS_NONE;
   if (keys === 'whole-store') return KEYS_WHOLE_STORE;
-  return keys.first === keys.last ? KEYS_ONE : KEYS_LISTED;
+  return hasOneKey(keys) ? KEYS_ONE : KEYS_LISTED;
 }

@@ -1,4 +1,5 @@
 /** A gateway with sockets, turns and a clock in the test's hands. */
+import { COMMANDS } from '../../../storage/commands/command-table.ts';
 import type { ClientSocket } from '../../../transport/resp/connection/client-socket.ts';
 import type { Connection } from '../../../transport/resp/connection/connection.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../../transport/resp/connection/part.ts';
@@ -102,12 +103,14 @@ export class Harness {
     limits: Partial<GatewayLimits> = {},
     coordinator?: TestCoordinator,
     placement = SOLE_PLACEMENT,
+    commands = COMMANDS,
   ) {
     const { submit } = coordinator ?? this.coordinator;
     (coordinator ?? this.coordinator).answer = (answer) => this.gateway.answered(answer);
     this.gateway = new Gateway({
       limits,
       placement,
+      commands,
       submit,
       flow: (message) => this.flows.push(message),
       wake: () => {

@@ -2,7 +2,7 @@
  * COMMAND: describes all commands of the store and of the gateway from their tables, so that
  * clients find the keys of a command and redis-cli completes names.
  */
-import { fitsArity, lastKeyOf, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
+import { fitsArity, keysAmong, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { matchesGlob } from '../../../storage/commands/glob.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import type { LocalCommand, LocalContext, Route } from '../routes.ts';
@@ -16,18 +16,21 @@ function description(route: Route) {
 function writeInfo(route: Route, out: ReplyWriter): void {
   const { flags, categories } = description(route);
   const keys = route.command?.keys;
+  const moves = typeof keys === 'function';
   const spec = typeof keys === 'object' ? keys : { first: 0, last: 0, step: 0 };
   out.array(10);
   out.bulk(route.label);
   out.integer(route.arity);
-  writeSet(flags, out);
+  writeSet(moves ? [...flags, 'movablekeys'] : flags, out);
   out.integer(spec.first);
   out.integer(spec.last);
   out.integer(spec.step);
   writeSet(categories, out);
   out.set(0);
-  if (spec.first === 0) out.set(0);
-  else writeKeySpec(spec, route.command?.kind === 'write', out);
+  const writes = route.command?.kind === 'write';
+  if (moves) writeUnknownKeySpec(writes, out);
+  else if (spec.first === 0) out.set(0);
+  else writeKeySpec(spec, writes, out);
   out.array(route.subroutes?.size ?? 0);
   for (const subroute of route.subroutes?.values() ?? []) writeInfo(subroute, out);
 }
@@ -46,7 +49,7 @@ function writeKeySpec(
   out.set(1);
   out.map(3);
   out.bulk('flags');
-  writeSet(writes ? ['RW', 'access', 'update'] : ['RO', 'access'], out);
+  writeSet(keyFlags(writes), out);
   out.bulk('begin_search');
   out.map(2);
   out.bulk('type');
@@ -67,6 +70,26 @@ function writeKeySpec(
   out.integer(spec.step);
   out.bulk('limit');
   out.integer(0);
+}
+
+function keyFlags(writes: boolean): readonly string[] {
+  return writes ? ['RW', 'access', 'update'] : ['RO', 'access'];
+}
+
+/** The keys depend on the arguments: clients ask COMMAND GETKEYS. */
+function writeUnknownKeySpec(writes: boolean, out: ReplyWriter): void {
+  out.set(1);
+  out.map(3);
+  out.bulk('flags');
+  writeSet([...keyFlags(writes), 'incomplete'], out);
+  for (const step of ['begin_search', 'find_keys']) {
+    out.bulk(step);
+    out.map(2);
+    out.bulk('type');
+    out.bulk('unknown');
+    out.bulk('spec');
+    out.map(0);
+  }
 }
 
 function writeDocs(route: Route, out: ReplyWriter): void {
@@ -131,15 +154,16 @@ function getKeys(context: LocalContext, words: readonly string[], out: ReplyWrit
   const route = context.routes.ofWords(words);
   if (route === undefined) return out.error('ERR Invalid command specified');
   const keys = route.command?.keys;
-  if (typeof keys !== 'object') return out.error('ERR The command has no key arguments');
+  if (keys === undefined || typeof keys === 'string') {
+    return out.error('ERR The command has no key arguments');
+  }
   if (!fitsArity(route.arity, words.length)) {
     return out.error('ERR Invalid number of arguments specified for command');
   }
-  const found: string[] = [];
-  const last = lastKeyOf(keys, words.length);
-  for (let i = keys.first; i <= last; i += keys.step) found.push(words[i] ?? '');
+  const found = keysAmong(keys, { count: words.length, text: (i) => words[i] ?? '' });
+  if (found.length === 0) return out.error('ERR Invalid arguments specified for command');
   out.array(found.length);
-  for (const key of found) out.bulk(key);
+  for (const i of found) out.bulk(words[i] ?? '');
 }
 
 const CONTAINER = withSubcommands({

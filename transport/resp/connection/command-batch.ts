@@ -4,7 +4,7 @@
  * and becomes part of a unit at EXEC.
  */
 import type { Arguments } from '../../../storage/arguments.ts';
-import { lastKeyOf } from '../../../storage/commands/command.ts';
+import { keysAmong } from '../../../storage/commands/command.ts';
 import { CallTally } from '../call-tally.ts';
 import { ByteRuns } from '../codec/byte-runs.ts';
 import { KEYS_LISTED, KEYS_NONE, KEYS_ONE, type StoreRoute } from '../routes.ts';
@@ -56,8 +56,7 @@ export class CommandBatch {
       this.wholeStore = true;
       return;
     }
-    const last = lastKeyOf(keys, args.count);
-    for (let i = keys.first; i <= last; i += keys.step) this.slots.push(args.slot(i));
+    for (const i of keysAmong(keys, args)) this.slots.push(args.slot(i));
   }
 
   #addRare(route: StoreRoute, args: Arguments): void {
