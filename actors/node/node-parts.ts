@@ -1,6 +1,6 @@
 /**
- * What a node needs of the world, and its limits: `start-node.ts` brings the operating system's,
- * the simulator its own.
+ * The parts of a node that come from outside, and its limits: `start-node.ts` brings the operating
+ * system's, the simulator its own.
  */
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
 import type { Engine } from '../../storage/engine.ts';

@@ -47,7 +47,7 @@ const TRAFFIC_KEPT_MAX = 1_024;
 /** Until the cluster's time is known, no timestamp before the year 2112 can be called too late. */
 const TIME_UNKNOWN_US = 2 ** 52;
 const SHUTDOWN_MS = 2_000;
-/** Commands under way get so long to be answered before a node stops. */
+/** Time for commands in flight to be answered before a node stops. */
 const DRAIN_MS = 1_000;
 
 /** The ways to the actor of one peer. */
@@ -62,7 +62,7 @@ export class Node {
   /** Those of which this node is a member. */
   readonly groups: readonly Group[];
   readonly stores: readonly Store[];
-  /** What the members' clocks say. */
+  /** The comparison of the members' clocks. */
   readonly time: ClusterTime;
   readonly #parts: NodeParts;
   readonly #storeOf: GroupMap<Store>;
@@ -164,7 +164,7 @@ export class Node {
     return undefined;
   }
 
-  /** What peers have sent for groups and on channels that this node does not serve. */
+  /** Dropped messages and frames of peers for groups and channels that this node does not serve. */
   get unrouted(): ReadonlyMap<number, Unrouted> {
     return this.#router.unrouted;
   }

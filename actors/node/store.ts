@@ -67,10 +67,10 @@ export class Store {
   readonly clock: HybridClock;
   /** Where parts of clients go. */
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
-  /** What comes from the network may be lost. */
+  /** Messages from the network may be lost. */
   readonly trafficToReplica: Outlet<ReplicaActorMessage>;
   readonly trafficToCoordinator: Outlet<CoordinatorActorMessage>;
-  /** What one actor of this node says to another is never lost. */
+  /** Messages between actors of this node are never lost. */
   readonly toCoordinator: Outlet<CoordinatorActorMessage>;
   readonly #parts: StoreParts;
   readonly #time: ClusterTime;

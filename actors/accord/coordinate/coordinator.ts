@@ -1,7 +1,7 @@
 /**
- * Decides transactions: those of this node at ballot 0, and, at higher ballots, those that somebody
- * left behind (accord.md §2.4, §2.11, §2.12). Volatile: after a restart nothing is resumed at
- * ballot 0. Pure; `coordinator-actor.ts` performs the effects.
+ * Decides transactions: this node's own at ballot 0, and abandoned ones at higher ballots
+ * (accord.md §2.4, §2.11, §2.12). Volatile: after a restart nothing is resumed at ballot 0. Pure;
+ * `coordinator-actor.ts` performs the effects.
  */
 
 import { type BareOk, bareOkFrame } from '../messages/bare-ok.ts';
@@ -263,7 +263,7 @@ export class Coordinator {
     const lost = (round.replied | this.#unavailable | this.#silent) & ~round.fast;
     const rejected = this.group.electors(lost) > quorums.fastRejectsMax;
     if (!rejected && this.nowMs < round.startedMs + this.patienceMs) return;
-    // Who has let a round wait in vain is not waited for again until it answers something.
+    // A member that a round has waited for in vain is not waited for again until it answers.
     if (!rejected) this.#silent |= this.group.electorate & ~round.replied;
     if (isRejected(round.vote)) return this.#invalidate(round);
     this.#accept(round, round.vote);
@@ -380,7 +380,7 @@ export class Coordinator {
       return this.#askOne(round, from);
     }
     if (message.reason === 'skewed') return this.#skewed(round, from);
-    // Somebody else is at it, or it is decided. Never go on at this ballot; ask what is known.
+    // Another coordinator is at work, or it is decided. Never continue at this ballot; ask.
     this.#end(round);
     if (message.reason === 'promised') return;
     this.#send(from, { type: 'CheckStatus', id: round.id });
@@ -391,7 +391,7 @@ export class Coordinator {
     const bit = this.group.bit(from);
     const counts = round.phase === 'PreAccept' && round.count(bit);
     if (!counts) return;
-    // Our own replica has told nobody about it.
+    // Our own replica has not told any other node of it.
     if (from === this.self) return this.#invalidate(round);
     round.skewed |= bit;
     this.#decideVotes(round);
@@ -422,7 +422,7 @@ export class Coordinator {
     this.#ask(round.key);
   }
 
-  /** Sends the request of the present phase to all that have not answered it. */
+  /** Sends the request of the current phase to all members that have not answered it. */
   #ask(key: string): void {
     const round = this.#rounds.get(key);
     if (round === undefined) return;

@@ -21,7 +21,7 @@ interface CoordinatorsOptions {
   readonly watch?: ((coordinator: Coordinator) => void) | undefined;
 }
 
-/** What one group's coordinator says of itself. */
+/** The report of one group's coordinator. */
 interface CoordinatorState {
   /** Own transactions that are not decided yet. */
   readonly underWay: number;

@@ -1,6 +1,7 @@
 /**
- * What a quorum of `RecoverOk` replies allows (accord.md §2.11): continue what may have been
- * decided, or prove that nothing was and invalidate, or wait until it can be told. A pure function.
+ * The conclusion from a quorum of `RecoverOk` replies (accord.md §2.11): continue what may have
+ * been decided, or prove that nothing was and invalidate, or wait for more evidence. A pure
+ * function.
  */
 
 import type { RecoverOk } from '../messages/messages.ts';
@@ -43,13 +44,13 @@ export function concludeRecovery(group: Group, round: TransactionRound): Conclus
   }
 }
 
-/** Nobody in the quorum has accepted anything: was the fast path taken? */
+/** No member of the quorum has accepted anything: was the fast path taken? */
 function concludeUndecided(group: Group, round: TransactionRound): Conclusion {
   const replies = round.recoverReplies;
   const notFast = group.electors(round.replied & ~round.fast);
   const impossible = notFast > group.quorums.fastRejectsMax;
   if (impossible || replies.some((reply) => reply.rejectsFastPath)) return { type: 'invalidate' };
-  // Who does not know the footprint cannot have looked for evidence: ask again, definition in hand.
+  // A replica without the footprint cannot have looked for evidence: ask again with the definition.
   if (replies.some((reply) => reply.body === undefined)) return { type: 'again' };
   const noWait = unite(replies, (reply) => reply.noWait);
   const wait = without(

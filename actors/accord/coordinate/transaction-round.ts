@@ -1,7 +1,7 @@
 /**
- * One coordinator's (or recoverer's) work on one transaction at one ballot: in which phase it is,
- * who has answered, and what the answers add up to. A phase is only ever left forwards; that is the
- * latch between the fast and the slow path.
+ * The work of one coordinator or recoverer on one transaction at one ballot: the phase, the members
+ * that have answered, and the sum of their answers. Phases only move forwards; that is the latch
+ * between the fast and the slow path.
  */
 
 import type { CommandDefinition, RecoverOk } from '../messages/messages.ts';

@@ -1,9 +1,9 @@
 /**
- * What is settled (applied, or known never to execute) at which member. A replica tells what it
- * settles once, and that may be lost. So what is settled here and not known to be settled at a
- * member that is up is asked for, a page at a time; the next page follows when the member has
- * confirmed all of the last one. Nothing is kept for the sake of repetition: what is not known is
- * what is left to ask, on either side of a restart.
+ * Which transactions are settled (applied, or known never to execute) at which member. A replica
+ * announces each settled transaction once, and that message may be lost. So a replica asks each
+ * member that is up for the transactions that are settled here and not known to be settled there, a
+ * page at a time; the next page follows when the member has confirmed the whole last one. Nothing
+ * is kept for repetition: the unknown ones are exactly the ones left to ask, also after a restart.
  */
 import type { Command } from '../local/command.ts';
 import type { ReplicaState } from '../local/replica-state.ts';
@@ -19,13 +19,13 @@ interface Asked {
   readonly next: Timestamp;
 }
 
-/** What a member has asked about and has settled, and this replica cannot execute yet. */
+/** Transactions that a member has settled and asked about, and this replica cannot execute yet. */
 interface Lacking {
   readonly ids: readonly TxnId[];
   readonly fetchAtMs: number;
 }
 
-/** A claim: it leaves when all that it tells is durable. `ids` ascend. */
+/** A claim: it leaves when everything in it is durable. `ids` ascend. */
 export function sendHint(
   state: ReplicaState,
   peer: number,
@@ -96,7 +96,7 @@ export class AppliedHints {
     for (const peer of this.#state.peers) sendHint(this.#state, peer, []);
   }
 
-  /** The mark is repeated while somebody has something to forget, and so are the questions. */
+  /** The mark and the questions are repeated while any member has something to forget. */
   #tellAgain(): void {
     const { nowMs, peers, down, limits } = this.#state;
     if (!this.#mayTell) return;
@@ -127,7 +127,7 @@ export class AppliedHints {
     sendHint(this.#state, peer, ids, ids.length > 0);
   }
 
-  /** What was settled a moment ago will be told by the other side, or its hint is under way. */
+  /** The other side will announce a recently settled one, or its hint is in flight. */
   #overdue({ status, settledAtMs }: Command): boolean {
     const { nowMs, limits } = this.#state;
     return isTerminal(status) && nowMs >= settledAtMs + limits.durabilityLagMs;

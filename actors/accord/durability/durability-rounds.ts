@@ -9,10 +9,10 @@
  *     quorum of votes meets a refusal, and a recovery meets enough electors who never voted t0 to
  *     rule the fast path out. (One fenced replica proves nothing: the fast path may have done
  *     without it.)
- *  2. The leader sees to it that all that were named are applied (or invalidated) here; then it has
- *     "settled before X" and sends the list of what executes.
- *  3. Who has applied the whole list has settled before X as well. What is not in it, and below X,
- *     can never execute.
+ *  2. The leader gets all named transactions applied (or invalidated) here; then it has "settled
+ *     before X" and sends the list of those that execute.
+ *  3. A replica that has applied the whole list has settled before X as well. A transaction below X
+ *     that is not in the list can never execute.
  *
  * Below the minimum of all members' marks everything is applied everywhere and may be forgotten.
  * The list is also how a replica that was away catches up. A member that is down stops the
@@ -43,16 +43,16 @@ interface LedRound {
   readonly startedMs: number;
   promised: number;
   ids: Deps;
-  /** All that was promised names everything below this. */
+  /** The promises name every transaction below this. */
   end: Timestamp;
 }
 
 interface Task {
   readonly from: number;
   readonly before: Timestamp;
-  /** Keys of all that executes below `before`. */
+  /** Keys of all transactions that execute below `before`. */
   readonly executes: ReadonlySet<string>;
-  /** What this replica still has to apply. */
+  /** The transactions that this replica still has to apply. */
   missing: readonly TxnId[];
   fetchAtMs: number;
 }
@@ -118,7 +118,7 @@ export class DurabilityRounds {
 
   /**
    * When `tick` has something to do next, as long as no message comes and nothing is flushed;
-   * infinite for a group in which nobody has anything to forget.
+   * infinite for a group in which no member has anything to forget.
    */
   get dueMs(): number {
     if (this.#round !== undefined || this.#task !== undefined) return 0;
@@ -138,8 +138,8 @@ export class DurabilityRounds {
   // ---- leading a round --------------------------------------------------------------------
 
   /**
-   * When the leader gets nowhere (the others refuse its fences, say), the next ones lead as well:
-   * two leaders at once do no harm.
+   * When the leader makes no progress (because others refuse its fences, say), the next members
+   * lead as well: two leaders at once do no harm.
    */
   get #leadsFromMs(): number {
     const { self, group, down, nowMs, limits } = this.#state;
@@ -160,7 +160,7 @@ export class DurabilityRounds {
       else if (nowMs - round.startedMs > 4 * limits.durabilityEveryMs) this.#round = undefined;
       return;
     }
-    // A group that was idle was not ticked: the wait for the leader begins anew.
+    // An idle group was not ticked: the wait for the leader starts over.
     if (!this.#hasToForget) this.#movedMs = undefined;
     else this.#movedMs ??= nowMs;
     if (nowMs < this.#nextRoundMs || this.#task !== undefined) return;
@@ -178,7 +178,7 @@ export class DurabilityRounds {
     this.#rejectBefore(self, { type: 'RejectBefore', before, base });
   }
 
-  /** Nobody can be told that a transaction which these have not named was decided. */
+  /** No node can learn that a transaction which these members have not named was decided. */
   #closed(promised: number): boolean {
     const { group } = this.#state;
     const { slow, durabilityElectors } = group.quorums;
@@ -189,7 +189,7 @@ export class DurabilityRounds {
     const state = this.#state;
     const { before, base } = message;
     if (state.clock.isTooFar(before)) return;
-    // Whatever this node begins from now on lies above the fence.
+    // Every transaction that this node begins from now on lies above the fence.
     state.clock.observe(before);
     if (compare(before, state.rejectBefore) > 0) {
       state.rejectBefore = before;
@@ -209,7 +209,7 @@ export class DurabilityRounds {
     round.end = min(round.end, message.end);
   }
 
-  /** All that were named are known here from now on, so the progress log settles them. */
+  /** All named transactions are known here from now on, so the progress log settles them. */
   #finishRound(round: LedRound): void {
     const state = this.#state;
     if (compare(round.base, state.redundantBefore) !== 0) {
@@ -228,18 +228,20 @@ export class DurabilityRounds {
     if (open) return;
     this.#round = undefined;
     if (compare(round.end, round.before) < 0) this.#nextRoundMs = state.nowMs;
-    // A quorum has promised and did not name them: they are known here alone, too late.
-    // One that was decided here meanwhile is among what this node names in the next round.
+    // A quorum has promised and did not name them: only this node knows them, too late.
+    // This node names a transaction decided here meanwhile in the next round.
     if (!this.#invalidateUnlisted(state.self, 'RejectBeforeOk', round.end, named)) return;
     this.#redundantUpTo(round.end);
-    // The list first: who hears of the new mark before it asks for the list once more.
+    // The list goes first: a member that hears of the new mark before it asks for it again.
     for (const peer of state.peers) this.#sendList(peer, round.base);
     this.#hints.tellMark();
   }
 
   // ---- following --------------------------------------------------------------------------
 
-  /** What executes from `from` on, as far as it is settled here and fits one message. */
+  /**
+   * Sends the transactions that execute from `from` on, as far as settled and one message holds.
+   */
   #sendList(to: number, from: Timestamp): void {
     const state = this.#state;
     const complete = compare(from, state.durableBefore) >= 0;
@@ -282,8 +284,8 @@ export class DurabilityRounds {
   }
 
   /**
-   * What is below the mark and not in the list can never execute, also if first heard of now.
-   * `false`: one of them is decided here, the list is wrong.
+   * Transactions below the mark and not in the list can never execute, even if first heard of now.
+   * `false`: one of them is decided here, so the list is wrong.
    */
   #invalidateUnlisted(
     from: number,

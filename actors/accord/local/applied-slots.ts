@@ -28,9 +28,9 @@ export class AppliedSlots {
   }
 
   /**
-   * Whether a read of these slots (repeats allowed) may be answered from what is applied now, when
-   * its barrier began at `barrierSequence` and all that it named is applied. One slot alone needs
-   * no more than the barrier.
+   * Whether a read of these slots (repeats allowed) may be answered from the present state, when
+   * its barrier began at `barrierSequence` and all named transactions are applied. A single slot
+   * needs no more than the barrier.
    */
   covers(slots: readonly number[], barrierSequence: number): boolean {
     const [first] = slots;

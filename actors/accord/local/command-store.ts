@@ -1,7 +1,7 @@
 /**
- * The one door of the pure core to its shell: owns a replica per group of the store, the order in
- * which what they want may leave (`effects.ts`), the hand-over to the executor, and the clock's
- * reservation. Takes data, returns effects; nobody outside reaches the objects behind it.
+ * The one door of the pure core to its shell: owns a replica per group of the store, the order of
+ * their effects (`effects.ts`), the hand-over to the executor, and the clock's reservation. Takes
+ * data, returns effects; no code outside reaches the objects behind it.
  */
 import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
@@ -114,7 +114,7 @@ export class CommandStore {
     }
   }
 
-  /** What is to be done since the last call, in order. */
+  /** The effects since the last call, in order. */
   takeEffects(): readonly StoreEffect[] {
     if (this.#halt !== undefined) return [{ type: 'Halt', reason: this.#halt }];
     const effects = this.#effects;
@@ -167,7 +167,7 @@ export class CommandStore {
     }
   }
 
-  /** What has been computed from a state that cannot be must not leave. */
+  /** Nothing computed from an impossible state may leave. */
   #guard(step: () => void): void {
     if (this.#halt !== undefined) return;
     try {
@@ -180,7 +180,7 @@ export class CommandStore {
 
   // ---- the beginning ----------------------------------------------------------------------
 
-  /** All that the log holds of a group, in its order; `restored` follows after the last group. */
+  /** The log's records of a group, in order; `restored` follows after the last group. */
   restore(group: GroupId, records: readonly StoredRecord[]): void {
     const member = this.#groups.get(group);
     if (member === undefined) return;
@@ -197,7 +197,7 @@ export class CommandStore {
     this.#begin(nowMs);
   }
 
-  /** A fresh executor holds what its engine has flushed, and wants all that follows. */
+  /** A fresh executor holds what its engine has flushed and needs everything after it. */
   executorReady(generation: number, flushed: readonly FlushedGroup[], nowMs: number): void {
     this.#executor = { generation, flushed };
     this.#begin(nowMs);
@@ -220,7 +220,7 @@ export class CommandStore {
     if (!clock.mayBegin((nowMs - startedMs) * 1_000)) return;
     const { generation, flushed } = this.#executor;
     if (this.#begun) {
-      // Only the executor has begun anew: it needs what its engine does not hold.
+      // Only the executor has restarted: it needs what its engine does not hold.
       this.executorFlushed(flushed);
       this.#handOver.begin(generation, this.#unflushed());
       return;
@@ -323,7 +323,7 @@ export class CommandStore {
     this.#send(replies);
   }
 
-  /** `Sync` follows when all that was handed to the executor is on its way to the log. */
+  /** `Sync` follows when every execution handed to the executor is on its way to the log. */
   sync(): void {
     this.#syncAsked = true;
   }
@@ -340,7 +340,7 @@ export class CommandStore {
     if (limitUs !== undefined) this.#effects.push({ type: 'Reserve', limitUs });
   }
 
-  /** The node's log holds a limit of the clock, whoever asked for it. */
+  /** The node's log holds a limit of the clock, whichever store requested it. */
   clockLimit(limitUs: number): void {
     this.#options.clock.reservationDurable(limitUs);
     this.#effects.push({ type: 'Covered' });
@@ -361,7 +361,7 @@ export class CommandStore {
     if (shedding !== this.#shedding) this.#effects.push({ type: 'Shedding', shedding });
     this.#shedding = shedding;
     const full = watermarks.retainedBytes > limits.retainedBytesMax;
-    // Again and again while it lasts: the coordinator may have begun anew meanwhile.
+    // Repeated while it lasts: the coordinator may have restarted in between.
     if (full || this.#backlogged) this.#effects.push({ type: 'Backlog', full });
     this.#backlogged = full;
   }

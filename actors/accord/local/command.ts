@@ -12,7 +12,7 @@ export interface Definition {
   readonly body: Uint8Array;
 }
 
-/** Somebody who waits for a transaction to be applied here (or to be known never to be). */
+/** Waits for a transaction to be applied here (or to be known never to be). */
 export interface Waiter {
   /** A transaction that executes at this time need not wait for one that executes later. */
   readonly executeAt: Timestamp | undefined;

@@ -1,22 +1,22 @@
 /**
- * What the pure core wants done, and when it may leave. This page is the contract between a store's
- * `CommandStore` and its shell (`actors/store/replica-actor.ts`). The shell's whole loop:
+ * The effects of the pure core, and when each may leave. This page is the contract between a
+ * store's `CommandStore` and its shell (`actors/store/replica-actor.ts`). The shell's whole loop:
  *
  *   receive(message)   one method of the CommandStore; then every effect of takeEffects()
  *   turnEnd()          closeTurn(); then every effect of takeEffects()
  *
- * Effects are performed in the order in which they stand. The shell decides nothing, drops nothing
- * but what is marked as repeated, and looks at nothing inside of the CommandStore.
+ * Effects are performed in their order. The shell decides nothing, drops only effects marked as
+ * repeated, and looks at nothing inside the CommandStore.
  *
- *   Send        may leave at once. What claims something durable (a vote, a promise, a fact) is
- *               held back by the CommandStore until its records are on disk, so that it becomes a
- *               Send only then. A Send may still wait for the clock's reservation, see below.
+ *   Send        may leave at once. A message that claims something durable (a vote, a promise, a
+ *               fact) becomes a Send only when its records are on disk; until then the CommandStore
+ *               holds it. A Send may still wait for the clock's reservation, see below.
  *   Append      all records of one turn, for the log; the log answers with `durable(token, lsn)`
  *               in the order of the tokens. Nothing of a turn overtakes the turn before it.
- *   Reserve     asks the node's log for a limit of the clock; it answers `clockLimit(limitUs)`, and
- *               tells limits that other stores have asked for as well.
- *   Sync        comes behind the Append of everything that has been handed to the executor: whoever
- *               asked may now ask the log when that is durable.
+ *   Reserve     asks the node's log for a limit of the clock; it answers `clockLimit(limitUs)`,
+ *               also with limits that other stores have requested.
+ *   Sync        comes behind the Append of every execution handed to the executor: its requester
+ *               may now ask the log when they are durable.
  *   Truncate    comes at the beginning, and when the records that make the older ones needless are
  *               durable.
  *   Execute,    for the executor, in this order, without gaps, each once per incarnation of it. The
@@ -26,8 +26,8 @@
  *   Recover     for the coordinator; repeated by the progress log, so it may be lost.
  *   Backlog     for the coordinator; `full: true` is repeated every tick while it lasts and may be
  *               lost, `full: false` comes once and must not be.
- *   Halt        the core contradicts itself: stop the node, nothing else may leave. It stands
- *               alone, and the CommandStore does nothing any more.
+ *   Halt        the core contradicts itself: stop the node, nothing else may leave. It comes alone,
+ *               and the CommandStore does nothing more.
  *   the rest    observation; changes nothing.
  */
 
@@ -38,8 +38,8 @@ import type { GroupId } from '../topology/group-id.ts';
 import type { EncodedRecord, JournalRecord } from './journal.ts';
 
 /**
- * What one replica wants done. A `Reply` claims something: it leaves only when every record that
- * came before it in the stream of effects is on disk. A `Send` claims nothing.
+ * The effects of one replica. A `Reply` claims something: it leaves only when every record before
+ * it in the stream of effects is on disk. A `Send` claims nothing.
  */
 export type Effect =
   | { readonly type: 'Send'; readonly to: number; readonly message: AccordMessage }
@@ -54,7 +54,7 @@ export type Effect =
   | { readonly type: 'Read'; readonly token: number; readonly barrierSequence: number }
   /** A transaction of this node's coordinator can never execute. */
   | { readonly type: 'Refused'; readonly id: TxnId }
-  /** Somebody must find out what became of it. */
+  /** Its outcome must be found out. */
   | {
       readonly type: 'Recover';
       readonly id: TxnId;
@@ -80,7 +80,7 @@ export type Effect =
 type OfReplica<Type extends Effect['type']> = Extract<Effect, { readonly type: Type }>;
 type InGroup<T> = T & { readonly group: GroupId };
 
-/** What a store wants done: each effect of a group names it. */
+/** The effects of a store: those of a group name it. */
 export type StoreEffect =
   | InGroup<OfReplica<'Send' | 'Refused' | 'Recover' | 'Trace' | 'Contradicted'>>
   | InGroup<OfReplica<'Execute' | 'Read'> & { readonly generation: number }>

@@ -1,7 +1,7 @@
 /**
  * The order of execution on one replica (accord.md §2.8): a stable transaction waits for those of
  * its deps that execute before it, then it is handed to the executor. Waits go strictly down in
- * executeAt, so there are no cycles; who is handed over stays in that order.
+ * executeAt, so there are no cycles; transactions are handed over in that order.
  */
 
 import type { Deps } from '../primitives/deps.ts';
@@ -70,8 +70,8 @@ function handOverRead(state: ReplicaState, { token, barrierSequence }: ReadWaite
 }
 
 /**
- * The record of a transaction that somebody depends on. An unknown one gets a record, so that the
- * progress log finds out about it; below `redundantBefore` there is nothing left to wait for.
+ * The record of a transaction that another depends on. An unknown one gets a record, so that the
+ * progress log resolves it; below `redundantBefore` there is nothing left to wait for.
  */
 function known(state: ReplicaState, id: TxnId): Command | undefined {
   const command = state.find(id);
@@ -79,7 +79,7 @@ function known(state: ReplicaState, id: TxnId): Command | undefined {
   return state.isRedundant(id) ? undefined : state.open(id);
 }
 
-/** It can never execute: nobody waits for it any more. */
+/** It can never execute: its waiters are released. */
 export function makeInvalidated(state: ReplicaState, command: Command): void {
   command.status = Status.Invalidated;
   state.transition(command, { type: 'Invalidated', id: command.id }, false);
@@ -112,7 +112,7 @@ function release(state: ReplicaState, waiters: readonly Waiter[]): void {
 }
 
 /**
- * Gives it the next place in the order; then whoever waited for it, and so on, without recursion.
+ * Gives it the next place in the order, then its waiters, then theirs, without recursion.
  */
 function handOver(state: ReplicaState, first: Command): void {
   const ready: Command[] = [first];

@@ -1,8 +1,8 @@
 /**
- * What the replica hands to the executor, in its order: executions, and the reads between them. The
- * executor grants credit, so its mailbox never has to take all that waits; after a restart that is
- * every transaction that the engine does not hold. What waits here is bounded by what the replica
- * retains, whose bodies these are.
+ * The queue from the replica to the executor, in order: executions, and the reads between them. The
+ * executor grants credit, so its mailbox never has to take the whole queue; after a restart that is
+ * every transaction that the engine does not hold. The queue is bounded by the bodies that the
+ * replica retains.
  */
 import type { GroupId } from '../topology/group-id.ts';
 import type { Effect, StoreEffect } from './effects.ts';

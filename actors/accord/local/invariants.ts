@@ -1,8 +1,8 @@
 /**
- * What must hold whenever a replica logs something, checked in production at every transition: each
- * check costs a few comparisons, none of them grows with what is held. A violation means that the
- * code or the memory of this node is wrong; whatever it said next could contradict what it has
- * said, so the node stops before anything of this turn leaves (accord.md §4.3 names the rules).
+ * The invariants of a replica, checked in production at every logged transition: each check costs a
+ * few comparisons, independent of the amount of state. A violation means that the code or the
+ * memory of this node is wrong; its next message could contradict its promises, so the node stops
+ * before anything of this turn leaves (accord.md §4.3 names the rules).
  */
 import { compareProgress, isDecided, STATUS_NAMES, Status } from '../primitives/status.ts';
 import { compare, equal, keyOf, max, type Timestamp, ZERO } from '../primitives/timestamp.ts';
@@ -136,6 +136,6 @@ function wrong(command: Command, what: string): never {
 
 function broken(what: string): never {
   throw new BrokenInvariant(
-    `safety: ${what}; the node stops before it tells anybody, keep its data and the trace`,
+    `safety: ${what}; the node stops before any of this leaves: keep its data and the trace`,
   );
 }

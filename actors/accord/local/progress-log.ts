@@ -26,7 +26,7 @@ export class ProgressLog {
     }
   }
 
-  /** First ask (somebody may know the outcome, and asking disturbs nobody), then recover. */
+  /** First ask (a peer may know the outcome, and asking does no harm), then recover. */
   #lookAfter(command: Command): void {
     const { nowMs, limits, random } = this.#state;
     const { id } = command;
@@ -49,7 +49,7 @@ export class ProgressLog {
     }
   }
 
-  /** Somebody else is further, or has promised to a recoverer: give that one time to finish. */
+  /** The peer is further, or has promised to a recoverer: give that one time to finish. */
   heard(command: Command, reply: StatusReply): void {
     const moved = reply.status > command.status || compare(reply.promised, command.promised) > 0;
     if (!moved) return;

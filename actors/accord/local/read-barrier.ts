@@ -25,7 +25,7 @@ interface Barrier {
   replied: number;
   /** By member: up to where it has named what it has witnessed. */
   readonly named: Map<number, TxnId>;
-  /** What was named and is not settled here. */
+  /** Named transactions that are not settled here. */
   ids: Deps;
 }
 
@@ -96,7 +96,7 @@ export class ReadBarriers {
     state.send(from, { type: 'ReadBarrierOk', token, ids: encodeDeps(ids), behind });
   }
 
-  /** Begun here and not let out yet: nobody can have decided it, let alone been told so. */
+  /** Begun here and not sent yet: it cannot be decided, let alone acknowledged. */
   #isUnheardOf(id: TxnId): boolean {
     const { self, clock } = this.#state;
     return id.node === self && !clock.covers(id.hlc);
@@ -106,7 +106,7 @@ export class ReadBarriers {
     const barrier = this.#barriers.get(message.token);
     if (barrier === undefined) return;
     const ids = decodeDeps(message.ids);
-    // A member that has more to name does not count yet: we do not know all that it knows.
+    // A member that has more to name does not count yet: its answer is incomplete.
     if (message.behind) return this.#askOn(barrier, from, ids);
     barrier.replied |= this.#state.group.bit(from);
     barrier.ids = union(barrier.ids, ids.filter(this.#isOpen));

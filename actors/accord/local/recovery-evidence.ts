@@ -1,6 +1,6 @@
 /**
- * What a replica tells a recoverer (accord.md §2.11): its own state, and what the transactions
- * that conflict say about whether the fast path can have been taken.
+ * A replica's evidence for a recoverer (accord.md §2.11): its own state, and what conflicting
+ * transactions reveal about the fast path.
  */
 
 import type { RecoverOk } from '../messages/messages.ts';

@@ -57,9 +57,9 @@ export interface ReplicaLimits {
   readonly durabilityLagMs: number;
   /** Pause between two durability rounds. */
   readonly durabilityEveryMs: number;
-  /** Another member leads rounds, too, when nothing was forgotten for so long, times its rank. */
+  /** A member leads rounds too when nothing was forgotten for this long, times its rank. */
   readonly standInMs: number;
-  /** Pause between two hints that repeat the mark, while somebody has something to forget. */
+  /** Pause between two hints that repeat the mark, while any member has something to forget. */
   readonly hintEveryMs: number;
   /** Pause before what a hint has named and is missing here is fetched again. */
   readonly hintFetchEveryMs: number;
@@ -84,7 +84,7 @@ const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   hintFetchEveryMs: 100,
 });
 
-/** What a record costs beside its body, about. */
+/** The approximate cost of a record beside its body. */
 const COMMAND_BYTES = 1_024;
 
 export class ReplicaState implements ReplicaView {
@@ -355,7 +355,7 @@ export class ReplicaState implements ReplicaView {
   }
 }
 
-/** Decided, and for a time after `time`: whoever executes at `time` need not wait for it. */
+/** Decided, and for a time after `time`: a transaction that executes at `time` need not wait. */
 export function executesLater(command: CommandView, time: Timestamp): boolean {
   const decided = command.status === Status.Stable || command.status === Status.Committed;
   return decided && command.executeAt !== undefined && compare(command.executeAt, time) > 0;

@@ -1,6 +1,6 @@
 /**
- * What others may see of a replica: checks that run beside it, and tests. Read only; the replica's
- * own handlers are the only ones that change what stands behind it.
+ * The view of a replica for checks that run beside it, and for tests. Read only; only the replica's
+ * own handlers change the state behind it.
  */
 import type { Participants } from '../primitives/participants.ts';
 import type { Timestamp, TxnId } from '../primitives/timestamp.ts';

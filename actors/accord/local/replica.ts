@@ -52,7 +52,7 @@ import { gatherEvidence } from './recovery-evidence.ts';
 import { definitionFields, definitionOf, ReplicaState } from './replica-state.ts';
 import type { ReplicaView } from './replica-view.ts';
 
-/** What a replica takes: from peers, and from the coordinator of its own node. */
+/** The messages to a replica: from peers, and from the coordinator of its own node. */
 export type ReplicaMessage = AccordMessage | Coordinate | BeginRead | LookAfter;
 
 export class Replica {
@@ -68,14 +68,14 @@ export class Replica {
     this.#durability = new DurabilityRounds(this.#state);
   }
 
-  /** What is to be done since the last call. */
+  /** The effects since the last call. */
   takeEffects(): Effect[] {
     const { effects } = this.#state;
     this.#state.effects = [];
     return effects;
   }
 
-  /** What waits to be taken. */
+  /** The effects not taken yet. */
   get effects(): readonly Effect[] {
     return this.#state.effects;
   }
@@ -253,7 +253,7 @@ export class Replica {
   #accept(from: number, message: Accept): void {
     const state = this.#state;
     const { id, ballot, executeAt } = message;
-    // What a recovery proposes may have been decided before.
+    // The proposal of a recovery may have been decided before.
     if (equal(ballot, ZERO) && state.clock.isTooFar(executeAt)) {
       return this.#nack(from, id, 'Accept', ballot, 'skewed', ZERO);
     }
@@ -395,7 +395,7 @@ export class Replica {
     if (known === undefined && state.isRedundant(id)) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'truncated', ZERO);
     }
-    // Nobody could go above such a promise.
+    // No recoverer could go above such a promise.
     if (state.clock.isTooFar(ballot)) {
       return this.#nack(from, id, 'BeginRecovery', ballot, 'skewed', ZERO);
     }

@@ -17,7 +17,7 @@ export interface StoreGroup {
   marksLsn: number;
   /** When it is to be ticked next. */
   dueMs: number;
-  /** What it has been counted as. */
+  /** Its last contribution to the counts. */
   counted: Sums;
 }
 

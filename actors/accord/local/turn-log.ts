@@ -38,7 +38,7 @@ interface Turn {
   readonly bytes: number;
 }
 
-/** What a turn leaves behind when it is durable. */
+/** Performed when the turn's records are durable. */
 interface DurableTurn {
   readonly replies: readonly StoreReply[];
   readonly truncateFromLsn: number | undefined;

@@ -1,7 +1,7 @@
 /**
- * Plain answers: replies that say nothing but yes, so that somebody else may count them and tell
- * the coordinator once for several members (accord.md §6.2). Pure. What a plain answer means is
- * written here alone: it is exactly those replies, one for each member.
+ * Bare oks: replies that say nothing but yes, so that they can be counted below the coordinator and
+ * reported once for several members (accord.md §6.2). Pure. The meaning of a bare ok is defined
+ * here alone: it is exactly those replies, one for each member.
  */
 
 import { type Ballot, equal, keyOf, type TxnId } from '../primitives/timestamp.ts';
@@ -42,7 +42,7 @@ export interface BareOks {
 
 const NO_IDS = new Uint8Array(0);
 
-/** What each of the members has said. */
+/** The bare ok of each of the members. */
 export function bareOkFrame(answer: Omit<BareOk, 'members'>): BareOkFrame {
   const { id, ballot } = answer;
   switch (answer.round) {
@@ -72,9 +72,9 @@ export function isBareOk(message: AccordMessage): message is BareOkFrame {
 }
 
 /**
- * What was counted and must be known before this message of `from` is judged. The count goes on
- * while it can be the one that is waited for: all its members may still answer plainly, and this
- * node itself voted for t0. Else it ends, and further answers come as messages.
+ * The counted votes that must be known before this message of `from` is judged. The count continues
+ * while it can still reach the awaited quorum: all its members may yet answer with bare oks, and
+ * this node itself voted for t0. Otherwise it ends, and further answers arrive as messages.
  */
 export function countedBefore(
   answers: BareOks,

@@ -33,9 +33,9 @@ export interface ValidationLimits {
   /** Transaction ids in one list. */
   readonly idsMax: number;
   /**
-   * How far ahead of the cluster's time a timestamp may lie. Far beyond what clocks differ by:
-   * it keeps out damaged numbers. The clock would follow such a number, and all that the node mints
-   * afterwards would make no sense to its peers.
+   * How far ahead of the cluster's time a timestamp may lie. Far beyond any difference of clocks:
+   * it keeps out damaged numbers. The clock would follow such a number, and peers would refuse
+   * every later timestamp of this node.
    */
   readonly aheadUsMax: number;
 }

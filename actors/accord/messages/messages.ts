@@ -1,6 +1,6 @@
 /**
- * What the replicas of a range group say to each other. Plain objects: the peer codec carries them
- * as they are, with `body` (the raw command bytes) beside the encoded part, never re-encoded.
+ * The messages between the replicas of a group. Plain objects: the peer codec carries them as they
+ * are, with `body` (the raw command bytes) beside the encoded part, never re-encoded.
  *
  * `deps` and `ids` are `encodeDeps` bytes, `slots` are `encodeParticipants` bytes (null = the whole
  * store). `CommandDefinition` travels wherever a receiver may lack the transaction.
@@ -26,7 +26,7 @@ export interface BeginRead {
   readonly slots: Uint8Array | null;
 }
 
-/** Only inside a node: these should be decided soon, somebody waits for them. */
+/** Only inside a node: others wait for these transactions, so they should be decided soon. */
 export interface LookAfter {
   readonly type: 'LookAfter';
   readonly ids: Uint8Array;
@@ -153,7 +153,7 @@ interface CheckStatus {
   readonly id: TxnId;
 }
 
-/** What the replier knows for a fact, and a token that moves when anybody makes progress. */
+/** The facts that the replier knows, and a token that moves when any node makes progress. */
 export interface StatusReply extends Partial<CommandDefinition> {
   readonly type: 'StatusReply';
   readonly id: TxnId;
@@ -171,7 +171,7 @@ export interface ReadBarrier {
   readonly token: number;
   /** The reader has settled everything below this. */
   readonly redundantBefore: Timestamp;
-  /** What is named up to here the reader knows from earlier answers; ZERO at first. */
+  /** The reader knows the ids up to here from earlier answers; ZERO at first. */
   readonly after: Timestamp;
 }
 

@@ -186,7 +186,7 @@ export class MessageValidator {
     this.#fields = new FieldValidator(options);
   }
 
-  /** What is wrong with a message of this member; undefined: it may be believed. */
+  /** The defect of a message of this member; undefined when it is sound. */
   judge(from: number, message: object): Judgement {
     const values = message as Readonly<Record<string, unknown>>;
     const row = COMPILED.get(values['type']);

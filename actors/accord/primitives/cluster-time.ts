@@ -1,10 +1,10 @@
 /**
- * What time it is in the cluster: the median of the members' wall clocks, this node's among them.
- * The links compare the clocks (`heard`). A node whose own clock is near the median uses it; else
- * it uses the median, so that a clock that is wrong moves nobody's time, its own node's least of
- * all. Pure; clocks come in as functions.
+ * The cluster's time: the median of the members' wall clocks, this node's among them. The links
+ * compare the clocks (`heard`). A node uses its own clock if that is near the median and the median
+ * otherwise, so that a wrong clock moves no node's time, not even its own. Pure; clocks come in as
+ * functions.
  *
- * Nothing here is needed for safety: timestamps stay unique and ascend whatever this says.
+ * Not needed for safety: timestamps stay unique and ascend whatever the result.
  */
 
 export interface ClockLimits {
@@ -147,7 +147,7 @@ export class ClusterTime {
   }
 }
 
-/** What is wrong with the clock, for people; `undefined` when nothing is. */
+/** The problem of the clock, for people; `undefined` when there is none. */
 export function complaintOf(verdict: ClockVerdict): string | undefined {
   switch (verdict.type) {
     case 'right':

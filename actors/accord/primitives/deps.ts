@@ -52,7 +52,7 @@ export function union(a: Deps, b: Deps): Deps {
   return result;
 }
 
-/** What is in `a` and not in `b`. */
+/** The ids in `a` that are not in `b`. */
 export function without(a: Deps, b: Deps): Deps {
   if (b.length === 0) return a;
   const rest = a.filter((id) => !includes(b, id));

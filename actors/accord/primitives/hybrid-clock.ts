@@ -21,11 +21,11 @@ interface HybridClockOptions {
   readonly nowUs: () => number;
   /** How far ahead a reservation reaches. */
   readonly reserveUs: number;
-  /** What is proposed for a time further ahead of the present than this is refused. */
+  /** A proposal further ahead of the present than this is refused. */
   readonly skewUsMax?: number;
 }
 
-/** A node that has given out nothing for so long reserves nothing either. */
+/** A node that has minted nothing for this long reserves nothing either. */
 const IDLE_US = 10_000_000;
 
 export class HybridClock {
@@ -60,7 +60,7 @@ export class HybridClock {
     return this.#limitUs;
   }
 
-  /** What the next timestamp will at least be, in microseconds. */
+  /** A lower bound of the next timestamp, in microseconds. */
   get presentUs(): number {
     return Math.max(this.#options.nowUs(), this.#lastUs);
   }

@@ -1,7 +1,7 @@
 /**
- * What a transaction touches: a set of conflict slots (key hashes), or the whole store. Two
- * transactions conflict when their footprints meet; a false meeting of two keys in one slot only
- * orders them needlessly.
+ * The footprint of a transaction: a set of conflict slots (key hashes), or the whole store. Two
+ * transactions conflict when their footprints meet; two keys that share a slot by chance are only
+ * ordered needlessly.
  */
 
 /** Ascending, without repeats; `WHOLE_STORE` meets everything. */

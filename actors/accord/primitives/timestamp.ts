@@ -36,7 +36,7 @@ export const STORE_MAX = 2 ** 16 - 1;
 /** Below every timestamp; as a ballot it belongs to the original coordinator. */
 export const ZERO: Timestamp = Object.freeze({ hlc: 0, flags: 0, node: 0, store: 0 });
 
-/** Below every timestamp of this microsecond and above all of earlier ones; nobody mints it. */
+/** Below every timestamp of this microsecond and above all earlier ones; never minted. */
 export function boundAt(hlc: number): Timestamp {
   return { hlc, flags: 0, node: 0, store: 0 };
 }

@@ -21,7 +21,7 @@ export function isSameGroup(a: GroupId, b: GroupId): boolean {
   return a === b || (a.range === b.range && a.generation === b.generation);
 }
 
-/** What belongs to each group. Most look-ups in a row are for one group, so the last is kept. */
+/** A map by group. Consecutive look-ups are mostly for one group, so the last is kept. */
 export class GroupMap<T> {
   readonly #values = new Map<string, T>();
   #lastId: GroupId | undefined;

@@ -49,7 +49,7 @@ export function quorumSizes(replicas: number, electorate: number): QuorumSizes {
   };
 }
 
-/** All that makes a group: plain data, which every node of a cluster holds alike. */
+/** The description of a group: plain data, the same on every node of a cluster. */
 export interface GroupDescriptor {
   readonly id: GroupId;
   /** Its Redis slots: from `fromSlot` up to, and without, `toSlot`. */
@@ -58,7 +58,7 @@ export interface GroupDescriptor {
   /** Node ids. */
   readonly members: readonly number[];
   readonly electorate: readonly number[];
-  /** What its transactions are run against. */
+  /** The state machine that executes its transactions. */
   readonly machine: 'keyspace';
 }
 
@@ -124,7 +124,7 @@ export class Group {
   /**
    * The lowest member that is up leads what one member does for all, such as durability rounds and
    * the removal of expired keys. 0: `self` leads; n: the n-th to stand in for it. Members do not
-   * agree on who is up, so several may lead at once: that must do no harm.
+   * agree on which members are up, so several may lead at once: that must do no harm.
    */
   leadRank(self: number, isUp: (node: number) => boolean): number {
     return this.members.filter((node) => node < self && isUp(node)).length;
