@@ -173,8 +173,6 @@ class WalWriter implements Behavior<WalMessage> {
   /** At the last try; unknown at first, since the incarnation before may have reported it. */
   #full: boolean | undefined;
   #retrying = false;
-  /** A cut waits for the newest limit of the clock to be durable above it. */
-  #cutsLater = false;
   #pinnedToldLsn = 0;
   #stalled: boolean | undefined;
   #startedMs = 0;
@@ -334,16 +332,21 @@ class WalWriter implements Behavior<WalMessage> {
 
   #answer(log: WriteAheadLog): void {
     let answered = 0;
+    let isLimit = false;
     for (const { lsn, syncs, reply, replyTo } of this.#waiting) {
       if (lsn > (syncs ? log.durableLsn : log.writtenLsn)) break;
-      if (reply.type === 'ClockLimit') this.#limitDurable(reply, lsn);
+      if (reply.type === 'ClockLimit') {
+        this.#limitDurable(reply, lsn);
+        isLimit = true;
+      }
       // The asker has room for each answer; refused only when that incarnation has ended.
       if (replyTo !== undefined) tellOrDrop(replyTo, reply as WalReply);
       answered += 1;
     }
     if (answered === 0) return;
     this.#waiting = this.#waiting.slice(answered);
-    if (this.#cutsLater && !this.#limits.isUnderWay) this.#cut(log);
+    // Limits fill the log as well, also when no store has anything to cut.
+    if (isLimit && !this.#limits.isUnderWay) this.#cut(log);
   }
 
   // ---- the clock's reservation ------------------------------------------------------------
@@ -387,12 +390,10 @@ class WalWriter implements Behavior<WalMessage> {
 
   /** As far as all stores allow; one that has not told yet may need everything. */
   #cut(log: WriteAheadLog): void {
-    this.#cutsLater = false;
     const { stores } = this.#options;
     const fromLsn = Math.min(...stores.map((store) => this.#needed.get(store) ?? 0));
     if (this.#limits.isLostBy(fromLsn, log.segments())) {
       // The newest limit moves to the log's head; the cut follows when it is durable there.
-      this.#cutsLater = true;
       if (!this.#limits.isUnderWay) this.#appendLimit(log, false);
       return;
     }

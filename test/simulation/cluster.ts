@@ -3,7 +3,8 @@
  * nodes on simulated disks, clocks and links. Runs a load, then heals everything, waits for quiet,
  * and checks all histories, the convergence of the replicas, and that nothing is kept for ever.
  */
-import { firstGroup, Group } from '../../actors/accord/topology/group.ts';
+import type { Execution } from '../../actors/accord/local/effects.ts';
+import { firstGroup, type GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
@@ -13,12 +14,10 @@ import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
 import { explainsCrash, FaultInjector } from './faults.ts';
-import { Invariants } from './invariants.ts';
 import { drawnNames } from './limits.ts';
 import { limitsOf, logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
-import { Oracle } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
-import { ReplyJudge } from './reply-judge.ts';
+import { SimGroup } from './sim-group.ts';
 import { CALM, SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
 import { VirtualScheduler } from './virtual-scheduler.ts';
@@ -32,6 +31,10 @@ export interface RunOptions {
   readonly profile?: Partial<Profile>;
   /** Record every message, for a dump. */
   readonly trace?: boolean;
+  /** By default one group of all nodes with all keys. */
+  readonly groups?: readonly GroupDescriptor[];
+  /** Of each node; 1 by default. */
+  readonly stores?: number;
   /** On by default. */
   readonly invariants?: boolean;
   /** Instead of what the profile says. */
@@ -73,13 +76,12 @@ export class SimulatedCluster {
   readonly nodes: SimNode[] = [];
   readonly counts: Record<string, number> = {};
   readonly violations: string[] = [];
-  readonly workload: Workload;
+  readonly groups: readonly SimGroup[];
+  /** One per group. */
+  readonly workloads: readonly Workload[];
   readonly faults: FaultInjector;
-  readonly invariants: Invariants | undefined;
   /** How far a timestamp ran ahead of true time as its transaction executed, at the most. */
   #leadMs = 0;
-  readonly #judge = new ReplyJudge((what) => this.#violation(what));
-  readonly #oracle = new Oracle((what) => this.#violation(what));
   readonly #options: RunOptions;
   readonly #rng: SeededRng;
   readonly #hash = new EventHash();
@@ -100,17 +102,22 @@ export class SimulatedCluster {
     const violation = (what: string): void => this.#violation(what);
     const members = Array.from({ length: profile.nodes }, (_, index) => index + 1);
     const electorate = members.slice(0, profile.electorate);
-    this.invariants = this.#observer(members, electorate);
-    for (const nodeId of members) this.nodes.push(this.#machine(nodeId, members, electorate));
-    this.workload = new Workload({
-      profile,
-      scheduler,
-      nodes: this.nodes,
-      count,
-      violation,
-      checkStepsMax: options.checkStepsMax,
-      answered: (node, commands, answer) => this.#answered(node, commands, answer),
-    });
+    const descriptors = options.groups ?? [firstGroup(members, electorate)];
+    this.groups = descriptors.map((descriptor) => this.#group(descriptor));
+    for (const nodeId of members) this.nodes.push(this.#machine(nodeId, members));
+    this.workloads = this.groups.map(
+      (group) =>
+        new Workload({
+          profile,
+          scheduler,
+          nodes: this.nodes.filter(({ id }) => group.has(id)),
+          group,
+          count,
+          violation,
+          checkStepsMax: options.checkStepsMax,
+          answered: (node, commands, answer) => this.#answered(node, commands, answer),
+        }),
+    );
     const { network } = this;
     const rng = this.#rng.fork();
     const note = (what: string): void => this.#note(what);
@@ -131,23 +138,24 @@ export class SimulatedCluster {
     };
   }
 
-  #observer(members: readonly number[], electorate: readonly number[]): Invariants | undefined {
-    if (this.#options.invariants === false) return undefined;
-    return new Invariants({
-      group: new Group(firstGroup(members, electorate)),
-      violation: (what) => this.#violation(what),
-      count: (what) => this.#count(what),
-      executed: (node, execution) => {
+  #group(descriptor: GroupDescriptor): SimGroup {
+    const { range } = descriptor.id;
+    const isSole = (this.#options.groups?.length ?? 1) === 1;
+    const observer = {
+      violation: (what: string) => this.#violation(isSole ? what : `range ${range}: ${what}`),
+      count: (what: string) => this.#count(what),
+      executed: (node: number, execution: Execution) => {
+        if (!isSole) this.#count(`executed in range ${range}`);
         this.#hash.number(node + execution.sequence * 16);
         this.#hash.number(execution.id.hlc);
         const leadUs = execution.executeAt.hlc - this.scheduler.clock.wallUs();
         this.#leadMs = Math.max(this.#leadMs, leadUs / 1_000);
-        this.#oracle.executed(node, execution);
       },
-    });
+    };
+    return new SimGroup(descriptor, observer, this.#options.invariants);
   }
 
-  #machine(nodeId: number, members: readonly number[], electorate: readonly number[]): SimNode {
+  #machine(nodeId: number, members: readonly number[]): SimNode {
     const { profile, scheduler } = this;
     const rng = this.#rng.fork();
     const offsetUs = Math.round((rng.next() - 0.5) * 2_000 * profile.skewMs);
@@ -156,7 +164,8 @@ export class SimulatedCluster {
     return new SimNode({
       nodeId,
       members,
-      electorate,
+      groups: this.groups.filter((group) => group.has(nodeId)),
+      stores: this.#options.stores ?? 1,
       rng,
       network: this.network,
       frames: this.#options.frames ?? profile.frames,
@@ -168,8 +177,6 @@ export class SimulatedCluster {
       logLimits: logLimits(profile),
       syncPolicy: syncPolicyOf(profile),
       diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,
-      invariants: this.invariants,
-      judge: this.#judge,
       trace: this.#options.trace === true ? TRACE_FULL : TRACE_STANDARD,
       onFailed: (node, failure) => this.#failed(node, failure),
       onCrash: (node, error) => {
@@ -215,12 +222,15 @@ export class SimulatedCluster {
     for (const node of this.nodes) node.start();
     this.scheduler.run(500);
     this.network.weather = this.profile.weather;
-    for (let client = 0; client < this.profile.clients; client += 1)
-      this.workload.begin(this.#rng.fork());
+    for (const workload of this.workloads) {
+      for (let client = 0; client < this.profile.clients; client += 1) {
+        workload.begin(this.#rng.fork());
+      }
+    }
     this.faults.begin();
     this.faults.takeAway();
     this.#runFor(timeMs);
-    this.workload.stop();
+    for (const workload of this.workloads) workload.stop();
     this.network.weather = CALM;
     this.#runFor(Math.max(0, (this.profile.away?.ms ?? 0) - timeMs));
     this.faults.heal();
@@ -245,7 +255,7 @@ export class SimulatedCluster {
       profile: this.profile,
       violations: this.violations,
       counts: this.counts,
-      operations: this.workload.operations,
+      operations: this.workloads.reduce((sum, { operations }) => sum + operations, 0),
       virtualMs: this.scheduler.nowMs,
       eventHash: this.#hash.digest(),
       trace: () => this.#trace(),
@@ -293,16 +303,24 @@ export class SimulatedCluster {
       const { unapplied } = node.watermarks ?? { unapplied: 1 };
       if (unapplied > 0) return `node ${node.id} still has ${unapplied} undecided transactions`;
     }
-    const digests = this.#living.flatMap((node) => this.#digest(node) ?? []);
-    const [first] = digests;
-    if (digests.some((digest) => digest !== first)) return `replicas differ: ${digests.join(' ')}`;
+    for (const group of this.groups) {
+      const digests = this.#livingOf(group).flatMap((node) => this.#digest(node, group) ?? []);
+      const [first] = digests;
+      if (digests.some((digest) => digest !== first)) {
+        return `replicas differ: ${digests.join(' ')}`;
+      }
+    }
     return undefined;
   }
 
+  #livingOf(group: SimGroup): SimNode[] {
+    return this.#living.filter(({ id }) => group.has(id));
+  }
+
   /** A digest of what cannot be read would be none; damage that was injected is found here, too. */
-  #digest(node: SimNode): string | undefined {
+  #digest(node: SimNode, { descriptor }: SimGroup): string | undefined {
     try {
-      return node.machines?.digest() ?? 'down';
+      return node.machineOf(descriptor.id)?.digest() ?? 'down';
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       // Its executor is about to begin again: what was last seen of it is closed.
@@ -330,7 +348,7 @@ export class SimulatedCluster {
     const untilMs = this.scheduler.nowMs + FORGET_MS_MAX * (this.#forgetsSlowly ? 4 : 1);
     while (this.#retains() && this.scheduler.nowMs < untilMs) this.#runFor(1_000);
     this.#checkKept();
-    this.workload.readAll();
+    for (const workload of this.workloads) workload.readAll();
     this.#runFor(2_000);
     if (this.violations.length > 0) return;
     for (const node of this.nodes) {
@@ -338,7 +356,8 @@ export class SimulatedCluster {
       if (restarts > 0)
         this.counts['actor restart'] = (this.counts['actor restart'] ?? 0) + restarts;
     }
-    this.workload.check(this.#leadMs + Math.max(...this.nodes.map(({ lagMsMax }) => lagMsMax)));
+    const clockErrorMs = this.#leadMs + Math.max(...this.nodes.map(({ lagMsMax }) => lagMsMax));
+    for (const workload of this.workloads) workload.check(clockErrorMs);
     this.#checkOracle();
   }
 
@@ -349,12 +368,15 @@ export class SimulatedCluster {
   }
 
   #checkOracle(): void {
-    if (this.invariants === undefined || this.violations.length > 0) return;
-    const expected = this.#oracle.digest(this.#judge, limitsOf(this.profile).unitWriteBytesMax);
-    for (const node of this.#living) {
-      const digest = this.#digest(node);
-      if (digest === undefined || digest === expected) continue;
-      this.#violation(`I12: node ${node.id} holds ${digest}, the executions lead to ${expected}`);
+    if (this.#options.invariants === false || this.violations.length > 0) return;
+    for (const group of this.groups) {
+      const { oracle, judge } = group;
+      const expected = oracle.digest(judge, limitsOf(this.profile).unitWriteBytesMax);
+      for (const node of this.#livingOf(group)) {
+        const digest = this.#digest(node, group);
+        if (digest === undefined || digest === expected) continue;
+        this.#violation(`I12: node ${node.id} holds ${digest}, the executions lead to ${expected}`);
+      }
     }
   }
 
@@ -377,7 +399,9 @@ export class SimulatedCluster {
     const living = this.#living;
     for (const { id, node } of living) this.#checkIdle(id, node?.system.inspect());
     if (living.length < this.nodes.length) return;
-    this.invariants?.atEnd(living.map(({ id }) => id));
+    for (const group of this.groups) {
+      group.invariants?.atEnd(this.#livingOf(group).map(({ id }) => id));
+    }
     for (const { id, disk } of living) {
       const segments = disk.list('wal').filter((name) => name.startsWith('wal-')).length;
       if (segments > LOG_SEGMENTS_MAX)

@@ -248,7 +248,10 @@ export class FaultInjector {
   }
 
   #crashActor(node: SimNode): void {
-    const paths = ['wal', 'store-0/replica', 'store-0/executor', 'store-0/coordinator'];
+    const paths = ['wal'];
+    for (const store of node.storeNames) {
+      paths.push(`${store}/replica`, `${store}/executor`, `${store}/coordinator`);
+    }
     const path = `node-${node.id}/${paths[Math.floor(this.#rng.next() * paths.length)]}`;
     if (!node.ready) return;
     this.#hit('actor crash', node);

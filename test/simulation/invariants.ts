@@ -146,11 +146,11 @@ export class Invariants {
         watch.reset();
         watch.view = view;
       },
-      restored: (view, flushedSequence, effects) =>
+      restored: (_group, view, flushedSequence, effects) =>
         this.#afterRestart(watch, view, flushedSequence, effects),
-      handling: (from, message) => this.#heard(from, message, watch),
-      handled: (message, effects) => this.#countReads(watch, message, effects),
-      turned: (view, effects) => this.#afterTurn(watch, view, effects),
+      handling: (_group, from, message) => this.#heard(from, message, watch),
+      handled: (_group, message, effects) => this.#countReads(watch, message, effects),
+      turned: (_group, view, effects) => this.#afterTurn(watch, view, effects),
     };
   }
 

@@ -3,6 +3,7 @@
  * their answers, piece by piece, and hands each client its own.
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import type { ActorRef } from '../../actors/runtime/actor-ref.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
@@ -12,7 +13,7 @@ import { type ClientUnit, failure } from './client.ts';
 interface SimClientsOptions {
   readonly window: number;
   /** When the transaction that is being executed executes. */
-  readonly executing: () => Timestamp | undefined;
+  readonly executing: (group: GroupId) => Timestamp | undefined;
   /** The node has stopped within a turn: nothing that it executes leaves it. */
   readonly frozen: () => boolean;
   readonly answered: (client: SimClient, replies: Buffer) => void;
@@ -21,6 +22,7 @@ interface SimClientsOptions {
 
 interface SimClient {
   readonly unit: ClientUnit;
+  readonly group: GroupId;
   readonly underWay: UnitUnderWay;
   /** What it must execute after. */
   readonly floor: Timestamp;
@@ -52,16 +54,21 @@ export class SimClients {
     this.#options = options;
   }
 
-  submit(unit: ClientUnit, floor: Timestamp, tell: (part: Part) => boolean): boolean {
+  submit(
+    unit: ClientUnit,
+    group: GroupId,
+    floor: Timestamp,
+    tell: (part: Part) => boolean,
+  ): boolean {
     const { window } = this.#options;
     this.#lastSequence += 1;
     const sequence = this.#lastSequence;
     const id = { connection: CONNECTION, sequence };
-    const groups = [{ range: 1, generation: 1 }];
-    const part = { ...unit.part, unit: id, groups, window };
+    const part = { ...unit.part, unit: id, groups: [group], window };
     const frame = { id, startedMs: 0, discarded: false };
     const underWay = new UnitUnderWay([part], unit.plan, [], frame);
-    this.#clients.set(sequence, { unit, underWay, floor, replies: [], at: undefined, order: 0 });
+    const nothing = { replies: [], at: undefined, order: 0 };
+    this.#clients.set(sequence, { unit, group, underWay, floor, ...nothing });
     if (tell(part)) return true;
     this.#clients.delete(sequence);
     return false;
@@ -78,7 +85,7 @@ export class SimClients {
     const client = this.#clients.get(answer.unit.sequence);
     const output = { reply: (bytes: Uint8Array) => void client?.replies.push(bytes) };
     if (client !== undefined && answer.type === 'PartReplies' && answer.from === 0) {
-      client.at = this.#options.executing();
+      client.at = this.#options.executing(client.group);
       this.#lastOrder += 1;
       client.order = this.#lastOrder;
     }

@@ -3,12 +3,14 @@
  * real node (`actors/node/node.ts`) as long as it is up. Everything that can happen to a machine is a
  * method here; `faults.ts` chooses.
  */
+import type { StoreWatch } from '../../actors/accord/local/command-store.ts';
 import { encodeRecord } from '../../actors/accord/local/journal.ts';
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { firstGroup, type GroupDescriptor } from '../../actors/accord/topology/group.ts';
+import { type GroupId, GroupMap, isSameGroup } from '../../actors/accord/topology/group-id.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import { Node } from '../../actors/node/node.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node-parts.ts';
+import { storeOf } from '../../actors/node/store-placement.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Clock } from '../../actors/runtime/ports/ports.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
@@ -23,18 +25,20 @@ import type { WalOptions } from '../../wal/wal-options.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import type { ClientUnit } from './client.ts';
-import type { Invariants } from './invariants.ts';
-import type { ReplyJudge } from './reply-judge.ts';
 import { SimClients } from './sim-clients.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
 import { type CommitFault, SimEngine, type SimEngineOptions } from './sim-engine.ts';
+import type { SimGroup } from './sim-group.ts';
 import type { Identity, SimNetwork } from './sim-network.ts';
 import type { PausableScheduler } from './virtual-scheduler.ts';
 
 export interface SimNodeOptions {
   readonly nodeId: number;
+  /** All nodes of the cluster: what frames are fanned out to. */
   readonly members: readonly number[];
-  readonly electorate: readonly number[];
+  /** Those that this node is a member of. */
+  readonly groups: readonly SimGroup[];
+  readonly stores: number;
   readonly rng: SeededRng;
   readonly network: SimNetwork;
   /** Small messages travel as frames of their own, and votes are counted below the actors. */
@@ -50,8 +54,6 @@ export interface SimNodeOptions {
   readonly logLimits: Omit<WalOptions, 'newLogId'>;
   readonly syncPolicy: SyncPolicyOptions;
   readonly diskLatencyMs: () => number;
-  readonly invariants: Invariants | undefined;
-  readonly judge: ReplyJudge;
   readonly trace: { readonly eventsMax: number; readonly sampleEvery: number };
   readonly onFailed: (node: SimNode, failure: SystemFailure) => void;
   /** Of any actor, also when the node lives on. */
@@ -73,14 +75,50 @@ const MARKS_TYPE = encodeRecord(
 /** Flight recorders of past incarnations that are kept for a dump. */
 const RECORDERS_MAX = 4;
 
+/** What a store has written; it survives crashes. */
+interface SimStore {
+  readonly memory: MemoryStore;
+  /** Undefined: there is no store. */
+  storeId: string | undefined;
+  lineage: LineageState;
+}
+
+/** A store of the incarnation that is up. */
+interface StoreLife {
+  /** As of its last report. */
+  machines: StateMachines | undefined;
+  watermarks: ReplicaWatermarks | undefined;
+  ready: boolean;
+  engine: Engine | undefined;
+}
+
+const NO_LIFE: StoreLife = {
+  machines: undefined,
+  watermarks: undefined,
+  ready: false,
+  engine: undefined,
+};
+
+function add(a: ReplicaWatermarks, b: ReplicaWatermarks): ReplicaWatermarks {
+  return {
+    store: a.store,
+    appliedSequence: a.appliedSequence + b.appliedSequence,
+    flushedSequence: a.flushedSequence + b.flushedSequence,
+    redundantBeforeUs: Math.min(a.redundantBeforeUs, b.redundantBeforeUs),
+    retained: a.retained + b.retained,
+    retainedBytes: a.retainedBytes + b.retainedBytes,
+    unapplied: a.unapplied + b.unapplied,
+    unloggedBytes: a.unloggedBytes + b.unloggedBytes,
+  };
+}
+
 /** A disk with what was stored on it, and the name that its peers know it by. */
 interface Drive {
   readonly diskId: string;
   readonly disk: SimDisk;
   readonly rng: SeededRng;
-  store: MemoryStore;
-  /** Undefined: there is no store. */
-  storeId: string | undefined;
+  /** By number, those that hold a group. */
+  stores: Map<number, SimStore>;
   lineage: LineageState;
   /** Disk ids of peers by node id: durable, as in identity.json. */
   readonly knownDisks: Map<number, string>;
@@ -88,11 +126,11 @@ interface Drive {
 
 export class SimNode {
   readonly id: number;
-  /** The state machines of the present incarnation, as of its last report. */
-  machines: StateMachines | undefined;
-  watermarks: ReplicaWatermarks | undefined;
   readonly recorders: TraceRecorder[] = [];
-  ready = false;
+  /** Of the present incarnation, by store. */
+  readonly #lives = new Map<number, StoreLife>();
+  /** The transaction that a group's state machine executes. */
+  readonly #executing = new GroupMap<Timestamp>();
   paused = false;
   /** The failure that was injected and must stop this node; anything else is a violation. */
   expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | 'missing' | undefined;
@@ -110,15 +148,12 @@ export class SimNode {
   swapped = false;
   #drive: Drive;
   #ownDrive: Drive | undefined;
-  /** The transaction that the state machine executes. */
-  #executing: Timestamp | undefined;
   #jumpUs = 0;
   #lagMsMax = 0;
   readonly #options: SimNodeOptions;
   readonly #clock: Clock;
   readonly #life: PausableScheduler;
   #node: Node | undefined;
-  #engine: Engine | undefined;
   #effectsLeft = 0;
   #onStopped: () => void = () => undefined;
   readonly #clients: SimClients;
@@ -128,14 +163,15 @@ export class SimNode {
     this.#options = options;
     this.id = options.nodeId;
     this.#life = options.scope();
+    this.#forget();
     this.#drive = this.#newDrive();
     this.#clients = new SimClients({
       window: options.replyWindowBytes ?? WINDOW_BYTES,
-      executing: () => this.#executing,
+      executing: (group) => this.#executing.get(group),
       frozen: () => this.frozen,
-      answered: ({ unit, order, floor, at }, replies) => {
+      answered: ({ unit, group, order, floor, at }, replies) => {
         if (at === undefined) return;
-        options.judge.answered({ node: this.id, unit, order }, floor, at, replies);
+        this.#groupOf(group)?.judge.answered({ node: this.id, unit, order }, floor, at, replies);
       },
       flow: (message) => this.#node?.flow(message),
     });
@@ -144,6 +180,63 @@ export class SimNode {
       wallUs: () => clock.wallUs() + this.#jumpUs,
       monotonicMs: () => clock.monotonicMs(),
     };
+  }
+
+  #groupOf(id: GroupId): SimGroup | undefined {
+    return this.#options.groups.find(({ descriptor }) => isSameGroup(descriptor.id, id));
+  }
+
+  #storeOf(id: GroupId): number {
+    return storeOf(id, this.#options.stores);
+  }
+
+  /** Those that hold a group. */
+  get #storeNumbers(): readonly number[] {
+    const { groups } = this.#options;
+    return [...new Set(groups.map(({ descriptor }) => this.#storeOf(descriptor.id)))].sort();
+  }
+
+  /** Nothing is left of an incarnation. */
+  #forget(): void {
+    this.#executing.clear();
+    for (const store of this.#storeNumbers) this.#lives.set(store, { ...NO_LIFE });
+  }
+
+  #liveOf(store: number): StoreLife {
+    return this.#lives.get(store) as StoreLife;
+  }
+
+  /** Of their supervisors. */
+  get storeNames(): readonly string[] {
+    return this.#storeNumbers.map((store) => `store-${store}`);
+  }
+
+  /** The state machine of a group in the present incarnation, as of its last report. */
+  machineOf(group: GroupId): StateMachine | undefined {
+    return this.#lives.get(this.#storeOf(group))?.machines?.of(group);
+  }
+
+  /** Of its first store. */
+  get machines(): StateMachines | undefined {
+    return this.#liveOf(this.#storeNumbers[0] as number).machines;
+  }
+
+  /** All of its stores take part. */
+  get ready(): boolean {
+    return [...this.#lives.values()].every((life) => life.ready);
+  }
+
+  set ready(ready: boolean) {
+    for (const life of this.#lives.values()) life.ready = ready;
+  }
+
+  /** Of all stores together; undefined until each has told its own. */
+  get watermarks(): ReplicaWatermarks | undefined {
+    return [...this.#lives.values()]
+      .map(({ watermarks }) => watermarks)
+      .reduce((sum, each) =>
+        sum === undefined || each === undefined ? undefined : add(sum, each),
+      );
   }
 
   #newDrive(): Drive {
@@ -157,33 +250,30 @@ export class SimNode {
     });
     const diskId = `${this.id}:${rng.next()}`;
     const lineage = NEW_LINEAGE;
-    const store = new MemoryStore([this.id, 1]);
-    return {
-      diskId,
-      disk,
-      rng: rng.fork(),
-      store,
-      storeId: undefined,
-      lineage,
-      knownDisks: new Map(),
-    };
+    const stores = this.#newStores();
+    return { diskId, disk, rng: rng.fork(), stores, lineage, knownDisks: new Map() };
+  }
+
+  #newStores(): Map<number, SimStore> {
+    return new Map(
+      this.#storeNumbers.map((store) => {
+        const memory = new MemoryStore([this.id, 1]);
+        return [store, { memory, storeId: undefined, lineage: NEW_LINEAGE }];
+      }),
+    );
   }
 
   get disk(): SimDisk {
     return this.#drive.disk;
   }
 
+  /** Its first one. */
   get store(): MemoryStore {
-    return this.#drive.store;
+    return (this.#drive.stores.get(this.#storeNumbers[0] as number) as SimStore).memory;
   }
 
   get node(): Node | undefined {
     return this.#node;
-  }
-
-  get #groups(): readonly GroupDescriptor[] {
-    const { members, electorate } = this.#options;
-    return [firstGroup(members, electorate)];
   }
 
   get up(): boolean {
@@ -216,7 +306,7 @@ export class SimNode {
   start(): void {
     if (this.up) return;
     const options = this.#options;
-    const { nodeId, limits, count } = options;
+    const { nodeId, groups, stores, limits, count } = options;
     const clock = this.#clock;
     const scope = options.scope();
     this.#scope = scope;
@@ -237,8 +327,8 @@ export class SimNode {
     });
     this.#node = new Node({
       nodeId,
-      groups: this.#groups,
-      stores: 1,
+      groups: groups.map(({ descriptor }) => descriptor),
+      stores,
       clock,
       rng,
       scheduler: scope,
@@ -247,7 +337,7 @@ export class SimNode {
       wal: {
         open: (onRecord) => {
           const sizes = { newLogId, ...options.logLimits };
-          const flushed = (): number => drive.store.groups.appliedTotal;
+          const flushed = (): number => this.store.groups.appliedTotal;
           const log = lineage.openLog(disk, SIM_DIRECTORY, sizes, flushed, onRecord);
           if (log.replayed.tornTails > 0) count('torn tail cut');
           this.#seesCuts(log);
@@ -255,13 +345,14 @@ export class SimNode {
         },
         policy: options.syncPolicy,
         observe: (_syncMs, log) => {
-          const storeSequence = drive.store.groups.appliedTotal;
+          const storeSequence = this.store.groups.appliedTotal;
           lineage.update({ durableLsn: log.durableLsn, storeSequence });
         },
       },
       tableHashKey: [nodeId, 2],
-      openEngine: () => {
-        this.#engine = openStore(drive, lineage, {
+      openEngine: (store) => {
+        const isFirst = store === this.#storeNumbers[0];
+        const engine = openStore(drive, store, isFirst ? lineage : undefined, {
           rng: drive.rng,
           after: (delayMs, callback) => {
             scope.after(delayMs, callback);
@@ -269,7 +360,8 @@ export class SimNode {
           nextFault: () => this.#takeCommitFault(),
           count,
         });
-        return this.#engine;
+        this.#liveOf(store).engine = engine;
+        return engine;
       },
       clients: this.#clients.ref,
       limits,
@@ -330,18 +422,34 @@ export class SimNode {
     };
   }
 
-  #observer(): NodeObserver {
-    const { count, invariants } = this.#options;
+  /** Each group of a store has its own checks. */
+  #watch(): StoreWatch {
+    const watches = new GroupMap<StoreWatch>();
+    for (const { descriptor, invariants } of this.#options.groups) {
+      if (invariants !== undefined) watches.set(descriptor.id, invariants.watchStore(this.id));
+    }
     return {
-      watchStore: () => (this.swapped ? undefined : invariants?.watchStore(this.id)),
+      began: (group, ...told) => watches.get(group)?.began(group, ...told),
+      restored: (group, ...told) => watches.get(group)?.restored(group, ...told),
+      handling: (group, ...told) => watches.get(group)?.handling(group, ...told),
+      handled: (group, ...told) => watches.get(group)?.handled(group, ...told),
+      turned: (group, ...told) => watches.get(group)?.turned(group, ...told),
+    };
+  }
+
+  #observer(): NodeObserver {
+    const { count } = this.#options;
+    return {
+      watchStore: () => (this.swapped ? undefined : this.#watch()),
       coordinatorBegins: (coordinator) => {
-        if (!this.swapped) invariants?.watchCoordinator(this.id, coordinator);
+        if (this.swapped) return;
+        this.#groupOf(coordinator.group.id)?.invariants?.watchCoordinator(this.id, coordinator);
       },
-      ready: () => {
-        this.ready = true;
+      ready: (store) => {
+        this.#liveOf(store).ready = true;
       },
       watermarks: (watermarks) => {
-        this.watermarks = watermarks;
+        this.#liveOf(watermarks.store).watermarks = watermarks;
       },
       decided: (path) => count(path),
       batch: (kind) => count(`${kind} batch`),
@@ -349,7 +457,7 @@ export class SimNode {
       readsRepeated: (as, units) => {
         if (units > 0) count(`read repeated as ${as}`);
       },
-      machines: (machines) => this.#sees(machines),
+      machines: (machines, store) => this.#sees(machines, store),
       disk: (part, problem, present) => {
         if (present) count(`${part} ${problem}`);
       },
@@ -365,16 +473,17 @@ export class SimNode {
    * Reads that met a key past its deadline are counted: no other trace is left of them. Who is
    * answered while a transaction executes was part of it.
    */
-  #sees(machines: StateMachines): void {
-    if (this.machines === machines) return;
-    this.machines = machines;
-    for (const { id } of this.#groups) {
-      const machine = machines.of(id);
-      if (machine !== undefined) this.#seesReads(machine);
+  #sees(machines: StateMachines, store: number): void {
+    const life = this.#liveOf(store);
+    if (life.machines === machines) return;
+    life.machines = machines;
+    for (const { descriptor } of this.#options.groups) {
+      const machine = machines.of(descriptor.id);
+      if (machine !== undefined) this.#seesReads(machine, descriptor.id);
     }
   }
 
-  #seesReads(machine: StateMachine): void {
+  #seesReads(machine: StateMachine, group: GroupId): void {
     const { count } = this.#options;
     const read = machine.read.bind(machine);
     machine.read = (args, nowMs, out) => {
@@ -385,11 +494,11 @@ export class SimNode {
     const begin = machine.begin.bind(machine);
     const commit = machine.commit.bind(machine);
     machine.begin = (executeAt) => {
-      this.#executing = executeAt;
+      this.#executing.set(group, executeAt);
       begin(executeAt);
     };
     machine.commit = (sequence) => {
-      this.#executing = undefined;
+      this.#executing.delete(group);
       commit(sequence);
     };
   }
@@ -416,9 +525,10 @@ export class SimNode {
     };
   }
 
-  submit(unit: ClientUnit): boolean {
-    const floor = this.#options.judge.begin(unit);
-    return this.#clients.submit(unit, floor, (part) => {
+  /** Of one group; by default the first. */
+  submit(unit: ClientUnit, { judge, descriptor } = this.#options.groups[0] as SimGroup): boolean {
+    const floor = judge.begin(unit);
+    return this.#clients.submit(unit, descriptor.id, floor, (part) => {
       return this.#node?.submit(part) ?? false;
     });
   }
@@ -430,23 +540,21 @@ export class SimNode {
     const restarts = this.#node?.system.counters.restarts ?? 0;
     for (let count = 0; count < restarts; count += 1) this.#options.count('actor restart');
     this.resume();
-    this.#engine?.close();
-    this.#engine = undefined;
+    for (const { engine } of this.#lives.values()) engine?.close();
+    this.#forget();
     this.commitFault = undefined;
     this.frozen = false;
     this.#effectsLeft = 0;
     this.#scope?.close();
     this.#scope = undefined;
     this.#node = undefined;
-    this.machines = undefined;
-    this.#executing = undefined;
     this.#clients.clear();
-    this.watermarks = undefined;
-    this.ready = false;
     this.expected = undefined;
     this.actorCrashes = 0;
     this.#options.network.detach(this.id);
-    if (!this.swapped) this.#options.invariants?.crashed(this.id);
+    if (!this.swapped) {
+      for (const { invariants } of this.#options.groups) invariants?.crashed(this.id);
+    }
     this.disk.failSyncs(0);
     this.disk.crash(kind);
   }
@@ -471,15 +579,17 @@ export class SimNode {
     this.#noteLag();
   }
 
-  /** The store of a node that is down is gone, as after `rm -rf`. Returns how it is put back. */
+  /** The stores of a node that is down are gone, as after `rm -rf`. Returns how to put them back. */
   loseStore(): () => void {
     const drive = this.#drive;
-    const { store, storeId } = drive;
-    drive.store = new MemoryStore([this.id, 1]);
-    drive.storeId = undefined;
+    const { stores } = drive;
+    drive.stores = new Map(
+      [...this.#newStores()].map(([store, fresh]) => {
+        return [store, { ...fresh, lineage: stores.get(store)?.lineage ?? NEW_LINEAGE }];
+      }),
+    );
     return () => {
-      drive.store = store;
-      drive.storeId = storeId;
+      drive.stores = stores;
     };
   }
 
@@ -503,15 +613,22 @@ export class SimNode {
   }
 }
 
+/** The node's lineage speaks of its first store; each other one has its own. */
 function openStore(
   drive: Drive,
-  lineage: Lineage,
+  number: number,
+  ofNode: Lineage | undefined,
   options: Omit<SimEngineOptions, 'store'>,
 ): Engine {
-  const { storeId } = drive;
+  const store = drive.stores.get(number) as SimStore;
+  const ofStore = new Lineage(store.lineage, (state) => {
+    store.lineage = state;
+  });
+  const lineage = ofNode ?? ofStore;
+  const { storeId } = store;
   lineage.checkStore('store', storeId === undefined ? undefined : { storeId, bytes: 0 });
-  drive.storeId = storeId ?? `the store of ${drive.diskId}`;
-  const engine = new SimEngine({ ...options, store: drive.store });
-  lineage.storeOpened('store', drive.storeId, engine.appliedTotal);
+  store.storeId = storeId ?? `store ${number} of ${drive.diskId}`;
+  const engine = new SimEngine({ ...options, store: store.memory });
+  lineage.storeOpened('store', store.storeId, engine.appliedTotal);
   return engine;
 }

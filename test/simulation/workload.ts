@@ -20,13 +20,16 @@ import {
   type Words,
   wholeStoreUnit,
 } from './random-units.ts';
+import { plainKey, type SimGroup } from './sim-group.ts';
 import type { SimNode } from './sim-node.ts';
 import type { VirtualScheduler } from './virtual-scheduler.ts';
 
 export interface WorkloadOptions {
   readonly profile: Profile;
   readonly scheduler: VirtualScheduler;
+  /** Members of the group whose keys these are. */
   readonly nodes: readonly SimNode[];
+  readonly group: SimGroup;
   readonly count: (what: string) => void;
   /** Every answer that a client gets. */
   readonly answered: (node: number, commands: string, answer: Answer) => void;
@@ -39,6 +42,8 @@ export interface WorkloadOptions {
 type Touched = { readonly key: string; readonly list: boolean };
 type Done = (isOpen: boolean, touched?: Touched) => void;
 
+/** Words of a command that name keys; others begin with a digit, a sign or a capital. */
+const KEY = /^[a-z]+\d*$/;
 /** All of them are set at once, so that every look at them must find them equal. */
 const GROUP: Words = ['m1', 'm2', 'm3'];
 const WHOLE_STORE = new Set(['DBSIZE', 'KEYS', 'SCAN', 'RANDOMKEY', 'FLUSHALL']);
@@ -388,7 +393,7 @@ export class Workload {
         if (answer.type !== 'replies') return done(answer.type === 'unknown');
         const [reply] = parseReplies(answer.bytes);
         const [next, keys] = reply as readonly [string, readonly string[]];
-        found.push(...keys);
+        found.push(...keys.map(plainKey));
         const { nodes } = this.#options;
         if (next !== '0') return page(nodes[Math.floor(rng.next() * nodes.length)] ?? node, next);
         this.#options.count('walk ended');
@@ -420,7 +425,13 @@ export class Workload {
       this.#options.answered(node.id, commands.map((words) => words.join(' ')).join(';'), answer);
       answered(answer);
     };
-    if (!node.submit(unitOf(commands, exec, once))) once({ type: 'refused', why: 'nobody there' });
+    const { group } = this.#options;
+    const named = commands.map((words) =>
+      words.map((word) => (KEY.test(word) ? group.keyFor(word) : word)),
+    );
+    if (!node.submit(unitOf(named, exec, once), group)) {
+      once({ type: 'refused', why: 'nobody there' });
+    }
   }
 
   #finish(

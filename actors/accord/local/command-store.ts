@@ -48,11 +48,16 @@ export interface CommandStoreLimits {
 export interface StoreWatch {
   /** A fresh incarnation, before the log is read. */
   began(group: GroupId, view: ReplicaView): void;
-  restored(view: ReplicaView, flushedSequence: number, effects: readonly Effect[]): void;
-  handling(from: number, message: ReplicaMessage): void;
+  restored(
+    group: GroupId,
+    view: ReplicaView,
+    flushedSequence: number,
+    effects: readonly Effect[],
+  ): void;
+  handling(group: GroupId, from: number, message: ReplicaMessage): void;
   /** `effects`: of this message. */
-  handled(message: ReplicaMessage, effects: readonly Effect[]): void;
-  turned(view: ReplicaView, effects: readonly Effect[]): void;
+  handled(group: GroupId, message: ReplicaMessage, effects: readonly Effect[]): void;
+  turned(group: GroupId, view: ReplicaView, effects: readonly Effect[]): void;
 }
 
 /** One record of the log, as it was read. */
@@ -135,10 +140,10 @@ export class CommandStore {
     }
     this.#groups.touch(member);
     const { replica } = member;
-    watch?.handling(from, message);
+    watch?.handling(group, from, message);
     const before = watch === undefined ? 0 : replica.effects.length;
     this.#guard(() => replica.handle(from, message, nowMs));
-    watch?.handled(message, replica.effects.slice(before));
+    watch?.handled(group, message, replica.effects.slice(before));
   }
 
   /** A message that is dropped: it would add to what waits for the disk. */
@@ -232,7 +237,7 @@ export class CommandStore {
     for (const { group, replica } of this.#groups.all()) {
       const flushedSequence = sequences.get(group.id) ?? 0;
       this.#guard(() => replica.restored(flushedSequence, nowMs));
-      watch?.restored(replica.view, flushedSequence, replica.effects);
+      watch?.restored(group.id, replica.view, flushedSequence, replica.effects);
     }
     this.#groups.touchAll();
     this.#effects.push({ type: 'Truncate', fromLsn: this.#groups.neededLsn(new Map(), 0) });
@@ -257,7 +262,7 @@ export class CommandStore {
     if (this.#begun && !clock.covered) this.#reserve();
     for (const member of this.#groups.takeTouched()) {
       const effects = member.replica.takeEffects();
-      if (this.#begun) watch?.turned(member.replica.view, effects);
+      if (this.#begun) watch?.turned(member.group.id, member.replica.view, effects);
       for (const effect of effects) this.#take(member, effect);
     }
     const { append, replies } = this.#log.close((marks, lsn) => this.#groups.neededLsn(marks, lsn));
@@ -375,8 +380,10 @@ export class CommandStore {
   describe(): Readonly<Record<string, unknown>> {
     return {
       ...this.watermarks(),
-      groups: [...this.#groups.all()].map(({ group, replica }) => ({
+      groups: [...this.#groups.all()].map(({ group, replica, marksLsn }) => ({
         ...group.id,
+        marksLsn,
+        oldestLsn: replica.oldestLsn,
         machine: group.machine,
         slots: [group.fromSlot, group.toSlot],
         ...replica.view.sizes,

@@ -5,10 +5,11 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Stable } from '../../../actors/accord/messages/messages.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
+import { firstGroup } from '../../../actors/accord/topology/group.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { Channel, encodeFrame } from '../../../transport/peer/codec.ts';
 import { type Answer, unitOf } from '../../simulation/client.ts';
-import { ReplyJudge } from '../../simulation/reply-judge.ts';
+import { SimGroup } from '../../simulation/sim-group.ts';
 import { SimNetwork } from '../../simulation/sim-network.ts';
 import { SimNode } from '../../simulation/sim-node.ts';
 import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
@@ -18,6 +19,12 @@ const MEMBERS = [1, 2, 3];
 const FOOL = 3;
 const VICTIM = 1;
 const REFUSED_MAX = 16;
+const nothing = (): void => undefined;
+const GROUP_OF_ALL = new SimGroup(
+  firstGroup(MEMBERS, MEMBERS),
+  { violation: nothing, count: nothing, executed: nothing },
+  false,
+);
 
 class World {
   readonly scheduler = new VirtualScheduler({ seed: 1 });
@@ -46,7 +53,8 @@ class World {
     return new SimNode({
       nodeId,
       members: MEMBERS,
-      electorate: MEMBERS,
+      groups: [GROUP_OF_ALL],
+      stores: 1,
       rng: new SeededRng(nodeId),
       network,
       scope: () => scheduler.scope(),
@@ -70,8 +78,6 @@ class World {
       logLimits: { segmentBytes: 1024 * 1024 },
       syncPolicy: { name: 'every_batch' },
       diskLatencyMs: () => 0.1,
-      invariants: undefined,
-      judge: new ReplyJudge(() => undefined),
       trace: { eventsMax: 16, sampleEvery: 0 },
       onFailed: (node, { error }) => this.failures.push(`${node.id}: ${error}`),
       onCrash: (node, error) => this.failures.push(`${node.id}: ${error}`),

@@ -1,0 +1,53 @@
+/** Transactions of single groups from any member, FLUSHALL of one group, crashes, partitions. */
+import { describe, expect, test } from 'vitest';
+import { SimulatedCluster } from './cluster.ts';
+import { simulateThreeGroups, THREE_GROUPS } from './three-groups.ts';
+
+describe('three static groups with different members', () => {
+  test.each([1, 2, 3, 4, 5, 6])('under faults, seed %i', (seed) => {
+    const { violations, counts } = simulateThreeGroups({ seed, timeMs: 4_000 });
+    expect(violations).toEqual([]);
+    for (const range of [1, 2, 3]) expect(counts[`executed in range ${range}`]).toBeGreaterThan(0);
+  });
+
+  test('FLUSHALL of one group leaves the others as they are', () => {
+    const mix = { register: 1, volatile: 0, group: 0, readMany: 0, transaction: 0, mixed: 1 };
+    const profile = {
+      flushes: true,
+      readPipelineRate: 0,
+      mix: { ...mix, wholeStore: 2, walk: 0, big: 0 },
+    };
+    const { violations, counts } = simulateThreeGroups({ seed: 11, timeMs: 4_000, profile });
+    expect(violations).toEqual([]);
+    expect(counts['answered FLUSHALL']).toBeGreaterThan(0);
+  });
+
+  test.each([
+    [1, [[[1, 2]], [[1, 2]], [[1, 2, 3]], [[1, 3]], [[1, 3]]]],
+    [2, [[[1], [2]], [[1], [2]], [[1, 3], [2]], [[1, 3]], [[1, 3]]]],
+    [
+      3,
+      [
+        [[1], [2]],
+        [[1], [2]],
+        [[1], [2], [3]],
+        [[1], [3]],
+        [[1], [3]],
+      ],
+    ],
+  ])('a node of %i stores holds its own groups and no other', (stores, expected) => {
+    const profile = { damage: false, away: undefined };
+    const options = { seed: 1, nodes: 5, timeMs: 0, groups: THREE_GROUPS, stores, profile };
+    const cluster = new SimulatedCluster(options);
+    cluster.runQuiet(1_000);
+    const held = cluster.nodes.map(({ node }) =>
+      node?.stores.map(({ groups }) => groups.map(({ id }) => id.range)),
+    );
+    expect(held).toEqual(expected);
+  });
+
+  test('the same seed decides the same twice', () => {
+    const run = (): string => simulateThreeGroups({ seed: 21, timeMs: 1_000 }).eventHash;
+    expect(run()).toBe(run());
+  });
+});
