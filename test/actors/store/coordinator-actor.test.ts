@@ -1,0 +1,425 @@
+/**
+ * The shell of the coordinator alone, in virtual time: whom it answers what, and when, while its
+ * neighbours are slow, full or gone. The neighbours are played by the test.
+ */
+import { describe, expect, test } from 'vitest';
+import type {
+  AccordMessage,
+  BeginRead,
+  Coordinate,
+} from '../../../actors/accord/messages/messages.ts';
+import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
+import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
+import { keyOf } from '../../../actors/accord/primitives/timestamp.ts';
+import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
+import type { ActorContext } from '../../../actors/runtime/behavior.ts';
+import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
+import type { BatchLimits } from '../../../actors/store/batcher.ts';
+import { coordinatorActor } from '../../../actors/store/coordinator-actor.ts';
+import type {
+  CoordinatorActorMessage,
+  ExecutorMessage,
+  ReplicaActorMessage,
+} from '../../../actors/store/messages.ts';
+import { Outbox } from '../../../actors/store/outbox.ts';
+import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import { partOf } from '../../transport/resp/parts.ts';
+import { groupOf } from '../accord/fixture.ts';
+import { spec, virtualSystem } from '../runtime/fixture.ts';
+
+const SELF = 1;
+const GROUP = groupOf(3);
+const TICK_MS = 10;
+const TIMEOUT_MS = 200;
+
+interface BenchOptions {
+  readonly batch?: Partial<BatchLimits>;
+  /** Of the executor. */
+  readonly mailboxMax?: number;
+  readonly connected?: readonly number[];
+  /** How far the clock of this node is ahead of both others. */
+  readonly aheadUs?: number;
+}
+
+class Bench {
+  readonly world = virtualSystem();
+  readonly executor: ExecutorMessage[] = [];
+  readonly replica: ReplicaActorMessage[] = [];
+  readonly sent: AccordMessage[] = [];
+  readonly answers: PartAnswer[] = [];
+  readonly latencies: string[] = [];
+  readonly repeated: string[] = [];
+  readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  #sequence = 0;
+
+  constructor({ batch = {}, mailboxMax = 1_000, connected = [2, 3], aheadUs }: BenchOptions = {}) {
+    const { scheduler, system } = this.world;
+    const { clock: time } = scheduler;
+    const quorum = aheadUs === undefined ? 1 : 2;
+    const clusterTime = new ClusterTime({
+      quorum,
+      wallUs: () => time.wallUs() + (aheadUs ?? 0),
+      monotonicMs: () => time.monotonicMs(),
+      limits: {},
+    });
+    if (aheadUs !== undefined) {
+      for (const peer of [2, 3]) clusterTime.heard(peer, time.wallUs(), time.monotonicMs());
+    }
+    const clock = new HybridClock({
+      node: SELF,
+      store: 0,
+      nowUs: () => time.wallUs(),
+      reserveUs: 1e9,
+    });
+    clock.restore(0);
+    clock.begin();
+    clock.reservationDurable(clock.nextReservation() ?? 0);
+    const executor = this.#neighbour<ExecutorMessage>('executor', this.executor, mailboxMax);
+    const replica = this.#neighbour<ReplicaActorMessage>('replica', this.replica);
+    let self: ActorRef<CoordinatorActorMessage> | undefined;
+    const toSelf: ActorRef<CoordinatorActorMessage> = {
+      path: 'node/coordinator',
+      tell: (message) => self?.tell(message) ?? false,
+    };
+    const outbox = new Outbox(SELF, clock, {
+      toPeer: (_group, _to, message) => this.sent.push(message),
+      replica: new Outlet(replica),
+      coordinator: new Outlet(toSelf),
+    });
+    const tell = (answer: PartAnswer): boolean => this.answers.push(answer) > 0;
+    const clients = new Outlet<PartAnswer>({ path: 'clients', tell });
+    const start = (context: ActorContext<CoordinatorActorMessage>) =>
+      coordinatorActor(context, {
+        self: SELF,
+        group: GROUP,
+        clock,
+        time: clusterTime,
+        limits: {},
+        batch,
+        commandTimeoutMs: TIMEOUT_MS,
+        tickMs: TICK_MS,
+        outbox,
+        connected: () => new Set(connected),
+        executor,
+        clients,
+        observe: {
+          decided: () => undefined,
+          batch: () => undefined,
+          units: (kind, commands, latencyMs) =>
+            this.latencies.push(`${kind} of ${commands} after ${Math.floor(latencyMs)}`),
+          readsRepeated: (as, units) => {
+            if (units > 0) this.repeated.push(`${units} as ${as}`);
+          },
+        },
+      });
+    this.coordinator = system.root.child(spec('coordinator', start, { mailboxMax: 1_000 }));
+    self = this.coordinator;
+    this.run();
+  }
+
+  #neighbour<M>(name: string, messages: M[], mailboxMax = 1_000): ActorRef<M> {
+    const receive = (message: M): void => void messages.push(message);
+    return this.world.system.root.child(spec<M>(name, () => ({ receive }), { mailboxMax }));
+  }
+
+  run(ms = 1): this {
+    this.world.scheduler.run(this.world.scheduler.nowMs + ms);
+    return this;
+  }
+
+  tell(message: CoordinatorActorMessage): this {
+    expect(this.coordinator.tell(message)).toBe(true);
+    return this.run();
+  }
+
+  /** A part of a connection of its own number, from 1. */
+  part(special: Partial<Part> = {}): this {
+    this.#sequence += 1;
+    const bytes = Buffer.from('*1\r\n$4\r\nPING\r\n');
+    const unit = { connection: this.#sequence, sequence: 1 };
+    return this.tell({
+      type: 'Part',
+      part: partOf({ unit, bytes, participants: [1], ...special }),
+    });
+  }
+
+  read(participants: readonly number[] = [1]): this {
+    return this.part({ readOnly: true, participants });
+  }
+
+  /** Transactions that it has begun. */
+  get begun(): Coordinate[] {
+    return this.replica.flatMap((each) =>
+      each.type === 'Protocol' && each.message.type === 'Coordinate' ? each.message : [],
+    );
+  }
+
+  get barriers(): BeginRead[] {
+    return this.replica.flatMap((each) =>
+      each.type === 'Protocol' && each.message.type === 'BeginRead' ? each.message : [],
+    );
+  }
+
+  /** All members vote for the transaction as it was proposed. */
+  decide({ id }: Coordinate): this {
+    for (const from of [1, 2, 3]) {
+      const message = { type: 'PreAcceptOk', id, vote: id, deps: null } as const;
+      this.tell({ type: 'Protocol', from, group: GROUP.id, message });
+    }
+    return this;
+  }
+
+  of(type: ExecutorMessage['type']): ExecutorMessage[] {
+    return this.executor.filter((message) => message.type === type);
+  }
+
+  /** `connection: FIRST WORDS` of each failure, in the order of the connections. */
+  get told(): string[] {
+    return this.answers
+      .map((answer) => {
+        const words = answer.type === 'PartFailed' ? answer.line.split(/[ ,]/).slice(0, 2) : [];
+        return `${answer.unit.connection}: ${words.join(' ')}`;
+      })
+      .sort();
+  }
+
+  description(): Record<string, unknown> {
+    const inspection = this.world.system.inspect('node/coordinator');
+    return (inspection?.kind === 'actor' ? inspection.description : {}) as Record<string, unknown>;
+  }
+}
+
+describe('a transaction', () => {
+  test('holds what came in one turn; the executor learns its clients before it is proposed', () => {
+    const bench = new Bench();
+    for (const connection of [1, 2]) {
+      const unit = { connection, sequence: 1 };
+      expect(bench.coordinator.tell({ type: 'Part', part: partOf({ unit }) })).toBe(true);
+    }
+    bench.run();
+    const [begun] = bench.begun;
+    expect(bench.begun).toHaveLength(1);
+    const [expected] = bench.of('Expect');
+    if (expected?.type !== 'Expect' || begun === undefined) throw new Error('nothing begun');
+    expect(expected.key).toBe(keyOf(begun.id));
+    expect(expected.parts.map(({ unit }) => unit.connection)).toEqual([1, 2]);
+  });
+
+  test('is proposed when a full executor has room for its clients, and others wait meanwhile', () => {
+    const bench = new Bench({ mailboxMax: 1 });
+    bench.world.system.suspend('node/executor');
+    // One message fills the mailbox, the next one waits.
+    bench.part().part().part();
+    expect(bench.begun).toHaveLength(1);
+    expect(bench.description()).toMatchObject({ kept: 1, waiting: 1 });
+    bench.world.system.resume('node/executor');
+    bench.run(2 * TICK_MS);
+    expect(bench.begun).toHaveLength(3);
+    expect(bench.answers).toEqual([]);
+  });
+
+  test('that is executed is reported once, and answered by the executor alone', () => {
+    const bench = new Bench().part({ count: 3, layout: [3] }).run(5);
+    const [begun] = bench.begun;
+    if (begun === undefined) throw new Error('nothing begun');
+    bench.decide(begun);
+    const keys = [keyOf(begun.id)];
+    bench.tell({ type: 'Executed', keys }).tell({ type: 'Executed', keys });
+    expect(bench.latencies).toHaveLength(1);
+    expect(bench.latencies[0]).toMatch(/^transaction of 3 after \d+$/);
+    bench.run(2 * TIMEOUT_MS);
+    expect(bench.answers).toEqual([]);
+    expect(bench.of('Forget')).toEqual([]);
+  });
+
+  test('without a result in time is indeterminate, and forgotten by the executor', () => {
+    const bench = new Bench().part().run(TIMEOUT_MS - 3 * TICK_MS);
+    expect(bench.told).toEqual([]);
+    bench.run(5 * TICK_MS);
+    expect(bench.told).toEqual(['1: TIMEOUT indeterminate']);
+    const key = keyOf(bench.begun[0]?.id ?? expect.fail());
+    expect(bench.of('Forget')).toEqual([{ type: 'Forget', key }]);
+    bench.tell({ type: 'Executed', keys: [key] });
+    expect(bench.latencies).toEqual([]);
+  });
+
+  test('that was invalidated is refused', () => {
+    const bench = new Bench().part();
+    const id = bench.begun[0]?.id ?? expect.fail();
+    bench.tell({ type: 'Refused', id }).tell({ type: 'Refused', id });
+    expect(bench.told).toEqual(['1: TRYAGAIN refused']);
+    expect(bench.of('Forget')).toHaveLength(1);
+  });
+
+  test('waits for a place in the pipeline, and is refused for certain when none comes', () => {
+    const bench = new Bench({ batch: { pipelineDepth: 1 } }).part();
+    bench.run(2 * TICK_MS).part();
+    expect(bench.begun).toHaveLength(1);
+    bench.run(TIMEOUT_MS + 3 * TICK_MS);
+    expect(bench.told).toEqual(['1: TIMEOUT indeterminate', '2: TIMEOUT refused']);
+  });
+});
+
+describe('a part is refused at once', () => {
+  const write = {};
+  const read = { readOnly: true };
+
+  test.each([
+    ['BACKLOG', { type: 'Backlog', full: true }],
+    ['DISKFULL', { type: 'DiskFull', full: true }],
+  ] as const)('%s: writes, not reads, until it is over', (word, message) => {
+    const bench = new Bench().tell(message).part(write).part(read);
+    expect(bench.told).toEqual([`1: ${word} refused`]);
+    expect(bench.barriers).toHaveLength(1);
+    bench.tell({ ...message, full: false }).part(write);
+    expect(bench.begun).toHaveLength(1);
+  });
+
+  test('TOOLARGE, BUSY: by size and by number', () => {
+    const bench = new Bench({
+      batch: { transactionBytesMax: 20, waitingMax: 1, pipelineDepth: 0, readPipelineDepth: 0 },
+    });
+    bench
+      .part({ bytes: new Uint8Array(21) })
+      .part()
+      .part()
+      .part(read);
+    expect(bench.told).toEqual(['1: TOOLARGE refused', '3: BUSY refused', '4: BUSY refused']);
+  });
+
+  test('CLOCK: a node whose clock is wrong begins no transaction, and reads go on', () => {
+    const bench = new Bench({ aheadUs: 3_600e6 }).part(write).part(read);
+    expect(bench.told).toEqual(['1: CLOCK refused']);
+    expect(bench.barriers).toHaveLength(1);
+  });
+});
+
+test('without a majority nothing is begun, and what waits is refused for certain', () => {
+  const bench = new Bench({ connected: [] }).part().read();
+  bench.run(TIMEOUT_MS + 3 * TICK_MS);
+  expect([bench.begun, bench.barriers]).toEqual([[], []]);
+  expect(bench.told).toEqual(['1: NOQUORUM refused', '2: NOQUORUM refused']);
+  bench.part().tell({ type: 'PeerUp', peer: 2 });
+  expect(bench.begun).toHaveLength(1);
+  bench.tell({ type: 'PeerDown', peer: 2 }).part();
+  expect(bench.begun).toHaveLength(1);
+});
+
+describe('reads', () => {
+  test('share a barrier; what met a deadline becomes a transaction, what changed reads again', () => {
+    const bench = new Bench({ batch: { readTriesMax: 2 } });
+    for (const connection of [1, 2, 3]) {
+      const unit = { connection, sequence: 1 };
+      const part = partOf({ unit, readOnly: true, participants: [1, 2] });
+      expect(bench.coordinator.tell({ type: 'Part', part })).toBe(true);
+    }
+    bench.run();
+    const [first] = bench.of('ExpectRead');
+    if (first?.type !== 'ExpectRead') throw new Error('no read');
+    expect(first.parts).toHaveLength(3);
+    const { token } = first;
+    bench.tell({ type: 'ReadsDone', reads: [{ token, expired: [0], uncovered: [2] }] });
+    expect(bench.latencies).toHaveLength(1);
+    expect(bench.repeated).toEqual(['1 as barrier']);
+    expect(bench.begun).toHaveLength(1);
+    const again = bench.of('ExpectRead').at(-1);
+    if (again?.type !== 'ExpectRead') throw new Error('no read');
+    expect(again.parts.map(({ unit }) => unit.connection)).toEqual([3]);
+    // It has had all its tries.
+    const reads = [{ token: again.token, expired: [], uncovered: [0] }];
+    bench.tell({ type: 'ReadsDone', reads });
+    expect(bench.repeated).toEqual(['1 as barrier', '1 as transaction']);
+    expect(bench.begun).toHaveLength(2);
+    expect(bench.answers).toEqual([]);
+  });
+
+  test('that no majority answers are refused, and later news of them is ignored', () => {
+    const bench = new Bench().read().run(TIMEOUT_MS + 3 * TICK_MS);
+    expect(bench.told).toEqual(['1: TIMEOUT refused']);
+    const token = bench.barriers[0]?.token ?? expect.fail();
+    expect(bench.of('ForgetRead')).toEqual([{ type: 'ForgetRead', token }]);
+    bench.tell({ type: 'ReadsDone', reads: [{ token, expired: [0], uncovered: [] }] });
+    expect(bench.begun).toEqual([]);
+    expect(bench.description()).toMatchObject({ reads: 0, waiting: 0 });
+  });
+
+  test('a barrier beyond the pipeline waits, also after one that timed out', () => {
+    const bench = new Bench({ batch: { readPipelineDepth: 1 } }).read();
+    bench.run(TIMEOUT_MS / 2).read();
+    expect(bench.barriers).toHaveLength(1);
+    bench.run(TIMEOUT_MS / 2 + 3 * TICK_MS);
+    expect(bench.told).toEqual(['1: TIMEOUT refused']);
+    expect(bench.barriers).toHaveLength(2);
+  });
+});
+
+describe('the end', () => {
+  test('drains: nothing new begins, and it is told when all is answered', () => {
+    const bench = new Bench().part();
+    const drained: string[] = [];
+    const replyTo = { path: 'asker', tell: () => drained.push('drained') > 0 };
+    bench.tell({ type: 'Drain', replyTo }).part().read();
+    expect(bench.told).toEqual(['2: SHUTDOWN refused', '3: SHUTDOWN refused']);
+    expect(drained).toEqual([]);
+    bench.tell({ type: 'Executed', keys: [keyOf(bench.begun[0]?.id ?? expect.fail())] });
+    expect(drained).toEqual(['drained']);
+    bench.run(5 * TICK_MS);
+    expect(drained).toHaveLength(1);
+  });
+
+  test('answers each client once: refused what waits, indeterminate what is under way', () => {
+    const bench = new Bench({ batch: { pipelineDepth: 1 } }).part().part().read();
+    bench.world.system.crash('node/coordinator', new Error('injected'));
+    bench.run(50);
+    expect(bench.told).toEqual([
+      '1: INTERRUPTED indeterminate',
+      '2: INTERRUPTED refused',
+      '3: INTERRUPTED refused',
+    ]);
+    // The next incarnation knows nothing of them, and has the executor forget them.
+    expect(bench.of('ForgetAll')).toHaveLength(2);
+    bench.part();
+    expect(bench.begun).toHaveLength(2);
+  });
+});
+
+describe('keys past their deadline', () => {
+  const keys = ['a', 'b'];
+
+  test('are removed by a part of its own, one at a time', () => {
+    const bench = new Bench().tell({ type: 'Expired', keys, backlog: true });
+    bench.tell({ type: 'Expired', keys, backlog: true });
+    expect(bench.begun).toHaveLength(1);
+    const [expected] = bench.of('Expect');
+    if (expected?.type !== 'Expect') throw new Error('nothing begun');
+    const [part] = expected.parts;
+    expect(part?.unit.connection).toBe(0);
+    expect(Buffer.from(part?.bytes ?? []).toString()).toContain('HOLO.EXPIRE');
+    const looks = (): number => bench.of('FindExpired').length;
+    const before = looks();
+    const id = { unit: part?.unit ?? expect.fail(), part: 0 };
+    const replies = Buffer.from(':2\r\n');
+    const whole = { from: 0, replies, ends: [], errors: [], last: true };
+    bench.tell({ type: 'PartReplies', ...id, ...whole }).run(15);
+    // There is a backlog: the next look comes soon.
+    expect(looks()).toBe(before + 1);
+    bench.tell({ type: 'Expired', keys, backlog: false });
+    expect(bench.begun).toHaveLength(2);
+    expect(bench.answers).toEqual([]);
+  });
+
+  test('are looked for ever later while removals fail', () => {
+    const bench = new Bench();
+    const pauses = [0, 1].map(() => {
+      bench.tell({ type: 'DiskFull', full: true }).tell({ type: 'Expired', keys, backlog: false });
+      bench.tell({ type: 'DiskFull', full: false });
+      const before = bench.of('FindExpired').length;
+      let waitedMs = 0;
+      for (; bench.of('FindExpired').length === before; waitedMs += 10) bench.run(10);
+      return waitedMs;
+    });
+    expect(pauses[0]).toBeGreaterThanOrEqual(200);
+    expect(pauses[1]).toBeGreaterThanOrEqual(400);
+    expect(bench.begun).toEqual([]);
+  });
+});
