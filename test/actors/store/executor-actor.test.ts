@@ -1,0 +1,403 @@
+/**
+ * The shell of the executor alone, in virtual time: what it runs, whom it answers, and what it holds
+ * back while its engine opens, its disk is full or its clients do not read.
+ */
+import { describe, expect, test } from 'vitest';
+import { participantsOf } from '../../../actors/accord/primitives/participants.ts';
+import { keyOf } from '../../../actors/accord/primitives/timestamp.ts';
+import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
+import type { ActorContext } from '../../../actors/runtime/behavior.ts';
+import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
+import { executorActor } from '../../../actors/store/executor-actor.ts';
+import type {
+  CoordinatorActorMessage,
+  ExecutorMessage,
+  ReadDone,
+  ReplicaActorMessage,
+} from '../../../actors/store/messages.ts';
+import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
+import { slotOfText } from '../../../storage/keyspace/slots.ts';
+import { bodyOf } from '../../../storage/transaction-body.ts';
+import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import { array } from '../../transport/resp/harness.ts';
+import { partOf } from '../../transport/resp/parts.ts';
+import { at, groupOf } from '../accord/fixture.ts';
+import { spec, virtualSystem } from '../runtime/fixture.ts';
+
+const GROUP = groupOf(1);
+const FLUSH_MS = 50;
+const COMMIT_MS = 5;
+/** Virtual time of the cluster, for deadlines. */
+const START_US = 1_000_000_000;
+
+interface BenchOptions {
+  readonly replyBytesMax?: number;
+  readonly heldReplyBytesMax?: number;
+  readonly unflushedBytesMax?: number;
+  readonly mailboxMax?: number;
+  readonly earlyMax?: number;
+  /** The engine opens when the test says so. */
+  readonly isOpen?: boolean;
+}
+
+class Bench {
+  readonly world = virtualSystem();
+  readonly store = new MemoryStore([1, 2]);
+  readonly replica: ReplicaActorMessage[] = [];
+  readonly coordinator: CoordinatorActorMessage[] = [];
+  readonly answers: PartAnswer[] = [];
+  readonly disk: boolean[] = [];
+  readonly executor: ActorRef<ExecutorMessage>;
+  isOpen: boolean;
+  nowMs = START_US / 1_000;
+  /** Of the executor that was ready last. */
+  generation = 0;
+  #sequence = 0;
+
+  constructor(options: BenchOptions = {}) {
+    const { mailboxMax = 1_000, isOpen = true, earlyMax } = options;
+    this.isOpen = isOpen;
+    const replica = this.#neighbour('replica', this.replica, mailboxMax);
+    const coordinator = this.#neighbour('coordinator', this.coordinator, mailboxMax);
+    const tell = (answer: PartAnswer): boolean => this.answers.push(answer) > 0;
+    const clients = new Outlet<PartAnswer>({ path: 'clients', tell });
+    const { scheduler } = this.world;
+    const defer = (callback: () => void): void => void scheduler.after(COMMIT_MS, callback);
+    const start = (context: ActorContext<ExecutorMessage>) =>
+      executorActor(context, {
+        groups: [GROUP],
+        openEngine: () =>
+          this.isOpen ? new MemoryEngine({ store: this.store, defer }) : undefined,
+        cacheBytesMax: 1e6,
+        dirtyBytesMax: 1e6,
+        unitWriteBytesMax: 1e6,
+        unflushedBytesMax: options.unflushedBytesMax ?? 1e6,
+        flushEveryMs: FLUSH_MS,
+        replyBytesMax: options.replyBytesMax ?? 1e6,
+        heldReplyBytesMax: options.heldReplyBytesMax,
+        tableHashKey: [1, 2],
+        replica,
+        coordinator,
+        clients,
+        nowMs: () => this.nowMs,
+        observe: () => undefined,
+        earlyMax,
+        onDiskFull: (full) => this.disk.push(full),
+      });
+    this.executor = this.world.system.root.child(spec('executor', start, { mailboxMax: 1_000 }));
+    this.run();
+  }
+
+  #neighbour<M>(name: string, messages: M[], mailboxMax: number): ActorRef<M> {
+    const receive = (message: M): void => {
+      messages.push(message);
+      const { type, generation } = message as {
+        readonly type: string;
+        readonly generation: number;
+      };
+      if (type === 'ExecutorReady') this.generation = generation;
+    };
+    return this.world.system.root.child(spec<M>(name, () => ({ receive }), { mailboxMax }));
+  }
+
+  run(ms = 1): this {
+    this.world.scheduler.run(this.world.scheduler.nowMs + ms);
+    return this;
+  }
+
+  tell(message: ExecutorMessage): this {
+    expect(this.executor.tell(message)).toBe(true);
+    return this.run();
+  }
+
+  /** A transaction of these parts; `clients`: of this node. */
+  execute(parts: readonly Part[], clients = true, generation = this.generation): this {
+    this.#sequence += 1;
+    return this.executeAgain(parts, this.#sequence, clients, generation);
+  }
+
+  executeAgain(
+    parts: readonly Part[],
+    sequence: number,
+    clients: boolean,
+    generation: number,
+  ): this {
+    const id = at(START_US + sequence);
+    if (clients) this.tell({ type: 'Expect', key: keyOf(id), parts });
+    const body = bodyOf(parts.map(({ bytes }) => bytes));
+    const participants = participantsOf(parts.flatMap((part) => part.participants));
+    const execution = { id, executeAt: id, participants, body, sequence };
+    return this.tell({ type: 'Execute', group: GROUP.id, generation, execution });
+  }
+
+  read(token: number, parts: readonly Part[], barrierSequence = this.#sequence): this {
+    this.tell({ type: 'ExpectRead', token, parts });
+    const { generation } = this;
+    return this.tell({ type: 'Read', group: GROUP.id, generation, token, barrierSequence });
+  }
+
+  /** The log is durable up to what the executor has asked for. */
+  logged(): this {
+    for (const message of this.replica.splice(0)) {
+      if (message.type !== 'Sync') continue;
+      expect(message.replyTo.tell({ type: 'Durable', token: message.token, firstLsn: 1 })).toBe(
+        true,
+      );
+    }
+    return this.run(2 * COMMIT_MS);
+  }
+
+  /** `connection: replies`, or the first words of the error. */
+  get told(): string[] {
+    return this.answers.map((answer) => {
+      const { connection } = answer.unit;
+      if (answer.type === 'PartFailed') return `${connection}: ${answer.line.slice(0, 22)}`;
+      if (answer.type === 'RepliesLost') return `${connection}: lost`;
+      const text = Buffer.from(answer.replies).toString('latin1').replaceAll('\r\n', ' ').trim();
+      return `${connection}: ${text}`;
+    });
+  }
+
+  get reads(): ReadDone[] {
+    return this.coordinator.flatMap((each) => (each.type === 'ReadsDone' ? each.reads : []));
+  }
+
+  counts(type: ReplicaActorMessage['type']): number {
+    return this.replica.filter((message) => message.type === type).length;
+  }
+}
+
+/** A part of this connection, of commands that each name a key. */
+function part(connection: number, ...commands: string[]): Part {
+  const words = commands.map((command) => command.split(' '));
+  return partOf({
+    unit: { connection, sequence: 1 },
+    bytes: Buffer.from(words.map((each) => array(...each)).join('')),
+    count: commands.length,
+    layout: [commands.length],
+    participants: words.map(([, key = '']) => slotOfText(key)),
+  });
+}
+
+describe('a transaction', () => {
+  test('answers each part of this node with its own replies, and reports once per turn', () => {
+    const bench = new Bench().execute([part(1, 'SET a 1', 'INCR a'), part(2, 'GET a', 'INCR b')]);
+    expect(bench.told).toEqual(['1: +OK :2', '2: $1 2 :1']);
+    expect(bench.coordinator).toMatchObject([
+      { type: 'Executed', keys: [keyOf(at(START_US + 1))] },
+    ]);
+    expect(bench.replica.at(-1)).toMatchObject({ type: 'Taken', count: 1 });
+  });
+
+  test('of another node is executed alike, and answers nobody', () => {
+    const bench = new Bench().execute([part(1, 'SET a 1')], false);
+    expect(bench.answers).toEqual([]);
+    expect(bench.coordinator).toEqual([]);
+    expect(bench.read(1, [part(2, 'GET a')]).told).toEqual(['2: $1 1']);
+  });
+
+  test('tells where runs end and which commands failed', () => {
+    const bench = new Bench().execute([
+      { ...part(1, 'SET a x', 'INCR a', 'GET a'), layout: [1, 2] },
+    ]);
+    expect(bench.answers).toMatchObject([{ ends: [5], errors: [1], from: 0, last: true }]);
+  });
+
+  test('whose replies are too long is one error, and its writes stand', () => {
+    const bench = new Bench({ replyBytesMax: 20 });
+    bench.execute([part(1, `SET a ${'x'.repeat(30)}`)]);
+    bench.execute([part(2, 'GET a', 'SET b 1')]).execute([part(3, 'GET b')]);
+    expect(bench.told).toEqual(['1: +OK', '2: ERR the replies exceed', '3: $1 1']);
+  });
+
+  test('that comes twice, or for an executor that has ended, is executed once', () => {
+    const bench = new Bench().execute([part(1, 'INCR a')]);
+    bench.executeAgain([part(1, 'INCR a')], 1, true, bench.generation);
+    bench.executeAgain([part(1, 'INCR a')], 2, true, bench.generation - 1);
+    expect(bench.read(1, [part(2, 'GET a')], 1).told).toEqual(['1: :1', '2: $1 1']);
+  });
+
+  test.each([
+    ['its client has been answered otherwise', { type: 'Forget', key: keyOf(at(START_US + 1)) }],
+    ['the coordinator has ended', { type: 'ForgetAll' }],
+  ] as const)('answers nobody when %s', (_name, forget) => {
+    const bench = new Bench();
+    const id = at(START_US + 1);
+    bench.tell({ type: 'Expect', key: keyOf(id), parts: [part(1, 'SET a 1')] }).tell(forget);
+    expect(bench.execute([part(1, 'SET a 1')], false).answers).toEqual([]);
+  });
+
+  test('of the coordinator itself is answered there', () => {
+    const bench = new Bench().execute([part(0, 'SET a 1')]);
+    expect(bench.answers).toEqual([]);
+    expect(bench.coordinator[0]).toMatchObject({ type: 'PartReplies', unit: { connection: 0 } });
+  });
+});
+
+describe('reads', () => {
+  test('are answered, or named by index: past a deadline, or written since the barrier', () => {
+    const bench = new Bench().execute([part(1, 'SET a 1'), part(1, 'SET b 1 PX 10')]);
+    bench.execute([part(1, 'SET c 1')]);
+    bench.nowMs += 1_000;
+    bench.answers.length = 0;
+    const many = part(4, 'GET a', 'GET c');
+    bench.read(7, [part(2, 'GET a'), part(3, 'GET b'), many, part(5, 'GET c')], 1);
+    expect(bench.told).toEqual(['2: $1 1', '5: $1 1']);
+    expect(bench.reads).toEqual([{ token: 7, expired: [1], uncovered: [2] }]);
+  });
+
+  test('that nobody waits for any more are not done', () => {
+    const bench = new Bench();
+    bench.tell({ type: 'ExpectRead', token: 1, parts: [part(1, 'GET a')] });
+    bench.tell({ type: 'ForgetRead', token: 1 });
+    const { generation } = bench;
+    bench.tell({ type: 'Read', group: GROUP.id, generation, token: 1, barrierSequence: 0 });
+    expect([bench.answers, bench.reads]).toEqual([[], []]);
+  });
+});
+
+describe('while the engine is opened', () => {
+  test('clients are kept, executions of the incarnation before are not', () => {
+    const bench = new Bench({ isOpen: false, earlyMax: 2 });
+    expect(bench.counts('ExecutorReady')).toBe(0);
+    bench.tell({ type: 'ExpectRead', token: 1, parts: [part(1, 'GET a')] });
+    bench.tell({ type: 'ExpectRead', token: 2, parts: [part(2, 'GET a')] });
+    bench.tell({ type: 'ExpectRead', token: 3, parts: [part(3, 'GET a')] });
+    bench.tell({ type: 'ForgetRead', token: 2 });
+    bench.isOpen = true;
+    bench.run(20);
+    expect(bench.counts('ExecutorReady')).toBe(1);
+    for (const token of [1, 2, 3]) {
+      const { generation } = bench;
+      bench.tell({ type: 'Read', group: GROUP.id, generation, token, barrierSequence: 0 });
+    }
+    // The third found no place: its client times out.
+    expect(bench.told).toEqual(['1: $-1']);
+  });
+
+  test('a fresh coordinator has them forgotten', () => {
+    const bench = new Bench({ isOpen: false });
+    bench.tell({ type: 'ExpectRead', token: 1, parts: [part(1, 'GET a')] });
+    bench.tell({ type: 'ForgetAll' });
+    bench.isOpen = true;
+    bench.run(20);
+    const { generation } = bench;
+    bench.tell({ type: 'Read', group: GROUP.id, generation, token: 1, barrierSequence: 0 });
+    expect(bench.answers).toEqual([]);
+  });
+});
+
+describe('the flush', () => {
+  test('waits until the log holds what it stores', () => {
+    const bench = new Bench().execute([part(1, 'SET a 1')]).run(2 * FLUSH_MS);
+    expect(bench.counts('Sync')).toBe(1);
+    expect(bench.counts('Flushed')).toBe(0);
+    expect(bench.store.get('a')).toBeUndefined();
+    bench.logged();
+    expect(bench.counts('Flushed')).toBe(1);
+    expect(bench.store.get('a')).toBeDefined();
+  });
+
+  test('finds the disk full: it is said, nothing is lost, and it is tried again', () => {
+    const bench = new Bench();
+    bench.store.full = true;
+    bench
+      .execute([part(1, 'SET a 1')])
+      .run(2 * FLUSH_MS)
+      .logged();
+    expect(bench.disk).toEqual([true]);
+    bench.run(4_000);
+    expect(bench.counts('Sync')).toBe(0);
+    expect(bench.read(1, [part(2, 'GET a')]).told).toEqual(['1: +OK', '2: $1 1']);
+    bench.store.full = false;
+    bench.run(2_000).logged();
+    expect(bench.disk).toEqual([true, false]);
+    expect(bench.store.get('a')).toBeDefined();
+  });
+
+  test('goes first when too much waits for it, also between two parts of a transaction', () => {
+    const bench = new Bench({ unflushedBytesMax: 1 });
+    bench.execute([part(1, 'SET a 1'), part(2, 'SET b 1')]);
+    bench.execute([part(3, 'GET a')]);
+    expect(bench.told).toEqual(['1: +OK']);
+    for (let flushes = 0; flushes < 5; flushes += 1) bench.run(2 * FLUSH_MS).logged();
+    expect(bench.told).toEqual(['1: +OK', '2: +OK', '3: $1 1']);
+  });
+});
+
+describe('long replies', () => {
+  const LONG = 'x'.repeat(100);
+
+  function begun(options: BenchOptions = {}): Bench {
+    const bench = new Bench(options).execute([part(1, `SET a ${LONG}`)]);
+    bench.answers.length = 0;
+    return bench.execute([{ ...part(1, 'GET a'), window: 50 }]);
+  }
+
+  const id = { unit: { connection: 1, sequence: 1 }, part: 0 };
+
+  test('follow as credit comes', () => {
+    const bench = begun();
+    expect(bench.answers).toMatchObject([{ from: 0, last: false }]);
+    bench.tell({ type: 'ReplyCredit', ...id, upTo: 100 });
+    bench.tell({ type: 'ReplyCredit', ...id, upTo: 200 });
+    bench.tell({ type: 'ReplyCredit', ...id, upTo: 300 });
+    expect(bench.answers).toMatchObject([
+      { from: 0, last: false },
+      { from: 50, last: false },
+      { from: 100, last: true },
+    ]);
+    const text = bench.answers.flatMap((each) => ('replies' in each ? [each.replies] : []));
+    expect(Buffer.concat(text).toString()).toBe(`$100\r\n${LONG}\r\n`);
+  });
+
+  test('are dropped when they are abandoned, and lost when too many wait', () => {
+    const bench = begun({ heldReplyBytesMax: 60 });
+    bench.tell({ type: 'RepliesAbandoned', ...id });
+    bench.tell({ type: 'ReplyCredit', ...id, upTo: 100 });
+    expect(bench.answers).toHaveLength(1);
+    bench.execute([
+      { ...part(2, 'GET a'), window: 50 },
+      { ...part(3, 'GET a'), window: 50 },
+    ]);
+    expect(bench.told.slice(1).map((line) => line.slice(0, 7))).toEqual([
+      '2: $100',
+      '3: $100',
+      '2: lost',
+    ]);
+  });
+
+  test('are lost with the executor: its clients are told', () => {
+    const bench = begun();
+    bench.world.system.crash('node/executor', new Error('injected'));
+    bench.run(50);
+    expect(bench.told.at(-1)).toBe('1: lost');
+    expect(bench.counts('ExecutorReady')).toBe(2);
+  });
+});
+
+test('what full neighbours refuse is told when they have room, in order', () => {
+  const bench = new Bench({ mailboxMax: 1 });
+  const { system } = bench.world;
+  for (const name of ['replica', 'coordinator']) system.suspend(`node/${name}`);
+  const generation = 1;
+  for (let index = 1; index <= 4; index += 1) {
+    bench.execute([part(index, 'INCR a')], true, generation);
+  }
+  expect(bench.told).toEqual(['1: :1', '2: :2', '3: :3', '4: :4']);
+  expect(bench.coordinator).toEqual([]);
+  for (const name of ['replica', 'coordinator']) system.resume(`node/${name}`);
+  bench.run(20);
+  const keys = bench.coordinator.flatMap((each) => (each.type === 'Executed' ? each.keys : []));
+  expect(keys).toEqual([1, 2, 3, 4].map((index) => keyOf(at(START_US + index))));
+  expect(bench.replica.at(-1)).toMatchObject({ type: 'Taken', count: 4 });
+});
+
+test('keys past their deadline are named to the coordinator; more than a few are a backlog', () => {
+  const bench = new Bench().execute([part(1, 'SET a 1 PX 10'), part(1, 'SET b 1')]);
+  bench.nowMs += 1_000;
+  bench.tell({ type: 'FindExpired', group: GROUP.id, pastMs: 5_000 });
+  bench.tell({ type: 'FindExpired', group: GROUP.id, pastMs: 0 });
+  const found = bench.coordinator.filter(({ type }) => type === 'Expired');
+  expect(found).toEqual([{ type: 'Expired', group: GROUP.id, keys: ['a'], backlog: true }]);
+});
