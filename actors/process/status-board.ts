@@ -48,7 +48,7 @@ export class StatusBoard {
     return {
       ready: (store) => {
         this.storeReady = true;
-        this.#logger.info({ store }, 'the log has been read, the store takes part');
+        this.#logger.info({ store }, 'the log is replayed; the store is serving');
       },
       watermarks: (watermarks) => {
         this.watermarks = watermarks;

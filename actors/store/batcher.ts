@@ -1,7 +1,7 @@
 /**
- * Turns what clients wait for into transactions and read barriers: one for all that waits, as soon
- * as there is room for another. That is why throughput grows with load while one lone command
- * never waits. Pure.
+ * Turns waiting parts into transactions and read barriers: one for everything that waits, as soon
+ * as there is room for another. So throughput grows with load while a lone command never waits.
+ * Pure.
  */
 import type { Part } from '../../transport/resp/connection/part.ts';
 import {
@@ -107,7 +107,7 @@ export class Batcher {
     return dropped;
   }
 
-  /** Takes out all that waits to become part of a transaction. */
+  /** Takes out all parts that wait for a transaction. */
   dropTransactions(): Pending[] {
     return this.#writes.splice(0);
   }

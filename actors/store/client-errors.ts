@@ -1,5 +1,5 @@
 /**
- * What a client is told when it gets no result. The first words are stable (docs/errors.md).
+ * The error replies to a client that gets no result. The first words are stable (docs/errors.md).
  * "refused": nothing happened. "indeterminate": it may have happened, or may yet.
  */
 
@@ -12,8 +12,7 @@ export const REFUSED = {
   busy: 'BUSY refused, nothing was done: too many commands are waiting',
   tooLarge: 'TOOLARGE refused, nothing was done: it exceeds what one transaction may hold',
   diskFull: 'DISKFULL refused, nothing was done: the disk of this node is full; reads still work',
-  backlog:
-    'BACKLOG refused, nothing was done: a member has been away so long that no more can be kept for it',
+  backlog: 'BACKLOG refused, nothing was done: too much is kept for a member that is away',
   stopping: 'SHUTDOWN refused, nothing was done: this node is stopping',
   restarted: 'INTERRUPTED refused, nothing was done: a part of this node was restarted',
 } as const;

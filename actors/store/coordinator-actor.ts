@@ -63,7 +63,7 @@ export interface CoordinatorObserver {
   units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
   /** Reads of several slots that their barrier did not cover, by what they become now. */
   readsRepeated(as: 'barrier' | 'transaction', units: number): void;
-  /** What is said of this node's clock is something else than before. */
+  /** The verdict on this node's clock has changed. */
   clockJudged?(verdict: ClockVerdict): void;
 }
 
@@ -349,7 +349,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     return this.#executor.kept + this.#options.outbox.kept > 0;
   }
 
-  /** Per group one transaction, and one barrier, for all that waits. */
+  /** Per group one transaction and one barrier for everything that waits. */
   #closeBatches(): void {
     if (this.#waiting.size > 0 && this.#options.clock.begun) {
       const mayWrite = this.#options.time.verdict.type === 'right';
@@ -408,7 +408,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     for (const answer of answers) this.#coordinators.answeredBarely(group, answer, this.#nowMs);
   }
 
-  /** A count that has not sufficed (our own vote is missing, say) ends: all that follows counts. */
+  /** A count that did not suffice (our own vote is missing, say) ends: later replies all count. */
   #quorum(group: GroupId, answers: readonly BareOk[]): void {
     for (const answer of answers) {
       if (!this.#coordinators.answeredBarely(group, answer, this.#nowMs)) continue;
@@ -434,7 +434,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   }
 
-  /** What was counted comes before what is decided by this reply. */
+  /** Counted votes are taken in before the decision on this reply. */
   #counted(group: GroupId, from: number, message: AccordMessage): void {
     const bareOks = this.#groups.get(group)?.bareOks;
     if (bareOks === undefined) return;

@@ -60,8 +60,8 @@ export function executorActor(
 }
 
 /**
- * What is left to receive once the engine is open. Executions and reads that come so early are
- * meant for the incarnation before. A client that finds no place is told nothing: it times out.
+ * The messages to receive once the engine is open. Executions and reads that arrive this early were
+ * meant for the previous incarnation. A client whose message finds no room times out.
  */
 function heldBack(
   early: ExecutorMessage[],

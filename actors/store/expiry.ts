@@ -16,13 +16,13 @@ export const EXPIRE_EVERY_MS = 100;
 /** The same while there is a backlog: from the end of one transaction to the next look. */
 export const EXPIRE_PAUSE_MS = 10;
 /**
- * The lowest member that is up removes keys. The others do so only with keys that are past their
- * deadline so long: it may be unable to.
+ * The lowest member that is up removes keys. The others remove only keys this far past their
+ * deadline: the lowest may be unable to.
  */
 export const EXPIRE_GRACE_MS = 5_000;
 /**
- * After a removal that failed. It may yet be decided, and a cluster that cannot decide what it has
- * must not be given more of it; so the pause doubles with each failure in a row.
+ * Pause after a failed removal. It may yet be decided, and a cluster that cannot decide its present
+ * transactions must not get more of them; so the pause doubles with each failure in a row.
  */
 const EXPIRE_RETRY_MS = 200;
 const EXPIRE_RETRY_MS_MAX = 60_000;
@@ -30,14 +30,14 @@ const EXPIRE_RETRY_MS_MAX = 60_000;
 const NOTHING_REMOVED = Buffer.from(':0\r\n', 'latin1');
 const ANSWER_BYTES_MAX = 1024;
 
-/** One removal at a time: the pace is what the cluster can bear, with a pause for its clients. */
+/** One removal at a time, so that the cluster sets the pace, with a pause for its clients. */
 export class ExpiryRounds {
   readonly #group: GroupId;
   readonly #roundMsMax: number;
-  /** A removal is under way, and over by then at the latest; 0: none is. */
+  /** A removal is in flight and ends by then at the latest; 0: none is. */
   #untilMs = 0;
   #failures = 0;
-  /** Of the unit that is under way, or was the last one. */
+  /** Of the unit in flight, or of the last one. */
   #sequence = 0;
   /** There are more keys than this round removes. */
   #more = false;

@@ -1,6 +1,6 @@
 /**
- * What the shell of a store's coordinators keeps for one group: parts that wait for their batch,
- * and how many barriers are under way.
+ * The work of one group in the shell of a store's coordinators: parts that wait for their batch,
+ * and the number of barriers in flight.
  */
 import type { BareOks } from '../accord/messages/bare-ok.ts';
 import type { Group } from '../accord/topology/group.ts';

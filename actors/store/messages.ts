@@ -1,5 +1,5 @@
 /**
- * What the three actors of a store, and the rest of the node, may tell each of them.
+ * The messages to the three actors of a store, from each other and from the rest of the node.
  */
 import type { EngineErrorCode } from '../../storage/errors.ts';
 import type { FlushedGroup } from '../../storage/state-machines.ts';
@@ -23,7 +23,7 @@ export type ReplicaActorMessage =
       readonly message: ReplicaMessage;
     }
   | WalAnswer
-  /** A fresh executor holds what the engine has flushed, and wants all that follows. */
+  /** A fresh executor holds what the engine has flushed and needs everything after it. */
   | {
       readonly type: 'ExecutorReady';
       readonly flushed: readonly FlushedGroup[];
@@ -33,8 +33,8 @@ export type ReplicaActorMessage =
   | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
   | { readonly type: 'Flushed'; readonly flushed: readonly FlushedGroup[] }
   /**
-   * The executor asks when the log holds all that it has executed. It goes to the WalWriter behind
-   * the records of that, which may still wait here or on the way.
+   * The executor asks when the log holds its executions. The request goes to the WalWriter behind
+   * their records, which may still wait here or on the way.
    */
   | WalSync
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
@@ -107,7 +107,7 @@ export type CoordinatorActorMessage =
   /** A comparison of a peer's clock with this node's. */
   | { readonly type: 'ClockCompared'; readonly peer: number; readonly reading: ClockComparison }
   | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
-  /** The node stops: nothing new is begun; answers when all that was begun is answered. */
+  /** The node stops: no work begins any more; answers when all work in flight is answered. */
   | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }
   | { readonly type: 'Tick' };
 

@@ -1,10 +1,9 @@
 /**
- * Where messages of the protocol leave for other nodes or for the neighbour actors of this one.
- * Shared by the actors of a store. Nothing leaves as long as the node's clock has given out
- * timestamps before it that no reservation on disk covers; it waits here until one does. Only what
- * names no such timestamp leaves at once: reads go on while the disk is full or does not answer.
- * Between the neighbours nothing is lost: they do not expect it of each other as they do of the
- * network.
+ * The way of protocol messages to other nodes and to neighbour actors of this one. Shared by the
+ * actors of a store. A message waits here while the clock has minted timestamps before it that no
+ * reservation on disk covers. Messages that name no such timestamp leave at once, so reads continue
+ * while the disk is full or stalled. No message between neighbours is lost: unlike from the
+ * network, they do not expect it from each other.
  */
 
 import type { ReplicaMessage } from '../accord/local/replica.ts';
@@ -20,7 +19,7 @@ interface OutboxTargets {
   readonly coordinator: Outlet<CoordinatorActorMessage>;
 }
 
-/** Messages held for a reservation; one that is dropped here was lost on the way, for the peer. */
+/** Messages held for a reservation; to the peer, one dropped here was lost on the way. */
 const HELD_MAX = 65_536;
 
 export class Outbox {

@@ -40,9 +40,9 @@ interface ReplicaOptions {
   readonly observe: ReplicaObserver;
 }
 
-/** What the node's metrics and traces want to know. */
+/** The events for the node's metrics and traces. */
 export interface ReplicaObserver {
-  /** Checks that look on; made anew for each incarnation. */
+  /** Passive checks; made for each incarnation. */
   watchStore?(): StoreWatch | undefined;
   ready(store: number): void;
   watermarks(state: ReplicaWatermarks): void;
@@ -139,7 +139,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'PeerDown':
         return store.peerDown(message.peer, this.#nowMs);
       case 'WalGone':
-        // What was appended and not confirmed may be lost: begin again from the disk.
+        // Unconfirmed records may be lost: start again from the disk.
         throw new Error(`the WalWriter is gone: ${message.exit.reason.kind}`);
       case 'Tick':
         return store.tick(this.#nowMs);

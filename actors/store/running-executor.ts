@@ -188,7 +188,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#replica.send({ type: 'Sync', token: 0, replyTo: this.#context.thisIncarnation });
   }
 
-  /** All that was handed over, as far as there is room for what it changes. */
+  /** Applies the executions handed over while there is room for their changes. */
   #apply(): void {
     for (;;) {
       if (this.#halfDone !== undefined && !this.#goOn(this.#halfDone)) return;
