@@ -43,6 +43,16 @@ const WHOLE_STORE = nodes({
   mix: { ...PLAIN_MIX, mixed: 1, wholeStore: 1 },
 });
 
+/** Nodes crash all the time, after flushes too. */
+const RESTARTS = nodes({
+  ...FAIR,
+  ...CALM,
+  flushes: true,
+  faultEveryMsMax: 400,
+  faultMix: onlyFaults({ crash: 10 }),
+  mix: { ...PLAIN_MIX, wholeStore: 1 },
+});
+
 /** Values with a deadline, clocks that are right. */
 const DEADLINES = nodes({
   ...FAIR,
@@ -247,5 +257,25 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     why: 'a command whose reply is too long is executed elsewhere, not where its client is',
     budgetSeeds: 20,
     config: LONG_REPLIES,
+  },
+  {
+    name: 'flush_without_counts',
+    accordItem: 'storage: counts of slots are flushed with the data',
+    file: 'storage/keyspace/group-keyspace.ts',
+    find: '      blocks: this.#counts.capture(),\n',
+    replace: '      blocks: [],\n',
+    why: 'after a restart a group takes its part of the engine for empty',
+    budgetSeeds: 20,
+    config: RESTARTS,
+  },
+  {
+    name: 'cleared_in_memory_only',
+    accordItem: 'storage: FLUSHALL of a group',
+    file: 'storage/keyspace/group-keyspace.ts',
+    find: '      clear: this.#clearPending,\n',
+    replace: '      clear: false,\n',
+    why: 'keys that FLUSHALL has removed come back from the engine',
+    budgetSeeds: 20,
+    config: RESTARTS,
   },
 ];
