@@ -34,6 +34,7 @@ import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, OWN_CONNECTION } fro
 import { GroupWork } from './group-work.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
+import { tracedName } from './traced-name.ts';
 
 interface CoordinatorOptions {
   readonly self: number;
@@ -457,9 +458,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         return this.#options.outbox.send(group, effect.to, effect.message);
       case 'Decided':
         this.#options.observe.decided(effect.path);
-        return this.#context.trace(keyOf(effect.id), effect.path);
+        return this.#context.trace(tracedName(group, effect.id), effect.path);
       case 'Concluded':
-        return this.#context.trace(keyOf(effect.id), `recovery: ${effect.conclusion}`);
+        return this.#context.trace(tracedName(group, effect.id), `recovery: ${effect.conclusion}`);
     }
   };
 

@@ -10,7 +10,6 @@ import {
 import type { StoreEffect, Watermarks } from '../accord/local/effects.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
-import { keyOf } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
 import type { ReportDisk } from '../log/disk-health.ts';
 import type { WalMessage, WalSync } from '../log/wal-actor.ts';
@@ -19,6 +18,7 @@ import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
 import type { Outbox } from './outbox.ts';
+import { tracedName } from './traced-name.ts';
 
 interface ReplicaOptions {
   readonly store: number;
@@ -187,7 +187,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Shedding':
         return observe.disk('log', 'backlogged', effect.shedding);
       case 'Trace':
-        return this.#context.trace(effect.id === undefined ? '' : keyOf(effect.id), effect.event);
+        return this.#context.trace(tracedName(effect.group, effect.id), effect.event);
       case 'Contradicted':
         return this.#options.contradicted(effect.from, effect.message, effect.reason);
       case 'Halt':

@@ -17,6 +17,12 @@ export type Harness =
       readonly nodes: number;
       readonly timeMs: number;
       readonly profile?: Partial<Profile>;
+    }
+  /** The same with three groups of different members on five nodes. */
+  | {
+      readonly type: 'groups';
+      readonly timeMs: number;
+      readonly profile?: Partial<Profile>;
     };
 
 interface Edit {

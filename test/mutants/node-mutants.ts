@@ -167,6 +167,15 @@ const TIMES_ABOVE_THE_MARK = nodes({
   limits: { ...USUAL_LIMITS, durabilityEveryMs: 20, durabilityLagMs: 0 },
 });
 
+const THREE_GROUPS: Harness = { type: 'groups', timeMs: 4_000 };
+
+/** Groups forget at different times, logs are cut often, and the power fails right after. */
+const CUTS_OF_THREE_GROUPS: Harness = {
+  type: 'groups',
+  timeMs: 5_000,
+  profile: { ...CRASHES_AFTER_CUTS, clients: 2, thinkMsMax: 2_000 },
+};
+
 export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'clock_limit_lost_in_cut',
@@ -177,6 +186,26 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     why: 'the log is cut together with the last reservation of the clock',
     budgetSeeds: 60,
     config: CUT_RESERVATIONS,
+  },
+  {
+    name: 'evidence_of_another_group',
+    accordItem: 'ranges: evidence of another group',
+    file: 'actors/node/router.ts',
+    find: 'const route = this.#routes.get(group);',
+    replace: 'const route = [...this.#routes.values()].at(-1) ?? this.#routes.get(group);',
+    why: 'the messages of one group are taken for those of another',
+    budgetSeeds: 10,
+    config: THREE_GROUPS,
+  },
+  {
+    name: 'log_cut_for_one_group',
+    accordItem: 'log: a truncation that skips a needed record',
+    file: `${CORE}local/store-groups.ts`,
+    find: 'lowest = Math.min(lowest, oldestLsn, fromLsn === undefined ? member.marksLsn : UNWRITTEN);',
+    replace: 'if (fromLsn !== undefined) lowest = Math.min(lowest, oldestLsn);',
+    why: 'what one group of a store has forgotten cuts the records of the others',
+    budgetSeeds: 60,
+    config: CUTS_OF_THREE_GROUPS,
   },
   {
     name: 'cut_past_the_marks',

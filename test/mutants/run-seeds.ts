@@ -36,6 +36,11 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
         return wrong < 0 ? undefined : `line ${wrong + 1} is now: ${told[wrong]}`;
       };
     }
+    case 'groups': {
+      const { simulateThreeGroups } = await import('../simulation/three-groups.ts');
+      const { timeMs, profile = {} } = config;
+      return (seed) => simulateThreeGroups({ seed, timeMs, profile }).violations[0];
+    }
     case 'node': {
       const { SimulatedCluster } = await import('../simulation/cluster.ts');
       const { nodes, timeMs, profile = {} } = config;

@@ -10,13 +10,14 @@ import { parseArgs } from 'node:util';
 import { toPerfetto } from '../../actors/runtime/trace/export-perfetto.ts';
 import { toShiviz } from '../../actors/runtime/trace/export-shiviz.ts';
 import { toJsonl } from '../../actors/runtime/trace/trace-event.ts';
-import { type BatchResult, nodesOf, runBatch } from './batch.ts';
-import { SimulatedCluster, simulate } from './cluster.ts';
+import { type BatchResult, groupsOf, nodesOf, runBatch, simulateSeed } from './batch.ts';
+import { SimulatedCluster } from './cluster.ts';
 import { missingCoverage } from './coverage.ts';
 
 const HELP = `npm run sim -- [options]
   --seeds N    how many seeds (100)        --from S   the first of them (1)
   --seed S     this one only               --nodes N  3, 5 or 7 (3 for odd seeds, 5 for even)
+  --groups G   3: three groups on five nodes (one seed of ten)
   --time T     seconds of load per seed, in virtual time (10)
   --replay     with --seed: write its trace, also when all is well
   --quiet      how fast a cluster of 3 without load runs
@@ -37,6 +38,7 @@ function main(): number {
       from: { type: 'string', default: '1' },
       time: { type: 'string', default: '10' },
       nodes: { type: 'string' },
+      groups: { type: 'string' },
       replay: { type: 'boolean', default: false },
       quiet: { type: 'boolean', default: false },
       digest: { type: 'boolean', default: false },
@@ -50,21 +52,23 @@ function main(): number {
   if (values.quiet) return quiet();
   const nodes = values.nodes === undefined ? undefined : numberOf('nodes', values.nodes);
   if (nodes !== undefined && ![3, 5, 7].includes(nodes)) throw new RangeError('--nodes 3, 5 or 7');
+  const groups = values.groups === undefined ? undefined : numberOf('groups', values.groups);
+  if (groups !== undefined && ![1, 3].includes(groups)) throw new RangeError('--groups 1 or 3');
   const timeMs = numberOf('time', values.time) * 1_000;
   const from = numberOf('seed', values.seed ?? values.from);
   const seeds = values.seed === undefined ? numberOf('seeds', values.seeds) : 1;
   const startMs = performance.now();
-  const result = runBatch({ from, seeds, nodes, timeMs, onRun: progress(seeds) });
+  const result = runBatch({ from, seeds, nodes, groups, timeMs, onRun: progress(seeds) });
   report(result, (performance.now() - startMs) / 1_000);
   if (values.digest) console.log(`digest ${result.digest}`);
   for (const { command, violations } of result.failures) {
     console.log(`FAILED  ${command}`);
     for (const violation of violations) console.log(`  ${violation}`);
   }
-  for (const { seed } of result.failures.slice(0, REPLAYS_MAX)) {
-    replay(seed, nodesOf(seed, nodes), timeMs);
-  }
-  if (values.replay && result.failures.length === 0) replay(from, nodesOf(from, nodes), timeMs);
+  const again = (seed: number): void =>
+    replay(seed, nodesOf(seed, nodes), groupsOf(seed, nodes, groups), timeMs);
+  for (const { seed } of result.failures.slice(0, REPLAYS_MAX)) again(seed);
+  if (values.replay && result.failures.length === 0) again(from);
   const missing = seeds >= COVERAGE_SEEDS_MIN ? missingCoverage(result.counts) : [];
   if (missing.length > 0) console.log(`FAILED  the batch has never met: ${missing.join(', ')}`);
   return result.failures.length + missing.length > 0 ? 1 : 0;
@@ -109,8 +113,8 @@ function report(result: BatchResult, wallSeconds: number): void {
 }
 
 /** The same seed once more, with every message recorded, into files for people and tools. */
-function replay(seed: number, nodes: number, timeMs: number): void {
-  const result = simulate({ seed, nodes, timeMs, trace: true });
+function replay(seed: number, nodes: number, groups: number, timeMs: number): void {
+  const result = simulateSeed(seed, nodes, groups, { timeMs, trace: true });
   const events = result.trace().slice(-DUMP_EVENTS_MAX);
   const base = join(tmpdir(), `holostore-sim-${seed}-${nodes}`);
   writeFileSync(`${base}.jsonl`, toJsonl(events));

@@ -12,8 +12,8 @@ export interface GroupId {
 /** Of what concerns no group. */
 export const NO_GROUP: GroupId = Object.freeze({ range: 0, generation: 0 });
 
-/** For maps. */
-function groupKey({ range, generation }: GroupId): string {
+/** For maps, and what traces show. */
+export function groupKey({ range, generation }: GroupId): string {
   return `${range}.${generation}`;
 }
 
