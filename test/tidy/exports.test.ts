@@ -6,12 +6,6 @@ import { type SourceFile, sources, tests } from './sources.ts';
 /** Imported by a program that a test writes and runs. */
 const FOR_PROGRAMS = ['actors/process/cluster/cluster-parent.ts ClusterParent'];
 
-/** Of which a test still has to be moved to a door that is used. */
-const FOR_TESTS_ALONE = [
-  'transport/resp/settings-registry.ts booleanSetting',
-  'transport/resp/settings-registry.ts choiceSetting',
-];
-
 function file(path: string, text: string): SourceFile {
   return { path, text, imports: [] };
 }
@@ -60,6 +54,6 @@ describe('exports', () => {
   test('are not there for tests alone', () => {
     const dead = unusedExports(sources, sources).filter(({ usedInside }) => !usedInside);
     const names = dead.map(({ path, name }) => `${path} ${name}`);
-    expect(names.filter((name) => !FOR_TESTS_ALONE.includes(name))).toEqual([]);
+    expect(names).toEqual([]);
   });
 });

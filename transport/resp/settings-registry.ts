@@ -113,41 +113,6 @@ export function bytesSetting({ name, min, max, get, set }: IntegerSetting): Sett
   });
 }
 
-export function booleanSetting(
-  name: string,
-  get: () => boolean,
-  set?: (value: boolean) => void,
-): Setting {
-  const read = (): string => (get() ? 'yes' : 'no');
-  if (set === undefined) return { name, get: read };
-  return {
-    name,
-    get: read,
-    prepare: (value) => {
-      const text = value.toLowerCase();
-      return text !== 'yes' && text !== 'no' ? YES_OR_NO : () => set(text === 'yes');
-    },
-  };
-}
-
-export function choiceSetting(
-  name: string,
-  choices: readonly string[],
-  get: () => string,
-  set: (value: string) => void,
-): Setting {
-  return {
-    name,
-    get,
-    prepare: (value) => {
-      const text = value.toLowerCase();
-      return choices.includes(text)
-        ? () => set(text)
-        : `argument(s) must be one of the following: ${choices.join(', ')}`;
-    },
-  };
-}
-
 interface RangedSetting {
   readonly name: string;
   readonly min: number;
