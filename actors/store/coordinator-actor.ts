@@ -544,7 +544,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
     for (const [key, { pendings, deadlineMs }] of this.#transactions) {
       if (deadlineMs > nowMs) continue;
-      for (const pending of pendings) this.#fail(pending, INDETERMINATE.timeout);
+      for (const pending of pendings) {
+        // A read that became a transaction has changed nothing, whatever became of it.
+        this.#fail(pending, pending.part.readOnly ? REFUSED.read : INDETERMINATE.timeout);
+      }
       this.#transactions.delete(key);
       this.#executor.send({ type: 'Forget', key });
     }
@@ -580,7 +583,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       for (const pending of batcher.drop(() => false)) this.#fail(pending, waiting);
     }
     for (const { pendings } of this.#transactions.values()) {
-      for (const pending of pendings) this.#fail(pending, underWay);
+      for (const pending of pendings) {
+        this.#fail(pending, pending.part.readOnly ? waiting : underWay);
+      }
     }
     for (const { pendings } of this.#reads.values())
       for (const pending of pendings) this.#fail(pending, waiting);

@@ -346,6 +346,15 @@ describe('reads', () => {
     expect(bench.description()).toMatchObject({ reads: 0, waiting: 0 });
   });
 
+  test('that became a transaction is refused, too, when it has no result in time', () => {
+    const bench = new Bench().read();
+    const token = bench.barriers[0]?.token ?? expect.fail();
+    bench.tell({ type: 'ReadsDone', reads: [{ token, expired: [0], uncovered: [] }] });
+    expect(bench.begun).toHaveLength(1);
+    bench.run(TIMEOUT_MS + 3 * TICK_MS);
+    expect(bench.told).toEqual(['1: TIMEOUT refused']);
+  });
+
   test('a barrier beyond the pipeline waits, also after one that timed out', () => {
     const bench = new Bench({ batch: { readPipelineDepth: 1 } }).read();
     bench.run(TIMEOUT_MS / 2).read();
