@@ -103,7 +103,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
   }
 
   turnEnd(): void {
-    this.#store.closeTurn();
+    this.#store.closeTurn(this.#nowMs);
     this.#perform();
   }
 

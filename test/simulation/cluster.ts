@@ -61,6 +61,8 @@ export interface RunResult {
 const FORGET_MS_MAX = 30_000;
 const SETTLE_MS = 30_000;
 const LIST_IDS_FEW = 8;
+const WRITE_BYTES_FEW = 256;
+const DISK_MS_SLOW = 5;
 /** Violations of one run that are kept: the first ones count. */
 const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
@@ -287,7 +289,7 @@ export class SimulatedCluster {
   /** After the faults have stopped everything must decide, in bounded time (liveness, I18). */
   #settle(): void {
     if (this.violations.length > 0) return;
-    const until = this.scheduler.nowMs + SETTLE_MS;
+    const until = this.scheduler.nowMs + SETTLE_MS * (this.#logsSlowly ? 3 : 1);
     let why = this.converged();
     while (why !== undefined && this.scheduler.nowMs < until && this.violations.length === 0) {
       this.#runFor(500);
@@ -328,6 +330,12 @@ export class SimulatedCluster {
       if (node.rotten) return undefined;
       throw error;
     }
+  }
+
+  /** Each record takes a sync of its own, on a slow disk. */
+  get #logsSlowly(): boolean {
+    const { diskMsMax } = this.profile;
+    return diskMsMax > DISK_MS_SLOW && limitsOf(this.profile).writeBytesMax < WRITE_BYTES_FEW;
   }
 
   /** A round forgets no more than a list names. */

@@ -256,7 +256,7 @@ export class CommandStore {
   // ---- turns ------------------------------------------------------------------------------
 
   /** After the last message of a turn: what its messages have led to becomes effects. */
-  closeTurn(): void {
+  closeTurn(nowMs: number): void {
     if (this.#halt !== undefined) return;
     const { clock, watch } = this.#options;
     if (this.#begun && !clock.covered) this.#reserve();
@@ -265,7 +265,9 @@ export class CommandStore {
       if (this.#begun) watch?.turned(member.group.id, member.replica.view, effects);
       for (const effect of effects) this.#take(member, effect);
     }
-    const { append, replies } = this.#log.close((marks, lsn) => this.#groups.neededLsn(marks, lsn));
+    const { append, replies } = this.#log.close(nowMs, (marks, lsn) =>
+      this.#groups.neededLsn(marks, lsn),
+    );
     if (append !== undefined) this.#effects.push(append);
     this.#send(replies);
     if (this.#ticked) this.#tellWatermarks();
@@ -359,7 +361,7 @@ export class CommandStore {
     if (!clock.isIdle) this.#reserve();
     const shedding = this.#log.unloggedBytes > limits.unloggedBytesMax;
     // A store that takes no messages of peers would only ask, again and again, for what it drops.
-    const lags = this.#log.lags || shedding;
+    const lags = shedding || this.#log.lags(nowMs);
     this.#groups.tick(nowMs, (replica) => this.#guard(() => replica.tick(nowMs, lags)));
     const watermarks = this.watermarks();
     this.#ticked = true;

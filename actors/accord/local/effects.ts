@@ -3,7 +3,7 @@
  * store's `CommandStore` and its shell (`actors/store/replica-actor.ts`). The shell's whole loop:
  *
  *   receive(message)   one method of the CommandStore; then every effect of takeEffects()
- *   turnEnd()          closeTurn(); then every effect of takeEffects()
+ *   turnEnd()          closeTurn(nowMs); then every effect of takeEffects()
  *
  * Effects are performed in their order. The shell decides nothing, drops only effects marked as
  * repeated, and looks at nothing inside the CommandStore.

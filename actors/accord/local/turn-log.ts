@@ -13,8 +13,9 @@ import type { StoreGroup } from './store-groups.ts';
 
 /** Turns whose records are not on disk yet. */
 const TURNS_MAX = 1_024;
-/** Turns that wait for the disk, beyond which no recovery is begun. */
+/** Turns that wait for the disk, or that one of them has waited, beyond which no recovery begins. */
 const LAGGING_TURNS = 32;
+const LAGGING_MS = 500;
 
 interface StoreReply {
   readonly group: GroupId;
@@ -29,6 +30,7 @@ interface Opened {
 
 interface Turn {
   readonly token: number;
+  readonly closedMs: number;
   readonly replies: StoreReply[];
   readonly opened: readonly Opened[];
   /** Groups whose marks it holds, all of them. */
@@ -73,7 +75,10 @@ export class TurnLog {
   }
 
   /** The disk is so far behind that nothing should be begun that can wait. */
-  get lags(): boolean {
+  lags(nowMs: number): boolean {
+    const oldest = this.#turns[0];
+    if (oldest !== undefined && nowMs - oldest.closedMs > LAGGING_MS) return true;
+    if (this.#turns.length >= this.#turnsMax) return this.hasRecords;
     return this.#turns.length > LAGGING_TURNS;
   }
 
@@ -111,7 +116,10 @@ export class TurnLog {
    * All records of the turn as one append, and the replies that wait for nothing. Marks make older
    * records needless (`neededLsn` says which) when the turn that holds them is durable.
    */
-  close(neededLsn: (rewritten: ReadonlyMap<StoreGroup, number>, confirmedLsn: number) => number): {
+  close(
+    nowMs: number,
+    neededLsn: (rewritten: ReadonlyMap<StoreGroup, number>, confirmedLsn: number) => number,
+  ): {
     readonly append: Extract<StoreEffect, { readonly type: 'Append' }> | undefined;
     readonly replies: readonly StoreReply[];
   } {
@@ -123,6 +131,7 @@ export class TurnLog {
     const urgent = this.#urgent;
     this.#turns.push({
       token,
+      closedMs: nowMs,
       replies: this.#replies,
       opened: this.#opened,
       rewritten: this.#rewritten.keys(),

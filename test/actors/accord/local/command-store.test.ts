@@ -63,7 +63,7 @@ class Shell {
 
   turn(...messages: ReplicaMessage[]): readonly StoreEffect[] {
     for (const message of messages) this.store.handle(GROUP, 1, message, this.nowMs);
-    this.store.closeTurn();
+    this.store.closeTurn(this.nowMs);
     return this.store.takeEffects();
   }
 }
@@ -151,6 +151,27 @@ describe('what may leave when', () => {
     expect(asked()).not.toContain('CheckStatus');
     shell.store.durable(1, 1);
     expect(asked()).toContain('CheckStatus');
+  });
+
+  // Rivals that ask while answers wait for the disk end each other's recoveries, again and again.
+  test.each([
+    { what: 'the log is late', limits: {}, turns: 1, waitMs: 600 },
+    { what: 'turns find no place', limits: { turnsMax: 1 }, turns: 2, waitMs: 100 },
+  ])('nothing is recovered while $what', ({ limits, turns, waitMs }) => {
+    const shell = new Shell(limits).begin();
+    const undecided = at(900);
+    shell.turn(preAccept(undecided));
+    shell.store.durable(1, 1);
+    shell.nowMs += 10_000;
+    for (let turn = 0; turn < turns; turn += 1) shell.turn(preAccept(at(901 + turn)));
+    shell.nowMs += waitMs;
+    shell.store.tick(shell.nowMs);
+    expect(sent(shell.turn())).not.toContain('CheckStatus');
+    shell.store.durable(2, 2);
+    shell.turn();
+    if (turns > 1) shell.store.durable(3, 3);
+    shell.store.tick(shell.nowMs);
+    expect(sent(shell.turn())).toContain('CheckStatus');
   });
 
   test('a message for another group is counted, and nothing else', () => {
