@@ -313,6 +313,8 @@ export class CommandStore {
    * for their marks write these once more.
    */
   logPinned(belowLsn: number): void {
+    // Before the log is read, the marks here are not those that it holds.
+    if (!this.#begun) return;
     for (const member of this.#groups.all()) {
       const { replica, marksLsn } = member;
       if (marksLsn >= belowLsn || replica.oldestLsn <= marksLsn) continue;

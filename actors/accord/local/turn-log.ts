@@ -13,7 +13,7 @@ import type { StoreGroup } from './store-groups.ts';
 
 /** Turns whose records are not on disk yet. */
 const TURNS_MAX = 1_024;
-/** Turns that wait for the disk, or that one of them has waited, beyond which no recovery begins. */
+/** So many turns that wait for the disk, or so long a wait: no recovery begins meanwhile. */
 const LAGGING_TURNS = 32;
 const LAGGING_MS = 500;
 

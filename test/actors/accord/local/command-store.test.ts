@@ -288,6 +288,12 @@ describe('how far the log may be cut', () => {
   });
   const [one, two] = groups.map(({ id }) => id) as [GroupId, GroupId];
 
+  test('before the log is read no marks are repeated: they would replace those that it holds', () => {
+    const shell = new Shell();
+    shell.store.logPinned(1_000);
+    expect(shell.turn()).toEqual([]);
+  });
+
   test('a group that has nothing in the log needs none of it; one that writes, what it writes', () => {
     const shell = new Shell({}, groups);
     shell.store.restore(one, []);
