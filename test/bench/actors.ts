@@ -1,5 +1,5 @@
 /**
- * What a message costs: our actors on nact beside nact alone, in the same run. One busy actor in
+ * The cost of a message: our actors on nact beside nact alone, in the same run. One busy actor in
  * a burst, and 1, 10 and 100 messages per turn; then the virtual scheduler's event rate. Prints a
  * table; `--quick` runs a tenth of the messages. Absolute numbers vary with the machine and its
  * load, the ratios hardly.

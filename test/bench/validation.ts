@@ -1,5 +1,5 @@
 /**
- * What the judgement of a peer's message costs, beside encoding and decoding its frame: the
+ * The cost of judging a peer's message, beside encoding and decoding its frame: the
  * messages of a turn under load, a PreAccept of 100 small commands among them.
  */
 import Table from 'cli-table3';

@@ -1,5 +1,5 @@
 /**
- * What checking a history costs, per model and shape: generated good histories, and Porcupine on
+ * The cost of checking a history, per model and shape: generated good histories, and Porcupine on
  * the
  * same ones with `--porcupine`. `--operations N` (default 100,000) for histories of many keys;
  * those

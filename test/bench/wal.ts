@@ -1,5 +1,5 @@
 /**
- * What the log costs beside the bare disk: commit latency, records and bytes per second, what the
+ * The cost of the log beside the bare disk: commit latency, records and bytes per second, what the
  * preparation of a segment does to commits that run meanwhile, and how fast a log is read back.
  *
  *     npm run bench -- wal [--directory <path>] [--seconds <per row>]

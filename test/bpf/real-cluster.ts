@@ -42,7 +42,7 @@ export interface RealNode {
   readonly redisPort: number;
   readonly adminPort: number;
   child: ChildProcess;
-  /** What it has printed: JSON lines. */
+  /** Its output: JSON lines. */
   output: string;
 }
 

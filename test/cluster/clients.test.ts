@@ -1,4 +1,4 @@
-/** What ordinary Redis clients see of a cluster: about twenty seconds. */
+/** A cluster as ordinary Redis clients see it: about twenty seconds. */
 import { Redis } from 'ioredis';
 import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';

@@ -1,4 +1,4 @@
-/** What a real node tells of itself and of keys, to an ordinary client: about ten seconds. */
+/** The introspection commands of a real node, for an ordinary client: about ten seconds. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ask } from '../transport/resp/real-redis.ts';

@@ -1,4 +1,4 @@
-/** What an operator sees, and that nothing is kept for ever. About half a minute. */
+/** A cluster as an operator sees it, and that nothing is kept for ever. About half a minute. */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';

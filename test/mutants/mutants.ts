@@ -41,7 +41,7 @@ export interface Mutant extends Edit {
   readonly config: Harness;
   /** Planted to see: no schedule is known that it breaks, or none that is found by chance. */
   readonly mayLive?: true;
-  /** What else must change for the bug to compile. */
+  /** Further changes that the bug needs to compile. */
   readonly also?: readonly Edit[];
 }
 
@@ -394,7 +394,7 @@ export const MUTANTS: readonly Mutant[] = [
     file: `${CORE}local/read-barrier.ts`,
     find: 'if (population(barrier.replied) < state.group.quorums.slow) return;',
     replace: 'if (population(barrier.replied) < 1) return;',
-    why: 'asks nobody which writes it must see',
+    why: 'asks no other member which writes it must see',
     budgetSeeds: 1,
     config: story('18-read-asks-a-quorum'),
   },
@@ -820,7 +820,7 @@ export const MUTANTS: readonly Mutant[] = [
         replace: '    if (sequence === 0 || sequence >= storeSequence) return',
       },
     ],
-    why: 'a store that somebody has removed is taken for an empty one',
+    why: 'a removed store is taken for an empty one',
     budgetSeeds: 120,
     config: REMOVALS,
   },
@@ -837,7 +837,7 @@ export const MUTANTS: readonly Mutant[] = [
         replace: '    if (foundLsn === 0 || foundLsn >= durableLsn) return;',
       },
     ],
-    why: 'a log that somebody has removed is taken for an empty one',
+    why: 'a removed log is taken for an empty one',
     budgetSeeds: 120,
     config: REMOVALS,
   },

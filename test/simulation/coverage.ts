@@ -1,6 +1,6 @@
 /**
- * What a batch must have met, each at least once: a simulator that never recovers a transaction
- * proves nothing about recovery. Names are those of the counters of a run.
+ * The events that a batch must meet, each at least once: a simulator that never recovers a
+ * transaction proves nothing about recovery. Names are those of the counters of a run.
  */
 
 import { drawnLimits } from './limits.ts';
@@ -91,7 +91,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'commands that write too much': ['command told OOM'],
 };
 
-/** What a batch has not met. */
+/** The events that a batch has not met. */
 export function missingCoverage(counts: Readonly<Record<string, number>>): string[] {
   const limits = drawnLimits().map((name) => [name, [name]] as const);
   return [...Object.entries(COVERAGE), ...limits].flatMap(([what, counters]) =>

@@ -1,7 +1,7 @@
 /**
- * Who executes when, over all replicas: each slot has one order, in which the decided times ascend
- * (I10), and whoever executes after another waits for it, directly or through those between them
- * (I9). Fed by `invariants.ts`.
+ * The order of execution over all replicas: each slot has one order, in which the decided times
+ * ascend (I10), and whoever executes after another waits for it, directly or through those between
+ * them (I9). Fed by `invariants.ts`.
  */
 
 import type { Execution } from '../../actors/accord/local/effects.ts';

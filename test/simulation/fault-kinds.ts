@@ -1,4 +1,4 @@
-/** What can go wrong, and how often in relation to the rest; `faults.ts` does it. */
+/** The kinds of faults with their relative frequency; `faults.ts` inflicts them. */
 export const FAULT_WEIGHTS = {
   crash: 30,
   crashAll: 4,

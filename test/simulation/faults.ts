@@ -406,7 +406,7 @@ export class FaultInjector {
     });
   }
 
-  /** Somebody has changed the disk of a node that is down: its peers must not let it in. */
+  /** The disk of a node that is down is changed: its peers must not let it in. */
   #emptyDisk(victim: SimNode): void {
     if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
     this.#hit('empty disk', victim);
@@ -439,7 +439,7 @@ export class FaultInjector {
     victim.start();
   }
 
-  /** A bit flips in a stored value: whoever reads it must stop, and never pass it on. */
+  /** A bit flips in a stored value: a node that reads it must stop, and never pass it on. */
   #rotStore(victim: SimNode): void {
     if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
     this.#stop(victim, 'power');
@@ -460,7 +460,7 @@ export class FaultInjector {
     victim.start();
   }
 
-  /** Somebody has removed the store, or the log, of a node that is down: it must not start. */
+  /** The store or the log of a node that is down is removed: it must not start. */
   #remove(what: 'missing store' | 'missing log', victim: SimNode): void {
     if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
     this.#stop(victim, 'power');

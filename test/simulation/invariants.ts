@@ -36,7 +36,7 @@ import {
 import type { Group } from '../../actors/accord/topology/group.ts';
 import { ExecutionOrder } from './execution-order.ts';
 
-/** What a node has said about one transaction, to somebody who has heard it. */
+/** The claims of a node on one transaction that another node has heard. */
 interface Claim {
   readonly id: TxnId;
   vote: Timestamp | undefined;
@@ -47,7 +47,7 @@ interface Claim {
   settled: boolean;
 }
 
-/** What was proposed at one ballot: a time, or the invalidation. */
+/** The proposal at one ballot: a time, or the invalidation. */
 interface Proposal {
   readonly ballot: Ballot;
   readonly executeAt: Timestamp | undefined;

@@ -1,5 +1,5 @@
 /**
- * What one seed decides about a run before it begins: size, load, weather, faults. Uniform
+ * The part of a run that its seed decides beforehand: size, load, weather, faults. Uniform
  * randomness alone finds few recovery bugs; so links stall with long tails, several writers meet on
  * few keys, and nodes crash right after a send.
  */
@@ -12,7 +12,7 @@ import { drawLimits, type Limits } from './limits.ts';
 import type { CrashKind } from './sim-disk.ts';
 import type { LinkWeather } from './sim-network.ts';
 
-/** What clients do; see `workload.ts`. */
+/** The work of clients; see `workload.ts`. */
 export const KINDS = [
   'register',
   'volatile',

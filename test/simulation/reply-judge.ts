@@ -43,7 +43,7 @@ export class ReplyJudge {
     this.#violation = violation;
   }
 
-  /** What the unit must execute after. */
+  /** The unit must execute after this. */
   begin({ part }: ClientUnit): Timestamp {
     const { participants: slots, wholeStore } = part;
     if (wholeStore) return this.#toldAny;
@@ -53,8 +53,8 @@ export class ReplyJudge {
   }
 
   /**
-   * A transaction has answered the unit; `floor` is what `begin` said of it. `order`: of the units of
-   * one transaction, the one that executed first has the lowest.
+   * A transaction has answered the unit; `floor` is what `begin` said of it. `order`: of the units
+   * of one transaction, the one that executed first has the lowest.
    */
   answered(
     { node, unit, order }: Omit<Answered, 'replies'>,
@@ -82,7 +82,7 @@ export class ReplyJudge {
     return this.#answered.has(keyOf(executeAt));
   }
 
-  /** What the transaction of that time replies when all execute one by one. */
+  /** The reply of the transaction of that time when all execute one by one. */
   executed(executeAt: Timestamp, body: Buffer, commands: readonly Replied[]): void {
     let next = 0;
     const all = this.#answered.get(keyOf(executeAt)) ?? [];

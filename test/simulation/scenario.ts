@@ -8,7 +8,7 @@ import { USUAL_LIMITS } from './limits.ts';
 import type { Profile } from './profile.ts';
 import type { SimNode } from './sim-node.ts';
 
-/** What became of a command: open until `answer` is there. */
+/** The outcome of a command: open until `answer` is there. */
 export class Asked {
   answer: Answer | undefined;
 

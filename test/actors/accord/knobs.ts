@@ -1,5 +1,5 @@
 /**
- * What one run of the protocol cluster is put through. Each mix leans on another part of the
+ * The conditions of one run of the protocol cluster. Each mix stresses another part of the
  * protocol; uniform chance alone hardly ever reaches the rules of recovery (accord.md §4.2).
  */
 import type { CoordinatorLimits } from '../../../actors/accord/coordinate/coordinator.ts';

@@ -322,7 +322,7 @@ export class ProtocolCluster {
     return delay + stalled * this.random();
   }
 
-  /** What the log has lost shows only when it is read. */
+  /** A loss of the log shows only when it is read. */
   #mayCrashAfterCut(node: SimulatedNode): void {
     const { cutCrashRate, syncMsMax } = this.knobs;
     if (!this.chaos || cutCrashRate === 0 || this.random() >= cutCrashRate) return;

@@ -1,5 +1,5 @@
 /**
- * What must hold at every step of a protocol cluster (accord.md §4.3, by their numbers there).
+ * The invariants at every step of a protocol cluster (accord.md §4.3, by their numbers there).
  * Watches messages as they leave, records as they change and executions as they happen, with the
  * knowledge of the whole cluster that no replica has. Never changes anything.
  */
@@ -39,7 +39,7 @@ interface Proposal {
   readonly deps: Deps;
 }
 
-/** What is known of one transaction, over all nodes. */
+/** The knowledge of one transaction, over all nodes. */
 interface View {
   readonly id: TxnId;
   participants: Definition | undefined;
@@ -57,7 +57,7 @@ interface View {
   readonly acceptedBy: Map<string, number>;
 }
 
-/** What one node has said of one transaction, and must still know after any crash. */
+/** The claims of one node on one transaction, which it must still know after any crash. */
 interface Claim {
   readonly id: TxnId;
   vote: Timestamp | undefined;
@@ -490,7 +490,7 @@ function sameTime(a: Timestamp | undefined, b: Timestamp | undefined): boolean {
   return equal(a, b);
 }
 
-/** All that is reached through stable deps. */
+/** Every transaction reached through stable deps. */
 function closure(deps: Deps, versions: ReadonlyMap<string, readonly Deps[]>): Set<string> {
   const reached = new Set<string>();
   const open: TxnId[] = [...deps];

@@ -63,7 +63,7 @@ export class SimulatedNode {
   /** Truncations that wait for the log. */
   truncations: Array<{ lsn: number; fromLsn: number }> = [];
   applied: Execution[] = [];
-  /** What the engine holds: survives a crash. */
+  /** The engine's content: survives a crash. */
   flushed: Execution[] = [];
   /** LSN of the record that gave an execution its place. */
   readonly appliedLsn = new Map<number, number>();

@@ -1,4 +1,4 @@
-/** What the start of a node refuses: real directories, from which somebody has taken something. */
+/** The refusals at a node's start: real directories from which something was removed. */
 
 import {
   cpSync,
@@ -119,7 +119,7 @@ class Life {
     });
   }
 
-  /** What a running node does now and then. */
+  /** A running node does this at intervals. */
   mark(): void {
     const storeBytes = findStore(join(this.directory.path, 'store'))?.bytes ?? 0;
     const storeSequence = this.machine.flushedSequence;

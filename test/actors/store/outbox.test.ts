@@ -1,4 +1,4 @@
-/** What leaves a node while its timestamps are not covered by a reservation on disk. */
+/** The messages that may leave a node while no reservation on disk covers its timestamps. */
 import { expect, test } from 'vitest';
 import type { AccordMessage } from '../../../actors/accord/messages/messages.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';

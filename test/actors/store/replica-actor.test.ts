@@ -37,7 +37,7 @@ class Bench {
   readonly disk: string[] = [];
   watermarks: ReplicaWatermarks | undefined;
   ready = 0;
-  /** What stands in the log, for the next incarnation. */
+  /** The log's records, for the next incarnation. */
   stored: Array<{ lsn: number; type: number; payload: Uint8Array }> = [];
   lsn = 0;
   clockLimitUs = 0;

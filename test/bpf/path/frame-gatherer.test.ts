@@ -1,4 +1,4 @@
-/** What leaves at the end of a turn: one datagram for all requests, one batch of replies. */
+/** The datagrams at the end of a turn: one for all requests, one batch of replies. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { type QuorumSlot, UserspaceQuorumNotifier } from '../../../bpf/count/quorum-notifier.ts';
 import {

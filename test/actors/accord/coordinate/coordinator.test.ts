@@ -65,7 +65,7 @@ function nack(id: TxnId, more: Partial<Nack>): Nack {
   return { type: 'Nack', id, ...all, ...more };
 }
 
-/** What was sent and decided, in short. */
+/** The messages sent and the decisions, in short. */
 function said(effects: readonly CoordinatorEffect[]): string[] {
   return effects.flatMap((effect) => {
     if (effect.type === 'Send') return `${effect.message.type}>${effect.to}`;

@@ -1,4 +1,4 @@
-/** What a quorum of replies allows: the table of accord.md §2.11, one line a test. */
+/** The conclusions from a quorum of replies: the table of accord.md §2.11, one line a test. */
 import { describe, expect, test } from 'vitest';
 import {
   type Conclusion,

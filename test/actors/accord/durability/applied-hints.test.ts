@@ -1,4 +1,4 @@
-/** Who tells whom what is settled, and how what was lost on the way is made good. */
+/** How members announce settled transactions, and how lost announcements are made good. */
 import { describe, expect, test } from 'vitest';
 import type { Effect } from '../../../../actors/accord/local/effects.ts';
 import type { AccordMessage } from '../../../../actors/accord/messages/messages.ts';
@@ -25,7 +25,7 @@ function hint(ids: Deps, asks = false): AccordMessage {
   return { type: 'AppliedHint', ids: encodeDeps(ids), redundantBefore: ZERO, retains: true, asks };
 }
 
-/** What it says to member 2: hints with `?` when they ask, and fetches. */
+/** Its messages to member 2: hints with `?` when they ask, and fetches. */
 function said(effects: readonly Effect[]): string[] {
   return effects.flatMap((effect) => {
     if ((effect.type !== 'Send' && effect.type !== 'Reply') || effect.to !== 2) return [];

@@ -129,7 +129,7 @@ describe('conflicts', () => {
 describe('covering', () => {
   const everybody = (): boolean => true;
 
-  test('whoever lets go of a conflict names a later one that was ordered behind it', () => {
+  test('a reader that drops a conflict names a later one that was ordered behind it', () => {
     const shapes = fc.array(
       fc.record({
         participants: participantSets,

@@ -1,4 +1,4 @@
-/** What a transaction touches: against sets of numbers. */
+/** The footprints of transactions, against sets of numbers. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {

@@ -68,7 +68,7 @@ describe.each(CASES.filter(({ replicas }) => replicas <= 7))(
       }
     });
 
-    test('whoever recovers a fast decision never rules it out', () => {
+    test('a recoverer of a fast decision never rules it out', () => {
       for (const voted of fastQuorums) {
         for (const asked of slowQuorums) {
           expect(population(asked & electors & ~voted)).toBeLessThanOrEqual(rejectsMax);

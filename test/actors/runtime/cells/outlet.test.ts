@@ -1,4 +1,4 @@
-/** What full mailboxes refuse, and the outlets that keep it. */
+/** Messages that full mailboxes refuse, and the outlets that keep them. */
 import { describe, expect, test } from 'vitest';
 import type { ActorContext } from '../../../../actors/runtime/behavior.ts';
 import { Outlet, OutletError } from '../../../../actors/runtime/cells/outlet.ts';
