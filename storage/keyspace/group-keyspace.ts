@@ -448,6 +448,7 @@ export class GroupKeyspace implements Keyspace {
   /** Replaces the entry of a cell. */
   #put(cell: Cell, entry: Entry): void {
     const old = cell.entry;
+    const grows = entry.bytes - old.bytes;
     if (cell.dirtyIn !== this.#generation) {
       const flush = this.#flush;
       if (flush !== undefined && cell.dirtyIn === flush.generation) cell.captured = old;
@@ -455,14 +456,13 @@ export class GroupKeyspace implements Keyspace {
       this.#dirty.push(cell);
       this.#dirtyBytes += CELL_BYTES + cell.key.length + entry.bytes;
     } else {
-      this.#dirtyBytes += entry.bytes - old.bytes;
+      this.#dirtyBytes += grows;
     }
-    this.#cache.resized(entry.bytes - old.bytes);
+    this.#cache.resized(grows);
     cell.entry = entry;
-    this.#count(cell, old, entry);
-    if (entry.type !== NONE && !cell.indexed && old.type === NONE) {
-      cell.indexed = true;
-      this.#fresh.add(cell);
+    // Most writes replace a value by one of its kind and size.
+    if (grows !== 0 || entry.type !== old.type || entry.deadline !== old.deadline) {
+      this.#count(cell, old, entry);
     }
   }
 
@@ -471,15 +471,14 @@ export class GroupKeyspace implements Keyspace {
     const volatileKeys =
       Number(entry.deadline !== NO_DEADLINE) - Number(old.deadline !== NO_DEADLINE);
     const slot = redisSlotOf(cell.slot);
+    const bytes = keys * cell.key.length + entry.bytes - old.bytes;
     this.#size += keys;
     this.#volatileSize += volatileKeys;
-    this.#counts.changed(
-      slot,
-      keys,
-      volatileKeys,
-      keys * cell.key.length + entry.bytes - old.bytes,
-    );
+    this.#counts.changed(slot, keys, volatileKeys, bytes);
     if (keys < 0) this.#counts.removed(slot, this.#version);
+    if (keys <= 0 || cell.indexed) return;
+    cell.indexed = true;
+    this.#fresh.add(cell);
   }
 
   /**
