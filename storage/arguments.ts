@@ -87,8 +87,9 @@ export class Arguments {
       at += 2;
       if (length > longest) longest = length;
     }
-    if (count < 1 || at > buffer.length)
+    if (count < 1 || at > buffer.length) {
       throw new Error(`the command at byte ${offset} is cut off`);
+    }
     this.count = count;
     this.longest = longest;
     return at;

@@ -324,8 +324,9 @@ export class WriteAheadLog {
       const bytes = segmentBytesFor(this.#limits, batch.bytes);
       // A segment without records has the name that the next one would have.
       if (this.#activeUsed === SEGMENT_HEADER_BYTES) this.#enlarge(bytes);
-      else
+      else {
         this.#pool.take(this.#durableLsn + 1, bytes, (error, taken) => this.#rolled(error, taken));
+      }
       return;
     }
     this.#batches.shift();
@@ -373,9 +374,9 @@ export class WriteAheadLog {
     }
     this.#active.allocateLater(bytes, (error) => {
       if (error === undefined) this.#enlarged();
-      else if (isDiskFull(error))
+      else if (isDiskFull(error)) {
         this.#rolled(diskFull(directory, error.message, error), undefined);
-      else this.#rolled(error, undefined);
+      } else this.#rolled(error, undefined);
     });
   }
 

@@ -408,8 +408,9 @@ class WalWriter implements Behavior<WalMessage> {
     this.#pinnedToldLsn = belowLsn;
     for (const [store, reader] of this.#readers) {
       // Told again with the next segment.
-      if ((this.#needed.get(store) ?? 0) < belowLsn)
+      if ((this.#needed.get(store) ?? 0) < belowLsn) {
         tellOrDrop(reader, { type: 'LogPinned', belowLsn });
+      }
     }
   }
 

@@ -119,8 +119,9 @@ export class Node {
     );
     this.#router = this.#createRouter();
     // A log that must not be used has been reported; there is no tree to build any more.
-    for (const store of this.stores)
+    for (const store of this.stores) {
       if (this.system.failure === undefined) store.start(this.system);
+    }
     if (this.system.failure !== undefined) return;
     for (const peer of this.#peers) this.#startLink(peer);
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);

@@ -46,8 +46,9 @@ export class NodeReport {
 
   /** What is missing before the node serves; undefined when it does. */
   notReady(): string | undefined {
-    if (!this.#source.board.storeReady)
+    if (!this.#source.board.storeReady) {
       return this.#source.checkProgress ?? 'the log is being read';
+    }
     if (!this.#source.board.disk.servesReads) return `disk: ${this.#source.board.disk.summary}`;
     if (!this.#source.isListening) return 'the Redis port is not open yet';
     const { node } = this.#source;

@@ -523,8 +523,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #refused(id: TxnId): void {
     const key = keyOf(id);
-    for (const pending of this.#transactions.get(key)?.pendings ?? [])
+    for (const pending of this.#transactions.get(key)?.pendings ?? []) {
       this.#fail(pending, REFUSED.invalidated);
+    }
     if (this.#transactions.delete(key)) this.#executor.send({ type: 'Forget', key });
   }
 
@@ -587,8 +588,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         this.#fail(pending, pending.part.readOnly ? waiting : underWay);
       }
     }
-    for (const { pendings } of this.#reads.values())
+    for (const { pendings } of this.#reads.values()) {
       for (const pending of pendings) this.#fail(pending, waiting);
+    }
   }
 }
 

@@ -170,8 +170,9 @@ export class KernelQuorumNotifier implements QuorumNotifier {
     this.#bytes = new Uint8Array(memory);
     this.#allocator = new SlotAllocator(SLOTS_MAX, firstGeneration);
     // A pinned map may hold the rounds of an earlier process: none of them is ours.
-    for (let slot = 0; slot < SLOTS_MAX; slot += 1)
+    for (let slot = 0; slot < SLOTS_MAX; slot += 1) {
       Atomics.store(this.#words, slot * WORDS_PER_SLOT, 0);
+    }
   }
 
   get free(): number {

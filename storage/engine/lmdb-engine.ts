@@ -254,8 +254,9 @@ export class LmdbEngine implements Engine {
   #writeGroup({ meta, clear, blocks }: FlushBatch): void {
     const info = this.#info;
     if (clear) {
-      for (const { index } of this.countsOf(meta.id))
+      for (const { index } of this.countsOf(meta.id)) {
         watch(info.remove(blockRowKey(meta.id, index)));
+      }
     }
     for (const block of blocks) {
       watch(info.put(blockRowKey(meta.id, block.index), encodeBlock(block)));

@@ -174,8 +174,9 @@ function percentile(sorted: readonly number[], share: number): number {
 async function meet(kernel: KernelHoloFast | undefined, what: RoundsCase): Promise<void> {
   const socket = createSocket('udp4');
   for (const { port, address } of what.peers) socket.send('?', port, address);
-  for (let i = 0; i < neighbourTriesMax && kernel?.refreshNeighbours() === 0; i += 1)
+  for (let i = 0; i < neighbourTriesMax && kernel?.refreshNeighbours() === 0; i += 1) {
     await sleep(10);
+  }
   socket.close();
 }
 

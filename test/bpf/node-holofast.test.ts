@@ -198,8 +198,9 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
     const programs = held(node.child.pid, 'prog_id');
     expect(programs.length).toBeGreaterThanOrEqual(2);
     await running.kill(node);
-    for (let i = 0; i < 100 && programs.some((id) => addon?.programAlive(id)); i += 1)
+    for (let i = 0; i < 100 && programs.some((id) => addon?.programAlive(id)); i += 1) {
       await sleep(20);
+    }
     expect(programs.filter((id) => addon?.programAlive(id))).toEqual([]);
     const [, second] = running.nodes;
     if (second === undefined) throw new Error('no second node');

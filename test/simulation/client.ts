@@ -43,8 +43,9 @@ export function unitOf(
   for (let at = 0; at < bytes.length; ) {
     at = args.next(bytes, at);
     const command = commandFor(args);
-    if (command === undefined || command.keys === 'none')
+    if (command === undefined || command.keys === 'none') {
       throw new Error(`no unit of ${args.name}`);
+    }
     if (command.keys === 'whole-store') {
       wholeStore = true;
       // SCAN walks the keys, and promises no single moment for them.

@@ -9,8 +9,9 @@ import { simulate } from './cluster.ts';
 
 /** As `structuredClone` does it, but it copies only the bytes in view, and takes plain data alone. */
 function clone(value: unknown, path: string): unknown {
-  if (typeof value === 'function' || typeof value === 'symbol')
+  if (typeof value === 'function' || typeof value === 'symbol') {
     throw new TypeError(`${path}: code`);
+  }
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Uint8Array) return Uint8Array.from(value);
   if (ArrayBuffer.isView(value)) return structuredClone(value);

@@ -267,8 +267,9 @@ export class SimulatedCluster {
   #trace(): TraceEvent[] {
     const events: TraceEvent[] = [];
     for (const node of this.nodes) {
-      for (const recorder of node.recorders)
+      for (const recorder of node.recorders) {
         for (const event of recorder.events()) events.push(event);
+      }
     }
     return events.sort((a, b) => a.t - b.t);
   }
@@ -361,8 +362,9 @@ export class SimulatedCluster {
     if (this.violations.length > 0) return;
     for (const node of this.nodes) {
       const restarts = node.node?.system.counters.restarts ?? 0;
-      if (restarts > 0)
+      if (restarts > 0) {
         this.counts['actor restart'] = (this.counts['actor restart'] ?? 0) + restarts;
+      }
     }
     const clockErrorMs = this.#leadMs + Math.max(...this.nodes.map(({ lagMsMax }) => lagMsMax));
     for (const workload of this.workloads) workload.check(clockErrorMs);
@@ -412,8 +414,9 @@ export class SimulatedCluster {
     }
     for (const { id, disk } of living) {
       const segments = disk.list('wal').filter((name) => name.startsWith('wal-')).length;
-      if (segments > LOG_SEGMENTS_MAX)
+      if (segments > LOG_SEGMENTS_MAX) {
         this.#violation(`liveness: node ${id} keeps ${segments} segments`);
+      }
     }
   }
 }

@@ -534,8 +534,9 @@ export class Invariants {
     const { redundantBefore, durableBefore, rejectBefore } = state;
     const names = ['redundantBefore', 'durableBefore', 'rejectBefore'] as const;
     for (const name of names) {
-      if (compare(state[name], watch[name]) < 0)
+      if (compare(state[name], watch[name]) < 0) {
         this.#violation(`I3: ${name} of ${watch.id} falls`);
+      }
     }
     if (state.clockUs < watch.clockUs) this.#violation(`I3: the clock of ${watch.id} falls`);
     watch.clockUs = state.clockUs;
@@ -652,8 +653,9 @@ export class Invariants {
     }
     if (status >= Status.Invalidated) watch.seen.delete(key);
     else watch.seen.set(key, { promised, status, accepted });
-    if (definition === undefined || executeAt === undefined || status === Status.Invalidated)
+    if (definition === undefined || executeAt === undefined || status === Status.Invalidated) {
       return;
+    }
     if (typeof definition.participants === 'string') return;
     for (const slot of definition.participants) {
       const now = state.maxConflict(Uint16Array.of(slot));

@@ -91,8 +91,9 @@ export class Scenario {
   repliesTo(id: number, commands: readonly (readonly string[])[], exec: boolean): Reply[] {
     const asked = this.askUnit(id, commands, exec);
     for (let steps = 0; steps < 400 && asked.answer === undefined; steps += 1) this.run(10);
-    if (asked.answer === undefined)
+    if (asked.answer === undefined) {
       throw new Error(`node ${id} does not answer ${commands.join(' ')}`);
+    }
     return asked.replies;
   }
 

@@ -236,8 +236,9 @@ describe('groups on one engine', () => {
   test('expire their own keys alone', () => {
     const store = new Store(groupsBetween([0, 8_000, REDIS_SLOTS]), memory());
     const keys = Array.from({ length: 40 }, (_, i) => `key${i}`);
-    for (const name of keys)
+    for (const name of keys) {
       store.run(store.groupOf(name), 'SET', name, 'x', 'PXAT', `${START_MS + 1_000}`);
+    }
     const expired = [0, 1].map((group) => store.machine(group).expired(100, START_MS + 2_000));
     expect(expired.every((names) => names.length > 0)).toBe(true);
     for (const group of [0, 1]) {

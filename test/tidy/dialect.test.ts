@@ -44,6 +44,18 @@ test('a step is `+= 1`; `++` is for where its value is used', () => {
   expect(linesWith([...sources, ...others], UNUSED_INCREMENT, false)).toEqual([]);
 });
 
+/** A head with nothing behind it: what follows has a line of its own. */
+const BARE_HEAD = /^\s*(\} )?((else )?(if|for|while) \(.*\)|else)$/;
+
+test('the reader of heads tells a body on the same line, and one in braces', () => {
+  expect(judged('if (a)\n  b();\n} else if (a)\n  b();\nelse\n  c();', BARE_HEAD)).toBe(3);
+  expect(judged('if (a) b();\nelse c();\nfor (;;) {\n}\nif (\n  a\n) {', BARE_HEAD)).toBe(0);
+});
+
+test('a body on a line of its own has braces', () => {
+  expect(linesWith([...sources, ...tests], BARE_HEAD, false)).toEqual([]);
+});
+
 const BIOME = join(import.meta.dirname, '../../node_modules/@biomejs/biome/bin/biome');
 const directory = mkdtempSync(join(tmpdir(), 'holo-tidy-'));
 afterAll(() => rmSync(directory, { recursive: true }));

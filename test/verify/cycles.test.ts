@@ -65,8 +65,9 @@ describe('components', () => {
   test('of a path of a hundred thousand nodes do not overflow the stack', () => {
     const length = 100_000;
     const graph = new DependencyGraph(length);
-    for (let node = 0; node < length; node += 1)
+    for (let node = 0; node < length; node += 1) {
       graph.addEdge(node, (node + 1) % length, WW, -1, 0);
+    }
     graph.freeze();
     expect(components(graph, WW).map((members) => members.length)).toEqual([length]);
   });

@@ -196,9 +196,9 @@ function unbundle(graph: DependencyGraph, edges: readonly number[]): Edge[] {
   const plain: Edge[] = [];
   for (const edge of turned) {
     const last = plain.at(-1);
-    if (edge.kind === BUNDLE && last !== undefined)
+    if (edge.kind === BUNDLE && last !== undefined) {
       plain[plain.length - 1] = { ...last, to: edge.to };
-    else plain.push(edge);
+    } else plain.push(edge);
   }
   return plain;
 }

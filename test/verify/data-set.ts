@@ -115,9 +115,9 @@ export function parseKvLog(text: string): History {
     if (match === null) continue;
     const [, process, event, kind = '', key = '', quoted = 'nil'] = match;
     const value = quoted === 'nil' ? null : quoted.slice(1, -1);
-    if (event === 'invoke')
+    if (event === 'invoke') {
       pairing.invoke(Number(process), kind, key, kind === 'get' ? [] : [value]);
-    else if (event === 'ok') pairing.complete(Number(process), kind === 'get' ? value : true);
+    } else if (event === 'ok') pairing.complete(Number(process), kind === 'get' ? value : true);
     else pairing.complete(Number(process), undefined);
   }
   return { model: 'kv', operations: pairing.operations };

@@ -138,8 +138,9 @@ function readResult(
     if (micros[at]?.[0] === 'append') return undefined;
     // Redis has no empty lists: a key without one reads as empty, or as nothing.
     if (list === null) return [];
-    if (!Array.isArray(list) || !list.every(isValue))
+    if (!Array.isArray(list) || !list.every(isValue)) {
       throw malformed(operation, 'a read has no list');
+    }
     return list;
   });
 }

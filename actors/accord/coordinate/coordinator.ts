@@ -437,8 +437,9 @@ export class Coordinator {
     switch (round.phase) {
       case 'PreAccept': {
         if (round.definition === undefined) return;
-        if (to === this.self)
+        if (to === this.self) {
           return this.#send(to, { type: 'Coordinate', id, ...round.definition });
+        }
         const deps = encodeDeps(round.ownDeps ?? []);
         return this.#send(to, { type: 'PreAccept', id, deps, ...round.definition });
       }

@@ -339,8 +339,9 @@ export class DurabilityRounds {
       this.#hints.tellMark();
       this.#catchUpAtMs = 0;
       for (const [peer, mark] of state.peerRedundantBefore) {
-        if (compare(mark, state.redundantBefore) > 0 && !this.#state.down.has(peer))
+        if (compare(mark, state.redundantBefore) > 0 && !this.#state.down.has(peer)) {
           this.catchUp(peer);
+        }
       }
       return;
     }
@@ -429,9 +430,9 @@ export class DurabilityRounds {
     const state = this.#state;
     const { before } = record;
     if (record.type === 'RejectBefore') state.rejectBefore = max(state.rejectBefore, before);
-    else if (record.type === 'RedundantBefore')
+    else if (record.type === 'RedundantBefore') {
       state.redundantBefore = max(state.redundantBefore, before);
-    else state.durableBefore = max(state.durableBefore, before);
+    } else state.durableBefore = max(state.durableBefore, before);
   }
 
   /** Its records are still in an old segment, but it was forgotten before the restart. */

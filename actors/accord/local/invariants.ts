@@ -122,8 +122,9 @@ function monotone(command: Command): void {
 /** A transaction executes at t0 or later, and depends only on what begins before that. */
 function bounded(command: Command): void {
   const { id, executeAt, deps } = command;
-  if (executeAt === undefined || compare(executeAt, id) < 0)
+  if (executeAt === undefined || compare(executeAt, id) < 0) {
     wrong(command, 'it executes before t0');
+  }
   const last = deps?.at(-1);
   if (last !== undefined && compare(last, executeAt) >= 0) {
     wrong(command, `it depends on ${keyOf(last)}, at or above ${keyOf(executeAt)}`);

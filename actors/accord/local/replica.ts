@@ -574,8 +574,9 @@ export class Replica {
     const { commands, flushedSequence } = this.#state;
     const executions: Execution[] = [];
     for (const { id, executeAt, definition, sequence } of commands.values()) {
-      if (sequence <= flushedSequence || executeAt === undefined || definition === undefined)
+      if (sequence <= flushedSequence || executeAt === undefined || definition === undefined) {
         continue;
+      }
       const { participants, body } = definition;
       executions.push({ id, executeAt, participants, body, sequence });
     }

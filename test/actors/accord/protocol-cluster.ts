@@ -361,8 +361,9 @@ export class ProtocolCluster {
     node.execute(execution);
     const operation = this.operations.get(key);
     if (operation !== undefined && execution.id.node === node.id) operation.endedMs ??= this.nowMs;
-    if (operation?.refused === true)
+    if (operation?.refused === true) {
       throw new ProtocolViolation(`${key} was refused, but executes`);
+    }
   }
 
   #readDone(node: SimulatedNode, token: number): void {

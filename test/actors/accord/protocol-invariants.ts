@@ -338,8 +338,9 @@ export class ProtocolInvariants {
     if (view.invalidated) fail('I1', id, `is decided at node ${node}, but invalid elsewhere`);
     if (view.decidedAt === undefined) {
       view.decidedAt = executeAt;
-      if (compare(id, this.#redundantBefore) < 0)
+      if (compare(id, this.#redundantBefore) < 0) {
         fail('I16', id, 'is decided below a settled mark');
+      }
     } else if (!equal(view.decidedAt, executeAt)) {
       fail('I1', id, `is decided for two times (node ${node})`);
     }
@@ -378,8 +379,9 @@ export class ProtocolInvariants {
     const node = state.self;
     this.#seen.delete(node);
     const marks = this.#marksOf(node);
-    if (compare(state.rejectBefore, marks.rejectBefore) < 0)
+    if (compare(state.rejectBefore, marks.rejectBefore) < 0) {
       fail('I14', marks.rejectBefore, `rejectBefore lost at ${node}`);
+    }
     if (compare(state.redundantBefore, marks.redundantBefore) < 0) {
       fail('I14', marks.redundantBefore, `node ${node} has lost the mark of what it settled`);
     }

@@ -98,8 +98,9 @@ describe.each(CASES)('Perfetto, %s', (_name, isTicking, eventsMax) => {
 
   test('only phases that the importer keeps are used, times are not negative', () => {
     expect(new Set(records.map(({ ph }) => ph))).toEqual(new Set('MXsfCibne'));
-    for (const record of records)
+    for (const record of records) {
       if (record.ph !== 'M') expect(record.ts).toBeGreaterThanOrEqual(0);
+    }
   });
 
   test('slices have a duration and nest on their track', () => {

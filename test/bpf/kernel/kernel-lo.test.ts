@@ -213,8 +213,9 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
 
   test('a group that the kernel cannot hold goes out by hand', async () => {
     const coordinator = await startNode(native, 0, 2);
-    for (let sender = 1; sender <= GROUP_MEMBERS_MAX + 1; sender += 1)
+    for (let sender = 1; sender <= GROUP_MEMBERS_MAX + 1; sender += 1) {
       await startNode(native, sender, 0);
+    }
     meet();
     const outcome = await run(coordinator, { rounds: 20 });
     expect(outcome).toEqual({ quorums: 20, lost: 0, wrong: 0, sends: { sendmmsg: 20 } });

@@ -96,9 +96,9 @@ test('damaged pages, one or twenty, never give a wrong answer', { timeout: 300_0
     const seeds = Array.from({ length: ROUNDS_AT_ONCE }, (_, at) => seed + at);
     for (const [at, how] of (await Promise.all(seeds.map(round))).entries()) {
       if (how === expected) counts.read += 1;
-      else if (/^HOLO_(STORE_DAMAGED|STORE_OPEN_FAILED|DATA_STORE_CUT) /.test(how))
+      else if (/^HOLO_(STORE_DAMAGED|STORE_OPEN_FAILED|DATA_STORE_CUT) /.test(how)) {
         counts.refused += 1;
-      else if (/^SIG(SEGV|BUS|ABRT)$/.test(how)) counts.killed += 1;
+      } else if (/^SIG(SEGV|BUS|ABRT)$/.test(how)) counts.killed += 1;
       else expect.fail(`seed ${seeds[at]}: ${how}`);
     }
   }

@@ -52,11 +52,13 @@ describe('SlotIndex', () => {
 
   test('returns no more than the limit where positions differ', () => {
     const index = new SlotIndex<Item>(0, CONFLICT_SLOTS);
-    for (let i = 0; i < 10; i += 1)
+    for (let i = 0; i < 10; i += 1) {
       index.add({ slot: 7, place: i, next: undefined, previous: undefined, name: i });
+    }
     expect(index.page(0, 4).map((item) => item.name)).toEqual([0, 1, 2, 3]);
-    for (let i = 0; i < 5; i += 1)
+    for (let i = 0; i < 5; i += 1) {
       index.add({ slot: 7, place: 3, next: undefined, previous: undefined, name: 100 + i });
+    }
     expect(index.page(0, 4)).toHaveLength(9);
   });
 

@@ -47,8 +47,9 @@ function predicate(option: string, value: string, nowMs: number): Predicate | st
       return value === 'default' ? () => true : `ERR No such user '${printable(value)}'`;
     case 'MAXAGE': {
       const seconds = parseInteger(value);
-      if (seconds === undefined || seconds < 1)
+      if (seconds === undefined || seconds < 1) {
         return 'ERR maxage is not an integer or out of range';
+      }
       return (view) => nowMs - view.client.connectedMs >= Number(seconds) * 1000;
     }
     default:

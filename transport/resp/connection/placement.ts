@@ -31,8 +31,9 @@ export class Placement {
     const inOrder = this.#all.toSorted((a, b) => from(placed, a) - from(placed, b));
     for (const index of inOrder) {
       const { fromSlot, toSlot } = placed[index] as PlacedGroup;
-      if (fromSlot !== next || toSlot <= fromSlot)
+      if (fromSlot !== next || toSlot <= fromSlot) {
         throw new RangeError(`slot ${next} has no group`);
+      }
       this.#groupOf.fill(index, fromSlot, toSlot);
       next = toSlot;
     }

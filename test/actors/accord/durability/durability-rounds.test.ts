@@ -118,8 +118,9 @@ describe('a round', () => {
     const rejectsBefore = (lone: LoneReplica, ms: number): number =>
       messages(lone.tick(ms), 'RejectBefore').length;
     for (const lone of [second, third]) lone.take(preAccept(at(1_000)));
-    for (const lone of [second, third])
+    for (const lone of [second, third]) {
       expect([rejectsBefore(lone, 1), rejectsBefore(lone, 4_998)]).toEqual([0, 0]);
+    }
     expect([rejectsBefore(second, 2), rejectsBefore(third, 2)]).toEqual([2, 0]);
     // It has got somewhere: the lowest may lead again.
     third.take(list([]));
@@ -159,18 +160,20 @@ describe('a round', () => {
     lone.take(preAccept(at(1_000_000, 2)), 2);
     const rejectBefore = lead(lone);
     const none = encodeDeps([]);
-    for (const node of [4, 5])
+    for (const node of [4, 5]) {
       lone.take(
         { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: none },
         node,
       );
+    }
     lone.tick(1);
     expect(lone.replica.view.redundantBefore).toEqual(ZERO);
-    for (const node of [2, 3])
+    for (const node of [2, 3]) {
       lone.take(
         { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: none },
         node,
       );
+    }
     lone.tick(1);
     expect(lone.replica.view.redundantBefore).toEqual(rejectBefore.before);
   });
@@ -181,11 +184,12 @@ describe('a round', () => {
     const late = at(1_000_000, 2);
     lone.take({ type: 'LookAfter', ids: encodeDeps([late]) }, 1);
     expect(lone.replica.view.find(late)?.status).toBe(Status.NotDefined);
-    for (const node of [2, 3])
+    for (const node of [2, 3]) {
       lone.take(
         { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
         node,
       );
+    }
     lone.tick(1);
     expect(lone.replica.view.find(late)?.status).toBe(Status.Invalidated);
   });
@@ -217,11 +221,12 @@ describe('a round', () => {
     lone.take(preAccept(at(1_000_000, 2)), 2);
     const rejectBefore = lead(lone);
     lone.tick(2_001);
-    for (const node of [2, 3])
+    for (const node of [2, 3]) {
       lone.take(
         { ...rejectBefore, type: 'RejectBeforeOk', end: rejectBefore.before, ids: encodeDeps([]) },
         node,
       );
+    }
     lone.tick(1);
     expect(lone.replica.view.redundantBefore).toEqual(ZERO);
   });
