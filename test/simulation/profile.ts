@@ -111,6 +111,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
   const slow = nodes - Math.floor((nodes - 1) / 2);
   const electorate = nodes === 5 && chance(0.6) ? 3 : chance(0.5) ? nodes : slow;
   const harsh = chance(0.7);
+  const hasSmallSegments = chance(0.15);
   return {
     nodes,
     electorate,
@@ -135,7 +136,7 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     clockJumps: chance(0.4),
     damage: chance(0.3),
     diskMsMax: chance(0.2) ? between(1, 30) : between(0.05, 1),
-    segmentBytes: chance(0.15) ? 4_096 : chance(0.7) ? 32 * 1024 : 256 * 1024,
+    segmentBytes: hasSmallSegments ? 4_096 : chance(0.7) ? 32 * 1024 : 256 * 1024,
     flushEveryMs: between(50, 2_000),
     pipelineDepth: Math.ceil(between(0.01, 8)),
     commandTimeoutMs: between(300, 4_000),
@@ -149,7 +150,8 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
     blackoutRate: chance(0.3) ? between(0, 0.3) : 0,
     setBackMsMax: chance(0.15) ? between(500, 10_000) : 0,
     ...(chance(0.3) ? { unflushedBytesMax: Math.ceil(between(0, 4_000)) } : {}),
-    ...drawWorkload(rng),
+    // Big units fill small segments: one begins between marks and the cut behind them.
+    ...drawWorkload(rng, hasSmallSegments ? BIG_OFTEN : BIG_SELDOM),
     limits: drawLimits(rng),
     syncPolicy: chance(0.7) ? 'every_batch' : drawSyncPolicy(rng),
     frames: chance(0.7) ? undefined : chance(0.5) ? 'counted' : 'alone',
@@ -165,8 +167,13 @@ function drawSyncPolicy(rng: SeededRng): SyncPolicyName {
   return others[Math.floor(others.length * rng.next())] ?? 'every_batch';
 }
 
+/** How heavily big units weigh, at most, and in how many runs they occur. */
+const BIG_SELDOM = { weight: 0.1, rate: 0.3 };
+const BIG_OFTEN = { weight: 1, rate: 1 };
+
 function drawWorkload(
   rng: SeededRng,
+  often: typeof BIG_SELDOM,
 ): Pick<Profile, 'mix' | 'flushes' | 'sameSlot' | 'bigBytesMax'> & Partial<Profile> {
   const chance = (rate: number): boolean => rng.next() < rate;
   const flushes = chance(0.15);
@@ -178,7 +185,7 @@ function drawWorkload(
     mixed: chance(0.5) ? 0.3 * rng.next() : 0,
     wholeStore: flushes || chance(0.3) ? 0.15 * rng.next() : 0,
     walk: chance(0.3) ? 0.05 * lists : 0,
-    big: chance(0.3) ? 0.1 * rng.next() : 0,
+    big: chance(often.rate) ? often.weight * rng.next() : 0,
   };
   const pipelines = flushes ? { readPipelineRate: 0 } : {};
   return { ...pipelines, mix, flushes, sameSlot: chance(0.3), bigBytesMax: 4_000 };
