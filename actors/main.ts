@@ -36,7 +36,7 @@ export async function run(
       case 'cluster':
         return await runCluster(rest, fileURLToPath(import.meta.url), write);
       case 'holofast-load':
-        // Loaded late: it brings native code, which nobody else needs here.
+        // Loaded late: it brings native code that no other subcommand needs.
         return (await import('../bpf/native/holofast-load.ts')).runHoloFastLoad(rest);
       case 'version':
       case '--version':
@@ -111,6 +111,6 @@ if (isProgram()) {
     (line) => process.stdout.write(`${line}\n`),
     (line) => process.stderr.write(`${line}\n`),
   );
-  // What is still open by now is open by mistake, and must not keep a stopped process alive.
+  // A handle that is still open now is a mistake, and must not keep a stopped process alive.
   setTimeout(() => process.exit(), LINGER_MS).unref();
 }

@@ -70,7 +70,7 @@ export interface ChangedKey {
   readonly place: number;
 }
 
-/** What one group has to write. */
+/** The writes of one group. */
 export interface FlushBatch {
   readonly meta: GroupMeta;
   /** Remove all keys and counts of the group's slots before writing the changes. */

@@ -14,7 +14,7 @@ export interface StateMachinesOptions extends Omit<StateMachineOptions, 'group'>
   readonly dirtyBytesMax: number;
 }
 
-/** What the engine holds of a group. */
+/** The last flush of a group to the engine. */
 export interface FlushedGroup {
   readonly group: GroupId;
   readonly sequence: number;

@@ -28,7 +28,7 @@ const TWO_POW_32 = 2 ** 32;
 const LSN_HIGH_MAX = 2 ** 21 - 1;
 const BATCH_BYTES_INITIAL = 64 * 1024;
 
-/** What a record occupies in the log, in bytes, header and padding included. */
+/** The size of a record in the log, in bytes, with header and padding. */
 export function recordBytes(payloadBytes: number): number {
   return (
     (RECORD_HEADER_BYTES + payloadBytes + RECORD_ALIGNMENT_BYTES - 1) & -RECORD_ALIGNMENT_BYTES
@@ -161,7 +161,7 @@ export function readRecord(bytes: Buffer, offset: number, seed: number, view: Re
   return true;
 }
 
-/** What lies behind an unreadable record. */
+/** Readable records after an unreadable one. */
 export interface Survivors {
   /** Offset of a valid record of a later batch, -1 when there is none. */
   laterBatchAt: number;

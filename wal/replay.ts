@@ -29,7 +29,7 @@ export interface SegmentInfo {
   readonly bytes: number;
 }
 
-/** What was found at start. */
+/** The contents of the log at start. */
 export interface ReplaySummary {
   records: number;
   payloadBytes: number;

@@ -53,7 +53,7 @@ interface WalCounters {
 
 export class WriteAheadLog {
   readonly logId: Uint8Array;
-  /** What was found at start. */
+  /** The contents of the log at start. */
   readonly replayed: Readonly<ReplaySummary>;
   readonly counters: WalCounters = {
     batches: 0,

@@ -156,8 +156,8 @@ class WalWriter implements Behavior<WalMessage> {
   readonly #policy: SyncPolicy;
   readonly #needed = new Map<number, number>();
   /**
-   * Stores that have read the log since it was opened by this incarnation. What comes from others
-   * was sent to the one before, which may have lost what came before it: it would leave a gap.
+   * Stores that have read the log since this incarnation opened it. Other stores' records were sent
+   * to the previous incarnation, which may have lost earlier ones: they would leave a gap.
    */
   readonly #readers = new Map<number, ActorRef<WalAnswer>>();
   readonly #limits = new ClockLimits();

@@ -1,6 +1,6 @@
 /**
- * What Redis commands read of one node: INFO, HOLOSTATS, HOLOMETRICS, CLUSTER, memory, and CONFIG's
- * settings. Reads the parts of the running node; nothing in the node depends on it.
+ * Facts about one node for Redis commands: INFO, HOLOSTATS, HOLOMETRICS, CLUSTER, memory, and the
+ * settings of CONFIG. Reads the parts of the running node; nothing in the node depends on it.
  */
 import { createHash } from 'node:crypto';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';

@@ -1,7 +1,7 @@
 /**
- * `--join`: asks a running member, on its peer or admin port, who the members are. Membership is
- * fixed when a cluster is formed, so joining means: make sure that this node is one of them before
- * it makes a data directory of its own.
+ * `--join`: asks a running member, on its peer or admin port, for the list of members. Membership
+ * is fixed when a cluster is formed, so joining means checking that this node is one of them before
+ * it creates a data directory.
  */
 import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';

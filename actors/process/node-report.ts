@@ -1,6 +1,6 @@
 /**
- * What one node reports to operators: /readyz, /status and /metrics. Reads the parts of the running
- * node; nothing in the node depends on it.
+ * The reports of one node to operators: /readyz, /status and /metrics. Reads the parts of the
+ * running node; nothing in the node depends on it.
  */
 import { formatEndpoint } from '../../transport/endpoint.ts';
 import { NodeMetrics } from '../../transport/http/metrics.ts';
@@ -44,7 +44,7 @@ export class NodeReport {
     this.metrics = this.#createMetrics();
   }
 
-  /** What is missing before the node serves; undefined when it does. */
+  /** The reason why the node does not serve yet; undefined when it does. */
   notReady(): string | undefined {
     if (!this.#source.board.storeReady) {
       return this.#source.checkProgress ?? 'the log is being read';

@@ -206,7 +206,7 @@ export class ActorSystem {
   }
 }
 
-/** What tests may do to an actor. */
+/** The controls of an actor that only tests use. */
 type TestDoor = Pick<Cell<never>, 'suspend' | 'resume' | 'injectCrash'>;
 
 class SystemHost implements Host {

@@ -1,5 +1,5 @@
 /**
- * Questions with a deadline: who waits for which reply. Ids are counted, never drawn, so two
+ * Questions with a deadline, by the reply they wait for. Ids are counted, never drawn, so two
  * questions cannot be confused; deadlines sit on the system's timer wheel. Actors ask through
  * their context, the edges of the process through `ActorSystem.ask`. For control and admin paths:
  * it allocates per question.

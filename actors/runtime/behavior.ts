@@ -44,7 +44,7 @@ export interface Behavior<in M> {
    */
   // biome-ignore lint/suspicious/noConfusingVoidType: saying nothing means "end now".
   stopping?(): boolean | void;
-  /** The last call of this incarnation: close what it opened. What it throws is only recorded. */
+  /** The last call of this incarnation: close what it opened. Exceptions are only recorded. */
   stopped?(reason: ExitReason): void;
   /** A small, serializable picture of the state for the console. */
   describe?(): unknown;
@@ -94,8 +94,8 @@ export interface ActorContext<M> {
   watch(ref: ActorRef<never>, make: (exit: ActorExit) => M): void;
   unwatch(ref: ActorRef<never>): void;
   /**
-   * A way to another actor on which nothing is lost for want of room. Ends with this incarnation;
-   * what it still keeps becomes dead letters. To be made at the start, not per message.
+   * A channel to another actor that loses no message for lack of room. It ends with this
+   * incarnation; messages still queued then become dead letters. Create it once, not per message.
    */
   outlet<T>(target: ActorRef<T>, keptMax?: number): Outlet<T>;
   /**

@@ -49,7 +49,7 @@ interface CoordinatorOptions {
   /** Peers whose links are up as this actor begins. */
   readonly connected: () => ReadonlySet<number>;
   readonly executor: ActorRef<ExecutorMessage>;
-  /** Whom the parts come from. It outlives this actor, whose end is answered too. */
+  /** The sender of the parts. It outlives this actor, and is answered when this actor ends. */
   readonly clients: Outlet<PartAnswer>;
   /** Replies that are counted elsewhere; undefined where all replies come as messages. */
   readonly bareOks: (group: GroupId) => BareOks | undefined;

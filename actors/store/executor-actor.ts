@@ -33,7 +33,7 @@ export function executorActor(
     try {
       engine = options.openEngine();
     } catch (error) {
-      // What is missing or damaged does not come back by starting again.
+      // A restart does not bring back missing or damaged files.
       if (error instanceof LineageError || error instanceof EngineError) context.fatal(error);
       throw error;
     }

@@ -54,7 +54,7 @@ export interface RunningOptions {
   readonly heldReplyBytesMax?: number | undefined;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
-  /** Whom the parts come from. It outlives this actor. */
+  /** The sender of the parts. It outlives this actor. */
   readonly clients: Outlet<PartAnswer>;
   /** The cluster's time, for the deadlines that ephemeral reads look at. */
   readonly nowMs: () => number;

@@ -1,4 +1,4 @@
-/** What a trace calls a transaction: its group, then its own name. Without one, the group alone. */
+/** A transaction's name in traces: its group, then its own name. Without one, the group alone. */
 import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import { type GroupId, groupKey } from '../accord/topology/group-id.ts';
 

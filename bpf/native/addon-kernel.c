@@ -63,9 +63,9 @@ static napi_value wrap(napi_env env, struct kernel *kernel)
 }
 
 /*
- * The verifier gives up with EAGAIN when it finds a signal pending, and a profiler sends one every
- * millisecond: signals of this thread wait. What cannot be made to wait (a tracer that attaches)
- * is met by trying again.
+ * The verifier fails with EAGAIN when a signal is pending, and a profiler sends one every
+ * millisecond: block this thread's signals. A signal that cannot be blocked (a tracer attaches)
+ * is handled by a retry.
  */
 static int load_object(struct kernel *kernel, const char *path, const char **what)
 {

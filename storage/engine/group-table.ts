@@ -1,4 +1,4 @@
-/** What an engine holds of each group beside its data, as of the last completed commit. */
+/** An engine's facts about each group, besides its data, as of the last completed commit. */
 import { type GroupId, GroupMap } from '../../actors/accord/topology/group-id.ts';
 import type { FlushBatch, GroupMeta } from '../engine.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
@@ -37,7 +37,7 @@ export class GroupTable {
     return rows;
   }
 
-  /** What is committed later does not show in it. */
+  /** The copy does not show later commits. */
   copy(): GroupTable {
     const copy = new GroupTable();
     for (const { meta, blocks } of this.#groups.values()) {

@@ -1,9 +1,8 @@
 /**
- * The check of a store before anything is answered from it. Records have checksums, LMDB's pages
- * have none: a damaged page can hide keys, or send the search for one the wrong way, and a missing
- * key looks like one that was never written. So all keys are walked in order, each is looked up
- * again from the root, its record is verified, and the keys of each Redis slot are counted. What a
- * search would not find, the check does not find either.
+ * The check of a store before it answers. Records have checksums, LMDB's pages have none: a damaged
+ * page can hide keys or misdirect a search, and a missing key looks like one that was never
+ * written. So the check walks all keys in order, looks each up again from the root, verifies its
+ * record, and counts the keys of each Redis slot. It finds exactly the keys that a search finds.
  */
 import { EngineError } from '../errors.ts';
 import { placeOfText, redisSlotOf, slotOfText } from '../keyspace/slots.ts';

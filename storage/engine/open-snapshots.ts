@@ -11,7 +11,7 @@ export const SNAPSHOTS_MAX = 4;
 export const SNAPSHOT_COMMITS_MAX = 64;
 
 export class OpenSnapshots {
-  /** What closes each, and the commits since it was opened. */
+  /** For each, the function that closes it and the commits since it was opened. */
   readonly #open = new Map<() => void, number>();
 
   get full(): boolean {

@@ -1,7 +1,7 @@
 /**
- * What is counted per Redis slot of a group: keys, keys with a deadline, bytes, and when a key was
- * last removed. In fixed arrays, so that a count of a slot or a plan for a split looks at no key.
- * Engines store them in blocks; a flush writes the blocks that have changed.
+ * Counts per Redis slot of a group: keys, keys with a deadline, bytes, and when a key was last
+ * removed. In fixed arrays, so that counting a slot or planning a split reads no key. Engines store
+ * them in blocks; a flush writes the blocks that have changed.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 

@@ -1,7 +1,7 @@
-/** What each type of value brings: its name, its size and its bytes. One file per type. */
+/** The parts of a value type: its name, its size and its bytes. One file per type. */
 import type { Hash } from 'node:crypto';
 
-/** What a key may hold: one member per type. */
+/** A value of a key: one member per type. */
 export type Value = string;
 
 export interface ValueType<V extends Value = Value> {
@@ -16,6 +16,6 @@ export interface ValueType<V extends Value = Value> {
   read(record: Buffer, start: number, end: number): V;
   /** Adds the content of the value to a hash, the same whatever its form in memory. */
   digest(hash: Hash, value: V): void;
-  /** What Redis would call the form in memory. */
+  /** Redis' name for the form in memory. */
   encodingOf(value: V): string;
 }

@@ -18,7 +18,7 @@ type CommandFamily = (typeof FAMILIES)[number];
 const OUTCOMES = ['fast', 'slow', 'recovered', 'invalidated'] as const;
 type TransactionOutcome = (typeof OUTCOMES)[number];
 
-/** What follows when a barrier did not cover a read of several slots. */
+/** Ways to repeat a read of several slots that its barrier did not cover. */
 const REPEATED_READS = ['barrier', 'transaction'] as const;
 type RepeatedRead = (typeof REPEATED_READS)[number];
 

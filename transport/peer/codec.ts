@@ -18,7 +18,7 @@ import { FrameError } from './frame-error.ts';
 
 export const FRAME_VERSION = 2;
 
-/** What a frame is about. Data and control never share a frame. */
+/** The kind of traffic in a frame. Data and control never share a frame. */
 export const Channel = {
   protocol: 1,
   meta: 2,

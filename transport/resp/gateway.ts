@@ -33,7 +33,7 @@ interface GatewayOptions {
   readonly firstConnection?: number;
   /** Passes a part to the coordinator; `false`: no room now. May answer within the call. */
   submit(part: Part): boolean;
-  /** What a connection says of the replies that it still expects. */
+  /** A connection's news about the replies that it still expects. */
   flow(message: ReplyFlow): void;
   /** `flush` is to be called at the end of this turn. */
   wake(): void;

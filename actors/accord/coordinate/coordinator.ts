@@ -66,7 +66,7 @@ export type CoordinatorEffect =
       readonly message: AccordMessage | Coordinate | LookAfter;
     }
   | { readonly type: 'Decided'; readonly id: TxnId; readonly path: Path; readonly own: boolean }
-  /** What a recovery makes of the replies of a quorum. */
+  /** A recovery's conclusion from the replies of a quorum. */
   | { readonly type: 'Concluded'; readonly id: TxnId; readonly conclusion: Conclusion['type'] };
 
 export class Coordinator {
@@ -457,7 +457,7 @@ export class Coordinator {
     }
   }
 
-  /** The definition travels to those who may lack it. */
+  /** The definition goes only to members that may lack it. */
   #definitionFor(round: TransactionRound, to: number): CommandDefinition | Record<string, never> {
     const has = (round.defined & this.group.bit(to)) !== 0;
     return has ? {} : (round.definition ?? {});

@@ -1,7 +1,7 @@
 /**
- * Commands in the order of their ids, for work on ranges of time: a range costs what it holds, not
- * what is retained. Ids arrive almost in order, so an addition is mostly an append; the rest is a
- * binary search and a move inside one short chunk.
+ * Commands in the order of their ids, for work on ranges of time. The cost of a range depends on
+ * its own commands, not on all that are retained. Ids arrive almost in order, so most additions are
+ * appends; the others take a binary search and a move inside one short chunk.
  */
 
 import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';

@@ -375,7 +375,7 @@ export class CommandStore {
     this.#backlogged = full;
   }
 
-  // ---- for those who look -----------------------------------------------------------------
+  // ---- for observers ----------------------------------------------------------------------
 
   watermarks(): Watermarks {
     return { ...this.#groups.sums(), unloggedBytes: this.#log.unloggedBytes };

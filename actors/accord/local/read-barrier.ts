@@ -114,8 +114,8 @@ export class ReadBarriers {
   }
 
   /**
-   * It names so much because it has not heard what is settled here: tell it. What is open here is
-   * waited for; too much of that is left to catching up, and asked for again later.
+   * The peer names this much because it has not heard what is settled here: tell it. Wait for the
+   * transactions that are open here; if they are too many, catch up first and ask again later.
    */
   #askOn(barrier: Barrier, peer: number, ids: Deps): void {
     const last = ids.at(-1);

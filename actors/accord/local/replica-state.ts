@@ -104,7 +104,7 @@ export class ReplicaState implements ReplicaView {
   readonly logged = new LoggedCommands(this.commands);
   /** Not yet applied, not invalidated. */
   readonly unapplied = new Set<Command>();
-  /** By member: defined here, not known to be settled there. What a read of that node must see. */
+  /** By member: defined here, not known to be settled there. A read of that node must see them. */
   readonly unappliedBy = new Map<number, CommandOrder>();
   /** By member: the last `redundantBefore` that it told. */
   readonly peerRedundantBefore = new Map<number, Timestamp>();

@@ -80,7 +80,7 @@ export class Replica {
     return this.#state.effects;
   }
 
-  /** The state, for those who only look. */
+  /** The state, for observers. */
   get view(): ReplicaView {
     return this.#state;
   }

@@ -34,7 +34,7 @@ export interface BareOks {
    */
   leave(key: string): BareOk | undefined;
   leaveAll(): BareOk[];
-  /** From whom answers are expected (bit set), from now on. */
+  /** The members (bit set) whose answers are expected from now on. */
   expect(members: number): void;
   /** Whether an answer of this member counts for the quorum that is waited for. */
   awaits(key: string, from: number): boolean;

@@ -35,7 +35,7 @@ export interface LookAfter {
 export interface PreAccept extends CommandDefinition {
   readonly type: 'PreAccept';
   readonly id: TxnId;
-  /** The coordinator's own deps: who finds nothing beyond them answers `deps: null`. */
+  /** The coordinator's own deps: a replica that finds no others answers `deps: null`. */
   readonly deps: Uint8Array;
 }
 

@@ -1,9 +1,9 @@
 /**
- * Judges a message of a peer before anything believes it: one row per message type, one check per
- * field, and a rule for what the fields must say together and who may say it. Pure. A message that
+ * Validates a message of a peer before it is used: one row per message type, one check per field,
+ * and a rule for the fields together and for the members that may send them. Pure. A message that
  * passes cannot make the replica or the coordinator throw, and every timestamp in it is one that
- * some member may have minted. It may still be a lie: a peer that has broken the protocol in a
- * consistent way cannot be told from a sound one.
+ * some member may have minted. Its content may still be false: a peer that breaks the protocol
+ * consistently cannot be told from a correct one.
  */
 
 import { Status } from '../primitives/status.ts';

@@ -8,7 +8,7 @@
  * has passed before it takes part, so that restarts do not move the cluster's time ahead.
  *
  * Bounds: what is only proposed (an id, a vote, a fence, a ballot) is refused when it lies too far
- * ahead of the present. What is decided is a fact and is observed as it is.
+ * ahead of the present. A decided timestamp is a fact and is observed unchecked.
  */
 import { CLOCK_LIMITS } from './cluster-time.ts';
 import { Flags, type Timestamp } from './timestamp.ts';
@@ -125,9 +125,9 @@ export class HybridClock {
   }
 
   /**
-   * A limit found in the log: nothing below it may be given out again by a later life. What was
-   * reserved beyond the log's limits has been lost. In the midst of a life, when only an actor
-   * begins again, the clock knows itself what it gave out.
+   * A limit found in the log: a later life must not issue a timestamp below it again. Reservations
+   * beyond the log's limits are lost. When only an actor restarts, within one life of the process,
+   * the clock itself knows the timestamps that it has issued.
    */
   restore(limitUs: number): void {
     if (!this.#begun) this.#lastUs = Math.max(this.#lastUs, limitUs);

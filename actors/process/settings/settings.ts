@@ -20,7 +20,7 @@ export interface Setting<T> {
   readonly help: string;
   /** As it would be written on the command line; without one the flag must be given. */
   readonly standard?: string;
-  /** Says who a node is or where it stands: differs between the nodes of a cluster. */
+  /** Identifies or locates a node: differs between the nodes of a cluster. */
   readonly identity?: true;
   /** Throws a `ConfigError` that says what would be right: `must be ...`. */
   readonly parse: (text: string) => T;

@@ -59,7 +59,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly #mailbox: Mailbox<M | typeof STALE>;
   readonly #control: Mailbox<M>;
   readonly #watchers = new Set<Watcher>();
-  /** Whom the full mailbox has refused. */
+  /** Senders that the full mailbox has refused. */
   readonly #line = new WaitingLine();
   readonly #edges: SampledEdge[] = [];
   #signals = new Mailbox<Signal>(SIGNALS_MAX);
@@ -317,7 +317,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.#goOn(this.#endOf(crash));
   }
 
-  /** After a turn or a start: ends, or lets in who waits and sees to it that all is received. */
+  /** After a turn or a start: ends, or admits waiting senders and schedules the next turn. */
   #goOn(end: ExitReason | undefined): void {
     if (end !== undefined) {
       this.#exit(end);

@@ -48,8 +48,8 @@ export class Mailbox<M> {
   }
 
   /**
-   * The same for a message that only this life of the actor may receive: what it has asked for
-   * itself, so that others who fill the mailbox must not keep it out.
+   * The same for a message that only this incarnation of the actor may receive, such as an answer
+   * to its own request: other senders that fill the mailbox must not keep it out.
    */
   offerOwn(message: M): boolean {
     if (!this.#put(message, this.max + this.#ownMax)) return false;
@@ -78,8 +78,8 @@ export class Mailbox<M> {
   }
 
   /**
-   * How many messages can be taken now. What is offered from here on is not among them, so a turn
-   * over this many messages ends even when its handlers send to their own actor.
+   * The number of messages that can be taken now, without those offered later, so that a turn over
+   * this many messages ends even when its handlers send to their own actor.
    */
   open(): number {
     if (this.#at === this.#batchCount) {

@@ -1,7 +1,7 @@
 /**
- * A way to one actor on which nothing is lost for want of room: what its full mailbox refuses is
- * kept here, in order, and is given again as soon as there is room. Nobody polls; the mailbox tells
- * its waiters, each in its turn.
+ * A channel to one actor that loses no message for lack of room: messages that a full mailbox
+ * refuses are kept here, in order, and offered again as soon as there is room. There is no polling;
+ * the mailbox notifies its waiters in turn.
  */
 import type { ActorRef, Offered, RoomWaiter } from '../actor-ref.ts';
 
@@ -90,7 +90,7 @@ export class Outlet<in out M> implements ActorRef<M>, RoomWaiter {
   }
 }
 
-/** Whom a mailbox has refused, in the order in which they came. */
+/** The senders that a mailbox has refused, in the order of their arrival. */
 export class WaitingLine {
   readonly #waiters = new Set<RoomWaiter>();
 

@@ -183,7 +183,7 @@ export class TimerWheel {
       const span = spanOf(level);
       if (this.#current % span !== 0) continue;
       const slot = this.#slots[level * SLOTS + ((this.#current / span) % SLOTS)];
-      // What is still beyond the wheel's reach moves on to the slot before this one.
+      // A timer still beyond the wheel's reach moves on to the slot before this one.
       for (let timer = slot?.next; timer !== undefined && timer !== slot; timer = slot?.next) {
         this.cancel(timer);
         this.#place(timer);

@@ -1,5 +1,5 @@
 /**
- * What a connection and the stores tell each other: plain data that could cross to another thread
+ * The messages between a connection and the stores: plain data that could cross to another thread
  * or node. The commands of one socket read that need a store are a unit; a unit is cut into parts
  * (`unit-builder.ts`), one for each group that its commands name. A connection has one unit in
  * progress; that keeps the order of its commands, whatever order the protocol gives to
@@ -82,7 +82,7 @@ export interface ReplyCredit {
   readonly upTo: number;
 }
 
-/** Nobody reads the rest of the replies: the connection is gone, or has another answer. */
+/** The rest of the replies is not needed: the connection is gone, or has another answer. */
 interface RepliesAbandoned {
   readonly type: 'RepliesAbandoned';
   readonly unit: UnitId;

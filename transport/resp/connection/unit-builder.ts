@@ -13,7 +13,7 @@ import type { Part, UnitId } from './part.ts';
 import type { Placement } from './placement.ts';
 import { type ExecLocal, type PlanItem, UnitUnderWay } from './unit-under-way.ts';
 
-/** What the connection knows of the unit that it submits. */
+/** The connection's facts about the unit that it submits. */
 interface UnitFrame {
   readonly id: UnitId;
   readonly protocol: 2 | 3;

@@ -42,7 +42,7 @@ export interface ReplyOutput {
   reply(bytes: Uint8Array): void;
 }
 
-/** What has come of one part. */
+/** The replies to one part so far. */
 interface Received {
   /** Not merged yet; the first begins at byte `mergedTo` of the part's replies. */
   pieces: Uint8Array[];
