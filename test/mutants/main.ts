@@ -1,8 +1,7 @@
 /**
- * `npm run sim:mutants [-- --only NAME] [--seeds N] [--markdown FILE]`: plants every mutant into a
- * copy of the tree, runs the harness that must notice, and prints who died of what. Exits with 1
- * when one survives its budget that must not. With `--markdown` the last section of that file is
- * written anew.
+ * `npm run sim:mutants`: plants every mutant into a copy of the tree, runs the harness that must
+ * notice, and prints who died of what. Ends with exit code 1 when one survives its budget that must
+ * not.
  */
 import { spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +11,12 @@ import { markdownOf, type Row, RUN_HEADING } from './markdown.ts';
 import { MutantTree } from './mutant-tree.ts';
 import { MUTANTS, type Mutant } from './mutants.ts';
 import type { Outcome } from './run-seeds.ts';
+
+const HELP = `npm run sim:mutants -- [options]
+  --only NAME      this mutant only; may be repeated (all)
+  --seeds N        how many seeds it may survive (its own budget)
+  --markdown FILE  write the results as the last section of this file
+  --help           print this text`;
 
 /** However many seeds are left, a mutant has no more time than this. */
 const RUN_MS_MAX = 150_000;
@@ -24,6 +29,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     seeds: { type: 'string' },
     markdown: { type: 'string' },
+    help: { type: 'boolean', default: false },
   },
 });
 
@@ -57,29 +63,40 @@ async function tryOut(tree: MutantTree, mutant: Mutant): Promise<Row> {
   return { mutant, seeds, died: line !== undefined, verdict: line ?? 'lives' };
 }
 
-const chosen = MUTANTS.filter(({ name }) => values.only?.includes(name) ?? true);
-const rows: Row[] = [];
-const tree = new MutantTree();
-const startedMs = performance.now();
-try {
-  for (const mutant of chosen) {
-    const beganMs = performance.now();
-    const row = await tryOut(tree, mutant);
-    rows.push(row);
-    const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
-    process.stderr.write(`${mutant.name}: ${row.verdict} (${row.seeds} seeds, ${seconds} s)\n`);
+async function main(): Promise<number> {
+  if (values.help) {
+    console.log(HELP);
+    return 0;
   }
-} finally {
-  tree.remove();
+  const chosen = MUTANTS.filter(({ name }) => values.only?.includes(name) ?? true);
+  const rows: Row[] = [];
+  const tree = new MutantTree();
+  const startedMs = performance.now();
+  try {
+    for (const mutant of chosen) {
+      const beganMs = performance.now();
+      const row = await tryOut(tree, mutant);
+      rows.push(row);
+      const seconds = ((performance.now() - beganMs) / 1_000).toFixed(1);
+      process.stderr.write(`${mutant.name}: ${row.verdict} (${row.seeds} seeds, ${seconds} s)\n`);
+    }
+  } finally {
+    tree.remove();
+  }
+  const table = new Table({
+    head: ['mutant', 'seeds', 'verdict'],
+    style: { head: [], border: [] },
+  });
+  for (const { mutant, seeds, verdict } of rows) table.push([mutant.name, seeds, verdict]);
+  const survivors = rows.filter(({ mutant, died }) => !died && mutant.mayLive !== true);
+  console.log(table.toString());
+  console.log(`${rows.length} mutants, ${survivors.length} alive that must not be`);
+  if (values.markdown !== undefined) {
+    const [prose = ''] = readFileSync(values.markdown, 'utf8').split(RUN_HEADING);
+    const seconds = (performance.now() - startedMs) / 1_000;
+    writeFileSync(values.markdown, prose + markdownOf(rows, seconds));
+  }
+  return survivors.length === 0 ? 0 : 1;
 }
-const table = new Table({ head: ['mutant', 'seeds', 'verdict'], style: { head: [], border: [] } });
-for (const { mutant, seeds, verdict } of rows) table.push([mutant.name, seeds, verdict]);
-const survivors = rows.filter(({ mutant, died }) => !died && mutant.mayLive !== true);
-console.log(table.toString());
-console.log(`${rows.length} mutants, ${survivors.length} alive that must not be`);
-if (values.markdown !== undefined) {
-  const [prose = ''] = readFileSync(values.markdown, 'utf8').split(RUN_HEADING);
-  const seconds = (performance.now() - startedMs) / 1_000;
-  writeFileSync(values.markdown, prose + markdownOf(rows, seconds));
-}
-process.exitCode = survivors.length === 0 ? 0 : 1;
+
+process.exitCode = await main();
