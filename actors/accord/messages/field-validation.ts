@@ -3,7 +3,16 @@
  * table of messages is in `validation.ts`. Nothing is copied or decoded here: a message that passes
  * is decoded where it is used.
  */
-import { Flags, STORE_MAX, TIMESTAMP_BYTES, type Timestamp } from '../primitives/timestamp.ts';
+import {
+  Flags,
+  flagsAt,
+  hlcAt,
+  nodeAt,
+  STORE_MAX,
+  storeAt,
+  TIMESTAMP_BYTES,
+  type Timestamp,
+} from '../primitives/timestamp.ts';
 import type { Group } from '../topology/group.ts';
 
 /** Why a message is refused. A fixed set: these are labels of a metric. */
@@ -109,23 +118,19 @@ export class FieldValidator {
     const { length } = value;
     if (length % TIMESTAMP_BYTES !== 0) return 'encoding';
     if (length / TIMESTAMP_BYTES > this.#limits.idsMax) return 'size';
-    let high = 0;
-    let low = 0;
+    let hlc = 0;
     let node = -1;
     let store = -1;
     for (let at = 0; at < length; at += TIMESTAMP_BYTES) {
-      const itsHigh = u32(value, at);
-      const itsLow = u32(value, at + 4);
-      const itsStore = u16(value, at + 10);
-      const itsNode = u32(value, at + 12);
-      const hlc = itsHigh * 2 ** 32 + itsLow;
-      if (hlc === 0 || hlc > this.#hlcUsMax) return 'range';
-      if (u16(value, at + 8) !== Flags.WRITE) return 'range';
+      const itsHlc = hlcAt(value, at);
+      const itsNode = nodeAt(value, at);
+      const itsStore = storeAt(value, at);
+      if (itsHlc === 0 || itsHlc > this.#hlcUsMax) return 'range';
+      if (flagsAt(value, at) !== Flags.WRITE) return 'range';
       if (itsNode !== node && this.#group.bit(itsNode) === 0) return 'member';
-      const order = itsHigh - high || itsLow - low || itsNode - node || itsStore - store;
+      const order = itsHlc - hlc || itsNode - node || itsStore - store;
       if (order <= 0) return 'encoding';
-      high = itsHigh;
-      low = itsLow;
+      hlc = itsHlc;
       node = itsNode;
       store = itsStore;
     }
@@ -177,12 +182,4 @@ function isStore(store: unknown): boolean {
 export function wholeNumber(value: unknown, max: number): Judgement {
   if (typeof value !== 'number') return 'shape';
   return Number.isSafeInteger(value) && value >= 0 && value <= max ? undefined : 'range';
-}
-
-function u16(bytes: Uint8Array, at: number): number {
-  return ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
-}
-
-function u32(bytes: Uint8Array, at: number): number {
-  return u16(bytes, at) * 65_536 + u16(bytes, at + 2);
 }

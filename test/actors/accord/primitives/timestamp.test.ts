@@ -6,14 +6,18 @@ import {
   compare,
   equal,
   Flags,
+  flagsAt,
+  hlcAt,
   isRejected,
   keyOf,
   max,
   mergeMax,
   min,
+  nodeAt,
   readTimestamp,
   rejected,
   STORE_MAX,
+  storeAt,
   TIMESTAMP_BYTES,
   type Timestamp,
   writeTimestamp,
@@ -112,6 +116,10 @@ test('the bytes give back the timestamp, at any offset', () => {
       const bytes = new Uint8Array(TIMESTAMP_BYTES + offset);
       expect(writeTimestamp(bytes, offset, t)).toBe(offset + TIMESTAMP_BYTES);
       expect(readTimestamp(bytes, offset)).toEqual(t);
+      expect(hlcAt(bytes, offset)).toBe(t.hlc);
+      expect(flagsAt(bytes, offset)).toBe(t.flags);
+      expect(storeAt(bytes, offset)).toBe(t.store);
+      expect(nodeAt(bytes, offset)).toBe(t.node);
       expect(() => readTimestamp(bytes, offset + 1)).toThrow(RangeError);
     }),
   );
