@@ -7,6 +7,7 @@
  * replay.ts tells a torn tail from damage. `write` (policy `on_flush`) breaks it: after a power
  * cut, a torn tail may look like damage.
  */
+import { STORE_MAX } from '../actors/accord/primitives/timestamp.ts';
 import type { Disk, DiskFile } from './disk.ts';
 import { checksumSeed, LSN_MAX, RecordBatch, recordBytes } from './record.ts';
 import {
@@ -21,7 +22,6 @@ import { SegmentPool, type TakenSegment } from './segment-pool.ts';
 import { diskFull, isDiskFull, WalError } from './wal-error.ts';
 import { checkOptions, segmentBytesFor, type WalLimits, type WalOptions } from './wal-options.ts';
 
-const STORE_MAX = 0xffff;
 const TYPE_MAX = 0xff;
 /** Empty batches kept for reuse; two suffice unless a stall has piled up more. */
 const IDLE_BATCHES_MAX = 2;

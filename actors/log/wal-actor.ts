@@ -10,6 +10,7 @@ import { NEVER, SyncPolicy, type SyncPolicyOptions } from '../../wal/sync-policy
 import { WalError } from '../../wal/wal-error.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { groupOfRecord } from '../accord/local/journal.ts';
+import { STORE_MAX } from '../accord/primitives/timestamp.ts';
 import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
@@ -140,8 +141,8 @@ interface Waiting {
 
 /** Segments, the newest included, that a store may need without being told that it pins the log. */
 const PINNED_SEGMENTS = 2;
-/** In place of the store, in the headers of the node's own records. */
-const NODE_STREAM = 0xffff;
+/** In place of the store, in the headers of the node's own records: no store has this number. */
+export const NODE_STREAM = STORE_MAX;
 
 export function walActor(
   context: ActorContext<WalMessage>,

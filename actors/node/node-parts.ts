@@ -30,7 +30,7 @@ export interface NodeParts {
   readonly nodeId: number;
   /** Those of which this node is a member. */
   readonly groups: readonly GroupDescriptor[];
-  /** Groups are placed on so many stores (`store-placement.ts`). */
+  /** Groups are placed on so many stores (`store-placement.ts`): 1 to `NODE_STREAM`. */
   readonly stores: number;
   readonly clock: Clock;
   readonly rng: Rng;

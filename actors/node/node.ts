@@ -23,7 +23,7 @@ import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { mayTravelAsFrame, type QuorumActorMessage, quorumActor } from '../frames/quorum-actor.ts';
 import { VoteSlots } from '../frames/vote-slots.ts';
 import type { DiskPart } from '../log/disk-health.ts';
-import { type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
+import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
@@ -440,6 +440,9 @@ function placed({ id, fromConflictSlot, toConflictSlot }: Group): PlacedGroup {
 function groupsOf({ groups, nodeId, stores }: NodeParts): readonly Group[] {
   if (groups.length === 0 || stores < 1) {
     throw new RangeError(`node ${nodeId}: ${groups.length} groups on ${stores} stores`);
+  }
+  if (stores > NODE_STREAM) {
+    throw new RangeError(`node ${nodeId}: ${stores} stores (at most ${NODE_STREAM})`);
   }
   return groups.map((descriptor) => {
     const group = new Group(descriptor);
