@@ -20,6 +20,20 @@ export interface FlushedGroup {
   readonly sequence: number;
 }
 
+/** What a store holds, over all its groups. */
+export type StoreReport = Readonly<
+  Pick<
+    StateMachines,
+    | 'appliedSequence'
+    | 'flushedSequence'
+    | 'size'
+    | 'volatileSize'
+    | 'hits'
+    | 'misses'
+    | 'cacheBytes'
+  >
+>;
+
 export class StateMachines {
   readonly #engine: Engine;
   readonly #dirtyBytesMax: number;
@@ -53,6 +67,12 @@ export class StateMachines {
   /** Those that the engine holds. */
   get flushedSequence(): number {
     return this.#sum((machine) => machine.flushedSequence);
+  }
+
+  /** For those who look on. */
+  report(): StoreReport {
+    const { appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes } = this;
+    return { appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes };
   }
 
   get flushed(): readonly FlushedGroup[] {

@@ -5,7 +5,7 @@
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
-import type { StateMachines } from '../../storage/state-machines.ts';
+import type { StateMachines, StoreReport } from '../../storage/state-machines.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
 import type { PartAnswer } from '../../transport/resp/connection/part.ts';
 import type { CoordinatorLimits } from '../accord/coordinate/coordinator.ts';
@@ -95,7 +95,10 @@ export interface NodeObserver
     CoordinatorObserver,
     QuorumObserver,
     RefusalObserver {
-  machines(machines: StateMachines, store: number): void;
+  /** What a store holds, after each turn of its executor. */
+  executed(report: StoreReport, store: number): void;
+  /** For checks that run beside a store: a fresh incarnation of its state machines. */
+  watchMachines?(machines: StateMachines, store: number): void;
   peerUp(peer: number): void;
   peerDown(peer: number, reason: string): void;
   peerRefused(peer: number, reason: string): void;

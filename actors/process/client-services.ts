@@ -34,13 +34,13 @@ export class ClientServices {
       memory: () => ({
         ...this.#memory.sample(),
         retainedBytes: this.#source.board.watermarks?.retainedBytes ?? 0,
-        datasetBytes: this.#source.board.machines?.cacheBytes ?? 0,
-        keys: this.#source.board.machines?.size ?? 0,
+        datasetBytes: this.#source.board.executed?.cacheBytes ?? 0,
+        keys: this.#source.board.executed?.size ?? 0,
       }),
-      replicationOffset: () => this.#source.board.machines?.appliedSequence ?? 0,
+      replicationOffset: () => this.#source.board.executed?.appliedSequence ?? 0,
       lastSaveSeconds: () => Math.floor(this.#source.board.savedAtMs / 1000),
       resetCounters: () => {
-        const { hits = 0, misses = 0 } = this.#source.board.machines ?? {};
+        const { hits = 0, misses = 0 } = this.#source.board.executed ?? {};
         this.#lookupsBefore = { hits, misses };
       },
       // The smallest quorum of all groups, without this node.
@@ -58,11 +58,11 @@ export class ClientServices {
 
   #info(): InfoSections {
     const config = this.#source.config;
-    const { machines, watermarks, paths } = this.#source.board;
+    const { executed, watermarks, paths } = this.#source.board;
     const memory = this.#memory.sample();
     const uptimeMs = this.#source.clock.monotonicMs() - this.#source.startedMs;
     const { user, system } = process.cpuUsage();
-    const keys = machines?.size ?? 0;
+    const keys = executed?.size ?? 0;
     const { verdict } = this.#source.node.time;
     return {
       server: {
@@ -80,7 +80,7 @@ export class ClientServices {
         used_memory_peak: memory.peakBytes,
         used_memory_peak_human: humanBytes(memory.peakBytes),
         used_memory_startup: memory.startupBytes,
-        used_memory_dataset: machines?.cacheBytes ?? 0,
+        used_memory_dataset: executed?.cacheBytes ?? 0,
         mem_fragmentation_ratio: (memory.residentBytes / memory.allocatedBytes).toFixed(2),
         mem_allocator: 'v8',
       },
@@ -91,11 +91,11 @@ export class ClientServices {
       stats: this.#lookups(),
       replication: {
         master_replid: this.#source.hello.clusterId.padEnd(40, '0'),
-        master_repl_offset: machines?.appliedSequence ?? 0,
+        master_repl_offset: executed?.appliedSequence ?? 0,
       },
       cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
       holofast: holofastSection(this.#source.holofast),
-      keyspace: keys === 0 ? {} : { db0: `keys=${keys},expires=${machines?.volatileSize ?? 0}` },
+      keyspace: keys === 0 ? {} : { db0: `keys=${keys},expires=${executed?.volatileSize ?? 0}` },
       holostore: {
         node_id: config.nodeId,
         cluster_id: this.#source.hello.clusterId,
@@ -109,8 +109,8 @@ export class ClientServices {
         batched_commands: this.#source.board.batchedCommands,
         read_barriers: this.#source.board.readBatches,
         barrier_reads: this.#source.board.readCommands,
-        applied_sequence: machines?.appliedSequence ?? 0,
-        flushed_sequence: machines?.flushedSequence ?? 0,
+        applied_sequence: executed?.appliedSequence ?? 0,
+        flushed_sequence: executed?.flushedSequence ?? 0,
         retained_transactions: watermarks?.retained ?? 0,
         retained_bytes: watermarks?.retainedBytes ?? 0,
         undecided_transactions: watermarks?.unapplied ?? 0,
@@ -122,7 +122,7 @@ export class ClientServices {
 
   /** A restarted executor counts from zero. */
   #lookups(): InfoSection {
-    const { hits = 0, misses = 0 } = this.#source.board.machines ?? {};
+    const { hits = 0, misses = 0 } = this.#source.board.executed ?? {};
     const before = this.#lookupsBefore;
     return {
       keyspace_hits: hits < before.hits ? hits : hits - before.hits,

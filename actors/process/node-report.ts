@@ -76,10 +76,10 @@ export class NodeReport {
         alive: id === config.nodeId || this.#source.node.connected.has(id),
       })),
       appliedWatermarkUs: this.#source.board.watermarks?.redundantBeforeUs ?? 0,
-      appliedSequence: this.#source.board.machines?.appliedSequence ?? 0,
+      appliedSequence: this.#source.board.executed?.appliedSequence ?? 0,
       paths: this.#source.board.paths,
       holofast: this.#source.holofast,
-      keys: this.#source.board.machines?.size ?? 0,
+      keys: this.#source.board.executed?.size ?? 0,
       clients: this.#source.gateway?.size ?? 0,
       commandsTotal: this.#source.gateway?.counters.commands ?? 0,
     };
@@ -114,7 +114,7 @@ export class NodeReport {
       },
       links: () => this.#source.network.counters(),
       clients: () => this.#source.gateway?.size ?? 0,
-      keys: () => this.#source.board.machines?.size ?? 0,
+      keys: () => this.#source.board.executed?.size ?? 0,
       retainedTransactions: () => this.#source.board.watermarks?.retained ?? 0,
       flushLag: () => flushLagOf(this.#source.board),
       unloggedBytes: () => this.#source.board.watermarks?.unloggedBytes ?? 0,
@@ -137,8 +137,8 @@ export class NodeReport {
 }
 
 /** Transactions applied and not yet written to the engine. */
-export function flushLagOf({ machines }: StatusBoard): number {
-  return machines === undefined ? 0 : machines.appliedSequence - machines.flushedSequence;
+export function flushLagOf({ executed }: StatusBoard): number {
+  return executed === undefined ? 0 : executed.appliedSequence - executed.flushedSequence;
 }
 
 function* actorsOf(inspection: Inspection | undefined): Generator<ActorInspection> {

@@ -130,7 +130,7 @@ class ProductionNode implements RunningNode {
       logBufferBytesMax,
       syncMethod: config.syncPolicy === 'on_flush' ? 'fdatasync' : undefined,
       tableHashKey,
-      flushedSequence: () => this.#board.machines?.flushedSequence ?? 0,
+      flushedSequence: () => this.#board.executed?.flushedSequence ?? 0,
       clock: this.#clock,
       logger: this.#logger,
     });

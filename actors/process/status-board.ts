@@ -3,7 +3,7 @@
  * listens; nothing in the node depends on it.
  */
 import type { Logger } from 'pino';
-import type { StateMachines } from '../../storage/state-machines.ts';
+import type { StoreReport } from '../../storage/state-machines.ts';
 import type { NodeMetrics } from '../../transport/http/metrics.ts';
 import type { Path } from '../accord/coordinate/coordinator.ts';
 import type { RefusalReason } from '../accord/messages/message-judge.ts';
@@ -21,7 +21,7 @@ export class StatusBoard {
   readonly paths: Record<Path, number> = { fast: 0, slow: 0, recovered: 0, invalidated: 0 };
   storeReady = false;
   watermarks: ReplicaWatermarks | undefined;
-  machines: StateMachines | undefined;
+  executed: StoreReport | undefined;
   /** When the store was last seen to be written out: Unix time in milliseconds. */
   savedAtMs: number;
   batches = 0;
@@ -84,10 +84,10 @@ export class StatusBoard {
         if (complaint === undefined) this.#logger.info('the clock of this node is right');
         else this.#logger.error({ ...verdict }, `${complaint}; writes here are refused until then`);
       },
-      machines: (machines) => {
-        this.machines = machines;
-        if (machines.flushedSequence === this.#flushedSequence) return;
-        this.#flushedSequence = machines.flushedSequence;
+      executed: (report) => {
+        this.executed = report;
+        if (report.flushedSequence === this.#flushedSequence) return;
+        this.#flushedSequence = report.flushedSequence;
         this.savedAtMs = this.#clock.wallUs() / 1000;
       },
       disk: this.disk.report,

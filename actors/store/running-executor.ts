@@ -11,7 +11,7 @@ import type { Engine } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
-import { StateMachines } from '../../storage/state-machines.ts';
+import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
 import { UNIT_HEAD } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer, PartReplies } from '../../transport/resp/connection/part.ts';
@@ -58,7 +58,9 @@ export interface RunningOptions {
   readonly clients: Outlet<PartAnswer>;
   /** The cluster's time, for the deadlines that ephemeral reads look at. */
   readonly nowMs: () => number;
-  readonly observe: (machines: StateMachines) => void;
+  readonly observe: (report: StoreReport) => void;
+  /** For checks that run beside the store: a fresh incarnation. */
+  readonly watch?: ((machines: StateMachines) => void) | undefined;
   /** A flush found no room, or room again. */
   readonly onDiskFull: (full: boolean) => void;
 }
@@ -138,7 +140,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#held = new HeldReplies(heldMax, (answer) => this.#answer(answer));
     this.#members = membersOf(options.groups, this.#machines);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
-    options.observe(this.#machines);
+    options.watch?.(this.#machines);
+    options.observe(this.#machines.report());
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     const { flushed } = this.#machines;
     this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
@@ -159,6 +162,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   turnEnd(): void {
     this.#tellTurn();
     this.#considerFlush();
+    this.#options.observe(this.#machines.report());
   }
 
   stopped(): void {
@@ -400,7 +404,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'FindExpired':
         return this.#findExpired(message.group, message.pastMs);
       case 'Tick':
-        return this.#options.observe(this.#machines);
+        return;
       case 'Open':
         // A retry that is late: the engine is open.
         return;

@@ -457,7 +457,8 @@ export class SimNode {
       readsRepeated: (as, units) => {
         if (units > 0) count(`read repeated as ${as}`);
       },
-      machines: (machines, store) => this.#sees(machines, store),
+      executed: () => undefined,
+      watchMachines: (machines, store) => this.#sees(machines, store),
       disk: (part, problem, present) => {
         if (present) count(`${part} ${problem}`);
       },
