@@ -41,7 +41,7 @@ interface Measured {
 
 const syscalls = new SyscallCounter();
 
-/** What redis-benchmark is told. */
+/** The arguments of redis-benchmark. */
 function setLoad(clients: number, requests: number): string[] {
   const load = ['-t', 'set', '-d', '64', '-r', '10000'];
   return [...load, '-c', String(clients), '-n', String(requests)];

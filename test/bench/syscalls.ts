@@ -15,7 +15,7 @@ const mountAndRun =
 const event = 'raw_syscalls:sys_enter';
 const answerMsMax = 5000;
 
-/** What perf says on a pipe, or undefined when it ends, or says nothing for too long. */
+/** The answer of perf on a pipe; undefined when it ends or is silent for too long. */
 function answer(perf: ChildProcess, pipe: Duplex): Promise<string | undefined> {
   return new Promise((resolve) => {
     const end = (text?: string): void => {

@@ -1,8 +1,8 @@
 /**
  * Real nodes with the kernel part, end to end: on `lo`, and on five hosts in network namespaces.
- * What is counted adds up; what is taken away under load costs speed and no command; a node that
- * is killed leaves nothing attached; and who cannot have it is told so. All names and ports are
- * this process's own.
+ * The counts add up; losing the kernel part under load costs speed and no command; a killed node
+ * leaves nothing attached; and a node that cannot have it says so. All names and ports are this
+ * process's own.
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
@@ -117,7 +117,7 @@ describe.skipIf(!possible)('three nodes on lo', { timeout: timeoutMs }, () => {
     expect(of('fanned_out')).toBe(fanOuts);
     // Two members: one gets a clone, the other the frame itself.
     expect(of('kernel_clones')).toBe(fanOuts);
-    // What reached the socket was kept for good reason, or came up and was seen.
+    // A frame that reached the socket was kept for good reason, or came up and was seen.
     const votes = of('kernel_votes');
     const quorums = of('kernel_quorums');
     expect(of('kernel_dropped')).toBe(votes + of('kernel_duplicates') - of('kernel_ring_full'));
@@ -278,7 +278,7 @@ describe.skipIf(!hasTools)('five hosts on a bridge', { timeout: timeoutMs }, () 
   let cluster: RealCluster | undefined;
 
   let made = false;
-  // Not before: where all tests here are left out, nobody would remove them.
+  // Not earlier: where all tests here are skipped, nothing would remove them.
   beforeAll(() => {
     made = bridged.make();
   });
@@ -338,7 +338,7 @@ describe.skipIf(!hasTools)('five hosts on a bridge', { timeout: timeoutMs }, () 
     const fanOuts = grew(0, 'kernel_fan_outs');
     expect(fanOuts).toBeGreaterThan(50);
     expect(grew(0, 'kernel_clones')).toBe(3 * fanOuts);
-    // What the kernel sends to that peer's new address arrives there and is answered.
+    // The kernel's frames to that peer's new address arrive there and are answered.
     expect(grew(1, 'replies')).toBeGreaterThan(fanOuts / 4);
   });
 });

@@ -84,7 +84,7 @@ export function holostore(
   return spawnSync(command, rest, { encoding: 'utf8', timeout: endMsMax });
 }
 
-/** What the first of three nodes says last, that ends at once: its exit code, its fatal lines. */
+/** Starts the first of three nodes, which must end at once: its exit code and its fatal lines. */
 export function endsAtOnce(
   portBase: number,
   enter: readonly string[],

@@ -1,7 +1,7 @@
 /**
  * The path for frames in virtual time: frames share a simulated link with the messages of the peer
  * protocol, in its weather, and are told from them by their magic number. The userspace notifier
- * counts, or nobody does and every reply comes up; everything else is the node's own code.
+ * counts, or nothing does and every reply comes up; everything else is the node's own code.
  */
 
 import { UserspaceQuorumNotifier } from '../../bpf/count/quorum-notifier.ts';
@@ -14,7 +14,7 @@ import type { PeerHandler, PeerNetwork } from '../../transport/peer/network.ts';
 const key = sipKey(Uint8Array.from({ length: 16 }, (_, index) => index));
 const frameBytesMax = 1_472;
 
-/** counted: as in tiers 0 and 1. alone: the same frames, and nobody counts. */
+/** counted: as in tiers 0 and 1. alone: the same frames without counting. */
 export type SimFrames = 'counted' | 'alone';
 
 export interface SimWiring {

@@ -1,6 +1,6 @@
 /**
- * Exceptions thrown inside the actors of one node, while clients write: what is restarted is what
- * the tree says, and nothing acknowledged is lost. Node 1 runs in this process, as production
+ * Exceptions thrown inside the actors of one node, while clients write: the actors that the tree
+ * names restart, and no acknowledged write is lost. Node 1 runs in this process, as production
  * builds it; its peers are processes. About half a minute.
  */
 import { pino } from 'pino';
@@ -69,7 +69,7 @@ const CASES: readonly (readonly [string, readonly string[]])[] = [
   ['store-0/executor', STORE.slice(1)],
   ['store-0/coordinator', STORE.slice(2)],
   ['peer-2', ['peer-2']],
-  // What was appended and not yet confirmed may be lost: the store begins again from the disk.
+  // Appended records not yet confirmed may be lost: the store starts again from the disk.
   ['wal', [...STORE, 'wal']],
   ['gateway', ['gateway']],
 ];

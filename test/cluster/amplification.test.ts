@@ -1,6 +1,6 @@
 /**
- * A few bytes of commands that ask for gigabytes of memory: the nodes live, at once and when they
- * start again over the same log.
+ * A few bytes of commands that ask for gigabytes of memory: the nodes survive them, and a restart
+ * over the same log.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Client, Words } from './client.ts';

@@ -1,6 +1,6 @@
 /**
- * That the check can fail, and that it runs: about half a minute. What it finds out about the
- * product is not asked here; `npm run check:linearizability` is for that.
+ * Shows that the check runs and can fail: about half a minute. Checking the product itself is the
+ * job of `npm run check:linearizability`.
  */
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

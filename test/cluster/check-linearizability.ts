@@ -1,6 +1,6 @@
 /**
- * Holds a cluster of real processes to its promise: clients on all nodes, faults that are really
- * done, and what every client was told checked for linearizability and strict serializability.
+ * Checks a cluster of real processes: clients on all nodes, real faults, and the answers of all
+ * clients checked for linearizability and strict serializability.
  *
  *   npm run check:linearizability -- [--time SECONDS] [--faults kill,pause,partition,restart-all,
  *       slow-disk,clock] [--nodes 3|5] [--clients N] [--holofast MODE] [--out FOLDER] [--porcupine]

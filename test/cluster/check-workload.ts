@@ -1,7 +1,7 @@
 /**
- * What the clients of the linearizability check do, and what they were told, as two histories:
+ * The operations of the linearizability check's clients with their answers, as two histories:
  * single keys (registers with compare-and-set, counters) and transactions over lists. Keys are used
- * for a while and then left alone, so that no search has to look at one key for a whole run.
+ * for a while and then left alone, so that no search has to cover one key for a whole run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
@@ -39,7 +39,7 @@ export class CheckWorkload {
   ok = 0;
   refused = 0;
   unknown = 0;
-  /** What was neither a reply of its model nor known to be a failure. */
+  /** Replies that neither the model nor a known failure explains. */
   readonly surprises: string[] = [];
 
   constructor(nodes: readonly TestNode[], options: CheckWorkloadOptions) {

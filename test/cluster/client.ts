@@ -1,7 +1,7 @@
 /**
- * A Redis client for tests of correctness: it says of every command what is known about it. Nothing
- * is ever sent twice, nothing is queued while there is no connection, and an answer that did not
- * come is `unknown`. ioredis does the protocol; its retries are switched off.
+ * A Redis client for tests of correctness: every command ends with what is known about it. It sends
+ * nothing twice, queues nothing while there is no connection, and reports a missing answer as
+ * `unknown`. ioredis speaks the protocol; its retries are switched off.
  */
 import { Redis, ReplyError } from 'ioredis';
 

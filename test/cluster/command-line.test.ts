@@ -124,7 +124,7 @@ describe('the log', () => {
     await write(node, 50);
     await node.kill();
     const { path, bytes, end, nextLsn } = readSegment(node);
-    // Half a record: what a power cut leaves of a write that nobody was told of.
+    // Half a record: a power cut leaves that of a write that was not acknowledged.
     bytes.writeUInt32LE(0x12345678, end);
     bytes.writeUInt32LE(4000, end + 4);
     bytes.writeBigUInt64LE(BigInt(nextLsn), end + 8);

@@ -1,7 +1,7 @@
 /**
  * A disk that is really slow: a process beside the cluster writes and syncs as much as the disk
- * takes, in the same file system. All nodes on the machine feel it; a slow disk of one node alone
- * cannot be had without privileges, and is left to the simulator. Measures what it does.
+ * takes, in the same file system. All nodes on the machine are slowed; slowing the disk of one node
+ * alone needs privileges, and is left to the simulator. Measures its own effect.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';

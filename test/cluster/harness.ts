@@ -1,7 +1,7 @@
 /**
  * A cluster of real processes for tests: `holostore node` on free ports and in a temporary
- * directory; its nodes can be killed, stopped in their tracks, restarted and asked. No process
- * outlives the one that started it, however that one ends.
+ * directory; its nodes can be killed, paused, restarted and queried. No process outlives the one
+ * that started it, however that one ends.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';

@@ -1,7 +1,7 @@
 /**
- * What clients and operators see of a cluster is the same when its messages take the kernel's way:
- * the checks of clients, operations and crashes, with `--holofast kernel`, which no node starts
- * without.
+ * A cluster behaves the same to clients and operators when its messages go through the kernel:
+ * the checks of clients, operations and crashes with `--holofast kernel`, where a node that cannot
+ * have it does not start.
  */
 import { describe, expect, test } from 'vitest';
 import { kernelSupport } from '../bpf/support.ts';

@@ -1,9 +1,9 @@
 /**
  * The network between the nodes of a test cluster, so that it can be cut: every node is found by
- * its peers at a proxy in front of it, which learns from the greeting who calls. A cut holds bytes
- * back in one direction of one pair and hands them over when it heals, late and in order, as TCP
- * does after a partition. Datagrams come from the proxy of their sender, so that the receiver knows
- * them; in a cut they are lost. Works without root.
+ * its peers at a proxy in front of it, which reads the caller's id in the greeting. A cut holds
+ * bytes back in one direction of one pair and delivers them when it heals, late and in order, as
+ * TCP does after a partition. Datagrams come from the proxy of their sender, so that the receiver
+ * knows them; in a cut they are lost. Works without root.
  */
 import { createSocket, type Socket as DatagramSocket } from 'node:dgram';
 import { connect, createServer, type Server, type Socket } from 'node:net';

@@ -1,7 +1,7 @@
 /**
- * A load whose result can be told without any checker: keys that are written once, counters that
- * are only incremented, and one register per client that only grows. Afterwards every node is asked
- * for all of it: what was acknowledged must be there, and nothing that nobody has asked for.
+ * A load whose result needs no checker: keys that are written once, counters that are only
+ * incremented, and one register per client that only grows. Afterwards every node is read: all
+ * acknowledged writes must be there, and no write that no client sent.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client, Outcome } from './client.ts';

@@ -1,7 +1,7 @@
 /**
- * Faults that are really done to a cluster of processes, by name. Each says what it did, makes sure
- * that it took effect, and can be undone. Which, when and to whom is drawn at random; how long the
- * pauses between are is decided by whoever drives it.
+ * Real faults for a cluster of processes, by name. Each reports its action, makes sure that it took
+ * effect, and can be undone. The kind, the time and the node are drawn at random; the caller sets
+ * the length of the pauses.
  */
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,7 +20,7 @@ export interface World {
   /** By node, in the order of the nodes. */
   readonly clocks: readonly SkewedClock[];
   readonly hog: DiskHog;
-  /** What a small synced write takes without any fault. */
+  /** The time of a small synced write without any fault. */
   readonly calmDiskMs: number;
 }
 

@@ -1,7 +1,7 @@
 /**
  * A wall clock that a test can step, for one node: a preloaded module adds to `Date.now` what a
  * file says. The node's own clock follows `Date.now` as it would follow a step made by an operator.
- * What uses no `Date.now` (the monotonic clock, file times) stays right, as it would there.
+ * Clocks other than `Date.now` (the monotonic clock, file times) stay right, as they would there.
  */
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

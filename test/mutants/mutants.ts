@@ -65,7 +65,7 @@ const STORM = protocol('STORM', 5, 3);
 const STORM_OF_THREE = protocol('STORM', 3, 3);
 const STANDARD = protocol('STANDARD', 3, 3);
 const SETTLING = protocol('SETTLING', 5, 3);
-/** What the log has lost shows only when it is read. */
+/** Records lost from the log are noticed only when it is read. */
 const CRASHES_AFTER_CUTS = protocol('SETTLING', 5, 3, { cutCrashRate: 0.5 });
 const POWER_CUTS = protocol('POWER_CUTS', 3, 3);
 const READERS = protocol('READERS', 3, 3);

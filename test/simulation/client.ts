@@ -16,7 +16,7 @@ export type Answer =
 /** So many commands of a pipeline, or a MULTI block of so many. */
 export type UnitItem = number | { readonly exec: number };
 
-/** What a client hands to a node, which gives the part its unit and group. */
+/** A client's request to a node, which gives the part its unit and group. */
 export interface ClientUnit {
   readonly part: Omit<Part, 'unit' | 'groups' | 'window'>;
   readonly items: readonly UnitItem[];
@@ -87,7 +87,7 @@ function planOf(item: UnitItem): PlanItem[] {
   ];
 }
 
-/** What a client makes of an error line that all its commands got. */
+/** A client's reading of an error line that all its commands got. */
 export function failure(line: string): Answer {
   const [why = ''] = line.split(' ');
   return { type: / refused/.test(line) ? 'refused' : 'unknown', why };

@@ -34,7 +34,7 @@ function setClock(scenario: Scenario, id: number, ms: number, while_: 'up' | 'do
   scenario.run(1_000);
 }
 
-/** What a member with this clock still does: it reads, and it says why it does not write. */
+/** Checks that a member with this clock still reads, and gives the reason why it does not write. */
 function checkMember(scenario: Scenario, id: number, peer: number, skewMs: number): void {
   if (Math.abs(skewMs) < LIMIT_MS) return checkService(scenario, peer, id, 'there');
   const { time } = nodeOf(scenario, id);
@@ -51,7 +51,7 @@ function checkMember(scenario: Scenario, id: number, peer: number, skewMs: numbe
   expect(left).toBeLessThanOrEqual(1_000);
 }
 
-/** All is applied everywhere, and nobody keeps it. */
+/** All is applied everywhere, and no node retains it. */
 function checkForgotten(scenario: Scenario): void {
   scenario.run(12_000);
   for (const { watermarks } of scenario.cluster.nodes) expect(watermarks?.retained ?? 0).toBe(0);

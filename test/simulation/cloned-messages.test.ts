@@ -1,6 +1,6 @@
 /**
- * What the actors of a store are told, and what their clients are, is data: each message is copied
- * as on its way to another thread, and a run decides the same. Addresses of actors stay as they are.
+ * Messages to the actors of a store and to their clients are data: each is copied as on its way to
+ * another thread, and a run decides the same. Addresses of actors are not copied.
  */
 import { afterEach, expect, test, vi } from 'vitest';
 import { Cell } from '../../actors/runtime/cells/cell.ts';

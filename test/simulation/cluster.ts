@@ -421,7 +421,7 @@ export class SimulatedCluster {
   }
 }
 
-/** One whole run. What escapes the actors is a finding like any other. */
+/** One whole run. An exception that escapes the actors is a violation too. */
 export function simulate(options: RunOptions): RunResult {
   const cluster = new SimulatedCluster(options);
   try {

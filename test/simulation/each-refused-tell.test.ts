@@ -134,7 +134,7 @@ const replica: readonly Case[] = [
     },
   },
   {
-    // What a member has missed meanwhile it is asked about at once.
+    // The member is asked at once about the transactions that it has missed meanwhile.
     actor: 'store-0/replica',
     type: 'PeerUp',
     nodes: 3,

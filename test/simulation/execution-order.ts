@@ -1,7 +1,7 @@
 /**
  * The order of execution over all replicas: each slot has one order, in which the decided times
- * ascend (I10), and whoever executes after another waits for it, directly or through those between
- * them (I9). Fed by `invariants.ts`.
+ * ascend (I10), and a transaction that executes after another waits for it, directly or through
+ * those between them (I9). Fed by `invariants.ts`.
  */
 
 import type { Execution } from '../../actors/accord/local/effects.ts';
@@ -31,7 +31,7 @@ interface Executed {
 }
 
 export class ExecutionOrder {
-  /** Below it everything is applied everywhere: nobody need be waited for. */
+  /** Below it everything is applied everywhere: there is nothing to wait for. */
   durableBefore: Timestamp = ZERO;
   readonly #violation: (what: string) => void;
   readonly #transactions = new Map<string, Transaction>();
@@ -62,7 +62,7 @@ export class ExecutionOrder {
     return transaction;
   }
 
-  /** Nobody has it on record any more; its id may come again for other commands. */
+  /** No node has it on record any more; its id may be used again for other commands. */
   lost(key: string): void {
     const transaction = this.#transactions.get(key);
     if (transaction?.executeAt === undefined) this.#transactions.delete(key);

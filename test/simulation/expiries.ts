@@ -1,7 +1,7 @@
 /**
- * What the models of single keys do not know: that a deadline or FLUSHALL takes keys away. Both are
- * said by operations that are added to the history before it is checked. The time in which a
- * deadline may strike has two bounds, as sharp as the clocks of the run were right.
+ * Deadlines and FLUSHALL, which the models of single keys do not know: operations for both are
+ * added to the history before it is checked. The time at which a key may expire has two bounds, as
+ * close together as the clocks of the run were.
  */
 import type { History, Operation } from '../verify/history.ts';
 

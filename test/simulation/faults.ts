@@ -198,7 +198,7 @@ export class FaultInjector {
   /** One more node may be lost for good. */
   #mayLose(): boolean {
     const { nodes } = this.#options;
-    // Damage that nobody has met yet counts: sooner or later it ends its node.
+    // Damage that no read has met yet counts: sooner or later it ends its node.
     const isDoomed = (node: SimNode): boolean =>
       node.lost || node.swapped || node.rotten || /log rot|missing/.test(node.expected ?? '');
     const lost = nodes.filter(isDoomed).length;
@@ -215,7 +215,7 @@ export class FaultInjector {
     this.#startLater(node, 20 + this.#options.profile.downMsMax * this.#rng.next() ** 2);
   }
 
-  /** Somewhere within a turn: what the rest of the turn does, nobody sees. */
+  /** Somewhere within a turn: the rest of the turn has no effect outside. */
   #crashAtEffect(node: SimNode): void {
     if (!node.up || node.swapped || !this.#maySpare()) return;
     const effects = 1 + Math.floor(EFFECTS_MAX * this.#rng.next() ** 2);
@@ -279,7 +279,7 @@ export class FaultInjector {
     else this.#strayClock(node);
   }
 
-  /** By minutes or by years, until somebody sets it right. */
+  /** By minutes or by years, until it is set right. */
   #strayClock(node: SimNode): void {
     if (this.#strayed !== undefined) return;
     this.#hit('clock astray', node);

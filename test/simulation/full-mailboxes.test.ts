@@ -1,6 +1,6 @@
 /**
- * What actors say to each other when a mailbox is full: nothing that matters is lost, whatever the
- * bound. Each case fills one mailbox on purpose, or makes all of them small.
+ * Messages between actors when a mailbox is full: none that matters is lost, whatever the limit.
+ * Each case fills one mailbox on purpose, or makes all of them small.
  */
 import { describe, expect, test } from 'vitest';
 import { parseReplies, unitOf } from './client.ts';
@@ -30,7 +30,7 @@ function countUp(scenario: Scenario, id: number, thinkMs = 0): Map<string, numbe
   return acknowledged;
 }
 
-/** What lies between the engine and the log has to be executed again after a crash. */
+/** After a crash, transactions in the log that the engine lacks have to be executed again. */
 function crashWithMuchUnflushed(scenario: Scenario, loadMs: number, thinkMs = 0): number {
   const acknowledged = countUp(scenario, 1, thinkMs);
   scenario.run(loadMs);

@@ -3,8 +3,8 @@
  * at once (accord.md §4.3; the names I1, I2, ... are from there). Reads what the pure cores are
  * told, what they want done, and their state; changes nothing.
  *
- * What a node has told others is kept as its `Claim`: whatever is lost in a crash, the node that
- * comes back must still stand by it.
+ * Each statement of a node to others is kept as its `Claim`: whatever a crash loses, the restarted
+ * node must still hold to it.
  */
 import { crc32 } from 'node:zlib';
 import type { Coordinator, CoordinatorEffect } from '../../actors/accord/coordinate/coordinator.ts';
@@ -67,7 +67,7 @@ class NodeWatch {
   readonly claims = new Map<string, Claim>();
   claimedRejectBefore = ZERO;
   claimedApplied = ZERO;
-  /** The highest id of its own that somebody has heard of. */
+  /** The highest id of its own that another node has heard of. */
   heardId = ZERO;
   /** All ids of its own: a proposal may be repeated. */
   readonly proposed = new Set<string>();
@@ -170,8 +170,8 @@ export class Invariants {
 
   crashed(node: number): void {
     this.#watch(node).reset();
-    // What only this node had, in memory, may be gone, and its timestamp free again: a timestamp
-    // leaves a node only under a durable reservation. What was on disk is on record again soon.
+    // Transactions only in this node's memory may be gone, and their timestamps free again: a
+    // timestamp leaves a node only under a durable reservation. Those on disk are read again soon.
     for (const [key, { nodes }] of this.#bodies) {
       nodes.delete(node);
       if (nodes.size > 0) continue;

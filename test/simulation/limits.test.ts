@@ -1,7 +1,7 @@
 /**
- * Limits are drawn down to the least, most of them keep their usual size, and nodes get them. Of
- * each limit that a part of a node can be given the tables say which drawn one it is, or why none:
- * a limit that is new does not compile here before somebody has decided that.
+ * Limits are drawn down to the minimum, most keep their usual size, and nodes get them. For each
+ * limit that a part of a node takes, the tables name the drawn one, or the reason for none: a new
+ * limit does not compile here until that is decided.
  */
 import { describe, expect, test } from 'vitest';
 import type { CoordinatorLimits } from '../../actors/accord/coordinate/coordinator.ts';

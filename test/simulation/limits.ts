@@ -1,7 +1,7 @@
 /**
- * Every limit that a node is given, drawn per seed down to 1: what happens at a limit is a case
- * like any other, and nobody meets it at the sizes of production. Most limits of a run keep their
- * usual size, so that it stays lively.
+ * Every limit of a node, drawn per seed down to 1: the behaviour at a limit needs tests too, and no
+ * run reaches it at the sizes of production. Most limits of a run keep their usual size, so that
+ * the run makes progress.
  */
 import { MEMBERS_MAX } from '../../actors/accord/topology/group.ts';
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
@@ -41,7 +41,7 @@ export const RANGES = {
   // The batcher's.
   batchBytesMax: [1, 2 ** 20],
   batchCommandsMax: [1, 16_384],
-  // Less, and nobody could write at all.
+  // With less, no client could write at all.
   transactionBytesMax: [256, 48 * 2 ** 20],
   readPipelineDepth: [1, 4],
   readTriesMax: [1, 3],

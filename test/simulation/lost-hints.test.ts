@@ -15,8 +15,8 @@ function breakLinks(scenario: Scenario): void {
   scenario.run(10);
 }
 
-// What a member was not known to have settled was told to it again, and never asked for; so the
-// other side went on naming it in every barrier, until that was more than one answer may name.
+// A transaction that a member was not known to have settled was told to it again, and never asked
+// for; so the other side kept naming it in every barrier, until one answer could not name them all.
 test('two of five down and links that break: every node goes on reading', () => {
   const scenario = new Scenario(5, { replicaLimits: { barrierIdsMax: 8 } });
   for (const id of [4, 5]) scenario.node(id).crash();
@@ -31,8 +31,8 @@ test('two of five down and links that break: every node goes on reading', () => 
   for (const id of LIVING) expect(scenario.answerTo(id, 'GET', 'k')).toBe('3');
 });
 
-// An elector was lost for good. Each page of what a member had missed was the same one, filled with
-// what it had settled long ago.
+// An elector was lost for good. Each page of the hints that a member had missed was the same one,
+// full of transactions that it had settled long ago.
 test.each([1, 3])('with lists of %i a member that has missed hints converges', (max) => {
   const replicaLimits = { listIdsMax: max, barrierIdsMax: max, fetchBytesMax: 64 };
   const profile = { replicaLimits, readPipelineRate: 0 };

@@ -1,7 +1,7 @@
 /**
  * `npm run sim`: batches of simulated clusters, one seed, or the speed of a quiet cluster. Ends
- * with exit code 1 when an invariant was broken or when a batch (of 300 seeds or more) has not met
- * what it should.
+ * with exit code 1 when an invariant was broken, or when a batch (of 300 seeds or more) has not met
+ * every required event.
  */
 import { writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -108,7 +108,7 @@ function report(result: BatchResult, wallSeconds: number): void {
     const lines = names.filter(pick).map((name) => `  ${name} ${counts[name]}`);
     text.push(`${title}:`, ...lines);
   }
-  // In one write: whoever reads only the first lines may be gone before a second one.
+  // In one write: a reader of only the first lines may be gone before a second one.
   console.log(text.join('\n'));
 }
 

@@ -11,7 +11,7 @@ const DRIFT_US_MAX = 100_000;
 const LATE_MAILBOX = 8;
 const HELD_BYTES_MIN = 8_192;
 
-/** What was drawn, with what the profile sets itself. */
+/** The drawn limits, with those that the profile sets itself. */
 export function limitsOf(profile: Profile): Limits {
   const names = Object.keys(profile.limits) as LimitName[];
   const set = names.map((name) => [name, profile[name] ?? profile.limits[name]] as const);

@@ -1,7 +1,7 @@
 /**
- * What the data must be: every transaction that any replica executes, run once more, one after the
+ * The expected data: every transaction that any replica executes, run once more, one after the
  * other in the order of executeAt, on a machine of its own (I12, I13). The replicas apply in orders
- * of their own and after crashes again; their keys, values, deadlines and versions must be these.
+ * of their own and again after crashes; their keys, values, deadlines and versions must be these.
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { compare, keyOf } from '../../actors/accord/primitives/timestamp.ts';
@@ -35,8 +35,8 @@ export class Oracle {
   }
 
   /**
-   * Of the state that the executions lead to, as `StateMachine.digest` tells it. The judge is told
-   * what they reply on the way.
+   * The digest of the state after all executions, as `StateMachine.digest` computes it. The judge
+   * gets their replies.
    */
   digest(judge?: ReplyJudge, unitWriteBytesMax = UNIT_WRITE_BYTES_MAX): string {
     const machine = new StateMachine({

@@ -26,7 +26,7 @@ export interface RandomUnitOptions {
   readonly ttlMsMax: number;
   /** Command bytes of a big unit. */
   readonly bigBytesMax: number;
-  /** A value that nobody has written before. */
+  /** A value that no unit has written before. */
   readonly value: () => string;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What whole clusters have found in the node: each with the smallest run that shows it.
+ * Bugs of the node that whole clusters have found: each with the smallest run that shows it.
  */
 import { expect, test } from 'vitest';
 import { encodeRecord } from '../../actors/accord/local/journal.ts';
@@ -125,8 +125,8 @@ test.each([
   expect(simulate({ seed, nodes, timeMs: 10_000, profile }).violations).toEqual([]);
 });
 
-// What was meant for an incarnation of the replica that had crashed stood in its mailbox still: the
-// next one took the log of then for its own, and later, in the midst of its work, its own log.
+// Messages to a crashed incarnation of the replica were still in its mailbox: the next incarnation
+// replayed the earlier log as its own, and later, in the middle of its work, its own log.
 test('a replica that crashes twice in short order reads its log once', () => {
   const hasty = { ...FORMER, faultEveryMsMax: 250, thinkMsMax: 2, clients: 10, damage: false };
   const profile = { ...hasty, turnDelayMsMax: 20 };

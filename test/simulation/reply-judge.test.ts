@@ -13,7 +13,7 @@ interface Step {
   readonly told: string;
 }
 
-/** What the judge says of units that were begun and answered one after the other. */
+/** The judge's findings about units that were begun and answered one after the other. */
 function judge(steps: readonly Step[]): string[] {
   const said: string[] = [];
   const say = (what: string): void => void said.push(what);

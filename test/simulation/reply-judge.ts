@@ -77,7 +77,7 @@ export class ReplyJudge {
     else others.push({ node, unit, replies, order });
   }
 
-  /** Whether somebody was told of what executed then. */
+  /** Whether a client got a reply of the transaction that executed then. */
   awaits(executeAt: Timestamp): boolean {
     return this.#answered.has(keyOf(executeAt));
   }

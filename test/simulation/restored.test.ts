@@ -37,7 +37,7 @@ describe.each<[string, Damage, string, 'log rot' | 'store rot' | 'missing']>([
     node.expected = expected;
     node.rotten = expected === 'store rot';
     node.start();
-    // Who meets the damage stops.
+    // A node that meets the damage stops.
     for (let key = 0; key < 10; key += 1) scenario.ask(3, 'GET', `k${key}`);
     scenario.run(1_000);
     expect(scenario.cluster.counts).toMatchObject({ [refusal]: 1 });

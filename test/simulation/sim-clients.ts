@@ -24,7 +24,7 @@ interface SimClient {
   readonly unit: ClientUnit;
   readonly group: GroupId;
   readonly underWay: UnitUnderWay;
-  /** What it must execute after. */
+  /** It must execute after this. */
   readonly floor: Timestamp;
   readonly replies: Uint8Array[];
   /** When its transaction executed; undefined for a read. */

@@ -27,7 +27,7 @@ export type CrashKind = 'power' | 'process';
 type Done = (error: Error | undefined) => void;
 
 interface FileImage {
-  /** What a read returns. */
+  /** The content that a read returns. */
   cache: Buffer;
   durable: Buffer;
   /** Sectors in which the two differ, or may. */
@@ -53,12 +53,12 @@ export class SimDisk implements Disk {
   /** Told before each write that is asked for. */
   onWrite: () => void = () => undefined;
   latencyMs: () => number;
-  /** What was done since the start, for tests and statistics. */
+  /** Operations since the start, for tests and statistics. */
   readonly counters = { syncs: 0, directorySyncs: 0, bytesWritten: 0, crashes: 0 };
   readonly #schedule: SimDiskOptions['schedule'];
   readonly #rng: Rng;
   #names = new Map<string, FileImage>();
-  /** What the names were as the process took its last step, until its crash. */
+  /** The names as of the process's last step, until its crash. */
   #frozen: { names: Map<string, FileImage>; changes: NameChange[] } | undefined;
   #durableNames = new Map<string, FileImage>();
   #nameChanges: NameChange[] = [];
@@ -168,7 +168,7 @@ export class SimDisk implements Disk {
     return Math.max(0, this.capacityBytes - used);
   }
 
-  // What a test or a simulation does to it.
+  // For tests and simulations.
 
   get frozen(): boolean {
     return this.#frozen !== undefined;
@@ -243,7 +243,7 @@ export class SimDisk implements Disk {
     image.durable = Buffer.from(image.durable.subarray(0, bytes));
   }
 
-  /** Somebody has removed a directory. Returns how it is put back. */
+  /** Removes a directory, as an operator might. Returns a function that puts it back. */
   lose(directory: string): () => void {
     const lost: Array<[Map<string, FileImage>, string, FileImage]> = [];
     for (const names of [this.#names, this.#durableNames]) {
@@ -266,7 +266,7 @@ export class SimDisk implements Disk {
     this.#unreadable.add(path);
   }
 
-  // What a file asks of its disk.
+  // For the files of this disk.
 
   isCurrent(incarnation: number): boolean {
     return incarnation === this.#incarnation;
@@ -325,7 +325,7 @@ export class SimDisk implements Disk {
     this.#flights.delete(flight);
   }
 
-  /** What a crash leaves of a write under way. */
+  /** Applies the part of a write under way that a crash leaves. */
   #interrupt(flight: Flight, kind: CrashKind): void {
     const { image } = flight;
     const before = new Set(image.dirty);

@@ -16,7 +16,7 @@ export interface SimEngineOptions {
   readonly store: MemoryStore;
   readonly rng: Rng;
   readonly after: (delayMs: number, callback: () => void) => void;
-  /** What goes wrong with this commit, if anything. */
+  /** The fault of this commit, if any. */
   readonly nextFault: () => CommitFault | undefined;
   readonly count: (what: string) => void;
 }

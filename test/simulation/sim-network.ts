@@ -1,8 +1,8 @@
 /**
- * Links between simulated nodes, frame by frame. What a link does to a frame (delay, loss,
- * repetition, reordering, stall) is drawn from the rng by the present `LinkWeather`; cut links
- * deliver nothing, clogged ones keep everything for later. Frames in flight to a crashed
- * incarnation are lost. Nodes say with which disk they come, and refuse a peer with a strange one.
+ * Links between simulated nodes, frame by frame. The fate of a frame (delay, loss, repetition,
+ * reordering, stall) is drawn from the rng by the current `LinkWeather`; cut links deliver nothing,
+ * clogged ones keep everything for later. Frames in flight to a crashed incarnation are lost. Nodes
+ * announce their disk, and refuse a peer with an unknown one.
  */
 import type { Rng, Scheduler } from '../../actors/runtime/ports/ports.ts';
 import type { PeerHandler, PeerNetwork } from '../../transport/peer/network.ts';
@@ -31,7 +31,7 @@ export const CALM: LinkWeather = {
   ordered: true,
 };
 
-/** What the handshake looks at (actors/process/disk/data-directory.ts). */
+/** The identity that the handshake checks (actors/process/disk/data-directory.ts). */
 export interface Identity {
   readonly diskId: string;
   /** The reason why a peer with this disk is refused. */
@@ -85,7 +85,7 @@ export class SimNetwork {
     this.#later(DETECT_MS, () => this.#refresh(to, from));
   }
 
-  /** What is sent from now on is kept, until `unclog`. */
+  /** Frames sent from now on are kept until `unclog`. */
   clog(from: number, to: number): void {
     const name = link(from, to);
     if (!this.#clogged.has(name)) this.#clogged.set(name, []);

@@ -75,7 +75,7 @@ const MARKS_TYPE = encodeRecord(
 /** Flight recorders of past incarnations that are kept for a dump. */
 const RECORDERS_MAX = 4;
 
-/** What a store has written; it survives crashes. */
+/** The durable state of a store; it survives crashes. */
 interface SimStore {
   readonly memory: MemoryStore;
   /** Undefined: there is no store. */
@@ -140,7 +140,7 @@ export class SimNode {
   rotten = false;
   /** It has stopped within a turn and is about to crash. */
   frozen = false;
-  /** What goes wrong with the next commit of its engine. */
+  /** The fault of its engine's next commit. */
   commitFault: CommitFault | undefined;
   /** It can never come back: its disk is damaged. */
   lost = false;

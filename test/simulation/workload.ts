@@ -1,7 +1,7 @@
 /**
- * What simulated clients do, and what they were told, as histories for the checkers in
+ * The operations of simulated clients with their answers, as histories for the checkers in
  * `test/verify`. Single keys of several sorts go through one recorder, transactions over lists
- * through another. A time-out or a restart leaves an operation open for ever.
+ * through another. A timeout or a restart leaves an operation open for ever.
  */
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
@@ -38,7 +38,7 @@ export interface WorkloadOptions {
   readonly checkStepsMax?: number | undefined;
 }
 
-/** What is read at another node at once: it was written and acknowledged, or found gone. */
+/** A key to read at another node at once: it was written and acknowledged, or found gone. */
 type Touched = { readonly key: string; readonly list: boolean };
 type Done = (isOpen: boolean, touched?: Touched) => void;
 
@@ -117,7 +117,7 @@ export class Workload {
     next();
   }
 
-  /** What was acknowledged at one node is read at another at once. */
+  /** Reads an acknowledged write at another node at once. */
   #readBack(writer: SimNode, process: number, touched: Touched, rng: SeededRng, done: Done): void {
     const others = this.#options.nodes.filter((node) => node !== writer);
     const node = others[Math.floor(rng.next() * others.length)] ?? writer;
@@ -271,7 +271,7 @@ export class Workload {
     const count = 1 + Math.floor(rng.next() * 4);
     const micros: Json[][] = [];
     const commands: Words[] = [];
-    // Of a unit without an answer nobody knows which of its appends would have written too much.
+    // Without an answer, it is unknown which of the unit's appends would have written too much.
     const { unitWriteBytesMax } = limitsOf(this.#options.profile);
     let appendsLeft = unitWriteBytesMax < UNIT_WRITE_BYTES_MAX ? 1 : count;
     for (let at = 0; at < count; at += 1) {
@@ -294,7 +294,7 @@ export class Workload {
         for (const [at, micro] of micros.entries()) {
           if (!isOutOfMemory(results[at])) continue;
           this.#options.count('command told OOM');
-          // It is taken for a read whose answer nobody has seen.
+          // It counts as a read whose answer is unknown.
           micros[at] = ['read', `nothing ${micro[1]}`];
         }
         return micros.map(([type], at) => (type === 'read' ? listOf(results[at]) : null));

@@ -1,6 +1,6 @@
 /**
- * What storage tests share: replies as plain values, RESP bodies from words, and a machine that
- * runs one command per transaction unless told otherwise.
+ * Shared by storage tests: replies as plain values, RESP bodies from words, and a machine that runs
+ * one command per transaction by default.
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import { Arguments } from '../../storage/arguments.ts';
@@ -197,7 +197,7 @@ export class Machine {
     if (ended !== undefined) throw ended;
   }
 
-  /** What is there after a crash: a new machine over what is durable. */
+  /** The machine after a crash: a new one over the durable data. */
   restarted(options: MachineOptions = {}): Machine {
     const machine = new Machine(options, this.store);
     machine.nowUs = this.nowUs;

@@ -1,6 +1,6 @@
 /**
  * The same commands against this state machine and a real redis-server: replies must be equal.
- * Skipped where redis-server is absent. What differs on purpose is not generated: databases other
+ * Skipped where redis-server is absent. Intended differences are not generated: databases other
  * than 0, IFEQ and IFNE, values past the size limit.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
@@ -219,7 +219,7 @@ const pattern = fc
   )
   .map((parts) => parts.join(''));
 
-/** What was once answered otherwise. */
+/** Commands whose replies once differed. */
 const FOUND_BEFORE = [
   ['SET', 'a', '1'],
   ['EXPIRE', '9223372036854775807', '-9008994516573'],

@@ -31,7 +31,7 @@ afterEach(async () => {
   for (const clean of cleanup.splice(0).toReversed()) await clean();
 });
 
-/** Neighbours with the given bounds between them; the outermost slots belong to nobody. */
+/** Neighbours with the given bounds between them; the outermost slots belong to no group. */
 function groupsBetween(bounds: readonly number[]): GroupSlots[] {
   const sorted = [...new Set(bounds)].sort((a, b) => a - b);
   return sorted.slice(1).map((toSlot, i) => ({

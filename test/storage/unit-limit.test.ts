@@ -1,6 +1,6 @@
 /**
- * What one client's unit may write, and a flush between two units: neither may show in what the
- * commands of other units do, nor in what a restart finds.
+ * The write limit of one client's unit, and a flush between two units: neither may affect the
+ * commands of other units, nor the data after a restart.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';

@@ -48,7 +48,7 @@ export class StoryWorld {
   readonly names = new Names();
   readonly group: Group;
   letters: Letter[] = [];
-  /** What has happened since it was last taken. */
+  /** Events since the last time they were taken. */
   events: string[] = [];
   nowMs = 1_000;
   readonly #durability: boolean;
@@ -58,7 +58,7 @@ export class StoryWorld {
   /** Slots by the names of writes whose coordinators have executed them. */
   readonly #acknowledged = new Map<string, readonly number[]>();
   #token = 0;
-  /** The coordinator has been given work that nobody has looked at yet. */
+  /** The coordinator has work that has not been handled yet. */
   #recovering = false;
 
   constructor({ nodes, electorate, durability }: StageOptions) {

@@ -35,7 +35,7 @@ const known = new Set(all);
 const folders = new Set(all.map((path) => dirname(path)));
 
 const documents = all.filter((path) => /^(docs\/[^/]+|README|CHANGELOG)\.md$/.test(path)).map(read);
-/** What cites: comments and texts of the program and its tests, and the stories. */
+/** Files that cite the documents: the program, its tests, and the stories. */
 const sources = paths.filter((path) => /\.(ts|c|h)$|^test\/stories\/.*\.txt$/.test(path)).map(read);
 
 function protocolText(): string {

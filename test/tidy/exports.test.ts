@@ -1,4 +1,4 @@
-/** What a file exports, another one imports. */
+/** Every export of a file is imported by another one. */
 import { describe, expect, test } from 'vitest';
 import { exportsOf, importedNames, unusedExports } from './exports.ts';
 import { type SourceFile, sources, tests } from './sources.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { PURE_MODULES, ROOMS, SHARED_WORDS, sources, violations } from './sources.ts';
 
-/** One file may import each of these; nobody else needs to know that they exist. */
+/** One file may import each of these; no other needs to know that they exist. */
 const OWNED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   nact: ['actors/runtime/nact-shim.ts'],
   'cbor-x': ['transport/peer/codec.ts'],

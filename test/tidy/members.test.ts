@@ -1,4 +1,4 @@
-/** What a class or an interface declares, the product reads. */
+/** Every member of a class or an interface is read by the product. */
 import { describe, expect, test } from 'vitest';
 import { membersOf, unreadMembers } from './members.ts';
 import { type SourceFile, sources } from './sources.ts';

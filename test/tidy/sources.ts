@@ -11,9 +11,9 @@ export const ROOMS = ['actors', 'transport', 'bpf', 'wal', 'storage'];
 export const PURE_MODULES = ['node:zlib', 'node:util', 'node:path', 'node:buffer', 'node:assert'];
 
 /**
- * What every room may import of actors/: how a message is handed over, and when something happened
- * (an entry's version and the ids in a frame are the protocol's timestamps), and how votes are
- * counted. None of them imports anything.
+ * The files of actors/ that every room may import: references to actors, timestamps (an entry's
+ * version and the ids in a frame are the protocol's), and counts of votes. None of them imports
+ * anything.
  */
 export const SHARED_WORDS = [
   'actors/accord/primitives/bit-set.ts',
@@ -67,6 +67,8 @@ function load(path: string): SourceFile {
 
 export const sources = ROOMS.flatMap((room) => filesBelow(room, /\.ts$/)).map(load);
 export const tests = filesBelow('test', /\.ts$/).map(load);
+/** The C sources: the kernel part and its addon. */
+export const nativeSources = filesBelow('bpf', /\.[ch]$/).map(load);
 
 /** `a -> b` for every import of `files` that `isForbidden`. */
 export function violations(

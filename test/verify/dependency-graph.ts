@@ -139,7 +139,7 @@ export interface LostAppend {
   readonly key: string;
   readonly value: Value;
   readonly writer: Transaction;
-  /** Who should have seen it. */
+  /** The transaction that should have seen it. */
   readonly reader: Transaction;
 }
 
@@ -148,7 +148,7 @@ export interface Dependencies {
   readonly lost: readonly LostAppend[];
 }
 
-/** `happened`: by transaction index, 1 for committed ones and for those that somebody saw. */
+/** `happened`: by transaction index, 1 for committed ones and for those that a read saw. */
 export function buildDependencies(
   transactions: readonly Transaction[],
   keys: readonly KeyOrder[],
@@ -178,7 +178,7 @@ function linkWriters(graph: DependencyGraph, { writers }: KeyOrder, key: number)
 }
 
 /**
- * Transactions that happened and whose appends to the key nobody has seen: they come after the
+ * Transactions that happened and whose appends to the key no read has seen: they come after the
  * longest read, in no known order. An append that was seen missing is lost and no part of any
  * order.
  */
@@ -188,7 +188,7 @@ function findUnseen(
   lost: LostAppend[],
 ): Transaction[] {
   const seen = new Set(order);
-  // Whoever has other appends in the order already has his place in it.
+  // A transaction with other appends in the order already has its place in it.
   const placed = new Set(writers.map((append) => append?.writer));
   let latest: Transaction | undefined;
   for (const { reader } of reads) {

@@ -78,7 +78,7 @@ export function orderEvents(model: Model, operations: readonly Operation[]): Eve
       back += 1;
     }
   }
-  // What is invoked after the last return can matter to nobody.
+  // Calls invoked after the last return cannot affect any result.
   openCall.fill(length + 1, opened);
   const openIndex = new Int32Array(count).fill(NONE);
   open.forEach((id, index) => {

@@ -1,6 +1,6 @@
 /**
  * History files: one header line and one JSON line per operation. `check-main.ts` and the Porcupine
- * bridge use it; whoever records a run writes its history here to have a failure looked at later.
+ * bridge use it; a recorder writes the history of a run here, so that a failure can be examined.
  */
 import { closeSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { decodeHistory, encodeHistory, type History, InvalidHistoryError } from './history.ts';

@@ -5,7 +5,7 @@
  * never touches a clock or a disk; `history-file.ts` does the latter.
  */
 
-/** What JSON can carry. Byte strings are latin1 text: one char is one byte. */
+/** A value that JSON can carry. Byte strings are latin1 text: one char is one byte. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly error: string };
 
 /**
@@ -218,7 +218,7 @@ function readOperation(value: unknown, id: number): Operation {
     throw new Error(`unknown outcome ${JSON.stringify(outcome)}`);
   }
   if (outcome === 'unknown') {
-    // Time and result of an operation that nobody saw end would be invented.
+    // Time and result of an operation that no client saw end would be invented.
     if (completedAt !== undefined) throw new Error('an unknown operation has no completedAt');
     if (result !== undefined) throw new Error('an unknown operation has no result');
   } else if (typeof completedAt !== 'number' || completedAt < invokedAt) {
@@ -245,7 +245,7 @@ function fieldsOf(value: unknown): LineFields {
   return value;
 }
 
-/** What a line of a history file may carry; nothing is believed before it has been checked. */
+/** The fields of a line of a history file, not validated yet. */
 interface LineFields {
   format?: unknown;
   version?: unknown;

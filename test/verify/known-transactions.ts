@@ -8,7 +8,7 @@ import type { AnomalyName } from './strict-serializability.ts';
 
 export interface KnownTransactions {
   readonly name: string;
-  /** What must be found, and nothing else; empty for a good history. */
+  /** Exactly the anomalies that must be found; empty for a good history. */
   readonly anomalies: readonly AnomalyName[];
   readonly history: History;
 }

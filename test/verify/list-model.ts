@@ -91,7 +91,7 @@ export class ListModel implements Model {
 
   classOf(operation: Operation): string {
     const [first] = operation.args;
-    // What was never read can only stand behind all that was, where nobody can tell it apart.
+    // Values that were never read can only follow all that were, where their order is not visible.
     const isHidden = operation.kind === 'RPUSH' && !this.#pathValues.has(String(first));
     return isHidden ? `hidden RPUSH of ${operation.args.length}` : sameRequest(operation);
   }

@@ -1,6 +1,6 @@
 /**
- * What a sequential specification of one key is, and what all of them share. `models.ts` has the
- * specifications and makes them; the search for linearizations steps through them.
+ * The interface of a sequential specification of one key, and the parts that all share. `models.ts`
+ * has the specifications and makes them; the search for linearizations steps through them.
  */
 import { InvalidHistoryError, type Json, type ModelName, type Operation } from './history.ts';
 

@@ -66,7 +66,7 @@ const CAS_REGISTER: Model = {
 /**
  * A string with get, put and append; a missing key reads as the empty string. All strings that are
  * no beginning of anything read are one state, null: only a put leads out of it. Else a search
- * would try appends that nobody saw in every order.
+ * would try appends that no read saw in every order.
  */
 class KvModel implements Model {
   readonly name = 'kv';

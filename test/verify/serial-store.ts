@@ -12,7 +12,7 @@ export interface Request {
   readonly args: readonly Json[];
 }
 
-/** What Redis (and the register and store of the data set) would do, one request at a time. */
+/** Behaves as Redis (and the register and store of the data set) does, one request at a time. */
 export class SerialStore {
   readonly #values = new Map<string, string>();
   readonly #registers = new Map<string, Json>();

@@ -1,5 +1,5 @@
 /**
- * Lies for the checkers to find: takes a history and changes what a client was told. What comes out
+ * Lies for the checkers to find: takes a history and changes a client's answers. The result
  * is wrong most of the time, not always (a read may be exchanged for one that would have been as
  * right), so the tests ask the brute force which it is.
  */

@@ -3,7 +3,7 @@
  * and Alvaro, VLDB 2020), in time linear in the history: version orders from the reads,
  * dependencies from version orders and real time, circles from dependencies. For these histories
  * the answer is exact: no false alarm, and nothing missed. An indeterminate transaction counts as
- * having happened when somebody saw it, and is no part of the history otherwise.
+ * having happened when a read saw it, and is no part of the history otherwise.
  */
 import { type Cycle, type CycleName, findCycles } from './cycles.ts';
 import { buildDependencies, type Edge, RT, RW, WR, WW } from './dependency-graph.ts';
@@ -16,7 +16,7 @@ import { findVersionOrders, type KeyOrder, type ReadAnomalyName } from './versio
  * - `strict`: a circle that closes only through real time (a stale read, a write before its time).
  * - `G1a`, `G1b`: a read of a refused transaction, or of the middle of one.
  * - `internal`: a transaction contradicts itself. `duplicate`: an element twice in a list.
- * - `unknown-value`: read, but appended by nobody. `lost-append`: acknowledged, then never seen.
+ * - `unknown-value`: read, but never appended. `lost-append`: acknowledged, then never seen.
  * - `incompatible-order`: two reads of a key that cannot both be of the same list.
  */
 export type AnomalyName = ReadAnomalyName | CycleName | 'strict';
@@ -40,7 +40,7 @@ export interface StrictSerializabilityVerdict {
   readonly transactions: number;
   readonly keys: number;
   readonly open: number;
-  /** Open transactions that somebody saw. */
+  /** Open transactions that a read saw. */
   readonly openObserved: number;
   readonly refused: number;
   /** Edges of the dependency graph. */

@@ -15,7 +15,7 @@ export type MicroOperation =
   | readonly ['append', key: string, value: Value]
   | readonly ['read', key: string];
 
-/** What a transaction saw of a key before its own appends to it. */
+/** A transaction's view of a key before its own appends to it. */
 export interface Read {
   readonly key: string;
   /** The longest list that the transaction was shown; its own appends are at the end. */

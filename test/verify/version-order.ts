@@ -32,7 +32,7 @@ export interface KeyOrder {
   readonly appends: ReadonlyMap<Value, Append>;
   /** The longest list read. */
   readonly order: readonly Value[];
-  /** Who wrote each element of `order`; undefined where nobody did. */
+  /** The writer of each element of `order`; undefined where there is none. */
   readonly writers: readonly (Append | undefined)[];
   /** Reads that are beginnings of `order`, without the readers' own appends. */
   readonly reads: readonly KeyRead[];

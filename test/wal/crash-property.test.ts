@@ -83,7 +83,7 @@ class Life {
   readonly #harness: LogHarness;
   readonly #seen: Seen;
   #log: WriteAheadLog;
-  /** What was appended under each LSN, in the line of history that is still valid. */
+  /** The payload appended under each LSN, in the line of history that is still valid. */
   readonly #appended = new Map<number, Buffer>();
   #acknowledged = 0;
   /** Records below may be gone. */

@@ -1,6 +1,6 @@
 /**
- * What the tests of the log share: virtual time, dice, a simulated disk with a log on it, and
- * payloads whose bytes tell which record they belong to. Used by test/wal and nothing else.
+ * Shared by the tests of the log: virtual time, dice, a simulated disk with a log on it, and
+ * payloads whose bytes name the record they belong to. Used by test/wal only.
  */
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import type { ReplayedRecord } from '../../wal/replay.ts';

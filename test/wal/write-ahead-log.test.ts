@@ -441,7 +441,7 @@ describe('closing', () => {
     expect(() => log.append(1, 1, [])).toThrowError(
       expect.objectContaining({ code: 'HOLO_WAL_CLOSED' }),
     );
-    // What is under way would land in the next life of the log.
+    // Writes under way would land in the next life of the log.
     expect(() => harness.open()).toThrowError(expect.objectContaining({ code: 'HOLO_WAL_BUSY' }));
     harness.time.drain();
     expect(answers.list).toEqual(Array.from({ length: 3 }, () => 'HOLO_WAL_CLOSED 0'));

@@ -1,6 +1,6 @@
 /**
- * What the unit tests of the protocol share: short names for timestamps, and a lone replica whose
- * effects are looked at by hand.
+ * Shared by the unit tests of the protocol: short names for timestamps, and a lone replica whose
+ * effects the test inspects itself.
  */
 
 import type { Effect } from '../../../actors/accord/local/effects.ts';

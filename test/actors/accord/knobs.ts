@@ -35,7 +35,7 @@ export interface Knobs {
   readonly syncMsMax: number;
   readonly syncStallRate: number;
   readonly syncStallMsMax: number;
-  /** Per node and tick: somebody recovers a transaction that needs no help. */
+  /** Per node and tick: the node recovers a transaction that needs no help. */
   readonly meddleRate: number;
   readonly flushRate: number;
   readonly chaosMs: number;

@@ -1,7 +1,7 @@
 /**
  * A cluster of pure replicas and coordinators under one seed: loss, repetition, reordering, stalls,
  * slow disks, crashes with loss of unsynced log records, restarts with clocks that go back. No
- * actors and no files: thousands of schedules a minute. What it finds is the protocol's own fault.
+ * actors and no files: thousands of schedules a minute. A violation is a bug of the protocol.
  */
 import type { Execution } from '../../../actors/accord/local/effects.ts';
 import type { JournalRecord } from '../../../actors/accord/local/journal.ts';

@@ -396,7 +396,7 @@ export class ProtocolInvariants {
 
   // ---- the end ----------------------------------------------------------------------------
 
-  /** I9: whoever executes has every conflict that executes earlier among its deps, or theirs. */
+  /** I9: a transaction has every conflict that executes earlier among its deps, or theirs. */
   checkDependencies(meet: (a: View['participants'], b: View['participants']) => boolean): void {
     const versions = new Map<string, Deps[]>();
     for (const { id, deps } of this.#stable) {

@@ -1,6 +1,6 @@
 /**
- * One node of the protocol cluster: the pure replica and coordinator, a log of which a crash keeps
- * what was synced (and a random part of the rest), and an engine that survives.
+ * One node of the protocol cluster: the pure replica and coordinator, a log that keeps its synced
+ * records in a crash (and a random part of the rest), and an engine that survives.
  */
 import {
   Coordinator,

@@ -188,7 +188,7 @@ test('a first start that was interrupted anywhere is made again', async () => {
     const copy = join(root, cut.join('-'));
     cpSync(path, copy, { recursive: true });
     for (const name of cut) rmSync(join(copy, name), { recursive: true });
-    // What had been written down of a life that had only begun.
+    // The record of a life that had only begun.
     if (existsSync(join(copy, 'lineage'))) rmSync(join(copy, 'lineage'));
     expect(await refusal(copy)).toBe('accepted');
   }

@@ -84,7 +84,7 @@ class Bench {
     this.scheduler.run(this.scheduler.nowMs + ms);
   }
 
-  /** What the link has sent since the last call, without probes: groups with their messages. */
+  /** Frames that the link has sent since the last call, without probes: groups and messages. */
   frames(): string[] {
     const frames = this.sent.filter(({ channel }) => channel === Channel.protocol);
     this.sent.length = 0;

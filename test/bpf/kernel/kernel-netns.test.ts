@@ -78,7 +78,7 @@ describe.skipIf(!possible)('hosts on a bridge', () => {
   let coordinator: ChildProcess | undefined;
 
   let made = false;
-  // Not before: where all tests here are left out, nobody would remove them.
+  // Not earlier: where all tests here are skipped, nothing would remove them.
   beforeAll(async () => {
     made = makeHosts();
     if (!made) return;

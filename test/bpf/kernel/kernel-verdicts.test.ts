@@ -76,7 +76,7 @@ class Kernel {
     return this.slots.getUint16(slot * SLOT_LAYOUT.bytes + SLOT_LAYOUT.word, true);
   }
 
-  /** What has been counted since the last call. */
+  /** The counts since the last call. */
   counted(): Partial<HoloFastCounters> {
     const now = this.addon.counters(this.handle);
     const changes = Object.entries(now)

@@ -69,7 +69,7 @@ if (!possible) {
 }
 
 let mount = '';
-// Not before: where all tests here are left out, nobody would remove it.
+// Not earlier: where all tests here are skipped, nothing would remove it.
 beforeAll(() => {
   if (possible) mount = mountOwn() ?? '';
 });

@@ -29,7 +29,7 @@ struct packet {
 	unsigned char frame[HF_FRAME_BYTES];
 };
 
-/* What was seen last in a slot, and what before that: the latter is over for good. */
+/* The last round seen in a slot, and the one before it, which is over for good. */
 struct memory {
 	__u64 generation, old_generation;
 	__u64 round[HF_ROUND_WORDS], old_round[HF_ROUND_WORDS];

@@ -1,4 +1,4 @@
-/** What every engine promises, asked of both, and what each promises beyond. */
+/** The contract of every engine, checked on both, and the extras of each. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,5 +1,5 @@
 /**
- * Keys that somebody has chosen to collide: sixteen thousand of them share all 32 bits of the hash
+ * Keys chosen to collide by an attacker: sixteen thousand of them share all 32 bits of the hash
  * that places keys inside a slot, and the tables inside a node must not care.
  */
 import { afterEach, describe, expect, test, vi } from 'vitest';

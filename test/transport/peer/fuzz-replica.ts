@@ -222,7 +222,7 @@ function readSingle(frame: Uint8Array): object[] {
   return isSameGroup(content.group, GROUP) ? [content.message] : [];
 }
 
-/** What a router would hand to the group; other groups and channels are not here. */
+/** The messages that a router would hand to the group; there are no other groups or channels. */
 function readSections(frame: Uint8Array): object[] {
   const { channel, sections } = decodeFrame(frame);
   if (channel !== Channel.protocol) return [];

@@ -1,6 +1,6 @@
 /**
  * Damages messages and frames of peers in the ways of a broken program: a field of another type, a
- * timestamp nobody has minted, bytes cut or swapped, parts of one message in another. For the fuzz
+ * timestamp no node has minted, bytes cut or swapped, parts of one message in another. For the fuzz
  * of the replica's door.
  */
 import { crc32 } from 'node:zlib';

@@ -169,7 +169,7 @@ describe('a PreAccept', () => {
     world.say(...many.slice(REFUSED_MAX));
     world.run(1_000);
     expect(world.linked).toBe(true);
-    // What there was may have been forgotten meanwhile.
+    // Earlier records may have been forgotten meanwhile.
     expect(world.retained).toBeLessThanOrEqual(before);
     goesOn(40, `PreAccept of node ${FOOL}: shape`);
   });

@@ -73,7 +73,7 @@ describe('garbage', () => {
     expect(harness.coordinator.waiting).toEqual([]);
     expect(harness.gateway.counters.protocolErrors).toBeGreaterThan(RUNS / 4);
     expect(harness.coordinator.parts.length).toBeGreaterThan(RUNS / 50);
-    // Nobody's half-written replies, protocol or mode have reached the bystander.
+    // No other connection's half-written replies, protocol or mode have reached the bystander.
     expect(other.ask(request('SET bystander 1', 'GET bystander', 'GET nothing'))).toBe(
       '+OK\r\n$1\r\n1\r\n$-1\r\n',
     );

@@ -30,7 +30,7 @@ export class FakeSocket implements ClientSocket {
   paused = false;
   ended = false;
   destroyed = false;
-  /** What `write` returns; a slow reader keeps what is written in `bufferedBytes`. */
+  /** `write` then returns false, and the bytes written stay in `bufferedBytes`. */
   slow = false;
 
   constructor(port: number) {

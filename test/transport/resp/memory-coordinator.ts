@@ -13,7 +13,7 @@ export class MemoryCoordinator {
   readonly waiting: Part[] = [];
   /** All parts taken so far. */
   readonly parts: Part[] = [];
-  /** Whom the parts come from. */
+  /** Passes answers to the sender of the parts. */
   answer: (answer: PartAnswer) => void = () => undefined;
   manual = false;
   /** Takes no more parts. */

@@ -45,7 +45,7 @@ export class RealRedis {
   }
 }
 
-/** What a new connection is answered to `bytes`, up to `end`; without it after some seconds. */
+/** The answer to `bytes` on a new connection, up to `end`; without `end` after some seconds. */
 export async function ask(port: number, bytes: string, end: string): Promise<string> {
   const socket = await connectTo(port);
   let text = '';

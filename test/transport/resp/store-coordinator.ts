@@ -20,7 +20,7 @@ export class StoreCoordinator {
   });
   /** Parts that only read are served as reads. */
   reads = 0;
-  /** Whom the parts come from. */
+  /** Passes answers to the sender of the parts. */
   answer: (answer: PartAnswer) => void = () => undefined;
   #nowUs = START_US;
   readonly #args = new Arguments();

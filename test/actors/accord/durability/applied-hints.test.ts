@@ -137,7 +137,7 @@ test('two members that lost each hint of the other agree after one period', () =
   nodes[0]?.take(hint([a, b, c, d]), 2);
   for (const [index, node] of nodes.entries()) carry(nodes, node.tick(PERIOD_MS), index + 1);
   for (const [index, node] of nodes.entries()) {
-    // What a read of the other one would be told to wait for.
+    // The transactions that a read of the other node would have to wait for.
     const barrier = { type: 'ReadBarrier', token: 1, redundantBefore: ZERO, after: ZERO } as const;
     const { message } = only(node.take(barrier, 2 - index), 'Send');
     expect(message).toEqual({

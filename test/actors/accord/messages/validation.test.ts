@@ -202,7 +202,7 @@ describe('timestamps', () => {
   ])('%s: %j, alone and inside a list', (defect, changes) => {
     expect(judge({ type: 'CheckStatus', id: { ...id, ...changes } })).toBe(defect);
     const { hlc = 1 } = changes;
-    // What a list cannot hold: these bytes have no room for it.
+    // A list has no room for such values in its bytes.
     if (!Number.isSafeInteger(hlc) || hlc < 0 || 'store' in changes) return;
     expect(judge({ type: 'Fetch', ids: idsOf({ ...id, ...changes }) })).toBe(defect);
   });

@@ -52,7 +52,7 @@ test('two stores of a node in one microsecond never mint the same, and all agree
   expect(minted.map(({ hlc }) => hlc)).toEqual([1_000, 1_000, 1_000, 1_001, 1_001, 1_001]);
   expect(new Set(minted.map(keyOf)).size).toBe(minted.length);
   expect([...minted].reverse().sort(compare)).toEqual(minted);
-  // What distinguishes them survives the wire.
+  // The fields that distinguish them survive the wire.
   const bytes = encodeDeps(depsOf([...minted]));
   expect(decodeDeps(bytes)).toEqual(minted);
 });
@@ -137,7 +137,7 @@ describe('the reservation', () => {
     clock.uniqueNow();
     clock.restore(1_000);
     expect([clock.mayBegin(0), clock.lastUs, clock.uniqueNow().hlc]).toEqual([true, 100, 101]);
-    // What it had asked for beyond that was lost.
+    // Reservations beyond that limit were lost.
     expect([clock.limitUs, clock.covered]).toEqual([1_000, true]);
   });
 
@@ -167,7 +167,7 @@ describe('the reservation', () => {
             }
             time.us += stepUs;
             const key = keyOf(clock.uniqueNow());
-            // What is not covered does not leave the node.
+            // A timestamp that is not covered does not leave the node.
             if (!clock.covered) continue;
             expect(seen.has(key)).toBe(false);
             seen.add(key);

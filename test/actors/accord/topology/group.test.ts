@@ -116,7 +116,7 @@ describe('a group', () => {
       group.members.map((self) => group.leadRank(self, (node) => up.includes(node)));
     expect(ranks(10, 20, 30)).toEqual([0, 1, 2]);
     expect(ranks(20, 30)).toEqual([0, 0, 1]);
-    // Who asks is up, whatever it hears of itself.
+    // The node that asks is up, whatever it hears of itself.
     expect(ranks()).toEqual([0, 0, 0]);
   });
 
