@@ -20,7 +20,7 @@ export interface FlushedGroup {
   readonly sequence: number;
 }
 
-/** What a store holds, over all its groups. */
+/** The contents of a store, over all its groups. */
 export type StoreReport = Readonly<
   Pick<
     StateMachines,

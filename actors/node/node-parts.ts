@@ -95,7 +95,7 @@ export interface NodeObserver
     CoordinatorObserver,
     QuorumObserver,
     RefusalObserver {
-  /** What a store holds, after each turn of its executor. */
+  /** The contents of a store, after each turn of its executor. */
   executed(report: StoreReport, store: number): void;
   /** For checks that run beside a store: a fresh incarnation of its state machines. */
   watchMachines?(machines: StateMachines, store: number): void;

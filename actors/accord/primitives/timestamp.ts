@@ -31,7 +31,7 @@ export const Flags = {
 
 const IDENTITY_FLAGS = 0x7fff;
 
-/** What fits into `store`, also in the frames and the log; the log keeps this one for the node. */
+/** The largest `store`, also in the frames and the log; the log keeps this one for the node. */
 export const STORE_MAX = 2 ** 16 - 1;
 
 /** Below every timestamp; as a ballot it belongs to the original coordinator. */
