@@ -77,7 +77,7 @@ type FromExecutor = Extract<CoordinatorActorMessage, { readonly type: 'Executed'
 
 type OfExpiry = Extract<
   CoordinatorActorMessage,
-  { readonly type: 'LookForExpired' | 'Expired' | PartAnswer['type'] }
+  { readonly type: 'Volatile' | 'LookForExpired' | 'Expired' | PartAnswer['type'] }
 >;
 
 interface Awaiting {
@@ -101,6 +101,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   readonly #groups: GroupMap<GroupWork>;
   /** Groups whose parts wait for a batch. */
   readonly #waiting = new Set<GroupWork>();
+  /** Groups that have keys with a deadline; the executor tells. */
+  readonly #volatile = new Set<GroupWork>();
   /** By transaction key and by read token: clients that wait for an execution. */
   readonly #transactions = new Map<string, Awaiting>();
   readonly #reads = new Map<number, Awaiting>();
@@ -158,6 +160,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'Executed':
       case 'ReadsDone':
         return this.#receiveExecuted(message);
+      case 'Volatile':
       case 'LookForExpired':
       case 'Expired':
       case 'PartReplies':
@@ -256,6 +259,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #receiveExpiry(message: OfExpiry): void {
     switch (message.type) {
+      case 'Volatile': {
+        const work = this.#groups.get(message.group);
+        if (work === undefined) return;
+        if (message.hasDeadlines) this.#volatile.add(work);
+        else this.#volatile.delete(work);
+        return;
+      }
       case 'LookForExpired':
         return this.#lookForExpired();
       case 'Expired':
@@ -317,7 +327,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     time.refresh();
     if (this.#diskFull || this.#backlog || this.#draining) return;
     const mayWrite = (node: number): boolean => connected().has(node) && !time.isWrong(node);
-    for (const { group, expiry } of this.#groups.values()) {
+    for (const { group, expiry } of this.#volatile) {
       if (expiry.isUnderWay(this.#nowMs)) continue;
       const pastMs = group.leadRank(self, mayWrite) === 0 ? 0 : EXPIRE_GRACE_MS;
       // The next look comes anyway.

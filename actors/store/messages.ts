@@ -94,6 +94,8 @@ export type CoordinatorActorMessage =
   /** Transactions whose clients have been answered. */
   | { readonly type: 'Executed'; readonly keys: readonly string[] }
   | { readonly type: 'ReadsDone'; readonly reads: readonly ReadDone[] }
+  /** Whether the group has keys with a deadline: told of those that do, and of each change. */
+  | { readonly type: 'Volatile'; readonly group: GroupId; readonly hasDeadlines: boolean }
   /** It is time to look for keys past their deadline. */
   | { readonly type: 'LookForExpired' }
   /** Keys past their deadline; `backlog`: there are many more. */

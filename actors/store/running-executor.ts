@@ -75,8 +75,11 @@ type Handed = Extract<ExecutorMessage, { readonly type: 'Execute' | 'Read' }>;
 type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
 
 interface Member {
+  readonly group: GroupId;
   readonly machine: StateMachine;
   readonly slots: AppliedSlots;
+  /** Whether there are keys with a deadline, as the coordinator was told last. */
+  hasDeadlines: boolean;
 }
 
 /** A transaction on its way through the state machine, unit by unit. */
@@ -145,6 +148,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     const { flushed } = this.#machines;
     this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
+    for (const member of this.#members.values()) this.#tellDeadlines(member);
   }
 
   receive(message: ExecutorMessage): void {
@@ -235,7 +239,16 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (parts !== undefined) this.#executedKeys.push(keyOf(id));
     this.#expected.delete(keyOf(id));
     slots.applied(participants, sequence);
+    this.#tellDeadlines(application.member);
     return true;
+  }
+
+  /** The coordinator looks for expired keys where there are keys with a deadline. */
+  #tellDeadlines(member: Member): void {
+    const hasDeadlines = member.machine.volatileSize > 0;
+    if (member.hasDeadlines === hasDeadlines) return;
+    member.hasDeadlines = hasDeadlines;
+    this.#coordinator.send({ type: 'Volatile', group: member.group, hasDeadlines });
   }
 
   /** Returns where the next unit begins. */
@@ -381,6 +394,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'ForgetAll':
         this.#expected.clear();
         this.#expectedReads.clear();
+        for (const member of this.#members.values()) {
+          member.hasDeadlines = false;
+          this.#tellDeadlines(member);
+        }
         return;
       case 'ForgetRead':
         this.#expectedReads.delete(message.token);
@@ -437,7 +454,8 @@ function membersOf(groups: readonly Group[], machines: StateMachines): GroupMap<
   for (const { id } of groups) {
     const machine = machines.of(id);
     if (machine === undefined) continue;
-    members.set(id, { machine, slots: new AppliedSlots(machine.appliedSequence) });
+    const slots = new AppliedSlots(machine.appliedSequence);
+    members.set(id, { group: id, machine, slots, hasDeadlines: false });
   }
   return members;
 }

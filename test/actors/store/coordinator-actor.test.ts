@@ -397,9 +397,22 @@ describe('the end', () => {
 
 describe('keys past their deadline', () => {
   const keys = ['a', 'b'];
+  const hasDeadlines = { type: 'Volatile', group: GROUP.id, hasDeadlines: true } as const;
+
+  test('are looked for where there are keys with a deadline, and nowhere else', () => {
+    const bench = new Bench().run(1_000);
+    const looks = (): number => bench.of('FindExpired').length;
+    expect(looks()).toBe(0);
+    bench.tell(hasDeadlines).run(1_000);
+    const found = looks();
+    expect(found).toBeGreaterThan(5);
+    bench.tell({ ...hasDeadlines, hasDeadlines: false }).run(1_000);
+    expect(looks()).toBe(found);
+  });
 
   test('are removed by a part of its own, one at a time', () => {
-    const bench = new Bench().tell({ type: 'Expired', group: GROUP.id, keys, backlog: true });
+    const bench = new Bench().tell(hasDeadlines);
+    bench.tell({ type: 'Expired', group: GROUP.id, keys, backlog: true });
     bench.tell({ type: 'Expired', group: GROUP.id, keys, backlog: true });
     expect(bench.begun).toHaveLength(1);
     const [expected] = bench.of('Expect');
@@ -421,7 +434,7 @@ describe('keys past their deadline', () => {
   });
 
   test('are looked for ever later while removals fail', () => {
-    const bench = new Bench();
+    const bench = new Bench().tell(hasDeadlines);
     const pauses = [0, 1].map(() => {
       bench
         .tell({ type: 'DiskFull', full: true })

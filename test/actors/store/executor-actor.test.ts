@@ -393,6 +393,17 @@ test('what full neighbours refuse is told when they have room, in order', () => 
   expect(bench.replica.at(-1)).toMatchObject({ type: 'Taken', count: 4 });
 });
 
+test('the coordinator is told whether there are keys with a deadline, once per change', () => {
+  const bench = new Bench().execute([part(1, 'SET a 1 PX 10'), part(1, 'SET b 1 PX 10')]);
+  bench.execute([part(2, 'DEL a')]).execute([part(3, 'DEL b')]);
+  const told = (): boolean[] =>
+    bench.coordinator.flatMap((each) => (each.type === 'Volatile' ? each.hasDeadlines : []));
+  expect(told()).toEqual([true, false]);
+  bench.execute([part(4, 'SET c 1 PX 10')]).tell({ type: 'ForgetAll' });
+  // A fresh coordinator knows of none.
+  expect(told()).toEqual([true, false, true, true]);
+});
+
 test('keys past their deadline are named to the coordinator; more than a few are a backlog', () => {
   const bench = new Bench().execute([part(1, 'SET a 1 PX 10'), part(1, 'SET b 1')]);
   bench.nowMs += 1_000;
