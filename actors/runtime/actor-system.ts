@@ -4,7 +4,7 @@
  * the world comes in as ports.
  */
 import type { ActorRef } from './actor-ref.ts';
-import { AskTable, EdgeAsker, type MakeQuestion } from './ask.ts';
+import { AskTable, type MakeQuestion } from './ask.ts';
 import type { ExitReason } from './behavior.ts';
 import { Cell } from './cells/cell.ts';
 import { type DeadLetterReason, DeadLetters } from './cells/dead-letters.ts';
@@ -60,7 +60,6 @@ export class ActorSystem {
   readonly name: string;
   readonly root: Supervisor;
   readonly #host: SystemHost;
-  readonly #edge: EdgeAsker;
   readonly #onFailed: (failure: SystemFailure) => void;
   readonly #onRootEnd: (() => void)[] = [];
   #failure: SystemFailure | undefined;
@@ -71,7 +70,6 @@ export class ActorSystem {
     this.name = options.name;
     this.#onFailed = options.onFailed;
     this.#host = new SystemHost(options, (path, error) => this.#fatal(path, error));
-    this.#edge = new EdgeAsker(options.name, options.scheduler);
     const spec = {
       name: options.name,
       strategy: options.strategy ?? 'one_for_one',
@@ -120,7 +118,7 @@ export class ActorSystem {
 
   /**
    * A question from outside of all actors; the callback runs in a turn of its own. `false`: not
-   * sent, and no callback is called. Actors use their context's `ask`.
+   * sent, and no callback is called.
    */
   ask<Q, R>(
     target: ActorRef<Q>,
@@ -129,8 +127,7 @@ export class ActorSystem {
     onReply: (reply: R) => void,
     onTimeout: () => void,
   ): boolean {
-    const { asks } = this.#host;
-    return asks.ask(this.#edge, target, make, deadlineMs, onReply, onTimeout) !== undefined;
+    return this.#host.asks.ask(target, make, deadlineMs, onReply, onTimeout);
   }
 
   /**
@@ -197,7 +194,7 @@ export class ActorSystem {
 
   #closed(report: ShutdownReport): void {
     this.root.kill({ kind: 'killed' });
-    this.#edge.stop();
+    this.#host.asks.stop();
     this.#host.wheel.close();
     this.#host.scheduler.close();
     this.#shutdownReport = report;
@@ -227,7 +224,7 @@ class SystemHost implements Host {
     this.rng = options.rng;
     this.scheduler = options.scheduler;
     this.wheel = new TimerWheel(options.clock, options.scheduler);
-    this.asks = new AskTable(options.name, this.wheel, {
+    this.asks = new AskTable(options.name, options.scheduler, this.wheel, {
       lateReply: (path, reply) => this.deadLetter(path, reply, 'late-reply'),
     });
     this.recorder = options.recorder ?? new TraceRecorder({ clock: options.clock, node: 0 });

@@ -98,18 +98,6 @@ export interface ActorContext<M> {
    * incarnation; messages still queued then become dead letters. Create it once, not per message.
    */
   outlet<T>(target: ActorRef<T>, keptMax?: number): Outlet<T>;
-  /**
-   * Sends a question. Exactly one of the callbacks is called, in a turn of this actor, unless this
-   * incarnation ends first. `false`: not sent (target refused, or too many questions are out);
-   * then neither is called.
-   */
-  ask<Q, R>(
-    target: ActorRef<Q>,
-    make: (replyTo: ActorRef<R>, id: number) => Q,
-    deadlineMs: number,
-    onReply: (reply: R) => void,
-    onTimeout: () => void,
-  ): boolean;
   /** Ends this incarnation after the present message; the reason decides on a restart. */
   stop(reason?: ExitReason): void;
   /**

@@ -2,7 +2,6 @@
  * The services of an actor system to its cells and supervisors. Built once by the system and shared
  * by all cells, so nothing in here belongs to one actor.
  */
-import type { AskTable } from './ask.ts';
 import type { ExitReason } from './behavior.ts';
 import type { DeadLetterReason, DeadLetters } from './cells/dead-letters.ts';
 import type { Inspection } from './inspection.ts';
@@ -30,7 +29,6 @@ export interface Host {
   readonly rng: Rng;
   readonly scheduler: Scheduler;
   readonly wheel: TimerWheel;
-  readonly asks: AskTable;
   readonly deadLetters: DeadLetters;
   readonly recorder: TraceRecorder;
   readonly totals: RuntimeTotals;

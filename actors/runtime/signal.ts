@@ -1,7 +1,6 @@
 /**
- * Notices of the runtime to an actor: an expired timer, a death, the completion of a question, the
- * order to end. Signals are received in the actor's turn before all messages and never cross the
- * end of an incarnation.
+ * Notices of the runtime to an actor: an expired timer, a death, the order to end. Signals are
+ * received in the actor's turn before all messages and never cross the end of an incarnation.
  */
 export interface Signal {
   /** Runs in the actor's turn; what it throws crashes the actor. */

@@ -38,8 +38,10 @@ const CONTROL_MAX = 256;
 const OWN_MAX = 65_536;
 /** The clock is read once per this many messages of a turn. */
 const MESSAGES_PER_CLOCK_READ = 64;
-/** Timers, watches and orders of one actor; questions are bounded by their table. */
-const SIGNALS_MAX = TIMERS_MAX + WATCHES_MAX + 65_536;
+/** Orders to end that one incarnation takes. */
+const ORDERS_MAX = 1_024;
+/** All timers of an actor may ring, and all it watches may end, before its next turn. */
+const SIGNALS_MAX = TIMERS_MAX + WATCHES_MAX + ORDERS_MAX;
 const NO_EDGE = -1;
 const NO_MESSAGE = Symbol('no message');
 /** In the place of a message that only an incarnation was to receive that has ended. */

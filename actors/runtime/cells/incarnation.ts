@@ -1,9 +1,8 @@
 /**
- * One life of an actor: the context of its behavior, with the timers, watches and questions that
- * end with this life. Made by the cell at each start; never touches the mailbox itself.
+ * One life of an actor: the context of its behavior, with the timers and watches that end with
+ * this life. Made by the cell at each start; never touches the mailbox itself.
  */
 import type { ActorRef } from '../actor-ref.ts';
-import type { Asker, MakeQuestion, PendingAsk } from '../ask.ts';
 import type {
   ActorContext,
   ActorExit,
@@ -51,7 +50,7 @@ class FatalUnwind extends Error {
   override readonly name = 'FatalUnwind';
 }
 
-export class Incarnation<M> implements ActorContext<M>, Asker {
+export class Incarnation<M> implements ActorContext<M> {
   readonly self: LocalRef<M>;
   readonly thisIncarnation: ActorRef<M>;
   readonly incarnation: number;
@@ -61,7 +60,6 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
   readonly #owner: IncarnationOwner<M>;
   readonly #host: Host;
   readonly #watches = new Map<string, Watch<M>>();
-  readonly #asks = new Set<PendingAsk>();
   readonly #outlets: Array<{ readonly path: string; close(): readonly unknown[] }> = [];
   #ended = false;
 
@@ -102,26 +100,6 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
     return outlet;
   }
 
-  ask<Q, R>(
-    target: ActorRef<Q>,
-    make: MakeQuestion<Q, R>,
-    deadlineMs: number,
-    onReply: (reply: R) => void,
-    onTimeout: () => void,
-  ): boolean {
-    const asks = this.#host.asks;
-    const pending = asks.ask(this, target, make, deadlineMs, onReply, onTimeout);
-    if (pending === undefined) return false;
-    this.#asks.add(pending);
-    return true;
-  }
-
-  /** A question of this incarnation has been answered or has timed out. */
-  post(signal: Signal & PendingAsk): void {
-    this.#asks.delete(signal);
-    if (!this.#ended) this.#owner.post(signal);
-  }
-
   stop(reason: ExitReason = { kind: 'normal' }): void {
     if (!this.#ended) this.#owner.leave(reason);
   }
@@ -142,8 +120,6 @@ export class Incarnation<M> implements ActorContext<M>, Asker {
     this.timers.cancelAll();
     for (const watch of this.#watches.values()) watch.end();
     this.#watches.clear();
-    for (const pending of this.#asks) this.#host.asks.cancel(pending);
-    this.#asks.clear();
     for (const outlet of this.#outlets) {
       for (const message of outlet.close()) this.#host.deadLetter(outlet.path, message, 'stale');
     }
