@@ -50,12 +50,6 @@ export interface Behavior<in M> {
   describe?(): unknown;
 }
 
-/** The address of an actor of this process, with the door for urgent messages. */
-export interface LocalRef<in M> extends ActorRef<M> {
-  /** Like `tell`, but the message is received before everything in the mailbox. */
-  tellControl(message: M): boolean;
-}
-
 export type TimerKey = string | number;
 
 /** Timers of one incarnation; they all end with it. Resolution: one millisecond, never early. */
@@ -74,7 +68,7 @@ export interface Timers<in M> {
 
 export interface ActorContext<M> {
   /** Stays valid over restarts. */
-  readonly self: LocalRef<M>;
+  readonly self: ActorRef<M>;
   /**
    * Like `self`, but ends with this incarnation: for completions of work that a later incarnation
    * must not see (its tells become dead letters then). A full mailbox does not refuse them: they
@@ -121,8 +115,6 @@ export interface ChildSpec<M> {
   readonly mailboxMax: number;
   /** Places beyond `mailboxMax` for completions (`thisIncarnation`); `OWN_MAX` by default. */
   readonly ownMax?: number;
-  /** Bound of the control queue; `CONTROL_MAX` by default. */
-  readonly controlMax?: number;
   /** The fate of messages queued behind the one that crashed; `keep` by default. */
   readonly mailboxAfterCrash?: 'keep' | 'drop';
   /** Called for each incarnation; must build its state from durable facts only. */

@@ -24,10 +24,9 @@ export interface ActorInspection {
   readonly restart: RestartKind;
   readonly incarnation: number;
   readonly restarts: number;
-  /** Messages waiting in the mailbox and in the control queue. */
+  /** Messages waiting in the mailbox. */
   readonly depth: number;
   readonly mailboxMax: number;
-  readonly controlDepth: number;
   readonly timers: number;
   readonly watchers: number;
   /** Messages and signals received, turns taken, and time spent in them, since the first start. */

@@ -7,8 +7,8 @@
 
 import Table from 'cli-table3';
 import { dispatch, spawn, start, stop } from 'nact';
+import type { ActorRef } from '../../actors/runtime/actor-ref.ts';
 import { ActorSystem } from '../../actors/runtime/actor-system.ts';
-import type { LocalRef } from '../../actors/runtime/behavior.ts';
 import { NactScheduler } from '../../actors/runtime/nact-shim.ts';
 import { SystemClock, systemRng } from '../../actors/runtime/ports/system-ports.ts';
 import { TraceRecorder } from '../../actors/runtime/trace/trace-recorder.ts';
@@ -81,7 +81,7 @@ function cellTarget(sampleEvery: number | undefined): Target {
   const onFailed = (): void => {};
   const system = new ActorSystem({ name: 'bench', clock, rng, scheduler, onFailed, recorder });
   const counter = new Counter();
-  const ref: LocalRef<number> = system.root.child<number>({
+  const ref: ActorRef<number> = system.root.child<number>({
     name: 'target',
     restart: 'permanent',
     shutdownMs: 100,

@@ -2,13 +2,12 @@
  * The public side of a cell: the ref that senders use, and the check of a handler's return value.
  * Made and used by cells only.
  */
-import type { Offered, RoomWaiter } from '../actor-ref.ts';
-import type { LocalRef } from '../behavior.ts';
+import type { ActorRef, Offered, RoomWaiter } from '../actor-ref.ts';
 import type { Host } from '../host.ts';
 import type { WatchTarget } from './incarnation.ts';
 
 /** Only what others may do with an actor; the cell behind it stays out of their reach. */
-export class CellRef<in M> implements LocalRef<M> {
+export class CellRef<in M> implements ActorRef<M> {
   readonly path: string;
   readonly #cell: CellDoor<M>;
 
@@ -25,16 +24,12 @@ export class CellRef<in M> implements LocalRef<M> {
     return this.#cell.offer(message, waiter);
   }
 
-  tellControl(message: M): boolean {
-    return this.#cell.tellControl(message);
-  }
-
   door(): WatchTarget & { readonly host: Host } {
     return this.#cell;
   }
 }
 
-interface CellDoor<in M> extends LocalRef<M>, WatchTarget {
+interface CellDoor<in M> extends ActorRef<M>, WatchTarget {
   readonly host: Host;
   offer(message: M, waiter: RoomWaiter): Offered;
 }

@@ -1,10 +1,10 @@
 /**
- * One actor over all its incarnations: bounded mailbox, control queue, lifecycle, and the turn in
- * which its behavior receives. Made by a supervisor, which decides what happens after an end; the
- * cell itself never restarts anything and never loses a message without a dead letter.
+ * One actor over all its incarnations: bounded mailbox, lifecycle, and the turn in which its
+ * behavior receives. Made by a supervisor, which decides what happens after an end; the cell itself
+ * never restarts anything and never loses a message without a dead letter.
  */
 import type { ActorRef, Offered, RoomWaiter } from '../actor-ref.ts';
-import type { ActorExit, Behavior, ChildSpec, ExitReason, LocalRef } from '../behavior.ts';
+import type { ActorExit, Behavior, ChildSpec, ExitReason } from '../behavior.ts';
 import type { Child, Host, Parent } from '../host.ts';
 import {
   type ActorInspection,
@@ -33,7 +33,6 @@ import { WaitingLine } from './outlet.ts';
  */
 export const TURN_MESSAGES_MAX = 1_024;
 export const TURN_MS_MAX = 4;
-const CONTROL_MAX = 256;
 /** Completions of its own work that an actor may always be told, however full its mailbox is. */
 const OWN_MAX = 65_536;
 /** The clock is read once per this many messages of a turn. */
@@ -52,14 +51,13 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly path: string;
   readonly restart: ChildSpec<M>['restart'];
   readonly shutdownMs: number;
-  readonly ref: LocalRef<M>;
+  readonly ref: ActorRef<M>;
   readonly traceId: number;
   readonly #spec: ChildSpec<M>;
   readonly #parent: Parent;
   readonly #host: Host;
   readonly #recorder: TraceRecorder;
   readonly #mailbox: Mailbox<M | typeof STALE>;
-  readonly #control: Mailbox<M>;
   readonly #watchers = new Set<Watcher>();
   /** Senders that the full mailbox has refused. */
   readonly #line = new WaitingLine();
@@ -100,7 +98,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.shutdownMs = spec.shutdownMs;
     this.traceId = host.recorder.register(this.path);
     this.#mailbox = new Mailbox(spec.mailboxMax, spec.ownMax ?? OWN_MAX);
-    this.#control = new Mailbox(spec.controlMax ?? CONTROL_MAX);
     this.ref = new CellRef(this);
   }
 
@@ -145,13 +142,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
 
   #taken(message: M): true {
     if (this.#recorder.samples()) this.#noteSend(message);
-    if (!this.#isAwake) this.#wake();
-    return true;
-  }
-
-  tellControl(message: M): boolean {
-    if (this.#state === 'retired') return this.#refuse(message, 'stopped');
-    if (!this.#control.offer(message)) return this.#refuse(message, 'control-full');
     if (!this.#isAwake) this.#wake();
     return true;
   }
@@ -270,7 +260,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       restarts: Math.max(0, this.#incarnation - 1),
       depth: this.#mailbox.size,
       mailboxMax: this.#spec.mailboxMax,
-      controlDepth: this.#control.size,
       timers: this.#life?.timers.size ?? 0,
       watchers: this.#watchers.size,
       processed: this.#processed,
@@ -284,7 +273,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   // --- the turn ---
 
   get #waiting(): number {
-    return this.#mailbox.size + this.#control.size + this.#signals.size;
+    return this.#mailbox.size + this.#signals.size;
   }
 
   #wake(): void {
@@ -339,12 +328,10 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.#turnHops = 0;
     try {
       const hadSignals = this.#signals.size > 0 && this.#drainSignals();
-      const hadControl = this.#control.size > 0 && this.#drain(behavior, this.#control);
-      const hadMessages = this.#mailbox.size > 0 && this.#drain(behavior, this.#mailbox);
+      const hadMessages = this.#mailbox.size > 0 && this.#drain(behavior);
       this.#underWay = NO_MESSAGE;
       this.#recorder.hops = this.#turnHops;
-      const handled = hadSignals || hadControl || hadMessages;
-      if (handled && !isForced(this.#leaving)) behavior.turnEnd?.();
+      if ((hadSignals || hadMessages) && !isForced(this.#leaving)) behavior.turnEnd?.();
       return undefined;
     } catch (error) {
       if (this.#underWay !== NO_MESSAGE) this.deadLetter(this.#underWay, 'crashed');
@@ -366,20 +353,20 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     return true;
   }
 
-  #drain(behavior: Behavior<M>, mailbox: Mailbox<M | typeof STALE>): boolean {
+  #drain(behavior: Behavior<M>): boolean {
+    const mailbox = this.#mailbox;
     let left = Math.min(mailbox.open(), TURN_MESSAGES_MAX);
     let untilClock = MESSAGES_PER_CLOCK_READ;
-    const isData = mailbox === this.#mailbox;
     while (left > 0 && this.#leaving === undefined) {
       left -= 1;
       const message = mailbox.take();
       if (message === STALE) {
-        if (isData && mailbox.taken === this.#nextEdge) this.#nextSampled();
+        if (mailbox.taken === this.#nextEdge) this.#nextSampled();
         continue;
       }
       this.#underWay = message;
       this.#processed += 1;
-      if (isData && mailbox.taken === this.#nextEdge) this.#receiveSampled(message);
+      if (mailbox.taken === this.#nextEdge) this.#receiveSampled(message);
       else {
         const result: unknown = behavior.receive(message);
         if (result !== undefined) refusePromise(result);
@@ -472,11 +459,10 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   }
 
   #drop(reason: DeadLetterReason): void {
-    for (const queue of [this.#control, this.#mailbox]) {
-      while (queue.open() > 0) {
-        const message = queue.take();
-        if (message !== STALE) this.deadLetter(message, reason);
-      }
+    const mailbox = this.#mailbox;
+    while (mailbox.open() > 0) {
+      const message = mailbox.take();
+      if (message !== STALE) this.deadLetter(message, reason);
     }
     this.#edges.length = 0;
     this.#nextEdge = NO_EDGE;

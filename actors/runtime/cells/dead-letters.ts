@@ -10,7 +10,6 @@ export const DEAD_LETTERS_MAX = 1_000;
 
 export const DEAD_LETTER_REASONS = [
   'full',
-  'control-full',
   'stopped',
   'crashed',
   'dropped',
@@ -19,8 +18,7 @@ export const DEAD_LETTER_REASONS = [
 ] as const;
 
 /**
- * `full`, `control-full`: over a bound. `stopped`: the actor is gone, or went with the message in
- * its queue. `crashed`: its handler threw on this message. `dropped`: queued behind a crash of an
+ * `full`: over a bound. `stopped`: the actor is gone, or went with the message in its queue. `crashed`: its handler threw on this message. `dropped`: queued behind a crash of an
  * actor whose spec says drop. `stale`: sent to, or kept by, an ended incarnation. `late-reply`: the
  * question was answered or abandoned before.
  */

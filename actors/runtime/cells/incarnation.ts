@@ -3,14 +3,7 @@
  * this life. Made by the cell at each start; never touches the mailbox itself.
  */
 import type { ActorRef } from '../actor-ref.ts';
-import type {
-  ActorContext,
-  ActorExit,
-  ExitReason,
-  LocalRef,
-  TimerKey,
-  Timers,
-} from '../behavior.ts';
+import type { ActorContext, ActorExit, ExitReason, TimerKey, Timers } from '../behavior.ts';
 import type { Host } from '../host.ts';
 import type { Clock, Rng } from '../ports/ports.ts';
 import { WheelTimer } from '../ports/timer-wheel.ts';
@@ -33,7 +26,7 @@ export interface Watcher {
 
 /** The cell as its incarnation sees it. */
 export interface IncarnationOwner<M> {
-  readonly ref: LocalRef<M>;
+  readonly ref: ActorRef<M>;
   readonly traceId: number;
   /** Tells a message that is dropped if this incarnation ends before receiving it. */
   tellOwn(message: M): boolean;
@@ -51,7 +44,7 @@ class FatalUnwind extends Error {
 }
 
 export class Incarnation<M> implements ActorContext<M> {
-  readonly self: LocalRef<M>;
+  readonly self: ActorRef<M>;
   readonly thisIncarnation: ActorRef<M>;
   readonly incarnation: number;
   readonly clock: Clock;

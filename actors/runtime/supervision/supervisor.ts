@@ -4,7 +4,8 @@
  * further supervisors; refs stay valid over every restart. It handles no messages and shares no
  * state with its children.
  */
-import type { ChildSpec, ExitReason, LocalRef, RestartKind } from '../behavior.ts';
+import type { ActorRef } from '../actor-ref.ts';
+import type { ChildSpec, ExitReason, RestartKind } from '../behavior.ts';
 import { isExpectedExit } from '../behavior.ts';
 import { Cell } from '../cells/cell.ts';
 import type { Child, Host, Parent } from '../host.ts';
@@ -88,7 +89,7 @@ export class Supervisor implements Child, Parent {
   }
 
   /** Adds an actor and starts it now. Throws on a bad or taken name, never for a failing start. */
-  child<M>(spec: ChildSpec<M>): LocalRef<M> {
+  child<M>(spec: ChildSpec<M>): ActorRef<M> {
     this.#admit(spec.name);
     const cell = new Cell(spec, this, this.#host);
     this.#add(cell);

@@ -22,8 +22,8 @@ import {
   REQUESTS_MAX,
 } from '../../../actors/frames/quorum-actor.ts';
 import { VoteSlots } from '../../../actors/frames/vote-slots.ts';
+import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
-import type { LocalRef } from '../../../actors/runtime/behavior.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { TraceRecorder } from '../../../actors/runtime/trace/trace-recorder.ts';
 import { UserspaceQuorumNotifier } from '../../../bpf/count/quorum-notifier.ts';
@@ -63,7 +63,7 @@ class Bench {
   readonly told: Told[] = [];
   readonly notifier = new UserspaceQuorumNotifier({ firstGeneration: 1 });
   readonly slots = new VoteSlots(group, SELF);
-  readonly actor: LocalRef<QuorumActorMessage>;
+  readonly actor: ActorRef<QuorumActorMessage>;
   closed = 0;
   readonly disconnected: Array<[peer: number, reason: string]> = [];
   takesRequests = true;

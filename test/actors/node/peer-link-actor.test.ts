@@ -8,8 +8,8 @@ import type { AccordMessage } from '../../../actors/accord/messages/messages.ts'
 import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
 import { type PeerLinkMessage, peerLinkActor } from '../../../actors/node/peer-link-actor.ts';
 import { Router } from '../../../actors/node/router.ts';
+import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
-import type { LocalRef } from '../../../actors/runtime/behavior.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { Channel, decodeFrame, encodeFrame } from '../../../transport/peer/codec.ts';
 import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
@@ -29,7 +29,7 @@ class Bench {
   readonly sent: Sent[] = [];
   readonly refused: string[] = [];
   readonly said: string[] = [];
-  readonly link: LocalRef<PeerLinkMessage>;
+  readonly link: ActorRef<PeerLinkMessage>;
   takes = true;
   readonly #system: ActorSystem;
 

@@ -3,8 +3,9 @@
  * system in virtual time (no duration within a turn) and in real time.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
-import type { ActorContext, LocalRef } from '../../../actors/runtime/behavior.ts';
+import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import type { Clock } from '../../../actors/runtime/ports/ports.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { toPerfetto } from '../../../actors/runtime/trace/export-perfetto.ts';
@@ -40,7 +41,7 @@ function traceOf(node: number, isTicking: boolean, eventsMax: number): TraceEven
   const rng = new SeededRng(node);
   const onFailed = (): void => {};
   const system = new ActorSystem({ name: `n${node}`, clock, rng, scheduler, onFailed, recorder });
-  const replicas: LocalRef<Job>[] = [];
+  const replicas: ActorRef<Job>[] = [];
   const coordinate = (context: ActorContext<Job>) => ({
     receive: (job: Job) => {
       context.trace(job.txn, job.type);

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ActorContext, ActorExit, LocalRef } from '../../../../actors/runtime/behavior.ts';
+import type { ActorRef } from '../../../../actors/runtime/actor-ref.ts';
+import type { ActorContext, ActorExit } from '../../../../actors/runtime/behavior.ts';
 import { TURN_MESSAGES_MAX, TURN_MS_MAX } from '../../../../actors/runtime/cells/cell.ts';
 import type { ActorInspection } from '../../../../actors/runtime/inspection.ts';
 import { VirtualScheduler } from '../../../simulation/virtual-scheduler.ts';
@@ -34,7 +35,7 @@ describe('mailbox', () => {
   test('the bound counts what the present turn has not received yet', () => {
     const { scheduler, system } = virtualSystem();
     const taken: boolean[] = [];
-    let ref: LocalRef<string> | undefined;
+    let ref: ActorRef<string> | undefined;
     const receive = (): void => {
       if (ref !== undefined) taken.push(ref.tell('again'));
     };
@@ -44,20 +45,6 @@ describe('mailbox', () => {
     scheduler.step();
     expect(taken).toEqual([true, true]);
     expect(actorAt(system, 'node/a').depth).toBe(2);
-  });
-
-  test('control messages come first and have a bound of their own', () => {
-    const { scheduler, system, letters } = virtualSystem();
-    const log: string[] = [];
-    const more = { mailboxMax: 1, controlMax: 1 };
-    const ref = system.root.child(spec('a', recording('a', log), more));
-    ref.tell('data');
-    expect(ref.tell('data2')).toBe(false);
-    expect(ref.tellControl('control')).toBe(true);
-    expect(ref.tellControl('control2')).toBe(false);
-    scheduler.runUntilIdle();
-    expect(log).toEqual(['a:start1', 'a:control', 'a:data']);
-    expect(letters).toEqual(['node/a data2 full', 'node/a control2 control-full']);
   });
 });
 
@@ -141,13 +128,12 @@ describe('crash', () => {
     const start = recording('a', log);
     const ref = system.root.child(spec('a', start, { mailboxAfterCrash: 'drop' }));
     for (const message of ['boom', '2']) ref.tell(message);
-    ref.tellControl('c');
     system.suspend('node/a');
     scheduler.run(1);
     system.resume('node/a');
     scheduler.runUntilIdle();
     expect(letters).toEqual(['node/a boom crashed', 'node/a 2 dropped']);
-    expect(log).toEqual(['a:start1', 'a:c', 'a:crash', 'a:start2']);
+    expect(log).toEqual(['a:start1', 'a:crash', 'a:start2']);
   });
 
   test('a crash in turnEnd or in a timer restarts like one in receive', () => {
@@ -303,7 +289,7 @@ describe('timers', () => {
 });
 
 describe('death watch', () => {
-  function watcherOf(target: LocalRef<string>, exits: ActorExit[]) {
+  function watcherOf(target: ActorRef<string>, exits: ActorExit[]) {
     return spec<ActorExit>('watcher', (context) => {
       context.watch(target, (exit) => exit);
       return { receive: (exit) => exits.push(exit) };
@@ -555,7 +541,6 @@ test('inspect shows the state of an actor', () => {
     restarts: 0,
     depth: 1,
     mailboxMax: 100,
-    controlDepth: 0,
     timers: 0,
     watchers: 0,
     processed: 1,

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ActorContext, LocalRef } from '../../../../actors/runtime/behavior.ts';
+import type { ActorRef } from '../../../../actors/runtime/actor-ref.ts';
+import type { ActorContext } from '../../../../actors/runtime/behavior.ts';
 import type { RestartNotice } from '../../../../actors/runtime/host.ts';
 import type { Inspection, SupervisorInspection } from '../../../../actors/runtime/inspection.ts';
 import {
@@ -13,7 +14,7 @@ const STRATEGIES = ['one_for_one', 'one_for_all', 'rest_for_one'] as const;
 interface Group extends VirtualSystem {
   readonly log: string[];
   readonly group: Supervisor;
-  readonly refs: readonly LocalRef<string>[];
+  readonly refs: readonly ActorRef<string>[];
 }
 
 /** Three actors a, b, c under a supervisor of its own. */

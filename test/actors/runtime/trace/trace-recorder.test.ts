@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ActorContext, LocalRef } from '../../../../actors/runtime/behavior.ts';
+import type { ActorRef } from '../../../../actors/runtime/actor-ref.ts';
+import type { ActorContext } from '../../../../actors/runtime/behavior.ts';
 import { type TraceEvent, toJsonl } from '../../../../actors/runtime/trace/trace-event.ts';
 import { TRACE_HOPS_MAX, TraceRecorder } from '../../../../actors/runtime/trace/trace-recorder.ts';
 import { VirtualScheduler } from '../../../simulation/virtual-scheduler.ts';
@@ -67,7 +68,7 @@ describe('trace recorder', () => {
 
   test('a chain that never ends is followed for TRACE_HOPS_MAX hops', () => {
     const { scheduler, system } = virtualSystem({}, { sampleEvery: 1_000_000 });
-    let other: LocalRef<number> | undefined;
+    let other: ActorRef<number> | undefined;
     const forward = () => ({
       receive: (message: number) => {
         if (message < 100) other?.tell(message + 1);
