@@ -429,7 +429,7 @@ export class Node {
 
   #spec<M>(name: string, start: ChildSpec<M>['start']): ChildSpec<M> {
     const { mailboxMax = MAILBOX_MAX } = this.#parts.limits;
-    return { name, restart: 'permanent', shutdownMs: SHUTDOWN_MS, mailboxMax, start };
+    return { name, shutdownMs: SHUTDOWN_MS, mailboxMax, start };
   }
 }
 

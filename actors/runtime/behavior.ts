@@ -8,12 +8,11 @@ import type { Outlet } from './cells/outlet.ts';
 import type { Clock, Rng } from './ports/ports.ts';
 
 /**
- * Why an incarnation ended. `normal`: the actor stopped itself. `shutdown`: its supervisor asked.
- * `killed`: it was asked and did not end in time. `crash`: it threw. `fatal`: an actor of the
- * system declared a failure that no restart can repair.
+ * Why an incarnation ended. `shutdown`: its supervisor asked. `killed`: it was asked and did not
+ * end in time. `crash`: it threw. `fatal`: an actor of the system declared a failure that no
+ * restart can repair.
  */
 export type ExitReason =
-  | { readonly kind: 'normal' }
   | { readonly kind: 'shutdown' }
   | { readonly kind: 'killed' }
   | { readonly kind: 'crash'; readonly error: unknown }
@@ -38,12 +37,6 @@ export interface Behavior<in M> {
    * message.
    */
   turnEnd?(): void;
-  /**
-   * The supervisor asks the actor to end. `true`: it drains, goes on receiving, and calls
-   * `context.stop()` when it is done (or is killed after `shutdownMs`). Otherwise it ends now.
-   */
-  // biome-ignore lint/suspicious/noConfusingVoidType: saying nothing means "end now".
-  stopping?(): boolean | void;
   /** The last call of this incarnation: close what it opened. Exceptions are only recorded. */
   stopped?(reason: ExitReason): void;
   /** A small, serializable picture of the state for the console. */
@@ -55,15 +48,13 @@ export type TimerKey = string | number;
 /** Timers of one incarnation; they all end with it. Resolution: one millisecond, never early. */
 export interface Timers<in M> {
   /**
-   * Delivers the message once after `delayMs`; a timer with the same key is replaced. Timer
-   * messages are never refused by a full mailbox. Throws when the actor has `TIMERS_MAX` timers.
+   * Delivers the message once after `delayMs`; a timer with the same key is replaced, also one that
+   * has expired and was not received. Timer messages are never refused by a full mailbox. Throws
+   * when the actor has `TIMERS_MAX` timers.
    */
   start(key: TimerKey, delayMs: number, message: M): void;
   /** Delivers every `periodMs`; at most one undelivered message per key. */
   startPeriodic(key: TimerKey, periodMs: number, message: M): void;
-  /** After this call the timer's message does not arrive, even when it has already expired. */
-  cancel(key: TimerKey): void;
-  has(key: TimerKey): boolean;
 }
 
 export interface ActorContext<M> {
@@ -86,18 +77,15 @@ export interface ActorContext<M> {
    * refused by a full mailbox. Throws for refs of another system, and over `WATCHES_MAX` watches.
    */
   watch(ref: ActorRef<never>, make: (exit: ActorExit) => M): void;
-  unwatch(ref: ActorRef<never>): void;
   /**
    * A channel to another actor that loses no message for lack of room. It ends with this
    * incarnation; messages still queued then become dead letters. Create it once, not per message.
    */
   outlet<T>(target: ActorRef<T>, keptMax?: number): Outlet<T>;
-  /** Ends this incarnation after the present message; the reason decides on a restart. */
-  stop(reason?: ExitReason): void;
   /**
    * For what a restart cannot repair (a broken protocol invariant, an fsync error): ends the whole
-   * system at once, without draining. Does not return; hence to be called within a handler, as a
-   * callback of the operating system would pass the exception on to the process.
+   * system at once. Does not return; hence to be called within a handler, as a callback of the
+   * operating system would pass the exception on to the process.
    */
   fatal(error: unknown): never;
   /** Notes a protocol step of a transaction in the trace. */
@@ -108,22 +96,11 @@ export interface ActorContext<M> {
 export interface ChildSpec<M> {
   /** Unique among siblings; letters, digits and `. _ : @ -`. */
   readonly name: string;
-  /** `permanent`: always restarted; `transient`: after a crash; `temporary`: never. */
-  readonly restart: RestartKind;
-  /** How long the actor may drain when it is asked to end, before it is killed. */
+  /** How long the actor may take to end when it is asked, before it is killed. */
   readonly shutdownMs: number;
   readonly mailboxMax: number;
   /** Places beyond `mailboxMax` for completions (`thisIncarnation`); `OWN_MAX` by default. */
   readonly ownMax?: number;
-  /** The fate of messages queued behind the one that crashed; `keep` by default. */
-  readonly mailboxAfterCrash?: 'keep' | 'drop';
   /** Called for each incarnation; must build its state from durable facts only. */
   readonly start: (context: ActorContext<M>) => Behavior<M>;
-}
-
-export type RestartKind = 'permanent' | 'transient' | 'temporary';
-
-/** Whether `transient` children stay down after this exit. */
-export function isExpectedExit(reason: ExitReason): boolean {
-  return reason.kind === 'normal' || reason.kind === 'shutdown';
 }

@@ -47,16 +47,15 @@ export interface Host {
 export interface Child {
   readonly path: string;
   readonly name: string;
-  readonly restart: 'permanent' | 'transient' | 'temporary';
   /** How long the child may take to end when asked; Infinity: it has limits of its own. */
   readonly shutdownMs: number;
-  /** An incarnation exists: it runs, drains, or is being ended. */
+  /** An incarnation exists: it runs or is being ended. */
   readonly isAlive: boolean;
   /** Starts the next incarnation. */
   begin(): void;
   /** Asks the incarnation to end; it reports its end to the supervisor. */
   shutdown(): void;
-  /** Ends the incarnation at once, without draining. */
+  /** Ends the incarnation at once, without another turn. */
   kill(reason: ExitReason): void;
   /** There will be no next incarnation: what waits becomes dead letters, the door closes. */
   retire(): void;

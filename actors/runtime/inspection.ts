@@ -2,13 +2,12 @@
  * The picture of the actor tree for the console, metrics and tests: plain, serializable records.
  * Taken by `ActorSystem.inspect`, outside of the actors' turns.
  */
-import type { RestartKind } from './behavior.ts';
 
 /**
- * `draining`: asked to end and still receiving. `down`: between two incarnations, the mailbox
- * takes messages. `retired`: over, everything is refused.
+ * `down`: between two incarnations, the mailbox takes messages. `retired`: over, everything is
+ * refused.
  */
-export type ActorState = 'running' | 'draining' | 'down' | 'retired';
+export type ActorState = 'running' | 'down' | 'retired';
 
 export interface CrashInspection {
   readonly atMs: number;
@@ -21,7 +20,6 @@ export interface ActorInspection {
   readonly path: string;
   readonly state: ActorState;
   readonly isSuspended: boolean;
-  readonly restart: RestartKind;
   readonly incarnation: number;
   readonly restarts: number;
   /** Messages waiting in the mailbox. */

@@ -83,7 +83,6 @@ function cellTarget(sampleEvery: number | undefined): Target {
   const counter = new Counter();
   const ref: ActorRef<number> = system.root.child<number>({
     name: 'target',
-    restart: 'permanent',
     shutdownMs: 100,
     mailboxMax: MESSAGES,
     start: () => counter,

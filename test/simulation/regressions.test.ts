@@ -38,7 +38,6 @@ test('a WalWriter that begins again takes no records of before, since there may 
   const options = { newLogId: new Uint8Array(16), segmentBytes: 32 * 1024 };
   const wal = system.root.child<WalMessage>({
     name: 'wal',
-    restart: 'permanent',
     shutdownMs: 100,
     mailboxMax: 100,
     start: (context) =>

@@ -49,7 +49,6 @@ const STALE = Symbol('stale');
 export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   readonly name: string;
   readonly path: string;
-  readonly restart: ChildSpec<M>['restart'];
   readonly shutdownMs: number;
   readonly ref: ActorRef<M>;
   readonly traceId: number;
@@ -72,7 +71,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   #waker: Waker | undefined;
   #incarnation = 0;
   #leaving: ExitReason | undefined;
-  #lastExit: ExitReason = { kind: 'normal' };
+  #lastExit: ExitReason = { kind: 'shutdown' };
   #isAwake = false;
   #isInTurn = false;
   #isSuspended = false;
@@ -94,7 +93,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.#recorder = host.recorder;
     this.name = spec.name;
     this.path = `${parent.path}/${spec.name}`;
-    this.restart = spec.restart;
     this.shutdownMs = spec.shutdownMs;
     this.traceId = host.recorder.register(this.path);
     this.#mailbox = new Mailbox(spec.mailboxMax, spec.ownMax ?? OWN_MAX);
@@ -192,7 +190,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   retire(): void {
     if (this.#state === 'retired') return;
     this.#state = 'retired';
-    this.#drop('stopped');
+    this.#drop();
     this.#callWaiters();
     this.#notifyWatchers(false);
     this.#watchers.clear();
@@ -223,8 +221,8 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     if (result !== undefined) refusePromise(result);
   }
 
-  leave(reason: ExitReason): void {
-    if (this.#leaving?.kind !== 'fatal') this.#leaving = reason;
+  fatal(error: unknown): void {
+    if (this.#leaving?.kind !== 'fatal') this.#leaving = { kind: 'fatal', error };
     // Called from a callback between turns: the end comes in a turn, like every end of its own.
     if (!this.#isInTurn && this.#behavior !== undefined) this.#wake();
   }
@@ -255,7 +253,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       path: this.path,
       state: this.#state,
       isSuspended: this.#isSuspended,
-      restart: this.restart,
       incarnation: this.#incarnation,
       restarts: Math.max(0, this.#incarnation - 1),
       depth: this.#mailbox.size,
@@ -390,9 +387,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
   }
 
   #stopOrdered(): void {
-    if (this.#state === 'draining') return;
-    this.#state = 'draining';
-    if (this.#behavior?.stopping?.() === true) return;
     if (this.#leaving === undefined) this.#leaving = { kind: 'shutdown' };
   }
 
@@ -438,7 +432,6 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       this.#noteCrash(error);
     }
     for (const message of this.#mailbox.replaceOwn(STALE)) this.deadLetter(message, 'stale');
-    if (reason.kind === 'crash' && this.#spec.mailboxAfterCrash === 'drop') this.#drop('dropped');
     this.#parent.childExited(this, reason);
     if (this.isDown) this.#notifyWatchers(true);
     if (reason.kind === 'fatal') this.#host.fatal(this.path, reason.error);
@@ -458,11 +451,11 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     for (const watcher of [...this.#watchers]) watcher.exited(exit);
   }
 
-  #drop(reason: DeadLetterReason): void {
+  #drop(): void {
     const mailbox = this.#mailbox;
     while (mailbox.open() > 0) {
       const message = mailbox.take();
-      if (message !== STALE) this.deadLetter(message, reason);
+      if (message !== STALE) this.deadLetter(message, 'stopped');
     }
     this.#edges.length = 0;
     this.#nextEdge = NO_EDGE;

@@ -8,19 +8,12 @@ import { messageName } from '../message-name.ts';
 
 export const DEAD_LETTERS_MAX = 1_000;
 
-export const DEAD_LETTER_REASONS = [
-  'full',
-  'stopped',
-  'crashed',
-  'dropped',
-  'stale',
-  'late-reply',
-] as const;
+export const DEAD_LETTER_REASONS = ['full', 'stopped', 'crashed', 'stale', 'late-reply'] as const;
 
 /**
- * `full`: over a bound. `stopped`: the actor is gone, or went with the message in its queue. `crashed`: its handler threw on this message. `dropped`: queued behind a crash of an
- * actor whose spec says drop. `stale`: sent to, or kept by, an ended incarnation. `late-reply`: the
- * question was answered or abandoned before.
+ * `full`: over a bound. `stopped`: the actor is gone, or went with the message in its queue.
+ * `crashed`: its handler threw on this message. `stale`: sent to, or kept by, an ended incarnation.
+ * `late-reply`: the question was answered or abandoned before.
  */
 export type DeadLetterReason = (typeof DEAD_LETTER_REASONS)[number];
 

@@ -3,7 +3,7 @@
  * this life. Made by the cell at each start; never touches the mailbox itself.
  */
 import type { ActorRef } from '../actor-ref.ts';
-import type { ActorContext, ActorExit, ExitReason, TimerKey, Timers } from '../behavior.ts';
+import type { ActorContext, ActorExit, TimerKey, Timers } from '../behavior.ts';
 import type { Host } from '../host.ts';
 import type { Clock, Rng } from '../ports/ports.ts';
 import { WheelTimer } from '../ports/timer-wheel.ts';
@@ -34,7 +34,8 @@ export interface IncarnationOwner<M> {
   post(signal: Signal): void;
   receive(message: M): void;
   deadLetter(message: unknown, reason: 'stale'): void;
-  leave(reason: ExitReason): void;
+  /** Ends this incarnation, and with it the system. */
+  fatal(error: unknown): void;
   watchTarget(ref: ActorRef<never>): WatchTarget;
 }
 
@@ -75,16 +76,12 @@ export class Incarnation<M> implements ActorContext<M> {
   }
 
   watch(ref: ActorRef<never>, make: (exit: ActorExit) => M): void {
-    this.unwatch(ref);
+    this.#watches.get(ref.path)?.end();
+    this.#watches.delete(ref.path);
     if (this.#watches.size >= WATCHES_MAX) throw new Error(`over ${WATCHES_MAX} watches`);
     const watch = new Watch(this.#owner, this.#owner.watchTarget(ref), make);
     this.#watches.set(ref.path, watch);
     watch.begin();
-  }
-
-  unwatch(ref: ActorRef<never>): void {
-    this.#watches.get(ref.path)?.end();
-    this.#watches.delete(ref.path);
   }
 
   outlet<T>(target: ActorRef<T>, keptMax?: number): Outlet<T> {
@@ -93,12 +90,8 @@ export class Incarnation<M> implements ActorContext<M> {
     return outlet;
   }
 
-  stop(reason: ExitReason = { kind: 'normal' }): void {
-    if (!this.#ended) this.#owner.leave(reason);
-  }
-
   fatal(error: unknown): never {
-    if (!this.#ended) this.#owner.leave({ kind: 'fatal', error });
+    if (!this.#ended) this.#owner.fatal(error);
     throw new FatalUnwind('the actor declared a fatal failure', { cause: error });
   }
 
@@ -143,21 +136,9 @@ class TimerSet<in out M> implements Timers<M> {
     this.#start(key, periodMs, periodMs, message);
   }
 
-  cancel(key: TimerKey): void {
-    const timer = this.#timers.get(key);
-    if (timer === undefined) return;
-    this.#timers.delete(key);
-    timer.isCancelled = true;
-    this.#host.wheel.cancel(timer);
-  }
-
-  has(key: TimerKey): boolean {
-    return this.#timers.has(key);
-  }
-
   cancelAll(): void {
     this.#ended = true;
-    for (const key of [...this.#timers.keys()]) this.cancel(key);
+    for (const timer of [...this.#timers.values()]) this.#cancel(timer);
   }
 
   expired(timer: KeyedTimer<M>): void {
@@ -184,12 +165,18 @@ class TimerSet<in out M> implements Timers<M> {
       this.#host.wheel.start(old, delayMs);
       return;
     }
-    if (old !== undefined) this.cancel(key);
+    if (old !== undefined) this.#cancel(old);
     if (this.#timers.size >= TIMERS_MAX) throw new Error(`over ${TIMERS_MAX} timers`);
     const timer = new KeyedTimer(this, key, message);
     timer.periodMs = periodMs;
     this.#host.wheel.start(timer, delayMs);
     this.#timers.set(key, timer);
+  }
+
+  #cancel(timer: KeyedTimer<M>): void {
+    this.#timers.delete(timer.key);
+    timer.isCancelled = true;
+    this.#host.wheel.cancel(timer);
   }
 }
 

@@ -5,8 +5,7 @@
  * state with its children.
  */
 import type { ActorRef } from '../actor-ref.ts';
-import type { ChildSpec, ExitReason, RestartKind } from '../behavior.ts';
-import { isExpectedExit } from '../behavior.ts';
+import type { ChildSpec, ExitReason } from '../behavior.ts';
 import { Cell } from '../cells/cell.ts';
 import type { Child, Host, Parent } from '../host.ts';
 import type { Strategy, SupervisorInspection } from '../inspection.ts';
@@ -19,8 +18,6 @@ const NAME = /^[A-Za-z0-9._:@-]{1,128}$/;
 
 interface SupervisorSpec {
   readonly name: string;
-  /** The parent's response when this supervisor fails; `permanent` by default. */
-  readonly restart?: RestartKind;
   readonly strategy: Strategy;
   readonly restartsMax: number;
   readonly periodMs: number;
@@ -53,7 +50,6 @@ type Goal = 'run' | 'restart' | 'stop' | 'fail' | 'kill';
 export class Supervisor implements Child, Parent {
   readonly name: string;
   readonly path: string;
-  readonly restart: RestartKind;
   /** The children have deadlines of their own. */
   readonly shutdownMs = Number.POSITIVE_INFINITY;
   readonly #spec: SupervisorSpec;
@@ -80,7 +76,6 @@ export class Supervisor implements Child, Parent {
     this.#parent = parent;
     this.name = spec.name;
     this.path = path;
-    this.restart = spec.restart ?? 'permanent';
     this.#intensity = new RestartIntensity(spec.restartsMax, spec.periodMs);
   }
 
@@ -172,9 +167,7 @@ export class Supervisor implements Child, Parent {
     if (this.#ending === child) this.#endingDone();
     if (entry.onRemoved !== undefined) {
       this.#drop(entry);
-    } else if (this.#isEnding(entry)) {
-      if (child.restart === 'temporary') this.#drop(entry);
-    } else if (reason.kind !== 'fatal') {
+    } else if (!this.#isEnding(entry) && reason.kind !== 'fatal') {
       this.#decide(entry, reason);
       return;
     }
@@ -207,14 +200,6 @@ export class Supervisor implements Child, Parent {
   /** A child ended without being asked to. */
   #decide(entry: Entry, reason: ExitReason): void {
     const { child } = entry;
-    const isOver =
-      child.restart === 'temporary' || (child.restart === 'transient' && isExpectedExit(reason));
-    if (isOver) {
-      if (child.restart === 'temporary') this.#drop(entry);
-      else child.retire();
-      this.#advance();
-      return;
-    }
     const nowMs = this.#host.clock.monotonicMs();
     if (!this.#intensity.allows(nowMs)) {
       this.#fail(child, reason);

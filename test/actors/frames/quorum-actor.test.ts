@@ -120,7 +120,6 @@ class Bench {
     });
     this.actor = this.#system.root.child<QuorumActorMessage>({
       name: 'quorum',
-      restart: 'permanent',
       shutdownMs: 100,
       mailboxMax: 100_000,
       start: (context) =>

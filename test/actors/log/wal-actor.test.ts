@@ -53,7 +53,6 @@ class Bench {
     const options = { newLogId: new Uint8Array(16), segmentBytes: SEGMENT_BYTES };
     this.#wal = system.root.child<WalMessage>({
       name: 'wal',
-      restart: 'permanent',
       shutdownMs: 100,
       mailboxMax: 1_000,
       start: (context) =>

@@ -55,7 +55,6 @@ class Bench {
     });
     this.#wal = system.root.child<WalMessage>({
       name: 'wal',
-      restart: 'permanent',
       shutdownMs: 100,
       mailboxMax: 1_000,
       start: (context) =>

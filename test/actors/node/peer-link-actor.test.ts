@@ -53,7 +53,6 @@ class Bench {
     });
     this.link = this.#system.root.child<PeerLinkMessage>({
       name: 'peer-2',
-      restart: 'permanent',
       shutdownMs: 100,
       mailboxMax: 10_000,
       start: (context) =>

@@ -52,19 +52,18 @@ describe('coordinated shutdown', () => {
   test('what no phase has stopped is killed in the end', () => {
     const { scheduler, system, letters } = virtualSystem();
     const log: string[] = [];
-    const stopping = (): boolean => true;
-    const start = recording('a', log, { stopping });
-    const ref = system.root.child(spec('a', start, { shutdownMs: 10_000 }));
+    const ref = system.root.child(spec('a', recording('a', log), { shutdownMs: 10_000 }));
+    system.suspend('node/a');
     const reports: ShutdownReport[] = [];
     system.shutdown([system.stopActorsPhase(20)], (report) => reports.push(report));
     scheduler.run(10);
-    ref.tell('drained');
+    ref.tell('waits');
     scheduler.runUntilIdle();
     expect(scheduler.nowMs).toBe(20);
-    expect(log).toEqual(['a:start1', 'a:drained', 'a:killed']);
+    expect(log).toEqual(['a:start1', 'a:killed']);
     expect(reports[0]?.phases).toMatchObject([{ name: 'stop-actors', outcome: 'late' }]);
     expect(ref.tell('more')).toBe(false);
-    expect(letters).toEqual(['node/a more stopped']);
+    expect(letters).toEqual(['node/a waits stopped', 'node/a more stopped']);
   });
 
   test('nothing is left of the production scheduler', async () => {

@@ -114,5 +114,5 @@ export function spec<M>(
   start: ChildSpec<M>['start'],
   more: Partial<ChildSpec<M>> = {},
 ): ChildSpec<M> {
-  return { name, restart: 'permanent', shutdownMs: 100, mailboxMax: 100, start, ...more };
+  return { name, shutdownMs: 100, mailboxMax: 100, start, ...more };
 }

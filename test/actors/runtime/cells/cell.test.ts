@@ -122,20 +122,6 @@ describe('crash', () => {
     expect(lastCrash?.error).toBe('Error: boom');
   });
 
-  test('a spec may drop what waits behind a crash', () => {
-    const { scheduler, system, letters } = virtualSystem();
-    const log: string[] = [];
-    const start = recording('a', log);
-    const ref = system.root.child(spec('a', start, { mailboxAfterCrash: 'drop' }));
-    for (const message of ['boom', '2']) ref.tell(message);
-    system.suspend('node/a');
-    scheduler.run(1);
-    system.resume('node/a');
-    scheduler.runUntilIdle();
-    expect(letters).toEqual(['node/a boom crashed', 'node/a 2 dropped']);
-    expect(log).toEqual(['a:start1', 'a:crash', 'a:start2']);
-  });
-
   test('a crash in turnEnd or in a timer restarts like one in receive', () => {
     const { scheduler, system, letters } = virtualSystem();
     let starts = 0;
@@ -188,7 +174,7 @@ describe('crash', () => {
 });
 
 describe('timers', () => {
-  test('keyed timers replace, repeat, and do not arrive after cancel', () => {
+  test('keyed timers replace and repeat', () => {
     const { scheduler, system } = virtualSystem();
     const log: string[] = [];
     let context: ActorContext<string> | undefined;
@@ -202,17 +188,15 @@ describe('timers', () => {
     timers?.start('once', 10, 'old');
     timers?.start('once', 20, 'new');
     timers?.startPeriodic('tick', 8, 'tick');
-    timers?.start('never', 5, 'never');
-    timers?.cancel('never');
     scheduler.run(17);
-    expect(timers?.has('tick')).toBe(true);
-    timers?.cancel('tick');
+    expect(actorAt(system, 'node/a').timers).toBe(2);
+    timers?.start('tick', 8, 'last');
     scheduler.runUntilIdle();
-    expect(log).toEqual(['tick@8', 'tick@16', 'new@20']);
-    expect(timers?.has('once')).toBe(false);
+    expect(log).toEqual(['tick@8', 'tick@16', 'new@20', 'last@25']);
+    expect(actorAt(system, 'node/a').timers).toBe(0);
   });
 
-  test('a timer that has expired but was not received can still be cancelled', () => {
+  test('a timer that has expired but was not received can still be replaced', () => {
     const { scheduler, system } = virtualSystem();
     const log: string[] = [];
     let context: ActorContext<string> | undefined;
@@ -222,11 +206,9 @@ describe('timers', () => {
         return { receive: (message) => log.push(message) };
       }),
     );
-    context?.timers.start('a', 1, 'a');
     context?.timers.start('b', 1, 'b');
     system.suspend('node/a');
     scheduler.runUntilIdle();
-    context?.timers.cancel('a');
     context?.timers.start('b', 5, 'b2');
     system.resume('node/a');
     scheduler.runUntilIdle();
@@ -299,7 +281,7 @@ describe('death watch', () => {
   test('reports each end with its reason, the last one as final', () => {
     const { scheduler, system } = virtualSystem();
     const exits: ActorExit[] = [];
-    const target = system.root.child(spec('a', recording('a', []), { restart: 'transient' }));
+    const target = system.root.child(spec('a', recording('a', [])));
     system.root.child(watcherOf(target, exits));
     target.tell('boom');
     scheduler.runUntilIdle();
@@ -316,17 +298,18 @@ describe('death watch', () => {
   test('reports at once for an actor that has gone', () => {
     const { scheduler, system } = virtualSystem();
     const exits: ActorExit[] = [];
-    const target = system.root.child(spec('a', recording('a', []), { restart: 'temporary' }));
+    const target = system.root.child(spec('a', recording('a', [])));
     target.tell('boom');
-    scheduler.runUntilIdle();
+    scheduler.run(1);
+    system.root.remove('a');
     system.root.child(watcherOf(target, exits));
     scheduler.runUntilIdle();
     expect(exits).toMatchObject([{ reason: { kind: 'crash' }, restarting: false }]);
   });
 
-  test('a notice that waits is not received after unwatch', () => {
+  test('a later watch of the same actor takes the place of the first, also of its notices', () => {
     const { scheduler, system } = virtualSystem();
-    const target = system.root.child(spec('a', recording('a', []), { restart: 'temporary' }));
+    const target = system.root.child(spec('a', recording('a', [])));
     const exits: string[] = [];
     let context: ActorContext<string> | undefined;
     system.root.child<string>(
@@ -339,13 +322,16 @@ describe('death watch', () => {
     system.suspend('node/w');
     target.tell('boom');
     scheduler.runUntilIdle();
-    context?.unwatch(target);
+    context?.watch(target, () => 'second');
     system.resume('node/w');
     scheduler.runUntilIdle();
     expect(exits).toEqual([]);
+    target.tell('boom');
+    scheduler.runUntilIdle();
+    expect(exits).toEqual(['second']);
   });
 
-  test('ends with unwatch and with the watcher, and knows no foreign refs', () => {
+  test('ends with the watcher, and knows no foreign refs', () => {
     const { scheduler, system } = virtualSystem();
     const exits: string[] = [];
     const target = system.root.child(spec('a', recording('a', [])));
@@ -365,8 +351,6 @@ describe('death watch', () => {
     watcher.tell('boom');
     scheduler.runUntilIdle();
     expect(actorAt(system, 'node/a').watchers).toBe(0);
-    context?.watch(target, () => 'second');
-    context?.unwatch(target);
     target.tell('boom');
     scheduler.runUntilIdle();
     expect(exits).toEqual([]);
@@ -377,32 +361,6 @@ describe('death watch', () => {
 });
 
 describe('the end of an incarnation', () => {
-  test('stop ends after the present message; the reason decides on a restart', () => {
-    const { scheduler, system, letters } = virtualSystem();
-    const log: string[] = [];
-    const start = (name: string) => (context: ActorContext<string>) => ({
-      receive: (message: string) => {
-        log.push(`${name}:${message}`);
-        if (message === 'stop') context.stop();
-      },
-      turnEnd: () => log.push(`${name}:end`),
-    });
-    const once = system.root.child(spec('t', start('t'), { restart: 'transient' }));
-    once.tell('stop');
-    once.tell('lost');
-    scheduler.runUntilIdle();
-    expect(log).toEqual(['t:stop', 't:end']);
-    expect(letters).toEqual(['node/t lost stopped']);
-    expect(once.tell('later')).toBe(false);
-    expect(actorAt(system, 'node/t').state).toBe('retired');
-
-    const forever = system.root.child(spec('p', start('p')));
-    forever.tell('stop');
-    forever.tell('kept');
-    scheduler.runUntilIdle();
-    expect(log.slice(2)).toEqual(['p:stop', 'p:end', 'p:kept', 'p:end']);
-  });
-
   test('thisIncarnation ends with it, self does not', () => {
     const { scheduler, system, letters } = virtualSystem();
     const log: string[] = [];
@@ -439,11 +397,7 @@ describe('the end of an incarnation', () => {
   test('fatal ends the whole system at once, without draining', () => {
     const { scheduler, system, failures, letters } = virtualSystem();
     const log: string[] = [];
-    const stopping = (): boolean => {
-      log.push('never asked');
-      return true;
-    };
-    const first = system.root.child(spec('first', recording('first', log, { stopping })));
+    const first = system.root.child(spec('first', recording('first', log)));
     const bad = system.root.child<string>(
       spec('bad', (context) => ({
         receive: () => {
@@ -474,7 +428,6 @@ describe('the end of an incarnation', () => {
           try {
             context.fatal('fsync');
           } catch {}
-          context.stop();
         },
         turnEnd: () => received.push('turn end'),
       })),
@@ -487,17 +440,19 @@ describe('the end of an incarnation', () => {
   });
 });
 
-test('stop from a callback between turns ends the actor before what waits', () => {
-  const { scheduler, system } = virtualSystem();
+test('fatal from a callback between turns ends the system before what waits', () => {
+  const { scheduler, system, failures, letters } = virtualSystem();
   const log: string[] = [];
   const contexts: ActorContext<string>[] = [];
-  system.root.child<string>(spec('a', recording('a', log, {}, contexts)));
-  contexts[0]?.stop({ kind: 'crash', error: new Error('socket') });
-  expect(log).toEqual(['a:start1']);
+  const ref = system.root.child<string>(spec('a', recording('a', log, {}, contexts)));
   scheduler.runUntilIdle();
-  contexts[0]?.stop();
+  expect(() => contexts[0]?.fatal('socket')).toThrow('fatal failure');
+  expect([log, failures]).toEqual([['a:start1'], []]);
+  ref.tell('waits');
   scheduler.runUntilIdle();
-  expect(log).toEqual(['a:start1', 'a:crash', 'a:start2']);
+  expect(log).toEqual(['a:start1', 'a:fatal']);
+  expect(failures).toEqual([{ kind: 'fatal', path: 'node/a', error: 'socket' }]);
+  expect(letters).toEqual(['node/a waits stopped']);
 });
 
 test('a kill that hits an actor in its turn waits for the end of its handler', () => {
@@ -536,7 +491,6 @@ test('inspect shows the state of an actor', () => {
     path: 'node/a',
     state: 'running',
     isSuspended: true,
-    restart: 'permanent',
     incarnation: 1,
     restarts: 0,
     depth: 1,

@@ -66,17 +66,6 @@ describe('an outlet', () => {
     expect(letters).toEqual(['node/a boom crashed', 'node/a boom crashed']);
   });
 
-  test('is not forgotten by an actor whose mailbox a crash has emptied', () => {
-    const { scheduler, system } = virtualSystem();
-    const log: string[] = [];
-    const more = { mailboxMax: 2, mailboxAfterCrash: 'drop' } as const;
-    const ref = system.root.child(spec('a', recording('a', log), more));
-    const outlet = new Outlet(ref);
-    for (const message of ['boom', 'dropped', 'kept']) outlet.send(message);
-    scheduler.runUntilIdle();
-    expect(log).toEqual(['a:start1', 'a:crash', 'a:start2', 'a:kept']);
-  });
-
   test('makes dead letters of what an actor that has ended for good can never take', () => {
     const { scheduler, system, ref, letters } = narrow(1);
     const outlet = new Outlet(ref);

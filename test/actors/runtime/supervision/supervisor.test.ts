@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import type { ActorRef } from '../../../../actors/runtime/actor-ref.ts';
-import type { ActorContext } from '../../../../actors/runtime/behavior.ts';
 import type { RestartNotice } from '../../../../actors/runtime/host.ts';
 import type { Inspection, SupervisorInspection } from '../../../../actors/runtime/inspection.ts';
 import {
@@ -130,34 +129,6 @@ describe('strategies', () => {
   });
 });
 
-describe('restart kinds', () => {
-  test.each([
-    ['permanent', 'normal', true],
-    ['permanent', 'crash', true],
-    ['transient', 'normal', false],
-    ['transient', 'crash', true],
-    ['temporary', 'crash', false],
-  ] as const)('%s after %s: restarted %s', (restart, how, isRestarted) => {
-    const { scheduler, system } = virtualSystem();
-    let starts = 0;
-    const start = (context: ActorContext<string>) => {
-      starts += 1;
-      return {
-        receive: () => {
-          if (how === 'crash') throw new Error('boom');
-          context.stop();
-        },
-      };
-    };
-    const ref = system.root.child(spec('a', start, { restart }));
-    ref.tell('end');
-    scheduler.runUntilIdle();
-    expect(starts).toBe(isRestarted ? 2 : 1);
-    expect(ref.tell('more')).toBe(isRestarted);
-    expect(system.inspect('node/a') === undefined).toBe(restart === 'temporary');
-  });
-});
-
 describe('intensity and backoff', () => {
   test('delays double up to their maximum, with seeded jitter', () => {
     const delaysOf = (): number[] => {
@@ -251,48 +222,16 @@ describe('intensity and backoff', () => {
 });
 
 describe('stopping', () => {
-  test('a draining actor goes on receiving until it stops itself', () => {
-    const { scheduler, system } = virtualSystem();
-    const log: string[] = [];
-    const ref = system.root.child<string>(
-      spec('a', (context) => ({
-        receive: (message) => {
-          log.push(message);
-          if (message === 'last') context.stop();
-        },
-        stopping: () => {
-          log.push('stopping');
-          return true;
-        },
-        stopped: (reason) => log.push(reason.kind),
-      })),
-    );
-    ref.tell('waiting');
-    let removedAt = -1;
-    system.root.remove('a', () => {
-      removedAt = scheduler.nowMs;
-    });
-    scheduler.run(5);
-    expect(system.inspect('node/a')).toMatchObject({ state: 'draining' });
-    ref.tell('last');
-    scheduler.runUntilIdle();
-    expect(log).toEqual(['stopping', 'waiting', 'last', 'normal']);
-    expect(removedAt).toBe(5);
-    expect(system.inspect('node/a')).toBeUndefined();
-  });
-
-  test('an actor that drains too long is killed at its deadline', () => {
+  test('an actor that does not end when asked is killed at its deadline', () => {
     const { scheduler, system, letters } = virtualSystem();
     const log: string[] = [];
-    const stopping = (): boolean => true;
-    const start = recording('a', log, { stopping });
-    const ref = system.root.child(spec('a', start, { shutdownMs: 70 }));
+    const ref = system.root.child(spec('a', recording('a', log), { shutdownMs: 70 }));
+    system.suspend('node/a');
     let removedAt = -1;
     system.root.remove('a', () => {
       removedAt = scheduler.nowMs;
     });
     scheduler.run(69);
-    system.suspend('node/a');
     ref.tell('late');
     expect(removedAt).toBe(-1);
     scheduler.runUntilIdle();
@@ -301,19 +240,17 @@ describe('stopping', () => {
     expect(letters).toEqual(['node/a late stopped']);
   });
 
-  test('an actor is asked to end only once', () => {
+  test('an actor that is asked twice ends once', () => {
     const { scheduler, system } = virtualSystem();
-    let asked = 0;
-    const stopping = (): boolean => {
-      asked += 1;
-      return true;
-    };
-    system.root.child(spec('a', recording('a', [], { stopping })));
+    const log: string[] = [];
+    system.root.child(spec('a', recording('a', log)));
+    system.suspend('node/a');
     system.root.remove('a');
     scheduler.run(10);
     system.shutdown([system.stopActorsPhase(1_000)], () => {});
+    system.resume('node/a');
     scheduler.runUntilIdle();
-    expect(asked).toBe(1);
+    expect(log).toEqual(['a:start1', 'a:shutdown']);
   });
 
   test('a removed name is free again; an unknown one is an error', () => {

@@ -113,19 +113,6 @@ describe('trace recorder', () => {
     ]);
   });
 
-  test('messages that are dropped with their mailbox do not shift the sampling', () => {
-    const { scheduler, system } = virtualSystem({}, { sampleEvery: 2 });
-    const start = recording('a', []);
-    const ref = system.root.child(spec('a', start, { mailboxAfterCrash: 'drop' }));
-    for (const message of ['boom', '2', '3', '4']) ref.tell(message);
-    scheduler.runUntilIdle();
-    for (const message of ['5', '6']) ref.tell(message);
-    scheduler.runUntilIdle();
-    expect(edges(system.recorder.events()).filter((edge) => edge.startsWith('recv'))).toEqual([
-      'recv 3 outside>node/a 6',
-    ]);
-  });
-
   test('the ring keeps the last events', () => {
     const { clock } = new VirtualScheduler();
     const recorder = new TraceRecorder({ clock, node: 1, eventsMax: 3 });
