@@ -88,7 +88,7 @@ export class Arguments {
       if (length > longest) longest = length;
     }
     if (count < 1 || at > buffer.length) {
-      throw new Error(`the command at byte ${offset} is cut off`);
+      throw new Error(`the command at byte ${offset} is truncated`);
     }
     this.count = count;
     this.longest = longest;

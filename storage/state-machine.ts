@@ -128,7 +128,7 @@ export class StateMachine {
 
   /** Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole. */
   begin(executeAt: Timestamp): void {
-    if (this.#open) throw new ApplyOrderError('a transaction began inside another');
+    if (this.#open) throw new ApplyOrderError('a transaction began while another was open');
     this.#open = true;
     const { hlc, flags, node, store } = executeAt;
     this.#units = 0;
@@ -173,7 +173,7 @@ export class StateMachine {
 
   /** Ends the transaction; sequences have no gaps. */
   commit(applySequence: number): void {
-    if (!this.#open) throw new ApplyOrderError('a commit without a transaction');
+    if (!this.#open) throw new ApplyOrderError('a commit without an open transaction');
     if (applySequence !== this.#appliedSequence + 1) {
       const order = `${applySequence} after ${this.#appliedSequence}`;
       throw new ApplyOrderError(`transactions were applied out of sequence: ${order}`);
@@ -189,7 +189,7 @@ export class StateMachine {
    * deadline, and only a transaction may remove that key.
    */
   read(args: Arguments, nowMs: number, out: ReplySink): boolean {
-    if (this.#open) throw new ApplyOrderError('a read inside a transaction');
+    if (this.#open) throw new ApplyOrderError('a read ran inside a transaction');
     const command = commandFor(args);
     const refusal = refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {

@@ -1,18 +1,19 @@
 /** Operating system errors about a file or directory, and what an operator can do about each. */
 
 const REMEDIES: Readonly<Record<string, string>> = {
-  EACCES: 'permission denied: let the user who runs this own it (chown), or give another path',
-  EPERM: 'the operating system does not permit it: look at owner and attributes of the path',
+  EACCES:
+    'permission denied: make the user of this process its owner (chown), or give another path',
+  EPERM: 'the operating system does not permit it: check the owner and attributes of the path',
   EROFS: 'the file system is mounted read-only: give another path, or mount it for writing',
   ENOSPC: 'the disk is full: make room, or give a path on another disk',
   EDQUOT: "this user's share of the disk is used up: make room, or raise the quota",
-  ENOTDIR: 'a part of the path is a file and no directory: give another path',
-  EEXIST: 'a file is there already: give another path',
+  ENOTDIR: 'a part of the path is a file, not a directory: give another path',
+  EEXIST: 'the file already exists: give another path',
   EISDIR: 'it is a directory: give the path of a file',
-  ENOENT: 'a directory of the path does not exist: make it, or give another path',
+  ENOENT: 'a directory of the path does not exist: create it, or give another path',
   EMFILE: 'too many files are open: raise the limit (ulimit -n)',
   ENFILE: 'the system has too many files open: raise fs.file-max',
-  EIO: 'the disk does not work (see dmesg)',
+  EIO: 'the disk fails (see dmesg)',
   ENAMETOOLONG: 'the path is too long: give a shorter one',
 };
 

@@ -35,7 +35,7 @@ export function listenError(
       return new ListenError(
         'HOLO_PORT_IN_USE',
         `${what}: the port is in use by another process; ` +
-          `end that one (ss -ltnp tells which), or give another port with ${flag}`,
+          `stop that process (ss -ltnp shows it), or give another port with ${flag}`,
         error,
       );
     case 'EACCES':

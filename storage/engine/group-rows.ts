@@ -89,15 +89,15 @@ function sealed(row: Buffer): Buffer {
  */
 export function decodeRow(key: Buffer, row: Buffer, table: GroupTable): void {
   const kind = key.length === GROUP_KEY_BYTES || key.length === BLOCK_KEY_BYTES ? key[0] : 0;
-  if (kind !== GROUP && kind !== BLOCK) throw damaged('a row is of no group');
+  if (kind !== GROUP && kind !== BLOCK) throw damaged('a row has an unknown key');
   const group = { range: key.readUInt32BE(1), generation: key.readUInt32BE(5) };
   const bytes = kind === GROUP ? META_CHECKED_BYTES : BLOCK_CHECKED_BYTES;
   const layout = kind === GROUP ? META_LAYOUT : BLOCK_LAYOUT;
   if (row.length !== bytes + CHECKSUM_BYTES || row[0] !== layout) {
-    throw damaged('a row of a group has an unknown form');
+    throw damaged('the row of a group has an unknown layout');
   }
   if (row.readUInt32LE(bytes) !== crc32(row.subarray(0, bytes))) {
-    throw damaged('a row of a group does not match its checksum');
+    throw damaged('the row of a group does not match its checksum');
   }
   const rows = table.rowsOf(group);
   if (kind === GROUP) {

@@ -48,7 +48,7 @@ export function* checkRows(
       }
       const record = rows.find(key);
       if (record === undefined) throw damaged(`key ${checked} is not found where it belongs`);
-      if (!belongs(key, record)) throw damaged(`key ${checked} is not one that was written`);
+      if (!belongs(key, record)) throw damaged(`key ${checked} does not match its record`);
       const slot = redisSlotOf(slotOfRow(key));
       found[slot] = (found[slot] ?? 0) + 1;
       last = key;

@@ -107,7 +107,7 @@ export class LmdbEngine implements Engine {
     if (record === undefined) return undefined;
     const decoded = readRecord(record, place);
     if (decoded.key !== undefined && decoded.key !== key) {
-      throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value belongs to another key');
+      throw new EngineError('HOLO_STORE_DAMAGED', 'a stored value is under the wrong key');
     }
     return decoded.entry;
   }
@@ -134,7 +134,7 @@ export class LmdbEngine implements Engine {
    */
   *check(): Generator<number, void, undefined> {
     const snapshot = this.snapshot();
-    if (snapshot === undefined) throw new Error('a store is checked before it is used');
+    if (snapshot === undefined) throw new Error('the store was used before its check');
     try {
       yield* checkRows(snapshot, this.#groups.keysOfSlots(REDIS_SLOTS));
     } finally {
@@ -144,7 +144,7 @@ export class LmdbEngine implements Engine {
 
   commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
     this.#assertOpen();
-    if (this.#committing) throw new Error('two commits at a time');
+    if (this.#committing) throw new Error('another commit is in progress');
     this.#committing = true;
     const finish = (error: EngineError | undefined): void => {
       if (this.#closed) return;
@@ -282,10 +282,13 @@ export class LmdbEngine implements Engine {
     }
     const written = table.keysOfSlots(REDIS_SLOTS).reduce((sum, count) => sum + count, 0);
     if (table.incomplete) {
-      throw new EngineError('HOLO_STORE_DAMAGED', 'the store holds counts of a group but no more');
+      throw new EngineError(
+        'HOLO_STORE_DAMAGED',
+        'the store has the counts of a group but not its row',
+      );
     }
     if (written !== this.keys) {
-      const counts = `${this.keys} keys, the rows of its groups say ${written}`;
+      const counts = `${this.keys} keys, but its groups count ${written}`;
       throw new EngineError('HOLO_STORE_DAMAGED', `the store holds ${counts}`);
     }
     return table;

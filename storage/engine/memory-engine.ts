@@ -174,7 +174,7 @@ export class MemoryEngine implements Engine {
 
   commit(batches: readonly FlushBatch[], done: (error: EngineError | undefined) => void): void {
     this.#assertOpen();
-    if (this.#committing) throw new Error('two commits at a time');
+    if (this.#committing) throw new Error('another commit is in progress');
     this.#committing = true;
     this.#defer(() => {
       // The node has crashed meanwhile: nothing is written, and nothing waits for it.
@@ -192,7 +192,7 @@ export class MemoryEngine implements Engine {
 
   /** The next commit fails and changes nothing. */
   failNextCommit(): void {
-    this.#failure = new EngineError('HOLO_STORE_WRITE_FAILED', 'the write was made to fail');
+    this.#failure = new EngineError('HOLO_STORE_WRITE_FAILED', 'injected write failure');
   }
 
   close(closed?: () => void): void {
@@ -261,5 +261,5 @@ function pageOf(records: readonly StoredRecord[], limit: number): StoredEntry[] 
 }
 
 function noRoom(): EngineError {
-  return new EngineError('HOLO_STORE_DISK_FULL', 'a flush was not written: there is no room');
+  return new EngineError('HOLO_STORE_DISK_FULL', 'a flush was not written: the disk is full');
 }

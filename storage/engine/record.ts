@@ -79,7 +79,7 @@ export function verifyRecord(record: Buffer, place: number): VerifiedRecord {
   const type = valueTypeOf(record[5] ?? 0);
   if ((layout !== LAYOUT_PLAIN && layout !== LAYOUT_WITH_KEY) || type === undefined) {
     const found = `layout ${layout}, type ${record[5]}`;
-    throw new EngineError('HOLO_STORE_DAMAGED', `a stored value has an unknown form (${found})`);
+    throw new EngineError('HOLO_STORE_DAMAGED', `a stored value has an unknown layout (${found})`);
   }
   if (layout === LAYOUT_PLAIN) return { type, key: undefined };
   const at = RECORD_HEADER_BYTES + KEY_LENGTH_BYTES;

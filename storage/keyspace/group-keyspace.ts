@@ -350,7 +350,7 @@ export class GroupKeyspace implements Keyspace {
    * and the first units of the next. Constant work. One at a time.
    */
   capture(appliedSequence: number, appliedUnits: number): Capture {
-    if (this.#flush !== undefined) throw new ApplyOrderError('a capture before the last one ended');
+    if (this.#flush !== undefined) throw new ApplyOrderError('a capture is already in progress');
     if (appliedUnits > 0) this.#partlyStored = true;
     const { id, fromSlot, toSlot } = this.#group;
     const clearedAt = this.#clearedAt;
@@ -426,7 +426,7 @@ export class GroupKeyspace implements Keyspace {
     const old = cell.entry;
     if (old.version !== this.#version && this.#outdated(old.version, cell.key)) return;
     if (this.#reading) throw new ApplyOrderError('a read tried to write');
-    if (cell.at === -1) throw new ApplyOrderError('a cell was kept beyond the next lookup');
+    if (cell.at === -1) throw new ApplyOrderError('a cell was used after a later lookup');
     this.#charge(cell, entry);
     if (this.#undo !== undefined) {
       const removedAt = this.#counts.removedAt(redisSlotOf(cell.slot));
@@ -497,7 +497,7 @@ export class GroupKeyspace implements Keyspace {
     if (order === 0 && this.#partlyStored) return false;
     if (order === 0) return true;
     const versions = `${keyOf(this.#version)} after ${keyOf(newest)}`;
-    throw new ApplyOrderError(`a transaction came too late for ${what}: ${versions}`);
+    throw new ApplyOrderError(`a transaction arrived too late for ${what}: ${versions}`);
   }
 
   #evict(stepsMax = EVICTION_STEPS): void {
@@ -570,7 +570,7 @@ function writtenBytes(key: string, entry: Entry): number {
 
 function capturedEntry(flush: Flush, cell: Cell): Entry {
   const entry = cell.dirtyIn === flush.generation ? cell.entry : cell.captured;
-  if (entry === undefined) throw new Error('a captured entry has been lost');
+  if (entry === undefined) throw new Error('a captured entry is missing');
   return entry;
 }
 

@@ -66,7 +66,7 @@ export class SimEngine implements Engine {
 
   commit(batches: readonly FlushBatch[], done: Done): void {
     const { after, count, nextFault, rng, store } = this.#options;
-    if (this.#batches !== undefined) throw new Error('two commits at a time');
+    if (this.#batches !== undefined) throw new Error('another commit is in progress');
     const injected = nextFault();
     if (injected !== undefined) count(`commit ${injected}`);
     const fault = injected ?? (store.full ? 'no room' : undefined);
@@ -99,9 +99,9 @@ function errorOf(fault: CommitFault | undefined): EngineError | undefined {
     case 'slow':
       return undefined;
     case 'no room':
-      return new EngineError('HOLO_STORE_DISK_FULL', 'a flush was not written: there is no room');
+      return new EngineError('HOLO_STORE_DISK_FULL', 'a flush was not written: the disk is full');
     case 'failed':
     case 'failed and landed':
-      return new EngineError('HOLO_STORE_WRITE_FAILED', 'the write was made to fail');
+      return new EngineError('HOLO_STORE_WRITE_FAILED', 'injected write failure');
   }
 }

@@ -158,7 +158,7 @@ async function holofast(args: readonly string[], output: Output): Promise<number
   if (typeof answer === 'string') throw new Error(`${formatEndpoint(endpoint)}: ${answer}`);
   if (answer.holofast === undefined) {
     throw new Error(
-      `${formatEndpoint(endpoint)}: this node knows nothing of HoloFast: ` +
+      `${formatEndpoint(endpoint)}: this node does not report HoloFast: ` +
         'it is older than this holoctl',
     );
   }
@@ -188,7 +188,7 @@ function indented(json: string, endpoint: Endpoint): string {
 async function trace(args: readonly string[], output: Output): Promise<number> {
   const [action, ...rest] = args;
   if (action !== 'dump') {
-    throw new UsageError('trace knows one action: dump (see "holoctl help")');
+    throw new UsageError('the only action of trace is dump (see "holoctl help")');
   }
   const flags = parseFlags(rest, ['node', 'format', 'out']);
   const format = flags.get('format') ?? 'jsonl';

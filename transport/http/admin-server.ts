@@ -156,7 +156,7 @@ export class AdminServer {
       case '/trace':
         return this.#trace(question === -1 ? '' : target.slice(question + 1));
       default:
-        return textAnswer(404, `no such page; there are: ${PATHS}`);
+        return textAnswer(404, `no such page; the pages are: ${PATHS}`);
     }
   }
 

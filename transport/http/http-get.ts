@@ -37,7 +37,7 @@ export function httpGet(
         chunks.push(chunk);
         bytes += chunk.length;
         if (bytes > bytesMax) {
-          fail(`its answer is longer than ${bytesMax} bytes`);
+          fail(`the answer is longer than ${bytesMax} bytes`);
           request.destroy();
         }
       });
@@ -59,10 +59,10 @@ export function httpGet(
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens there: is the node running, and is this its --listen-admin?',
   ECONNRESET: NO_ADMIN_PORT,
-  ENOTFOUND: 'no machine has that name: is it written rightly?',
-  EAI_AGAIN: 'the name could not be looked up: ask by IP address, or look at the name server',
-  EHOSTUNREACH: 'there is no way to that machine: is it up, and does a firewall let this through?',
-  ENETUNREACH: 'there is no way to that network from here',
+  ENOTFOUND: 'no machine has that name: is it spelled correctly?',
+  EAI_AGAIN: 'the name lookup failed: use an IP address, or check the name server',
+  EHOSTUNREACH: 'no route to that machine: is it up, and does a firewall block this?',
+  ENETUNREACH: 'no route to that network',
 };
 
 function reasonOf(error: NodeJS.ErrnoException): string {

@@ -181,11 +181,11 @@ export class NodeMetrics {
     this.#counter('transactions_total', 'Transactions by outcome', ['outcome'], (counter) => {
       for (const outcome of OUTCOMES) counter.inc({ outcome }, this.#outcomes[outcome]);
     });
-    const repeated = 'Reading pipelines that their barrier did not prune, by what they became';
+    const repeated = 'Reading pipelines that their barrier did not prune, by outcome';
     this.#counter('reads_repeated_total', repeated, ['as'], (counter) => {
       for (const as of REPEATED_READS) counter.inc({ as }, this.#readsRepeated[as]);
     });
-    const refused = 'Messages of peers that were dropped because they made no sense';
+    const refused = 'Messages of peers that were dropped because they were invalid';
     this.#counter('peer_messages_refused_total', refused, ['type', 'reason'], (counter) => {
       for (const { type, reason, count } of this.#refused.values()) {
         counter.inc({ type, reason }, count);
@@ -199,7 +199,7 @@ export class NodeMetrics {
   #sources(sources: MetricSources): void {
     const { actors, deadLetters, links } = sources;
     if (actors !== undefined) {
-      this.#gauge('mailbox_depth', 'Messages that wait', ['actor'], (gauge) => {
+      this.#gauge('mailbox_depth', 'Messages waiting', ['actor'], (gauge) => {
         for (const each of actors()) gauge.set({ actor: each.path }, each.depth);
       });
       this.#counter('actor_restarts_total', 'Restarts', ['actor'], (counter) => {
@@ -207,9 +207,14 @@ export class NodeMetrics {
       });
     }
     if (deadLetters !== undefined) {
-      this.#counter('dead_letters_total', 'Messages nobody received', ['reason'], (counter) => {
-        for (const [reason, count] of deadLetters()) counter.inc({ reason }, count);
-      });
+      this.#counter(
+        'dead_letters_total',
+        'Messages that no actor received',
+        ['reason'],
+        (counter) => {
+          for (const [reason, count] of deadLetters()) counter.inc({ reason }, count);
+        },
+      );
     }
     if (links !== undefined) this.#links(links);
     if (sources.holofast !== undefined) this.#holofast(sources.holofast);
@@ -231,7 +236,7 @@ export class NodeMetrics {
         }
       });
     }
-    this.#present('unlogged_bytes', 'Bytes that wait for the log', sources.unloggedBytes);
+    this.#present('unlogged_bytes', 'Bytes waiting for the log', sources.unloggedBytes);
     this.#present(
       'clock_offset_seconds',
       "This node's wall clock minus the cluster's time; NaN while that is not known",
@@ -252,7 +257,7 @@ export class NodeMetrics {
   }
 
   #holofast(read: () => HoloFastStatus): void {
-    const help = 'Frames, votes and rounds by what became of them';
+    const help = 'Frames, votes and rounds by outcome';
     this.#counter('holofast_events_total', help, ['event'], (counter) => {
       const { quorums, counters } = read();
       for (const [event, count] of Object.entries({ quorums, ...counters })) {
@@ -266,10 +271,10 @@ export class NodeMetrics {
 
   #links(links: () => Iterable<LinkSample>): void {
     const peers = ['peer'];
-    this.#gauge('peer_up', 'Whether the link to the peer stands', peers, (gauge) => {
+    this.#gauge('peer_up', 'Whether the link to the peer is up', peers, (gauge) => {
       for (const link of links()) gauge.set({ peer: link.peer }, link.up ? 1 : 0);
     });
-    this.#gauge('peer_queued_bytes', 'Bytes that wait to be sent', peers, (gauge) => {
+    this.#gauge('peer_queued_bytes', 'Bytes waiting to be sent', peers, (gauge) => {
       for (const link of links()) gauge.set({ peer: link.peer }, link.queuedBytes);
     });
     const totals = [

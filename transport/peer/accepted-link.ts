@@ -176,7 +176,7 @@ export class AcceptedLink {
       this.#end({ kind: 'members', answer });
       return;
     }
-    const reason = `it asked for the members of cluster ${clusterId}, which is another one`;
+    const reason = `it asked for the members of another cluster, ${clusterId}`;
     this.#options.onRefused(undefined, reason);
     this.#end({ kind: 'refused', reason });
   }

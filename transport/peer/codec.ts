@@ -176,10 +176,10 @@ function decodeSections(cbor: Uint8Array): FrameSection[] {
     value = decoder.decode(cbor);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new FrameError('HOLO_FRAME_CONTENT', `the frame holds no sections: ${reason}`);
+    throw new FrameError('HOLO_FRAME_CONTENT', `the frame has no valid sections: ${reason}`);
   }
   if (!Array.isArray(value)) {
-    throw new FrameError('HOLO_FRAME_CONTENT', 'the frame holds no array of sections');
+    throw new FrameError('HOLO_FRAME_CONTENT', 'the frame has no array of sections');
   }
   return value.map(sectionOf);
 }

@@ -172,7 +172,7 @@ export class DialledLink {
       this.#heardAtMs = nowMs;
     }
     if (nowMs - this.#heardAtMs > linkTimeoutMs) {
-      this.#lose(socket, `no sign of life for ${linkTimeoutMs} ms`);
+      this.#lose(socket, `no message for ${linkTimeoutMs} ms`);
     } else if (nowMs - this.#sentAtMs >= linkTimeoutMs / 4) {
       this.#sentAtMs = nowMs;
       socket.write(SIGN_OF_LIFE);
@@ -208,12 +208,12 @@ export class DialledLink {
     const result = decodeGreeting(this.#received);
     if (result.status === 'incomplete') {
       if (this.#received.length > GREETING_BYTES_MAX) {
-        this.#lose(socket, 'the answer to our greeting is too long');
+        this.#lose(socket, 'the answer to the greeting is too long');
       }
       return;
     }
     if (result.status === 'alien') {
-      this.#refuse(socket, `what listens there is no peer: ${result.reason}`);
+      this.#refuse(socket, `the listener there is not a peer: ${result.reason}`);
       return;
     }
     const { greeting } = result;
@@ -226,7 +226,7 @@ export class DialledLink {
         ? this.#options.examine(greeting.hello, this.peer)
         : `it answered with "${greeting.kind}"`;
     if (objection !== undefined) {
-      this.#refuse(socket, `what listens there is refused: ${objection}`);
+      this.#refuse(socket, `the listener there is refused: ${objection}`);
       return;
     }
     this.#becomeUp();

@@ -327,19 +327,22 @@ export class TcpNetwork implements PeerNetwork {
     }
     const reason = this.#examine(hello, hello.nodeId);
     const muted = performance.now() < (this.#mutedUntilMs.get(hello.nodeId) ?? 0);
-    return reason ?? (muted ? 'its messages made no sense, it is heard again later' : undefined);
+    return (
+      reason ??
+      (muted ? 'it sent too many invalid messages; it may connect again later' : undefined)
+    );
   }
 
   #examine(hello: PeerHello, expected: number): string | undefined {
     const { self } = this.#options;
     if (hello.clusterId !== self.clusterId) {
-      return `it belongs to cluster ${hello.clusterId}, this node to another one`;
+      return `it belongs to cluster ${hello.clusterId}, not to the one of this node`;
     }
     if (hello.nodeId === self.nodeId) {
-      return `it says that it is node ${self.nodeId}, which is this node`;
+      return `it claims to be node ${self.nodeId}, which is this node`;
     }
     if (hello.nodeId !== expected) {
-      return `it says that it is node ${hello.nodeId}, node ${expected} was expected`;
+      return `it claims to be node ${hello.nodeId}, but node ${expected} was expected`;
     }
     if (!this.#endpoints.has(hello.nodeId)) {
       return `node ${hello.nodeId} is not a member of this cluster`;

@@ -76,7 +76,7 @@ const PERCENTILES_MAX = 64;
 
 const percentiles: Judge = (text) => {
   const words = text.split(' ', PERCENTILES_MAX + 1).filter((word) => word !== '');
-  if (words.length > PERCENTILES_MAX) return { reason: `not more than ${PERCENTILES_MAX} of them` };
+  if (words.length > PERCENTILES_MAX) return { reason: `at most ${PERCENTILES_MAX} percentiles` };
   const bad = words.some((word) => !/^\d+(\.\d+)?$/.test(word) || Number(word) > 100);
   const name = 'latency-tracking-info-percentiles';
   return bad

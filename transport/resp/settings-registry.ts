@@ -27,7 +27,7 @@ export class SettingsRegistry {
   register(...settings: readonly Setting[]): void {
     for (const setting of settings) {
       const name = setting.name.toLowerCase();
-      if (this.#settings.has(name)) throw new Error(`the setting ${name} exists already`);
+      if (this.#settings.has(name)) throw new Error(`the setting ${name} already exists`);
       if (this.#settings.size === SETTINGS_MAX) throw new Error('too many settings');
       this.#settings.set(name, setting);
     }

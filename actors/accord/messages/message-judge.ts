@@ -56,7 +56,7 @@ export class MessageJudge {
     this.#refused.set(from, count);
     if (count < refusedMax) return;
     this.#refused.set(from, 0);
-    disconnect(from, `${count} of its messages made no sense, the last one: ${type}, ${reason}`);
+    disconnect(from, `${count} of its messages were invalid, the last one: ${type}, ${reason}`);
   }
 
   linkUp(peer: number): void {

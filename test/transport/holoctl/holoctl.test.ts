@@ -192,7 +192,7 @@ describe('called wrongly', () => {
       'status --nodes x',
       'an admin port is written HOST:PORT, not "x" (--node, --nodes or HOLO_ADMIN)',
     ],
-    ['trace', 'trace knows one action: dump (see "holoctl help")'],
+    ['trace', 'the only action of trace is dump (see "holoctl help")'],
     ['trace dump --format svg', '--format must be one of jsonl, perfetto, shiviz, not "svg"'],
   ])('"%s"', async (line, message) => {
     const args = line.split(' ').filter((word) => word !== '');
@@ -242,7 +242,7 @@ describe('holoctl holofast', () => {
     const { code, err } = await call('holofast', '--node', node);
     expect([code, err]).toEqual([
       1,
-      `holoctl: ${node}: this node knows nothing of HoloFast: it is older than this holoctl\n`,
+      `holoctl: ${node}: this node does not report HoloFast: it is older than this holoctl\n`,
     ]);
   });
 });

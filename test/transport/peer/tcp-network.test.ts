@@ -453,7 +453,7 @@ describe('a peer whose messages make no sense', () => {
     const [one, two] = await pair({ mutedMs: 150 });
     one.network.disconnect(2, 'nonsense');
     expect(one.seen.events.at(-1)).toBe('down 2: nonsense');
-    await until(() => two.seen.count('refused 1: refused by node 1: its messages made no') > 0);
+    await until(() => two.seen.count('refused 1: refused by node 1: it sent too many') > 0);
     await until(() => one.seen.count('up 2') === 2 && two.seen.count('up 1') === 2);
     one.network.send(2, text('again'));
     two.network.send(1, text('again'));
@@ -501,7 +501,7 @@ describe('links that fail', () => {
     const sending = setInterval(() => one.network.send(2, text('anybody?')), 10);
     closers.push(() => clearInterval(sending));
     await until(() => one.seen.count('down 2') >= 1);
-    expect(one.seen.events[1]).toBe('down 2: no sign of life for 200 ms');
+    expect(one.seen.events[1]).toBe('down 2: no message for 200 ms');
   });
 
   test('a link that is idle, and one that only sends, stay up', async () => {
@@ -563,7 +563,7 @@ test('a port that is in use is one clear error', async () => {
     code: 'HOLO_PORT_IN_USE',
     message:
       `cannot listen on 127.0.0.1:${one.endpoint.port} (peers): the port is in use by another ` +
-      'process; end that one (ss -ltnp tells which), or give another port with --listen-peer',
+      'process; stop that process (ss -ltnp shows it), or give another port with --listen-peer',
   });
 });
 

@@ -27,7 +27,7 @@ describe('settings that are inert here', () => {
     const many = '50 '.repeat(65);
     const name = 'latency-tracking-info-percentiles';
     expect(new Harness().client().ask(array('CONFIG', 'SET', name, many))).toBe(
-      failed(name, 'not more than 64 of them'),
+      failed(name, 'at most 64 percentiles'),
     );
   });
 });

@@ -90,7 +90,7 @@ describe('the listener', () => {
     expect(error).toBeInstanceOf(ListenError);
     expect(error?.message).toBe(
       `cannot listen on ${HOST}:${server.port} (Redis clients): the port is in use by another ` +
-        'process; end that one (ss -ltnp tells which), or give another port with --listen-redis',
+        'process; stop that process (ss -ltnp shows it), or give another port with --listen-redis',
     );
     expect(error?.code).toBe('HOLO_PORT_IN_USE');
   });

@@ -107,7 +107,7 @@ describe('SettingsRegistry', () => {
 
   test('takes a name once, and only so many', () => {
     const { registry } = example();
-    expect(() => registry.register(fixedSetting('COUNT', ''))).toThrow('count exists already');
+    expect(() => registry.register(fixedSetting('COUNT', ''))).toThrow('count already exists');
     const many: Setting[] = Array.from({ length: 1024 }, (_, i) => fixedSetting(`s${i}`, ''));
     expect(() => registry.register(...many)).toThrow('too many settings');
   });

@@ -131,7 +131,7 @@ export class RequestParser {
       const end = at + length;
       if (end + 2 > filled) break;
       if (input[end] !== CARRIAGE_RETURN || input[end + 1] !== NEWLINE) {
-        return this.#fail('expected CRLF behind a bulk string');
+        return this.#fail('expected CRLF after a bulk string');
       }
       this.args.push(at, end);
       at = end + 2;

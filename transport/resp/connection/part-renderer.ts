@@ -56,7 +56,7 @@ export class PartRenderer {
   /** All replies, when every command has written its own. */
   finish(): Uint8Array {
     if (this.#left > 0 || this.#run < this.#layout.length - 1) {
-      throw new Error(`the part was not answered from command ${this.#begun} on`);
+      throw new Error(`the part has no replies from command ${this.#begun} on`);
     }
     if (this.writer.errors !== this.#errorsBefore) this.#noteError();
     return this.writer.take();

@@ -50,7 +50,7 @@ describe('the renderer of a part', () => {
       renderer.begin(partOf({ count: 2, layout }));
       renderer.next();
       renderer.writer.integer(0);
-      expect(() => renderer.finish()).toThrow('the part was not answered from command 1 on');
+      expect(() => renderer.finish()).toThrow('the part has no replies from command 1 on');
     }
   });
 
