@@ -32,7 +32,7 @@ describe.skipIf(!hasTool('redis-cli'))('redis-cli (skipped where it is not insta
     return stdout.trim();
   }
 
-  test('what one node has acknowledged, all others have', async () => {
+  test('a write that one node has acknowledged, all others have', async () => {
     for (const writer of cluster.nodes) {
       const value = `from ${writer.id}`;
       expect(await cli(writer.redisPort, 'set', 'greeting', value)).toBe('OK');

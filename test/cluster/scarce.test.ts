@@ -130,7 +130,7 @@ describe('file descriptors', () => {
     }
   }
 
-  test('--max-clients is bounded by ulimit -n, and the clients above it harm nobody', async () => {
+  test('--max-clients is bounded by ulimit -n, and clients above it do no harm', async () => {
     const through = ['sh', '-c', `ulimit -n ${OPEN_FILES}; exec "$@"`, 'sh'];
     cluster = await TestCluster.start({ nodes: 1, flags: FLAGS, through });
     const node = cluster.node(1);

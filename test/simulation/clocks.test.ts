@@ -220,7 +220,7 @@ test('actors that begin again in a node that goes on move nothing', () => {
   expect(scenario.cluster.violations).toEqual([]);
 });
 
-test('a clock that was set back before a restart repeats nothing and stops nobody', () => {
+test('a clock that was set back before a restart repeats nothing and stops no node', () => {
   const scenario = new Scenario(1);
   for (let count = 1; count <= 5; count += 1) {
     expect(scenario.answerTo(1, 'INCR', 'n')).toBe(count);

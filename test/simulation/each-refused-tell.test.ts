@@ -332,7 +332,7 @@ describe.each([
   });
 });
 
-describe('what an actor has asked for itself finds a place in its full mailbox', () => {
+describe('an answer that an actor has asked for finds a place in its full mailbox', () => {
   test.each([
     ['store-0/replica', 'Durable', NO_FLUSH],
     ['store-0/executor', 'Durable', QUICK_FLUSH],

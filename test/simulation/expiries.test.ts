@@ -55,7 +55,7 @@ describe('a value with a deadline', () => {
     expect(prolonged().at(180, 'GET', [], 'v').verdict).toBe('violation');
   });
 
-  test('may live for ever when nobody knows whether it was prolonged', () => {
+  test('may live for ever when it is unknown whether it was prolonged', () => {
     const asked = set().at(60, 'EXISTS', [], undefined);
     expect(asked.at(900, 'GET', [], 'v').verdict).toBe('ok');
   });

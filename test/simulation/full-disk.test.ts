@@ -54,7 +54,7 @@ test('reads go on when more waits for the disk than one answer to a barrier name
   scenario.converge();
 });
 
-test('what waits for a stalled disk is bounded: the node takes no more, and catches up later', () => {
+test('the backlog at a stalled disk is bounded: the node takes no more, and catches up later', () => {
   const unloggedBytesMax = 64 * 1024;
   const scenario = new Scenario(3, { unloggedBytesMax });
   const node = scenario.node(1);

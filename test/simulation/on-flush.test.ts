@@ -4,7 +4,7 @@ import { simulate } from './cluster.ts';
 import { Scenario } from './scenario.ts';
 
 // No record was ever written before a flush, and no flush came without one: no write was answered.
-test('what was answered outlives all processes at once', () => {
+test('answered writes survive when all processes end at once', () => {
   const scenario = new Scenario(3, { syncPolicy: 'on_flush', flushEveryMs: 1_000_000 });
   const ids = [1, 2, 3];
   const before = ids.map((id) => scenario.node(id).disk.counters.syncs);

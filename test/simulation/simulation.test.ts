@@ -86,7 +86,7 @@ describe('scenarios', () => {
     }
   });
 
-  test('what was written after the log was cut and everything restarted is what is read', () => {
+  test('writes after a cut of the log and a restart of all nodes are read', () => {
     const scenario = new Scenario(3);
     for (let round = 0; round < 400; round += 1) {
       scenario.answerTo(1 + (round % 3), 'SET', 'k', `old ${round} ${'x'.repeat(200)}`);
@@ -127,7 +127,7 @@ describe('scenarios', () => {
     expect(scenario.cluster.violations).toEqual([]);
   });
 
-  test('what was acknowledged survives when the power fails everywhere', () => {
+  test('acknowledged writes survive when the power fails everywhere', () => {
     for (let seed = 1; seed <= 10; seed += 1) {
       const scenario = new Scenario(3, {}, seed);
       const asked = scenario.ask(1, 'SET', 'k', 'kept');

@@ -477,7 +477,7 @@ const TABLES: Record<string, readonly Case[]> = {
     ['CLUSTER GETKEYSINSLOT 16384 1', '-ERR Invalid slot'],
     ['CLUSTER GETKEYSINSLOT 1 x', INTEGER],
   ],
-  'what is no command': [
+  'unknown commands': [
     ['NOSUCH', "-ERR unknown command 'NOSUCH', with args beginning with: "],
     ['nosuch a b', "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b' "],
     [['a\r\nb', '\n'], "-ERR unknown command 'a  b', with args beginning with: ' ' "],

@@ -164,7 +164,7 @@ test('every link from document to document leads somewhere', () => {
   expect(dangling(documents, link, leads)).toEqual([]);
 });
 
-test('what is not there is found', () => {
+test('missing targets are found', () => {
   const text = 'see nowhere.md §9.9 and I99, docs/protocol.md, "Nothing"; wal/nowhere.ts `nil.ts`';
   const texts = [{ path: 'docs/example.md', text }];
   const sections = sectionsOf(protocolText());

@@ -32,7 +32,7 @@ describe('the reader of exports', () => {
     ]);
   });
 
-  test('tells what nobody imports, and whether the file itself uses it', () => {
+  test('finds exports without an importer, and whether the file itself uses them', () => {
     const files = [
       file('a.ts', 'export const used = 1;\nexport const own = 2;\nexport const dead = own;'),
       file('b.ts', "import { used } from './a.ts';"),

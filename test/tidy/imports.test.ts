@@ -10,7 +10,7 @@ const OWNED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   'prom-client': ['transport/http/metrics.ts', 'transport/http/counted-histogram.ts'],
 };
 
-describe('who may import whom', () => {
+describe('permitted imports', () => {
   test('a package with one owner is imported by it alone', () => {
     const foreign = violations(sources, (file, target) => {
       const owners = OWNED_PACKAGES[target];

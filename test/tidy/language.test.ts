@@ -31,7 +31,7 @@ test('the reader of comments finds each form, and no second line', () => {
   expect(found("const url = 'http://who';\n// Whole.")).toEqual([]);
 });
 
-test('no comment begins with what, who or nobody', () => {
+test('every comment begins with a subject', () => {
   const others = tests.filter(({ path }) => path !== 'test/tidy/language.test.ts');
   expect(nativeSources.length).toBeGreaterThan(5);
   expect(withoutSubject([...sources, ...nativeSources, ...others])).toEqual([]);

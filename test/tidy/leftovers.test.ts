@@ -30,7 +30,7 @@ describe('nothing lies about', () => {
     expect(linesWith(all, /\b(TO[D]O|FI[X]|X[X]X)(ME)?\b/, false)).toEqual([]);
   });
 
-  test("no path of somebody's machine", () => {
+  test('no path of a private machine', () => {
     const places = /["'`](\/home\/|\/Users\/|\/work\/|\/root\/|[A-Z]:\\)/;
     expect(linesWith(all, places, false)).toEqual([]);
   });

@@ -58,14 +58,14 @@ describe('the reader of tells', () => {
     expect(unheededTells(source).length === 0).toBe(heeded);
   });
 
-  test('sees whether somebody says why a message may be lost', () => {
+  test('sees whether a comment says why a message may be lost', () => {
     expect(unexplainedDrops('a();\ntellOrDrop(ref, m);')).toEqual([2]);
     expect(unexplainedDrops('// It is told again.\nif (a) tellOrDrop(ref, m);')).toEqual([]);
   });
 });
 
 describe('tells', () => {
-  test('nobody overlooks that a message was refused', () => {
+  test('no sender overlooks that a message was refused', () => {
     const own = 'actors/runtime/actor-ref.ts';
     const found = sources
       .filter(({ path }) => path !== own)

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { escapeBytes, escapeLine, escapeText } from '../../transport/escape.ts';
 import { fileErrorText } from '../../transport/file-error.ts';
 
-describe('what others have sent', () => {
+describe('text from peers and clients', () => {
   test.each([
     ['plain text \\ "quoted" ~', 'plain text \\ "quoted" ~'],
     ['\u001b[31m\u0007\u0000\u007f', '\\x1b[31m\\x07\\x00\\x7f'],

@@ -104,7 +104,7 @@ describe('JSON lines', () => {
     ['a missing operation', [header, line({ id: 1 })], 'line 2: id 1'],
     ['an end before the beginning', [header, line({ completedAt: 9 })], 'line 2: completedAt'],
     ['an answer without a result', [header, line({ result: undefined })], 'line 2: result'],
-    ['an end that nobody saw', [header, line({ outcome: 'unknown' })], 'line 2: an unknown'],
+    ['an end that no client saw', [header, line({ outcome: 'unknown' })], 'line 2: an unknown'],
     ['an unknown outcome', [header, line({ outcome: 'maybe' })], 'line 2: unknown outcome'],
     ['keys that are no strings', [header, line({ keys: [1] })], 'line 2: keys'],
   ])('are refused for %s', (_, lines, message) => {

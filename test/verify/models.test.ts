@@ -89,7 +89,7 @@ test('cas-register: a cas fails exactly when the value does not match', () => {
   expect(step(3, operation('read', [], 4))).toBeUndefined();
 });
 
-test('kv: what nobody read is one state, out of which only a put leads', () => {
+test('kv: unread values are one state, which only a put leaves', () => {
   const model = createModel('kv', [operation('get', [], 'abc')]);
   expect(model.step('', operation('append', ['ab'], true))).toBe('ab');
   expect(model.step('ab', operation('get', [], 'ab'))).toBe('ab');
@@ -147,7 +147,7 @@ describe('list', () => {
   });
 });
 
-test('what a model does not know is an error, not a verdict', () => {
+test('an operation unknown to the model is an error, not a verdict', () => {
   expect(() => createModel('redis', []).step(null, operation('LPOP', [], null))).toThrow('LPOP');
   expect(() => createModel('kv', []).step('', operation('GET', [], ''))).toThrow('GET');
   expect(() => createModel('list', []).step(0, operation('LPOP', [], ''))).toThrow('LPOP');

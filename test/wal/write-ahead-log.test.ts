@@ -325,7 +325,7 @@ describe('a failing disk', () => {
     expect(harness.disk.counters.bytesWritten).toBe(written);
   });
 
-  test('what a failed sync left in the page cache is made durable before it is believed', () => {
+  test('page-cache data after a failed sync is made durable before it is trusted', () => {
     for (let seed = 1; seed <= 20; seed += 1) {
       const harness = new LogHarness({}, seed);
       const { log } = harness.open();

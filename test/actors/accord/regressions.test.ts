@@ -83,7 +83,7 @@ describe('a proposal that is repeated to the own replica', () => {
   });
 });
 
-describe('what the log may forget', () => {
+describe('records that the log may forget', () => {
   function forgetful(): LoneReplica {
     return new LoneReplica(groupOf(3), 3, { durabilityLagMs: 1, durabilityEveryMs: 1 });
   }

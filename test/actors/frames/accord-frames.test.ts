@@ -93,7 +93,7 @@ describe('a reply', () => {
   });
 });
 
-describe('what is no message', () => {
+describe('frames without a message', () => {
   test('a probe has the size that was asked for, and an answer without one', () => {
     const frame = probeFrame(2, 1, 9, 500, key);
     expect([frame.length, readFrame(frame)]).toEqual([500, { type: 'probe' }]);

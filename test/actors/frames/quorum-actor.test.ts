@@ -212,7 +212,7 @@ describe('requests', () => {
     expect(bench.links).toEqual([[2, 'PreAccept']]);
   });
 
-  test('a member that is down hinders nobody', () => {
+  test('a member that is down does not hinder the others', () => {
     bench.hear(2, 3);
     bench.actor.tell({ type: 'PeerDown', peer: 3 });
     bench.send(preAccept(), 2, 3);
@@ -304,7 +304,7 @@ describe('votes', () => {
     expect([bench.toAll.length, bench.links.length]).toEqual([0, 2]);
   });
 
-  test('what was counted is told when the actor ends', () => {
+  test('counts are reported when the actor ends', () => {
     bench.hear(2, 3);
     bench.send(preAccept(), 2, 3);
     bench.vote(2, bench.toAll[0] as Uint8Array);

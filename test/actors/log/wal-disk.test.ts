@@ -141,7 +141,7 @@ test('a write that takes long is reported once, and its end', () => {
   expect(bench.told.at(-1)).toBe('moving');
 });
 
-test('a failed sync ends the node and answers nobody', () => {
+test('a failed sync ends the node, and no request is answered', () => {
   const bench = started();
   bench.disk.failSyncs(1);
   bench.append();

@@ -101,7 +101,7 @@ test('each answer goes to the connection of its number, in one write per turn', 
   expect([one.socket.writes, two.socket.writes]).toEqual([[':1\r\n'], [':2\r\n+PONG\r\n']]);
 });
 
-test('what the gateway answers itself leaves without an answer of others', () => {
+test("the gateway's own answers leave without an answer of a store", () => {
   const bench = new Bench();
   const client = bench.client();
   client.send('PING', 'ECHO x');

@@ -11,7 +11,7 @@ const PROGRAM = `
   logger.error({ err: new Error(bad) }, 'failed');
 `;
 
-test.each(['json', 'pretty'])('what a peer says cannot act on a terminal: %s', (format) => {
+test.each(['json', 'pretty'])("a peer's text cannot control a terminal: %s", (format) => {
   const args = ['--import', 'tsx', '--input-type=module', '-e', PROGRAM, format];
   const { stdout, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
   expect(stderr).toBe('');

@@ -49,7 +49,7 @@ describe('coordinated shutdown', () => {
     expect(reports[2]).toBe(report);
   });
 
-  test('what no phase has stopped is killed in the end', () => {
+  test('actors that no phase has stopped are killed in the end', () => {
     const { scheduler, system, letters } = virtualSystem();
     const log: string[] = [];
     const ref = system.root.child(spec('a', recording('a', log), { shutdownMs: 10_000 }));

@@ -112,7 +112,7 @@ describe('limits', () => {
     expect(batcher.fits(work([1], { bytes: new Uint8Array(11) }).part)).toBe(false);
   });
 
-  test('what is dropped is handed back, from both queues, and the rest stays in order', () => {
+  test('dropped work is returned, from both queues, and the rest stays in order', () => {
     const late = [work([1]), work([2], { readOnly: true })];
     const kept = work([3]);
     const batcher = batcherOf({}, ...late, kept);

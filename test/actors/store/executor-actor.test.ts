@@ -189,7 +189,7 @@ describe('a transaction', () => {
     expect(bench.replica.at(-1)).toMatchObject({ type: 'Taken', count: 1 });
   });
 
-  test('of another node is executed alike, and answers nobody', () => {
+  test('of another node is executed alike, and answers no client', () => {
     const bench = new Bench().execute([part(1, 'SET a 1')], false);
     expect(bench.answers).toEqual([]);
     expect(bench.coordinator).toEqual([]);
@@ -246,7 +246,7 @@ describe('reads', () => {
     expect(bench.reads).toEqual([{ token: 7, expired: [1], uncovered: [2] }]);
   });
 
-  test('that nobody waits for any more are not done', () => {
+  test('that no client waits for any more are not done', () => {
     const bench = new Bench();
     bench.tell({ type: 'ExpectRead', token: 1, parts: [part(1, 'GET a')] });
     bench.tell({ type: 'ForgetRead', token: 1 });
@@ -376,7 +376,7 @@ describe('long replies', () => {
   });
 });
 
-test('what full neighbours refuse is told when they have room, in order', () => {
+test('messages that full neighbours refuse are sent when they have room, in order', () => {
   const bench = new Bench({ mailboxMax: 1 });
   const { system } = bench.world;
   for (const name of ['replica', 'coordinator']) system.suspend(`node/${name}`);

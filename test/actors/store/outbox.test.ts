@@ -45,7 +45,7 @@ test('a message waits for what was given out before it, and for nothing later', 
   expect(left).toEqual([first, later]);
 });
 
-test('what names no timestamp of this node leaves at once', () => {
+test('a message without a timestamp of this node leaves at once', () => {
   const { clock, outbox, left } = bench();
   clock.uniqueNow();
   const fetch: AccordMessage = { type: 'Fetch', ids: encodeDeps([]) };
@@ -53,7 +53,7 @@ test('what names no timestamp of this node leaves at once', () => {
   expect(left).toEqual([fetch]);
 });
 
-test('what finds no place while it has to wait is lost, as on the way to the peer', () => {
+test('a waiting message without room is lost, as on the way to the peer', () => {
   const { clock, outbox, left } = bench(1);
   const first = preAccept(clock.uniqueNow());
   outbox.send(GROUP, 2, first);

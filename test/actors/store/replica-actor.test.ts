@@ -189,7 +189,7 @@ test('nothing is answered before the log has been read, nor before its own recor
   expect(bench.sync().answers).toEqual(['PreAcceptOk']);
 });
 
-test('what a full executor refuses is told again, in order, when it has room', () => {
+test('messages that a full executor refuses are sent again, in order, when it has room', () => {
   const bench = new Bench({}, 1).begin();
   const id = ids(bench);
   const { system } = bench.world;

@@ -321,7 +321,7 @@ describe('counted votes and votes one by one', () => {
   });
 });
 
-describe('what may be counted', () => {
+describe('messages that may be counted', () => {
   const id = { hlc: 50, flags: Flags.WRITE, node: 1, store: 0 };
 
   test.each([

@@ -85,7 +85,7 @@ describe.each(Object.entries(makers))('%s', (_name, make) => {
     expect(notifier.votes(slot)).toBe(0);
   });
 
-  test('a quorum that was not flushed before the release is nobody’s', () => {
+  test('a quorum that was not flushed before the release is dropped', () => {
     const slot = mustArm(notifier, { need: 1 });
     expect(notifier.receive(reply(slot, 1))).toBe('quorum');
     notifier.release(slot);
@@ -205,7 +205,7 @@ describe('kernel', () => {
     expect(notifier.receive(bareOkFrame({ ...slot, sender: 2 }))).toBe('duplicate');
   });
 
-  test('an event of an earlier round of the slot, or of none, is nobody’s', () => {
+  test('an event of an earlier round of the slot, or of none, is dropped', () => {
     const notifier = new KernelQuorumNotifier(slotMemory(), 1);
     let told = 0;
     notifier.onQuorum = () => told++;

@@ -78,7 +78,7 @@ describe('frame', () => {
     }
   });
 
-  test('what is wrong is said by name', () => {
+  test('defects are reported by name', () => {
     const frame = bareOkFrame();
     const changed = (at: number, value: number): Uint8Array => {
       const copy = Uint8Array.from(frame);

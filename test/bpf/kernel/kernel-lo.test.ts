@@ -222,7 +222,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     expect(coordinator.link.counters.kernelAbsent).toBe(0);
   });
 
-  test('what cannot be opened leaves nothing behind', () => {
+  test('a failed open leaves nothing behind', () => {
     const options = { addon: native, address, port: 0, key: keyBytes, firstGeneration: 1 };
     expect(() => KernelHoloFast.open({ ...options, interfaceName: 'no-such-if' })).toThrow(
       /interface/,

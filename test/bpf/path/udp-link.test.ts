@@ -161,7 +161,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     expect([seen, sender.counters.sendErrors]).toEqual([slots, 0]);
   });
 
-  test.skipIf(!possible)('what no member has sealed is refused and counted', async () => {
+  test.skipIf(!possible)('a frame that no member has sealed is refused and counted', async () => {
     let received = 0;
     const link = await openLink(tier, { onFrame: () => received++ });
     const stranger = createSocket('udp4');
@@ -197,7 +197,7 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     expect(received).toBe(1);
   });
 
-  test.skipIf(!possible)('who is in no group any more is a stranger', async () => {
+  test.skipIf(!possible)('a sender that is in no group any more is a stranger', async () => {
     const link = await openLink(tier);
     const sender = await openLink(tier);
     sender.setGroup(0, [{ sender: 2, address, port: link.port }]);

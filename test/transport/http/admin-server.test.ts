@@ -131,7 +131,7 @@ describe('pages', () => {
   });
 });
 
-describe('what it does not do', () => {
+describe('refused requests', () => {
   test.each(['POST', 'PUT', 'DELETE', 'OPTIONS'])('%s', async (method) => {
     const answer = await ask(await open(), '/status', { method });
     expect(answer).toMatchObject({ status: 405, headers: { allow: 'GET, HEAD' } });

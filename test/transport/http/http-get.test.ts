@@ -37,7 +37,7 @@ test('status and body of an answer, whatever the status', async () => {
   expect(await httpGet(place, '/no', 1000)).toMatchObject({ status: 503 });
 });
 
-test('who does not answer, answers too much, or is no HTTP server', async () => {
+test('a server that does not answer, answers too much, or does not speak HTTP', async () => {
   const silent = await listen(createServer(() => undefined));
   await expect(httpGet(silent, '/', 50)).rejects.toThrow(
     `127.0.0.1:${silent.port}: no answer within 50 ms`,

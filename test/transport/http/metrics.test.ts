@@ -71,7 +71,7 @@ describe('counters and histograms', () => {
     expect(lines(await metrics.text())).toContain('holostore_commands_total{family="local"} 2');
   });
 
-  test('what is above all bounds is counted, an unknown series is a mistake', async () => {
+  test('a value above all bounds is counted, an unknown series is a mistake', async () => {
     const registry = new Registry();
     const histogram = new CountedHistogram(registry, 'h', 'help', [1, 2], 'kind', ['a']);
     histogram.observe('a', 2);

@@ -48,7 +48,7 @@ function codeOf(frame: Uint8Array): string {
   return 'decoded';
 }
 
-describe('what goes in comes out', () => {
+describe('the decoded messages equal the encoded ones', () => {
   test('numbers up to 2^53, null, booleans, text, nested objects and arrays', () => {
     const messages = [
       { type: 'PreAcceptOk', id, vote: { ...id, hlc: 2 ** 53 - 1 }, deps: null },

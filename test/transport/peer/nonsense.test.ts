@@ -200,7 +200,7 @@ describe('a PreAccept', () => {
 });
 
 describe('a fact that contradicts what is known', () => {
-  test('another time of execution: told with both, without effect, and nobody stops', () => {
+  test('another time of execution: reported with both, without effect, and no node stops', () => {
     const [stable] = world.stables;
     if (stable === undefined) throw new Error('nothing was decided');
     const later = { ...stable.executeAt, hlc: stable.executeAt.hlc + 1 };
@@ -242,7 +242,7 @@ test('a node whose own clock is wrong by half a century takes no message for non
   expect(world.failures).toEqual([]);
 });
 
-describe('what is sound and not for this node', () => {
+describe('valid messages that are not for this node', () => {
   const sound = { type: 'CheckStatus', id: { hlc: 9, flags: 2, node: FOOL, store: 0 } };
   const unrouted = (): object | undefined => world.node(VICTIM).node?.unrouted.get(FOOL);
   const inject = (frame: Buffer): void => world.network.inject(FOOL, VICTIM, frame);

@@ -260,7 +260,7 @@ describe('refusals, by name and on both sides', () => {
     expect(String(answer)).toContain('which is this node');
   });
 
-  test('a disk that is not the known one: refused by whoever knows better', async () => {
+  test('a disk that is not the known one: refused by the node that knows better', async () => {
     const verifyPeer = (hello: PeerHello): string | undefined =>
       hello.nodeId === 2 ? 'node 2 came with another disk' : undefined;
     const one = await open(1, [], { verifyPeer });

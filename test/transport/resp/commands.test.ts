@@ -191,7 +191,7 @@ describe('errors that repeat what was sent', () => {
   });
 });
 
-describe('what is not there is refused by name', () => {
+describe('missing features are refused by name', () => {
   test.each([
     ['CLIENT TRACKING ON', '-ERR CLIENT TRACKING is not supported\r\n'],
     ['CLIENT MAINT_NOTIFICATIONS ON x y', '-ERR CLIENT MAINT_NOTIFICATIONS is not supported\r\n'],

@@ -51,7 +51,7 @@ const PIECES = [
 ];
 
 describe('garbage', () => {
-  test(`of ${RUNS} kinds harms nobody but its sender (seed ${SEED})`, () => {
+  test(`of ${RUNS} kinds harms only its sender (seed ${SEED})`, () => {
     const random = xorshift(SEED);
     const harness = new Harness();
     const other = harness.client();

@@ -76,7 +76,7 @@ describe('Gateway', () => {
 });
 
 describe('registerGatewaySettings', () => {
-  test('leaves names alone that somebody else has registered', () => {
+  test('leaves names alone that are registered already', () => {
     const settings = new SettingsRegistry();
     settings.register(fixedSetting('maxmemory', '5'));
     registerGatewaySettings(settings, defaultLimits());

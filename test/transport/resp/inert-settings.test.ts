@@ -32,7 +32,7 @@ describe('settings that are inert here', () => {
   });
 });
 
-describe('what would weaken a promise is refused, with the reason', () => {
+describe('settings that would weaken a promise are refused, with the reason', () => {
   test.each([
     ['appendonly', 'no', 'acknowledged writes are always on disk'],
     ['appendfsync', 'no', 'nothing is acknowledged before it is synced; see --sync-policy'],

@@ -241,7 +241,7 @@ describe('clocks that differ too far', () => {
     expect(said(bench.from(3, vote(id)))).toEqual(ACCEPT);
   });
 
-  test('what was accepted far ahead is proposed again, and does not move our time', () => {
+  test('a value accepted far ahead is proposed again, and does not move our time', () => {
     const bench = new Bench();
     const id = at(5, 2);
     bench.coordinator.recover(id, touching(1), bench.nowMs);
@@ -277,7 +277,7 @@ describe('refusals and silence', () => {
     expect(bench.coordinator.underWay).toBe(1);
   });
 
-  test('who lacks the definition gets it', () => {
+  test('a replica that lacks the definition gets it', () => {
     const bench = new Bench(3, 2);
     const id = bench.coordinate();
     bench.from(1, vote(id));
@@ -287,7 +287,7 @@ describe('refusals and silence', () => {
     expect(sent(again, 'Accept').body).toEqual(Uint8Array.of(1));
   });
 
-  test('who does not answer is asked again, ever more rarely', () => {
+  test('a replica that does not answer is asked again, at growing intervals', () => {
     const bench = new Bench();
     const id = bench.coordinate();
     bench.from(1, vote(id));

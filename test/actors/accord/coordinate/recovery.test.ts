@@ -54,7 +54,7 @@ function conclude(...replies: RecoverOk[]): Conclusion {
 
 const fast = reply(Status.PreAccepted, { votedFast: true });
 
-describe('somebody knows more than a vote', () => {
+describe('a replica knows more than a vote', () => {
   const low = ballot(1);
   const high = ballot(2);
 
@@ -92,12 +92,12 @@ describe('somebody knows more than a vote', () => {
   });
 });
 
-describe('nobody has accepted anything', () => {
+describe('no replica has accepted anything', () => {
   test('too many electors without a vote for t0: it was not decided', () => {
     expect(conclude(fast, fast, reply(Status.PreAccepted))).toEqual({ type: 'invalidate' });
   });
 
-  test('somebody has proof against the fast path', () => {
+  test('a replica has proof against the fast path', () => {
     const proof = reply(Status.PreAccepted, { votedFast: true, rejectsFastPath: true });
     expect(conclude(fast, fast, proof)).toEqual({ type: 'invalidate' });
   });
@@ -123,7 +123,7 @@ describe('nobody has accepted anything', () => {
     expect(conclude(fast, waits, allKnown)).toMatchObject({ type: 'coordinate' });
   });
 
-  test('who did not know what it touches has not looked for evidence: ask again', () => {
+  test('a replica without the definition has not looked for evidence: ask again', () => {
     const { slots: _, body: __, ...blind } = fast;
     expect(conclude(fast, fast, blind)).toEqual({ type: 'again' });
   });

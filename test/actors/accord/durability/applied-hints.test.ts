@@ -45,7 +45,7 @@ function told(...ids: readonly TxnId[]): LoneReplica {
   return lone;
 }
 
-describe('what a member is not known to have settled', () => {
+describe('transactions that a member is not known to have settled', () => {
   test('is asked for, and the next page follows when all of the last is confirmed', () => {
     const lone = told(a, b, c, d);
     expect(said(lone.tick(PERIOD_MS))).toEqual(['ab?']);
@@ -90,7 +90,7 @@ describe('what a member is not known to have settled', () => {
   });
 });
 
-describe('who is asked', () => {
+describe('a member that is asked', () => {
   test('confirms what it has settled, also to one that it knows to have it', () => {
     const lone = told(a, b);
     lone.take(hint([a, b]), 2);

@@ -127,7 +127,7 @@ describe('a round', () => {
     expect([rejectsBefore(third, 5_001), rejectsBefore(third, 5_001)]).toEqual([0, 2]);
   });
 
-  test('is not begun while nobody holds anything', () => {
+  test('is not begun while no replica holds anything', () => {
     expect(messages(replica(1).tick(1), 'RejectBefore')).toEqual([]);
   });
 
@@ -289,7 +289,7 @@ describe('a list', () => {
 });
 
 describe('catching up', () => {
-  test('who hears of a mark far above its own asks for the list, not too often', () => {
+  test('a replica that hears of a mark far above its own asks for the list, not too often', () => {
     const lone = replica(3);
     expect(messages(lone.take(hint(at(4_000_000, 0))), 'CatchUp')).toHaveLength(1);
     expect(messages(lone.take(hint(at(4_000_001, 0))), 'CatchUp')).toHaveLength(0);
@@ -343,7 +343,7 @@ describe('forgetting', () => {
     expect(lone.replica.view.commands.size).toBe(1);
   });
 
-  test('who has forgotten all tells its mark again when somebody still holds something', () => {
+  test('a replica that has forgotten all repeats its mark when another still holds records', () => {
     const lone = replica(3);
     appliedEverywhere(lone);
     lone.tick(1);
@@ -356,7 +356,7 @@ describe('forgetting', () => {
 
 // With an elector gone for good no round closes: what one lost hint was about stayed unknown to a
 // member that was up, until something else met it.
-test('what a peer is not known to have settled is told again, to those that are up', () => {
+test('hints that a peer is not known to have settled are repeated, to peers that are up', () => {
   const lone = replica(2);
   const ids = [at(1_000), at(1_100), at(1_200), at(1_300)];
   for (const id of ids) lone.take(stable(id));

@@ -77,7 +77,7 @@ function stable(hlc: number): ReplicaMessage {
   return { type: 'Stable', id, executeAt: id, deps: new Uint8Array(), ...touching(1) };
 }
 
-describe('what may leave when', () => {
+describe('the order in which effects leave', () => {
   test('an answer leaves when the records of its turn are durable', () => {
     const shell = new Shell().begin();
     expect(types(shell.turn(preAccept(at(900))))).toEqual(['Append']);
@@ -95,7 +95,7 @@ describe('what may leave when', () => {
     expect(sent(shell.store.takeEffects())).toEqual(['PreAcceptOk', 'StatusReply']);
   });
 
-  test('what is handed over does not wait for the log; Sync comes behind its record', () => {
+  test('executions do not wait for the log; Sync follows its record', () => {
     const shell = new Shell({ turnsMax: 1 }).begin();
     expect(types(shell.turn(stable(900)))).toEqual(['Execute', 'Append']);
     shell.store.sync();
@@ -140,7 +140,7 @@ describe('what may leave when', () => {
     expect(types(shell.turn(preAccept(at(901))))).toContain('Append');
   });
 
-  test('who keeps peers out asks them nothing about what is undecided', () => {
+  test('a store that refuses peers asks them nothing about undecided transactions', () => {
     const shell = new Shell({ unloggedBytesMax: 1 }).begin();
     shell.turn(preAccept(at(900)));
     const asked = (): string[] => {
@@ -182,7 +182,7 @@ describe('what may leave when', () => {
     expect(shell.store.describe()).toMatchObject({ retained: 0, strays: 1 });
   });
 
-  test('what is kept for members that are away is told again and again while it lasts', () => {
+  test('a backlog for members that are away is reported again while it lasts', () => {
     const shell = new Shell({ retainedBytesMax: 1 }).begin();
     const told = (): StoreEffect[] => {
       shell.store.tick(shell.nowMs);

@@ -172,7 +172,7 @@ describe('covering', () => {
     );
   });
 
-  test('what is not applied, executes later, or touches another slot stays', () => {
+  test('a command that is not applied, executes later, or touches another slot stays', () => {
     const index = new ConflictIndex(0, CONFLICT_SLOTS);
     const stable = command(1, participantsOf([1]), Status.Stable);
     const later = command(2, participantsOf([1]), Status.Applied);

@@ -65,7 +65,7 @@ describe('a stable transaction', () => {
     expect(executed(lone.take({ type: 'CommitInvalidate', id: a }))).toEqual([keyOf(b)]);
   });
 
-  test('an unknown dep gets a record, so that somebody finds out about it', () => {
+  test('an unknown dep gets a record, so that it is looked up', () => {
     const lone = new LoneReplica();
     lone.take(stable(b, b, [a]));
     expect(lone.replica.view.find(a)).toBeDefined();

@@ -96,7 +96,7 @@ describe('an undecided transaction', () => {
     expect(asked).toEqual([at(900), at(900)]);
   });
 
-  test('goes on waiting when somebody else is further, or recovers it', () => {
+  test('goes on waiting when another replica is further, or recovers it', () => {
     const lone = having();
     const nothing = { executeAt: null, deps: null, accepted: ZERO };
     const reply = { type: 'StatusReply', id, status: Status.NotDefined, ...nothing } as const;

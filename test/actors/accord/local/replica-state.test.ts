@@ -49,7 +49,7 @@ describe('a conflict leaves the index', () => {
   });
 });
 
-test('what definitions hold is counted when they come and when they are forgotten', () => {
+test('bytes of definitions are counted when they come and when they are forgotten', () => {
   const state = stateOf(3);
   expect(state.retainedBytes).toBe(0);
   const command = applied(state, 10);

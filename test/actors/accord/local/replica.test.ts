@@ -360,7 +360,7 @@ describe('BeginRecovery', () => {
     expect(lone.clock.lastUs).toBe(far.hlc);
   });
 
-  test('at a ballot far ahead is refused, since nobody could go above such a promise', () => {
+  test('at a ballot far ahead is refused, since no replica could go above such a promise', () => {
     const lone = new LoneReplica();
     expect(lone.ask(recovery(ballot(70_000_000)), 'Nack').reason).toBe('skewed');
     expect(lone.ask(recovery(low), 'RecoverOk').ballot).toEqual(low);
@@ -512,7 +512,7 @@ describe('without room for one more transaction', () => {
   });
 
   // Five members of which each held other transactions could finish none of them.
-  test('what a peer has begun is still heard of, up to as much room for each member', () => {
+  test('transactions of a peer are still witnessed, up to the same limit for each member', () => {
     const lone = new LoneReplica(undefined, 3, { heldBytesMax: 2_500 });
     for (const hlc of [900, 901]) lone.take({ type: 'Coordinate', id: at(hlc, 3), ...touching(1) });
     const known = (): number => lone.replica.view.commands.size;
@@ -525,7 +525,7 @@ describe('without room for one more transaction', () => {
     expect(known()).toBe(4);
   });
 
-  test('what is known goes on, and this node itself may begin', () => {
+  test('known transactions go on, and this node itself may begin new ones', () => {
     const lone = full();
     const own = at(900, 3);
     const fact = { ...stable(own), id: own } as AccordMessage;
@@ -535,6 +535,6 @@ describe('without room for one more transaction', () => {
   });
 });
 
-test('what is for a coordinator is not for a replica', () => {
+test('a message for a coordinator is not for a replica', () => {
   expect(() => new LoneReplica().take({ type: 'CommitOk', id, ballot: ZERO })).toThrow('CommitOk');
 });

@@ -278,7 +278,7 @@ describe('encodings', () => {
   });
 });
 
-describe('who may say it', () => {
+describe('permitted senders', () => {
   test('members only, and not this node itself', () => {
     expect(judge(sound('CheckStatus'), 9)).toBe('sender');
     expect(judge(sound('CheckStatus'), SELF)).toBe('sender');
@@ -318,7 +318,7 @@ describe('who may say it', () => {
   });
 });
 
-describe('what must go together', () => {
+describe('fields that must agree', () => {
   test('nothing executes before its t0, nor depends on what is not below it', () => {
     for (const type of ['Accept', 'Commit', 'Stable'] as const) {
       expect(judge({ ...sound(type), executeAt: at(999) })).toBe('sense');
@@ -328,7 +328,7 @@ describe('what must go together', () => {
     expect(judge({ ...sound('PreAcceptOk'), deps: idsOf(at(1_001)) })).toBe('sense');
   });
 
-  test('what a recovery builds on is all there', () => {
+  test('a recovery reply has all its fields', () => {
     const accepted = { ...recovered, status: Status.Accepted, executeAt, coordinated: deps };
     expect(judge({ ...accepted, executeAt: null })).toBe('sense');
     expect(judge({ ...accepted, executeAt: rejected(executeAt) })).toBe('sense');

@@ -54,7 +54,7 @@ describe('before a majority is known', () => {
     expect([bench.offUs, bench.time.verdict.type]).toEqual([0, 'wrong']);
   });
 
-  test('a lone member has nobody to ask', () => {
+  test('a lone member has no peer to ask', () => {
     const bench = new Bench(1);
     bench.errorUs = 5 * S;
     expect([bench.offUs, bench.time.verdict.type]).toEqual([5 * S, 'right']);

@@ -94,7 +94,7 @@ describe('the reservation', () => {
     expect(clock.limitUs).toBe(1_600);
   });
 
-  test('what others have used needs none, what was given out does', () => {
+  test('observed timestamps need none, issued ones do', () => {
     const clock = clockAt({ us: 100 });
     clock.reservationDurable(clock.nextReservation() ?? 0);
     clock.observe(at(5_000));

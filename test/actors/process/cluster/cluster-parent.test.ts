@@ -213,7 +213,7 @@ describe('before anything starts', () => {
     expect(existsSync(data)).toBe(false);
   });
 
-  test('a directory of somebody else is never emptied', async () => {
+  test("a directory with another owner's files is never emptied", async () => {
     mkdirSync(data);
     writeFileSync(join(data, 'thesis.tex'), 'x');
     const cluster = start([...(await freePorts()), '--fresh']);

@@ -114,7 +114,7 @@ describe('identity', () => {
     }
   });
 
-  test('a directory of somebody else is not touched', () => {
+  test("a directory with another owner's files is not touched", () => {
     mkdirSync(path);
     writeFileSync(join(path, 'thesis.tex'), 'x');
     const error = failure();
@@ -124,7 +124,7 @@ describe('identity', () => {
     expect(isDataDirectory(path)).toBe(false);
   });
 
-  test('what a crash during the first start leaves behind does not matter', () => {
+  test('files left by a crash during the first start do no harm', () => {
     mkdirSync(path);
     writeFileSync(join(path, 'identity.json.new'), '{"for');
     writeFileSync(join(path, 'lock.4711'), '{');

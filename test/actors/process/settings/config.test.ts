@@ -183,7 +183,7 @@ describe('the table', () => {
     expect(environmentOf('retainedBytesMax')).toBe('HOLO_RETAINED_BYTES_MAX');
   });
 
-  test('what differs between nodes is not handed on by the cluster command', () => {
+  test('settings that differ between nodes are not passed on by the cluster command', () => {
     const shared = Object.keys(sharedSettings());
     expect(shared).toContain('syncPolicy');
     for (const name of ['nodeId', 'dataDir', 'join', 'bootstrap', 'initialMembers']) {

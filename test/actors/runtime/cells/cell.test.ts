@@ -89,7 +89,7 @@ describe('turns', () => {
     expect(received).toEqual(Array.from({ length: 300 }, (_, at) => at));
   });
 
-  test('what an actor sends to itself waits for the next turn', () => {
+  test('a message of an actor to itself waits for the next turn', () => {
     const { scheduler, system } = virtualSystem();
     const log: string[] = [];
     const start = (context: ActorContext<string>) => ({
@@ -146,7 +146,7 @@ describe('crash', () => {
     expect(actorAt(system, 'node/a').lastCrash?.error).toBe('Error: timer');
   });
 
-  test('what stopped throws is recorded and harms nothing', () => {
+  test('an exception of `stopped` is recorded and does no harm', () => {
     const { scheduler, system } = virtualSystem();
     const log: string[] = [];
     const stopped = (): void => {
@@ -377,7 +377,7 @@ describe('the end of an incarnation', () => {
   });
 
   // A completion that was in the mailbox when its incarnation crashed was received by the next.
-  test('what thisIncarnation was told and has not received ends with it, in its place', () => {
+  test('unreceived messages to thisIncarnation end with it, in their place', () => {
     const { scheduler, system, letters } = virtualSystem({}, { sampleEvery: 1 });
     const log: string[] = [];
     const contexts: ActorContext<string>[] = [];

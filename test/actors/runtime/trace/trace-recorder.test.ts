@@ -81,7 +81,7 @@ describe('trace recorder', () => {
     expect(edges(system.recorder.events()).length).toBe(2 * (TRACE_HOPS_MAX + 1));
   });
 
-  test('what turnEnd sends belongs to the chain of the turn', () => {
+  test('messages sent by turnEnd belong to the chain of the turn', () => {
     const { scheduler, system } = virtualSystem({}, { sampleEvery: 2 });
     const last = system.root.child(spec<string>('last', () => ({ receive: () => {} })));
     const start = () => ({

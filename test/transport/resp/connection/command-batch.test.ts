@@ -12,7 +12,7 @@ function unitsOf(...chunks: readonly string[]) {
 
 const slots = (...keys: readonly string[]): number[] => keys.map(slotOfText);
 
-describe('what the coordinator is told of a unit', () => {
+describe('the parts of a unit for the coordinator', () => {
   test.each<[string, string, { readOnly: boolean; wholeStore: boolean; keys: string[] }]>([
     ['GET', request('GET a'), { readOnly: true, wholeStore: false, keys: ['a'] }],
     [

@@ -149,7 +149,7 @@ describe('a pipeline over several groups', () => {
   });
 });
 
-describe('what spans groups', () => {
+describe('units that span groups', () => {
   test.each([
     ['a command', [`MSET ${A} 1 ${B} 2`], [1, 2]],
     ['the whole store', ['DBSIZE'], [1, 2, 3]],

@@ -122,7 +122,7 @@ describe('replies of one part', () => {
     }
   });
 
-  test('what came is merged at once', () => {
+  test('replies are merged as they arrive', () => {
     const unit = unitOf(['+a\r\n', 4]);
     const client = new Client();
     const answer = answerTo(unit);
