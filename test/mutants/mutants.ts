@@ -66,7 +66,7 @@ const STORM_OF_THREE = protocol('STORM', 3, 3);
 const STANDARD = protocol('STANDARD', 3, 3);
 const SETTLING = protocol('SETTLING', 5, 3);
 /** Records lost from the log are noticed only when it is read. */
-const CRASHES_AFTER_CUTS = protocol('SETTLING', 5, 3, { cutCrashRate: 0.5 });
+const CRASHES_AFTER_CUTS = protocol('SETTLING', 5, 3, { cutCrashRate: 1 });
 const POWER_CUTS = protocol('POWER_CUTS', 3, 3);
 const READERS = protocol('READERS', 3, 3);
 const NODES: Harness = { type: 'node', nodes: 3, timeMs: 8_000 };
