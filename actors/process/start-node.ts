@@ -32,7 +32,7 @@ import { HoloFast } from './holofast.ts';
 import { NodeReport, type ReportedNode } from './node-report.ts';
 import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
 import type { NodeConfig } from './settings/config.ts';
-import { type NodeSizes, nodeSizes } from './settings/node-limits.ts';
+import { logBytesMaxFor, type NodeSizes, nodeSizes } from './settings/node-limits.ts';
 import { clientsWithin, openFilesMax, REJECTED_CLIENTS_MAX } from './settings/open-files.ts';
 import { StatusBoard } from './status-board.ts';
 import { VERSION } from './version.ts';
@@ -128,6 +128,7 @@ class ProductionNode implements RunningNode {
       segmentBytes,
       recordBytesMax,
       logBufferBytesMax,
+      logBytesMax: logBytesMaxFor(config.retainedBytesMax),
       syncMethod: config.syncPolicy === 'on_flush' ? 'fdatasync' : undefined,
       tableHashKey,
       flushedSequence: () => this.#board.executed?.flushedSequence ?? 0,

@@ -29,6 +29,7 @@ interface NodeStorageOptions {
   readonly segmentBytes: number;
   readonly recordBytesMax: number;
   readonly logBufferBytesMax: number;
+  readonly logBytesMax: number;
   readonly syncMethod: 'fdatasync' | undefined;
   readonly tableHashKey: TableHashKey;
   /** Of the running executor; 0 while there is none. */
@@ -74,13 +75,15 @@ export class NodeStorage {
   }
 
   readonly openLog: WalOptions['open'] = (onRecord) => {
-    const { segmentBytes, recordBytesMax, logBufferBytesMax, flushedSequence } = this.#options;
+    const { segmentBytes, recordBytesMax, logBufferBytesMax, logBytesMax } = this.#options;
     const options = {
       newLogId: randomBytes(16),
       segmentBytes,
       recordBytesMax,
       pendingBytesMax: logBufferBytesMax,
+      logBytesMax,
     };
+    const { flushedSequence } = this.#options;
     const directory = join(this.directory.path, LOG_DIRECTORY);
     this.#log = this.#lineage.openLog(this.#disk, directory, options, flushedSequence, onRecord);
     const { records, tornTails, cutBytes } = this.#log.replayed;

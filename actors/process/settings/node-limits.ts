@@ -12,11 +12,14 @@
  * A record may be larger than a segment (the log then makes a larger one): members with other
  * segment sizes, and deps that grow while a member is away, must never end a node.
  */
-import { ConfigError, formatSize, KIB, MIB } from './settings.ts';
+import { ConfigError, formatSize, GIB, KIB, MIB } from './settings.ts';
 
 const FRAME_BYTES_MAX = 64 * MIB;
 const TRANSACTION_BYTES_MAX = (FRAME_BYTES_MAX * 3) / 4;
 const BATCH_BYTES_DEFAULT = MIB;
+const LOG_BYTES_MIN = 16 * GIB;
+/** A retained transaction has its commands in the log once, and some records about them. */
+const LOG_BYTES_PER_RETAINED = 4;
 /** Log segments are a whole number of these. */
 const SEGMENT_UNIT_BYTES = 4 * KIB;
 
@@ -59,4 +62,12 @@ export function nodeSizes(segmentBytes: number, batchBytesMax: number): NodeSize
     segmentBytes,
     batchBytesMax: batchBytesMax === 0 ? Math.min(BATCH_BYTES_DEFAULT, fits) : batchBytesMax,
   };
+}
+
+/**
+ * How far the log may grow. A log at this bound takes no record, also none that would let it be
+ * cut: what is retained for members that are away must end well before it.
+ */
+export function logBytesMaxFor(retainedBytesMax: number): number {
+  return Math.max(LOG_BYTES_MIN, LOG_BYTES_PER_RETAINED * retainedBytesMax);
 }

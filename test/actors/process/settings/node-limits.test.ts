@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseClusterConfig } from '../../../../actors/process/cluster/cluster-parent.ts';
 import { parseNodeConfig } from '../../../../actors/process/settings/config.ts';
-import { nodeSizes } from '../../../../actors/process/settings/node-limits.ts';
+import { logBytesMaxFor, nodeSizes } from '../../../../actors/process/settings/node-limits.ts';
 import { ConfigError, KIB, MIB } from '../../../../actors/process/settings/settings.ts';
 import { checkOptions } from '../../../../wal/wal-options.ts';
 
@@ -33,6 +33,11 @@ describe('sizes that depend on each other', () => {
     const pendingBytesMax = sizes.logBufferBytesMax;
     const log = { segmentBytes: bytes, recordBytesMax, pendingBytesMax };
     expect(() => checkOptions({ newLogId: new Uint8Array(16), ...log })).not.toThrow();
+  });
+
+  test('the log ends behind what is retained for members that are away', () => {
+    expect(logBytesMaxFor(256 * MIB)).toBe(16 * 1024 * MIB);
+    expect(logBytesMaxFor(100 * 1024 * MIB)).toBe(400 * 1024 * MIB);
   });
 
   test('both given, and they do not go together: refused by the node and by the parent', () => {
