@@ -48,7 +48,7 @@ type LineageErrorCode =
   | 'HOLO_DATA_SET_BACK';
 
 const REMEDY =
-  'put back what was there; if it is lost, this node can never vote again under its name: ' +
+  'restore the original files; if they are lost, this node can never vote again under its name: ' +
   'do not start it';
 
 /** The node must not start. `message` is one line for people. */
