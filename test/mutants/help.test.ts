@@ -10,3 +10,10 @@ test.each([
   expect(text).toMatch(`npm run ${script} -- [options]`);
   expect(text).toMatch(option);
 });
+
+test('a mutant that does not exist is no success', () => {
+  const args = ['--import', 'tsx', 'test/mutants/main.ts', '--only', 'nothing'];
+  expect(() => execFileSync(process.execPath, args, { stdio: 'pipe' })).toThrow(
+    'no mutant nothing',
+  );
+});

@@ -68,6 +68,8 @@ async function main(): Promise<number> {
     console.log(HELP);
     return 0;
   }
+  const unknown = values.only?.find((only) => MUTANTS.every(({ name }) => name !== only));
+  if (unknown !== undefined) throw new RangeError(`--only: there is no mutant ${unknown}`);
   const chosen = MUTANTS.filter(({ name }) => values.only?.includes(name) ?? true);
   const rows: Row[] = [];
   const tree = new MutantTree();
