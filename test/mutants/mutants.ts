@@ -3,7 +3,9 @@
  * must notice within a budget of seeds. They exist only in copies of the tree; the product has no
  * switch for any of them.
  */
+
 import type { Knobs, MixName } from '../actors/accord/knobs.ts';
+import { onlyFaults } from '../simulation/fault-kinds.ts';
 import type { Profile } from '../simulation/profile.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 
@@ -97,7 +99,15 @@ const SHORT_LISTS: Harness = {
 /** Many messages meet in one turn. */
 /** Stores and logs are removed behind the back of nodes that are down. */
 const REMOVALS: Harness = { ...NODES, profile: { damage: true, faultEveryMsMax: 400 } };
-const SLOW_TURNS: Harness = { ...NODES, profile: { turnDelayMsMax: 30 } };
+/** Actors crash with much in their mailboxes. */
+const SLOW_TURNS: Harness = {
+  ...NODES,
+  profile: {
+    turnDelayMsMax: 30,
+    faultEveryMsMax: 300,
+    faultMix: onlyFaults({ crashActor: 60, commit: 20 }),
+  },
+};
 /** Every timestamp waits for its reservation, and nothing but the log tells which were used. */
 const SHORT_RESERVATIONS: Harness = {
   ...NODES,
@@ -793,7 +803,6 @@ export const MUTANTS: readonly Mutant[] = [
     why: 'a recovery may vote for t0',
     budgetSeeds: 4_000,
     config: STORM,
-    mayLive: true,
   },
   {
     name: 'nowait_unstable',
