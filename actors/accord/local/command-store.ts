@@ -91,6 +91,8 @@ export class CommandStore {
   /** Unknown at first: the incarnation before may have said so. */
   #shedding: boolean | undefined;
   #syncAsked = false;
+  /** What `logPinned` was told before the beginning. */
+  #pinnedBelowLsn = 0;
   /** Why nothing may leave any more. */
   #halt: string | undefined;
   /** There was a tick in this turn. */
@@ -243,6 +245,7 @@ export class CommandStore {
     this.#effects.push({ type: 'Truncate', fromLsn: this.#groups.neededLsn(new Map(), 0) });
     this.#reserve();
     this.#effects.push({ type: 'Began' });
+    this.logPinned(this.#pinnedBelowLsn);
   }
 
   #unflushed(): Handed[] {
@@ -314,7 +317,10 @@ export class CommandStore {
    */
   logPinned(belowLsn: number): void {
     // Before the log is read, the marks here are not those that it holds.
-    if (!this.#begun) return;
+    if (!this.#begun) {
+      this.#pinnedBelowLsn = belowLsn;
+      return;
+    }
     for (const member of this.#groups.all()) {
       const { replica, marksLsn } = member;
       if (marksLsn >= belowLsn || replica.oldestLsn <= marksLsn) continue;

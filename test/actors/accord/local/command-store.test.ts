@@ -2,7 +2,11 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
 import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
-import { encodeRecord, type JournalRecord } from '../../../../actors/accord/local/journal.ts';
+import {
+  decodeRecord,
+  encodeRecord,
+  type JournalRecord,
+} from '../../../../actors/accord/local/journal.ts';
 import { Replica, type ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
 import { Group } from '../../../../actors/accord/topology/group.ts';
@@ -288,10 +292,20 @@ describe('how far the log may be cut', () => {
   });
   const [one, two] = groups.map(({ id }) => id) as [GroupId, GroupId];
 
-  test('before the log is read no marks are repeated: they would replace those that it holds', () => {
-    const shell = new Shell();
-    shell.store.logPinned(1_000);
+  test('no marks are repeated before the log is read: they would replace those in it', () => {
+    const shell = new Shell({}, groups);
+    shell.store.logPinned(90);
     expect(shell.turn()).toEqual([]);
+    shell.store.restore(one, [stored(40, one, { type: 'RejectBefore', before: at(5, 0) })]);
+    shell.store.restore(two, []);
+    shell.store.restored(0, shell.nowMs);
+    shell.store.executorReady(1, [], shell.nowMs);
+    const append = shell.turn().find(({ type }) => type === 'Append');
+    if (append?.type !== 'Append') throw new Error('nothing is repeated');
+    const repeated = append.records.map(({ type, parts }) =>
+      decodeRecord(type, Buffer.concat(parts)),
+    );
+    expect(repeated).toContainEqual({ type: 'RejectBefore', before: at(5, 0) });
   });
 
   test('a group that has nothing in the log needs none of it; one that writes, what it writes', () => {
