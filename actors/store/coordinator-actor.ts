@@ -282,20 +282,17 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const deadlineMs = nowMs + this.#options.commandTimeoutMs;
     const pending = { part, receivedMs: nowMs, deadlineMs, tries: 0 };
     const work = this.#workOf(part);
+    if (work === undefined) return this.#fail(pending, REFUSED.severalGroups);
     const refusal = this.#refusalOf(part, work);
     if (refusal !== undefined) return this.#fail(pending, refusal);
     if (!work.batcher.add(pending)) return this.#fail(pending, REFUSED.busy);
     this.#waiting.add(work);
   }
 
-  /** The group that orders the part: its only one, as long as parts of several are not begun. */
-  #workOf({ groups }: Part): GroupWork {
-    const [id] = groups;
-    const work = id === undefined ? undefined : this.#groups.get(id);
-    if (work === undefined || groups.length > 1) {
-      throw new TypeError(`a part of ${groups.length} groups does not belong to this store`);
-    }
-    return work;
+  /** The group that orders the part; none does when it has several. */
+  #workOf({ groups: [group, ...others] }: Part): GroupWork | undefined {
+    if (group === undefined || others.length > 0) return undefined;
+    return this.#groups.get(group);
   }
 
   #refusalOf(part: Part, { batcher }: GroupWork): string | undefined {

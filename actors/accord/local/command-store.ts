@@ -91,7 +91,7 @@ export class CommandStore {
   /** Unknown at first: the incarnation before may have said so. */
   #shedding: boolean | undefined;
   #syncAsked = false;
-  /** What `logPinned` was told before the beginning. */
+  /** As told by `logPinned` before the beginning. */
   #pinnedBelowLsn = 0;
   /** Why nothing may leave any more. */
   #halt: string | undefined;

@@ -290,6 +290,16 @@ describe('a part is refused at once', () => {
     expect(bench.told).toEqual(['1: TOOLARGE refused', '3: BUSY refused', '4: BUSY refused']);
   });
 
+  test('CROSSSLOT: no group orders what belongs to several', () => {
+    const other = { range: 2, generation: 1 };
+    const bench = new Bench()
+      .part({ groups: [GROUP.id, other] })
+      .part({ groups: [other] })
+      .part();
+    expect(bench.told).toEqual(['1: CROSSSLOT refused', '2: CROSSSLOT refused']);
+    expect(bench.begun).toHaveLength(1);
+  });
+
   test('CLOCK: a node whose clock is wrong begins no transaction, and reads go on', () => {
     const bench = new Bench({ aheadUs: 3_600e6 }).part(write).part(read);
     expect(bench.told).toEqual(['1: CLOCK refused']);
