@@ -79,7 +79,7 @@ test('ports in use are named with what they are for', async () => {
     const { code, reason } = await refusal(node, { ...changes, '--data-dir': dataDir });
     expect(code).toBe(1);
     expect(reason).toContain(String(port));
-    expect(reason).toContain('is in use by another process; end that one');
+    expect(reason).toContain('is in use by another process; stop that process');
     expect(reason).toContain(`give another port with ${flag}`);
   }
 });
