@@ -9,8 +9,16 @@ export type Participants = Uint16Array | typeof WHOLE_STORE;
 
 export const WHOLE_STORE = 'whole-store';
 
+/** From so many on, marking them in a bit set is cheaper than sorting. */
+const MANY = 512;
+const WORD_BITS = 32;
+/** One bit for each slot; all zero between two calls. */
+const marks = new Uint32Array(2 ** 16 / WORD_BITS);
+
 export function participantsOf(slots: Iterable<number>): Participants {
-  const sorted = Uint16Array.from(slots).sort();
+  const all = Uint16Array.from(slots);
+  if (all.length >= MANY) return participantsOfMany(all);
+  const sorted = all.sort();
   let kept = 0;
   for (let at = 0; at < sorted.length; at += 1) {
     const slot = sorted[at] as number;
@@ -20,6 +28,26 @@ export function participantsOf(slots: Iterable<number>): Participants {
     }
   }
   return sorted.subarray(0, kept);
+}
+
+function participantsOfMany(slots: Uint16Array): Participants {
+  for (let at = 0; at < slots.length; at += 1) {
+    const slot = slots[at] as number;
+    marks[slot >>> 5] = (marks[slot >>> 5] as number) | (1 << (slot & 31));
+  }
+  let kept = 0;
+  for (let word = 0; word < marks.length; word += 1) {
+    let left = marks[word] as number;
+    if (left === 0) continue;
+    marks[word] = 0;
+    while (left !== 0) {
+      const bit = 31 - Math.clz32(left & -left);
+      slots[kept] = word * WORD_BITS + bit;
+      kept += 1;
+      left &= left - 1;
+    }
+  }
+  return slots.subarray(0, kept);
 }
 
 export function meets(a: Participants, b: Participants): boolean {

@@ -20,6 +20,17 @@ test('a participants is ascending, without repeats', () => {
   );
 });
 
+test('so do many, which are marked and not sorted', () => {
+  const many = fc.array(fc.nat(65_535), { minLength: 512, maxLength: 2_000 });
+  fc.assert(
+    fc.property(many, (some) => {
+      const expected = [...new Set([...some, 0, 31, 32, 65_535])].sort((a, b) => a - b);
+      expect([...participantsOf([...some, 0, 31, 32, 65_535, 31])]).toEqual(expected);
+    }),
+    { numRuns: 30 },
+  );
+});
+
 test('two meet when they share a slot; the whole store meets everything, even nothing', () => {
   fc.assert(
     fc.property(slots, slots, (a, b) => {
