@@ -277,9 +277,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       machine.run(args, tooLong ? NO_REPLY : writer);
       tooLong ||= writer.length > replyBytesMax;
     }
-    const replies = renderer.finish();
+    const answer = renderer.answer(part);
     if (tooLong) this.#failTooLong(part);
-    else this.#reply(part, replies);
+    else this.#reply(part, answer);
     return at;
   }
 
@@ -315,23 +315,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (tooLong) this.#failTooLong(part);
       return served;
     }
-    this.#reply(part, renderer.finish());
+    this.#reply(part, renderer.answer(part));
     return true;
   }
 
-  #reply(part: Part, replies: Uint8Array): void {
-    const { ends, errors } = this.#renderer;
-    const answer: PartReplies = {
-      type: 'PartReplies',
-      unit: part.unit,
-      part: part.part,
-      from: 0,
-      replies,
-      ends,
-      errors,
-      last: true,
-    };
-    if (replies.length <= part.window) this.#answer(answer);
+  #reply(part: Part, answer: PartReplies): void {
+    if (answer.replies.length <= part.window) this.#answer(answer);
     else this.#held.begin(part, answer);
   }
 
@@ -421,6 +410,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'FindExpired':
         return this.#findExpired(message.group, message.pastMs);
       case 'Tick':
+        // The turn that it makes considers a flush as it ends.
         return;
       case 'Open':
         // A retry that is late: the engine is open.
@@ -451,10 +441,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
 function membersOf(groups: readonly Group[], machines: StateMachines): GroupMap<Member> {
   const members = new GroupMap<Member>();
-  for (const { id } of groups) {
+  for (const { id, fromConflictSlot, toConflictSlot } of groups) {
     const machine = machines.of(id);
     if (machine === undefined) continue;
-    const slots = new AppliedSlots(machine.appliedSequence);
+    const slots = new AppliedSlots(fromConflictSlot, toConflictSlot, machine.appliedSequence);
     members.set(id, { group: id, machine, slots, hasDeadlines: false });
   }
   return members;

@@ -9,9 +9,7 @@ import type { ClientSocket } from '../../transport/resp/connection/client-socket
 import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
-import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
-import { MEMORY } from '../transport/resp/harness.ts';
-import { wholeAnswer } from '../transport/resp/memory-coordinator.ts';
+import { idleServices } from '../transport/resp/harness.ts';
 import { SOLE_PLACEMENT } from '../transport/resp/placements.ts';
 
 const KEYS = 100_000;
@@ -110,7 +108,7 @@ function classifier(chunks: readonly Buffer[], answer = false): () => number {
       renderer.next();
       writer.simple('OK');
     }
-    return wholeAnswer(part, renderer);
+    return renderer.answer(part);
   };
   const idOf = ({ unit, part }: Part) => ({ unit, part });
   const owner: Gateway = gateway(submit);
@@ -128,19 +126,7 @@ function gateway(submit: (part: Part) => boolean): Gateway {
     submit,
     flow: () => undefined,
     wake: () => made.flush(),
-    services: {
-      clock: { wallUs: () => 0, monotonicMs: () => 0 },
-      settings: new SettingsRegistry(),
-      info: () => ({}),
-      holoStats: () => '',
-      holoMetrics: () => '',
-      cluster: () => [],
-      memory: () => MEMORY,
-      replicationOffset: () => 0,
-      lastSaveSeconds: () => 0,
-      resetCounters: () => undefined,
-      replicasAcknowledged: () => 0,
-    },
+    services: idleServices({ wallUs: () => 0, monotonicMs: () => 0 }),
   });
   return made;
 }

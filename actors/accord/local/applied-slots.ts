@@ -4,16 +4,23 @@
  * (docs/protocol.md, "Reads of several slots").
  */
 
-import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { type Participants, WHOLE_STORE } from '../primitives/participants.ts';
 
 export class AppliedSlots {
-  readonly #lastSequence = new Float64Array(CONFLICT_SLOTS);
+  readonly #from: number;
+  readonly #count: number;
+  /** By slot, from the group's first on; empty until the first write. */
+  #lastSequence = new Float64Array(0);
   /** Any slot may have been written up to here: by a whole-store write, or before this began. */
   #anywhere: number;
 
-  /** `appliedSequence`: what the engine held at the start. */
-  constructor(appliedSequence: number) {
+  /**
+   * Of the conflict slots from `from` up to, and without, `to`. `appliedSequence`: what the engine
+   * held at the start.
+   */
+  constructor(from: number, to: number, appliedSequence: number) {
+    this.#from = from;
+    this.#count = to - from;
     this.#anywhere = appliedSequence;
   }
 
@@ -22,8 +29,9 @@ export class AppliedSlots {
       this.#anywhere = sequence;
       return;
     }
+    if (this.#lastSequence.length === 0) this.#lastSequence = new Float64Array(this.#count);
     for (let at = 0; at < participants.length; at += 1) {
-      this.#lastSequence[participants[at] as number] = sequence;
+      this.#lastSequence[(participants[at] as number) - this.#from] = sequence;
     }
   }
 
@@ -38,7 +46,7 @@ export class AppliedSlots {
     let last = this.#anywhere;
     for (const slot of slots) {
       if (slot !== first) several = true;
-      const sequence = this.#lastSequence[slot] as number;
+      const sequence = this.#lastSequence[slot - this.#from] ?? 0;
       if (sequence > last) last = sequence;
     }
     return !several || last <= barrierSequence;

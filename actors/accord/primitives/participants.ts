@@ -4,6 +4,8 @@
  * ordered needlessly.
  */
 
+import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
+
 /** Ascending, without repeats; `WHOLE_STORE` meets everything. */
 export type Participants = Uint16Array | typeof WHOLE_STORE;
 
@@ -13,7 +15,7 @@ export const WHOLE_STORE = 'whole-store';
 const MANY = 512;
 const WORD_BITS = 32;
 /** One bit for each slot; all zero between two calls. */
-const marks = new Uint32Array(2 ** 16 / WORD_BITS);
+const marks = new Uint32Array(CONFLICT_SLOTS / WORD_BITS);
 
 export function participantsOf(slots: Iterable<number>): Participants {
   const all = Uint16Array.from(slots);
@@ -33,7 +35,8 @@ export function participantsOf(slots: Iterable<number>): Participants {
 function participantsOfMany(slots: Uint16Array): Participants {
   for (let at = 0; at < slots.length; at += 1) {
     const slot = slots[at] as number;
-    marks[slot >>> 5] = (marks[slot >>> 5] as number) | (1 << (slot & 31));
+    const word = Math.floor(slot / WORD_BITS);
+    marks[word] = (marks[word] as number) | (1 << (slot % WORD_BITS));
   }
   let kept = 0;
   for (let word = 0; word < marks.length; word += 1) {
@@ -41,7 +44,7 @@ function participantsOfMany(slots: Uint16Array): Participants {
     if (left === 0) continue;
     marks[word] = 0;
     while (left !== 0) {
-      const bit = 31 - Math.clz32(left & -left);
+      const bit = WORD_BITS - 1 - Math.clz32(left & -left);
       slots[kept] = word * WORD_BITS + bit;
       kept += 1;
       left &= left - 1;

@@ -7,8 +7,7 @@ import { type GatewayMessage, gatewayActor } from '../../../actors/node/gateway-
 import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../../transport/resp/connection/part.ts';
 import type { Gateway } from '../../../transport/resp/gateway.ts';
-import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
-import { FakeSocket, MEMORY, request } from '../../transport/resp/harness.ts';
+import { FakeSocket, idleServices, request } from '../../transport/resp/harness.ts';
 import { SOLE_PLACEMENT } from '../../transport/resp/placements.ts';
 import { spec, virtualSystem } from '../runtime/fixture.ts';
 
@@ -29,19 +28,7 @@ class Bench {
     const { system, scheduler } = this.world;
     const start = (context: ActorContext<GatewayMessage>) =>
       gatewayActor(context, {
-        services: () => ({
-          clock: scheduler.clock,
-          settings: new SettingsRegistry(),
-          info: () => ({}),
-          holoStats: () => '',
-          holoMetrics: () => '',
-          cluster: () => [],
-          memory: () => MEMORY,
-          replicationOffset: () => 0,
-          lastSaveSeconds: () => 0,
-          resetCounters: () => undefined,
-          replicasAcknowledged: () => 0,
-        }),
+        services: () => idleServices(scheduler.clock),
         limits: { replyWindowBytes: WINDOW },
         placement: SOLE_PLACEMENT,
         submit: (part) => {

@@ -4,7 +4,11 @@ import type { ClientSocket } from '../../../transport/resp/connection/client-soc
 import type { Connection } from '../../../transport/resp/connection/connection.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../../transport/resp/connection/part.ts';
 import { Gateway } from '../../../transport/resp/gateway.ts';
-import type { ClusterNode, MemoryUse } from '../../../transport/resp/gateway-services.ts';
+import type {
+  ClusterNode,
+  GatewayServices,
+  MemoryUse,
+} from '../../../transport/resp/gateway-services.ts';
 import type { InfoSections } from '../../../transport/resp/info.ts';
 import type { GatewayLimits } from '../../../transport/resp/limits.ts';
 import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
@@ -21,6 +25,23 @@ export const MEMORY: MemoryUse = {
   datasetBytes: 20_000_000,
   keys: 100,
 };
+
+/** Of a node about which nobody asks. */
+export function idleServices(clock: GatewayServices['clock']): GatewayServices {
+  return {
+    clock,
+    settings: new SettingsRegistry(),
+    info: () => ({}),
+    holoStats: () => '',
+    holoMetrics: () => '',
+    cluster: () => [],
+    memory: () => MEMORY,
+    replicationOffset: () => 0,
+    lastSaveSeconds: () => 0,
+    resetCounters: () => undefined,
+    replicasAcknowledged: () => 0,
+  };
+}
 
 export class FakeSocket implements ClientSocket {
   readonly remoteAddress: string;

@@ -55,7 +55,7 @@ export class MemoryCoordinator {
       this.#run(this.#args);
     }
     if (at !== part.bytes.length) throw new Error('the part has more bytes than commands');
-    this.answer(wholeAnswer(part, this.#renderer));
+    this.answer(this.#renderer.answer(part));
   }
 
   #run(args: Arguments): void {
@@ -96,20 +96,4 @@ export class MemoryCoordinator {
         return out.error(`ERR the test store has no ${args.name}`);
     }
   }
-}
-
-/** All replies of the part that `renderer` has rendered, in one piece. */
-export function wholeAnswer(part: Part, renderer: PartRenderer): PartAnswer {
-  const replies = renderer.finish();
-  const { ends, errors } = renderer;
-  return {
-    type: 'PartReplies',
-    unit: part.unit,
-    part: part.part,
-    from: 0,
-    replies,
-    ends,
-    errors,
-    last: true,
-  };
 }

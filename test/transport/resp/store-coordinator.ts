@@ -6,7 +6,6 @@ import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
 import { GROUP } from '../../storage/harness.ts';
-import { wholeAnswer } from './memory-coordinator.ts';
 
 const MIB = 1024 * 1024;
 const START_US = 1_700_000_000_000_000;
@@ -50,7 +49,7 @@ export class StoreCoordinator {
       return false;
     }
     this.reads += 1;
-    this.answer(wholeAnswer(part, this.#renderer));
+    this.answer(this.#renderer.answer(part));
     return true;
   }
 
@@ -64,6 +63,6 @@ export class StoreCoordinator {
       this.machine.run(this.#args, this.#renderer.writer);
     }
     this.machine.commit(this.machine.appliedSequence + 1);
-    this.answer(wholeAnswer(part, this.#renderer));
+    this.answer(this.#renderer.answer(part));
   }
 }

@@ -3,7 +3,7 @@
  * writes its reply into `writer`; where a run of the layout ends is noted. It runs no command.
  */
 import type { ReplyWriter } from '../codec/encoder.ts';
-import type { Part } from './part.ts';
+import type { Part, PartReplies } from './part.ts';
 
 export class PartRenderer {
   readonly writer: ReplyWriter;
@@ -51,6 +51,13 @@ export class PartRenderer {
     if (this.#left === 0) this.#endRun();
     this.#left -= 1;
     this.#begun += 1;
+  }
+
+  /** All replies of the part that was begun, in one piece. */
+  answer({ unit, part }: Part): PartReplies {
+    const replies = this.finish();
+    const noted = { ends: this.#ends, errors: this.#errors };
+    return { type: 'PartReplies', unit, part, from: 0, replies, ...noted, last: true };
   }
 
   /** All replies, when every command has written its own. */

@@ -60,10 +60,7 @@ function answerTo(unit: UnitUnderWay): PartReplies {
     renderer.next();
     renderer.writer.integer(i);
   }
-  const replies = renderer.finish();
-  const { ends, errors } = renderer;
-  const id = { unit: part.unit, part: 0 };
-  return { type: 'PartReplies', ...id, from: 0, replies, ends, errors, last: true };
+  return renderer.answer(part);
 }
 
 class Client {
