@@ -8,7 +8,7 @@
 import { slotOfBytes } from './keyspace/slots.ts';
 import type { TableHash } from './keyspace/table-hash.ts';
 import { ARGUMENTS_MAX } from './limits.ts';
-import { UNIT_HEAD } from './transaction-body.ts';
+import { databaseOfHead, UNIT_HEAD, UNIT_HEAD_IN } from './transaction-body.ts';
 import { readLatin1 } from './types/latin1.ts';
 import { SHORT_TEXT_BYTES_MAX, shortText } from './types/short-text.ts';
 
@@ -28,6 +28,8 @@ export class Arguments {
   longest = 0;
   /** The command is the first of a unit (set by `next` only). */
   startsUnit = false;
+  /** The database that the command is for (changed by `next` only). */
+  database = 0;
   #buffer: Buffer = EMPTY;
   #source: Uint8Array = EMPTY;
   #bounds = new Int32Array(2 * 16);
@@ -51,15 +53,15 @@ export class Arguments {
 
   /**
    * Reads the command at `offset` and returns the offset behind it. The bytes are trusted: it only
-   * checks, and throws, so that a torn body is never executed.
+   * checks, and throws, so that a torn body is never executed. The first of them is for database 0
+   * unless it names another one.
    */
   next(buffer: Uint8Array, offset: number): number {
     if (buffer !== this.#source) this.#attach(buffer);
     const head = buffer[offset];
-    if (head !== ASTERISK && head !== UNIT_HEAD) {
-      throw new Error(`no command begins at byte ${offset}`);
-    }
-    this.startsUnit = head === UNIT_HEAD;
+    this.startsUnit = false;
+    if (offset === 0) this.database = 0;
+    if (head !== ASTERISK) this.#beginAt(head as number, offset);
     let at = offset + 1;
     let digit = buffer[at++] as number;
     let count = 0;
@@ -166,6 +168,14 @@ export class Arguments {
   /** Whether argument `i` is this word in any case; `word` is in upper case. */
   is(i: number, word: string): boolean {
     return this.bytes(i) === word.length && isName(this.#buffer, this.start(i), word);
+  }
+
+  /** A head that says more than `*`. */
+  #beginAt(head: number, offset: number): void {
+    const database = head === UNIT_HEAD ? 0 : databaseOfHead(head);
+    if (database === undefined) throw new Error(`no command begins at byte ${offset}`);
+    this.startsUnit = head === UNIT_HEAD || head >= UNIT_HEAD_IN;
+    this.database = database;
   }
 
   #attach(buffer: Uint8Array): void {

@@ -10,6 +10,7 @@ import type { GroupId } from '../actors/accord/topology/group-id.ts';
 import type { EngineError } from './errors.ts';
 import type { Entry, StoredEntry } from './keyspace/entry.ts';
 import type { SlotBlock } from './keyspace/slot-counts.ts';
+import { DATABASES } from './limits.ts';
 
 /** The keys of a group are those of an interval of Redis slots. */
 export interface GroupSlots {
@@ -19,19 +20,34 @@ export interface GroupSlots {
   readonly toSlot: number;
 }
 
+/** One of the databases that clients select. */
+export interface DatabaseMarks {
+  /** The number under which its rows are. */
+  readonly physical: number;
+  /** Version of the newest SWAPDB that named it. */
+  readonly swappedAt: Timestamp;
+}
+
 /** Describes the data of a group; written in the same transaction as the data. */
 export interface GroupMeta extends GroupSlots {
   /** The data is exactly the result of all transactions up to and including this one, */
   readonly appliedSequence: number;
   /** and of this many units of the next one: a flush may come between two units. */
   readonly appliedUnits: number;
-  /** Version of the newest transaction that removed all keys. */
-  readonly clearedAt: Timestamp;
+  /** By physical number: version of the newest transaction that removed all keys of it. */
+  readonly clearedAt: readonly Timestamp[];
+  /** By the number that clients select. */
+  readonly databases: readonly DatabaseMarks[];
 }
 
 /** Of a group that was never flushed. */
 export function emptyMeta({ id, fromSlot, toSlot }: GroupSlots): GroupMeta {
-  return { id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0, clearedAt: ZERO };
+  const databases = Array.from({ length: DATABASES }, (_, physical) => ({
+    physical,
+    swappedAt: ZERO,
+  }));
+  const clearedAt = databases.map(() => ZERO);
+  return { id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0, clearedAt, databases };
 }
 
 /** Bytes of the values of one page: a walk over the keys must not load many large values. */
@@ -73,7 +89,14 @@ export interface ChangedKey {
 /** The writes of one group. */
 export interface FlushBatch {
   readonly meta: GroupMeta;
-  /** Remove all keys and counts of the group's slots before writing the changes. */
+  readonly databases: readonly DatabaseBatch[];
+}
+
+/** The writes to one database of a group. */
+export interface DatabaseBatch {
+  /** The physical number. */
+  readonly database: number;
+  /** Remove all its keys and counts, of the group's slots, before writing the changes. */
   readonly clear: boolean;
   /** Counts that have changed. */
   readonly blocks: readonly SlotBlock[];
@@ -92,7 +115,7 @@ export interface EngineSnapshot {
   /** As of then. */
   metaOf(group: GroupId): GroupMeta | undefined;
   /** As `Engine.page`. Throws `HOLO_STORE_SNAPSHOT_ENDED` after the snapshot's end. */
-  page(from: number, to: number, limit: number): StoredEntry[];
+  page(database: number, from: number, to: number, limit: number): StoredEntry[];
   /** Ends it; the engine does so too when it closes, or after `SNAPSHOT_COMMITS_MAX` commits. */
   close(): void;
 }
@@ -100,7 +123,7 @@ export interface EngineSnapshot {
 export interface Engine {
   /** As of opening, then of the last completed commit; undefined for a group never flushed. */
   metaOf(group: GroupId): GroupMeta | undefined;
-  /** The counts of the slots of a group, likewise; slots without a block are empty. */
+  /** The counts of the slots of a group, likewise, of all databases; those without are empty. */
   countsOf(group: GroupId): readonly SlotBlock[];
   /** Applied transactions of all groups together, likewise. */
   readonly appliedTotal: number;
@@ -108,13 +131,13 @@ export interface Engine {
    * Synchronous. During a commit, keys that it changes may show either state. Throws EngineError
    * `HOLO_STORE_DAMAGED` rather than return wrong data.
    */
-  get(key: string, slot: number, place: number): Entry | undefined;
+  get(database: number, key: string, slot: number, place: number): Entry | undefined;
   /**
-   * Entries from a position in hash order up to, and without, another one: `limit` of them; fewer
-   * at the end, or when the last one reaches `PAGE_BYTES_MAX` bytes of values; more if further keys
-   * share the last one's position.
+   * Entries of a database (its physical number) from a position in hash order up to, and without,
+   * another one: `limit` of them; fewer at the end, or when the last one reaches `PAGE_BYTES_MAX`
+   * bytes of values; more if further keys share the last one's position.
    */
-  page(from: number, to: number, limit: number): StoredEntry[];
+  page(database: number, from: number, to: number, limit: number): StoredEntry[];
   /** The state of the last completed commit; undefined while `SNAPSHOTS_MAX` are open. */
   snapshot(): EngineSnapshot | undefined;
   /**

@@ -3,6 +3,9 @@
  * constants of the state machine and not settings. The gateway reads them to refuse early.
  */
 
+/** Databases that a client can select, from number 0 on. */
+export const DATABASES = 16;
+
 /** Arguments of one command, its name included (Redis allows as many). */
 export const ARGUMENTS_MAX = 1_048_576;
 

@@ -18,13 +18,14 @@ import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
 import type { Engine, GroupSlots } from './engine.ts';
 import { ApplyOrderError } from './errors.ts';
+import { type Capture, type DatabaseReport, Databases } from './keyspace/databases.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';
-import { type Capture, GroupKeyspace } from './keyspace/group-keyspace.ts';
+import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
 import { PAST_DEADLINE, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
-import { KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
+import { DATABASES, KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
 
 export interface StateMachineOptions {
   readonly engine: Engine;
@@ -54,21 +55,29 @@ const WRONG_TYPE_ERROR = 'WRONGTYPE Operation against a key holding the wrong ki
 const STORED_BEFORE = 'ERR this was executed before a restart';
 const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
 
+/** Keys of one database. */
+export interface ExpiredKeys {
+  /** The number that clients select. */
+  readonly database: number;
+  readonly keys: readonly string[];
+}
+
 export class StateMachine {
-  readonly #keyspace: GroupKeyspace;
+  readonly #databases: Databases;
   #appliedSequence: number;
   #open = false;
   /** Units of the open transaction begun so far. */
   #units = 0;
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
   #unitsStored: number;
+  #expiryDatabase = 0;
   #expiryPosition = 0;
   #expiryBacklog = false;
   /** Read beyond what the calls so far may read. */
   #expiryReadBytes = 0;
 
   constructor(options: StateMachineOptions) {
-    this.#keyspace = new GroupKeyspace({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
+    this.#databases = new Databases({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
     const meta = options.engine.metaOf(options.group.id);
     this.#appliedSequence = meta?.appliedSequence ?? 0;
     this.#unitsStored = meta?.appliedUnits ?? 0;
@@ -81,44 +90,49 @@ export class StateMachine {
 
   /** The last transaction whose effect is durable in the engine: it no longer needs the log. */
   get flushedSequence(): number {
-    return this.#keyspace.flushedSequence;
+    return this.#databases.flushedSequence;
   }
 
-  /** Keys (DBSIZE), including those past their deadline that no transaction has removed yet. */
+  /** Keys of all databases, also those past their deadline that no transaction has removed. */
   get size(): number {
-    return this.#keyspace.size;
+    return this.#databases.size;
   }
 
   /** Keys with a deadline. */
   get volatileSize(): number {
-    return this.#keyspace.volatileSize;
+    return this.#databases.volatileSize;
+  }
+
+  /** The databases that have keys. */
+  report(): DatabaseReport[] {
+    return this.#databases.report();
   }
 
   /** Keys found by reads of this node's clients. */
   get hits(): number {
-    return this.#keyspace.hits;
+    return this.#databases.context.hits;
   }
 
   /** Keys not found by reads of this node's clients. */
   get misses(): number {
-    return this.#keyspace.misses;
+    return this.#databases.context.misses;
   }
 
   get cacheBytes(): number {
-    return this.#keyspace.cacheBytes;
+    return this.#databases.cacheBytes;
   }
 
   get cachedKeys(): number {
-    return this.#keyspace.cachedKeys;
+    return this.#databases.cachedKeys;
   }
 
   get dirtyBytes(): number {
-    return this.#keyspace.dirtyBytes;
+    return this.#databases.dirtyBytes;
   }
 
   /** Changed bytes that the engine does not hold yet, including those of a flush in progress. */
   get unflushedBytes(): number {
-    return this.#keyspace.unflushedBytes;
+    return this.#databases.unflushedBytes;
   }
 
   /** A flush would write something. */
@@ -132,7 +146,7 @@ export class StateMachine {
     this.#open = true;
     const { hlc, flags, node, store } = executeAt;
     this.#units = 0;
-    this.#keyspace.beginWrite({
+    this.#databases.context.beginWrite({
       version: { hlc, flags, node, store },
       nowMs: Math.floor(hlc / 1000),
       partlyStored: this.#unitsStored > 0,
@@ -145,9 +159,10 @@ export class StateMachine {
    */
   run(args: Arguments, out: ReplySink): void {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
+    const { context } = this.#databases;
     if (args.startsUnit) {
       this.#units += 1;
-      this.#keyspace.beginUnit();
+      context.beginUnit();
     }
     if (this.#unitsStored > 0 && this.#units <= this.#unitsStored) {
       out.error(STORED_BEFORE);
@@ -160,13 +175,13 @@ export class StateMachine {
       return;
     }
     // Only reads whose reply a client of this node gets are counted.
-    this.#keyspace.counting = command.kind === 'read' && out !== NO_REPLY;
-    this.#keyspace.beginCommand(namesManyKeys(command));
+    context.counting = command.kind === 'read' && out !== NO_REPLY;
+    context.beginCommand(namesManyKeys(command));
     try {
-      command.run(this.#keyspace, args, out);
+      command.run(this.#databases.of(args.database), args, out);
     } catch (error) {
       if (error !== UNIT_FULL && error !== WRONG_TYPE) throw error;
-      this.#keyspace.undoCommand();
+      context.undoCommand();
       out.error(error === UNIT_FULL ? OUT_OF_MEMORY : WRONG_TYPE_ERROR);
     }
   }
@@ -197,11 +212,13 @@ export class StateMachine {
       return true;
     }
     if (command.kind !== 'read') return false;
-    this.#keyspace.beginRead(Math.floor(nowMs));
-    this.#keyspace.counting = true;
-    if (this.#meetsDeadline(command, args)) return false;
+    const { context } = this.#databases;
+    const keyspace = this.#databases.of(args.database);
+    context.beginRead(Math.floor(nowMs));
+    context.counting = true;
+    if (meetsDeadline(keyspace, command, args)) return false;
     try {
-      command.run(this.#keyspace, args, out);
+      command.run(keyspace, args, out);
     } catch (error) {
       if (error === PAST_DEADLINE) return false;
       if (error !== WRONG_TYPE) throw error;
@@ -215,21 +232,24 @@ export class StateMachine {
    * over the engine continues behind them. One at a time.
    */
   capture(): Capture {
-    return this.#keyspace.capture(this.#appliedSequence, this.#open ? this.#units : 0);
+    return this.#databases.capture(this.#appliedSequence, this.#open ? this.#units : 0);
   }
 
   /**
-   * Some keys past their deadline for HOLO.EXPIRE, at most `keysMax` and at most `bytesMax` bytes.
-   * Each call visits a constant number of keys and continues where the last one ended. The engine
-   * reads a key's value along with its deadline, so large values are looked at less often.
+   * Some keys of one database past their deadline for HOLO.EXPIRE, at most `keysMax` and at most
+   * `bytesMax` bytes. Each call visits a constant number of keys and continues where the last one
+   * ended. The engine reads a key's value along with its deadline, so large values are looked at
+   * less often.
    */
-  expired(keysMax: number, nowMs: number, bytesMax = Infinity): string[] {
+  expired(keysMax: number, nowMs: number, bytesMax = Infinity): ExpiredKeys {
     const found: string[] = [];
     this.#expiryBacklog = false;
-    if (this.#keyspace.volatileSize === 0) return found;
+    const keyspace = this.#expiryKeyspace();
+    const database = this.#expiryDatabase;
+    if (keyspace === undefined) return { database, keys: found };
     this.#expiryReadBytes = Math.max(0, this.#expiryReadBytes - EXPIRY_READ_BYTES);
-    if (this.#expiryReadBytes > 0) return found;
-    const page = this.#keyspace.page(this.#expiryPosition, EXPIRY_SAMPLE_KEYS);
+    if (this.#expiryReadBytes > 0) return { database, keys: found };
+    const page = keyspace.page(this.#expiryPosition, EXPIRY_SAMPLE_KEYS);
     this.#expiryPosition = page.next;
     for (const { entry } of page.items) this.#expiryReadBytes += entry.bytes;
     let withDeadline = 0;
@@ -247,7 +267,20 @@ export class StateMachine {
       bytes += item.key.length;
     }
     this.#expiryBacklog = found.length * EXPIRY_BACKLOG_ONE_IN > withDeadline;
-    return found;
+    // The next database follows when this one has been walked to its end.
+    if (this.#expiryPosition === 0) this.#expiryDatabase = (database + 1) % DATABASES;
+    return { database, keys: found };
+  }
+
+  /** The database that is being walked, or the next one that has keys with a deadline. */
+  #expiryKeyspace(): GroupKeyspace | undefined {
+    for (let tried = 0; tried < DATABASES; tried += 1) {
+      const keyspace = this.#databases.of(this.#expiryDatabase);
+      if (keyspace.volatileSize > 0) return keyspace;
+      this.#expiryDatabase = (this.#expiryDatabase + 1) % DATABASES;
+      this.#expiryPosition = 0;
+    }
+    return undefined;
   }
 
   /** The last call of `expired` found so many that the next one should follow soon. */
@@ -255,14 +288,9 @@ export class StateMachine {
     return this.#expiryBacklog;
   }
 
-  /** All entries in hash order. Execute nothing during the iteration. */
+  /** All entries in hash order, database by database. Execute nothing during the iteration. */
   *entries(): Generator<StoredEntry, void, undefined> {
-    let position = 0;
-    do {
-      const page = this.#keyspace.page(position, ITERATION_KEYS);
-      yield* page.items;
-      position = page.next;
-    } while (position !== 0);
+    for (const keyspace of this.#databases.open) yield* entriesOf(keyspace);
   }
 
   /**
@@ -272,22 +300,33 @@ export class StateMachine {
    */
   digest(): string {
     const digest = new KeyspaceDigest();
-    for (const item of this.entries()) digest.add(item.key, item.entry);
-    this.#keyspace.addRemovals(digest);
+    for (const keyspace of this.#databases.open) {
+      for (const { key, entry } of entriesOf(keyspace)) digest.add(keyspace.database, key, entry);
+    }
+    this.#databases.addMarks(digest);
     return digest.toString();
   }
+}
 
-  /**
-   * A read of one key finds the deadline at the look-up, before it answers; a read of several keys
-   * would have begun its answer by then.
-   */
-  #meetsDeadline(command: Command, args: Arguments): boolean {
-    if (typeof command.keys === 'string' || hasOneKey(command.keys)) return false;
-    const keys = keysAmong(command.keys, args);
-    if (keys.length === 1) return false;
-    for (const i of keys) if (this.#keyspace.isPastDeadline(args, i)) return true;
-    return false;
-  }
+function* entriesOf(keyspace: GroupKeyspace): Generator<StoredEntry, void, undefined> {
+  let position = 0;
+  do {
+    const page = keyspace.page(position, ITERATION_KEYS);
+    yield* page.items;
+    position = page.next;
+  } while (position !== 0);
+}
+
+/**
+ * A read of one key finds the deadline at the look-up, before it answers; a read of several keys
+ * would have begun its answer by then.
+ */
+function meetsDeadline(keyspace: GroupKeyspace, command: Command, args: Arguments): boolean {
+  if (typeof command.keys === 'string' || hasOneKey(command.keys)) return false;
+  const keys = keysAmong(command.keys, args);
+  if (keys.length === 1) return false;
+  for (const i of keys) if (keyspace.isPastDeadline(args, i)) return true;
+  return false;
 }
 
 function namesManyKeys({ keys }: Command): boolean {

@@ -6,6 +6,7 @@
 import { type GroupId, GroupMap } from '../actors/accord/topology/group-id.ts';
 import type { Engine, GroupSlots } from './engine.ts';
 import type { EngineError } from './errors.ts';
+import type { DatabaseReport } from './keyspace/databases.ts';
 import { StateMachine, type StateMachineOptions } from './state-machine.ts';
 
 export interface StateMachinesOptions extends Omit<StateMachineOptions, 'group'> {
@@ -21,7 +22,7 @@ export interface FlushedGroup {
 }
 
 /** The contents of a store, over all its groups. */
-export type StoreReport = Readonly<
+export type StoreReport = { readonly databases: readonly DatabaseReport[] } & Readonly<
   Pick<
     StateMachines,
     | 'appliedSequence'
@@ -72,7 +73,29 @@ export class StateMachines {
   /** For those who look on. */
   report(): StoreReport {
     const { appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes } = this;
-    return { appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes };
+    const databases = this.#databases();
+    return {
+      ...{ appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes },
+      databases,
+    };
+  }
+
+  /** The databases that have keys, over all groups. */
+  #databases(): readonly DatabaseReport[] {
+    const [only] = this.#machines;
+    if (this.#machines.length === 1 && only !== undefined) return only.report();
+    const found: DatabaseReport[] = [];
+    for (const { database, keys, volatileKeys } of this.#machines.flatMap((one) => one.report())) {
+      const at = found.findIndex((other) => other.database === database);
+      const before = found[at] ?? { keys: 0, volatileKeys: 0 };
+      const both = {
+        database,
+        keys: keys + before.keys,
+        volatileKeys: volatileKeys + before.volatileKeys,
+      };
+      found.splice(at === -1 ? found.length : at, at === -1 ? 0 : 1, both);
+    }
+    return found.sort((a, b) => a.database - b.database);
   }
 
   get flushed(): readonly FlushedGroup[] {

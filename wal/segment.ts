@@ -13,7 +13,7 @@
 import { crc32 } from 'node:zlib';
 
 export const SEGMENT_HEADER_BYTES = 64;
-export const SEGMENT_VERSION = 3;
+export const SEGMENT_VERSION = 4;
 export const LOG_ID_BYTES = 16;
 export const FRESH_NAME = 'fresh.seg';
 

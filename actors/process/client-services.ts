@@ -3,6 +3,7 @@
  * settings of CONFIG. Reads the parts of the running node; nothing in the node depends on it.
  */
 import { createHash } from 'node:crypto';
+import type { DatabaseReport } from '../../storage/keyspace/databases.ts';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { InfoSection, InfoSections } from '../../transport/resp/info.ts';
@@ -62,7 +63,6 @@ export class ClientServices {
     const memory = this.#memory.sample();
     const uptimeMs = this.#source.clock.monotonicMs() - this.#source.startedMs;
     const { user, system } = process.cpuUsage();
-    const keys = executed?.size ?? 0;
     const { verdict } = this.#source.node.time;
     return {
       server: {
@@ -95,7 +95,7 @@ export class ClientServices {
       },
       cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
       holofast: holofastSection(this.#source.holofast),
-      keyspace: keys === 0 ? {} : { db0: `keys=${keys},expires=${executed?.volatileSize ?? 0}` },
+      keyspace: keyspaceSection(executed?.databases ?? []),
       holostore: {
         node_id: config.nodeId,
         cluster_id: this.#source.hello.clusterId,
@@ -152,4 +152,13 @@ function holofastSection({ tier, reason, quorums, counters }: HoloFastStatus): I
   };
   for (const [name, count] of Object.entries(counters)) section[`holofast_${name}`] = count;
   return section;
+}
+
+function keyspaceSection(databases: readonly DatabaseReport[]): InfoSection {
+  return Object.fromEntries(
+    databases.map(({ database, keys, volatileKeys }) => [
+      `db${database}`,
+      `keys=${keys},expires=${volatileKeys}`,
+    ]),
+  );
 }

@@ -4,6 +4,7 @@
  * deadlines. Answers the parts that fail; the executor answers those that are executed.
  */
 
+import type { ExpiredKeys } from '../../storage/state-machine.ts';
 import { bodyOf } from '../../storage/transaction-body.ts';
 import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
 import type {
@@ -269,7 +270,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'LookForExpired':
         return this.#lookForExpired();
       case 'Expired':
-        return this.#expired(message.group, message.keys, message.backlog);
+        return this.#expired(message.group, message, message.backlog);
       case 'PartReplies':
       case 'PartFailed':
       case 'RepliesLost':
@@ -332,7 +333,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   }
 
-  #expired(group: GroupId, keys: readonly string[], more: boolean): void {
+  #expired(group: GroupId, keys: ExpiredKeys, more: boolean): void {
     const nowMs = this.#nowMs;
     const expiry = this.#groups.get(group)?.expiry;
     if (expiry === undefined || expiry.isUnderWay(nowMs)) return;

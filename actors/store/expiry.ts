@@ -3,6 +3,8 @@
  * replica deletes at the same point of the order. No client waits for it.
  */
 import { slotOfText } from '../../storage/keyspace/slots.ts';
+import type { ExpiredKeys } from '../../storage/state-machine.ts';
+import { headIn } from '../../storage/transaction-body.ts';
 import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 
@@ -55,17 +57,19 @@ export class ExpiryRounds {
    * `HOLO.EXPIRE` deletes those of the keys whose deadline is not above executeAt. `sequence`: used
    * for no other unit of this node.
    */
-  begin(keys: readonly string[], more: boolean, sequence: number, nowMs: number): Part {
+  begin({ database, keys }: ExpiredKeys, more: boolean, sequence: number, nowMs: number): Part {
     this.#untilMs = nowMs + this.#roundMsMax;
     this.#more = more;
     this.#sequence = sequence;
     const words = ['HOLO.EXPIRE', ...keys];
     const text = words.map((word) => `$${word.length}\r\n${word}\r\n`);
+    const bytes = Buffer.from(`*${words.length}\r\n${text.join('')}`, 'latin1');
+    if (database !== 0) bytes[0] = headIn(database);
     return {
       unit: { connection: OWN_CONNECTION, sequence },
       part: 0,
       groups: [this.#group],
-      bytes: Buffer.from(`*${words.length}\r\n${text.join('')}`, 'latin1'),
+      bytes,
       count: 1,
       layout: [1],
       protocol: 2,

@@ -98,10 +98,11 @@ export type CoordinatorActorMessage =
   | { readonly type: 'Volatile'; readonly group: GroupId; readonly hasDeadlines: boolean }
   /** It is time to look for keys past their deadline. */
   | { readonly type: 'LookForExpired' }
-  /** Keys past their deadline; `backlog`: there are many more. */
+  /** Keys of a database past their deadline; `backlog`: there are many more. */
   | {
       readonly type: 'Expired';
       readonly group: GroupId;
+      readonly database: number;
       readonly keys: readonly string[];
       readonly backlog: boolean;
     }

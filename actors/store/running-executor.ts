@@ -12,7 +12,7 @@ import { EngineError } from '../../storage/errors.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
-import { UNIT_HEAD } from '../../storage/transaction-body.ts';
+import { isUnitHead } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer, PartReplies } from '../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
@@ -258,7 +258,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     do {
       at = args.next(body, at);
       machine.run(args, NO_REPLY);
-    } while (at < body.length && body[at] !== UNIT_HEAD);
+    } while (at < body.length && !isUnitHead(body[at]));
     return at;
   }
 
@@ -431,11 +431,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     // While apply waits for the disk, removals would only wait behind it.
     if (machine === undefined || this.#halfDone !== undefined) return;
     const beforeMs = this.#options.nowMs() - pastMs;
-    const keys = machine.expired(EXPIRE_KEYS_MAX, beforeMs, EXPIRE_BYTES_MAX);
+    const { database, keys } = machine.expired(EXPIRE_KEYS_MAX, beforeMs, EXPIRE_BYTES_MAX);
     const backlog = machine.expiryBacklog;
     // They stay expired: the next look finds them again.
     if (keys.length === 0) return;
-    tellOrDrop(this.#options.coordinator, { type: 'Expired', group, keys, backlog });
+    tellOrDrop(this.#options.coordinator, { type: 'Expired', group, database, keys, backlog });
   }
 }
 

@@ -2,16 +2,8 @@
 
 import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { parseInteger } from '../types/integers.ts';
-import {
-  ALL_KEYS,
-  type Command,
-  command,
-  NOT_AN_INTEGER,
-  ONE_KEY,
-  SYNTAX_ERROR,
-  TWO_KEYS,
-} from './command.ts';
+import { ALL_KEYS, type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from './command.ts';
+import { databaseNumber } from './database-number.ts';
 import type { ReplySink } from './reply.ts';
 
 const NO_SUCH_KEY = 'ERR no such key';
@@ -77,7 +69,9 @@ const renamenx = command({
   },
 });
 
-/** https://redis.io/docs/latest/commands/copy: there is one database, number 0. */
+const SAME_OBJECT = 'ERR source and destination objects are the same';
+
+/** https://redis.io/docs/latest/commands/copy */
 const copy = command({
   group: 'generic',
   keys: TWO_KEYS,
@@ -89,26 +83,50 @@ const copy = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     let replace = false;
+    let { database } = args;
     for (let i = 3; i < args.count; i += 1) {
       if (args.is(i, 'REPLACE')) {
         replace = true;
       } else if (args.is(i, 'DB') && i + 1 < args.count) {
-        const database = parseInteger(args.text(++i));
-        if (database === undefined || BigInt.asIntN(32, BigInt(database)) !== BigInt(database)) {
-          return out.error(NOT_AN_INTEGER);
-        }
-        if (database !== 0) return out.error('ERR DB index is out of range');
+        const named = databaseNumber(args.text(++i));
+        if (typeof named === 'string') return out.error(named);
+        database = named;
       } else {
         return out.error(SYNTAX_ERROR);
       }
     }
-    if (args.equals(2, args.text(1))) {
-      return out.error('ERR source and destination objects are the same');
+    if (database === args.database && args.equals(2, args.text(1))) {
+      return out.error(SAME_OBJECT);
     }
+    const target = keyspace.in(database);
     const entry = keyspace.find(args, 1)?.entry;
     if (entry === undefined) return out.integer(0);
-    if (!replace && keyspace.find(args, 2) !== undefined) return out.integer(0);
-    keyspace.set(args, 2, entry.type, entry.value, entry.deadline);
+    if (!replace && target.find(args, 2) !== undefined) return out.integer(0);
+    target.set(args, 2, entry.type, entry.value, entry.deadline);
+    out.integer(1);
+  },
+});
+
+/** https://redis.io/docs/latest/commands/move */
+const moveToDatabase = command({
+  group: 'generic',
+  keys: ONE_KEY,
+  flags: 'write fast',
+  name: 'MOVE',
+  arity: 3,
+  summary: 'Move a key to another database',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const database = databaseNumber(args.text(2));
+    if (typeof database === 'string') return out.error(database);
+    if (database === args.database) return out.error(SAME_OBJECT);
+    const target = keyspace.in(database);
+    const entry = keyspace.find(args, 1)?.entry;
+    if (entry === undefined || target.find(args, 1) !== undefined) return out.integer(0);
+    target.set(args, 1, entry.type, entry.value, entry.deadline);
+    const found = keyspace.find(args, 1);
+    if (found !== undefined) keyspace.remove(found);
     out.integer(1);
   },
 });
@@ -174,4 +192,5 @@ export const KEY_COMMANDS: readonly Command[] = [
   rename,
   renamenx,
   copy,
+  moveToDatabase,
 ];

@@ -8,6 +8,7 @@ import { POSITIONS, positionOf, slotOfText } from '../keyspace/slots.ts';
 import { SCAN_COUNT_MAX } from '../limits.ts';
 import { parseInteger, parseUnsigned } from '../types/integers.ts';
 import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
+import { DATABASE_OUT_OF_RANGE, databaseNumber } from './database-number.ts';
 import { matchesGlob } from './glob.ts';
 import type { ReplySink } from './reply.ts';
 
@@ -157,18 +158,48 @@ const dbsize = command({
 });
 
 /** SYNC and ASYNC are the same here: keys are removed at once, memory is freed later. */
-function flushAll(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
-  const plain = args.count === 1 || args.is(1, 'SYNC') || args.is(1, 'ASYNC');
-  if (args.count > 2 || !plain) return out.error(SYNTAX_ERROR);
-  keyspace.clear();
-  out.simple('OK');
+function flush(clear: (keyspace: Keyspace) => void) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+    const plain = args.count === 1 || args.is(1, 'SYNC') || args.is(1, 'ASYNC');
+    if (args.count > 2 || !plain) return out.error(SYNTAX_ERROR);
+    clear(keyspace);
+    out.simple('OK');
+  };
 }
+
+/** Also one of no database. */
+function isNumber(database: number | string | undefined): database is number | string {
+  return typeof database === 'number' || database === DATABASE_OUT_OF_RANGE;
+}
+
+/** https://redis.io/docs/latest/commands/swapdb */
+const swapdb = command({
+  group: 'server',
+  keys: 'whole-store',
+  flags: 'write fast',
+  dangerous: true,
+  name: 'SWAPDB',
+  arity: 3,
+  summary: 'Swap two databases',
+  since: '4.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const [first, second] = [1, 2].map((i) => databaseNumber(args.text(i)));
+    if (!isNumber(first)) return out.error('ERR invalid first DB index');
+    if (!isNumber(second)) return out.error('ERR invalid second DB index');
+    if (typeof first === 'string') return out.error(first);
+    if (typeof second === 'string') return out.error(second);
+    if (first !== second) keyspace.swap(first, second);
+    out.simple('OK');
+  },
+});
 
 export const WHOLE_STORE_COMMANDS: readonly Command[] = [
   scan,
   keys,
   randomkey,
   dbsize,
+  swapdb,
   command({
     group: 'server',
     keys: 'whole-store',
@@ -179,7 +210,7 @@ export const WHOLE_STORE_COMMANDS: readonly Command[] = [
     summary: 'Remove all keys from all databases',
     since: '1.0.0',
     complexity: 'O(1)',
-    run: flushAll,
+    run: flush((keyspace) => keyspace.clearAll()),
   }),
   command({
     group: 'server',
@@ -191,6 +222,6 @@ export const WHOLE_STORE_COMMANDS: readonly Command[] = [
     summary: 'Remove all keys from the current database',
     since: '1.0.0',
     complexity: 'O(1)',
-    run: flushAll,
+    run: flush((keyspace) => keyspace.clear()),
   }),
 ];

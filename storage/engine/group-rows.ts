@@ -9,23 +9,27 @@ import { crc32 } from 'node:zlib';
 import {
   readTimestamp,
   TIMESTAMP_BYTES,
+  type Timestamp,
   writeTimestamp,
   ZERO,
 } from '../../actors/accord/primitives/timestamp.ts';
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
-import type { GroupMeta } from '../engine.ts';
+import type { DatabaseMarks, GroupMeta } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import { BLOCK_SLOTS, type SlotBlock } from '../keyspace/slot-counts.ts';
+import { DATABASES } from '../limits.ts';
 import type { GroupTable } from './group-table.ts';
-import { DATABASE } from './row-key.ts';
 
 const GROUP = 1;
 const BLOCK = 2;
 const GROUP_KEY_BYTES = 9;
 const BLOCK_KEY_BYTES = 13;
 
-const META_LAYOUT = 4;
-const META_CHECKED_BYTES = 1 + 2 * 2 + 2 * 8 + TIMESTAMP_BYTES;
+const META_LAYOUT = 5;
+const MARKS_AT = 1 + 2 * 2 + 2 * 8;
+/** Of one database: when it was cleared, and what its number means since when. */
+const MARKS_BYTES = TIMESTAMP_BYTES + 2 + TIMESTAMP_BYTES;
+const META_CHECKED_BYTES = MARKS_AT + DATABASES * MARKS_BYTES;
 const CHECKSUM_BYTES = 4;
 
 const BLOCK_LAYOUT = 1;
@@ -36,10 +40,13 @@ export function groupRowKey(group: GroupId): Buffer {
   return keyOf(GROUP, group, GROUP_KEY_BYTES);
 }
 
-export function blockRowKey(group: GroupId, block: number): Buffer {
+export function blockRowKey(
+  group: GroupId,
+  { database, index }: Pick<SlotBlock, 'database' | 'index'>,
+): Buffer {
   const key = keyOf(BLOCK, group, BLOCK_KEY_BYTES);
-  key.writeUInt16BE(DATABASE, GROUP_KEY_BYTES);
-  key.writeUInt16BE(block, GROUP_KEY_BYTES + 2);
+  key.writeUInt16BE(database, GROUP_KEY_BYTES);
+  key.writeUInt16BE(index, GROUP_KEY_BYTES + 2);
   return key;
 }
 
@@ -58,7 +65,13 @@ export function encodeGroup(meta: GroupMeta): Buffer {
   at = row.writeUInt16LE(meta.toSlot, at);
   at = row.writeDoubleLE(meta.appliedSequence, at);
   at = row.writeDoubleLE(meta.appliedUnits, at);
-  writeTimestamp(row, at, meta.clearedAt);
+  for (let database = 0; database < DATABASES; database += 1) {
+    const { physical, swappedAt } = meta.databases[database] ?? { physical: 0, swappedAt: ZERO };
+    writeMark(row, at, meta.clearedAt[database] ?? ZERO);
+    row.writeUInt16LE(physical, at + TIMESTAMP_BYTES);
+    writeMark(row, at + TIMESTAMP_BYTES + 2, swappedAt);
+    at += MARKS_BYTES;
+  }
   return sealed(row);
 }
 
@@ -69,11 +82,20 @@ export function encodeBlock(block: SlotBlock): Buffer {
     at = row.writeUInt32LE(block.keys[i] ?? 0, at);
     at = row.writeUInt32LE(block.volatileKeys[i] ?? 0, at);
     at = row.writeDoubleLE(block.bytes[i] ?? 0, at);
-    const removedAt = block.removedAt[i] ?? ZERO;
-    if (removedAt !== ZERO) writeTimestamp(row, at, removedAt);
+    writeMark(row, at, block.removedAt[i] ?? ZERO);
     at += TIMESTAMP_BYTES;
   }
   return sealed(row);
+}
+
+/** Zeroes stand for `ZERO`. */
+function writeMark(row: Buffer, at: number, version: Timestamp): void {
+  if (version !== ZERO) writeTimestamp(row, at, version);
+}
+
+function readMark(row: Buffer, at: number): Timestamp {
+  const version = readTimestamp(row, at);
+  return version.hlc === 0 ? ZERO : version;
 }
 
 function sealed(row: Buffer): Buffer {
@@ -99,27 +121,35 @@ export function decodeRow(key: Buffer, row: Buffer, table: GroupTable): void {
   if (row.readUInt32LE(bytes) !== crc32(row.subarray(0, bytes))) {
     throw damaged('the row of a group does not match its checksum');
   }
-  const rows = table.rowsOf(group);
   if (kind === GROUP) {
-    rows.meta = decodeGroup(group, row);
+    table.rowsOf(group).meta = decodeGroup(group, row);
   } else {
+    const database = key.readUInt16BE(GROUP_KEY_BYTES);
     const index = key.readUInt16BE(GROUP_KEY_BYTES + 2);
-    rows.blocks.set(index, decodeBlock(index, row));
+    table.addBlock(group, decodeBlock(database, index, row));
   }
 }
 
 function decodeGroup(id: GroupId, row: Buffer): GroupMeta {
+  const clearedAt: Timestamp[] = [];
+  const databases: DatabaseMarks[] = [];
+  for (let at = MARKS_AT; at < META_CHECKED_BYTES; at += MARKS_BYTES) {
+    clearedAt.push(readMark(row, at));
+    const physical = row.readUInt16LE(at + TIMESTAMP_BYTES);
+    databases.push({ physical, swappedAt: readMark(row, at + TIMESTAMP_BYTES + 2) });
+  }
   return {
     id,
     fromSlot: row.readUInt16LE(1),
     toSlot: row.readUInt16LE(3),
     appliedSequence: row.readDoubleLE(5),
     appliedUnits: row.readDoubleLE(13),
-    clearedAt: readTimestamp(row, 21),
+    clearedAt,
+    databases,
   };
 }
 
-function decodeBlock(index: number, row: Buffer): SlotBlock {
+function decodeBlock(database: number, index: number, row: Buffer): SlotBlock {
   const keys = new Uint32Array(BLOCK_SLOTS);
   const volatileKeys = new Uint32Array(BLOCK_SLOTS);
   const bytes = new Float64Array(BLOCK_SLOTS);
@@ -129,11 +159,10 @@ function decodeBlock(index: number, row: Buffer): SlotBlock {
     keys[i] = row.readUInt32LE(at);
     volatileKeys[i] = row.readUInt32LE(at + 4);
     bytes[i] = row.readDoubleLE(at + 8);
-    const version = readTimestamp(row, at + 16);
-    removedAt.push(version.hlc === 0 ? ZERO : version);
+    removedAt.push(readMark(row, at + 16));
     at += COUNTS_BYTES;
   }
-  return { index, keys, volatileKeys, bytes, removedAt };
+  return { database, index, keys, volatileKeys, bytes, removedAt };
 }
 
 function damaged(what: string): EngineError {

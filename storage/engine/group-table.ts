@@ -3,10 +3,19 @@ import { type GroupId, GroupMap } from '../../actors/accord/topology/group-id.ts
 import type { FlushBatch, GroupMeta } from '../engine.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
 import { BLOCK_SLOTS } from '../keyspace/slot-counts.ts';
+import { REDIS_SLOTS } from '../keyspace/slots.ts';
 
 interface GroupRows {
   meta: GroupMeta | undefined;
+  /** By `keyOfBlock`. */
   readonly blocks: Map<number, SlotBlock>;
+}
+
+/** Blocks of a database. */
+const BLOCKS = REDIS_SLOTS / BLOCK_SLOTS;
+
+function keyOfBlock({ database, index }: Pick<SlotBlock, 'database' | 'index'>): number {
+  return database * BLOCKS + index;
 }
 
 export class GroupTable {
@@ -47,25 +56,44 @@ export class GroupTable {
     return copy;
   }
 
-  committed({ meta, clear, blocks }: FlushBatch): void {
+  committed({ meta, databases }: FlushBatch): void {
     const rows = this.rowsOf(meta.id);
     rows.meta = meta;
-    if (clear) rows.blocks.clear();
-    for (const block of blocks) rows.blocks.set(block.index, block);
+    for (const { database, clear, blocks } of databases) {
+      for (const [key, block] of clear ? rows.blocks : []) {
+        if (block.database === database) rows.blocks.delete(key);
+      }
+      for (const block of blocks) rows.blocks.set(keyOfBlock(block), block);
+    }
   }
 
-  /** Keys of each Redis slot, over all groups. */
-  keysOfSlots(slots: number): Uint32Array {
-    const keys = new Uint32Array(slots);
+  addBlock(group: GroupId, block: SlotBlock): void {
+    this.rowsOf(group).blocks.set(keyOfBlock(block), block);
+  }
+
+  /** Keys of all databases and groups. */
+  get keys(): number {
+    let keys = 0;
+    for (const slots of this.keysOfDatabases().values()) {
+      for (const count of slots) keys += count;
+    }
+    return keys;
+  }
+
+  /** Keys of each Redis slot, over all groups, by physical database. */
+  keysOfDatabases(): Map<number, Uint32Array> {
+    const databases = new Map<number, Uint32Array>();
     for (const { blocks } of this.#groups.values()) {
-      for (const block of blocks.values()) {
-        block.keys.forEach((count, i) => {
-          const slot = block.index * BLOCK_SLOTS + i;
-          keys[slot] = (keys[slot] ?? 0) + count;
+      for (const { database, index, keys } of blocks.values()) {
+        const slots = databases.get(database) ?? new Uint32Array(REDIS_SLOTS);
+        databases.set(database, slots);
+        keys.forEach((count, i) => {
+          const slot = index * BLOCK_SLOTS + i;
+          slots[slot] = (slots[slot] ?? 0) + count;
         });
       }
     }
-    return keys;
+    return databases;
   }
 
   /** A group of which there are counts but no more. */

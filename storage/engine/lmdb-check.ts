@@ -5,10 +5,10 @@
  * record, and counts the keys of each Redis slot. It finds exactly the keys that a search finds.
  */
 import { EngineError } from '../errors.ts';
-import { placeOfText, redisSlotOf, slotOfText } from '../keyspace/slots.ts';
+import { placeOfText, REDIS_SLOTS, redisSlotOf, slotOfText } from '../keyspace/slots.ts';
 import { verifyRecord } from './record.ts';
 import {
-  DATABASE,
+  databaseOfRow,
   KEY_AT,
   keyOfRow,
   placeOfRow,
@@ -28,16 +28,16 @@ export interface StoredRows {
 }
 
 /**
- * Yields how many keys have been checked, after each. `written`: keys of each Redis slot, as the
- * rows of the groups have them.
+ * Yields how many keys have been checked, after each. `written`: keys of each Redis slot, by
+ * database, as the rows of the groups have them.
  *
  * @throws EngineError HOLO_STORE_DAMAGED
  */
 export function* checkRows(
   rows: StoredRows,
-  written: Uint32Array,
+  written: ReadonlyMap<number, Uint32Array>,
 ): Generator<number, void, undefined> {
-  const found = new Uint32Array(written.length);
+  const found = new Map<number, Uint32Array>();
   let last: Buffer | undefined;
   let checked = 0;
   for (;;) {
@@ -49,17 +49,31 @@ export function* checkRows(
       const record = rows.find(key);
       if (record === undefined) throw damaged(`key ${checked} is not found where it belongs`);
       if (!belongs(key, record)) throw damaged(`key ${checked} does not match its record`);
+      const database = databaseOfRow(key);
+      const slots = found.get(database) ?? new Uint32Array(REDIS_SLOTS);
       const slot = redisSlotOf(slotOfRow(key));
-      found[slot] = (found[slot] ?? 0) + 1;
+      slots[slot] = (slots[slot] ?? 0) + 1;
+      found.set(database, slots);
       last = key;
       checked += 1;
       yield checked;
     }
     if (keys.length < PAGE_KEYS) break;
   }
+  for (const database of new Set([...written.keys(), ...found.keys()])) {
+    compareCounts(database, written.get(database), found.get(database));
+  }
+}
+
+function compareCounts(
+  database: number,
+  written: Uint32Array = new Uint32Array(REDIS_SLOTS),
+  found: Uint32Array = new Uint32Array(REDIS_SLOTS),
+): void {
   const wrong = found.findIndex((count, slot) => count !== written[slot]);
   if (wrong === -1) return;
-  throw damaged(`slot ${wrong}: ${written[wrong]} keys were written, ${found[wrong]} are found`);
+  const counts = `${written[wrong]} keys were written, ${found[wrong]} are found`;
+  throw damaged(`database ${database}, slot ${wrong}: ${counts}`);
 }
 
 const rowKey = Buffer.alloc(ROW_KEY_BYTES_MAX);
@@ -71,7 +85,7 @@ function belongs(row: Buffer, record: Buffer): boolean {
   const inRow = keyOfRow(row);
   const key = inRecord ?? inRow;
   if (key === undefined || (inRecord !== undefined && inRow !== undefined)) return false;
-  const end = writeRowKey(rowKey, DATABASE, slotOfText(key), placeOfText(key), key);
+  const end = writeRowKey(rowKey, databaseOfRow(row), slotOfText(key), placeOfText(key), key);
   return row.equals(rowKey.subarray(0, end));
 }
 

@@ -7,7 +7,14 @@ import { constants } from 'node:os';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
-import type { ChangedKey, Engine, FlushBatch, GroupMeta, GroupSlots } from '../engine.ts';
+import type {
+  ChangedKey,
+  DatabaseBatch,
+  Engine,
+  FlushBatch,
+  GroupMeta,
+  GroupSlots,
+} from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
@@ -20,7 +27,7 @@ import { bufferOf, type LmdbRows, pageOf, reading, rowOf, rowsBetween } from './
 import { LmdbSnapshot } from './lmdb-snapshot.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
-import { DATABASE, PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } from './row-key.ts';
+import { PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } from './row-key.ts';
 
 /** Size of the pieces of memory that hold the encoded records. */
 const STAGING_BYTES = 256 * 1024;
@@ -101,9 +108,9 @@ export class LmdbEngine implements Engine {
     return entryCount(this.#data);
   }
 
-  get(key: string, slot: number, place: number): Entry | undefined {
+  get(database: number, key: string, slot: number, place: number): Entry | undefined {
     this.#assertOpen();
-    const record = rowOf(this.#rows, this.#keyOf(key, slot, place), NOW);
+    const record = rowOf(this.#rows, this.#keyOf(database, key, slot, place), NOW);
     if (record === undefined) return undefined;
     const decoded = readRecord(record, place);
     if (decoded.key !== undefined && decoded.key !== key) {
@@ -112,9 +119,9 @@ export class LmdbEngine implements Engine {
     return decoded.entry;
   }
 
-  page(from: number, to: number, limit: number): StoredEntry[] {
+  page(database: number, from: number, to: number, limit: number): StoredEntry[] {
     this.#assertOpen();
-    return pageOf(this.#rows, NOW, from, to, limit);
+    return pageOf(this.#rows, NOW, database, from, to, limit);
   }
 
   snapshot(): LmdbSnapshot | undefined {
@@ -136,7 +143,7 @@ export class LmdbEngine implements Engine {
     const snapshot = this.snapshot();
     if (snapshot === undefined) throw new Error('the store was used before its check');
     try {
-      yield* checkRows(snapshot, this.#groups.keysOfSlots(REDIS_SLOTS));
+      yield* checkRows(snapshot, this.#groups.keysOfDatabases());
     } finally {
       snapshot.close();
     }
@@ -192,27 +199,47 @@ export class LmdbEngine implements Engine {
 
   /** Yields after each piece. */
   *#steps(batches: readonly FlushBatch[], staging: Staging): Generator<void, void, undefined> {
-    for (const batch of batches) {
-      if (batch.clear && !isWhole(batch.meta)) yield* this.#removals(batch.meta, staging);
-      for (;;) {
-        const before = staging.bytes;
-        let taken = 0;
-        let left = STAGED_PER_TURN;
-        do {
-          taken = batch.take(STAGED_AT_ONCE, (change, entry) => {
-            this.#stageChange(staging, change, entry);
-          });
-          left -= taken;
-        } while (taken > 0 && left > 0 && staging.bytes - before < STAGING_BYTES);
-        if (taken === 0) break;
-        yield;
+    const whole = batches.some((batch) => this.#clearsAll(batch));
+    for (const { meta, databases } of batches) {
+      for (const batch of databases) {
+        if (batch.clear && !whole) yield* this.#removals(batch.database, meta, staging);
+        yield* this.#changes(batch, staging);
       }
     }
   }
 
+  *#changes(batch: DatabaseBatch, staging: Staging): Generator<void, void, undefined> {
+    for (;;) {
+      const before = staging.bytes;
+      let taken = 0;
+      let left = STAGED_PER_TURN;
+      do {
+        taken = batch.take(STAGED_AT_ONCE, (change, entry) => {
+          this.#stageChange(staging, batch.database, change, entry);
+        });
+        left -= taken;
+      } while (taken > 0 && left > 0 && staging.bytes - before < STAGING_BYTES);
+      if (taken === 0) return;
+      yield;
+    }
+  }
+
+  /** Every row is of a database that the batch clears. */
+  #clearsAll({ meta, databases }: FlushBatch): boolean {
+    if (!isWhole(meta) || databases.every(({ clear }) => !clear)) return false;
+    const kept = databases.filter(({ clear }) => !clear).map(({ database }) => database);
+    return [...this.#groups.keysOfDatabases()].every(([database, slots]) => {
+      return !kept.includes(database) || slots.every((keys) => keys === 0);
+    });
+  }
+
   /** Removes all rows of an interval of slots: LMDB has no step for that. */
-  *#removals(slots: GroupSlots, staging: Staging): Generator<void, void, undefined> {
-    const { start, end } = rowsBetween(...positionsOf(slots));
+  *#removals(
+    database: number,
+    slots: GroupSlots,
+    staging: Staging,
+  ): Generator<void, void, undefined> {
+    const { start, end } = rowsBetween(database, ...positionsOf(slots));
     let from = { start, exclusiveStart: false };
     for (;;) {
       const keys = reading(() => [...this.#data.getKeys({ ...from, end, limit: STAGED_PER_TURN })]);
@@ -224,9 +251,14 @@ export class LmdbEngine implements Engine {
     }
   }
 
-  #stageChange(staging: Staging, change: ChangedKey, entry: Entry | undefined): void {
+  #stageChange(
+    staging: Staging,
+    database: number,
+    change: ChangedKey,
+    entry: Entry | undefined,
+  ): void {
     const { key, slot, place } = change;
-    const keyBytes = this.#keyOf(key, slot, place);
+    const keyBytes = this.#keyOf(database, key, slot, place);
     if (entry === undefined) {
       staging.remove(keyBytes);
       return;
@@ -241,7 +273,7 @@ export class LmdbEngine implements Engine {
   async #write(batches: readonly FlushBatch[], staging: Staging): Promise<void> {
     const data = this.#data;
     const committed = data.batch(() => {
-      if (batches.some(({ clear, meta }) => clear && isWhole(meta))) watch(data.clearAsync());
+      if (batches.some((batch) => this.#clearsAll(batch))) watch(data.clearAsync());
       staging.keys.forEach((key, i) => {
         const record = staging.records[i];
         watch(record === undefined ? data.remove(key) : data.put(key, record));
@@ -251,22 +283,23 @@ export class LmdbEngine implements Engine {
     await Promise.all([committed, data.flushed]);
   }
 
-  #writeGroup({ meta, clear, blocks }: FlushBatch): void {
+  #writeGroup({ meta, databases }: FlushBatch): void {
     const info = this.#info;
-    if (clear) {
-      for (const { index } of this.countsOf(meta.id)) {
-        watch(info.remove(blockRowKey(meta.id, index)));
+    for (const { database, clear, blocks } of databases) {
+      const before = clear ? this.countsOf(meta.id) : [];
+      for (const block of before) {
+        if (block.database === database) watch(info.remove(blockRowKey(meta.id, block)));
       }
-    }
-    for (const block of blocks) {
-      watch(info.put(blockRowKey(meta.id, block.index), encodeBlock(block)));
+      for (const block of blocks) {
+        watch(info.put(blockRowKey(meta.id, block), encodeBlock(block)));
+      }
     }
     watch(info.put(groupRowKey(meta.id), encodeGroup(meta)));
   }
 
   /** The LMDB key of a key: LMDB's order is the hash order. */
-  #keyOf(key: string, slot: number, place: number): Buffer {
-    const end = writeRowKey(this.#keyBytes, DATABASE, slot, place, key);
+  #keyOf(database: number, key: string, slot: number, place: number): Buffer {
+    const end = writeRowKey(this.#keyBytes, database, slot, place, key);
     let view = this.#keys[end];
     if (view === undefined) {
       view = this.#keyBytes.subarray(0, end);
@@ -280,7 +313,7 @@ export class LmdbEngine implements Engine {
     for (const { key, value } of this.#info.getRange({})) {
       decodeRow(bufferOf(key), bufferOf(value), table);
     }
-    const written = table.keysOfSlots(REDIS_SLOTS).reduce((sum, count) => sum + count, 0);
+    const written = table.keys;
     if (table.incomplete) {
       throw new EngineError(
         'HOLO_STORE_DAMAGED',

@@ -4,7 +4,7 @@ import { EngineError } from '../errors.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import { POSITIONS } from '../keyspace/slots.ts';
 import { readRecord } from './record.ts';
-import { DATABASE, keyOfRow, placeOfRow, rowsFrom, slotOfRow } from './row-key.ts';
+import { keyOfRow, placeOfRow, rowsFrom, slotOfRow } from './row-key.ts';
 
 /** Where rows are read: in the read transaction, or as they are now. */
 interface ReadOptions {
@@ -27,22 +27,29 @@ export interface LmdbRows {
   getBinaryFast(key: Buffer, options: ReadOptions): Uint8Array | undefined;
 }
 
-/** Keys of the rows from a position up to another one. */
-export function rowsBetween(from: number, to: number): { start: Buffer; end: Buffer } {
-  const end = to < POSITIONS ? rowsFrom(DATABASE, to) : rowsFrom(DATABASE + 1, 0);
-  return { start: rowsFrom(DATABASE, from), end };
+/** Keys of the rows of a database from a position up to another one. */
+export function rowsBetween(
+  database: number,
+  from: number,
+  to: number,
+): { start: Buffer; end: Buffer } {
+  const end = to < POSITIONS ? rowsFrom(database, to) : rowsFrom(database + 1, 0);
+  return { start: rowsFrom(database, from), end };
 }
 
 /** As `Engine.page`. */
 export function pageOf(
   data: LmdbRows,
   options: ReadOptions,
+  database: number,
   from: number,
   to: number,
   limit: number,
 ): StoredEntry[] {
   const page = new PageBuilder(limit);
-  const range = data.getRange({ ...rowsBetween(from, to), ...options })[Symbol.iterator]();
+  const range = data
+    .getRange({ ...rowsBetween(database, from, to), ...options })
+    [Symbol.iterator]();
   for (;;) {
     const next = reading(() => range.next());
     if (next.done === true) break;

@@ -34,10 +34,10 @@ export class LmdbSnapshot implements EngineSnapshot, StoredRows {
     return table.metaOf(group);
   }
 
-  page(from: number, to: number, limit: number): StoredEntry[] {
+  page(database: number, from: number, to: number, limit: number): StoredEntry[] {
     this.#life.assertOpen();
     const { data, transaction } = this.#source;
-    return pageOf(data, { transaction }, from, to, limit);
+    return pageOf(data, { transaction }, database, from, to, limit);
   }
 
   keysAfter(after: Buffer | undefined, limit: number): Buffer[] {

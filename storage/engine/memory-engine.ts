@@ -6,6 +6,7 @@
 
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import {
+  type DatabaseBatch,
   type Engine,
   type EngineSnapshot,
   type FlushBatch,
@@ -46,22 +47,13 @@ class StoredRecord implements Keyed<StoredRecord>, SlotIndexed<StoredRecord> {
   }
 }
 
-/** The state that survives a crash. */
-export class MemoryStore {
-  /** A commit fails: the disk is full. */
-  full = false;
+class StoredDatabase {
   readonly #records = new KeyTable<StoredRecord>();
   readonly #index = new SlotIndex<StoredRecord>(0, CONFLICT_SLOTS);
   readonly #hash: TableHash;
-  readonly #groups = new GroupTable();
 
-  /** The key is that of the process. */
-  constructor(tableHashKey: TableHashKey) {
-    this.#hash = new TableHash(tableHashKey);
-  }
-
-  get groups(): GroupTable {
-    return this.#groups;
+  constructor(hash: TableHash) {
+    this.#hash = hash;
   }
 
   get(key: string): StoredRecord | undefined {
@@ -74,13 +66,7 @@ export class MemoryStore {
     return end === -1 ? page : page.slice(0, end);
   }
 
-  /** One step: a crash happens before or after it. */
-  apply(batches: readonly FlushBatch[]): void {
-    for (const batch of batches) this.#apply(batch);
-  }
-
-  #apply(batch: FlushBatch): void {
-    if (batch.clear) this.#clear(batch.meta);
+  apply(batch: DatabaseBatch): void {
     batch.take(batch.count, ({ key, slot, place }, entry) => {
       const hash = this.#hash.ofText(key);
       const record = this.#records.get(key, hash);
@@ -100,10 +86,9 @@ export class MemoryStore {
       this.#records.add(added);
       this.#index.add(added);
     });
-    this.#groups.committed(batch);
   }
 
-  #clear(slots: GroupSlots): void {
+  clear(slots: GroupSlots): void {
     const [from, to] = positionsOf(slots);
     for (;;) {
       const page = this.page(from, to, CLEARED_AT_ONCE);
@@ -114,10 +99,60 @@ export class MemoryStore {
       if (page.length < CLEARED_AT_ONCE) return;
     }
   }
+}
+
+/** The state that survives a crash. */
+export class MemoryStore {
+  /** A commit fails: the disk is full. */
+  full = false;
+  /** Those that have ever had a key, by physical number. */
+  readonly #databases = new Map<number, StoredDatabase>();
+  readonly #hash: TableHash;
+  readonly #groups = new GroupTable();
+
+  /** The key is that of the process. */
+  constructor(tableHashKey: TableHashKey) {
+    this.#hash = new TableHash(tableHashKey);
+  }
+
+  get groups(): GroupTable {
+    return this.#groups;
+  }
+
+  get(database: number, key: string): StoredRecord | undefined {
+    return this.#databases.get(database)?.get(key);
+  }
+
+  page(database: number, from: number, to: number, limit: number): StoredRecord[] {
+    return this.#databases.get(database)?.page(from, to, limit) ?? [];
+  }
+
+  get databases(): readonly number[] {
+    return [...this.#databases.keys()];
+  }
+
+  /** One step: a crash happens before or after it. */
+  apply(batches: readonly FlushBatch[]): void {
+    for (const batch of batches) {
+      for (const changes of batch.databases) {
+        if (changes.clear) this.#databases.get(changes.database)?.clear(batch.meta);
+        if (changes.count > 0) this.#databaseOf(changes.database).apply(changes);
+      }
+      this.#groups.committed(batch);
+    }
+  }
+
+  #databaseOf(database: number): StoredDatabase {
+    const known = this.#databases.get(database);
+    if (known !== undefined) return known;
+    const made = new StoredDatabase(this.#hash);
+    this.#databases.set(database, made);
+    return made;
+  }
 
   /** Flips one bit of the record of a key; `false` if there is none. */
-  flipBit(key: string, bit: number): boolean {
-    const bytes = this.get(key)?.bytes;
+  flipBit(database: number, key: string, bit: number): boolean {
+    const bytes = this.get(database, key)?.bytes;
     if (bytes === undefined) return false;
     const at = (bit >>> 3) % bytes.length;
     bytes[at] = (bytes[at] as number) ^ (1 << (bit & 7));
@@ -156,15 +191,15 @@ export class MemoryEngine implements Engine {
     return this.#store.groups.appliedTotal;
   }
 
-  get(key: string): Entry | undefined {
+  get(database: number, key: string): Entry | undefined {
     this.#assertOpen();
-    const record = this.#store.get(key);
+    const record = this.#store.get(database, key);
     return record === undefined ? undefined : readRecord(record.bytes, record.place).entry;
   }
 
-  page(from: number, to: number, limit: number): StoredEntry[] {
+  page(database: number, from: number, to: number, limit: number): StoredEntry[] {
     this.#assertOpen();
-    return pageOf(this.#store.page(from, to, limit), limit);
+    return pageOf(this.#store.page(database, from, to, limit), limit);
   }
 
   snapshot(): EngineSnapshot | undefined {
@@ -210,17 +245,19 @@ export class MemoryEngine implements Engine {
 class MemorySnapshot implements EngineSnapshot {
   readonly #groups: GroupTable;
   readonly #life: ReturnType<OpenSnapshots['add']>;
-  #items: readonly StoredRecord[];
+  /** By physical number of the database. */
+  readonly #items = new Map<number, readonly StoredRecord[]>();
 
   constructor(store: MemoryStore, snapshots: OpenSnapshots) {
-    const items = store.page(0, POSITIONS, Infinity);
-    this.#items = items.map(
-      ({ key, hash, slot, place, bytes }) => new StoredRecord(key, hash, slot, place, bytes),
-    );
+    for (const database of store.databases) {
+      const items = store.page(database, 0, POSITIONS, Infinity);
+      const copies = items.map(
+        ({ key, hash, slot, place, bytes }) => new StoredRecord(key, hash, slot, place, bytes),
+      );
+      this.#items.set(database, copies);
+    }
     this.#groups = store.groups.copy();
-    this.#life = snapshots.add(() => {
-      this.#items = [];
-    });
+    this.#life = snapshots.add(() => this.#items.clear());
   }
 
   metaOf(group: GroupId): GroupMeta | undefined {
@@ -228,27 +265,28 @@ class MemorySnapshot implements EngineSnapshot {
     return this.#groups.metaOf(group);
   }
 
-  page(from: number, to: number, limit: number): StoredEntry[] {
+  page(database: number, from: number, to: number, limit: number): StoredEntry[] {
     this.#life.assertOpen();
-    return pageOf(this.#items.slice(this.#indexOf(from), this.#indexOf(to)), limit);
-  }
-
-  /** Of the first item that is not before the position. */
-  #indexOf(position: number): number {
-    let low = 0;
-    let high = this.#items.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const { slot, place } = this.#items[middle] as StoredRecord;
-      if (positionOf(slot, place) < position) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    const items = this.#items.get(database) ?? [];
+    return pageOf(items.slice(indexOf(items, from), indexOf(items, to)), limit);
   }
 
   close(): void {
     this.#life.close();
   }
+}
+
+/** Of the first item that is not before the position. */
+function indexOf(items: readonly StoredRecord[], position: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const { slot, place } = items[middle] as StoredRecord;
+    if (positionOf(slot, place) < position) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function pageOf(records: readonly StoredRecord[], limit: number): StoredEntry[] {

@@ -11,8 +11,6 @@ import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 
 /** LMDB's keys end here. */
 export const ROW_KEY_BYTES_MAX = 1_978;
-/** Clients have one database. */
-export const DATABASE = 0;
 const SLOT_AT = 2;
 const PLACE_AT = 4;
 const LENGTH_AT = 8;
@@ -55,6 +53,10 @@ export function rowsFrom(database: number, position: number): Buffer {
   bytes.writeUInt16BE(database, 0);
   bytes.writeUIntBE(position, SLOT_AT, POSITION_END - SLOT_AT);
   return bytes;
+}
+
+export function databaseOfRow(bytes: Buffer): number {
+  return bytes.readUInt16BE(0);
 }
 
 export function slotOfRow(bytes: Buffer): number {

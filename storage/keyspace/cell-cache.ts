@@ -57,15 +57,21 @@ export class Cell {
   }
 }
 
+/** Bytes of several caches together. */
+export interface CacheMemory {
+  bytes: number;
+  readonly bytesMax: number;
+}
+
 export class CellCache {
   readonly #cells = new KeyTable<Cell>();
   #ring: Cell[] = [];
   #hand = 0;
   #bytes = 0;
-  readonly #bytesMax: number;
+  readonly #memory: CacheMemory;
 
-  constructor(bytesMax: number) {
-    this.#bytesMax = bytesMax;
+  constructor(memory: CacheMemory) {
+    this.#memory = memory;
   }
 
   get size(): number {
@@ -89,12 +95,13 @@ export class CellCache {
     this.#cells.add(cell);
     cell.at = this.#ring.length;
     this.#ring.push(cell);
-    this.#bytes += CELL_BYTES + cell.key.length + cell.entry.bytes;
+    this.resized(CELL_BYTES + cell.key.length + cell.entry.bytes);
   }
 
   /** Call it when a cell's entry is replaced by one with a value of another size. */
   resized(byBytes: number): void {
     this.#bytes += byBytes;
+    this.#memory.bytes += byBytes;
   }
 
   remove(cell: Cell): void {
@@ -105,24 +112,25 @@ export class CellCache {
       last.at = cell.at;
     }
     cell.at = -1;
-    this.#bytes -= CELL_BYTES + cell.key.length + cell.entry.bytes;
+    this.resized(-(CELL_BYTES + cell.key.length + cell.entry.bytes));
   }
 
   clear(): void {
     this.#cells.clear();
     this.#ring = [];
     this.#hand = 0;
-    this.#bytes = 0;
+    this.resized(-this.#bytes);
   }
 
   /**
-   * Evicts cells while there are more bytes than allowed: those not used since the clock's hand
-   * last passed, and only those last changed before generation `clean`. Visits `stepsMax` cells.
-   * Returns how many cells of keys that the engine holds were evicted.
+   * Evicts cells while the caches have more bytes than allowed: those not used since the clock's
+   * hand last passed, and only those last changed before generation `clean`. Visits `stepsMax` of
+   * them. Returns how many cells of keys that the engine holds were evicted.
    */
   evict(clean: number, stepsMax: number): number {
+    const memory = this.#memory;
     let evicted = 0;
-    for (let steps = 0; steps < stepsMax && this.#bytes > this.#bytesMax; steps += 1) {
+    for (let steps = 0; steps < stepsMax && memory.bytes > memory.bytesMax; steps += 1) {
       if (this.#hand >= this.#ring.length) this.#hand = 0;
       const cell = this.#ring[this.#hand];
       if (cell === undefined) break;

@@ -12,9 +12,9 @@ export class KeyspaceDigest {
   readonly #lanes = new Uint32Array(LANES);
   #count = 0;
 
-  add(key: string, entry: Entry): void {
+  add(database: number, key: string, entry: Entry): void {
     const version = keyOf(entry.version);
-    const head = `${key.length}:${entry.type.code}:${entry.deadline}:${version}:`;
+    const head = `${database}:${key.length}:${entry.type.code}:${entry.deadline}:${version}:`;
     const hash = createHash('sha256').update(head, 'latin1').update(key, 'latin1');
     entry.type.digest(hash, entry.value);
     this.#add(hash.digest());
@@ -22,12 +22,18 @@ export class KeyspaceDigest {
   }
 
   /** A removal of a key in a slot. */
-  addRemoval(slot: number, version: Timestamp): void {
+  addRemoval(database: number, slot: number, version: Timestamp): void {
     this.#add(
       createHash('sha256')
-        .update(`removal:${slot}:${keyOf(version)}`)
+        .update(`removal:${database}:${slot}:${keyOf(version)}`)
         .digest(),
     );
+  }
+
+  /** The database that clients select by a number. */
+  addDatabase(database: number, physical: number, swappedAt: Timestamp): void {
+    const hash = createHash('sha256');
+    this.#add(hash.update(`database:${database}:${physical}:${keyOf(swappedAt)}`).digest());
   }
 
   #add(bytes: Buffer): void {

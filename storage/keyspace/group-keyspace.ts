@@ -1,20 +1,13 @@
 /**
- * The keys of a group: a write-behind cache over an engine. It applies the changes of commands
- * under the version of the current transaction, holds unflushed changes, and merges cache and
- * engine when the keys are walked. The state machine owns it; it never parses a command, reads a
- * clock or waits.
+ * The keys of one database of a group: a write-behind cache over an engine. It applies the changes
+ * of commands under the version of the current transaction, holds unflushed changes, and merges
+ * cache and engine when the keys are walked. `databases.ts` owns it; it never parses a command,
+ * reads a clock or waits.
  */
-import { compare, keyOf, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { compare, keyOf, type Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
-import {
-  type Engine,
-  emptyMeta,
-  type FlushBatch,
-  type GroupMeta,
-  type GroupSlots,
-  PAGE_BYTES_MAX,
-} from '../engine.ts';
-import { ApplyOrderError, EngineError } from '../errors.ts';
+import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
+import { ApplyOrderError, type EngineError } from '../errors.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
 import type { KeyspaceDigest } from './digest.ts';
@@ -27,42 +20,28 @@ import {
   UNIT_FULL,
   WRONG_TYPE,
 } from './keyspace.ts';
+import type { OtherDatabases, RunContext, Undo } from './run-context.ts';
 import { type SlotBlock, SlotCounts } from './slot-counts.ts';
 import { SlotIndex } from './slot-index.ts';
 import { firstSlotOf, placeOfText, positionOf, redisSlotOf, slotOfText } from './slots.ts';
-import { TableHash, type TableHashKey } from './table-hash.ts';
+import type { TableHash } from './table-hash.ts';
 
 interface KeyspaceOptions {
   readonly engine: Engine;
   readonly group: GroupSlots;
-  /** Bytes of memory for clean cells; unflushed ones are not counted. */
-  readonly cacheBytesMax: number;
-  /** Bytes of keys and values that one unit may write. */
-  readonly unitWriteBytesMax: number;
-  /** A secret of this process. */
-  readonly tableHashKey: TableHashKey;
-}
-
-/** How the commands of a transaction run. */
-interface WriteContext {
-  readonly version: Timestamp;
-  readonly nowMs: number;
-  /** The engine already holds the effects of its first units. */
-  readonly partlyStored: boolean;
-}
-
-/** A change of a command, to be undone. */
-interface Undo {
-  readonly cell: Cell;
-  readonly entry: Entry;
-  readonly unit: number;
-  /** The mark of the key's slot. */
-  readonly removedAt: Timestamp;
+  /** The physical number of the database. */
+  readonly database: number;
+  readonly blocks: Iterable<SlotBlock>;
+  readonly clearedAt: Timestamp;
+  /** Shared by the databases of the group. */
+  readonly context: RunContext;
+  readonly hash: TableHash;
+  readonly others: OtherDatabases;
 }
 
 /** Changes on their way to the engine. */
-export interface Capture {
-  readonly batch: FlushBatch;
+interface DatabaseCapture {
+  readonly batch: DatabaseBatch;
   /** Call it when the engine has written them, or not. */
   ended(error: EngineError | undefined): void;
 }
@@ -71,7 +50,6 @@ interface Flush {
   readonly cells: readonly Cell[];
   readonly generation: number;
   readonly clear: boolean;
-  readonly meta: GroupMeta;
   /** Keys at the capture. */
   readonly keys: number;
   readonly blocks: readonly SlotBlock[];
@@ -80,28 +58,13 @@ interface Flush {
 }
 
 export class GroupKeyspace implements Keyspace {
-  nowMs = 0;
-  /** Whether `find` counts: for reads whose reply a client gets. */
-  counting = false;
-  hits = 0;
-  misses = 0;
-  #version: Timestamp = ZERO;
-  #reading = false;
-  #partlyStored = false;
-
-  /** Counts units: a cell written by the current one carries its number. */
-  #unit = 0;
-  /** Bytes written by the current unit. */
-  #unitBytes = 0;
-  #unitBytesBefore = 0;
-  /** Changes of the current command, if it may write more than one key. */
-  #undo: Undo[] | undefined;
-
+  /** The physical number of the database. */
+  readonly database: number;
+  readonly #context: RunContext;
+  readonly #others: OtherDatabases;
   readonly #hash: TableHash;
-  readonly #unitWriteBytesMax: number;
   readonly #engine: Engine;
   readonly #cache: CellCache;
-  readonly #group: GroupSlots;
   /** The conflict slots of the group, and the positions behind them. */
   readonly #firstSlot: number;
   readonly #endSlot: number;
@@ -123,7 +86,6 @@ export class GroupKeyspace implements Keyspace {
   #dirtyBytes = 0;
   #flush: Flush | undefined;
   #flushBytes = 0;
-  #flushedSequence: number;
 
   /** Keys in the engine as of its last completed commit. */
   #engineKeys: number;
@@ -131,34 +93,41 @@ export class GroupKeyspace implements Keyspace {
   #knownStored = 0;
 
   constructor(options: KeyspaceOptions) {
-    this.#engine = options.engine;
-    this.#unitWriteBytesMax = options.unitWriteBytesMax;
-    this.#hash = new TableHash(options.tableHashKey);
-    this.#cache = new CellCache(options.cacheBytesMax);
-    const { engine, group } = options;
-    const { id, fromSlot, toSlot } = group;
-    const meta = engine.metaOf(id) ?? emptyMeta(group);
-    if (meta.fromSlot !== fromSlot || meta.toSlot !== toSlot) {
-      const slots = `${meta.fromSlot} to ${meta.toSlot}, not ${fromSlot} to ${toSlot}`;
-      throw new EngineError('HOLO_STORE_DAMAGED', `a group has the slots from ${slots}`);
-    }
-    this.#group = group;
+    const { engine, group, database, context, hash, others } = options;
+    this.database = database;
+    this.#engine = engine;
+    this.#context = context;
+    this.#others = others;
+    this.#hash = hash;
+    this.#cache = new CellCache(context.memory);
+    const { fromSlot, toSlot } = group;
     this.#firstSlot = firstSlotOf(fromSlot);
     this.#endSlot = firstSlotOf(toSlot);
     this.#end = positionOf(this.#endSlot, 0);
     this.#fresh = new SlotIndex(this.#firstSlot, this.#endSlot);
-    this.#counts = new SlotCounts(fromSlot, toSlot, engine.countsOf(id));
+    this.#counts = new SlotCounts(database, fromSlot, toSlot, options.blocks);
     const { keys, volatileKeys } = this.#counts.totals();
     this.#size = keys;
     this.#volatileSize = volatileKeys;
-    this.#clearedAt = meta.clearedAt;
-    this.#flushedSequence = meta.appliedSequence;
+    this.#clearedAt = options.clearedAt;
     this.#engineKeys = keys;
   }
 
-  /** The last transaction whose effect is durable in the engine. */
-  get flushedSequence(): number {
-    return this.#flushedSequence;
+  get nowMs(): number {
+    return this.#context.nowMs;
+  }
+
+  get version(): Timestamp {
+    return this.#context.version;
+  }
+
+  in(database: number): Keyspace {
+    return this.#others.of(database);
+  }
+
+  /** Version of the newest transaction that removed all keys. */
+  get clearedAt(): Timestamp {
+    return this.#clearedAt;
   }
 
   keysIn(redisSlot: number): number {
@@ -192,43 +161,11 @@ export class GroupKeyspace implements Keyspace {
     return this.#dirtyBytes + this.#flushBytes;
   }
 
-  get version(): Timestamp {
-    return this.#version;
-  }
-
-  beginWrite(context: WriteContext): void {
-    this.#version = context.version;
-    this.nowMs = context.nowMs;
-    this.#reading = false;
-    this.#partlyStored = context.partlyStored;
-    this.beginUnit();
-  }
-
-  beginUnit(): void {
-    this.#unit += 1;
-    this.#unitBytes = 0;
-  }
-
-  /** A command that writes at most one key, as its last step, has nothing to undo. */
-  beginCommand(mayWriteMany: boolean): void {
-    this.#undo = mayWriteMany ? [] : undefined;
-    this.#unitBytesBefore = this.#unitBytes;
-  }
-
-  /** After `UNIT_FULL`: undoes all changes of the command. */
-  undoCommand(): void {
-    for (const { cell, entry, unit, removedAt } of this.#undo?.toReversed() ?? []) {
-      this.#put(cell, entry);
-      this.#counts.removed(redisSlotOf(cell.slot), removedAt);
-      cell.unit = unit;
-    }
-    this.#undo = undefined;
-    this.#unitBytes = this.#unitBytesBefore;
-  }
-
-  beginRead(nowMs: number): void {
-    this.nowMs = nowMs;
-    this.#reading = true;
+  /** After `UNIT_FULL`. */
+  undo({ cell, entry, unit, removedAt }: Undo): void {
+    this.#put(cell, entry);
+    this.#counts.removed(redisSlotOf(cell.slot), removedAt);
+    cell.unit = unit;
   }
 
   find(args: Arguments, i: number): Cell | undefined {
@@ -236,17 +173,17 @@ export class GroupKeyspace implements Keyspace {
     if (cell === undefined || cell.entry.type === NONE) return this.#missed();
     cell.referenced = true;
     if (cell.entry.deadline === NO_DEADLINE || cell.entry.deadline > this.nowMs) {
-      if (this.counting) this.hits += 1;
+      if (this.#context.counting) this.#context.hits += 1;
       return cell;
     }
-    if (this.#reading) throw PAST_DEADLINE;
+    if (this.#context.reading) throw PAST_DEADLINE;
     this.#write(cell, this.#tombstone());
     return this.#missed();
   }
 
   isAlive(item: StoredEntry): boolean {
     if (!item.entry.expired(this.nowMs)) return true;
-    if (this.#reading) throw PAST_DEADLINE;
+    if (this.#context.reading) throw PAST_DEADLINE;
     const hash = this.#hash.ofText(item.key);
     // Look it up again: the cell of the page may have been evicted since.
     const cell = this.#cache.get(item.key, hash) ?? this.#load(item.key, hash);
@@ -275,11 +212,11 @@ export class GroupKeyspace implements Keyspace {
   ): void {
     const hash = args.tableHash(i, this.#hash);
     const cell = this.#lookup(args, i, hash) ?? this.#create(args.text(i), hash);
-    this.#write(cell, new Entry(type, value, deadline, this.#version));
+    this.#write(cell, new Entry(type, value, deadline, this.#context.version));
   }
 
   replace<V extends Value>(cell: Cell, type: ValueType<V>, value: V, deadline: Deadline): void {
-    this.#write(cell, new Entry(type, value, deadline, this.#version));
+    this.#write(cell, new Entry(type, value, deadline, this.#context.version));
   }
 
   remove(cell: Cell): void {
@@ -298,16 +235,24 @@ export class GroupKeyspace implements Keyspace {
     this.#counts.clear();
     this.#size = 0;
     this.#volatileSize = 0;
-    this.#clearedAt = this.#version;
+    this.#clearedAt = this.#context.version;
     this.#clearPending = true;
-    this.#unitBytes = 0;
     this.#era += 1;
+  }
+
+  clearAll(): void {
+    this.#others.clear();
+  }
+
+  swap(a: number, b: number): void {
+    this.#others.swap(a, b);
   }
 
   page(position: number, limit: number): KeyPage {
     const start = Math.max(position, positionOf(this.#firstSlot, 0));
     const fresh = this.#fresh.page(start, limit);
-    const stored = this.#engineKeys === 0 ? [] : this.#engine.page(start, this.#end, limit);
+    const stored =
+      this.#engineKeys === 0 ? [] : this.#engine.page(this.database, start, this.#end, limit);
     let last = this.#end - 1;
     if (fresh.length >= limit) last = Math.min(last, endOf(fresh));
     if (stored.length >= limit || valueBytes(stored) >= PAGE_BYTES_MAX) {
@@ -345,20 +290,13 @@ export class GroupKeyspace implements Keyspace {
     return { items, next: endOf(items) + 1 };
   }
 
-  /**
-   * All changes so far, for one step of the engine to the state after transaction `appliedSequence`
-   * and the first units of the next. Constant work. One at a time.
-   */
-  capture(appliedSequence: number, appliedUnits: number): Capture {
+  /** All changes so far, for one step of the engine. Constant work. One at a time. */
+  capture(): DatabaseCapture {
     if (this.#flush !== undefined) throw new ApplyOrderError('a capture is already in progress');
-    if (appliedUnits > 0) this.#partlyStored = true;
-    const { id, fromSlot, toSlot } = this.#group;
-    const clearedAt = this.#clearedAt;
     const flush: Flush = {
       cells: this.#dirty,
       generation: this.#generation,
       clear: this.#clearPending,
-      meta: { id, fromSlot, toSlot, appliedSequence, appliedUnits, clearedAt },
       keys: this.#size,
       blocks: this.#counts.capture(),
       era: this.#era,
@@ -369,7 +307,7 @@ export class GroupKeyspace implements Keyspace {
     this.#dirtyBytes = 0;
     this.#generation += 1;
     return {
-      batch: batchOf(flush),
+      batch: batchOf(this.database, flush),
       ended: (error) => {
         this.#flush = undefined;
         this.#flushBytes = 0;
@@ -381,12 +319,13 @@ export class GroupKeyspace implements Keyspace {
 
   /** When keys were last removed, all or one of a slot, as replicas must agree. */
   addRemovals(digest: KeyspaceDigest): void {
-    digest.addRemoval(-1, this.#clearedAt);
-    this.#counts.forEachRemoval((slot, version) => digest.addRemoval(slot, version));
+    const { database } = this;
+    digest.addRemoval(database, -1, this.#clearedAt);
+    this.#counts.forEachRemoval((slot, version) => digest.addRemoval(database, slot, version));
   }
 
   #missed(): undefined {
-    if (this.counting) this.misses += 1;
+    if (this.#context.counting) this.#context.misses += 1;
   }
 
   #lookup(args: Arguments, i: number, hash: number): Cell | undefined {
@@ -398,7 +337,7 @@ export class GroupKeyspace implements Keyspace {
   #load(key: string, hash: number): Cell | undefined {
     const place = placeOfText(key);
     const slot = slotOfText(key);
-    const entry = this.#engine.get(key, slot, place);
+    const entry = this.#engine.get(this.database, key, slot, place);
     if (entry === undefined) return undefined;
     const cell = new Cell(key, hash, slot, place, entry, -1, true);
     // Evict first: the cell to be returned must stay.
@@ -419,30 +358,32 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #tombstone(): Entry {
-    return new Entry(NONE, '', NO_DEADLINE, this.#version);
+    return new Entry(NONE, '', NO_DEADLINE, this.#context.version);
   }
 
   #write(cell: Cell, entry: Entry): void {
     const old = cell.entry;
-    if (old.version !== this.#version && this.#outdated(old.version, cell.key)) return;
-    if (this.#reading) throw new ApplyOrderError('a read tried to write');
+    if (old.version !== this.#context.version && this.#outdated(old.version, cell.key)) return;
+    if (this.#context.reading) throw new ApplyOrderError('a read tried to write');
     if (cell.at === -1) throw new ApplyOrderError('a cell was used after a later lookup');
     this.#charge(cell, entry);
-    if (this.#undo !== undefined) {
+    const { undo, unit } = this.#context;
+    if (undo !== undefined) {
       const removedAt = this.#counts.removedAt(redisSlotOf(cell.slot));
-      this.#undo.push({ cell, entry: old, unit: cell.unit, removedAt });
+      undo.push({ keyspace: this, cell, entry: old, unit: cell.unit, removedAt });
     }
-    cell.unit = this.#unit;
+    cell.unit = unit;
     this.#put(cell, entry);
     this.#evict();
   }
 
   /** Charges a write to the unit; an earlier write of the same key no longer counts. */
   #charge(cell: Cell, entry: Entry): void {
-    const before = cell.unit === this.#unit ? writtenBytes(cell.key, cell.entry) : 0;
-    const bytes = this.#unitBytes + writtenBytes(cell.key, entry) - before;
-    if (bytes > this.#unitWriteBytesMax && bytes > this.#unitBytes) throw UNIT_FULL;
-    this.#unitBytes = bytes;
+    const context = this.#context;
+    const before = cell.unit === context.unit ? writtenBytes(cell.key, cell.entry) : 0;
+    const bytes = context.unitBytes + writtenBytes(cell.key, entry) - before;
+    if (bytes > context.unitWriteBytesMax && bytes > context.unitBytes) throw UNIT_FULL;
+    context.unitBytes = bytes;
   }
 
   /** Replaces the entry of a cell. */
@@ -475,7 +416,7 @@ export class GroupKeyspace implements Keyspace {
     this.#size += keys;
     this.#volatileSize += volatileKeys;
     this.#counts.changed(slot, keys, volatileKeys, bytes);
-    if (keys < 0) this.#counts.removed(slot, this.#version);
+    if (keys < 0) this.#counts.removed(slot, this.#context.version);
     if (keys <= 0 || cell.indexed) return;
     cell.indexed = true;
     this.#fresh.add(cell);
@@ -487,26 +428,31 @@ export class GroupKeyspace implements Keyspace {
    */
   #outdated(there: Timestamp, what: string): boolean {
     const newest =
-      compare(this.#clearedAt, there) > 0 && this.#clearedAt !== this.#version
+      compare(this.#clearedAt, there) > 0 && this.#clearedAt !== this.#context.version
         ? this.#clearedAt
         : there;
-    if (newest === this.#version) return false;
-    const order = compare(this.#version, newest);
+    if (newest === this.#context.version) return false;
+    const order = compare(this.#context.version, newest);
     if (order > 0) return false;
     // The engine holds the transaction's first units: the entry is its own earlier change.
-    if (order === 0 && this.#partlyStored) return false;
+    if (order === 0 && this.#context.partlyStored) return false;
     if (order === 0) return true;
-    const versions = `${keyOf(this.#version)} after ${keyOf(newest)}`;
+    const versions = `${keyOf(this.#context.version)} after ${keyOf(newest)}`;
     throw new ApplyOrderError(`a transaction arrived too late for ${what}: ${versions}`);
   }
 
   #evict(stepsMax = EVICTION_STEPS): void {
+    const { memory } = this.#context;
+    if (memory.bytes > memory.bytesMax) this.#others.largest().evict(stepsMax);
+  }
+
+  /** Clean cells, while the databases of the group have more than their memory. */
+  evict(stepsMax: number): void {
     const clean = this.#flush?.generation ?? this.#generation;
     this.#knownStored -= this.#cache.evict(clean, stepsMax);
   }
 
   #flushed(flush: Flush): void {
-    this.#flushedSequence = flush.meta.appliedSequence;
     if (flush.era !== this.#era) return;
     this.#engineKeys = flush.keys;
     if (flush.clear) this.#clearPending = false;
@@ -542,11 +488,11 @@ export class GroupKeyspace implements Keyspace {
   }
 }
 
-function batchOf(flush: Flush): FlushBatch {
-  const { meta, clear, blocks, cells } = flush;
+function batchOf(database: number, flush: Flush): DatabaseBatch {
+  const { clear, blocks, cells } = flush;
   let taken = 0;
   return {
-    meta,
+    database,
     clear,
     blocks,
     count: cells.length,

@@ -1,6 +1,7 @@
 /**
- * The keys that a command runs against. Commands know nothing else of storage: whether the keys are
- * those of a group (`group-keyspace.ts`) or were fetched from several is not their business.
+ * The keys that a command runs against: those of one database. Commands know nothing else of
+ * storage: whether the keys are those of a group (`group-keyspace.ts`) or were fetched from several
+ * is not their business.
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
@@ -68,6 +69,15 @@ export interface Keyspace {
 
   /** Removes all keys. */
   clear(): void;
+
+  /** Removes all keys of all databases. */
+  clearAll(): void;
+
+  /** The database that clients select by this number, below `DATABASES`. */
+  in(database: number): Keyspace;
+
+  /** Each of the two numbers means the other's database from now on. */
+  swap(a: number, b: number): void;
 
   /**
    * Keys in hash order from a position on: `limit` of them, a few more (see SlotIndex.page) or

@@ -11,6 +11,8 @@ const BLOCK_BITS = 6;
 
 /** The counts of the Redis slots from `index * BLOCK_SLOTS` on; never changed once made. */
 export interface SlotBlock {
+  /** The physical number of the database. */
+  readonly database: number;
   readonly index: number;
   readonly keys: Uint32Array;
   readonly volatileKeys: Uint32Array;
@@ -20,6 +22,7 @@ export interface SlotBlock {
 }
 
 export class SlotCounts {
+  readonly #database: number;
   /** The first slot of the first block; the group may begin behind it. */
   readonly #first: number;
   readonly #keys: Uint32Array;
@@ -29,7 +32,8 @@ export class SlotCounts {
   readonly #changed: Uint8Array;
 
   /** Of the Redis slots from `fromSlot` up to, and without, `toSlot`. */
-  constructor(fromSlot: number, toSlot: number, blocks: Iterable<SlotBlock>) {
+  constructor(database: number, fromSlot: number, toSlot: number, blocks: Iterable<SlotBlock>) {
+    this.#database = database;
     const firstBlock = fromSlot >>> BLOCK_BITS;
     const count = ((toSlot - 1) >>> BLOCK_BITS) - firstBlock + 1;
     const slots = count * BLOCK_SLOTS;
@@ -94,6 +98,7 @@ export class SlotCounts {
       const from = block * BLOCK_SLOTS;
       const to = from + BLOCK_SLOTS;
       blocks.push({
+        database: this.#database,
         index: (this.#first + from) / BLOCK_SLOTS,
         keys: this.#keys.slice(from, to),
         volatileKeys: this.#volatileKeys.slice(from, to),

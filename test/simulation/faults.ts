@@ -443,16 +443,19 @@ export class FaultInjector {
   #rotStore(victim: SimNode): void {
     if (!victim.up || victim.swapped || !this.#maySpare() || !this.#mayLose()) return;
     this.#stop(victim, 'power');
-    const keys = victim.store.page(0, POSITIONS, 1_000).map(({ key }) => key);
+    const { databases } = victim.store;
+    const database = databases[Math.floor(this.#rng.next() * databases.length)] ?? 0;
+    const keys = victim.store.page(database, 0, POSITIONS, 1_000).map(({ key }) => key);
     const key = keys[Math.floor(this.#rng.next() * keys.length)];
     const bit = Math.floor(this.#rng.next() * 2_000);
     const { store } = victim;
-    if (key !== undefined && store.flipBit(key, bit)) {
+    if (key !== undefined && store.flipBit(database, key, bit)) {
       this.#hit('store rot', victim);
-      const damaged = Buffer.from(store.get(key)?.bytes ?? []);
+      const damaged = Buffer.from(store.get(database, key)?.bytes ?? []);
       this.#remedies.set(victim, () => {
         // Its last commit may have written a sound value there.
-        if (damaged.equals(store.get(key)?.bytes ?? Buffer.alloc(0))) store.flipBit(key, bit);
+        const stored = store.get(database, key)?.bytes ?? Buffer.alloc(0);
+        if (damaged.equals(stored)) store.flipBit(database, key, bit);
       });
       victim.expected = 'store rot';
       victim.rotten = true;

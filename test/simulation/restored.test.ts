@@ -12,9 +12,9 @@ function flipLog({ disk }: SimNode): () => void {
 }
 
 function flipStore({ store }: SimNode): () => void {
-  for (let key = 0; key < 10; key += 1) store.flipBit(`k${key}`, 3);
+  for (let key = 0; key < 10; key += 1) store.flipBit(0, `k${key}`, 3);
   return () => {
-    for (let key = 0; key < 10; key += 1) store.flipBit(`k${key}`, 3);
+    for (let key = 0; key < 10; key += 1) store.flipBit(0, `k${key}`, 3);
   };
 }
 

@@ -52,8 +52,8 @@ export class SimEngine implements Engine {
     return this.#engine.appliedTotal;
   }
 
-  get(key: string): ReturnType<Engine['get']> {
-    return this.#engine.get(key);
+  get(database: number, key: string): ReturnType<Engine['get']> {
+    return this.#engine.get(database, key);
   }
 
   page(...range: Parameters<Engine['page']>): ReturnType<Engine['page']> {

@@ -11,6 +11,7 @@ import { Machine, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;
 const SYNTAX = '-ERR syntax error';
+const NO_INT = '-ERR value is out of range, value must between -2147483648 and 2147483647';
 const INTEGER = '-ERR value is not an integer or out of range';
 const FLOAT = '-ERR value is not a valid float';
 const OVERFLOW = '-ERR increment or decrement would overflow';
@@ -313,9 +314,13 @@ const TABLES: Record<string, readonly Case[]> = {
     ['COPY nothing d REPLACE', 0],
     ['COPY c e DB 0 replace', 1],
     ['COPY c c', '-ERR source and destination objects are the same'],
-    ['COPY c f DB 1', '-ERR DB index is out of range'],
+    ['COPY c f DB 16', '-ERR DB index is out of range'],
+    ['COPY c f DB -1', '-ERR DB index is out of range'],
+    ['COPY c c DB 1', 1],
+    ['COPY c c DB 1', 0],
+    ['COPY c c DB 1 REPLACE', 1],
     ['COPY c f DB x', INTEGER],
-    ['COPY c f DB 2147483648', INTEGER],
+    ['COPY c f DB 2147483648', NO_INT],
     ['COPY c f DB', SYNTAX],
     ['COPY c f FOO', SYNTAX],
   ],
@@ -477,6 +482,34 @@ const TABLES: Record<string, readonly Case[]> = {
     ['CLUSTER GETKEYSINSLOT 16384 1', '-ERR Invalid slot'],
     ['CLUSTER GETKEYSINSLOT 1 x', INTEGER],
   ],
+  'MOVE SWAPDB': [
+    ['SET a 1', '+OK'],
+    ['MOVE a 0', '-ERR source and destination objects are the same'],
+    ['MOVE a 16', '-ERR DB index is out of range'],
+    ['MOVE a -1', '-ERR DB index is out of range'],
+    ['MOVE a x', INTEGER],
+    ['MOVE a 2147483648', NO_INT],
+    ['MOVE nothing 1', 0],
+    ['MOVE a 1', 1],
+    ['GET a', null],
+    ['SWAPDB 0 1', '+OK'],
+    ['GET a', '1'],
+    ['DBSIZE', 1],
+    ['COPY a a DB 1', 1],
+    ['MOVE a 1', 0],
+    ['SWAPDB 0 0', '+OK'],
+    ['SWAPDB x 1', '-ERR invalid first DB index'],
+    ['SWAPDB 99999999999 1', '-ERR invalid first DB index'],
+    ['SWAPDB 1 x', '-ERR invalid second DB index'],
+    ['SWAPDB 0 16', '-ERR DB index is out of range'],
+    ['SWAPDB -1 0', '-ERR DB index is out of range'],
+    ['FLUSHDB', '+OK'],
+    ['DBSIZE', 0],
+    ['SWAPDB 1 0', '+OK'],
+    ['DBSIZE', 1],
+    ['FLUSHALL', '+OK'],
+    ['DBSIZE', 0],
+  ],
   'unknown commands': [
     ['NOSUCH', "-ERR unknown command 'NOSUCH', with args beginning with: "],
     ['nosuch a b', "-ERR unknown command 'nosuch', with args beginning with: 'a' 'b' "],
@@ -555,7 +588,7 @@ describe('the command table', () => {
   test('says of each command what it does to the store', () => {
     for (const { name, kind, flags, keys } of COMMANDS) {
       expect(flags.includes(kind === 'read' ? 'readonly' : 'write'), name).toBe(true);
-      const all = /^(KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB|CLUSTER.*)$/.test(name);
+      const all = /^(KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB|SWAPDB|CLUSTER.*)$/.test(name);
       expect(keys === 'whole-store', name).toBe(all);
     }
   });

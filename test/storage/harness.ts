@@ -12,7 +12,7 @@ import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StateMachinesOptions } from '../../storage/state-machines.ts';
-import { bodyOf } from '../../storage/transaction-body.ts';
+import { bodyOf, headIn } from '../../storage/transaction-body.ts';
 
 /** Simple strings begin with `+`, errors with `-`; bulk strings and integers are as they are. */
 export type Reply = string | number | bigint | null | Reply[];
@@ -84,6 +84,13 @@ export function resp(words: readonly string[]): string {
 /** A transaction body of these commands. */
 export function body(...commands: readonly (readonly string[])[]): Buffer {
   return Buffer.from(commands.map(resp).join(''), 'latin1');
+}
+
+/** A transaction body of these commands in a database. */
+export function bodyIn(database: number, ...commands: readonly (readonly string[])[]): Buffer {
+  const bytes = body(...commands);
+  bytes[0] = headIn(database);
+  return bytes;
 }
 
 /** A transaction body of several clients' units. */
@@ -166,6 +173,11 @@ export class Machine {
     return this.execute(body(words))[0];
   }
 
+  /** The same in another database. */
+  runIn(database: number, ...words: string[]): Reply | undefined {
+    return this.execute(bodyIn(database, words))[0];
+  }
+
   /** One transaction of a whole body. */
   execute(bytes: Buffer, version = versionAt(++this.nowUs)): Reply[] {
     const replies = new Replies();
@@ -180,8 +192,12 @@ export class Machine {
 
   /** An ephemeral read: its reply, or `undefined` where it has to go through a transaction. */
   read(...words: string[]): Reply | undefined {
+    return this.readIn(0, ...words);
+  }
+
+  readIn(database: number, ...words: string[]): Reply | undefined {
     const replies = new Replies();
-    this.#args.next(body(words), 0);
+    this.#args.next(bodyIn(database, words), 0);
     const served = this.machine.read(this.#args, this.nowMs, replies);
     if (served !== replies.all.length > 0) throw new Error('a refused read has written');
     return replies.take();

@@ -207,11 +207,11 @@ describe('expiry', () => {
     for (let i = 0; i < 500; i += 1) machine.run('SET', `dies${i}`, 'x', 'PX', '10');
     machine.flush();
     for (let i = 0; i < 500; i += 1) machine.run('SET', `lives${i}`, 'x', 'PX', '1000000');
-    expect(machine.machine.expired(10, machine.nowMs)).toEqual([]);
+    expect(machine.machine.expired(10, machine.nowMs).keys).toEqual([]);
     machine.advance(1_000);
     let rounds = 0;
     while (machine.machine.size > 500) {
-      const keys = machine.machine.expired(10, machine.nowMs);
+      const { keys } = machine.machine.expired(10, machine.nowMs);
       expect(keys.length).toBeLessThanOrEqual(10);
       if (keys.length > 0) expect(machine.run('HOLO.EXPIRE', ...keys)).toBe(keys.length);
       expect(++rounds).toBeLessThan(200);
@@ -237,7 +237,7 @@ describe('expiry', () => {
     };
     const found = new Set<string>();
     for (let look = 0; look < 40; look += 1) {
-      for (const key of machine.machine.expired(10, machine.nowMs)) found.add(key);
+      for (const key of machine.machine.expired(10, machine.nowMs).keys) found.add(key);
     }
     expect(found).toEqual(new Set(['dies']));
     expect(pages).toBeLessThan(10);
@@ -249,7 +249,7 @@ describe('expiry', () => {
     machine.engine.page = () => {
       throw new Error('looked');
     };
-    expect(machine.machine.expired(10, Number.MAX_SAFE_INTEGER)).toEqual([]);
+    expect(machine.machine.expired(10, Number.MAX_SAFE_INTEGER).keys).toEqual([]);
   });
 });
 
@@ -385,9 +385,9 @@ describe('SCAN', () => {
     machine.flush();
     const limits: number[] = [];
     const page = machine.engine.page.bind(machine.engine);
-    machine.engine.page = (from, to, limit) => {
+    machine.engine.page = (database, from, to, limit) => {
       limits.push(limit);
-      return page(from, to, limit);
+      return page(database, from, to, limit);
     };
     const [, keys] = machine.read('SCAN', '0', 'COUNT', '20') as [string, string[]];
     expect(keys.length).toBe(20);

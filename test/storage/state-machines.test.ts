@@ -239,7 +239,7 @@ describe('groups on one engine', () => {
     for (const name of keys) {
       store.run(store.groupOf(name), 'SET', name, 'x', 'PXAT', `${START_MS + 1_000}`);
     }
-    const expired = [0, 1].map((group) => store.machine(group).expired(100, START_MS + 2_000));
+    const expired = [0, 1].map((group) => store.machine(group).expired(100, START_MS + 2_000).keys);
     expect(expired.every((names) => names.length > 0)).toBe(true);
     for (const group of [0, 1]) {
       for (const name of expired[group] ?? []) expect(store.groupOf(name)).toBe(group);

@@ -2,6 +2,7 @@
  * The gateway's limits under the names that CONFIG shows, and the settings of Redis that have no
  * meaning here. The first registration of a name owns it.
  */
+import { DATABASES } from '../../storage/limits.ts';
 import { inertSettings } from './inert-settings.ts';
 import { type GatewayLimits, OUTPUT_BYTES_MIN } from './limits.ts';
 import {
@@ -63,7 +64,7 @@ function access(limits: GatewayLimits, name: LimitName) {
 }
 
 const FIXED: readonly Setting[] = [
-  fixedSetting('databases', '1'),
+  fixedSetting('databases', String(DATABASES)),
   fixedSetting('io-threads', '1'),
   fixedSetting('cluster-enabled', 'no'),
 ];

@@ -422,8 +422,8 @@ describe('keys past their deadline', () => {
 
   test('are removed by a part of its own, one at a time', () => {
     const bench = new Bench().tell(hasDeadlines);
-    bench.tell({ type: 'Expired', group: GROUP.id, keys, backlog: true });
-    bench.tell({ type: 'Expired', group: GROUP.id, keys, backlog: true });
+    bench.tell({ type: 'Expired', database: 0, group: GROUP.id, keys, backlog: true });
+    bench.tell({ type: 'Expired', database: 0, group: GROUP.id, keys, backlog: true });
     expect(bench.begun).toHaveLength(1);
     const [expected] = bench.of('Expect');
     if (expected?.type !== 'Expect') throw new Error('nothing begun');
@@ -438,7 +438,7 @@ describe('keys past their deadline', () => {
     bench.tell({ type: 'PartReplies', ...id, ...whole }).run(15);
     // There is a backlog: the next look comes soon.
     expect(looks()).toBe(before + 1);
-    bench.tell({ type: 'Expired', group: GROUP.id, keys, backlog: false });
+    bench.tell({ type: 'Expired', database: 0, group: GROUP.id, keys, backlog: false });
     expect(bench.begun).toHaveLength(2);
     expect(bench.answers).toEqual([]);
   });
@@ -448,7 +448,7 @@ describe('keys past their deadline', () => {
     const pauses = [0, 1].map(() => {
       bench
         .tell({ type: 'DiskFull', full: true })
-        .tell({ type: 'Expired', group: GROUP.id, keys, backlog: false });
+        .tell({ type: 'Expired', database: 0, group: GROUP.id, keys, backlog: false });
       bench.tell({ type: 'DiskFull', full: false });
       const before = bench.of('FindExpired').length;
       let waitedMs = 0;

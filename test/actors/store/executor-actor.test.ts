@@ -292,10 +292,10 @@ describe('the flush', () => {
     const bench = new Bench().execute([part(1, 'SET a 1')]).run(2 * FLUSH_MS);
     expect(bench.counts('Sync')).toBe(1);
     expect(bench.counts('Flushed')).toBe(0);
-    expect(bench.store.get('a')).toBeUndefined();
+    expect(bench.store.get(0, 'a')).toBeUndefined();
     bench.logged();
     expect(bench.counts('Flushed')).toBe(1);
-    expect(bench.store.get('a')).toBeDefined();
+    expect(bench.store.get(0, 'a')).toBeDefined();
   });
 
   test('finds the disk full: it is said, nothing is lost, and it is tried again', () => {
@@ -312,7 +312,7 @@ describe('the flush', () => {
     bench.store.full = false;
     bench.run(2_000).logged();
     expect(bench.disk).toEqual([true, false]);
-    expect(bench.store.get('a')).toBeDefined();
+    expect(bench.store.get(0, 'a')).toBeDefined();
   });
 
   test('goes first when too much waits for it, also between two parts of a transaction', () => {
@@ -410,5 +410,7 @@ test('keys past their deadline are named to the coordinator; more than a few are
   bench.tell({ type: 'FindExpired', group: GROUP.id, pastMs: 5_000 });
   bench.tell({ type: 'FindExpired', group: GROUP.id, pastMs: 0 });
   const found = bench.coordinator.filter(({ type }) => type === 'Expired');
-  expect(found).toEqual([{ type: 'Expired', group: GROUP.id, keys: ['a'], backlog: true }]);
+  expect(found).toEqual([
+    { type: 'Expired', group: GROUP.id, database: 0, keys: ['a'], backlog: true },
+  ]);
 });

@@ -19,7 +19,7 @@ function readAll(): string {
   const hash = createHash('sha256');
   for (let at = 0; at < Number(keys); at += 1) {
     const key = `key${at}`;
-    const entry = engine.get(key, slotOfText(key), placeOfText(key));
+    const entry = engine.get(0, key, slotOfText(key), placeOfText(key));
     hash.update(`${key} ${entry?.value}\n`);
   }
   return `read ${hash.digest('hex')}`;

@@ -11,7 +11,9 @@ import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import {
   type ChangedKey,
+  type DatabaseBatch,
   type Engine,
+  emptyMeta,
   type FlushBatch,
   type GroupMeta,
   PAGE_BYTES_MAX,
@@ -20,7 +22,7 @@ import type { EngineError } from '../../../storage/errors.ts';
 import { type Deadline, Entry, NO_DEADLINE } from '../../../storage/keyspace/entry.ts';
 import { BLOCK_SLOTS, type SlotBlock } from '../../../storage/keyspace/slot-counts.ts';
 import { POSITIONS, placeOfText, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
-import { VALUE_BYTES_MAX } from '../../../storage/limits.ts';
+import { DATABASES, VALUE_BYTES_MAX } from '../../../storage/limits.ts';
 import { STRING } from '../../../storage/types/string.ts';
 import { body, GROUP, Machine, START_MS, TABLE_HASH_KEY, Turns, versionAt } from '../harness.ts';
 
@@ -68,6 +70,7 @@ function blockOf(keys: number): SlotBlock {
   const counts = new Uint32Array(BLOCK_SLOTS);
   counts[5] = keys;
   return {
+    database: 0,
     index: 3,
     keys: counts,
     volatileKeys: new Uint32Array(BLOCK_SLOTS),
@@ -83,8 +86,9 @@ function batch(
 ): FlushBatch {
   const all = Object.entries(changes);
   const { keys = all.filter(([, value]) => value !== undefined).length, ...rest } = meta;
-  return {
-    meta: { ...GROUP, appliedSequence: 1, appliedUnits: 0, clearedAt: versionAt(5), ...rest },
+  const first = { ...emptyMeta(GROUP), appliedSequence: 1, clearedAt: clearedAt(5) };
+  const changed: DatabaseBatch = {
+    database: 0,
     clear,
     blocks: [blockOf(keys)],
     count: all.length,
@@ -96,6 +100,12 @@ function batch(
       return next.length;
     },
   };
+  return { meta: { ...first, ...rest }, databases: [changed] };
+}
+
+/** Each database at another time. */
+function clearedAt(hlc: number): Timestamp[] {
+  return Array.from({ length: DATABASES }, (_, database) => versionAt(hlc + database));
 }
 
 async function commit(engine: Engine, flush: FlushBatch): Promise<EngineError | undefined> {
@@ -103,14 +113,14 @@ async function commit(engine: Engine, flush: FlushBatch): Promise<EngineError | 
 }
 
 function get(engine: Engine, key: string): Entry | undefined {
-  return engine.get(key, slotOfText(key), placeOfText(key));
+  return engine.get(0, key, slotOfText(key), placeOfText(key));
 }
 
 function content(engine: Engine): Record<string, string> {
   const all: Record<string, string> = {};
   let position = 0;
   for (;;) {
-    const page = engine.page(position, POSITIONS, 100_000);
+    const page = engine.page(0, position, POSITIONS, 100_000);
     for (const item of page) all[item.key] = item.entry.value;
     const last = page.at(-1);
     if (last === undefined) return all;
@@ -128,13 +138,15 @@ describe.each([
     expect(engine.countsOf(GROUP.id)).toEqual([]);
     expect(engine.appliedTotal).toBe(0);
     expect(get(engine, 'a')).toBeUndefined();
-    expect(engine.page(0, POSITIONS, 10)).toEqual([]);
+    expect(engine.page(0, 0, POSITIONS, 10)).toEqual([]);
   });
 
   test('gives back what was committed, after a restart too', async () => {
     const restart = make();
     const engine = restart();
-    const meta = { appliedSequence: 42, appliedUnits: 7, clearedAt: versionAt(99) };
+    const databases = clearedAt(1).map((swappedAt, at) => ({ physical: 15 - at, swappedAt }));
+    const applied = { appliedSequence: 42, appliedUnits: 7 };
+    const meta = { ...applied, clearedAt: clearedAt(99), databases };
     const value = '\x00\xff\x80 bytes';
     await commit(engine, batch({ a: value, '': 'empty key', b: '' }, meta));
     await closed(engine);
@@ -152,15 +164,17 @@ describe.each([
     const deadlines: Deadline[] = [NO_DEADLINE, 1, 2 ** 32 - 1, 2 ** 32, START_MS, 2 ** 53 - 1];
     deadlines.push(2n ** 53n, 9223372036854770000n, 2n ** 63n - 1n);
     const flush = batch(Object.fromEntries(deadlines.map((deadline) => [deadline, ''])));
-    const expiring: FlushBatch = {
-      ...flush,
-      take: (limit, visit) =>
-        flush.take(limit, (changed) => {
-          const deadline = deadlines.find((one) => String(one) === changed.key) ?? NO_DEADLINE;
-          visit(changed, new Entry(STRING, 'v', deadline, versionAt(1)));
-        }),
-    };
-    await commit(engine, expiring);
+    const databases = flush.databases.map(
+      (changes): DatabaseBatch => ({
+        ...changes,
+        take: (limit, visit) =>
+          changes.take(limit, (changed) => {
+            const deadline = deadlines.find((one) => String(one) === changed.key) ?? NO_DEADLINE;
+            visit(changed, new Entry(STRING, 'v', deadline, versionAt(1)));
+          }),
+      }),
+    );
+    await commit(engine, { ...flush, databases });
     await closed(engine);
     const again = restart();
     for (const deadline of deadlines) expect(get(again, String(deadline))?.deadline).toBe(deadline);
@@ -183,7 +197,7 @@ describe.each([
     const large = 'x'.repeat(PAGE_BYTES_MAX / 2);
     const keys = Array.from({ length: 7 }, (_, i) => `key${i}`);
     await commit(engine, batch(Object.fromEntries(keys.map((key) => [key, large]))));
-    expect(engine.page(0, POSITIONS, 100).length).toBe(2);
+    expect(engine.page(0, 0, POSITIONS, 100).length).toBe(2);
     const machine = new Machine({ engine, cacheBytesMax: 0 });
     expect(machine.read('KEYS', '*')).toHaveLength(7);
     expect(machine.scan(['COUNT', '100']).toSorted()).toEqual(keys);
@@ -207,7 +221,7 @@ describe.each([
     const found: string[] = [];
     let position = 0;
     for (;;) {
-      const page = engine.page(position, POSITIONS, 7);
+      const page = engine.page(0, position, POSITIONS, 7);
       found.push(...page.map((item) => item.key));
       const last = page.at(-1);
       if (last === undefined || page.length < 7) break;
@@ -235,13 +249,13 @@ describe.each([
     for (const [key, value] of Object.entries(all)) {
       expect(get(engine, key)?.value === value, `key of ${key.length} bytes`).toBe(true);
     }
-    const found = engine.page(0, POSITIONS, 100).map((item) => item.key.length);
+    const found = engine.page(0, 0, POSITIONS, 100).map((item) => item.key.length);
     expect(found.toSorted()).toEqual([...sizes, 5_001, 5_001].toSorted());
     await commit(
       engine,
       batch(Object.fromEntries(Object.keys(all).map((key) => [key, undefined]))),
     );
-    expect(engine.page(0, POSITIONS, 100)).toEqual([]);
+    expect(engine.page(0, 0, POSITIONS, 100)).toEqual([]);
   });
 
   test('reports a commit in a later turn, and refuses a second meanwhile', async () => {
@@ -264,7 +278,7 @@ describe.each([
     await closed(engine);
     const error = expect.objectContaining({ code: 'HOLO_STORE_CLOSED' });
     expect(() => get(engine, 'a')).toThrow(error);
-    expect(() => engine.page(0, POSITIONS, 1)).toThrow(error);
+    expect(() => engine.page(0, 0, POSITIONS, 1)).toThrow(error);
     expect(() => engine.commit([batch({})], () => undefined)).toThrow(error);
   });
 
@@ -327,14 +341,14 @@ describe('the memory engine', () => {
     machine.flush();
     const damaged = expect.objectContaining({ code: 'HOLO_STORE_DAMAGED' });
     for (let bit = 0; bit < 41 * 8; bit += 1) {
-      expect(machine.store.flipBit('a', bit)).toBe(true);
+      expect(machine.store.flipBit(0, 'a', bit)).toBe(true);
       expect(() => machine.restarted().run('GET', 'a'), `bit ${bit}`).toThrow(damaged);
       expect(() => machine.restarted().read('GET', 'a')).toThrow(damaged);
       expect(() => machine.restarted().scan()).toThrow(damaged);
-      machine.store.flipBit('a', bit);
+      machine.store.flipBit(0, 'a', bit);
     }
     expect(machine.restarted().run('GET', 'a')).toBe('value');
-    expect(machine.store.flipBit('absent', 0)).toBe(false);
+    expect(machine.store.flipBit(0, 'absent', 0)).toBe(false);
   });
 });
 
@@ -369,7 +383,7 @@ describe('the lmdb engine', () => {
     const engine = new LmdbEngine({ directory });
     cleanup.push(() => closed(engine));
     expect(() => get(engine, 'a')).toThrow(damaged);
-    expect(() => engine.page(0, POSITIONS, 1)).toThrow(damaged);
+    expect(() => engine.page(0, 0, POSITIONS, 1)).toThrow(damaged);
   });
 
   test('refuses a store whose meta record is damaged, missing or wrong', async () => {

@@ -111,7 +111,7 @@ describe('rows that a damaged page shows', () => {
   const check = (rows: StoredRows, count: number): void => {
     const written = new Uint32Array(REDIS_SLOTS);
     written[0] = count;
-    for (const _ of checkRows(rows, written));
+    for (const _ of checkRows(rows, new Map([[0, written]])));
   };
   const rowsOf = (keys: readonly Buffer[]): StoredRows => ({
     keysAfter: (after) => (after === undefined ? [...keys] : []),

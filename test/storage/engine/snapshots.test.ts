@@ -45,7 +45,7 @@ function contentOf(snapshot: EngineSnapshot): Record<string, string> {
   const content: Record<string, string> = {};
   let from = 0;
   for (;;) {
-    const page = snapshot.page(from, POSITIONS, 3);
+    const page = snapshot.page(0, from, POSITIONS, 3);
     for (const { key, entry } of page) content[key] = entry.value;
     const last = page.at(-1);
     if (last === undefined) return content;
@@ -91,12 +91,12 @@ describe.each([
     for (let i = 0; i < 50; i += 1) machine.run('SET', `key${i}`, 'x');
     await flush(machine);
     const snapshot = engine.snapshot() as EngineSnapshot;
-    const all = engine.page(0, POSITIONS, 100);
+    const all = engine.page(0, 0, POSITIONS, 100);
     const [from, to] = [all[10], all[20]].map((item) =>
       positionOf(item?.slot ?? 0, item?.place ?? 0),
     );
-    expect(snapshot.page(from ?? 0, to ?? 0, 100)).toEqual(all.slice(10, 20));
-    expect(snapshot.page(from ?? 0, POSITIONS, 5)).toEqual(all.slice(10, 15));
+    expect(snapshot.page(0, from ?? 0, to ?? 0, 100)).toEqual(all.slice(10, 20));
+    expect(snapshot.page(0, from ?? 0, POSITIONS, 5)).toEqual(all.slice(10, 15));
     snapshot.close();
   });
 
@@ -116,20 +116,20 @@ describe.each([
     const machine = new Machine({ engine });
     const one = engine.snapshot() as EngineSnapshot;
     one.close();
-    expect(() => one.page(0, POSITIONS, 1)).toThrow(ENDED);
+    expect(() => one.page(0, 0, POSITIONS, 1)).toThrow(ENDED);
     const old = engine.snapshot() as EngineSnapshot;
     for (let commit = 1; commit < SNAPSHOT_COMMITS_MAX; commit += 1) {
       machine.run('SET', 'a', `${commit}`);
       await flush(machine);
     }
-    expect(old.page(0, POSITIONS, 1)).toEqual([]);
+    expect(old.page(0, 0, POSITIONS, 1)).toEqual([]);
     machine.run('SET', 'a', 'last');
     await flush(machine);
-    expect(() => old.page(0, POSITIONS, 1)).toThrow(ENDED);
+    expect(() => old.page(0, 0, POSITIONS, 1)).toThrow(ENDED);
     expect(() => old.metaOf(GROUP.id)).toThrow(ENDED);
     const last = engine.snapshot() as EngineSnapshot;
     await closed(engine);
-    expect(() => last.page(0, POSITIONS, 1)).toThrow(ENDED);
+    expect(() => last.page(0, 0, POSITIONS, 1)).toThrow(ENDED);
   });
 });
 

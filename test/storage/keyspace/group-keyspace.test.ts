@@ -170,9 +170,9 @@ describe('keyspace', () => {
     machine.flush();
     const asked: string[] = [];
     const get = machine.engine.get.bind(machine.engine);
-    machine.engine.get = (key, ...rest) => {
+    machine.engine.get = (database, key, ...rest) => {
       asked.push(key);
-      return get(key, ...rest);
+      return get(database, key, ...rest);
     };
     for (let i = 0; i < 100; i += 1) {
       machine.read('GET', 'key0');

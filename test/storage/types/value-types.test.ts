@@ -20,8 +20,8 @@ function machineWithOther(): Machine {
   machine.flush();
   const { engine } = machine;
   const get = engine.get.bind(engine);
-  engine.get = (key, ...where) => {
-    const entry = get(key, ...where);
+  engine.get = (database, key, ...where) => {
+    const entry = get(database, key, ...where);
     if (key !== 'other' || entry === undefined) return entry;
     return new Entry(OTHER, 'x', NO_DEADLINE, versionAt(1));
   };

@@ -24,7 +24,13 @@ describe('replies that Redis 7 gives too', () => {
     ['PING a b', arity('ping')],
     ['ECHO', arity('echo')],
     ['SELECT 0', '+OK\r\n'],
-    ['SELECT 1', '-ERR DB index is out of range\r\n'],
+    ['SELECT 15', '+OK\r\n'],
+    ['SELECT 16', '-ERR DB index is out of range\r\n'],
+    ['SELECT -1', '-ERR DB index is out of range\r\n'],
+    [
+      'SELECT 99999999999',
+      '-ERR value is out of range, value must between -2147483648 and 2147483647\r\n',
+    ],
     ['SELECT abc', NOT_AN_INTEGER],
     [
       'AUTH x',
@@ -70,7 +76,7 @@ describe('replies that Redis 7 gives too', () => {
     ['CONFIG GET', arity('config|get')],
     ['CONFIG GET nothing here', '*0\r\n'],
     ['CONFIG GET MAXclients', bulks('maxclients', '10000')],
-    ['CONFIG GET maxc* databases maxclients', bulks('maxclients', '10000', 'databases', '1')],
+    ['CONFIG GET maxc* databases maxclients', bulks('maxclients', '10000', 'databases', '16')],
     ['CONFIG SET foo bar', "-ERR Unknown option or number of arguments for CONFIG SET - 'foo'\r\n"],
     ['CONFIG SET maxclients', arity('config|set')],
     ['CONFIG SET maxclients 1 timeout', SYNTAX],

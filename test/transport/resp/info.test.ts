@@ -121,7 +121,7 @@ describe('INFO', () => {
     client.ask(
       request(
         ...['SET a x', 'INCR a', 'INCR a', 'GET a', 'INCR b', 'INCR a', 'GET', 'NOSUCH'],
-        ...['CLIENT ID', 'CLIENT ID x', 'CLIENT', 'CLIENT REPLY FOO', 'CLIENT FOO', 'SELECT 9'],
+        ...['CLIENT ID', 'CLIENT ID x', 'CLIENT', 'CLIENT REPLY FOO', 'CLIENT FOO', 'SELECT 99'],
         ...['OBJECT ENCODING a', 'OBJECT FREQ a'],
       ),
     );
@@ -145,7 +145,7 @@ describe('INFO', () => {
     client.ask(request('MULTI', 'SET a x', 'PING', 'DISCARD'));
     expect(calls(client)).toEqual({ multi: '1/0/0', discard: '1/0/0', info: '1/0/0' });
     client.ask(request('CONFIG RESETSTAT'));
-    client.ask(request('SET c 1', 'MULTI', 'SET a x', 'INCR a', 'SELECT 9', 'PING', 'EXEC'));
+    client.ask(request('SET c 1', 'MULTI', 'SET a x', 'INCR a', 'SELECT 99', 'PING', 'EXEC'));
     client.ask(request('EXEC'));
     expect(calls(client)).toEqual({
       set: '2/0/0',

@@ -42,7 +42,7 @@ function describeClient(view: ClientView, nowMs: number): string {
     ['age', seconds(client.connectedMs)],
     ['idle', seconds(client.activeMs)],
     ['flags', flags === '' ? 'N' : flags],
-    ['db', 0],
+    ['db', client.database],
     ['sub', 0],
     ['psub', 0],
     ['ssub', 0],

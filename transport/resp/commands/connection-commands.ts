@@ -2,7 +2,8 @@
  * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET. There is one
  * default user without a password, as in an unconfigured Redis.
  */
-import { arityError, NOT_AN_INTEGER, printable } from '../../../storage/commands/command.ts';
+import { arityError, printable } from '../../../storage/commands/command.ts';
+import { databaseNumber } from '../../../storage/commands/database-number.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { REDIS_COMPATIBLE_VERSION } from '../info.ts';
@@ -87,6 +88,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   const { client } = context;
   context.discardMulti();
   client.name = '';
+  client.database = 0;
   client.protocol = 2;
   // The command after CLIENT REPLY SKIP gets no reply, even if it is RESET.
   if (client.replyMode !== 'skip') client.replyMode = 'on';
@@ -159,13 +161,13 @@ export const CONNECTION_COMMANDS: readonly LocalCommand[] = [
     ...CONNECTION,
     name: 'SELECT',
     arity: 2,
-    summary: 'Changes the selected database; there is one, number 0.',
+    summary: 'Changes the selected database.',
     since: '1.0.0',
-    run(_context, args, out) {
-      const index = parseInteger(args[1] ?? '');
-      if (index === undefined) out.error(NOT_AN_INTEGER);
-      else if (index !== 0) out.error('ERR DB index is out of range');
-      else out.simple('OK');
+    run({ client }, args, out) {
+      const selected = databaseNumber(args[1] ?? '');
+      if (typeof selected === 'string') return out.error(selected);
+      client.database = selected;
+      out.simple('OK');
     },
   },
   {

@@ -20,6 +20,8 @@ export interface ClientState {
   libName: string;
   libVersion: string;
   protocol: 2 | 3;
+  /** The number of the selected one. */
+  database: number;
   replyMode: ReplyMode;
   noEvict: boolean;
   noTouch: boolean;
@@ -67,6 +69,7 @@ export function newClientState(
     libName: '',
     libVersion: '',
     protocol: 2,
+    database: 0,
     replyMode: 'on',
     noEvict: false,
     noTouch: false,

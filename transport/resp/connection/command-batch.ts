@@ -5,6 +5,7 @@
  */
 import type { Arguments } from '../../../storage/arguments.ts';
 import { keysAmong } from '../../../storage/commands/command.ts';
+import { databaseOfHead, headIn } from '../../../storage/transaction-body.ts';
 import { CallTally } from '../call-tally.ts';
 import { ByteRuns } from '../codec/byte-runs.ts';
 import { KEYS_LISTED, KEYS_NONE, KEYS_ONE, type StoreRoute } from '../routes.ts';
@@ -18,16 +19,19 @@ export class CommandBatch {
   /** Every command reads exactly one key, or walks the keys (SCAN). */
   readOnly = true;
   calls = new CallTally();
+  /** That of the last command. */
+  #database = 0;
 
-  /** The request array is `[start, end)` of `buffer`, `args` a view of it. */
+  /** The request array, for a database, is `[start, end)` of `buffer`, `args` a view of it. */
   addCommand(
     route: StoreRoute,
     args: Arguments,
     buffer: Uint8Array,
     start: number,
     end: number,
+    database: number,
   ): void {
-    this.runs.add(buffer, start, end);
+    this.#addBytes(buffer, start, end, database);
     this.count += 1;
     this.calls.add(route);
     if (route.keys === KEYS_ONE) {
@@ -40,7 +44,9 @@ export class CommandBatch {
 
   addBatch(batch: CommandBatch): void {
     const bytes = batch.runs.take();
-    this.runs.add(bytes, 0, bytes.length);
+    const database = databaseOfHead(bytes[0] as number) ?? 0;
+    this.#addBytes(bytes, 0, bytes.length, database);
+    this.#database = batch.#database;
     for (const slot of batch.slots) this.slots.push(slot);
     this.count += batch.count;
     this.calls.addAll(batch.calls);
@@ -57,6 +63,14 @@ export class CommandBatch {
       return;
     }
     for (const i of keysAmong(keys, args)) this.slots.push(args.slot(i));
+  }
+
+  /** Names the database where it is another one than that of the command before. */
+  #addBytes(buffer: Uint8Array, start: number, end: number, database: number): void {
+    if (database === this.#database) return this.runs.add(buffer, start, end);
+    this.#database = database;
+    this.runs.add(Uint8Array.of(headIn(database)), 0, 1);
+    this.runs.add(buffer, start + 1, end);
   }
 
   #addRare(route: StoreRoute, args: Arguments): void {

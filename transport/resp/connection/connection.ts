@@ -49,6 +49,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #lastSequence = 0;
   /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
+  /** The selected database before the last EXEC. */
+  #databaseBefore = 0;
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
   readonly #output = new ByteQueue<Uint8Array>();
@@ -250,6 +252,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#unit = undefined;
     this.#refused = false;
     if (unit.failed) this.counters.unitsFailed += 1;
+    // Nothing of the block has happened, its SELECT neither.
+    if (unit.failed && unit.isAlone) this.client.database = this.#databaseBefore;
     unit.countDone(this.services.clock.monotonicMs() - unit.startedMs, this.routes);
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
@@ -270,7 +274,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   beginMulti(): boolean {
     if (this.#multi !== undefined) return false;
-    this.#multi = new MultiBlock();
+    this.#multi = new MultiBlock(this.client.database);
     return true;
   }
 
@@ -292,6 +296,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       return;
     }
     this.#placeLocals();
+    this.#databaseBefore = this.client.database;
     const locals = this.#runQueued(block, out);
     this.counters.commands += block.calls.countCalls();
     if (block.count > 0) {
@@ -362,6 +367,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   /** `false`: no further request before the unit is answered. */
   #accept(): boolean {
+    if (this.#builder.isAlone) return this.#hold();
     return this.client.replyMode === 'skip-next' ? this.#acceptUnanswered() : this.#acceptNext();
   }
 
@@ -385,7 +391,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#lastRoute = route;
     if (this.#multi !== undefined) {
       if (this.#mayQueue(this.#multi)) {
-        this.#multi.addCommand(route, args, buffer, start, end);
+        const { database } = this.#multi;
+        this.#multi.addCommand(route, args, buffer, start, end, database);
         this.#out.simple('QUEUED');
       }
       return true;
@@ -394,7 +401,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     route.calls += 1;
     this.counters.commands += 1;
     if (this.#out.length > 0) this.#placeLocals();
-    this.#builder.addCommand(route, args, buffer, start, end);
+    this.#builder.addCommand(route, args, buffer, start, end, this.client.database);
     return true;
   }
 
@@ -540,6 +547,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       window: this.#core.limits.replyWindowBytes,
       startedMs: this.services.clock.monotonicMs(),
       discarded: this.#skipReplies,
+      isAlone: this.#builder.isAlone,
     });
     this.#skipReplies = false;
     this.#unit = unit;

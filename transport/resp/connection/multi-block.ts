@@ -4,6 +4,7 @@
  * the array. A refused command spoils the block, as in Redis.
  */
 
+import { databaseNumber } from '../../../storage/commands/database-number.ts';
 import type { LocalRoute } from '../routes.ts';
 import { CommandBatch } from './command-batch.ts';
 
@@ -17,8 +18,17 @@ interface QueuedLocal {
 export class MultiBlock extends CommandBatch {
   /** EXEC will answer EXECABORT. */
   spoiled = false;
+  /** The database of the next command: a SELECT of the block counts from there on. */
+  database: number;
+  /** The commands behind it depend on its outcome: on a SELECT that may count, or not. */
+  travelsAlone = false;
   readonly locals: QueuedLocal[] = [];
   #localBytes = 0;
+
+  constructor(database: number) {
+    super();
+    this.database = database;
+  }
 
   get commands(): number {
     return this.count + this.locals.length;
@@ -29,6 +39,11 @@ export class MultiBlock extends CommandBatch {
   }
 
   addLocal(route: LocalRoute, args: readonly string[], bytes: number): void {
+    const selected = route.name === 'SELECT' ? databaseNumber(args[1] ?? '') : undefined;
+    if (typeof selected === 'number') {
+      this.database = selected;
+      this.travelsAlone = true;
+    }
     this.locals.push({ before: this.count, route, args });
     this.#localBytes += bytes;
   }

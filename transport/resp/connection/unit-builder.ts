@@ -9,6 +9,7 @@
 import type { Arguments } from '../../../storage/arguments.ts';
 import { KEYS_ONE, type StoreRoute } from '../routes.ts';
 import { CommandBatch } from './command-batch.ts';
+import type { MultiBlock } from './multi-block.ts';
 import type { Part, UnitId } from './part.ts';
 import type { Placement } from './placement.ts';
 import { type ExecLocal, type PlanItem, UnitUnderWay } from './unit-under-way.ts';
@@ -21,6 +22,8 @@ interface UnitFrame {
   readonly startedMs: number;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
+  /** It is one MULTI block after which nothing might come. */
+  readonly isAlone: boolean;
 }
 
 class PartBuilder extends CommandBatch {
@@ -44,6 +47,8 @@ export class UnitBuilder {
   bytes = 0;
   /** Bytes of the local replies that the plan holds. */
   localBytes = 0;
+  /** It holds a block after which nothing may come. */
+  isAlone = false;
   readonly #placement: Placement;
   #parts: PartBuilder[] = [];
   /** The part of the command that was added last. */
@@ -59,7 +64,8 @@ export class UnitBuilder {
     return this.#placement.isSole || this.#admitsSpan(this.#spanOf(route, args));
   }
 
-  admitsBlock(block: CommandBatch): boolean {
+  admitsBlock(block: MultiBlock): boolean {
+    if (block.travelsAlone && this.count > 0) return false;
     return this.#admitsSpan(this.#placement.span(block.slots, block.wholeStore));
   }
 
@@ -70,11 +76,12 @@ export class UnitBuilder {
     buffer: Uint8Array,
     start: number,
     end: number,
+    database: number,
   ): void {
     const part = this.#placement.isSole
       ? this.#solePart()
       : this.#partFor(this.#spanOf(route, args));
-    part.addCommand(route, args, buffer, start, end);
+    part.addCommand(route, args, buffer, start, end, database);
     this.count += 1;
     this.bytes += end - start;
   }
@@ -86,8 +93,9 @@ export class UnitBuilder {
   }
 
   /** A MULTI block with at least one command, which the unit admits. */
-  addExec(block: CommandBatch, locals: readonly ExecLocal[]): void {
+  addExec(block: MultiBlock, locals: readonly ExecLocal[]): void {
     const { count } = block;
+    this.isAlone = block.travelsAlone;
     const part = this.#partFor(this.#placement.span(block.slots, block.wholeStore));
     this.#planRun();
     this.bytes += block.runs.length;
@@ -115,6 +123,7 @@ export class UnitBuilder {
     this.count = 0;
     this.bytes = 0;
     this.localBytes = 0;
+    this.isAlone = false;
     this.#parts = [];
     this.#part = undefined;
     this.#plan = [];

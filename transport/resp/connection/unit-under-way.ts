@@ -68,6 +68,8 @@ export class UnitUnderWay {
   readonly startedMs: number;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
+  /** It is one MULTI block on whose outcome what comes behind it depends. */
+  readonly isAlone: boolean;
   /** Some part has failed as a whole. */
   failed = false;
   /** Parts that the coordinators have taken, counted from the first. */
@@ -86,11 +88,12 @@ export class UnitUnderWay {
     parts: readonly Part[],
     plan: readonly PlanItem[],
     tallies: readonly CallTally[],
-    frame: Pick<UnitUnderWay, 'id' | 'startedMs' | 'discarded'>,
+    frame: Pick<UnitUnderWay, 'id' | 'startedMs' | 'discarded' | 'isAlone'>,
   ) {
     this.id = frame.id;
     this.startedMs = frame.startedMs;
     this.discarded = frame.discarded;
+    this.isAlone = frame.isAlone;
     this.parts = parts;
     this.#plan = plan;
     this.#tallies = tallies;

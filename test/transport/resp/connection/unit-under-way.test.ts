@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { Arguments } from '../../../../storage/arguments.ts';
 import { COMMANDS } from '../../../../storage/commands/command-table.ts';
 import { ReplyWriter } from '../../../../transport/resp/codec/encoder.ts';
-import { CommandBatch } from '../../../../transport/resp/connection/command-batch.ts';
+import type { CommandBatch } from '../../../../transport/resp/connection/command-batch.ts';
+import { MultiBlock } from '../../../../transport/resp/connection/multi-block.ts';
 import type { PartAnswer, PartReplies } from '../../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../../transport/resp/connection/part-renderer.ts';
 import { UnitBuilder } from '../../../../transport/resp/connection/unit-builder.ts';
@@ -25,11 +26,11 @@ args.next(GET, 0);
 const route = new Routes(COMMANDS, []).find(args) as StoreRoute;
 
 function add(to: UnitBuilder | CommandBatch, count: number): void {
-  for (let i = 0; i < count; i += 1) to.addCommand(route, args, GET, 0, GET.length);
+  for (let i = 0; i < count; i += 1) to.addCommand(route, args, GET, 0, GET.length, 0);
 }
 
-function blockOf(count: number): CommandBatch {
-  const block = new CommandBatch();
+function blockOf(count: number): MultiBlock {
+  const block = new MultiBlock(0);
   add(block, count);
   return block;
 }
@@ -47,6 +48,7 @@ function unitOf(items: readonly Item[]): UnitUnderWay {
     window: WINDOW,
     startedMs: 0,
     discarded: false,
+    isAlone: false,
   });
 }
 

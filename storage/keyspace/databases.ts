@@ -1,0 +1,240 @@
+/**
+ * The databases of a group. A client selects one of `DATABASES` by number; rows are kept under
+ * physical numbers, and SWAPDB changes which number means which of them. A database costs memory
+ * from its first use on. The state machine owns the object.
+ */
+import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import {
+  type DatabaseMarks,
+  type Engine,
+  emptyMeta,
+  type FlushBatch,
+  type GroupMeta,
+  type GroupSlots,
+} from '../engine.ts';
+import { ApplyOrderError, EngineError } from '../errors.ts';
+import { DATABASES } from '../limits.ts';
+import type { KeyspaceDigest } from './digest.ts';
+import { GroupKeyspace } from './group-keyspace.ts';
+import { type OtherDatabases, RunContext } from './run-context.ts';
+import { TableHash, type TableHashKey } from './table-hash.ts';
+
+interface DatabasesOptions {
+  readonly engine: Engine;
+  readonly group: GroupSlots;
+  /** Bytes of memory for clean cells; unflushed ones are not counted. */
+  readonly cacheBytesMax: number;
+  /** Bytes of keys and values that one unit may write. */
+  readonly unitWriteBytesMax: number;
+  /** A secret of this process. */
+  readonly tableHashKey: TableHashKey;
+}
+
+/** A database that has keys, for INFO. */
+export interface DatabaseReport {
+  /** The number that clients select. */
+  readonly database: number;
+  readonly keys: number;
+  readonly volatileKeys: number;
+}
+
+/** Changes on their way to the engine. */
+export interface Capture {
+  readonly batch: FlushBatch;
+  /** Call it when the engine has written them, or not. */
+  ended(error: EngineError | undefined): void;
+}
+
+export class Databases implements OtherDatabases {
+  readonly context: RunContext;
+  readonly #engine: Engine;
+  readonly #group: GroupSlots;
+  readonly #hash: TableHash;
+  /** Those in use, by physical number. */
+  readonly #byNumber: (GroupKeyspace | undefined)[];
+  /** The same by the number that clients select. */
+  readonly #selected: (GroupKeyspace | undefined)[];
+  /** The same in no order. */
+  readonly #open: GroupKeyspace[] = [];
+  /** By the number that clients select. */
+  #marks: readonly DatabaseMarks[];
+  /** Of the databases that are not in use, by physical number. */
+  readonly #clearedAt: Timestamp[];
+  #flushedSequence: number;
+
+  constructor(options: DatabasesOptions) {
+    const { engine, group, cacheBytesMax, unitWriteBytesMax } = options;
+    const { id, fromSlot, toSlot } = group;
+    this.context = new RunContext(cacheBytesMax, unitWriteBytesMax);
+    this.#engine = engine;
+    this.#group = group;
+    this.#hash = new TableHash(options.tableHashKey);
+    const meta = engine.metaOf(id) ?? emptyMeta(group);
+    if (meta.fromSlot !== fromSlot || meta.toSlot !== toSlot) {
+      const slots = `${meta.fromSlot} to ${meta.toSlot}, not ${fromSlot} to ${toSlot}`;
+      throw new EngineError('HOLO_STORE_DAMAGED', `a group has the slots from ${slots}`);
+    }
+    this.#marks = meta.databases;
+    this.#clearedAt = [...meta.clearedAt];
+    this.#flushedSequence = meta.appliedSequence;
+    this.#byNumber = new Array<GroupKeyspace | undefined>(DATABASES).fill(undefined);
+    this.#selected = new Array<GroupKeyspace | undefined>(DATABASES).fill(undefined);
+    this.#use(this.#physical(0));
+    for (const { database } of engine.countsOf(id)) this.#use(database);
+    this.#assign();
+  }
+
+  /** The last transaction whose effect is durable in the engine. */
+  get flushedSequence(): number {
+    return this.#flushedSequence;
+  }
+
+  of(database: number): GroupKeyspace {
+    return this.#selected[database] ?? this.#use(this.#physical(database));
+  }
+
+  /** Those in use. */
+  get open(): readonly GroupKeyspace[] {
+    return this.#open;
+  }
+
+  /** Keys of all databases. */
+  get size(): number {
+    return this.#sum((keyspace) => keyspace.size);
+  }
+
+  /** Keys with a deadline. */
+  get volatileSize(): number {
+    return this.#sum((keyspace) => keyspace.volatileSize);
+  }
+
+  get cacheBytes(): number {
+    return this.context.memory.bytes;
+  }
+
+  get cachedKeys(): number {
+    return this.#sum((keyspace) => keyspace.cachedKeys);
+  }
+
+  get dirtyBytes(): number {
+    return this.#sum((keyspace) => keyspace.dirtyBytes);
+  }
+
+  get unflushedBytes(): number {
+    return this.#sum((keyspace) => keyspace.unflushedBytes);
+  }
+
+  /** The databases that have keys. */
+  report(): DatabaseReport[] {
+    const found: DatabaseReport[] = [];
+    for (let database = 0; database < DATABASES; database += 1) {
+      const keyspace = this.#selected[database];
+      if (keyspace === undefined || keyspace.size === 0) continue;
+      found.push({ database, keys: keyspace.size, volatileKeys: keyspace.volatileSize });
+    }
+    return found;
+  }
+
+  // For the keyspaces.
+
+  clear(): void {
+    for (const [database, version] of this.#clearedAt.entries()) {
+      const keyspace = this.#byNumber[database];
+      if (keyspace !== undefined) keyspace.clear();
+      else if (version !== this.context.version) this.#clearedAt[database] = this.context.version;
+    }
+    this.context.unitBytes = 0;
+  }
+
+  swap(a: number, b: number): void {
+    const swappedAt = this.context.version;
+    const [first, second] = [this.#physical(a), this.#physical(b)];
+    this.#marks = this.#marks.with(a, { physical: second, swappedAt });
+    this.#marks = this.#marks.with(b, { physical: first, swappedAt });
+    this.#assign();
+  }
+
+  largest(): GroupKeyspace {
+    let largest = this.#open[0] as GroupKeyspace;
+    for (const keyspace of this.#open) {
+      if (keyspace.cacheBytes > largest.cacheBytes) largest = keyspace;
+    }
+    return largest;
+  }
+
+  // Towards the engine.
+
+  /**
+   * All changes so far, for one step of the engine to the state after transaction `appliedSequence`
+   * and the first units of the next. Constant work. One at a time.
+   */
+  capture(appliedSequence: number, appliedUnits: number): Capture {
+    if (appliedUnits > 0) this.context.partlyStored = true;
+    const { id, fromSlot, toSlot } = this.#group;
+    const clearedAt = this.#clearedAt.map(
+      (version, database) => this.#byNumber[database]?.clearedAt ?? version,
+    );
+    const captures = this.#open.map((keyspace) => keyspace.capture());
+    const meta: GroupMeta = {
+      ...{ id, fromSlot, toSlot, appliedSequence, appliedUnits, clearedAt },
+      databases: this.#marks,
+    };
+    return {
+      batch: { meta, databases: captures.map(({ batch }) => batch) },
+      ended: (error) => {
+        if (error === undefined) this.#flushedSequence = appliedSequence;
+        for (const capture of captures) capture.ended(error);
+      },
+    };
+  }
+
+  /** When keys were last removed, and what the numbers mean, as replicas must agree. */
+  addMarks(digest: KeyspaceDigest): void {
+    for (const [database, version] of this.#clearedAt.entries()) {
+      const keyspace = this.#byNumber[database];
+      if (keyspace !== undefined) keyspace.addRemovals(digest);
+      else digest.addRemoval(database, -1, version);
+    }
+    for (const [database, { physical, swappedAt }] of this.#marks.entries()) {
+      digest.addDatabase(database, physical, swappedAt);
+    }
+  }
+
+  #physical(database: number): number {
+    const marks = this.#marks[database];
+    if (marks === undefined) throw new ApplyOrderError(`there is no database ${database}`);
+    return marks.physical;
+  }
+
+  #use(physical: number): GroupKeyspace {
+    const known = this.#byNumber[physical];
+    if (known !== undefined) return known;
+    const blocks = this.#engine.countsOf(this.#group.id);
+    const keyspace = new GroupKeyspace({
+      engine: this.#engine,
+      group: this.#group,
+      database: physical,
+      blocks: blocks.filter(({ database }) => database === physical),
+      clearedAt: this.#clearedAt[physical] ?? ZERO,
+      context: this.context,
+      hash: this.#hash,
+      others: this,
+    });
+    this.#byNumber[physical] = keyspace;
+    this.#open.push(keyspace);
+    this.#assign();
+    return keyspace;
+  }
+
+  #assign(): void {
+    for (const [database, { physical }] of this.#marks.entries()) {
+      this.#selected[database] = this.#byNumber[physical];
+    }
+  }
+
+  #sum(of: (keyspace: GroupKeyspace) => number): number {
+    let sum = 0;
+    for (const keyspace of this.#open) sum += of(keyspace);
+    return sum;
+  }
+}
