@@ -22,7 +22,7 @@ import { type Capture, type DatabaseReport, Databases } from './keyspace/databas
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';
 import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
-import { PAST_DEADLINE, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
+import { PAST_DEADLINE, UNIT_ENDS, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
 import { DATABASES, KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
@@ -68,6 +68,8 @@ export class StateMachine {
   #open = false;
   /** Units of the open transaction begun so far. */
   #units = 0;
+  /** The rest of the current unit does not run. */
+  #unitEnded = false;
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
   #unitsStored: number;
   #expiryDatabase = 0;
@@ -146,6 +148,7 @@ export class StateMachine {
     this.#open = true;
     const { hlc, flags, node, store } = executeAt;
     this.#units = 0;
+    this.#unitEnded = false;
     this.#databases.context.beginWrite({
       version: { hlc, flags, node, store },
       nowMs: Math.floor(hlc / 1000),
@@ -154,7 +157,8 @@ export class StateMachine {
   }
 
   /**
-   * Executes one command of the transaction. A client's mistake becomes an error reply. After an
+   * Executes one command of the transaction, or answers nothing: it belongs to a unit whose watched
+   * keys have changed. A client's mistake becomes an error reply. After an
    * ApplyOrderError or EngineError discard the machine; its engine is intact.
    */
   run(args: Arguments, out: ReplySink): void {
@@ -162,12 +166,14 @@ export class StateMachine {
     const { context } = this.#databases;
     if (args.startsUnit) {
       this.#units += 1;
+      this.#unitEnded = false;
       context.beginUnit();
     }
     if (this.#unitsStored > 0 && this.#units <= this.#unitsStored) {
       out.error(STORED_BEFORE);
       return;
     }
+    if (this.#unitEnded) return;
     const command = commandFor(args);
     const refusal = refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
@@ -180,6 +186,11 @@ export class StateMachine {
     try {
       command.run(this.#databases.of(args.database), args, out);
     } catch (error) {
+      if (error === UNIT_ENDS) {
+        this.#unitEnded = true;
+        out.nilArray();
+        return;
+      }
       if (error !== UNIT_FULL && error !== WRONG_TYPE) throw error;
       context.undoCommand();
       out.error(error === UNIT_FULL ? OUT_OF_MEMORY : WRONG_TYPE_ERROR);

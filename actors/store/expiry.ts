@@ -3,6 +3,7 @@
  * replica deletes at the same point of the order. No client waits for it.
  */
 import { slotOfText } from '../../storage/keyspace/slots.ts';
+import { requestOf } from '../../storage/request.ts';
 import type { ExpiredKeys } from '../../storage/state-machine.ts';
 import { headIn } from '../../storage/transaction-body.ts';
 import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
@@ -61,9 +62,7 @@ export class ExpiryRounds {
     this.#untilMs = nowMs + this.#roundMsMax;
     this.#more = more;
     this.#sequence = sequence;
-    const words = ['HOLO.EXPIRE', ...keys];
-    const text = words.map((word) => `$${word.length}\r\n${word}\r\n`);
-    const bytes = Buffer.from(`*${words.length}\r\n${text.join('')}`, 'latin1');
+    const bytes = requestOf(['HOLO.EXPIRE', ...keys]);
     if (database !== 0) bytes[0] = headIn(database);
     return {
       unit: { connection: OWN_CONNECTION, sequence },

@@ -10,8 +10,10 @@ import { EXPIRY_COMMANDS } from './expiry.ts';
 import { INTROSPECTION_COMMANDS } from './introspection.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { STRING_COMMANDS } from './strings.ts';
+import { WATCH_COMMANDS } from './watched.ts';
 import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
 
+/** Every one that a client may send. */
 export const COMMANDS: readonly Command[] = [
   ...STRING_COMMANDS,
   ...COUNTER_COMMANDS,
@@ -22,7 +24,7 @@ export const COMMANDS: readonly Command[] = [
   ...CLUSTER_KEY_COMMANDS,
 ];
 
-const byName = new Map(COMMANDS.map((command) => [command.name, command]));
+const byName = new Map([...COMMANDS, ...WATCH_COMMANDS].map((command) => [command.name, command]));
 
 /** The command named by the first argument or the first two. */
 export function commandFor(args: Arguments): Command | undefined {

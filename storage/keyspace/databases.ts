@@ -154,6 +154,10 @@ export class Databases implements OtherDatabases {
     this.#assign();
   }
 
+  swappedAt(database: number): Timestamp {
+    return this.#marksOf(database).swappedAt;
+  }
+
   largest(): GroupKeyspace {
     let largest = this.#open[0] as GroupKeyspace;
     for (const keyspace of this.#open) {
@@ -201,9 +205,13 @@ export class Databases implements OtherDatabases {
   }
 
   #physical(database: number): number {
+    return this.#marksOf(database).physical;
+  }
+
+  #marksOf(database: number): DatabaseMarks {
     const marks = this.#marks[database];
     if (marks === undefined) throw new ApplyOrderError(`there is no database ${database}`);
-    return marks.physical;
+    return marks;
   }
 
   #use(physical: number): GroupKeyspace {

@@ -4,7 +4,7 @@
  * cache and engine when the keys are walked. `databases.ts` owns it; it never parses a command,
  * reads a clock or waits.
  */
-import { compare, keyOf, type Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import { compare, keyOf, max, type Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
@@ -119,6 +119,18 @@ export class GroupKeyspace implements Keyspace {
 
   get version(): Timestamp {
     return this.#context.version;
+  }
+
+  get reading(): boolean {
+    return this.#context.reading;
+  }
+
+  lastRemoval(args: Arguments, i: number): Timestamp {
+    return max(this.#clearedAt, this.#counts.removedAt(redisSlotOf(args.slot(i))));
+  }
+
+  swappedAt(database: number): Timestamp {
+    return this.#others.swappedAt(database);
   }
 
   in(database: number): Keyspace {

@@ -17,6 +17,9 @@ export const UNIT_FULL = Symbol('the unit would write more than it may');
 /** Thrown in the same way by `findOf`. */
 export const WRONG_TYPE = Symbol('the key holds a value of another type');
 
+/** Thrown in the same way by a command after which the rest of its unit is not to run. */
+export const UNIT_ENDS = Symbol('the rest of the unit does not run');
+
 /** A key that exists. Good until the next look-up: another one may evict it. */
 export interface Found<V extends Value = Value> {
   readonly key: string;
@@ -34,6 +37,8 @@ export interface Keyspace {
   readonly nowMs: number;
   /** The version under which commands run now. */
   readonly version: Timestamp;
+  /** They are of a read, between two transactions. */
+  readonly reading: boolean;
   /** Keys, including those past their deadline that no transaction has removed yet. */
   readonly size: number;
 
@@ -66,6 +71,12 @@ export interface Keyspace {
 
   /** Removes a key that `find` has just returned. */
   remove(found: Found): void;
+
+  /** Version of the last transaction that removed a key of the slot of the key in argument `i`. */
+  lastRemoval(args: Arguments, i: number): Timestamp;
+
+  /** The same of the last one that gave the number of a database another meaning. */
+  swappedAt(database: number): Timestamp;
 
   /** Removes all keys. */
   clear(): void;

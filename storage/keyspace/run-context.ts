@@ -15,6 +15,8 @@ export interface OtherDatabases {
   clear(): void;
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;
+  /** Version of the last transaction that did so with the number. */
+  swappedAt(database: number): Timestamp;
   /** The one whose cache is the largest. */
   largest(): { evict(stepsMax: number): void };
 }

@@ -149,6 +149,7 @@ const GATEWAY: Fates<GatewayLimits> = {
   localReplyBytesMax: OUTSIDE,
   multiCommandsMax: OUTSIDE,
   multiBytesMax: OUTSIDE,
+  watchedKeysMax: OUTSIDE,
   partialRequestMsMax: OUTSIDE,
   idleTimeoutMs: OUTSIDE,
   maxClients: OUTSIDE,

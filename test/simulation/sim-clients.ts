@@ -65,7 +65,7 @@ export class SimClients {
     const sequence = this.#lastSequence;
     const id = { connection: CONNECTION, sequence };
     const part = { ...unit.part, unit: id, groups: [group], window };
-    const frame = { id, startedMs: 0, discarded: false, isAlone: false };
+    const frame = { id, startedMs: 0, discarded: false, isQuestion: false };
     const underWay = new UnitUnderWay([part], unit.plan, [], frame);
     const nothing = { replies: [], at: undefined, order: 0 };
     this.#clients.set(sequence, { unit, group, underWay, floor, ...nothing });

@@ -17,9 +17,7 @@ const WRITTEN_WHOLE = [
 /** The codec covers RESP whole; no command replies with these yet. */
 const WHOLE_CODEC = [
   'storage/commands/reply.ts ReplySink.boolean',
-  'storage/commands/reply.ts ReplySink.nilArray',
   'transport/resp/codec/encoder.ts ReplyWriter.boolean',
-  'transport/resp/codec/encoder.ts ReplyWriter.nilArray',
 ];
 
 /** Makes the type of a native handle unlike every other. */

@@ -50,6 +50,7 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     bytes('output-bytes-max', 'outputBytesMax', OUTPUT_BYTES_MIN, 16 * GIB),
     count('multi-commands-max', 'multiCommandsMax', 1, 1_000_000),
     bytes('multi-bytes-max', 'multiBytesMax', KIB, transactionBytesMax),
+    count('watched-keys-max', 'watchedKeysMax', 1, 1_000_000),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
   ];
 }

@@ -45,6 +45,8 @@ export interface GatewayLimits extends RequestLimits {
   multiCommandsMax: number;
   /** Bytes that one MULTI block may queue; beyond, EXEC answers EXECABORT. */
   multiBytesMax: number;
+  /** Keys that one connection may watch. */
+  watchedKeysMax: number;
   /** A request that stays incomplete for this long closes its connection. */
   partialRequestMsMax: number;
   /** A connection without a request for this long is closed; 0: never. */
@@ -71,6 +73,7 @@ export function defaultLimits(): GatewayLimits {
     localReplyBytesMax: LOCAL_REPLY_BYTES_MAX,
     multiCommandsMax: 16_384,
     multiBytesMax: 16 * MIB,
+    watchedKeysMax: 16_384,
     partialRequestMsMax: 30_000,
     idleTimeoutMs: 0,
     maxClients: 10_000,

@@ -51,6 +51,9 @@ export interface LocalContext {
   beginMulti(): boolean;
   /** `false` without an open block. */
   discardMulti(): boolean;
+  /** Watches the keys; writes to `out` only what needs no store. */
+  watch(keys: readonly string[], out: ReplyWriter): void;
+  unwatch(): void;
   /** Answers the open block; writes to `out` only what needs no store. */
   exec(out: ReplyWriter): void;
   /** Stops reading requests, and closes when everything up to here is answered. */

@@ -87,6 +87,7 @@ function field(out: ReplyWriter, name: string, value: string): void {
 function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
   const { client } = context;
   context.discardMulti();
+  context.unwatch();
   client.name = '';
   client.database = 0;
   client.protocol = 2;

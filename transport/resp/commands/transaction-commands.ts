@@ -1,6 +1,6 @@
 /**
- * MULTI, EXEC, DISCARD: a block becomes part of one strictly serializable transaction. WATCH is
- * refused.
+ * MULTI, EXEC, DISCARD: a block becomes part of one strictly serializable transaction. WATCH makes
+ * it depend on keys that have not changed.
  */
 import type { LocalCommand } from '../routes.ts';
 
@@ -11,8 +11,6 @@ const TRANSACTION = {
   immediate: true,
   complexity: 'O(1)',
 } as const;
-
-const NO_WATCH = 'ERR WATCH is not supported yet';
 
 export const TRANSACTION_COMMANDS: readonly LocalCommand[] = [
   {
@@ -50,18 +48,25 @@ export const TRANSACTION_COMMANDS: readonly LocalCommand[] = [
     ...TRANSACTION,
     name: 'WATCH',
     arity: -2,
-    summary: 'Not supported yet.',
+    afterAll: true,
+    summary: 'Monitors changes to keys to determine the execution of a transaction.',
     since: '2.2.0',
-    run(context, _args, out) {
-      out.error(context.inMulti ? 'ERR WATCH inside MULTI is not allowed' : NO_WATCH);
+    complexity: 'O(1) for every key.',
+    run(context, args, out) {
+      if (context.inMulti) out.error('ERR WATCH inside MULTI is not allowed');
+      else context.watch(args.slice(1), out);
     },
   },
   {
     ...TRANSACTION,
     name: 'UNWATCH',
     arity: 1,
-    summary: 'Not supported yet.',
+    immediate: false,
+    summary: 'Forgets about watched keys of a transaction.',
     since: '2.2.0',
-    run: (_context, _args, out) => out.error(NO_WATCH),
+    run(context, _args, out) {
+      context.unwatch();
+      out.simple('OK');
+    },
   },
 ];

@@ -9,6 +9,7 @@ import { databaseOfHead, headIn } from '../../../storage/transaction-body.ts';
 import { CallTally } from '../call-tally.ts';
 import { ByteRuns } from '../codec/byte-runs.ts';
 import { KEYS_LISTED, KEYS_NONE, KEYS_ONE, type StoreRoute } from '../routes.ts';
+import type { OwnCommand } from './watched-keys.ts';
 
 export class CommandBatch {
   /** Commands that need the store. */
@@ -42,7 +43,15 @@ export class CommandBatch {
     }
   }
 
+  /** A command that is no client's; it is not counted as a call. */
+  addOwn({ bytes, slots, database }: OwnCommand): void {
+    this.#addBytes(bytes, 0, bytes.length, database);
+    this.count += 1;
+    for (const slot of slots) this.slots.push(slot);
+  }
+
   addBatch(batch: CommandBatch): void {
+    if (batch.count === 0) return;
     const bytes = batch.runs.take();
     const database = databaseOfHead(bytes[0] as number) ?? 0;
     this.#addBytes(bytes, 0, bytes.length, database);

@@ -18,6 +18,7 @@ import { MultiBlock } from './multi-block.ts';
 import type { Part, PartAnswer } from './part.ts';
 import { UnitBuilder } from './unit-builder.ts';
 import type { ExecLocal, ReplyOutput, UnitUnderWay } from './unit-under-way.ts';
+import { WatchedKeys } from './watched-keys.ts';
 
 const DISCARDED: ReplyOutput = { reply: () => undefined };
 const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
@@ -49,8 +50,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #lastSequence = 0;
   /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
-  /** The selected database before the last EXEC. */
-  #databaseBefore = 0;
+  readonly #watched = new WatchedKeys();
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
   readonly #output = new ByteQueue<Uint8Array>();
@@ -226,7 +226,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   answered(answer: PartAnswer): void {
     const unit = this.#unit;
     if (unit?.id.sequence !== answer.unit.sequence) return this.#ignore(answer);
-    switch (unit.receive(answer, unit.discarded ? DISCARDED : this, this.#out)) {
+    switch (unit.receive(answer, this.#outputOf(unit), this.#out)) {
       case 'ignored':
         return this.#ignore(answer);
       case 'broken':
@@ -244,6 +244,28 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#send(bytes);
   }
 
+  #outputOf(unit: UnitUnderWay): ReplyOutput {
+    if (unit.isQuestion) return this.#watched;
+    return unit.discarded ? DISCARDED : this;
+  }
+
+  /** `false`: some questions must be asked again, and are. */
+  #watchAnswered({ discarded }: UnitUnderWay): boolean {
+    const failure = this.#watched.answered();
+    const questions = this.#watched.questions();
+    if (questions.length > 0) {
+      this.#builder.addQuestions(questions);
+      this.#skipReplies = discarded;
+      this.#submit();
+      return false;
+    }
+    if (discarded) return true;
+    if (failure === undefined) this.#protocolWriter().simple('OK');
+    else this.#error(failure);
+    this.#send(this.#out.take());
+    return true;
+  }
+
   #ignore(answer: PartAnswer): void {
     if (answer.type === 'PartReplies' && !answer.last) this.#core.abandon(answer);
   }
@@ -252,11 +274,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#unit = undefined;
     this.#refused = false;
     if (unit.failed) this.counters.unitsFailed += 1;
-    // Nothing of the block has happened, its SELECT neither.
-    if (unit.failed && unit.isAlone) this.client.database = this.#databaseBefore;
     unit.countDone(this.services.clock.monotonicMs() - unit.startedMs, this.routes);
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
+    if (unit.isQuestion && !this.#watchAnswered(unit)) return;
     // Send long replies before the next unit: for a client that keeps up, the output never holds
     // two units at once.
     if (this.#output.bytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
@@ -281,6 +302,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   discardMulti(): boolean {
     const open = this.#multi !== undefined;
     this.#multi = undefined;
+    if (open) this.#watched.clear();
     return open;
   }
 
@@ -291,20 +313,34 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       return;
     }
     this.#multi = undefined;
+    const guard = this.#watched.takeGuard();
     if (block.spoiled) {
       this.#error(EXECABORT);
       return;
     }
     this.#placeLocals();
-    this.#databaseBefore = this.client.database;
-    const locals = this.#runQueued(block, out);
+    const needsStore = block.count > 0 || guard !== undefined;
+    const later = needsStore && block.travelsAlone;
+    const locals = later ? this.#queuedForLater(block) : this.#runQueued(block, out);
     this.counters.commands += block.calls.countCalls();
-    if (block.count > 0) {
-      this.#builder.addExec(block, locals);
+    if (needsStore) {
+      this.#builder.addExec(block, locals, guard);
       return;
     }
     out.array(locals.length);
-    for (const { reply } of locals) out.raw(reply);
+    for (const { reply } of locals) out.raw(typeof reply === 'function' ? reply() : reply);
+  }
+
+  watch(keys: readonly string[], out: ReplyWriter): void {
+    const refusal = this.#watched.begin(this.client.database, keys, this.#core.limits);
+    if (refusal !== undefined) return out.error(refusal);
+    const questions = this.#watched.questions();
+    if (questions.length > 0) this.#builder.addQuestions(questions);
+    else out.simple('OK');
+  }
+
+  unwatch(): void {
+    this.#watched.clear();
   }
 
   closeAfterReplies(): void {
@@ -417,10 +453,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       }
       return true;
     }
+    const execs = local.name === 'EXEC' && multi !== undefined;
+    if (execs) multi.travelsAlone ||= this.#watched.size > 0;
     if (this.#builder.count > 0) {
       if (local.afterAll === true) return this.#hold();
-      const execs = local.name === 'EXEC' && multi !== undefined && multi.count > 0;
-      if (execs && !this.#admitsBlock(multi)) return this.#hold();
+      const needsStore = execs && (multi.count > 0 || this.#watched.size > 0);
+      if (needsStore && !this.#admitsBlock(multi)) return this.#hold();
     }
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
@@ -488,6 +526,19 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     return replies;
   }
 
+  /** Each runs when its turn comes, if it comes: when the block has not been stopped. */
+  #queuedForLater(block: MultiBlock): ExecLocal[] {
+    return block.locals.map(({ before, route, args }) => {
+      const reply = (): Uint8Array => {
+        this.inExec = true;
+        this.#runLocal(route, args, this.#protocolWriter());
+        this.inExec = false;
+        return this.#out.take();
+      };
+      return { before, reply };
+    });
+  }
+
   #texts(): string[] {
     const { args } = this.#parser;
     return Array.from({ length: args.count }, (_, i) => args.text(i));
@@ -518,6 +569,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     const line = arityError(route.name);
     if (route.name !== 'EXEC') return this.#reject(line);
     this.#multi = undefined;
+    this.#watched.clear();
     this.#error(`EXECABORT Transaction discarded because of: ${line.slice('ERR '.length)}`);
   }
 
@@ -547,7 +599,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       window: this.#core.limits.replyWindowBytes,
       startedMs: this.services.clock.monotonicMs(),
       discarded: this.#skipReplies,
-      isAlone: this.#builder.isAlone,
+      isQuestion: this.#builder.isQuestion,
     });
     this.#skipReplies = false;
     this.#unit = unit;

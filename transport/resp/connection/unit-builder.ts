@@ -12,7 +12,8 @@ import { CommandBatch } from './command-batch.ts';
 import type { MultiBlock } from './multi-block.ts';
 import type { Part, UnitId } from './part.ts';
 import type { Placement } from './placement.ts';
-import { type ExecLocal, type PlanItem, UnitUnderWay } from './unit-under-way.ts';
+import { type ExecLocal, type LocalBytes, type PlanItem, UnitUnderWay } from './unit-under-way.ts';
+import type { OwnCommand } from './watched-keys.ts';
 
 /** The connection's facts about the unit that it submits. */
 interface UnitFrame {
@@ -22,8 +23,8 @@ interface UnitFrame {
   readonly startedMs: number;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
-  /** It is one MULTI block after which nothing might come. */
-  readonly isAlone: boolean;
+  /** It asks for the states of keys for WATCH. */
+  readonly isQuestion: boolean;
 }
 
 class PartBuilder extends CommandBatch {
@@ -47,8 +48,10 @@ export class UnitBuilder {
   bytes = 0;
   /** Bytes of the local replies that the plan holds. */
   localBytes = 0;
-  /** It holds a block after which nothing may come. */
+  /** Nothing may come behind what it holds: a block whose outcome matters, or questions. */
   isAlone = false;
+  /** It holds questions for WATCH. */
+  isQuestion = false;
   readonly #placement: Placement;
   #parts: PartBuilder[] = [];
   /** The part of the command that was added last. */
@@ -92,12 +95,29 @@ export class UnitBuilder {
     this.#addLocal(reply, -1, false);
   }
 
-  /** A MULTI block with at least one command, which the unit admits. */
-  addExec(block: MultiBlock, locals: readonly ExecLocal[]): void {
+  /** Commands of which each has one key to read, as a unit of their own. */
+  addQuestions(questions: readonly OwnCommand[]): void {
+    this.isAlone = true;
+    this.isQuestion = true;
+    for (const question of questions) {
+      const part = this.#partFor(this.#placement.span(question.slots, false));
+      part.addOwn(question);
+      this.count += 1;
+      this.bytes += question.bytes.length;
+    }
+  }
+
+  /**
+   * A MULTI block, which the unit admits, with at least one command, or with one that guards it: if
+   * that answers anything but OK, this is the answer to the block.
+   */
+  addExec(block: MultiBlock, locals: readonly ExecLocal[], guard?: OwnCommand): void {
     const { count } = block;
     this.isAlone = block.travelsAlone;
-    const part = this.#partFor(this.#placement.span(block.slots, block.wholeStore));
+    const slots = guard === undefined ? block.slots : [...guard.slots, ...block.slots];
+    const part = this.#partFor(this.#placement.span(slots, block.wholeStore));
     this.#planRun();
+    if (guard !== undefined) this.#addGuard(part, guard);
     this.bytes += block.runs.length;
     this.count += count;
     part.addBatch(block);
@@ -124,6 +144,7 @@ export class UnitBuilder {
     this.bytes = 0;
     this.localBytes = 0;
     this.isAlone = false;
+    this.isQuestion = false;
     this.#parts = [];
     this.#part = undefined;
     this.#plan = [];
@@ -177,6 +198,15 @@ export class UnitBuilder {
     return part;
   }
 
+  #addGuard(part: PartBuilder, guard: OwnCommand): void {
+    part.addOwn(guard);
+    this.count += 1;
+    this.bytes += guard.bytes.length;
+    part.layout.push(1);
+    part.planned += 1;
+    this.#plan.push({ type: 'guard', part: part.number });
+  }
+
   /** Commands of the present part that have no place in the plan yet. */
   #planRun(): void {
     const part = this.#part;
@@ -196,8 +226,8 @@ export class UnitBuilder {
     this.#plan.push({ type: 'run', part: part.number, errors, inside });
   }
 
-  #addLocal(reply: Uint8Array, block: number, inside: boolean): void {
-    this.localBytes += reply.length;
+  #addLocal(reply: LocalBytes, block: number, inside: boolean): void {
+    if (typeof reply !== 'function') this.localBytes += reply.length;
     this.#plan.push({ type: 'local', reply, block, inside });
   }
 }

@@ -9,11 +9,14 @@ import type { Routes } from '../routes.ts';
 import type { Part, PartAnswer, PartReplies, ReplyCredit, UnitId } from './part.ts';
 
 /** In the order of the client's commands. */
-export type PlanItem = LocalReply | Run;
+export type PlanItem = LocalReply | Run | Guard;
+
+/** Known, or to be made when its turn comes. */
+export type LocalBytes = Uint8Array | (() => Uint8Array);
 
 interface LocalReply {
   readonly type: 'local';
-  readonly reply: Uint8Array;
+  readonly reply: LocalBytes;
   /** The part whose MULTI block it belongs to, and fails with; -1: none. */
   readonly block: number;
   /** It is an element of the block's array. */
@@ -30,11 +33,17 @@ interface Run {
   readonly inside: boolean;
 }
 
+/** The next run of a part's layout, one command: OK, or what answers the block instead of it. */
+interface Guard {
+  readonly type: 'guard';
+  readonly part: number;
+}
+
 /** A reply of a command that the gateway ran itself inside a MULTI block (PING, ECHO). */
 export interface ExecLocal {
   /** It stands before the reply of the block's command with this index; the count: at the end. */
   readonly before: number;
-  readonly reply: Uint8Array;
+  readonly reply: LocalBytes;
 }
 
 /** Takes the merged replies. */
@@ -62,14 +71,16 @@ interface Received {
  */
 type Progress = 'more' | 'done' | 'ignored' | 'broken';
 
+const OK = Buffer.from('+OK\r\n', 'latin1');
+
 export class UnitUnderWay {
   readonly id: UnitId;
   readonly parts: readonly Part[];
   readonly startedMs: number;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
-  /** It is one MULTI block on whose outcome what comes behind it depends. */
-  readonly isAlone: boolean;
+  /** It asks for the states of keys for WATCH. */
+  readonly isQuestion: boolean;
   /** Some part has failed as a whole. */
   failed = false;
   /** Parts that the coordinators have taken, counted from the first. */
@@ -81,6 +92,8 @@ export class UnitUnderWay {
   /** Indices of the commands that have answered an error, by part. */
   readonly #errors: (readonly number[])[] = [];
   #item = 0;
+  /** The answer of the guard. */
+  readonly #guard: Uint8Array[] = [];
   /** Some of the present run is given, and its end is to come. */
   #isMidRun = false;
 
@@ -88,12 +101,12 @@ export class UnitUnderWay {
     parts: readonly Part[],
     plan: readonly PlanItem[],
     tallies: readonly CallTally[],
-    frame: Pick<UnitUnderWay, 'id' | 'startedMs' | 'discarded' | 'isAlone'>,
+    frame: Pick<UnitUnderWay, 'id' | 'startedMs' | 'discarded' | 'isQuestion'>,
   ) {
     this.id = frame.id;
     this.startedMs = frame.startedMs;
     this.discarded = frame.discarded;
-    this.isAlone = frame.isAlone;
+    this.isQuestion = frame.isQuestion;
     this.parts = parts;
     this.#plan = plan;
     this.#tallies = tallies;
@@ -106,7 +119,8 @@ export class UnitUnderWay {
 
   /** Between two replies: the client can be sent something else. */
   get isAtBoundary(): boolean {
-    return !this.#isMidRun && this.#plan[this.#item]?.inside !== true;
+    const item = this.#plan[this.#item];
+    return !this.#isMidRun && (item === undefined || item.type === 'guard' || !item.inside);
   }
 
   /** Gives what is next in order to `output`; `writer` renders failures. */
@@ -174,13 +188,36 @@ export class UnitUnderWay {
   #merge(output: ReplyOutput, writer: ReplyWriter): Progress {
     for (; this.#item < this.#plan.length; this.#item += 1) {
       const item = this.#plan[this.#item] as PlanItem;
-      const placed =
-        item.type === 'run'
-          ? this.#mergeRun(item, output, writer)
-          : this.#mergeLocal(item, output, this.#received[item.block]);
+      const placed = this.#mergeItem(item, output, writer);
       if (!placed) return 'more';
     }
     return 'done';
+  }
+
+  #mergeItem(item: PlanItem, output: ReplyOutput, writer: ReplyWriter): boolean {
+    switch (item.type) {
+      case 'run':
+        return this.#mergeRun(item, output, writer);
+      case 'guard':
+        return this.#mergeGuard(item, output);
+      case 'local':
+        return this.#mergeLocal(item, output, this.#received[item.block]);
+    }
+  }
+
+  /** The block, the last of its unit, may have been stopped: then this is all of its answer. */
+  #mergeGuard({ part }: Guard, output: ReplyOutput): boolean {
+    const received = this.#received[part];
+    if (received === undefined) return false;
+    if (received.failure !== undefined) return true;
+    const guard = this.#guard;
+    const pieces: ReplyOutput = { reply: (bytes) => guard.push(bytes) };
+    if (!mergePieces(received, pieces)) return false;
+    const answer = Buffer.concat(guard);
+    if (answer.equals(OK)) return true;
+    output.reply(answer);
+    this.#item = this.#plan.length;
+    return true;
   }
 
   /** `false`: it is not known yet whether the block that it belongs to has failed. */
@@ -190,7 +227,8 @@ export class UnitUnderWay {
     received: Received | undefined,
   ): boolean {
     if (block >= 0 && received === undefined) return false;
-    if (received?.failure === undefined) output.reply(reply);
+    if (received?.failure !== undefined) return true;
+    output.reply(typeof reply === 'function' ? reply() : reply);
     return true;
   }
 

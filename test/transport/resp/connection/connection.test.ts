@@ -228,10 +228,7 @@ describe('MULTI', () => {
       '+OK\r\n-ERR MULTI calls can not be nested\r\n+QUEUED\r\n*1\r\n+OK\r\n',
     ],
     [['MULTI', 'WATCH a', 'EXEC'], '+OK\r\n-ERR WATCH inside MULTI is not allowed\r\n*0\r\n'],
-    [
-      ['WATCH a', 'UNWATCH'],
-      '-ERR WATCH is not supported yet\r\n-ERR WATCH is not supported yet\r\n',
-    ],
+    [['WATCH', 'UNWATCH'], "-ERR wrong number of arguments for 'watch' command\r\n+OK\r\n"],
     [
       ['MULTI', 'NOPE x', 'SET a 1', 'EXEC', 'GET a'],
       "+OK\r\n-ERR unknown command 'NOPE', with args beginning with: 'x' \r\n+QUEUED\r\n" +

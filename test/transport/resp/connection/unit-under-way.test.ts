@@ -48,7 +48,7 @@ function unitOf(items: readonly Item[]): UnitUnderWay {
     window: WINDOW,
     startedMs: 0,
     discarded: false,
-    isAlone: false,
+    isQuestion: false,
   });
 }
 
