@@ -8,7 +8,7 @@
 import { type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
 import type { GroupId } from '../actors/accord/topology/group-id.ts';
 import type { EngineError } from './errors.ts';
-import type { Entry, StoredEntry } from './keyspace/entry.ts';
+import { type Entry, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { SlotBlock } from './keyspace/slot-counts.ts';
 import { DATABASES } from './limits.ts';
 
@@ -38,6 +38,8 @@ export interface GroupMeta extends GroupSlots {
   readonly clearedAt: readonly Timestamp[];
   /** By the number that clients select. */
   readonly databases: readonly DatabaseMarks[];
+  /** The largest number that a collection of the group has had. */
+  readonly lastCollection: number;
 }
 
 /** Of a group that was never flushed. */
@@ -47,7 +49,10 @@ export function emptyMeta({ id, fromSlot, toSlot }: GroupSlots): GroupMeta {
     swappedAt: ZERO,
   }));
   const clearedAt = databases.map(() => ZERO);
-  return { id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0, clearedAt, databases };
+  return {
+    ...{ id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0, clearedAt, databases },
+    lastCollection: 0,
+  };
 }
 
 /** Bytes of the values of one page: a walk over the keys must not load many large values. */
@@ -75,7 +80,7 @@ export class PageBuilder {
 
   add(item: StoredEntry): void {
     this.items.push(item);
-    this.#bytes += item.entry.bytes;
+    this.#bytes += storedBytes(item.entry);
   }
 }
 
@@ -84,6 +89,21 @@ export interface ChangedKey {
   readonly key: string;
   readonly slot: number;
   readonly place: number;
+}
+
+/** Names the rows of a large collection: those under a key, of one of its collections. */
+export interface CollectionRows extends ChangedKey {
+  /** The physical number. */
+  readonly database: number;
+  /** Below 2^48. */
+  readonly number: number;
+}
+
+/** A row of a large collection. Rows lie in the order of `order` (below 2^48), then of `name`. */
+export interface ElementRow {
+  readonly order: number;
+  readonly name: string;
+  readonly value: string;
 }
 
 /** The writes of one group. */
@@ -108,7 +128,18 @@ export interface DatabaseBatch {
    * the capture, whatever changed later.
    */
   take(limit: number, visit: (key: ChangedKey, entry: Entry | undefined) => void): number;
+  /** The same for changed rows of collections, once `take` has come to its end. */
+  takeRows(limit: number, visit: ChangedRowVisit): number;
+  /** Collections that are no more. Their rows may go at once, or later: no key refers to them. */
+  readonly dropped: readonly CollectionRows[];
 }
+
+export type ChangedRowVisit = (
+  of: CollectionRows,
+  order: number,
+  name: string,
+  value: string | undefined,
+) => void;
 
 /** A view of an engine as of one commit, whatever is committed later. */
 export interface EngineSnapshot {
@@ -116,6 +147,8 @@ export interface EngineSnapshot {
   metaOf(group: GroupId): GroupMeta | undefined;
   /** As `Engine.page`. Throws `HOLO_STORE_SNAPSHOT_ENDED` after the snapshot's end. */
   page(database: number, from: number, to: number, limit: number): StoredEntry[];
+  /** As `Engine.rows`. */
+  rows(of: CollectionRows, after: ElementRow | undefined, limit: number): ElementRow[];
   /** Ends it; the engine does so too when it closes, or after `SNAPSHOT_COMMITS_MAX` commits. */
   close(): void;
 }
@@ -138,6 +171,13 @@ export interface Engine {
    * bytes of values; more if further keys share the last one's position.
    */
   page(database: number, from: number, to: number, limit: number): StoredEntry[];
+  /**
+   * Rows of a collection behind one of them (from the first one on without it), in order: `limit`
+   * of them; fewer at the end, or when the last one reaches `PAGE_BYTES_MAX`.
+   */
+  rows(of: CollectionRows, after: ElementRow | undefined, limit: number): ElementRow[];
+  /** Rows of dropped collections are left: further commits, also empty ones, remove them. */
+  readonly hasDropped: boolean;
   /** The state of the last completed commit; undefined while `SNAPSHOTS_MAX` are open. */
   snapshot(): EngineSnapshot | undefined;
   /**

@@ -20,7 +20,7 @@ import type { Engine, GroupSlots } from './engine.ts';
 import { ApplyOrderError } from './errors.ts';
 import { type Capture, type DatabaseReport, Databases } from './keyspace/databases.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
-import { NO_DEADLINE, type StoredEntry } from './keyspace/entry.ts';
+import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
 import { PAST_DEADLINE, UNIT_ENDS, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
@@ -262,7 +262,7 @@ export class StateMachine {
     if (this.#expiryReadBytes > 0) return { database, keys: found };
     const page = keyspace.page(this.#expiryPosition, EXPIRY_SAMPLE_KEYS);
     this.#expiryPosition = page.next;
-    for (const { entry } of page.items) this.#expiryReadBytes += entry.bytes;
+    for (const { entry } of page.items) this.#expiryReadBytes += storedBytes(entry);
     let withDeadline = 0;
     let bytes = 0;
     for (const item of page.items) {
@@ -312,7 +312,9 @@ export class StateMachine {
   digest(): string {
     const digest = new KeyspaceDigest();
     for (const keyspace of this.#databases.open) {
-      for (const { key, entry } of entriesOf(keyspace)) digest.add(keyspace.database, key, entry);
+      for (const item of entriesOf(keyspace)) {
+        digest.add(keyspace.database, item.key, keyspace.wholeEntry(item));
+      }
     }
     this.#databases.addMarks(digest);
     return digest.toString();

@@ -151,7 +151,7 @@ export class StateMachines {
   }
 
   get hasUnflushed(): boolean {
-    return this.#machines.some((machine) => machine.hasUnflushed);
+    return this.#engine.hasDropped || this.#machines.some((machine) => machine.hasUnflushed);
   }
 
   /**

@@ -32,6 +32,14 @@ export class LogFirstEngine implements Engine {
     return this.#engine.page(...range);
   }
 
+  rows(...which: Parameters<Engine['rows']>): ReturnType<Engine['rows']> {
+    return this.#engine.rows(...which);
+  }
+
+  get hasDropped(): boolean {
+    return this.#engine.hasDropped;
+  }
+
   snapshot(): ReturnType<Engine['snapshot']> {
     return this.#engine.snapshot();
   }

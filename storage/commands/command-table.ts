@@ -7,6 +7,7 @@ import { CLUSTER_KEY_COMMANDS } from './cluster-keys.ts';
 import { type Command, printable, SHOWN_CHARACTERS_MAX } from './command.ts';
 import { COUNTER_COMMANDS } from './counters.ts';
 import { EXPIRY_COMMANDS } from './expiry.ts';
+import { HASH_COMMANDS } from './hashes.ts';
 import { INTROSPECTION_COMMANDS } from './introspection.ts';
 import { KEY_COMMANDS } from './keys.ts';
 import { STRING_COMMANDS } from './strings.ts';
@@ -17,6 +18,7 @@ import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
 export const COMMANDS: readonly Command[] = [
   ...STRING_COMMANDS,
   ...COUNTER_COMMANDS,
+  ...HASH_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,
   ...INTROSPECTION_COMMANDS,

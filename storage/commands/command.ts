@@ -29,8 +29,8 @@ type KeyFunction = (args: Words) => readonly number[];
 
 type KeySpec = KeyRange | KeyFunction;
 
-type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast';
-type CommandGroup = 'string' | 'generic' | 'server' | 'cluster';
+type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast' | 'movablekeys';
+type CommandGroup = 'string' | 'hash' | 'set' | 'generic' | 'server' | 'cluster';
 
 export interface Command {
   /** In upper case; a subcommand as `OBJECT|ENCODING`. */
@@ -126,17 +126,25 @@ type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly ofKeyspace?: boolean;
 };
 
+/** Of the groups whose commands take values of one type. */
+const TYPE_CATEGORIES = new Map<CommandGroup, string>([
+  ['string', '@string'],
+  ['hash', '@hash'],
+  ['set', '@set'],
+]);
+
 /** Completes a table entry; `flags` is one string, as Redis prints it. */
 export function command(entry: CommandEntry): Command {
   const flags = entry.flags.split(' ') as CommandFlag[];
   const kind = flags.includes('write') ? 'write' : 'read';
+  const ofType = TYPE_CATEGORIES.get(entry.group);
   return {
     name: entry.name,
     arity: entry.arity,
     flags,
     categories: [
-      ...(entry.group === 'string' ? ['@string'] : []),
-      ...(entry.group === 'string' || entry.ofKeyspace === false ? [] : ['@keyspace']),
+      ...(ofType === undefined ? [] : [ofType]),
+      ...(ofType !== undefined || entry.ofKeyspace === false ? [] : ['@keyspace']),
       `@${kind}`,
       flags.includes('fast') ? '@fast' : '@slow',
       ...(entry.dangerous === true ? ['@dangerous'] : []),

@@ -71,7 +71,7 @@ export const INTROSPECTION_COMMANDS: readonly Command[] = [
     out.bulk(type.encodingOf(value)),
   ),
   object('REFCOUNT', 'Get the number of references to a value', ({ type, value }, out) =>
-    out.integer(type === STRING && isShared(value) ? SHARED_REFERENCES : 1),
+    out.integer(type === STRING && isShared(value as string) ? SHARED_REFERENCES : 1),
   ),
   object('FREQ', 'Get the access frequency of a key: it is not tracked', (_entry, out) =>
     out.error(NO_FREQUENCIES),

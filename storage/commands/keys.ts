@@ -31,7 +31,8 @@ function countPresent(keyspace: Keyspace, args: Arguments, out: ReplySink): void
 function move(keyspace: Keyspace, args: Arguments): void {
   const cell = keyspace.find(args, 1);
   if (cell === undefined) return;
-  const { type, value, deadline } = cell.entry;
+  const { type, deadline } = cell.entry;
+  const value = keyspace.copyOf(cell);
   keyspace.remove(cell);
   keyspace.set(args, 2, type, value, deadline);
 }
@@ -99,10 +100,12 @@ const copy = command({
       return out.error(SAME_OBJECT);
     }
     const target = keyspace.in(database);
-    const entry = keyspace.find(args, 1)?.entry;
-    if (entry === undefined) return out.integer(0);
+    const found = keyspace.find(args, 1);
+    if (found === undefined) return out.integer(0);
+    const { type, deadline } = found.entry;
+    keyspace.load(found);
     if (!replace && target.find(args, 2) !== undefined) return out.integer(0);
-    target.set(args, 2, entry.type, entry.value, entry.deadline);
+    target.set(args, 2, type, keyspace.copyOf(found), deadline);
     out.integer(1);
   },
 });
@@ -122,11 +125,13 @@ const moveToDatabase = command({
     if (typeof database === 'string') return out.error(database);
     if (database === args.database) return out.error(SAME_OBJECT);
     const target = keyspace.in(database);
-    const entry = keyspace.find(args, 1)?.entry;
-    if (entry === undefined || target.find(args, 1) !== undefined) return out.integer(0);
-    target.set(args, 1, entry.type, entry.value, entry.deadline);
     const found = keyspace.find(args, 1);
-    if (found !== undefined) keyspace.remove(found);
+    if (found === undefined) return out.integer(0);
+    const { type, deadline } = found.entry;
+    keyspace.load(found);
+    if (target.find(args, 1) !== undefined) return out.integer(0);
+    target.set(args, 1, type, keyspace.copyOf(found), deadline);
+    keyspace.remove(found);
     out.integer(1);
   },
 });

@@ -18,6 +18,10 @@ export interface ReplySink {
   map(pairs: number): void;
   /** RESP2: an array. */
   set(length: number): void;
+  /** So many pairs, each begun by `pair`. RESP2: an array of twice the length. */
+  pairs(count: number): void;
+  /** An array of the next two replies. RESP2: nothing. */
+  pair(): void;
   /** RESP2: a bulk string of the shortest exact form. */
   double(value: number): void;
   /** RESP2: integer 1 or 0. */
@@ -39,6 +43,8 @@ export const NO_REPLY: ReplySink = {
   array: ignore,
   map: ignore,
   set: ignore,
+  pairs: ignore,
+  pair: ignore,
   double: ignore,
   boolean: ignore,
   verbatim: ignore,

@@ -6,6 +6,7 @@ import type { Keyspace } from '../keyspace/keyspace.ts';
 import { VALUE_BYTES_MAX } from '../limits.ts';
 import { parseInteger } from '../types/integers.ts';
 import { STRING } from '../types/string.ts';
+import type { Value } from '../types/value-type.ts';
 import {
   ALL_KEYS,
   arityError,
@@ -121,7 +122,7 @@ function parseSetOptions(args: Arguments): SetOptions | undefined {
   return options;
 }
 
-function conditionHolds(options: SetOptions, old: string | undefined): boolean {
+function conditionHolds(options: SetOptions, old: Value | undefined): boolean {
   switch (options.condition) {
     case 'NX':
       return old === undefined;
@@ -156,7 +157,7 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
   }
   if (options.get) {
     if (old === undefined) out.nil();
-    else out.bulk(old.value);
+    else out.bulk(old.value as string);
   } else if (holds) {
     out.simple('OK');
   } else {
@@ -322,7 +323,7 @@ const mget = command({
     for (let i = 1; i < args.count; i += 1) {
       const entry = keyspace.find(args, i)?.entry;
       if (entry?.type !== STRING) out.nil();
-      else out.bulk(entry.value);
+      else out.bulk(entry.value as string);
     }
   },
 });

@@ -5,47 +5,15 @@ import type { Arguments } from '../arguments.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { POSITIONS, positionOf, slotOfText } from '../keyspace/slots.ts';
-import { SCAN_COUNT_MAX } from '../limits.ts';
-import { parseInteger, parseUnsigned } from '../types/integers.ts';
-import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
+import { parseUnsigned } from '../types/integers.ts';
+import { type Command, command, SYNTAX_ERROR } from './command.ts';
 import { DATABASE_OUT_OF_RANGE, databaseNumber } from './database-number.ts';
 import { matchesGlob } from './glob.ts';
 import type { ReplySink } from './reply.ts';
+import { INVALID_CURSOR, parseScanOptions, type ScanOptions } from './scan-options.ts';
 
-const SCAN_COUNT_DEFAULT = 10;
 /** Keys that KEYS and RANDOMKEY take from the keyspace at a time. */
 const PAGE_KEYS = 256;
-
-interface ScanOptions {
-  count: number;
-  pattern: string | undefined;
-  type: string | undefined;
-}
-
-/** The options, or the error line. */
-function parseScanOptions(args: Arguments): ScanOptions | string {
-  const options: ScanOptions = {
-    count: SCAN_COUNT_DEFAULT,
-    pattern: undefined,
-    type: undefined,
-  };
-  for (let i = 2; i < args.count; i += 2) {
-    if (i + 1 === args.count) return SYNTAX_ERROR;
-    if (args.is(i, 'COUNT')) {
-      const count = parseInteger(args.text(i + 1));
-      if (count === undefined) return NOT_AN_INTEGER;
-      if (count < 1) return SYNTAX_ERROR;
-      options.count = Math.min(Number(count), SCAN_COUNT_MAX);
-    } else if (args.is(i, 'MATCH')) {
-      options.pattern = args.text(i + 1);
-    } else if (args.is(i, 'TYPE')) {
-      options.type = args.text(i + 1).toLowerCase();
-    } else {
-      return SYNTAX_ERROR;
-    }
-  }
-  return options;
-}
 
 /**
  * https://redis.io/docs/latest/commands/scan. A cursor is a position in hash order (48 bits), in
@@ -63,8 +31,8 @@ const scan = command({
   complexity: 'O(1) for every call. O(N) for a complete iteration.',
   run(keyspace, args, out) {
     const cursor = parseUnsigned(args.text(1));
-    if (cursor === undefined) return out.error('ERR invalid cursor');
-    const options = parseScanOptions(args);
+    if (cursor === undefined) return out.error(INVALID_CURSOR);
+    const options = parseScanOptions(args, 2, true);
     if (typeof options === 'string') return out.error(options);
     // A cursor that no SCAN returns points behind all keys.
     const position = Number(cursor);

@@ -1,9 +1,12 @@
 /**
  * The rows of a group beside its data: one that says up to where it is applied, and one per block
- * of Redis slots with their counts. A block without a row is empty. Their keys, big endian:
+ * of Redis slots with their counts. A block without a row is empty. And one for each dropped
+ * collection of which rows are left: it holds what the keys of those rows begin with. Their keys,
+ * big endian:
  *
  *   1 u8 | range u32 | generation u32
  *   2 u8 | range u32 | generation u32 | database u16 | block u16
+ *   3 u8 | range u32 | generation u32 | number u48
  */
 import { crc32 } from 'node:zlib';
 import {
@@ -22,14 +25,24 @@ import type { GroupTable } from './group-table.ts';
 
 const GROUP = 1;
 const BLOCK = 2;
+const DROPPED = 3;
 const GROUP_KEY_BYTES = 9;
 const BLOCK_KEY_BYTES = 13;
+const DROPPED_KEY_BYTES = 15;
+const NUMBER_BYTES = 6;
+/** By kind. */
+const KEY_BYTES = new Map([
+  [GROUP, GROUP_KEY_BYTES],
+  [BLOCK, BLOCK_KEY_BYTES],
+  [DROPPED, DROPPED_KEY_BYTES],
+]);
 
-const META_LAYOUT = 5;
+const META_LAYOUT = 6;
 const MARKS_AT = 1 + 2 * 2 + 2 * 8;
 /** Of one database: when it was cleared, and what its number means since when. */
 const MARKS_BYTES = TIMESTAMP_BYTES + 2 + TIMESTAMP_BYTES;
-const META_CHECKED_BYTES = MARKS_AT + DATABASES * MARKS_BYTES;
+const MARKS_END = MARKS_AT + DATABASES * MARKS_BYTES;
+const META_CHECKED_BYTES = MARKS_END + NUMBER_BYTES;
 const CHECKSUM_BYTES = 4;
 
 const BLOCK_LAYOUT = 1;
@@ -47,6 +60,12 @@ export function blockRowKey(
   const key = keyOf(BLOCK, group, BLOCK_KEY_BYTES);
   key.writeUInt16BE(database, GROUP_KEY_BYTES);
   key.writeUInt16BE(index, GROUP_KEY_BYTES + 2);
+  return key;
+}
+
+export function droppedRowKey(group: GroupId, number: number): Buffer {
+  const key = keyOf(DROPPED, group, DROPPED_KEY_BYTES);
+  key.writeUIntBE(number, GROUP_KEY_BYTES, NUMBER_BYTES);
   return key;
 }
 
@@ -72,6 +91,7 @@ export function encodeGroup(meta: GroupMeta): Buffer {
     writeMark(row, at + TIMESTAMP_BYTES + 2, swappedAt);
     at += MARKS_BYTES;
   }
+  row.writeUIntLE(meta.lastCollection, at, NUMBER_BYTES);
   return sealed(row);
 }
 
@@ -98,6 +118,13 @@ function readMark(row: Buffer, at: number): Timestamp {
   return version.hlc === 0 ? ZERO : version;
 }
 
+/** The prefix begins the keys of all rows of the collection. */
+export function encodeDropped(prefix: Buffer): Buffer {
+  const row = Buffer.alloc(prefix.length + CHECKSUM_BYTES);
+  row.set(prefix);
+  return sealed(row);
+}
+
 function sealed(row: Buffer): Buffer {
   const end = row.length - CHECKSUM_BYTES;
   row.writeUInt32LE(crc32(row.subarray(0, end)), end);
@@ -110,15 +137,21 @@ function sealed(row: Buffer): Buffer {
  * @throws EngineError HOLO_STORE_DAMAGED
  */
 export function decodeRow(key: Buffer, row: Buffer, table: GroupTable): void {
-  const kind = key.length === GROUP_KEY_BYTES || key.length === BLOCK_KEY_BYTES ? key[0] : 0;
-  if (kind !== GROUP && kind !== BLOCK) throw damaged('a row has an unknown key');
+  const kind = KEY_BYTES.get(key[0] ?? 0) === key.length ? (key[0] ?? 0) : 0;
+  if (kind === 0) throw damaged('a row has an unknown key');
   const group = { range: key.readUInt32BE(1), generation: key.readUInt32BE(5) };
+  if (kind === DROPPED) {
+    if (!isSealed(row)) throw damaged('the row of a dropped collection is damaged');
+    const number = key.readUIntBE(GROUP_KEY_BYTES, NUMBER_BYTES);
+    table.rowsOf(group).dropped.set(number, Buffer.from(row.subarray(0, -CHECKSUM_BYTES)));
+    return;
+  }
   const bytes = kind === GROUP ? META_CHECKED_BYTES : BLOCK_CHECKED_BYTES;
   const layout = kind === GROUP ? META_LAYOUT : BLOCK_LAYOUT;
   if (row.length !== bytes + CHECKSUM_BYTES || row[0] !== layout) {
     throw damaged('the row of a group has an unknown layout');
   }
-  if (row.readUInt32LE(bytes) !== crc32(row.subarray(0, bytes))) {
+  if (!isSealed(row)) {
     throw damaged('the row of a group does not match its checksum');
   }
   if (kind === GROUP) {
@@ -130,10 +163,15 @@ export function decodeRow(key: Buffer, row: Buffer, table: GroupTable): void {
   }
 }
 
+function isSealed(row: Buffer): boolean {
+  const end = row.length - CHECKSUM_BYTES;
+  return end > 0 && row.readUInt32LE(end) === crc32(row.subarray(0, end));
+}
+
 function decodeGroup(id: GroupId, row: Buffer): GroupMeta {
   const clearedAt: Timestamp[] = [];
   const databases: DatabaseMarks[] = [];
-  for (let at = MARKS_AT; at < META_CHECKED_BYTES; at += MARKS_BYTES) {
+  for (let at = MARKS_AT; at < MARKS_END; at += MARKS_BYTES) {
     clearedAt.push(readMark(row, at));
     const physical = row.readUInt16LE(at + TIMESTAMP_BYTES);
     databases.push({ physical, swappedAt: readMark(row, at + TIMESTAMP_BYTES + 2) });
@@ -146,6 +184,7 @@ function decodeGroup(id: GroupId, row: Buffer): GroupMeta {
     appliedUnits: row.readDoubleLE(13),
     clearedAt,
     databases,
+    lastCollection: row.readUIntLE(MARKS_END, NUMBER_BYTES),
   };
 }
 

@@ -4,11 +4,14 @@ import type { FlushBatch, GroupMeta } from '../engine.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
 import { BLOCK_SLOTS } from '../keyspace/slot-counts.ts';
 import { REDIS_SLOTS } from '../keyspace/slots.ts';
+import { databaseOfRow } from './row-key.ts';
 
 interface GroupRows {
   meta: GroupMeta | undefined;
   /** By `keyOfBlock`. */
   readonly blocks: Map<number, SlotBlock>;
+  /** By number, what the keys of the rows of dropped collections begin with. */
+  readonly dropped: Map<number, Buffer>;
 }
 
 /** Blocks of a database. */
@@ -40,7 +43,7 @@ export class GroupTable {
   rowsOf(group: GroupId): GroupRows {
     let rows = this.#groups.get(group);
     if (rows === undefined) {
-      rows = { meta: undefined, blocks: new Map() };
+      rows = { meta: undefined, blocks: new Map(), dropped: new Map() };
       this.#groups.set(group, rows);
     }
     return rows;
@@ -49,9 +52,9 @@ export class GroupTable {
   /** The copy does not show later commits. */
   copy(): GroupTable {
     const copy = new GroupTable();
-    for (const { meta, blocks } of this.#groups.values()) {
+    for (const { meta, blocks, dropped } of this.#groups.values()) {
       if (meta === undefined) continue;
-      copy.#groups.set(meta.id, { meta, blocks: new Map(blocks) });
+      copy.#groups.set(meta.id, { meta, blocks: new Map(blocks), dropped: new Map(dropped) });
     }
     return copy;
   }
@@ -63,7 +66,23 @@ export class GroupTable {
       for (const [key, block] of clear ? rows.blocks : []) {
         if (block.database === database) rows.blocks.delete(key);
       }
+      for (const [number, prefix] of clear ? rows.dropped : []) {
+        if (databaseOfRow(prefix) === database) rows.dropped.delete(number);
+      }
       for (const block of blocks) rows.blocks.set(keyOfBlock(block), block);
+    }
+  }
+
+  get hasDropped(): boolean {
+    for (const { dropped } of this.#groups.values()) if (dropped.size > 0) return true;
+    return false;
+  }
+
+  /** All dropped collections of which rows are left. */
+  *dropped(): Generator<{ group: GroupId; number: number; prefix: Buffer }, void, undefined> {
+    for (const { meta, dropped } of this.#groups.values()) {
+      if (meta === undefined) continue;
+      for (const [number, prefix] of dropped) yield { group: meta.id, number, prefix };
     }
   }
 

@@ -5,14 +5,19 @@
  * record, and counts the keys of each Redis slot. It finds exactly the keys that a search finds.
  */
 import { EngineError } from '../errors.ts';
-import { placeOfText, REDIS_SLOTS, redisSlotOf, slotOfText } from '../keyspace/slots.ts';
-import { verifyRecord } from './record.ts';
+import { REDIS_SLOTS, redisSlotOf, slotOfText } from '../keyspace/slots.ts';
+import { placeOfText } from '../place.ts';
+import { type CollectionHead, isCollection } from '../types/collection.ts';
+import { numberOf, prefixEnd, verifyElement } from './element-row.ts';
+import type { GroupTable } from './group-table.ts';
+import { readRecord, verifyRecord } from './record.ts';
 import {
   databaseOfRow,
   KEY_AT,
   keyOfRow,
   placeOfRow,
   ROW_KEY_BYTES_MAX,
+  rowKeyEnd,
   slotOfRow,
   writeRowKey,
 } from './row-key.ts';
@@ -29,15 +34,82 @@ export interface StoredRows {
 
 /**
  * Yields how many keys have been checked, after each. `written`: keys of each Redis slot, by
- * database, as the rows of the groups have them.
+ * database, as the rows of the groups have them. Returns how many rows all collections together
+ * must have.
  *
  * @throws EngineError HOLO_STORE_DAMAGED
  */
 export function* checkRows(
   rows: StoredRows,
   written: ReadonlyMap<number, Uint32Array>,
-): Generator<number, void, undefined> {
+): Generator<number, number, undefined> {
   const found = new Map<number, Uint32Array>();
+  let elements = 0;
+  let checked = 0;
+  for (const { key, record } of allRows(rows)) {
+    if (!belongs(key, record)) throw damaged(`key ${checked} does not match its record`);
+    elements += headOf(key, record)?.rows ?? 0;
+    const database = databaseOfRow(key);
+    const slots = found.get(database) ?? new Uint32Array(REDIS_SLOTS);
+    const slot = redisSlotOf(slotOfRow(key));
+    slots[slot] = (slots[slot] ?? 0) + 1;
+    found.set(database, slots);
+    checked += 1;
+    yield checked;
+  }
+  for (const database of new Set([...written.keys(), ...found.keys()])) {
+    compareCounts(database, written.get(database), found.get(database));
+  }
+  return elements;
+}
+
+/**
+ * The same for the rows of collections: each belongs to one whose head is among the keys, or was
+ * dropped, and none is missing. `expected`: what `checkRows` has returned.
+ *
+ * @throws EngineError HOLO_STORE_DAMAGED
+ */
+export function* checkElements(
+  rows: StoredRows,
+  keys: StoredRows,
+  expected: number,
+  groups: GroupTable,
+): Generator<number, void, undefined> {
+  const dropped = new Set<string>();
+  for (const { prefix } of groups.dropped()) dropped.add(prefix.toString('latin1'));
+  let prefix = '';
+  let rowsLeft = 0;
+  let checked = 0;
+  let left = expected;
+  for (const { key, record } of allRows(rows)) {
+    verifyElement(key, record);
+    const end = prefixEnd(key);
+    const itsPrefix = key.toString('latin1', 0, end);
+    if (itsPrefix !== prefix) {
+      if (rowsLeft !== 0) throw damaged(`a collection lacks ${rowsLeft} of its rows`);
+      prefix = itsPrefix;
+      rowsLeft = rowsUnder(key, end, keys);
+      left -= rowsLeft;
+      const known = rowsLeft > 0 || dropped.has(prefix);
+      if (!known) throw damaged(`element ${checked} belongs to no collection`);
+    }
+    if (!dropped.has(prefix)) rowsLeft -= 1;
+    checked += 1;
+    yield checked;
+  }
+  if (left + rowsLeft !== 0) throw damaged(`collections lack ${left + rowsLeft} of their rows`);
+}
+
+/** Rows that the collection to which this one belongs must have; 0: there is no such one. */
+function rowsUnder(element: Buffer, prefixBytes: number, keys: StoredRows): number {
+  const row = Buffer.from(element.subarray(0, rowKeyEnd(element)));
+  const record = keys.find(row);
+  const head = record === undefined ? undefined : headOf(row, record);
+  return head?.number === numberOf(element, prefixBytes) ? head.rows : 0;
+}
+
+/** All rows in order, each looked up from the root. */
+function* allRows(rows: StoredRows): Generator<{ key: Buffer; record: Buffer }, void, undefined> {
   let last: Buffer | undefined;
   let checked = 0;
   for (;;) {
@@ -48,21 +120,18 @@ export function* checkRows(
       }
       const record = rows.find(key);
       if (record === undefined) throw damaged(`key ${checked} is not found where it belongs`);
-      if (!belongs(key, record)) throw damaged(`key ${checked} does not match its record`);
-      const database = databaseOfRow(key);
-      const slots = found.get(database) ?? new Uint32Array(REDIS_SLOTS);
-      const slot = redisSlotOf(slotOfRow(key));
-      slots[slot] = (slots[slot] ?? 0) + 1;
-      found.set(database, slots);
+      yield { key, record };
       last = key;
       checked += 1;
-      yield checked;
     }
-    if (keys.length < PAGE_KEYS) break;
+    if (keys.length < PAGE_KEYS) return;
   }
-  for (const database of new Set([...written.keys(), ...found.keys()])) {
-    compareCounts(database, written.get(database), found.get(database));
-  }
+}
+
+/** Of a row that is a large collection's. */
+function headOf(row: Buffer, record: Buffer): CollectionHead | undefined {
+  const { value } = readRecord(record, placeOfRow(row)).entry;
+  return isCollection(value) ? value.head : undefined;
 }
 
 function compareCounts(

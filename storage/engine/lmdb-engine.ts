@@ -9,7 +9,9 @@ import { type Database, open, type RootDatabase } from 'lmdb';
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import type {
   ChangedKey,
+  CollectionRows,
   DatabaseBatch,
+  ElementRow,
   Engine,
   FlushBatch,
   GroupMeta,
@@ -19,15 +21,33 @@ import { EngineError } from '../errors.ts';
 import type { Entry, StoredEntry } from '../keyspace/entry.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
 import { positionsOf, REDIS_SLOTS } from '../keyspace/slots.ts';
-import { blockRowKey, decodeRow, encodeBlock, encodeGroup, groupRowKey } from './group-rows.ts';
+import { DroppedRows } from './dropped-rows.ts';
+import { elementBytes, writeElement, writeElementKey, writePrefix } from './element-row.ts';
+import {
+  blockRowKey,
+  decodeRow,
+  droppedRowKey,
+  encodeBlock,
+  encodeDropped,
+  encodeGroup,
+  groupRowKey,
+} from './group-rows.ts';
 import { GroupTable } from './group-table.ts';
-import { checkRows } from './lmdb-check.ts';
+import { checkElements, checkRows } from './lmdb-check.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
-import { bufferOf, type LmdbRows, pageOf, reading, rowOf, rowsBetween } from './lmdb-rows.ts';
+import {
+  bufferOf,
+  elementsOf,
+  type LmdbRows,
+  pageOf,
+  reading,
+  rowOf,
+  rowsBetween,
+} from './lmdb-rows.ts';
 import { LmdbSnapshot } from './lmdb-snapshot.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
-import { PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } from './row-key.ts';
+import { databaseOfRow, PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } from './row-key.ts';
 
 /** Size of the pieces of memory that hold the encoded records. */
 const STAGING_BYTES = 256 * 1024;
@@ -51,6 +71,7 @@ interface LmdbEngineOptions {
 export class LmdbEngine implements Engine {
   readonly #root: RootDatabase<Buffer, Uint8Array>;
   readonly #data: Database<Buffer, Uint8Array>;
+  readonly #elements: Database<Buffer, Uint8Array>;
   readonly #info: Database<Buffer, Uint8Array>;
   readonly #keyBytes = Buffer.alloc(ROW_KEY_BYTES_MAX);
   /** `#keys[n]` is the first n bytes of `#keyBytes`: a key costs no new view. */
@@ -79,6 +100,7 @@ export class LmdbEngine implements Engine {
       this.#root = open({ path: directory, ...options });
       const form = { encoding: 'binary', keyEncoding: 'binary' } as const;
       this.#data = this.#root.openDB('data', form);
+      this.#elements = this.#root.openDB('elements', form);
       this.#info = this.#root.openDB('info', form);
     } catch (error) {
       const what = `cannot open the store in ${directory}`;
@@ -108,6 +130,15 @@ export class LmdbEngine implements Engine {
     return entryCount(this.#data);
   }
 
+  get hasDropped(): boolean {
+    return this.#groups.hasDropped;
+  }
+
+  rows(of: CollectionRows, after: ElementRow | undefined, limit: number): ElementRow[] {
+    this.#assertOpen();
+    return elementsOf(this.#elements as LmdbRows, NOW, of, after, limit);
+  }
+
   get(database: number, key: string, slot: number, place: number): Entry | undefined {
     this.#assertOpen();
     const record = rowOf(this.#rows, this.#keyOf(database, key, slot, place), NOW);
@@ -130,7 +161,12 @@ export class LmdbEngine implements Engine {
     // The transaction that the turn has read in may be older than the last commit.
     this.#root.resetReadTxn();
     const transaction = this.#root.useReadTransaction();
-    const source = { data: this.#rows, info: this.#info as LmdbRows, transaction };
+    const source = {
+      data: this.#rows,
+      elements: this.#elements as LmdbRows,
+      info: this.#info as LmdbRows,
+      transaction,
+    };
     return new LmdbSnapshot(source, this.#snapshots);
   }
 
@@ -143,7 +179,9 @@ export class LmdbEngine implements Engine {
     const snapshot = this.snapshot();
     if (snapshot === undefined) throw new Error('the store was used before its check');
     try {
-      yield* checkRows(snapshot, this.#groups.keysOfDatabases());
+      const data = snapshot.stored('data');
+      const elements = yield* checkRows(data, this.#groups.keysOfDatabases());
+      yield* checkElements(snapshot.stored('elements'), data, elements, this.#groups);
     } finally {
       snapshot.close();
     }
@@ -153,18 +191,23 @@ export class LmdbEngine implements Engine {
     this.#assertOpen();
     if (this.#committing) throw new Error('another commit is in progress');
     this.#committing = true;
+    const staged: Staged = {
+      data: new Staging(),
+      elements: new Staging(),
+      dropped: new DroppedRows(this.#groups, batches),
+    };
     const finish = (error: EngineError | undefined): void => {
       if (this.#closed) return;
       this.#committing = false;
       if (error === undefined) {
         for (const batch of batches) this.#groups.committed(batch);
+        staged.dropped.committed();
         this.#snapshots.committed();
       }
       done(error);
     };
-    const staging = new Staging();
-    this.#stage(this.#steps(batches, staging), () => {
-      this.#write(batches, staging).then(
+    this.#stage(this.#steps(batches, staged), () => {
+      this.#write(batches, staged).then(
         () => finish(undefined),
         (cause: unknown) => {
           this.#failed = true;
@@ -198,30 +241,35 @@ export class LmdbEngine implements Engine {
   }
 
   /** Yields after each piece. */
-  *#steps(batches: readonly FlushBatch[], staging: Staging): Generator<void, void, undefined> {
+  *#steps(batches: readonly FlushBatch[], staged: Staged): Generator<void, void, undefined> {
+    const { data, elements, dropped } = staged;
     const whole = batches.some((batch) => this.#clearsAll(batch));
+    let clears = whole;
     for (const { meta, databases } of batches) {
       for (const batch of databases) {
-        if (batch.clear && !whole) yield* this.#removals(batch.database, meta, staging);
-        yield* this.#changes(batch, staging);
+        clears ||= batch.clear;
+        if (batch.clear && !whole) {
+          yield* removals(this.#data, batch.database, meta, data);
+          yield* removals(this.#elements, batch.database, meta, elements);
+        }
+        yield* this.#changes(batch, staged);
       }
     }
+    // The rows that are swept must not be among those that were cleared.
+    if (!clears) yield* dropped.sweep(this.#elements as LmdbRows, (key) => elements.remove(key));
   }
 
-  *#changes(batch: DatabaseBatch, staging: Staging): Generator<void, void, undefined> {
-    for (;;) {
-      const before = staging.bytes;
-      let taken = 0;
-      let left = STAGED_PER_TURN;
-      do {
-        taken = batch.take(STAGED_AT_ONCE, (change, entry) => {
-          this.#stageChange(staging, batch.database, change, entry);
-        });
-        left -= taken;
-      } while (taken > 0 && left > 0 && staging.bytes - before < STAGING_BYTES);
-      if (taken === 0) return;
-      yield;
-    }
+  *#changes(batch: DatabaseBatch, staged: Staged): Generator<void, void, undefined> {
+    const { data, elements } = staged;
+    const { database } = batch;
+    yield* pieces(data, (limit) =>
+      batch.take(limit, (change, entry) => this.#stageChange(data, database, change, entry)),
+    );
+    yield* pieces(elements, (limit) =>
+      batch.takeRows(limit, (of, order, name, value) => {
+        this.#stageElement(elements, of, order, name, value);
+      }),
+    );
   }
 
   /** Every row is of a database that the batch clears. */
@@ -231,24 +279,6 @@ export class LmdbEngine implements Engine {
     return [...this.#groups.keysOfDatabases()].every(([database, slots]) => {
       return !kept.includes(database) || slots.every((keys) => keys === 0);
     });
-  }
-
-  /** Removes all rows of an interval of slots: LMDB has no step for that. */
-  *#removals(
-    database: number,
-    slots: GroupSlots,
-    staging: Staging,
-  ): Generator<void, void, undefined> {
-    const { start, end } = rowsBetween(database, ...positionsOf(slots));
-    let from = { start, exclusiveStart: false };
-    for (;;) {
-      const keys = reading(() => [...this.#data.getKeys({ ...from, end, limit: STAGED_PER_TURN })]);
-      for (const key of keys) staging.remove(key);
-      const last = staging.keys.at(-1);
-      if (keys.length < STAGED_PER_TURN || last === undefined) return;
-      from = { start: last, exclusiveStart: true };
-      yield;
-    }
   }
 
   #stageChange(
@@ -269,18 +299,48 @@ export class LmdbEngine implements Engine {
     staging.put(keyBytes, record);
   }
 
+  #stageElement(
+    staging: Staging,
+    of: CollectionRows,
+    order: number,
+    name: string,
+    value: string | undefined,
+  ): void {
+    const bytes = this.#keyBytes;
+    const prefixBytes = writePrefix(bytes, of);
+    const key = bytes.subarray(0, writeElementKey(bytes, prefixBytes, order, name));
+    if (value === undefined) {
+      staging.remove(key);
+      return;
+    }
+    const record = staging.take(elementBytes(prefixBytes, name, value));
+    writeElement(record, key, prefixBytes, name, value);
+    staging.put(key, record);
+  }
+
   /** Resolves when the transaction is on disk. */
-  async #write(batches: readonly FlushBatch[], staging: Staging): Promise<void> {
+  async #write(batches: readonly FlushBatch[], staged: Staged): Promise<void> {
     const data = this.#data;
+    const elements = this.#elements;
     const committed = data.batch(() => {
-      if (batches.some((batch) => this.#clearsAll(batch))) watch(data.clearAsync());
-      staging.keys.forEach((key, i) => {
-        const record = staging.records[i];
-        watch(record === undefined ? data.remove(key) : data.put(key, record));
-      });
+      if (batches.some((batch) => this.#clearsAll(batch))) {
+        watch(data.clearAsync());
+        watch(elements.clearAsync());
+      }
+      staged.data.writeTo(data);
+      staged.elements.writeTo(elements);
       for (const batch of batches) this.#writeGroup(batch);
+      this.#writeDropped(staged.dropped);
     });
     await Promise.all([committed, data.flushed]);
+  }
+
+  #writeDropped({ added, finished }: DroppedRows): void {
+    const info = this.#info;
+    for (const { group, number } of finished) watch(info.remove(droppedRowKey(group, number)));
+    for (const { group, number, prefix } of added) {
+      watch(info.put(droppedRowKey(group, number), encodeDropped(prefix)));
+    }
   }
 
   #writeGroup({ meta, databases }: FlushBatch): void {
@@ -289,6 +349,9 @@ export class LmdbEngine implements Engine {
       const before = clear ? this.countsOf(meta.id) : [];
       for (const block of before) {
         if (block.database === database) watch(info.remove(blockRowKey(meta.id, block)));
+      }
+      for (const [number, prefix] of clear ? this.#groups.rowsOf(meta.id).dropped : []) {
+        if (databaseOfRow(prefix) === database) watch(info.remove(droppedRowKey(meta.id, number)));
       }
       for (const block of blocks) {
         watch(info.put(blockRowKey(meta.id, block), encodeBlock(block)));
@@ -332,6 +395,50 @@ export class LmdbEngine implements Engine {
   }
 }
 
+/** All that a commit writes. */
+interface Staged {
+  readonly data: Staging;
+  readonly elements: Staging;
+  readonly dropped: DroppedRows;
+}
+
+/** Stages what `take` gives until it is at its end; yields after each piece. */
+function* pieces(
+  staging: Staging,
+  take: (limit: number) => number,
+): Generator<void, void, undefined> {
+  for (;;) {
+    const before = staging.bytes;
+    let taken = 0;
+    let left = STAGED_PER_TURN;
+    do {
+      taken = take(STAGED_AT_ONCE);
+      left -= taken;
+    } while (taken > 0 && left > 0 && staging.bytes - before < STAGING_BYTES);
+    if (taken === 0) return;
+    yield;
+  }
+}
+
+/** Removes all rows of an interval of slots: LMDB has no step for that. */
+function* removals(
+  rows: Database<Buffer, Uint8Array>,
+  database: number,
+  slots: GroupSlots,
+  staging: Staging,
+): Generator<void, void, undefined> {
+  const { start, end } = rowsBetween(database, ...positionsOf(slots));
+  let from = { start, exclusiveStart: false };
+  for (;;) {
+    const keys = reading(() => [...rows.getKeys({ ...from, end, limit: STAGED_PER_TURN })]);
+    for (const key of keys) staging.remove(key);
+    const last = keys.at(-1);
+    if (keys.length < STAGED_PER_TURN || last === undefined) return;
+    from = { start: Buffer.from(last), exclusiveStart: true };
+    yield;
+  }
+}
+
 /** Encoded changes. The library's thread reads the memory later: never write it twice. */
 class Staging {
   readonly keys: Buffer[] = [];
@@ -356,6 +463,13 @@ class Staging {
     const copy = this.take(key.length);
     copy.set(key);
     return copy;
+  }
+
+  writeTo(database: Database<Buffer, Uint8Array>): void {
+    this.keys.forEach((key, i) => {
+      const record = this.records[i];
+      watch(record === undefined ? database.remove(key) : database.put(key, record));
+    });
   }
 
   take(bytes: number): Buffer {

@@ -1,10 +1,11 @@
 /** Rows of an LMDB database as entries, at its present state or in a read transaction. */
-import { PageBuilder } from '../engine.ts';
+import { type CollectionRows, type ElementRow, PAGE_BYTES_MAX, PageBuilder } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import { POSITIONS } from '../keyspace/slots.ts';
+import { behindPrefix, readElement, writeElementKey, writePrefix } from './element-row.ts';
 import { readRecord } from './record.ts';
-import { keyOfRow, placeOfRow, rowsFrom, slotOfRow } from './row-key.ts';
+import { keyOfRow, placeOfRow, ROW_KEY_BYTES_MAX, rowsFrom, slotOfRow } from './row-key.ts';
 
 /** Where rows are read: in the read transaction, or as they are now. */
 interface ReadOptions {
@@ -14,7 +15,12 @@ interface ReadOptions {
 /** The part of the library's databases that reads. */
 export interface LmdbRows {
   getRange(
-    options: ReadOptions & { start?: Buffer; end?: Buffer },
+    options: ReadOptions & {
+      start?: Buffer;
+      end?: Buffer;
+      exclusiveStart?: boolean;
+      limit?: number;
+    },
   ): Iterable<{ key: Uint8Array; value: Uint8Array }>;
   getKeys(
     options: ReadOptions & {
@@ -58,6 +64,38 @@ export function pageOf(
     page.add(item);
   }
   return page.items;
+}
+
+/** As `Engine.rows`. */
+export function elementsOf(
+  elements: LmdbRows,
+  options: ReadOptions,
+  of: CollectionRows,
+  after: ElementRow | undefined,
+  limit: number,
+): ElementRow[] {
+  const bytes = Buffer.alloc(ROW_KEY_BYTES_MAX);
+  const prefixBytes = writePrefix(bytes, of);
+  const end = behindPrefix(bytes.subarray(0, prefixBytes));
+  const from =
+    after === undefined
+      ? prefixBytes
+      : writeElementKey(bytes, prefixBytes, after.order, after.name);
+  const start = bytes.subarray(0, from);
+  const exclusiveStart = after !== undefined;
+  const found: ElementRow[] = [];
+  let pageBytes = 0;
+  const range = { start, end, exclusiveStart, limit, ...options };
+  const rows = elements.getRange(range)[Symbol.iterator]();
+  while (pageBytes < PAGE_BYTES_MAX) {
+    const next = reading(() => rows.next());
+    if (next.done === true) break;
+    const { key, value } = next.value;
+    const row = readElement(bufferOf(key), prefixBytes, bufferOf(value));
+    pageBytes += row.name.length + row.value.length;
+    found.push(row);
+  }
+  return found;
 }
 
 function storedEntry(row: Buffer, record: Buffer): StoredEntry {

@@ -6,7 +6,9 @@
 
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import {
+  type CollectionRows,
   type DatabaseBatch,
+  type ElementRow,
   type Engine,
   type EngineSnapshot,
   type FlushBatch,
@@ -22,6 +24,7 @@ import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
 import { CONFLICT_SLOTS, POSITIONS, positionOf, positionsOf } from '../keyspace/slots.ts';
 import { TableHash, type TableHashKey } from '../keyspace/table-hash.ts';
 import { GroupTable } from './group-table.ts';
+import { MemoryElements } from './memory-elements.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 
@@ -101,6 +104,9 @@ class StoredDatabase {
   }
 }
 
+/** Rows of collections that a commit takes at a time. */
+const ROWS_AT_ONCE = 1_024;
+
 /** The state that survives a crash. */
 export class MemoryStore {
   /** A commit fails: the disk is full. */
@@ -109,6 +115,7 @@ export class MemoryStore {
   readonly #databases = new Map<number, StoredDatabase>();
   readonly #hash: TableHash;
   readonly #groups = new GroupTable();
+  readonly elements = new MemoryElements();
 
   /** The key is that of the process. */
   constructor(tableHashKey: TableHashKey) {
@@ -135,8 +142,14 @@ export class MemoryStore {
   apply(batches: readonly FlushBatch[]): void {
     for (const batch of batches) {
       for (const changes of batch.databases) {
-        if (changes.clear) this.#databases.get(changes.database)?.clear(batch.meta);
+        if (changes.clear) {
+          this.#databases.get(changes.database)?.clear(batch.meta);
+          this.elements.clear(changes.database, batch.meta);
+        }
+        for (const rows of changes.dropped) this.elements.drop(rows);
         if (changes.count > 0) this.#databaseOf(changes.database).apply(changes);
+        const write = this.elements.write.bind(this.elements);
+        while (changes.takeRows(ROWS_AT_ONCE, write) > 0);
       }
       this.#groups.committed(batch);
     }
@@ -202,6 +215,16 @@ export class MemoryEngine implements Engine {
     return pageOf(this.#store.page(database, from, to, limit), limit);
   }
 
+  rows(of: CollectionRows, after: ElementRow | undefined, limit: number): ElementRow[] {
+    this.#assertOpen();
+    return this.#store.elements.rows(of, after, limit);
+  }
+
+  /** They go at once. */
+  get hasDropped(): boolean {
+    return false;
+  }
+
   snapshot(): EngineSnapshot | undefined {
     this.#assertOpen();
     return this.#snapshots.full ? undefined : new MemorySnapshot(this.#store, this.#snapshots);
@@ -247,6 +270,7 @@ class MemorySnapshot implements EngineSnapshot {
   readonly #life: ReturnType<OpenSnapshots['add']>;
   /** By physical number of the database. */
   readonly #items = new Map<number, readonly StoredRecord[]>();
+  #elements: MemoryElements;
 
   constructor(store: MemoryStore, snapshots: OpenSnapshots) {
     for (const database of store.databases) {
@@ -256,8 +280,12 @@ class MemorySnapshot implements EngineSnapshot {
       );
       this.#items.set(database, copies);
     }
+    this.#elements = store.elements.copy();
     this.#groups = store.groups.copy();
-    this.#life = snapshots.add(() => this.#items.clear());
+    this.#life = snapshots.add(() => {
+      this.#items.clear();
+      this.#elements = new MemoryElements();
+    });
   }
 
   metaOf(group: GroupId): GroupMeta | undefined {
@@ -269,6 +297,11 @@ class MemorySnapshot implements EngineSnapshot {
     this.#life.assertOpen();
     const items = this.#items.get(database) ?? [];
     return pageOf(items.slice(indexOf(items, from), indexOf(items, to)), limit);
+  }
+
+  rows(of: CollectionRows, after: ElementRow | undefined, limit: number): ElementRow[] {
+    this.#life.assertOpen();
+    return this.#elements.rows(of, after, limit);
   }
 
   close(): void {

@@ -15,7 +15,7 @@ import {
   writeTimestamp,
 } from '../../actors/accord/primitives/timestamp.ts';
 import { EngineError } from '../errors.ts';
-import { type Deadline, Entry } from '../keyspace/entry.ts';
+import { type Deadline, Entry, storedBytes } from '../keyspace/entry.ts';
 import { readLatin1, writeLatin1 } from '../types/latin1.ts';
 import type { ValueType } from '../types/value-type.ts';
 import { valueTypeOf } from '../types/value-types.ts';
@@ -27,7 +27,7 @@ const RECORD_HEADER_BYTES = VERSION_AT + TIMESTAMP_BYTES;
 const KEY_LENGTH_BYTES = 4;
 
 export function recordBytes(key: string, entry: Entry, withKey: boolean): number {
-  return RECORD_HEADER_BYTES + (withKey ? KEY_LENGTH_BYTES + key.length : 0) + entry.bytes;
+  return RECORD_HEADER_BYTES + (withKey ? KEY_LENGTH_BYTES + key.length : 0) + storedBytes(entry);
 }
 
 /** Fills `record`, which has exactly `recordBytes` bytes. */

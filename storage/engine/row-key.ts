@@ -20,6 +20,7 @@ export const KEY_AT = 10;
 const POSITION_END = LENGTH_AT;
 /** In the place of the length: the SHA-256 follows, and the record holds the key. */
 const DIGEST = 0xffff;
+const DIGEST_BYTES = 32;
 /** Room for the rows under a key: the names that they have there, or a digest of them. */
 const BELOW_BYTES = 64;
 /** Longer keys are stored by their digest. */
@@ -71,6 +72,12 @@ export function placeOfRow(bytes: Buffer): number {
 export function keyOfRow(bytes: Buffer): string | undefined {
   const hasKey = bytes.readUInt16BE(LENGTH_AT) !== DIGEST;
   return hasKey ? readLatin1(bytes, KEY_AT, bytes.length) : undefined;
+}
+
+/** Where a key that begins with a row key goes on. */
+export function rowKeyEnd(bytes: Buffer): number {
+  const length = bytes.readUInt16BE(LENGTH_AT);
+  return KEY_AT + (length === DIGEST ? DIGEST_BYTES : length);
 }
 
 function digestOf(key: string): Buffer {

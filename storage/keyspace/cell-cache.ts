@@ -30,6 +30,8 @@ export class Cell {
   referenced = true;
   /** The last unit that wrote it, by the keyspace's count; 0: none since it was loaded. */
   unit = 0;
+  /** The command that has looked up its collection, and may not lose it. */
+  pinnedIn = 0;
   /** Place on the clock's ring. */
   at = -1;
   /** In the table of all cells. */
@@ -124,17 +126,18 @@ export class CellCache {
 
   /**
    * Evicts cells while the caches have more bytes than allowed: those not used since the clock's
-   * hand last passed, and only those last changed before generation `clean`. Visits `stepsMax` of
-   * them. Returns how many cells of keys that the engine holds were evicted.
+   * hand last passed, and only those last changed before generation `clean` and not pinned in
+   * `command`. Visits `stepsMax` of them. Returns how many cells of keys that the engine holds were
+   * evicted.
    */
-  evict(clean: number, stepsMax: number): number {
+  evict(clean: number, stepsMax: number, command: number): number {
     const memory = this.#memory;
     let evicted = 0;
     for (let steps = 0; steps < stepsMax && memory.bytes > memory.bytesMax; steps += 1) {
       if (this.#hand >= this.#ring.length) this.#hand = 0;
       const cell = this.#ring[this.#hand];
       if (cell === undefined) break;
-      if (cell.dirtyIn >= clean) {
+      if (cell.dirtyIn >= clean || cell.pinnedIn === command) {
         this.#hand += 1;
       } else if (cell.referenced) {
         cell.referenced = false;

@@ -65,7 +65,6 @@ export class Databases implements OtherDatabases {
   constructor(options: DatabasesOptions) {
     const { engine, group, cacheBytesMax, unitWriteBytesMax } = options;
     const { id, fromSlot, toSlot } = group;
-    this.context = new RunContext(cacheBytesMax, unitWriteBytesMax);
     this.#engine = engine;
     this.#group = group;
     this.#hash = new TableHash(options.tableHashKey);
@@ -74,6 +73,7 @@ export class Databases implements OtherDatabases {
       const slots = `${meta.fromSlot} to ${meta.toSlot}, not ${fromSlot} to ${toSlot}`;
       throw new EngineError('HOLO_STORE_DAMAGED', `a group has the slots from ${slots}`);
     }
+    this.context = new RunContext(cacheBytesMax, unitWriteBytesMax, meta.lastCollection);
     this.#marks = meta.databases;
     this.#clearedAt = [...meta.clearedAt];
     this.#flushedSequence = meta.appliedSequence;
@@ -170,7 +170,8 @@ export class Databases implements OtherDatabases {
 
   /**
    * All changes so far, for one step of the engine to the state after transaction `appliedSequence`
-   * and the first units of the next. Constant work. One at a time.
+   * and the first units of the next. Constant work, and some for each large collection that has
+   * changed. One at a time.
    */
   capture(appliedSequence: number, appliedUnits: number): Capture {
     if (appliedUnits > 0) this.context.partlyStored = true;
@@ -182,6 +183,7 @@ export class Databases implements OtherDatabases {
     const meta: GroupMeta = {
       ...{ id, fromSlot, toSlot, appliedSequence, appliedUnits, clearedAt },
       databases: this.#marks,
+      lastCollection: this.context.lastCollection,
     };
     return {
       batch: { meta, databases: captures.map(({ batch }) => batch) },

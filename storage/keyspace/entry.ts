@@ -45,6 +45,11 @@ export class Entry<V extends Value = Value> {
 /** The entry of a key that was never written. */
 export const ABSENT = new Entry(NONE, '', NO_DEADLINE, ZERO);
 
+/** Bytes of the value in the key's own row: large collections have others. */
+export function storedBytes({ type, value, bytes }: Entry): number {
+  return typeof value === 'string' ? bytes : type.storedBytesOf(value);
+}
+
 /** One key and its entry, as iterations return them. */
 export interface StoredEntry {
   readonly key: string;

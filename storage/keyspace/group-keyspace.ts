@@ -8,22 +8,30 @@ import { compare, keyOf, max, type Timestamp } from '../../actors/accord/primiti
 import type { Arguments } from '../arguments.ts';
 import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
+import { placeOfText } from '../place.ts';
+import type { SeededRandom } from '../seeded-random.ts';
+import { type Collection, isCollection } from '../types/collection.ts';
+import { THRESHOLDS } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
+import { ChangedCollections } from './changed-collections.ts';
+import { loadRows } from './collection-rows.ts';
 import type { KeyspaceDigest } from './digest.ts';
-import { ABSENT, type Deadline, Entry, NO_DEADLINE, NONE, type StoredEntry } from './entry.ts';
 import {
-  type Found,
-  type KeyPage,
-  type Keyspace,
-  PAST_DEADLINE,
-  UNIT_FULL,
-  WRONG_TYPE,
-} from './keyspace.ts';
+  ABSENT,
+  type Deadline,
+  Entry,
+  NO_DEADLINE,
+  NONE,
+  type StoredEntry,
+  storedBytes,
+} from './entry.ts';
+import { batchOf, capturedEntry, type Flush } from './flush.ts';
+import { type Found, type KeyPage, type Keyspace, PAST_DEADLINE, WRONG_TYPE } from './keyspace.ts';
 import type { OtherDatabases, RunContext, Undo } from './run-context.ts';
 import { type SlotBlock, SlotCounts } from './slot-counts.ts';
 import { SlotIndex } from './slot-index.ts';
-import { firstSlotOf, placeOfText, positionOf, redisSlotOf, slotOfText } from './slots.ts';
+import { firstSlotOf, positionOf, redisSlotOf, slotOfText } from './slots.ts';
 import type { TableHash } from './table-hash.ts';
 
 interface KeyspaceOptions {
@@ -46,17 +54,6 @@ interface DatabaseCapture {
   ended(error: EngineError | undefined): void;
 }
 
-interface Flush {
-  readonly cells: readonly Cell[];
-  readonly generation: number;
-  readonly clear: boolean;
-  /** Keys at the capture. */
-  readonly keys: number;
-  readonly blocks: readonly SlotBlock[];
-  /** The keyspace's era at the capture; a later FLUSHALL discards the captured cells. */
-  readonly era: number;
-}
-
 export class GroupKeyspace implements Keyspace {
   /** The physical number of the database. */
   readonly database: number;
@@ -72,6 +69,7 @@ export class GroupKeyspace implements Keyspace {
   /** Existing keys that the engine may not hold (yet), in hash order. */
   readonly #fresh: SlotIndex<Cell>;
   readonly #counts: SlotCounts;
+  readonly #collections: ChangedCollections;
 
   #size: number;
   #volatileSize: number;
@@ -110,6 +108,7 @@ export class GroupKeyspace implements Keyspace {
     this.#size = keys;
     this.#volatileSize = volatileKeys;
     this.#clearedAt = options.clearedAt;
+    this.#collections = new ChangedCollections(database, context);
     this.#engineKeys = keys;
   }
 
@@ -131,6 +130,14 @@ export class GroupKeyspace implements Keyspace {
 
   swappedAt(database: number): Timestamp {
     return this.#others.swappedAt(database);
+  }
+
+  get thresholds(): typeof THRESHOLDS {
+    return THRESHOLDS;
+  }
+
+  random(): SeededRandom {
+    return this.#context.random();
   }
 
   in(database: number): Keyspace {
@@ -174,7 +181,8 @@ export class GroupKeyspace implements Keyspace {
   }
 
   /** After `UNIT_FULL`. */
-  undo({ cell, entry, unit, removedAt }: Undo): void {
+  undo({ cell, entry, unit, removedAt, edited }: Undo): void {
+    edited?.rollBack();
     this.#put(cell, entry);
     this.#counts.removed(redisSlotOf(cell.slot), removedAt);
     cell.unit = unit;
@@ -215,6 +223,61 @@ export class GroupKeyspace implements Keyspace {
     return cell as Found<V> | undefined;
   }
 
+  findCollection<V extends Value>(
+    type: ValueType<V>,
+    args: Arguments,
+    i: number,
+  ): Found<V> | undefined {
+    const found = this.findOf(type, args, i);
+    if (found !== undefined) this.load(found as Found);
+    return found;
+  }
+
+  load(found: Found): void {
+    const cell = found as Cell;
+    cell.pinnedIn = this.#context.command;
+    this.wholeEntry(cell);
+  }
+
+  /** The entry of an item of a page, with the rows of its collection. */
+  wholeEntry(item: StoredEntry): Entry {
+    const { value } = item.entry;
+    if (isCollection(value) && !value.loaded) loadRows(this.#engine, this.database, item, value);
+    return item.entry;
+  }
+
+  copyOf(found: Found): Value {
+    this.load(found);
+    const { value } = found.entry;
+    return isCollection(value) ? value.copy() : value;
+  }
+
+  edit(found: Found, bytes: number): void {
+    const cell = found as Cell;
+    const { entry } = cell;
+    if (!isCollection(entry.value)) throw new Error('a value that is replaced was to be changed');
+    this.#assertWritable(cell);
+    const { version, undo } = this.#context;
+    if (entry.version !== version && this.#outdated(entry.version, cell.key)) {
+      throw new ApplyOrderError('a transaction is applied a second time');
+    }
+    this.#context.charge(bytes);
+    entry.value.written(bytes);
+    if (undo === undefined) return;
+    entry.value.beginUndo();
+    this.#noteUndo(undo, cell, entry.value);
+  }
+
+  changed(found: Found): void {
+    const cell = found as Cell;
+    const { type, value, deadline } = cell.entry;
+    const empty = isCollection(value) && value.count === 0;
+    const { unit, version } = this.#context;
+    cell.unit = unit;
+    this.#put(cell, empty ? this.#tombstone() : new Entry(type, value, deadline, version));
+    this.#evict();
+  }
+
   set<V extends Value>(
     args: Arguments,
     i: number,
@@ -245,6 +308,7 @@ export class GroupKeyspace implements Keyspace {
     this.#knownStored = 0;
     this.#engineKeys = 0;
     this.#counts.clear();
+    this.#collections.clear();
     this.#size = 0;
     this.#volatileSize = 0;
     this.#clearedAt = this.#context.version;
@@ -302,11 +366,15 @@ export class GroupKeyspace implements Keyspace {
     return { items, next: endOf(items) + 1 };
   }
 
-  /** All changes so far, for one step of the engine. Constant work. One at a time. */
+  /**
+   * All changes so far, for one step of the engine. Constant work, and some for each large
+   * collection that has changed. One at a time.
+   */
   capture(): DatabaseCapture {
     if (this.#flush !== undefined) throw new ApplyOrderError('a capture is already in progress');
     const flush: Flush = {
       cells: this.#dirty,
+      collections: this.#collections.capture(),
       generation: this.#generation,
       clear: this.#clearPending,
       keys: this.#size,
@@ -376,14 +444,12 @@ export class GroupKeyspace implements Keyspace {
   #write(cell: Cell, entry: Entry): void {
     const old = cell.entry;
     if (old.version !== this.#context.version && this.#outdated(old.version, cell.key)) return;
-    if (this.#context.reading) throw new ApplyOrderError('a read tried to write');
-    if (cell.at === -1) throw new ApplyOrderError('a cell was used after a later lookup');
+    this.#assertWritable(cell);
     this.#charge(cell, entry);
     const { undo, unit } = this.#context;
-    if (undo !== undefined) {
-      const removedAt = this.#counts.removedAt(redisSlotOf(cell.slot));
-      undo.push({ keyspace: this, cell, entry: old, unit: cell.unit, removedAt });
-    }
+    const { value } = entry;
+    if (isCollection(value) && value !== old.value) value.written(entry.bytes);
+    if (undo !== undefined) this.#noteUndo(undo, cell, undefined);
     cell.unit = unit;
     this.#put(cell, entry);
     this.#evict();
@@ -391,25 +457,38 @@ export class GroupKeyspace implements Keyspace {
 
   /** Charges a write to the unit; an earlier write of the same key no longer counts. */
   #charge(cell: Cell, entry: Entry): void {
-    const context = this.#context;
-    const before = cell.unit === context.unit ? writtenBytes(cell.key, cell.entry) : 0;
-    const bytes = context.unitBytes + writtenBytes(cell.key, entry) - before;
-    if (bytes > context.unitWriteBytesMax && bytes > context.unitBytes) throw UNIT_FULL;
-    context.unitBytes = bytes;
+    const before = cell.unit === this.#context.unit ? writtenBytes(cell.key, cell.entry) : 0;
+    const { value } = entry;
+    const rows = isCollection(value) && value !== cell.entry.value ? entry.bytes : 0;
+    this.#context.charge(writtenBytes(cell.key, entry) + rows - before);
+  }
+
+  #assertWritable(cell: Cell): void {
+    if (this.#context.reading) throw new ApplyOrderError('a read tried to write');
+    if (cell.at === -1) throw new ApplyOrderError('a cell was used after a later lookup');
+  }
+
+  #noteUndo(undo: Undo[], cell: Cell, edited: Collection | undefined): void {
+    const removedAt = this.#counts.removedAt(redisSlotOf(cell.slot));
+    const { entry, unit } = cell;
+    undo.push({ keyspace: this, cell, entry, unit, removedAt, edited });
   }
 
   /** Replaces the entry of a cell. */
   #put(cell: Cell, entry: Entry): void {
     const old = cell.entry;
     const grows = entry.bytes - old.bytes;
+    if (isCollection(entry.value) || isCollection(old.value)) {
+      this.#dirtyBytes += this.#collections.replaced(cell, old.value, entry.value);
+    }
     if (cell.dirtyIn !== this.#generation) {
       const flush = this.#flush;
       if (flush !== undefined && cell.dirtyIn === flush.generation) cell.captured = old;
       cell.dirtyIn = this.#generation;
       this.#dirty.push(cell);
-      this.#dirtyBytes += CELL_BYTES + cell.key.length + entry.bytes;
+      this.#dirtyBytes += CELL_BYTES + cell.key.length + storedBytes(entry);
     } else {
-      this.#dirtyBytes += grows;
+      this.#dirtyBytes += storedBytes(entry) - storedBytes(old);
     }
     this.#cache.resized(grows);
     cell.entry = entry;
@@ -461,11 +540,12 @@ export class GroupKeyspace implements Keyspace {
   /** Clean cells, while the databases of the group have more than their memory. */
   evict(stepsMax: number): void {
     const clean = this.#flush?.generation ?? this.#generation;
-    this.#knownStored -= this.#cache.evict(clean, stepsMax);
+    this.#knownStored -= this.#cache.evict(clean, stepsMax, this.#context.command);
   }
 
   #flushed(flush: Flush): void {
     if (flush.era !== this.#era) return;
+    this.#collections.written(flush.collections);
     this.#engineKeys = flush.keys;
     if (flush.clear) this.#clearPending = false;
     for (const cell of flush.cells) {
@@ -490,50 +570,24 @@ export class GroupKeyspace implements Keyspace {
   #notFlushed(flush: Flush): void {
     if (flush.era !== this.#era) return;
     this.#counts.notWritten(flush.blocks);
+    this.#dirtyBytes += this.#collections.notWritten(flush.collections);
     for (const cell of flush.cells) {
       cell.captured = undefined;
       if (cell.dirtyIn === this.#generation) continue;
       cell.dirtyIn = this.#generation;
       this.#dirty.push(cell);
-      this.#dirtyBytes += CELL_BYTES + cell.key.length + cell.entry.bytes;
+      this.#dirtyBytes += CELL_BYTES + cell.key.length + storedBytes(cell.entry);
     }
   }
 }
 
-function batchOf(database: number, flush: Flush): DatabaseBatch {
-  const { clear, blocks, cells } = flush;
-  let taken = 0;
-  return {
-    database,
-    clear,
-    blocks,
-    count: cells.length,
-    take(limit, visit) {
-      const from = taken;
-      taken = Math.min(taken + limit, cells.length);
-      for (let i = from; i < taken; i += 1) {
-        const cell = cells[i] as Cell;
-        const entry = capturedEntry(flush, cell);
-        visit(cell, entry.type === NONE ? undefined : entry);
-      }
-      return taken - from;
-    },
-  };
-}
-
-/** A removal keeps no bytes. */
+/** A removal keeps no bytes, and of a large collection the rows count apart. */
 function writtenBytes(key: string, entry: Entry): number {
-  return entry.type === NONE ? 0 : key.length + entry.bytes;
-}
-
-function capturedEntry(flush: Flush, cell: Cell): Entry {
-  const entry = cell.dirtyIn === flush.generation ? cell.entry : cell.captured;
-  if (entry === undefined) throw new Error('a captured entry is missing');
-  return entry;
+  return entry.type === NONE ? 0 : key.length + storedBytes(entry);
 }
 
 function valueBytes(items: readonly StoredEntry[]): number {
-  return items.reduce((bytes, { entry }) => bytes + entry.bytes, 0);
+  return items.reduce((bytes, { entry }) => bytes + storedBytes(entry), 0);
 }
 
 function withoutValue({ key, slot, place, entry }: StoredEntry): StoredEntry {

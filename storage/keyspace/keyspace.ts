@@ -5,6 +5,8 @@
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
+import type { SeededRandom } from '../seeded-random.ts';
+import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { Deadline, Entry, StoredEntry } from './entry.ts';
 
@@ -39,6 +41,7 @@ export interface Keyspace {
   readonly version: Timestamp;
   /** They are of a read, between two transactions. */
   readonly reading: boolean;
+  readonly thresholds: Thresholds;
   /** Keys, including those past their deadline that no transaction has removed yet. */
   readonly size: number;
 
@@ -56,6 +59,35 @@ export interface Keyspace {
    * state machine answers. A command looks up all its keys before it writes and answers.
    */
   findOf<V extends Value>(type: ValueType<V>, args: Arguments, i: number): Found<V> | undefined;
+
+  /**
+   * The same for collections, large ones with all their rows. What was found stays good until the
+   * end of the command, whatever is looked up later.
+   */
+  findCollection<V extends Value>(
+    type: ValueType<V>,
+    args: Arguments,
+    i: number,
+  ): Found<V> | undefined;
+
+  /** Does for a key that `find` has just returned what `findCollection` does. */
+  load(found: Found): void;
+
+  /** The value for another key: of a large collection a copy. */
+  copyOf(found: Found): Value;
+
+  /**
+   * Call it before the first change of a large collection that was loaded. `bytes`: of all names
+   * and values that the command writes there, none for removals. They are charged to the unit:
+   * throws `UNIT_FULL` with nothing changed. Afterwards the changes must not fail.
+   */
+  edit(found: Found, bytes: number): void;
+
+  /** Call it after the last change: once for each `edit`. Removes a key without elements. */
+  changed(found: Found): void;
+
+  /** For this command; the same on every replica. */
+  random(): SeededRandom;
 
   /** Stores a value under the key in argument `i`, present or not. */
   set<V extends Value>(

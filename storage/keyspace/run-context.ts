@@ -3,9 +3,11 @@
  * state machine sets it, the keyspaces read it and charge their writes to it.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { SeededRandom } from '../seeded-random.ts';
+import type { Collection } from '../types/collection.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
 import type { Entry } from './entry.ts';
-import type { Keyspace } from './keyspace.ts';
+import { type Keyspace, UNIT_FULL } from './keyspace.ts';
 
 /** The databases of a group, as each of them sees the others. */
 export interface OtherDatabases {
@@ -29,6 +31,8 @@ export interface Undo {
   readonly unit: number;
   /** The mark of the key's slot. */
   readonly removedAt: Timestamp;
+  /** It was changed in place. */
+  readonly edited: Collection | undefined;
 }
 
 /** How the commands of a transaction run. */
@@ -57,10 +61,19 @@ export class RunContext {
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
   readonly memory: CacheMemory;
+  /** Counts commands and reads. */
+  command = 0;
+  /** The largest number that a collection of the group has had. */
+  lastCollection: number;
   #unitBytesBefore = 0;
+  /** The place of the current unit in its transaction, and of the command in its unit. */
+  #unitIndex = 0;
+  #commandIndex = 0;
+  #random: SeededRandom | undefined;
 
   /** `cacheBytesMax`: memory for clean cells; unflushed ones are not counted. */
-  constructor(cacheBytesMax: number, unitWriteBytesMax: number) {
+  constructor(cacheBytesMax: number, unitWriteBytesMax: number, lastCollection: number) {
+    this.lastCollection = lastCollection;
     this.memory = { bytes: 0, bytesMax: cacheBytesMax };
     this.unitWriteBytesMax = unitWriteBytesMax;
   }
@@ -70,16 +83,23 @@ export class RunContext {
     this.nowMs = nowMs;
     this.reading = false;
     this.partlyStored = partlyStored;
+    this.#unitIndex = 0;
     this.beginUnit();
   }
 
   beginUnit(): void {
     this.unit += 1;
     this.unitBytes = 0;
+    this.#unitIndex += 1;
+    this.#commandIndex = 0;
   }
 
   /** A command that writes at most one key, as its last step, has nothing to undo. */
   beginCommand(mayWriteMany: boolean): void {
+    if (this.undo !== undefined) for (const { edited } of this.undo) edited?.endUndo();
+    this.command += 1;
+    this.#commandIndex += 1;
+    this.#random = undefined;
     this.undo = mayWriteMany ? [] : undefined;
     this.#unitBytesBefore = this.unitBytes;
   }
@@ -95,5 +115,25 @@ export class RunContext {
   beginRead(nowMs: number): void {
     this.nowMs = nowMs;
     this.reading = true;
+    this.command += 1;
+    this.#random = undefined;
+  }
+
+  /** Of a read, whose reply no other replica computes, it only has to differ from the others. */
+  random(): SeededRandom {
+    if (this.#random === undefined) {
+      const { hlc, node, store } = this.version;
+      const place = this.reading ? this.command : (this.#unitIndex << 12) ^ this.#commandIndex;
+      const high = Math.floor(hlc / 2 ** 32) ^ (node << 16) ^ (store << 8);
+      this.#random = new SeededRandom(hlc, high, place);
+    }
+    return this.#random;
+  }
+
+  /** Charges bytes to the unit. */
+  charge(bytes: number): void {
+    const sum = this.unitBytes + bytes;
+    if (bytes > 0 && sum > this.unitWriteBytesMax) throw UNIT_FULL;
+    this.unitBytes = sum;
   }
 }

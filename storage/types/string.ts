@@ -14,6 +14,7 @@ export const STRING: ValueType<string> = {
   code: 1,
   name: 'string',
   bytesOf: (value) => value.length,
+  storedBytesOf: (value) => value.length,
   write(record, at, value) {
     writeLatin1(record, value, at);
   },

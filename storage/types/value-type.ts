@@ -1,16 +1,22 @@
 /** The parts of a value type: its name, its size and its bytes. One file per type. */
 import type { Hash } from 'node:crypto';
+import type { Collection } from './collection.ts';
 
-/** A value of a key: one member per type. */
-export type Value = string;
+/**
+ * A value of a key: a byte string, which is never changed but replaced, or a large collection,
+ * which is changed in place. Small collections are byte strings, too (`packed.ts`).
+ */
+export type Value = string | Collection;
 
 export interface ValueType<V extends Value = Value> {
   /** Engines write it; never give one a new meaning. */
   readonly code: number;
   /** As TYPE tells it. */
   readonly name: string;
-  /** Bytes that `write` needs; limits and statistics count them. */
+  /** Bytes of the value in memory; limits and statistics count them. */
   bytesOf(value: V): number;
+  /** Bytes that `write` needs: of a large collection only its head, its rows are apart. */
+  storedBytesOf(value: V): number;
   write(record: Buffer, at: number, value: V): void;
   /** The value in the bytes `[start, end)`, as `write` has left them. */
   read(record: Buffer, start: number, end: number): V;

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { CELL_BYTES } from '../../storage/keyspace/cell-cache.ts';
 import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
+import { HASH_CASES } from './commands/hash-cases.ts';
 import { Machine, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;
@@ -29,6 +30,7 @@ function words(line: string | readonly string[]): string[] {
 }
 
 const TABLES: Record<string, readonly Case[]> = {
+  ...HASH_CASES,
   'GET and SET': [
     ['GET a', null],
     ['SET a 1', '+OK'],

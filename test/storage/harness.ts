@@ -56,6 +56,12 @@ export class Replies implements ReplySink {
   set(length: number): void {
     this.array(length);
   }
+  pairs(count: number): void {
+    this.array(count * 2);
+  }
+  pair(): void {
+    // As in RESP2: the pairs are not told apart.
+  }
   double(value: number): void {
     this.#put(String(value));
   }
@@ -222,7 +228,7 @@ export class Machine {
 
   dump(): Record<string, string> {
     const keys: Record<string, string> = {};
-    for (const { key, entry } of this.machine.entries()) keys[key] = entry.value;
+    for (const { key, entry } of this.machine.entries()) keys[key] = entry.value as string;
     return keys;
   }
 

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import { Lineage, LineageError, NEW_LINEAGE } from '../../../actors/log/lineage.ts';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { EngineError } from '../../../storage/errors.ts';
-import { placeOfText, slotOfText } from '../../../storage/keyspace/slots.ts';
+import { slotOfText } from '../../../storage/keyspace/slots.ts';
+import { placeOfText } from '../../../storage/place.ts';
 
 const [directory = '', keys = '0', sequence = '0'] = process.argv.slice(2);
 

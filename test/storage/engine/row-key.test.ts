@@ -10,7 +10,8 @@ import {
   slotOfRow,
   writeRowKey,
 } from '../../../storage/engine/row-key.ts';
-import { placeOfText, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
+import { positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
+import { placeOfText } from '../../../storage/place.ts';
 
 function rowOf(database: number, slot: number, place: number, key: string): Buffer {
   const bytes = Buffer.alloc(ROW_KEY_BYTES_MAX);

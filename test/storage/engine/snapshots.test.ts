@@ -46,7 +46,7 @@ function contentOf(snapshot: EngineSnapshot): Record<string, string> {
   let from = 0;
   for (;;) {
     const page = snapshot.page(0, from, POSITIONS, 3);
-    for (const { key, entry } of page) content[key] = entry.value;
+    for (const { key, entry } of page) content[key] = entry.value as string;
     const last = page.at(-1);
     if (last === undefined) return content;
     from = positionOf(last.slot, last.place) + 1;

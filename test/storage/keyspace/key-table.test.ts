@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Arguments } from '../../../storage/arguments.ts';
 import { type Keyed, KeyTable } from '../../../storage/keyspace/key-table.ts';
-import { placeOfText } from '../../../storage/keyspace/slots.ts';
+import { placeOfText } from '../../../storage/place.ts';
 import { body } from '../harness.ts';
 
 interface Item extends Keyed<Item> {}

@@ -4,13 +4,13 @@ import {
   CONFLICT_SLOTS,
   firstSlotOf,
   POSITIONS,
-  placeOfText,
   positionOf,
   REDIS_SLOTS,
   redisSlotOf,
   slotOfBytes,
   slotOfText,
 } from '../../../storage/keyspace/slots.ts';
+import { placeOfText } from '../../../storage/place.ts';
 
 /** As the specification of Redis Cluster gives it, bit by bit. */
 function crc16(text: string): number {

@@ -5,8 +5,9 @@
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Arguments } from '../../../storage/arguments.ts';
 import { SlotIndex, type SlotIndexed } from '../../../storage/keyspace/slot-index.ts';
-import { CONFLICT_SLOTS, placeOfText } from '../../../storage/keyspace/slots.ts';
+import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { TableHash } from '../../../storage/keyspace/table-hash.ts';
+import { placeOfText } from '../../../storage/place.ts';
 import { Machine } from '../harness.ts';
 
 const STAGES = 14;

@@ -117,6 +117,14 @@ export class ReplyWriter implements ReplySink {
     this.#number(this.protocol === 3 ? TILDE : ASTERISK, length);
   }
 
+  pairs(count: number): void {
+    this.#number(ASTERISK, this.protocol === 3 ? count : 2 * count);
+  }
+
+  pair(): void {
+    if (this.protocol === 3) this.#number(ASTERISK, 2);
+  }
+
   /** Out-of-band data; RESP2 clients see an array. */
   push(length: number): void {
     this.#number(this.protocol === 3 ? GREATER : ASTERISK, length);
