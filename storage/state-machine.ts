@@ -212,7 +212,8 @@ export class StateMachine {
   /**
    * Serves a command that only reads, at the given time, and changes nothing. `false`, with nothing
    * written to `out`: it needs a transaction, since it writes, or since one of its keys is past its
-   * deadline, and only a transaction may remove that key.
+   * deadline, and only a transaction may remove that key. At `TIME_UNKNOWN_MS` every deadline may
+   * be past.
    */
   read(args: Arguments, nowMs: number, out: ReplySink): boolean {
     if (this.#open) throw new ApplyOrderError('a read ran inside a transaction');

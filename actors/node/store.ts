@@ -5,6 +5,7 @@
  */
 
 import type { Engine } from '../../storage/engine.ts';
+import { TIME_UNKNOWN_MS } from '../../storage/keyspace/keyspace.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { BareOks } from '../accord/messages/bare-ok.ts';
@@ -162,7 +163,7 @@ export class Store {
         replica: this.#replica,
         coordinator: this.#coordinator,
         clients,
-        nowMs: () => this.clock.presentUs / 1_000,
+        nowMs: () => (this.#time.isKnown ? this.clock.presentUs / 1_000 : TIME_UNKNOWN_MS),
         observe: (report) => observer.executed(report, this.#parts.store),
         watch: (machines) => observer.watchMachines?.(machines, this.#parts.store),
         earlyMax: limits.earlyMax,

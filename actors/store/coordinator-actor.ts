@@ -323,7 +323,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #lookForExpired(): void {
     const { self, time, connected } = this.#options;
     time.refresh();
-    if (this.#diskFull || this.#backlog || this.#draining) return;
+    if (!time.isKnown || this.#diskFull || this.#backlog || this.#draining) return;
     const mayWrite = (node: number): boolean => connected().has(node) && !time.isWrong(node);
     for (const { group, expiry } of this.#volatile) {
       if (expiry.isUnderWay(this.#nowMs)) continue;

@@ -56,7 +56,10 @@ export interface RunningOptions {
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   /** The sender of the parts. It outlives this actor. */
   readonly clients: Outlet<PartAnswer>;
-  /** The cluster's time, for the deadlines that ephemeral reads look at. */
+  /**
+   * The cluster's time, for the deadlines that ephemeral reads look at; `TIME_UNKNOWN_MS` before
+   * the first clocks are compared. The last timestamp seen would not do: it may be long past.
+   */
   readonly nowMs: () => number;
   readonly observe: (report: StoreReport) => void;
   /** For checks that run beside the store: a fresh incarnation. */

@@ -1,7 +1,7 @@
 /** OBJECT and MEMORY USAGE: information about a key besides its value. */
 import { CELL_BYTES } from '../keyspace/cell-cache.ts';
 import type { Entry } from '../keyspace/entry.ts';
-import type { Keyspace } from '../keyspace/keyspace.ts';
+import { type Keyspace, PAST_DEADLINE, TIME_UNKNOWN_MS } from '../keyspace/keyspace.ts';
 import { parseInteger } from '../types/integers.ts';
 import { isShared, STRING } from '../types/string.ts';
 import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
@@ -17,6 +17,8 @@ const KEY = { first: 2, last: 2, step: 1 } as const;
 
 /** Reads are not recorded: a key is idle since its last write. */
 function idleSeconds(keyspace: Keyspace, entry: Entry): number {
+  // Only a transaction has a time then.
+  if (keyspace.nowMs === TIME_UNKNOWN_MS) throw PAST_DEADLINE;
   return Math.max(0, Math.floor((keyspace.nowMs - entry.version.hlc / 1000) / 1000));
 }
 

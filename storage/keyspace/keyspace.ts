@@ -10,6 +10,9 @@ import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { Deadline, Entry, StoredEntry } from './entry.ts';
 
+/** The time of a read that knows none: later than every deadline, so that it decides on none. */
+export const TIME_UNKNOWN_MS = Infinity;
+
 /** Thrown (without a stack, and never out of this room) by `find` and `isAlive` during a read. */
 export const PAST_DEADLINE = Symbol('a key is physically there but past its deadline');
 

@@ -3,6 +3,7 @@
  * table. Pure but for the clock and the machine, which it names.
  */
 import { cpus } from 'node:os';
+import { USUAL_LIMITS } from '../simulation/limits.ts';
 import type { Harness, Mutant } from './mutants.ts';
 
 export interface Row {
@@ -52,5 +53,17 @@ export function harnessName(config: Harness): string {
 }
 
 function settings(values: object): string[] {
-  return Object.entries(values).map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const texts = Object.entries(values).map(([name, value]) => {
+    const text = JSON.stringify(name === 'limits' ? unusual(value) : value);
+    return text === '{}' ? '' : `${name}=${text}`;
+  });
+  return texts.filter((text) => text !== '');
+}
+
+/** Of the limits only those that are not the usual ones. */
+function unusual(limits: object): object {
+  const usual = new Map<string, unknown>(Object.entries(USUAL_LIMITS));
+  return Object.fromEntries(
+    Object.entries(limits).filter(([name, limit]) => limit !== usual.get(name)),
+  );
 }

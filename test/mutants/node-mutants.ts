@@ -70,6 +70,26 @@ const DEADLINES_BY_OTHER_CLOCKS = nodes({
   mix: { ...PLAIN_MIX, register: 0, group: 0, readMany: 0, transaction: 0, volatile: 1 },
 });
 
+/**
+ * Nodes come back after the deadlines of values, and find a majority of a group before they have
+ * one of all members, whose clocks they need.
+ */
+const DEADLINES_AFTER_RESTARTS: Harness = {
+  type: 'groups',
+  timeMs: 10_000,
+  profile: {
+    ...FAIR,
+    clients: 5,
+    thinkMsMax: 600,
+    keys: 4,
+    ttlMsMax: 2_000,
+    faultEveryMsMax: 600,
+    faultMix: onlyFaults({ crash: 10, swizzle: 10 }),
+    downMsMax: 2_500,
+    mix: { ...PLAIN_MIX, register: 0, group: 0, readMany: 0, transaction: 0, volatile: 1 },
+  },
+};
+
 const LONG_REPLIES = nodes({
   ...FAIR,
   ...CALM,
@@ -266,6 +286,16 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     why: 'a read finds a key gone by the clock of one node, and no transaction has decided it',
     budgetSeeds: 20,
     config: DEADLINES_BY_OTHER_CLOCKS,
+  },
+  {
+    name: 'deadline_at_last_timestamp',
+    accordItem: 'storage: a read without the time decides on no deadline',
+    file: 'actors/node/store.ts',
+    find: 'this.#time.isKnown ? this.clock.presentUs / 1_000 : TIME_UNKNOWN_MS',
+    replace: 'this.clock.presentUs / 1_000 || TIME_UNKNOWN_MS',
+    why: 'a node that has just begun judges deadlines by a timestamp that is long past',
+    budgetSeeds: 160,
+    config: DEADLINES_AFTER_RESTARTS,
   },
   {
     name: 'expire_too_early',

@@ -144,6 +144,33 @@ describe.each(SKEWS_MS)('one clock is off by %i ms', (skewMs) => {
   });
 });
 
+// Such a node judged deadlines by the last timestamp that it had seen, which may be long past.
+test('a node that does not know the time yet decides on no deadline', () => {
+  const scenario = new Scenario(3);
+  expect(scenario.answerTo(1, 'SET', 'plain', 'p')).toBe('OK');
+  expect(scenario.answerTo(1, 'SET', 'brief', 'b', 'PX', '1000')).toBe('OK');
+  expect(scenario.answerTo(1, 'SET', 'long', 'l', 'PX', '86400000')).toBe('OK');
+  for (const id of [1, 2, 3]) scenario.node(id).crash();
+  scenario.node(2).jumpClock(HOUR_MS);
+  for (const id of [1, 2]) scenario.node(id).start();
+  scenario.run(2_000);
+  expect(nodeOf(scenario, 1).time.isKnown).toBe(false);
+  const reads = [
+    ['GET', 'brief'],
+    ['GET', 'long'],
+    ['PTTL', 'long'],
+    ['OBJECT', 'IDLETIME', 'plain'],
+  ].map((words) => scenario.ask(1, ...words));
+  expect(scenario.answerTo(1, 'GET', 'plain')).toBe('p');
+  scenario.run(6_000);
+  expect(reads.map(refusalOf)).toEqual(reads.map(() => 'CLOCK'));
+  scenario.node(2).jumpClock(-HOUR_MS);
+  scenario.run(1_000);
+  expect(scenario.answerTo(1, 'GET', 'brief')).toBe(null);
+  expect(scenario.answerTo(1, 'GET', 'long')).toBe('l');
+  expect(scenario.cluster.violations).toEqual([]);
+});
+
 describe.each([300, 1_000, 12_000, 59_000])('one clock leads by %i ms', (skewMs) => {
   test.each(['up', 'down'] as const)('set while the node is %s: deadlines hold', (when) => {
     const scenario = new Scenario(3);

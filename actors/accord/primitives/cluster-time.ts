@@ -82,6 +82,10 @@ export class ClusterTime {
     return near ? wallUs : Math.floor(medianUs);
   }
 
+  get isKnown(): boolean {
+    return this.#options.quorum === 1 || this.#offsetUs !== undefined;
+  }
+
   get verdict(): ClockVerdict {
     if (this.#options.quorum === 1) return { type: 'right', aheadUs: 0 };
     const medianUs = this.#medianUs();
