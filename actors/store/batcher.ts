@@ -27,7 +27,10 @@ export interface BatchLimits {
   readonly batchCommandsMax: number;
   /** Own transactions that may be undecided at once. */
   readonly pipelineDepth: number;
-  /** Read barriers that may be under way at once. */
+  /**
+   * Read barriers that may be under way at once. With more of them each covers fewer reads and
+   * costs as much, at this node and at all others.
+   */
   readonly readPipelineDepth: number;
   /** Barriers that a read of several slots may take before it becomes a transaction. */
   readonly readTriesMax: number;
@@ -40,7 +43,7 @@ const BATCH_LIMITS: BatchLimits = Object.freeze({
   transactionBytesMax: 48 * 1024 * 1024,
   batchCommandsMax: 16_384,
   pipelineDepth: 8,
-  readPipelineDepth: 4,
+  readPipelineDepth: 2,
   readTriesMax: 3,
   waitingMax: 65_536,
 });

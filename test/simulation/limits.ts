@@ -43,7 +43,7 @@ export const RANGES = {
   batchCommandsMax: [1, 16_384],
   // With less, no client could write at all.
   transactionBytesMax: [256, 48 * 2 ** 20],
-  readPipelineDepth: [1, 4],
+  readPipelineDepth: [1, 2],
   readTriesMax: [1, 3],
   waitingMax: [1, 65_536],
   // The clock's.
