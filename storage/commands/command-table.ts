@@ -10,6 +10,8 @@ import { EXPIRY_COMMANDS } from './expiry.ts';
 import { HASH_COMMANDS } from './hashes.ts';
 import { INTROSPECTION_COMMANDS } from './introspection.ts';
 import { KEY_COMMANDS } from './keys.ts';
+import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
+import { SET_COMMANDS } from './sets.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { WATCH_COMMANDS } from './watched.ts';
 import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
@@ -19,6 +21,8 @@ export const COMMANDS: readonly Command[] = [
   ...STRING_COMMANDS,
   ...COUNTER_COMMANDS,
   ...HASH_COMMANDS,
+  ...SET_COMMANDS,
+  ...SET_ALGEBRA_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,
   ...INTROSPECTION_COMMANDS,

@@ -92,6 +92,25 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   fc
     .tuple(key, fc.array(name, { minLength: 1, maxLength: 9 }))
     .map(([k, names]) => ['HDEL', k, ...names]),
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(fc.constantFrom('c', 'd'), fc.array(name.map(long), { minLength: 1, maxLength: 8 }))
+      .map(([k, members]) => ['SADD', k, ...members]),
+  },
+  fc
+    .tuple(fc.constantFrom('c', 'd'), fc.array(name.map(long), { minLength: 1, maxLength: 4 }))
+    .map(([k, members]) => ['SREM', k, ...members]),
+  name.map((member) => ['SMOVE', 'c', 'd', long(member)]),
+  fc.constantFrom(
+    ['SPOP', 'c'],
+    ['SPOP', 'd', '3'],
+    ['SMEMBERS', 'c'],
+    ['SINTERSTORE', 'd', 'c', 'd'],
+    ['SUNIONSTORE', 'd', 'c', 'd'],
+    ['SDIFF', 'c', 'd'],
+    ['RENAME', 'c', 'a'],
+  ),
   fc.tuple(fc.constantFrom('HGETALL', 'HLEN', 'DEL', 'HRANDFIELD', 'TYPE'), key).map((w) => [...w]),
   fc.tuple(fc.constantFrom('RENAME', 'COPY'), key, key).map((w) => [...w]),
   key.map((k) => ['PEXPIRE', k, '50000000']),

@@ -8,6 +8,7 @@ import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { CELL_BYTES } from '../../storage/keyspace/cell-cache.ts';
 import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
 import { HASH_CASES } from './commands/hash-cases.ts';
+import { SET_CASES } from './commands/set-cases.ts';
 import { Machine, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;
@@ -31,6 +32,7 @@ function words(line: string | readonly string[]): string[] {
 
 const TABLES: Record<string, readonly Case[]> = {
   ...HASH_CASES,
+  ...SET_CASES,
   'GET and SET': [
     ['GET a', null],
     ['SET a 1', '+OK'],

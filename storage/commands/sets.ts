@@ -1,0 +1,286 @@
+/** Commands on one set, and SMOVE. */
+import type { Arguments } from '../arguments.ts';
+import type { Found, Keyspace } from '../keyspace/keyspace.ts';
+import { parseInteger } from '../types/integers.ts';
+import {
+  emptySet,
+  expecting,
+  forEachMember,
+  hasMember,
+  memberCount,
+  membersAt,
+  SET,
+  type SetValue,
+  withMember,
+  withoutMember,
+} from '../types/set.ts';
+import {
+  beginEdit,
+  bytesFrom,
+  parsePicks,
+  pickIndices,
+  scanCollection,
+  store,
+} from './collections.ts';
+import {
+  type Command,
+  command,
+  NOT_AN_INTEGER,
+  ONE_KEY,
+  SYNTAX_ERROR,
+  TWO_KEYS,
+} from './command.ts';
+import type { ReplySink } from './reply.ts';
+
+const READ = { group: 'set', keys: ONE_KEY, flags: 'readonly' } as const;
+const READ_FAST = { group: 'set', keys: ONE_KEY, flags: 'readonly fast' } as const;
+const WRITE = { group: 'set', keys: ONE_KEY, flags: 'write fast' } as const;
+
+const NOT_POSITIVE = 'ERR value is out of range, must be positive';
+
+function find(keyspace: Keyspace, args: Arguments, i: number): Found<SetValue> | undefined {
+  return keyspace.findCollection(SET, args, i);
+}
+
+/** https://redis.io/docs/latest/commands/sadd */
+const sadd = command({
+  ...WRITE,
+  flags: 'write denyoom fast',
+  name: 'SADD',
+  arity: -3,
+  summary: 'Add one or more members to a set',
+  since: '1.0.0',
+  complexity: 'O(1) for each member added.',
+  run(keyspace, args, out) {
+    const { thresholds } = keyspace;
+    const found = find(keyspace, args, 1);
+    const before = found?.entry.value ?? emptySet();
+    const [count, label] = [memberCount(before), SET.encodingOf(before)];
+    beginEdit(keyspace, found, bytesFrom(args, 2));
+    let set = expecting(before, args.count - 2, args.text(2), thresholds);
+    for (let i = 2; i < args.count; i += 1) set = withMember(set, args.text(i), thresholds);
+    const added = memberCount(set) - count;
+    const relabelled = SET.encodingOf(set) !== label;
+    if (added > 0 || relabelled) store(keyspace, args, 1, SET, found, set);
+    out.integer(added);
+  },
+});
+
+const srem = command({
+  ...WRITE,
+  name: 'SREM',
+  arity: -3,
+  summary: 'Remove one or more members from a set',
+  since: '1.0.0',
+  complexity: 'O(N) where N is the number of members to be removed.',
+  run(keyspace, args, out) {
+    const members: string[] = [];
+    for (let i = 2; i < args.count; i += 1) members.push(args.text(i));
+    const found = find(keyspace, args, 1);
+    out.integer(found === undefined ? 0 : removeAll(keyspace, args, found, members));
+  },
+});
+
+/** Removes members from the set in argument 1; how many were there. */
+function removeAll(
+  keyspace: Keyspace,
+  args: Arguments,
+  found: Found<SetValue>,
+  members: readonly string[],
+): number {
+  let set = found.entry.value;
+  let removed = 0;
+  beginEdit(keyspace, found, 0);
+  for (const member of members) {
+    const left = withoutMember(set, member);
+    if (left === undefined) continue;
+    set = left;
+    removed += 1;
+  }
+  if (removed > 0) store(keyspace, args, 1, SET, found, set);
+  return removed;
+}
+
+/** https://redis.io/docs/latest/commands/smove */
+const smove = command({
+  ...WRITE,
+  keys: TWO_KEYS,
+  name: 'SMOVE',
+  arity: 4,
+  summary: 'Move a member from one set to another',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const from = find(keyspace, args, 1);
+    if (from === undefined) return out.integer(0);
+    const to = find(keyspace, args, 2);
+    const member = args.text(3);
+    if (!hasMember(from.entry.value, member)) return out.integer(0);
+    if (args.equals(2, args.text(1))) return out.integer(1);
+    beginEdit(keyspace, from, 0);
+    beginEdit(keyspace, to, member.length);
+    const left = withoutMember(from.entry.value, member) ?? from.entry.value;
+    store(keyspace, args, 1, SET, from, left);
+    const before = to?.entry.value ?? emptySet();
+    const set = withMember(before, member, keyspace.thresholds);
+    if (set !== before || typeof set !== 'string') store(keyspace, args, 2, SET, to, set);
+    out.integer(1);
+  },
+});
+
+const sismember = command({
+  ...READ_FAST,
+  name: 'SISMEMBER',
+  arity: 3,
+  summary: 'Determine if a given value is a member of a set',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const set = find(keyspace, args, 1)?.entry.value;
+    out.integer(set !== undefined && hasMember(set, args.text(2)) ? 1 : 0);
+  },
+});
+
+const smismember = command({
+  ...READ_FAST,
+  name: 'SMISMEMBER',
+  arity: -3,
+  summary: 'Return the membership of multiple members of a set',
+  since: '6.2.0',
+  complexity: 'O(N) where N is the number of elements being checked for membership.',
+  run(keyspace, args, out) {
+    const set = find(keyspace, args, 1)?.entry.value;
+    out.array(args.count - 2);
+    for (let i = 2; i < args.count; i += 1) {
+      out.integer(set !== undefined && hasMember(set, args.text(i)) ? 1 : 0);
+    }
+  },
+});
+
+const scard = command({
+  ...READ_FAST,
+  name: 'SCARD',
+  arity: 2,
+  summary: 'Get the number of members in a set',
+  since: '1.0.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const set = keyspace.findOf(SET, args, 1)?.entry.value;
+    if (set === undefined) out.integer(0);
+    else out.integer(typeof set === 'string' ? memberCount(set) : set.size);
+  },
+});
+
+const smembers = command({
+  ...READ,
+  name: 'SMEMBERS',
+  arity: 2,
+  summary: 'Get all the members in a set',
+  since: '1.0.0',
+  complexity: 'O(N) where N is the set cardinality.',
+  run(keyspace, args, out) {
+    const set = find(keyspace, args, 1)?.entry.value ?? emptySet();
+    out.set(memberCount(set));
+    forEachMember(set, (member) => {
+      out.bulk(member);
+      return true;
+    });
+  },
+});
+
+/** https://redis.io/docs/latest/commands/spop */
+const spop = command({
+  ...WRITE,
+  name: 'SPOP',
+  arity: -2,
+  summary: 'Remove and return one or multiple random members from a set',
+  since: '1.0.0',
+  complexity: 'O(N log M) where N is the number of members returned.',
+  run(keyspace, args, out) {
+    if (args.count > 3) return out.error(SYNTAX_ERROR);
+    if (args.count === 3) return popMany(keyspace, args, out);
+    const found = find(keyspace, args, 1);
+    if (found === undefined) return out.nil();
+    const { value } = found.entry;
+    const members = membersAt(value, [keyspace.random().below(memberCount(value))]);
+    removeAll(keyspace, args, found, members);
+    out.bulk(members[0] ?? '');
+  },
+});
+
+function popMany(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+  const count = parseInteger(args.text(2));
+  if (count === undefined) return out.error(NOT_AN_INTEGER);
+  if (count < 0) return out.error(NOT_POSITIVE);
+  const found = find(keyspace, args, 1);
+  if (found === undefined || count === 0) return out.set(0);
+  const { value } = found.entry;
+  const size = memberCount(value);
+  const all = count >= size;
+  const members = membersAt(value, pickIndices(keyspace, size, all ? size : Number(count)));
+  if (all) keyspace.remove(found as Found);
+  else removeAll(keyspace, args, found, members);
+  out.set(members.length);
+  for (const member of members) out.bulk(member);
+}
+
+/** https://redis.io/docs/latest/commands/srandmember */
+const srandmember = command({
+  ...READ,
+  name: 'SRANDMEMBER',
+  arity: -2,
+  summary: 'Get one or multiple random members from a set',
+  since: '1.0.0',
+  complexity: 'O(N log M) where N is the number of members returned.',
+  run(keyspace, args, out) {
+    if (args.count > 3) return out.error(SYNTAX_ERROR);
+    if (args.count === 2) {
+      const set = find(keyspace, args, 1)?.entry.value;
+      if (set === undefined) return out.nil();
+      return out.bulk(membersAt(set, [keyspace.random().below(memberCount(set))])[0] ?? '');
+    }
+    const count = parsePicks(args, 2);
+    if (typeof count === 'string') return out.error(count);
+    const set = find(keyspace, args, 1)?.entry.value;
+    if (set === undefined || count === 0) return out.array(0);
+    const members = membersAt(set, pickIndices(keyspace, memberCount(set), count));
+    out.array(members.length);
+    for (const member of members) out.bulk(member);
+  },
+});
+
+const sscan = command({
+  ...READ,
+  name: 'SSCAN',
+  arity: -3,
+  summary: 'Incrementally iterate set members',
+  since: '2.8.0',
+  complexity: 'O(1) for every call. O(N) for a complete iteration.',
+  run(keyspace, args, out) {
+    scanCollection(args, out, false, () => {
+      const set = find(keyspace, args, 1)?.entry.value;
+      if (set === undefined) return undefined;
+      return (from, limit, visit) => {
+        if (typeof set !== 'string') return set.page(from, limit, visit);
+        forEachMember(set, (member) => {
+          visit(member, '');
+          return true;
+        });
+        return 0;
+      };
+    });
+  },
+});
+
+export const SET_COMMANDS: readonly Command[] = [
+  sadd,
+  srem,
+  smove,
+  sismember,
+  smismember,
+  scard,
+  smembers,
+  spop,
+  srandmember,
+  sscan,
+];
