@@ -66,6 +66,7 @@ export interface NodeLimits {
   readonly dirtyBytesMax: number;
   readonly flushEveryMs: number;
   readonly replyBytesMax: number;
+  readonly keptReplyBytesMax: number;
   readonly unitWriteBytesMax: number;
   readonly unflushedBytesMax: number;
   /** Command bytes kept for members that are away. */

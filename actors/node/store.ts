@@ -156,6 +156,7 @@ export class Store {
         dirtyBytesMax: limits.dirtyBytesMax,
         flushEveryMs: limits.flushEveryMs,
         replyBytesMax: limits.replyBytesMax,
+        keptReplyBytesMax: limits.keptReplyBytesMax,
         unitWriteBytesMax: limits.unitWriteBytesMax,
         tableHashKey,
         unflushedBytesMax: limits.unflushedBytesMax,

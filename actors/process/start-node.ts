@@ -13,7 +13,7 @@ import { formatEndpoint } from '../../transport/endpoint.ts';
 import { AdminServer, type TraceFormat } from '../../transport/http/admin-server.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
-import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
+import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import { RespServer } from '../../transport/resp/server.ts';
 import { firstGroup } from '../accord/topology/group.ts';
 import { Node } from '../node/node.ts';
@@ -356,6 +356,7 @@ function limitsOf(config: NodeConfig, sizes: NodeSizes): NodeLimits {
     dirtyBytesMax: Math.max(DIRTY_BYTES_MIN, config.cacheBytes / 4),
     flushEveryMs: FLUSH_EVERY_MS,
     replyBytesMax: REPLY_BYTES_MAX,
+    keptReplyBytesMax: KEPT_REPLY_BYTES_MAX,
     unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
     unflushedBytesMax: UNFLUSHED_BYTES_MAX_DEFAULT,
     retainedBytesMax: config.retainedBytesMax,

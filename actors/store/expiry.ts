@@ -73,6 +73,7 @@ export class ExpiryRounds {
       layout: [1],
       protocol: 2,
       readOnly: false,
+      readsFrom: 1,
       wholeStore: false,
       participants: keys.map((key) => slotOfText(key)),
       window: ANSWER_BYTES_MAX,

@@ -3,12 +3,14 @@
  * follows as the connection gives credit. When too much waits, the replies that have waited longest
  * without credit are lost: their client does not read, and its connection is closed. Pure.
  */
+import type { LongReply } from '../../transport/resp/codec/long-reply.ts';
 import type { Part, PartAnswer, PartReplies } from '../../transport/resp/connection/part.ts';
 
 interface Held {
   readonly part: Part;
-  /** All replies of the part; those before `toldTo` are told. */
-  readonly replies: Uint8Array;
+  readonly answered: number;
+  /** Those that are not told yet. */
+  readonly replies: LongReply;
   toldTo: number;
 }
 
@@ -26,17 +28,20 @@ export class HeldReplies {
     this.#tell = tell;
   }
 
+  /** Memory. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Tells as much of a first answer as the part's window takes. */
-  begin(part: Part, answer: PartReplies): void {
-    const { replies } = answer;
-    const held = { part, replies, toldTo: part.window };
+  /** Tells as much of the replies as the part's window takes; `answer` is for the first piece. */
+  begin(part: Part, answer: PartReplies, replies: LongReply): void {
+    const first = replies.next(part.window);
+    const last = replies.length === 0;
+    this.#tell({ ...answer, replies: first, last });
+    if (last) return;
+    const held = { part, answered: answer.answered, replies, toldTo: first.length };
     this.#held.set(keyOf(part), held);
-    this.#bytes += replies.length - part.window;
-    this.#tell({ ...answer, replies: replies.subarray(0, part.window), last: false });
+    this.#bytes += replies.keptBytes;
     while (this.#bytes > this.#bytesMax) this.#loseFirst();
   }
 
@@ -44,21 +49,23 @@ export class HeldReplies {
     const key = keyOf(from);
     const held = this.#held.get(key);
     if (held === undefined || upTo <= held.toldTo) return;
-    const { replies, toldTo, part } = held;
-    const to = Math.min(upTo, replies.length);
-    const last = to === replies.length;
+    const { replies, toldTo, part, answered } = held;
+    const keptBefore = replies.keptBytes;
+    const next = replies.next(upTo - toldTo);
+    const last = replies.length === 0;
     this.#held.delete(key);
-    this.#bytes -= to - toldTo;
+    this.#bytes -= keptBefore - replies.keptBytes;
     if (!last) this.#held.set(key, held);
-    held.toldTo = to;
+    held.toldTo = toldTo + next.length;
     this.#tell({
       type: 'PartReplies',
       unit: part.unit,
       part: part.part,
       from: toldTo,
-      replies: replies.subarray(toldTo, to),
+      replies: next,
       ends: NONE,
       errors: NONE,
+      answered,
       last,
     });
   }
@@ -68,7 +75,7 @@ export class HeldReplies {
     const held = this.#held.get(key);
     if (held === undefined) return;
     this.#held.delete(key);
-    this.#bytes -= held.replies.length - held.toldTo;
+    this.#bytes -= held.replies.keptBytes;
   }
 
   /** The executor ends. */

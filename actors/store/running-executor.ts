@@ -6,7 +6,8 @@
  * the log.
  */
 import { Arguments } from '../../storage/arguments.ts';
-import { NO_REPLY } from '../../storage/commands/reply.ts';
+import { commandFor } from '../../storage/commands/command-table.ts';
+import { NO_REPLY, type ReplySink } from '../../storage/commands/reply.ts';
 import type { Engine } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
@@ -14,7 +15,7 @@ import type { StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
 import { isUnitHead } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
-import type { Part, PartAnswer, PartReplies } from '../../transport/resp/connection/part.ts';
+import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
@@ -48,8 +49,10 @@ export interface RunningOptions {
   readonly unflushedBytesMax: number;
   /** A flush begins after this long, however little has changed. */
   readonly flushEveryMs: number;
-  /** Replies of one part; longer ones become one error, and the writes stand. */
+  /** With so many reply bytes, the reads at the end of a part are left to another one. */
   readonly replyBytesMax: number;
+  /** Bytes that the replies of a part may keep in memory; a read beyond it answers an error. */
+  readonly keptReplyBytesMax: number;
   /** Replies that wait for credit of their connections; `HELD_BYTES_MAX` by default. */
   readonly heldReplyBytesMax?: number | undefined;
   readonly replica: ActorRef<ReplicaActorMessage>;
@@ -70,6 +73,7 @@ export interface RunningOptions {
 
 /** Replies that wait for credit of their connections. */
 const HELD_BYTES_MAX = 512 * 1024 * 1024;
+const NO_BYTES = new Uint8Array(0);
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
@@ -101,7 +105,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #options: RunningOptions;
   readonly #replica: Outlet<ReplicaActorMessage>;
   readonly #coordinator: Outlet<CoordinatorActorMessage>;
-  readonly #repliesTooLong: string;
+  readonly #replyTooLong: string;
   readonly #generation: number;
   readonly #engine: Engine;
   readonly #machines: StateMachines;
@@ -110,6 +114,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #writer = new ReplyWriter(2);
   readonly #renderer = new PartRenderer(this.#writer);
   readonly #held: HeldReplies;
+  /** A write of the part that runs has answered more than may be kept. */
+  #isLost = false;
   readonly #expected = new Map<string, readonly Part[]>();
   readonly #expectedReads = new Map<number, readonly Part[]>();
   /** Executions and reads in the replica's order that wait for a flush. */
@@ -126,12 +132,13 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #nextFlushMs: number;
 
   constructor(context: ActorContext<ExecutorMessage>, options: RunningOptions, opened: Engine) {
-    const { replyBytesMax } = options;
     this.#context = context;
     this.#options = options;
     this.#replica = context.outlet(options.replica);
     this.#coordinator = context.outlet(options.coordinator);
-    this.#repliesTooLong = `ERR the replies exceed ${replyBytesMax} bytes; writes were done, ask for less`;
+    const { keptReplyBytesMax } = options;
+    this.#writer.keptBytesMax = keptReplyBytesMax;
+    this.#replyTooLong = `ERR the reply needs more than ${keptReplyBytesMax} bytes: ask for less`;
     this.#generation = context.incarnation;
     this.#engine = new LogFirstEngine(opened, (proceed) => this.#awaitLog(proceed));
     this.#machines = new StateMachines({
@@ -272,17 +279,17 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const writer = this.#writer;
     const renderer = this.#renderer;
     let at = start;
+    let sink: ReplySink = writer;
     renderer.begin(part);
-    let tooLong = false;
     for (let left = part.count; left > 0; left -= 1) {
       at = args.next(body, at);
-      renderer.next();
-      machine.run(args, tooLong ? NO_REPLY : writer);
-      tooLong ||= writer.length > replyBytesMax;
+      if (sink === writer) renderer.next();
+      machine.run(args, sink);
+      if (sink === writer && writer.length > replyBytesMax && !this.#mayAnswerMore(part, args)) {
+        sink = NO_REPLY;
+      }
     }
-    const answer = renderer.answer(part);
-    if (tooLong) this.#failTooLong(part);
-    else this.#reply(part, answer);
+    this.#reply(part);
     return at;
   }
 
@@ -311,24 +318,45 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     for (let left = part.count; left > 0; left -= 1) {
       at = args.next(part.bytes, at);
       renderer.next();
-      const served = machine.read(args, nowMs, writer);
-      const tooLong = writer.length > replyBytesMax;
-      if (served && !tooLong) continue;
-      writer.take();
-      if (tooLong) this.#failTooLong(part);
-      return served;
+      if (!machine.read(args, nowMs, writer)) {
+        writer.cutBack(0);
+        return false;
+      }
+      if (writer.length > replyBytesMax && !this.#mayAnswerMore(part, args)) break;
     }
-    this.#reply(part, renderer.answer(part));
+    this.#reply(part);
     return true;
   }
 
-  #reply(part: Part, answer: PartReplies): void {
-    if (answer.replies.length <= part.window) this.#answer(answer);
-    else this.#held.begin(part, answer);
+  /** `args`: the command of the part that has just answered. `false`: no further one may. */
+  #mayAnswerMore(part: Part, args: Arguments): boolean {
+    const renderer = this.#renderer;
+    const writer = this.#writer;
+    if (writer.overflowed && commandFor(args)?.kind === 'write') {
+      this.#isLost = !writer.allowMore();
+      if (this.#isLost) return false;
+    } else if (writer.overflowed) {
+      renderer.cutBack();
+      writer.error(this.#replyTooLong);
+    }
+    if (renderer.begun < part.readsFrom || renderer.begun === part.count) return true;
+    renderer.stop();
+    return false;
   }
 
-  #failTooLong({ unit, part }: Part): void {
-    this.#answer({ type: 'PartFailed', unit, part, line: this.#repliesTooLong });
+  #reply(part: Part): void {
+    const renderer = this.#renderer;
+    const writer = this.#writer;
+    if (this.#isLost) {
+      this.#isLost = false;
+      writer.cutBack(0);
+      this.#answer({ type: 'RepliesLost', unit: part.unit, part: part.part });
+    } else if (writer.isLong || writer.length > part.window) {
+      const replies = renderer.finishLong();
+      this.#held.begin(part, renderer.answerOf(part, NO_BYTES), replies);
+    } else {
+      this.#answer(renderer.answer(part));
+    }
   }
 
   #answer(answer: PartAnswer): void {

@@ -99,7 +99,11 @@ function classifier(chunks: readonly Buffer[], answer = false): () => number {
   let count = 0;
   const submit = (part: Part): boolean => {
     count += part.count;
-    owner.answered(answer ? rendered(part) : { type: 'PartReplies', ...idOf(part), ...empty });
+    owner.answered(
+      answer
+        ? rendered(part)
+        : { type: 'PartReplies', ...idOf(part), ...empty, answered: part.count },
+    );
     return true;
   };
   const rendered = (part: Part): PartAnswer => {

@@ -9,7 +9,8 @@ import type { Part } from '../../transport/resp/connection/part.ts';
 import type { PlanItem } from '../../transport/resp/connection/unit-under-way.ts';
 
 export type Answer =
-  | { readonly type: 'replies'; readonly bytes: Buffer }
+  /** `isCut`: its last commands, which only read, were another transaction or read. */
+  | { readonly type: 'replies'; readonly bytes: Buffer; readonly isCut: boolean }
   /** `why`: the first word of the error line. */
   | { readonly type: 'refused' | 'unknown'; readonly why: string };
 
@@ -38,11 +39,15 @@ export function unitOf(
   const bytes = Buffer.from(text.join(''), 'latin1');
   const items = itemsOf(commands.length, exec);
   const slots: number[] = [];
+  let readsFrom = 0;
+  let index = 0;
   let readOnly = items.every((item) => typeof item === 'number');
   let wholeStore = false;
   for (let at = 0; at < bytes.length; ) {
     at = args.next(bytes, at);
     const command = commandFor(args);
+    index += 1;
+    if (command?.kind === 'write') readsFrom = index;
     if (command === undefined || command.keys === 'none') {
       throw new Error(`no unit of ${args.name}`);
     }
@@ -64,6 +69,7 @@ export function unitOf(
       layout: items.map((item) => (typeof item === 'number' ? item : item.exec)),
       protocol: 2,
       readOnly,
+      readsFrom: Math.max(readsFrom, endOfBlocks(items)),
       wholeStore,
       participants: slots,
     },
@@ -76,6 +82,14 @@ export function unitOf(
 function itemsOf(commands: number, exec: boolean | readonly UnitItem[]): readonly UnitItem[] {
   if (typeof exec !== 'boolean') return exec;
   return exec ? [{ exec: commands }] : [commands];
+}
+
+/** Commands up to the end of the last MULTI block. */
+function endOfBlocks(items: readonly UnitItem[]): number {
+  const last = items.findLastIndex((item) => typeof item !== 'number');
+  return items
+    .slice(0, last + 1)
+    .reduce<number>((sum, item) => sum + (typeof item === 'number' ? item : item.exec), 0);
 }
 
 function planOf(item: UnitItem): PlanItem[] {

@@ -41,6 +41,7 @@ const NODE: Fates<NodeLimits> = {
   dirtyBytesMax: 'dirtyBytesMax',
   flushEveryMs: { profile: 'flushEveryMs' },
   replyBytesMax: 'replyBytesMax',
+  keptReplyBytesMax: 'keptReplyBytesMax',
   unitWriteBytesMax: 'unitWriteBytesMax',
   unflushedBytesMax: 'unflushedBytesMax',
   retainedBytesMax: 'retainedBytesMax',

@@ -7,7 +7,7 @@ import { MEMBERS_MAX } from '../../actors/accord/topology/group.ts';
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
-import { REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
+import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 
 /** Largest record of the log: what all clients can have under way at once is less. */
 export const LOG_RECORD_BYTES_MAX = 1024 ** 2;
@@ -55,7 +55,8 @@ export const RANGES = {
   // The node's.
   cacheBytesMax: [1, 2 ** 20],
   dirtyBytesMax: [1, 64 * 1_024],
-  replyBytesMax: [32, REPLY_BYTES_MAX],
+  replyBytesMax: [1, REPLY_BYTES_MAX],
+  keptReplyBytesMax: [1, KEPT_REPLY_BYTES_MAX],
   replyWindowBytes: [1, 2 ** 20],
   heldReplyBytesMax: [1, 2 ** 29],
   retainedBytesMax: [1, 64 * 2 ** 20],

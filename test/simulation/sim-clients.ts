@@ -24,6 +24,7 @@ interface SimClient {
   readonly unit: ClientUnit;
   readonly group: GroupId;
   readonly underWay: UnitUnderWay;
+  readonly tell: (part: Part) => boolean;
   /** It must execute after this. */
   readonly floor: Timestamp;
   readonly replies: Uint8Array[];
@@ -68,10 +69,18 @@ export class SimClients {
     const frame = { id, startedMs: 0, discarded: false, isQuestion: false };
     const underWay = new UnitUnderWay([part], unit.plan, [], frame);
     const nothing = { replies: [], at: undefined, order: 0 };
-    this.#clients.set(sequence, { unit, group, underWay, floor, ...nothing });
-    if (tell(part)) return true;
+    this.#clients.set(sequence, { unit, group, underWay, floor, tell, ...nothing });
+    if (this.#tellParts(underWay, tell)) return true;
     this.#clients.delete(sequence);
     return false;
+  }
+
+  #tellParts(underWay: UnitUnderWay, tell: (part: Part) => boolean): boolean {
+    while (underWay.submitted < underWay.parts.length) {
+      if (!tell(underWay.parts[underWay.submitted] as Part)) return false;
+      underWay.submitted += 1;
+    }
+    return true;
   }
 
   /** The node is gone, and its clients hear nothing more. */
@@ -84,7 +93,10 @@ export class SimClients {
     if (answer.type === 'PartReplies' && frozen()) return;
     const client = this.#clients.get(answer.unit.sequence);
     const output = { reply: (bytes: Uint8Array) => void client?.replies.push(bytes) };
-    if (client !== undefined && answer.type === 'PartReplies' && answer.from === 0) {
+    const isFirst = answer.type === 'PartReplies' && answer.from === 0 && answer.part === 0;
+    if (client !== undefined && isFirst) {
+      const { readsFrom } = client.unit.part;
+      if (answer.answered < readsFrom) throw new Error('a write is left to another part');
       client.at = this.#options.executing(client.group);
       this.#lastOrder += 1;
       client.order = this.#lastOrder;
@@ -95,7 +107,9 @@ export class SimClients {
         return flow({ type: 'RepliesAbandoned', unit: answer.unit, part: answer.part });
       case 'more':
         for (const credit of client?.underWay.credits() ?? []) flow(credit);
-        return;
+        if (client === undefined || this.#tellParts(client.underWay, client.tell)) return;
+        this.#clients.delete(answer.unit.sequence);
+        return client.unit.answer({ type: 'unknown', why: 'BUSY' });
       case 'broken':
         this.#clients.delete(answer.unit.sequence);
         return client?.unit.answer({ type: 'unknown', why: 'LOST' });
@@ -107,9 +121,14 @@ export class SimClients {
 
   #done(client: SimClient, answer: PartAnswer): void {
     const { unit, replies } = client;
-    if (answer.type === 'PartFailed') return unit.answer(failure(answer.line));
+    const isCut = client.underWay.parts.length > 1;
+    if (answer.type === 'PartFailed') {
+      // The rest says nothing about the commands before the cut.
+      const told = failure(answer.line);
+      return unit.answer(isCut ? { type: 'unknown', why: `CUT ${told.type}` } : told);
+    }
     const bytes = Buffer.concat(replies);
-    this.#options.answered(client, bytes);
-    unit.answer({ type: 'replies', bytes });
+    if (!isCut) this.#options.answered(client, bytes);
+    unit.answer({ type: 'replies', bytes, isCut });
   }
 }

@@ -422,6 +422,7 @@ export class Workload {
       over = true;
       this.#options.count(`client ${answer.type}`);
       if (answer.type !== 'replies') this.#options.count(`client told ${answer.why}`);
+      else if (answer.isCut) this.#options.count('unit cut behind a long reply');
       this.#options.answered(node.id, commands.map((words) => words.join(' ')).join(';'), answer);
       answered(answer);
     };
@@ -441,8 +442,11 @@ export class Workload {
     result: (replies: Reply[]) => Json,
   ): void {
     const replies = answer.type === 'replies' ? parseReplies(answer.bytes) : undefined;
-    // Nothing was done by a command that would have written too much.
-    if (answer.type === 'refused' || isOutOfMemory(replies?.[0])) recorder.refuse(id);
+    // Nothing was done by a command that would have written too much. Reads that were cut in two
+    // are two reads, and say nothing as one.
+    const isCut = answer.type === 'replies' && answer.isCut;
+    const isNothing = isCut || answer.type === 'refused' || isOutOfMemory(replies?.[0]);
+    if (isNothing) recorder.refuse(id);
     else if (replies !== undefined) recorder.complete(id, result(replies));
     else recorder.unknown(id);
   }

@@ -7,16 +7,18 @@ import { ARGUMENTS_MAX, VALUE_BYTES_MAX } from '../../storage/limits.ts';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
+/** Replies of one part; with more, reads that follow are left to the next one. */
+export const REPLY_BYTES_MAX = 4 * MIB;
 /**
- * Replies of one unit. A GET of the largest value fits, alone or in a MULTI block, and leaves the
- * same room for other replies.
+ * Memory of the replies of one part. A GET of the largest value fits, alone or in a MULTI block,
+ * and leaves the same room for other replies.
  */
-export const REPLY_BYTES_MAX = 2 * VALUE_BYTES_MAX;
+export const KEPT_REPLY_BYTES_MAX = 2 * VALUE_BYTES_MAX + MIB;
 const REPLY_WINDOW_BYTES = MIB;
 /** Replies of local commands in one turn. */
 const LOCAL_REPLY_BYTES_MAX = MIB;
-/** The output limit must hold the longest replies that the executor renders. */
-export const OUTPUT_BYTES_MIN = REPLY_BYTES_MAX + 4 * LOCAL_REPLY_BYTES_MAX;
+/** The output limit must hold the longest reply of a local command: ECHO of the largest value. */
+export const OUTPUT_BYTES_MIN = 2 * VALUE_BYTES_MAX + 4 * LOCAL_REPLY_BYTES_MAX;
 
 export interface RequestLimits {
   /** Bytes of an inline request without its newline; Redis: PROTO_INLINE_MAX_SIZE. */

@@ -191,7 +191,7 @@ function newCounts() {
   return { calls: 0, rejected: 0, failed: 0, usec: 0 };
 }
 
-function storeRoute(command: Command): StoreRoute {
+export function storeRoute(command: Command): StoreRoute {
   const { name, arity, keys } = command;
   return {
     name,

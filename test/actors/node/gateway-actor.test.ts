@@ -73,7 +73,7 @@ class Bench {
 
 function replies(part: Part | undefined, text: string, from = 0, last = true): PartAnswer {
   const { unit } = part ?? expect.fail();
-  const nothing = { ends: [], errors: [] };
+  const nothing = { ends: [], errors: [], answered: 1 };
   const id = { unit, part: 0, from, last };
   return { type: 'PartReplies', ...id, ...nothing, replies: Buffer.from(text) };
 }

@@ -434,7 +434,7 @@ describe('keys past their deadline', () => {
     const before = looks();
     const id = { unit: part?.unit ?? expect.fail(), part: 0 };
     const replies = Buffer.from(':2\r\n');
-    const whole = { from: 0, replies, ends: [], errors: [], last: true };
+    const whole = { from: 0, replies, ends: [], errors: [], answered: 1, last: true };
     bench.tell({ type: 'PartReplies', ...id, ...whole }).run(15);
     // There is a backlog: the next look comes soon.
     expect(looks()).toBe(before + 1);

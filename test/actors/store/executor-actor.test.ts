@@ -33,6 +33,7 @@ const START_US = 1_000_000_000;
 interface BenchOptions {
   readonly replyBytesMax?: number;
   readonly heldReplyBytesMax?: number;
+  readonly keptReplyBytesMax?: number;
   readonly unflushedBytesMax?: number;
   readonly mailboxMax?: number;
   readonly earlyMax?: number;
@@ -74,6 +75,7 @@ class Bench {
         unflushedBytesMax: options.unflushedBytesMax ?? 1e6,
         flushEveryMs: FLUSH_MS,
         replyBytesMax: options.replyBytesMax ?? 1e6,
+        keptReplyBytesMax: options.keptReplyBytesMax ?? 1e6,
         heldReplyBytesMax: options.heldReplyBytesMax,
         tableHashKey: [1, 2],
         replica,
@@ -121,8 +123,9 @@ class Bench {
     sequence: number,
     clients: boolean,
     generation: number,
+    us = START_US + sequence,
   ): this {
-    const id = at(START_US + sequence);
+    const id = at(us);
     if (clients) this.tell({ type: 'Expect', key: keyOf(id), parts });
     const body = bodyOf(parts.map(({ bytes }) => bytes));
     const participants = participantsOf(parts.flatMap((part) => part.participants));
@@ -203,11 +206,26 @@ describe('a transaction', () => {
     expect(bench.answers).toMatchObject([{ ends: [5], errors: [1], from: 0, last: true }]);
   });
 
-  test('whose replies are too long is one error, and its writes stand', () => {
+  test('with long replies answers its writes, and leaves the reads behind them', () => {
     const bench = new Bench({ replyBytesMax: 20 });
-    bench.execute([part(1, `SET a ${'x'.repeat(30)}`)]);
-    bench.execute([part(2, 'GET a', 'SET b 1')]).execute([part(3, 'GET b')]);
-    expect(bench.told).toEqual(['1: +OK', '2: ERR the replies exceed', '3: $1 1']);
+    const long = 'x'.repeat(30);
+    bench.execute([part(1, `SET a ${long}`)]);
+    const words = ['GET a', 'SET b 1', 'GET a', 'GET b'] as const;
+    bench.execute([{ ...part(2, ...words), layout: [1, 3], readsFrom: 2 }]);
+    bench.execute([part(3, 'GET b', 'GET b')]);
+    expect(bench.told).toEqual(['1: +OK', `2: $30 ${long} +OK`, '3: $1 1 $1 1']);
+    expect(bench.answers[1]).toMatchObject({ answered: 2, ends: [37], last: true });
+    expect(bench.answers[2]).toMatchObject({ answered: 2 });
+  });
+
+  test('runs the reads that it leaves: they may end a key', () => {
+    const bench = new Bench({ replyBytesMax: 20 });
+    bench.execute([part(1, `SET a ${'x'.repeat(30)}`), part(1, 'SET b 1 PX 10')], false);
+    const late = { ...part(2, 'SET c 1', 'GET a', 'GET b'), readsFrom: 1 };
+    bench.executeAgain([late], 2, true, bench.generation, START_US + 20_000);
+    expect(bench.answers[0]).toMatchObject({ answered: 2 });
+    // Before its deadline, by the clock that reads go by: only the transaction has ended it.
+    expect(bench.read(1, [part(3, 'GET b')], 2).told.at(-1)).toBe('3: $-1');
   });
 
   test('that comes twice, or for an executor that has ended, is executed once', () => {
@@ -322,6 +340,41 @@ describe('the flush', () => {
     expect(bench.told).toEqual(['1: +OK']);
     for (let flushes = 0; flushes < 5; flushes += 1) bench.run(2 * FLUSH_MS).logged();
     expect(bench.told).toEqual(['1: +OK', '2: +OK', '3: $1 1']);
+  });
+});
+
+describe('replies that would keep too much memory', () => {
+  const LONG = 'x'.repeat(70_000);
+
+  function begun(...commands: string[]): Bench {
+    const bench = new Bench({ keptReplyBytesMax: 100_000, replyBytesMax: 1_000 });
+    const set = ['a', 'b', 'c', 'd'].map((key, at) => `SET ${key} ${at}${LONG}`);
+    bench.execute([part(1, ...set)]);
+    bench.answers.length = 0;
+    return bench.execute([{ ...part(2, ...commands), readsFrom: commands.length }]);
+  }
+
+  const text = (bench: Bench): string => bench.told.join().replaceAll('x', '');
+
+  test('are an error for a read; the other commands keep their replies', () => {
+    const bench = begun('INCR n', 'GET a', 'GET b', 'INCR n', 'GET c');
+    const error = '-ERR the reply needs more than 100000 bytes: ask for less';
+    expect(text(bench)).toBe(`2: :1 $70001 0 ${error} :2 ${error}`);
+    expect(bench.answers).toMatchObject([{ errors: [2, 4], answered: 5 }]);
+  });
+
+  test('are kept once for a text that is sent many times', () => {
+    expect(begun('MGET a a a a a a').told[0]).toHaveLength(
+      '2: *6'.length + 6 * ' $70001 0'.length + 6 * LONG.length,
+    );
+    expect(begun('MGET a b a').told[0]).toMatch(/-ERR the reply needs/);
+  });
+
+  test('are lost with the connection when writes answer them', () => {
+    const bench = begun('GETDEL a', 'GETDEL b', 'GETDEL c', 'SET e 1', 'GETDEL d');
+    expect(bench.told).toEqual(['2: lost']);
+    bench.execute([part(3, 'EXISTS a b c d e')]);
+    expect(bench.told.at(-1)).toBe('3: :1');
   });
 });
 

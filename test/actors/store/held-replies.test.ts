@@ -1,6 +1,7 @@
 /** Replies that wait for credit: nothing comes twice, nothing stays, and the slowest give way. */
 import { describe, expect, test } from 'vitest';
 import { HeldReplies } from '../../../actors/store/held-replies.ts';
+import { LongReply } from '../../../transport/resp/codec/long-reply.ts';
 import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
 import { partOf } from '../../transport/resp/parts.ts';
 
@@ -16,10 +17,11 @@ class World {
 
   begin(connection: number, length: number): Part {
     const part = partOf({ unit: { connection, sequence: 1 }, window: WINDOW });
-    const replies = Uint8Array.from({ length }, (_, i) => i);
+    const replies = new LongReply();
+    replies.add(Uint8Array.from({ length }, (_, i) => i));
     const id = { unit: part.unit, part: 0 };
-    const whole = { from: 0, replies, ends: [5], errors: [1], last: true };
-    this.held.begin(part, { type: 'PartReplies', ...id, ...whole });
+    const noted = { from: 0, replies: new Uint8Array(0), ends: [5], errors: [1], answered: 2 };
+    this.held.begin(part, { type: 'PartReplies', ...id, ...noted, last: true }, replies);
     return part;
   }
 

@@ -71,6 +71,7 @@ class World {
         retainedBytesMax: 1024 * 1024,
         tickMs: 20,
         replyBytesMax: 1024 * 1024,
+        keptReplyBytesMax: 1024 * 1024,
         unitWriteBytesMax: 1024 * 1024,
         unflushedBytesMax: 1024 * 1024,
         refusedMax: REFUSED_MAX,

@@ -11,6 +11,7 @@ export function partOf(special: Partial<Part> = {}): Part {
     layout: [1],
     protocol: 2,
     readOnly: false,
+    readsFrom: special.count ?? 1,
     wholeStore: false,
     participants: [],
     window: 1024 ** 2,

@@ -1,13 +1,17 @@
 /**
  * Renders replies as RESP2 or RESP3 bytes, thousands per turn. `take` returns the bytes without a
- * copy: slices of a slab whose returned part is never written to again. It knows no command.
+ * copy: slices of a slab whose returned part is never written to again. Replies that outgrow a slab
+ * are kept in pieces, long texts by reference; `takePieces` returns them so. It knows no command.
  */
 
 import type { ReplySink } from '../../../storage/commands/reply.ts';
 import { writeLatin1 } from '../../../storage/types/latin1.ts';
 import { escapeBytes } from '../../escape.ts';
+import { LongReply } from './long-reply.ts';
 
 const SLAB_BYTES = 64 * 1024;
+/** A full slab with so much in it becomes a piece; with less it is copied to the next one. */
+const PIECE_BYTES_MIN = 16 * 1024;
 /** Longest text written byte by byte: up to here a call into the runtime costs more. */
 const SHORT_BYTES_MAX = 24;
 const PRECOMPUTED_MAX = 1024;
@@ -42,10 +46,16 @@ export class ReplyWriter implements ReplySink {
   protocol: 2 | 3;
   /** Error replies written so far. */
   errors = 0;
+  /** Bytes that the pieces may keep in memory. */
+  keptBytesMax = Number.POSITIVE_INFINITY;
+  /** The pieces keep more: further ones are dropped until `cutBack` or `allowMore`. */
+  overflowed = false;
+  #dropped = 0;
   #slab: Buffer;
-  /** The bytes that are not taken yet: `[#begin, #at)`. */
+  /** The bytes behind the pieces: `[#begin, #at)`. */
   #begin = 0;
   #at = 0;
+  #pieces = new LongReply();
 
   constructor(protocol: 2 | 3) {
     this.protocol = protocol;
@@ -54,14 +64,47 @@ export class ReplyWriter implements ReplySink {
 
   /** Bytes written since the last `take`. */
   get length(): number {
-    return this.#at - this.#begin;
+    return this.#pieces.length + this.#dropped + this.#at - this.#begin;
+  }
+
+  /** They are in pieces: `take` would copy them. */
+  get isLong(): boolean {
+    return this.#pieces.length > 0;
   }
 
   /** All bytes since the last call; they belong to the caller. */
   take(): Uint8Array {
     const bytes = this.#slab.subarray(this.#begin, this.#at);
     this.#begin = this.#at;
-    return bytes;
+    if (this.#pieces.length === 0) return bytes;
+    const all = this.#takePieces();
+    all.add(bytes);
+    return all.next(all.length);
+  }
+
+  /** The same without a copy. */
+  takePieces(): LongReply {
+    this.#endPiece();
+    return this.#takePieces();
+  }
+
+  /** Drops what was written behind the first `length` bytes. */
+  cutBack(length: number): void {
+    this.overflowed = false;
+    this.#dropped = 0;
+    if (length >= this.#pieces.length) {
+      this.#at = this.#begin + length - this.#pieces.length;
+      return;
+    }
+    this.#at = this.#begin;
+    this.#pieces.cutBack(length);
+  }
+
+  /** Goes on after an overflow, up to twice the limit; `false`: something is dropped already. */
+  allowMore(): boolean {
+    if (this.#dropped > 0 || this.#pieces.keptBytes > 2 * this.keptBytesMax) return false;
+    this.overflowed = false;
+    return true;
   }
 
   simple(text: string): void {
@@ -81,7 +124,10 @@ export class ReplyWriter implements ReplySink {
   bulk(text: string): void {
     const length = text.length;
     const room = length + NUMBER_BYTES_MAX + 2;
-    if (this.#at + room > this.#slab.length) this.#grow(room);
+    if (this.#at + room > this.#slab.length) {
+      if (length >= PIECE_BYTES_MIN) return this.#longBulk(text);
+      this.#grow(room);
+    }
     this.#number(DOLLAR, length);
     const slab = this.#slab;
     let at = this.#at;
@@ -211,15 +257,44 @@ export class ReplyWriter implements ReplySink {
     this.#at = at + length;
   }
 
-  /** Starts a new slab with the bytes not taken yet and room for at least `room` more. */
+  #longBulk(text: string): void {
+    this.#number(DOLLAR, text.length);
+    this.#endPiece();
+    this.#keep(text);
+    this.#text('\r\n');
+  }
+
+  /** Starts a new slab with room for at least `room` bytes. */
   #grow(room: number): void {
+    if (this.#at - this.#begin >= PIECE_BYTES_MIN) this.#endPiece();
     const length = this.#at - this.#begin;
-    const size = Math.max(SLAB_BYTES, 2 * length, length + room);
-    const slab = Buffer.allocUnsafeSlow(size);
+    const slab = Buffer.allocUnsafeSlow(Math.max(SLAB_BYTES, length + room));
     this.#slab.copy(slab, 0, this.#begin, this.#at);
     this.#slab = slab;
     this.#begin = 0;
     this.#at = length;
+  }
+
+  #endPiece(): void {
+    this.#keep(this.#slab.subarray(this.#begin, this.#at));
+    this.#begin = this.#at;
+  }
+
+  #keep(piece: Uint8Array | string): void {
+    if (this.overflowed) {
+      this.#dropped += piece.length;
+      return;
+    }
+    this.#pieces.add(piece);
+    this.overflowed = this.#pieces.keptBytes > this.keptBytesMax;
+  }
+
+  #takePieces(): LongReply {
+    const pieces = this.#pieces;
+    this.#pieces = new LongReply();
+    this.#dropped = 0;
+    this.overflowed = false;
+    return pieces;
   }
 }
 

@@ -19,6 +19,8 @@ export class CommandBatch {
   wholeStore = false;
   /** Every command reads exactly one key, or walks the keys (SCAN). */
   readOnly = true;
+  /** Behind the last command that writes, or belongs to a MULTI block. */
+  readsFrom = 0;
   calls = new CallTally();
   /** That of the last command. */
   #database = 0;
@@ -37,7 +39,7 @@ export class CommandBatch {
     this.calls.add(route);
     if (route.keys === KEYS_ONE) {
       this.slots.push(args.slot(route.firstKey));
-      if (route.writes) this.readOnly = false;
+      if (route.writes) this.#noteWrite();
     } else {
       this.#addRare(route, args);
     }
@@ -85,10 +87,16 @@ export class CommandBatch {
   #addRare(route: StoreRoute, args: Arguments): void {
     const before = this.slots.length;
     this.addKeys(route, args);
+    if (route.writes) this.#noteWrite();
     if (route.keys === KEYS_LISTED) {
-      if (route.writes || this.slots.length - before !== 1) this.readOnly = false;
+      if (this.slots.length - before !== 1) this.readOnly = false;
     } else if (!route.walksKeys) {
       this.readOnly = false;
     }
+  }
+
+  #noteWrite(): void {
+    this.readOnly = false;
+    this.readsFrom = this.count;
   }
 }

@@ -188,7 +188,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#state === 'closed') return;
     if (this.#output.bytes > 0) {
       this.counters.writes += 1;
-      if (!this.#socket.write(this.#output.take())) this.#outputBlocked = true;
+      this.#outputBlocked = !this.#writeOut();
     }
     if (this.#turnFull) {
       this.#turnFull = false;
@@ -197,6 +197,13 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#giveCredit();
     this.#finish();
     this.#adjustFlow();
+  }
+
+  /** `false`: the socket's buffer is full. */
+  #writeOut(): boolean {
+    let hasRoom = true;
+    while (this.#output.bytes > 0) hasRoom = this.#socket.write(this.#output.takeSome());
+    return hasRoom;
   }
 
   /** Closes the connection when one of its deadlines has passed. */
@@ -284,11 +291,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#pump();
   }
 
-  /** The client has taken what came of a long reply. */
+  /** The client has taken what came of long replies: asks for more. */
   #giveCredit(): void {
     const unit = this.#unit;
     if (unit === undefined || this.#outputBlocked || this.#state === 'closed') return;
     for (const credit of unit.credits()) this.#core.giveCredit(credit);
+    if (!this.#refused) this.#submitUnit(unit);
   }
 
   // Requests of local commands.
@@ -605,6 +613,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#unit = unit;
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
     this.counters.unitsSubmitted += 1;
+    this.#submitUnit(unit);
+  }
+
+  #submitUnit(unit: UnitUnderWay): void {
     if (this.#submitParts(unit)) return;
     this.counters.unitsRefused += 1;
     this.#refused = true;

@@ -3,6 +3,7 @@
  * writes its reply into `writer`; where a run of the layout ends is noted. It runs no command.
  */
 import type { ReplyWriter } from '../codec/encoder.ts';
+import type { LongReply } from '../codec/long-reply.ts';
 import type { Part, PartReplies } from './part.ts';
 
 export class PartRenderer {
@@ -15,6 +16,8 @@ export class PartRenderer {
   /** Commands announced by `next`. */
   #begun = 0;
   #errorsBefore = 0;
+  /** Bytes of the replies before the command that was announced last. */
+  #bytesBefore = 0;
   /** Those that are empty are shared by the answers of many parts. */
   #ends: number[] = [];
   #errors: number[] = [];
@@ -51,22 +54,53 @@ export class PartRenderer {
     if (this.#left === 0) this.#endRun();
     this.#left -= 1;
     this.#begun += 1;
+    this.#bytesBefore = this.writer.length;
+  }
+
+  /** Commands that were announced. */
+  get begun(): number {
+    return this.#begun;
+  }
+
+  /** Drops the reply of the last command. */
+  cutBack(): void {
+    this.writer.cutBack(this.#bytesBefore);
+  }
+
+  /** No further command is answered. */
+  stop(): void {
+    this.#left = 0;
+    this.#layout = [];
   }
 
   /** All replies of the part that was begun, in one piece. */
-  answer({ unit, part }: Part): PartReplies {
-    const replies = this.finish();
-    const noted = { ends: this.#ends, errors: this.#errors };
+  answer(part: Part): PartReplies {
+    return this.answerOf(part, this.finish());
+  }
+
+  /** The first piece of the replies, after `stop` or behind all commands. */
+  answerOf({ unit, part }: Part, replies: Uint8Array): PartReplies {
+    const noted = { ends: this.#ends, errors: this.#errors, answered: this.#begun };
     return { type: 'PartReplies', unit, part, from: 0, replies, ...noted, last: true };
+  }
+
+  /** All replies so far, for the case that they are long. */
+  finishLong(): LongReply {
+    this.#check();
+    return this.writer.takePieces();
   }
 
   /** All replies, when every command has written its own. */
   finish(): Uint8Array {
+    this.#check();
+    return this.writer.take();
+  }
+
+  #check(): void {
     if (this.#left > 0 || this.#run < this.#layout.length - 1) {
       throw new Error(`the part has no replies from command ${this.#begun} on`);
     }
     if (this.writer.errors !== this.#errorsBefore) this.#noteError();
-    return this.writer.take();
   }
 
   #endRun(): void {

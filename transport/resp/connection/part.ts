@@ -33,6 +33,11 @@ export interface Part {
   readonly protocol: 2 | 3;
   /** Every command reads one key only: an ephemeral read may serve the part. */
   readonly readOnly: boolean;
+  /**
+   * The commands from this one on only read, and are in no MULTI block. Behind any of them the
+   * replies may end: the connection then asks for the others anew.
+   */
+  readonly readsFrom: number;
   /** Some command touches keys that are not among its arguments (KEYS, FLUSHALL, DBSIZE). */
   readonly wholeStore: boolean;
   /** Conflict slots of all keys (`storage/keyspace/slots.ts`), as they appear, repeats allowed. */
@@ -53,6 +58,8 @@ export interface PartReplies {
   readonly ends: readonly number[];
   /** Indices, ascending, of the commands that answer an error; in the first piece. */
   readonly errors: readonly number[];
+  /** Commands of the part that all its pieces answer; see `Part.readsFrom`. */
+  readonly answered: number;
   readonly last: boolean;
 }
 

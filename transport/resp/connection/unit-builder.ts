@@ -123,6 +123,7 @@ export class UnitBuilder {
     part.addBatch(block);
     // A block is a transaction even if it only reads.
     part.readOnly = false;
+    part.readsFrom = part.count;
     const head = Buffer.from(`*${count + locals.length}\r\n`, 'latin1');
     this.#addLocal(head, part.number, false);
     let planned = 0;
@@ -161,6 +162,7 @@ export class UnitBuilder {
       layout: part.layout,
       protocol,
       readOnly: part.readOnly,
+      readsFrom: part.readsFrom,
       wholeStore: part.wholeStore,
       participants: part.slots,
       window,

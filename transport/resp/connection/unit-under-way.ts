@@ -7,6 +7,7 @@ import { type CallTally, countFailed } from '../call-tally.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import type { Routes } from '../routes.ts';
 import type { Part, PartAnswer, PartReplies, ReplyCredit, UnitId } from './part.ts';
+import { restOf } from './rest-of-part.ts';
 
 /** In the order of the client's commands. */
 export type PlanItem = LocalReply | Run | Guard;
@@ -62,6 +63,8 @@ interface Received {
   isLast: boolean;
   run: number;
   ends: readonly number[];
+  /** Commands; those behind them become another part. */
+  answered: number;
   failure: string | undefined;
 }
 
@@ -75,7 +78,6 @@ const OK = Buffer.from('+OK\r\n', 'latin1');
 
 export class UnitUnderWay {
   readonly id: UnitId;
-  readonly parts: readonly Part[];
   readonly startedMs: number;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
@@ -85,7 +87,8 @@ export class UnitUnderWay {
   failed = false;
   /** Parts that the coordinators have taken, counted from the first. */
   submitted = 0;
-  readonly #plan: readonly PlanItem[];
+  readonly #parts: Part[];
+  readonly #plan: PlanItem[];
   readonly #tallies: readonly CallTally[];
   /** By part; unused where one answer is all. */
   readonly #received: (Received | undefined)[] = [];
@@ -107,14 +110,14 @@ export class UnitUnderWay {
     this.startedMs = frame.startedMs;
     this.discarded = frame.discarded;
     this.isQuestion = frame.isQuestion;
-    this.parts = parts;
-    this.#plan = plan;
+    this.#parts = [...parts];
+    this.#plan = [...plan];
     this.#tallies = tallies;
   }
 
-  /** Commands of all parts. */
-  get count(): number {
-    return this.parts.reduce((sum, { count }) => sum + count, 0);
+  /** In the order in which they are to be submitted; the rest of a part becomes another one. */
+  get parts(): readonly Part[] {
+    return this.#parts;
   }
 
   /** Between two replies: the client can be sent something else. */
@@ -125,7 +128,7 @@ export class UnitUnderWay {
 
   /** Gives what is next in order to `output`; `writer` renders failures. */
   receive(answer: PartAnswer, output: ReplyOutput, writer: ReplyWriter): Progress {
-    if (this.#plan.length === 1 && answer.type === 'PartReplies' && isWhole(answer)) {
+    if (this.#plan.length === 1 && answer.type === 'PartReplies' && this.#isWhole(answer)) {
       if (this.#received.length > 0) return 'ignored';
       this.#errors[0] = answer.errors;
       output.reply(answer.replies);
@@ -161,7 +164,7 @@ export class UnitUnderWay {
 
   /** Parts of whose replies the rest waits for credit. */
   halfReceived(): Part[] {
-    return this.parts.filter((_, part) => {
+    return this.#parts.filter((_, part) => {
       const received = this.#received[part];
       return received !== undefined && received.receivedTo > 0 && !isOver(received);
     });
@@ -169,18 +172,25 @@ export class UnitUnderWay {
 
   /** For the counters that INFO shows; when the unit is done. */
   countDone(tookMs: number, routes: Routes): void {
-    const { count } = this;
-    for (const [number, tally] of this.#tallies.entries()) {
-      tally.countTime(tookMs * 1000, count);
-      const { bytes } = this.parts[number] as Part;
+    const tallied = this.#parts.slice(0, this.#tallies.length);
+    const count = tallied.reduce((sum, part) => sum + part.count, 0);
+    for (const tally of this.#tallies) tally.countTime(tookMs * 1000, count);
+    for (const [number, part] of this.#parts.entries()) {
       const errors = this.#errors[number] ?? [];
-      if (this.#received[number]?.failure !== undefined) tally.countFailures();
-      else if (errors.length > 0) countFailed(routes, bytes, errors);
+      const isFailed = this.#received[number]?.failure !== undefined;
+      if (isFailed && number < tallied.length) this.#tallies[number]?.countFailures();
+      else if (isFailed) countFailed(routes, part.bytes, [...Array(part.count).keys()]);
+      else if (errors.length > 0) countFailed(routes, part.bytes, errors);
     }
   }
 
+  /** All replies to the part that was asked first. */
+  #isWhole({ part, from, last, answered }: PartReplies): boolean {
+    return part === 0 && from === 0 && last && answered === this.#parts[0]?.count;
+  }
+
   #receivedOf(part: number): Received {
-    const received = this.#received[part] ?? newReceived(this.parts[part] as Part);
+    const received = this.#received[part] ?? newReceived(this.#parts[part] as Part);
     this.#received[part] = received;
     return received;
   }
@@ -237,7 +247,7 @@ export class UnitUnderWay {
     const received = this.#received[part];
     if (received === undefined) return false;
     if (received.failure !== undefined) {
-      writer.protocol = this.parts[part]?.protocol ?? 2;
+      writer.protocol = this.#parts[part]?.protocol ?? 2;
       for (let left = errors; left > 0; left -= 1) writer.error(received.failure);
       if (errors > 0) output.reply(writer.take());
       return true;
@@ -245,12 +255,29 @@ export class UnitUnderWay {
     const before = received.mergedTo;
     const isComplete = mergePieces(received, output);
     this.#isMidRun = !isComplete && (this.#isMidRun || received.mergedTo > before);
+    const { answered } = received;
+    const isCut = isComplete && received.run > received.ends.length;
+    if (isCut && answered < (this.#parts[part]?.count ?? 0)) return this.#goOn(part, answered);
     return isComplete;
   }
-}
 
-function isWhole({ from, last }: PartReplies): boolean {
-  return from === 0 && last;
+  /** The commands behind the first `answered` ones become a part; `false`: some are of this run. */
+  #goOn(part: number, answered: number): boolean {
+    const cut = this.#parts[part] as Part;
+    const number = this.#parts.length;
+    let left = -answered;
+    let run = 0;
+    while (left < 0) left += cut.layout[run++] as number;
+    this.#parts.push(restOf(cut, answered, number));
+    const next = this.#item;
+    for (let item = next; item < this.#plan.length; item += 1) {
+      const planned = this.#plan[item] as PlanItem;
+      if (planned.type !== 'run' || planned.part !== part) continue;
+      if (item > next) this.#plan[item] = { ...planned, part: number };
+      else if (left > 0) this.#plan[item] = { ...planned, part: number, errors: left };
+    }
+    return left === 0;
+  }
 }
 
 function isOver({ isLast, failure }: Received): boolean {
@@ -266,12 +293,15 @@ function newReceived({ window }: Part): Received {
     isLast: false,
     run: 0,
     ends: [],
+    answered: 0,
     failure: undefined,
   };
 }
 
-function notePiece(received: Received, { from, replies, ends, last }: PartReplies): void {
+function notePiece(received: Received, answer: PartReplies): void {
+  const { from, replies, ends, answered, last } = answer;
   if (from === 0) received.ends = ends;
+  received.answered = answered;
   received.pieces.push(replies);
   received.receivedTo += replies.length;
   received.isLast = last;

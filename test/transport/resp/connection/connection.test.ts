@@ -507,6 +507,7 @@ describe('long replies', () => {
       replies: Buffer.from(text.slice(from, to)),
       ends: [],
       errors: [],
+      answered: part.count,
       last: to === text.length,
     });
   }

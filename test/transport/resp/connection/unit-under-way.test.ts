@@ -5,7 +5,7 @@ import { COMMANDS } from '../../../../storage/commands/command-table.ts';
 import { ReplyWriter } from '../../../../transport/resp/codec/encoder.ts';
 import type { CommandBatch } from '../../../../transport/resp/connection/command-batch.ts';
 import { MultiBlock } from '../../../../transport/resp/connection/multi-block.ts';
-import type { PartAnswer, PartReplies } from '../../../../transport/resp/connection/part.ts';
+import type { Part, PartAnswer, PartReplies } from '../../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../../transport/resp/connection/part-renderer.ts';
 import { UnitBuilder } from '../../../../transport/resp/connection/unit-builder.ts';
 import type {
@@ -137,6 +137,65 @@ describe('replies of one part', () => {
     expect(client.receive(unit, { type: 'PartFailed', ...id, line: 'BUSY no' })).toBe('done');
     expect(client.text).toBe('-BUSY no -BUSY no +a -BUSY no -BUSY no');
     expect(unit.failed).toBe(true);
+  });
+});
+
+describe('replies that end behind some command', () => {
+  /** Answers at most so many commands of each part that is asked. */
+  function answerBy(unit: UnitUnderWay, most: number, client: Client): string[] {
+    const renderer = new PartRenderer(new ReplyWriter(2));
+    const told: string[] = [];
+    for (let number = 0, next = 0; number < unit.parts.length; number += 1) {
+      const part = unit.parts[number] as Part;
+      renderer.begin(part);
+      for (let i = 0; i < Math.min(most, part.count); i += 1) {
+        renderer.next();
+        renderer.writer.integer(next++);
+      }
+      renderer.stop();
+      told.push(client.receive(unit, renderer.answer(part)));
+    }
+    return told;
+  }
+
+  test.each([
+    ['one run', [5], ':0 :1 :2 :3 :4'],
+    ['locals around', ['+a\r\n', 1, '+b\r\n', 4, '+c\r\n'], '+a :0 +b :1 :2 :3 :4 +c'],
+    ['locals between', [2, '+a\r\n', 2, '+b\r\n', 1], ':0 :1 +a :2 :3 +b :4'],
+  ] as [string, Item[], string][])(
+    'are followed by those of another part: %s',
+    (_name, items, expected) => {
+      for (let most = 1; most <= 5; most += 1) {
+        const unit = unitOf(items);
+        const client = new Client();
+        const told = answerBy(unit, most, client);
+        expect(client.text).toBe(expected);
+        expect(told.slice(0, -1)).toEqual(told.slice(1).map(() => 'more'));
+        expect(told.at(-1)).toBe('done');
+        expect(unit.parts.map(({ count }) => Math.min(count, most))).toEqual(
+          unit.parts.map(({ layout }) =>
+            Math.min(
+              most,
+              layout.reduce((a, b) => a + b, 0),
+            ),
+          ),
+        );
+      }
+    },
+  );
+
+  test('and the rest fails: each of its commands is an error', () => {
+    const unit = unitOf([2, '+a\r\n', 3]);
+    const client = new Client();
+    const { replies, ...whole } = answerTo(unit);
+    const cut = { ...whole, ends: [8], answered: 3, replies: replies.subarray(0, 12) };
+    expect(client.receive(unit, cut)).toBe('more');
+    // The coordinator may have given up the part meanwhile.
+    const id = { unit: unit.id, line: 'BUSY no' } as const;
+    expect(client.receive(unit, { type: 'PartFailed', part: 0, ...id })).toBe('ignored');
+    expect(client.receive(unit, { type: 'PartFailed', part: 1, ...id })).toBe('done');
+    expect(client.text).toBe(':0 :1 +a :2 -BUSY no -BUSY no');
+    expect(unit.parts[1]).toMatchObject({ count: 2, layout: [2], readOnly: true, readsFrom: 0 });
   });
 });
 

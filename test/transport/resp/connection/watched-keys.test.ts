@@ -198,7 +198,7 @@ describe('a block with watched keys', () => {
     expect(question).toMatchObject({ readOnly: true, participants: [slotOfText('watched')] });
     node.gateway.answered({
       ...{ type: 'PartReplies', unit: question?.unit as never, part: 0, from: 0 },
-      ...{ replies: Buffer.from('+=1/0\r\n'), ends: [], errors: [], last: true },
+      ...{ replies: Buffer.from('+=1/0\r\n'), ends: [], errors: [], answered: 1, last: true },
     });
     client.send(request('MULTI', 'SET other 1', 'EXEC'));
     expect(node.coordinator.parts[1]).toMatchObject({
@@ -233,7 +233,7 @@ describe('WATCH', () => {
       expect(part?.count).toBe(1);
       node.gateway.answered({
         ...{ type: 'PartReplies', unit: part?.unit as never, part: 0, from: 0 },
-        ...{ replies: Buffer.from('+?\r\n'), ends: [], errors: [], last: true },
+        ...{ replies: Buffer.from('+?\r\n'), ends: [], errors: [], answered: 1, last: true },
       });
     }
     node.endTurn();
