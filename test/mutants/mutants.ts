@@ -7,6 +7,7 @@
 import type { Knobs, MixName } from '../actors/accord/knobs.ts';
 import { onlyFaults } from '../simulation/fault-kinds.ts';
 import type { Profile } from '../simulation/profile.ts';
+import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 
 export type Harness =
@@ -883,4 +884,5 @@ export const MUTANTS: readonly Mutant[] = [
   },
   // ---- whole nodes ------------------------------------------------------------------------
   ...NODE_MUTANTS,
+  ...DATABASE_MUTANTS,
 ];

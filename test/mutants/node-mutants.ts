@@ -9,12 +9,12 @@ import type { Harness, Mutant } from './mutants.ts';
 
 const CORE = 'actors/accord/';
 
-function nodes(profile: Partial<Profile>, timeMs = 6_000, count = 3): Harness {
+export function nodes(profile: Partial<Profile>, timeMs = 6_000, count = 3): Harness {
   return { type: 'node', nodes: count, timeMs, profile };
 }
 
 /** Nothing goes wrong: what happens is the work of the clients alone. */
-const FAIR: Partial<Profile> = {
+export const FAIR: Partial<Profile> = {
   faultEveryMsMax: 0,
   crashAfterSendRate: 0,
   crashAfterCutRate: 0,
@@ -26,8 +26,8 @@ const FAIR: Partial<Profile> = {
   flushes: false,
 };
 /** Few enough that their histories can be searched. */
-const CALM: Partial<Profile> = { clients: 4, thinkMsMax: 40, keys: 3 };
-const BUSY: Partial<Profile> = { clients: 12, thinkMsMax: 3, keys: 2 };
+export const CALM: Partial<Profile> = { clients: 4, thinkMsMax: 40, keys: 3 };
+export const BUSY: Partial<Profile> = { clients: 12, thinkMsMax: 3, keys: 2 };
 
 /** Coordinators crash alone, while answers to their reads are under way. */
 const COORDINATORS_CRASH = nodes({
@@ -44,14 +44,14 @@ const WHOLE_STORE = nodes({
 });
 
 /** Nodes crash all the time, after flushes too. */
-const RESTARTS = nodes({
+export const RESTARTS: Partial<Profile> = {
   ...FAIR,
   ...CALM,
   flushes: true,
   faultEveryMsMax: 400,
   faultMix: onlyFaults({ crash: 10 }),
   mix: { ...PLAIN_MIX, wholeStore: 1 },
-});
+};
 
 /** Values with a deadline, clocks that are right. */
 const DEADLINES = nodes({
@@ -325,7 +325,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     replace: '      blocks: [],\n',
     why: 'after a restart a group takes its part of the engine for empty',
     budgetSeeds: 20,
-    config: RESTARTS,
+    config: nodes(RESTARTS),
   },
   {
     name: 'cleared_in_memory_only',
@@ -335,6 +335,6 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     replace: '      clear: false,\n',
     why: 'keys that FLUSHALL has removed come back from the engine',
     budgetSeeds: 20,
-    config: RESTARTS,
+    config: nodes(RESTARTS),
   },
 ];

@@ -5,6 +5,8 @@
 import { Arguments } from '../../storage/arguments.ts';
 import { keysAmong } from '../../storage/commands/command.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
+import { requestOf } from '../../storage/request.ts';
+import { headIn } from '../../storage/transaction-body.ts';
 import type { Part } from '../../transport/resp/connection/part.ts';
 import type { PlanItem } from '../../transport/resp/connection/unit-under-way.ts';
 
@@ -27,16 +29,25 @@ export interface ClientUnit {
 
 const args = new Arguments();
 
-/** One unit of these commands; `exec` puts them into a MULTI block. */
+/**
+ * One unit of these commands; `exec` puts them into a MULTI block. `databases`: of each command, 0
+ * where nothing is said.
+ */
 export function unitOf(
   commands: readonly (readonly string[])[],
   exec: boolean | readonly UnitItem[],
   answer: (answer: Answer) => void,
+  databases: readonly number[] = [],
 ): ClientUnit {
-  const text = commands.map(
-    (words) => `*${words.length}\r\n${words.map((w) => `$${w.length}\r\n${w}\r\n`).join('')}`,
-  );
-  const bytes = Buffer.from(text.join(''), 'latin1');
+  let selected = 0;
+  const requests = commands.map((words, at) => {
+    const request = requestOf(words);
+    const database = databases[at] ?? 0;
+    if (database !== selected) request[0] = headIn(database);
+    selected = database;
+    return request;
+  });
+  const bytes = Buffer.concat(requests);
   const items = itemsOf(commands.length, exec);
   const slots: number[] = [];
   let readsFrom = 0;
@@ -135,6 +146,7 @@ export function parseReplies(bytes: Buffer): Reply[] {
         return text;
       }
       case '*':
+        if (rest === '-1') return null;
         return Array.from({ length: Number(rest) }, one);
       default:
         throw new Error(`not a RESP2 reply: ${head}`);

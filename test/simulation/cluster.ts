@@ -220,6 +220,7 @@ export class SimulatedCluster {
   run(timeMs: number): RunResult {
     for (const name of drawnNames(limitsOf(this.profile))) this.#count(name);
     this.#count(`sync policy ${this.profile.syncPolicy}`);
+    if (this.profile.databases > 1) this.#count('several databases');
     this.#count(`frames ${this.#options.frames ?? this.profile.frames ?? 'off'}`);
     for (const node of this.nodes) node.start();
     this.scheduler.run(500);

@@ -23,6 +23,7 @@ export const KINDS = [
   'wholeStore',
   'walk',
   'big',
+  'watch',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
@@ -40,6 +41,7 @@ export const PLAIN_MIX: Mix = {
   wholeStore: 0,
   walk: 0,
   big: 0,
+  watch: 0,
 };
 
 /** A limit that is named here is the one of the run, whatever was drawn. */
@@ -93,6 +95,8 @@ export interface Profile extends Partial<Limits> {
   readonly mix: Mix;
   /** FLUSHALL is among the whole-store commands; there are no lists then. */
   readonly flushes: boolean;
+  /** How many databases there are keys in. */
+  readonly databases: number;
   /** The keys of mixed units share one conflict slot. */
   readonly sameSlot: boolean;
   /** Command bytes of a big unit. */
@@ -105,7 +109,15 @@ export interface Profile extends Partial<Limits> {
   readonly frames: SimFrames | undefined;
 }
 
+/** Some watch keys, and some use several databases; whatever else was drawn stays as it was. */
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
+  const profile = drawBase(rng, nodes);
+  const watch = rng.next() < 0.5 ? 0.3 * rng.next() : 0;
+  const databases = rng.next() < 0.4 ? 4 : 1;
+  return { ...profile, databases, mix: { ...profile.mix, watch } };
+}
+
+function drawBase(rng: SeededRng, nodes: number): Omit<Profile, 'databases'> {
   const chance = (rate: number): boolean => rng.next() < rate;
   const between = (min: number, max: number): number => min + (max - min) * rng.next();
   const slow = nodes - Math.floor((nodes - 1) / 2);

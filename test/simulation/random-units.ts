@@ -11,6 +11,8 @@ export type Words = readonly string[];
 
 export interface RandomUnit {
   readonly commands: readonly Words[];
+  /** The database of each command; 0 where nothing is said. */
+  readonly databases?: readonly number[];
   readonly plan: readonly UnitItem[];
   /** All keys are removed. */
   readonly flushes: boolean;
@@ -19,6 +21,8 @@ export interface RandomUnit {
 export interface RandomUnitOptions {
   readonly rng: Rng;
   readonly keys: number;
+  /** From number 0 on. The last two may be swapped and cleared: no other units use them. */
+  readonly databases: number;
   /** All keys share one conflict slot. */
   readonly sameSlot: boolean;
   /** FLUSHALL is among the whole-store commands. */
@@ -37,18 +41,24 @@ const BIG_KEYS = 100;
 export function mixedUnit(options: RandomUnitOptions): RandomUnit {
   const count = 1 + below(options.rng, COMMANDS_MAX);
   const commands = Array.from({ length: count }, () => anyCommand(options));
-  return { commands, plan: planFor(options.rng, count), flushes: false };
+  const databases = databasesFor(options, count);
+  return { commands, databases, plan: planFor(options.rng, count), flushes: false };
 }
 
 /** One whole-store command, alone or among others. */
 export function wholeStoreUnit(options: RandomUnitOptions): RandomUnit {
   const { rng, flushes } = options;
-  const whole = wholeStoreCommand(options);
+  const isOfDatabases = options.databases > 1 && rng.next() < 0.4;
+  const whole = isOfDatabases ? databaseCommand(options) : wholeStoreCommand(options);
   const others = rng.next() < 0.5 ? 0 : 1 + below(rng, 3);
   const commands = Array.from({ length: others }, () => anyCommand(options));
-  commands.splice(below(rng, others + 1), 0, whole);
+  const at = below(rng, others + 1);
+  commands.splice(at, 0, whole);
   const plan = planFor(rng, commands.length);
-  return { commands, plan, flushes: flushes && whole[0] === 'FLUSHALL' };
+  const databases = databasesFor(options, commands.length);
+  // The keys of the first databases are those of other units too.
+  if (whole[0] === 'FLUSHDB') databases[at] = swappable(options)[below(rng, 2)] ?? 0;
+  return { commands, databases, plan, flushes: flushes && whole[0] === 'FLUSHALL' };
 }
 
 /** Many small commands, or few large ones. */
@@ -61,6 +71,22 @@ export function bigUnit(options: RandomUnitOptions): RandomUnit {
     return rng.next() < 0.2 ? ['GET', key] : ['SET', key, value().padEnd(bytes, 'x')];
   });
   return { commands, plan: planFor(rng, count), flushes: false };
+}
+
+/** Each command's own, or one for all of them. */
+function databasesFor({ rng, databases }: RandomUnitOptions, count: number): number[] {
+  if (databases === 1) return [];
+  const one = below(rng, databases);
+  const apart = rng.next() < 0.4;
+  return Array.from({ length: count }, () => (apart ? below(rng, databases) : one));
+}
+
+function swappable({ databases }: RandomUnitOptions): readonly [number, number] {
+  return [databases - 2, databases - 1];
+}
+
+function databaseCommand(options: RandomUnitOptions): Words {
+  return options.rng.next() < 0.6 ? ['SWAPDB', ...swappable(options).map(String)] : ['FLUSHDB'];
 }
 
 function below(rng: Rng, end: number): number {
@@ -132,7 +158,18 @@ function anyCommand(options: RandomUnitOptions): Words {
     ['PTTL', key],
     ['PEXPIRETIME', key],
   ];
+  const between = rng.next();
+  if (options.databases > 1 && between < 0.15) return betweenDatabases(options, key, other);
   return choices[below(rng, choices.length)] ?? ['GET', key];
+}
+
+function betweenDatabases(
+  { rng, databases }: RandomUnitOptions,
+  key: string,
+  other: string,
+): Words {
+  const target = String(below(rng, databases));
+  return rng.next() < 0.5 ? ['MOVE', key, target] : ['COPY', key, other, 'DB', target, 'REPLACE'];
 }
 
 const CROWD_KEYS = 8;

@@ -19,6 +19,7 @@ const FORMER: Partial<Profile> = {
   readBack: false,
   readPipelineRate: 0,
   mix: PLAIN_MIX,
+  databases: 1,
   limits: USUAL_LIMITS,
   syncPolicy: 'every_batch',
   frames: undefined,

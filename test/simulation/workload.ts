@@ -4,6 +4,7 @@
  * through another. A timeout or a restart leaves an operation open for ever.
  */
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import { STATE_OPEN, UNCHANGED_COMMAND, VERSION_COMMAND } from '../../storage/commands/watched.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
 import { checkLinearizability, STEPS_MAX } from '../verify/linearizability.ts';
@@ -46,7 +47,14 @@ type Done = (isOpen: boolean, touched?: Touched) => void;
 const KEY = /^[a-z]+\d*$/;
 /** All of them are set at once, so that every look at them must find them equal. */
 const GROUP: Words = ['m1', 'm2', 'm3'];
-const WHOLE_STORE = new Set(['DBSIZE', 'KEYS', 'SCAN', 'RANDOMKEY', 'FLUSHALL']);
+const WHOLE_STORE = new Set([
+  ...['DBSIZE', 'KEYS', 'SCAN', 'RANDOMKEY'],
+  ...['FLUSHALL', 'FLUSHDB', 'SWAPDB'],
+]);
+/** Kinds of keys of which the model is in database 1, where there are several. */
+const IN_ANOTHER_DATABASE = /^[lt]\d+$/;
+/** Questions for the state of a key. */
+const STATE_TRIES_MAX = 8;
 
 export class Workload {
   readonly #options: WorkloadOptions;
@@ -162,6 +170,8 @@ export class Workload {
         return this.#walk(node, rng, done);
       case 'big':
         return this.#random(node, process, bigUnit(this.#unitOptions(rng)), done);
+      case 'watch':
+        return this.#watch(node, process, rng, done);
     }
   }
 
@@ -265,6 +275,75 @@ export class Workload {
     });
   }
 
+  // ---- watched keys -------------------------------------------------------------------------
+
+  /**
+   * WATCH, GET, MULTI, SET, EXEC: to the model, a SET that depends on the value that was read
+   * behind WATCH.
+   */
+  #watch(node: SimNode, process: number, rng: SeededRng, done: Done): void {
+    const key = this.#key(rng.next() < 0.7 ? 'r' : 't', rng);
+    this.#askState(node, key, STATE_TRIES_MAX, (state) => {
+      if (state === undefined) return done(false);
+      const id = this.#registers.invoke(process, 'GET', [key], []);
+      this.#submit(node, [['GET', key]], false, (answer) => {
+        let value: Json = null;
+        this.#finish(this.#registers, id, answer, ([reply]) => {
+          value = reply as Json;
+          return value;
+        });
+        if (answer.type !== 'replies') return done(answer.type === 'unknown');
+        this.#setIfUnchanged(node, process, { key, state, value }, rng, done);
+      });
+    });
+  }
+
+  #askState(
+    node: SimNode,
+    key: string,
+    tries: number,
+    told: (state: string | undefined) => void,
+  ): void {
+    this.#submit(node, [[VERSION_COMMAND, key]], false, (answer) => {
+      const [state] = answer.type === 'replies' ? parseReplies(answer.bytes) : [];
+      if (typeof state !== 'string') return told(undefined);
+      if (state !== STATE_OPEN) return told(state);
+      this.#options.count('watch asked again');
+      if (tries > 1) this.#askState(node, key, tries - 1, told);
+      else told(undefined);
+    });
+  }
+
+  #setIfUnchanged(
+    node: SimNode,
+    process: number,
+    watched: { readonly key: string; readonly state: string; readonly value: Json },
+    rng: SeededRng,
+    done: Done,
+  ): void {
+    const { key, state, value } = watched;
+    const fresh = this.#value();
+    const ttl = String(1 + Math.floor(rng.next() * this.#options.profile.ttlMsMax));
+    const life = key.startsWith('t') ? ['PX', ttl] : [];
+    const guard = [UNCHANGED_COMMAND, String(this.#databaseOf(key)), key, state];
+    if (life.length > 0) this.#lives.set(this.#registers.size, Number(ttl));
+    const met = value === null ? ['NX'] : ['IFEQ', value];
+    const id = this.#registers.invoke(process, 'SET', [key], [fresh, ...met]);
+    this.#submit(node, [guard, ['SET', key, fresh, ...life]], false, (answer) => {
+      const replies = answer.type === 'replies' ? parseReplies(answer.bytes) : [];
+      const [kept, set] = replies;
+      const what = kept === null ? 'watch nil' : 'watch kept';
+      if (answer.type === 'replies') this.#options.count(what);
+      if (kept === null || isOutOfMemory(set)) this.#registers.refuse(id);
+      else this.#finish(this.#registers, id, answer, () => set as Json);
+      done(answer.type === 'unknown');
+    });
+  }
+
+  #databaseOf(key: string): number {
+    return this.#options.profile.databases > 1 && IN_ANOTHER_DATABASE.test(key) ? 1 : 0;
+  }
+
   // ---- transactions -----------------------------------------------------------------------
 
   #transaction(node: SimNode, process: number, rng: SeededRng, done: Done): void {
@@ -355,15 +434,15 @@ export class Workload {
   // ---- all commands -----------------------------------------------------------------------
 
   #unitOptions(rng: SeededRng): RandomUnitOptions {
-    const { keys, sameSlot, flushes, ttlMsMax, bigBytesMax } = this.#options.profile;
+    const { keys, databases, sameSlot, flushes, ttlMsMax, bigBytesMax } = this.#options.profile;
     const value = (): string => this.#value();
-    return { rng, keys, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
+    return { rng, keys, databases, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
   }
 
   #random(node: SimNode, process: number, unit: RandomUnit, done: Done): void {
-    const { commands, plan, flushes } = unit;
+    const { commands, databases, plan, flushes } = unit;
     const id = flushes ? this.#registers.invoke(process, FLUSHALL, ['*'], []) : undefined;
-    this.#submit(node, commands, plan, (answer) => {
+    const answered = (answer: Answer): void => {
       // The first reply is that of another command, which may have been refused alone.
       if (id !== undefined && answer.type === 'replies') this.#registers.complete(id, 'OK');
       else if (id !== undefined) this.#finish(this.#registers, id, answer, () => 'OK');
@@ -373,7 +452,8 @@ export class Workload {
         }
       }
       done(answer.type === 'unknown');
-    });
+    };
+    this.#submit(node, commands, plan, answered, databases);
   }
 
   /** SCAN from end to end, each page at any node: it finds what is there all the while, once. */
@@ -389,7 +469,7 @@ export class Workload {
         'COUNT',
         String(1 + Math.floor(rng.next() * 3)),
       ];
-      this.#submit(node, [words], false, (answer) => {
+      const answered = (answer: Answer): void => {
         if (answer.type !== 'replies') return done(answer.type === 'unknown');
         const [reply] = parseReplies(answer.bytes);
         const [next, keys] = reply as readonly [string, readonly string[]];
@@ -403,7 +483,8 @@ export class Workload {
           this.#options.violation(`SCAN finds a key twice: ${found.join(' ')}`);
         }
         done(false);
-      });
+      };
+      this.#submit(node, [words], false, answered, [this.#databaseOf('l0')]);
     };
     page(first, '0');
   }
@@ -415,6 +496,7 @@ export class Workload {
     commands: readonly Words[],
     exec: boolean | readonly UnitItem[],
     answered: (answer: Answer) => void,
+    databases = this.#databasesOf(commands),
   ): void {
     let over = false;
     const once = (answer: Answer): void => {
@@ -430,9 +512,13 @@ export class Workload {
     const named = commands.map((words) =>
       words.map((word) => (KEY.test(word) ? group.keyFor(word) : word)),
     );
-    if (!node.submit(unitOf(named, exec, once), group)) {
+    if (!node.submit(unitOf(named, exec, once, databases), group)) {
       once({ type: 'refused', why: 'nobody there' });
     }
+  }
+
+  #databasesOf(commands: readonly Words[]): readonly number[] {
+    return commands.map((words) => this.#databaseOf(words.find((word) => KEY.test(word)) ?? ''));
   }
 
   #finish(
