@@ -65,7 +65,7 @@ export function longestFrom(args: Arguments, first: number): number {
 const PICKS_MAX = 1_048_576;
 export const OUT_OF_RANGE = 'ERR value is out of range';
 const OUT_OF_LONG_RANGE =
-  'ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807';
+  'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807';
 
 /** A number of picks, below zero with repeats; or the error line. */
 export function parsePicks(args: Arguments, i: number): number | string {

@@ -10,19 +10,35 @@ import { EXPIRY_COMMANDS } from './expiry.ts';
 import { HASH_COMMANDS } from './hashes.ts';
 import { INTROSPECTION_COMMANDS } from './introspection.ts';
 import { KEY_COMMANDS } from './keys.ts';
+import { LCS } from './lcs.ts';
+import { LIST_END_COMMANDS } from './list/ends.ts';
+import { LIST_PLACE_COMMANDS } from './list/places.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { WATCH_COMMANDS } from './watched.ts';
 import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
+import { ZSET_COMBINE_COMMANDS } from './zset/combine.ts';
+import { ZSET_MEMBER_COMMANDS } from './zset/members.ts';
+import { ZSET_POP_COMMANDS } from './zset/pops.ts';
+import { ZSET_RANGE_COMMANDS } from './zset/ranges.ts';
+import { ZSET_WALK_COMMANDS } from './zset/walks.ts';
 
 /** Every one that a client may send. */
 export const COMMANDS: readonly Command[] = [
   ...STRING_COMMANDS,
   ...COUNTER_COMMANDS,
+  LCS,
   ...HASH_COMMANDS,
   ...SET_COMMANDS,
   ...SET_ALGEBRA_COMMANDS,
+  ...LIST_END_COMMANDS,
+  ...LIST_PLACE_COMMANDS,
+  ...ZSET_MEMBER_COMMANDS,
+  ...ZSET_RANGE_COMMANDS,
+  ...ZSET_POP_COMMANDS,
+  ...ZSET_COMBINE_COMMANDS,
+  ...ZSET_WALK_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,
   ...INTROSPECTION_COMMANDS,

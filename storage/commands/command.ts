@@ -30,7 +30,15 @@ type KeyFunction = (args: Words) => readonly number[];
 type KeySpec = KeyRange | KeyFunction;
 
 type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast' | 'movablekeys';
-type CommandGroup = 'string' | 'hash' | 'set' | 'generic' | 'server' | 'cluster';
+type CommandGroup =
+  | 'string'
+  | 'hash'
+  | 'list'
+  | 'sorted-set'
+  | 'set'
+  | 'generic'
+  | 'server'
+  | 'cluster';
 
 export interface Command {
   /** In upper case; a subcommand as `OBJECT|ENCODING`. */
@@ -47,6 +55,8 @@ export interface Command {
   readonly complexity: string;
   /** `none`: touches no key; `whole-store`: conflicts with every transaction. */
   readonly keys: KeySpec | 'none' | 'whole-store';
+  /** Those of a function that have a fixed place: clients see them in COMMAND. */
+  readonly fixedKeys?: KeyRange | undefined;
   /** `read` with one key may be served by an ephemeral read. */
   readonly kind: 'read' | 'write';
   /**
@@ -130,6 +140,8 @@ type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
 const TYPE_CATEGORIES = new Map<CommandGroup, string>([
   ['string', '@string'],
   ['hash', '@hash'],
+  ['list', '@list'],
+  ['sorted-set', '@sortedset'],
   ['set', '@set'],
 ]);
 
@@ -154,6 +166,7 @@ export function command(entry: CommandEntry): Command {
     since: entry.since,
     complexity: entry.complexity,
     keys: entry.keys,
+    fixedKeys: entry.fixedKeys,
     kind,
     run: entry.run,
   };

@@ -10,19 +10,21 @@ import { CountedLeaf, CountedTree } from './counted-tree.ts';
 const LEAF_MAX = 64;
 const LEAF_FEW = 16;
 const SIGN = 0x8000_0000;
+/** The value of a name without one. */
+const NONE: string | number = '';
 
 /** Places in an order that small integers keep. */
 function sortedPlace(name: string): number {
   return placeOfText(name) ^ SIGN;
 }
 
-class FieldLeaf extends CountedLeaf<FieldLeaf> {
+class FieldLeaf<V> extends CountedLeaf<FieldLeaf<V>> {
   readonly places: number[];
   readonly names: string[];
   /** None in a set. */
-  readonly values: string[] | undefined;
+  readonly values: V[] | undefined;
 
-  constructor(places: number[], names: string[], values: string[] | undefined) {
+  constructor(places: number[], names: string[], values: V[] | undefined) {
     super();
     this.places = places;
     this.names = names;
@@ -33,7 +35,7 @@ class FieldLeaf extends CountedLeaf<FieldLeaf> {
     return this.names.length;
   }
 
-  add(at: number, place: number, name: string, value: string): void {
+  add(at: number, place: number, name: string, value: V): void {
     this.places.splice(at, 0, place);
     this.names.splice(at, 0, name);
     this.values?.splice(at, 0, value);
@@ -46,29 +48,29 @@ class FieldLeaf extends CountedLeaf<FieldLeaf> {
   }
 
   /** The upper half, taken out of this one. */
-  split(): FieldLeaf {
+  split(): FieldLeaf<V> {
     const half = this.size >>> 1;
     const [places, names] = [this.places.splice(half), this.names.splice(half)];
     return new FieldLeaf(places, names, this.values?.splice(half));
   }
 
   /** Takes all elements of the next leaf. */
-  join(next: FieldLeaf): void {
+  join(next: FieldLeaf<V>): void {
     this.places.push(...next.places);
     this.names.push(...next.names);
     this.values?.push(...(next.values ?? []));
   }
 }
 
-export class FieldTree {
-  readonly #tree = new CountedTree<FieldLeaf>();
+export class FieldTree<V extends string | number = string> {
+  readonly #tree = new CountedTree<FieldLeaf<V>>();
   readonly #withValues: boolean;
   /** The element that is looked for: read by `#isAtOrBefore`. */
   #place = 0;
   #name = '';
-  readonly #isAtOrBefore = (leaf: FieldLeaf): boolean => this.#compareAt(leaf, 0) <= 0;
+  readonly #isAtOrBefore = (leaf: FieldLeaf<V>): boolean => this.#compareAt(leaf, 0) <= 0;
   /** Where `#find` has found the name, or where it belongs; no leaf: before all. */
-  #leaf: FieldLeaf | undefined;
+  #leaf: FieldLeaf<V> | undefined;
   #at = 0;
 
   constructor(withValues: boolean) {
@@ -80,14 +82,14 @@ export class FieldTree {
   }
 
   /** The value ('' in a set); `undefined`: the name is not here. */
-  get(name: string): string | undefined {
+  get(name: string): V | undefined {
     if (!this.#find(name)) return undefined;
     const values = this.#leaf?.values;
-    return values === undefined ? '' : values[this.#at];
+    return values === undefined ? (NONE as V) : values[this.#at];
   }
 
   /** Adds a name, or changes its value. The value before; `undefined`: the name was not here. */
-  set(name: string, value: string): string | undefined {
+  set(name: string, value: V): V | undefined {
     const before = this.get(name);
     if (before === undefined) {
       this.#add(name, value);
@@ -99,7 +101,7 @@ export class FieldTree {
   }
 
   /** The value before; `undefined`: the name was not here. */
-  delete(name: string): string | undefined {
+  delete(name: string): V | undefined {
     const before = this.get(name);
     const leaf = this.#leaf;
     if (before === undefined || leaf === undefined) return undefined;
@@ -124,10 +126,11 @@ export class FieldTree {
   }
 
   /** Visits names and values in order. */
-  forEach(visit: (name: string, value: string) => void): void {
+  forEach(visit: (name: string, value: V) => void): void {
     for (let leaf = this.#tree.first; leaf !== undefined; leaf = leaf.next) {
       const { names, values } = leaf;
-      for (let i = 0; i < names.length; i += 1) visit(names[i] as string, values?.[i] ?? '');
+      for (let i = 0; i < names.length; i += 1)
+        visit(names[i] as string, values?.[i] ?? (NONE as V));
     }
   }
 
@@ -139,7 +142,7 @@ export class FieldTree {
    * Visits elements from a hash on: `limit` of them, and those that share the last one's hash.
    * Returns the hash from which on there are more; 0: there are none.
    */
-  page(from: number, limit: number, visit: (name: string, value: string) => void): number {
+  page(from: number, limit: number, visit: (name: string, value: V) => void): number {
     // Nothing lies between the empty name's place in the order and the first name of the hash.
     this.#place = from ^ SIGN;
     this.#name = '';
@@ -152,7 +155,7 @@ export class FieldTree {
       for (; at < names.length; at += 1) {
         const place = places[at] as number;
         if (visited >= limit && place !== last) return (place ^ SIGN) >>> 0;
-        visit(names[at] as string, values?.[at] ?? '');
+        visit(names[at] as string, values?.[at] ?? (NONE as V));
         last = place;
         visited += 1;
       }
@@ -160,7 +163,7 @@ export class FieldTree {
     return 0;
   }
 
-  #add(name: string, value: string): void {
+  #add(name: string, value: V): void {
     const place = this.#place;
     let leaf = this.#leaf ?? this.#tree.first;
     if (leaf === undefined) {
@@ -194,7 +197,7 @@ export class FieldTree {
   }
 
   /** The first element of a leaf that is not before the one that is looked for. */
-  #lowerBound(leaf: FieldLeaf): number {
+  #lowerBound(leaf: FieldLeaf<V>): number {
     let low = 0;
     let high = leaf.size;
     while (low < high) {
@@ -206,7 +209,7 @@ export class FieldTree {
   }
 
   /** Below 0: the element is before the one that is looked for. */
-  #compareAt(leaf: FieldLeaf, at: number): number {
+  #compareAt(leaf: FieldLeaf<V>, at: number): number {
     const place = leaf.places[at] as number;
     if (place !== this.#place) return place < this.#place ? -1 : 1;
     const name = leaf.names[at] as string;

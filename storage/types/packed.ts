@@ -8,7 +8,7 @@ import { readLatin1, writeLatin1 } from './latin1.ts';
 import { shortText } from './short-text.ts';
 
 /** A larger collection gets rows of its own. */
-const PACKED_BYTES_MAX = 4_096;
+export const PACKED_BYTES_MAX = 4_096;
 const HEAD = 3;
 const MORE = 0x80;
 const LOW = 0x7f;

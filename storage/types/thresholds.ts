@@ -8,6 +8,10 @@ export interface Thresholds {
   readonly setMaxIntsetEntries: number;
   readonly setMaxListpackEntries: number;
   readonly setMaxListpackValue: number;
+  /** Items, or below zero a number of bytes: -2 for 8,192. */
+  readonly listMaxListpackSize: number;
+  readonly zsetMaxListpackEntries: number;
+  readonly zsetMaxListpackValue: number;
 }
 
 export const THRESHOLDS: Thresholds = {
@@ -16,4 +20,7 @@ export const THRESHOLDS: Thresholds = {
   setMaxIntsetEntries: 512,
   setMaxListpackEntries: 128,
   setMaxListpackValue: 64,
+  listMaxListpackSize: -2,
+  zsetMaxListpackEntries: 128,
+  zsetMaxListpackValue: 64,
 };

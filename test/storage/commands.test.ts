@@ -8,7 +8,9 @@ import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { CELL_BYTES } from '../../storage/keyspace/cell-cache.ts';
 import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
 import { HASH_CASES } from './commands/hash-cases.ts';
+import { LIST_CASES } from './commands/list-cases.ts';
 import { SET_CASES } from './commands/set-cases.ts';
+import { ZSET_CASES } from './commands/zset-cases.ts';
 import { Machine, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;
@@ -33,6 +35,8 @@ function words(line: string | readonly string[]): string[] {
 const TABLES: Record<string, readonly Case[]> = {
   ...HASH_CASES,
   ...SET_CASES,
+  ...LIST_CASES,
+  ...ZSET_CASES,
   'GET and SET': [
     ['GET a', null],
     ['SET a 1', '+OK'],

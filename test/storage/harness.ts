@@ -13,6 +13,7 @@ import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StateMachinesOptions } from '../../storage/state-machines.ts';
 import { bodyOf, headIn } from '../../storage/transaction-body.ts';
+import { scoreText } from '../../storage/types/scores.ts';
 
 /** Simple strings begin with `+`, errors with `-`; bulk strings and integers are as they are. */
 export type Reply = string | number | bigint | null | Reply[];
@@ -63,7 +64,7 @@ export class Replies implements ReplySink {
     // As in RESP2: the pairs are not told apart.
   }
   double(value: number): void {
-    this.#put(String(value));
+    this.#put(scoreText(value));
   }
   boolean(value: boolean): void {
     this.#put(value ? 1 : 0);

@@ -69,7 +69,7 @@ export const HASH_CASES: Record<string, [string | string[], Reply][]> = {
     ['HRANDFIELD h 9223372036854775807 WITHVALUES', '-ERR value is out of range'],
     [
       'HRANDFIELD h -9223372036854775808',
-      '-ERR value is out of range, must be between -9223372036854775807 and 9223372036854775807',
+      '-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807',
     ],
   ],
   'hashes among other types': [

@@ -6,6 +6,7 @@
 
 import type { ReplySink } from '../../../storage/commands/reply.ts';
 import { writeLatin1 } from '../../../storage/types/latin1.ts';
+import { scoreText } from '../../../storage/types/scores.ts';
 import { escapeBytes } from '../../escape.ts';
 import { LongReply } from './long-reply.ts';
 
@@ -177,7 +178,7 @@ export class ReplyWriter implements ReplySink {
   }
 
   double(value: number): void {
-    const text = doubleText(value);
+    const text = scoreText(value);
     if (this.protocol === 3) this.#line(COMMA, text);
     else this.bulk(text);
   }
@@ -303,12 +304,4 @@ function integerText(value: number | bigint): string {
   return typeof value === 'number' && Math.abs(value) >= 1e21
     ? BigInt(Math.trunc(value)).toString()
     : `${value}`;
-}
-
-/** The shortest text that reads back as the same double; `inf`, `-inf`, `nan` as in RESP3. */
-function doubleText(value: number): string {
-  if (Number.isNaN(value)) return 'nan';
-  if (value === Number.POSITIVE_INFINITY) return 'inf';
-  if (value === Number.NEGATIVE_INFINITY) return '-inf';
-  return Object.is(value, -0) ? '-0' : `${value}`;
 }

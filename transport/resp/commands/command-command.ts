@@ -15,13 +15,13 @@ function description(route: Route) {
 /** One element of COMMAND and COMMAND INFO. */
 function writeInfo(route: Route, out: ReplyWriter): void {
   const { flags, categories } = description(route);
-  const keys = route.command?.keys;
+  const { keys, fixedKeys } = route.command ?? {};
   const moves = typeof keys === 'function';
-  const spec = typeof keys === 'object' ? keys : { first: 0, last: 0, step: 0 };
+  const spec = typeof keys === 'object' ? keys : (fixedKeys ?? { first: 0, last: 0, step: 0 });
   out.array(10);
   out.bulk(route.label);
   out.integer(route.arity);
-  writeSet(moves ? [...flags, 'movablekeys'] : flags, out);
+  writeSet(flags, out);
   out.integer(spec.first);
   out.integer(spec.last);
   out.integer(spec.step);

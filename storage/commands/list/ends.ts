@@ -1,0 +1,246 @@
+/** Commands at the two ends of lists: push, pop, move. */
+import type { Arguments } from '../../arguments.ts';
+import type { Keyspace } from '../../keyspace/keyspace.ts';
+import type { Items } from '../../types/items.ts';
+import { LIST } from '../../types/list.ts';
+import { bytesFrom } from '../collections.ts';
+import { arityError, type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from '../command.ts';
+import { integerFrom, NOT_POSITIVE } from '../integer-arguments.ts';
+import { keysBehind } from '../numkeys.ts';
+import type { ReplySink } from '../reply.ts';
+import { editList, type FoundList } from './values.ts';
+
+type End = 'left' | 'right';
+
+function pushed(list: Items, end: End, item: string): void {
+  if (end === 'left') list.pushLeft(item);
+  else list.pushRight(item);
+}
+
+function push(end: End, mustExist: boolean) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+    const found = keyspace.findCollection(LIST, args, 1);
+    if (found === undefined && mustExist) return out.integer(0);
+    let length = 0;
+    editList(keyspace, args, 1, found, bytesFrom(args, 2), (list) => {
+      for (let i = 2; i < args.count; i += 1) pushed(list, end, args.text(i));
+      length = list.length;
+      return true;
+    });
+    out.integer(length);
+  };
+}
+
+/** Removes up to `count` items at one end, in the order in which they go. */
+function popped(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  found: FoundList,
+  count: number,
+  end: End,
+): string[] {
+  const items: string[] = [];
+  editList(keyspace, args, i, found, 0, (list) => {
+    const taken = Math.min(count, list.length);
+    const first = end === 'left' ? 0 : list.length - taken;
+    list.ascend(first, taken, (item) => items.push(item));
+    list.remove(first, taken);
+    return true;
+  });
+  return end === 'left' ? items : items.reverse();
+}
+
+function pop(name: string, end: End) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+    if (args.count > 3) return out.error(arityError(name));
+    const isMany = args.count === 3;
+    const count = isMany ? integerFrom(0, args, 2, NOT_POSITIVE) : 1;
+    if (typeof count === 'string') return out.error(count);
+    const found = keyspace.findCollection(LIST, args, 1);
+    if (found === undefined) return isMany ? out.nilArray() : out.nil();
+    const items = count === 0 ? [] : popped(keyspace, args, 1, found, count, end);
+    if (isMany) out.array(items.length);
+    for (const item of items) out.bulk(item);
+  };
+}
+
+function endAt(args: Arguments, i: number): End | undefined {
+  if (args.is(i, 'LEFT')) return 'left';
+  return args.is(i, 'RIGHT') ? 'right' : undefined;
+}
+
+/** Moves an item from an end of the list in argument 1 to one of the list in argument 2. */
+function move(keyspace: Keyspace, args: Arguments, from: End, to: End, out: ReplySink): void {
+  const source = keyspace.findCollection(LIST, args, 1);
+  if (source === undefined) return out.nil();
+  const isSame = args.equals(2, args.text(1));
+  const target = isSame ? source : keyspace.findCollection(LIST, args, 2);
+  if (isSame) return rotate(keyspace, args, source, from, to, out);
+  const [item = ''] = popped(keyspace, args, 1, source, 1, from);
+  editList(keyspace, args, 2, target, item.length, (list) => {
+    pushed(list, to, item);
+    return true;
+  });
+  out.bulk(item);
+}
+
+function rotate(
+  keyspace: Keyspace,
+  args: Arguments,
+  found: FoundList,
+  from: End,
+  to: End,
+  out: ReplySink,
+): void {
+  let item = '';
+  const itemMax = typeof found.entry.value === 'string' ? 0 : longestAt(found.entry.value, from);
+  editList(keyspace, args, 1, found, itemMax, (list) => {
+    const index = from === 'left' ? 0 : list.length - 1;
+    item = list.at(index);
+    list.remove(index, 1);
+    pushed(list, to, item);
+    return true;
+  });
+  out.bulk(item);
+}
+
+function longestAt(list: Items, end: End): number {
+  return list.at(end === 'left' ? 0 : list.length - 1).length;
+}
+
+const lmove = command({
+  group: 'list',
+  keys: TWO_KEYS,
+  flags: 'write denyoom',
+  name: 'LMOVE',
+  arity: 5,
+  summary: 'Pop an element from a list, push it to another list and return it',
+  since: '6.2.0',
+  complexity: 'O(1)',
+  run(keyspace, args, out) {
+    const [from, to] = [endAt(args, 3), endAt(args, 4)];
+    if (from === undefined || to === undefined) return out.error(SYNTAX_ERROR);
+    move(keyspace, args, from, to, out);
+  },
+});
+
+interface ManyPop {
+  readonly keys: readonly number[];
+  readonly end: End;
+  readonly count: number;
+}
+
+function parseManyPop(args: Arguments): ManyPop | string {
+  const numkeys = integerFrom(1, args, 1, 'ERR numkeys should be greater than 0');
+  if (typeof numkeys === 'string') return numkeys;
+  const where = 2 + numkeys;
+  const end = where < args.count ? endAt(args, where) : undefined;
+  if (end === undefined) return SYNTAX_ERROR;
+  let count: number | undefined;
+  for (let i = where + 1; i < args.count; i += 2) {
+    if (count !== undefined || !args.is(i, 'COUNT') || i + 1 === args.count) return SYNTAX_ERROR;
+    const parsed = integerFrom(1, args, i + 1, 'ERR count should be greater than 0');
+    if (typeof parsed === 'string') return parsed;
+    count = parsed;
+  }
+  return { keys: keysBehind(args, 1), end, count: count ?? 1 };
+}
+
+const lmpop = command({
+  group: 'list',
+  keys: (args) => keysBehind(args, 1),
+  flags: 'write movablekeys',
+  name: 'LMPOP',
+  arity: -4,
+  summary: 'Pop elements from a list',
+  since: '7.0.0',
+  complexity: 'O(N+M) with N the keys and M the elements returned.',
+  run(keyspace, args, out) {
+    const request = parseManyPop(args);
+    if (typeof request === 'string') return out.error(request);
+    for (const i of request.keys) {
+      const found = keyspace.findCollection(LIST, args, i);
+      if (found === undefined) continue;
+      const items = popped(keyspace, args, i, found, request.count, request.end);
+      out.array(2);
+      out.bulk(args.text(i));
+      out.array(items.length);
+      for (const item of items) out.bulk(item);
+      return;
+    }
+    out.nilArray();
+  },
+});
+
+const PUSH = {
+  group: 'list',
+  keys: ONE_KEY,
+  flags: 'write denyoom fast',
+  arity: -3,
+  complexity: 'O(1) for each element added.',
+} as const;
+const POP = {
+  group: 'list',
+  keys: ONE_KEY,
+  flags: 'write fast',
+  arity: -2,
+  since: '1.0.0',
+  complexity: 'O(N) where N is the number of elements returned.',
+} as const;
+
+export const LIST_END_COMMANDS: readonly Command[] = [
+  command({
+    ...PUSH,
+    name: 'LPUSH',
+    summary: 'Prepend one or multiple elements to a list',
+    since: '1.0.0',
+    run: push('left', false),
+  }),
+  command({
+    ...PUSH,
+    name: 'RPUSH',
+    summary: 'Append one or multiple elements to a list',
+    since: '1.0.0',
+    run: push('right', false),
+  }),
+  command({
+    ...PUSH,
+    name: 'LPUSHX',
+    summary: 'Prepend an element to a list, only if the list exists',
+    since: '2.2.0',
+    run: push('left', true),
+  }),
+  command({
+    ...PUSH,
+    name: 'RPUSHX',
+    summary: 'Append an element to a list, only if the list exists',
+    since: '2.2.0',
+    run: push('right', true),
+  }),
+  command({
+    ...POP,
+    name: 'LPOP',
+    summary: 'Remove and get the first elements in a list',
+    run: pop('LPOP', 'left'),
+  }),
+  command({
+    ...POP,
+    name: 'RPOP',
+    summary: 'Remove and get the last elements in a list',
+    run: pop('RPOP', 'right'),
+  }),
+  command({
+    group: 'list',
+    keys: TWO_KEYS,
+    flags: 'write denyoom',
+    name: 'RPOPLPUSH',
+    arity: 3,
+    summary: 'Remove the last element in a list, prepend it to another list and return it',
+    since: '1.2.0',
+    complexity: 'O(1)',
+    run: (keyspace, args, out) => move(keyspace, args, 'right', 'left', out),
+  }),
+  lmove,
+  lmpop,
+];

@@ -1,0 +1,121 @@
+/** How commands get at sorted sets, small and large, and change them. */
+import type { Arguments } from '../../arguments.ts';
+import { NO_DEADLINE } from '../../keyspace/entry.ts';
+import type { Found, Keyspace } from '../../keyspace/keyspace.ts';
+import { labelOf, PACKED_BYTES_MAX } from '../../types/packed.ts';
+import type { Ranked } from '../../types/ranked.ts';
+import { ScoreArray } from '../../types/score-array.ts';
+import { SortedSet, ZSET, ZSET_LISTPACK, ZSET_SKIPLIST } from '../../types/sorted-set.ts';
+
+type SortedSetValue = string | SortedSet;
+export type FoundSortedSet = Found<SortedSetValue>;
+
+/** A sorted set that a command changes. */
+export interface EditedSet extends Ranked {
+  /** The label of its encoding. */
+  label: number;
+}
+
+class SmallSet extends ScoreArray implements EditedSet {
+  label: number;
+
+  constructor(packed: string | undefined) {
+    super(packed);
+    this.label = packed === undefined ? ZSET_LISTPACK : labelOf(packed);
+  }
+}
+
+export function rankedOf(value: SortedSetValue): Ranked {
+  return typeof value === 'string' ? new ScoreArray(value) : value;
+}
+
+/** The sorted set of a key, to be read. */
+export function findRanked(keyspace: Keyspace, args: Arguments, i: number): Ranked | undefined {
+  const found = keyspace.findCollection(ZSET, args, i);
+  return found === undefined ? undefined : rankedOf(found.entry.value);
+}
+
+/**
+ * Lets `change` change the sorted set of argument `i`, which `found` is, if there is one. `change`
+ * tells whether it has changed anything, must not fail after that, and writes at most `bytes`.
+ */
+export function editSortedSet(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  found: FoundSortedSet | undefined,
+  bytes: number,
+  change: (set: EditedSet) => boolean,
+): void {
+  const value = found?.entry.value;
+  if (value instanceof SortedSet) {
+    keyspace.edit(found as Found, bytes);
+    if (change(value)) keyspace.changed(found as Found);
+    return;
+  }
+  const set = bytes > PACKED_BYTES_MAX ? largeSet(value) : new SmallSet(value);
+  if (!change(set)) return;
+  const packed = set.size === 0 ? undefined : packedSet(set);
+  if (found === undefined) {
+    if (set.size > 0) keyspace.set(args, i, ZSET, packed ?? asLarge(set), NO_DEADLINE);
+  } else if (set.size === 0) {
+    keyspace.remove(found as Found);
+  } else {
+    keyspace.replace(found as Found, ZSET, packed ?? asLarge(set), found.entry.deadline);
+  }
+}
+
+/** Puts a new sorted set into argument `i`, or removes what is there if it has no members. */
+export function storeSortedSet(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  entries: readonly (readonly [member: string, score: number])[],
+): void {
+  if (entries.length === 0) {
+    const old = keyspace.find(args, i);
+    if (old !== undefined) keyspace.remove(old);
+    return;
+  }
+  const set = new SortedSet(ZSET_LISTPACK);
+  for (const [member] of entries) relabel(keyspace, set, member, entries.length);
+  for (const [member, score] of entries) set.set(member, labelledScore(set, score));
+  keyspace.set(args, i, ZSET, packedSet(set) ?? set, NO_DEADLINE);
+}
+
+/** Adds a new member, or gives one that there is another score. */
+export function add(keyspace: Keyspace, set: EditedSet, member: string, score: number): void {
+  if (set.scoreOf(member) === undefined) relabel(keyspace, set, member, set.size + 1);
+  set.set(member, labelledScore(set, score));
+}
+
+function relabel(keyspace: Keyspace, set: EditedSet, member: string, size: number): void {
+  const { zsetMaxListpackEntries, zsetMaxListpackValue } = keyspace.thresholds;
+  const isLong = member.length > zsetMaxListpackValue;
+  if (isLong || size > zsetMaxListpackEntries) set.label = ZSET_SKIPLIST;
+}
+
+/** A listpack has whole scores as integers: there is no negative zero. */
+function labelledScore(set: EditedSet, score: number): number {
+  return set.label === ZSET_LISTPACK ? score + 0 : score;
+}
+
+function largeSet(value: string | undefined): SortedSet {
+  return asLarge(new SmallSet(value));
+}
+
+function asLarge(set: EditedSet): SortedSet {
+  if (set instanceof SortedSet) return set;
+  const large = new SortedSet(set.label);
+  set.ascend(0, set.size, (member, score) => large.set(member, score));
+  return large;
+}
+
+/** `undefined`: it is a large one. */
+function packedSet(set: EditedSet): string | undefined {
+  if (set instanceof SmallSet) return set.packed(set.label);
+  if (set instanceof SortedSet && set.contentBytes > PACKED_BYTES_MAX) return undefined;
+  const small = new ScoreArray();
+  set.ascend(0, set.size, (member, score) => small.set(member, score));
+  return small.packed(set.label);
+}
