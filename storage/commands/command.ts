@@ -148,6 +148,7 @@ const TYPE_CATEGORIES = new Map<CommandGroup, string>([
 /** Completes a table entry; `flags` is one string, as Redis prints it. */
 export function command(entry: CommandEntry): Command {
   const flags = entry.flags.split(' ') as CommandFlag[];
+  if (typeof entry.keys === 'function') flags.push('movablekeys');
   const kind = flags.includes('write') ? 'write' : 'read';
   const ofType = TYPE_CATEGORIES.get(entry.group);
   return {

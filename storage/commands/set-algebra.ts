@@ -95,7 +95,7 @@ function numberedKeys(args: Words): number[] {
 const sintercard = command({
   group: 'set',
   keys: numberedKeys,
-  flags: 'readonly movablekeys',
+  flags: 'readonly',
   name: 'SINTERCARD',
   arity: -3,
   summary: 'Intersect multiple sets and return the cardinality of the result',

@@ -129,8 +129,9 @@ export class FieldTree<V extends string | number = string> {
   forEach(visit: (name: string, value: V) => void): void {
     for (let leaf = this.#tree.first; leaf !== undefined; leaf = leaf.next) {
       const { names, values } = leaf;
-      for (let i = 0; i < names.length; i += 1)
+      for (let i = 0; i < names.length; i += 1) {
         visit(names[i] as string, values?.[i] ?? (NONE as V));
+      }
     }
   }
 

@@ -150,7 +150,7 @@ function parseManyPop(args: Arguments): ManyPop | string {
 const lmpop = command({
   group: 'list',
   keys: (args) => keysBehind(args, 1),
-  flags: 'write movablekeys',
+  flags: 'write',
   name: 'LMPOP',
   arity: -4,
   summary: 'Pop elements from a list',

@@ -262,7 +262,7 @@ function reading(operation: Operation, name: string, summary: string): Command {
   return command({
     group: 'sorted-set',
     keys: (args) => keysBehind(args, 1),
-    flags: 'readonly movablekeys',
+    flags: 'readonly',
     name,
     arity: -3,
     summary,
@@ -277,7 +277,7 @@ function storing(operation: Operation, name: string, summary: string): Command {
     group: 'sorted-set',
     keys: resultAndSources,
     fixedKeys: ONE_KEY,
-    flags: 'write denyoom movablekeys',
+    flags: 'write denyoom',
     name,
     arity: -4,
     summary,
@@ -301,7 +301,7 @@ export const ZSET_COMBINE_COMMANDS: readonly Command[] = [
   command({
     group: 'sorted-set',
     keys: (args) => keysBehind(args, 1),
-    flags: 'readonly movablekeys',
+    flags: 'readonly',
     name: 'ZINTERCARD',
     arity: -3,
     summary: 'Intersect multiple sorted sets and return the cardinality of the result',

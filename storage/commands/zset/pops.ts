@@ -75,7 +75,7 @@ function parseManyPop(args: Arguments): ManyPop | string {
 const zmpop = command({
   group: 'sorted-set',
   keys: (args) => keysBehind(args, 1),
-  flags: 'write movablekeys',
+  flags: 'write',
   name: 'ZMPOP',
   arity: -4,
   summary: 'Remove and return members with scores in a sorted set',

@@ -66,7 +66,7 @@ describe('a sorted set', () => {
         }
         expectLike(set, model);
       }),
-      { numRuns: 40 },
+      { numRuns: 20 },
     );
   });
 
@@ -85,20 +85,20 @@ describe('a sorted set', () => {
   });
 
   test('of many members has a place for each, whatever the order of their coming', () => {
-    const size = 200_000;
+    const size = 20_000;
     const set = new RankedMembers();
     // Each number once, in no order: the second factor and the modulus have none in common.
     for (let i = 0; i < size; i += 1) {
-      const at = 1 + ((i * 77_773) % size);
+      const at = 1 + ((i * 7_777) % size);
       set.set(`m${at}`, at);
     }
     expect(set.size).toBe(size);
-    for (const rank of [0, 1, 63, 64, 65, 99_999, 199_998, 199_999]) {
+    for (const rank of [0, 1, 63, 64, 65, 9_999, 19_998, 19_999]) {
       expect(set.memberAt(rank)).toBe(`m${rank + 1}`);
       expect(set.rankOf(`m${rank + 1}`)).toBe(rank);
       expect(set.countWhere((score) => score <= rank)).toBe(rank);
     }
     for (let at = 2; at <= size; at += 2) set.delete(`m${at}`);
-    expect(set.rankOf('m199999')).toBe(99_999);
+    expect(set.rankOf('m19999')).toBe(9_999);
   });
 });
