@@ -5,6 +5,8 @@
 
 /** Databases that a client can select, from number 0 on. */
 export const DATABASES = 16;
+/** The physical number of one more, of the settings of the cluster. No client can select it. */
+export const TABLE_DATABASE = DATABASES;
 
 /** Arguments of one command, its name included (Redis allows as many). */
 export const ARGUMENTS_MAX = 1_048_576;

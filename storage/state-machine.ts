@@ -6,6 +6,7 @@
  */
 import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
+import type { ClusterSettings } from './cluster-settings.ts';
 import {
   arityError,
   type Command,
@@ -25,7 +26,13 @@ import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
 import { PAST_DEADLINE, UNIT_ENDS, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
-import { DATABASES, KEY_BYTES_MAX, UNIT_WRITE_BYTES_MAX, VALUE_BYTES_MAX } from './limits.ts';
+import {
+  DATABASES,
+  KEY_BYTES_MAX,
+  TABLE_DATABASE,
+  UNIT_WRITE_BYTES_MAX,
+  VALUE_BYTES_MAX,
+} from './limits.ts';
 
 export interface StateMachineOptions {
   readonly engine: Engine;
@@ -103,6 +110,11 @@ export class StateMachine {
   /** Keys with a deadline. */
   get volatileSize(): number {
     return this.#databases.volatileSize;
+  }
+
+  /** The cluster's, as of the last transaction; the same object until they change. */
+  get settings(): ClusterSettings {
+    return this.#databases.settings;
   }
 
   /** The databases that have keys. */
@@ -302,7 +314,9 @@ export class StateMachine {
 
   /** All entries in hash order, database by database. Execute nothing during the iteration. */
   *entries(): Generator<StoredEntry, void, undefined> {
-    for (const keyspace of this.#databases.open) yield* entriesOf(keyspace);
+    for (const keyspace of this.#databases.open) {
+      if (keyspace.database !== TABLE_DATABASE) yield* entriesOf(keyspace);
+    }
   }
 
   /**
@@ -343,8 +357,9 @@ function meetsDeadline(keyspace: GroupKeyspace, command: Command, args: Argument
   return false;
 }
 
-function namesManyKeys({ keys }: Command): boolean {
-  return typeof keys !== 'string' && !hasOneKey(keys);
+function namesManyKeys({ keys, kind }: Command): boolean {
+  if (typeof keys === 'string') return keys === 'whole-store' && kind === 'write';
+  return !hasOneKey(keys);
 }
 
 function refusalOf(command: Command | undefined, args: Arguments): string | undefined {

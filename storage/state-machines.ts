@@ -4,6 +4,7 @@
  * transactions. The executor owns them.
  */
 import { type GroupId, GroupMap } from '../actors/accord/topology/group-id.ts';
+import { type ClusterSettings, NO_SETTINGS } from './cluster-settings.ts';
 import type { Engine, GroupSlots } from './engine.ts';
 import type { EngineError } from './errors.ts';
 import type { DatabaseReport } from './keyspace/databases.ts';
@@ -22,7 +23,10 @@ export interface FlushedGroup {
 }
 
 /** The contents of a store, over all its groups. */
-export type StoreReport = { readonly databases: readonly DatabaseReport[] } & Readonly<
+export type StoreReport = {
+  readonly databases: readonly DatabaseReport[];
+  readonly settings: ClusterSettings;
+} & Readonly<
   Pick<
     StateMachines,
     | 'appliedSequence'
@@ -77,6 +81,7 @@ export class StateMachines {
     return {
       ...{ appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes },
       databases,
+      settings: this.#machines[0]?.settings ?? NO_SETTINGS,
     };
   }
 

@@ -12,6 +12,7 @@
 
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
 import { isCommandBody } from '../../storage/arguments.ts';
+import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import { type PlacedGroup, Placement } from '../../transport/resp/connection/placement.ts';
 import { MessageJudge } from '../accord/messages/message-judge.ts';
@@ -35,6 +36,7 @@ import { LateRef } from './late-ref.ts';
 import type { NodeParts } from './node-parts.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
 import { Router, type Unrouted } from './router.ts';
+import { SettingsWatch } from './settings-watch.ts';
 import { Store } from './store.ts';
 import { storeOf } from './store-placement.ts';
 
@@ -79,6 +81,8 @@ export class Node {
   #toQuorum: Outlet<QuorumActorMessage> | undefined;
   #trafficToQuorum: Outlet<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
+  /** The settings of the cluster, here and elsewhere. */
+  readonly settings = new SettingsWatch(this.#up);
   readonly #fullParts = new Set<string>();
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
@@ -308,6 +312,7 @@ export class Node {
           contradicted: (from, type, reason) =>
             this.#judge.refuse(from, type, 'contradiction', reason),
           onDiskFull: (full) => this.#diskFull('store', `store-${store}`, full),
+          onSettings: (settings) => this.#settingsChanged(settings),
           observer,
           spec: (name, start) => this.#spec(name, start),
         }),
@@ -336,6 +341,11 @@ export class Node {
     const isFull = part === 'log' ? full : [...this.#fullParts].some((name) => name !== 'log');
     this.#parts.observer.disk(part, 'full', isFull);
     for (const store of this.stores) store.diskFull(this.#fullParts.size > 0);
+  }
+
+  #settingsChanged(settings: ClusterSettings): void {
+    if (!this.settings.changed(settings)) return;
+    for (const { news } of this.#links.values()) news.send({ type: 'SettingsChanged' });
   }
 
   // ---- peers ------------------------------------------------------------------------------
@@ -390,6 +400,7 @@ export class Node {
           judge: this.#judge,
           router: this.#router,
           time: this.time,
+          settings: this.settings,
           onClockCompared: (_peer, reading) => {
             for (const store of this.stores) store.clockCompared(peer, reading);
           },

@@ -14,6 +14,7 @@ import type { ClockComparison, ClusterTime } from '../accord/primitives/cluster-
 import { type GroupId, isSameGroup, NO_GROUP } from '../accord/topology/group-id.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Router } from './router.ts';
+import type { SettingsWatch } from './settings-watch.ts';
 
 export type PeerLinkMessage =
   | { readonly type: 'Send'; readonly group: GroupId; readonly message: AccordMessage }
@@ -21,7 +22,9 @@ export type PeerLinkMessage =
   | { readonly type: 'Up' }
   | { readonly type: 'Down'; readonly reason: string }
   | { readonly type: 'Refused'; readonly reason: string }
-  | { readonly type: 'Probe' };
+  | { readonly type: 'Probe' }
+  /** The settings of the cluster have changed here. */
+  | { readonly type: 'SettingsChanged' };
 
 /** Asks the other link for its wall clock. `sentMs` is the sender's monotonic time. */
 interface ClockProbe {
@@ -35,12 +38,21 @@ interface ClockReading {
   readonly wallUs: number;
 }
 
+/** How far the sender knows the settings of the cluster. */
+interface SettingsVersion {
+  readonly type: 'SettingsVersion';
+  readonly version: number;
+}
+
+type AdminMessage = ClockProbe | ClockReading | SettingsVersion;
+
 interface PeerLinkOptions {
   readonly peer: number;
   readonly network: PeerNetwork;
   readonly judge: MessageJudge;
   readonly router: Router;
   readonly time: ClusterTime;
+  readonly settings: SettingsWatch;
   readonly onClockCompared: (peer: number, comparison: ClockComparison) => void;
   readonly onUp: (peer: number) => void;
   readonly onDown: (peer: number, reason: string) => void;
@@ -75,7 +87,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   #section: OutgoingSection | undefined;
   #queuedMessages = 0;
   #queuedBytes = 0;
-  #admin: Array<ClockProbe | ClockReading> = [];
+  #admin: AdminMessage[] = [];
   /** When the unanswered probe was sent. */
   #probedMs: number | undefined;
   #dropped = 0;
@@ -97,7 +109,10 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       case 'Up':
         return this.#linkUp();
       case 'Probe':
+        this.#tellSettings();
         return this.#probe();
+      case 'SettingsChanged':
+        return this.#tellSettings();
       case 'Down':
         return onDown(peer, message.reason);
       case 'Refused':
@@ -176,7 +191,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
         return;
       case Channel.admin:
         for (const { messages } of frame.sections) {
-          for (const message of messages) this.#aboutClocks(message);
+          for (const message of messages) this.#receiveAdmin(message);
         }
         return;
       default:
@@ -191,6 +206,20 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     if (this.#probedMs !== undefined && nowMs - this.#probedMs < PROBE_MS_MAX) return;
     this.#probedMs = nowMs;
     this.#admin.push({ type: 'ClockProbe', sentMs: nowMs });
+  }
+
+  /** Repeated with each probe: one that is lost does no harm. */
+  #tellSettings(): void {
+    const { version } = this.#options.settings;
+    if (version > 0) this.#admin.push({ type: 'SettingsVersion', version });
+  }
+
+  #receiveAdmin(message: object): void {
+    const { type, version } = message as Partial<SettingsVersion>;
+    if (type !== 'SettingsVersion') return this.#aboutClocks(message);
+    const { peer, judge, settings } = this.#options;
+    if (!Number.isSafeInteger(version)) return judge.refuse(peer, 'unknown', 'shape');
+    settings.told(peer, version as number);
   }
 
   #aboutClocks(message: object): void {
@@ -221,6 +250,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     judge.linkUp(peer);
     onUp(peer);
     this.#probedMs = undefined;
+    this.#tellSettings();
     this.#probe();
   }
 }

@@ -4,6 +4,7 @@
  * of links and of the cluster's time: nothing of that is shared with another store.
  */
 
+import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-settings.ts';
 import type { Engine } from '../../storage/engine.ts';
 import { TIME_UNKNOWN_MS } from '../../storage/keyspace/keyspace.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
@@ -52,6 +53,8 @@ interface StoreParts {
   readonly bareOks: (group: GroupId) => BareOks | undefined;
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly onDiskFull: (full: boolean) => void;
+  /** The settings of the cluster as its first group has them. */
+  readonly onSettings: (settings: ClusterSettings) => void;
   readonly observer: NodeObserver;
   readonly spec: <M>(name: string, start: ChildSpec<M>['start']) => ChildSpec<M>;
 }
@@ -77,6 +80,7 @@ export class Store {
   readonly #time: ClusterTime;
   readonly #outbox: Outbox;
   readonly #up = new Set<number>();
+  #settings = NO_SETTINGS;
   readonly #replica = new LateRef<ReplicaActorMessage>('replica');
   readonly #executor = new LateRef<ExecutorMessage>('executor');
   readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
@@ -165,12 +169,22 @@ export class Store {
         coordinator: this.#coordinator,
         clients,
         nowMs: () => (this.#time.isKnown ? this.clock.presentUs / 1_000 : TIME_UNKNOWN_MS),
-        observe: (report) => observer.executed(report, this.#parts.store),
+        observe: (report) => {
+          observer.executed(report, this.#parts.store);
+          this.#observeSettings(report.settings);
+        },
         watch: (machines) => observer.watchMachines?.(machines, this.#parts.store),
         earlyMax: limits.earlyMax,
         onDiskFull,
       }),
     );
+  }
+
+  /** Called after each turn of the executor. */
+  #observeSettings(settings: ClusterSettings): void {
+    if (settings === this.#settings) return;
+    this.#settings = settings;
+    this.#parts.onSettings(settings);
   }
 
   #coordinatorSpec(): ChildSpec<CoordinatorActorMessage> {

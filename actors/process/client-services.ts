@@ -28,6 +28,8 @@ export class ClientServices {
     return {
       clock: this.#source.clock,
       settings,
+      clusterSettings: () => this.#source.node.settings.values,
+      settingsHeld: (version) => this.#source.node.settings.isHeld(version),
       info: () => this.#info(),
       holoStats: () => this.#holoStats(),
       holoMetrics: () => this.#holoMetrics(),

@@ -15,6 +15,7 @@ import { LIST_END_COMMANDS } from './list/ends.ts';
 import { LIST_PLACE_COMMANDS } from './list/places.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
+import { SETTING_COMMANDS } from './setting.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { WATCH_COMMANDS } from './watched.ts';
 import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
@@ -46,7 +47,9 @@ export const COMMANDS: readonly Command[] = [
   ...CLUSTER_KEY_COMMANDS,
 ];
 
-const byName = new Map([...COMMANDS, ...WATCH_COMMANDS].map((command) => [command.name, command]));
+const byName = new Map(
+  [...COMMANDS, ...WATCH_COMMANDS, ...SETTING_COMMANDS].map((command) => [command.name, command]),
+);
 
 /** The command named by the first argument or the first two. */
 export function commandFor(args: Arguments): Command | undefined {

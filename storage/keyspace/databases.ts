@@ -5,6 +5,12 @@
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import {
+  type ClusterSettings,
+  NO_SETTINGS,
+  settingsOf,
+  thresholdsOf,
+} from '../cluster-settings.ts';
+import {
   type DatabaseMarks,
   type Engine,
   emptyMeta,
@@ -13,11 +19,14 @@ import {
   type GroupSlots,
 } from '../engine.ts';
 import { ApplyOrderError, EngineError } from '../errors.ts';
-import { DATABASES } from '../limits.ts';
+import { DATABASES, TABLE_DATABASE } from '../limits.ts';
 import type { KeyspaceDigest } from './digest.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
 import { type OtherDatabases, RunContext } from './run-context.ts';
 import { TableHash, type TableHashKey } from './table-hash.ts';
+
+/** Rows of the table: far more than there are settings of the cluster. */
+const ROWS_MAX = 1_024;
 
 interface DatabasesOptions {
   readonly engine: Engine;
@@ -61,6 +70,7 @@ export class Databases implements OtherDatabases {
   /** Of the databases that are not in use, by physical number. */
   readonly #clearedAt: Timestamp[];
   #flushedSequence: number;
+  #settings: ClusterSettings = NO_SETTINGS;
 
   constructor(options: DatabasesOptions) {
     const { engine, group, cacheBytesMax, unitWriteBytesMax } = options;
@@ -77,11 +87,17 @@ export class Databases implements OtherDatabases {
     this.#marks = meta.databases;
     this.#clearedAt = [...meta.clearedAt];
     this.#flushedSequence = meta.appliedSequence;
-    this.#byNumber = new Array<GroupKeyspace | undefined>(DATABASES).fill(undefined);
+    this.#byNumber = new Array<GroupKeyspace | undefined>(TABLE_DATABASE + 1).fill(undefined);
     this.#selected = new Array<GroupKeyspace | undefined>(DATABASES).fill(undefined);
     this.#use(this.#physical(0));
     for (const { database } of engine.countsOf(id)) this.#use(database);
     this.#assign();
+    this.tableChanged();
+  }
+
+  /** The same object until they change. */
+  get settings(): ClusterSettings {
+    return this.#settings;
   }
 
   /** The last transaction whose effect is durable in the engine. */
@@ -98,9 +114,10 @@ export class Databases implements OtherDatabases {
     return this.#open;
   }
 
-  /** Keys of all databases. */
+  /** Keys of all databases that clients can select. */
   get size(): number {
-    return this.#sum((keyspace) => keyspace.size);
+    const rows = this.#byNumber[TABLE_DATABASE]?.size ?? 0;
+    return this.#sum((keyspace) => keyspace.size) - rows;
   }
 
   /** Keys with a deadline. */
@@ -144,6 +161,17 @@ export class Databases implements OtherDatabases {
       else if (version !== this.context.version) this.#clearedAt[database] = this.context.version;
     }
     this.context.unitBytes = 0;
+  }
+
+  table(): GroupKeyspace {
+    return this.#use(TABLE_DATABASE);
+  }
+
+  tableChanged(): void {
+    const rows = this.#byNumber[TABLE_DATABASE]?.page(0, ROWS_MAX).items ?? [];
+    if (rows.length === 0) return;
+    this.#settings = settingsOf(rows.map(({ key, entry }) => [key, String(entry.value)]));
+    this.context.thresholds = thresholdsOf(this.#settings);
   }
 
   swap(a: number, b: number): void {

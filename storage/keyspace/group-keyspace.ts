@@ -11,7 +11,7 @@ import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { placeOfText } from '../place.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
-import { THRESHOLDS } from '../types/thresholds.ts';
+import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
 import { ChangedCollections } from './changed-collections.ts';
@@ -132,8 +132,16 @@ export class GroupKeyspace implements Keyspace {
     return this.#others.swappedAt(database);
   }
 
-  get thresholds(): typeof THRESHOLDS {
-    return THRESHOLDS;
+  get thresholds(): Thresholds {
+    return this.#context.thresholds;
+  }
+
+  table(): Keyspace {
+    return this.#others.table();
+  }
+
+  tableChanged(): void {
+    this.#others.tableChanged();
   }
 
   random(): SeededRandom {

@@ -122,6 +122,12 @@ export interface Keyspace {
   /** The database that clients select by this number, below `DATABASES`. */
   in(database: number): Keyspace;
 
+  /** The settings of the cluster: rows of a database of their own. */
+  table(): Keyspace;
+
+  /** The rows of the table count from now on. */
+  tableChanged(): void;
+
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;
 

@@ -5,6 +5,7 @@
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import type { Collection } from '../types/collection.ts';
+import { THRESHOLDS, type Thresholds } from '../types/thresholds.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
 import type { Entry } from './entry.ts';
 import { type Keyspace, UNIT_FULL } from './keyspace.ts';
@@ -15,6 +16,8 @@ export interface OtherDatabases {
   of(database: number): Keyspace;
   /** Removes all keys of all of them. */
   clear(): void;
+  table(): Keyspace;
+  tableChanged(): void;
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;
   /** Version of the last transaction that did so with the number. */
@@ -61,6 +64,8 @@ export class RunContext {
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
   readonly memory: CacheMemory;
+  /** As the cluster's settings are now. */
+  thresholds: Thresholds = THRESHOLDS;
   /** Counts commands and reads. */
   command = 0;
   /** The largest number that a collection of the group has had. */

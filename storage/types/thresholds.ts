@@ -15,7 +15,7 @@ export interface Thresholds {
 }
 
 export const THRESHOLDS: Thresholds = {
-  hashMaxListpackEntries: 128,
+  hashMaxListpackEntries: 512,
   hashMaxListpackValue: 64,
   setMaxIntsetEntries: 512,
   setMaxListpackEntries: 128,

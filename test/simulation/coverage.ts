@@ -44,6 +44,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   FLUSHALL: ['answered FLUSHALL'],
   FLUSHDB: ['answered FLUSHDB'],
   SWAPDB: ['answered SWAPDB'],
+  'settings of the cluster': ['answered HOLO.SETTING'],
   'several databases': ['several databases'],
   'watched keys that stayed': ['watch kept'],
   'watched keys that changed': ['watch nil'],

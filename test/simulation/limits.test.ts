@@ -151,6 +151,7 @@ const GATEWAY: Fates<GatewayLimits> = {
   multiCommandsMax: OUTSIDE,
   multiBytesMax: OUTSIDE,
   watchedKeysMax: OUTSIDE,
+  settingWaitMsMax: OUTSIDE,
   partialRequestMsMax: OUTSIDE,
   idleTimeoutMs: OUTSIDE,
   maxClients: OUTSIDE,

@@ -23,6 +23,8 @@ export interface RandomUnitOptions {
   readonly keys: number;
   /** From number 0 on. The last two may be swapped and cleared: no other units use them. */
   readonly databases: number;
+  /** Settings of the cluster change too: the table is in the only group. */
+  readonly settings: boolean;
   /** All keys share one conflict slot. */
   readonly sameSlot: boolean;
   /** FLUSHALL is among the whole-store commands. */
@@ -86,7 +88,12 @@ function swappable({ databases }: RandomUnitOptions): readonly [number, number] 
 }
 
 function databaseCommand(options: RandomUnitOptions): Words {
-  return options.rng.next() < 0.6 ? ['SWAPDB', ...swappable(options).map(String)] : ['FLUSHDB'];
+  const { rng, settings } = options;
+  const kind = rng.next();
+  if (settings && kind < 0.2) {
+    return ['HOLO.SETTING', 'version', 'hash-max-listpack-entries', String(1 + below(rng, 4))];
+  }
+  return kind < 0.7 ? ['SWAPDB', ...swappable(options).map(String)] : ['FLUSHDB'];
 }
 
 function below(rng: Rng, end: number): number {

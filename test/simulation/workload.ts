@@ -5,6 +5,7 @@
  */
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { STATE_OPEN, UNCHANGED_COMMAND, VERSION_COMMAND } from '../../storage/commands/watched.ts';
+import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
 import { checkLinearizability, STEPS_MAX } from '../verify/linearizability.ts';
@@ -49,7 +50,7 @@ const KEY = /^[a-z]+\d*$/;
 const GROUP: Words = ['m1', 'm2', 'm3'];
 const WHOLE_STORE = new Set([
   ...['DBSIZE', 'KEYS', 'SCAN', 'RANDOMKEY'],
-  ...['FLUSHALL', 'FLUSHDB', 'SWAPDB'],
+  ...['FLUSHALL', 'FLUSHDB', 'SWAPDB', 'HOLO.SETTING'],
 ]);
 /** Kinds of keys of which the model is in database 1, where there are several. */
 const IN_ANOTHER_DATABASE = /^[lt]\d+$/;
@@ -436,7 +437,9 @@ export class Workload {
   #unitOptions(rng: SeededRng): RandomUnitOptions {
     const { keys, databases, sameSlot, flushes, ttlMsMax, bigBytesMax } = this.#options.profile;
     const value = (): string => this.#value();
-    return { rng, keys, databases, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
+    const { fromSlot, toSlot } = this.#options.group.descriptor;
+    const settings = fromSlot === 0 && toSlot === REDIS_SLOTS;
+    return { rng, keys, databases, settings, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
   }
 
   #random(node: SimNode, process: number, unit: RandomUnit, done: Done): void {

@@ -40,6 +40,10 @@ export interface MemoryUse {
 export interface GatewayServices {
   readonly clock: GatewayClock;
   readonly settings: SettingsRegistry;
+  /** Settings of the cluster that have been changed, as this node knows them. */
+  clusterSettings(): ReadonlyMap<string, string>;
+  /** Whether every node that is up has this version of them. */
+  settingsHeld(version: number): boolean;
   /** Sections of INFO from the node; the gateway adds its own fields. */
   info(): InfoSections;
   /** `k=v` pairs separated by blanks. */

@@ -3,15 +3,10 @@
  * meaning here. The first registration of a name owns it.
  */
 import { DATABASES } from '../../storage/limits.ts';
+import type { GatewayServices } from './gateway-services.ts';
 import { inertSettings } from './inert-settings.ts';
 import { type GatewayLimits, OUTPUT_BYTES_MIN } from './limits.ts';
-import {
-  bytesSetting,
-  fixedSetting,
-  integerSetting,
-  type Setting,
-  type SettingsRegistry,
-} from './settings-registry.ts';
+import { bytesSetting, fixedSetting, integerSetting, type Setting } from './settings-registry.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -20,8 +15,11 @@ const YEAR_SECONDS = 31_536_000;
 
 type LimitName = Exclude<keyof GatewayLimits, 'transactionBytesMax' | 'clientsMax'>;
 
-export function registerGatewaySettings(settings: SettingsRegistry, limits: GatewayLimits): void {
-  const all = [...limitSettings(limits), ...FIXED, ...inertSettings()];
+export function registerGatewaySettings(
+  { settings, clusterSettings }: Pick<GatewayServices, 'settings' | 'clusterSettings'>,
+  limits: GatewayLimits,
+): void {
+  const all = [...limitSettings(limits), ...FIXED, ...inertSettings(clusterSettings)];
   settings.register(...all.filter((setting) => settings.find(setting.name) === undefined));
 }
 
@@ -50,6 +48,7 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     bytes('output-bytes-max', 'outputBytesMax', OUTPUT_BYTES_MIN, 16 * GIB),
     count('multi-commands-max', 'multiCommandsMax', 1, 1_000_000),
     bytes('multi-bytes-max', 'multiBytesMax', KIB, transactionBytesMax),
+    count('setting-wait-ms-max', 'settingWaitMsMax', 0, YEAR_SECONDS * 1000),
     count('watched-keys-max', 'watchedKeysMax', 1, 1_000_000),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
   ];

@@ -64,6 +64,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.services = {
       clock: services.clock,
       settings: services.settings,
+      clusterSettings: () => services.clusterSettings(),
+      settingsHeld: (version) => services.settingsHeld(version),
       info: () => mergeSections(this.#sections(), services.info()),
       holoStats: () => services.holoStats(),
       holoMetrics: () => services.holoMetrics(),
@@ -74,7 +76,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
-    registerGatewaySettings(services.settings, this.limits);
+    registerGatewaySettings(services, this.limits);
   }
 
   /**

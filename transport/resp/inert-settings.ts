@@ -1,13 +1,12 @@
 /**
- * Settings of Redis that have no meaning here, or only one possible value. Clients, tools and test
+ * Settings of Redis that have no meaning here, or only one possible value, and those of the
+ * cluster. Clients, tools and test
  * suites set them. A setting without meaning is accepted, kept until the node ends, and shown. A
  * value that would weaken a guarantee, or claim a missing feature, is refused with a reason.
  */
 import { INT64_MAX, parseInteger } from '../../storage/types/integers.ts';
-import { parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
+import { type Judged, parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
 
-/** The value to keep, or why the text is refused. */
-type Judged = { readonly kept: string } | { readonly reason: string };
 type Judge = (text: string) => Judged;
 
 interface Inert {
@@ -157,7 +156,8 @@ const BOUND: readonly Inert[] = [
   },
 ];
 
-const INERT: readonly Inert[] = [
+/** They reach the state: every replica needs the same. */
+const OF_CLUSTER: readonly Inert[] = [
   { names: listpack('hash', 'entries'), standard: '512', judge: count(0) },
   { names: listpack('hash', 'value'), standard: '64', judge: memory },
   {
@@ -165,12 +165,15 @@ const INERT: readonly Inert[] = [
     standard: '-2',
     judge: count(-INT_MAX - 1, INT_MAX),
   },
-  { names: ['list-compress-depth'], standard: '0', judge: count(0, INT_MAX) },
   { names: ['set-max-intset-entries'], standard: '512', judge: count(0) },
   { names: ['set-max-listpack-entries'], standard: '128', judge: count(0) },
   { names: ['set-max-listpack-value'], standard: '64', judge: memory },
   { names: listpack('zset', 'entries'), standard: '128', judge: count(0) },
   { names: listpack('zset', 'value'), standard: '64', judge: memory },
+];
+
+const INERT: readonly Inert[] = [
+  { names: ['list-compress-depth'], standard: '0', judge: count(0, INT_MAX) },
   { names: ['stream-node-max-bytes'], standard: '4096', judge: memory },
   { names: ['stream-node-max-entries'], standard: '100', judge: count(0) },
   { names: ['hll-sparse-max-bytes'], standard: '3000', judge: memory },
@@ -219,7 +222,16 @@ function listpack(type: string, what: string): string[] {
 }
 
 /** Each call makes new settings: they hold the values of one node. */
-export function inertSettings(): Setting[] {
+export function inertSettings(changed: () => ReadonlyMap<string, string>): Setting[] {
+  const ofCluster = OF_CLUSTER.flatMap(({ names, standard, judge }) => {
+    const [inTable = ''] = names;
+    const get = (): string => changed().get(inTable) ?? standard;
+    return names.map((name) => ({ name, get, ofCluster: { name: inTable, judge } }));
+  });
+  return [...ofCluster, ...inertOfNode()];
+}
+
+function inertOfNode(): Setting[] {
   return [...BOUND, ...INERT].flatMap(({ names, standard, judge }) => {
     let value = standard;
     const get = (): string => value;

@@ -49,6 +49,8 @@ export interface GatewayLimits extends RequestLimits {
   multiBytesMax: number;
   /** Keys that one connection may watch. */
   watchedKeysMax: number;
+  /** CONFIG SET of settings of the cluster waits this long until every node has the change. */
+  settingWaitMsMax: number;
   /** A request that stays incomplete for this long closes its connection. */
   partialRequestMsMax: number;
   /** A connection without a request for this long is closed; 0: never. */
@@ -76,6 +78,7 @@ export function defaultLimits(): GatewayLimits {
     multiCommandsMax: 16_384,
     multiBytesMax: 16 * MIB,
     watchedKeysMax: 16_384,
+    settingWaitMsMax: 10_000,
     partialRequestMsMax: 30_000,
     idleTimeoutMs: 0,
     maxClients: 10_000,

@@ -10,6 +10,7 @@ import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory, ClientState } from './connection/client-state.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
+import type { ClusterChanges } from './settings-registry.ts';
 
 /** Redis' text for a command that a transaction cannot contain. */
 export const NOT_IN_MULTI = 'ERR Command not allowed inside a transaction';
@@ -54,6 +55,8 @@ export interface LocalContext {
   /** Watches the keys; writes to `out` only what needs no store. */
   watch(keys: readonly string[], out: ReplyWriter): void;
   unwatch(): void;
+  /** Changes settings of the cluster; the answer comes when every node that is up has them. */
+  changeCluster(changes: ClusterChanges): void;
   /** Answers the open block; writes to `out` only what needs no store. */
   exec(out: ReplyWriter): void;
   /** Stops reading requests, and closes when everything up to here is answered. */

@@ -9,9 +9,23 @@ import { matchesGlob } from '../../storage/commands/glob.ts';
 /** Settings of one node; registering more is a programming error. */
 const SETTINGS_MAX = 1024;
 
+/** The value to keep, or why the text is refused. */
+export type Judged = { readonly kept: string } | { readonly reason: string };
+
+interface ClusterSetting {
+  /** Its name in the cluster's table, whatever other names it has. */
+  readonly name: string;
+  judge(value: string): Judged;
+}
+
+/** Names and values for the cluster's table. */
+export type ClusterChanges = readonly (readonly [name: string, value: string])[];
+
 export interface Setting {
   /** In lower case, `like-this`. */
   readonly name: string;
+  /** Of the cluster: changed by a transaction, the same on all nodes. Otherwise of this node. */
+  readonly ofCluster?: ClusterSetting;
   get(): string;
   /**
    * Returns a function that sets the value, or the reason for a refusal. Changes nothing itself.
@@ -47,16 +61,18 @@ export class SettingsRegistry {
 
   /**
    * Sets all or none; the first refused one determines the error. Returns Redis' error line without
-   * `ERR `.
+   * `ERR `, or the changes to be made where they are of the cluster.
    */
-  setAll(pairs: readonly (readonly [name: string, value: string])[]): string | undefined {
+  setAll(
+    pairs: readonly (readonly [name: string, value: string])[],
+  ): string | ClusterChanges | undefined {
     const found: { setting: Setting; value: string }[] = [];
     for (const [name, value] of pairs) {
       const setting = this.find(name);
       if (setting === undefined) {
         return `Unknown option or number of arguments for CONFIG SET - '${printable(name)}'`;
       }
-      if (setting.prepare === undefined) {
+      if (setting.prepare === undefined && setting.ofCluster === undefined) {
         return failure(setting.name, "can't set immutable config");
       }
       if (found.some((other) => other.setting === setting)) {
@@ -64,6 +80,7 @@ export class SettingsRegistry {
       }
       found.push({ setting, value });
     }
+    if (found.some(({ setting }) => setting.ofCluster !== undefined)) return clusterChanges(found);
     const changes: (() => void)[] = [];
     for (const { setting, value } of found) {
       const change = setting.prepare?.(value);
@@ -78,6 +95,22 @@ export class SettingsRegistry {
 const NOT_AN_INTEGER = "argument couldn't be parsed into an integer";
 const NO_MEMORY_VALUE = 'argument must be a memory value';
 export const YES_OR_NO = "argument must be 'yes' or 'no'";
+
+/** Those of the cluster are changed in one transaction, which those of a node have no part in. */
+function clusterChanges(
+  found: readonly { readonly setting: Setting; readonly value: string }[],
+): string | ClusterChanges {
+  const changes: [string, string][] = [];
+  for (const { setting, value } of found) {
+    if (setting.ofCluster === undefined) {
+      return failure(setting.name, 'it is a setting of this node, and others are of the cluster');
+    }
+    const judged = setting.ofCluster.judge(value);
+    if ('reason' in judged) return failure(setting.name, judged.reason);
+    changes.push([setting.ofCluster.name, judged.kept]);
+  }
+  return changes;
+}
 
 function failure(name: string, reason: string): string {
   return `CONFIG SET failed (possibly related to argument '${name}') - ${reason}`;

@@ -8,6 +8,7 @@ import type { AccordMessage } from '../../../actors/accord/messages/messages.ts'
 import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
 import { type PeerLinkMessage, peerLinkActor } from '../../../actors/node/peer-link-actor.ts';
 import { Router } from '../../../actors/node/router.ts';
+import { SettingsWatch } from '../../../actors/node/settings-watch.ts';
 import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
@@ -25,6 +26,7 @@ interface Sent {
 }
 
 class Bench {
+  readonly settings = new SettingsWatch(new Set([PEER]));
   readonly scheduler = new VirtualScheduler();
   readonly sent: Sent[] = [];
   readonly refused: string[] = [];
@@ -58,6 +60,7 @@ class Bench {
       start: (context) =>
         peerLinkActor(context, {
           peer: PEER,
+          settings: this.settings,
           network: {
             start: () => undefined,
             send: (_peer, parts) => {
@@ -235,4 +238,29 @@ test('a probe of the peer is answered; one without a time is refused', () => {
   expect(replies).toContainEqual(expect.objectContaining({ type: 'ClockReading', sentMs: 7 }));
   bench.receive(Channel.admin, { type: 'ClockProbe', sentMs: 'soon' });
   expect(bench.refused).toEqual(['unknown shape']);
+});
+
+test('tells how far it knows the settings of the cluster, again and again, and takes note', () => {
+  const bench = new Bench();
+  const tell = (message: PeerLinkMessage): void => {
+    bench.link.tell(message);
+    bench.run();
+  };
+  tell({ type: 'Up' });
+  const told = (): number[] =>
+    bench.sent
+      .flatMap(({ sections }) => sections.flatMap(({ messages }) => messages as object[]))
+      .flatMap((message) => ('version' in message ? [Number(message.version)] : []));
+  tell({ type: 'SettingsChanged' });
+  expect(told()).toEqual([]);
+  bench.settings.changed({ version: 3, values: new Map() });
+  tell({ type: 'SettingsChanged' });
+  expect(told()).toEqual([3]);
+  tell({ type: 'Probe' });
+  expect(told()).toEqual([3, 3]);
+  expect(bench.settings.isHeld(3)).toBe(false);
+  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 3 });
+  expect(bench.settings.isHeld(3)).toBe(true);
+  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 'x' });
+  expect(bench.settings.isHeld(4)).toBe(false);
 });

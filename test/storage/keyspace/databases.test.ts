@@ -139,6 +139,31 @@ describe('databases', () => {
   });
 });
 
+describe('the table of the cluster', () => {
+  test('outlasts FLUSHALL and restarts, and replicas agree on it', () => {
+    const machine = new Machine();
+    expect(machine.run('HOLO.SETTING', 'version', 'x', '1')).toBe(1);
+    const before = machine.machine.digest();
+    expect(machine.run('HOLO.SETTING', 'version', 'x', '2', 'y', '3')).toBe(2);
+    expect(machine.machine.digest()).not.toBe(before);
+    machine.flush();
+    machine.run('FLUSHALL');
+    machine.flush();
+    const { settings } = machine.restarted().machine;
+    expect(settings).toEqual({ version: 2, values: new Map(Object.entries({ x: '2', y: '3' })) });
+    expect(machine.restarted().machine.size).toBe(0);
+    expect(Object.keys(machine.dump())).toEqual([]);
+  });
+
+  test('changes whole or not at all', () => {
+    const machine = new Machine({ unitWriteBytesMax: 20 });
+    const long = 'x'.repeat(30);
+    expect(machine.run('HOLO.SETTING', 'version', 'a', '1', 'b', long)).toMatch(/^-OOM /);
+    expect(machine.machine.settings.version).toBe(0);
+    expect(machine.run('HOLO.SETTING', 'version', 'a', '1')).toBe(1);
+  });
+});
+
 describe('the engine on disk', () => {
   test('keeps them apart, clears one of them, and finds itself whole', async () => {
     const directory = mkdtempSync(join(tmpdir(), 'holo-databases-'));

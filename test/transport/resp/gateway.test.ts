@@ -79,7 +79,7 @@ describe('registerGatewaySettings', () => {
   test('leaves names alone that are registered already', () => {
     const settings = new SettingsRegistry();
     settings.register(fixedSetting('maxmemory', '5'));
-    registerGatewaySettings(settings, defaultLimits());
+    registerGatewaySettings({ settings, clusterSettings: () => new Map() }, defaultLimits());
     expect(settings.find('maxmemory')?.get()).toBe('5');
     expect(settings.find('save')?.get()).toBe('');
   });

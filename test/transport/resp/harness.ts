@@ -31,6 +31,8 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
   return {
     clock,
     settings: new SettingsRegistry(),
+    clusterSettings: () => new Map(),
+    settingsHeld: () => true,
     info: () => ({}),
     holoStats: () => '',
     holoMetrics: () => '',
@@ -112,6 +114,9 @@ export class Harness {
     { id: 'a'.repeat(40), host: '127.0.0.1', port: 6379, self: true, online: true },
   ];
   replicas = 1;
+  /** Settings of the cluster that are known here, and the version that every node has. */
+  clusterValues: () => ReadonlyMap<string, string> = () => new Map();
+  heldVersion = 0;
   memory = MEMORY;
   /** Calls of CONFIG RESETSTAT. */
   resets = 0;
@@ -143,6 +148,8 @@ export class Harness {
           monotonicMs: () => this.nowMs,
         },
         settings: this.settings,
+        clusterSettings: () => this.clusterValues(),
+        settingsHeld: (version) => version <= this.heldVersion,
         info: () => this.info,
         holoStats: () => {
           this.statsCalls += 1;

@@ -118,7 +118,10 @@ const SCRIPTS: readonly (readonly [script: string, replies: string | null])[] = 
 const linesOf = (script: string): string[] => [...script.split('; '), 'ECHO end'];
 
 function ours(script: string): string {
-  const harness = new Harness({}, new StoreCoordinator());
+  const store = new StoreCoordinator();
+  const harness = new Harness({}, store);
+  harness.clusterValues = () => store.machine.settings.values;
+  harness.heldVersion = Number.POSITIVE_INFINITY;
   return harness.client().ask(request(...linesOf(script)));
 }
 

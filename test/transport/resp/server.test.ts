@@ -39,6 +39,8 @@ function start(maxClients = 100, sockets: SocketFactory = TCP): Promise<void> {
     services: {
       clock: { wallUs: () => 1_700_000_000_000_000, monotonicMs: () => performance.now() },
       settings: new SettingsRegistry(),
+      clusterSettings: () => new Map(),
+      settingsHeld: () => true,
       info: () => ({}),
       holoStats: () => '',
       holoMetrics: () => '',

@@ -1,6 +1,6 @@
 /** CONFIG: reads and changes the node's settings by Redis' names, through the registry. */
 import { SYNTAX_ERROR } from '../../../storage/commands/command.ts';
-import type { LocalCommand } from '../routes.ts';
+import { type LocalCommand, NOT_IN_MULTI } from '../routes.ts';
 import { withSubcommands } from './subcommands.ts';
 
 export const CONFIG_COMMAND: LocalCommand = withSubcommands({
@@ -25,13 +25,16 @@ export const CONFIG_COMMAND: LocalCommand = withSubcommands({
     },
     SET: {
       arity: -4,
+      afterAll: true,
       run(context, args, out) {
         if (args.length % 2 !== 0) return out.error(SYNTAX_ERROR);
         const pairs: [string, string][] = [];
         for (let i = 2; i < args.length; i += 2) pairs.push([args[i] ?? '', args[i + 1] ?? '']);
-        const error = context.services.settings.setAll(pairs);
-        if (error === undefined) out.simple('OK');
-        else out.error(`ERR ${error}`);
+        const outcome = context.services.settings.setAll(pairs);
+        if (outcome === undefined) out.simple('OK');
+        else if (typeof outcome === 'string') out.error(`ERR ${outcome}`);
+        else if (context.inExec) out.error(NOT_IN_MULTI);
+        else context.changeCluster(outcome);
       },
     },
     RESETSTAT: {

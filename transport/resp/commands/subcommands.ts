@@ -9,6 +9,8 @@ import type { LocalCommand, LocalContext } from '../routes.ts';
 export interface Subcommand {
   /** Number of arguments including both names; negative: a minimum. */
   readonly arity: number;
+  /** See `LocalCommand`. */
+  readonly afterAll?: boolean;
   run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
 }
 

@@ -10,12 +10,14 @@ import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
 import type { GatewayServices } from '../gateway-services.ts';
 import type { LocalContext, LocalRoute, Route, StoreRoute } from '../routes.ts';
+import type { ClusterChanges } from '../settings-registry.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';
 import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
 import { MultiBlock } from './multi-block.ts';
 import type { Part, PartAnswer } from './part.ts';
+import { SettingChange } from './setting-change.ts';
 import { UnitBuilder } from './unit-builder.ts';
 import type { ExecLocal, ReplyOutput, UnitUnderWay } from './unit-under-way.ts';
 import { WatchedKeys } from './watched-keys.ts';
@@ -51,6 +53,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
   readonly #watched = new WatchedKeys();
+  /** A CONFIG SET of settings of the cluster: nothing is parsed before it is answered. */
+  #change: SettingChange | undefined;
+  /** Its reply is not wanted. */
+  #changeDiscarded = false;
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
   readonly #output = new ByteQueue<Uint8Array>();
@@ -208,6 +214,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   /** Closes the connection when one of its deadlines has passed. */
   onTick(nowMs: number): void {
+    if (this.#changeAnswered(nowMs)) this.#pump();
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
     if (expiry === 'partial') this.counters.partialDisconnects += 1;
@@ -218,7 +225,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #expiry(nowMs: number): Expiry | undefined {
     const deadlines = this.#deadlines;
     if (this.#state === 'ended') return deadlines.checkEnded(nowMs, this.#socket.bufferedBytes);
-    const active = this.#hadData || this.#unit !== undefined;
+    const active = this.#hadData || this.#isBusy;
     this.#hadData = false;
     if (active) this.client.activeMs = nowMs;
     const partial = this.#exhausted && !this.#paused && this.#parser.unparsedBytes > 0;
@@ -252,8 +259,29 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   #outputOf(unit: UnitUnderWay): ReplyOutput {
-    if (unit.isQuestion) return this.#watched;
+    if (unit.isQuestion) return this.#change ?? this.#watched;
     return unit.discarded ? DISCARDED : this;
+  }
+
+  /** `false`: there is more to wait for. */
+  #ownAnswered(unit: UnitUnderWay): boolean {
+    if (this.#change === undefined) return this.#watchAnswered(unit);
+    this.#changeDiscarded = unit.discarded;
+    return this.#changeAnswered(this.services.clock.monotonicMs());
+  }
+
+  /** `false`: the transaction is not done, or some node does not have the change yet. */
+  #changeAnswered(nowMs: number): boolean {
+    if (this.#change === undefined || this.#unit !== undefined) return false;
+    const { services } = this.#core;
+    const outcome = this.#change.outcome(nowMs, (version) => services.settingsHeld(version));
+    if (outcome === undefined) return false;
+    this.#change = undefined;
+    if (this.#changeDiscarded) return true;
+    if (outcome === 'OK') this.#protocolWriter().simple(outcome);
+    else this.#error(outcome);
+    this.#send(this.#out.take());
+    return true;
   }
 
   /** `false`: some questions must be asked again, and are. */
@@ -284,7 +312,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     unit.countDone(this.services.clock.monotonicMs() - unit.startedMs, this.routes);
     if (this.#state === 'closed') return;
     this.client.lastUnitFailed = unit.failed;
-    if (unit.isQuestion && !this.#watchAnswered(unit)) return;
+    if (unit.isQuestion && !this.#ownAnswered(unit)) return;
     // Send long replies before the next unit: for a client that keeps up, the output never holds
     // two units at once.
     if (this.#output.bytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
@@ -351,6 +379,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#watched.clear();
   }
 
+  changeCluster(changes: ClusterChanges): void {
+    const untilMs = this.services.clock.monotonicMs() + this.#core.limits.settingWaitMsMax;
+    this.#change = new SettingChange(changes, untilMs);
+    this.#builder.addWholeStore(this.#change.command);
+  }
+
   closeAfterReplies(): void {
     if (this.#state === 'open') this.#state = 'closing';
   }
@@ -368,9 +402,13 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#out.length > 0) this.#send(this.#out.take());
     this.#pumping = false;
     this.#placePushes();
-    if (this.#inputEnded && this.#exhausted && this.#unit === undefined) this.closeAfterReplies();
+    if (this.#inputEnded && this.#exhausted && !this.#isBusy) this.closeAfterReplies();
     if (this.#state === 'closing') this.#requestFlush();
     this.#adjustFlow();
+  }
+
+  get #isBusy(): boolean {
+    return this.#unit !== undefined || this.#change !== undefined;
   }
 
   #mayParse(): boolean {
@@ -378,6 +416,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       this.#state === 'open' &&
       !this.#exhausted &&
       this.#unit === undefined &&
+      this.#change === undefined &&
       !this.#outputBlocked &&
       !this.#turnFull
     );
@@ -668,7 +707,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   /** After the last reply: closes our side and waits for the client's end. */
   #finish(): void {
-    const done = this.#unit === undefined && this.#output.bytes === 0;
+    const done = !this.#isBusy && this.#output.bytes === 0;
     if (this.#state !== 'closing' || !done) return;
     this.#state = 'ended';
     this.#waiting.clear();
@@ -679,7 +718,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   #adjustFlow(): void {
     const { pendingBytesMax } = this.#core.limits;
-    const waits = this.#unit !== undefined || this.#turnFull;
+    const waits = this.#isBusy || this.#turnFull;
     const full = waits && this.inputBytes > (this.#paused ? pendingBytesMax / 2 : pendingBytesMax);
     const pause = this.#state !== 'ended' && (this.#refused || this.#outputBlocked || full);
     if (pause === this.#paused || this.#state === 'closed') return;

@@ -23,7 +23,7 @@ interface UnitFrame {
   readonly startedMs: number;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
-  /** It asks for the states of keys for WATCH. */
+  /** Its answers are for the connection itself. */
   readonly isQuestion: boolean;
 }
 
@@ -50,7 +50,7 @@ export class UnitBuilder {
   localBytes = 0;
   /** Nothing may come behind what it holds: a block whose outcome matters, or questions. */
   isAlone = false;
-  /** It holds questions for WATCH. */
+  /** Its answers are for the connection itself. */
   isQuestion = false;
   readonly #placement: Placement;
   #parts: PartBuilder[] = [];
@@ -105,6 +105,18 @@ export class UnitBuilder {
       this.count += 1;
       this.bytes += question.bytes.length;
     }
+  }
+
+  /** A command over the whole store, as a unit of its own. */
+  addWholeStore(command: OwnCommand): void {
+    this.isAlone = true;
+    this.isQuestion = true;
+    const part = this.#partFor(this.#placement.span([], true));
+    part.addOwn(command);
+    part.wholeStore = true;
+    part.readOnly = false;
+    this.count += 1;
+    this.bytes += command.bytes.length;
   }
 
   /**

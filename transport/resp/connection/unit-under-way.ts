@@ -81,7 +81,7 @@ export class UnitUnderWay {
   readonly startedMs: number;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
-  /** It asks for the states of keys for WATCH. */
+  /** Its answers are for the connection itself. */
   readonly isQuestion: boolean;
   /** Some part has failed as a whole. */
   failed = false;
