@@ -194,7 +194,7 @@ function drawWorkload(
     ...PLAIN_MIX,
     readMany: 0.1 * lists,
     transaction: 0.3 * lists,
-    mixed: chance(0.5) ? 0.3 * rng.next() : 0,
+    mixed: chance(0.7) ? 0.5 * rng.next() : 0,
     wholeStore: flushes || chance(0.3) ? 0.15 * rng.next() : 0,
     walk: chance(0.3) ? 0.05 * lists : 0,
     big: chance(often.rate) ? often.weight * rng.next() : 0,

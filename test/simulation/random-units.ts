@@ -6,6 +6,7 @@
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { slotOfText } from '../../storage/keyspace/slots.ts';
 import type { UnitItem } from './client.ts';
+import { collectionCommand } from './random-collections.ts';
 
 export type Words = readonly string[];
 
@@ -111,9 +112,10 @@ function planFor(rng: Rng, count: number): UnitItem[] {
   return plan;
 }
 
-function keyOf({ rng, keys, sameSlot }: RandomUnitOptions): string {
-  const at = below(rng, keys);
-  return sameSlot ? (crowd()[at] ?? 'x0') : `x${at}`;
+/** Keys of one family hold strings, of the others collections, for the most part. */
+function keyOf({ rng, keys, sameSlot }: RandomUnitOptions, family = 0): string {
+  const at = below(rng, keys) + family * keys;
+  return sameSlot ? (crowd()[at % CROWD_KEYS] ?? 'x0') : `x${at}`;
 }
 
 function wholeStoreCommand({ rng, flushes }: RandomUnitOptions): Words {
@@ -129,8 +131,22 @@ function wholeStoreCommand({ rng, flushes }: RandomUnitOptions): Words {
   return choices[below(rng, choices.length)] ?? ['DBSIZE'];
 }
 
+const COLLECTIONS_RATE = 0.4;
+/** Of keys. */
+const FAMILIES = 3;
+
 function anyCommand(options: RandomUnitOptions): Words {
   const { rng, ttlMsMax, value } = options;
+  if (rng.next() < COLLECTIONS_RATE) {
+    const keys = {
+      hash: keyOf(options, 1),
+      otherHash: keyOf(options, 1),
+      set: keyOf(options, 2),
+      otherSet: keyOf(options, 2),
+      text: keyOf(options),
+    };
+    return collectionCommand(rng, keys, value);
+  }
   const key = keyOf(options);
   const other = keyOf(options);
   const ttl = String(1 + below(rng, ttlMsMax));
@@ -166,7 +182,10 @@ function anyCommand(options: RandomUnitOptions): Words {
     ['PEXPIRETIME', key],
   ];
   const between = rng.next();
-  if (options.databases > 1 && between < 0.15) return betweenDatabases(options, key, other);
+  if (options.databases > 1 && between < 0.15) {
+    const family = below(rng, FAMILIES);
+    return betweenDatabases(options, keyOf(options, family), keyOf(options, family));
+  }
   return choices[below(rng, choices.length)] ?? ['GET', key];
 }
 
@@ -179,7 +198,7 @@ function betweenDatabases(
   return rng.next() < 0.5 ? ['MOVE', key, target] : ['COPY', key, other, 'DB', target, 'REPLACE'];
 }
 
-const CROWD_KEYS = 8;
+const CROWD_KEYS = 24;
 let crowdKeys: string[] | undefined;
 
 /** Keys that share one conflict slot. */

@@ -61,6 +61,7 @@ export class SimEngine implements Engine {
   }
 
   rows(...which: Parameters<Engine['rows']>): ReturnType<Engine['rows']> {
+    this.#options.count('collection read');
     return this.#engine.rows(...which);
   }
 
@@ -76,6 +77,9 @@ export class SimEngine implements Engine {
     const { after, count, nextFault, rng, store } = this.#options;
     if (this.#batches !== undefined) throw new Error('another commit is in progress');
     const injected = nextFault();
+    for (const { dropped } of batches.flatMap(({ databases }) => databases)) {
+      for (const _ of dropped) count('collection dropped');
+    }
     if (injected !== undefined) count(`commit ${injected}`);
     const fault = injected ?? (store.full ? 'no room' : undefined);
     this.#batches = batches;
