@@ -25,7 +25,7 @@ import {
 import {
   type Command,
   command,
-  NOT_AN_INTEGER,
+ 
   ONE_KEY,
   SYNTAX_ERROR,
   TWO_KEYS,
@@ -210,8 +210,7 @@ const spop = command({
 
 function popMany(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const count = parseInteger(args.text(2));
-  if (count === undefined) return out.error(NOT_AN_INTEGER);
-  if (count < 0) return out.error(NOT_POSITIVE);
+  if (count === undefined || count < 0) return out.error(NOT_POSITIVE);
   const found = find(keyspace, args, 1);
   if (found === undefined || count === 0) return out.set(0);
   const { value } = found.entry;

@@ -12,6 +12,7 @@ const mix = {
   wholeStore: 0.05,
   walk: 0,
   big: 0,
+  watch: 0,
 };
 
 test('replicas agree on large and small ones, whatever happens to them', () => {

@@ -17,7 +17,7 @@ interface Keys {
 
 const NAMES = 24;
 /** A collection of so long elements is soon a large one. */
-const LONG = 400;
+const LONG = 1_200;
 
 export function collectionCommand(rng: Rng, keys: Keys, value: () => string): Words {
   const below = (end: number): number => Math.floor(rng.next() * end);

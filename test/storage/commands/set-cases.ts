@@ -47,7 +47,7 @@ export const SET_CASES: Record<string, [string | string[], Reply][]> = {
     ['SRANDMEMBER s 1 2', '-ERR syntax error'],
     ['SPOP s 0', []],
     ['SPOP s -1', '-ERR value is out of range, must be positive'],
-    ['SPOP s x', INTEGER],
+    ['SPOP s x', '-ERR value is out of range, must be positive'],
     ['SPOP s 1 2', '-ERR syntax error'],
     ['SPOP s', 'a'],
     ['EXISTS s', 0],

@@ -1,0 +1,100 @@
+/** Replies of either protocol as values that can be compared, whatever order they may come in. */
+
+/** Maps and sets keep their type: in RESP3 it is part of the reply. */
+export type Value =
+  | string
+  | number
+  | null
+  | boolean
+  | readonly Value[]
+  | { readonly [type: string]: string | readonly Value[] };
+
+interface Parsed {
+  readonly value: Value;
+  readonly end: number;
+}
+
+/** The reply that begins at `at` in a byte string (latin1); undefined: it is not complete. */
+export function parseReply(text: string, at: number): Parsed | undefined {
+  const line = text.indexOf('\r\n', at);
+  if (line === -1) return undefined;
+  const head = text.slice(at + 1, line);
+  const end = line + 2;
+  switch (text[at]) {
+    case '+':
+      return { value: { simple: head }, end };
+    case '-':
+      return { value: { error: head }, end };
+    case ':': {
+      const number = Number(head);
+      return { value: Number.isSafeInteger(number) ? number : { integer: head }, end };
+    }
+    case '_':
+      return { value: null, end };
+    case '#':
+      return { value: head === 't', end };
+    case ',':
+      return { value: { double: head }, end };
+    case '$':
+    case '=': {
+      if (head === '-1') return { value: null, end };
+      const stop = end + Number(head);
+      return stop + 2 > text.length ? undefined : { value: text.slice(end, stop), end: stop + 2 };
+    }
+    case '*':
+      if (head === '-1') return { value: null, end };
+      return parseItems(text, end, Number(head), (items) => items);
+    case '~':
+      return parseItems(text, end, Number(head), (items) => ({ set: sorted(items) }));
+    case '%':
+      return parseItems(text, end, 2 * Number(head), (items) => ({ map: inPairs(items) }));
+    default:
+      throw new Error(`not a reply: ${text.slice(at, at + 40)}`);
+  }
+}
+
+function parseItems(
+  text: string,
+  from: number,
+  count: number,
+  made: (items: Value[]) => Value,
+): Parsed | undefined {
+  const items: Value[] = [];
+  let end = from;
+  for (let i = 0; i < count; i += 1) {
+    const item = parseReply(text, end);
+    if (item === undefined) return undefined;
+    items.push(item.value);
+    end = item.end;
+  }
+  return { value: made(items), end };
+}
+
+function sorted(items: readonly Value[]): Value[] {
+  return items.toSorted((a, b) => compareText(JSON.stringify(a), JSON.stringify(b)));
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
+}
+
+/** Pairs of neighbours, in order of their text. */
+function inPairs(items: readonly Value[]): Value[] {
+  const pairs: Value[] = [];
+  for (let i = 0; i < items.length; i += 2) pairs.push([items[i] ?? null, items[i + 1] ?? null]);
+  return sorted(pairs);
+}
+
+const ITEMS = ['SMEMBERS', 'SINTER', 'SUNION', 'SDIFF', 'HKEYS', 'HVALS'];
+
+/** The reply of a command without the order that it does not promise. */
+export function normalised([name = '']: readonly string[], reply: Value): Value {
+  if (!Array.isArray(reply)) return reply;
+  const items = reply as readonly Value[];
+  const upper = name.toUpperCase();
+  if (ITEMS.includes(upper)) return sorted(items);
+  if (upper === 'HGETALL') return inPairs(items);
+  if (upper === 'SSCAN') return [items[0] ?? null, sorted(items[1] as readonly Value[])];
+  if (upper === 'HSCAN') return [items[0] ?? null, inPairs(items[1] as readonly Value[])];
+  return reply;
+}
