@@ -22,14 +22,7 @@ import {
   scanCollection,
   store,
 } from './collections.ts';
-import {
-  type Command,
-  command,
- 
-  ONE_KEY,
-  SYNTAX_ERROR,
-  TWO_KEYS,
-} from './command.ts';
+import { type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from './command.ts';
 import type { ReplySink } from './reply.ts';
 
 const READ = { group: 'set', keys: ONE_KEY, flags: 'readonly' } as const;

@@ -16,7 +16,14 @@ export const element = fc.oneof(
 
 export const count = fc.oneof(
   fc.integer({ min: -6, max: 8 }).map(String),
-  fc.constantFrom('x', '', '1.5', '9223372036854775807', '-9223372036854775808', '99999999999999999999'),
+  fc.constantFrom(
+    'x',
+    '',
+    '1.5',
+    '9223372036854775807',
+    '-9223372036854775808',
+    '99999999999999999999',
+  ),
 );
 
 export const float = fc.oneof(

@@ -5,9 +5,9 @@ import { count, element, float, key, name, some, type Words, words } from './gen
 const value = fc.oneof(element, float);
 const pairs = some(fc.tuple(element, value)).map((all) => all.flat());
 /** Enough for the larger encoding. */
-const many = fc.constantFrom(127, 511, 512, 513).map((n) =>
-  Array.from({ length: n }, (_, i) => [`field ${i}`, String(i)]).flat(),
-);
+const many = fc
+  .constantFrom(127, 511, 512, 513)
+  .map((n) => Array.from({ length: n }, (_, i) => [`field ${i}`, String(i)]).flat());
 
 export const hashCommand: fc.Arbitrary<Words> = fc.oneof(
   { weight: 6, arbitrary: words(name('HSET', 'hset', 'HMSET'), key, pairs) },
@@ -24,8 +24,18 @@ export const hashCommand: fc.Arbitrary<Words> = fc.oneof(
   words(name('HRANDFIELD'), key, count, name('WITHVALUES', 'withvalues', 'x')),
   words(name('HRANDFIELD'), name('none'), name('-2000000')),
   words(name('HSCAN'), key, name('0'), name('COUNT'), name('1000')),
-  words(name('HSCAN'), key, name('0'), name('MATCH'), name('m*', '[0-9]*'), name('COUNT'), name('1000')),
-  words(name('HSCAN'), key, count, some(name('COUNT', 'MATCH', 'TYPE', '0', '5'), 3)).filter(isRefused),
+  words(
+    name('HSCAN'),
+    key,
+    name('0'),
+    name('MATCH'),
+    name('m*', '[0-9]*'),
+    name('COUNT'),
+    name('1000'),
+  ),
+  words(name('HSCAN'), key, count, some(name('COUNT', 'MATCH', 'TYPE', '0', '5'), 3)).filter(
+    isRefused,
+  ),
 );
 
 /** A page of some elements may be another one. */
