@@ -16,6 +16,7 @@ import { LIST_PLACE_COMMANDS } from './list/places.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
 import { SETTING_COMMANDS } from './setting.ts';
+import { STRING_PART_COMMANDS } from './string-parts.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { WATCH_COMMANDS } from './watched.ts';
 import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
@@ -28,6 +29,7 @@ import { ZSET_WALK_COMMANDS } from './zset/walks.ts';
 /** Every one that a client may send. */
 export const COMMANDS: readonly Command[] = [
   ...STRING_COMMANDS,
+  ...STRING_PART_COMMANDS,
   ...COUNTER_COMMANDS,
   LCS,
   ...HASH_COMMANDS,

@@ -1,11 +1,9 @@
-/** Commands that read and write whole strings and parts of them. */
+/** Commands that read and write whole strings. */
 
 import type { Arguments } from '../arguments.ts';
 import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { VALUE_BYTES_MAX } from '../limits.ts';
-import { parseInteger } from '../types/integers.ts';
-import { STRING } from '../types/string.ts';
+import { STRING, textOf } from '../types/string.ts';
 import type { Value } from '../types/value-type.ts';
 import {
   ALL_KEYS,
@@ -14,10 +12,8 @@ import {
   command,
   expireTimeError,
   KEYS_AND_VALUES,
-  NOT_AN_INTEGER,
   ONE_KEY,
   SYNTAX_ERROR,
-  TOO_LONG,
 } from './command.ts';
 import {
   AT_MILLISECONDS,
@@ -31,7 +27,6 @@ import type { ReplySink } from './reply.ts';
 
 const WRITE = { group: 'string', keys: ONE_KEY, flags: 'write denyoom' } as const;
 const WRITE_FAST = { group: 'string', keys: ONE_KEY, flags: 'write denyoom fast' } as const;
-const READ = { group: 'string', keys: ONE_KEY, flags: 'readonly' } as const;
 
 /** https://redis.io/docs/latest/commands/get */
 const get = command({
@@ -157,7 +152,7 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
   }
   if (options.get) {
     if (old === undefined) out.nil();
-    else out.bulk(old.value as string);
+    else out.bulk(String(old.value));
   } else if (holds) {
     out.simple('OK');
   } else {
@@ -322,8 +317,9 @@ const mget = command({
     out.array(args.count - 1);
     for (let i = 1; i < args.count; i += 1) {
       const entry = keyspace.find(args, i)?.entry;
-      if (entry?.type !== STRING) out.nil();
-      else out.bulk(entry.value as string);
+      const text = entry === undefined ? undefined : textOf(entry.type, entry.value);
+      if (text === undefined) out.nil();
+      else out.bulk(text);
     }
   },
 });
@@ -367,95 +363,6 @@ const msetnx = command({
   },
 });
 
-const append = command({
-  ...WRITE_FAST,
-  name: 'APPEND',
-  arity: 3,
-  summary: 'Append a value to a key',
-  since: '2.0.0',
-  complexity: 'O(1)',
-  run(keyspace, args, out) {
-    const cell = keyspace.findOf(STRING, args, 1);
-    const bytes = (cell?.entry.value.length ?? 0) + args.bytes(2);
-    if (bytes > VALUE_BYTES_MAX) return out.error(TOO_LONG);
-    if (cell === undefined) keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
-    else keyspace.replace(cell, STRING, cell.entry.value + args.text(2), cell.entry.deadline);
-    out.integer(bytes);
-  },
-});
-
-const strlen = command({
-  ...READ,
-  flags: 'readonly fast',
-  name: 'STRLEN',
-  arity: 2,
-  summary: 'Get the length of the value stored in a key',
-  since: '2.2.0',
-  complexity: 'O(1)',
-  run(keyspace, args, out) {
-    out.integer(keyspace.findOf(STRING, args, 1)?.entry.value.length ?? 0);
-  },
-});
-
-/** Both ends are inclusive; negative ones count from the end; they are clipped to the range. */
-function getRange(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
-  const first = parseInteger(args.text(2));
-  const last = parseInteger(args.text(3));
-  if (first === undefined || last === undefined) return out.error(NOT_AN_INTEGER);
-  const value = keyspace.findOf(STRING, args, 1)?.entry.value ?? '';
-  let start = Number(first);
-  let end = Number(last);
-  // Redis decides this before it clips, so that "-1 -3" is empty while "0 -100" is one byte.
-  if (start < 0 && end < 0 && start > end) return out.bulk('');
-  start = Math.max(start < 0 ? start + value.length : start, 0);
-  end = Math.min(Math.max(end < 0 ? end + value.length : end, 0), value.length - 1);
-  out.bulk(start > end ? '' : value.slice(start, end + 1));
-}
-
-const getrange = command({
-  ...READ,
-  name: 'GETRANGE',
-  arity: 4,
-  summary: 'Get a substring of the string stored at a key',
-  since: '2.4.0',
-  complexity: 'O(N) where N is the length of the returned string.',
-  run: getRange,
-});
-
-const substr = command({
-  ...READ,
-  name: 'SUBSTR',
-  arity: 4,
-  summary: 'Get a substring of the string stored at a key',
-  since: '1.0.0',
-  complexity: 'O(N) where N is the length of the returned string.',
-  run: getRange,
-});
-
-const setrange = command({
-  ...WRITE,
-  name: 'SETRANGE',
-  arity: 4,
-  summary: 'Overwrite part of a string at key starting at the specified offset',
-  since: '2.2.0',
-  complexity: 'O(M) with M being the length of the value argument.',
-  run(keyspace, args, out) {
-    const offset = parseInteger(args.text(2));
-    if (offset === undefined) return out.error(NOT_AN_INTEGER);
-    if (offset < 0) return out.error('ERR offset is out of range');
-    const cell = keyspace.findOf(STRING, args, 1);
-    const old = cell?.entry.value ?? '';
-    const patch = args.text(3);
-    if (patch === '') return out.integer(old.length);
-    const at = Number(offset);
-    if (at + patch.length > VALUE_BYTES_MAX) return out.error(TOO_LONG);
-    const head = at <= old.length ? old.slice(0, at) : old + '\0'.repeat(at - old.length);
-    const value = head + patch + old.slice(at + patch.length);
-    keyspace.set(args, 1, STRING, value, cell?.entry.deadline ?? NO_DEADLINE);
-    out.integer(value.length);
-  },
-});
-
 export const STRING_COMMANDS: readonly Command[] = [
   get,
   set,
@@ -468,9 +375,4 @@ export const STRING_COMMANDS: readonly Command[] = [
   mget,
   mset,
   msetnx,
-  append,
-  strlen,
-  getrange,
-  substr,
-  setrange,
 ];

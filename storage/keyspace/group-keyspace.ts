@@ -11,6 +11,7 @@ import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { placeOfText } from '../place.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
+import { STRING, textOf } from '../types/string.ts';
 import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import { CELL_BYTES, Cell, CellCache, EVICTION_STEPS } from './cell-cache.ts';
@@ -227,7 +228,7 @@ export class GroupKeyspace implements Keyspace {
 
   findOf<V extends Value>(type: ValueType<V>, args: Arguments, i: number): Found<V> | undefined {
     const cell = this.find(args, i);
-    if (cell !== undefined && cell.entry.type !== (type as ValueType)) throw WRONG_TYPE;
+    if (cell !== undefined && cell.entry.type !== (type as ValueType)) joinPieces(cell, type.code);
     return cell as Found<V> | undefined;
   }
 
@@ -587,6 +588,14 @@ export class GroupKeyspace implements Keyspace {
       this.#dirtyBytes += CELL_BYTES + cell.key.length + storedBytes(cell.entry);
     }
   }
+}
+
+/** For a command on strings, which takes pieces as one text. The content stays the same. */
+function joinPieces(cell: Cell, code: number): void {
+  const { entry } = cell;
+  const text = code === STRING.code ? textOf(entry.type, entry.value) : undefined;
+  if (text === undefined) throw WRONG_TYPE;
+  cell.entry = new Entry<Value>(STRING as ValueType, text, entry.deadline, entry.version);
 }
 
 /** A removal keeps no bytes, and of a large collection the rows count apart. */

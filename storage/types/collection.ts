@@ -9,8 +9,11 @@
  * `Keyspace.edit`, then methods of the type, then `Keyspace.changed`.
  */
 
-export function isCollection(value: string | Collection): value is Collection {
-  return typeof value !== 'string';
+import { Pieces } from './pieces.ts';
+import type { Value } from './value-type.ts';
+
+export function isCollection(value: Value): value is Collection {
+  return typeof value !== 'string' && !(value instanceof Pieces);
 }
 
 /** The name of a row in memory: a member, or the number of a chunk. */

@@ -1,12 +1,14 @@
 /** The parts of a value type: its name, its size and its bytes. One file per type. */
 import type { Hash } from 'node:crypto';
 import type { Collection } from './collection.ts';
+import type { Pieces } from './pieces.ts';
 
 /**
- * A value of a key: a byte string, which is never changed but replaced, or a large collection,
- * which is changed in place. Small collections are byte strings, too (`packed.ts`).
+ * A value of a key: a byte string, whole or in pieces, which is never changed but replaced, or a
+ * large collection, which is changed in place. Small collections are byte strings, too
+ * (`packed.ts`).
  */
-export type Value = string | Collection;
+export type Value = string | Pieces | Collection;
 
 export interface ValueType<V extends Value = Value> {
   /** Engines write it; never give one a new meaning. */
