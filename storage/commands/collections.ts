@@ -7,7 +7,6 @@ import type { CollectionType } from '../types/collection-type.ts';
 import { parseInteger, parseUnsigned } from '../types/integers.ts';
 import { itemsOf } from '../types/packed.ts';
 import { NOT_AN_INTEGER } from './command.ts';
-import { matchesGlob } from './glob.ts';
 import type { ReplySink } from './reply.ts';
 import { INVALID_CURSOR, parseScanOptions } from './scan-options.ts';
 
@@ -124,7 +123,7 @@ export function scanCollection(
   if (page !== undefined && options !== undefined && cursor < CURSOR_END) {
     const { pattern } = options;
     next = page(Number(cursor), options.count, (name, value) => {
-      if (pattern !== undefined && !matchesGlob(pattern, name)) return;
+      if (pattern !== undefined && !pattern.matches(name)) return;
       found.push(name);
       if (withValues) found.push(value);
     });

@@ -41,7 +41,9 @@ export class Glob {
     this.#isEmpty = pattern.length === 0;
     this.#parts = partsOf(pattern);
     this.#lengthMin = this.#parts.reduce((sum, { length }) => sum + length, 0);
-    const isTooLong = this.#parts.some(({ isWild, length }) => isWild && length > WILD_ELEMENTS_MAX);
+    const isTooLong = this.#parts.some(
+      ({ isWild, length }) => isWild && length > WILD_ELEMENTS_MAX,
+    );
     this.problem = isTooLong
       ? `ERR the pattern has more than ${WILD_ELEMENTS_MAX} elements with ? or [] between two stars`
       : undefined;
@@ -224,6 +226,7 @@ function readClass(pattern: string, start: number, bytes: Uint8Array): number {
       p += 1;
     }
   }
-  if (isNegated) for (let byte = 0; byte < 256; byte += 1) bytes[byte] = 1 - (bytes[byte] as number);
+  if (isNegated)
+    for (let byte = 0; byte < 256; byte += 1) bytes[byte] = 1 - (bytes[byte] as number);
   return Math.min(p + 1, end);
 }

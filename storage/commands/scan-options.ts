@@ -3,13 +3,14 @@ import type { Arguments } from '../arguments.ts';
 import { SCAN_COUNT_MAX } from '../limits.ts';
 import { parseInteger } from '../types/integers.ts';
 import { NOT_AN_INTEGER, SYNTAX_ERROR } from './command.ts';
+import { Glob } from './glob.ts';
 
 const SCAN_COUNT_DEFAULT = 10;
 export const INVALID_CURSOR = 'ERR invalid cursor';
 
 export interface ScanOptions {
   count: number;
-  pattern: string | undefined;
+  pattern: Glob | undefined;
   type: string | undefined;
 }
 
@@ -32,7 +33,8 @@ export function parseScanOptions(
       if (count < 1) return SYNTAX_ERROR;
       options.count = Math.min(Number(count), SCAN_COUNT_MAX);
     } else if (args.is(i, 'MATCH')) {
-      options.pattern = args.text(i + 1);
+      options.pattern = new Glob(args.text(i + 1));
+      if (options.pattern.problem !== undefined) return options.pattern.problem;
     } else if (ofKeys && args.is(i, 'TYPE')) {
       options.type = args.text(i + 1).toLowerCase();
     } else {

@@ -133,4 +133,10 @@ const setrange = command({
   },
 });
 
-export const STRING_PART_COMMANDS: readonly Command[] = [append, strlen, getrange, substr, setrange];
+export const STRING_PART_COMMANDS: readonly Command[] = [
+  append,
+  strlen,
+  getrange,
+  substr,
+  setrange,
+];

@@ -1,19 +1,23 @@
 /** Commands that read or remove all keys: their keys are not among their arguments. */
 
-import { keyOf } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
-import { POSITIONS, positionOf, slotOfText } from '../keyspace/slots.ts';
+import { firstSlotOf, POSITIONS, positionOf } from '../keyspace/slots.ts';
 import { parseUnsigned } from '../types/integers.ts';
 import { type Command, command, SYNTAX_ERROR } from './command.ts';
 import { DATABASE_OUT_OF_RANGE, databaseNumber } from './database-number.ts';
-import { matchesGlob } from './glob.ts';
+import { Glob } from './glob.ts';
 import type { ReplySink } from './reply.ts';
 import { INVALID_CURSOR, parseScanOptions, type ScanOptions } from './scan-options.ts';
 
-/** Keys that KEYS and RANDOMKEY take from the keyspace at a time. */
+/** Keys that a walk takes from the keyspace at a time. */
 const PAGE_KEYS = 256;
+/** Keys past their deadline that one RANDOMKEY removes before it gives up. */
+const RANDOMKEY_VISITS_MAX = 4_096;
+const TOO_MANY = Symbol('too many keys are past their deadline');
+const MANY_EXPIRED =
+  'TRYAGAIN no key was found: nearly all are past their deadline and are being removed';
 
 /**
  * https://redis.io/docs/latest/commands/scan. A cursor is a position in hash order (48 bits), in
@@ -48,7 +52,7 @@ const scan = command({
 
 function isWanted(item: StoredEntry, options: ScanOptions): boolean {
   if (options.type !== undefined && options.type !== item.entry.type.name) return false;
-  return options.pattern === undefined || matchesGlob(options.pattern, item.key);
+  return options.pattern === undefined || options.pattern.matches(item.key);
 }
 
 /** Visits all keys, in hash order; `false` from the visitor ends it. */
@@ -76,11 +80,11 @@ const keys = command({
   since: '1.0.0',
   complexity: 'O(N) with N being the number of keys in the store.',
   run(keyspace, args, out) {
-    const pattern = args.text(1);
+    const pattern = new Glob(args.text(1));
+    if (pattern.problem !== undefined) return out.error(pattern.problem);
     const found: string[] = [];
     forEachKey(keyspace, 0, (item) => {
-      const matches = pattern === '*' || matchesGlob(pattern, item.key);
-      if (matches && keyspace.isAlive(item)) found.push(item.key);
+      if (pattern.matches(item.key) && keyspace.isAlive(item)) found.push(item.key);
       return true;
     });
     out.array(found.length);
@@ -88,7 +92,46 @@ const keys = command({
   },
 });
 
-/** The first living key behind a position derived from executeAt: replicas must agree. */
+/**
+ * A living key of a slot that is drawn by its number of keys, behind a position in it that is drawn
+ * too. Those past their deadline on the way are removed.
+ */
+function randomKey(keyspace: Keyspace): string | undefined | typeof TOO_MANY {
+  const random = keyspace.random();
+  let visitsLeft = RANDOMKEY_VISITS_MAX;
+  while (keyspace.size > 0) {
+    const slot = firstSlotOf(keyspace.slotOfNth(random.below(keyspace.size)));
+    const from = positionOf(slot, 0);
+    const end = positionOf(slot + firstSlotOf(1), 0);
+    const start = positionOf(slot + random.below(firstSlotOf(1)), random.below(2 ** 32));
+    for (const [position, to] of [
+      [start, end],
+      [from, start],
+    ] as const) {
+      for (const item of keysBetween(keyspace, position, to)) {
+        if (keyspace.isAlive(item)) return item.key;
+        visitsLeft -= 1;
+        if (visitsLeft === 0) return TOO_MANY;
+      }
+    }
+  }
+  return undefined;
+}
+
+function* keysBetween(keyspace: Keyspace, from: number, to: number): Generator<StoredEntry> {
+  let limit = 1;
+  for (let position = from; position < to; ) {
+    const page = keyspace.page(position, limit);
+    for (const item of page.items) {
+      if (positionOf(item.slot, item.place) >= to) return;
+      yield item;
+    }
+    if (page.next === 0) return;
+    position = page.next;
+    limit = Math.min(2 * limit, PAGE_KEYS);
+  }
+}
+
 const randomkey = command({
   group: 'generic',
   keys: 'whole-store',
@@ -99,16 +142,9 @@ const randomkey = command({
   since: '1.0.0',
   complexity: 'O(1), more where many keys are past their deadline.',
   run(keyspace, _args, out) {
-    const seed = keyOf(keyspace.version);
-    const start = positionOf(slotOfText(seed), slotOfText(`${seed}/`) << 16);
-    let found: string | undefined;
-    const take = (item: StoredEntry): boolean => {
-      if (keyspace.isAlive(item)) found = item.key;
-      return found === undefined;
-    };
-    forEachKey(keyspace, start, take);
-    if (found === undefined) forEachKey(keyspace, 0, take);
+    const found = randomKey(keyspace);
     if (found === undefined) out.nil();
+    else if (found === TOO_MANY) out.error(MANY_EXPIRED);
     else out.bulk(found);
   },
 });

@@ -55,6 +55,13 @@ interface DatabaseCapture {
   ended(error: EngineError | undefined): void;
 }
 
+/**
+ * An exact page ends behind the key that makes it this long. The bytes of keys weigh more than those
+ * of values: patterns are compared with them.
+ */
+const EXACT_PAGE_BYTES_MAX = 8 * 1024 * 1024;
+const KEY_BYTE_WEIGHT = 8;
+
 export class GroupKeyspace implements Keyspace {
   /** The physical number of the database. */
   readonly database: number;
@@ -160,6 +167,10 @@ export class GroupKeyspace implements Keyspace {
 
   keysIn(redisSlot: number): number {
     return this.#counts.keysIn(redisSlot);
+  }
+
+  slotOfNth(number: number): number {
+    return this.#counts.slotOfNth(number);
   }
 
   get size(): number {
@@ -363,13 +374,19 @@ export class GroupKeyspace implements Keyspace {
   exactPage(position: number, limit: number): KeyPage {
     const items: StoredEntry[] = [];
     let next = position;
+    let end = 0;
+    let bytes = 0;
     do {
       const page = this.page(next, limit - items.length);
-      for (const item of page.items) items.push(item instanceof Cell ? item : withoutValue(item));
+      for (const item of page.items) {
+        items.push(item instanceof Cell ? item : withoutValue(item));
+        if (bytes >= EXACT_PAGE_BYTES_MAX) continue;
+        end = Math.min(items.length, limit);
+        bytes += item.entry.bytes + KEY_BYTE_WEIGHT * item.key.length;
+      }
       next = page.next;
-    } while (next !== 0 && items.length < limit);
-    let end = limit;
-    while (end < items.length && items[end - 1]?.place === items[end]?.place) end += 1;
+    } while (next !== 0 && items.length < limit && bytes < EXACT_PAGE_BYTES_MAX);
+    while (end > 0 && end < items.length && items[end - 1]?.place === items[end]?.place) end += 1;
     if (end >= items.length && next === 0) return { items, next };
     items.length = Math.min(end, items.length);
     return { items, next: endOf(items) + 1 };

@@ -51,6 +51,9 @@ export interface Keyspace {
   /** The same of one Redis slot. */
   keysIn(redisSlot: number): number;
 
+  /** The Redis slot of the key with this number, from 0 to `size` - 1, in the order of slots. */
+  slotOfNth(number: number): number;
+
   /**
    * The key in argument `i`, if it exists and is alive. A transaction first removes a key past its
    * deadline; a read cannot do that and throws `PAST_DEADLINE`.
@@ -140,8 +143,8 @@ export interface Keyspace {
 
   /**
    * The next `limit` keys in hash order, and those that share the last one's position: the same on
-   * every replica, whatever each has flushed, so that a transaction may act on them. Omits values
-   * that are not in memory.
+   * every replica, whatever each has flushed, so that a transaction may act on them. Fewer where
+   * keys or values are long. Omits values that are not in memory.
    */
   exactPage(position: number, limit: number): KeyPage;
 

@@ -62,6 +62,16 @@ export class SlotCounts {
     return this.#keys[redisSlot - this.#first] ?? 0;
   }
 
+  /** The slot of a key by its number in the order of slots, from 0 on; 0 when there are fewer. */
+  slotOfNth(number: number): number {
+    let left = number;
+    for (let at = 0; at < this.#keys.length; at += 1) {
+      left -= this.#keys[at] as number;
+      if (left < 0) return this.#first + at;
+    }
+    return 0;
+  }
+
   changed(redisSlot: number, keys: number, volatileKeys: number, bytes: number): void {
     const at = redisSlot - this.#first;
     if (keys !== 0) this.#keys[at] = (this.#keys[at] as number) + keys;

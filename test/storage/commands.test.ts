@@ -11,7 +11,7 @@ import { HASH_CASES } from './commands/hash-cases.ts';
 import { LIST_CASES } from './commands/list-cases.ts';
 import { SET_CASES } from './commands/set-cases.ts';
 import { ZSET_CASES } from './commands/zset-cases.ts';
-import { Machine, type Reply, START_MS } from './harness.ts';
+import { body, Machine, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;
 const SYNTAX = '-ERR syntax error';
@@ -585,6 +585,47 @@ describe('commands', () => {
     const seen = new Set<Reply | undefined>();
     for (let i = 0; i < 2_000; i += 1) seen.add(machine.run('RANDOMKEY'));
     expect(seen.size).toBe(20);
+  });
+
+  test('RANDOMKEY draws a slot by its keys, and anew for each command of a transaction', () => {
+    const machine = new Machine();
+    for (let i = 0; i < 300; i += 1) machine.run('SET', `{one}${i}`, 'x');
+    for (let i = 0; i < 100; i += 1) machine.run('SET', `key${i}`, 'x');
+    const draws = machine.execute(body(...Array.from({ length: 400 }, () => ['RANDOMKEY'])));
+    const ofOne = draws.filter((key) => String(key).startsWith('{one}')).length;
+    // Expected are 300, and 8.7 more or less; by position alone the slot would be one of 101.
+    expect(ofOne).toBeGreaterThan(220);
+    expect(ofOne).toBeLessThan(380);
+    expect(new Set(draws).size).toBeGreaterThan(100);
+  });
+
+  test('RANDOMKEY gives up behind so many keys past their deadline, and finds the rest later', () => {
+    const machine = new Machine();
+    const keys = Array.from({ length: 6_000 }, (_, i) => ['SET', `{one}${i}`, 'x', 'PX', '5']);
+    machine.execute(body(...keys, ['SET', 'other', 'x']));
+    machine.advance(10);
+    const [first, second] = [machine.run('RANDOMKEY'), machine.run('RANDOMKEY')];
+    expect(first).toMatch(/^-TRYAGAIN no key was found: nearly all are past their deadline/);
+    expect(second).toBe('other');
+  });
+
+  test('SCAN returns less where values or keys are long', () => {
+    for (const flushed of [false, true]) {
+      const machine = new Machine({ cacheBytesMax: 0 });
+      for (let i = 0; i < 5; i += 1) machine.run('SET', `v${i}`, 'x'.repeat(3 * 1024 * 1024));
+      for (let i = 0; i < 5; i += 1) machine.run('SET', `{k}${i}`.padEnd(60_000), 'x');
+      if (flushed) machine.flush();
+      const pages: number[] = [];
+      let cursor = '0';
+      do {
+        const [next, page] = machine.run('SCAN', cursor, 'COUNT', '100') as [string, string[]];
+        pages.push(page.length);
+        cursor = next;
+      } while (cursor !== '0');
+      expect(pages.reduce((sum, length) => sum + length)).toBe(10);
+      expect(pages.length).toBeGreaterThan(1);
+      expect(Math.max(...pages)).toBeLessThan(9);
+    }
   });
 });
 

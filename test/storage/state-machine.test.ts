@@ -129,6 +129,8 @@ describe('ephemeral reads', () => {
         const expected = { SCAN: ['0', alive], KEYS: alive, RANDOMKEY: 'b' }[words[0] as string];
         if (words[0] === 'SCAN') words.push('COUNT', '100');
         expect(machine.run(...words)).toEqual(expected);
+        // RANDOMKEY removes only what it meets.
+        machine.run('KEYS', '*');
         expect(machine.read(...words)).toEqual(words[0] === 'RANDOMKEY' ? 'b' : expected);
       }
     },

@@ -70,7 +70,10 @@ describe('a long string changed in part', () => {
     const text = `${overwritten(LONG, 5, 'xyz')}`;
     const looks: readonly (readonly [readonly string[], unknown])[] = [
       [['GET', 'k'], text],
-      [['MGET', 'k', 'k'], [text, text]],
+      [
+        ['MGET', 'k', 'k'],
+        [text, text],
+      ],
       [['SET', 'k', 'new', 'GET'], text],
       [['SET', 'k', 'new', 'IFEQ', text], '+OK'],
       [['GETDEL', 'k'], text],
@@ -105,9 +108,8 @@ describe('a long string changed in part', () => {
     const all = new Machine();
     const offset = 40 * 1024 * 1024;
     all.run('SETRANGE', 'k', String(offset), 'x');
-    const [item] = [...all.machine.entries()];
-    const pieces = (item?.entry.value as Pieces).all;
-    expect(new Set(pieces.slice(0, -1)).size).toBe(1);
+    const [value] = [...all.machine.entries()].map(({ entry }) => entry.value as Pieces);
+    expect(new Set(value?.all.slice(0, -1)).size).toBe(1);
     expect(all.run('GETRANGE', 'k', String(offset - 1), '-1')).toBe('\0x');
   });
 });
