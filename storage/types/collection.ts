@@ -10,9 +10,8 @@
  */
 
 import { Pieces } from './pieces.ts';
-import type { Value } from './value-type.ts';
 
-export function isCollection(value: Value): value is Collection {
+export function isCollection(value: string | Pieces | Collection): value is Collection {
   return typeof value !== 'string' && !(value instanceof Pieces);
 }
 
