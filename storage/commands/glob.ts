@@ -75,7 +75,7 @@ export function matchesGlob(pattern: string, text: string): boolean {
   return new Glob(pattern).matches(text);
 }
 
-/** What stands between two stars. */
+/** The elements between two stars. */
 class Part {
   readonly #elements: readonly Element[];
   readonly isWild: boolean;
@@ -226,7 +226,6 @@ function readClass(pattern: string, start: number, bytes: Uint8Array): number {
       p += 1;
     }
   }
-  if (isNegated)
-    for (let byte = 0; byte < 256; byte += 1) bytes[byte] = 1 - (bytes[byte] as number);
+  if (isNegated) bytes.forEach((marked, byte) => bytes.fill(1 - marked, byte, byte + 1));
   return Math.min(p + 1, end);
 }

@@ -56,8 +56,8 @@ interface DatabaseCapture {
 }
 
 /**
- * An exact page ends behind the key that makes it this long. The bytes of keys weigh more than those
- * of values: patterns are compared with them.
+ * An exact page ends behind the key that makes it this long. The bytes of keys weigh more than
+ * those of values: patterns are compared with them.
  */
 const EXACT_PAGE_BYTES_MAX = 8 * 1024 * 1024;
 const KEY_BYTE_WEIGHT = 8;
