@@ -207,6 +207,7 @@ class ProductionNode implements RunningNode {
         multiBytesMax: transactionBytesMax,
         requestBulkBytesMax: argumentBytesMax,
         unitBytesMax: batchBytesMax,
+        transactionKeysMax: this.#config.transactionKeysMax,
       },
       listen: (gateway, done) => {
         const { host, port } = this.#config.listenRedis;
@@ -349,6 +350,7 @@ function limitsOf(config: NodeConfig, sizes: NodeSizes): NodeLimits {
       batchBytesMax: sizes.batchBytesMax,
       transactionBytesMax: sizes.transactionBytesMax,
       batchCommandsMax: config.batchCommandsMax,
+      batchKeysMax: config.transactionKeysMax,
       pipelineDepth: config.pipelineDepth,
     },
     commandTimeoutMs: config.commandTimeoutMs,

@@ -25,6 +25,8 @@ export interface BatchLimits {
   /** Bytes of one transaction; a larger part is refused. */
   readonly transactionBytesMax: number;
   readonly batchCommandsMax: number;
+  /** Keys that the commands of one transaction name. */
+  readonly batchKeysMax: number;
   /** Own transactions that may be undecided at once. */
   readonly pipelineDepth: number;
   /**
@@ -42,6 +44,7 @@ const BATCH_LIMITS: BatchLimits = Object.freeze({
   batchBytesMax: 1024 * 1024,
   transactionBytesMax: 48 * 1024 * 1024,
   batchCommandsMax: 16_384,
+  batchKeysMax: 16_384,
   pipelineDepth: 8,
   readPipelineDepth: 2,
   readTriesMax: 3,
@@ -129,16 +132,20 @@ export class Batcher {
 
   #take(queue: Pending[]): Batch | undefined {
     if (queue.length === 0) return undefined;
-    const { batchBytesMax, batchCommandsMax } = this.#limits;
+    const { batchBytesMax, batchCommandsMax, batchKeysMax } = this.#limits;
     let bytes = 0;
     let commands = 0;
+    let keys = 0;
     let taken = 0;
     for (const { part } of queue) {
       const fits =
-        bytes + part.bytes.length <= batchBytesMax && commands + part.count <= batchCommandsMax;
+        bytes + part.bytes.length <= batchBytesMax &&
+        commands + part.count <= batchCommandsMax &&
+        keys + part.participants.length <= batchKeysMax;
       if (taken > 0 && !fits) break;
       bytes += part.bytes.length;
       commands += part.count;
+      keys += part.participants.length;
       taken += 1;
     }
     const pendings = queue.splice(0, taken);

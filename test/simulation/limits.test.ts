@@ -94,6 +94,7 @@ const BATCH: Fates<BatchLimits> = {
   batchBytesMax: 'batchBytesMax',
   transactionBytesMax: 'transactionBytesMax',
   batchCommandsMax: 'batchCommandsMax',
+  batchKeysMax: 'batchKeysMax',
   pipelineDepth: { profile: 'pipelineDepth' },
   readPipelineDepth: 'readPipelineDepth',
   readTriesMax: 'readTriesMax',
@@ -151,7 +152,11 @@ const GATEWAY: Fates<GatewayLimits> = {
   multiCommandsMax: OUTSIDE,
   multiBytesMax: OUTSIDE,
   watchedKeysMax: OUTSIDE,
+<<<<<<< HEAD
   settingWaitMsMax: OUTSIDE,
+=======
+  transactionKeysMax: OUTSIDE,
+>>>>>>> 32813c3 (redis: refuse a command that names too many keys)
   partialRequestMsMax: OUTSIDE,
   idleTimeoutMs: OUTSIDE,
   maxClients: OUTSIDE,

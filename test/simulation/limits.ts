@@ -41,6 +41,7 @@ export const RANGES = {
   // The batcher's.
   batchBytesMax: [1, 2 ** 20],
   batchCommandsMax: [1, 16_384],
+  batchKeysMax: [1, 16_384],
   // With less, no client could write at all.
   transactionBytesMax: [256, 48 * 2 ** 20],
   readPipelineDepth: [1, 2],

@@ -47,6 +47,11 @@ export interface GatewayLimits extends RequestLimits {
   multiCommandsMax: number;
   /** Bytes that one MULTI block may queue; beyond, EXEC answers EXECABORT. */
   multiBytesMax: number;
+  /**
+   * Keys that a unit, and so a command or a MULTI block, may name: every node takes time for each,
+   * and nothing else runs meanwhile. More are refused.
+   */
+  transactionKeysMax: number;
   /** Keys that one connection may watch. */
   watchedKeysMax: number;
   /** CONFIG SET of settings of the cluster waits this long until every node has the change. */
@@ -77,6 +82,7 @@ export function defaultLimits(): GatewayLimits {
     localReplyBytesMax: LOCAL_REPLY_BYTES_MAX,
     multiCommandsMax: 16_384,
     multiBytesMax: 16 * MIB,
+    transactionKeysMax: 16_384,
     watchedKeysMax: 16_384,
     settingWaitMsMax: 10_000,
     partialRequestMsMax: 30_000,

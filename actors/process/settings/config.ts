@@ -51,6 +51,7 @@ export interface NodeConfig {
   readonly pipelineDepth: number;
   readonly batchBytesMax: number;
   readonly batchCommandsMax: number;
+  readonly transactionKeysMax: number;
   readonly commandTimeoutMs: number;
   readonly slowPathMs: number;
   readonly maxClients: number;
@@ -166,6 +167,12 @@ export const SETTINGS: Settings = {
     help: 'commands in one transaction',
     standard: '4096',
     parse: integer(1, 1_000_000),
+  },
+  transactionKeysMax: {
+    value: 'N',
+    help: 'keys that one command or MULTI block may name; more are refused',
+    standard: '16384',
+    parse: integer(1, 1_048_576),
   },
   commandTimeoutMs: {
     value: 'MS',

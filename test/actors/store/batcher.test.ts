@@ -37,7 +37,17 @@ describe('a transaction', () => {
     expect(batcher.nextTransaction(0)).toBeUndefined();
   });
 
-  test('ends before a part that does not fit by bytes or by commands', () => {
+  test('ends before a part that does not fit by bytes, commands or keys', () => {
+    const keys = batcherOf(
+      { batchKeysMax: 3 },
+      work([1, 2]),
+      work([1]),
+      work([2]),
+      work([1, 2, 3, 4]),
+    );
+    expect(keys.nextTransaction(0)?.pendings).toHaveLength(2);
+    expect(keys.nextTransaction(0)?.pendings).toHaveLength(1);
+    expect(keys.nextTransaction(0)?.pendings).toHaveLength(1);
     const bytes = batcherOf({ batchBytesMax: 20 }, work([1]), work([2]), work([3]));
     expect(bytes.nextTransaction(0)?.pendings).toHaveLength(2);
     expect(bytes.nextTransaction(0)?.pendings).toHaveLength(1);

@@ -4,13 +4,23 @@
  * input waits, which keeps the order of a pipeline without bookkeeping per command. It owns no
  * timer and no system socket: the gateway ticks it, `ClientSocket` carries bytes.
  */
-import { arityError, fitsArity } from '../../../storage/commands/command.ts';
+import { arityError, fitsArity, keysAmong } from '../../../storage/commands/command.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
 import type { GatewayServices } from '../gateway-services.ts';
+<<<<<<< HEAD
 import type { LocalContext, LocalRoute, Route, StoreRoute } from '../routes.ts';
 import type { ClusterChanges } from '../settings-registry.ts';
+=======
+import {
+  KEYS_ONE,
+  type LocalContext,
+  type LocalRoute,
+  type Route,
+  type StoreRoute,
+} from '../routes.ts';
+>>>>>>> 32813c3 (redis: refuse a command that names too many keys)
 import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';
@@ -472,15 +482,22 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #acceptStore(route: StoreRoute): boolean {
     const { args, buffer, start, end } = this.#parser;
     this.#lastRoute = route;
+    const isLong = args.count > this.#core.limits.transactionKeysMax;
+    if (isLong && this.#namesTooMany(route, 0)) {
+      route.rejected += 1;
+      this.#reject(this.#tooManyKeys());
+      return true;
+    }
     if (this.#multi !== undefined) {
-      if (this.#mayQueue(this.#multi)) {
+      if (this.#mayQueue(this.#multi, route)) {
         const { database } = this.#multi;
         this.#multi.addCommand(route, args, buffer, start, end, database);
         this.#out.simple('QUEUED');
       }
       return true;
     }
-    if (!this.#fits(1, end - start) || !this.#builder.admits(route, args)) return this.#hold();
+    const fits = this.#fits(1, end - start) && !this.#namesTooMany(route, this.#builder.keys);
+    if (!fits || !this.#builder.admits(route, args)) return this.#hold();
     route.calls += 1;
     this.counters.commands += 1;
     if (this.#out.length > 0) this.#placeLocals();
@@ -545,12 +562,32 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   #admitsBlock(block: MultiBlock): boolean {
+    const { count, keys } = this.#builder;
+    const { transactionKeysMax } = this.#core.limits;
+    if (count > 0 && keys + block.slots.length > transactionKeysMax) return false;
     return this.#fits(block.count, block.bytes) && this.#builder.admitsBlock(block);
   }
 
-  #mayQueue(multi: MultiBlock): boolean {
+  /** Whether the parser's command and `named` keys before it are too many for one unit. */
+  #namesTooMany({ command, keys }: StoreRoute, named: number): boolean {
+    const { args } = this.#parser;
+    const left = this.#core.limits.transactionKeysMax - named;
+    if (typeof command.keys === 'string' || keys === KEYS_ONE) return keys === KEYS_ONE && left < 1;
+    return args.count > left && keysAmong(command.keys, args).length > left;
+  }
+
+  #tooManyKeys(): string {
+    const limit = `${this.#core.limits.transactionKeysMax} keys (--transaction-keys-max)`;
+    return `TOOLARGE refused, nothing was done: it names more than ${limit}`;
+  }
+
+  #mayQueue(multi: MultiBlock, route?: StoreRoute): boolean {
     const { start, end } = this.#parser;
     const { multiCommandsMax, multiBytesMax } = this.#core.limits;
+    if (route !== undefined && this.#namesTooMany(route, multi.slots.length)) {
+      this.#reject(this.#tooManyKeys());
+      return false;
+    }
     if (multi.commands < multiCommandsMax && multi.bytes + end - start <= multiBytesMax) {
       return true;
     }

@@ -46,6 +46,8 @@ export class UnitBuilder {
   /** Commands, and their bytes. */
   count = 0;
   bytes = 0;
+  /** Keys that its commands name. */
+  keys = 0;
   /** Bytes of the local replies that the plan holds. */
   localBytes = 0;
   /** Nothing may come behind what it holds: a block whose outcome matters, or questions. */
@@ -84,7 +86,9 @@ export class UnitBuilder {
     const part = this.#placement.isSole
       ? this.#solePart()
       : this.#partFor(this.#spanOf(route, args));
+    const keysBefore = part.slots.length;
     part.addCommand(route, args, buffer, start, end, database);
+    this.keys += part.slots.length - keysBefore;
     this.count += 1;
     this.bytes += end - start;
   }
@@ -132,6 +136,7 @@ export class UnitBuilder {
     if (guard !== undefined) this.#addGuard(part, guard);
     this.bytes += block.runs.length;
     this.count += count;
+    this.keys += block.slots.length;
     part.addBatch(block);
     // A block is a transaction even if it only reads.
     part.readOnly = false;
@@ -155,6 +160,7 @@ export class UnitBuilder {
     const unit = new UnitUnderWay(parts, this.#plan, tallies, frame);
     this.count = 0;
     this.bytes = 0;
+    this.keys = 0;
     this.localBytes = 0;
     this.isAlone = false;
     this.isQuestion = false;

@@ -53,6 +53,7 @@ describe('a complete command line', () => {
       pipelineDepth: 8,
       batchBytesMax: 1024 * 1024,
       batchCommandsMax: 4096,
+      transactionKeysMax: 16_384,
       commandTimeoutMs: 5000,
       slowPathMs: 20,
       maxClients: 10_000,

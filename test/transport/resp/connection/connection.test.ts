@@ -267,6 +267,30 @@ describe('MULTI', () => {
     expect(harness.coordinator.parts).toHaveLength(0);
   });
 
+  test('refuses more keys than one unit may name, alone and in a block', () => {
+    const harness = new Harness({ transactionKeysMax: 3 });
+    const client = harness.client();
+    const why = 'it names more than 3 keys (--transaction-keys-max)';
+    const tooMany = `-TOOLARGE refused, nothing was done: ${why}\r\n`;
+    const abort = '-EXECABORT Transaction discarded because of previous errors.\r\n';
+    for (const line of ['MSET a 1 b 2 c 3 d 4', 'DEL a b c d', 'MGET a b c d']) {
+      expect(client.ask(request(line))).toBe(tooMany);
+    }
+    expect(client.ask(request('MULTI', 'DEL a b', 'SET c 1', 'GET d', 'EXEC'))).toBe(
+      `+OK\r\n+QUEUED\r\n+QUEUED\r\n${tooMany}${abort}`,
+    );
+    expect(harness.coordinator.parts).toHaveLength(0);
+    client.ask(request('DEL a b c', 'MULTI', 'DEL a b', 'SET c 1', 'PING', 'EXEC'));
+    expect(harness.coordinator.parts.map((unit) => unit.count)).toEqual([1, 2]);
+  });
+
+  test('ends a unit before the keys of its commands are too many', () => {
+    const harness = new Harness({ transactionKeysMax: 3 });
+    const client = harness.client();
+    client.ask(request('DEL a b', 'GET c', 'GET d', 'DEL a b c', 'PING', 'MULTI', 'GET a', 'EXEC'));
+    expect(harness.coordinator.parts.map((unit) => unit.participants.length)).toEqual([3, 1, 3, 1]);
+  });
+
   test('does not split a block over units', () => {
     const harness = new Harness({ unitCommandsMax: 4 });
     const client = harness.client();
