@@ -226,6 +226,6 @@ function readClass(pattern: string, start: number, bytes: Uint8Array): number {
       p += 1;
     }
   }
-  if (isNegated) bytes.forEach((marked, byte) => bytes.fill(1 - marked, byte, byte + 1));
+  for (let byte = 0; isNegated && byte < 256; byte += 1) bytes[byte] = 1 - (bytes[byte] as number);
   return Math.min(p + 1, end);
 }

@@ -3,7 +3,7 @@ import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { VALUE_BYTES_MAX } from '../limits.ts';
 import { parseInteger } from '../types/integers.ts';
-import { STRING } from '../types/string.ts';
+import { textOf } from '../types/string.ts';
 import { type Command, command, NOT_AN_INTEGER, SYNTAX_ERROR, TWO_KEYS } from './command.ts';
 import type { ReplySink } from './reply.ts';
 
@@ -46,7 +46,7 @@ function parseOptions(args: Arguments): LcsOptions | string {
 function stringAt(keyspace: Keyspace, args: Arguments, i: number): string | null {
   const entry = keyspace.find(args, i)?.entry;
   if (entry === undefined) return '';
-  return entry.type === STRING ? (entry.value as string) : null;
+  return textOf(entry.type, entry.value) ?? null;
 }
 
 /** Lengths of the longest common subsequences of all beginnings of the two strings. */

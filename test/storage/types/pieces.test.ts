@@ -81,6 +81,7 @@ describe('a long string changed in part', () => {
       [['GETEX', 'k', 'PERSIST'], text],
       [['INCR', 'k'], '-ERR value is not an integer or out of range'],
       [['INCRBYFLOAT', 'k', '1'], '-ERR value is not a valid float'],
+      [['LCS', 'k', 'none', 'LEN'], 0],
       [['TYPE', 'k'], '+string'],
       [['OBJECT', 'ENCODING', 'k'], 'raw'],
       [['OBJECT', 'REFCOUNT', 'k'], 1],
