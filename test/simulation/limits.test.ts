@@ -152,11 +152,8 @@ const GATEWAY: Fates<GatewayLimits> = {
   multiCommandsMax: OUTSIDE,
   multiBytesMax: OUTSIDE,
   watchedKeysMax: OUTSIDE,
-<<<<<<< HEAD
   settingWaitMsMax: OUTSIDE,
-=======
   transactionKeysMax: OUTSIDE,
->>>>>>> 32813c3 (redis: refuse a command that names too many keys)
   partialRequestMsMax: OUTSIDE,
   idleTimeoutMs: OUTSIDE,
   maxClients: OUTSIDE,

@@ -48,11 +48,8 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     bytes('output-bytes-max', 'outputBytesMax', OUTPUT_BYTES_MIN, 16 * GIB),
     count('multi-commands-max', 'multiCommandsMax', 1, 1_000_000),
     bytes('multi-bytes-max', 'multiBytesMax', KIB, transactionBytesMax),
-<<<<<<< HEAD
     count('setting-wait-ms-max', 'settingWaitMsMax', 0, YEAR_SECONDS * 1000),
-=======
     fixedSetting('transaction-keys-max', String(limits.transactionKeysMax)),
->>>>>>> 32813c3 (redis: refuse a command that names too many keys)
     count('watched-keys-max', 'watchedKeysMax', 1, 1_000_000),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
   ];

@@ -9,10 +9,6 @@ import type { ReplyWriter } from '../codec/encoder.ts';
 import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
 import type { GatewayServices } from '../gateway-services.ts';
-<<<<<<< HEAD
-import type { LocalContext, LocalRoute, Route, StoreRoute } from '../routes.ts';
-import type { ClusterChanges } from '../settings-registry.ts';
-=======
 import {
   KEYS_ONE,
   type LocalContext,
@@ -20,7 +16,7 @@ import {
   type Route,
   type StoreRoute,
 } from '../routes.ts';
->>>>>>> 32813c3 (redis: refuse a command that names too many keys)
+import type { ClusterChanges } from '../settings-registry.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, newClientState } from './client-state.ts';
