@@ -149,6 +149,8 @@ async function check(settings: Settings, world: World): Promise<number> {
   say(
     `clients have stopped: ${workload.ok} ok, ${workload.unknown} open, ${workload.refused} refused`,
   );
+  const { kept, changed } = workload.watches;
+  say(`blocks behind WATCH: ${kept} ran, ${changed} found their key changed`);
   await cluster.ready();
   await workload.readAll();
   const fast = Object.entries(await cluster.node(1).info('holofast'));

@@ -39,6 +39,8 @@ export class CheckWorkload {
   ok = 0;
   refused = 0;
   unknown = 0;
+  /** Blocks behind WATCH that ran, and those whose key had changed. */
+  readonly watches = { kept: 0, changed: 0 };
   /** Replies that neither the model nor a known failure explains. */
   readonly surprises: string[] = [];
 
@@ -89,7 +91,8 @@ export class CheckWorkload {
 
   #act(client: Client, process: number): Promise<Outcome['type']> {
     const dice = Math.random();
-    if (dice < 0.4) return this.#register(client, process);
+    if (dice < 0.3) return this.#register(client, process);
+    if (dice < 0.4) return this.#watched(client, process);
     if (dice < 0.55) return this.#counter(client, process);
     if (dice < 0.65) {
       return this.#readMany(client, process, [this.#key('l'), this.#key('l'), this.#key('l')]);
@@ -150,6 +153,34 @@ export class CheckWorkload {
     const id = this.#registers.invoke(process, kind, [key], args);
     const outcome = await client.run(...words);
     return this.#finish(this.#registers, id, outcome, (reply) => reply as Json);
+  }
+
+  /** WATCH, GET, MULTI, SET, EXEC: a SET that depends on the value that was read behind WATCH. */
+  async #watched(client: Client, process: number): Promise<Outcome['type']> {
+    const key = this.#key('r');
+    const value = this.#next();
+    let open: Outcome['type'] | undefined;
+    let id: number | undefined;
+    const outcome = await client.watching(key, async () => {
+      const read = this.#registers.invoke(process, 'GET', [key], []);
+      const found = await client.run('GET', key);
+      const type = this.#finish(this.#registers, read, found, (reply) => reply as Json);
+      if (found.type !== 'ok') {
+        open = type;
+        return undefined;
+      }
+      const met = found.reply === null ? ['NX'] : ['IFEQ', String(found.reply)];
+      id = this.#registers.invoke(process, 'SET', [key], [value, ...met]);
+      return [['SET', key, value]];
+    });
+    if (id === undefined) return open ?? 'refused';
+    const isChanged = outcome.type === 'ok' && outcome.reply === null;
+    this.watches[isChanged ? 'changed' : 'kept'] += outcome.type === 'ok' ? 1 : 0;
+    if (isChanged) {
+      this.#registers.refuse(id);
+      return 'ok';
+    }
+    return this.#finish(this.#registers, id, outcome, (reply) => (reply as Json[])[0] ?? null);
   }
 
   // ---- transactions -----------------------------------------------------------------------

@@ -53,6 +53,31 @@ export class Client {
     });
   }
 
+  /**
+   * The same behind a WATCH, and whatever else `begin` sends: the reply is null if a watched key has
+   * changed. Everything goes over one connection; without it nothing is watched any more.
+   */
+  async watching(
+    key: string,
+    begin: () => Promise<readonly Words[] | undefined>,
+  ): Promise<Outcome> {
+    const watched = await this.run('WATCH', key);
+    if (watched.type !== 'ok') return { type: 'refused', why: 'WATCH failed' };
+    const watcher = this.#redis;
+    const commands = await begin();
+    if (commands === undefined || this.#redis !== watcher || watcher?.status !== 'ready') {
+      await this.run('UNWATCH');
+      return { type: 'refused', why: 'nothing was begun' };
+    }
+    return this.#attempt(async (redis) => {
+      if (redis !== watcher) throw new Error('another connection');
+      const multi = redis.multi();
+      for (const [name, ...args] of commands) multi.call(name, ...args);
+      const replies = await multi.exec();
+      return replies === null ? null : replies.map(([error, reply]) => error ?? reply);
+    });
+  }
+
   /** @throws Error unless the answer is a reply. */
   async must(...words: Words): Promise<unknown> {
     const outcome = await this.run(...words);
