@@ -36,6 +36,7 @@ export type StoreReport = {
     | 'hits'
     | 'misses'
     | 'cacheBytes'
+    | 'unflushedBytes'
   >
 >;
 
@@ -77,9 +78,11 @@ export class StateMachines {
   /** For those who look on. */
   report(): StoreReport {
     const { appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes } = this;
+    const { unflushedBytes } = this;
     const databases = this.#databases();
     return {
       ...{ appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes },
+      unflushedBytes,
       databases,
       settings: this.#machines[0]?.settings ?? NO_SETTINGS,
     };

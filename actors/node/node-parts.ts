@@ -97,7 +97,7 @@ export interface NodeObserver
     QuorumObserver,
     RefusalObserver {
   /** The contents of a store, after each turn of its executor. */
-  executed(report: StoreReport, store: number): void;
+  executed(report: StoreReport, store: number, heldReplyBytes: number): void;
   /** For checks that run beside a store: a fresh incarnation of its state machines. */
   watchMachines?(machines: StateMachines, store: number): void;
   peerUp(peer: number): void;

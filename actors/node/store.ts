@@ -169,8 +169,8 @@ export class Store {
         coordinator: this.#coordinator,
         clients,
         nowMs: () => (this.#time.isKnown ? this.clock.presentUs / 1_000 : TIME_UNKNOWN_MS),
-        observe: (report) => {
-          observer.executed(report, this.#parts.store);
+        observe: (report, held) => {
+          observer.executed(report, this.#parts.store, held);
           this.#observeSettings(report.settings);
         },
         watch: (machines) => observer.watchMachines?.(machines, this.#parts.store),

@@ -6,10 +6,11 @@ import { createHash } from 'node:crypto';
 import type { DatabaseReport } from '../../storage/keyspace/databases.ts';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
+import { humanBytes } from '../../transport/resp/human-bytes.ts';
 import type { InfoSection, InfoSections } from '../../transport/resp/info.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import { flushLagOf, type ReportedNode } from './node-report.ts';
-import { humanBytes, ProcessMemory } from './process-memory.ts';
+import { ProcessMemory } from './process-memory.ts';
 import { VERSION } from './version.ts';
 
 export class ClientServices {
@@ -40,6 +41,7 @@ export class ClientServices {
         datasetBytes: this.#source.board.executed?.cacheBytes ?? 0,
         keys: this.#source.board.executed?.size ?? 0,
       }),
+      storeBytes: () => this.#source.board.storeBytes,
       replicationOffset: () => this.#source.board.executed?.appliedSequence ?? 0,
       lastSaveSeconds: () => Math.floor(this.#source.board.savedAtMs / 1000),
       resetCounters: () => {

@@ -55,6 +55,13 @@ export class NodeReport {
     return node.unreachable ?? complaintOf(node.time.verdict);
   }
 
+  /** `ok`, or that data may not grow. */
+  get memory(): string {
+    const memory = this.#source.gateway?.memory;
+    if (memory?.isFull !== true) return 'ok';
+    return `full: ${memory.usedBytes} bytes are used, ${memory.bytesMax} are allowed (maxmemory)`;
+  }
+
   status(): NodeStatus {
     const config = this.#source.config;
     const notReady = this.notReady();
@@ -66,6 +73,7 @@ export class NodeReport {
       incarnation,
       ...(notReady === undefined ? {} : { notReady }),
       disk: this.#source.board.disk.summary ?? 'ok',
+      memory: this.memory,
       uptimeMs: Math.round(this.#source.clock.monotonicMs() - this.#source.startedMs),
       redis: formatEndpoint(config.listenRedis),
       admin: formatEndpoint(config.listenAdmin),
@@ -117,6 +125,13 @@ export class NodeReport {
       keys: () => this.#source.board.executed?.size ?? 0,
       retainedTransactions: () => this.#source.board.watermarks?.retained ?? 0,
       flushLag: () => flushLagOf(this.#source.board),
+      memory: () => {
+        const memory = this.#source.gateway?.memory;
+        if (memory === undefined) return [];
+        const { clientBytes, storeBytes, growingBytes, bytesMax } = memory;
+        const parts = { clients: clientBytes, store: storeBytes, growing: growingBytes };
+        return Object.entries({ ...parts, max: bytesMax });
+      },
       unloggedBytes: () => this.#source.board.watermarks?.unloggedBytes ?? 0,
       clockOffsetSeconds: () => {
         const { verdict } = this.#source.node.time;

@@ -1,4 +1,10 @@
-/** The memory that this process uses, and the highest sample so far. */
+/** The memory that this process uses, the highest sample so far, and what it may use. */
+import { totalmem } from 'node:os';
+import { getHeapStatistics } from 'node:v8';
+
+/** Of the machine, or of the process' limit: files in memory, garbage and others need the rest. */
+const MEMORY_SHARE = 2;
+
 export class ProcessMemory {
   readonly startupBytes: number;
   #peakBytes: number;
@@ -38,15 +44,10 @@ function allocatedOf({ heapUsed, external }: NodeJS.MemoryUsage): number {
   return heapUsed + external;
 }
 
-/** `1.50M`, as INFO writes numbers for people. */
-export function humanBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes}B`;
-  const units = ['K', 'M', 'G', 'T'];
-  let value = bytes / 1024;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit += 1;
-  }
-  return `${value.toFixed(2)}${units[unit]}`;
+/** The limit of a node's memory where none is set. */
+export function derivedMemoryBytes(): number {
+  // The system reports a huge number, or none, where there is no limit.
+  const limit = process.constrainedMemory() || Number.POSITIVE_INFINITY;
+  const share = Math.floor(Math.min(totalmem(), limit) / MEMORY_SHARE);
+  return Math.min(share, getHeapStatistics().heap_size_limit);
 }

@@ -30,6 +30,7 @@ import { ClientServices } from './client-services.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
 import { NodeReport, type ReportedNode } from './node-report.ts';
+import { derivedMemoryBytes } from './process-memory.ts';
 import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
 import type { NodeConfig } from './settings/config.ts';
 import { logBytesMaxFor, type NodeSizes, nodeSizes } from './settings/node-limits.ts';
@@ -201,6 +202,8 @@ class ProductionNode implements RunningNode {
       services: () => this.#services.create(),
       limits: {
         maxClients: this.#clients.at,
+        memoryBytesMax: this.#config.maxmemory,
+        derivedMemoryBytes: derivedMemoryBytes(),
         clientsMax: this.#clients.max,
         transactionBytesMax,
         requestBytesMax: transactionBytesMax,
@@ -241,6 +244,8 @@ class ProductionNode implements RunningNode {
       providers: {
         notReady: () => report.notReady(),
         disk: () => this.#board.disk.summary ?? 'ok',
+        memory: () => report.memory,
+        configure: (name, value) => this.#configure(name, value),
         status: () => report.status(),
         actors: () => this.#node.system.inspect(),
         trace: (format) => this.#trace(format),
@@ -248,6 +253,16 @@ class ProductionNode implements RunningNode {
       },
       hostNames: this.#config.initialMembers.map(({ host }) => host),
     });
+  }
+
+  /** Of the operator; a restarted gateway begins with the flags again. */
+  #configure(name: string, value: string): string | undefined {
+    const gateway = this.#gateway;
+    if (gateway === undefined) return 'the node does not serve clients yet';
+    const outcome = gateway.services.settings.setAll([[name, value]], 'operator');
+    if (typeof outcome === 'object') return `${name} is the cluster's: CONFIG SET changes it`;
+    if (outcome === undefined) this.#logger.info({ name, value }, `${name} is set to ${value}`);
+    return outcome;
   }
 
   /** Getters, since reports are built before the node and outlive its gateways. */

@@ -22,6 +22,7 @@ export class StatusBoard {
   storeReady = false;
   watermarks: ReplicaWatermarks | undefined;
   executed: StoreReport | undefined;
+  heldReplyBytes = 0;
   /** When the store was last seen to be written out: Unix time in milliseconds. */
   savedAtMs: number;
   batches = 0;
@@ -42,6 +43,13 @@ export class StatusBoard {
     this.#clock = clock;
     this.savedAtMs = clock.wallUs() / 1000;
     this.disk = new DiskHealth(logger);
+  }
+
+  /** Memory of the store. A flush holds its changes twice more: as records, and in LMDB. */
+  get storeBytes(): number {
+    const { cacheBytes = 0, unflushedBytes = 0 } = this.executed ?? {};
+    const { retainedBytes = 0, unloggedBytes = 0 } = this.watermarks ?? {};
+    return cacheBytes + 2 * unflushedBytes + retainedBytes + unloggedBytes + this.heldReplyBytes;
   }
 
   observer(metrics: NodeMetrics): NodeObserver {
@@ -84,8 +92,9 @@ export class StatusBoard {
         if (complaint === undefined) this.#logger.info('the clock of this node is right');
         else this.#logger.error({ ...verdict }, `${complaint}; writes here are refused until then`);
       },
-      executed: (report) => {
+      executed: (report, _store, heldReplyBytes) => {
         this.executed = report;
+        this.heldReplyBytes = heldReplyBytes;
         if (report.flushedSequence === this.#flushedSequence) return;
         this.#flushedSequence = report.flushedSequence;
         this.savedAtMs = this.#clock.wallUs() / 1000;

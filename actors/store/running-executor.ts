@@ -64,7 +64,7 @@ export interface RunningOptions {
    * the first clocks are compared. The last timestamp seen would not do: it may be long past.
    */
   readonly nowMs: () => number;
-  readonly observe: (report: StoreReport) => void;
+  readonly observe: (report: StoreReport, heldReplyBytes: number) => void;
   /** For checks that run beside the store: a fresh incarnation. */
   readonly watch?: ((machines: StateMachines) => void) | undefined;
   /** A flush found no room, or room again. */
@@ -154,7 +154,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#members = membersOf(options.groups, this.#machines);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
     options.watch?.(this.#machines);
-    options.observe(this.#machines.report());
+    options.observe(this.#machines.report(), 0);
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     const { flushed } = this.#machines;
     this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
@@ -176,7 +176,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   turnEnd(): void {
     this.#tellTurn();
     this.#considerFlush();
-    this.#options.observe(this.#machines.report());
+    this.#options.observe(this.#machines.report(), this.#held.bytes);
   }
 
   stopped(): void {

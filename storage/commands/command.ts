@@ -59,6 +59,8 @@ export interface Command {
   readonly fixedKeys?: KeyRange | undefined;
   /** `read` with one key may be served by an ephemeral read. */
   readonly kind: 'read' | 'write';
+  /** Bytes that it may add to the data beyond those of its arguments. */
+  readonly growth?: (args: Words) => number;
   /**
    * Called with a number of arguments that fits `arity`. Answers bad input with an error, and
    * writes exactly one whole reply to `out`.
@@ -169,6 +171,7 @@ export function command(entry: CommandEntry): Command {
     keys: entry.keys,
     fixedKeys: entry.fixedKeys,
     kind,
+    ...(entry.growth === undefined ? {} : { growth: entry.growth }),
     run: entry.run,
   };
 }

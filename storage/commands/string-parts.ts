@@ -117,6 +117,10 @@ const setrange = command({
   summary: 'Overwrite part of a string at key starting at the specified offset',
   since: '2.2.0',
   complexity: 'O(M) with M being the length of the value argument.',
+  growth(args) {
+    const offset = Number(parseInteger(args.text(2)) ?? 0);
+    return offset > 0 && offset < VALUE_BYTES_MAX ? offset : 0;
+  },
   run(keyspace, args, out) {
     const offset = parseInteger(args.text(2));
     if (offset === undefined) return out.error(NOT_AN_INTEGER);

@@ -157,6 +157,9 @@ const GATEWAY: Fates<GatewayLimits> = {
   partialRequestMsMax: OUTSIDE,
   idleTimeoutMs: OUTSIDE,
   maxClients: OUTSIDE,
+  memoryBytesMax: OUTSIDE,
+  derivedMemoryBytes: OUTSIDE,
+  clientMemoryBytesMax: OUTSIDE,
   clientsMax: OUTSIDE,
   transactionBytesMax: OUTSIDE,
 };

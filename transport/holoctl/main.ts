@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * The `holoctl` command: asks the admin ports of nodes and prints the answers. Reads only. An error
+ * The `holoctl` command: asks the admin ports of nodes and prints the answers. An error
  * is one line on standard error. Exit codes: 0 success, 1 a node did not answer or is not ready,
  * 2 wrong usage.
  */
@@ -11,8 +11,8 @@ import Table from 'cli-table3';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
 import { escapeLine, escapeText } from '../escape.ts';
 import { fileErrorText } from '../file-error.ts';
-import { TRACE_FORMATS } from '../http/admin-server.ts';
-import { httpGet, NO_ADMIN_PORT } from '../http/http-get.ts';
+import { OPERATOR_HEADER, TRACE_FORMATS } from '../http/admin-server.ts';
+import { httpGet, httpPost, NO_ADMIN_PORT } from '../http/http-get.ts';
 import { isNodeStatus, type NodeStatus } from '../http/node-status.ts';
 
 const DEFAULT_TARGET = '127.0.0.1:15080';
@@ -25,6 +25,7 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl actors [--node HOST:PORT]        the actors of a node, as JSON
   holoctl metrics [--node HOST:PORT]       what Prometheus would read
   holoctl trace dump [--node HOST:PORT] [--format ${TRACE_FORMATS.join('|')}] [--out FILE]
+  holoctl config set NAME VALUE [--node HOST:PORT]   changes a setting, from the node's machine
   holoctl version
   holoctl help
 
@@ -55,6 +56,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
         return await page('/metrics', rest, output);
       case 'trace':
         return await trace(rest, output);
+      case 'config':
+        return await config(rest, output);
       case 'version':
       case '--version':
         output.write(`holoctl ${version()}\n`);
@@ -207,6 +210,20 @@ async function trace(args: readonly string[], output: Output): Promise<number> {
     }
     output.write(`${Buffer.byteLength(text)} bytes written to ${file}\n`);
   }
+  return 0;
+}
+
+async function config(args: readonly string[], output: Output): Promise<number> {
+  const [verb, name = '', value = '', ...rest] = args;
+  if (verb !== 'set' || args.length < 3) {
+    throw new UsageError('config set takes NAME VALUE (see "holoctl help")');
+  }
+  const endpoint = nodeOf(parseFlags(rest, ['node']));
+  const query = new URLSearchParams({ name, value });
+  const headers = { [OPERATOR_HEADER]: 'holoctl' };
+  const { status, body } = await httpPost(endpoint, `/config?${query}`, headers, TIMEOUT_MS);
+  if (status !== 200) throw new Error(`${formatEndpoint(endpoint)}: ${body.trim().slice(0, 300)}`);
+  output.write(body);
   return 0;
 }
 

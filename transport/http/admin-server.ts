@@ -1,7 +1,8 @@
 /**
- * The admin port: read-only HTTP for people, probes, Prometheus and holoctl. It holds no data of
- * its own and asks providers. It serves GET and HEAD only, so that no page in a browser can change
- * anything, and only under the node's own host names, so that no page can read (DNS rebinding).
+ * The admin port: HTTP for people, probes, Prometheus and holoctl. It holds no data of its own and
+ * asks providers. It serves only under the node's own host names, so that no page in a browser can
+ * read (DNS rebinding). It only reads, but for `POST /config`: for programs of this machine, by a
+ * header that no page can send.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { type AddressInfo, isIP } from 'node:net';
@@ -18,6 +19,10 @@ export interface AdminProviders {
   readonly notReady: () => string | undefined;
   /** `ok`, or the disk's problem while reads are still served. */
   readonly disk: () => string;
+  /** `ok`, or that data may not grow while reads are still served. */
+  readonly memory: () => string;
+  /** Changes a setting; returns why not. */
+  readonly configure: (name: string, value: string) => string | undefined;
   readonly status: () => NodeStatus;
   /** The tree of actors, serializable. */
   readonly actors: () => unknown;
@@ -45,6 +50,8 @@ const TRACE_TYPES: Readonly<Record<TraceFormat, string>> = {
 };
 const JSON_TYPE = 'application/json';
 const TEXT_TYPE = 'text/plain; charset=utf-8';
+/** A page of another origin may not send it. */
+export const OPERATOR_HEADER = 'x-holo-operator';
 const HEADER_BYTES_MAX = 8 * 1024;
 const PATHS = '/healthz /readyz /status /actors /metrics /trace?format=jsonl|perfetto|shiviz';
 
@@ -122,12 +129,28 @@ export class AdminServer {
       );
       return;
     }
+    if (request.method === 'POST' && request.url?.startsWith('/config?') === true) {
+      send(request, response, this.#configure(request));
+      return;
+    }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
       send(request, response, textAnswer(405, 'this port only reads'));
       return;
     }
     send(request, response, await this.#answer(request.url ?? '/'));
+  }
+
+  /** Until there are users, an operator is who can run a program on this machine. */
+  #configure(request: IncomingMessage): Answer {
+    const { socket, headers } = request;
+    if (!isLoopback(socket.remoteAddress ?? '') || headers[OPERATOR_HEADER] === undefined) {
+      return textAnswer(403, 'settings are changed with holoctl on the machine of the node');
+    }
+    const asked = new URLSearchParams(request.url?.slice('/config?'.length));
+    const name = asked.get('name') ?? '';
+    const error = this.#options.providers.configure(name, asked.get('value') ?? '');
+    return error === undefined ? textAnswer(200, 'ok') : textAnswer(400, error);
   }
 
   async #answer(target: string): Promise<Answer> {
@@ -142,8 +165,9 @@ export class AdminServer {
       case '/readyz': {
         const missing = providers.notReady();
         if (missing !== undefined) return textAnswer(503, missing);
-        const disk = providers.disk();
-        return textAnswer(200, disk === 'ok' ? 'ready' : `ready\ndisk: ${disk}`);
+        const states = { disk: providers.disk(), memory: providers.memory() };
+        const poor = Object.entries(states).filter(([, state]) => state !== 'ok');
+        return textAnswer(200, ['ready', ...poor.map((state) => state.join(': '))].join('\n'));
       }
       case '/status':
         return jsonAnswer(providers.status());
@@ -179,6 +203,10 @@ export class AdminServer {
     const host = (match?.[1] ?? match?.[2] ?? '').toLowerCase();
     return isIP(host) !== 0 || this.#hostNames.has(host);
   }
+}
+
+function isLoopback(address: string): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
 }
 
 function textAnswer(code: number, text: string): Answer {

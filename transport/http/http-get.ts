@@ -1,9 +1,9 @@
 /**
- * One GET to an admin port, with a time limit and a size limit. Used by holoctl, by the cluster
+ * One request to an admin port, with a time limit and a size limit. Used by holoctl, by the cluster
  * command and by a node that joins. Not `fetch`: it refuses ports that browsers block, and its kept
  * connections would keep the process alive.
  */
-import { get } from 'node:http';
+import { type RequestOptions, request } from 'node:http';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { type SocketFactory, TCP } from '../socket-factory.ts';
 
@@ -23,14 +23,34 @@ export function httpGet(
   bytesMax = 256 * 1024 * 1024,
   sockets: SocketFactory = TCP,
 ): Promise<HttpAnswer> {
+  return ask(endpoint, { path }, timeoutMs, bytesMax, sockets);
+}
+
+/** A POST without a body. */
+export function httpPost(
+  endpoint: Endpoint,
+  path: string,
+  headers: Readonly<Record<string, string>>,
+  timeoutMs: number,
+): Promise<HttpAnswer> {
+  return ask(endpoint, { path, method: 'POST', headers }, timeoutMs, 1024 * 1024, TCP);
+}
+
+function ask(
+  endpoint: Endpoint,
+  what: RequestOptions,
+  timeoutMs: number,
+  bytesMax: number,
+  sockets: SocketFactory,
+): Promise<HttpAnswer> {
   const { host, port } = endpoint;
   return new Promise((resolve, reject) => {
     const fail = (reason: string): void => {
       reject(new Error(`${formatEndpoint(endpoint)}: ${reason}`));
     };
     const createConnection = () => sockets.dial(endpoint, () => undefined);
-    const options = { host, port, path, setHost: true, createConnection };
-    const request = get(options, (response) => {
+    const options = { ...what, host, port, setHost: true, createConnection };
+    const asked = request(options, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {
@@ -38,7 +58,7 @@ export function httpGet(
         bytes += chunk.length;
         if (bytes > bytesMax) {
           fail(`the answer is longer than ${bytesMax} bytes`);
-          request.destroy();
+          asked.destroy();
         }
       });
       response.on('error', (error) => fail(error.message));
@@ -49,10 +69,11 @@ export function httpGet(
     });
     const timer = setTimeout(() => {
       fail(`no answer within ${timeoutMs} ms: the node is stopped, overloaded or cut off`);
-      request.destroy();
+      asked.destroy();
     }, timeoutMs);
-    request.on('error', (error) => fail(reasonOf(error)));
-    request.on('close', () => clearTimeout(timer));
+    asked.on('error', (error) => fail(reasonOf(error)));
+    asked.on('close', () => clearTimeout(timer));
+    asked.end();
   });
 }
 

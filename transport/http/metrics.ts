@@ -49,6 +49,8 @@ interface MetricSources {
   readonly retainedTransactions?: () => number;
   /** Transactions applied and not yet in the engine. */
   readonly flushLag?: () => number;
+  /** Memory against its limit, `max`. */
+  readonly memory?: () => Iterable<readonly [part: string, bytes: number]>;
   /** Bytes of log records that wait for the disk. */
   readonly unloggedBytes?: () => number;
   /** The wall clock of this node minus the cluster's time. */
@@ -226,6 +228,12 @@ export class NodeMetrics {
           counter.inc({ peer, unknown: 'channel' }, channel);
           counter.inc({ peer, unknown: 'group' }, group);
         }
+      });
+    }
+    const { memory } = sources;
+    if (memory !== undefined) {
+      this.#gauge('memory_bytes', 'Memory against its limit, max', ['part'], (gauge) => {
+        for (const [part, bytes] of memory()) gauge.set({ part }, bytes);
       });
     }
     if (diskProblems !== undefined) {

@@ -39,6 +39,8 @@ export interface NodeStatus {
   readonly notReady?: string;
   /** `ok`, or its problems: `log full, store full`. */
   readonly disk?: string;
+  /** `ok`, or that data may not grow. */
+  readonly memory?: string;
   readonly uptimeMs: number;
   /** The address for Redis clients, `host:port`. */
   readonly redis: string;

@@ -17,6 +17,9 @@ export class GatewayCounters {
   outputLimitDisconnects = 0;
   idleDisconnects = 0;
   partialDisconnects = 0;
+  memoryDisconnects = 0;
+  /** Commands refused for want of memory. */
+  memoryRefusals = 0;
   unitsSubmitted = 0;
   /** Units that a full mailbox of the coordinator rejected; they were retried. */
   unitsRefused = 0;
@@ -46,6 +49,8 @@ export class GatewayCounters {
     this.outputLimitDisconnects = 0;
     this.idleDisconnects = 0;
     this.partialDisconnects = 0;
+    this.memoryDisconnects = 0;
+    this.memoryRefusals = 0;
     this.unitsSubmitted = 0;
     this.unitsRefused = 0;
     this.unitsFailed = 0;

@@ -10,6 +10,7 @@ import type { Placement } from './connection/placement.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
 import type { GatewayLimits } from './limits.ts';
+import type { MemoryBudget } from './memory-budget.ts';
 import type { Routes } from './routes.ts';
 
 /** A connection as its gateway calls back to it. */
@@ -27,6 +28,7 @@ export interface GatewayCore {
   readonly clients: ClientDirectory;
   readonly routes: Routes;
   readonly counters: GatewayCounters;
+  readonly memory: MemoryBudget;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
   readonly placement: Placement;

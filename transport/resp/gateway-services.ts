@@ -53,6 +53,8 @@ export interface GatewayServices {
   /** At least this node. */
   cluster(): readonly ClusterNode[];
   memory(): MemoryUse;
+  /** Bytes that all stores hold: cache, unflushed changes, retained transactions, replies. */
+  storeBytes(): number;
   /** Transactions that this node has applied: shown as the replication offset. */
   replicationOffset(): number;
   /** When the store was last written out: Unix time. */

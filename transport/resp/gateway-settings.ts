@@ -13,7 +13,8 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const YEAR_SECONDS = 31_536_000;
 
-type LimitName = Exclude<keyof GatewayLimits, 'transactionBytesMax' | 'clientsMax'>;
+type FixedLimit = 'transactionBytesMax' | 'clientsMax' | 'derivedMemoryBytes';
+type LimitName = Exclude<keyof GatewayLimits, FixedLimit>;
 
 export function registerGatewaySettings(
   { settings, clusterSettings }: Pick<GatewayServices, 'settings' | 'clusterSettings'>,
@@ -25,12 +26,14 @@ export function registerGatewaySettings(
 
 function limitSettings(limits: GatewayLimits): Setting[] {
   const bytes = (name: string, limit: LimitName, min: number, max: number): Setting =>
-    bytesSetting({ name, min, max, ...access(limits, limit) });
+    guarded(bytesSetting({ name, min, max, ...access(limits, limit) }));
   const count = (name: string, limit: LimitName, min: number, max: number): Setting =>
-    integerSetting({ name, min, max, ...access(limits, limit) });
+    guarded(integerSetting({ name, min, max, ...access(limits, limit) }));
   const { transactionBytesMax } = limits;
   return [
     count('maxclients', 'maxClients', 1, limits.clientsMax),
+    bytes('maxmemory', 'memoryBytesMax', 0, 1024 * 1024 * GIB),
+    bytes('maxmemory-clients', 'clientMemoryBytesMax', 0, 1024 * 1024 * GIB),
     integerSetting({
       name: 'timeout',
       min: 0,
@@ -53,6 +56,11 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     count('watched-keys-max', 'watchedKeysMax', 1, 1_000_000),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
   ];
+}
+
+/** A limit that protects the node from its clients: they may not change it. */
+function guarded(setting: Setting): Setting {
+  return { ...setting, isGuarded: true };
 }
 
 function access(limits: GatewayLimits, name: LimitName) {

@@ -16,9 +16,11 @@ import { GatewayCounters } from './counters.ts';
 import type { GatewayClient, GatewayCore } from './gateway-core.ts';
 import type { GatewayServices } from './gateway-services.ts';
 import { registerGatewaySettings } from './gateway-settings.ts';
+import { humanBytes } from './human-bytes.ts';
 import { type InfoSection, type InfoSections, mergeSections } from './info.ts';
 import { defaultLimits, type GatewayLimits } from './limits.ts';
 import { LOCAL_COMMANDS } from './local-commands.ts';
+import { MemoryBudget } from './memory-budget.ts';
 import { Routes } from './routes.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
@@ -47,6 +49,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly writer = new ReplyWriter(2);
   readonly clients: ClientDirectory = this;
   readonly placement: Placement;
+  readonly memory: MemoryBudget;
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId: number;
@@ -59,6 +62,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.#nextId = options.firstConnection ?? 1;
     this.placement = options.placement;
     this.limits = { ...defaultLimits(), ...options.limits };
+    this.memory = new MemoryBudget(this.limits);
     this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
     const { services } = options;
     this.services = {
@@ -71,6 +75,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       holoMetrics: () => services.holoMetrics(),
       cluster: () => services.cluster(),
       memory: () => services.memory(),
+      storeBytes: () => services.storeBytes(),
       replicationOffset: () => services.replicationOffset(),
       lastSaveSeconds: () => services.lastSaveSeconds(),
       resetCounters: () => services.resetCounters(),
@@ -139,7 +144,22 @@ export class Gateway implements GatewayCore, ClientDirectory {
     // An overloaded node may be woken too late: flush here, so that no reply is stuck.
     this.flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
+    this.#checkMemory();
     this.retry();
+  }
+
+  /** Clients that hold much and are paused since the last tick are closed, the greediest first. */
+  #checkMemory(): void {
+    const { memory } = this;
+    memory.storeBytes = this.services.storeBytes();
+    const greedy = [...this.#connections.values()].filter((connection) => connection.checkGreed());
+    if (!memory.isCrowded) return;
+    greedy.sort((a, b) => b.heldBytes - a.heldBytes);
+    for (const connection of greedy) {
+      if (!memory.isCrowded) return;
+      this.counters.memoryDisconnects += 1;
+      connection.kill();
+    }
   }
 
   /** Closes all connections at once. */
@@ -202,7 +222,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
 
   /** The gateway's part of INFO; the services' sections override it. */
   #sections(): InfoSections {
-    const { counters, limits } = this;
+    const { counters, limits, memory } = this;
     const perSecond = (bytes: number): string => (bytes / 1024).toFixed(2);
     return {
       server: { server_time_usec: this.services.clock.wallUs() },
@@ -211,6 +231,15 @@ export class Gateway implements GatewayCore, ClientDirectory {
         maxclients: limits.maxClients,
         blocked_clients: 0,
         tracking_clients: 0,
+      },
+      memory: {
+        maxmemory: memory.bytesMax,
+        maxmemory_human: humanBytes(memory.bytesMax),
+        maxmemory_policy: 'noeviction',
+        mem_budget_used: memory.usedBytes,
+        mem_budget_full: memory.isFull ? 1 : 0,
+        mem_clients_normal: memory.clientBytes,
+        mem_clients_max: memory.clientBytesMax,
       },
       stats: {
         total_connections_received: counters.connectionsReceived,
@@ -229,6 +258,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
         output_limit_disconnections: counters.outputLimitDisconnects,
         idle_disconnections: counters.idleDisconnects,
         partial_request_disconnections: counters.partialDisconnects,
+        evicted_clients: counters.memoryDisconnects,
+        oom_refused_commands: counters.memoryRefusals,
         units_submitted: counters.unitsSubmitted,
         units_refused: counters.unitsRefused,
         units_failed: counters.unitsFailed,

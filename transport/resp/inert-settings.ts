@@ -120,19 +120,9 @@ const BOUND: readonly Inert[] = [
     judge: only('no', yesOrNo, 'nothing is acknowledged before it is synced'),
   },
   {
-    names: ['maxmemory'],
-    standard: '0',
-    judge: only('0', memory, 'data may be larger than memory, which --cache-bytes bounds'),
-  },
-  {
     names: ['maxmemory-policy'],
     standard: 'noeviction',
     judge: only('noeviction', oneOf(...POLICIES), 'acknowledged keys are never evicted'),
-  },
-  {
-    names: ['maxmemory-clients'],
-    standard: '0',
-    judge: only('0', memory, 'see output-bytes-max, pending-bytes-max and maxclients'),
   },
   {
     names: ['min-replicas-to-write', 'min-slaves-to-write'],

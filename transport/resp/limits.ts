@@ -6,6 +6,7 @@ import { ARGUMENTS_MAX, VALUE_BYTES_MAX } from '../../storage/limits.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
 
 /** Replies of one part; with more, reads that follow are left to the next one. */
 export const REPLY_BYTES_MAX = 4 * MIB;
@@ -61,6 +62,11 @@ export interface GatewayLimits extends RequestLimits {
   /** A connection without a request for this long is closed; 0: never. */
   idleTimeoutMs: number;
   maxClients: number;
+  /** Memory of the node, see `memory-budget.ts`; 0: `derivedMemoryBytes`. */
+  memoryBytesMax: number;
+  readonly derivedMemoryBytes: number;
+  /** The clients' share of it; 0: a quarter. */
+  clientMemoryBytesMax: number;
   /** The operating system's limit: `maxClients` cannot be set higher. */
   readonly clientsMax: number;
   /** Bytes of one transaction: no setting of requests, units or blocks may exceed it. */
@@ -88,6 +94,9 @@ export function defaultLimits(): GatewayLimits {
     partialRequestMsMax: 30_000,
     idleTimeoutMs: 0,
     maxClients: 10_000,
+    memoryBytesMax: 0,
+    derivedMemoryBytes: 4 * GIB,
+    clientMemoryBytesMax: 0,
     clientsMax: 1_000_000,
     transactionBytesMax: 64 * MIB,
   };

@@ -94,6 +94,8 @@ export interface StoreRoute extends RouteBase {
   readonly keys: KeyShape;
   readonly firstKey: number;
   readonly writes: boolean;
+  /** It may be refused for want of memory. */
+  readonly grows: boolean;
   /** SCAN: reads many keys, but promises no single moment for them. */
   readonly walksKeys: boolean;
 }
@@ -207,6 +209,7 @@ export function storeRoute(command: Command): StoreRoute {
     keys: shapeOf(keys),
     firstKey: hasOneKey(keys) ? keys.first : 0,
     writes: command.kind === 'write',
+    grows: command.flags.includes('denyoom'),
     walksKeys: name === 'SCAN',
   };
 }

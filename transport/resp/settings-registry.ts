@@ -32,6 +32,8 @@ export interface Setting {
    * Absent: the setting cannot be changed.
    */
   readonly prepare?: (value: string) => string | (() => void);
+  /** Clients may not change it. */
+  readonly isGuarded?: boolean;
 }
 
 export class SettingsRegistry {
@@ -65,6 +67,7 @@ export class SettingsRegistry {
    */
   setAll(
     pairs: readonly (readonly [name: string, value: string])[],
+    by: 'client' | 'operator',
   ): string | ClusterChanges | undefined {
     const found: { setting: Setting; value: string }[] = [];
     for (const [name, value] of pairs) {
@@ -85,7 +88,12 @@ export class SettingsRegistry {
     for (const { setting, value } of found) {
       const change = setting.prepare?.(value);
       if (typeof change === 'string') return failure(setting.name, change);
-      if (change !== undefined) changes.push(change);
+      if (change === undefined) continue;
+      if (setting.isGuarded === true && by === 'client') {
+        if (value === setting.get()) continue;
+        return failure(setting.name, `protected: holoctl config set ${setting.name} VALUE`);
+      }
+      changes.push(change);
     }
     for (const change of changes) change();
     return undefined;

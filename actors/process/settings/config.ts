@@ -46,6 +46,8 @@ export interface NodeConfig {
   readonly groupCommitMs: number;
   readonly engine: EngineName;
   readonly cacheBytes: number;
+  /** 0: derived from the machine. */
+  readonly maxmemory: number;
   /** Node ids, ascending; empty in the settings means all members, never empty here. */
   readonly electorate: readonly number[];
   readonly pipelineDepth: number;
@@ -142,6 +144,12 @@ export const SETTINGS: Settings = {
     help: 'memory for values in front of the engine',
     standard: '256mb',
     parse: size(MIB, 1024 * GIB),
+  },
+  maxmemory: {
+    value: 'SIZE',
+    help: 'memory of the node, at which data may not grow; auto: half of the machine',
+    standard: 'auto',
+    parse: (text) => (text === 'auto' || text === '0' ? 0 : size(16 * MIB, 1024 * GIB)(text)),
   },
   electorate: {
     value: 'LIST',

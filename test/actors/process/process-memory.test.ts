@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { humanBytes, ProcessMemory } from '../../../actors/process/process-memory.ts';
+import { ProcessMemory } from '../../../actors/process/process-memory.ts';
+import { humanBytes } from '../../../transport/resp/human-bytes.ts';
 
 test.each([
   [0, '0B'],

@@ -24,6 +24,8 @@ async function serve(status: NodeStatus): Promise<string> {
     providers: {
       notReady: () => status.notReady,
       disk: () => 'ok',
+      memory: () => 'ok',
+      configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
       status: () => status,
       actors: () => ({ path: `node-${status.node}` }),
       trace: (format) => `{"as":"${format}"}\n`,
@@ -61,6 +63,19 @@ function cells(table: string): string[][] {
         .map((cell) => cell.trim()),
     );
 }
+
+test('config set changes a setting of one node, or says why not', async () => {
+  const node = await serve(statusOf(1));
+  expect(await call('config', 'set', 'maxclients', '5', '--node', node)).toEqual({
+    code: 0,
+    out: 'ok\n',
+    err: '',
+  });
+  const refused = await call('config', 'set', 'maxclients', 'bad', '--node', node);
+  expect(refused).toMatchObject({ code: 1, err: `holoctl: ${node}: maxclients is bad\n` });
+  expect((await call('config', 'get', 'maxclients')).code).toBe(2);
+  expect((await call('config', 'set', 'maxclients')).code).toBe(2);
+});
 
 describe('status', () => {
   test('a row per node, with what only others say of the rest', async () => {

@@ -5,8 +5,9 @@ import {
   type AdminProviders,
   AdminServer,
   type AdminServerOptions,
+  OPERATOR_HEADER,
 } from '../../../transport/http/admin-server.ts';
-import { httpGet } from '../../../transport/http/http-get.ts';
+import { httpGet, httpPost } from '../../../transport/http/http-get.ts';
 import { isNodeStatus } from '../../../transport/http/node-status.ts';
 import { TLS } from '../tls-sockets.ts';
 import { statusOf } from './status-sample.ts';
@@ -20,6 +21,8 @@ afterEach(async () => {
 const providers: AdminProviders = {
   notReady: () => undefined,
   disk: () => 'ok',
+  memory: () => 'ok',
+  configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
   status: () => statusOf(1),
   actors: () => ({ path: 'node-1', children: [] }),
   trace: (format) => `trace as ${format}`,
@@ -109,6 +112,28 @@ describe('pages', () => {
       status: 200,
       body: 'ready\ndisk: log full, store full\n',
     });
+  });
+
+  test('a node at its limit of memory says so', async () => {
+    const port = await open({ disk: () => 'store full', memory: () => 'full: 2 of 1' });
+    expect(await ask(port, '/readyz')).toMatchObject({
+      status: 200,
+      body: 'ready\ndisk: store full\nmemory: full: 2 of 1\n',
+    });
+  });
+
+  test('a setting is changed by a program of this machine, not by a page', async () => {
+    const port = await open();
+    const path = '/config?name=maxclients&value=5';
+    expect(await ask(port, path, { method: 'POST' })).toMatchObject({ status: 403 });
+    const post = (target: string) =>
+      httpPost({ host: '127.0.0.1', port }, target, { [OPERATOR_HEADER]: '1' }, 1_000);
+    expect(await post(path)).toEqual({ status: 200, body: 'ok\n' });
+    expect(await post('/config?name=maxclients&value=bad')).toEqual({
+      status: 400,
+      body: 'maxclients is bad\n',
+    });
+    expect(await post('/status')).toMatchObject({ status: 405 });
   });
 
   test('the start page lists the others, an unknown one too', async () => {

@@ -70,7 +70,7 @@ describe('Gateway', () => {
   test('takes changed limits at once', () => {
     const harness = new Harness();
     const client = harness.client();
-    expect(client.ask(request('CONFIG SET proto-max-bulk-len 64kb'))).toBe('+OK\r\n');
+    expect(harness.settings.setAll([['proto-max-bulk-len', '64kb']], 'operator')).toBe(undefined);
     expect(client.ask('*1\r\n$65537\r\n')).toBe('-ERR Protocol error: invalid bulk length\r\n');
   });
 });

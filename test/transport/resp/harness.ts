@@ -38,6 +38,7 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
     holoMetrics: () => '',
     cluster: () => [],
     memory: () => MEMORY,
+    storeBytes: () => 0,
     replicationOffset: () => 0,
     lastSaveSeconds: () => 0,
     resetCounters: () => undefined,
@@ -118,6 +119,7 @@ export class Harness {
   clusterValues: () => ReadonlyMap<string, string> = () => new Map();
   heldVersion = 0;
   memory = MEMORY;
+  storeBytes = 0;
   /** Calls of CONFIG RESETSTAT. */
   resets = 0;
   /** Calls of HOLOSTATS. */
@@ -158,6 +160,7 @@ export class Harness {
         holoMetrics: () => 'holo_up 1\n',
         cluster: () => this.nodes,
         memory: () => this.memory,
+        storeBytes: () => this.storeBytes,
         replicationOffset: () => 4321,
         lastSaveSeconds: () => 1_700_000_000,
         resetCounters: () => {

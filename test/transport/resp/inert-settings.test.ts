@@ -40,7 +40,7 @@ describe('settings that would weaken a promise are refused, with the reason', ()
     ['appendfsync', 'no', 'nothing is acknowledged before it is synced; see --sync-policy'],
     ['appendfsync', 'everysec', 'nothing is acknowledged before it is synced; see --sync-policy'],
     ['no-appendfsync-on-rewrite', 'yes', 'nothing is acknowledged before it is synced'],
-    ['maxmemory', '100mb', 'data may be larger than memory, which --cache-bytes bounds'],
+    ['maxmemory', '100mb', 'protected: holoctl config set maxmemory VALUE'],
     ['maxmemory-policy', 'allkeys-lru', 'acknowledged keys are never evicted'],
     ['maxmemory-policy', 'volatile-ttl', 'acknowledged keys are never evicted'],
     ['save', '900 1', 'there are no snapshots here: the log has every write'],
@@ -48,7 +48,7 @@ describe('settings that would weaken a promise are refused, with the reason', ()
     ['min-replicas-to-write', '1', 'every write needs a majority of the nodes already'],
     ['notify-keyspace-events', 'KEA', 'there are no keyspace events here'],
     ['requirepass', 'x', 'there are no passwords here: keep the port on a trusted network'],
-    ['maxmemory-clients', '1mb', 'see output-bytes-max, pending-bytes-max and maxclients'],
+    ['maxmemory-clients', '1mb', 'protected: holoctl config set maxmemory-clients VALUE'],
     ['activedefrag', 'yes', 'active defragmentation is not there in this allocator'],
   ])('%s %s', (name, value, reason) => {
     const client = new Harness().client();

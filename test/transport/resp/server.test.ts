@@ -49,6 +49,7 @@ function start(maxClients = 100, sockets: SocketFactory = TCP): Promise<void> {
       ],
       memory: () => MEMORY,
       replicationOffset: () => 0,
+      storeBytes: () => 0,
       lastSaveSeconds: () => 0,
       resetCounters: () => undefined,
       replicasAcknowledged: () => 1,

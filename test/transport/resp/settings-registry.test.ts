@@ -58,7 +58,7 @@ describe('SettingsRegistry', () => {
   ])('%s = %j', (name, text, reason, value) => {
     const { registry, values } = example();
     const key = name.toLowerCase();
-    expect(registry.setAll([[name, text]])).toBe(
+    expect(registry.setAll([[name, text]], 'client')).toBe(
       reason === undefined
         ? undefined
         : `CONFIG SET failed (possibly related to argument '${key}') - ${reason}`,
@@ -69,18 +69,24 @@ describe('SettingsRegistry', () => {
   test('sets all or none', () => {
     const { registry, values } = example();
     expect(
-      registry.setAll([
-        ['count', '5'],
-        ['bytes', '2mb'],
-        ['factor', 'x'],
-      ]),
+      registry.setAll(
+        [
+          ['count', '5'],
+          ['bytes', '2mb'],
+          ['factor', 'x'],
+        ],
+        'client',
+      ),
     ).toMatch(/'factor'/);
     expect(values).toEqual({ count: 1, bytes: 1024, factor: 3 });
     expect(
-      registry.setAll([
-        ['count', '5'],
-        ['fixed', 'y'],
-      ]),
+      registry.setAll(
+        [
+          ['count', '5'],
+          ['fixed', 'y'],
+        ],
+        'client',
+      ),
     ).toMatch(/immutable/);
     expect(values.count).toBe(1);
   });
@@ -92,7 +98,7 @@ describe('SettingsRegistry', () => {
       ['count', '5'],
       ['factor', 'maybe'],
     ] as const;
-    expect(registry.setAll(pairs)).toMatch(/'factor'/);
+    expect(registry.setAll(pairs, 'client')).toMatch(/'factor'/);
     expect(values.count).toBe(0);
   });
 

@@ -30,7 +30,7 @@ export const CONFIG_COMMAND: LocalCommand = withSubcommands({
         if (args.length % 2 !== 0) return out.error(SYNTAX_ERROR);
         const pairs: [string, string][] = [];
         for (let i = 2; i < args.length; i += 2) pairs.push([args[i] ?? '', args[i + 1] ?? '']);
-        const outcome = context.services.settings.setAll(pairs);
+        const outcome = context.services.settings.setAll(pairs, 'client');
         if (outcome === undefined) out.simple('OK');
         else if (typeof outcome === 'string') out.error(`ERR ${outcome}`);
         else if (context.inExec) out.error(NOT_IN_MULTI);

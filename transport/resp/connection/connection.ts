@@ -9,6 +9,7 @@ import type { ReplyWriter } from '../codec/encoder.ts';
 import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
 import type { GatewayServices } from '../gateway-services.ts';
+import { GREEDY_BYTES_MIN } from '../memory-budget.ts';
 import {
   KEYS_ONE,
   type LocalContext,
@@ -30,6 +31,8 @@ import { WatchedKeys } from './watched-keys.ts';
 
 const DISCARDED: ReplyOutput = { reply: () => undefined };
 const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
+/** Redis' text. */
+const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
 
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
@@ -73,6 +76,15 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** Local commands have reached their limit of reply bytes for this turn. */
   #turnFull = false;
   #paused = false;
+  /** Its part of what all clients hold. */
+  #heldBytes = 0;
+  #unitBytes = 0;
+  /** Bytes that the unit may add to the data, and the slot and growth of its last such command. */
+  #growingBytes = 0;
+  #growingSlot = -1;
+  #growingLast = 0;
+  #isGreedy = false;
+  #greedyTicks = 0;
   #flushRequested = false;
   #lastRoute: Route | undefined;
   /** The writer's error count when it was last read. */
@@ -131,6 +143,19 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     return this.#output.bytes + this.#pushes.bytes + this.#socket.bufferedBytes;
   }
 
+  /** Memory of the node, by what this client has sent and has not read. */
+  get heldBytes(): number {
+    const unit = this.#unit === undefined ? 0 : this.#unitBytes;
+    return this.inputBytes + this.multiBytes + unit + this.outputBytes;
+  }
+
+  /** Whether it holds much, and was paused for that at the last call already. */
+  checkGreed(): boolean {
+    this.#adjustFlow();
+    this.#greedyTicks = this.#isGreedy ? this.#greedyTicks + 1 : 0;
+    return this.#greedyTicks > 1;
+  }
+
   // Events of the socket.
 
   /** The chunk's bytes must not change any more. */
@@ -164,6 +189,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#output.clear();
     this.#pushes.clear();
     for (const part of this.#unit?.halfReceived() ?? []) this.#core.abandon(part);
+    this.#core.memory.clientBytes -= this.#heldBytes;
+    this.#endGrowth();
     this.#core.removed(this);
   }
 
@@ -317,6 +344,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (unit.failed) this.counters.unitsFailed += 1;
     unit.countDone(this.services.clock.monotonicMs() - unit.startedMs, this.routes);
     if (this.#state === 'closed') return;
+    // Until the next look at the stores, their sum lacks what was added.
+    this.#core.memory.storeBytes += this.#growingBytes;
+    this.#endGrowth();
     this.client.lastUnitFailed = unit.failed;
     if (unit.isQuestion && !this.#ownAnswered(unit)) return;
     // Send long replies before the next unit: for a client that keeps up, the output never holds
@@ -342,6 +372,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   discardMulti(): boolean {
+    this.#endGrowth();
     const open = this.#multi !== undefined;
     this.#multi = undefined;
     if (open) this.#watched.clear();
@@ -484,6 +515,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       this.#reject(this.#tooManyKeys());
       return true;
     }
+    if (route.grows && !this.#mayGrow(route)) return true;
     if (this.#multi !== undefined) {
       if (this.#mayQueue(this.#multi, route)) {
         const { database } = this.#multi;
@@ -499,6 +531,36 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#out.length > 0) this.#placeLocals();
     this.#builder.addCommand(route, args, buffer, start, end, this.client.database);
     return true;
+  }
+
+  /** `false`: it is refused, for want of memory. */
+  #mayGrow(route: StoreRoute): boolean {
+    const { memory } = this.#core;
+    const { growth } = route.command;
+    if (growth === undefined && !memory.isFull) return true;
+    const { args } = this.#parser;
+    const slot = args.slot(route.firstKey);
+    const bytes = growth?.(args) ?? 0;
+    // The growth of a value counts once, however often the value is written.
+    const more = Math.max(0, slot === this.#growingSlot ? bytes - this.#growingLast : bytes);
+    if (!memory.mayGrow(more)) {
+      this.counters.memoryRefusals += 1;
+      route.rejected += 1;
+      this.#reject(OUT_OF_MEMORY);
+      return false;
+    }
+    this.#growingSlot = slot;
+    this.#growingLast = Math.max(bytes, this.#growingLast);
+    this.#growingBytes += more;
+    memory.growingBytes += more;
+    return true;
+  }
+
+  #endGrowth(): void {
+    this.#core.memory.growingBytes -= this.#growingBytes;
+    this.#growingBytes = 0;
+    this.#growingSlot = -1;
+    this.#growingLast = 0;
   }
 
   #acceptLocal(route: LocalRoute): boolean {
@@ -683,6 +745,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     });
     this.#skipReplies = false;
     this.#unit = unit;
+    this.#unitBytes = unit.parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
     this.counters.unitsSubmitted += 1;
     this.#submitUnit(unit);
@@ -753,10 +816,20 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     const { pendingBytesMax } = this.#core.limits;
     const waits = this.#isBusy || this.#turnFull;
     const full = waits && this.inputBytes > (this.#paused ? pendingBytesMax / 2 : pendingBytesMax);
-    const pause = this.#state !== 'ended' && (this.#refused || this.#outputBlocked || full);
+    if (this.#state !== 'closed') this.#charge();
+    const waitsForOthers = this.#refused || this.#outputBlocked || this.#isGreedy;
+    const pause = this.#state !== 'ended' && (waitsForOthers || full);
     if (pause === this.#paused || this.#state === 'closed') return;
     this.#paused = pause;
     if (pause) this.#socket.pause();
     else this.#socket.resume();
+  }
+
+  #charge(): void {
+    const { memory } = this.#core;
+    const held = this.heldBytes;
+    memory.clientBytes += held - this.#heldBytes;
+    this.#heldBytes = held;
+    this.#isGreedy = memory.isCrowded && held >= GREEDY_BYTES_MIN;
   }
 }

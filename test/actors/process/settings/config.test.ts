@@ -49,6 +49,7 @@ describe('a complete command line', () => {
       groupCommitMs: 2,
       engine: 'lmdb',
       cacheBytes: 256 * 1024 * 1024,
+      maxmemory: 0,
       electorate: [1, 2, 3],
       pipelineDepth: 8,
       batchBytesMax: 1024 * 1024,
@@ -78,6 +79,7 @@ describe('a complete command line', () => {
     const flags = ['--cache-bytes', '64MB', '--segment-bytes=131072', '--electorate', '3,1'];
     expect(parseNodeConfig([...REQUIRED, ...flags], {})).toMatchObject({
       cacheBytes: 64 * 1024 * 1024,
+      maxmemory: 0,
       segmentBytes: 131_072,
       electorate: [1, 3],
     });
