@@ -54,8 +54,9 @@ export function collectionType<C extends Collection>(
 }
 
 function* contentOf(value: Collection): Generator<string, void, undefined> {
-  const { label, count, rows } = value.head;
-  yield `${label}:${count}:${rows}:`;
+  // Not those of the head: while a flush is under way, that is of its beginning.
+  const { label, count, rowCount } = value;
+  yield `${label}:${count}:${rowCount}:`;
   for (const key of value.rowKeys()) {
     const name = value.nameOf(key);
     const row = value.rowOf(key) ?? '';

@@ -133,7 +133,7 @@ function wholeStoreCommand({ rng, flushes }: RandomUnitOptions): Words {
 
 const COLLECTIONS_RATE = 0.4;
 /** Of keys. */
-const FAMILIES = 3;
+const FAMILIES = 5;
 
 function anyCommand(options: RandomUnitOptions): Words {
   const { rng, ttlMsMax, value } = options;
@@ -143,6 +143,10 @@ function anyCommand(options: RandomUnitOptions): Words {
       otherHash: keyOf(options, 1),
       set: keyOf(options, 2),
       otherSet: keyOf(options, 2),
+      list: keyOf(options, 3),
+      otherList: keyOf(options, 3),
+      ranked: keyOf(options, 4),
+      otherRanked: keyOf(options, 4),
       text: keyOf(options),
     };
     return collectionCommand(rng, keys, value);
@@ -198,7 +202,7 @@ function betweenDatabases(
   return rng.next() < 0.5 ? ['MOVE', key, target] : ['COPY', key, other, 'DB', target, 'REPLACE'];
 }
 
-const CROWD_KEYS = 24;
+const CROWD_KEYS = 40;
 let crowdKeys: string[] | undefined;
 
 /** Keys that share one conflict slot. */

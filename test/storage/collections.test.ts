@@ -9,7 +9,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { SWEPT_ROWS_MAX } from '../../storage/engine/dropped-rows.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
-import { Machine, type Reply } from './harness.ts';
+import { Machine, type Reply, unitsBody } from './harness.ts';
 
 /** More than a packed collection takes. */
 const MANY = 600;
@@ -43,6 +43,17 @@ describe('a large hash', () => {
     expect(again.machine.digest()).toBe(machine.machine.digest());
   });
 
+  test('that was loaded again is written again', () => {
+    const machine = new Machine({ cacheBytesMax: 0 });
+    machine.run('HSET', 'h', ...fields(MANY));
+    machine.flush();
+    expect(machine.machine.cachedKeys).toBe(0);
+    machine.run('HSET', 'h', 'field:3', 'new');
+    const digest = machine.machine.digest();
+    machine.flush();
+    expect(machine.restarted().machine.digest()).toBe(digest);
+  });
+
   test('is written as it was when the flush began', () => {
     const machine = new Machine();
     machine.run('HSET', 'h', ...fields(MANY));
@@ -53,6 +64,14 @@ describe('a large hash', () => {
     machine.all.flush(() => undefined);
     machine.run('HSET', 'h', 'field:1', 'later', 'field:3', 'later', 'field:9', 'later');
     machine.run('HDEL', 'h', 'field:2');
+    const other = new Machine();
+    other.run('HSET', 'h', ...fields(MANY));
+    other.run('HSET', 'h', 'field:1', 'captured', 'field:2', 'captured');
+    other.run('HDEL', 'h', 'field:3');
+    other.run('HSET', 'h', 'field:1', 'later', 'field:3', 'later', 'field:9', 'later');
+    other.nowUs = machine.nowUs - 1;
+    other.run('HDEL', 'h', 'field:2');
+    expect(machine.machine.digest()).toBe(other.machine.digest());
     machine.turns.run();
     expect(machine.restarted().machine.digest()).toBe(twin);
     machine.flush();
@@ -186,6 +205,22 @@ describe('a command that exceeds what a unit may write', () => {
     expect(reply).toMatch(/^-OOM /);
     expect(machine.machine.digest()).toBe(digest);
     expect(machine.run('HDEL', 'h', 'field:1')).toBe(1);
+  });
+
+  test('puts back what it has taken from one', () => {
+    const machine = new Machine({ unitWriteBytesMax: 6_000 });
+    const members = Array.from({ length: 12 }, (_, i) => `m${i}`.padEnd(600, '.'));
+    for (const member of members) machine.run('SADD', 's', member);
+    machine.flush();
+    const unit = unitsBody([
+      ['SET', 'filler', 'x'.repeat(5_500)],
+      ['SMOVE', 's', 'other', members[4] ?? ''],
+    ]);
+    expect(machine.execute(unit)).toEqual(['+OK', expect.stringMatching(/^-OOM /)]);
+    expect(machine.run('SCARD', 's')).toBe(12);
+    expect(machine.run('SISMEMBER', 's', members[4] ?? '')).toBe(1);
+    machine.flush();
+    expect(machine.restarted().machine.digest()).toBe(machine.machine.digest());
   });
 
   test('may read or copy nothing of one that is too large to be written', () => {
