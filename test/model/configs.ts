@@ -9,7 +9,7 @@ export interface InitialGroup {
 export interface Config {
   readonly groups: readonly InitialGroup[];
   readonly nodes: number;
-  readonly bias?: 'loss' | 'tear' | 'reads' | 'dead';
+  readonly bias?: 'loss' | 'tear' | 'reads' | 'dead' | 'owed';
   /** Pruning and durability rounds inside of groups. */
   readonly rounds?: boolean;
   /** Crashes that lose the tail of the log. */
@@ -58,6 +58,7 @@ export const CONFIGS: Readonly<Record<string, Config>> = {
   tear: { groups: TWO, nodes: 5, bias: 'tear' },
   reads: { groups: ONE, nodes: 5, bias: 'reads' },
   dead: { groups: TWO, nodes: 5, bias: 'dead' },
+  owed: { groups: ONE, nodes: 4, bias: 'owed', rounds: true },
   restarts: { groups: TWO, nodes: 5, restarts: true },
   rounds: { groups: TWO, nodes: 5, rounds: true },
   learners: { groups: TWO, nodes: 5, learners: true },

@@ -98,6 +98,10 @@ export class Run {
       const [a, b] = roots.map((group) => group.keys);
       const both = (): Job => this.#unit('w', [dice.pick(must(a)), dice.pick(must(b))]);
       jobs.splice(0, jobs.length, both(), both(), { type: 'change' }, ...jobs.slice(0, 3));
+    } else if (bias === 'owed') {
+      const key = dice.pick(keys);
+      const writes = Array.from({ length: 7 }, () => this.#unit('w', [key]));
+      jobs.splice(0, jobs.length, { type: 'change' }, ...writes);
     } else if (bias === 'reads') {
       const some = jobs.filter(({ type }) => type === 'unit').slice(0, 3);
       const one = (): Job => this.#unit('w', [dice.pick(keys)]);
@@ -117,6 +121,8 @@ export class Run {
       world.dead = dice.pick(ids);
       const from = dice.int(50, 900);
       world.away = [{ node: world.dead, from, to: Number.POSITIVE_INFINITY }];
+    } else if (config.bias === 'owed') {
+      world.away = [{ node: dice.pick(ids), from: dice.int(10, 90), to: 2_400 }];
     } else if (config.away !== undefined) {
       for (const node of dice.sample(ids, dice.int(1, config.away + 1))) leave(node);
     } else if (dice.chance(0.45)) leave(dice.pick(ids));
@@ -261,7 +267,8 @@ export class Run {
       const live = [...node.replicas.values()].filter(({ ended }) => ended === null);
       if (live.length > 0) hint(world, dice.pick(live));
     }
-    if (dice.chance(world.isLate ? 0.001 : 0.008)) {
+    const pace = world.config.bias === 'owed' ? 0.03 : 0.008;
+    if (dice.chance(world.isLate ? 0.001 : pace)) {
       const gid = dice.pick(this.#leaves());
       const { members } = world.group(gid);
       const node = dice.pick(members.filter((member) => !world.isDead(member)));
