@@ -135,7 +135,13 @@ export function settle(replica: Replica, x: Id, ids: readonly Id[]): Answer {
 /** A quorum knows nothing of it, and promised to begin nothing below `x`: it is never decided. */
 function invalidateUnnamed(replica: Replica, x: Id, ids: readonly Id[]): void {
   for (const command of replica.commands.values()) {
-    if (command.id < x && command.status < COM && !ids.includes(command.id)) command.status = INV;
+    if (command.id >= x || ids.includes(command.id)) continue;
+    // Committed in every group and yet not named: it was given up, since one of them has ended.
+    const isMulti = command.body?.isMulti === true;
+    if (command.status >= (isMulti ? PREAPP : COM)) continue;
+    command.noOp = isMulti;
+    if (isMulti) replica.world.onGivenUp(command.id);
+    command.status = INV;
   }
   replica.node.progress();
 }

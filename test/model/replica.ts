@@ -329,6 +329,7 @@ export class Replica {
     command.body ??= b;
     command.status = INV;
     command.noOp = true;
+    this.world.onGivenUp(t);
     this.node.progress();
     return { ok: true };
   }
