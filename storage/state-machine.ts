@@ -22,8 +22,16 @@ import { ApplyOrderError } from './errors.ts';
 import { type Capture, type DatabaseReport, Databases } from './keyspace/databases.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
+import type { Footprint } from './keyspace/footprint.ts';
 import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
-import { PAST_DEADLINE, UNIT_ENDS, UNIT_FULL, WRONG_TYPE } from './keyspace/keyspace.ts';
+import {
+  KEY_OUTSIDE,
+  PAST_DEADLINE,
+  RUN_ENDS,
+  UNIT_ENDS,
+  UNIT_FULL,
+  WRONG_TYPE,
+} from './keyspace/keyspace.ts';
 import { positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
 import {
@@ -69,12 +77,22 @@ export interface ExpiredKeys {
   readonly keys: readonly string[];
 }
 
+const ERRORS: ReadonlyMap<unknown, string> = new Map([
+  [UNIT_FULL, OUT_OF_MEMORY],
+  [WRONG_TYPE, WRONG_TYPE_ERROR],
+  // Where the coordinator cannot begin it anew: the key is in another range.
+  [KEY_OUTSIDE, 'CROSSSLOT refused, nothing was done: its keys belong to several ranges'],
+]);
+const NO_SLOTS: readonly number[] = [];
+
 export class StateMachine {
   readonly #databases: Databases;
   #appliedSequence: number;
   #open = false;
   /** Units of the open transaction begun so far. */
   #units = 0;
+  /** The last command has met a key outside the footprint. */
+  #isOutside = false;
   /** The rest of the current unit does not run. */
   #unitEnded = false;
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
@@ -154,8 +172,11 @@ export class StateMachine {
     return this.#appliedSequence !== this.flushedSequence || (this.#open && this.#units > 0);
   }
 
-  /** Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole. */
-  begin(executeAt: Timestamp): void {
+  /**
+   * Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole, and no key
+   * outside its footprint.
+   */
+  begin(executeAt: Timestamp, footprint?: Footprint): void {
     if (this.#open) throw new ApplyOrderError('a transaction began while another was open');
     this.#open = true;
     const { hlc, flags, node, store } = executeAt;
@@ -165,6 +186,7 @@ export class StateMachine {
       version: { hlc, flags, node, store },
       nowMs: Math.floor(hlc / 1000),
       partlyStored: this.#unitsStored > 0,
+      footprint,
     });
   }
 
@@ -203,10 +225,31 @@ export class StateMachine {
         out.nilArray();
         return;
       }
-      if (error !== UNIT_FULL && error !== WRONG_TYPE) throw error;
+      const line = ERRORS.get(error);
+      if (line === undefined) throw error;
+      this.#isOutside = error === KEY_OUTSIDE;
       context.undoCommand();
-      out.error(error === UNIT_FULL ? OUT_OF_MEMORY : WRONG_TYPE_ERROR);
+      out.error(line);
     }
+  }
+
+  /**
+   * After `run`: if the command has met a key outside the footprint, the conflict slots of all such
+   * keys that it needs, as far as this state tells. It has done nothing then.
+   */
+  outside(args: Arguments): readonly number[] {
+    if (!this.#isOutside) return NO_SLOTS;
+    this.#isOutside = false;
+    const { context } = this.#databases;
+    const learned = new Set<number>();
+    context.learned = learned;
+    try {
+      commandFor(args)?.run(this.#databases.of(args.database), args, NO_REPLY);
+    } catch (error) {
+      if (error !== RUN_ENDS && error !== WRONG_TYPE) throw error;
+    }
+    context.learned = undefined;
+    return [...learned];
   }
 
   /** Ends the transaction; sequences have no gaps. */

@@ -36,6 +36,8 @@ export interface BatchLimits {
   readonly readPipelineDepth: number;
   /** Barriers that a read of several slots may take before it becomes a transaction. */
   readonly readTriesMax: number;
+  /** Runs of a part whose keys only show while it runs; the last one has the whole store. */
+  readonly footprintTriesMax: number;
   /** Parts waiting for a place; beyond it the caller is refused. */
   readonly waitingMax: number;
 }
@@ -48,6 +50,7 @@ const BATCH_LIMITS: BatchLimits = Object.freeze({
   pipelineDepth: 8,
   readPipelineDepth: 2,
   readTriesMax: 3,
+  footprintTriesMax: 3,
   waitingMax: 65_536,
 });
 
@@ -85,6 +88,14 @@ export class Batcher {
   /** A reading part that needs a transaction after all (it met a key past its deadline). */
   addToTransactions(pending: Pending): void {
     this.#writes.push(pending);
+  }
+
+  /** A part whose run has shown that it needs further slots. */
+  addWithSlots({ part, ...pending }: Pending, slots: readonly number[]): void {
+    const tries = pending.tries + 1;
+    const participants = [...part.participants, ...slots];
+    const wholeStore = part.wholeStore || tries >= this.#limits.footprintTriesMax;
+    this.#writes.push({ ...pending, tries, part: { ...part, participants, wholeStore } });
   }
 
   /**

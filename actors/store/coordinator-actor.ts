@@ -33,7 +33,7 @@ import type { BatchLimits, Pending } from './batcher.ts';
 import { INDETERMINATE, REFUSED } from './client-errors.ts';
 import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, OWN_CONNECTION } from './expiry.ts';
 import { GroupWork } from './group-work.ts';
-import type { CoordinatorActorMessage, ExecutorMessage, ReadDone } from './messages.ts';
+import type { CoordinatorActorMessage, ExecutorMessage, OutsideRun, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import { tracedName } from './traced-name.ts';
 
@@ -74,7 +74,10 @@ type FromProtocol = Extract<
   { readonly type: 'Protocol' | 'Quorum' | 'Refused' | 'Recover' | 'PeerUp' | 'PeerDown' }
 >;
 
-type FromExecutor = Extract<CoordinatorActorMessage, { readonly type: 'Executed' | 'ReadsDone' }>;
+type FromExecutor = Extract<
+  CoordinatorActorMessage,
+  { readonly type: 'Executed' | 'Outside' | 'ReadsDone' }
+>;
 
 type OfExpiry = Extract<
   CoordinatorActorMessage,
@@ -159,6 +162,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'PeerDown':
         return this.#receiveProtocol(message);
       case 'Executed':
+      case 'Outside':
       case 'ReadsDone':
         return this.#receiveExecuted(message);
       case 'Volatile':
@@ -253,6 +257,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     switch (message.type) {
       case 'Executed':
         return this.#executed(message.keys);
+      case 'Outside':
+        for (const run of message.runs) this.#beginAnew(run);
+        return;
       case 'ReadsDone':
         return this.#readsDone(message.reads);
     }
@@ -471,6 +478,19 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         return this.#context.trace(tracedName(group, effect.id), `recovery: ${effect.conclusion}`);
     }
   };
+
+  /** A run has shown keys that the footprint lacks: begins it anew with them, or with all. */
+  #beginAnew({ key, part: index, slots }: OutsideRun): void {
+    const transaction = this.#transactions.get(key);
+    const pending = transaction?.pendings[index];
+    if (transaction === undefined || pending === undefined) return;
+    const { work } = transaction;
+    const { fromConflictSlot, toConflictSlot } = work.group;
+    const isHere = (slot: number): boolean => slot >= fromConflictSlot && slot < toConflictSlot;
+    if (!slots.every(isHere)) return this.#fail(pending, REFUSED.severalGroups);
+    work.batcher.addWithSlots(pending, slots);
+    this.#waiting.add(work);
+  }
 
   #executed(keys: readonly string[]): void {
     const nowMs = this.#nowMs;

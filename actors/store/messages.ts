@@ -93,6 +93,8 @@ export type CoordinatorActorMessage =
     }
   /** Transactions whose clients have been answered. */
   | { readonly type: 'Executed'; readonly keys: readonly string[] }
+  /** Runs that had no effect and whose clients wait; `Executed` names their transactions next. */
+  | { readonly type: 'Outside'; readonly runs: readonly OutsideRun[] }
   | { readonly type: 'ReadsDone'; readonly reads: readonly ReadDone[] }
   /** Whether the group has keys with a deadline: told of those that do, and of each change. */
   | { readonly type: 'Volatile'; readonly group: GroupId; readonly hasDeadlines: boolean }
@@ -113,6 +115,16 @@ export type CoordinatorActorMessage =
   /** The node stops: no work begins any more; answers when all work in flight is answered. */
   | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }
   | { readonly type: 'Tick' };
+
+/** A part of a transaction whose command needs keys that are not in the footprint. */
+export interface OutsideRun {
+  /** Of the transaction. */
+  readonly key: string;
+  /** Its number in the transaction. */
+  readonly part: number;
+  /** Conflict slots of the keys. */
+  readonly slots: readonly number[];
+}
 
 /** A read whose clients have been answered, but for some of its parts: their indices, ascending. */
 export interface ReadDone {

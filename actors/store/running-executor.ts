@@ -19,6 +19,7 @@ import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
+import { WHOLE_STORE } from '../accord/primitives/participants.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
@@ -31,6 +32,7 @@ import { LogFirstEngine } from './log-first-engine.ts';
 import type {
   CoordinatorActorMessage,
   ExecutorMessage,
+  OutsideRun,
   ReadDone,
   ReplicaActorMessage,
 } from './messages.ts';
@@ -126,6 +128,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #taken = 0;
   #takenTold = 0;
   #executedKeys: string[] = [];
+  #outside: OutsideRun[] = [];
   #readsDone: ReadDone[] = [];
   #proceedWithFlush: (() => void) | undefined;
   #notBeforeMs = 0;
@@ -224,7 +227,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { machine } = member;
     // A transaction ordered in the turn that delivers ExecutorReady arrives twice.
     if (execution.sequence <= machine.appliedSequence) return;
-    machine.begin(execution.executeAt);
+    const { executeAt, participants } = execution;
+    machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
     const parts = this.#expected.get(keyOf(execution.id));
     this.#halfDone = { member, execution, parts, at: 0, unit: 0 };
   }
@@ -241,7 +245,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       application.at =
         part === undefined
           ? this.#runUnit(machine, body, at)
-          : this.#runPart(machine, part, body, at);
+          : this.#runPart(application, part, body, at);
       application.unit += 1;
     }
     machine.commit(sequence);
@@ -273,7 +277,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   /** The same for a part of this node's own clients, which is told its replies. */
-  #runPart(machine: StateMachine, part: Part, body: Uint8Array, start: number): number {
+  #runPart(application: Application, part: Part, body: Uint8Array, start: number): number {
+    const { machine } = application.member;
     const { replyBytesMax } = this.#options;
     const args = this.#args;
     const writer = this.#writer;
@@ -289,7 +294,15 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         sink = NO_REPLY;
       }
     }
-    this.#reply(part);
+    // Only a command that travels alone can be begun anew.
+    const slots = part.count === 1 ? machine.outside(args) : [];
+    if (slots.length === 0) {
+      this.#reply(part);
+    } else {
+      writer.cutBack(0);
+      const { execution, unit } = application;
+      this.#outside.push({ key: keyOf(execution.id), part: unit, slots });
+    }
     return at;
   }
 
@@ -370,11 +383,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const count = this.#taken;
     if (count > this.#takenTold) this.#replica.send({ type: 'Taken', generation, count });
     const keys = this.#executedKeys;
+    const outside = this.#outside;
+    if (outside.length > 0) coordinator.send({ type: 'Outside', runs: outside });
     if (keys.length > 0) coordinator.send({ type: 'Executed', keys });
     const reads = this.#readsDone;
     if (reads.length > 0) coordinator.send({ type: 'ReadsDone', reads });
     this.#takenTold = count;
     this.#executedKeys = [];
+    this.#outside = [];
     this.#readsDone = [];
   }
 

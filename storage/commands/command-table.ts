@@ -16,6 +16,7 @@ import { LIST_PLACE_COMMANDS } from './list/places.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
 import { SETTING_COMMANDS } from './setting.ts';
+import { SORT_COMMANDS } from './sort.ts';
 import { STRING_PART_COMMANDS } from './string-parts.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { WATCH_COMMANDS } from './watched.ts';
@@ -42,6 +43,7 @@ export const COMMANDS: readonly Command[] = [
   ...ZSET_POP_COMMANDS,
   ...ZSET_COMBINE_COMMANDS,
   ...ZSET_WALK_COMMANDS,
+  ...SORT_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,
   ...INTROSPECTION_COMMANDS,

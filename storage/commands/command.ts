@@ -57,6 +57,8 @@ export interface Command {
   readonly keys: KeySpec | 'none' | 'whole-store';
   /** Those of a function that have a fixed place: clients see them in COMMAND. */
   readonly fixedKeys?: KeyRange | undefined;
+  /** Whether the command needs keys that only show while it runs (`Keyspace.findNamed`). */
+  readonly findsKeys?: ((args: Words) => boolean) | undefined;
   /** `read` with one key may be served by an ephemeral read. */
   readonly kind: 'read' | 'write';
   /** Bytes that it may add to the data beyond those of its arguments. */
@@ -170,6 +172,7 @@ export function command(entry: CommandEntry): Command {
     complexity: entry.complexity,
     keys: entry.keys,
     fixedKeys: entry.fixedKeys,
+    findsKeys: entry.findsKeys,
     kind,
     ...(entry.growth === undefined ? {} : { growth: entry.growth }),
     run: entry.run,

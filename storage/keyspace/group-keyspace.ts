@@ -28,7 +28,14 @@ import {
   storedBytes,
 } from './entry.ts';
 import { batchOf, capturedEntry, type Flush } from './flush.ts';
-import { type Found, type KeyPage, type Keyspace, PAST_DEADLINE, WRONG_TYPE } from './keyspace.ts';
+import {
+  type Found,
+  type KeyPage,
+  type Keyspace,
+  PAST_DEADLINE,
+  RUN_ENDS,
+  WRONG_TYPE,
+} from './keyspace.ts';
 import type { OtherDatabases, RunContext, Undo } from './run-context.ts';
 import { type SlotBlock, SlotCounts } from './slot-counts.ts';
 import { SlotIndex } from './slot-index.ts';
@@ -209,13 +216,27 @@ export class GroupKeyspace implements Keyspace {
   }
 
   find(args: Arguments, i: number): Cell | undefined {
-    const cell = this.#lookup(args, i, args.tableHash(i, this.#hash));
+    return this.#living(this.#lookup(args, i, args.tableHash(i, this.#hash)));
+  }
+
+  findNamed(key: string): Cell | undefined {
+    const slot = slotOfText(key);
+    const isHere = slot >= this.#firstSlot && slot < this.#endSlot;
+    this.#context.need(slot, isHere);
+    if (!isHere) return undefined;
+    const hash = this.#hash.ofText(key);
+    return this.#living(this.#cache.get(key, hash) ?? this.#load(key, hash));
+  }
+
+  /** The cell that a look-up has found, if its key exists and is alive. */
+  #living(cell: Cell | undefined): Cell | undefined {
     if (cell === undefined || cell.entry.type === NONE) return this.#missed();
     cell.referenced = true;
     if (cell.entry.deadline === NO_DEADLINE || cell.entry.deadline > this.nowMs) {
       if (this.#context.counting) this.#context.hits += 1;
       return cell;
     }
+    if (this.#context.learned !== undefined) return this.#missed();
     if (this.#context.reading) throw PAST_DEADLINE;
     this.#write(cell, this.#tombstone());
     return this.#missed();
@@ -454,6 +475,7 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #create(key: string, hash: number): Cell {
+    if (this.#context.learned !== undefined) throw RUN_ENDS;
     const slot = slotOfText(key);
     if (slot < this.#firstSlot || slot >= this.#endSlot) {
       throw new ApplyOrderError('a transaction wrote a key of another group');
@@ -490,6 +512,7 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #assertWritable(cell: Cell): void {
+    if (this.#context.learned !== undefined) throw RUN_ENDS;
     if (this.#context.reading) throw new ApplyOrderError('a read tried to write');
     if (cell.at === -1) throw new ApplyOrderError('a cell was used after a later lookup');
   }

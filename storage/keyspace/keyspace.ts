@@ -25,6 +25,12 @@ export const WRONG_TYPE = Symbol('the key holds a value of another type');
 /** Thrown in the same way by a command after which the rest of its unit is not to run. */
 export const UNIT_ENDS = Symbol('the rest of the unit does not run');
 
+/** Thrown in the same way by `findNamed`, and only by it. */
+export const KEY_OUTSIDE = Symbol('the transaction does not have the key in its footprint');
+
+/** Thrown by writes of a run that only learns which keys a command needs. */
+export const RUN_ENDS = Symbol('nothing is written, so the run can only end');
+
 /** A key that exists. Good until the next look-up: another one may evict it. */
 export interface Found<V extends Value = Value> {
   readonly key: string;
@@ -59,6 +65,13 @@ export interface Keyspace {
    * deadline; a read cannot do that and throws `PAST_DEADLINE`.
    */
   find(args: Arguments, i: number): Found | undefined;
+
+  /**
+   * The same for a key that the arguments do not name. It must be in the footprint of the
+   * transaction: otherwise no order with other transactions would be certain, and the run ends
+   * (`KEY_OUTSIDE`). Look up all such keys before anything is written.
+   */
+  findNamed(key: string): Found | undefined;
 
   /**
    * The same where the command takes one type only: throws `WRONG_TYPE` for another one, which the

@@ -8,7 +8,8 @@ import type { Collection } from '../types/collection.ts';
 import { THRESHOLDS, type Thresholds } from '../types/thresholds.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
 import type { Entry } from './entry.ts';
-import { type Keyspace, UNIT_FULL } from './keyspace.ts';
+import { type Footprint, hasSlot } from './footprint.ts';
+import { KEY_OUTSIDE, type Keyspace, UNIT_FULL } from './keyspace.ts';
 
 /** The databases of a group, as each of them sees the others. */
 export interface OtherDatabases {
@@ -44,6 +45,7 @@ interface WriteContext {
   readonly nowMs: number;
   /** The engine already holds the effects of its first units. */
   readonly partlyStored: boolean;
+  readonly footprint: Footprint;
 }
 
 export class RunContext {
@@ -51,6 +53,9 @@ export class RunContext {
   nowMs = 0;
   reading = false;
   partlyStored = false;
+  footprint: Footprint;
+  /** Of the keys that the arguments of a command do not name, while a run only learns them. */
+  learned: Set<number> | undefined;
   /** Whether `find` counts: for reads whose reply a client gets. */
   counting = false;
   hits = 0;
@@ -83,13 +88,23 @@ export class RunContext {
     this.unitWriteBytesMax = unitWriteBytesMax;
   }
 
-  beginWrite({ version, nowMs, partlyStored }: WriteContext): void {
+  beginWrite({ version, nowMs, partlyStored, footprint }: WriteContext): void {
+    this.footprint = footprint;
     this.version = version;
     this.nowMs = nowMs;
     this.reading = false;
     this.partlyStored = partlyStored;
     this.#unitIndex = 0;
     this.beginUnit();
+  }
+
+  /** A command needs a key of this slot that its arguments do not name. */
+  need(slot: number, ofGroup: boolean): void {
+    if (this.learned !== undefined) {
+      this.learned.add(slot);
+      return;
+    }
+    if (!ofGroup || !hasSlot(this.footprint, slot)) throw KEY_OUTSIDE;
   }
 
   beginUnit(): void {

@@ -770,9 +770,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'expiry_by_local_clock',
     accordItem: 'storage: expiry judged by the local clock',
     file: 'actors/store/running-executor.ts',
-    find: '    machine.begin(execution.executeAt);\n',
+    find: '    const { executeAt, participants } = execution;\n',
     replace:
-      '    StateMachine.localMs = this.#options.nowMs();\n    machine.begin(execution.executeAt);\n',
+      '    StateMachine.localMs = this.#options.nowMs();\n' +
+      '    const { executeAt, participants } = execution;\n',
     also: [
       {
         file: 'actors/store/running-executor.ts',

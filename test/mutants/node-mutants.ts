@@ -37,6 +37,9 @@ const COORDINATORS_CRASH = nodes({
   faultMix: onlyFaults({ crashActor: 10, swizzle: 10 }),
 });
 
+/** SORT looks at keys that others write. */
+const FOUND_KEYS = nodes({ ...FAIR, ...BUSY, mix: { ...PLAIN_MIX, mixed: 1 } });
+
 const WHOLE_STORE = nodes({
   ...FAIR,
   ...CALM,
@@ -197,6 +200,16 @@ const CUTS_OF_THREE_GROUPS: Harness = {
 };
 
 export const NODE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'undeclared_key_not_in_footprint',
+    accordItem: 'storage: keys that only show while a command runs',
+    file: 'storage/keyspace/run-context.ts',
+    find: 'if (!ofGroup || !hasSlot(this.footprint, slot)) throw KEY_OUTSIDE;',
+    replace: 'if (!ofGroup) throw KEY_OUTSIDE;',
+    why: 'SORT looks at keys whose order with other transactions is not fixed',
+    budgetSeeds: 60,
+    config: FOUND_KEYS,
+  },
   {
     name: 'clock_limit_lost_in_cut',
     accordItem: '23',

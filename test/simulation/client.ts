@@ -68,6 +68,11 @@ export function unitOf(
       if (command.name !== 'SCAN') readOnly = false;
       continue;
     }
+    if (command.findsKeys?.(args) === true) {
+      readOnly = false;
+      // A connection sends it alone, or in a block, which takes all keys.
+      wholeStore ||= commands.length > 1 || items.some((item) => typeof item !== 'number');
+    }
     const keys = keysAmong(command.keys, args);
     for (const i of keys) slots.push(args.slot(i));
     if (command.kind !== 'read' || keys.length !== 1) readOnly = false;

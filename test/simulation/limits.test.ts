@@ -98,6 +98,7 @@ const BATCH: Fates<BatchLimits> = {
   pipelineDepth: { profile: 'pipelineDepth' },
   readPipelineDepth: 'readPipelineDepth',
   readTriesMax: 'readTriesMax',
+  footprintTriesMax: 'footprintTriesMax',
   waitingMax: 'waitingMax',
 };
 

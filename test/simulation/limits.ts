@@ -46,6 +46,7 @@ export const RANGES = {
   transactionBytesMax: [256, 48 * 2 ** 20],
   readPipelineDepth: [1, 2],
   readTriesMax: [1, 3],
+  footprintTriesMax: [1, 3],
   waitingMax: [1, 65_536],
   // The clock's.
   skewUsMax: [1, 60_000_000],

@@ -4,6 +4,7 @@
  * of their own and again after crashes; their keys, values, deadlines and versions must be these.
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
+import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import { compare, keyOf } from '../../actors/accord/primitives/timestamp.ts';
 import { firstGroup } from '../../actors/accord/topology/group.ts';
 import { Arguments } from '../../storage/arguments.ts';
@@ -51,10 +52,10 @@ export class Oracle {
     const ordered = [...this.#executions.values()].sort((a, b) =>
       compare(a.executeAt, b.executeAt),
     );
-    for (const { executeAt, body } of ordered) {
+    for (const { executeAt, participants, body } of ordered) {
       const judged = judge?.awaits(executeAt) === true;
       const replied: Replied[] = [];
-      machine.begin(executeAt);
+      machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
       for (let at = 0; at < body.length; ) {
         const begin = at;
         at = args.next(body, at);

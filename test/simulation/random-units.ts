@@ -6,6 +6,7 @@
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { slotOfText } from '../../storage/keyspace/slots.ts';
 import type { UnitItem } from './client.ts';
+import { listCommand, sortedSetCommand, sortUnit } from './ordered-units.ts';
 import { collectionCommand } from './random-collections.ts';
 
 export type Words = readonly string[];
@@ -37,11 +38,17 @@ export interface RandomUnitOptions {
   readonly value: () => string;
 }
 
+/** Of the mixed units. */
+const SORT_RATE = 0.15;
+/** Of the commands of other units. */
+const LIST_RATE = 0.15;
+const SORTED_SET_RATE = 0.15;
 const COMMANDS_MAX = 6;
 const SEGMENT_MAX = 3;
 const BIG_KEYS = 100;
 
 export function mixedUnit(options: RandomUnitOptions): RandomUnit {
+  if (options.rng.next() < SORT_RATE) return sortUnit(options);
   const count = 1 + below(options.rng, COMMANDS_MAX);
   const commands = Array.from({ length: count }, () => anyCommand(options));
   const databases = databasesFor(options, count);
@@ -136,6 +143,13 @@ const COLLECTIONS_RATE = 0.4;
 const FAMILIES = 5;
 
 function anyCommand(options: RandomUnitOptions): Words {
+  const family = options.rng.next();
+  if (family < LIST_RATE) return listCommand(options);
+  if (family < LIST_RATE + SORTED_SET_RATE) return sortedSetCommand(options);
+  return stringCommand(options);
+}
+
+function stringCommand(options: RandomUnitOptions): Words {
   const { rng, ttlMsMax, value } = options;
   if (rng.next() < COLLECTIONS_RATE) {
     const keys = {

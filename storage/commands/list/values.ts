@@ -67,6 +67,24 @@ export function editList(
   }
 }
 
+/** Puts a new list into argument `i`, or removes what is there if it has no items. */
+export function storeList(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  items: readonly string[],
+): void {
+  const list = new List(LIST_LISTPACK);
+  for (const item of items) list.pushRight(item);
+  if (list.length > 0) {
+    relabel(keyspace, list);
+    keyspace.set(args, i, LIST, packedList(list) ?? list, NO_DEADLINE);
+    return;
+  }
+  const old = keyspace.find(args, i);
+  if (old !== undefined) keyspace.remove(old);
+}
+
 function asLarge(list: EditedList): List {
   if (list instanceof List) return list;
   const large = new List(list.label);
@@ -138,6 +156,6 @@ function integerBytes(item: string): number | undefined {
   return value >= -2_147_483_648 && value < 2_147_483_648 ? 5 : 9;
 }
 
-function itemsOfList(value: ListValue): Items {
+export function itemsOfList(value: ListValue): Items {
   return typeof value === 'string' ? new ItemArray(value) : value;
 }

@@ -30,6 +30,17 @@ describe('a transaction', () => {
     expect(batch?.participants).toBe(WHOLE_STORE);
   });
 
+  test('that needs further slots gets them, and all slots after so many runs', () => {
+    const batcher = batcherOf({ footprintTriesMax: 2 });
+    batcher.addWithSlots(work([5]), [9, 1]);
+    const first = batcher.nextTransaction(0);
+    expect(first?.participants).toEqual(participantsOf([1, 5, 9]));
+    const [pending = work([])] = first?.pendings ?? [];
+    expect(pending.tries).toBe(1);
+    batcher.addWithSlots(pending, [2]);
+    expect(batcher.nextTransaction(0)?.participants).toBe(WHOLE_STORE);
+  });
+
   test('is not begun beyond the pipeline, nor out of nothing', () => {
     const batcher = batcherOf({ pipelineDepth: 2 }, work([1]));
     expect(batcher.nextTransaction(2)).toBeUndefined();

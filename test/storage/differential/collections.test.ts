@@ -1,5 +1,5 @@
 /**
- * Random commands on lists and sorted sets against servers that know the right replies, with
+ * Random commands on lists and sorted sets, and SORT, against servers that know the right replies, with
  * flushes and restarts between: each reply must be that of one of them.
  */
 import fc from 'fast-check';
@@ -8,6 +8,7 @@ import { Machine, type Reply } from '../harness.ts';
 import { listCommands } from './lists.ts';
 import { type Oracle, startOracles } from './oracle.ts';
 import { sortedSetCommands } from './sorted-sets.ts';
+import { sortCommands } from './sorts.ts';
 
 /** A reply as text, without what servers may differ in. */
 function normal([name = '']: readonly string[], reply: Reply | undefined): string {
@@ -52,6 +53,7 @@ describe('collections against servers of reference', () => {
   test.each([
     ['lists', listCommands],
     ['sorted sets', sortedSetCommands],
+    ['SORT', sortCommands],
   ])(
     '%s',
     async (_family, command) => {

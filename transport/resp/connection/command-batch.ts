@@ -65,6 +65,11 @@ export class CommandBatch {
     this.readOnly &&= batch.readOnly;
   }
 
+  /** A command whose keys only show while it runs. */
+  protected addFinder(): void {
+    this.readOnly = false;
+  }
+
   /** The keys of a command alone. */
   addKeys(route: StoreRoute, args: Arguments): void {
     const { keys } = route.command;
@@ -85,6 +90,7 @@ export class CommandBatch {
   }
 
   #addRare(route: StoreRoute, args: Arguments): void {
+    if (route.command.findsKeys?.(args) === true) this.addFinder();
     const before = this.slots.length;
     this.addKeys(route, args);
     if (route.writes) this.#noteWrite();

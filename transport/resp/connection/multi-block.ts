@@ -30,6 +30,12 @@ export class MultiBlock extends CommandBatch {
     this.database = database;
   }
 
+  /** A block has no second run, so it takes all keys at once. */
+  protected override addFinder(): void {
+    super.addFinder();
+    this.wholeStore = true;
+  }
+
   get commands(): number {
     return this.count + this.locals.length;
   }

@@ -7,7 +7,7 @@
  * behind it wait for it.
  */
 import type { Arguments } from '../../../storage/arguments.ts';
-import { KEYS_ONE, type StoreRoute } from '../routes.ts';
+import { KEYS_LISTED, KEYS_ONE, type StoreRoute } from '../routes.ts';
 import { CommandBatch } from './command-batch.ts';
 import type { MultiBlock } from './multi-block.ts';
 import type { Part, UnitId } from './part.ts';
@@ -50,7 +50,7 @@ export class UnitBuilder {
   keys = 0;
   /** Bytes of the local replies that the plan holds. */
   localBytes = 0;
-  /** Nothing may come behind what it holds: a block whose outcome matters, or questions. */
+  /** Nothing may come behind what it holds: a block whose outcome matters, questions, a finder. */
   isAlone = false;
   /** Its answers are for the connection itself. */
   isQuestion = false;
@@ -66,6 +66,7 @@ export class UnitBuilder {
 
   /** `false`: it spans groups, or the unit does, and may not travel with the rest of the unit. */
   admits(route: StoreRoute, args: Arguments): boolean {
+    if (this.count > 0 && findsKeys(route, args)) return false;
     return this.#placement.isSole || this.#admitsSpan(this.#spanOf(route, args));
   }
 
@@ -89,6 +90,7 @@ export class UnitBuilder {
     const keysBefore = part.slots.length;
     part.addCommand(route, args, buffer, start, end, database);
     this.keys += part.slots.length - keysBefore;
+    if (findsKeys(route, args)) this.isAlone = true;
     this.count += 1;
     this.bytes += end - start;
   }
@@ -250,4 +252,9 @@ export class UnitBuilder {
     if (typeof reply !== 'function') this.localBytes += reply.length;
     this.#plan.push({ type: 'local', reply, block, inside });
   }
+}
+
+/** Such a command may run several times, so no other one may share its part. */
+function findsKeys({ keys, command }: StoreRoute, args: Arguments): boolean {
+  return keys === KEYS_LISTED && command.findsKeys?.(args) === true;
 }
