@@ -27,6 +27,8 @@ interface Pattern {
 
 interface SortOptions {
   by: string | undefined;
+  /** A BY without a star was among the options: nothing is sorted. */
+  isConstant: boolean;
   gets: Pattern[];
   isDescending: boolean;
   isAlpha: boolean;
@@ -59,11 +61,16 @@ function optionWords(args: Words, i: number, mayStore: boolean): number {
   return name === 'STORE' && mayStore && left >= 1 ? 2 : 0;
 }
 
+function takeBy(options: SortOptions, pattern: string): void {
+  options.by = pattern;
+  if (!pattern.includes('*')) options.isConstant = true;
+}
+
 function takeOption(options: SortOptions, args: Arguments, i: number): string | undefined {
   if (args.is(i, 'ASC')) options.isDescending = false;
   else if (args.is(i, 'DESC')) options.isDescending = true;
   else if (args.is(i, 'ALPHA')) options.isAlpha = true;
-  else if (args.is(i, 'BY')) options.by = args.text(i + 1);
+  else if (args.is(i, 'BY')) takeBy(options, args.text(i + 1));
   else if (args.is(i, 'GET')) options.gets.push(parsePattern(args.text(i + 1)));
   else if (args.is(i, 'STORE')) options.storeAt = i + 1;
   else {
@@ -80,6 +87,7 @@ function takeOption(options: SortOptions, args: Arguments, i: number): string | 
 function parseOptions(args: Arguments, mayStore: boolean): SortOptions | string {
   const options: SortOptions = {
     by: undefined,
+    isConstant: false,
     gets: [],
     isDescending: false,
     isAlpha: false,
@@ -202,7 +210,7 @@ function run(mayStore: boolean) {
   return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
     const options = parseOptions(args, mayStore);
     if (typeof options === 'string') return out.error(options);
-    const isConstant = options.by !== undefined && !options.by.includes('*');
+    const { isConstant } = options;
     const { elements, isSet } = elementsOf(keyspace, args, isConstant && options.isDescending);
     // A stored result needs an order, and a set has none.
     const isForced = isConstant && isSet && options.storeAt > 0;
