@@ -29,7 +29,12 @@ export class Oracle {
     const key = keyOf(execution.id);
     const known = this.#executions.get(key);
     if (known === undefined) {
-      this.#executions.set(key, { ...execution, body: Buffer.from(execution.body) });
+      const { participants } = execution;
+      this.#executions.set(key, {
+        ...execution,
+        body: Buffer.from(execution.body),
+        participants: participants === WHOLE_STORE ? participants : participants.slice(),
+      });
     } else if (Buffer.compare(known.body, execution.body) !== 0) {
       this.#violation(`I13: node ${node} executes other commands for ${key} than others did`);
     }

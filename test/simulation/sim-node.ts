@@ -494,9 +494,9 @@ export class SimNode {
     };
     const begin = machine.begin.bind(machine);
     const commit = machine.commit.bind(machine);
-    machine.begin = (executeAt) => {
+    machine.begin = (executeAt, footprint) => {
       this.#executing.set(group, executeAt);
-      begin(executeAt);
+      begin(executeAt, footprint);
     };
     machine.commit = (sequence) => {
       this.#executing.delete(group);
