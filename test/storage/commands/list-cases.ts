@@ -1,4 +1,4 @@
-/** Commands on lists, and of LCS, and their replies, one after the other. */
+/** Commands on lists, LCS and SORT, and their replies, one after the other. */
 import type { Reply } from '../harness.ts';
 
 export const LIST_CASES: Record<string, [string | string[], Reply][]> = {
@@ -144,5 +144,33 @@ export const LIST_CASES: Record<string, [string | string[], Reply][]> = {
     ['LCS a b MINMATCHLEN x', '-ERR value is not an integer or out of range'],
     ['RPUSH l a', 1],
     ['LCS a l', '-ERR The specified keys must contain string values'],
+  ],
+  SORT: [
+    ['RPUSH l 3 1 2', 3],
+    ['SORT l', ['1', '2', '3']],
+    ['SORT l DESC LIMIT 0 2', ['3', '2']],
+    ['SORT_RO l ALPHA', ['1', '2', '3']],
+    ['MSET w_1 30 w_2 20 w_3 10', '+OK'],
+    ['SORT l BY w_*', ['3', '2', '1']],
+    ['SORT_RO l BY w_* GET # GET w_*', ['3', '10', '2', '20', '1', '30']],
+    ['SORT l BY nosort', ['3', '1', '2']],
+    ['SORT l BY nosort DESC', ['2', '1', '3']],
+    ['HSET h_1 f 9', 1],
+    ['SORT l BY h_*->f GET h_*->f', [null, null, '9']],
+    ['SORT l STORE d', 3],
+    ['LRANGE d 0 -1', ['1', '2', '3']],
+    ['SORT l GET x_* STORE d', 3],
+    ['LRANGE d 0 -1', ['', '', '']],
+    ['RPUSH q a b', 2],
+    ['SORT q', "-ERR One or more scores can't be converted into double"],
+    ['SORT q ALPHA DESC', ['b', 'a']],
+    ['SORT_RO q ALPHA STORE x', '-ERR syntax error'],
+    ['SADD s 1 2 3', 3],
+    ['SORT s BY nosort STORE d', 3],
+    ['SORT none', []],
+    ['SORT none STORE d', 0],
+    ['EXISTS d', 0],
+    ['SORT l LIMIT x 1', '-ERR value is not an integer or out of range'],
+    ['SORT w_1', '-WRONGTYPE Operation against a key holding the wrong kind of value'],
   ],
 };
