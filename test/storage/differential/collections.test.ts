@@ -35,7 +35,8 @@ function isNew([name = '', subcommand = '', ...rest]: readonly string[]): boolea
 /** Redis 7.0 tells numbers with 17 digits, its successors with as few as they need. */
 function told(reply: Reply | undefined): string {
   if (Array.isArray(reply)) return `[${reply.map(told).join(', ')}]`;
-  const isFraction = typeof reply === 'string' && /^-?[0-9]+\.[0-9]{15,}(e|$)/.test(reply);
+  const isFraction =
+    typeof reply === 'string' && reply.length > 15 && /^-?[0-9.]+(e[+-]?[0-9]+)?$/.test(reply);
   return JSON.stringify(isFraction ? String(Number(reply)) : reply);
 }
 
