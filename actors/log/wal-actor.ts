@@ -14,6 +14,7 @@ import { STORE_MAX } from '../accord/primitives/timestamp.ts';
 import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import { MESSAGE_CODES, STEP_CODES, tracedTurn } from '../runtime/trace/txn-steps.ts';
 import {
   ClockLimits,
   decodeClockLimit,
@@ -137,6 +138,8 @@ interface Waiting {
   readonly reply: WalReply | WalClockLimit;
   /** Absent where all stores are told. */
   readonly replyTo: ActorRef<WalReply> | undefined;
+  /** The turn's name in traces; 0: it is no turn's. */
+  readonly turn: number;
 }
 
 /** Segments, the newest included, that a store may need without being told that it pins the log. */
@@ -255,6 +258,8 @@ class WalWriter implements Behavior<WalMessage> {
   #append(message: Extract<WalMessage, { type: 'Append' }>, log: WriteAheadLog): void {
     const firstLsn = log.appendedLsn + 1;
     const { records, urgent, store, token, replyTo } = message;
+    const turn = tracedTurn(store, token);
+    this.#note('in', MESSAGE_CODES.Append, turn);
     for (const { type, parts } of records) log.append(store, type, parts);
     this.#policy.appended(
       urgent ? records.length : 0,
@@ -266,6 +271,7 @@ class WalWriter implements Behavior<WalMessage> {
       syncs: !this.#policy.syncsLater,
       reply: { type: 'Durable', token, firstLsn },
       replyTo,
+      turn,
     });
     this.#consider('record', log);
   }
@@ -313,9 +319,16 @@ class WalWriter implements Behavior<WalMessage> {
     }
     if (error !== undefined) this.#context.fatal(error);
     this.#tellFull(false);
-    this.#options.observe?.(this.#context.clock.monotonicMs() - this.#startedMs, log);
+    const tookMs = this.#context.clock.monotonicMs() - this.#startedMs;
+    this.#note('step', STEP_CODES.synced, tookMs);
+    this.#options.observe?.(tookMs, log);
     this.#answer(log);
     this.#replay(log);
+  }
+
+  #note(kind: 'out' | 'in' | 'step', code: number, value: number): void {
+    const { recorder } = this.#context;
+    recorder.txns.ofNode(recorder.current, kind, code, value);
   }
 
   #tellFull(now: boolean): void {
@@ -334,13 +347,14 @@ class WalWriter implements Behavior<WalMessage> {
   #answer(log: WriteAheadLog): void {
     let answered = 0;
     let isLimit = false;
-    for (const { lsn, syncs, reply, replyTo } of this.#waiting) {
+    for (const { lsn, syncs, reply, replyTo, turn } of this.#waiting) {
       if (lsn > (syncs ? log.durableLsn : log.writtenLsn)) break;
       if (reply.type === 'ClockLimit') {
         this.#limitDurable(reply, lsn);
         isLimit = true;
       }
       // The asker has room for each answer; refused only when that incarnation has ended.
+      if (turn > 0) this.#note('out', MESSAGE_CODES.Durable, turn);
       if (replyTo !== undefined) tellOrDrop(replyTo, reply as WalReply);
       answered += 1;
     }
@@ -370,6 +384,7 @@ class WalWriter implements Behavior<WalMessage> {
       syncs: !this.#policy.syncsLater,
       reply: { type: 'ClockLimit', limitUs },
       replyTo: undefined,
+      turn: 0,
     });
     this.#consider('record', log);
   }
@@ -463,7 +478,7 @@ class WalWriter implements Behavior<WalMessage> {
         const { store, token, replyTo } = message;
         if (store === undefined ? this.#readers.size === 0 : !this.#readers.has(store)) return;
         const reply = { type: 'Durable', token, firstLsn: 0 } as const;
-        this.#waiting.push({ lsn: open.appendedLsn, syncs: true, reply, replyTo });
+        this.#waiting.push({ lsn: open.appendedLsn, syncs: true, reply, replyTo, turn: 0 });
         this.#policy.flush();
         return;
       }

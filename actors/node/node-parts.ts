@@ -101,6 +101,8 @@ export interface NodeObserver
   /** For checks that run beside a store: a fresh incarnation of its state machines. */
   watchMachines?(machines: StateMachines, store: number): void;
   peerUp(peer: number): void;
+  /** A round trip on the link to a peer. */
+  roundTrip?(ms: number): void;
   peerDown(peer: number, reason: string): void;
   peerRefused(peer: number, reason: string): void;
   /** An actor has ended on its own and is started again. */

@@ -35,6 +35,7 @@ import { type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { LateRef } from './late-ref.ts';
 import type { NodeParts } from './node-parts.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
+import { PeerOffsets } from './peer-offsets.ts';
 import { Router, type Unrouted } from './router.ts';
 import { SettingsWatch } from './settings-watch.ts';
 import { Store } from './store.ts';
@@ -66,6 +67,8 @@ export class Node {
   readonly stores: readonly Store[];
   /** The comparison of the members' clocks. */
   readonly time: ClusterTime;
+  /** How the peers' clocks differ from this node's. */
+  readonly offsets = new PeerOffsets();
   readonly #parts: NodeParts;
   readonly #storeOf: GroupMap<Store>;
   /** All other members of its groups. */
@@ -290,7 +293,7 @@ export class Node {
   }
 
   #createStores(): readonly Store[] {
-    const { nodeId, clock, limits, tableHashKey, observer, openEngine } = this.#parts;
+    const { nodeId, clock, limits, tableHashKey, observer, recorder, openEngine } = this.#parts;
     const startedMs = clock.monotonicMs();
     return this.#placed.map(
       ({ store, groups }) =>
@@ -314,6 +317,7 @@ export class Node {
           onDiskFull: (full) => this.#diskFull('store', `store-${store}`, full),
           onSettings: (settings) => this.#settingsChanged(settings),
           observer,
+          recorder,
           spec: (name, start) => this.#spec(name, start),
         }),
     );
@@ -401,7 +405,9 @@ export class Node {
           router: this.#router,
           time: this.time,
           settings: this.settings,
-          onClockCompared: (_peer, reading) => {
+          onClockCompared: (_peer, reading, roundTripMs) => {
+            this.offsets.heard(peer, reading, roundTripMs);
+            observer.roundTrip?.(roundTripMs);
             for (const store of this.stores) store.clockCompared(peer, reading);
           },
           onUp: () => {

@@ -11,6 +11,7 @@ import type { PeerNetwork } from '../../transport/peer/network.ts';
 import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { ClockComparison, ClusterTime } from '../accord/primitives/cluster-time.ts';
+import type { TxnId } from '../accord/primitives/timestamp.ts';
 import { type GroupId, isSameGroup, NO_GROUP } from '../accord/topology/group-id.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Router } from './router.ts';
@@ -44,7 +45,14 @@ interface SettingsVersion {
   readonly version: number;
 }
 
-type AdminMessage = ClockProbe | ClockReading | SettingsVersion;
+/** A transaction of the sender's that is to be kept: its peers have the other half. */
+interface KeepTrace {
+  readonly type: 'KeepTrace';
+  readonly id: TxnId;
+  readonly tookMs: number;
+}
+
+type AdminMessage = ClockProbe | ClockReading | SettingsVersion | KeepTrace;
 
 interface PeerLinkOptions {
   readonly peer: number;
@@ -53,7 +61,11 @@ interface PeerLinkOptions {
   readonly router: Router;
   readonly time: ClusterTime;
   readonly settings: SettingsWatch;
-  readonly onClockCompared: (peer: number, comparison: ClockComparison) => void;
+  readonly onClockCompared: (
+    peer: number,
+    comparison: ClockComparison,
+    roundTripMs: number,
+  ) => void;
   readonly onUp: (peer: number) => void;
   readonly onDown: (peer: number, reason: string) => void;
   readonly onRefused: (peer: number, reason: string) => void;
@@ -199,8 +211,24 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     }
   }
 
+  #keepTrace(message: object): void {
+    const { id, tookMs } = message as Partial<KeepTrace>;
+    const isSound = isTimestamp(id) && Number.isFinite(tookMs);
+    const { peer, judge } = this.#options;
+    if (!isSound) return judge.refuse(peer, 'unknown', 'shape');
+    // One too many is only not remembered.
+    this.#context.recorder.kept.want({ id, tookMs: tookMs as number });
+  }
+
+  #tellKept(): void {
+    for (const wanted of this.#context.recorder.kept.takeFor(this.#options.peer)) {
+      this.#admin.push({ type: 'KeepTrace', ...wanted });
+    }
+  }
+
   /** At most one probe is in flight; a lost one is repeated after a time. */
   #probe(): void {
+    this.#tellKept();
     this.#options.time.refresh();
     const nowMs = this.#context.clock.monotonicMs();
     if (this.#probedMs !== undefined && nowMs - this.#probedMs < PROBE_MS_MAX) return;
@@ -215,7 +243,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   }
 
   #receiveAdmin(message: object): void {
-    const { type, version } = message as Partial<SettingsVersion>;
+    const { type, version } = message as { readonly type?: string; readonly version?: unknown };
+    if (type === 'KeepTrace') return this.#keepTrace(message);
     if (type !== 'SettingsVersion') return this.#aboutClocks(message);
     const { peer, judge, settings } = this.#options;
     if (!Number.isSafeInteger(version)) return judge.refuse(peer, 'unknown', 'shape');
@@ -242,7 +271,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     if (sentMs !== this.#probedMs) return;
     this.#probedMs = undefined;
     const compared = time.heard(peer, wallUs as number, sentMs as number);
-    if (compared !== undefined) onClockCompared(peer, compared);
+    if (compared === undefined) return;
+    onClockCompared(peer, compared, compared.atMs - (sentMs as number));
   }
 
   #linkUp(): void {
@@ -253,6 +283,12 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     this.#tellSettings();
     this.#probe();
   }
+}
+
+function isTimestamp(value: unknown): value is TxnId {
+  if (typeof value !== 'object' || value === null) return false;
+  const { hlc, flags, node, store } = value as Partial<TxnId>;
+  return [hlc, flags, node, store].every((part) => Number.isSafeInteger(part) && Number(part) >= 0);
 }
 
 /** The parts of a message that have no fixed size. */

@@ -21,6 +21,7 @@ import type { ActorSystem } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
 import type { Clock } from '../runtime/ports/ports.ts';
+import type { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { coordinatorActor } from '../store/coordinator-actor.ts';
 import { executorActor } from '../store/executor-actor.ts';
 import type {
@@ -30,6 +31,7 @@ import type {
 } from '../store/messages.ts';
 import { Outbox } from '../store/outbox.ts';
 import { replicaActor } from '../store/replica-actor.ts';
+import { TxnTrace } from '../store/txn-trace.ts';
 import { LateRef } from './late-ref.ts';
 import type { NodeLimits, NodeObserver } from './node-parts.ts';
 
@@ -56,6 +58,7 @@ interface StoreParts {
   /** The settings of the cluster as its first group has them. */
   readonly onSettings: (settings: ClusterSettings) => void;
   readonly observer: NodeObserver;
+  readonly recorder: TraceRecorder;
   readonly spec: <M>(name: string, start: ChildSpec<M>['start']) => ChildSpec<M>;
 }
 
@@ -104,7 +107,8 @@ export class Store {
     this.toCoordinator = new Outlet(this.#coordinator);
     this.trafficToReplica = new Outlet(this.#replica, trafficKeptMax);
     this.trafficToCoordinator = new Outlet(this.#coordinator, trafficKeptMax);
-    const targets = { toPeer, replica: this.#toReplica, coordinator: this.toCoordinator };
+    const trace = new TxnTrace(parts.recorder);
+    const targets = { toPeer, replica: this.#toReplica, coordinator: this.toCoordinator, trace };
     this.#outbox = new Outbox(nodeId, this.clock, targets, limits.outboxHeldMax);
   }
 

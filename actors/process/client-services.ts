@@ -97,6 +97,7 @@ export class ClientServices {
         master_replid: this.#source.hello.clusterId.padEnd(40, '0'),
         master_repl_offset: executed?.appliedSequence ?? 0,
       },
+      latency: this.#latency(),
       cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
       holofast: holofastSection(this.#source.holofast),
       keyspace: keyspaceSection(executed?.databases ?? []),
@@ -122,6 +123,16 @@ export class ClientServices {
         clock_ahead_ms: verdict.type === 'unknown' ? 0 : Math.round(verdict.aheadUs / 1_000),
       },
     };
+  }
+
+  /** Microseconds, since the start. */
+  #latency(): InfoSection {
+    const fields = this.#source.board.latency.report().flatMap((report) => {
+      const { phase, count, p50Us, p99Us, p999Us, maxUs } = report;
+      const text = `count=${count},p50=${p50Us},p99=${p99Us},p99.9=${p999Us},max=${maxUs}`;
+      return [[`latency_us_${phase}`, text]];
+    });
+    return Object.fromEntries(fields);
   }
 
   /** A restarted executor counts from zero. */

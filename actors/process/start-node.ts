@@ -4,13 +4,11 @@
  */
 
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { formatEndpoint } from '../../transport/endpoint.ts';
-import { AdminServer, type TraceFormat } from '../../transport/http/admin-server.ts';
+import { AdminServer } from '../../transport/http/admin-server.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
@@ -22,14 +20,12 @@ import type { SystemFailure } from '../runtime/actor-system.ts';
 import { NactScheduler } from '../runtime/nact-shim.ts';
 import type { Rng } from '../runtime/ports/ports.ts';
 import { SystemClock, systemRng } from '../runtime/ports/system-ports.ts';
-import { toPerfetto } from '../runtime/trace/export-perfetto.ts';
-import { toShiviz } from '../runtime/trace/export-shiviz.ts';
-import { toJsonl } from '../runtime/trace/trace-event.ts';
 import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { ClientServices } from './client-services.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
 import { NodeReport, type ReportedNode } from './node-report.ts';
+import { NodeTraces } from './node-traces.ts';
 import { derivedMemoryBytes } from './process-memory.ts';
 import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
 import type { NodeConfig } from './settings/config.ts';
@@ -60,6 +56,7 @@ class ProductionNode implements RunningNode {
   /** Redis connections allowed at start, and the most that CONFIG SET may allow. */
   readonly #clients: { readonly at: number; readonly max: number };
   readonly #recorder: TraceRecorder;
+  readonly #traces: NodeTraces;
   readonly #board: StatusBoard;
   readonly #storage: NodeStorage;
   readonly #network: TcpNetwork;
@@ -86,7 +83,12 @@ class ProductionNode implements RunningNode {
     const tableHashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
     this.#board = new StatusBoard(logger, clock);
     this.#storage = this.#openStorage(tableHashKey);
-    this.#recorder = new TraceRecorder({ clock, node: config.nodeId });
+    this.#recorder = new TraceRecorder({
+      clock,
+      node: config.nodeId,
+      txnEventsMax: config.traceEvents,
+    });
+    this.#traces = this.#createTraces();
     const { hello } = this.#storage.directory;
     this.#network = this.#createNetwork(rng);
     this.#holofast = new HoloFast({
@@ -189,6 +191,7 @@ class ProductionNode implements RunningNode {
       },
       policy: { name: syncPolicy, groupCommitMsMax: groupCommitMs },
       observe: (syncMs, log) => {
+        this.#board.latency.record('log', syncMs);
         this.#report.metrics.logSync(syncMs, log.counters.bytes - loggedBytes);
         this.#storage.markAtIntervals();
         loggedBytes = log.counters.bytes;
@@ -226,6 +229,18 @@ class ProductionNode implements RunningNode {
     };
   }
 
+  #createTraces(): NodeTraces {
+    const clock = this.#clock;
+    return new NodeTraces({
+      nodeId: this.#config.nodeId,
+      recorder: this.#recorder,
+      clock,
+      offsets: () => this.#node.offsets.all(clock.wallUs(), clock.monotonicMs()),
+      dataDir: this.#storage.directory.path,
+      logger: this.#logger,
+    });
+  }
+
   #clientLimit(): { readonly at: number; readonly max: number } {
     const { maxClients: wanted, initialMembers } = this.#config;
     const openFiles = openFilesMax();
@@ -248,7 +263,9 @@ class ProductionNode implements RunningNode {
         configure: (name, value) => this.#configure(name, value),
         status: () => report.status(),
         actors: () => this.#node.system.inspect(),
-        trace: (format) => this.#trace(format),
+        trace: (format, txn) => this.#traces.pieces(format, txn),
+        latency: () => this.#board.latency.report(),
+        slow: (after) => this.#recorder.kept.slowAfter(after),
         metrics: () => report.scrape(),
       },
       hostNames: this.#config.initialMembers.map(({ host }) => host),
@@ -295,29 +312,8 @@ class ProductionNode implements RunningNode {
 
   // ---- traces and the end -----------------------------------------------------------------
 
-  #trace(format: TraceFormat): string {
-    const events = this.#recorder.events();
-    if (format === 'perfetto') return toPerfetto(events);
-    return format === 'shiviz' ? toShiviz(events) : toJsonl(events);
-  }
-
-  /** A full disk, or no free file descriptor, costs only the trace. */
   dumpTrace(): void {
-    try {
-      this.#dumpTrace();
-    } catch (error) {
-      const reason = messageOf(error);
-      this.#logger.error({ reason }, `the trace could not be dumped: ${reason}`);
-    }
-  }
-
-  #dumpTrace(): void {
-    const directory = join(this.#storage.directory.path, 'traces');
-    mkdirSync(directory, { recursive: true });
-    const stamp = new Date(this.#clock.wallUs() / 1_000).toISOString().replaceAll(':', '-');
-    const path = join(directory, `holo-${this.#config.nodeId}-${stamp}.trace.jsonl`);
-    writeFileSync(path, this.#trace('jsonl'));
-    this.#logger.info({ path }, `the trace of the last events is in ${path}`);
+    this.#traces.dump();
   }
 
   #failed(failure: SystemFailure): void {

@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import type { StoreReport } from '../../storage/state-machines.ts';
+import { LatencyBoard, type LatencyPhase } from '../../transport/http/latency-report.ts';
 import type { NodeMetrics } from '../../transport/http/metrics.ts';
 import type { Path } from '../accord/coordinate/coordinator.ts';
 import type { RefusalReason } from '../accord/messages/message-judge.ts';
@@ -31,6 +32,7 @@ export class StatusBoard {
   readCommands = 0;
   quorums = 0;
   readonly disk: DiskHealth;
+  readonly latency = new LatencyBoard();
   /** The counters of the quorum actor; empty while it has no path. */
   frameCounters: () => Readonly<Record<string, number>> = () => ({});
   readonly #logger: Logger;
@@ -78,7 +80,10 @@ export class StatusBoard {
       units: (kind, commands, latencyMs) => {
         const family = kind === 'read' ? 'read' : 'write';
         metrics.commandLatency(family, latencyMs, commands);
+        this.latency.record(family, latencyMs, commands);
       },
+      phase: (phase, ms) => this.#phase(metrics, phase, ms),
+      roundTrip: (ms) => this.#phase(metrics, 'network', ms),
       readsRepeated: (as, units) => metrics.readsRepeated(as, units),
       quorum: (elapsedMs) => {
         this.quorums += 1;
@@ -114,6 +119,11 @@ export class StatusBoard {
         this.#tellRefusal(peer, type, reason, detail);
       },
     };
+  }
+
+  #phase(metrics: NodeMetrics, phase: LatencyPhase, ms: number): void {
+    this.latency.record(phase, ms);
+    metrics.phase(phase, ms);
   }
 
   /**

@@ -6,6 +6,7 @@
 import type { ActorRef } from './actor-ref.ts';
 import type { Outlet } from './cells/outlet.ts';
 import type { Clock, Rng } from './ports/ports.ts';
+import type { TraceRecorder } from './trace/trace-recorder.ts';
 
 /**
  * Why an incarnation ended. `shutdown`: its supervisor asked. `killed`: it was asked and did not
@@ -88,8 +89,10 @@ export interface ActorContext<M> {
    * operating system would pass the exception on to the process.
    */
   fatal(error: unknown): never;
-  /** Notes a protocol step of a transaction in the trace. */
+  /** Notes a rare step in the trace, by name. */
   trace(txn: string, step: string): void;
+  /** For what is noted of every transaction. */
+  readonly recorder: TraceRecorder;
 }
 
 /** How a supervisor starts, restarts and stops one actor (after OTP's child specification). */

@@ -35,7 +35,7 @@ import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, OWN_CONNECTION } fro
 import { GroupWork } from './group-work.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, OutsideRun, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
-import { tracedName } from './traced-name.ts';
+import { TxnTrace } from './txn-trace.ts';
 
 interface CoordinatorOptions {
   readonly self: number;
@@ -65,6 +65,8 @@ export interface CoordinatorObserver {
   units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
   /** Reads of several slots that their barrier did not cover, by what they become now. */
   readsRepeated(as: 'barrier' | 'transaction', units: number): void;
+  /** A transaction of this node has been through a phase. */
+  phase?(phase: 'batch' | 'votes' | 'execute', ms: number): void;
   /** The verdict on this node's clock has changed. */
   clockJudged?(verdict: ClockVerdict): void;
 }
@@ -90,6 +92,13 @@ interface Awaiting {
   readonly deadlineMs: number;
 }
 
+interface AwaitingTransaction extends Awaiting {
+  readonly id: TxnId;
+  readonly begunMs: number;
+  /** 0 while it is not decided. */
+  decidedMs: number;
+}
+
 export function coordinatorActor(
   context: ActorContext<CoordinatorActorMessage>,
   options: CoordinatorOptions,
@@ -103,12 +112,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   readonly #executor: Outlet<ExecutorMessage>;
   readonly #coordinators: Coordinators;
   readonly #groups: GroupMap<GroupWork>;
+  readonly #trace: TxnTrace;
   /** Groups whose parts wait for a batch. */
   readonly #waiting = new Set<GroupWork>();
   /** Groups that have keys with a deadline; the executor tells. */
   readonly #volatile = new Set<GroupWork>();
   /** By transaction key and by read token: clients that wait for an execution. */
-  readonly #transactions = new Map<string, Awaiting>();
+  readonly #transactions = new Map<string, AwaitingTransaction>();
   readonly #reads = new Map<number, Awaiting>();
   /**
    * Never a token of an earlier incarnation, whose barriers may still be answered. Drawn, since no
@@ -128,6 +138,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const { self, groups, clock, limits, bareOks, observe } = options;
     this.#context = context;
     this.#options = options;
+    this.#trace = new TxnTrace(context.recorder);
     this.#executor = context.outlet(options.executor);
     const watch = (coordinator: Coordinator): void => observe.coordinatorBegins?.(coordinator);
     this.#coordinators = new Coordinators({ self, groups, clock, limits, watch });
@@ -219,6 +230,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       quorumReachable: groups.every(({ quorumReachable }) => quorumReachable),
       groups,
       kept: this.#executor.kept,
+      tracesPassedOver: this.#context.recorder.kept.passedOver,
     };
   }
 
@@ -229,10 +241,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #receiveProtocol(message: FromProtocol): void {
     const coordinators = this.#coordinators;
     switch (message.type) {
-      case 'Protocol':
+      case 'Protocol': {
+        const nowMs = this.#trace.at(this.#nowMs);
         this.#counted(message.group, message.from, message.message);
-        coordinators.handle(message.group, message.from, message.message, this.#nowMs);
+        this.#trace.received(message.group, message.from, message.message);
+        coordinators.handle(message.group, message.from, message.message, nowMs);
         return this.#perform();
+      }
       case 'Quorum':
         this.#quorum(message.group, message.answers);
         return this.#perform();
@@ -390,7 +405,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const body = bodyOf(parts.map((part) => part.bytes));
       const id = this.#coordinators.coordinate(group, batch.participants, body, nowMs);
       const key = keyOf(id);
+      const receivedMs = batch.pendings[0]?.receivedMs ?? nowMs;
+      this.#trace.begun(group, id, batch.commands, nowMs - receivedMs);
+      this.#options.observe.phase?.('batch', nowMs - receivedMs);
       this.#transactions.set(key, {
+        id,
+        begunMs: nowMs,
+        decidedMs: 0,
         work,
         pendings: batch.pendings,
         deadlineMs: earliest(batch.pendings),
@@ -421,13 +442,20 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #answered(group: GroupId, answers: readonly BareOk[]): void {
-    for (const answer of answers) this.#coordinators.answeredBarely(group, answer, this.#nowMs);
+    for (const answer of answers) this.#answeredBarely(group, answer);
+  }
+
+  #answeredBarely(group: GroupId, answer: BareOk): boolean {
+    const nowMs = this.#trace.at(this.#nowMs);
+    const work = this.#groups.get(group);
+    if (work !== undefined) this.#trace.counted(work.group, answer);
+    return this.#coordinators.answeredBarely(group, answer, nowMs);
   }
 
   /** A count that did not suffice (our own vote is missing, say) ends: later replies all count. */
   #quorum(group: GroupId, answers: readonly BareOk[]): void {
     for (const answer of answers) {
-      if (!this.#coordinators.answeredBarely(group, answer, this.#nowMs)) continue;
+      if (!this.#answeredBarely(group, answer)) continue;
       const more = this.#groups.get(group)?.bareOks?.leave(keyOf(answer.id));
       if (more !== undefined) this.#answered(group, [more]);
     }
@@ -469,13 +497,18 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   readonly #performOne = (group: GroupId, effect: CoordinatorEffect): void => {
     switch (effect.type) {
-      case 'Send':
-        return this.#options.outbox.send(group, effect.to, effect.message);
+      case 'Send': {
+        const { to, message } = effect;
+        const isDecision = message.type === 'Stable' && to === this.#options.self;
+        if (isDecision) this.#trace.deps(group, message.id, message.deps);
+        return this.#options.outbox.send(group, to, message);
+      }
       case 'Decided':
         this.#options.observe.decided(effect.path);
-        return this.#context.trace(tracedName(group, effect.id), effect.path);
+        if (effect.own) this.#noteDecision(effect.id);
+        return this.#trace.decided(group, effect.id, effect.path);
       case 'Concluded':
-        return this.#context.trace(tracedName(group, effect.id), `recovery: ${effect.conclusion}`);
+        return this.#trace.concluded(group, effect.id, effect.conclusion);
     }
   };
 
@@ -492,11 +525,24 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#waiting.add(work);
   }
 
+  #noteDecision(id: TxnId): void {
+    const awaiting = this.#transactions.get(keyOf(id));
+    if (awaiting === undefined) return;
+    awaiting.decidedMs = this.#nowMs;
+    this.#options.observe.phase?.('votes', awaiting.decidedMs - awaiting.begunMs);
+  }
+
   #executed(keys: readonly string[]): void {
     const nowMs = this.#nowMs;
     for (const key of keys) {
-      const done = this.#transactions.get(key)?.pendings ?? [];
-      for (const pending of done) this.#report('transaction', pending, nowMs);
+      const done = this.#transactions.get(key);
+      if (done === undefined) continue;
+      const { work, id, pendings } = done;
+      const tookMs = nowMs - (pendings[0]?.receivedMs ?? nowMs);
+      this.#trace.answered(work.group.id, id, tookMs, commandsOf(pendings));
+      const { decidedMs } = done;
+      if (decidedMs > 0) this.#options.observe.phase?.('execute', nowMs - decidedMs);
+      for (const pending of pendings) this.#report('transaction', pending, nowMs);
       this.#transactions.delete(key);
     }
   }
@@ -559,6 +605,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #tick(): void {
     const nowMs = this.#nowMs;
+    this.#trace.collect(nowMs);
     for (const group of this.#coordinators.busy()) {
       const { patienceMs } = this.#coordinators.state(group);
       const counted = this.#groups.get(group)?.bareOks?.takeAll(nowMs - patienceMs);
@@ -620,6 +667,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       for (const pending of pendings) this.#fail(pending, waiting);
     }
   }
+}
+
+function commandsOf(pendings: readonly Pending[]): number {
+  return pendings.reduce((sum, { part }) => sum + part.count, 0);
 }
 
 function earliest(pendings: readonly Pending[]): number {

@@ -12,11 +12,14 @@ import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import type { CoordinatorActorMessage, ReplicaActorMessage } from './messages.ts';
+import type { TxnTrace } from './txn-trace.ts';
 
 interface OutboxTargets {
   toPeer(group: GroupId, node: number, message: AccordMessage): void;
   readonly replica: Outlet<ReplicaActorMessage>;
   readonly coordinator: Outlet<CoordinatorActorMessage>;
+  /** Of what leaves here. */
+  readonly trace?: TxnTrace;
 }
 
 /** Messages held for a reservation; to the peer, one dropped here was lost on the way. */
@@ -56,10 +59,15 @@ export class Outbox {
     if (to === this.#self) return this.#deliver(group, message);
     const outgoing = message as AccordMessage;
     if (this.#clock.covered || this.#isOld(outgoing)) {
-      return this.#targets.toPeer(group, to, outgoing);
+      return this.#toPeer(group, to, outgoing);
     }
     if (this.#held.length >= this.#heldMax) return;
     this.#held.push({ group, to, message: outgoing, mintedUs: this.#clock.mintedUs });
+  }
+
+  #toPeer(group: GroupId, to: number, message: AccordMessage): void {
+    this.#targets.trace?.sent(group, to, message);
+    this.#targets.toPeer(group, to, message);
   }
 
   /** Whether every timestamp in the message is covered, whatever the clock gave out since. */
@@ -81,7 +89,8 @@ export class Outbox {
 
   #deliver(group: GroupId, message: ReplicaMessage): void {
     const from = this.#self;
-    const { replica, coordinator } = this.#targets;
+    const { replica, coordinator, trace } = this.#targets;
+    trace?.sent(group, from, message);
     if (isForCoordinator(message)) coordinator.send({ type: 'Protocol', from, group, message });
     else replica.send({ type: 'Protocol', from, group, message });
   }
@@ -91,7 +100,7 @@ export class Outbox {
     const held = this.#held;
     this.#held = held.filter(({ mintedUs }) => !this.#clock.covers(mintedUs));
     for (const { group, to, message, mintedUs } of held) {
-      if (this.#clock.covers(mintedUs)) this.#targets.toPeer(group, to, message);
+      if (this.#clock.covers(mintedUs)) this.#toPeer(group, to, message);
     }
   }
 }

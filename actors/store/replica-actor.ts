@@ -11,6 +11,7 @@ import type { StoreEffect, Watermarks } from '../accord/local/effects.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Group } from '../accord/topology/group.ts';
+import { groupKey } from '../accord/topology/group-id.ts';
 import type { ReportDisk } from '../log/disk-health.ts';
 import type { WalMessage, WalSync } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -18,7 +19,7 @@ import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, ReplicaActorMessage } from './messages.ts';
 import type { Outbox } from './outbox.ts';
-import { tracedName } from './traced-name.ts';
+import { TxnTrace } from './txn-trace.ts';
 
 interface ReplicaOptions {
   readonly store: number;
@@ -67,12 +68,14 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
   readonly #wal: Outlet<WalMessage>;
   readonly #executor: Outlet<ExecutorMessage>;
   readonly #coordinator: Outlet<CoordinatorActorMessage>;
+  readonly #trace: TxnTrace;
   #syncs: WalSync[] = [];
 
   constructor(context: ActorContext<ReplicaActorMessage>, options: ReplicaOptions) {
     const { store, self, clock, startedMs, limits, groups } = options;
     this.#context = context;
     this.#options = options;
+    this.#trace = new TxnTrace(context.recorder);
     this.#wal = context.outlet(options.wal);
     this.#executor = context.outlet(options.executor);
     this.#coordinator = context.outlet(options.coordinator);
@@ -114,9 +117,13 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
   #tell(message: ReplicaActorMessage): void {
     const store = this.#store;
     switch (message.type) {
-      case 'Protocol':
-        return store.handle(message.group, message.from, message.message, this.#nowMs);
+      case 'Protocol': {
+        const nowMs = this.#trace.at(this.#nowMs);
+        this.#trace.received(message.group, message.from, message.message);
+        return store.handle(message.group, message.from, message.message, nowMs);
+      }
       case 'Durable':
+        this.#trace.ofLog('in', 'Durable', this.#options.store, message.token);
         return store.durable(message.token, message.firstLsn);
       case 'Replayed':
         for (const { group, records } of message.groups) store.restore(group, records);
@@ -157,6 +164,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Send':
         return outbox.send(effect.group, effect.to, effect.message);
       case 'Append':
+        this.#trace.ofLog('out', 'Append', store, effect.token);
         return this.#wal.send({ ...effect, store, replyTo });
       case 'Sync':
         for (const sync of this.#syncs) this.#wal.send({ ...sync, store });
@@ -168,6 +176,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         return this.#wal.send({ ...effect, store });
       case 'Execute':
       case 'Read':
+        if (effect.type === 'Execute') this.#trace.ordered(effect.group, effect.execution);
         return this.#executor.send(effect);
       case 'Covered':
         return outbox.released();
@@ -187,12 +196,20 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Shedding':
         return observe.disk('log', 'backlogged', effect.shedding);
       case 'Trace':
-        return this.#context.trace(tracedName(effect.group, effect.id), effect.event);
+        return this.#noteStep(effect);
       case 'Contradicted':
         return this.#options.contradicted(effect.from, effect.message, effect.reason);
       case 'Halt':
         return this.#context.fatal(new Error(effect.reason));
     }
+  }
+
+  #noteStep({ group, event, id, on }: Extract<StoreEffect, { readonly type: 'Trace' }>): void {
+    if (event === 'durability round' || id === undefined) {
+      return this.#context.trace(groupKey(group), event);
+    }
+    if (event !== 'waits') return this.#trace.step(group, id, event);
+    if (on !== undefined) this.#trace.waits(group, id, on);
   }
 
   describe(): unknown {

@@ -36,6 +36,7 @@ import type {
   ReadDone,
   ReplicaActorMessage,
 } from './messages.ts';
+import { TxnTrace } from './txn-trace.ts';
 
 export interface RunningOptions {
   /** The groups of this store. */
@@ -115,6 +116,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #args = new Arguments();
   readonly #writer = new ReplyWriter(2);
   readonly #renderer = new PartRenderer(this.#writer);
+  readonly #trace: TxnTrace;
   readonly #held: HeldReplies;
   /** A write of the part that runs has answered more than may be kept. */
   #isLost = false;
@@ -137,6 +139,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   constructor(context: ActorContext<ExecutorMessage>, options: RunningOptions, opened: Engine) {
     this.#context = context;
     this.#options = options;
+    this.#trace = new TxnTrace(context.recorder);
     this.#replica = context.outlet(options.replica);
     this.#coordinator = context.outlet(options.coordinator);
     const { keptReplyBytesMax } = options;
@@ -227,6 +230,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { machine } = member;
     // A transaction ordered in the turn that delivers ExecutorReady arrives twice.
     if (execution.sequence <= machine.appliedSequence) return;
+    this.#trace.handed(member.group, execution);
     const { executeAt, participants } = execution;
     machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
     const parts = this.#expected.get(keyOf(execution.id));
@@ -250,6 +254,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     }
     machine.commit(sequence);
     this.#halfDone = undefined;
+    this.#trace.at(this.#context.clock.monotonicMs());
+    this.#trace.executed(member.group, execution, parts !== undefined);
     if (parts !== undefined) this.#executedKeys.push(keyOf(id));
     this.#expected.delete(keyOf(id));
     slots.applied(participants, sequence);

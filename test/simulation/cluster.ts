@@ -8,8 +8,8 @@ import { firstGroup, type GroupDescriptor } from '../../actors/accord/topology/g
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
-import type { TraceEvent } from '../../actors/runtime/trace/trace-event.ts';
 import { EngineError } from '../../storage/errors.ts';
+import type { TraceEvent } from '../../transport/trace/trace-event.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
@@ -68,8 +68,8 @@ const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
 /** Ticks and the like are under way at any time. */
 const IDLE_MAX = 8;
-const TRACE_STANDARD = { eventsMax: 64, sampleEvery: 0 };
-const TRACE_FULL = { eventsMax: 200_000, sampleEvery: 1 };
+const TRACE_STANDARD = { eventsMax: 64, sampleEvery: 0, txnEventsMax: 0 };
+const TRACE_FULL = { eventsMax: 200_000, sampleEvery: 1, txnEventsMax: 200_000 };
 
 export class SimulatedCluster {
   readonly profile: Profile;

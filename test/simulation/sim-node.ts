@@ -54,7 +54,11 @@ export interface SimNodeOptions {
   readonly logLimits: Omit<WalOptions, 'newLogId'>;
   readonly syncPolicy: SyncPolicyOptions;
   readonly diskLatencyMs: () => number;
-  readonly trace: { readonly eventsMax: number; readonly sampleEvery: number };
+  readonly trace: {
+    readonly eventsMax: number;
+    readonly sampleEvery: number;
+    readonly txnEventsMax?: number;
+  };
   readonly onFailed: (node: SimNode, failure: SystemFailure) => void;
   /** Of any actor, also when the node lives on. */
   readonly onCrash: (node: SimNode, error: string) => void;

@@ -26,12 +26,10 @@ const BRANDS = ['bpf/native/native.ts KernelHandle.__kernelHandle'];
 /** Doors through which tests see, or damage, what the product cannot reach by itself. */
 const FOR_TESTS = [
   'actors/accord/local/replica-state.ts ReplicaState.clockUs',
-  'actors/accord/local/replica-view.ts ReplicaSizes.ordered',
   'actors/accord/local/replica-view.ts ReplicaView.clockUs',
   'actors/accord/topology/group.ts QuorumSizes.failures',
   'actors/runtime/actor-system.ts SystemCounters.askTimeouts',
   'actors/runtime/actor-system.ts SystemCounters.asksOutstanding',
-  'actors/runtime/actor-system.ts SystemCounters.traceEvents',
   'actors/runtime/nact-shim.ts NactScheduler.timerCount',
   'actors/runtime/nact-shim.ts NactScheduler.wakerCount',
   'actors/runtime/ports/seeded-rng.ts SeededRng.fork',

@@ -9,9 +9,11 @@ import { type AddressInfo, isIP } from 'node:net';
 import type { Endpoint } from '../endpoint.ts';
 import { listenError } from '../listen-error.ts';
 import { type SocketFactory, TCP } from '../socket-factory.ts';
+import { ConnectionBudget } from './connection-budget.ts';
 import type { NodeStatus } from './node-status.ts';
+import { REST_FACTOR, writePaced } from './paced-writer.ts';
 
-export const TRACE_FORMATS = ['jsonl', 'perfetto', 'shiviz'] as const;
+const TRACE_FORMATS = ['jsonl', 'perfetto', 'shiviz'] as const;
 export type TraceFormat = (typeof TRACE_FORMATS)[number];
 
 export interface AdminProviders {
@@ -26,7 +28,12 @@ export interface AdminProviders {
   readonly status: () => NodeStatus;
   /** The tree of actors, serializable. */
   readonly actors: () => unknown;
-  readonly trace: (format: TraceFormat) => string | Promise<string>;
+  /** In pieces, made as the reader takes them. `txn`: of this transaction alone. */
+  readonly trace: (format: TraceFormat, txn?: string) => string | Iterable<string>;
+  /** Where the time of commands goes. */
+  readonly latency?: () => unknown;
+  /** Slow, recovered and sampled transactions of this node with a higher number. */
+  readonly slow?: (after: number) => unknown;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -35,8 +42,10 @@ export interface AdminServerOptions {
   readonly providers: AdminProviders;
   /** Accepted host names, in addition to IP addresses and localhost. */
   readonly hostNames?: readonly string[];
-  /** Default 64. */
+  /** Default 64. Beyond it, the longest idle one is closed for a new one. */
   readonly connectionsMax?: number;
+  /** A reader of a trace that has taken nothing for so long is given up; default 10 s. */
+  readonly stalledMsMax?: number;
   /** To read a whole request; default 5000. */
   readonly requestTimeoutMs?: number;
   /** TCP by default. */
@@ -53,18 +62,32 @@ const TEXT_TYPE = 'text/plain; charset=utf-8';
 /** A page of another origin may not send it. */
 export const OPERATOR_HEADER = 'x-holo-operator';
 const HEADER_BYTES_MAX = 8 * 1024;
-const PATHS = '/healthz /readyz /status /actors /metrics /trace?format=jsonl|perfetto|shiviz';
+const PATHS =
+  '/healthz /readyz /status /actors /metrics /latency /trace?format=jsonl|perfetto|shiviz /trace/slow?after=N';
+
+/** Traces under way at once, and scrapes: what is beyond is asked to come again. */
+const TRACES_MAX = 1;
+const SCRAPES_MAX = 4;
+const AGAIN_SECONDS = 1;
+const STALLED_MS_MAX = 10_000;
 
 interface Answer {
   readonly code: number;
   readonly type: string;
-  readonly body: string;
+  /** An iterable is written as the reader takes it. */
+  readonly body: string | Iterable<string>;
+  /** Called when the answer is written, or its reader gone. */
+  readonly done?: (busyMs: number) => void;
 }
 
 export class AdminServer {
   readonly #options: AdminServerOptions;
   readonly #server: Server;
   readonly #hostNames: ReadonlySet<string>;
+  readonly #connections: ConnectionBudget;
+  #traces = 0;
+  #noTraceBeforeMs = 0;
+  #scrapes = 0;
 
   constructor(options: AdminServerOptions) {
     this.#options = options;
@@ -82,16 +105,15 @@ export class AdminServer {
         maxHeaderSize: HEADER_BYTES_MAX,
       },
       (request, response) => {
+        response.once('close', this.#connections.begins(request.socket));
         this.#onRequest(request, response).catch((error) => {
-          send(
-            request,
-            response,
-            textAnswer(500, error instanceof Error ? error.message : 'error'),
-          );
+          const text = error instanceof Error ? error.message : 'error';
+          this.#send(request, response, textAnswer(500, text));
         });
       },
     );
-    this.#server.maxConnections = options.connectionsMax ?? 64;
+    this.#connections = new ConnectionBudget(options.connectionsMax ?? 64);
+    this.#server.on('connection', (socket) => this.#connections.add(socket));
     this.#server.maxRequestsPerSocket = 1000;
   }
 
@@ -118,7 +140,7 @@ export class AdminServer {
     // The body is not used; do not wait for it.
     request.resume();
     if (!this.#isOurs(request.headers.host)) {
-      send(
+      this.#send(
         request,
         response,
         textAnswer(
@@ -130,15 +152,15 @@ export class AdminServer {
       return;
     }
     if (request.method === 'POST' && request.url?.startsWith('/config?') === true) {
-      send(request, response, this.#configure(request));
+      this.#send(request, response, this.#configure(request));
       return;
     }
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       response.setHeader('Allow', 'GET, HEAD');
-      send(request, response, textAnswer(405, 'this port only reads'));
+      this.#send(request, response, textAnswer(405, 'this port only reads'));
       return;
     }
-    send(request, response, await this.#answer(request.url ?? '/'));
+    this.#send(request, response, await this.#answer(request.url ?? '/'));
   }
 
   /** Until there are users, an operator is who can run a program on this machine. */
@@ -173,9 +195,13 @@ export class AdminServer {
         return jsonAnswer(providers.status());
       case '/actors':
         return jsonAnswer(providers.actors());
-      case '/metrics': {
-        const { contentType, text } = await providers.metrics();
-        return { code: 200, type: contentType, body: text };
+      case '/metrics':
+        return this.#metrics();
+      case '/latency':
+        return jsonAnswer(providers.latency?.() ?? []);
+      case '/trace/slow': {
+        const after = new URLSearchParams(target.slice(path.length)).get('after') ?? '0';
+        return jsonAnswer(providers.slow?.(Number(after) || 0) ?? []);
       }
       case '/trace':
         return this.#trace(question === -1 ? '' : target.slice(question + 1));
@@ -184,14 +210,54 @@ export class AdminServer {
     }
   }
 
-  async #trace(query: string): Promise<Answer> {
-    const asked = new URLSearchParams(query).get('format') ?? 'jsonl';
+  async #metrics(): Promise<Answer> {
+    if (this.#scrapes >= SCRAPES_MAX) return busy(`${SCRAPES_MAX} scrapes are under way`);
+    this.#scrapes += 1;
+    try {
+      const { contentType, text } = await this.#options.providers.metrics();
+      return { code: 200, type: contentType, body: text };
+    } finally {
+      this.#scrapes -= 1;
+    }
+  }
+
+  #trace(query: string): Answer {
+    const words = new URLSearchParams(query);
+    const asked = words.get('format') ?? 'jsonl';
     const format = TRACE_FORMATS.find((each) => each === asked);
     if (format === undefined) {
       return textAnswer(400, `format must be one of ${TRACE_FORMATS.join(', ')}`);
     }
-    const body = await this.#options.providers.trace(format);
-    return { code: 200, type: TRACE_TYPES[format], body };
+    const tooSoon = performance.now() < this.#noTraceBeforeMs;
+    if (this.#traces >= TRACES_MAX || tooSoon) return busy('another trace has been asked for');
+    const body = this.#options.providers.trace(format, words.get('txn') ?? undefined);
+    this.#traces += 1;
+    const done = (busyMs: number): void => {
+      this.#traces -= 1;
+      this.#noTraceBeforeMs = performance.now() + REST_FACTOR * busyMs;
+    };
+    return { code: 200, type: TRACE_TYPES[format], body, done };
+  }
+
+  #send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
+    const { code, type, body, done = () => undefined } = answer;
+    if (response.headersSent) return done(0);
+    const length =
+      typeof body === 'string' ? { 'Content-Length': Buffer.byteLength(body) } : undefined;
+    response.writeHead(code, {
+      'Content-Type': type,
+      ...length,
+      ...(code === 503 ? { 'Retry-After': AGAIN_SECONDS } : {}),
+      'Cache-Control': 'no-store',
+      'X-Content-Type-Options': 'nosniff',
+      'Content-Security-Policy': "default-src 'none'",
+    });
+    if (typeof body === 'string' || request.method === 'HEAD') {
+      response.end(request.method === 'HEAD' ? undefined : body);
+      return done(0);
+    }
+    const stalledMsMax = this.#options.stalledMsMax ?? STALLED_MS_MAX;
+    writePaced(body, response, { stalledMsMax }).then(done, () => done(0));
   }
 
   /**
@@ -217,14 +283,6 @@ function jsonAnswer(value: unknown): Answer {
   return { code: 200, type: JSON_TYPE, body: `${JSON.stringify(value)}\n` };
 }
 
-function send(request: IncomingMessage, response: ServerResponse, answer: Answer): void {
-  if (response.headersSent) return;
-  response.writeHead(answer.code, {
-    'Content-Type': answer.type,
-    'Content-Length': Buffer.byteLength(answer.body),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
-    'Content-Security-Policy': "default-src 'none'",
-  });
-  response.end(request.method === 'HEAD' ? undefined : answer.body);
+function busy(why: string): Answer {
+  return textAnswer(503, `${why}: ask again`);
 }

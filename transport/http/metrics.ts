@@ -5,6 +5,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import { CountedHistogram } from './counted-histogram.ts';
+import { type LatencyPhase, PHASES } from './latency-report.ts';
 import type { HoloFastStatus } from './node-status.ts';
 
 /** `local` commands are answered by the connection itself: PING, CLIENT, INFO. */
@@ -96,6 +97,7 @@ export class NodeMetrics {
   readonly #batchBytes: CountedHistogram<''>;
   readonly #syncLatency: CountedHistogram<''>;
   readonly #quorumLatency: CountedHistogram<''>;
+  readonly #phaseLatency: CountedHistogram<LatencyPhase>;
   readonly #refused = new Map<string, { type: string; reason: string; count: number }>();
   #logBytes = 0;
 
@@ -116,6 +118,14 @@ export class NodeMetrics {
     );
     const plain = (name: string, help: string, bounds: readonly number[]): CountedHistogram<''> =>
       new CountedHistogram(registry, PREFIX + name, help, bounds, '', ['']);
+    this.#phaseLatency = new CountedHistogram(
+      registry,
+      `${PREFIX}phase_seconds`,
+      'Parts of the time of a command',
+      LATENCY_BOUNDS,
+      'phase',
+      PHASES,
+    );
     this.#batchCommands = plain('batch_commands', 'Commands in a transaction', BATCH_BOUNDS);
     this.#batchBytes = plain('batch_bytes', 'Command bytes in a transaction', BYTES_BOUNDS);
     this.#syncLatency = plain('log_sync_seconds', 'Write and sync of the log', LATENCY_BOUNDS);
@@ -165,6 +175,10 @@ export class NodeMetrics {
   /** A quorum was counted below the actors, `ms` after its slot was armed. */
   quorum(ms: number): void {
     this.#quorumLatency.observe('', ms / 1000);
+  }
+
+  phase(phase: LatencyPhase, ms: number): void {
+    this.#phaseLatency.observe(phase, ms / 1000);
   }
 
   /** The text of /metrics. */

@@ -65,7 +65,13 @@ export type Effect =
    * came before this effect is on disk; nor anything below those of this turn, if it is above.
    */
   | { readonly type: 'LogNeeded'; readonly fromLsn: number }
-  | { readonly type: 'Trace'; readonly event: string; readonly id: TxnId | undefined }
+  /** `on`: the transaction that `id` waits for. */
+  | {
+      readonly type: 'Trace';
+      readonly event: 'durability round' | 'no room' | 'recover' | 'waits';
+      readonly id: TxnId | undefined;
+      readonly on: TxnId | undefined;
+    }
   /**
    * A message denies a fact that is known here: it had no effect. Either this node is wrong or the
    * sender is; which one, a human must find out. `from` may be this node itself.

@@ -10,6 +10,9 @@ import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
 import { Command, type Waiter } from './command.ts';
 import { executesLater, type ReplicaState } from './replica-state.ts';
 
+/** Deps that a transaction waits for and traces name; the others are waited for alike. */
+const WAITS_TRACED_MAX = 8;
+
 /** A read that looks at the applied state once everything it must see is part of it. */
 export class ReadWaiter implements Waiter {
   readonly executeAt = undefined;
@@ -46,7 +49,10 @@ export function awaitDeps(state: ReplicaState, command: Command): void {
   command.waitingOn = 0;
   for (const id of command.deps ?? []) {
     const dep = known(state, id);
+    const before = command.waitingOn;
     if (dep !== undefined && dep !== command) state.waitFor(command, dep);
+    const waits = command.waitingOn > before;
+    if (waits && before < WAITS_TRACED_MAX) state.trace('waits', command.id, id);
   }
   if (command.waitingOn === 0) handOver(state, command);
 }

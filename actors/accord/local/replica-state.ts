@@ -84,6 +84,8 @@ const REPLICA_LIMITS: ReplicaLimits = Object.freeze({
   hintFetchEveryMs: 100,
 });
 
+type TracedEvent = Extract<Effect, { readonly type: 'Trace' }>['event'];
+
 /** The approximate cost of a record beside its body. */
 const COMMAND_BYTES = 1_024;
 
@@ -188,8 +190,8 @@ export class ReplicaState implements ReplicaView {
     this.effects.push({ type: 'Persist', record, urgent });
   }
 
-  trace(event: string, id?: TxnId): void {
-    this.effects.push({ type: 'Trace', event, id });
+  trace(event: TracedEvent, id?: TxnId, on?: TxnId): void {
+    this.effects.push({ type: 'Trace', event, id, on });
   }
 
   /** A message denies what is known here: tells with both values, and changes nothing. */

@@ -8,6 +8,7 @@ import { type Endpoint, parseEndpoint } from '../../../transport/endpoint.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
+import { TXN_EVENTS_MAX } from '../../runtime/trace/txn-ring.ts';
 import { nodeSizes } from './node-limits.ts';
 import { CLIENTS_MAX } from './open-files.ts';
 import {
@@ -64,6 +65,8 @@ export interface NodeConfig {
   readonly clusterKey: string;
   /** Empty: the node loads the kernel part itself. */
   readonly holofastPins: string;
+  /** Events of transactions in memory, 40 bytes each; 0: none. */
+  readonly traceEvents: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -230,6 +233,12 @@ export const SETTINGS: Settings = {
     standard: '',
     identity: true,
     parse: (text) => text,
+  },
+  traceEvents: {
+    value: 'N',
+    help: 'events of transactions kept for traces, 40 bytes each; 0: none',
+    standard: String(TXN_EVENTS_MAX),
+    parse: integer(0, 2 ** 26),
   },
   logLevel: {
     value: 'NAME',

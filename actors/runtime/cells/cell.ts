@@ -288,6 +288,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     const recorder = this.#recorder;
     const outer = recorder.current;
     recorder.current = this.traceId;
+    recorder.txns.atMs = startMs;
     this.#isInTurn = true;
     const handledBefore = this.#processed;
     const crash = this.#receiveAll(behavior);

@@ -8,6 +8,7 @@ import type { Host } from '../host.ts';
 import type { Clock, Rng } from '../ports/ports.ts';
 import { WheelTimer } from '../ports/timer-wheel.ts';
 import type { Signal } from '../signal.ts';
+import type { TraceRecorder } from '../trace/trace-recorder.ts';
 import { Outlet } from './outlet.ts';
 
 export const TIMERS_MAX = 65_536;
@@ -51,6 +52,7 @@ export class Incarnation<M> implements ActorContext<M> {
   readonly clock: Clock;
   readonly rng: Rng;
   readonly timers: TimerSet<M>;
+  readonly recorder: TraceRecorder;
   readonly #owner: IncarnationOwner<M>;
   readonly #host: Host;
   readonly #watches = new Map<string, Watch<M>>();
@@ -64,6 +66,7 @@ export class Incarnation<M> implements ActorContext<M> {
     this.incarnation = incarnation;
     this.clock = host.clock;
     this.rng = host.rng;
+    this.recorder = host.recorder;
     this.timers = new TimerSet(owner, host);
     this.thisIncarnation = {
       path: owner.ref.path,

@@ -5,9 +5,12 @@
  * dump shows whole chains of cause and effect. Recording allocates nothing and reads no clock but
  * for sampled messages.
  */
+
+import { OUTSIDE, type TraceEvent } from '../../../transport/trace/trace-event.ts';
 import { messageName } from '../message-name.ts';
 import type { Clock } from '../ports/ports.ts';
-import { OUTSIDE, type TraceEvent } from './trace-event.ts';
+import { KeptTxns } from './kept-txns.ts';
+import { type EventFrame, TxnRing } from './txn-ring.ts';
 
 const TRACE_EVENTS_MAX = 16_384;
 /** Distinct actors a recorder can name; the ones after that are recorded as outside. */
@@ -32,6 +35,8 @@ export interface TraceRecorderOptions {
   readonly sampleEvery?: number;
   /** Finds the transaction that a sampled message belongs to. */
   readonly txnOf?: (message: unknown) => string | undefined;
+  /** Events of transactions; none by default. */
+  readonly txnEventsMax?: number;
 }
 
 /** A sampled message on its way: which one of its mailbox it is, and what the sender noted. */
@@ -42,11 +47,14 @@ export interface SampledEdge {
   readonly hops: number;
 }
 
-export class TraceRecorder {
+export class TraceRecorder implements EventFrame {
   /** The actor whose turn it is; 0 outside of turns. Written by cells. */
   current = 0;
   /** Hops that the chain at hand may still go; 0: not sampled. Written by cells. */
   hops = 0;
+  /** The events of transactions; shells write them. */
+  readonly txns: TxnRing;
+  readonly kept: KeptTxns;
   readonly #clock: Clock;
   readonly #node: number;
   readonly #eventsMax: number;
@@ -78,6 +86,8 @@ export class TraceRecorder {
     this.#sampleEvery = options.sampleEvery ?? TRACE_SAMPLE_EVERY;
     this.#countdown = this.#sampleEvery;
     this.#txnOf = options.txnOf ?? noTxn;
+    this.txns = new TxnRing(options.txnEventsMax ?? 0);
+    this.kept = new KeptTxns(this.txns);
     this.#kind = new Uint8Array(max);
     this.#actor = new Uint32Array(max);
     this.#peer = new Uint32Array(max);
@@ -182,15 +192,45 @@ export class TraceRecorder {
     this.#more[at] = txn;
   }
 
-  /** The events in the ring, in the order of time. */
+  /** The events in both rings, in the order of time. */
   events(): TraceEvent[] {
     const events: TraceEvent[] = [];
-    const offsetUs = this.#clock.wallUs() - this.#clock.monotonicMs() * 1_000;
-    const first = Math.max(0, this.#written - this.#eventsMax);
-    for (let next = first; next < this.#written; next += 1) {
-      events.push(this.#eventAt(next % this.#eventsMax, offsetUs));
-    }
+    for (const event of this.dump()) if (typeof event === 'object') events.push(event);
     return events.sort((left, right) => left.t - right.t);
+  }
+
+  /**
+   * The events in both rings one by one, each ring in its order. During a dump more are recorded,
+   * and the oldest overwritten (`lost`). `undefined`: none here. `txn`: only those of this
+   * transaction and of the log. `last`: so many of each ring.
+   */
+  *dump(txn?: string, last = Infinity): Generator<TraceEvent | 'lost' | undefined> {
+    const { txns } = this;
+    const { written } = txns;
+    const oldest = Math.max(txns.oldest, written - last);
+    for (const event of this.kept.dump(this, oldest)) yield isOf(event, txn) ? event : undefined;
+    for (let next = oldest; next < written; next += 1) {
+      const event = txns.eventAt(next, this);
+      if (next < txns.oldest) yield 'lost';
+      else yield isOf(event, txn) ? event : undefined;
+    }
+    const end = this.#written;
+    const offsetUs = this.#clock.wallUs() - this.#clock.monotonicMs() * 1_000;
+    for (let next = Math.max(0, end - Math.min(last, this.#eventsMax)); next < end; next += 1) {
+      if (next < this.#written - this.#eventsMax) continue;
+      const event = this.#eventAt(next % this.#eventsMax, offsetUs);
+      yield isOf(event, txn) ? event : undefined;
+    }
+  }
+
+  get node(): number {
+    return this.#node;
+  }
+
+  /** Wall time of a monotonic one, by the clocks as they are now. */
+  timeUs(atMs: number): number {
+    const offsetUs = this.#clock.wallUs() - this.#clock.monotonicMs() * 1_000;
+    return rounded(offsetUs + atMs * 1_000);
   }
 
   #next(kind: number, actor: number, atMs: number): number {
@@ -203,8 +243,8 @@ export class TraceRecorder {
   }
 
   #eventAt(at: number, offsetUs: number): TraceEvent {
-    const actor = this.#path(this.#actor[at]);
-    const peer = this.#path(this.#peer[at]);
+    const actor = this.path(this.#actor[at]);
+    const peer = this.path(this.#peer[at]);
     const text = this.#text[at] ?? '';
     const more = this.#more[at];
     const durUs = rounded((this.#durMs[at] ?? 0) * 1_000);
@@ -232,7 +272,7 @@ export class TraceRecorder {
     }
   }
 
-  #path(id: number | undefined): string {
+  path(id: number | undefined): string {
     return this.#paths[id ?? 0] ?? OUTSIDE;
   }
 }
@@ -240,6 +280,15 @@ export class TraceRecorder {
 /** Nanoseconds are as fine as the clock is. */
 function rounded(us: number): number {
   return Math.round(us * 1_000) / 1_000;
+}
+
+/** The log's turns concern every transaction of theirs. */
+function isOf(event: TraceEvent | undefined, txn: string | undefined): boolean {
+  if (txn === undefined || event === undefined) return true;
+  if (event.kind === 'in' || event.kind === 'out' || event.kind === 'step') {
+    return event.txn === undefined || event.txn === txn;
+  }
+  return 'txn' in event && event.txn === txn;
 }
 
 function noTxn(): undefined {

@@ -207,8 +207,12 @@ describe('called wrongly', () => {
       'status --nodes x',
       'an admin port is written HOST:PORT, not "x" (--node, --nodes or HOLO_ADMIN)',
     ],
-    ['trace', 'the only action of trace is dump (see "holoctl help")'],
-    ['trace dump --format svg', '--format must be one of jsonl, perfetto, shiviz, not "svg"'],
+    [
+      'trace',
+      'say "trace dump", or "trace TXNID" with an id such as 1.1/1790000000000000.2.1.0 ' +
+        '(see "holoctl help")',
+    ],
+    ['trace dump --format svg', '--format must be one of jsonl, perfetto, shiviz, otlp, not "svg"'],
   ])('"%s"', async (line, message) => {
     const args = line.split(' ').filter((word) => word !== '');
     expect(await call(...args)).toEqual({ code: 2, out: '', err: `holoctl: ${message}\n` });

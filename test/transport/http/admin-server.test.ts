@@ -194,8 +194,12 @@ describe('refused requests', () => {
     const port = await open({}, { connectionsMax: 1 });
     const held = connect(port, '127.0.0.1');
     await new Promise((resolve) => held.on('connect', resolve));
-    expect(await rawTalk(port, '')).toBe('');
-    held.destroy();
+    held.on('error', () => undefined);
+    const closed = new Promise((resolve) => held.on('close', resolve));
+    held.write('GET /healthz HTTP/1.1\r\n');
+    const request = 'GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n';
+    expect(await rawTalk(port, request)).toContain('200 OK');
+    await closed;
   });
 });
 

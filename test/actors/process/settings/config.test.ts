@@ -62,6 +62,7 @@ describe('a complete command line', () => {
       holofast: 'auto',
       clusterKey: '',
       holofastPins: '',
+      traceEvents: 524_288,
       retainedBytesMax: 256 * 1024 * 1024,
       logLevel: 'info',
       logFormat: 'auto',

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import type { ActorRef } from '../../../../actors/runtime/actor-ref.ts';
 import type { ActorContext } from '../../../../actors/runtime/behavior.ts';
-import { type TraceEvent, toJsonl } from '../../../../actors/runtime/trace/trace-event.ts';
 import { TRACE_HOPS_MAX, TraceRecorder } from '../../../../actors/runtime/trace/trace-recorder.ts';
+import type { TraceEvent } from '../../../../transport/trace/trace-event.ts';
 import { VirtualScheduler } from '../../../simulation/virtual-scheduler.ts';
+import { toJsonl } from '../../../transport/trace/whole.ts';
 import { recording, spec, virtualSystem } from '../fixture.ts';
 
 function edges(events: readonly TraceEvent[]): string[] {

@@ -1,9 +1,10 @@
 /**
  * Trace events as a ShiViz log (bestchai.bitbucket.io/shiviz): a space-time diagram of which
- * message caused what. A pure function. Vector clocks are not recorded but derived here from the
- * serials of the messages that the dump still holds; so each host counts 1, 2, 3 ... without a
- * gap, which ShiViz demands, wherever the ring was cut.
+ * message caused what, over all actors of all nodes. A pure function. Vector clocks are not
+ * recorded but derived here from the messages whose two ends the trace holds; so each host
+ * counts 1, 2, 3 ... without a gap, which ShiViz demands, wherever the ring was cut.
  */
+import { causalOrder, pairMessages } from './message-pairs.ts';
 import { OUTSIDE, type TraceEvent } from './trace-event.ts';
 
 /** The first line of the log: how ShiViz reads the others. The second, empty one ends it. */
@@ -12,22 +13,26 @@ export const SHIVIZ_PATTERN = '(?<host>\\S+) (?<clock>\\{.*\\}) (?<ts>\\d+) (?<e
 type VectorClock = Map<string, number>;
 
 /** Turns are left out: they are not part of the order of cause and effect. */
-export function toShiviz(events: readonly TraceEvent[]): string {
+export function* shivizLines(events: readonly TraceEvent[], errorUs = 0): Generator<string> {
   const clocks = new Map<string, VectorClock>();
-  const sent = new Map<string, VectorClock>();
-  let text = `${SHIVIZ_PATTERN}\n\n`;
-  for (const event of events) {
+  const sent = new Map<string | TraceEvent, VectorClock>();
+  const pairs = pairMessages(events, errorUs);
+  const paired = new Set<TraceEvent>(pairs.values());
+  yield `${SHIVIZ_PATTERN}\n\n`;
+  for (const event of causalOrder(events, pairs)) {
     if (event.kind === 'turn') continue;
     const host = hostOf(event);
     const clock = clocks.get(host) ?? new Map<string, number>();
     clocks.set(host, clock);
     if (event.kind === 'recv') merge(clock, sent.get(messageKey(event)));
+    const cause = event.kind === 'in' ? pairs.get(event) : undefined;
+    if (cause !== undefined) merge(clock, sent.get(cause));
     clock.set(host, (clock.get(host) ?? 0) + 1);
     if (event.kind === 'send') sent.set(messageKey(event), new Map(clock));
+    if (paired.has(event)) sent.set(event, new Map(clock));
     const ts = Math.max(0, Math.floor(event.t));
-    text += `${host} ${JSON.stringify(Object.fromEntries(clock))} ${ts} ${textOf(event)}\n`;
+    yield `${host} ${JSON.stringify(Object.fromEntries(clock))} ${ts} ${textOf(event)}\n`;
   }
-  return text;
 }
 
 function merge(clock: VectorClock, other: VectorClock | undefined): void {
@@ -56,6 +61,12 @@ function wordsOf(event: TraceEvent): string {
       return `send ${event.msg} to ${event.to}${txnOf(event)}`;
     case 'recv':
       return `recv ${event.msg} from ${event.from}${txnOf(event)}`;
+    case 'out':
+      return `out ${event.msg} to n${event.peer}${txnOf(event)}`;
+    case 'in':
+      return `in ${event.msg} from n${event.peer}${txnOf(event)}`;
+    case 'step':
+      return `${event.step}${event.on === undefined ? '' : ` on=${event.on}`}${txnOf(event)}`;
     case 'turn':
       return `turn ${event.messages}`;
     case 'crash':

@@ -8,12 +8,12 @@ import { ActorSystem } from '../../../actors/runtime/actor-system.ts';
 import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import type { Clock } from '../../../actors/runtime/ports/ports.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
-import { toPerfetto } from '../../../actors/runtime/trace/export-perfetto.ts';
-import { SHIVIZ_PATTERN, toShiviz } from '../../../actors/runtime/trace/export-shiviz.ts';
-import type { TraceEvent } from '../../../actors/runtime/trace/trace-event.ts';
 import { TraceRecorder } from '../../../actors/runtime/trace/trace-recorder.ts';
+import { SHIVIZ_PATTERN } from '../../../transport/trace/export-shiviz.ts';
+import type { TraceEvent } from '../../../transport/trace/trace-event.ts';
+import { spec } from '../../actors/runtime/fixture.ts';
 import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
-import { spec } from './fixture.ts';
+import { toPerfetto, toShiviz } from './whole.ts';
 
 interface Job {
   readonly type: 'PreAccept' | 'PreAcceptOk';

@@ -1,6 +1,7 @@
 /**
- * The events of the flight recorder: one flat record per fact, loss-free as JSON lines.
- * The recorder makes these at dump time; the exporters and the console turn them into pictures.
+ * The events of the flight recorder: one flat record per fact, loss-free as JSON lines
+ * (docs/formats.md, "Traces"). The recorder makes these at dump time; the exporters and the console
+ * turn them into pictures.
  */
 
 interface TraceFact {
@@ -64,7 +65,42 @@ export interface TxnEvent extends TraceFact {
   readonly step: string;
 }
 
+/**
+ * A message that concerns transactions, of the protocol or between the actors of a store: `out` as
+ * it leaves an actor, `in` as one receives it. All are recorded. The two ends have no number in
+ * common: `message-pairs.ts` finds which belong together.
+ */
+export interface EndEvent extends TraceFact {
+  readonly kind: 'out' | 'in';
+  /** Of the node's events: their true order, whatever the times. */
+  readonly seq: number;
+  readonly actor: string;
+  /** Absent where it concerns a whole turn (the log's). */
+  readonly txn?: string;
+  readonly msg: string;
+  /** The node at the other end, or this one. */
+  readonly peer: number;
+  /** Time of a vote or a decision, ballot, place in the order, or token: by message. */
+  readonly value: number;
+}
+
+/** Something that happened to a transaction at an actor. */
+export interface StepEvent extends TraceFact {
+  readonly kind: 'step';
+  readonly seq: number;
+  readonly actor: string;
+  readonly txn?: string;
+  readonly step: string;
+  readonly value: number;
+  /** Commands of a transaction that begins. */
+  readonly count?: number;
+  /** The transaction that it depends on, or waits for. */
+  readonly on?: string;
+}
+
 export type TraceEvent =
+  | EndEvent
+  | StepEvent
   | SendEvent
   | ReceiveEvent
   | TurnEvent
@@ -74,10 +110,3 @@ export type TraceEvent =
 
 /** Stands for socket callbacks, timers and everything else that is not an actor's turn. */
 export const OUTSIDE = 'outside';
-
-/** One JSON object per line. */
-export function toJsonl(events: readonly TraceEvent[]): string {
-  let text = '';
-  for (const event of events) text += `${JSON.stringify(event)}\n`;
-  return text;
-}

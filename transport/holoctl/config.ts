@@ -1,0 +1,21 @@
+/** `holoctl config set`: changes a setting of a node, from its own machine. */
+import { formatEndpoint } from '../endpoint.ts';
+import { OPERATOR_HEADER } from '../http/admin-server.ts';
+import { httpPost } from '../http/http-get.ts';
+import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
+
+const TIMEOUT_MS = 5_000;
+
+export async function config(args: readonly string[], output: Output): Promise<number> {
+  const [verb, name = '', value = '', ...rest] = args;
+  if (verb !== 'set' || args.length < 3) {
+    throw new UsageError('config set takes NAME VALUE (see "holoctl help")');
+  }
+  const endpoint = nodeOf(parseFlags(rest, ['node']));
+  const query = new URLSearchParams({ name, value });
+  const headers = { [OPERATOR_HEADER]: 'holoctl' };
+  const { status, body } = await httpPost(endpoint, `/config?${query}`, headers, TIMEOUT_MS);
+  if (status !== 200) throw new Error(`${formatEndpoint(endpoint)}: ${body.trim().slice(0, 300)}`);
+  output.write(body);
+  return 0;
+}

@@ -1,0 +1,58 @@
+/**
+ * A histogram of durations with a bounded relative error (HDR): 32 buckets per power of two, so any
+ * value is known to 3 percent, from a microsecond to hours. Recording is one addition into a typed
+ * array, since it is done for every transaction; the native one of Node takes 30 times as long.
+ */
+const SUB_BITS = 5;
+const SUB = 2 ** SUB_BITS;
+/** Up to 2^36 us, 19 hours; what is longer counts as that. */
+const POWERS = 36;
+const BUCKETS = (POWERS - SUB_BITS + 1) * SUB;
+
+export class HdrHistogram {
+  readonly #counts = new Float64Array(BUCKETS);
+  #total = 0;
+  #maxUs = 0;
+
+  /** `count` values of so many microseconds. */
+  record(us: number, count = 1): void {
+    const value = us < 0 ? 0 : us;
+    const at = bucketOf(value);
+    this.#counts[at] = (this.#counts[at] as number) + count;
+    this.#total += count;
+    if (value > this.#maxUs) this.#maxUs = value;
+  }
+
+  get count(): number {
+    return this.#total;
+  }
+
+  get maxUs(): number {
+    return this.#maxUs;
+  }
+
+  /** The value that so much of all are not above, `share` in (0, 1]; 0 where there is none. */
+  quantileUs(share: number): number {
+    let left = Math.ceil(share * this.#total);
+    if (left === 0) return 0;
+    for (let at = 0; at < BUCKETS; at += 1) {
+      left -= this.#counts[at] as number;
+      if (left <= 0) return Math.min(upperUs(at), this.#maxUs);
+    }
+    return this.#maxUs;
+  }
+}
+
+function bucketOf(us: number): number {
+  const whole = Math.min(Math.floor(us), 2 ** POWERS - 1);
+  if (whole < SUB) return whole;
+  const power = Math.floor(Math.log2(whole));
+  const shift = power - SUB_BITS;
+  return (shift + 1) * SUB + (Math.floor(whole / 2 ** shift) - SUB);
+}
+
+function upperUs(at: number): number {
+  if (at < SUB) return at;
+  const shift = Math.floor(at / SUB) - 1;
+  return (SUB + (at % SUB) + 1) * 2 ** shift - 1;
+}

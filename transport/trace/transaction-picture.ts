@@ -1,0 +1,177 @@
+/**
+ * One transaction as text: a line per fact in the order of cause and effect, a lane per node. What
+ * `holoctl trace TXNID` prints.
+ */
+import { causalOrder, type MessagePairs, pairMessages } from './message-pairs.ts';
+import type { EndEvent, StepEvent, TraceEvent } from './trace-event.ts';
+
+type Ours = EndEvent | StepEvent;
+
+interface PictureOptions {
+  /** How far the clocks of two nodes may differ after their alignment. */
+  readonly errorUs: number;
+}
+
+/** Messages to a replica that lead to records which a reply waits for. */
+const LOGGED = new Set([
+  'Coordinate',
+  'PreAccept',
+  'Accept',
+  'AcceptInvalidate',
+  'Commit',
+  'BeginRecovery',
+]);
+const ENDS = new Set(['fast', 'slow', 'recovered', 'invalidated']);
+/** Messages inside a node that only pass on what other lines say. */
+const INSIDE = new Set(['Coordinate', 'Execute', 'Executed']);
+const RULE_MS = 10;
+
+/** Empty when the trace holds nothing of the transaction. */
+export function drawTransaction(
+  events: readonly TraceEvent[],
+  txn: string,
+  { errorUs }: PictureOptions,
+): string {
+  const own = events.filter(isOurs).filter((event) => event.txn === txn);
+  if (own.length === 0) return '';
+  const withLog = [...own, ...logTurns(events.filter(isOurs), own)];
+  const pairs = pairMessages(withLog, errorUs);
+  const ordered = causalOrder(withLog, pairs) as Ours[];
+  const nodes = [...new Set(ordered.map(({ node }) => node))].sort((a, b) => a - b);
+  const startUs = ordered[0]?.t ?? 0;
+  const lines = [title(txn, ordered, startUs), accuracy(nodes, errorUs), ''];
+  lines.push(`${'ms'.padStart(RULE_MS)}   ${nodes.map((node) => `${node}`.padEnd(4)).join('')}`);
+  for (const row of rowsOf(ordered, pairs, txn)) {
+    const ms = ((row.t - startUs) / 1_000).toFixed(3).padStart(RULE_MS);
+    lines.push(`${ms}   ${lanes(nodes, row)} ${row.text}`);
+  }
+  return `${lines.join('\n')}\n`;
+}
+
+function isOurs(event: TraceEvent): event is Ours {
+  return event.kind === 'in' || event.kind === 'out' || event.kind === 'step';
+}
+
+/** The turns of the log that the replies of this transaction waited for: append, and on disk. */
+function logTurns(all: readonly Ours[], own: readonly Ours[]): EndEvent[] {
+  const found = new Map<string, EndEvent>();
+  const appends = all.filter((event) => event.kind === 'out' && event.msg === 'Append');
+  const durables = all.filter((event) => event.kind === 'in' && event.msg === 'Durable');
+  for (const event of own) {
+    if (event.kind !== 'in' || !LOGGED.has(event.msg)) continue;
+    const { node, actor, seq } = event;
+    const isNext = (e: Ours): boolean => e.node === node && e.actor === actor && e.seq > seq;
+    const append = appends.find(isNext) as EndEvent | undefined;
+    if (append === undefined) continue;
+    found.set(`${node} ${append.seq}`, append);
+    const durable = durables.find((e) => isNext(e) && e.value === append.value) as EndEvent;
+    if (durable !== undefined) found.set(`${node} ${durable.seq}`, durable);
+  }
+  return [...found.values()];
+}
+
+function title(txn: string, events: readonly Ours[], startUs: number): string {
+  const step = (name: string) => events.find((e) => e.kind === 'step' && e.step === name);
+  const begin = step('begin') as StepEvent | undefined;
+  const end = events.find((e) => e.kind === 'step' && ENDS.has(e.step)) as StepEvent | undefined;
+  const answered = step('answered') as StepEvent | undefined;
+  const words = [`transaction ${txn}`];
+  words.push(new Date(startUs / 1_000).toISOString());
+  if (begin?.count !== undefined) words.push(`${begin.count} commands`);
+  words.push(end === undefined ? 'not decided in this trace' : end.step);
+  if (answered !== undefined) words.push(`answered after ${answered.value.toFixed(2)} ms`);
+  return words.join(' · ');
+}
+
+function accuracy(nodes: readonly number[], errorUs: number): string {
+  if (nodes.length === 1) return `as node ${nodes[0]} has seen it`;
+  return `times of different nodes are accurate to ± ${(errorUs / 1_000).toFixed(3)} ms`;
+}
+
+interface Row {
+  readonly t: number;
+  readonly node: number;
+  /** The node at the other end of what has arrived. */
+  readonly from?: number;
+  readonly text: string;
+}
+
+function* rowsOf(events: readonly Ours[], pairs: MessagePairs, txn: string): Generator<Row> {
+  const appended = new Map<string, number>();
+  const received = new Set<EndEvent>(pairs.values());
+  for (const event of events) {
+    const { t, node } = event;
+    if (event.kind === 'step') {
+      yield { t, node, text: `node ${node}: ${stepText(event)}` };
+      continue;
+    }
+    if (event.msg === 'Append') {
+      appended.set(`${node} ${event.value}`, t);
+      yield { t, node, text: `node ${node}: log: records are appended` };
+    } else if (event.msg === 'Durable') {
+      const since = appended.get(`${node} ${event.value}`) ?? t;
+      const took = ((t - since) / 1_000).toFixed(3);
+      yield { t, node, text: `node ${node}: log: on disk after ${took} ms` };
+    } else if (event.kind === 'in') {
+      if (INSIDE.has(event.msg)) continue;
+      const sent = pairs.get(event);
+      const took = sent === undefined ? '' : `, on its way ${((t - sent.t) / 1_000).toFixed(3)} ms`;
+      const text = `node ${node}: ${messageText(event, txn)} from node ${event.peer}${took}`;
+      yield { t, node, ...(event.peer === node ? {} : { from: event.peer }), text };
+    } else if (!received.has(event) && !INSIDE.has(event.msg)) {
+      const text = `node ${node}: ${messageText(event, txn)} to node ${event.peer}, not seen there`;
+      yield { t, node, text };
+    }
+  }
+}
+
+function stepText({ step, value, count, on }: StepEvent): string {
+  switch (step) {
+    case 'begin':
+      return `begins, ${count ?? 0} commands; the first has waited ${value.toFixed(3)} ms`;
+    case 'dep':
+      return `depends on ${on ?? '?'}`;
+    case 'waits':
+      return `waits for ${on ?? '?'}`;
+    case 'executed':
+      return `executed, as number ${value}`;
+    case 'answered':
+      return `answered after ${value.toFixed(3)} ms`;
+    case 'fast':
+    case 'slow':
+      return `decided on the ${step} path`;
+    case 'recover':
+      return 'recover: nothing has moved, its outcome must be found out';
+    default:
+      return step;
+  }
+}
+
+function messageText({ msg, value }: EndEvent, txn: string): string {
+  const t0 = Number(txn.slice(txn.indexOf('/') + 1).split('.')[0]);
+  const late = value - t0;
+  const time = late === 0 ? 't0' : `t0 + ${late} us`;
+  switch (msg) {
+    case 'PreAcceptOk':
+      return `PreAcceptOk: vote ${time}`;
+    case 'Accept':
+    case 'Commit':
+    case 'Stable':
+      return `${msg}: executes at ${time}`;
+    default:
+      return msg;
+  }
+}
+
+function lanes(nodes: readonly number[], { node, from }: Row): string {
+  const to = nodes.indexOf(node);
+  const start = from === undefined ? to : nodes.indexOf(from);
+  const [low, high] = start < 0 ? [to, to] : [Math.min(to, start), Math.max(to, start)];
+  return nodes
+    .map((_, lane) => {
+      const isOn = lane >= low && lane < high;
+      if (lane === to) return isOn ? '◀───' : low < to ? '▶   ' : '●   ';
+      return isOn ? (lane === start ? '●───' : '────') : lane === start ? '●   ' : '│   ';
+    })
+    .join('');
+}
