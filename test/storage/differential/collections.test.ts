@@ -27,6 +27,8 @@ function normal([name = '']: readonly string[], reply: Reply | undefined): strin
 function isNew([name = '', subcommand = '', ...rest]: readonly string[]): boolean {
   return (
     (name === 'OBJECT' && subcommand === 'ENCODING') ||
+    // It judges numbers by an error that some earlier command has left behind.
+    /^SORT/.test(name) ||
     (/^Z(REV)?RANK$/.test(name) && rest.length > 1) ||
     rest.includes('-9223372036854775808')
   );
