@@ -16,7 +16,7 @@ export class HdrHistogram {
 
   /** `count` values of so many microseconds. */
   record(us: number, count = 1): void {
-    const value = us < 0 ? 0 : us;
+    const value = Math.max(us, 0);
     const at = bucketOf(value);
     this.#counts[at] = (this.#counts[at] as number) + count;
     this.#total += count;
