@@ -8,7 +8,7 @@
 import { slotOfBytes } from './keyspace/slots.ts';
 import type { TableHash } from './keyspace/table-hash.ts';
 import { ARGUMENTS_MAX } from './limits.ts';
-import { databaseOfHead, UNIT_HEAD, UNIT_HEAD_IN } from './transaction-body.ts';
+import { databaseOfHead, isUnitHead, UNIT_HEAD, UNIT_HEAD_IN } from './transaction-body.ts';
 import { readLatin1 } from './types/latin1.ts';
 import { SHORT_TEXT_BYTES_MAX, shortText } from './types/short-text.ts';
 
@@ -28,6 +28,8 @@ export class Arguments {
   longest = 0;
   /** The command is the first of a unit (set by `next` only). */
   startsUnit = false;
+  /** The command is the only one of its unit (set by `next` only). */
+  isAlone = false;
   /** The database that the command is for (changed by `next` only). */
   database = 0;
   #buffer: Buffer = EMPTY;
@@ -92,6 +94,7 @@ export class Arguments {
     if (count < 1 || at > buffer.length) {
       throw new Error(`the command at byte ${offset} is truncated`);
     }
+    this.isAlone = this.startsUnit && (at === buffer.length || isUnitHead(buffer[at]));
     this.count = count;
     this.longest = longest;
     return at;

@@ -26,3 +26,9 @@ export const SCAN_COUNT_MAX = 10_000;
  * their greetings.
  */
 export const UNIT_WRITE_BYTES_MAX = 4 * VALUE_BYTES_MAX;
+
+/**
+ * Keys of a database in which KEYS may stand among other commands of a unit: every replica goes
+ * through all of them, and nothing else runs meanwhile.
+ */
+export const KEYS_IN_UNIT_MAX = 10_000;

@@ -24,6 +24,7 @@ import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { Footprint } from './keyspace/footprint.ts';
 import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
+import { type KeysView, VIEW_CHANGES_MAX } from './keyspace/keys-view.ts';
 import {
   KEY_OUTSIDE,
   PAST_DEADLINE,
@@ -198,11 +199,7 @@ export class StateMachine {
   run(args: Arguments, out: ReplySink): void {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
     const { context } = this.#databases;
-    if (args.startsUnit) {
-      this.#units += 1;
-      this.#unitEnded = false;
-      context.beginUnit();
-    }
+    if (args.startsUnit) this.#beginUnit();
     if (this.#unitsStored > 0 && this.#units <= this.#unitsStored) {
       out.error(STORED_BEFORE);
       return;
@@ -252,6 +249,17 @@ export class StateMachine {
     return [...learned];
   }
 
+  /**
+   * Takes the place of `run` for a KEYS that is a unit by itself: the keys as of this place in the
+   * transaction. `undefined`: the engine already holds the effects of later units.
+   */
+  pinKeys(args: Arguments, changesMax = VIEW_CHANGES_MAX): KeysView | undefined {
+    if (!this.#open) throw new ApplyOrderError('keys were pinned outside a transaction');
+    if (this.#unitsStored > 0) return undefined;
+    this.#beginUnit();
+    return this.#databases.of(args.database).pinKeys(changesMax);
+  }
+
   /** Ends the transaction; sequences have no gaps. */
   commit(applySequence: number): void {
     if (!this.#open) throw new ApplyOrderError('a commit without an open transaction');
@@ -262,6 +270,12 @@ export class StateMachine {
     this.#open = false;
     this.#unitsStored = 0;
     this.#appliedSequence = applySequence;
+  }
+
+  #beginUnit(): void {
+    this.#units += 1;
+    this.#unitEnded = false;
+    this.#databases.context.beginUnit();
   }
 
   /**

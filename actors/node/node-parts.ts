@@ -85,6 +85,9 @@ export interface NodeLimits {
   readonly outboxHeldMax?: number;
   /** Replies that wait until their connections take them; see `running-executor.ts`. */
   readonly heldReplyBytesMax?: number;
+  /** KEYS that are listed at a time, and keys that may change ahead of each. */
+  readonly listingsMax?: number;
+  readonly viewChangesMax?: number;
   /** Messages that wait while the log, or the engine, is opened; 65,536 by default. */
   readonly earlyMax?: number;
   /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */

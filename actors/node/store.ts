@@ -169,6 +169,8 @@ export class Store {
         tableHashKey,
         unflushedBytesMax: limits.unflushedBytesMax,
         heldReplyBytesMax: limits.heldReplyBytesMax,
+        listingsMax: limits.listingsMax,
+        viewChangesMax: limits.viewChangesMax,
         replica: this.#replica,
         coordinator: this.#coordinator,
         clients,

@@ -12,6 +12,7 @@ export const REFUSED = {
   read: 'TIMEOUT refused, nothing was read: a majority did not answer in time',
   busy: 'BUSY refused, nothing was done: too many commands are waiting',
   tooLarge: 'TOOLARGE refused, nothing was done: it exceeds what one transaction may hold',
+  listing: 'TRYAGAIN refused, nothing was read: too many keys changed while they were listed',
   diskFull: 'DISKFULL refused, nothing was done: the disk of this node is full; reads still work',
   backlog: 'BACKLOG refused, nothing was done: too much is kept for a member that is away',
   stopping: 'SHUTDOWN refused, nothing was done: this node is stopping',

@@ -68,6 +68,8 @@ export type ExecutorMessage =
   | WalReply
   | { readonly type: 'FlushDone'; readonly failure: FlushFailure | undefined }
   | { readonly type: 'Open' }
+  /** It is time for the next slice of a listing. */
+  | { readonly type: 'ListKeys' }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };

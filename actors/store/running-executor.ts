@@ -26,8 +26,10 @@ import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
+import { REFUSED } from './client-errors.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX, OWN_CONNECTION } from './expiry.ts';
 import { HeldReplies } from './held-replies.ts';
+import { KeyListings, LISTINGS_MAX } from './key-listings.ts';
 import { LogFirstEngine } from './log-first-engine.ts';
 import type {
   CoordinatorActorMessage,
@@ -58,6 +60,10 @@ export interface RunningOptions {
   readonly keptReplyBytesMax: number;
   /** Replies that wait for credit of their connections; `HELD_BYTES_MAX` by default. */
   readonly heldReplyBytesMax?: number | undefined;
+  /** KEYS that are listed at a time; `LISTINGS_MAX` by default. */
+  readonly listingsMax?: number | undefined;
+  /** Keys that may change ahead of a listing; `VIEW_CHANGES_MAX` by default. */
+  readonly viewChangesMax?: number | undefined;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   /** The sender of the parts. It outlives this actor. */
@@ -118,6 +124,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #renderer = new PartRenderer(this.#writer);
   readonly #trace: TxnTrace;
   readonly #held: HeldReplies;
+  readonly #listings: KeyListings;
   /** A write of the part that runs has answered more than may be kept. */
   #isLost = false;
   readonly #expected = new Map<string, readonly Part[]>();
@@ -157,6 +164,13 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     });
     const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
     this.#held = new HeldReplies(heldMax, (answer) => this.#answer(answer));
+    this.#listings = new KeyListings({
+      max: options.listingsMax ?? LISTINGS_MAX,
+      changesMax: options.viewChangesMax,
+      bytesMax: keptReplyBytesMax,
+      nowMs: () => context.clock.monotonicMs(),
+      done: (part, outcome) => this.#listed(part, outcome),
+    });
     this.#members = membersOf(options.groups, this.#machines);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
     options.watch?.(this.#machines);
@@ -186,6 +200,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   stopped(): void {
+    for (const part of this.#listings.abandon()) this.#fail(part, REFUSED.restarted);
     this.#held.loseAll();
     this.#engine.close();
   }
@@ -290,6 +305,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const writer = this.#writer;
     const renderer = this.#renderer;
     let at = start;
+    if (part.wholeStore && part.count === 1) {
+      at = args.next(body, start);
+      if (this.#list(machine, part, args)) return at;
+      at = start;
+    }
     let sink: ReplySink = writer;
     renderer.begin(part);
     for (let left = part.count; left > 0; left -= 1) {
@@ -310,6 +330,43 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       this.#outside.push({ key: keyOf(execution.id), part: unit, slots });
     }
     return at;
+  }
+
+  /** `false`: it is no KEYS that is listed in slices. */
+  #list(machine: StateMachine, part: Part, args: Arguments): boolean {
+    const begun = this.#listings.begin(part, machine, args);
+    if (begun === undefined) return false;
+    if (begun === 'busy') {
+      machine.run(args, NO_REPLY);
+      this.#fail(part, REFUSED.busy);
+    } else if (this.#listings.size === 1) {
+      this.#goOnListing();
+    }
+    return true;
+  }
+
+  #goOnListing(): void {
+    // Refused only when this incarnation has ended.
+    tellOrDrop(this.#context.thisIncarnation, { type: 'ListKeys' });
+  }
+
+  #listed(part: Part, outcome: readonly string[] | 'too long' | 'lost'): void {
+    if (outcome === 'lost') return this.#fail(part, REFUSED.listing);
+    if (outcome === 'too long') return this.#fail(part, this.#replyTooLong);
+    const writer = this.#writer;
+    this.#renderer.begin(part);
+    this.#renderer.next();
+    writer.array(outcome.length);
+    for (const key of outcome) writer.bulk(key);
+    if (writer.overflowed) {
+      this.#renderer.cutBack();
+      writer.error(this.#replyTooLong);
+    }
+    this.#reply(part);
+  }
+
+  #fail({ unit, part }: Part, line: string): void {
+    this.#answer({ type: 'PartFailed', unit, part, line });
   }
 
   #read({ machine, slots }: Member, token: number, barrierSequence: number): void {
@@ -460,6 +517,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       }
       case 'FlushDone':
         return this.#flushDone(message.failure);
+      case 'ListKeys':
+        this.#listings.slice();
+        if (this.#listings.size > 0) this.#goOnListing();
+        return;
       case 'FindExpired':
         return this.#findExpired(message.group, message.pastMs);
       case 'Tick':

@@ -4,15 +4,21 @@ import type { Arguments } from '../arguments.ts';
 import type { StoredEntry } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { firstSlotOf, POSITIONS, positionOf } from '../keyspace/slots.ts';
+import { KEYS_IN_UNIT_MAX } from '../limits.ts';
 import { parseUnsigned } from '../types/integers.ts';
 import { type Command, command, SYNTAX_ERROR } from './command.ts';
 import { DATABASE_OUT_OF_RANGE, databaseNumber } from './database-number.ts';
 import { Glob } from './glob.ts';
-import type { ReplySink } from './reply.ts';
+import { NO_REPLY, type ReplySink } from './reply.ts';
 import { INVALID_CURSOR, parseScanOptions, type ScanOptions } from './scan-options.ts';
 
 /** Keys that a walk takes from the keyspace at a time. */
 const PAGE_KEYS = 256;
+/** The bytes of the keys that KEYS goes through among other commands. */
+const KEYS_IN_UNIT_BYTES_MAX = 1024 * 1024;
+const TOO_MANY_IN_UNIT =
+  `ERR KEYS in a MULTI block or script takes at most ${KEYS_IN_UNIT_MAX} keys of ` +
+  `${KEYS_IN_UNIT_BYTES_MAX} bytes in all: send it alone, or use SCAN`;
 /** Keys past their deadline that one RANDOMKEY removes before it gives up. */
 const RANDOMKEY_VISITS_MAX = 4_096;
 const TOO_MANY = Symbol('too many keys are past their deadline');
@@ -69,6 +75,21 @@ export function forEachKey(
   } while (position !== 0);
 }
 
+/**
+ * KEYS as a unit by itself: the node whose client waits lists the keys, usually in slices of its
+ * own (`actors/store/key-listings.ts`). Nothing is removed: replicas without the client do nothing.
+ */
+function listAlone(keyspace: Keyspace, pattern: Glob, out: ReplySink): void {
+  if (out === NO_REPLY) return;
+  const found: string[] = [];
+  forEachKey(keyspace, 0, ({ key, entry }) => {
+    if (!entry.expired(keyspace.nowMs) && pattern.matches(key)) found.push(key);
+    return true;
+  });
+  out.array(found.length);
+  for (const key of found) out.bulk(key);
+}
+
 const keys = command({
   group: 'generic',
   keys: 'whole-store',
@@ -82,11 +103,18 @@ const keys = command({
   run(keyspace, args, out) {
     const pattern = new Glob(args.text(1));
     if (pattern.problem !== undefined) return out.error(pattern.problem);
+    if (args.isAlone) return listAlone(keyspace, pattern, out);
+    if (keyspace.size > KEYS_IN_UNIT_MAX) return out.error(TOO_MANY_IN_UNIT);
     const found: string[] = [];
+    let bytesLeft = KEYS_IN_UNIT_BYTES_MAX;
     forEachKey(keyspace, 0, (item) => {
-      if (pattern.matches(item.key) && keyspace.isAlive(item)) found.push(item.key);
-      return true;
+      bytesLeft -= item.key.length;
+      if (bytesLeft >= 0 && pattern.matches(item.key) && keyspace.isAlive(item)) {
+        found.push(item.key);
+      }
+      return bytesLeft >= 0;
     });
+    if (bytesLeft < 0) return out.error(TOO_MANY_IN_UNIT);
     out.array(found.length);
     for (const key of found) out.bulk(key);
   },

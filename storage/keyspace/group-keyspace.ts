@@ -28,6 +28,7 @@ import {
   storedBytes,
 } from './entry.ts';
 import { batchOf, capturedEntry, type Flush } from './flush.ts';
+import { KeysView } from './keys-view.ts';
 import {
   type Found,
   type KeyPage,
@@ -89,6 +90,8 @@ export class GroupKeyspace implements Keyspace {
   #size: number;
   #volatileSize: number;
   #clearedAt: Timestamp;
+  /** Walks that are to find the keys as of an earlier moment. */
+  readonly #views: KeysView[] = [];
   /** Counts FLUSHALLs. */
   #era = 0;
   /** Readers ignore the engine's content, which the next flush removes. */
@@ -342,6 +345,7 @@ export class GroupKeyspace implements Keyspace {
   /** In constant time: the engine is emptied by the next flush. */
   clear(): void {
     if (this.#outdated(this.#clearedAt, 'the keyspace')) return;
+    for (const view of this.#views) view.lose();
     this.#cache.clear();
     this.#fresh.clear();
     this.#dirty = [];
@@ -523,9 +527,22 @@ export class GroupKeyspace implements Keyspace {
     undo.push({ keyspace: this, cell, entry, unit, removedAt, edited });
   }
 
+  /** The keys as of now, to be walked while transactions go on. */
+  pinKeys(changesMax: number): KeysView {
+    const view = new KeysView(
+      this.nowMs,
+      changesMax,
+      (position, limit) => this.page(position, limit),
+      (closed) => this.#views.splice(this.#views.indexOf(closed), 1),
+    );
+    this.#views.push(view);
+    return view;
+  }
+
   /** Replaces the entry of a cell. */
   #put(cell: Cell, entry: Entry): void {
     const old = cell.entry;
+    if (this.#views.length > 0) for (const view of this.#views) view.note(cell, old);
     const grows = entry.bytes - old.bytes;
     if (isCollection(entry.value) || isCollection(old.value)) {
       this.#dirtyBytes += this.#collections.replaced(cell, old.value, entry.value);

@@ -46,6 +46,14 @@ const WHOLE_STORE = nodes({
   mix: { ...PLAIN_MIX, mixed: 1, wholeStore: 1 },
 });
 
+/** Many commands over all keys, among writes that do not wait for them. */
+const LISTINGS = nodes({
+  ...FAIR,
+  clients: 12,
+  thinkMsMax: 2,
+  mix: { ...PLAIN_MIX, mixed: 4, wholeStore: 2 },
+});
+
 /** Nodes crash all the time, after flushes too. */
 export const RESTARTS: Partial<Profile> = {
   ...FAIR,
@@ -299,6 +307,16 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     why: 'a read finds a key gone by the clock of one node, and no transaction has decided it',
     budgetSeeds: 20,
     config: DEADLINES_BY_OTHER_CLOCKS,
+  },
+  {
+    name: 'keys_listed_as_they_are_now',
+    accordItem: 'storage: KEYS answers the state at its place in the order',
+    file: 'storage/keyspace/group-keyspace.ts',
+    find: 'for (const view of this.#views) view.note(cell, old);',
+    replace: 'void old;',
+    why: 'a walk in slices finds what later transactions have written',
+    budgetSeeds: 20,
+    config: LISTINGS,
   },
   {
     name: 'deadline_at_last_timestamp',

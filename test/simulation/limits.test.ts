@@ -52,6 +52,8 @@ const NODE: Fates<NodeLimits> = {
   turnsMax: 'turnsMax',
   outboxHeldMax: 'outboxHeldMax',
   heldReplyBytesMax: 'heldReplyBytesMax',
+  listingsMax: 'listingsMax',
+  viewChangesMax: 'viewChangesMax',
   earlyMax: 'earlyMax',
   trafficKeptMax: 'trafficKeptMax',
 };

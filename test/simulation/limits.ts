@@ -60,6 +60,8 @@ export const RANGES = {
   replyBytesMax: [1, REPLY_BYTES_MAX],
   keptReplyBytesMax: [1, KEPT_REPLY_BYTES_MAX],
   replyWindowBytes: [1, 2 ** 20],
+  listingsMax: [1, 16],
+  viewChangesMax: [1, 1_000_000],
   heldReplyBytesMax: [1, 2 ** 29],
   retainedBytesMax: [1, 64 * 2 ** 20],
   mailboxMax: [1, 65_536],

@@ -98,6 +98,8 @@ export interface StoreRoute extends RouteBase {
   readonly grows: boolean;
   /** SCAN: reads many keys, but promises no single moment for them. */
   readonly walksKeys: boolean;
+  /** KEYS: outside of a MULTI block a unit by itself, whose answer may take long. */
+  readonly listsKeys: boolean;
 }
 
 export interface LocalRoute extends RouteBase {
@@ -211,6 +213,7 @@ export function storeRoute(command: Command): StoreRoute {
     writes: command.kind === 'write',
     grows: command.flags.includes('denyoom'),
     walksKeys: name === 'SCAN',
+    listsKeys: name === 'KEYS',
   };
 }
 

@@ -67,6 +67,7 @@ export class UnitBuilder {
   /** `false`: it spans groups, or the unit does, and may not travel with the rest of the unit. */
   admits(route: StoreRoute, args: Arguments): boolean {
     if (this.count > 0 && findsKeys(route, args)) return false;
+    if (route.listsKeys && this.count > 0) return false;
     return this.#placement.isSole || this.#admitsSpan(this.#spanOf(route, args));
   }
 
@@ -87,6 +88,7 @@ export class UnitBuilder {
     const part = this.#placement.isSole
       ? this.#solePart()
       : this.#partFor(this.#spanOf(route, args));
+    if (route.listsKeys) this.isAlone = true;
     const keysBefore = part.slots.length;
     part.addCommand(route, args, buffer, start, end, database);
     this.keys += part.slots.length - keysBefore;

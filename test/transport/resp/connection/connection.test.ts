@@ -291,6 +291,14 @@ describe('MULTI', () => {
     expect(harness.coordinator.parts.map((unit) => unit.participants.length)).toEqual([3, 1, 3, 1]);
   });
 
+  test('sends KEYS as a unit by itself, but not out of a block', () => {
+    const harness = new Harness();
+    harness.client().ask(request('INCR n', 'KEYS *', 'KEYS a', 'INCR n', 'INCR n'));
+    expect(harness.coordinator.parts.map((unit) => unit.count)).toEqual([1, 1, 1, 2]);
+    harness.client().ask(request('MULTI', 'INCR n', 'KEYS *', 'EXEC'));
+    expect(harness.coordinator.parts.at(-1)?.count).toBe(2);
+  });
+
   test('does not split a block over units', () => {
     const harness = new Harness({ unitCommandsMax: 4 });
     const client = harness.client();
