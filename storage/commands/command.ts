@@ -138,6 +138,8 @@ type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly dangerous?: boolean;
   /** `false`: not in the category of commands on keys. */
   readonly ofKeyspace?: boolean;
+  /** Where it takes values of several types: their groups. */
+  readonly ofGroups?: readonly CommandGroup[];
 };
 
 /** Of the groups whose commands take values of one type. */
@@ -154,14 +156,15 @@ export function command(entry: CommandEntry): Command {
   const flags = entry.flags.split(' ') as CommandFlag[];
   if (typeof entry.keys === 'function') flags.push('movablekeys');
   const kind = flags.includes('write') ? 'write' : 'read';
-  const ofType = TYPE_CATEGORIES.get(entry.group);
+  const groups = entry.ofGroups ?? [entry.group];
+  const ofTypes = groups.flatMap((group) => TYPE_CATEGORIES.get(group) ?? []);
   return {
     name: entry.name,
     arity: entry.arity,
     flags,
     categories: [
-      ...(ofType === undefined ? [] : [ofType]),
-      ...(ofType !== undefined || entry.ofKeyspace === false ? [] : ['@keyspace']),
+      ...ofTypes,
+      ...(ofTypes.length > 0 || entry.ofKeyspace === false ? [] : ['@keyspace']),
       `@${kind}`,
       flags.includes('fast') ? '@fast' : '@slow',
       ...(entry.dangerous === true ? ['@dangerous'] : []),

@@ -282,6 +282,8 @@ const COMPLEXITY =
   'O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number ' +
   'of returned elements.';
 
+const OF_GROUPS = ['list', 'set', 'sorted-set'] as const;
+
 export const SORT_COMMANDS: readonly Command[] = [
   command({
     group: 'generic',
@@ -289,6 +291,8 @@ export const SORT_COMMANDS: readonly Command[] = [
     fixedKeys: ONE_KEY,
     findsKeys,
     flags: 'write denyoom',
+    dangerous: true,
+    ofGroups: OF_GROUPS,
     name: 'SORT',
     arity: -2,
     summary: 'Sort the elements in a list, set or sorted set',
@@ -302,6 +306,8 @@ export const SORT_COMMANDS: readonly Command[] = [
     fixedKeys: ONE_KEY,
     findsKeys,
     flags: 'readonly',
+    dangerous: true,
+    ofGroups: OF_GROUPS,
     name: 'SORT_RO',
     arity: -2,
     summary: 'Sort the elements in a list, set or sorted set. Read-only variant of SORT',

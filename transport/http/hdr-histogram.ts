@@ -1,7 +1,7 @@
 /**
  * A histogram of durations with a bounded relative error (HDR): 32 buckets per power of two, so any
- * value is known to 3 percent, from a microsecond to hours. Recording is one addition into a typed
- * array, since it is done for every transaction; the native one of Node takes 30 times as long.
+ * value is known to 3 percent, from a microsecond to hours. One call records the latency of all
+ * commands of a batch; the histogram of `node:perf_hooks` takes one value at a time.
  */
 const SUB_BITS = 5;
 const SUB = 2 ** SUB_BITS;
