@@ -9,11 +9,14 @@ import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import { UnitUnderWay } from '../../transport/resp/connection/unit-under-way.ts';
 import { type ClientUnit, failure } from './client.ts';
+import { isListing } from './reply-judge.ts';
 
 interface SimClientsOptions {
   readonly window: number;
   /** When the transaction that is being executed executes. */
   readonly executing: (group: GroupId) => Timestamp | undefined;
+  /** Of the KEYS whose listing has just ended. */
+  readonly listed: (group: GroupId) => Timestamp | undefined;
   /** The node has stopped within a turn: nothing that it executes leaves it. */
   readonly frozen: () => boolean;
   readonly answered: (client: SimClient, replies: Buffer) => void;
@@ -97,7 +100,8 @@ export class SimClients {
     if (client !== undefined && isFirst) {
       const { readsFrom } = client.unit.part;
       if (answer.answered < readsFrom) throw new Error('a write is left to another part');
-      client.at = this.#options.executing(client.group);
+      const { executing, listed } = this.#options;
+      client.at = (isListing(client.unit) ? listed : executing)(client.group);
       this.#lastOrder += 1;
       client.order = this.#lastOrder;
     }

@@ -135,6 +135,8 @@ export class SimNode {
   readonly #lives = new Map<number, StoreLife>();
   /** The transaction that a group's state machine executes. */
   readonly #executing = new GroupMap<Timestamp>();
+  /** The transaction of the listing of keys that ended last. */
+  readonly #listed = new GroupMap<Timestamp>();
   paused = false;
   /** The failure that was injected and must stop this node; anything else is a violation. */
   expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | 'missing' | undefined;
@@ -172,6 +174,7 @@ export class SimNode {
     this.#clients = new SimClients({
       window: options.replyWindowBytes ?? WINDOW_BYTES,
       executing: (group) => this.#executing.get(group),
+      listed: (group) => this.#listed.get(group),
       frozen: () => this.frozen,
       answered: ({ unit, group, order, floor, at }, replies) => {
         if (at === undefined) return;
@@ -203,6 +206,7 @@ export class SimNode {
   /** Nothing is left of an incarnation. */
   #forget(): void {
     this.#executing.clear();
+    this.#listed.clear();
     for (const store of this.#storeNumbers) this.#lives.set(store, { ...NO_LIFE });
   }
 
@@ -505,6 +509,18 @@ export class SimNode {
     machine.commit = (sequence) => {
       this.#executing.delete(group);
       commit(sequence);
+    };
+    const pinKeys = machine.pinKeys.bind(machine);
+    machine.pinKeys = (args, changesMax) => {
+      const at = this.#executing.get(group);
+      const view = pinKeys(args, changesMax);
+      if (view === undefined || at === undefined) return view;
+      const close = view.close.bind(view);
+      view.close = () => {
+        close();
+        this.#listed.set(group, at);
+      };
+      return view;
     };
   }
 
