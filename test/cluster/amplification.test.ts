@@ -16,7 +16,8 @@ const OOM = "OOM command not allowed when used memory > 'maxmemory'.";
 let cluster: TestCluster;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start();
+  // A budget that is never reached: the replicas decide, by what a unit may write.
+  cluster = await TestCluster.start({ flags: ['--maxmemory=64gb'] });
 });
 
 afterAll(() => cluster?.remove());

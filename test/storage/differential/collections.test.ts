@@ -63,7 +63,9 @@ describe('collections against servers of reference', () => {
       if (oracles.length === 0) return console.warn('no redis-server: skipped');
       const sequences = fc.array(command, { minLength: 1, maxLength: 120, size: 'max' });
       await fc.assert(
-        fc.asyncProperty(sequences, async (commands) => {
+        fc.asyncProperty(sequences, async (drawn) => {
+          // Not run at all: they would also change what later commands find.
+          const commands = oracles.length === 1 ? drawn.filter((words) => !isNew(words)) : drawn;
           let machine = new Machine({ startMs: Date.now() });
           const ours = commands.map((words, i) => {
             if (i % 13 === 12) machine.flush();
@@ -74,7 +76,6 @@ describe('collections against servers of reference', () => {
             oracles.map(async (oracle) => (await oracle.run([['FLUSHALL'], ...commands])).slice(1)),
           );
           for (const [i, words] of commands.entries()) {
-            if (oracles.length === 1 && isNew(words)) continue;
             const expected = theirs.map((replies) => normal(words, replies[i]));
             expect(expected, `number ${i}: ${told([...words]).slice(0, 500)}`).toContain(
               normal(words, ours[i]),
