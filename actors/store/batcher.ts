@@ -159,8 +159,11 @@ export class Batcher {
       keys += part.participants.length;
       taken += 1;
     }
-    const pendings = queue.splice(0, taken);
-    return { pendings, participants: unite(pendings), commands };
+    // They stay in the queue until nothing can fail any more.
+    const pendings = queue.slice(0, taken);
+    const participants = unite(pendings);
+    queue.splice(0, taken);
+    return { pendings, participants, commands };
   }
 }
 

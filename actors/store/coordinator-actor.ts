@@ -130,6 +130,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #diskFull = false;
   #backlog = false;
   #draining = false;
+  /** Parts that are in no table for a moment: a crash then must not leave them unanswered. */
+  #received: Part | undefined;
+  #taken: readonly Pending[] = [];
   /** Units of this actor's own. */
   #ownUnits = 0;
   #drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
@@ -164,7 +167,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   receive(message: CoordinatorActorMessage): void {
     switch (message.type) {
       case 'Part':
-        return this.#receivePart(message.part);
+        this.#received = message.part;
+        this.#receivePart(message.part);
+        this.#received = undefined;
+        return;
       case 'Protocol':
       case 'Quorum':
       case 'Refused':
@@ -327,7 +333,11 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   /** The first answer counts: the executor may have given one meanwhile. */
-  #fail({ part: { unit, part } }: Pending, line: string): void {
+  #fail({ part }: Pending, line: string): void {
+    this.#failPart(part, line);
+  }
+
+  #failPart({ unit, part }: Part, line: string): void {
     const answer: PartAnswer = { type: 'PartFailed', unit, part, line };
     // This incarnation needs no answer when it ends.
     if (unit.connection === OWN_CONNECTION) tellOrDrop(this.#context.thisIncarnation, answer);
@@ -401,6 +411,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     while (!this.#congested()) {
       const batch = work.batcher.nextTransaction(this.#coordinators.state(group).underWay);
       if (batch === undefined) break;
+      this.#taken = batch.pendings;
       const parts = batch.pendings.map((pending) => pending.part);
       const body = bodyOf(parts.map((part) => part.bytes));
       const id = this.#coordinators.coordinate(group, batch.participants, body, nowMs);
@@ -416,6 +427,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         pendings: batch.pendings,
         deadlineMs: earliest(batch.pendings),
       });
+      this.#taken = [];
       this.#executor.send({ type: 'Expect', key, parts });
       this.#options.observe.batch('transaction', batch.commands, body.length);
     }
@@ -425,6 +437,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     while (!this.#congested()) {
       const batch = work.batcher.nextRead(work.barriers);
       if (batch === undefined) break;
+      this.#taken = batch.pendings;
       const parts = batch.pendings.map((pending) => pending.part);
       this.#lastToken += 1;
       work.barriers += 1;
@@ -433,6 +446,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         pendings: batch.pendings,
         deadlineMs: earliest(batch.pendings),
       });
+      this.#taken = [];
       this.#executor.send({ type: 'ExpectRead', token: this.#lastToken, parts });
       const slots = encodeParticipants(batch.participants);
       const begin: BeginRead = { type: 'BeginRead', token: this.#lastToken, slots };
@@ -655,6 +669,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #failAll(waiting: string, underWay: string): void {
+    // Of what was taken nothing has left yet.
+    for (const { part } of this.#taken) this.#failPart(part, waiting);
+    if (this.#received !== undefined) this.#failPart(this.#received, waiting);
     for (const { batcher } of this.#waiting) {
       for (const pending of batcher.drop(() => false)) this.#fail(pending, waiting);
     }

@@ -389,6 +389,32 @@ describe('the end', () => {
     expect(drained).toHaveLength(1);
   });
 
+  test.each([true, false])(
+    'answers a part whatever step of its way fails, readOnly: %s',
+    (readOnly) => {
+      let failed = true;
+      for (let step = 1; failed; step += 1) {
+        failed = false;
+        let looks = 0;
+        const part = partOf({ unit: { connection: 1, sequence: 1 }, participants: [1], readOnly });
+        const fragile = new Proxy(part, {
+          get(target, name) {
+            looks += 1;
+            if (looks === step) {
+              failed = true;
+              throw new Error(`injected at look ${looks}`);
+            }
+            return Reflect.get(target, name);
+          },
+        });
+        const bench = new Bench().tell({ type: 'Part', part: fragile }).run(50);
+        const answers = failed ? [expect.stringMatching(/^1: INTERRUPTED/)] : [];
+        expect(bench.told, `step ${step}`).toEqual(answers);
+        if (!failed) expect(step).toBeGreaterThan(5);
+      }
+    },
+  );
+
   test('answers each client once: refused what waits, indeterminate what is under way', () => {
     const bench = new Bench({ batch: { pipelineDepth: 1 } }).part().part().read();
     bench.world.system.crash('node/coordinator', new Error('injected'));
