@@ -4,9 +4,9 @@ import { NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Found, Keyspace } from '../keyspace/keyspace.ts';
 import type { Collection } from '../types/collection.ts';
 import type { CollectionType } from '../types/collection-type.ts';
-import { parseInteger, parseUnsigned } from '../types/integers.ts';
+import { parseUnsigned } from '../types/integers.ts';
 import { itemsOf } from '../types/packed.ts';
-import { NOT_AN_INTEGER } from './command.ts';
+import { signedAt } from './integer-arguments.ts';
 import type { ReplySink } from './reply.ts';
 import { INVALID_CURSOR, parseScanOptions } from './scan-options.ts';
 
@@ -25,14 +25,42 @@ export function store<C extends Collection>(
   if (found !== undefined && typeof value !== 'string' && value === found.entry.value) {
     return keyspace.changed(found as Found);
   }
-  const size = typeof value === 'string' ? itemsOf(value) : value.count;
   if (found === undefined) {
-    if (size > 0) keyspace.set(args, i, type, value, NO_DEADLINE);
-  } else if (size === 0) {
+    if (!isEmpty(value)) keyspace.set(args, i, type, value, NO_DEADLINE);
+  } else if (isEmpty(value)) {
     keyspace.remove(found as Found);
   } else {
     keyspace.replace(found as Found, type, value, found.entry.deadline);
   }
+}
+
+/** A result takes the place of whatever is at argument `i`; one without elements removes it. */
+export function overwrite<C extends Collection>(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  type: CollectionType<C>,
+  value: string | C,
+): void {
+  if (!isEmpty(value)) return keyspace.set(args, i, type, value, NO_DEADLINE);
+  const found = keyspace.find(args, i);
+  if (found !== undefined) keyspace.remove(found);
+}
+
+function isEmpty(value: string | Collection): boolean {
+  return (typeof value === 'string' ? itemsOf(value) : value.count) === 0;
+}
+
+/**
+ * HLEN and its like: the elements of the collection in argument 1, whose rows need not be in
+ * memory. A packed one has `width` items for each.
+ */
+export function countElements<C extends Collection>(type: CollectionType<C>, width: 1 | 2) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+    const value = keyspace.findOf(type, args, 1)?.entry.value;
+    if (value === undefined) out.integer(0);
+    else out.integer(typeof value === 'string' ? itemsOf(value) / width : value.size);
+  };
 }
 
 /** Before the first change of a collection that may be large: `bytes` as for `Keyspace.edit`. */
@@ -63,16 +91,11 @@ export function longestFrom(args: Arguments, first: number): number {
 /** Picks of one command: HRANDFIELD and its like make a reply of any length of any collection. */
 const PICKS_MAX = 1_048_576;
 export const OUT_OF_RANGE = 'ERR value is out of range';
-const OUT_OF_LONG_RANGE =
-  'ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807';
 
 /** A number of picks, below zero with repeats; or the error line. */
 export function parsePicks(args: Arguments, i: number): number | string {
-  const count = parseInteger(args.text(i));
-  if (count === undefined) return NOT_AN_INTEGER;
-  if (count === -(2n ** 63n)) return OUT_OF_LONG_RANGE;
-  if (count < -PICKS_MAX) return OUT_OF_RANGE;
-  return Number(count);
+  const count = signedAt(args, i);
+  return typeof count === 'number' && count < -PICKS_MAX ? OUT_OF_RANGE : count;
 }
 
 /**

@@ -17,6 +17,7 @@ import { addLongDouble, formatLongDouble, parseLongDouble } from '../types/long-
 import {
   beginEdit,
   bytesFrom,
+  countElements,
   longestFrom,
   OUT_OF_RANGE,
   parsePicks,
@@ -41,6 +42,15 @@ const READ_ALL = { group: 'hash', keys: ONE_KEY, flags: 'readonly' } as const;
 
 function find(keyspace: Keyspace, args: Arguments): Found<HashValue> | undefined {
   return keyspace.findCollection(HASH, args, 1);
+}
+
+/** The value of the field in argument `i`. */
+function valueAt(
+  found: Found<HashValue> | undefined,
+  args: Arguments,
+  i: number,
+): string | undefined {
+  return found && fieldValue(found.entry.value, args.text(i));
 }
 
 /** Sets the fields in arguments 2, 4 and so on to the values behind them; how many are new. */
@@ -106,7 +116,7 @@ const hsetnx = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     const found = find(keyspace, args);
-    const before = found && fieldValue(found.entry.value, args.text(2));
+    const before = valueAt(found, args, 2);
     if (before !== undefined) return out.integer(0);
     setOne(keyspace, args, found, args.text(3));
     out.integer(1);
@@ -124,7 +134,7 @@ const hincrby = command({
     const by = parseInteger(args.text(3));
     if (by === undefined) return out.error(NOT_AN_INTEGER);
     const found = find(keyspace, args);
-    const before = found && fieldValue(found.entry.value, args.text(2));
+    const before = valueAt(found, args, 2);
     const old = before === undefined ? 0 : parseInteger(before);
     if (old === undefined) return out.error('ERR hash value is not an integer');
     const sum = addInteger(old, by);
@@ -147,7 +157,7 @@ const hincrbyfloat = command({
     if (by === undefined) return out.error(NOT_A_FLOAT);
     if (typeof by === 'string') return out.error('ERR value is NaN or Infinity');
     const found = find(keyspace, args);
-    const before = found && fieldValue(found.entry.value, args.text(2));
+    const before = valueAt(found, args, 2);
     const old = parseLongDouble(before ?? '0');
     if (old === undefined) return out.error('ERR hash value is not a float');
     const sum = addLongDouble(old, by);
@@ -191,8 +201,7 @@ const hget = command({
   since: '2.0.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    const found = find(keyspace, args);
-    const value = found && fieldValue(found.entry.value, args.text(2));
+    const value = valueAt(find(keyspace, args), args, 2);
     if (value === undefined) out.nil();
     else out.bulk(value);
   },
@@ -209,7 +218,7 @@ const hmget = command({
     const found = find(keyspace, args);
     out.array(args.count - 2);
     for (let i = 2; i < args.count; i += 1) {
-      const value = found && fieldValue(found.entry.value, args.text(i));
+      const value = valueAt(found, args, i);
       if (value === undefined) out.nil();
       else out.bulk(value);
     }
@@ -224,8 +233,7 @@ const hexists = command({
   since: '2.0.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    const found = find(keyspace, args);
-    const value = found && fieldValue(found.entry.value, args.text(2));
+    const value = valueAt(find(keyspace, args), args, 2);
     out.integer(value === undefined ? 0 : 1);
   },
 });
@@ -237,12 +245,7 @@ const hlen = command({
   summary: 'Get the number of fields in a hash',
   since: '2.0.0',
   complexity: 'O(1)',
-  run(keyspace, args, out) {
-    const found = keyspace.findOf(HASH, args, 1);
-    const value = found?.entry.value;
-    if (value === undefined) out.integer(0);
-    else out.integer(typeof value === 'string' ? fieldCount(value) : value.size);
-  },
+  run: countElements(HASH, 2),
 });
 
 const hstrlen = command({
@@ -253,8 +256,7 @@ const hstrlen = command({
   since: '3.2.0',
   complexity: 'O(1)',
   run(keyspace, args, out) {
-    const found = find(keyspace, args);
-    const value = found && fieldValue(found.entry.value, args.text(2));
+    const value = valueAt(find(keyspace, args), args, 2);
     out.integer(value?.length ?? 0);
   },
 });

@@ -1,6 +1,5 @@
 /** Commands that compute sets from others: intersection, union, difference. */
 import type { Arguments } from '../arguments.ts';
-import { NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { parseInteger } from '../types/integers.ts';
 import {
@@ -12,7 +11,9 @@ import {
   type SetValue,
   setOf,
 } from '../types/set.ts';
-import { ALL_KEYS, type Command, command, SYNTAX_ERROR, type Words } from './command.ts';
+import { overwrite } from './collections.ts';
+import { ALL_KEYS, type Command, command, SYNTAX_ERROR } from './command.ts';
+import { keysBehind } from './numkeys.ts';
 import type { ReplySink } from './reply.ts';
 
 /** Visits the members of the result, each once; `false` from the visitor ends it. */
@@ -74,27 +75,15 @@ function answer(algebra: Algebra) {
 function storeResult(algebra: Algebra) {
   return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
     const members = resultOf(algebra, setsIn(keyspace, args, 2, args.count));
-    if (members.length === 0) {
-      const found = keyspace.find(args, 1);
-      if (found !== undefined) keyspace.remove(found);
-    } else {
-      keyspace.set(args, 1, SET, setOf(members, keyspace.thresholds), NO_DEADLINE);
-    }
+    overwrite(keyspace, args, 1, SET, setOf(members, keyspace.thresholds));
     out.integer(members.length);
   };
-}
-
-/** The keys behind their number in argument 1. */
-function numberedKeys(args: Words): number[] {
-  const count = parseInteger(args.text(1));
-  if (typeof count !== 'number' || count < 1 || count > args.count - 2) return [];
-  return Array.from({ length: count }, (_, i) => i + 2);
 }
 
 /** https://redis.io/docs/latest/commands/sintercard */
 const sintercard = command({
   group: 'set',
-  keys: numberedKeys,
+  keys: (args) => keysBehind(args, 1),
   flags: 'readonly',
   name: 'SINTERCARD',
   arity: -3,

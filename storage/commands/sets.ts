@@ -1,7 +1,6 @@
 /** Commands on one set, and SMOVE. */
 import type { Arguments } from '../arguments.ts';
 import type { Found, Keyspace } from '../keyspace/keyspace.ts';
-import { parseInteger } from '../types/integers.ts';
 import {
   emptySet,
   expecting,
@@ -17,19 +16,19 @@ import {
 import {
   beginEdit,
   bytesFrom,
+  countElements,
   parsePicks,
   pickIndices,
   scanCollection,
   store,
 } from './collections.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from './command.ts';
+import { integerFrom, NOT_POSITIVE } from './integer-arguments.ts';
 import type { ReplySink } from './reply.ts';
 
 const READ = { group: 'set', keys: ONE_KEY, flags: 'readonly' } as const;
 const READ_FAST = { group: 'set', keys: ONE_KEY, flags: 'readonly fast' } as const;
 const WRITE = { group: 'set', keys: ONE_KEY, flags: 'write fast' } as const;
-
-const NOT_POSITIVE = 'ERR value is out of range, must be positive';
 
 function find(keyspace: Keyspace, args: Arguments, i: number): Found<SetValue> | undefined {
   return keyspace.findCollection(SET, args, i);
@@ -157,11 +156,7 @@ const scard = command({
   summary: 'Get the number of members in a set',
   since: '1.0.0',
   complexity: 'O(1)',
-  run(keyspace, args, out) {
-    const set = keyspace.findOf(SET, args, 1)?.entry.value;
-    if (set === undefined) out.integer(0);
-    else out.integer(typeof set === 'string' ? memberCount(set) : set.size);
-  },
+  run: countElements(SET, 1),
 });
 
 const smembers = command({
@@ -202,14 +197,14 @@ const spop = command({
 });
 
 function popMany(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
-  const count = parseInteger(args.text(2));
-  if (count === undefined || count < 0) return out.error(NOT_POSITIVE);
+  const count = integerFrom(0, args, 2, NOT_POSITIVE);
+  if (typeof count === 'string') return out.error(count);
   const found = find(keyspace, args, 1);
   if (found === undefined || count === 0) return out.set(0);
   const { value } = found.entry;
   const size = memberCount(value);
   const all = count >= size;
-  const members = membersAt(value, pickIndices(keyspace, size, all ? size : Number(count)));
+  const members = membersAt(value, pickIndices(keyspace, size, all ? size : count));
   if (all) keyspace.remove(found as Found);
   else removeAll(keyspace, args, found, members);
   out.set(members.length);

@@ -6,7 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { SWEPT_ROWS_MAX } from '../../storage/engine/dropped-rows.ts';
 import { LmdbEngine } from '../../storage/engine/lmdb-engine.ts';
 import { Machine, type Reply, unitsBody } from './harness.ts';
@@ -91,6 +91,24 @@ describe('a large hash', () => {
     while (batch.takeRows(8, (_of, _order, name, value) => rows.push(`${name} ${value}`)) > 0);
     expect([keys, rows]).toEqual([['h'], ['field:7 new']]);
   });
+});
+
+const members = Array.from({ length: MANY }, (_, i) => `member:${i}`);
+
+// LLEN and ZCARD loaded all rows.
+test.each([
+  ['HLEN', ['HSET', 'k', ...fields(MANY)]],
+  ['SCARD', ['SADD', 'k', ...members]],
+  ['LLEN', ['RPUSH', 'k', ...members]],
+  ['ZCARD', ['ZADD', 'k', ...members.flatMap((member, i) => [String(i), member])]],
+])('%s of a large one that is not in memory reads none of its rows', (command, fill) => {
+  const machine = new Machine();
+  machine.run(...fill);
+  machine.flush();
+  const again = machine.restarted();
+  const rows = vi.spyOn(again.engine, 'rows');
+  expect(again.run(command, 'k')).toBe(MANY);
+  expect(rows).not.toHaveBeenCalled();
 });
 
 /** Long values: few elements make a collection large. */

@@ -6,6 +6,7 @@ import { LIST } from '../../types/list.ts';
 import { bytesFrom } from '../collections.ts';
 import { arityError, type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from '../command.ts';
 import { integerFrom, NOT_POSITIVE } from '../integer-arguments.ts';
+import { parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
 import { editList, type FoundList } from './values.ts';
@@ -125,28 +126,6 @@ const lmove = command({
   },
 });
 
-interface ManyPop {
-  readonly keys: readonly number[];
-  readonly end: End;
-  readonly count: number;
-}
-
-function parseManyPop(args: Arguments): ManyPop | string {
-  const numkeys = integerFrom(1, args, 1, 'ERR numkeys should be greater than 0');
-  if (typeof numkeys === 'string') return numkeys;
-  const where = 2 + numkeys;
-  const end = where < args.count ? endAt(args, where) : undefined;
-  if (end === undefined) return SYNTAX_ERROR;
-  let count: number | undefined;
-  for (let i = where + 1; i < args.count; i += 2) {
-    if (count !== undefined || !args.is(i, 'COUNT') || i + 1 === args.count) return SYNTAX_ERROR;
-    const parsed = integerFrom(1, args, i + 1, 'ERR count should be greater than 0');
-    if (typeof parsed === 'string') return parsed;
-    count = parsed;
-  }
-  return { keys: keysBehind(args, 1), end, count: count ?? 1 };
-}
-
 const lmpop = command({
   group: 'list',
   keys: (args) => keysBehind(args, 1),
@@ -157,7 +136,7 @@ const lmpop = command({
   since: '7.0.0',
   complexity: 'O(N+M) with N the keys and M the elements returned.',
   run(keyspace, args, out) {
-    const request = parseManyPop(args);
+    const request = parseManyPop(args, endAt);
     if (typeof request === 'string') return out.error(request);
     for (const i of request.keys) {
       const found = keyspace.findCollection(LIST, args, i);

@@ -1,11 +1,10 @@
 /** Commands on places within lists: by index, by range, by value. */
 import type { Arguments } from '../../arguments.ts';
-import type { Keyspace } from '../../keyspace/keyspace.ts';
 import type { Items } from '../../types/items.ts';
 import { LIST } from '../../types/list.ts';
+import { countElements } from '../collections.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR } from '../command.ts';
 import { clipped, integerAt, integerFrom, signedAt } from '../integer-arguments.ts';
-import type { ReplySink } from '../reply.ts';
 import { editList, findItems } from './values.ts';
 
 const READ = { group: 'list', keys: ONE_KEY, flags: 'readonly' } as const;
@@ -251,10 +250,6 @@ const lpos = command({
   },
 });
 
-function length(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
-  out.integer(findItems(keyspace, args, 1)?.length ?? 0);
-}
-
 export const LIST_PLACE_COMMANDS: readonly Command[] = [
   command({
     ...READ,
@@ -264,7 +259,7 @@ export const LIST_PLACE_COMMANDS: readonly Command[] = [
     summary: 'Get the length of a list',
     since: '1.0.0',
     complexity: 'O(1)',
-    run: length,
+    run: countElements(LIST, 1),
   }),
   lindex,
   lrange,

@@ -1,12 +1,12 @@
 /** How commands get at lists, small and large, and change them. */
 import type { Arguments } from '../../arguments.ts';
-import { NO_DEADLINE } from '../../keyspace/entry.ts';
 import type { Found, Keyspace } from '../../keyspace/keyspace.ts';
 import { parseInteger } from '../../types/integers.ts';
 import { ItemArray } from '../../types/item-array.ts';
 import type { Items } from '../../types/items.ts';
 import { LIST, LIST_LISTPACK, LIST_QUICKLIST, List } from '../../types/list.ts';
 import { labelOf, PACKED_BYTES_MAX } from '../../types/packed.ts';
+import { overwrite, store } from '../collections.ts';
 
 type ListValue = string | List;
 export type FoundList = Found<ListValue>;
@@ -57,14 +57,7 @@ export function editList(
   const list = bytes > PACKED_BYTES_MAX ? asLarge(new SmallList(value)) : new SmallList(value);
   if (!change(list)) return;
   relabel(keyspace, list);
-  const stored = list.length === 0 ? '' : (packedList(list) ?? asLarge(list));
-  if (found === undefined) {
-    if (list.length > 0) keyspace.set(args, i, LIST, stored, NO_DEADLINE);
-  } else if (list.length === 0) {
-    keyspace.remove(found as Found);
-  } else {
-    keyspace.replace(found as Found, LIST, stored, found.entry.deadline);
-  }
+  store(keyspace, args, i, LIST, found, packedList(list) ?? asLarge(list));
 }
 
 /** Puts a new list into argument `i`, or removes what is there if it has no items. */
@@ -76,13 +69,8 @@ export function storeList(
 ): void {
   const list = new List(LIST_LISTPACK);
   for (const item of items) list.pushRight(item);
-  if (list.length > 0) {
-    relabel(keyspace, list);
-    keyspace.set(args, i, LIST, packedList(list) ?? list, NO_DEADLINE);
-    return;
-  }
-  const old = keyspace.find(args, i);
-  if (old !== undefined) keyspace.remove(old);
+  relabel(keyspace, list);
+  overwrite(keyspace, args, i, LIST, packedList(list) ?? list);
 }
 
 function asLarge(list: EditedList): List {

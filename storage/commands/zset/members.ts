@@ -3,7 +3,7 @@ import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { parseScore } from '../../types/scores.ts';
 import { ZSET } from '../../types/sorted-set.ts';
-import { bytesFrom } from '../collections.ts';
+import { bytesFrom, countElements } from '../collections.ts';
 import {
   arityError,
   type Command,
@@ -182,7 +182,7 @@ export const ZSET_MEMBER_COMMANDS: readonly Command[] = [
     summary: 'Get the number of members in a sorted set',
     since: '1.2.0',
     complexity: 'O(1)',
-    run: (keyspace, args, out) => out.integer(findRanked(keyspace, args, 1)?.size ?? 0),
+    run: countElements(ZSET, 2),
   }),
   command({
     ...READ,

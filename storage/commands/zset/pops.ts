@@ -4,6 +4,7 @@ import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { ZSET } from '../../types/sorted-set.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR } from '../command.ts';
 import { integerFrom, NOT_POSITIVE } from '../integer-arguments.ts';
+import { parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
 import { editSortedSet, type FoundSortedSet } from './values.ts';
@@ -49,27 +50,11 @@ function pop(isMax: boolean) {
   };
 }
 
-interface ManyPop {
-  readonly keys: readonly number[];
-  readonly isMax: boolean;
-  readonly count: number;
-}
+type End = 'min' | 'max';
 
-function parseManyPop(args: Arguments): ManyPop | string {
-  const numkeys = integerFrom(1, args, 1, 'ERR numkeys should be greater than 0');
-  if (typeof numkeys === 'string') return numkeys;
-  const where = 2 + numkeys;
-  if (where >= args.count) return SYNTAX_ERROR;
-  const isMax = args.is(where, 'MAX');
-  if (!isMax && !args.is(where, 'MIN')) return SYNTAX_ERROR;
-  let count: number | undefined;
-  for (let i = where + 1; i < args.count; i += 2) {
-    if (count !== undefined || !args.is(i, 'COUNT') || i + 1 === args.count) return SYNTAX_ERROR;
-    const parsed = integerFrom(1, args, i + 1, 'ERR count should be greater than 0');
-    if (typeof parsed === 'string') return parsed;
-    count = parsed;
-  }
-  return { keys: keysBehind(args, 1), isMax, count: count ?? 1 };
+function endAt(args: Arguments, i: number): End | undefined {
+  if (args.is(i, 'MIN')) return 'min';
+  return args.is(i, 'MAX') ? 'max' : undefined;
 }
 
 const zmpop = command({
@@ -82,12 +67,12 @@ const zmpop = command({
   since: '7.0.0',
   complexity: 'O(K) + O(M*log(N)) with K the keys, N the members, M those popped.',
   run(keyspace, args, out) {
-    const request = parseManyPop(args);
+    const request = parseManyPop(args, endAt);
     if (typeof request === 'string') return out.error(request);
     for (const i of request.keys) {
       const found = keyspace.findCollection(ZSET, args, i);
       if (found === undefined) continue;
-      const entries = popped(keyspace, args, i, found, request.count, request.isMax);
+      const entries = popped(keyspace, args, i, found, request.count, request.end === 'max');
       out.array(2);
       out.bulk(args.text(i));
       out.array(entries.length);

@@ -1,11 +1,11 @@
 /** How commands get at sorted sets, small and large, and change them. */
 import type { Arguments } from '../../arguments.ts';
-import { NO_DEADLINE } from '../../keyspace/entry.ts';
 import type { Found, Keyspace } from '../../keyspace/keyspace.ts';
 import { labelOf, PACKED_BYTES_MAX } from '../../types/packed.ts';
 import type { Ranked } from '../../types/ranked.ts';
 import { ScoreArray } from '../../types/score-array.ts';
 import { SortedSet, ZSET, ZSET_LISTPACK, ZSET_SKIPLIST } from '../../types/sorted-set.ts';
+import { overwrite, store } from '../collections.ts';
 
 type SortedSetValue = string | SortedSet;
 export type FoundSortedSet = Found<SortedSetValue>;
@@ -55,14 +55,7 @@ export function editSortedSet(
   }
   const set = bytes > PACKED_BYTES_MAX ? largeSet(value) : new SmallSet(value);
   if (!change(set)) return;
-  const packed = set.size === 0 ? undefined : packedSet(set);
-  if (found === undefined) {
-    if (set.size > 0) keyspace.set(args, i, ZSET, packed ?? asLarge(set), NO_DEADLINE);
-  } else if (set.size === 0) {
-    keyspace.remove(found as Found);
-  } else {
-    keyspace.replace(found as Found, ZSET, packed ?? asLarge(set), found.entry.deadline);
-  }
+  store(keyspace, args, i, ZSET, found, packedSet(set) ?? asLarge(set));
 }
 
 /** Puts a new sorted set into argument `i`, or removes what is there if it has no members. */
@@ -72,15 +65,10 @@ export function storeSortedSet(
   i: number,
   entries: readonly (readonly [member: string, score: number])[],
 ): void {
-  if (entries.length === 0) {
-    const old = keyspace.find(args, i);
-    if (old !== undefined) keyspace.remove(old);
-    return;
-  }
   const set = new SortedSet(ZSET_LISTPACK);
   for (const [member] of entries) relabel(keyspace, set, member, entries.length);
   for (const [member, score] of entries) set.set(member, labelledScore(set, score));
-  keyspace.set(args, i, ZSET, packedSet(set) ?? set, NO_DEADLINE);
+  overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set);
 }
 
 /** Adds a new member, or gives one that there is another score. */
