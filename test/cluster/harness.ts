@@ -13,6 +13,7 @@ import { type HttpAnswer, httpGet } from '../../transport/http/http-get.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { freePorts } from './ports.ts';
 import { findProgram, type Program } from './program.ts';
+import { runTool, type ToolResult } from './redis-tools.ts';
 
 export interface ClusterOptions {
   /** Default 3. */
@@ -262,6 +263,12 @@ export class TestNode {
       await sleep(READY_POLL_MS);
     }
     throw new Error(`node ${this.id} was not ready in ${timeoutMs} ms: ${why}`);
+  }
+
+  /** Its own `holoctl`, about this node. */
+  holoctl(...args: string[]): Promise<ToolResult> {
+    const node = ['--node', `${HOST}:${this.adminPort}`];
+    return runTool(process.execPath, [this.program.holoctl, ...args, ...node]);
   }
 
   http(path: string, timeoutMs = 5_000): Promise<HttpAnswer> {

@@ -1,9 +1,7 @@
 /** Limits that depend on each other, met by real clients: an error for the client, no harm. */
-import { spawnSync } from 'node:child_process';
 import { connect } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { HOST, TestCluster, type TestNode } from './harness.ts';
-import { findProgram } from './program.ts';
 
 const BURSTS = 4;
 const COMMANDS = 1_000;
@@ -19,15 +17,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => cluster?.remove());
-
-/** As the operator of the machine does. */
-function configSet(node: TestNode, name: string, value: string) {
-  const words = ['config', 'set', name, value, '--node', `${HOST}:${node.adminPort}`];
-  return spawnSync(process.execPath, [findProgram().holoctl, ...words], {
-    encoding: 'utf8',
-    timeout: 20_000,
-  });
-}
 
 /** Sends the bytes whole, and resolves with what came back when `isDone`, or at the end. */
 function exchange(node: TestNode, sent: Buffer, isDone: (text: string) => boolean) {
@@ -86,10 +75,10 @@ test('no setting lifts what a transaction may hold; a larger one is an error', a
   const node = cluster.node(1);
   const client = node.client();
   for (const name of ['client-query-buffer-limit', 'proto-max-bulk-len', 'multi-bytes-max']) {
-    const refused = configSet(node, name, '512mb');
-    expect(refused.status).not.toBe(0);
+    const refused = await node.holoctl('config', 'set', name, '512mb');
+    expect(refused.code).not.toBe(0);
     expect(refused.stderr).toContain('argument must be between');
-    expect(configSet(node, name, '48mb').status).toBe(0);
+    expect((await node.holoctl('config', 'set', name, '48mb')).code).toBe(0);
   }
   const reply = await exchange(node, set('huge', LARGE_BYTES), (text) => text.includes('\n'));
   expect(reply).toBe('-ERR Protocol error: invalid bulk length\r\n');

@@ -82,9 +82,7 @@ describe('holoctl', () => {
   test.each(['jsonl', 'perfetto', 'shiviz'])('trace dump --format %s', async (format) => {
     const node = cluster.node(2);
     await node.client().must('SET', 'traced', '1');
-    const address = `${HOST}:${node.adminPort}`;
-    const args = ['trace', 'dump', '--node', address, '--format', format];
-    const { code, stdout, stderr } = await holoctl(...args);
+    const { code, stdout, stderr } = await node.holoctl('trace', 'dump', '--format', format);
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('store-0');
     if (format === 'perfetto') JSON.parse(stdout);

@@ -16,7 +16,7 @@ import {
   connectTo,
   HAS_REDIS,
   type RedisConnection,
-  startRedis,
+  startServer,
 } from './differential/redis-server.ts';
 import { normalised, parseReply, type Value } from './differential/replies.ts';
 import { setCommand } from './differential/set.ts';
@@ -86,7 +86,7 @@ describe.skipIf(!HAS_REDIS)('against redis-server', () => {
   const differences = new Differences();
 
   beforeAll(async () => {
-    server = startRedis(PORT);
+    server = startServer(PORT);
     for (const protocol of [2, 3] as const) {
       connections.set(protocol, await connectTo(PORT, protocol));
     }

@@ -3,100 +3,12 @@
  * Skipped where redis-server is absent. Intended differences are not generated: databases other
  * than 0, IFEQ and IFNE, values past the size limit.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createConnection, type Socket } from 'node:net';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
-import { Machine, type Reply, resp } from './harness.ts';
-
-const PORT = 26_379;
-const PRESENT = spawnSync('redis-server', ['--version']).status === 0;
-if (!PRESENT) console.warn('redis-server is not installed: differential tests are skipped');
-
-/** Just enough of RESP2 to read replies as the values of the harness. */
-class Redis {
-  readonly #socket: Socket;
-  #received = '';
-  #waiting: { count: number; done: (replies: Reply[]) => void } | undefined;
-
-  constructor(socket: Socket) {
-    this.#socket = socket;
-    socket.setEncoding('latin1');
-    socket.on('data', (text: string) => {
-      this.#received += text;
-      this.#settle();
-    });
-  }
-
-  async run(commands: readonly (readonly string[])[]): Promise<Reply[]> {
-    return new Promise((done) => {
-      this.#waiting = { count: commands.length, done };
-      this.#socket.write(commands.map(resp).join(''), 'latin1');
-    });
-  }
-
-  close(): void {
-    this.#socket.destroy();
-  }
-
-  #settle(): void {
-    const waiting = this.#waiting;
-    if (waiting === undefined) return;
-    const replies: Reply[] = [];
-    let at = 0;
-    while (replies.length < waiting.count) {
-      const parsed = parse(this.#received, at);
-      if (parsed === undefined) return;
-      replies.push(parsed.reply);
-      at = parsed.end;
-    }
-    this.#received = this.#received.slice(at);
-    this.#waiting = undefined;
-    waiting.done(replies);
-  }
-}
-
-function parse(text: string, at: number): { reply: Reply; end: number } | undefined {
-  const line = text.indexOf('\r\n', at);
-  if (line === -1) return undefined;
-  const head = text.slice(at + 1, line);
-  const type = text[at];
-  if (type === '+' || type === '-') return { reply: `${type}${head}`, end: line + 2 };
-  if (type === ':') {
-    const value = BigInt(head);
-    const exact = value >= Number.MIN_SAFE_INTEGER && value <= Number.MAX_SAFE_INTEGER;
-    return { reply: exact ? Number(value) : value, end: line + 2 };
-  }
-  const length = Number(head);
-  if (length === -1) return { reply: null, end: line + 2 };
-  if (type === '$') {
-    const end = line + 2 + length + 2;
-    return end <= text.length ? { reply: text.slice(line + 2, end - 2), end } : undefined;
-  }
-  const items: Reply[] = [];
-  let end = line + 2;
-  for (let i = 0; i < length; i += 1) {
-    const item = parse(text, end);
-    if (item === undefined) return undefined;
-    items.push(item.reply);
-    end = item.end;
-  }
-  return { reply: items, end };
-}
-
-async function connect(): Promise<Redis> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
-    const socket = createConnection(PORT, '127.0.0.1');
-    const connected = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-    });
-    if (connected) return new Redis(socket);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  throw new Error('redis-server did not start');
-}
+import { type Oracle, startOracle } from './differential/oracle.ts';
+import { HAS_REDIS } from './differential/redis-server.ts';
+import { Machine, type Reply } from './harness.ts';
 
 const NO_KEYS = { first: 0, last: 0, step: 0 };
 
@@ -262,21 +174,14 @@ function longDeadlines(nowMs: number): string[][] {
   return commands;
 }
 
-describe.skipIf(!PRESENT)('against redis-server', () => {
-  let server: ChildProcess;
-  let redis: Redis;
+describe.skipIf(!HAS_REDIS)('against redis-server', () => {
+  let redis: Oracle;
 
   beforeAll(async () => {
-    const bind = ['--port', String(PORT), '--bind', '127.0.0.1'];
-    const quiet = ['--save', '', '--appendonly', 'no', '--loglevel', 'warning'];
-    server = spawn('redis-server', [...bind, ...quiet], { stdio: 'ignore' });
-    redis = await connect();
+    redis = await startOracle('redis-server');
   });
 
-  afterAll(() => {
-    redis?.close();
-    server?.kill('SIGKILL');
-  });
+  afterAll(() => redis?.close());
 
   test('answers generated sequences of commands alike', async () => {
     const sequences = fc.array(generated, { minLength: 1, maxLength: 60 });

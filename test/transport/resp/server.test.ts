@@ -8,10 +8,9 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ListenError } from '../../../transport/listen-error.ts';
 import { Gateway } from '../../../transport/resp/gateway.ts';
 import { RespServer } from '../../../transport/resp/server.ts';
-import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
 import { type SocketFactory, TCP } from '../../../transport/socket-factory.ts';
 import { TLS } from '../tls-sockets.ts';
-import { MEMORY, request } from './harness.ts';
+import { idleServices, request } from './harness.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
 import { SOLE_PLACEMENT } from './placements.ts';
 
@@ -37,21 +36,13 @@ function start(maxClients = 100, sockets: SocketFactory = TCP): Promise<void> {
     flow: () => undefined,
     wake: () => queueMicrotask(() => gateway.flush()),
     services: {
-      clock: { wallUs: () => 1_700_000_000_000_000, monotonicMs: () => performance.now() },
-      settings: new SettingsRegistry(),
-      clusterSettings: () => new Map(),
-      settingsHeld: () => true,
-      info: () => ({}),
-      holoStats: () => '',
-      holoMetrics: () => '',
+      ...idleServices({
+        wallUs: () => 1_700_000_000_000_000,
+        monotonicMs: () => performance.now(),
+      }),
       cluster: () => [
         { id: 'b'.repeat(40), host: HOST, port: server.port, self: true, online: true },
       ],
-      memory: () => MEMORY,
-      replicationOffset: () => 0,
-      storeBytes: () => 0,
-      lastSaveSeconds: () => 0,
-      resetCounters: () => undefined,
       replicasAcknowledged: () => 1,
     },
   });
