@@ -22,7 +22,7 @@ const DEPS_NOTED_MAX = 8;
 /** A transaction that took so long is kept. */
 const SLOW_MS = 10;
 
-/** Messages that name a transaction; null for the others. */
+/** Codes of the messages that name a transaction; below 0 for the others. */
 const CODES: Readonly<Record<ReplicaMessage['type'], number>> = Object.freeze({
   ...MESSAGE_CODES,
   BeginRead: -1,
