@@ -199,6 +199,8 @@ export class StateMachine {
   run(args: Arguments, out: ReplySink): void {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
     const { context } = this.#databases;
+    // Where no client waits for the reply, `outside` was not called.
+    this.#isOutside = false;
     if (args.startsUnit) this.#beginUnit();
     if (this.#unitsStored > 0 && this.#units <= this.#unitsStored) {
       out.error(STORED_BEFORE);
@@ -231,8 +233,8 @@ export class StateMachine {
   }
 
   /**
-   * After `run`: if the command has met a key outside the footprint, the conflict slots of all such
-   * keys that it needs, as far as this state tells. It has done nothing then.
+   * Right after `run`: if that command has met a key outside the footprint, the conflict slots of
+   * all such keys that it needs, as far as this state tells. It has done nothing then.
    */
   outside(args: Arguments): readonly number[] {
     if (!this.#isOutside) return NO_SLOTS;

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
+import { firstGroup } from '../../actors/accord/topology/group.ts';
 import { Oracle } from './oracle.ts';
 
 function execution(hlc: number, ...words: string[]): Execution {
@@ -15,7 +16,7 @@ const first = execution(1_000, 'SET', 'k', 'a');
 const second = execution(2_000, 'APPEND', 'k', 'b');
 
 function digestOf(...executions: readonly Execution[]): string {
-  const oracle = new Oracle((what) => {
+  const oracle = new Oracle(firstGroup([1], [1]), (what) => {
     throw new Error(what);
   });
   executions.forEach((each, index) => {

@@ -6,7 +6,7 @@
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import { compare, keyOf } from '../../actors/accord/primitives/timestamp.ts';
-import { firstGroup } from '../../actors/accord/topology/group.ts';
+import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
@@ -19,9 +19,11 @@ const CACHE_BYTES_MAX = 1024 * 1024 * 1024;
 
 export class Oracle {
   readonly #executions = new Map<string, Execution>();
+  readonly #group: GroupDescriptor;
   readonly #violation: (what: string) => void;
 
-  constructor(violation: (what: string) => void) {
+  constructor(group: GroupDescriptor, violation: (what: string) => void) {
+    this.#group = group;
     this.#violation = violation;
   }
 
@@ -46,7 +48,7 @@ export class Oracle {
    */
   digest(judge?: ReplyJudge, unitWriteBytesMax = UNIT_WRITE_BYTES_MAX): string {
     const machine = new StateMachine({
-      group: firstGroup([1], [1]),
+      group: this.#group,
       engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: () => undefined }),
       cacheBytesMax: CACHE_BYTES_MAX,
       unitWriteBytesMax,

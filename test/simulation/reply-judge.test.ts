@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import { firstGroup } from '../../actors/accord/topology/group.ts';
 import { unitOf } from './client.ts';
 import { Oracle } from './oracle.ts';
 import { ReplyJudge } from './reply-judge.ts';
@@ -18,7 +19,7 @@ function judge(steps: readonly Step[]): string[] {
   const said: string[] = [];
   const say = (what: string): void => void said.push(what);
   const judge = new ReplyJudge(say);
-  const oracle = new Oracle(say);
+  const oracle = new Oracle(firstGroup([1], [1]), say);
   steps.forEach(({ commands, exec = false, at, told }, index) => {
     const executeAt: Timestamp = { hlc: at * 1_000, flags: 0, node: 1, store: 0 };
     const unit = unitOf(commands, exec, () => undefined);

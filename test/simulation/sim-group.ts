@@ -29,7 +29,7 @@ export class SimGroup {
     this.group = new Group(descriptor);
     const { violation, count, executed } = observer;
     this.judge = new ReplyJudge(violation);
-    this.oracle = new Oracle(violation);
+    this.oracle = new Oracle(descriptor, violation);
     this.invariants = checks
       ? new Invariants({
           group: this.group,

@@ -56,6 +56,30 @@ describe('SORT with patterns', () => {
     expect(machine.run('LRANGE', 'd', '0', '-1')).toEqual(['two', '']);
   });
 
+  test('finds nothing that FLUSHALL has removed, also while the engine still holds it', () => {
+    const machine = new Machine();
+    machine.run('MSET', 'w1', '9', 'w2', '3', 'g1', 'one', 'g2', 'two');
+    machine.flush();
+    machine.run('FLUSHALL');
+    machine.run('RPUSH', 'l', '1', '2');
+    expect(machine.run('SORT', 'l', 'BY', 'w*', 'GET', 'g*')).toEqual([null, null]);
+    machine.run('SET', 'g1', 'new');
+    expect(machine.run('SORT', 'l', 'BY', 'w*', 'GET', 'g*')).toEqual(['new', null]);
+  });
+
+  test('that nobody asked about leaves nothing for the next command', () => {
+    const machine = filled();
+    machine.machine.begin(versionAt(++machine.nowUs), participantsOf([]) as Uint16Array);
+    const args = new Arguments();
+    args.next(body(SORT), 0);
+    machine.machine.run(args, new Replies());
+    args.next(body(['SWAPDB', '0', '1']), 0);
+    machine.machine.run(args, new Replies());
+    const swapped = machine.machine.digest();
+    expect(machine.machine.outside(args)).toEqual([]);
+    expect(machine.machine.digest()).toBe(swapped);
+  });
+
   test('may look at all keys of the group where the footprint is the whole store', () => {
     expect(runWithin(filled(), undefined, SORT)).toEqual({ reply: 2, outside: [] });
   });
