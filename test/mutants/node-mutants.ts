@@ -101,6 +101,27 @@ const DEADLINES_AFTER_RESTARTS: Harness = {
   },
 };
 
+/** Clocks jump while links stall, so that a node takes a wrong time for that of the cluster. */
+const JUMPING_CLOCKS = nodes(
+  {
+    ...FAIR,
+    ...CALM,
+    clients: 6,
+    thinkMsMax: 20,
+    faultEveryMsMax: 600,
+    faultMix: onlyFaults({ clockJump: 20, swizzle: 10, isolate: 5, crash: 5 }),
+  },
+  10_000,
+);
+
+/** SORT looks at keys of others, among commands over all keys. */
+const FOUND_KEYS_AND_SWAPS = nodes({
+  ...FAIR,
+  ...BUSY,
+  databases: 4,
+  mix: { ...PLAIN_MIX, mixed: 2, wholeStore: 2 },
+});
+
 const LONG_REPLIES = nodes({
   ...FAIR,
   ...CALM,
@@ -317,6 +338,26 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     why: 'a walk in slices finds what later transactions have written',
     budgetSeeds: 20,
     config: LISTINGS,
+  },
+  {
+    name: 'median_of_any_clocks',
+    accordItem: 'clocks: a majority agrees on the time',
+    file: `${CORE}primitives/cluster-time.ts`,
+    find: 'if (agreeing.length < this.#options.quorum) return;',
+    replace: '',
+    why: 'two clocks that are wrong in different ways make one of them the time of a node',
+    budgetSeeds: 100,
+    config: JUMPING_CLOCKS,
+  },
+  {
+    name: 'outside_of_another_command',
+    accordItem: 'storage: keys that only show while a command runs',
+    file: 'storage/state-machine.ts',
+    find: 'this.#isOutside = false;\n    if (args.startsUnit)',
+    replace: 'if (args.startsUnit)',
+    why: 'a command is run once more since one before it had met a key outside its footprint',
+    budgetSeeds: 100,
+    config: FOUND_KEYS_AND_SWAPS,
   },
   {
     name: 'deadline_at_last_timestamp',

@@ -1,8 +1,8 @@
 /**
- * The cluster's time: the median of the members' wall clocks, this node's among them. The links
- * compare the clocks (`heard`). A node uses its own clock if that is near the median and the median
- * otherwise, so that a wrong clock moves no node's time, not even its own. Pure; clocks come in as
- * functions.
+ * The cluster's time: the median of the members' wall clocks, this node's among them, where a
+ * majority agrees with it. The links compare the clocks (`heard`). A node uses its own clock if
+ * that is near the median and the median otherwise, so that a wrong clock moves no node's time, not
+ * even its own. Pure; clocks come in as functions.
  *
  * Not needed for safety: timestamps stay unique and ascend whatever the result.
  */
@@ -139,8 +139,11 @@ export class ClusterTime {
     offsets.sort((a, b) => a - b);
     const lower = offsets[(offsets.length - 1) >> 1] as number;
     const upper = offsets[offsets.length >> 1] as number;
-    // An even number of clocks has no middle where the two halves disagree.
     const { toleranceUs, skewUsMax } = this.limits;
+    // Two wrong clocks, one of which may be right again by now, have the right ones at one end.
+    const agreeing = offsets.filter((offsetUs) => Math.abs(offsetUs - lower) <= skewUsMax);
+    if (agreeing.length < this.#options.quorum) return;
+    // An even number of clocks has no middle where the two halves disagree.
     const apartMax = this.#offsetUs === undefined ? skewUsMax : toleranceUs;
     if (upper - lower <= apartMax) this.#offsetUs = lower;
   }

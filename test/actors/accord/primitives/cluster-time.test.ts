@@ -54,6 +54,18 @@ describe('before a majority is known', () => {
     expect([bench.offUs, bench.time.verdict.type]).toEqual([0, 'wrong']);
   });
 
+  test('two that are wrong in different ways do not move it', () => {
+    const bench = new Bench();
+    bench.hear(2, 0);
+    bench.hear(3, 0);
+    bench.hear(2, 7_200 * S);
+    expect(bench.offUs).toBe(0);
+    // The clock of 2 may be right again by now. Ours is the median.
+    bench.errorUs = 600 * S;
+    bench.hear(3, 0);
+    expect([bench.offUs, bench.time.verdict.type]).toEqual([0, 'wrong']);
+  });
+
   test('a lone member has no peer to ask', () => {
     const bench = new Bench(1);
     bench.errorUs = 5 * S;
