@@ -51,6 +51,8 @@ import { databaseOfRow, PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } fr
 
 /** Size of the pieces of memory that hold the encoded records. */
 const STAGING_BYTES = 256 * 1024;
+/** A longer record has memory of its own, and leaves the rest of the piece to those that follow. */
+const LONG_RECORD_BYTES = STAGING_BYTES / 4;
 /** Changes encoded in one turn, and between two checks of their size. */
 const STAGED_PER_TURN = 512;
 const STAGED_AT_ONCE = 32;
@@ -473,8 +475,12 @@ class Staging {
   }
 
   take(bytes: number): Buffer {
+    if (bytes > LONG_RECORD_BYTES) {
+      this.bytes += bytes;
+      return Buffer.allocUnsafeSlow(bytes);
+    }
     if (this.#used + bytes > this.#piece.length) {
-      this.#piece = Buffer.allocUnsafeSlow(Math.max(STAGING_BYTES, bytes));
+      this.#piece = Buffer.allocUnsafeSlow(STAGING_BYTES);
       this.#used = 0;
     }
     const view = this.#piece.subarray(this.#used, this.#used + bytes);

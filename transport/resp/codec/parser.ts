@@ -1,9 +1,9 @@
 /**
  * The strict, incremental parser of RESP requests: arrays of bulk strings, and inline lines. Each
  * connection owns one and feeds it the socket's chunks. Arguments are offsets into the chunk; only
- * the incomplete request at a chunk's end is ever copied. Returned bytes are never written to
- * again, so that a unit may keep a slice. After an error it accepts no more input: once the framing
- * is lost, values could run as commands.
+ * the incomplete request at a chunk's end is ever copied, a long argument once. Returned bytes are
+ * never written to again, so that a unit may keep a slice. After an error it accepts no more input:
+ * once the framing is lost, values could run as commands.
  */
 import { Arguments } from '../../../storage/arguments.ts';
 import type { RequestLimits } from '../limits.ts';
@@ -26,6 +26,8 @@ const UNDERSCORE = 95;
 /** Ten digits exceed any limit and are still exact. */
 const DIGITS_MAX = 10;
 const CARRY_BYTES_MIN = 256;
+/** Shorter chunks are copied at once: kept as they are, they would cost more than their bytes. */
+const KEPT_CHUNK_BYTES_MIN = 4 * 1024;
 const EMPTY = Buffer.alloc(0);
 
 export const NEED_MORE = 0;
@@ -54,6 +56,9 @@ export class RequestParser {
   /** The carried-over bytes, then the last chunk; valid up to `#filled`. */
   #input: Buffer = EMPTY;
   #filled = 0;
+  /** Chunks behind `#input` that do not complete a long argument: they are copied once, with it. */
+  #later: Buffer[] = [];
+  #laterBytes = 0;
   /** `#input` is our own buffer and may be filled up to its length. */
   #carrying = false;
   /** First byte of the request that is being read. */
@@ -75,7 +80,7 @@ export class RequestParser {
 
   /** Bytes that were fed and are not part of a returned request. */
   get unparsedBytes(): number {
-    return this.#filled - this.#begin;
+    return this.#filled - this.#begin + this.#laterBytes;
   }
 
   /** Takes ownership of the chunk: its bytes must not change any more. */
@@ -90,11 +95,26 @@ export class RequestParser {
       this.#position = 0;
       return;
     }
-    if (!this.#carrying || this.#filled + chunk.length > this.#input.length) {
-      this.#moveTail(tail, chunk.length);
+    this.#later.push(chunk);
+    this.#laterBytes += chunk.length;
+    if (chunk.length < KEPT_CHUNK_BYTES_MIN || !this.#isWithinArgument()) this.#copyLater(tail);
+  }
+
+  #isWithinArgument(): boolean {
+    const end = this.#position + this.#bulkLength + 2;
+    return this.#bulkLength !== NOT_READ && this.#filled + this.#laterBytes < end;
+  }
+
+  #copyLater(tail: number): void {
+    if (!this.#carrying || this.#filled + this.#laterBytes > this.#input.length) {
+      this.#moveTail(tail, this.#laterBytes);
     }
-    chunk.copy(this.#input, this.#filled);
-    this.#filled += chunk.length;
+    for (const chunk of this.#later) {
+      chunk.copy(this.#input, this.#filled);
+      this.#filled += chunk.length;
+    }
+    this.#later = [];
+    this.#laterBytes = 0;
   }
 
   /**
@@ -264,6 +284,8 @@ export class RequestParser {
     this.error = `Protocol error: ${error}`;
     this.#input = EMPTY;
     this.#filled = 0;
+    this.#later = [];
+    this.#laterBytes = 0;
     this.#begin = 0;
     return FAILED;
   }

@@ -481,7 +481,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   #refill(): boolean {
     if (this.#waiting.bytes === 0) return false;
-    this.#parser.feed(this.#waiting.take());
+    this.#parser.feed(this.#waiting.takeSome());
     return true;
   }
 

@@ -248,3 +248,43 @@ describe('chunks', () => {
     );
   });
 });
+
+describe('a long argument', () => {
+  const value = Array.from({ length: 200_000 }, (_, at) => String(at % 10)).join('');
+  const text = array('SET', 'k', value) + array('SET', value, 'v') + array('PING');
+
+  function cutAt(sizes: readonly number[]): string[] {
+    const chunks: string[] = [];
+    for (let at = 0, i = 0; at < text.length; i += 1) {
+      const size = sizes[i % sizes.length] as number;
+      chunks.push(text.slice(at, at + size));
+      at += size;
+    }
+    return chunks;
+  }
+
+  test.each([
+    ['long chunks', [65_536]],
+    ['short ones among them', [65_536, 100, 4_096, 4_095, 1]],
+    ['chunks that end with the argument', [35, 200_000, 2, 5_000]],
+    ['all in one', [1_000_000]],
+  ])('in %s', (_, sizes) => {
+    const { requests, error } = parse(cutAt(sizes));
+    expect(error).toBe('');
+    expect(requests).toEqual([['SET', 'k', value], ['SET', value, 'v'], ['PING']]);
+  });
+
+  test('its chunks count as input, and are copied once', () => {
+    const copies = vi.spyOn(Buffer.prototype, 'copy');
+    const parser = new RequestParser(defaultLimits());
+    let fed = 0;
+    for (const chunk of cutAt([20_000]).slice(0, 10)) {
+      parser.feed(Buffer.from(chunk, 'latin1'));
+      fed += chunk.length;
+      expect(parser.next()).toBe(NEED_MORE);
+      expect(parser.unparsedBytes).toBe(fed);
+    }
+    expect(copies).not.toHaveBeenCalled();
+    copies.mockRestore();
+  });
+});

@@ -1,0 +1,116 @@
+/**
+ * One client does its worst, and the others wait: PING, GET and SET of the others on every node.
+ *
+ *     npm run bench -- worst [--only TEXT] [--seconds N] [--scale SHARE] [--directory PATH]
+ *
+ * Each case runs again and again for the seconds, on node 1. What it needs is prepared before and
+ * not measured. The last one is a mix of all in an order of chance.
+ */
+import { tmpdir } from 'node:os';
+import { parseArgs } from 'node:util';
+import Table from 'cli-table3';
+import { type Answers, Bystanders, worstMs } from '../cluster/bystanders.ts';
+import { TestCluster } from '../cluster/harness.ts';
+import { RawClient } from '../cluster/raw-client.ts';
+import { WORST_CASES, type WorstCase } from '../cluster/worst-cases.ts';
+
+const QUESTIONS = ['PING', 'GET', 'SET'] as const;
+/** Of one case. */
+const RUNS_MAX = 1_000;
+
+interface Measured {
+  readonly runs: number;
+  /** Of the bad client, on average. */
+  readonly runMs: number;
+  readonly answers: readonly Answers[];
+  readonly failures: number;
+}
+
+export async function run(args: string[]): Promise<void> {
+  const { values } = parseArgs({
+    args,
+    options: {
+      only: { type: 'string', default: '' },
+      seconds: { type: 'string', default: '5' },
+      scale: { type: 'string', default: '1' },
+      directory: { type: 'string', default: tmpdir() },
+    },
+  });
+  const cases = WORST_CASES.filter(({ name }) => name.includes(values.only));
+  const cluster = await TestCluster.start({ directory: values.directory });
+  const bystanders = await Bystanders.start(cluster);
+  const table = new Table({ head: HEAD, style: { head: [], border: [] } });
+  try {
+    for (const one of cases) {
+      const measured = await measure(cluster, bystanders, one, values);
+      const row = [one.name, ...cells(measured)];
+      table.push(row);
+      console.log(row.join(' | '));
+    }
+  } finally {
+    await bystanders.stop();
+    const restarts = cluster.nodes.flatMap((node) => node.log().match(/.*is restarted.*/g) ?? []);
+    console.log(table.toString());
+    console.log(`parts restarted: ${restarts.length}`);
+    for (const line of restarts) console.log(line.slice(0, 300));
+    await cluster.remove();
+  }
+}
+
+const HEAD = [
+  'one client',
+  'times',
+  'each takes s',
+  ...QUESTIONS.map((question) => `${question} p99 ms (max)`),
+  'errors',
+];
+
+function cells({ runs, runMs, answers, failures }: Measured): string[] {
+  const waits = QUESTIONS.map(
+    (question) =>
+      `${worstMs(answers, question, 0.99).toFixed(0)} (${worstMs(answers, question, 1).toFixed(0)})`,
+  );
+  return [String(runs), (runMs / 1000).toFixed(2), ...waits, String(failures)];
+}
+
+async function measure(
+  cluster: TestCluster,
+  bystanders: Bystanders,
+  one: WorstCase,
+  { seconds, scale }: { seconds: string; scale: string },
+): Promise<Measured> {
+  const clients: RawClient[] = [];
+  const more = (): RawClient => {
+    const client = new RawClient(cluster.node(1).redisPort);
+    clients.push(client);
+    return client;
+  };
+  let runs = 0;
+  let runMs = 0;
+  let client = more();
+  const parts: (readonly Answers[])[] = [];
+  while (runMs < Number(seconds) * 1000 && runs < RUNS_MAX) {
+    if (runs === 0 || one.usesUp === true) await one.prepare?.(client, Number(scale));
+    await bystanders.take();
+    const beganMs = performance.now();
+    await one.run(client, more, Number(scale));
+    runMs += performance.now() - beganMs;
+    parts.push(await bystanders.take());
+    runs += 1;
+    if (client.socket.destroyed) client = more();
+  }
+  for (const each of clients) each.close();
+  const answers = joined(parts);
+  const failures = answers.reduce((sum, each) => sum + each.failures.length, 0);
+  return { runs, runMs: runMs / runs, answers, failures };
+}
+
+/** Per connection all that it has measured. */
+function joined(parts: readonly (readonly Answers[])[]): Answers[] {
+  const [first = []] = parts;
+  return first.map((line, at) => ({
+    ...line,
+    tookMs: parts.flatMap((part) => part[at]?.tookMs ?? []).sort((a, b) => a - b),
+    failures: parts.flatMap((part) => part[at]?.failures ?? []),
+  }));
+}
