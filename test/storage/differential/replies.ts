@@ -71,6 +71,10 @@ function parseItems(
   return { value: made(items), end };
 }
 
+export function isError(reply: Value): reply is { readonly error: string } {
+  return (reply as { error?: unknown } | null)?.error !== undefined;
+}
+
 /** A reply of RESP2 as the harness writes it. */
 export function plain(value: Value): Reply {
   if (Array.isArray(value)) return (value as readonly Value[]).map(plain);
@@ -98,16 +102,42 @@ function inPairs(items: readonly Value[]): Value[] {
   return sorted(pairs);
 }
 
-const ITEMS = ['SMEMBERS', 'SINTER', 'SUNION', 'SDIFF', 'HKEYS', 'HVALS'];
+const ITEMS = ['SMEMBERS', 'SINTER', 'SUNION', 'SDIFF', 'HKEYS', 'HVALS', 'ZRANDMEMBER'];
+/** Which ones are picked is up to the server; how many, and in which form, is not. */
+const RANDOM = ['SRANDMEMBER', 'HRANDFIELD'];
+/** Longer ones have digits that only Redis before 7.2 tells. */
+const FRACTION_CHARACTERS = 15;
 
 /** The reply of a command without the order that it does not promise. */
 export function normalised([name = '']: readonly string[], reply: Value): Value {
-  if (!Array.isArray(reply)) return reply;
-  const items = reply as readonly Value[];
   const upper = name.toUpperCase();
+  if (RANDOM.includes(upper)) return formOf(reply);
+  const told = upper.startsWith('Z') ? withShortFractions(reply) : reply;
+  if (!Array.isArray(told)) return told;
+  const items = told as readonly Value[];
   if (ITEMS.includes(upper)) return sorted(items);
   if (upper === 'HGETALL') return inPairs(items);
   if (upper === 'SSCAN') return [items[0] ?? null, sorted(items[1] as readonly Value[])];
-  if (upper === 'HSCAN') return [items[0] ?? null, inPairs(items[1] as readonly Value[])];
-  return reply;
+  if (upper === 'HSCAN' || upper === 'ZSCAN') {
+    return [items[0] ?? null, inPairs(items[1] as readonly Value[])];
+  }
+  return told;
+}
+
+function formOf(reply: Value): Value {
+  if (reply === null || isError(reply)) return reply;
+  return Array.isArray(reply) ? reply.map(formOf) : typeof reply;
+}
+
+/** Redis 7.0 tells scores with 17 digits, its successors with as few as they need. */
+function withShortFractions(reply: Value): Value {
+  if (Array.isArray(reply)) return reply.map(withShortFractions);
+  if (typeof reply === 'string') return shortened(reply);
+  const { double } = (reply ?? {}) as { double?: string };
+  return double === undefined ? reply : { double: shortened(double) };
+}
+
+function shortened(text: string): string {
+  const isLong = text.length > FRACTION_CHARACTERS && /^-?[0-9.]+(e[+-]?[0-9]+)?$/.test(text);
+  return isLong ? String(Number(text)) : text;
 }
