@@ -88,6 +88,8 @@ export interface NodeLimits {
   /** KEYS that are listed at a time, and keys that may change ahead of each. */
   readonly listingsMax?: number;
   readonly viewChangesMax?: number;
+  /** Commands that an executor applies without a pause; see `running-executor.ts`. */
+  readonly sliceCommandsMax?: number;
   /** Messages that wait while the log, or the engine, is opened; 65,536 by default. */
   readonly earlyMax?: number;
   /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */

@@ -171,6 +171,7 @@ export class Store {
         heldReplyBytesMax: limits.heldReplyBytesMax,
         listingsMax: limits.listingsMax,
         viewChangesMax: limits.viewChangesMax,
+        sliceCommandsMax: limits.sliceCommandsMax,
         replica: this.#replica,
         coordinator: this.#coordinator,
         clients,

@@ -70,6 +70,8 @@ export type ExecutorMessage =
   | { readonly type: 'Open' }
   /** It is time for the next slice of a listing. */
   | { readonly type: 'ListKeys' }
+  /** It is time for the next slice of what is applied. */
+  | { readonly type: 'ApplyMore' }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };

@@ -64,6 +64,8 @@ export interface RunningOptions {
   readonly listingsMax?: number | undefined;
   /** Keys that may change ahead of a listing; `VIEW_CHANGES_MAX` by default. */
   readonly viewChangesMax?: number | undefined;
+  /** Commands that are applied without a pause; `SLICE_COMMANDS_MAX` by default. */
+  readonly sliceCommandsMax?: number | undefined;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   /** The sender of the parts. It outlives this actor. */
@@ -83,6 +85,9 @@ export interface RunningOptions {
 /** Replies that wait for credit of their connections. */
 const HELD_BYTES_MAX = 512 * 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
+/** Bounds of a slice, behind which other actors of this node have a turn: commands, and time. */
+const SLICE_COMMANDS_MAX = 16_384;
+const SLICE_MS = 10;
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
@@ -104,9 +109,15 @@ interface Application {
   readonly execution: Execution;
   /** Absent where no client of this node waits. */
   readonly parts: readonly Part[] | undefined;
-  /** Where in the body the next unit begins, and its number. */
+  /** Where in the body the next command begins, and the number of its unit. */
   at: number;
   unit: number;
+  /** Some commands of the unit have run. */
+  isWithinUnit: boolean;
+  /** Commands of the unit that have not run, where it has a part. */
+  left: number;
+  /** Takes the replies of the unit. */
+  sink: ReplySink;
 }
 
 export class RunningExecutor implements Behavior<ExecutorMessage> {
@@ -120,8 +131,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #machines: StateMachines;
   readonly #members: GroupMap<Member>;
   readonly #args = new Arguments();
+  /** Those of the part that is applied, perhaps over several turns. */
   readonly #writer = new ReplyWriter(2);
   readonly #renderer = new PartRenderer(this.#writer);
+  /** Those of reads and listings. */
+  readonly #readRenderer = new PartRenderer(new ReplyWriter(2));
   readonly #trace: TxnTrace;
   readonly #held: HeldReplies;
   readonly #listings: KeyListings;
@@ -131,8 +145,15 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #expectedReads = new Map<number, readonly Part[]>();
   /** Executions and reads in the replica's order that wait for a flush. */
   readonly #handed: Handed[] = [];
-  /** The transaction that waits for a flush between two of its units. */
+  /** The transaction that waits: for a flush between two of its units, or for the next slice. */
   #halfDone: Application | undefined;
+  /** Slots of the executions that wait in `#handed`; unknown until a read asks. */
+  #waitingSlots: Set<number> | 'all' | undefined;
+  /** Where the slice ends. */
+  #sliceEndMs = 0;
+  #sliceCommands = 0;
+  /** The slice has ended, and its sequel is asked for. */
+  #isPaused = false;
   /** Executions and reads of this generation that are done or begun: the replica's credit. */
   #taken = 0;
   #takenTold = 0;
@@ -151,6 +172,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#coordinator = context.outlet(options.coordinator);
     const { keptReplyBytesMax } = options;
     this.#writer.keptBytesMax = keptReplyBytesMax;
+    this.#readRenderer.writer.keptBytesMax = keptReplyBytesMax;
     this.#replyTooLong = `ERR the reply needs more than ${keptReplyBytesMax} bytes: ask for less`;
     this.#generation = context.incarnation;
     this.#engine = new LogFirstEngine(opened, (proceed) => this.#awaitLog(proceed));
@@ -229,16 +251,70 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   /** Applies the executions handed over while there is room for their changes. */
   #apply(): void {
+    if (this.#isPaused) return;
+    this.#sliceEndMs = this.#context.clock.monotonicMs() + SLICE_MS;
+    this.#sliceCommands = this.#options.sliceCommandsMax ?? SLICE_COMMANDS_MAX;
     for (;;) {
       if (this.#halfDone !== undefined && !this.#goOn(this.#halfDone)) return;
-      const next = this.#handed.shift();
+      const next = this.#handed[0];
       if (next === undefined) return;
+      if (next.type === 'Execute' && (!this.#hasRoom || !this.#hasTime())) return;
+      this.#handed.shift();
+      this.#waitingSlots = undefined;
       this.#taken += 1;
-      const member = this.#members.get(next.group);
-      if (member === undefined) throw new Error('an execution is of a group that is not here');
-      if (next.type === 'Read') this.#read(member, next.token, next.barrierSequence);
-      else this.#begin(member, next.execution);
+      if (next.type === 'Read') this.#read(this.#memberOf(next), next.token, next.barrierSequence);
+      else this.#begin(this.#memberOf(next), next.execution);
     }
+  }
+
+  #memberOf({ group }: Handed): Member {
+    const member = this.#members.get(group);
+    if (member === undefined) throw new Error('an execution is of a group that is not here');
+    return member;
+  }
+
+  get #hasRoom(): boolean {
+    return this.#machines.unflushedBytes < this.#options.unflushedBytesMax;
+  }
+
+  /** `false`: the slice is over, and others of this node are let go first. */
+  #hasTime(): boolean {
+    const nowMs = this.#context.clock.monotonicMs();
+    if (this.#sliceCommands > 0 && nowMs < this.#sliceEndMs) return true;
+    this.#isPaused = true;
+    // Refused only when this incarnation has ended.
+    tellOrDrop(this.#context.thisIncarnation, { type: 'ApplyMore' });
+    return false;
+  }
+
+  /**
+   * Serves a read ahead of the executions that wait before it, if none of them has a slot of it:
+   * they are no part of what its barrier waits for.
+   */
+  #readAhead(read: Extract<Handed, { readonly type: 'Read' }>): boolean {
+    if (this.#halfDone !== undefined) return false;
+    const parts = this.#expectedReads.get(read.token);
+    if (parts === undefined) return false;
+    this.#waitingSlots ??= this.#slotsWaiting();
+    const waiting = this.#waitingSlots;
+    if (waiting === 'all') return false;
+    const isFree = ({ wholeStore, participants }: Part): boolean =>
+      !wholeStore && !participants.some((slot) => waiting.has(slot));
+    if (!parts.every(isFree)) return false;
+    this.#taken += 1;
+    this.#read(this.#memberOf(read), read.token, read.barrierSequence);
+    return true;
+  }
+
+  #slotsWaiting(): Set<number> | 'all' {
+    const slots = new Set<number>();
+    for (const handed of this.#handed) {
+      if (handed.type === 'Read') continue;
+      const { participants } = handed.execution;
+      if (participants === WHOLE_STORE) return 'all';
+      for (const slot of participants) slots.add(slot);
+    }
+    return slots;
   }
 
   #begin(member: Member, execution: Execution): void {
@@ -249,22 +325,21 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { executeAt, participants } = execution;
     machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
     const parts = this.#expected.get(keyOf(execution.id));
-    this.#halfDone = { member, execution, parts, at: 0, unit: 0 };
+    const unit = { at: 0, unit: 0, isWithinUnit: false, left: 0, sink: NO_REPLY };
+    this.#halfDone = { member, execution, parts, ...unit };
   }
 
-  /** `false`: the rest waits for the flush. */
+  /** `false`: the rest waits for the flush, or for the next slice. */
   #goOn(application: Application): boolean {
     const { member, execution, parts } = application;
     const { machine, slots } = member;
     const { body, id, participants, sequence } = execution;
     while (application.at < body.length) {
-      if (this.#machines.unflushedBytes >= this.#options.unflushedBytesMax) return false;
+      if (!application.isWithinUnit && !this.#hasRoom) return false;
       const part = parts?.[application.unit];
-      const { at } = application;
-      application.at =
-        part === undefined
-          ? this.#runUnit(machine, body, at)
-          : this.#runPart(application, part, body, at);
+      if (part === undefined) this.#runUnit(application);
+      else this.#runPart(application, part);
+      if (application.isWithinUnit) return false;
       application.unit += 1;
     }
     machine.commit(sequence);
@@ -286,50 +361,59 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#coordinator.send({ type: 'Volatile', group: member.group, hasDeadlines });
   }
 
-  /** Returns where the next unit begins. */
-  #runUnit(machine: StateMachine, body: Uint8Array, start: number): number {
+  /** Runs the rest of a unit, or of the slice. */
+  #runUnit(application: Application): void {
+    const { body } = application.execution;
+    const { machine } = application.member;
     const args = this.#args;
-    let at = start;
     do {
-      at = args.next(body, at);
+      application.at = args.next(body, application.at);
       machine.run(args, NO_REPLY);
-    } while (at < body.length && !isUnitHead(body[at]));
-    return at;
+      this.#sliceCommands -= 1;
+      application.isWithinUnit = application.at < body.length && !isUnitHead(body[application.at]);
+    } while (application.isWithinUnit && this.#hasTime());
   }
 
   /** The same for a part of this node's own clients, which is told its replies. */
-  #runPart(application: Application, part: Part, body: Uint8Array, start: number): number {
+  #runPart(application: Application, part: Part): void {
+    const { body } = application.execution;
     const { machine } = application.member;
     const { replyBytesMax } = this.#options;
     const args = this.#args;
     const writer = this.#writer;
     const renderer = this.#renderer;
-    let at = start;
-    if (part.wholeStore && part.count === 1) {
-      at = args.next(body, start);
-      if (this.#list(machine, part, args)) return at;
-      at = start;
-    }
-    let sink: ReplySink = writer;
-    renderer.begin(part);
-    for (let left = part.count; left > 0; left -= 1) {
-      at = args.next(body, at);
-      if (sink === writer) renderer.next();
-      machine.run(args, sink);
-      if (sink === writer && writer.length > replyBytesMax && !this.#mayAnswerMore(part, args)) {
-        sink = NO_REPLY;
+    if (!application.isWithinUnit) {
+      if (part.wholeStore && part.count === 1) {
+        const end = args.next(body, application.at);
+        if (this.#list(machine, part, args)) {
+          application.at = end;
+          return;
+        }
       }
+      application.sink = writer;
+      application.left = part.count;
+      renderer.begin(part);
     }
+    do {
+      application.at = args.next(body, application.at);
+      application.left -= 1;
+      this.#sliceCommands -= 1;
+      const isAnswered = application.sink === writer;
+      if (isAnswered) renderer.next();
+      machine.run(args, application.sink);
+      const isLong = isAnswered && writer.length > replyBytesMax;
+      if (isLong && !this.#mayAnswerMore(renderer, part, args)) application.sink = NO_REPLY;
+      application.isWithinUnit = application.left > 0;
+    } while (application.isWithinUnit && this.#hasTime());
+    if (!application.isWithinUnit) this.#partDone(application, part);
+  }
+
+  #partDone({ member, execution, unit }: Application, part: Part): void {
     // Only a command that travels alone can be begun anew.
-    const slots = part.count === 1 ? machine.outside(args) : [];
-    if (slots.length === 0) {
-      this.#reply(part);
-    } else {
-      writer.cutBack(0);
-      const { execution, unit } = application;
-      this.#outside.push({ key: keyOf(execution.id), part: unit, slots });
-    }
-    return at;
+    const slots = part.count === 1 ? member.machine.outside(this.#args) : [];
+    if (slots.length === 0) return this.#reply(this.#renderer, part);
+    this.#writer.cutBack(0);
+    this.#outside.push({ key: keyOf(execution.id), part: unit, slots });
   }
 
   /** `false`: it is no KEYS that is listed in slices. */
@@ -353,16 +437,17 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #listed(part: Part, outcome: readonly string[] | 'too long' | 'lost'): void {
     if (outcome === 'lost') return this.#fail(part, REFUSED.listing);
     if (outcome === 'too long') return this.#fail(part, this.#replyTooLong);
-    const writer = this.#writer;
-    this.#renderer.begin(part);
-    this.#renderer.next();
+    const renderer = this.#readRenderer;
+    const { writer } = renderer;
+    renderer.begin(part);
+    renderer.next();
     writer.array(outcome.length);
     for (const key of outcome) writer.bulk(key);
     if (writer.overflowed) {
-      this.#renderer.cutBack();
+      renderer.cutBack();
       writer.error(this.#replyTooLong);
     }
-    this.#reply(part);
+    this.#reply(renderer, part);
   }
 
   #fail({ unit, part }: Part, line: string): void {
@@ -387,8 +472,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #readFor(machine: StateMachine, part: Part, nowMs: number): boolean {
     const { replyBytesMax } = this.#options;
     const args = this.#args;
-    const writer = this.#writer;
-    const renderer = this.#renderer;
+    const renderer = this.#readRenderer;
+    const { writer } = renderer;
     renderer.begin(part);
     let at = 0;
     for (let left = part.count; left > 0; left -= 1) {
@@ -398,16 +483,15 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         writer.cutBack(0);
         return false;
       }
-      if (writer.length > replyBytesMax && !this.#mayAnswerMore(part, args)) break;
+      if (writer.length > replyBytesMax && !this.#mayAnswerMore(renderer, part, args)) break;
     }
-    this.#reply(part);
+    this.#reply(renderer, part);
     return true;
   }
 
   /** `args`: the command of the part that has just answered. `false`: no further one may. */
-  #mayAnswerMore(part: Part, args: Arguments): boolean {
-    const renderer = this.#renderer;
-    const writer = this.#writer;
+  #mayAnswerMore(renderer: PartRenderer, part: Part, args: Arguments): boolean {
+    const { writer } = renderer;
     if (writer.overflowed && commandFor(args)?.kind === 'write') {
       this.#isLost = !writer.allowMore();
       if (this.#isLost) return false;
@@ -420,9 +504,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     return false;
   }
 
-  #reply(part: Part): void {
-    const renderer = this.#renderer;
-    const writer = this.#writer;
+  #reply(renderer: PartRenderer, part: Part): void {
+    const { writer } = renderer;
     if (this.#isLost) {
       this.#isLost = false;
       writer.cutBack(0);
@@ -459,7 +542,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   #considerFlush(): void {
     const machines = this.#machines;
-    if (machines.flushing) return;
+    // The engine holds whole units.
+    if (machines.flushing || this.#halfDone?.isWithinUnit === true) return;
     const nowMs = this.#context.clock.monotonicMs();
     if (nowMs < this.#notBeforeMs) return;
     const done = (error: EngineError | undefined): void => {
@@ -467,7 +551,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const failure = error && { code: error.code, text: error.message };
       tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure });
     };
-    const due = this.#halfDone !== undefined || machines.needsFlush || nowMs >= this.#nextFlushMs;
+    const waits = (this.#halfDone !== undefined || this.#handed.length > 0) && !this.#hasRoom;
+    const due = waits || machines.needsFlush || nowMs >= this.#nextFlushMs;
     if (!due || !machines.hasUnflushed) return;
     machines.flush(done);
     this.#nextFlushMs = nowMs + this.#options.flushEveryMs;
@@ -504,7 +589,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'Execute':
       case 'Read':
         if (message.generation !== this.#generation) return;
-        this.#handed.push(message);
+        return this.#hand(message);
+      case 'ApplyMore':
+        this.#isPaused = false;
         return this.#apply();
       case 'ReplyCredit':
         return this.#held.credit(message, message.upTo);
@@ -530,6 +617,13 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         // A retry that is late: the engine is open.
         return;
     }
+  }
+
+  #hand(message: Handed): void {
+    if (this.#handed.length > 0 && message.type === 'Read' && this.#readAhead(message)) return;
+    this.#handed.push(message);
+    if (message.type === 'Execute') this.#waitingSlots = undefined;
+    this.#apply();
   }
 
   #flushDone(failure: FlushDone['failure']): void {

@@ -372,10 +372,11 @@ export class GroupKeyspace implements Keyspace {
   page(position: number, limit: number): KeyPage {
     const start = Math.max(position, positionOf(this.#firstSlot, 0));
     const fresh = this.#fresh.page(start, limit);
-    const stored =
-      this.#engineKeys === 0 ? [] : this.#engine.page(this.database, start, this.#end, limit);
     let last = this.#end - 1;
     if (fresh.length >= limit) last = Math.min(last, endOf(fresh));
+    // The rows behind the last fresh key are no part of the page, and their values may be long.
+    const stored =
+      this.#engineKeys === 0 ? [] : this.#engine.page(this.database, start, last + 1, limit);
     if (stored.length >= limit || valueBytes(stored) >= PAGE_BYTES_MAX) {
       last = Math.min(last, endOf(stored));
     }

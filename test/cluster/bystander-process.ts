@@ -10,8 +10,9 @@ import type { Answers, Question } from './bystanders.ts';
 const PAUSE_MS = 3;
 const QUESTIONS: Record<Question, string> = {
   PING: 'PING\r\n',
-  GET: 'GET bystander\r\n',
-  SET: 'SET bystander 1\r\n',
+  // Of a key that nobody writes meanwhile: a read waits for the writes of its key.
+  GET: 'GET bystander:read\r\n',
+  SET: 'SET bystander:written 1\r\n',
 };
 
 const [host = '', ...ports] = process.argv.slice(2);

@@ -129,6 +129,24 @@ const LONG_REPLIES = nodes({
   mix: { ...PLAIN_MIX, mixed: 2 },
 });
 
+/** Almost every write waits for the flush of those before it, while others read the same keys. */
+const WRITES_WAIT = nodes({
+  ...FAIR,
+  ...BUSY,
+  limits: { ...USUAL_LIMITS, unflushedBytesMax: 1 },
+  mix: { ...PLAIN_MIX, register: 1 },
+});
+
+/** Units of several commands are applied one command at a time, and nodes crash meanwhile. */
+const UNITS_IN_SLICES = nodes({
+  ...RESTARTS,
+  ...BUSY,
+  turnDelayMsMax: 20,
+  faultEveryMsMax: 200,
+  limits: { ...USUAL_LIMITS, sliceCommandsMax: 1, dirtyBytesMax: 1 },
+  mix: { ...PLAIN_MIX, transaction: 2, mixed: 2 },
+});
+
 /** The power fails again and again, and large records are on their way to a slow disk. */
 export const TORN_TAILS = nodes(
   {
@@ -388,6 +406,27 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     why: 'a write behind a long reply is done, and is left to another part as well',
     budgetSeeds: 20,
     config: LONG_REPLIES,
+  },
+  {
+    name: 'read_ahead_of_its_writes',
+    accordItem:
+      'reads: what waits at the executor is applied first where it has a slot of the read',
+    file: 'actors/store/running-executor.ts',
+    find: '!wholeStore && !participants.some((slot) => waiting.has(slot));',
+    replace: '!wholeStore;',
+    why: 'a read does not wait for the writes of its key that wait for a flush',
+    budgetSeeds: 20,
+    config: WRITES_WAIT,
+  },
+  {
+    name: 'flush_within_a_unit',
+    accordItem: 'storage: the engine holds whole units',
+    file: 'actors/store/running-executor.ts',
+    find: 'if (machines.flushing || this.#halfDone?.isWithinUnit === true) return;',
+    replace: 'if (machines.flushing) return;',
+    why: 'after a restart the rest of a unit is taken for done',
+    budgetSeeds: 60,
+    config: UNITS_IN_SLICES,
   },
   {
     name: 'flush_without_counts',

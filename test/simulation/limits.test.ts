@@ -54,6 +54,7 @@ const NODE: Fates<NodeLimits> = {
   heldReplyBytesMax: 'heldReplyBytesMax',
   listingsMax: 'listingsMax',
   viewChangesMax: 'viewChangesMax',
+  sliceCommandsMax: 'sliceCommandsMax',
   earlyMax: 'earlyMax',
   trafficKeptMax: 'trafficKeptMax',
 };

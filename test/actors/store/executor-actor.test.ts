@@ -35,6 +35,7 @@ interface BenchOptions {
   readonly heldReplyBytesMax?: number;
   readonly keptReplyBytesMax?: number;
   readonly unflushedBytesMax?: number;
+  readonly sliceCommandsMax?: number;
   readonly mailboxMax?: number;
   readonly earlyMax?: number;
   /** The engine opens when the test says so. */
@@ -73,6 +74,7 @@ class Bench {
         dirtyBytesMax: 1e6,
         unitWriteBytesMax: 1e6,
         unflushedBytesMax: options.unflushedBytesMax ?? 1e6,
+        sliceCommandsMax: options.sliceCommandsMax,
         flushEveryMs: FLUSH_MS,
         replyBytesMax: options.replyBytesMax ?? 1e6,
         keptReplyBytesMax: options.keptReplyBytesMax ?? 1e6,
@@ -340,6 +342,31 @@ describe('the flush', () => {
     expect(bench.told).toEqual(['1: +OK']);
     for (let flushes = 0; flushes < 5; flushes += 1) bench.run(2 * FLUSH_MS).logged();
     expect(bench.told).toEqual(['1: +OK', '2: +OK', '3: $1 1']);
+  });
+
+  test('is waited for by the reads of what waits, and by no others', () => {
+    const bench = new Bench({ unflushedBytesMax: 1 });
+    bench.execute([part(1, 'SET a 1')]).execute([part(2, 'SET b 1')]);
+    expect(bench.told).toEqual(['1: +OK']);
+    bench.read(1, [part(3, 'GET a'), part(4, 'GET b')]).read(2, [part(5, 'GET a')]);
+    bench.read(3, [part(6, 'GET b')]).read(4, [part(7, 'GET c', 'GET a')]);
+    expect(bench.told).toEqual(['1: +OK', '5: $1 1', '7: $-1 $1 1']);
+    expect(bench.reads.map(({ token }) => token)).toEqual([2, 4]);
+    for (let flushes = 0; flushes < 5; flushes += 1) bench.run(2 * FLUSH_MS).logged();
+    expect(bench.told.slice(3)).toEqual(['2: +OK', '3: $1 1', '4: $1 1', '6: $1 1']);
+  });
+});
+
+describe('a slice', () => {
+  const commands = ['SET a 1', 'INCR a', 'GET a', 'NOCOMMAND a', 'INCR a'];
+
+  test.each([1, 2, 3, 5])('of %d commands ends anywhere, and changes no reply', (size) => {
+    const bench = new Bench({ sliceCommandsMax: size });
+    bench.execute([part(1, ...commands), part(2, 'INCR a')]).execute([part(3, 'GET a')]);
+    bench.execute([part(4, ...commands)], false).read(1, [part(5, 'GET a')]);
+    const error = "-ERR unknown command 'NOCOMMAND', with args beginning with: 'a'";
+    expect(bench.told).toEqual([`1: +OK :2 $1 2 ${error}  :3`, '2: :4', '3: $1 4', '5: $1 3']);
+    expect(bench.answers[0]).toMatchObject({ errors: [3] });
   });
 });
 

@@ -1,0 +1,47 @@
+/**
+ * While one client does its worst, the others get their answers, and no node restarts a part. The
+ * bounds are what no stall of seconds keeps, whatever the machine; `npm run bench -- worst` measures.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Bystanders, worstMs } from './bystanders.ts';
+import { TestCluster } from './harness.ts';
+import { RawClient } from './raw-client.ts';
+import { WORST_CASES } from './worst-cases.ts';
+
+/** Of the million of everything. */
+const SCALE = 0.02;
+const ANSWER_MS_MAX = 3_000;
+
+let cluster: TestCluster;
+let bystanders: Bystanders;
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+  bystanders = await Bystanders.start(cluster);
+});
+
+afterAll(async () => {
+  await bystanders?.stop();
+  await cluster?.remove();
+});
+
+test.for(WORST_CASES)('$name', { timeout: 30_000 }, async ({ prepare, run }) => {
+  const clients: RawClient[] = [];
+  const more = (): RawClient => {
+    const client = new RawClient(cluster.node(1).redisPort);
+    clients.push(client);
+    return client;
+  };
+  const client = more();
+  await prepare?.(client, SCALE);
+  await bystanders.take();
+  await run(client, more, SCALE);
+  const answers = await bystanders.take();
+  for (const each of clients) each.close();
+  // A SET waits for the flush of what other clients have written, which takes seconds here.
+  const others = answers.filter(({ question }) => question !== 'SET');
+  expect(others.flatMap(({ failures }) => failures)).toEqual([]);
+  expect(worstMs(answers, 'PING', 1)).toBeLessThan(ANSWER_MS_MAX);
+  expect(worstMs(answers, 'GET', 1)).toBeLessThan(ANSWER_MS_MAX);
+  for (const node of cluster.nodes) expect(node.log()).not.toMatch(/is restarted|"level":60/);
+});
