@@ -87,6 +87,7 @@ class ProductionNode implements RunningNode {
       clock,
       node: config.nodeId,
       txnEventsMax: config.traceEvents,
+      slowMs: config.traceSlowMs,
     });
     this.#traces = this.#createTraces();
     const { hello } = this.#storage.directory;

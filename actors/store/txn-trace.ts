@@ -19,9 +19,6 @@ import { MESSAGE_CODES, STEP_CODES, type TxnStep, tracedTurn } from '../runtime/
 /** Deps of one transaction that are noted by name; of those beyond, the number is. */
 const DEPS_NOTED_MAX = 8;
 
-/** A transaction that took so long is kept. */
-const SLOW_MS = 10;
-
 /** Codes of the messages that name a transaction; below 0 for the others. */
 const CODES: Readonly<Record<ReplicaMessage['type'], number>> = Object.freeze({
   ...MESSAGE_CODES,
@@ -138,7 +135,7 @@ export class TxnTrace {
     const actor = this.#recorder.current;
     this.#ring.in(actor, MESSAGE_CODES.Executed, group, id, 0, 0);
     this.#ring.step(actor, STEP_CODES.answered, group, id, tookMs);
-    if (tookMs >= SLOW_MS) this.#keep(group, id, tookMs, commands, 'slow');
+    if (tookMs >= this.#recorder.slowMs) this.#keep(group, id, tookMs, commands, 'slow');
     else if (KeptTxns.isSample(id)) this.#keep(group, id, tookMs, commands, 'sampled');
   }
 

@@ -27,7 +27,8 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl trace dump [--nodes HOST:PORT,...] [--format ${DUMP_FORMATS.join('|')}] [--out FILE]
                                            what the nodes did of late, by one clock
   holoctl trace tail [--slow 10ms] [--count N] [--nodes HOST:PORT,...]
-                                           slow, recovered and sampled transactions
+                                           slow (--trace-slow-ms of a node), recovered and
+                                           sampled transactions; --slow shows fewer
   holoctl trace TXNID [--nodes HOST:PORT,...]  one transaction on all nodes, as a picture
   holoctl version
   holoctl help

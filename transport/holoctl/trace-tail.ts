@@ -16,10 +16,13 @@ interface Line {
   readonly why: string;
 }
 
-/** Ends after `--count` lines, or when it is interrupted. */
+/**
+ * Without `--slow` all that the nodes take for slow (`--trace-slow-ms`). Ends after `--count` lines, or when it is
+ * interrupted.
+ */
 export async function tail(args: readonly string[], output: Output): Promise<number> {
   const flags = parseFlags(args, ['node', 'nodes', 'slow', 'count']);
-  const slowMs = milliseconds(flags.values.get('slow') ?? '10ms');
+  const slowMs = milliseconds(flags.values.get('slow') ?? '0ms');
   let left = Number(flags.values.get('count') ?? Infinity);
   if (!(left > 0)) throw new UsageError('--count must be a number above 0');
   const places = nodesOf(flags).map((endpoint) => ({ endpoint, after: 0 }));

@@ -8,6 +8,7 @@ import { type Endpoint, parseEndpoint } from '../../../transport/endpoint.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
+import { TRACE_SLOW_MS } from '../../runtime/trace/trace-recorder.ts';
 import { TXN_EVENTS_MAX } from '../../runtime/trace/txn-ring.ts';
 import { nodeSizes } from './node-limits.ts';
 import { CLIENTS_MAX } from './open-files.ts';
@@ -67,6 +68,8 @@ export interface NodeConfig {
   readonly holofastPins: string;
   /** Events of transactions in memory, 40 bytes each; 0: none. */
   readonly traceEvents: number;
+  /** A transaction that takes so long is remembered beyond those. */
+  readonly traceSlowMs: number;
   readonly logLevel: LogLevel;
   readonly logFormat: LogFormat;
 }
@@ -239,6 +242,12 @@ export const SETTINGS: Settings = {
     help: 'events of transactions kept for traces, 40 bytes each; 0: none',
     standard: String(TXN_EVENTS_MAX),
     parse: integer(0, 2 ** 26),
+  },
+  traceSlowMs: {
+    value: 'MS',
+    help: 'a transaction that takes so long is slow: its trace is kept, and tail shows it',
+    standard: String(TRACE_SLOW_MS),
+    parse: integer(1, 600_000),
   },
   logLevel: {
     value: 'NAME',

@@ -18,6 +18,8 @@ const TRACE_ACTORS_MAX = 65_536;
 /** How many hops a sampled message's chain is followed; bounds chains that never end. */
 export const TRACE_HOPS_MAX = 16;
 const TRACE_SAMPLE_EVERY = 256;
+/** A transaction that takes so long is slow, and remembered. */
+export const TRACE_SLOW_MS = 10;
 
 const TURN = 0;
 const SEND = 1;
@@ -37,6 +39,7 @@ export interface TraceRecorderOptions {
   readonly txnOf?: (message: unknown) => string | undefined;
   /** Events of transactions; none by default. */
   readonly txnEventsMax?: number;
+  readonly slowMs?: number;
 }
 
 /** A sampled message on its way: which one of its mailbox it is, and what the sender noted. */
@@ -55,6 +58,7 @@ export class TraceRecorder implements EventFrame {
   /** The events of transactions; shells write them. */
   readonly txns: TxnRing;
   readonly kept: KeptTxns;
+  readonly slowMs: number;
   readonly #clock: Clock;
   readonly #node: number;
   readonly #eventsMax: number;
@@ -88,6 +92,7 @@ export class TraceRecorder implements EventFrame {
     this.#txnOf = options.txnOf ?? noTxn;
     this.txns = new TxnRing(options.txnEventsMax ?? 0);
     this.kept = new KeptTxns(this.txns);
+    this.slowMs = options.slowMs ?? TRACE_SLOW_MS;
     this.#kind = new Uint8Array(max);
     this.#actor = new Uint32Array(max);
     this.#peer = new Uint32Array(max);

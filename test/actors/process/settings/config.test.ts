@@ -63,6 +63,7 @@ describe('a complete command line', () => {
       clusterKey: '',
       holofastPins: '',
       traceEvents: 524_288,
+      traceSlowMs: 10,
       retainedBytesMax: 256 * 1024 * 1024,
       logLevel: 'info',
       logFormat: 'auto',
