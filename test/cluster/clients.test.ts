@@ -53,6 +53,30 @@ describe.skipIf(!hasTool('redis-cli'))('redis-cli (skipped where it is not insta
     expect(await cli(first ?? 0, 'incr', 'greeting')).toContain('not an integer');
     expect(await cli(first ?? 0, 'nonsense')).toContain("unknown command 'nonsense'");
   });
+
+  test('--bigkeys finds the biggest keys; --hotkeys is told why not', async () => {
+    const [first = 0] = cluster.nodes.map(({ redisPort }) => redisPort);
+    await cli(first, 'set', 'big:string', 'x'.repeat(5_000));
+    await cli(first, 'rpush', 'big:list', ...'abcdefghij');
+    const big = await cli(first, '--bigkeys');
+    expect(big).toMatch(/Biggest string found .*big:string.* has 5000 bytes/);
+    expect(big).toMatch(/Biggest +list found .*big:list.* has 10 items/);
+    const memory = await cli(first, '--memkeys');
+    expect(memory).toMatch(/Biggest string found .*big:string.* has \d+ bytes/);
+    const { stdout, stderr } = await runTool('redis-cli', ['-p', String(first), '--hotkeys']);
+    expect(`${stdout}${stderr}`).toContain('An LFU maxmemory policy is not selected');
+    for (let i = 0; i < 10; i += 1) await cli(first, 'get', 'hot');
+    expect((await cli(first, 'holohotkeys', '1')).split('\n')[1]).toBe('hot');
+  });
+
+  test('the slow log and the latency histograms of a node', async () => {
+    const [first = 0] = cluster.nodes.map(({ redisPort }) => redisPort);
+    await cli(first, 'config', 'set', 'slowlog-log-slower-than', '0');
+    await cli(first, 'set', 'slow', '1');
+    expect(await cli(first, 'slowlog', 'get', '1')).toMatch(/set\nslow\n1\n127.0.0.1:\d+/);
+    await cli(first, 'config', 'set', 'slowlog-log-slower-than', '10000');
+    expect(await cli(first, 'latency', 'histogram', 'set')).toMatch(/^set\ncalls\n\d+\nhisto/);
+  });
 });
 
 describe.skipIf(!hasTool('redis-benchmark'))('redis-benchmark (skipped where it is not)', () => {

@@ -1,5 +1,5 @@
 /** The answer to /latency: where the time of commands goes, phase by phase. */
-import { HdrHistogram } from './hdr-histogram.ts';
+import { HdrHistogram } from '../hdr-histogram.ts';
 
 /**
  * `read`, `write`: a command, from the coordinator's mailbox to its replies. Of the transaction of

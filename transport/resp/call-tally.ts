@@ -35,10 +35,12 @@ export class CallTally {
     return calls;
   }
 
-  /** Each of the `calls` is charged an equal share. */
-  countTime(usec: number, calls: number): void {
-    for (let i = 0; i < this.#routes.length; i += 1) {
-      (this.#routes[i] as StoreRoute).usec += (usec * (this.#counts[i] as number)) / calls;
+  /** Each of the `calls` is charged an equal share, and has waited the whole time. */
+  countTime(usec: number, calls: number, routes: Routes): void {
+    for (const [i, route] of this.#routes.entries()) {
+      const count = this.#counts[i] as number;
+      route.usec += (usec * count) / calls;
+      routes.latency(route, usec, count);
     }
   }
 

@@ -9,6 +9,7 @@ import type { Part, ReplyCredit } from './connection/part.ts';
 import type { Placement } from './connection/placement.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
+import type { CommandInsight } from './insight/insight.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { Routes } from './routes.ts';
@@ -29,6 +30,7 @@ export interface GatewayCore {
   readonly routes: Routes;
   readonly counters: GatewayCounters;
   readonly memory: MemoryBudget;
+  readonly insight: CommandInsight;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
   readonly placement: Placement;

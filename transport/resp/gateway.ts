@@ -18,6 +18,8 @@ import type { GatewayServices } from './gateway-services.ts';
 import { registerGatewaySettings } from './gateway-settings.ts';
 import { humanBytes } from './human-bytes.ts';
 import { type InfoSection, type InfoSections, mergeSections } from './info.ts';
+import { CommandInsight } from './insight/insight.ts';
+import { insightSettings } from './insight/insight-settings.ts';
 import { defaultLimits, type GatewayLimits } from './limits.ts';
 import { LOCAL_COMMANDS } from './local-commands.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -50,6 +52,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly clients: ClientDirectory = this;
   readonly placement: Placement;
   readonly memory: MemoryBudget;
+  readonly insight: CommandInsight;
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId: number;
@@ -62,6 +65,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.#nextId = options.firstConnection ?? 1;
     this.placement = options.placement;
     this.limits = { ...defaultLimits(), ...options.limits };
+    this.insight = new CommandInsight(options.services.clock);
     this.memory = new MemoryBudget(this.limits);
     this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
     const { services } = options;
@@ -81,6 +85,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
+    services.settings.register(...insightSettings(this.insight, this.routes));
     registerGatewaySettings(services, this.limits);
   }
 
@@ -141,6 +146,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   onTick(): void {
     const nowMs = this.services.clock.monotonicMs();
     this.counters.sample(nowMs);
+    this.insight.hotKeys.onTick(nowMs);
     // An overloaded node may be woken too late: flush here, so that no reply is stuck.
     this.flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
@@ -265,7 +271,23 @@ export class Gateway implements GatewayCore, ClientDirectory {
         units_failed: counters.unitsFailed,
       },
       commandstats: this.#commandStats(),
+      latencystats: this.#latencyStats(),
     };
+  }
+
+  /** As Redis prints them: microseconds by percentile. */
+  #latencyStats(): InfoSection {
+    const wanted = this.insight.percentiles.split(' ').filter((each) => each !== '');
+    const stats: Record<string, string> = {};
+    for (const { label, latency } of this.routes.withSubcommands()) {
+      if (latency === undefined) continue;
+      const texts = wanted.map((each) => {
+        const us = latency.quantileUs(Math.max(Number(each) / 100, Number.MIN_VALUE));
+        return `p${each}=${us.toFixed(3)}`;
+      });
+      stats[`latency_percentiles_usec_${label}`] = texts.join(',');
+    }
+    return stats;
   }
 
   #commandStats(): InfoSection {

@@ -7,7 +7,7 @@
 import { INT64_MAX, parseInteger } from '../../storage/types/integers.ts';
 import { type Judged, parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
 
-type Judge = (text: string) => Judged;
+export type Judge = (text: string) => Judged;
 
 interface Inert {
   /** The second one is an older name for the same. */
@@ -39,10 +39,11 @@ const INTEGER: Parser = {
 };
 const MEMORY: Parser = { parse: parseBytes, unreadable: 'argument must be a memory value' };
 
-const count = (min: number, max: number | bigint = INT64_MAX): Judge => within(min, max, INTEGER);
+export const count = (min: number, max: number | bigint = INT64_MAX): Judge =>
+  within(min, max, INTEGER);
 const memory: Judge = within(0, INT64_MAX, MEMORY);
 
-const yesOrNo: Judge = (text) => {
+export const yesOrNo: Judge = (text) => {
   const word = text.toLowerCase();
   return word === 'yes' || word === 'no' ? { kept: word } : { reason: YES_OR_NO };
 };
@@ -69,18 +70,6 @@ const hz: Judge = (text) => {
   const judged = count(0, INT_MAX)(text);
   if ('reason' in judged) return judged;
   return { kept: String(Math.min(500, Math.max(1, Number(judged.kept)))) };
-};
-
-const PERCENTILES_MAX = 64;
-
-const percentiles: Judge = (text) => {
-  const words = text.split(' ', PERCENTILES_MAX + 1).filter((word) => word !== '');
-  if (words.length > PERCENTILES_MAX) return { reason: `at most ${PERCENTILES_MAX} percentiles` };
-  const bad = words.some((word) => !/^\d+(\.\d+)?$/.test(word) || Number(word) > 100);
-  const name = 'latency-tracking-info-percentiles';
-  return bad
-    ? { reason: `${name} parameters should sit between [0.0,100.0]` }
-    : { kept: words.join(' ') };
 };
 
 const savePoints: Judge = (text) =>
@@ -168,11 +157,6 @@ const INERT: readonly Inert[] = [
   { names: ['stream-node-max-entries'], standard: '100', judge: count(0) },
   { names: ['hll-sparse-max-bytes'], standard: '3000', judge: memory },
   { names: ['busy-reply-threshold', 'lua-time-limit'], standard: '5000', judge: count(0) },
-  { names: ['slowlog-log-slower-than'], standard: '10000', judge: count(-1) },
-  { names: ['slowlog-max-len'], standard: '128', judge: count(0) },
-  { names: ['latency-monitor-threshold'], standard: '0', judge: count(0) },
-  { names: ['latency-tracking'], standard: 'yes', judge: yesOrNo },
-  { names: ['latency-tracking-info-percentiles'], standard: '50 99 99.9', judge: percentiles },
   { names: ['hz'], standard: '10', judge: hz },
   { names: ['dynamic-hz'], standard: 'yes', judge: yesOrNo },
   { names: ['activerehashing'], standard: 'yes', judge: yesOrNo },

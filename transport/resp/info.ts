@@ -25,7 +25,7 @@ const DEFAULT_SECTIONS = [
   'holofast',
 ];
 /** Printed only when asked for by name, or with `all` and `everything`. */
-const EXTRA_SECTIONS = ['commandstats'];
+const EXTRA_SECTIONS = ['commandstats', 'latencystats'];
 
 /** Commands, replies and error texts follow Redis 7.2. */
 export const REDIS_COMPATIBLE_VERSION = '7.2.0';

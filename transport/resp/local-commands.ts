@@ -4,6 +4,7 @@ import { ASKING_COMMAND, CLUSTER_COMMAND } from './commands/cluster-command.ts';
 import { COMMAND_COMMAND } from './commands/command-command.ts';
 import { CONFIG_COMMAND } from './commands/config-command.ts';
 import { CONNECTION_COMMANDS } from './commands/connection-commands.ts';
+import { INSIGHT_COMMANDS } from './commands/insight-commands.ts';
 import { MEMORY_COMMAND } from './commands/memory-command.ts';
 import { SERVER_COMMANDS } from './commands/server-commands.ts';
 import { TRANSACTION_COMMANDS } from './commands/transaction-commands.ts';
@@ -13,6 +14,7 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   ...CONNECTION_COMMANDS,
   ...TRANSACTION_COMMANDS,
   ...SERVER_COMMANDS,
+  ...INSIGHT_COMMANDS,
   CLIENT_COMMAND,
   ASKING_COMMAND,
   CLUSTER_COMMAND,

@@ -6,10 +6,12 @@
 import { type Arguments, upperCase } from '../../storage/arguments.ts';
 import { type Command, hasOneKey, printable } from '../../storage/commands/command.ts';
 import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/commands/command-table.ts';
+import { HdrHistogram } from '../hdr-histogram.ts';
 import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory, ClientState } from './connection/client-state.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
+import type { CommandInsight } from './insight/insight.ts';
 import type { ClusterChanges } from './settings-registry.ts';
 
 /** Redis' text for a command that a transaction cannot contain. */
@@ -44,6 +46,7 @@ export interface LocalContext {
   readonly clients: ClientDirectory;
   readonly routes: Routes;
   readonly counters: GatewayCounters;
+  readonly insight: CommandInsight;
   /** The command runs as part of a MULTI block, at EXEC. */
   readonly inExec: boolean;
   /** A MULTI block is open. */
@@ -86,6 +89,11 @@ interface RouteBase {
    * the time from submitting its unit to the replies.
    */
   usec: number;
+  /**
+   * Microseconds of each call. A command of the store: from submitting its unit to the replies,
+   * also where others were in the unit.
+   */
+  latency: HdrHistogram | undefined;
 }
 
 export interface StoreRoute extends RouteBase {
@@ -110,6 +118,8 @@ export interface LocalRoute extends RouteBase {
 export type Route = StoreRoute | LocalRoute;
 
 export class Routes {
+  /** Whether latencies are recorded: the setting `latency-tracking`. */
+  tracksLatency = true;
   readonly #routes = new Map<string, Route>();
 
   /** If both tables have a name, the gateway's command wins. */
@@ -169,6 +179,13 @@ export class Routes {
     return this.#routes.size;
   }
 
+  /** `calls` of the route took so long each. */
+  latency(route: Route, usec: number, calls = 1): void {
+    if (!this.tracksLatency) return;
+    route.latency ??= new HdrHistogram();
+    route.latency.record(usec, calls);
+  }
+
   resetCounters(): void {
     for (const route of this.withSubcommands()) Object.assign(route, newCounts());
   }
@@ -195,7 +212,7 @@ export class Routes {
 }
 
 function newCounts() {
-  return { calls: 0, rejected: 0, failed: 0, usec: 0 };
+  return { calls: 0, rejected: 0, failed: 0, usec: 0, latency: undefined };
 }
 
 export function storeRoute(command: Command): StoreRoute {

@@ -34,14 +34,6 @@ function wait(context: LocalContext, args: readonly string[], out: ReplyWriter):
   out.integer(none ? 0 : context.services.replicasAcknowledged());
 }
 
-function slowlogGet(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {
-  const count = parseInteger(args[2] ?? '10');
-  if (count === undefined || count < -1) {
-    return out.error('ERR count should be greater than or equal to -1');
-  }
-  out.array(0);
-}
-
 function functionFlush(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {
   const mode = (args[2] ?? 'SYNC').toUpperCase();
   if (args.length > 3 || (mode !== 'SYNC' && mode !== 'ASYNC')) {
@@ -180,29 +172,6 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
     subcommands: {
       LIST: replyWith(-2, (out) => out.array(0)),
       FLUSH: { arity: -2, run: functionFlush },
-    },
-  }),
-  withSubcommands({
-    ...CONTAINER,
-    name: 'SLOWLOG',
-    summary: 'A container for slow log commands.',
-    since: '2.2.12',
-    subcommands: {
-      GET: { arity: -2, run: slowlogGet },
-      LEN: replyWith(2, (out) => out.integer(0)),
-      RESET: replyWith(2, (out) => out.simple('OK')),
-    },
-  }),
-  withSubcommands({
-    ...CONTAINER,
-    name: 'LATENCY',
-    summary: 'A container for latency diagnostics commands.',
-    since: '2.8.13',
-    subcommands: {
-      LATEST: replyWith(2, (out) => out.array(0)),
-      HISTORY: replyWith(3, (out) => out.array(0)),
-      HISTOGRAM: replyWith(-2, (out) => out.map(0)),
-      RESET: replyWith(-2, (out) => out.integer(0)),
     },
   }),
   withSubcommands({

@@ -11,6 +11,7 @@ import type { GatewayCore } from '../gateway-core.ts';
 import type { GatewayServices } from '../gateway-services.ts';
 import { GREEDY_BYTES_MIN } from '../memory-budget.ts';
 import {
+  KEYS_NONE,
   KEYS_ONE,
   type LocalContext,
   type LocalRoute,
@@ -117,6 +118,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   get counters() {
     return this.#core.counters;
+  }
+
+  get insight() {
+    return this.#core.insight;
   }
 
   get inMulti(): boolean {
@@ -342,7 +347,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#unit = undefined;
     this.#refused = false;
     if (unit.failed) this.counters.unitsFailed += 1;
-    unit.countDone(this.services.clock.monotonicMs() - unit.startedMs, this.routes);
+    const tookMs = this.services.clock.monotonicMs() - unit.startedMs;
+    unit.countDone(tookMs, this.routes);
+    if (!unit.isQuestion) this.insight.unitDone(this.client, unit.parts, unit.commands, tookMs);
     if (this.#state === 'closed') return;
     // Until the next look at the stores, their sum lacks what was added.
     this.#core.memory.storeBytes += this.#growingBytes;
@@ -516,6 +523,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       return true;
     }
     if (route.grows && !this.#mayGrow(route)) return true;
+    if (route.keys !== KEYS_NONE && this.insight.hotKeys.takes()) {
+      this.insight.keysNamed(route, args, this.client.database);
+    }
     if (this.#multi !== undefined) {
       if (this.#mayQueue(this.#multi, route)) {
         const { database } = this.#multi;
@@ -693,7 +703,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.counters.commands += 1;
     this.#errorsBefore = out.errors;
     route.local.run(this, args, out);
-    route.usec += (clock.monotonicMs() - startMs) * 1000;
+    const tookMs = clock.monotonicMs() - startMs;
+    route.usec += tookMs * 1000;
+    this.routes.latency(route, tookMs * 1000);
+    this.insight.localDone(this.client, route.local, args, tookMs);
     // An error inside EXEC is not counted for EXEC itself.
     if (out.errors === this.#errorsBefore) return;
     this.#errorsBefore = out.errors;

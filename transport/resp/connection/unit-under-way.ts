@@ -120,6 +120,13 @@ export class UnitUnderWay {
     return this.#parts;
   }
 
+  get commands(): number {
+    let commands = 0;
+    // Behind them are the rests of some of them.
+    for (let i = 0; i < this.#tallies.length; i += 1) commands += (this.#parts[i] as Part).count;
+    return commands;
+  }
+
   /** Between two replies: the client can be sent something else. */
   get isAtBoundary(): boolean {
     const item = this.#plan[this.#item];
@@ -172,13 +179,12 @@ export class UnitUnderWay {
 
   /** For the counters that INFO shows; when the unit is done. */
   countDone(tookMs: number, routes: Routes): void {
-    const tallied = this.#parts.slice(0, this.#tallies.length);
-    const count = tallied.reduce((sum, part) => sum + part.count, 0);
-    for (const tally of this.#tallies) tally.countTime(tookMs * 1000, count);
+    const count = this.commands;
+    for (const tally of this.#tallies) tally.countTime(tookMs * 1000, count, routes);
     for (const [number, part] of this.#parts.entries()) {
       const errors = this.#errors[number] ?? [];
       const isFailed = this.#received[number]?.failure !== undefined;
-      if (isFailed && number < tallied.length) this.#tallies[number]?.countFailures();
+      if (isFailed && number < this.#tallies.length) this.#tallies[number]?.countFailures();
       else if (isFailed) countFailed(routes, part.bytes, [...Array(part.count).keys()]);
       else if (errors.length > 0) countFailed(routes, part.bytes, errors);
     }

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { HdrHistogram } from '../../../transport/http/hdr-histogram.ts';
-import { LatencyBoard } from '../../../transport/http/latency-report.ts';
+import { HdrHistogram } from '../../transport/hdr-histogram.ts';
+import { LatencyBoard } from '../../transport/http/latency-report.ts';
 
 test('quantiles of any distribution are right to 3.2 percent, and never above the maximum', () => {
   const histogram = new HdrHistogram();

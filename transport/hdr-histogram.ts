@@ -31,6 +31,17 @@ export class HdrHistogram {
     return this.#maxUs;
   }
 
+  /** Per power of two up to which there are new values: it in microseconds, values below it. */
+  *powers(): Generator<readonly [belowUs: number, count: number]> {
+    let total = 0;
+    let at = 0;
+    for (let power = 0; power <= POWERS; power += 1) {
+      const before = total;
+      for (; at < firstOf(power); at += 1) total += this.#counts[at] as number;
+      if (total > before) yield [2 ** power, total];
+    }
+  }
+
   /** The value that so much of all are not above, `share` in (0, 1]; 0 where there is none. */
   quantileUs(share: number): number {
     let left = Math.ceil(share * this.#total);
@@ -49,6 +60,11 @@ function bucketOf(us: number): number {
   const power = Math.floor(Math.log2(whole));
   const shift = power - SUB_BITS;
   return (shift + 1) * SUB + (Math.floor(whole / 2 ** shift) - SUB);
+}
+
+/** The first bucket of values of 2^power us and more. */
+function firstOf(power: number): number {
+  return power <= SUB_BITS ? 2 ** power : (power - SUB_BITS + 1) * SUB;
 }
 
 function upperUs(at: number): number {
