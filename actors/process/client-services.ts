@@ -34,7 +34,7 @@ export class ClientServices {
       info: () => this.#info(),
       holoStats: () => this.#holoStats(),
       holoMetrics: () => this.#holoMetrics(),
-      cluster: () => this.#clusterNodes(),
+      cluster: () => this.#cluster(),
       memory: () => ({
         ...this.#memory.sample(),
         retainedBytes: this.#source.board.watermarks?.retainedBytes ?? 0,
@@ -54,11 +54,13 @@ export class ClientServices {
     };
   }
 
-  #clusterNodes(): ReturnType<GatewayServices['cluster']> {
+  #cluster(): ReturnType<GatewayServices['cluster']> {
+    const { epoch, ranges } = this.#source.topology;
     const { host, port } = this.#source.config.listenRedis;
     // Not the disk id itself: it identifies the node to its peers, and any client may read this.
     const id = createHash('sha1').update(this.#source.hello.diskId).digest('hex');
-    return [{ id, host, port, self: true, online: true }];
+    const slots = ranges.map(({ fromSlot, toSlot }) => ({ first: fromSlot, last: toSlot - 1 }));
+    return { epoch, nodes: [{ id, host, port, self: true, online: true, slots }] };
   }
 
   #info(): InfoSections {
@@ -104,6 +106,9 @@ export class ClientServices {
       holostore: {
         node_id: config.nodeId,
         cluster_id: this.#source.hello.clusterId,
+        topology_epoch: this.#source.topology.epoch,
+        behaviour_level: this.#source.topology.behaviourLevel,
+        ranges: this.#source.topology.ranges.length,
         members: config.initialMembers.length,
         connected_members: 1 + this.#source.node.connected.size,
         transactions_fast: paths.fast,

@@ -29,6 +29,8 @@ interface InquiryOptions {
   readonly seed: Endpoint;
   readonly nodeId: number;
   readonly clusterId: string;
+  /** Of the topology that this node would form. */
+  readonly topologyDigest: string;
   /** How long the seed may take to come up. Default 30,000. */
   readonly timeoutMs?: number;
   readonly pauseMs?: number;
@@ -52,6 +54,13 @@ export async function confirmMembership(options: InquiryOptions): Promise<void> 
   }
   if (answer.clusterId !== clusterId) {
     throw otherCluster(where);
+  }
+  if (answer.topologyDigest !== options.topologyDigest) {
+    throw new MembershipError(
+      'HOLO_JOIN_OTHER_CLUSTER',
+      `--initial-ranges or --ranges-max differ from those of the cluster at ${where}: give the ` +
+        'same on every node',
+    );
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { clusterIdOf, isDataDirectory } from './disk/data-directory.ts';
+import { digestOf, formTopology } from './disk/kept-topology.ts';
 import { createLogger } from './logger.ts';
 import { confirmMembership } from './membership-inquiry.ts';
 import type { RunningNode } from './running-node.ts';
@@ -27,10 +28,14 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
   const config = parseNodeConfig(args, process.env);
   const logger = createLogger(config, process.stdout.isTTY === true);
   if (config.join !== undefined && !isDataDirectory(config.dataDir)) {
+    const { initialMembers: members, electorate, initialRanges, rangesMax } = config;
+    const clusterId = clusterIdOf(members, electorate);
+    const forming = { members, electorate, initialRanges, rangesMax };
     await confirmMembership({
       seed: config.join,
       nodeId: config.nodeId,
-      clusterId: clusterIdOf(config.initialMembers, config.electorate),
+      clusterId,
+      topologyDigest: digestOf(formTopology(forming, clusterId)),
     });
   }
   const start = startNode ?? (await loadStartNode());

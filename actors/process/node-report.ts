@@ -5,11 +5,13 @@
 import { formatEndpoint } from '../../transport/endpoint.ts';
 import { NodeMetrics } from '../../transport/http/metrics.ts';
 import type { HoloFastStatus, NodeStatus } from '../../transport/http/node-status.ts';
+import type { TopologyReport } from '../../transport/http/topology-report.ts';
 import type { PeerHello } from '../../transport/peer/handshake.ts';
 import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
+import type { Topology } from '../meta/topology.ts';
 import type { Node } from '../node/node.ts';
 import { DEAD_LETTER_REASONS } from '../runtime/cells/dead-letters.ts';
 import type { ActorInspection, Inspection } from '../runtime/inspection.ts';
@@ -24,6 +26,7 @@ export interface ReportedNode {
   readonly clock: Clock;
   readonly startedMs: number;
   readonly hello: PeerHello;
+  readonly topology: Topology;
   readonly board: StatusBoard;
   readonly node: Node;
   readonly network: TcpNetwork;
@@ -65,11 +68,12 @@ export class NodeReport {
   status(): NodeStatus {
     const config = this.#source.config;
     const notReady = this.notReady();
-    const { clusterId, incarnation } = this.#source.hello;
+    const { clusterId, topologyDigest, incarnation } = this.#source.hello;
     return {
       node: config.nodeId,
       version: VERSION,
       clusterId,
+      topologyDigest,
       incarnation,
       ...(notReady === undefined ? {} : { notReady }),
       disk: this.#source.board.disk.summary ?? 'ok',
@@ -81,7 +85,7 @@ export class NodeReport {
         id,
         host,
         port,
-        alive: id === config.nodeId || this.#source.node.connected.has(id),
+        alive: this.#isAlive(id),
       })),
       appliedWatermarkUs: this.#source.board.watermarks?.redundantBeforeUs ?? 0,
       appliedSequence: this.#source.board.executed?.appliedSequence ?? 0,
@@ -91,6 +95,25 @@ export class NodeReport {
       clients: this.#source.gateway?.size ?? 0,
       commandsTotal: this.#source.gateway?.counters.commands ?? 0,
     };
+  }
+
+  topology(): TopologyReport {
+    const { topology, hello } = this.#source;
+    const { epoch, behaviourLevel, rangesMax } = topology;
+    return {
+      ...{ clusterId: hello.clusterId, epoch, digest: hello.topologyDigest },
+      ...{ behaviourLevel, rangesMax },
+      nodes: topology.nodes.map((node) => ({ ...node, alive: this.#isAlive(node.id) })),
+      ranges: topology.ranges.map(({ id, fromSlot, toSlot, members, electorate, change }) => ({
+        ...{ range: id.range, generation: id.generation, from: fromSlot, to: toSlot },
+        ...{ members, electorate, phase: change?.phase ?? 'stable' },
+      })),
+    };
+  }
+
+  #isAlive(node: number): boolean {
+    const { config, node: self } = this.#source;
+    return node === config.nodeId || self.connected.has(node);
   }
 
   async scrape(): Promise<{ readonly contentType: string; readonly text: string }> {

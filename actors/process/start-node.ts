@@ -13,7 +13,7 @@ import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import { RespServer } from '../../transport/resp/server.ts';
-import { firstGroup } from '../accord/topology/group.ts';
+import { groupsOf } from '../meta/topology.ts';
 import { Node } from '../node/node.ts';
 import type { NodeLimits, NodeParts } from '../node/node-parts.ts';
 import type { SystemFailure } from '../runtime/actor-system.ts';
@@ -127,6 +127,8 @@ class ProductionNode implements RunningNode {
         nodeId: config.nodeId,
         members: config.initialMembers,
         electorate: config.electorate,
+        initialRanges: config.initialRanges,
+        rangesMax: config.rangesMax,
       },
       engine: config.engine,
       segmentBytes,
@@ -160,10 +162,9 @@ class ProductionNode implements RunningNode {
   #parts(rng: Rng, tableHashKey: NodeParts['tableHashKey']): NodeParts {
     const config = this.#config;
     const frames = this.#holofast.source;
-    const members = config.initialMembers.map(({ id }) => id);
     return {
       nodeId: config.nodeId,
-      groups: [firstGroup(members, config.electorate)],
+      groups: groupsOf(this.#storage.directory.topology, config.nodeId),
       clock: this.#clock,
       rng,
       scheduler: new NactScheduler(),
@@ -263,6 +264,7 @@ class ProductionNode implements RunningNode {
         memory: () => report.memory,
         configure: (name, value) => this.#configure(name, value),
         status: () => report.status(),
+        topology: () => report.topology(),
         actors: () => this.#node.system.inspect(),
         trace: (format, txn) => this.#traces.pieces(format, txn),
         latency: () => this.#board.latency.report(),
@@ -291,6 +293,7 @@ class ProductionNode implements RunningNode {
       clock: this.#clock,
       startedMs: this.#clock.monotonicMs(),
       hello: this.#storage.directory.hello,
+      topology: this.#storage.directory.topology,
       board: this.#board,
       network: this.#network,
       get node() {

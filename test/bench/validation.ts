@@ -8,9 +8,10 @@ import { MessageValidator } from '../../actors/accord/messages/validation.ts';
 import { depsOf, encodeDeps } from '../../actors/accord/primitives/deps.ts';
 import { encodeParticipants, participantsOf } from '../../actors/accord/primitives/participants.ts';
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { firstGroup, Group } from '../../actors/accord/topology/group.ts';
+import { Group } from '../../actors/accord/topology/group.ts';
 import { SystemClock } from '../../actors/runtime/ports/system-ports.ts';
 import { isCommandBody } from '../../storage/arguments.ts';
+import { firstGroup } from '../actors/accord/first-group.ts';
 import { messagesOf, protocolFrame } from '../transport/peer/frames.ts';
 
 const ROUNDS = 200_000;

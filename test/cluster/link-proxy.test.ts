@@ -9,7 +9,14 @@ import { LinkProxies } from './link-proxy.ts';
 const id = '00'.repeat(16);
 const HELLO = encodeGreeting({
   kind: 'hello',
-  hello: { clusterId: id, nodeId: 1, diskId: id, incarnation: 1, unitWriteBytesMax: 1 },
+  hello: {
+    clusterId: id,
+    nodeId: 1,
+    diskId: id,
+    incarnation: 1,
+    unitWriteBytesMax: 1,
+    topologyDigest: id,
+  },
   target: 2,
 });
 

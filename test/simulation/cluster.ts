@@ -4,12 +4,13 @@
  * and checks all histories, the convergence of the replicas, and that nothing is kept for ever.
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
-import { firstGroup, type GroupDescriptor } from '../../actors/accord/topology/group.ts';
+import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { TraceEvent } from '../../transport/trace/trace-event.ts';
+import { firstGroup } from '../actors/accord/first-group.ts';
 import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
-import { firstGroup } from '../../actors/accord/topology/group.ts';
+import { firstGroup } from '../actors/accord/first-group.ts';
 import { Oracle } from './oracle.ts';
 
 function execution(hlc: number, ...words: string[]): Execution {

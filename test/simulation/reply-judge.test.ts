@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
-import { firstGroup } from '../../actors/accord/topology/group.ts';
+import { firstGroup } from '../actors/accord/first-group.ts';
 import { unitOf } from './client.ts';
 import { Oracle } from './oracle.ts';
 import { ReplyJudge } from './reply-judge.ts';

@@ -13,11 +13,14 @@ import { holofast } from './holofast.ts';
 import { latency } from './latency.ts';
 import { page } from './page.ts';
 import { status } from './status.ts';
+import { ranges, topology } from './topology.ts';
 import { DUMP_FORMATS, trace } from './trace.ts';
 
 const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
 
   holoctl status [--nodes HOST:PORT,...]   a line per node
+  holoctl topology [--node HOST:PORT] [--json]   the nodes, and what they have agreed on
+  holoctl ranges [--node HOST:PORT] [--json]     a line per range; in JSON "to" is the slot behind
   holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
   holoctl actors [--node HOST:PORT]        the actors of a node, as JSON
   holoctl metrics [--node HOST:PORT]       what Prometheus would read
@@ -42,6 +45,10 @@ export async function run(args: readonly string[], output: Output): Promise<numb
     switch (command) {
       case 'status':
         return await status(rest, output);
+      case 'topology':
+        return await topology(rest, output);
+      case 'ranges':
+        return await ranges(rest, output);
       case 'holofast':
         return await holofast(rest, output);
       case 'actors':

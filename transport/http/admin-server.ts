@@ -12,6 +12,7 @@ import { type SocketFactory, TCP } from '../socket-factory.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import type { NodeStatus } from './node-status.ts';
 import { REST_FACTOR, writePaced } from './paced-writer.ts';
+import type { TopologyReport } from './topology-report.ts';
 
 const TRACE_FORMATS = ['jsonl', 'perfetto', 'shiviz'] as const;
 export type TraceFormat = (typeof TRACE_FORMATS)[number];
@@ -26,6 +27,7 @@ export interface AdminProviders {
   /** Changes a setting; returns why not. */
   readonly configure: (name: string, value: string) => string | undefined;
   readonly status: () => NodeStatus;
+  readonly topology: () => TopologyReport;
   /** The tree of actors, serializable. */
   readonly actors: () => unknown;
   /** In pieces, made as the reader takes them. `txn`: of this transaction alone. */
@@ -63,7 +65,7 @@ const TEXT_TYPE = 'text/plain; charset=utf-8';
 export const OPERATOR_HEADER = 'x-holo-operator';
 const HEADER_BYTES_MAX = 8 * 1024;
 const PATHS =
-  '/healthz /readyz /status /actors /metrics /latency /trace?format=jsonl|perfetto|shiviz /trace/slow?after=N';
+  '/healthz /readyz /status /topology /actors /metrics /latency /trace?format=jsonl|perfetto|shiviz /trace/slow?after=N';
 
 /** Traces under way at once, and scrapes: what is beyond is asked to come again. */
 const TRACES_MAX = 1;
@@ -193,6 +195,8 @@ export class AdminServer {
       }
       case '/status':
         return jsonAnswer(providers.status());
+      case '/topology':
+        return jsonAnswer(providers.topology());
       case '/actors':
         return jsonAnswer(providers.actors());
       case '/metrics':

@@ -7,13 +7,13 @@
  * refuse each other by name.
  */
 
-export const PROTOCOL_VERSION = 3;
+export const PROTOCOL_VERSION = 4;
 const MAGIC = Buffer.from('HOLO', 'latin1');
 const HEADER_BYTES = 9;
 const PAYLOAD_BYTES_MAX = 16 * 1024;
 const REASON_BYTES_MAX = 512;
 const CLUSTER_ID_BYTES = 16;
-const IDENTITY_BYTES = 52;
+const IDENTITY_BYTES = 68;
 
 const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
 
@@ -28,6 +28,8 @@ export interface PeerHello {
   readonly incarnation: number;
   /** Bytes that one unit may write: members with different limits would execute differently. */
   readonly unitWriteBytesMax: number;
+  /** 16 bytes as hex: members must agree on the ranges and their members. */
+  readonly topologyDigest: string;
 }
 
 /**
@@ -44,6 +46,7 @@ export interface MemberEndpoint {
 
 export interface MembersAnswer {
   readonly clusterId: string;
+  readonly topologyDigest: string;
   readonly members: readonly MemberEndpoint[];
 }
 
@@ -180,6 +183,7 @@ function writeIdentity(payload: Buffer, hello: PeerHello): void {
   payload.write(hello.diskId, 20, 16, 'hex');
   payload.writeDoubleBE(hello.incarnation, 36);
   payload.writeDoubleBE(hello.unitWriteBytesMax, 44);
+  payload.write(hello.topologyDigest, 52, 16, 'hex');
 }
 
 function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Greeting | undefined {
@@ -194,6 +198,7 @@ function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Gr
     diskId: payload.toString('hex', 20, 36),
     incarnation,
     unitWriteBytesMax,
+    topologyDigest: payload.toString('hex', 52, 68),
   });
 }
 
@@ -211,9 +216,10 @@ export function isMembersAnswer(value: unknown): value is MembersAnswer {
   if (typeof value !== 'object' || value === null) {
     return false;
   }
-  const { clusterId, members } = value as Partial<MembersAnswer>;
+  const { clusterId, topologyDigest, members } = value as Partial<MembersAnswer>;
   return (
     typeof clusterId === 'string' &&
+    typeof topologyDigest === 'string' &&
     Array.isArray(members) &&
     members.every(
       (member) =>

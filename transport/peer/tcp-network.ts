@@ -116,6 +116,7 @@ export class TcpNetwork implements PeerNetwork {
       now: () => performance.now(),
       members: () => ({
         clusterId: options.self.clusterId,
+        topologyDigest: options.self.topologyDigest,
         members: [...this.#endpoints.values()],
       }),
       examine: (hello, target) => this.#examineCaller(hello, target),
@@ -351,6 +352,12 @@ export class TcpNetwork implements PeerNetwork {
       return (
         `one unit may write ${hello.unitWriteBytesMax} bytes there and ${self.unitWriteBytesMax} ` +
         'bytes here: run the same release on all members'
+      );
+    }
+    if (hello.topologyDigest !== self.topologyDigest) {
+      return (
+        `its topology is ${hello.topologyDigest}, this node has ${self.topologyDigest}: one of them ` +
+        'was formed with another --initial-ranges or --ranges-max'
       );
     }
     const reasonAgainst = this.#examineIncarnation(hello);

@@ -3,6 +3,12 @@
 import type { InfoSections } from './info.ts';
 import type { SettingsRegistry } from './settings-registry.ts';
 
+/** Both slots included. */
+interface SlotInterval {
+  readonly first: number;
+  readonly last: number;
+}
+
 /** One node as cluster clients see it. */
 export interface ClusterNode {
   /** 40 hexadecimal digits. */
@@ -11,6 +17,16 @@ export interface ClusterNode {
   readonly port: number;
   readonly self: boolean;
   readonly online: boolean;
+  /** The ranges that it is shown to serve. */
+  readonly slots: readonly SlotInterval[];
+}
+
+/** The cluster as this node knows it. */
+interface ClusterView {
+  /** Of the topology. */
+  readonly epoch: number;
+  /** At least this node. */
+  readonly nodes: readonly ClusterNode[];
 }
 
 /** The part of the node's clock that commands need. */
@@ -50,8 +66,7 @@ export interface GatewayServices {
   holoStats(): string;
   /** Prometheus text format. */
   holoMetrics(): string;
-  /** At least this node. */
-  cluster(): readonly ClusterNode[];
+  cluster(): ClusterView;
   memory(): MemoryUse;
   /** Bytes that all stores hold: cache, unflushed changes, retained transactions, replies. */
   storeBytes(): number;

@@ -62,15 +62,6 @@ export interface GroupDescriptor {
   readonly machine: 'keyspace';
 }
 
-/** The group that a cluster begins with: all keys. */
-export function firstGroup(
-  members: readonly number[],
-  electorate: readonly number[],
-): GroupDescriptor {
-  const id = { range: 1, generation: 1 };
-  return { id, fromSlot: 0, toSlot: REDIS_SLOTS, members, electorate, machine: 'keyspace' };
-}
-
 export class Group {
   readonly id: GroupId;
   readonly fromSlot: number;

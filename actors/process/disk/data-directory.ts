@@ -16,11 +16,15 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
+import { BEHAVIOUR_LEVEL } from '../../../storage/behaviour-level.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../../storage/limits.ts';
 import { formatEndpoint } from '../../../transport/endpoint.ts';
 import { fileErrorText } from '../../../transport/file-error.ts';
 import type { MemberEndpoint, PeerHello } from '../../../transport/peer/handshake.ts';
 import { LineageError } from '../../log/lineage.ts';
+import type { Topology } from '../../meta/topology.ts';
+import { decodeTopology, encodeTopology } from '../../meta/topology-codec.ts';
+import { digestOf, type FormingOptions, formTopology } from './kept-topology.ts';
 import { ProcessLock } from './process-lock.ts';
 
 type DataDirectoryErrorCode =
@@ -28,6 +32,7 @@ type DataDirectoryErrorCode =
   | 'HOLO_DATA_OTHER_NODE'
   | 'HOLO_DATA_OTHER_CLUSTER'
   | 'HOLO_DATA_NEWER_FORMAT'
+  | 'HOLO_DATA_OLDER_FORMAT'
   | 'HOLO_DATA_DAMAGED'
   | 'HOLO_DATA_NOT_EMPTY'
   | 'HOLO_DATA_UNUSABLE';
@@ -43,12 +48,10 @@ export class DataDirectoryError extends Error {
   }
 }
 
-export interface DataDirectoryOptions {
+/** Members and electorate make the cluster's name: every node must count the same votes. */
+export interface DataDirectoryOptions extends FormingOptions {
   readonly path: string;
   readonly nodeId: number;
-  readonly members: readonly MemberEndpoint[];
-  /** Node ids; every node must count the same votes, so it is part of the cluster's name. */
-  readonly electorate: readonly number[];
   /** The revision is recorded apart from this file, so that an older copy of it is refused. */
   readonly lineage?: {
     readonly existed: boolean;
@@ -66,6 +69,8 @@ interface Identity {
   readonly diskId: string;
   readonly incarnation: number;
   readonly members: readonly string[];
+  /** As `encodeTopology` writes it. */
+  readonly topology: string;
   /** Disk ids by node id. */
   readonly peers: Readonly<Record<string, string>>;
   /** Highest incarnations of peers by node id. */
@@ -76,7 +81,7 @@ interface Identity {
   readonly checksum?: string;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 const IDENTITY = 'identity.json';
 const LOCK = 'lock';
 /** Files that a crash between making the directory and writing the identity may leave behind. */
@@ -105,6 +110,7 @@ export class DataDirectory {
   readonly path: string;
   /** True when no node had used the directory before. */
   readonly isNew: boolean;
+  readonly topology: Topology;
   readonly #options: DataDirectoryOptions;
   readonly #lock: ProcessLock;
   #identity: Identity;
@@ -114,6 +120,7 @@ export class DataDirectory {
     path: string,
     lock: ProcessLock,
     identity: Identity,
+    topology: Topology,
     isNew: boolean,
   ) {
     this.#options = options;
@@ -121,6 +128,7 @@ export class DataDirectory {
     this.isNew = isNew;
     this.#lock = lock;
     this.#identity = identity;
+    this.topology = topology;
   }
 
   /**
@@ -134,11 +142,12 @@ export class DataDirectory {
     try {
       const found = readIdentity(path, options);
       const identity = found ?? newIdentity(path, options);
+      const topology = topologyOf(path, identity);
       if (identity.revision === undefined) options.lineage?.begin();
       const started = next({ ...identity, incarnation: identity.incarnation + 1 }, options);
       writeIdentity(path, started, options);
       if (found === undefined) syncDirectory(dirname(path));
-      return new DataDirectory(options, path, lock, started, found === undefined);
+      return new DataDirectory(options, path, lock, started, topology, found === undefined);
     } catch (error) {
       lock.release();
       throw asDataDirectoryError(path, error);
@@ -148,7 +157,11 @@ export class DataDirectory {
   /** This node's introduction to its peers. */
   get hello(): PeerHello {
     const { clusterId, nodeId, diskId, incarnation } = this.#identity;
-    return { clusterId, nodeId, diskId, incarnation, unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };
+    return {
+      ...{ clusterId, nodeId, diskId, incarnation },
+      unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
+      topologyDigest: digestOf(this.topology),
+    };
   }
 
   /** Highest incarnations of peers, also of earlier runs, by node id. */
@@ -251,6 +264,13 @@ function parseIdentity(path: string, content: string): Identity {
         `${FORMAT}: run the version that wrote it, or a newer one`,
     );
   }
+  if (typeof value?.format === 'number' && value.format < FORMAT) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_OLDER_FORMAT',
+      `data directory ${path} has format ${value.format}, this version reads only ${FORMAT}: ` +
+        'run the version that wrote it, or begin with empty directories on all nodes',
+    );
+  }
   if (!isIdentity(value)) {
     throw new DataDirectoryError('HOLO_DATA_DAMAGED', `${join(path, IDENTITY)} is damaged`);
   }
@@ -267,6 +287,7 @@ function isIdentity(value: Partial<Identity> | null): value is Identity {
     Number.isSafeInteger(value.nodeId) &&
     Number.isSafeInteger(value.incarnation) &&
     Array.isArray(value.members) &&
+    typeof value.topology === 'string' &&
     typeof value.peers === 'object' &&
     value.peers !== null &&
     Object.values(value.peers).every((disk) => hex.test(String(disk))) &&
@@ -283,15 +304,35 @@ function newIdentity(path: string, options: DataDirectoryOptions): Identity {
         'give an empty or a new one with --data-dir, or put the identity back',
     );
   }
+  const clusterId = clusterIdOf(options.members, options.electorate);
   return {
     format: FORMAT,
-    clusterId: clusterIdOf(options.members, options.electorate),
+    clusterId,
     nodeId: options.nodeId,
     diskId: randomBytes(16).toString('hex'),
     incarnation: 0,
     members: options.members.map((member) => `${member.id}@${formatEndpoint(member)}`),
+    topology: encodeTopology(formTopology(options, clusterId)),
     peers: {},
   };
+}
+
+function topologyOf(path: string, identity: Identity): Topology {
+  const topology = decodeTopology(identity.topology);
+  if (topology === undefined || topology.clusterId !== identity.clusterId) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_DAMAGED',
+      `the topology in ${join(path, IDENTITY)} is damaged`,
+    );
+  }
+  if (topology.behaviourLevel > BEHAVIOUR_LEVEL) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_NEWER_FORMAT',
+      `the cluster of ${path} is at behaviour level ${topology.behaviourLevel}, this version ` +
+        `knows levels up to ${BEHAVIOUR_LEVEL}: run a newer one`,
+    );
+  }
+  return topology;
 }
 
 /** With the number and the checksum of the next write, where there is a lineage. */

@@ -8,6 +8,7 @@ import { type Endpoint, parseEndpoint } from '../../../transport/endpoint.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
+import { RANGES_MAX } from '../../meta/topology.ts';
 import { TRACE_SLOW_MS } from '../../runtime/trace/trace-recorder.ts';
 import { TXN_EVENTS_MAX } from '../../runtime/trace/txn-ring.ts';
 import { nodeSizes } from './node-limits.ts';
@@ -52,6 +53,9 @@ export interface NodeConfig {
   readonly maxmemory: number;
   /** Node ids, ascending; empty in the settings means all members, never empty here. */
   readonly electorate: readonly number[];
+  /** Of a cluster that is being formed. */
+  readonly initialRanges: number;
+  readonly rangesMax: number;
   readonly pipelineDepth: number;
   readonly batchBytesMax: number;
   readonly batchCommandsMax: number;
@@ -162,6 +166,18 @@ export const SETTINGS: Settings = {
     help: 'node ids whose votes make the fast path, as "1,2,3" (default: all members)',
     standard: '',
     parse: nodeIds,
+  },
+  initialRanges: {
+    value: 'N',
+    help: 'ranges that a new cluster begins with; the same on all nodes',
+    standard: '1',
+    parse: integer(1, RANGES_MAX),
+  },
+  rangesMax: {
+    value: 'N',
+    help: 'ranges that a new cluster may ever have; the same on all nodes',
+    standard: String(RANGES_MAX),
+    parse: integer(1, RANGES_MAX),
   },
   pipelineDepth: {
     value: 'N',
@@ -303,6 +319,11 @@ function checked(config: NodeConfig): NodeConfig {
   if (electorate.length < slow) {
     throw new ConfigError(
       `--electorate must name ${slow} to ${ids.length} of the ${ids.length} members`,
+    );
+  }
+  if (config.initialRanges > config.rangesMax) {
+    throw new ConfigError(
+      `--initial-ranges ${config.initialRanges} is above --ranges-max ${config.rangesMax}`,
     );
   }
   const ports = [config.listenRedis, config.listenPeer, config.listenAdmin]

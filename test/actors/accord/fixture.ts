@@ -23,7 +23,8 @@ import {
   participantsOf,
 } from '../../../actors/accord/primitives/participants.ts';
 import { Flags, type Timestamp, type TxnId } from '../../../actors/accord/primitives/timestamp.ts';
-import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
+import { Group } from '../../../actors/accord/topology/group.ts';
+import { firstGroup } from './first-group.ts';
 
 /** A transaction id, a vote or an executeAt. */
 export function at(hlc: number, node = 1): Timestamp {

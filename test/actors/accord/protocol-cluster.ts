@@ -17,8 +17,9 @@ import {
 } from '../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../actors/accord/primitives/status.ts';
 import { compare, keyOf, type TxnId } from '../../../actors/accord/primitives/timestamp.ts';
-import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
+import { Group } from '../../../actors/accord/topology/group.ts';
 import { EventQueue } from './event-queue.ts';
+import { firstGroup } from './first-group.ts';
 import type { Knobs } from './knobs.ts';
 import { ProtocolInvariants, ProtocolViolation } from './protocol-invariants.ts';
 import { EVERY_SLOT, SimulatedNode, share } from './simulated-node.ts';

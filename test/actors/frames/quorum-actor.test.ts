@@ -8,7 +8,7 @@ import { MessageJudge } from '../../../actors/accord/messages/message-judge.ts';
 import type { AccordMessage, PreAccept } from '../../../actors/accord/messages/messages.ts';
 import { MessageValidator } from '../../../actors/accord/messages/validation.ts';
 import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
-import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
+import { Group } from '../../../actors/accord/topology/group.ts';
 import {
   NO_SLOT,
   probeFrame,
@@ -37,6 +37,7 @@ import {
 import type { FramePath } from '../../../bpf/path/frame-path.ts';
 import { key } from '../../bpf/support.ts';
 import { VirtualScheduler } from '../../simulation/virtual-scheduler.ts';
+import { firstGroup } from '../accord/first-group.ts';
 
 const SELF = 1;
 const group = new Group(firstGroup([1, 2, 3], [1, 2, 3]));

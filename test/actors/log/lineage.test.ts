@@ -65,6 +65,8 @@ class Life {
       nodeId: 1,
       members: MEMBERS,
       electorate: [1],
+      initialRanges: 1,
+      rangesMax: 1,
       lineage: {
         existed: file.existed,
         revision: file.state.identityRevision,
@@ -201,6 +203,8 @@ test('a first start that was interrupted anywhere is made again', async () => {
     nodeId: 1,
     members: MEMBERS,
     electorate: [1],
+    initialRanges: 1,
+    rangesMax: 1,
     lineage: {
       existed: false,
       revision: 0,
@@ -302,6 +306,7 @@ describe('refused, by name', () => {
       diskId: 'ab'.repeat(16),
       incarnation: 1,
       unitWriteBytesMax: 1,
+      topologyDigest: 'dd'.repeat(16),
     };
     expect(life.directory.verifyPeer(hello)).toBeUndefined();
     await life.end();

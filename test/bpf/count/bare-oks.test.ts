@@ -19,7 +19,7 @@ import type { AccordMessage } from '../../../actors/accord/messages/messages.ts'
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { Flags, keyOf, type TxnId, ZERO } from '../../../actors/accord/primitives/timestamp.ts';
-import { firstGroup, Group } from '../../../actors/accord/topology/group.ts';
+import { Group } from '../../../actors/accord/topology/group.ts';
 import {
   type FramedRequest,
   NO_SLOT,
@@ -33,6 +33,7 @@ import { UserspaceQuorumNotifier } from '../../../bpf/count/quorum-notifier.ts';
 import { consumes } from '../../../bpf/count/slot-model.ts';
 import { encodeBareOk, frameRound, sealFrame, writeSlot } from '../../../bpf/frame/frame.ts';
 import { PEER_GROUP } from '../../../bpf/path/frame-path.ts';
+import { firstGroup } from '../../actors/accord/first-group.ts';
 import { key } from '../support.ts';
 
 const SELF = 1;

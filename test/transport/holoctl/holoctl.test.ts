@@ -9,6 +9,7 @@ import { run } from '../../../transport/holoctl/main.ts';
 import { AdminServer } from '../../../transport/http/admin-server.ts';
 import type { NodeStatus } from '../../../transport/http/node-status.ts';
 import { statusOf } from '../http/status-sample.ts';
+import { TOPOLOGY } from '../http/topology-sample.ts';
 
 const servers: AdminServer[] = [];
 const others: HttpServer[] = [];
@@ -27,6 +28,7 @@ async function serve(status: NodeStatus): Promise<string> {
       memory: () => 'ok',
       configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
       status: () => status,
+      topology: () => TOPOLOGY,
       actors: () => ({ path: `node-${status.node}` }),
       trace: (format) => `{"as":"${format}"}\n`,
       metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'up 1\n' }),
@@ -63,6 +65,24 @@ function cells(table: string): string[][] {
         .map((cell) => cell.trim()),
     );
 }
+
+test('topology shows the nodes, ranges a line per range', async () => {
+  const node = await serve(statusOf(1));
+  const topology = await call('topology', '--node', node);
+  expect(topology.out).toContain('epoch 4, digest dddd');
+  expect(topology.out).toContain('behaviour level 1, 2 of at most 1024 ranges');
+  expect(cells(topology.out)).toEqual([
+    ['1', '127.0.0.1:15051', 'yes', '2', '2'],
+    ['2', '127.0.0.1:15052', 'yes', '2', '2'],
+    ['3', '127.0.0.1:15053', 'no', '1', '0'],
+  ]);
+  expect(cells((await call('ranges', '--node', node)).out)).toEqual([
+    ['1', '1', '0-8191', '1 2 3', '1 2', 'stable'],
+    ['2', '5', '8192-16383', '1 2', '1 2', 'closing'],
+  ]);
+  expect(JSON.parse((await call('topology', '--json', '--node', node)).out)).toEqual(TOPOLOGY);
+  expect(JSON.parse((await call('ranges', '--json', '--node', node)).out)).toEqual(TOPOLOGY.ranges);
+});
 
 test('config set changes a setting of one node, or says why not', async () => {
   const node = await serve(statusOf(1));

@@ -11,6 +11,7 @@ import { httpGet, httpPost } from '../../../transport/http/http-get.ts';
 import { isNodeStatus } from '../../../transport/http/node-status.ts';
 import { TLS } from '../tls-sockets.ts';
 import { statusOf } from './status-sample.ts';
+import { TOPOLOGY } from './topology-sample.ts';
 
 const servers: AdminServer[] = [];
 
@@ -24,6 +25,7 @@ const providers: AdminProviders = {
   memory: () => 'ok',
   configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
   status: () => statusOf(1),
+  topology: () => TOPOLOGY,
   actors: () => ({ path: 'node-1', children: [] }),
   trace: (format) => `trace as ${format}`,
   metrics: () => Promise.resolve({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),

@@ -14,6 +14,7 @@ const hello = {
   diskId: 'ffeeddccbbaa99887766554433221100',
   incarnation: 2 ** 40,
   unitWriteBytesMax: 2 ** 28,
+  topologyDigest: '0123456789abcdef'.repeat(2),
 };
 
 const greetings: Greeting[] = [
@@ -23,7 +24,11 @@ const greetings: Greeting[] = [
   { kind: 'whoIsThere', clusterId: hello.clusterId },
   {
     kind: 'members',
-    answer: { clusterId: hello.clusterId, members: [{ id: 1, host: '::1', port: 15051 }] },
+    answer: {
+      clusterId: hello.clusterId,
+      topologyDigest: hello.topologyDigest,
+      members: [{ id: 1, host: '::1', port: 15051 }],
+    },
   },
 ];
 

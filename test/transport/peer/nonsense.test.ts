@@ -5,9 +5,9 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Stable } from '../../../actors/accord/messages/messages.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
-import { firstGroup } from '../../../actors/accord/topology/group.ts';
 import { SeededRng } from '../../../actors/runtime/ports/seeded-rng.ts';
 import { Channel, encodeFrame } from '../../../transport/peer/codec.ts';
+import { firstGroup } from '../../actors/accord/first-group.ts';
 import { type Answer, unitOf } from '../../simulation/client.ts';
 import { SimGroup } from '../../simulation/sim-group.ts';
 import { SimNetwork } from '../../simulation/sim-network.ts';

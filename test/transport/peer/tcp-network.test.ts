@@ -59,6 +59,7 @@ function helloOf(nodeId: number, changes: Partial<PeerHello> = {}): PeerHello {
     diskId,
     incarnation: 1,
     unitWriteBytesMax: 1000,
+    topologyDigest: 'dd'.repeat(16),
     ...changes,
   };
 }
@@ -242,6 +243,18 @@ describe('refusals, by name and on both sides', () => {
     expect(one.seen.events[0]).toContain(`belongs to cluster ${OTHER_CLUSTER}`);
     expect(two.seen.count('up')).toBe(0);
     expect(one.log.join()).toContain('belongs to cluster');
+  });
+
+  test('another topology', async () => {
+    const one = await open(1);
+    const other = 'ee'.repeat(16);
+    const two = await open(2, [one.endpoint], { self: helloOf(2, { topologyDigest: other }) });
+    one.network.setMember(two.endpoint);
+    const told = () => [one, two].map(({ seen }) => seen.events.join());
+    await until(() => told().every((events) => events.includes('its topology')));
+    expect(one.seen.events.join()).toContain(`its topology is ${other}, this node has dddd`);
+    expect(two.seen.events.join()).toContain('another --initial-ranges or --ranges-max');
+    expect(two.seen.count('up')).toBe(0);
   });
 
   test('a node that is no member, and a node that was not meant', async () => {

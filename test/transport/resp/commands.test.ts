@@ -1,9 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { COMMANDS } from '../../../storage/commands/command-table.ts';
 import { redisSlotOf, slotOfText } from '../../../storage/keyspace/slots.ts';
-import { dealSlots } from '../../../transport/resp/commands/cluster-command.ts';
 import { diagnosis } from '../../../transport/resp/commands/memory-command.ts';
-import type { MemoryUse } from '../../../transport/resp/gateway-services.ts';
+import type { ClusterNode, MemoryUse } from '../../../transport/resp/gateway-services.ts';
 import { LOCAL_COMMANDS } from '../../../transport/resp/local-commands.ts';
 import { array, Harness, MEMORY, request } from './harness.ts';
 import { StoreCoordinator } from './store-coordinator.ts';
@@ -411,27 +410,6 @@ describe('HoloStore', () => {
 });
 
 describe('CLUSTER', () => {
-  test('deals every slot to one node that is online', () => {
-    const node = (port: number, online: boolean) => ({
-      id: String(port).repeat(10),
-      host: '127.0.0.1',
-      port,
-      self: port === 7001,
-      online,
-    });
-    const ranges = dealSlots([
-      node(7001, false),
-      node(7002, true),
-      node(7003, false),
-      node(7004, true),
-    ]);
-    expect(ranges.map(({ node: { port }, first, last }) => [port, first, last])).toEqual([
-      [7001, 0, 5460],
-      [7002, 5461, 10921],
-      [7004, 10922, 16383],
-    ]);
-  });
-
   test('hashes keys as Redis Cluster does', () => {
     // From the examples of the cluster specification and of CLUSTER KEYSLOT.
     const slotOf = (key: string) => redisSlotOf(slotOfText(key));
@@ -440,6 +418,26 @@ describe('CLUSTER', () => {
     expect(slotOf('foo{hash_tag}')).toBe(2515);
     expect(slotOf('bar{hash_tag}')).toBe(2515);
     expect(slotOf('{}x')).not.toBe(slotOf(''));
+  });
+
+  test('shows a range each', () => {
+    const harness = new Harness();
+    const [self] = harness.nodes as [ClusterNode];
+    const slots = [
+      { first: 0, last: 99 },
+      { first: 100, last: 16_383 },
+    ];
+    harness.nodes = [{ ...self, slots }];
+    const client = harness.client();
+    const node = `*4\r\n${bulk('127.0.0.1')}:6379\r\n${bulk(self.id)}*0\r\n`;
+    expect(client.ask(request('CLUSTER SLOTS'))).toBe(
+      `*2\r\n*3\r\n:0\r\n:99\r\n${node}*3\r\n:100\r\n:16383\r\n${node}`,
+    );
+    expect(client.ask(request('CLUSTER NODES'))).toContain('connected 0-99 100-16383\n');
+    const shards = client.ask(request('CLUSTER SHARDS'));
+    expect(shards).toMatch(/^\*1\r\n/);
+    expect(shards).toContain('*4\r\n:0\r\n:99\r\n:100\r\n:16383\r\n');
+    expect(client.ask(request('CLUSTER INFO'))).toContain('cluster_current_epoch:7\r\n');
   });
 
   test('shows the nodes', () => {

@@ -36,7 +36,7 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
     info: () => ({}),
     holoStats: () => '',
     holoMetrics: () => '',
-    cluster: () => [],
+    cluster: () => ({ epoch: 1, nodes: [] }),
     memory: () => MEMORY,
     storeBytes: () => 0,
     replicationOffset: () => 0,
@@ -112,7 +112,10 @@ export class Harness {
   nowMs = 1000;
   info: InfoSections = {};
   nodes: ClusterNode[] = [
-    { id: 'a'.repeat(40), host: '127.0.0.1', port: 6379, self: true, online: true },
+    {
+      ...{ id: 'a'.repeat(40), host: '127.0.0.1', port: 6379, self: true, online: true },
+      slots: [{ first: 0, last: 16_383 }],
+    },
   ];
   replicas = 1;
   /** Settings of the cluster that are known here, and the version that every node has. */
@@ -158,7 +161,7 @@ export class Harness {
           return 'fast_path.count=1';
         },
         holoMetrics: () => 'holo_up 1\n',
-        cluster: () => this.nodes,
+        cluster: () => ({ epoch: 7, nodes: this.nodes }),
         memory: () => this.memory,
         storeBytes: () => this.storeBytes,
         replicationOffset: () => 4321,

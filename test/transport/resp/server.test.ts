@@ -40,9 +40,18 @@ function start(maxClients = 100, sockets: SocketFactory = TCP): Promise<void> {
         wallUs: () => 1_700_000_000_000_000,
         monotonicMs: () => performance.now(),
       }),
-      cluster: () => [
-        { id: 'b'.repeat(40), host: HOST, port: server.port, self: true, online: true },
-      ],
+      cluster: () => ({
+        epoch: 1,
+        nodes: [
+          {
+            ...{ id: 'b'.repeat(40), host: HOST, port: server.port, self: true, online: true },
+            slots: [
+              { first: 0, last: 8_191 },
+              { first: 8_192, last: 16_383 },
+            ],
+          },
+        ],
+      }),
       replicasAcknowledged: () => 1,
     },
   });

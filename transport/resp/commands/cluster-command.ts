@@ -1,12 +1,11 @@
 /**
- * CLUSTER as a façade: every node takes every key, so the slots of Redis Cluster are distributed
- * evenly over the nodes that are online, and a cluster client may use any node. MOVED and CROSSSLOT
- * are never answered, and `cluster_enabled` stays 0 for other clients. Commands that manage Redis'
- * own cluster are refused, as by a Redis without a cluster.
+ * CLUSTER shows the ranges of the topology. Every node takes every key, and knows the Redis address
+ * of none but itself, so a node shows all ranges as its own: a cluster client stays with the node
+ * that it asks. MOVED is never answered, and `cluster_enabled` stays 0 for other clients. Commands
+ * that manage Redis' own cluster are refused, as by a Redis without a cluster.
  */
 import { REDIS_SLOTS, redisSlotOf, slotOfText } from '../../../storage/keyspace/slots.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
-import type { ClusterNode } from '../gateway-services.ts';
 import type { LocalCommand, LocalContext } from '../routes.ts';
 import { type Subcommand, withSubcommands } from './subcommands.ts';
 
@@ -34,24 +33,8 @@ const REFUSED: Readonly<Record<string, number>> = {
   SLAVES: 3,
 };
 
-interface SlotRange {
-  readonly node: ClusterNode;
-  readonly first: number;
-  readonly last: number;
-}
-
-/** Assigns every slot to exactly one online node; to this node if none is known to be online. */
-export function dealSlots(nodes: readonly ClusterNode[]): SlotRange[] {
-  const online = nodes.filter((node) => node.online || node.self);
-  return online.map((node, i) => ({
-    node,
-    first: Math.floor((i * REDIS_SLOTS) / online.length),
-    last: Math.floor(((i + 1) * REDIS_SLOTS) / online.length) - 1,
-  }));
-}
-
 function info(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
-  const nodes = context.services.cluster();
+  const { epoch, nodes } = context.services.cluster();
   const fields = {
     cluster_enabled: 0,
     cluster_state: 'ok',
@@ -60,9 +43,9 @@ function info(context: LocalContext, _args: readonly string[], out: ReplyWriter)
     cluster_slots_pfail: 0,
     cluster_slots_fail: 0,
     cluster_known_nodes: nodes.length,
-    cluster_size: dealSlots(nodes).length,
-    cluster_current_epoch: 1,
-    cluster_my_epoch: 1,
+    cluster_size: nodes.filter(({ slots: served }) => served.length > 0).length,
+    cluster_current_epoch: epoch,
+    cluster_my_epoch: epoch,
   };
   out.verbatim(
     Object.entries(fields)
@@ -72,7 +55,9 @@ function info(context: LocalContext, _args: readonly string[], out: ReplyWriter)
 }
 
 function slots(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
-  const ranges = dealSlots(context.services.cluster());
+  const ranges = context.services
+    .cluster()
+    .nodes.flatMap((node) => node.slots.map((slots) => ({ node, ...slots })));
   out.array(ranges.length);
   for (const { node, first, last } of ranges) {
     out.array(3);
@@ -87,14 +72,16 @@ function slots(context: LocalContext, _args: readonly string[], out: ReplyWriter
 }
 
 function shards(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
-  const ranges = dealSlots(context.services.cluster());
-  out.array(ranges.length);
-  for (const { node, first, last } of ranges) {
+  const serving = context.services.cluster().nodes.filter((node) => node.slots.length > 0);
+  out.array(serving.length);
+  for (const node of serving) {
     out.map(2);
     out.bulk('slots');
-    out.array(2);
-    out.integer(first);
-    out.integer(last);
+    out.array(2 * node.slots.length);
+    for (const { first, last } of node.slots) {
+      out.integer(first);
+      out.integer(last);
+    }
     out.bulk('nodes');
     out.array(1);
     out.map(7);
@@ -113,15 +100,12 @@ function shards(context: LocalContext, _args: readonly string[], out: ReplyWrite
 }
 
 function nodes(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
-  const all = context.services.cluster();
-  const ranges = dealSlots(all);
-  const lines = all.map((node, i) => {
-    const range = ranges.find((dealt) => dealt.node === node);
+  const lines = context.services.cluster().nodes.map((node, i) => {
     const flags = `${node.self ? 'myself,' : ''}master${node.online || node.self ? '' : ',fail'}`;
     const link = node.online || node.self ? 'connected' : 'disconnected';
-    const dealt = range === undefined ? '' : ` ${range.first}-${range.last}`;
+    const served = node.slots.map(({ first, last }) => ` ${first}-${last}`).join('');
     const address = `${node.host}:${node.port}@${node.port}`;
-    return `${node.id} ${address} ${flags} - 0 0 ${i + 1} ${link}${dealt}\n`;
+    return `${node.id} ${address} ${flags} - 0 0 ${i + 1} ${link}${served}\n`;
   });
   out.verbatim(lines.join(''));
 }
@@ -162,7 +146,7 @@ export const CLUSTER_COMMAND: LocalCommand = withSubcommands({
     MYID: {
       arity: 2,
       run(context, _args, out) {
-        const self = context.services.cluster().find((node) => node.self);
+        const self = context.services.cluster().nodes.find((node) => node.self);
         out.bulk(self?.id ?? '');
       },
     },

@@ -10,7 +10,8 @@ import {
 } from '../../../../actors/accord/primitives/participants.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { rejected, type Timestamp, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
-import { firstGroup, Group } from '../../../../actors/accord/topology/group.ts';
+import { Group } from '../../../../actors/accord/topology/group.ts';
+import { firstGroup } from '../first-group.ts';
 
 const SELF = 1;
 const PEER = 2;

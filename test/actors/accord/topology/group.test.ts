@@ -4,13 +4,9 @@
  */
 import { describe, expect, test } from 'vitest';
 import { population } from '../../../../actors/accord/primitives/bit-set.ts';
-import {
-  firstGroup,
-  Group,
-  MEMBERS_MAX,
-  quorumSizes,
-} from '../../../../actors/accord/topology/group.ts';
+import { Group, MEMBERS_MAX, quorumSizes } from '../../../../actors/accord/topology/group.ts';
 import { REDIS_SLOTS } from '../../../../storage/keyspace/slots.ts';
+import { firstGroup } from '../first-group.ts';
 import { groupOf } from '../fixture.ts';
 
 /** N, f, Q, then F for every E from Q to N: written out from accord.md, not computed. */

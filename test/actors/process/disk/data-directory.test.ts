@@ -39,7 +39,10 @@ afterEach(() => {
 });
 
 function open(changes: Partial<DataDirectoryOptions> = {}): DataDirectory {
-  const directory = DataDirectory.open({ path, nodeId: 1, members, electorate, ...changes });
+  const directory = DataDirectory.open({
+    ...{ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8 },
+    ...changes,
+  });
   opened.push(directory);
   return directory;
 }
@@ -60,7 +63,10 @@ function identity(): Record<string, unknown> {
 }
 
 function hello(nodeId: number, disk: string) {
-  return { clusterId: 'c', nodeId, diskId: disk.repeat(16), incarnation: 1, unitWriteBytesMax: 1 };
+  return {
+    ...{ clusterId: 'c', nodeId, diskId: disk.repeat(16), incarnation: 1, unitWriteBytesMax: 1 },
+    topologyDigest: 'dd'.repeat(16),
+  };
 }
 
 describe('identity', () => {
@@ -106,9 +112,14 @@ describe('identity', () => {
 
   test('a newer format, and damage', () => {
     open().close();
-    writeFileSync(join(path, 'identity.json'), JSON.stringify({ ...identity(), format: 2 }));
+    writeFileSync(join(path, 'identity.json'), JSON.stringify({ ...identity(), format: 3 }));
     expect(failure().code).toBe('HOLO_DATA_NEWER_FORMAT');
-    for (const content of ['', 'null', '{}', '{"format":1,"clusterId":"x"}']) {
+    writeFileSync(join(path, 'identity.json'), JSON.stringify({ format: 1 }));
+    expect(failure()).toMatchObject({
+      code: 'HOLO_DATA_OLDER_FORMAT',
+      message: expect.stringContaining('has format 1, this version reads only 2'),
+    });
+    for (const content of ['', 'null', '{}', '{"format":2,"clusterId":"x"}']) {
       writeFileSync(join(path, 'identity.json'), content);
       expect(failure().code).toBe('HOLO_DATA_DAMAGED');
     }
@@ -135,6 +146,54 @@ describe('identity', () => {
   test('a path that is a file is one clear error', () => {
     writeFileSync(path, '');
     expect(failure().code).toBe('HOLO_DATA_UNUSABLE');
+  });
+});
+
+describe('the topology', () => {
+  function put(changes: object): void {
+    const kept = JSON.parse(String(identity()['topology']));
+    const topology = JSON.stringify({ ...kept, ...changes });
+    writeFileSync(join(path, 'identity.json'), JSON.stringify({ ...identity(), topology }));
+  }
+
+  test('is formed with the directory; from then on the settings say nothing about it', () => {
+    const first = open({ initialRanges: 3 });
+    expect(first.topology).toMatchObject({ epoch: 1, clusterId: first.hello.clusterId });
+    expect(first.topology.ranges.map(({ toSlot }) => toSlot)).toEqual([5_461, 10_922, 16_384]);
+    first.close();
+    const second = open({ initialRanges: 1, rangesMax: 9 });
+    expect(second.topology).toEqual(first.topology);
+    expect(second.hello.topologyDigest).toBe(first.hello.topologyDigest);
+  });
+
+  test('has one digest on all nodes that were given the same, and no other has it', () => {
+    const { topologyDigest } = open().hello;
+    expect(topologyDigest).toMatch(/^[0-9a-f]{32}$/);
+    const other = (name: string, changes: Partial<DataDirectoryOptions>) =>
+      open({ path: join(root, name), ...changes }).hello.topologyDigest;
+    expect(other('same', { nodeId: 2 })).toBe(topologyDigest);
+    expect(other('ranges', { initialRanges: 2 })).not.toBe(topologyDigest);
+    expect(other('most', { rangesMax: 9 })).not.toBe(topologyDigest);
+  });
+
+  test.each([
+    ['that is damaged', { epoch: 0 }, 'HOLO_DATA_DAMAGED'],
+    ['of another cluster', { clusterId: 'ab'.repeat(16) }, 'HOLO_DATA_DAMAGED'],
+  ])('one %s is refused', (_what, changes, code) => {
+    open().close();
+    put(changes);
+    expect(failure()).toMatchObject({ code, message: expect.stringContaining('topology') });
+  });
+
+  test('a behaviour level that this version does not know is refused', () => {
+    const first = open();
+    const nodes = first.topology.nodes.map((node) => ({ ...node, behaviourMax: 2 }));
+    first.close();
+    put({ nodes, behaviourLevel: 2 });
+    expect(failure()).toMatchObject({
+      code: 'HOLO_DATA_NEWER_FORMAT',
+      message: expect.stringContaining('behaviour level 2'),
+    });
   });
 });
 
@@ -213,7 +272,7 @@ describe('the lock', () => {
   test('held by another process: refused while it lives, free after kill -9', async () => {
     const script = `
       const { DataDirectory } = await import(${JSON.stringify(resolve('actors/process/disk/data-directory.ts'))});
-      DataDirectory.open(${JSON.stringify({ path, nodeId: 1, members, electorate })});
+      DataDirectory.open(${JSON.stringify({ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8 })});
       process.stdout.write('open');
       setInterval(() => undefined, 1000);`;
     const args = ['--import', 'tsx', '--input-type=module', '-e', script];

@@ -51,6 +51,8 @@ describe('a complete command line', () => {
       cacheBytes: 256 * 1024 * 1024,
       maxmemory: 0,
       electorate: [1, 2, 3],
+      initialRanges: 1,
+      rangesMax: 1024,
       pipelineDepth: 8,
       batchBytesMax: 1024 * 1024,
       batchCommandsMax: 4096,
@@ -144,6 +146,9 @@ describe('one clear line for what is wrong', () => {
     [['--electorate', '1,1,2'], /^--electorate must be a list of node ids/],
     [['--electorate', '1,7'], '--electorate: node 7 is not among --initial-members'],
     [['--electorate', '1'], '--electorate must name 2 to 3 of the 3 members'],
+    [['--initial-ranges', '1025'], /^--initial-ranges must be a whole number from 1 to 1024/],
+    [['--ranges-max', '0'], /^--ranges-max must be a whole number/],
+    [['--initial-ranges', '5', '--ranges-max', '4'], '--initial-ranges 5 is above --ranges-max 4'],
     [['--log-format', 'xml'], /^--log-format must be one of json, pretty, auto/],
   ])('%j', (args, expected) => {
     const message = messageOf([...REQUIRED, ...args]);

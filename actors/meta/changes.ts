@@ -1,0 +1,141 @@
+/**
+ * Changes of ranges: intended, then closing, then done. Until `closing` one may be paused, resumed
+ * and cancelled; from then on it only ends by the Close of its group, which anybody may report.
+ * Names of successors are given once: nobody mistakes what was cancelled for what came later. Pure.
+ */
+import { compare, type Timestamp } from '../accord/primitives/timestamp.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
+import type { Done, Split } from './meta-command.ts';
+import { inNextEpoch, JOBS_MAX, type Job, type MetaState, type Outcome } from './meta-state.ts';
+import {
+  type Change,
+  ID_MAX,
+  isText,
+  isTimestamp,
+  isWhole,
+  rangeOf,
+  type TopologyRange,
+} from './topology.ts';
+
+/** Ranges that close at the same time. */
+export const CLOSING_MAX = 16;
+
+interface ChangeName {
+  readonly range: GroupId;
+  readonly change: number;
+}
+
+interface OpenChange {
+  readonly range: TopologyRange;
+  readonly change: Change;
+}
+
+export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Timestamp): Outcome {
+  const { topology } = state;
+  const { ranges, rangesMax, lastRange, lastGeneration, lastChange } = topology;
+  const range = rangeOf(topology, id);
+  if (range === undefined) return 'no open range of this generation';
+  if (range.change !== undefined) return 'the range is being changed';
+  if (!isWhole(atSlot, range.fromSlot + 1, range.toSlot - 1)) return 'no slot inside the range';
+  if (!isText(by)) return 'it is not said who asks';
+  const planned = ranges.filter(({ change }) => change !== undefined).length;
+  if (ranges.length + planned >= rangesMax) return `the cluster has at most ${rangesMax} ranges`;
+  if (Math.max(lastRange, lastGeneration, lastChange) >= ID_MAX) return 'no names are left';
+  const generation = lastGeneration + 1;
+  const change: Change = {
+    number: lastChange + 1,
+    kind: 'split',
+    atSlot,
+    successors: [
+      { range: id.range, generation },
+      { range: lastRange + 1, generation },
+    ],
+    ...{ phase: 'intended', isPaused: false, by },
+    startedUs: at.hlc,
+  };
+  return inNextEpoch(state, {
+    lastRange: lastRange + 1,
+    lastGeneration: generation,
+    lastChange: change.number,
+    ranges: replaced(ranges, range, [{ ...range, change }]),
+  });
+}
+
+export function setPaused(state: MetaState, name: ChangeName, isPaused: boolean): Outcome {
+  const open = openChange(state, name);
+  if (typeof open === 'string') return open;
+  if (open.change.phase === 'closing') return 'the range is closing';
+  if (open.change.isPaused === isPaused) return `the change is ${isPaused ? '' : 'not '}paused`;
+  return withChange(state, open, { isPaused });
+}
+
+export function beginClosing(state: MetaState, name: ChangeName): Outcome {
+  const open = openChange(state, name);
+  if (typeof open === 'string') return open;
+  if (open.change.phase === 'closing') return 'the range is closing';
+  if (open.change.isPaused) return 'the change is paused';
+  const { ranges } = state.topology;
+  const closing = ranges.filter(({ change }) => change?.phase === 'closing').length;
+  if (closing >= CLOSING_MAX) return `${CLOSING_MAX} ranges are closing`;
+  return withChange(state, open, { phase: 'closing' });
+}
+
+export function cancel(state: MetaState, name: ChangeName, at: Timestamp): Outcome {
+  const open = openChange(state, name);
+  if (typeof open === 'string') return open;
+  if (open.change.phase === 'closing') return 'the range is closing';
+  const { change, ...range } = open.range;
+  const ranges = replaced(state.topology.ranges, open.range, [range]);
+  return withJob(inNextEpoch(state, { ranges }), open.change, 'cancelled', at);
+}
+
+export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
+  const open = openChange(state, command);
+  if (typeof open === 'string') return open;
+  const { closedAt } = command;
+  const { range, change } = open;
+  if (change.phase !== 'closing') return 'the range is not closing';
+  if (!isTimestamp(closedAt) || compare(closedAt, range.floor) <= 0) {
+    return 'it cannot have ended before it began';
+  }
+  const { members, electorate, fromSlot, toSlot } = range;
+  const [low, high] = change.successors;
+  const common = { members, electorate, origin: [range.id], floor: closedAt };
+  const ranges = replaced(state.topology.ranges, range, [
+    { id: low, fromSlot, toSlot: change.atSlot, ...common },
+    { id: high, fromSlot: change.atSlot, toSlot, ...common },
+  ]);
+  return withJob(inNextEpoch(state, { ranges }), change, 'done', at);
+}
+
+function openChange({ topology }: MetaState, name: ChangeName): OpenChange | string {
+  const range = rangeOf(topology, name.range);
+  if (range === undefined) return 'no open range of this generation';
+  const { change } = range;
+  return change?.number === name.change ? { range, change } : 'no such change of the range';
+}
+
+function withChange(state: MetaState, open: OpenChange, changes: Partial<Change>): MetaState {
+  const { range, change } = open;
+  const next = { ...range, change: { ...change, ...changes } };
+  return inNextEpoch(state, { ranges: replaced(state.topology.ranges, range, [next]) });
+}
+
+function withJob(
+  state: MetaState,
+  change: Change,
+  outcome: Job['outcome'],
+  at: Timestamp,
+): MetaState {
+  const { number, kind, by, startedUs } = change;
+  const job: Job = { number, kind, outcome, by, startedUs, endedUs: at.hlc };
+  return { ...state, jobs: [...state.jobs, job].slice(-JOBS_MAX) };
+}
+
+function replaced(
+  ranges: readonly TopologyRange[],
+  old: TopologyRange,
+  by: readonly TopologyRange[],
+): readonly TopologyRange[] {
+  return ranges.flatMap((range) => (range === old ? by : [range]));
+}

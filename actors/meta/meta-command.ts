@@ -1,0 +1,72 @@
+/**
+ * The commands of the topology's state machine. Each carries what it expects (the generation of a
+ * range, the number of a change, the term of a lease): what is stale is refused, on every replica
+ * alike. Data only.
+ */
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
+import type { TopologyNode } from './topology.ts';
+
+/** A domain is looked after by one node at a time, under a lease. */
+export const DOMAINS = ['ranges', 'replicas', 'meta'] as const;
+export type Domain = (typeof DOMAINS)[number];
+
+/** A controller says under which lease it acts; people act without one. */
+export interface LeaseClaim {
+  readonly domain: Domain;
+  /** Node id. */
+  readonly holder: number;
+  readonly term: number;
+}
+
+interface ChangeName {
+  readonly range: GroupId;
+  readonly change: number;
+  readonly lease?: LeaseClaim;
+}
+
+export interface Form {
+  readonly type: 'Form';
+  readonly clusterId: string;
+  readonly nodes: readonly TopologyNode[];
+  /** Node ids. */
+  readonly electorate: readonly number[];
+  readonly initialRanges: number;
+  readonly rangesMax: number;
+  readonly behaviourLevel: number;
+}
+
+export interface Split {
+  readonly type: 'Split';
+  readonly range: GroupId;
+  /** A Redis slot inside the range, the first of its upper successor. */
+  readonly atSlot: number;
+  readonly by: string;
+  readonly lease?: LeaseClaim;
+}
+
+/** Its Close has been executed at `closedAt`: who says so has it from a replica that did. */
+export interface Done {
+  readonly type: 'Done';
+  readonly range: GroupId;
+  readonly change: number;
+  readonly closedAt: Timestamp;
+}
+
+/** Takes the leases that nobody holds, and renews its own, in all domains at once. */
+export interface TakeLeases {
+  readonly type: 'TakeLeases';
+  readonly holder: number;
+  readonly leaseMs: number;
+}
+
+export type MetaCommand =
+  | Form
+  | Split
+  | ({ readonly type: 'Pause' | 'Resume' | 'Cancel' | 'BeginClosing' } & ChangeName)
+  | Done
+  | TakeLeases
+  | { readonly type: 'DropLeases'; readonly holder: number }
+  | { readonly type: 'PauseController' | 'ResumeController'; readonly domain: Domain }
+  | ({ readonly type: 'NodeStarted' } & TopologyNode)
+  | { readonly type: 'RaiseBehaviour'; readonly from: number; readonly to: number };

@@ -1,0 +1,204 @@
+/**
+ * The topology, on which all nodes of a cluster agree: its nodes, and the ranges of slots with
+ * their generations. The state machine of `apply.ts` makes it, in numbered states: the epoch.
+ * Pure data, never changed in place.
+ */
+import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { type GroupDescriptor, MEMBERS_MAX, quorumSizes } from '../accord/topology/group.ts';
+import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
+
+/** Upper end of `--ranges-max`. */
+export const RANGES_MAX = 1_024;
+/** Range ids, generations and node ids are u32. */
+export const ID_MAX = 2 ** 32 - 1;
+
+export interface TopologyNode {
+  /** u32, above 0. */
+  readonly id: number;
+  /** Where its peers reach it. */
+  readonly host: string;
+  readonly port: number;
+  /** The highest behaviour level that its release knows. */
+  readonly behaviourMax: number;
+}
+
+/**
+ * `intended`: may still be paused or cancelled, and nobody proposes Close. `closing`: nothing takes
+ * it back, and anybody may propose Close.
+ */
+type ChangePhase = 'intended' | 'closing';
+
+/** A range that is to be divided in two. */
+export interface Change {
+  /** Counts all changes of the cluster. */
+  readonly number: number;
+  readonly kind: 'split';
+  /** The first slot of the upper successor. */
+  readonly atSlot: number;
+  /** Lower and upper. Their names are given to this change alone, also if it is cancelled. */
+  readonly successors: readonly [GroupId, GroupId];
+  readonly phase: ChangePhase;
+  readonly isPaused: boolean;
+  /** The name of the one who asked for it, for people. */
+  readonly by: string;
+  /** executeAt of the intent: microseconds. */
+  readonly startedUs: number;
+}
+
+/** The open generation of a range. */
+export interface TopologyRange {
+  readonly id: GroupId;
+  /** Redis slots, half open. */
+  readonly fromSlot: number;
+  readonly toSlot: number;
+  /** Node ids, ascending. */
+  readonly members: readonly number[];
+  readonly electorate: readonly number[];
+  /** The groups whose Close began it; none for those that the cluster was formed with. */
+  readonly origin: readonly GroupId[];
+  /** executeAt of that Close: nothing of this generation is at or below it. */
+  readonly floor: Timestamp;
+  readonly change?: Change;
+}
+
+export interface Topology {
+  /** Goes up by one with every change of anything below. */
+  readonly epoch: number;
+  /** 16 bytes as hex. */
+  readonly clusterId: string;
+  /** How commands behave, on all nodes. */
+  readonly behaviourLevel: number;
+  readonly rangesMax: number;
+  /** The highest range id, generation and change number ever given. */
+  readonly lastRange: number;
+  readonly lastGeneration: number;
+  readonly lastChange: number;
+  /** Ascending by id. */
+  readonly nodes: readonly TopologyNode[];
+  /** Ascending by slot; each slot is in exactly one. */
+  readonly ranges: readonly TopologyRange[];
+}
+
+export function rangeOf(topology: Topology, id: GroupId): TopologyRange | undefined {
+  return topology.ranges.find((range) => isSameGroup(range.id, id));
+}
+
+/** The groups of which a node is a member, by slot. */
+export function groupsOf(topology: Topology, node: number): readonly GroupDescriptor[] {
+  return topology.ranges
+    .filter(({ members }) => members.includes(node))
+    .map(({ id, fromSlot, toSlot, members, electorate }) => ({
+      ...{ id, fromSlot, toSlot, members, electorate },
+      machine: 'keyspace',
+    }));
+}
+
+/** Why this is no topology of a cluster, for people; undefined: it is one. */
+export function faultOf(topology: Topology): string | undefined {
+  const { epoch, clusterId, behaviourLevel, rangesMax, nodes, ranges } = topology;
+  if (!isWhole(epoch, 1, Number.MAX_SAFE_INTEGER)) return 'epoch';
+  if (!isText(clusterId) || !/^[0-9a-f]{32}$/.test(clusterId)) return 'cluster id';
+  if (!isWhole(behaviourLevel, 1, ID_MAX)) return 'behaviour level';
+  if (!isWhole(rangesMax, 1, RANGES_MAX)) return 'highest number of ranges';
+  if (!nodes.every(isNode) || !ascends(nodes.map(({ id }) => id))) return 'nodes';
+  if (nodes.some(({ behaviourMax }) => behaviourMax < behaviourLevel)) return 'behaviour level';
+  if (ranges.length > rangesMax) return `${ranges.length} ranges`;
+  if (!areCounters(topology)) return 'counters';
+  let next = 0;
+  for (const range of ranges) {
+    const fault = rangeFault(range, topology);
+    const { id, fromSlot, toSlot } = range;
+    if (fault !== undefined) return `${fault} of range ${id.range}`;
+    if (fromSlot !== next) return `slot ${next}`;
+    next = toSlot;
+  }
+  if (next !== REDIS_SLOTS) return `slot ${next}`;
+  const ids = ranges.flatMap(({ id, change }) => [id.range, ...(change ? [upper(change)] : [])]);
+  return new Set(ids).size === ids.length ? undefined : 'a range id twice';
+}
+
+function upper({ successors }: Change): number {
+  return successors[1].range;
+}
+
+function areCounters({ lastRange, lastGeneration, lastChange }: Topology): boolean {
+  return (
+    isWhole(lastRange, 1, ID_MAX) &&
+    isWhole(lastGeneration, 1, ID_MAX) &&
+    isWhole(lastChange, 0, ID_MAX)
+  );
+}
+
+function isNode({ id, host, port, behaviourMax }: TopologyNode): boolean {
+  const isPlace = isText(host) && isWhole(port, 0, 65_535);
+  return isWhole(id, 1, ID_MAX) && isPlace && isWhole(behaviourMax, 1, ID_MAX);
+}
+
+function rangeFault(range: TopologyRange, topology: Topology): string | undefined {
+  const { id, fromSlot, toSlot, members, electorate, origin, floor, change } = range;
+  if (!isGiven(id, topology)) return 'name';
+  if (!isWhole(fromSlot, 0, REDIS_SLOTS - 1)) return 'slots';
+  if (!isWhole(toSlot, fromSlot + 1, REDIS_SLOTS)) return 'slots';
+  const known = topology.nodes.map((node) => node.id);
+  if (!isWhole(members.length, 1, MEMBERS_MAX)) return 'members';
+  if (!ascends(members) || !members.every((member) => known.includes(member))) return 'members';
+  if (!isElectorate(members, electorate)) return 'electorate';
+  const older = origin.every(
+    (parent) => isGiven(parent, topology) && parent.generation < id.generation,
+  );
+  if (!older) return 'origin';
+  if (!isTimestamp(floor)) return 'floor';
+  return change === undefined || isChange(change, range, topology) ? undefined : 'change';
+}
+
+function isElectorate(members: readonly number[], electorate: readonly number[]): boolean {
+  if (!ascends(electorate) || !electorate.every((node) => members.includes(node))) return false;
+  return electorate.length >= quorumSizes(members.length, members.length).slow;
+}
+
+export function isTimestamp({ hlc, flags, node, store }: Timestamp): boolean {
+  return (
+    isWhole(hlc, 0, Number.MAX_SAFE_INTEGER) &&
+    isWhole(flags, 0, 0xffff) &&
+    isWhole(node, 0, ID_MAX) &&
+    isWhole(store, 0, 0xffff)
+  );
+}
+
+function isChange(change: Change, range: TopologyRange, topology: Topology): boolean {
+  const { number, atSlot, successors, phase, isPaused, by, startedUs } = change;
+  const [low, high] = successors;
+  return (
+    isWhole(number, 1, topology.lastChange) &&
+    change.kind === 'split' &&
+    isWhole(atSlot, range.fromSlot + 1, range.toSlot - 1) &&
+    successors.every((id) => isGiven(id, topology) && id.generation > range.id.generation) &&
+    low.range === range.id.range &&
+    high.range > range.id.range &&
+    (phase === 'intended' || (phase === 'closing' && !isPaused)) &&
+    typeof isPaused === 'boolean' &&
+    isText(by) &&
+    isWhole(startedUs, 0, Number.MAX_SAFE_INTEGER)
+  );
+}
+
+function isGiven({ range, generation }: GroupId, { lastRange, lastGeneration }: Topology): boolean {
+  return isWhole(range, 1, lastRange) && isWhole(generation, 1, lastGeneration);
+}
+
+/** A whole number, both ends included. */
+export function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isSafeInteger(value) && value >= min && value <= max;
+}
+
+/** Hosts, and names of those who ask. */
+export function isText(value: string): boolean {
+  return typeof value === 'string' && value.length > 0 && value.length <= 255;
+}
+
+function ascends(ids: readonly number[]): boolean {
+  return ids.every(
+    (id, at) => isWhole(id, 1, ID_MAX) && (at === 0 || (ids[at - 1] as number) < id),
+  );
+}

@@ -1,0 +1,484 @@
+/**
+ * The state machine of the topology against a model that knows slots one by one: random commands, in
+ * good and in bad order, stale and damaged ones among them. The seed is fixed, and the test counts
+ * what has been met, so that it cannot pass by luck.
+ */
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
+import { type Applied, apply } from '../../../actors/meta/apply.ts';
+import { CLOSING_MAX } from '../../../actors/meta/changes.ts';
+import {
+  DOMAINS,
+  type Domain,
+  type Form,
+  type LeaseClaim,
+  type MetaCommand,
+} from '../../../actors/meta/meta-command.ts';
+import { JOBS_MAX, type MetaState } from '../../../actors/meta/meta-state.ts';
+import { faultOf, ID_MAX, RANGES_MAX, type TopologyRange } from '../../../actors/meta/topology.ts';
+import { decodeTopology, encodeTopology } from '../../../actors/meta/topology-codec.ts';
+import { REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
+
+const SEED = 4711;
+const RANGES = 6;
+
+const FORM: Form = {
+  type: 'Form',
+  clusterId: '00112233445566778899aabbccddeeff',
+  nodes: [3, 1, 2].map((id) => ({ id, host: `host-${id}`, port: 7000 + id, behaviourMax: id + 1 })),
+  electorate: [2, 1],
+  initialRanges: 2,
+  rangesMax: RANGES,
+  behaviourLevel: 1,
+};
+
+function at(hlc: number) {
+  return { hlc, flags: 2, node: 1, store: 0 };
+}
+
+/** Applied twice to a state that nothing may change in place. */
+function run(state: MetaState | undefined, command: MetaCommand, hlc: number): Applied {
+  const before = JSON.stringify(state);
+  const first = apply(frozen(state), frozen(command), at(hlc));
+  const second = apply(frozen(state), frozen(command), at(hlc));
+  expect(JSON.stringify(second)).toBe(JSON.stringify(first));
+  expect(JSON.stringify(state)).toBe(before);
+  if (first.refused !== undefined) expect(first.state).toBe(state);
+  return first;
+}
+
+function frozen<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const each of Object.values(value)) frozen(each);
+  }
+  return value;
+}
+
+function mustDo(state: MetaState | undefined, command: MetaCommand, hlc = 1): MetaState {
+  const { state: next, refused } = run(state, command, hlc);
+  expect(refused).toBeUndefined();
+  return next as MetaState;
+}
+
+/** A random command is made of these; the state that it meets gives it its meaning. */
+interface Dice {
+  readonly type: MetaCommand['type'];
+  /** Which of the ranges, and where in it. */
+  readonly range: number;
+  readonly slot: number;
+  /** 0: as it should be. Otherwise a field is stale or damaged. */
+  readonly wrong: number;
+  readonly node: number;
+  readonly domain: Domain;
+  readonly leased: boolean;
+  readonly afterUs: number;
+}
+
+const TYPES: readonly MetaCommand['type'][] = [
+  ...(['Form', 'Split', 'Split', 'Split', 'Pause', 'Pause', 'Resume', 'Resume', 'Cancel'] as const),
+  ...(['BeginClosing', 'BeginClosing', 'BeginClosing', 'Done', 'Done', 'Done'] as const),
+  ...(['TakeLeases', 'TakeLeases', 'DropLeases', 'PauseController', 'ResumeController'] as const),
+  ...(['NodeStarted', 'RaiseBehaviour'] as const),
+];
+
+const dice: fc.Arbitrary<Dice> = fc.record({
+  type: fc.constantFrom(...TYPES),
+  range: fc.nat(RANGES - 1),
+  slot: fc.integer({ min: 0, max: 1_000 }),
+  wrong: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(4) }),
+  node: fc.integer({ min: 1, max: 4 }),
+  domain: fc.constantFrom(...DOMAINS),
+  leased: fc.boolean(),
+  afterUs: fc.constantFrom(1, 1_000, 400_000, 3_000_000),
+});
+
+function rangeBy(state: MetaState, { range }: Dice): TopologyRange {
+  const { ranges } = state.topology;
+  return ranges[range % ranges.length] as TopologyRange;
+}
+
+function claimOf(state: MetaState, { domain, leased, wrong }: Dice): { lease?: LeaseClaim } {
+  const lease = state.leases.find((each) => each.domain === domain);
+  if (!leased || lease === undefined) return {};
+  return { lease: { domain, holder: lease.holder, term: lease.term - (wrong === 1 ? 1 : 0) } };
+}
+
+function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaCommand {
+  const { type, wrong, node, domain } = roll;
+  if (state === undefined || type === 'Form') {
+    return wrong === 0
+      ? FORM
+      : { ...FORM, initialRanges: [0, RANGES + 1, 0.5, Number.NaN][wrong - 1] ?? 0 };
+  }
+  const range = rangeBy(state, roll);
+  const id = { ...range.id, generation: range.id.generation - (wrong === 2 ? 1 : 0) };
+  const change = (range.change?.number ?? 1) + (wrong === 3 ? 1 : 0);
+  const lease = claimOf(state, roll);
+  switch (type) {
+    case 'Split': {
+      const width = range.toSlot - range.fromSlot;
+      const inside = range.fromSlot + 1 + Math.floor((roll.slot / 1_001) * (width - 1));
+      const atSlot = [inside, inside, inside, range.fromSlot, inside + 0.5][wrong] ?? inside;
+      return { type, range: id, atSlot, by: 'somebody', ...lease };
+    }
+    case 'Pause':
+    case 'Resume':
+    case 'Cancel':
+    case 'BeginClosing':
+      return { type, range: id, change, ...lease };
+    case 'Done':
+      return { type, range: id, change, closedAt: wrong === 4 ? ZERO : at(hlc - 1) };
+    case 'TakeLeases':
+      return { type, holder: node, leaseMs: wrong === 4 ? Number.NaN : 1_000 };
+    case 'DropLeases':
+      return { type, holder: node };
+    case 'PauseController':
+    case 'ResumeController':
+      return { type, domain };
+    case 'NodeStarted':
+      return {
+        type,
+        id: node,
+        host: `host-${roll.slot % 3}`,
+        port: 1,
+        behaviourMax: 1 + (roll.slot % 5),
+      };
+    case 'RaiseBehaviour': {
+      const from = state.topology.behaviourLevel;
+      return { type, from: from - (wrong === 1 ? 1 : 0), to: from + 1 };
+    }
+    default:
+      throw new Error(type satisfies never);
+  }
+}
+
+interface ModelRange {
+  readonly name: string;
+  readonly generation: number;
+  change?: { number: number; atSlot: number; phase: 'intended' | 'closing'; isPaused: boolean };
+}
+
+/** Slot by slot, and by the rules as a page would tell them. */
+class Model {
+  owners: ModelRange[] = [];
+  readonly names = new Set<string>();
+  readonly leases = new Map<Domain, { holder: number; term: number; untilUs: number }>();
+  readonly paused = new Set<Domain>();
+  ended = 0;
+
+  get open(): ModelRange[] {
+    return [...new Set(this.owners)];
+  }
+
+  form(): void {
+    const half = { name: '1.1', generation: 1 };
+    const rest = { name: '2.1', generation: 1 };
+    this.owners = Array.from({ length: REDIS_SLOTS }, (_, slot) => (slot < 8_192 ? half : rest));
+    this.names.add(half.name).add(rest.name);
+  }
+
+  /** Whether the command must be done; undefined where the model has no opinion. */
+  expects(command: MetaCommand, hlc: number): boolean | undefined {
+    if ('lease' in command && command.lease !== undefined) {
+      const { domain, holder, term } = command.lease;
+      const held = this.leases.get(domain);
+      const holds = held?.holder === holder && held.term === term && held.untilUs > hlc;
+      if (!holds || this.paused.has(domain)) return false;
+    }
+    switch (command.type) {
+      case 'Form':
+        return this.owners.length === 0 && command.initialRanges === 2;
+      case 'Split': {
+        const range = this.named(command.range);
+        if (range === undefined || range.change !== undefined) return false;
+        const { open, owners } = this;
+        const count = open.length + open.filter(({ change }) => change !== undefined).length;
+        const { atSlot } = command;
+        return count < RANGES && owners[atSlot] === range && owners[atSlot - 1] === range;
+      }
+      case 'Pause':
+      case 'Resume':
+      case 'Cancel':
+      case 'BeginClosing': {
+        const change = this.named(command.range)?.change;
+        if (change?.number !== command.change || change.phase === 'closing') return false;
+        if (command.type === 'Cancel') return true;
+        return change.isPaused === (command.type === 'Resume');
+      }
+      case 'Done': {
+        const change = this.named(command.range)?.change;
+        const isClosing = change?.number === command.change && change.phase === 'closing';
+        return isClosing && command.closedAt.hlc > 0;
+      }
+      case 'TakeLeases': {
+        if (command.holder > 3 || Number.isNaN(command.leaseMs)) return false;
+        return DOMAINS.some((domain) => {
+          const held = this.leases.get(domain);
+          return held === undefined || held.untilUs <= hlc || held.holder === command.holder;
+        });
+      }
+      case 'PauseController':
+        return !this.paused.has(command.domain);
+      case 'ResumeController':
+        return this.paused.has(command.domain);
+      default:
+        return undefined;
+    }
+  }
+
+  named({ range, generation }: { range: number; generation: number }): ModelRange | undefined {
+    return this.open.find(({ name }) => name === `${range}.${generation}`);
+  }
+
+  /** Follows a command that was done. */
+  follow(command: MetaCommand, { topology, leases }: MetaState): void {
+    if (command.type === 'Form') this.form();
+    if (command.type === 'PauseController') this.paused.add(command.domain);
+    if (command.type === 'ResumeController') this.paused.delete(command.domain);
+    for (const { domain, ...lease } of leases) {
+      const held = this.leases.get(domain);
+      // A term has one holder for ever.
+      expect(lease.term).toBeGreaterThanOrEqual(held?.term ?? 1);
+      if (held?.term === lease.term) expect(lease.holder).toBe(held.holder);
+      this.leases.set(domain, lease);
+    }
+    if (!('range' in command)) return;
+    const range = this.named(command.range) as ModelRange;
+    if (command.type === 'Split') {
+      const number = topology.lastChange;
+      range.change = { number, atSlot: command.atSlot, phase: 'intended', isPaused: false };
+      const made = topology.ranges.find(({ change }) => change?.number === number)?.change;
+      for (const { range: id, generation } of made?.successors ?? []) {
+        // A name is given to one change alone.
+        expect(this.names.has(`${id}.${generation}`)).toBe(false);
+        this.names.add(`${id}.${generation}`);
+        expect(generation).toBeGreaterThan(range.generation);
+      }
+    } else if (range.change !== undefined) this.#advance(command.type, range, topology.ranges);
+  }
+
+  #advance(type: MetaCommand['type'], range: ModelRange, ranges: readonly TopologyRange[]): void {
+    const change = range.change as NonNullable<ModelRange['change']>;
+    if (type === 'BeginClosing') change.phase = 'closing';
+    else if (type === 'Pause' || type === 'Resume') change.isPaused = type === 'Pause';
+    else {
+      delete range.change;
+      this.ended += 1;
+      if (type === 'Done') this.#divide(range, change.atSlot, ranges);
+    }
+  }
+
+  #divide(range: ModelRange, atSlot: number, ranges: readonly TopologyRange[]): void {
+    const upper = ranges.find(({ fromSlot }) => fromSlot === atSlot);
+    const lower = ranges.find(({ toSlot }) => toSlot === atSlot);
+    const [low, high] = [lower, upper].map((each) => {
+      const { range: number, generation } = each?.id ?? { range: 0, generation: 0 };
+      expect(generation).toBeGreaterThan(range.generation);
+      expect(each?.origin.map((id) => `${id.range}.${id.generation}`)).toEqual([range.name]);
+      return { name: `${number}.${generation}`, generation };
+    }) as [ModelRange, ModelRange];
+    this.owners = this.owners.map((owner, slot) =>
+      owner === range ? (slot < atSlot ? low : high) : owner,
+    );
+  }
+
+  /** Every slot in exactly one open range, and that the one of the model. */
+  compare({ topology, jobs }: MetaState): void {
+    expect(faultOf(topology)).toBeUndefined();
+    const owned = new Uint8Array(REDIS_SLOTS);
+    for (const { id, fromSlot, toSlot } of topology.ranges) {
+      const name = `${id.range}.${id.generation}`;
+      for (let slot = fromSlot; slot < toSlot; slot += 1) {
+        owned[slot] = (owned[slot] as number) + 1;
+        if (this.owners[slot]?.name !== name) expect.fail(`slot ${slot} is in ${name}`);
+      }
+    }
+    expect(owned.every((times) => times === 1)).toBe(true);
+    expect(jobs.length).toBe(this.ended);
+    expect(decodeTopology(encodeTopology(topology))).toEqual(topology);
+  }
+}
+
+describe('the state machine', () => {
+  test('agrees with a model, whatever comes in whatever order', () => {
+    const met = new Map<string, number>();
+    let mostRanges = 0;
+    const property = fc.property(fc.array(dice, { minLength: 100, maxLength: 160 }), (rolls) => {
+      const model = new Model();
+      let state: MetaState | undefined;
+      let hlc = 1;
+      for (const roll of rolls) {
+        hlc += roll.afterUs;
+        const command = commandOf(state, roll, hlc);
+        const expected = model.expects(command, hlc);
+        const before = state;
+        const { state: next, refused } = run(state, command, hlc);
+        const isDone = refused === undefined;
+        const name = `${command.type} ${isDone ? 'done' : 'refused'}`;
+        met.set(name, (met.get(name) ?? 0) + 1);
+        if (expected !== undefined && expected !== isDone) expect.fail(`${name}: ${refused}`);
+        state = next;
+        if (!isDone || state === undefined) continue;
+        const grown = state.topology.epoch - (before?.topology.epoch ?? 0);
+        const isSame = JSON.stringify(state.topology) === JSON.stringify(before?.topology);
+        expect(grown).toBe(isSame ? 0 : 1);
+        model.follow(command, state);
+        model.compare(state);
+        mostRanges = Math.max(mostRanges, state.topology.ranges.length);
+      }
+    });
+    fc.assert(property, { seed: SEED, numRuns: 60 });
+    const kinds = [...new Set(TYPES)].flatMap((type) => [`${type} done`, `${type} refused`]);
+    expect(kinds.filter((kind) => (met.get(kind) ?? 0) < 10)).toEqual([]);
+    expect(mostRanges).toBe(RANGES);
+  }, 120_000);
+});
+
+describe('rules', () => {
+  const formed = mustDo(undefined, FORM);
+  const split = mustDo(formed, splitOf(1, 1, 100), 5);
+
+  function splitOf(range: number, generation: number, atSlot: number): MetaCommand {
+    return { type: 'Split', range: { range, generation }, atSlot, by: 'somebody' };
+  }
+
+  function of(type: 'Pause' | 'Resume' | 'Cancel' | 'BeginClosing', lease?: LeaseClaim) {
+    const range = { range: 1, generation: 1 };
+    return { type, range, change: 1, ...(lease === undefined ? {} : { lease }) } as const;
+  }
+
+  test('ranges are as large as each other; all nodes are members', () => {
+    expect(formed.topology.ranges).toMatchObject([
+      { fromSlot: 0, toSlot: 8_192, members: [1, 2, 3], electorate: [1, 2] },
+      { fromSlot: 8_192, toSlot: REDIS_SLOTS, members: [1, 2, 3], electorate: [1, 2] },
+    ]);
+  });
+
+  test.each([
+    ['no ranges', { initialRanges: 0 }],
+    ['more ranges than may be', { initialRanges: RANGES + 1 }],
+    ['no nodes', { nodes: [], electorate: [] }],
+    ['too few electors', { electorate: [1] }],
+    ['a stranger as elector', { electorate: [1, 9] }],
+    ['a behaviour level that some release does not know', { behaviourLevel: 3 }],
+    ['no cluster id', { clusterId: 'x' }],
+    ['more ranges than any cluster may have', { rangesMax: RANGES_MAX + 1 }],
+  ])('no cluster is formed with %s', (_what, changes) => {
+    expect(run(undefined, { ...FORM, ...changes }, 1)).toMatchObject({ state: undefined });
+  });
+
+  test('the first Form wins, and nothing comes before it', () => {
+    const other = { ...FORM, clusterId: 'f'.repeat(32) };
+    expect(run(formed, other, 2).refused).toBe('the cluster has been formed');
+    expect(run(undefined, splitOf(1, 1, 5), 1).refused).toBe('the cluster has not been formed');
+  });
+
+  test('a change may be paused, resumed and cancelled until it is closing', () => {
+    const paused = mustDo(split, of('Pause'));
+    expect(run(paused, of('BeginClosing'), 6).refused).toBe('the change is paused');
+    const closing = mustDo(mustDo(paused, of('Resume')), of('BeginClosing'));
+    for (const type of ['Pause', 'Cancel', 'BeginClosing'] as const) {
+      expect(run(closing, of(type), 7).refused).toBe('the range is closing');
+    }
+    expect(mustDo(split, of('Cancel'), 8).jobs).toEqual([
+      { number: 1, kind: 'split', outcome: 'cancelled', by: 'somebody', startedUs: 5, endedUs: 8 },
+    ]);
+  });
+
+  test('what has not been closing is not done, and the second report of its end is stale', () => {
+    const end = {
+      type: 'Done',
+      range: { range: 1, generation: 1 },
+      change: 1,
+      closedAt: at(9),
+    } as const;
+    expect(run(split, end, 10).refused).toBe('the range is not closing');
+    const ended = mustDo(mustDo(split, of('BeginClosing')), end, 10);
+    expect(ended.topology.ranges[0]).toMatchObject({ toSlot: 100, floor: at(9) });
+    expect(run(ended, end, 11).refused).toBe('no open range of this generation');
+  });
+
+  test('a cancelled change gives its names to no other', () => {
+    const again = mustDo(mustDo(split, of('Cancel')), splitOf(1, 1, 200));
+    const [first, second] = [split, again].map(({ topology }) => topology.ranges[0]?.change);
+    expect(first?.successors).toEqual([
+      { range: 1, generation: 2 },
+      { range: 3, generation: 2 },
+    ]);
+    expect(second?.successors).toEqual([
+      { range: 1, generation: 3 },
+      { range: 4, generation: 3 },
+    ]);
+    expect(run(again, of('BeginClosing'), 9).refused).toBe('no such change of the range');
+  });
+
+  test('a lease ends by executeAt alone, and its term by the next', () => {
+    const held = mustDo(split, { type: 'TakeLeases', holder: 1, leaseMs: 5 }, 1_000);
+    const lease = { domain: 'ranges', holder: 1, term: 1 } as const;
+    expect(run(held, of('BeginClosing', lease), 5_999).refused).toBeUndefined();
+    expect(run(held, of('BeginClosing', lease), 6_000).refused).toBe('the lease is stale');
+    const other = { type: 'TakeLeases', holder: 2, leaseMs: 5 } as const;
+    expect(run(held, other, 5_999).refused).toBe('all leases are held by others');
+    const taken = mustDo(held, other, 6_000);
+    expect(run(taken, of('BeginClosing', lease), 6_001).refused).toBe('the lease is stale');
+    const renewed = mustDo(taken, other, 10_000);
+    expect(renewed.leases[0]).toEqual({ domain: 'ranges', holder: 2, term: 2, untilUs: 15_000 });
+    const dropped = mustDo(renewed, { type: 'DropLeases', holder: 2 }, 10_001);
+    const back = mustDo(dropped, { type: 'TakeLeases', holder: 1, leaseMs: 5 }, 10_002);
+    expect(back.leases[0]).toMatchObject({ holder: 1, term: 3 });
+  });
+
+  test('a paused controller does nothing; people may', () => {
+    const held = mustDo(split, { type: 'TakeLeases', holder: 1, leaseMs: 5 }, 0);
+    const paused = mustDo(held, { type: 'PauseController', domain: 'ranges' });
+    const lease = { domain: 'ranges', holder: 1, term: 1 } as const;
+    expect(run(paused, of('Cancel', lease), 1).refused).toBe('the controller is paused');
+    expect(run(paused, of('Cancel'), 1).refused).toBeUndefined();
+  });
+
+  test('the behaviour level is raised when all nodes know it', () => {
+    const raise = (from: number, to: number) => ({ type: 'RaiseBehaviour', from, to }) as const;
+    expect(run(formed, raise(1, 3), 1).refused).toBe('node 1 knows levels up to 2');
+    const raised = mustDo(formed, raise(1, 2));
+    expect(run(raised, raise(1, 2), 2).refused).toBe('the behaviour level is 2');
+    const back = { type: 'NodeStarted', id: 3, host: 'host', port: 1, behaviourMax: 1 } as const;
+    expect(run(raised, back, 3).refused).toMatch('which its release does not know');
+  });
+
+  test('names end at the last number', () => {
+    const last = { ...formed, topology: { ...formed.topology, lastRange: ID_MAX } };
+    expect(run(last, splitOf(1, 1, 5), 1).refused).toBe('no names are left');
+  });
+
+  test('limits: ranges, ranges that close, ended changes', () => {
+    const count = CLOSING_MAX + 1;
+    const many = { ...FORM, initialRanges: count, rangesMax: 2 * count - 1 };
+    let state = mustDo(undefined, many);
+    for (const { id, fromSlot } of state.topology.ranges) {
+      const command = splitOf(id.range, 1, fromSlot + 1);
+      const isLast = id.range === count;
+      if (isLast) expect(run(state, command, 1).refused).toMatch('at most');
+      else state = mustDo(state, command);
+    }
+    const roomy = { ...state, topology: { ...state.topology, rangesMax: 2 * count } };
+    state = mustDo(roomy, splitOf(count, 1, REDIS_SLOTS - 1));
+    for (const { id, change } of state.topology.ranges) {
+      const command = { type: 'BeginClosing', range: id, change: change?.number ?? 0 } as const;
+      if (id.range === count) expect(run(state, command, 1).refused).toBe('16 ranges are closing');
+      else state = mustDo(state, command);
+    }
+    const job = {
+      number: 9,
+      kind: 'split',
+      outcome: 'done',
+      by: 'x',
+      startedUs: 1,
+      endedUs: 2,
+    } as const;
+    const full = { ...split, jobs: Array.from({ length: JOBS_MAX }, () => job) };
+    const { jobs } = mustDo(full, of('Cancel'));
+    expect([jobs.length, jobs.at(-1)?.number]).toEqual([JOBS_MAX, 1]);
+  });
+});

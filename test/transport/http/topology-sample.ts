@@ -1,0 +1,18 @@
+/** A topology as a node of three would tell it; shared by the tests of the admin port and holoctl. */
+import type { TopologyReport } from '../../../transport/http/topology-report.ts';
+
+export const TOPOLOGY: TopologyReport = {
+  ...{ clusterId: 'aa'.repeat(16), epoch: 4, digest: 'dd'.repeat(16) },
+  ...{ behaviourLevel: 1, rangesMax: 1_024 },
+  nodes: [1, 2, 3].map((id) => ({ id, host: '127.0.0.1', port: 15_050 + id, alive: id !== 3 })),
+  ranges: [
+    {
+      ...{ range: 1, generation: 1, from: 0, to: 8_192, members: [1, 2, 3], electorate: [1, 2] },
+      phase: 'stable',
+    },
+    {
+      ...{ range: 2, generation: 5, from: 8_192, to: 16_384, members: [1, 2], electorate: [1, 2] },
+      phase: 'closing',
+    },
+  ],
+};

@@ -1,0 +1,65 @@
+/** `holoctl topology` and `holoctl ranges`: what the nodes of a cluster have agreed on. */
+import Table from 'cli-table3';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import { escapeText } from '../escape.ts';
+import { NO_ADMIN_PORT } from '../http/http-get.ts';
+import { isTopologyReport, type TopologyReport } from '../http/topology-report.ts';
+import { ask } from './ask.ts';
+import { nodeOf, type Output, parseFlags } from './command-line.ts';
+
+/** The nodes, and how many ranges each has. */
+export async function topology(args: readonly string[], output: Output): Promise<number> {
+  const { report, isJson } = await asked(args);
+  if (isJson) return write(output, JSON.stringify(report));
+  const { epoch, digest, behaviourLevel, ranges, rangesMax } = report;
+  const table = tableOf(['node', 'peer address', 'alive', 'ranges', 'elector in']);
+  for (const { id, host, port, alive } of report.nodes) {
+    const member = ranges.filter(({ members }) => members.includes(id)).length;
+    const elector = ranges.filter(({ electorate }) => electorate.includes(id)).length;
+    table.push([id, formatEndpoint({ host, port }), alive ? 'yes' : 'no', member, elector]);
+  }
+  const head =
+    `epoch ${epoch}, digest ${digest}, behaviour level ${behaviourLevel}, ` +
+    `${ranges.length} of at most ${rangesMax} ranges`;
+  return write(output, `${head}\n${table.toString()}`);
+}
+
+/** A line per range. */
+export async function ranges(args: readonly string[], output: Output): Promise<number> {
+  const { report, isJson } = await asked(args);
+  if (isJson) return write(output, JSON.stringify(report.ranges));
+  const table = tableOf(['range', 'generation', 'slots', 'members', 'electorate', 'phase']);
+  for (const { range, generation, from, to, members, electorate, phase } of report.ranges) {
+    const slots = `${from}-${to - 1}`;
+    table.push([range, generation, slots, members.join(' '), electorate.join(' '), phase]);
+  }
+  return write(output, table.toString());
+}
+
+async function asked(
+  args: readonly string[],
+): Promise<{ report: TopologyReport; isJson: boolean }> {
+  const flags = parseFlags(args, ['node'], ['json']);
+  const node = nodeOf(flags);
+  const report = reportOf(await ask(node, '/topology'), node);
+  return { report, isJson: flags.on.has('json') };
+}
+
+function reportOf(text: string, node: Endpoint): TopologyReport {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (isTopologyReport(value)) return value;
+  } catch {
+    // Told below.
+  }
+  throw new Error(`${formatEndpoint(node)}: ${NO_ADMIN_PORT}`);
+}
+
+function tableOf(head: string[]): Table.Table {
+  return new Table({ head, style: { head: [], border: [] } });
+}
+
+function write(output: Output, text: string): number {
+  output.write(escapeText(`${text}\n`));
+  return 0;
+}
