@@ -45,7 +45,7 @@ describe.skipIf(oracles.length === 0)('against servers of reference', () => {
       await fc.assert(
         fc.asyncProperty(sequences, upkeep, async (commands, drawn) => {
           const runner = new MachineRunner(protocol, drawn);
-          const error = await judge.errorIn(commands, protocol, (words) => runner.run(words));
+          const error = await judge.errorIn(commands, protocol, (all) => runner.run(all));
           expect(error).toBeUndefined();
         }),
         { numRuns: RUNS, examples: examples.map((commands) => [commands, never]) },

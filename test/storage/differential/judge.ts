@@ -4,8 +4,8 @@ import type { Words } from './generators.ts';
 import type { Oracle } from './oracle.ts';
 import { isError, normalised, type Value } from './replies.ts';
 
-/** Gives our reply to a command. */
-export type Run = (words: Words) => Promise<Value> | Value;
+/** Gives our replies to all commands. */
+export type Run = (commands: readonly Words[]) => Promise<Value[]> | Value[];
 
 const SHOWN_CHARACTERS = 500;
 const FLUSH = ['FLUSHALL'];
@@ -31,8 +31,8 @@ export class Judge {
     const commands = this.#hasNew ? drawn : drawn.filter((words) => !isUnknownToOld(words));
     const ours: Value[] = [];
     const twins: Words[] = [];
-    for (const words of commands) {
-      const reply = await run(words);
+    for (const [i, reply] of (await run(commands)).entries()) {
+      const words = commands[i] ?? [];
       const popped = poppedBy(words, reply);
       ours.push(popped.length === 0 ? reply : popped.length);
       twins.push(popped.length === 0 ? words : ['SREM', words[1] ?? '', ...popped]);

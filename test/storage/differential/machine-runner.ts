@@ -29,7 +29,11 @@ export class MachineRunner {
     return { cacheBytesMax: this.#upkeep.evicts ? 0 : 1_000_000 };
   }
 
-  run(words: readonly string[]): Value {
+  run(commands: readonly (readonly string[])[]): Value[] {
+    return commands.map((words) => this.#runOne(words));
+  }
+
+  #runOne(words: readonly string[]): Value {
     this.#ran += 1;
     const { flushEvery, restartEvery } = this.#upkeep;
     const restarts = restartEvery !== 0 && this.#ran % restartEvery === 0;
