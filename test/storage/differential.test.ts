@@ -6,6 +6,7 @@
  */
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { untoldDifferences } from './differential/differences.ts';
 import { Judge } from './differential/judge.ts';
 import { MachineRunner } from './differential/machine-runner.ts';
 import { type Oracle, startOracles } from './differential/oracle.ts';
@@ -24,6 +25,10 @@ const cases = STREAMS.flatMap((stream) =>
 );
 
 const oracles: Oracle[] = await startOracles();
+
+test('the documentation tells of every difference', () => {
+  expect(untoldDifferences()).toEqual([]);
+});
 
 describe.skipIf(oracles.length === 0)('against servers of reference', () => {
   let judge: Judge;

@@ -1,13 +1,14 @@
-/**
- * Deliberate differences from every server that is asked. One that is never met is an error, and
- * `docs/compatibility.md` tells of each.
- */
+/** Deliberate differences from every server that is asked. One that is never met is an error. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isError, type Value } from './replies.ts';
 
 interface Difference {
   /** In upper case; a subcommand behind a bar. */
   readonly command: string;
   readonly reason: string;
+  /** The words of `docs/compatibility.md` about it. */
+  readonly told?: string;
   /** Only Redis before 7.2 answers otherwise: no difference where a newer server is asked too. */
   readonly isOld?: true;
   readonly holds: (ours: Value, theirs: Value, words: readonly string[]) => boolean;
@@ -16,6 +17,8 @@ interface Difference {
 function isOutOfRange(ours: Value): boolean {
   return isError(ours) && ours.error === 'ERR value is out of range';
 }
+
+const PICKS = '`ZRANDMEMBER` with a negative count return at most 1,048,576 elements';
 
 const DIFFERENCES: readonly Difference[] = [
   {
@@ -28,16 +31,19 @@ const DIFFERENCES: readonly Difference[] = [
   {
     command: 'OBJECT|ENCODING',
     reason: 'a string that was appended to is raw in Redis, whatever its length',
+    told: 'a string stays `raw` after `APPEND` or `SETRANGE`',
     holds: (ours, theirs) => (ours === 'embstr' || ours === 'int') && theirs === 'raw',
   },
   {
     command: 'SRANDMEMBER',
     reason: 'random picks with repeats have a limit',
+    told: PICKS,
     holds: isOutOfRange,
   },
   {
     command: 'HRANDFIELD',
     reason: 'random picks with repeats have a limit',
+    told: PICKS,
     holds: isOutOfRange,
   },
 ];
@@ -61,9 +67,21 @@ export class Differences {
     return found !== undefined;
   }
 
-  /** The reasons of those that were never met. */
+  /** Those that were never met. */
   get unused(): string[] {
-    const unused = this.#listed.filter((difference) => !this.#met.has(difference));
-    return unused.map(({ command, reason }) => `${command}: ${reason}`);
+    return this.#listed.filter((difference) => !this.#met.has(difference)).map(nameOf);
   }
+}
+
+/** Differences from Redis 7.2 that the documentation does not tell of. */
+export function untoldDifferences(): string[] {
+  const path = join(import.meta.dirname, '../../../docs/compatibility.md');
+  const text = readFileSync(path, 'utf8').replace(/\s+/g, ' ');
+  const isTold = ({ told, isOld }: Difference) =>
+    told === undefined ? isOld : text.includes(told);
+  return DIFFERENCES.filter((difference) => !isTold(difference)).map(nameOf);
+}
+
+function nameOf({ command, reason }: Difference): string {
+  return `${command}: ${reason}`;
 }
