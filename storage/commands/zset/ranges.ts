@@ -14,7 +14,7 @@ import {
   type RangeOf,
   scoreRange,
 } from './bounds.ts';
-import { editSortedSet, findRanked, storeSortedSet } from './values.ts';
+import { editSortedSet, findRanked, storeInTurn } from './values.ts';
 
 type By = 'rank' | 'score' | 'lex';
 
@@ -68,9 +68,12 @@ function parseOptions(args: Arguments, first: number, fixed: Fixed, isStore: boo
     if (typeof words === 'string') return words;
     i += words;
   }
-  if (options.limit !== -1 && (options.by ?? 'rank') === 'rank') {
+  const isRank = (options.by ?? 'rank') === 'rank';
+  if (isRank && options.limit !== -1) {
     return `${SYNTAX_ERROR}, LIMIT is only supported in combination with either BYSCORE or BYLEX`;
   }
+  // As in Redis, a limit that takes all is accepted, and its offset then ignored.
+  if (isRank) options.offset = 0;
   if (options.withScores && options.by === 'lex') {
     return `${SYNTAX_ERROR}, WITHSCORES not supported in combination with BYLEX`;
   }
@@ -154,7 +157,9 @@ const zrangestore = command({
       const { from, to } = limited(rangeOf(set), options);
       set.ascend(from, to - from, (member, score) => entries.push([member, score]));
     }
-    storeSortedSet(keyspace, args, 1, entries);
+    if (options.isReverse === true) entries.reverse();
+    const isCounted = (options.by ?? 'rank') === 'rank';
+    storeInTurn(keyspace, args, 1, entries, isCounted ? entries.length : 0);
     out.integer(entries.length);
   },
 });

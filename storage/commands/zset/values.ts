@@ -71,6 +71,23 @@ export function storeSortedSet(
   overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set);
 }
 
+/**
+ * The same, where members come one after the other: while it is a listpack, it has no negative
+ * zero. `expected`: as many are known to come, or 0.
+ */
+export function storeInTurn(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  entries: readonly (readonly [member: string, score: number])[],
+  expected: number,
+): void {
+  const isLong = expected > keyspace.thresholds.zsetMaxListpackEntries;
+  const set = new SortedSet(isLong ? ZSET_SKIPLIST : ZSET_LISTPACK);
+  for (const [member, score] of entries) add(keyspace, set, member, score);
+  overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set);
+}
+
 /** Adds a new member, or gives one that there is another score. */
 export function add(keyspace: Keyspace, set: EditedSet, member: string, score: number): void {
   if (set.scoreOf(member) === undefined) relabel(keyspace, set, member, set.size + 1);

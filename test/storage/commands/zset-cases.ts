@@ -59,6 +59,7 @@ export const ZSET_CASES: Record<string, [string | string[], Reply][]> = {
     ['ZRANGE z 0 1 REV', ['e', 'd']],
     ['ZRANGE z 9 10', []],
     ['ZRANGE z x 1', '-ERR value is not an integer or out of range'],
+    ['ZRANGE z 0 1 LIMIT 1 -1', ['a', 'b']],
     [
       'ZRANGE z 0 1 LIMIT 0 1',
       '-ERR syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX',

@@ -46,6 +46,28 @@ const DIFFERENT: readonly Words[] = [
   ['HRANDFIELD', 'none', '-2000000'],
 ];
 
+/** Leaves two items, of two nodes of a quicklist. */
+const LONG_LIST: readonly Words[] = [
+  ['RPUSH', 'l1', ...Array.from({ length: 100 }, () => 'x'.repeat(157))],
+  ['LTRIM', 'l1', '45', '55'],
+  ['OBJECT', 'ENCODING', 'l1'],
+];
+
+/** Two whose replies were once wrong. */
+const LIMIT_OF_ALL: readonly Words[] = [
+  ['ZADD', 'z1', '0', 'm1', '1', 'm2'],
+  ['ZRANGE', 'z1', '0', '-1', 'LIMIT', '1', '-1'],
+  ['ZRANGESTORE', 'z2', 'z1', '0', '-1', 'LIMIT', '2', '-1'],
+];
+
+const NEGATIVE_ZERO: readonly Words[] = [
+  ['ZADD', 'z1', '-1', 'x'.repeat(65), '-0', 'm0'],
+  ['ZRANGESTORE', 'z2', 'z1', '0', '-1', 'REV'],
+  ['ZRANGE', 'z2', '0', '-1', 'WITHSCORES'],
+  ['ZRANGESTORE', 'z2', 'z1', '0', '-1'],
+  ['ZRANGE', 'z2', '0', '-1', 'WITHSCORES'],
+];
+
 export interface Stream {
   readonly name: string;
   readonly command: fc.Arbitrary<Words>;
@@ -54,8 +76,12 @@ export interface Stream {
 
 export const STREAMS: readonly Stream[] = [
   { name: 'hashes and sets', command: hashesAndSets, examples: [[...DIFFERENT]] },
-  { name: 'lists', command: listCommands, examples: [] },
-  { name: 'sorted sets', command: sortedSetCommands, examples: [] },
+  { name: 'lists', command: listCommands, examples: [[...LONG_LIST]] },
+  {
+    name: 'sorted sets',
+    command: sortedSetCommands,
+    examples: [[...LIMIT_OF_ALL], [...NEGATIVE_ZERO]],
+  },
   { name: 'SORT', command: sortCommands, examples: [] },
   { name: 'all types', command: allTypes, examples: [] },
 ];
