@@ -3,7 +3,10 @@
  * clients checked for linearizability and strict serializability.
  *
  *   npm run check:linearizability -- [--time SECONDS] [--faults kill,pause,partition,restart-all,
- *       slow-disk,clock] [--nodes 3|5] [--clients N] [--holofast MODE] [--out FOLDER] [--porcupine]
+ *       slow-disk,clock] [--nodes 3|5] [--ranges N] [--clients N] [--holofast MODE] [--out FOLDER]
+ *       [--porcupine]
+ *
+ * With several ranges, transactions over more than one are refused, and must have no effect.
  *
  * Exits with 0 (all is well), 1 (a violation; data and logs are kept), 2 (proves nothing: a fault
  * was never really done, nothing succeeded during one, a search gave up, or the checkers disagree)
@@ -36,6 +39,7 @@ interface Settings {
   readonly timeMs: number;
   readonly faults: readonly FaultName[];
   readonly nodes: number;
+  readonly ranges: number;
   readonly clients: number;
   readonly holofast: string;
   readonly out: string;
@@ -55,6 +59,7 @@ const OPTIONS = {
   time: { type: 'string', default: '60' },
   faults: { type: 'string', default: FAULTS.join(',') },
   nodes: { type: 'string', default: '3' },
+  ranges: { type: 'string', default: '1' },
   clients: { type: 'string', default: '2' },
   holofast: { type: 'string', default: 'auto' },
   out: { type: 'string', default: '.tmp/linearizability' },
@@ -86,6 +91,7 @@ function parse(args: readonly string[]): Settings {
     timeMs: 1_000 * whole('time', values.time, (value) => value > 0),
     faults,
     nodes: whole('nodes', values.nodes, (value) => value === 3 || value === 5),
+    ranges: whole('ranges', values.ranges, (value) => value > 0 && value <= 1_024),
     clients: whole('clients', values.clients, (value) => value > 0 && value <= 100),
     holofast: values.holofast,
     out: resolve(values.out),
@@ -110,6 +116,7 @@ async function main(args: readonly string[]): Promise<number> {
       '--segment-bytes=1mb',
       '--batch-bytes-max=64kb',
       `--holofast=${settings.holofast}`,
+      `--initial-ranges=${settings.ranges}`,
     ],
     advertise: (id, peerPort) => proxies.inFrontOf(id, peerPort),
     nodeArguments: (id) => clocks[id - 1]?.nodeArguments ?? [],

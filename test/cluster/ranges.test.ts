@@ -1,9 +1,10 @@
 /** A cluster of several ranges, as three processes. */
 import { rmSync } from 'node:fs';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RangeReport } from '../../transport/http/topology-report.ts';
 import type { Client, Words } from './client.ts';
-import { TestCluster } from './harness.ts';
+import { HOST, TestCluster } from './harness.ts';
 
 const RANGES = 4;
 const KEYS = 60;
@@ -63,6 +64,48 @@ test('all nodes tell one topology', async () => {
   expect(slots).toHaveLength(RANGES);
   expect(await cluster.node(3).info()).toMatchObject({ ranges: `${RANGES}`, topology_epoch: '1' });
 });
+
+test('a pipeline over all ranges is answered in its order, and keeps it within a key', async () => {
+  const redis = new Redis({ host: HOST, port: cluster.node(2).redisPort });
+  const pipeline = redis.pipeline();
+  for (let round = 0; round < 5; round += 1) {
+    for (let key = 0; key < KEYS; key += 1) pipeline.incr(`count-${key}`).get(`count-${key}`);
+  }
+  const replies = (await pipeline.exec())?.map(([, reply]) => Number(reply)) ?? [];
+  redis.disconnect();
+  expect(replies).toEqual(
+    Array.from({ length: 5 * 2 * KEYS }, (_, at) => 1 + Math.floor(at / (2 * KEYS))),
+  );
+});
+
+test('a watched key that changes keeps a block from running', async () => {
+  const [one, two] = [1, 2].map(
+    (id) => new Redis({ host: HOST, port: cluster.node(id).redisPort }),
+  );
+  const changed = async (change: () => Promise<unknown>): Promise<unknown> => {
+    await one?.watch('{a}watched');
+    await change();
+    return one?.multi().set('{a}block', 'ran').exec();
+  };
+  expect(await changed(async () => two?.set('{a}watched', '1'))).toBeNull();
+  expect(await changed(async () => two?.set('{b}other', '1'))).toEqual([[null, 'OK']]);
+  one?.disconnect();
+  two?.disconnect();
+});
+
+test('deadlines end in every range', async () => {
+  const volatile = async (): Promise<number> => {
+    const info = await cluster.node(1).info('keyspace');
+    return Number(/expires=(\d+)/.exec(info['db0'] ?? '')?.[1]);
+  };
+  const redis = new Redis({ host: HOST, port: cluster.node(1).redisPort });
+  const pipeline = redis.pipeline();
+  for (let key = 0; key < KEYS; key += 1) pipeline.set(`gone-${key}`, 'x', 'PX', 4_000);
+  await pipeline.exec();
+  redis.disconnect();
+  expect(await volatile()).toBe(KEYS);
+  await expect.poll(volatile, { timeout: 30_000 }).toBe(0);
+}, 60_000);
 
 test('what touches several ranges is refused, and does nothing', async () => {
   const spanning: readonly Words[] = [

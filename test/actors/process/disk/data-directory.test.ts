@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { groupsOf } from '../../../../actors/meta/topology.ts';
 import {
   clusterIdOf,
   DataDirectory,
@@ -11,6 +12,7 @@ import {
   type DataDirectoryOptions,
   isDataDirectory,
 } from '../../../../actors/process/disk/data-directory.ts';
+import { firstGroup } from '../../accord/first-group.ts';
 
 const members = [
   { id: 1, host: 'a', port: 1 },
@@ -164,6 +166,10 @@ describe('the topology', () => {
     const second = open({ initialRanges: 1, rangesMax: 9 });
     expect(second.topology).toEqual(first.topology);
     expect(second.hello.topologyDigest).toBe(first.hello.topologyDigest);
+  });
+
+  test('has by default one group of all keys', () => {
+    expect(groupsOf(open().topology, 1)).toEqual([firstGroup([1, 2, 3], electorate)]);
   });
 
   test('has one digest on all nodes that were given the same, and no other has it', () => {
