@@ -7,18 +7,13 @@
  * `--appendonly yes --appendfsync always --save ''` and without replicas: it keeps one copy, we
  * keep as many as there are nodes, and all of them share this machine's cores and disk.
  */
-import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { cpus, release, tmpdir, totalmem } from 'node:os';
-import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
-import { Client } from '../cluster/client.ts';
-import { DiskHog } from '../cluster/disk-hog.ts';
 import { HOST, TestCluster } from '../cluster/harness.ts';
-import { freePorts } from '../cluster/ports.ts';
 import { hasTool, runTool } from '../cluster/redis-tools.ts';
+import { describeMachine, startSyncedRedis } from './beside-redis.ts';
 
 interface Case {
   readonly command: 'SET' | 'GET' | 'INCR' | 'MSET';
@@ -91,18 +86,6 @@ export async function run(args: string[]): Promise<void> {
   console.log('etcd is not measured: redis-benchmark does not speak its protocol.');
 }
 
-async function describeMachine(directory: string): Promise<void> {
-  const [cpu] = cpus();
-  const memory = (totalmem() / 2 ** 30).toFixed();
-  const folder = mkdtempSync(join(directory, 'holo-bench-probe-'));
-  const syncMs = (await new DiskHog(folder).probeMs()).toFixed(2);
-  rmSync(folder, { recursive: true, force: true });
-  console.log(
-    `${new Date().toISOString()}; ${cpus().length} x ${cpu?.model}; ${memory} GiB; ` +
-      `Linux ${release()}; Node ${process.version}; write + fdatasync of 4 KiB: ${syncMs} ms`,
-  );
-}
-
 async function measureRedis(
   cases: readonly Case[],
   directory: string,
@@ -111,17 +94,11 @@ async function measureRedis(
     console.log('redis-server is not installed; there is nothing to compare with');
     return undefined;
   }
-  const folder = mkdtempSync(join(directory, 'holo-bench-redis-'));
-  const [port = 0] = await freePorts(1);
-  const flags = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
-  const place = ['--port', String(port), '--bind', HOST, '--dir', folder];
-  const server = spawn('redis-server', [...place, ...flags], { stdio: 'ignore' });
+  const redis = await startSyncedRedis(directory);
   try {
-    await answers(port);
-    return await measureAll('Redis', cases, { port, pids: [server.pid ?? 0] });
+    return await measureAll('Redis', cases, { port: redis.port, pids: [redis.pid] });
   } finally {
-    await stop(server);
-    rmSync(folder, { recursive: true, force: true });
+    await redis.stop();
   }
 }
 
@@ -232,19 +209,4 @@ function rssMibOf(pid: number): number {
   } catch {
     return 0;
   }
-}
-
-async function answers(port: number): Promise<void> {
-  const client = new Client({ port });
-  for (let tries = 0; (await client.run('PING')).type !== 'ok'; tries += 1) {
-    if (tries > 100) throw new Error(`nothing answers on port ${port}`);
-    await sleep(50);
-  }
-  client.close();
-}
-
-async function stop(server: ChildProcess): Promise<void> {
-  const gone = new Promise((settle) => server.once('exit', settle));
-  server.kill('SIGTERM');
-  await gone;
 }
