@@ -66,7 +66,6 @@ export class ClientServices {
   #info(): InfoSections {
     const config = this.#source.config;
     const { executed, watermarks, paths } = this.#source.board;
-    const memory = this.#memory.sample();
     const uptimeMs = this.#source.clock.monotonicMs() - this.#source.startedMs;
     const { user, system } = process.cpuUsage();
     const { verdict } = this.#source.node.time;
@@ -78,18 +77,7 @@ export class ClientServices {
         uptime_in_seconds: Math.floor(uptimeMs / 1_000),
         uptime_in_days: Math.floor(uptimeMs / 86_400_000),
       },
-      memory: {
-        used_memory: memory.allocatedBytes,
-        used_memory_human: humanBytes(memory.allocatedBytes),
-        used_memory_rss: memory.residentBytes,
-        used_memory_rss_human: humanBytes(memory.residentBytes),
-        used_memory_peak: memory.peakBytes,
-        used_memory_peak_human: humanBytes(memory.peakBytes),
-        used_memory_startup: memory.startupBytes,
-        used_memory_dataset: executed?.cacheBytes ?? 0,
-        mem_fragmentation_ratio: (memory.residentBytes / memory.allocatedBytes).toFixed(2),
-        mem_allocator: 'v8',
-      },
+      memory: memorySection(this.#memory.sample(), executed?.cacheBytes ?? 0),
       persistence: {
         rdb_changes_since_last_save: flushLagOf(this.#source.board),
         rdb_last_save_time: Math.floor(this.#source.board.savedAtMs / 1000),
@@ -161,6 +149,29 @@ export class ClientServices {
     const numbers = fields.filter(([, value]) => typeof value === 'number');
     return numbers.map(([name, value]) => `holostore_${name} ${value}\n`).join('');
   }
+}
+
+function memorySection(
+  memory: ReturnType<ProcessMemory['sample']>,
+  datasetBytes: number,
+): InfoSection {
+  return {
+    used_memory: memory.allocatedBytes,
+    used_memory_human: humanBytes(memory.allocatedBytes),
+    used_memory_rss: memory.residentBytes,
+    used_memory_rss_human: humanBytes(memory.residentBytes),
+    used_memory_peak: memory.peakBytes,
+    used_memory_peak_human: humanBytes(memory.peakBytes),
+    used_memory_startup: memory.startupBytes,
+    used_memory_dataset: datasetBytes,
+    mem_fragmentation_ratio: (memory.residentBytes / memory.allocatedBytes).toFixed(2),
+    mem_allocator: 'v8',
+    allocator_allocated: memory.allocatedBytes,
+    allocator_active: memory.reservedBytes,
+    allocator_resident: memory.residentBytes,
+    allocator_frag_ratio: (memory.reservedBytes / memory.allocatedBytes).toFixed(2),
+    allocator_frag_bytes: memory.reservedBytes - memory.allocatedBytes,
+  };
 }
 
 /** The tier that runs, why no higher one does, and the counters. */

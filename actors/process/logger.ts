@@ -2,25 +2,44 @@
  * The node's logger: JSON lines for machines, readable ones on a terminal. Synchronous, so that the
  * last line before an end is never the one that is missing.
  */
-import { type Logger, type LoggerOptions, pino, stdSerializers } from 'pino';
+import {
+  type DestinationStream,
+  type Logger,
+  type LoggerOptions,
+  pino,
+  stdSerializers,
+} from 'pino';
 import pretty from 'pino-pretty';
 import { escapeLine, escapeText } from '../../transport/escape.ts';
+import type { LogRing } from './log-ring.ts';
 import type { NodeConfig } from './settings/config.ts';
 
 export function createLogger(
   config: Pick<NodeConfig, 'nodeId' | 'logLevel' | 'logFormat'>,
   isTerminal: boolean,
+  ring?: LogRing,
 ): Logger {
   const options = { level: config.logLevel, base: { node: config.nodeId }, ...HARMLESS };
   const readable = config.logFormat === 'pretty' || (config.logFormat === 'auto' && isTerminal);
   if (readable) {
     const colorize = isTerminal;
-    return pino(options, pretty({ colorize, sync: true, ignore: 'node', singleLine: true }));
+    const terminal = pretty({ colorize, sync: true, ignore: 'node', singleLine: true });
+    return pino(options, both(terminal, ring));
   }
   const destination = pino.destination({ fd: 1, sync: true });
   // The reader of the log is gone; that must not end the node.
   destination.on('error', () => undefined);
-  return pino(options, destination);
+  return pino(options, both(destination, ring));
+}
+
+function both(destination: DestinationStream, ring: LogRing | undefined): DestinationStream {
+  if (ring === undefined) return destination;
+  return {
+    write(line) {
+      ring.write(line);
+      destination.write(line);
+    },
+  };
 }
 
 /** A peer's or a client's words may be in a line: they are shown, and cannot act. */

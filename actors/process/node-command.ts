@@ -5,12 +5,13 @@
 import type { Logger } from 'pino';
 import { clusterIdOf, isDataDirectory } from './disk/data-directory.ts';
 import { digestOf, formTopology } from './disk/kept-topology.ts';
+import { LogRing } from './log-ring.ts';
 import { createLogger } from './logger.ts';
 import { confirmMembership } from './membership-inquiry.ts';
 import type { RunningNode } from './running-node.ts';
 import { type NodeConfig, parseNodeConfig } from './settings/config.ts';
 
-export type StartNode = (config: NodeConfig, logger: Logger) => RunningNode;
+export type StartNode = (config: NodeConfig, logger: Logger, log: LogRing) => RunningNode;
 
 /** Set by `holostore cluster` for its children: they end when their standard input does. */
 export const PARENT_VARIABLE = 'HOLO_UNDER_PARENT';
@@ -26,7 +27,8 @@ const SAME_INTERRUPT_MS = 500;
  */
 export async function runNode(args: readonly string[], startNode?: StartNode): Promise<number> {
   const config = parseNodeConfig(args, process.env);
-  const logger = createLogger(config, process.stdout.isTTY === true);
+  const ring = new LogRing();
+  const logger = createLogger(config, process.stdout.isTTY === true, ring);
   if (config.join !== undefined && !isDataDirectory(config.dataDir)) {
     const { initialMembers: members, electorate, initialRanges, rangesMax } = config;
     const clusterId = clusterIdOf(members, electorate);
@@ -39,7 +41,7 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
     });
   }
   const start = startNode ?? (await loadStartNode());
-  const node = start(config, logger);
+  const node = start(config, logger, ring);
   const release = attachSignals(node, logger);
   const { code, reason } = await node.stopped;
   release();

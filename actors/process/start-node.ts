@@ -24,6 +24,7 @@ import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { ClientServices } from './client-services.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
+import { LogRing } from './log-ring.ts';
 import { NodeReport, type ReportedNode } from './node-report.ts';
 import { NodeTraces } from './node-traces.ts';
 import { derivedMemoryBytes } from './process-memory.ts';
@@ -43,14 +44,15 @@ const DIRTY_BYTES_MIN = 8 * 1024 * 1024;
 const STOP_MS_MAX = 10_000;
 const EXIT_FAILED = 1;
 
-export function startNode(config: NodeConfig, logger: Logger): RunningNode {
-  return new ProductionNode(config, logger);
+export function startNode(config: NodeConfig, logger: Logger, log = new LogRing()): RunningNode {
+  return new ProductionNode(config, logger, log);
 }
 
 class ProductionNode implements RunningNode {
   readonly stopped: Promise<{ readonly code: number; readonly reason: string }>;
   readonly #config: NodeConfig;
   readonly #logger: Logger;
+  readonly #log: LogRing;
   readonly #clock = new SystemClock();
   readonly #sizes: NodeSizes;
   /** Redis connections allowed at start, and the most that CONFIG SET may allow. */
@@ -70,9 +72,10 @@ class ProductionNode implements RunningNode {
   #settle: (end: { code: number; reason: string }) => void = () => undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(config: NodeConfig, logger: Logger) {
+  constructor(config: NodeConfig, logger: Logger, log: LogRing) {
     this.#config = config;
     this.#logger = logger;
+    this.#log = log;
     this.#sizes = nodeSizes(config.segmentBytes, config.batchBytesMax);
     this.#clients = this.#clientLimit();
     this.stopped = new Promise((resolve) => {
@@ -268,6 +271,9 @@ class ProductionNode implements RunningNode {
         actors: () => this.#node.system.inspect(),
         trace: (format, txn) => this.#traces.pieces(format, txn),
         latency: () => this.#board.latency.report(),
+        logs: (after) => this.#log.since(after),
+        hotKeys: (count) => this.#gateway?.insight.hotKeys.top(count) ?? [],
+        slowLog: (count) => this.#gateway?.insight.slowLog.newest(count) ?? [],
         slow: (after) => this.#recorder.kept.slowAfter(after),
         metrics: () => report.scrape(),
       },

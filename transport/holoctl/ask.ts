@@ -28,6 +28,16 @@ export async function ask(
   }
 }
 
+/** An answer that must be JSON; @throws Error of the form `host:port: reason`. */
+export async function askJson(endpoint: Endpoint, path: string): Promise<unknown> {
+  const text = await ask(endpoint, path);
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new Error(`${formatEndpoint(endpoint)}: ${NO_ADMIN_PORT}`);
+  }
+}
+
 /** A text says why there is none. */
 export async function askStatus(endpoint: Endpoint): Promise<NodeStatus | string> {
   try {

@@ -68,6 +68,15 @@ export function nodesOf({ values }: Flags): Endpoint[] {
   return text.split(',').map((each) => target(each.trim()));
 }
 
+/** The value of `--count`, or this. */
+export function countOf({ values }: Flags, otherwise: number): number {
+  const count = Number(values.get('count') ?? otherwise);
+  if (!Number.isSafeInteger(count) || count < 1) {
+    throw new UsageError('--count must be a whole number above 0');
+  }
+  return count;
+}
+
 function target(text: string): Endpoint {
   const endpoint = parseEndpoint(text);
   if (endpoint === undefined) {

@@ -7,11 +7,16 @@
 import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { escapeLine } from '../escape.ts';
+import { actors } from './actors.ts';
 import { type Output, UsageError, WITHOUT_ADDRESS } from './command-line.ts';
+import { completion } from './completion.ts';
 import { config } from './config.ts';
 import { holofast } from './holofast.ts';
+import { hotkeys } from './hotkeys.ts';
 import { latency } from './latency.ts';
+import { logs } from './logs.ts';
 import { page } from './page.ts';
+import { slowlog } from './slowlog.ts';
 import { status } from './status.ts';
 import { ranges, topology } from './topology.ts';
 import { DUMP_FORMATS, trace } from './trace.ts';
@@ -22,7 +27,14 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl topology [--node HOST:PORT] [--json]   the nodes, and what they have agreed on
   holoctl ranges [--node HOST:PORT] [--json]     a line per range; in JSON "to" is the slot behind
   holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
-  holoctl actors [--node HOST:PORT]        the actors of a node, as JSON
+  holoctl actors [--node HOST:PORT] [--json]   the tree of a node's actors
+  holoctl logs [--nodes HOST:PORT,...] [--follow] [--level warn] [--json]
+                                           the last lines of the nodes' logs
+  holoctl hotkeys [--nodes HOST:PORT,...] [--count N] [--json]
+                                           the keys that clients name most often
+  holoctl slowlog [--nodes HOST:PORT,...] [--count N] [--json]
+                                           the last commands that took long
+  holoctl completion bash|zsh              a script for your shell
   holoctl metrics [--node HOST:PORT]       what Prometheus would read
   holoctl config set NAME VALUE [--node HOST:PORT]   changes a setting, from the node's machine
   holoctl latency [--nodes HOST:PORT,...] [--json]
@@ -52,7 +64,15 @@ export async function run(args: readonly string[], output: Output): Promise<numb
       case 'holofast':
         return await holofast(rest, output);
       case 'actors':
-        return await page('/actors', rest, output);
+        return await actors(rest, output);
+      case 'logs':
+        return await logs(rest, output);
+      case 'hotkeys':
+        return await hotkeys(rest, output);
+      case 'slowlog':
+        return await slowlog(rest, output);
+      case 'completion':
+        return completion(rest, output);
       case 'metrics':
         return await page('/metrics', rest, output);
       case 'config':

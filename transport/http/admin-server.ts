@@ -36,6 +36,11 @@ export interface AdminProviders {
   readonly latency?: () => unknown;
   /** Slow, recovered and sampled transactions of this node with a higher number. */
   readonly slow?: (after: number) => unknown;
+  /** The last lines of the log, but for the first so many that there ever were. */
+  readonly logs?: (after: number) => unknown;
+  /** The keys that clients name most often, and the slow log: at most so many. */
+  readonly hotKeys?: (count: number) => unknown;
+  readonly slowLog?: (count: number) => unknown;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -65,11 +70,14 @@ const TEXT_TYPE = 'text/plain; charset=utf-8';
 export const OPERATOR_HEADER = 'x-holo-operator';
 const HEADER_BYTES_MAX = 8 * 1024;
 const PATHS =
-  '/healthz /readyz /status /topology /actors /metrics /latency /trace?format=jsonl|perfetto|shiviz /trace/slow?after=N';
+  '/healthz /readyz /status /topology /actors /metrics /latency /logs?after=N /hotkeys?count=N ' +
+  '/slowlog?count=N /trace?format=jsonl|perfetto|shiviz /trace/slow?after=N';
 
 /** Traces under way at once, and scrapes: what is beyond is asked to come again. */
 const TRACES_MAX = 1;
 const SCRAPES_MAX = 4;
+/** Entries of a list where none are asked for by number. */
+const LISTED = 10;
 const AGAIN_SECONDS = 1;
 const STALLED_MS_MAX = 10_000;
 
@@ -207,6 +215,12 @@ export class AdminServer {
         const after = new URLSearchParams(target.slice(path.length)).get('after') ?? '0';
         return jsonAnswer(providers.slow?.(Number(after) || 0) ?? []);
       }
+      case '/logs':
+        return jsonAnswer(providers.logs?.(numberIn(target, 'after', 0)) ?? {});
+      case '/hotkeys':
+        return jsonAnswer(providers.hotKeys?.(numberIn(target, 'count', LISTED)) ?? []);
+      case '/slowlog':
+        return jsonAnswer(providers.slowLog?.(numberIn(target, 'count', LISTED)) ?? []);
       case '/trace':
         return this.#trace(question === -1 ? '' : target.slice(question + 1));
       default:
@@ -277,6 +291,13 @@ export class AdminServer {
 
 function isLoopback(address: string): boolean {
   return address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+/** A whole number, 0 or above, in the query. */
+function numberIn(target: string, name: string, otherwise: number): number {
+  const query = target.slice(target.indexOf('?') + 1);
+  const value = Number(new URLSearchParams(query).get(name) ?? otherwise);
+  return Number.isSafeInteger(value) && value >= 0 ? value : otherwise;
 }
 
 function textAnswer(code: number, text: string): Answer {

@@ -134,7 +134,7 @@ describe('status', () => {
 describe('pages of one node', () => {
   test('actors, metrics', async () => {
     const node = await serve(statusOf(1));
-    expect(await call('actors', '--node', node)).toEqual({
+    expect(await call('actors', '--json', '--node', node)).toEqual({
       code: 0,
       out: '{\n  "path": "node-1"\n}\n',
       err: '',
@@ -194,11 +194,13 @@ describe('whatever listens there', () => {
     ['holofast', ['holofast', '--node'], 200, JSON.stringify(evil)],
     ['metrics', ['metrics', '--node'], 200, BAD],
     ['a refusal', ['metrics', '--node'], 503, BAD],
-    ['actors', ['actors', '--node'], 200, JSON.stringify({ a: BAD })],
+    ['actors', ['actors', '--json', '--node'], 200, JSON.stringify({ a: BAD })],
+    ['a tree', ['actors', '--node'], 200, JSON.stringify({ path: BAD })],
+    ['a key', ['hotkeys', '--node'], 200, JSON.stringify([{ key: BAD }])],
     ['a trace', ['trace', 'dump', '--node'], 200, JSON.stringify({ a: BAD })],
   ])('cannot act on the terminal: %s', async (_name, args, status, body) => {
     const { out, err } = await call(...args, await hostile(status, body));
-    expect(out + err).toContain('x\\u001b[2J');
+    expect(out + err).toMatch(/x\\(u001b|x1b)\[2J/);
     expect(out + err).toMatch(/^[\n\x20-\x7e\u2500-\u257f]*$/);
   });
 
@@ -283,5 +285,92 @@ describe('holoctl holofast', () => {
       1,
       `holoctl: ${node}: this node does not report HoloFast: it is older than this holoctl\n`,
     ]);
+  });
+});
+
+describe('what nodes note', () => {
+  async function answering(pages: Record<string, () => unknown>): Promise<string> {
+    const server = createHttpServer(({ url = '' }, response) => {
+      response.end(JSON.stringify(pages[url.split('?')[0] ?? '']?.()));
+    });
+    await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
+    others.push(server);
+    const address = server.address();
+    return `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  test('actors as a tree, with rates between two looks', async () => {
+    let looks = 0;
+    const node = await answering({
+      '/actors': () => {
+        looks += 1;
+        const actor = { state: 'running', depth: 3, mailboxMax: 9, restarts: 1 };
+        const lastCrash = { error: 'Error: torn' };
+        return {
+          path: '/node',
+          state: 'running',
+          restarts: 0,
+          children: [
+            { ...actor, path: '/node/wal', processed: 1_000 * looks, busyMs: 100 * looks },
+            { ...actor, path: '/node/peer-2', processed: 0, busyMs: 0, lastCrash },
+          ],
+        };
+      },
+    });
+    const { code, out } = await call('actors', '--node', node);
+    expect(code).toBe(0);
+    const rows = cells(out);
+    expect(rows.map(([name]) => name)).toEqual(['node', '├─ wal', '└─ peer-2']);
+    expect(Number(rows[1]?.[3])).toBeGreaterThan(500);
+    expect(rows[1]?.slice(1, 3)).toEqual(['running', '3/9']);
+    expect(rows[2]?.slice(-2)).toEqual(['1', 'Error: torn']);
+  });
+
+  test('logs of several nodes by time, from a level on', async () => {
+    const line = (node: number, time: number, level: number): string =>
+      JSON.stringify({ level, time, node, msg: `line ${time}` });
+    const [first, second] = await Promise.all([
+      answering({ '/logs': () => ({ added: 2, lines: [line(1, 1_000, 30), line(1, 3_000, 50)] }) }),
+      answering({ '/logs': () => ({ added: 1, lines: [line(2, 2_000, 40)] }) }),
+    ]);
+    const nodes = ['--nodes', `${first},${second}`];
+    expect((await call('logs', '--level', 'warn', ...nodes)).out).toBe(
+      '1970-01-01T00:00:02.000Z node 2 warn  line 2000\n' +
+        '1970-01-01T00:00:03.000Z node 1 error line 3000\n',
+    );
+    const json = (await call('logs', '--json', ...nodes)).out.trim().split('\n');
+    expect(json.map((each) => JSON.parse(each).time)).toEqual([1_000, 2_000, 3_000]);
+    expect((await call('logs', '--level', 'loud', ...nodes)).code).toBe(2);
+  });
+
+  test('hot keys and the slow log, as a table and as JSON', async () => {
+    const hot = [{ database: 2, key: 'k', perSecond: 12.34 }];
+    const words = ['SET', 'k', 'v'];
+    const slow = [{ atSeconds: 1, tookUs: 20_500, words, address: '1.2.3.4:5' }];
+    const node = await answering({ '/hotkeys': () => hot, '/slowlog': () => slow });
+    expect(cells((await call('hotkeys', '--node', node)).out)).toEqual([[node, '2', 'k', '12.3']]);
+    expect(cells((await call('slowlog', '--node', node)).out)).toEqual([
+      [node, '1970-01-01T00:00:01.000Z', '20.5', 'SET k v', '1.2.3.4:5'],
+    ]);
+    const { out } = await call('hotkeys', '--json', '--node', node);
+    expect(JSON.parse(out)).toEqual([{ admin: node, entries: hot }]);
+    expect((await call('hotkeys', '--count', '0', '--node', node)).code).toBe(2);
+  });
+
+  test('bash completes subcommands and their flags', async () => {
+    const { out } = await call('completion', 'bash');
+    const completed = (...typed: string[]): string => {
+      const words = `COMP_WORDS=(${typed.map((word) => `"${word}"`).join(' ')})`;
+      const script = `${out}\n${words}; COMP_CWORD=${typed.length - 1}; _holoctl; echo "\${COMPREPLY[@]}"`;
+      return String(spawnSync('bash', ['-c', script]).stdout).trim();
+    };
+    expect(completed('holoctl', 'sl')).toBe('slowlog');
+    expect(completed('holoctl', 'logs', '--f')).toBe('--follow');
+    expect((await call('completion', 'zsh')).out).toContain('bashcompinit');
+    expect((await call('completion', 'fish')).code).toBe(2);
+    const help = (await call('help')).out;
+    const named = [...new Set([...help.matchAll(/^ {2}holoctl (\w+)/gm)].map(([, word]) => word))];
+    const [, all = ''] = /words="([^"]*)"/.exec(out) ?? [];
+    expect(all.split(' ').toSorted()).toEqual(named.toSorted());
   });
 });

@@ -1,0 +1,47 @@
+/** `holoctl completion`: scripts by which a shell completes subcommands and flags. */
+import { type Output, parseFlags, UsageError } from './command-line.ts';
+
+const FLAGS: Readonly<Record<string, string>> = {
+  status: '--nodes',
+  topology: '--node --json',
+  ranges: '--node --json',
+  holofast: '--node',
+  actors: '--node --json',
+  metrics: '--node',
+  config: 'set --node',
+  latency: '--nodes --json',
+  logs: '--nodes --follow --level --json',
+  hotkeys: '--nodes --count --json',
+  slowlog: '--nodes --count --json',
+  trace: 'dump tail --nodes --format --out --slow --count',
+  completion: 'bash zsh',
+  version: '',
+  help: '',
+};
+
+export function completion(args: readonly string[], output: Output): number {
+  const [shell] = parseFlags(args, [], [], 1).words;
+  if (shell !== 'bash' && shell !== 'zsh') {
+    throw new UsageError('say "completion bash" or "completion zsh"');
+  }
+  // zsh reads bash's scripts by an adapter of its own.
+  const head = shell === 'zsh' ? 'autoload -U +X bashcompinit && bashcompinit\n' : '';
+  output.write(`${head}${SCRIPT}`);
+  return 0;
+}
+
+const CASES = Object.entries(FLAGS)
+  .map(([name, words]) => `    ${name}) words="${words}" ;;`)
+  .join('\n');
+
+const SCRIPT = `# To load: source <(holoctl completion bash)
+_holoctl() {
+  local words="${Object.keys(FLAGS).join(' ')}"
+  [ "$COMP_CWORD" -gt 1 ] && case "\${COMP_WORDS[1]}" in
+${CASES}
+    *) words="" ;;
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -F _holoctl holoctl
+`;
