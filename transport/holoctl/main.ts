@@ -11,6 +11,7 @@ import { actors } from './actors.ts';
 import { type Output, UsageError, WITHOUT_ADDRESS } from './command-line.ts';
 import { completion } from './completion.ts';
 import { config } from './config.ts';
+import { doctor } from './doctor.ts';
 import { holofast } from './holofast.ts';
 import { hotkeys } from './hotkeys.ts';
 import { latency } from './latency.ts';
@@ -26,6 +27,8 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl status [--nodes HOST:PORT,...]   a line per node
   holoctl topology [--node HOST:PORT] [--json]   the nodes, and what they have agreed on
   holoctl ranges [--node HOST:PORT] [--json]     a line per range; in JSON "to" is the slot behind
+  holoctl doctor [--nodes HOST:PORT,...] [--json]
+                                           what is wrong with the nodes, and what to do
   holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
   holoctl actors [--node HOST:PORT] [--json]   the tree of a node's actors
   holoctl logs [--nodes HOST:PORT,...] [--follow] [--level warn] [--json]
@@ -61,6 +64,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
         return await topology(rest, output);
       case 'ranges':
         return await ranges(rest, output);
+      case 'doctor':
+        return await doctor(rest, output);
       case 'holofast':
         return await holofast(rest, output);
       case 'actors':

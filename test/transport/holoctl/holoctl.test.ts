@@ -374,3 +374,66 @@ describe('what nodes note', () => {
     expect(all.split(' ').toSorted()).toEqual(named.toSorted());
   });
 });
+
+describe('doctor', () => {
+  const WELL = {
+    '/metrics': 'holostore_clock_offset_seconds 0.001\nprocess_open_fds 9\nprocess_max_fds 100\n',
+    '/latency': JSON.stringify([{ phase: 'log', p99Us: 900 }]),
+  };
+
+  async function node(status: NodeStatus, pages: Partial<typeof WELL> = {}): Promise<string> {
+    const all: Record<string, string> = { ...WELL, ...pages, '/status': JSON.stringify(status) };
+    const server = createHttpServer(({ url = '' }, response) => response.end(all[url]));
+    await new Promise<void>((settle) => server.listen(0, '127.0.0.1', settle));
+    others.push(server);
+    const address = server.address();
+    return `127.0.0.1:${typeof address === 'object' && address !== null ? address.port : 0}`;
+  }
+
+  const members = statusOf(1).members.map((member) => ({ ...member, alive: true }));
+  const holofast = { mode: 'auto', tier: 'kernel', reason: '', quorums: 1, counters: {} };
+
+  test('finds nothing wrong where nothing is', async () => {
+    const nodes = await Promise.all([1, 2].map((id) => node(statusOf(id, { members, holofast }))));
+    expect(await call('doctor', '--nodes', nodes.join(','))).toEqual({
+      code: 0,
+      out: 'nothing is wrong with 2 nodes\n',
+      err: '',
+    });
+  });
+
+  test.each<[string, Partial<NodeStatus>, Partial<typeof WELL>, string]>([
+    ['wrong', { notReady: 'no quorum' }, {}, 'not ready: no quorum'],
+    ['wrong', { disk: 'log full' }, {}, 'disk: log full. Make room'],
+    ['wrong', { memory: 'full' }, {}, 'memory: full. Delete keys'],
+    ['wrong', { members: statusOf(1).members }, {}, 'node 3 (127.0.0.1:15053) is not connected'],
+    ['wrong', {}, { '/metrics': 'holostore_clock_offset_seconds -2\n' }, 'is -2.000 s off'],
+    ['wrong', {}, { '/latency': '[{"phase":"log","p99Us":250000}]' }, 'takes 250 ms. Give'],
+    [
+      'wrong',
+      {},
+      { '/metrics': 'process_open_fds 90\nprocess_max_fds 100\n' },
+      '90 of 100 files are open. Raise ulimit -n',
+    ],
+    ['note', {}, { '/metrics': '' }, 'the clock has not been compared'],
+    ['note', { redis: '0.0.0.0:6379' }, {}, 'the Redis port 0.0.0.0:6379 is open'],
+    ['note', { holofast: { ...holofast, tier: 'off', reason: 'no eBPF' } }, {}, 'one: no eBPF.'],
+  ])('%s: %j %j', async (kind, changes, pages, text) => {
+    const place = await node(statusOf(1, { members, holofast, ...changes }), pages);
+    const { code, out } = await call('doctor', '--nodes', place);
+    expect(code).toBe(kind === 'wrong' ? 1 : 0);
+    expect(out).toContain(`${kind}: ${place}: `);
+    expect(out).toContain(text);
+    const { out: json } = await call('doctor', '--json', '--nodes', place);
+    expect(JSON.parse(json).map((each: { kind: string }) => each.kind)).toContain(kind);
+  });
+
+  test('nodes that do not answer, or are not alike', async () => {
+    const first = await node(statusOf(1, { members, holofast }));
+    const second = await node(statusOf(2, { members, holofast, version: '0.0.9' }));
+    const { code, out } = await call('doctor', '--nodes', `${first},${second},127.0.0.1:1`);
+    expect(code).toBe(1);
+    expect(out).toContain('wrong: cluster: the nodes differ in version: 0.1.0, 0.0.9. Upgrade');
+    expect(out).toContain('wrong: 127.0.0.1:1: no answer: nothing listens there');
+  });
+});
