@@ -10,7 +10,7 @@ import { nodeOf, type Output, parseFlags } from './command-line.ts';
 const LOOKS_APART_MS = 1_000;
 
 /** An actor, or a supervisor with children; as the admin port has it. */
-interface Place {
+export interface ActorPlace {
   readonly path?: string;
   readonly state?: string;
   readonly depth?: number;
@@ -19,7 +19,7 @@ interface Place {
   readonly processed?: number;
   readonly busyMs?: number;
   readonly lastCrash?: { readonly error: string };
-  readonly children?: readonly Place[];
+  readonly children?: readonly ActorPlace[];
 }
 
 export async function actors(args: readonly string[], output: Output): Promise<number> {
@@ -43,11 +43,11 @@ export async function actors(args: readonly string[], output: Output): Promise<n
   return 0;
 }
 
-async function look(node: Endpoint): Promise<Place> {
-  return ((await askJson(node, '/actors')) ?? {}) as Place;
+async function look(node: Endpoint): Promise<ActorPlace> {
+  return ((await askJson(node, '/actors')) ?? {}) as ActorPlace;
 }
 
-function row(name: string, now: Place, before: Place, seconds: number): string[] {
+function row(name: string, now: ActorPlace, before: ActorPlace, seconds: number): string[] {
   const { state = '?', depth, mailboxMax, processed, busyMs = 0, restarts = 0, lastCrash } = now;
   const error = escapeLine(lastCrash?.error ?? '');
   if (processed === undefined) return [name, state, '', '', '', String(restarts), error];
@@ -59,9 +59,18 @@ function row(name: string, now: Place, before: Place, seconds: number): string[]
   ];
 }
 
+/** Itself and all below it. */
+export function actorsBelow(place: ActorPlace): ActorPlace[] {
+  return flatten(place, '').map((each) => each.place);
+}
+
 /** In the order of the tree, with the lines that show it. */
-function flatten(place: Place, indent: string, mark = ''): { name: string; place: Place }[] {
-  const children = Array.isArray(place.children) ? (place.children as readonly Place[]) : [];
+function flatten(
+  place: ActorPlace,
+  indent: string,
+  mark = '',
+): { name: string; place: ActorPlace }[] {
+  const children = Array.isArray(place.children) ? (place.children as readonly ActorPlace[]) : [];
   const name = `${indent}${mark}${(place.path ?? '?').split('/').at(-1) || '/'}`;
   const below = mark === '' ? indent : `${indent}${mark === '└─ ' ? '   ' : '│  '}`;
   const rest = children.flatMap((child, index) =>

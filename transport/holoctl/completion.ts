@@ -5,6 +5,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   status: '--nodes',
   topology: '--node --json',
   ranges: '--node --json',
+  top: '--nodes --count',
   doctor: '--nodes --json',
   holofast: '--node',
   actors: '--node --json',

@@ -19,6 +19,7 @@ import { logs } from './logs.ts';
 import { page } from './page.ts';
 import { slowlog } from './slowlog.ts';
 import { status } from './status.ts';
+import { top } from './top.ts';
 import { ranges, topology } from './topology.ts';
 import { DUMP_FORMATS, trace } from './trace.ts';
 
@@ -27,6 +28,7 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl status [--nodes HOST:PORT,...]   a line per node
   holoctl topology [--node HOST:PORT] [--json]   the nodes, and what they have agreed on
   holoctl ranges [--node HOST:PORT] [--json]     a line per range; in JSON "to" is the slot behind
+  holoctl top [--nodes HOST:PORT,...] [--count N]   rates, actors and keys, live
   holoctl doctor [--nodes HOST:PORT,...] [--json]
                                            what is wrong with the nodes, and what to do
   holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
@@ -64,6 +66,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
         return await topology(rest, output);
       case 'ranges':
         return await ranges(rest, output);
+      case 'top':
+        return await top(rest, output);
       case 'doctor':
         return await doctor(rest, output);
       case 'holofast':

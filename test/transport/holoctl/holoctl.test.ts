@@ -326,6 +326,33 @@ describe('what nodes note', () => {
     expect(rows[2]?.slice(-2)).toEqual(['1', 'Error: torn']);
   });
 
+  test('top shows rates between two looks, the busiest actors and the hottest keys', async () => {
+    let looks = 0;
+    const node = await answering({
+      '/status': () => statusOf(1, { commandsTotal: 5_000 * ++looks }),
+      '/latency': () => [{ phase: 'write', p50Us: 1_500, p99Us: 9_000 }],
+      '/actors': () => ({
+        path: '/node',
+        children: [
+          { path: '/node/idle', busyMs: 5, depth: 0 },
+          { path: '/node/wal', busyMs: 500 * looks, depth: 7 },
+        ],
+      }),
+      '/hotkeys': () => [{ database: 0, key: 'hot\u0007', perSecond: 99 }],
+    });
+    const { code, out } = await call('top', '--count', '1', '--nodes', `${node},127.0.0.1:1`);
+    expect(code).toBe(1);
+    const rows = cells(out);
+    expect(Number(rows[0]?.[3])).toBeGreaterThan(2_500);
+    expect(rows[0]?.slice(-2)).toEqual(['1.50', '9.00']);
+    expect(rows[1]?.[1]).toContain('no: nothing listens there');
+    const wal = rows.findIndex((row) => row[1] === '/node/wal');
+    expect(rows[wal]?.[3]).toBe('7');
+    expect(Number.parseFloat(rows[wal]?.[2] ?? '')).toBeGreaterThan(20);
+    expect(rows[wal + 1]?.[1]).toBe('/node/idle');
+    expect(rows.at(-1)?.slice(1)).toEqual(['hot\\x07', '99.0']);
+  });
+
   test('logs of several nodes by time, from a level on', async () => {
     const line = (node: number, time: number, level: number): string =>
       JSON.stringify({ level, time, node, msg: `line ${time}` });
