@@ -29,6 +29,8 @@ export class HotKeys {
   #left = 1;
   #every = 1;
   #seen = 0;
+  /** Samples since it last forgot. */
+  #taken = 0;
   #forgotMs = 0;
   #random = 1;
 
@@ -42,6 +44,9 @@ export class HotKeys {
   add(database: number, key: string, keys: number): void {
     const weight = this.#every * keys;
     this.#seen += this.#every;
+    this.#taken += 1;
+    // A burst after a quiet second must not be looked at whole.
+    if (this.#taken % SAMPLES_PER_SECOND === 0) this.#every *= 2;
     this.#left = 1 + Math.floor(this.draw() * (2 * this.#every - 1));
     // Copied: a slice would keep the whole key.
     const cut =
@@ -70,6 +75,7 @@ export class HotKeys {
     this.#every = Math.max(1, Math.ceil(perSecond / SAMPLES_PER_SECOND));
     this.#left = Math.min(this.#left, 2 * this.#every);
     this.#seen = 0;
+    this.#taken = 0;
     this.#forgotMs = nowMs;
     const kept = KEPT ** (sinceMs / 1_000);
     for (const [name, count] of this.#counts) {

@@ -23,8 +23,24 @@ test.each([[400], [20_000], [200_000]])('finds a key that 1 of 4 of %i commands 
   expect(first?.perSecond).toBeGreaterThan((rate / 4) * 0.7);
   expect(first?.perSecond).toBeLessThan((rate / 4) * 1.4);
   expect(second?.perSecond ?? 0).toBeLessThan(rate / 8);
-  // But for the first second, in which the rate is not known.
-  expect(looks).toBeLessThan(rate + 30 * 1_500);
+  expect(looks).toBeLessThan(30 * 1_500);
+});
+
+test('looks at few commands of a burst, also after quiet seconds', () => {
+  const hotKeys = new HotKeys();
+  loaded(hotKeys, 200_000, 3);
+  for (let ms = 4_000; ms <= 10_000; ms += 1_000) hotKeys.onTick(ms);
+  let looks = 0;
+  for (let i = 0; i < 1_000_000; i += 1) {
+    if (!hotKeys.takes()) continue;
+    looks += 1;
+    hotKeys.add(0, 'burst', 1);
+  }
+  // It doubles its step with each 1,000 samples.
+  expect(looks).toBeLessThan(11_000);
+  expect(hotKeys.top(1)[0]).toMatchObject({ key: 'burst' });
+  expect(hotKeys.top(1)[0]?.perSecond).toBeGreaterThan(90_000);
+  expect(hotKeys.top(1)[0]?.perSecond).toBeLessThan(110_000);
 });
 
 test('forgets within a minute, and cuts long keys', () => {
