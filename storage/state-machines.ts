@@ -22,11 +22,8 @@ export interface FlushedGroup {
   readonly sequence: number;
 }
 
-/** The contents of a store, over all its groups. */
-export type StoreReport = {
-  readonly databases: readonly DatabaseReport[];
-  readonly settings: ClusterSettings;
-} & Readonly<
+/** The contents of a store, over all its groups, as they are when a field is read. */
+export type StoreReport = Readonly<
   Pick<
     StateMachines,
     | 'appliedSequence'
@@ -37,6 +34,8 @@ export type StoreReport = {
     | 'misses'
     | 'cacheBytes'
     | 'unflushedBytes'
+    | 'databases'
+    | 'settings'
   >
 >;
 
@@ -75,21 +74,12 @@ export class StateMachines {
     return this.#sum((machine) => machine.flushedSequence);
   }
 
-  /** For those who look on. */
-  report(): StoreReport {
-    const { appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes } = this;
-    const { unflushedBytes } = this;
-    const databases = this.#databases();
-    return {
-      ...{ appliedSequence, flushedSequence, size, volatileSize, hits, misses, cacheBytes },
-      unflushedBytes,
-      databases,
-      settings: this.#machines[0]?.settings ?? NO_SETTINGS,
-    };
+  get settings(): ClusterSettings {
+    return this.#machines[0]?.settings ?? NO_SETTINGS;
   }
 
   /** The databases that have keys, over all groups. */
-  #databases(): readonly DatabaseReport[] {
+  get databases(): readonly DatabaseReport[] {
     const [only] = this.#machines;
     if (this.#machines.length === 1 && only !== undefined) return only.report();
     const found: DatabaseReport[] = [];

@@ -196,7 +196,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#members = membersOf(options.groups, this.#machines);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
     options.watch?.(this.#machines);
-    options.observe(this.#machines.report(), 0);
+    options.observe(this.#machines, 0);
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     const { flushed } = this.#machines;
     this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
@@ -218,7 +218,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   turnEnd(): void {
     this.#tellTurn();
     this.#considerFlush();
-    this.#options.observe(this.#machines.report(), this.#held.bytes);
+    this.#options.observe(this.#machines, this.#held.bytes);
   }
 
   stopped(): void {

@@ -53,7 +53,7 @@ describe('databases', () => {
     expect(Number(String(machine.runIn(1, 'RANDOMKEY')).slice(3)) % 3).toBe(1);
     const report = machine.machine.report();
     expect(report[2]).toEqual({ database: 2, keys: 10, volatileKeys: 0 });
-    expect(machine.all.report().databases).toEqual(report);
+    expect(machine.all.databases).toEqual(report);
   });
 
   test('are swapped for good', () => {
