@@ -29,19 +29,19 @@ export function executorActor(
   let early: ExecutorMessage[] = [];
 
   function open(): void {
-    let engine: Engine | undefined;
     try {
-      engine = options.openEngine();
+      const engine = options.openEngine();
+      // It reads the rows of groups and of settings.
+      if (engine !== undefined) running = new RunningExecutor(context, options, engine);
     } catch (error) {
       // A restart does not bring back missing or damaged files.
       if (error instanceof LineageError || error instanceof EngineError) context.fatal(error);
       throw error;
     }
-    if (engine === undefined) {
+    if (running === undefined) {
       context.timers.start('open', OPEN_AGAIN_MS, { type: 'Open' });
       return;
     }
-    running = new RunningExecutor(context, options, engine);
     for (const message of early) running.receive(message);
     early = [];
   }

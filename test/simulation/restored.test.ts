@@ -1,5 +1,6 @@
 /** A node whose log or store is damaged or gone comes back when what was there is put back. */
 import { describe, expect, test } from 'vitest';
+import { TABLE_DATABASE } from '../../storage/limits.ts';
 import { Scenario } from './scenario.ts';
 import { SIM_DIRECTORY, type SimNode } from './sim-node.ts';
 
@@ -18,9 +19,16 @@ function flipStore({ store }: SimNode): () => void {
   };
 }
 
+/** Met while the executor begins, before its first message. */
+function flipSettings({ store }: SimNode): () => void {
+  expect(store.flipBit(TABLE_DATABASE, 'version', 3)).toBe(true);
+  return () => void store.flipBit(TABLE_DATABASE, 'version', 3);
+}
+
 describe.each<[string, Damage, string, 'log rot' | 'store rot' | 'missing']>([
   ['a flipped bit in the log', flipLog, 'log rot refused', 'log rot'],
   ['flipped bits in the store', flipStore, 'store rot found', 'store rot'],
+  ['a flipped bit in the settings', flipSettings, 'store rot found', 'store rot'],
   ['a missing log', (node) => node.loseLog(), 'missing log refused', 'missing'],
   ['a missing store', (node) => node.loseStore(), 'missing store refused', 'missing'],
 ])('%s', (_name, damage, refusal, expected) => {
@@ -30,6 +38,7 @@ describe.each<[string, Damage, string, 'log rot' | 'store rot' | 'missing']>([
       for (let key = 0; key < 10; key += 1) scenario.answerTo(1, 'SET', `k${key}`, text);
     };
     write('before');
+    scenario.answerTo(1, 'HOLO.SETTING', 'version', 'hash-max-listpack-entries', '4');
     scenario.run(500);
     const node = scenario.node(3);
     node.crash('power');
