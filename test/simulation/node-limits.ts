@@ -25,6 +25,7 @@ export function nodeLimits(profile: Profile): NodeLimits {
   // Each part takes its own and leaves the others.
   return {
     ...limits,
+    retainedBytesMax: retainedBytesMaxOf(profile),
     mailboxMax: mailboxMaxOf(profile),
     clock: { ...limits, reserveUs, skewUsMax: skewUsMaxOf(profile) },
     replica: { ...limits, heldBytesMax: heldBytesMaxOf(profile), ...profile.replicaLimits },
@@ -48,6 +49,16 @@ function skewUsMaxOf(profile: Profile): number {
 function heldBytesMaxOf(profile: Profile): number {
   const { heldBytesMax } = limitsOf(profile);
   return Math.max(heldBytesMax, HELD_BYTES_MIN * profile.nodes);
+}
+
+/**
+ * As a real node derives one from the other: a node begins no more than its peers have room for, or
+ * none of them could finish what the others have begun.
+ */
+function retainedBytesMaxOf(profile: Profile): number {
+  const { retainedBytesMax } = limitsOf(profile);
+  const room = heldBytesMaxOf(profile) - HELD_BYTES_MIN * profile.nodes;
+  return Math.min(retainedBytesMax, Math.max(1, Math.floor(room / 2)));
 }
 
 /** A turn takes what is in the mailbox: late turns of one message each fall behind for ever. */
