@@ -26,6 +26,7 @@ import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
+import { ApplySlice } from './apply-slice.ts';
 import { REFUSED } from './client-errors.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX, OWN_CONNECTION } from './expiry.ts';
 import { HeldReplies } from './held-replies.ts';
@@ -64,7 +65,7 @@ export interface RunningOptions {
   readonly listingsMax?: number | undefined;
   /** Keys that may change ahead of a listing; `VIEW_CHANGES_MAX` by default. */
   readonly viewChangesMax?: number | undefined;
-  /** Commands that are applied without a pause; `SLICE_COMMANDS_MAX` by default. */
+  /** Commands that are applied without a pause; see `ApplySlice`. */
   readonly sliceCommandsMax?: number | undefined;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
@@ -85,9 +86,6 @@ export interface RunningOptions {
 /** Replies that wait for credit of their connections. */
 const HELD_BYTES_MAX = 512 * 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
-/** Bounds of a slice, behind which other actors of this node have a turn: commands, and time. */
-const SLICE_COMMANDS_MAX = 16_384;
-const SLICE_MS = 10;
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
@@ -149,9 +147,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #halfDone: Application | undefined;
   /** Slots of the executions that wait in `#handed`; unknown until a read asks. */
   #waitingSlots: Set<number> | 'all' | undefined;
-  /** Where the slice ends. */
-  #sliceEndMs = 0;
-  #sliceCommands = 0;
+  readonly #slice: ApplySlice;
   /** The slice has ended, and its sequel is asked for. */
   #isPaused = false;
   /** Executions and reads of this generation that are done or begun: the replica's credit. */
@@ -194,6 +190,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       done: (part, outcome) => this.#listed(part, outcome),
     });
     this.#members = membersOf(options.groups, this.#machines);
+    this.#slice = new ApplySlice(() => context.clock.monotonicMs(), options.sliceCommandsMax);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
     options.watch?.(this.#machines);
     options.observe(this.#machines, 0);
@@ -252,8 +249,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Applies the executions handed over while there is room for their changes. */
   #apply(): void {
     if (this.#isPaused) return;
-    this.#sliceEndMs = this.#context.clock.monotonicMs() + SLICE_MS;
-    this.#sliceCommands = this.#options.sliceCommandsMax ?? SLICE_COMMANDS_MAX;
+    this.#slice.begin();
     for (;;) {
       if (this.#halfDone !== undefined && !this.#goOn(this.#halfDone)) return;
       const next = this.#handed[0];
@@ -279,8 +275,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   /** `false`: the slice is over, and others of this node are let go first. */
   #hasTime(): boolean {
-    const nowMs = this.#context.clock.monotonicMs();
-    if (this.#sliceCommands > 0 && nowMs < this.#sliceEndMs) return true;
+    if (!this.#slice.isOver) return true;
     this.#isPaused = true;
     // Refused only when this incarnation has ended.
     tellOrDrop(this.#context.thisIncarnation, { type: 'ApplyMore' });
@@ -369,7 +364,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     do {
       application.at = args.next(body, application.at);
       machine.run(args, NO_REPLY);
-      this.#sliceCommands -= 1;
+      this.#slice.ran();
       application.isWithinUnit = application.at < body.length && !isUnitHead(body[application.at]);
     } while (application.isWithinUnit && this.#hasTime());
   }
@@ -397,7 +392,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     do {
       application.at = args.next(body, application.at);
       application.left -= 1;
-      this.#sliceCommands -= 1;
+      this.#slice.ran();
       const isAnswered = application.sink === writer;
       if (isAnswered) renderer.next();
       machine.run(args, application.sink);
