@@ -5,7 +5,7 @@
  * replaced by others. They are flat: made from pieces, a string of V8 would keep the pieces.
  */
 import { readLatin1, writeLatin1 } from './latin1.ts';
-import { shortText } from './short-text.ts';
+import { SHORT_TEXT_BYTES_MAX, shortText } from './short-text.ts';
 
 /** A larger collection gets rows of its own. */
 export const PACKED_BYTES_MAX = 4_096;
@@ -13,8 +13,6 @@ const HEAD = 3;
 const MORE = 0x80;
 const LOW = 0x7f;
 const LOW_BITS = 7;
-/** V8 joins shorter texts at once. */
-const FLAT_TEXT_MAX = 12;
 
 export function labelOf(packed: string): number {
   return packed.charCodeAt(0);
@@ -176,10 +174,12 @@ export function unpack(packed: string): string[] {
   return found;
 }
 
-/** Of `room`. Longer texts that are joined from pieces would keep the pieces. */
+/** Of `room`. */
 function flatText(from: number, to: number): string {
   const length = to - from;
-  return length <= FLAT_TEXT_MAX ? shortText(room, from, length) : readLatin1(room, from, to);
+  return length <= SHORT_TEXT_BYTES_MAX
+    ? shortText(room, from, length)
+    : readLatin1(room, from, to);
 }
 
 /** The same string under another label. */
