@@ -29,6 +29,7 @@ export class ClientServices {
     return {
       clock: this.#source.clock,
       settings,
+      protectedMode: this.#source.protectedMode,
       clusterSettings: () => this.#source.node.settings.values,
       settingsHeld: (version) => this.#source.node.settings.isHeld(version),
       info: () => this.#info(),

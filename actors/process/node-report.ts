@@ -2,6 +2,7 @@
  * The reports of one node to operators: /readyz, /status and /metrics. Reads the parts of the
  * running node; nothing in the node depends on it.
  */
+import type { ProtectedMode } from '../../transport/access/protected-mode.ts';
 import { formatEndpoint } from '../../transport/endpoint.ts';
 import { NodeMetrics } from '../../transport/http/metrics.ts';
 import type { HoloFastStatus, NodeStatus } from '../../transport/http/node-status.ts';
@@ -25,6 +26,7 @@ export interface ReportedNode {
   readonly config: NodeConfig;
   readonly clock: Clock;
   readonly startedMs: number;
+  readonly protectedMode: ProtectedMode;
   readonly hello: PeerHello;
   readonly topology: Topology;
   readonly board: StatusBoard;
@@ -81,6 +83,7 @@ export class NodeReport {
       uptimeMs: Math.round(this.#source.clock.monotonicMs() - this.#source.startedMs),
       redis: formatEndpoint(config.listenRedis),
       admin: formatEndpoint(config.listenAdmin),
+      protectedMode: this.#source.protectedMode.isOn,
       members: config.initialMembers.map(({ id, host, port }) => ({
         id,
         host,

@@ -7,6 +7,8 @@ import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
+import { isLoopback } from '../../transport/access/loopback.ts';
+import { ProtectedMode } from '../../transport/access/protected-mode.ts';
 import { formatEndpoint } from '../../transport/endpoint.ts';
 import { AdminServer } from '../../transport/http/admin-server.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
@@ -54,6 +56,7 @@ class ProductionNode implements RunningNode {
   readonly #logger: Logger;
   readonly #log: LogRing;
   readonly #clock = new SystemClock();
+  readonly #protectedMode: ProtectedMode;
   readonly #sizes: NodeSizes;
   /** Redis connections allowed at start, and the most that CONFIG SET may allow. */
   readonly #clients: { readonly at: number; readonly max: number };
@@ -77,6 +80,7 @@ class ProductionNode implements RunningNode {
     this.#logger = logger;
     this.#log = log;
     this.#sizes = nodeSizes(config.segmentBytes, config.batchBytesMax);
+    this.#protectedMode = new ProtectedMode(config.protectedMode);
     this.#clients = this.#clientLimit();
     this.stopped = new Promise((resolve) => {
       this.#settle = resolve;
@@ -117,6 +121,18 @@ class ProductionNode implements RunningNode {
     const peer = formatEndpoint(listenPeer);
     const admin = formatEndpoint(listenAdmin);
     this.#logger.info({ redis, peer, admin, version: VERSION }, `node ${nodeId} is up`);
+    this.#warnOfOpenDoors();
+  }
+
+  #warnOfOpenDoors(): void {
+    const { listenRedis, listenAdmin, protectedMode } = this.#config;
+    if (protectedMode) return;
+    const doors = [listenRedis, listenAdmin].filter(({ host }) => !isLoopback(host));
+    const where = doors.map(formatEndpoint).join(' and ') || 'no port but those of the loopback';
+    this.#logger.warn(
+      { doors: doors.map(formatEndpoint) },
+      `SECURITY: --protected-mode no: whoever reaches ${where} may do everything`,
+    );
   }
 
   // ---- the parts --------------------------------------------------------------------------
@@ -277,6 +293,7 @@ class ProductionNode implements RunningNode {
         slow: (after) => this.#recorder.kept.slowAfter(after),
         metrics: () => report.scrape(),
       },
+      protectedMode: this.#protectedMode,
       hostNames: this.#config.initialMembers.map(({ host }) => host),
     });
   }
@@ -298,6 +315,7 @@ class ProductionNode implements RunningNode {
       config: this.#config,
       clock: this.#clock,
       startedMs: this.#clock.monotonicMs(),
+      protectedMode: this.#protectedMode,
       hello: this.#storage.directory.hello,
       topology: this.#storage.directory.topology,
       board: this.#board,

@@ -71,6 +71,8 @@ function nodeArguments(
     `--data-dir=${join(directory, `node-${index + 1}`)}`,
     `--initial-members=${members}`,
     '--bootstrap',
+    // Hosts of their own are reached by their addresses, not by the loopback.
+    '--protected-mode=no',
     '--log-format=json',
   ];
 }

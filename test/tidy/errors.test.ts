@@ -42,7 +42,7 @@ test('every reply that says refused or indeterminate has a row, and every row a 
 
 test('every class of errors has a row, and every row a class', () => {
   const rows = found([page], /^\| `([A-Z]+)(?: [^`]*)?` \| (?:refused|indeterminate|done)/gm);
-  const replies = sourcesOf('transport/resp', 'storage', 'actors/store');
+  const replies = sourcesOf('transport/access', 'transport/resp', 'storage', 'actors/store');
   const classes = found(replies, CLASS).filter((word) => !NO_CLASS.includes(word));
   expect(rows).toEqual(classes);
 });

@@ -2,7 +2,8 @@
  * `holoctl doctor`: looks at the nodes for what an operator should change, and says what to do.
  * Exit code 1 where something is wrong; notes alone are no fault.
  */
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../endpoint.ts';
+import { isLoopbackEndpoint } from '../access/loopback.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { escapeLine } from '../escape.ts';
 import type { PhaseReport } from '../http/latency-report.ts';
 import type { NodeStatus } from '../http/node-status.ts';
@@ -79,9 +80,11 @@ function ofStatus(place: string, status: NodeStatus): Finding[] {
     note(`HoloFast runs in tier ${holofast.tier}`, `Why no higher one: ${holofast.reason}.`);
   }
   for (const [port, door] of Object.entries({ Redis: status.redis, admin: status.admin })) {
-    if (isLoopback(door)) continue;
-    const advice = 'There are no passwords and no TLS: let a firewall admit trusted hosts alone.';
-    note(`the ${port} port ${door} is open to the network`, advice);
+    if (status.protectedMode !== false || isLoopbackEndpoint(door)) continue;
+    const advice =
+      'It runs with --protected-mode no, without passwords: let a firewall admit trusted hosts ' +
+      'alone, or turn it on.';
+    wrong(`whoever reaches the ${port} port ${door} may do everything`, advice);
   }
   return findings;
 }
@@ -127,9 +130,4 @@ function compare(statuses: readonly (NodeStatus | string)[]): Finding[] {
 /** NaN where there is none. */
 function sampleOf(metrics: string, name: string): number {
   return Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(metrics)?.[1] ?? Number.NaN);
-}
-
-function isLoopback(address: string): boolean {
-  const host = parseEndpoint(address)?.host ?? '';
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
 }

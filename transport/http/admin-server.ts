@@ -5,8 +5,10 @@
  * header that no page can send.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
-import { type AddressInfo, isIP } from 'node:net';
-import type { Endpoint } from '../endpoint.ts';
+import { type AddressInfo, isIP, type Socket } from 'node:net';
+import { isLoopback } from '../access/loopback.ts';
+import { DENIED, ProtectedMode } from '../access/protected-mode.ts';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { listenError } from '../listen-error.ts';
 import { type SocketFactory, TCP } from '../socket-factory.ts';
 import { ConnectionBudget } from './connection-budget.ts';
@@ -47,6 +49,8 @@ export interface AdminProviders {
 export interface AdminServerOptions {
   readonly listen: Endpoint;
   readonly providers: AdminProviders;
+  /** Off by default. */
+  readonly protectedMode?: ProtectedMode;
   /** Accepted host names, in addition to IP addresses and localhost. */
   readonly hostNames?: readonly string[];
   /** Default 64. Beyond it, the longest idle one is closed for a new one. */
@@ -95,12 +99,14 @@ export class AdminServer {
   readonly #server: Server;
   readonly #hostNames: ReadonlySet<string>;
   readonly #connections: ConnectionBudget;
+  readonly #protectedMode: ProtectedMode;
   #traces = 0;
   #noTraceBeforeMs = 0;
   #scrapes = 0;
 
   constructor(options: AdminServerOptions) {
     this.#options = options;
+    this.#protectedMode = options.protectedMode ?? new ProtectedMode(false);
     const names = options.hostNames ?? [];
     this.#hostNames = new Set(
       ['localhost', options.listen.host, ...names].map((name) => name.toLowerCase()),
@@ -149,6 +155,11 @@ export class AdminServer {
   async #onRequest(request: IncomingMessage, response: ServerResponse): Promise<void> {
     // The body is not used; do not wait for it.
     request.resume();
+    if (this.#protectedMode.refuses(addressOf(request.socket))) {
+      response.setHeader('Connection', 'close');
+      this.#send(request, response, textAnswer(403, DENIED));
+      return;
+    }
     if (!this.#isOurs(request.headers.host)) {
       this.#send(
         request,
@@ -289,8 +300,8 @@ export class AdminServer {
   }
 }
 
-function isLoopback(address: string): boolean {
-  return address === '::1' || /^(::ffff:)?127\./.test(address);
+function addressOf({ remoteAddress = '', remotePort = 0 }: Socket): string {
+  return formatEndpoint({ host: remoteAddress, port: remotePort });
 }
 
 /** A whole number, 0 or above, in the query. */

@@ -46,6 +46,8 @@ export interface NodeStatus {
   /** The address for Redis clients, `host:port`. */
   readonly redis: string;
   readonly admin: string;
+  /** Connections from other machines are refused as long as there are no passwords. */
+  readonly protectedMode?: boolean;
   readonly members: readonly MemberStatus[];
   /** All transactions below this time are applied here: microseconds since the Unix epoch. */
   readonly appliedWatermarkUs: number;

@@ -1,5 +1,6 @@
 /** The services of the node that the gateway uses. */
 
+import type { ProtectedMode } from '../access/protected-mode.ts';
 import type { InfoSections } from './info.ts';
 import type { SettingsRegistry } from './settings-registry.ts';
 
@@ -56,6 +57,7 @@ export interface MemoryUse {
 export interface GatewayServices {
   readonly clock: GatewayClock;
   readonly settings: SettingsRegistry;
+  readonly protectedMode: ProtectedMode;
   /** Settings of the cluster that have been changed, as this node knows them. */
   clusterSettings(): ReadonlyMap<string, string>;
   /** Whether every node that is up has this version of them. */

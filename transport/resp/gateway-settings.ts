@@ -3,8 +3,9 @@
  * meaning here. The first registration of a name owns it.
  */
 import { DATABASES } from '../../storage/limits.ts';
+import type { ProtectedMode } from '../access/protected-mode.ts';
 import type { GatewayServices } from './gateway-services.ts';
-import { inertSettings } from './inert-settings.ts';
+import { inertSettings, yesOrNo } from './inert-settings.ts';
 import { type GatewayLimits, OUTPUT_BYTES_MIN } from './limits.ts';
 import { bytesSetting, fixedSetting, integerSetting, type Setting } from './settings-registry.ts';
 
@@ -17,10 +18,16 @@ type FixedLimit = 'transactionBytesMax' | 'clientsMax' | 'derivedMemoryBytes';
 type LimitName = Exclude<keyof GatewayLimits, FixedLimit>;
 
 export function registerGatewaySettings(
-  { settings, clusterSettings }: Pick<GatewayServices, 'settings' | 'clusterSettings'>,
+  services: Pick<GatewayServices, 'settings' | 'clusterSettings' | 'protectedMode'>,
   limits: GatewayLimits,
 ): void {
-  const all = [...limitSettings(limits), ...FIXED, ...inertSettings(clusterSettings)];
+  const { settings, clusterSettings, protectedMode } = services;
+  const all = [
+    ...limitSettings(limits),
+    protectedModeSetting(protectedMode),
+    ...FIXED,
+    ...inertSettings(clusterSettings),
+  ];
   settings.register(...all.filter((setting) => settings.find(setting.name) === undefined));
 }
 
@@ -56,6 +63,21 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     count('watched-keys-max', 'watchedKeysMax', 1, 1_000_000),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
   ];
+}
+
+/** Clients may not open the node to the network: the operator may. */
+function protectedModeSetting(mode: ProtectedMode): Setting {
+  return guarded({
+    name: 'protected-mode',
+    get: () => (mode.isOn ? 'yes' : 'no'),
+    prepare: (text) => {
+      const judged = yesOrNo(text);
+      if ('reason' in judged) return judged.reason;
+      return () => {
+        mode.isOn = judged.kept === 'yes';
+      };
+    },
+  });
 }
 
 /** A limit that protects the node from its clients: they may not change it. */

@@ -6,6 +6,7 @@
  */
 import type { Command } from '../../storage/commands/command.ts';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
+import { DENIED } from '../access/protected-mode.ts';
 import { ReplyWriter } from './codec/encoder.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { ClientDirectory, ClientView } from './connection/client-state.ts';
@@ -72,6 +73,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.services = {
       clock: services.clock,
       settings: services.settings,
+      protectedMode: services.protectedMode,
       clusterSettings: () => services.clusterSettings(),
       settingsHeld: (version) => services.settingsHeld(version),
       info: () => mergeSections(this.#sections(), services.info()),
@@ -90,22 +92,28 @@ export class Gateway implements GatewayCore, ClientDirectory {
   }
 
   /**
-   * Accepts a new client. `undefined`: there are `maxClients` already; the error reply is written,
-   * and the caller closes the socket when it has left.
+   * Accepts a new client. `undefined`: there are `maxClients` already, or protected mode keeps it
+   * out; the error reply is written, and the caller closes the socket when it has left.
    */
   attach(socket: ClientSocket): Connection | undefined {
     if (this.#connections.size >= this.limits.maxClients) {
-      this.counters.connectionsRejected += 1;
-      this.writer.protocol = 2;
-      this.writer.error(TOO_MANY_CLIENTS);
-      socket.write(this.writer.take());
-      socket.end();
-      return undefined;
+      return this.#turnAway(socket, TOO_MANY_CLIENTS);
+    }
+    if (this.services.protectedMode.refuses(socket.remoteAddress)) {
+      return this.#turnAway(socket, DENIED);
     }
     this.counters.connectionsReceived += 1;
     const connection = new Connection(this.#nextId++, socket, this);
     this.#connections.set(connection.client.id, connection);
     return connection;
+  }
+
+  #turnAway(socket: ClientSocket, line: string): undefined {
+    this.counters.connectionsRejected += 1;
+    this.writer.protocol = 2;
+    this.writer.error(line);
+    socket.write(this.writer.take());
+    socket.end();
   }
 
   /** An answer to a part; one whose connection is gone is dropped. */

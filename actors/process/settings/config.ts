@@ -27,6 +27,7 @@ import {
   settingValue,
   size,
   someText,
+  yesOrNo,
 } from './settings.ts';
 
 type EngineName = 'lmdb' | 'memory';
@@ -63,6 +64,8 @@ export interface NodeConfig {
   readonly commandTimeoutMs: number;
   readonly slowPathMs: number;
   readonly maxClients: number;
+  /** Without passwords, only clients of this machine are taken. */
+  readonly protectedMode: boolean;
   readonly segmentBytes: number;
   readonly retainedBytesMax: number;
   readonly holofast: HoloFastMode;
@@ -221,6 +224,12 @@ export const SETTINGS: Settings = {
     help: 'Redis connections at the same time',
     standard: '10000',
     parse: integer(1, CLIENTS_MAX),
+  },
+  protectedMode: {
+    value: 'yes|no',
+    help: 'without passwords, take connections from this machine alone; no: from anywhere',
+    standard: 'yes',
+    parse: yesOrNo,
   },
   segmentBytes: {
     value: 'SIZE',

@@ -162,6 +162,12 @@ export function oneOf<const T extends string>(names: readonly T[]): (text: strin
   };
 }
 
+/** As in redis.conf; a switch is `onOff`. */
+export function yesOrNo(text: string): boolean {
+  if (text !== 'yes' && text !== 'no') throw new ConfigError('must be yes or no');
+  return text === 'yes';
+}
+
 export function onOff(text: string): boolean {
   if (text === 'true' || text === '1') {
     return true;

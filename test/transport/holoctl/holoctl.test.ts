@@ -443,7 +443,12 @@ describe('doctor', () => {
       '90 of 100 files are open. Raise ulimit -n',
     ],
     ['note', {}, { '/metrics': '' }, 'the clock has not been compared'],
-    ['note', { redis: '0.0.0.0:6379' }, {}, 'the Redis port 0.0.0.0:6379 is open'],
+    [
+      'wrong',
+      { redis: '0.0.0.0:6379', protectedMode: false },
+      {},
+      'whoever reaches the Redis port 0.0.0.0:6379 may do everything. It runs with --protected',
+    ],
     ['note', { holofast: { ...holofast, tier: 'off', reason: 'no eBPF' } }, {}, 'one: no eBPF.'],
   ])('%s: %j %j', async (kind, changes, pages, text) => {
     const place = await node(statusOf(1, { members, holofast, ...changes }), pages);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { ProtectedMode } from '../../../transport/access/protected-mode.ts';
 import { registerGatewaySettings } from '../../../transport/resp/gateway-settings.ts';
 import { defaultLimits } from '../../../transport/resp/limits.ts';
 import { fixedSetting, SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
@@ -79,7 +80,10 @@ describe('registerGatewaySettings', () => {
   test('leaves names alone that are registered already', () => {
     const settings = new SettingsRegistry();
     settings.register(fixedSetting('maxmemory', '5'));
-    registerGatewaySettings({ settings, clusterSettings: () => new Map() }, defaultLimits());
+    registerGatewaySettings(
+      { settings, clusterSettings: () => new Map(), protectedMode: new ProtectedMode(true) },
+      defaultLimits(),
+    );
     expect(settings.find('maxmemory')?.get()).toBe('5');
     expect(settings.find('save')?.get()).toBe('');
   });

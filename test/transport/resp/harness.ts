@@ -1,5 +1,6 @@
 /** A gateway with sockets, turns and a clock in the test's hands. */
 import { COMMANDS } from '../../../storage/commands/command-table.ts';
+import { ProtectedMode } from '../../../transport/access/protected-mode.ts';
 import type { ClientSocket } from '../../../transport/resp/connection/client-socket.ts';
 import type { Connection } from '../../../transport/resp/connection/connection.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../../transport/resp/connection/part.ts';
@@ -31,6 +32,7 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
   return {
     clock,
     settings: new SettingsRegistry(),
+    protectedMode: new ProtectedMode(false),
     clusterSettings: () => new Map(),
     settingsHeld: () => true,
     info: () => ({}),
@@ -57,8 +59,8 @@ export class FakeSocket implements ClientSocket {
   /** `write` then returns false, and the bytes written stay in `bufferedBytes`. */
   slow = false;
 
-  constructor(port: number) {
-    this.remoteAddress = `127.0.0.1:${port}`;
+  constructor(port: number, host = '127.0.0.1') {
+    this.remoteAddress = `${host}:${port}`;
   }
 
   /** All that was written since the last look. */
@@ -106,6 +108,7 @@ export interface HarnessClient {
 export class Harness {
   readonly coordinator = new MemoryCoordinator();
   readonly settings = new SettingsRegistry();
+  readonly protectedMode = new ProtectedMode(true);
   /** Credit that connections have given, and replies that they have abandoned. */
   readonly flows: ReplyFlow[] = [];
   readonly gateway: Gateway;
@@ -153,6 +156,7 @@ export class Harness {
           monotonicMs: () => this.nowMs,
         },
         settings: this.settings,
+        protectedMode: this.protectedMode,
         clusterSettings: () => this.clusterValues(),
         settingsHeld: (version) => version <= this.heldVersion,
         info: () => this.info,
