@@ -113,6 +113,8 @@ export interface WalOptions {
   ) => WriteAheadLog;
   readonly policy: SyncPolicyOptions;
   readonly observe?: (syncMs: number, log: WriteAheadLog) => void;
+  /** From a turn's records to their being on disk. */
+  readonly logged?: (ms: number) => void;
   /** The disk is full: nothing can be logged until there is room again. */
   readonly onDiskFull?: (full: boolean) => void;
   /** Messages that wait until the log is open. */
@@ -140,6 +142,7 @@ interface Waiting {
   readonly replyTo: ActorRef<WalReply> | undefined;
   /** The turn's name in traces; 0: it is no turn's. */
   readonly turn: number;
+  readonly sinceMs: number;
 }
 
 /** Segments, the newest included, that a store may need without being told that it pins the log. */
@@ -261,17 +264,16 @@ class WalWriter implements Behavior<WalMessage> {
     const turn = tracedTurn(store, token);
     this.#note('in', MESSAGE_CODES.Append, turn);
     for (const { type, parts } of records) log.append(store, type, parts);
-    this.#policy.appended(
-      urgent ? records.length : 0,
-      urgent ? 0 : records.length,
-      this.#context.clock.monotonicMs(),
-    );
+    const sinceMs = this.#context.clock.monotonicMs();
+    const { length } = records;
+    this.#policy.appended(urgent ? length : 0, urgent ? 0 : length, sinceMs);
     this.#waiting.push({
       lsn: log.appendedLsn,
       syncs: !this.#policy.syncsLater,
       reply: { type: 'Durable', token, firstLsn },
       replyTo,
       turn,
+      sinceMs,
     });
     this.#consider('record', log);
   }
@@ -347,14 +349,18 @@ class WalWriter implements Behavior<WalMessage> {
   #answer(log: WriteAheadLog): void {
     let answered = 0;
     let isLimit = false;
-    for (const { lsn, syncs, reply, replyTo, turn } of this.#waiting) {
+    const nowMs = this.#context.clock.monotonicMs();
+    for (const { lsn, syncs, reply, replyTo, turn, sinceMs } of this.#waiting) {
       if (lsn > (syncs ? log.durableLsn : log.writtenLsn)) break;
       if (reply.type === 'ClockLimit') {
         this.#limitDurable(reply, lsn);
         isLimit = true;
       }
+      if (turn > 0) {
+        this.#note('out', MESSAGE_CODES.Durable, turn);
+        this.#options.logged?.(nowMs - sinceMs);
+      }
       // The asker has room for each answer; refused only when that incarnation has ended.
-      if (turn > 0) this.#note('out', MESSAGE_CODES.Durable, turn);
       if (replyTo !== undefined) tellOrDrop(replyTo, reply as WalReply);
       answered += 1;
     }
@@ -385,6 +391,7 @@ class WalWriter implements Behavior<WalMessage> {
       reply: { type: 'ClockLimit', limitUs },
       replyTo: undefined,
       turn: 0,
+      sinceMs: nowMs,
     });
     this.#consider('record', log);
   }
@@ -478,7 +485,8 @@ class WalWriter implements Behavior<WalMessage> {
         const { store, token, replyTo } = message;
         if (store === undefined ? this.#readers.size === 0 : !this.#readers.has(store)) return;
         const reply = { type: 'Durable', token, firstLsn: 0 } as const;
-        this.#waiting.push({ lsn: open.appendedLsn, syncs: true, reply, replyTo, turn: 0 });
+        const asked = { lsn: open.appendedLsn, syncs: true, reply, replyTo };
+        this.#waiting.push({ ...asked, turn: 0, sinceMs: 0 });
         this.#policy.flush();
         return;
       }

@@ -45,6 +45,7 @@ export class ClientServices {
       storeBytes: () => this.#source.board.storeBytes,
       replicationOffset: () => this.#source.board.executed?.appliedSequence ?? 0,
       lastSaveSeconds: () => Math.floor(this.#source.board.savedAtMs / 1000),
+      phase: (phase, ms) => this.#source.phase(phase, ms),
       resetCounters: () => {
         const { hits = 0, misses = 0 } = this.#source.board.executed ?? {};
         this.#lookupsBefore = { hits, misses };

@@ -4,6 +4,7 @@
  */
 import type { ProtectedMode } from '../../transport/access/protected-mode.ts';
 import { formatEndpoint } from '../../transport/endpoint.ts';
+import type { LatencyPhase } from '../../transport/http/latency-report.ts';
 import { NodeMetrics } from '../../transport/http/metrics.ts';
 import type { HoloFastStatus, NodeStatus } from '../../transport/http/node-status.ts';
 import type { TopologyReport } from '../../transport/http/topology-report.ts';
@@ -37,6 +38,7 @@ export interface ReportedNode {
   readonly isListening: boolean;
   /** The progress of the store's check; undefined when none is running. */
   readonly checkProgress: string | undefined;
+  phase(phase: LatencyPhase, ms: number): void;
 }
 
 export class NodeReport {

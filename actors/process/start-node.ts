@@ -212,11 +212,12 @@ class ProductionNode implements RunningNode {
       },
       policy: { name: syncPolicy, groupCommitMsMax: groupCommitMs },
       observe: (syncMs, log) => {
-        this.#board.latency.record('log', syncMs);
+        this.#board.phase(this.#report.metrics, 'sync', syncMs);
         this.#report.metrics.logSync(syncMs, log.counters.bytes - loggedBytes);
         this.#storage.markAtIntervals();
         loggedBytes = log.counters.bytes;
       },
+      logged: (ms) => this.#board.phase(this.#report.metrics, 'log', ms),
     };
   }
 
@@ -335,6 +336,7 @@ class ProductionNode implements RunningNode {
       get checkProgress() {
         return self.#storage.checkProgress;
       },
+      phase: (phase, ms) => self.#board.phase(self.#report.metrics, phase, ms),
     };
   }
 

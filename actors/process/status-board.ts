@@ -82,8 +82,8 @@ export class StatusBoard {
         metrics.commandLatency(family, latencyMs, commands);
         this.latency.record(family, latencyMs, commands);
       },
-      phase: (phase, ms) => this.#phase(metrics, phase, ms),
-      roundTrip: (ms) => this.#phase(metrics, 'network', ms),
+      phase: (phase, ms) => this.phase(metrics, phase, ms),
+      roundTrip: (ms) => this.phase(metrics, 'network', ms),
       readsRepeated: (as, units) => metrics.readsRepeated(as, units),
       quorum: (elapsedMs) => {
         this.quorums += 1;
@@ -121,7 +121,7 @@ export class StatusBoard {
     };
   }
 
-  #phase(metrics: NodeMetrics, phase: LatencyPhase, ms: number): void {
+  phase(metrics: NodeMetrics, phase: LatencyPhase, ms: number): void {
     this.latency.record(phase, ms);
     metrics.phase(phase, ms);
   }

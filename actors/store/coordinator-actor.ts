@@ -65,8 +65,8 @@ export interface CoordinatorObserver {
   units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
   /** Reads of several slots that their barrier did not cover, by what they become now. */
   readsRepeated(as: 'barrier' | 'transaction', units: number): void;
-  /** A transaction of this node has been through a phase. */
-  phase?(phase: 'batch' | 'votes' | 'execute', ms: number): void;
+  /** A part of the sample, a transaction or a barrier has been through a phase. */
+  phase?(phase: 'queue' | 'batch' | 'votes' | 'execute' | 'barrier', ms: number): void;
   /** The verdict on this node's clock has changed. */
   clockJudged?(verdict: ClockVerdict): void;
 }
@@ -90,11 +90,11 @@ interface Awaiting {
   readonly work: GroupWork;
   readonly pendings: readonly Pending[];
   readonly deadlineMs: number;
+  readonly begunMs: number;
 }
 
 interface AwaitingTransaction extends Awaiting {
   readonly id: TxnId;
-  readonly begunMs: number;
   /** 0 while it is not decided. */
   decidedMs: number;
 }
@@ -308,6 +308,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #receivePart(part: Part): void {
     const nowMs = this.#nowMs;
+    const { sampledMs = 0 } = part;
+    if (sampledMs > 0) this.#options.observe.phase?.('queue', nowMs - sampledMs);
     const deadlineMs = nowMs + this.#options.commandTimeoutMs;
     const pending = { part, receivedMs: nowMs, deadlineMs, tries: 0 };
     const work = this.#workOf(part);
@@ -434,6 +436,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #beginReads(work: GroupWork): void {
+    const nowMs = this.#nowMs;
     while (!this.#congested()) {
       const batch = work.batcher.nextRead(work.barriers);
       if (batch === undefined) break;
@@ -441,7 +444,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const parts = batch.pendings.map((pending) => pending.part);
       this.#lastToken += 1;
       work.barriers += 1;
+      const receivedMs = batch.pendings[0]?.receivedMs ?? nowMs;
+      this.#options.observe.phase?.('batch', nowMs - receivedMs);
       this.#reads.set(this.#lastToken, {
+        begunMs: nowMs,
         work,
         pendings: batch.pendings,
         deadlineMs: earliest(batch.pendings),
@@ -570,6 +576,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const { work } = awaiting;
       this.#reads.delete(read.token);
       work.barriers -= 1;
+      this.#options.observe.phase?.('barrier', this.#nowMs - awaiting.begunMs);
       const again = uncovered.get(work) ?? [];
       this.#readDone(awaiting, read, again);
       if (again.length > 0) uncovered.set(work, again);

@@ -509,7 +509,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const replies = renderer.finishLong();
       this.#held.begin(part, renderer.answerOf(part, NO_BYTES), replies);
     } else {
-      this.#answer(renderer.answer(part));
+      const isSample = (part.sampledMs ?? 0) > 0;
+      const renderedMs = isSample ? this.#context.clock.monotonicMs() : 0;
+      this.#answer(renderer.answer(part, renderedMs));
     }
   }
 

@@ -56,7 +56,7 @@ async function lookAt(node: Endpoint, status?: NodeStatus | string): Promise<Fin
     ...ofClock(place, sampleOf(metrics, 'holostore_clock_offset_seconds')),
     ...ofDisk(
       place,
-      phases.find(({ phase }) => phase === 'log'),
+      phases.find(({ phase }) => phase === 'sync'),
     ),
     ...ofFiles(place, sampleOf(metrics, 'process_open_fds'), sampleOf(metrics, 'process_max_fds')),
   ];

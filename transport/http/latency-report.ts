@@ -2,16 +2,35 @@
 import { HdrHistogram } from '../hdr-histogram.ts';
 
 /**
- * `read`, `write`: a command, from the coordinator's mailbox to its replies. Of the transaction of
- * a write: `batch`: from there to its begin; `votes`: to its decision, with the log writes of a
- * quorum; `execute`: to its execution, with what it waits for. Beside them `log`: a write of the
- * log with its sync; `network`: a round trip on a link, with the event loops at both ends.
+ * The way of a command, in its order. Of a sample of the units: `parse`: from their bytes to a
+ * unit; `queue`: from the connection to the coordinator. Then `batch`: to the begin of a
+ * transaction or read barrier. Of transactions `votes`: to the decision, with the log writes of a
+ * quorum; `execute`: to the execution, with what it waits for. Of reads `barrier`: from its begin
+ * until they are served. Of the sample `reply`: from rendered replies to the socket. Beside them
+ * `log`: from a turn's records at the log to their place on disk, with the write before theirs;
+ * `sync`: one write of the log with its sync, which is one system call where files are opened with
+ * O_DSYNC; `network`: a round trip on a link, with the event loops at both ends.
  */
-export const PHASES = ['read', 'write', 'batch', 'votes', 'execute', 'log', 'network'] as const;
+export const PHASES = [
+  'parse',
+  'queue',
+  'batch',
+  'votes',
+  'execute',
+  'barrier',
+  'reply',
+  'log',
+  'sync',
+  'network',
+] as const;
 export type LatencyPhase = (typeof PHASES)[number];
 
+/** Phases, and `read` and `write`: a command from the coordinator's mailbox to its replies. */
+const MEASURED = ['read', 'write', ...PHASES] as const;
+type Measured = (typeof MEASURED)[number];
+
 export interface PhaseReport {
-  readonly phase: LatencyPhase;
+  readonly phase: Measured;
   readonly count: number;
   readonly p50Us: number;
   readonly p99Us: number;
@@ -21,16 +40,16 @@ export interface PhaseReport {
 
 export class LatencyBoard {
   readonly #phases = Object.fromEntries(
-    PHASES.map((phase) => [phase, new HdrHistogram()]),
-  ) as Record<LatencyPhase, HdrHistogram>;
+    MEASURED.map((phase) => [phase, new HdrHistogram()]),
+  ) as Record<Measured, HdrHistogram>;
 
-  record(phase: LatencyPhase, ms: number, count = 1): void {
+  record(phase: Measured, ms: number, count = 1): void {
     this.#phases[phase].record(ms * 1_000, count);
   }
 
   /** Since the start. */
   report(): PhaseReport[] {
-    return PHASES.map((phase) => {
+    return MEASURED.map((phase) => {
       const histogram = this.#phases[phase];
       const at = (share: number): number => Math.round(histogram.quantileUs(share));
       return {

@@ -76,6 +76,8 @@ export interface GatewayServices {
   replicationOffset(): number;
   /** When the store was last written out: Unix time. */
   lastSaveSeconds(): number;
+  /** A unit of the sample has spent so long in this phase. */
+  phase(phase: 'parse' | 'reply', ms: number): void;
   /** Resets the services' counters for INFO. */
   resetCounters(): void;
   /** How many other nodes are certain to have every acknowledged write (for WAIT). */

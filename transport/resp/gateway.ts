@@ -84,6 +84,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       storeBytes: () => services.storeBytes(),
       replicationOffset: () => services.replicationOffset(),
       lastSaveSeconds: () => services.lastSaveSeconds(),
+      phase: (phase, ms) => services.phase(phase, ms),
       resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
@@ -154,7 +155,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   onTick(): void {
     const nowMs = this.services.clock.monotonicMs();
     this.counters.sample(nowMs);
-    this.insight.hotKeys.onTick(nowMs);
+    this.insight.onTick(nowMs);
     // An overloaded node may be woken too late: flush here, so that no reply is stuck.
     this.flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);

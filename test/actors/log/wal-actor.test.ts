@@ -31,6 +31,10 @@ class Bench {
   #wal!: { tell(message: WalMessage): boolean };
   #log!: WriteAheadLog;
   opened = 0;
+  /** Of turns: from their records to their place on disk. */
+  readonly loggedMs: number[] = [];
+  /** Of writes with their sync. */
+  readonly syncMs: number[] = [];
   #token = 0;
 
   constructor() {
@@ -63,6 +67,8 @@ class Bench {
             return this.#log;
           },
           policy: { name: 'every_batch' },
+          observe: (ms) => this.syncMs.push(ms),
+          logged: (ms) => this.loggedMs.push(ms),
           stores: [0, 1],
         }),
     });
@@ -160,6 +166,20 @@ test('each store is handed the records of its groups, and the log is read once',
   // One that asks again has lost its memory, and the log must be read for it.
   expect(lsns(bench.replay(0, ONE))).toEqual([[1, [1, 3, 5, 7]]]);
   expect(bench.opened).toBe(2);
+});
+
+test('a turn waits for the write before its own; a write is measured by itself', () => {
+  const bench = new Bench();
+  bench.replay(0, ONE);
+  bench.append(0, ONE, 1_000);
+  bench.run(0.01);
+  bench.append(0, ONE, 1_001);
+  bench.run();
+  const [first = 0, second = 0] = bench.syncMs.slice(-2);
+  expect(first).toBeGreaterThan(0);
+  expect(bench.loggedMs).toHaveLength(2);
+  expect(bench.loggedMs[0]).toBeGreaterThanOrEqual(first);
+  expect(bench.loggedMs[1]).toBeGreaterThan(second);
 });
 
 test('groups may be placed on other stores at the next start', () => {

@@ -9,6 +9,7 @@ import type {
   Coordinate,
 } from '../../../actors/accord/messages/messages.ts';
 import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
+import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { keyOf } from '../../../actors/accord/primitives/timestamp.ts';
 import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
@@ -49,6 +50,7 @@ class Bench {
   readonly answers: PartAnswer[] = [];
   readonly latencies: string[] = [];
   readonly repeated: string[] = [];
+  readonly phases: string[] = [];
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   #sequence = 0;
 
@@ -106,6 +108,7 @@ class Bench {
         observe: {
           decided: () => undefined,
           batch: () => undefined,
+          phase: (phase, ms) => this.phases.push(`${phase} ${Math.floor(ms)}`),
           units: (kind, commands, latencyMs) =>
             this.latencies.push(`${kind} of ${commands} after ${Math.floor(latencyMs)}`),
           readsRepeated: (as, units) => {
@@ -164,7 +167,8 @@ class Bench {
   /** All members vote for the transaction as it was proposed. */
   decide({ id }: Coordinate): this {
     for (const from of [1, 2, 3]) {
-      const message = { type: 'PreAcceptOk', id, vote: id, deps: null } as const;
+      const deps = from === SELF ? encodeDeps([]) : null;
+      const message = { type: 'PreAcceptOk', id, vote: id, deps } as const;
       this.tell({ type: 'Protocol', from, group: GROUP.id, message });
     }
     return this;
@@ -189,6 +193,38 @@ class Bench {
     return (inspection?.kind === 'actor' ? inspection.description : {}) as Record<string, unknown>;
   }
 }
+
+describe('phases', () => {
+  test('of a transaction: queue only of a part of the sample, then batch, votes and execute', () => {
+    const bench = new Bench({ batch: { pipelineDepth: 1 } }).run(20);
+    const sampledMs = bench.world.scheduler.clock.monotonicMs() - 3;
+    bench.part({ sampledMs }).part();
+    const [first] = bench.begun;
+    if (first === undefined) throw new Error('nothing begun');
+    bench.run(7).decide(first);
+    bench.run(5).tell({ type: 'Executed', keys: [keyOf(first.id)] });
+    const names = bench.phases.map((phase) => phase.split(' ')[0]);
+    expect(names).toEqual(['queue', 'batch', 'votes', 'batch', 'execute']);
+    const msOf = (at: number): number => Number(bench.phases[at]?.split(' ')[1]);
+    expect(msOf(0)).toBeGreaterThanOrEqual(3);
+    expect(msOf(2)).toBeGreaterThanOrEqual(7);
+    // The second waited for the decision on the first.
+    expect(msOf(3)).toBeGreaterThanOrEqual(7);
+    expect(msOf(4)).toBeGreaterThanOrEqual(5);
+  });
+
+  test('of a read: batch, and the barrier until it is served', () => {
+    const bench = new Bench().read();
+    const [barrier] = bench.barriers;
+    if (barrier === undefined) throw new Error('nothing begun');
+    bench.run(6);
+    const reads = [{ token: barrier.token, expired: [], uncovered: [] }];
+    bench.tell({ type: 'ReadsDone', reads });
+    expect(bench.phases[0]).toBe('batch 0');
+    expect(bench.phases[1]).toMatch(/^barrier [6-9]$/);
+    expect(bench.phases).toHaveLength(2);
+  });
+});
 
 describe('a transaction', () => {
   test('holds what came in one turn; the executor learns its clients before it is proposed', () => {

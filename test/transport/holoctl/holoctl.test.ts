@@ -405,7 +405,7 @@ describe('what nodes note', () => {
 describe('doctor', () => {
   const WELL = {
     '/metrics': 'holostore_clock_offset_seconds 0.001\nprocess_open_fds 9\nprocess_max_fds 100\n',
-    '/latency': JSON.stringify([{ phase: 'log', p99Us: 900 }]),
+    '/latency': JSON.stringify([{ phase: 'sync', p99Us: 900 }]),
   };
 
   async function node(status: NodeStatus, pages: Partial<typeof WELL> = {}): Promise<string> {
@@ -435,7 +435,7 @@ describe('doctor', () => {
     ['wrong', { memory: 'full' }, {}, 'memory: full. Delete keys'],
     ['wrong', { members: statusOf(1).members }, {}, 'node 3 (127.0.0.1:15053) is not connected'],
     ['wrong', {}, { '/metrics': 'holostore_clock_offset_seconds -2\n' }, 'is -2.000 s off'],
-    ['wrong', {}, { '/latency': '[{"phase":"log","p99Us":250000}]' }, 'takes 250 ms. Give'],
+    ['wrong', {}, { '/latency': '[{"phase":"sync","p99Us":250000}]' }, 'takes 250 ms. Give'],
     [
       'wrong',
       {},

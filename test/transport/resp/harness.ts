@@ -43,6 +43,7 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
     storeBytes: () => 0,
     replicationOffset: () => 0,
     lastSaveSeconds: () => 0,
+    phase: () => undefined,
     resetCounters: () => undefined,
     replicasAcknowledged: () => 0,
   };
@@ -128,6 +129,8 @@ export class Harness {
   storeBytes = 0;
   /** Calls of CONFIG RESETSTAT. */
   resets = 0;
+  /** Phases of units of the sample. */
+  readonly phases: Array<{ readonly phase: string; readonly ms: number }> = [];
   /** Calls of HOLOSTATS. */
   statsCalls = 0;
   #isAwake = false;
@@ -170,6 +173,7 @@ export class Harness {
         storeBytes: () => this.storeBytes,
         replicationOffset: () => 4321,
         lastSaveSeconds: () => 1_700_000_000,
+        phase: (phase, ms) => this.phases.push({ phase, ms }),
         resetCounters: () => {
           this.resets += 1;
         },

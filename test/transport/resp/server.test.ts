@@ -52,6 +52,7 @@ function start(maxClients = 100, sockets: SocketFactory = TCP): Promise<void> {
           },
         ],
       }),
+      phase: () => undefined,
       replicasAcknowledged: () => 1,
     },
   });

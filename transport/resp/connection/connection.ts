@@ -92,6 +92,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #errorsBefore = 0;
   #hadData = false;
   readonly #deadlines: ConnectionDeadlines;
+  /** Of the sample: when the parser began with the unit that is being built. 0: it is not drawn. */
+  #parsedFromMs = 0;
+  /** When the replies that are to be written were rendered; 0: they are not of the sample. */
+  #renderedMs = 0;
 
   constructor(id: number, socket: ClientSocket, core: GatewayCore) {
     this.#core = core;
@@ -233,6 +237,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#output.bytes > 0) {
       this.counters.writes += 1;
       this.#outputBlocked = !this.#writeOut();
+      if (this.#renderedMs > 0) {
+        this.services.phase('reply', this.services.clock.monotonicMs() - this.#renderedMs);
+        this.#renderedMs = 0;
+      }
     }
     if (this.#turnFull) {
       this.#turnFull = false;
@@ -288,6 +296,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
         this.#placePushes();
         return this.#requestFlush();
       case 'done':
+        if (answer.type === 'PartReplies') this.#renderedMs = answer.renderedMs ?? 0;
         return this.#unitDone(unit);
     }
   }
@@ -439,6 +448,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#pumping || this.#state === 'closed') return;
     this.#pumping = true;
     while (this.#mayParse()) {
+      this.#parsedFromMs = this.insight.units.takes() ? this.services.clock.monotonicMs() : 0;
       this.#parse();
       // The coordinator may answer within `submit`; then parse on.
       if (this.#builder.count > 0) this.#submit();
@@ -748,11 +758,16 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #submit(): void {
     this.#placeLocals();
     this.#lastSequence += 1;
+    const startedMs = this.services.clock.monotonicMs();
+    const isSample = this.#parsedFromMs > 0;
+    if (isSample) this.services.phase('parse', startedMs - this.#parsedFromMs);
+    this.#parsedFromMs = 0;
     const unit = this.#builder.build({
       id: { connection: this.client.id, sequence: this.#lastSequence },
       protocol: this.client.protocol,
       window: this.#core.limits.replyWindowBytes,
-      startedMs: this.services.clock.monotonicMs(),
+      startedMs,
+      isSample,
       discarded: this.#skipReplies,
       isQuestion: this.#builder.isQuestion,
     });

@@ -74,14 +74,14 @@ export class PartRenderer {
   }
 
   /** All replies of the part that was begun, in one piece. */
-  answer(part: Part): PartReplies {
-    return this.answerOf(part, this.finish());
+  answer(part: Part, renderedMs = 0): PartReplies {
+    return this.answerOf(part, this.finish(), renderedMs);
   }
 
   /** The first piece of the replies, after `stop` or behind all commands. */
-  answerOf({ unit, part }: Part, replies: Uint8Array): PartReplies {
+  answerOf({ unit, part }: Part, replies: Uint8Array, renderedMs = 0): PartReplies {
     const noted = { ends: this.#ends, errors: this.#errors, answered: this.#begun };
-    return { type: 'PartReplies', unit, part, from: 0, replies, ...noted, last: true };
+    return { type: 'PartReplies', unit, part, from: 0, replies, ...noted, last: true, renderedMs };
   }
 
   /** All replies so far, for the case that they are long. */

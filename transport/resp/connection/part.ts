@@ -44,6 +44,8 @@ export interface Part {
   readonly participants: readonly number[];
   /** Reply bytes that the connection takes before it gives credit for more. */
   readonly window: number;
+  /** When it was submitted, by the node's monotonic clock, of a sample; 0 for the others. */
+  readonly sampledMs?: number;
 }
 
 /** Replies of a part, or a piece of them. */
@@ -61,6 +63,8 @@ export interface PartReplies {
   /** Commands of the part that all its pieces answer; see `Part.readsFrom`. */
   readonly answered: number;
   readonly last: boolean;
+  /** When they were rendered, where the part is of the sample; 0 for the others. */
+  readonly renderedMs?: number;
 }
 
 /** Every command of the part is answered with this error line, a MULTI block with one. */

@@ -21,6 +21,8 @@ interface UnitFrame {
   readonly protocol: 2 | 3;
   readonly window: number;
   readonly startedMs: number;
+  /** The way of its parts is measured. */
+  readonly isSample: boolean;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
   /** Its answers are for the connection itself. */
@@ -174,7 +176,8 @@ export class UnitBuilder {
     return unit;
   }
 
-  #built(part: PartBuilder, { id, protocol, window }: UnitFrame): Part {
+  #built(part: PartBuilder, frame: UnitFrame): Part {
+    const { id, protocol, window, isSample, startedMs } = frame;
     return {
       unit: id,
       part: part.number,
@@ -188,6 +191,7 @@ export class UnitBuilder {
       wholeStore: part.wholeStore,
       participants: part.slots,
       window,
+      sampledMs: isSample ? startedMs : 0,
     };
   }
 

@@ -4,6 +4,8 @@
  * Streams", 2005) over a sample of the commands, which forgets within seconds. Bounded in keys and
  * in bytes per key, and in work per second.
  */
+import { Sampler } from './sampler.ts';
+
 const KEYS_MAX = 128;
 const KEY_BYTES_MAX = 256;
 /** Commands that are looked at per second, about. */
@@ -25,29 +27,17 @@ interface HotKey {
 export class HotKeys {
   /** By database and key. */
   readonly #counts = new Map<string, number>();
-  /** Commands until the next one that is looked at; a sample stands for `#every` of them. */
-  #left = 1;
-  #every = 1;
-  #seen = 0;
-  /** Samples since it last forgot. */
-  #taken = 0;
+  readonly #sampler = new Sampler(SAMPLES_PER_SECOND);
   #forgotMs = 0;
-  #random = 1;
 
   /** To be asked once for each command that names keys: whether to `add` one of them. */
   takes(): boolean {
-    this.#left -= 1;
-    return this.#left <= 0;
+    return this.#sampler.takes();
   }
 
   /** One key of the command, of as many as it names. */
   add(database: number, key: string, keys: number): void {
-    const weight = this.#every * keys;
-    this.#seen += this.#every;
-    this.#taken += 1;
-    // A burst after a quiet second must not be looked at whole.
-    if (this.#taken % SAMPLES_PER_SECOND === 0) this.#every *= 2;
-    this.#left = 1 + Math.floor(this.draw() * (2 * this.#every - 1));
+    const weight = this.#sampler.weight * keys;
     // Copied: a slice would keep the whole key.
     const cut =
       key.length <= KEY_BYTES_MAX
@@ -71,11 +61,7 @@ export class HotKeys {
   onTick(nowMs: number): void {
     const sinceMs = nowMs - this.#forgotMs;
     if (sinceMs < FORGET_EVERY_MS) return;
-    const perSecond = (this.#seen * 1_000) / sinceMs;
-    this.#every = Math.max(1, Math.ceil(perSecond / SAMPLES_PER_SECOND));
-    this.#left = Math.min(this.#left, 2 * this.#every);
-    this.#seen = 0;
-    this.#taken = 0;
+    this.#sampler.adjust(sinceMs);
     this.#forgotMs = nowMs;
     const kept = KEPT ** (sinceMs / 1_000);
     for (const [name, count] of this.#counts) {
@@ -85,10 +71,9 @@ export class HotKeys {
     }
   }
 
-  /** In [0, 1): random enough that no pattern of a pipeline matters (Numerical Recipes' LCG). */
+  /** In [0, 1). */
   draw(): number {
-    this.#random = (Math.imul(this.#random, 1_664_525) + 1_013_904_223) >>> 0;
-    return this.#random / 2 ** 32;
+    return this.#sampler.draw();
   }
 
   /** The hottest first. */

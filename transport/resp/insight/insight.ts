@@ -1,6 +1,7 @@
 /**
  * The notes of a gateway about its commands, for operators: slow log, latency monitor, hot keys.
- * Connections report each unit once, and one key of a sample of the commands.
+ * Connections report each unit once, one key of a sample of the commands, and the way of a sample
+ * of the units.
  */
 import type { Arguments } from '../../../storage/arguments.ts';
 import { type Command, keysAmong } from '../../../storage/commands/command.ts';
@@ -9,7 +10,12 @@ import type { Part } from '../connection/part.ts';
 import type { GatewayServices } from '../gateway-services.ts';
 import { HotKeys } from './hot-keys.ts';
 import { LatencyMonitor } from './latency-monitor.ts';
+import { Sampler } from './sampler.ts';
 import { cutWords, SlowLog, slowWords } from './slow-log.ts';
+
+/** Of units that are measured on their way. */
+const UNITS_PER_SECOND = 500;
+const ADJUST_EVERY_MS = 1_000;
 
 /** A route of the store. */
 interface KeyedRoute {
@@ -26,12 +32,24 @@ export class CommandInsight {
   readonly slowLog = new SlowLog();
   readonly latency = new LatencyMonitor();
   readonly hotKeys = new HotKeys();
+  /** Of the units: those that are measured on their way. */
+  readonly units = new Sampler(UNITS_PER_SECOND);
+  #adjustedMs = 0;
   /** The setting `latency-tracking-info-percentiles`. */
   percentiles = '50 99 99.9';
   readonly #clock: GatewayServices['clock'];
 
   constructor(clock: GatewayServices['clock']) {
     this.#clock = clock;
+  }
+
+  /** To be called at least every second. */
+  onTick(nowMs: number): void {
+    this.hotKeys.onTick(nowMs);
+    const sinceMs = nowMs - this.#adjustedMs;
+    if (sinceMs < ADJUST_EVERY_MS) return;
+    this.#adjustedMs = nowMs;
+    this.units.adjust(sinceMs);
   }
 
   /** A unit of so many commands is answered. */

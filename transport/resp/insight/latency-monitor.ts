@@ -85,8 +85,8 @@ export class LatencyMonitor {
         : `See SLOWLOG GET for the commands that took ${slowLogUs} us or longer.`;
     const advice = [
       slow,
-      'See INFO latency for the phase that is long: batch (the node is saturated), log (its disk), ' +
-        'votes (a peer or the network), execute (transactions that wait for one another).',
+      'See INFO latency for the phase that is long: queue and batch (the node is saturated), sync ' +
+        '(its disk), votes and network (a peer), execute (transactions that wait for one another).',
       'Long pipelines and commands over many keys (KEYS, MGET and MSET of thousands) take long themselves.',
     ];
     return `${[...lines, ...advice.map((line) => `- ${line}`)].join('\n')}\n`;

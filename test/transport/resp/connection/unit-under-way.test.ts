@@ -47,6 +47,7 @@ function unitOf(items: readonly Item[]): UnitUnderWay {
     protocol: 2,
     window: WINDOW,
     startedMs: 0,
+    isSample: false,
     discarded: false,
     isQuestion: false,
   });

@@ -95,6 +95,43 @@ test('histograms per command: what comes together has waited together', () => {
   expect(client.ask(request('LATENCY HISTOGRAM set'))).toBe('*0\r\n');
 });
 
+test('units of a sample tell of their parsing and of their replies, each once', () => {
+  const harness = new Harness();
+  const client = harness.client();
+  const { coordinator, gateway } = harness;
+  coordinator.manual = true;
+  coordinator.answer = (answer) => {
+    const renderedMs = coordinator.parts[0]?.sampledMs ?? 0;
+    gateway.answered(answer.type === 'PartReplies' ? { ...answer, renderedMs } : answer);
+  };
+  client.send(request('SET a 1', 'GET a'));
+  expect(coordinator.parts[0]?.sampledMs).toBe(harness.nowMs);
+  harness.nowMs += 7;
+  coordinator.step();
+  harness.nowMs += 2;
+  harness.endTurn();
+  client.ask(request('PING'));
+  expect(harness.phases).toEqual([
+    { phase: 'parse', ms: 0 },
+    { phase: 'reply', ms: 9 },
+  ]);
+});
+
+test('of many units a sample is measured: some hundreds in a second', () => {
+  const harness = new Harness();
+  const client = harness.client();
+  let sampled = 0;
+  for (let ms = 0; ms < 10_000; ms += 100) {
+    for (let i = 0; i < 1_000; i += 1) client.ask(request('GET a'));
+    sampled += harness.coordinator.parts.filter(({ sampledMs = 0 }) => sampledMs > 0).length;
+    harness.coordinator.parts.length = 0;
+    harness.tick(100);
+  }
+  expect(sampled).toBeGreaterThan(10 * 250);
+  expect(sampled).toBeLessThan(10 * 1_000);
+  expect(harness.phases.filter(({ phase }) => phase === 'parse')).toHaveLength(sampled);
+});
+
 test('hot keys of all databases, also of commands with several keys', () => {
   const harness = new Harness();
   const client = harness.client();
