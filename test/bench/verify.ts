@@ -10,7 +10,7 @@ import Table from 'cli-table3';
 import { generateHistory, pickFrom } from '../verify/generate.ts';
 import { type History, MODEL_NAMES, type ModelName } from '../verify/history.ts';
 import { checkLinearizability } from '../verify/linearizability.ts';
-import { checkWithPorcupine } from '../verify/porcupine.ts';
+import { checkWithPorcupine, isForPorcupine } from '../verify/porcupine.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';
 
 const SHAPES = [
@@ -49,7 +49,7 @@ export function run(args: string[]): void {
       const { verdict, work } = check(model, history);
       const ms = Math.round(performance.now() - from);
       const row = [model, operations, keys, processes, verdict, ms, work];
-      if (values.porcupine && model !== 'list-append-txn') {
+      if (values.porcupine && isForPorcupine(model)) {
         const start = performance.now();
         const theirs = checkWithPorcupine(history, { timeoutMs: PORCUPINE_TIMEOUT_MS });
         row.push(theirs.verdict, Math.round(performance.now() - start));

@@ -34,9 +34,10 @@ test('three stores that pass for one are found out by both checkers', async () =
   await sleep(1_500);
   await workload.stop();
   await workload.readAll();
-  expect(workload.surprises).toEqual([]);
-  const { registers, lists } = workload.histories();
+  expect(workload.tally.surprises).toEqual([]);
+  const { registers, lists, collections } = workload.histories();
   expect(checkLinearizability(registers).verdict).toBe('violation');
+  expect(checkLinearizability(collections).verdict).toBe('violation');
   expect(checkStrictSerializability(lists).verdict).toBe('violation');
 });
 
@@ -47,10 +48,15 @@ describe('npm run check:linearizability', () => {
   }
 
   test('a short run: faults are done, histories written, all is well', async () => {
-    const { code, stdout, stderr } = await check('--time', '10', '--faults', 'kill,partition');
+    const { code, stdout, stderr } = await check(
+      '--time',
+      '18',
+      '--faults',
+      'kill,pause,partition',
+    );
     expect([code, stderr]).toEqual([0, '']);
     expect(stdout).toContain('all is well');
-    for (const name of ['registers', 'lists']) {
+    for (const name of ['registers', 'lists', 'collections']) {
       const history = readHistory(join(out, `${name}.jsonl`));
       expect(history.operations.length).toBeGreaterThan(100);
     }

@@ -19,7 +19,11 @@ import { parseArgs } from 'node:util';
 import type { History } from '../verify/history.ts';
 import { writeHistory } from '../verify/history-file.ts';
 import { checkLinearizability } from '../verify/linearizability.ts';
-import { checkWithPorcupine, PorcupineUnavailableError } from '../verify/porcupine.ts';
+import {
+  checkWithPorcupine,
+  isForPorcupine,
+  PorcupineUnavailableError,
+} from '../verify/porcupine.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';
 import { CheckWorkload } from './check-workload.ts';
 import { DiskHog } from './disk-hog.ts';
@@ -154,9 +158,9 @@ async function check(settings: Settings, world: World): Promise<number> {
   const tallies = await runFaults(settings, world, workload, start);
   await workload.stop();
   say(
-    `clients have stopped: ${workload.ok} ok, ${workload.unknown} open, ${workload.refused} refused`,
+    `clients have stopped: ${workload.tally.ok} ok, ${workload.tally.unknown} open, ${workload.tally.refused} refused`,
   );
-  const { kept, changed } = workload.watches;
+  const { kept, changed } = workload.tally.watches;
   say(`blocks behind WATCH: ${kept} ran, ${changed} found their key changed`);
   await cluster.ready();
   await workload.readAll();
@@ -166,9 +170,10 @@ async function check(settings: Settings, world: World): Promise<number> {
   const verdicts = [
     verify(settings, 'registers', histories.registers),
     verify(settings, 'lists', histories.lists),
+    verify(settings, 'collections', histories.collections),
   ];
   const shortcomings = [
-    ...workload.surprises.slice(0, 3).map((why) => `a client was told: ${why}`),
+    ...workload.tally.surprises.slice(0, 3).map((why) => `a client was told: ${why}`),
     ...shortcomingsOf(settings, tallies, workload),
   ];
   for (const [name, { injected, succeeded, failures }] of tallies) {
@@ -202,7 +207,7 @@ async function runFaults(
     const tally = name === undefined ? undefined : tallies.get(name);
     if (name === undefined || tally === undefined) continue;
     const fault = await injectFault(name, world);
-    const before = workload.ok;
+    const before = workload.tally.ok;
     await settle();
     let failure: string | undefined;
     try {
@@ -211,7 +216,7 @@ async function runFaults(
     } catch (error) {
       failure = error instanceof Error ? error.message : String(error);
     }
-    const succeeded = workload.ok - before;
+    const succeeded = workload.tally.ok - before;
     await fault.heal();
     if (failure === undefined) {
       tally.injected += 1;
@@ -234,8 +239,7 @@ function verify(settings: Settings, name: string, history: History): string {
       : checkLinearizability(history, { stepsMax: STEPS_MAX });
   say(`${path}: ${ours.text}`);
   writeFileSync(join(settings.out, `${name}.verdict.txt`), `${ours.text}\n`);
-  // Porcupine would have to try the orders of whole transactions: that never ends.
-  if (!settings.porcupine || history.model === 'list-append-txn') return ours.verdict;
+  if (!settings.porcupine || !isForPorcupine(history.model)) return ours.verdict;
   try {
     const theirs = checkWithPorcupine(path, { htmlPath: join(settings.out, `${name}.html`) });
     say(`porcupine: ${theirs.verdict}; ${theirs.keys} keys`);
@@ -255,7 +259,7 @@ function shortcomingsOf(
   workload: CheckWorkload,
 ): string[] {
   const found: string[] = [];
-  if (workload.ok === 0) found.push('no operation succeeded');
+  if (workload.tally.ok === 0) found.push('no operation succeeded');
   for (const name of settings.faults) {
     const { injected = 0, succeeded = 0 } = tallies.get(name) ?? {};
     if (injected === 0) found.push(`${name} was never really done`);

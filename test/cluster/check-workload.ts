@@ -1,10 +1,13 @@
 /**
- * The operations of the linearizability check's clients with their answers, as two histories:
- * single keys (registers with compare-and-set, counters) and transactions over lists. Keys are used
- * for a while and then left alone, so that no search has to cover one key for a whole run.
+ * The operations of the linearizability check's clients with their answers, as three histories:
+ * single keys (registers with compare-and-set, counters), transactions over lists, and groups of
+ * collections (`check-collections.ts`). Keys are used for a while and then left alone, so that no
+ * search has to cover one key for a whole run.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
+import { CollectionClients } from './check-collections.ts';
+import { CheckTally } from './check-tally.ts';
 import type { Client, Outcome, Words } from './client.ts';
 import type { TestNode } from './harness.ts';
 
@@ -25,6 +28,12 @@ const MICRO_OPERATIONS_MAX = 4;
 /** After a failure, so that a dead node does not fill the history with refusals. */
 const PAUSE_MS = 50;
 
+interface CheckHistories {
+  readonly registers: History;
+  readonly lists: History;
+  readonly collections: History;
+}
+
 export class CheckWorkload {
   readonly #nodes: readonly TestNode[];
   readonly #options: CheckWorkloadOptions;
@@ -36,13 +45,8 @@ export class CheckWorkload {
   #process = 0;
   /** Makes every written value and every element a different one. */
   #element = 0;
-  ok = 0;
-  refused = 0;
-  unknown = 0;
-  /** Blocks behind WATCH that ran, and those whose key had changed. */
-  readonly watches = { kept: 0, changed: 0 };
-  /** Replies that neither the model nor a known failure explains. */
-  readonly surprises: string[] = [];
+  readonly tally = new CheckTally();
+  readonly #collections: CollectionClients;
 
   constructor(nodes: readonly TestNode[], options: CheckWorkloadOptions) {
     this.#nodes = nodes;
@@ -50,6 +54,10 @@ export class CheckWorkload {
     const nowUs = (): number => Math.round(performance.now() * 1_000);
     this.#registers = new HistoryRecorder('redis', nowUs);
     this.#lists = new HistoryRecorder('list-append-txn', nowUs);
+    this.#collections = new CollectionClients(nowUs, this.tally, {
+      next: () => this.#next(),
+      recent: () => this.#guess(),
+    });
   }
 
   begin(): void {
@@ -68,8 +76,12 @@ export class CheckWorkload {
     await Promise.all(this.#loops);
   }
 
-  histories(): { readonly registers: History; readonly lists: History } {
-    return { registers: this.#registers.history(), lists: this.#lists.history() };
+  histories(): CheckHistories {
+    return {
+      registers: this.#registers.history(),
+      lists: this.#lists.history(),
+      collections: this.#collections.history(),
+    };
   }
 
   async #loop(node: TestNode, readsOnly: boolean): Promise<void> {
@@ -91,20 +103,25 @@ export class CheckWorkload {
 
   #act(client: Client, process: number): Promise<Outcome['type']> {
     const dice = Math.random();
-    if (dice < 0.3) return this.#register(client, process);
-    if (dice < 0.4) return this.#watched(client, process);
-    if (dice < 0.55) return this.#counter(client, process);
-    if (dice < 0.65) {
+    if (dice < 0.2) return this.#register(client, process);
+    if (dice < 0.25) return this.#watched(client, process);
+    if (dice < 0.35) return this.#counter(client, process);
+    if (dice < 0.4) {
       return this.#readMany(client, process, [this.#key('l'), this.#key('l'), this.#key('l')]);
     }
-    return this.#transaction(client, process);
+    if (dice < 0.45) return this.#lengthened(client, process);
+    if (dice < 0.65) return this.#transaction(client, process);
+    return this.#collections.act(client, process, (group) => this.#key(group));
   }
 
   #read(client: Client, process: number): Promise<Outcome['type']> {
     const dice = Math.random();
-    if (dice < 0.4) return this.#single(client, process, ['GET', this.#recent('r')]);
-    if (dice < 0.6) return this.#single(client, process, ['GET', this.#recent('c')]);
-    return this.#readMany(client, process, [this.#recent('l'), this.#recent('l')]);
+    if (dice < 0.25) return this.#single(client, process, ['GET', this.#recent('r')]);
+    if (dice < 0.4) return this.#single(client, process, ['GET', this.#recent('c')]);
+    if (dice < 0.5) return this.#readMany(client, process, [this.#recent('l'), this.#recent('l')]);
+    if (dice < 0.65)
+      return this.#readLists(client, process, [this.#recent('e'), this.#recent('l')]);
+    return this.#collections.read(client, process, (group) => this.#recent(group));
   }
 
   /** One of the keys of a sort that are in use now. */
@@ -123,13 +140,17 @@ export class CheckWorkload {
     return String(this.#element);
   }
 
+  /** Right now and then: values count up, and few keys are in use. */
+  #guess(): string {
+    return String(Math.max(1, this.#element - Math.ceil(Math.random() * 30)));
+  }
+
   // ---- single keys ------------------------------------------------------------------------
 
   #register(client: Client, process: number): Promise<Outcome['type']> {
     const key = this.#key('r');
     const value = this.#next();
-    // A guess that is right now and then: values count up, and few keys are in use.
-    const guess = String(Math.max(1, this.#element - Math.ceil(Math.random() * 30)));
+    const guess = this.#guess();
     const choices: readonly Words[] = [
       ['SET', key, value],
       ['GET', key],
@@ -152,7 +173,7 @@ export class CheckWorkload {
     const [kind, key = '', ...args] = words;
     const id = this.#registers.invoke(process, kind, [key], args);
     const outcome = await client.run(...words);
-    return this.#finish(this.#registers, id, outcome, (reply) => reply as Json);
+    return this.tally.finish(this.#registers, id, outcome, (reply) => reply as Json);
   }
 
   /** WATCH, GET, MULTI, SET, EXEC: a SET that depends on the value that was read behind WATCH. */
@@ -164,7 +185,7 @@ export class CheckWorkload {
     const outcome = await client.watching(key, async () => {
       const read = this.#registers.invoke(process, 'GET', [key], []);
       const found = await client.run('GET', key);
-      const type = this.#finish(this.#registers, read, found, (reply) => reply as Json);
+      const type = this.tally.finish(this.#registers, read, found, (reply) => reply as Json);
       if (found.type !== 'ok') {
         open = type;
         return undefined;
@@ -174,13 +195,12 @@ export class CheckWorkload {
       return [['SET', key, value]];
     });
     if (id === undefined) return open ?? 'refused';
-    const isChanged = outcome.type === 'ok' && outcome.reply === null;
-    this.watches[isChanged ? 'changed' : 'kept'] += outcome.type === 'ok' ? 1 : 0;
-    if (isChanged) {
-      this.#registers.refuse(id);
-      return 'ok';
-    }
-    return this.#finish(this.#registers, id, outcome, (reply) => (reply as Json[])[0] ?? null);
+    return this.tally.finishWatched(
+      this.#registers,
+      id,
+      outcome,
+      (reply) => (reply as Json[])[0] ?? null,
+    );
   }
 
   // ---- transactions -----------------------------------------------------------------------
@@ -190,21 +210,61 @@ export class CheckWorkload {
     const micros: Json[][] = [];
     const commands: Words[] = [];
     for (let at = 0; at < count; at += 1) {
-      const key = this.#key('l');
+      const key = this.#key(Math.random() < 0.5 ? 'l' : 'e');
       if (Math.random() < 0.5) {
         micros.push(['read', key]);
-        commands.push(['GET', key]);
+        commands.push(readOf(key));
       } else {
         const element = this.#next();
         micros.push(['append', key, Number(element)]);
-        commands.push(['APPEND', key, `${element},`]);
+        commands.push(appendOf(key, element));
       }
     }
     const id = this.#lists.invoke(process, 'txn', [], micros);
     const outcome = await client.transaction(commands);
-    return this.#finish(this.#lists, id, outcome, (reply) =>
+    return this.tally.finish(this.#lists, id, outcome, (reply) =>
       micros.map(([type], at) => (type === 'read' ? listOf((reply as unknown[])[at]) : null)),
     );
+  }
+
+  /** WATCH, LRANGE, MULTI, RPUSH, EXEC: the read and the append are one transaction. */
+  async #lengthened(client: Client, process: number): Promise<Outcome['type']> {
+    const key = this.#key('e');
+    const element = this.#next();
+    let open: Outcome['type'] | undefined;
+    let id: number | undefined;
+    let list: Json = [];
+    const outcome = await client.watching(key, async () => {
+      const read = this.#lists.invoke(process, 'txn', [], [['read', key]]);
+      const found = await client.run(...readOf(key));
+      const type = this.tally.finish(this.#lists, read, found, (reply) => [listOf(reply)]);
+      if (found.type !== 'ok') {
+        open = type;
+        return undefined;
+      }
+      list = listOf(found.reply);
+      id = this.#lists.invoke(
+        process,
+        'txn',
+        [],
+        [
+          ['read', key],
+          ['append', key, Number(element)],
+        ],
+      );
+      return [appendOf(key, element)];
+    });
+    if (id === undefined) return open ?? 'refused';
+    return this.tally.finishWatched(this.#lists, id, outcome, () => [list, null]);
+  }
+
+  /** A transaction that only reads, of both forms of lists. */
+  async #readLists(client: Client, process: number, some: string[]): Promise<Outcome['type']> {
+    const keys = [...new Set(some)];
+    const micros = keys.map((key) => ['read', key]);
+    const id = this.#lists.invoke(process, 'txn', [], micros);
+    const outcome = await client.transaction(keys.map(readOf));
+    return this.tally.finish(this.#lists, id, outcome, (reply) => (reply as unknown[]).map(listOf));
   }
 
   /** MGET: a transaction that only reads, in one command. */
@@ -213,37 +273,7 @@ export class CheckWorkload {
     const micros = keys.map((key) => ['read', key]);
     const id = this.#lists.invoke(process, 'txn', [], micros);
     const outcome = await client.run('MGET', ...keys);
-    return this.#finish(this.#lists, id, outcome, (reply) => (reply as unknown[]).map(listOf));
-  }
-
-  // ---- both -------------------------------------------------------------------------------
-
-  #finish(
-    recorder: HistoryRecorder,
-    id: number,
-    outcome: Outcome,
-    result: (reply: unknown) => Json,
-  ): Outcome['type'] {
-    switch (outcome.type) {
-      case 'ok':
-        recorder.complete(id, result(outcome.reply));
-        this.ok += 1;
-        break;
-      case 'refused':
-        recorder.refuse(id);
-        this.refused += 1;
-        break;
-      case 'error':
-        // No command of this workload fails by its own rules.
-        this.surprises.push(outcome.why);
-        recorder.unknown(id);
-        break;
-      case 'unknown':
-        recorder.unknown(id);
-        this.unknown += 1;
-        break;
-    }
-    return outcome.type;
+    return this.tally.finish(this.#lists, id, outcome, (reply) => (reply as unknown[]).map(listOf));
   }
 
   /** Each key once more, from every node: what was acknowledged must be there. */
@@ -264,17 +294,28 @@ export class CheckWorkload {
         for (const key of keysOf(registers)) await this.#single(client, process, ['GET', key]);
         for (const key of keysOf(lists)) {
           const id = this.#lists.invoke(process, 'txn', [], [['read', key]]);
-          const outcome = await client.run('GET', key);
-          this.#finish(this.#lists, id, outcome, (reply) => [listOf(reply)]);
+          const outcome = await client.run(...readOf(key));
+          this.tally.finish(this.#lists, id, outcome, (reply) => [listOf(reply)]);
         }
+        await this.#collections.readAll(client, process);
         client.close();
       }),
     );
   }
 }
 
-/** `1,2,3,` as a list of numbers. */
+/** Keys with an `e` are lists, the others strings that are appended to. */
+function readOf(key: string): Words {
+  return key.startsWith('e') ? ['LRANGE', key, '0', '-1'] : ['GET', key];
+}
+
+function appendOf(key: string, element: string): Words {
+  return key.startsWith('e') ? ['RPUSH', key, element] : ['APPEND', key, `${element},`];
+}
+
+/** `1,2,3,`, or the elements of a list, as a list of numbers. */
 function listOf(reply: unknown): Json {
+  if (Array.isArray(reply)) return reply.map(Number);
   if (typeof reply !== 'string') return [];
   return reply.split(',').filter(Boolean).map(Number);
 }

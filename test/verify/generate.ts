@@ -105,6 +105,8 @@ function makeRequest(model: ModelName, pick: Pick, keys: number, serial: number)
       ];
       return requests[pick(requests.length)] ?? one('GET');
     }
+    case 'collections':
+      return one('MULTI', ...makeBlock(pick));
     case 'list-append-txn':
       return makeTransaction(pick, keys, serial);
   }
@@ -120,6 +122,34 @@ function makeTransaction(pick: Pick, keys: number, serial: number): Request {
     return pick(2) === 0 ? ['read', key] : ['append', key, serial * MICROS_MAX + at];
   });
   return { kind: 'txn', keys: [...touched], args };
+}
+
+/** One command of a group of keys, or a few. */
+function makeBlock(pick: Pick): Json[] {
+  const small = String(pick(3));
+  const commands = [
+    ['RPUSH', 'l', small],
+    ['LPOP', 'l'],
+    ['LMOVE', 'l', 'l2', 'LEFT', 'RIGHT'],
+    ['LREM', 'l', '1', small],
+    ['LRANGE', pick(2) === 0 ? 'l' : 'l2', '0', '-1'],
+    ['SADD', 's', small],
+    ['SREM', 's', small],
+    ['SMOVE', 's', 's2', small],
+    ['SMEMBERS', pick(2) === 0 ? 's' : 's2'],
+    ['HSET', 'h', small, String(pick(9))],
+    ['HINCRBY', 'h', small, '2'],
+    ['HDEL', 'h', small],
+    ['HGETALL', 'h'],
+    ['ZADD', 'z', String(pick(9)), small],
+    ['ZREM', 'z', small],
+    ['ZPOPMIN', 'z'],
+    ['ZRANGE', 'z', '0', '-1', 'WITHSCORES'],
+  ];
+  return Array.from(
+    { length: 1 + pick(2) },
+    () => commands[pick(commands.length)] ?? ['LPOP', 'l'],
+  );
 }
 
 /** A small generator of numbers from a seed (mulberry32), for benchmarks and long histories. */

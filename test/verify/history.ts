@@ -40,6 +40,7 @@ export const MODEL_NAMES = [
   'redis',
   'counter',
   'list',
+  'collections',
   'list-append-txn',
 ] as const;
 

@@ -180,7 +180,7 @@ describe('the budget', () => {
   });
 });
 
-const MODELS: ModelName[] = ['cas-register', 'kv', 'redis', 'counter', 'list'];
+const MODELS: ModelName[] = ['cas-register', 'kv', 'redis', 'counter', 'list', 'collections'];
 const choices = fc.array(fc.nat({ max: 999 }), { minLength: 20, maxLength: 200 });
 
 describe.each(MODELS)('generated histories of %s', (model) => {

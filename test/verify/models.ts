@@ -4,6 +4,7 @@
  * Go. A model is made for the operations of one key and may use what they will read: a state that
  * no read to come agrees with need not be told from another such state.
  */
+import { CollectionsModel } from './collections-model.ts';
 import { InvalidHistoryError, type Json, type ModelName, type Operation } from './history.ts';
 import { ListModel } from './list-model.ts';
 import {
@@ -32,6 +33,8 @@ export function createModel(name: ModelName, operations: readonly Operation[]): 
       return COUNTER;
     case 'list':
       return new ListModel(operations);
+    case 'collections':
+      return new CollectionsModel();
     case 'list-append-txn':
       throw new InvalidHistoryError('transactions are not checked key by key');
   }

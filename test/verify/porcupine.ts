@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type History, InvalidHistoryError } from './history.ts';
+import { type History, InvalidHistoryError, type ModelName } from './history.ts';
 import { writeHistory } from './history-file.ts';
 
 export interface PorcupineOptions {
@@ -39,6 +39,14 @@ export interface PorcupineVerdict {
 /** There is no Go, or it could not build the program (no module proxy, for one). */
 export class PorcupineUnavailableError extends Error {
   override readonly name = 'PorcupineUnavailableError';
+}
+
+/**
+ * Whether it can be asked about a long history: it has no model of collections, and would try the
+ * orders of whole transactions, which never ends.
+ */
+export function isForPorcupine(model: ModelName): boolean {
+  return model !== 'collections' && model !== 'list-append-txn';
 }
 
 const SOURCES = join(import.meta.dirname, 'porcupine');

@@ -5,6 +5,7 @@
  * `generate.ts` runs its clients against it, `brute-force.ts` replays orders on it.
  */
 import type { Json } from './history.ts';
+import { SerialCollections } from './serial-collections.ts';
 
 export interface Request {
   readonly kind: string;
@@ -17,9 +18,13 @@ export class SerialStore {
   readonly #values = new Map<string, string>();
   readonly #registers = new Map<string, Json>();
   readonly #lists = new Map<string, Json[]>();
+  /** By group. */
+  readonly #collections = new Map<string, SerialCollections>();
 
   run({ kind, keys: [key = ''], args }: Request): Json {
     switch (kind) {
+      case 'MULTI':
+        return args.map((words) => this.#collectionsOf(key).run(words as string[]));
       case 'txn':
         return args.map((micro) => this.#runMicro(micro));
       case 'read':
@@ -115,6 +120,12 @@ export class SerialStore {
     if (type === 'read') return [...list];
     list.push(value);
     return null;
+  }
+
+  #collectionsOf(group: string): SerialCollections {
+    const known = this.#collections.get(group) ?? new SerialCollections();
+    this.#collections.set(group, known);
+    return known;
   }
 
   #list(key: string): Json[] {
