@@ -1,4 +1,4 @@
-/** What the clients of the linearizability check were told: counts, and the ends of operations. */
+/** The answers to the clients of the linearizability check: counts, and the ends of operations. */
 import type { HistoryRecorder, Json } from '../verify/history.ts';
 import type { Outcome } from './client.ts';
 

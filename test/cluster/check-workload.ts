@@ -119,8 +119,9 @@ export class CheckWorkload {
     if (dice < 0.25) return this.#single(client, process, ['GET', this.#recent('r')]);
     if (dice < 0.4) return this.#single(client, process, ['GET', this.#recent('c')]);
     if (dice < 0.5) return this.#readMany(client, process, [this.#recent('l'), this.#recent('l')]);
-    if (dice < 0.65)
+    if (dice < 0.65) {
       return this.#readLists(client, process, [this.#recent('e'), this.#recent('l')]);
+    }
     return this.#collections.read(client, process, (group) => this.#recent(group));
   }
 

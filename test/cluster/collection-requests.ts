@@ -1,5 +1,5 @@
 /**
- * What the clients of the linearizability check do with collections: queues that workers take from
+ * The requests of the linearizability check for collections: queues that workers take from
  * by LMOVE, sets that members move between, hashes, sorted sets, blocks over all of them and blocks
  * behind WATCH. It draws requests; `check-collections.ts` sends and records them.
  */

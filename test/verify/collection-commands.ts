@@ -1,5 +1,5 @@
 /**
- * What Redis' commands on collections answer and leave, for `collections-model.ts`. A value is a list of
+ * The replies and effects of Redis' commands on collections, for `collections-model.ts`. A value is a list of
  * words, never an empty one: the elements of a list; the members of a set, sorted; the fields of a
  * hash, sorted, each before its value; the members of a sorted set in its order, each before its
  * score. Replies without an order have that of the value: `orderedReply` brings them there.

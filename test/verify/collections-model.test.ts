@@ -49,7 +49,7 @@ test('a block behind WATCH runs in no state but that which was read', () => {
   const full = stateAfter(model, operation('SADD', ['s', 'a'], 1));
   expect(model.step(full, operation('EXEC', args(['a']), [1]))).not.toBe(full);
   expect(model.step(full, operation('EXEC', args([]), [1]))).toBeUndefined();
-  // Nobody was told: it may have run, but not here.
+  // The outcome is open: it may have run, but not in this state.
   expect(model.step(full, operation('EXEC', args([])))).toBe(full);
   expect(model.isReadOnly(operation('EXEC', args([])))).toBe(false);
 });

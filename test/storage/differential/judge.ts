@@ -25,10 +25,14 @@ export class Judge {
     return this.oracles.some(({ isNew }) => isNew);
   }
 
+  /** Those that can be compared. Others are not run at all: they would change what later ones find. */
+  comparable(drawn: readonly Words[]): readonly Words[] {
+    return this.#hasNew ? drawn : drawn.filter((words) => !isUnknownToOld(words));
+  }
+
   /** The first reply that is wrong, in a stream that begins with an empty store. */
   async errorIn(drawn: readonly Words[], protocol: 2 | 3, run: Run): Promise<string | undefined> {
-    // Not run at all: they would also change what later commands find.
-    const commands = this.#hasNew ? drawn : drawn.filter((words) => !isUnknownToOld(words));
+    const commands = this.comparable(drawn);
     const ours: Value[] = [];
     const twins: Words[] = [];
     for (const [i, reply] of (await run(commands)).entries()) {
