@@ -9,13 +9,15 @@ import type { Placement } from '../../transport/resp/connection/placement.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { GatewayLimits } from '../../transport/resp/limits.ts';
+import type { PubSubMessage } from '../../transport/resp/pubsub/pubsub-message.ts';
 import { tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 
 export type GatewayMessage =
   | PartAnswer
-  /** For a client, between two replies: complete, and in its protocol. */
-  | { readonly type: 'Push'; readonly connection: number; readonly bytes: Uint8Array }
+  /** From the gateway of a peer. */
+  | { readonly type: 'PubSub'; readonly peer: number; readonly message: PubSubMessage }
+  | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   /** A connection has something to write. */
   | { readonly type: 'Wake' }
   | { readonly type: 'Listening' }
@@ -36,6 +38,9 @@ export interface GatewayActorOptions {
   readonly submit: (part: Part) => boolean;
   /** To the stores, which outlive this actor: its end is told too. */
   readonly flow: (message: ReplyFlow) => void;
+  /** To the gateways of the peers that are up; what finds no room is lost. */
+  readonly toPeer: (peer: number, message: PubSubMessage) => void;
+  readonly connected: () => ReadonlySet<number>;
   /** `done` is called once, with an error when clients cannot come. */
   readonly listen: (gateway: Gateway, done: (error: Error | undefined) => void) => ClientListener;
   readonly onGateway: (gateway: Gateway, listening: boolean) => void;
@@ -49,7 +54,7 @@ export function gatewayActor(
   context: ActorContext<GatewayMessage>,
   options: GatewayActorOptions,
 ): Behavior<GatewayMessage> {
-  const { submit, flow, placement } = options;
+  const { submit, flow, placement, connected, toPeer } = options;
   const self = context.thisIncarnation;
   let isInTurn = false;
   const gateway = new Gateway({
@@ -59,6 +64,7 @@ export function gatewayActor(
     firstConnection: (context.incarnation - 1) * CONNECTIONS_EACH + 1,
     submit,
     flow,
+    peers: { incarnation: context.incarnation, connected, send: toPeer },
     wake: () => {
       // The gateway writes at its next tick, if not now.
       if (!isInTurn) tellOrDrop(self, { type: 'Wake' });
@@ -79,8 +85,12 @@ export function gatewayActor(
         case 'PartFailed':
         case 'RepliesLost':
           return gateway.answered(message);
-        case 'Push':
-          return gateway.push(message.connection, message.bytes);
+        case 'PubSub':
+          return gateway.pubsub.receive(message.peer, message.message);
+        case 'PeerUp':
+          return gateway.pubsub.peerUp(message.peer);
+        case 'PeerDown':
+          return gateway.pubsub.peerDown(message.peer);
         case 'Wake':
           return;
         case 'Listening':

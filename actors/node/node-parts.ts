@@ -46,11 +46,14 @@ export interface NodeParts {
   /** A secret of this process, for its tables. */
   readonly tableHashKey: TableHashKey;
   readonly observer: NodeObserver;
-  readonly gateway?: Omit<GatewayActorOptions, 'submit' | 'flow' | 'placement'>;
+  readonly gateway?: Omit<GatewayActorOptions, GatewayWiring>;
   /** Is told the answers to parts where there is no gateway. */
   readonly clients?: ActorRef<PartAnswer>;
   readonly onFailed: (failure: SystemFailure) => void;
 }
+
+/** Parts of the gateway that the node itself brings. */
+type GatewayWiring = 'submit' | 'flow' | 'placement' | 'toPeer' | 'connected';
 
 export interface NodeLimits {
   readonly clock?: Partial<ClockLimits>;

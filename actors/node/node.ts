@@ -89,6 +89,8 @@ export class Node {
   readonly #fullParts = new Set<string>();
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
+  #newsForGateway: Outlet<GatewayMessage> | undefined;
+  #trafficToGateway: Outlet<GatewayMessage> | undefined;
 
   constructor(parts: NodeParts) {
     this.#parts = parts;
@@ -332,10 +334,18 @@ export class Node {
           placement,
           submit: (part) => this.submit(part),
           flow: (message) => this.flow(message),
+          connected: () => this.#up,
+          toPeer: (peer, message) => {
+            const link = this.#links.get(peer);
+            // Published messages reach a peer at most once; gaps in the tables are asked for.
+            if (link !== undefined) tellOrDrop(link.traffic, { type: 'SendPubSub', message });
+          },
         }),
       ),
     );
     this.#lateGateway.bind(this.#gateway);
+    this.#newsForGateway = new Outlet(this.#gateway);
+    this.#trafficToGateway = new Outlet(this.#gateway, this.#trafficKeptMax);
   }
 
   /** Without room for any of them, no write may be begun. */
@@ -405,6 +415,11 @@ export class Node {
           router: this.#router,
           time: this.time,
           settings: this.settings,
+          onPubSub: (_peer, message) => {
+            const gateway = this.#trafficToGateway;
+            // Lost on the way from the peer, if anything: at most once is all that is promised.
+            if (gateway !== undefined) tellOrDrop(gateway, { type: 'PubSub', peer, message });
+          },
           onClockCompared: (_peer, reading, roundTripMs) => {
             this.offsets.heard(peer, reading, roundTripMs);
             observer.roundTrip?.(roundTripMs);
@@ -413,12 +428,14 @@ export class Node {
           onUp: () => {
             this.#up.add(peer);
             for (const store of this.stores) store.peerUp(peer);
+            this.#newsForGateway?.send({ type: 'PeerUp', peer });
             this.#toQuorum?.send({ type: 'PeerUp', peer });
             observer.peerUp(peer);
           },
           onDown: (_peer, reason) => {
             this.#up.delete(peer);
             for (const store of this.stores) store.peerDown(peer);
+            this.#newsForGateway?.send({ type: 'PeerDown', peer });
             this.#toQuorum?.send({ type: 'PeerDown', peer });
             observer.peerDown(peer, reason);
           },

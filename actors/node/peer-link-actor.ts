@@ -8,6 +8,7 @@
 import { Channel, decodeFrame, encodeFrame, type PeerFrame } from '../../transport/peer/codec.ts';
 import { FrameError } from '../../transport/peer/frame-error.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
+import { type PubSubMessage, pubSubMessageOf } from '../../transport/resp/pubsub/pubsub-message.ts';
 import type { MessageJudge } from '../accord/messages/message-judge.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { ClockComparison, ClusterTime } from '../accord/primitives/cluster-time.ts';
@@ -19,6 +20,8 @@ import type { SettingsWatch } from './settings-watch.ts';
 
 export type PeerLinkMessage =
   | { readonly type: 'Send'; readonly group: GroupId; readonly message: AccordMessage }
+  /** For the peer's gateway. */
+  | { readonly type: 'SendPubSub'; readonly message: PubSubMessage }
   | { readonly type: 'Frame'; readonly frame: Uint8Array }
   | { readonly type: 'Up' }
   | { readonly type: 'Down'; readonly reason: string }
@@ -61,6 +64,7 @@ interface PeerLinkOptions {
   readonly router: Router;
   readonly time: ClusterTime;
   readonly settings: SettingsWatch;
+  readonly onPubSub: (peer: number, message: PubSubMessage) => void;
   readonly onClockCompared: (
     peer: number,
     comparison: ClockComparison,
@@ -84,6 +88,8 @@ const PROBE_MS_MAX = 2_000;
 const FRAME_MESSAGES_MAX = 1_024;
 /** Bytes of bodies, slots and deps per frame; a larger message gets a frame of its own. */
 const FRAME_CONTENT_BYTES_MAX = 8 * 1024 * 1024;
+/** Bytes that wait for the peer, above which messages of pub/sub are dropped. */
+const PUBSUB_QUEUED_BYTES_MAX = 16 * 1024 * 1024;
 
 export function peerLinkActor(
   context: ActorContext<PeerLinkMessage>,
@@ -100,6 +106,10 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   #queuedMessages = 0;
   #queuedBytes = 0;
   #admin: AdminMessage[] = [];
+  #pubSub: PubSubMessage[] = [];
+  #pubSubBytes = 0;
+  /** Of pub/sub: what found no room at the link. */
+  #pubSubDropped = 0;
   /** When the unanswered probe was sent. */
   #probedMs: number | undefined;
   #dropped = 0;
@@ -116,6 +126,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     switch (message.type) {
       case 'Send':
         return this.#send(message.group, message.message);
+      case 'SendPubSub':
+        return this.#sendPubSub(message.message);
       case 'Frame':
         return this.#receiveFrame(message.frame);
       case 'Up':
@@ -134,6 +146,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
 
   turnEnd(): void {
     this.#flush();
+    this.#flushPubSub();
     this.#flushAdmin();
   }
 
@@ -142,6 +155,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     return {
       peer,
       dropped: this.#dropped,
+      pubSubDropped: this.#pubSubDropped,
       damaged: this.#damaged,
       unrouted: router.unroutedOf(peer),
       queuedBytes: network.queuedBytes(peer),
@@ -184,6 +198,33 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     if (!sent) this.#dropped += messages.length;
   }
 
+  #sendPubSub(message: PubSubMessage): void {
+    this.#pubSub.push(message);
+    if (message.type === 'Published') this.#pubSubBytes += message.body.length;
+    const isFull = this.#pubSub.length >= FRAME_MESSAGES_MAX;
+    if (isFull || this.#pubSubBytes > FRAME_CONTENT_BYTES_MAX) this.#flushPubSub();
+  }
+
+  /** A peer that is slow loses messages of pub/sub: they may not use up the room of commands. */
+  #flushPubSub(): void {
+    if (this.#pubSub.length === 0) return;
+    const { peer, network } = this.#options;
+    const messages = this.#pubSub;
+    const hasRoom = network.queuedBytes(peer) <= PUBSUB_QUEUED_BYTES_MAX;
+    this.#pubSub = [];
+    this.#pubSubBytes = 0;
+    const frame = [{ ...NO_GROUP, messages }];
+    const isSent = hasRoom && network.send(peer, encodeFrame(Channel.pubsub, frame));
+    if (!isSent) this.#pubSubDropped += messages.length;
+  }
+
+  #receivePubSub(message: object): void {
+    const { peer, judge, onPubSub } = this.#options;
+    const sound = pubSubMessageOf(message);
+    if (sound === undefined) judge.refuse(peer, 'unknown', 'shape');
+    else onPubSub(peer, sound);
+  }
+
   #receiveFrame(bytes: Uint8Array): void {
     const { peer, judge, router } = this.#options;
     let frame: PeerFrame;
@@ -199,6 +240,11 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       case Channel.protocol:
         for (const section of frame.sections) {
           for (const message of section.messages) router.receive(peer, section, message);
+        }
+        return;
+      case Channel.pubsub:
+        for (const { messages } of frame.sections) {
+          for (const message of messages) this.#receivePubSub(message);
         }
         return;
       case Channel.admin:

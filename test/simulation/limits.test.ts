@@ -155,6 +155,8 @@ const GATEWAY: Fates<GatewayLimits> = {
   localReplyBytesMax: OUTSIDE,
   multiCommandsMax: OUTSIDE,
   multiBytesMax: OUTSIDE,
+  subscriptionsMax: OUTSIDE,
+  pubsubOutput: OUTSIDE,
   watchedKeysMax: OUTSIDE,
   settingWaitMsMax: OUTSIDE,
   transactionKeysMax: OUTSIDE,

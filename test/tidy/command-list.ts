@@ -16,6 +16,7 @@ const GROUPS = [
   ['generic', 'keys'],
   ['transactions', 'transactions'],
   ['connection', 'connections'],
+  ['pubsub', 'pub/sub'],
   ['scripting', 'scripts'],
   ['server', 'server'],
   ['cluster', 'clusters'],

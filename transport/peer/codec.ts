@@ -30,7 +30,11 @@ export const Channel = {
 export type Channel = (typeof Channel)[keyof typeof Channel];
 
 /** The channels that this version speaks; frames of any other are not decoded. */
-const SPOKEN: ReadonlySet<number> = new Set<Channel>([Channel.protocol, Channel.admin]);
+const SPOKEN: ReadonlySet<number> = new Set<Channel>([
+  Channel.protocol,
+  Channel.pubsub,
+  Channel.admin,
+]);
 
 /** Messages of one group; range and generation are 0 where they concern no group. */
 export interface FrameSection {

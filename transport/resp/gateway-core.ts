@@ -4,7 +4,7 @@
  */
 
 import type { ReplyWriter } from './codec/encoder.ts';
-import type { ClientDirectory, ClientState } from './connection/client-state.ts';
+import type { ClientDirectory } from './connection/client-state.ts';
 import type { Part, ReplyCredit } from './connection/part.ts';
 import type { Placement } from './connection/placement.ts';
 import type { GatewayCounters } from './counters.ts';
@@ -12,11 +12,12 @@ import type { GatewayServices } from './gateway-services.ts';
 import type { CommandInsight } from './insight/insight.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { MemoryBudget } from './memory-budget.ts';
+import type { PubSub } from './pubsub/pubsub.ts';
+import type { Subscriber } from './pubsub/subscriptions.ts';
 import type { Routes } from './routes.ts';
 
 /** A connection as its gateway calls back to it. */
-export interface GatewayClient {
-  readonly client: ClientState;
+export interface GatewayClient extends Subscriber {
   /** Sends what the turn has left. */
   flush(): void;
   /** Submits again what was refused; `false`: there still is no room. */
@@ -31,6 +32,7 @@ export interface GatewayCore {
   readonly counters: GatewayCounters;
   readonly memory: MemoryBudget;
   readonly insight: CommandInsight;
+  readonly pubsub: PubSub;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
   readonly placement: Placement;

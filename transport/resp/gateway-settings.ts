@@ -7,6 +7,7 @@ import type { ProtectedMode } from '../access/protected-mode.ts';
 import type { GatewayServices } from './gateway-services.ts';
 import { inertSettings, yesOrNo } from './inert-settings.ts';
 import { type GatewayLimits, OUTPUT_BYTES_MIN } from './limits.ts';
+import { outputLimitSetting } from './output-limit-setting.ts';
 import { bytesSetting, fixedSetting, integerSetting, type Setting } from './settings-registry.ts';
 
 const KIB = 1024;
@@ -14,7 +15,7 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const YEAR_SECONDS = 31_536_000;
 
-type FixedLimit = 'transactionBytesMax' | 'clientsMax' | 'derivedMemoryBytes';
+type FixedLimit = 'transactionBytesMax' | 'clientsMax' | 'derivedMemoryBytes' | 'pubsubOutput';
 type LimitName = Exclude<keyof GatewayLimits, FixedLimit>;
 
 export function registerGatewaySettings(
@@ -60,6 +61,8 @@ function limitSettings(limits: GatewayLimits): Setting[] {
     bytes('multi-bytes-max', 'multiBytesMax', KIB, transactionBytesMax),
     count('setting-wait-ms-max', 'settingWaitMsMax', 0, YEAR_SECONDS * 1000),
     fixedSetting('transaction-keys-max', String(limits.transactionKeysMax)),
+    count('subscriptions-max', 'subscriptionsMax', 1, 1_000_000),
+    guarded(outputLimitSetting(limits)),
     count('watched-keys-max', 'watchedKeysMax', 1, 1_000_000),
     count('partial-request-ms-max', 'partialRequestMsMax', 100, YEAR_SECONDS * 1000),
   ];

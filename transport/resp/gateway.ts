@@ -24,6 +24,7 @@ import { insightSettings } from './insight/insight-settings.ts';
 import { defaultLimits, type GatewayLimits } from './limits.ts';
 import { LOCAL_COMMANDS } from './local-commands.ts';
 import { MemoryBudget } from './memory-budget.ts';
+import { NO_PEERS, PubSub, type PubSubPeers } from './pubsub/pubsub.ts';
 import { Routes } from './routes.ts';
 
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
@@ -40,6 +41,8 @@ interface GatewayOptions {
   submit(part: Part): boolean;
   /** A connection's news about the replies that it still expects. */
   flow(message: ReplyFlow): void;
+  /** The gateways of the other nodes; none by default. */
+  readonly peers?: PubSubPeers;
   /** `flush` is to be called at the end of this turn. */
   wake(): void;
 }
@@ -54,6 +57,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly placement: Placement;
   readonly memory: MemoryBudget;
   readonly insight: CommandInsight;
+  readonly pubsub: PubSub;
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId: number;
@@ -67,6 +71,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.placement = options.placement;
     this.limits = { ...defaultLimits(), ...options.limits };
     this.insight = new CommandInsight(options.services.clock);
+    const nowMs = options.services.clock.monotonicMs();
+    this.pubsub = new PubSub(options.peers ?? NO_PEERS, nowMs);
     this.memory = new MemoryBudget(this.limits);
     this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
     const { services } = options;
@@ -124,13 +130,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
     else if (answer.type === 'PartReplies' && !answer.last) this.abandon(answer);
   }
 
-  /** Sends a client something that is no reply; see `Connection.push`. */
-  push(connection: number, bytes: Uint8Array): void {
-    this.#connections.get(connection)?.push(bytes);
-  }
-
   /** Writes what the turn has left. */
   flush(): void {
+    this.pubsub.announce();
     const flushes = this.#flushes;
     if (flushes.length === 0) return;
     this.#flushes = [];
@@ -156,6 +158,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     const nowMs = this.services.clock.monotonicMs();
     this.counters.sample(nowMs);
     this.insight.onTick(nowMs);
+    this.pubsub.onTick(nowMs);
     // An overloaded node may be woken too late: flush here, so that no reply is stuck.
     this.flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
@@ -233,6 +236,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
 
   removed(connection: GatewayClient): void {
     this.#connections.delete(connection.client.id);
+    this.pubsub.unsubscribeAll(connection);
   }
 
   /** The gateway's part of INFO; the services' sections override it. */
@@ -271,6 +275,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
         protocol_errors: counters.protocolErrors,
         security_attacks: counters.securityAttacks,
         output_limit_disconnections: counters.outputLimitDisconnects,
+        pubsub_channels: this.pubsub.names('channel').length,
+        pubsub_patterns: this.pubsub.names('pattern').length,
+        pubsubshard_channels: this.pubsub.names('shard').length,
         idle_disconnections: counters.idleDisconnects,
         partial_request_disconnections: counters.partialDisconnects,
         evicted_clients: counters.memoryDisconnects,

@@ -32,6 +32,14 @@ export interface RequestLimits {
   requestBytesMax: number;
 }
 
+/** Redis' client-output-buffer-limit of one class of clients; 0: no limit. */
+interface OutputLimit {
+  readonly hardBytes: number;
+  /** May be exceeded for `softSeconds`. */
+  readonly softBytes: number;
+  readonly softSeconds: number;
+}
+
 export interface GatewayLimits extends RequestLimits {
   /** Bytes of one unit; a single command may be longer and then travels alone. */
   unitBytesMax: number;
@@ -53,6 +61,10 @@ export interface GatewayLimits extends RequestLimits {
    * and nothing else runs meanwhile. More are refused.
    */
   transactionKeysMax: number;
+  /** Subscriptions of one connection: channels, patterns and shard channels. */
+  subscriptionsMax: number;
+  /** Of clients with subscriptions: what they have not read; beyond, they are disconnected. */
+  pubsubOutput: OutputLimit;
   /** Keys that one connection may watch. */
   watchedKeysMax: number;
   /** CONFIG SET of settings of the cluster waits this long until every node has the change. */
@@ -89,6 +101,8 @@ export function defaultLimits(): GatewayLimits {
     multiCommandsMax: 16_384,
     multiBytesMax: 16 * MIB,
     transactionKeysMax: 16_384,
+    subscriptionsMax: 65_536,
+    pubsubOutput: { hardBytes: 32 * MIB, softBytes: 8 * MIB, softSeconds: 60 },
     watchedKeysMax: 16_384,
     settingWaitMsMax: 10_000,
     partialRequestMsMax: 30_000,

@@ -6,6 +6,7 @@ import { CONFIG_COMMAND } from './commands/config-command.ts';
 import { CONNECTION_COMMANDS } from './commands/connection-commands.ts';
 import { INSIGHT_COMMANDS } from './commands/insight-commands.ts';
 import { MEMORY_COMMAND } from './commands/memory-command.ts';
+import { PUBSUB_COMMANDS } from './commands/pubsub-commands.ts';
 import { SERVER_COMMANDS } from './commands/server-commands.ts';
 import { TRANSACTION_COMMANDS } from './commands/transaction-commands.ts';
 import type { LocalCommand } from './routes.ts';
@@ -15,6 +16,7 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   ...TRANSACTION_COMMANDS,
   ...SERVER_COMMANDS,
   ...INSIGHT_COMMANDS,
+  ...PUBSUB_COMMANDS,
   CLIENT_COMMAND,
   ASKING_COMMAND,
   CLUSTER_COMMAND,

@@ -8,10 +8,13 @@ import { type Command, hasOneKey, printable } from '../../storage/commands/comma
 import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/commands/command-table.ts';
 import { HdrHistogram } from '../hdr-histogram.ts';
 import type { ReplyWriter } from './codec/encoder.ts';
-import type { ClientDirectory, ClientState } from './connection/client-state.ts';
+import type { ClientDirectory } from './connection/client-state.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
 import type { CommandInsight } from './insight/insight.ts';
+import type { GatewayLimits } from './limits.ts';
+import type { PubSub } from './pubsub/pubsub.ts';
+import type { Subscriber } from './pubsub/subscriptions.ts';
 import type { ClusterChanges } from './settings-registry.ts';
 
 /** Redis' text for a command that a transaction cannot contain. */
@@ -31,6 +34,8 @@ export interface LocalCommand {
   readonly complexity: string;
   /** Runs only when all commands before it are answered: it changes or reports the reply format. */
   readonly afterAll?: boolean;
+  /** Inside a MULTI block it runs when those before it have had their effects, if they have any. */
+  readonly afterBlock?: boolean;
   /** Runs at once inside a MULTI block instead of being queued. */
   readonly immediate?: boolean;
   /** Subcommands of a command like CLIENT. The store may have further ones (OBJECT ENCODING). */
@@ -40,13 +45,14 @@ export interface LocalCommand {
 }
 
 /** Everything that a command of the gateway may use. */
-export interface LocalContext {
-  readonly client: ClientState;
+export interface LocalContext extends Subscriber {
   readonly services: GatewayServices;
   readonly clients: ClientDirectory;
   readonly routes: Routes;
   readonly counters: GatewayCounters;
   readonly insight: CommandInsight;
+  readonly limits: Readonly<GatewayLimits>;
+  readonly pubsub: PubSub;
   /** The command runs as part of a MULTI block, at EXEC. */
   readonly inExec: boolean;
   /** A MULTI block is open. */

@@ -7,6 +7,7 @@ import { type GatewayMessage, gatewayActor } from '../../../actors/node/gateway-
 import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../../transport/resp/connection/part.ts';
 import type { Gateway } from '../../../transport/resp/gateway.ts';
+import type { PubSubMessage } from '../../../transport/resp/pubsub/pubsub-message.ts';
 import { FakeSocket, idleServices, request } from '../../transport/resp/harness.ts';
 import { SOLE_PLACEMENT } from '../../transport/resp/placements.ts';
 import { spec, virtualSystem } from '../runtime/fixture.ts';
@@ -17,6 +18,7 @@ class Bench {
   readonly world = virtualSystem();
   readonly parts: Part[] = [];
   readonly flows: ReplyFlow[] = [];
+  readonly told: PubSubMessage[] = [];
   readonly listening: boolean[] = [];
   stopped = 0;
   hasRoom = true;
@@ -36,6 +38,8 @@ class Bench {
           return this.hasRoom;
         },
         flow: (message) => this.flows.push(message),
+        connected: () => new Set([2]),
+        toPeer: (_peer, message) => this.told.push(message),
         listen: (_gateway, done) => {
           scheduler.after(1, () => done(listenError));
           return {
@@ -97,13 +101,20 @@ test("the gateway's own answers leave without an answer of a store", () => {
   expect(client.socket.writes).toEqual(['+PONG\r\n$1\r\nx\r\n']);
 });
 
-test('a push finds its connection, and one that is gone is no error', () => {
+test('what peers publish reaches the subscribers, and they are told of subscriptions', () => {
   const bench = new Bench();
+  expect(bench.told.map(({ type }) => type)).toEqual(['SubscriptionsPage', 'SubscriptionsWanted']);
   const client = bench.client();
-  const bytes = Buffer.from('>1\r\n+p\r\n');
-  bench.tell({ type: 'Push', connection: client.id, bytes });
-  bench.tell({ type: 'Push', connection: client.id + 1, bytes });
-  expect(client.socket.text).toBe('>1\r\n+p\r\n');
+  client.send('SUBSCRIBE news');
+  bench.run();
+  expect(client.socket.text).toBe('*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n');
+  expect(bench.told.at(-1)).toMatchObject({ version: 1, counts: [['channel', 'news', 1]] });
+  const published = { type: 'Published', kind: 'channel', channel: 'news' } as const;
+  const message = { ...published, body: Buffer.from('hi') };
+  bench.tell({ type: 'PubSub', peer: 2, message });
+  expect(client.socket.text).toBe('*3\r\n$7\r\nmessage\r\n$4\r\nnews\r\n$2\r\nhi\r\n');
+  bench.tell({ type: 'PeerDown', peer: 2 }, { type: 'PeerUp', peer: 2 });
+  expect(bench.told.at(-1)).toEqual({ type: 'SubscriptionsWanted' });
 });
 
 test('a part that the coordinator refuses is offered again at the next tick', () => {

@@ -74,6 +74,7 @@ class Bench {
           judge,
           router: new Router(judge, []),
           time,
+          onPubSub: (peer, message) => this.said.push(`pubsub ${peer}: ${message.type}`),
           onClockCompared: (_peer, { offsetUs }) => this.said.push(`clock ${offsetUs}`),
           onUp: (peer) => this.said.push(`up ${peer}`),
           onDown: (peer, reason) => this.said.push(`down ${peer}: ${reason}`),

@@ -12,6 +12,7 @@ import type {
 } from '../../../transport/resp/gateway-services.ts';
 import type { InfoSections } from '../../../transport/resp/info.ts';
 import type { GatewayLimits } from '../../../transport/resp/limits.ts';
+import { NO_PEERS, type PubSubPeers } from '../../../transport/resp/pubsub/pubsub.ts';
 import { SettingsRegistry } from '../../../transport/resp/settings-registry.ts';
 import { MemoryCoordinator } from './memory-coordinator.ts';
 import { SOLE_PLACEMENT } from './placements.ts';
@@ -141,6 +142,7 @@ export class Harness {
     coordinator?: TestCoordinator,
     placement = SOLE_PLACEMENT,
     commands = COMMANDS,
+    peers: PubSubPeers = NO_PEERS,
   ) {
     const { submit } = coordinator ?? this.coordinator;
     (coordinator ?? this.coordinator).answer = (answer) => this.gateway.answered(answer);
@@ -148,6 +150,7 @@ export class Harness {
       limits,
       placement,
       commands,
+      peers,
       submit,
       flow: (message) => this.flows.push(message),
       wake: () => {

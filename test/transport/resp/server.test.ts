@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import { createClient, createCluster } from 'redis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { ListenError } from '../../../transport/listen-error.ts';
+import type { Connection } from '../../../transport/resp/connection/connection.ts';
 import { Gateway } from '../../../transport/resp/gateway.ts';
 import { RespServer } from '../../../transport/resp/server.ts';
 import { type SocketFactory, TCP } from '../../../transport/socket-factory.ts';
@@ -299,10 +300,10 @@ describe('pushes over a real socket', () => {
     socket.write(`*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n${request(`SET a ${value}`)}`);
     await vi.waitFor(() => expect(text.endsWith('+OK\r\n')).toBe(true));
     text = '';
-    const [client] = gateway.all();
+    const [client] = gateway.all() as Iterable<Connection>;
     socket.write(request('GET a').repeat(20));
     for (let n = 0; n < 50; n += 1) {
-      gateway.push(client?.client.id ?? 0, Buffer.from(push(n)));
+      client?.push(Buffer.from(push(n)));
       await new Promise((resolve) => setImmediate(resolve));
     }
     const reply = `$${value.length}\r\n${value}\r\n`;
@@ -318,9 +319,9 @@ describe('pushes over a real socket', () => {
     const socket = connect(server.port, HOST);
     socket.pause();
     await vi.waitFor(() => expect(gateway.size).toBe(1));
-    const [client] = gateway.all();
+    const [client] = gateway.all() as Iterable<Connection>;
     for (let n = 0; n < 1_000 && gateway.size > 0; n += 1) {
-      gateway.push(client?.client.id ?? 0, Buffer.alloc(64 * 1024, 'x'));
+      client?.push(Buffer.alloc(64 * 1024, 'x'));
       await new Promise((resolve) => setImmediate(resolve));
     }
     expect(gateway.size).toBe(0);

@@ -5,7 +5,7 @@
 import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
-import type { ClientView } from '../connection/client-state.ts';
+import { type ClientView, isSubscriber } from '../connection/client-state.ts';
 import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts';
 import { clientFilter } from './client-filter.ts';
 import { replyWith, type Subcommand, unsupported, withSubcommands } from './subcommands.ts';
@@ -32,6 +32,7 @@ function describeClient(view: ClientView, nowMs: number): string {
     view.closing ? 'c' : '',
     client.noEvict ? 'e' : '',
     client.noTouch ? 'T' : '',
+    isSubscriber(client) ? 'P' : '',
   ].join('');
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
@@ -43,9 +44,9 @@ function describeClient(view: ClientView, nowMs: number): string {
     ['idle', seconds(client.activeMs)],
     ['flags', flags === '' ? 'N' : flags],
     ['db', client.database],
-    ['sub', 0],
-    ['psub', 0],
-    ['ssub', 0],
+    ['sub', client.subscriptions.channel],
+    ['psub', client.subscriptions.pattern],
+    ['ssub', client.subscriptions.shard],
     ['multi', view.multiCommands],
     ['qbuf', inputBytes],
     ['qbuf-free', 0],
@@ -87,8 +88,12 @@ function listed(context: LocalContext, args: readonly string[]): ClientView[] | 
   if (args.length === 2) return [...context.clients.all()];
   if (word === 'TYPE' && args.length === 4) {
     const type = (args[3] ?? '').toLowerCase();
-    if (type === 'normal') return [...context.clients.all()];
-    const known = ['master', 'replica', 'slave', 'pubsub'].includes(type);
+    const isPubsub = type === 'pubsub';
+    if (type === 'normal' || isPubsub) {
+      const all = [...context.clients.all()];
+      return all.filter(({ client }) => isSubscriber(client) === isPubsub);
+    }
+    const known = ['master', 'replica', 'slave'].includes(type);
     return known ? [] : `ERR Unknown client type '${printable(args[3] ?? '')}'`;
   }
   if (word !== 'ID' || args.length < 4) return SYNTAX_ERROR;

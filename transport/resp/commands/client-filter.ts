@@ -1,7 +1,7 @@
 /** The filters of CLIENT KILL, as a predicate over connections. */
 import { printable, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
-import type { ClientView } from '../connection/client-state.ts';
+import { type ClientView, isSubscriber } from '../connection/client-state.ts';
 
 type Predicate = (view: ClientView) => boolean;
 
@@ -60,11 +60,12 @@ function predicate(option: string, value: string, nowMs: number): Predicate | st
 function typePredicate(value: string): Predicate | string {
   switch (value.toLowerCase()) {
     case 'normal':
-      return () => true;
+      return ({ client }) => !isSubscriber(client);
+    case 'pubsub':
+      return ({ client }) => isSubscriber(client);
     case 'master':
     case 'replica':
     case 'slave':
-    case 'pubsub':
       return () => false;
     default:
       return `ERR Unknown client type '${printable(value)}'`;

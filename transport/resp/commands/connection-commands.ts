@@ -6,6 +6,7 @@ import { arityError, printable } from '../../../storage/commands/command.ts';
 import { databaseNumber } from '../../../storage/commands/database-number.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
+import { isSubscriber } from '../connection/client-state.ts';
 import { REDIS_COMPATIBLE_VERSION } from '../info.ts';
 import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts';
 import { nameError } from './client-command.ts';
@@ -88,6 +89,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   const { client } = context;
   context.discardMulti();
   context.unwatch();
+  context.pubsub.unsubscribeAll(context);
   client.name = '';
   client.database = 0;
   client.protocol = 2;
@@ -122,9 +124,13 @@ export const CONNECTION_COMMANDS: readonly LocalCommand[] = [
     arity: -1,
     summary: "Returns the server's liveliness response.",
     since: '1.0.0',
-    run(_context, args, out) {
+    run({ client }, args, out) {
       if (args.length > 2) out.error(arityError('ping'));
-      else if (args.length === 2) out.bulk(args[1] ?? '');
+      else if (client.protocol === 2 && isSubscriber(client)) {
+        out.array(2);
+        out.bulk('pong');
+        out.bulk(args[1] ?? '');
+      } else if (args.length === 2) out.bulk(args[1] ?? '');
       else out.simple('PONG');
     },
   },

@@ -29,6 +29,19 @@ export interface ClientState {
   lastCommand: string;
   /** The last unit failed as a whole. */
   lastUnitFailed: boolean;
+  readonly subscriptions: SubscriptionCounts;
+}
+
+/** Subscriptions by their kind, and the memory that they take. */
+interface SubscriptionCounts {
+  channel: number;
+  pattern: number;
+  shard: number;
+  bytes: number;
+}
+
+export function isSubscriber({ subscriptions: { channel, pattern, shard } }: ClientState): boolean {
+  return channel + pattern + shard > 0;
 }
 
 /** A connection as CLIENT sees it. */
@@ -75,5 +88,6 @@ export function newClientState(
     noTouch: false,
     lastCommand: 'NULL',
     lastUnitFailed: false,
+    subscriptions: { channel: 0, pattern: 0, shard: 0, bytes: 0 },
   };
 }

@@ -21,9 +21,10 @@ import {
 import type { ClusterChanges } from '../settings-registry.ts';
 import { ByteQueue } from './byte-queue.ts';
 import type { ClientSocket } from './client-socket.ts';
-import { type ClientState, type ClientView, newClientState } from './client-state.ts';
+import { type ClientState, type ClientView, isSubscriber, newClientState } from './client-state.ts';
 import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
 import { MultiBlock } from './multi-block.ts';
+import { OutputWatch } from './output-watch.ts';
 import type { Part, PartAnswer } from './part.ts';
 import { SettingChange } from './setting-change.ts';
 import { UnitBuilder } from './unit-builder.ts';
@@ -34,6 +35,12 @@ const DISCARDED: ReplyOutput = { reply: () => undefined };
 const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
 /** Redis' text. */
 const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
+/** Commands of a RESP2 client with subscriptions. */
+const SUBSCRIBER_COMMANDS: ReadonlySet<string> = new Set([
+  ...['SUBSCRIBE', 'PSUBSCRIBE', 'SSUBSCRIBE'],
+  ...['UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE'],
+  ...['PING', 'QUIT', 'RESET'],
+]);
 const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
 
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
@@ -96,6 +103,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #parsedFromMs = 0;
   /** When the replies that are to be written were rendered; 0: they are not of the sample. */
   #renderedMs = 0;
+  readonly #outputWatch: OutputWatch;
 
   constructor(id: number, socket: ClientSocket, core: GatewayCore) {
     this.#core = core;
@@ -105,6 +113,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#builder = new UnitBuilder(core.placement);
     const nowMs = core.services.clock.monotonicMs();
     this.#deadlines = new ConnectionDeadlines(core.limits, nowMs);
+    this.#outputWatch = new OutputWatch(core.limits);
     this.client = newClientState(id, socket.remoteAddress, socket.localAddress, nowMs);
   }
 
@@ -126,6 +135,14 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   get insight() {
     return this.#core.insight;
+  }
+
+  get limits() {
+    return this.#core.limits;
+  }
+
+  get pubsub() {
+    return this.#core.pubsub;
   }
 
   get inMulti(): boolean {
@@ -155,7 +172,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** Memory of the node, by what this client has sent and has not read. */
   get heldBytes(): number {
     const unit = this.#unit === undefined ? 0 : this.#unitBytes;
-    return this.inputBytes + this.multiBytes + unit + this.outputBytes;
+    const { bytes } = this.client.subscriptions;
+    return this.inputBytes + this.multiBytes + unit + this.outputBytes + bytes;
   }
 
   /** Whether it holds much, and was paused for that at the last call already. */
@@ -260,6 +278,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   /** Closes the connection when one of its deadlines has passed. */
   onTick(nowMs: number): void {
+    if (this.#outputWatch.exceeds(this.client, this.outputBytes, nowMs)) return this.#cutOff();
     if (this.#changeAnswered(nowMs)) this.#pump();
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
@@ -277,7 +296,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     const partial = this.#exhausted && !this.#paused && this.#parser.unparsedBytes > 0;
     return (
       deadlines.checkPartial(nowMs, partial ? this.#parser.requests : undefined) ??
-      deadlines.checkIdle(nowMs, active)
+      deadlines.checkIdle(nowMs, active || isSubscriber(this.client))
     );
   }
 
@@ -520,7 +539,17 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       this.#rejectArity(route);
       return true;
     }
+    if (isSubscriber(this.client) && !this.#maySubscriberSend(route)) {
+      route.rejected += 1;
+      this.#reject(subscriberError(route.label));
+      return true;
+    }
     return route.local === undefined ? this.#acceptStore(route) : this.#acceptLocal(route);
+  }
+
+  /** A RESP2 client with subscriptions could not tell replies from messages. */
+  #maySubscriberSend({ name }: Route): boolean {
+    return this.client.protocol === 3 || SUBSCRIBER_COMMANDS.has(name);
   }
 
   #acceptStore(route: StoreRoute): boolean {
@@ -605,6 +634,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
     this.#runLocal(route, this.#texts(), this.#protocolWriter());
+    if (this.#pushes.bytes > 0 && this.#builder.count === 0) this.#placeOwnPushes();
     const bytes = this.#out.length + this.#output.bytes + this.#builder.localBytes;
     if (bytes > this.#core.limits.localReplyBytesMax) {
       this.#turnFull = true;
@@ -798,13 +828,23 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   // Output and flow.
 
-  #placePushes(): void {
-    // A command that runs now may have written half of its reply.
-    if (this.#pushes.bytes === 0 || this.#pumping || this.#unit?.isAtBoundary === false) return;
+  /** Pushes of a local command to its own client stand behind its reply, as in Redis 7.2. */
+  #placeOwnPushes(): void {
+    this.#placeLocals();
+    this.#writePushes();
+  }
+
+  #writePushes(): void {
     const bytes = this.#pushes.take();
     this.#output.push(bytes);
     this.counters.bytesOut += bytes.length;
     this.#requestFlush();
+  }
+
+  #placePushes(): void {
+    // A command that runs now may have written half of its reply.
+    if (this.#pushes.bytes === 0 || this.#pumping || this.#unit?.isAtBoundary === false) return;
+    this.#writePushes();
   }
 
   #send(bytes: Uint8Array): void {
@@ -817,10 +857,17 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** Whether `more` bytes exceed the output limit; the client is then disconnected. */
   #exceedsOutput(more: number): boolean {
     if (this.#state === 'closed') return true;
-    if (this.outputBytes + more <= this.#core.limits.outputBytesMax) return false;
+    const bytes = this.outputBytes + more;
+    const nowMs = this.services.clock.monotonicMs();
+    if (!this.#outputWatch.exceeds(this.client, bytes, nowMs)) return false;
+    this.#cutOff();
+    return true;
+  }
+
+  #cutOff(): void {
+    if (this.#state === 'closed') return;
     this.counters.outputLimitDisconnects += 1;
     this.kill();
-    return true;
   }
 
   #requestFlush(): void {
@@ -860,4 +907,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#heldBytes = held;
     this.#isGreedy = memory.isCrowded && held >= GREEDY_BYTES_MIN;
   }
+}
+
+/** Redis' text. */
+function subscriberError(label: string): string {
+  const allowed = '(P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET';
+  return `ERR Can't execute '${label}': only ${allowed} are allowed in this context`;
 }

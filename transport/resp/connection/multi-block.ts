@@ -20,7 +20,7 @@ export class MultiBlock extends CommandBatch {
   spoiled = false;
   /** The database of the next command: a SELECT of the block counts from there on. */
   database: number;
-  /** The commands behind it depend on its outcome: on a SELECT that may count, or not. */
+  /** A SELECT in it may count or not, or a message is to be published if it has its effect. */
   travelsAlone = false;
   readonly locals: QueuedLocal[] = [];
   #localBytes = 0;
@@ -50,6 +50,7 @@ export class MultiBlock extends CommandBatch {
       this.database = selected;
       this.travelsAlone = true;
     }
+    if (route.local.afterBlock === true) this.travelsAlone = true;
     this.locals.push({ before: this.count, route, args });
     this.#localBytes += bytes;
   }

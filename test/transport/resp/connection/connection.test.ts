@@ -629,7 +629,7 @@ describe('a push', () => {
     const harness = new Harness();
     const client = harness.client();
     client.send(request('SET a 1', 'PING'));
-    harness.gateway.push(client.connection.client.id, Buffer.from(PUSH));
+    client.connection.push(Buffer.from(PUSH));
     client.send(request('GET a'));
     expect(client.socket.writes).toEqual([]);
     harness.endTurn();
@@ -670,7 +670,7 @@ describe('a push', () => {
     harness.endTurn();
     expect(client.socket.text).toBe('');
     client.connection.onClose();
-    harness.gateway.push(client.connection.client.id, Buffer.from(PUSH));
+    client.connection.push(Buffer.from(PUSH));
     harness.endTurn();
     expect(client.socket.text).toBe('');
   });

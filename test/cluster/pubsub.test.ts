@@ -1,0 +1,109 @@
+/** Pub/sub on three nodes, as ordinary clients use it: about ten seconds. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { HOST, TestCluster } from './harness.ts';
+import { runTool } from './redis-tools.ts';
+
+let cluster: TestCluster;
+const opened: Redis[] = [];
+
+function redis(node: number): Redis {
+  const client = new Redis({ host: HOST, port: cluster.node(node).redisPort });
+  opened.push(client);
+  return client;
+}
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+});
+
+afterAll(async () => {
+  for (const client of opened) client.disconnect();
+  await cluster?.remove();
+});
+
+const soon = { timeout: 10_000 };
+
+test('ioredis: subscribers of every node get each message once, in order', async () => {
+  const heard = new Map<number, string[]>();
+  for (const { id } of cluster.nodes) {
+    const client = redis(id);
+    const messages: string[] = [];
+    heard.set(id, messages);
+    client.on('message', (channel, message) => messages.push(`${channel} ${message}`));
+    client.on('pmessage', (pattern, channel, message) => {
+      messages.push(`${pattern} ${channel} ${message}`);
+    });
+    await client.subscribe('news');
+    await client.psubscribe('other.*');
+  }
+  const publisher = redis(2);
+  const expected: string[] = [];
+  for (let n = 0; n < 300; n += 1) {
+    const channel = n % 3 === 0 ? 'other.x' : 'news';
+    void publisher.publish(channel, String(n));
+    expected.push(n % 3 === 0 ? `other.* ${channel} ${n}` : `${channel} ${n}`);
+  }
+  for (const messages of heard.values()) {
+    await vi.waitFor(() => expect(messages.length).toBe(expected.length), soon);
+    expect(messages).toEqual(expected);
+  }
+  expect(await publisher.publish('news', 'x')).toBe(3);
+  expect(await publisher.pubsub('NUMSUB', 'news')).toEqual(['news', 3]);
+  expect(await publisher.pubsub('NUMPAT')).toBe(1);
+});
+
+test('node-redis: shard channels, and a message behind a write that it is about', async () => {
+  const connect = async (node: number) => {
+    const url = `redis://${HOST}:${cluster.node(node).redisPort}`;
+    return createClient({ url }).connect();
+  };
+  const [subscriber, reader, publisher] = await Promise.all([connect(1), connect(1), connect(3)]);
+  const values: (string | null)[] = [];
+  await subscriber.sSubscribe('changed', (key) => {
+    void reader.get(key).then((value) => values.push(value));
+  });
+  for (let n = 0; n < 50; n += 1) {
+    await publisher.multi().set('key', String(n)).sPublish('changed', 'key').exec();
+    await vi.waitFor(() => expect(values.length).toBe(n + 1), soon);
+  }
+  expect(values.map(Number)).toEqual(Array.from({ length: 50 }, (_, n) => n));
+  for (const client of [subscriber, reader, publisher]) client.destroy();
+});
+
+test('redis-py (skipped where it is not installed)', async () => {
+  const { code, stdout } = await runTool('python3', [
+    '-c',
+    `
+import redis
+a = redis.Redis(port=${cluster.node(1).redisPort})
+b = redis.Redis(port=${cluster.node(3).redisPort})
+p = a.pubsub()
+p.subscribe('py')
+p.psubscribe('p?')
+while p.get_message(timeout=0.2): pass
+print(b.publish('py', b'\\xff\\x00'))
+print([p.get_message(timeout=5)['data'] for _ in range(2)])
+`,
+  ]);
+  if (code !== 0) return console.warn('redis-py is not installed');
+  expect(stdout.trim().split('\n')[1]).toBe("[b'\\xff\\x00', b'\\xff\\x00']");
+});
+
+test('a subscriber goes on when another node dies, and gets its messages when it is back', async () => {
+  const client = redis(1);
+  const messages: string[] = [];
+  client.on('message', (_channel, message) => messages.push(message));
+  await client.subscribe('death');
+  await cluster.node(3).kill();
+  expect(await redis(2).publish('death', 'a')).toBe(1);
+  await vi.waitFor(() => expect(messages).toEqual(['a']), soon);
+  cluster.node(3).start();
+  await cluster.ready();
+  const back = redis(3);
+  await vi.waitFor(async () => expect(await back.publish('death', 'b')).toBe(1), soon);
+  await sleep(100);
+  expect(messages.filter((message) => message === 'b').length).toBeGreaterThan(0);
+});
