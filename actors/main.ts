@@ -10,6 +10,7 @@ import { escapeLine } from '../transport/escape.ts';
 import { CLUSTER_SETTINGS, runCluster } from './process/cluster/cluster-parent.ts';
 import { runNode } from './process/node-command.ts';
 import { EXIT_DATA_REFUSED, isDataRefused } from './process/running-node.ts';
+import { makeSecretFile } from './process/security/secret-file.ts';
 import { SETTINGS, sharedSettings } from './process/settings/config.ts';
 import { ConfigError, helpLines } from './process/settings/settings.ts';
 import { VERSION } from './process/version.ts';
@@ -38,6 +39,8 @@ export async function run(
       case 'holofast-load':
         // Loaded late: it brings native code that no other subcommand needs.
         return (await import('../bpf/native/holofast-load.ts')).runHoloFastLoad(rest);
+      case 'make-secret':
+        return makeSecret(rest, write);
       case 'version':
       case '--version':
         write(`holostore ${VERSION}`);
@@ -49,11 +52,13 @@ export async function run(
         return 0;
       case undefined:
         throw new ConfigError(
-          'a subcommand is missing: node, cluster, version or help (see "holostore help")',
+          'a subcommand is missing: node, cluster, make-secret, version or help ' +
+            '(see "holostore help")',
         );
       default:
         throw new ConfigError(
-          `unknown subcommand "${command}": node, cluster, version or help (see "holostore help")`,
+          `unknown subcommand "${command}": node, cluster, make-secret, version or help ` +
+            '(see "holostore help")',
         );
     }
   } catch (error) {
@@ -64,13 +69,23 @@ export async function run(
   }
 }
 
+function makeSecret(args: readonly string[], write: (line: string) => void): number {
+  const [path, ...rest] = args;
+  if (path === undefined || path.startsWith('-') || rest.length > 0) {
+    throw new ConfigError('make-secret takes the path of the file to make, and nothing else');
+  }
+  makeSecretFile(path);
+  write(`${path} is made: copy it to every node, and give --cluster-secret-file to each`);
+  return 0;
+}
+
 function help(command: string | undefined): string {
   const environment =
     'Every flag has a twin in the environment: --data-dir is HOLO_DATA_DIR. The flag wins.';
   if (command === 'node') {
     return [
       'holostore node: runs one node until it is told to stop (SIGTERM, Ctrl-C).',
-      'SIGUSR2 writes the flight recorder into the data directory.',
+      'SIGUSR2 writes the flight recorder into the data directory; SIGHUP reads the secret again.',
       '',
       ...helpLines(SETTINGS),
       '',
@@ -94,6 +109,7 @@ function help(command: string | undefined): string {
     '',
     '  holostore cluster [flags]   a cluster of 3 or 5 nodes on this machine',
     '  holostore node [flags]      one node of a cluster',
+    '  holostore make-secret FILE  the secret that the members of a cluster share',
     '  holostore holofast-load     loads the kernel part for nodes without capabilities',
     '  holostore version           the version of this program',
     '  holostore help [command]    all flags of node or cluster',

@@ -1,14 +1,15 @@
 /** HoloFast of one node: the source of its frame path, or the reason why it has none. */
 import type { Logger } from 'pino';
 import { reasonAgainst } from '../../bpf/path/holofast-mode.ts';
-import { clusterKey, UdpFramePathSource } from '../../bpf/path/udp-frame-path.ts';
+import { UdpFramePathSource } from '../../bpf/path/udp-frame-path.ts';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';
 import type { NodeConfig } from './settings/config.ts';
 import type { StatusBoard } from './status-board.ts';
 
 interface HoloFastOptions {
   readonly config: NodeConfig;
-  readonly clusterId: string;
+  /** Of the tags of frames, 16 bytes. */
+  readonly key: Uint8Array;
   readonly wallUs: () => number;
   readonly onFailed: (reason: string) => void;
   readonly logger: Logger;
@@ -40,7 +41,7 @@ export class HoloFast {
       self: { host: self.host, port: config.listenPeer.port },
       members: initialMembers.map(({ id }) => id),
       peers: peers.filter((_member, sender) => initialMembers[sender] !== self),
-      key: clusterKey(options.clusterId, config.clusterKey),
+      key: options.key,
       ...(config.holofastPins === '' ? {} : { pins: config.holofastPins }),
       wallUs: options.wallUs,
       onFailed: options.onFailed,

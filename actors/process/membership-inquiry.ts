@@ -13,7 +13,11 @@ import {
   isMembersAnswer,
   type MembersAnswer,
 } from '../../transport/peer/handshake.ts';
-import { TCP } from '../../transport/socket-factory.ts';
+import {
+  ANY_MEMBER,
+  OPEN,
+  type PeerSecurity,
+} from '../../transport/peer/security/peer-security.ts';
 
 class MembershipError extends Error {
   readonly code: 'HOLO_JOIN_UNREACHABLE' | 'HOLO_JOIN_NOT_A_MEMBER' | 'HOLO_JOIN_OTHER_CLUSTER';
@@ -29,6 +33,8 @@ interface InquiryOptions {
   readonly seed: Endpoint;
   readonly nodeId: number;
   readonly clusterId: string;
+  /** Proves this node to the seed; nothing does by default. */
+  readonly security?: PeerSecurity;
   /** Of the topology that this node would form. */
   readonly topologyDigest: string;
   /** How long the seed may take to come up. Default 30,000. */
@@ -37,6 +43,8 @@ interface InquiryOptions {
 }
 
 const ANSWER_TIMEOUT_MS = 2000;
+/** How the answer of an admin port begins. */
+const HTTP_ANSWER = Buffer.from('HTTP/');
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** @throws MembershipError when the seed does not answer in time, or does not know this node. */
@@ -76,7 +84,7 @@ async function askUntil(options: InquiryOptions, where: string): Promise<Members
   const deadline = performance.now() + timeoutMs;
   while (true) {
     try {
-      return await askMembers(options.seed, options.clusterId);
+      return await askMembers(options);
     } catch (error) {
       if (error instanceof MembershipError) throw error;
       if (performance.now() >= deadline) {
@@ -92,8 +100,9 @@ async function askUntil(options: InquiryOptions, where: string): Promise<Members
   }
 }
 
-async function askMembers(seed: Endpoint, clusterId: string): Promise<MembersAnswer> {
-  const reply = await askPeerPort(seed, clusterId);
+async function askMembers(options: InquiryOptions): Promise<MembersAnswer> {
+  const { seed } = options;
+  const reply = await askPeerPort(options);
   const result = decodeGreeting(reply);
   if (result.status === 'complete' && result.greeting.kind === 'members') {
     return result.greeting.answer;
@@ -122,9 +131,9 @@ function parseJson(text: string): unknown {
 }
 
 /** The bytes that come back; an admin port answers the unknown protocol with an HTTP error. */
-function askPeerPort(seed: Endpoint, clusterId: string): Promise<Buffer> {
+function askPeerPort({ seed, clusterId, security = OPEN }: InquiryOptions): Promise<Buffer> {
   return new Promise((resolve, reject) => {
-    const socket: Socket = TCP.dial(seed, () =>
+    const socket: Socket = security.dial(seed, ANY_MEMBER, () =>
       socket.write(encodeGreeting({ kind: 'whoIsThere', clusterId })),
     );
     const chunks: Buffer[] = [];
@@ -137,7 +146,11 @@ function askPeerPort(seed: Endpoint, clusterId: string): Promise<Buffer> {
         socket.destroy(new Error('its answer is too long'));
       }
     });
-    socket.on('error', reject);
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      // An admin port answers TLS, too, with an HTTP error.
+      if (error.code === 'ERR_SSL_WRONG_VERSION_NUMBER') return resolve(HTTP_ANSWER);
+      reject(new Error(security.refusalOf(error) ?? error.message));
+    });
     socket.on('close', () => resolve(Buffer.concat(chunks)));
   });
 }

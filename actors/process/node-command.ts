@@ -9,6 +9,7 @@ import { LogRing } from './log-ring.ts';
 import { createLogger } from './logger.ts';
 import { confirmMembership } from './membership-inquiry.ts';
 import type { RunningNode } from './running-node.ts';
+import { PeerProof } from './security/peer-proof.ts';
 import { type NodeConfig, parseNodeConfig } from './settings/config.ts';
 
 export type StartNode = (config: NodeConfig, logger: Logger, log: LogRing) => RunningNode;
@@ -35,6 +36,7 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
     const forming = { members, electorate, initialRanges, rangesMax };
     await confirmMembership({
       seed: config.join,
+      security: new PeerProof(config, clusterId, logger).security,
       nodeId: config.nodeId,
       clusterId,
       topologyDigest: digestOf(formTopology(forming, clusterId)),
@@ -83,6 +85,7 @@ function attachSignals(node: RunningNode, logger: Logger): () => void {
     if (stopping && nowMs - stoppingAtMs >= SAME_INTERRUPT_MS) process.exit(INTERRUPTED);
     stop('received SIGINT');
   };
+  const onReload = (): void => node.reload?.();
   const onDump = (): void => node.dumpTrace?.();
   const onException = (error: Error): void => crash('uncaught exception', error);
   const onRejection = (error: unknown): void => crash('unhandled rejection', error);
@@ -90,6 +93,7 @@ function attachSignals(node: RunningNode, logger: Logger): () => void {
   process.on('SIGTERM', onTerminate);
   process.on('SIGINT', onInterrupt);
   process.on('SIGUSR2', onDump);
+  process.on('SIGHUP', onReload);
   process.on('uncaughtException', onException);
   process.on('unhandledRejection', onRejection);
   if (underParent) {
@@ -99,6 +103,7 @@ function attachSignals(node: RunningNode, logger: Logger): () => void {
     process.off('SIGTERM', onTerminate);
     process.off('SIGINT', onInterrupt);
     process.off('SIGUSR2', onDump);
+    process.off('SIGHUP', onReload);
     process.off('uncaughtException', onException);
     process.off('unhandledRejection', onRejection);
     process.stdin.pause();

@@ -9,6 +9,7 @@ import { NodeMetrics } from '../../transport/http/metrics.ts';
 import type { HoloFastStatus, NodeStatus } from '../../transport/http/node-status.ts';
 import type { TopologyReport } from '../../transport/http/topology-report.ts';
 import type { PeerHello } from '../../transport/peer/handshake.ts';
+import type { PeerSecurity } from '../../transport/peer/security/peer-security.ts';
 import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
@@ -28,6 +29,7 @@ export interface ReportedNode {
   readonly clock: Clock;
   readonly startedMs: number;
   readonly protectedMode: ProtectedMode;
+  readonly peerProof: PeerSecurity['kind'];
   readonly hello: PeerHello;
   readonly topology: Topology;
   readonly board: StatusBoard;
@@ -86,6 +88,7 @@ export class NodeReport {
       redis: formatEndpoint(config.listenRedis),
       admin: formatEndpoint(config.listenAdmin),
       protectedMode: this.#source.protectedMode.isOn,
+      peers: this.#source.peerProof,
       members: config.initialMembers.map(({ id, host, port }) => ({
         id,
         host,
@@ -149,6 +152,7 @@ export class NodeReport {
         return DEAD_LETTER_REASONS.map((reason) => [reason, deadLetters.count(reason)] as const);
       },
       links: () => this.#source.network.counters(),
+      refusedCallers: () => this.#source.network.refusedCallers(),
       clients: () => this.#source.gateway?.size ?? 0,
       keys: () => this.#source.board.executed?.size ?? 0,
       retainedTransactions: () => this.#source.board.watermarks?.retained ?? 0,

@@ -4,6 +4,8 @@ export interface RunningNode {
   stop(reason: string): Promise<void>;
   /** Settles once, for any kind of end; `code` is the exit code of the process. */
   readonly stopped: Promise<{ readonly code: number; readonly reason: string }>;
+  /** Reads anew what may change while the node runs: secrets. */
+  reload?(): void;
   /** Writes the events of the flight recorder into the data directory. */
   dumpTrace?(): void;
 }

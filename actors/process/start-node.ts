@@ -31,6 +31,7 @@ import { NodeReport, type ReportedNode } from './node-report.ts';
 import { NodeTraces } from './node-traces.ts';
 import { derivedMemoryBytes } from './process-memory.ts';
 import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
+import { PeerProof } from './security/peer-proof.ts';
 import type { NodeConfig } from './settings/config.ts';
 import { logBytesMaxFor, type NodeSizes, nodeSizes } from './settings/node-limits.ts';
 import { clientsWithin, openFilesMax, REJECTED_CLIENTS_MAX } from './settings/open-files.ts';
@@ -64,6 +65,7 @@ class ProductionNode implements RunningNode {
   readonly #traces: NodeTraces;
   readonly #board: StatusBoard;
   readonly #storage: NodeStorage;
+  readonly #peerProof: PeerProof;
   readonly #network: TcpNetwork;
   readonly #holofast: HoloFast;
   readonly #report: NodeReport;
@@ -98,10 +100,12 @@ class ProductionNode implements RunningNode {
     });
     this.#traces = this.#createTraces();
     const { hello } = this.#storage.directory;
+    this.#peerProof = new PeerProof(config, hello.clusterId, logger);
     this.#network = this.#createNetwork(rng);
+    this.#peerProof.follow(() => this.#network.checkProofs());
     this.#holofast = new HoloFast({
       config,
-      clusterId: hello.clusterId,
+      key: this.#peerProof.frameKey,
       wallUs: () => clock.wallUs(),
       onFailed: (reason) => this.#fail(reason),
       logger,
@@ -172,6 +176,7 @@ class ProductionNode implements RunningNode {
       verifyPeer: (hello) => directory.verifyPeer(hello),
       incarnations: directory.peerIncarnations,
       log: this.#logger,
+      security: this.#peerProof.security,
       frameBytesMax: this.#sizes.frameBytesMax,
       queueBytesMax: this.#sizes.frameBytesMax,
       jitter: () => rng.next(),
@@ -317,6 +322,7 @@ class ProductionNode implements RunningNode {
       clock: this.#clock,
       startedMs: this.#clock.monotonicMs(),
       protectedMode: this.#protectedMode,
+      peerProof: this.#peerProof.security.kind,
       hello: this.#storage.directory.hello,
       topology: this.#storage.directory.topology,
       board: this.#board,
@@ -358,6 +364,10 @@ class ProductionNode implements RunningNode {
     this.#end(code, reason).catch(() => this.#settle({ code, reason }));
   }
 
+  reload(): void {
+    this.#peerProof.reload();
+  }
+
   stop(reason: string): Promise<void> {
     return this.#end(0, reason);
   }
@@ -379,6 +389,7 @@ class ProductionNode implements RunningNode {
         resolve();
       });
     });
+    this.#peerProof.close();
     await this.#admin.close();
   }
 }

@@ -3,14 +3,13 @@
  * for each incarnation of the quorum actor, and knows what runs and why not more. Reaches the
  * operating system; never decides anything about a round.
  */
-import { createHmac } from 'node:crypto';
 import { lookup } from 'node:dns/promises';
 import { isIPv4 } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { UserspaceQuorumNotifier } from '../count/quorum-notifier.ts';
 import { firstGenerationAt } from '../count/slot-allocator.ts';
 import type { GroupMember } from '../frame/layout.ts';
-import { SIP_KEY_BYTES, sipKey } from '../frame/siphash.ts';
+import { sipKey } from '../frame/siphash.ts';
 import { KernelHoloFast } from '../native/holofast.ts';
 import { type HoloFastCounters, loadAddon, type NativeAddon, oneLine } from '../native/native.ts';
 import { type ProbeResult, probe, type Tier } from '../native/probe.ts';
@@ -37,7 +36,7 @@ export interface UdpFramePathOptions {
   readonly peers: readonly FrameMember[];
   /** Node ids of the fan-out set, ascending; `FrameMember.sender` is an index in it. */
   readonly members: readonly number[];
-  /** See `clusterKey`. */
+  /** Of the tags: 16 bytes, the same on all members. */
   readonly key: Uint8Array;
   /** The directory in which `holofast-load` has pinned this node's objects. */
   readonly pins?: string;
@@ -45,16 +44,6 @@ export interface UdpFramePathOptions {
   /** The tier that was asked for cannot be had. */
   readonly onFailed: (reason: string) => void;
   readonly onTier: (tier: TierName, reason: string) => void;
-}
-
-/**
- * The key of the tags: 16 bytes from the cluster's id and its secret, if it has one. Without a
- * secret it keeps out other clusters, accidents and senders that do not know the id; it does not
- * protect against an attacker who can read the frames.
- */
-export function clusterKey(clusterId: string, secret: string): Uint8Array {
-  const digest = createHmac('sha256', secret).update(`holofast ${clusterId}`).digest();
-  return Uint8Array.from(digest.subarray(0, SIP_KEY_BYTES));
 }
 
 interface Choice {

@@ -33,11 +33,13 @@ describe('the holostore command', () => {
   test.each([
     [
       '',
-      'holostore: a subcommand is missing: node, cluster, version or help (see "holostore help")',
+      'holostore: a subcommand is missing: node, cluster, make-secret, version or help ' +
+        '(see "holostore help")',
     ],
     [
       'run',
-      'holostore: unknown subcommand "run": node, cluster, version or help (see "holostore help")',
+      'holostore: unknown subcommand "run": node, cluster, make-secret, version or help ' +
+        '(see "holostore help")',
     ],
     ['node', 'holostore: --node-id is missing (or HOLO_NODE_ID in the environment)'],
     ['node --wal x', 'holostore: unknown option \'--wal\' (see "holostore help node")'],

@@ -79,6 +79,10 @@ function ofStatus(place: string, status: NodeStatus): Finding[] {
   if (holofast !== undefined && holofast.tier !== 'kernel') {
     note(`HoloFast runs in tier ${holofast.tier}`, `Why no higher one: ${holofast.reason}.`);
   }
+  if (status.peers === 'open' && members.length > 1) {
+    const advice = 'Make a secret with "holostore make-secret", give all --cluster-secret-file.';
+    note('every program on its machine can act as a member', advice);
+  }
   for (const [port, door] of Object.entries({ Redis: status.redis, admin: status.admin })) {
     if (status.protectedMode !== false || isLoopbackEndpoint(door)) continue;
     const advice =

@@ -59,6 +59,8 @@ interface MetricSources {
   readonly diskProblems?: () => Iterable<
     readonly [part: string, problem: string, present: boolean]
   >;
+  /** Of the peer port, by class. */
+  readonly refusedCallers?: () => Iterable<readonly [kind: string, count: number]>;
   readonly holofast?: () => HoloFastStatus;
   /** Of peers, for channels and groups that are not served here. */
   readonly unrouted?: () => Iterable<
@@ -234,16 +236,8 @@ export class NodeMetrics {
     }
     if (links !== undefined) this.#links(links);
     if (sources.holofast !== undefined) this.#holofast(sources.holofast);
-    const { diskProblems, unrouted } = sources;
-    if (unrouted !== undefined) {
-      const help = 'Frames on unknown channels and messages for unknown groups, dropped';
-      this.#counter('peer_unrouted_total', help, ['peer', 'unknown'], (counter) => {
-        for (const [peer, { channel, group }] of unrouted()) {
-          counter.inc({ peer, unknown: 'channel' }, channel);
-          counter.inc({ peer, unknown: 'group' }, group);
-        }
-      });
-    }
+    this.#strangers(sources);
+    const { diskProblems } = sources;
     const { memory } = sources;
     if (memory !== undefined) {
       this.#gauge('memory_bytes', 'Memory against its limit, max', ['part'], (gauge) => {
@@ -276,6 +270,26 @@ export class NodeMetrics {
       'Transactions applied and not yet in the engine',
       sources.flushLag,
     );
+  }
+
+  /** Callers and messages that have no place here. */
+  #strangers(sources: MetricSources): void {
+    const { unrouted, refusedCallers } = sources;
+    if (refusedCallers !== undefined) {
+      const help = 'Connections to the peer port that were refused';
+      this.#counter('peer_connections_refused_total', help, ['reason'], (counter) => {
+        for (const [reason, count] of refusedCallers()) counter.inc({ reason }, count);
+      });
+    }
+    if (unrouted !== undefined) {
+      const help = 'Frames on unknown channels and messages for unknown groups, dropped';
+      this.#counter('peer_unrouted_total', help, ['peer', 'unknown'], (counter) => {
+        for (const [peer, { channel, group }] of unrouted()) {
+          counter.inc({ peer, unknown: 'channel' }, channel);
+          counter.inc({ peer, unknown: 'group' }, group);
+        }
+      });
+    }
   }
 
   #holofast(read: () => HoloFastStatus): void {

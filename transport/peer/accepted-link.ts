@@ -12,6 +12,7 @@ import {
   type MembersAnswer,
   type PeerHello,
 } from './handshake.ts';
+import type { Refusal, RefusalKind } from './security/peer-security.ts';
 
 export interface AcceptedLinkOptions {
   readonly self: PeerHello;
@@ -21,12 +22,12 @@ export interface AcceptedLinkOptions {
   readonly now: () => number;
   readonly members: () => MembersAnswer;
   /** Why the caller is refused, or `undefined`. */
-  readonly examine: (hello: PeerHello, target: number) => string | undefined;
+  readonly examine: (hello: PeerHello, target: number, socket: Socket) => string | undefined;
   /** The greeting was accepted; from here on the caller is `link.peer`. */
   readonly onAccepted: (link: AcceptedLink) => void;
   readonly onFrame: (link: AcceptedLink, frame: Uint8Array) => void;
   /** `nodeId` is `undefined` when the caller was refused before it named itself. */
-  readonly onRefused: (nodeId: number | undefined, reason: string) => void;
+  readonly onRefused: (link: AcceptedLink, nodeId: number | undefined, refusal: Refusal) => void;
   readonly onClosed: (link: AcceptedLink) => void;
 }
 
@@ -67,10 +68,6 @@ export class AcceptedLink {
     return this.#hello;
   }
 
-  get isStranger(): boolean {
-    return this.#hello === undefined;
-  }
-
   get bytesIn(): number {
     return this.#bytesIn;
   }
@@ -83,6 +80,7 @@ export class AcceptedLink {
     const { handshakeTimeoutMs, linkTimeoutMs } = this.#options;
     if (this.#hello === undefined) {
       if (nowMs - this.#openedAtMs > handshakeTimeoutMs) {
+        this.#refused('timeout', `it did not greet within ${handshakeTimeoutMs} ms`);
         this.socket.destroy();
       }
       return;
@@ -125,7 +123,7 @@ export class AcceptedLink {
       if (!(error instanceof FrameError)) {
         throw error;
       }
-      this.#options.onRefused(this.#hello?.nodeId, error.message);
+      this.#refused('protocol', error.message, this.#hello?.nodeId);
       this.socket.destroy();
     }
   }
@@ -137,7 +135,7 @@ export class AcceptedLink {
       return;
     }
     if (result.status === 'alien') {
-      this.#options.onRefused(undefined, result.reason);
+      this.#refused('protocol', result.reason);
       // Only a node of another version can read the refusal.
       this.#end(
         result.version === undefined ? undefined : { kind: 'refused', reason: result.reason },
@@ -150,13 +148,13 @@ export class AcceptedLink {
       return;
     }
     if (greeting.kind !== 'hello') {
-      this.#options.onRefused(undefined, `it greeted with "${greeting.kind}"`);
+      this.#refused('protocol', `it greeted with "${greeting.kind}"`);
       this.#end(undefined);
       return;
     }
-    const reason = this.#options.examine(greeting.hello, greeting.target);
+    const reason = this.#options.examine(greeting.hello, greeting.target, this.socket);
     if (reason !== undefined) {
-      this.#options.onRefused(greeting.hello.nodeId, reason);
+      this.#refused('identity', reason, greeting.hello.nodeId);
       this.#end({ kind: 'refused', reason });
       return;
     }
@@ -177,8 +175,12 @@ export class AcceptedLink {
       return;
     }
     const reason = `it asked for the members of another cluster, ${clusterId}`;
-    this.#options.onRefused(undefined, reason);
+    this.#refused('identity', reason);
     this.#end({ kind: 'refused', reason });
+  }
+
+  #refused(kind: RefusalKind, reason: string, nodeId?: number): void {
+    this.#options.onRefused(this, nodeId, { kind, reason });
   }
 
   /** Sends the answer, if any, and closes; a caller that keeps its end open is cut off later. */

@@ -4,12 +4,12 @@
  * the connection that the peer dials.
  */
 import type { Socket } from 'node:net';
-import type { SocketFactory } from '../socket-factory.ts';
 import { LENGTH_BYTES } from './frame-reader.ts';
 import { decodeGreeting, encodeGreeting, type PeerHello } from './handshake.ts';
+import type { PeerSecurity } from './security/peer-security.ts';
 
 interface DialledLinkOptions {
-  readonly sockets: SocketFactory;
+  readonly security: PeerSecurity;
   readonly self: PeerHello;
   readonly frameBytesMax: number;
   readonly queueBytesMax: number;
@@ -98,7 +98,7 @@ export class DialledLink {
     this.#received = Buffer.alloc(0);
     this.#refused = false;
     const target = { host: this.#host, port: this.#port };
-    const socket: Socket = this.#options.sockets.dial(target, () => {
+    const socket: Socket = this.#options.security.dial(target, this.peer, () => {
       if (this.#state === 'connecting') {
         this.#state = 'greeting';
         const hello = this.#options.self;
@@ -107,7 +107,7 @@ export class DialledLink {
     });
     this.#socket = socket;
     socket.on('data', (chunk) => this.#onData(socket, chunk));
-    socket.on('error', (error) => this.#lose(socket, error.message));
+    socket.on('error', (error) => this.#onError(socket, error));
     socket.on('close', () => this.#lose(socket, 'the peer closed the connection'));
   }
 
@@ -185,6 +185,15 @@ export class DialledLink {
     if (this.#socket !== undefined) this.#lose(this.#socket, reason);
   }
 
+  /** Dials anew where the proof of this connection would not be taken any more. */
+  checkProof(): void {
+    const socket = this.#socket;
+    if (socket === undefined || this.#options.security.isCurrent(socket)) return;
+    this.#attempts = 0;
+    this.#lose(socket, 'its secret or certificate is not valid any more');
+    this.retryNow();
+  }
+
   close(): void {
     const wasUp = this.#state === 'up';
     this.#state = 'closed';
@@ -194,6 +203,13 @@ export class DialledLink {
     if (wasUp) {
       this.#options.onDown('this node closed the link');
     }
+  }
+
+  #onError(socket: Socket, error: Error): void {
+    const refusal = this.#options.security.refusalOf(error);
+    if (this.#socket !== socket) return;
+    if (refusal === undefined || this.#state !== 'connecting') this.#lose(socket, error.message);
+    else this.#refuse(socket, `the listener there is refused: ${refusal}`);
   }
 
   #onData(socket: Socket, chunk: Buffer): void {

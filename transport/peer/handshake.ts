@@ -117,8 +117,8 @@ export function describeStranger(data: Buffer): string {
   if (/^(\*\d|[+$:-][\w-]|PING|HELLO|AUTH|INFO)/i.test(start)) {
     return 'it speaks the Redis protocol; the Redis port does that';
   }
-  if (data[0] === 0x16 && data[1] === 0x03) {
-    return 'it speaks TLS; the peer port does not';
+  if ((data[0] === 0x16 || data[0] === 0x15) && data[1] === 0x03) {
+    return 'it speaks TLS; the peer port does so with --cluster-secret-file only';
   }
   return 'it does not speak the peer protocol';
 }

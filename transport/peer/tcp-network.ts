@@ -9,11 +9,18 @@
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { type ListenError, listenError } from '../listen-error.ts';
-import { type SocketFactory, TCP } from '../socket-factory.ts';
 import { AcceptedLink, type AcceptedLinkOptions } from './accepted-link.ts';
 import { DialledLink } from './dialled-link.ts';
 import { INCARNATION_STEP_MAX, type MemberEndpoint, type PeerHello } from './handshake.ts';
 import type { PeerHandler, PeerNetwork } from './network.ts';
+import {
+  OPEN,
+  type PeerSecurity,
+  REFUSALS,
+  type Refusal,
+  type RefusalKind,
+} from './security/peer-security.ts';
+import { StrangerBudget } from './stranger-budget.ts';
 
 /** Receives events that concern no peer's actor: callers that are not members. Fits pino. */
 interface NetworkLog {
@@ -46,14 +53,14 @@ export interface TcpNetworkOptions {
   readonly handshakeTimeoutMs?: number;
   /** Default 1000: how long after `disconnect` greetings of the peer are refused. */
   readonly mutedMs?: number;
-  /** Default 64: connections that have not been accepted as a member yet. */
+  /** Default 64: connections that are not a member's link yet. */
   readonly strangersMax?: number;
   /** Default 50; doubled per failed try. */
   readonly redialDelayMsMin?: number;
   /** Default 2000. */
   readonly redialDelayMsMax?: number;
-  /** TCP by default. */
-  readonly sockets?: SocketFactory;
+  /** Plain TCP by default, which proves nothing. */
+  readonly security?: PeerSecurity;
 }
 
 interface LinkCounters {
@@ -91,7 +98,9 @@ export class TcpNetwork implements PeerNetwork {
   readonly #mutedMs: number;
   readonly #mutedUntilMs = new Map<number, number>();
   readonly #acceptedOptions: AcceptedLinkOptions;
-  readonly #sockets: SocketFactory;
+  readonly #security: PeerSecurity;
+  readonly #strangers: StrangerBudget;
+  readonly #refusedCallers = new Map<RefusalKind, number>();
   readonly #server: Server;
   readonly #listening: Promise<AddressInfo>;
   #handler: PeerHandler | undefined;
@@ -119,20 +128,24 @@ export class TcpNetwork implements PeerNetwork {
         topologyDigest: options.self.topologyDigest,
         members: [...this.#endpoints.values()],
       }),
-      examine: (hello, target) => this.#examineCaller(hello, target),
+      examine: (hello, target, socket) =>
+        this.#security.objection(socket, hello.nodeId) ?? this.#examineCaller(hello, target),
       onAccepted: (link) => this.#onAccepted(link),
       onFrame: (link, frame) => {
         if (link.hello !== undefined) {
           this.#handler?.onFrame(link.hello.nodeId, frame);
         }
       },
-      onRefused: (nodeId, reason) => {
-        this.#reportRefusal('caller', nodeId, `a caller was refused: ${reason}`);
-      },
+      onRefused: (link, nodeId, refusal) => this.#refuseCaller(link.socket, refusal, nodeId),
       onClosed: (link) => this.#onAcceptedClosed(link),
     };
-    this.#sockets = options.sockets ?? TCP;
-    this.#server = this.#sockets.server({ noDelay: true }, (socket) => this.#onConnection(socket));
+    this.#strangers = new StrangerBudget(options.strangersMax ?? STRANGERS_MAX);
+    this.#security = options.security ?? OPEN;
+    this.#server = this.#security.server(
+      (socket) => this.#onConnection(socket),
+      (socket, refusal) => this.#refuseCaller(socket, refusal),
+    );
+    this.#server.on('connection', (socket) => this.#onStranger(socket));
     this.#listening = new Promise((resolve, reject) => {
       this.#settleListening = (outcome) => {
         if (outcome instanceof Error) {
@@ -229,6 +242,7 @@ export class TcpNetwork implements PeerNetwork {
     for (const link of this.#open) {
       link.close();
     }
+    this.#strangers.closeAll();
   }
 
   #dial(member: MemberEndpoint): void {
@@ -239,7 +253,7 @@ export class TcpNetwork implements PeerNetwork {
     const peer = member.id;
     const link = new DialledLink(peer, member.host, member.port, {
       self,
-      sockets: this.#sockets,
+      security: this.#security,
       frameBytesMax: this.#acceptedOptions.frameBytesMax,
       queueBytesMax: this.#options.queueBytesMax ?? 64 * MIB,
       linkTimeoutMs: this.#linkTimeoutMs,
@@ -263,37 +277,43 @@ export class TcpNetwork implements PeerNetwork {
       return;
     }
     this.#open.add(new AcceptedLink(socket, this.#acceptedOptions));
-    const strangersMax = this.#options.strangersMax ?? STRANGERS_MAX;
-    if (this.#open.size > strangersMax) this.#dropStranger(strangersMax);
   }
 
-  /**
-   * Makes room for a new connection, which may be a member's: closes the oldest connection without
-   * a greeting from the address that has the most of them. A member greets within a round trip, so
-   * it is never the oldest for long, and other addresses do not compete with it.
-   */
-  #dropStranger(strangersMax: number): void {
-    const byAddress = new Map<string | undefined, AcceptedLink[]>();
-    let strangers = 0;
-    let most: AcceptedLink[] = [];
+  /** Any connection, as it is taken. */
+  #onStranger(socket: Socket): void {
+    const closed = this.#strangers.add(socket);
+    if (closed === undefined) return;
+    const reason = `more than ${this.#options.strangersMax ?? STRANGERS_MAX} callers did not greet`;
+    this.#countRefused('crowd');
+    this.#reportRefusal('caller', undefined, reason, closed);
+  }
+
+  #refuseCaller(socket: Socket, { kind, reason }: Refusal, nodeId?: number): void {
+    const source = `${socket.remoteAddress ?? '?'}:${socket.remotePort ?? 0}`;
+    this.#countRefused(kind);
+    this.#reportRefusal('caller', nodeId, `a caller was refused: ${reason}`, source);
+  }
+
+  #countRefused(kind: RefusalKind): void {
+    this.#refusedCallers.set(kind, (this.#refusedCallers.get(kind) ?? 0) + 1);
+  }
+
+  /** Callers of the peer port that were refused, by class. */
+  *refusedCallers(): Generator<readonly [kind: RefusalKind, count: number]> {
+    for (const kind of REFUSALS) yield [kind, this.#refusedCallers.get(kind) ?? 0];
+  }
+
+  /** Ends the links whose proof is not valid any more; they are dialled anew. */
+  checkProofs(): void {
+    for (const link of this.#links.values()) link.checkProof();
     for (const link of this.#open) {
-      if (!link.isStranger) continue;
-      strangers += 1;
-      const same = byAddress.get(link.socket.remoteAddress) ?? [];
-      same.push(link);
-      byAddress.set(link.socket.remoteAddress, same);
-      if (same.length > most.length) most = same;
+      if (!this.#security.isCurrent(link.socket)) link.close();
     }
-    if (strangers <= strangersMax) return;
-    const [oldest] = most;
-    if (oldest === undefined) return;
-    this.#open.delete(oldest);
-    oldest.close();
-    this.#reportRefusal('caller', undefined, `more than ${strangersMax} callers did not greet`);
   }
 
   #onAccepted(link: AcceptedLink): void {
     const peer = link.hello?.nodeId ?? STRANGER;
+    this.#strangers.admit(link.socket);
     // The peer uses its newest connection.
     this.#accepted.get(peer)?.close();
     this.#keepCounters(peer);
@@ -387,7 +407,12 @@ export class TcpNetwork implements PeerNetwork {
   }
 
   /** The same refusal is reported once per ten seconds, with the number of suppressed ones. */
-  #reportRefusal(side: 'caller' | 'dialled', nodeId: number | undefined, reason: string): void {
+  #reportRefusal(
+    side: 'caller' | 'dialled',
+    nodeId: number | undefined,
+    reason: string,
+    source?: string,
+  ): void {
     const known = nodeId !== undefined && this.#endpoints.has(nodeId);
     const key = `${side} ${known ? nodeId : STRANGER}`;
     const nowMs = performance.now();
@@ -399,9 +424,12 @@ export class TcpNetwork implements PeerNetwork {
     }
     this.#refusals.set(key, { reason, atMs: nowMs, suppressed: 0 });
     const suppressed = last?.suppressed ?? 0;
-    if (!known) this.#options.log.warn({ node: nodeId, suppressed }, `peer port: ${reason}`);
+    const line = source === undefined ? reason : `${reason} (from ${source})`;
+    if (!known) {
+      this.#options.log.warn({ node: nodeId, source, suppressed }, `peer port: ${line}`);
+    }
     if (nodeId !== undefined) {
-      this.#handler?.onRefused(nodeId, reason);
+      this.#handler?.onRefused(nodeId, line);
     }
   }
 

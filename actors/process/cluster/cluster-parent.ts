@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Table from 'cli-table3';
 import { fileErrorText } from '../../../transport/file-error.ts';
 import { listenError } from '../../../transport/listen-error.ts';
+import { makeSecretFile } from '../security/secret-file.ts';
 import { sharedSettings } from '../settings/config.ts';
 import { nodeSizes } from '../settings/node-limits.ts';
 import {
@@ -33,9 +34,11 @@ interface ClusterConfig {
   readonly adminPortBase: number;
   /** Flags for every node. */
   readonly handedOn: readonly string[];
+  /** The file with a secret of the cluster's own; empty: it was given another one. */
+  readonly secretFile: string;
 }
 
-type OwnSettings = Omit<ClusterConfig, 'handedOn'>;
+type OwnSettings = Omit<ClusterConfig, 'handedOn' | 'secretFile'>;
 
 /**
  * A larger young generation: what a batch allocates dies there instead of being copied. Measured on
@@ -75,6 +78,9 @@ export const CLUSTER_SETTINGS: { readonly [K in keyof OwnSettings]: Setting<OwnS
 
 const HOST = '127.0.0.1';
 const MARKER = 'cluster.json';
+const SECRET_FILE = 'cluster-secret';
+/** Settings by which members prove themselves. */
+const PROOFS: readonly string[] = ['clusterSecretFile'];
 const READY_TIMEOUT_MS = 60_000;
 const READY_POLL_MS = 100;
 /** One Ctrl-C may arrive twice: from the terminal and from npm or timeout, which pass it on. */
@@ -95,14 +101,18 @@ export function parseClusterConfig(
   ) as unknown as OwnSettings;
   const handedOn: string[] = [];
   const sizes = new Map<string, number>();
+  const proofs: unknown[] = [];
   for (const [name, setting] of Object.entries(shared)) {
     const value = settingValue(name, setting, given, environment);
     if (typeof value === 'number') sizes.set(name, value);
+    if (PROOFS.includes(name) && value !== '') proofs.push(value);
     const text = given.get(name);
     if (text !== undefined) handedOn.push(`${flagOf(name)}=${text}`);
   }
   nodeSizes(sizes.get('segmentBytes') ?? 0, sizes.get('batchBytesMax') ?? 0);
-  return Object.freeze({ ...own, dataDir: resolve(own.dataDir), handedOn });
+  const dataDir = resolve(own.dataDir);
+  const secretFile = proofs.length === 0 ? join(dataDir, SECRET_FILE) : '';
+  return Object.freeze({ ...own, dataDir, handedOn, secretFile });
 }
 
 /** The command of each node; `program` is the path of `holostore`. */
@@ -121,6 +131,7 @@ export function planNodes(config: ClusterConfig, program: readonly string[]): Ch
       `--data-dir=${join(config.dataDir, `node-${id}`)}`,
       `--initial-members=${members}`,
       '--bootstrap',
+      ...(config.secretFile === '' ? [] : [`--cluster-secret-file=${config.secretFile}`]),
       ...config.handedOn.filter((flag) => !flag.startsWith('--log-format')),
       '--log-format=json',
     ];
@@ -252,7 +263,7 @@ function checkPort(host: string, port: number, purpose: string, flag: string): P
 
 /** A directory is only ever emptied when an earlier cluster has marked it as its own. */
 function prepareDirectory(config: ClusterConfig): void {
-  const { dataDir, nodes } = config;
+  const { dataDir, nodes, secretFile } = config;
   const marker = join(dataDir, MARKER);
   const used = existsSync(dataDir) && readdirSync(dataDir).length > 0;
   if (used && !existsSync(marker)) {
@@ -278,6 +289,7 @@ function prepareDirectory(config: ClusterConfig): void {
   } catch (error) {
     throw new Error(`--data-dir ${dataDir} cannot be used: ${fileErrorText(error)}`);
   }
+  if (secretFile !== '' && !existsSync(secretFile)) makeSecretFile(secretFile);
 }
 
 function nodesBefore(marker: string): number {

@@ -4,7 +4,8 @@
  * The result is typed, complete and frozen; nothing else in a node looks at flags.
  */
 import { HOLOFAST_MODES, type HoloFastMode } from '../../../bpf/path/holofast-mode.ts';
-import { type Endpoint, parseEndpoint } from '../../../transport/endpoint.ts';
+import { isLoopback } from '../../../transport/access/loopback.ts';
+import { type Endpoint, formatEndpoint, parseEndpoint } from '../../../transport/endpoint.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
@@ -69,8 +70,8 @@ export interface NodeConfig {
   readonly segmentBytes: number;
   readonly retainedBytesMax: number;
   readonly holofast: HoloFastMode;
-  /** Empty: frames are keyed by the cluster's id alone. */
-  readonly clusterKey: string;
+  /** Empty: peers prove nothing, and must all be on the loopback. */
+  readonly clusterSecretFile: string;
   /** Empty: the node loads the kernel part itself. */
   readonly holofastPins: string;
   /** Events of transactions in memory, 40 bytes each; 0: none. */
@@ -249,9 +250,9 @@ export const SETTINGS: Settings = {
     standard: 'auto',
     parse: oneOf(HOLOFAST_MODES),
   },
-  clusterKey: {
-    value: 'TEXT',
-    help: 'secret of the cluster that UDP frames are signed with (better in the environment)',
+  clusterSecretFile: {
+    value: 'FILE',
+    help: 'what members prove themselves by, from "holostore make-secret FILE"; the same on all',
     standard: '',
     parse: (text) => text,
   },
@@ -319,6 +320,7 @@ function checked(config: NodeConfig): NodeConfig {
   if (config.bootstrap === (config.join !== undefined)) {
     throw new ConfigError('exactly one of --bootstrap and --join HOST:PORT must be given');
   }
+  checkPeersAreSafe(config);
   const electorate = config.electorate.length === 0 ? ids : config.electorate;
   const stranger = electorate.find((id) => !ids.includes(id));
   if (stranger !== undefined) {
@@ -343,6 +345,18 @@ function checked(config: NodeConfig): NodeConfig {
   }
   const { batchBytesMax } = nodeSizes(config.segmentBytes, config.batchBytesMax);
   return Object.freeze({ ...config, batchBytesMax, electorate: Object.freeze([...electorate]) });
+}
+
+/** Peers that prove nothing are taken on this machine alone. */
+function checkPeersAreSafe({ initialMembers, listenPeer, clusterSecretFile }: NodeConfig): void {
+  if (clusterSecretFile !== '' || initialMembers.length === 1) return;
+  const outside = [listenPeer, ...initialMembers].find(({ host }) => !isLoopback(host));
+  if (outside === undefined) return;
+  throw new ConfigError(
+    `peers that are not on the loopback (${formatEndpoint(outside)}) must prove who they are: make ` +
+      'a secret with "holostore make-secret FILE", copy it to every node, and give ' +
+      '--cluster-secret-file FILE',
+  );
 }
 
 function endpoint(text: string): Endpoint {

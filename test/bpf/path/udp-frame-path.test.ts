@@ -6,11 +6,7 @@ import { createSocket } from 'node:dgram';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { FramePath } from '../../../bpf/path/frame-path.ts';
 import { reasonAgainst } from '../../../bpf/path/holofast-mode.ts';
-import {
-  clusterKey,
-  type UdpFramePathOptions,
-  UdpFramePathSource,
-} from '../../../bpf/path/udp-frame-path.ts';
+import { type UdpFramePathOptions, UdpFramePathSource } from '../../../bpf/path/udp-frame-path.ts';
 
 const open: FramePath[] = [];
 
@@ -33,7 +29,7 @@ function openPath(options: Partial<UdpFramePathOptions>): Promise<Opened> {
     self: { host: '127.0.0.1', port: 0 },
     peers: [{ sender: 1, host: '127.0.0.1', port: 9 }],
     members: [1, 2],
-    key: clusterKey('aa', ''),
+    key: new Uint8Array(16),
     wallUs: () => 1e15,
     onFailed: (reason) => failed.push(reason),
     onTier: (tier) => tiers.push(tier),
@@ -65,16 +61,6 @@ describe('auto', () => {
     const said = reasonAgainst(mode, hosts);
     if (reason === undefined) expect(said).toBeUndefined();
     else expect(said).toMatch(reason);
-  });
-});
-
-describe('the key', () => {
-  test('is that of the cluster, and of its secret', () => {
-    const key = clusterKey('aa', '');
-    expect(key).toHaveLength(16);
-    expect(clusterKey('aa', '')).toEqual(key);
-    expect(clusterKey('ab', '')).not.toEqual(key);
-    expect(clusterKey('aa', 'secret')).not.toEqual(key);
   });
 });
 

@@ -9,7 +9,6 @@ import {
 } from '../../../transport/peer/handshake.ts';
 import type { PeerHandler } from '../../../transport/peer/network.ts';
 import { TcpNetwork, type TcpNetworkOptions } from '../../../transport/peer/tcp-network.ts';
-import { TLS } from '../tls-sockets.ts';
 
 const CLUSTER = 'aa'.repeat(16);
 const OTHER_CLUSTER = 'bb'.repeat(16);
@@ -587,11 +586,4 @@ test('close ends everything, tells those who were up, and may be called twice', 
   expect(one.seen.events).toEqual(['up 2', 'down 2: this node closed the link']);
   expect(one.network.send(2, text('x'))).toBe(false);
   await until(() => two.seen.count('down 1') === 1);
-});
-
-test('links over the sockets of another factory', async () => {
-  const [one, two] = await pair({ sockets: TLS });
-  expect(one.network.send(2, text('hello'))).toBe(true);
-  await until(() => two.seen.frames.length === 1);
-  expect(two.seen.frames).toEqual([[1, 'hello']]);
 });

@@ -258,6 +258,7 @@ describe('settings', () => {
       `--data-dir=${resolve('.tmp/cluster/node-5')}`,
       `--initial-members=${[1, 2, 3, 4, 5].map((n) => `${n}@127.0.0.1:${15_050 + n}`).join()}`,
       '--bootstrap',
+      `--cluster-secret-file=${resolve('.tmp/cluster/cluster-secret')}`,
       '--sync-policy=group_commit',
       '--log-format=json',
     ]);

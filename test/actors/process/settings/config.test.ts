@@ -15,6 +15,7 @@ const IDENTITY = [
   ...['--node-id', '2', '--listen-redis', '127.0.0.1:16380', '--listen-peer', '[::1]:15052'],
   ...['--listen-admin', '0.0.0.0:15081', '--data-dir', '/d'],
   ...['--initial-members', '3@c:3, 1@a:1,2@[::1]:15052'],
+  ...['--cluster-secret-file', '/s'],
 ];
 const REQUIRED = [...IDENTITY, '--bootstrap'];
 
@@ -63,7 +64,7 @@ describe('a complete command line', () => {
       protectedMode: true,
       segmentBytes: 64 * 1024 * 1024,
       holofast: 'auto',
-      clusterKey: '',
+      clusterSecretFile: '/s',
       holofastPins: '',
       traceEvents: 524_288,
       traceSlowMs: 10,
@@ -98,6 +99,22 @@ describe('a complete command line', () => {
   });
 });
 
+describe('without a secret', () => {
+  const open = (peer: string, members: string): readonly string[] => [
+    ...REQUIRED,
+    ...['--cluster-secret-file', '', '--listen-peer', peer, '--initial-members', members],
+  ];
+
+  test.each([
+    ['all on the loopback', '127.0.0.1:1', '1@127.0.0.9:1,2@localhost:1,3@[::1]:1', 'accepted'],
+    ['a node of its own', '0.0.0.0:1', '2@10.0.0.1:1', 'accepted'],
+    ['a member elsewhere', '127.0.0.1:1', '1@10.0.0.1:1,2@127.0.0.1:1', '(10.0.0.1:1)'],
+    ['a port for all', '0.0.0.0:1', '1@127.0.0.9:1,2@127.0.0.1:1', '(0.0.0.0:1)'],
+  ])('%s', (_name, peer, members, outcome) => {
+    expect(messageOf(open(peer, members))).toContain(outcome);
+  });
+});
+
 describe('the environment', () => {
   test('every flag has a twin', () => {
     const environment: Record<string, string> = { HOLO_BOOTSTRAP: '1' };
@@ -128,6 +145,10 @@ describe('one clear line for what is wrong', () => {
     [['--listen-redis', 'x'], '--listen-redis must be HOST:PORT, not "x"'],
     [['--listen-admin', '127.0.0.1:16380'], /need different ports$/],
     [['--data-dir', ''], '--data-dir must not be empty, not ""'],
+    [
+      ['--cluster-secret-file', ''],
+      /^peers that are not on the loopback \(a:1\) must prove .* "holostore make-secret FILE"/,
+    ],
     [['--initial-members', '1@a:1,2'], /^--initial-members must be a list such as/],
     [['--initial-members', '2@a:1,2@b:1'], /^--initial-members must name every node once/],
     [['--initial-members', '2@a:1,3@a:1'], /must give every node an address of its own/],
