@@ -19,6 +19,7 @@ import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
 import type { Engine, GroupSlots } from './engine.ts';
 import { ApplyOrderError } from './errors.ts';
+import type { SearchedPlace } from './keyspace/big-keys.ts';
 import { type Capture, type DatabaseReport, Databases } from './keyspace/databases.ts';
 import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
@@ -139,6 +140,11 @@ export class StateMachine {
   /** The databases that have keys. */
   report(): DatabaseReport[] {
     return this.#databases.report();
+  }
+
+  /** The same, for a search that runs between commands and changes nothing. */
+  withKeys(): SearchedPlace[] {
+    return this.#databases.withKeys();
   }
 
   /** Keys found by reads of this node's clients. */

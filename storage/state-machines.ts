@@ -7,6 +7,7 @@ import { type GroupId, GroupMap } from '../actors/accord/topology/group-id.ts';
 import { type ClusterSettings, NO_SETTINGS } from './cluster-settings.ts';
 import type { Engine, GroupSlots } from './engine.ts';
 import type { EngineError } from './errors.ts';
+import { BigKeysSearch } from './keyspace/big-keys.ts';
 import type { DatabaseReport } from './keyspace/databases.ts';
 import { StateMachine, type StateMachineOptions } from './state-machine.ts';
 
@@ -94,6 +95,12 @@ export class StateMachines {
       found.splice(at === -1 ? found.length : at, at === -1 ? 0 : 1, both);
     }
     return found.sort((a, b) => a.database - b.database);
+  }
+
+  /** For the largest keys of all groups; see `BigKeysSearch`. */
+  searchBigKeys(count: number, keysMax: number): BigKeysSearch {
+    const places = this.#machines.flatMap((machine) => machine.withKeys());
+    return new BigKeysSearch(places, count, keysMax);
   }
 
   get flushed(): readonly FlushedGroup[] {

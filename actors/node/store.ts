@@ -74,6 +74,8 @@ export class Store {
   readonly clock: HybridClock;
   /** Where parts of clients go. */
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
+  /** For questions of operators. */
+  readonly executor: ActorRef<ExecutorMessage>;
   /** Messages from the network may be lost. */
   readonly trafficToReplica: Outlet<ReplicaActorMessage>;
   readonly trafficToCoordinator: Outlet<CoordinatorActorMessage>;
@@ -104,6 +106,7 @@ export class Store {
     const nowUs = (): number => this.#time.nowUs();
     this.clock = new HybridClock({ node: nodeId, store, nowUs, reserveUs, skewUsMax });
     this.coordinator = this.#coordinator;
+    this.executor = this.#executor;
     this.toCoordinator = new Outlet(this.#coordinator);
     this.trafficToReplica = new Outlet(this.#replica, trafficKeptMax);
     this.trafficToCoordinator = new Outlet(this.#coordinator, trafficKeptMax);

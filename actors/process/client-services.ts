@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { DatabaseReport } from '../../storage/keyspace/databases.ts';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';
+import { humanBytes } from '../../transport/human-bytes.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
-import { humanBytes } from '../../transport/resp/human-bytes.ts';
 import type { InfoSection, InfoSections } from '../../transport/resp/info.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import { flushLagOf, type ReportedNode } from './node-report.ts';

@@ -16,6 +16,7 @@ import type { Gateway } from '../../transport/resp/gateway.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import { RespServer } from '../../transport/resp/server.ts';
 import { groupsOf } from '../meta/topology.ts';
+import { findBigKeys } from '../node/big-keys-question.ts';
 import { Node } from '../node/node.ts';
 import type { NodeLimits, NodeParts } from '../node/node-parts.ts';
 import type { SystemFailure } from '../runtime/actor-system.ts';
@@ -296,6 +297,7 @@ class ProductionNode implements RunningNode {
         logs: (after) => this.#log.since(after),
         hotKeys: (count) => this.#gateway?.insight.hotKeys.top(count) ?? [],
         slowLog: (count) => this.#gateway?.insight.slowLog.newest(count) ?? [],
+        bigKeys: (count) => findBigKeys(this.#node.system, this.#node.stores, count),
         slow: (after) => this.#recorder.kept.slowAfter(after),
         metrics: () => report.scrape(),
       },

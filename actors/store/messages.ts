@@ -14,6 +14,7 @@ import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalAnswer, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { ActorExit } from '../runtime/behavior.ts';
+import type { BigKeysReply } from './big-key-search.ts';
 
 export type ReplicaActorMessage =
   | {
@@ -72,6 +73,14 @@ export type ExecutorMessage =
   | { readonly type: 'ListKeys' }
   /** It is time for the next slice of what is applied. */
   | { readonly type: 'ApplyMore' }
+  /** Looks for the largest keys of each type, so many of each. */
+  | {
+      readonly type: 'FindBig';
+      readonly count: number;
+      readonly replyTo: ActorRef<BigKeysReply>;
+    }
+  /** It is time for the next slice of that search. */
+  | { readonly type: 'FindMore' }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };

@@ -27,6 +27,7 @@ import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import { ApplySlice } from './apply-slice.ts';
+import { BIG_KEYS_LOOKED_MAX, BIG_KEYS_REST_MS, BigKeySearch } from './big-key-search.ts';
 import { REFUSED } from './client-errors.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX, OWN_CONNECTION } from './expiry.ts';
 import { HeldReplies } from './held-replies.ts';
@@ -137,6 +138,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #trace: TxnTrace;
   readonly #held: HeldReplies;
   readonly #listings: KeyListings;
+  readonly #bigKeys: BigKeySearch;
   /** A write of the part that runs has answered more than may be kept. */
   #isLost = false;
   readonly #expected = new Map<string, readonly Part[]>();
@@ -189,6 +191,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       nowMs: () => context.clock.monotonicMs(),
       done: (part, outcome) => this.#listed(part, outcome),
     });
+    this.#bigKeys = new BigKeySearch(() => context.clock.monotonicMs());
     this.#members = membersOf(options.groups, this.#machines);
     this.#slice = new ApplySlice(() => context.clock.monotonicMs(), options.sliceCommandsMax);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
@@ -605,6 +608,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         this.#listings.slice();
         if (this.#listings.size > 0) this.#goOnListing();
         return;
+      case 'FindBig': {
+        const search = this.#machines.searchBigKeys(message.count, BIG_KEYS_LOOKED_MAX);
+        return this.#bigKeys.begin(search, message.replyTo) ? this.#findMore() : undefined;
+      }
+      case 'FindMore':
+        return this.#findMore();
       case 'FindExpired':
         return this.#findExpired(message.group, message.pastMs);
       case 'Tick':
@@ -614,6 +623,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         // A retry that is late: the engine is open.
         return;
     }
+  }
+
+  #findMore(): void {
+    const isMore = this.#bigKeys.slice();
+    if (isMore) this.#context.timers.start('find', BIG_KEYS_REST_MS, { type: 'FindMore' });
   }
 
   #hand(message: Handed): void {

@@ -20,6 +20,7 @@ import {
 } from '../engine.ts';
 import { ApplyOrderError, EngineError } from '../errors.ts';
 import { DATABASES, TABLE_DATABASE } from '../limits.ts';
+import type { SearchedPlace } from './big-keys.ts';
 import type { KeyspaceDigest } from './digest.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
 import { type OtherDatabases, RunContext } from './run-context.ts';
@@ -143,11 +144,18 @@ export class Databases implements OtherDatabases {
 
   /** The databases that have keys. */
   report(): DatabaseReport[] {
-    const found: DatabaseReport[] = [];
+    return this.withKeys().map(({ database, keyspace }) => {
+      return { database, keys: keyspace.size, volatileKeys: keyspace.volatileSize };
+    });
+  }
+
+  /** The same, to look at. */
+  withKeys(): SearchedPlace[] {
+    const found: SearchedPlace[] = [];
     for (let database = 0; database < DATABASES; database += 1) {
       const keyspace = this.#selected[database];
       if (keyspace === undefined || keyspace.size === 0) continue;
-      found.push({ database, keys: keyspace.size, volatileKeys: keyspace.volatileSize });
+      found.push({ database, keyspace });
     }
     return found;
   }

@@ -183,6 +183,11 @@ export class GroupKeyspace implements Keyspace {
     return this.#counts.slotOfNth(number);
   }
 
+  /** Redis slots that have keys, by their bytes, the largest last. */
+  slotsByBytes(): number[] {
+    return this.#counts.byBytes();
+  }
+
   get size(): number {
     return this.#size;
   }

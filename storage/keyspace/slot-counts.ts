@@ -72,6 +72,16 @@ export class SlotCounts {
     return 0;
   }
 
+  /** The slots that have keys, by their bytes, the largest last. */
+  byBytes(): number[] {
+    const slots: number[] = [];
+    for (let at = 0; at < this.#keys.length; at += 1) {
+      if (this.#keys[at] !== 0) slots.push(this.#first + at);
+    }
+    const bytesOf = (slot: number): number => this.#bytes[slot - this.#first] as number;
+    return slots.sort((a, b) => bytesOf(a) - bytesOf(b));
+  }
+
   changed(redisSlot: number, keys: number, volatileKeys: number, bytes: number): void {
     const at = redisSlot - this.#first;
     if (keys !== 0) this.#keys[at] = (this.#keys[at] as number) + keys;

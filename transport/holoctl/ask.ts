@@ -29,8 +29,12 @@ export async function ask(
 }
 
 /** An answer that must be JSON; @throws Error of the form `host:port: reason`. */
-export async function askJson(endpoint: Endpoint, path: string): Promise<unknown> {
-  const text = await ask(endpoint, path);
+export async function askJson(
+  endpoint: Endpoint,
+  path: string,
+  timeoutMs: number = TIMEOUT_MS,
+): Promise<unknown> {
+  const text = await ask(endpoint, path, timeoutMs);
   try {
     return JSON.parse(text);
   } catch {

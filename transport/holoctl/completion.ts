@@ -2,22 +2,23 @@
 import { type Output, parseFlags, UsageError } from './command-line.ts';
 
 const FLAGS: Readonly<Record<string, string>> = {
-  status: '--nodes',
+  status: '--nodes --json',
   topology: '--node --json',
   ranges: '--node --json',
-  top: '--nodes --count',
+  top: '--nodes --count --json',
   doctor: '--nodes --json',
-  holofast: '--node',
+  holofast: '--node --json',
   actors: '--node --json',
   metrics: '--node',
-  config: 'set --node',
+  config: 'set --node --json',
   latency: '--nodes --json',
   logs: '--nodes --follow --level --json',
   hotkeys: '--nodes --count --json',
+  bigkeys: '--nodes --count --json',
   slowlog: '--nodes --count --json',
-  trace: 'dump tail --nodes --format --out --slow --count',
+  trace: 'dump tail --nodes --format --out --slow --count --json',
   completion: 'bash zsh',
-  version: '',
+  version: '--json',
   help: '',
 };
 

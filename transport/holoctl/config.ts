@@ -11,11 +11,12 @@ export async function config(args: readonly string[], output: Output): Promise<n
   if (verb !== 'set' || args.length < 3) {
     throw new UsageError('config set takes NAME VALUE (see "holoctl help")');
   }
-  const endpoint = nodeOf(parseFlags(rest, ['node']));
+  const flags = parseFlags(rest, ['node'], ['json']);
+  const endpoint = nodeOf(flags);
   const query = new URLSearchParams({ name, value });
   const headers = { [OPERATOR_HEADER]: 'holoctl' };
   const { status, body } = await httpPost(endpoint, `/config?${query}`, headers, TIMEOUT_MS);
   if (status !== 200) throw new Error(`${formatEndpoint(endpoint)}: ${body.trim().slice(0, 300)}`);
-  output.write(body);
+  output.write(flags.on.has('json') ? `${JSON.stringify({ name, value })}\n` : body);
   return 0;
 }

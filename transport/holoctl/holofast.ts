@@ -6,7 +6,8 @@ import { askStatus } from './ask.ts';
 import { nodeOf, type Output, parseFlags } from './command-line.ts';
 
 export async function holofast(args: readonly string[], output: Output): Promise<number> {
-  const endpoint = nodeOf(parseFlags(args, ['node']));
+  const flags = parseFlags(args, ['node'], ['json']);
+  const endpoint = nodeOf(flags);
   const answer = await askStatus(endpoint);
   if (typeof answer === 'string') throw new Error(`${formatEndpoint(endpoint)}: ${answer}`);
   if (answer.holofast === undefined) {
@@ -14,6 +15,10 @@ export async function holofast(args: readonly string[], output: Output): Promise
       `${formatEndpoint(endpoint)}: this node does not report HoloFast: ` +
         'it is older than this holoctl',
     );
+  }
+  if (flags.on.has('json')) {
+    output.write(escapeText(`${JSON.stringify(answer.holofast)}\n`));
+    return 0;
   }
   const { mode, tier, reason, quorums, counters } = answer.holofast;
   const table = new Table({ style: { head: [], border: [] } });

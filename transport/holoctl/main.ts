@@ -8,7 +8,8 @@ import { readFileSync, realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { escapeLine } from '../escape.ts';
 import { actors } from './actors.ts';
-import { type Output, UsageError, WITHOUT_ADDRESS } from './command-line.ts';
+import { bigkeys } from './bigkeys.ts';
+import { type Output, parseFlags, UsageError, WITHOUT_ADDRESS } from './command-line.ts';
 import { completion } from './completion.ts';
 import { config } from './config.ts';
 import { doctor } from './doctor.ts';
@@ -26,24 +27,24 @@ import { DUMP_FORMATS, trace } from './trace.ts';
 const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
 
   holoctl status [--nodes HOST:PORT,...]   a line per node
-  holoctl topology [--node HOST:PORT] [--json]   the nodes, and what they have agreed on
-  holoctl ranges [--node HOST:PORT] [--json]     a line per range; in JSON "to" is the slot behind
+  holoctl topology [--node HOST:PORT]      the nodes, and what they have agreed on
+  holoctl ranges [--node HOST:PORT]        a line per range; in JSON "to" is the slot behind
   holoctl top [--nodes HOST:PORT,...] [--count N]   rates, actors and keys, live
-  holoctl doctor [--nodes HOST:PORT,...] [--json]
-                                           what is wrong with the nodes, and what to do
+  holoctl doctor [--nodes HOST:PORT,...]   what is wrong with the nodes, and what to do
   holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
-  holoctl actors [--node HOST:PORT] [--json]   the tree of a node's actors
-  holoctl logs [--nodes HOST:PORT,...] [--follow] [--level warn] [--json]
+  holoctl actors [--node HOST:PORT]        the tree of a node's actors
+  holoctl logs [--nodes HOST:PORT,...] [--follow] [--level warn]
                                            the last lines of the nodes' logs
-  holoctl hotkeys [--nodes HOST:PORT,...] [--count N] [--json]
-                                           the keys that clients name most often
-  holoctl slowlog [--nodes HOST:PORT,...] [--count N] [--json]
+  holoctl latency [--nodes HOST:PORT,...]  where the time of commands goes
+  holoctl slowlog [--nodes HOST:PORT,...] [--count N]
                                            the last commands that took long
-  holoctl completion bash|zsh              a script for your shell
+  holoctl hotkeys [--nodes HOST:PORT,...] [--count N]
+                                           the keys that clients name most often
+  holoctl bigkeys [--nodes HOST:PORT,...] [--count N]
+                                           the largest keys of each type
   holoctl metrics [--node HOST:PORT]       what Prometheus would read
   holoctl config set NAME VALUE [--node HOST:PORT]   changes a setting, from the node's machine
-  holoctl latency [--nodes HOST:PORT,...] [--json]
-                                           where the time of commands goes
+  holoctl completion bash|zsh              a script for your shell
   holoctl trace dump [--nodes HOST:PORT,...] [--format ${DUMP_FORMATS.join('|')}] [--out FILE]
                                            what the nodes did of late, by one clock
   holoctl trace tail [--slow 10ms] [--count N] [--nodes HOST:PORT,...]
@@ -53,6 +54,8 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl version
   holoctl help
 
+With --json: JSON, one value for all nodes; of logs, top and trace tail a line each.
+Exit codes: 0 well, 1 a node did not answer, is not ready, or something is wrong, 2 wrong usage.
 Without an address: ${WITHOUT_ADDRESS}.`;
 
 /** Returns the exit code; never throws. */
@@ -78,6 +81,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
         return await logs(rest, output);
       case 'hotkeys':
         return await hotkeys(rest, output);
+      case 'bigkeys':
+        return await bigkeys(rest, output);
       case 'slowlog':
         return await slowlog(rest, output);
       case 'completion':
@@ -91,9 +96,13 @@ export async function run(args: readonly string[], output: Output): Promise<numb
       case 'trace':
         return await trace(rest, output);
       case 'version':
-      case '--version':
-        output.write(`holoctl ${version()}\n`);
+      case '--version': {
+        const isJson = parseFlags(rest, [], ['json']).on.has('json');
+        output.write(
+          isJson ? `${JSON.stringify({ version: version() })}\n` : `holoctl ${version()}\n`,
+        );
         return 0;
+      }
       case 'help':
       case '--help':
       case '-h':

@@ -1,4 +1,4 @@
-/** `holoctl status`: a line per node. */
+/** `holoctl status`: a line per node. Exit code 1 where a node does not answer or is not ready. */
 import Table from 'cli-table3';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
@@ -7,8 +7,18 @@ import { askStatus } from './ask.ts';
 import { nodesOf, type Output, parseFlags } from './command-line.ts';
 
 export async function status(args: readonly string[], output: Output): Promise<number> {
-  const asked = nodesOf(parseFlags(args, ['nodes']));
+  const flags = parseFlags(args, ['node', 'nodes'], ['json']);
+  const asked = nodesOf(flags);
   const answers = await Promise.all(asked.map(askStatus));
+  if (flags.on.has('json')) {
+    const rows = asked.map((endpoint, index) => {
+      const answer = answers[index];
+      const known = typeof answer === 'string' ? { error: answer } : { status: answer };
+      return { admin: formatEndpoint(endpoint), ...known };
+    });
+    output.write(escapeText(`${JSON.stringify(rows)}\n`));
+    return answers.every(isHealthy) ? 0 : 1;
+  }
   const table = new Table({
     head: [
       ...['node', 'admin', 'alive', 'ready', 'redis', 'applied', 'behind'],
@@ -17,14 +27,11 @@ export async function status(args: readonly string[], output: Output): Promise<n
     style: { head: [], border: [] },
   });
   const newest = Math.max(0, ...answers.map((each) => appliedOf(each)));
-  let healthy = true;
   asked.forEach((endpoint, index) => {
     const answer = answers[index];
     if (answer === undefined || typeof answer === 'string') {
-      healthy = false;
       table.push(['?', formatEndpoint(endpoint), `no: ${answer ?? ''}`, ...Array(10).fill('')]);
     } else {
-      healthy &&= answer.notReady === undefined;
       table.push(statusRow(endpoint, answer, newest));
     }
   });
@@ -32,7 +39,11 @@ export async function status(args: readonly string[], output: Output): Promise<n
     table.push([id, '', seenBy, ...Array(10).fill('')]);
   }
   output.write(`${escapeText(table.toString())}\n`);
-  return healthy ? 0 : 1;
+  return answers.every(isHealthy) ? 0 : 1;
+}
+
+function isHealthy(answer: NodeStatus | string): boolean {
+  return typeof answer !== 'string' && answer.notReady === undefined;
 }
 
 function statusRow(endpoint: Endpoint, answer: NodeStatus, newest: number): (string | number)[] {

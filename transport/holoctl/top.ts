@@ -23,17 +23,20 @@ interface Look {
   readonly keys: readonly { readonly key: string; readonly perSecond: number }[];
 }
 
-/** Ends after `--count` pictures, or when it is interrupted. */
+/** Ends after `--count` pictures, or when it is interrupted. JSON: a line per picture. */
 export async function top(args: readonly string[], output: Output): Promise<number> {
-  const flags = parseFlags(args, ['node', 'nodes', 'count']);
+  const flags = parseFlags(args, ['node', 'nodes', 'count'], ['json']);
+  const isJson = flags.on.has('json');
   const nodes = nodesOf(flags);
   let left = flags.values.has('count') ? countOf(flags, 1) : Number.POSITIVE_INFINITY;
   let before = await Promise.all(nodes.map(look));
   for (; left > 0; left -= 1) {
     await sleep(LOOKS_APART_MS);
     const now = await Promise.all(nodes.map(look));
-    if (left === Number.POSITIVE_INFINITY) output.write(CLEAR);
-    output.write(escapeText(picture(before, now)));
+    if (left === Number.POSITIVE_INFINITY && !isJson) output.write(CLEAR);
+    output.write(
+      escapeText(isJson ? `${JSON.stringify(jsonOf(before, now))}\n` : picture(before, now)),
+    );
     before = now;
   }
   return before.every(({ status }) => typeof status !== 'string') ? 0 : 1;
@@ -54,48 +57,85 @@ async function look(node: Endpoint): Promise<Look> {
   };
 }
 
+/** Of one node, between two looks. */
+interface Rates {
+  readonly node: string;
+  readonly error?: string;
+  readonly notReady?: string | undefined;
+  readonly clients: number;
+  readonly keys: number;
+  readonly commandsPerSecond: number;
+  readonly appliedPerSecond: number;
+  readonly phases: readonly PhaseReport[];
+  /** The busiest first: percent of the time. */
+  readonly actors: readonly {
+    readonly path: string;
+    readonly busy: number;
+    readonly depth: number;
+  }[];
+  readonly hotKeys: Look['keys'];
+}
+
+function jsonOf(before: readonly Look[], now: readonly Look[]): readonly Rates[] {
+  return now.map((each, index) => ratesOf(each, before[index] ?? each));
+}
+
+function ratesOf(now: Look, before: Look): Rates {
+  const seconds = Math.max(0.001, (now.atMs - before.atMs) / 1_000);
+  const { status, phases, keys: hotKeys } = now;
+  const known = new Map(before.actors.map(({ path, busyMs = 0 }) => [path, busyMs]));
+  const actors = now.actors.flatMap(({ path = '', busyMs, depth = 0 }) => {
+    if (busyMs === undefined) return [];
+    const spentMs = Math.max(0, busyMs - (known.get(path) ?? busyMs));
+    return [{ path, busy: spentMs / (seconds * 10), depth }];
+  });
+  const common = {
+    ...{ node: formatEndpoint(now.node), phases, hotKeys },
+    actors: actors.sort((a, b) => b.busy - a.busy).slice(0, LISTED_MAX),
+  };
+  if (typeof status === 'string') {
+    const none = { clients: 0, keys: 0, commandsPerSecond: 0, appliedPerSecond: 0 };
+    return { ...common, ...none, error: status };
+  }
+  const earlier = typeof before.status === 'string' ? status : before.status;
+  const rate = (field: 'commandsTotal' | 'appliedSequence'): number =>
+    Math.max(0, status[field] - earlier[field]) / seconds;
+  return {
+    ...common,
+    ...{ notReady: status.notReady, clients: status.clients, keys: status.keys },
+    commandsPerSecond: rate('commandsTotal'),
+    appliedPerSecond: rate('appliedSequence'),
+  };
+}
+
 function picture(before: readonly Look[], now: readonly Look[]): string {
+  const all = jsonOf(before, now);
   const nodes = tableOf([
     ...['node', 'ready', 'clients', 'commands/s', 'applied/s', 'keys'],
     ...['read p50', 'read p99', 'write p50', 'write p99 ms'],
   ]);
-  const busy: [place: string, actor: string, share: number, depth: number][] = [];
-  const hot: [place: string, key: string, perSecond: number][] = [];
-  for (const [index, each] of now.entries()) {
-    const earlier = before[index] ?? each;
-    const seconds = Math.max(0.001, (each.atMs - earlier.atMs) / 1_000);
-    const place = formatEndpoint(each.node);
-    nodes.push(nodeRow(place, each, earlier, seconds));
-    const known = new Map(earlier.actors.map(({ path, busyMs = 0 }) => [path, busyMs]));
-    for (const { path = '', busyMs, depth = 0 } of each.actors) {
-      if (busyMs === undefined) continue;
-      const spentMs = Math.max(0, busyMs - (known.get(path) ?? busyMs));
-      busy.push([place, path, spentMs / (seconds * 10), depth]);
-    }
-    for (const { key, perSecond } of each.keys) hot.push([place, escapeBytes(key), perSecond]);
-  }
+  for (const rates of all) nodes.push(nodeRow(rates));
   const actors = tableOf(['node', 'busiest actors', 'busy', 'depth']);
-  for (const [place, path, share, depth] of busy.sort((a, b) => b[2] - a[2]).slice(0, LISTED_MAX)) {
-    actors.push([place, path, `${share.toFixed(1)} %`, depth]);
+  const busy = all.flatMap(({ node, actors: each }) => each.map((actor) => ({ node, ...actor })));
+  for (const each of busy.sort((a, b) => b.busy - a.busy).slice(0, LISTED_MAX)) {
+    actors.push([each.node, each.path, `${each.busy.toFixed(1)} %`, each.depth]);
   }
   const keys = tableOf(['node', 'hottest keys', 'commands/s']);
-  for (const [place, key, perSecond] of hot.sort((a, b) => b[2] - a[2]).slice(0, LISTED_MAX)) {
-    keys.push([place, key, perSecond.toFixed(1)]);
+  const hot = all.flatMap(({ node, hotKeys }) => hotKeys.map((key) => ({ node, ...key })));
+  for (const each of hot.sort((a, b) => b.perSecond - a.perSecond).slice(0, LISTED_MAX)) {
+    keys.push([each.node, escapeBytes(each.key), each.perSecond.toFixed(1)]);
   }
   return `${nodes.toString()}\n${actors.toString()}\n${keys.toString()}\n`;
 }
 
-function nodeRow(place: string, now: Look, before: Look, seconds: number): (string | number)[] {
-  const { status, phases } = now;
-  if (typeof status === 'string') return [place, `no: ${status}`, ...Array(8).fill('')];
-  const earlier = typeof before.status === 'string' ? status : before.status;
-  const rate = (field: 'commandsTotal' | 'appliedSequence'): string =>
-    (Math.max(0, status[field] - earlier[field]) / seconds).toFixed(0);
+function nodeRow(rates: Rates): (string | number)[] {
+  const { node, error, notReady, clients, keys, phases } = rates;
+  if (error !== undefined) return [node, `no: ${error}`, ...Array(8).fill('')];
   const ms = (phase: string, quantile: 'p50Us' | 'p99Us'): string =>
     ((phases.find((each) => each.phase === phase)?.[quantile] ?? 0) / 1_000).toFixed(2);
   return [
-    ...[place, status.notReady === undefined ? 'yes' : `no: ${status.notReady}`, status.clients],
-    ...[rate('commandsTotal'), rate('appliedSequence'), status.keys],
+    ...[node, notReady === undefined ? 'yes' : `no: ${notReady}`, clients],
+    ...[rates.commandsPerSecond.toFixed(0), rates.appliedPerSecond.toFixed(0), keys],
     ...[ms('read', 'p50Us'), ms('read', 'p99Us'), ms('write', 'p50Us'), ms('write', 'p99Us')],
   ];
 }

@@ -17,11 +17,11 @@ interface Line {
 }
 
 /**
- * Without `--slow` all that the nodes take for slow (`--trace-slow-ms`). Ends after `--count` lines, or when it is
- * interrupted.
+ * Without `--slow` all that the nodes take for slow (`--trace-slow-ms`). Ends after `--count` lines,
+ * or when it is interrupted.
  */
 export async function tail(args: readonly string[], output: Output): Promise<number> {
-  const flags = parseFlags(args, ['node', 'nodes', 'slow', 'count']);
+  const flags = parseFlags(args, ['node', 'nodes', 'slow', 'count'], ['json']);
   const slowMs = milliseconds(flags.values.get('slow') ?? '0ms');
   let left = Number(flags.values.get('count') ?? Infinity);
   if (!(left > 0)) throw new UsageError('--count must be a number above 0');
@@ -34,7 +34,8 @@ export async function tail(args: readonly string[], output: Output): Promise<num
     }
     const shown = found.flat().filter(({ tookMs, why }) => why !== 'slow' || tookMs >= slowMs);
     for (const line of shown.toSorted((a, b) => a.atUs - b.atUs).slice(0, left)) {
-      output.write(escapeText(textOf(line)));
+      const text = flags.on.has('json') ? `${JSON.stringify(line)}\n` : textOf(line);
+      output.write(escapeText(text));
       left -= 1;
     }
     if (left > 0) await sleep(LOOK_EVERY_MS);

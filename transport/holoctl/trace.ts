@@ -81,18 +81,27 @@ function accuracyOf({ errorUs, reference, unaligned, lost }: AlignedTrace): stri
 }
 
 async function picture(txn: string, args: readonly string[], output: Output): Promise<number> {
-  const nodes = nodesOf(parseFlags(args, ['node', 'nodes']));
+  const flags = parseFlags(args, ['node', 'nodes'], ['json']);
+  const nodes = nodesOf(flags);
   const texts = await gather(nodes, `/trace?txn=${encodeURIComponent(txn)}`);
   const { events, errorUs } = alignClocks(parseTraces(texts.join('')));
-  const text = drawTransaction(events, txn, { errorUs });
-  if (text === '') {
-    throw new Error(
-      `no node that was asked remembers ${txn}: ask all nodes (--nodes), and soon; of old ones ` +
-        'only the slow, the recovered and a sample are kept',
-    );
+  if (flags.on.has('json')) {
+    const own = events.filter((event) => 'txn' in event && event.txn === txn);
+    if (own.length === 0) throw new Error(forgotten(txn));
+    output.write(escapeText(`${JSON.stringify({ txn, errorUs, events: own })}\n`));
+    return 0;
   }
+  const text = drawTransaction(events, txn, { errorUs });
+  if (text === '') throw new Error(forgotten(txn));
   output.write(escapeText(text));
   return 0;
+}
+
+function forgotten(txn: string): string {
+  return (
+    `no node that was asked remembers ${txn}: ask all nodes (--nodes), and soon; of old ones ` +
+    'only the slow, the recovered and a sample are kept'
+  );
 }
 
 function gather(nodes: readonly Endpoint[], path: string): Promise<string[]> {

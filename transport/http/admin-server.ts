@@ -43,6 +43,8 @@ export interface AdminProviders {
   /** The keys that clients name most often, and the slow log: at most so many. */
   readonly hotKeys?: (count: number) => unknown;
   readonly slowLog?: (count: number) => unknown;
+  /** The largest keys of each type, so many of each; a text says why there are none. */
+  readonly bigKeys?: (count: number) => Promise<unknown>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -75,13 +77,15 @@ export const OPERATOR_HEADER = 'x-holo-operator';
 const HEADER_BYTES_MAX = 8 * 1024;
 const PATHS =
   '/healthz /readyz /status /topology /actors /metrics /latency /logs?after=N /hotkeys?count=N ' +
-  '/slowlog?count=N /trace?format=jsonl|perfetto|shiviz /trace/slow?after=N';
+  '/slowlog?count=N /bigkeys?count=N /trace?format=jsonl|perfetto|shiviz /trace/slow?after=N';
 
 /** Traces under way at once, and scrapes: what is beyond is asked to come again. */
 const TRACES_MAX = 1;
 const SCRAPES_MAX = 4;
 /** Entries of a list where none are asked for by number. */
 const LISTED = 10;
+/** Of each type. */
+const BIG_KEYS_MAX = 1_000;
 const AGAIN_SECONDS = 1;
 const STALLED_MS_MAX = 10_000;
 
@@ -232,6 +236,11 @@ export class AdminServer {
         return jsonAnswer(providers.hotKeys?.(numberIn(target, 'count', LISTED)) ?? []);
       case '/slowlog':
         return jsonAnswer(providers.slowLog?.(numberIn(target, 'count', LISTED)) ?? []);
+      case '/bigkeys': {
+        const count = Math.min(numberIn(target, 'count', LISTED), BIG_KEYS_MAX);
+        const found = await providers.bigKeys?.(count);
+        return typeof found === 'string' ? textAnswer(503, found) : jsonAnswer(found ?? {});
+      }
       case '/trace':
         return this.#trace(question === -1 ? '' : target.slice(question + 1));
       default:

@@ -7,6 +7,7 @@
 import type { Command } from '../../storage/commands/command.ts';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { DENIED } from '../access/protected-mode.ts';
+import { humanBytes } from '../human-bytes.ts';
 import { ReplyWriter } from './codec/encoder.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { ClientDirectory, ClientView } from './connection/client-state.ts';
@@ -17,7 +18,6 @@ import { GatewayCounters } from './counters.ts';
 import type { GatewayClient, GatewayCore } from './gateway-core.ts';
 import type { GatewayServices } from './gateway-services.ts';
 import { registerGatewaySettings } from './gateway-settings.ts';
-import { humanBytes } from './human-bytes.ts';
 import { type InfoSection, type InfoSections, mergeSections } from './info.ts';
 import { CommandInsight } from './insight/insight.ts';
 import { insightSettings } from './insight/insight-settings.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ProcessMemory } from '../../../actors/process/process-memory.ts';
-import { humanBytes } from '../../../transport/resp/human-bytes.ts';
+import { humanBytes } from '../../../transport/human-bytes.ts';
 
 test.each([
   [0, '0B'],

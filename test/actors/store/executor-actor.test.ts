@@ -8,6 +8,7 @@ import { keyOf } from '../../../actors/accord/primitives/timestamp.ts';
 import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
+import type { BigKeysReply } from '../../../actors/store/big-key-search.ts';
 import { executorActor } from '../../../actors/store/executor-actor.ts';
 import type {
   CoordinatorActorMessage,
@@ -493,4 +494,29 @@ test('keys past their deadline are named to the coordinator; more than a few are
   expect(found).toEqual([
     { type: 'Expired', group: GROUP.id, database: 0, keys: ['a'], backlog: true },
   ]);
+});
+
+test('big keys are searched in slices, while others are served; a second search is refused', () => {
+  const bench = new Bench({ unflushedBytesMax: 1e8 });
+  for (let i = 0; i < 5_000; i += 250) {
+    const sets = Array.from({ length: 250 }, (_, j) => part(1, `SET key:${i + j} value`));
+    bench.execute(sets);
+  }
+  const told: BigKeysReply[] = [];
+  const replyTo = { path: 'asker', tell: (reply: BigKeysReply) => told.push(reply) > 0 };
+  bench.tell({ type: 'FindBig', count: 2, replyTo });
+  expect(told).toEqual([]);
+  bench.tell({ type: 'FindBig', count: 2, replyTo });
+  expect(told).toEqual([undefined]);
+  const before = bench.answers.length;
+  bench.execute([part(2, 'SET other 1')]);
+  expect(bench.answers.length).toBe(before + 1);
+  expect(told).toHaveLength(1);
+  bench.run(10_000);
+  expect(told).toHaveLength(2);
+  expect(told[1]).toMatchObject({ looked: expect.any(Number), types: [{ type: 'string' }] });
+  expect(told[1]?.looked).toBeGreaterThanOrEqual(5_000);
+  // There is room for another one.
+  bench.tell({ type: 'FindBig', count: 1, replyTo }).run(10_000);
+  expect(told[2]?.largest).toHaveLength(1);
 });

@@ -224,7 +224,7 @@ describe('called wrongly', () => {
   test.each([
     ['', 'a subcommand is missing (see "holoctl help")'],
     ['split', 'unknown subcommand "split" (see "holoctl help")'],
-    ['status --node x:1', 'unknown option \'--node\' (see "holoctl help")'],
+    ['status --nod x:1', 'unknown option \'--nod\' (see "holoctl help")'],
     [
       'status --nodes x',
       'an admin port is written HOST:PORT, not "x" (--node, --nodes or HOLO_ADMIN)',
@@ -382,6 +382,21 @@ describe('what nodes note', () => {
     const { out } = await call('hotkeys', '--json', '--node', node);
     expect(JSON.parse(out)).toEqual([{ admin: node, entries: hot }]);
     expect((await call('hotkeys', '--count', '0', '--node', node)).code).toBe(2);
+  });
+
+  test('bigkeys, a table and sums for each node', async () => {
+    const largest = [{ type: 'list', database: 2, key: 'k\u001b', bytes: 4_096 }];
+    const types = [{ type: 'list', keys: 2, bytes: 4_100 }];
+    const answer = { largest, types, looked: 2, keys: 5 };
+    const node = await answering({ '/bigkeys': () => answer });
+    const { code, out } = await call('bigkeys', '--node', node);
+    expect(code).toBe(0);
+    expect(out).toContain(`${node}: looked at 2 of 5 keys`);
+    expect(cells(out)).toEqual([['list', '2', 'k\\x1b', '4096']]);
+    expect(out).toContain('list: 2 keys, 4.00K, 2050.0 each');
+    const json = await call('bigkeys', '--json', '--nodes', node);
+    expect(JSON.parse(json.out)).toEqual([{ admin: node, ...answer }]);
+    expect((await call('bigkeys', '--node', '127.0.0.1:1')).code).toBe(1);
   });
 
   test('bash completes subcommands and their flags', async () => {
