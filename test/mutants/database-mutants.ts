@@ -24,6 +24,9 @@ const DATABASES: Partial<Profile> = {
   mix: { ...NOTHING, register: 1, transaction: 1, mixed: 2, wholeStore: 1 },
 };
 
+/** Settings change all the time, and new collections show which ones hold. */
+const SETTINGS: Partial<Profile> = { ...FAIR, ...BUSY, mix: { ...NOTHING, settings: 1 } };
+
 export const DATABASE_MUTANTS: readonly Mutant[] = [
   {
     name: 'version_from_cache',
@@ -86,5 +89,25 @@ export const DATABASE_MUTANTS: readonly Mutant[] = [
     why: 'the mark of a database that was cleared is lost at the next restart',
     budgetSeeds: 20,
     config: nodes({ ...RESTARTS, databases: 4, mix: DATABASES.mix ?? NOTHING, flushes: false }),
+  },
+  {
+    name: 'setting_in_one_slot',
+    accordItem: 'storage: a setting of the cluster is ordered with all commands',
+    file: 'storage/commands/setting.ts',
+    find: "keys: 'whole-store',",
+    replace: 'keys: { first: 1, last: 1, step: 1 },',
+    why: 'replicas execute a command with versions of the table that differ',
+    budgetSeeds: 10,
+    config: nodes(SETTINGS),
+  },
+  {
+    name: 'table_forgotten',
+    accordItem: 'storage: a node begins with the table that it has stored',
+    file: 'storage/keyspace/databases.ts',
+    find: '    this.#assign();\n    this.tableChanged();\n',
+    replace: '    this.#assign();\n',
+    why: 'a node that restarts behind a flush executes with the settings that there were at first',
+    budgetSeeds: 20,
+    config: nodes({ ...SETTINGS, faultEveryMsMax: 400, faultMix: RESTARTS.faultMix ?? {} }),
   },
 ];

@@ -14,6 +14,7 @@ const mix = {
   walk: 0,
   big: 0,
   watch: 0,
+  settings: 0,
 };
 
 test('replicas agree on large and small ones, whatever happens to them', () => {

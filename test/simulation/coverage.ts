@@ -46,6 +46,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   SWAPDB: ['answered SWAPDB'],
   'settings of the cluster': ['answered HOLO.SETTING'],
   'several databases': ['several databases'],
+  'labels by settings': ['workload settings'],
   'watched keys that stayed': ['watch kept'],
   'watched keys that changed': ['watch nil'],
   'sync policy: group commit': ['sync policy group_commit'],

@@ -24,6 +24,7 @@ export const KINDS = [
   'walk',
   'big',
   'watch',
+  'settings',
 ] as const;
 
 export type Kind = (typeof KINDS)[number];
@@ -42,6 +43,7 @@ export const PLAIN_MIX: Mix = {
   walk: 0,
   big: 0,
   watch: 0,
+  settings: 0,
 };
 
 /** A limit that is named here is the one of the run, whatever was drawn. */
@@ -109,12 +111,13 @@ export interface Profile extends Partial<Limits> {
   readonly frames: SimFrames | undefined;
 }
 
-/** Some watch keys, and some use several databases; whatever else was drawn stays as it was. */
+/** Some watch keys, some use several databases, some change settings; what was drawn before stays. */
 export function drawProfile(rng: SeededRng, nodes: number): Profile {
   const profile = drawBase(rng, nodes);
   const watch = rng.next() < 0.5 ? 0.3 * rng.next() : 0;
   const databases = rng.next() < 0.4 ? 4 : 1;
-  return { ...profile, databases, mix: { ...profile.mix, watch } };
+  const settings = rng.next() < 0.3 ? 0.2 * rng.next() : 0;
+  return { ...profile, databases, mix: { ...profile.mix, watch, settings } };
 }
 
 function drawBase(rng: SeededRng, nodes: number): Omit<Profile, 'databases'> {

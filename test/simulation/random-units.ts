@@ -83,6 +83,40 @@ export function bigUnit(options: RandomUnitOptions): RandomUnit {
   return { commands, plan: planFor(rng, count), flushes: false };
 }
 
+/** Settings whose changes the next collections show, and the largest value that is drawn of each. */
+const SETTINGS = [
+  'hash-max-listpack-entries',
+  'set-max-intset-entries',
+  'zset-max-listpack-entries',
+];
+const SETTING_MAX = 8;
+const SETTING_RATE = 0.4;
+
+/** A setting of the cluster is changed, or a new collection shows by its label which one holds. */
+export function settingUnit(options: RandomUnitOptions): RandomUnit {
+  const { rng, settings } = options;
+  const name = below(rng, SETTINGS.length);
+  if (settings && rng.next() < SETTING_RATE) {
+    const words = [
+      'HOLO.SETTING',
+      'version',
+      SETTINGS[name] ?? '',
+      `${1 + below(rng, SETTING_MAX)}`,
+    ];
+    return { commands: [words], plan: [1], flushes: false };
+  }
+  const key = `xe${below(rng, 4 * options.keys)}`;
+  const members = Array.from({ length: 1 + below(rng, SETTING_MAX) }, (_, at) => String(at));
+  const pairs = members.flatMap((member) => [member, member]);
+  const made = [
+    ['HSET', key, ...pairs],
+    ['SADD', key, ...members],
+    ['ZADD', key, ...pairs],
+  ][name];
+  const commands = [['DEL', key], made ?? [], ['OBJECT', 'ENCODING', key]];
+  return { commands, plan: planFor(rng, commands.length), flushes: false };
+}
+
 /** Each command's own, or one for all of them. */
 function databasesFor({ rng, databases }: RandomUnitOptions, count: number): number[] {
   if (databases === 1) return [];

@@ -15,7 +15,7 @@ describe('three static groups with different members', () => {
     const profile = {
       flushes: true,
       readPipelineRate: 0,
-      mix: { ...mix, wholeStore: 2, walk: 0, big: 0, watch: 0 },
+      mix: { ...mix, wholeStore: 2, walk: 0, big: 0, watch: 0, settings: 0 },
     };
     const { violations, counts } = simulateThreeGroups({ seed: 11, timeMs: 4_000, profile });
     expect(violations).toEqual([]);

@@ -19,6 +19,7 @@ import {
   mixedUnit,
   type RandomUnit,
   type RandomUnitOptions,
+  settingUnit,
   type Words,
   wholeStoreUnit,
 } from './random-units.ts';
@@ -171,6 +172,8 @@ export class Workload {
         return this.#walk(node, rng, done);
       case 'big':
         return this.#random(node, process, bigUnit(this.#unitOptions(rng)), done);
+      case 'settings':
+        return this.#random(node, process, settingUnit(this.#unitOptions(rng)), done);
       case 'watch':
         return this.#watch(node, process, rng, done);
     }
