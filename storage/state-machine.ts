@@ -13,6 +13,7 @@ import {
   fitsArity,
   hasOneKey,
   keysAmong,
+  stepsOf,
   TOO_LONG,
 } from './commands/command.ts';
 import { commandFor, unknownCommandError } from './commands/command-table.ts';
@@ -28,6 +29,7 @@ import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
 import { type KeysView, VIEW_CHANGES_MAX } from './keyspace/keys-view.ts';
 import {
   KEY_OUTSIDE,
+  NOT_LOADED,
   PAST_DEADLINE,
   RUN_ENDS,
   UNIT_ENDS,
@@ -43,6 +45,7 @@ import {
   UNIT_WRITE_BYTES_MAX,
   VALUE_BYTES_MAX,
 } from './limits.ts';
+import { allSteps, STEP_ELEMENTS_MAX, type Steps } from './steps.ts';
 
 export interface StateMachineOptions {
   readonly engine: Engine;
@@ -51,6 +54,8 @@ export interface StateMachineOptions {
   readonly cacheBytesMax: number;
   /** Bytes that one unit may write; the same on every node, since it determines results. */
   readonly unitWriteBytesMax?: number;
+  /** Elements that a command goes through in one step; each node has its own. */
+  readonly stepElementsMax?: number | undefined;
   /** A secret of this process, so that no client can choose keys that collide in its tables. */
   readonly tableHashKey: TableHashKey;
 }
@@ -87,6 +92,19 @@ const ERRORS: ReadonlyMap<unknown, string> = new Map([
 ]);
 const NO_SLOTS: readonly number[] = [];
 
+/** A command between two of its steps. */
+interface Paused {
+  readonly command: Command;
+  readonly args: Arguments;
+  readonly out: ReplySink;
+  readonly steps: Steps;
+  /** They load rows, and the command begins anew behind them. */
+  readonly isLoading: boolean;
+}
+
+/** `more`: the command waits for its next step. `transaction`: only one may answer the read. */
+export type ReadOutcome = 'done' | 'more' | 'transaction';
+
 export class StateMachine {
   readonly #databases: Databases;
   #appliedSequence: number;
@@ -95,6 +113,7 @@ export class StateMachine {
   #units = 0;
   /** The last command has met a key outside the footprint. */
   #isOutside = false;
+  #paused: Paused | undefined;
   /** The rest of the current unit does not run. */
   #unitEnded = false;
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
@@ -106,7 +125,9 @@ export class StateMachine {
   #expiryReadBytes = 0;
 
   constructor(options: StateMachineOptions) {
-    this.#databases = new Databases({ unitWriteBytesMax: UNIT_WRITE_BYTES_MAX, ...options });
+    const { unitWriteBytesMax = UNIT_WRITE_BYTES_MAX, stepElementsMax = STEP_ELEMENTS_MAX } =
+      options;
+    this.#databases = new Databases({ ...options, unitWriteBytesMax, stepElementsMax });
     const meta = options.engine.metaOf(options.group.id);
     this.#appliedSequence = meta?.appliedSequence ?? 0;
     this.#unitsStored = meta?.appliedUnits ?? 0;
@@ -185,6 +206,7 @@ export class StateMachine {
    */
   begin(executeAt: Timestamp, footprint?: Footprint): void {
     if (this.#open) throw new ApplyOrderError('a transaction began while another was open');
+    this.#assertNotPaused();
     this.#open = true;
     const { hlc, flags, node, store } = executeAt;
     this.#units = 0;
@@ -203,39 +225,108 @@ export class StateMachine {
    * ApplyOrderError or EngineError discard the machine; its engine is intact.
    */
   run(args: Arguments, out: ReplySink): void {
+    if (this.start(args, out)) return;
+    while (!this.more());
+  }
+
+  /**
+   * As `run`, but a long command only begins: `false`. Then its steps follow with `more`; until it
+   * is done `args` must stay as they are, and nothing but `readBetween` may run.
+   */
+  start(args: Arguments, out: ReplySink): boolean {
     if (!this.#open) throw new ApplyOrderError('a command ran outside a transaction');
+    this.#assertNotPaused();
     const { context } = this.#databases;
     // Where no client waits for the reply, `outside` was not called.
     this.#isOutside = false;
     if (args.startsUnit) this.#beginUnit();
     if (this.#unitsStored > 0 && this.#units <= this.#unitsStored) {
       out.error(STORED_BEFORE);
-      return;
+      return true;
     }
-    if (this.#unitEnded) return;
+    if (this.#unitEnded) return true;
     const command = commandFor(args);
     const refusal = refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
       out.error(refusal ?? '');
-      return;
+      return true;
     }
     // Only reads whose reply a client of this node gets are counted.
     context.counting = command.kind === 'read' && out !== NO_REPLY;
     context.beginCommand(namesManyKeys(command));
+    context.mayPause = true;
     try {
-      command.run(this.#databases.of(args.database), args, out);
+      return this.#begin(command, args, out);
     } catch (error) {
-      if (error === UNIT_ENDS) {
-        this.#unitEnded = true;
-        out.nilArray();
-        return;
-      }
-      const line = ERRORS.get(error);
-      if (line === undefined) throw error;
-      this.#isOutside = error === KEY_OUTSIDE;
-      context.undoCommand();
-      out.error(line);
+      this.#endWith(error, out);
+      return true;
     }
+  }
+
+  /** The next step of the command that was started last; `true`: it is done. */
+  more(): boolean {
+    const { out } = this.#pausedOne();
+    try {
+      return this.#step();
+    } catch (error) {
+      this.#endWith(error, out);
+      return true;
+    }
+  }
+
+  #pausedOne(): Paused {
+    if (this.#paused === undefined) throw new ApplyOrderError('no command waits for a step');
+    return this.#paused;
+  }
+
+  #assertNotPaused(): void {
+    if (this.#paused !== undefined) throw new ApplyOrderError('a command has not come to its end');
+  }
+
+  /** `false`: it has steps. */
+  #begin(command: Command, args: Arguments, out: ReplySink): boolean {
+    let steps: Steps | undefined;
+    let isLoading = false;
+    try {
+      steps = stepsOf(command.run(this.#databases.of(args.database), args, out));
+      // Most have one step.
+      if (steps === undefined || steps.next().done === true) return true;
+    } catch (error) {
+      if (error !== NOT_LOADED) throw error;
+      isLoading = true;
+      steps = this.#databases.context.loading();
+    }
+    this.#paused = steps && { command, args, out, steps, isLoading };
+    return false;
+  }
+
+  #step(): boolean {
+    const { command, args, out, steps, isLoading } = this.#pausedOne();
+    try {
+      if (steps.next().done !== true) return false;
+    } catch (error) {
+      this.#paused = undefined;
+      if (error !== NOT_LOADED) throw error;
+      const loading = this.#databases.context.loading() as Steps;
+      this.#paused = { command, args, out, steps: loading, isLoading: true };
+      return false;
+    }
+    this.#paused = undefined;
+    return isLoading ? this.#begin(command, args, out) : true;
+  }
+
+  /** Answers for a command of a transaction that has thrown. */
+  #endWith(error: unknown, out: ReplySink): void {
+    if (error === UNIT_ENDS) {
+      this.#unitEnded = true;
+      out.nilArray();
+      return;
+    }
+    const line = ERRORS.get(error);
+    if (line === undefined) throw error;
+    this.#isOutside = error === KEY_OUTSIDE;
+    this.#databases.context.undoCommand();
+    out.error(line);
   }
 
   /**
@@ -248,8 +339,11 @@ export class StateMachine {
     const { context } = this.#databases;
     const learned = new Set<number>();
     context.learned = learned;
+    context.mayPause = false;
     try {
-      commandFor(args)?.run(this.#databases.of(args.database), args, NO_REPLY);
+      const command = commandFor(args);
+      const steps = stepsOf(command?.run(this.#databases.of(args.database), args, NO_REPLY));
+      if (steps !== undefined) allSteps(steps);
     } catch (error) {
       if (error !== RUN_ENDS && error !== WRONG_TYPE) throw error;
     }
@@ -275,6 +369,7 @@ export class StateMachine {
       const order = `${applySequence} after ${this.#appliedSequence}`;
       throw new ApplyOrderError(`transactions were applied out of sequence: ${order}`);
     }
+    this.#assertNotPaused();
     this.#open = false;
     this.#unitsStored = 0;
     this.#appliedSequence = applySequence;
@@ -293,27 +388,63 @@ export class StateMachine {
    * be past.
    */
   read(args: Arguments, nowMs: number, out: ReplySink): boolean {
+    let outcome = this.startRead(args, nowMs, out);
+    while (outcome === 'more') outcome = this.moreOfRead();
+    return outcome === 'done';
+  }
+
+  /** As `read`, but a long command only begins: its steps follow with `moreOfRead`. */
+  startRead(args: Arguments, nowMs: number, out: ReplySink): ReadOutcome {
     if (this.#open) throw new ApplyOrderError('a read ran inside a transaction');
+    this.#assertNotPaused();
+    return this.#read(args, nowMs, out);
+  }
+
+  moreOfRead(): ReadOutcome {
+    const { out } = this.#pausedOne();
+    try {
+      return this.#step() ? 'done' : 'more';
+    } catch (error) {
+      return readEndedWith(error, out);
+    }
+  }
+
+  /**
+   * As `startRead`, while a transaction is open, or between two steps of another read. Reads no key
+   * of theirs: the caller sees to that. `more`: it would take long, so nothing was done; what was
+   * written to `out` is void.
+   */
+  readBetween(args: Arguments, nowMs: number, out: ReplySink): ReadOutcome {
+    const { context } = this.#databases;
+    const paused = this.#paused;
+    const suspended = context.suspend();
+    this.#paused = undefined;
+    try {
+      return this.#read(args, nowMs, out);
+    } finally {
+      this.#paused = paused;
+      context.resume(suspended);
+    }
+  }
+
+  #read(args: Arguments, nowMs: number, out: ReplySink): ReadOutcome {
     const command = commandFor(args);
     const refusal = refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
       out.error(refusal ?? '');
-      return true;
+      return 'done';
     }
-    if (command.kind !== 'read') return false;
+    if (command.kind !== 'read') return 'transaction';
     const { context } = this.#databases;
-    const keyspace = this.#databases.of(args.database);
     context.beginRead(Math.floor(nowMs));
     context.counting = true;
-    if (meetsDeadline(keyspace, command, args)) return false;
+    context.mayPause = true;
+    if (meetsDeadline(this.#databases.of(args.database), command, args)) return 'transaction';
     try {
-      command.run(keyspace, args, out);
+      return this.#begin(command, args, out) ? 'done' : 'more';
     } catch (error) {
-      if (error === PAST_DEADLINE) return false;
-      if (error !== WRONG_TYPE) throw error;
-      out.error(WRONG_TYPE_ERROR);
+      return readEndedWith(error, out);
     }
-    return true;
   }
 
   /**
@@ -408,6 +539,13 @@ function* entriesOf(keyspace: GroupKeyspace): Generator<StoredEntry, void, undef
     yield* page.items;
     position = page.next;
   } while (position !== 0);
+}
+
+function readEndedWith(error: unknown, out: ReplySink): ReadOutcome {
+  if (error === PAST_DEADLINE) return 'transaction';
+  if (error !== WRONG_TYPE) throw error;
+  out.error(WRONG_TYPE_ERROR);
+  return 'done';
 }
 
 /**

@@ -93,6 +93,8 @@ export interface NodeLimits {
   readonly viewChangesMax?: number;
   /** Commands that an executor applies without a pause; see `running-executor.ts`. */
   readonly sliceCommandsMax?: number;
+  /** Elements that a long command goes through without a pause; see `storage/steps.ts`. */
+  readonly stepElementsMax?: number;
   /** Messages that wait while the log, or the engine, is opened; 65,536 by default. */
   readonly earlyMax?: number;
   /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */

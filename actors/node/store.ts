@@ -175,6 +175,7 @@ export class Store {
         listingsMax: limits.listingsMax,
         viewChangesMax: limits.viewChangesMax,
         sliceCommandsMax: limits.sliceCommandsMax,
+        stepElementsMax: limits.stepElementsMax,
         replica: this.#replica,
         coordinator: this.#coordinator,
         clients,

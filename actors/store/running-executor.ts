@@ -11,7 +11,7 @@ import { NO_REPLY, type ReplySink } from '../../storage/commands/reply.ts';
 import type { Engine } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
-import type { StateMachine } from '../../storage/state-machine.ts';
+import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
 import { isUnitHead } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
@@ -68,6 +68,8 @@ export interface RunningOptions {
   readonly viewChangesMax?: number | undefined;
   /** Commands that are applied without a pause; see `ApplySlice`. */
   readonly sliceCommandsMax?: number | undefined;
+  /** Elements that a long command goes through without a pause; `STEP_ELEMENTS_MAX` by default. */
+  readonly stepElementsMax?: number | undefined;
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   /** The sender of the parts. It outlives this actor. */
@@ -90,7 +92,11 @@ const NO_BYTES = new Uint8Array(0);
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
-type Handed = Extract<ExecutorMessage, { readonly type: 'Execute' | 'Read' }>;
+/** With more commands, a read waits for its turn. */
+const AHEAD_COMMANDS_MAX = 1_024;
+
+type Execute = Extract<ExecutorMessage, { readonly type: 'Execute' }>;
+type Read = Extract<ExecutorMessage, { readonly type: 'Read' }>;
 
 type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
 
@@ -113,10 +119,34 @@ interface Application {
   unit: number;
   /** Some commands of the unit have run. */
   isWithinUnit: boolean;
+  /** Some steps of a command have run. */
+  isWithinCommand: boolean;
   /** Commands of the unit that have not run, where it has a part. */
   left: number;
   /** Takes the replies of the unit. */
   sink: ReplySink;
+}
+
+/** The parts behind one barrier on their way, part by part. */
+interface Reading {
+  readonly type: 'Reading';
+  readonly member: Member;
+  readonly token: number;
+  readonly barrierSequence: number;
+  readonly parts: readonly Part[];
+  /** Places of parts that need a transaction, */
+  readonly expired: number[];
+  /** and of those whose slots were written since the barrier. */
+  readonly uncovered: number[];
+  /** The part that is next, or under way. */
+  index: number;
+  isWithinPart: boolean;
+  /** Where in the part the next command begins, and how many are left. */
+  at: number;
+  left: number;
+  /** Some steps of a command have run. */
+  isWithinCommand: boolean;
+  nowMs: number;
 }
 
 export class RunningExecutor implements Behavior<ExecutorMessage> {
@@ -133,8 +163,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Those of the part that is applied, perhaps over several turns. */
   readonly #writer = new ReplyWriter(2);
   readonly #renderer = new PartRenderer(this.#writer);
-  /** Those of reads and listings. */
+  /** Those of the reads in turn, perhaps over several turns too. */
+  readonly #readArgs = new Arguments();
   readonly #readRenderer = new PartRenderer(new ReplyWriter(2));
+  /** Those of listings, and of reads ahead of what waits. */
+  readonly #aheadArgs = new Arguments();
+  readonly #aheadRenderer = new PartRenderer(new ReplyWriter(2));
   readonly #trace: TxnTrace;
   readonly #held: HeldReplies;
   readonly #listings: KeyListings;
@@ -144,9 +178,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #expected = new Map<string, readonly Part[]>();
   readonly #expectedReads = new Map<number, readonly Part[]>();
   /** Executions and reads in the replica's order that wait for a flush. */
-  readonly #handed: Handed[] = [];
+  readonly #handed: (Execute | Reading)[] = [];
   /** The transaction that waits: for a flush between two of its units, or for the next slice. */
   #halfDone: Application | undefined;
+  /** The reads that wait for the next slice; nothing is applied meanwhile. */
+  #reading: Reading | undefined;
   /** Slots of the executions that wait in `#handed`; unknown until a read asks. */
   #waitingSlots: Set<number> | 'all' | undefined;
   readonly #slice: ApplySlice;
@@ -171,6 +207,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { keptReplyBytesMax } = options;
     this.#writer.keptBytesMax = keptReplyBytesMax;
     this.#readRenderer.writer.keptBytesMax = keptReplyBytesMax;
+    this.#aheadRenderer.writer.keptBytesMax = keptReplyBytesMax;
     this.#replyTooLong = `ERR the reply needs more than ${keptReplyBytesMax} bytes: ask for less`;
     this.#generation = context.incarnation;
     this.#engine = new LogFirstEngine(opened, (proceed) => this.#awaitLog(proceed));
@@ -180,6 +217,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       cacheBytesMax: options.cacheBytesMax,
       dirtyBytesMax: options.dirtyBytesMax,
       unitWriteBytesMax: options.unitWriteBytesMax,
+      stepElementsMax: options.stepElementsMax,
       tableHashKey: options.tableHashKey,
     });
     const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
@@ -238,7 +276,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       dirtyBytes: machine.dirtyBytes,
       unflushedBytes: machine.unflushedBytes,
       heldReplyBytes: this.#held.bytes,
-      waiting: this.#handed.length + (this.#halfDone === undefined ? 0 : 1),
+      waiting: this.#handed.length + Number(this.#isHalfWay),
       kept: this.#replica.kept + this.#coordinator.kept,
     };
   }
@@ -249,24 +287,30 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#replica.send({ type: 'Sync', token: 0, replyTo: this.#context.thisIncarnation });
   }
 
+  get #isHalfWay(): boolean {
+    return this.#halfDone !== undefined || this.#reading !== undefined;
+  }
+
   /** Applies the executions handed over while there is room for their changes. */
   #apply(): void {
     if (this.#isPaused) return;
     this.#slice.begin();
     for (;;) {
+      if (this.#reading !== undefined && !this.#readOn(this.#reading)) return;
       if (this.#halfDone !== undefined && !this.#goOn(this.#halfDone)) return;
       const next = this.#handed[0];
       if (next === undefined) return;
-      if (next.type === 'Execute' && (!this.#hasRoom || !this.#hasTime())) return;
+      if (next.type === 'Execute' && !this.#hasRoom) return;
+      if (!this.#hasTime()) return;
       this.#handed.shift();
       this.#waitingSlots = undefined;
       this.#taken += 1;
-      if (next.type === 'Read') this.#read(this.#memberOf(next), next.token, next.barrierSequence);
+      if (next.type === 'Reading') this.#reading = next;
       else this.#begin(this.#memberOf(next), next.execution);
     }
   }
 
-  #memberOf({ group }: Handed): Member {
+  #memberOf({ group }: Execute | Read): Member {
     const member = this.#members.get(group);
     if (member === undefined) throw new Error('an execution is of a group that is not here');
     return member;
@@ -286,29 +330,68 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   /**
-   * Serves a read ahead of the executions that wait before it, if none of them has a slot of it:
-   * they are no part of what its barrier waits for.
+   * Serves short reads ahead of the executions that wait before them, or are half done, if none of
+   * these has a slot of theirs: they are no part of what the barrier waits for.
    */
-  #readAhead(read: Extract<Handed, { readonly type: 'Read' }>): boolean {
-    if (this.#halfDone !== undefined) return false;
-    const parts = this.#expectedReads.get(read.token);
-    if (parts === undefined) return false;
+  #readAhead(reading: Reading): boolean {
     this.#waitingSlots ??= this.#slotsWaiting();
     const waiting = this.#waitingSlots;
     if (waiting === 'all') return false;
     const isFree = ({ wholeStore, participants }: Part): boolean =>
       !wholeStore && !participants.some((slot) => waiting.has(slot));
-    if (!parts.every(isFree)) return false;
+    if (!reading.parts.every(isFree)) return false;
+    reading.nowMs = this.#options.nowMs();
+    for (; reading.index < reading.parts.length; reading.index += 1) {
+      const part = reading.parts[reading.index] as Part;
+      if (this.#isCovered(reading, part) && !this.#readPartAhead(reading, part)) return false;
+    }
     this.#taken += 1;
-    this.#read(this.#memberOf(read), read.token, read.barrierSequence);
+    this.#readsEnded(reading);
     return true;
+  }
+
+  #readsEnded({ token, expired, uncovered }: Reading): void {
+    this.#readsDone.push({ token, expired, uncovered });
+  }
+
+  /** `false`: it takes long, and waits for its turn. */
+  #readPartAhead(reading: Reading, part: Part): boolean {
+    if (part.count > AHEAD_COMMANDS_MAX) return false;
+    const args = this.#aheadArgs;
+    const renderer = this.#aheadRenderer;
+    const { writer } = renderer;
+    const { machine } = reading.member;
+    renderer.begin(part);
+    let at = 0;
+    for (let left = part.count; left > 0; left -= 1) {
+      at = args.next(part.bytes, at);
+      renderer.next();
+      const outcome = machine.readBetween(args, reading.nowMs, writer);
+      if (outcome !== 'done') {
+        writer.cutBack(0);
+        if (outcome === 'transaction') reading.expired.push(reading.index);
+        return outcome === 'transaction';
+      }
+      if (!this.#mayReadOn(renderer, part, args)) break;
+    }
+    this.#reply(renderer, part);
+    return true;
+  }
+
+  /** `false`: some slot of the part was written since the barrier. */
+  #isCovered({ member, barrierSequence, uncovered, index }: Reading, part: Part): boolean {
+    const isCovered = member.slots.covers(part.participants, barrierSequence);
+    if (!isCovered) uncovered.push(index);
+    return isCovered;
   }
 
   #slotsWaiting(): Set<number> | 'all' {
     const slots = new Set<number>();
+    const executions = this.#halfDone === undefined ? [] : [this.#halfDone.execution];
     for (const handed of this.#handed) {
-      if (handed.type === 'Read') continue;
-      const { participants } = handed.execution;
+      if (handed.type === 'Execute') executions.push(handed.execution);
+    }
+    for (const { participants } of executions) {
       if (participants === WHOLE_STORE) return 'all';
       for (const slot of participants) slots.add(slot);
     }
@@ -323,8 +406,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { executeAt, participants } = execution;
     machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
     const parts = this.#expected.get(keyOf(execution.id));
-    const unit = { at: 0, unit: 0, isWithinUnit: false, left: 0, sink: NO_REPLY };
-    this.#halfDone = { member, execution, parts, ...unit };
+    const place = { at: 0, unit: 0, isWithinUnit: false, isWithinCommand: false };
+    this.#halfDone = { member, execution, parts, left: 0, sink: NO_REPLY, ...place };
   }
 
   /** `false`: the rest waits for the flush, or for the next slice. */
@@ -332,7 +415,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { member, execution, parts } = application;
     const { machine, slots } = member;
     const { body, id, participants, sequence } = execution;
-    while (application.at < body.length) {
+    while (application.at < body.length || application.isWithinCommand) {
       if (!application.isWithinUnit && !this.#hasRoom) return false;
       const part = parts?.[application.unit];
       if (part === undefined) this.#runUnit(application);
@@ -342,6 +425,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     }
     machine.commit(sequence);
     this.#halfDone = undefined;
+    this.#waitingSlots = undefined;
     this.#trace.at(this.#context.clock.monotonicMs());
     this.#trace.executed(member.group, execution, parts !== undefined);
     if (parts !== undefined) this.#executedKeys.push(keyOf(id));
@@ -362,14 +446,26 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Runs the rest of a unit, or of the slice. */
   #runUnit(application: Application): void {
     const { body } = application.execution;
+    do {
+      this.#runCommand(application);
+      const { at, isWithinCommand } = application;
+      application.isWithinUnit = isWithinCommand || (at < body.length && !isUnitHead(body[at]));
+    } while (application.isWithinUnit && this.#hasTime());
+  }
+
+  /** Begins the next command of the body, or goes on with the one that has begun. */
+  #runCommand(application: Application): void {
     const { machine } = application.member;
     const args = this.#args;
-    do {
-      application.at = args.next(body, application.at);
-      machine.run(args, NO_REPLY);
-      this.#slice.ran();
-      application.isWithinUnit = application.at < body.length && !isUnitHead(body[application.at]);
-    } while (application.isWithinUnit && this.#hasTime());
+    let isDone: boolean;
+    if (application.isWithinCommand) {
+      isDone = machine.more();
+    } else {
+      application.at = args.next(application.execution.body, application.at);
+      isDone = machine.start(args, application.sink);
+    }
+    application.isWithinCommand = !isDone;
+    this.#slice.ran();
   }
 
   /** The same for a part of this node's own clients, which is told its replies. */
@@ -393,15 +489,15 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       renderer.begin(part);
     }
     do {
-      application.at = args.next(body, application.at);
-      application.left -= 1;
-      this.#slice.ran();
       const isAnswered = application.sink === writer;
-      if (isAnswered) renderer.next();
-      machine.run(args, application.sink);
-      const isLong = isAnswered && writer.length > replyBytesMax;
+      if (!application.isWithinCommand) {
+        application.left -= 1;
+        if (isAnswered) renderer.next();
+      }
+      this.#runCommand(application);
+      const isLong = isAnswered && !application.isWithinCommand && writer.length > replyBytesMax;
       if (isLong && !this.#mayAnswerMore(renderer, part, args)) application.sink = NO_REPLY;
-      application.isWithinUnit = application.left > 0;
+      application.isWithinUnit = application.isWithinCommand || application.left > 0;
     } while (application.isWithinUnit && this.#hasTime());
     if (!application.isWithinUnit) this.#partDone(application, part);
   }
@@ -435,7 +531,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #listed(part: Part, outcome: readonly string[] | 'too long' | 'lost'): void {
     if (outcome === 'lost') return this.#fail(part, REFUSED.listing);
     if (outcome === 'too long') return this.#fail(part, this.#replyTooLong);
-    const renderer = this.#readRenderer;
+    const renderer = this.#aheadRenderer;
     const { writer } = renderer;
     renderer.begin(part);
     renderer.next();
@@ -452,39 +548,66 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#answer({ type: 'PartFailed', unit, part, line });
   }
 
-  #read({ machine, slots }: Member, token: number, barrierSequence: number): void {
-    const parts = this.#expectedReads.get(token);
-    if (parts === undefined) return;
-    this.#expectedReads.delete(token);
-    const nowMs = this.#options.nowMs();
-    const expired: number[] = [];
-    const uncovered: number[] = [];
-    for (const [index, part] of parts.entries()) {
-      if (!slots.covers(part.participants, barrierSequence)) uncovered.push(index);
-      else if (!this.#readFor(machine, part, nowMs)) expired.push(index);
+  /** Goes on with reads in their turn; `false`: the rest waits for the next slice. */
+  #readOn(reading: Reading): boolean {
+    for (; reading.index < reading.parts.length; reading.index += 1) {
+      const part = reading.parts[reading.index] as Part;
+      if (!reading.isWithinPart) {
+        reading.nowMs = this.#options.nowMs();
+        if (!this.#isCovered(reading, part)) continue;
+        this.#readRenderer.begin(part);
+        reading.at = 0;
+        reading.left = part.count;
+      }
+      reading.isWithinPart = !this.#readPart(reading, part);
+      if (reading.isWithinPart) return false;
     }
-    this.#readsDone.push({ token, expired, uncovered });
+    this.#reading = undefined;
+    this.#readsEnded(reading);
+    return true;
   }
 
-  /** `false`: some key is past its deadline, and only a transaction may decide that it is gone. */
-  #readFor(machine: StateMachine, part: Part, nowMs: number): boolean {
-    const { replyBytesMax } = this.#options;
-    const args = this.#args;
+  /** `false`: the rest of the part waits for the next slice. */
+  #readPart(reading: Reading, part: Part): boolean {
     const renderer = this.#readRenderer;
-    const { writer } = renderer;
-    renderer.begin(part);
-    let at = 0;
-    for (let left = part.count; left > 0; left -= 1) {
-      at = args.next(part.bytes, at);
-      renderer.next();
-      if (!machine.read(args, nowMs, writer)) {
-        writer.cutBack(0);
-        return false;
+    for (;;) {
+      const outcome = this.#readCommand(reading, part);
+      if (outcome === 'transaction') {
+        // A key is past its deadline, and only a transaction may decide that it is gone.
+        renderer.writer.cutBack(0);
+        reading.expired.push(reading.index);
+        return true;
       }
-      if (writer.length > replyBytesMax && !this.#mayAnswerMore(renderer, part, args)) break;
+      const isOver = outcome === 'done' && !this.#mayReadOn(renderer, part, this.#readArgs);
+      if (isOver || (outcome === 'done' && reading.left === 0)) break;
+      if (!this.#hasTime()) return false;
     }
     this.#reply(renderer, part);
     return true;
+  }
+
+  /** Begins the next command of the part, or goes on with the one that has begun. */
+  #readCommand(reading: Reading, part: Part): ReadOutcome {
+    const { machine } = reading.member;
+    const args = this.#readArgs;
+    let outcome: ReadOutcome;
+    if (reading.isWithinCommand) {
+      outcome = machine.moreOfRead();
+    } else {
+      reading.at = args.next(part.bytes, reading.at);
+      reading.left -= 1;
+      this.#readRenderer.next();
+      outcome = machine.startRead(args, reading.nowMs, this.#readRenderer.writer);
+    }
+    reading.isWithinCommand = outcome === 'more';
+    this.#slice.ran();
+    return outcome;
+  }
+
+  /** `false`: the replies of the part are long, and the rest is another one. */
+  #mayReadOn(renderer: PartRenderer, part: Part, args: Arguments): boolean {
+    const isLong = renderer.writer.length > this.#options.replyBytesMax;
+    return !isLong || this.#mayAnswerMore(renderer, part, args);
   }
 
   /** `args`: the command of the part that has just answered. `false`: no further one may. */
@@ -630,10 +753,23 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (isMore) this.#context.timers.start('find', BIG_KEYS_REST_MS, { type: 'FindMore' });
   }
 
-  #hand(message: Handed): void {
-    if (this.#handed.length > 0 && message.type === 'Read' && this.#readAhead(message)) return;
-    this.#handed.push(message);
-    if (message.type === 'Execute') this.#waitingSlots = undefined;
+  #hand(message: Execute | Read): void {
+    if (message.type === 'Execute') {
+      this.#handed.push(message);
+      this.#waitingSlots = undefined;
+      return this.#apply();
+    }
+    const parts = this.#expectedReads.get(message.token);
+    this.#expectedReads.delete(message.token);
+    if (parts === undefined) {
+      this.#taken += 1;
+      return;
+    }
+    const { token, barrierSequence } = message;
+    const reading = readingOf(this.#memberOf(message), token, barrierSequence, parts);
+    const waits = this.#handed.length > 0 || this.#isHalfWay;
+    if (waits && this.#readAhead(reading)) return;
+    this.#handed.push(reading);
     this.#apply();
   }
 
@@ -656,6 +792,17 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (keys.length === 0) return;
     tellOrDrop(this.#options.coordinator, { type: 'Expired', group, database, keys, backlog });
   }
+}
+
+function readingOf(
+  member: Member,
+  token: number,
+  barrierSequence: number,
+  parts: readonly Part[],
+): Reading {
+  const place = { index: 0, at: 0, left: 0, isWithinPart: false, isWithinCommand: false };
+  const lists = { parts, expired: [], uncovered: [] };
+  return { type: 'Reading', member, token, barrierSequence, nowMs: 0, ...lists, ...place };
 }
 
 function membersOf(groups: readonly Group[], machines: StateMachines): GroupMap<Member> {

@@ -2,6 +2,7 @@
 import type { Arguments } from '../arguments.ts';
 import { NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Found, Keyspace } from '../keyspace/keyspace.ts';
+import { forRangeInSteps, type Steps, sortedInSteps } from '../steps.ts';
 import type { Collection } from '../types/collection.ts';
 import type { CollectionType } from '../types/collection-type.ts';
 import { parseUnsigned } from '../types/integers.ts';
@@ -102,17 +103,29 @@ export function parsePicks(args: Arguments, i: number): number | string {
  * Indices of picks among `size` elements, ascending where they are distinct: `count` of them, or as
  * many as there are; below zero so many with repeats.
  */
-export function pickIndices(keyspace: Keyspace, size: number, count: number): number[] {
+export function* pickIndices(
+  keyspace: Keyspace,
+  size: number,
+  count: number,
+): Steps<readonly number[]> {
   const random = keyspace.random();
-  if (count < 0) return Array.from({ length: -count }, () => random.below(size));
-  if (count >= size) return Array.from({ length: size }, (_, i) => i);
+  const each = keyspace.stepElements;
+  if (count < 0 || count >= size) {
+    const indices: number[] = [];
+    yield* forRangeInSteps(0, count < 0 ? -count : size, each, (start, end) => {
+      for (let i = start; i < end; i += 1) indices.push(count < 0 ? random.below(size) : i);
+    });
+    return indices;
+  }
   // R. Floyd's sample: as many random numbers as picks, whatever the size.
   const picked = new Set<number>();
-  for (let end = size - count; end < size; end += 1) {
-    const index = random.below(end + 1);
-    picked.add(picked.has(index) ? end : index);
-  }
-  return [...picked].sort((a, b) => a - b);
+  yield* forRangeInSteps(size - count, size, each, (start, end) => {
+    for (let last = start; last < end; last += 1) {
+      const index = random.below(last + 1);
+      picked.add(picked.has(index) ? last : index);
+    }
+  });
+  return yield* sortedInSteps([...picked], each, (a, b) => a - b);
 }
 
 /** Visits some elements from a cursor on; returns the next cursor, 0 at the end. */

@@ -5,6 +5,7 @@
 
 import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import type { Steps } from '../steps.ts';
 import type { ReplySink } from './reply.ts';
 
 /** Positions among the arguments as Redis counts them: `last` is negative from the end. */
@@ -65,9 +66,16 @@ export interface Command {
   readonly growth?: (args: Words) => number;
   /**
    * Called with a number of arguments that fits `arity`. Answers bad input with an error, and
-   * writes exactly one whole reply to `out`.
+   * writes exactly one whole reply to `out`. Where it goes through more than
+   * `Keyspace.stepElements`, it returns its `Steps`, and is done when they are. Reads of other keys
+   * run between two of them: of what was found, only collections stay good.
    */
-  run(keyspace: Keyspace, args: Arguments, out: ReplySink): void;
+  run(keyspace: Keyspace, args: Arguments, out: ReplySink): unknown;
+}
+
+/** Takes what `run` has returned: the steps that are to be done, if there are any. */
+export function stepsOf(returned: unknown): Steps | undefined {
+  return typeof returned === 'object' && returned !== null ? (returned as Steps) : undefined;
 }
 
 export const ONE_KEY: KeyRange = { first: 1, last: 1, step: 1 };

@@ -1,11 +1,13 @@
 /** Commands on hashes. */
 import type { Arguments } from '../arguments.ts';
 import type { Found, Keyspace } from '../keyspace/keyspace.ts';
+import { forRangeInSteps, type Steps } from '../steps.ts';
 import {
   emptyHash,
   fieldCount,
   fieldValue,
   forEachField,
+  forEachFieldInSteps,
   HASH,
   type HashValue,
   relabelled,
@@ -53,8 +55,13 @@ function valueAt(
   return found && fieldValue(found.entry.value, args.text(i));
 }
 
-/** Sets the fields in arguments 2, 4 and so on to the values behind them; how many are new. */
-function setFields(keyspace: Keyspace, args: Arguments): number {
+/** Sets fields to the values behind them, from argument 2 on; tells how many are new. */
+function setFields(
+  keyspace: Keyspace,
+  args: Arguments,
+  answer: (added: number) => void,
+): Steps | undefined {
+  if (args.count > keyspace.stepElements) return setMany(keyspace, args, answer);
   const found = find(keyspace, args);
   let hash = found?.entry.value ?? emptyHash();
   const before = fieldCount(hash);
@@ -63,7 +70,25 @@ function setFields(keyspace: Keyspace, args: Arguments): number {
   hash = relabelled(hash, longestFrom(args, 2), keyspace.thresholds);
   const added = fieldCount(hash) - before;
   store(keyspace, args, 1, HASH, found, hash);
-  return added;
+  answer(added);
+  return undefined;
+}
+
+/** The same in steps. */
+function* setMany(keyspace: Keyspace, args: Arguments, answer: (added: number) => void): Steps {
+  const found = find(keyspace, args);
+  let hash = found?.entry.value ?? emptyHash();
+  const before = fieldCount(hash);
+  beginEdit(keyspace, found, bytesFrom(args, 2));
+  yield* forRangeInSteps(1, args.count / 2, keyspace.stepElements, (start, end) => {
+    for (let i = 2 * start; i < 2 * end; i += 2) {
+      hash = withField(hash, args.text(i), args.text(i + 1));
+    }
+  });
+  hash = relabelled(hash, longestFrom(args, 2), keyspace.thresholds);
+  const added = fieldCount(hash) - before;
+  store(keyspace, args, 1, HASH, found, hash);
+  answer(added);
 }
 
 function setOne(
@@ -89,7 +114,7 @@ const hset = command({
   complexity: 'O(1) for each field/value pair added.',
   run(keyspace, args, out) {
     if (args.count % 2 === 1) return out.error(arityError('HSET'));
-    out.integer(setFields(keyspace, args));
+    return setFields(keyspace, args, (added) => out.integer(added));
   },
 });
 
@@ -102,8 +127,7 @@ const hmset = command({
   complexity: 'O(N) where N is the number of fields being set.',
   run(keyspace, args, out) {
     if (args.count % 2 === 1) return out.error(arityError('HMSET'));
-    setFields(keyspace, args);
-    out.simple('OK');
+    return setFields(keyspace, args, () => out.simple('OK'));
   },
 });
 
@@ -176,18 +200,20 @@ const hdel = command({
   summary: 'Delete one or more hash fields',
   since: '2.0.0',
   complexity: 'O(N) where N is the number of fields to be removed.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const found = find(keyspace, args);
     if (found === undefined) return out.integer(0);
     let hash = found.entry.value;
     let removed = 0;
     beginEdit(keyspace, found, 0);
-    for (let i = 2; i < args.count; i += 1) {
-      const left = withoutField(hash, args.text(i));
-      if (left === undefined) continue;
-      hash = left;
-      removed += 1;
-    }
+    yield* forRangeInSteps(2, args.count, keyspace.stepElements, (start, end) => {
+      for (let i = start; i < end; i += 1) {
+        const left = withoutField(hash, args.text(i));
+        if (left === undefined) continue;
+        hash = left;
+        removed += 1;
+      }
+    });
     if (removed > 0) store(keyspace, args, 1, HASH, found, hash);
     out.integer(removed);
   },
@@ -217,11 +243,13 @@ const hmget = command({
   run(keyspace, args, out) {
     const found = find(keyspace, args);
     out.array(args.count - 2);
-    for (let i = 2; i < args.count; i += 1) {
-      const value = valueAt(found, args, i);
-      if (value === undefined) out.nil();
-      else out.bulk(value);
-    }
+    return forRangeInSteps(2, args.count, keyspace.stepElements, (start, end) => {
+      for (let i = start; i < end; i += 1) {
+        const value = valueAt(found, args, i);
+        if (value === undefined) out.nil();
+        else out.bulk(value);
+      }
+    });
   },
 });
 
@@ -261,20 +289,22 @@ const hstrlen = command({
   },
 });
 
-function hgetall(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+function hgetall(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
   const hash = find(keyspace, args)?.entry.value ?? emptyHash();
   out.map(fieldCount(hash));
-  forEachField(hash, (field, value) => {
+  return forEachFieldInSteps(hash, keyspace.stepElements, (field, value) => {
     out.bulk(field);
     out.bulk(value);
   });
 }
 
 function listOf(take: (field: string, value: string) => string) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps => {
     const hash = find(keyspace, args)?.entry.value ?? emptyHash();
     out.array(fieldCount(hash));
-    forEachField(hash, (field, value) => out.bulk(take(field, value)));
+    return forEachFieldInSteps(hash, keyspace.stepElements, (field, value) => {
+      out.bulk(take(field, value));
+    });
   };
 }
 
@@ -291,6 +321,18 @@ function fieldsAt(hash: HashValue, indices: readonly number[]): [string, string]
   return indices.map((index) => all[index] as [string, string]);
 }
 
+function answerFields(
+  fields: readonly (readonly [string, string])[],
+  withValues: boolean,
+  out: ReplySink,
+): void {
+  for (const [field, value] of fields) {
+    if (withValues) out.pair();
+    out.bulk(field);
+    if (withValues) out.bulk(value);
+  }
+}
+
 /** Redis doubles the count. */
 const WITH_VALUES_MAX = 2 ** 62;
 
@@ -302,7 +344,7 @@ const hrandfield = command({
   summary: 'Get one or multiple random fields from a hash',
   since: '6.2.0',
   complexity: 'O(N log M) where N is the number of fields returned.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     if (args.count === 2) {
       const hash = find(keyspace, args)?.entry.value;
       if (hash === undefined) return out.nil();
@@ -316,14 +358,13 @@ const hrandfield = command({
     if (withValues && count > WITH_VALUES_MAX) return out.error(OUT_OF_RANGE);
     const hash = find(keyspace, args)?.entry.value;
     if (hash === undefined || count === 0) return out.array(0);
-    const picked = fieldsAt(hash, pickIndices(keyspace, fieldCount(hash), count));
-    if (withValues) out.pairs(picked.length);
-    else out.array(picked.length);
-    for (const [field, value] of picked) {
-      if (withValues) out.pair();
-      out.bulk(field);
-      if (withValues) out.bulk(value);
-    }
+    const indices = yield* pickIndices(keyspace, fieldCount(hash), count);
+    if (withValues) out.pairs(indices.length);
+    else out.array(indices.length);
+    const each = keyspace.stepElements;
+    yield* forRangeInSteps(0, indices.length, each, (start, end) => {
+      answerFields(fieldsAt(hash, indices.slice(start, end)), withValues, out);
+    });
   },
 });
 

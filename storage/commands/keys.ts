@@ -2,39 +2,55 @@
 
 import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { forRangeInSteps, type Steps } from '../steps.ts';
 import { ALL_KEYS, type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from './command.ts';
 import { databaseNumber } from './database-number.ts';
 import type { ReplySink } from './reply.ts';
 
 const NO_SUCH_KEY = 'ERR no such key';
 
-function removeAll(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
-  let removed = 0;
-  for (let i = 1; i < args.count; i += 1) {
-    const cell = keyspace.find(args, i);
-    if (cell === undefined) continue;
-    keyspace.remove(cell);
-    removed += 1;
-  }
-  out.integer(removed);
+/** Counts the arguments that name a key of which `test` is true. */
+function countKeys(test: (keyspace: Keyspace, args: Arguments, i: number) => boolean) {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps | undefined => {
+    if (args.count > keyspace.stepElements) return countInSteps(keyspace, args, out, test);
+    let count = 0;
+    for (let i = 1; i < args.count; i += 1) if (test(keyspace, args, i)) count += 1;
+    out.integer(count);
+    return undefined;
+  };
 }
 
-function countPresent(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
-  let present = 0;
-  for (let i = 1; i < args.count; i += 1) {
-    if (keyspace.find(args, i) !== undefined) present += 1;
-  }
-  out.integer(present);
+function* countInSteps(
+  keyspace: Keyspace,
+  args: Arguments,
+  out: ReplySink,
+  test: (keyspace: Keyspace, args: Arguments, i: number) => boolean,
+): Steps {
+  let count = 0;
+  yield* forRangeInSteps(1, args.count, keyspace.stepElements, (start, end) => {
+    for (let i = start; i < end; i += 1) if (test(keyspace, args, i)) count += 1;
+  });
+  out.integer(count);
 }
 
-/** Moves the value and deadline of argument 1 to argument 2. */
-function move(keyspace: Keyspace, args: Arguments): void {
+const removeAll = countKeys((keyspace, args, i) => {
+  const cell = keyspace.find(args, i);
+  if (cell !== undefined) keyspace.remove(cell);
+  return cell !== undefined;
+});
+
+const countPresent = countKeys((keyspace, args, i) => keyspace.find(args, i) !== undefined);
+
+/** Moves the value and deadline of argument 1 to argument 2, and answers. */
+function* move(keyspace: Keyspace, args: Arguments, answer: () => void): Steps {
   const cell = keyspace.find(args, 1);
-  if (cell === undefined) return;
-  const { type, deadline } = cell.entry;
-  const value = keyspace.copyOf(cell);
-  keyspace.remove(cell);
-  keyspace.set(args, 2, type, value, deadline);
+  if (cell !== undefined) {
+    const { type, deadline } = cell.entry;
+    const value = yield* keyspace.copyOf(cell);
+    keyspace.remove(cell);
+    keyspace.set(args, 2, type, value, deadline);
+  }
+  answer();
 }
 
 const rename = command({
@@ -48,7 +64,7 @@ const rename = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     if (keyspace.find(args, 1) === undefined) return out.error(NO_SUCH_KEY);
-    if (!args.equals(2, args.text(1))) move(keyspace, args);
+    if (!args.equals(2, args.text(1))) return move(keyspace, args, () => out.simple('OK'));
     out.simple('OK');
   },
 });
@@ -65,8 +81,7 @@ const renamenx = command({
   run(keyspace, args, out) {
     if (keyspace.find(args, 1) === undefined) return out.error(NO_SUCH_KEY);
     if (keyspace.find(args, 2) !== undefined) return out.integer(0);
-    move(keyspace, args);
-    out.integer(1);
+    return move(keyspace, args, () => out.integer(1));
   },
 });
 
@@ -82,7 +97,7 @@ const copy = command({
   summary: 'Copy a key',
   since: '6.2.0',
   complexity: 'O(1)',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     let replace = false;
     let { database } = args;
     for (let i = 3; i < args.count; i += 1) {
@@ -105,7 +120,7 @@ const copy = command({
     const { type, deadline } = found.entry;
     keyspace.load(found);
     if (!replace && target.find(args, 2) !== undefined) return out.integer(0);
-    target.set(args, 2, type, keyspace.copyOf(found), deadline);
+    target.set(args, 2, type, yield* keyspace.copyOf(found), deadline);
     out.integer(1);
   },
 });
@@ -120,7 +135,7 @@ const moveToDatabase = command({
   summary: 'Move a key to another database',
   since: '1.0.0',
   complexity: 'O(1)',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const database = databaseNumber(args.text(2));
     if (typeof database === 'string') return out.error(database);
     if (database === args.database) return out.error(SAME_OBJECT);
@@ -130,7 +145,7 @@ const moveToDatabase = command({
     const { type, deadline } = found.entry;
     keyspace.load(found);
     if (target.find(args, 1) !== undefined) return out.integer(0);
-    target.set(args, 1, type, keyspace.copyOf(found), deadline);
+    target.set(args, 1, type, yield* keyspace.copyOf(found), deadline);
     keyspace.remove(found);
     out.integer(1);
   },

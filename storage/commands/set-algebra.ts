@@ -1,12 +1,13 @@
 /** Commands that compute sets from others: intersection, union, difference. */
 import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { forEachInSteps, type Steps } from '../steps.ts';
 import { parseInteger } from '../types/integers.ts';
 import {
   emptySet,
-  forEachMember,
   hasMember,
   memberCount,
+  membersOf,
   SET,
   type SetValue,
   setOf,
@@ -16,8 +17,8 @@ import { ALL_KEYS, type Command, command, SYNTAX_ERROR } from './command.ts';
 import { keysBehind } from './numkeys.ts';
 import type { ReplySink } from './reply.ts';
 
-/** Visits the members of the result, each once; `false` from the visitor ends it. */
-type Algebra = (sets: readonly SetValue[], visit: (member: string) => boolean) => void;
+/** Visits the members of the result, each once. In steps that go through so many members. */
+type Algebra = (sets: readonly SetValue[], each: number, visit: (member: string) => void) => Steps;
 
 /** The sets in some arguments; a missing key is the empty one. All are looked up. */
 function setsIn(keyspace: Keyspace, args: Arguments, first: number, end: number): SetValue[] {
@@ -28,54 +29,55 @@ function setsIn(keyspace: Keyspace, args: Arguments, first: number, end: number)
   return sets;
 }
 
-const intersect: Algebra = (sets, visit) => {
+const intersect: Algebra = (sets, each, visit) => {
   const [smallest, ...others] = sets.toSorted((a, b) => memberCount(a) - memberCount(b));
-  if (smallest === undefined) return;
-  forEachMember(smallest, (member) => {
-    return !others.every((set) => hasMember(set, member)) || visit(member);
+  return forEachInSteps(membersOf(smallest ?? emptySet()), each, (member) => {
+    if (others.every((set) => hasMember(set, member))) visit(member);
   });
 };
 
-const unite: Algebra = (sets, visit) => {
+const unite: Algebra = function* (sets, each, visit) {
   const seen = new Set<string>();
   for (const set of sets) {
-    forEachMember(set, (member) => {
-      if (seen.has(member)) return true;
+    yield* forEachInSteps(membersOf(set), each, (member) => {
+      if (seen.has(member)) return;
       seen.add(member);
-      return visit(member);
+      visit(member);
     });
   }
 };
 
-const subtract: Algebra = ([first, ...others], visit) => {
-  if (first === undefined) return;
-  forEachMember(first, (member) => {
-    return others.some((set) => hasMember(set, member)) || visit(member);
+const subtract: Algebra = ([first, ...others], each, visit) => {
+  return forEachInSteps(membersOf(first ?? emptySet()), each, (member) => {
+    if (!others.some((set) => hasMember(set, member))) visit(member);
   });
 };
 
-function resultOf(algebra: Algebra, sets: readonly SetValue[]): string[] {
+function* resultOf(
+  algebra: Algebra,
+  sets: readonly SetValue[],
+  each: number,
+): Steps<readonly string[]> {
   const members: string[] = [];
-  algebra(sets, (member) => {
-    members.push(member);
-    return true;
-  });
+  yield* algebra(sets, each, (member) => members.push(member));
   return members;
 }
 
 function answer(algebra: Algebra) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
-    const members = resultOf(algebra, setsIn(keyspace, args, 1, args.count));
+  return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
+    const each = keyspace.stepElements;
+    const members = yield* resultOf(algebra, setsIn(keyspace, args, 1, args.count), each);
     out.set(members.length);
-    for (const member of members) out.bulk(member);
+    yield* forEachInSteps(members, each, (member) => out.bulk(member));
   };
 }
 
 /** The result replaces the value of the first key, whatever it is; none removes it. */
 function storeResult(algebra: Algebra) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
-    const members = resultOf(algebra, setsIn(keyspace, args, 2, args.count));
-    overwrite(keyspace, args, 1, SET, setOf(members, keyspace.thresholds));
+  return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
+    const { stepElements: each, thresholds } = keyspace;
+    const members = yield* resultOf(algebra, setsIn(keyspace, args, 2, args.count), each);
+    overwrite(keyspace, args, 1, SET, yield* setOf(members, thresholds, each));
     out.integer(members.length);
   };
 }
@@ -90,7 +92,7 @@ const sintercard = command({
   summary: 'Intersect multiple sets and return the cardinality of the result',
   since: '7.0.0',
   complexity: 'O(N*M) worst case where N is the cardinality of the smallest of M sets.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const keys = parseInteger(args.text(1));
     if (keys === undefined || keys < 1) return out.error('ERR numkeys should be greater than 0');
     if (keys > args.count - 2) {
@@ -100,11 +102,12 @@ const sintercard = command({
     const limit = parseLimit(args, end);
     if (typeof limit === 'string') return out.error(limit);
     let count = 0;
-    intersect(setsIn(keyspace, args, 2, end), () => {
+    const sets = setsIn(keyspace, args, 2, end);
+    const steps = intersect(sets, keyspace.stepElements, () => {
       count += 1;
-      return count < limit;
     });
-    out.integer(count);
+    while (steps.next().done !== true && count < limit) yield;
+    out.integer(Math.min(count, limit));
   },
 });
 

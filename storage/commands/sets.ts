@@ -1,13 +1,14 @@
 /** Commands on one set, and SMOVE. */
 import type { Arguments } from '../arguments.ts';
 import type { Found, Keyspace } from '../keyspace/keyspace.ts';
+import { forEachInSteps, forRangeInSteps, type Steps } from '../steps.ts';
 import {
   emptySet,
   expecting,
-  forEachMember,
   hasMember,
   memberCount,
   membersAt,
+  membersOf,
   SET,
   type SetValue,
   withMember,
@@ -46,6 +47,7 @@ const sadd = command({
   run(keyspace, args, out) {
     const { thresholds } = keyspace;
     const found = find(keyspace, args, 1);
+    if (args.count > keyspace.stepElements) return addMany(keyspace, args, found, out);
     const before = found?.entry.value ?? emptySet();
     const [count, label] = [memberCount(before), SET.encodingOf(before)];
     beginEdit(keyspace, found, bytesFrom(args, 2));
@@ -58,6 +60,27 @@ const sadd = command({
   },
 });
 
+/** The same in steps. */
+function* addMany(
+  keyspace: Keyspace,
+  args: Arguments,
+  found: Found<SetValue> | undefined,
+  out: ReplySink,
+): Steps {
+  const { thresholds } = keyspace;
+  const before = found?.entry.value ?? emptySet();
+  const [count, label] = [memberCount(before), SET.encodingOf(before)];
+  beginEdit(keyspace, found, bytesFrom(args, 2));
+  let set = expecting(before, args.count - 2, args.text(2), thresholds);
+  yield* forRangeInSteps(2, args.count, keyspace.stepElements, (start, end) => {
+    for (let i = start; i < end; i += 1) set = withMember(set, args.text(i), thresholds);
+  });
+  const added = memberCount(set) - count;
+  const relabelled = SET.encodingOf(set) !== label;
+  if (added > 0 || relabelled) store(keyspace, args, 1, SET, found, set);
+  out.integer(added);
+}
+
 const srem = command({
   ...WRITE,
   name: 'SREM',
@@ -65,30 +88,30 @@ const srem = command({
   summary: 'Remove one or more members from a set',
   since: '1.0.0',
   complexity: 'O(N) where N is the number of members to be removed.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const members: string[] = [];
     for (let i = 2; i < args.count; i += 1) members.push(args.text(i));
     const found = find(keyspace, args, 1);
-    out.integer(found === undefined ? 0 : removeAll(keyspace, args, found, members));
+    out.integer(found === undefined ? 0 : yield* removeAll(keyspace, args, found, members));
   },
 });
 
 /** Removes members from the set in argument 1; how many were there. */
-function removeAll(
+function* removeAll(
   keyspace: Keyspace,
   args: Arguments,
   found: Found<SetValue>,
   members: readonly string[],
-): number {
+): Steps<number> {
   let set = found.entry.value;
   let removed = 0;
   beginEdit(keyspace, found, 0);
-  for (const member of members) {
+  yield* forEachInSteps(members, keyspace.stepElements, (member) => {
     const left = withoutMember(set, member);
-    if (left === undefined) continue;
+    if (left === undefined) return;
     set = left;
     removed += 1;
-  }
+  });
   if (removed > 0) store(keyspace, args, 1, SET, found, set);
   return removed;
 }
@@ -143,9 +166,11 @@ const smismember = command({
   run(keyspace, args, out) {
     const set = find(keyspace, args, 1)?.entry.value;
     out.array(args.count - 2);
-    for (let i = 2; i < args.count; i += 1) {
-      out.integer(set !== undefined && hasMember(set, args.text(i)) ? 1 : 0);
-    }
+    return forRangeInSteps(2, args.count, keyspace.stepElements, (start, end) => {
+      for (let i = start; i < end; i += 1) {
+        out.integer(set !== undefined && hasMember(set, args.text(i)) ? 1 : 0);
+      }
+    });
   },
 });
 
@@ -169,10 +194,7 @@ const smembers = command({
   run(keyspace, args, out) {
     const set = find(keyspace, args, 1)?.entry.value ?? emptySet();
     out.set(memberCount(set));
-    forEachMember(set, (member) => {
-      out.bulk(member);
-      return true;
-    });
+    return forEachInSteps(membersOf(set), keyspace.stepElements, (member) => out.bulk(member));
   },
 });
 
@@ -184,19 +206,19 @@ const spop = command({
   summary: 'Remove and return one or multiple random members from a set',
   since: '1.0.0',
   complexity: 'O(N log M) where N is the number of members returned.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     if (args.count > 3) return out.error(SYNTAX_ERROR);
-    if (args.count === 3) return popMany(keyspace, args, out);
+    if (args.count === 3) return yield* popMany(keyspace, args, out);
     const found = find(keyspace, args, 1);
     if (found === undefined) return out.nil();
     const { value } = found.entry;
     const members = membersAt(value, [keyspace.random().below(memberCount(value))]);
-    removeAll(keyspace, args, found, members);
+    yield* removeAll(keyspace, args, found, members);
     out.bulk(members[0] ?? '');
   },
 });
 
-function popMany(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
+function* popMany(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
   const count = integerFrom(0, args, 2, NOT_POSITIVE);
   if (typeof count === 'string') return out.error(count);
   const found = find(keyspace, args, 1);
@@ -204,11 +226,21 @@ function popMany(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const { value } = found.entry;
   const size = memberCount(value);
   const all = count >= size;
-  const members = membersAt(value, pickIndices(keyspace, size, all ? size : count));
+  const members = yield* picked(keyspace, value, all ? size : count);
   if (all) keyspace.remove(found as Found);
-  else removeAll(keyspace, args, found, members);
+  else yield* removeAll(keyspace, args, found, members);
   out.set(members.length);
-  for (const member of members) out.bulk(member);
+  yield* forEachInSteps(members, keyspace.stepElements, (member) => out.bulk(member));
+}
+
+/** Random members, as `pickIndices` draws them. */
+function* picked(keyspace: Keyspace, set: SetValue, count: number): Steps<readonly string[]> {
+  const each = keyspace.stepElements;
+  const indices = yield* pickIndices(keyspace, memberCount(set), count);
+  if (typeof set === 'string' || indices.length <= each) return membersAt(set, indices);
+  const members: string[] = [];
+  yield* forEachInSteps(indices, each, (index) => members.push(set.nameAt(index)));
+  return members;
 }
 
 /** https://redis.io/docs/latest/commands/srandmember */
@@ -219,7 +251,7 @@ const srandmember = command({
   summary: 'Get one or multiple random members from a set',
   since: '1.0.0',
   complexity: 'O(N log M) where N is the number of members returned.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     if (args.count > 3) return out.error(SYNTAX_ERROR);
     if (args.count === 2) {
       const set = find(keyspace, args, 1)?.entry.value;
@@ -230,9 +262,9 @@ const srandmember = command({
     if (typeof count === 'string') return out.error(count);
     const set = find(keyspace, args, 1)?.entry.value;
     if (set === undefined || count === 0) return out.array(0);
-    const members = membersAt(set, pickIndices(keyspace, memberCount(set), count));
+    const members = yield* picked(keyspace, set, count);
     out.array(members.length);
-    for (const member of members) out.bulk(member);
+    yield* forEachInSteps(members, keyspace.stepElements, (member) => out.bulk(member));
   },
 });
 
@@ -249,10 +281,7 @@ const sscan = command({
       if (set === undefined) return undefined;
       return (from, limit, visit) => {
         if (typeof set !== 'string') return set.page(from, limit, visit);
-        forEachMember(set, (member) => {
-          visit(member, '');
-          return true;
-        });
+        for (const member of membersOf(set)) visit(member, '');
         return 0;
       };
     });

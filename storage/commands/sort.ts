@@ -5,17 +5,18 @@
  */
 import type { Arguments } from '../arguments.ts';
 import { type Keyspace, WRONG_TYPE } from '../keyspace/keyspace.ts';
+import { forEachInSteps, forRangeInSteps, type Steps, sortedInSteps } from '../steps.ts';
 import { fieldValue, HASH, type HashValue } from '../types/hash.ts';
 import { LIST, type List } from '../types/list.ts';
 import { parseScoreBound } from '../types/scores.ts';
-import { forEachMember, SET, type SetValue } from '../types/set.ts';
+import { membersOf, SET, type SetValue } from '../types/set.ts';
 import { type SortedSet, ZSET } from '../types/sorted-set.ts';
 import { STRING } from '../types/string.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR, type Words } from './command.ts';
 import { integerAt } from './integer-arguments.ts';
 import { itemsOfList, storeList } from './list/values.ts';
 import type { ReplySink } from './reply.ts';
-import { rankedOf } from './zset/values.ts';
+import { rankedOf, visitInSteps } from './zset/values.ts';
 
 /** SORT looks up the element itself, a key, or a field of a hash. */
 interface Pattern {
@@ -106,32 +107,32 @@ function parseOptions(args: Arguments, mayStore: boolean): SortOptions | string 
 }
 
 /** The elements in the order of the value; a sorted set's backwards if so asked. */
-function elementsOf(
+function* elementsOf(
   keyspace: Keyspace,
   args: Arguments,
   isBackward: boolean,
-): { elements: string[]; isSet: boolean } {
+): Steps<{ elements: string[]; isSet: boolean }> {
   const found = keyspace.find(args, 1);
   const elements: string[] = [];
   const take = (element: string): unknown => elements.push(element);
+  const each = keyspace.stepElements;
   if (found === undefined) return { elements, isSet: false };
   keyspace.load(found);
   const { type, value } = found.entry;
   switch (type.code) {
     case LIST.code: {
       const list = itemsOfList(value as string | List);
-      list.ascend(0, list.length, take);
+      yield* forRangeInSteps(0, list.length, each, (start, end) => {
+        list.ascend(start, end - start, take);
+      });
       break;
     }
     case SET.code:
-      forEachMember(value as SetValue, (member) => {
-        take(member);
-        return true;
-      });
+      yield* forEachInSteps(membersOf(value as SetValue), each, take);
       break;
     case ZSET.code: {
       const set = rankedOf(value as string | SortedSet);
-      set.ascend(0, set.size, take);
+      yield* visitInSteps(set, 0, set.size, false, each, take);
       break;
     }
     default:
@@ -174,24 +175,31 @@ function compareScores(a: Weighed, b: Weighed): number {
 }
 
 /** Sorted; undefined: some weight is no number. */
-function sorted(
+function* sorted(
   keyspace: Keyspace,
   elements: readonly string[],
   by: Pattern | undefined,
   { isAlpha, isDescending }: SortOptions,
-): string[] | undefined {
+): Steps<string[] | undefined> {
+  const each = keyspace.stepElements;
   let isNumeric = true;
-  const weighed = elements.map((element): Weighed => {
+  const weighed: Weighed[] = [];
+  yield* forEachInSteps(elements, each, (element) => {
     const text = by === undefined ? element : lookUp(keyspace, by, element);
-    if (isAlpha || text === undefined) return { element, text, score: 0 };
-    const score = parseScoreBound(text);
-    if (score === undefined || !isInRange(text, score)) isNumeric = false;
-    return { element, text, score: score ?? 0 };
+    const score = isAlpha || text === undefined ? 0 : parseScoreBound(text);
+    if (score === undefined || (score !== 0 && !isInRange(text as string, score))) {
+      isNumeric = false;
+    }
+    weighed.push({ element, text, score: score ?? 0 });
   });
   if (!isNumeric) return undefined;
   const sign = isDescending ? -1 : 1;
-  weighed.sort((a, b) => sign * (isAlpha ? compareTexts(a.text, b.text) : compareScores(a, b)));
-  return weighed.map(({ element }) => element);
+  const ordered = yield* sortedInSteps(
+    weighed,
+    each,
+    (a, b) => sign * (isAlpha ? compareTexts(a.text, b.text) : compareScores(a, b)),
+  );
+  return ordered.map(({ element }) => element);
 }
 
 /** A text that only overflows to infinity is no number here. */
@@ -207,51 +215,48 @@ function window(length: number, { start, count }: SortOptions): { from: number; 
 }
 
 function run(mayStore: boolean) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
     const options = parseOptions(args, mayStore);
     if (typeof options === 'string') return out.error(options);
     const { isConstant } = options;
-    const { elements, isSet } = elementsOf(keyspace, args, isConstant && options.isDescending);
+    const isBackward = isConstant && options.isDescending;
+    const { elements, isSet } = yield* elementsOf(keyspace, args, isBackward);
     // A stored result needs an order, and a set has none.
     const isForced = isConstant && isSet && options.storeAt > 0;
     if (isForced) options.isAlpha = true;
     const by = options.by === undefined || isForced ? undefined : parsePattern(options.by);
     const isUnsorted = isConstant && !isForced;
-    const ordered = isUnsorted ? elements : sorted(keyspace, elements, by, options);
+    const ordered = isUnsorted ? elements : yield* sorted(keyspace, elements, by, options);
     if (ordered === undefined) {
       return out.error("ERR One or more scores can't be converted into double");
     }
     const { from, to } = window(ordered.length, options);
     const results: (string | undefined)[] = [];
-    for (const element of ordered.slice(from, to)) {
+    yield* forEachInSteps(ordered.slice(from, to), keyspace.stepElements, (element) => {
       if (options.gets.length === 0) results.push(element);
       for (const get of options.gets) results.push(lookUp(keyspace, get, element));
-    }
-    answer(keyspace, args, options.storeAt, results, out);
+    });
+    yield* answer(keyspace, args, options.storeAt, results, out);
   };
 }
 
-function answer(
+function* answer(
   keyspace: Keyspace,
   args: Arguments,
   storeAt: number,
   results: readonly (string | undefined)[],
   out: ReplySink,
-): void {
+): Steps {
   if (storeAt > 0) {
-    storeList(
-      keyspace,
-      args,
-      storeAt,
-      results.map((result) => result ?? ''),
-    );
+    const items = results.map((result) => result ?? '');
+    yield* storeList(keyspace, args, storeAt, items);
     return out.integer(results.length);
   }
   out.array(results.length);
-  for (const result of results) {
+  yield* forEachInSteps(results, keyspace.stepElements, (result) => {
     if (result === undefined) out.nil();
     else out.bulk(result);
-  }
+  });
 }
 
 /** The key to be sorted and the one of the result; of several STOREs the last one counts. */

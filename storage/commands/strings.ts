@@ -3,6 +3,7 @@
 import type { Arguments } from '../arguments.ts';
 import { type Deadline, NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { forRangeInSteps, type Steps } from '../steps.ts';
 import { STRING, textOf } from '../types/string.ts';
 import type { Value } from '../types/value-type.ts';
 import {
@@ -315,19 +316,23 @@ const mget = command({
   complexity: 'O(N) where N is the number of keys to retrieve.',
   run(keyspace, args, out) {
     out.array(args.count - 1);
-    for (let i = 1; i < args.count; i += 1) {
-      const entry = keyspace.find(args, i)?.entry;
-      const text = entry === undefined ? undefined : textOf(entry.type, entry.value);
-      if (text === undefined) out.nil();
-      else out.bulk(text);
-    }
+    return forRangeInSteps(1, args.count, keyspace.stepElements, (start, end) => {
+      for (let i = start; i < end; i += 1) {
+        const entry = keyspace.find(args, i)?.entry;
+        const text = entry === undefined ? undefined : textOf(entry.type, entry.value);
+        if (text === undefined) out.nil();
+        else out.bulk(text);
+      }
+    });
   },
 });
 
-function setAll(keyspace: Keyspace, args: Arguments): void {
-  for (let i = 1; i < args.count; i += 2) {
-    keyspace.set(args, i, STRING, args.text(i + 1), NO_DEADLINE);
-  }
+function setAll(keyspace: Keyspace, args: Arguments): Steps {
+  return forRangeInSteps(0, (args.count - 1) / 2, keyspace.stepElements, (start, end) => {
+    for (let i = 2 * start + 1; i <= 2 * end; i += 2) {
+      keyspace.set(args, i, STRING, args.text(i + 1), NO_DEADLINE);
+    }
+  });
 }
 
 const mset = command({
@@ -338,9 +343,9 @@ const mset = command({
   summary: 'Set multiple keys to multiple values',
   since: '1.0.1',
   complexity: 'O(N) where N is the number of keys to set.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     if (args.count % 2 === 0) return out.error(arityError('mset'));
-    setAll(keyspace, args);
+    yield* setAll(keyspace, args);
     out.simple('OK');
   },
 });
@@ -353,12 +358,12 @@ const msetnx = command({
   summary: 'Set multiple keys to multiple values, only if none of the keys exist',
   since: '1.0.1',
   complexity: 'O(N) where N is the number of keys to set.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     if (args.count % 2 === 0) return out.error(arityError('msetnx'));
     for (let i = 1; i < args.count; i += 2) {
       if (keyspace.find(args, i) !== undefined) return out.integer(0);
     }
-    setAll(keyspace, args);
+    yield* setAll(keyspace, args);
     out.integer(1);
   },
 });

@@ -126,18 +126,18 @@ export class CellCache {
 
   /**
    * Evicts cells while the caches have more bytes than allowed: those not used since the clock's
-   * hand last passed, and only those last changed before generation `clean` and not pinned in
-   * `command`. Visits `stepsMax` of them. Returns how many cells of keys that the engine holds were
-   * evicted.
+   * hand last passed, and only those last changed before generation `clean` and pinned in neither
+   * of two commands. Visits `stepsMax` of them. Returns how many of them the engine holds.
    */
-  evict(clean: number, stepsMax: number, command: number): number {
+  evict(clean: number, stepsMax: number, command: number, suspended: number): number {
     const memory = this.#memory;
     let evicted = 0;
     for (let steps = 0; steps < stepsMax && memory.bytes > memory.bytesMax; steps += 1) {
       if (this.#hand >= this.#ring.length) this.#hand = 0;
       const cell = this.#ring[this.#hand];
       if (cell === undefined) break;
-      if (cell.dirtyIn >= clean || cell.pinnedIn === command) {
+      const isPinned = cell.pinnedIn === command || cell.pinnedIn === suspended;
+      if (cell.dirtyIn >= clean || isPinned) {
         this.#hand += 1;
       } else if (cell.referenced) {
         cell.referenced = false;

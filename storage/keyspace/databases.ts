@@ -36,6 +36,8 @@ interface DatabasesOptions {
   readonly cacheBytesMax: number;
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
+  /** Elements that a command goes through in one step. */
+  readonly stepElementsMax: number;
   /** A secret of this process. */
   readonly tableHashKey: TableHashKey;
 }
@@ -74,7 +76,7 @@ export class Databases implements OtherDatabases {
   #settings: ClusterSettings = NO_SETTINGS;
 
   constructor(options: DatabasesOptions) {
-    const { engine, group, cacheBytesMax, unitWriteBytesMax } = options;
+    const { engine, group, cacheBytesMax, unitWriteBytesMax, stepElementsMax } = options;
     const { id, fromSlot, toSlot } = group;
     this.#engine = engine;
     this.#group = group;
@@ -84,7 +86,13 @@ export class Databases implements OtherDatabases {
       const slots = `${meta.fromSlot} to ${meta.toSlot}, not ${fromSlot} to ${toSlot}`;
       throw new EngineError('HOLO_STORE_DAMAGED', `a group has the slots from ${slots}`);
     }
-    this.context = new RunContext(cacheBytesMax, unitWriteBytesMax, meta.lastCollection);
+    const { lastCollection } = meta;
+    this.context = new RunContext(
+      cacheBytesMax,
+      unitWriteBytesMax,
+      stepElementsMax,
+      lastCollection,
+    );
     this.#marks = meta.databases;
     this.#clearedAt = [...meta.clearedAt];
     this.#flushedSequence = meta.appliedSequence;

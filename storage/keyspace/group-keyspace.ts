@@ -10,6 +10,7 @@ import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from
 import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { placeOfText } from '../place.ts';
 import type { SeededRandom } from '../seeded-random.ts';
+import { allSteps, type Steps } from '../steps.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
 import { STRING, textOf } from '../types/string.ts';
 import type { Thresholds } from '../types/thresholds.ts';
@@ -154,6 +155,10 @@ export class GroupKeyspace implements Keyspace {
     return this.#context.thresholds;
   }
 
+  get stepElements(): number {
+    return this.#context.stepElements;
+  }
+
   table(): Keyspace {
     return this.#others.table();
   }
@@ -284,21 +289,28 @@ export class GroupKeyspace implements Keyspace {
 
   load(found: Found): void {
     const cell = found as Cell;
+    const { mayPause, stepElements } = this.#context;
     cell.pinnedIn = this.#context.command;
-    this.wholeEntry(cell);
+    const { value } = cell.entry;
+    if (!isCollection(value) || value.loaded) return;
+    const rows = () => loadRows(this.#engine, this.database, cell, value, stepElements);
+    if (mayPause && value.size > stepElements) this.#context.load(rows);
+    allSteps(rows());
   }
 
   /** The entry of an item of a page, with the rows of its collection. */
   wholeEntry(item: StoredEntry): Entry {
     const { value } = item.entry;
-    if (isCollection(value) && !value.loaded) loadRows(this.#engine, this.database, item, value);
+    if (isCollection(value) && !value.loaded) {
+      allSteps(loadRows(this.#engine, this.database, item, value, this.stepElements));
+    }
     return item.entry;
   }
 
-  copyOf(found: Found): Value {
+  *copyOf(found: Found): Steps<Value> {
     this.load(found);
     const { value } = found.entry;
-    return isCollection(value) ? value.copy() : value;
+    return isCollection(value) ? yield* value.copy(this.stepElements) : value;
   }
 
   edit(found: Found, bytes: number): void {
@@ -618,7 +630,8 @@ export class GroupKeyspace implements Keyspace {
   /** Clean cells, while the databases of the group have more than their memory. */
   evict(stepsMax: number): void {
     const clean = this.#flush?.generation ?? this.#generation;
-    this.#knownStored -= this.#cache.evict(clean, stepsMax, this.#context.command);
+    const { command, suspended } = this.#context;
+    this.#knownStored -= this.#cache.evict(clean, stepsMax, command, suspended);
   }
 
   #flushed(flush: Flush): void {

@@ -6,6 +6,7 @@
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import type { SeededRandom } from '../seeded-random.ts';
+import type { Steps } from '../steps.ts';
 import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { Deadline, Entry, StoredEntry } from './entry.ts';
@@ -27,6 +28,12 @@ export const UNIT_ENDS = Symbol('the rest of the unit does not run');
 
 /** Thrown in the same way by `findNamed`, and only by it. */
 export const KEY_OUTSIDE = Symbol('the transaction does not have the key in its footprint');
+
+/**
+ * Thrown in the same way by a look-up: rows of a collection are to be loaded, in steps, and then
+ * the command runs once more from its beginning.
+ */
+export const NOT_LOADED = Symbol('the rows of a collection are not in memory');
 
 /** Thrown by writes of a run that only learns which keys a command needs. */
 export const RUN_ENDS = Symbol('nothing is written, so the run can only end');
@@ -51,6 +58,8 @@ export interface Keyspace {
   /** They are of a read, between two transactions. */
   readonly reading: boolean;
   readonly thresholds: Thresholds;
+  /** A command that goes through more elements pauses behind each so many: see `Command.run`. */
+  readonly stepElements: number;
   /** Keys, including those past their deadline that no transaction has removed yet. */
   readonly size: number;
 
@@ -92,8 +101,8 @@ export interface Keyspace {
   /** Does for a key that `find` has just returned what `findCollection` does. */
   load(found: Found): void;
 
-  /** The value for another key: of a large collection a copy. */
-  copyOf(found: Found): Value;
+  /** The value for another key: of a large collection a copy, made in steps. */
+  copyOf(found: Found): Steps<Value>;
 
   /**
    * Call it before the first change of a large collection that was loaded. `bytes`: of all names

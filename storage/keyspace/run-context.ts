@@ -4,12 +4,15 @@
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { SeededRandom } from '../seeded-random.ts';
+import type { Steps } from '../steps.ts';
 import type { Collection } from '../types/collection.ts';
 import { THRESHOLDS, type Thresholds } from '../types/thresholds.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
 import type { Entry } from './entry.ts';
 import { type Footprint, hasSlot } from './footprint.ts';
-import { KEY_OUTSIDE, type Keyspace, UNIT_FULL } from './keyspace.ts';
+import { KEY_OUTSIDE, type Keyspace, NOT_LOADED, UNIT_FULL } from './keyspace.ts';
+
+const NO_COMMAND = -1;
 
 /** The databases of a group, as each of them sees the others. */
 export interface OtherDatabases {
@@ -37,6 +40,15 @@ export interface Undo {
   readonly removedAt: Timestamp;
   /** It was changed in place. */
   readonly edited: Collection | undefined;
+}
+
+/** Belongs to the command between two steps of which a read runs. */
+interface Suspended {
+  readonly nowMs: number;
+  readonly reading: boolean;
+  readonly counting: boolean;
+  readonly command: number;
+  readonly random: SeededRandom | undefined;
 }
 
 /** How the commands of a transaction run. */
@@ -72,17 +84,33 @@ export class RunContext {
   /** As the cluster's settings are now. */
   thresholds: Thresholds = THRESHOLDS;
   /** Counts commands and reads. */
+  #commands = 0;
+  /** The number of the one that runs, */
   command = 0;
+  /** and of the one between two steps of which it runs. */
+  suspended = NO_COMMAND;
+  readonly stepElements: number;
+  /** Whether long loads end the run, and are done in steps before it begins anew. */
+  mayPause = false;
+  #missing: (() => Steps) | undefined;
   /** The largest number that a collection of the group has had. */
   lastCollection: number;
   #unitBytesBefore = 0;
+  #hitsBefore = 0;
+  #missesBefore = 0;
   /** The place of the current unit in its transaction, and of the command in its unit. */
   #unitIndex = 0;
   #commandIndex = 0;
   #random: SeededRandom | undefined;
 
   /** `cacheBytesMax`: memory for clean cells; unflushed ones are not counted. */
-  constructor(cacheBytesMax: number, unitWriteBytesMax: number, lastCollection: number) {
+  constructor(
+    cacheBytesMax: number,
+    unitWriteBytesMax: number,
+    stepElements: number,
+    lastCollection: number,
+  ) {
+    this.stepElements = stepElements;
     this.lastCollection = lastCollection;
     this.memory = { bytes: 0, bytesMax: cacheBytesMax };
     this.unitWriteBytesMax = unitWriteBytesMax;
@@ -117,8 +145,11 @@ export class RunContext {
   /** A command that writes at most one key, as its last step, has nothing to undo. */
   beginCommand(mayWriteMany: boolean): void {
     if (this.undo !== undefined) for (const { edited } of this.undo) edited?.endUndo();
-    this.command += 1;
+    this.#commands += 1;
+    this.command = this.#commands;
     this.#commandIndex += 1;
+    this.#hitsBefore = this.hits;
+    this.#missesBefore = this.misses;
     this.#random = undefined;
     this.undo = mayWriteMany ? [] : undefined;
     this.#unitBytesBefore = this.unitBytes;
@@ -133,10 +164,49 @@ export class RunContext {
   }
 
   beginRead(nowMs: number): void {
+    this.#hitsBefore = this.hits;
+    this.#missesBefore = this.misses;
     this.nowMs = nowMs;
     this.reading = true;
-    this.command += 1;
+    this.#commands += 1;
+    this.command = this.#commands;
     this.#random = undefined;
+  }
+
+  /** Ends the run: these rows are to be loaded first. */
+  load(rows: () => Steps): never {
+    this.#missing = rows;
+    // The run that begins anew counts them again.
+    this.hits = this.#hitsBefore;
+    this.misses = this.#missesBefore;
+    throw NOT_LOADED;
+  }
+
+  /**
+   * Loads the rows that the run which has ended with `NOT_LOADED` needs. The same command runs
+   * again behind it, and draws the same random numbers.
+   */
+  loading(): Steps | undefined {
+    const missing = this.#missing;
+    this.#missing = undefined;
+    this.#random = undefined;
+    return missing?.();
+  }
+
+  /** A read is about to run between two steps of the current command. */
+  suspend(): Suspended {
+    const { nowMs, reading, counting, command } = this;
+    this.suspended = command;
+    return { nowMs, reading, counting, command, random: this.#random };
+  }
+
+  resume({ nowMs, reading, counting, command, random }: Suspended): void {
+    this.suspended = NO_COMMAND;
+    this.nowMs = nowMs;
+    this.reading = reading;
+    this.counting = counting;
+    this.command = command;
+    this.#random = random;
   }
 
   /** Of a read, whose reply no other replica computes, it only has to differ from the others. */

@@ -9,6 +9,7 @@
  * `Keyspace.edit`, then methods of the type, then `Keyspace.changed`.
  */
 
+import { forEachInSteps, type Steps } from '../steps.ts';
 import { Pieces } from './pieces.ts';
 
 export function isCollection(value: string | Pieces | Collection): value is Collection {
@@ -86,12 +87,15 @@ export abstract class Collection<K extends RowKey = RowKey> {
   abstract rowOf(key: K): string | undefined;
   /** Puts a row that the engine has, or that a command had changed; never calls `touch`. */
   abstract putRow(key: K, value: string | undefined): void;
-  /** All rows of the engine were put, in their order. */
-  abstract rowsLoaded(): void;
   /** In an order that is the same on every replica. */
   abstract rowKeys(): Iterable<K>;
   /** Another one of the same label, without elements. */
   abstract emptyCopy(): Collection<K>;
+
+  /** All rows of the engine were put, in their order; most types are complete by then. */
+  protected *rowsLoaded(_each: number): Steps {
+    yield;
+  }
 
   get loaded(): boolean {
     return this.#stored === undefined;
@@ -109,9 +113,9 @@ export abstract class Collection<K extends RowKey = RowKey> {
   }
 
   /** Ends the loading; `false`: the rows are not those that the head counts. */
-  endLoad(): boolean {
+  *endLoad(each: number): Steps<boolean> {
     const stored = this.#stored;
-    this.rowsLoaded();
+    yield* this.rowsLoaded(each);
     this.#stored = undefined;
     return (
       stored === undefined ||
@@ -133,13 +137,12 @@ export abstract class Collection<K extends RowKey = RowKey> {
   }
 
   /** A collection of the same elements that no key has yet: all its rows are new. */
-  copy(): Collection<K> {
+  *copy(each: number): Steps<Collection<K>> {
     const copy = this.emptyCopy();
-    for (const key of this.rowKeys()) {
+    yield* forEachInSteps(this.rowKeys(), each, (key) => {
       copy.touch(key);
       copy.putRow(key, this.rowOf(key));
-    }
-    copy.rowsLoaded();
+    });
     return copy;
   }
 

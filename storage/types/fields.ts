@@ -47,10 +47,6 @@ export class Fields extends Collection<string> {
     else this.#set(name, value);
   }
 
-  rowsLoaded(): void {
-    // The tree is complete after each row.
-  }
-
   rowKeys(): Iterable<string> {
     return this.#tree.names();
   }

@@ -1,4 +1,5 @@
 /** Hashes: fields with values. Packed, each field is followed by its value. */
+import type { Steps } from '../steps.ts';
 import { collectionType } from './collection-type.ts';
 import { Fields } from './fields.ts';
 import { itemsOf, labelled, labelOf, PackedItems, pack, splice, unpack } from './packed.ts';
@@ -45,6 +46,20 @@ export function forEachField(
     const field = all.text();
     all.next();
     visit(field, all.text());
+  }
+}
+
+/** The same in steps of so many fields. */
+export function* forEachFieldInSteps(
+  value: HashValue,
+  each: number,
+  visit: (field: string, value: string) => void,
+): Steps {
+  if (typeof value === 'string') return forEachField(value, visit);
+  for (let from = 0, more = true; more; ) {
+    from = value.page(from, each, visit);
+    more = from !== 0;
+    if (more) yield;
   }
 }
 

@@ -46,10 +46,6 @@ export class List extends Collection<number> implements Items {
     this.#items.putChunk(label, value === undefined ? undefined : itemsOfRow(value));
   }
 
-  rowsLoaded(): void {
-    // The tree is complete after each row.
-  }
-
   rowKeys(): Iterable<number> {
     return this.#items.labels();
   }

@@ -3,6 +3,7 @@
  * place of a member and the member at a place are found in O(log n). What a large sorted set is
  * made of.
  */
+import { forRangeInSteps, type Steps, sortedInSteps } from '../steps.ts';
 import { CountedLeaf, CountedTree } from './counted-tree.ts';
 import { FieldTree } from './field-tree.ts';
 import type { IsBefore, Ranked, RankedVisit } from './ranked.ts';
@@ -36,24 +37,36 @@ export class RankedMembers implements Ranked {
   #member = '';
   readonly #isAtOrBefore = (leaf: RankedLeaf): boolean => this.#compareAt(leaf, 0) <= 0;
 
-  /** Takes over the scores. */
-  constructor(scores = new FieldTree<number>(true)) {
+  private constructor(scores: FieldTree<number>, leaves: readonly RankedLeaf[]) {
     this.#scores = scores;
+    this.#tree = new CountedTree(leaves);
+  }
+
+  static empty(): RankedMembers {
+    return new RankedMembers(new FieldTree<number>(true), []);
+  }
+
+  /** Takes over the scores. In steps of so many members. */
+  static *of(scores: FieldTree<number>, each: number): Steps<RankedMembers> {
     const entries: [string, number][] = [];
-    scores.forEach((member, score) => {
-      entries.push([member, score]);
-    });
-    entries.sort(([a, scoreA], [b, scoreB]) => compareEntries(scoreA, a, scoreB, b));
+    for (let from = 0, more = true; more; ) {
+      from = scores.page(from, each, (member, score) => entries.push([member, score]));
+      more = from !== 0;
+      yield;
+    }
+    const ordered = yield* sortedInSteps(entries, each, ([a, scoreA], [b, scoreB]) =>
+      compareEntries(scoreA, a, scoreB, b),
+    );
     const leaves: RankedLeaf[] = [];
-    for (let at = 0; at < entries.length; at += LEAF_FILL) {
-      const part = entries.slice(at, at + LEAF_FILL);
+    yield* forRangeInSteps(0, ordered.length, LEAF_FILL, (start, end) => {
+      const part = ordered.slice(start, end);
       const leaf = new RankedLeaf(
         part.map(([member]) => member),
         part.map(([, score]) => score),
       );
       leaves.push(leaf);
-    }
-    this.#tree = new CountedTree(leaves);
+    });
+    return new RankedMembers(scores, leaves);
   }
 
   get size(): number {
@@ -218,8 +231,8 @@ export class RankedMembers implements Ranked {
   }
 }
 
-/** Not a difference: infinity less infinity is no number. */
-function compareEntries(scoreA: number, a: string, scoreB: number, b: string): number {
+/** The order of two entries. Not a difference: infinity less infinity is no number. */
+export function compareEntries(scoreA: number, a: string, scoreB: number, b: string): number {
   if (scoreA !== scoreB) return scoreA < scoreB ? -1 : 1;
   if (a === b) return 0;
   return a < b ? -1 : 1;

@@ -1,8 +1,18 @@
 /** Sets: members. Packed, each is an item; the large form has members without values. */
+import { forEachInSteps, type Steps } from '../steps.ts';
 import { collectionType } from './collection-type.ts';
 import { Fields } from './fields.ts';
 import { parseInteger } from './integers.ts';
-import { itemsOf, labelled, labelOf, PackedItems, pack, splice, unpack } from './packed.ts';
+import {
+  itemsOf,
+  labelled,
+  labelOf,
+  PACKED_BYTES_MAX,
+  PackedItems,
+  pack,
+  splice,
+  unpack,
+} from './packed.ts';
 import type { Thresholds } from './thresholds.ts';
 
 export const SET = collectionType<Fields>({
@@ -33,10 +43,9 @@ export function hasMember(set: SetValue, member: string): boolean {
   return typeof set === 'string' ? items.begin(set).find(member, 1) : set.has(member);
 }
 
-/** In an order that is the same on every replica. `false` from the visitor ends it. */
-export function forEachMember(set: SetValue, visit: (member: string) => boolean): void {
-  const members = typeof set === 'string' ? unpack(set) : set.rowKeys();
-  for (const member of members) if (!visit(member)) return;
+/** In an order that is the same on every replica. */
+export function membersOf(set: SetValue): Iterable<string> {
+  return typeof set === 'string' ? unpack(set) : set.rowKeys();
 }
 
 /** The members at some indices of that order. */
@@ -66,12 +75,24 @@ export function withoutMember(set: SetValue, member: string): SetValue | undefin
   return splice(set, labelOf(set), items.from, items.to, 1, []);
 }
 
-/** A set of these, which differ. */
-export function setOf(members: readonly string[], thresholds: Thresholds): SetValue {
-  const label = members.every(isInteger) ? INTSET : LISTPACK;
-  const longest = members.reduce((length, member) => Math.max(length, member.length), 0);
+/** A set of these, which differ. In steps of so many members. */
+export function* setOf(
+  members: readonly string[],
+  thresholds: Thresholds,
+  each: number,
+): Steps<SetValue> {
+  let label = INTSET;
+  let longest = 0;
+  yield* forEachInSteps(members, each, (member) => {
+    if (label === INTSET && !isInteger(member)) label = LISTPACK;
+    longest = Math.max(longest, member.length);
+  });
   const sized = labelOfSize(label, members.length, longest, thresholds);
-  return pack(sized, members) ?? largeSet(sized, members);
+  const packed = members.length > PACKED_BYTES_MAX ? undefined : pack(sized, members);
+  if (packed !== undefined) return packed;
+  const large = SET.empty(sized);
+  yield* forEachInSteps(members, each, (member) => large.set(member, ''));
+  return large;
 }
 
 /**

@@ -3,6 +3,7 @@
  * its score as value; the order is in memory alone, made when the rows are loaded.
  */
 import { placeOfText } from '../place.ts';
+import type { Steps } from '../steps.ts';
 import { Collection, type CollectionHead } from './collection.ts';
 import { collectionType } from './collection-type.ts';
 import { FieldTree } from './field-tree.ts';
@@ -11,7 +12,7 @@ import { RankedMembers } from './ranked-members.ts';
 import { readScore, SCORE_BYTES, scoreBytes } from './scores.ts';
 
 export class SortedSet extends Collection<string> implements Ranked {
-  #ranked = new RankedMembers();
+  #ranked = RankedMembers.empty();
   /** Rows that were put while it is loaded. */
   #loading: FieldTree<number> | undefined;
   #contentBytes = 0;
@@ -57,8 +58,8 @@ export class SortedSet extends Collection<string> implements Ranked {
     if (value !== undefined) this.#set(member, readScore(value));
   }
 
-  rowsLoaded(): void {
-    if (this.#loading !== undefined) this.#ranked = new RankedMembers(this.#loading);
+  protected override *rowsLoaded(each: number): Steps {
+    if (this.#loading !== undefined) this.#ranked = yield* RankedMembers.of(this.#loading, each);
     this.#loading = undefined;
   }
 

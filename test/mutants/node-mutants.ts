@@ -147,6 +147,14 @@ const UNITS_IN_SLICES = nodes({
   mix: { ...PLAIN_MIX, transaction: 2, mixed: 2 },
 });
 
+/** Commands and units are applied step by step, while others read the same keys. */
+const READS_AMID = nodes({
+  ...FAIR,
+  ...BUSY,
+  limits: { ...USUAL_LIMITS, sliceCommandsMax: 1, stepElementsMax: 1 },
+  mix: { ...PLAIN_MIX, transaction: 2, mixed: 2 },
+});
+
 /** The power fails again and again, and large records are on their way to a slow disk. */
 export const TORN_TAILS = nodes(
   {
@@ -417,6 +425,17 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     why: 'a read does not wait for the writes of its key that wait for a flush',
     budgetSeeds: 20,
     config: WRITES_WAIT,
+  },
+  {
+    name: 'read_amid_its_writes',
+    accordItem:
+      'reads: what is half applied is applied whole first where it has a slot of the read',
+    file: 'actors/store/running-executor.ts',
+    find: 'this.#halfDone === undefined ? [] : [this.#halfDone.execution];',
+    replace: '([] as Execution[]);',
+    why: 'a read sees a command, or a unit, that is half applied',
+    budgetSeeds: 20,
+    config: READS_AMID,
   },
   {
     name: 'flush_within_a_unit',

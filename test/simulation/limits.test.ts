@@ -55,6 +55,7 @@ const NODE: Fates<NodeLimits> = {
   listingsMax: 'listingsMax',
   viewChangesMax: 'viewChangesMax',
   sliceCommandsMax: 'sliceCommandsMax',
+  stepElementsMax: 'stepElementsMax',
   earlyMax: 'earlyMax',
   trafficKeptMax: 'trafficKeptMax',
 };

@@ -63,6 +63,7 @@ export const RANGES = {
   listingsMax: [1, 16],
   viewChangesMax: [1, 1_000_000],
   sliceCommandsMax: [1, 16_384],
+  stepElementsMax: [1, 256],
   heldReplyBytesMax: [1, 2 ** 29],
   retainedBytesMax: [1, 64 * 2 ** 20],
   mailboxMax: [1, 65_536],

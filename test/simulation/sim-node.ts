@@ -18,7 +18,7 @@ import { TraceRecorder } from '../../actors/runtime/trace/trace-recorder.ts';
 import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
-import type { StateMachine } from '../../storage/state-machine.ts';
+import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
@@ -494,31 +494,61 @@ export class SimNode {
 
   #seesReads(machine: StateMachine, group: GroupId): void {
     const { count } = this.#options;
-    const read = machine.read.bind(machine);
-    machine.read = (args, nowMs, out) => {
-      const served = read(args, nowMs, out);
-      if (!served) count('read became a transaction');
-      return served;
+    const counted = (outcome: ReadOutcome): ReadOutcome => {
+      if (outcome === 'transaction') count('read became a transaction');
+      return outcome;
     };
+    const startRead = machine.startRead.bind(machine);
+    const moreOfRead = machine.moreOfRead.bind(machine);
+    machine.startRead = (args, nowMs, out) => counted(startRead(args, nowMs, out));
+    machine.moreOfRead = () => counted(moreOfRead());
+    const readBetween = machine.readBetween.bind(machine);
+    machine.readBetween = (args, nowMs, out) => {
+      // Its answer is no part of the transaction.
+      this.#executing.delete(group);
+      count('read between two steps');
+      return counted(readBetween(args, nowMs, out));
+    };
+    this.#seesTransactions(machine, group);
+  }
+
+  #seesTransactions(machine: StateMachine, group: GroupId): void {
     const begin = machine.begin.bind(machine);
+    const start = machine.start.bind(machine);
+    const more = machine.more.bind(machine);
     const commit = machine.commit.bind(machine);
+    let at: Timestamp | undefined;
+    const goesOn = (): void => {
+      if (at !== undefined) this.#executing.set(group, at);
+    };
     machine.begin = (executeAt, footprint) => {
-      this.#executing.set(group, executeAt);
+      at = executeAt;
+      goesOn();
       begin(executeAt, footprint);
+    };
+    machine.start = (args, out) => {
+      goesOn();
+      return start(args, out);
+    };
+    machine.more = () => {
+      goesOn();
+      return more();
     };
     machine.commit = (sequence) => {
       this.#executing.delete(group);
+      at = undefined;
       commit(sequence);
     };
     const pinKeys = machine.pinKeys.bind(machine);
     machine.pinKeys = (args, changesMax) => {
-      const at = this.#executing.get(group);
+      goesOn();
+      const pinnedAt = at;
       const view = pinKeys(args, changesMax);
-      if (view === undefined || at === undefined) return view;
+      if (view === undefined || pinnedAt === undefined) return view;
       const close = view.close.bind(view);
       view.close = () => {
         close();
-        this.#listed.set(group, at);
+        this.#listed.set(group, pinnedAt);
       };
       return view;
     };

@@ -123,6 +123,8 @@ export class Turns {
 }
 
 export const TABLE_HASH_KEY: TableHashKey = [0x5ec2e7, 0x0b5e55ed];
+/** Few, so that most commands on collections have steps. */
+const STEP_ELEMENTS = 3;
 /** The group of all slots. */
 export const GROUP: GroupSlots = {
   id: { range: 1, generation: 1 },
@@ -148,6 +150,8 @@ export class Machine {
   readonly machine: StateMachine;
   readonly #args = new Arguments();
   nowUs: number;
+  /** Called between two steps of a command. */
+  between: () => void = () => undefined;
 
   constructor(options: MachineOptions = {}, store = new MemoryStore(TABLE_HASH_KEY)) {
     this.store = store;
@@ -159,6 +163,7 @@ export class Machine {
       cacheBytesMax: options.cacheBytesMax ?? 1_000_000,
       dirtyBytesMax: options.dirtyBytesMax ?? 1_000_000,
       unitWriteBytesMax: options.unitWriteBytesMax ?? UNIT_WRITE_BYTES_MAX,
+      stepElementsMax: options.stepElementsMax ?? STEP_ELEMENTS,
       tableHashKey: options.tableHashKey ?? TABLE_HASH_KEY,
     });
     const first = this.all.of((groups[0] as GroupSlots).id);
@@ -191,7 +196,10 @@ export class Machine {
     this.machine.begin(version);
     for (let at = 0; at < bytes.length; ) {
       at = this.#args.next(bytes, at);
-      this.machine.run(this.#args, replies);
+      for (let done = this.machine.start(this.#args, replies); !done; ) {
+        this.between();
+        done = this.machine.more();
+      }
     }
     this.machine.commit(this.machine.appliedSequence + 1);
     return replies.all;
@@ -208,6 +216,16 @@ export class Machine {
     const served = this.machine.read(this.#args, this.nowMs, replies);
     if (served !== replies.all.length > 0) throw new Error('a refused read has written');
     return replies.take();
+  }
+
+  /** A read of other keys between two steps of a command; `undefined`: it would take long. */
+  readBetween(...words: string[]): Reply | undefined {
+    const replies = new Replies();
+    const args = new Arguments();
+    args.next(body(words), 0);
+    const outcome = this.machine.readBetween(args, this.nowMs, replies);
+    if (outcome === 'transaction') throw new Error('a read of no key with a deadline was refused');
+    return outcome === 'done' ? replies.take() : undefined;
   }
 
   /** Starts a flush and completes it. */

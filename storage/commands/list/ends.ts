@@ -1,6 +1,7 @@
 /** Commands at the two ends of lists: push, pop, move. */
 import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
+import { forEachInSteps, forRangeInSteps, type Steps } from '../../steps.ts';
 import type { Items } from '../../types/items.ts';
 import { LIST } from '../../types/list.ts';
 import { bytesFrom } from '../collections.ts';
@@ -9,7 +10,7 @@ import { integerFrom, NOT_POSITIVE } from '../integer-arguments.ts';
 import { parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
-import { editList, type FoundList } from './values.ts';
+import { beginList, editList, endList, type FoundList } from './values.ts';
 
 type End = 'left' | 'right';
 
@@ -19,9 +20,10 @@ function pushed(list: Items, end: End, item: string): void {
 }
 
 function push(end: End, mustExist: boolean) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): unknown => {
     const found = keyspace.findCollection(LIST, args, 1);
     if (found === undefined && mustExist) return out.integer(0);
+    if (args.count > keyspace.stepElements) return pushMany(keyspace, args, found, end, out);
     let length = 0;
     editList(keyspace, args, 1, found, bytesFrom(args, 2), (list) => {
       for (let i = 2; i < args.count; i += 1) pushed(list, end, args.text(i));
@@ -30,6 +32,22 @@ function push(end: End, mustExist: boolean) {
     });
     out.integer(length);
   };
+}
+
+function* pushMany(
+  keyspace: Keyspace,
+  args: Arguments,
+  found: FoundList | undefined,
+  end: End,
+  out: ReplySink,
+): Steps {
+  const list = beginList(keyspace, found, bytesFrom(args, 2));
+  yield* forRangeInSteps(2, args.count, keyspace.stepElements, (start, stop) => {
+    for (let i = start; i < stop; i += 1) pushed(list, end, args.text(i));
+  });
+  const { length } = list;
+  endList(keyspace, args, 1, found, list);
+  out.integer(length);
 }
 
 /** Removes up to `count` items at one end, in the order in which they go. */
@@ -53,7 +71,7 @@ function popped(
 }
 
 function pop(name: string, end: End) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): unknown => {
     if (args.count > 3) return out.error(arityError(name));
     const isMany = args.count === 3;
     const count = isMany ? integerFrom(0, args, 2, NOT_POSITIVE) : 1;
@@ -62,8 +80,20 @@ function pop(name: string, end: End) {
     if (found === undefined) return isMany ? out.nilArray() : out.nil();
     const items = count === 0 ? [] : popped(keyspace, args, 1, found, count, end);
     if (isMany) out.array(items.length);
-    for (const item of items) out.bulk(item);
+    return answerItems(keyspace, items, out);
   };
+}
+
+/** In steps if they are many. */
+function answerItems(
+  keyspace: Keyspace,
+  items: readonly string[],
+  out: ReplySink,
+): Steps | undefined {
+  const each = keyspace.stepElements;
+  if (items.length > each) return forEachInSteps(items, each, (item) => out.bulk(item));
+  for (const item of items) out.bulk(item);
+  return undefined;
 }
 
 function endAt(args: Arguments, i: number): End | undefined {
@@ -145,10 +175,9 @@ const lmpop = command({
       out.array(2);
       out.bulk(args.text(i));
       out.array(items.length);
-      for (const item of items) out.bulk(item);
-      return;
+      return answerItems(keyspace, items, out);
     }
-    out.nilArray();
+    return out.nilArray();
   },
 });
 

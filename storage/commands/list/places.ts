@@ -1,11 +1,12 @@
 /** Commands on places within lists: by index, by range, by value. */
 import type { Arguments } from '../../arguments.ts';
+import { forEachInSteps, forRangeInSteps, type Steps } from '../../steps.ts';
 import type { Items } from '../../types/items.ts';
 import { LIST } from '../../types/list.ts';
 import { countElements } from '../collections.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR } from '../command.ts';
 import { clipped, integerAt, integerFrom, signedAt } from '../integer-arguments.ts';
-import { editList, findItems } from './values.ts';
+import { beginList, editList, endList, findItems } from './values.ts';
 
 const READ = { group: 'list', keys: ONE_KEY, flags: 'readonly' } as const;
 const WRITE = { group: 'list', keys: ONE_KEY, flags: 'write denyoom' } as const;
@@ -65,22 +66,21 @@ const linsert = command({
   summary: 'Insert an element before or after another element in a list',
   since: '2.2.0',
   complexity: 'O(N) where N is the number of elements before the place.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const isAfter = args.is(2, 'AFTER');
     if (!isAfter && !args.is(2, 'BEFORE')) return out.error(SYNTAX_ERROR);
     const found = keyspace.findCollection(LIST, args, 1);
     if (found === undefined) return out.integer(0);
-    let length = -1;
-    editList(keyspace, args, 1, found, args.bytes(4), (list) => {
-      const pivot = args.text(3);
-      const at = list.find(0, list.length, (item) => item === pivot);
-      if (at === undefined) return false;
-      const to = isAfter ? at + 1 : at;
-      if (to === list.length) list.pushRight(args.text(4));
-      else list.insert(to, args.text(4));
-      length = list.length;
-      return true;
-    });
+    const list = beginList(keyspace, found, args.bytes(4));
+    const pivot = args.text(3);
+    const isPivot = (item: string): boolean => item === pivot;
+    const at = yield* findInSteps(list, 0, list.length, keyspace.stepElements, isPivot);
+    if (at === undefined) return out.integer(-1);
+    const to = isAfter ? at + 1 : at;
+    if (to === list.length) list.pushRight(args.text(4));
+    else list.insert(to, args.text(4));
+    const { length } = list;
+    endList(keyspace, args, 1, found, list);
     out.integer(length);
   },
 });
@@ -100,7 +100,9 @@ const lrange = command({
     const list = findItems(keyspace, args, 1);
     const { from, to } = clipped(start, stop, list?.length ?? 0);
     out.array(to - from);
-    list?.ascend(from, to - from, (item) => out.bulk(item));
+    return forRangeInSteps(from, to, keyspace.stepElements, (first, end) => {
+      list?.ascend(first, end - first, (item) => out.bulk(item));
+    });
   },
 });
 
@@ -131,22 +133,42 @@ const ltrim = command({
   },
 });
 
+/** As `Items.find`; below zero, `step` looks downwards. A step goes through so many items. */
+function* findInSteps(
+  list: Items,
+  from: number,
+  count: number,
+  step: number,
+  test: (item: string) => boolean,
+): Steps<number | undefined> {
+  const each = Math.abs(step);
+  for (let done = 0; done < count; done += each) {
+    if (done > 0) yield;
+    const part = Math.min(each, count - done);
+    const found =
+      step < 0 ? list.findLast(from - done, part, test) : list.find(from + done, part, test);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
 /** Removes up to `count` equal items, from the end if it is negative, all if it is 0. */
-function removeEqual(list: Items, item: string, count: number): number {
+function* removeEqual(list: Items, item: string, count: number, each: number): Steps<number> {
   const isBackward = count < 0;
   let left = count === 0 ? list.length : Math.abs(count);
   let removed = 0;
   let at = isBackward ? list.length - 1 : 0;
-  const isEqual = (each: string): boolean => each === item;
+  const isEqual = (other: string): boolean => other === item;
   while (left > 0 && at >= 0 && at < list.length) {
     const found = isBackward
-      ? list.findLast(at, at + 1, isEqual)
-      : list.find(at, list.length - at, isEqual);
+      ? yield* findInSteps(list, at, at + 1, -each, isEqual)
+      : yield* findInSteps(list, at, list.length - at, each, isEqual);
     if (found === undefined) break;
     list.remove(found, 1);
     removed += 1;
     left -= 1;
     at = isBackward ? found - 1 : found;
+    if (removed % each === 0) yield;
   }
   return removed;
 }
@@ -159,16 +181,14 @@ const lrem = command({
   summary: 'Remove elements from a list',
   since: '1.0.0',
   complexity: 'O(N+M*log(N)) where M is the number of elements removed.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const count = signedAt(args, 2);
     if (typeof count === 'string') return out.error(count);
     const found = keyspace.findCollection(LIST, args, 1);
     if (found === undefined) return out.integer(0);
-    let removed = 0;
-    editList(keyspace, args, 1, found, 0, (list) => {
-      removed = removeEqual(list, args.text(3), count);
-      return removed > 0;
-    });
+    const list = beginList(keyspace, found, 0);
+    const removed = yield* removeEqual(list, args.text(3), count, keyspace.stepElements);
+    if (removed > 0) endList(keyspace, args, 1, found, list);
     out.integer(removed);
   },
 });
@@ -210,22 +230,26 @@ const RANK_ZERO =
   'negative to start from the end of the list';
 
 /** The indices of equal items, in the order in which they are met. */
-function positionsOf(list: Items, item: string, options: PositionOptions): number[] {
+function* positionsOf(
+  list: Items,
+  item: string,
+  options: PositionOptions,
+  each: number,
+): Steps<number[]> {
   const { rank, count = 1, lengthMax } = options;
   const compared = lengthMax === 0 ? list.length : Math.min(lengthMax, list.length);
   const positions: number[] = [];
   let skipped = Math.abs(rank) - 1;
   let at = rank > 0 ? 0 : list.length - 1;
-  const isWanted = (each: string): boolean => {
-    if (each === item) {
+  const isWanted = (other: string): boolean => {
+    if (other === item) {
       if (skipped === 0) positions.push(at);
       else skipped -= 1;
     }
     at += rank > 0 ? 1 : -1;
     return positions.length === count && count > 0;
   };
-  if (rank > 0) list.find(0, compared, isWanted);
-  else list.findLast(list.length - 1, compared, isWanted);
+  yield* findInSteps(list, at, compared, rank > 0 ? each : -each, isWanted);
   return positions;
 }
 
@@ -236,17 +260,19 @@ const lpos = command({
   summary: 'Return the index of matching elements on a list',
   since: '6.0.6',
   complexity: 'O(N) where N is the number of elements compared.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const options = parsePositionOptions(args);
     if (typeof options === 'string') return out.error(options);
     const list = findItems(keyspace, args, 1);
-    const positions = list === undefined ? [] : positionsOf(list, args.text(2), options);
+    const each = keyspace.stepElements;
+    const positions =
+      list === undefined ? [] : yield* positionsOf(list, args.text(2), options, each);
     if (options.count === undefined) {
       const [first] = positions;
       return first === undefined ? out.nil() : out.integer(first);
     }
     out.array(positions.length);
-    for (const position of positions) out.integer(position);
+    yield* forEachInSteps(positions, each, (position) => out.integer(position));
   },
 });
 

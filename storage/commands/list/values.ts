@@ -1,6 +1,7 @@
 /** How commands get at lists, small and large, and change them. */
 import type { Arguments } from '../../arguments.ts';
 import type { Found, Keyspace } from '../../keyspace/keyspace.ts';
+import { forEachInSteps, type Steps } from '../../steps.ts';
 import { parseInteger } from '../../types/integers.ts';
 import { ItemArray } from '../../types/item-array.ts';
 import type { Items } from '../../types/items.ts';
@@ -46,29 +47,46 @@ export function editList(
   bytes: number,
   change: (list: EditedList) => boolean,
 ): void {
+  const list = beginList(keyspace, found, bytes);
+  if (change(list)) endList(keyspace, args, i, found, list);
+}
+
+/** The same in two halves, for a change in steps: the list that is changed, */
+export function beginList(
+  keyspace: Keyspace,
+  found: FoundList | undefined,
+  bytes: number,
+): EditedList {
   const value = found?.entry.value;
   if (value instanceof List) {
     keyspace.edit(found as Found, bytes);
-    if (!change(value)) return;
-    relabel(keyspace, value);
-    keyspace.changed(found as Found);
-    return;
+    return value;
   }
-  const list = bytes > PACKED_BYTES_MAX ? asLarge(new SmallList(value)) : new SmallList(value);
-  if (!change(list)) return;
+  return bytes > PACKED_BYTES_MAX ? asLarge(new SmallList(value)) : new SmallList(value);
+}
+
+/** and then, if it was changed, its way into the key. */
+export function endList(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  found: FoundList | undefined,
+  list: EditedList,
+): void {
   relabel(keyspace, list);
+  if (list === found?.entry.value) return keyspace.changed(found as Found);
   store(keyspace, args, i, LIST, found, packedList(list) ?? asLarge(list));
 }
 
 /** Puts a new list into argument `i`, or removes what is there if it has no items. */
-export function storeList(
+export function* storeList(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
   items: readonly string[],
-): void {
+): Steps {
   const list = new List(LIST_LISTPACK);
-  for (const item of items) list.pushRight(item);
+  yield* forEachInSteps(items, keyspace.stepElements, (item) => list.pushRight(item));
   relabel(keyspace, list);
   overwrite(keyspace, args, i, LIST, packedList(list) ?? list);
 }

@@ -2,14 +2,16 @@
 import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { WRONG_TYPE } from '../../keyspace/keyspace.ts';
+import { forEachInSteps, type Steps, sortedInSteps } from '../../steps.ts';
+import { compareEntries } from '../../types/ranked-members.ts';
 import { parseScore } from '../../types/scores.ts';
-import { forEachMember, hasMember, memberCount, SET, type SetValue } from '../../types/set.ts';
-import { SortedSet, ZSET, ZSET_LISTPACK } from '../../types/sorted-set.ts';
+import { hasMember, memberCount, membersOf, SET, type SetValue } from '../../types/set.ts';
+import { type SortedSet, ZSET } from '../../types/sorted-set.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR, type Words } from '../command.ts';
 import { integerAt, integerFrom } from '../integer-arguments.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
-import { rankedOf, storeSortedSet } from './values.ts';
+import { rankedOf, storeSortedSet, visitInSteps } from './values.ts';
 
 type Operation = 'union' | 'inter' | 'diff';
 type Aggregate = (a: number, b: number) => number;
@@ -17,7 +19,8 @@ type Aggregate = (a: number, b: number) => number;
 interface Source {
   readonly size: number;
   scoreOf(member: string): number | undefined;
-  forEach(visit: (member: string, score: number) => void): void;
+  /** In steps of so many members. */
+  forEach(each: number, visit: (member: string, score: number) => void): Steps;
   weight: number;
 }
 
@@ -62,18 +65,14 @@ const AGGREGATES: Readonly<Record<string, Aggregate>> = {
 const EMPTY_SOURCE: Omit<Source, 'weight'> = {
   size: 0,
   scoreOf: () => undefined,
-  forEach: () => undefined,
+  forEach: () => forEachInSteps([], 1, () => undefined),
 };
 
 function setSource(set: SetValue): Omit<Source, 'weight'> {
   return {
     size: memberCount(set),
     scoreOf: (member) => (hasMember(set, member) ? 1 : undefined),
-    forEach: (visit) =>
-      forEachMember(set, (member) => {
-        visit(member, 1);
-        return true;
-      }),
+    forEach: (each, visit) => forEachInSteps(membersOf(set), each, (member) => visit(member, 1)),
   };
 }
 
@@ -88,7 +87,7 @@ function sourceOf(keyspace: Keyspace, args: Arguments, i: number): Source {
   return {
     size: set.size,
     scoreOf: (member) => set.scoreOf(member),
-    forEach: (visit) => set.ascend(0, set.size, visit),
+    forEach: (each, visit) => visitInSteps(set, 0, set.size, false, each, visit),
     weight: 1,
   };
 }
@@ -153,6 +152,8 @@ function parseOptions(
 interface Request {
   readonly sources: Source[];
   readonly options: CombineOptions;
+  /** Members in one step. */
+  readonly each: number;
 }
 
 /** The request with its sources looked up, or the error line. */
@@ -169,13 +170,13 @@ function parse(keyspace: Keyspace, args: Arguments, shape: Shape): Request | str
   for (const [i, weight] of options.weights.entries()) (sources[i] as Source).weight = weight;
   // As in Redis, which adds up in this order: the smallest first.
   if (shape.operation !== 'diff') sources.sort((a, b) => a.size - b.size);
-  return { sources, options };
+  return { sources, options, each: keyspace.stepElements };
 }
 
-function union({ sources, options }: Request): Map<string, number> {
+function* union({ sources, options, each }: Request): Steps<Map<string, number>> {
   const scores = new Map<string, number>();
   for (const source of sources) {
-    source.forEach((member, score) => {
+    yield* source.forEach(each, (member, score) => {
       const weighed = numeric(source.weight * score);
       const old = scores.get(member);
       scores.set(member, old === undefined ? weighed : options.aggregate(old, weighed));
@@ -185,13 +186,14 @@ function union({ sources, options }: Request): Map<string, number> {
 }
 
 /** Visits members of all sources until `visit` answers false. */
-function intersect(
-  { sources, options }: Request,
+function* intersect(
+  { sources, options, each }: Request,
   visit: (member: string, score: number) => boolean,
-) {
+): Steps {
   const [first, ...others] = sources;
+  if (first === undefined) return;
   let isOver = false;
-  first?.forEach((member, score) => {
+  const steps = first.forEach(each, (member, score) => {
     if (isOver) return;
     let sum = numeric(first.weight * score);
     for (const other of others) {
@@ -201,41 +203,51 @@ function intersect(
     }
     isOver = !visit(member, sum);
   });
+  while (steps.next().done !== true && !isOver) yield;
 }
 
-function combined(operation: Operation, request: Request): Map<string, number> {
-  if (operation === 'union') return union(request);
+function* combined(operation: Operation, request: Request): Steps<Map<string, number>> {
+  if (operation === 'union') return yield* union(request);
   const scores = new Map<string, number>();
   if (operation === 'inter') {
-    intersect(request, (member, score) => {
+    yield* intersect(request, (member, score) => {
       scores.set(member, score);
       return true;
     });
     return scores;
   }
   const [first, ...others] = request.sources;
-  first?.forEach((member, score) => {
+  if (first === undefined) return scores;
+  yield* first.forEach(request.each, (member, score) => {
     if (!others.some((other) => other.scoreOf(member) !== undefined)) scores.set(member, score);
   });
   return scores;
 }
 
-function answerAll(scores: Map<string, number>, withScores: boolean, out: ReplySink): void {
-  const set = new SortedSet(ZSET_LISTPACK);
-  for (const [member, score] of scores) set.set(member, score);
-  if (withScores) out.pairs(set.size);
-  else out.array(set.size);
-  set.ascend(0, set.size, (member, score) => {
+function* answerAll(
+  scores: Map<string, number>,
+  withScores: boolean,
+  each: number,
+  out: ReplySink,
+): Steps {
+  const entries: [string, number][] = [];
+  yield* forEachInSteps(scores, each, (entry) => entries.push(entry));
+  const ordered = yield* sortedInSteps(entries, each, ([a, scoreA], [b, scoreB]) =>
+    compareEntries(scoreA, a, scoreB, b),
+  );
+  if (withScores) out.pairs(ordered.length);
+  else out.array(ordered.length);
+  yield* forEachInSteps(ordered, each, ([member, score]) => {
     if (withScores) out.pair();
     out.bulk(member);
     if (withScores) out.double(score);
   });
 }
 
-function answerCount(request: Request, out: ReplySink): void {
+function* answerCount(request: Request, out: ReplySink): Steps {
   const { limit } = request.options;
   let count = 0;
-  intersect(request, () => {
+  yield* intersect(request, () => {
     count += 1;
     return count !== limit;
   });
@@ -243,16 +255,15 @@ function answerCount(request: Request, out: ReplySink): void {
 }
 
 function run(shape: Shape) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
     const request = parse(keyspace, args, shape);
     if (typeof request === 'string') return out.error(request);
-    if (shape.isCount) return answerCount(request, out);
-    const scores = combined(shape.operation, request);
-    if (shape.at === 1) answerAll(scores, request.options.withScores, out);
-    else {
-      storeSortedSet(keyspace, args, 1, [...scores]);
-      out.integer(scores.size);
-    }
+    if (shape.isCount) return yield* answerCount(request, out);
+    const { options, each } = request;
+    const scores = yield* combined(shape.operation, request);
+    if (shape.at === 1) return yield* answerAll(scores, options.withScores, each, out);
+    yield* storeSortedSet(keyspace, args, 1, scores);
+    out.integer(scores.size);
   };
 }
 

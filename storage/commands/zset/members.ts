@@ -1,6 +1,7 @@
 /** Commands on single members of sorted sets: add, score, rank, remove. */
 import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
+import { forRangeInSteps, type Steps } from '../../steps.ts';
 import { parseScore } from '../../types/scores.ts';
 import { ZSET } from '../../types/sorted-set.ts';
 import { bytesFrom, countElements } from '../collections.ts';
@@ -13,7 +14,14 @@ import {
   SYNTAX_ERROR,
 } from '../command.ts';
 import type { ReplySink } from '../reply.ts';
-import { add, type EditedSet, editSortedSet, findRanked } from './values.ts';
+import {
+  add,
+  beginSortedSet,
+  type EditedSet,
+  editSortedSet,
+  endSortedSet,
+  findRanked,
+} from './values.ts';
 
 const READ = { group: 'sorted-set', keys: ONE_KEY, flags: 'readonly fast' } as const;
 const WRITE = { group: 'sorted-set', keys: ONE_KEY, flags: 'write denyoom fast' } as const;
@@ -74,9 +82,10 @@ function scoreAfter(
   return score;
 }
 
-function addAll(keyspace: Keyspace, args: Arguments, options: AddOptions, out: ReplySink): void {
+function addAll(keyspace: Keyspace, args: Arguments, options: AddOptions, out: ReplySink): unknown {
   const refusal = refusalOf(options, args.count);
   if (refusal !== undefined) return out.error(refusal);
+  if (args.count > keyspace.stepElements) return addMany(keyspace, args, options, out);
   const scores: number[] = [];
   for (let i = options.first; i < args.count; i += 2) {
     const score = parseScore(args.text(i));
@@ -84,23 +93,74 @@ function addAll(keyspace: Keyspace, args: Arguments, options: AddOptions, out: R
     scores.push(score);
   }
   const found = keyspace.findCollection(ZSET, args, 1);
-  let added = 0;
-  let updated = 0;
-  let last: number | undefined;
+  const done: Added = { added: 0, updated: 0, last: undefined };
   const change = (set: EditedSet): boolean => {
-    for (const [i, given] of scores.entries()) {
-      const member = args.text(options.first + 2 * i + 1);
-      const old = set.scoreOf(member);
-      last = scoreAfter(options, old, given);
-      if (last === undefined || last === old || Number.isNaN(last)) continue;
-      add(keyspace, set, member, last);
-      if (old === undefined) added += 1;
-      else updated += 1;
-    }
-    return added + updated > 0;
+    addSome(keyspace, args, options, set, scores, 0, scores.length, done);
+    return done.added + done.updated > 0;
   };
   const bytes = bytesFrom(args, options.first) + 8 * scores.length;
   if (found !== undefined || !options.xx) editSortedSet(keyspace, args, 1, found, bytes, change);
+  return answerAdded(options, done, out);
+}
+
+/** The same in steps. */
+function* addMany(keyspace: Keyspace, args: Arguments, options: AddOptions, out: ReplySink): Steps {
+  const each = keyspace.stepElements;
+  const scores: number[] = [];
+  const pairs = (args.count - options.first) / 2;
+  let isRefused = false;
+  yield* forRangeInSteps(0, pairs, each, (start, end) => {
+    for (let i = start; i < end; i += 1) {
+      const score = parseScore(args.text(options.first + 2 * i));
+      isRefused ||= score === undefined;
+      scores.push(score ?? 0);
+    }
+  });
+  if (isRefused) return out.error(NOT_A_FLOAT);
+  const found = keyspace.findCollection(ZSET, args, 1);
+  const done: Added = { added: 0, updated: 0, last: undefined };
+  if (found !== undefined || !options.xx) {
+    const bytes = bytesFrom(args, options.first) + 8 * pairs;
+    const set = beginSortedSet(keyspace, found, bytes);
+    yield* forRangeInSteps(0, pairs, each, (start, end) => {
+      addSome(keyspace, args, options, set, scores, start, end, done);
+    });
+    if (done.added + done.updated > 0) endSortedSet(keyspace, args, 1, found, set);
+  }
+  answerAdded(options, done, out);
+}
+
+interface Added {
+  added: number;
+  updated: number;
+  /** The score of the last member. */
+  last: number | undefined;
+}
+
+/** Adds the members with the numbers `[start, end)` among those of the command. */
+function addSome(
+  keyspace: Keyspace,
+  args: Arguments,
+  options: AddOptions,
+  set: EditedSet,
+  scores: readonly number[],
+  start: number,
+  end: number,
+  done: Added,
+): void {
+  for (let i = start; i < end; i += 1) {
+    const member = args.text(options.first + 2 * i + 1);
+    const old = set.scoreOf(member);
+    const score = scoreAfter(options, old, scores[i] as number);
+    done.last = score;
+    if (score === undefined || score === old || Number.isNaN(score)) continue;
+    add(keyspace, set, member, score);
+    if (old === undefined) done.added += 1;
+    else done.updated += 1;
+  }
+}
+
+function answerAdded(options: AddOptions, { added, updated, last }: Added, out: ReplySink): void {
   if (!options.incr) return out.integer(options.ch ? added + updated : added);
   if (last === undefined) out.nil();
   else if (Number.isNaN(last)) out.error(NOT_A_NUMBER);
@@ -116,19 +176,20 @@ const zrem = command({
   summary: 'Remove one or more members from a sorted set',
   since: '1.2.0',
   complexity: 'O(M*log(N)) with N the members of the sorted set, M those to be removed.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const found = keyspace.findCollection(ZSET, args, 1);
     let removed = 0;
     if (found === undefined) return out.integer(0);
-    editSortedSet(keyspace, args, 1, found, 0, (set) => {
-      for (let i = 2; i < args.count; i += 1) {
+    const set = beginSortedSet(keyspace, found, 0);
+    yield* forRangeInSteps(2, args.count, keyspace.stepElements, (start, end) => {
+      for (let i = start; i < end; i += 1) {
         const member = args.text(i);
         if (set.scoreOf(member) === undefined) continue;
         set.delete(member);
         removed += 1;
       }
-      return removed > 0;
     });
+    if (removed > 0) endSortedSet(keyspace, args, 1, found, set);
     out.integer(removed);
   },
 });
@@ -204,7 +265,9 @@ export const ZSET_MEMBER_COMMANDS: readonly Command[] = [
     run(keyspace, args, out) {
       const set = findRanked(keyspace, args, 1);
       out.array(args.count - 2);
-      for (let i = 2; i < args.count; i += 1) answerScore(set?.scoreOf(args.text(i)), out);
+      return forRangeInSteps(2, args.count, keyspace.stepElements, (start, end) => {
+        for (let i = start; i < end; i += 1) answerScore(set?.scoreOf(args.text(i)), out);
+      });
     },
   }),
   command({

@@ -1,52 +1,60 @@
 /** ZPOPMIN, ZPOPMAX, ZMPOP. */
 import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
+import { forEachInSteps, type Steps } from '../../steps.ts';
 import { ZSET } from '../../types/sorted-set.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR } from '../command.ts';
 import { integerFrom, NOT_POSITIVE } from '../integer-arguments.ts';
 import { parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
-import { editSortedSet, type FoundSortedSet } from './values.ts';
+import {
+  beginSortedSet,
+  deleteInSteps,
+  endSortedSet,
+  type FoundSortedSet,
+  visitInSteps,
+} from './values.ts';
 
 type Popped = (readonly [member: string, score: number])[];
 
 /** Removes up to `count` members at one end. */
-function popped(
+function* popped(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
   found: FoundSortedSet,
   count: number,
   isMax: boolean,
-): Popped {
+): Steps<Popped> {
   const entries: Popped = [];
-  editSortedSet(keyspace, args, i, found, 0, (set) => {
-    const taken = Math.min(count, set.size);
-    const take = (member: string, score: number) => entries.push([member, score]);
-    if (isMax) set.descend(set.size - 1, taken, take);
-    else set.ascend(0, taken, take);
-    for (const [member] of entries) set.delete(member);
-    return true;
+  const each = keyspace.stepElements;
+  const set = beginSortedSet(keyspace, found, 0);
+  const taken = Math.min(count, set.size);
+  yield* visitInSteps(set, isMax ? set.size - 1 : 0, taken, isMax, each, (member, score) => {
+    entries.push([member, score]);
   });
+  const members = entries.map(([member]) => member);
+  yield* deleteInSteps(set, members, each);
+  endSortedSet(keyspace, args, i, found, set);
   return entries;
 }
 
 function pop(isMax: boolean) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
     if (args.count > 3) return out.error(SYNTAX_ERROR);
     const count = args.count === 3 ? integerFrom(0, args, 2, NOT_POSITIVE) : 1;
     if (typeof count === 'string') return out.error(count);
     const found = keyspace.findCollection(ZSET, args, 1);
     if (found === undefined || count === 0) return out.array(0);
-    const entries = popped(keyspace, args, 1, found, count, isMax);
+    const entries = yield* popped(keyspace, args, 1, found, count, isMax);
     if (args.count === 3) out.pairs(entries.length);
     else out.array(2 * entries.length);
-    for (const [member, score] of entries) {
+    yield* forEachInSteps(entries, keyspace.stepElements, ([member, score]) => {
       if (args.count === 3) out.pair();
       out.bulk(member);
       out.double(score);
-    }
+    });
   };
 }
 
@@ -66,21 +74,22 @@ const zmpop = command({
   summary: 'Remove and return members with scores in a sorted set',
   since: '7.0.0',
   complexity: 'O(K) + O(M*log(N)) with K the keys, N the members, M those popped.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const request = parseManyPop(args, endAt);
     if (typeof request === 'string') return out.error(request);
     for (const i of request.keys) {
       const found = keyspace.findCollection(ZSET, args, i);
       if (found === undefined) continue;
-      const entries = popped(keyspace, args, i, found, request.count, request.end === 'max');
+      const isMax = request.end === 'max';
+      const entries = yield* popped(keyspace, args, i, found, request.count, isMax);
       out.array(2);
       out.bulk(args.text(i));
       out.array(entries.length);
-      for (const [member, score] of entries) {
+      yield* forEachInSteps(entries, keyspace.stepElements, ([member, score]) => {
         out.array(2);
         out.bulk(member);
         out.double(score);
-      }
+      });
       return;
     }
     out.nilArray();

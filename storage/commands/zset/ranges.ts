@@ -1,6 +1,7 @@
 /** Commands on ranges of a sorted set: by rank, by score, by member. */
 import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
+import type { Steps } from '../../steps.ts';
 import type { Ranked } from '../../types/ranked.ts';
 import { ZSET } from '../../types/sorted-set.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from '../command.ts';
@@ -14,7 +15,14 @@ import {
   type RangeOf,
   scoreRange,
 } from './bounds.ts';
-import { editSortedSet, findRanked, storeInTurn } from './values.ts';
+import {
+  beginSortedSet,
+  deleteInSteps,
+  endSortedSet,
+  findRanked,
+  storeInTurn,
+  visitInSteps,
+} from './values.ts';
 
 type By = 'rank' | 'score' | 'lex';
 
@@ -110,7 +118,13 @@ function limited({ from, to }: Places, options: RangeOptions): Places {
   return { from: first, to: first + taken };
 }
 
-function answerEntries(set: Ranked, places: Places, options: RangeOptions, out: ReplySink): void {
+function answerEntries(
+  set: Ranked,
+  places: Places,
+  options: RangeOptions,
+  each: number,
+  out: ReplySink,
+): Steps {
   const { from, to } = places;
   const count = to - from;
   const { withScores, isReverse } = options;
@@ -121,19 +135,20 @@ function answerEntries(set: Ranked, places: Places, options: RangeOptions, out: 
     out.bulk(member);
     if (withScores) out.double(score);
   };
-  if (isReverse === true) set.descend(to - 1, count, visit);
-  else set.ascend(from, count, visit);
+  const isDown = isReverse === true;
+  return visitInSteps(set, isDown ? to - 1 : from, count, isDown, each, visit);
 }
 
 function range(fixed: Fixed) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return (keyspace: Keyspace, args: Arguments, out: ReplySink): unknown => {
     const options = parseOptions(args, 4, fixed, false);
     if (typeof options === 'string') return out.error(options);
     const rangeOf = parseRange(args, 2, options.by ?? 'rank', options.isReverse === true);
     if (typeof rangeOf === 'string') return out.error(rangeOf);
     const set = findRanked(keyspace, args, 1);
-    if (set === undefined) out.array(0);
-    else answerEntries(set, limited(rangeOf(set), options), options, out);
+    if (set === undefined) return out.array(0);
+    const each = keyspace.stepElements;
+    return answerEntries(set, limited(rangeOf(set), options), options, each, out);
   };
 }
 
@@ -146,7 +161,7 @@ const zrangestore = command({
   summary: 'Store a range of members from sorted set into another key',
   since: '6.2.0',
   complexity: 'O(log(N)+M) with N the members of the sorted set and M those stored.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     const options = parseOptions(args, 5, { by: undefined, isReverse: undefined }, true);
     if (typeof options === 'string') return out.error(options);
     const rangeOf = parseRange(args, 3, options.by ?? 'rank', options.isReverse === true);
@@ -155,11 +170,13 @@ const zrangestore = command({
     const entries: [string, number][] = [];
     if (set !== undefined) {
       const { from, to } = limited(rangeOf(set), options);
-      set.ascend(from, to - from, (member, score) => entries.push([member, score]));
+      yield* visitInSteps(set, from, to - from, false, keyspace.stepElements, (member, score) => {
+        entries.push([member, score]);
+      });
     }
     if (options.isReverse === true) entries.reverse();
     const isCounted = (options.by ?? 'rank') === 'rank';
-    storeInTurn(keyspace, args, 1, entries, isCounted ? entries.length : 0);
+    yield* storeInTurn(keyspace, args, 1, entries, isCounted ? entries.length : 0);
     out.integer(entries.length);
   },
 });
@@ -176,21 +193,19 @@ function count(by: By) {
 }
 
 function remove(by: By) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
+  return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
     const rangeOf = parseRange(args, 2, by, false);
     if (typeof rangeOf === 'string') return out.error(rangeOf);
     const found = keyspace.findCollection(ZSET, args, 1);
     if (found === undefined) return out.integer(0);
-    let removed = 0;
-    editSortedSet(keyspace, args, 1, found, 0, (set) => {
-      const { from, to } = rangeOf(set);
-      const members: string[] = [];
-      set.ascend(from, to - from, (member) => members.push(member));
-      for (const member of members) set.delete(member);
-      removed = members.length;
-      return removed > 0;
-    });
-    out.integer(removed);
+    const each = keyspace.stepElements;
+    const set = beginSortedSet(keyspace, found, 0);
+    const { from, to } = rangeOf(set);
+    const members: string[] = [];
+    yield* visitInSteps(set, from, to - from, false, each, (member) => members.push(member));
+    yield* deleteInSteps(set, members, each);
+    if (members.length > 0) endSortedSet(keyspace, args, 1, found, set);
+    out.integer(members.length);
   };
 }
 

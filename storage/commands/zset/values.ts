@@ -1,8 +1,9 @@
 /** How commands get at sorted sets, small and large, and change them. */
 import type { Arguments } from '../../arguments.ts';
 import type { Found, Keyspace } from '../../keyspace/keyspace.ts';
+import { forEachInSteps, forRangeInSteps, type Steps } from '../../steps.ts';
 import { labelOf, PACKED_BYTES_MAX } from '../../types/packed.ts';
-import type { Ranked } from '../../types/ranked.ts';
+import type { Ranked, RankedVisit } from '../../types/ranked.ts';
 import { ScoreArray } from '../../types/score-array.ts';
 import { SortedSet, ZSET, ZSET_LISTPACK, ZSET_SKIPLIST } from '../../types/sorted-set.ts';
 import { overwrite, store } from '../collections.ts';
@@ -47,27 +48,71 @@ export function editSortedSet(
   bytes: number,
   change: (set: EditedSet) => boolean,
 ): void {
+  const set = beginSortedSet(keyspace, found, bytes);
+  if (change(set)) endSortedSet(keyspace, args, i, found, set);
+}
+
+/** The same in two halves, for a change in steps: the sorted set that is changed, */
+export function beginSortedSet(
+  keyspace: Keyspace,
+  found: FoundSortedSet | undefined,
+  bytes: number,
+): EditedSet {
   const value = found?.entry.value;
   if (value instanceof SortedSet) {
     keyspace.edit(found as Found, bytes);
-    if (change(value)) keyspace.changed(found as Found);
-    return;
+    return value;
   }
-  const set = bytes > PACKED_BYTES_MAX ? largeSet(value) : new SmallSet(value);
-  if (!change(set)) return;
-  store(keyspace, args, i, ZSET, found, packedSet(set) ?? asLarge(set));
+  return bytes > PACKED_BYTES_MAX ? largeSet(value) : new SmallSet(value);
 }
 
-/** Puts a new sorted set into argument `i`, or removes what is there if it has no members. */
-export function storeSortedSet(
+/** and then, if it was changed, its way into the key. */
+export function endSortedSet(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
-  entries: readonly (readonly [member: string, score: number])[],
+  found: FoundSortedSet | undefined,
+  set: EditedSet,
 ): void {
+  if (set === found?.entry.value) return keyspace.changed(found as Found);
+  store(keyspace, args, i, ZSET, found, packedSet(set) ?? asLarge(set));
+}
+
+/** Visits `count` entries upwards from a place, or downwards. */
+export function visitInSteps(
+  set: Ranked,
+  rank: number,
+  count: number,
+  isDown: boolean,
+  each: number,
+  visit: RankedVisit,
+): Steps {
+  return forRangeInSteps(0, count, each, (start, end) => {
+    if (isDown) set.descend(rank - start, end - start, visit);
+    else set.ascend(rank + start, end - start, visit);
+  });
+}
+
+/** Removes members that are there. */
+export function deleteInSteps(set: EditedSet, members: readonly string[], each: number): Steps {
+  return forEachInSteps(members, each, (member) => set.delete(member));
+}
+
+/** Puts a new sorted set into argument `i`, or removes what is there if it has no members. */
+export function* storeSortedSet(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  scores: ReadonlyMap<string, number>,
+): Steps {
+  const each = keyspace.stepElements;
   const set = new SortedSet(ZSET_LISTPACK);
-  for (const [member] of entries) relabel(keyspace, set, member, entries.length);
-  for (const [member, score] of entries) set.set(member, labelledScore(set, score));
+  yield* forEachInSteps(scores.keys(), each, (member) => {
+    relabel(keyspace, set, member, scores.size);
+  });
+  yield* forEachInSteps(scores, each, ([member, score]) => {
+    set.set(member, labelledScore(set, score));
+  });
   overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set);
 }
 
@@ -75,16 +120,18 @@ export function storeSortedSet(
  * The same, where members come one after the other: while it is a listpack, it has no negative
  * zero. `expected`: as many are known to come, or 0.
  */
-export function storeInTurn(
+export function* storeInTurn(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
   entries: readonly (readonly [member: string, score: number])[],
   expected: number,
-): void {
+): Steps {
   const isLong = expected > keyspace.thresholds.zsetMaxListpackEntries;
   const set = new SortedSet(isLong ? ZSET_SKIPLIST : ZSET_LISTPACK);
-  for (const [member, score] of entries) add(keyspace, set, member, score);
+  yield* forEachInSteps(entries, keyspace.stepElements, ([member, score]) => {
+    add(keyspace, set, member, score);
+  });
   overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set);
 }
 

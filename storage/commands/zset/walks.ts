@@ -1,4 +1,5 @@
 /** ZRANDMEMBER and ZSCAN. */
+import { forEachInSteps } from '../../steps.ts';
 import { scoreText } from '../../types/scores.ts';
 import { SortedSet, ZSET } from '../../types/sorted-set.ts';
 import { OUT_OF_RANGE, parsePicks, pickIndices, scanCollection } from '../collections.ts';
@@ -17,7 +18,7 @@ const zrandmember = command({
   summary: 'Get one or multiple random elements from a sorted set',
   since: '6.2.0',
   complexity: 'O(M*log(N)) where M is the number of members returned.',
-  run(keyspace, args, out) {
+  *run(keyspace, args, out) {
     if (args.count === 2) {
       const set = findRanked(keyspace, args, 1);
       if (set === undefined) return out.nil();
@@ -30,15 +31,15 @@ const zrandmember = command({
     if (withScores && count > WITH_SCORES_MAX) return out.error(OUT_OF_RANGE);
     const set = findRanked(keyspace, args, 1);
     if (set === undefined || count === 0) return out.array(0);
-    const places = pickIndices(keyspace, set.size, count);
+    const places = yield* pickIndices(keyspace, set.size, count);
     if (withScores) out.pairs(places.length);
     else out.array(places.length);
-    for (const place of places) {
+    yield* forEachInSteps(places, keyspace.stepElements, (place) => {
       const member = set.memberAt(place);
       if (withScores) out.pair();
       out.bulk(member);
       if (withScores) out.double(set.scoreOf(member) as number);
-    }
+    });
   },
 });
 

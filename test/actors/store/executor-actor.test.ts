@@ -37,6 +37,7 @@ interface BenchOptions {
   readonly keptReplyBytesMax?: number;
   readonly unflushedBytesMax?: number;
   readonly sliceCommandsMax?: number;
+  readonly stepElementsMax?: number;
   readonly mailboxMax?: number;
   readonly earlyMax?: number;
   /** The engine opens when the test says so. */
@@ -56,6 +57,7 @@ class Bench {
   /** Of the executor that was ready last. */
   generation = 0;
   #sequence = 0;
+  #isHeld = false;
 
   constructor(options: BenchOptions = {}) {
     const { mailboxMax = 1_000, isOpen = true, earlyMax } = options;
@@ -76,6 +78,7 @@ class Bench {
         unitWriteBytesMax: 1e6,
         unflushedBytesMax: options.unflushedBytesMax ?? 1e6,
         sliceCommandsMax: options.sliceCommandsMax,
+        stepElementsMax: options.stepElementsMax,
         flushEveryMs: FLUSH_MS,
         replyBytesMax: options.replyBytesMax ?? 1e6,
         keptReplyBytesMax: options.keptReplyBytesMax ?? 1e6,
@@ -105,7 +108,16 @@ class Bench {
     return this.world.system.root.child(spec<M>(name, () => ({ receive }), { mailboxMax }));
   }
 
+  /** All that `tell` tells is in the mailbox before the executor has a turn. */
+  atOnce(tell: (bench: this) => void): this {
+    this.#isHeld = true;
+    tell(this);
+    this.#isHeld = false;
+    return this.run();
+  }
+
   run(ms = 1): this {
+    if (this.#isHeld) return this;
     this.world.scheduler.run(this.world.scheduler.nowMs + ms);
     return this;
   }
@@ -368,6 +380,33 @@ describe('a slice', () => {
     const error = "-ERR unknown command 'NOCOMMAND', with args beginning with: 'a'";
     expect(bench.told).toEqual([`1: +OK :2 $1 2 ${error}  :3`, '2: :4', '3: $1 4', '5: $1 3']);
     expect(bench.answers[0]).toMatchObject({ errors: [3] });
+  });
+});
+
+describe('a long command', () => {
+  const begun = (): Bench =>
+    new Bench({ sliceCommandsMax: 1, stepElementsMax: 2 })
+      .execute([part(1, 'SET a 1')])
+      .execute([part(2, 'SADD s 1 2 3 4 5')]);
+
+  test('is passed by short reads of other keys, and by no others', () => {
+    const bench = begun().atOnce((all) => {
+      all.execute([part(3, 'SREM s 1 2 3 4 x')]).read(1, [part(4, 'GET a')]);
+      all.read(2, [part(5, 'SCARD s')]).read(3, [part(6, 'GET a', 'GET s')]);
+    });
+    const error = '-WRONGTYPE Operation against a key holding the wrong kind of value';
+    const told = ['4: $1 1', '3: :4', '5: :1', `6: $1 1 ${error}`];
+    expect(bench.told.slice(2)).toEqual(told);
+  });
+
+  test('that reads is passed by short reads, and by no writes', () => {
+    const bench = begun().atOnce((all) => {
+      all.read(1, [part(3, 'SMEMBERS s', 'SCARD s')]).execute([part(4, 'SREM s 1')]);
+      all.read(2, [part(5, 'GET a')]).read(3, [part(6, 'SMEMBERS s', 'GET a')]);
+    });
+    const members = '$1 1 $1 2 $1 3 $1 4 $1 5';
+    expect(bench.told.slice(2, 4)).toEqual(['5: $1 1', `3: *5 ${members} :5`]);
+    expect(bench.told.slice(4)).toEqual(['4: :1', `6: *4 ${members.slice(5)} $1 1`]);
   });
 });
 

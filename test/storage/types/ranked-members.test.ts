@@ -48,7 +48,7 @@ function expectLike(set: RankedMembers | ScoreArray, model: Map<string, number>)
 
 describe('a sorted set', () => {
   test.each([
-    ['large', () => new RankedMembers()],
+    ['large', () => RankedMembers.empty()],
     ['small', () => new ScoreArray()],
   ])('in its %s form is a sorted array', (_form, empty) => {
     fc.assert(
@@ -86,7 +86,7 @@ describe('a sorted set', () => {
 
   test('of many members has a place for each, whatever the order of their coming', () => {
     const size = 20_000;
-    const set = new RankedMembers();
+    const set = RankedMembers.empty();
     // Each number once, in no order: the second factor and the modulus have none in common.
     for (let i = 0; i < size; i += 1) {
       const at = 1 + ((i * 7_777) % size);
