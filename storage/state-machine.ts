@@ -178,6 +178,11 @@ export class StateMachine {
     return this.#databases.context.misses;
   }
 
+  /** Keys that were removed since their deadline had passed. */
+  get expiredKeys(): number {
+    return this.#databases.context.expired;
+  }
+
   get cacheBytes(): number {
     return this.#databases.cacheBytes;
   }
@@ -474,10 +479,16 @@ export class StateMachine {
     for (const { entry } of page.items) this.#expiryReadBytes += storedBytes(entry);
     let withDeadline = 0;
     let bytes = 0;
+    let leftMs = 0;
+    let living = 0;
     for (const item of page.items) {
       if (item.entry.deadline === NO_DEADLINE) continue;
       withDeadline += 1;
-      if (item.entry.deadline > nowMs) continue;
+      if (item.entry.deadline > nowMs) {
+        leftMs += Number(item.entry.deadline) - nowMs;
+        living += 1;
+        continue;
+      }
       const full = found.length === keysMax || bytes + item.key.length > bytesMax;
       if (full && found.length > 0) {
         this.#expiryPosition = positionOf(item.slot, item.place);
@@ -486,6 +497,7 @@ export class StateMachine {
       found.push(item.key);
       bytes += item.key.length;
     }
+    if (living > 0) this.#databases.sampleTtl(database, leftMs / living);
     this.#expiryBacklog = found.length * EXPIRY_BACKLOG_ONE_IN > withDeadline;
     // The next database follows when this one has been walked to its end.
     if (this.#expiryPosition === 0) this.#expiryDatabase = (database + 1) % DATABASES;

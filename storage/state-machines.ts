@@ -36,6 +36,7 @@ export type StoreReport = Readonly<
     | 'cacheBytes'
     | 'unflushedBytes'
     | 'databases'
+  | 'expiredKeys'
     | 'settings'
   >
 >;
@@ -84,13 +85,17 @@ export class StateMachines {
     const [only] = this.#machines;
     if (this.#machines.length === 1 && only !== undefined) return only.report();
     const found: DatabaseReport[] = [];
-    for (const { database, keys, volatileKeys } of this.#machines.flatMap((one) => one.report())) {
+    for (const each of this.#machines.flatMap((one) => one.report())) {
+      const { database } = each;
       const at = found.findIndex((other) => other.database === database);
-      const before = found[at] ?? { keys: 0, volatileKeys: 0 };
+      const before = found[at] ?? { keys: 0, volatileKeys: 0, ttlMs: 0 };
+      const volatileKeys = each.volatileKeys + before.volatileKeys;
+      const ttlMs = each.ttlMs * each.volatileKeys + before.ttlMs * before.volatileKeys;
       const both = {
         database,
-        keys: keys + before.keys,
-        volatileKeys: volatileKeys + before.volatileKeys,
+        keys: each.keys + before.keys,
+        volatileKeys,
+        ttlMs: ttlMs / Math.max(1, volatileKeys),
       };
       found.splice(at === -1 ? found.length : at, at === -1 ? 0 : 1, both);
     }
@@ -124,6 +129,10 @@ export class StateMachines {
 
   get misses(): number {
     return this.#sum((machine) => machine.misses);
+  }
+
+  get expiredKeys(): number {
+    return this.#sum((machine) => machine.expiredKeys);
   }
 
   get cacheBytes(): number {

@@ -2,22 +2,22 @@
  * Facts about one node for Redis commands: INFO, HOLOSTATS, HOLOMETRICS, CLUSTER, memory, and the
  * settings of CONFIG. Reads the parts of the running node; nothing in the node depends on it.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { DatabaseReport } from '../../storage/keyspace/databases.ts';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';
-import { humanBytes } from '../../transport/human-bytes.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { InfoSection, InfoSections } from '../../transport/resp/info.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
-import { flushLagOf, type ReportedNode } from './node-report.ts';
+import type { ReportedNode } from './node-report.ts';
 import { ProcessMemory } from './process-memory.ts';
-import { VERSION } from './version.ts';
+import { peerBytes, redisSections } from './redis-sections.ts';
 
 export class ClientServices {
   readonly #source: ReportedNode;
   readonly #memory = new ProcessMemory();
   /** The store's counters at the last CONFIG RESETSTAT. */
-  #lookupsBefore = { hits: 0, misses: 0 };
+  #countsBefore = { hits: 0, misses: 0, expiredKeys: 0 };
+  readonly #runId = randomBytes(20).toString('hex');
 
   constructor(reported: ReportedNode) {
     this.#source = reported;
@@ -47,8 +47,8 @@ export class ClientServices {
       lastSaveSeconds: () => Math.floor(this.#source.board.savedAtMs / 1000),
       phase: (phase, ms) => this.#source.phase(phase, ms),
       resetCounters: () => {
-        const { hits = 0, misses = 0 } = this.#source.board.executed ?? {};
-        this.#lookupsBefore = { hits, misses };
+        const { hits = 0, misses = 0, expiredKeys = 0 } = this.#source.board.executed ?? {};
+        this.#countsBefore = { hits, misses, expiredKeys };
       },
       // The smallest quorum of all groups, without this node.
       replicasAcknowledged: () =>
@@ -68,27 +68,11 @@ export class ClientServices {
   #info(): InfoSections {
     const config = this.#source.config;
     const { executed, watermarks, paths } = this.#source.board;
-    const uptimeMs = this.#source.clock.monotonicMs() - this.#source.startedMs;
     const { user, system } = process.cpuUsage();
     const { verdict } = this.#source.node.time;
     return {
-      server: {
-        holostore_version: VERSION,
-        process_id: process.pid,
-        tcp_port: config.listenRedis.port,
-        uptime_in_seconds: Math.floor(uptimeMs / 1_000),
-        uptime_in_days: Math.floor(uptimeMs / 86_400_000),
-      },
-      memory: memorySection(this.#memory.sample(), executed?.cacheBytes ?? 0),
-      persistence: {
-        rdb_changes_since_last_save: flushLagOf(this.#source.board),
-        rdb_last_save_time: Math.floor(this.#source.board.savedAtMs / 1000),
-      },
-      stats: this.#lookups(),
-      replication: {
-        master_replid: this.#source.hello.clusterId.padEnd(40, '0'),
-        master_repl_offset: executed?.appliedSequence ?? 0,
-      },
+      ...redisSections(this.#source, this.#memory.sample(), this.#runId),
+      stats: { ...this.#storeCounts(), ...peerBytes(this.#source) },
       latency: this.#latency(),
       cpu: { used_cpu_user: user / 1e6, used_cpu_sys: system / 1e6 },
       holofast: holofastSection(this.#source.holofast),
@@ -131,12 +115,14 @@ export class ClientServices {
   }
 
   /** A restarted executor counts from zero. */
-  #lookups(): InfoSection {
-    const { hits = 0, misses = 0 } = this.#source.board.executed ?? {};
-    const before = this.#lookupsBefore;
+  #storeCounts(): InfoSection {
+    const { hits = 0, misses = 0, expiredKeys = 0 } = this.#source.board.executed ?? {};
+    const before = this.#countsBefore;
+    const since = (now: number, then: number): number => (now < then ? now : now - then);
     return {
-      keyspace_hits: hits < before.hits ? hits : hits - before.hits,
-      keyspace_misses: misses < before.misses ? misses : misses - before.misses,
+      expired_keys: since(expiredKeys, before.expiredKeys),
+      keyspace_hits: since(hits, before.hits),
+      keyspace_misses: since(misses, before.misses),
     };
   }
 
@@ -153,29 +139,6 @@ export class ClientServices {
   }
 }
 
-function memorySection(
-  memory: ReturnType<ProcessMemory['sample']>,
-  datasetBytes: number,
-): InfoSection {
-  return {
-    used_memory: memory.allocatedBytes,
-    used_memory_human: humanBytes(memory.allocatedBytes),
-    used_memory_rss: memory.residentBytes,
-    used_memory_rss_human: humanBytes(memory.residentBytes),
-    used_memory_peak: memory.peakBytes,
-    used_memory_peak_human: humanBytes(memory.peakBytes),
-    used_memory_startup: memory.startupBytes,
-    used_memory_dataset: datasetBytes,
-    mem_fragmentation_ratio: (memory.residentBytes / memory.allocatedBytes).toFixed(2),
-    mem_allocator: 'v8',
-    allocator_allocated: memory.allocatedBytes,
-    allocator_active: memory.reservedBytes,
-    allocator_resident: memory.residentBytes,
-    allocator_frag_ratio: (memory.reservedBytes / memory.allocatedBytes).toFixed(2),
-    allocator_frag_bytes: memory.reservedBytes - memory.allocatedBytes,
-  };
-}
-
 /** The tier that runs, why no higher one does, and the counters. */
 function holofastSection({ tier, reason, quorums, counters }: HoloFastStatus): InfoSection {
   const section: Record<string, string | number> = {
@@ -189,9 +152,9 @@ function holofastSection({ tier, reason, quorums, counters }: HoloFastStatus): I
 
 function keyspaceSection(databases: readonly DatabaseReport[]): InfoSection {
   return Object.fromEntries(
-    databases.map(({ database, keys, volatileKeys }) => [
+    databases.map(({ database, keys, volatileKeys, ttlMs }) => [
       `db${database}`,
-      `keys=${keys},expires=${volatileKeys}`,
+      `keys=${keys},expires=${volatileKeys},avg_ttl=${Math.round(ttlMs)}`,
     ]),
   );
 }

@@ -214,11 +214,14 @@ class ProductionNode implements RunningNode {
     return {
       open: (onRecord) => {
         loggedBytes = 0;
-        return this.#storage.openLog(onRecord);
+        const log = this.#storage.openLog(onRecord);
+        this.#board.logBytes = log.bytes;
+        return log;
       },
       policy: { name: syncPolicy, groupCommitMsMax: groupCommitMs },
       observe: (syncMs, log) => {
         this.#board.phase(this.#report.metrics, 'sync', syncMs);
+        this.#board.logBytes = log.bytes;
         this.#report.metrics.logSync(syncMs, log.counters.bytes - loggedBytes);
         this.#storage.markAtIntervals();
         loggedBytes = log.counters.bytes;

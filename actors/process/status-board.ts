@@ -24,6 +24,8 @@ export class StatusBoard {
   watermarks: ReplicaWatermarks | undefined;
   executed: StoreReport | undefined;
   heldReplyBytes = 0;
+  /** Of the log, on disk. */
+  logBytes = 0;
   /** When the store was last seen to be written out: Unix time in milliseconds. */
   savedAtMs: number;
   batches = 0;

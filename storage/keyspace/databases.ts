@@ -28,6 +28,8 @@ import { TableHash, type TableHashKey } from './table-hash.ts';
 
 /** Rows of the table: far more than there are settings of the cluster. */
 const ROWS_MAX = 1_024;
+/** A sample moves the mean time to live by so much of the difference, as in Redis. */
+const TTL_SAMPLE_SHARE = 0.02;
 
 interface DatabasesOptions {
   readonly engine: Engine;
@@ -48,6 +50,8 @@ export interface DatabaseReport {
   readonly database: number;
   readonly keys: number;
   readonly volatileKeys: number;
+  /** Mean time that they have left, estimated from samples; 0 where none is known. */
+  readonly ttlMs: number;
 }
 
 /** Changes on their way to the engine. */
@@ -73,6 +77,8 @@ export class Databases implements OtherDatabases {
   /** Of the databases that are not in use, by physical number. */
   readonly #clearedAt: Timestamp[];
   #flushedSequence: number;
+  /** Mean times to live, of what the expiry has looked at; by the number that clients select. */
+  readonly #ttls: (number | undefined)[] = [];
   #settings: ClusterSettings = NO_SETTINGS;
 
   constructor(options: DatabasesOptions) {
@@ -153,8 +159,20 @@ export class Databases implements OtherDatabases {
   /** The databases that have keys. */
   report(): DatabaseReport[] {
     return this.withKeys().map(({ database, keyspace }) => {
-      return { database, keys: keyspace.size, volatileKeys: keyspace.volatileSize };
+      const { size: keys, volatileSize: volatileKeys } = keyspace;
+      return { database, keys, volatileKeys, ttlMs: volatileKeys > 0 ? this.#ttlMs(database) : 0 };
     });
+  }
+
+  /** Keys of the database have so much time left, in the mean of a sample. */
+  sampleTtl(database: number, ttlMs: number): void {
+    const before = this.#ttls[database];
+    const share = before === undefined ? 1 : TTL_SAMPLE_SHARE;
+    this.#ttls[database] = (before ?? 0) + share * (ttlMs - (before ?? 0));
+  }
+
+  #ttlMs(database: number): number {
+    return this.#ttls[database] ?? 0;
   }
 
   /** The same, to look at. */

@@ -251,7 +251,7 @@ export class GroupKeyspace implements Keyspace {
     }
     if (this.#context.learned !== undefined) return this.#missed();
     if (this.#context.reading) throw PAST_DEADLINE;
-    this.#write(cell, this.#tombstone());
+    this.#expire(cell);
     return this.#missed();
   }
 
@@ -261,8 +261,13 @@ export class GroupKeyspace implements Keyspace {
     const hash = this.#hash.ofText(item.key);
     // Look it up again: the cell of the page may have been evicted since.
     const cell = this.#cache.get(item.key, hash) ?? this.#load(item.key, hash);
-    if (cell?.entry.expired(this.nowMs) === true) this.#write(cell, this.#tombstone());
+    if (cell?.entry.expired(this.nowMs) === true) this.#expire(cell);
     return false;
+  }
+
+  #expire(cell: Cell): void {
+    this.#write(cell, this.#tombstone());
+    this.#context.expired += 1;
   }
 
   /** Whether a key is physically there and past its deadline; changes nothing. */

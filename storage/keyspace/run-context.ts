@@ -72,6 +72,8 @@ export class RunContext {
   counting = false;
   hits = 0;
   misses = 0;
+  /** Keys that were removed since their deadline had passed. */
+  expired = 0;
   /** Counts units: a cell written by the current one carries its number. */
   unit = 0;
   /** Bytes written by the current unit. */

@@ -1,8 +1,12 @@
 /** The introspection commands of a real node, for an ordinary client: about ten seconds. */
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ask } from '../transport/resp/real-redis.ts';
+import { ask, REDIS_PRESENT, RealRedis } from '../transport/resp/real-redis.ts';
 import { HOST, TestCluster } from './harness.ts';
+
+/** Of how redis-server was compiled and works inside: docs/compatibility.md names them. */
+const LEFT_OUT =
+  /^(atomicvar_api|gcc_version|monotonic_clock|client_recent_max_|expire_cycle_cpu|instantaneous_\w+_repl_kbps|used_cpu_\w+_main_thread|cmdstat_|latency_percentiles_)/;
 
 let cluster: TestCluster;
 let first: Redis;
@@ -94,6 +98,70 @@ describe('INFO', () => {
     const usec = Number(/usec=(\d+)/.exec(stats['cmdstat_set'] ?? '')?.[1]);
     expect(usec).toBeGreaterThan(10);
     expect(usec).toBeLessThan(60_000_000);
+  });
+
+  test('errors are counted by their code: of commands on keys, of others, and refused ones', async () => {
+    await first.config('RESETSTAT');
+    await first.set('text', 'x');
+    const pipeline = first.pipeline().incr('text').incr('text').lpush('text', 'x');
+    const replies = await pipeline.call('NOSUCH').call('GET').client('KILL', '1.2.3.4:5').exec();
+    expect(replies?.every(([error]) => error !== null)).toBe(true);
+    const stats = await infoOf(first, 'errorstats');
+    expect(stats).toMatchObject({ errorstat_ERR: 'count=5', errorstat_WRONGTYPE: 'count=1' });
+    expect((await infoOf(first, 'stats'))['total_error_replies']).toBe('6');
+    expect((await infoOf(second, 'errorstats'))['errorstat_WRONGTYPE']).toBeUndefined();
+    await first.config('RESETSTAT');
+    expect(await infoOf(first, 'errorstats')).toEqual({ '# Errorstats': undefined, '': undefined });
+  });
+
+  test('expired keys, and the time that others have left', async () => {
+    await second.config('RESETSTAT');
+    await first.mset('stays', '1');
+    for (let i = 0; i < 20; i += 1) await first.set(`lasts:${i}`, '1', 'EX', 1_000);
+    for (let i = 0; i < 3; i += 1) await first.set(`ends:${i}`, '1', 'PX', 20);
+    await above(second, 'stats', 'expired_keys', 2);
+    const deadline = performance.now() + 10_000;
+    let ttlMs = 0;
+    while (ttlMs === 0 && performance.now() < deadline) {
+      ttlMs = Number(/avg_ttl=(\d+)/.exec((await infoOf(second, 'keyspace'))['db0'] ?? '')?.[1]);
+    }
+    expect(ttlMs).toBeGreaterThan(900_000);
+    expect(ttlMs).toBeLessThanOrEqual(1_000_000);
+  });
+
+  test('memory, log and links of the node', async () => {
+    const memory = await infoOf(first, 'memory');
+    const of = (name: string): number => Number.parseFloat(memory[name] ?? '');
+    expect(of('used_memory_overhead') + of('used_memory_dataset')).toBe(of('used_memory'));
+    expect(of('used_memory_peak_perc')).toBeGreaterThan(50);
+    expect(of('total_system_memory')).toBeGreaterThan(of('used_memory_rss'));
+    const { connected_slaves: peers, repl_backlog_size: size } = await infoOf(first, 'replication');
+    expect([peers, Number(size)]).toEqual(['2', 256 * 1024 ** 2]);
+    expect(Number((await infoOf(first, 'persistence'))['aof_current_size'])).toBeGreaterThan(0);
+    const { total_net_repl_output_bytes: sent } = await infoOf(first, 'stats');
+    expect(Number(sent)).toBeGreaterThan(1_000);
+    const { run_id: mine } = await infoOf(first, 'server');
+    expect(mine).toMatch(/^[0-9a-f]{40}$/);
+    expect((await infoOf(second, 'server'))['run_id']).not.toBe(mine);
+  });
+
+  test.skipIf(!REDIS_PRESENT)('has each field of a redis-server, but for those named', async () => {
+    const redis = await RealRedis.start();
+    const client = new Redis({ host: HOST, port: redis.port });
+    const namesOf = async (of: Redis): Promise<string[]> => {
+      await of.set('a', '1', 'EX', 100);
+      await of.call('NOSUCH').catch(() => undefined);
+      return Object.keys(await infoOf(of, 'everything')).filter((name) => !/^#|^$/.test(name));
+    };
+    try {
+      const ours = new Set(await namesOf(first));
+      const lacking = (await namesOf(client)).filter((name) => !ours.has(name));
+      expect(lacking.filter((name) => !LEFT_OUT.test(name))).toEqual([]);
+      expect(lacking.length).toBeGreaterThan(5);
+    } finally {
+      client.disconnect();
+      redis.stop();
+    }
   });
 
   test('the replication offset grows with writes, the same in ROLE', async () => {

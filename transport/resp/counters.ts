@@ -3,6 +3,8 @@
  * numbers: connections add to them on the hot path, and readers read them at any time.
  */
 const RATE_SAMPLES = 16;
+/** Codes of errors that are counted by name, as in Redis; the others are one more. */
+const ERROR_CODES_MAX = 128;
 
 export class GatewayCounters {
   connectionsReceived = 0;
@@ -24,9 +26,19 @@ export class GatewayCounters {
   /** Units that a full mailbox of the coordinator rejected; they were retried. */
   unitsRefused = 0;
   unitsFailed = 0;
+  errorReplies = 0;
+  /** By the first word of the error. */
+  readonly errorCodes = new Map<string, number>();
   readonly opsPerSecond = new Rate();
   readonly bytesInPerSecond = new Rate();
   readonly bytesOutPerSecond = new Rate();
+
+  errorReply(code: string): void {
+    const codes = this.errorCodes;
+    const name = codes.has(code) || codes.size < ERROR_CODES_MAX ? code : 'OTHERS';
+    this.errorReplies += 1;
+    codes.set(name, (codes.get(name) ?? 0) + 1);
+  }
 
   /** To be called about every 100 ms to 1 s; `nowMs` is monotonic. */
   sample(nowMs: number): void {
@@ -54,6 +66,8 @@ export class GatewayCounters {
     this.unitsSubmitted = 0;
     this.unitsRefused = 0;
     this.unitsFailed = 0;
+    this.errorReplies = 0;
+    this.errorCodes.clear();
     this.opsPerSecond.reset();
     this.bytesInPerSecond.reset();
     this.bytesOutPerSecond.reset();

@@ -52,7 +52,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly services: GatewayServices;
   readonly routes: Routes;
   readonly counters = new GatewayCounters();
-  readonly writer = new ReplyWriter(2);
+  readonly writer = new ReplyWriter(2, (code) => this.counters.errorReply(code));
   readonly clients: ClientDirectory = this;
   readonly placement: Placement;
   readonly memory: MemoryBudget;
@@ -271,7 +271,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
         rejected_connections: counters.connectionsRejected,
         total_reads_processed: counters.reads,
         total_writes_processed: counters.writes,
-        gateway_error_replies: this.writer.errors,
+        total_error_replies: counters.errorReplies,
         protocol_errors: counters.protocolErrors,
         security_attacks: counters.securityAttacks,
         output_limit_disconnections: counters.outputLimitDisconnects,
@@ -286,6 +286,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
         units_refused: counters.unitsRefused,
         units_failed: counters.unitsFailed,
       },
+      errorstats: Object.fromEntries(
+        [...counters.errorCodes].map(([code, count]) => [`errorstat_${code}`, `count=${count}`]),
+      ),
       commandstats: this.#commandStats(),
       latencystats: this.#latencyStats(),
     };

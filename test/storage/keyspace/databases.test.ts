@@ -52,7 +52,7 @@ describe('databases', () => {
     expect(machine.runIn(4, 'RANDOMKEY')).toBeNull();
     expect(Number(String(machine.runIn(1, 'RANDOMKEY')).slice(3)) % 3).toBe(1);
     const report = machine.machine.report();
-    expect(report[2]).toEqual({ database: 2, keys: 10, volatileKeys: 0 });
+    expect(report[2]).toEqual({ database: 2, keys: 10, volatileKeys: 0, ttlMs: 0 });
     expect(machine.all.databases).toEqual(report);
   });
 

@@ -40,6 +40,10 @@ export class RealRedis {
     return ask(this.#port, bytes, end);
   }
 
+  get port(): number {
+    return this.#port;
+  }
+
   stop(): void {
     this.#process.kill('SIGKILL');
   }

@@ -47,6 +47,9 @@ export class ReplyWriter implements ReplySink {
   protocol: 2 | 3;
   /** Error replies written so far. */
   errors = 0;
+  /** The first word of the last one: `ERR`, `WRONGTYPE`. */
+  lastErrorCode = '';
+  readonly #onError: ((code: string) => void) | undefined;
   /** Bytes that the pieces may keep in memory. */
   keptBytesMax = Number.POSITIVE_INFINITY;
   /** The pieces keep more: further ones are dropped until `cutBack` or `allowMore`. */
@@ -58,8 +61,10 @@ export class ReplyWriter implements ReplySink {
   #at = 0;
   #pieces = new LongReply();
 
-  constructor(protocol: 2 | 3) {
+  /** `onError` is called with the code of each error that is written. */
+  constructor(protocol: 2 | 3, onError?: (code: string) => void) {
     this.protocol = protocol;
+    this.#onError = onError;
     this.#slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
   }
 
@@ -115,6 +120,8 @@ export class ReplyWriter implements ReplySink {
   /** The line may contain client input: every byte of it is made harmless. */
   error(line: string): void {
     this.errors += 1;
+    this.lastErrorCode = errorCodeOf(line);
+    this.#onError?.(this.lastErrorCode);
     this.#line(MINUS, escapeBytes(line.replace(/[\r\n]/g, ' ')));
   }
 
@@ -304,4 +311,9 @@ function integerText(value: number | bigint): string {
   return typeof value === 'number' && Math.abs(value) >= 1e21
     ? BigInt(Math.trunc(value)).toString()
     : `${value}`;
+}
+
+/** As Redis counts errors: by the first word, and those that have none under ERR. */
+function errorCodeOf(line: string): string {
+  return /^[A-Z][A-Z0-9]{0,31}(?= |$)/.exec(line)?.[0] ?? 'ERR';
 }

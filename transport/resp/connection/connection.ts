@@ -305,6 +305,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   answered(answer: PartAnswer): void {
     const unit = this.#unit;
     if (unit?.id.sequence !== answer.unit.sequence) return this.#ignore(answer);
+    if (answer.type === 'PartReplies' && answer.errors.length > 0 && answer.from === 0) {
+      for (const code of answer.codes ?? []) this.counters.errorReply(code);
+    }
     switch (unit.receive(answer, this.#outputOf(unit), this.#out)) {
       case 'ignored':
         return this.#ignore(answer);

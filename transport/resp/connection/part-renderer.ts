@@ -21,6 +21,7 @@ export class PartRenderer {
   /** Those that are empty are shared by the answers of many parts. */
   #ends: number[] = [];
   #errors: number[] = [];
+  #codes: string[] = [];
 
   /** `writer` may be shared by parts that are answered one after the other. */
   constructor(writer: ReplyWriter) {
@@ -45,7 +46,9 @@ export class PartRenderer {
     this.#begun = 0;
     this.#errorsBefore = this.writer.errors;
     if (this.#ends.length > 0) this.#ends = [];
-    if (this.#errors.length > 0) this.#errors = [];
+    if (this.#errors.length === 0) return;
+    this.#errors = [];
+    this.#codes = [];
   }
 
   /** To be called before each command of the part writes its reply. */
@@ -80,7 +83,12 @@ export class PartRenderer {
 
   /** The first piece of the replies, after `stop` or behind all commands. */
   answerOf({ unit, part }: Part, replies: Uint8Array, renderedMs = 0): PartReplies {
-    const noted = { ends: this.#ends, errors: this.#errors, answered: this.#begun };
+    const noted = {
+      ends: this.#ends,
+      errors: this.#errors,
+      codes: this.#codes,
+      answered: this.#begun,
+    };
     return { type: 'PartReplies', unit, part, from: 0, replies, ...noted, last: true, renderedMs };
   }
 
@@ -112,7 +120,13 @@ export class PartRenderer {
 
   #noteError(): void {
     this.#errorsBefore = this.writer.errors;
-    if (this.#errors.length === 0) this.#errors = [this.#begun - 1];
-    else this.#errors.push(this.#begun - 1);
+    const { lastErrorCode: code } = this.writer;
+    if (this.#errors.length === 0) {
+      this.#errors = [this.#begun - 1];
+      this.#codes = [code];
+    } else {
+      this.#errors.push(this.#begun - 1);
+      this.#codes.push(code);
+    }
   }
 }

@@ -60,6 +60,8 @@ export interface PartReplies {
   readonly ends: readonly number[];
   /** Indices, ascending, of the commands that answer an error; in the first piece. */
   readonly errors: readonly number[];
+  /** Of each of them the first word, such as `ERR`. */
+  readonly codes?: readonly string[];
   /** Commands of the part that all its pieces answer; see `Part.readsFrom`. */
   readonly answered: number;
   readonly last: boolean;
