@@ -82,6 +82,8 @@ function* edges(events: readonly TraceEvent[], tracks: Tracks): Generator<JsonRe
     const sent = open.get(id);
     if (sent === undefined) continue;
     open.delete(id);
+    // A flow leads from one track to another.
+    if (sent.from === event.to) continue;
     const from = tracks.of(sent.node, sent.from);
     const to = tracks.of(event.node, event.to);
     yield* flow(id, 'message', [from, tracks.ns(sent.t)], [to, tracks.ns(event.t)]);

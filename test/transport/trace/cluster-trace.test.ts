@@ -8,6 +8,8 @@ import { causalOrder, pairMessages } from '../../../transport/trace/message-pair
 import type { StepEvent, TraceEvent } from '../../../transport/trace/trace-event.ts';
 import { drawTransaction } from '../../../transport/trace/transaction-picture.ts';
 import { Scenario } from '../../simulation/scenario.ts';
+import { checkPerfetto } from './perfetto-rules.ts';
+import { type Clocked, checkShiviz, happensBefore } from './shiviz-rules.ts';
 import { toOtlp, toPerfetto, toShiviz } from './whole.ts';
 
 const NODES = [1, 2, 3];
@@ -63,36 +65,6 @@ function recovery(): Story {
   throw new Error('no transaction was recovered');
 }
 
-interface PerfettoRecord {
-  readonly ph: string;
-  readonly name: string;
-  readonly id?: string;
-  readonly pid: number;
-  readonly tid: number;
-  readonly ts: number;
-  readonly dur: number;
-  readonly args?: Record<string, unknown>;
-}
-
-interface Clocked {
-  readonly host: string;
-  readonly event: string;
-  readonly clock: ReadonlyMap<string, number>;
-}
-
-function clockedLines(text: string): Clocked[] {
-  const [pattern = '', , ...lines] = text.trimEnd().split('\n');
-  const shape = new RegExp(`^${pattern}$`);
-  return lines.map((line) => {
-    const { host = '', clock = '', event = '' } = shape.exec(line)?.groups ?? {};
-    return { host, event, clock: new Map(Object.entries(JSON.parse(clock))) };
-  });
-}
-
-function happensBefore(a: Clocked, b: Clocked): boolean {
-  return a !== b && (a.clock.get(a.host) ?? 0) <= (b.clock.get(a.host) ?? 0);
-}
-
 let story: Story;
 let recovered: Story;
 beforeAll(() => {
@@ -131,52 +103,16 @@ describe('two transactions that conflict', () => {
     expect(new Set(pairs.values()).size).toBe(pairs.size);
   });
 
-  test('Perfetto: each flow has one start and one end, inside slices of different tracks', () => {
+  test('Perfetto: the rules of the importer, and flows between actors and between nodes', () => {
     const text = toPerfetto(story.events, { alignmentErrorUs: ERROR_US });
-    const { traceEvents, otherData } = JSON.parse(text) as {
-      traceEvents: PerfettoRecord[];
-      otherData: { alignmentErrorUs: number };
-    };
-    expect(otherData.alignmentErrorUs).toBe(ERROR_US);
-    const of = (phase: string) => traceEvents.filter(({ ph }) => ph === phase);
-    const slices = of('X');
-    const ns = (us: number): number => Math.round(us * 1_000);
-    const isEnclosed = (point: PerfettoRecord): boolean =>
-      slices.some(
-        ({ pid, tid, ts, dur }) =>
-          pid === point.pid &&
-          tid === point.tid &&
-          ns(ts) <= ns(point.ts) &&
-          ns(point.ts) <= ns(ts) + ns(dur),
-      );
-    const starts = of('s');
-    const ends = new Map(of('f').map((end) => [end.id, end]));
-    expect([ends.size, of('f').length]).toEqual([starts.length, starts.length]);
-    let acrossNodes = 0;
-    for (const start of starts) {
-      const end = ends.get(start.id) as PerfettoRecord;
-      expect(start.id).toMatch(/^0x[0-9a-f]{1,16}$/);
-      expect(end.name).toBe(start.name);
-      expect(isEnclosed(start) && isEnclosed(end)).toBe(true);
-      if (start.name !== 'message') {
-        expect([start.pid, start.tid]).not.toEqual([end.pid, end.tid]);
-      }
-      expect(ns(end.ts) - ns(start.ts)).toBeGreaterThanOrEqual(-ns(ERROR_US));
-      if (start.pid !== end.pid) acrossNodes += 1;
-    }
+    const { file, acrossNodes } = checkPerfetto(text);
+    expect(file.otherData.alignmentErrorUs).toBe(ERROR_US);
     expect(acrossNodes).toBeGreaterThan(12);
-    for (const { dur } of slices) expect(ns(dur)).toBeGreaterThan(0);
   });
 
   test('ShiViz: the earlier is executed before the later on every node', () => {
-    const lines = clockedLines(toShiviz(story.events, ERROR_US));
+    const lines = checkShiviz(toShiviz(story.events, ERROR_US));
     const hosts = new Set(lines.map(({ host }) => host));
-    const last = new Map<string, number>();
-    for (const { host, clock } of lines) {
-      expect(clock.get(host)).toBe((last.get(host) ?? 0) + 1);
-      last.set(host, clock.get(host) ?? 0);
-      for (const [other, count] of clock) expect(count).toBeLessThanOrEqual(last.get(other) ?? 0);
-    }
     const executed = (txn: string | undefined, node: number): Clocked => {
       const found = lines.find(
         ({ host, event }) => host.startsWith(`n${node}/`) && event === `executed txn=${txn}`,
@@ -257,12 +193,13 @@ test('a recovered transaction shows its recovery', () => {
   for (const words of ['recover', 'BeginRecovery', 'recovery: ', 'recovered']) {
     expect(text).toContain(words);
   }
-  const perfetto = JSON.parse(toPerfetto(recovered.events)) as { traceEvents: PerfettoRecord[] };
-  const names = new Set(perfetto.traceEvents.map(({ name }) => name));
+  const { file } = checkPerfetto(toPerfetto(recovered.events, { alignmentErrorUs: ERROR_US }));
+  const names = new Set(file.traceEvents.map(({ name }) => name));
   for (const name of ['BeginRecovery', 'RecoverOk', 'recover', 'recovered']) {
     expect(names).toContain(name);
   }
-  expect(toShiviz(recovered.events)).toContain(`recovered txn=${txn}`);
+  const lines = checkShiviz(toShiviz(recovered.events, ERROR_US));
+  expect(lines.map(({ event }) => event)).toContain(`recovered txn=${txn}`);
 });
 
 test('a slow transaction is remembered by every node beyond the ring, and others are not', () => {
