@@ -36,7 +36,7 @@ export type StoreReport = Readonly<
     | 'cacheBytes'
     | 'unflushedBytes'
     | 'databases'
-  | 'expiredKeys'
+    | 'expiredKeys'
     | 'settings'
   >
 >;

@@ -14,8 +14,10 @@ export type ReportDisk = (part: DiskPart, problem: DiskProblem, present: boolean
 
 const MEANING: Readonly<Record<DiskProblem, string>> = {
   full: 'the disk is full: writes are refused, reads are served; make room',
-  stalled: 'the disk does not answer: writes wait, reads are served',
-  backlogged: 'too much waits for the disk: this node falls behind, reads are not served',
+  stalled: 'the disk does not answer: writes wait, reads are served; look at the device',
+  backlogged:
+    'too much waits for the disk: this node falls behind, reads are not served; it needs a faster ' +
+    'disk, or one that nothing else writes to',
 };
 
 interface DiskLogger {

@@ -98,7 +98,8 @@ export class NodeTraces {
       logger.info({ path }, `the trace of the last events is in ${path}`);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      logger.error({ reason }, `the trace could not be dumped: ${reason}`);
+      const advice = 'make room in the data directory';
+      logger.error({ reason }, `the trace could not be dumped: ${reason}; ${advice}`);
     }
   }
 

@@ -97,6 +97,7 @@ class ProductionNode implements RunningNode {
       clock,
       node: config.nodeId,
       txnEventsMax: config.traceEvents,
+      ...(config.traceEvents === 0 ? { sampleEvery: 0 } : {}),
       slowMs: config.traceSlowMs,
     });
     this.#traces = this.#createTraces();
@@ -364,7 +365,11 @@ class ProductionNode implements RunningNode {
   }
 
   #fail(reason: string, dump = false, code = EXIT_FAILED): void {
-    this.#logger.fatal({ reason }, `fatal: ${reason}; the node stops`);
+    const advice =
+      code === EXIT_DATA_REFUSED
+        ? 'its data are refused: see exit code 3 in docs/errors.md, and do not start it without them'
+        : 'start it again; what was acknowledged is in the log';
+    this.#logger.fatal({ reason, code }, `fatal: ${reason}; the node stops; ${advice}`);
     if (dump) this.dumpTrace();
     this.#end(code, reason).catch(() => this.#settle({ code, reason }));
   }
@@ -390,7 +395,11 @@ class ProductionNode implements RunningNode {
       const timer = setTimeout(resolve, STOP_MS_MAX);
       this.#node.stop((report) => {
         clearTimeout(timer);
-        if (!report.isClean) this.#logger.warn({ phases: report.phases }, 'not a clean stop');
+        if (!report.isClean) {
+          const line =
+            'not a clean stop: a phase took too long; the next start reads the log again';
+          this.#logger.warn({ phases: report.phases }, line);
+        }
         resolve();
       });
     });

@@ -96,8 +96,9 @@ export class StatusBoard {
       },
       clockJudged: (verdict) => {
         const complaint = complaintOf(verdict);
-        if (complaint === undefined) this.#logger.info('the clock of this node is right');
-        else this.#logger.error({ ...verdict }, `${complaint}; writes here are refused until then`);
+        if (complaint === undefined) return this.#logger.info('the clock of this node is right');
+        const advice = 'set it right (chrony, NTP): writes here are refused until then';
+        this.#logger.error({ ...verdict }, `${complaint}; ${advice}`);
       },
       executed: (report, _store, heldReplyBytes) => {
         this.executed = report;
@@ -107,18 +108,30 @@ export class StatusBoard {
         this.savedAtMs = this.#clock.wallUs() / 1000;
       },
       disk: this.disk.report,
-      peerUp: (peer) => this.#logger.info({ peer }, `peer ${peer} is connected`),
-      peerDown: (peer, reason) => this.#logger.warn({ peer, reason }, `peer ${peer} is gone`),
-      peerRefused: (peer, reason) =>
-        this.#logger.error({ peer, reason }, `peer ${peer} is refused: ${reason}`),
-      actorRestarts: ({ path, reason, delayMs }) => {
-        const why = 'error' in reason ? errorText(reason.error) : reason.kind;
-        const stack = 'error' in reason && reason.error instanceof Error ? reason.error.stack : '';
-        this.#logger.warn({ path, delayMs, stack }, `${path} is restarted: ${why}`);
-      },
+      ...this.#ofPeersAndActors(),
       messageRefused: (peer, type, reason, detail) => {
         metrics.messageRefused(type, reason);
         this.#tellRefusal(peer, type, reason, detail);
+      },
+    };
+  }
+
+  #ofPeersAndActors(): Pick<NodeObserver, 'peerUp' | 'peerDown' | 'peerRefused' | 'actorRestarts'> {
+    return {
+      peerUp: (peer) => this.#logger.info({ peer }, `peer ${peer} is connected`),
+      peerDown: (peer, reason) => {
+        const advice = 'it is dialled again; if it stays away, see its log';
+        this.#logger.warn({ peer, reason }, `peer ${peer} is gone: ${reason}; ${advice}`);
+      },
+      peerRefused: (peer, reason) => {
+        const advice = 'compare the flags and versions of both nodes; it is dialled again';
+        this.#logger.error({ peer, reason }, `peer ${peer} is refused: ${reason}; ${advice}`);
+      },
+      actorRestarts: ({ path, reason, delayMs }) => {
+        const why = 'error' in reason ? errorText(reason.error) : reason.kind;
+        const stack = 'error' in reason && reason.error instanceof Error ? reason.error.stack : '';
+        const advice = 'it comes back from the log; keep a trace (kill -USR2) and report it';
+        this.#logger.warn({ path, delayMs, stack }, `${path} is restarted: ${why}; ${advice}`);
       },
     };
   }
@@ -144,7 +157,11 @@ export class StatusBoard {
     const fields = { peer, type, reason, detail, unsaid: last?.unsaid ?? 0 };
     this.#refusals.set(key, { atMs: nowMs, unsaid: 0 });
     const text = `a message of node ${peer} is refused (${type}: ${detail ?? reason})`;
-    if (reason === 'contradiction') this.#logger.error(fields, text);
-    else this.#logger.warn(fields, text);
+    if (reason === 'contradiction') {
+      const advice = 'one of the two is wrong: keep logs and traces of both before any restart';
+      this.#logger.error(fields, `${text}; ${advice}`);
+    } else {
+      this.#logger.warn(fields, `${text}; compare the versions of both nodes`);
+    }
   }
 }

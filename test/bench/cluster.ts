@@ -134,7 +134,8 @@ async function measureAll(
   return results;
 }
 
-async function measure(one: Case, target: Target): Promise<Measured> {
+/** One run of redis-benchmark. */
+export async function measure(one: Case, target: Target): Promise<Measured> {
   const { command, clients, pipeline, requests } = one;
   const args = [
     ...['-h', HOST, '-p', String(target.port), '--csv', '--precision', '3'],

@@ -22,7 +22,8 @@ test('each problem is told once when it begins and once when it ends', () => {
   expect(lines).toEqual([
     'log: the disk is full: writes are refused, reads are served; make room',
     'store: the disk is full: writes are refused, reads are served; make room',
-    'log: too much waits for the disk: this node falls behind, reads are not served',
+    'log: too much waits for the disk: this node falls behind, reads are not served; it needs a ' +
+      'faster disk, or one that nothing else writes to',
     'log: the disk is no longer full',
     'log: the disk is no longer backlogged',
     'store: the disk is no longer full',
