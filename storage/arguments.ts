@@ -109,6 +109,13 @@ export class Arguments {
       : readLatin1(this.#buffer, start, end);
   }
 
+  /** The first bytes of argument `i`, at most so many, as text (latin1). */
+  head(i: number, bytesMax: number): string {
+    const start = this.#bounds[2 * i] as number;
+    const end = this.#bounds[2 * i + 1] as number;
+    return readLatin1(this.#buffer, start, Math.min(end, start + bytesMax));
+  }
+
   /** Bytes of argument `i`. */
   bytes(i: number): number {
     return (this.#bounds[2 * i + 1] as number) - (this.#bounds[2 * i] as number);

@@ -86,7 +86,11 @@ export class CommandInsight {
     if (!isSlow || hidesItself(local.name)) return;
     this.#add(
       client,
-      cutWords(args.length, (i) => args[i] ?? ''),
+      cutWords(
+        args.length,
+        (i) => args[i]?.length ?? 0,
+        (i) => args[i] ?? '',
+      ),
       tookMs,
       atSeconds,
     );

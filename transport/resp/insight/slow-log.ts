@@ -60,23 +60,34 @@ export class SlowLog {
 export function slowWords(bytes: Uint8Array, commands: number): string[] {
   const args = new Arguments();
   args.next(bytes, 0);
-  const words = cutWords(args.count, (i) => args.text(i));
+  const words = cutWords(
+    args.count,
+    (i) => args.bytes(i),
+    (i) => args.head(i, ARGUMENT_BYTES_MAX),
+  );
   if (commands > 1) words.push(`... (${commands - 1} more commands)`);
   return words;
 }
 
-/** As Redis cuts them. */
-export function cutWords(count: number, text: (i: number) => string): string[] {
+/**
+ * Words as Redis cuts them, made of the beginnings of the arguments: those may be long, and a text
+ * of them all would cost more than to run the command.
+ */
+export function cutWords(
+  count: number,
+  bytes: (i: number) => number,
+  head: (i: number) => string,
+): string[] {
   const shown = count > ARGUMENTS_MAX ? ARGUMENTS_MAX - 1 : count;
-  const words = Array.from({ length: shown }, (_, i) => cutWord(text(i)));
+  const words = Array.from({ length: shown }, (_, i) => cutWord(head(i), bytes(i)));
   if (count > shown) words.push(`... (${count - shown} more arguments)`);
   return words;
 }
 
-function cutWord(word: string): string {
-  const more = word.length - ARGUMENT_BYTES_MAX;
+function cutWord(text: string, bytes: number): string {
+  const more = bytes - ARGUMENT_BYTES_MAX;
+  if (more <= 0) return text;
   // Copied: a slice would keep the whole argument.
-  if (more <= 0) return word;
-  const head = Buffer.from(word.slice(0, ARGUMENT_BYTES_MAX), 'latin1').toString('latin1');
+  const head = Buffer.from(text.slice(0, ARGUMENT_BYTES_MAX), 'latin1').toString('latin1');
   return `${head}... (${more} more bytes)`;
 }
