@@ -1,24 +1,25 @@
 /**
  * One client does its worst, and the others wait: PING, GET and SET of the others on every node.
  *
- *     npm run bench -- worst [--only TEXT] [--seconds N] [--scale SHARE] [--directory PATH]
+ *     npm run bench -- worst [--only TEXT] [--seconds N] [--scale SHARE] [--seed N] [--directory PATH]
  *
  * Each case runs again and again for the seconds, on node 1. What it needs is prepared before and
- * not measured; the millions of a case are multiplied by the scale. Behind the cases: all of them in
- * an order of chance, and reads of cold keys, far more than the cache holds.
+ * not measured; the millions of a case are multiplied by the scale. Behind the cases: a mix of them
+ * that the seed draws, and reads of cold keys, far more than the cache holds.
  */
+import { randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { type Answers, Bystanders, worstMs } from '../cluster/bystanders.ts';
 import { TestCluster } from '../cluster/harness.ts';
 import { RawClient, requestOf } from '../cluster/raw-client.ts';
-import { WORST_CASES, type WorstCase } from '../cluster/worst-cases.ts';
+import { drawCases, WORST_CASES, type WorstCase } from '../cluster/worst-cases.ts';
 
 const QUESTIONS = ['PING', 'GET', 'SET'] as const;
 /** Of one case. */
 const RUNS_MAX = 1_000;
-const MIX = 'a mix of all';
+const MIX = 'a mix of them';
 const MIX_RUNS = 20;
 const COLD = 'GET of cold keys';
 const COLD_KEYS = 800_000;
@@ -42,6 +43,7 @@ export async function run(args: string[]): Promise<void> {
       only: { type: 'string', default: '' },
       seconds: { type: 'string', default: '5' },
       scale: { type: 'string', default: '1' },
+      seed: { type: 'string', default: String(randomInt(2 ** 32)) },
       directory: { type: 'string', default: tmpdir() },
     },
   });
@@ -57,7 +59,11 @@ export async function run(args: string[]): Promise<void> {
       console.log(row.join(' | '));
     }
     if (MIX.includes(values.only)) {
-      const row = [MIX, ...cells(await mixed(cluster, bystanders, values))];
+      console.log(`the mix is that of --seed ${values.seed}`);
+      const row = [
+        `${MIX}, seed ${values.seed}`,
+        ...cells(await mixed(cluster, bystanders, values)),
+      ];
       table.push(row);
       console.log(row.join(' | '));
     }
@@ -72,15 +78,15 @@ export async function run(args: string[]): Promise<void> {
   if (COLD.includes(values.only)) await measureCold(Number(values.scale), values.directory);
 }
 
-/** Cases in an order of chance, each prepared while the clock stands. */
+/** Cases that the seed draws, each prepared while the clock stands. */
 async function mixed(
   cluster: TestCluster,
   bystanders: Bystanders,
-  options: { seconds: string; scale: string },
+  options: { seconds: string; scale: string; seed: string },
 ): Promise<Measured> {
   const all: Measured[] = [];
-  for (let runs = 0; runs < MIX_RUNS; runs += 1) {
-    const one = WORST_CASES[Math.floor(Math.random() * WORST_CASES.length)] as WorstCase;
+  for (const one of drawCases(Number(options.seed), MIX_RUNS)) {
+    console.log(`  ${one.name}`);
     all.push(await measure(cluster, bystanders, one, { ...options, seconds: '0.001' }));
   }
   const runMs = all.reduce((sum, each) => sum + each.runMs, 0) / all.length;

@@ -1,5 +1,6 @@
 /** The worst that one client can do to a node, and to all that share the node with it. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { SeededRandom } from '../../storage/seeded-random.ts';
 import { type RawClient, repeated, request, requestOf } from './raw-client.ts';
 
 const KIB = 1024;
@@ -40,6 +41,23 @@ const members = (client: RawClient, total: number): Promise<void> =>
 
 const items = (client: RawClient, total: number): Promise<void> =>
   fill(client, total, (from) => request('RPUSH', 'list', ...numbered(from, () => ['same item'])));
+
+const member = (at: number): string[] => [`member:${at}`];
+
+const oneSet = (client: RawClient, total: number): Promise<void> =>
+  fill(client, total, (from) => request('SADD', 'set', ...numbered(from, member)));
+
+const twoSets = async (client: RawClient, total: number): Promise<void> => {
+  await oneSet(client, total);
+  await fill(client, total, (from) =>
+    request('SADD', 'set2', ...numbered(from, (at) => member(at + total / 2))),
+  );
+};
+
+const numbers = (client: RawClient, total: number): Promise<void> =>
+  fill(client, total, (from) =>
+    request('RPUSH', 'numbers', ...numbered(from, (at) => [String((at * 7_919) % total)])),
+  );
 
 const fields = (client: RawClient, total: number): Promise<void> =>
   fill(client, total, (from) =>
@@ -160,6 +178,31 @@ export const WORST_CASES: readonly WorstCase[] = [
   million('DEL of a sorted set of a million', members, ['DEL', 'zset']),
   million('ZREMRANGEBYRANK of a million', members, ['ZREMRANGEBYRANK', 'zset', '0', '-10']),
   million('LREM of a million', items, ['LREM', 'list', '0', 'same item']),
+  million('ZREMRANGEBYSCORE of a million', members, ['ZREMRANGEBYSCORE', 'zset', '-inf', '(9999']),
+  million('ZRANGE of a million', members, ['ZRANGE', 'zset', '0', '-1', 'WITHSCORES'], false),
+  million(
+    'ZUNIONSTORE of a million',
+    members,
+    ['ZUNIONSTORE', 'result', '2', 'zset', 'none'],
+    false,
+  ),
+  million('SMEMBERS of a million', oneSet, ['SMEMBERS', 'set'], false),
+  million('SPOP of half of a million', oneSet, ['SPOP', 'set', '500000']),
+  million(
+    'SUNIONSTORE of two of a million',
+    twoSets,
+    ['SUNIONSTORE', 'result', 'set', 'set2'],
+    false,
+  ),
+  million(
+    'SINTERSTORE of two of a million',
+    twoSets,
+    ['SINTERSTORE', 'result', 'set', 'set2'],
+    false,
+  ),
+  million('SORT of a million', numbers, ['SORT', 'numbers', 'STORE', 'result'], false),
+  million('LPOS through a million', items, ['LPOS', 'list', 'no such item'], false),
+  million('RENAME of a hash of a million', fields, ['RENAME', 'hash', 'renamed']),
   million('LTRIM of a million', items, ['LTRIM', 'list', '-10', '-1']),
   {
     name: '150 SETs of 1 MiB in one send',
@@ -177,3 +220,12 @@ export const WORST_CASES: readonly WorstCase[] = [
     },
   },
 ];
+
+/** So many cases, the same for the same seed. */
+export function drawCases(seed: number, count: number): WorstCase[] {
+  const random = new SeededRandom(seed, Math.floor(seed / 2 ** 32), 0);
+  return Array.from(
+    { length: count },
+    () => WORST_CASES[random.below(WORST_CASES.length)] as WorstCase,
+  );
+}
