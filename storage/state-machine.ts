@@ -158,6 +158,11 @@ export class StateMachine {
     return this.#databases.settings;
   }
 
+  /** Of the value of a key of the database that clients select; 0 if it is not in memory. */
+  bytesOf(database: number, key: string): number {
+    return this.#databases.of(database).bytesOf(key);
+  }
+
   /** The databases that have keys. */
   report(): DatabaseReport[] {
     return this.#databases.report();

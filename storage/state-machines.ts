@@ -9,6 +9,7 @@ import type { Engine, GroupSlots } from './engine.ts';
 import type { EngineError } from './errors.ts';
 import { BigKeysSearch } from './keyspace/big-keys.ts';
 import type { DatabaseReport } from './keyspace/databases.ts';
+import { redisSlotOf, slotOfText } from './keyspace/slots.ts';
 import { StateMachine, type StateMachineOptions } from './state-machine.ts';
 
 export interface StateMachinesOptions extends Omit<StateMachineOptions, 'group'> {
@@ -38,6 +39,7 @@ export type StoreReport = Readonly<
     | 'databases'
     | 'expiredKeys'
     | 'settings'
+    | 'bytesOf'
   >
 >;
 
@@ -78,6 +80,13 @@ export class StateMachines {
 
   get settings(): ClusterSettings {
     return this.#machines[0]?.settings ?? NO_SETTINGS;
+  }
+
+  /** Approximate memory of the value of a key; 0 if it is not in memory. */
+  bytesOf(database: number, key: string): number {
+    const slot = redisSlotOf(slotOfText(key));
+    const at = this.#groups.findIndex(({ fromSlot, toSlot }) => slot >= fromSlot && slot < toSlot);
+    return this.#machines[at]?.bytesOf(database, key) ?? 0;
   }
 
   /** The databases that have keys, over all groups. */

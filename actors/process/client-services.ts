@@ -43,6 +43,7 @@ export class ClientServices {
         keys: this.#source.board.executed?.size ?? 0,
       }),
       storeBytes: () => this.#source.board.storeBytes,
+      bytesOf: (database, key) => this.#source.board.executed?.bytesOf(database, key) ?? 0,
       replicationOffset: () => this.#source.board.executed?.appliedSequence ?? 0,
       lastSaveSeconds: () => Math.floor(this.#source.board.savedAtMs / 1000),
       phase: (phase, ms) => this.#source.phase(phase, ms),

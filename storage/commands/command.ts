@@ -62,8 +62,13 @@ export interface Command {
   readonly findsKeys?: ((args: Words) => boolean) | undefined;
   /** `read` with one key may be served by an ephemeral read. */
   readonly kind: 'read' | 'write';
-  /** Bytes that it may add to the data beyond those of its arguments. */
-  readonly growth?: (args: Words) => number;
+  /**
+   * Bytes that it may add to the data beyond those of its arguments; `bytesOf`: of the value that
+   * the key in argument `i` has now.
+   */
+  readonly growth?: (args: Words, bytesOf: (i: number) => number) => number;
+  /** The argument with the key that grows, if it is not the first of the keys. */
+  readonly growsAt?: number | undefined;
   /**
    * Called with a number of arguments that fits `arity`. Answers bad input with an error, and
    * writes exactly one whole reply to `out`. Where it goes through more than
@@ -93,6 +98,11 @@ export function keysAmong(keys: KeySpec, args: Words): readonly number[] {
   const last = keys.last < 0 ? args.count + keys.last : keys.last;
   for (let i = keys.first; i <= last; i += keys.step) indices.push(i);
   return indices;
+}
+
+/** The growth of a result that holds at most all that these arguments have. */
+export function sumOf(keys: readonly number[], bytesOf: (i: number) => number): number {
+  return keys.reduce((bytes, i) => bytes + bytesOf(i), 0);
 }
 
 /** The command has one key, always in the same place. */
@@ -186,6 +196,7 @@ export function command(entry: CommandEntry): Command {
     findsKeys: entry.findsKeys,
     kind,
     ...(entry.growth === undefined ? {} : { growth: entry.growth }),
+    growsAt: entry.growsAt,
     run: entry.run,
   };
 }

@@ -97,6 +97,8 @@ const copy = command({
   summary: 'Copy a key',
   since: '6.2.0',
   complexity: 'O(1)',
+  growth: (_args, bytesOf) => bytesOf(1),
+  growsAt: 2,
   *run(keyspace, args, out) {
     let replace = false;
     let { database } = args;

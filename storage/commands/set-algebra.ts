@@ -13,7 +13,7 @@ import {
   setOf,
 } from '../types/set.ts';
 import { overwrite } from './collections.ts';
-import { ALL_KEYS, type Command, command, SYNTAX_ERROR } from './command.ts';
+import { ALL_KEYS, type Command, command, keysAmong, SYNTAX_ERROR, sumOf } from './command.ts';
 import { keysBehind } from './numkeys.ts';
 import type { ReplySink } from './reply.ts';
 
@@ -152,6 +152,7 @@ export const SET_ALGEBRA_COMMANDS: readonly Command[] = [
       summary: `${verb} multiple sets and store the resulting set in a key`,
       since: '1.0.0',
       complexity: 'O(N) where N is the number of members of all sets.',
+      growth: (args, bytesOf) => sumOf([...keysAmong(ALL_KEYS, args)].slice(1), bytesOf),
       run: storeResult(algebra),
     }),
   ]),

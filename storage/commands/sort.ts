@@ -303,6 +303,7 @@ export const SORT_COMMANDS: readonly Command[] = [
     summary: 'Sort the elements in a list, set or sorted set',
     since: '1.0.0',
     complexity: COMPLEXITY,
+    growth: (args, bytesOf) => (keysOf(args).length > 1 ? bytesOf(1) : 0),
     run: run(true),
   }),
   command({

@@ -220,6 +220,11 @@ export class GroupKeyspace implements Keyspace {
     return this.#dirtyBytes + this.#flushBytes;
   }
 
+  /** Approximate bytes of the value of a key that is in memory; others count as none. */
+  bytesOf(key: string): number {
+    return this.#cache.get(key, this.#hash.ofText(key))?.entry.bytes ?? 0;
+  }
+
   /** After `UNIT_FULL`. */
   undo({ cell, entry, unit, removedAt, edited }: Undo): void {
     edited?.rollBack();

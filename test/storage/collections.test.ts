@@ -161,6 +161,16 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   },
 );
 
+test('the bytes of a value are known while it is in memory', () => {
+  const machine = new Machine();
+  machine.run('RPUSH', 'a', 'x'.repeat(10_000));
+  machine.runIn(1, 'SET', 'a', 'y');
+  expect(machine.all.bytesOf(0, 'a')).toBeGreaterThan(10_000);
+  expect(machine.all.bytesOf(1, 'a')).toBeLessThan(100);
+  machine.flush();
+  expect(machine.restarted().all.bytesOf(0, 'a')).toBe(0);
+});
+
 describe('collections beside flushes, evictions and crashes', () => {
   test('are what they are on a machine that keeps everything in memory', () => {
     fc.assert(

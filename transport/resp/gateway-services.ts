@@ -72,6 +72,8 @@ export interface GatewayServices {
   memory(): MemoryUse;
   /** Bytes that all stores hold: cache, unflushed changes, retained transactions, replies. */
   storeBytes(): number;
+  /** Of the value of a key, if it is in memory. */
+  bytesOf(database: number, key: string): number;
   /** Transactions that this node has applied: shown as the replication offset. */
   replicationOffset(): number;
   /** When the store was last written out: Unix time. */

@@ -88,6 +88,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       cluster: () => services.cluster(),
       memory: () => services.memory(),
       storeBytes: () => services.storeBytes(),
+      bytesOf: (database, key) => services.bytesOf(database, key),
       replicationOffset: () => services.replicationOffset(),
       lastSaveSeconds: () => services.lastSaveSeconds(),
       phase: (phase, ms) => services.phase(phase, ms),

@@ -7,7 +7,7 @@ import { compareEntries } from '../../types/ranked-members.ts';
 import { parseScore } from '../../types/scores.ts';
 import { hasMember, memberCount, membersOf, SET, type SetValue } from '../../types/set.ts';
 import { type SortedSet, ZSET } from '../../types/sorted-set.ts';
-import { type Command, command, ONE_KEY, SYNTAX_ERROR, type Words } from '../command.ts';
+import { type Command, command, ONE_KEY, SYNTAX_ERROR, sumOf, type Words } from '../command.ts';
 import { integerAt, integerFrom } from '../integer-arguments.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
@@ -294,6 +294,7 @@ function storing(operation: Operation, name: string, summary: string): Command {
     summary,
     since: operation === 'diff' ? '6.2.0' : '2.0.0',
     complexity: COMPLEXITY,
+    growth: (args, bytesOf) => sumOf(keysBehind(args, 2), bytesOf),
     run: run({ name, operation, at: 2, isCount: false }),
   });
 }

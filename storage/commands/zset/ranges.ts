@@ -161,6 +161,7 @@ const zrangestore = command({
   summary: 'Store a range of members from sorted set into another key',
   since: '6.2.0',
   complexity: 'O(log(N)+M) with N the members of the sorted set and M those stored.',
+  growth: (_args, bytesOf) => bytesOf(2),
   *run(keyspace, args, out) {
     const options = parseOptions(args, 5, { by: undefined, isReverse: undefined }, true);
     if (typeof options === 'string') return out.error(options);

@@ -42,6 +42,7 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
     cluster: () => ({ epoch: 1, nodes: [] }),
     memory: () => MEMORY,
     storeBytes: () => 0,
+    bytesOf: () => 0,
     replicationOffset: () => 0,
     lastSaveSeconds: () => 0,
     phase: () => undefined,
@@ -128,6 +129,8 @@ export class Harness {
   heldVersion = 0;
   memory = MEMORY;
   storeBytes = 0;
+  /** By database and key. */
+  readonly valueBytes = new Map<string, number>();
   /** Calls of CONFIG RESETSTAT. */
   resets = 0;
   /** Phases of units of the sample. */
@@ -174,6 +177,7 @@ export class Harness {
         cluster: () => ({ epoch: 7, nodes: this.nodes }),
         memory: () => this.memory,
         storeBytes: () => this.storeBytes,
+        bytesOf: (database, key) => this.valueBytes.get(`${database} ${key}`) ?? 0,
         replicationOffset: () => 4321,
         lastSaveSeconds: () => 1_700_000_000,
         phase: (phase, ms) => this.phases.push({ phase, ms }),

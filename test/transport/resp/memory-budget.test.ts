@@ -63,6 +63,37 @@ describe('data at the limit', () => {
   });
 });
 
+describe('commands that write what other keys hold', () => {
+  test.each([
+    ['COPY a x'],
+    ['ZRANGESTORE x a 0 -1'],
+    ['SUNIONSTORE x small a'],
+    ['ZUNIONSTORE x 2 small a'],
+    ['SORT a STORE x'],
+  ])('%s counts what is there', (command) => {
+    const harness = new Harness({ memoryBytesMax: 2 * MIB });
+    harness.valueBytes
+      .set('0 a', MIB)
+      .set('0 small', 100)
+      .set('1 a', 3 * MIB);
+    harness.coordinator.manual = true;
+    harness.client().send(request(command));
+    expect(harness.gateway.memory.growingBytes).toBeGreaterThanOrEqual(MIB);
+    expect(harness.gateway.memory.growingBytes).toBeLessThan(MIB + 1_000);
+    expect(harness.client().ask(request(command))).toBe(OOM);
+    // In a database where the key is larger than all memory.
+    expect(harness.client().ask(request('SELECT 1', command))).toBe(`+OK\r\n${OOM}`);
+  });
+
+  test('COPY counts once for each key that is written', () => {
+    const harness = new Harness({ memoryBytesMax: 9 * MIB });
+    harness.valueBytes.set('0 a', MIB);
+    harness.coordinator.manual = true;
+    harness.client().send(request('COPY a x', 'COPY a x REPLACE', 'COPY a y', 'SORT a'));
+    expect(harness.gateway.memory.growingBytes).toBe(2 * MIB);
+  });
+});
+
 describe('clients above their share', () => {
   test('are paused, then disconnected, the greediest first, until the rest fits', () => {
     const harness = new Harness({ memoryBytesMax: 4 * MIB });

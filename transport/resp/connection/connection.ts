@@ -588,11 +588,11 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** `false`: it is refused, for want of memory. */
   #mayGrow(route: StoreRoute): boolean {
     const { memory } = this.#core;
-    const { growth } = route.command;
+    const { growth, growsAt = route.firstKey } = route.command;
     if (growth === undefined && !memory.isFull) return true;
     const { args } = this.#parser;
-    const slot = args.slot(route.firstKey);
-    const bytes = growth?.(args) ?? 0;
+    const slot = args.slot(growsAt);
+    const bytes = growth?.(args, this.#bytesOf) ?? 0;
     // The growth of a value counts once, however often the value is written.
     const more = Math.max(0, slot === this.#growingSlot ? bytes - this.#growingLast : bytes);
     if (!memory.mayGrow(more)) {
@@ -607,6 +607,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     memory.growingBytes += more;
     return true;
   }
+
+  /** Of the value of the key in argument `i` of the command that is parsed. */
+  readonly #bytesOf = (i: number): number =>
+    this.services.bytesOf(this.client.database, this.#parser.args.text(i));
 
   #endGrowth(): void {
     this.#core.memory.growingBytes -= this.#growingBytes;
