@@ -154,6 +154,8 @@ export class NodeReport {
       links: () => this.#source.network.counters(),
       refusedCallers: () => this.#source.network.refusedCallers(),
       clients: () => this.#source.gateway?.size ?? 0,
+      expiredKeys: () => this.#source.board.executed?.expiredKeys ?? 0,
+      errorReplies: () => this.#source.gateway?.counters.errorCodes ?? [],
       keys: () => this.#source.board.executed?.size ?? 0,
       retainedTransactions: () => this.#source.board.watermarks?.retained ?? 0,
       flushLag: () => flushLagOf(this.#source.board),

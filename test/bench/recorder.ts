@@ -2,12 +2,13 @@
  * The cost of the trace recorder: CPU per command of three nodes that record, over that of three
  * nodes that do not (`--trace-events 0`), in interleaved pairs.
  *
- *     npm run bench -- recorder [--pairs 24] [--each 8] [--requests 60000] [--pipeline 16]
+ *     npm run bench -- recorder [--pairs 24] [--each 8] [--requests 100000] [--pipeline 16]
  *
  * Both clusters run side by side, and one of them is idle; each pair measures both, first one and
  * then the other in turn. Every `each` pairs both are started anew, since two processes of one
  * program differ for their whole life. The interval is a bootstrap over the pairs.
  */
+import { readdirSync, readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { TestCluster } from '../cluster/harness.ts';
 import { hasTool } from '../cluster/redis-tools.ts';
@@ -15,6 +16,7 @@ import { measure } from './cluster.ts';
 
 const CLIENTS = 50;
 const RESAMPLES = 10_000;
+const READS_PER_WRITE = 3;
 const COMMANDS = ['SET', 'GET'] as const;
 type Command = (typeof COMMANDS)[number];
 
@@ -27,7 +29,7 @@ export async function run(args: string[]): Promise<void> {
     options: {
       pairs: { type: 'string', default: '24' },
       each: { type: 'string', default: '8' },
-      requests: { type: 'string', default: '60000' },
+      requests: { type: 'string', default: '100000' },
       pipeline: { type: 'string', default: '16' },
     },
   });
@@ -53,11 +55,14 @@ async function measurePairs(
   const on = await TestCluster.start();
   const off = await TestCluster.start({ flags: ['--trace-events=0'] });
   const cpuUs = async (cluster: TestCluster, command: Command): Promise<number> => {
-    const target = {
-      port: cluster.node(1).redisPort,
-      pids: cluster.nodes.map(({ pid }) => pid),
-    };
-    return (await measure({ command, clients: CLIENTS, ...load }, target)).cpuUs;
+    const pids = cluster.nodes.map(({ pid }) => pid);
+    const port = cluster.node(1).redisPort;
+    // A read costs a fraction of a write.
+    const requests = load.requests * (command === 'GET' ? READS_PER_WRITE : 1);
+    const before = pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
+    await measure({ command, clients: CLIENTS, pipeline: load.pipeline, requests }, { port, pids });
+    const after = pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
+    return (after - before) / 1_000 / requests;
   };
   try {
     // Late compilation and the first flushes belong to neither.
@@ -73,6 +78,14 @@ async function measurePairs(
   } finally {
     await Promise.all([on.remove(), off.remove()]);
   }
+}
+
+/** User and system time of all threads; the ticks of /proc/PID/stat would be too coarse. */
+function cpuNsOf(pid: number): number {
+  const tasks = `/proc/${pid}/task`;
+  return readdirSync(tasks).reduce((sum, task) => {
+    return sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'latin1').split(' ')[0]);
+  }, 0);
 }
 
 function report(command: Command, ratios: readonly number[]): void {

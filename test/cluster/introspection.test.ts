@@ -110,6 +110,9 @@ describe('INFO', () => {
     expect(stats).toMatchObject({ errorstat_ERR: 'count=5', errorstat_WRONGTYPE: 'count=1' });
     expect((await infoOf(first, 'stats'))['total_error_replies']).toBe('6');
     expect((await infoOf(second, 'errorstats'))['errorstat_WRONGTYPE']).toBeUndefined();
+    const { body } = await cluster.node(1).http('/metrics');
+    expect(body).toContain('holostore_error_replies_total{code="WRONGTYPE"} 1');
+    expect(body).toMatch(/^holostore_expired_keys_total \d+$/m);
     await first.config('RESETSTAT');
     expect(await infoOf(first, 'errorstats')).toEqual({ '# Errorstats': undefined, '': undefined });
   });

@@ -56,6 +56,10 @@ interface MetricSources {
   readonly unloggedBytes?: () => number;
   /** The wall clock of this node minus the cluster's time. */
   readonly clockOffsetSeconds?: () => number;
+  /** Keys removed since their deadline had passed. */
+  readonly expiredKeys?: () => number;
+  /** Errors that clients were answered, by their first word: a bounded set. */
+  readonly errorReplies?: () => Iterable<readonly [code: string, count: number]>;
   readonly diskProblems?: () => Iterable<
     readonly [part: string, problem: string, present: boolean]
   >;
@@ -238,6 +242,17 @@ export class NodeMetrics {
     if (sources.holofast !== undefined) this.#holofast(sources.holofast);
     this.#strangers(sources);
     const { diskProblems } = sources;
+    const { expiredKeys, errorReplies } = sources;
+    if (expiredKeys !== undefined) {
+      const help = 'Keys removed since their deadline had passed';
+      this.#counter('expired_keys_total', help, [], (counter) => counter.inc(expiredKeys()));
+    }
+    if (errorReplies !== undefined) {
+      const help = 'Errors answered to clients, by their first word';
+      this.#counter('error_replies_total', help, ['code'], (counter) => {
+        for (const [code, count] of errorReplies()) counter.inc({ code }, count);
+      });
+    }
     const { memory } = sources;
     if (memory !== undefined) {
       this.#gauge('memory_bytes', 'Memory against its limit, max', ['part'], (gauge) => {

@@ -25,6 +25,8 @@ async function known(): Promise<ReadonlySet<string>> {
     clockOffsetSeconds: zero,
     diskProblems: nothing,
     unrouted: nothing,
+    expiredKeys: zero,
+    errorReplies: nothing,
     holofast: () => ({ mode: 'off', tier: 'off', reason: '', quorums: 0, counters: {} }),
   });
   const names = [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)].flatMap(
