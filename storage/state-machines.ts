@@ -24,6 +24,12 @@ export interface FlushedGroup {
   readonly sequence: number;
 }
 
+interface GroupReport {
+  readonly group: GroupId;
+  readonly appliedSequence: number;
+  readonly keys: number;
+}
+
 /** The contents of a store, over all its groups, as they are when a field is read. */
 export type StoreReport = Readonly<
   Pick<
@@ -38,6 +44,7 @@ export type StoreReport = Readonly<
     | 'unflushedBytes'
     | 'databases'
     | 'expiredKeys'
+    | 'groups'
     | 'settings'
     | 'bytesOf'
   >
@@ -66,6 +73,15 @@ export class StateMachines {
 
   of(group: GroupId): StateMachine | undefined {
     return this.#ofGroup.get(group);
+  }
+
+  /** Of each group: transactions applied, and its keys. */
+  get groups(): readonly GroupReport[] {
+    return this.#groups.map(({ id }, i) => ({
+      group: id,
+      appliedSequence: this.#machines[i]?.appliedSequence ?? 0,
+      keys: this.#machines[i]?.size ?? 0,
+    }));
   }
 
   /** Applied transactions of all groups. */

@@ -13,6 +13,7 @@ import type { PeerSecurity } from '../../transport/peer/security/peer-security.t
 import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
+import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
 import type { Topology } from '../meta/topology.ts';
 import type { Node } from '../node/node.ts';
@@ -115,8 +116,15 @@ export class NodeReport {
       ranges: topology.ranges.map(({ id, fromSlot, toSlot, members, electorate, change }) => ({
         ...{ range: id.range, generation: id.generation, from: fromSlot, to: toSlot },
         ...{ members, electorate, phase: change?.phase ?? 'stable' },
+        ...this.#rangeHere(id),
       })),
     };
+  }
+
+  #rangeHere(id: GroupId): { readonly appliedSequence?: number; readonly keys?: number } {
+    const all = this.#source.board.executed?.groups ?? [];
+    const found = all.find(({ group }) => isSameGroup(group, id));
+    return found === undefined ? {} : { appliedSequence: found.appliedSequence, keys: found.keys };
   }
 
   #isAlive(node: number): boolean {

@@ -2,23 +2,35 @@
  * The cost of the trace recorder: CPU per command of three nodes that record, over that of three
  * nodes that do not (`--trace-events 0`), in interleaved pairs.
  *
- *     npm run bench -- recorder [--pairs 24] [--each 8] [--requests 100000] [--pipeline 16]
+ *     npm run bench -- recorder [--pairs 24] [--each 8] [--requests 100000] [--pipeline 16] [--clients 50]
  *
  * Both clusters run side by side, and one of them is idle; each pair measures both, first one and
  * then the other in turn. Every `each` pairs both are started anew, since two processes of one
- * program differ for their whole life. The interval is a bootstrap over the pairs.
+ * program differ for their whole life. The interval is a bootstrap over the pairs. Beside it, since
+ * batches and other work on the machine move the pairs by more: the events per command, and the time
+ * to note one, by itself.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { get } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { TestCluster } from '../cluster/harness.ts';
+import { TXN_EVENTS_MAX, TxnRing } from '../../actors/runtime/trace/txn-ring.ts';
+import { MESSAGE_CODES } from '../../actors/runtime/trace/txn-steps.ts';
+import { HOST, TestCluster } from '../cluster/harness.ts';
 import { hasTool } from '../cluster/redis-tools.ts';
 import { measure } from './cluster.ts';
 
-const CLIENTS = 50;
 const RESAMPLES = 10_000;
 const READS_PER_WRITE = 3;
+const EVENTS_NOTED = 5_000_000;
 const COMMANDS = ['SET', 'GET'] as const;
 type Command = (typeof COMMANDS)[number];
+
+interface Load {
+  readonly requests: number;
+  readonly pipeline: number;
+  readonly clients: number;
+}
 
 /** CPU of a run that records over that of one that does not. */
 type Ratios = Record<Command, number[]>;
@@ -31,6 +43,7 @@ export async function run(args: string[]): Promise<void> {
       each: { type: 'string', default: '8' },
       requests: { type: 'string', default: '100000' },
       pipeline: { type: 'string', default: '16' },
+      clients: { type: 'string', default: '50' },
     },
   });
   if (!hasTool('redis-benchmark')) {
@@ -39,18 +52,25 @@ export async function run(args: string[]): Promise<void> {
   }
   const pairs = Number(values.pairs);
   const each = Number(values.each);
-  const load = { requests: Number(values.requests), pipeline: Number(values.pipeline) };
+  const load = {
+    requests: Number(values.requests),
+    pipeline: Number(values.pipeline),
+    clients: Number(values.clients),
+  };
   const ratios: Ratios = { SET: [], GET: [] };
+  const eventNs = measureEvent();
+  console.log(`one event is noted in ${eventNs.toFixed(1)} ns`);
   for (let done = 0; done < pairs; done += each) {
-    await measurePairs(Math.min(each, pairs - done), load, ratios);
+    await measurePairs(Math.min(each, pairs - done), load, ratios, eventNs);
     for (const command of COMMANDS) report(command, ratios[command]);
   }
 }
 
 async function measurePairs(
   pairs: number,
-  load: { readonly requests: number; readonly pipeline: number },
+  load: Load,
   ratios: Ratios,
+  eventNs: number,
 ): Promise<void> {
   const on = await TestCluster.start();
   const off = await TestCluster.start({ flags: ['--trace-events=0'] });
@@ -60,13 +80,24 @@ async function measurePairs(
     // A read costs a fraction of a write.
     const requests = load.requests * (command === 'GET' ? READS_PER_WRITE : 1);
     const before = pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
-    await measure({ command, clients: CLIENTS, pipeline: load.pipeline, requests }, { port, pids });
+    await measure({ command, ...load, requests }, { port, pids });
     const after = pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
     return (after - before) / 1_000 / requests;
   };
   try {
     // Late compilation and the first flushes belong to neither.
     for (const cluster of [on, off]) for (const each of COMMANDS) await cpuUs(cluster, each);
+    for (const command of COMMANDS) {
+      const before = await eventsOf(on);
+      const spentUs = await cpuUs(on, command);
+      const requests = load.requests * (command === 'GET' ? READS_PER_WRITE : 1);
+      const events = ((await eventsOf(on)) - before) / requests;
+      const share = (events * eventNs) / (spentUs * 10);
+      console.log(
+        `${command}: ${events.toFixed(3)} events a command of ${spentUs.toFixed(2)} us CPU: ` +
+          `${share.toFixed(2)} %`,
+      );
+    }
     for (let pair = 0; pair < pairs; pair += 1) {
       const order = pair % 2 === 0 ? [on, off] : [off, on];
       for (const command of COMMANDS) {
@@ -78,6 +109,45 @@ async function measurePairs(
   } finally {
     await Promise.all([on.remove(), off.remove()]);
   }
+}
+
+/** Nanoseconds to note an event, of a ring of the usual size. */
+function measureEvent(): number {
+  const ring = new TxnRing(TXN_EVENTS_MAX);
+  const group = { range: 1, generation: 1 };
+  const id = { hlc: 1, flags: 2, node: 1, store: 0 };
+  const rounds = Array.from({ length: 5 }, () => {
+    const startMs = performance.now();
+    for (let i = 0; i < EVENTS_NOTED; i += 1) {
+      ring.atMs = i;
+      ring.out(i & 7, MESSAGE_CODES.PreAccept, group, { ...id, hlc: i }, 2, i);
+    }
+    return ((performance.now() - startMs) * 1e6) / EVENTS_NOTED;
+  });
+  return rounds.sort((a, b) => a - b)[2] ?? 0;
+}
+
+/** Events of transactions that all nodes have noted since their start. */
+async function eventsOf(cluster: TestCluster): Promise<number> {
+  // A node rests after each trace.
+  await sleep(1_000);
+  const all = await Promise.all(cluster.nodes.map(({ adminPort }) => writtenBy(adminPort)));
+  return all.reduce((sum, written) => sum + written, 0);
+}
+
+/** The first line of a trace tells; the rest is not read. */
+function writtenBy(port: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const request = get({ host: HOST, port, path: '/trace?format=jsonl' }, (response) => {
+      response.once('data', (chunk: Buffer) => {
+        response.destroy();
+        if (response.statusCode !== 200) return reject(new Error(chunk.toString('utf8')));
+        const [line = ''] = chunk.toString('utf8').split('\n');
+        resolve((JSON.parse(line) as { written: number }).written);
+      });
+    });
+    request.on('error', reject);
+  });
 }
 
 /** User and system time of all threads; the ticks of /proc/PID/stat would be too coarse. */

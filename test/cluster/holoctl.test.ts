@@ -139,6 +139,7 @@ describe('nodes and actors', () => {
     await load;
     client.close();
     expect(text).toContain('busiest actors');
+    expect(text).toMatch(/│ 1\.1 +│ 0-16383 +│ \d+ +│ [1-9]\d* +│/);
     expect(text).toMatch(/store-0\/(replica|coordinator|executor)/);
     expect(line?.map(({ node }) => node)).toEqual(nodes.split(','));
     expect(line?.[0]?.commandsPerSecond).toBeGreaterThan(1);

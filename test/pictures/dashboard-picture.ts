@@ -1,6 +1,6 @@
 /** The panels of docs/prometheus/dashboard.json over scrapes of real nodes, as Grafana lays them out. */
 import { evaluate, type Scrape } from './promql.ts';
-import { colourOf, element, picture, round, text } from './svg.ts';
+import { colourOfNumber, element, picture, round, text } from './svg.ts';
 
 /** Of Grafana's grid: 24 columns, rows of 30 pixels. */
 const COLUMN = 56;
@@ -34,7 +34,7 @@ export function dashboardPicture({ panels }: Dashboard, scrapes: readonly Scrape
   const [first, last] = [scrapes[0]?.atMs ?? 0, scrapes.at(-1)?.atMs ?? 0];
   const seconds = ((last - first) / 1_000).toFixed(0);
   const title = `docs/prometheus/dashboard.json over ${seconds} s of three nodes under load; node 3 is killed and comes back`;
-  return picture(24 * COLUMN, height, [
+  return picture(24 * COLUMN, height, title, [
     text(10, 19, title, { 'font-size': 14, 'font-weight': 'bold' }),
     ...panels.flatMap((panel) => panelPicture(panel, scrapes, first, last)),
   ]);
@@ -81,7 +81,7 @@ function panelPicture(
         'font-size': 9,
       }),
     ]),
-    ...lines.map((line) => polyline(line, px, py)),
+    ...lines.map((line, at) => polyline(line, colourOfNumber(at), px, py)),
     ...legends(lines, plot.left, top + height - 26, plot.width),
   ];
 }
@@ -103,7 +103,8 @@ function linesOf(expr: string, legendFormat = '', scrapes: readonly Scrape[]): L
 }
 
 function polyline(
-  { name, points }: Line,
+  { points }: Line,
+  stroke: string,
   px: (atMs: number) => number,
   py: (value: number) => number,
 ): string {
@@ -117,7 +118,7 @@ function polyline(
     path += `${isOpen ? 'L' : 'M'}${round(px(atMs))} ${round(py(value))}`;
     isOpen = true;
   }
-  return element('path', { d: path, fill: 'none', stroke: colourOf(name), 'stroke-width': 1.4 });
+  return element('path', { d: path, fill: 'none', stroke, 'stroke-width': 1.4 });
 }
 
 /** In two rows. */
@@ -134,7 +135,7 @@ function legends(lines: readonly Line[], left: number, top: number, width: numbe
       x2: round(x + 10),
       y1: y - 3,
       y2: y - 3,
-      stroke: colourOf(name),
+      stroke: colourOfNumber(at),
       'stroke-width': 3,
     });
     return [

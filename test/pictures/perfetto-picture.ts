@@ -6,12 +6,12 @@ import type { PerfettoFile, PerfettoRecord } from '../transport/trace/perfetto-r
 import { colourOf, element, picture, round, text } from './svg.ts';
 
 const WIDTH = 1_360;
-const LEFT = 190;
+const LEFT = 216;
 const RIGHT = 20;
 const LANE = 21;
 const HEAD = 58;
 /** Characters of a lane's name, and width of one in a slice. */
-const NAME_MAX = 28;
+const NAME_MAX = 34;
 const CHAR = 5.6;
 
 interface Lane {
@@ -32,7 +32,9 @@ export function perfettoPicture(file: PerfettoFile, txn: string): string {
   const seen = records.filter((record) => isIn(record, window));
   const txns = records.filter(({ ph, ts, name }) => {
     const end = records.find((other) => other.ph === 'e' && other.name === name);
-    return ph === 'b' && ts < window.toUs && (end?.ts ?? ts) > window.fromUs;
+    return (
+      ph === 'b' && name.startsWith('txn ') && ts < window.toUs && (end?.ts ?? ts) > window.fromUs
+    );
   });
   const lanes = lanesOf(records, seen, txns);
   const rows = new Map(lanes.map(({ key }, row) => [key, HEAD + row * LANE]));
@@ -43,7 +45,7 @@ export function perfettoPicture(file: PerfettoFile, txn: string): string {
   };
   const error = file.otherData.alignmentErrorUs?.toFixed(0) ?? '0';
   const title = `Transaction ${txn} in the Perfetto view: nodes, actors, messages; clocks ± ${error} us`;
-  return picture(WIDTH, height, [
+  return picture(WIDTH, height, title, [
     text(10, 20, title, { 'font-size': 14, 'font-weight': 'bold' }),
     ...ruler(window, x, height),
     ...lanes.map((lane, row) => laneName(lane, HEAD + row * LANE)),

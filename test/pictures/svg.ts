@@ -15,7 +15,12 @@ export function text(x: number, y: number, words: string, attributes: Attributes
 }
 
 /** A whole file with a white ground. */
-export function picture(width: number, height: number, content: readonly string[]): string {
+export function picture(
+  width: number,
+  height: number,
+  title: string,
+  content: readonly string[],
+): string {
   const frame = {
     xmlns: 'http://www.w3.org/2000/svg',
     width,
@@ -24,7 +29,7 @@ export function picture(width: number, height: number, content: readonly string[
   };
   const font = { 'font-family': 'Helvetica, Arial, sans-serif', 'font-size': 11 };
   const ground = element('rect', { width, height, fill: '#ffffff' });
-  return `${element('svg', { ...frame, ...font }, `\n${[ground, ...content].join('\n')}\n`)}\n`;
+  return `${element('svg', { ...frame, ...font }, `\n${[element('title', {}, escaped(title)), ground, ...content].join('\n')}\n`)}\n`;
 }
 
 export function round(value: number): number {
@@ -35,7 +40,17 @@ export function round(value: number): number {
 export function colourOf(name: string): string {
   let hash = 7;
   for (let at = 0; at < name.length; at += 1) hash = (hash * 31 + name.charCodeAt(at)) % 3_600;
-  return `hsl(${hash / 10}, 62%, 45%)`;
+  return `hsl(${Math.floor(hash / 10)}, 62%, 45%)`;
+}
+
+const PALETTE = [
+  ...['#1f77b4', '#d62728', '#2ca02c', '#ff7f0e', '#9467bd', '#8c564b', '#e377c2', '#17becf'],
+  ...['#bcbd22', '#7f7f7f', '#0b3c5d', '#a63a50'],
+];
+
+/** Far apart for neighbours. */
+export function colourOfNumber(number: number): string {
+  return PALETTE[number % PALETTE.length] ?? '#000000';
 }
 
 function escaped(words: string): string {

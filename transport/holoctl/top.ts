@@ -1,16 +1,17 @@
-/** `holoctl top`: rates, latencies, the busiest actors and the hottest keys of the nodes, live. */
+/** `holoctl top`: rates, latencies, the busiest ranges and actors, and the hottest keys, live. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import Table from 'cli-table3';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { escapeBytes, escapeText } from '../escape.ts';
 import type { PhaseReport } from '../http/latency-report.ts';
 import type { NodeStatus } from '../http/node-status.ts';
+import { isTopologyReport, type RangeReport } from '../http/topology-report.ts';
 import { type ActorPlace, actorsBelow } from './actors.ts';
 import { askJson, askStatus } from './ask.ts';
 import { countOf, nodesOf, type Output, parseFlags } from './command-line.ts';
 
 const LOOKS_APART_MS = 1_000;
-/** Busiest actors and hottest keys of all nodes. */
+/** Busiest ranges and actors, and hottest keys, of all nodes. */
 const LISTED_MAX = 8;
 const CLEAR = '\u001b[H\u001b[2J';
 
@@ -21,6 +22,7 @@ interface Look {
   readonly phases: readonly PhaseReport[];
   readonly actors: readonly ActorPlace[];
   readonly keys: readonly { readonly key: string; readonly perSecond: number }[];
+  readonly ranges: readonly RangeReport[];
 }
 
 /** Ends after `--count` pictures, or when it is interrupted. JSON: a line per picture. */
@@ -45,15 +47,18 @@ export async function top(args: readonly string[], output: Output): Promise<numb
 async function look(node: Endpoint): Promise<Look> {
   const atMs = performance.now();
   const status = await askStatus(node);
-  const nothing = { node, atMs, status, phases: [], actors: [], keys: [] };
+  const nothing = { node, atMs, status, phases: [], actors: [], keys: [], ranges: [] };
   if (typeof status === 'string') return nothing;
-  const paths = ['/latency', '/actors', `/hotkeys?count=${LISTED_MAX}`];
-  const [phases, actors, keys] = await Promise.all(paths.map((path) => askJson(node, path)));
+  const paths = ['/latency', '/actors', `/hotkeys?count=${LISTED_MAX}`, '/topology'];
+  const [phases, actors, keys, topology] = await Promise.all(
+    paths.map((path) => askJson(node, path)),
+  );
   return {
     ...nothing,
     phases: phases as PhaseReport[],
     actors: actorsBelow((actors ?? {}) as ActorPlace),
     keys: keys as Look['keys'],
+    ranges: isTopologyReport(topology) ? topology.ranges : [],
   };
 }
 
@@ -74,6 +79,16 @@ interface Rates {
     readonly depth: number;
   }[];
   readonly hotKeys: Look['keys'];
+  /** Those that the node is a member of, the busiest first. */
+  readonly ranges: readonly RangeRates[];
+}
+
+interface RangeRates {
+  readonly range: string;
+  /** First and last. */
+  readonly slots: string;
+  readonly keys: number;
+  readonly appliedPerSecond: number;
 }
 
 function jsonOf(before: readonly Look[], now: readonly Look[]): readonly Rates[] {
@@ -92,6 +107,7 @@ function ratesOf(now: Look, before: Look): Rates {
   const common = {
     ...{ node: formatEndpoint(now.node), phases, hotKeys },
     actors: actors.sort((a, b) => b.busy - a.busy).slice(0, LISTED_MAX),
+    ranges: rangesOf(now, before, seconds),
   };
   if (typeof status === 'string') {
     const none = { clients: 0, keys: 0, commandsPerSecond: 0, appliedPerSecond: 0 };
@@ -106,6 +122,20 @@ function ratesOf(now: Look, before: Look): Rates {
     commandsPerSecond: rate('commandsTotal'),
     appliedPerSecond: rate('appliedSequence'),
   };
+}
+
+function rangesOf(now: Look, before: Look, seconds: number): RangeRates[] {
+  const nameOf = ({ range, generation }: RangeReport): string => `${range}.${generation}`;
+  const known = new Map(before.ranges.map((each) => [nameOf(each), each.appliedSequence ?? 0]));
+  const rates = now.ranges.flatMap((each) => {
+    const { appliedSequence, keys = 0, from, to } = each;
+    if (appliedSequence === undefined) return [];
+    const name = nameOf(each);
+    const applied = Math.max(0, appliedSequence - (known.get(name) ?? appliedSequence));
+    const slots = `${from}-${to - 1}`;
+    return [{ range: name, slots, keys, appliedPerSecond: applied / seconds }];
+  });
+  return rates.sort((a, b) => b.appliedPerSecond - a.appliedPerSecond).slice(0, LISTED_MAX);
 }
 
 function picture(before: readonly Look[], now: readonly Look[]): string {
@@ -125,7 +155,16 @@ function picture(before: readonly Look[], now: readonly Look[]): string {
   for (const each of hot.sort((a, b) => b.perSecond - a.perSecond).slice(0, LISTED_MAX)) {
     keys.push([each.node, escapeBytes(each.key), each.perSecond.toFixed(1)]);
   }
-  return `${nodes.toString()}\n${actors.toString()}\n${keys.toString()}\n`;
+  const ranges = tableOf(['node', 'busiest ranges', 'slots', 'keys', 'applied/s']);
+  const busiest = all.flatMap(({ node, ranges: each }) =>
+    each.map((range) => ({ node, ...range })),
+  );
+  busiest.sort((a, b) => b.appliedPerSecond - a.appliedPerSecond);
+  for (const { node, range, slots, keys: held, appliedPerSecond } of busiest.slice(0, LISTED_MAX)) {
+    ranges.push([node, range, slots, held, appliedPerSecond.toFixed(0)]);
+  }
+  const tables = [nodes, ranges, actors, keys];
+  return tables.map((table) => `${table.toString()}\n`).join('');
 }
 
 function nodeRow(rates: Rates): (string | number)[] {

@@ -19,6 +19,9 @@ export interface RangeReport {
   readonly electorate: readonly number[];
   /** stable, intended or closing. */
   readonly phase: string;
+  /** At the node that answers, where it is a member: transactions applied, and keys. */
+  readonly appliedSequence?: number;
+  readonly keys?: number;
 }
 
 export interface TopologyReport {

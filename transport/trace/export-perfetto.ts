@@ -160,14 +160,16 @@ function* transactions(events: readonly TraceEvent[], tracks: Tracks): Generator
     const first = Math.min(...times);
     const last = Math.max(first + SLICE_NS_MIN, ...times);
     const same = { cat: 'txn', id: hexOfText(txn), pid: steps[0]?.node ?? 0, tid: 1 };
-    yield { ph: 'b', name: `txn ${txn}`, ...same, ts: us(first), args: { txn } };
+    // Steps of a whole range, such as a round of durability, go by its name.
+    const name = `${txn.includes('/') ? 'txn' : 'range'} ${txn}`;
+    yield { ph: 'b', name, ...same, ts: us(first), args: { txn } };
     for (const event of steps) {
       const { node, actor, t } = event;
-      const name = 'msg' in event ? event.msg : event.step;
+      const step = 'msg' in event ? event.msg : event.step;
       const args = { node, actor, ...('on' in event ? { on: event.on } : {}) };
-      yield { ph: 'n', name, ...same, ts: us(tracks.ns(t)), args };
+      yield { ph: 'n', name: step, ...same, ts: us(tracks.ns(t)), args };
     }
-    yield { ph: 'e', name: `txn ${txn}`, ...same, ts: us(last) };
+    yield { ph: 'e', name, ...same, ts: us(last) };
   }
 }
 

@@ -339,6 +339,10 @@ describe('what nodes note', () => {
         ],
       }),
       '/hotkeys': () => [{ database: 0, key: 'hot\u0007', perSecond: 99 }],
+      '/topology': () => ({
+        ...TOPOLOGY,
+        ranges: TOPOLOGY.ranges.map((each) => ({ ...each, appliedSequence: 700 * looks, keys: 5 })),
+      }),
     });
     const { code, out } = await call('top', '--count', '1', '--nodes', `${node},127.0.0.1:1`);
     expect(code).toBe(1);
@@ -346,6 +350,9 @@ describe('what nodes note', () => {
     expect(Number(rows[0]?.[3])).toBeGreaterThan(2_500);
     expect(rows[0]?.slice(-2)).toEqual(['1.50', '9.00']);
     expect(rows[1]?.[1]).toContain('no: nothing listens there');
+    const range = rows.find((row) => row[1] === '1.1');
+    expect(range?.slice(2, 4)).toEqual([expect.stringMatching(/^0-\d+$/), '5']);
+    expect(Number(range?.[4])).toBeGreaterThan(350);
     const wal = rows.findIndex((row) => row[1] === '/node/wal');
     expect(rows[wal]?.[3]).toBe('7');
     expect(Number.parseFloat(rows[wal]?.[2] ?? '')).toBeGreaterThan(20);
