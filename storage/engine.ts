@@ -168,9 +168,16 @@ export interface Engine {
   /**
    * Entries of a database (its physical number) from a position in hash order up to, and without,
    * another one: `limit` of them; fewer at the end, or when the last one reaches `PAGE_BYTES_MAX`
-   * bytes of values; more if further keys share the last one's position.
+   * bytes of values; more if further keys share the last one's position. `keysOnly`: entries may be
+   * `UNREAD`, since no key there has a deadline and nobody asks for values.
    */
-  page(database: number, from: number, to: number, limit: number): StoredEntry[];
+  page(
+    database: number,
+    from: number,
+    to: number,
+    limit: number,
+    keysOnly?: boolean,
+  ): StoredEntry[];
   /**
    * Rows of a collection behind one of them (from the first one on without it), in order: `limit`
    * of them; fewer at the end, or when the last one reaches `PAGE_BYTES_MAX`.

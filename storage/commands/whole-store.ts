@@ -128,7 +128,9 @@ function randomKey(keyspace: Keyspace): string | undefined | typeof TOO_MANY {
   const random = keyspace.random();
   let visitsLeft = RANDOMKEY_VISITS_MAX;
   while (keyspace.size > 0) {
-    const slot = firstSlotOf(keyspace.slotOfNth(random.below(keyspace.size)));
+    const redisSlot = keyspace.slotOfNth(random.below(keyspace.size));
+    const keysOnly = keyspace.volatileKeysIn(redisSlot) === 0;
+    const slot = firstSlotOf(redisSlot);
     const from = positionOf(slot, 0);
     const end = positionOf(slot + firstSlotOf(1), 0);
     const start = positionOf(slot + random.below(firstSlotOf(1)), random.below(2 ** 32));
@@ -136,7 +138,7 @@ function randomKey(keyspace: Keyspace): string | undefined | typeof TOO_MANY {
       [start, end],
       [from, start],
     ] as const) {
-      for (const item of keysBetween(keyspace, position, to)) {
+      for (const item of keysBetween(keyspace, position, to, keysOnly)) {
         if (keyspace.isAlive(item)) return item.key;
         visitsLeft -= 1;
         if (visitsLeft === 0) return TOO_MANY;
@@ -146,10 +148,15 @@ function randomKey(keyspace: Keyspace): string | undefined | typeof TOO_MANY {
   return undefined;
 }
 
-function* keysBetween(keyspace: Keyspace, from: number, to: number): Generator<StoredEntry> {
+function* keysBetween(
+  keyspace: Keyspace,
+  from: number,
+  to: number,
+  keysOnly: boolean,
+): Generator<StoredEntry> {
   let limit = 1;
   for (let position = from; position < to; ) {
-    const page = keyspace.page(position, limit);
+    const page = keyspace.page(position, limit, keysOnly);
     for (const item of page.items) {
       if (positionOf(item.slot, item.place) >= to) return;
       yield item;

@@ -38,6 +38,7 @@ import { lmdbHeaderProblem } from './lmdb-header.ts';
 import {
   bufferOf,
   elementsOf,
+  keysOf,
   type LmdbRows,
   pageOf,
   reading,
@@ -152,9 +153,10 @@ export class LmdbEngine implements Engine {
     return decoded.entry;
   }
 
-  page(database: number, from: number, to: number, limit: number): StoredEntry[] {
+  page(database: number, from: number, to: number, limit: number, keysOnly = false): StoredEntry[] {
     this.#assertOpen();
-    return pageOf(this.#rows, NOW, database, from, to, limit);
+    const read = keysOnly ? keysOf : pageOf;
+    return read(this.#rows, NOW, database, from, to, limit);
   }
 
   snapshot(): LmdbSnapshot | undefined {

@@ -1,7 +1,7 @@
 /** Rows of an LMDB database as entries, at its present state or in a read transaction. */
 import { type CollectionRows, type ElementRow, PAGE_BYTES_MAX, PageBuilder } from '../engine.ts';
 import { EngineError } from '../errors.ts';
-import type { StoredEntry } from '../keyspace/entry.ts';
+import { type StoredEntry, UNREAD } from '../keyspace/entry.ts';
 import { POSITIONS } from '../keyspace/slots.ts';
 import { behindPrefix, readElement, writeElementKey, writePrefix } from './element-row.ts';
 import { readRecord } from './record.ts';
@@ -64,6 +64,41 @@ export function pageOf(
     page.add(item);
   }
   return page.items;
+}
+
+/** The same without values; the library would copy each, however long it is. */
+export function keysOf(
+  data: LmdbRows,
+  options: ReadOptions,
+  database: number,
+  from: number,
+  to: number,
+  limit: number,
+): StoredEntry[] {
+  const page = new PageBuilder(limit);
+  // In parts: rows that share the position of the last one belong to the page.
+  const range = { ...rowsBetween(database, from, to), exclusiveStart: false };
+  for (;;) {
+    const rows = reading(() => [...data.getKeys({ ...range, ...options, limit: limit + 1 })]);
+    for (const row of rows) {
+      const bytes = bufferOf(row);
+      const [slot, place] = [slotOfRow(bytes), placeOfRow(bytes)];
+      if (!page.takes(slot, place)) return page.items;
+      const key = keyOfRow(bytes) ?? keyOfRecord(data, bytes, options);
+      page.add({ key, slot, place, entry: UNREAD });
+    }
+    const last = rows.at(-1);
+    if (rows.length <= limit || last === undefined) return page.items;
+    range.start = Buffer.from(last);
+    range.exclusiveStart = true;
+  }
+}
+
+/** Of a long key the row has only a digest. */
+function keyOfRecord(data: LmdbRows, row: Buffer, options: ReadOptions): string {
+  const copy = Buffer.from(row);
+  const record = rowOf(data, copy, options);
+  return (record && readRecord(record, placeOfRow(copy)).key) ?? '';
 }
 
 /** As `Engine.rows`. */

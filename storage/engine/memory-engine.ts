@@ -17,7 +17,7 @@ import {
   PageBuilder,
 } from '../engine.ts';
 import { EngineError } from '../errors.ts';
-import type { Entry, StoredEntry } from '../keyspace/entry.ts';
+import { type Entry, type StoredEntry, UNREAD } from '../keyspace/entry.ts';
 import { type Keyed, KeyTable } from '../keyspace/key-table.ts';
 import type { SlotBlock } from '../keyspace/slot-counts.ts';
 import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
@@ -210,9 +210,9 @@ export class MemoryEngine implements Engine {
     return record === undefined ? undefined : readRecord(record.bytes, record.place).entry;
   }
 
-  page(database: number, from: number, to: number, limit: number): StoredEntry[] {
+  page(database: number, from: number, to: number, limit: number, keysOnly = false): StoredEntry[] {
     this.#assertOpen();
-    return pageOf(this.#store.page(database, from, to, limit), limit);
+    return pageOf(this.#store.page(database, from, to, limit), limit, keysOnly);
   }
 
   rows(of: CollectionRows, after: ElementRow | undefined, limit: number): ElementRow[] {
@@ -322,11 +322,12 @@ function indexOf(items: readonly StoredRecord[], position: number): number {
   return low;
 }
 
-function pageOf(records: readonly StoredRecord[], limit: number): StoredEntry[] {
+function pageOf(records: readonly StoredRecord[], limit: number, keysOnly = false): StoredEntry[] {
   const page = new PageBuilder(limit);
   for (const { key, slot, place, bytes } of records) {
     if (!page.takes(slot, place)) break;
-    page.add({ key, slot, place, entry: readRecord(bytes, place).entry });
+    const entry = keysOnly ? UNREAD : readRecord(bytes, place).entry;
+    page.add({ key, slot, place, entry });
   }
   return page.items;
 }

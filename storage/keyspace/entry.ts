@@ -57,3 +57,6 @@ export interface StoredEntry {
   readonly place: number;
   readonly entry: Entry;
 }
+
+/** Stands for an entry of the engine that was not read: of a key without a deadline. */
+export const UNREAD: Entry = new Entry<Value>(STRING as ValueType, '', NO_DEADLINE, ZERO);

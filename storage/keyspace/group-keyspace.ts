@@ -184,6 +184,10 @@ export class GroupKeyspace implements Keyspace {
     return this.#counts.keysIn(redisSlot);
   }
 
+  volatileKeysIn(redisSlot: number): number {
+    return this.#counts.volatileKeysIn(redisSlot);
+  }
+
   slotOfNth(number: number): number {
     return this.#counts.slotOfNth(number);
   }
@@ -396,14 +400,16 @@ export class GroupKeyspace implements Keyspace {
     this.#others.swap(a, b);
   }
 
-  page(position: number, limit: number): KeyPage {
+  page(position: number, limit: number, keysOnly = false): KeyPage {
     const start = Math.max(position, positionOf(this.#firstSlot, 0));
     const fresh = this.#fresh.page(start, limit);
     let last = this.#end - 1;
     if (fresh.length >= limit) last = Math.min(last, endOf(fresh));
     // The rows behind the last fresh key are no part of the page, and their values may be long.
     const stored =
-      this.#engineKeys === 0 ? [] : this.#engine.page(this.database, start, last + 1, limit);
+      this.#engineKeys === 0
+        ? []
+        : this.#engine.page(this.database, start, last + 1, limit, keysOnly);
     if (stored.length >= limit || valueBytes(stored) >= PAGE_BYTES_MAX) {
       last = Math.min(last, endOf(stored));
     }
@@ -566,7 +572,7 @@ export class GroupKeyspace implements Keyspace {
     const view = new KeysView(
       this.nowMs,
       changesMax,
-      (position, limit) => this.page(position, limit),
+      (position, limit) => this.page(position, limit, this.#volatileSize === 0),
       (closed) => this.#views.splice(this.#views.indexOf(closed), 1),
     );
     this.#views.push(view);

@@ -66,6 +66,9 @@ export interface Keyspace {
   /** The same of one Redis slot. */
   keysIn(redisSlot: number): number;
 
+  /** Those of them that have a deadline. */
+  volatileKeysIn(redisSlot: number): number;
+
   /** The Redis slot of the key with this number, from 0 to `size` - 1, in the order of slots. */
   slotOfNth(number: number): number;
 
@@ -159,9 +162,9 @@ export interface Keyspace {
   /**
    * Keys in hash order from a position on: `limit` of them, a few more (see SlotIndex.page) or
    * fewer. A key that exists during a whole walk from 0 until `next` is 0 is in exactly one of its
-   * pages.
+   * pages. `keysOnly`, where no key has a deadline: values are not read.
    */
-  page(position: number, limit: number): KeyPage;
+  page(position: number, limit: number, keysOnly?: boolean): KeyPage;
 
   /**
    * The next `limit` keys in hash order, and those that share the last one's position: the same on

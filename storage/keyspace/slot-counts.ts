@@ -62,6 +62,10 @@ export class SlotCounts {
     return this.#keys[redisSlot - this.#first] ?? 0;
   }
 
+  volatileKeysIn(redisSlot: number): number {
+    return this.#volatileKeys[redisSlot - this.#first] ?? 0;
+  }
+
   /** The slot of a key by its number in the order of slots, from 0 on; 0 when there are fewer. */
   slotOfNth(number: number): number {
     let left = number;

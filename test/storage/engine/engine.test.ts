@@ -19,7 +19,7 @@ import {
   PAGE_BYTES_MAX,
 } from '../../../storage/engine.ts';
 import type { EngineError } from '../../../storage/errors.ts';
-import { type Deadline, Entry, NO_DEADLINE } from '../../../storage/keyspace/entry.ts';
+import { type Deadline, Entry, NO_DEADLINE, UNREAD } from '../../../storage/keyspace/entry.ts';
 import { BLOCK_SLOTS, type SlotBlock } from '../../../storage/keyspace/slot-counts.ts';
 import { POSITIONS, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
 import { DATABASES, VALUE_BYTES_MAX } from '../../../storage/limits.ts';
@@ -204,6 +204,53 @@ describe.each([
     const machine = new Machine({ engine, cacheBytesMax: 0 });
     expect(machine.read('KEYS', '*')).toHaveLength(7);
     expect(machine.scan(['COUNT', '100']).toSorted()).toEqual(keys);
+  });
+
+  test('walks keys without their values', async () => {
+    const engine = make()();
+    const long = 'k'.repeat(5_000);
+    const keys = [...Array.from({ length: 50 }, (_, i) => `key${i}`), `${long}1`, `${long}2`];
+    await commit(engine, batch(Object.fromEntries(keys.map((key) => [key, `${key}!`]))));
+    for (const limit of [1, 7, 100]) {
+      const found: string[] = [];
+      for (let position = 0; position < POSITIONS; ) {
+        const page = engine.page(0, position, POSITIONS, limit, true);
+        const whole = engine.page(0, position, POSITIONS, limit);
+        expect(page.map(({ key }) => key)).toEqual(whole.map(({ key }) => key));
+        for (const { key, slot, place, entry } of page) {
+          found.push(key);
+          expect(entry).toBe(UNREAD);
+          expect([slot, place]).toEqual([slotOfText(key), placeOfText(key)]);
+        }
+        const last = page.at(-1);
+        position = last === undefined ? POSITIONS : positionOf(last.slot, last.place) + 1;
+      }
+      expect(found.toSorted()).toEqual(keys.toSorted());
+    }
+  });
+
+  test('draws a key, and lists keys, without reading large values', async () => {
+    const engine = make()();
+    const large = 'x'.repeat(PAGE_BYTES_MAX);
+    const filled = new Machine({ engine });
+    filled.run('MSET', 'a', large, 'b', large);
+    await new Promise<unknown>((resolve) => filled.all.flush(resolve));
+    const reads: boolean[] = [];
+    const page = engine.page.bind(engine);
+    engine.page = (database, from, to, limit, keysOnly) => {
+      reads.push(keysOnly === true);
+      return page(database, from, to, limit, keysOnly);
+    };
+    const machine = new Machine({ engine, cacheBytesMax: 0 });
+    machine.nowUs = filled.nowUs;
+    reads.length = 0;
+    expect(['a', 'b']).toContain(machine.read('RANDOMKEY'));
+    expect(reads.length).toBeGreaterThan(0);
+    expect(reads).not.toContain(false);
+    machine.run('PEXPIRE', 'a', '1000000');
+    reads.length = 0;
+    for (let draws = 0; draws < 20; draws += 1) machine.read('RANDOMKEY');
+    expect(reads).toContain(false);
   });
 
   test('gives back a value of the largest size', async () => {
