@@ -4,6 +4,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { DatabaseReport } from '../../storage/keyspace/databases.ts';
+import { hashOf } from '../../transport/access/passwords.ts';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { InfoSection, InfoSections } from '../../transport/resp/info.ts';
@@ -11,6 +12,7 @@ import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
 import type { ReportedNode } from './node-report.ts';
 import { ProcessMemory } from './process-memory.ts';
 import { peerBytes, redisSections } from './redis-sections.ts';
+import { aclFileAt } from './security/acl-file-on-disk.ts';
 
 export class ClientServices {
   readonly #source: ReportedNode;
@@ -31,6 +33,10 @@ export class ClientServices {
       settings,
       protectedMode: this.#source.protectedMode,
       clusterSettings: () => this.#source.node.settings.values,
+      clusterVersion: () => this.#source.node.settings.version,
+      passwordHash:
+        this.#source.config.requirepass === '' ? '' : hashOf(this.#source.config.requirepass),
+      aclFile: aclFileAt(this.#source.config.aclfile),
       settingsHeld: (version) => this.#source.node.settings.isHeld(version),
       info: () => this.#info(),
       holoStats: () => this.#holoStats(),

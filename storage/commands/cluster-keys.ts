@@ -9,6 +9,7 @@ import { type Command, command, NOT_AN_INTEGER } from './command.ts';
 import { forEachKey } from './whole-store.ts';
 
 const READ = {
+  categories: ['@slow'],
   group: 'cluster',
   ofKeyspace: false,
   keys: 'whole-store',

@@ -19,6 +19,7 @@ import { SETTING_COMMANDS } from './setting.ts';
 import { SORT_COMMANDS } from './sort.ts';
 import { STRING_PART_COMMANDS } from './string-parts.ts';
 import { STRING_COMMANDS } from './strings.ts';
+import { USERS_COMMANDS } from './users.ts';
 import { WATCH_COMMANDS } from './watched.ts';
 import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
 import { ZSET_COMBINE_COMMANDS } from './zset/combine.ts';
@@ -52,7 +53,10 @@ export const COMMANDS: readonly Command[] = [
 ];
 
 const byName = new Map(
-  [...COMMANDS, ...WATCH_COMMANDS, ...SETTING_COMMANDS].map((command) => [command.name, command]),
+  [...COMMANDS, ...WATCH_COMMANDS, ...SETTING_COMMANDS, ...USERS_COMMANDS].map((command) => [
+    command.name,
+    command,
+  ]),
 );
 
 /** The command named by the first argument or the first two. */

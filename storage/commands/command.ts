@@ -156,6 +156,8 @@ type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly dangerous?: boolean;
   /** `false`: not in the category of commands on keys. */
   readonly ofKeyspace?: boolean;
+  /** In place of those that its flags give. */
+  readonly categories?: readonly string[];
   /** Where it takes values of several types: their groups. */
   readonly ofGroups?: readonly CommandGroup[];
 };
@@ -180,7 +182,7 @@ export function command(entry: CommandEntry): Command {
     name: entry.name,
     arity: entry.arity,
     flags,
-    categories: [
+    categories: entry.categories ?? [
       ...ofTypes,
       ...(ofTypes.length > 0 || entry.ofKeyspace === false ? [] : ['@keyspace']),
       `@${kind}`,

@@ -13,6 +13,7 @@ const ADAPTERS = [
   /^transport\/http\//,
   /^transport\/holoctl\//,
   /^transport\/peer\/(tcp-network|dialled-link|accepted-link)\.ts$/,
+  /^transport\/access\/passwords\.ts$/,
   /^transport\/peer\/security\//,
   /^transport\/resp\/server\.ts$/,
   /^transport\/socket-factory\.ts$/,

@@ -12,9 +12,9 @@ export const DENIED =
   'interface. If you want to connect from external computers to Redis you may adopt one of the ' +
   'following solutions: 1) Disable protected mode with "holoctl config set protected-mode no" on ' +
   'the machine of the node, however MAKE SURE that it is not publicly accessible from internet ' +
-  "if you do so. 2) Start the node with the '--protected-mode no' option. NOTE: You only need to " +
-  'do one of the above things in order for the server to start accepting connections from the ' +
-  'outside.';
+  "if you do so. 2) Start the node with the '--protected-mode no' option. 3) Set up an " +
+  'authentication password for the default user. NOTE: You only need to do one of the above ' +
+  'things in order for the server to start accepting connections from the outside.';
 
 export class ProtectedMode {
   isOn: boolean;

@@ -3,6 +3,7 @@
  * benchmarks may implement less.
  */
 
+import type { AccessControl } from '../access/access-control.ts';
 import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory } from './connection/client-state.ts';
 import type { Part, ReplyCredit } from './connection/part.ts';
@@ -29,6 +30,7 @@ export interface GatewayCore {
   readonly services: GatewayServices;
   readonly clients: ClientDirectory;
   readonly routes: Routes;
+  readonly access: AccessControl;
   readonly counters: GatewayCounters;
   readonly memory: MemoryBudget;
   readonly insight: CommandInsight;

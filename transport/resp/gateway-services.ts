@@ -1,5 +1,6 @@
 /** The services of the node that the gateway uses. */
 
+import type { AclFile } from '../access/acl-file.ts';
 import type { ProtectedMode } from '../access/protected-mode.ts';
 import type { InfoSections } from './info.ts';
 import type { SettingsRegistry } from './settings-registry.ts';
@@ -60,6 +61,12 @@ export interface GatewayServices {
   readonly protectedMode: ProtectedMode;
   /** Settings of the cluster that have been changed, as this node knows them. */
   clusterSettings(): ReadonlyMap<string, string>;
+  /** Of them. */
+  clusterVersion(): number;
+  /** Of `--requirepass`, SHA-256; empty: there is none. */
+  readonly passwordHash: string;
+  /** Of `--aclfile`. */
+  readonly aclFile: AclFile | undefined;
   /** Whether every node that is up has this version of them. */
   settingsHeld(version: number): boolean;
   /** Sections of INFO from the node; the gateway adds its own fields. */

@@ -98,6 +98,8 @@ function access(limits: GatewayLimits, name: LimitName) {
 }
 
 const FIXED: readonly Setting[] = [
+  // A password is kept as its hash: it is set by CONFIG SET, and never shown.
+  fixedSetting('requirepass', ''),
   fixedSetting('databases', String(DATABASES)),
   fixedSetting('io-threads', '1'),
   fixedSetting('cluster-enabled', 'no'),

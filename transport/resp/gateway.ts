@@ -6,6 +6,8 @@
  */
 import type { Command } from '../../storage/commands/command.ts';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
+import { AccessControl } from '../access/access-control.ts';
+import type { AclCommand } from '../access/acl/acl-commands.ts';
 import { DENIED } from '../access/protected-mode.ts';
 import { humanBytes } from '../human-bytes.ts';
 import { ReplyWriter } from './codec/encoder.ts';
@@ -26,7 +28,9 @@ import { LOCAL_COMMANDS } from './local-commands.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { NO_PEERS, PubSub, type PubSubPeers } from './pubsub/pubsub.ts';
 import { Routes } from './routes.ts';
+import { integerSetting } from './settings-registry.ts';
 
+const ACL_LOG_MAX = 100_000;
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
 
 interface GatewayOptions {
@@ -58,6 +62,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly memory: MemoryBudget;
   readonly insight: CommandInsight;
   readonly pubsub: PubSub;
+  readonly access: AccessControl;
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId: number;
@@ -81,6 +86,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
       settings: services.settings,
       protectedMode: services.protectedMode,
       clusterSettings: () => services.clusterSettings(),
+      clusterVersion: () => services.clusterVersion(),
+      passwordHash: services.passwordHash,
+      aclFile: services.aclFile,
       settingsHeld: (version) => services.settingsHeld(version),
       info: () => mergeSections(this.#sections(), services.info()),
       holoStats: () => services.holoStats(),
@@ -95,7 +103,24 @@ export class Gateway implements GatewayCore, ClientDirectory {
       resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
-    services.settings.register(...insightSettings(this.insight, this.routes));
+    this.access = new AccessControl({
+      commands: commandsOf(this.routes),
+      passwordHash: services.passwordHash,
+      table: () => services.clusterSettings(),
+    });
+    const { log } = this.access;
+    services.settings.register(
+      ...insightSettings(this.insight, this.routes),
+      integerSetting({
+        name: 'acllog-max-len',
+        min: 0,
+        max: ACL_LOG_MAX,
+        get: () => log.max,
+        set: (max) => {
+          log.max = max;
+        },
+      }),
+    );
     registerGatewaySettings(services, this.limits);
   }
 
@@ -107,7 +132,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
     if (this.#connections.size >= this.limits.maxClients) {
       return this.#turnAway(socket, TOO_MANY_CLIENTS);
     }
-    if (this.services.protectedMode.refuses(socket.remoteAddress)) {
+    this.access.refresh();
+    if (this.access.isOpen && this.services.protectedMode.refuses(socket.remoteAddress)) {
       return this.#turnAway(socket, DENIED);
     }
     this.counters.connectionsReceived += 1;
@@ -158,6 +184,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   onTick(): void {
     const nowMs = this.services.clock.monotonicMs();
     this.counters.sample(nowMs);
+    this.access.refresh();
     this.insight.onTick(nowMs);
     this.pubsub.onTick(nowMs);
     // An overloaded node may be woken too late: flush here, so that no reply is stuck.
@@ -320,5 +347,11 @@ export class Gateway implements GatewayCore, ClientDirectory {
         `rejected_calls=${rejected},failed_calls=${failed}`;
     }
     return stats;
+  }
+}
+
+function* commandsOf(routes: Routes): Generator<AclCommand> {
+  for (const { label, command, local } of routes.withSubcommands()) {
+    yield { label, categories: (command ?? local).categories };
   }
 }

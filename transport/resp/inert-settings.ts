@@ -124,11 +124,6 @@ const BOUND: readonly Inert[] = [
     judge: only('', anyText, 'there are no keyspace events here'),
   },
   {
-    names: ['requirepass'],
-    standard: '',
-    judge: only('', anyText, 'there are no passwords here: keep the port on a trusted network'),
-  },
-  {
     names: ['activedefrag'],
     standard: 'no',
     judge: only('no', yesOrNo, 'active defragmentation is not there in this allocator'),
@@ -188,7 +183,6 @@ const INERT: readonly Inert[] = [
   },
   { names: ['sanitize-dump-payload'], standard: 'no', judge: oneOf('no', 'yes', 'clients') },
   { names: ['tracking-table-max-keys'], standard: '1000000', judge: count(0) },
-  { names: ['acllog-max-len'], standard: '128', judge: count(0) },
 ];
 
 function listpack(type: string, what: string): string[] {

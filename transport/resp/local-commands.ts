@@ -1,4 +1,5 @@
 /** Every command that the gateway answers itself; `routes.ts` looks them up. */
+import { ACL_COMMAND } from './commands/acl-command.ts';
 import { CLIENT_COMMAND } from './commands/client-command.ts';
 import { ASKING_COMMAND, CLUSTER_COMMAND } from './commands/cluster-command.ts';
 import { COMMAND_COMMAND } from './commands/command-command.ts';
@@ -17,6 +18,7 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   ...SERVER_COMMANDS,
   ...INSIGHT_COMMANDS,
   ...PUBSUB_COMMANDS,
+  ACL_COMMAND,
   CLIENT_COMMAND,
   ASKING_COMMAND,
   CLUSTER_COMMAND,

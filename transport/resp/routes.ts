@@ -6,6 +6,9 @@
 import { type Arguments, upperCase } from '../../storage/arguments.ts';
 import { type Command, hasOneKey, printable } from '../../storage/commands/command.ts';
 import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/commands/command-table.ts';
+import type { AccessControl } from '../access/access-control.ts';
+import type { JudgedCommand } from '../access/acl/judge.ts';
+import type { UserRows } from '../access/acl/user-table.ts';
 import { HdrHistogram } from '../hdr-histogram.ts';
 import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory } from './connection/client-state.ts';
@@ -36,6 +39,12 @@ export interface LocalCommand {
   readonly afterAll?: boolean;
   /** Inside a MULTI block it runs when those before it have had their effects, if they have any. */
   readonly afterBlock?: boolean;
+  /** Its arguments are shown nowhere: passwords may be among them. */
+  readonly isSecret?: boolean;
+  /** Its keys begin here; it only looks whether and how they are there. */
+  readonly keysFrom?: number;
+  /** Its channels begin here: one or all that follow, names or patterns of names. */
+  readonly channels?: JudgedCommand['channels'];
   /** Runs at once inside a MULTI block instead of being queued. */
   readonly immediate?: boolean;
   /** Subcommands of a command like CLIENT. The store may have further ones (OBJECT ENCODING). */
@@ -51,6 +60,7 @@ export interface LocalContext extends Subscriber {
   readonly routes: Routes;
   readonly counters: GatewayCounters;
   readonly insight: CommandInsight;
+  readonly access: AccessControl;
   readonly limits: Readonly<GatewayLimits>;
   readonly pubsub: PubSub;
   /** The command runs as part of a MULTI block, at EXEC. */
@@ -66,6 +76,14 @@ export interface LocalContext extends Subscriber {
   unwatch(): void;
   /** Changes settings of the cluster; the answer comes when every node that is up has them. */
   changeCluster(changes: ClusterChanges): void;
+  /** The same for users; `done` writes the answer. */
+  changeUsers(rows: UserRows, done: (out: ReplyWriter) => void): void;
+  /** `false`: refused; the answer is held back for a while where this has happened before. */
+  login(name: string, password: string): boolean;
+  /** Whether somebody has logged in, or need not. */
+  readonly isLoggedIn: boolean;
+  /** The user is that of a new connection. */
+  logout(): void;
   /** Answers the open block; writes to `out` only what needs no store. */
   exec(out: ReplyWriter): void;
   /** Stops reading requests, and closes when everything up to here is answered. */
@@ -83,6 +101,8 @@ interface RouteBase {
   /** The name in lower case, as INFO and CLIENT LIST show it. */
   readonly label: string;
   readonly arity: number;
+  /** The command as permissions see it. */
+  readonly judged: JudgedCommand;
   /** Subcommands of a command like CLIENT, by name. */
   readonly subroutes: Map<string, Route> | undefined;
   calls: number;
@@ -197,11 +217,19 @@ export class Routes {
   }
 
   #addLocal(command: LocalCommand): void {
-    const { name, arity, subcommands } = command;
+    const { name, arity, subcommands, keysFrom, channels } = command;
+    const label = name.toLowerCase();
     this.#add({
       name,
-      label: name.toLowerCase(),
+      label,
       arity,
+      judged: {
+        label,
+        command: undefined,
+        isForAll: command.flags.includes('no_auth'),
+        keysFrom,
+        ...(channels === undefined ? {} : { channels }),
+      },
       subroutes: subcommands === undefined ? undefined : new Map(),
       ...newCounts(),
       command: undefined,
@@ -223,10 +251,12 @@ function newCounts() {
 
 export function storeRoute(command: Command): StoreRoute {
   const { name, arity, keys } = command;
+  const label = name.toLowerCase();
   return {
     name,
-    label: name.toLowerCase(),
+    label,
     arity,
+    judged: { label, command, isForAll: false },
     subroutes: undefined,
     ...newCounts(),
     command,

@@ -65,6 +65,10 @@ export interface NodeConfig {
   readonly commandTimeoutMs: number;
   readonly slowPathMs: number;
   readonly maxClients: number;
+  /** Of the default user, until ACL SETUSER or CONFIG SET says otherwise; empty: none. */
+  readonly requirepass: string;
+  /** The file of ACL LOAD and ACL SAVE; empty: none. */
+  readonly aclfile: string;
   /** Without passwords, only clients of this machine are taken. */
   readonly protectedMode: boolean;
   readonly segmentBytes: number;
@@ -225,6 +229,19 @@ export const SETTINGS: Settings = {
     help: 'Redis connections at the same time',
     standard: '10000',
     parse: integer(1, CLIENTS_MAX),
+  },
+  requirepass: {
+    value: 'TEXT',
+    help: 'password of the default user of a new cluster (better in the environment)',
+    standard: '',
+    parse: (text) => text,
+  },
+  aclfile: {
+    value: 'FILE',
+    help: 'users of ACL LOAD and ACL SAVE',
+    standard: '',
+    identity: true,
+    parse: (text) => text,
   },
   protectedMode: {
     value: 'yes|no',

@@ -1,4 +1,5 @@
 /** A gateway with sockets, turns and a clock in the test's hands. */
+import { NO_SETTINGS } from '../../../storage/cluster-settings.ts';
 import { COMMANDS } from '../../../storage/commands/command-table.ts';
 import { ProtectedMode } from '../../../transport/access/protected-mode.ts';
 import type { ClientSocket } from '../../../transport/resp/connection/client-socket.ts';
@@ -34,7 +35,10 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
     clock,
     settings: new SettingsRegistry(),
     protectedMode: new ProtectedMode(false),
-    clusterSettings: () => new Map(),
+    clusterSettings: () => NO_SETTINGS.values,
+    clusterVersion: () => 0,
+    passwordHash: '',
+    aclFile: undefined,
     settingsHeld: () => true,
     info: () => ({}),
     holoStats: () => '',
@@ -125,8 +129,17 @@ export class Harness {
   ];
   replicas = 1;
   /** Settings of the cluster that are known here, and the version that every node has. */
-  clusterValues: () => ReadonlyMap<string, string> = () => new Map();
+  clusterValues: () => ReadonlyMap<string, string> = () => NO_SETTINGS.values;
+  clusterVersion = (): number => 0;
   heldVersion = 0;
+  readonly aclFile: { read(): string; write(text: string): undefined; text: string } = {
+    text: '',
+    read: () => this.aclFile.text,
+    write: (text) => {
+      this.aclFile.text = text;
+    },
+  };
+  readonly passwordHash: string;
   memory = MEMORY;
   storeBytes = 0;
   /** By database and key. */
@@ -146,7 +159,9 @@ export class Harness {
     placement = SOLE_PLACEMENT,
     commands = COMMANDS,
     peers: PubSubPeers = NO_PEERS,
+    passwordHash = '',
   ) {
+    this.passwordHash = passwordHash;
     const { submit } = coordinator ?? this.coordinator;
     (coordinator ?? this.coordinator).answer = (answer) => this.gateway.answered(answer);
     this.gateway = new Gateway({
@@ -167,6 +182,9 @@ export class Harness {
         settings: this.settings,
         protectedMode: this.protectedMode,
         clusterSettings: () => this.clusterValues(),
+        clusterVersion: () => this.clusterVersion(),
+        passwordHash: this.passwordHash,
+        aclFile: this.aclFile,
         settingsHeld: (version) => version <= this.heldVersion,
         info: () => this.info,
         holoStats: () => {

@@ -30,6 +30,11 @@ const CARRY_BYTES_MIN = 256;
 const KEPT_CHUNK_BYTES_MIN = 4 * 1024;
 const EMPTY = Buffer.alloc(0);
 
+/** Limits before a login, as in Redis. */
+const STRANGER_ARGUMENTS_MAX = 10;
+const STRANGER_BULK_BYTES_MAX = 16 * 1024;
+const STRANGER_BULK = 'unauthenticated bulk length';
+
 export const NEED_MORE = 0;
 export const REQUEST = 1;
 export const FAILED = 2;
@@ -51,6 +56,9 @@ export class RequestParser {
   error = '';
   /** Requests found so far; empty lines and empty arrays are not counted. */
   requests = 0;
+
+  /** `false`: nobody has logged in, and requests must be short. */
+  isTrusted = true;
 
   readonly #limits: RequestLimits;
   /** The carried-over bytes, then the last chunk; valid up to `#filled`. */
@@ -129,7 +137,9 @@ export class RequestParser {
     }
     const input = this.#input;
     const filled = this.#filled;
-    const bulkBytesMax = this.#limits.requestBulkBytesMax;
+    const bulkBytesMax = this.isTrusted
+      ? this.#limits.requestBulkBytesMax
+      : STRANGER_BULK_BYTES_MAX;
     let at = this.#position;
     let length = this.#bulkLength;
     let wanted = this.#wanted;
@@ -141,7 +151,9 @@ export class RequestParser {
         if (next === CUT_OFF) break;
         length = this.#length;
         if (next === INVALID || length < 0 || length > bulkBytesMax) {
-          return this.#fail('invalid bulk length');
+          return this.#fail(
+            this.#isLongForStranger(length) ? STRANGER_BULK : 'invalid bulk length',
+          );
         }
         at = next;
         if (at + length - this.#begin > this.#limits.requestBytesMax) {
@@ -182,6 +194,9 @@ export class RequestParser {
       }
       const next = this.#readLength(at + 1);
       if (next === CUT_OFF) return NEED_MORE;
+      if (!this.isTrusted && next !== INVALID && this.#length > STRANGER_ARGUMENTS_MAX) {
+        return this.#fail('unauthenticated multibulk length');
+      }
       if (next === INVALID || this.#length > this.#limits.argumentsMax) {
         return this.#fail('invalid multibulk length');
       }
@@ -277,6 +292,10 @@ export class RequestParser {
     this.#begin = 0;
     this.#position -= moved;
     this.#searched = Math.max(0, this.#searched - moved);
+  }
+
+  #isLongForStranger(length: number): boolean {
+    return !this.isTrusted && length > STRANGER_BULK_BYTES_MAX;
   }
 
   #fail(error: string): typeof FAILED {

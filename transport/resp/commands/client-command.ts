@@ -60,7 +60,7 @@ function describeClient(view: ClientView, nowMs: number): string {
     ['tot-mem', inputBytes + outputBytes + multiBytes],
     ['events', 'r'],
     ['cmd', client.lastCommand],
-    ['user', 'default'],
+    ['user', client.user],
     ['redir', -1],
     ['resp', client.protocol],
     ['lib-name', client.libName],
@@ -117,7 +117,12 @@ function kill(context: LocalContext, args: readonly string[], out: ReplyWriter):
     killOne(context, found);
     return;
   }
-  const filter = clientFilter(args, context.client.id, context.services.clock.monotonicMs());
+  const filter = clientFilter(
+    args,
+    context.client.id,
+    context.services.clock.monotonicMs(),
+    (name) => context.access.users.find(name) !== undefined,
+  );
   if (typeof filter === 'string') return out.error(filter);
   const found = [...context.clients.all()].filter((view) => filter(view));
   out.integer(found.length);
@@ -180,6 +185,8 @@ function unblock(_context: LocalContext, args: readonly string[], out: ReplyWrit
   else out.integer(0);
 }
 
+const ADMIN = ['@admin', '@slow', '@dangerous', '@connection'];
+
 export const CLIENT_COMMAND: LocalCommand = withSubcommands({
   name: 'CLIENT',
   flags: ['noscript', 'loading', 'stale'],
@@ -190,6 +197,7 @@ export const CLIENT_COMMAND: LocalCommand = withSubcommands({
   summary: 'A container for client connection commands.',
   since: '2.4.0',
   complexity: 'Depends on subcommand.',
+  helpCategory: '@connection',
   subcommands: {
     ID: { arity: 2, run: (context, _args, out) => out.integer(context.client.id) },
     INFO: {
@@ -200,8 +208,8 @@ export const CLIENT_COMMAND: LocalCommand = withSubcommands({
         out.verbatim(view === undefined ? '' : `${describeClient(view, nowMs)}\n`);
       },
     },
-    LIST: { arity: -2, run: list },
-    KILL: { arity: -3, run: kill },
+    LIST: { arity: -2, categories: ADMIN, run: list },
+    KILL: { arity: -3, categories: ADMIN, run: kill },
     GETNAME: {
       arity: 2,
       run(context, _args, out) {
@@ -221,19 +229,22 @@ export const CLIENT_COMMAND: LocalCommand = withSubcommands({
     },
     SETINFO: { arity: 4, run: setInfo },
     REPLY: { arity: 3, run: reply },
-    'NO-EVICT': onOff((context, on) => {
-      context.client.noEvict = on;
-    }),
+    'NO-EVICT': {
+      ...onOff((context, on) => {
+        context.client.noEvict = on;
+      }),
+      categories: ADMIN,
+    },
     'NO-TOUCH': onOff((context, on) => {
       context.client.noTouch = on;
     }),
-    UNBLOCK: { arity: -3, run: unblock },
+    UNBLOCK: { arity: -3, categories: ADMIN, run: unblock },
     GETREDIR: replyWith(2, (out) => out.integer(-1)),
     TRACKING: unsupported('CLIENT TRACKING', -3),
     TRACKINGINFO: unsupported('CLIENT TRACKING', 2),
     CACHING: unsupported('CLIENT TRACKING', 3),
-    PAUSE: unsupported('CLIENT PAUSE', -3),
-    UNPAUSE: unsupported('CLIENT PAUSE', 2),
+    PAUSE: { ...unsupported('CLIENT PAUSE', -3), categories: ADMIN },
+    UNPAUSE: { ...unsupported('CLIENT PAUSE', 2), categories: ADMIN },
     MAINT_NOTIFICATIONS: unsupported('CLIENT MAINT_NOTIFICATIONS', -3),
   },
 });

@@ -10,6 +10,7 @@ export function clientFilter(
   args: readonly string[],
   ownId: number,
   nowMs: number,
+  isUser: (name: string) => boolean,
 ): Predicate | string {
   if (args.length % 2 !== 0) return SYNTAX_ERROR;
   const tests: Predicate[] = [];
@@ -23,14 +24,19 @@ export function clientFilter(
       skipOwn = word === 'YES';
       continue;
     }
-    const test = predicate(option, value, nowMs);
+    const test = predicate(option, value, nowMs, isUser);
     if (typeof test === 'string') return test;
     tests.push(test);
   }
   return (view) => (!skipOwn || view.client.id !== ownId) && tests.every((test) => test(view));
 }
 
-function predicate(option: string, value: string, nowMs: number): Predicate | string {
+function predicate(
+  option: string,
+  value: string,
+  nowMs: number,
+  isUser: (name: string) => boolean,
+): Predicate | string {
   switch (option) {
     case 'ID': {
       const id = parseInteger(value);
@@ -44,7 +50,8 @@ function predicate(option: string, value: string, nowMs: number): Predicate | st
     case 'TYPE':
       return typePredicate(value);
     case 'USER':
-      return value === 'default' ? () => true : `ERR No such user '${printable(value)}'`;
+      if (!isUser(value)) return `ERR No such user '${printable(value)}'`;
+      return (view) => view.client.user === value;
     case 'MAXAGE': {
       const seconds = parseInteger(value);
       if (seconds === undefined || seconds < 1) {

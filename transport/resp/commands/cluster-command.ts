@@ -110,13 +110,18 @@ function nodes(context: LocalContext, _args: readonly string[], out: ReplyWriter
   out.verbatim(lines.join(''));
 }
 
+const ADMIN = ['@admin', '@slow', '@dangerous'];
+
 function refuse(_context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
   out.error(NO_CLUSTER);
 }
 
 function refusals(): Record<string, Subcommand> {
   return Object.fromEntries(
-    Object.entries(REFUSED).map(([name, arity]) => [name, { arity, run: refuse }]),
+    Object.entries(REFUSED).map(([name, arity]) => [
+      name,
+      { arity, categories: ADMIN, run: refuse },
+    ]),
   );
 }
 

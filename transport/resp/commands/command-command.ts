@@ -174,6 +174,7 @@ const CONTAINER = withSubcommands({
   summary: 'Returns detailed information about all commands.',
   since: '2.8.13',
   complexity: 'O(N) where N is the total number of commands',
+  helpCategory: '@connection',
   subcommands: {
     COUNT: { arity: 2, run: (context, _args, out) => out.integer(context.routes.size) },
     DOCS: { arity: -2, run: (context, args, out) => docs(context, args.slice(2), out) },
@@ -191,6 +192,7 @@ const CONTAINER = withSubcommands({
 
 export const COMMAND_COMMAND: LocalCommand = {
   ...CONTAINER,
+  categories: ['@slow', '@connection'],
   arity: -1,
   run: (context, _args, out) => allInfo(context, out),
 };

@@ -1,20 +1,24 @@
 /**
- * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET. There is one
- * default user without a password, as in an unconfigured Redis.
+ * Commands about the connection itself: PING, ECHO, HELLO, AUTH, SELECT, QUIT, RESET.
  */
 import { arityError, printable } from '../../../storage/commands/command.ts';
 import { databaseNumber } from '../../../storage/commands/database-number.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
+import { WRONG_PASS } from '../../access/access-control.ts';
+import { DEFAULT_USER } from '../../access/acl/user.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { isSubscriber } from '../connection/client-state.ts';
 import { REDIS_COMPATIBLE_VERSION } from '../info.ts';
 import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts';
 import { nameError } from './client-command.ts';
 
-const WRONG_PASS = 'WRONGPASS invalid username-password pair or user is disabled.';
 const NO_PASSWORD_SET =
   'ERR AUTH <password> called without any password configured for the default user. ' +
   'Are you sure your configuration is correct?';
+const NOAUTH_HELLO =
+  'NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> ' +
+  'AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol ' +
+  'version at the same time';
 const SECURITY_ATTACK =
   'ERR Possible SECURITY ATTACK detected: HTTP was spoken to a Redis port. Connection aborted.';
 
@@ -24,6 +28,9 @@ const CONNECTION = {
   group: 'connection',
   complexity: 'O(1)',
 } as const;
+
+/** Before a login too. */
+const FOR_ALL = [...CONNECTION.flags, 'no_auth'];
 
 /** https://redis.io/docs/latest/commands/hello */
 function hello(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
@@ -42,6 +49,11 @@ function hello(context: LocalContext, args: readonly string[], out: ReplyWriter)
   }
   const options = helloOptions(args);
   if (typeof options === 'string') return out.error(options);
+  const { login } = options;
+  if (login !== undefined && !context.login(login.user, login.password)) {
+    return out.error(WRONG_PASS);
+  }
+  if (!context.isLoggedIn) return out.error(NOAUTH_HELLO);
   if (options.name !== undefined) client.name = options.name;
   client.protocol = protocol;
   out.protocol = protocol;
@@ -58,13 +70,18 @@ function hello(context: LocalContext, args: readonly string[], out: ReplyWriter)
   out.array(0);
 }
 
-function helloOptions(args: readonly string[]): { name?: string } | string {
-  const options: { name?: string } = {};
+interface HelloOptions {
+  name?: string;
+  login?: { readonly user: string; readonly password: string };
+}
+
+function helloOptions(args: readonly string[]): HelloOptions | string {
+  const options: HelloOptions = {};
   for (let i = 2; i < args.length; ) {
     const word = args[i] ?? '';
     const left = args.length - i - 1;
     if (word.toUpperCase() === 'AUTH' && left >= 2) {
-      if (args[i + 1] !== 'default') return WRONG_PASS;
+      options.login = { user: args[i + 1] ?? '', password: args[i + 2] ?? '' };
       i += 3;
     } else if (word.toUpperCase() === 'SETNAME' && left >= 1) {
       const name = args[i + 1] ?? '';
@@ -90,6 +107,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   context.discardMulti();
   context.unwatch();
   context.pubsub.unsubscribeAll(context);
+  context.logout();
   client.name = '';
   client.database = 0;
   client.protocol = 2;
@@ -101,6 +119,16 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   out.simple('RESET');
 }
 
+/** https://redis.io/docs/latest/commands/auth */
+function authenticate(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+  if (args.length > 3) return out.error('ERR syntax error');
+  const { defaultUser } = context.access.users;
+  if (args.length === 2 && defaultUser.needsNoPassword) return out.error(NO_PASSWORD_SET);
+  const [user, password] = args.length === 2 ? [DEFAULT_USER, args[1]] : [args[1], args[2]];
+  if (context.login(user ?? '', password ?? '')) out.simple('OK');
+  else out.error(WRONG_PASS);
+}
+
 /** A browser was lured into posting to this port: nothing after the request is read. */
 function refuseHttp(context: LocalContext, _args: readonly string[], out: ReplyWriter): void {
   context.counters.securityAttacks += 1;
@@ -110,6 +138,7 @@ function refuseHttp(context: LocalContext, _args: readonly string[], out: ReplyW
 
 const HTTP = {
   ...CONNECTION,
+  flags: FOR_ALL,
   arity: -1,
   immediate: true,
   summary: 'An internal command that catches HTTP requests.',
@@ -145,6 +174,8 @@ export const CONNECTION_COMMANDS: readonly LocalCommand[] = [
   {
     ...CONNECTION,
     name: 'HELLO',
+    flags: FOR_ALL,
+    isSecret: true,
     arity: -1,
     afterAll: true,
     summary: 'Handshakes with the server.',
@@ -154,15 +185,12 @@ export const CONNECTION_COMMANDS: readonly LocalCommand[] = [
   {
     ...CONNECTION,
     name: 'AUTH',
+    flags: FOR_ALL,
     arity: -2,
     summary: 'Authenticates the connection.',
     since: '1.0.0',
-    run(_context, args, out) {
-      if (args.length > 3) out.error('ERR syntax error');
-      else if (args.length === 2) out.error(NO_PASSWORD_SET);
-      else if (args[1] === 'default') out.simple('OK');
-      else out.error(WRONG_PASS);
-    },
+    isSecret: true,
+    run: authenticate,
   },
   {
     ...CONNECTION,
@@ -180,6 +208,7 @@ export const CONNECTION_COMMANDS: readonly LocalCommand[] = [
   {
     ...CONNECTION,
     name: 'QUIT',
+    flags: FOR_ALL,
     arity: -1,
     immediate: true,
     summary: 'Closes the connection.',
@@ -192,6 +221,7 @@ export const CONNECTION_COMMANDS: readonly LocalCommand[] = [
   {
     ...CONNECTION,
     name: 'RESET',
+    flags: FOR_ALL,
     arity: 1,
     afterAll: true,
     immediate: true,

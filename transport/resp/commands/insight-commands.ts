@@ -11,7 +11,7 @@ import { withSubcommands } from './subcommands.ts';
 
 const CONTAINER = {
   flags: ['loading', 'stale'],
-  categories: ['@slow', '@dangerous'],
+  categories: ['@admin', '@slow', '@dangerous'],
   group: 'server',
   complexity: 'Depends on subcommand.',
 } as const;

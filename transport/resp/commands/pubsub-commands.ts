@@ -24,6 +24,7 @@ const PUBLISHING = {
   ...PUBSUB,
   flags: ['pubsub', 'loading', 'stale', 'fast'],
   categories: ['@pubsub', '@fast'],
+  channels: { from: 1, isPattern: false, one: true },
   arity: 3,
 } as const;
 
@@ -156,6 +157,7 @@ export const PUBSUB_COMMANDS: readonly LocalCommand[] = [
   {
     ...SUBSCRIBING,
     name: 'SUBSCRIBE',
+    channels: { from: 1, isPattern: false, one: false },
     arity: -2,
     summary: 'Listens for messages published to channels.',
     since: '2.0.0',
@@ -165,6 +167,7 @@ export const PUBSUB_COMMANDS: readonly LocalCommand[] = [
   {
     ...SUBSCRIBING,
     name: 'PSUBSCRIBE',
+    channels: { from: 1, isPattern: true, one: false },
     arity: -2,
     summary: 'Listens for messages published to channels that match one or more patterns.',
     since: '2.0.0',
@@ -174,6 +177,7 @@ export const PUBSUB_COMMANDS: readonly LocalCommand[] = [
   {
     ...SUBSCRIBING,
     name: 'SSUBSCRIBE',
+    channels: { from: 1, isPattern: false, one: false },
     arity: -2,
     summary: 'Listens for messages published to shard channels.',
     since: '7.0.0',

@@ -2,7 +2,7 @@
  * Commands about the node: INFO, TIME, WAIT, HoloStore's counters, and the short answers that
  * clients and tools expect about missing features. None of them pretends that a feature exists.
  */
-import { NOT_AN_INTEGER, printable } from '../../../storage/commands/command.ts';
+import { NOT_AN_INTEGER } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { mergeSections, renderInfo } from '../info.ts';
@@ -16,6 +16,7 @@ const SERVER = {
   complexity: 'O(1)',
 } as const;
 
+const ADMIN = ['@admin', '@slow', '@dangerous'] as const;
 const CONTAINER = { ...SERVER, complexity: 'Depends on subcommand.' } as const;
 
 /**
@@ -40,26 +41,6 @@ function functionFlush(_context: LocalContext, args: readonly string[], out: Rep
     return out.error('ERR FUNCTION FLUSH only supports SYNC|ASYNC option');
   }
   out.simple('OK');
-}
-
-/** ACL CAT: the categories, or the commands of one. */
-function aclCategories(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
-  const byCategory = new Map<string, string[]>();
-  for (const route of context.routes.withSubcommands()) {
-    for (const category of (route.command ?? route.local).categories) {
-      const names = byCategory.get(category) ?? [];
-      names.push(route.label);
-      byCategory.set(category, names);
-    }
-  }
-  const wanted = args[2]?.toLowerCase();
-  const words =
-    wanted === undefined
-      ? [...byCategory.keys()].map((category) => category.slice(1))
-      : byCategory.get(`@${wanted}`);
-  if (words === undefined) return out.error(`ERR Unknown category '${printable(args[2] ?? '')}'`);
-  out.array(words.length);
-  for (const word of words) out.bulk(word);
 }
 
 const OBJECT_HELP = [
@@ -104,6 +85,7 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
   {
     ...SERVER,
     group: 'generic',
+    categories: ['@slow', '@connection'],
     name: 'WAIT',
     arity: 3,
     afterAll: true,
@@ -113,6 +95,7 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
   },
   {
     ...SERVER,
+    categories: ['@admin', '@fast', '@dangerous'],
     name: 'ROLE',
     arity: 1,
     summary: 'Returns the role: every node takes every command.',
@@ -126,6 +109,7 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
   },
   {
     ...SERVER,
+    categories: ['@admin', '@fast', '@dangerous'],
     name: 'LASTSAVE',
     arity: 1,
     summary: 'Returns when the store was last written out; the log has every write before that.',
@@ -150,6 +134,7 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
   },
   {
     ...SERVER,
+    categories: ADMIN,
     name: 'DEBUG',
     arity: -2,
     summary: 'Refused.',
@@ -158,6 +143,7 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
   },
   withSubcommands({
     ...CONTAINER,
+    categories: ADMIN,
     name: 'MODULE',
     summary: 'A container for module commands.',
     since: '4.0.0',
@@ -166,12 +152,14 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
   withSubcommands({
     ...CONTAINER,
     group: 'scripting',
+    categories: ['@slow', '@scripting'],
+    helpCategory: '@scripting',
     name: 'FUNCTION',
     summary: 'A container for function commands.',
     since: '7.0.0',
     subcommands: {
       LIST: replyWith(-2, (out) => out.array(0)),
-      FLUSH: { arity: -2, run: functionFlush },
+      FLUSH: { arity: -2, categories: ['@write', '@slow', '@scripting'], run: functionFlush },
     },
   }),
   withSubcommands({
@@ -182,23 +170,7 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
     since: '2.2.3',
     // All of them ask the store.
     subcommands: {},
+    helpCategory: '@keyspace',
     help: OBJECT_HELP,
   }),
-  withSubcommands({
-    ...CONTAINER,
-    name: 'ACL',
-    summary: 'A container for Access List Control commands.',
-    since: '6.0.0',
-    subcommands: {
-      WHOAMI: replyWith(2, (out) => out.bulk('default')),
-      USERS: replyWith(2, (out) => texts(out, ['default'])),
-      LIST: replyWith(2, (out) => texts(out, ['user default on nopass ~* &* +@all'])),
-      CAT: { arity: -2, run: aclCategories },
-    },
-  }),
 ];
-
-function texts(out: ReplyWriter, words: readonly string[]): void {
-  out.array(words.length);
-  for (const word of words) out.bulk(word);
-}

@@ -11,30 +11,42 @@ export interface Subcommand {
   readonly arity: number;
   /** See `LocalCommand`. */
   readonly afterAll?: boolean;
+  /** See `LocalCommand`. */
+  readonly isSecret?: boolean;
+  /** Those of the container by default. */
+  readonly categories?: readonly string[];
   run(context: LocalContext, args: readonly string[], out: ReplyWriter): void;
 }
 
 type Described = Omit<LocalCommand, 'arity' | 'run' | 'subcommands'> & {
   /** Names in upper case. */
   readonly subcommands: Readonly<Record<string, Subcommand>>;
+  /** Of HELP, beside `@slow`. */
+  readonly helpCategory?: string;
   /** The lines of HELP between its first line and the one about HELP. */
   readonly help?: readonly string[];
 };
 
+const SLOW = ['@slow'];
+
 /** `args[1]` names the subcommand; HELP is added. */
-export function withSubcommands({ subcommands, help, ...described }: Described): LocalCommand {
+export function withSubcommands(all: Described): LocalCommand {
+  const { subcommands, help, helpCategory, ...described } = all;
   const { name } = described;
-  const all: Record<string, Subcommand> = {
+  const helped: Record<string, Subcommand> = {
     ...subcommands,
     HELP: {
       arity: 2,
+      categories: helpCategory === undefined ? SLOW : [helpCategory, ...SLOW],
       run: (_context, _args, out) => writeHelp(name, help ?? Object.keys(subcommands), out),
     },
   };
   return {
     ...described,
+    // Permissions are about its subcommands.
+    categories: SLOW,
     arity: -2,
-    subcommands: Object.entries(all).map(([word, subcommand]) => ({
+    subcommands: Object.entries(helped).map(([word, subcommand]) => ({
       ...described,
       ...subcommand,
       name: `${name}|${word}`,

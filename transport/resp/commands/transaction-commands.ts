@@ -27,6 +27,7 @@ export const TRANSACTION_COMMANDS: readonly LocalCommand[] = [
   {
     ...TRANSACTION,
     name: 'EXEC',
+    categories: ['@slow', '@transaction'],
     arity: 1,
     summary: 'Executes all commands in a transaction.',
     since: '1.2.0',
@@ -48,6 +49,7 @@ export const TRANSACTION_COMMANDS: readonly LocalCommand[] = [
     ...TRANSACTION,
     name: 'WATCH',
     arity: -2,
+    keysFrom: 1,
     afterAll: true,
     summary: 'Monitors changes to keys to determine the execution of a transaction.',
     since: '2.2.0',

@@ -2,6 +2,7 @@
  * The state of one client: names, protocol, reply mode. Commands like CLIENT and HELLO change it;
  * CLIENT LIST shows it.
  */
+import { DEFAULT_USER } from '../../access/acl/user.ts';
 
 /** `skip-next`: the next command gets no reply; `skip`: that command runs now. */
 type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
@@ -17,6 +18,8 @@ export interface ClientState {
   /** Time of the last request, to the precision of the gateway's ticks. */
   activeMs: number;
   name: string;
+  /** The user that has logged in; `default` before that. */
+  user: string;
   libName: string;
   libVersion: string;
   protocol: 2 | 3;
@@ -79,6 +82,7 @@ export function newClientState(
     connectedMs: nowMs,
     activeMs: nowMs,
     name: '',
+    user: DEFAULT_USER,
     libName: '',
     libVersion: '',
     protocol: 2,

@@ -5,6 +5,8 @@
  * timer and no system socket: the gateway ticks it, `ClientSocket` carries bytes.
  */
 import { arityError, fitsArity, keysAmong } from '../../../storage/commands/command.ts';
+import type { User } from '../../access/acl/user.ts';
+import type { UserRows } from '../../access/acl/user-table.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
 import { NEED_MORE, REQUEST, RequestParser } from '../codec/parser.ts';
 import type { GatewayCore } from '../gateway-core.ts';
@@ -20,6 +22,7 @@ import {
 } from '../routes.ts';
 import type { ClusterChanges } from '../settings-registry.ts';
 import { ByteQueue } from './byte-queue.ts';
+import { ClientAccess } from './client-access.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, isSubscriber, newClientState } from './client-state.ts';
 import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
@@ -41,6 +44,7 @@ const SUBSCRIBER_COMMANDS: ReadonlySet<string> = new Set([
   ...['UNSUBSCRIBE', 'PUNSUBSCRIBE', 'SUNSUBSCRIBE'],
   ...['PING', 'QUIT', 'RESET'],
 ]);
+const USER_CHANGED = 'EXECABORT Transaction discarded because the permissions of its user changed.';
 const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
 
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
@@ -104,6 +108,11 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** When the replies that are to be written were rendered; 0: they are not of the sample. */
   #renderedMs = 0;
   readonly #outputWatch: OutputWatch;
+  readonly #clientAccess: ClientAccess;
+  /** Until then nothing is parsed or written: a login has failed. */
+  #heldBackUntilMs = 0;
+  /** The user that the open block was judged by. */
+  #multiUser: User | undefined;
 
   constructor(id: number, socket: ClientSocket, core: GatewayCore) {
     this.#core = core;
@@ -115,6 +124,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#deadlines = new ConnectionDeadlines(core.limits, nowMs);
     this.#outputWatch = new OutputWatch(core.limits);
     this.client = newClientState(id, socket.remoteAddress, socket.localAddress, nowMs);
+    this.#clientAccess = new ClientAccess(core.access, this.client);
+    this.#userChanged();
   }
 
   get services(): GatewayServices {
@@ -139,6 +150,14 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   get limits() {
     return this.#core.limits;
+  }
+
+  get access() {
+    return this.#core.access;
+  }
+
+  get isLoggedIn(): boolean {
+    return this.#clientAccess.user !== undefined;
   }
 
   get pubsub() {
@@ -251,7 +270,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** Sends this turn's replies in one write. */
   flush(): void {
     this.#flushRequested = false;
-    if (this.#state === 'closed') return;
+    if (this.#state === 'closed' || this.#isHeldBack) return;
     if (this.#output.bytes > 0) {
       this.counters.writes += 1;
       this.#outputBlocked = !this.#writeOut();
@@ -279,6 +298,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** Closes the connection when one of its deadlines has passed. */
   onTick(nowMs: number): void {
     if (this.#outputWatch.exceeds(this.client, this.outputBytes, nowMs)) return this.#cutOff();
+    if (!this.#followUsers()) return;
+    if (this.#isHeldBack && nowMs >= this.#heldBackUntilMs) this.#releaseHeldBack();
     if (this.#changeAnswered(nowMs)) this.#pump();
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
@@ -345,9 +366,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     const { services } = this.#core;
     const outcome = this.#change.outcome(nowMs, (version) => services.settingsHeld(version));
     if (outcome === undefined) return false;
+    const { done } = this.#change;
     this.#change = undefined;
     if (this.#changeDiscarded) return true;
-    if (outcome === 'OK') this.#protocolWriter().simple(outcome);
+    if (outcome === 'OK') done(this.#protocolWriter());
     else this.#error(outcome);
     this.#send(this.#out.take());
     return true;
@@ -406,6 +428,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   beginMulti(): boolean {
     if (this.#multi !== undefined) return false;
     this.#multi = new MultiBlock(this.client.database);
+    this.#multiUser = this.#clientAccess.user;
     return true;
   }
 
@@ -425,8 +448,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     }
     this.#multi = undefined;
     const guard = this.#watched.takeGuard();
-    if (block.spoiled) {
-      this.#error(EXECABORT);
+    if (block.spoiled || this.#multiUser !== this.#clientAccess.user) {
+      this.#error(block.spoiled ? EXECABORT : USER_CHANGED);
       return;
     }
     this.#placeLocals();
@@ -456,8 +479,69 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   changeCluster(changes: ClusterChanges): void {
     const untilMs = this.services.clock.monotonicMs() + this.#core.limits.settingWaitMsMax;
-    this.#change = new SettingChange(changes, untilMs);
-    this.#builder.addWholeStore(this.#change.command);
+    this.#begin(SettingChange.ofSettings(changes, untilMs));
+  }
+
+  changeUsers(rows: UserRows, done: (out: ReplyWriter) => void): void {
+    const untilMs = this.services.clock.monotonicMs() + this.#core.limits.settingWaitMsMax;
+    this.#begin(SettingChange.ofUsers(rows, this.services.clusterVersion(), untilMs, done));
+  }
+
+  #begin(change: SettingChange): void {
+    this.#change = change;
+    this.#builder.addWholeStore(change.command);
+  }
+
+  login(name: string, password: string): boolean {
+    const { clock } = this.services;
+    const nowMs = clock.monotonicMs();
+    const delayMs = this.#clientAccess.login(name, password, nowMs, clock.wallUs() / 1_000);
+    this.#userChanged();
+    if (delayMs === undefined) return true;
+    if (delayMs > 0) this.#heldBackUntilMs = nowMs + delayMs;
+    return false;
+  }
+
+  logout(): void {
+    this.#clientAccess.reset();
+    this.#userChanged();
+  }
+
+  /** Before anybody has logged in, requests must be short. */
+  #userChanged(): void {
+    this.#parser.isTrusted = this.isLoggedIn;
+  }
+
+  get #isHeldBack(): boolean {
+    return this.#heldBackUntilMs > 0;
+  }
+
+  #releaseHeldBack(): void {
+    this.#heldBackUntilMs = 0;
+    this.#requestFlush();
+    this.#pump();
+  }
+
+  /** Takes the users as this node knows them now; `false`: this one is gone, or sees too much. */
+  #followUsers(): boolean {
+    const outcome = this.#clientAccess.refresh();
+    if (outcome === 'same') return true;
+    this.#userChanged();
+    if (outcome === 'changed' && this.#mayKeepSubscriptions()) return true;
+    // The one that has removed its own user is answered.
+    if (this.#change !== undefined) this.closeAfterReplies();
+    else this.kill();
+    return false;
+  }
+
+  #mayKeepSubscriptions(): boolean {
+    if (!isSubscriber(this.client)) return true;
+    const selectors = [...(this.#clientAccess.user?.allSelectors() ?? [])];
+    return (['channel', 'pattern', 'shard'] as const).every((kind) =>
+      this.pubsub
+        .namesOf(kind, this)
+        .every((name) => selectors.some((each) => each.allowsChannel(name, kind === 'pattern'))),
+    );
   }
 
   closeAfterReplies(): void {
@@ -468,6 +552,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   #pump(): void {
     if (this.#pumping || this.#state === 'closed') return;
+    this.access.refresh();
+    if (!this.#followUsers()) return;
     this.#pumping = true;
     while (this.#mayParse()) {
       this.#parsedFromMs = this.insight.units.takes() ? this.services.clock.monotonicMs() : 0;
@@ -493,6 +579,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       !this.#exhausted &&
       this.#unit === undefined &&
       this.#change === undefined &&
+      !this.#isHeldBack &&
       !this.#outputBlocked &&
       !this.#turnFull
     );
@@ -500,7 +587,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   /** Parses until the input ends or a request must wait. */
   #parse(): void {
-    while (this.#state === 'open' && !this.#turnFull) {
+    while (this.#state === 'open' && !this.#turnFull && !this.#isHeldBack) {
       const outcome = this.#held ? REQUEST : this.#parser.next();
       this.#held = false;
       if (outcome === REQUEST) {
@@ -547,7 +634,21 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       this.#reject(subscriberError(route.label));
       return true;
     }
+    const refusal = this.#refusalOf(route);
+    if (refusal !== undefined) {
+      route.rejected += 1;
+      this.#reject(refusal);
+      return true;
+    }
     return route.local === undefined ? this.#acceptStore(route) : this.#acceptLocal(route);
+  }
+
+  /** The error line of a command that the user may not run. */
+  #refusalOf(route: Route): string | undefined {
+    const access = this.#clientAccess;
+    if (access.user?.isUnlimited === true) return undefined;
+    const wallMs = (): number => this.services.clock.wallUs() / 1_000;
+    return access.refusal(route, this.#parser.args, this.inMulti, wallMs);
   }
 
   /** A RESP2 client with subscriptions could not tell replies from messages. */
@@ -753,7 +854,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     const tookMs = clock.monotonicMs() - startMs;
     route.usec += tookMs * 1000;
     this.routes.latency(route, tookMs * 1000);
-    this.insight.localDone(this.client, route.local, args, tookMs);
+    const told = route.local.isSecret === true ? args.slice(0, 1) : args;
+    this.insight.localDone(this.client, route.local, told, tookMs);
     // An error inside EXEC is not counted for EXEC itself.
     if (out.errors === this.#errorsBefore) return;
     this.#errorsBefore = out.errors;
@@ -885,7 +987,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   /** After the last reply: closes our side and waits for the client's end. */
   #finish(): void {
-    const done = !this.#isBusy && this.#output.bytes === 0;
+    const done = !this.#isBusy && this.#output.bytes === 0 && !this.#isHeldBack;
     if (this.#state !== 'closing' || !done) return;
     this.#state = 'ended';
     this.#waiting.clear();
@@ -896,7 +998,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   #adjustFlow(): void {
     const { pendingBytesMax } = this.#core.limits;
-    const waits = this.#isBusy || this.#turnFull;
+    const waits = this.#isBusy || this.#turnFull || this.#isHeldBack;
     const full = waits && this.inputBytes > (this.#paused ? pendingBytesMax / 2 : pendingBytesMax);
     if (this.#state !== 'closed') this.#charge();
     const waitsForOthers = this.#refused || this.#outputBlocked || this.#isGreedy;

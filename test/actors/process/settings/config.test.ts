@@ -61,6 +61,8 @@ describe('a complete command line', () => {
       commandTimeoutMs: 5000,
       slowPathMs: 20,
       maxClients: 10_000,
+      requirepass: '',
+      aclfile: '',
       protectedMode: true,
       segmentBytes: 64 * 1024 * 1024,
       holofast: 'auto',

@@ -1,0 +1,107 @@
+/**
+ * Permissions at the Redis port of one node: the users of the cluster's table, logins and their
+ * back-off, and the log of denials. One per gateway; it follows the table by `refresh`.
+ */
+import type { Words } from '../../storage/commands/command.ts';
+import type { AclCommand } from './acl/acl-commands.ts';
+import { AclCommands } from './acl/acl-commands.ts';
+import { AclLog } from './acl/acl-log.ts';
+import { type Denial, type JudgedCommand, judge, sortRefusal } from './acl/judge.ts';
+import type { User } from './acl/user.ts';
+import { UserTable } from './acl/user-table.ts';
+import { FailureBackoff } from './failure-backoff.ts';
+import { hashOf, isSameHash } from './passwords.ts';
+
+export const NOAUTH = 'NOAUTH Authentication required.';
+export const WRONG_PASS = 'WRONGPASS invalid username-password pair or user is disabled.';
+
+/** Of the cluster's table, as this node has it. */
+interface TableView {
+  readonly values: ReadonlyMap<string, string>;
+}
+
+interface AccessOptions {
+  readonly commands: Iterable<AclCommand>;
+  /** SHA-256 of `--requirepass`; empty: there is none. */
+  readonly passwordHash: string;
+  readonly table: () => TableView['values'];
+}
+
+export class AccessControl {
+  readonly commands: AclCommands;
+  readonly users: UserTable;
+  readonly log = new AclLog();
+  readonly #options: AccessOptions;
+  readonly #backoff = new FailureBackoff();
+  #values: TableView['values'];
+  /** Counts the changes of users that this node has seen. */
+  version = 0;
+
+  constructor(options: AccessOptions) {
+    this.#options = options;
+    this.commands = new AclCommands(options.commands);
+    this.users = new UserTable(this.commands, options.passwordHash);
+    this.#values = options.table();
+    this.users.read(this.#values);
+  }
+
+  /** Takes the table as it is now; `true`: it has changed. */
+  refresh(): boolean {
+    const values = this.#options.table();
+    if (values === this.#values) return false;
+    this.#values = values;
+    this.users.read(values);
+    this.version += 1;
+    return true;
+  }
+
+  /** The user of a new connection; `undefined`: it must log in. */
+  initialUser(): User | undefined {
+    const user = this.users.defaultUser;
+    return user.isOn && user.needsNoPassword ? user : undefined;
+  }
+
+  /** Whether whoever connects may do what the default user may. */
+  get isOpen(): boolean {
+    return this.initialUser() !== undefined;
+  }
+
+  /** The user, or milliseconds until `WRONG_PASS` is to be answered. */
+  login(name: string, password: string, address: string, nowMs: number): User | number {
+    const user = this.users.find(name);
+    // An unknown user takes as long as a wrong password.
+    const hash = hashOf(password);
+    let isRight = user?.needsNoPassword ?? false;
+    for (const known of user?.passwords ?? []) {
+      if (isSameHash(known, hash)) isRight = true;
+    }
+    if (user === undefined || !user.isOn || !isRight) return this.#backoff.failed(address, nowMs);
+    this.#backoff.succeeded(address);
+    return user;
+  }
+
+  /** Why the user may not run this; an error line where it is none of commands, keys, channels. */
+  denial(user: User, command: JudgedCommand, args: Words): Denial | string | undefined {
+    if (user.isUnlimited) return undefined;
+    return judge(user, command, args) ?? sortRefusal(user, command, args);
+  }
+}
+
+/** Redis 7.2's line. */
+export function denialLine({ name }: User, { kind, object }: Denial): string {
+  switch (kind) {
+    case 'command':
+      return `NOPERM User ${name} has no permissions to run the '${object}' command`;
+    case 'key':
+      return 'NOPERM No permissions to access a key';
+    case 'channel':
+      return 'NOPERM No permissions to access a channel';
+  }
+}
+
+/** The same with the key or channel, for ACL DRYRUN. */
+export function verboseDenial({ name }: User, { kind, object }: Denial): string {
+  const what =
+    kind === 'command' ? `run the '${object}' command` : `access the '${object}' ${kind}`;
+  return `User ${name} has no permissions to ${what}`;
+}
