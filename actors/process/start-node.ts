@@ -32,6 +32,7 @@ import { NodeReport, type ReportedNode } from './node-report.ts';
 import { NodeTraces } from './node-traces.ts';
 import { derivedMemoryBytes } from './process-memory.ts';
 import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
+import { ClientTls } from './security/client-tls.ts';
 import { PeerProof } from './security/peer-proof.ts';
 import type { NodeConfig } from './settings/config.ts';
 import { logBytesMaxFor, type NodeSizes, nodeSizes } from './settings/node-limits.ts';
@@ -66,6 +67,7 @@ class ProductionNode implements RunningNode {
   readonly #traces: NodeTraces;
   readonly #board: StatusBoard;
   readonly #storage: NodeStorage;
+  readonly #clientTls: ClientTls | undefined;
   readonly #peerProof: PeerProof;
   readonly #network: TcpNetwork;
   readonly #holofast: HoloFast;
@@ -85,6 +87,7 @@ class ProductionNode implements RunningNode {
     this.#sizes = nodeSizes(config.segmentBytes, config.batchBytesMax);
     this.#protectedMode = new ProtectedMode(config.protectedMode);
     this.#clients = this.#clientLimit();
+    this.#clientTls = config.listenRedisTls && new ClientTls(config, logger);
     this.stopped = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -251,14 +254,27 @@ class ProductionNode implements RunningNode {
         const { host, port } = this.#config.listenRedis;
         const connectionsMax = this.#clients.max + REJECTED_CLIENTS_MAX;
         const server = new RespServer({ gateway, host, port, connectionsMax });
-        server.listen(done);
-        return { stopAccepting: () => server.close(() => undefined) };
+        const both = [server, ...this.#tlsServer(gateway, connectionsMax)];
+        listenAll(both, done);
+        return {
+          stopAccepting: () => {
+            for (const each of both) each.close(() => undefined);
+          },
+        };
       },
       onGateway: (gateway, isListening) => {
         this.#gateway = gateway;
         this.#isListening = isListening;
       },
     };
+  }
+
+  #tlsServer(gateway: Gateway, connectionsMax: number): RespServer[] {
+    const { listenRedisTls } = this.#config;
+    if (listenRedisTls === undefined || this.#clientTls === undefined) return [];
+    const { listener: sockets } = this.#clientTls;
+    const flag = '--listen-redis-tls';
+    return [new RespServer({ gateway, ...listenRedisTls, connectionsMax, sockets, flag })];
   }
 
   #createTraces(): NodeTraces {
@@ -376,6 +392,7 @@ class ProductionNode implements RunningNode {
 
   reload(): void {
     this.#peerProof.reload();
+    this.#clientTls?.reload();
   }
 
   stop(reason: string): Promise<void> {
@@ -404,7 +421,20 @@ class ProductionNode implements RunningNode {
       });
     });
     this.#peerProof.close();
+    this.#clientTls?.close();
     await this.#admin.close();
+  }
+}
+
+/** `done` is called once: when all listen, or with the first error. */
+function listenAll(servers: readonly RespServer[], done: (error: Error | undefined) => void): void {
+  let left = servers.length;
+  for (const server of servers) {
+    server.listen((error) => {
+      if (left <= 0) return;
+      left = error === undefined ? left - 1 : 0;
+      if (left === 0) done(error);
+    });
   }
 }
 

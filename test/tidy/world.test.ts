@@ -17,6 +17,7 @@ const ADAPTERS = [
   /^transport\/peer\/security\//,
   /^transport\/resp\/server\.ts$/,
   /^transport\/socket-factory\.ts$/,
+  /^transport\/tls-server\.ts$/,
   /^wal\/node-disk\.ts$/,
 ];
 

@@ -61,6 +61,12 @@ export class AccessControl {
     return user.isOn && user.needsNoPassword ? user : undefined;
   }
 
+  /** The user that a verified certificate stands for. */
+  certifiedUser(name: string | undefined): User | undefined {
+    const user = name === undefined ? undefined : this.users.find(name);
+    return user?.isOn === true ? user : undefined;
+  }
+
   /** Whether whoever connects may do what the default user may. */
   get isOpen(): boolean {
     return this.initialUser() !== undefined;

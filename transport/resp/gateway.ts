@@ -133,7 +133,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
       return this.#turnAway(socket, TOO_MANY_CLIENTS);
     }
     this.access.refresh();
-    if (this.access.isOpen && this.services.protectedMode.refuses(socket.remoteAddress)) {
+    const isStranger = socket.certifiedName === undefined && this.access.isOpen;
+    if (isStranger && this.services.protectedMode.refuses(socket.remoteAddress)) {
       return this.#turnAway(socket, DENIED);
     }
     this.counters.connectionsReceived += 1;

@@ -5,6 +5,7 @@
 import type { Server, Socket } from 'node:net';
 import { type ListenError, listenError } from '../listen-error.ts';
 import { type SocketFactory, TCP } from '../socket-factory.ts';
+import { certifiedName } from '../tls-server.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { Gateway } from './gateway.ts';
 
@@ -21,7 +22,9 @@ interface RespServerOptions {
   /** Sockets at the same time, including those being refused; further ones are closed unread. */
   readonly connectionsMax?: number;
   /** TCP by default. */
-  readonly sockets?: SocketFactory;
+  readonly sockets?: Pick<SocketFactory, 'server'>;
+  /** The setting that names the port, for errors. */
+  readonly flag?: string;
 }
 
 export class RespServer {
@@ -46,11 +49,11 @@ export class RespServer {
 
   /** Calls back exactly once; a later error concerns a single `accept`. */
   listen(done: (error: ListenError | undefined) => void): void {
-    const { host, port } = this.#options;
+    const { host, port, flag = '--listen-redis' } = this.#options;
     this.#server.on('error', (cause: NodeJS.ErrnoException) => {
       if (this.#listening) return;
       this.#listening = true;
-      done(listenError(cause, 'Redis clients', { host, port }, '--listen-redis'));
+      done(listenError(cause, 'Redis clients', { host, port }, flag));
     });
     this.#server.listen({ host, port, backlog: BACKLOG }, () => {
       this.#listening = true;
@@ -87,10 +90,12 @@ export class RespServer {
 class TcpClientSocket implements ClientSocket {
   readonly remoteAddress: string;
   readonly localAddress: string;
+  readonly certifiedName: string | undefined;
   readonly #socket: Socket;
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.certifiedName = certifiedName(socket);
     this.remoteAddress = addressText(socket.remoteAddress, socket.remotePort);
     this.localAddress = addressText(socket.localAddress, socket.localPort);
   }

@@ -7,6 +7,7 @@ import { HOLOFAST_MODES, type HoloFastMode } from '../../../bpf/path/holofast-mo
 import { isLoopback } from '../../../transport/access/loopback.ts';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../../transport/endpoint.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
+import type { ClientCertificates } from '../../../transport/tls-server.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
 import { RANGES_MAX } from '../../meta/topology.ts';
@@ -39,6 +40,8 @@ export interface NodeConfig {
   /** u32, above 0. */
   readonly nodeId: number;
   readonly listenRedis: Endpoint;
+  /** `undefined`: no TLS for clients. */
+  readonly listenRedisTls: Endpoint | undefined;
   readonly listenPeer: Endpoint;
   readonly listenAdmin: Endpoint;
   readonly dataDir: string;
@@ -65,6 +68,11 @@ export interface NodeConfig {
   readonly commandTimeoutMs: number;
   readonly slowPathMs: number;
   readonly maxClients: number;
+  readonly tlsCertFile: string;
+  readonly tlsKeyFile: string;
+  /** Empty: no certificate is asked for. */
+  readonly tlsCaCertFile: string;
+  readonly tlsAuthClients: ClientCertificates;
   /** Of the default user, until ACL SETUSER or CONFIG SET says otherwise; empty: none. */
   readonly requirepass: string;
   /** The file of ACL LOAD and ACL SAVE; empty: none. */
@@ -101,6 +109,13 @@ export const SETTINGS: Settings = {
     help: 'where Redis clients connect',
     identity: true,
     parse: endpoint,
+  },
+  listenRedisTls: {
+    value: 'HOST:PORT',
+    help: 'where Redis clients connect with TLS; needs --tls-cert-file and --tls-key-file',
+    standard: '',
+    identity: true,
+    parse: optionalEndpoint,
   },
   listenPeer: {
     value: 'HOST:PORT',
@@ -230,6 +245,30 @@ export const SETTINGS: Settings = {
     standard: '10000',
     parse: integer(1, CLIENTS_MAX),
   },
+  tlsCertFile: {
+    value: 'FILE',
+    help: 'certificate of the node for Redis clients, PEM',
+    standard: '',
+    parse: (text) => text,
+  },
+  tlsKeyFile: {
+    value: 'FILE',
+    help: 'its key, PEM',
+    standard: '',
+    parse: (text) => text,
+  },
+  tlsCaCertFile: {
+    value: 'FILE',
+    help: 'issuers of the certificates of clients, PEM',
+    standard: '',
+    parse: (text) => text,
+  },
+  tlsAuthClients: {
+    value: 'NAME',
+    help: 'whether clients present one, which logs in the user of its name: no, optional, yes',
+    standard: 'optional',
+    parse: oneOf(['no', 'optional', 'yes']),
+  },
   requirepass: {
     value: 'TEXT',
     help: 'password of the default user of a new cluster (better in the environment)',
@@ -338,6 +377,7 @@ function checked(config: NodeConfig): NodeConfig {
     throw new ConfigError('exactly one of --bootstrap and --join HOST:PORT must be given');
   }
   checkPeersAreSafe(config);
+  checkTls(config);
   const electorate = config.electorate.length === 0 ? ids : config.electorate;
   const stranger = electorate.find((id) => !ids.includes(id));
   if (stranger !== undefined) {
@@ -354,14 +394,26 @@ function checked(config: NodeConfig): NodeConfig {
       `--initial-ranges ${config.initialRanges} is above --ranges-max ${config.rangesMax}`,
     );
   }
-  const ports = [config.listenRedis, config.listenPeer, config.listenAdmin]
-    .filter((each) => each.port !== 0)
-    .map((each) => each.port);
+  const { listenRedis, listenRedisTls, listenPeer, listenAdmin } = config;
+  const ports = [listenRedis, listenRedisTls, listenPeer, listenAdmin].flatMap((each) =>
+    each === undefined || each.port === 0 ? [] : [each.port],
+  );
   if (new Set(ports).size !== ports.length) {
     throw new ConfigError('--listen-redis, --listen-peer and --listen-admin need different ports');
   }
   const { batchBytesMax } = nodeSizes(config.segmentBytes, config.batchBytesMax);
   return Object.freeze({ ...config, batchBytesMax, electorate: Object.freeze([...electorate]) });
+}
+
+function checkTls(config: NodeConfig): void {
+  const { listenRedisTls, tlsCertFile, tlsKeyFile, tlsCaCertFile, tlsAuthClients } = config;
+  if (listenRedisTls === undefined) return;
+  if (tlsCertFile === '' || tlsKeyFile === '') {
+    throw new ConfigError('--listen-redis-tls needs --tls-cert-file and --tls-key-file');
+  }
+  if (tlsAuthClients === 'yes' && tlsCaCertFile === '') {
+    throw new ConfigError('--tls-auth-clients yes needs --tls-ca-cert-file');
+  }
 }
 
 /** Peers that prove nothing are taken on this machine alone. */

@@ -59,8 +59,8 @@ describe('users of a cluster', () => {
       const answers = await Promise.all(
         cluster.nodes.map((node) => asked(node, 'ann', 'SET', 'a1', 'v')),
       );
-      for (const answer of answers)
-        expect(answer).toMatch(allow ? /^\+OK\r\n\+OK/ : /^\+OK\r\n-NOPERM/);
+      const expected = allow ? /^\+OK\r\n\+OK/ : /^\+OK\r\n-NOPERM/;
+      for (const answer of answers) expect(answer).toMatch(expected);
     }
     admin.disconnect();
   });

@@ -12,15 +12,18 @@ import type { ClientState } from './client-state.ts';
 export class ClientAccess {
   readonly #control: AccessControl;
   readonly #client: ClientState;
+  readonly #certifiedName: string | undefined;
   /** `undefined`: nobody has logged in. */
   #user: User | undefined;
   #version: number;
 
-  constructor(control: AccessControl, client: ClientState) {
+  /** `certifiedName`: of the client's certificate, which logs in the user of that name. */
+  constructor(control: AccessControl, client: ClientState, certifiedName?: string) {
     this.#control = control;
     this.#client = client;
     this.#version = control.version;
-    this.#user = control.initialUser();
+    this.#certifiedName = certifiedName;
+    this.#enter();
   }
 
   get user(): User | undefined {
@@ -34,8 +37,13 @@ export class ClientAccess {
 
   /** As after connecting. */
   reset(): void {
-    this.#user = this.#control.initialUser();
-    this.#client.user = DEFAULT_USER;
+    this.#enter();
+  }
+
+  #enter(): void {
+    const certified = this.#control.certifiedUser(this.#certifiedName);
+    this.#user = certified ?? this.#control.initialUser();
+    this.#client.user = certified?.name ?? DEFAULT_USER;
   }
 
   /**
@@ -46,7 +54,7 @@ export class ClientAccess {
     if (this.#control.version === this.#version) return 'same';
     this.#version = this.#control.version;
     if (this.#user === undefined) {
-      this.#user = this.#control.initialUser();
+      this.#enter();
       return 'same';
     }
     const user = this.#control.users.find(this.#user.name);

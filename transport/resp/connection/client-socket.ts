@@ -7,6 +7,8 @@ export interface ClientSocket {
   /** `host:port`. */
   readonly remoteAddress: string;
   readonly localAddress: string;
+  /** The name in the verified certificate of the client, if it has presented one. */
+  readonly certifiedName?: string | undefined;
   /** Bytes accepted by `write` that have not left the process. */
   readonly bufferedBytes: number;
   /** The socket owns the bytes. `false`: its buffer is full; `onDrain` follows. */

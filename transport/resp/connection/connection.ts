@@ -124,7 +124,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#deadlines = new ConnectionDeadlines(core.limits, nowMs);
     this.#outputWatch = new OutputWatch(core.limits);
     this.client = newClientState(id, socket.remoteAddress, socket.localAddress, nowMs);
-    this.#clientAccess = new ClientAccess(core.access, this.client);
+    this.#clientAccess = new ClientAccess(core.access, this.client, socket.certifiedName);
     this.#userChanged();
   }
 

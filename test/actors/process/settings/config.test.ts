@@ -61,6 +61,11 @@ describe('a complete command line', () => {
       commandTimeoutMs: 5000,
       slowPathMs: 20,
       maxClients: 10_000,
+      listenRedisTls: undefined,
+      tlsCertFile: '',
+      tlsKeyFile: '',
+      tlsCaCertFile: '',
+      tlsAuthClients: 'optional',
       requirepass: '',
       aclfile: '',
       protectedMode: true,
@@ -157,6 +162,11 @@ describe('one clear line for what is wrong', () => {
     [
       ['--initial-members', Array.from({ length: 10 }, (_, i) => `${i + 1}@h:${i}`).join()],
       /at most 9/,
+    ],
+    [['--listen-redis-tls', 'h:7'], '--listen-redis-tls needs --tls-cert-file and --tls-key-file'],
+    [
+      ['--listen-redis-tls=h:7', '--tls-cert-file=c', '--tls-key-file=k', '--tls-auth-clients=yes'],
+      '--tls-auth-clients yes needs --tls-ca-cert-file',
     ],
     [['--join', 'h:1'], 'exactly one of --bootstrap and --join HOST:PORT must be given'],
     [['--sync-policy', 'never'], /^--sync-policy must be one of every_record, every_batch/],

@@ -1,0 +1,93 @@
+/**
+ * A server of TLS 1.2 and 1.3 whose certificate can be changed while it runs, and what the
+ * certificate of a client says. Sockets of clients that present a certificate which is not valid
+ * are closed.
+ */
+import type { Server, ServerOpts, Socket } from 'node:net';
+import { createServer, TLSSocket, type Server as TlsServer } from 'node:tls';
+
+export interface TlsMaterial {
+  /** PEM: the certificate, and those between it and its root. */
+  readonly cert: string;
+  readonly key: string;
+  /** PEM: issuers of the clients' certificates; undefined: none is asked for. */
+  readonly ca: string | undefined;
+}
+
+/** Whether clients present a certificate. */
+export type ClientCertificates = 'no' | 'optional' | 'yes';
+
+const HANDSHAKE_MS_MAX = 5_000;
+
+export class TlsListener {
+  readonly #clients: ClientCertificates;
+  readonly #refused: (source: string, reason: string) => void;
+  #material: TlsMaterial;
+  #server: TlsServer | undefined;
+
+  constructor(
+    material: TlsMaterial,
+    clients: ClientCertificates,
+    refused: (source: string, reason: string) => void,
+  ) {
+    this.#material = material;
+    this.#clients = clients;
+    this.#refused = refused;
+  }
+
+  /** As of a `SocketFactory`; one server at a time. */
+  server(options: ServerOpts, accepted: (socket: Socket) => void): Server {
+    const asks = this.#clients !== 'no' && this.#material.ca !== undefined;
+    const server = createServer(
+      {
+        ...options,
+        ...contextOf(this.#material),
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: HANDSHAKE_MS_MAX,
+        requestCert: asks,
+        rejectUnauthorized: this.#clients === 'yes',
+      },
+      (socket) => {
+        const problem = asks ? problemOf(socket) : undefined;
+        if (problem === undefined) return accepted(socket);
+        this.#refused(sourceOf(socket), problem);
+        socket.destroy();
+      },
+    );
+    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
+      this.#refused(sourceOf(socket), error.code ?? error.message);
+      // After a timeout nobody else does.
+      socket.destroy();
+    });
+    this.#server = server;
+    return server;
+  }
+
+  /** For connections from now on. Throws where certificate and key do not fit. */
+  use(material: TlsMaterial): void {
+    this.#server?.setSecureContext({ ...contextOf(material), minVersion: 'TLSv1.2' });
+    this.#material = material;
+  }
+}
+
+function contextOf({ cert, key, ca }: TlsMaterial) {
+  return { cert, key, ca };
+}
+
+/** The common name of the subject of a certificate that has been verified. */
+export function certifiedName(socket: Socket): string | undefined {
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return undefined;
+  const name = socket.getPeerCertificate().subject?.CN;
+  return typeof name === 'string' ? name : undefined;
+}
+
+/** A client may present none, but not one that is not valid. */
+function problemOf(socket: TLSSocket): string | undefined {
+  if (socket.authorized) return undefined;
+  const isThere = Object.keys(socket.getPeerCertificate()).length > 0;
+  return isThere ? `its certificate is refused: ${socket.authorizationError}` : undefined;
+}
+
+function sourceOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress ?? '?'}:${remotePort ?? 0}`;
+}
