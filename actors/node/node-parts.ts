@@ -32,6 +32,8 @@ export interface NodeParts {
   readonly groups: readonly GroupDescriptor[];
   /** Groups are placed on so many stores (`store-placement.ts`): 1 to `NODE_STREAM`. */
   readonly stores: number;
+  /** Of a node on the cluster's table, see `SettingsWatch`; default 2000. */
+  readonly aclLeaseMs?: number;
   readonly clock: Clock;
   readonly rng: Rng;
   readonly scheduler: Scheduler;

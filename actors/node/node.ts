@@ -50,6 +50,7 @@ const TRAFFIC_KEPT_MAX = 1_024;
 /** Until the cluster's time is known, no timestamp before the year 2112 can be called too late. */
 const TIME_UNKNOWN_US = 2 ** 52;
 const SHUTDOWN_MS = 2_000;
+const ACL_LEASE_MS = 2_000;
 /** Time for commands in flight to be answered before a node stops. */
 const DRAIN_MS = 1_000;
 
@@ -85,7 +86,7 @@ export class Node {
   #trafficToQuorum: Outlet<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
   /** The settings of the cluster, here and elsewhere. */
-  readonly settings = new SettingsWatch(this.#up);
+  readonly settings: SettingsWatch;
   readonly #fullParts = new Set<string>();
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
@@ -95,6 +96,12 @@ export class Node {
   constructor(parts: NodeParts) {
     this.#parts = parts;
     const { nodeId, clock, rng, scheduler, recorder, onFailed, observer, limits } = parts;
+    this.settings = new SettingsWatch({
+      connected: this.#up,
+      members: new Set(parts.groups.flatMap(({ members }) => members)).size,
+      leaseMs: parts.aclLeaseMs ?? ACL_LEASE_MS,
+      nowMs: () => clock.monotonicMs(),
+    });
     this.#toClients = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.groups = groupsOf(parts);

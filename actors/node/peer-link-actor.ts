@@ -40,6 +40,8 @@ interface ClockReading {
   readonly type: 'ClockReading';
   readonly sentMs: number;
   readonly wallUs: number;
+  /** As in `SettingsVersion`. */
+  readonly settings: number;
 }
 
 /** How far the sender knows the settings of the cluster. */
@@ -299,23 +301,33 @@ class PeerLink implements Behavior<PeerLinkMessage> {
 
   #aboutClocks(message: object): void {
     const { peer, judge, time, onClockCompared } = this.#options;
-    const { type, sentMs, wallUs } = message as Partial<ClockProbe | ClockReading> & {
+    const {
+      type,
+      sentMs,
+      wallUs,
+      settings: confirmed,
+    } = message as Partial<ClockProbe | ClockReading> & {
       readonly wallUs?: unknown;
+      readonly settings?: unknown;
     };
     if (type !== 'ClockProbe' && type !== 'ClockReading') {
       return judge.refuse(peer, 'unknown', 'type');
     }
     const isReading = type === 'ClockReading';
-    if (!Number.isFinite(sentMs) || (isReading && !Number.isSafeInteger(wallUs))) {
+    if (
+      !Number.isFinite(sentMs) ||
+      (isReading && !(Number.isSafeInteger(wallUs) && Number.isSafeInteger(confirmed)))
+    ) {
       return judge.refuse(peer, 'unknown', 'shape');
     }
     if (!isReading) {
-      const reading = { type: 'ClockReading', sentMs: sentMs as number, wallUs: time.wallUs() };
-      this.#admin.push(reading as ClockReading);
+      const asked = { sentMs: sentMs as number, settings: this.#options.settings.version };
+      this.#admin.push({ type: 'ClockReading', ...asked, wallUs: time.wallUs() });
       return;
     }
     if (sentMs !== this.#probedMs) return;
     this.#probedMs = undefined;
+    this.#options.settings.answered(peer, confirmed as number, sentMs as number);
     const compared = time.heard(peer, wallUs as number, sentMs as number);
     if (compared === undefined) return;
     onClockCompared(peer, compared, compared.atMs - (sentMs as number));

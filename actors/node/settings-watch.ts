@@ -1,18 +1,43 @@
 /**
- * Which version of the cluster's settings this node and its peers have, so that CONFIG SET answers
- * when every node that is up has the change. The stores tell this node's, the links the others'.
+ * Which version of the cluster's table (settings and users) this node and its peers have, so that a
+ * change is answered when no node acts by the table before it. The stores tell this node's version,
+ * the links the others'.
+ *
+ * A peer that is not connected cannot be asked. It has a lease on its table: a majority must have
+ * told it, in answer to questions of the last `leaseMs`, that they know no later one. Every
+ * majority has a node that this one is connected with, so `leaseMs` after all of those have the
+ * change, no lease on the table before it is left. Without a lease a node serves no users
+ * (`hasLease`).
  */
 import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-settings.ts';
 
+interface WatchOptions {
+  /** Peers whose links are up, always as they are now. */
+  readonly connected: ReadonlySet<number>;
+  /** Nodes of the cluster, this one included. */
+  readonly members: number;
+  readonly leaseMs: number;
+  /** Milliseconds of a clock that never goes back. */
+  readonly nowMs: () => number;
+}
+
+/** The answer of a peer: the version that it had after it was asked. */
+interface Confirmed {
+  readonly version: number;
+  readonly askedMs: number;
+}
+
 export class SettingsWatch {
-  readonly #connected: ReadonlySet<number>;
+  readonly #options: WatchOptions;
   #own: ClusterSettings = NO_SETTINGS;
   /** By peer: the version that it has told last. */
   readonly #told = new Map<number, number>();
+  readonly #confirmed = new Map<number, Confirmed>();
+  /** Since when all that are connected have this version. */
+  #held = { version: 0, sinceMs: 0 };
 
-  /** Peers whose links are up, always as they are now. */
-  constructor(connected: ReadonlySet<number>) {
-    this.#connected = connected;
+  constructor(options: WatchOptions) {
+    this.#options = options;
   }
 
   get version(): number {
@@ -34,9 +59,30 @@ export class SettingsWatch {
     this.#told.set(peer, version);
   }
 
-  /** Whether this node and all that are up have this version, or a later one. */
+  /** The same in answer to a question that was asked then. */
+  answered(peer: number, version: number, askedMs: number): void {
+    this.told(peer, version);
+    this.#confirmed.set(peer, { version, askedMs });
+  }
+
+  /** Whether this node has a lease on its table. */
+  get hasLease(): boolean {
+    const { members, leaseMs, nowMs } = this.#options;
+    const sinceMs = nowMs() - leaseMs;
+    let count = 1;
+    for (const { version, askedMs } of this.#confirmed.values()) {
+      if (askedMs > sinceMs && version <= this.#own.version) count += 1;
+    }
+    return count > members / 2;
+  }
+
+  /** Whether no node acts by a version before this one. */
   isHeld(version: number): boolean {
+    const { connected, members, leaseMs, nowMs } = this.#options;
     if (this.#own.version < version) return false;
-    return [...this.#connected].every((peer) => (this.#told.get(peer) ?? 0) >= version);
+    const all = [...connected].every((peer) => (this.#told.get(peer) ?? 0) >= version);
+    if (!all || connected.size + 1 >= members) return all;
+    if (this.#held.version < version) this.#held = { version, sinceMs: nowMs() };
+    return nowMs() - this.#held.sinceMs >= leaseMs;
   }
 }

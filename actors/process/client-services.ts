@@ -33,6 +33,7 @@ export class ClientServices {
       settings,
       protectedMode: this.#source.protectedMode,
       clusterSettings: () => this.#source.node.settings.values,
+      hasLease: () => this.#source.node.settings.hasLease,
       clusterVersion: () => this.#source.node.settings.version,
       passwordHash:
         this.#source.config.requirepass === '' ? '' : hashOf(this.#source.config.requirepass),

@@ -202,6 +202,7 @@ class ProductionNode implements RunningNode {
       ...(frames === undefined ? {} : { frames }),
       wal: this.#walParts(),
       stores: STORES,
+      aclLeaseMs: config.aclLeaseMs,
       openEngine: this.#storage.openEngine,
       tableHashKey,
       limits: limitsOf(config, this.#sizes),

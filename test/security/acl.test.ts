@@ -384,6 +384,20 @@ describe('ACL', () => {
     expect(store.machine.settings.values.size).toBe(0);
   });
 
+  test('a node without a lease serves no user of the table, and others as ever', () => {
+    const { harness, as, setUser, client } = aclNode();
+    setUser('ann', '+@all', '~*', '&*');
+    const ann = as('ann');
+    harness.hasLease = false;
+    expect(ann.ask(request('GET a', 'INFO', 'PUBLISH a b'))).toMatch(
+      /^(-NOQUORUM refused, .*\r\n){3}$/,
+    );
+    expect(ann.ask(request('MULTI'))).toContain('-NOQUORUM');
+    expect(client().ask(request('PING'))).toBe('+PONG\r\n');
+    harness.hasLease = true;
+    expect(ann.ask(request('GET a'))).toBe('$-1\r\n');
+  });
+
   test('changes are not for blocks', () => {
     const { client } = aclNode();
     expect(client().ask(request('MULTI', 'ACL SETUSER ann on', 'EXEC'))).toContain(

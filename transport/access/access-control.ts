@@ -13,6 +13,9 @@ import { FailureBackoff } from './failure-backoff.ts';
 import { hashOf, isSameHash } from './passwords.ts';
 
 export const NOAUTH = 'NOAUTH Authentication required.';
+const NO_LEASE =
+  'NOQUORUM refused, nothing was done: this node cannot tell whether the users have changed ' +
+  '(--acl-lease-ms)';
 export const WRONG_PASS = 'WRONGPASS invalid username-password pair or user is disabled.';
 
 /** Of the cluster's table, as this node has it. */
@@ -25,6 +28,8 @@ interface AccessOptions {
   /** SHA-256 of `--requirepass`; empty: there is none. */
   readonly passwordHash: string;
   readonly table: () => TableView['values'];
+  /** Whether the table is in force: no later one can be, elsewhere. */
+  readonly hasLease: () => boolean;
 }
 
 export class AccessControl {
@@ -34,6 +39,8 @@ export class AccessControl {
   readonly #options: AccessOptions;
   readonly #backoff = new FailureBackoff();
   #values: TableView['values'];
+  /** As of the last `refresh`; users of the table are served only with one. */
+  #hasLease = true;
   /** Counts the changes of users that this node has seen. */
   version = 0;
 
@@ -48,6 +55,7 @@ export class AccessControl {
   /** Takes the table as it is now; `true`: it has changed. */
   refresh(): boolean {
     const values = this.#options.table();
+    this.#hasLease = !this.users.hasRows || this.#options.hasLease();
     if (values === this.#values) return false;
     this.#values = values;
     this.users.read(values);
@@ -84,6 +92,11 @@ export class AccessControl {
     if (user === undefined || !user.isOn || !isRight) return this.#backoff.failed(address, nowMs);
     this.#backoff.succeeded(address);
     return user;
+  }
+
+  /** The error line of any command of this user, while the node has no lease. */
+  leaseRefusal(user: User): string | undefined {
+    return this.#hasLease || !this.users.isOfTable(user) ? undefined : NO_LEASE;
   }
 
   /** Why the user may not run this; an error line where it is none of commands, keys, channels. */

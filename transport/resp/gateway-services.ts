@@ -61,6 +61,8 @@ export interface GatewayServices {
   readonly protectedMode: ProtectedMode;
   /** Settings of the cluster that have been changed, as this node knows them. */
   clusterSettings(): ReadonlyMap<string, string>;
+  /** Whether no later version of them can be in force elsewhere. */
+  hasLease(): boolean;
   /** Of them. */
   clusterVersion(): number;
   /** Of `--requirepass`, SHA-256; empty: there is none. */

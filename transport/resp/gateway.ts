@@ -86,6 +86,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       settings: services.settings,
       protectedMode: services.protectedMode,
       clusterSettings: () => services.clusterSettings(),
+      hasLease: () => services.hasLease(),
       clusterVersion: () => services.clusterVersion(),
       passwordHash: services.passwordHash,
       aclFile: services.aclFile,
@@ -107,6 +108,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       commands: commandsOf(this.routes),
       passwordHash: services.passwordHash,
       table: () => services.clusterSettings(),
+      hasLease: () => services.hasLease(),
     });
     const { log } = this.access;
     services.settings.register(

@@ -75,6 +75,7 @@ export interface NodeConfig {
   readonly tlsAuthClients: ClientCertificates;
   /** Of the default user, until ACL SETUSER or CONFIG SET says otherwise; empty: none. */
   readonly requirepass: string;
+  readonly aclLeaseMs: number;
   /** The file of ACL LOAD and ACL SAVE; empty: none. */
   readonly aclfile: string;
   /** Without passwords, only clients of this machine are taken. */
@@ -265,7 +266,7 @@ export const SETTINGS: Settings = {
   },
   tlsAuthClients: {
     value: 'NAME',
-    help: 'whether clients present one, which logs in the user of its name: no, optional, yes',
+    help: 'certificates of clients, which log in users: no, optional, yes',
     standard: 'optional',
     parse: oneOf(['no', 'optional', 'yes']),
   },
@@ -274,6 +275,12 @@ export const SETTINGS: Settings = {
     help: 'password of the default user of a new cluster (better in the environment)',
     standard: '',
     parse: (text) => text,
+  },
+  aclLeaseMs: {
+    value: 'MS',
+    help: 'a node that has not heard from a majority for so long serves no users',
+    standard: '2000',
+    parse: integer(1_000, 60_000),
   },
   aclfile: {
     value: 'FILE',

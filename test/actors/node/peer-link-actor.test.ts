@@ -26,8 +26,13 @@ interface Sent {
 }
 
 class Bench {
-  readonly settings = new SettingsWatch(new Set([PEER]));
   readonly scheduler = new VirtualScheduler();
+  readonly settings = new SettingsWatch({
+    connected: new Set([PEER]),
+    members: 2,
+    leaseMs: 2_000,
+    nowMs: () => this.scheduler.clock.monotonicMs(),
+  });
   readonly sent: Sent[] = [];
   readonly refused: string[] = [];
   readonly said: string[] = [];
@@ -223,10 +228,13 @@ test('one probe of the clock is out at a time, and one without an answer is repe
   expect([second !== undefined && second > (first ?? 0), others]).toEqual([true, []]);
 
   // An answer to the one that was given up says nothing any more.
-  const answer = { type: 'ClockReading', wallUs: bench.scheduler.clock.wallUs() };
+  const wallUs = bench.scheduler.clock.wallUs();
+  const answer = { type: 'ClockReading', wallUs, settings: 0 };
   bench.receive(Channel.admin, { ...answer, sentMs: first });
   expect(bench.said).toEqual(['up 2']);
+  expect(bench.settings.hasLease).toBe(false);
   bench.receive(Channel.admin, { ...answer, sentMs: second });
+  expect(bench.settings.hasLease).toBe(true);
   expect(bench.said).toEqual(['up 2', expect.stringMatching(/^clock -?\d/)]);
   bench.run(600);
   expect(bench.probes()).toHaveLength(1);

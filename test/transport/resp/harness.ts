@@ -36,6 +36,7 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
     settings: new SettingsRegistry(),
     protectedMode: new ProtectedMode(false),
     clusterSettings: () => NO_SETTINGS.values,
+    hasLease: () => true,
     clusterVersion: () => 0,
     passwordHash: '',
     aclFile: undefined,
@@ -130,6 +131,7 @@ export class Harness {
   replicas = 1;
   /** Settings of the cluster that are known here, and the version that every node has. */
   clusterValues: () => ReadonlyMap<string, string> = () => NO_SETTINGS.values;
+  hasLease = true;
   clusterVersion = (): number => 0;
   heldVersion = 0;
   readonly aclFile: { read(): string; write(text: string): undefined; text: string } = {
@@ -182,6 +184,7 @@ export class Harness {
         settings: this.settings,
         protectedMode: this.protectedMode,
         clusterSettings: () => this.clusterValues(),
+        hasLease: () => this.hasLease,
         clusterVersion: () => this.clusterVersion(),
         passwordHash: this.passwordHash,
         aclFile: this.aclFile,

@@ -23,6 +23,8 @@ export class UserTable {
   readonly #commands: AclCommands;
   /** Rules of the default user where the table has none. */
   readonly #standard: string;
+  /** Names of users that the table has. */
+  readonly #rows = new Set<string>();
   #users = new Map<string, User>();
   /** By name: the rules that the table has. */
   #rules = new Map<string, string>();
@@ -39,8 +41,12 @@ export class UserTable {
   /** Takes the rows of the table. Users that have not changed stay the same objects. */
   read(values: ReadonlyMap<string, string>): void {
     const rules = new Map([[DEFAULT_USER, this.#standard]]);
+    this.#rows.clear();
     for (const [row, value] of values) {
-      if (row.startsWith(ROW)) rules.set(row.slice(ROW.length), value);
+      if (!row.startsWith(ROW)) continue;
+      const name = row.slice(ROW.length);
+      rules.set(name, value);
+      this.#rows.add(name);
     }
     const users = new Map<string, User>();
     for (const [name, text] of rules) {
@@ -57,6 +63,15 @@ export class UserTable {
 
   get defaultUser(): User {
     return this.#users.get(DEFAULT_USER) as User;
+  }
+
+  /** Whether the table has any. */
+  get hasRows(): boolean {
+    return this.#rows.size > 0;
+  }
+
+  isOfTable({ name }: User): boolean {
+    return this.#rows.has(name);
   }
 
   /** By name. */

@@ -30,6 +30,13 @@ export class ClientAccess {
     return this.#user;
   }
 
+  /** Nothing that it sends need be judged. */
+  get isFree(): boolean {
+    const user = this.#user;
+    if (user?.isUnlimited !== true) return false;
+    return this.#control.leaseRefusal(user) === undefined;
+  }
+
   become(user: User): void {
     this.#user = user;
     this.#client.user = user.name;
@@ -68,7 +75,8 @@ export class ClientAccess {
   refusal({ judged }: Route, args: Words, isInMulti: boolean, wallMs: () => number) {
     const user = this.#user;
     if (user === undefined) return judged.isForAll ? undefined : NOAUTH;
-    if (user.isUnlimited) return undefined;
+    const refusal = judged.isForAll ? undefined : this.#control.leaseRefusal(user);
+    if (refusal !== undefined || user.isUnlimited) return refusal;
     const denial = this.#control.denial(user, judged, args);
     if (denial === undefined || typeof denial === 'string') return denial;
     const { kind, object } = denial;

@@ -646,7 +646,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** The error line of a command that the user may not run. */
   #refusalOf(route: Route): string | undefined {
     const access = this.#clientAccess;
-    if (access.user?.isUnlimited === true) return undefined;
+    if (access.isFree) return undefined;
     const wallMs = (): number => this.services.clock.wallUs() / 1_000;
     return access.refusal(route, this.#parser.args, this.inMulti, wallMs);
   }

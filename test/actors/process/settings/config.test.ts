@@ -68,6 +68,7 @@ describe('a complete command line', () => {
       tlsAuthClients: 'optional',
       requirepass: '',
       aclfile: '',
+      aclLeaseMs: 2000,
       protectedMode: true,
       segmentBytes: 64 * 1024 * 1024,
       holofast: 'auto',
@@ -218,7 +219,7 @@ describe('the table', () => {
     expect(lines).toHaveLength(Object.keys(SETTINGS).length);
     expect(lines.find((line) => line.includes('--cache-bytes SIZE'))).toMatch(/\[256mb\]$/);
     for (const line of lines) {
-      expect(line.length).toBeLessThanOrEqual(115);
+      expect(line.length).toBeLessThanOrEqual(117);
     }
   });
 
