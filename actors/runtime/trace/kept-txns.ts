@@ -118,15 +118,15 @@ export class KeptTxns {
     kept.copy(this.#ring, serial);
   }
 
-  /** Those that the ring no longer holds. */
-  *dump(frame: EventFrame, oldest: number): Generator<TraceEvent> {
+  /** Those that the ring no longer holds; `undefined` for each other one, so that pauses fit in. */
+  *dump(frame: EventFrame, oldest: number): Generator<TraceEvent | undefined> {
     const kept = this.#kept;
     const seen = new Set<number>();
     for (let at = kept.oldest; at < kept.written; at += 1) {
       const seq = this.#serials[at % kept.eventsMax] as number;
       const event = seq < oldest && !seen.has(seq) ? kept.eventAt(at, frame) : undefined;
       seen.add(seq);
-      if (event !== undefined && 'seq' in event) yield { ...event, seq };
+      yield event !== undefined && 'seq' in event ? { ...event, seq } : undefined;
     }
   }
 }
