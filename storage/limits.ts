@@ -28,6 +28,12 @@ export const SCAN_COUNT_MAX = 10_000;
 export const UNIT_WRITE_BYTES_MAX = 4 * VALUE_BYTES_MAX;
 
 /**
+ * Bytes that the keys which a transaction over several groups names may have in all of them: every
+ * replica of each group is sent all of it.
+ */
+export const SPANNING_READ_BYTES_MAX = 32 * 1024 * 1024;
+
+/**
  * Keys of a database in which KEYS may stand among other commands of a unit: every replica goes
  * through all of them, and nothing else runs meanwhile.
  */

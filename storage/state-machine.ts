@@ -29,6 +29,7 @@ import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
 import { type KeysView, VIEW_CHANGES_MAX } from './keyspace/keys-view.ts';
 import {
   KEY_OUTSIDE,
+  type Keyspace,
   NOT_LOADED,
   PAST_DEADLINE,
   RUN_ENDS,
@@ -36,7 +37,7 @@ import {
   UNIT_FULL,
   WRONG_TYPE,
 } from './keyspace/keyspace.ts';
-import { positionOf } from './keyspace/slots.ts';
+import { firstSlotOf, POSITIONS, positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
 import {
   DATABASES,
@@ -45,6 +46,16 @@ import {
   UNIT_WRITE_BYTES_MAX,
   VALUE_BYTES_MAX,
 } from './limits.ts';
+import { SeededRandom } from './seeded-random.ts';
+import {
+  decodeFetched,
+  encodeFetched,
+  type FetchedDatabase,
+  type FetchedEntry,
+  type FetchedGroup,
+} from './spanning/fetched-entries.ts';
+import { type NamedKey, namedKeys } from './spanning/named-keys.ts';
+import { SpanningKeyspaces } from './spanning/spanning-keyspaces.ts';
 import { allSteps, STEP_ELEMENTS_MAX, type Steps } from './steps.ts';
 
 export interface StateMachineOptions {
@@ -70,12 +81,24 @@ const EXPIRY_READ_BYTES = 4 * 1024 * 1024;
 /** There is a backlog when more than one in this many volatile keys is past its deadline. */
 const EXPIRY_BACKLOG_ONE_IN = 10;
 const ITERATION_KEYS = 1024;
+/** Keys past their deadline that one look for a living key visits, and how many at a time. */
+const ANY_KEY_VISITS_MAX = 4_096;
+const ANY_KEY_PAGE = 16;
 /** Redis' text: clients take it for "nothing was done, and a retry will not help". */
 const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 const WRONG_TYPE_ERROR = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 /** For commands executed before this machine was opened: no client waits for the result. */
 const STORED_BEFORE = 'ERR this was executed before a restart';
+const TOO_MUCH_READ =
+  'TOOLARGE refused, nothing was done: its keys in several ranges hold more than may be sent';
 const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
+
+interface FetchOptions {
+  readonly executeAt: Timestamp;
+  /** The slots of this group. */
+  readonly footprint: Footprint;
+  readonly bytesMax: number;
+}
 
 /** Keys of one database. */
 export interface ExpiredKeys {
@@ -107,6 +130,9 @@ export type ReadOutcome = 'done' | 'more' | 'transaction';
 
 export class StateMachine {
   readonly #databases: Databases;
+  readonly #group: GroupSlots;
+  /** Of the open transaction, if it is over several groups. */
+  #spanning: SpanningKeyspaces | 'too much' | undefined;
   #appliedSequence: number;
   #open = false;
   /** Units of the open transaction begun so far. */
@@ -128,6 +154,7 @@ export class StateMachine {
     const { unitWriteBytesMax = UNIT_WRITE_BYTES_MAX, stepElementsMax = STEP_ELEMENTS_MAX } =
       options;
     this.#databases = new Databases({ ...options, unitWriteBytesMax, stepElementsMax });
+    this.#group = options.group;
     const meta = options.engine.metaOf(options.group.id);
     this.#appliedSequence = meta?.appliedSequence ?? 0;
     this.#unitsStored = meta?.appliedUnits ?? 0;
@@ -212,12 +239,13 @@ export class StateMachine {
 
   /**
    * Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole, and no key
-   * outside its footprint.
+   * outside its footprint. `fetched`: over several groups, what `fetch` has told in each of them.
    */
-  begin(executeAt: Timestamp, footprint?: Footprint): void {
+  begin(executeAt: Timestamp, footprint?: Footprint, fetched?: readonly Uint8Array[]): void {
     if (this.#open) throw new ApplyOrderError('a transaction began while another was open');
     this.#assertNotPaused();
     this.#open = true;
+    this.#spanning = fetched && this.#keyspacesOf(fetched);
     const { hlc, flags, node, store } = executeAt;
     this.#units = 0;
     this.#unitEnded = false;
@@ -227,6 +255,80 @@ export class StateMachine {
       partlyStored: this.#unitsStored > 0,
       footprint,
     });
+  }
+
+  #keyspacesOf(fetched: readonly Uint8Array[]): SpanningKeyspaces | 'too much' {
+    const groups: FetchedGroup[] = [];
+    for (const bytes of fetched) {
+      const decoded = decodeFetched(bytes);
+      if (decoded === undefined) return 'too much';
+      groups.push(decoded);
+    }
+    return new SpanningKeyspaces(this.#databases, this.#group, groups);
+  }
+
+  /**
+   * The entries of this group's keys that these commands need, for the other groups that run them,
+   * too: the same on every replica at this place in the order. No bytes, if it is more than
+   * `bytesMax`. Changes nothing. `footprint`: the slots of this group; where some command finds
+   * keys while it runs, all keys there may be needed.
+   */
+  fetch(commands: Uint8Array, { executeAt, footprint, bytesMax }: FetchOptions): Uint8Array {
+    if (this.#open) throw new ApplyOrderError('entries were fetched inside a transaction');
+    const { keys, findsKeys, wholeStore } = namedKeys(commands);
+    const { fromSlot } = this.#group;
+    const named = this.#entriesOf(keys);
+    const entries = findsKeys ? concat(named, this.#entriesIn(footprint)) : named;
+    const databases = wholeStore ? this.#fetchDatabases(executeAt) : [];
+    return encodeFetched({ fromSlot, databases, entries }, bytesMax);
+  }
+
+  #fetchDatabases(executeAt: Timestamp): FetchedDatabase[] {
+    return this.#databases.report().map(({ database, keys }) => {
+      const anyKey = anyLivingKey(this.#databases.of(database), executeAt);
+      return { database, keys, anyKey };
+    });
+  }
+
+  /** All entries in these slots; those that are named as well are told twice. */
+  *#entriesIn(footprint: Footprint): Generator<FetchedEntry> {
+    for (const database of this.#databases.numbers) {
+      const keyspace = this.#databases.of(database);
+      for (const [from, to] of positionsOf(footprint)) {
+        for (let at = from; at < to; ) {
+          const page = keyspace.page(at, ITERATION_KEYS);
+          for (const item of page.items) {
+            if (positionOf(item.slot, item.place) >= to) break;
+            const entry = keyspace.wholeEntry(item);
+            const removedAt = keyspace.lastRemovalOf(item.key);
+            yield { database, key: item.key, removedAt, entry };
+          }
+          at = page.next === 0 ? to : page.next;
+        }
+      }
+    }
+  }
+
+  /** A command may name another database, too: of each key, all that hold it. */
+  *#entriesOf(keys: readonly NamedKey[]): Generator<FetchedEntry> {
+    const from = firstSlotOf(this.#group.fromSlot);
+    const to = firstSlotOf(this.#group.toSlot);
+    // A key that is named in several databases is told with its value if any of them needs it.
+    const valued = new Set(keys.filter((key) => key.needsValue).map(({ key }) => key));
+    const told = new Set<string>();
+    for (const { database: own, key, slot } of keys) {
+      if (slot < from || slot >= to) continue;
+      this.#databases.of(own);
+      for (const database of this.#databases.numbers) {
+        const name = `${database} ${key}`;
+        if (told.has(name)) continue;
+        told.add(name);
+        const keyspace = this.#databases.of(database);
+        const entry = keyspace.peek(key, valued.has(key));
+        const removedAt = keyspace.lastRemovalOf(key);
+        if (entry !== undefined || removedAt.hlc > 0) yield { database, key, removedAt, entry };
+      }
+    }
   }
 
   /**
@@ -261,6 +363,10 @@ export class StateMachine {
       out.error(refusal ?? '');
       return true;
     }
+    if (this.#spanning === 'too much') {
+      out.error(TOO_MUCH_READ);
+      return true;
+    }
     // Only reads whose reply a client of this node gets are counted.
     context.counting = command.kind === 'read' && out !== NO_REPLY;
     context.beginCommand(namesManyKeys(command));
@@ -293,12 +399,19 @@ export class StateMachine {
     if (this.#paused !== undefined) throw new ApplyOrderError('a command has not come to its end');
   }
 
+  /** With too much to read in its groups, no command of the transaction runs. */
+  #keyspaceOf(database: number): Keyspace {
+    const spanning = this.#spanning;
+    const isPlain = spanning === undefined || spanning === 'too much';
+    return isPlain ? this.#databases.of(database) : spanning.of(database);
+  }
+
   /** `false`: it has steps. */
   #begin(command: Command, args: Arguments, out: ReplySink): boolean {
     let steps: Steps | undefined;
     let isLoading = false;
     try {
-      steps = stepsOf(command.run(this.#databases.of(args.database), args, out));
+      steps = stepsOf(command.run(this.#keyspaceOf(args.database), args, out));
       // Most have one step.
       if (steps === undefined || steps.next().done === true) return true;
     } catch (error) {
@@ -352,7 +465,7 @@ export class StateMachine {
     context.mayPause = false;
     try {
       const command = commandFor(args);
-      const steps = stepsOf(command?.run(this.#databases.of(args.database), args, NO_REPLY));
+      const steps = stepsOf(command?.run(this.#keyspaceOf(args.database), args, NO_REPLY));
       if (steps !== undefined) allSteps(steps);
     } catch (error) {
       if (error !== RUN_ENDS && error !== WRONG_TYPE) throw error;
@@ -381,6 +494,7 @@ export class StateMachine {
     }
     this.#assertNotPaused();
     this.#open = false;
+    this.#spanning = undefined;
     this.#unitsStored = 0;
     this.#appliedSequence = applySequence;
   }
@@ -427,12 +541,15 @@ export class StateMachine {
   readBetween(args: Arguments, nowMs: number, out: ReplySink): ReadOutcome {
     const { context } = this.#databases;
     const paused = this.#paused;
+    const spanning = this.#spanning;
     const suspended = context.suspend();
     this.#paused = undefined;
+    this.#spanning = undefined;
     try {
       return this.#read(args, nowMs, out);
     } finally {
       this.#paused = paused;
+      this.#spanning = spanning;
       context.resume(suspended);
     }
   }
@@ -547,6 +664,40 @@ export class StateMachine {
     this.#databases.addMarks(digest);
     return digest.toString();
   }
+}
+
+/** Behind a position of a slot that is drawn by its number of keys, or before it. */
+function anyLivingKey(
+  keyspace: GroupKeyspace,
+  { hlc, node, store }: Timestamp,
+): string | undefined {
+  const random = new SeededRandom(hlc, Math.floor(hlc / 2 ** 32) ^ (node << 16), store);
+  const slot = firstSlotOf(keyspace.slotOfNth(random.below(keyspace.size)));
+  const start = positionOf(slot + random.below(firstSlotOf(1)), random.below(2 ** 32));
+  const nowMs = Math.floor(hlc / 1000);
+  let left = ANY_KEY_VISITS_MAX;
+  for (const from of [start, 0]) {
+    for (let position = from; left > 0; ) {
+      const page = keyspace.page(position, ANY_KEY_PAGE);
+      const found = page.items.find(({ entry }) => !entry.expired(nowMs));
+      if (found !== undefined) return found.key;
+      left -= Math.max(1, page.items.length);
+      position = page.next;
+      if (position === 0) break;
+    }
+  }
+  return undefined;
+}
+
+function* concat<T>(first: Iterable<T>, second: Iterable<T>): Generator<T> {
+  yield* first;
+  yield* second;
+}
+
+/** The intervals of positions of these conflict slots. */
+function positionsOf(footprint: Footprint): readonly (readonly [number, number])[] {
+  if (footprint === undefined) return [[0, POSITIONS]];
+  return [...footprint].map((slot) => [positionOf(slot, 0), positionOf(slot + 1, 0)]);
 }
 
 function* entriesOf(keyspace: GroupKeyspace): Generator<StoredEntry, void, undefined> {

@@ -16,7 +16,7 @@ import {
 import { type FramePath, type FramePathSource, PEER_GROUP } from '../../bpf/path/frame-path.ts';
 import { type BareOk, type BareOkFrame, isBareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
-import { equal, keyOf, type TxnId, ZERO } from '../accord/primitives/timestamp.ts';
+import { equal, isSpanning, keyOf, type TxnId, ZERO } from '../accord/primitives/timestamp.ts';
 import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
@@ -106,7 +106,9 @@ type Batch = {
 };
 
 export function mayTravelAsFrame(message: AccordMessage): boolean {
-  return isFramedRequest(message) || isBareOk(message);
+  if (!isFramedRequest(message) && !isBareOk(message)) return false;
+  // A round over several groups is counted by its coordinator alone.
+  return !isSpanning(message.id);
 }
 
 export function quorumActor(

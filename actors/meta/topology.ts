@@ -84,10 +84,10 @@ export function rangeOf(topology: Topology, id: GroupId): TopologyRange | undefi
   return topology.ranges.find((range) => isSameGroup(range.id, id));
 }
 
-/** The groups of which a node is a member, by slot. */
-export function groupsOf(topology: Topology, node: number): readonly GroupDescriptor[] {
+/** The groups of which a node is a member, or all, by slot. */
+export function groupsOf(topology: Topology, node?: number): readonly GroupDescriptor[] {
   return topology.ranges
-    .filter(({ members }) => members.includes(node))
+    .filter(({ members }) => node === undefined || members.includes(node))
     .map(({ id, fromSlot, toSlot, members, electorate }) => ({
       ...{ id, fromSlot, toSlot, members, electorate },
       machine: 'keyspace',

@@ -30,6 +30,8 @@ export interface NodeParts {
   readonly nodeId: number;
   /** Those of which this node is a member. */
   readonly groups: readonly GroupDescriptor[];
+  /** Of the whole cluster; by default those of which this node is a member. */
+  readonly allGroups?: readonly GroupDescriptor[];
   /** Groups are placed on so many stores (`store-placement.ts`): 1 to `NODE_STREAM`. */
   readonly stores: number;
   /** Of a node on the cluster's table, see `SettingsWatch`; default 2000. */
@@ -73,6 +75,8 @@ export interface NodeLimits {
   readonly replyBytesMax: number;
   readonly keptReplyBytesMax: number;
   readonly unitWriteBytesMax: number;
+  /** Of the entries that a transaction over several groups reads; the same on every node. */
+  readonly spanningReadBytesMax: number;
   readonly unflushedBytesMax: number;
   /** Command bytes kept for members that are away. */
   readonly retainedBytesMax: number;

@@ -15,12 +15,13 @@ import { isCommandBody } from '../../storage/arguments.ts';
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import { type PlacedGroup, Placement } from '../../transport/resp/connection/placement.ts';
+import type { ReplicaMessage } from '../accord/local/replica.ts';
 import { MessageJudge } from '../accord/messages/message-judge.ts';
-import type { AccordMessage } from '../accord/messages/messages.ts';
+import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/messages/messages.ts';
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { Group } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import { mayTravelAsFrame, type QuorumActorMessage, quorumActor } from '../frames/quorum-actor.ts';
 import { VoteSlots } from '../frames/vote-slots.ts';
 import type { DiskPart } from '../log/disk-health.ts';
@@ -65,6 +66,8 @@ export class Node {
   readonly system: ActorSystem;
   /** Those of which this node is a member. */
   readonly groups: readonly Group[];
+  /** Of the whole cluster. */
+  readonly #allGroups: readonly Group[];
   readonly stores: readonly Store[];
   /** The comparison of the members' clocks. */
   readonly time: ClusterTime;
@@ -72,7 +75,7 @@ export class Node {
   readonly offsets = new PeerOffsets();
   readonly #parts: NodeParts;
   readonly #storeOf: GroupMap<Store>;
-  /** All other members of its groups. */
+  /** All other nodes that are members of a group. */
   readonly #peers: readonly number[];
   readonly #lateGateway = new LateRef<GatewayMessage>('gateway');
   readonly #toClients: Outlet<PartAnswer>;
@@ -105,7 +108,8 @@ export class Node {
     this.#toClients = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.groups = groupsOf(parts);
-    const members = new Set(this.groups.flatMap((group) => group.members));
+    this.#allGroups = allGroupsOf(parts, this.groups);
+    const members = new Set(this.#allGroups.flatMap((group) => group.members));
     this.#peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
     this.time = new ClusterTime({
       quorum: this.#clockQuorum,
@@ -152,9 +156,12 @@ export class Node {
 
   // ---- the clients' side ------------------------------------------------------------------
 
-  /** A part of a client's unit, for the store of its group; `false`: too much waits there. */
+  /**
+   * A part of a client's unit, for the store of its first group that is here; `false`: there is
+   * none, or too much waits there.
+   */
   submit(part: Part): boolean {
-    const [group] = part.groups;
+    const group = part.groups.find((its) => this.#storeOf.get(its) !== undefined);
     return (group !== undefined && this.#storeOf.get(group)?.submit(part)) ?? false;
   }
 
@@ -261,22 +268,41 @@ export class Node {
 
   #createRouter(): Router {
     const { nodeId: self, limits } = this.#parts;
-    const routes = this.stores.flatMap((store) =>
-      store.groups.map((group) => ({
+    const nodes = new Set([self, ...this.#peers]);
+    const routes = this.#allGroups.map((group) => {
+      const store = this.#storeOf.get(group.id);
+      return {
         id: group.id,
         validator: new MessageValidator({
           self,
           group,
+          nodes,
           nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
           isBody: isCommandBody,
           ...(limits.messages === undefined ? {} : { limits: limits.messages }),
         }),
-        replica: store.trafficToReplica,
-        coordinator: store.trafficToCoordinator,
-      })),
+        replica: store?.trafficToReplica,
+        coordinator: store?.trafficToCoordinator,
+      };
+    });
+    return new Router(
+      this.#judge,
+      routes,
+      (store) => this.#storeByNumber(store)?.trafficToCoordinator,
     );
-    return new Router(this.#judge, routes);
   }
+
+  #storeByNumber(store: number): Store | undefined {
+    return this.stores.find(({ number }) => number === store);
+  }
+
+  /** Between the stores of this node. */
+  readonly #toStore = (group: GroupId, message: ReplicaMessage): void => {
+    const store = isForCoordinator(message)
+      ? this.#storeByNumber(ownerOf(message).store)
+      : this.#storeOf.get(group);
+    store?.deliver(group, message);
+  };
 
   #startWal(): ActorRef<WalMessage> {
     const { wal, limits, observer } = this.#parts;
@@ -310,6 +336,7 @@ export class Node {
           store,
           nodeId,
           groups,
+          allGroups: this.#allGroups,
           clock,
           startedMs,
           clockQuorum: this.#clockQuorum,
@@ -320,6 +347,7 @@ export class Node {
           wal: this.#wal,
           clients: this.#toClients,
           toPeer: this.#toPeer,
+          toStore: this.#toStore,
           bareOks: (group) => this.#slots.get(group),
           contradicted: (from, type, reason) =>
             this.#judge.refuse(from, type, 'contradiction', reason),
@@ -476,6 +504,11 @@ export class Node {
 
 function placed({ id, fromConflictSlot, toConflictSlot }: Group): PlacedGroup {
   return { id, fromSlot: fromConflictSlot, toSlot: toConflictSlot };
+}
+
+function allGroupsOf({ allGroups = [] }: NodeParts, own: readonly Group[]): readonly Group[] {
+  const others = allGroups.filter(({ id }) => !own.some((group) => isSameGroup(group.id, id)));
+  return [...own, ...others.map((descriptor) => new Group(descriptor))];
 }
 
 function groupsOf({ groups, nodeId, stores }: NodeParts): readonly Group[] {

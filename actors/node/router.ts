@@ -5,8 +5,9 @@
  */
 
 import type { MessageJudge } from '../accord/messages/message-judge.ts';
-import { type AccordMessage, isForCoordinator } from '../accord/messages/messages.ts';
+import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/messages/messages.ts';
 import type { MessageValidator } from '../accord/messages/validation.ts';
+import { isSpanning } from '../accord/primitives/timestamp.ts';
 import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { tellOrDrop } from '../runtime/actor-ref.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -16,8 +17,9 @@ import type { CoordinatorActorMessage, ReplicaActorMessage } from '../store/mess
 interface GroupRoute {
   readonly id: GroupId;
   readonly validator: MessageValidator;
-  readonly replica: Outlet<ReplicaActorMessage>;
-  readonly coordinator: Outlet<CoordinatorActorMessage>;
+  /** Absent for a group of other nodes, which only answers what is coordinated here. */
+  readonly replica: Outlet<ReplicaActorMessage> | undefined;
+  readonly coordinator: Outlet<CoordinatorActorMessage> | undefined;
 }
 
 /** Of a peer, dropped: frames on unknown channels, messages for groups that are not here. */
@@ -26,6 +28,9 @@ export interface Unrouted {
   readonly group: number;
 }
 
+/** The coordinator of a store of this node, by number. */
+type CoordinatorOf = (store: number) => Outlet<CoordinatorActorMessage> | undefined;
+
 const NOTHING: Unrouted = { channel: 0, group: 0 };
 
 export class Router {
@@ -33,8 +38,11 @@ export class Router {
   readonly #routes: GroupMap<GroupRoute>;
   readonly #unrouted = new Map<number, Unrouted>();
 
-  constructor(judge: MessageJudge, routes: readonly GroupRoute[]) {
+  readonly #coordinatorOf: CoordinatorOf;
+
+  constructor(judge: MessageJudge, routes: readonly GroupRoute[], coordinatorOf: CoordinatorOf) {
     this.#judge = judge;
+    this.#coordinatorOf = coordinatorOf;
     this.#routes = new GroupMap(routes.map((route) => [route.id, route]));
   }
 
@@ -55,12 +63,26 @@ export class Router {
       return false;
     }
     if (!this.#judge.accepts(route.validator, from, message)) return false;
-    const { id, replica, coordinator } = route;
+    const protocol = { type: 'Protocol', from, group: route.id, message } as const;
+    const isAnswer = isForCoordinator(message);
+    const coordinator = isAnswer ? this.#coordinatorFor(route, message) : undefined;
+    const replica = isAnswer ? undefined : route.replica;
+    if (coordinator === undefined && replica === undefined) {
+      this.#drop(from, 'group');
+      return false;
+    }
     // Lost on the way from the peer, if anything: the protocol repeats it.
-    if (isForCoordinator(message)) {
-      tellOrDrop(coordinator, { type: 'Protocol', from, group: id, message });
-    } else tellOrDrop(replica, { type: 'Protocol', from, group: id, message });
+    if (coordinator !== undefined) tellOrDrop(coordinator, protocol);
+    if (replica !== undefined) tellOrDrop(replica, protocol);
     return true;
+  }
+
+  /** A transaction over several groups has the name of its coordinating store in its timestamps. */
+  #coordinatorFor(
+    { coordinator }: GroupRoute,
+    message: Parameters<typeof ownerOf>[0],
+  ): Outlet<CoordinatorActorMessage> | undefined {
+    return isSpanning(message.id) ? this.#coordinatorOf(ownerOf(message).store) : coordinator;
   }
 
   /** A frame on a channel that this version does not speak. */

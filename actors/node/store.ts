@@ -9,12 +9,13 @@ import type { Engine } from '../../storage/engine.ts';
 import { TIME_UNKNOWN_MS } from '../../storage/keyspace/keyspace.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
+import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOks } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { type ClockComparison, ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Group } from '../accord/topology/group.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
+import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
 import type { WalMessage } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorSystem } from '../runtime/actor-system.ts';
@@ -40,6 +41,8 @@ interface StoreParts {
   readonly store: number;
   readonly nodeId: number;
   readonly groups: readonly Group[];
+  /** Of the whole cluster. */
+  readonly allGroups: readonly Group[];
   readonly clock: Clock;
   readonly startedMs: number;
   /** Clocks that must be known, of all members of the node's groups. */
@@ -52,6 +55,8 @@ interface StoreParts {
   readonly wal: ActorRef<WalMessage>;
   readonly clients: Outlet<PartAnswer>;
   readonly toPeer: (group: GroupId, node: number, message: AccordMessage) => void;
+  /** Of a transaction over several groups: to another store of this node, or its coordinator. */
+  readonly toStore: (group: GroupId, message: ReplicaMessage) => void;
   readonly bareOks: (group: GroupId) => BareOks | undefined;
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly onDiskFull: (full: boolean) => void;
@@ -111,7 +116,11 @@ export class Store {
     this.trafficToReplica = new Outlet(this.#replica, trafficKeptMax);
     this.trafficToCoordinator = new Outlet(this.#coordinator, trafficKeptMax);
     const trace = new TxnTrace(parts.recorder);
-    const targets = { toPeer, replica: this.#toReplica, coordinator: this.toCoordinator, trace };
+    const { toStore } = parts;
+    const targets = {
+      ...{ toPeer, toStore, replica: this.#toReplica, coordinator: this.toCoordinator, trace },
+      isHere: (group: GroupId) => groups.some(({ id }) => isSameGroup(id, group)),
+    };
     this.#outbox = new Outbox(nodeId, this.clock, targets, limits.outboxHeldMax);
   }
 
@@ -169,6 +178,7 @@ export class Store {
         replyBytesMax: limits.replyBytesMax,
         keptReplyBytesMax: limits.keptReplyBytesMax,
         unitWriteBytesMax: limits.unitWriteBytesMax,
+        spanningReadBytesMax: limits.spanningReadBytesMax,
         tableHashKey,
         unflushedBytesMax: limits.unflushedBytesMax,
         heldReplyBytesMax: limits.heldReplyBytesMax,
@@ -199,11 +209,13 @@ export class Store {
   }
 
   #coordinatorSpec(): ChildSpec<CoordinatorActorMessage> {
-    const { nodeId, groups, limits, bareOks, clients, observer } = this.#parts;
+    const { nodeId, groups, allGroups, limits, bareOks, clients, observer } = this.#parts;
     return this.#parts.spec('coordinator', (context) =>
       coordinatorActor(context, {
         self: nodeId,
         groups,
+        allGroups,
+        spanningReadBytesMax: limits.spanningReadBytesMax,
         clock: this.clock,
         time: this.#time,
         limits: limits.coordinator,
@@ -218,6 +230,15 @@ export class Store {
         observe: observer,
       }),
     );
+  }
+
+  /** A message of another store of this node. */
+  deliver(group: GroupId, message: ReplicaMessage): void {
+    this.#outbox.deliver(group, message);
+  }
+
+  get number(): number {
+    return this.#parts.store;
   }
 
   // ---- what the node tells it -------------------------------------------------------------

@@ -5,7 +5,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
+import { SPANNING_READ_BYTES_MAX, UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { isLoopback } from '../../transport/access/loopback.ts';
 import { ProtectedMode } from '../../transport/access/protected-mode.ts';
@@ -194,6 +194,7 @@ class ProductionNode implements RunningNode {
     return {
       nodeId: config.nodeId,
       groups: groupsOf(this.#storage.directory.topology, config.nodeId),
+      allGroups: groupsOf(this.#storage.directory.topology),
       clock: this.#clock,
       rng,
       scheduler: new NactScheduler(),
@@ -457,6 +458,7 @@ function limitsOf(config: NodeConfig, sizes: NodeSizes): NodeLimits {
     replyBytesMax: REPLY_BYTES_MAX,
     keptReplyBytesMax: KEPT_REPLY_BYTES_MAX,
     unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
+    spanningReadBytesMax: SPANNING_READ_BYTES_MAX,
     unflushedBytesMax: UNFLUSHED_BYTES_MAX_DEFAULT,
     retainedBytesMax: config.retainedBytesMax,
     unloggedBytesMax: sizes.logBufferBytesMax / 2,

@@ -36,13 +36,15 @@ export interface BatchLimits {
   readonly readPipelineDepth: number;
   /** Barriers that a read of several slots may take before it becomes a transaction. */
   readonly readTriesMax: number;
+  /** Own transactions over several groups that may be undecided at once. */
+  readonly spanningDepth: number;
   /** Runs of a part whose keys only show while it runs; the last one has the whole store. */
   readonly footprintTriesMax: number;
   /** Parts waiting for a place; beyond it the caller is refused. */
   readonly waitingMax: number;
 }
 
-const BATCH_LIMITS: BatchLimits = Object.freeze({
+export const BATCH_LIMITS: BatchLimits = Object.freeze({
   batchBytesMax: 1024 * 1024,
   transactionBytesMax: 48 * 1024 * 1024,
   batchCommandsMax: 16_384,
@@ -50,6 +52,7 @@ const BATCH_LIMITS: BatchLimits = Object.freeze({
   pipelineDepth: 8,
   readPipelineDepth: 2,
   readTriesMax: 3,
+  spanningDepth: 64,
   footprintTriesMax: 3,
   waitingMax: 65_536,
 });
@@ -90,12 +93,12 @@ export class Batcher {
     this.#writes.push(pending);
   }
 
-  /** A part whose run has shown that it needs further slots. */
-  addWithSlots({ part, ...pending }: Pending, slots: readonly number[]): void {
+  /** A part whose run has shown that it needs further slots, with them. */
+  withSlots({ part, ...pending }: Pending, slots: readonly number[]): Pending {
     const tries = pending.tries + 1;
     const participants = [...part.participants, ...slots];
     const wholeStore = part.wholeStore || tries >= this.#limits.footprintTriesMax;
-    this.#writes.push({ ...pending, tries, part: { ...part, participants, wholeStore } });
+    return { ...pending, tries, part: { ...part, participants, wholeStore } };
   }
 
   /**

@@ -14,6 +14,10 @@ import type {
   Path,
 } from '../accord/coordinate/coordinator.ts';
 import { Coordinators } from '../accord/coordinate/coordinators.ts';
+import type {
+  SpanningCoordinator,
+  SpanningEffect,
+} from '../accord/coordinate/spanning-coordinator.ts';
 import { type BareOk, type BareOks, countedBefore } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, BeginRead } from '../accord/messages/messages.ts';
 import {
@@ -23,27 +27,32 @@ import {
 } from '../accord/primitives/cluster-time.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { encodeParticipants } from '../accord/primitives/participants.ts';
+import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
 import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, NO_GROUP } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
-import type { BatchLimits, Pending } from './batcher.ts';
+import { BATCH_LIMITS, type BatchLimits, type Pending } from './batcher.ts';
 import { INDETERMINATE, REFUSED } from './client-errors.ts';
 import { EXPIRE_EVERY_MS, EXPIRE_GRACE_MS, EXPIRE_PAUSE_MS, OWN_CONNECTION } from './expiry.ts';
 import { GroupWork } from './group-work.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, OutsideRun, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
+import { isListing, SpanningWork, unspannable } from './spanning-work.ts';
 import { TxnTrace } from './txn-trace.ts';
 
 interface CoordinatorOptions {
   readonly self: number;
   readonly groups: readonly Group[];
+  /** Of the whole cluster: a transaction may span groups of other stores and nodes. */
+  readonly allGroups: readonly Group[];
   readonly clock: HybridClock;
   readonly time: ClusterTime;
   readonly limits: Partial<CoordinatorLimits>;
   readonly batch: Partial<BatchLimits>;
+  readonly spanningReadBytesMax: number;
   readonly commandTimeoutMs: number;
   readonly tickMs: number;
   readonly outbox: Outbox;
@@ -60,6 +69,7 @@ interface CoordinatorOptions {
 export interface CoordinatorObserver {
   /** A fresh incarnation, for observers that check its decisions. */
   coordinatorBegins?(coordinator: Coordinator): void;
+  spanningBegins?(coordinator: SpanningCoordinator): void;
   decided(path: Path): void;
   batch(kind: 'transaction' | 'read', commands: number, bytes: number): void;
   units(kind: 'transaction' | 'read', commands: number, latencyMs: number): void;
@@ -112,6 +122,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   readonly #executor: Outlet<ExecutorMessage>;
   readonly #coordinators: Coordinators;
   readonly #groups: GroupMap<GroupWork>;
+  readonly #spanning: SpanningWork;
+  readonly #batch: BatchLimits;
   readonly #trace: TxnTrace;
   /** Groups whose parts wait for a batch. */
   readonly #waiting = new Set<GroupWork>();
@@ -144,7 +156,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#trace = new TxnTrace(context.recorder);
     this.#executor = context.outlet(options.executor);
     const watch = (coordinator: Coordinator): void => observe.coordinatorBegins?.(coordinator);
-    this.#coordinators = new Coordinators({ self, groups, clock, limits, watch });
+    const { allGroups, spanningReadBytesMax } = options;
+    this.#coordinators = new Coordinators({
+      ...{ self, groups, allGroups, clock, limits, watch, spanningReadBytesMax },
+      watchSpanning: (coordinator) => observe.spanningBegins?.(coordinator),
+    });
+    this.#batch = { ...BATCH_LIMITS, ...options.batch };
+    this.#spanning = new SpanningWork(allGroups, this.#batch.waitingMax);
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
     this.#groups = new GroupMap(
       groups.map((group) => {
@@ -155,7 +173,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       }),
     );
     // Every peer is down until its link says otherwise.
-    for (const node of new Set(groups.flatMap(({ members }) => members))) {
+    for (const node of new Set(allGroups.flatMap(({ members }) => members))) {
       const reachable = node === self || options.connected().has(node);
       if (!reachable) this.#coordinators.peerDown(node, this.#nowMs);
     }
@@ -210,7 +228,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   turnEnd(): void {
     this.#expect();
     this.#closeBatches();
-    const idle = this.#waiting.size + this.#transactions.size + this.#reads.size === 0;
+    const waiting = this.#waiting.size + this.#spanning.waiting;
+    const idle = waiting + this.#transactions.size + this.#reads.size === 0;
     if (!idle || this.#drained === undefined) return;
     // The asker has given up if this is refused.
     tellOrDrop(this.#drained, { type: 'Drained' });
@@ -230,7 +249,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     });
     return {
       ...this.#coordinators.describe(),
-      waiting: groups.reduce((sum, { waiting }) => sum + waiting, 0),
+      waiting: groups.reduce((sum, { waiting }) => sum + waiting, this.#spanning.waiting),
       transactions: this.#transactions.size,
       reads: this.#reads.size,
       quorumReachable: groups.every(({ quorumReachable }) => quorumReachable),
@@ -313,17 +332,33 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const deadlineMs = nowMs + this.#options.commandTimeoutMs;
     const pending = { part, receivedMs: nowMs, deadlineMs, tries: 0 };
     const work = this.#workOf(part);
-    if (work === undefined) return this.#fail(pending, REFUSED.severalGroups);
+    const refusedCommand = part.groups.length > 1 ? this.#refusedCommand(part) : undefined;
+    if (work === undefined || refusedCommand !== undefined) {
+      return this.#fail(pending, REFUSED.severalGroups(refusedCommand ?? 'it'));
+    }
     const refusal = this.#refusalOf(part, work);
     if (refusal !== undefined) return this.#fail(pending, refusal);
+    if (part.groups.length > 1) {
+      if (!this.#spanning.add(pending)) this.#fail(pending, REFUSED.busy);
+      return;
+    }
     if (!work.batcher.add(pending)) return this.#fail(pending, REFUSED.busy);
     this.#waiting.add(work);
   }
 
-  /** The group that orders the part; none does when it has several. */
-  #workOf({ groups: [group, ...others] }: Part): GroupWork | undefined {
-    if (group === undefined || others.length > 0) return undefined;
-    return this.#groups.get(group);
+  /** A command that cannot run over the groups of a part; KEYS needs all of them in this store. */
+  #refusedCommand(part: Part): string | undefined {
+    const isElsewhere = part.groups.some((group) => this.#groups.get(group) === undefined);
+    return isElsewhere && isListing(part) ? 'KEYS' : unspannable(part);
+  }
+
+  /** Of the first group of the part that is in this store. */
+  #workOf({ groups }: Part): GroupWork | undefined {
+    for (const group of groups) {
+      const work = this.#groups.get(group);
+      if (work !== undefined) return work;
+    }
+    return undefined;
   }
 
   #refusalOf(part: Part, { batcher }: GroupWork): string | undefined {
@@ -404,7 +439,46 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         if (work.batcher.waiting === 0) this.#waiting.delete(work);
       }
     }
+    if (this.#spanning.waiting > 0) this.#beginSpanning();
     this.#perform();
+  }
+
+  /** Each part over several groups is a transaction of its own. */
+  #beginSpanning(): void {
+    const { clock, time } = this.#options;
+    if (!clock.begun || time.verdict.type !== 'right') return;
+    const mayBegin = (parts: readonly SpanningPart[]): boolean =>
+      this.#coordinators.isReachable(parts.map(({ group }) => group));
+    while (!this.#congested()) {
+      if (this.#coordinators.spanningUnderWay >= this.#batch.spanningDepth) return;
+      const pending = this.#spanning.next(mayBegin);
+      const work = pending && this.#workOf(pending.part);
+      if (pending === undefined || work === undefined) return;
+      const parts = this.#spanning.partsOf(pending.part);
+      const commands = bodyOf([pending.part.bytes]);
+      const id = this.#coordinators.coordinateSpanning(parts, commands, this.#nowMs);
+      this.#spanning.begun(pending);
+      this.#begun(work, id, [pending], commands.length);
+    }
+  }
+
+  /** The executor answers these parts as it executes the transaction. */
+  #begun(work: GroupWork, id: TxnId, pendings: readonly Pending[], bytes: number): void {
+    const nowMs = this.#nowMs;
+    const key = keyOf(id);
+    const commands = commandsOf(pendings);
+    const receivedMs = pendings[0]?.receivedMs ?? nowMs;
+    this.#trace.begun(work.group.id, id, commands, nowMs - receivedMs);
+    this.#options.observe.phase?.('batch', nowMs - receivedMs);
+    this.#transactions.set(key, {
+      ...{ id, work, pendings },
+      begunMs: nowMs,
+      decidedMs: 0,
+      deadlineMs: earliest(pendings),
+    });
+    this.#taken = [];
+    this.#executor.send({ type: 'Expect', key, parts: pendings.map(({ part }) => part) });
+    this.#options.observe.batch('transaction', commands, bytes);
   }
 
   #beginTransactions(work: GroupWork): void {
@@ -414,24 +488,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const batch = work.batcher.nextTransaction(this.#coordinators.state(group).underWay);
       if (batch === undefined) break;
       this.#taken = batch.pendings;
-      const parts = batch.pendings.map((pending) => pending.part);
-      const body = bodyOf(parts.map((part) => part.bytes));
+      const body = bodyOf(batch.pendings.map(({ part }) => part.bytes));
       const id = this.#coordinators.coordinate(group, batch.participants, body, nowMs);
-      const key = keyOf(id);
-      const receivedMs = batch.pendings[0]?.receivedMs ?? nowMs;
-      this.#trace.begun(group, id, batch.commands, nowMs - receivedMs);
-      this.#options.observe.phase?.('batch', nowMs - receivedMs);
-      this.#transactions.set(key, {
-        id,
-        begunMs: nowMs,
-        decidedMs: 0,
-        work,
-        pendings: batch.pendings,
-        deadlineMs: earliest(batch.pendings),
-      });
-      this.#taken = [];
-      this.#executor.send({ type: 'Expect', key, parts });
-      this.#options.observe.batch('transaction', batch.commands, body.length);
+      this.#begun(work, id, batch.pendings, body.length);
     }
   }
 
@@ -515,7 +574,11 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#coordinators.takeEffects(this.#performOne);
   }
 
-  readonly #performOne = (group: GroupId, effect: CoordinatorEffect): void => {
+  readonly #performOne = (
+    its: GroupId | undefined,
+    effect: CoordinatorEffect | SpanningEffect,
+  ): void => {
+    const group = its ?? this.#groupOf(effect);
     switch (effect.type) {
       case 'Send': {
         const { to, message } = effect;
@@ -532,17 +595,26 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   };
 
+  /** By which traces name a transaction over several groups. */
+  #groupOf(effect: CoordinatorEffect | SpanningEffect): GroupId {
+    if (effect.type === 'Send') return NO_GROUP;
+    return this.#transactions.get(keyOf(effect.id))?.work.group.id ?? NO_GROUP;
+  }
+
   /** A run has shown keys that the footprint lacks: begins it anew with them, or with all. */
   #beginAnew({ key, part: index, slots }: OutsideRun): void {
     const transaction = this.#transactions.get(key);
     const pending = transaction?.pendings[index];
     if (transaction === undefined || pending === undefined) return;
     const { work } = transaction;
-    const { fromConflictSlot, toConflictSlot } = work.group;
-    const isHere = (slot: number): boolean => slot >= fromConflictSlot && slot < toConflictSlot;
-    if (!slots.every(isHere)) return this.#fail(pending, REFUSED.severalGroups);
-    work.batcher.addWithSlots(pending, slots);
-    this.#waiting.add(work);
+    const wider = work.batcher.withSlots(pending, slots);
+    const groups = this.#spanning.partsOf(wider.part).map(({ group }) => group);
+    if (groups.length === 1) {
+      work.batcher.addToTransactions(wider);
+      this.#waiting.add(work);
+    } else if (!this.#spanning.add({ ...wider, part: { ...wider.part, groups } })) {
+      this.#fail(pending, REFUSED.busy);
+    }
   }
 
   #noteDecision(id: TxnId): void {
@@ -636,8 +708,14 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#judgeClock();
     for (const work of this.#waiting) {
       const late = work.batcher.drop((pending) => pending.deadlineMs > nowMs);
-      for (const pending of late) this.#fail(pending, this.#whyLate(work));
+      if (late.length > 0) {
+        const why = this.#whyLate(this.#coordinators.state(work.group.id).quorumReachable);
+        for (const pending of late) this.#fail(pending, why);
+      }
       if (work.batcher.waiting === 0) this.#waiting.delete(work);
+    }
+    for (const pending of this.#spanning.drop(({ deadlineMs }) => deadlineMs > nowMs)) {
+      this.#fail(pending, this.#whySpanningLate(pending.part));
     }
     for (const [key, { pendings, deadlineMs }] of this.#transactions) {
       if (deadlineMs > nowMs) continue;
@@ -657,8 +735,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   }
 
-  #whyLate({ group }: GroupWork): string {
-    if (!this.#coordinators.state(group.id).quorumReachable) return REFUSED.quorum;
+  #whySpanningLate(part: Part): string {
+    const groups = this.#spanning.partsOf(part).map(({ group }) => group);
+    return this.#whyLate(this.#coordinators.isReachable(groups));
+  }
+
+  #whyLate(isReachable: boolean): string {
+    if (!isReachable) return REFUSED.quorum;
     const complaint = complaintOf(this.#options.time.verdict);
     return complaint === undefined ? REFUSED.timeout : REFUSED.clock(complaint);
   }
@@ -673,6 +756,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     for (const { batcher } of this.#waiting) {
       for (const pending of batcher.dropTransactions()) this.#fail(pending, refusal);
     }
+    for (const pending of this.#spanning.drop(() => false)) this.#fail(pending, refusal);
   }
 
   #failAll(waiting: string, underWay: string): void {
@@ -682,6 +766,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     for (const { batcher } of this.#waiting) {
       for (const pending of batcher.drop(() => false)) this.#fail(pending, waiting);
     }
+    for (const pending of this.#spanning.drop(() => false)) this.#fail(pending, waiting);
     for (const { pendings } of this.#transactions.values()) {
       for (const pending of pendings) {
         this.#fail(pending, pending.part.readOnly ? waiting : underWay);

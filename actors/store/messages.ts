@@ -9,7 +9,7 @@ import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../accord/messages/messages.ts';
 import type { ClockComparison } from '../accord/primitives/cluster-time.ts';
-import type { TxnId } from '../accord/primitives/timestamp.ts';
+import type { Timestamp, TxnId } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalAnswer, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
@@ -32,6 +32,13 @@ export type ReplicaActorMessage =
     }
   /** Executions and reads that this executor has taken so far: credit for as many more. */
   | { readonly type: 'Taken'; readonly generation: number; readonly count: number }
+  /** The entries that a transaction over several groups reads in this one. */
+  | {
+      readonly type: 'Fetched';
+      readonly group: GroupId;
+      readonly id: TxnId;
+      readonly entries: Uint8Array;
+    }
   | { readonly type: 'Flushed'; readonly flushed: readonly FlushedGroup[] }
   /**
    * The executor asks when the log holds its executions. The request goes to the WalWriter behind
@@ -63,6 +70,15 @@ export type ExecutorMessage =
       readonly generation: number;
       readonly token: number;
       readonly barrierSequence: number;
+    }
+  /** In the same order: what the commands of a transaction over several groups read in this one. */
+  | {
+      readonly type: 'ReadAt';
+      readonly group: GroupId;
+      readonly generation: number;
+      readonly id: TxnId;
+      readonly executeAt: Timestamp;
+      readonly body: Uint8Array;
     }
   /** From the gateway, of replies that did not fit the window of their part. */
   | ReplyFlow

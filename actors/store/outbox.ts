@@ -7,8 +7,9 @@
  */
 
 import type { ReplicaMessage } from '../accord/local/replica.ts';
-import { type AccordMessage, isForCoordinator } from '../accord/messages/messages.ts';
+import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
+import { isSpanning } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
 import type { CoordinatorActorMessage, ReplicaActorMessage } from './messages.ts';
@@ -16,6 +17,10 @@ import type { TxnTrace } from './txn-trace.ts';
 
 interface OutboxTargets {
   toPeer(group: GroupId, node: number, message: AccordMessage): void;
+  /** Of a transaction over several groups: to the store of this node that it is for. */
+  readonly toStore: (group: GroupId, message: ReplicaMessage) => void;
+  /** The group is in this store. */
+  readonly isHere: (group: GroupId) => boolean;
   readonly replica: Outlet<ReplicaActorMessage>;
   readonly coordinator: Outlet<CoordinatorActorMessage>;
   /** Of what leaves here. */
@@ -56,7 +61,10 @@ export class Outbox {
   }
 
   send(group: GroupId, to: number, message: ReplicaMessage): void {
-    if (to === this.#self) return this.#deliver(group, message);
+    if (to === this.#self) {
+      if (this.#isElsewhere(group, message)) return this.#targets.toStore(group, message);
+      return this.deliver(group, message);
+    }
     const outgoing = message as AccordMessage;
     if (this.#clock.covered || this.#isOld(outgoing)) {
       return this.#toPeer(group, to, outgoing);
@@ -87,7 +95,15 @@ export class Outbox {
     }
   }
 
-  #deliver(group: GroupId, message: ReplicaMessage): void {
+  /** Its coordinator, or its replica, is in another store of this node. */
+  #isElsewhere(group: GroupId, message: ReplicaMessage): boolean {
+    if (!('id' in message) || !isSpanning(message.id)) return false;
+    if (isForCoordinator(message)) return ownerOf(message).store !== this.#clock.store;
+    return !this.#targets.isHere(group);
+  }
+
+  /** To an actor of this store. */
+  deliver(group: GroupId, message: ReplicaMessage): void {
     const from = this.#self;
     const { replica, coordinator, trace } = this.#targets;
     trace?.sent(group, from, message);

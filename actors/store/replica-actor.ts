@@ -139,6 +139,8 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Sync':
         this.#syncs.push(message);
         return store.sync();
+      case 'Fetched':
+        return store.fetched(message.group, message.id, message.entries);
       case 'Flushed':
         return store.executorFlushed(message.flushed);
       case 'PeerUp':
@@ -176,6 +178,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         return this.#wal.send({ ...effect, store });
       case 'Execute':
       case 'Read':
+      case 'ReadAt':
         if (effect.type === 'Execute') this.#trace.ordered(effect.group, effect.execution);
         return this.#executor.send(effect);
       case 'Covered':

@@ -10,6 +10,7 @@ import { commandFor } from '../../storage/commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from '../../storage/commands/reply.ts';
 import type { Engine } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
+import type { Footprint } from '../../storage/keyspace/footprint.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
@@ -19,10 +20,15 @@ import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
-import { WHOLE_STORE } from '../accord/primitives/participants.ts';
+import { participantsOf, WHOLE_STORE } from '../accord/primitives/participants.ts';
+import {
+  decodeReads,
+  decodeSpanningBody,
+  type SpanningPart,
+} from '../accord/primitives/spanning-body.ts';
 import { keyOf } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -58,6 +64,8 @@ export interface RunningOptions {
   readonly flushEveryMs: number;
   /** With so many reply bytes, the reads at the end of a part are left to another one. */
   readonly replyBytesMax: number;
+  /** Of the entries that a transaction over several groups reads in one; the same on every node. */
+  readonly spanningReadBytesMax: number;
   /** Bytes that the replies of a part may keep in memory; a read beyond it answers an error. */
   readonly keptReplyBytesMax: number;
   /** Replies that wait for credit of their connections; `HELD_BYTES_MAX` by default. */
@@ -97,6 +105,7 @@ const AHEAD_COMMANDS_MAX = 1_024;
 
 type Execute = Extract<ExecutorMessage, { readonly type: 'Execute' }>;
 type Read = Extract<ExecutorMessage, { readonly type: 'Read' }>;
+type ReadAt = Extract<ExecutorMessage, { readonly type: 'ReadAt' }>;
 
 type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
 
@@ -112,6 +121,8 @@ interface Member {
 interface Application {
   readonly member: Member;
   readonly execution: Execution;
+  /** Its commands: the body, or what follows its head over several groups. */
+  readonly commands: Uint8Array;
   /** Absent where no client of this node waits. */
   readonly parts: readonly Part[] | undefined;
   /** Where in the body the next command begins, and the number of its unit. */
@@ -178,7 +189,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #expected = new Map<string, readonly Part[]>();
   readonly #expectedReads = new Map<number, readonly Part[]>();
   /** Executions and reads in the replica's order that wait for a flush. */
-  readonly #handed: (Execute | Reading)[] = [];
+  readonly #handed: (Execute | ReadAt | Reading)[] = [];
   /** The transaction that waits: for a flush between two of its units, or for the next slice. */
   #halfDone: Application | undefined;
   /** The reads that wait for the next slice; nothing is applied meanwhile. */
@@ -306,11 +317,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       this.#waitingSlots = undefined;
       this.#taken += 1;
       if (next.type === 'Reading') this.#reading = next;
+      else if (next.type === 'ReadAt') this.#fetch(this.#memberOf(next), next);
       else this.#begin(this.#memberOf(next), next.execution);
     }
   }
 
-  #memberOf({ group }: Execute | Read): Member {
+  #memberOf({ group }: Execute | Read | ReadAt): Member {
     const member = this.#members.get(group);
     if (member === undefined) throw new Error('an execution is of a group that is not here');
     return member;
@@ -403,19 +415,39 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     // A transaction ordered in the turn that delivers ExecutorReady arrives twice.
     if (execution.sequence <= machine.appliedSequence) return;
     this.#trace.handed(member.group, execution);
-    const { executeAt, participants } = execution;
-    machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
+    const commands = this.#enter(machine, execution);
     const parts = this.#expected.get(keyOf(execution.id));
     const place = { at: 0, unit: 0, isWithinUnit: false, isWithinCommand: false };
-    this.#halfDone = { member, execution, parts, left: 0, sink: NO_REPLY, ...place };
+    this.#halfDone = { member, execution, commands, parts, left: 0, sink: NO_REPLY, ...place };
+  }
+
+  /** Begins the transaction in the machine; returns its commands. */
+  #enter(machine: StateMachine, execution: Execution): Uint8Array {
+    const { executeAt, participants, body, reads } = execution;
+    if (reads === undefined) {
+      machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
+      return body;
+    }
+    const { parts, commands } = decodeSpanningBody(body);
+    machine.begin(executeAt, footprintOf(parts), decodeReads(reads));
+    return commands;
+  }
+
+  /** It stands behind all that it must see, and nothing that it must not see is handed over. */
+  #fetch({ group, machine }: Member, { id, executeAt, body }: ReadAt): void {
+    const { parts, commands } = decodeSpanningBody(body);
+    const footprint = footprintOf(parts.filter((part) => isSameGroup(part.group, group)));
+    const { spanningReadBytesMax: bytesMax } = this.#options;
+    const entries = machine.fetch(commands, { executeAt, footprint, bytesMax });
+    this.#replica.send({ type: 'Fetched', group, id, entries });
   }
 
   /** `false`: the rest waits for the flush, or for the next slice. */
   #goOn(application: Application): boolean {
-    const { member, execution, parts } = application;
+    const { member, execution, commands, parts } = application;
     const { machine, slots } = member;
-    const { body, id, participants, sequence } = execution;
-    while (application.at < body.length || application.isWithinCommand) {
+    const { id, participants, sequence } = execution;
+    while (application.at < commands.length || application.isWithinCommand) {
       if (!application.isWithinUnit && !this.#hasRoom) return false;
       const part = parts?.[application.unit];
       if (part === undefined) this.#runUnit(application);
@@ -428,11 +460,17 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#waitingSlots = undefined;
     this.#trace.at(this.#context.clock.monotonicMs());
     this.#trace.executed(member.group, execution, parts !== undefined);
-    if (parts !== undefined) this.#executedKeys.push(keyOf(id));
-    this.#expected.delete(keyOf(id));
+    if (parts !== undefined) this.#answered(keyOf(id), parts);
     slots.applied(participants, sequence);
     this.#tellDeadlines(application.member);
     return true;
+  }
+
+  /** The first of its groups answers a transaction over several; a listing needs all of them. */
+  #answered(key: string, parts: readonly Part[]): void {
+    if (parts.some((part) => this.#listings.awaitsGroups(part))) return;
+    this.#executedKeys.push(key);
+    this.#expected.delete(key);
   }
 
   /** The coordinator looks for expired keys where there are keys with a deadline. */
@@ -445,11 +483,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   /** Runs the rest of a unit, or of the slice. */
   #runUnit(application: Application): void {
-    const { body } = application.execution;
+    const { commands } = application;
     do {
       this.#runCommand(application);
       const { at, isWithinCommand } = application;
-      application.isWithinUnit = isWithinCommand || (at < body.length && !isUnitHead(body[at]));
+      const isMore = at < commands.length && !isUnitHead(commands[at]);
+      application.isWithinUnit = isWithinCommand || isMore;
     } while (application.isWithinUnit && this.#hasTime());
   }
 
@@ -461,7 +500,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (application.isWithinCommand) {
       isDone = machine.more();
     } else {
-      application.at = args.next(application.execution.body, application.at);
+      application.at = args.next(application.commands, application.at);
       isDone = machine.start(args, application.sink);
     }
     application.isWithinCommand = !isDone;
@@ -470,7 +509,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   /** The same for a part of this node's own clients, which is told its replies. */
   #runPart(application: Application, part: Part): void {
-    const { body } = application.execution;
+    const { commands } = application;
     const { machine } = application.member;
     const { replyBytesMax } = this.#options;
     const args = this.#args;
@@ -478,7 +517,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const renderer = this.#renderer;
     if (!application.isWithinUnit) {
       if (part.wholeStore && part.count === 1) {
-        const end = args.next(body, application.at);
+        const end = args.next(commands, application.at);
         if (this.#list(machine, part, args)) {
           application.at = end;
           return;
@@ -696,9 +735,13 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         this.#expectedReads.set(message.token, message.parts);
         return;
       case 'Forget':
+        for (const part of this.#expected.get(message.key) ?? []) this.#listings.forget(part);
         this.#expected.delete(message.key);
         return;
       case 'ForgetAll':
+        for (const parts of this.#expected.values()) {
+          for (const part of parts) this.#listings.forget(part);
+        }
         this.#expected.clear();
         this.#expectedReads.clear();
         for (const member of this.#members.values()) {
@@ -711,6 +754,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return;
       case 'Execute':
       case 'Read':
+      case 'ReadAt':
         if (message.generation !== this.#generation) return;
         return this.#hand(message);
       case 'ApplyMore':
@@ -753,8 +797,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (isMore) this.#context.timers.start('find', BIG_KEYS_REST_MS, { type: 'FindMore' });
   }
 
-  #hand(message: Execute | Read): void {
-    if (message.type === 'Execute') {
+  #hand(message: Execute | Read | ReadAt): void {
+    if (message.type !== 'Read') {
       this.#handed.push(message);
       this.#waitingSlots = undefined;
       return this.#apply();
@@ -803,6 +847,16 @@ function readingOf(
   const place = { index: 0, at: 0, left: 0, isWithinPart: false, isWithinCommand: false };
   const lists = { parts, expired: [], uncovered: [] };
   return { type: 'Reading', member, token, barrierSequence, nowMs: 0, ...lists, ...place };
+}
+
+/** The slots of all groups; undefined: all slots. */
+function footprintOf(parts: readonly SpanningPart[]): Footprint {
+  const slots: number[] = [];
+  for (const { participants } of parts) {
+    if (participants === WHOLE_STORE) return undefined;
+    for (const slot of participants) slots.push(slot);
+  }
+  return participantsOf(slots) as Uint16Array;
 }
 
 function membersOf(groups: readonly Group[], machines: StateMachines): GroupMap<Member> {

@@ -3,7 +3,7 @@
  * and arrive, and its steps. For all transactions, always; see `txn-ring.ts` for what that costs.
  */
 import type { Path } from '../accord/coordinate/coordinator.ts';
-import type { Conclusion } from '../accord/coordinate/recovery.ts';
+import type { SpanningConclusion } from '../accord/coordinate/spanning-recovery.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
@@ -95,7 +95,7 @@ export class TxnTrace {
     this.#keep(group, id, tookMs, 0, 'recovered');
   }
 
-  concluded(group: GroupId, id: TxnId, conclusion: Conclusion['type']): void {
+  concluded(group: GroupId, id: TxnId, conclusion: SpanningConclusion['type']): void {
     this.step(group, id, `recovery: ${conclusion}`);
   }
 

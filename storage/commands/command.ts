@@ -60,6 +60,8 @@ export interface Command {
   readonly fixedKeys?: KeyRange | undefined;
   /** Whether the command needs keys that only show while it runs (`Keyspace.findNamed`). */
   readonly findsKeys?: ((args: Words) => boolean) | undefined;
+  /** It does not look at the values of its keys, only whether they are there. */
+  readonly ignoresValues?: true;
   /** `read` with one key may be served by an ephemeral read. */
   readonly kind: 'read' | 'write';
   /**
@@ -199,6 +201,7 @@ export function command(entry: CommandEntry): Command {
     kind,
     ...(entry.growth === undefined ? {} : { growth: entry.growth }),
     growsAt: entry.growsAt,
+    ...(entry.ignoresValues === undefined ? {} : { ignoresValues: true }),
     run: entry.run,
   };
 }

@@ -64,6 +64,7 @@ const unchanged = command({
   ...INTERNAL,
   name: UNCHANGED_COMMAND,
   arity: -(1 + WORDS_PER_KEY),
+  ignoresValues: true,
   keys: { first: 2, last: -1, step: WORDS_PER_KEY },
   summary: 'Let the rest of the unit run if no watched key has changed',
   complexity: 'O(N) where N is the number of keys.',

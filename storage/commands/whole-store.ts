@@ -28,7 +28,7 @@ const MANY_EXPIRED =
 /**
  * https://redis.io/docs/latest/commands/scan. A cursor is a position in hash order (48 bits), in
  * decimal: it is valid on every node, never expires, and needs no state. A key that exists during
- * the whole walk is returned; none is returned twice.
+ * the whole walk is returned; none is returned twice. A walk goes through the groups one by one.
  */
 const scan = command({
   group: 'generic',
@@ -50,7 +50,8 @@ const scan = command({
       position < POSITIONS ? keyspace.exactPage(position, options.count) : { items: [], next: 0 };
     const found = page.items.filter((item) => isWanted(item, options) && keyspace.isAlive(item));
     out.array(2);
-    out.bulk(String(page.next));
+    const hasNext = page.next !== 0 || position >= keyspace.end || keyspace.end === POSITIONS;
+    out.bulk(String(hasNext ? page.next : keyspace.end));
     out.array(found.length);
     for (const item of found) out.bulk(item.key);
   },
@@ -177,7 +178,7 @@ const randomkey = command({
   since: '1.0.0',
   complexity: 'O(1), more where many keys are past their deadline.',
   run(keyspace, _args, out) {
-    const found = randomKey(keyspace);
+    const found = keyspace.anyKey === undefined ? randomKey(keyspace) : keyspace.anyKey();
     if (found === undefined) out.nil();
     else if (found === TOO_MANY) out.error(MANY_EXPIRED);
     else out.bulk(found);

@@ -124,6 +124,11 @@ export class Databases implements OtherDatabases {
     return this.#selected[database] ?? this.#use(this.#physical(database));
   }
 
+  /** The numbers that clients select, of those in use. */
+  get numbers(): number[] {
+    return this.#selected.flatMap((keyspace, number) => (keyspace === undefined ? [] : [number]));
+  }
+
   /** Those in use. */
   get open(): readonly GroupKeyspace[] {
     return this.#open;

@@ -180,6 +180,10 @@ export class GroupKeyspace implements Keyspace {
     return this.#clearedAt;
   }
 
+  get end(): number {
+    return this.#end;
+  }
+
   keysIn(redisSlot: number): number {
     return this.#counts.keysIn(redisSlot);
   }
@@ -277,6 +281,24 @@ export class GroupKeyspace implements Keyspace {
   #expire(cell: Cell): void {
     this.#write(cell, this.#tombstone());
     this.#context.expired += 1;
+  }
+
+  /**
+   * A key that is there, alive or not, with all rows, or without its value; changes nothing that
+   * replicas agree on.
+   */
+  peek(key: string, withValue: boolean): Entry | undefined {
+    const hash = this.#hash.ofText(key);
+    const cell = this.#cache.get(key, hash) ?? this.#load(key, hash);
+    if (cell === undefined || cell.entry.type === NONE) return undefined;
+    if (withValue) return this.wholeEntry(cell);
+    const { deadline, version } = cell.entry;
+    return new Entry(STRING as ValueType, '', deadline, version);
+  }
+
+  /** As `lastRemoval`. */
+  lastRemovalOf(key: string): Timestamp {
+    return max(this.#clearedAt, this.#counts.removedAt(redisSlotOf(slotOfText(key))));
   }
 
   /** Whether a key is physically there and past its deadline; changes nothing. */
@@ -689,7 +711,7 @@ export class GroupKeyspace implements Keyspace {
 }
 
 /** For a command on strings, which takes pieces as one text. The content stays the same. */
-function joinPieces(cell: Cell, code: number): void {
+export function joinPieces(cell: Cell, code: number): void {
   const { entry } = cell;
   const text = code === STRING.code ? textOf(entry.type, entry.value) : undefined;
   if (text === undefined) throw WRONG_TYPE;
@@ -697,7 +719,7 @@ function joinPieces(cell: Cell, code: number): void {
 }
 
 /** A removal keeps no bytes, and of a large collection the rows count apart. */
-function writtenBytes(key: string, entry: Entry): number {
+export function writtenBytes(key: string, entry: Entry): number {
   return entry.type === NONE ? 0 : key.length + storedBytes(entry);
 }
 

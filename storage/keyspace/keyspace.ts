@@ -63,6 +63,12 @@ export interface Keyspace {
   /** Keys, including those past their deadline that no transaction has removed yet. */
   readonly size: number;
 
+  /** The position behind all keys of the group; `POSITIONS` where it has all slots. */
+  readonly end: number;
+
+  /** Over several groups: a living key of any of them, at random; undefined: there is none. */
+  anyKey?(): string | undefined;
+
   /** The same of one Redis slot. */
   keysIn(redisSlot: number): number;
 

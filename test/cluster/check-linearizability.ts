@@ -6,7 +6,7 @@
  *       slow-disk,clock] [--nodes 3|5] [--ranges N] [--clients N] [--holofast MODE] [--out FOLDER]
  *       [--porcupine]
  *
- * With several ranges, transactions over more than one are refused, and must have no effect.
+ * With several ranges most transactions are over more than one.
  *
  * Exits with 0 (all is well), 1 (a violation; data and logs are kept), 2 (proves nothing: a fault
  * was never really done, nothing succeeded during one, a search gave up, or the checkers disagree)

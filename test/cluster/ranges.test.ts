@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RangeReport } from '../../transport/http/topology-report.ts';
-import type { Client, Words } from './client.ts';
+import type { Client } from './client.ts';
 import { HOST, TestCluster } from './harness.ts';
 
 const RANGES = 4;
@@ -107,30 +107,154 @@ test('deadlines end in every range', async () => {
   await expect.poll(volatile, { timeout: 30_000 }).toBe(0);
 }, 60_000);
 
-test('what touches several ranges is refused, and does nothing', async () => {
-  const spanning: readonly Words[] = [
-    ['MSET', '{a}x', '1', '{b}x', '2'],
-    ...([['FLUSHALL'], ['DBSIZE'], ['KEYS', '*'], ['SCAN', '0'], ['RANDOMKEY']] as const),
-    ['CONFIG', 'SET', 'hash-max-listpack-entries', '5'],
-  ];
-  for (const words of spanning) {
-    expect(await client(1).run(...words)).toMatchObject({
-      type: 'refused',
-      why: expect.stringContaining('CROSSSLOT'),
-    });
+test('commands and blocks over several ranges see and do all or nothing, from any node', async () => {
+  const names = Array.from({ length: 10 }, (_, key) => `span-${key}`);
+  const all = names.flatMap((name, at) => [name, `${at}`]);
+  await client(1).must('MSET', ...all);
+  expect(await client(2).must('MGET', ...names)).toEqual(names.map((_, at) => `${at}`));
+  expect(await client(3).must('EXISTS', ...names)).toBe(10);
+  expect(await client(2).must('MSETNX', 'span-new', '1', 'span-3', '2')).toBe(0);
+  await client(3).must('RPUSH', '{a}from', 'x', 'y');
+  await client(1).must('RENAME', '{a}from', '{b}to');
+  expect(await client(2).must('LRANGE', '{b}to', '0', '-1')).toEqual(['x', 'y']);
+  expect(await client(2).must('EXISTS', '{a}from')).toBe(0);
+  const block = await client(3).transaction([
+    ['INCR', '{a}count'],
+    ['COPY', '{a}count', '{b}count'],
+    ['APPEND', '{b}count', '7'],
+    ['GET', '{b}count'],
+    ['GET', '{a}count'],
+  ]);
+  expect(block).toMatchObject({ type: 'ok', reply: [1, 1, 2, '17', '1'] });
+  expect(await client(1).must('DEL', ...names, '{a}count', '{b}count', '{b}to')).toBe(13);
+});
+
+test('SORT finds keys of other ranges', async () => {
+  await client(1).must('RPUSH', 'sorted', '1', '2', '3');
+  await client(1).must('MSET', 'weight-1', '30', 'weight-2', '20', 'weight-3', '10');
+  await client(2).must('MSET', 'name-1', 'one', 'name-2', 'two', 'name-3', 'three');
+  const sorted = await client(3).must('SORT', 'sorted', 'BY', 'weight-*', 'GET', 'name-*');
+  expect(sorted).toEqual(['three', 'two', 'one']);
+});
+
+test('concurrent blocks over several ranges from all nodes add up', async () => {
+  const keys = Array.from({ length: 8 }, (_, key) => `sum-${key}`);
+  const rounds = Array.from({ length: 20 }, (_, round) => round);
+  await Promise.all(
+    clients.map(async (each) => {
+      for (const round of rounds) {
+        const some = keys.filter((_, at) => (at + round) % 2 === 0);
+        const block = await each.transaction(some.map((key) => ['INCR', key]));
+        expect(block).toMatchObject({ type: 'ok' });
+      }
+    }),
+  );
+  const sums = (await client(1).must('MGET', ...keys)) as string[];
+  expect(sums).toEqual(keys.map(() => `${(3 * rounds.length) / 2}`));
+}, 60_000);
+
+test('what a block over several ranges has done outlives a kill of all', async () => {
+  const words = Array.from({ length: KEYS }, (_, key) => [`kept-${key}`, `${key}`]).flat();
+  await client(2).must('MSET', ...words);
+  await reload();
+  const names = Array.from({ length: KEYS }, (_, key) => `kept-${key}`);
+  expect(await client(3).must('MGET', ...names)).toEqual(names.map((_, key) => `${key}`));
+}, 60_000);
+
+test('a watched key of another range keeps a block from running', async () => {
+  const redis = new Redis({ host: HOST, port: cluster.node(1).redisPort });
+  await redis.watch('{a}guard', '{b}guard');
+  await client(2).must('SET', '{b}guard', '1');
+  expect(await redis.multi().set('{a}guarded', 'ran').set('{b}guarded', 'ran').exec()).toBeNull();
+  await redis.watch('{a}guard', '{b}guard');
+  const kept = await redis.multi().set('{a}guarded', 'ran').set('{b}guarded', 'ran').exec();
+  expect(kept).toEqual([
+    [null, 'OK'],
+    [null, 'OK'],
+  ]);
+  redis.disconnect();
+});
+
+test('keys of several ranges that hold too much for one transaction are refused by name', async () => {
+  const half = 'x'.repeat(17 * 1024 * 1024);
+  await client(1).must('SET', '{a}large', half);
+  await client(1).must('SET', '{b}large', half);
+  const block = await client(2).run('MGET', '{a}large', '{b}large');
+  expect(block).toMatchObject({ type: 'refused', why: expect.stringContaining('TOOLARGE') });
+  expect(await client(2).must('DEL', '{a}large', '{b}large')).toBe(2);
+}, 60_000);
+
+test('commands over all keys see all ranges, at every node', async () => {
+  await client(1).must('FLUSHALL');
+  for (let key = 0; key < KEYS; key += 1) {
+    await client(1 + (key % 3)).must('SET', `all-${key}`, `${key}`);
   }
-  expect(await client(2).must('GET', '{a}x')).toBeNull();
-  const block = await client(1).transaction([
-    ['SET', '{a}x', '1'],
-    ['SET', '{b}x', '2'],
-  ]);
-  expect(block).toMatchObject({ type: 'refused' });
-  const within = await client(1).transaction([
-    ['SET', '{a}x', '1'],
-    ['APPEND', '{a}y', '2'],
-  ]);
-  expect(within).toMatchObject({ type: 'ok' });
-  await checkKeys();
+  const names = Array.from({ length: KEYS }, (_, key) => `all-${key}`).sort();
+  for (const each of clients) {
+    expect(await each.must('DBSIZE')).toBe(KEYS);
+    expect(((await each.must('KEYS', 'all-*')) as string[]).sort()).toEqual(names);
+    expect(await each.must('KEYS', 'none-*')).toEqual([]);
+    expect(names).toContain(await each.must('RANDOMKEY'));
+  }
+  const drawn = new Set<unknown>();
+  for (let at = 0; at < 60; at += 1) drawn.add(await client(2).must('RANDOMKEY'));
+  expect(drawn.size).toBeGreaterThan(10);
+}, 60_000);
+
+test('SCAN walks through all ranges, each page at another node', async () => {
+  const found: string[] = [];
+  let cursor = '0';
+  let pages = 0;
+  do {
+    const words = ['SCAN', cursor, 'COUNT', '7'] as const;
+    const [next, page] = (await client(1 + (pages % 3)).must(...words)) as [string, string[]];
+    found.push(...page);
+    cursor = next;
+    pages += 1;
+  } while (cursor !== '0');
+  const names = Array.from({ length: KEYS }, (_, key) => `all-${key}`).sort();
+  expect(found.sort()).toEqual(names);
+  expect(await client(1).run('SCAN', '281474976710656')).toMatchObject({ reply: ['0', []] });
+  expect(await client(1).run('SCAN', 'x')).toMatchObject({ type: 'error' });
+});
+
+test('a block counts, removes and writes in all ranges at once', async () => {
+  const redis = new Redis({ host: HOST, port: cluster.node(2).redisPort });
+  const block = await redis
+    .multi()
+    .set('{a}one', '1')
+    .dbsize()
+    .flushdb()
+    .dbsize()
+    .mset('{a}two', '2', '{b}three', '3')
+    .dbsize()
+    .exec();
+  const replies = block?.map(([, reply]) => reply);
+  expect(replies).toEqual(['OK', KEYS + 1, 'OK', 0, 'OK', 2]);
+  await redis.select(1);
+  await redis.mset('{a}other', '1', '{b}other', '1', '{c}other', '1');
+  await redis.call('SWAPDB', '0', '1');
+  expect(await redis.dbsize()).toBe(2);
+  await redis.select(0);
+  expect(await redis.mget('{a}other', '{b}other', '{a}two')).toEqual(['1', '1', null]);
+  redis.disconnect();
+  expect(await client(3).must('DBSIZE')).toBe(3);
+  await reload();
+  expect(await client(1).must('DBSIZE')).toBe(3);
+  await client(1).must('FLUSHALL');
+  for (const each of clients) expect(await each.must('DBSIZE')).toBe(0);
+  expect(await client(1).must('RANDOMKEY')).toBeNull();
+}, 60_000);
+
+test('what cannot run over several ranges is refused by name, and does nothing', async () => {
+  const setting = ['CONFIG', 'SET', 'hash-max-listpack-entries', '5'] as const;
+  const refused = { type: 'refused', why: expect.stringContaining('CROSSSLOT') };
+  expect(await client(1).run(...setting)).toMatchObject(refused);
+  for (const words of [['KEYS', '*'], ['RANDOMKEY'], ['SCAN', '0']] as const) {
+    const block = await client(2).transaction([['SET', '{a}x', '1'], [...words]]);
+    expect(block).toMatchObject({ type: 'refused', why: expect.stringContaining(words[0]) });
+  }
+  expect(await client(3).must('DBSIZE')).toBe(0);
 });
 
 test('a node that was formed with other ranges is refused by the others', async () => {

@@ -9,6 +9,7 @@ import { onlyFaults } from '../simulation/fault-kinds.ts';
 import type { Profile } from '../simulation/profile.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
+import { SPANNING_MUTANTS } from './spanning-mutants.ts';
 
 export type Harness =
   | { readonly type: 'protocol'; readonly mix: MixName; readonly knobs?: Partial<Knobs> }
@@ -770,15 +771,15 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'expiry_by_local_clock',
     accordItem: 'storage: expiry judged by the local clock',
     file: 'actors/store/running-executor.ts',
-    find: '    const { executeAt, participants } = execution;\n',
+    find: '    const { executeAt, participants, body, reads } = execution;\n',
     replace:
       '    StateMachine.localMs = this.#options.nowMs();\n' +
-      '    const { executeAt, participants } = execution;\n',
+      '    const { executeAt, participants, body, reads } = execution;\n',
     also: [
       {
         file: 'actors/store/running-executor.ts',
-        find: 'import type { StateMachine } from',
-        replace: 'import { StateMachine } from',
+        find: 'import type { ReadOutcome, StateMachine } from',
+        replace: 'import { type ReadOutcome, StateMachine } from',
       },
       {
         file: 'storage/state-machine.ts',
@@ -886,4 +887,5 @@ export const MUTANTS: readonly Mutant[] = [
   // ---- whole nodes ------------------------------------------------------------------------
   ...NODE_MUTANTS,
   ...DATABASE_MUTANTS,
+  ...SPANNING_MUTANTS,
 ];

@@ -17,12 +17,13 @@ import { EventHash } from './event-hash.ts';
 import { explainsCrash, FaultInjector } from './faults.ts';
 import { drawnNames } from './limits.ts';
 import { limitsOf, logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
+import { digestsOf } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
-import { SimGroup } from './sim-group.ts';
+import { SimGroup, SimSpan } from './sim-group.ts';
 import { CALM, SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
 import { VirtualScheduler } from './virtual-scheduler.ts';
-import { Workload } from './workload.ts';
+import { Workload, type WorkloadOptions } from './workload.ts';
 
 export interface RunOptions {
   readonly seed: number;
@@ -80,8 +81,10 @@ export class SimulatedCluster {
   readonly counts: Record<string, number> = {};
   readonly violations: string[] = [];
   readonly groups: readonly SimGroup[];
-  /** One per group. */
+  /** One per group, and one over all of them where there are several. */
   readonly workloads: readonly Workload[];
+  /** Present where there are several groups. */
+  readonly span: SimSpan | undefined;
   readonly faults: FaultInjector;
   /** How far a timestamp ran ahead of true time as its transaction executed, at the most. */
   #leadMs = 0;
@@ -108,19 +111,24 @@ export class SimulatedCluster {
     const descriptors = options.groups ?? [firstGroup(members, electorate)];
     this.groups = descriptors.map((descriptor) => this.#group(descriptor));
     for (const nodeId of members) this.nodes.push(this.#machine(nodeId, members));
-    this.workloads = this.groups.map(
-      (group) =>
-        new Workload({
-          profile,
-          scheduler,
-          nodes: this.nodes.filter(({ id }) => group.has(id)),
-          group,
-          count,
-          violation,
-          checkStepsMax: options.checkStepsMax,
-          answered: (node, commands, answer) => this.#answered(node, commands, answer),
-        }),
-    );
+    const common = {
+      ...{ profile, scheduler, count, violation, checkStepsMax: options.checkStepsMax },
+      answered: (node: number, commands: string, answer: Answer) =>
+        this.#answered(node, commands, answer),
+    };
+    const workloads = this.groups.map((group) => {
+      const nodes = this.nodes.filter(({ id }) => group.has(id));
+      return new Workload({ ...common, nodes, group });
+    });
+    const { spans = true, spansOnly = false, flushes } = profile;
+    // FLUSHALL of one group would remove keys of which the others know nothing.
+    const isSpanned = this.groups.length > 1 && spans && (spansOnly || !flushes);
+    this.span = isSpanned ? new SimSpan(this.groups, violation) : undefined;
+    const spanning =
+      this.span === undefined
+        ? []
+        : [new Workload({ ...common, ...spanningOf(profile, this.span, this.nodes) })];
+    this.workloads = spansOnly ? spanning : [...workloads, ...spanning];
     const { network } = this;
     const rng = this.#rng.fork();
     const note = (what: string): void => this.#note(what);
@@ -168,6 +176,7 @@ export class SimulatedCluster {
       nodeId,
       members,
       groups: this.groups.filter((group) => group.has(nodeId)),
+      allGroups: this.groups,
       stores: this.#options.stores ?? 1,
       rng,
       network: this.network,
@@ -188,6 +197,7 @@ export class SimulatedCluster {
       onCut: (node) => this.faults.afterCut(node),
       onRefused: (node, what) => this.#violation(`node ${node.id} refuses ${what}`),
       count: (what) => this.#count(what),
+      violation: (what) => this.#violation(what),
     });
   }
 
@@ -381,9 +391,13 @@ export class SimulatedCluster {
 
   #checkOracle(): void {
     if (this.#options.invariants === false || this.violations.length > 0) return;
-    for (const group of this.groups) {
-      const { oracle, judge } = group;
-      const expected = oracle.digest(judge, limitsOf(this.profile).unitWriteBytesMax);
+    const { unitWriteBytesMax, spanningReadBytesMax } = limitsOf(this.profile);
+    const expectedDigests = digestsOf(this.groups, {
+      ...{ unitWriteBytesMax, spanningReadBytesMax, spanJudge: this.span?.judge },
+      violation: (what) => this.#violation(what),
+    });
+    for (const [at, group] of this.groups.entries()) {
+      const expected = expectedDigests[at];
       for (const node of this.#livingOf(group)) {
         const digest = this.#digest(node, group);
         if (digest === undefined || digest === expected) continue;
@@ -421,6 +435,26 @@ export class SimulatedCluster {
       }
     }
   }
+}
+
+/** Single commands and MULTI blocks on keys of all groups, from any node. */
+function spanningOf(
+  profile: Profile,
+  group: SimSpan,
+  nodes: readonly SimNode[],
+): Pick<WorkloadOptions, 'profile' | 'group' | 'nodes' | 'blocksOnly'> {
+  const { spansOnly = false, flushes, databases } = profile;
+  const lists = flushes ? 0 : 1;
+  const mix = {
+    ...profile.mix,
+    ...{ group: 1, readMany: 0.7 * lists, transaction: 1.5 * lists, mixed: 1, watch: 0.3 },
+    ...{ wholeStore: spansOnly ? 1 : 0, walk: 0, big: 0 },
+  };
+  const common = { sameSlot: false, readPipelineRate: 0, mix };
+  return {
+    profile: { ...profile, ...common, databases: spansOnly ? databases : 1 },
+    ...{ group, nodes, blocksOnly: true },
+  };
 }
 
 /** One whole run. An exception that escapes the actors is a violation too. */

@@ -27,6 +27,7 @@ import {
   compare,
   equal,
   isRejected,
+  isSpanning,
   keyOf,
   max,
   type Timestamp,
@@ -45,6 +46,7 @@ interface Claim {
   /** The highest time it has voted for or accepted. */
   time: Timestamp;
   settled: boolean;
+  preApplied: boolean;
 }
 
 /** The proposal at one ballot: a time, or the invalidation. */
@@ -67,8 +69,8 @@ class NodeWatch {
   readonly claims = new Map<string, Claim>();
   claimedRejectBefore = ZERO;
   claimedApplied = ZERO;
-  /** The highest id of its own that another node has heard of. */
-  heardId = ZERO;
+  /** By store: the highest id of its own that another node has heard of. */
+  readonly heardIds = new Map<number, TxnId>();
   /** All ids of its own: a proposal may be repeated. */
   readonly proposed = new Set<string>();
   /** Of this incarnation. */
@@ -154,6 +156,25 @@ export class Invariants {
     };
   }
 
+  /** An answer to a coordinator of several groups. */
+  heardAnswer(from: number, message: AccordMessage): void {
+    this.#answered(from, message);
+  }
+
+  /** The effects of a coordinator of several groups that are of this one. */
+  sees(node: number, effects: readonly CoordinatorEffect[]): void {
+    this.#coordinated(node, effects);
+  }
+
+  /** `type` was answered by a quorum, whatever the ballot. */
+  hasQuorumOf(id: TxnId, type: string): boolean {
+    for (const [name, bits] of this.#tallies.get(keyOf(id)) ?? []) {
+      const isQuorum = population(bits) >= this.#group.quorums.slow;
+      if (isQuorum && name.startsWith(`${type} `)) return true;
+    }
+    return false;
+  }
+
   watchCoordinator(node: number, coordinator: Coordinator): void {
     const handle = coordinator.handle.bind(coordinator);
     const takeEffects = coordinator.takeEffects.bind(coordinator);
@@ -213,6 +234,7 @@ export class Invariants {
       accepted: ZERO,
       time: ZERO,
       settled: false,
+      preApplied: false,
     };
     watch.claims.set(key, claim);
     return claim;
@@ -247,7 +269,7 @@ export class Invariants {
         to.openReads.add(message.token);
         return;
       case 'PreAccept':
-        if (message.id.node === from) watch.heardId = max(watch.heardId, message.id);
+        if (message.id.node === from) this.#heardId(watch, message.id);
         return;
       case 'Fetch':
         return this.#count('fetch');
@@ -257,13 +279,18 @@ export class Invariants {
     }
   }
 
+  #heardId(watch: NodeWatch, id: TxnId): void {
+    watch.heardIds.set(id.store, max(watch.heardIds.get(id.store) ?? ZERO, id));
+  }
+
   /** I4: what a node gives out lies above all that others have from it, also after a restart. */
   #proposed(watch: NodeWatch, id: TxnId): void {
     const key = keyOf(id);
     if (watch.proposed.has(key)) return;
     watch.proposed.add(key);
-    if (compare(id, watch.heardId) > 0) return;
-    const both = `${key} after ${keyOf(watch.heardId)}`;
+    const heard = watch.heardIds.get(id.store) ?? ZERO;
+    if (compare(id, heard) > 0) return;
+    const both = `${key} after ${keyOf(heard)}`;
     this.#violation(`I4: node ${watch.id} gives out ${both}`);
   }
 
@@ -303,6 +330,10 @@ export class Invariants {
         if (isQuorum && type !== 'CommitOk' && proposal !== undefined) this.#choose(id, proposal);
         return;
       }
+      case 'ApplyOk':
+        this.#claim(watch, message.id).preApplied = true;
+        this.#tally('ApplyOk', message.id, message.ballot, this.#group.bit(from));
+        return;
       case 'Nack':
         return this.#count(`nack ${message.reason}`);
       default:
@@ -350,7 +381,8 @@ export class Invariants {
         const { message } = effect;
         switch (message.type) {
           case 'Coordinate':
-            this.#proposed(this.#watch(node), message.id);
+          case 'PreAccept':
+            if (this.#group.bit(node) !== 0) this.#proposed(this.#watch(node), message.id);
             break;
           case 'Accept':
             this.#coordinate(message.id, {
@@ -445,14 +477,11 @@ export class Invariants {
     const { id, path } = effect;
     const key = keyOf(id);
     const { quorums } = this.#group;
-    const quorumOf = (type: string): boolean => {
-      for (const [name, bits] of this.#tallies.get(key) ?? []) {
-        if (name.startsWith(type) && population(bits) >= quorums.slow) return true;
-      }
-      return false;
-    };
+    const quorumOf = (type: string): boolean => this.hasQuorumOf(id, type);
     if (path === 'invalidated') {
-      if (!this.#decided.has(key) && !quorumOf('AcceptInvalidateOk')) {
+      // Over several groups a quorum of one of them is enough.
+      const isEnough = isSpanning(id) || quorumOf('AcceptInvalidateOk');
+      if (!this.#decided.has(key) && !isEnough) {
         this.#violation(`I19: node ${node} invalidates ${key} without a quorum`);
       }
       return this.#decide(id, undefined);
@@ -738,6 +767,7 @@ export class Invariants {
   ): void {
     const { key, status, executeAt, definition } = command;
     if (claim.settled && !isTerminal(status)) broken(`has not settled ${key} any more`);
+    if (claim.preApplied && status < Status.PreApplied) broken(`has lost the reads of ${key}`);
     const { vote } = claim;
     if (vote !== undefined) {
       const fast = equal(vote, claim.id) && !isRejected(vote);

@@ -43,6 +43,7 @@ const NODE: Fates<NodeLimits> = {
   replyBytesMax: 'replyBytesMax',
   keptReplyBytesMax: 'keptReplyBytesMax',
   unitWriteBytesMax: 'unitWriteBytesMax',
+  spanningReadBytesMax: 'spanningReadBytesMax',
   unflushedBytesMax: 'unflushedBytesMax',
   retainedBytesMax: 'retainedBytesMax',
   unloggedBytesMax: 'unloggedBytesMax',
@@ -102,6 +103,7 @@ const BATCH: Fates<BatchLimits> = {
   pipelineDepth: { profile: 'pipelineDepth' },
   readPipelineDepth: 'readPipelineDepth',
   readTriesMax: 'readTriesMax',
+  spanningDepth: 'spanningDepth',
   footprintTriesMax: 'footprintTriesMax',
   waitingMax: 'waitingMax',
 };

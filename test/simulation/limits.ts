@@ -5,7 +5,7 @@
  */
 import { MEMBERS_MAX } from '../../actors/accord/topology/group.ts';
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
-import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
+import { SPANNING_READ_BYTES_MAX, UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 
@@ -85,10 +85,18 @@ export const RANGES = {
   groupCommitMsMax: [1, 2],
   lazySyncMsMax: [1, 20],
   syncWaitBytesMax: [1, 2 ** 20],
+  // Of transactions over several groups.
+  spanningDepth: [1, 64],
+  spanningReadBytesMax: [1, SPANNING_READ_BYTES_MAX],
 } as const satisfies Record<string, readonly [least: number, usual: number]>;
 
 export type LimitName = keyof typeof RANGES;
 export type Limits = Readonly<Record<LimitName, number>>;
+
+const OF_SPANNING: ReadonlySet<string> = new Set<LimitName>([
+  'spanningDepth',
+  'spanningReadBytesMax',
+]);
 
 const DRAWN_RATE = 0.25;
 
@@ -100,11 +108,23 @@ export const USUAL_LIMITS = Object.fromEntries(
 export function drawLimits(rng: Rng): Limits {
   const drawn: Record<string, number> = { ...USUAL_LIMITS };
   for (const [name, [least, usual]] of Object.entries(RANGES)) {
+    if (OF_SPANNING.has(name)) continue;
     const value = Math.floor(least * (usual / least) ** rng.next());
     const isDrawn = rng.next() < DRAWN_RATE;
     if (isDrawn) drawn[name] = value;
   }
   return drawn as Limits;
+}
+
+/** Drawn where some transactions span groups. */
+export function drawSpanningLimits(rng: Rng): Partial<Limits> {
+  const drawn: Partial<Record<LimitName, number>> = {};
+  for (const name of OF_SPANNING as ReadonlySet<LimitName>) {
+    const [least, usual] = RANGES[name];
+    const value = Math.floor(least * (usual / least) ** rng.next());
+    if (rng.next() < DRAWN_RATE) drawn[name] = value;
+  }
+  return drawn;
 }
 
 /** The counters of all limits that are drawn. */

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import { firstGroup } from '../actors/accord/first-group.ts';
-import { Oracle } from './oracle.ts';
+import { digestsOf, Oracle } from './oracle.ts';
 
 function execution(hlc: number, ...words: string[]): Execution {
   const id = { hlc, flags: 2, node: 1, store: 0 };
@@ -16,13 +16,14 @@ const first = execution(1_000, 'SET', 'k', 'a');
 const second = execution(2_000, 'APPEND', 'k', 'b');
 
 function digestOf(...executions: readonly Execution[]): string {
-  const oracle = new Oracle(firstGroup([1], [1]), (what) => {
+  const descriptor = firstGroup([1], [1]);
+  const oracle = new Oracle(descriptor, (what) => {
     throw new Error(what);
   });
   executions.forEach((each, index) => {
     oracle.executed(index, each);
   });
-  return oracle.digest();
+  return digestsOf([{ descriptor, oracle }])[0] ?? '';
 }
 
 test('neither the order in which replicas execute nor repetitions matter', () => {

@@ -90,6 +90,10 @@ export interface Profile extends Partial<Limits> {
   /** A turn begins up to this long after its wake, with all that has come meanwhile. */
   readonly turnDelayMsMax: number;
   readonly replicaLimits: Partial<ReplicaLimits>;
+  /** Where there are several groups, some transactions are over several of them. By default. */
+  readonly spans?: boolean;
+  /** All of them are, also commands over all keys; those of single groups are left out. */
+  readonly spansOnly?: boolean;
   /** Each acknowledged write is followed by a read at another node. */
   readonly readBack: boolean;
   /** How far ahead timestamps are reserved on disk. */

@@ -4,7 +4,7 @@ import { WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import { firstGroup } from '../actors/accord/first-group.ts';
 import { unitOf } from './client.ts';
-import { Oracle } from './oracle.ts';
+import { digestsOf, Oracle } from './oracle.ts';
 import { ReplyJudge } from './reply-judge.ts';
 
 interface Step {
@@ -19,7 +19,8 @@ function judge(steps: readonly Step[]): string[] {
   const said: string[] = [];
   const say = (what: string): void => void said.push(what);
   const judge = new ReplyJudge(say);
-  const oracle = new Oracle(firstGroup([1], [1]), say);
+  const descriptor = firstGroup([1], [1]);
+  const oracle = new Oracle(descriptor, say);
   steps.forEach(({ commands, exec = false, at, told }, index) => {
     const executeAt: Timestamp = { hlc: at * 1_000, flags: 0, node: 1, store: 0 };
     const unit = unitOf(commands, exec, () => undefined);
@@ -29,7 +30,7 @@ function judge(steps: readonly Step[]): string[] {
     oracle.executed(1, { ...times, participants: WHOLE_STORE, body, sequence: index + 1 });
     judge.answered({ node: 1, unit, order: index }, floor, executeAt, Buffer.from(told));
   });
-  oracle.digest(judge);
+  digestsOf([{ descriptor, oracle, judge }]);
   return said;
 }
 

@@ -9,14 +9,14 @@ import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import { UnitUnderWay } from '../../transport/resp/connection/unit-under-way.ts';
 import { type ClientUnit, failure } from './client.ts';
-import { isListing } from './reply-judge.ts';
+import { isListing, type ReplyJudge } from './reply-judge.ts';
 
 interface SimClientsOptions {
   readonly window: number;
   /** When the transaction that is being executed executes. */
-  readonly executing: (group: GroupId) => Timestamp | undefined;
+  readonly executing: (groups: readonly GroupId[]) => Timestamp | undefined;
   /** Of the KEYS whose listing has just ended. */
-  readonly listed: (group: GroupId) => Timestamp | undefined;
+  readonly listed: (groups: readonly GroupId[]) => Timestamp | undefined;
   /** The node has stopped within a turn: nothing that it executes leaves it. */
   readonly frozen: () => boolean;
   readonly answered: (client: SimClient, replies: Buffer) => void;
@@ -25,7 +25,8 @@ interface SimClientsOptions {
 
 interface SimClient {
   readonly unit: ClientUnit;
-  readonly group: GroupId;
+  readonly groups: readonly GroupId[];
+  readonly judge: ReplyJudge;
   readonly underWay: UnitUnderWay;
   readonly tell: (part: Part) => boolean;
   /** It must execute after this. */
@@ -60,7 +61,7 @@ export class SimClients {
 
   submit(
     unit: ClientUnit,
-    group: GroupId,
+    { groups, judge }: Pick<SimClient, 'groups' | 'judge'>,
     floor: Timestamp,
     tell: (part: Part) => boolean,
   ): boolean {
@@ -68,11 +69,11 @@ export class SimClients {
     this.#lastSequence += 1;
     const sequence = this.#lastSequence;
     const id = { connection: CONNECTION, sequence };
-    const part = { ...unit.part, unit: id, groups: [group], window };
+    const part = { ...unit.part, unit: id, groups, window };
     const frame = { id, startedMs: 0, discarded: false, isQuestion: false };
     const underWay = new UnitUnderWay([part], unit.plan, [], frame);
     const nothing = { replies: [], at: undefined, order: 0 };
-    this.#clients.set(sequence, { unit, group, underWay, floor, tell, ...nothing });
+    this.#clients.set(sequence, { ...{ unit, groups, judge, underWay, floor, tell }, ...nothing });
     if (this.#tellParts(underWay, tell)) return true;
     this.#clients.delete(sequence);
     return false;
@@ -101,7 +102,7 @@ export class SimClients {
       const { readsFrom } = client.unit.part;
       if (answer.answered < readsFrom) throw new Error('a write is left to another part');
       const { executing, listed } = this.#options;
-      client.at = (isListing(client.unit) ? listed : executing)(client.group);
+      client.at = (isListing(client.unit) ? listed : executing)(client.groups);
       this.#lastOrder += 1;
       client.order = this.#lastOrder;
     }

@@ -4,10 +4,21 @@
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { Group, type GroupDescriptor } from '../../actors/accord/topology/group.ts';
-import { slotOfText } from '../../storage/keyspace/slots.ts';
+import type { GroupId } from '../../actors/accord/topology/group-id.ts';
+import { REDIS_SLOTS, slotOfText } from '../../storage/keyspace/slots.ts';
+import type { ClientUnit } from './client.ts';
 import { Invariants } from './invariants.ts';
 import { Oracle } from './oracle.ts';
 import { ReplyJudge } from './reply-judge.ts';
+
+/** Where the keys of a workload are, and who judges its replies. */
+export interface KeyPlace {
+  readonly judge: ReplyJudge;
+  readonly descriptor: Pick<GroupDescriptor, 'fromSlot' | 'toSlot'>;
+  readonly keyFor: (key: string) => string;
+  /** The groups that order a unit. */
+  groupsOf(unit: ClientUnit): readonly GroupId[];
+}
 
 export interface GroupObserver {
   readonly violation: (what: string) => void;
@@ -15,7 +26,7 @@ export interface GroupObserver {
   readonly executed: (node: number, execution: Execution) => void;
 }
 
-export class SimGroup {
+export class SimGroup implements KeyPlace {
   readonly descriptor: GroupDescriptor;
   readonly group: Group;
   readonly judge: ReplyJudge;
@@ -43,6 +54,10 @@ export class SimGroup {
       : undefined;
   }
 
+  groupsOf(): readonly GroupId[] {
+    return [this.descriptor.id];
+  }
+
   has(node: number): boolean {
     return this.group.bit(node) !== 0;
   }
@@ -59,6 +74,33 @@ export class SimGroup {
     this.#names.set(key, name);
     return name;
   };
+}
+
+/** Keys that are spread over all groups, and units that span some of them. */
+export class SimSpan implements KeyPlace {
+  readonly descriptor = { fromSlot: 0, toSlot: REDIS_SLOTS };
+  readonly judge: ReplyJudge;
+  readonly #groups: readonly SimGroup[];
+
+  constructor(groups: readonly SimGroup[], violation: (what: string) => void) {
+    this.#groups = groups;
+    this.judge = new ReplyJudge(violation);
+  }
+
+  /** Keys with consecutive numbers are in different groups. */
+  readonly keyFor = (key: string): string => {
+    const number = Number(/\d+$/.exec(key)?.[0] ?? 0) + key.charCodeAt(0);
+    const group = this.#groups[number % this.#groups.length] as SimGroup;
+    return group.keyFor(`${key}~`);
+  };
+
+  groupsOf({ part: { participants, wholeStore } }: ClientUnit): readonly GroupId[] {
+    const its = this.#groups.filter(({ group: { fromConflictSlot, toConflictSlot } }) => {
+      if (wholeStore) return true;
+      return participants.some((slot) => isBetween(slot, fromConflictSlot, toConflictSlot));
+    });
+    return its.map(({ descriptor }) => descriptor.id);
+  }
 }
 
 function isBetween(slot: number, from: number, to: number): boolean {

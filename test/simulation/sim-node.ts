@@ -28,8 +28,9 @@ import type { ClientUnit } from './client.ts';
 import { SimClients } from './sim-clients.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
 import { type CommitFault, SimEngine, type SimEngineOptions } from './sim-engine.ts';
-import type { SimGroup } from './sim-group.ts';
+import type { KeyPlace, SimGroup } from './sim-group.ts';
 import type { Identity, SimNetwork } from './sim-network.ts';
+import { watchSpanning } from './spanning-watch.ts';
 import type { PausableScheduler } from './virtual-scheduler.ts';
 
 export interface SimNodeOptions {
@@ -38,6 +39,8 @@ export interface SimNodeOptions {
   readonly members: readonly number[];
   /** Those that this node is a member of. */
   readonly groups: readonly SimGroup[];
+  /** Of the whole cluster. */
+  readonly allGroups: readonly SimGroup[];
   readonly stores: number;
   readonly rng: SeededRng;
   readonly network: SimNetwork;
@@ -67,6 +70,7 @@ export interface SimNodeOptions {
   /** Its log has been cut; on the disk it will be in a moment. */
   readonly onCut: (node: SimNode) => void;
   readonly count: (what: string) => void;
+  readonly violation: (what: string) => void;
 }
 
 export const SIM_DIRECTORY = 'wal';
@@ -135,8 +139,12 @@ export class SimNode {
   readonly #lives = new Map<number, StoreLife>();
   /** The transaction that a group's state machine executes. */
   readonly #executing = new GroupMap<Timestamp>();
+  /** The one of which a command has run last, of any group. */
+  #running: Timestamp | undefined;
   /** The transaction of the listing of keys that ended last. */
   readonly #listed = new GroupMap<Timestamp>();
+  /** The same of all groups together. */
+  #lastListed: Timestamp | undefined;
   paused = false;
   /** The failure that was injected and must stop this node; anything else is a violation. */
   expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | 'missing' | undefined;
@@ -173,12 +181,13 @@ export class SimNode {
     this.#drive = this.#newDrive();
     this.#clients = new SimClients({
       window: options.replyWindowBytes ?? WINDOW_BYTES,
-      executing: (group) => this.#executing.get(group),
-      listed: (group) => this.#listed.get(group),
+      executing: (groups) => this.#executingOf(groups),
+      listed: ([group, another]) =>
+        another === undefined ? group && this.#listed.get(group) : this.#lastListed,
       frozen: () => this.frozen,
-      answered: ({ unit, group, order, floor, at }, replies) => {
+      answered: ({ unit, judge, order, floor, at }, replies) => {
         if (at === undefined) return;
-        this.#groupOf(group)?.judge.answered({ node: this.id, unit, order }, floor, at, replies);
+        judge.answered({ node: this.id, unit, order }, floor, at, replies);
       },
       flow: (message) => this.#node?.flow(message),
     });
@@ -187,6 +196,13 @@ export class SimNode {
       wallUs: () => clock.wallUs() + this.#jumpUs,
       monotonicMs: () => clock.monotonicMs(),
     };
+  }
+
+  /** Of several groups, the one whose command has run last answers. */
+  #executingOf(groups: readonly GroupId[]): Timestamp | undefined {
+    const [group, another] = groups;
+    if (another !== undefined) return this.#running;
+    return group && this.#executing.get(group);
   }
 
   #groupOf(id: GroupId): SimGroup | undefined {
@@ -336,6 +352,7 @@ export class SimNode {
     this.#node = new Node({
       nodeId,
       groups: groups.map(({ descriptor }) => descriptor),
+      allGroups: options.allGroups.map(({ descriptor }) => descriptor),
       stores,
       clock,
       rng,
@@ -453,6 +470,11 @@ export class SimNode {
         if (this.swapped) return;
         this.#groupOf(coordinator.group.id)?.invariants?.watchCoordinator(this.id, coordinator);
       },
+      spanningBegins: (coordinator) => {
+        if (this.swapped) return;
+        const { allGroups: groups, violation } = this.#options;
+        watchSpanning(coordinator, { node: this.id, groups, count, violation });
+      },
       ready: (store) => {
         this.#liveOf(store).ready = true;
       },
@@ -520,11 +542,12 @@ export class SimNode {
     let at: Timestamp | undefined;
     const goesOn = (): void => {
       if (at !== undefined) this.#executing.set(group, at);
+      this.#running = at;
     };
-    machine.begin = (executeAt, footprint) => {
+    machine.begin = (executeAt, footprint, fetched) => {
       at = executeAt;
       goesOn();
-      begin(executeAt, footprint);
+      begin(executeAt, footprint, fetched);
     };
     machine.start = (args, out) => {
       goesOn();
@@ -549,6 +572,7 @@ export class SimNode {
       view.close = () => {
         close();
         this.#listed.set(group, pinnedAt);
+        this.#lastListed = pinnedAt;
       };
       return view;
     };
@@ -576,10 +600,12 @@ export class SimNode {
     };
   }
 
-  /** Of one group; by default the first. */
-  submit(unit: ClientUnit, { judge, descriptor } = this.#options.groups[0] as SimGroup): boolean {
+  /** Of one group, by default the first, or of several. */
+  submit(unit: ClientUnit, place: KeyPlace = this.#options.groups[0] as SimGroup): boolean {
+    const { judge } = place;
+    const groups = place.groupsOf(unit);
     const floor = judge.begin(unit);
-    return this.#clients.submit(unit, descriptor.id, floor, (part) => {
+    return this.#clients.submit(unit, { groups, judge }, floor, (part) => {
       return this.#node?.submit(part) ?? false;
     });
   }

@@ -17,7 +17,7 @@ describe('three static groups with different members', () => {
       readPipelineRate: 0,
       mix: { ...mix, wholeStore: 2, walk: 0, big: 0, watch: 0, settings: 0 },
     };
-    const { violations, counts } = simulateThreeGroups({ seed: 11, timeMs: 4_000, profile });
+    const { violations, counts } = simulateThreeGroups({ seed: 14, timeMs: 4_000, profile });
     expect(violations).toEqual([]);
     expect(counts['answered FLUSHALL']).toBeGreaterThan(0);
   });
@@ -44,6 +44,25 @@ describe('three static groups with different members', () => {
       node?.stores.map(({ groups }) => groups.map(({ id }) => id.range)),
     );
     expect(held).toEqual(expected);
+  });
+
+  test('transactions over several of them meet all faults', () => {
+    const seen = new Map<string, number>();
+    for (const seed of [5, 6, 7, 8]) {
+      const { violations, counts } = simulateThreeGroups({ seed, timeMs: 4_000 });
+      expect(violations).toEqual([]);
+      for (const what of ['fast', 'slow', 'recovered', 'durable']) {
+        seen.set(what, (seen.get(what) ?? 0) + (counts[`spanning ${what}`] ?? 0));
+      }
+    }
+    for (const [what, times] of seen) expect([what, times]).not.toEqual([what, 0]);
+  });
+
+  // Replicas that had opened other databases took different bytes for too much.
+  test.each([4, 6])('commands over all keys, seed %i', (seed) => {
+    const profile = { spansOnly: true, flushes: true, databases: 4 };
+    const { violations } = simulateThreeGroups({ seed, timeMs: 4_000, profile });
+    expect(violations).toEqual([]);
   });
 
   test('the same seed decides the same twice', () => {

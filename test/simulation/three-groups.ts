@@ -4,8 +4,10 @@
  * Only the first group has all nodes, so only it has single frames.
  */
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
+import { drawSpanningLimits } from './limits.ts';
 
 const CUTS = [0, 4_000, 9_000, REDIS_SLOTS] as const;
 
@@ -31,7 +33,14 @@ export const THREE_GROUPS: readonly GroupDescriptor[] = [
  * of three.
  */
 export function simulateThreeGroups(options: Omit<RunOptions, 'nodes' | 'groups'>): RunResult {
-  const profile = { damage: false, away: undefined, sameSlot: false, ...options.profile };
+  const rng = new SeededRng(options.seed);
+  const profile = {
+    ...{ damage: false, away: undefined, sameSlot: false },
+    ...drawSpanningLimits(rng),
+    // One of four is of commands over all keys.
+    ...(options.seed % 4 === 3 ? { spansOnly: true, flushes: options.seed % 8 === 3 } : {}),
+    ...options.profile,
+  };
   const stores = 1 + (options.seed % 3);
   return simulate({ ...options, nodes: 5, groups: THREE_GROUPS, stores, profile });
 }

@@ -23,7 +23,7 @@ import {
   type Words,
   wholeStoreUnit,
 } from './random-units.ts';
-import { plainKey, type SimGroup } from './sim-group.ts';
+import { type KeyPlace, plainKey } from './sim-group.ts';
 import type { SimNode } from './sim-node.ts';
 import type { VirtualScheduler } from './virtual-scheduler.ts';
 
@@ -32,7 +32,9 @@ export interface WorkloadOptions {
   readonly scheduler: VirtualScheduler;
   /** Members of the group whose keys these are. */
   readonly nodes: readonly SimNode[];
-  readonly group: SimGroup;
+  readonly group: KeyPlace;
+  /** Several commands are always one MULTI block. */
+  readonly blocksOnly?: boolean;
   readonly count: (what: string) => void;
   /** Every answer that a client gets. */
   readonly answered: (node: number, commands: string, answer: Answer) => void;
@@ -441,12 +443,15 @@ export class Workload {
     const { keys, databases, sameSlot, flushes, ttlMsMax, bigBytesMax } = this.#options.profile;
     const value = (): string => this.#value();
     const { fromSlot, toSlot } = this.#options.group.descriptor;
-    const settings = fromSlot === 0 && toSlot === REDIS_SLOTS;
+    const isSole = this.#options.blocksOnly !== true;
+    const settings = isSole && fromSlot === 0 && toSlot === REDIS_SLOTS;
     return { rng, keys, databases, settings, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
   }
 
   #random(node: SimNode, process: number, unit: RandomUnit, done: Done): void {
-    const { commands, databases, plan, flushes } = unit;
+    const { commands, databases, flushes } = unit;
+    const block = commands.length === 1 ? [1] : [{ exec: commands.length }];
+    const plan = this.#options.blocksOnly === true ? block : unit.plan;
     const id = flushes ? this.#registers.invoke(process, FLUSHALL, ['*'], []) : undefined;
     const answered = (answer: Answer): void => {
       // The first reply is that of another command, which may have been refused alone.
@@ -537,7 +542,8 @@ export class Workload {
     // Nothing was done by a command that would have written too much. Reads that were cut in two
     // are two reads, and say nothing as one.
     const isCut = answer.type === 'replies' && answer.isCut;
-    const isNothing = isCut || answer.type === 'refused' || isOutOfMemory(replies?.[0]);
+    const isRefused = isOutOfMemory(replies?.[0]) || isTooLarge(replies?.[0]);
+    const isNothing = isCut || answer.type === 'refused' || isRefused;
     if (isNothing) recorder.refuse(id);
     else if (replies !== undefined) recorder.complete(id, result(replies));
     else recorder.unknown(id);
@@ -592,6 +598,13 @@ export class Workload {
 function isOutOfMemory(reply: Reply | undefined): boolean {
   if (typeof reply !== 'object' || reply === null || !('error' in reply)) return false;
   return reply.error.startsWith('OOM ');
+}
+
+/** Its keys in several groups hold more than may be sent: no command of the unit did anything. */
+function isTooLarge(reply: Reply | undefined): boolean {
+  if (Array.isArray(reply)) return reply.some((each: Reply) => isTooLarge(each));
+  if (typeof reply !== 'object' || reply === null || !('error' in reply)) return false;
+  return reply.error.startsWith('TOOLARGE ');
 }
 
 /** `1,2,3,` as a list of numbers. */

@@ -270,6 +270,8 @@ export class StoryWorld {
           break;
         case 'Trace':
           break;
+        case 'ReadAt':
+          throw new ProtocolViolation('there is one group only');
         case 'Contradicted':
           throw new ProtocolViolation(
             `node ${node.id} is contradicted:${effect.reason.split(',')[1]}`,

@@ -7,7 +7,7 @@
  * refuse each other by name.
  */
 
-export const PROTOCOL_VERSION = 4;
+export const PROTOCOL_VERSION = 5;
 const MAGIC = Buffer.from('HOLO', 'latin1');
 const HEADER_BYTES = 9;
 const PAYLOAD_BYTES_MAX = 16 * 1024;

@@ -50,7 +50,7 @@ export interface CoordinatorLimits {
   readonly recoveriesMax: number;
 }
 
-const COORDINATOR_LIMITS: CoordinatorLimits = Object.freeze({
+export const COORDINATOR_LIMITS: CoordinatorLimits = Object.freeze({
   slowPathMs: 20,
   slowPathMsMax: 250,
   resendMs: 250,

@@ -1,25 +1,39 @@
 /**
  * The one door of the pure coordinators of a store to their shell: owns a coordinator per group and
- * routes by group. Takes data, returns effects that name their group. Groups without rounds under
- * way cost nothing. Pure.
+ * one for what spans several, and routes by group and transaction. Takes data, returns effects that
+ * name their group. Groups without rounds under way cost nothing. Pure.
  */
 import type { BareOk } from '../messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import type { Participants } from '../primitives/participants.ts';
-import type { TxnId } from '../primitives/timestamp.ts';
+import type { SpanningPart } from '../primitives/spanning-body.ts';
+import { isSpanning, type TxnId } from '../primitives/timestamp.ts';
 import type { Group } from '../topology/group.ts';
 import { type GroupId, GroupMap } from '../topology/group-id.ts';
-import { Coordinator, type CoordinatorEffect, type CoordinatorLimits } from './coordinator.ts';
+import {
+  COORDINATOR_LIMITS,
+  Coordinator,
+  type CoordinatorEffect,
+  type CoordinatorLimits,
+} from './coordinator.ts';
+import { SpanningCoordinator, type SpanningEffect } from './spanning-coordinator.ts';
 
 interface CoordinatorsOptions {
   readonly self: number;
   readonly groups: readonly Group[];
+  /** Of the whole cluster. */
+  readonly allGroups: readonly Group[];
   readonly clock: HybridClock;
   readonly limits: Partial<CoordinatorLimits>;
+  /** Of the entries that a transaction reads in all of its groups; the same on every node. */
+  readonly spanningReadBytesMax: number;
   /** For checks that look on. */
   readonly watch?: ((coordinator: Coordinator) => void) | undefined;
+  readonly watchSpanning?: ((coordinator: SpanningCoordinator) => void) | undefined;
 }
+
+type AnyEffect = CoordinatorEffect | SpanningEffect;
 
 /** The report of one group's coordinator. */
 interface CoordinatorState {
@@ -35,6 +49,7 @@ interface CoordinatorState {
 
 export class Coordinators {
   readonly #all: GroupMap<Coordinator>;
+  readonly #spanning: SpanningCoordinator;
   /** Those that something was told since their effects were taken last. */
   #touched = new Set<Coordinator>();
   /** Those with rounds under way. */
@@ -47,6 +62,14 @@ export class Coordinators {
     this.#all = new GroupMap(
       groups.map((group) => [group.id, new Coordinator({ self, group, clock, limits })]),
     );
+    this.#spanning = new SpanningCoordinator({
+      self,
+      groups: options.allGroups,
+      clock,
+      limits: { ...COORDINATOR_LIMITS, ...limits },
+      readBytesMax: options.spanningReadBytesMax,
+    });
+    options.watchSpanning?.(this.#spanning);
     if (watch !== undefined) for (const coordinator of this.#all.values()) watch(coordinator);
   }
 
@@ -67,8 +90,24 @@ export class Coordinators {
     return stirred;
   }
 
-  /** Calls back for each group and each effect since the last call, group by group. */
-  takeEffects(take: (group: GroupId, effect: CoordinatorEffect) => void): void {
+  /** Own transactions over several groups that are not decided yet. */
+  get spanningUnderWay(): number {
+    return this.#spanning.underWay;
+  }
+
+  /** A quorum of each of these groups is connected. */
+  isReachable(groups: readonly GroupId[]): boolean {
+    return this.#spanning.isReachable(groups);
+  }
+
+  /**
+   * Calls back for each effect since the last call, group by group; without a group for those that
+   * concern several.
+   */
+  takeEffects(take: (group: GroupId | undefined, effect: AnyEffect) => void): void {
+    for (const effect of this.#spanning.takeEffects()) {
+      take(effect.type === 'Send' ? effect.group : undefined, effect);
+    }
     if (this.#touched.size === 0) return;
     const touched = this.#touched;
     this.#touched = new Set();
@@ -83,16 +122,25 @@ export class Coordinators {
     return this.#touch(group).coordinate(participants, body, nowMs);
   }
 
+  /** Begins a transaction of this node over several groups. */
+  coordinateSpanning(parts: readonly SpanningPart[], commands: Uint8Array, nowMs: number): TxnId {
+    return this.#spanning.coordinate(parts, commands, nowMs);
+  }
+
   recover(
     group: GroupId,
     id: TxnId,
     definition: CommandDefinition | undefined,
     nowMs: number,
   ): void {
+    if (isSpanning(id)) return this.#spanning.recover(group, id, definition, nowMs);
     this.#touch(group).recover(id, definition, nowMs);
   }
 
   handle(group: GroupId, from: number, message: AccordMessage, nowMs: number): void {
+    if ('id' in message && isSpanning(message.id)) {
+      return this.#spanning.handle(group, from, message, nowMs);
+    }
     this.#touch(group).handle(from, message, nowMs);
   }
 
@@ -102,6 +150,7 @@ export class Coordinators {
   }
 
   peerUp(peer: number): void {
+    this.#spanning.peerUp(peer);
     for (const coordinator of this.#all.values()) {
       coordinator.peerUp(peer);
       this.#stirred.add(coordinator);
@@ -109,6 +158,7 @@ export class Coordinators {
   }
 
   peerDown(peer: number, nowMs: number): void {
+    this.#spanning.peerDown(peer, nowMs);
     for (const coordinator of this.#all.values()) {
       coordinator.peerDown(peer, nowMs);
       this.#stirred.add(coordinator);
@@ -117,6 +167,7 @@ export class Coordinators {
   }
 
   tick(nowMs: number): void {
+    this.#spanning.tick(nowMs);
     for (const coordinator of this.#busy) {
       coordinator.tick(nowMs);
       this.#touched.add(coordinator);
@@ -125,8 +176,7 @@ export class Coordinators {
   }
 
   describe(): { readonly underWay: number; readonly recoveries: number } {
-    let underWay = 0;
-    let recoveries = 0;
+    let { underWay, recoveries } = this.#spanning;
     for (const coordinator of this.#busy) {
       underWay += coordinator.underWay;
       recoveries += coordinator.recoveries;

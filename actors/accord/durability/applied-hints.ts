@@ -6,10 +6,10 @@
  * is kept for repetition: the unknown ones are exactly the ones left to ask, also after a restart.
  */
 import type { Command } from '../local/command.ts';
-import type { ReplicaState } from '../local/replica-state.ts';
+import { lacksFacts, type ReplicaState } from '../local/replica-state.ts';
 import type { AppliedHint } from '../messages/messages.ts';
 import { decodeDeps, encodeDeps } from '../primitives/deps.ts';
-import { isTerminal, Status } from '../primitives/status.ts';
+import { isTerminal } from '../primitives/status.ts';
 import { compare, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
 
 interface Asked {
@@ -183,7 +183,7 @@ export class AppliedHints {
     if (lacking === undefined || nowMs < lacking.fetchAtMs) return;
     const ids = lacking.ids.filter((id) => {
       const command = this.#state.find(id);
-      return command !== undefined && command.status < Status.Stable;
+      return command !== undefined && lacksFacts(command);
     });
     if (ids.length === 0) {
       this.#lacking.delete(peer);

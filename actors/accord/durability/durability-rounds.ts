@@ -21,7 +21,7 @@
 import type { Command } from '../local/command.ts';
 import { makeInvalidated } from '../local/execution.ts';
 import type { Mark } from '../local/journal.ts';
-import type { ReplicaState } from '../local/replica-state.ts';
+import { lacksFacts, type ReplicaState } from '../local/replica-state.ts';
 import type {
   AppliedHint,
   AppliedList,
@@ -349,7 +349,7 @@ export class DurabilityRounds {
     task.fetchAtMs = state.nowMs + 100;
     const unknown = task.missing.filter((id) => {
       const command = state.find(id);
-      return command === undefined || command.status < Status.Stable;
+      return command === undefined || lacksFacts(command);
     });
     if (unknown.length === 0) return;
     const to = this.#state.down.has(task.from) ? this.#someoneElse(task) : task.from;
@@ -422,6 +422,8 @@ export class DurabilityRounds {
 
   #erasable(command: Command, everywhere: Timestamp): boolean {
     if (!isTerminal(command.status)) return false;
+    // The other groups of a transaction may find its outcome nowhere else.
+    if (this.#state.undurable.has(command)) return false;
     if (command.sequence > this.#state.flushedSequence) return false;
     return command.executeAt === undefined || compare(command.executeAt, everywhere) < 0;
   }

@@ -5,6 +5,7 @@
  */
 import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
+import type { TxnId } from '../primitives/timestamp.ts';
 import type { Group } from '../topology/group.ts';
 import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
@@ -73,6 +74,8 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
   'ReadBarrierOk',
   'AppliedHint',
   'CheckStatus',
+  'Read',
+  'InformDurable',
   'Fetch',
   'CatchUp',
 ]);
@@ -215,6 +218,14 @@ export class CommandStore {
     this.#handOver.taken(generation, count);
   }
 
+  /** The entries that a transaction over several groups reads in this one. */
+  fetched(group: GroupId, id: TxnId, entries: Uint8Array): void {
+    const member = this.#groups.get(group);
+    if (member === undefined) return;
+    this.#groups.touch(member);
+    member.replica.fetched(id, entries);
+  }
+
   executorFlushed(flushed: readonly FlushedGroup[]): void {
     for (const { group, sequence } of flushed) this.#groups.get(group)?.replica.flushed(sequence);
     this.#touchBusy();
@@ -303,6 +314,7 @@ export class CommandStore {
       }
       case 'Execute':
       case 'Read':
+      case 'ReadAt':
         return this.#handOver.add({ ...effect, group });
       case 'LogNeeded':
         return this.#log.rewritten(member, effect.fromLsn);

@@ -12,6 +12,12 @@ export interface Definition {
   readonly body: Uint8Array;
 }
 
+/** A coordinator that has asked for a transaction's read. */
+interface Reader {
+  readonly node: number;
+  readonly ballot: Ballot;
+}
+
 /** Waits for a transaction to be applied here (or to be known never to be). */
 export interface Waiter {
   /** A transaction that executes at this time need not wait for one that executes later. */
@@ -43,6 +49,12 @@ export class Command implements Waiter {
   deps: Deps | undefined;
   /** Our PreAccept vote was t0: evidence that the fast path may have been taken. */
   votedFast = false;
+  /** Over several groups, from PreApplied on: what it has read in all of them. */
+  reads: Uint8Array | undefined;
+  /** Over several groups: a quorum of each of them has it PreApplied. Volatile. */
+  durable = false;
+  /** Over several groups, while it is Stable: coordinators that wait for what it reads here. */
+  readers: readonly Reader[] = [];
 
   waitingOn = 0;
   waiters: Waiter[] = [];

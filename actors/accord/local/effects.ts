@@ -20,7 +20,8 @@
  *   Truncate    comes at the beginning, and when the records that make the older ones needless are
  *               durable.
  *   Execute,    for the executor, in this order, without gaps, each once per incarnation of it. The
- *   Read        CommandStore keeps them back until the executor has room.
+ *   Read,       CommandStore keeps them back until the executor has room.
+ *   ReadAt
  *   Covered     a reservation of the clock is durable: messages that were held for it may leave.
  *   Refused     for the coordinator; must not be lost.
  *   Recover     for the coordinator; repeated by the progress log, so it may be lost.
@@ -52,6 +53,16 @@ export type Effect =
    * execution that had been handed over when the barrier began.
    */
   | { readonly type: 'Read'; readonly token: number; readonly barrierSequence: number }
+  /**
+   * A stable transaction over several groups has reached its place: all that executes before it
+   * has been handed to the executor, and nothing that conflicts with it and executes later.
+   */
+  | {
+      readonly type: 'ReadAt';
+      readonly id: TxnId;
+      readonly executeAt: Timestamp;
+      readonly body: Uint8Array;
+    }
   /** A transaction of this node's coordinator can never execute. */
   | { readonly type: 'Refused'; readonly id: TxnId }
   /** Its outcome must be found out. */
@@ -89,7 +100,7 @@ type InGroup<T> = T & { readonly group: GroupId };
 /** The effects of a store: those of a group name it. */
 export type StoreEffect =
   | InGroup<OfReplica<'Send' | 'Refused' | 'Recover' | 'Trace' | 'Contradicted'>>
-  | InGroup<OfReplica<'Execute' | 'Read'> & { readonly generation: number }>
+  | InGroup<OfReplica<'Execute' | 'Read' | 'ReadAt'> & { readonly generation: number }>
   | {
       readonly type: 'Append';
       readonly token: number;
@@ -114,6 +125,8 @@ export interface Execution {
   readonly executeAt: Timestamp;
   readonly participants: Participants;
   readonly body: Uint8Array;
+  /** Over several groups: what it has read in all of them. */
+  readonly reads?: Uint8Array | undefined;
   readonly sequence: number;
 }
 

@@ -6,7 +6,7 @@
 
 import type { Deps } from '../primitives/deps.ts';
 import { Status } from '../primitives/status.ts';
-import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
+import { isSpanning, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
 import { Command, type Waiter } from './command.ts';
 import { executesLater, type ReplicaState } from './replica-state.ts';
 
@@ -42,6 +42,24 @@ export function makeStable(
   state.transition(command, { type: 'Stable', id: command.id, executeAt, deps }, false);
   releaseEarlier(state, command);
   awaitDeps(state, command);
+}
+
+/** Of a stable transaction over several groups: takes what it has read in all of them. */
+export function makePreApplied(state: ReplicaState, command: Command, reads: Uint8Array): void {
+  command.status = Status.PreApplied;
+  state.keepReads(command, reads);
+  state.transition(command, { type: 'PreApplied', id: command.id, reads }, true);
+  answerReaders(state, command);
+  if (command.waitingOn === 0) handOver(state, command);
+}
+
+/** Those who wait for its read here learn what was read in all groups. */
+function answerReaders(state: ReplicaState, command: Command): void {
+  const { id, reads = null, readers } = command;
+  command.readers = [];
+  for (const { node, ballot } of readers) {
+    state.reply(node, { type: 'ReadOk', id, ballot, entries: null, reads });
+  }
 }
 
 /** Builds the waiting set; hands over at once when it is empty. */
@@ -124,7 +142,7 @@ function handOver(state: ReplicaState, first: Command): void {
   const ready: Command[] = [first];
   for (let at = 0; at < ready.length; at += 1) {
     const command = ready[at] as Command;
-    execute(state, command);
+    if (!execute(state, command)) continue;
     for (const waiter of command.waiters) {
       waiter.waitingOn -= 1;
       if (waiter.waitingOn > 0) continue;
@@ -135,15 +153,27 @@ function handOver(state: ReplicaState, first: Command): void {
   }
 }
 
-function execute(state: ReplicaState, command: Command): void {
-  const { definition, executeAt, id } = command;
-  if (definition === undefined || executeAt === undefined) return;
+/** `false`: over several groups, it is read at this place, and applied when all have been read. */
+function execute(state: ReplicaState, command: Command): boolean {
+  const { definition, executeAt, id, reads, status } = command;
+  if (definition === undefined || executeAt === undefined) return false;
+  if (isSpanning(id) && status !== Status.PreApplied) {
+    if (command.readers.length > 0) readAt(state, command);
+    return false;
+  }
   command.status = Status.Applied;
   state.sequence += 1;
   command.sequence = state.sequence;
   state.transition(command, { type: 'Applied', id, sequence: command.sequence }, false);
   const { participants, body } = definition;
-  const execution = { id, executeAt, participants, body, sequence: command.sequence };
+  const execution = { id, executeAt, participants, body, reads, sequence: command.sequence };
   state.effects.push({ type: 'Execute', execution });
   state.settled(command);
+  return true;
+}
+
+/** All that it must see is applied; what conflicts and executes later waits for it. */
+export function readAt(state: ReplicaState, { id, definition, executeAt }: Command): void {
+  if (definition === undefined || executeAt === undefined) return;
+  state.effects.push({ type: 'ReadAt', id, executeAt, body: definition.body });
 }

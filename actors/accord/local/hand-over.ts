@@ -7,9 +7,9 @@
 import type { GroupId } from '../topology/group-id.ts';
 import type { Effect, StoreEffect } from './effects.ts';
 
-type HandedEffect = Extract<StoreEffect, { readonly type: 'Execute' | 'Read' }>;
+type HandedEffect = Extract<StoreEffect, { readonly type: 'Execute' | 'Read' | 'ReadAt' }>;
 
-export type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' }> & {
+export type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' | 'ReadAt' }> & {
   readonly group: GroupId;
 };
 

@@ -64,6 +64,7 @@ export class Invariants {
       case 'Accepted':
       case 'Committed':
       case 'Stable':
+      case 'PreApplied':
         bounded(command);
         break;
       case 'Applied':

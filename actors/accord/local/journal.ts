@@ -51,6 +51,7 @@ export type Transition =
       readonly executeAt: Timestamp;
       readonly deps: Deps;
     }
+  | { readonly type: 'PreApplied'; readonly id: TxnId; readonly reads: Uint8Array }
   | { readonly type: 'Applied'; readonly id: TxnId; readonly sequence: number }
   | { readonly type: 'Invalidated'; readonly id: TxnId };
 
@@ -76,6 +77,7 @@ const CODES = {
   RejectBefore: 10,
   RedundantBefore: 11,
   DurableBefore: 12,
+  PreApplied: 13,
 } as const satisfies Record<JournalRecord['type'], number>;
 
 const NAMES = new Map<number, JournalRecord['type']>(
@@ -127,6 +129,8 @@ export function encodeRecord(group: GroupId, record: JournalRecord): EncodedReco
         type,
         parts: [stamps(group, 0, record.id, record.executeAt), encodeDeps(record.deps)],
       };
+    case 'PreApplied':
+      return { type, parts: [stamps(group, 0, record.id), record.reads] };
     case 'Applied':
       return { type, parts: [withNumber(group, record.sequence, record.id)] };
     case 'Invalidated':
@@ -171,6 +175,8 @@ export function decodeRecord(type: number, wholePayload: Uint8Array): JournalRec
       const deps = decodeDeps(rest(2 * TIMESTAMP_BYTES));
       return { type: name, id: stamp(0), executeAt: stamp(1), deps };
     }
+    case 'PreApplied':
+      return { type: name, id: stamp(0), reads: rest(TIMESTAMP_BYTES) };
     case 'Applied':
       return { type: name, id: stamp(0), sequence: view.getFloat64(TIMESTAMP_BYTES) };
     case 'Invalidated':

@@ -6,7 +6,7 @@
 import type { StatusReply } from '../messages/messages.ts';
 import { encodeParticipants } from '../primitives/participants.ts';
 import { Status } from '../primitives/status.ts';
-import { compare, type TxnId } from '../primitives/timestamp.ts';
+import { compare, isSpanning, type TxnId } from '../primitives/timestamp.ts';
 import type { Command } from './command.ts';
 import type { ReplicaState } from './replica-state.ts';
 
@@ -20,9 +20,11 @@ export class ProgressLog {
   tick(): void {
     const { nowMs } = this.#state;
     for (const command of this.#state.unapplied) {
-      // A stable one only waits for its deps, and they stand in this set themselves.
-      if (command.checkAtMs > nowMs || command.status === Status.Stable) continue;
+      if (command.checkAtMs > nowMs || onlyWaits(command)) continue;
       this.#lookAfter(command);
+    }
+    for (const command of this.#state.undurable) {
+      if (command.checkAtMs <= nowMs) this.#lookAfter(command);
     }
   }
 
@@ -36,7 +38,8 @@ export class ProgressLog {
     const longest = Math.max(limits.progressDelayMsMax, 4 * limits.progressDelayMs);
     const backoff = Math.min(longest, base * 2 ** (command.attempts >> 1));
     command.checkAtMs = nowMs + backoff * (0.5 + random());
-    if (command.attempts % 2 === 1) {
+    // Peers of the group cannot know whether it is durable in others: who coordinates it finds out.
+    if (command.attempts % 2 === 1 && command.status !== Status.Applied) {
       for (const peer of this.#state.peers) this.#state.send(peer, { type: 'CheckStatus', id });
     } else {
       this.#state.trace('recover', id);
@@ -76,4 +79,13 @@ export class ProgressLog {
       command.checkAtMs = Math.min(command.checkAtMs, nowMs + 50 + 100 * random());
     }
   }
+}
+
+/**
+ * It has all but its deps, and they are looked after themselves. Over several groups a stable one
+ * must still be read and applied, though its coordinator may be gone.
+ */
+function onlyWaits({ id, status, waitingOn }: Command): boolean {
+  if (status === Status.Stable) return !isSpanning(id) || waitingOn > 0;
+  return status === Status.PreApplied;
 }

@@ -28,6 +28,7 @@ export function gatherEvidence(state: ReplicaState, command: Command, ballot: Ba
     rejectsFastPath: evidence.rejects,
     wait: encodeDeps(depsOf(evidence.wait)),
     noWait: encodeDeps(depsOf(evidence.noWait)),
+    reads: command.reads ?? null,
     ...definitionFields(command.definition),
   };
 }

@@ -13,8 +13,16 @@ import {
   encodeParticipants,
   type Participants,
 } from '../primitives/participants.ts';
-import { isTerminal, STATUS_NAMES, Status } from '../primitives/status.ts';
-import { compare, keyOf, max, type Timestamp, type TxnId, ZERO } from '../primitives/timestamp.ts';
+import { isDecided, isTerminal, STATUS_NAMES, Status } from '../primitives/status.ts';
+import {
+  compare,
+  isSpanning,
+  keyOf,
+  max,
+  type Timestamp,
+  type TxnId,
+  ZERO,
+} from '../primitives/timestamp.ts';
 import type { Group } from '../topology/group.ts';
 import { Command, type Definition, type Waiter } from './command.ts';
 import { CommandOrder } from './command-order.ts';
@@ -106,6 +114,8 @@ export class ReplicaState implements ReplicaView {
   readonly logged = new LoggedCommands(this.commands);
   /** Not yet applied, not invalidated. */
   readonly unapplied = new Set<Command>();
+  /** Applied, over several groups, and not known to be durable in all of them. */
+  readonly undurable = new Set<Command>();
   /** By member: defined here, not known to be settled there. A read of that node must see them. */
   readonly unappliedBy = new Map<number, CommandOrder>();
   /** By member: the last `redundantBefore` that it told. */
@@ -241,18 +251,19 @@ export class ReplicaState implements ReplicaView {
     this.commands.set(key, command);
     this.unapplied.add(command);
     this.order.add(command);
-    this.#scheduleFirstCheck(command);
+    this.#scheduleCheck(command);
     return command;
   }
 
   /** Ranks spread the replicas, so that rarely two of them recover the same transaction. */
-  #scheduleFirstCheck(command: Command): void {
+  #scheduleCheck(command: Command): void {
     const { members } = this.group;
     const own = command.id.node === this.self;
     const delay = own ? this.limits.ownProgressDelayMs : this.limits.progressDelayMs;
     const turn = (index: number): number => index + members.length;
-    const rank =
-      (turn(members.indexOf(this.self)) - members.indexOf(command.id.node)) % members.length;
+    // The coordinator of several groups need not be a member of this one.
+    const first = Math.max(0, members.indexOf(command.id.node));
+    const rank = (turn(members.indexOf(this.self)) - first) % members.length;
     command.checkAtMs = this.nowMs + delay * (1 + 0.3 * rank + 0.2 * this.random());
   }
 
@@ -277,6 +288,12 @@ export class ReplicaState implements ReplicaView {
   attach(command: Command, definition: Definition): void {
     command.definition = definition;
     this.retainedBytes += COMMAND_BYTES + definition.body.length;
+  }
+
+  /** Gives it what it has read in all its groups, without logging it. */
+  keepReads(command: Command, reads: Uint8Array): void {
+    command.reads = reads;
+    this.retainedBytes += reads.length;
   }
 
   /** A vote for the time of execution (accord.md §2.2). */
@@ -324,7 +341,21 @@ export class ReplicaState implements ReplicaView {
     command.settledAtMs = this.nowMs;
     command.appliedBy |= this.group.bit(this.self);
     this.appliedNow.push(command.id);
+    this.awaitDurable(command);
     this.pruneApplied([command]);
+  }
+
+  /** Other groups may need what it has read here until a quorum of each of them has that. */
+  awaitDurable(command: Command): void {
+    if (command.status !== Status.Applied || !isSpanning(command.id) || command.durable) return;
+    this.undurable.add(command);
+    this.#scheduleCheck(command);
+  }
+
+  /** A quorum of each of its groups has it PreApplied. */
+  becameDurable(command: Command): void {
+    command.durable = true;
+    this.undurable.delete(command);
   }
 
   appliedByMajority = (command: Command): boolean =>
@@ -341,6 +372,8 @@ export class ReplicaState implements ReplicaView {
     if (command.definition !== undefined) {
       this.retainedBytes -= COMMAND_BYTES + command.definition.body.length;
     }
+    this.retainedBytes -= command.reads?.length ?? 0;
+    this.undurable.delete(command);
     this.commands.delete(command.key);
     this.unapplied.delete(command);
     this.index.remove(command);
@@ -359,8 +392,13 @@ export class ReplicaState implements ReplicaView {
 
 /** Decided, and for a time after `time`: a transaction that executes at `time` need not wait. */
 export function executesLater(command: CommandView, time: Timestamp): boolean {
-  const decided = command.status === Status.Stable || command.status === Status.Committed;
+  const decided = isDecided(command.status) && command.status !== Status.Applied;
   return decided && command.executeAt !== undefined && compare(command.executeAt, time) > 0;
+}
+
+/** Facts of a peer would bring it further here: deps, or what it has read in all groups. */
+export function lacksFacts({ id, status }: CommandView): boolean {
+  return status < (isSpanning(id) ? Status.PreApplied : Status.Stable);
 }
 
 export function definitionOf(message: Partial<CommandDefinition>): Definition | undefined {

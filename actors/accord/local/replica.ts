@@ -9,6 +9,7 @@ import type {
   Accept,
   AcceptInvalidate,
   AccordMessage,
+  Apply,
   BeginRead,
   BeginRecovery,
   Commit,
@@ -17,6 +18,7 @@ import type {
   LookAfter,
   Nack,
   PreAccept,
+  Read,
   Round,
   Stable,
   StatusReply,
@@ -30,7 +32,7 @@ import {
   without,
 } from '../primitives/deps.ts';
 import { decodeParticipants } from '../primitives/participants.ts';
-import { isDecided, isTerminal, Status } from '../primitives/status.ts';
+import { isDecided, isStable, isTerminal, Status } from '../primitives/status.ts';
 import {
   type Ballot,
   compare,
@@ -44,7 +46,7 @@ import {
 } from '../primitives/timestamp.ts';
 import type { Command, Definition } from './command.ts';
 import type { Effect, Execution } from './effects.ts';
-import { awaitDeps, makeInvalidated, makeStable } from './execution.ts';
+import { awaitDeps, makeInvalidated, makePreApplied, makeStable, readAt } from './execution.ts';
 import type { JournalRecord, Transition } from './journal.ts';
 import { ProgressLog } from './progress-log.ts';
 import { ReadBarriers } from './read-barrier.ts';
@@ -121,7 +123,8 @@ export class Replica {
    * for an idle one. While anything is undecided it is the next tick.
    */
   get dueMs(): number {
-    if (this.#state.unapplied.size > 0 || this.#reads.open > 0) return 0;
+    const { unapplied, undurable } = this.#state;
+    if (unapplied.size + undurable.size > 0 || this.#reads.open > 0) return 0;
     return this.#durability.dueMs;
   }
 
@@ -150,6 +153,17 @@ export class Replica {
         return this.#commit(from, message);
       case 'Stable':
         return this.#stable(from, message);
+      case 'Read':
+        return this.#read(from, message);
+      case 'Apply':
+        return this.#apply(from, message);
+      case 'InformDurable': {
+        const command = this.#state.find(message.id);
+        if (command !== undefined && isStable(command.status)) {
+          this.#state.becameDurable(command);
+        }
+        return;
+      }
       case 'CommitInvalidate':
         return this.#commitInvalidate(from, message);
       case 'BeginRecovery':
@@ -364,8 +378,77 @@ export class Replica {
     makeStable(state, command, executeAt, decodeDeps(message.deps));
   }
 
+  /** Its coordinator wants what it reads here, once all that executes before it is applied. */
+  #read(from: number, { id, ballot }: Read): void {
+    const state = this.#state;
+    const command = state.find(id);
+    if (command === undefined && state.isRedundant(id)) {
+      return this.#nack(from, id, 'Read', ballot, 'truncated', ZERO);
+    }
+    // It is repeated, and so is Stable.
+    if (command === undefined || !isStable(command.status)) return;
+    const { reads } = command;
+    if (reads !== undefined) {
+      return state.reply(from, { type: 'ReadOk', id, ballot, entries: null, reads });
+    }
+    const others = command.readers.filter(({ node }) => node !== from);
+    command.readers = [...others, { node: from, ballot }];
+    if (command.waitingOn === 0) readAt(state, command);
+  }
+
+  /** The executor has read for it. The data are what they are at executeAt: they claim nothing. */
+  fetched(id: TxnId, entries: Uint8Array): void {
+    const command = this.#state.find(id);
+    if (command?.status !== Status.Stable) return;
+    const { readers } = command;
+    command.readers = [];
+    for (const { node, ballot } of readers) {
+      this.#state.send(node, { type: 'ReadOk', id, ballot, entries, reads: null });
+    }
+  }
+
+  /** A fact, like Stable: no ballot is looked at. */
+  #apply(from: number, message: Apply): void {
+    const state = this.#state;
+    const { id, ballot } = message;
+    const known = state.find(id);
+    const command = known ?? (state.isRedundant(id) ? undefined : state.admit(from, id, false));
+    if (command === undefined) {
+      // Below the mark it was settled here, and forgotten.
+      if (state.isRedundant(id)) state.reply(from, { type: 'ApplyOk', id, ballot });
+      return;
+    }
+    if (command.definition === undefined && definitionOf(message) === undefined) {
+      return this.#nack(from, id, 'Apply', ballot, 'insufficient', command.promised);
+    }
+    if (this.#takeReads(from, command, message)) state.reply(from, { type: 'ApplyOk', id, ballot });
+  }
+
+  /** `false`: it denies what is known here. */
+  #takeReads(
+    from: number,
+    command: Command,
+    message: Omit<Apply, 'type' | 'ballot'> & { readonly type: Apply['type'] | 'StatusReply' },
+  ): boolean {
+    const state = this.#state;
+    if (this.#denies(from, command, message)) return false;
+    if (command.status >= Status.PreApplied) return true;
+    const definition = command.definition ?? definitionOf(message);
+    if (definition === undefined) return false;
+    state.define(command, definition);
+    if (command.status < Status.Stable) {
+      makeStable(state, command, message.executeAt, decodeDeps(message.deps));
+    }
+    makePreApplied(state, command, message.reads);
+    return true;
+  }
+
   /** The message says that it executes at a time, and something else is known here. */
-  #denies(from: number, command: Command, { type, executeAt }: Commit | Stable): boolean {
+  #denies(
+    from: number,
+    command: Command,
+    { type, executeAt }: Pick<Commit, 'executeAt'> & { readonly type: AccordMessage['type'] },
+  ): boolean {
     const { status } = command;
     const decided = isDecided(status);
     if (!decided && status !== Status.Invalidated) return false;
@@ -425,11 +508,11 @@ export class Replica {
     const command = this.#state.find(id);
     if (command === undefined) {
       const status = this.#state.isRedundant(id) ? Status.Truncated : Status.NotDefined;
-      const nothing = { promised: ZERO, accepted: ZERO, executeAt: null, deps: null };
+      const nothing = { promised: ZERO, accepted: ZERO, executeAt: null, deps: null, reads: null };
       return { type: 'StatusReply', id, status, ...nothing };
     }
     const { status, promised, accepted } = command;
-    const stable = status === Status.Stable || status === Status.Applied;
+    const stable = isStable(status);
     return {
       type: 'StatusReply',
       id,
@@ -438,14 +521,21 @@ export class Replica {
       accepted,
       executeAt: (stable && command.executeAt) || null,
       deps: stable ? encodeDeps(command.deps ?? NO_DEPS) : null,
+      reads: command.reads ?? null,
       ...definitionFields(command.definition),
     };
   }
 
   #learn(from: number, message: StatusReply): void {
     const state = this.#state;
-    const { id, status, executeAt, deps } = message;
-    if (executeAt !== null && deps !== null) {
+    const { id, status, executeAt, deps, reads } = message;
+    if (executeAt !== null && deps !== null && reads !== null) {
+      const known = state.find(id);
+      const command = known ?? (state.isRedundant(id) ? undefined : state.admit(from, id, false));
+      if (command !== undefined) {
+        this.#takeReads(from, command, { ...message, executeAt, deps, reads });
+      }
+    } else if (executeAt !== null && deps !== null) {
       this.#stable(from, { ...message, type: 'Stable', executeAt, deps });
     } else if (status === Status.Invalidated) {
       this.#commitInvalidate(from, { type: 'CommitInvalidate', id });
@@ -527,6 +617,11 @@ export class Replica {
         command.executeAt = record.executeAt;
         command.deps = record.deps;
         return;
+      case 'PreApplied':
+        command.status = Status.PreApplied;
+        // A copy, like that of the definition.
+        if (command.reads === undefined) state.keepReads(command, record.reads.slice());
+        return;
       case 'Applied':
         command.status = Status.Applied;
         command.sequence = record.sequence;
@@ -559,26 +654,26 @@ export class Replica {
         continue;
       }
       this.#rebuild(command);
-      if (command.status === Status.Stable) stable.push(command);
+      if (isStable(command.status) && !isTerminal(command.status)) stable.push(command);
     }
     // Where this member alone is a majority; elsewhere the answers of the others prune.
     state.pruneApplied([...state.commands.values()]);
     this.#durability.restored();
     state.invariants.begin(state);
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
-    for (const command of stable) if (command.status === Status.Stable) awaitDeps(state, command);
+    for (const command of stable) if (!isTerminal(command.status)) awaitDeps(state, command);
   }
 
   /** Executions that the engine does not hold, in their order. */
   unflushed(): Execution[] {
     const { commands, flushedSequence } = this.#state;
     const executions: Execution[] = [];
-    for (const { id, executeAt, definition, sequence } of commands.values()) {
+    for (const { id, executeAt, definition, reads, sequence } of commands.values()) {
       if (sequence <= flushedSequence || executeAt === undefined || definition === undefined) {
         continue;
       }
       const { participants, body } = definition;
-      executions.push({ id, executeAt, participants, body, sequence });
+      executions.push({ id, executeAt, participants, body, reads, sequence });
     }
     return executions.sort((a, b) => a.sequence - b.sequence);
   }
@@ -595,6 +690,7 @@ export class Replica {
     if (isTerminal(status)) {
       state.unapplied.delete(command);
       command.appliedBy = state.group.bit(state.self);
+      state.awaitDurable(command);
     } else {
       // Its coordinator may have died with us: look after it soon.
       command.checkAtMs = state.nowMs + 100 * (1 + state.random());

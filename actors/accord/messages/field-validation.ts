@@ -3,6 +3,7 @@
  * table of messages is in `validation.ts`. Nothing is copied or decoded here: a message that passes
  * is decoded where it is used.
  */
+import { decodeSpanningBody } from '../primitives/spanning-body.ts';
 import {
   Flags,
   flagsAt,
@@ -14,6 +15,7 @@ import {
   type Timestamp,
 } from '../primitives/timestamp.ts';
 import type { Group } from '../topology/group.ts';
+import { isSameGroup } from '../topology/group-id.ts';
 
 /** Why a message is refused. A fixed set: these are labels of a metric. */
 export const DEFECTS = [
@@ -59,6 +61,8 @@ export type Judgement = Defect | undefined;
 
 export interface FieldValidatorOptions {
   readonly group: Group;
+  /** All nodes of the cluster: any of them may coordinate over several groups. */
+  readonly nodes?: ReadonlySet<number>;
   readonly limits?: Partial<ValidationLimits>;
   /** The cluster's time, microseconds. */
   readonly nowUs: () => number;
@@ -66,9 +70,12 @@ export interface FieldValidatorOptions {
   readonly isBody: (bytes: Uint8Array) => boolean;
 }
 
+const SPANNING = Flags.WRITE | Flags.SPANNING;
+
 export class FieldValidator {
   readonly #group: Group;
   readonly #limits: ValidationLimits;
+  readonly #nodes: ReadonlySet<number>;
   readonly #isBody: (bytes: Uint8Array) => boolean;
   readonly #nowUs: () => number;
   #hlcUsMax = 0;
@@ -76,6 +83,7 @@ export class FieldValidator {
   constructor(options: FieldValidatorOptions) {
     this.#group = options.group;
     this.#limits = { ...VALIDATION_LIMITS, ...options.limits };
+    this.#nodes = options.nodes ?? new Set(options.group.members);
     this.#isBody = options.isBody;
     this.#nowUs = options.nowUs;
   }
@@ -85,22 +93,37 @@ export class FieldValidator {
     this.#hlcUsMax = this.#nowUs() + this.#limits.aheadUsMax;
   }
 
-  /** A timestamp that a member may have minted; `flags` says for what. */
-  timestamp(value: unknown, flags: number): Judgement {
-    if (typeof value !== 'object' || value === null) return 'shape';
-    const { hlc, flags: its, node, store } = value as Partial<Timestamp>;
-    if (!this.#isHlc(hlc) || its !== flags || !isStore(store)) return 'range';
-    return this.#member(node);
+  isNode(node: number): boolean {
+    return this.#nodes.has(node);
+  }
+
+  /** A timestamp of a transaction that a member, or over several groups any node, has minted. */
+  timestamp(value: unknown): Judgement {
+    return this.#minted(value, 0);
   }
 
   vote(value: unknown): Judgement {
-    const flags = (value as Partial<Timestamp> | null | undefined)?.flags;
-    const refusal = flags === (Flags.WRITE | Flags.REJECTED);
-    return this.timestamp(value, refusal ? flags : Flags.WRITE);
+    const flags = (value as Partial<Timestamp> | null | undefined)?.flags ?? 0;
+    return this.#minted(value, flags & Flags.REJECTED);
   }
 
+  /** Of any node: it may recover a transaction over several groups. */
   ballot(value: unknown): Judgement {
-    return isZero(value) ? undefined : this.timestamp(value, 0);
+    if (isZero(value)) return undefined;
+    if (typeof value !== 'object' || value === null) return 'shape';
+    const { hlc, flags, node, store } = value as Partial<Timestamp>;
+    if (!this.#isHlc(hlc) || flags !== 0 || !isStore(store)) return 'range';
+    return this.#nodes.has(node as number) ? undefined : 'member';
+  }
+
+  #minted(value: unknown, refusal: number): Judgement {
+    if (typeof value !== 'object' || value === null) return 'shape';
+    const { hlc, flags, node, store } = value as Partial<Timestamp>;
+    const kind = (flags as number) ^ refusal;
+    if (!this.#isHlc(hlc) || !isStore(store)) return 'range';
+    if (kind === Flags.WRITE) return this.#member(node);
+    if (kind !== SPANNING) return 'range';
+    return this.#nodes.has(node as number) ? undefined : 'member';
   }
 
   /** A bound between timestamps: zero, a transaction's id, or a time of no node. */
@@ -108,7 +131,7 @@ export class FieldValidator {
     if (isZero(value)) return undefined;
     if (typeof value !== 'object' || value === null) return 'shape';
     const { hlc, flags, node, store } = value as Partial<Timestamp>;
-    if (node !== 0 || flags !== 0) return this.timestamp(value, Flags.WRITE);
+    if (node !== 0 || flags !== 0) return this.timestamp(value);
     return this.#isHlc(hlc) && store === 0 ? undefined : 'range';
   }
 
@@ -119,30 +142,55 @@ export class FieldValidator {
     if (length % TIMESTAMP_BYTES !== 0) return 'encoding';
     if (length / TIMESTAMP_BYTES > this.#limits.idsMax) return 'size';
     let hlc = 0;
+    let flags = 0;
     let node = -1;
     let store = -1;
     for (let at = 0; at < length; at += TIMESTAMP_BYTES) {
       const itsHlc = hlcAt(value, at);
       const itsNode = nodeAt(value, at);
       const itsStore = storeAt(value, at);
+      const itsFlags = flagsAt(value, at);
       if (itsHlc === 0 || itsHlc > this.#hlcUsMax) return 'range';
-      if (flagsAt(value, at) !== Flags.WRITE) return 'range';
-      if (itsNode !== node && this.#group.bit(itsNode) === 0) return 'member';
-      const order = itsHlc - hlc || itsNode - node || itsStore - store;
+      if (itsFlags !== Flags.WRITE && itsFlags !== SPANNING) return 'range';
+      if (itsNode !== node || itsFlags !== flags) {
+        const isSpanning = itsFlags === SPANNING;
+        const isMinter = isSpanning ? this.#nodes.has(itsNode) : this.#group.bit(itsNode) !== 0;
+        if (!isMinter) return 'member';
+      }
+      const order = itsHlc - hlc || itsFlags - flags || itsNode - node || itsStore - store;
       if (order <= 0) return 'encoding';
       hlc = itsHlc;
+      flags = itsFlags;
       node = itsNode;
       store = itsStore;
     }
     return undefined;
   }
 
-  definition(slots: unknown, body: unknown): Judgement {
+  definition(slots: unknown, body: unknown, isSpanning: boolean): Judgement {
     if (!(body instanceof Uint8Array)) return 'shape';
     if (body.length > this.#limits.bodyBytesMax) return 'size';
     const defect = slots === null ? undefined : this.#slots(slots);
     if (defect !== undefined) return defect;
-    return this.#isBody(body) ? undefined : 'encoding';
+    const isSound = isSpanning ? this.#isSpanningBody(body) : this.#isBody(body);
+    return isSound ? undefined : 'encoding';
+  }
+
+  /** It names this group, and the rest of it is commands. */
+  #isSpanningBody(body: Uint8Array): boolean {
+    try {
+      const { parts, commands } = decodeSpanningBody(body);
+      const isHere = parts.some(({ group }) => isSameGroup(group, this.#group.id));
+      return isHere && this.#isBody(commands);
+    } catch (error) {
+      if (error instanceof RangeError) return false;
+      throw error;
+    }
+  }
+
+  /** Any bytes: the entries that a transaction over several groups has read. */
+  bytes(value: unknown): Judgement {
+    return value instanceof Uint8Array ? undefined : 'shape';
   }
 
   /** `encodeParticipants` bytes: slots of this group and of no other. */

@@ -98,13 +98,65 @@ export interface Stable extends Partial<CommandDefinition> {
   readonly deps: Uint8Array;
 }
 
+/**
+ * Asks for what a stable transaction over several groups reads in the group. Answered when all that
+ * executes before it has been applied.
+ */
+export interface Read {
+  readonly type: 'Read';
+  readonly id: TxnId;
+  /** Of the coordinator that asks, as in the next three. */
+  readonly ballot: Ballot;
+}
+
+export interface ReadOk {
+  readonly type: 'ReadOk';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+  /** The entries of the group (`storage/spanning/fetched-entries.ts`), as of executeAt. */
+  readonly entries: Uint8Array | null;
+  /** It has been applied already: what was read in all groups. Exactly one of both is there. */
+  readonly reads: Uint8Array | null;
+}
+
+/** A fact: what a transaction over several groups has read; so all know its effect. */
+export interface Apply extends Partial<CommandDefinition> {
+  readonly type: 'Apply';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+  readonly executeAt: Timestamp;
+  /** Of the receiver's group. */
+  readonly deps: Uint8Array;
+  readonly reads: Uint8Array;
+}
+
+/** The facts of `Apply` are durable here. */
+export interface ApplyOk {
+  readonly type: 'ApplyOk';
+  readonly id: TxnId;
+  readonly ballot: Ballot;
+}
+
+/** A quorum of each of its groups has said `ApplyOk`: it may be forgotten once it is settled. */
+interface InformDurable {
+  readonly type: 'InformDurable';
+  readonly id: TxnId;
+}
+
 /** A fact: the transaction can never execute. */
 export interface CommitInvalidate {
   readonly type: 'CommitInvalidate';
   readonly id: TxnId;
 }
 
-export type Round = 'PreAccept' | 'Accept' | 'AcceptInvalidate' | 'Commit' | 'BeginRecovery';
+export type Round =
+  | 'PreAccept'
+  | 'Accept'
+  | 'AcceptInvalidate'
+  | 'Commit'
+  | 'BeginRecovery'
+  | 'Read'
+  | 'Apply';
 
 export interface Nack {
   readonly type: 'Nack';
@@ -146,6 +198,8 @@ export interface RecoverOk extends Partial<CommandDefinition> {
   readonly wait: Uint8Array;
   /** Earlier stable transactions that have witnessed it. */
   readonly noWait: Uint8Array;
+  /** Over several groups, from PreApplied on: what it has read in all of them. */
+  readonly reads: Uint8Array | null;
 }
 
 interface CheckStatus {
@@ -163,6 +217,8 @@ export interface StatusReply extends Partial<CommandDefinition> {
   /** Present from Stable on. */
   readonly executeAt: Timestamp | null;
   readonly deps: Uint8Array | null;
+  /** As in `RecoverOk`. */
+  readonly reads: Uint8Array | null;
 }
 
 /** Ephemeral read, first half: which transactions must be applied before a read may look? */
@@ -243,6 +299,11 @@ export type AccordMessage =
   | Commit
   | CommitOk
   | Stable
+  | Read
+  | ReadOk
+  | Apply
+  | ApplyOk
+  | InformDurable
   | CommitInvalidate
   | Nack
   | BeginRecovery
@@ -263,11 +324,29 @@ const FOR_COORDINATOR: ReadonlySet<string> = new Set<AccordMessage['type']>([
   'AcceptOk',
   'AcceptInvalidateOk',
   'CommitOk',
+  'ReadOk',
+  'ApplyOk',
   'Nack',
   'RecoverOk',
 ]);
 
 /** Inside a node, answers go to the coordinator, everything else to the replica. */
-export function isForCoordinator(message: { readonly type: string }): message is AccordMessage {
+export function isForCoordinator(message: {
+  readonly type: string;
+}): message is
+  | PreAcceptOk
+  | AcceptOk
+  | AcceptInvalidateOk
+  | CommitOk
+  | ReadOk
+  | ApplyOk
+  | Nack
+  | RecoverOk {
   return FOR_COORDINATOR.has(message.type);
+}
+
+/** Of a request or its answer: the timestamp that names the node and the store that coordinate. */
+export function ownerOf(message: { readonly id: TxnId; readonly ballot?: Ballot }): Timestamp {
+  const { id, ballot } = message;
+  return ballot === undefined || ballot.node === 0 ? id : ballot;
 }

@@ -6,12 +6,13 @@
  * consistently cannot be told from a correct one.
  */
 
-import { Status } from '../primitives/status.ts';
+import { isStable, Status } from '../primitives/status.ts';
 import {
   type Ballot,
   compare,
   equal,
   Flags,
+  isSpanning,
   readTimestamp,
   TIMESTAMP_BYTES,
   type Timestamp,
@@ -23,14 +24,16 @@ import {
   type Judgement,
   wholeNumber,
 } from './field-validation.ts';
-import type {
-  AccordMessage,
-  CommandDefinition,
-  PreAcceptOk,
-  RecoverOk,
-  RejectBeforeOk,
-  Round,
-  StatusReply,
+import {
+  type AccordMessage,
+  type CommandDefinition,
+  isForCoordinator,
+  ownerOf,
+  type PreAcceptOk,
+  type RecoverOk,
+  type RejectBeforeOk,
+  type Round,
+  type StatusReply,
 } from './messages.ts';
 
 const KIND_MASK = 0x7fff;
@@ -41,6 +44,8 @@ const ROUNDS: ReadonlySet<unknown> = new Set<Round>([
   'AcceptInvalidate',
   'Commit',
   'BeginRecovery',
+  'Read',
+  'Apply',
 ]);
 const NACK_REASONS: ReadonlySet<unknown> = new Set([
   'promised',
@@ -61,9 +66,10 @@ interface Row<M extends AccordMessage> {
 
 type Rows = { readonly [T in AccordMessage['type']]: Row<Extract<AccordMessage, { type: T }>> };
 
-const id: Check = (fields, value) => fields.timestamp(value, Flags.WRITE);
+const id: Check = (fields, value) => fields.timestamp(value);
 const vote: Check = (fields, value) => fields.vote(value);
 const ballot: Check = (fields, value) => fields.ballot(value);
+const bytes: Check = (fields, value) => fields.bytes(value);
 const mark: Check = (fields, value) => fields.mark(value);
 const ids: Check = (fields, value) => fields.ids(value);
 const yesOrNo: Check = (_fields, value) => (typeof value === 'boolean' ? undefined : 'shape');
@@ -98,6 +104,21 @@ const ROWS: Rows = {
   Commit: { definition: 'optional', fields: PROPOSAL, rule: proposal },
   CommitOk: { fields: ACKNOWLEDGEMENT, rule: answer },
   Stable: { definition: 'optional', fields: { id, executeAt: id, deps: ids }, rule: timeAndDeps },
+  Read: { fields: ACKNOWLEDGEMENT, rule: ofSeveral(request) },
+  ReadOk: {
+    fields: { id, ballot, entries: orNull(bytes), reads: orNull(bytes) },
+    rule: (message, from, self) => {
+      if ((message.entries === null) === (message.reads === null)) return 'sense';
+      return ofSeveral(answer)(message, from, self);
+    },
+  },
+  Apply: {
+    definition: 'optional',
+    fields: { id, ballot, executeAt: id, deps: ids, reads: bytes },
+    rule: (message, from, self) => ofSeveral(request)(message, from, self) ?? timeAndDeps(message),
+  },
+  ApplyOk: { fields: ACKNOWLEDGEMENT, rule: ofSeveral(answer) },
+  InformDurable: { fields: { id }, rule: ofSeveral(() => undefined) },
   CommitInvalidate: { fields: { id } },
   Nack: {
     fields: { id, round, ballot, reason: nackReason, promised: ballot },
@@ -123,6 +144,7 @@ const ROWS: Rows = {
       rejectsFastPath: yesOrNo,
       wait: ids,
       noWait: ids,
+      reads: orNull(bytes),
     },
     rule: recoverOk,
   },
@@ -136,6 +158,7 @@ const ROWS: Rows = {
       accepted: ballot,
       executeAt: orNull(id),
       deps: orNull(ids),
+      reads: orNull(bytes),
     },
     rule: statusReply,
   },
@@ -191,14 +214,16 @@ export class MessageValidator {
     const values = message as Readonly<Record<string, unknown>>;
     const row = COMPILED.get(values['type']);
     if (row === undefined) return 'type';
-    if (from === this.#self || this.#group.bit(from) === 0) return 'sender';
+    const isOfSeveral = isSpanningId(values['id']);
+    const mayTell = this.#group.bit(from) !== 0 || (isOfSeveral && this.#isRequest(from, values));
+    if (from === this.#self || !mayTell) return 'sender';
     const { names, checks, definition, rule } = row;
     this.#fields.begin();
     let expected = names.length + 1;
     if (definition !== undefined) {
       const { slots, body } = values;
       if (slots !== undefined || body !== undefined || definition === 'required') {
-        const defect = this.#fields.definition(slots, body);
+        const defect = this.#fields.definition(slots, body, isOfSeveral);
         if (defect !== undefined) return defect;
         expected += 2;
       }
@@ -210,6 +235,15 @@ export class MessageValidator {
     if (Object.keys(values).length !== expected) return 'shape';
     return rule?.(message as never, from, this.#self);
   }
+
+  /** A node that is no member coordinates a transaction over several groups. */
+  #isRequest(from: number, message: object): boolean {
+    return !isForCoordinator(message as { readonly type: string }) && this.#fields.isNode(from);
+  }
+}
+
+function isSpanningId(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && isSpanning(value as Timestamp);
 }
 
 // ---- rules ----------------------------------------------------------------------------------
@@ -219,17 +253,19 @@ interface Requested {
   readonly ballot: Ballot;
 }
 
-/** The node that may ask at this ballot: ballot zero belongs to the original coordinator. */
-function ownerOf({ id: txn, ballot: at }: Requested): number {
-  return at.node === 0 ? txn.node : at.node;
-}
-
 function request(message: Requested, from: number, _self: number): Judgement {
-  return ownerOf(message) === from ? undefined : 'sender';
+  return ownerOf(message).node === from ? undefined : 'sender';
 }
 
 function answer(message: Requested, _from: number, self: number): Judgement {
-  return ownerOf(message) === self ? undefined : 'sender';
+  return ownerOf(message).node === self ? undefined : 'sender';
+}
+
+/** Only transactions over several groups have such a message. */
+function ofSeveral<M extends { readonly id: Timestamp }>(
+  rule: (message: M, from: number, self: number) => Judgement,
+): (message: M, from: number, self: number) => Judgement {
+  return (message, from, self) => (isSpanning(message.id) ? rule(message, from, self) : 'sense');
 }
 
 function timeAndDeps(message: {
@@ -238,6 +274,7 @@ function timeAndDeps(message: {
   readonly deps: Uint8Array;
 }): Judgement {
   const { id: txn, executeAt, deps } = message;
+  if (isSpanning(executeAt) !== isSpanning(txn)) return 'sense';
   return compare(executeAt, txn) < 0 ? 'sense' : idsBelow(deps, executeAt);
 }
 
@@ -258,6 +295,7 @@ function preAcceptOk(message: PreAcceptOk, from: number, self: number): Judgemen
 
 function voteOf(its: Timestamp, txn: Timestamp, from: number): Judgement {
   const refuses = (its.flags & Flags.REJECTED) !== 0;
+  if (isSpanning(its) !== isSpanning(txn)) return 'sense';
   if (equal(its, txn)) return refuses ? 'sense' : undefined;
   if (its.node !== from) return 'sender';
   return refuses || compare(its, txn) > 0 ? undefined : 'sense';
@@ -267,7 +305,7 @@ function recoverOk(message: RecoverOk, from: number, self: number): Judgement {
   const { id: txn, status: its, executeAt, coordinated, local, votedFast, body } = message;
   const owner = answer(message, from, self);
   if (owner !== undefined) return owner;
-  if (its === Status.Truncated) return 'sense';
+  if (its === Status.Truncated || !areReadsSound(message)) return 'sense';
   const known = its !== Status.NotDefined && its !== Status.AcceptedInvalidate;
   if (known && its !== Status.Invalidated && body === undefined) return 'sense';
   if (its < Status.Committed && (local === null || idsBelow(local, txn) !== undefined)) {
@@ -283,11 +321,18 @@ function recoverOk(message: RecoverOk, from: number, self: number): Judgement {
   return timeAndDeps({ id: txn, executeAt, deps: coordinated });
 }
 
+/** The reads of several groups are told from PreApplied on, and never before. */
+function areReadsSound(message: RecoverOk | StatusReply): boolean {
+  const { id: txn, status: its, reads } = message;
+  if (!isSpanning(txn)) return reads === null && its !== Status.PreApplied;
+  return (reads !== null) === (its === Status.PreApplied || its === Status.Applied);
+}
+
 /** Times and deps travel as facts, from Stable on, and then they are all there. */
 function statusReply(message: StatusReply & Partial<CommandDefinition>): Judgement {
   const { id: txn, status: its, executeAt, deps, body } = message;
-  const stable = its === Status.Stable || its === Status.Applied;
-  if (!stable) return executeAt === null && deps === null ? undefined : 'sense';
+  if (!areReadsSound(message)) return 'sense';
+  if (!isStable(its)) return executeAt === null && deps === null ? undefined : 'sense';
   if (executeAt === null || deps === null || body === undefined) return 'sense';
   return timeAndDeps({ id: txn, executeAt, deps });
 }

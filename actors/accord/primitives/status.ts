@@ -14,11 +14,13 @@ export const Status = {
   Committed: 4,
   /** The deps are known to be at a quorum: it may execute. */
   Stable: 5,
+  /** Over several groups: what it has read in all of them is known, too. */
+  PreApplied: 6,
   /** Handed to the executor, in order: its effects are a function of the log. */
-  Applied: 6,
-  Invalidated: 7,
+  Applied: 7,
+  Invalidated: 8,
   /** Settled everywhere and forgotten. */
-  Truncated: 8,
+  Truncated: 9,
 } as const;
 
 export type Status = (typeof Status)[keyof typeof Status];
@@ -30,12 +32,13 @@ export const STATUS_NAMES = [
   'Accepted',
   'Committed',
   'Stable',
+  'PreApplied',
   'Applied',
   'Invalidated',
   'Truncated',
 ] as const;
 
-const PHASE = [0, 1, 2, 2, 3, 4, 5, 5, 6] as const;
+const PHASE = [0, 1, 2, 2, 3, 4, 5, 6, 6, 7] as const;
 const PHASE_ACCEPT = 2;
 const PHASE_COMMIT = 3;
 
@@ -63,6 +66,11 @@ export function compareProgress(a: Progress, b: Progress): number {
 /** executeAt is agreed upon, and it is not an invalidation. */
 export function isDecided(status: Status): boolean {
   return status >= Status.Committed && status <= Status.Applied;
+}
+
+/** The deps are known to be at a quorum, and it executes or has been. */
+export function isStable(status: Status): boolean {
+  return status >= Status.Stable && status <= Status.Applied;
 }
 
 /** Nothing is left to do for it on this replica. */

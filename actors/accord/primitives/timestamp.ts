@@ -25,6 +25,8 @@ export type Ballot = Timestamp;
 export const Flags = {
   /** Bits 1-3 hold the kind: part of the identity. */
   WRITE: 1 << 1,
+  /** Beside WRITE: the transaction spans several groups; see `spanning-body.ts`. */
+  SPANNING: 1 << 2,
   /** On votes only: the voter refuses. */
   REJECTED: 1 << 15,
 } as const;
@@ -62,6 +64,11 @@ export function max(a: Timestamp, b: Timestamp): Timestamp {
 
 export function min(a: Timestamp, b: Timestamp): Timestamp {
   return compare(a, b) <= 0 ? a : b;
+}
+
+/** A transaction over several groups: it is read in each of them, and applied. */
+export function isSpanning({ flags }: TxnId): boolean {
+  return (flags & Flags.SPANNING) !== 0;
 }
 
 export function isRejected(vote: Timestamp): boolean {

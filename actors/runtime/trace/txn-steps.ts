@@ -12,6 +12,11 @@ export const TXN_MESSAGES = [
   'Commit',
   'CommitOk',
   'Stable',
+  'Read',
+  'ReadOk',
+  'Apply',
+  'ApplyOk',
+  'InformDurable',
   'CommitInvalidate',
   'Nack',
   'BeginRecovery',
@@ -44,6 +49,7 @@ export const TXN_STEPS = [
   'recovery: coordinate',
   'recovery: wait',
   'recovery: again',
+  'recovery: later',
   'synced',
 ] as const;
 export type TxnStep = (typeof TXN_STEPS)[number];

@@ -248,6 +248,8 @@ export class ProtocolCluster {
             break;
           case 'Trace':
             break;
+          case 'ReadAt':
+            throw new ProtocolViolation('there is one group only');
           case 'Contradicted':
             throw new ProtocolViolation(`node ${node.id}: ${effect.reason}`);
         }

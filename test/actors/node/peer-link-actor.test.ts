@@ -77,7 +77,7 @@ class Bench {
             close: () => undefined,
           },
           judge,
-          router: new Router(judge, []),
+          router: new Router(judge, [], () => undefined),
           time,
           onPubSub: (peer, message) => this.said.push(`pubsub ${peer}: ${message.type}`),
           onClockCompared: (_peer, { offsetUs }) => this.said.push(`clock ${offsetUs}`),

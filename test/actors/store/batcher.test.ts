@@ -32,12 +32,12 @@ describe('a transaction', () => {
 
   test('that needs further slots gets them, and all slots after so many runs', () => {
     const batcher = batcherOf({ footprintTriesMax: 2 });
-    batcher.addWithSlots(work([5]), [9, 1]);
+    batcher.addToTransactions(batcher.withSlots(work([5]), [9, 1]));
     const first = batcher.nextTransaction(0);
     expect(first?.participants).toEqual(participantsOf([1, 5, 9]));
     const [pending = work([])] = first?.pendings ?? [];
     expect(pending.tries).toBe(1);
-    batcher.addWithSlots(pending, [2]);
+    batcher.addToTransactions(batcher.withSlots(pending, [2]));
     expect(batcher.nextTransaction(0)?.participants).toBe(WHOLE_STORE);
   });
 

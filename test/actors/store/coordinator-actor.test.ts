@@ -12,6 +12,7 @@ import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { keyOf } from '../../../actors/accord/primitives/timestamp.ts';
+import { Group } from '../../../actors/accord/topology/group.ts';
 import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
@@ -25,11 +26,22 @@ import type {
 import { Outbox } from '../../../actors/store/outbox.ts';
 import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
 import { partOf } from '../../transport/resp/parts.ts';
+import { firstGroup } from '../accord/first-group.ts';
 import { groupOf } from '../accord/fixture.ts';
 import { spec, virtualSystem } from '../runtime/fixture.ts';
 
 const SELF = 1;
 const GROUP = groupOf(3);
+/** Two groups that have half of the slots each. */
+const HALVES = [1, 2].map((range) => {
+  const fromSlot = (range - 1) * 8_192;
+  const slots = { fromSlot, toSlot: fromSlot + 8_192 };
+  const descriptor = firstGroup([1, 2, 3], [1, 2, 3]);
+  return new Group({ ...descriptor, ...slots, id: { range, generation: 1 } });
+});
+const BOTH = HALVES.map(({ id }) => id);
+/** Conflict slots of one key of each half. */
+const TWO_KEYS = [1, 50_000];
 const TICK_MS = 10;
 const TIMEOUT_MS = 200;
 
@@ -38,6 +50,7 @@ interface BenchOptions {
   /** Of the executor. */
   readonly mailboxMax?: number;
   readonly connected?: readonly number[];
+  readonly groups?: readonly Group[];
   /** How far the clock of this node is ahead of both others. */
   readonly aheadUs?: number;
 }
@@ -54,7 +67,9 @@ class Bench {
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   #sequence = 0;
 
-  constructor({ batch = {}, mailboxMax = 1_000, connected = [2, 3], aheadUs }: BenchOptions = {}) {
+  constructor(options: BenchOptions = {}) {
+    const { batch = {}, mailboxMax = 1_000, connected = [2, 3], aheadUs } = options;
+    const { groups = [GROUP] } = options;
     const { scheduler, system } = this.world;
     const { clock: time } = scheduler;
     const quorum = aheadUs === undefined ? 1 : 2;
@@ -85,6 +100,8 @@ class Bench {
     };
     const outbox = new Outbox(SELF, clock, {
       toPeer: (_group, _to, message) => this.sent.push(message),
+      toStore: () => undefined,
+      isHere: () => true,
       replica: new Outlet(replica),
       coordinator: new Outlet(toSelf),
     });
@@ -93,7 +110,9 @@ class Bench {
     const start = (context: ActorContext<CoordinatorActorMessage>) =>
       coordinatorActor(context, {
         self: SELF,
-        groups: [GROUP],
+        groups,
+        allGroups: groups,
+        spanningReadBytesMax: 1_024,
         clock,
         time: clusterTime,
         limits: {},
@@ -155,6 +174,13 @@ class Bench {
   get begun(): Coordinate[] {
     return this.replica.flatMap((each) =>
       each.type === 'Protocol' && each.message.type === 'Coordinate' ? each.message : [],
+    );
+  }
+
+  /** Groups of the transactions over several that this node's replicas were told of. */
+  get spanning(): number[] {
+    return this.replica.flatMap((each) =>
+      each.type === 'Protocol' && each.message.type === 'PreAccept' ? each.group.range : [],
     );
   }
 
@@ -326,14 +352,24 @@ describe('a part is refused at once', () => {
     expect(bench.told).toEqual(['1: TOOLARGE refused', '3: BUSY refused', '4: BUSY refused']);
   });
 
-  test('CROSSSLOT: no group orders what belongs to several', () => {
-    const other = { range: 2, generation: 1 };
-    const bench = new Bench()
-      .part({ groups: [GROUP.id, other] })
-      .part({ groups: [other] })
-      .part();
+  test('CROSSSLOT: what no block over several groups can hold, or what is of no group', () => {
+    const bytes = Buffer.from('*1\r\n$6\r\nDBSIZE\r\n*1\r\n$9\r\nRANDOMKEY\r\n');
+    const bench = new Bench({ groups: HALVES })
+      .part({ groups: BOTH, wholeStore: true, bytes, count: 2 })
+      .part({ groups: [{ range: 9, generation: 1 }] })
+      .part({ groups: BOTH, participants: TWO_KEYS });
     expect(bench.told).toEqual(['1: CROSSSLOT refused', '2: CROSSSLOT refused']);
-    expect(bench.begun).toHaveLength(1);
+    expect(bench.spanning).toEqual([1, 2]);
+  });
+
+  test('BUSY: no more parts over several groups wait than may', () => {
+    const limits = { spanningDepth: 1, waitingMax: 1 };
+    const bench = new Bench({ groups: HALVES, batch: limits });
+    for (let parts = 3; parts > 0; parts -= 1) {
+      bench.part({ groups: BOTH, participants: TWO_KEYS });
+    }
+    expect(bench.told).toEqual(['3: BUSY refused']);
+    expect(bench.spanning).toEqual([1, 2]);
   });
 
   test('CLOCK: a node whose clock is wrong begins no transaction, and reads go on', () => {

@@ -76,6 +76,7 @@ class Bench {
         cacheBytesMax: 1e6,
         dirtyBytesMax: 1e6,
         unitWriteBytesMax: 1e6,
+        spanningReadBytesMax: 1e6,
         unflushedBytesMax: options.unflushedBytesMax ?? 1e6,
         sliceCommandsMax: options.sliceCommandsMax,
         stepElementsMax: options.stepElementsMax,

@@ -1,12 +1,12 @@
 /** KEYS in slices: their limits, their turns, and that only the asked node does the work. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { KeyListings } from '../../../actors/store/key-listings.ts';
 import { Arguments } from '../../../storage/arguments.ts';
 import { NO_REPLY } from '../../../storage/commands/reply.ts';
 import { KEYS_IN_UNIT_MAX } from '../../../storage/limits.ts';
 import { bodyOf } from '../../../storage/transaction-body.ts';
 import type { Part } from '../../../transport/resp/connection/part.ts';
-import { body, Machine, versionAt } from '../../storage/harness.ts';
+import { body, GROUP, Machine, versionAt } from '../../storage/harness.ts';
 
 interface Told {
   readonly part: number;
@@ -39,7 +39,8 @@ class Bench {
     this.all.nowUs += 1;
     machine.begin(versionAt(this.all.nowUs));
     this.#parts += 1;
-    const begun = this.listings.begin({ part: this.#parts } as Part, machine, args);
+    const part = { part: this.#parts, groups: [GROUP.id] } as unknown as Part;
+    const begun = this.listings.begin(part, machine, args);
     machine.commit(machine.appliedSequence + 1);
     return begun;
   }
@@ -115,4 +116,49 @@ test('among other commands KEYS is refused beyond a number of keys, on every nod
   expect(replies()[1]).toEqual(['key1']);
   bench.all.run('SET', 'one-more', 'v');
   expect(replies()[1]).toMatch(/^-ERR KEYS in a MULTI block or script takes at most 10000 keys/);
+});
+
+describe('over several groups', () => {
+  const other = { range: 2, generation: 1 };
+  const part = { part: 7, groups: [GROUP.id, other] } as unknown as Part;
+
+  /** Begins in one of the groups; both are the same machine here. */
+  function begin(bench: Bench): ReturnType<KeyListings['begin']> {
+    const { machine } = bench.all;
+    const args = new Arguments();
+    args.next(Buffer.from(bodyOf([body(['KEYS', '*'])])), 0);
+    bench.all.nowUs += 1;
+    machine.begin(versionAt(bench.all.nowUs));
+    const begun = bench.listings.begin(part, machine, args);
+    machine.commit(machine.appliedSequence + 1);
+    return begun;
+  }
+
+  test('a listing ends when the last group is listed, with the keys of all', () => {
+    const bench = new Bench();
+    bench.fill(3);
+    expect(begin(bench)).toBe('begun');
+    expect(bench.listings.awaitsGroups(part)).toBe(true);
+    bench.finish();
+    expect(bench.told).toEqual([]);
+    expect(begin(bench)).toBe('begun');
+    expect(bench.listings.awaitsGroups(part)).toBe(false);
+    bench.finish();
+    expect(bench.told).toHaveLength(1);
+    expect(bench.told[0]?.outcome).toHaveLength(6);
+  });
+
+  test('a client with another answer gets none of it, and one group that fails ends it', () => {
+    const bench = new Bench({ bytesMax: 5 });
+    bench.fill(3);
+    begin(bench);
+    bench.listings.forget(part);
+    bench.finish();
+    expect(bench.told).toEqual([]);
+    begin(bench);
+    begin(bench);
+    bench.finish();
+    expect(bench.told.map(({ outcome }) => outcome)).toEqual(['too long']);
+    expect(bench.listings.size).toBe(0);
+  });
 });

@@ -24,7 +24,9 @@ function bench(heldMax?: number): { clock: HybridClock; outbox: Outbox; left: Ac
   const coordinator = new Outlet<CoordinatorActorMessage>(nobody);
   const toPeer = (_group: GroupId, _to: number, message: AccordMessage): number =>
     left.push(message);
-  return { clock, outbox: new Outbox(1, clock, { replica, coordinator, toPeer }, heldMax), left };
+  const here = { toStore: () => undefined, isHere: () => true };
+  const targets = { replica, coordinator, toPeer, ...here };
+  return { clock, outbox: new Outbox(1, clock, targets, heldMax), left };
 }
 
 // All of them waited for the reservation of whatever was given out last: with short reservations

@@ -70,6 +70,8 @@ class Bench {
     };
     const outbox = new Outbox(SELF, clock, {
       toPeer: (_group, to, message) => this.sent.push({ to, message }),
+      toStore: () => undefined,
+      isHere: () => true,
       replica: new Outlet(toReplica),
       coordinator: new Outlet(coordinator),
     });

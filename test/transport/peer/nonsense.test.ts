@@ -54,6 +54,10 @@ class World {
       nodeId,
       members: MEMBERS,
       groups: [GROUP_OF_ALL],
+      allGroups: [GROUP_OF_ALL],
+      violation: (what) => {
+        throw new Error(what);
+      },
       stores: 1,
       rng: new SeededRng(nodeId),
       network,
@@ -73,6 +77,7 @@ class World {
         replyBytesMax: 1024 * 1024,
         keptReplyBytesMax: 1024 * 1024,
         unitWriteBytesMax: 1024 * 1024,
+        spanningReadBytesMax: 1024 * 1024,
         unflushedBytesMax: 1024 * 1024,
         refusedMax: REFUSED_MAX,
       },

@@ -3,7 +3,8 @@
  * alone (`unit-builder.ts`). Pure.
  */
 import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
-import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
+import { CONFLICT_SLOTS, POSITIONS, slotOfPosition } from '../../../storage/keyspace/slots.ts';
+import { parseUnsigned } from '../../../storage/types/integers.ts';
 
 export interface PlacedGroup {
   readonly id: GroupId;
@@ -42,6 +43,12 @@ export class Placement {
 
   groupOf(slot: number): number {
     return this.isSole ? 0 : (this.#groupOf[slot] as number);
+  }
+
+  /** The group in which a walk goes on from its cursor; of a wrong one: the first group. */
+  groupAt(cursor: string): number {
+    const position = Number(parseUnsigned(cursor) ?? 0);
+    return position < POSITIONS ? this.groupOf(slotOfPosition(position)) : 0;
   }
 
   /** The groups of these keys, ascending; of no key: the first group. */

@@ -197,6 +197,7 @@ export class UnitBuilder {
 
   #spanOf(route: StoreRoute, args: Arguments): readonly number[] {
     if (route.keys === KEYS_ONE) return [this.#placement.groupOf(args.slot(route.firstKey))];
+    if (route.walksKeys) return [this.#placement.groupAt(args.text(1))];
     const keys = new CommandBatch();
     keys.addKeys(route, args);
     return this.#placement.span(keys.slots, keys.wholeStore);

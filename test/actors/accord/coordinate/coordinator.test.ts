@@ -249,7 +249,8 @@ describe('clocks that differ too far', () => {
     const far = at(600e6, 2);
     const known = { type: 'RecoverOk', id, ballot: b, status: Status.Accepted } as const;
     const rest = { local: encodeDeps([]), votedFast: false, rejectsFastPath: false };
-    const none = { wait: encodeDeps([]), noWait: encodeDeps([]), ...rest, ...touching(1) };
+    const waits = { wait: encodeDeps([]), noWait: encodeDeps([]), reads: null };
+    const none = { ...waits, ...rest, ...touching(1) };
     const value = { accepted: ZERO, executeAt: far, coordinated: encodeDeps([]) };
     bench.from(1, { ...known, ...value, ...none });
     const effects = bench.from(3, { ...known, ...value, ...none });
@@ -342,6 +343,7 @@ describe('recovery', () => {
       rejectsFastPath: false,
       wait: encodeDeps([]),
       noWait: encodeDeps([]),
+      reads: null,
     } as const;
     bench.from(2, { ...reply, status: Status.Committed });
     const effects = bench.from(3, { ...reply, status: Status.Stable });

@@ -3,11 +3,14 @@ import { expect, test, vi } from 'vitest';
 import type { CoordinatorEffect } from '../../../../actors/accord/coordinate/coordinator.ts';
 import { Coordinator } from '../../../../actors/accord/coordinate/coordinator.ts';
 import { Coordinators } from '../../../../actors/accord/coordinate/coordinators.ts';
+import type { SpanningEffect } from '../../../../actors/accord/coordinate/spanning-coordinator.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
 import { participantsOf } from '../../../../actors/accord/primitives/participants.ts';
 import { Group } from '../../../../actors/accord/topology/group.ts';
 import type { GroupId } from '../../../../actors/accord/topology/group-id.ts';
 import { groupOf } from '../fixture.ts';
+
+type AnyEffect = CoordinatorEffect | SpanningEffect;
 
 const SELF = 1;
 const NOW_MS = 1_000;
@@ -19,13 +22,16 @@ function storeOf(count: number): { coordinators: Coordinators; ids: readonly Gro
     return new Group({ ...groupOf(3), electorate: [1, 2, 3], id, ...slots });
   });
   const clock = new HybridClock({ node: SELF, store: 0, nowUs: () => 1e6, reserveUs: 1_000 });
-  const coordinators = new Coordinators({ self: SELF, groups, clock, limits: {} });
+  const limits = { limits: {}, spanningReadBytesMax: 1_024 };
+  const coordinators = new Coordinators({
+    ...{ self: SELF, groups, allGroups: groups, clock, ...limits },
+  });
   return { coordinators, ids: groups.map(({ id }) => id) };
 }
 
-function effectsOf(coordinators: Coordinators): Array<[number, CoordinatorEffect]> {
-  const effects: Array<[number, CoordinatorEffect]> = [];
-  coordinators.takeEffects((group, effect) => effects.push([group.range, effect]));
+function effectsOf(coordinators: Coordinators): Array<[number, AnyEffect]> {
+  const effects: Array<[number, AnyEffect]> = [];
+  coordinators.takeEffects((group, effect) => effects.push([group?.range ?? 0, effect]));
   return effects;
 }
 

@@ -20,7 +20,7 @@ const id = at(1_000);
 const b = ballot(9_000);
 
 function reply(status: Status, more: Partial<RecoverOk> = {}): RecoverOk {
-  const nothing = { coordinated: null, local: encodeDeps([]) };
+  const nothing = { coordinated: null, local: encodeDeps([]), reads: null };
   const evidence = { rejectsFastPath: false, wait: encodeDeps([]), noWait: encodeDeps([]) };
   const own = { status, accepted: ZERO, executeAt: id, votedFast: false };
   return {

@@ -98,7 +98,7 @@ describe('an undecided transaction', () => {
 
   test('goes on waiting when another replica is further, or recovers it', () => {
     const lone = having();
-    const nothing = { executeAt: null, deps: null, accepted: ZERO };
+    const nothing = { executeAt: null, deps: null, reads: null, accepted: ZERO };
     const reply = { type: 'StatusReply', id, status: Status.NotDefined, ...nothing } as const;
     lone.tick(190);
     lone.take({ ...reply, promised: ballot(5_000) });

@@ -8,6 +8,7 @@ import {
   participantsOf,
   WHOLE_STORE,
 } from '../../../../actors/accord/primitives/participants.ts';
+import { encodeSpanningBody } from '../../../../actors/accord/primitives/spanning-body.ts';
 import { Status } from '../../../../actors/accord/primitives/status.ts';
 import { rejected, type Timestamp, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
 import { Group } from '../../../../actors/accord/topology/group.ts';
@@ -21,6 +22,7 @@ const group = new Group(firstGroup([1, 2, 3], [1, 2, 3]));
 const OPTIONS = {
   self: SELF,
   group,
+  nodes: new Set([1, 2, 3, 7]),
   limits: { bodyBytesMax: 100, idsMax: 3, aheadUsMax: 2 ** 41 },
   nowUs: () => NOW_US,
   isBody: (bytes: Uint8Array): boolean => bytes[0] !== 0xff,
@@ -58,8 +60,28 @@ const recovered = {
   rejectsFastPath: false,
   wait: idsOf(at(1)),
   noWait: idsOf(),
+  reads: null,
   ...definition,
 } as const satisfies AccordMessage;
+
+/** Over several groups: this one, and another one of which node 7 is a member. */
+const SPANNING = 6;
+const FAR_NODE = 7;
+const several = at(1_000, FAR_NODE, SPANNING);
+const ownSeveral = at(1_000, SELF, SPANNING);
+const severalAt = at(1_500, FAR_NODE, SPANNING);
+const severalDefinition = {
+  slots: encodeParticipants(participantsOf([3])),
+  body: encodeSpanningBody(
+    [
+      { group: group.id, participants: participantsOf([3]) },
+      { group: { range: group.id.range + 1, generation: 4 }, participants: WHOLE_STORE },
+    ],
+    new Uint8Array(5),
+  ),
+};
+const reads = new Uint8Array(9);
+const farBallot = at(2_000, FAR_NODE, 0);
 
 /** At least one sound message of each type. */
 const SOUND: readonly AccordMessage[] = [
@@ -101,6 +123,7 @@ const SOUND: readonly AccordMessage[] = [
     accepted: ZERO,
     executeAt: null,
     deps: null,
+    reads: null,
   },
   {
     type: 'StatusReply',
@@ -110,6 +133,7 @@ const SOUND: readonly AccordMessage[] = [
     accepted: ZERO,
     executeAt,
     deps,
+    reads: null,
     ...definition,
   },
   { type: 'ReadBarrier', token: 2 ** 40, redundantBefore: ZERO, after: ZERO },
@@ -120,6 +144,14 @@ const SOUND: readonly AccordMessage[] = [
   { type: 'AppliedList', base, before: id, ids: deps },
   { type: 'Fetch', ids: deps },
   { type: 'CatchUp', from: base },
+  { type: 'Read', id: at(1_000, PEER, SPANNING), ballot: ZERO },
+  { type: 'Read', id: several, ballot },
+  { type: 'ReadOk', id: ownSeveral, ballot: ZERO, entries: reads, reads: null },
+  { type: 'ReadOk', id: several, ballot: ownBallot, entries: null, reads },
+  { type: 'Apply', id: several, ballot, executeAt: severalAt, deps, reads, ...severalDefinition },
+  { type: 'ApplyOk', id: ownSeveral, ballot: ZERO },
+  { type: 'InformDurable', id: several },
+  { type: 'Stable', id: several, executeAt: severalAt, deps: idsOf(at(900), at(950, 7, 6)) },
 ];
 
 function judge(message: object, from = PEER): Defect | undefined {
@@ -181,6 +213,49 @@ describe('shape', () => {
     expect(judge({ ...sound('PreAccept'), id: null })).toBe('shape');
     expect(judge({ ...sound('CatchUp'), from: null })).toBe('shape');
     expect(judge({ ...sound('ReadBarrier'), token: null })).toBe('shape');
+  });
+});
+
+describe('transactions over several groups', () => {
+  const preAccept = { type: 'PreAccept', id: several, deps: idsOf(), ...severalDefinition };
+
+  test('are asked for by any node, and answered by members only', () => {
+    expect(validator.judge(FAR_NODE, preAccept)).toBeUndefined();
+    expect(validator.judge(8, preAccept)).toBe('sender');
+    const read = { type: 'Read', id: several, ballot: farBallot };
+    expect(validator.judge(FAR_NODE, read)).toBeUndefined();
+    const answer = { type: 'ApplyOk', id: ownSeveral, ballot: ZERO };
+    expect(validator.judge(FAR_NODE, answer)).toBe('sender');
+    expect(validator.judge(FAR_NODE, { type: 'PreAccept', id, deps, ...definition })).toBe(
+      'sender',
+    );
+  });
+
+  test('name this group in their body, whose rest is commands', () => {
+    const others = [4, 5].map((range) => {
+      return { group: { range, generation: 1 }, participants: WHOLE_STORE } as const;
+    });
+    const elsewhere = encodeSpanningBody(others, new Uint8Array(5));
+    expect(validator.judge(FAR_NODE, { ...preAccept, body: elsewhere })).toBe('encoding');
+    const parts = [{ group: group.id, participants: WHOLE_STORE } as const, ...others];
+    const nonsense = encodeSpanningBody(parts, Uint8Array.of(0xff));
+    expect(validator.judge(FAR_NODE, { ...preAccept, body: nonsense })).toBe('encoding');
+    expect(validator.judge(FAR_NODE, { ...preAccept, body: new Uint8Array(1) })).toBe('encoding');
+    // One group alone has no such messages.
+    expect(judge({ type: 'Read', id, ballot: ZERO })).toBe('sense');
+    expect(judge({ type: 'InformDurable', id })).toBe('sense');
+  });
+
+  test('tell what was read from PreApplied on, and never before', () => {
+    const fact = { promised: ZERO, accepted: ZERO, executeAt: severalAt, deps };
+    const reply = { type: 'StatusReply', id: several, ...fact, ...severalDefinition };
+    expect(judge({ ...reply, status: Status.PreApplied, reads })).toBeUndefined();
+    expect(judge({ ...reply, status: Status.PreApplied, reads: null })).toBe('sense');
+    expect(judge({ ...reply, status: Status.Stable, reads })).toBe('sense');
+    const single = { ...fact, executeAt, id, ...definition, type: 'StatusReply' };
+    expect(judge({ ...single, status: Status.Applied, reads })).toBe('sense');
+    const both = { entries: reads, reads };
+    expect(judge({ type: 'ReadOk', id: ownSeveral, ballot: ZERO, ...both })).toBe('sense');
   });
 });
 
@@ -323,6 +398,7 @@ describe('fields that must agree', () => {
   test('nothing executes before its t0, nor depends on what is not below it', () => {
     for (const type of ['Accept', 'Commit', 'Stable'] as const) {
       expect(judge({ ...sound(type), executeAt: at(999) })).toBe('sense');
+      expect(judge({ ...sound(type), executeAt: severalAt })).toBe('sense');
       expect(judge({ ...sound(type), deps: idsOf(executeAt) })).toBe('sense');
     }
     expect(judge({ ...sound('PreAccept'), deps: idsOf(id) })).toBe('sense');
@@ -350,7 +426,7 @@ describe('fields that must agree', () => {
     expect(judge({ ...unknown, status: Status.Applied })).toBe('sense');
     expect(judge({ ...stable, deps: null })).toBe('sense');
     expect(judge({ ...stable, status: Status.Committed })).toBe('sense');
-    expect(judge({ ...unknown, status: 9 })).toBe('range');
+    expect(judge({ ...unknown, status: 10 })).toBe('range');
   });
 
   test('lists lie within their bounds', () => {

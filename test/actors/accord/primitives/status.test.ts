@@ -57,6 +57,6 @@ describe('compareProgress', () => {
 test('decided is what will execute; settled is what needs nothing more', () => {
   const names = (of: (status: Status) => boolean): string[] =>
     STATUS_NAMES.filter((_, index) => of(index as Status));
-  expect(names(isDecided)).toEqual(['Committed', 'Stable', 'Applied']);
+  expect(names(isDecided)).toEqual(['Committed', 'Stable', 'PreApplied', 'Applied']);
   expect(names(isTerminal)).toEqual(['Applied', 'Invalidated', 'Truncated']);
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { CONFLICT_SLOTS } from '../../../../storage/keyspace/slots.ts';
+import { CONFLICT_SLOTS, POSITIONS, positionOf } from '../../../../storage/keyspace/slots.ts';
 import { Placement } from '../../../../transport/resp/connection/placement.ts';
 import { placementOf, SOLE_PLACEMENT } from '../placements.ts';
 
@@ -25,6 +25,13 @@ describe('a placement', () => {
     ['the whole store', [], true, [0, 1, 2]],
   ])('spans: %s', (_name, slots, wholeStore, groups) => {
     expect(placementOf(3).span(slots, wholeStore)).toEqual(groups);
+  });
+
+  test('a walk goes on in the group of its cursor, and a wrong cursor is of the first', () => {
+    const placement = placementOf(3);
+    const last = String(positionOf(CONFLICT_SLOTS - 1, 7));
+    const cursors = ['0', String(positionOf(40_000, 0)), last, String(POSITIONS), 'x', ''];
+    expect(cursors.map((cursor) => placement.groupAt(cursor))).toEqual([0, 1, 2, 0, 0, 0]);
   });
 
   test('of one group cuts nothing', () => {

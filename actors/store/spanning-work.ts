@@ -1,0 +1,89 @@
+/**
+ * Parts over several groups that wait to become transactions, each one alone: none of them shares a
+ * transaction with commands of other clients. Knows which slots belong to which group. Pure.
+ */
+import { Arguments } from '../../storage/arguments.ts';
+import { commandFor } from '../../storage/commands/command-table.ts';
+import type { Part } from '../../transport/resp/connection/part.ts';
+import { participantsOf, WHOLE_STORE } from '../accord/primitives/participants.ts';
+import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
+import type { Group } from '../accord/topology/group.ts';
+import type { Pending } from './batcher.ts';
+
+export class SpanningWork {
+  /** Ascending by range. */
+  readonly #groups: readonly Group[];
+  readonly #waitingMax: number;
+  #waiting: Pending[] = [];
+
+  /** `groups`: of the whole cluster. */
+  constructor(groups: readonly Group[], waitingMax: number) {
+    this.#groups = [...groups].sort((a, b) => a.id.range - b.id.range);
+    this.#waitingMax = waitingMax;
+  }
+
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  /** `false`: too much is waiting already. */
+  add(pending: Pending): boolean {
+    if (this.#waiting.length >= this.#waitingMax) return false;
+    this.#waiting.push(pending);
+    return true;
+  }
+
+  /** The first that may begin; it stays here until `begun`. */
+  next(mayBegin: (parts: readonly SpanningPart[]) => boolean): Pending | undefined {
+    return this.#waiting.find(({ part }) => mayBegin(this.partsOf(part)));
+  }
+
+  begun(pending: Pending): void {
+    this.#waiting.splice(this.#waiting.indexOf(pending), 1);
+  }
+
+  /** Takes out what `keep` refuses. */
+  drop(keep: (pending: Pending) => boolean): Pending[] {
+    const dropped = this.#waiting.filter((pending) => !keep(pending));
+    this.#waiting = this.#waiting.filter(keep);
+    return dropped;
+  }
+
+  /** The slots that the part touches in each group, ascending by range. */
+  partsOf({ participants: slots, wholeStore }: Part): SpanningPart[] {
+    const parts: SpanningPart[] = [];
+    for (const { id: group, fromConflictSlot, toConflictSlot } of this.#groups) {
+      if (wholeStore) {
+        parts.push({ group, participants: WHOLE_STORE });
+        continue;
+      }
+      const its = slots.filter((slot) => slot >= fromConflictSlot && slot < toConflictSlot);
+      if (its.length > 0) parts.push({ group, participants: participantsOf(its) });
+    }
+    return parts;
+  }
+}
+
+const args = new Arguments();
+/** Commands over all keys that run over several groups, also in a block. */
+const IN_BLOCKS: ReadonlySet<string> = new Set(['DBSIZE', 'FLUSHALL', 'FLUSHDB', 'SWAPDB']);
+const ALONE: ReadonlySet<string> = new Set([...IN_BLOCKS, 'KEYS', 'RANDOMKEY']);
+
+/** A command of the part that cannot run over several groups, or not in a block over them. */
+export function unspannable({ bytes, count, wholeStore }: Part): string | undefined {
+  if (!wholeStore) return undefined;
+  const allowed = count === 1 ? ALONE : IN_BLOCKS;
+  for (let at = 0; at < bytes.length; ) {
+    at = args.next(bytes, at);
+    const command = commandFor(args);
+    if (command?.keys === 'whole-store' && !allowed.has(command.name)) return command.name;
+  }
+  return undefined;
+}
+
+/** KEYS alone: listed in every group by the node whose client waits. */
+export function isListing({ bytes, count, wholeStore }: Part): boolean {
+  if (!wholeStore || count !== 1) return false;
+  args.next(bytes, 0);
+  return args.is(0, 'KEYS');
+}

@@ -1,0 +1,293 @@
+/**
+ * The databases of a group while a transaction over several groups runs: the group's own keys, and
+ * beside them those that the other groups have sent. Every group of the transaction runs the same
+ * commands over the same entries, and keeps what they do to its own keys.
+ */
+import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import type { Arguments } from '../arguments.ts';
+import type { GroupSlots } from '../engine.ts';
+import type { Cell } from '../keyspace/cell-cache.ts';
+import type { Databases } from '../keyspace/databases.ts';
+import type { Deadline, StoredEntry } from '../keyspace/entry.ts';
+import type { GroupKeyspace } from '../keyspace/group-keyspace.ts';
+import type { Found, KeyPage, Keyspace } from '../keyspace/keyspace.ts';
+import { firstSlotOf, slotOfText } from '../keyspace/slots.ts';
+import type { SeededRandom } from '../seeded-random.ts';
+import type { Steps } from '../steps.ts';
+import type { Thresholds } from '../types/thresholds.ts';
+import type { Value, ValueType } from '../types/value-type.ts';
+import type { FetchedGroup } from './fetched-entries.ts';
+import { FetchedKeyspace } from './fetched-keyspace.ts';
+
+export class SpanningKeyspaces {
+  readonly databases: Databases;
+  /** Of all groups, in the order of their ranges. */
+  readonly #groups: readonly FetchedGroup[];
+  readonly #group: GroupSlots;
+  readonly #fromSlot: number;
+  readonly #toSlot: number;
+  readonly #open = new Map<number, SpanningKeyspace>();
+  /** By the number that clients select. */
+  readonly #fetched = new Map<number, FetchedKeyspace>();
+  #isCleared = false;
+
+  /** `groups`: all of them; the entries of this group itself are not used. */
+  constructor(databases: Databases, group: GroupSlots, groups: readonly FetchedGroup[]) {
+    this.databases = databases;
+    this.#group = group;
+    this.#groups = groups;
+    this.#fromSlot = firstSlotOf(group.fromSlot);
+    this.#toSlot = firstSlotOf(group.toSlot);
+  }
+
+  /** The database that clients select by this number. */
+  of(database: number): SpanningKeyspace {
+    const known = this.#open.get(database);
+    if (known !== undefined) return known;
+    const made = new SpanningKeyspace(this, database);
+    this.#open.set(database, made);
+    return made;
+  }
+
+  /** The keys of the other groups in a database. */
+  fetchedOf(database: number): FetchedKeyspace {
+    const known = this.#fetched.get(database);
+    if (known !== undefined) return known;
+    const others = this.#groups.filter(({ fromSlot }) => fromSlot !== this.#group.fromSlot);
+    const entries = others.flatMap((group) => group.entries);
+    const sizes = others.flatMap((group) => group.databases);
+    const made = new FetchedKeyspace(
+      this.databases.context,
+      entries.filter((each) => each.database === database),
+      sizes.reduce((sum, each) => sum + (each.database === database ? each.keys : 0), 0),
+    );
+    if (this.#isCleared) made.clear();
+    this.#fetched.set(database, made);
+    return made;
+  }
+
+  clearAll(): void {
+    this.databases.clear();
+    this.#isCleared = true;
+    for (const fetched of this.#fetched.values()) fetched.clear();
+  }
+
+  swap(a: number, b: number): void {
+    this.databases.swap(a, b);
+    const [first, second] = [this.fetchedOf(a), this.fetchedOf(b)];
+    this.#fetched.set(a, second);
+    this.#fetched.set(b, first);
+  }
+
+  /** Of all groups by their numbers of keys, as of the beginning of the transaction. */
+  anyKey(database: number): string | undefined {
+    const its = this.#groups.flatMap((group) =>
+      group.databases.filter((each) => each.database === database && each.anyKey !== undefined),
+    );
+    const keys = its.reduce((sum, each) => sum + each.keys, 0);
+    if (keys === 0) return undefined;
+    let left = this.databases.context.random().below(keys);
+    const drawn = its.find((each) => {
+      left -= each.keys;
+      return left < 0;
+    });
+    return drawn?.anyKey;
+  }
+
+  /** Of the group itself. */
+  isOwn(slot: number): boolean {
+    return slot >= this.#fromSlot && slot < this.#toSlot;
+  }
+}
+
+class SpanningKeyspace implements Keyspace {
+  readonly #all: SpanningKeyspaces;
+  readonly #database: number;
+
+  constructor(all: SpanningKeyspaces, database: number) {
+    this.#all = all;
+    this.#database = database;
+  }
+
+  /** SWAPDB gives the number another meaning. */
+  get #own(): GroupKeyspace {
+    return this.#all.databases.of(this.#database);
+  }
+
+  get #fetched(): FetchedKeyspace {
+    return this.#all.fetchedOf(this.#database);
+  }
+
+  get nowMs(): number {
+    return this.#own.nowMs;
+  }
+
+  get version(): Timestamp {
+    return this.#own.version;
+  }
+
+  get reading(): boolean {
+    return this.#own.reading;
+  }
+
+  get stepElements(): number {
+    return this.#own.stepElements;
+  }
+
+  get thresholds(): Thresholds {
+    return this.#own.thresholds;
+  }
+
+  find(args: Arguments, i: number): Found | undefined {
+    return this.#at(args.slot(i)).find(args, i);
+  }
+
+  findNamed(key: string): Found | undefined {
+    return this.#at(slotOfText(key)).findNamed(key);
+  }
+
+  findOf<V extends Value>(type: ValueType<V>, args: Arguments, i: number): Found<V> | undefined {
+    return this.#at(args.slot(i)).findOf(type, args, i);
+  }
+
+  findCollection<V extends Value>(
+    type: ValueType<V>,
+    args: Arguments,
+    i: number,
+  ): Found<V> | undefined {
+    const found = this.findOf(type, args, i);
+    if (found !== undefined) this.load(found as Found);
+    return found;
+  }
+
+  /** The entries of other groups are whole. */
+  load(found: Found): void {
+    if (this.#isOwn(found)) this.#own.load(found);
+  }
+
+  copyOf(found: Found): Steps<Value> {
+    return this.#of(found).copyOf(found);
+  }
+
+  edit(found: Found, bytes: number): void {
+    this.#of(found).edit(found, bytes);
+  }
+
+  changed(found: Found): void {
+    this.#of(found).changed(found);
+  }
+
+  random(): SeededRandom {
+    return this.#own.random();
+  }
+
+  set<V extends Value>(
+    args: Arguments,
+    i: number,
+    type: ValueType<V>,
+    value: V,
+    deadline: Deadline,
+  ): void {
+    this.#at(args.slot(i)).set(args, i, type, value, deadline);
+  }
+
+  replace<V extends Value>(found: Found, type: ValueType<V>, value: V, deadline: Deadline): void {
+    if (this.#isOwn(found)) this.#own.replace(found as Cell, type, value, deadline);
+    else this.#fetched.replace(found, type, value, deadline);
+  }
+
+  remove(found: Found): void {
+    if (this.#isOwn(found)) this.#own.remove(found as Cell);
+    else this.#fetched.remove(found);
+  }
+
+  lastRemoval(args: Arguments, i: number): Timestamp {
+    return this.#at(args.slot(i)).lastRemoval(args, i);
+  }
+
+  /** SWAPDB is one transaction over all groups, so it is the same in each of them. */
+  swappedAt(database: number): Timestamp {
+    return this.#own.swappedAt(database);
+  }
+
+  in(database: number): Keyspace {
+    return this.#all.of(database);
+  }
+
+  get size(): number {
+    return this.#own.size + this.#fetched.size;
+  }
+
+  anyKey(): string | undefined {
+    return this.#all.anyKey(this.#database);
+  }
+
+  clear(): void {
+    this.#own.clear();
+    this.#fetched.clear();
+  }
+
+  clearAll(): void {
+    this.#all.clearAll();
+  }
+
+  swap(a: number, b: number): void {
+    this.#all.swap(a, b);
+  }
+
+  // KEYS lists the group's own keys in each group; its lists are joined where the client waits.
+
+  get end(): number {
+    return this.#own.end;
+  }
+
+  page(position: number, limit: number, keysOnly?: boolean): KeyPage {
+    return this.#own.page(position, limit, keysOnly);
+  }
+
+  isAlive(item: StoredEntry): boolean {
+    return this.#own.isAlive(item);
+  }
+
+  // Of commands that do not run over several groups.
+
+  keysIn(): number {
+    return noWhole();
+  }
+
+  volatileKeysIn(): number {
+    return noWhole();
+  }
+
+  slotOfNth(): number {
+    return noWhole();
+  }
+
+  table(): Keyspace {
+    return noWhole();
+  }
+
+  tableChanged(): void {
+    noWhole();
+  }
+
+  exactPage(): KeyPage {
+    return noWhole();
+  }
+
+  #isOwn(found: Found): boolean {
+    return this.#all.isOwn((found as Cell).slot);
+  }
+
+  #of(found: Found): GroupKeyspace | FetchedKeyspace {
+    return this.#isOwn(found) ? this.#own : this.#fetched;
+  }
+
+  #at(slot: number): GroupKeyspace | FetchedKeyspace {
+    return this.#all.isOwn(slot) ? this.#own : this.#fetched;
+  }
+}
+
+function noWhole(): never {
+  throw new Error('a command that belongs to one group ran over several');
+}
