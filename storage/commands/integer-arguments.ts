@@ -24,7 +24,12 @@ export function integerFrom(
   return value === undefined || value < min ? error : Number(value);
 }
 
-/** The same, of which there is a negative. */
+/** The number of results that LIMIT of a cardinality allows, 0 for all; or the error line. */
+export function limitAt(args: Arguments, i: number): number | string {
+  return integerFrom(0, args, i, "ERR LIMIT can't be negative");
+}
+
+/** A number of which there is a negative, or the error line. */
 export function signedAt(args: Arguments, i: number): number | string {
   const value = parseInteger(args.text(i));
   if (value === INT64_MIN) return NOT_BETWEEN;

@@ -14,6 +14,7 @@ import {
 } from '../types/set.ts';
 import { overwrite } from './collections.ts';
 import { ALL_KEYS, type Command, command, keysAmong, SYNTAX_ERROR, sumOf } from './command.ts';
+import { limitAt } from './integer-arguments.ts';
 import { keysBehind } from './numkeys.ts';
 import type { ReplySink } from './reply.ts';
 
@@ -116,9 +117,9 @@ function parseLimit(args: Arguments, first: number): number | string {
   let limit = Infinity;
   for (let i = first; i < args.count; i += 2) {
     if (!args.is(i, 'LIMIT') || i + 1 === args.count) return SYNTAX_ERROR;
-    const value = parseInteger(args.text(i + 1));
-    if (value === undefined || value < 0) return "ERR LIMIT can't be negative";
-    limit = value === 0 ? Infinity : Number(value);
+    const value = limitAt(args, i + 1);
+    if (typeof value === 'string') return value;
+    limit = value === 0 ? Infinity : value;
   }
   return limit;
 }

@@ -1,4 +1,5 @@
 /** The rows of large collections in memory: encoded, so that damage is detected as on a disk. */
+
 import {
   type CollectionRows,
   type ElementRow,
@@ -6,6 +7,7 @@ import {
   PAGE_BYTES_MAX,
 } from '../engine.ts';
 import { redisSlotOf } from '../keyspace/slots.ts';
+import { firstNotBefore } from '../types/binary-search.ts';
 import {
   elementBytes,
   readElement,
@@ -97,12 +99,5 @@ export class MemoryElements {
 
 /** Index of the first text that is greater. */
 function firstBehind(texts: readonly string[], text: string): number {
-  let low = 0;
-  let high = texts.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((texts[middle] as string) <= text) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstNotBefore(0, texts.length, (at) => (texts[at] as string) <= text);
 }

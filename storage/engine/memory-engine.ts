@@ -23,6 +23,7 @@ import type { SlotBlock } from '../keyspace/slot-counts.ts';
 import { SlotIndex, type SlotIndexed } from '../keyspace/slot-index.ts';
 import { CONFLICT_SLOTS, POSITIONS, positionOf, positionsOf } from '../keyspace/slots.ts';
 import { TableHash, type TableHashKey } from '../keyspace/table-hash.ts';
+import { firstNotBefore } from '../types/binary-search.ts';
 import { GroupTable } from './group-table.ts';
 import { MemoryElements } from './memory-elements.ts';
 import { OpenSnapshots } from './open-snapshots.ts';
@@ -311,15 +312,10 @@ class MemorySnapshot implements EngineSnapshot {
 
 /** Of the first item that is not before the position. */
 function indexOf(items: readonly StoredRecord[], position: number): number {
-  let low = 0;
-  let high = items.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const { slot, place } = items[middle] as StoredRecord;
-    if (positionOf(slot, place) < position) low = middle + 1;
-    else high = middle;
-  }
-  return low;
+  return firstNotBefore(0, items.length, (at) => {
+    const { slot, place } = items[at] as StoredRecord;
+    return positionOf(slot, place) < position;
+  });
 }
 
 function pageOf(records: readonly StoredRecord[], limit: number, keysOnly = false): StoredEntry[] {

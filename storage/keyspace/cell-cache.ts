@@ -13,6 +13,10 @@ export const CELL_BYTES = 240;
 /** Cells that one write or load visits for eviction, so that none pays for a whole sweep. */
 export const EVICTION_STEPS = 8;
 
+const REFERENCED = 1;
+const STORED = 2;
+const INDEXED = 4;
+
 export class Cell {
   readonly key: string;
   readonly hash: number;
@@ -23,11 +27,8 @@ export class Cell {
   captured: Entry | undefined = undefined;
   /** The generation of the last change; equal to the keyspace's while the change is unflushed. */
   dirtyIn: number;
-  /** Whether the engine holds the key, as of the last completed flush. */
-  stored: boolean;
-  /** In the index of keys that the engine may not hold. */
-  indexed = false;
-  referenced = true;
+  /** Three booleans in the room of one. */
+  #marks: number;
   /** The last unit that wrote it, by the keyspace's count; 0: none since it was loaded. */
   unit = 0;
   /** The command that has looked up its collection, and may not lose it. */
@@ -55,7 +56,34 @@ export class Cell {
     this.place = place;
     this.entry = entry;
     this.dirtyIn = dirtyIn;
-    this.stored = stored;
+    this.#marks = stored ? REFERENCED | STORED : REFERENCED;
+  }
+
+  /** Since the clock's hand last passed. */
+  get referenced(): boolean {
+    return (this.#marks & REFERENCED) !== 0;
+  }
+
+  set referenced(is: boolean) {
+    this.#marks = is ? this.#marks | REFERENCED : this.#marks & ~REFERENCED;
+  }
+
+  /** Whether the engine holds the key, as of the last completed flush. */
+  get stored(): boolean {
+    return (this.#marks & STORED) !== 0;
+  }
+
+  set stored(is: boolean) {
+    this.#marks = is ? this.#marks | STORED : this.#marks & ~STORED;
+  }
+
+  /** In the index of keys that the engine may not hold. */
+  get indexed(): boolean {
+    return (this.#marks & INDEXED) !== 0;
+  }
+
+  set indexed(is: boolean) {
+    this.#marks = is ? this.#marks | INDEXED : this.#marks & ~INDEXED;
   }
 }
 

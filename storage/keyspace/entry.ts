@@ -18,6 +18,32 @@ export type Deadline = number | bigint;
 /** The deadline of an entry that never expires. */
 export const NO_DEADLINE = 0;
 
+/** The part that all timestamps of a store have in common. */
+type Origin = Omit<Timestamp, 'hlc'>;
+
+/** One object for all timestamps of an origin: of a kind and a store. */
+const origins = new Map<string, Origin>();
+const HALF = 2 ** 27;
+
+/** The parts of the last version that an entry was made of: many have the same one. */
+let taken: Timestamp = ZERO;
+let takenHigh = 0;
+let takenLow = 0;
+let takenOrigin: Origin = ZERO;
+
+function take(version: Timestamp): void {
+  const { hlc, flags, node, store } = version;
+  taken = version;
+  takenHigh = Math.floor(hlc / HALF);
+  takenLow = hlc % HALF;
+  if (takenOrigin.node === node && takenOrigin.flags === flags && takenOrigin.store === store) {
+    return;
+  }
+  const key = `${flags} ${node} ${store}`;
+  takenOrigin = origins.get(key) ?? { flags, node, store };
+  origins.set(key, takenOrigin);
+}
+
 export class Entry<V extends Value = Value> {
   readonly type: ValueType<V>;
   readonly value: V;
@@ -25,15 +51,31 @@ export class Entry<V extends Value = Value> {
   readonly bytes: number;
   /** Compared with executeAt only; `NO_DEADLINE` for none. */
   readonly deadline: Deadline;
-  /** Shared by all keys that one transaction wrote. */
-  readonly version: Timestamp;
+  /** The version in parts: small integers take less memory than a number or an object. */
+  readonly #high: number;
+  readonly #low: number;
+  readonly #origin: Origin;
 
   constructor(type: ValueType<V>, value: V, deadline: Deadline, version: Timestamp) {
+    if (version !== taken) take(version);
     this.type = type;
     this.value = value;
     this.bytes = type.bytesOf(value);
     this.deadline = deadline;
-    this.version = version;
+    this.#high = takenHigh;
+    this.#low = takenLow;
+    this.#origin = takenOrigin;
+  }
+
+  /** Of the transaction that wrote it: a new object each time. */
+  get version(): Timestamp {
+    const { flags, node, store } = this.#origin;
+    return { hlc: this.hlc, flags, node, store };
+  }
+
+  /** That of the version. */
+  get hlc(): number {
+    return this.#high * HALF + this.#low;
   }
 
   /** From its deadline on an entry is absent for every command. */

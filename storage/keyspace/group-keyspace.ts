@@ -354,8 +354,8 @@ export class GroupKeyspace implements Keyspace {
     const { entry } = cell;
     if (!isCollection(entry.value)) throw new Error('a value that is replaced was to be changed');
     this.#assertWritable(cell);
-    const { version, undo } = this.#context;
-    if (entry.version !== version && this.#outdated(entry.version, cell.key)) {
+    const { undo } = this.#context;
+    if (this.#isOutdated(cell)) {
       throw new ApplyOrderError('a transaction is applied a second time');
     }
     this.#context.charge(bytes);
@@ -557,7 +557,7 @@ export class GroupKeyspace implements Keyspace {
 
   #write(cell: Cell, entry: Entry): void {
     const old = cell.entry;
-    if (old.version !== this.#context.version && this.#outdated(old.version, cell.key)) return;
+    if (this.#isOutdated(cell)) return;
     this.#assertWritable(cell);
     this.#charge(cell, entry);
     const { undo, unit } = this.#context;
@@ -641,9 +641,18 @@ export class GroupKeyspace implements Keyspace {
     this.#fresh.add(cell);
   }
 
+  /** `#outdated` for a key that is to be written: in nearly all cases two numbers tell. */
+  #isOutdated(cell: Cell): boolean {
+    const { firstUnit, version } = this.#context;
+    if (cell.unit >= firstUnit) return false;
+    const { entry } = cell;
+    if (entry.hlc < version.hlc && this.#clearedAt.hlc < version.hlc) return false;
+    return this.#outdated(entry.version, cell.key);
+  }
+
   /**
-   * True if the entry is as new as the current transaction, which has then been applied before and
-   * must not change it. Throws if the entry is newer.
+   * True if what is there is as new as the current transaction, which has then been applied
+   * before and must not change it. Throws if it is newer.
    */
   #outdated(there: Timestamp, what: string): boolean {
     const newest =

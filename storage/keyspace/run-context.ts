@@ -76,6 +76,8 @@ export class RunContext {
   expired = 0;
   /** Counts units: a cell written by the current one carries its number. */
   unit = 0;
+  /** The first one of the current transaction. */
+  firstUnit = 1;
   /** Bytes written by the current unit. */
   unitBytes = 0;
   /** Changes of the current command, if it may write more than one key. */
@@ -120,6 +122,7 @@ export class RunContext {
 
   beginWrite({ version, nowMs, partlyStored, footprint }: WriteContext): void {
     this.footprint = footprint;
+    if (version !== this.version) this.firstUnit = this.unit + 1;
     this.version = version;
     this.nowMs = nowMs;
     this.reading = false;

@@ -3,6 +3,7 @@
  * at an index and the index of a leaf are found in O(log n). It knows nothing of the elements: its
  * owners (sorted sets, lists) fill, split and join leaves and tell it of them. Pure.
  */
+import { firstNotBefore } from './binary-search.ts';
 
 const CHILDREN_MAX = 32;
 /** Below this a branch is joined with a neighbour, if both fit with room to spare. */
@@ -117,15 +118,9 @@ export class CountedTree<L extends CountedLeaf<L>> {
     let node: Node<L> = this.#root;
     while (node instanceof Branch) {
       const { children }: Branch<L> = node;
-      let low = 0;
-      let high = children.length;
-      while (low < high) {
-        const middle = (low + high) >>> 1;
-        if (holds(firstOf(children[middle]) as L)) low = middle + 1;
-        else high = middle;
-      }
-      if (low === 0) return undefined;
-      node = children[low - 1] as Node<L>;
+      const end = firstNotBefore(0, children.length, (at) => holds(firstOf(children[at]) as L));
+      if (end === 0) return undefined;
+      node = children[end - 1] as Node<L>;
     }
     return node;
   }

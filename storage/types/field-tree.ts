@@ -4,7 +4,9 @@
  * names from a hash on are found in O(log n); random picks go by index and scans by hash. Beside
  * the strings an element costs three places in arrays, so there is no second table to find it.
  */
+
 import { placeOfText } from '../place.ts';
+import { firstNotBefore } from './binary-search.ts';
 import { CountedLeaf, CountedTree } from './counted-tree.ts';
 
 const LEAF_MAX = 64;
@@ -199,14 +201,7 @@ export class FieldTree<V extends string | number = string> {
 
   /** The first element of a leaf that is not before the one that is looked for. */
   #lowerBound(leaf: FieldLeaf<V>): number {
-    let low = 0;
-    let high = leaf.size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compareAt(leaf, middle) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstNotBefore(0, leaf.size, (at) => this.#compareAt(leaf, at) < 0);
   }
 
   /** Below 0: the element is before the one that is looked for. */

@@ -4,6 +4,7 @@
  * made of.
  */
 import { forRangeInSteps, type Steps, sortedInSteps } from '../steps.ts';
+import { firstNotBefore } from './binary-search.ts';
 import { CountedLeaf, CountedTree } from './counted-tree.ts';
 import { FieldTree } from './field-tree.ts';
 import type { IsBefore, Ranked, RankedVisit } from './ranked.ts';
@@ -112,14 +113,11 @@ export class RankedMembers implements Ranked {
       isBefore(candidate.scores[0] as number, candidate.members[0] as string),
     );
     if (leaf === undefined) return 0;
-    let low = 1;
-    let high = leaf.size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (isBefore(leaf.scores[middle] as number, leaf.members[middle] as string)) low = middle + 1;
-      else high = middle;
-    }
-    return this.#tree.before(leaf) + low;
+    const { scores, members } = leaf;
+    const within = firstNotBefore(1, leaf.size, (at) =>
+      isBefore(scores[at] as number, members[at] as string),
+    );
+    return this.#tree.before(leaf) + within;
   }
 
   memberAt(rank: number): string {
@@ -214,14 +212,7 @@ export class RankedMembers implements Ranked {
 
   /** Where in the leaf the entry of the last `#leafOf` is, or belongs. */
   #offsetIn(leaf: RankedLeaf): number {
-    let low = 0;
-    let high = leaf.size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (this.#compareAt(leaf, middle) < 0) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    return firstNotBefore(0, leaf.size, (at) => this.#compareAt(leaf, at) < 0);
   }
 
   /** The order of an entry of a leaf and the one that is looked for. */

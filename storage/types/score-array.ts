@@ -2,6 +2,7 @@
  * The members of a small sorted set, unpacked: two arrays in the order of the set. In the packed
  * string each member stands before its score, eight bytes.
  */
+import { firstNotBefore } from './binary-search.ts';
 import { pack, unpack } from './packed.ts';
 import type { IsBefore, Ranked, RankedVisit } from './ranked.ts';
 import { readScore, scoreBytes } from './scores.ts';
@@ -52,17 +53,9 @@ export class ScoreArray implements Ranked {
   }
 
   countWhere(isBefore: IsBefore): number {
-    let low = 0;
-    let high = this.size;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if (isBefore(this.#scores[middle] as number, this.#members[middle] as string)) {
-        low = middle + 1;
-      } else {
-        high = middle;
-      }
-    }
-    return low;
+    return firstNotBefore(0, this.size, (at) =>
+      isBefore(this.#scores[at] as number, this.#members[at] as string),
+    );
   }
 
   memberAt(rank: number): string {

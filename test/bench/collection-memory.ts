@@ -4,7 +4,8 @@
  *     npm run bench -- collection-memory [--elements 200000]
  *
  * Ours is the heap and the buffers of one process after a flush to LMDB and a collection of garbage, all
- * data in the cache; Redis' is `used_memory`. LMDB's pages are files and not counted.
+ * data in the cache; Redis' is `used_memory`. Both are what the elements add: a few were there before, so
+ * that compiled code and buffers of a fixed size do not count. LMDB's pages are files and not counted.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -32,6 +33,8 @@ const START_US = 1_700_000_000_000_000;
 const CACHE_BYTES = 2 ** 31;
 const DIRTY_BYTES = 2 ** 30;
 const ELEMENTS_PER_COMMAND = 100;
+/** The first elements of each case. */
+const WARM_UP_ELEMENTS = 20_000;
 
 interface Case {
   readonly name: string;
@@ -60,9 +63,13 @@ const CASES: readonly Case[] = [
 ];
 
 /** Each adds some elements to one key. */
-function* commandsOf({ perKey, command, words }: Case, elements: number): Iterable<string[]> {
+function* commandsOf(
+  { perKey, command, words }: Case,
+  from: number,
+  to: number,
+): Iterable<string[]> {
   const step = perKey === 0 ? ELEMENTS_PER_COMMAND : perKey;
-  for (let i = 0; i < elements; i += step) {
+  for (let i = from; i < to; i += step) {
     const key = perKey === 0 ? 'key' : `key:${i / step}`;
     const indices = Array.from({ length: step }, (_, n) => i + n);
     // Elements are as long in the last key as in the first.
@@ -97,18 +104,22 @@ async function ours(one: Case, elements: number): Promise<number> {
   });
   const machine = all.of(GROUP.id) as StateMachine;
   const args = new Arguments();
-  const before = usedBytes();
   let sequence = 0;
-  for (const words of commandsOf(one, elements)) {
-    sequence += 1;
-    machine.begin({ hlc: START_US + sequence, flags: 2, node: 1, store: 0 });
-    args.next(Buffer.from(resp(words), 'latin1'), 0);
-    machine.run(args, NO_REPLY);
-    machine.commit(sequence);
-  }
-  await new Promise<void>((done, failed) => {
-    all.flush((error) => (error === undefined ? done() : failed(error)));
-  });
+  const fill = async (from: number, to: number): Promise<void> => {
+    for (const words of commandsOf(one, from, to)) {
+      sequence += 1;
+      machine.begin({ hlc: START_US + sequence, flags: 2, node: 1, store: 0 });
+      args.next(Buffer.from(resp(words), 'latin1'), 0);
+      machine.run(args, NO_REPLY);
+      machine.commit(sequence);
+    }
+    await new Promise<void>((done, failed) => {
+      all.flush((error) => (error === undefined ? done() : failed(error)));
+    });
+  };
+  await fill(0, WARM_UP_ELEMENTS);
+  const before = usedBytes();
+  await fill(WARM_UP_ELEMENTS, WARM_UP_ELEMENTS + elements);
   const used = usedBytes() - before;
   await new Promise<void>((done) => engine.close(done));
   rmSync(directory, { recursive: true, force: true });
@@ -122,9 +133,9 @@ async function redisBytes(redis: RedisConnection): Promise<number> {
 
 /** Bytes of Redis that the same takes. */
 async function theirs(redis: RedisConnection, one: Case, elements: number): Promise<number> {
-  await redis.run([['FLUSHALL']]);
+  await redis.run([['FLUSHALL'], ...commandsOf(one, 0, WARM_UP_ELEMENTS)]);
   const before = await redisBytes(redis);
-  await redis.run([...commandsOf(one, elements)]);
+  await redis.run([...commandsOf(one, WARM_UP_ELEMENTS, WARM_UP_ELEMENTS + elements)]);
   return (await redisBytes(redis)) - before;
 }
 

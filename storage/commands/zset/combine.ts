@@ -8,7 +8,7 @@ import { parseScore } from '../../types/scores.ts';
 import { hasMember, memberCount, membersOf, SET, type SetValue } from '../../types/set.ts';
 import { type SortedSet, ZSET } from '../../types/sorted-set.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR, sumOf, type Words } from '../command.ts';
-import { integerAt, integerFrom } from '../integer-arguments.ts';
+import { integerAt, limitAt } from '../integer-arguments.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
 import { rankedOf, storeSortedSet, visitInSteps } from './values.ts';
@@ -121,7 +121,7 @@ function takeOption(
     return 1;
   }
   if (isCount && left >= 2 && args.is(i, 'LIMIT')) {
-    const limit = integerFrom(0, args, i + 1, "ERR LIMIT can't be negative");
+    const limit = limitAt(args, i + 1);
     if (typeof limit === 'string') return limit;
     options.limit = limit;
     return 2;
