@@ -6,6 +6,7 @@ import { parseInteger } from '../types/integers.ts';
 import {
   emptySet,
   hasMember,
+  labelOfMembers,
   memberCount,
   membersOf,
   SET,
@@ -73,12 +74,29 @@ function answer(algebra: Algebra) {
   };
 }
 
+/**
+ * Whether Redis makes a difference from a copy of the first set, whose label then stays, because
+ * that is less work than to look for its members in all others.
+ */
+function isFromCopy(sets: readonly SetValue[]): boolean {
+  const sizes = sets.map(memberCount);
+  const [first = 0] = sizes;
+  const lookUps = first * sizes.filter((size) => size > 0).length;
+  return Math.floor(lookUps / 2) > sizes.reduce((sum, size) => sum + size, 0);
+}
+
 /** The result replaces the value of the first key, whatever it is; none removes it. */
 function storeResult(algebra: Algebra) {
   return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
     const { stepElements: each, thresholds } = keyspace;
-    const members = yield* resultOf(algebra, setsIn(keyspace, args, 2, args.count), each);
-    overwrite(keyspace, args, 1, SET, yield* setOf(members, thresholds, each));
+    const sets = setsIn(keyspace, args, 2, args.count);
+    const members = yield* resultOf(algebra, sets, each);
+    const [first = emptySet()] = sets;
+    const label =
+      algebra === subtract && isFromCopy(sets)
+        ? yield* labelOfMembers(membersOf(first), memberCount(first), thresholds, each)
+        : yield* labelOfMembers(members, members.length, thresholds, each);
+    overwrite(keyspace, args, 1, SET, yield* setOf(members, label, each));
     out.integer(members.length);
   };
 }

@@ -75,22 +75,27 @@ export function withoutMember(set: SetValue, member: string): SetValue | undefin
   return splice(set, labelOf(set), items.from, items.to, 1, []);
 }
 
-/** A set of these, which differ. In steps of so many members. */
-export function* setOf(
-  members: readonly string[],
+/** The label of a set that so many members were added to. In steps of so many. */
+export function* labelOfMembers(
+  members: Iterable<string>,
+  count: number,
   thresholds: Thresholds,
   each: number,
-): Steps<SetValue> {
+): Steps<number> {
   let label = INTSET;
   let longest = 0;
   yield* forEachInSteps(members, each, (member) => {
     if (label === INTSET && !isInteger(member)) label = LISTPACK;
     longest = Math.max(longest, member.length);
   });
-  const sized = labelOfSize(label, members.length, longest, thresholds);
-  const packed = members.length > PACKED_BYTES_MAX ? undefined : pack(sized, members);
+  return labelOfSize(label, count, longest, thresholds);
+}
+
+/** A set of these, which differ. In steps of so many members. */
+export function* setOf(members: readonly string[], label: number, each: number): Steps<SetValue> {
+  const packed = members.length > PACKED_BYTES_MAX ? undefined : pack(label, members);
   if (packed !== undefined) return packed;
-  const large = SET.empty(sized);
+  const large = SET.empty(label);
   yield* forEachInSteps(members, each, (member) => large.set(member, ''));
   return large;
 }

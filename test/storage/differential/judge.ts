@@ -27,7 +27,8 @@ export class Judge {
 
   /** Those that can be compared. Others are not run at all: they would change what later ones find. */
   comparable(drawn: readonly Words[]): readonly Words[] {
-    return this.#hasNew ? drawn : drawn.filter((words) => !isUnknownToOld(words));
+    const known = drawn.filter((words) => !isOverflow(words));
+    return this.#hasNew ? known : known.filter((words) => !isUnknownToOld(words));
   }
 
   /** The first reply that is wrong, in a stream that begins with an empty store. */
@@ -72,6 +73,11 @@ function poppedBy([name]: Words, ours: Value): readonly string[] {
   if (name !== 'SPOP' || ours === null || isError(ours)) return [];
   if (typeof ours === 'string') return [ours];
   return ((ours as { set?: unknown }).set ?? ours) as string[];
+}
+
+/** Redis refuses the index, Valkey takes it for one of an element, since it cannot negate it. */
+function isOverflow([name, , index]: Words): boolean {
+  return name === 'LSET' && index === '-9223372036854775808';
 }
 
 /** Redis 7.0 does not have it, so that it alone cannot tell how its successors answer. */

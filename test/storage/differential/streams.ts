@@ -46,6 +46,15 @@ const DIFFERENT: readonly Words[] = [
   ['HRANDFIELD', 'none', '-2000000'],
 ];
 
+/** A difference that is made from a copy of its first set, whose label it keeps. */
+const DIFFERENCE_OF_COPY: readonly Words[] = [
+  ['SADD', 'a', ...Array.from({ length: 127 }, (_, i) => String(i)), 'm1'],
+  ['SADD', 'b', 'm1'],
+  ['SADD', 'c', 'm1'],
+  ['SDIFFSTORE', 'c', 'a', 'b', 'c'],
+  ['OBJECT', 'ENCODING', 'c'],
+];
+
 /** Leaves two items, of two nodes of a quicklist. */
 const LONG_LIST: readonly Words[] = [
   ['RPUSH', 'l1', ...Array.from({ length: 100 }, () => 'x'.repeat(157))],
@@ -75,7 +84,11 @@ export interface Stream {
 }
 
 export const STREAMS: readonly Stream[] = [
-  { name: 'hashes and sets', command: hashesAndSets, examples: [[...DIFFERENT]] },
+  {
+    name: 'hashes and sets',
+    command: hashesAndSets,
+    examples: [[...DIFFERENT], [...DIFFERENCE_OF_COPY]],
+  },
   { name: 'lists', command: listCommands, examples: [[...LONG_LIST]] },
   {
     name: 'sorted sets',
