@@ -47,10 +47,10 @@ function take(version: Timestamp): void {
 export class Entry<V extends Value = Value> {
   readonly type: ValueType<V>;
   readonly value: V;
-  /** Size of the value. */
-  readonly bytes: number;
   /** Compared with executeAt only; `NO_DEADLINE` for none. */
   readonly deadline: Deadline;
+  /** Size of the value. */
+  readonly bytes: number;
   /** The version in parts: small integers take less memory than a number or an object. */
   readonly #high: number;
   readonly #low: number;
@@ -60,8 +60,8 @@ export class Entry<V extends Value = Value> {
     if (version !== taken) take(version);
     this.type = type;
     this.value = value;
-    this.bytes = type.bytesOf(value);
     this.deadline = deadline;
+    this.bytes = type.bytesOf(value);
     this.#high = takenHigh;
     this.#low = takenLow;
     this.#origin = takenOrigin;

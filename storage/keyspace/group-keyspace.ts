@@ -257,7 +257,8 @@ export class GroupKeyspace implements Keyspace {
   /** The cell that a look-up has found, if its key exists and is alive. */
   #living(cell: Cell | undefined): Cell | undefined {
     if (cell === undefined || cell.entry.type === NONE) return this.#missed();
-    cell.referenced = true;
+    // A write of what is there already would have the line written back to memory.
+    if (!cell.referenced) cell.referenced = true;
     if (cell.entry.deadline === NO_DEADLINE || cell.entry.deadline > this.nowMs) {
       if (this.#context.counting) this.#context.hits += 1;
       return cell;

@@ -147,6 +147,8 @@ export class Routes {
   /** Whether latencies are recorded: the setting `latency-tracking`. */
   tracksLatency = true;
   readonly #routes = new Map<string, Route>();
+  /** The route found last: most pipelines repeat one command. */
+  #recent: Route | undefined;
 
   /** If both tables have a name, the gateway's command wins. */
   constructor(store: Iterable<Command>, local: Iterable<LocalCommand>) {
@@ -159,7 +161,9 @@ export class Routes {
   /** For a command with subcommands (CLIENT): the named one, or the command itself. */
   find(args: Arguments): Route | undefined {
     if (args.bytes(0) > NAME_BYTES_MAX) return undefined;
-    const route = this.#routes.get(args.name);
+    const { name } = args;
+    if (this.#recent?.name !== name) this.#recent = this.#routes.get(name);
+    const route = this.#recent;
     if (route?.subroutes === undefined || args.count === 1) return route;
     return args.bytes(1) > NAME_BYTES_MAX
       ? undefined
