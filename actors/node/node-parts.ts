@@ -82,6 +82,8 @@ export interface NodeLimits {
   readonly retainedBytesMax: number;
   /** Records that wait for the disk before a store takes no more from its peers. */
   readonly unloggedBytesMax?: number;
+  /** Records of one turn before it takes no more of that kind; half of these by default. */
+  readonly turnRecordBytesMax?: number;
   /** Pace of timeouts, progress log and settlement. */
   readonly tickMs: number;
   /** Messages that wait for one actor; `MAILBOX_MAX` by default. */

@@ -151,6 +151,7 @@ export class Store {
           replica: { heldBytesMax: heldBytesMax(limits), ...limits.replica },
           retainedBytesMax: limits.retainedBytesMax,
           unloggedBytesMax: limits.unloggedBytesMax ?? UNLOGGED_BYTES_MAX,
+          turnRecordBytesMax: limits.turnRecordBytesMax,
           turnsMax: limits.turnsMax,
           handOverMax: limits.handOverMax,
         },

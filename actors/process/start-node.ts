@@ -461,7 +461,9 @@ function limitsOf(config: NodeConfig, sizes: NodeSizes): NodeLimits {
     spanningReadBytesMax: SPANNING_READ_BYTES_MAX,
     unflushedBytesMax: UNFLUSHED_BYTES_MAX_DEFAULT,
     retainedBytesMax: config.retainedBytesMax,
+    // With one more message that a frame brings, all of it fits the log's buffer.
     unloggedBytesMax: sizes.logBufferBytesMax / 2,
+    turnRecordBytesMax: sizes.logBufferBytesMax / 4,
     tickMs: TICK_MS,
   };
 }

@@ -94,9 +94,9 @@ const DEADLINES_AFTER_RESTARTS: Harness = {
     thinkMsMax: 600,
     keys: 4,
     ttlMsMax: 2_000,
-    faultEveryMsMax: 600,
+    faultEveryMsMax: 450,
     faultMix: onlyFaults({ crash: 10, swizzle: 10 }),
-    downMsMax: 2_500,
+    downMsMax: 5_000,
     mix: { ...PLAIN_MIX, register: 0, group: 0, readMany: 0, transaction: 0, volatile: 1 },
   },
 };

@@ -47,6 +47,7 @@ const NODE: Fates<NodeLimits> = {
   unflushedBytesMax: 'unflushedBytesMax',
   retainedBytesMax: 'retainedBytesMax',
   unloggedBytesMax: 'unloggedBytesMax',
+  turnRecordBytesMax: { why: 'derived from the log, as a real node does' },
   tickMs: { why: 'a pace; when turns take place is drawn (turnDelayMsMax)' },
   mailboxMax: 'mailboxMax',
   handOverMax: 'handOverMax',
@@ -65,6 +66,7 @@ const STORE: Fates<CommandStoreLimits> = {
   replica: INSIDE,
   retainedBytesMax: 'retainedBytesMax',
   unloggedBytesMax: 'unloggedBytesMax',
+  turnRecordBytesMax: { why: 'derived from the log, as a real node does' },
   turnsMax: 'turnsMax',
   handOverMax: 'handOverMax',
 };

@@ -22,10 +22,12 @@ export function nodeLimits(profile: Profile): NodeLimits {
   const limits = limitsOf(profile);
   const { pipelineDepth, commandTimeoutMs, flushEveryMs, reserveMs } = profile;
   const reserveUs = Math.ceil(1_000 * reserveMs);
-  // Each part takes its own and leaves the others.
+  // Each part takes its own and leaves the others. The log's are derived as `start-node.ts` does.
   return {
     ...limits,
     retainedBytesMax: retainedBytesMaxOf(profile),
+    unloggedBytesMax: Math.min(limits.unloggedBytesMax, limits.pendingBytesMax / 2),
+    turnRecordBytesMax: limits.pendingBytesMax / 4,
     mailboxMax: mailboxMaxOf(profile),
     clock: { ...limits, reserveUs, skewUsMax: skewUsMaxOf(profile) },
     replica: { ...limits, heldBytesMax: heldBytesMaxOf(profile), ...profile.replicaLimits },

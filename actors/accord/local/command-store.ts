@@ -11,7 +11,7 @@ import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
-import { decodeRecord, encodeRecord } from './journal.ts';
+import { bytesOfRecord, decodeRecord, encodeRecord } from './journal.ts';
 import { Replica, type ReplicaMessage } from './replica.ts';
 import type { ReplicaLimits } from './replica-state.ts';
 import type { ReplicaView } from './replica-view.ts';
@@ -39,6 +39,8 @@ export interface CommandStoreLimits {
   readonly retainedBytesMax: number;
   /** Records that wait for the disk; beyond it nothing is taken from peers that adds to them. */
   readonly unloggedBytesMax: number;
+  /** Records that messages of one turn lead to, before the others of that turn are dropped. */
+  readonly turnRecordBytesMax?: number | undefined;
   /** Turns whose records are not on disk yet; what comes after them waits for one more turn. */
   readonly turnsMax?: number | undefined;
   /** Executions and reads that the executor has been handed and has not taken yet. */
@@ -94,6 +96,8 @@ export class CommandStore {
   /** Unknown at first: the incarnation before may have said so. */
   #shedding: boolean | undefined;
   #syncAsked = false;
+  /** Of records that messages of this turn have led to. */
+  #turnBytes = 0;
   /** As told by `logPinned` before the beginning. */
   #pinnedBelowLsn = 0;
   /** Why nothing may leave any more. */
@@ -146,18 +150,29 @@ export class CommandStore {
     this.#groups.touch(member);
     const { replica } = member;
     watch?.handling(group, from, message);
-    const before = watch === undefined ? 0 : replica.effects.length;
+    const before = replica.effects.length;
     this.#guard(() => replica.handle(from, message, nowMs));
+    this.#countRecords(replica.effects, before);
     watch?.handled(group, message, replica.effects.slice(before));
   }
 
   /** A message that is dropped: it would add to what waits for the disk. */
   #sheds(from: number, message: ReplicaMessage): boolean {
     const { self, limits } = this.#options;
-    if (this.#log.unloggedBytes <= limits.unloggedBytesMax) return false;
+    const { turnRecordBytesMax = limits.unloggedBytesMax / 2 } = limits;
+    const isFull = this.#log.unloggedBytes > limits.unloggedBytesMax;
+    if (!isFull && this.#turnBytes <= turnRecordBytesMax) return false;
     if (UNLOGGED.has(message.type)) return false;
     // Transactions begun here are few; those of others are also recovered by this node.
     return from !== self || ('id' in message && message.id.node !== self);
+  }
+
+  /** A turn may take thousands of messages: what the first ones lead to counts for the others. */
+  #countRecords(effects: readonly Effect[], from: number): void {
+    for (let at = from; at < effects.length; at += 1) {
+      const effect = effects[at];
+      if (effect?.type === 'Persist') this.#turnBytes += bytesOfRecord(effect.record);
+    }
   }
 
   peerUp(peer: number): void {
@@ -274,6 +289,7 @@ export class CommandStore {
     if (this.#halt !== undefined) return;
     const { clock, watch } = this.#options;
     if (this.#begun && !clock.covered) this.#reserve();
+    this.#turnBytes = 0;
     for (const member of this.#groups.takeTouched()) {
       const effects = member.replica.takeEffects();
       if (this.#begun) watch?.turned(member.group.id, member.replica.view, effects);

@@ -8,6 +8,7 @@ import {
   decodeParticipants,
   encodeParticipants,
   type Participants,
+  WHOLE_STORE,
 } from '../primitives/participants.ts';
 import {
   type Ballot,
@@ -140,6 +141,20 @@ export function encodeRecord(group: GroupId, record: JournalRecord): EncodedReco
     case 'DurableBefore':
       return { type, parts: [stamps(group, 0, record.before)] };
   }
+}
+
+/** Of a record without what may be long in it, about. */
+const SHORT_RECORD_BYTES = 80;
+
+/** About so many bytes does the record take in the log; never much less. */
+export function bytesOfRecord(record: JournalRecord): number {
+  if (record.type === 'Defined') {
+    const { participants, body } = record;
+    const slots = participants === WHOLE_STORE ? 0 : participants.byteLength;
+    return SHORT_RECORD_BYTES + slots + body.length;
+  }
+  const deps = 'deps' in record ? record.deps.length : 0;
+  return SHORT_RECORD_BYTES + TIMESTAMP_BYTES * deps;
 }
 
 /** Throws RangeError on a payload that is not of its type's layout. */

@@ -555,8 +555,9 @@ export class Replica {
     for (const id of ids) {
       const command = this.#state.find(id);
       if (command === undefined) continue;
-      bytes += command.definition?.body.length ?? 0;
-      this.#state.reply(from, this.#statusOf(id));
+      const status = this.#statusOf(id);
+      bytes += (status.body?.length ?? 0) + (status.deps?.length ?? 0);
+      this.#state.reply(from, status);
       if (bytes > this.#state.limits.fetchBytesMax) return;
     }
   }

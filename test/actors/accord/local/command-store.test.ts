@@ -144,6 +144,16 @@ describe('the order in which effects leave', () => {
     expect(types(shell.turn(preAccept(at(901))))).toContain('Append');
   });
 
+  test('what one turn has led to counts before it is closed', () => {
+    const shell = new Shell({ turnRecordBytesMax: 1 }).begin();
+    const records = (effects: readonly StoreEffect[]): number =>
+      effects.flatMap((effect) => (effect.type === 'Append' ? effect.records : [])).length;
+    const alone = new Shell().begin();
+    const first = records(alone.turn(preAccept(at(900))));
+    expect(first).toBeGreaterThan(0);
+    expect(records(shell.turn(preAccept(at(900)), preAccept(at(901))))).toBe(first);
+  });
+
   test('a store that refuses peers asks them nothing about undecided transactions', () => {
     const shell = new Shell({ unloggedBytesMax: 1 }).begin();
     shell.turn(preAccept(at(900)));
