@@ -39,6 +39,7 @@ import {
 } from './keyspace/keyspace.ts';
 import { firstSlotOf, POSITIONS, positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
+import { type ReadyKey, WaitedKeys, type WaitId, type Waiting } from './keyspace/waited-keys.ts';
 import {
   DATABASES,
   KEY_BYTES_MAX,
@@ -114,6 +115,7 @@ const ERRORS: ReadonlyMap<unknown, string> = new Map([
   [KEY_OUTSIDE, 'CROSSSLOT refused, nothing was done: its keys belong to several ranges'],
 ]);
 const NO_SLOTS: readonly number[] = [];
+const NO_KEYS: readonly ReadyKey[] = [];
 
 /** A command between two of its steps. */
 interface Paused {
@@ -483,6 +485,54 @@ export class StateMachine {
     if (this.#unitsStored > 0) return undefined;
     this.#beginUnit();
     return this.#databases.of(args.database).pinKeys(changesMax);
+  }
+
+  /**
+   * Whether the client of the next command waits where the command finds nothing: `waiting` tells
+   * after it.
+   */
+  set mayWait(mayWait: boolean) {
+    this.#databases.context.mayWait = mayWait;
+    this.#databases.context.nothing = undefined;
+  }
+
+  /**
+   * Right after a command with `mayWait`: if it has found nothing, its keys are waited for from
+   * this place on. Otherwise the client waits for nothing any more.
+   */
+  waiting(wait: WaitId): Waiting | undefined {
+    const { context } = this.#databases;
+    const { nothing } = context;
+    context.mayWait = false;
+    context.nothing = undefined;
+    if (nothing === undefined) {
+      this.stopWaiting(wait);
+      return undefined;
+    }
+    context.waited ??= new WaitedKeys();
+    context.waited.add(wait, nothing);
+    const { database, keys, type, again } = nothing;
+    return { database: this.#databases.selected(database), keys, type: type.name, again };
+  }
+
+  stopWaiting(wait: WaitId): void {
+    const { context } = this.#databases;
+    context.waited?.remove(wait);
+    if (context.waited?.isEmpty === true && !context.waited.isLost) context.waited = undefined;
+  }
+
+  /**
+   * Keys that are waited for and were written since the last call. `lost`: nothing is waited for
+   * any more, since databases were emptied or swapped, and all clients are to try again.
+   */
+  ready(): readonly ReadyKey[] | 'lost' {
+    const { context } = this.#databases;
+    if (context.waited === undefined) return NO_KEYS;
+    if (context.waited.isLost) {
+      context.waited = undefined;
+      return 'lost';
+    }
+    return context.waited.take((physical) => this.#databases.selected(physical));
   }
 
   /** Ends the transaction; sequences have no gaps. */

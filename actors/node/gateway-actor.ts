@@ -4,7 +4,7 @@
  * writes out at the end of a turn, and closes them all when it ends.
  */
 
-import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
+import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
 import type { Placement } from '../../transport/resp/connection/placement.ts';
 import { Gateway } from '../../transport/resp/gateway.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
@@ -14,7 +14,7 @@ import { tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 
 export type GatewayMessage =
-  | PartAnswer
+  | StoreNews
   /** From the gateway of a peer. */
   | { readonly type: 'PubSub'; readonly peer: number; readonly message: PubSubMessage }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
@@ -23,6 +23,8 @@ export type GatewayMessage =
   | { readonly type: 'Listening' }
   | { readonly type: 'CannotListen'; readonly error: Error }
   | { readonly type: 'StopAccepting' }
+  /** The time of a client that waits is over. */
+  | { readonly type: 'Deadline' }
   | { readonly type: 'Tick' };
 
 /** Where clients come from: TCP in production, the simulator's own sockets there. */
@@ -32,6 +34,7 @@ interface ClientListener {
 
 export interface GatewayActorOptions {
   readonly services: () => GatewayServices;
+  readonly self: number;
   readonly limits: Partial<GatewayLimits>;
   readonly placement: Placement;
   /** To the store of the part's group; `false`: too much waits there. */
@@ -50,6 +53,11 @@ const TICK_MS = 100;
 /** Connections of one incarnation: none has the number of one before it. */
 const CONNECTIONS_EACH = 2 ** 32;
 
+type ForGateway = Exclude<
+  GatewayMessage,
+  { readonly type: 'Listening' | 'CannotListen' | 'StopAccepting' }
+>;
+
 export function gatewayActor(
   context: ActorContext<GatewayMessage>,
   options: GatewayActorOptions,
@@ -64,7 +72,8 @@ export function gatewayActor(
     firstConnection: (context.incarnation - 1) * CONNECTIONS_EACH + 1,
     submit,
     flow,
-    peers: { incarnation: context.incarnation, connected, send: toPeer },
+    peers: { self: options.self, incarnation: context.incarnation, connected, send: toPeer },
+    wakeIn: (ms) => context.timers.start('deadline', ms, { type: 'Deadline' }),
     wake: () => {
       // The gateway writes at its next tick, if not now.
       if (!isInTurn) tellOrDrop(self, { type: 'Wake' });
@@ -81,26 +90,14 @@ export function gatewayActor(
     receive(message) {
       isInTurn = true;
       switch (message.type) {
-        case 'PartReplies':
-        case 'PartFailed':
-        case 'RepliesLost':
-          return gateway.answered(message);
-        case 'PubSub':
-          return gateway.pubsub.receive(message.peer, message.message);
-        case 'PeerUp':
-          return gateway.pubsub.peerUp(message.peer);
-        case 'PeerDown':
-          return gateway.pubsub.peerDown(message.peer);
-        case 'Wake':
-          return;
         case 'Listening':
           return options.onGateway(gateway, true);
         case 'CannotListen':
           return context.fatal(message.error);
         case 'StopAccepting':
           return listener.stopAccepting();
-        case 'Tick':
-          return gateway.onTick();
+        default:
+          return receiveFor(gateway, message);
       }
     },
     turnEnd() {
@@ -117,4 +114,27 @@ export function gatewayActor(
       commands: gateway.counters.commands,
     }),
   };
+}
+
+function receiveFor(gateway: Gateway, message: ForGateway): void {
+  switch (message.type) {
+    case 'PartReplies':
+    case 'PartFailed':
+    case 'RepliesLost':
+    case 'KeysReady':
+    case 'WaitsLost':
+      return gateway.answered(message);
+    case 'PubSub':
+      return gateway.pubsub.receive(message.peer, message.message);
+    case 'PeerUp':
+      return gateway.pubsub.peerUp(message.peer);
+    case 'PeerDown':
+      return gateway.pubsub.peerDown(message.peer);
+    case 'Wake':
+      return;
+    case 'Deadline':
+      return gateway.onDeadline();
+    case 'Tick':
+      return gateway.onTick();
+  }
 }

@@ -7,7 +7,7 @@ import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { StateMachines, StoreReport } from '../../storage/state-machines.ts';
 import type { PeerNetwork } from '../../transport/peer/network.ts';
-import type { PartAnswer } from '../../transport/resp/connection/part.ts';
+import type { StoreNews } from '../../transport/resp/connection/part.ts';
 import type { CoordinatorLimits } from '../accord/coordinate/coordinator.ts';
 import type { ReplicaLimits } from '../accord/local/replica-state.ts';
 import type { ValidationLimits } from '../accord/messages/field-validation.ts';
@@ -52,12 +52,12 @@ export interface NodeParts {
   readonly observer: NodeObserver;
   readonly gateway?: Omit<GatewayActorOptions, GatewayWiring>;
   /** Is told the answers to parts where there is no gateway. */
-  readonly clients?: ActorRef<PartAnswer>;
+  readonly clients?: ActorRef<StoreNews>;
   readonly onFailed: (failure: SystemFailure) => void;
 }
 
 /** Parts of the gateway that the node itself brings. */
-type GatewayWiring = 'submit' | 'flow' | 'placement' | 'toPeer' | 'connected';
+type GatewayWiring = 'self' | 'submit' | 'flow' | 'placement' | 'toPeer' | 'connected';
 
 export interface NodeLimits {
   readonly clock?: Partial<ClockLimits>;

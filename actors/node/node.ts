@@ -13,7 +13,7 @@
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
 import { isCommandBody } from '../../storage/arguments.ts';
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
-import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
+import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
 import { type PlacedGroup, Placement } from '../../transport/resp/connection/placement.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import { MessageJudge } from '../accord/messages/message-judge.ts';
@@ -78,7 +78,7 @@ export class Node {
   /** All other nodes that are members of a group. */
   readonly #peers: readonly number[];
   readonly #lateGateway = new LateRef<GatewayMessage>('gateway');
-  readonly #toClients: Outlet<PartAnswer>;
+  readonly #toClients: Outlet<StoreNews>;
   readonly #trafficKeptMax: number;
   readonly #links = new Map<number, PeerLink>();
   /** Of the groups whose members are those of the fan-out set. */
@@ -366,6 +366,7 @@ export class Node {
       this.#spec('gateway', (context) =>
         gatewayActor(context, {
           ...options,
+          self: this.#parts.nodeId,
           placement,
           submit: (part) => this.submit(part),
           flow: (message) => this.flow(message),

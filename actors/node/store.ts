@@ -8,7 +8,7 @@ import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-setting
 import type { Engine } from '../../storage/engine.ts';
 import { TIME_UNKNOWN_MS } from '../../storage/keyspace/keyspace.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
-import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
+import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOks } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
@@ -53,7 +53,7 @@ interface StoreParts {
   /** undefined while the engine that was opened before is still closing. */
   readonly openEngine: () => Engine | undefined;
   readonly wal: ActorRef<WalMessage>;
-  readonly clients: Outlet<PartAnswer>;
+  readonly clients: Outlet<StoreNews>;
   readonly toPeer: (group: GroupId, node: number, message: AccordMessage) => void;
   /** Of a transaction over several groups: to another store of this node, or its coordinator. */
   readonly toStore: (group: GroupId, message: ReplicaMessage) => void;

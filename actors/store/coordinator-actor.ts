@@ -6,7 +6,7 @@
 
 import type { ExpiredKeys } from '../../storage/state-machine.ts';
 import { bodyOf } from '../../storage/transaction-body.ts';
-import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
+import type { Part, PartAnswer, StoreNews } from '../../transport/resp/connection/part.ts';
 import type {
   Coordinator,
   CoordinatorEffect,
@@ -60,7 +60,7 @@ interface CoordinatorOptions {
   readonly connected: () => ReadonlySet<number>;
   readonly executor: ActorRef<ExecutorMessage>;
   /** The sender of the parts. It outlives this actor, and is answered when this actor ends. */
-  readonly clients: Outlet<PartAnswer>;
+  readonly clients: Outlet<StoreNews>;
   /** Replies that are counted elsewhere; undefined where all replies come as messages. */
   readonly bareOks: (group: GroupId) => BareOks | undefined;
   readonly observe: CoordinatorObserver;

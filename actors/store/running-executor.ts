@@ -16,7 +16,13 @@ import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
 import { isUnitHead } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
-import type { Part, PartAnswer } from '../../transport/resp/connection/part.ts';
+import type {
+  Part,
+  PartAnswer,
+  PartReplies,
+  StoreNews,
+  UnitId,
+} from '../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import { AppliedSlots } from '../accord/local/applied-slots.ts';
 import type { Execution } from '../accord/local/effects.ts';
@@ -81,7 +87,7 @@ export interface RunningOptions {
   readonly replica: ActorRef<ReplicaActorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   /** The sender of the parts. It outlives this actor. */
-  readonly clients: Outlet<PartAnswer>;
+  readonly clients: Outlet<StoreNews>;
   /**
    * The cluster's time, for the deadlines that ephemeral reads look at; `TIME_UNKNOWN_MS` before
    * the first clocks are compared. The last timestamp seen would not do: it may be long past.
@@ -247,6 +253,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     options.watch?.(this.#machines);
     options.observe(this.#machines, 0);
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
+    options.clients.send({ type: 'WaitsLost' });
     const { flushed } = this.#machines;
     this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
     for (const member of this.#members.values()) this.#tellDeadlines(member);
@@ -456,6 +463,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       application.unit += 1;
     }
     machine.commit(sequence);
+    this.#tellReady(machine, execution);
     this.#halfDone = undefined;
     this.#waitingSlots = undefined;
     this.#trace.at(this.#context.clock.monotonicMs());
@@ -471,6 +479,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (parts.some((part) => this.#listings.awaitsGroups(part))) return;
     this.#executedKeys.push(key);
     this.#expected.delete(key);
+  }
+
+  /** Keys that clients of this node wait for. */
+  #tellReady(machine: StateMachine, { executeAt }: Execution): void {
+    const keys = machine.ready();
+    const { clients } = this.#options;
+    if (keys === 'lost') clients.send({ type: 'WaitsLost' });
+    else if (keys.length > 0) clients.send({ type: 'KeysReady', atUs: executeAt.hlc, keys });
   }
 
   /** The coordinator looks for expired keys where there are keys with a deadline. */
@@ -532,6 +548,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (!application.isWithinCommand) {
         application.left -= 1;
         if (isAnswered) renderer.next();
+        if (part.waits === true) machine.mayWait = true;
       }
       this.#runCommand(application);
       const isLong = isAnswered && !application.isWithinCommand && writer.length > replyBytesMax;
@@ -542,9 +559,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   #partDone({ member, execution, unit }: Application, part: Part): void {
+    const { machine } = member;
     // Only a command that travels alone can be begun anew.
-    const slots = part.count === 1 ? member.machine.outside(this.#args) : [];
-    if (slots.length === 0) return this.#reply(this.#renderer, part);
+    const slots = part.count === 1 ? machine.outside(this.#args) : [];
+    if (slots.length === 0) return this.#reply(this.#renderer, part, waitingFor(machine, part));
     this.#writer.cutBack(0);
     this.#outside.push({ key: keyOf(execution.id), part: unit, slots });
   }
@@ -664,9 +682,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     return false;
   }
 
-  #reply(renderer: PartRenderer, part: Part): void {
+  #reply(renderer: PartRenderer, part: Part, waiting?: PartReplies['waiting']): void {
     const { writer } = renderer;
-    if (this.#isLost) {
+    if (waiting !== undefined) {
+      this.#answer({ ...renderer.answer(part), waiting });
+    } else if (this.#isLost) {
       this.#isLost = false;
       writer.cutBack(0);
       this.#answer({ type: 'RepliesLost', unit: part.unit, part: part.part });
@@ -764,6 +784,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return this.#held.credit(message, message.upTo);
       case 'RepliesAbandoned':
         return this.#held.abandon(message);
+      case 'StopWaiting':
+        return this.#stopWaiting(message.unit);
       case 'Durable': {
         const proceed = this.#proceedWithFlush;
         this.#proceedWithFlush = undefined;
@@ -789,6 +811,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'Open':
         // A retry that is late: the engine is open.
         return;
+    }
+  }
+
+  #stopWaiting({ connection, sequence }: UnitId): void {
+    for (const { machine } of this.#members.values()) {
+      machine.stopWaiting({ connection, attempt: sequence });
     }
   }
 
@@ -836,6 +864,13 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (keys.length === 0) return;
     tellOrDrop(this.#options.coordinator, { type: 'Expired', group, database, keys, backlog });
   }
+}
+
+/** Right after the command of a part: the keys that its client waits for. */
+function waitingFor(machine: StateMachine, part: Part): PartReplies['waiting'] {
+  if (part.waits !== true) return undefined;
+  const { connection, sequence } = part.unit;
+  return machine.waiting({ connection, attempt: sequence });
 }
 
 function readingOf(

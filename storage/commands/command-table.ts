@@ -13,6 +13,7 @@ import { KEY_COMMANDS } from './keys.ts';
 import { LCS } from './lcs.ts';
 import { LIST_END_COMMANDS } from './list/ends.ts';
 import { LIST_PLACE_COMMANDS } from './list/places.ts';
+import { LIST_WAIT_COMMANDS } from './list/waits.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
 import { SETTING_COMMANDS } from './setting.ts';
@@ -26,6 +27,7 @@ import { ZSET_COMBINE_COMMANDS } from './zset/combine.ts';
 import { ZSET_MEMBER_COMMANDS } from './zset/members.ts';
 import { ZSET_POP_COMMANDS } from './zset/pops.ts';
 import { ZSET_RANGE_COMMANDS } from './zset/ranges.ts';
+import { ZSET_WAIT_COMMANDS } from './zset/waits.ts';
 import { ZSET_WALK_COMMANDS } from './zset/walks.ts';
 
 /** Every one that a client may send. */
@@ -39,9 +41,11 @@ export const COMMANDS: readonly Command[] = [
   ...SET_ALGEBRA_COMMANDS,
   ...LIST_END_COMMANDS,
   ...LIST_PLACE_COMMANDS,
+  ...LIST_WAIT_COMMANDS,
   ...ZSET_MEMBER_COMMANDS,
   ...ZSET_RANGE_COMMANDS,
   ...ZSET_POP_COMMANDS,
+  ...ZSET_WAIT_COMMANDS,
   ...ZSET_COMBINE_COMMANDS,
   ...ZSET_WALK_COMMANDS,
   ...SORT_COMMANDS,

@@ -30,7 +30,14 @@ type KeyFunction = (args: Words) => readonly number[];
 
 type KeySpec = KeyRange | KeyFunction;
 
-type CommandFlag = 'write' | 'readonly' | 'denyoom' | 'fast' | 'movablekeys';
+type CommandFlag =
+  | 'write'
+  | 'readonly'
+  | 'denyoom'
+  | 'fast'
+  | 'movablekeys'
+  | 'blocking'
+  | 'noscript';
 type CommandGroup =
   | 'string'
   | 'hash'
@@ -40,6 +47,19 @@ type CommandGroup =
   | 'generic'
   | 'server'
   | 'cluster';
+
+/** A command that calls `Keyspace.nothingYet`. Inside a MULTI block it never waits. */
+export interface Waits {
+  /**
+   * How long its client waits: milliseconds, 0 for ever. undefined: not at all, or the arguments
+   * make no sense, and the command refuses them.
+   */
+  timeoutMs(args: Words): number | undefined;
+  /** Elements go to one of those that wait for them, not to each. */
+  readonly takes: boolean;
+  /** An element that it has taken is gone if its client is. */
+  readonly loses: boolean;
+}
 
 export interface Command {
   /** In upper case; a subcommand as `OBJECT|ENCODING`. */
@@ -64,6 +84,8 @@ export interface Command {
   readonly ignoresValues?: true;
   /** `read` with one key may be served by an ephemeral read. */
   readonly kind: 'read' | 'write';
+  /** Where its client waits if it finds nothing. */
+  readonly waits?: Waits | undefined;
   /**
    * Bytes that it may add to the data beyond those of its arguments; `bytesOf`: of the value that
    * the key in argument `i` has now.
@@ -189,6 +211,7 @@ export function command(entry: CommandEntry): Command {
       ...(ofTypes.length > 0 || entry.ofKeyspace === false ? [] : ['@keyspace']),
       `@${kind}`,
       flags.includes('fast') ? '@fast' : '@slow',
+      ...(flags.includes('blocking') ? ['@blocking'] : []),
       ...(entry.dangerous === true ? ['@dangerous'] : []),
     ],
     group: entry.group,
@@ -198,6 +221,7 @@ export function command(entry: CommandEntry): Command {
     keys: entry.keys,
     fixedKeys: entry.fixedKeys,
     findsKeys: entry.findsKeys,
+    waits: entry.waits,
     kind,
     ...(entry.growth === undefined ? {} : { growth: entry.growth }),
     growsAt: entry.growsAt,

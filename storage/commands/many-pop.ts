@@ -1,24 +1,25 @@
-/** LMPOP and ZMPOP: `numkeys key [key ...] END [COUNT count]`. */
+/** LMPOP and ZMPOP: `numkeys key [key ...] END [COUNT count]`, and BLMPOP and BZMPOP. */
 import type { Arguments } from '../arguments.ts';
 import { SYNTAX_ERROR } from './command.ts';
 import { integerFrom } from './integer-arguments.ts';
 import { keysBehind } from './numkeys.ts';
 
-interface ManyPop<End> {
+export interface ManyPop<End> {
   /** The indices of the keys. */
   readonly keys: readonly number[];
   readonly end: End;
   readonly count: number;
 }
 
-/** The request, or the error line. `endAt`: the end that the word at an index names. */
+/** The request, or the error line. `at`: of numkeys; `endAt`: the end that a word names. */
 export function parseManyPop<End>(
   args: Arguments,
   endAt: (args: Arguments, i: number) => End | undefined,
+  at = 1,
 ): ManyPop<End> | string {
-  const numkeys = integerFrom(1, args, 1, 'ERR numkeys should be greater than 0');
+  const numkeys = integerFrom(1, args, at, 'ERR numkeys should be greater than 0');
   if (typeof numkeys === 'string') return numkeys;
-  const where = 2 + numkeys;
+  const where = at + 1 + numkeys;
   const end = where < args.count ? endAt(args, where) : undefined;
   if (end === undefined) return SYNTAX_ERROR;
   let count: number | undefined;
@@ -28,5 +29,5 @@ export function parseManyPop<End>(
     if (typeof parsed === 'string') return parsed;
     count = parsed;
   }
-  return { keys: keysBehind(args, 1), end, count: count ?? 1 };
+  return { keys: keysBehind(args, at), end, count: count ?? 1 };
 }

@@ -219,6 +219,12 @@ export class Databases implements OtherDatabases {
     this.#marks = this.#marks.with(a, { physical: second, swappedAt });
     this.#marks = this.#marks.with(b, { physical: first, swappedAt });
     this.#assign();
+    if (this.context.waited !== undefined) this.context.waited.isLost = true;
+  }
+
+  /** The number that clients select for a database. */
+  selected(physical: number): number {
+    return this.#marks.findIndex((marks) => marks.physical === physical);
   }
 
   swappedAt(database: number): Timestamp {

@@ -9,6 +9,7 @@ import type { Arguments } from '../arguments.ts';
 import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { placeOfText } from '../place.ts';
+import { requestOf } from '../request.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import { allSteps, type Steps } from '../steps.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
@@ -165,6 +166,21 @@ export class GroupKeyspace implements Keyspace {
 
   tableChanged(): void {
     this.#others.tableChanged();
+  }
+
+  nothingYet(
+    args: Arguments,
+    keys: readonly number[],
+    type: ValueType,
+    again?: readonly string[],
+  ): void {
+    if (!this.#context.mayWait) return;
+    this.#context.nothing = {
+      database: this.database,
+      keys: keys.map((i) => args.text(i)),
+      type,
+      again: again === undefined ? undefined : requestOf(again),
+    };
   }
 
   random(): SeededRandom {
@@ -413,6 +429,7 @@ export class GroupKeyspace implements Keyspace {
     this.#clearedAt = this.#context.version;
     this.#clearPending = true;
     this.#era += 1;
+    if (this.#context.waited !== undefined) this.#context.waited.isLost = true;
   }
 
   clearAll(): void {
@@ -606,6 +623,7 @@ export class GroupKeyspace implements Keyspace {
   #put(cell: Cell, entry: Entry): void {
     const old = cell.entry;
     if (this.#views.length > 0) for (const view of this.#views) view.note(cell, old);
+    this.#context.waited?.wrote(this.database, cell.key, entry);
     const grows = entry.bytes - old.bytes;
     if (isCollection(entry.value) || isCollection(old.value)) {
       this.#dirtyBytes += this.#collections.replaced(cell, old.value, entry.value);

@@ -123,6 +123,17 @@ export interface Keyspace {
   /** Call it after the last change: once for each `edit`. Removes a key without elements. */
   changed(found: Found): void;
 
+  /**
+   * The command has found no value of this type under its keys (indices), and its client waits for
+   * one. `again`: the request that is to be repeated then, if it is not that of the client.
+   */
+  nothingYet(
+    args: Arguments,
+    keys: readonly number[],
+    type: ValueType,
+    again?: readonly string[],
+  ): void;
+
   /** For this command; the same on every replica. */
   random(): SeededRandom;
 

@@ -11,6 +11,7 @@ import type { CacheMemory, Cell } from './cell-cache.ts';
 import type { Entry } from './entry.ts';
 import { type Footprint, hasSlot } from './footprint.ts';
 import { KEY_OUTSIDE, type Keyspace, NOT_LOADED, UNIT_FULL } from './keyspace.ts';
+import type { Nothing, WaitedKeys } from './waited-keys.ts';
 
 const NO_COMMAND = -1;
 
@@ -87,6 +88,12 @@ export class RunContext {
   readonly memory: CacheMemory;
   /** As the cluster's settings are now. */
   thresholds: Thresholds = THRESHOLDS;
+  /** Whether the client of the command waits where the command finds nothing. */
+  mayWait = false;
+  /** The command has found nothing, and its client waits. */
+  nothing: Nothing | undefined;
+  /** Keys for which clients of this node wait; undefined: none. */
+  waited: WaitedKeys | undefined;
   /** Counts commands and reads. */
   #commands = 0;
   /** The number of the one that runs, */

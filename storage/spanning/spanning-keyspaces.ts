@@ -177,6 +177,11 @@ class SpanningKeyspace implements Keyspace {
     this.#of(found).changed(found);
   }
 
+  /** Only one group answers the client, and the others do not know that it waits: it does not. */
+  nothingYet(): void {
+    // The command answers null at once.
+  }
+
   random(): SeededRandom {
     return this.#own.random();
   }

@@ -45,6 +45,7 @@ export function harnessName(config: Harness): string {
   if (config.type === 'node') {
     return [`whole nodes, N=${config.nodes}`, ...settings(config.profile ?? {})].join(', ');
   }
+  if (config.type === 'waiting') return 'clients that wait, N=3';
   if (config.type === 'groups') {
     return ['three groups, N=5', ...settings(config.profile ?? {})].join(', ');
   }

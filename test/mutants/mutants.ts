@@ -22,6 +22,8 @@ export type Harness =
       readonly timeMs: number;
       readonly profile?: Partial<Profile>;
     }
+  /** Clients that wait at the gateways of three nodes. */
+  | { readonly type: 'waiting' }
   /** The same with three groups of different members on five nodes. */
   | {
       readonly type: 'groups';

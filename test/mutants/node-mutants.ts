@@ -256,6 +256,37 @@ const CUTS_OF_THREE_GROUPS: Harness = {
 
 export const NODE_MUTANTS: readonly Mutant[] = [
   {
+    name: 'waits_lost_with_the_executor',
+    accordItem: 'waiting: every client tries again',
+    why: 'an executor that begins anew tells no client that waits to try again',
+    file: 'actors/store/running-executor.ts',
+    find: "    options.clients.send({ type: 'WaitsLost' });\n",
+    replace: '',
+    budgetSeeds: 30,
+    config: { type: 'waiting' },
+  },
+  {
+    name: 'element_of_a_dead_node',
+    accordItem: 'waiting: elements that are left are taken',
+    why: 'an element that was for the clients of another node is not taken when that one is gone',
+    file: 'transport/resp/waiting/waiters.ts',
+    find: 'if (nowMs < key.lookMs) continue;',
+    replace: 'if (nowMs < Number.POSITIVE_INFINITY) continue;',
+    budgetSeeds: 30,
+    config: { type: 'waiting' },
+  },
+  {
+    name: 'wait_ends_at_another_attempt',
+    accordItem: 'waiting: a client is noted at its place',
+    why: 'a command that has found nothing once more is not noted in the place of the one before',
+    file: 'storage/keyspace/waited-keys.ts',
+    find: '    this.#waits.set(connection, { attempt, keys: waited });',
+    replace:
+      '    this.#waits.set(connection, { attempt, keys: waited });\n    if (attempt % 3 === 0) this.#drop(connection);',
+    budgetSeeds: 30,
+    config: { type: 'waiting' },
+  },
+  {
     name: 'undeclared_key_not_in_footprint',
     accordItem: 'storage: keys that only show while a command runs',
     file: 'storage/keyspace/run-context.ts',

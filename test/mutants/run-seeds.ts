@@ -36,6 +36,10 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
         return wrong < 0 ? undefined : `line ${wrong + 1} is now: ${told[wrong]}`;
       };
     }
+    case 'waiting': {
+      const { runWaiting } = await import('../simulation/waiting.ts');
+      return (seed) => runWaiting(seed).violations[0];
+    }
     case 'groups': {
       const { simulateThreeGroups } = await import('../simulation/three-groups.ts');
       const { timeMs, profile = {} } = config;

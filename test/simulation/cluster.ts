@@ -37,6 +37,8 @@ export interface RunOptions {
   readonly groups?: readonly GroupDescriptor[];
   /** Of each node; 1 by default. */
   readonly stores?: number;
+  /** Nodes have the real gateway, to which sockets can be attached, and no load. */
+  readonly hasGateways?: boolean;
   /** On by default. */
   readonly invariants?: boolean;
   /** Instead of what the profile says. */
@@ -177,6 +179,7 @@ export class SimulatedCluster {
       groups: this.groups.filter((group) => group.has(nodeId)),
       allGroups: this.groups,
       stores: this.#options.stores ?? 1,
+      hasGateway: this.#options.hasGateways === true,
       rng,
       network: this.network,
       frames: this.#options.frames ?? profile.frames,

@@ -6,7 +6,12 @@ import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import type { ActorRef } from '../../actors/runtime/actor-ref.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
-import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
+import type {
+  Part,
+  PartAnswer,
+  ReplyFlow,
+  StoreNews,
+} from '../../transport/resp/connection/part.ts';
 import { UnitUnderWay } from '../../transport/resp/connection/unit-under-way.ts';
 import { type ClientUnit, failure } from './client.ts';
 import { isListing, type ReplyJudge } from './reply-judge.ts';
@@ -42,10 +47,10 @@ const CONNECTION = 1;
 
 export class SimClients {
   /** Answers are told here. */
-  readonly ref: ActorRef<PartAnswer> = {
+  readonly ref: ActorRef<StoreNews> = {
     path: 'clients',
-    tell: (answer) => {
-      this.#receive(answer);
+    tell: (news) => {
+      if (news.type !== 'KeysReady' && news.type !== 'WaitsLost') this.#receive(news);
       return true;
     },
   };

@@ -20,10 +20,12 @@ import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
+import type { Gateway } from '../../transport/resp/gateway.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
+import { idleServices } from '../transport/resp/harness.ts';
 import type { ClientUnit } from './client.ts';
 import { SimClients } from './sim-clients.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
@@ -41,6 +43,8 @@ export interface SimNodeOptions {
   readonly groups: readonly SimGroup[];
   /** Of the whole cluster. */
   readonly allGroups: readonly SimGroup[];
+  /** The real gateway instead of simulated clients. */
+  readonly hasGateway?: boolean;
   readonly stores: number;
   readonly rng: SeededRng;
   readonly network: SimNetwork;
@@ -146,6 +150,8 @@ export class SimNode {
   /** The same of all groups together. */
   #lastListed: Timestamp | undefined;
   paused = false;
+  /** Of the incarnation that is up, where it has one. */
+  gateway: Gateway | undefined;
   /** The failure that was injected and must stop this node; anything else is a violation. */
   expected: 'sync error' | 'full disk' | 'log rot' | 'store rot' | 'missing' | undefined;
   /** Injected into this incarnation. */
@@ -388,11 +394,27 @@ export class SimNode {
         this.#liveOf(store).engine = engine;
         return engine;
       },
-      clients: this.#clients.ref,
+      ...(options.hasGateway === true ? { gateway: this.#gatewayParts() } : {}),
+      ...(options.hasGateway === true ? {} : { clients: this.#clients.ref }),
       limits,
       observer: this.#observer(),
       onFailed: (failure) => options.onFailed(this, failure),
     });
+  }
+
+  /** Sockets are attached by the test. */
+  #gatewayParts(): NonNullable<NodeParts['gateway']> {
+    return {
+      services: () => idleServices(this.#clock),
+      limits: {},
+      listen: (_gateway, done) => {
+        done(undefined);
+        return { stopAccepting: () => undefined };
+      },
+      onGateway: (gateway) => {
+        this.gateway = gateway;
+      },
+    };
   }
 
   /** Before an effect: `false` when the node has stopped before it. */
@@ -625,6 +647,7 @@ export class SimNode {
     this.#scope?.close();
     this.#scope = undefined;
     this.#node = undefined;
+    this.gateway = undefined;
     this.#clients.clear();
     this.expected = undefined;
     this.actorCrashes = 0;

@@ -29,6 +29,10 @@ export class GatewayCounters {
   errorReplies = 0;
   /** By the first word of the error. */
   readonly errorCodes = new Map<string, number>();
+  /** Times that a command which waits was run: at first, and when it was its turn. */
+  waitAttempts = 0;
+  /** Elements that were taken for a client that was gone by then. */
+  orphanedPops = 0;
   readonly opsPerSecond = new Rate();
   readonly bytesInPerSecond = new Rate();
   readonly bytesOutPerSecond = new Rate();
@@ -68,6 +72,8 @@ export class GatewayCounters {
     this.unitsFailed = 0;
     this.errorReplies = 0;
     this.errorCodes.clear();
+    this.waitAttempts = 0;
+    this.orphanedPops = 0;
     this.opsPerSecond.reset();
     this.bytesInPerSecond.reset();
     this.bytesOutPerSecond.reset();

@@ -6,7 +6,7 @@
 import type { AccessControl } from '../access/access-control.ts';
 import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory } from './connection/client-state.ts';
-import type { Part, ReplyCredit } from './connection/part.ts';
+import type { Part, ReplyCredit, UnitId } from './connection/part.ts';
 import type { Placement } from './connection/placement.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
@@ -16,6 +16,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import type { PubSub } from './pubsub/pubsub.ts';
 import type { Subscriber } from './pubsub/subscriptions.ts';
 import type { Routes } from './routes.ts';
+import type { WaitedFor, Waiters, WaitingClient } from './waiting/waiters.ts';
 
 /** A connection as its gateway calls back to it. */
 export interface GatewayClient extends Subscriber {
@@ -35,12 +36,19 @@ export interface GatewayCore {
   readonly memory: MemoryBudget;
   readonly insight: CommandInsight;
   readonly pubsub: PubSub;
+  readonly waiters: Waiters;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
   readonly placement: Placement;
   /** Passes a part to the coordinator; `false`: no room, and `refused` follows. */
   submit(part: Part): boolean;
   giveCredit(credit: ReplyCredit): void;
+  /** The client waits for keys; `deadlineMs` is monotonic. */
+  waitFor(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number): void;
+  /** The client of the unit, or of one before it, waits no longer. */
+  stopWaiting(client: WaitingClient, unit: UnitId): void;
+  /** The client is gone, and with it what the command under way takes. */
+  orphaned(unit: UnitId): void;
   /** The rest of the part's replies is not wanted. */
   abandon(part: Pick<Part, 'unit' | 'part'>): void;
   /** `connection.flush()` is to be called once, at the end of the turn. */

@@ -14,7 +14,14 @@ import { ReplyWriter } from './codec/encoder.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { ClientDirectory, ClientView } from './connection/client-state.ts';
 import { Connection } from './connection/connection.ts';
-import type { Part, PartAnswer, ReplyCredit, ReplyFlow } from './connection/part.ts';
+import type {
+  Part,
+  PartAnswer,
+  ReplyCredit,
+  ReplyFlow,
+  StoreNews,
+  UnitId,
+} from './connection/part.ts';
 import type { Placement } from './connection/placement.ts';
 import { GatewayCounters } from './counters.ts';
 import type { GatewayClient, GatewayCore } from './gateway-core.ts';
@@ -29,6 +36,7 @@ import { MemoryBudget } from './memory-budget.ts';
 import { NO_PEERS, PubSub, type PubSubPeers } from './pubsub/pubsub.ts';
 import { Routes } from './routes.ts';
 import { integerSetting } from './settings-registry.ts';
+import { type WaitedFor, Waiters, type WaitingClient } from './waiting/waiters.ts';
 
 const ACL_LOG_MAX = 100_000;
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
@@ -45,6 +53,8 @@ interface GatewayOptions {
   submit(part: Part): boolean;
   /** A connection's news about the replies that it still expects. */
   flow(message: ReplyFlow): void;
+  /** `onDeadline` is to be called after so long; later calls replace earlier ones. */
+  wakeIn?(ms: number): void;
   /** The gateways of the other nodes; none by default. */
   readonly peers?: PubSubPeers;
   /** `flush` is to be called at the end of this turn. */
@@ -63,10 +73,15 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly insight: CommandInsight;
   readonly pubsub: PubSub;
   readonly access: AccessControl;
+  readonly waiters: Waiters;
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId: number;
   #flushes: GatewayClient[] = [];
+  /** Connections that ended while a command took something for them. */
+  readonly #orphans = new Set<number>();
+  /** The next wait that ends, as `wakeIn` knows it. */
+  #deadlineMs = Number.POSITIVE_INFINITY;
   /** Connections whose unit was rejected, oldest first. */
   #refused: GatewayClient[] = [];
 
@@ -78,6 +93,10 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.insight = new CommandInsight(options.services.clock);
     const nowMs = options.services.clock.monotonicMs();
     this.pubsub = new PubSub(options.peers ?? NO_PEERS, nowMs);
+    this.waiters = new Waiters({
+      share: (name, added, atUs) => this.pubsub.share(name, added, atUs),
+      changed: (name, count) => this.pubsub.waitersChanged(name, count),
+    });
     this.memory = new MemoryBudget(this.limits);
     this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
     const { services } = options;
@@ -153,11 +172,45 @@ export class Gateway implements GatewayCore, ClientDirectory {
     socket.end();
   }
 
-  /** An answer to a part; one whose connection is gone is dropped. */
-  answered(answer: PartAnswer): void {
+  /** An answer to a part; or keys that clients wait for. */
+  answered(news: StoreNews): void {
+    switch (news.type) {
+      case 'KeysReady': {
+        const nowMs = this.services.clock.monotonicMs();
+        for (const key of news.keys) this.waiters.ready(key, news.atUs, nowMs);
+        return;
+      }
+      case 'WaitsLost':
+        return this.waiters.lost();
+      default:
+        return this.#partAnswered(news);
+    }
+  }
+
+  /** An answer whose connection is gone is dropped. */
+  #partAnswered(answer: PartAnswer): void {
     const connection = this.#connections.get(answer.unit.connection);
-    if (connection !== undefined) connection.answered(answer);
-    else if (answer.type === 'PartReplies' && !answer.last) this.abandon(answer);
+    if (connection !== undefined) return connection.answered(answer);
+    if (answer.type === 'PartReplies' && !answer.last) this.abandon(answer);
+    this.#orphanAnswered(answer);
+  }
+
+  /** The client of a command that waits is gone. */
+  #orphanAnswered(answer: PartAnswer): void {
+    const { unit } = answer;
+    const isOrphan = this.#orphans.delete(unit.connection);
+    if (answer.type !== 'PartReplies') return;
+    if (answer.waiting !== undefined) this.#options.flow({ type: 'StopWaiting', unit });
+    else if (isOrphan && answer.errors.length === 0) this.counters.orphanedPops += 1;
+  }
+
+  /** Ends waits whose time is over. */
+  onDeadline(): void {
+    const nowMs = this.services.clock.monotonicMs();
+    this.#deadlineMs = this.waiters.expire(nowMs);
+    if (this.#deadlineMs < Number.POSITIVE_INFINITY) {
+      this.#options.wakeIn?.(Math.max(1, this.#deadlineMs - nowMs));
+    }
   }
 
   /** Writes what the turn has left. */
@@ -190,6 +243,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.access.refresh();
     this.insight.onTick(nowMs);
     this.pubsub.onTick(nowMs);
+    this.waiters.onTick(nowMs);
+    this.onDeadline();
     // An overloaded node may be woken too late: flush here, so that no reply is stuck.
     this.flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
@@ -252,6 +307,22 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.#options.flow(credit);
   }
 
+  waitFor(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number): void {
+    this.waiters.add(client, waitedFor, deadlineMs);
+    if (deadlineMs >= this.#deadlineMs) return;
+    this.#deadlineMs = deadlineMs;
+    this.#options.wakeIn?.(Math.max(1, deadlineMs - this.services.clock.monotonicMs()));
+  }
+
+  stopWaiting(client: WaitingClient, unit: UnitId): void {
+    this.waiters.remove(client);
+    this.#options.flow({ type: 'StopWaiting', unit });
+  }
+
+  orphaned({ connection }: UnitId): void {
+    this.#orphans.add(connection);
+  }
+
   abandon({ unit, part }: Pick<Part, 'unit' | 'part'>): void {
     this.#options.flow({ type: 'RepliesAbandoned', unit, part });
   }
@@ -279,7 +350,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
       clients: {
         connected_clients: this.#connections.size,
         maxclients: limits.maxClients,
-        blocked_clients: 0,
+        blocked_clients: this.waiters.size,
+        total_blocking_keys: this.waiters.keys,
         tracking_clients: 0,
       },
       memory: {
@@ -313,6 +385,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
         partial_request_disconnections: counters.partialDisconnects,
         evicted_clients: counters.memoryDisconnects,
         oom_refused_commands: counters.memoryRefusals,
+        blocking_attempts: counters.waitAttempts,
+        blocking_pops_orphaned: counters.orphanedPops,
         units_submitted: counters.unitsSubmitted,
         units_refused: counters.unitsRefused,
         units_failed: counters.unitsFailed,

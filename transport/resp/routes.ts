@@ -132,6 +132,8 @@ export interface StoreRoute extends RouteBase {
   readonly grows: boolean;
   /** SCAN: reads many keys, but promises no single moment for them. */
   readonly walksKeys: boolean;
+  /** Outside of a MULTI block its client may wait where it finds nothing. */
+  readonly waits: boolean;
   /** KEYS: outside of a MULTI block a unit by itself, whose answer may take long. */
   readonly listsKeys: boolean;
 }
@@ -270,6 +272,7 @@ export function storeRoute(command: Command): StoreRoute {
     writes: command.kind === 'write',
     grows: command.flags.includes('denyoom'),
     walksKeys: name === 'SCAN',
+    waits: command.waits !== undefined,
     listsKeys: name === 'KEYS',
   };
 }

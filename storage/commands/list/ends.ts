@@ -12,7 +12,7 @@ import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
 import { beginList, editList, endList, type FoundList } from './values.ts';
 
-type End = 'left' | 'right';
+export type End = 'left' | 'right';
 
 function pushed(list: Items, end: End, item: string): void {
   if (end === 'left') list.pushLeft(item);
@@ -51,7 +51,7 @@ function* pushMany(
 }
 
 /** Removes up to `count` items at one end, in the order in which they go. */
-function popped(
+export function popped(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
@@ -85,7 +85,7 @@ function pop(name: string, end: End) {
 }
 
 /** In steps if they are many. */
-function answerItems(
+export function answerItems(
   keyspace: Keyspace,
   items: readonly string[],
   out: ReplySink,
@@ -96,24 +96,39 @@ function answerItems(
   return undefined;
 }
 
-function endAt(args: Arguments, i: number): End | undefined {
+export function endAt(args: Arguments, i: number): End | undefined {
   if (args.is(i, 'LEFT')) return 'left';
   return args.is(i, 'RIGHT') ? 'right' : undefined;
 }
 
 /** Moves an item from an end of the list in argument 1 to one of the list in argument 2. */
 function move(keyspace: Keyspace, args: Arguments, from: End, to: End, out: ReplySink): void {
+  if (!moved(keyspace, args, from, to, out)) out.nil();
+}
+
+/** `false`, with nothing answered: there is no list. */
+export function moved(
+  keyspace: Keyspace,
+  args: Arguments,
+  from: End,
+  to: End,
+  out: ReplySink,
+): boolean {
   const source = keyspace.findCollection(LIST, args, 1);
-  if (source === undefined) return out.nil();
+  if (source === undefined) return false;
   const isSame = args.equals(2, args.text(1));
   const target = isSame ? source : keyspace.findCollection(LIST, args, 2);
-  if (isSame) return rotate(keyspace, args, source, from, to, out);
+  if (isSame) {
+    rotate(keyspace, args, source, from, to, out);
+    return true;
+  }
   const [item = ''] = popped(keyspace, args, 1, source, 1, from);
   editList(keyspace, args, 2, target, item.length, (list) => {
     pushed(list, to, item);
     return true;
   });
   out.bulk(item);
+  return true;
 }
 
 function rotate(

@@ -19,7 +19,7 @@ import {
 type Popped = (readonly [member: string, score: number])[];
 
 /** Removes up to `count` members at one end. */
-function* popped(
+export function* popped(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
@@ -60,7 +60,7 @@ function pop(isMax: boolean) {
 
 type End = 'min' | 'max';
 
-function endAt(args: Arguments, i: number): End | undefined {
+export function endAt(args: Arguments, i: number): End | undefined {
   if (args.is(i, 'MIN')) return 'min';
   return args.is(i, 'MAX') ? 'max' : undefined;
 }

@@ -31,6 +31,7 @@ class Bench {
     const start = (context: ActorContext<GatewayMessage>) =>
       gatewayActor(context, {
         services: () => idleServices(scheduler.clock),
+        self: 1,
         limits: { replyWindowBytes: WINDOW },
         placement: SOLE_PLACEMENT,
         submit: (part) => {

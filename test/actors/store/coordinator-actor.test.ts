@@ -24,7 +24,7 @@ import type {
   ReplicaActorMessage,
 } from '../../../actors/store/messages.ts';
 import { Outbox } from '../../../actors/store/outbox.ts';
-import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import type { Part, PartAnswer, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { partOf } from '../../transport/resp/parts.ts';
 import { firstGroup } from '../accord/first-group.ts';
 import { groupOf } from '../accord/fixture.ts';
@@ -106,7 +106,7 @@ class Bench {
       coordinator: new Outlet(toSelf),
     });
     const tell = (answer: PartAnswer): boolean => this.answers.push(answer) > 0;
-    const clients = new Outlet<PartAnswer>({ path: 'clients', tell });
+    const clients = new Outlet<StoreNews>({ path: 'clients', tell });
     const start = (context: ActorContext<CoordinatorActorMessage>) =>
       coordinatorActor(context, {
         self: SELF,

@@ -19,7 +19,7 @@ import type {
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import { slotOfText } from '../../../storage/keyspace/slots.ts';
 import { bodyOf } from '../../../storage/transaction-body.ts';
-import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import type { Part, PartAnswer, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { array } from '../../transport/resp/harness.ts';
 import { partOf } from '../../transport/resp/parts.ts';
 import { at, groupOf } from '../accord/fixture.ts';
@@ -65,7 +65,7 @@ class Bench {
     const replica = this.#neighbour('replica', this.replica, mailboxMax);
     const coordinator = this.#neighbour('coordinator', this.coordinator, mailboxMax);
     const tell = (answer: PartAnswer): boolean => this.answers.push(answer) > 0;
-    const clients = new Outlet<PartAnswer>({ path: 'clients', tell });
+    const clients = new Outlet<StoreNews>({ path: 'clients', tell });
     const { scheduler } = this.world;
     const defer = (callback: () => void): void => void scheduler.after(COMMIT_MS, callback);
     const start = (context: ActorContext<ExecutorMessage>) =>

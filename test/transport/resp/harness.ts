@@ -4,7 +4,7 @@ import { COMMANDS } from '../../../storage/commands/command-table.ts';
 import { ProtectedMode } from '../../../transport/access/protected-mode.ts';
 import type { ClientSocket } from '../../../transport/resp/connection/client-socket.ts';
 import type { Connection } from '../../../transport/resp/connection/connection.ts';
-import type { Part, PartAnswer, ReplyFlow } from '../../../transport/resp/connection/part.ts';
+import type { Part, ReplyFlow, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { Gateway } from '../../../transport/resp/gateway.ts';
 import type {
   ClusterNode,
@@ -102,7 +102,7 @@ export class FakeSocket implements ClientSocket {
 
 interface TestCoordinator {
   readonly submit: (part: Part) => boolean;
-  answer: (answer: PartAnswer) => void;
+  answer: (news: StoreNews) => void;
 }
 
 export interface HarnessClient {
@@ -165,7 +165,8 @@ export class Harness {
   ) {
     this.passwordHash = passwordHash;
     const { submit } = coordinator ?? this.coordinator;
-    (coordinator ?? this.coordinator).answer = (answer) => this.gateway.answered(answer);
+    const executing: TestCoordinator = coordinator ?? this.coordinator;
+    executing.answer = (news) => this.gateway.answered(news);
     this.gateway = new Gateway({
       limits,
       placement,

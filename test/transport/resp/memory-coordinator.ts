@@ -4,7 +4,7 @@
  */
 import { Arguments } from '../../../storage/arguments.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
-import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import type { Part, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
 
 export class MemoryCoordinator {
@@ -14,7 +14,7 @@ export class MemoryCoordinator {
   /** All parts taken so far. */
   readonly parts: Part[] = [];
   /** Passes answers to the sender of the parts. */
-  answer: (answer: PartAnswer) => void = () => undefined;
+  answer: (news: StoreNews) => void = () => undefined;
   manual = false;
   /** Takes no more parts. */
   full = false;

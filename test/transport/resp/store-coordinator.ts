@@ -3,7 +3,7 @@ import { Arguments } from '../../../storage/arguments.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import { StateMachine } from '../../../storage/state-machine.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
-import type { Part, PartAnswer } from '../../../transport/resp/connection/part.ts';
+import type { Part, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
 import { GROUP } from '../../storage/harness.ts';
 
@@ -20,20 +20,50 @@ export class StoreCoordinator {
   /** Parts that only read are served as reads. */
   reads = 0;
   /** Passes answers to the sender of the parts. */
-  answer: (answer: PartAnswer) => void = () => undefined;
+  answer: (news: StoreNews) => void = () => undefined;
+  /** Parts wait for `step` while it is set. */
+  isHeld = false;
+  readonly held: Part[] = [];
   #nowUs = START_US;
+  readonly #news: StoreNews[] = [];
+  #isDelivering = false;
   readonly #args = new Arguments();
   readonly #renderer = new PartRenderer(new ReplyWriter(2));
 
   readonly submit = (part: Part): boolean => {
-    this.#nowUs += 1;
-    if (!this.#read(part)) this.#write(part);
+    if (this.isHeld) this.held.push(part);
+    else this.#execute(part);
     return true;
   };
+
+  /** Executes the oldest part that waits. */
+  step(): void {
+    const part = this.held.shift();
+    if (part !== undefined) this.#execute(part);
+  }
+
+  #execute(part: Part): void {
+    this.#nowUs += 1;
+    if (!this.#read(part)) this.#write(part);
+  }
 
   /** Moves the time of all that follows. */
   advance(seconds: number): void {
     this.#nowUs += seconds * 1_000_000;
+  }
+
+  #tell(news: StoreNews): void {
+    this.#news.push(news);
+  }
+
+  /** In order: a client that hears something may send the next part at once. */
+  #deliver(): void {
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
+    for (let news = this.#news.shift(); news !== undefined; news = this.#news.shift()) {
+      this.answer(news);
+    }
+    this.#isDelivering = false;
   }
 
   #read(part: Part): boolean {
@@ -43,13 +73,19 @@ export class StoreCoordinator {
     for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
+      this.machine.mayWait = part.waits === true;
       const served = this.machine.read(this.#args, this.#nowUs / 1000, this.#renderer.writer);
       if (served) continue;
       this.#renderer.writer.take();
       return false;
     }
     this.reads += 1;
-    this.answer(this.#renderer.answer(part));
+    const { connection, sequence } = part.unit;
+    const waiting =
+      part.waits === true ? this.machine.waiting({ connection, attempt: sequence }) : undefined;
+    const answer = this.#renderer.answer(part);
+    this.#tell(waiting === undefined ? answer : { ...answer, waiting });
+    this.#deliver();
     return true;
   }
 
@@ -60,9 +96,18 @@ export class StoreCoordinator {
     for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
+      this.machine.mayWait = part.waits === true;
       this.machine.run(this.#args, this.#renderer.writer);
     }
+    const { connection, sequence } = part.unit;
+    const waiting =
+      part.waits === true ? this.machine.waiting({ connection, attempt: sequence }) : undefined;
+    const answer = this.#renderer.answer(part);
     this.machine.commit(this.machine.appliedSequence + 1);
-    this.answer(this.#renderer.answer(part));
+    const keys = this.machine.ready();
+    this.#tell(waiting === undefined ? answer : { ...answer, waiting });
+    if (keys === 'lost') this.#tell({ type: 'WaitsLost' });
+    else if (keys.length > 0) this.#tell({ type: 'KeysReady', atUs: this.#nowUs, keys });
+    this.#deliver();
   }
 }

@@ -33,6 +33,7 @@ function describeClient(view: ClientView, nowMs: number): string {
     client.noEvict ? 'e' : '',
     client.noTouch ? 'T' : '',
     isSubscriber(client) ? 'P' : '',
+    view.isBlocked ? 'b' : '',
   ].join('');
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
@@ -163,6 +164,8 @@ function reply(context: LocalContext, args: readonly string[], out: ReplyWriter)
   else if (client.replyMode !== 'off') client.replyMode = 'skip-next';
 }
 
+const UNBLOCKED = 'UNBLOCKED client unblocked via CLIENT UNBLOCK';
+
 function onOff(set: (context: LocalContext, on: boolean) => void): Subcommand {
   return {
     arity: 3,
@@ -175,14 +178,18 @@ function onOff(set: (context: LocalContext, on: boolean) => void): Subcommand {
   };
 }
 
-/** No command of this store ever blocks a client. */
-function unblock(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {
+function unblock(context: LocalContext, args: readonly string[], out: ReplyWriter): void {
   const reason = (args[3] ?? 'TIMEOUT').toUpperCase();
   if (args.length > 4) out.error(SYNTAX_ERROR);
   else if (reason !== 'TIMEOUT' && reason !== 'ERROR') {
     out.error('ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR');
-  } else if (parseInteger(args[2] ?? '') === undefined) out.error(NOT_AN_INTEGER);
-  else out.integer(0);
+  } else {
+    const id = parseInteger(args[2] ?? '');
+    if (id === undefined) return out.error(NOT_AN_INTEGER);
+    const view = context.clients.byId(Number(id));
+    const isError = reason === 'ERROR';
+    out.integer(view?.unblock(isError ? UNBLOCKED : undefined) === true ? 1 : 0);
+  }
 }
 
 const ADMIN = ['@admin', '@slow', '@dangerous', '@connection'];

@@ -59,6 +59,10 @@ export interface ClientView {
   readonly outputBytes: number;
   /** It closes when its last reply has left. */
   readonly closing: boolean;
+  /** Its command waits until a key is written. */
+  readonly isBlocked: boolean;
+  /** Ends that as if its time was over, or with an error line; `false`: it is not blocked. */
+  unblock(line?: string): boolean;
   /** Closes it at once; a unit in progress still executes. */
   kill(): void;
 }

@@ -21,14 +21,16 @@ import {
   type StoreRoute,
 } from '../routes.ts';
 import type { ClusterChanges } from '../settings-registry.ts';
+import type { WaitingClient } from '../waiting/waiters.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { ClientAccess } from './client-access.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, isSubscriber, newClientState } from './client-state.ts';
+import { CommandWait } from './command-wait.ts';
 import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
 import { MultiBlock } from './multi-block.ts';
 import { OutputWatch } from './output-watch.ts';
-import type { Part, PartAnswer } from './part.ts';
+import type { Part, PartAnswer, PartReplies } from './part.ts';
 import { SettingChange } from './setting-change.ts';
 import { UnitBuilder } from './unit-builder.ts';
 import type { ExecLocal, ReplyOutput, UnitUnderWay } from './unit-under-way.ts';
@@ -50,7 +52,7 @@ const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
 type ConnectionState = 'open' | 'closing' | 'ended' | 'closed';
 
-export class Connection implements LocalContext, ClientView, ReplyOutput {
+export class Connection implements LocalContext, ClientView, ReplyOutput, WaitingClient {
   readonly client: ClientState;
   inExec = false;
   readonly #core: GatewayCore;
@@ -70,6 +72,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #pumping = false;
   #inputEnded = false;
   #unit: UnitUnderWay | undefined;
+  /** Of a unit whose command waits where it finds nothing. */
+  #wait: CommandWait | undefined;
   #lastSequence = 0;
   /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
@@ -172,6 +176,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     return this.#state === 'closing' || this.#state === 'ended';
   }
 
+  get isBlocked(): boolean {
+    return this.#wait?.isBlocked === true;
+  }
+
   get multiCommands(): number {
     return this.#multi?.commands ?? -1;
   }
@@ -224,6 +232,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   /** The client has closed its side; its requests so far are still answered. */
   onEnd(): void {
     this.#inputEnded = true;
+    if (this.#unit?.isWaiting === true) return this.kill();
     this.#pump();
   }
 
@@ -235,6 +244,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#output.clear();
     this.#pushes.clear();
     for (const part of this.#unit?.halfReceived() ?? []) this.#core.abandon(part);
+    if (this.#wait !== undefined && this.#unit !== undefined) this.#abandonWait(this.#unit);
     this.#core.memory.clientBytes -= this.#heldBytes;
     this.#endGrowth();
     this.#core.removed(this);
@@ -326,6 +336,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   answered(answer: PartAnswer): void {
     const unit = this.#unit;
     if (unit?.id.sequence !== answer.unit.sequence) return this.#ignore(answer);
+    if (answer.type === 'PartReplies' && answer.waiting !== undefined) {
+      return this.#foundNothing(unit, answer);
+    }
     if (answer.type === 'PartReplies' && answer.errors.length > 0 && answer.from === 0) {
       for (const code of answer.codes ?? []) this.counters.errorReply(code);
     }
@@ -346,6 +359,64 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   reply(bytes: Uint8Array): void {
     this.#send(bytes);
+  }
+
+  // Commands that wait.
+
+  #foundNothing(unit: UnitUnderWay, { replies, waiting }: PartReplies): void {
+    const wait = this.#wait;
+    if (wait === undefined || waiting === undefined) return;
+    wait.nothing = replies;
+    if (wait.unblockedBy !== undefined || this.services.clock.monotonicMs() >= wait.deadlineMs) {
+      return this.#endWait(unit, wait);
+    }
+    this.#lastSequence += 1;
+    const id = { connection: this.client.id, sequence: this.#lastSequence };
+    unit.repeat(id, waiting.again);
+    unit.isWaiting = true;
+    wait.isBlocked = true;
+    this.#core.waitFor(this, { ...waiting, takes: wait.takes }, wait.deadlineMs);
+  }
+
+  tryAgain(): void {
+    const unit = this.#unit;
+    if (unit?.isWaiting !== true) return;
+    unit.isWaiting = false;
+    unit.startedMs = this.services.clock.monotonicMs();
+    this.counters.waitAttempts += 1;
+    this.#submitUnit(unit);
+  }
+
+  waitExpired(): void {
+    const unit = this.#unit;
+    if (unit?.isWaiting === true && this.#wait !== undefined) this.#endWait(unit, this.#wait);
+  }
+
+  /** While the command is under way, its outcome comes first. */
+  unblock(line = ''): boolean {
+    const wait = this.#wait;
+    if (wait === undefined) return false;
+    wait.unblockedBy ??= line;
+    this.waitExpired();
+    return true;
+  }
+
+  #endWait(unit: UnitUnderWay, { nothing, unblockedBy = '' }: CommandWait): void {
+    let bytes = nothing;
+    if (unblockedBy !== '') {
+      this.#protocolWriter().error(unblockedBy);
+      bytes = this.#out.take();
+    }
+    this.#outputOf(unit).reply(bytes);
+    unit.startedMs = this.services.clock.monotonicMs();
+    this.#unitDone(unit);
+  }
+
+  /** The client is gone. */
+  #abandonWait(unit: UnitUnderWay): void {
+    this.#core.stopWaiting(this, unit.id);
+    if (!unit.isWaiting && this.#wait?.loses === true) this.#core.orphaned(unit.id);
+    this.#wait = undefined;
   }
 
   #outputOf(unit: UnitUnderWay): ReplyOutput {
@@ -398,6 +469,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   #unitDone(unit: UnitUnderWay): void {
     this.#unit = undefined;
+    if (this.#wait !== undefined) {
+      this.#wait = undefined;
+      this.#core.stopWaiting(this, unit.id);
+    }
     this.#refused = false;
     if (unit.failed) this.counters.unitsFailed += 1;
     const tookMs = this.services.clock.monotonicMs() - unit.startedMs;
@@ -683,7 +758,16 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.counters.commands += 1;
     if (this.#out.length > 0) this.#placeLocals();
     this.#builder.addCommand(route, args, buffer, start, end, this.client.database);
+    if (route.waits) this.#mayWait(route);
     return true;
+  }
+
+  /** The command that the unit begins with may wait. */
+  #mayWait({ command: { waits } }: StoreRoute): void {
+    const timeoutMs = waits?.timeoutMs(this.#parser.args);
+    if (waits === undefined || timeoutMs === undefined) return;
+    this.counters.waitAttempts += 1;
+    this.#wait = new CommandWait(waits, timeoutMs, this.services.clock.monotonicMs());
   }
 
   /** `false`: it is refused, for want of memory. */
@@ -927,10 +1011,13 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   /** `false`: there is no room for all of them yet. */
   #submitParts(unit: UnitUnderWay): boolean {
-    while (unit.submitted < unit.parts.length) {
+    while (unit.submitted < unit.parts.length && !unit.isWaiting) {
       const part = unit.parts[unit.submitted] as Part;
-      if (!this.#core.submit(part)) return false;
+      // It may be answered, and be to be repeated, within the call.
       unit.submitted += 1;
+      if (this.#core.submit(part)) continue;
+      unit.submitted -= 1;
+      return false;
     }
     return true;
   }

@@ -6,6 +6,7 @@
  * transactions.
  */
 import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
+import type { ReadyKey, Waiting } from '../../../storage/keyspace/waited-keys.ts';
 
 /** Never used again in the life of a process. */
 export interface UnitId {
@@ -40,6 +41,8 @@ export interface Part {
   readonly readsFrom: number;
   /** Some command touches keys that are not among its arguments (KEYS, FLUSHALL, DBSIZE). */
   readonly wholeStore: boolean;
+  /** Its only command is one whose client waits where it finds nothing. */
+  readonly waits?: boolean;
   /** Conflict slots of all keys (`storage/keyspace/slots.ts`), as they appear, repeats allowed. */
   readonly participants: readonly number[];
   /** Reply bytes that the connection takes before it gives credit for more. */
@@ -50,6 +53,8 @@ export interface Part {
 
 /** Replies of a part, or a piece of them. */
 export interface PartReplies {
+  /** Of a part that waits: these are the replies if it waits no longer. */
+  readonly waiting?: Waiting;
   readonly type: 'PartReplies';
   readonly unit: UnitId;
   readonly part: number;
@@ -102,4 +107,26 @@ interface RepliesAbandoned {
   readonly part: number;
 }
 
-export type ReplyFlow = ReplyCredit | RepliesAbandoned;
+/** The client of this unit, or of one before it, waits no longer. */
+interface StopWaiting {
+  readonly type: 'StopWaiting';
+  readonly unit: UnitId;
+}
+
+export type ReplyFlow = ReplyCredit | RepliesAbandoned | StopWaiting;
+
+/** Keys that clients wait for, and that were written by one transaction. */
+interface KeysReady {
+  readonly type: 'KeysReady';
+  /** The transaction's time, the same on all nodes. */
+  readonly atUs: number;
+  readonly keys: readonly ReadyKey[];
+}
+
+/** A store no longer knows who waits: all must try again. */
+interface WaitsLost {
+  readonly type: 'WaitsLost';
+}
+
+/** Messages of a store to the clients' side. */
+export type StoreNews = PartAnswer | KeysReady | WaitsLost;

@@ -33,6 +33,8 @@ class PartBuilder extends CommandBatch {
   readonly layout: number[] = [];
   /** Commands in `layout`. */
   planned = 0;
+  /** Its client waits where it finds nothing. */
+  waits = false;
   readonly number: number;
   /** Indices in the placement. */
   readonly groups: readonly number[];
@@ -69,7 +71,7 @@ export class UnitBuilder {
   /** `false`: it spans groups, or the unit does, and may not travel with the rest of the unit. */
   admits(route: StoreRoute, args: Arguments): boolean {
     if (this.count > 0 && findsKeys(route, args)) return false;
-    if (route.listsKeys && this.count > 0) return false;
+    if ((route.listsKeys || waitsFor(route, args)) && this.count > 0) return false;
     return this.#placement.isSole || this.#admitsSpan(this.#spanOf(route, args));
   }
 
@@ -91,6 +93,10 @@ export class UnitBuilder {
       ? this.#solePart()
       : this.#partFor(this.#spanOf(route, args));
     if (route.listsKeys) this.isAlone = true;
+    if (waitsFor(route, args)) {
+      this.isAlone = true;
+      part.waits = true;
+    }
     const keysBefore = part.slots.length;
     part.addCommand(route, args, buffer, start, end, database);
     this.keys += part.slots.length - keysBefore;
@@ -189,6 +195,7 @@ export class UnitBuilder {
       readOnly: part.readOnly,
       readsFrom: part.readsFrom,
       wholeStore: part.wholeStore,
+      ...(part.waits ? { waits: true } : {}),
       participants: part.slots,
       window,
       sampledMs: isSample ? startedMs : 0,
@@ -264,4 +271,8 @@ export class UnitBuilder {
 /** Such a command may run several times, so no other one may share its part. */
 function findsKeys({ keys, command }: StoreRoute, args: Arguments): boolean {
   return keys === KEYS_LISTED && command.findsKeys?.(args) === true;
+}
+
+function waitsFor({ waits, command }: StoreRoute, args: Arguments): boolean {
+  return waits && command.waits?.timeoutMs(args) !== undefined;
 }

@@ -77,8 +77,12 @@ type Progress = 'more' | 'done' | 'ignored' | 'broken';
 const OK = Buffer.from('+OK\r\n', 'latin1');
 
 export class UnitUnderWay {
-  readonly id: UnitId;
-  readonly startedMs: number;
+  /** Of its last attempt. */
+  id: UnitId;
+  /** The same, where it has waited. */
+  startedMs: number;
+  /** Nothing is to be submitted: its client waits until its keys are written. */
+  isWaiting = false;
   /** The client has asked for no reply (CLIENT REPLY SKIP). */
   readonly discarded: boolean;
   /** Its answers are for the connection itself. */
@@ -113,6 +117,14 @@ export class UnitUnderWay {
     this.#parts = [...parts];
     this.#plan = [...plan];
     this.#tallies = tallies;
+  }
+
+  /** Its command has found nothing: it is to be submitted once more, under another id. */
+  repeat(id: UnitId, again: Uint8Array | undefined): void {
+    const part = this.#parts[0] as Part;
+    this.id = id;
+    this.#parts[0] = { ...part, unit: id, bytes: again ?? part.bytes };
+    this.submitted = 0;
   }
 
   /** In the order in which they are to be submitted; the rest of a part becomes another one. */

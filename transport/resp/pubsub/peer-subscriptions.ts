@@ -3,7 +3,7 @@
  * a moment old. A message that is missing shows as a gap in the versions.
  */
 import { Glob, matchesGlob } from '../../../storage/commands/glob.ts';
-import type { PubSubMessage, SubscriptionCount } from './pubsub-message.ts';
+import type { CountKind, PubSubMessage, SubscriptionCount } from './pubsub-message.ts';
 import type { SubscriptionKind } from './subscriptions.ts';
 
 interface Told {
@@ -18,10 +18,11 @@ type Counts = Extract<PubSubMessage, { readonly counts: unknown }>;
 const TOLD_MAX = 1_000_000;
 
 export class PeerSubscriptions {
-  readonly #told: Readonly<Record<SubscriptionKind, Map<string, Told>>> = {
+  readonly #told: Readonly<Record<CountKind, Map<string, Told>>> = {
     channel: new Map(),
     pattern: new Map(),
     shard: new Map(),
+    waiting: new Map(),
   };
   #incarnation = 0;
   #version = 0;
@@ -59,7 +60,7 @@ export class PeerSubscriptions {
     return receivers;
   }
 
-  count(kind: SubscriptionKind, name: string): number {
+  count(kind: CountKind, name: string): number {
     return this.#told[kind].get(name)?.count ?? 0;
   }
 
@@ -85,7 +86,7 @@ export class PeerSubscriptions {
   }
 
   get #size(): number {
-    const { channel, pattern, shard } = this.#told;
-    return channel.size + pattern.size + shard.size;
+    const { channel, pattern, shard, waiting } = this.#told;
+    return channel.size + pattern.size + shard.size + waiting.size;
   }
 }

@@ -4,6 +4,9 @@
  */
 import type { SubscriptionKind } from './subscriptions.ts';
 
+/** Counted by name: subscriptions, and clients that wait for a key. */
+export type CountKind = SubscriptionKind | 'waiting';
+
 /** For the subscribers of the receiving node. */
 interface Published {
   readonly type: 'Published';
@@ -12,8 +15,8 @@ interface Published {
   readonly body: Uint8Array;
 }
 
-/** How many clients of the sender have subscribed to a name now. */
-export type SubscriptionCount = readonly [kind: SubscriptionKind, name: string, count: number];
+/** How many clients of the sender have subscribed to a name, or wait for it, now. */
+export type SubscriptionCount = readonly [kind: CountKind, name: string, count: number];
 
 /** Changes of the sender's table since the message before. */
 interface SubscriptionsChanged {
@@ -48,6 +51,7 @@ export type PubSubMessage =
   | SubscriptionsPage
   | SubscriptionsWanted;
 
+export const COUNT_KINDS: readonly CountKind[] = ['channel', 'pattern', 'shard', 'waiting'];
 /** Counts in one message. */
 export const COUNTS_MAX = 1_024;
 
@@ -86,7 +90,7 @@ function hasCounts(message: object): boolean {
 function isSubscriptionCount(value: unknown): value is SubscriptionCount {
   if (!Array.isArray(value) || value.length !== 3) return false;
   const [kind, name, count] = value as unknown[];
-  const isKind = kind === 'channel' || kind === 'pattern' || kind === 'shard';
+  const isKind = COUNT_KINDS.includes(kind as CountKind);
   return isKind && isByteText(name) && isCount(count);
 }
 

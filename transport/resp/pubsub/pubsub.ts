@@ -7,12 +7,23 @@
  * of a publisher in order, each at most once. The counts of PUBLISH and PUBSUB come from what the
  * peers have told last.
  */
+
+import { shareOf } from '../waiting/share.ts';
+import { WaitingCounts } from '../waiting/waiting-counts.ts';
 import { PeerSubscriptions } from './peer-subscriptions.ts';
-import { COUNTS_MAX, type PubSubMessage, type SubscriptionCount } from './pubsub-message.ts';
+import {
+  COUNT_KINDS,
+  COUNTS_MAX,
+  type CountKind,
+  type PubSubMessage,
+  type SubscriptionCount,
+} from './pubsub-message.ts';
 import { type Subscriber, type SubscriptionKind, Subscriptions } from './subscriptions.ts';
 
 /** The links to the other nodes' gateways; what cannot be sent is dropped. */
 export interface PubSubPeers {
+  /** The number of this node. */
+  readonly self: number;
   /** Of this node's gateway: none has the number of one before it. */
   readonly incarnation: number;
   /** Peers whose links are up. */
@@ -22,6 +33,7 @@ export interface PubSubPeers {
 
 /** For a node without peers. */
 export const NO_PEERS: PubSubPeers = {
+  self: 1,
   incarnation: 1,
   connected: () => [],
   send: () => undefined,
@@ -33,10 +45,12 @@ const ASK_AGAIN_MS = 1_000;
 export class PubSub {
   readonly #peers: PubSubPeers;
   readonly #own = new Subscriptions((kind, name) => this.#changed[kind].add(name));
-  readonly #changed: Readonly<Record<SubscriptionKind, Set<string>>> = {
+  readonly #waiting = new WaitingCounts();
+  readonly #changed: Readonly<Record<CountKind, Set<string>>> = {
     channel: new Set(),
     pattern: new Set(),
     shard: new Set(),
+    waiting: new Set(),
   };
   readonly #told = new Map<number, PeerSubscriptions>();
   /** Peers that were asked for their tables, and when (monotonic milliseconds). */
@@ -102,6 +116,19 @@ export class PubSub {
     return count;
   }
 
+  /** So many clients of this node wait for the key now. */
+  waitersChanged(name: string, count: number): void {
+    if (this.#waiting.set(name, count)) this.#changed.waiting.add(name);
+  }
+
+  /** How many of the elements that came to a key at this time are for clients of this node. */
+  share(name: string, added: number, atUs: number): number {
+    const { self } = this.#peers;
+    const counts: [node: number, waiting: number][] = [[self, this.#waiting.told(name)]];
+    for (const [peer, told] of this.#told) counts.push([peer, told.count('waiting', name)]);
+    return shareOf(self, counts, added, atUs);
+  }
+
   peerUp(peer: number): void {
     this.#told.set(peer, new PeerSubscriptions());
     this.#ask(peer);
@@ -134,10 +161,8 @@ export class PubSub {
   /** Tells the peers what has changed; to be called as a turn ends. */
   announce(): void {
     const counts: SubscriptionCount[] = [];
-    for (const kind of ['channel', 'pattern', 'shard'] as const) {
-      for (const name of this.#changed[kind]) {
-        counts.push([kind, name, this.#own.subscribers(kind, name)]);
-      }
+    for (const kind of COUNT_KINDS) {
+      for (const name of this.#changed[kind]) counts.push([kind, name, this.#count(kind, name)]);
       this.#changed[kind].clear();
     }
     const { incarnation } = this.#peers;
@@ -154,9 +179,14 @@ export class PubSub {
 
   onTick(nowMs: number): void {
     this.#nowMs = nowMs;
+    for (const name of this.#waiting.onTick()) this.#changed.waiting.add(name);
     for (const [peer, askedMs] of this.#asked) {
       if (nowMs - askedMs >= ASK_AGAIN_MS) this.#ask(peer);
     }
+  }
+
+  #count(kind: CountKind, name: string): number {
+    return kind === 'waiting' ? this.#waiting.told(name) : this.#own.subscribers(kind, name);
   }
 
   #askOnce(peer: number): void {
@@ -170,11 +200,10 @@ export class PubSub {
 
   #tellAll(peer: number): void {
     // Changes since the last message are in the pages, and told once more: they are the same.
-    const counts = (['channel', 'pattern', 'shard'] as const).flatMap((kind) =>
-      this.#own
-        .names(kind)
-        .map((name): SubscriptionCount => [kind, name, this.#own.subscribers(kind, name)]),
-    );
+    const counts = COUNT_KINDS.flatMap((kind) => {
+      const names = kind === 'waiting' ? this.#waiting.names() : this.#own.names(kind);
+      return names.map((name): SubscriptionCount => [kind, name, this.#count(kind, name)]);
+    });
     const pages = Math.max(1, Math.ceil(counts.length / COUNTS_MAX));
     for (let page = 0; page < pages; page += 1) {
       this.#peers.send(peer, {

@@ -222,6 +222,7 @@ class Nodes {
     this.harnesses = ids.map((self) => {
       const others = ids.filter((id) => id !== self);
       return new Harness({}, undefined, undefined, undefined, {
+        self,
         incarnation: 1,
         connected: () => others,
         send: (to, message) => this.queue.push({ from: self, to, message }),

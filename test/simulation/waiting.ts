@@ -1,0 +1,204 @@
+/**
+ * Clients that wait for keys (BLPOP), on the real gateways of simulated nodes, while nodes and
+ * actors crash and links break. Checks that no element is taken twice, and that no client sleeps
+ * while its key has elements.
+ */
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import { FakeSocket, request } from '../transport/resp/harness.ts';
+import { parseReplies } from './client.ts';
+import { Scenario } from './scenario.ts';
+
+const NODES = 3;
+const KEYS = ['q', 'r'];
+const LOAD_MS = 2_500;
+const STEP_MS = 5;
+const HEALED_MS = 8_000;
+
+interface Worker {
+  readonly node: number;
+  readonly line: string;
+  socket: FakeSocket | undefined;
+  /** Bytes of a reply that has not come whole. */
+  text: string;
+  isAsleep: boolean;
+}
+
+interface Outcome {
+  readonly violations: readonly string[];
+  readonly taken: number;
+  readonly faults: number;
+}
+
+class WaitingRun {
+  readonly scenario: Scenario;
+  readonly violations: string[] = [];
+  readonly taken = new Set<string>();
+  readonly pushed = new Set<string>();
+  readonly workers: Worker[] = [];
+  readonly #rng: SeededRng;
+  faults = 0;
+  #pushes = 0;
+  #pusher: FakeSocket | undefined;
+
+  constructor(seed: number) {
+    this.#rng = new SeededRng(seed);
+    this.scenario = new Scenario(NODES, { commandTimeoutMs: 2_000, crashAfterCutRate: 0 }, seed, {
+      hasGateways: true,
+    });
+    for (let i = 0; i < 9; i += 1) {
+      // On each node one whose time is soon over, and two that wait for ever.
+      const line = i < NODES ? `BLPOP ${KEYS[i % 2]} 0.7` : `BLPOP ${KEYS.join(' ')} 0`;
+      this.workers.push({
+        node: (i % NODES) + 1,
+        line,
+        socket: undefined,
+        text: '',
+        isAsleep: false,
+      });
+    }
+  }
+
+  #draw(count: number): number {
+    return Math.floor(this.#rng.next() * count);
+  }
+
+  attach(node: number): FakeSocket | undefined {
+    const { gateway, up } = this.scenario.node(node);
+    if (!up || gateway === undefined) return undefined;
+    const socket = new FakeSocket(40_000);
+    const connection = gateway.attach(socket);
+    if (connection === undefined) return undefined;
+    this.#inputs.set(socket, (text) => connection.onData(Buffer.from(text, 'latin1')));
+    this.#ends.set(socket, () => connection.onClose());
+    return socket;
+  }
+
+  readonly #inputs = new Map<FakeSocket, (text: string) => void>();
+  readonly #ends = new Map<FakeSocket, () => void>();
+
+  send(socket: FakeSocket | undefined, line: string): void {
+    if (socket !== undefined) this.#inputs.get(socket)?.(request(line));
+  }
+
+  /** Each worker takes what has come, and waits again. */
+  work(): void {
+    for (const worker of this.workers) {
+      const { socket } = worker;
+      if (socket === undefined || socket.destroyed || !this.scenario.node(worker.node).up) {
+        worker.isAsleep = false;
+        worker.socket = this.attach(worker.node);
+        worker.text = '';
+      } else {
+        worker.text += socket.text;
+        if (worker.isAsleep && worker.text.endsWith('\r\n')) this.#answered(worker);
+      }
+      if (worker.isAsleep || worker.socket === undefined) continue;
+      worker.isAsleep = true;
+      this.send(worker.socket, worker.line);
+    }
+  }
+
+  #answered(worker: Worker): void {
+    // BLPOP answers an error, null, or a key and its element.
+    const isWhole = /^(-.*|\*-1|\*2\r\n\$\d+\r\n.*\r\n\$\d+\r\n.*)\r\n$/.test(worker.text);
+    if (!isWhole) return;
+    const [reply] = parseReplies(Buffer.from(worker.text, 'latin1'));
+    worker.text = '';
+    worker.isAsleep = false;
+    if (!Array.isArray(reply)) return;
+    const item = String(reply[1]);
+    if (this.taken.has(item)) this.violations.push(`${item} is taken twice`);
+    if (!this.pushed.has(item)) this.violations.push(`${item} was never pushed`);
+    this.taken.add(item);
+  }
+
+  push(): void {
+    const count = 1 + this.#draw(3);
+    const key = KEYS[this.#draw(KEYS.length)];
+    const items = Array.from({ length: count }, () => {
+      this.#pushes += 1;
+      return String(this.#pushes);
+    });
+    for (const item of items) this.pushed.add(item);
+    this.#pusher = this.attach(1 + this.#draw(NODES)) ?? this.#pusher;
+    this.send(this.#pusher, `RPUSH ${key} ${items.join(' ')}`);
+  }
+
+  disturb(): void {
+    this.faults += 1;
+    const node = this.scenario.node(1 + this.#draw(NODES));
+    const { scheduler, network } = this.scenario.cluster;
+    const after = 50 + this.#draw(600);
+    switch (this.#draw(4)) {
+      case 0:
+        if (!node.up) return;
+        node.crash();
+        scheduler.after(after, () => node.start());
+        return;
+      case 1:
+        this.scenario.isolate(node.id);
+        scheduler.after(after, () => network.mend());
+        return;
+      case 2:
+        if (!node.ready) return;
+        node.actorCrashes += 1;
+        node.node?.system.crash(`node-${node.id}/store-0/executor`, new Error('injected'));
+        return;
+      default:
+        if (!node.ready) return;
+        node.actorCrashes += 1;
+        node.node?.system.crash(`node-${node.id}/store-0/coordinator`, new Error('injected'));
+    }
+  }
+
+  run(): Outcome {
+    const { scenario } = this;
+    const { scheduler } = scenario.cluster;
+    const untilMs = scheduler.nowMs + LOAD_MS;
+    while (scheduler.nowMs < untilMs) {
+      this.work();
+      if (this.#draw(3) === 0) this.push();
+      if (this.#draw(80) === 0) this.disturb();
+      scenario.run(STEP_MS);
+    }
+    scenario.cluster.network.mend();
+    for (const node of scenario.cluster.nodes) node.start();
+    const healedMs = scheduler.nowMs + HEALED_MS;
+    while (scheduler.nowMs < healedMs) {
+      this.work();
+      scenario.run(10 * STEP_MS);
+    }
+    this.#check();
+    const { violations, taken, faults } = this;
+    return {
+      violations: [...scenario.cluster.violations, ...violations],
+      taken: taken.size,
+      faults,
+    };
+  }
+
+  /** Leaves only clients of one node that have waited since the faults, and brings them elements. */
+  #check(): void {
+    const survivor = 1 + this.#draw(NODES);
+    for (const worker of this.workers) {
+      if (worker.node === survivor && worker.line.endsWith(' 0')) continue;
+      if (worker.socket !== undefined) this.#ends.get(worker.socket)?.();
+    }
+    this.scenario.run(1_000);
+    for (const key of KEYS) this.send(this.attach(1 + (survivor % NODES)), `RPUSH ${key} last`);
+    this.scenario.run(3_000);
+    for (const key of KEYS) {
+      const reader = this.attach(1);
+      this.send(reader, `LRANGE ${key} 0 -1`);
+      this.scenario.run(1_000);
+      const left = reader?.text ?? '';
+      if (left !== '*0\r\n') {
+        this.violations.push(`clients sleep while ${key} has elements: ${JSON.stringify(left)}`);
+      }
+    }
+  }
+}
+
+export function runWaiting(seed: number): Outcome {
+  return new WaitingRun(seed).run();
+}

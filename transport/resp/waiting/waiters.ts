@@ -1,0 +1,212 @@
+/**
+ * Clients of this node that wait for keys (BLPOP and its like). The stores tell which keys were
+ * written; a client whose turn it is tries again. There is no polling, and no replica knows of it.
+ *
+ * An element that has come goes to one client. All nodes whose clients wait for its key hear of it,
+ * and each computes from the same facts which of them may try (`share`). A node tries with one
+ * client per key at a time, in the order in which they came. Where the others' clients did not take
+ * what was theirs (a node is gone, a count was old), the look after `LOOK_AGAIN_MS` finds it.
+ */
+import type { ReadyKey } from '../../../storage/keyspace/waited-keys.ts';
+
+/** A connection whose command has found nothing. */
+export interface WaitingClient {
+  /** Runs its command again; `remove` or `add` follows when it is answered. */
+  tryAgain(): void;
+  /** Its time is over. Calls `remove`, now or when the attempt under way is answered. */
+  waitExpired(): void;
+}
+
+/** The keys that a client waits for. */
+export interface WaitedFor {
+  /** The number that clients select. */
+  readonly database: number;
+  readonly keys: readonly string[];
+  /** As TYPE tells it. */
+  readonly type: string;
+  /** An element is for one of those that wait, not for each. */
+  readonly takes: boolean;
+}
+
+interface WaitersOptions {
+  /** How many of the elements that have come are for clients of this node. */
+  share(name: string, added: number, atUs: number): number;
+  /** So many clients wait for it now. */
+  changed(name: string, count: number): void;
+}
+
+interface Wait {
+  readonly client: WaitingClient;
+  readonly keys: readonly WaitedKey[];
+  readonly takes: boolean;
+  /** Monotonic milliseconds; Infinity: it waits for ever. */
+  readonly deadlineMs: number;
+  isTrying: boolean;
+  /** Its store has forgotten that it waits. */
+  isLost: boolean;
+}
+
+class WaitedKey {
+  readonly name: string;
+  /** In the order in which they came. */
+  readonly waits = new Set<Wait>();
+  /** Elements for clients of this node that none has tried to take. */
+  credit = 0;
+  /** Elements that were there when the key was last written. */
+  left = 0;
+  /** The one that tries to take an element. */
+  trying: Wait | undefined;
+  /** When to look again, while there are elements (monotonic milliseconds). */
+  lookMs = Number.POSITIVE_INFINITY;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+}
+
+/** Elements that stay where they are for so long are for anyone. */
+export const LOOK_AGAIN_MS = 50;
+
+export class Waiters {
+  readonly #options: WaitersOptions;
+  readonly #keys = new Map<string, WaitedKey>();
+  readonly #waits = new Map<WaitingClient, Wait>();
+
+  constructor(options: WaitersOptions) {
+    this.#options = options;
+  }
+
+  /** Clients that wait. */
+  get size(): number {
+    return this.#waits.size;
+  }
+
+  /** Keys that they wait for. */
+  get keys(): number {
+    return this.#keys.size;
+  }
+
+  /** The client's command has found nothing. Its place is that of its first attempt. */
+  add(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number): void {
+    const known = this.#waits.get(client);
+    if (known !== undefined) {
+      known.isTrying = false;
+      for (const key of known.keys) {
+        if (key.trying !== known) continue;
+        key.trying = undefined;
+        key.credit = 0;
+        this.#next(key);
+      }
+      return;
+    }
+    const { database, type, keys, takes } = waitedFor;
+    const waited = [...new Set(keys)].map((key) => this.#keyOf(`${database} ${type} ${key}`));
+    const wait = { client, keys: waited, takes, deadlineMs, isTrying: false, isLost: false };
+    this.#waits.set(client, wait);
+    for (const key of waited) {
+      key.waits.add(wait);
+      if (takes) this.#options.changed(key.name, key.waits.size);
+    }
+  }
+
+  /** The client has its answer, or is gone. */
+  remove(client: WaitingClient): void {
+    const wait = this.#waits.get(client);
+    if (wait === undefined) return;
+    this.#waits.delete(client);
+    for (const key of wait.keys) {
+      key.waits.delete(wait);
+      if (wait.takes) this.#options.changed(key.name, key.waits.size);
+      if (key.trying === wait) key.trying = undefined;
+      if (key.waits.size === 0) this.#keys.delete(key.name);
+      else this.#next(key);
+    }
+  }
+
+  /** A key has been written. */
+  ready({ database, type, key, added, left }: ReadyKey, atUs: number, nowMs: number): void {
+    const waited = this.#keys.get(`${database} ${type} ${key}`);
+    if (waited === undefined) return;
+    waited.left = left;
+    if (left === 0) {
+      waited.credit = 0;
+      waited.lookMs = Number.POSITIVE_INFINITY;
+      return;
+    }
+    if (added > 0) this.#wakeReaders(waited);
+    waited.credit += added === 0 ? 0 : this.#options.share(waited.name, added, atUs);
+    if (waited.lookMs === Number.POSITIVE_INFINITY) waited.lookMs = nowMs + LOOK_AGAIN_MS;
+    this.#next(waited);
+  }
+
+  /** Stores have forgotten who waits: every client tries again. */
+  lost(): void {
+    for (const wait of this.#waits.values()) wait.isLost = !wait.isTrying;
+    for (const key of [...this.#keys.values()]) {
+      key.left = 0;
+      this.#next(key);
+    }
+  }
+
+  /** To be called now and then: takes what nobody else has taken. */
+  onTick(nowMs: number): void {
+    for (const key of [...this.#keys.values()]) {
+      if (nowMs < key.lookMs) continue;
+      key.lookMs = nowMs + LOOK_AGAIN_MS;
+      if (key.left === 0 || key.trying !== undefined) continue;
+      key.credit = Math.max(1, key.credit);
+      this.#next(key);
+    }
+  }
+
+  /** Ends waits whose time is over. Returns when the next one's is, or Infinity. */
+  expire(nowMs: number): number {
+    let nextMs = Number.POSITIVE_INFINITY;
+    for (const { client, deadlineMs, isTrying } of [...this.#waits.values()]) {
+      if (deadlineMs > nowMs) nextMs = Math.min(nextMs, deadlineMs);
+      else if (!isTrying) client.waitExpired();
+    }
+    return nextMs;
+  }
+
+  #keyOf(name: string): WaitedKey {
+    const known = this.#keys.get(name);
+    if (known !== undefined) return known;
+    const key = new WaitedKey(name);
+    this.#keys.set(name, key);
+    return key;
+  }
+
+  /** Those that take nothing from each other. */
+  #wakeReaders({ waits }: WaitedKey): void {
+    for (const wait of [...waits]) if (!wait.takes && !wait.isTrying) this.#try(wait);
+  }
+
+  /** Lets the client whose turn it is try, if one may. */
+  #next(key: WaitedKey): void {
+    while (key.trying === undefined) {
+      const wait = this.#first(key);
+      if (wait === undefined) return;
+      if (wait.isLost) wait.isLost = false;
+      else key.credit -= 1;
+      key.trying = wait;
+      this.#try(wait);
+    }
+  }
+
+  /** One that must try because its store has forgotten it, or the next that an element is for. */
+  #first({ waits, credit }: WaitedKey): Wait | undefined {
+    let first: Wait | undefined;
+    for (const wait of waits) {
+      if (wait.isTrying) continue;
+      if (wait.isLost) return wait;
+      if (wait.takes) first ??= wait;
+    }
+    return credit > 0 ? first : undefined;
+  }
+
+  #try(wait: Wait): void {
+    wait.isTrying = true;
+    wait.client.tryAgain();
+  }
+}
