@@ -55,6 +55,10 @@ export interface Waits {
    * make no sense, and the command refuses them.
    */
   timeoutMs(args: Words): number | undefined;
+  /** Indices of the keys that it waits for. */
+  keysOf(args: Words): readonly number[];
+  /** Of their values, as TYPE tells it. */
+  readonly type: string;
   /** Elements go to one of those that wait for them, not to each. */
   readonly takes: boolean;
   /** An element that it has taken is gone if its client is. */

@@ -1,7 +1,7 @@
 /** The timeout of a command that waits: seconds, with a fraction; 0 for ever. */
 import { parseLongDouble } from '../types/long-double.ts';
 import { parseScore } from '../types/scores.ts';
-import type { Words } from './command.ts';
+import type { Waits, Words } from './command.ts';
 
 const NOT_A_FLOAT = 'ERR timeout is not a float or out of range';
 const TOO_LONG = 'ERR timeout is out of range';
@@ -18,8 +18,11 @@ function timeoutOf(text: string): number | string {
   return ms >= TIMEOUT_MS_MAX ? TOO_LONG : ms;
 }
 
-/** The index of the timeout; negative from the end. */
-export function timeoutAt(index: number) {
+/**
+ * `index`: of the timeout; negative from the end. `keysOf`: the keys that are waited for, `type`:
+ * of their values.
+ */
+export function timeoutAt(index: number, type: string, keysOf: Waits['keysOf']) {
   const at = (args: Words): string => args.text(index < 0 ? args.count + index : index);
   return {
     /** The error line, if it is wrong. */
@@ -28,6 +31,8 @@ export function timeoutAt(index: number) {
       return typeof timeout === 'string' ? timeout : undefined;
     },
     waits: {
+      type,
+      keysOf,
       takes: true,
       loses: true,
       timeoutMs(args: Words): number | undefined {

@@ -43,8 +43,8 @@ export interface GatewayCore {
   /** Passes a part to the coordinator; `false`: no room, and `refused` follows. */
   submit(part: Part): boolean;
   giveCredit(credit: ReplyCredit): void;
-  /** The client waits for keys; `deadlineMs` is monotonic. */
-  waitFor(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number): void;
+  /** The client waits for keys; `deadlineMs` is monotonic. `isNew`: it has not tried yet. */
+  waitFor(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number, isNew: boolean): void;
   /** The client of the unit, or of one before it, waits no longer. */
   stopWaiting(client: WaitingClient, unit: UnitId): void;
   /** The client is gone, and with it what the command under way takes. */

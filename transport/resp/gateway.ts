@@ -307,8 +307,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.#options.flow(credit);
   }
 
-  waitFor(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number): void {
-    this.waiters.add(client, waitedFor, deadlineMs);
+  waitFor(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number, isNew: boolean): void {
+    this.waiters.add(client, waitedFor, deadlineMs, isNew);
     if (deadlineMs >= this.#deadlineMs) return;
     this.#deadlineMs = deadlineMs;
     this.#options.wakeIn?.(Math.max(1, deadlineMs - this.services.clock.monotonicMs()));

@@ -15,7 +15,7 @@ const TYPE = LIST as ValueType;
 const KEYS = { first: 1, last: -2, step: 1 } as const;
 
 function pop(name: string, end: End, summary: string): Command {
-  const timeout = timeoutAt(-1);
+  const timeout = timeoutAt(-1, 'list', (args) => keysAmong(KEYS, args));
   return command({
     group: 'list',
     keys: KEYS,
@@ -44,9 +44,10 @@ function pop(name: string, end: End, summary: string): Command {
   });
 }
 
-const moveTimeout = timeoutAt(5);
-const popPushTimeout = timeoutAt(3);
-const manyTimeout = timeoutAt(1);
+const source = () => [1];
+const moveTimeout = timeoutAt(5, 'list', source);
+const popPushTimeout = timeoutAt(3, 'list', source);
+const manyTimeout = timeoutAt(1, 'list', (args) => keysBehind(args, 2));
 
 const MOVE = {
   group: 'list',

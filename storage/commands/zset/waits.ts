@@ -16,7 +16,7 @@ const TYPE = ZSET as ValueType;
 const KEYS = { first: 1, last: -2, step: 1 } as const;
 
 function pop(name: string, isMax: boolean, which: string): Command {
-  const timeout = timeoutAt(-1);
+  const timeout = timeoutAt(-1, 'zset', (args) => keysAmong(KEYS, args));
   return command({
     group: 'sorted-set',
     keys: KEYS,
@@ -47,7 +47,7 @@ function pop(name: string, isMax: boolean, which: string): Command {
   });
 }
 
-const manyTimeout = timeoutAt(1);
+const manyTimeout = timeoutAt(1, 'zset', (args) => keysBehind(args, 2));
 
 export const ZSET_WAIT_COMMANDS: readonly Command[] = [
   pop('BZPOPMIN', false, 'lowest'),

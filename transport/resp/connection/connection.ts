@@ -375,7 +375,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     unit.repeat(id, waiting.again);
     unit.isWaiting = true;
     wait.isBlocked = true;
-    this.#core.waitFor(this, { ...waiting, takes: wait.takes }, wait.deadlineMs);
+    this.#core.waitFor(this, { ...waiting, takes: wait.waitedFor.takes }, wait.deadlineMs, false);
   }
 
   tryAgain(): void {
@@ -397,7 +397,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     const wait = this.#wait;
     if (wait === undefined) return false;
     wait.unblockedBy ??= line;
-    this.waitExpired();
+    if (!this.#core.waiters.tryNow(this)) this.waitExpired();
     return true;
   }
 
@@ -766,8 +766,15 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   #mayWait({ command: { waits } }: StoreRoute): void {
     const timeoutMs = waits?.timeoutMs(this.#parser.args);
     if (waits === undefined || timeoutMs === undefined) return;
-    this.counters.waitAttempts += 1;
-    this.#wait = new CommandWait(waits, timeoutMs, this.services.clock.monotonicMs());
+    const { args } = this.#parser;
+    const waitedFor = {
+      database: this.client.database,
+      keys: waits.keysOf(args).map((i) => args.text(i)),
+      type: waits.type,
+      takes: waits.takes,
+    };
+    const nowMs = this.services.clock.monotonicMs();
+    this.#wait = new CommandWait(waits.loses, waitedFor, timeoutMs, nowMs);
   }
 
   /** `false`: it is refused, for want of memory. */
@@ -999,7 +1006,20 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#unitBytes = unit.parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
     this.counters.unitsSubmitted += 1;
+    if (this.#wait !== undefined && this.#queuesUp(unit, this.#wait)) return;
     this.#submitUnit(unit);
+  }
+
+  /** `false`: its command is to be run now. */
+  #queuesUp(unit: UnitUnderWay, wait: CommandWait): boolean {
+    if (!this.#core.waiters.isQueued(wait.waitedFor)) {
+      this.counters.waitAttempts += 1;
+      return false;
+    }
+    unit.isWaiting = true;
+    wait.isBlocked = true;
+    this.#core.waitFor(this, wait.waitedFor, wait.deadlineMs, true);
+    return true;
   }
 
   #submitUnit(unit: UnitUnderWay): void {

@@ -42,7 +42,7 @@ interface Wait {
   /** Monotonic milliseconds; Infinity: it waits for ever. */
   readonly deadlineMs: number;
   isTrying: boolean;
-  /** Its store has forgotten that it waits. */
+  /** Its store does not know that it waits: it has not tried yet, or the store began anew. */
   isLost: boolean;
 }
 
@@ -86,8 +86,20 @@ export class Waiters {
     return this.#keys.size;
   }
 
-  /** The client's command has found nothing. Its place is that of its first attempt. */
-  add(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number): void {
+  /**
+   * Whether others wait for each of these keys already. A client that comes then would take what
+   * is for them: it is to queue behind them, and tries when it is the first.
+   */
+  isQueued({ database, type, keys, takes }: WaitedFor): boolean {
+    if (!takes) return false;
+    return keys.every((key) => this.#keys.has(`${database} ${type} ${key}`));
+  }
+
+  /**
+   * The client's command has found nothing, or it has not been run yet (`isNew`). Its place is that
+   * of the first call.
+   */
+  add(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number, isNew = false): void {
     const known = this.#waits.get(client);
     if (known !== undefined) {
       known.isTrying = false;
@@ -101,7 +113,7 @@ export class Waiters {
     }
     const { database, type, keys, takes } = waitedFor;
     const waited = [...new Set(keys)].map((key) => this.#keyOf(`${database} ${type} ${key}`));
-    const wait = { client, keys: waited, takes, deadlineMs, isTrying: false, isLost: false };
+    const wait = { client, keys: waited, takes, deadlineMs, isTrying: false, isLost: isNew };
     this.#waits.set(client, wait);
     for (const key of waited) {
       key.waits.add(wait);
@@ -139,7 +151,7 @@ export class Waiters {
     this.#next(waited);
   }
 
-  /** Stores have forgotten who waits: every client tries again. */
+  /** Stores have forgotten who waits: the first for each key tries again, and is known then. */
   lost(): void {
     for (const wait of this.#waits.values()) wait.isLost = !wait.isTrying;
     for (const key of [...this.#keys.values()]) {
@@ -164,9 +176,18 @@ export class Waiters {
     let nextMs = Number.POSITIVE_INFINITY;
     for (const { client, deadlineMs, isTrying } of [...this.#waits.values()]) {
       if (deadlineMs > nowMs) nextMs = Math.min(nextMs, deadlineMs);
-      else if (!isTrying) client.waitExpired();
+      else if (!isTrying && !this.tryNow(client)) client.waitExpired();
     }
     return nextMs;
+  }
+
+  /** Lets a client try that has not tried yet, out of turn. `false`: it has tried. */
+  tryNow(client: WaitingClient): boolean {
+    const wait = this.#waits.get(client);
+    if (wait === undefined || !wait.isLost || wait.isTrying) return false;
+    wait.isLost = false;
+    this.#try(wait);
+    return true;
   }
 
   #keyOf(name: string): WaitedKey {
@@ -187,22 +208,22 @@ export class Waiters {
     while (key.trying === undefined) {
       const wait = this.#first(key);
       if (wait === undefined) return;
-      if (wait.isLost) wait.isLost = false;
-      else key.credit -= 1;
+      wait.isLost = false;
+      key.credit = Math.max(0, key.credit - 1);
       key.trying = wait;
       this.#try(wait);
     }
   }
 
-  /** One that must try because its store has forgotten it, or the next that an element is for. */
+  /** The first in the queue, if an element is for it, or if its store does not know of it. */
   #first({ waits, credit }: WaitedKey): Wait | undefined {
     let first: Wait | undefined;
     for (const wait of waits) {
       if (wait.isTrying) continue;
-      if (wait.isLost) return wait;
+      if (wait.isLost && !wait.takes) return wait;
       if (wait.takes) first ??= wait;
     }
-    return credit > 0 ? first : undefined;
+    return credit > 0 || first?.isLost === true ? first : undefined;
   }
 
   #try(wait: Wait): void {
