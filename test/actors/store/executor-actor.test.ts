@@ -50,6 +50,8 @@ class Bench {
   readonly replica: ReplicaActorMessage[] = [];
   readonly coordinator: CoordinatorActorMessage[] = [];
   readonly answers: PartAnswer[] = [];
+  /** Of keys that clients wait for. */
+  readonly news: StoreNews[] = [];
   readonly disk: boolean[] = [];
   readonly executor: ActorRef<ExecutorMessage>;
   isOpen: boolean;
@@ -64,7 +66,11 @@ class Bench {
     this.isOpen = isOpen;
     const replica = this.#neighbour('replica', this.replica, mailboxMax);
     const coordinator = this.#neighbour('coordinator', this.coordinator, mailboxMax);
-    const tell = (answer: PartAnswer): boolean => this.answers.push(answer) > 0;
+    const tell = (news: StoreNews): boolean => {
+      if (news.type === 'KeysReady' || news.type === 'WaitsLost') this.news.push(news);
+      else this.answers.push(news);
+      return true;
+    };
     const clients = new Outlet<StoreNews>({ path: 'clients', tell });
     const { scheduler } = this.world;
     const defer = (callback: () => void): void => void scheduler.after(COMMIT_MS, callback);
@@ -197,6 +203,48 @@ function part(connection: number, ...commands: string[]): Part {
     participants: words.map(([, key = '']) => slotOfText(key)),
   });
 }
+
+describe('a command that waits', () => {
+  const wait = (connection: number, command: string): Part => ({
+    ...part(connection, command),
+    waits: true,
+  });
+  const ready = (key: string, added: number, left: number) => ({
+    type: 'KeysReady',
+    keys: [{ database: 0, key, type: 'list', added, left }],
+  });
+
+  test('is told from its place on what comes to its keys, until it is answered', () => {
+    const bench = new Bench().execute([part(1, 'RPUSH a x', 'LPOP a')]);
+    bench.execute([wait(1, 'BLPOP a 0')]);
+    expect(bench.answers.at(-1)).toMatchObject({ waiting: { keys: ['a'], type: 'list' } });
+    bench.execute([part(2, 'RPUSH a 1 2', 'RPUSH b 1')]);
+    bench.execute([part(2, 'RPUSH a 3')]).execute([part(2, 'LPOP a 2')]);
+    expect(bench.news.slice(1)).toMatchObject([
+      ready('a', 2, 2),
+      ready('a', 1, 3),
+      ready('a', 0, 1),
+    ]);
+    bench.execute([wait(1, 'BLPOP a 0')]);
+    expect(bench.answers.at(-1)?.type).toBe('PartReplies');
+    expect(bench.answers.at(-1)).not.toHaveProperty('waiting');
+    bench.execute([part(2, 'RPUSH a 4')]);
+    expect(bench.news).toHaveLength(4);
+  });
+
+  test('is not told any more when its client is gone, or in a block', () => {
+    const bench = new Bench().execute([wait(1, 'BLPOP a 0')]);
+    bench.tell({ type: 'StopWaiting', unit: { connection: 1, sequence: 1 } });
+    bench.execute([part(3, 'BLPOP a 0')]).execute([part(2, 'RPUSH a 1')]);
+    expect(bench.news).toEqual([{ type: 'WaitsLost' }]);
+  });
+
+  test('is to try again when all keys were removed', () => {
+    const bench = new Bench().execute([wait(1, 'BLPOP a 0')]);
+    bench.execute([{ ...part(2, 'FLUSHALL'), wholeStore: true }]);
+    expect(bench.news).toEqual([{ type: 'WaitsLost' }, { type: 'WaitsLost' }]);
+  });
+});
 
 describe('a transaction', () => {
   test('answers each part of this node with its own replies, and reports once per turn', () => {

@@ -1,5 +1,6 @@
 /** Random commands on lists. */
 import fc from 'fast-check';
+import { timeout } from './timeouts.ts';
 
 const word = (...words: string[]) => fc.constantFrom(...words);
 const many = <T>(each: fc.Arbitrary<T>, maxLength: number) =>
@@ -44,6 +45,13 @@ const move = fc.oneof(
   fc.tuple(word('RPOPLPUSH'), key, key),
   fc.tuple(word('LMOVE'), key, key, end, end),
 );
+/** They wait where there is nothing, but not for long. */
+const wait = fc.oneof(
+  fc.tuple(word('BLPOP', 'BRPOP'), key, key, timeout),
+  fc.tuple(word('BRPOPLPUSH'), key, key, timeout),
+  fc.tuple(word('BLMOVE'), key, key, end, end, timeout),
+  fc.tuple(timeout, manyPop).map(([ms, [, ...words]]) => ['BLMPOP', ms, ...words]),
+);
 const places = fc.oneof(
   fc.tuple(word('LINDEX'), key, index),
   fc.tuple(word('LRANGE', 'LTRIM'), key, index, index),
@@ -65,6 +73,7 @@ export const listCommands: fc.Arbitrary<string[]> = fc
     { weight: 4, arbitrary: pop },
     { weight: 2, arbitrary: manyPop },
     { weight: 3, arbitrary: move },
+    { weight: 3, arbitrary: wait },
     { weight: 6, arbitrary: places },
     { weight: 3, arbitrary: position },
     fc.tuple(word('OBJECT'), word('ENCODING'), key),

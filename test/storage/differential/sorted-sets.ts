@@ -1,5 +1,6 @@
 /** Random commands on sorted sets. */
 import fc from 'fast-check';
+import { timeout } from './timeouts.ts';
 
 const word = (...words: string[]) => fc.constantFrom(...words);
 const many = <T>(each: fc.Arbitrary<T>, maxLength: number) =>
@@ -104,6 +105,7 @@ const single = fc.oneof(
 );
 const pop = fc.oneof(
   fc.tuple(word('ZPOPMIN', 'ZPOPMAX'), key, index),
+  fc.tuple(word('BZPOPMIN', 'BZPOPMAX'), key, key, timeout),
   fc
     .tuple(
       countedSources,
@@ -111,6 +113,9 @@ const pop = fc.oneof(
       fc.oneof(fc.constant([]), fc.tuple(word('COUNT'), index)),
     )
     .map(([{ words }, where, count]) => ['ZMPOP', ...words, where, ...count]),
+  fc
+    .tuple(timeout, countedSources, word('MIN', 'max', 'x'))
+    .map(([ms, { words }, where]) => ['BZMPOP', ms, ...words, where]),
 );
 const combineOptions = (count: number) =>
   fc
