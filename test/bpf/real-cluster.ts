@@ -3,11 +3,12 @@
  * end-to-end tests and the bench of whole transactions. Ends only what it started.
  */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HoloFastMode } from '../../bpf/path/holofast-mode.ts';
+import { newSecret } from '../../transport/peer/security/cluster-secret.ts';
 import { stopChild } from './native-helpers.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -111,7 +112,15 @@ export class RealCluster {
 
   constructor(plan: ClusterPlan) {
     this.#plan = plan;
-    if (plan.owner !== undefined) chownSync(this.directory, plan.owner, plan.owner);
+    const { owner } = plan;
+    writeFileSync(this.#secretFile, newSecret(), { mode: 0o600 });
+    if (owner === undefined) return;
+    for (const path of [this.directory, this.#secretFile]) chownSync(path, owner, owner);
+  }
+
+  /** Hosts of their own prove to each other who they are. */
+  get #secretFile(): string {
+    return join(this.directory, 'cluster-secret');
   }
 
   /** Resolves when all nodes serve and hear each other's frames as far as their modes go. */
@@ -142,6 +151,7 @@ export class RealCluster {
     const { redis, admin } = ports(portBase, index);
     const args = [
       ...nodeArguments(hosts, portBase, index, this.directory),
+      `--cluster-secret-file=${this.#secretFile}`,
       `--holofast=${modes[index] ?? modes.at(-1) ?? 'auto'}`,
       ...flags,
       ...(nodeFlags[index] ?? []),
