@@ -38,7 +38,8 @@ export class AccessControl {
   readonly log = new AclLog();
   readonly #options: AccessOptions;
   readonly #backoff = new FailureBackoff();
-  #values: TableView['values'];
+  /** Read by the first `refresh`: the table belongs to a node that may not be built yet. */
+  #values: TableView['values'] = new Map();
   /** As of the last `refresh`; users of the table are served only with one. */
   #hasLease = true;
   /** Counts the changes of users that this node has seen. */
@@ -48,11 +49,10 @@ export class AccessControl {
     this.#options = options;
     this.commands = new AclCommands(options.commands);
     this.users = new UserTable(this.commands, options.passwordHash);
-    this.#values = options.table();
     this.users.read(this.#values);
   }
 
-  /** Takes the table as it is now; `true`: it has changed. */
+  /** Takes the table as it is now; `true`: it has changed. Before anything is judged. */
   refresh(): boolean {
     const values = this.#options.table();
     this.#hasLease = !this.users.hasRows || this.#options.hasLease();
