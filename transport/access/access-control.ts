@@ -38,7 +38,7 @@ export class AccessControl {
   readonly log = new AclLog();
   readonly #options: AccessOptions;
   readonly #backoff = new FailureBackoff();
-  /** Read by the first `refresh`: the table belongs to a node that may not be built yet. */
+  /** None before the first `refresh`: the table belongs to a node that may not be built yet. */
   #values: TableView['values'] = new Map();
   /** As of the last `refresh`; users of the table are served only with one. */
   #hasLease = true;
