@@ -65,7 +65,7 @@ describe.skipIf(!hasTool('redis-cli'))('redis-cli (skipped where it is not insta
     expect(memory).toMatch(/Biggest string found .*big:string.* has \d+ bytes/);
     const { stdout, stderr } = await runTool('redis-cli', ['-p', String(first), '--hotkeys']);
     expect(`${stdout}${stderr}`).toContain('An LFU maxmemory policy is not selected');
-    // What --bigkeys and --memkeys have asked for counts as well.
+    // Keys that --bigkeys and --memkeys have asked for count as well.
     await cli(first, '-r', '300', 'get', 'hot');
     expect((await cli(first, 'holohotkeys', '1')).split('\n')[1]).toBe('hot');
   });
