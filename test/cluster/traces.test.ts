@@ -131,7 +131,7 @@ test('a transaction whose coordinator is killed shows its recovery', async () =>
     if (found !== undefined) {
       const picture = await holoctl('trace', found, '--nodes', survivors);
       for (const words of ['BeginRecovery', 'recovery: ']) expect(picture).toContain(words);
-      // What nobody can have executed is invalidated by those who recover it.
+      // A transaction that nobody can have executed is invalidated by those who recover it.
       expect(picture).toMatch(/recovered|invalidated/);
       return;
     }
