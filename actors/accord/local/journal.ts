@@ -153,8 +153,9 @@ export function bytesOfRecord(record: JournalRecord): number {
     const slots = participants === WHOLE_STORE ? 0 : participants.byteLength;
     return SHORT_RECORD_BYTES + slots + body.length;
   }
+  const reads = 'reads' in record ? record.reads.length : 0;
   const deps = 'deps' in record ? record.deps.length : 0;
-  return SHORT_RECORD_BYTES + TIMESTAMP_BYTES * deps;
+  return SHORT_RECORD_BYTES + reads + TIMESTAMP_BYTES * deps;
 }
 
 /** Throws RangeError on a payload that is not of its type's layout. */

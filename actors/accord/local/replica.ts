@@ -556,7 +556,7 @@ export class Replica {
       const command = this.#state.find(id);
       if (command === undefined) continue;
       const status = this.#statusOf(id);
-      bytes += (status.body?.length ?? 0) + (status.deps?.length ?? 0);
+      for (const part of [status.body, status.deps, status.reads]) bytes += part?.length ?? 0;
       this.#state.reply(from, status);
       if (bytes > this.#state.limits.fetchBytesMax) return;
     }

@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  bytesOfRecord,
   decodeRecord,
   encodeRecord,
   groupOfRecord,
@@ -22,7 +23,7 @@ const records: fc.Arbitrary<JournalRecord> = fc.oneof(
     type: fc.constant('Defined' as const),
     id: stamps,
     participants: fc.oneof(slots.map(participantsOf), fc.constant(WHOLE_STORE)),
-    body: fc.uint8Array({ maxLength: 9 }),
+    body: fc.uint8Array({ maxLength: 400, size: 'max' }),
   }),
   fc.record({
     type: fc.constant('PreAccepted' as const),
@@ -43,6 +44,11 @@ const records: fc.Arbitrary<JournalRecord> = fc.oneof(
     deps,
   }),
   fc.record({ type: fc.constant('Stable' as const), id: stamps, executeAt: stamps, deps }),
+  fc.record({
+    type: fc.constant('PreApplied' as const),
+    id: stamps,
+    reads: fc.uint8Array({ maxLength: 400, size: 'max' }),
+  }),
   fc.record({ type: fc.constant('Applied' as const), id: stamps, sequence: fc.maxSafeNat() }),
   fc.record({ type: fc.constant('Invalidated' as const), id: stamps }),
   fc.record({
@@ -85,7 +91,16 @@ describe('records', () => {
       }),
       { numRuns: 400 },
     );
-    expect(numbers.size).toBe(12);
+    expect(numbers.size).toBe(13);
+  });
+
+  test('none is longer than it is counted for before it is encoded', () => {
+    fc.assert(
+      fc.property(records, (record) => {
+        expect(bytesOf(record).payload.length).toBeLessThanOrEqual(bytesOfRecord(record));
+      }),
+      { numRuns: 400 },
+    );
   });
 
   test('a refusal stays on the vote', () => {
