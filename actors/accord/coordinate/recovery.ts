@@ -5,10 +5,11 @@
  */
 
 import type { RecoverOk } from '../messages/messages.ts';
-import { type Deps, decodeDeps, NO_DEPS, union, without } from '../primitives/deps.ts';
+import type { Deps } from '../primitives/deps.ts';
 import { compareProgress, Status } from '../primitives/status.ts';
 import type { Timestamp } from '../primitives/timestamp.ts';
 import type { Group } from '../topology/group.ts';
+import { acceptedDeps, acceptedTime, awaitedOf, unite } from './recover-replies.ts';
 import type { TransactionRound } from './transaction-round.ts';
 
 export type Conclusion =
@@ -52,28 +53,11 @@ function concludeUndecided(group: Group, round: TransactionRound): Conclusion {
   if (impossible || replies.some((reply) => reply.rejectsFastPath)) return { type: 'invalidate' };
   // A replica without the footprint cannot have looked for evidence: ask again with the definition.
   if (replies.some((reply) => reply.body === undefined)) return { type: 'again' };
-  const noWait = unite(replies, (reply) => reply.noWait);
-  const wait = without(
-    unite(replies, (reply) => reply.wait),
-    noWait,
-  );
+  const wait = awaitedOf(replies);
   if (wait.length > 0) return { type: 'wait', ids: wait };
   return { type: 'coordinate', executeAt: round.id, deps: unite(replies, (reply) => reply.local) };
 }
 
 function acceptedValue(reply: RecoverOk): { executeAt: Timestamp; deps: Deps } {
-  const { executeAt, coordinated } = reply;
-  if (executeAt === null || coordinated === null) {
-    throw new Error('recovery: an accepted value without executeAt or deps');
-  }
-  return { executeAt, deps: decodeDeps(coordinated) };
-}
-
-function unite(replies: readonly RecoverOk[], of: (reply: RecoverOk) => Uint8Array | null): Deps {
-  let all = NO_DEPS;
-  for (const reply of replies) {
-    const some = of(reply);
-    if (some !== null) all = union(all, decodeDeps(some));
-  }
-  return all;
+  return { executeAt: acceptedTime(reply), deps: acceptedDeps(reply) };
 }

@@ -4,10 +4,11 @@
  * the deps that a group's part goes on with are left in the part.
  */
 import type { RecoverOk } from '../messages/messages.ts';
-import { type Deps, decodeDeps, NO_DEPS, union, without } from '../primitives/deps.ts';
+import { type Deps, union } from '../primitives/deps.ts';
 import { compareProgress, Status } from '../primitives/status.ts';
 import { compare, type Timestamp } from '../primitives/timestamp.ts';
 import type { GroupId } from '../topology/group-id.ts';
+import { acceptedDeps, acceptedTime, awaitedOf, unite } from './recover-replies.ts';
 import type { RoundPart, SpanningRound } from './spanning-round.ts';
 
 export type SpanningConclusion =
@@ -40,8 +41,8 @@ export function concludeSpanning(round: SpanningRound): SpanningConclusion {
     case Status.AcceptedInvalidate:
       return { type: 'invalidate' };
     case Status.Accepted:
-      for (const part of live) part.deps = proposalOf(part, timeOf(most));
-      return { type: 'coordinate', executeAt: timeOf(most) };
+      for (const part of live) part.deps = proposalOf(part, acceptedTime(most));
+      return { type: 'coordinate', executeAt: acceptedTime(most) };
     case Status.Committed:
     case Status.Stable:
     case Status.PreApplied:
@@ -63,7 +64,7 @@ function withoutOutcome({ status }: RecoverOk): SpanningConclusion {
 
 /** The time is decided: the groups that lack deps get them. */
 function complete(live: readonly RoundPart[], most: RecoverOk): SpanningConclusion {
-  const executeAt = timeOf(most);
+  const executeAt = acceptedTime(most);
   const isStable = most.status >= Status.Stable;
   const missing: RoundPart[] = [];
   const short: RoundPart[] = [];
@@ -75,7 +76,7 @@ function complete(live: readonly RoundPart[], most: RecoverOk): SpanningConclusi
     );
     if (best === undefined) missing.push(part);
     if (!isStable || best === undefined || best.status < Status.Stable) short.push(part);
-    part.deps = best === undefined ? proposalOf(part, executeAt) : decodeDeps(bytesOf(best));
+    part.deps = best === undefined ? proposalOf(part, executeAt) : acceptedDeps(best);
   }
   const reads = most.reads ?? undefined;
   return { type: isStable ? 'stable' : 'commit', executeAt, missing, short, reads };
@@ -89,7 +90,7 @@ function proposalOf({ recoverReplies }: RoundPart, executeAt: Timestamp): Deps {
     undefined,
   );
   const local = unite(recoverReplies, (reply) => reply.local);
-  const deps = highest === undefined ? local : union(decodeDeps(bytesOf(highest)), local);
+  const deps = highest === undefined ? local : union(acceptedDeps(highest), local);
   // An older proposal may have been for a later time.
   return deps.filter((id) => compare(id, executeAt) < 0);
 }
@@ -107,33 +108,10 @@ function concludeUndecided(
   }
   if (replies.some(({ body }) => body === undefined)) return { type: 'again' };
   const ids = live.flatMap(({ group, recoverReplies }) => {
-    const noWait = unite(recoverReplies, (reply) => reply.noWait);
-    const wait = without(
-      unite(recoverReplies, (reply) => reply.wait),
-      noWait,
-    );
+    const wait = awaitedOf(recoverReplies);
     return wait.length === 0 ? [] : [{ group: group.id, ids: wait }];
   });
   if (ids.length > 0) return { type: 'wait', ids };
   for (const part of live) part.deps = unite(part.recoverReplies, (reply) => reply.local);
   return { type: 'coordinate', executeAt: id };
-}
-
-function timeOf({ executeAt }: RecoverOk): Timestamp {
-  if (executeAt === null) throw new Error('recovery: an accepted value without executeAt');
-  return executeAt;
-}
-
-function bytesOf({ coordinated }: RecoverOk): Uint8Array {
-  if (coordinated === null) throw new Error('recovery: an accepted value without deps');
-  return coordinated;
-}
-
-function unite(replies: readonly RecoverOk[], of: (reply: RecoverOk) => Uint8Array | null): Deps {
-  let all = NO_DEPS;
-  for (const reply of replies) {
-    const some = of(reply);
-    if (some !== null) all = union(all, decodeDeps(some));
-  }
-  return all;
 }

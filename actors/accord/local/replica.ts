@@ -362,13 +362,17 @@ export class Replica {
     return command;
   }
 
+  /** The record that a fact is about: below the mark it was settled here, and forgotten. */
+  #ofFact(from: number, id: TxnId): Command | undefined {
+    const state = this.#state;
+    return state.find(id) ?? (state.isRedundant(id) ? undefined : state.admit(from, id, false));
+  }
+
   /** A fact: no ballot is looked at. */
   #stable(from: number, message: Stable): void {
     const state = this.#state;
     const { id, executeAt } = message;
-    const known = state.find(id);
-    if (known === undefined && state.isRedundant(id)) return;
-    const command = known ?? state.admit(from, id, false);
+    const command = this.#ofFact(from, id);
     if (command === undefined) return;
     if (this.#denies(from, command, message)) return;
     if (command.status >= Status.Stable) return;
@@ -411,10 +415,8 @@ export class Replica {
   #apply(from: number, message: Apply): void {
     const state = this.#state;
     const { id, ballot } = message;
-    const known = state.find(id);
-    const command = known ?? (state.isRedundant(id) ? undefined : state.admit(from, id, false));
+    const command = this.#ofFact(from, id);
     if (command === undefined) {
-      // Below the mark it was settled here, and forgotten.
       if (state.isRedundant(id)) state.reply(from, { type: 'ApplyOk', id, ballot });
       return;
     }
@@ -461,9 +463,7 @@ export class Replica {
 
   #commitInvalidate(from: number, message: CommitInvalidate): void {
     const state = this.#state;
-    const known = state.find(message.id);
-    if (known === undefined && state.isRedundant(message.id)) return;
-    const command = known ?? state.admit(from, message.id, false);
+    const command = this.#ofFact(from, message.id);
     if (command === undefined || command.status === Status.Invalidated) return;
     if (isDecided(command.status)) {
       return state.contradict(from, message.type, command, 'it is invalidated elsewhere');
@@ -530,8 +530,7 @@ export class Replica {
     const state = this.#state;
     const { id, status, executeAt, deps, reads } = message;
     if (executeAt !== null && deps !== null && reads !== null) {
-      const known = state.find(id);
-      const command = known ?? (state.isRedundant(id) ? undefined : state.admit(from, id, false));
+      const command = this.#ofFact(from, id);
       if (command !== undefined) {
         this.#takeReads(from, command, { ...message, executeAt, deps, reads });
       }
