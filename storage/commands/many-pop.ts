@@ -4,7 +4,7 @@ import { SYNTAX_ERROR } from './command.ts';
 import { integerFrom } from './integer-arguments.ts';
 import { keysBehind } from './numkeys.ts';
 
-interface ManyPop<End> {
+export interface ManyPop<End> {
   /** The indices of the keys. */
   readonly keys: readonly number[];
   readonly end: End;

@@ -7,7 +7,7 @@ import { LIST } from '../../types/list.ts';
 import { bytesFrom } from '../collections.ts';
 import { arityError, type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from '../command.ts';
 import { integerFrom, NOT_POSITIVE } from '../integer-arguments.ts';
-import { parseManyPop } from '../many-pop.ts';
+import { type ManyPop, parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
 import { beginList, editList, endList, type FoundList } from './values.ts';
@@ -85,7 +85,7 @@ function pop(name: string, end: End) {
 }
 
 /** In steps if they are many. */
-export function answerItems(
+function answerItems(
   keyspace: Keyspace,
   items: readonly string[],
   out: ReplySink,
@@ -171,6 +171,27 @@ const lmove = command({
   },
 });
 
+/** Pops from the first list of the request that is there, and answers; else `nothing` does. */
+export function popFirst(
+  keyspace: Keyspace,
+  args: Arguments,
+  { keys, count, end }: ManyPop<End>,
+  out: ReplySink,
+  nothing: () => void,
+): Steps | undefined {
+  for (const i of keys) {
+    const found = keyspace.findCollection(LIST, args, i);
+    if (found === undefined) continue;
+    const items = popped(keyspace, args, i, found, count, end);
+    out.array(2);
+    out.bulk(args.text(i));
+    out.array(items.length);
+    return answerItems(keyspace, items, out);
+  }
+  nothing();
+  return undefined;
+}
+
 const lmpop = command({
   group: 'list',
   keys: (args) => keysBehind(args, 1),
@@ -183,16 +204,7 @@ const lmpop = command({
   run(keyspace, args, out) {
     const request = parseManyPop(args, endAt);
     if (typeof request === 'string') return out.error(request);
-    for (const i of request.keys) {
-      const found = keyspace.findCollection(LIST, args, i);
-      if (found === undefined) continue;
-      const items = popped(keyspace, args, i, found, request.count, request.end);
-      out.array(2);
-      out.bulk(args.text(i));
-      out.array(items.length);
-      return answerItems(keyspace, items, out);
-    }
-    return out.nilArray();
+    return popFirst(keyspace, args, request, out, () => out.nilArray());
   },
 });
 

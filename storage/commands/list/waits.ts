@@ -8,7 +8,7 @@ import { type Command, command, keysAmong, SYNTAX_ERROR, TWO_KEYS } from '../com
 import { parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import { timeoutAt } from '../wait-timeout.ts';
-import { answerItems, type End, endAt, moved, popped } from './ends.ts';
+import { type End, endAt, moved, popFirst, popped } from './ends.ts';
 
 const TYPE = LIST as ValueType;
 /** The timeout stands behind the keys. */
@@ -106,17 +106,10 @@ export const LIST_WAIT_COMMANDS: readonly Command[] = [
       if (typeof request === 'string') return out.error(request);
       const refusal = manyTimeout.refusal(args);
       if (refusal !== undefined) return out.error(refusal);
-      for (const i of request.keys) {
-        const found = keyspace.findCollection(LIST, args, i);
-        if (found === undefined) continue;
-        const items = popped(keyspace, args, i, found, request.count, request.end);
-        out.array(2);
-        out.bulk(args.text(i));
-        out.array(items.length);
-        return answerItems(keyspace, items, out);
-      }
-      keyspace.nothingYet(args, request.keys, TYPE);
-      return out.nilArray();
+      return popFirst(keyspace, args, request, out, () => {
+        keyspace.nothingYet(args, request.keys, TYPE);
+        out.nilArray();
+      });
     },
   }),
 ];

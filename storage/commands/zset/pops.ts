@@ -5,7 +5,7 @@ import { forEachInSteps, type Steps } from '../../steps.ts';
 import { ZSET } from '../../types/sorted-set.ts';
 import { type Command, command, ONE_KEY, SYNTAX_ERROR } from '../command.ts';
 import { integerFrom, NOT_POSITIVE } from '../integer-arguments.ts';
-import { parseManyPop } from '../many-pop.ts';
+import { type ManyPop, parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
 import {
@@ -65,6 +65,31 @@ export function endAt(args: Arguments, i: number): End | undefined {
   return args.is(i, 'MAX') ? 'max' : undefined;
 }
 
+/** Pops from the first sorted set of the request that is there, and answers; or `nothing` does. */
+export function* popFirst(
+  keyspace: Keyspace,
+  args: Arguments,
+  { keys, count, end }: ManyPop<End>,
+  out: ReplySink,
+  nothing: () => void,
+): Steps {
+  for (const i of keys) {
+    const found = keyspace.findCollection(ZSET, args, i);
+    if (found === undefined) continue;
+    const entries = yield* popped(keyspace, args, i, found, count, end === 'max');
+    out.array(2);
+    out.bulk(args.text(i));
+    out.array(entries.length);
+    yield* forEachInSteps(entries, keyspace.stepElements, ([member, score]) => {
+      out.array(2);
+      out.bulk(member);
+      out.double(score);
+    });
+    return;
+  }
+  nothing();
+}
+
 const zmpop = command({
   group: 'sorted-set',
   keys: (args) => keysBehind(args, 1),
@@ -77,22 +102,7 @@ const zmpop = command({
   *run(keyspace, args, out) {
     const request = parseManyPop(args, endAt);
     if (typeof request === 'string') return out.error(request);
-    for (const i of request.keys) {
-      const found = keyspace.findCollection(ZSET, args, i);
-      if (found === undefined) continue;
-      const isMax = request.end === 'max';
-      const entries = yield* popped(keyspace, args, i, found, request.count, isMax);
-      out.array(2);
-      out.bulk(args.text(i));
-      out.array(entries.length);
-      yield* forEachInSteps(entries, keyspace.stepElements, ([member, score]) => {
-        out.array(2);
-        out.bulk(member);
-        out.double(score);
-      });
-      return;
-    }
-    out.nilArray();
+    yield* popFirst(keyspace, args, request, out, () => out.nilArray());
   },
 });
 

@@ -2,14 +2,13 @@
  * Commands on sorted sets whose clients wait where there is nothing: BZPOPMIN and its like. Inside
  * a MULTI block they answer null then.
  */
-import { forEachInSteps } from '../../steps.ts';
 import { ZSET } from '../../types/sorted-set.ts';
 import type { ValueType } from '../../types/value-type.ts';
 import { type Command, command, keysAmong } from '../command.ts';
 import { parseManyPop } from '../many-pop.ts';
 import { keysBehind } from '../numkeys.ts';
 import { timeoutAt } from '../wait-timeout.ts';
-import { endAt, popped } from './pops.ts';
+import { endAt, popFirst, popped } from './pops.ts';
 
 const TYPE = ZSET as ValueType;
 /** The timeout stands behind the keys. */
@@ -67,23 +66,10 @@ export const ZSET_WAIT_COMMANDS: readonly Command[] = [
       if (typeof request === 'string') return out.error(request);
       const refusal = manyTimeout.refusal(args);
       if (refusal !== undefined) return out.error(refusal);
-      for (const i of request.keys) {
-        const found = keyspace.findCollection(ZSET, args, i);
-        if (found === undefined) continue;
-        const isMax = request.end === 'max';
-        const entries = yield* popped(keyspace, args, i, found, request.count, isMax);
-        out.array(2);
-        out.bulk(args.text(i));
-        out.array(entries.length);
-        yield* forEachInSteps(entries, keyspace.stepElements, ([member, score]) => {
-          out.array(2);
-          out.bulk(member);
-          out.double(score);
-        });
-        return;
-      }
-      keyspace.nothingYet(args, request.keys, TYPE);
-      out.nilArray();
+      yield* popFirst(keyspace, args, request, out, () => {
+        keyspace.nothingYet(args, request.keys, TYPE);
+        out.nilArray();
+      });
     },
   }),
 ];
