@@ -1,5 +1,6 @@
 /** Users and permissions at the Redis port, attacked. */
 import { describe, expect, test } from 'vitest';
+import { AccessControl } from '../../transport/access/access-control.ts';
 import { FailureBackoff } from '../../transport/access/failure-backoff.ts';
 import { hashOf } from '../../transport/access/passwords.ts';
 import { array, FakeSocket, request } from '../transport/resp/harness.ts';
@@ -276,6 +277,17 @@ describe('permissions', () => {
     }
     expect(ann.ask(request('SET a 1'))).toBe('+OK\r\n');
   });
+});
+
+test('the first users of the table are not served without a lease', () => {
+  const table = new Map([['user:alice', 'on nopass ~* &* +@all']]);
+  const options = { commands: [], passwordHash: '', table: () => table, hasLease: () => false };
+  const access = new AccessControl(options);
+  const standard = access.users.defaultUser;
+  expect(access.refresh()).toBe(true);
+  const alice = access.users.find('alice');
+  expect(alice && access.leaseRefusal(alice)).toContain('NOQUORUM');
+  expect(access.leaseRefusal(standard)).toBeUndefined();
 });
 
 describe('ACL', () => {

@@ -49,18 +49,20 @@ export class AccessControl {
     this.#options = options;
     this.commands = new AclCommands(options.commands);
     this.users = new UserTable(this.commands, options.passwordHash);
-    this.users.read(this.#values);
   }
 
   /** Takes the table as it is now; `true`: it has changed. Before anything is judged. */
   refresh(): boolean {
     const values = this.#options.table();
+    const isNew = values !== this.#values;
+    if (isNew) {
+      this.#values = values;
+      this.users.read(values);
+      this.version += 1;
+    }
+    // Behind the users: the first ones of the table need a lease at once.
     this.#hasLease = !this.users.hasRows || this.#options.hasLease();
-    if (values === this.#values) return false;
-    this.#values = values;
-    this.users.read(values);
-    this.version += 1;
-    return true;
+    return isNew;
   }
 
   /** The user of a new connection; `undefined`: it must log in. */
