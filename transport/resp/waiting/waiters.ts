@@ -90,9 +90,9 @@ export class Waiters {
    * Whether others wait for each of these keys already. A client that comes then would take what
    * is for them: it is to queue behind them, and tries when it is the first.
    */
-  isQueued({ database, type, keys, takes }: WaitedFor): boolean {
+  isQueued({ keys, takes, ...its }: WaitedFor): boolean {
     if (!takes) return false;
-    return keys.every((key) => this.#keys.has(`${database} ${type} ${key}`));
+    return keys.every((key) => this.#keys.has(nameOf(its, key)));
   }
 
   /**
@@ -111,8 +111,8 @@ export class Waiters {
       }
       return;
     }
-    const { database, type, keys, takes } = waitedFor;
-    const waited = [...new Set(keys)].map((key) => this.#keyOf(`${database} ${type} ${key}`));
+    const { keys, takes } = waitedFor;
+    const waited = [...new Set(keys)].map((key) => this.#keyOf(nameOf(waitedFor, key)));
     const wait = { client, keys: waited, takes, deadlineMs, isTrying: false, isLost: isNew };
     this.#waits.set(client, wait);
     for (const key of waited) {
@@ -136,8 +136,9 @@ export class Waiters {
   }
 
   /** A key has been written. */
-  ready({ database, type, key, added, left }: ReadyKey, atUs: number, nowMs: number): void {
-    const waited = this.#keys.get(`${database} ${type} ${key}`);
+  ready(ready: ReadyKey, atUs: number, nowMs: number): void {
+    const { key, added, left } = ready;
+    const waited = this.#keys.get(nameOf(ready, key));
     if (waited === undefined) return;
     waited.left = left;
     if (left === 0) {
@@ -230,4 +231,9 @@ export class Waiters {
     wait.isTrying = true;
     wait.client.tryAgain();
   }
+}
+
+/** The same on every node: their clients wait for the same. */
+function nameOf(of: Pick<ReadyKey, 'database' | 'type'>, key: string): string {
+  return `${of.database} ${of.type} ${key}`;
 }
