@@ -10,18 +10,13 @@ import {
 import { OPEN } from '../../transport/peer/security/peer-security.ts';
 import {
   atEnd,
-  bySecret,
   CLUSTER,
   closeAll,
   helloOf,
-  open,
-  type PeerNode,
-  pairOf,
-  SECRETS,
   talk,
-  talkTls,
   until,
-} from './peer-network.ts';
+} from '../transport/peer/loopback-nodes.ts';
+import { bySecret, open, type PeerNode, pairOf, SECRETS, talkTls } from './peer-network.ts';
 
 const [OLD, NEW] = SECRETS as [ClusterSecret, ClusterSecret];
 const CIPHERS = 'TLS_AES_128_GCM_SHA256:PSK';

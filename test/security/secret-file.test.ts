@@ -14,7 +14,7 @@ import { run } from '../../actors/main.ts';
 import { PeerProof } from '../../actors/process/security/peer-proof.ts';
 import { readSecrets } from '../../actors/process/security/secret-file.ts';
 import { newSecret } from '../../transport/peer/security/cluster-secret.ts';
-import { CLUSTER } from './peer-network.ts';
+import { CLUSTER } from '../transport/peer/loopback-nodes.ts';
 
 let directory: string;
 let path: string;

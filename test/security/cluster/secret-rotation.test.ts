@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeGreeting } from '../../../transport/peer/handshake.ts';
 import { newSecret, parseSecrets } from '../../../transport/peer/security/cluster-secret.ts';
 import { HOST, TestCluster, type TestNode } from '../../cluster/harness.ts';
-import { helloOf } from '../peer-network.ts';
+import { helloOf } from '../../transport/peer/loopback-nodes.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'holo-rotation-'));
 const file = join(directory, 'secret');

@@ -7,86 +7,41 @@ import {
   type PeerHello,
   PROTOCOL_VERSION,
 } from '../../../transport/peer/handshake.ts';
-import type { PeerHandler } from '../../../transport/peer/network.ts';
-import { TcpNetwork, type TcpNetworkOptions } from '../../../transport/peer/tcp-network.ts';
+import type { TcpNetworkOptions } from '../../../transport/peer/tcp-network.ts';
+import {
+  atEnd,
+  CLUSTER,
+  closeAll,
+  closeLast,
+  EventRecorder,
+  helloOf,
+  type NodeOnLoopback,
+  openNode,
+  talk,
+  until,
+} from './loopback-nodes.ts';
 
-const CLUSTER = 'aa'.repeat(16);
 const OTHER_CLUSTER = 'bb'.repeat(16);
 
-class Recorder implements PeerHandler {
+class Recorder extends EventRecorder {
   readonly frames: [number, string][] = [];
-  readonly events: string[] = [];
   bytes = 0;
   onFrame(peer: number, frame: Uint8Array): void {
     this.bytes += frame.length;
     this.frames.push([peer, Buffer.from(frame.subarray(0, 64)).toString('latin1')]);
   }
-  onUp(peer: number): void {
-    this.events.push(`up ${peer}`);
-  }
-  onDown(peer: number, reason: string): void {
-    this.events.push(`down ${peer}: ${reason}`);
-  }
-  onRefused(peer: number, reason: string): void {
-    this.events.push(`refused ${peer}: ${reason}`);
-  }
-  count(start: string): number {
-    return this.events.filter((event) => event.startsWith(start)).length;
-  }
 }
 
-interface TestNode {
-  readonly network: TcpNetwork;
-  readonly seen: Recorder;
-  readonly log: string[];
-  readonly endpoint: MemberEndpoint;
-}
+type TestNode = NodeOnLoopback<Recorder>;
 
-const closers: (() => void)[] = [];
+afterEach(closeAll);
 
-afterEach(() => {
-  for (const close of closers.splice(0)) {
-    close();
-  }
-});
-
-function helloOf(nodeId: number, changes: Partial<PeerHello> = {}): PeerHello {
-  const diskId = nodeId.toString(16).padStart(2, '0').repeat(16);
-  return {
-    clusterId: CLUSTER,
-    nodeId,
-    diskId,
-    incarnation: 1,
-    unitWriteBytesMax: 1000,
-    topologyDigest: 'dd'.repeat(16),
-    ...changes,
-  };
-}
-
-async function open(
+function open(
   nodeId: number,
   members: readonly MemberEndpoint[] = [],
   changes: Partial<TcpNetworkOptions> = {},
 ): Promise<TestNode> {
-  const log: string[] = [];
-  const network = new TcpNetwork({
-    self: helloOf(nodeId),
-    listen: { host: '127.0.0.1', port: 0 },
-    members,
-    verifyPeer: () => undefined,
-    log: { warn: (_fields, message) => log.push(message) },
-    jitter: () => 0,
-    redialDelayMsMin: 5,
-    redialDelayMsMax: 40,
-    linkTimeoutMs: 400,
-    handshakeTimeoutMs: 400,
-    ...changes,
-  });
-  closers.push(() => network.close());
-  const seen = new Recorder();
-  network.start(seen);
-  const { port } = await network.listening();
-  return { network, seen, log, endpoint: { id: nodeId, host: '127.0.0.1', port } };
+  return openNode(nodeId, new Recorder(), members, changes);
 }
 
 async function pair(changes: Partial<TcpNetworkOptions> = {}): Promise<[TestNode, TestNode]> {
@@ -97,23 +52,8 @@ async function pair(changes: Partial<TcpNetworkOptions> = {}): Promise<[TestNode
   return [one, two];
 }
 
-function until(condition: () => boolean, timeout = 5000): Promise<void> {
-  return vi.waitFor(() => expect(condition()).toBe(true), { timeout, interval: 2 });
-}
-
 function text(value: string): Uint8Array[] {
   return [Buffer.from(value, 'latin1')];
-}
-
-/** Dials the port of a node, says something and collects what comes back until the end. */
-async function talk(node: TestNode, bytes: Uint8Array | string): Promise<Buffer> {
-  const socket = connect(node.endpoint.port, node.endpoint.host);
-  closers.push(() => socket.destroy());
-  const chunks: Buffer[] = [];
-  socket.on('data', (chunk) => chunks.push(chunk));
-  socket.write(bytes);
-  await new Promise((resolve) => socket.on('close', resolve).on('error', () => undefined));
-  return Buffer.concat(chunks);
 }
 
 /** A listener with behaviour of its own in the place of a peer. */
@@ -124,7 +64,7 @@ async function impostor(onSocket: (socket: Socket) => void): Promise<MemberEndpo
     socket.on('error', () => undefined);
     onSocket(socket);
   });
-  closers.push(() => {
+  atEnd(() => {
     server.close();
     for (const socket of sockets) {
       socket.destroy();
@@ -396,7 +336,7 @@ describe('strangers', () => {
     const sockets = Array.from({ length: count }, () =>
       connect({ host, port, localAddress }).on('error', () => undefined),
     );
-    closers.push(() => {
+    atEnd(() => {
       for (const socket of sockets) {
         socket.destroy();
       }
@@ -491,7 +431,7 @@ describe('links that fail', () => {
   test('a peer that dials us is dialled back at once', async () => {
     const slow = { redialDelayMsMin: 60_000, redialDelayMsMax: 60_000 };
     const probe = await impostor(() => undefined);
-    closers.pop()?.();
+    closeLast();
     const one = await open(1, [probe], slow);
     await new Promise((resolve) => setTimeout(resolve, 50));
     const two = await open(2, [one.endpoint], {
@@ -511,7 +451,7 @@ describe('links that fail', () => {
     const one = await open(1, [peer], { linkTimeoutMs: 200 });
     await until(() => one.seen.count('up 2') === 1);
     const sending = setInterval(() => one.network.send(2, text('anybody?')), 10);
-    closers.push(() => clearInterval(sending));
+    atEnd(() => clearInterval(sending));
     await until(() => one.seen.count('down 2') >= 1);
     expect(one.seen.events[1]).toBe('down 2: no message for 200 ms');
   });
@@ -519,7 +459,7 @@ describe('links that fail', () => {
   test('a link that is idle, and one that only sends, stay up', async () => {
     const [one, two] = await pair({ linkTimeoutMs: 100 });
     const sending = setInterval(() => one.network.send(2, text('x')), 5);
-    closers.push(() => clearInterval(sending));
+    atEnd(() => clearInterval(sending));
     await new Promise((resolve) => setTimeout(resolve, 500));
     expect(one.seen.events).toEqual(['up 2']);
     expect(two.seen.events).toEqual(['up 1']);
