@@ -160,6 +160,9 @@ export class PubSub {
 
   /** Tells the peers what has changed; to be called as a turn ends. */
   announce(): void {
+    const { channel, pattern, shard, waiting } = this.#changed;
+    // Nearly every turn.
+    if (channel.size + pattern.size + shard.size + waiting.size === 0) return;
     const counts: SubscriptionCount[] = [];
     for (const kind of COUNT_KINDS) {
       for (const name of this.#changed[kind]) counts.push([kind, name, this.#count(kind, name)]);
