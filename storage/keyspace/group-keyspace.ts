@@ -577,7 +577,7 @@ export class GroupKeyspace implements Keyspace {
     const old = cell.entry;
     if (this.#isOutdated(cell)) return;
     this.#assertWritable(cell);
-    this.#charge(cell, entry);
+    this.#context.chargeWrite(cell, entry);
     const { undo, unit } = this.#context;
     const { value } = entry;
     if (isCollection(value) && value !== old.value) value.written(entry.bytes);
@@ -585,14 +585,6 @@ export class GroupKeyspace implements Keyspace {
     cell.unit = unit;
     this.#put(cell, entry);
     this.#evict();
-  }
-
-  /** Charges a write to the unit; an earlier write of the same key no longer counts. */
-  #charge(cell: Cell, entry: Entry): void {
-    const before = cell.unit === this.#context.unit ? writtenBytes(cell.key, cell.entry) : 0;
-    const { value } = entry;
-    const rows = isCollection(value) && value !== cell.entry.value ? entry.bytes : 0;
-    this.#context.charge(writtenBytes(cell.key, entry) + rows - before);
   }
 
   #assertWritable(cell: Cell): void {
@@ -744,11 +736,6 @@ export function joinPieces(cell: Cell, code: number): void {
   const text = code === STRING.code ? textOf(entry.type, entry.value) : undefined;
   if (text === undefined) throw WRONG_TYPE;
   cell.entry = new Entry<Value>(STRING as ValueType, text, entry.deadline, entry.version);
-}
-
-/** A removal keeps no bytes, and of a large collection the rows count apart. */
-export function writtenBytes(key: string, entry: Entry): number {
-  return entry.type === NONE ? 0 : key.length + storedBytes(entry);
 }
 
 function valueBytes(items: readonly StoredEntry[]): number {

@@ -5,10 +5,10 @@
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
-import type { Collection } from '../types/collection.ts';
+import { type Collection, isCollection } from '../types/collection.ts';
 import { THRESHOLDS, type Thresholds } from '../types/thresholds.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
-import type { Entry } from './entry.ts';
+import { type Entry, NONE, storedBytes } from './entry.ts';
 import { type Footprint, hasSlot } from './footprint.ts';
 import { KEY_OUTSIDE, type Keyspace, NOT_LOADED, UNIT_FULL } from './keyspace.ts';
 import type { Nothing, WaitedKeys } from './waited-keys.ts';
@@ -238,4 +238,20 @@ export class RunContext {
     if (bytes > 0 && sum > this.unitWriteBytesMax) throw UNIT_FULL;
     this.unitBytes = sum;
   }
+
+  /**
+   * Charges the write of an entry, before it; an earlier write of the same key no longer counts. In
+   * all groups of a transaction alike, or the unit would end at different places.
+   */
+  chargeWrite(cell: Cell, entry: Entry): void {
+    const before = cell.unit === this.unit ? writtenBytes(cell.key, cell.entry) : 0;
+    const { value } = entry;
+    const rows = isCollection(value) && value !== cell.entry.value ? entry.bytes : 0;
+    this.charge(writtenBytes(cell.key, entry) + rows - before);
+  }
+}
+
+/** A removal keeps no bytes, and of a large collection the rows count apart. */
+function writtenBytes(key: string, entry: Entry): number {
+  return entry.type === NONE ? 0 : key.length + storedBytes(entry);
 }

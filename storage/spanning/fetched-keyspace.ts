@@ -8,7 +8,7 @@ import { max, type Timestamp, ZERO } from '../../actors/accord/primitives/timest
 import type { Arguments } from '../arguments.ts';
 import { Cell } from '../keyspace/cell-cache.ts';
 import { ABSENT, type Deadline, Entry, NO_DEADLINE, NONE } from '../keyspace/entry.ts';
-import { joinPieces, writtenBytes } from '../keyspace/group-keyspace.ts';
+import { joinPieces } from '../keyspace/group-keyspace.ts';
 import { type Found, PAST_DEADLINE, RUN_ENDS } from '../keyspace/keyspace.ts';
 import type { RunContext, Undo } from '../keyspace/run-context.ts';
 import { redisSlotOf, slotOfText } from '../keyspace/slots.ts';
@@ -136,10 +136,7 @@ export class FetchedKeyspace {
   #write(cell: Cell, entry: Entry): void {
     this.#assertWritable();
     const { undo, unit } = this.#context;
-    const { value } = entry;
-    const before = cell.unit === unit ? writtenBytes(cell.key, cell.entry) : 0;
-    const rows = isCollection(value) && value !== cell.entry.value ? entry.bytes : 0;
-    this.#context.charge(writtenBytes(cell.key, entry) + rows - before);
+    this.#context.chargeWrite(cell, entry);
     if (undo !== undefined) this.#noteUndo(undo, cell, undefined);
     const isRemoval = entry.type === NONE && cell.entry.type !== NONE;
     if (isRemoval) this.#removedAt.set(redisSlotOf(cell.slot), this.#context.version);
