@@ -61,8 +61,10 @@ export interface RunResult {
   readonly trace: () => TraceEvent[];
 }
 
-/** While something is left to forget, some of it is forgotten within this time. */
+/** While something is left to forget, some of it is forgotten within this time; */
 const FORGET_MS_MAX = 30_000;
+/** with such short lists, many rounds come before what they have settled is forgotten. */
+const LIST_IDS_FEW = 8;
 const SETTLE_MS = 30_000;
 /** Violations of one run that are kept: the first ones count. */
 const VIOLATIONS_MAX = 10;
@@ -375,10 +377,12 @@ export class SimulatedCluster {
    * names: it takes as long as it takes, but never stands still.
    */
   #awaitForgotten(): void {
+    const { listIdsMax } = limitsOf(this.profile);
+    const standsMsMax = FORGET_MS_MAX * (listIdsMax < LIST_IDS_FEW ? 4 : 1);
     let least = Infinity;
     let untilMs = 0;
     for (let left = this.#retained(); left > 0; left = this.#retained()) {
-      if (left < least) untilMs = this.scheduler.nowMs + FORGET_MS_MAX;
+      if (left < least) untilMs = this.scheduler.nowMs + standsMsMax;
       least = Math.min(least, left);
       if (this.scheduler.nowMs >= untilMs) return;
       this.#runFor(1_000);
