@@ -254,6 +254,28 @@ const CUTS_OF_THREE_GROUPS: Harness = {
   profile: { ...CRASHES_AFTER_CUTS, clients: 2, thinkMsMax: 2_000 },
 };
 
+/** Answers come later than the next recovery is due; nodes crash, so that there is much of it. */
+const LATE_ANSWERS = nodes(
+  {
+    ...FAIR,
+    ...BUSY,
+    progressDelayMs: 20,
+    diskMsMax: 25,
+    turnDelayMsMax: 20,
+    faultEveryMsMax: 500,
+    faultMix: onlyFaults({ crash: 10, slowDisk: 5 }),
+    limits: {
+      ...USUAL_LIMITS,
+      progressDelayMsMax: 79,
+      slowPathMs: 1,
+      mailboxMax: 8,
+      writeBytesMax: 6,
+    },
+  },
+  6_000,
+  5,
+);
+
 export const NODE_MUTANTS: readonly Mutant[] = [
   {
     name: 'waits_lost_with_the_executor',
@@ -285,6 +307,16 @@ export const NODE_MUTANTS: readonly Mutant[] = [
       '    this.#waits.set(connection, { attempt, keys: waited });\n    if (attempt % 3 === 0) this.#drop(connection);',
     budgetSeeds: 30,
     config: { type: 'waiting' },
+  },
+  {
+    name: 'pause_shorter_than_answers',
+    accordItem: '2.13',
+    why: 'recoverers do not wait longer where answers take long, and outbid one another for ever',
+    file: 'actors/accord/local/progress-log.ts',
+    find: 'Math.min(PAUSE_MS_MAX, 2 * this.#answerMs)',
+    replace: 'Math.min(PAUSE_MS_MAX, 0 * this.#answerMs)',
+    budgetSeeds: 30,
+    config: LATE_ANSWERS,
   },
   {
     name: 'undeclared_key_not_in_footprint',

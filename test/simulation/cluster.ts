@@ -16,7 +16,7 @@ import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
 import { explainsCrash, FaultInjector } from './faults.ts';
 import { drawnNames } from './limits.ts';
-import { limitsOf, logLimits, logsSlowly, nodeLimits, syncPolicyOf } from './node-limits.ts';
+import { limitsOf, logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
 import { digestsOf } from './oracle.ts';
 import { drawProfile, type Profile } from './profile.ts';
 import { SimGroup, SimSpan } from './sim-group.ts';
@@ -66,6 +66,8 @@ const FORGET_MS_MAX = 30_000;
 /** with such short lists, many rounds come before what they have settled is forgotten. */
 const LIST_IDS_FEW = 8;
 const SETTLE_MS = 30_000;
+const WRITE_BYTES_FEW = 256;
+const DISK_MS_SLOW = 5;
 /** Violations of one run that are kept: the first ones count. */
 const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
@@ -304,7 +306,7 @@ export class SimulatedCluster {
   /** After the faults have stopped everything must decide, in bounded time (liveness, I18). */
   #settle(): void {
     if (this.violations.length > 0) return;
-    const until = this.scheduler.nowMs + SETTLE_MS * (logsSlowly(this.profile) ? 3 : 1);
+    const until = this.scheduler.nowMs + SETTLE_MS * (this.#logsSlowly ? 3 : 1);
     let why = this.converged();
     while (why !== undefined && this.scheduler.nowMs < until && this.violations.length === 0) {
       this.#runFor(500);
@@ -345,6 +347,12 @@ export class SimulatedCluster {
       if (node.rotten) return undefined;
       throw error;
     }
+  }
+
+  /** Each record takes a sync of its own, on a slow disk. */
+  get #logsSlowly(): boolean {
+    const { diskMsMax } = this.profile;
+    return diskMsMax > DISK_MS_SLOW && limitsOf(this.profile).writeBytesMax < WRITE_BYTES_FEW;
   }
 
   #checkEnd(): void {

@@ -2,13 +2,7 @@
 import type { NodeLimits } from '../../actors/node/node-parts.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
-import {
-  type LimitName,
-  type Limits,
-  LOG_RECORD_BYTES_MAX,
-  SEGMENT_UNIT_BYTES,
-  USUAL_LIMITS,
-} from './limits.ts';
+import { type LimitName, type Limits, LOG_RECORD_BYTES_MAX, SEGMENT_UNIT_BYTES } from './limits.ts';
 import type { Profile } from './profile.ts';
 
 const TICK_MS = 20;
@@ -16,8 +10,6 @@ const JUMPS_US_MAX = 60_000_000;
 const DRIFT_US_MAX = 100_000;
 const LATE_MAILBOX = 8;
 const HELD_BYTES_MIN = 8_192;
-const WRITE_BYTES_FEW = 256;
-const DISK_MS_SLOW = 5;
 
 /** The drawn limits, with those that the profile sets itself. */
 export function limitsOf(profile: Profile): Limits {
@@ -38,12 +30,7 @@ export function nodeLimits(profile: Profile): NodeLimits {
     turnRecordBytesMax: limits.pendingBytesMax / 4,
     mailboxMax: mailboxMaxOf(profile),
     clock: { ...limits, reserveUs, skewUsMax: skewUsMaxOf(profile) },
-    replica: {
-      ...limits,
-      heldBytesMax: heldBytesMaxOf(profile),
-      progressDelayMsMax: progressDelayMsMaxOf(profile),
-      ...profile.replicaLimits,
-    },
+    replica: { ...limits, heldBytesMax: heldBytesMaxOf(profile), ...profile.replicaLimits },
     coordinator: limits,
     batch: { ...limits, pipelineDepth },
     commandTimeoutMs,
@@ -99,18 +86,4 @@ export function syncPolicyOf(profile: Profile): SyncPolicyOptions {
   const { groupCommitMsMax, lazySyncMsMax, syncWaitBytesMax } = limitsOf(profile);
   const waitBytesMax = syncWaitBytesMax;
   return { name: syncPolicy, groupCommitMsMax, lazySyncMsMax, waitBytesMax };
-}
-
-/**
- * Where each record takes a sync of its own answers come seconds late: recoverers whose pauses
- * could not grow to that outbid one another for ever.
- */
-function progressDelayMsMaxOf(profile: Profile): number {
-  const { progressDelayMsMax } = limitsOf(profile);
-  return logsSlowly(profile) ? USUAL_LIMITS.progressDelayMsMax : progressDelayMsMax;
-}
-
-/** Each record takes a sync of its own, on a slow disk. */
-export function logsSlowly(profile: Profile): boolean {
-  return profile.diskMsMax > DISK_MS_SLOW && limitsOf(profile).writeBytesMax < WRITE_BYTES_FEW;
 }

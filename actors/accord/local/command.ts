@@ -75,6 +75,8 @@ export class Command implements Waiter {
   /** Progress log: when to look after it next, and how often that was in vain. */
   checkAtMs = 0;
   attempts = 0;
+  /** When the peers were asked last what they know of it; 0: never. */
+  askedMs = 0;
 
   /** For `Invariants` alone; undefined before the first record. */
   checked: Checked | undefined;

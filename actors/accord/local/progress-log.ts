@@ -10,8 +10,15 @@ import { compare, isSpanning, type TxnId } from '../primitives/timestamp.ts';
 import type { Command } from './command.ts';
 import type { ReplicaState } from './replica-state.ts';
 
+/** Pauses that are as long as answers take end there. */
+const PAUSE_MS_MAX = 60_000;
+/** Of the longest time of an answer is left with the next one. */
+const ANSWER_KEPT = 0.9;
+
 export class ProgressLog {
   readonly #state: ReplicaState;
+  /** About how long the slowest answers take of late. */
+  #answerMs = 0;
 
   constructor(state: ReplicaState) {
     this.#state = state;
@@ -35,11 +42,13 @@ export class ProgressLog {
     command.attempts += 1;
     const base = limits.progressDelayMs / 2;
     // A pause that cannot grow lets recoverers on slow disks outbid one another for ever.
-    const longest = Math.max(limits.progressDelayMsMax, 4 * limits.progressDelayMs);
+    const shortest = Math.max(limits.progressDelayMsMax, 4 * limits.progressDelayMs);
+    const longest = Math.max(shortest, Math.min(PAUSE_MS_MAX, 2 * this.#answerMs));
     const backoff = Math.min(longest, base * 2 ** (command.attempts >> 1));
     command.checkAtMs = nowMs + backoff * (0.5 + random());
     // Peers of the group cannot know whether it is durable in others: who coordinates it finds out.
     if (command.attempts % 2 === 1 && command.status !== Status.Applied) {
+      command.askedMs = nowMs;
       for (const peer of this.#state.peers) this.#state.send(peer, { type: 'CheckStatus', id });
     } else {
       this.#state.trace('recover', id);
@@ -54,11 +63,17 @@ export class ProgressLog {
 
   /** The peer is further, or has promised to a recoverer: give that one time to finish. */
   heard(command: Command, reply: StatusReply): void {
+    if (command.askedMs > 0) this.#answered(this.#state.nowMs - command.askedMs);
     const moved = reply.status > command.status || compare(reply.promised, command.promised) > 0;
     if (!moved) return;
     const { nowMs, limits, random } = this.#state;
     const later = nowMs + limits.progressDelayMs * (0.5 + 0.5 * random());
     command.checkAtMs = Math.max(command.checkAtMs, later);
+  }
+
+  /** One that answers an earlier question seems too fast; the next pause is longer then. */
+  #answered(tookMs: number): void {
+    this.#answerMs = Math.max(tookMs, ANSWER_KEPT * this.#answerMs);
   }
 
   /** A recovery waits for these: none of them may stay undecided for long. */

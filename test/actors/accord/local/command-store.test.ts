@@ -9,6 +9,8 @@ import {
 } from '../../../../actors/accord/local/journal.ts';
 import { Replica, type ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
+import { Status } from '../../../../actors/accord/primitives/status.ts';
+import { ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
 import { Group } from '../../../../actors/accord/topology/group.ts';
 import type { GroupId } from '../../../../actors/accord/topology/group-id.ts';
 import { at, groupOf, preAccept, touching } from '../fixture.ts';
@@ -186,6 +188,33 @@ describe('the order in which effects leave', () => {
     if (turns > 1) shell.store.durable(3, 3);
     shell.store.tick(shell.nowMs);
     expect(sent(shell.turn())).toContain('CheckStatus');
+  });
+
+  // Seeds 904 and 529 (three groups): rivals whose pauses are shorter than answers take.
+  test('whoever is answered late looks after it at longer intervals', () => {
+    const shell = new Shell({ replica: { progressDelayMs: 20, progressDelayMsMax: 80 } }).begin();
+    const id = at(900);
+    shell.turn(preAccept(id));
+    shell.store.durable(1, 1);
+    const looksWithin = (ms: number): number => {
+      let looks = 0;
+      for (const endMs = shell.nowMs + ms; shell.nowMs < endMs; shell.nowMs += 10) {
+        shell.store.tick(shell.nowMs);
+        const effects = shell.turn();
+        looks +=
+          sent(effects).includes('CheckStatus') || types(effects).includes('Recover') ? 1 : 0;
+      }
+      return looks;
+    };
+    expect(looksWithin(4_000)).toBeGreaterThan(40);
+    const unknown = { promised: ZERO, accepted: ZERO, executeAt: null, deps: null, reads: null };
+    const late = { type: 'StatusReply', id, status: Status.NotDefined, ...unknown } as const;
+    // Each is an answer to the latest question, as far as can be seen: the pause grows by steps.
+    for (let answers = 0; answers < 12; answers += 1) {
+      looksWithin(4_000);
+      shell.turn(late);
+    }
+    expect(looksWithin(4_000)).toBeLessThan(4);
   });
 
   test('a message for another group is counted, and nothing else', () => {
