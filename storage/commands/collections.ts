@@ -49,7 +49,7 @@ export function overwrite<C extends Collection>(
 }
 
 function isEmpty(value: string | Collection): boolean {
-  return (typeof value === 'string' ? itemsOf(value) : value.count) === 0;
+  return typeof value === 'string' ? itemsOf(value) === 0 : value.isEmpty;
 }
 
 /**

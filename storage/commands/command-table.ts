@@ -18,6 +18,8 @@ import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
 import { SETTING_COMMANDS } from './setting.ts';
 import { SORT_COMMANDS } from './sort.ts';
+import { STREAM_ENTRY_COMMANDS } from './stream/entries.ts';
+import { STREAM_READ_COMMANDS } from './stream/read.ts';
 import { STRING_PART_COMMANDS } from './string-parts.ts';
 import { STRING_COMMANDS } from './strings.ts';
 import { USERS_COMMANDS } from './users.ts';
@@ -48,6 +50,8 @@ export const COMMANDS: readonly Command[] = [
   ...ZSET_WAIT_COMMANDS,
   ...ZSET_COMBINE_COMMANDS,
   ...ZSET_WALK_COMMANDS,
+  ...STREAM_ENTRY_COMMANDS,
+  ...STREAM_READ_COMMANDS,
   ...SORT_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,

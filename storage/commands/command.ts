@@ -44,6 +44,7 @@ type CommandGroup =
   | 'list'
   | 'sorted-set'
   | 'set'
+  | 'stream'
   | 'generic'
   | 'server'
   | 'cluster';
@@ -197,6 +198,7 @@ const TYPE_CATEGORIES = new Map<CommandGroup, string>([
   ['list', '@list'],
   ['sorted-set', '@sortedset'],
   ['set', '@set'],
+  ['stream', '@stream'],
 ]);
 
 /** Completes a table entry; `flags` is one string, as Redis prints it. */

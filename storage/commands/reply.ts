@@ -22,6 +22,9 @@ export interface ReplySink {
   pairs(count: number): void;
   /** An array of the next two replies. RESP2: nothing. */
   pair(): void;
+  /** A map of so many entries, each begun by `keyed`. RESP2: an array of arrays of two. */
+  keyedMap(entries: number): void;
+  keyed(): void;
   /** RESP2: a bulk string of the shortest exact form. */
   double(value: number): void;
   /** RESP2: integer 1 or 0. */
@@ -45,6 +48,8 @@ export const NO_REPLY: ReplySink = {
   set: ignore,
   pairs: ignore,
   pair: ignore,
+  keyedMap: ignore,
+  keyed: ignore,
   double: ignore,
   boolean: ignore,
   verbatim: ignore,

@@ -385,7 +385,7 @@ export class GroupKeyspace implements Keyspace {
   changed(found: Found): void {
     const cell = found as Cell;
     const { type, value, deadline } = cell.entry;
-    const empty = isCollection(value) && value.count === 0;
+    const empty = isCollection(value) && value.isEmpty;
     const { unit, version } = this.#context;
     cell.unit = unit;
     this.#put(cell, empty ? this.#tombstone() : new Entry(type, value, deadline, version));

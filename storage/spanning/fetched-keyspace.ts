@@ -81,7 +81,7 @@ export class FetchedKeyspace {
     const cell = found as Cell;
     const { type, value, deadline } = cell.entry;
     const { unit, version } = this.#context;
-    const empty = isCollection(value) && value.count === 0;
+    const empty = isCollection(value) && value.isEmpty;
     cell.unit = unit;
     cell.entry = empty ? this.#tombstone() : new Entry(type, value, deadline, version);
     if (empty) this.#size -= 1;

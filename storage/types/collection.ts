@@ -108,8 +108,19 @@ export abstract class Collection<K extends RowKey = RowKey> {
 
   /** Approximate memory, as if it were loaded. */
   get bytes(): number {
-    const { count, bytes } = this.#stored ?? { count: this.count, bytes: this.contentBytes };
-    return bytes + count * ELEMENT_BYTES;
+    const stored = this.#stored;
+    if (stored !== undefined) return stored.bytes + this.overheadOf(stored.count, stored.rows);
+    return this.contentBytes + this.overheadOf(this.count, this.rowCount);
+  }
+
+  /** Approximate memory beside the bytes of names and values. */
+  protected overheadOf(elements: number, _rows: number): number {
+    return elements * ELEMENT_BYTES;
+  }
+
+  /** A key without elements is removed, of most types. */
+  get isEmpty(): boolean {
+    return this.count === 0;
   }
 
   /** Ends the loading; `false`: the rows are not those that the head counts. */

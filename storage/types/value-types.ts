@@ -3,6 +3,7 @@ import { HASH } from './hash.ts';
 import { LIST } from './list.ts';
 import { SET } from './set.ts';
 import { ZSET } from './sorted-set.ts';
+import { STREAM } from './stream/stream.ts';
 import { STRING } from './string.ts';
 import type { ValueType } from './value-type.ts';
 
@@ -12,6 +13,7 @@ const TYPES: readonly ValueType[] = [
   LIST as ValueType,
   ZSET as ValueType,
   HASH as ValueType,
+  STREAM as ValueType,
 ];
 const byCode = new Map(TYPES.map((type) => [type.code, type]));
 

@@ -8,6 +8,7 @@ import { slotOfText } from '../../storage/keyspace/slots.ts';
 import type { UnitItem } from './client.ts';
 import { listCommand, sortedSetCommand, sortUnit } from './ordered-units.ts';
 import { collectionCommand } from './random-collections.ts';
+import { streamCommand } from './stream-units.ts';
 
 export type Words = readonly string[];
 
@@ -43,6 +44,7 @@ const SORT_RATE = 0.15;
 /** Of the commands of other units. */
 const LIST_RATE = 0.15;
 const SORTED_SET_RATE = 0.15;
+const STREAM_RATE = 0.12;
 const COMMANDS_MAX = 6;
 const SEGMENT_MAX = 3;
 const BIG_KEYS = 100;
@@ -180,6 +182,7 @@ function anyCommand(options: RandomUnitOptions): Words {
   const family = options.rng.next();
   if (family < LIST_RATE) return listCommand(options);
   if (family < LIST_RATE + SORTED_SET_RATE) return sortedSetCommand(options);
+  if (family > 1 - STREAM_RATE) return streamCommand(options);
   return stringCommand(options);
 }
 

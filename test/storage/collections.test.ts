@@ -148,6 +148,21 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ['SDIFF', 'c', 'd'],
     ['RENAME', 'c', 'a'],
   ),
+  {
+    weight: 4,
+    arbitrary: fc
+      .tuple(fc.constantFrom('e', 'f'), fc.constantFrom('*', '5-*'), pair)
+      .map(([k, id, two]) => ['XADD', k, id, ...two]),
+  },
+  fc.constantFrom(
+    ['XADD', 'e', 'MAXLEN', '4', '*', 'name', long('x')],
+    ['XTRIM', 'f', 'MAXLEN', '2'],
+    ['XDEL', 'f', '5-1', '5-3', '5-4'],
+    ['XRANGE', 'e', '-', '+'],
+    ['RENAME', 'e', 'f'],
+    ['COPY', 'f', 'e', 'REPLACE'],
+    ['DEL', 'f'],
+  ),
   fc.tuple(fc.constantFrom('HGETALL', 'HLEN', 'DEL', 'HRANDFIELD', 'TYPE'), key).map((w) => [...w]),
   fc.tuple(fc.constantFrom('RENAME', 'COPY'), key, key).map((w) => [...w]),
   key.map((k) => ['PEXPIRE', k, '50000000']),

@@ -10,6 +10,7 @@ import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
 import { HASH_CASES } from './commands/hash-cases.ts';
 import { LIST_CASES } from './commands/list-cases.ts';
 import { SET_CASES } from './commands/set-cases.ts';
+import { STREAM_CASES } from './commands/stream-cases.ts';
 import { ZSET_CASES } from './commands/zset-cases.ts';
 import { body, Machine, type Reply, START_MS } from './harness.ts';
 
@@ -37,6 +38,7 @@ const TABLES: Record<string, readonly Case[]> = {
   ...SET_CASES,
   ...LIST_CASES,
   ...ZSET_CASES,
+  ...STREAM_CASES,
   'GET and SET': [
     ['GET a', null],
     ['SET a 1', '+OK'],

@@ -63,6 +63,12 @@ export class Replies implements ReplySink {
   pair(): void {
     // As in RESP2: the pairs are not told apart.
   }
+  keyedMap(entries: number): void {
+    this.array(entries);
+  }
+  keyed(): void {
+    this.array(2);
+  }
   double(value: number): void {
     this.#put(scoreText(value));
   }

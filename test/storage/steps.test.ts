@@ -27,6 +27,7 @@ const FILLED = [
   ['RPUSH', 'numbers', ...numbered((at) => [`${(at * 77) % SIZE}.00000000000000000001`])],
   ['MSET', ...numbered((at) => [`key${at}`, `v${at}`])],
   ['SET', 'text', 'some text'],
+  ...Array.from({ length: SIZE }, (_, at) => ['XADD', 'x', `${at + 1}-0`, 'f', `${at}${TAIL}`]),
   ['SADD', 'other', ...numbered((at) => [`o${at}${TAIL}`], 200)],
 ];
 
@@ -45,7 +46,9 @@ COPY h dst|COPY z dst REPLACE|COPY l dst DB 1|RENAME h dst|RENAMENX z dst|MOVE s
 UNLINK z s h l none|EXISTS z s h none text|TOUCH z s text none|SADD s a b c m1 d e|SREM s m1 m2 m3 x m4|
 ZADD z CH 1 a 2 b 3 m1 4 c|ZADD z 1 a x b 2 c 3 d|ZREM z m1 m2 x m3 m4|HSET h a 1 b 2 f1 3 c 4|
 HMSET h a 1 b 2 f1 3|HDEL h f1 f2 x f3 f4|RPUSH l a b c d e|LPUSH none a b c d e|MSET a 1 b 2 c 3 d 4|
-MSETNX a 1 b 2 c 3 d 4|MGET key1 key2 none z key4|SORT l|ZADD l 1 a 2 b 3 c 4 d`
+MSETNX a 1 b 2 c 3 d 4|MGET key1 key2 none z key4|SORT l|ZADD l 1 a 2 b 3 c 4 d|XRANGE x - +|
+XREVRANGE x + (7 COUNT 90|XREAD COUNT 40 STREAMS x none 100 0|XDEL x 3-0 4-0 200-0|XTRIM x MAXLEN 20|
+XTRIM x MINID ~ 250|XADD x MAXLEN 0 * a b|COPY x dst|RENAME x dst`
   .replaceAll('\n', '')
   .replaceAll(/\b([mf]\d)\b/g, `$1${TAIL}`)
   .split('|');

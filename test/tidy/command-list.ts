@@ -13,6 +13,7 @@ const GROUPS = [
   ['set', 'sets'],
   ['list', 'lists'],
   ['sorted-set', 'sorted sets'],
+  ['stream', 'streams'],
   ['generic', 'keys'],
   ['transactions', 'transactions'],
   ['connection', 'connections'],

@@ -40,7 +40,7 @@ export class Judge {
       const words = commands[i] ?? [];
       const popped = poppedBy(words, reply);
       ours.push(popped.length === 0 ? reply : popped.length);
-      twins.push(popped.length === 0 ? words : ['SREM', words[1] ?? '', ...popped]);
+      twins.push(popped.length === 0 ? dated(words, reply) : ['SREM', words[1] ?? '', ...popped]);
     }
     const theirs = await Promise.all(
       this.oracles.map(async (oracle) => (await oracle.run([FLUSH, ...twins], protocol)).slice(1)),
@@ -73,6 +73,12 @@ function poppedBy([name]: Words, ours: Value): readonly string[] {
   if (name !== 'SPOP' || ours === null || isError(ours)) return [];
   if (typeof ours === 'string') return [ours];
   return ((ours as { set?: unknown }).set ?? ours) as string[];
+}
+
+/** The id that an entry got here by the time: the other servers are told to use it. */
+function dated(words: Words, ours: Value): Words {
+  const at = words[0] === 'XADD' ? words.indexOf('*') : -1;
+  return at === -1 || typeof ours !== 'string' ? words : words.with(at, ours);
 }
 
 /** Redis refuses the index, Valkey takes it for one of an element, since it cannot negate it. */

@@ -7,6 +7,7 @@ import { listCommands } from './lists.ts';
 import { setCommand } from './set.ts';
 import { sortedSetCommands } from './sorted-sets.ts';
 import { sortCommands } from './sorts.ts';
+import { LONG_STREAM, streamEntryCommands } from './stream-type.ts';
 
 /** The keys of lists and sorted sets, as those that all types share. */
 const SHARED: ReadonlyMap<string, string> = new Map([
@@ -95,6 +96,7 @@ export const STREAMS: readonly Stream[] = [
     command: sortedSetCommands,
     examples: [[...LIMIT_OF_ALL], [...NEGATIVE_ZERO]],
   },
+  { name: 'entries of streams', command: streamEntryCommands, examples: [[...LONG_STREAM]] },
   { name: 'SORT', command: sortCommands, examples: [] },
   { name: 'all types', command: allTypes, examples: [] },
 ];

@@ -179,6 +179,14 @@ export class ReplyWriter implements ReplySink {
     if (this.protocol === 3) this.#number(ASTERISK, 2);
   }
 
+  keyedMap(entries: number): void {
+    this.#number(this.protocol === 3 ? PERCENT : ASTERISK, entries);
+  }
+
+  keyed(): void {
+    if (this.protocol === 2) this.#number(ASTERISK, 2);
+  }
+
   /** Out-of-band data; RESP2 clients see an array. */
   push(length: number): void {
     this.#number(this.protocol === 3 ? GREATER : ASTERISK, length);
