@@ -3,6 +3,8 @@
  * certificate of a client says. Sockets of clients that present a certificate which is not valid
  * are closed.
  */
+import type { Server as HttpServer, RequestListener, ServerOptions } from 'node:http';
+import { createServer as createHttpsServer } from 'node:https';
 import type { Server, ServerOpts, Socket } from 'node:net';
 import { createServer, TLSSocket, type Server as TlsServer } from 'node:tls';
 
@@ -23,7 +25,7 @@ export class TlsListener {
   readonly #clients: ClientCertificates;
   readonly #refused: (source: string, reason: string) => void;
   #material: TlsMaterial;
-  #server: TlsServer | undefined;
+  readonly #servers: TlsServer[] = [];
 
   constructor(
     material: TlsMaterial,
@@ -35,7 +37,7 @@ export class TlsListener {
     this.#refused = refused;
   }
 
-  /** As of a `SocketFactory`; one server at a time. */
+  /** As of a `SocketFactory`. */
   server(options: ServerOpts, accepted: (socket: Socket) => void): Server {
     const asks = this.#clients !== 'no' && this.#material.ca !== undefined;
     const server = createServer(
@@ -54,18 +56,40 @@ export class TlsListener {
         socket.destroy();
       },
     );
+    this.#keep(server);
+    return server;
+  }
+
+  /** As of a `SocketFactory`. Asks for no certificates: browsers would ask their users. */
+  httpServer(options: ServerOptions, handle: RequestListener): HttpServer {
+    const server = createHttpsServer(
+      {
+        ...options,
+        ...contextOf(this.#material),
+        minVersion: 'TLSv1.2',
+        handshakeTimeout: HANDSHAKE_MS_MAX,
+      },
+      handle,
+    );
+    this.#keep(server);
+    return server;
+  }
+
+  #keep(server: TlsServer): void {
     server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       this.#refused(sourceOf(socket), error.code ?? error.message);
       // After a timeout nobody else does.
       socket.destroy();
     });
-    this.#server = server;
-    return server;
+    server.on('close', () => this.#servers.splice(this.#servers.indexOf(server), 1));
+    this.#servers.push(server);
   }
 
   /** For connections from now on. Throws where certificate and key do not fit. */
   use(material: TlsMaterial): void {
-    this.#server?.setSecureContext({ ...contextOf(material), minVersion: 'TLSv1.2' });
+    for (const server of this.#servers) {
+      server.setSecureContext({ ...contextOf(material), minVersion: 'TLSv1.2' });
+    }
     this.#material = material;
   }
 }

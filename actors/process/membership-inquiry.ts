@@ -114,7 +114,8 @@ async function askMembers(options: InquiryOptions): Promise<MembersAnswer> {
   if (!reply.toString('latin1', 0, 5).startsWith('HTTP/')) {
     throw new Error('it is no peer or admin port of a node');
   }
-  const { body } = await httpGet(seed, '/status', ANSWER_TIMEOUT_MS);
+  const { body, status: code } = await httpGet(seed, '/status', ANSWER_TIMEOUT_MS);
+  if (code === 401) throw new Error('its admin port shows nothing: give its peer port');
   const status = parseJson(body);
   if (!isMembersAnswer(status)) {
     throw new Error('it is no admin port of a node');

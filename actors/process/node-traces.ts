@@ -5,7 +5,7 @@
 import { closeSync, mkdirSync, openSync, readdirSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { TraceFormat } from '../../transport/http/admin-server.ts';
+import type { TraceFormat } from '../../transport/http/admin-pages.ts';
 import { perfettoPieces } from '../../transport/trace/export-perfetto.ts';
 import { shivizLines } from '../../transport/trace/export-shiviz.ts';
 import type { NodeLine } from '../../transport/trace/node-trace.ts';

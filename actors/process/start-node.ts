@@ -32,6 +32,7 @@ import { NodeReport, type ReportedNode } from './node-report.ts';
 import { NodeTraces } from './node-traces.ts';
 import { derivedMemoryBytes } from './process-memory.ts';
 import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
+import { AdminProof } from './security/admin-proof.ts';
 import { ClientTls } from './security/client-tls.ts';
 import { PeerProof } from './security/peer-proof.ts';
 import type { NodeConfig } from './settings/config.ts';
@@ -69,6 +70,7 @@ class ProductionNode implements RunningNode {
   readonly #storage: NodeStorage;
   readonly #clientTls: ClientTls | undefined;
   readonly #peerProof: PeerProof;
+  readonly #adminProof: AdminProof;
   readonly #network: TcpNetwork;
   readonly #holofast: HoloFast;
   readonly #report: NodeReport;
@@ -87,7 +89,7 @@ class ProductionNode implements RunningNode {
     this.#sizes = nodeSizes(config.segmentBytes, config.batchBytesMax);
     this.#protectedMode = new ProtectedMode(config.protectedMode);
     this.#clients = this.#clientLimit();
-    this.#clientTls = config.listenRedisTls && new ClientTls(config, logger);
+    this.#clientTls = ClientTls.ofConfig(config, logger);
     this.stopped = new Promise((resolve) => {
       this.#settle = resolve;
     });
@@ -119,6 +121,12 @@ class ProductionNode implements RunningNode {
     this.#report = new NodeReport(reported);
     this.#services = new ClientServices(reported);
     this.#node = new Node(this.#parts(rng, tableHashKey));
+    this.#adminProof = new AdminProof({
+      tokenFile: config.adminTokenFile,
+      dataDir: this.#storage.directory.path,
+      users: () => this.#gateway?.access,
+      ...{ clock, logger },
+    });
     this.#admin = this.#createAdmin();
     this.#listen().catch((error: unknown) => this.#fail(messageOf(error)));
   }
@@ -304,13 +312,14 @@ class ProductionNode implements RunningNode {
 
   #createAdmin(): AdminServer {
     const report = this.#report;
+    const adminTls = this.#config.adminTls ? this.#clientTls?.listener : undefined;
     return new AdminServer({
       listen: this.#config.listenAdmin,
       providers: {
         notReady: () => report.notReady(),
         disk: () => this.#board.disk.summary ?? 'ok',
         memory: () => report.memory,
-        configure: (name, value) => this.#configure(name, value),
+        configure: (name, value, user) => this.#configure(name, value, user),
         status: () => report.status(),
         topology: () => report.topology(),
         actors: () => this.#node.system.inspect(),
@@ -323,18 +332,24 @@ class ProductionNode implements RunningNode {
         slow: (after) => this.#recorder.kept.slowAfter(after),
         metrics: () => report.scrape(),
       },
+      door: this.#adminProof.door,
+      tokenFile: this.#adminProof.tokenFile,
+      open: this.#config.adminOpen,
+      ...(adminTls === undefined ? {} : { sockets: adminTls, isTls: true }),
       protectedMode: this.#protectedMode,
       hostNames: this.#config.initialMembers.map(({ host }) => host),
     });
   }
 
   /** Of the operator; a restarted gateway begins with the flags again. */
-  #configure(name: string, value: string): string | undefined {
+  #configure(name: string, value: string, user: string): string | undefined {
     const gateway = this.#gateway;
     if (gateway === undefined) return 'the node does not serve clients yet';
     const outcome = gateway.services.settings.setAll([[name, value]], 'operator');
     if (typeof outcome === 'object') return `${name} is the cluster's: CONFIG SET changes it`;
-    if (outcome === undefined) this.#logger.info({ name, value }, `${name} is set to ${value}`);
+    if (outcome === undefined) {
+      this.#logger.info({ name, value, user }, `${name} is set to ${value} by ${user}`);
+    }
     return outcome;
   }
 
@@ -394,6 +409,7 @@ class ProductionNode implements RunningNode {
 
   reload(): void {
     this.#peerProof.reload();
+    this.#adminProof.reload();
     this.#clientTls?.reload();
   }
 
@@ -423,6 +439,7 @@ class ProductionNode implements RunningNode {
       });
     });
     this.#peerProof.close();
+    this.#adminProof.close();
     this.#clientTls?.close();
     await this.#admin.close();
   }

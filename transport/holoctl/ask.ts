@@ -1,8 +1,10 @@
 /** Questions of `holoctl` to admin ports. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import { httpGet, NO_ADMIN_PORT } from '../http/http-get.ts';
+import { OPERATOR_HEADER, TOKEN_FILE_HEADER } from '../http/admin-access.ts';
+import { type HttpAnswer, httpGet, httpPost, NO_ADMIN_PORT } from '../http/http-get.ts';
 import { isNodeStatus, type NodeStatus } from '../http/node-status.ts';
+import { admin } from './credentials.ts';
 
 const TIMEOUT_MS = 5_000;
 const BYTES_MAX = 1024 ** 3;
@@ -17,7 +19,9 @@ export async function ask(
   timeoutMs: number = TIMEOUT_MS,
 ): Promise<string> {
   for (let tries = 1; ; tries += 1) {
-    const { status, body } = await httpGet(endpoint, path, timeoutMs, BYTES_MAX);
+    const { status, body } = await withCredentials(endpoint, (headers) =>
+      httpGet(endpoint, path, timeoutMs, { headers, bytesMax: BYTES_MAX, ...admin.sockets() }),
+    );
     if (status === 200) return body;
     const isBusy = status === 503 && body.includes('ask again');
     if (!isBusy || tries >= TRIES_MAX) {
@@ -26,6 +30,25 @@ export async function ask(
     }
     await sleep(AGAIN_MS);
   }
+}
+
+/** A request that changes something. @throws Error of the form `host:port: reason`. */
+export function change(endpoint: Endpoint, path: string): Promise<HttpAnswer> {
+  return withCredentials(endpoint, (credentials) => {
+    const headers = { ...credentials, [OPERATOR_HEADER]: 'holoctl' };
+    return httpPost(endpoint, path, '', TIMEOUT_MS, { headers, ...admin.sockets() });
+  });
+}
+
+/** A node of this machine that wants credentials names the file with its token. */
+async function withCredentials(
+  endpoint: Endpoint,
+  asked: (headers: Readonly<Record<string, string>>) => Promise<HttpAnswer>,
+): Promise<HttpAnswer> {
+  const answer = await asked(admin.headersFor(endpoint));
+  const named = answer.headers[TOKEN_FILE_HEADER];
+  if (answer.status !== 401 || typeof named !== 'string') return answer;
+  return admin.learn(endpoint, named) ? asked(admin.headersFor(endpoint)) : answer;
 }
 
 /** An answer that must be JSON; @throws Error of the form `host:port: reason`. */

@@ -11,6 +11,8 @@ const FLAGS: Readonly<Record<string, string>> = {
   actors: '--node --json',
   metrics: '--node',
   config: 'set --node --json',
+  login: '--node --json',
+  logout: '--node --json',
   latency: '--nodes --json',
   logs: '--nodes --follow --level --json',
   hotkeys: '--nodes --count --json',

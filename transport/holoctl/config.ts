@@ -1,10 +1,7 @@
-/** `holoctl config set`: changes a setting of a node, from its own machine. */
+/** `holoctl config set`: changes a setting of a node. */
 import { formatEndpoint } from '../endpoint.ts';
-import { OPERATOR_HEADER } from '../http/admin-server.ts';
-import { httpPost } from '../http/http-get.ts';
+import { change } from './ask.ts';
 import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
-
-const TIMEOUT_MS = 5_000;
 
 export async function config(args: readonly string[], output: Output): Promise<number> {
   const [verb, name = '', value = '', ...rest] = args;
@@ -14,8 +11,7 @@ export async function config(args: readonly string[], output: Output): Promise<n
   const flags = parseFlags(rest, ['node'], ['json']);
   const endpoint = nodeOf(flags);
   const query = new URLSearchParams({ name, value });
-  const headers = { [OPERATOR_HEADER]: 'holoctl' };
-  const { status, body } = await httpPost(endpoint, `/config?${query}`, headers, TIMEOUT_MS);
+  const { status, body } = await change(endpoint, `/config?${query}`);
   if (status !== 200) throw new Error(`${formatEndpoint(endpoint)}: ${body.trim().slice(0, 300)}`);
   output.write(flags.on.has('json') ? `${JSON.stringify({ name, value })}\n` : body);
   return 0;

@@ -16,6 +16,7 @@ import { doctor } from './doctor.ts';
 import { holofast } from './holofast.ts';
 import { hotkeys } from './hotkeys.ts';
 import { latency } from './latency.ts';
+import { login, logout } from './login.ts';
 import { logs } from './logs.ts';
 import { page } from './page.ts';
 import { slowlog } from './slowlog.ts';
@@ -43,7 +44,9 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl bigkeys [--nodes HOST:PORT,...] [--count N]
                                            the largest keys of each type
   holoctl metrics [--node HOST:PORT]       what Prometheus would read
-  holoctl config set NAME VALUE [--node HOST:PORT]   changes a setting, from the node's machine
+  holoctl config set NAME VALUE [--node HOST:PORT]   changes a setting of a node
+  holoctl login [USER] [--node HOST:PORT]  asks for the password, and opens a session
+  holoctl logout [--node HOST:PORT]
   holoctl completion bash|zsh              a script for your shell
   holoctl trace dump [--nodes HOST:PORT,...] [--format ${DUMP_FORMATS.join('|')}] [--out FILE]
                                            what the nodes did of late, by one clock
@@ -56,7 +59,9 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
 
 With --json: JSON, one value for all nodes; of logs, top and trace tail a line each.
 Exit codes: 0 well, 1 a node did not answer, is not ready, or something is wrong, 2 wrong usage.
-Without an address: ${WITHOUT_ADDRESS}.`;
+Without an address: ${WITHOUT_ADDRESS}.
+HOLO_ADMIN_TOKEN_FILE: a file with the token of administrators; of nodes of this machine, holoctl
+finds it. HOLO_ADMIN_CA_FILE: asks over TLS (--admin-tls) with these issuers of certificates.`;
 
 /** Returns the exit code; never throws. */
 export async function run(args: readonly string[], output: Output): Promise<number> {
@@ -91,6 +96,10 @@ export async function run(args: readonly string[], output: Output): Promise<numb
         return await page('/metrics', rest, output);
       case 'config':
         return await config(rest, output);
+      case 'login':
+        return await login(rest, output);
+      case 'logout':
+        return await logout(rest, output);
       case 'latency':
         return await latency(rest, output);
       case 'trace':

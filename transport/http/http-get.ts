@@ -3,45 +3,54 @@
  * command and by a node that joins. Not `fetch`: it refuses ports that browsers block, and its kept
  * connections would keep the process alive.
  */
-import { type RequestOptions, request } from 'node:http';
+import { type IncomingHttpHeaders, type RequestOptions, request } from 'node:http';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { type SocketFactory, TCP } from '../socket-factory.ts';
 
 export interface HttpAnswer {
   readonly status: number;
   readonly body: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+interface HttpOptions {
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Of the answer; default 256 MiB. */
+  readonly bytesMax?: number;
+  /** TCP by default. */
+  readonly sockets?: Pick<SocketFactory, 'dial'>;
 }
 
 export const NO_ADMIN_PORT =
   'it is not the admin port of a node: give the one that --listen-admin names';
+const BYTES_MAX = 256 * 1024 * 1024;
 
 /** @throws Error with a message of the form `host:port: reason`. */
 export function httpGet(
   endpoint: Endpoint,
   path: string,
   timeoutMs: number,
-  bytesMax = 256 * 1024 * 1024,
-  sockets: SocketFactory = TCP,
+  options: HttpOptions = {},
 ): Promise<HttpAnswer> {
-  return ask(endpoint, { path }, timeoutMs, bytesMax, sockets);
+  return ask(endpoint, { path }, '', timeoutMs, options);
 }
 
-/** A POST without a body. */
 export function httpPost(
   endpoint: Endpoint,
   path: string,
-  headers: Readonly<Record<string, string>>,
+  body: string,
   timeoutMs: number,
+  options: HttpOptions = {},
 ): Promise<HttpAnswer> {
-  return ask(endpoint, { path, method: 'POST', headers }, timeoutMs, 1024 * 1024, TCP);
+  return ask(endpoint, { path, method: 'POST' }, body, timeoutMs, options);
 }
 
 function ask(
   endpoint: Endpoint,
   what: RequestOptions,
+  body: string,
   timeoutMs: number,
-  bytesMax: number,
-  sockets: SocketFactory,
+  { headers = {}, bytesMax = BYTES_MAX, sockets = TCP }: HttpOptions,
 ): Promise<HttpAnswer> {
   const { host, port } = endpoint;
   return new Promise((resolve, reject) => {
@@ -49,7 +58,7 @@ function ask(
       reject(new Error(`${formatEndpoint(endpoint)}: ${reason}`));
     };
     const createConnection = () => sockets.dial(endpoint, () => undefined);
-    const options = { ...what, host, port, setHost: true, createConnection };
+    const options = { ...what, headers, host, port, setHost: true, createConnection };
     const asked = request(options, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
@@ -64,7 +73,8 @@ function ask(
       response.on('error', (error) => fail(error.message));
       response.on('end', () => {
         clearTimeout(timer);
-        resolve({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString('utf8') });
+        const { statusCode: status = 0, headers: told } = response;
+        resolve({ status, body: Buffer.concat(chunks).toString('utf8'), headers: told });
       });
     });
     const timer = setTimeout(() => {
@@ -73,7 +83,7 @@ function ask(
     }, timeoutMs);
     asked.on('error', (error) => fail(reasonOf(error)));
     asked.on('close', () => clearTimeout(timer));
-    asked.end();
+    asked.end(body);
   });
 }
 

@@ -5,7 +5,9 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
+import { connect } from 'node:tls';
 import { httpGet } from '../../../transport/http/http-get.ts';
+import { type SocketFactory, TCP } from '../../../transport/socket-factory.ts';
 import { PARENT_VARIABLE } from '../node-command.ts';
 import { EXIT_DATA_REFUSED } from '../running-node.ts';
 import { LogFollower } from './log-follower.ts';
@@ -19,8 +21,14 @@ export interface ChildPlan {
   readonly redisPort: number;
   readonly peerPort: number;
   readonly adminPort: number;
+  readonly adminTls: boolean;
 }
 
+/** To ask a child of this process how it is, with nothing to hide. */
+const UNVERIFIED_TLS: Pick<SocketFactory, 'dial'> = {
+  dial: ({ host, port }, connected) =>
+    connect({ host, port, rejectUnauthorized: false }, connected),
+};
 const FOLLOW_MS = 200;
 const READY_TIMEOUT_MS = 1000;
 const RESTART_DELAY_MS_MIN = 500;
@@ -59,8 +67,9 @@ export class ChildNode {
   async isReady(): Promise<boolean> {
     if (this.#process === undefined) return false;
     try {
-      const { host, adminPort: port } = this.plan;
-      const { status } = await httpGet({ host, port }, '/readyz', READY_TIMEOUT_MS);
+      const { host, adminPort: port, adminTls } = this.plan;
+      const sockets = adminTls ? UNVERIFIED_TLS : TCP;
+      const { status } = await httpGet({ host, port }, '/readyz', READY_TIMEOUT_MS, { sockets });
       this.#everReady ||= status === 200;
       return status === 200;
     } catch {

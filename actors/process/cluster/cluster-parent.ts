@@ -36,9 +36,12 @@ interface ClusterConfig {
   readonly handedOn: readonly string[];
   /** The file with a secret of the cluster's own; empty: it was given another one. */
   readonly secretFile: string;
+  /** The file with the administrators' token for all nodes; empty: it was given another one. */
+  readonly tokenFile: string;
+  readonly adminTls: boolean;
 }
 
-type OwnSettings = Omit<ClusterConfig, 'handedOn' | 'secretFile'>;
+type OwnSettings = Omit<ClusterConfig, 'handedOn' | 'secretFile' | 'tokenFile' | 'adminTls'>;
 
 /**
  * A larger young generation: what a batch allocates dies there instead of being copied. Measured on
@@ -79,6 +82,7 @@ export const CLUSTER_SETTINGS: { readonly [K in keyof OwnSettings]: Setting<OwnS
 const HOST = '127.0.0.1';
 const MARKER = 'cluster.json';
 const SECRET_FILE = 'cluster-secret';
+const TOKEN_FILE = 'admin-token';
 /** Settings by which members prove themselves. */
 const PROOFS: readonly string[] = ['clusterSecretFile'];
 const READY_TIMEOUT_MS = 60_000;
@@ -100,19 +104,20 @@ export function parseClusterConfig(
     ]),
   ) as unknown as OwnSettings;
   const handedOn: string[] = [];
-  const sizes = new Map<string, number>();
-  const proofs: unknown[] = [];
+  const values = new Map<string, unknown>();
   for (const [name, setting] of Object.entries(shared)) {
     const value = settingValue(name, setting, given, environment);
-    if (typeof value === 'number') sizes.set(name, value);
-    if (PROOFS.includes(name) && value !== '') proofs.push(value);
+    values.set(name, value);
     const text = given.get(name);
     if (text !== undefined) handedOn.push(`${flagOf(name)}=${text}`);
   }
-  nodeSizes(sizes.get('segmentBytes') ?? 0, sizes.get('batchBytesMax') ?? 0);
+  nodeSizes(Number(values.get('segmentBytes')), Number(values.get('batchBytesMax')));
   const dataDir = resolve(own.dataDir);
-  const secretFile = proofs.length === 0 ? join(dataDir, SECRET_FILE) : '';
-  return Object.freeze({ ...own, dataDir, handedOn, secretFile });
+  const isOwnProof = PROOFS.every((name) => values.get(name) === '');
+  const secretFile = isOwnProof ? join(dataDir, SECRET_FILE) : '';
+  const tokenFile = values.get('adminTokenFile') === '' ? join(dataDir, TOKEN_FILE) : '';
+  const adminTls = values.get('adminTls') === true;
+  return Object.freeze({ ...own, dataDir, handedOn, secretFile, tokenFile, adminTls });
 }
 
 /** The command of each node; `program` is the path of `holostore`. */
@@ -132,6 +137,7 @@ export function planNodes(config: ClusterConfig, program: readonly string[]): Ch
       `--initial-members=${members}`,
       '--bootstrap',
       ...(config.secretFile === '' ? [] : [`--cluster-secret-file=${config.secretFile}`]),
+      ...(config.tokenFile === '' ? [] : [`--admin-token-file=${config.tokenFile}`]),
       ...config.handedOn.filter((flag) => !flag.startsWith('--log-format')),
       '--log-format=json',
     ];
@@ -143,6 +149,7 @@ export function planNodes(config: ClusterConfig, program: readonly string[]): Ch
       redisPort,
       peerPort,
       adminPort,
+      adminTls: config.adminTls,
     };
   });
 }
@@ -302,13 +309,14 @@ function nodesBefore(marker: string): number {
 }
 
 function welcome(children: readonly ChildNode[]): string {
+  const scheme = children[0]?.plan.adminTls === true ? 'https' : 'http';
   const table = new Table({ head: ['node', 'redis', 'admin', 'peers', 'log'], style: plain });
   for (const { plan } of children) {
     const { host, redisPort, adminPort, peerPort } = plan;
     table.push([
       plan.name,
       `${host}:${redisPort}`,
-      `http://${host}:${adminPort}`,
+      `${scheme}://${host}:${adminPort}`,
       `${host}:${peerPort}`,
       plan.logPath,
     ]);
@@ -320,7 +328,7 @@ function welcome(children: readonly ChildNode[]): string {
     'All nodes are ready; any of them takes any command:',
     `  redis-cli -p ${first?.redisPort} set greeting hello`,
     `  redis-cli -p ${last?.redisPort} get greeting`,
-    `  curl http://${first?.host}:${first?.adminPort}/status`,
+    `  curl ${scheme}://${first?.host}:${first?.adminPort}/status`,
     'Ctrl-C stops the cluster; its data stays.',
   ].join('\n');
 }

@@ -1,6 +1,7 @@
 /**
- * TLS for Redis clients: reads the files of the settings, and again when one of them changes or the
- * node is told to (SIGHUP). Files that cannot be used later on leave the certificate as it is.
+ * TLS for Redis clients and for the admin port: reads the files of the settings, and again when one
+ * of them changes or the node is told to (SIGHUP). Files that cannot be used later on leave the
+ * certificate as it is.
  */
 import { readFileSync, unwatchFile, watchFile } from 'node:fs';
 import { createSecureContext } from 'node:tls';
@@ -16,12 +17,19 @@ type TlsConfig = Pick<
   NodeConfig,
   'tlsCertFile' | 'tlsKeyFile' | 'tlsCaCertFile' | 'tlsAuthClients'
 >;
+type TlsUses = Pick<NodeConfig, 'listenRedisTls' | 'adminTls'>;
 
 export class ClientTls {
   readonly listener: TlsListener;
   readonly #config: TlsConfig;
   readonly #logger: Logger;
   readonly #changed = (): void => this.reload();
+
+  /** `undefined`: no port uses it. @throws ConfigError where a file cannot be used. */
+  static ofConfig(config: TlsConfig & TlsUses, logger: Logger): ClientTls | undefined {
+    const isUsed = config.listenRedisTls !== undefined || config.adminTls;
+    return isUsed ? new ClientTls(config, logger) : undefined;
+  }
 
   /** @throws ConfigError where a file cannot be used. */
   constructor(config: TlsConfig, logger: Logger) {
@@ -39,7 +47,7 @@ export class ClientTls {
   reload(): void {
     try {
       this.listener.use(readMaterial(this.#config));
-      this.#logger.info({}, 'the certificate for Redis clients was read again');
+      this.#logger.info({}, 'the certificate for clients was read again');
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#logger.error({ reason }, `the certificate stays as it is: ${reason}`);

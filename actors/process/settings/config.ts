@@ -6,6 +6,7 @@
 import { HOLOFAST_MODES, type HoloFastMode } from '../../../bpf/path/holofast-mode.ts';
 import { isLoopback } from '../../../transport/access/loopback.ts';
 import { type Endpoint, formatEndpoint, parseEndpoint } from '../../../transport/endpoint.ts';
+import { OPEN_LEVELS, type OpenLevel } from '../../../transport/http/admin-pages.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import type { ClientCertificates } from '../../../transport/tls-server.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
@@ -80,6 +81,12 @@ export interface NodeConfig {
   readonly aclfile: string;
   /** Without passwords, only clients of this machine are taken. */
   readonly protectedMode: boolean;
+  /** Pages of the admin port that need no login. */
+  readonly adminOpen: OpenLevel;
+  /** Empty: one in the data directory. */
+  readonly adminTokenFile: string;
+  /** TLS with `tlsCertFile`. */
+  readonly adminTls: boolean;
   readonly segmentBytes: number;
   readonly retainedBytesMax: number;
   readonly holofast: HoloFastMode;
@@ -295,6 +302,24 @@ export const SETTINGS: Settings = {
     standard: 'yes',
     parse: yesOrNo,
   },
+  adminOpen: {
+    value: 'NAME',
+    help: `open pages of the admin port: ${OPEN_LEVELS.join(', ')}`,
+    standard: 'overview',
+    parse: oneOf(OPEN_LEVELS),
+  },
+  adminTokenFile: {
+    value: 'FILE',
+    help: 'token of administrators, made when absent; by default in the data directory',
+    standard: '',
+    parse: (text) => text,
+  },
+  adminTls: {
+    value: 'yes|no',
+    help: 'TLS at the admin port; needs --tls-cert-file and --tls-key-file',
+    standard: 'no',
+    parse: yesOrNo,
+  },
   segmentBytes: {
     value: 'SIZE',
     help: 'size of a log segment; segments are preallocated',
@@ -413,11 +438,14 @@ function checked(config: NodeConfig): NodeConfig {
 }
 
 function checkTls(config: NodeConfig): void {
-  const { listenRedisTls, tlsCertFile, tlsKeyFile, tlsCaCertFile, tlsAuthClients } = config;
-  if (listenRedisTls === undefined) return;
+  const { listenRedisTls, adminTls, tlsCertFile, tlsKeyFile, tlsCaCertFile, tlsAuthClients } =
+    config;
+  if (listenRedisTls === undefined && !adminTls) return;
   if (tlsCertFile === '' || tlsKeyFile === '') {
-    throw new ConfigError('--listen-redis-tls needs --tls-cert-file and --tls-key-file');
+    const flag = adminTls ? '--admin-tls' : '--listen-redis-tls';
+    throw new ConfigError(`${flag} needs --tls-cert-file and --tls-key-file`);
   }
+  if (listenRedisTls === undefined) return;
   if (tlsAuthClients === 'yes' && tlsCaCertFile === '') {
     throw new ConfigError('--tls-auth-clients yes needs --tls-ca-cert-file');
   }

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { run } from '../../../transport/holoctl/main.ts';
 import { AdminServer } from '../../../transport/http/admin-server.ts';
 import type { NodeStatus } from '../../../transport/http/node-status.ts';
+import { makeDoor } from '../http/doors.ts';
 import { statusOf } from '../http/status-sample.ts';
 import { TOPOLOGY } from '../http/topology-sample.ts';
 
@@ -33,6 +34,7 @@ async function serve(status: NodeStatus): Promise<string> {
       trace: (format) => `{"as":"${format}"}\n`,
       metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'up 1\n' }),
     },
+    door: makeDoor().door,
   });
   servers.push(server);
   return `127.0.0.1:${(await server.listen()).port}`;

@@ -1,15 +1,13 @@
 import { request } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import {
-  type AdminProviders,
-  AdminServer,
-  type AdminServerOptions,
-  OPERATOR_HEADER,
-} from '../../../transport/http/admin-server.ts';
+import { OPERATOR_HEADER } from '../../../transport/http/admin-access.ts';
+import type { AdminProviders } from '../../../transport/http/admin-pages.ts';
+import { AdminServer, type AdminServerOptions } from '../../../transport/http/admin-server.ts';
 import { httpGet, httpPost } from '../../../transport/http/http-get.ts';
 import { isNodeStatus } from '../../../transport/http/node-status.ts';
 import { TLS } from '../tls-sockets.ts';
+import { makeDoor } from './doors.ts';
 import { statusOf } from './status-sample.ts';
 import { TOPOLOGY } from './topology-sample.ts';
 
@@ -38,6 +36,7 @@ async function open(
   const server = new AdminServer({
     listen: { host: '127.0.0.1', port: 0 },
     providers: { ...providers, ...changes },
+    door: makeDoor().door,
     ...options,
   });
   servers.push(server);
@@ -129,9 +128,11 @@ describe('pages', () => {
     const path = '/config?name=maxclients&value=5';
     expect(await ask(port, path, { method: 'POST' })).toMatchObject({ status: 403 });
     const post = (target: string) =>
-      httpPost({ host: '127.0.0.1', port }, target, { [OPERATOR_HEADER]: '1' }, 1_000);
-    expect(await post(path)).toEqual({ status: 200, body: 'ok\n' });
-    expect(await post('/config?name=maxclients&value=bad')).toEqual({
+      httpPost({ host: '127.0.0.1', port }, target, '', 1_000, {
+        headers: { [OPERATOR_HEADER]: '1' },
+      });
+    expect(await post(path)).toMatchObject({ status: 200, body: 'ok\n' });
+    expect(await post('/config?name=maxclients&value=bad')).toMatchObject({
       status: 400,
       body: 'maxclients is bad\n',
     });
@@ -220,7 +221,11 @@ function rawTalk(port: number, text: string): Promise<string> {
 
 test('a port that is in use is one clear error', async () => {
   const port = await open();
-  const server = new AdminServer({ listen: { host: '127.0.0.1', port }, providers });
+  const server = new AdminServer({
+    listen: { host: '127.0.0.1', port },
+    providers,
+    door: makeDoor().door,
+  });
   await expect(server.listen()).rejects.toMatchObject({
     code: 'HOLO_PORT_IN_USE',
     message: expect.stringContaining(`127.0.0.1:${port} (admin)`),
@@ -229,7 +234,7 @@ test('a port that is in use is one clear error', async () => {
 
 test('is read over the sockets of another factory, by a client with the key', async () => {
   const endpoint = { host: '127.0.0.1', port: await open({}, { sockets: TLS }) };
-  const { status } = await httpGet(endpoint, '/healthz', 5_000, 1024, TLS);
+  const { status } = await httpGet(endpoint, '/healthz', 5_000, { sockets: TLS });
   expect(status).toBe(200);
-  await expect(httpGet(endpoint, '/healthz', 5_000, 1024)).rejects.toThrow();
+  await expect(httpGet(endpoint, '/healthz', 5_000)).rejects.toThrow();
 });

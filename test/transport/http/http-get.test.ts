@@ -33,7 +33,7 @@ test('status and body of an answer, whatever the status', async () => {
     }),
   );
   const body = `asked /yes of 127.0.0.1:${place.port}`;
-  expect(await httpGet(place, '/yes', 1000)).toEqual({ status: 200, body });
+  expect(await httpGet(place, '/yes', 1000)).toMatchObject({ status: 200, body });
   expect(await httpGet(place, '/no', 1000)).toMatchObject({ status: 503 });
 });
 
@@ -43,7 +43,9 @@ test('a server that does not answer, answers too much, or does not speak HTTP', 
     `127.0.0.1:${silent.port}: no answer within 50 ms`,
   );
   const loud = await listen(createHttpServer((_, response) => response.end('x'.repeat(5000))));
-  await expect(httpGet(loud, '/', 1000, 100)).rejects.toThrow('longer than 100 bytes');
+  await expect(httpGet(loud, '/', 1000, { bytesMax: 100 })).rejects.toThrow(
+    'longer than 100 bytes',
+  );
   const redis = await listen(createServer((socket) => socket.end('-ERR unknown command\r\n')));
   await expect(httpGet(redis, '/', 1000)).rejects.toThrow('not the admin port of a node');
   await expect(httpGet({ host: '127.0.0.1', port: 1 }, '/', 1000)).rejects.toThrow(

@@ -259,6 +259,7 @@ describe('settings', () => {
       `--initial-members=${[1, 2, 3, 4, 5].map((n) => `${n}@127.0.0.1:${15_050 + n}`).join()}`,
       '--bootstrap',
       `--cluster-secret-file=${resolve('.tmp/cluster/cluster-secret')}`,
+      `--admin-token-file=${resolve('.tmp/cluster/admin-token')}`,
       '--sync-policy=group_commit',
       '--log-format=json',
     ]);
