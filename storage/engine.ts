@@ -68,13 +68,13 @@ export class PageBuilder {
     this.#limit = limit;
   }
 
-  get #full(): boolean {
+  #full(): boolean {
     return this.items.length >= this.#limit || this.#bytes >= PAGE_BYTES_MAX;
   }
 
   /** `false`: the page has ended before this key. */
   takes(slot: number, place: number): boolean {
-    const last = this.#full ? this.items.at(-1) : undefined;
+    const last = this.#full() ? this.items.at(-1) : undefined;
     return last === undefined || (last.slot === slot && last.place === place);
   }
 

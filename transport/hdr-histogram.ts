@@ -7,6 +7,7 @@ const SUB_BITS = 5;
 const SUB = 2 ** SUB_BITS;
 /** Up to 2^36 us, 19 hours; what is longer counts as that. */
 const POWERS = 36;
+const MAX_US = 2 ** POWERS - 1;
 const BUCKETS = (POWERS - SUB_BITS + 1) * SUB;
 
 export class HdrHistogram {
@@ -55,11 +56,14 @@ export class HdrHistogram {
 }
 
 function bucketOf(us: number): number {
-  const whole = Math.min(Math.floor(us), 2 ** POWERS - 1);
-  if (whole < SUB) return whole;
-  const power = Math.floor(Math.log2(whole));
+  if (us < SUB) return Math.floor(us);
+  const whole = Math.min(Math.floor(us), MAX_US);
+  // Without logarithms and powers: each command passes here, more than once.
+  const high = Math.floor(whole / 2 ** 32);
+  const power = high > 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(whole);
   const shift = power - SUB_BITS;
-  return (shift + 1) * SUB + (Math.floor(whole / 2 ** shift) - SUB);
+  const upper = high > 0 ? Math.floor(whole / 2 ** shift) : whole >>> shift;
+  return (shift + 1) * SUB + (upper - SUB);
 }
 
 /** The first bucket of values of 2^power us and more. */

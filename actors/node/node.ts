@@ -112,7 +112,7 @@ export class Node {
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
     this.#peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
     this.time = new ClusterTime({
-      quorum: this.#clockQuorum,
+      quorum: this.#clockQuorum(),
       wallUs: () => clock.wallUs(),
       monotonicMs: () => clock.monotonicMs(),
       limits: limits.clock ?? {},
@@ -150,7 +150,7 @@ export class Node {
   }
 
   /** A majority of this node and its peers. */
-  get #clockQuorum(): number {
+  #clockQuorum(): number {
     return Math.floor((this.#peers.length + 1) / 2) + 1;
   }
 
@@ -307,7 +307,7 @@ export class Node {
   #startWal(): ActorRef<WalMessage> {
     const { wal, limits, observer } = this.#parts;
     const { earlyMax } = limits;
-    const stores = this.#placed.map(({ store }) => store);
+    const stores = this.#placed().map(({ store }) => store);
     const onStalled = (stalled: boolean): void => observer.disk('log', 'stalled', stalled);
     const onDiskFull = (full: boolean): void => this.#diskFull('log', 'log', full);
     return this.system.root.child<WalMessage>(
@@ -318,7 +318,7 @@ export class Node {
   }
 
   /** The stores that hold a group, with their groups. */
-  get #placed(): readonly { readonly store: number; readonly groups: readonly Group[] }[] {
+  #placed(): readonly { readonly store: number; readonly groups: readonly Group[] }[] {
     const { stores } = this.#parts;
     const all = Array.from({ length: stores }, (_, store) => ({
       store,
@@ -330,7 +330,7 @@ export class Node {
   #createStores(): readonly Store[] {
     const { nodeId, clock, limits, tableHashKey, observer, recorder, openEngine } = this.#parts;
     const startedMs = clock.monotonicMs();
-    return this.#placed.map(
+    return this.#placed().map(
       ({ store, groups }) =>
         new Store({
           store,
@@ -339,7 +339,7 @@ export class Node {
           allGroups: this.#allGroups,
           clock,
           startedMs,
-          clockQuorum: this.#clockQuorum,
+          clockQuorum: this.#clockQuorum(),
           limits,
           trafficKeptMax: this.#trafficKeptMax,
           tableHashKey,

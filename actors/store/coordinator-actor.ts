@@ -175,7 +175,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     // Every peer is down until its link says otherwise.
     for (const node of new Set(allGroups.flatMap(({ members }) => members))) {
       const reachable = node === self || options.connected().has(node);
-      if (!reachable) this.#coordinators.peerDown(node, this.#nowMs);
+      if (!reachable) this.#coordinators.peerDown(node, this.#nowMs());
     }
     this.#executor.send({ type: 'ForgetAll' });
     context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
@@ -259,7 +259,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     };
   }
 
-  get #nowMs(): number {
+  #nowMs(): number {
     return this.#context.clock.monotonicMs();
   }
 
@@ -267,7 +267,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const coordinators = this.#coordinators;
     switch (message.type) {
       case 'Protocol': {
-        const nowMs = this.#trace.at(this.#nowMs);
+        const nowMs = this.#trace.at(this.#nowMs());
         this.#counted(message.group, message.from, message.message);
         this.#trace.received(message.group, message.from, message.message);
         coordinators.handle(message.group, message.from, message.message, nowMs);
@@ -279,7 +279,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'Refused':
         return this.#refused(message.id);
       case 'Recover':
-        coordinators.recover(message.group, message.id, message.definition, this.#nowMs);
+        coordinators.recover(message.group, message.id, message.definition, this.#nowMs());
         return this.#perform();
       case 'PeerUp':
         return coordinators.peerUp(message.peer);
@@ -288,7 +288,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         for (const { group, bareOks } of this.#groups.values()) {
           if (bareOks !== undefined) this.#answered(group.id, bareOks.leaveAll());
         }
-        coordinators.peerDown(message.peer, this.#nowMs);
+        coordinators.peerDown(message.peer, this.#nowMs());
         return this.#perform();
     }
   }
@@ -326,7 +326,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #receivePart(part: Part): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     const { sampledMs = 0 } = part;
     if (sampledMs > 0) this.#options.observe.phase?.('queue', nowMs - sampledMs);
     const deadlineMs = nowMs + this.#options.commandTimeoutMs;
@@ -395,7 +395,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     if (!time.isKnown || this.#diskFull || this.#backlog || this.#draining) return;
     const mayWrite = (node: number): boolean => connected().has(node) && !time.isWrong(node);
     for (const { group, expiry } of this.#volatile) {
-      if (expiry.isUnderWay(this.#nowMs)) continue;
+      if (expiry.isUnderWay(this.#nowMs())) continue;
       const pastMs = group.leadRank(self, mayWrite) === 0 ? 0 : EXPIRE_GRACE_MS;
       // The next look comes anyway.
       tellOrDrop(this.#options.executor, { type: 'FindExpired', group: group.id, pastMs });
@@ -403,7 +403,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #expired(group: GroupId, keys: ExpiredKeys, more: boolean): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     const expiry = this.#groups.get(group)?.expiry;
     if (expiry === undefined || expiry.isUnderWay(nowMs)) return;
     this.#ownUnits += 1;
@@ -413,7 +413,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #expiryEnded(answer: PartAnswer): void {
     let isSoon = false;
     for (const { expiry } of this.#groups.values()) {
-      if (expiry.ended(answer, this.#nowMs)) isSoon = true;
+      if (expiry.ended(answer, this.#nowMs())) isSoon = true;
     }
     if (!isSoon) return;
     this.#context.timers.start('expiry soon', EXPIRE_PAUSE_MS, { type: 'LookForExpired' });
@@ -456,7 +456,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       if (pending === undefined || work === undefined) return;
       const parts = this.#spanning.partsOf(pending.part);
       const commands = bodyOf([pending.part.bytes]);
-      const id = this.#coordinators.coordinateSpanning(parts, commands, this.#nowMs);
+      const id = this.#coordinators.coordinateSpanning(parts, commands, this.#nowMs());
       this.#spanning.begun(pending);
       this.#begun(work, id, [pending], commands.length);
     }
@@ -464,7 +464,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   /** The executor answers these parts as it executes the transaction. */
   #begun(work: GroupWork, id: TxnId, pendings: readonly Pending[], bytes: number): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     const key = keyOf(id);
     const commands = commandsOf(pendings);
     const receivedMs = pendings[0]?.receivedMs ?? nowMs;
@@ -482,7 +482,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #beginTransactions(work: GroupWork): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     const group = work.group.id;
     while (!this.#congested()) {
       const batch = work.batcher.nextTransaction(this.#coordinators.state(group).underWay);
@@ -495,7 +495,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #beginReads(work: GroupWork): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     while (!this.#congested()) {
       const batch = work.batcher.nextRead(work.barriers);
       if (batch === undefined) break;
@@ -525,7 +525,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #answeredBarely(group: GroupId, answer: BareOk): boolean {
-    const nowMs = this.#trace.at(this.#nowMs);
+    const nowMs = this.#trace.at(this.#nowMs());
     const work = this.#groups.get(group);
     if (work !== undefined) this.#trace.counted(work.group, answer);
     return this.#coordinators.answeredBarely(group, answer, nowMs);
@@ -620,12 +620,12 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #noteDecision(id: TxnId): void {
     const awaiting = this.#transactions.get(keyOf(id));
     if (awaiting === undefined) return;
-    awaiting.decidedMs = this.#nowMs;
+    awaiting.decidedMs = this.#nowMs();
     this.#options.observe.phase?.('votes', awaiting.decidedMs - awaiting.begunMs);
   }
 
   #executed(keys: readonly string[]): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     for (const key of keys) {
       const done = this.#transactions.get(key);
       if (done === undefined) continue;
@@ -648,7 +648,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const { work } = awaiting;
       this.#reads.delete(read.token);
       work.barriers -= 1;
-      this.#options.observe.phase?.('barrier', this.#nowMs - awaiting.begunMs);
+      this.#options.observe.phase?.('barrier', this.#nowMs() - awaiting.begunMs);
       const again = uncovered.get(work) ?? [];
       this.#readDone(awaiting, read, again);
       if (again.length > 0) uncovered.set(work, again);
@@ -657,7 +657,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #readDone({ work, pendings }: Awaiting, read: ReadDone, uncovered: Pending[]): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     // Both lists ascend.
     let nextExpired = 0;
     let nextUncovered = 0;
@@ -697,7 +697,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   #tick(): void {
-    const nowMs = this.#nowMs;
+    const nowMs = this.#nowMs();
     this.#trace.collect(nowMs);
     for (const group of this.#coordinators.busy()) {
       const { patienceMs } = this.#coordinators.state(group);

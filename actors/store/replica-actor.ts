@@ -85,7 +85,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       clock,
       random: () => context.rng.next(),
       startedMs,
-      nowMs: this.#nowMs,
+      nowMs: this.#nowMs(),
       connected: options.connected(),
       limits,
       watch: options.observe.watchStore?.(),
@@ -106,11 +106,11 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
   }
 
   turnEnd(): void {
-    this.#store.closeTurn(this.#nowMs);
+    this.#store.closeTurn(this.#nowMs());
     this.#perform();
   }
 
-  get #nowMs(): number {
+  #nowMs(): number {
     return this.#context.clock.monotonicMs();
   }
 
@@ -118,7 +118,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
     const store = this.#store;
     switch (message.type) {
       case 'Protocol': {
-        const nowMs = this.#trace.at(this.#nowMs);
+        const nowMs = this.#trace.at(this.#nowMs());
         this.#trace.received(message.group, message.from, message.message);
         return store.handle(message.group, message.from, message.message, nowMs);
       }
@@ -127,13 +127,13 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         return store.durable(message.token, message.firstLsn);
       case 'Replayed':
         for (const { group, records } of message.groups) store.restore(group, records);
-        return store.restored(message.clockLimitUs, this.#nowMs);
+        return store.restored(message.clockLimitUs, this.#nowMs());
       case 'ClockLimit':
         return store.clockLimit(message.limitUs);
       case 'LogPinned':
         return store.logPinned(message.belowLsn);
       case 'ExecutorReady':
-        return store.executorReady(message.generation, message.flushed, this.#nowMs);
+        return store.executorReady(message.generation, message.flushed, this.#nowMs());
       case 'Taken':
         return store.executorTaken(message.generation, message.count);
       case 'Sync':
@@ -146,12 +146,12 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'PeerUp':
         return store.peerUp(message.peer);
       case 'PeerDown':
-        return store.peerDown(message.peer, this.#nowMs);
+        return store.peerDown(message.peer, this.#nowMs());
       case 'WalGone':
         // Unconfirmed records may be lost: start again from the disk.
         throw new Error(`the WalWriter is gone: ${message.exit.reason.kind}`);
       case 'Tick':
-        return store.tick(this.#nowMs);
+        return store.tick(this.#nowMs());
     }
   }
 
@@ -161,13 +161,11 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
 
   #performOne(effect: StoreEffect): void {
     const { store, outbox, observe } = this.#options;
-    const replyTo = this.#context.thisIncarnation;
     switch (effect.type) {
       case 'Send':
         return outbox.send(effect.group, effect.to, effect.message);
       case 'Append':
-        this.#trace.ofLog('out', 'Append', store, effect.token);
-        return this.#wal.send({ ...effect, store, replyTo });
+        return this.#append(effect);
       case 'Sync':
         for (const sync of this.#syncs) this.#wal.send({ ...sync, store });
         this.#syncs = [];
@@ -205,6 +203,13 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Halt':
         return this.#context.fatal(new Error(effect.reason));
     }
+  }
+
+  #append({ token, records, urgent }: Extract<StoreEffect, { readonly type: 'Append' }>): void {
+    const { store } = this.#options;
+    const replyTo = this.#context.thisIncarnation;
+    this.#trace.ofLog('out', 'Append', store, token);
+    this.#wal.send({ type: 'Append', store, token, records, urgent, replyTo });
   }
 
   #noteStep({ group, event, id, on }: Extract<StoreEffect, { readonly type: 'Trace' }>): void {

@@ -294,7 +294,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       dirtyBytes: machine.dirtyBytes,
       unflushedBytes: machine.unflushedBytes,
       heldReplyBytes: this.#held.bytes,
-      waiting: this.#handed.length + Number(this.#isHalfWay),
+      waiting: this.#handed.length + Number(this.#isHalfWay()),
       kept: this.#replica.kept + this.#coordinator.kept,
     };
   }
@@ -305,7 +305,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#replica.send({ type: 'Sync', token: 0, replyTo: this.#context.thisIncarnation });
   }
 
-  get #isHalfWay(): boolean {
+  #isHalfWay(): boolean {
     return this.#halfDone !== undefined || this.#reading !== undefined;
   }
 
@@ -318,7 +318,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (this.#halfDone !== undefined && !this.#goOn(this.#halfDone)) return;
       const next = this.#handed[0];
       if (next === undefined) return;
-      if (next.type === 'Execute' && !this.#hasRoom) return;
+      if (next.type === 'Execute' && !this.#hasRoom()) return;
       if (!this.#hasTime()) return;
       this.#handed.shift();
       this.#waitingSlots = undefined;
@@ -335,7 +335,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     return member;
   }
 
-  get #hasRoom(): boolean {
+  #hasRoom(): boolean {
     return this.#machines.unflushedBytes < this.#options.unflushedBytesMax;
   }
 
@@ -455,7 +455,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { machine, slots } = member;
     const { id, participants, sequence } = execution;
     while (application.at < commands.length || application.isWithinCommand) {
-      if (!application.isWithinUnit && !this.#hasRoom) return false;
+      if (!application.isWithinUnit && !this.#hasRoom()) return false;
       const part = parts?.[application.unit];
       if (part === undefined) this.#runUnit(application);
       else this.#runPart(application, part);
@@ -733,7 +733,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const failure = error && { code: error.code, text: error.message };
       tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure });
     };
-    const waits = (this.#halfDone !== undefined || this.#handed.length > 0) && !this.#hasRoom;
+    const waits = (this.#halfDone !== undefined || this.#handed.length > 0) && !this.#hasRoom();
     const due = waits || machines.needsFlush || nowMs >= this.#nextFlushMs;
     if (!due || !machines.hasUnflushed) return;
     machines.flush(done);
@@ -839,7 +839,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     }
     const { token, barrierSequence } = message;
     const reading = readingOf(this.#memberOf(message), token, barrierSequence, parts);
-    const waits = this.#handed.length > 0 || this.#isHalfWay;
+    const waits = this.#handed.length > 0 || this.#isHalfWay();
     if (waits && this.#readAhead(reading)) return;
     this.#handed.push(reading);
     this.#apply();

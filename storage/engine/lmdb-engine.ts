@@ -112,7 +112,7 @@ export class LmdbEngine implements Engine {
     this.#groups = this.#readGroups();
   }
 
-  get #rows(): LmdbRows {
+  #rows(): LmdbRows {
     return this.#data as LmdbRows;
   }
 
@@ -144,7 +144,7 @@ export class LmdbEngine implements Engine {
 
   get(database: number, key: string, slot: number, place: number): Entry | undefined {
     this.#assertOpen();
-    const record = rowOf(this.#rows, this.#keyOf(database, key, slot, place), NOW);
+    const record = rowOf(this.#rows(), this.#keyOf(database, key, slot, place), NOW);
     if (record === undefined) return undefined;
     const decoded = readRecord(record, place);
     if (decoded.key !== undefined && decoded.key !== key) {
@@ -156,7 +156,7 @@ export class LmdbEngine implements Engine {
   page(database: number, from: number, to: number, limit: number, keysOnly = false): StoredEntry[] {
     this.#assertOpen();
     const read = keysOnly ? keysOf : pageOf;
-    return read(this.#rows, NOW, database, from, to, limit);
+    return read(this.#rows(), NOW, database, from, to, limit);
   }
 
   snapshot(): LmdbSnapshot | undefined {
@@ -166,7 +166,7 @@ export class LmdbEngine implements Engine {
     this.#root.resetReadTxn();
     const transaction = this.#root.useReadTransaction();
     const source = {
-      data: this.#rows,
+      data: this.#rows(),
       elements: this.#elements as LmdbRows,
       info: this.#info as LmdbRows,
       transaction,

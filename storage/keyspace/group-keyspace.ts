@@ -535,17 +535,17 @@ export class GroupKeyspace implements Keyspace {
 
   #lookup(args: Arguments, i: number, hash: number): Cell | undefined {
     const cell = this.#cache.find(args, i, hash);
-    if (cell !== undefined || this.#allKnown) return cell;
+    if (cell !== undefined || this.#allKnown()) return cell;
     return this.#load(args.text(i), hash);
   }
 
   /** Nothing that the engine holds is news: all is in the cache, or was removed with all keys. */
-  get #allKnown(): boolean {
+  #allKnown(): boolean {
     return this.#knownStored === this.#engineKeys;
   }
 
   #load(key: string, hash: number): Cell | undefined {
-    if (this.#allKnown) return undefined;
+    if (this.#allKnown()) return undefined;
     const place = placeOfText(key);
     const slot = slotOfText(key);
     const entry = this.#engine.get(this.database, key, slot, place);

@@ -110,32 +110,32 @@ class SpanningKeyspace implements Keyspace {
   }
 
   /** SWAPDB gives the number another meaning. */
-  get #own(): GroupKeyspace {
+  #own(): GroupKeyspace {
     return this.#all.databases.of(this.#database);
   }
 
-  get #fetched(): FetchedKeyspace {
+  #fetched(): FetchedKeyspace {
     return this.#all.fetchedOf(this.#database);
   }
 
   get nowMs(): number {
-    return this.#own.nowMs;
+    return this.#own().nowMs;
   }
 
   get version(): Timestamp {
-    return this.#own.version;
+    return this.#own().version;
   }
 
   get reading(): boolean {
-    return this.#own.reading;
+    return this.#own().reading;
   }
 
   get stepElements(): number {
-    return this.#own.stepElements;
+    return this.#own().stepElements;
   }
 
   get thresholds(): Thresholds {
-    return this.#own.thresholds;
+    return this.#own().thresholds;
   }
 
   find(args: Arguments, i: number): Found | undefined {
@@ -162,7 +162,7 @@ class SpanningKeyspace implements Keyspace {
 
   /** The entries of other groups are whole. */
   load(found: Found): void {
-    if (this.#isOwn(found)) this.#own.load(found);
+    if (this.#isOwn(found)) this.#own().load(found);
   }
 
   copyOf(found: Found): Steps<Value> {
@@ -183,7 +183,7 @@ class SpanningKeyspace implements Keyspace {
   }
 
   random(): SeededRandom {
-    return this.#own.random();
+    return this.#own().random();
   }
 
   set<V extends Value>(
@@ -197,13 +197,13 @@ class SpanningKeyspace implements Keyspace {
   }
 
   replace<V extends Value>(found: Found, type: ValueType<V>, value: V, deadline: Deadline): void {
-    if (this.#isOwn(found)) this.#own.replace(found as Cell, type, value, deadline);
-    else this.#fetched.replace(found, type, value, deadline);
+    if (this.#isOwn(found)) this.#own().replace(found as Cell, type, value, deadline);
+    else this.#fetched().replace(found, type, value, deadline);
   }
 
   remove(found: Found): void {
-    if (this.#isOwn(found)) this.#own.remove(found as Cell);
-    else this.#fetched.remove(found);
+    if (this.#isOwn(found)) this.#own().remove(found as Cell);
+    else this.#fetched().remove(found);
   }
 
   lastRemoval(args: Arguments, i: number): Timestamp {
@@ -212,7 +212,7 @@ class SpanningKeyspace implements Keyspace {
 
   /** SWAPDB is one transaction over all groups, so it is the same in each of them. */
   swappedAt(database: number): Timestamp {
-    return this.#own.swappedAt(database);
+    return this.#own().swappedAt(database);
   }
 
   in(database: number): Keyspace {
@@ -220,7 +220,7 @@ class SpanningKeyspace implements Keyspace {
   }
 
   get size(): number {
-    return this.#own.size + this.#fetched.size;
+    return this.#own().size + this.#fetched().size;
   }
 
   anyKey(): string | undefined {
@@ -228,8 +228,8 @@ class SpanningKeyspace implements Keyspace {
   }
 
   clear(): void {
-    this.#own.clear();
-    this.#fetched.clear();
+    this.#own().clear();
+    this.#fetched().clear();
   }
 
   clearAll(): void {
@@ -243,15 +243,15 @@ class SpanningKeyspace implements Keyspace {
   // KEYS lists the group's own keys in each group; its lists are joined where the client waits.
 
   get end(): number {
-    return this.#own.end;
+    return this.#own().end;
   }
 
   page(position: number, limit: number, keysOnly?: boolean): KeyPage {
-    return this.#own.page(position, limit, keysOnly);
+    return this.#own().page(position, limit, keysOnly);
   }
 
   isAlive(item: StoredEntry): boolean {
-    return this.#own.isAlive(item);
+    return this.#own().isAlive(item);
   }
 
   // Of commands that do not run over several groups.
@@ -285,11 +285,11 @@ class SpanningKeyspace implements Keyspace {
   }
 
   #of(found: Found): GroupKeyspace | FetchedKeyspace {
-    return this.#isOwn(found) ? this.#own : this.#fetched;
+    return this.#isOwn(found) ? this.#own() : this.#fetched();
   }
 
   #at(slot: number): GroupKeyspace | FetchedKeyspace {
-    return this.#all.isOwn(slot) ? this.#own : this.#fetched;
+    return this.#all.isOwn(slot) ? this.#own() : this.#fetched();
   }
 }
 

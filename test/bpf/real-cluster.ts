@@ -113,13 +113,13 @@ export class RealCluster {
   constructor(plan: ClusterPlan) {
     this.#plan = plan;
     const { owner } = plan;
-    writeFileSync(this.#secretFile, newSecret(), { mode: 0o600 });
+    writeFileSync(this.#secretFile(), newSecret(), { mode: 0o600 });
     if (owner === undefined) return;
-    for (const path of [this.directory, this.#secretFile]) chownSync(path, owner, owner);
+    for (const path of [this.directory, this.#secretFile()]) chownSync(path, owner, owner);
   }
 
   /** Hosts of their own prove to each other who they are. */
-  get #secretFile(): string {
+  #secretFile(): string {
     return join(this.directory, 'cluster-secret');
   }
 
@@ -151,7 +151,7 @@ export class RealCluster {
     const { redis, admin } = ports(portBase, index);
     const args = [
       ...nodeArguments(hosts, portBase, index, this.directory),
-      `--cluster-secret-file=${this.#secretFile}`,
+      `--cluster-secret-file=${this.#secretFile()}`,
       `--holofast=${modes[index] ?? modes.at(-1) ?? 'auto'}`,
       ...flags,
       ...(nodeFlags[index] ?? []),

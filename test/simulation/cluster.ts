@@ -299,14 +299,14 @@ export class SimulatedCluster {
 
   // ---- end and verdict --------------------------------------------------------------------
 
-  get #living(): SimNode[] {
+  #living(): SimNode[] {
     return this.nodes.filter(({ lost }) => !lost);
   }
 
   /** After the faults have stopped everything must decide, in bounded time (liveness, I18). */
   #settle(): void {
     if (this.violations.length > 0) return;
-    const until = this.scheduler.nowMs + SETTLE_MS * (this.#logsSlowly ? 3 : 1);
+    const until = this.scheduler.nowMs + SETTLE_MS * (this.#logsSlowly() ? 3 : 1);
     let why = this.converged();
     while (why !== undefined && this.scheduler.nowMs < until && this.violations.length === 0) {
       this.#runFor(500);
@@ -317,7 +317,7 @@ export class SimulatedCluster {
 
   /** Why the living nodes have not come to one state, with nothing left to do; else undefined. */
   converged(): string | undefined {
-    for (const node of this.#living) {
+    for (const node of this.#living()) {
       if (!node.ready) return `node ${node.id} is not ready`;
       const { unapplied } = node.watermarks ?? { unapplied: 1 };
       if (unapplied > 0) return `node ${node.id} still has ${unapplied} undecided transactions`;
@@ -333,7 +333,7 @@ export class SimulatedCluster {
   }
 
   #livingOf(group: SimGroup): SimNode[] {
-    return this.#living.filter(({ id }) => group.has(id));
+    return this.#living().filter(({ id }) => group.has(id));
   }
 
   /** A digest of what cannot be read would be none; damage that was injected is found here, too. */
@@ -350,7 +350,7 @@ export class SimulatedCluster {
   }
 
   /** Each record takes a sync of its own, on a slow disk. */
-  get #logsSlowly(): boolean {
+  #logsSlowly(): boolean {
     const { diskMsMax } = this.profile;
     return diskMsMax > DISK_MS_SLOW && limitsOf(this.profile).writeBytesMax < WRITE_BYTES_FEW;
   }
@@ -360,7 +360,7 @@ export class SimulatedCluster {
     // Deadlines and rounds are in the nodes' time: after restarts and jumps it may run ahead of
     // ours, and stand still until a clock that was set back has caught up.
     const trueUs = this.scheduler.clock.wallUs();
-    const errors = this.#living.map((node) => node.errorMs(trueUs));
+    const errors = this.#living().map((node) => node.errorMs(trueUs));
     const leadMs = Math.max(...errors.map(({ lead }) => lead));
     const lagMs = Math.max(...errors.map(({ lag }) => lag));
     this.#runFor(leadMs + lagMs + this.profile.ttlMsMax + 6_000);
@@ -399,7 +399,7 @@ export class SimulatedCluster {
 
   /** Transactions that could be forgotten: none while a node is lost. */
   #retained(): number {
-    const living = this.#living;
+    const living = this.#living();
     if (living.length < this.nodes.length) return 0;
     return living.reduce((sum, node) => sum + (node.watermarks?.retained ?? 1), 0);
   }
@@ -437,7 +437,7 @@ export class SimulatedCluster {
 
   /** With all members up, nothing is kept of what has been applied everywhere. */
   #checkKept(): void {
-    const living = this.#living;
+    const living = this.#living();
     for (const { id, node } of living) this.#checkIdle(id, node?.system.inspect());
     if (living.length < this.nodes.length) return;
     for (const group of this.groups) {

@@ -220,7 +220,7 @@ export class SimNode {
   }
 
   /** Those that hold a group. */
-  get #storeNumbers(): readonly number[] {
+  #storeNumbers(): readonly number[] {
     const { groups } = this.#options;
     return [...new Set(groups.map(({ descriptor }) => this.#storeOf(descriptor.id)))].sort();
   }
@@ -229,7 +229,7 @@ export class SimNode {
   #forget(): void {
     this.#executing.clear();
     this.#listed.clear();
-    for (const store of this.#storeNumbers) this.#lives.set(store, { ...NO_LIFE });
+    for (const store of this.#storeNumbers()) this.#lives.set(store, { ...NO_LIFE });
   }
 
   #liveOf(store: number): StoreLife {
@@ -238,7 +238,7 @@ export class SimNode {
 
   /** Of their supervisors. */
   get storeNames(): readonly string[] {
-    return this.#storeNumbers.map((store) => `store-${store}`);
+    return this.#storeNumbers().map((store) => `store-${store}`);
   }
 
   /** The state machine of a group in the present incarnation, as of its last report. */
@@ -248,7 +248,7 @@ export class SimNode {
 
   /** Of its first store. */
   get machines(): StateMachines | undefined {
-    return this.#liveOf(this.#storeNumbers[0] as number).machines;
+    return this.#liveOf(this.#storeNumbers()[0] as number).machines;
   }
 
   /** All of its stores take part. */
@@ -286,7 +286,7 @@ export class SimNode {
 
   #newStores(): Map<number, SimStore> {
     return new Map(
-      this.#storeNumbers.map((store) => {
+      this.#storeNumbers().map((store) => {
         const memory = new MemoryStore([this.id, 1]);
         return [store, { memory, storeId: undefined, lineage: NEW_LINEAGE }];
       }),
@@ -299,7 +299,7 @@ export class SimNode {
 
   /** Its first one. */
   get store(): MemoryStore {
-    return (this.#drive.stores.get(this.#storeNumbers[0] as number) as SimStore).memory;
+    return (this.#drive.stores.get(this.#storeNumbers()[0] as number) as SimStore).memory;
   }
 
   get node(): Node | undefined {
@@ -382,7 +382,7 @@ export class SimNode {
       },
       tableHashKey: [nodeId, 2],
       openEngine: (store) => {
-        const isFirst = store === this.#storeNumbers[0];
+        const isFirst = store === this.#storeNumbers()[0];
         const engine = openStore(drive, store, isFirst ? lineage : undefined, {
           rng: drive.rng,
           after: (delayMs, callback) => {

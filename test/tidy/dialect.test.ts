@@ -56,6 +56,21 @@ test('a body on a line of its own has braces', () => {
   expect(linesWith([...sources, ...tests], BARE_HEAD, false)).toEqual([]);
 });
 
+/** V8 looks up a private accessor by a call of its runtime, each time. */
+const PRIVATE_ACCESSOR = /^\s*(static )?[gs]et #/;
+
+test('the reader of private accessors tells them from public ones and methods', () => {
+  expect(judged('  get #size(): number {\n  set #size(n) {', PRIVATE_ACCESSOR)).toBe(2);
+  expect(judged('  get size(): number {\n  #size(): number {\n  get(key)', PRIVATE_ACCESSOR)).toBe(
+    0,
+  );
+});
+
+test('what only the class itself asks for is a method, not a private accessor', () => {
+  const others = tests.filter(({ path }) => path !== 'test/tidy/dialect.test.ts');
+  expect(linesWith([...sources, ...others], PRIVATE_ACCESSOR, false)).toEqual([]);
+});
+
 const BIOME = join(import.meta.dirname, '../../node_modules/@biomejs/biome/bin/biome');
 const directory = mkdtempSync(join(tmpdir(), 'holo-tidy-'));
 afterAll(() => rmSync(directory, { recursive: true }));

@@ -266,13 +266,13 @@ export class SpanningCoordinator {
       const lost = (replied | this.#downIn(group)) & ~fast;
       return group.electors(lost) > group.quorums.fastRejectsMax;
     });
-    if (!rejected && this.#nowMs < round.startedMs + this.#patienceMs) return;
+    if (!rejected && this.#nowMs < round.startedMs + this.#patienceMs()) return;
     if (isRejected(round.vote)) return this.#invalidate(round);
     this.#accept(round, round.vote, round.parts, round.parts);
   }
 
   /** With a quorum of each group in hand, how long the rest of the electorates is waited for. */
-  get #patienceMs(): number {
+  #patienceMs(): number {
     const { slowPathMs, slowPathMsMax } = this.#limits;
     return Math.min(slowPathMsMax, Math.max(slowPathMs, 3 * this.#fastMs));
   }

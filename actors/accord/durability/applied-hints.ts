@@ -59,11 +59,11 @@ export class AppliedHints {
   /** A member that has something to forget asks by itself. */
   peerUp(peer: number): void {
     this.#asked.delete(peer);
-    if (this.#mayTell) this.#ask(peer);
+    if (this.#mayTell()) this.#ask(peer);
   }
 
   /** This replica holds something to forget, or another has told that it does. */
-  get #mayTell(): boolean {
+  #mayTell(): boolean {
     return this.#state.commands.size > 0 || this.#prompted;
   }
 
@@ -71,7 +71,7 @@ export class AppliedHints {
   get dueMs(): number {
     if (this.#state.appliedNow.length > 0) return 0;
     const { hintEveryMs } = this.#state.limits;
-    let dueMs = this.#mayTell ? this.#toldMs + hintEveryMs : Infinity;
+    let dueMs = this.#mayTell() ? this.#toldMs + hintEveryMs : Infinity;
     for (const { fetchAtMs } of this.#lacking.values()) dueMs = Math.min(dueMs, fetchAtMs);
     return dueMs;
   }
@@ -99,7 +99,7 @@ export class AppliedHints {
   /** The mark and the questions are repeated while any member has something to forget. */
   #tellAgain(): void {
     const { nowMs, peers, down, limits } = this.#state;
-    if (!this.#mayTell) return;
+    if (!this.#mayTell()) return;
     if (nowMs < this.#toldMs + limits.hintEveryMs) return;
     this.#prompted = false;
     this.#toldMs = nowMs;

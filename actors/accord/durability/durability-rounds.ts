@@ -123,8 +123,8 @@ export class DurabilityRounds {
   get dueMs(): number {
     if (this.#round !== undefined || this.#task !== undefined) return 0;
     const hintsMs = this.#hints.dueMs;
-    if (!this.#hasToForget) return hintsMs;
-    return Math.min(hintsMs, Math.max(this.#nextRoundMs, this.#leadsFromMs));
+    if (!this.#hasToForget()) return hintsMs;
+    return Math.min(hintsMs, Math.max(this.#nextRoundMs, this.#leadsFromMs()));
   }
 
   #hint(from: number, message: AppliedHint): void {
@@ -141,13 +141,13 @@ export class DurabilityRounds {
    * When the leader makes no progress (because others refuse its fences, say), the next members
    * lead as well: two leaders at once do no harm.
    */
-  get #leadsFromMs(): number {
+  #leadsFromMs(): number {
     const { self, group, down, nowMs, limits } = this.#state;
     const rank = group.leadRank(self, (node) => !down.has(node));
     return (this.#movedMs ?? nowMs) + limits.standInMs * rank;
   }
 
-  get #hasToForget(): boolean {
+  #hasToForget(): boolean {
     return this.#state.commands.size > 0 || this.#retaining;
   }
 
@@ -161,15 +161,15 @@ export class DurabilityRounds {
       return;
     }
     // An idle group was not ticked: the wait for the leader starts over.
-    if (!this.#hasToForget) this.#movedMs = undefined;
+    if (!this.#hasToForget()) this.#movedMs = undefined;
     else this.#movedMs ??= nowMs;
     if (nowMs < this.#nextRoundMs || this.#task !== undefined) return;
-    if (nowMs < this.#leadsFromMs) return;
+    if (nowMs < this.#leadsFromMs()) return;
     this.#nextRoundMs = nowMs + limits.durabilityEveryMs;
     const hlc = clock.presentUs - limits.durabilityLagMs * 1_000;
     const base = state.redundantBefore;
     // A cluster that holds nothing to forget needs no rounds.
-    if (hlc <= base.hlc || !this.#hasToForget) return;
+    if (hlc <= base.hlc || !this.#hasToForget()) return;
     this.#retaining = false;
     const before = boundAt(hlc);
     this.#round = { before, base, startedMs: nowMs, promised: 0, ids: [], end: before };

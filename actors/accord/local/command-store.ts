@@ -274,11 +274,11 @@ export class CommandStore {
     this.logPinned(this.#pinnedBelowLsn);
   }
 
-  #unflushed(): Handed[] {
+  #unflushed(): [GroupId, Handed][] {
     return [...this.#groups.all()].flatMap(({ group, replica }) =>
       replica
         .unflushed()
-        .map((execution) => ({ type: 'Execute', group: group.id, execution }) as const),
+        .map((execution): [GroupId, Handed] => [group.id, { type: 'Execute', execution }]),
     );
   }
 
@@ -328,10 +328,16 @@ export class CommandStore {
         if ('id' in record) this.#log.open({ replica, id: record.id });
         return;
       }
+      // The frequent ones are written out: a spread into a literal is a slow call.
+      case 'Send': {
+        const { to, message } = effect;
+        this.#effects.push({ type: 'Send', group, to, message });
+        return;
+      }
       case 'Execute':
       case 'Read':
       case 'ReadAt':
-        return this.#handOver.add({ ...effect, group });
+        return this.#handOver.add(group, effect);
       case 'LogNeeded':
         return this.#log.rewritten(member, effect.fromLsn);
       default:

@@ -9,9 +9,7 @@ import type { Effect, StoreEffect } from './effects.ts';
 
 type HandedEffect = Extract<StoreEffect, { readonly type: 'Execute' | 'Read' | 'ReadAt' }>;
 
-export type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' | 'ReadAt' }> & {
-  readonly group: GroupId;
-};
+export type Handed = Extract<Effect, { readonly type: 'Execute' | 'Read' | 'ReadAt' }>;
 
 /** Handed over and not yet taken by the executor. */
 const HAND_OVER_MAX = 4_096;
@@ -21,7 +19,7 @@ const SENT_MAX = 4_096;
 export class HandOver {
   readonly #send: (effect: HandedEffect) => void;
   readonly #max: number;
-  #queue: Handed[] = [];
+  #queue: HandedEffect[] = [];
   #at = 0;
   #generation = 0;
   /** Counts of this generation. */
@@ -39,17 +37,17 @@ export class HandOver {
   }
 
   /** A fresh executor: it needs these; what was meant for the one before is void. */
-  begin(generation: number, executions: readonly Handed[]): void {
+  begin(generation: number, executions: readonly (readonly [GroupId, Handed])[]): void {
     this.#generation = generation;
     this.#sent = 0;
     this.#taken = 0;
     this.#at = 0;
-    this.#queue = [...executions];
+    this.#queue = executions.map(([group, next]) => inGroup(group, generation, next));
     this.#advance();
   }
 
-  add(next: Handed): void {
-    this.#queue.push(next);
+  add(group: GroupId, next: Handed): void {
+    this.#queue.push(inGroup(group, this.#generation, next));
     this.#advance();
   }
 
@@ -61,14 +59,27 @@ export class HandOver {
   }
 
   #advance(): void {
-    const generation = this.#generation;
     while (this.#at < this.#queue.length && this.#sent - this.#taken < this.#max) {
-      this.#send({ ...(this.#queue[this.#at] as Handed), generation });
+      this.#send(this.#queue[this.#at] as HandedEffect);
       this.#at += 1;
       this.#sent += 1;
     }
     if (this.#at < this.#queue.length && this.#at < SENT_MAX) return;
     this.#queue.splice(0, this.#at);
     this.#at = 0;
+  }
+}
+
+/** Written out for the frequent two: a spread into a literal is a slow call. */
+function inGroup(group: GroupId, generation: number, next: Handed): HandedEffect {
+  switch (next.type) {
+    case 'Execute':
+      return { type: 'Execute', group, execution: next.execution, generation };
+    case 'Read': {
+      const { token, barrierSequence } = next;
+      return { type: 'Read', group, token, barrierSequence, generation };
+    }
+    case 'ReadAt':
+      return { ...next, group, generation };
   }
 }

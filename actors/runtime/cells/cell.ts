@@ -211,7 +211,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
 
   resume(): void {
     this.#isSuspended = false;
-    if (this.#waiting > 0) this.#wake();
+    if (this.#waiting() > 0) this.#wake();
   }
 
   // --- what the incarnation asks of its cell ---
@@ -269,7 +269,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
 
   // --- the turn ---
 
-  get #waiting(): number {
+  #waiting(): number {
     return this.#mailbox.size + this.#signals.size;
   }
 
@@ -313,7 +313,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       return;
     }
     if (!this.#line.isEmpty) this.#callWaiters();
-    if (!this.#isAwake && this.#waiting > 0) this.#wake();
+    if (!this.#isAwake && this.#waiting() > 0) this.#wake();
   }
 
   /** A forced end takes precedence over the handler's failure that followed. */

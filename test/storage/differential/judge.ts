@@ -18,17 +18,17 @@ export class Judge {
 
   constructor(oracles: readonly Oracle[]) {
     this.oracles = oracles;
-    this.differences = new Differences(this.#hasNew);
+    this.differences = new Differences(this.#hasNew());
   }
 
-  get #hasNew(): boolean {
+  #hasNew(): boolean {
     return this.oracles.some(({ isNew }) => isNew);
   }
 
   /** Those that can be compared. Others are not run at all: they would change what later ones find. */
   comparable(drawn: readonly Words[]): readonly Words[] {
     const known = drawn.filter((words) => !isOverflow(words));
-    return this.#hasNew ? known : known.filter((words) => !isUnknownToOld(words));
+    return this.#hasNew() ? known : known.filter((words) => !isUnknownToOld(words));
   }
 
   /** The first reply that is wrong, in a stream that begins with an empty store. */

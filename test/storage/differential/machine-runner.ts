@@ -22,10 +22,10 @@ export class MachineRunner {
   constructor(protocol: 2 | 3, upkeep: Upkeep) {
     this.#protocol = protocol;
     this.#upkeep = upkeep;
-    this.#machine = new Machine({ startMs: Date.now(), ...this.#options });
+    this.#machine = new Machine({ startMs: Date.now(), ...this.#options() });
   }
 
-  get #options(): { cacheBytesMax: number } {
+  #options(): { cacheBytesMax: number } {
     return { cacheBytesMax: this.#upkeep.evicts ? 0 : 1_000_000 };
   }
 
@@ -38,7 +38,7 @@ export class MachineRunner {
     const { flushEvery, restartEvery } = this.#upkeep;
     const restarts = restartEvery !== 0 && this.#ran % restartEvery === 0;
     if (restarts || (flushEvery !== 0 && this.#ran % flushEvery === 0)) this.#machine.flush();
-    if (restarts) this.#machine = this.#machine.restarted(this.#options);
+    if (restarts) this.#machine = this.#machine.restarted(this.#options());
     const machine = this.#machine;
     const writer = new ReplyWriter(this.#protocol);
     machine.machine.begin(versionAt(++machine.nowUs));

@@ -61,7 +61,7 @@ export class AdminDoor {
       case 'none':
         return this.#anonymous(source);
       case 'session': {
-        const session = this.#sessions.find(credentials.id, this.#nowMs);
+        const session = this.#sessions.find(credentials.id, this.#nowMs());
         return session === undefined ? refusal(NO_SESSION) : this.#byProof(session.proof);
       }
       default: {
@@ -79,7 +79,7 @@ export class AdminDoor {
     const identity = this.#byProof(proof);
     if ('refused' in identity) return identity;
     this.#options.onLogin?.(identity.user, source, identity.role);
-    return { ...identity, session: this.#sessions.open(proof, this.#nowMs) };
+    return { ...identity, session: this.#sessions.open(proof, this.#nowMs()) };
   }
 
   logout(id: string): void {
@@ -88,7 +88,7 @@ export class AdminDoor {
 
   /** Of a session that has not ended. */
   csrfOf(id: string): string | undefined {
-    return this.#sessions.find(id, this.#nowMs)?.csrf;
+    return this.#sessions.find(id, this.#nowMs())?.csrf;
   }
 
   /** Whether anyone who connects is let in: then protected mode keeps others out. */
@@ -98,7 +98,7 @@ export class AdminDoor {
     return users?.isOpen ?? true;
   }
 
-  get #nowMs(): number {
+  #nowMs(): number {
     return this.#options.clock.monotonicMs();
   }
 
@@ -125,7 +125,7 @@ export class AdminDoor {
     if (credentials.type === 'token') {
       const { token } = credentials;
       if (!isOneOf(this.#options.tokens(), token)) {
-        const afterMs = this.#tokenFailures.failed(host, this.#nowMs);
+        const afterMs = this.#tokenFailures.failed(host, this.#nowMs());
         return this.#failed(TOKEN_USER, source, { refused: WRONG_TOKEN, afterMs });
       }
       this.#tokenFailures.succeeded(host);
@@ -135,7 +135,7 @@ export class AdminDoor {
     const users = this.#options.users();
     if (users === undefined) return refusal(NO_USERS_YET);
     users.refresh();
-    const outcome = users.login(user, password, host, this.#nowMs);
+    const outcome = users.login(user, password, host, this.#nowMs());
     if (typeof outcome !== 'number') return { type: 'password', user, hash: hashOf(password) };
     const client = `addr=${source} name=admin`;
     const denied = { reason: 'auth', context: 'toplevel', object: 'AUTH', username: user } as const;

@@ -87,7 +87,7 @@ export class ClientAccess {
 
   /** Logs in; returns milliseconds until the refusal is to be answered, if it is refused. */
   login(name: string, password: string, nowMs: number, wallMs: number): number | undefined {
-    const outcome = this.#control.login(name, password, this.#host, nowMs);
+    const outcome = this.#control.login(name, password, this.#host(), nowMs);
     if (typeof outcome !== 'number') {
       this.become(outcome);
       return undefined;
@@ -97,7 +97,7 @@ export class ClientAccess {
   }
 
   /** Without the port. */
-  get #host(): string {
+  #host(): string {
     return this.#client.address.replace(/:\d+$/, '');
   }
 

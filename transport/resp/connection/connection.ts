@@ -280,7 +280,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   /** Sends this turn's replies in one write. */
   flush(): void {
     this.#flushRequested = false;
-    if (this.#state === 'closed' || this.#isHeldBack) return;
+    if (this.#state === 'closed' || this.#isHeldBack()) return;
     if (this.#output.bytes > 0) {
       this.counters.writes += 1;
       this.#outputBlocked = !this.#writeOut();
@@ -309,7 +309,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   onTick(nowMs: number): void {
     if (this.#outputWatch.exceeds(this.client, this.outputBytes, nowMs)) return this.#cutOff();
     if (!this.#followUsers()) return;
-    if (this.#isHeldBack && nowMs >= this.#heldBackUntilMs) this.#releaseHeldBack();
+    if (this.#isHeldBack() && nowMs >= this.#heldBackUntilMs) this.#releaseHeldBack();
     if (this.#changeAnswered(nowMs)) this.#pump();
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
@@ -321,7 +321,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   #expiry(nowMs: number): Expiry | undefined {
     const deadlines = this.#deadlines;
     if (this.#state === 'ended') return deadlines.checkEnded(nowMs, this.#socket.bufferedBytes);
-    const active = this.#hadData || this.#isBusy;
+    const active = this.#hadData || this.#isBusy();
     this.#hadData = false;
     if (active) this.client.activeMs = nowMs;
     const partial = this.#exhausted && !this.#paused && this.#parser.unparsedBytes > 0;
@@ -587,7 +587,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#parser.isTrusted = this.isLoggedIn;
   }
 
-  get #isHeldBack(): boolean {
+  #isHeldBack(): boolean {
     return this.#heldBackUntilMs > 0;
   }
 
@@ -639,12 +639,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     if (this.#out.length > 0) this.#send(this.#out.take());
     this.#pumping = false;
     this.#placePushes();
-    if (this.#inputEnded && this.#exhausted && !this.#isBusy) this.closeAfterReplies();
+    if (this.#inputEnded && this.#exhausted && !this.#isBusy()) this.closeAfterReplies();
     if (this.#state === 'closing') this.#requestFlush();
     this.#adjustFlow();
   }
 
-  get #isBusy(): boolean {
+  #isBusy(): boolean {
     return this.#unit !== undefined || this.#change !== undefined;
   }
 
@@ -654,7 +654,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
       !this.#exhausted &&
       this.#unit === undefined &&
       this.#change === undefined &&
-      !this.#isHeldBack &&
+      !this.#isHeldBack() &&
       !this.#outputBlocked &&
       !this.#turnFull
     );
@@ -662,7 +662,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   /** Parses until the input ends or a request must wait. */
   #parse(): void {
-    while (this.#state === 'open' && !this.#turnFull && !this.#isHeldBack) {
+    while (this.#state === 'open' && !this.#turnFull && !this.#isHeldBack()) {
       const outcome = this.#held ? REQUEST : this.#parser.next();
       this.#held = false;
       if (outcome === REQUEST) {
@@ -1094,7 +1094,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   /** After the last reply: closes our side and waits for the client's end. */
   #finish(): void {
-    const done = !this.#isBusy && this.#output.bytes === 0 && !this.#isHeldBack;
+    const done = !this.#isBusy() && this.#output.bytes === 0 && !this.#isHeldBack();
     if (this.#state !== 'closing' || !done) return;
     this.#state = 'ended';
     this.#waiting.clear();
@@ -1105,7 +1105,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   #adjustFlow(): void {
     const { pendingBytesMax } = this.#core.limits;
-    const waits = this.#isBusy || this.#turnFull || this.#isHeldBack;
+    const waits = this.#isBusy() || this.#turnFull || this.#isHeldBack();
     const full = waits && this.inputBytes > (this.#paused ? pendingBytesMax / 2 : pendingBytesMax);
     if (this.#state !== 'closed') this.#charge();
     const waitsForOthers = this.#refused || this.#outputBlocked || this.#isGreedy;

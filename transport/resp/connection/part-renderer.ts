@@ -83,13 +83,19 @@ export class PartRenderer {
 
   /** The first piece of the replies, after `stop` or behind all commands. */
   answerOf({ unit, part }: Part, replies: Uint8Array, renderedMs = 0): PartReplies {
-    const noted = {
+    return {
+      type: 'PartReplies',
+      unit,
+      part,
+      from: 0,
+      replies,
       ends: this.#ends,
       errors: this.#errors,
       codes: this.#codes,
       answered: this.#begun,
+      last: true,
+      renderedMs,
     };
-    return { type: 'PartReplies', unit, part, from: 0, replies, ...noted, last: true, renderedMs };
   }
 
   /** All replies so far, for the case that they are long. */

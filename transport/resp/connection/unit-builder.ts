@@ -195,7 +195,7 @@ export class UnitBuilder {
       readOnly: part.readOnly,
       readsFrom: part.readsFrom,
       wholeStore: part.wholeStore,
-      ...(part.waits ? { waits: true } : {}),
+      waits: part.waits,
       participants: part.slots,
       window,
       sampledMs: isSample ? startedMs : 0,

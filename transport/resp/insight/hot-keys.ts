@@ -25,8 +25,11 @@ interface HotKey {
 }
 
 export class HotKeys {
-  /** By database and key. */
-  readonly #counts = new Map<string, number>();
+  /** By database and key: the place of its count. */
+  readonly #places = new Map<string, number>();
+  /** By place; those in use come first. */
+  readonly #names: string[] = [];
+  readonly #counts = new Float64Array(KEYS_MAX);
   readonly #sampler = new Sampler(SAMPLES_PER_SECOND);
   #forgotMs = 0;
 
@@ -44,17 +47,43 @@ export class HotKeys {
         ? key
         : Buffer.from(key.slice(0, KEY_BYTES_MAX), 'latin1').toString('latin1');
     const name = `${database} ${cut}`;
-    const counts = this.#counts;
-    const known = counts.get(name);
-    if (known !== undefined || counts.size < KEYS_MAX) {
-      counts.set(name, (known ?? 0) + weight);
-      return;
+    const known = this.#places.get(name);
+    if (known !== undefined) {
+      this.#counts[known] = this.#at(known) + weight;
+    } else if (this.#names.length < KEYS_MAX) {
+      this.#put(this.#names.length, name, weight);
+    } else {
+      const least = this.#least();
+      this.#places.delete(this.#names[least] as string);
+      this.#put(least, name, this.#at(least) + weight);
     }
-    let least = '';
-    let count = Infinity;
-    for (const [other, its] of counts) if (its < count) [least, count] = [other, its];
-    counts.delete(least);
-    counts.set(name, count + weight);
+  }
+
+  #at(place: number): number {
+    return this.#counts[place] as number;
+  }
+
+  #put(place: number, name: string, count: number): void {
+    this.#places.set(name, place);
+    this.#names[place] = name;
+    this.#counts[place] = count;
+  }
+
+  /** The place of the smallest count: most samples of many keys look for it. */
+  #least(): number {
+    const counts = this.#counts;
+    let least = 0;
+    for (let place = 1; place < KEYS_MAX; place += 1) {
+      if ((counts[place] as number) < (counts[least] as number)) least = place;
+    }
+    return least;
+  }
+
+  #drop(place: number): void {
+    this.#places.delete(this.#names[place] as string);
+    const last = this.#names.length - 1;
+    if (place < last) this.#put(place, this.#names[last] as string, this.#at(last));
+    this.#names.length = last;
   }
 
   /** To be called at least every second. */
@@ -64,10 +93,10 @@ export class HotKeys {
     this.#sampler.adjust(sinceMs);
     this.#forgotMs = nowMs;
     const kept = KEPT ** (sinceMs / 1_000);
-    for (const [name, count] of this.#counts) {
-      const left = count * kept;
-      if (left < COUNT_MIN) this.#counts.delete(name);
-      else this.#counts.set(name, left);
+    for (let place = this.#names.length - 1; place >= 0; place -= 1) {
+      const left = this.#at(place) * kept;
+      this.#counts[place] = left;
+      if (left < COUNT_MIN) this.#drop(place);
     }
   }
 
@@ -78,13 +107,13 @@ export class HotKeys {
 
   /** The hottest first. */
   top(count: number): HotKey[] {
-    const sorted = [...this.#counts].sort(([, a], [, b]) => b - a).slice(0, count);
-    return sorted.map(([name, its]) => {
+    const sorted = [...this.#places].sort(([, a], [, b]) => this.#at(b) - this.#at(a));
+    return sorted.slice(0, count).map(([name, place]) => {
       const blank = name.indexOf(' ');
       return {
         database: Number(name.slice(0, blank)),
         key: name.slice(blank + 1),
-        perSecond: its * (1 - KEPT),
+        perSecond: this.#at(place) * (1 - KEPT),
       };
     });
   }

@@ -80,12 +80,12 @@ export class PeerSubscriptions {
     const known = told.get(name);
     if (count === 0) told.delete(name);
     else if (known !== undefined) known.count = count;
-    else if (this.#size < this.#toldMax) {
+    else if (this.#size() < this.#toldMax) {
       told.set(name, { count, glob: kind === 'pattern' ? new Glob(name) : undefined });
     }
   }
 
-  get #size(): number {
+  #size(): number {
     const { channel, pattern, shard, waiting } = this.#told;
     return channel.size + pattern.size + shard.size + waiting.size;
   }
