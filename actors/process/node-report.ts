@@ -31,7 +31,7 @@ export interface ReportedNode {
   readonly startedMs: number;
   readonly protectedMode: ProtectedMode;
   readonly peerProof: PeerSecurity['kind'];
-  readonly hello: PeerHello;
+  readonly hello: Omit<PeerHello, 'passwordProof'>;
   readonly topology: Topology;
   readonly board: StatusBoard;
   readonly node: Node;

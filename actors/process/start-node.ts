@@ -34,6 +34,7 @@ import { derivedMemoryBytes } from './process-memory.ts';
 import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
 import { AdminProof } from './security/admin-proof.ts';
 import { ClientTls } from './security/client-tls.ts';
+import { PasswordAgreement } from './security/password-agreement.ts';
 import { PeerProof } from './security/peer-proof.ts';
 import type { NodeConfig } from './settings/config.ts';
 import { logBytesMaxFor, type NodeSizes, nodeSizes } from './settings/node-limits.ts';
@@ -49,6 +50,12 @@ const DIRTY_BYTES_MIN = 8 * 1024 * 1024;
 /** A stop that takes longer is forced. */
 const STOP_MS_MAX = 10_000;
 const EXIT_FAILED = 1;
+const EXIT_CALLED_WRONGLY = 2;
+const ADVICE: Readonly<Record<number, string>> = {
+  [EXIT_CALLED_WRONGLY]: 'correct the flag, and start it again',
+  [EXIT_DATA_REFUSED]:
+    'its data are refused: see exit code 3 in docs/errors.md, and do not start it without them',
+};
 
 export function startNode(config: NodeConfig, logger: Logger, log = new LogRing()): RunningNode {
   return new ProductionNode(config, logger, log);
@@ -180,13 +187,18 @@ class ProductionNode implements RunningNode {
   }
 
   #createNetwork(rng: Rng): TcpNetwork {
-    const { listenPeer, initialMembers } = this.#config;
+    const { listenPeer, initialMembers, requirepass } = this.#config;
     const { directory } = this.#storage;
+    const { hello } = directory;
+    const passwords = new PasswordAgreement({
+      ...{ requirepass, clusterId: hello.clusterId, members: initialMembers.length },
+      outvoted: (reason) => this.#fail(reason, false, EXIT_CALLED_WRONGLY),
+    });
     return new TcpNetwork({
-      self: directory.hello,
+      self: { ...hello, passwordProof: passwords.proof },
       listen: listenPeer,
       members: initialMembers,
-      verifyPeer: (hello) => directory.verifyPeer(hello),
+      verifyPeer: (peer) => passwords.objection(peer) ?? directory.verifyPeer(peer),
       incarnations: directory.peerIncarnations,
       log: this.#logger,
       security: this.#peerProof.security,
@@ -398,10 +410,7 @@ class ProductionNode implements RunningNode {
   }
 
   #fail(reason: string, dump = false, code = EXIT_FAILED): void {
-    const advice =
-      code === EXIT_DATA_REFUSED
-        ? 'its data are refused: see exit code 3 in docs/errors.md, and do not start it without them'
-        : 'start it again; what was acknowledged is in the log';
+    const advice = ADVICE[code] ?? 'start it again; what was acknowledged is in the log';
     this.#logger.fatal({ reason, code }, `fatal: ${reason}; the node stops; ${advice}`);
     if (dump) this.dumpTrace();
     this.#end(code, reason).catch(() => this.#settle({ code, reason }));

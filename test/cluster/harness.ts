@@ -188,11 +188,12 @@ export class TestNode {
     ];
   }
 
-  start(): void {
+  /** `flags`: of this life, behind all others. */
+  start(flags: readonly string[] = []): void {
     if (this.#process !== undefined) throw new Error(`node ${this.id} runs already`);
     const log = openSync(this.logPath, 'a');
     const before = this.#options.nodeArguments?.(this.id) ?? [];
-    const args = [...before, this.program.main, 'node', ...this.flags];
+    const args = [...before, this.program.main, 'node', ...this.flags, ...flags];
     // Standard input is a pipe from us: a node under a parent ends when it is closed.
     const [program = '', ...words] = [...(this.#options.through ?? []), process.execPath, ...args];
     const child = spawn(program, words, {

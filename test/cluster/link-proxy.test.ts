@@ -16,6 +16,7 @@ const HELLO = encodeGreeting({
     incarnation: 1,
     unitWriteBytesMax: 1,
     topologyDigest: id,
+    passwordProof: id,
   },
   target: 2,
 });

@@ -7,13 +7,13 @@
  * refuse each other by name.
  */
 
-export const PROTOCOL_VERSION = 5;
+export const PROTOCOL_VERSION = 6;
 const MAGIC = Buffer.from('HOLO', 'latin1');
 const HEADER_BYTES = 9;
 const PAYLOAD_BYTES_MAX = 16 * 1024;
 const REASON_BYTES_MAX = 512;
 const CLUSTER_ID_BYTES = 16;
-const IDENTITY_BYTES = 68;
+const IDENTITY_BYTES = 84;
 
 const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
 
@@ -30,6 +30,8 @@ export interface PeerHello {
   readonly unitWriteBytesMax: number;
   /** 16 bytes as hex: members must agree on the ranges and their members. */
   readonly topologyDigest: string;
+  /** 16 bytes as hex: members must agree on the password that a new cluster begins with. */
+  readonly passwordProof: string;
 }
 
 /**
@@ -184,6 +186,7 @@ function writeIdentity(payload: Buffer, hello: PeerHello): void {
   payload.writeDoubleBE(hello.incarnation, 36);
   payload.writeDoubleBE(hello.unitWriteBytesMax, 44);
   payload.write(hello.topologyDigest, 52, 16, 'hex');
+  payload.write(hello.passwordProof, 68, 16, 'hex');
 }
 
 function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Greeting | undefined {
@@ -199,6 +202,7 @@ function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Gr
     incarnation,
     unitWriteBytesMax,
     topologyDigest: payload.toString('hex', 52, 68),
+    passwordProof: payload.toString('hex', 68, 84),
   });
 }
 

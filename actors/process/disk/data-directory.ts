@@ -155,7 +155,7 @@ export class DataDirectory {
   }
 
   /** This node's introduction to its peers. */
-  get hello(): PeerHello {
+  get hello(): Omit<PeerHello, 'passwordProof'> {
     const { clusterId, nodeId, diskId, incarnation } = this.#identity;
     return {
       ...{ clusterId, nodeId, diskId, incarnation },
@@ -175,7 +175,7 @@ export class DataDirectory {
    * its highest incarnation are remembered, durably, before it is let in. The peer is told the
    * reason: it names no disk, since a caller that names the right disk would be believed.
    */
-  verifyPeer(hello: PeerHello): string | undefined {
+  verifyPeer(hello: Pick<PeerHello, 'nodeId' | 'diskId' | 'incarnation'>): string | undefined {
     const key = String(hello.nodeId);
     const { peers, peerIncarnations = {} } = this.#identity;
     const known = peers[key];

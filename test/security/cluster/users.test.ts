@@ -113,4 +113,20 @@ describe('users of a cluster', () => {
       expect(await asked(node, 'bob', 'GET', 'a')).toContain('+OK\r\n$1\r\n1\r\n');
     }
   });
+
+  test.each([
+    ['another password', '--requirepass=open sesame', 'with another one than nodes 1, 2'],
+    ['none', '--requirepass=', 'without the --requirepass of nodes 1, 2'],
+  ])('a node that is started with %s ends, and opens nothing', async (_what, flag, reason) => {
+    const node = cluster.node(3);
+    await node.terminate();
+    node.start([flag]);
+    expect(await node.ended).toBe(2);
+    expect(node.lastWords()).toContain(`fatal: this node was started ${reason}`);
+    const redis = connect(cluster.node(1));
+    expect(await redis.set('a', '1')).toBe('OK');
+    redis.disconnect();
+    node.start();
+    await node.ready();
+  });
 });

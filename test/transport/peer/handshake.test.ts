@@ -15,6 +15,7 @@ const hello = {
   incarnation: 2 ** 40,
   unitWriteBytesMax: 2 ** 28,
   topologyDigest: '0123456789abcdef'.repeat(2),
+  passwordProof: 'fedcba9876543210'.repeat(2),
 };
 
 const greetings: Greeting[] = [

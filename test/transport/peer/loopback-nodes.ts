@@ -57,6 +57,7 @@ export function helloOf(nodeId: number, changes: Partial<PeerHello> = {}): PeerH
     incarnation: 1,
     unitWriteBytesMax: 1000,
     topologyDigest: 'dd'.repeat(16),
+    passwordProof: '00'.repeat(16),
     ...changes,
   };
 }
