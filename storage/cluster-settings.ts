@@ -15,6 +15,9 @@ export interface ClusterSettings {
 
 export const NO_SETTINGS: ClusterSettings = { version: 0, values: new Map() };
 
+/** Which keyspace events are told, as `eventFlagsOf` writes it. */
+export const EVENTS_SETTING = 'notify-keyspace-events';
+
 /** The row that holds the version. */
 export const VERSION_ROW = 'version';
 

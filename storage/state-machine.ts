@@ -26,6 +26,7 @@ import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { Footprint } from './keyspace/footprint.ts';
 import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
+import type { Notification } from './keyspace/key-events.ts';
 import { type KeysView, VIEW_CHANGES_MAX } from './keyspace/keys-view.ts';
 import {
   KEY_OUTSIDE,
@@ -116,6 +117,7 @@ const ERRORS: ReadonlyMap<unknown, string> = new Map([
 ]);
 const NO_SLOTS: readonly number[] = [];
 const NO_KEYS: readonly ReadyKey[] = [];
+const NO_EVENTS: readonly Notification[] = [];
 
 /** A command between two of its steps. */
 interface Paused {
@@ -242,8 +244,14 @@ export class StateMachine {
   /**
    * Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole, and no key
    * outside its footprint. `fetched`: over several groups, what `fetch` has told in each of them.
+   * `isRepeated`: it was executed before this store was opened; no keyspace event is told again.
    */
-  begin(executeAt: Timestamp, footprint?: Footprint, fetched?: readonly Uint8Array[]): void {
+  begin(
+    executeAt: Timestamp,
+    footprint?: Footprint,
+    fetched?: readonly Uint8Array[],
+    isRepeated = false,
+  ): void {
     if (this.#open) throw new ApplyOrderError('a transaction began while another was open');
     this.#assertNotPaused();
     this.#open = true;
@@ -256,6 +264,7 @@ export class StateMachine {
       nowMs: Math.floor(hlc / 1000),
       partlyStored: this.#unitsStored > 0,
       footprint,
+      isRepeated,
     });
   }
 
@@ -533,6 +542,17 @@ export class StateMachine {
       return 'lost';
     }
     return context.waited.take((physical) => this.#databases.selected(physical));
+  }
+
+  /** Keyspace events that wait to be taken. */
+  get eventCount(): number {
+    return this.#databases.context.keyEvents?.count ?? 0;
+  }
+
+  /** Those behind the first `from`; the caller tells them, or drops them. */
+  takeEvents(from = 0): readonly Notification[] {
+    const { keyEvents } = this.#databases.context;
+    return keyEvents === undefined || keyEvents.count === from ? NO_EVENTS : keyEvents.take(from);
   }
 
   /** Ends the transaction; sequences have no gaps. */

@@ -123,6 +123,7 @@ function receiveFor(gateway: Gateway, message: ForGateway): void {
     case 'RepliesLost':
     case 'KeysReady':
     case 'WaitsLost':
+    case 'KeysChanged':
       return gateway.answered(message);
     case 'PubSub':
       return gateway.pubsub.receive(message.peer, message.message);

@@ -380,6 +380,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const renderer = this.#aheadRenderer;
     const { writer } = renderer;
     const { machine } = reading.member;
+    const before = machine.eventCount;
     renderer.begin(part);
     let at = 0;
     for (let left = part.count; left > 0; left -= 1) {
@@ -388,11 +389,13 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const outcome = machine.readBetween(args, reading.nowMs, writer);
       if (outcome !== 'done') {
         writer.cutBack(0);
+        machine.takeEvents(before);
         if (outcome === 'transaction') reading.expired.push(reading.index);
         return outcome === 'transaction';
       }
       if (!this.#mayReadOn(renderer, part, args)) break;
     }
+    this.#tellEvents(machine, before);
     this.#reply(renderer, part);
     return true;
   }
@@ -430,13 +433,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   /** Begins the transaction in the machine; returns its commands. */
   #enter(machine: StateMachine, execution: Execution): Uint8Array {
-    const { executeAt, participants, body, reads } = execution;
+    const { executeAt, participants, body, reads, isRepeated } = execution;
     if (reads === undefined) {
-      machine.begin(executeAt, participants === WHOLE_STORE ? undefined : participants);
+      const footprint = participants === WHOLE_STORE ? undefined : participants;
+      machine.begin(executeAt, footprint, undefined, isRepeated);
       return body;
     }
     const { parts, commands } = decodeSpanningBody(body);
-    machine.begin(executeAt, footprintOf(parts), decodeReads(reads));
+    machine.begin(executeAt, footprintOf(parts), decodeReads(reads), isRepeated);
     return commands;
   }
 
@@ -464,6 +468,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     }
     machine.commit(sequence);
     this.#tellReady(machine, execution);
+    this.#tellEvents(machine);
     this.#halfDone = undefined;
     this.#waitingSlots = undefined;
     this.#trace.at(this.#context.clock.monotonicMs());
@@ -487,6 +492,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { clients } = this.#options;
     if (keys === 'lost') clients.send({ type: 'WaitsLost' });
     else if (keys.length > 0) clients.send({ type: 'KeysReady', atUs: executeAt.hlc, keys });
+  }
+
+  /** Keyspace events behind the first `from`. */
+  #tellEvents(machine: StateMachine, from = 0): void {
+    const events = machine.takeEvents(from);
+    if (events.length === 0) return;
+    // Each is told at most once; without room it is lost.
+    tellOrDrop(this.#options.clients, { type: 'KeysChanged', events });
   }
 
   /** The coordinator looks for expired keys where there are keys with a deadline. */
@@ -632,6 +645,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (outcome === 'transaction') {
         // A key is past its deadline, and only a transaction may decide that it is gone.
         renderer.writer.cutBack(0);
+        reading.member.machine.takeEvents();
         reading.expired.push(reading.index);
         return true;
       }
@@ -639,6 +653,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (isOver || (outcome === 'done' && reading.left === 0)) break;
       if (!this.#hasTime()) return false;
     }
+    this.#tellEvents(reading.member.machine);
     this.#reply(renderer, part);
     return true;
   }

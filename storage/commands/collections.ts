@@ -35,17 +35,26 @@ export function store<C extends Collection>(
   }
 }
 
-/** A result takes the place of whatever is at argument `i`; one without elements removes it. */
+/**
+ * A result takes the place of what is at argument `i`; one without elements removes it. `event`:
+ * the keyspace event of the command.
+ */
 export function overwrite<C extends Collection>(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
   type: CollectionType<C>,
   value: string | C,
+  event: string,
 ): void {
-  if (!isEmpty(value)) return keyspace.set(args, i, type, value, NO_DEADLINE);
+  if (!isEmpty(value)) {
+    keyspace.set(args, i, type, value, NO_DEADLINE);
+    return keyspace.notify(type.name, event, args, i);
+  }
   const found = keyspace.find(args, i);
-  if (found !== undefined) keyspace.remove(found);
+  if (found === undefined) return;
+  keyspace.remove(found);
+  keyspace.notify('generic', 'del', args, i);
 }
 
 function isEmpty(value: string | Collection): boolean {

@@ -25,6 +25,7 @@ function increment(keyspace: Keyspace, args: Arguments, by: number | bigint, out
   const value = sum.toString();
   if (cell === undefined) keyspace.set(args, 1, STRING, value, NO_DEADLINE);
   else keyspace.replace(cell, STRING, value, cell.entry.deadline);
+  keyspace.notify('string', 'incrby', args, 1);
   out.integer(sum);
 }
 
@@ -90,6 +91,7 @@ const incrbyfloat = command({
     if (sum === undefined) return out.error('ERR increment would produce NaN or Infinity');
     const value = formatLongDouble(sum);
     keyspace.set(args, 1, STRING, value, cell?.entry.deadline ?? NO_DEADLINE);
+    keyspace.notify('string', 'incrbyfloat', args, 1);
     out.bulk(value);
   },
 });

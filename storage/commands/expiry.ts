@@ -84,8 +84,10 @@ function expire(form: TimeForm, name: string) {
     if (cell === undefined || !allows(conditions, cell.entry.deadline, deadline)) {
       return out.integer(0);
     }
-    if (deadline <= keyspace.nowMs) keyspace.remove(cell);
+    const isOver = deadline <= keyspace.nowMs;
+    if (isOver) keyspace.remove(cell);
     else setDeadline(keyspace, cell, deadline);
+    keyspace.notify('generic', isOver ? 'del' : 'expire', args, 1);
     out.integer(1);
   };
 }
@@ -125,6 +127,7 @@ const persist = command({
     const cell = keyspace.find(args, 1);
     if (cell === undefined || cell.entry.deadline === NO_DEADLINE) return out.integer(0);
     setDeadline(keyspace, cell, NO_DEADLINE);
+    keyspace.notify('generic', 'persist', args, 1);
     out.integer(1);
   },
 });

@@ -70,6 +70,7 @@ function setFields(
   hash = relabelled(hash, longestFrom(args, 2), keyspace.thresholds);
   const added = fieldCount(hash) - before;
   store(keyspace, args, 1, HASH, found, hash);
+  keyspace.notify('hash', 'hset', args, 1);
   answer(added);
   return undefined;
 }
@@ -88,6 +89,7 @@ function* setMany(keyspace: Keyspace, args: Arguments, answer: (added: number) =
   hash = relabelled(hash, longestFrom(args, 2), keyspace.thresholds);
   const added = fieldCount(hash) - before;
   store(keyspace, args, 1, HASH, found, hash);
+  keyspace.notify('hash', 'hset', args, 1);
   answer(added);
 }
 
@@ -96,12 +98,14 @@ function setOne(
   args: Arguments,
   found: Found<HashValue> | undefined,
   value: string,
+  event: string,
 ): void {
   const field = args.text(2);
   beginEdit(keyspace, found, field.length + value.length);
   const hash = withField(found?.entry.value ?? emptyHash(), field, value);
   const longest = Math.max(field.length, value.length);
   store(keyspace, args, 1, HASH, found, relabelled(hash, longest, keyspace.thresholds));
+  keyspace.notify('hash', event, args, 1);
 }
 
 /** https://redis.io/docs/latest/commands/hset */
@@ -142,7 +146,7 @@ const hsetnx = command({
     const found = find(keyspace, args);
     const before = valueAt(found, args, 2);
     if (before !== undefined) return out.integer(0);
-    setOne(keyspace, args, found, args.text(3));
+    setOne(keyspace, args, found, args.text(3), 'hset');
     out.integer(1);
   },
 });
@@ -163,7 +167,7 @@ const hincrby = command({
     if (old === undefined) return out.error('ERR hash value is not an integer');
     const sum = addInteger(old, by);
     if (sum === undefined) return out.error('ERR increment or decrement would overflow');
-    setOne(keyspace, args, found, sum.toString());
+    setOne(keyspace, args, found, sum.toString(), 'hincrby');
     out.integer(sum);
   },
 });
@@ -187,7 +191,7 @@ const hincrbyfloat = command({
     const sum = addLongDouble(old, by);
     if (sum === undefined) return out.error('ERR increment would produce NaN or Infinity');
     const value = formatLongDouble(sum);
-    setOne(keyspace, args, found, value);
+    setOne(keyspace, args, found, value, 'hincrbyfloat');
     out.bulk(value);
   },
 });
@@ -214,7 +218,10 @@ const hdel = command({
         removed += 1;
       }
     });
-    if (removed > 0) store(keyspace, args, 1, HASH, found, hash);
+    if (removed > 0) {
+      store(keyspace, args, 1, HASH, found, hash);
+      keyspace.notify('hash', 'hdel', args, 1);
+    }
     out.integer(removed);
   },
 });

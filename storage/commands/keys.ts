@@ -1,8 +1,10 @@
 /** Commands on keys of any type: remove, test, rename, copy. */
 
 import type { Arguments } from '../arguments.ts';
+import type { Deadline } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { forRangeInSteps, type Steps } from '../steps.ts';
+import type { Value, ValueType } from '../types/value-type.ts';
 import { ALL_KEYS, type Command, command, ONE_KEY, SYNTAX_ERROR, TWO_KEYS } from './command.ts';
 import { databaseNumber } from './database-number.ts';
 import type { ReplySink } from './reply.ts';
@@ -35,11 +37,27 @@ function* countInSteps(
 
 const removeAll = countKeys((keyspace, args, i) => {
   const cell = keyspace.find(args, i);
-  if (cell !== undefined) keyspace.remove(cell);
-  return cell !== undefined;
+  if (cell === undefined) return false;
+  keyspace.remove(cell);
+  keyspace.notify('generic', 'del', args, i);
+  return true;
 });
 
 const countPresent = countKeys((keyspace, args, i) => keyspace.find(args, i) !== undefined);
+
+/** In the place of what is there: for subscribers a new key, as in Redis. */
+function put(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  type: ValueType,
+  value: Value,
+  deadline: Deadline,
+): void {
+  const { size } = keyspace;
+  keyspace.set(args, i, type, value, deadline);
+  if (keyspace.size === size) keyspace.notify('new', 'new', args, i);
+}
 
 /** Moves the value and deadline of argument 1 to argument 2, and answers. */
 function* move(keyspace: Keyspace, args: Arguments, answer: () => void): Steps {
@@ -48,7 +66,9 @@ function* move(keyspace: Keyspace, args: Arguments, answer: () => void): Steps {
     const { type, deadline } = cell.entry;
     const value = yield* keyspace.copyOf(cell);
     keyspace.remove(cell);
-    keyspace.set(args, 2, type, value, deadline);
+    put(keyspace, args, 2, type, value, deadline);
+    keyspace.notify('generic', 'rename_from', args, 1);
+    keyspace.notify('generic', 'rename_to', args, 2);
   }
   answer();
 }
@@ -122,7 +142,8 @@ const copy = command({
     const { type, deadline } = found.entry;
     keyspace.load(found);
     if (!replace && target.find(args, 2) !== undefined) return out.integer(0);
-    target.set(args, 2, type, yield* keyspace.copyOf(found), deadline);
+    put(target, args, 2, type, yield* keyspace.copyOf(found), deadline);
+    target.notify('generic', 'copy_to', args, 2);
     out.integer(1);
   },
 });
@@ -149,6 +170,8 @@ const moveToDatabase = command({
     if (target.find(args, 1) !== undefined) return out.integer(0);
     target.set(args, 1, type, yield* keyspace.copyOf(found), deadline);
     keyspace.remove(found);
+    keyspace.notify('generic', 'move_from', args, 1);
+    target.notify('generic', 'move_to', args, 1);
     out.integer(1);
   },
 });

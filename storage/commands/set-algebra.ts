@@ -86,7 +86,7 @@ function isFromCopy(sets: readonly SetValue[]): boolean {
 }
 
 /** The result replaces the value of the first key, whatever it is; none removes it. */
-function storeResult(algebra: Algebra) {
+function storeResult(algebra: Algebra, event: string) {
   return function* (keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
     const { stepElements: each, thresholds } = keyspace;
     const sets = setsIn(keyspace, args, 2, args.count);
@@ -96,7 +96,7 @@ function storeResult(algebra: Algebra) {
       algebra === subtract && isFromCopy(sets)
         ? yield* labelOfMembers(membersOf(first), memberCount(first), thresholds, each)
         : yield* labelOfMembers(members, members.length, thresholds, each);
-    overwrite(keyspace, args, 1, SET, yield* setOf(members, label, each));
+    overwrite(keyspace, args, 1, SET, yield* setOf(members, label, each), event);
     out.integer(members.length);
   };
 }
@@ -172,7 +172,7 @@ export const SET_ALGEBRA_COMMANDS: readonly Command[] = [
       since: '1.0.0',
       complexity: 'O(N) where N is the number of members of all sets.',
       growth: (args, bytesOf) => sumOf([...keysAmong(ALL_KEYS, args)].slice(1), bytesOf),
-      run: storeResult(algebra),
+      run: storeResult(algebra, `${name.toLowerCase()}store`),
     }),
   ]),
 ];

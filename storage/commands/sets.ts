@@ -56,6 +56,7 @@ const sadd = command({
     const added = memberCount(set) - count;
     const relabelled = SET.encodingOf(set) !== label;
     if (added > 0 || relabelled) store(keyspace, args, 1, SET, found, set);
+    if (added > 0) keyspace.notify('set', 'sadd', args, 1);
     out.integer(added);
   },
 });
@@ -78,6 +79,7 @@ function* addMany(
   const added = memberCount(set) - count;
   const relabelled = SET.encodingOf(set) !== label;
   if (added > 0 || relabelled) store(keyspace, args, 1, SET, found, set);
+  if (added > 0) keyspace.notify('set', 'sadd', args, 1);
   out.integer(added);
 }
 
@@ -92,7 +94,7 @@ const srem = command({
     const members: string[] = [];
     for (let i = 2; i < args.count; i += 1) members.push(args.text(i));
     const found = find(keyspace, args, 1);
-    out.integer(found === undefined ? 0 : yield* removeAll(keyspace, args, found, members));
+    out.integer(found === undefined ? 0 : yield* removeAll(keyspace, args, found, members, 'srem'));
   },
 });
 
@@ -102,6 +104,7 @@ function* removeAll(
   args: Arguments,
   found: Found<SetValue>,
   members: readonly string[],
+  event: string,
 ): Steps<number> {
   let set = found.entry.value;
   let removed = 0;
@@ -112,7 +115,10 @@ function* removeAll(
     set = left;
     removed += 1;
   });
-  if (removed > 0) store(keyspace, args, 1, SET, found, set);
+  if (removed > 0) {
+    store(keyspace, args, 1, SET, found, set);
+    keyspace.notify('set', event, args, 1);
+  }
   return removed;
 }
 
@@ -136,9 +142,12 @@ const smove = command({
     beginEdit(keyspace, to, member.length);
     const left = withoutMember(from.entry.value, member) ?? from.entry.value;
     store(keyspace, args, 1, SET, from, left);
+    keyspace.notify('set', 'srem', args, 1);
     const before = to?.entry.value ?? emptySet();
+    const isNew = !hasMember(before, member);
     const set = withMember(before, member, keyspace.thresholds);
     if (set !== before || typeof set !== 'string') store(keyspace, args, 2, SET, to, set);
+    if (isNew) keyspace.notify('set', 'sadd', args, 2);
     out.integer(1);
   },
 });
@@ -213,7 +222,7 @@ const spop = command({
     if (found === undefined) return out.nil();
     const { value } = found.entry;
     const members = membersAt(value, [keyspace.random().below(memberCount(value))]);
-    yield* removeAll(keyspace, args, found, members);
+    yield* removeAll(keyspace, args, found, members, 'spop');
     out.bulk(members[0] ?? '');
   },
 });
@@ -227,8 +236,12 @@ function* popMany(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
   const size = memberCount(value);
   const all = count >= size;
   const members = yield* picked(keyspace, value, all ? size : count);
-  if (all) keyspace.remove(found as Found);
-  else yield* removeAll(keyspace, args, found, members);
+  if (all) {
+    keyspace.remove(found as Found);
+    keyspace.notify('set', 'spop', args, 1);
+  } else {
+    yield* removeAll(keyspace, args, found, members, 'spop');
+  }
   out.set(members.length);
   yield* forEachInSteps(members, keyspace.stepElements, (member) => out.bulk(member));
 }

@@ -58,6 +58,7 @@ const append = command({
     const added = args.text(2);
     const value = typeof before === 'string' ? before + added : before.with(before.length, added);
     store(keyspace, args, value, cell?.entry.deadline);
+    keyspace.notify('string', 'append', args, 1);
     out.integer(bytes);
   },
 });
@@ -133,6 +134,7 @@ const setrange = command({
     if (at + patch.length > VALUE_BYTES_MAX) return out.error(TOO_LONG);
     const value = overwritten(old, at, patch);
     store(keyspace, args, value, cell?.entry.deadline);
+    keyspace.notify('string', 'setrange', args, 1);
     out.integer(value.length);
   },
 });

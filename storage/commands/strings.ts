@@ -149,7 +149,7 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
   const holds = conditionHolds(options, old?.value);
   if (holds) {
     if (options.keepTtl && old !== undefined) deadline = old.deadline;
-    setUntil(keyspace, args, deadline);
+    setUntil(keyspace, args, deadline, options.timeAt !== 0);
   }
   if (options.get) {
     if (old === undefined) out.nil();
@@ -162,13 +162,22 @@ function setWithOptions(keyspace: Keyspace, args: Arguments, out: ReplySink): vo
 }
 
 /** A deadline in the past removes the key. */
-function setUntil(keyspace: Keyspace, args: Arguments, deadline: Deadline): void {
+function setUntil(keyspace: Keyspace, args: Arguments, deadline: Deadline, isTimed: boolean): void {
   if (deadline === NO_DEADLINE || deadline > keyspace.nowMs) {
-    keyspace.set(args, 1, STRING, args.text(2), deadline);
+    setText(keyspace, args, 2, deadline);
+    if (isTimed) keyspace.notify('generic', 'expire', args, 1);
     return;
   }
   const cell = keyspace.find(args, 1);
-  if (cell !== undefined) keyspace.remove(cell);
+  if (cell === undefined) return;
+  keyspace.remove(cell);
+  keyspace.notify('generic', 'del', args, 1);
+}
+
+/** The text in argument `i` becomes the value of the key in argument 1. */
+function setText(keyspace: Keyspace, args: Arguments, i: number, deadline: Deadline): void {
+  keyspace.set(args, 1, STRING, args.text(i), deadline);
+  keyspace.notify('string', 'set', args, 1);
 }
 
 /** https://redis.io/docs/latest/commands/set */
@@ -181,7 +190,7 @@ const set = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     if (args.count > 3) return setWithOptions(keyspace, args, out);
-    keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
+    setText(keyspace, args, 2, NO_DEADLINE);
     out.simple('OK');
   },
 });
@@ -195,7 +204,7 @@ const setnx = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     const absent = keyspace.find(args, 1) === undefined;
-    if (absent) keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
+    if (absent) setText(keyspace, args, 2, NO_DEADLINE);
     out.integer(absent ? 1 : 0);
   },
 });
@@ -205,7 +214,8 @@ function setFor(form: TimeForm, name: string) {
     const invalid = expireTimeError(name);
     const deadline = parseDeadline(args.text(2), form, keyspace.nowMs, invalid, true);
     if (typeof deadline === 'string') return out.error(deadline);
-    keyspace.set(args, 1, STRING, args.text(3), deadline);
+    setText(keyspace, args, 3, deadline);
+    keyspace.notify('generic', 'expire', args, 1);
     out.simple('OK');
   };
 }
@@ -239,7 +249,7 @@ const getset = command({
   complexity: 'O(1)',
   run(keyspace, args, out) {
     const old = keyspace.findOf(STRING, args, 1)?.entry.value;
-    keyspace.set(args, 1, STRING, args.text(2), NO_DEADLINE);
+    setText(keyspace, args, 2, NO_DEADLINE);
     if (old === undefined) out.nil();
     else out.bulk(old);
   },
@@ -258,6 +268,7 @@ const getdel = command({
     if (cell === undefined) return out.nil();
     const old = cell.entry.value;
     keyspace.remove(cell);
+    keyspace.notify('generic', 'del', args, 1);
     out.bulk(old);
   },
 });
@@ -296,11 +307,12 @@ const getex = command({
       deadline = parseDeadline(args.text(timeAt), form, keyspace.nowMs, invalid, true);
       if (typeof deadline === 'string') return out.error(deadline);
     }
-    if (deadline !== before) {
-      const over = deadline !== NO_DEADLINE && deadline <= keyspace.nowMs;
-      if (over) keyspace.remove(cell);
-      else keyspace.replace(cell, STRING, value, deadline);
-    }
+    const isOver = deadline !== NO_DEADLINE && deadline <= keyspace.nowMs;
+    if (isOver) keyspace.remove(cell);
+    else if (deadline !== before) keyspace.replace(cell, STRING, value, deadline);
+    if (isOver) keyspace.notify('generic', 'del', args, 1);
+    else if (form !== undefined) keyspace.notify('generic', 'expire', args, 1);
+    else if (deadline !== before) keyspace.notify('generic', 'persist', args, 1);
     out.bulk(value);
   },
 });
@@ -331,6 +343,7 @@ function setAll(keyspace: Keyspace, args: Arguments): Steps {
   return forRangeInSteps(0, (args.count - 1) / 2, keyspace.stepElements, (start, end) => {
     for (let i = 2 * start + 1; i <= 2 * end; i += 2) {
       keyspace.set(args, i, STRING, args.text(i + 1), NO_DEADLINE);
+      keyspace.notify('string', 'set', args, i);
     }
   });
 }

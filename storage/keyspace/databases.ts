@@ -6,6 +6,7 @@
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import {
   type ClusterSettings,
+  EVENTS_SETTING,
   NO_SETTINGS,
   settingsOf,
   thresholdsOf,
@@ -23,6 +24,7 @@ import { DATABASES, TABLE_DATABASE } from '../limits.ts';
 import type { SearchedPlace } from './big-keys.ts';
 import type { KeyspaceDigest } from './digest.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
+import { KeyEvents } from './key-events.ts';
 import { type OtherDatabases, RunContext } from './run-context.ts';
 import { TableHash, type TableHashKey } from './table-hash.ts';
 
@@ -211,6 +213,7 @@ export class Databases implements OtherDatabases {
     if (rows.length === 0) return;
     this.#settings = settingsOf(rows.map(({ key, entry }) => [key, String(entry.value)]));
     this.context.thresholds = thresholdsOf(this.#settings);
+    this.context.keyEvents = KeyEvents.of(this.#settings.values.get(EVENTS_SETTING) ?? '');
   }
 
   swap(a: number, b: number): void {

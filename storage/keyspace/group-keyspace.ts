@@ -30,6 +30,7 @@ import {
   storedBytes,
 } from './entry.ts';
 import { batchOf, capturedEntry, type Flush } from './flush.ts';
+import { type EventClass, mayEmpty } from './key-events.ts';
 import { KeysView } from './keys-view.ts';
 import {
   type Found,
@@ -258,7 +259,24 @@ export class GroupKeyspace implements Keyspace {
   }
 
   find(args: Arguments, i: number): Cell | undefined {
-    return this.#living(this.#lookup(args, i, args.tableHash(i, this.#hash)));
+    const cell = this.#living(this.#lookup(args, i, args.tableHash(i, this.#hash)));
+    if (cell === undefined && this.#context.counting) this.#tell('miss', 'keymiss', args.text(i));
+    return cell;
+  }
+
+  notify(kind: EventClass, event: string, args: Arguments, i: number): void {
+    if (this.#context.events === undefined) return;
+    const key = args.text(i);
+    this.#tell(kind, event, key);
+    if (!mayEmpty(kind)) return;
+    const cell = this.#lookup(args, i, args.tableHash(i, this.#hash));
+    if (cell === undefined || cell.entry.type === NONE) this.#tell('generic', 'del', key);
+  }
+
+  #tell(kind: EventClass, event: string, key: string): void {
+    const { events } = this.#context;
+    if (events?.wants(kind) !== true) return;
+    events.add(kind, event, this.#others.selected(this.database), key);
   }
 
   findNamed(key: string): Cell | undefined {
@@ -298,6 +316,7 @@ export class GroupKeyspace implements Keyspace {
   #expire(cell: Cell): void {
     this.#write(cell, this.#tombstone());
     this.#context.expired += 1;
+    this.#tell('expired', 'expired', cell.key);
   }
 
   /**
@@ -616,6 +635,9 @@ export class GroupKeyspace implements Keyspace {
     const old = cell.entry;
     if (this.#views.length > 0) for (const view of this.#views) view.note(cell, old);
     this.#context.waited?.wrote(this.database, cell.key, entry);
+    if (this.#context.events !== undefined && old.type === NONE && entry.type !== NONE) {
+      this.#tell('new', 'new', cell.key);
+    }
     const grows = entry.bytes - old.bytes;
     if (isCollection(entry.value) || isCollection(old.value)) {
       this.#dirtyBytes += this.#collections.replaced(cell, old.value, entry.value);

@@ -10,6 +10,7 @@ import type { Steps } from '../steps.ts';
 import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { Deadline, Entry, StoredEntry } from './entry.ts';
+import type { EventClass } from './key-events.ts';
 
 /** The time of a read that knows none: later than every deadline, so that it decides on none. */
 export const TIME_UNKNOWN_MS = Infinity;
@@ -133,6 +134,12 @@ export interface Keyspace {
     type: ValueType,
     again?: readonly string[],
   ): void;
+
+  /**
+   * Tells subscribers of keyspace events what was done to the key in argument `i`. Behind an event
+   * of a collection that has lost its last element it tells of the removal of the key.
+   */
+  notify(kind: EventClass, event: string, args: Arguments, i: number): void;
 
   /** For this command; the same on every replica. */
   random(): SeededRandom;

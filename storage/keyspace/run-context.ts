@@ -10,6 +10,7 @@ import { THRESHOLDS, type Thresholds } from '../types/thresholds.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
 import { type Entry, NONE, storedBytes } from './entry.ts';
 import { type Footprint, hasSlot } from './footprint.ts';
+import type { KeyEvents } from './key-events.ts';
 import { KEY_OUTSIDE, type Keyspace, NOT_LOADED, UNIT_FULL } from './keyspace.ts';
 import type { Nothing, WaitedKeys } from './waited-keys.ts';
 
@@ -25,6 +26,8 @@ export interface OtherDatabases {
   tableChanged(): void;
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;
+  /** The number that clients select for a database. */
+  selected(physical: number): number;
   /** Version of the last transaction that did so with the number. */
   swappedAt(database: number): Timestamp;
   /** The one whose cache is the largest. */
@@ -50,6 +53,7 @@ interface Suspended {
   readonly counting: boolean;
   readonly command: number;
   readonly random: SeededRandom | undefined;
+  readonly events: KeyEvents | undefined;
 }
 
 /** How the commands of a transaction run. */
@@ -59,6 +63,8 @@ interface WriteContext {
   /** The engine already holds the effects of its first units. */
   readonly partlyStored: boolean;
   readonly footprint: Footprint;
+  /** It was executed before, and subscribers have been told. */
+  readonly isRepeated: boolean;
 }
 
 export class RunContext {
@@ -94,6 +100,11 @@ export class RunContext {
   nothing: Nothing | undefined;
   /** Keys for which clients of this node wait; undefined: none. */
   waited: WaitedKeys | undefined;
+  /** Takes what is told of keys; undefined: nothing is. */
+  events: KeyEvents | undefined;
+  /** The same, as the cluster's settings are now. */
+  keyEvents: KeyEvents | undefined;
+  #eventsBefore = 0;
   /** Counts commands and reads. */
   #commands = 0;
   /** The number of the one that runs, */
@@ -127,7 +138,8 @@ export class RunContext {
     this.unitWriteBytesMax = unitWriteBytesMax;
   }
 
-  beginWrite({ version, nowMs, partlyStored, footprint }: WriteContext): void {
+  beginWrite({ version, nowMs, partlyStored, footprint, isRepeated }: WriteContext): void {
+    this.events = isRepeated ? undefined : this.keyEvents;
     this.footprint = footprint;
     if (version !== this.version) this.firstUnit = this.unit + 1;
     this.version = version;
@@ -165,6 +177,7 @@ export class RunContext {
     this.#random = undefined;
     this.undo = mayWriteMany ? [] : undefined;
     this.#unitBytesBefore = this.unitBytes;
+    this.#eventsBefore = this.events?.count ?? 0;
   }
 
   /** After `UNIT_FULL`: undoes all changes of the command. */
@@ -172,6 +185,7 @@ export class RunContext {
     const changes = this.undo ?? [];
     this.undo = undefined;
     for (const change of changes.toReversed()) change.keyspace.undo(change);
+    this.events?.take(this.#eventsBefore);
     this.unitBytes = this.#unitBytesBefore;
   }
 
@@ -180,6 +194,8 @@ export class RunContext {
     this.#missesBefore = this.misses;
     this.nowMs = nowMs;
     this.reading = true;
+    this.events = this.keyEvents;
+    this.#eventsBefore = this.events?.count ?? 0;
     this.#commands += 1;
     this.command = this.#commands;
     this.#random = undefined;
@@ -191,6 +207,7 @@ export class RunContext {
     // The run that begins anew counts them again.
     this.hits = this.#hitsBefore;
     this.misses = this.#missesBefore;
+    this.events?.forgetMisses(this.#eventsBefore);
     throw NOT_LOADED;
   }
 
@@ -207,12 +224,13 @@ export class RunContext {
 
   /** A read is about to run between two steps of the current command. */
   suspend(): Suspended {
-    const { nowMs, reading, counting, command } = this;
+    const { nowMs, reading, counting, command, events } = this;
     this.suspended = command;
-    return { nowMs, reading, counting, command, random: this.#random };
+    return { nowMs, reading, counting, command, random: this.#random, events };
   }
 
-  resume({ nowMs, reading, counting, command, random }: Suspended): void {
+  resume({ nowMs, reading, counting, command, random, events }: Suspended): void {
+    this.events = events;
     this.suspended = NO_COMMAND;
     this.nowMs = nowMs;
     this.reading = reading;

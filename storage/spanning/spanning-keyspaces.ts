@@ -10,6 +10,7 @@ import type { Cell } from '../keyspace/cell-cache.ts';
 import type { Databases } from '../keyspace/databases.ts';
 import type { Deadline, StoredEntry } from '../keyspace/entry.ts';
 import type { GroupKeyspace } from '../keyspace/group-keyspace.ts';
+import type { EventClass } from '../keyspace/key-events.ts';
 import type { Found, KeyPage, Keyspace } from '../keyspace/keyspace.ts';
 import { firstSlotOf, slotOfText } from '../keyspace/slots.ts';
 import type { SeededRandom } from '../seeded-random.ts';
@@ -180,6 +181,11 @@ class SpanningKeyspace implements Keyspace {
   /** Only one group answers the client, and the others do not know that it waits: it does not. */
   nothingYet(): void {
     // The command answers null at once.
+  }
+
+  /** The group of a key tells of it. */
+  notify(kind: EventClass, event: string, args: Arguments, i: number): void {
+    if (this.#all.isOwn(args.slot(i))) this.#own().notify(kind, event, args, i);
   }
 
   random(): SeededRandom {

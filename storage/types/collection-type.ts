@@ -11,9 +11,12 @@ const LARGE = 0x80;
 const NUMBER_BYTES = 6;
 const HEAD_BYTES = 1 + NUMBER_BYTES + 3 * 8;
 
+/** As TYPE tells it, and the class of its keyspace events. */
+type CollectionName = 'hash' | 'list' | 'set' | 'zset' | 'stream';
+
 interface CollectionTypeOptions<C extends Collection> {
   readonly code: number;
-  readonly name: string;
+  readonly name: CollectionName;
   /** Redis' names of its encodings, by label. */
   readonly encodings: readonly string[];
   /** A collection without elements, whose rows are those of the head, if there is one. */
@@ -21,6 +24,7 @@ interface CollectionTypeOptions<C extends Collection> {
 }
 
 export interface CollectionType<C extends Collection> extends ValueType<string | C> {
+  readonly name: CollectionName;
   empty(label: number): C;
 }
 

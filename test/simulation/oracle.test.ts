@@ -9,7 +9,7 @@ function execution(hlc: number, ...words: string[]): Execution {
   const id = { hlc, flags: 2, node: 1, store: 0 };
   const text = words.map((word) => `$${word.length}\r\n${word}\r\n`).join('');
   const body = Buffer.from(`*${words.length}\r\n${text}`, 'latin1');
-  return { id, executeAt: id, participants: WHOLE_STORE, body, sequence: hlc };
+  return { id, executeAt: id, participants: WHOLE_STORE, body, sequence: hlc, isRepeated: false };
 }
 
 const first = execution(1_000, 'SET', 'k', 'a');

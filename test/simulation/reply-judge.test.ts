@@ -27,7 +27,8 @@ function judge(steps: readonly Step[]): string[] {
     const floor = judge.begin(unit);
     const body = Buffer.from(unit.part.bytes);
     const times = { id: executeAt, executeAt };
-    oracle.executed(1, { ...times, participants: WHOLE_STORE, body, sequence: index + 1 });
+    const order = { sequence: index + 1, isRepeated: false };
+    oracle.executed(1, { ...times, participants: WHOLE_STORE, body, ...order });
     judge.answered({ node: 1, unit, order: index }, floor, executeAt, Buffer.from(told));
   });
   digestsOf([{ descriptor, oracle, judge }]);

@@ -50,7 +50,7 @@ export class SimClients {
   readonly ref: ActorRef<StoreNews> = {
     path: 'clients',
     tell: (news) => {
-      if (news.type !== 'KeysReady' && news.type !== 'WaitsLost') this.#receive(news);
+      if ('unit' in news) this.#receive(news);
       return true;
     },
   };

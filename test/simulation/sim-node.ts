@@ -5,8 +5,13 @@
  */
 import type { StoreWatch } from '../../actors/accord/local/command-store.ts';
 import { encodeRecord } from '../../actors/accord/local/journal.ts';
-import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { type GroupId, GroupMap, isSameGroup } from '../../actors/accord/topology/group-id.ts';
+import { keyOf, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import {
+  type GroupId,
+  GroupMap,
+  groupKey,
+  isSameGroup,
+} from '../../actors/accord/topology/group-id.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import { Node } from '../../actors/node/node.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node-parts.ts';
@@ -93,6 +98,8 @@ interface SimStore {
   /** Undefined: there is no store. */
   storeId: string | undefined;
   lineage: LineageState;
+  /** Transactions whose events subscribers were told, in any life, by group and time. */
+  readonly told: Set<string>;
 }
 
 /** A store of the incarnation that is up. */
@@ -288,7 +295,7 @@ export class SimNode {
     return new Map(
       this.#storeNumbers().map((store) => {
         const memory = new MemoryStore([this.id, 1]);
-        return [store, { memory, storeId: undefined, lineage: NEW_LINEAGE }];
+        return [store, { memory, storeId: undefined, lineage: NEW_LINEAGE, told: new Set() }];
       }),
     );
   }
@@ -532,11 +539,11 @@ export class SimNode {
     life.machines = machines;
     for (const { descriptor } of this.#options.groups) {
       const machine = machines.of(descriptor.id);
-      if (machine !== undefined) this.#seesReads(machine, descriptor.id);
+      if (machine !== undefined) this.#seesReads(machine, descriptor.id, store);
     }
   }
 
-  #seesReads(machine: StateMachine, group: GroupId): void {
+  #seesReads(machine: StateMachine, group: GroupId, store: number): void {
     const { count } = this.#options;
     const counted = (outcome: ReadOutcome): ReadOutcome => {
       if (outcome === 'transaction') count('read became a transaction');
@@ -554,6 +561,21 @@ export class SimNode {
       return counted(readBetween(args, nowMs, out));
     };
     this.#seesTransactions(machine, group);
+    this.#seesRepeated(machine, group, store);
+  }
+
+  /** Keyspace events are told once, whatever is executed again after a restart. */
+  #seesRepeated(machine: StateMachine, group: GroupId, store: number): void {
+    const { count, violation } = this.#options;
+    const begin = machine.begin.bind(machine);
+    machine.begin = (executeAt, footprint, fetched, isRepeated) => {
+      begin(executeAt, footprint, fetched, isRepeated);
+      if (isRepeated === true) return count('executed again after a restart');
+      const told = this.#drive.stores.get(store)?.told;
+      const name = `${groupKey(group)}/${keyOf(executeAt)}`;
+      if (told?.has(name) === true) violation(`node ${this.id} tells the events of ${name} again`);
+      told?.add(name);
+    };
   }
 
   #seesTransactions(machine: StateMachine, group: GroupId): void {
@@ -566,10 +588,10 @@ export class SimNode {
       if (at !== undefined) this.#executing.set(group, at);
       this.#running = at;
     };
-    machine.begin = (executeAt, footprint, fetched) => {
+    machine.begin = (executeAt, footprint, fetched, isRepeated) => {
       at = executeAt;
       goesOn();
-      begin(executeAt, footprint, fetched);
+      begin(executeAt, footprint, fetched, isRepeated);
     };
     machine.start = (args, out) => {
       goesOn();

@@ -197,9 +197,9 @@ export class Machine {
   }
 
   /** One transaction of a whole body. */
-  execute(bytes: Buffer, version = versionAt(++this.nowUs)): Reply[] {
+  execute(bytes: Buffer, version = versionAt(++this.nowUs), isRepeated = false): Reply[] {
     const replies = new Replies();
-    this.machine.begin(version);
+    this.machine.begin(version, undefined, undefined, isRepeated);
     for (let at = 0; at < bytes.length; ) {
       at = this.#args.next(bytes, at);
       for (let done = this.machine.start(this.#args, replies); !done; ) {

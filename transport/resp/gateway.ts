@@ -182,6 +182,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
       }
       case 'WaitsLost':
         return this.waiters.lost();
+      case 'KeysChanged':
+        for (const event of news.events) this.pubsub.notify(event);
+        return;
       default:
         return this.#partAnswered(news);
     }

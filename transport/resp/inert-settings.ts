@@ -4,6 +4,8 @@
  * suites set them. A setting without meaning is accepted, kept until the node ends, and shown. A
  * value that would weaken a guarantee, or claim a missing feature, is refused with a reason.
  */
+import { EVENTS_SETTING } from '../../storage/cluster-settings.ts';
+import { eventFlagsOf } from '../../storage/keyspace/key-events.ts';
 import { INT64_MAX, parseInteger } from '../../storage/types/integers.ts';
 import { type Judged, parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
 
@@ -75,7 +77,11 @@ const hz: Judge = (text) => {
 const savePoints: Judge = (text) =>
   /^((\d+ \d+)( \d+ \d+)*)?$/.test(text) ? { kept: text } : { reason: 'Invalid save parameters' };
 
-const anyText: Judge = (text) => ({ kept: text });
+const eventFlags: Judge = (text) => {
+  const kept = eventFlagsOf(text);
+  if (kept !== undefined) return { kept };
+  return { reason: "Invalid event class character. Use 'Ag$lshzxeKEtmdn'." };
+};
 
 const POLICIES = [
   ...['volatile-lru', 'volatile-lfu', 'volatile-random', 'volatile-ttl'],
@@ -119,18 +125,13 @@ const BOUND: readonly Inert[] = [
     judge: only('0', count(0, INT_MAX), 'every write needs a majority of the nodes already'),
   },
   {
-    names: ['notify-keyspace-events'],
-    standard: '',
-    judge: only('', anyText, 'there are no keyspace events here'),
-  },
-  {
     names: ['activedefrag'],
     standard: 'no',
     judge: only('no', yesOrNo, 'active defragmentation is not there in this allocator'),
   },
 ];
 
-/** They reach the state: every replica needs the same. */
+/** They reach the state, so that every replica needs the same, or are the same at all nodes. */
 const OF_CLUSTER: readonly Inert[] = [
   { names: listpack('hash', 'entries'), standard: '512', judge: count(0) },
   { names: listpack('hash', 'value'), standard: '64', judge: memory },
@@ -144,6 +145,7 @@ const OF_CLUSTER: readonly Inert[] = [
   { names: ['set-max-listpack-value'], standard: '64', judge: memory },
   { names: listpack('zset', 'entries'), standard: '128', judge: count(0) },
   { names: listpack('zset', 'value'), standard: '64', judge: memory },
+  { names: [EVENTS_SETTING], standard: '', judge: eventFlags },
 ];
 
 const INERT: readonly Inert[] = [

@@ -166,7 +166,9 @@ function execute(state: ReplicaState, command: Command): boolean {
   command.sequence = state.sequence;
   state.transition(command, { type: 'Applied', id, sequence: command.sequence }, false);
   const { participants, body } = definition;
-  const execution = { id, executeAt, participants, body, reads, sequence: command.sequence };
+  const isRepeated = executeAt.hlc <= state.repeatedUpToUs;
+  const { sequence } = command;
+  const execution = { id, executeAt, participants, body, reads, sequence, isRepeated };
   state.effects.push({ type: 'Execute', execution });
   state.settled(command);
   return true;

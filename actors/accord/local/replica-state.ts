@@ -132,6 +132,8 @@ export class ReplicaState implements ReplicaView {
   /** Everything below this is applied everywhere and forgotten here. */
   durableBefore: Timestamp = ZERO;
   sequence = 0;
+  /** Executions up to this time may have been handed over by a life before this one. */
+  repeatedUpToUs = 0;
   /** Executions up to this sequence are in the store's engine, durable. */
   flushedSequence = 0;
   /** Memory that definitions hold, about; it grows while a member is away. */

@@ -660,6 +660,7 @@ export class Replica {
     state.pruneApplied([...state.commands.values()]);
     this.#durability.restored();
     state.invariants.begin(state);
+    state.repeatedUpToUs = state.clock.lastUs;
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (!isTerminal(command.status)) awaitDeps(state, command);
   }
@@ -673,7 +674,7 @@ export class Replica {
         continue;
       }
       const { participants, body } = definition;
-      executions.push({ id, executeAt, participants, body, reads, sequence });
+      executions.push({ id, executeAt, participants, body, reads, sequence, isRepeated: true });
     }
     return executions.sort((a, b) => a.sequence - b.sequence);
   }

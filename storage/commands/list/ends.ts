@@ -14,6 +14,10 @@ import { beginList, editList, endList, type FoundList } from './values.ts';
 
 export type End = 'left' | 'right';
 
+/** Their events. */
+const PUSHED = { left: 'lpush', right: 'rpush' } as const;
+const POPPED = { left: 'lpop', right: 'rpop' } as const;
+
 function pushed(list: Items, end: End, item: string): void {
   if (end === 'left') list.pushLeft(item);
   else list.pushRight(item);
@@ -30,6 +34,7 @@ function push(end: End, mustExist: boolean) {
       length = list.length;
       return true;
     });
+    keyspace.notify('list', PUSHED[end], args, 1);
     out.integer(length);
   };
 }
@@ -47,11 +52,25 @@ function* pushMany(
   });
   const { length } = list;
   endList(keyspace, args, 1, found, list);
+  keyspace.notify('list', PUSHED[end], args, 1);
   out.integer(length);
 }
 
-/** Removes up to `count` items at one end, in the order in which they go. */
+/** Removes up to `count` items at one end, in the order in which they go, and tells of it. */
 export function popped(
+  keyspace: Keyspace,
+  args: Arguments,
+  i: number,
+  found: FoundList,
+  count: number,
+  end: End,
+): string[] {
+  const items = taken(keyspace, args, i, found, count, end);
+  keyspace.notify('list', POPPED[end], args, i);
+  return items;
+}
+
+function taken(
   keyspace: Keyspace,
   args: Arguments,
   i: number,
@@ -61,10 +80,10 @@ export function popped(
 ): string[] {
   const items: string[] = [];
   editList(keyspace, args, i, found, 0, (list) => {
-    const taken = Math.min(count, list.length);
-    const first = end === 'left' ? 0 : list.length - taken;
-    list.ascend(first, taken, (item) => items.push(item));
-    list.remove(first, taken);
+    const many = Math.min(count, list.length);
+    const first = end === 'left' ? 0 : list.length - many;
+    list.ascend(first, many, (item) => items.push(item));
+    list.remove(first, many);
     return true;
   });
   return end === 'left' ? items : items.reverse();
@@ -120,14 +139,16 @@ export function moved(
   const target = isSame ? source : keyspace.findCollection(LIST, args, 2);
   if (isSame) {
     rotate(keyspace, args, source, from, to, out);
-    return true;
+  } else {
+    const [item = ''] = taken(keyspace, args, 1, source, 1, from);
+    editList(keyspace, args, 2, target, item.length, (list) => {
+      pushed(list, to, item);
+      return true;
+    });
+    out.bulk(item);
   }
-  const [item = ''] = popped(keyspace, args, 1, source, 1, from);
-  editList(keyspace, args, 2, target, item.length, (list) => {
-    pushed(list, to, item);
-    return true;
-  });
-  out.bulk(item);
+  keyspace.notify('list', PUSHED[to], args, 2);
+  keyspace.notify('list', POPPED[from], args, 1);
   return true;
 }
 

@@ -54,8 +54,9 @@ const lset = command({
       if (at !== undefined) list.set(at, args.text(3));
       return isSet;
     });
-    if (isSet) out.simple('OK');
-    else out.error('ERR index out of range');
+    if (!isSet) return out.error('ERR index out of range');
+    keyspace.notify('list', 'lset', args, 1);
+    out.simple('OK');
   },
 });
 
@@ -81,6 +82,7 @@ const linsert = command({
     else list.insert(to, args.text(4));
     const { length } = list;
     endList(keyspace, args, 1, found, list);
+    keyspace.notify('list', 'linsert', args, 1);
     out.integer(length);
   },
 });
@@ -128,6 +130,7 @@ const ltrim = command({
         if (from > 0) list.remove(0, from);
         return list.length !== length;
       });
+      keyspace.notify('list', 'ltrim', args, 1);
     }
     out.simple('OK');
   },
@@ -188,7 +191,10 @@ const lrem = command({
     if (found === undefined) return out.integer(0);
     const list = beginList(keyspace, found, 0);
     const removed = yield* removeEqual(list, args.text(3), count, keyspace.stepElements);
-    if (removed > 0) endList(keyspace, args, 1, found, list);
+    if (removed > 0) {
+      endList(keyspace, args, 1, found, list);
+      keyspace.notify('list', 'lrem', args, 1);
+    }
     out.integer(removed);
   },
 });

@@ -78,7 +78,7 @@ export function endList(
   store(keyspace, args, i, LIST, found, packedList(list) ?? asLarge(list));
 }
 
-/** Puts a new list into argument `i`, or removes what is there if it has no items. */
+/** The result of SORT: a new list in argument `i`; without items it removes what is there. */
 export function* storeList(
   keyspace: Keyspace,
   args: Arguments,
@@ -88,7 +88,7 @@ export function* storeList(
   const list = new List(LIST_LISTPACK);
   yield* forEachInSteps(items, keyspace.stepElements, (item) => list.pushRight(item));
   relabel(keyspace, list);
-  overwrite(keyspace, args, i, LIST, packedList(list) ?? list);
+  overwrite(keyspace, args, i, LIST, packedList(list) ?? list, 'sortstore');
 }
 
 function asLarge(list: EditedList): List {

@@ -111,14 +111,16 @@ function add(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps | undef
   const fields: string[] = [];
   for (let i = addition.fieldsAt; i < args.count; i += 1) fields.push(args.text(i));
   stream.append(next.id, fields);
-  const end = (): void => {
+  const end = (gone: number): void => {
     endStream(keyspace, args, 1, at, stream);
+    keyspace.notify('stream', 'xadd', args, 1);
+    if (gone > 0) keyspace.notify('stream', 'xtrim', args, 1);
     out.bulk(formatId(next.id));
   };
   if (addition.trimming !== undefined) {
     return trimmedBefore(stream, addition.trimming, keyspace.stepElements, end);
   }
-  end();
+  end(0);
   return undefined;
 }
 
@@ -153,7 +155,10 @@ function trim(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps | unde
   }
   const stream = beginStream(keyspace, at, 0);
   return trimmedBefore(stream, trimming, keyspace.stepElements, (gone) => {
-    if (gone > 0) endStream(keyspace, args, 1, at, stream);
+    if (gone > 0) {
+      endStream(keyspace, args, 1, at, stream);
+      keyspace.notify('stream', 'xtrim', args, 1);
+    }
     out.integer(gone);
   });
 }
@@ -211,7 +216,10 @@ const xdel = command({
     yield* forEachInSteps(ids.value, keyspace.stepElements, (id) => {
       if (stream.delete(id)) gone += 1;
     });
-    if (gone > 0) endStream(keyspace, args, 1, at, stream);
+    if (gone > 0) {
+      endStream(keyspace, args, 1, at, stream);
+      keyspace.notify('stream', 'xdel', args, 1);
+    }
     out.integer(gone);
   },
 });
@@ -289,6 +297,7 @@ const xsetid = command({
       removedId: removedId ?? facts.removedId,
     });
     endStream(keyspace, args, 1, at, stream);
+    keyspace.notify('stream', 'xsetid', args, 1);
     out.simple('OK');
   },
 });

@@ -262,7 +262,7 @@ function run(shape: Shape) {
     const { options, each } = request;
     const scores = yield* combined(shape.operation, request);
     if (shape.at === 1) return yield* answerAll(scores, options.withScores, each, out);
-    yield* storeSortedSet(keyspace, args, 1, scores);
+    yield* storeSortedSet(keyspace, args, 1, scores, shape.name.toLowerCase());
     out.integer(scores.size);
   };
 }

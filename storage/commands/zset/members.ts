@@ -100,7 +100,7 @@ function addAll(keyspace: Keyspace, args: Arguments, options: AddOptions, out: R
   };
   const bytes = bytesFrom(args, options.first) + 8 * scores.length;
   if (found !== undefined || !options.xx) editSortedSet(keyspace, args, 1, found, bytes, change);
-  return answerAdded(options, done, out);
+  return answerAdded(keyspace, args, options, done, out);
 }
 
 /** The same in steps. */
@@ -127,7 +127,7 @@ function* addMany(keyspace: Keyspace, args: Arguments, options: AddOptions, out:
     });
     if (done.added + done.updated > 0) endSortedSet(keyspace, args, 1, found, set);
   }
-  answerAdded(options, done, out);
+  answerAdded(keyspace, args, options, done, out);
 }
 
 interface Added {
@@ -160,7 +160,14 @@ function addSome(
   }
 }
 
-function answerAdded(options: AddOptions, { added, updated, last }: Added, out: ReplySink): void {
+function answerAdded(
+  keyspace: Keyspace,
+  args: Arguments,
+  options: AddOptions,
+  { added, updated, last }: Added,
+  out: ReplySink,
+): void {
+  if (added + updated > 0) keyspace.notify('zset', options.incr ? 'zincr' : 'zadd', args, 1);
   if (!options.incr) return out.integer(options.ch ? added + updated : added);
   if (last === undefined) out.nil();
   else if (Number.isNaN(last)) out.error(NOT_A_NUMBER);
@@ -189,7 +196,10 @@ const zrem = command({
         removed += 1;
       }
     });
-    if (removed > 0) endSortedSet(keyspace, args, 1, found, set);
+    if (removed > 0) {
+      endSortedSet(keyspace, args, 1, found, set);
+      keyspace.notify('zset', 'zrem', args, 1);
+    }
     out.integer(removed);
   },
 });

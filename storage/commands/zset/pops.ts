@@ -37,6 +37,7 @@ export function* popped(
   const members = entries.map(([member]) => member);
   yield* deleteInSteps(set, members, each);
   endSortedSet(keyspace, args, i, found, set);
+  keyspace.notify('zset', isMax ? 'zpopmax' : 'zpopmin', args, i);
   return entries;
 }
 

@@ -20,7 +20,7 @@ import {
   deleteInSteps,
   endSortedSet,
   findRanked,
-  storeInTurn,
+  storeRange,
   visitInSteps,
 } from './values.ts';
 
@@ -177,7 +177,7 @@ const zrangestore = command({
     }
     if (options.isReverse === true) entries.reverse();
     const isCounted = (options.by ?? 'rank') === 'rank';
-    yield* storeInTurn(keyspace, args, 1, entries, isCounted ? entries.length : 0);
+    yield* storeRange(keyspace, args, entries, isCounted ? entries.length : 0);
     out.integer(entries.length);
   },
 });
@@ -205,7 +205,10 @@ function remove(by: By) {
     const members: string[] = [];
     yield* visitInSteps(set, from, to - from, false, each, (member) => members.push(member));
     yield* deleteInSteps(set, members, each);
-    if (members.length > 0) endSortedSet(keyspace, args, 1, found, set);
+    if (members.length > 0) {
+      endSortedSet(keyspace, args, 1, found, set);
+      keyspace.notify('zset', `zremrangeby${by}`, args, 1);
+    }
     out.integer(members.length);
   };
 }

@@ -104,6 +104,7 @@ export function* storeSortedSet(
   args: Arguments,
   i: number,
   scores: ReadonlyMap<string, number>,
+  event: string,
 ): Steps {
   const each = keyspace.stepElements;
   const set = new SortedSet(ZSET_LISTPACK);
@@ -113,17 +114,16 @@ export function* storeSortedSet(
   yield* forEachInSteps(scores, each, ([member, score]) => {
     set.set(member, labelledScore(set, score));
   });
-  overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set);
+  overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set, event);
 }
 
 /**
- * The same, where members come one after the other: while it is a listpack, it has no negative
- * zero. `expected`: as many are known to come, or 0.
+ * The same for ZRANGESTORE, where members come one after the other: while it is a listpack, it has
+ * no negative zero. `expected`: as many are known to come, or 0.
  */
-export function* storeInTurn(
+export function* storeRange(
   keyspace: Keyspace,
   args: Arguments,
-  i: number,
   entries: readonly (readonly [member: string, score: number])[],
   expected: number,
 ): Steps {
@@ -132,7 +132,7 @@ export function* storeInTurn(
   yield* forEachInSteps(entries, keyspace.stepElements, ([member, score]) => {
     add(keyspace, set, member, score);
   });
-  overwrite(keyspace, args, i, ZSET, packedSet(set) ?? set);
+  overwrite(keyspace, args, 1, ZSET, packedSet(set) ?? set, 'zrangestore');
 }
 
 /** Adds a new member, or gives one that there is another score. */

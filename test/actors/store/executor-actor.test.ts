@@ -67,8 +67,8 @@ class Bench {
     const replica = this.#neighbour('replica', this.replica, mailboxMax);
     const coordinator = this.#neighbour('coordinator', this.coordinator, mailboxMax);
     const tell = (news: StoreNews): boolean => {
-      if (news.type === 'KeysReady' || news.type === 'WaitsLost') this.news.push(news);
-      else this.answers.push(news);
+      if ('unit' in news) this.answers.push(news);
+      else this.news.push(news);
       return true;
     };
     const clients = new Outlet<StoreNews>({ path: 'clients', tell });
@@ -151,7 +151,7 @@ class Bench {
     if (clients) this.tell({ type: 'Expect', key: keyOf(id), parts });
     const body = bodyOf(parts.map(({ bytes }) => bytes));
     const participants = participantsOf(parts.flatMap((part) => part.participants));
-    const execution = { id, executeAt: id, participants, body, sequence };
+    const execution = { id, executeAt: id, participants, body, sequence, isRepeated: false };
     return this.tell({ type: 'Execute', group: GROUP.id, generation, execution });
   }
 

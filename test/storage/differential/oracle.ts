@@ -25,15 +25,18 @@ const PROGRAMS = [
 export class Oracle {
   /** Such as 7.0.15; Valkey tells that of the Redis which it replaces. */
   readonly version: string;
+  readonly port: number;
   readonly #server: ChildProcess;
   readonly #connections: ReadonlyMap<2 | 3, RedisConnection>;
 
   private constructor(
     server: ChildProcess,
+    port: number,
     version: string,
     connections: ReadonlyMap<2 | 3, RedisConnection>,
   ) {
     this.#server = server;
+    this.port = port;
     this.version = version;
     this.#connections = connections;
   }
@@ -48,7 +51,7 @@ export class Oracle {
     }
     const info = await connections.get(2)?.run([['INFO', 'server']]);
     const [, version = ''] = /redis_version:(\S+)/.exec(String(info)) ?? [];
-    return new Oracle(server, version, connections);
+    return new Oracle(server, port, version, connections);
   }
 
   /** Since Redis 7.2, replies and labels are those that HoloStore gives. */

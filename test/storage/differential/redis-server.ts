@@ -35,6 +35,15 @@ export class RedisConnection {
     });
   }
 
+  /** The next thing that the server sends by itself. */
+  async next(): Promise<Value> {
+    const [message = null] = await new Promise<Value[]>((done) => {
+      this.#waiting = { count: 1, done };
+      this.#settle();
+    });
+    return message;
+  }
+
   close(): void {
     this.#socket.destroy();
   }

@@ -46,7 +46,6 @@ describe('settings that would weaken a promise are refused, with the reason', ()
     ['save', '900 1', 'there are no snapshots here: the log has every write'],
     ['save', '900 1 300 10', 'there are no snapshots here: the log has every write'],
     ['min-replicas-to-write', '1', 'every write needs a majority of the nodes already'],
-    ['notify-keyspace-events', 'KEA', 'there are no keyspace events here'],
     ['maxmemory-clients', '1mb', 'protected: holoctl config set maxmemory-clients VALUE'],
     ['activedefrag', 'yes', 'active defragmentation is not there in this allocator'],
   ])('%s %s', (name, value, reason) => {

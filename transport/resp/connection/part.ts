@@ -6,6 +6,7 @@
  * transactions.
  */
 import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
+import type { Notification } from '../../../storage/keyspace/key-events.ts';
 import type { ReadyKey, Waiting } from '../../../storage/keyspace/waited-keys.ts';
 
 /** Never used again in the life of a process. */
@@ -128,5 +129,11 @@ interface WaitsLost {
   readonly type: 'WaitsLost';
 }
 
+/** Keyspace events of one transaction, or of one part that has read. */
+interface KeysChanged {
+  readonly type: 'KeysChanged';
+  readonly events: readonly Notification[];
+}
+
 /** Messages of a store to the clients' side. */
-export type StoreNews = PartAnswer | KeysReady | WaitsLost;
+export type StoreNews = PartAnswer | KeysReady | WaitsLost | KeysChanged;

@@ -8,6 +8,7 @@
  * peers have told last.
  */
 
+import type { Notification } from '../../../storage/keyspace/key-events.ts';
 import { shareOf } from '../waiting/share.ts';
 import { WaitingCounts } from '../waiting/waiting-counts.ts';
 import { PeerSubscriptions } from './peer-subscriptions.ts';
@@ -98,6 +99,12 @@ export class PubSub {
       receivers += this.#told.get(peer)?.receivers(kind, channel) ?? 0;
     }
     return receivers;
+  }
+
+  /** A keyspace event. Of a write, each node tells its own subscribers as it executes it. */
+  notify({ channel, payload, isEverywhere }: Notification): void {
+    if (isEverywhere) this.publish('channel', channel, payload);
+    else this.#own.deliver('channel', channel, payload);
   }
 
   /** Of all nodes; names with at least one subscriber, each once. */

@@ -1,0 +1,95 @@
+/** Keyspace events on three nodes, as ordinary clients hear them: about ten seconds. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { HOST, TestCluster } from './harness.ts';
+
+let cluster: TestCluster;
+const opened: Redis[] = [];
+const soon = { timeout: 10_000 };
+
+function redis(node: number): Redis {
+  const client = new Redis({ host: HOST, port: cluster.node(node).redisPort });
+  client.on('error', () => undefined);
+  opened.push(client);
+  return client;
+}
+
+/** Hears all events at a node. */
+async function listener(node: number): Promise<string[]> {
+  const client = redis(node);
+  const heard: string[] = [];
+  client.on('pmessage', (_pattern, channel, payload) => heard.push(`${channel} ${payload}`));
+  await client.psubscribe('__key*__:*');
+  return heard;
+}
+
+beforeAll(async () => {
+  cluster = await TestCluster.start();
+});
+
+afterAll(async () => {
+  for (const client of opened) client.disconnect();
+  await cluster?.remove();
+});
+
+test('clients of every node hear each event once, in the order of its key', async () => {
+  const [one, two, three] = [redis(1), redis(2), redis(3)];
+  const heard = await Promise.all([listener(1), listener(2), listener(3)]);
+  await one.set('silent', '1');
+  await two.config('SET', 'notify-keyspace-events', 'EA');
+  const [, flags] = (await three.config('GET', 'notify-keyspace-events')) as string[];
+  expect(flags).toBe('AE');
+  const expected: string[] = [];
+  for (let n = 0; n < 60; n += 1) {
+    await [one, two, three][n % 3]?.incr('counter');
+    expected.push('__keyevent@0__:incrby counter');
+  }
+  await two.select(4);
+  await two.multi().rpush('list', 'x').lpop('list').exec();
+  for (const event of ['rpush', 'lpop', 'del']) expected.push(`__keyevent@4__:${event} list`);
+  await two.select(0);
+  await three.set('short', '1', 'PX', 50);
+  expected.push('__keyevent@0__:set short', '__keyevent@0__:expire short');
+  expected.push('__keyevent@0__:expired short');
+  for (const events of heard) {
+    await vi.waitFor(() => expect(events.length).toBe(expected.length), soon);
+    expect(events).toEqual(expected);
+  }
+});
+
+test('a read that misses is heard of at all nodes, once', async () => {
+  const reader = redis(1);
+  const heard = await Promise.all([listener(1), listener(2), listener(3)]);
+  await reader.config('SET', 'notify-keyspace-events', 'Em');
+  await reader.mget('none', 'nothing');
+  const expected = ['__keyevent@0__:keymiss none', '__keyevent@0__:keymiss nothing'];
+  for (const events of heard) await vi.waitFor(() => expect(events).toEqual(expected), soon);
+});
+
+test('what a node executes again after its restart is not heard again', async () => {
+  const writer = redis(1);
+  await writer.config('SET', 'notify-keyspace-events', 'E$');
+  for (let n = 0; n < 200; n += 1) void writer.set(`before:${n}`, 'x');
+  await writer.set('before', 'x');
+  await cluster.node(3).kill();
+  cluster.node(3).start();
+  await cluster.ready();
+  const heard = await listener(3);
+  await writer.set('after', 'x');
+  await vi.waitFor(() => expect(heard).toContain('__keyevent@0__:set after'), soon);
+  await sleep(200);
+  expect(heard).toEqual(['__keyevent@0__:set after']);
+});
+
+test('a wrong flag is refused, and off is off', async () => {
+  const client = redis(2);
+  await expect(client.config('SET', 'notify-keyspace-events', 'Kq')).rejects.toThrow(
+    /Invalid event class character/,
+  );
+  await client.config('SET', 'notify-keyspace-events', '');
+  const heard = await listener(1);
+  await client.set('k', 'v');
+  await sleep(300);
+  expect(heard).toEqual([]);
+});
