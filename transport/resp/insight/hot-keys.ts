@@ -9,7 +9,7 @@ import { Sampler } from './sampler.ts';
 const KEYS_MAX = 128;
 const KEY_BYTES_MAX = 256;
 /** Commands that are looked at per second, about. */
-const SAMPLES_PER_SECOND = 1_000;
+const SAMPLES_PER_SECOND = 250;
 const FORGET_EVERY_MS = 1_000;
 /** Of a count is left after a second, so that a steady rate r counts r / (1 - KEPT). */
 const KEPT = 0.9;
