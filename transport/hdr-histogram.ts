@@ -43,6 +43,27 @@ export class HdrHistogram {
     }
   }
 
+  /** Buckets with a count, as pairs of number and count in one list: what another node can add. */
+  sparse(): number[] {
+    const pairs: number[] = [];
+    this.#counts.forEach((count, at) => {
+      if (count > 0) pairs.push(at, count);
+    });
+    return pairs;
+  }
+
+  /** Adds the values of `now` that are not in `before`; both as `sparse` has them. */
+  addSince(now: readonly number[], before: readonly number[]): void {
+    const known = new Map<number, number>();
+    for (let i = 0; i < before.length; i += 2) known.set(Number(before[i]), Number(before[i + 1]));
+    for (let i = 0; i < now.length; i += 2) {
+      const at = Number(now[i]);
+      const count = Number(now[i + 1]) - (known.get(at) ?? 0);
+      if (!(count > 0) || !(at >= 0 && at < BUCKETS)) continue;
+      this.record(upperUs(Math.floor(at)), count);
+    }
+  }
+
   /** The value that so much of all are not above, `share` in (0, 1]; 0 where there is none. */
   quantileUs(share: number): number {
     let left = Math.ceil(share * this.#total);

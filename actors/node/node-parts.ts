@@ -25,6 +25,7 @@ import type { BatchLimits } from '../store/batcher.ts';
 import type { CoordinatorObserver } from '../store/coordinator-actor.ts';
 import type { ReplicaObserver } from '../store/replica-actor.ts';
 import type { GatewayActorOptions } from './gateway-actor.ts';
+import type { InquiryHandler } from './inquiries.ts';
 
 export interface NodeParts {
   readonly nodeId: number;
@@ -53,6 +54,8 @@ export interface NodeParts {
   readonly gateway?: Omit<GatewayActorOptions, GatewayWiring>;
   /** Is told the answers to parts where there is no gateway. */
   readonly clients?: ActorRef<StoreNews>;
+  /** Answers the consoles of other nodes. */
+  readonly inquired?: InquiryHandler;
   readonly onFailed: (failure: SystemFailure) => void;
 }
 

@@ -33,6 +33,7 @@ import { Outlet } from '../runtime/cells/outlet.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
 import type { CoordinatorActorMessage } from '../store/messages.ts';
 import { type GatewayMessage, gatewayActor } from './gateway-actor.ts';
+import { Inquiries } from './inquiries.ts';
 import { LateRef } from './late-ref.ts';
 import type { NodeParts } from './node-parts.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
@@ -73,6 +74,8 @@ export class Node {
   readonly time: ClusterTime;
   /** How the peers' clocks differ from this node's. */
   readonly offsets = new PeerOffsets();
+  /** Between the consoles of the nodes. */
+  readonly inquiries: Inquiries;
   readonly #parts: NodeParts;
   readonly #storeOf: GroupMap<Store>;
   /** All other nodes that are members of a group. */
@@ -123,6 +126,7 @@ export class Node {
         .map((group) => [group.id, new VoteSlots(group, nodeId)]),
     );
     this.#judge = this.#createJudge();
+    this.inquiries = this.#createInquiries();
     this.system = new ActorSystem({
       name: `node-${nodeId}`,
       clock,
@@ -263,6 +267,18 @@ export class Node {
       refusedMax: limits.refusedMax ?? REFUSED_MAX,
       disconnect: (peer, reason) => network.disconnect(peer, reason),
       observe: observer,
+    });
+  }
+
+  #createInquiries(): Inquiries {
+    const { clock, inquired } = this.#parts;
+    return new Inquiries({
+      send: (peer, message) => {
+        const link = this.#up.has(peer) ? this.#links.get(peer) : undefined;
+        return link?.traffic.tell({ type: 'SendInquiry', message }) ?? false;
+      },
+      nowMs: () => clock.monotonicMs(),
+      answer: inquired,
     });
   }
 
@@ -451,6 +467,7 @@ export class Node {
           router: this.#router,
           time: this.time,
           settings: this.settings,
+          inquiries: this.inquiries,
           onPubSub: (_peer, message) => {
             const gateway = this.#trafficToGateway;
             // Lost on the way from the peer, if anything: at most once is all that is promised.
@@ -470,6 +487,7 @@ export class Node {
           },
           onDown: (_peer, reason) => {
             this.#up.delete(peer);
+            this.inquiries.peerDown(peer);
             for (const store of this.stores) store.peerDown(peer);
             this.#newsForGateway?.send({ type: 'PeerDown', peer });
             this.#toQuorum?.send({ type: 'PeerDown', peer });

@@ -15,6 +15,7 @@ import type { ClockComparison, ClusterTime } from '../accord/primitives/cluster-
 import type { TxnId } from '../accord/primitives/timestamp.ts';
 import { type GroupId, isSameGroup, NO_GROUP } from '../accord/topology/group-id.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import type { Inquiries, InquiryMessage } from './inquiries.ts';
 import type { Router } from './router.ts';
 import type { SettingsWatch } from './settings-watch.ts';
 
@@ -22,6 +23,8 @@ export type PeerLinkMessage =
   | { readonly type: 'Send'; readonly group: GroupId; readonly message: AccordMessage }
   /** For the peer's gateway. */
   | { readonly type: 'SendPubSub'; readonly message: PubSubMessage }
+  /** For people at the peer's or this node's console. */
+  | { readonly type: 'SendInquiry'; readonly message: InquiryMessage }
   | { readonly type: 'Frame'; readonly frame: Uint8Array }
   | { readonly type: 'Up' }
   | { readonly type: 'Down'; readonly reason: string }
@@ -57,7 +60,7 @@ interface KeepTrace {
   readonly tookMs: number;
 }
 
-type AdminMessage = ClockProbe | ClockReading | SettingsVersion | KeepTrace;
+type AdminMessage = ClockProbe | ClockReading | SettingsVersion | KeepTrace | InquiryMessage;
 
 interface PeerLinkOptions {
   readonly peer: number;
@@ -66,6 +69,7 @@ interface PeerLinkOptions {
   readonly router: Router;
   readonly time: ClusterTime;
   readonly settings: SettingsWatch;
+  readonly inquiries: Inquiries;
   readonly onPubSub: (peer: number, message: PubSubMessage) => void;
   readonly onClockCompared: (
     peer: number,
@@ -130,12 +134,16 @@ class PeerLink implements Behavior<PeerLinkMessage> {
         return this.#send(message.group, message.message);
       case 'SendPubSub':
         return this.#sendPubSub(message.message);
+      case 'SendInquiry':
+        this.#admin.push(message.message);
+        return;
       case 'Frame':
         return this.#receiveFrame(message.frame);
       case 'Up':
         return this.#linkUp();
       case 'Probe':
         this.#tellSettings();
+        this.#options.inquiries.onTick();
         return this.#probe();
       case 'SettingsChanged':
         return this.#tellSettings();
@@ -274,6 +282,11 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     }
   }
 
+  #inquired(message: object): void {
+    const { peer, judge, inquiries } = this.#options;
+    if (!inquiries.received(peer, message)) judge.refuse(peer, 'unknown', 'shape');
+  }
+
   /** At most one probe is in flight; a lost one is repeated after a time. */
   #probe(): void {
     this.#tellKept();
@@ -293,6 +306,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   #receiveAdmin(message: object): void {
     const { type, version } = message as { readonly type?: string; readonly version?: unknown };
     if (type === 'KeepTrace') return this.#keepTrace(message);
+    if (type === 'Inquiry' || type === 'InquiryAnswer') return this.#inquired(message);
     if (type !== 'SettingsVersion') return this.#aboutClocks(message);
     const { peer, judge, settings } = this.#options;
     if (!Number.isSafeInteger(version)) return judge.refuse(peer, 'unknown', 'shape');

@@ -9,6 +9,7 @@ import { SPANNING_READ_BYTES_MAX, UNIT_WRITE_BYTES_MAX } from '../../storage/lim
 import { UNFLUSHED_BYTES_MAX_DEFAULT } from '../../storage/state-machine.ts';
 import { isLoopback } from '../../transport/access/loopback.ts';
 import { ProtectedMode } from '../../transport/access/protected-mode.ts';
+import { AdminConsole } from '../../transport/console/admin-console.ts';
 import { formatEndpoint } from '../../transport/endpoint.ts';
 import { AdminServer } from '../../transport/http/admin-server.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
@@ -25,6 +26,7 @@ import type { Rng } from '../runtime/ports/ports.ts';
 import { SystemClock, systemRng } from '../runtime/ports/system-ports.ts';
 import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { ClientServices } from './client-services.ts';
+import { ConsoleAnswers } from './console-answers.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
 import { LogRing } from './log-ring.ts';
@@ -83,6 +85,7 @@ class ProductionNode implements RunningNode {
   readonly #report: NodeReport;
   readonly #services: ClientServices;
   readonly #node: Node;
+  readonly #console: AdminConsole;
   readonly #admin: AdminServer;
   #gateway: Gateway | undefined;
   #isListening = false;
@@ -127,6 +130,7 @@ class ProductionNode implements RunningNode {
     const reported = this.#reported();
     this.#report = new NodeReport(reported);
     this.#services = new ClientServices(reported);
+    this.#console = this.#createConsole(reported);
     this.#node = new Node(this.#parts(rng, tableHashKey));
     this.#adminProof = new AdminProof({
       tokenFile: config.adminTokenFile,
@@ -229,6 +233,7 @@ class ProductionNode implements RunningNode {
       limits: limitsOf(config, this.#sizes),
       observer: this.#board.observer(this.#report.metrics),
       gateway: this.#gatewayParts(),
+      inquired: (question, _from, done) => this.#console.questions.answerPeer(question, done),
       // Deferred: a failure during the constructor would meet a half-built node.
       onFailed: (failure) => setImmediate(() => this.#failed(failure)),
     };
@@ -312,9 +317,9 @@ class ProductionNode implements RunningNode {
   }
 
   #clientLimit(): { readonly at: number; readonly max: number } {
-    const { maxClients: wanted, initialMembers } = this.#config;
+    const { maxClients: wanted, initialMembers, consolesMax } = this.#config;
     const openFiles = openFilesMax();
-    const max = clientsWithin(openFiles, initialMembers.length);
+    const max = clientsWithin(openFiles, initialMembers.length, consolesMax);
     if (max < wanted) {
       const line = `--max-clients ${wanted} is lowered to ${max}: ${openFiles} files may be open`;
       this.#logger.warn({ wanted, max, openFiles }, line);
@@ -350,6 +355,20 @@ class ProductionNode implements RunningNode {
       ...(adminTls === undefined ? {} : { sockets: adminTls, isTls: true }),
       protectedMode: this.#protectedMode,
       hostNames: this.#config.initialMembers.map(({ host }) => host),
+      console: this.#console,
+    });
+  }
+
+  #createConsole(reported: ReportedNode): AdminConsole {
+    const { nodeId, initialMembers, consolesMax } = this.#config;
+    return new AdminConsole({
+      self: nodeId,
+      clusterId: this.#storage.directory.hello.clusterId,
+      members: initialMembers,
+      consolesMax,
+      answerHere: new ConsoleAnswers(reported, this.#report).answer,
+      askPeer: (peer, question, done) => this.#node.inquiries.ask(peer, question, done),
+      isOpen: this.#config.adminOpen === 'overview',
     });
   }
 

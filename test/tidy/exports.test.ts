@@ -1,7 +1,7 @@
 /** Every export of a file is imported by another one. */
 import { describe, expect, test } from 'vitest';
 import { exportsOf, importedNames, unusedExports } from './exports.ts';
-import { type SourceFile, sources, tests } from './sources.ts';
+import { pages, type SourceFile, sources, tests } from './sources.ts';
 
 /** Imported by a program that a test writes and runs. */
 const FOR_PROGRAMS = ['actors/process/cluster/cluster-parent.ts ClusterParent'];
@@ -46,13 +46,15 @@ describe('the reader of exports', () => {
 
 describe('exports', () => {
   test('are imported by another file', () => {
-    const found = unusedExports(sources, [...sources, ...tests]);
+    const found = unusedExports([...sources, ...pages], [...sources, ...pages, ...tests]);
     const names = found.map(({ path, name }) => `${path} ${name}`);
     expect(names.filter((name) => !FOR_PROGRAMS.includes(name))).toEqual([]);
   });
 
   test('are not there for tests alone', () => {
-    const dead = unusedExports(sources, sources).filter(({ usedInside }) => !usedInside);
+    const dead = unusedExports(sources, [...sources, ...pages]).filter(
+      ({ usedInside }) => !usedInside,
+    );
     const names = dead.map(({ path, name }) => `${path} ${name}`);
     expect(names).toEqual([]);
   });

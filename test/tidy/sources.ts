@@ -66,6 +66,13 @@ function load(path: string): SourceFile {
 }
 
 export const sources = ROOMS.flatMap((room) => filesBelow(room, /\.ts$/)).map(load);
+/** The console's page: checked JavaScript; the types that it names in comments are imports too. */
+export const pages = filesBelow('transport/console/page', /\.js$/)
+  .map(load)
+  .map((file) => {
+    const types = [...file.text.matchAll(/@import (\{[^}]*\} from '[^']+')/g)];
+    return { ...file, text: [file.text, ...types.map(([, what]) => `import ${what};`)].join('\n') };
+  });
 export const tests = filesBelow('test', /\.ts$/).map(load);
 /** The C sources: the kernel part and its addon. */
 export const nativeSources = filesBelow('bpf', /\.[ch]$/).map(load);

@@ -10,6 +10,7 @@ const ADAPTERS = [
   /^bpf\//,
   /^storage\/engine\//,
   /^storage\/keyspace\/digest\.ts$/,
+  /^transport\/console\//,
   /^transport\/http\//,
   /^transport\/holoctl\//,
   /^transport\/peer\/(tcp-network|dialled-link|accepted-link)\.ts$/,

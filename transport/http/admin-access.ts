@@ -7,8 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AdminDoor, Credentials, Refusal } from '../access/admin/admin-door.ts';
 import type { Identity } from '../access/admin/roles.ts';
 import { type Answer, jsonAnswer, textAnswer } from './answer.ts';
+import type { ConsoleCredentials } from './console-door.ts';
 import { readBody } from './request-body.ts';
-import { cookieName, credentialsIn, credentialsOf } from './request-credentials.ts';
+import { cookieName, credentialsIn, credentialsOf, passwordOf } from './request-credentials.ts';
 
 /** A page of another origin may not send it. */
 export const OPERATOR_HEADER = 'x-holo-operator';
@@ -39,6 +40,21 @@ export class AdminAccess {
   constructor(door: AdminDoor, isTls: boolean) {
     this.#door = door;
     this.#isTls = isTls;
+  }
+
+  /** Of a console: with `none`, as its request is. A refusal comes late. */
+  async identify(
+    asked: ConsoleCredentials,
+    request: IncomingMessage,
+    source: string,
+  ): Promise<Identity | Refusal> {
+    const credentials = asked.type === 'password' ? passwordOf(asked.user, asked.password) : asked;
+    if (credentials.type !== 'none') {
+      return this.#judged(credentials, source, (each) => this.#door.identify(each, source));
+    }
+    const caller = await this.callerOf(request, source);
+    if ('refused' in caller) return caller;
+    return caller.identity ?? { refused: 'log in', afterMs: 0 };
   }
 
   /** A refusal is of credentials that are wrong, and comes late. */

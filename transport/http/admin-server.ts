@@ -5,6 +5,7 @@
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import type { AdminDoor } from '../access/admin/admin-door.ts';
 import { type Identity, isAtLeast, type Role } from '../access/admin/roles.ts';
 import { isLoopbackEndpoint } from '../access/loopback.ts';
@@ -23,7 +24,9 @@ import {
 } from './admin-pages.ts';
 import { type Answer, send, textAnswer } from './answer.ts';
 import { ConnectionBudget } from './connection-budget.ts';
+import type { ConsoleDoor } from './console-door.ts';
 import { siteProblem } from './request-site.ts';
+import { refuseUpgrade } from './upgrade-refusal.ts';
 
 export interface AdminServerOptions {
   readonly listen: Endpoint;
@@ -47,8 +50,12 @@ export interface AdminServerOptions {
   readonly sockets?: Pick<SocketFactory, 'httpServer'>;
   /** Whether `sockets` speak TLS that browsers know. */
   readonly isTls?: boolean;
+  /** The page at `/`, and its sockets. */
+  readonly console?: ConsoleDoor;
 }
 
+const NO_SOCKET = { code: 404, text: 'there is no such socket' };
+const TOO_MANY = { code: 503, text: 'as many consoles are open as may be: --consoles-max' };
 const HEADER_BYTES_MAX = 8 * 1024;
 const STALLED_MS_MAX = 10_000;
 
@@ -88,6 +95,10 @@ export class AdminServer {
     );
     this.#connections = new ConnectionBudget(options.connectionsMax ?? 64);
     this.#server.on('connection', (socket) => this.#connections.add(socket));
+    this.#server.on('upgrade', (request, socket, head) => {
+      socket.on('error', () => undefined);
+      void this.#onUpgrade(request, socket, head);
+    });
     this.#server.maxRequestsPerSocket = 1000;
   }
 
@@ -109,6 +120,7 @@ export class AdminServer {
   /** Ends all connections at once. */
   close(): Promise<void> {
     return new Promise((resolve) => {
+      this.#options.console?.close();
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
@@ -138,12 +150,14 @@ export class AdminServer {
     if ('refused' in caller) return textAnswer(401, caller.refused);
     const { identity, isAnonymous } = caller;
     // As at the Redis port, while there are no passwords.
-    if (isAnonymous && this.#options.door.isOpen && this.#protectedMode.refuses(source)) {
+    if (this.#isDenied(isAnonymous, source)) {
       return textAnswer(403, DENIED, { Connection: 'close' });
     }
     if (request.method === 'POST') return this.#change(request, path, query, identity);
     if (request.method !== 'GET' && request.method !== 'HEAD') return notAllowed();
     if (path === '/whoami') return this.#access.whoami(request, identity);
+    const file = await this.#file(request, path);
+    if (file !== undefined) return file;
     const page = this.#pages.find(path);
     if (page === undefined) return this.#pages.unknown();
     if (!this.#isOpen(page, source)) {
@@ -151,6 +165,57 @@ export class AdminServer {
       if (refusal !== undefined) return refusal;
     }
     return page.answer(query);
+  }
+
+  /** Of the console's page, which shows nothing by itself; undefined: there is no such file. */
+  async #file({ headers }: IncomingMessage, path: string): Promise<Answer | undefined> {
+    const { console } = this.#options;
+    const file = console?.file(path);
+    if (console === undefined || file === undefined) return undefined;
+    const { type, body, etag } = file;
+    const common = { ETag: etag, 'Cache-Control': 'no-cache' };
+    const isKnown = headers['if-none-match'] === etag;
+    const policy = { 'Content-Security-Policy': await console.policy() };
+    return {
+      code: isKnown ? 304 : 200,
+      type,
+      body: isKnown ? '' : body,
+      headers: { ...common, ...policy },
+    };
+  }
+
+  async #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const source = addressOf(request.socket);
+    const { console } = this.#options;
+    const refusal = await this.#upgradeRefusal(request, source);
+    if (socket.destroyed) return;
+    if (console === undefined || refusal !== undefined) {
+      const { code, text } = refusal ?? NO_SOCKET;
+      return refuseUpgrade(socket, code, text);
+    }
+    this.#connections.release(request.socket);
+    console.upgrade(request, socket, head, (credentials) =>
+      this.#access.identify(credentials, request, source),
+    );
+  }
+
+  async #upgradeRefusal(request: IncomingMessage, source: string) {
+    const { console } = this.#options;
+    const { host, origin } = request.headers;
+    const rules = { hostNames: this.#hostNames, isTls: this.#isTls };
+    // A page outlives its node: it may go on by another one.
+    const isMembers = origin !== undefined && console?.isOrigin(origin) === true;
+    const problem = siteProblem(isMembers ? { host } : request.headers, rules);
+    if (problem !== undefined) return problem;
+    if (console?.isSocket(targetOf(request).path) !== true) return NO_SOCKET;
+    const caller = await this.#access.callerOf(request, source);
+    if ('refused' in caller) return { code: 401, text: caller.refused };
+    if (this.#isDenied(caller.isAnonymous, source)) return { code: 403, text: DENIED };
+    return console.isFull ? TOO_MANY : undefined;
+  }
+
+  #isDenied(isAnonymous: boolean, source: string): boolean {
+    return isAnonymous && this.#options.door.isOpen && this.#protectedMode.refuses(source);
   }
 
   /** Probes of this machine tell no one anything. */

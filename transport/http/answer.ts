@@ -6,7 +6,7 @@ export interface Answer {
   readonly code: number;
   readonly type: string;
   /** An iterable is written as the reader takes it. */
-  readonly body: string | Iterable<string>;
+  readonly body: string | Buffer | Iterable<string>;
   readonly headers?: OutgoingHttpHeaders;
   /** Called when the answer is written, or its reader gone. */
   readonly done?: (busyMs: number) => void;
@@ -46,8 +46,8 @@ export function send(
 ): void {
   const { code, type, body, headers = {}, done = () => undefined } = answer;
   if (response.headersSent) return done(0);
-  const length =
-    typeof body === 'string' ? { 'Content-Length': Buffer.byteLength(body) } : undefined;
+  const isWhole = typeof body === 'string' || Buffer.isBuffer(body);
+  const length = isWhole ? { 'Content-Length': Buffer.byteLength(body) } : undefined;
   response.writeHead(code, {
     'Content-Type': type,
     ...length,
@@ -56,7 +56,7 @@ export function send(
     ...(isTls ? { 'Strict-Transport-Security': `max-age=${YEAR_SECONDS}` } : {}),
     ...headers,
   });
-  if (typeof body === 'string' || request.method === 'HEAD') {
+  if (isWhole || request.method === 'HEAD') {
     response.end(request.method === 'HEAD' ? undefined : body);
     return done(0);
   }

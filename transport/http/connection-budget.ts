@@ -38,6 +38,11 @@ export class ConnectionBudget {
     };
   }
 
+  /** It is no connection of HTTP any more: who took it over bounds it. */
+  release(socket: Socket): void {
+    this.#open.delete(nameOf(socket));
+  }
+
   #closeOne(): void {
     let [victim] = this.#open;
     for (const entry of this.#open) {

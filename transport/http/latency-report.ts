@@ -47,6 +47,11 @@ export class LatencyBoard {
     this.#phases[phase].record(ms * 1_000, count);
   }
 
+  /** Since the start, as `HdrHistogram.sparse` has it. */
+  sparse(phase: Measured): number[] {
+    return this.#phases[phase].sparse();
+  }
+
   /** Since the start. */
   report(): PhaseReport[] {
     return MEASURED.map((phase) => {

@@ -54,7 +54,11 @@ export function credentialsIn(body: string): Credentials | undefined {
   const { token, user, password } = value as Readonly<Record<string, unknown>>;
   if (typeof token === 'string') return { type: 'token', token };
   if (typeof user !== 'string' || typeof password !== 'string') return undefined;
-  // As the Redis port sees it: one character per byte.
+  return passwordOf(user, password);
+}
+
+/** As the Redis port sees it: one character per byte. */
+export function passwordOf(user: string, password: string): Credentials {
   const bytes = (text: string): string => Buffer.from(text, 'utf8').toString('latin1');
   return { type: 'password', user: bytes(user), password: bytes(password) };
 }

@@ -1,6 +1,6 @@
 /**
  * Peer frames: all messages of one turn to one peer become one frame per channel. Pure; the peer
- * actor encodes and decodes here, the network carries the bytes. The only importer of cbor-x.
+ * actor encodes and decodes here, the network carries the bytes.
  *
  * A frame holds sections, each with the messages of one group, so that a node routes by section.
  * A message's own `body` (raw command bytes, up to MiBs) is never put through CBOR: it follows the
@@ -13,7 +13,7 @@
  * per body | bodies. Messages are numbered through all sections.
  */
 import { crc32 } from 'node:zlib';
-import { addExtension, Decoder, Encoder } from 'cbor-x';
+import { decodeCbor, encodeCbor } from '../cbor.ts';
 import { FrameError } from './frame-error.ts';
 
 export const FRAME_VERSION = 2;
@@ -64,22 +64,6 @@ const BODIES_AT = 10;
 const BODY_ENTRY_BYTES = 8;
 const U32_MAX = 2 ** 32 - 1;
 
-/*
- * Plain maps rather than cbor-x records: measured for a PreAcceptOk, 1.0 us to encode and to decode
- * against 0.8 and 0.3 for records, but records inside a frame compile a reader per frame and shared
- * ones need a table that both ends agree on. One frame carries a few messages per turn, and a
- * stateless decoder cannot be poisoned by an earlier frame.
- */
-const encoder = new Encoder({ useRecords: false, variableMapSize: true, tagUint8Array: false });
-const decoderOptions = { useRecords: false, mapsAsObjects: true, int64AsNumber: true };
-const decoder = new Decoder(decoderOptions);
-
-// We never write these tags (dates, bignums, errors and regular expressions, packed tables, value
-// sharing, sets, maps, legacy records); reading some of them can take exponential time.
-for (const tag of [0, 1, 2, 3, 4, 5, 6, 14, 15, 27, 28, 29, 51, 105, 258, 259]) {
-  refuseTag(tag);
-}
-
 interface WithBody {
   readonly body?: unknown;
 }
@@ -110,7 +94,7 @@ export function encodeFrame(channel: Channel, sections: readonly FrameSection[])
   if (index > MESSAGES_MAX) {
     throw new FrameError('HOLO_FRAME_TOO_LARGE', `${index} messages in one frame`);
   }
-  const cbor = encoder.encode(content);
+  const cbor = encodeCbor(content);
   const headBytes = HEADER_BYTES + cbor.length + bodies.length * BODY_ENTRY_BYTES;
   const whole = headBytes + bodyBytes <= COPY_BYTES_MAX;
   const head = Buffer.allocUnsafe(whole ? headBytes + bodyBytes : headBytes);
@@ -177,7 +161,7 @@ export function decodeFrame(frame: Uint8Array): PeerFrame {
 function decodeSections(cbor: Uint8Array): FrameSection[] {
   let value: unknown;
   try {
-    value = decoder.decode(cbor);
+    value = decodeCbor(cbor);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new FrameError('HOLO_FRAME_CONTENT', `the frame has no valid sections: ${reason}`);
@@ -242,12 +226,4 @@ function attachBodies(
   if (at !== view.length) {
     throw new FrameError('HOLO_FRAME_CONTENT', `${view.length - at} bytes belong to no message`);
   }
-}
-
-function refuseTag(tag: number): void {
-  const decode = (): never => {
-    throw new Error(`CBOR tag ${tag} is not part of the protocol`);
-  };
-  // Without a class it only decodes; the types of cbor-x know no such extension.
-  addExtension({ tag, decode } as unknown as Parameters<typeof addExtension>[0]);
 }

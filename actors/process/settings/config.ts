@@ -69,6 +69,8 @@ export interface NodeConfig {
   readonly commandTimeoutMs: number;
   readonly slowPathMs: number;
   readonly maxClients: number;
+  /** Pages of the admin console that are open at the same time. */
+  readonly consolesMax: number;
   readonly tlsCertFile: string;
   readonly tlsKeyFile: string;
   /** Empty: no certificate is asked for. */
@@ -252,6 +254,12 @@ export const SETTINGS: Settings = {
     help: 'Redis connections at the same time',
     standard: '10000',
     parse: integer(1, CLIENTS_MAX),
+  },
+  consolesMax: {
+    value: 'N',
+    help: 'pages of the admin console at the same time',
+    standard: '64',
+    parse: integer(0, 1024),
   },
   tlsCertFile: {
     value: 'FILE',

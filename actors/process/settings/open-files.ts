@@ -34,9 +34,13 @@ export function openFilesMax(): number | undefined {
  *
  * @throws ConfigError when it leaves none.
  */
-export function clientsWithin(filesMax: number | undefined, members: number): number {
+export function clientsWithin(
+  filesMax: number | undefined,
+  members: number,
+  consolesMax: number,
+): number {
   if (filesMax === undefined) return CLIENTS_MAX;
-  const own = OWN_FILES + STRANGERS + PER_MEMBER * members + REJECTED_CLIENTS_MAX;
+  const own = OWN_FILES + STRANGERS + PER_MEMBER * members + consolesMax + REJECTED_CLIENTS_MAX;
   if (filesMax <= own) {
     throw new ConfigError(
       `the limit of open files is ${filesMax}, and a node needs ${own} beside its clients: ` +

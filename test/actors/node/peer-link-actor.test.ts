@@ -6,6 +6,7 @@ import { expect, test } from 'vitest';
 import { MessageJudge } from '../../../actors/accord/messages/message-judge.ts';
 import type { AccordMessage } from '../../../actors/accord/messages/messages.ts';
 import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
+import { Inquiries } from '../../../actors/node/inquiries.ts';
 import { type PeerLinkMessage, peerLinkActor } from '../../../actors/node/peer-link-actor.ts';
 import { Router } from '../../../actors/node/router.ts';
 import { SettingsWatch } from '../../../actors/node/settings-watch.ts';
@@ -32,6 +33,14 @@ class Bench {
     members: 2,
     leaseMs: 2_000,
     nowMs: () => this.scheduler.clock.monotonicMs(),
+  });
+  readonly inquiries = new Inquiries({
+    send: (_peer, message) => this.link.tell({ type: 'SendInquiry', message }),
+    nowMs: () => this.scheduler.clock.monotonicMs(),
+    answer: (question, from, done) => {
+      this.said.push(`asked by ${from}: ${Buffer.from(question).toString()}`);
+      done(Buffer.from('answer'));
+    },
   });
   readonly sent: Sent[] = [];
   readonly refused: string[] = [];
@@ -66,6 +75,7 @@ class Bench {
         peerLinkActor(context, {
           peer: PEER,
           settings: this.settings,
+          inquiries: this.inquiries,
           network: {
             start: () => undefined,
             send: (_peer, parts) => {
@@ -272,4 +282,19 @@ test('tells how far it knows the settings of the cluster, again and again, and t
   expect(bench.settings.isHeld(3)).toBe(true);
   bench.receive(Channel.admin, { type: 'SettingsVersion', version: 'x' });
   expect(bench.settings.isHeld(4)).toBe(false);
+});
+
+test('carries questions for people on the admin channel, and refuses what is none', () => {
+  const bench = new Bench();
+  const body = Buffer.from('who are you?');
+  bench.receive(Channel.admin, { type: 'Inquiry', id: 5, body });
+  bench.run();
+  expect(bench.said).toEqual(['asked by 2: who are you?']);
+  const sent = bench.sent.filter(({ channel }) => channel === Channel.admin);
+  const messages = sent.flatMap(({ sections }) => sections.flatMap((each) => each.messages));
+  const answer = { type: 'InquiryAnswer', id: 5, body: Buffer.from('answer') };
+  expect(messages).toContainEqual(answer);
+  bench.receive(Channel.admin, { type: 'Inquiry', id: 5 });
+  bench.run();
+  expect(bench.refused).toEqual(['unknown shape']);
 });

@@ -61,6 +61,7 @@ describe('a complete command line', () => {
       commandTimeoutMs: 5000,
       slowPathMs: 20,
       maxClients: 10_000,
+      consolesMax: 64,
       listenRedisTls: undefined,
       tlsCertFile: '',
       tlsKeyFile: '',

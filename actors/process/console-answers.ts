@@ -1,0 +1,137 @@
+/**
+ * The answers of one node to consoles, its own and those of the others: each a function of the
+ * running node, and each with the role that it needs. Reads the parts of the node; nothing in the
+ * node depends on it.
+ */
+import { readdirSync } from 'node:fs';
+import { statfs } from 'node:fs/promises';
+import type { AnswerHere, NodeQuestion } from '../../transport/console/cluster-questions.ts';
+import type { HoloFastSample, OverviewSample } from '../../transport/console/samples.ts';
+import { formatEndpoint } from '../../transport/endpoint.ts';
+import { findingsOf } from '../../transport/http/findings.ts';
+import type { Inspection } from '../runtime/inspection.ts';
+import type { NodeReport, ReportedNode } from './node-report.ts';
+import { openFilesMax } from './settings/open-files.ts';
+
+const DISK_EVERY_MS = 5_000;
+
+interface DiskSpace {
+  readonly freeBytes: number;
+  readonly bytes: number;
+}
+
+export class ConsoleAnswers {
+  readonly #node: ReportedNode;
+  readonly #report: NodeReport;
+  readonly #openFilesMax = openFilesMax() ?? Number.NaN;
+  #space: DiskSpace = { freeBytes: 0, bytes: 0 };
+  #spaceAtMs = Number.NEGATIVE_INFINITY;
+
+  constructor(node: ReportedNode, report: NodeReport) {
+    this.#node = node;
+    this.#report = report;
+  }
+
+  /** Those that need no role come first. */
+  readonly answer: AnswerHere = ({ what }: NodeQuestion) => {
+    switch (what) {
+      case 'address':
+        return { admin: formatEndpoint(this.#node.config.listenAdmin) };
+      case 'overview':
+        return this.#overview();
+      case 'holofast':
+        return this.#holofast();
+      default:
+        throw new Error(`this node knows no question "${what}"`);
+    }
+  };
+
+  #holofast(): HoloFastSample {
+    const { holofast, board } = this.#node;
+    return { status: holofast, phases: board.latency.report() };
+  }
+
+  async #overview(): Promise<OverviewSample> {
+    const { board, gateway, clock, node } = this.#node;
+    await this.#lookAtDisk();
+    const { user, system } = process.cpuUsage();
+    const { verdict } = node.time;
+    const actors = countActors(node.system.inspect());
+    const { reads = 0, writes = 0, local = 0 } = gateway?.commandsByFamily() ?? {};
+    return {
+      status: this.#report.status(),
+      memory: {
+        rssBytes: process.memoryUsage.rss(),
+        storeBytes: board.storeBytes,
+        maxBytes: gateway?.memory.bytesMax ?? 0,
+      },
+      disk: { logBytes: board.logBytes, ...this.#space },
+      clockAheadMs: verdict.type === 'unknown' ? undefined : verdict.aheadUs / 1_000,
+      links: this.#links(),
+      cpuMs: (user + system) / 1_000,
+      monotonicMs: clock.monotonicMs(),
+      commands: { reads, writes, local },
+      errors: [...(gateway?.counters.errorCodes ?? [])],
+      ...actors,
+      deadLetters: node.system.deadLetters.total,
+      latency: { read: board.latency.sparse('read'), write: board.latency.sparse('write') },
+      findings: this.#findings(),
+    };
+  }
+
+  #links(): OverviewSample['links'] {
+    const { node, network, clock } = this.#node;
+    const offsets = node.offsets.all(clock.wallUs(), clock.monotonicMs());
+    return network.counters().map(({ peer, up, queuedBytes, bytesIn, bytesOut, reconnects }) => {
+      const seen = offsets.find((each) => each.node === peer);
+      return {
+        ...{ peer, up, queuedBytes, bytesIn, bytesOut, reconnects },
+        // The error of a comparison is half of its round trip.
+        roundTripUs: up && seen !== undefined ? 2 * seen.errorUs : undefined,
+        offsetUs: seen?.offsetUs,
+      };
+    });
+  }
+
+  #findings(): OverviewSample['findings'] {
+    const { node, board, config } = this.#node;
+    const { verdict } = node.time;
+    const sync = board.latency.report().find(({ phase }) => phase === 'sync');
+    return findingsOf({
+      place: `node ${config.nodeId}`,
+      status: this.#report.status(),
+      clockOffsetSeconds: verdict.type === 'unknown' ? Number.NaN : verdict.aheadUs / 1e6,
+      syncP99Us: sync?.p99Us,
+      openFiles: openFiles(),
+      openFilesMax: this.#openFilesMax,
+    });
+  }
+
+  async #lookAtDisk(): Promise<void> {
+    const nowMs = this.#node.clock.monotonicMs();
+    if (nowMs - this.#spaceAtMs < DISK_EVERY_MS) return;
+    this.#spaceAtMs = nowMs;
+    try {
+      const { bavail, blocks, bsize } = await statfs(this.#node.config.dataDir);
+      this.#space = { freeBytes: bavail * bsize, bytes: blocks * bsize };
+    } catch {
+      // The last look is shown again.
+    }
+  }
+}
+
+function countActors(inspection: Inspection | undefined): { readonly restarts: number } {
+  if (inspection === undefined) return { restarts: 0 };
+  if (inspection.kind === 'actor') return { restarts: inspection.restarts };
+  const counts = inspection.children.map((child) => countActors(child).restarts);
+  return { restarts: counts.reduce((sum, count) => sum + count, 0) };
+}
+
+/** NaN where the system does not tell. */
+function openFiles(): number {
+  try {
+    return readdirSync('/proc/self/fd').length;
+  } catch {
+    return Number.NaN;
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * The console in a real browser, on a live cluster of three nodes under load. Pictures of all views
+ * go to `HOLO_PICTURES`, where that is set.
+ */
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NO_BROWSER, openPage, startBrowser, type WatchedPage } from './browser.ts';
+import type { Client } from './client.ts';
+import { HOST, TestCluster } from './harness.ts';
+
+const { HOLO_PICTURES: pictures } = process.env;
+const VIEWS = [
+  ['overview', 'Round trips between nodes'],
+  ['holofast', 'Where time goes on node 3'],
+] as const;
+const PATIENCE = { timeout: 10_000 };
+const DESKTOP = { width: 1280, height: 720 };
+const LOOKS = [
+  ['light', DESKTOP, 'light'],
+  ['dark', DESKTOP, 'dark'],
+  ['phone', { width: 390, height: 844 }, 'light'],
+] as const;
+
+let cluster: TestCluster;
+let browser: Browser;
+let isLoaded = true;
+let load: Promise<unknown>;
+let foreignSite: Server;
+
+/** Some commands of each kind, one after the other, until the tests are over. */
+async function work(client: Client, node: number): Promise<void> {
+  for (let turn = 0; isLoaded; turn += 1) {
+    await client.run('SET', `key:${turn % 50}`, `${node}`);
+    await client.run('INCR', 'shared');
+    await client.run('GET', `key:${turn % 50}`);
+    await client.run('HSET', `hash:${turn % 5}`, `field${turn % 20}`, 'value');
+    if (turn % 20 === 0) await client.run('LPUSH', 'shared', 'wrong type');
+  }
+}
+
+beforeAll(async () => {
+  if (NO_BROWSER !== undefined) return;
+  cluster = await TestCluster.start();
+  load = Promise.allSettled(cluster.nodes.map((node) => work(node.client(), node.id)));
+  browser = await startBrowser();
+  foreignSite = createServer((_request, response) => {
+    response.setHeader('Content-Type', 'text/html').end('<title>elsewhere</title>');
+  }).listen(0, HOST);
+}, 60_000);
+
+afterAll(async () => {
+  isLoaded = false;
+  await browser?.close();
+  await load;
+  foreignSite?.close();
+  await cluster?.remove();
+});
+
+function admins(): string[] {
+  return cluster.nodes.map(({ adminPort }) => `${HOST}:${adminPort}`);
+}
+
+function addressOf(node: number, view = 'overview'): string {
+  return `http://${HOST}:${cluster.node(node).adminPort}/#/${view}`;
+}
+
+function open(options = {}): Promise<WatchedPage> {
+  return openPage(browser, admins(), options);
+}
+
+async function keep(page: Page, name: string): Promise<void> {
+  if (pictures === undefined) return;
+  // A time line wants some points.
+  await page.waitForTimeout(name === 'overview-light' ? 15_000 : 1_500);
+  await page.screenshot({ path: join(pictures, `${name}.png`) });
+}
+
+function expectNothingWrong({ errors, foreign }: WatchedPage): void {
+  expect(errors).toEqual([]);
+  expect(foreign).toEqual([]);
+}
+
+describe.skipIf(NO_BROWSER !== undefined)(`the console (${NO_BROWSER ?? 'Chromium'})`, () => {
+  test('shows every view, light, dark and on a phone', async () => {
+    const watched = await open();
+    const { page } = watched;
+    for (const [view, text] of VIEWS) {
+      await page.goto(addressOf(1, view));
+      await page.getByText(text).first().waitFor();
+      for (const [kind, viewport, colorScheme] of LOOKS) {
+        await page.setViewportSize(viewport);
+        await page.emulateMedia({ colorScheme });
+        await page.locator(`:root[data-theme=${colorScheme}]`).waitFor();
+        await keep(page, `${view}-${kind}`);
+        // Nothing sticks out at the side: tables scroll within their cards.
+        const wide = await page.evaluate('document.documentElement.scrollWidth');
+        expect([view, kind, wide]).toEqual([view, kind, viewport.width]);
+      }
+    }
+    expectNothingWrong(watched);
+    await page.close();
+  });
+
+  test('is told about once a second, and not while nobody sees it', async () => {
+    const watched = await open();
+    const { page } = watched;
+    await page.goto(addressOf(1));
+    const upTime = page.getByRole('row').filter({ hasText: 'ready' }).first();
+    await upTime.waitFor();
+    const before = await upTime.textContent();
+    await expect.poll(() => upTime.textContent(), PATIENCE).not.toBe(before);
+    await page.evaluate(`
+      Object.defineProperty(document, 'hidden', { value: true, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    `);
+    await page.waitForTimeout(1_500);
+    const hidden = await upTime.textContent();
+    await page.waitForTimeout(2_500);
+    expect(await upTime.textContent()).toBe(hidden);
+    await page.evaluate(`
+      Object.defineProperty(document, 'hidden', { value: false, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    `);
+    await expect.poll(() => upTime.textContent(), PATIENCE).not.toBe(hidden);
+    expectNothingWrong(watched);
+    await page.close();
+  });
+
+  test('is led by the keyboard and by its address', async () => {
+    const watched = await open({ colorScheme: 'light' });
+    const { page } = watched;
+    await page.goto(addressOf(2, 'holofast'));
+    await page.locator('.head .title', { hasText: 'HoloFast' }).waitFor();
+    await page.keyboard.press('1');
+    await page.locator('.head .title', { hasText: 'Overview' }).waitFor();
+    expect(page.url()).toBe(addressOf(2, 'overview'));
+    await page.keyboard.press('t');
+    await page.locator(':root[data-theme=dark]').waitFor();
+    expectNothingWrong(watched);
+    await page.close();
+  });
+
+  test('keeps out the pages of other sites', async () => {
+    const { page } = await open();
+    await page.goto(`http://${HOST}:${(foreignSite.address() as AddressInfo).port}/`);
+    const socket = `ws://${admins()[0]}/console/socket`;
+    const outcome = await page.evaluate(`new Promise((resolve) => {
+      const socket = new WebSocket('${socket}');
+      socket.onopen = () => resolve('open');
+      socket.onerror = () => resolve('refused');
+    })`);
+    expect(outcome).toBe('refused');
+    await page.close();
+  });
+
+  test('of a node that is killed says so, and goes on by another node', async () => {
+    const watched = await open();
+    const { page } = watched;
+    await page.goto(addressOf(3));
+    await page.getByText('3 of 3').waitFor();
+    await cluster.node(3).kill();
+    await page.getByText(`No connection to ${admins()[2]}`).waitFor();
+    const others = page.locator('.notice.bad a');
+    await expect.poll(() => others.count(), PATIENCE).toBe(2);
+    await page.getByText('does not answer; this is what node').waitFor();
+    await page.getByText('2 of 3').waitFor();
+    await page.getByText('node 3:', { exact: false }).first().waitFor();
+    await keep(page, 'node-killed');
+    expect(watched.foreign).toEqual([]);
+    await page.close();
+    cluster.node(3).start();
+    await cluster.ready();
+  });
+});

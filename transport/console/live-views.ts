@@ -1,0 +1,83 @@
+/**
+ * The views that the consoles of a node watch: each is gathered from all nodes once a second
+ * however many watch it, encoded once, and shown to all. Nothing is gathered while nobody watches.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { encodeCbor } from '../cbor.ts';
+import type { Args, LiveView } from './console-protocol.ts';
+
+export interface Watcher {
+  /** `body` as in `ConsoleMessage`; shared by all watchers. */
+  show(body: Uint8Array): void;
+}
+
+interface LiveViewsOptions {
+  /** Gathers a view, of all nodes that it is about. */
+  readonly gather: (view: LiveView, args: Args) => Promise<unknown>;
+  /** Default 1000. */
+  readonly everyMs?: number | undefined;
+}
+
+interface Topic {
+  readonly view: LiveView;
+  readonly args: Args;
+  readonly watchers: Set<Watcher>;
+  latest: Uint8Array | undefined;
+}
+
+const EVERY_MS = 1_000;
+/** Rounds without a watcher: a view that is looked at again soon is shown at once. */
+const KEPT_ROUNDS = 2;
+
+export class LiveViews {
+  readonly #options: LiveViewsOptions;
+  readonly #topics = new Map<string, Topic>();
+
+  constructor(options: LiveViewsOptions) {
+    this.#options = options;
+  }
+
+  /** Tells at once what is known; returns how to stop. */
+  watch(view: LiveView, args: Args, watcher: Watcher): () => void {
+    const name = JSON.stringify([view, Object.entries(args).sort()]);
+    const known = this.#topics.get(name);
+    const topic = known ?? { view, args, watchers: new Set(), latest: undefined };
+    const { watchers, latest } = topic;
+    watchers.add(watcher);
+    if (latest !== undefined) watcher.show(latest);
+    if (known === undefined) {
+      this.#topics.set(name, topic);
+      this.#run(name, topic).catch(() => this.#topics.delete(name));
+    }
+    return () => watchers.delete(watcher);
+  }
+
+  async #run(name: string, topic: Topic): Promise<void> {
+    const { gather, everyMs = EVERY_MS } = this.#options;
+    let idle = 0;
+    while (topic.watchers.size > 0 || idle < KEPT_ROUNDS) {
+      const startMs = performance.now();
+      if (topic.watchers.size > 0) {
+        topic.latest = bodyOf(await this.#gathered(gather, topic));
+        for (const watcher of topic.watchers) watcher.show(topic.latest);
+      }
+      idle = topic.watchers.size > 0 ? 0 : idle + 1;
+      // Not while it keeps the process alive: a node that stops closes its consoles.
+      const restMs = Math.max(everyMs / 4, everyMs - (performance.now() - startMs));
+      await sleep(restMs, undefined, { ref: false });
+    }
+    this.#topics.delete(name);
+  }
+
+  async #gathered(gather: LiveViewsOptions['gather'], { view, args }: Topic): Promise<unknown> {
+    try {
+      return await gather(view, args);
+    } catch (error) {
+      return { error: error instanceof Error ? error.message : String(error) };
+    }
+  }
+}
+
+function bodyOf(data: unknown): Uint8Array {
+  return encodeCbor({ atMs: Date.now(), data });
+}
