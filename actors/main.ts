@@ -7,6 +7,7 @@
 import { realpathSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { escapeLine } from '../transport/escape.ts';
+import { CERTS_HELP, runCerts } from './process/certs-command.ts';
 import { CLUSTER_SETTINGS, runCluster } from './process/cluster/cluster-parent.ts';
 import { runNode } from './process/node-command.ts';
 import { EXIT_DATA_REFUSED, isDataRefused } from './process/running-node.ts';
@@ -39,6 +40,8 @@ export async function run(
       case 'holofast-load':
         // Loaded late: it brings native code that no other subcommand needs.
         return (await import('../bpf/native/holofast-load.ts')).runHoloFastLoad(rest);
+      case 'certs':
+        return runCerts(rest, write);
       case 'make-secret':
         return makeSecret(rest, write);
       case 'version':
@@ -52,12 +55,12 @@ export async function run(
         return 0;
       case undefined:
         throw new ConfigError(
-          'a subcommand is missing: node, cluster, make-secret, version or help ' +
+          'a subcommand is missing: node, cluster, make-secret, certs, version or help ' +
             '(see "holostore help")',
         );
       default:
         throw new ConfigError(
-          `unknown subcommand "${command}": node, cluster, make-secret, version or help ` +
+          `unknown subcommand "${command}": node, cluster, make-secret, certs, version or help ` +
             '(see "holostore help")',
         );
     }
@@ -85,7 +88,7 @@ function help(command: string | undefined): string {
   if (command === 'node') {
     return [
       'holostore node: runs one node until it is told to stop (SIGTERM, Ctrl-C).',
-      'SIGUSR2 writes the flight recorder into the data directory; SIGHUP reads the secret again.',
+      'SIGUSR2 writes the flight recorder into the data directory; SIGHUP reads secrets and certificates again.',
       '',
       ...helpLines(SETTINGS),
       '',
@@ -104,12 +107,14 @@ function help(command: string | undefined): string {
       environment,
     ].join('\n');
   }
+  if (command === 'certs') return CERTS_HELP;
   return [
     'holostore: a distributed, strictly serializable key/value store with the Redis protocol',
     '',
     '  holostore cluster [flags]   a cluster of 3 or 5 nodes on this machine',
     '  holostore node [flags]      one node of a cluster',
     '  holostore make-secret FILE  the secret that the members of a cluster share',
+    '  holostore certs             certificates for peers and clients',
     '  holostore holofast-load     loads the kernel part for nodes without capabilities',
     '  holostore version           the version of this program',
     '  holostore help [command]    all flags of node or cluster',

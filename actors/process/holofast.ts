@@ -8,12 +8,14 @@ import type { StatusBoard } from './status-board.ts';
 
 interface HoloFastOptions {
   readonly config: NodeConfig;
-  /** Of the tags of frames, 16 bytes. */
-  readonly key: Uint8Array;
+  /** Of the tags of frames, 16 bytes; without one there are no frames. */
+  readonly key: Uint8Array | undefined;
   readonly wallUs: () => number;
   readonly onFailed: (reason: string) => void;
   readonly logger: Logger;
 }
+
+const NO_KEY = 'its frames need a --cluster-secret-file for their tags';
 
 export class HoloFast {
   /** Absent when HoloFast is off. */
@@ -26,10 +28,11 @@ export class HoloFast {
     const { nodeId, holofast: mode, initialMembers } = config;
     const self = initialMembers.find(({ id }) => id === nodeId);
     const hosts = initialMembers.map(({ host }) => host);
-    const offReason = reasonAgainst(mode, hosts);
+    const { key } = options;
+    const offReason = reasonAgainst(mode, hosts) ?? (key === undefined ? NO_KEY : undefined);
     this.#mode = mode;
     this.#offReason = offReason ?? '';
-    if (offReason !== undefined || self === undefined) {
+    if (offReason !== undefined || self === undefined || key === undefined) {
       logger.info({ tier: 'off' }, `holofast: off (${offReason})`);
       return;
     }
@@ -41,7 +44,7 @@ export class HoloFast {
       self: { host: self.host, port: config.listenPeer.port },
       members: initialMembers.map(({ id }) => id),
       peers: peers.filter((_member, sender) => initialMembers[sender] !== self),
-      key: options.key,
+      key,
       ...(config.holofastPins === '' ? {} : { pins: config.holofastPins }),
       wallUs: options.wallUs,
       onFailed: options.onFailed,

@@ -1,5 +1,5 @@
 /** TLS at the Redis port: certificates of the node and of clients, and what is refused. */
-import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { connect as connectTcp } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,15 +7,29 @@ import { type ConnectionOptions, connect } from 'node:tls';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { ClientTls } from '../../actors/process/security/client-tls.ts';
 import { hashOf } from '../../transport/access/passwords.ts';
+import { AdminServer } from '../../transport/http/admin-server.ts';
+import { httpGet } from '../../transport/http/http-get.ts';
 import { RespServer } from '../../transport/resp/server.ts';
+import type { SocketFactory } from '../../transport/socket-factory.ts';
 import type { ClientCertificates } from '../../transport/tls-server.ts';
+import { makeDoor } from '../transport/http/doors.ts';
+import { statusOf } from '../transport/http/status-sample.ts';
 import { request } from '../transport/resp/harness.ts';
 import { type AclNode, aclNode } from './acl-harness.ts';
+import { noOpenssl, type Pair, TestAuthority } from './made-certificates.ts';
 
-const FOLDER = join(import.meta.dirname, 'certificates');
-const pem = (name: string): string => readFileSync(join(FOLDER, name), 'utf8');
-const CA = pem('ca.crt');
-const pairOf = (name: string) => ({ cert: pem(`${name}.crt`), key: pem(`${name}.key`) });
+const isMissing = noOpenssl() !== undefined;
+const authority = isMissing ? undefined : new TestAuthority();
+const stranger = isMissing ? undefined : new TestAuthority();
+const CA = authority?.ca ?? '';
+const PAIRS: Readonly<Record<string, Pair | undefined>> = {
+  node: authority?.node(1),
+  node2: authority?.node(2),
+  ann: authority?.client('ann'),
+  stranger: stranger?.client('ann'),
+  expired: authority?.client('ann', -1),
+};
+const pairOf = (name: string): Pair => PAIRS[name] as Pair;
 
 const closers: (() => void)[] = [];
 afterEach(() => {
@@ -32,9 +46,9 @@ interface TlsNode {
 
 async function open(clients: ClientCertificates, passwordHash = ''): Promise<TlsNode> {
   const directory = mkdtempSync(join(tmpdir(), 'holo-tls-'));
-  for (const name of ['node.crt', 'node.key', 'ca.crt']) {
-    copyFileSync(join(FOLDER, name), join(directory, name));
-  }
+  writeFileSync(join(directory, 'node.crt'), pairOf('node').cert);
+  writeFileSync(join(directory, 'node.key'), pairOf('node').key);
+  writeFileSync(join(directory, 'ca.crt'), CA);
   const log: string[] = [];
   const note = (_fields: object, line: string): void => {
     log.push(line);
@@ -80,7 +94,7 @@ async function ask(port: number, text: string, options: ConnectionOptions = {}):
   return error === '' ? answer : error;
 }
 
-describe('TLS for clients', () => {
+describe.skipIf(isMissing)('TLS for clients', () => {
   test('serves TLS 1.2 and 1.3, and nothing older or plain', async () => {
     const { port, log } = await open('no');
     for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -103,7 +117,7 @@ describe('TLS for clients', () => {
     expect(answer).not.toContain('PONG');
     await vi.waitFor(() => expect(log.join()).toMatch(/refused: .*VERSION.*\(from 127/));
     // Clients check the node, too.
-    expect(await ask(port, request('PING'), { ca: pem('stranger.crt') })).toMatch(/UNABLE|SELF/);
+    expect(await ask(port, request('PING'), { ca: stranger?.ca ?? '' })).toMatch(/UNABLE|SELF/);
   });
 
   test.each(['optional', 'yes'] as const)('certificates are %s', async (clients) => {
@@ -136,6 +150,29 @@ describe('TLS for clients', () => {
     expect(await ask(port, who, pairOf('ann'))).toContain('-NOAUTH');
   });
 
+  test('the admin port is served with the same certificate', async () => {
+    const { tls } = await open('optional');
+    const server = new AdminServer({
+      listen: { host: '127.0.0.1', port: 0 },
+      door: makeDoor('secret').door,
+      providers: { status: () => statusOf(1), notReady: () => undefined } as never,
+      ...{ sockets: tls.listener, isTls: true },
+    });
+    const { port } = await server.listen();
+    closers.push(() => void server.close());
+    const dial: SocketFactory['dial'] = (to, connected) => connect({ ...to, ca: CA }, connected);
+    const endpoint = { host: '127.0.0.1', port };
+    const { status, headers } = await httpGet(endpoint, '/status', 5_000, { sockets: { dial } });
+    expect(status).toBe(200);
+    expect(headers['strict-transport-security']).toBeDefined();
+    await expect(httpGet(endpoint, '/status', 5_000)).rejects.toThrow();
+    const older: SocketFactory['dial'] = (to, connected) =>
+      connect({ ...to, ca: CA, maxVersion: 'TLSv1.1', minVersion: 'TLSv1' }, connected);
+    await expect(
+      httpGet(endpoint, '/status', 5_000, { sockets: { dial: older } }),
+    ).rejects.toThrow();
+  });
+
   test('a half-open handshake is closed in time', async () => {
     const { port, log } = await open('no');
     const silent = connectTcp(port, '127.0.0.1');
@@ -164,8 +201,8 @@ describe('TLS for clients', () => {
     tls.reload();
     expect(log.at(-1)).toContain('the certificate stays as it is');
     expect(await presented()).toBe(first);
-    copyFileSync(join(FOLDER, 'node2.crt'), join(directory, 'node.crt'));
-    copyFileSync(join(FOLDER, 'node2.key'), join(directory, 'node.key'));
+    writeFileSync(join(directory, 'node.crt'), pairOf('node2').cert);
+    writeFileSync(join(directory, 'node.key'), pairOf('node2').key);
     await vi.waitFor(async () => expect(await presented()).not.toBe(first), 5_000);
     // Connections that are open go on.
     const answer = new Promise((settle) => kept.once('data', (chunk) => settle(String(chunk))));

@@ -95,7 +95,8 @@ describe('a node that follows its file', () => {
     };
     const logger = { info: note, warn: note, error: note };
     const initialMembers = [1, 2].map((id) => ({ id, host: '127.0.0.1', port: id }));
-    const config = { nodeId: 1, initialMembers, clusterSecretFile: path };
+    const none = { peerTlsCert: '', peerTlsKey: '', peerTlsCa: '' };
+    const config = { nodeId: 1, initialMembers, clusterSecretFile: path, ...none };
     return new PeerProof(config, CLUSTER, logger as never);
   }
 

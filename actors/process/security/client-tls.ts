@@ -65,9 +65,10 @@ function pathsOf({ tlsCertFile, tlsKeyFile, tlsCaCertFile }: TlsConfig): string[
 
 function readMaterial(config: TlsConfig): TlsMaterial {
   const material = {
-    cert: read('--tls-cert-file', config.tlsCertFile),
-    key: read('--tls-key-file', config.tlsKeyFile),
-    ca: config.tlsCaCertFile === '' ? undefined : read('--tls-ca-cert-file', config.tlsCaCertFile),
+    cert: readPem('--tls-cert-file', config.tlsCertFile),
+    key: readPem('--tls-key-file', config.tlsKeyFile),
+    ca:
+      config.tlsCaCertFile === '' ? undefined : readPem('--tls-ca-cert-file', config.tlsCaCertFile),
   };
   try {
     createSecureContext(material);
@@ -78,7 +79,8 @@ function readMaterial(config: TlsConfig): TlsMaterial {
   return material;
 }
 
-function read(flag: string, path: string): string {
+/** @throws ConfigError that names the flag. */
+export function readPem(flag: string, path: string): string {
   try {
     return readFileSync(path, 'utf8');
   } catch (error) {

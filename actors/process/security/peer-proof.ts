@@ -1,8 +1,10 @@
 /**
- * The proof between this node and its peers: the cluster's secret, or none where all members are on
- * this machine's loopback. Follows the file of the secret while the node runs.
+ * The proof between this node and its peers: certificates, the cluster's secret, or none where all
+ * members are on this machine's loopback. Follows the files of it while the node runs. The secret
+ * also makes the key of UDP frames.
  */
 import type { Logger } from 'pino';
+import { CertificateSecurity } from '../../../transport/peer/security/certificate-security.ts';
 import {
   type ClusterSecret,
   openFrameKey,
@@ -10,56 +12,92 @@ import {
 import { OPEN, type PeerSecurity } from '../../../transport/peer/security/peer-security.ts';
 import { SecretSecurity } from '../../../transport/peer/security/secret-security.ts';
 import type { NodeConfig } from '../settings/config.ts';
+import { ConfigError } from '../settings/settings.ts';
+import { readPem } from './client-tls.ts';
 import { readSecrets, watchSecretFile } from './secret-file.ts';
 
 const HANDSHAKE_MS_MAX = 2_000;
 
-type PeerProofConfig = Pick<NodeConfig, 'nodeId' | 'initialMembers' | 'clusterSecretFile'>;
+type PeerProofConfig = Pick<
+  NodeConfig,
+  'nodeId' | 'initialMembers' | 'clusterSecretFile' | 'peerTlsCert' | 'peerTlsKey' | 'peerTlsCa'
+>;
 
 export class PeerProof {
   readonly security: PeerSecurity;
-  /** Of the tags of UDP frames, 16 bytes. */
-  readonly frameKey: Uint8Array;
-  readonly #path: string;
+  /** Of the tags of UDP frames, 16 bytes; undefined: there is no secret to make it of. */
+  readonly frameKey: Uint8Array | undefined;
+  readonly #config: PeerProofConfig;
   readonly #logger: Logger;
   readonly #bySecret: SecretSecurity | undefined;
+  readonly #byCertificate: CertificateSecurity | undefined;
   #secrets: readonly ClusterSecret[] = [];
-  #unwatch: () => void = () => undefined;
+  #unwatch: readonly (() => void)[] = [];
   #changed: () => void = () => undefined;
 
-  /** @throws ConfigError where the file cannot be used. */
+  /** @throws ConfigError where a file cannot be used. */
   constructor(config: PeerProofConfig, clusterId: string, logger: Logger) {
     const { nodeId, clusterSecretFile: path } = config;
-    this.#path = path;
+    this.#config = config;
     this.#logger = logger;
-    if (path === '') {
+    const handshakeTimeoutMs = HANDSHAKE_MS_MAX;
+    if (path !== '') this.#secrets = readSecrets(path);
+    this.frameKey = this.#secrets[0]?.frameKey(clusterId);
+    if (config.peerTlsCert !== '') {
+      this.#byCertificate = withReason(() => {
+        const certificates = readCertificates(config);
+        return new CertificateSecurity({ nodeId, certificates, handshakeTimeoutMs });
+      });
+      this.security = this.#byCertificate;
+      this.#logger.info({}, `peers prove themselves by certificates (${config.peerTlsCert})`);
+    } else if (path !== '') {
+      const secrets = this.#secrets;
+      this.#bySecret = new SecretSecurity({ nodeId, clusterId, secrets, handshakeTimeoutMs });
+      this.security = this.#bySecret;
+      this.#tell();
+    } else {
       this.security = OPEN;
       this.frameKey = openFrameKey(clusterId);
       if (config.initialMembers.length > 1) this.#warnOfOpenPeers();
-      return;
     }
-    this.#secrets = readSecrets(path);
-    this.#bySecret = new SecretSecurity({
-      ...{ nodeId, clusterId, secrets: this.#secrets },
-      handshakeTimeoutMs: HANDSHAKE_MS_MAX,
-    });
-    this.security = this.#bySecret;
-    this.frameKey = (this.#secrets[0] as ClusterSecret).frameKey(clusterId);
-    this.#tell();
   }
 
-  /** Follows the file; `changed` is called when proofs are to be looked at anew. */
+  /** Follows the files; `changed` is called when proofs are to be looked at anew. */
   follow(changed: () => void): void {
     this.#changed = changed;
-    if (this.#path !== '') this.#unwatch = watchSecretFile(this.#path, () => this.reload());
+    const { clusterSecretFile, peerTlsCert, peerTlsKey, peerTlsCa } = this.#config;
+    const paths = [clusterSecretFile, peerTlsCert, peerTlsKey, peerTlsCa];
+    this.#unwatch = paths
+      .filter((path) => path !== '')
+      .map((path) => watchSecretFile(path, () => this.reload()));
   }
 
-  /** Reads the file again; one that cannot be used changes nothing. */
+  /** Reads the files again; those that cannot be used change nothing. */
   reload(): void {
-    if (this.#bySecret === undefined) return;
+    this.#reloadCertificates();
+    this.#reloadSecrets();
+  }
+
+  #reloadCertificates(): void {
+    const security = this.#byCertificate;
+    if (security === undefined) return;
+    try {
+      withReason(() => security.use(readCertificates(this.#config)));
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#logger.error({ reason }, `the certificate for peers stays as it is: ${reason}`);
+      return;
+    }
+    this.#logger.info({}, 'the certificate for peers was read again');
+    this.#changed();
+  }
+
+  #reloadSecrets(): void {
+    const { clusterSecretFile: path } = this.#config;
+    if (path === '') return;
     let secrets: readonly ClusterSecret[];
     try {
-      secrets = readSecrets(this.#path);
+      secrets = readSecrets(path);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#logger.error({ reason }, `the cluster secret stays as it is: ${reason}`);
@@ -67,13 +105,13 @@ export class PeerProof {
     }
     if (idsOf(secrets) === idsOf(this.#secrets)) return;
     this.#secrets = secrets;
-    this.#bySecret.use(secrets);
+    this.#bySecret?.use(secrets);
     this.#tell();
     this.#changed();
   }
 
   close(): void {
-    this.#unwatch();
+    for (const unwatch of this.#unwatch) unwatch();
   }
 
   #tell(): void {
@@ -87,6 +125,25 @@ export class PeerProof {
       'SECURITY: there is no --cluster-secret-file: whoever can open a connection on the loopback ' +
         'of this machine can act as a member',
     );
+  }
+}
+
+function readCertificates({ peerTlsCert, peerTlsKey, peerTlsCa }: PeerProofConfig) {
+  return {
+    cert: readPem('--peer-tls-cert', peerTlsCert),
+    key: readPem('--peer-tls-key', peerTlsKey),
+    ca: readPem('--peer-tls-ca', peerTlsCa),
+  };
+}
+
+/** @throws ConfigError */
+function withReason<T>(make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new ConfigError(`--peer-tls-cert, -key and -ca cannot be used: ${reason}`);
   }
 }
 

@@ -92,8 +92,12 @@ export interface NodeConfig {
   readonly segmentBytes: number;
   readonly retainedBytesMax: number;
   readonly holofast: HoloFastMode;
-  /** Empty: peers prove nothing, and must all be on the loopback. */
+  /** Empty, and no certificate: peers prove nothing, and must all be on the loopback. */
   readonly clusterSecretFile: string;
+  /** All three are given, or none. */
+  readonly peerTlsCert: string;
+  readonly peerTlsKey: string;
+  readonly peerTlsCa: string;
   /** Empty: the node loads the kernel part itself. */
   readonly holofastPins: string;
   /** Events of transactions in memory, 40 bytes each; 0: none. */
@@ -352,6 +356,27 @@ export const SETTINGS: Settings = {
     standard: '',
     parse: (text) => text,
   },
+  peerTlsCert: {
+    value: 'FILE',
+    help: 'certificate of the node for peers, PEM, from "holostore certs"; not the secret',
+    standard: '',
+    identity: true,
+    parse: (text) => text,
+  },
+  peerTlsKey: {
+    value: 'FILE',
+    help: 'its key, PEM',
+    standard: '',
+    identity: true,
+    parse: (text) => text,
+  },
+  peerTlsCa: {
+    value: 'FILE',
+    help: 'issuers of the certificates of peers, PEM',
+    standard: '',
+    identity: true,
+    parse: (text) => text,
+  },
   holofastPins: {
     value: 'DIR',
     help: 'what "holostore holofast-load" has pinned for this node',
@@ -460,14 +485,25 @@ function checkTls(config: NodeConfig): void {
 }
 
 /** Peers that prove nothing are taken on this machine alone. */
-function checkPeersAreSafe({ initialMembers, listenPeer, clusterSecretFile }: NodeConfig): void {
-  if (clusterSecretFile !== '' || initialMembers.length === 1) return;
+function checkPeersAreSafe(config: NodeConfig): void {
+  const { initialMembers, listenPeer, clusterSecretFile, holofast } = config;
+  const files = [config.peerTlsCert, config.peerTlsKey, config.peerTlsCa];
+  const given = files.filter((path) => path !== '').length;
+  if (given > 0 && given < files.length) {
+    throw new ConfigError('--peer-tls-cert, --peer-tls-key and --peer-tls-ca go together');
+  }
+  if (given > 0 && clusterSecretFile === '' && holofast !== 'auto' && holofast !== 'off') {
+    throw new ConfigError(
+      `--holofast ${holofast} needs a --cluster-secret-file for the tags of its frames, too`,
+    );
+  }
+  if (clusterSecretFile !== '' || given > 0 || initialMembers.length === 1) return;
   const outside = [listenPeer, ...initialMembers].find(({ host }) => !isLoopback(host));
   if (outside === undefined) return;
   throw new ConfigError(
     `peers that are not on the loopback (${formatEndpoint(outside)}) must prove who they are: make ` +
       'a secret with "holostore make-secret FILE", copy it to every node, and give ' +
-      '--cluster-secret-file FILE',
+      '--cluster-secret-file FILE, or make certificates with "holostore certs"',
   );
 }
 
