@@ -18,7 +18,12 @@ import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
 import { SETTING_COMMANDS } from './setting.ts';
 import { SORT_COMMANDS } from './sort.ts';
+import { STREAM_CLAIM_COMMANDS } from './stream/claims.ts';
 import { STREAM_ENTRY_COMMANDS } from './stream/entries.ts';
+import { STREAM_GROUP_READ_COMMANDS } from './stream/group-read.ts';
+import { STREAM_GROUP_COMMANDS } from './stream/groups.ts';
+import { STREAM_INFO_COMMANDS } from './stream/info.ts';
+import { STREAM_PENDING_COMMANDS } from './stream/pending.ts';
 import { STREAM_READ_COMMANDS } from './stream/read.ts';
 import { STRING_PART_COMMANDS } from './string-parts.ts';
 import { STRING_COMMANDS } from './strings.ts';
@@ -52,6 +57,11 @@ export const COMMANDS: readonly Command[] = [
   ...ZSET_WALK_COMMANDS,
   ...STREAM_ENTRY_COMMANDS,
   ...STREAM_READ_COMMANDS,
+  ...STREAM_GROUP_COMMANDS,
+  ...STREAM_GROUP_READ_COMMANDS,
+  ...STREAM_PENDING_COMMANDS,
+  ...STREAM_CLAIM_COMMANDS,
+  ...STREAM_INFO_COMMANDS,
   ...SORT_COMMANDS,
   ...KEY_COMMANDS,
   ...EXPIRY_COMMANDS,

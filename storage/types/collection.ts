@@ -185,16 +185,20 @@ export abstract class Collection<K extends RowKey = RowKey> {
     this.#undo = undefined;
   }
 
-  /** Undoes all changes since `beginUndo`. */
+  /** Undoes all changes since `beginUndo`: rows go last one first, and come first one first. */
   rollBack(): void {
     const undo = this.#undo;
     if (undo === undefined) return;
     this.#undo = undefined;
     this.label = this.#undoLabel;
-    for (const [key, value] of undo) {
-      this.touch(key);
-      this.putRow(key, value);
-    }
+    const rows = [...undo].sort(([a], [b]) => this.orderOf(a) - this.orderOf(b));
+    for (const [key, value] of rows.toReversed()) if (value === undefined) this.#restore(key);
+    for (const [key, value] of rows) if (value !== undefined) this.#restore(key, value);
+  }
+
+  #restore(key: K, value?: string): void {
+    this.touch(key);
+    this.putRow(key, value);
   }
 
   /** The changed rows and the head are for a flush now, as they are. Constant work. */

@@ -1,4 +1,4 @@
-/** Commands on streams, on keys of their own: ids of the time and given ones, long entries. */
+/** Commands on streams, on keys of their own: entries, and consumer groups that read them. */
 import type { RandomUnitOptions, Words } from './random-units.ts';
 
 /** A few entries of it make a block. */
@@ -13,6 +13,8 @@ export function streamCommand(options: RandomUnitOptions): Words {
   // The ids of these can be named: none is of the time.
   const counted = `xi${below(keys)}`;
   const id = `${below(IDS)}-${below(3)}`;
+  const group = `g${below(2)}`;
+  const consumer = `c${below(3)}`;
   const item = rng.next() < 0.3 ? value().padEnd(LONG_BYTES, 'x') : value();
   const choices: readonly Words[] = [
     ['XADD', key, '*', 'name', item],
@@ -28,6 +30,19 @@ export function streamCommand(options: RandomUnitOptions): Words {
     ['XRANGE', key, '-', '+', 'COUNT', '5'],
     ['XREVRANGE', counted, '+', `(${id}`],
     ['XREAD', 'COUNT', '2', 'STREAMS', counted, key, id, '0'],
+    ['XGROUP', 'CREATE', key, group, '0', 'MKSTREAM'],
+    ['XGROUP', 'CREATE', counted, group, '0', 'MKSTREAM'],
+    ['XREADGROUP', 'GROUP', group, consumer, 'COUNT', '3', 'STREAMS', key, '>'],
+    ['XREADGROUP', 'GROUP', group, consumer, 'STREAMS', counted, '>'],
+    ['XREADGROUP', 'GROUP', group, consumer, 'STREAMS', key, '0'],
+    ['XACK', counted, group, id, `${below(IDS)}-0`],
+    ['XCLAIM', counted, group, consumer, '0', id, `${below(IDS)}-0`, 'FORCE'],
+    ['XAUTOCLAIM', key, group, consumer, '50', '0', 'COUNT', '2'],
+    ['XPENDING', key, group, 'IDLE', '50', '-', '+', '5'],
+    ['XGROUP', 'DELCONSUMER', counted, group, consumer],
+    ['XGROUP', 'DESTROY', key, group],
+    ['XINFO', 'STREAM', counted, 'FULL'],
+    ['XINFO', 'CONSUMERS', key, group],
     ['XLEN', key],
     ['XSETID', counted, '50-0'],
     ['RENAME', key, other],

@@ -148,6 +148,20 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ['SDIFF', 'c', 'd'],
     ['RENAME', 'c', 'a'],
   ),
+  fc.tuple(fc.constantFrom('HGETALL', 'HLEN', 'DEL', 'HRANDFIELD', 'TYPE'), key).map((w) => [...w]),
+  fc.tuple(fc.constantFrom('RENAME', 'COPY'), key, key).map((w) => [...w]),
+  key.map((k) => ['PEXPIRE', k, '50000000']),
+  key.map((k) => ['SET', k, 'text']),
+  key.map((k) => ['MOVE', k, '1']),
+  key.map((k) => ['COPY', k, k, 'DB', '1', 'REPLACE']),
+  fc.constantFrom(['FLUSHALL'], ['FLUSHDB'], ['SWAPDB', '0', '1']),
+  {
+    weight: 4,
+    arbitrary: fc.constantFrom<Step>('flush', 'begin', 'end', 'fail', 'restart'),
+  },
+);
+
+const streamStep: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 4,
     arbitrary: fc
@@ -159,19 +173,23 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     ['XTRIM', 'f', 'MAXLEN', '2'],
     ['XDEL', 'f', '5-1', '5-3', '5-4'],
     ['XRANGE', 'e', '-', '+'],
+    ['XGROUP', 'CREATE', 'f', 'g', '0', 'MKSTREAM'],
+    ['XGROUP', 'CREATE', 'e', 'g', '$', 'MKSTREAM'],
+    ['XREADGROUP', 'GROUP', 'g', 'c1', 'COUNT', '3', 'STREAMS', 'f', '>'],
+    ['XREADGROUP', 'GROUP', 'g', 'c1', 'STREAMS', 'e', '>'],
+    ['XREADGROUP', 'GROUP', 'g', 'c2', 'STREAMS', 'f', 'e', '>', '>'],
+    ['XREADGROUP', 'GROUP', 'g', 'c1', 'STREAMS', 'f', '0'],
+    ['XACK', 'f', 'g', '5-1', '5-3'],
+    ['XAUTOCLAIM', 'f', 'g', 'c2', '0', '0', 'COUNT', '2'],
+    ['XGROUP', 'DELCONSUMER', 'f', 'g', 'c1'],
+    ['XGROUP', 'DESTROY', 'e', 'g'],
+    ['XINFO', 'STREAM', 'f', 'FULL'],
     ['RENAME', 'e', 'f'],
     ['COPY', 'f', 'e', 'REPLACE'],
     ['DEL', 'f'],
   ),
-  fc.tuple(fc.constantFrom('HGETALL', 'HLEN', 'DEL', 'HRANDFIELD', 'TYPE'), key).map((w) => [...w]),
-  fc.tuple(fc.constantFrom('RENAME', 'COPY'), key, key).map((w) => [...w]),
-  key.map((k) => ['PEXPIRE', k, '50000000']),
-  key.map((k) => ['SET', k, 'text']),
-  key.map((k) => ['MOVE', k, '1']),
-  key.map((k) => ['COPY', k, k, 'DB', '1', 'REPLACE']),
-  fc.constantFrom(['FLUSHALL'], ['FLUSHDB'], ['SWAPDB', '0', '1']),
   {
-    weight: 4,
+    weight: 2,
     arbitrary: fc.constantFrom<Step>('flush', 'begin', 'end', 'fail', 'restart'),
   },
 );
@@ -186,10 +204,13 @@ test('the bytes of a value are known while it is in memory', () => {
   expect(machine.restarted().all.bytesOf(0, 'a')).toBe(0);
 });
 
-describe('collections beside flushes, evictions and crashes', () => {
-  test('are what they are on a machine that keeps everything in memory', () => {
+describe('beside flushes, evictions and crashes', () => {
+  test.each([
+    ['collections', step, 400],
+    ['streams', streamStep, 100],
+  ])('%s are what they are where everything is in memory', (_what, each, numRuns) => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 60 }), fc.nat(), (steps, cache) => {
+      fc.property(fc.array(each, { maxLength: 60 }), fc.nat(), (steps, cache) => {
         let machine = new Machine({ cacheBytesMax: cache % 2 === 0 ? 0 : 1_000_000 });
         const twin = new Machine();
         let sinceFlush: (readonly string[])[] = [];
@@ -234,7 +255,7 @@ describe('collections beside flushes, evictions and crashes', () => {
         machine.flush();
         expect(machine.restarted().machine.digest()).toBe(twin.machine.digest());
       }),
-      { numRuns: 400 },
+      { numRuns },
     );
   });
 });
@@ -262,6 +283,25 @@ describe('a command that exceeds what a unit may write', () => {
     expect(machine.execute(unit)).toEqual(['+OK', expect.stringMatching(/^-OOM /)]);
     expect(machine.run('SCARD', 's')).toBe(12);
     expect(machine.run('SISMEMBER', 's', members[4] ?? '')).toBe(1);
+    machine.flush();
+    expect(machine.restarted().machine.digest()).toBe(machine.machine.digest());
+  });
+
+  test('takes back what it has delivered of a stream', () => {
+    const machine = new Machine({ unitWriteBytesMax: 6_000 });
+    for (let i = 0; i < 80; i += 1) {
+      for (const key of ['a', 'b']) machine.run('XADD', key, `${i + 1}-0`, 'f', String(i));
+    }
+    for (const key of ['a', 'b']) machine.run('XGROUP', 'CREATE', key, 'g', '0');
+    machine.run('XREADGROUP', 'GROUP', 'g', 'c1', 'COUNT', '1', 'STREAMS', 'a', '>');
+    machine.flush();
+    const digest = machine.machine.digest();
+    // Enough for one of them.
+    const read = ['XREADGROUP', 'GROUP', 'g', 'c2', 'STREAMS', 'a', 'b', '>', '>'];
+    expect(machine.run(...read)).toMatch(/^-OOM /);
+    expect(machine.machine.digest()).toBe(digest);
+    expect(machine.run('XINFO', 'CONSUMERS', 'a', 'g')).toHaveLength(1);
+    expect(machine.run('XREADGROUP', 'GROUP', 'g', 'c2', 'STREAMS', 'b', '>')).toHaveLength(1);
     machine.flush();
     expect(machine.restarted().machine.digest()).toBe(machine.machine.digest());
   });

@@ -27,7 +27,17 @@ const FILLED = [
   ['RPUSH', 'numbers', ...numbered((at) => [`${(at * 77) % SIZE}.00000000000000000001`])],
   ['MSET', ...numbered((at) => [`key${at}`, `v${at}`])],
   ['SET', 'text', 'some text'],
-  ...Array.from({ length: SIZE }, (_, at) => ['XADD', 'x', `${at + 1}-0`, 'f', `${at}${TAIL}`]),
+  ...Array.from({ length: SIZE }, (_, at) => [
+    'XADD',
+    'stream',
+    `${at + 1}-0`,
+    'f',
+    `${at}${TAIL}`,
+  ]),
+  ['XGROUP', 'CREATE', 'stream', 'g', '0'],
+  ...['c1', 'c2'].map((consumer) =>
+    `XREADGROUP GROUP g ${consumer} COUNT 90 STREAMS stream >`.split(' '),
+  ),
   ['SADD', 'other', ...numbered((at) => [`o${at}${TAIL}`], 200)],
 ];
 
@@ -46,9 +56,14 @@ COPY h dst|COPY z dst REPLACE|COPY l dst DB 1|RENAME h dst|RENAMENX z dst|MOVE s
 UNLINK z s h l none|EXISTS z s h none text|TOUCH z s text none|SADD s a b c m1 d e|SREM s m1 m2 m3 x m4|
 ZADD z CH 1 a 2 b 3 m1 4 c|ZADD z 1 a x b 2 c 3 d|ZREM z m1 m2 x m3 m4|HSET h a 1 b 2 f1 3 c 4|
 HMSET h a 1 b 2 f1 3|HDEL h f1 f2 x f3 f4|RPUSH l a b c d e|LPUSH none a b c d e|MSET a 1 b 2 c 3 d 4|
-MSETNX a 1 b 2 c 3 d 4|MGET key1 key2 none z key4|SORT l|ZADD l 1 a 2 b 3 c 4 d|XRANGE x - +|
-XREVRANGE x + (7 COUNT 90|XREAD COUNT 40 STREAMS x none 100 0|XDEL x 3-0 4-0 200-0|XTRIM x MAXLEN 20|
-XTRIM x MINID ~ 250|XADD x MAXLEN 0 * a b|COPY x dst|RENAME x dst`
+MSETNX a 1 b 2 c 3 d 4|MGET key1 key2 none z key4|SORT l|ZADD l 1 a 2 b 3 c 4 d|XRANGE stream - +|
+XREVRANGE stream + (7 COUNT 90|XREAD COUNT 40 STREAMS stream none 100 0|XDEL stream 3-0 4-0 200-0|
+XTRIM stream MAXLEN 20|XTRIM stream MINID ~ 250|XADD stream MAXLEN 0 * a b|COPY stream dst|
+RENAME stream dst|XREADGROUP GROUP g c3 STREAMS stream >|XREADGROUP GROUP g c1 STREAMS stream 0|
+XACK stream g 1-0 2-0 3-0 100-0 999-0|XPENDING stream g - + 100|XPENDING stream g|
+XPENDING stream g - + 20 c2|XCLAIM stream g c2 0 1-0 2-0 3-0 290-0 FORCE|
+XAUTOCLAIM stream g c3 0 - COUNT 50|XGROUP DELCONSUMER stream g c1|XGROUP DESTROY stream g|
+XINFO STREAM stream FULL COUNT 40`
   .replaceAll('\n', '')
   .replaceAll(/\b([mf]\d)\b/g, `$1${TAIL}`)
   .split('|');
@@ -56,9 +71,11 @@ XTRIM x MINID ~ 250|XADD x MAXLEN 0 * a b|COPY x dst|RENAME x dst`
 /** Holds what the words name. */
 function filled(words: readonly string[], stepElementsMax: number): Machine {
   const machine = new Machine({ stepElementsMax });
-  const named = new Set([...words, 'text', 'other']);
+  const hasKeys = words.some((word) => word.startsWith('key'));
+  const named = new Set([...words, 'text', 'other', ...(hasKeys ? ['key1'] : [])]);
   for (const [name = '', key = '', ...rest] of FILLED) {
-    const isNamed = name === 'MSET' ? words.some((word) => word.startsWith('key')) : named.has(key);
+    const isOfGroup = name.startsWith('XGROUP') || name.startsWith('XREADGROUP');
+    const isNamed = isOfGroup ? named.has('stream') : named.has(name === 'MSET' ? 'key1' : key);
     if (isNamed) machine.run(name, key, ...rest);
   }
   return machine;

@@ -290,11 +290,10 @@ const xsetid = command({
     if (refusal !== undefined) return out.error(refusal);
     const stream = beginStream(keyspace, at, 0);
     const { lastId, added, removedId } = request;
-    const { facts } = stream;
     stream.setFacts({
       lastId,
-      added: added ?? facts.added,
-      removedId: removedId ?? facts.removedId,
+      ...(added === undefined ? {} : { added }),
+      ...(removedId === undefined ? {} : { removedId }),
     });
     endStream(keyspace, args, 1, at, stream);
     keyspace.notify('stream', 'xsetid', args, 1);

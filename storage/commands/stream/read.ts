@@ -29,7 +29,7 @@ function placeOf(args: Arguments, key: number, i: number, at: FoundStream | unde
 }
 
 function* read(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
-  const request = parseRead(args);
+  const request = parseRead(args, false);
   if (typeof request === 'string') return out.error(request);
   const { keys, count } = request;
   const places: Place[] = [];

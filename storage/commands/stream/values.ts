@@ -65,7 +65,7 @@ export function rangeBehind({ entries }: Stream, id: StreamId): EntryRange {
   return { from, count: entries.length - from };
 }
 
-function answerEntry(out: ReplySink, id: StreamId, fields: Fields): void {
+export function answerEntry(out: ReplySink, id: StreamId, fields: Fields): void {
   out.array(2);
   out.bulk(formatId(id));
   out.array(fields.length);

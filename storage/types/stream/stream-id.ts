@@ -60,6 +60,12 @@ export function sequenceOf(id: StreamId): number | bigint {
   return halfOf(id, HALF_BYTES);
 }
 
+/** The same id as a string of its own. */
+export function flatId(id: StreamId): StreamId {
+  for (let i = 0; i < ID_BYTES; i += 1) bytes[i] = id.charCodeAt(i);
+  return readLatin1(bytes, 0, ID_BYTES);
+}
+
 /** As clients know it. */
 export function formatId(id: StreamId): string {
   return `${msOf(id)}-${sequenceOf(id)}`;

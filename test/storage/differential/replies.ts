@@ -114,6 +114,8 @@ export function normalised([name = '']: readonly string[], reply: Value): Value 
   if (RANDOM.includes(upper)) return formOf(reply);
   // The second passes between the servers. EXPIRETIME tells the same exactly.
   if (upper === 'TTL' && typeof reply === 'number' && reply > 0) return 'some time';
+  if (upper === 'XPENDING') return withoutIdleTimes(reply);
+  if (upper === 'XINFO') return withoutTimes(reply);
   const told = upper.startsWith('Z') ? withShortFractions(reply) : reply;
   if (!Array.isArray(told)) return told;
   const items = told as readonly Value[];
@@ -124,6 +126,32 @@ export function normalised([name = '']: readonly string[], reply: Value): Value 
     return [items[0] ?? null, inPairs(items[1] as readonly Value[])];
   }
   return told;
+}
+
+/** Of pending entries, each with its id, its consumer, its time and its deliveries. */
+function withoutIdleTimes(reply: Value): Value {
+  if (!Array.isArray(reply)) return reply;
+  return (reply as readonly Value[]).map((entry) =>
+    Array.isArray(entry) && entry.length === 4 ? entry.with(2, 'some time') : entry,
+  );
+}
+
+/** The times of a stream, and what only Redis has: the nodes of its tree. */
+const PASSING = ['idle', 'inactive', 'seen-time', 'active-time', 'radix-tree-nodes'];
+/** Milliseconds, and no counter, are as large. */
+const TIME_MIN = 1e11;
+
+function withoutTimes(reply: Value): Value {
+  if (typeof reply === 'number') return reply > TIME_MIN ? 'some time' : reply;
+  if (Array.isArray(reply)) {
+    const items = reply as readonly Value[];
+    return items.map((item, i) => {
+      const isPassing = PASSING.includes(String(items[i - 1])) && Number(item) >= 0;
+      return isPassing ? 'some time' : withoutTimes(item);
+    });
+  }
+  const { map } = (reply ?? {}) as { map?: readonly Value[] };
+  return map === undefined ? reply : { map: map.map(withoutTimes) };
 }
 
 function formOf(reply: Value): Value {

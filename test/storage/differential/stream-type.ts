@@ -33,7 +33,8 @@ const largeId = word(
   ],
   ...['9-18446744073709551615', '9007199254740993-9007199254740993', '4503599627370496-1', '10-1'],
 );
-export const id = fc.oneof({ weight: 9, arbitrary: smallId }, largeId);
+export const streamId = fc.oneof({ weight: 9, arbitrary: smallId }, largeId);
+const id = streamId;
 const bound = fc.oneof(
   { weight: 4, arbitrary: id },
   { weight: 3, arbitrary: word('-', '+') },

@@ -1,6 +1,7 @@
 /** Streams of commands by the types that they work on, and examples that each begins with. */
 import fc from 'fast-check';
 import { anyTypeCommand } from './any-type.ts';
+import { BUSY_GROUP, consumerGroupCommands } from './consumer-groups.ts';
 import type { Words } from './generators.ts';
 import { hashCommand } from './hash.ts';
 import { listCommands } from './lists.ts';
@@ -97,6 +98,7 @@ export const STREAMS: readonly Stream[] = [
     examples: [[...LIMIT_OF_ALL], [...NEGATIVE_ZERO]],
   },
   { name: 'entries of streams', command: streamEntryCommands, examples: [[...LONG_STREAM]] },
+  { name: 'consumer groups', command: consumerGroupCommands, examples: [[...BUSY_GROUP]] },
   { name: 'SORT', command: sortCommands, examples: [] },
   { name: 'all types', command: allTypes, examples: [] },
 ];

@@ -58,6 +58,32 @@ const OBJECT_HELP = [
   '    <key>.',
 ];
 
+const XGROUP_HELP = [
+  'CREATE <key> <groupname> <id|$> [option]',
+  '    Create a new consumer group. Options are:',
+  '    * MKSTREAM',
+  '      Create the empty stream if it does not exist.',
+  '    * ENTRIESREAD entries_read',
+  "      Set the group's entries_read counter (internal use).",
+  'CREATECONSUMER <key> <groupname> <consumer>',
+  '    Create a new consumer in the specified group.',
+  'DELCONSUMER <key> <groupname> <consumer>',
+  '    Remove the specified consumer.',
+  'DESTROY <key> <groupname>',
+  '    Remove the specified group.',
+  'SETID <key> <groupname> <id|$> [ENTRIESREAD entries_read]',
+  '    Set the current group ID and entries_read counter.',
+];
+
+const XINFO_HELP = [
+  'CONSUMERS <key> <groupname>',
+  '    Show consumers of <groupname>.',
+  'GROUPS <key>',
+  '    Show the stream consumer groups.',
+  'STREAM <key> [FULL [COUNT <count>]',
+  '    Show information about the stream.',
+];
+
 export const SERVER_COMMANDS: readonly LocalCommand[] = [
   {
     ...SERVER,
@@ -172,5 +198,27 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
     subcommands: {},
     helpCategory: '@keyspace',
     help: OBJECT_HELP,
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    group: 'stream',
+    name: 'XGROUP',
+    summary: 'A container for consumer groups commands.',
+    since: '5.0.0',
+    // All of them ask the store.
+    subcommands: {},
+    helpCategory: '@stream',
+    help: XGROUP_HELP,
+  }),
+  withSubcommands({
+    ...CONTAINER,
+    group: 'stream',
+    name: 'XINFO',
+    summary: 'A container for stream introspection commands.',
+    since: '5.0.0',
+    // All of them ask the store.
+    subcommands: {},
+    helpCategory: '@stream',
+    help: XINFO_HELP,
   }),
 ];
