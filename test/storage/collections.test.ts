@@ -208,56 +208,60 @@ describe('beside flushes, evictions and crashes', () => {
   test.each([
     ['collections', step, 400],
     ['streams', streamStep, 100],
-  ])('%s are what they are where everything is in memory', (_what, each, numRuns) => {
-    fc.assert(
-      fc.property(fc.array(each, { maxLength: 60 }), fc.nat(), (steps, cache) => {
-        let machine = new Machine({ cacheBytesMax: cache % 2 === 0 ? 0 : 1_000_000 });
-        const twin = new Machine();
-        let sinceFlush: (readonly string[])[] = [];
-        let captured: (readonly string[])[] | undefined;
-        const end = (): void => {
-          machine.turns.run();
-          captured = undefined;
-        };
-        const run = (words: readonly string[]): unknown => {
-          const reply = machine.run(...words);
-          return reply;
-        };
-        for (const next of steps) {
-          if (typeof next !== 'string') {
-            sinceFlush.push(next);
-            expect(run(next)).toEqual(twin.run(...next));
-          } else if (next === 'restart') {
-            // The engine holds some earlier state; the log repeats the rest.
-            const nowUs = machine.nowUs;
-            const lost = [...(captured ?? []), ...sinceFlush];
-            machine = new Machine({ cacheBytesMax: 0 }, machine.store);
-            machine.nowUs = nowUs - lost.length;
+  ])(
+    '%s are what they are where everything is in memory',
+    (_what, each, numRuns) => {
+      fc.assert(
+        fc.property(fc.array(each, { maxLength: 60 }), fc.nat(), (steps, cache) => {
+          let machine = new Machine({ cacheBytesMax: cache % 2 === 0 ? 0 : 1_000_000 });
+          const twin = new Machine();
+          let sinceFlush: (readonly string[])[] = [];
+          let captured: (readonly string[])[] | undefined;
+          const end = (): void => {
+            machine.turns.run();
             captured = undefined;
-            sinceFlush = lost;
-            for (const words of lost) run(words);
-          } else if (next === 'end') {
-            end();
-          } else if (captured === undefined) {
-            captured = sinceFlush;
-            sinceFlush = [];
-            const lost = captured;
-            machine.store.full = next === 'fail';
-            machine.all.flush((error) => {
-              if (error !== undefined) sinceFlush = [...lost, ...sinceFlush];
-            });
-            if (next !== 'begin') end();
-            machine.store.full = false;
+          };
+          const run = (words: readonly string[]): unknown => {
+            const reply = machine.run(...words);
+            return reply;
+          };
+          for (const next of steps) {
+            if (typeof next !== 'string') {
+              sinceFlush.push(next);
+              expect(run(next)).toEqual(twin.run(...next));
+            } else if (next === 'restart') {
+              // The engine holds some earlier state; the log repeats the rest.
+              const nowUs = machine.nowUs;
+              const lost = [...(captured ?? []), ...sinceFlush];
+              machine = new Machine({ cacheBytesMax: 0 }, machine.store);
+              machine.nowUs = nowUs - lost.length;
+              captured = undefined;
+              sinceFlush = lost;
+              for (const words of lost) run(words);
+            } else if (next === 'end') {
+              end();
+            } else if (captured === undefined) {
+              captured = sinceFlush;
+              sinceFlush = [];
+              const lost = captured;
+              machine.store.full = next === 'fail';
+              machine.all.flush((error) => {
+                if (error !== undefined) sinceFlush = [...lost, ...sinceFlush];
+              });
+              if (next !== 'begin') end();
+              machine.store.full = false;
+            }
           }
-        }
-        expect(machine.machine.digest()).toBe(twin.machine.digest());
-        end();
-        machine.flush();
-        expect(machine.restarted().machine.digest()).toBe(twin.machine.digest());
-      }),
-      { numRuns },
-    );
-  });
+          expect(machine.machine.digest()).toBe(twin.machine.digest());
+          end();
+          machine.flush();
+          expect(machine.restarted().machine.digest()).toBe(twin.machine.digest());
+        }),
+        { numRuns },
+      );
+    },
+    120_000,
+  );
 });
 
 describe('a command that exceeds what a unit may write', () => {
