@@ -28,18 +28,25 @@ export class FrameReader {
    * @throws FrameError HOLO_FRAME_TOO_LARGE; the stream cannot be used any further.
    */
   push(chunk: Buffer): void {
-    let data = chunk;
-    if (this.#heldBytes > 0) {
-      this.#held.push(chunk);
-      this.#heldBytes += chunk.length;
-      if (this.#heldBytes < this.#neededBytes) {
-        return;
-      }
-      data = Buffer.concat(this.#held, this.#heldBytes);
+    let rest = chunk;
+    while (this.#heldBytes > 0) {
+      const missing = this.#neededBytes - this.#heldBytes;
+      if (rest.length < missing) return this.#hold(rest);
+      this.#held.push(rest);
+      // Just what is needed: a copy of the rest would keep a long frame in memory, too.
+      const data = Buffer.concat(this.#held, this.#neededBytes);
       this.#held = [];
       this.#heldBytes = 0;
+      rest = rest.subarray(missing);
+      this.#cut(data);
     }
-    this.#cut(data);
+    this.#cut(rest);
+  }
+
+  #hold(bytes: Buffer): void {
+    if (bytes.length === 0) return;
+    this.#held.push(bytes);
+    this.#heldBytes += bytes.length;
   }
 
   #cut(data: Buffer): void {
@@ -66,9 +73,6 @@ export class FrameReader {
       }
       at = end;
     }
-    if (at < data.length) {
-      this.#held.push(data.subarray(at));
-      this.#heldBytes = data.length - at;
-    }
+    this.#hold(data.subarray(at));
   }
 }
