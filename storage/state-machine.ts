@@ -8,16 +8,19 @@ import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import {
+  argumentRefusal,
   arityError,
   type Command,
   fitsArity,
   hasOneKey,
   keysAmong,
   stepsOf,
-  TOO_LONG,
+  WRONG_TYPE_ERROR,
 } from './commands/command.ts';
 import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
+import { TOO_MANY_STEPS, TOO_MUCH_MEMORY } from './commands/script/lua/lua-machine.ts';
+import { MEMORY_SETTING, STEPS_SETTING } from './commands/script/script-limits.ts';
 import type { Engine, GroupSlots } from './engine.ts';
 import { ApplyOrderError } from './errors.ts';
 import type { SearchedPlace } from './keyspace/big-keys.ts';
@@ -41,13 +44,7 @@ import {
 import { firstSlotOf, POSITIONS, positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
 import { type ReadyKey, WaitedKeys, type WaitId, type Waiting } from './keyspace/waited-keys.ts';
-import {
-  DATABASES,
-  KEY_BYTES_MAX,
-  TABLE_DATABASE,
-  UNIT_WRITE_BYTES_MAX,
-  VALUE_BYTES_MAX,
-} from './limits.ts';
+import { DATABASES, TABLE_DATABASE, UNIT_WRITE_BYTES_MAX } from './limits.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   decodeFetched,
@@ -88,12 +85,12 @@ const ANY_KEY_VISITS_MAX = 4_096;
 const ANY_KEY_PAGE = 16;
 /** Redis' text: clients take it for "nothing was done, and a retry will not help". */
 const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
-const WRONG_TYPE_ERROR = 'WRONGTYPE Operation against a key holding the wrong kind of value';
 /** For commands executed before this machine was opened: no client waits for the result. */
 const STORED_BEFORE = 'ERR this was executed before a restart';
 const TOO_MUCH_READ =
   'TOOLARGE refused, nothing was done: its keys in several ranges hold more than may be sent';
-const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
+
+const SCRIPT_ENDED = 'TOOLARGE refused, nothing was done: the script needs';
 
 interface FetchOptions {
   readonly executeAt: Timestamp;
@@ -113,8 +110,12 @@ const ERRORS: ReadonlyMap<unknown, string> = new Map([
   [UNIT_FULL, OUT_OF_MEMORY],
   [WRONG_TYPE, WRONG_TYPE_ERROR],
   // Where the coordinator cannot begin it anew: the key is in another range.
+  [TOO_MANY_STEPS, `${SCRIPT_ENDED} more steps than ${STEPS_SETTING}`],
+  [TOO_MUCH_MEMORY, `${SCRIPT_ENDED} more memory than ${MEMORY_SETTING}`],
   [KEY_OUTSIDE, 'CROSSSLOT refused, nothing was done: its keys belong to several ranges'],
 ]);
+/** Ends of a run that only learns. */
+const LEARNING_ENDS = new Set<unknown>([RUN_ENDS, WRONG_TYPE, TOO_MANY_STEPS, TOO_MUCH_MEMORY]);
 const NO_SLOTS: readonly number[] = [];
 const NO_KEYS: readonly ReadyKey[] = [];
 const NO_EVENTS: readonly Notification[] = [];
@@ -467,7 +468,7 @@ export class StateMachine {
    * Right after `run`: if that command has met a key outside the footprint, the conflict slots of
    * all such keys that it needs, as far as this state tells. It has done nothing then.
    */
-  outside(args: Arguments): readonly number[] {
+  outside(args: Arguments): readonly number[] | 'all' {
     if (!this.#isOutside) return NO_SLOTS;
     this.#isOutside = false;
     const { context } = this.#databases;
@@ -479,10 +480,12 @@ export class StateMachine {
       const steps = stepsOf(command?.run(this.#keyspaceOf(args.database), args, NO_REPLY));
       if (steps !== undefined) allSteps(steps);
     } catch (error) {
-      if (error !== RUN_ENDS && error !== WRONG_TYPE) throw error;
+      if (!LEARNING_ENDS.has(error)) throw error;
     }
+    const { learnedAll } = context;
     context.learned = undefined;
-    return [...learned];
+    context.learnedAll = false;
+    return learnedAll ? 'all' : [...learned];
   }
 
   /**
@@ -806,9 +809,5 @@ function namesManyKeys({ keys, kind }: Command): boolean {
 function refusalOf(command: Command | undefined, args: Arguments): string | undefined {
   if (command === undefined) return unknownCommandError(args);
   if (!fitsArity(command.arity, args.count)) return arityError(command.name);
-  if (args.longest <= KEY_BYTES_MAX) return undefined;
-  if (args.longest > VALUE_BYTES_MAX) return TOO_LONG;
-  if (typeof command.keys === 'string') return undefined;
-  const tooLong = keysAmong(command.keys, args).some((i) => args.bytes(i) > KEY_BYTES_MAX);
-  return tooLong ? KEY_TOO_LONG : undefined;
+  return argumentRefusal(command, args);
 }

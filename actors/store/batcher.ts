@@ -94,10 +94,11 @@ export class Batcher {
   }
 
   /** A part whose run has shown that it needs further slots, with them. */
-  withSlots({ part, ...pending }: Pending, slots: readonly number[]): Pending {
+  withSlots({ part, ...pending }: Pending, slots: readonly number[] | 'all'): Pending {
     const tries = pending.tries + 1;
-    const participants = [...part.participants, ...slots];
-    const wholeStore = part.wholeStore || tries >= this.#limits.footprintTriesMax;
+    const isLast = tries >= this.#limits.footprintTriesMax;
+    const wholeStore = part.wholeStore || slots === 'all' || isLast;
+    const participants = slots === 'all' ? part.participants : [...part.participants, ...slots];
     return { ...pending, tries, part: { ...part, participants, wholeStore } };
   }
 

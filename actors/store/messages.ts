@@ -151,8 +151,8 @@ export interface OutsideRun {
   readonly key: string;
   /** Its number in the transaction. */
   readonly part: number;
-  /** Conflict slots of the keys. */
-  readonly slots: readonly number[];
+  /** Conflict slots of the keys; it may need those of all. */
+  readonly slots: readonly number[] | 'all';
 }
 
 /** A read whose clients have been answered, but for some of its parts: their indices, ascending. */

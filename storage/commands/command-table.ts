@@ -14,6 +14,8 @@ import { LCS } from './lcs.ts';
 import { LIST_END_COMMANDS } from './list/ends.ts';
 import { LIST_PLACE_COMMANDS } from './list/places.ts';
 import { LIST_WAIT_COMMANDS } from './list/waits.ts';
+import { scriptCommands } from './script/script-commands.ts';
+import { STORED_SCRIPT_COMMANDS } from './script/stored-script-commands.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
 import { SETTING_COMMANDS } from './setting.ts';
@@ -68,6 +70,8 @@ export const COMMANDS: readonly Command[] = [
   ...INTROSPECTION_COMMANDS,
   ...WHOLE_STORE_COMMANDS,
   ...CLUSTER_KEY_COMMANDS,
+  ...STORED_SCRIPT_COMMANDS,
+  ...scriptCommands((args) => commandFor(args)),
 ];
 
 const byName = new Map(

@@ -5,6 +5,7 @@
 
 import type { Arguments } from '../arguments.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
+import { KEY_BYTES_MAX, VALUE_BYTES_MAX } from '../limits.ts';
 import type { Steps } from '../steps.ts';
 import type { ReplySink } from './reply.ts';
 
@@ -37,7 +38,10 @@ type CommandFlag =
   | 'fast'
   | 'movablekeys'
   | 'blocking'
-  | 'noscript';
+  | 'noscript'
+  | 'stale'
+  | 'skip_monitor'
+  | 'no_mandatory_keys';
 type CommandGroup =
   | 'string'
   | 'hash'
@@ -47,6 +51,7 @@ type CommandGroup =
   | 'stream'
   | 'generic'
   | 'server'
+  | 'scripting'
   | 'cluster';
 
 /** A command that calls `Keyspace.nothingYet`. Inside a MULTI block it never waits. */
@@ -149,6 +154,18 @@ export function fitsArity(arity: number, count: number): boolean {
   return arity < 0 ? count >= -arity : count === arity;
 }
 
+export const WRONG_TYPE_ERROR = 'WRONGTYPE Operation against a key holding the wrong kind of value';
+const KEY_TOO_LONG = `ERR key exceeds maximum allowed size (${KEY_BYTES_MAX} bytes)`;
+
+/** The error line of arguments that are too long. */
+export function argumentRefusal(command: Command, args: Arguments): string | undefined {
+  if (args.longest <= KEY_BYTES_MAX) return undefined;
+  if (args.longest > VALUE_BYTES_MAX) return TOO_LONG;
+  if (typeof command.keys === 'string') return undefined;
+  const tooLong = keysAmong(command.keys, args).some((i) => args.bytes(i) > KEY_BYTES_MAX);
+  return tooLong ? KEY_TOO_LONG : undefined;
+}
+
 export function arityError(name: string): string {
   return `ERR wrong number of arguments for '${name.toLowerCase()}' command`;
 }
@@ -187,6 +204,8 @@ type CommandEntry = Omit<Command, 'flags' | 'categories' | 'kind'> & {
   readonly ofKeyspace?: boolean;
   /** In place of those that its flags give. */
   readonly categories?: readonly string[];
+  /** A write, although its flags do not say so: what it runs decides. */
+  readonly mayWrite?: boolean;
   /** Where it takes values of several types: their groups. */
   readonly ofGroups?: readonly CommandGroup[];
 };
@@ -205,7 +224,7 @@ const TYPE_CATEGORIES = new Map<CommandGroup, string>([
 export function command(entry: CommandEntry): Command {
   const flags = entry.flags.split(' ') as CommandFlag[];
   if (typeof entry.keys === 'function') flags.push('movablekeys');
-  const kind = flags.includes('write') ? 'write' : 'read';
+  const kind = flags.includes('write') || entry.mayWrite === true ? 'write' : 'read';
   const groups = entry.ofGroups ?? [entry.group];
   const ofTypes = groups.flatMap((group) => TYPE_CATEGORIES.get(group) ?? []);
   return {

@@ -19,7 +19,18 @@ const LOOKS_ONLY: ReadonlySet<string> = new Set([
 const READS_AND_WRITES: ReadonlySet<string> = new Set([
   ...['GETSET', 'GETDEL', 'GETEX', 'INCR', 'DECR', 'INCRBY', 'DECRBY', 'INCRBYFLOAT'],
   ...['HINCRBY', 'HINCRBYFLOAT', 'SPOP', 'LPOP', 'RPOP', 'LMPOP', 'BLPOP', 'BRPOP', 'BLMPOP'],
-  ...['ZINCRBY', 'ZPOPMIN', 'ZPOPMAX', 'ZMPOP', 'BZPOPMIN', 'BZPOPMAX', 'BZMPOP', 'MOVE'],
+  ...[
+    'ZINCRBY',
+    'ZPOPMIN',
+    'ZPOPMAX',
+    'ZMPOP',
+    'EVAL',
+    'EVALSHA',
+    'BZPOPMIN',
+    'BZPOPMAX',
+    'BZMPOP',
+    'MOVE',
+  ],
 ]);
 /** The first key is taken from, the second one given to. */
 const MOVES: ReadonlySet<string> = new Set([

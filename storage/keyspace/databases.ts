@@ -7,7 +7,6 @@ import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.t
 import {
   type ClusterSettings,
   EVENTS_SETTING,
-  NO_SETTINGS,
   settingsOf,
   thresholdsOf,
 } from '../cluster-settings.ts';
@@ -81,7 +80,6 @@ export class Databases implements OtherDatabases {
   #flushedSequence: number;
   /** Mean times to live, of what the expiry has looked at; by the number that clients select. */
   readonly #ttls: (number | undefined)[] = [];
-  #settings: ClusterSettings = NO_SETTINGS;
 
   constructor(options: DatabasesOptions) {
     const { engine, group, cacheBytesMax, unitWriteBytesMax, stepElementsMax } = options;
@@ -114,7 +112,7 @@ export class Databases implements OtherDatabases {
 
   /** The same object until they change. */
   get settings(): ClusterSettings {
-    return this.#settings;
+    return this.context.settings;
   }
 
   /** The last transaction whose effect is durable in the engine. */
@@ -211,9 +209,9 @@ export class Databases implements OtherDatabases {
   tableChanged(): void {
     const rows = this.#byNumber[TABLE_DATABASE]?.page(0, ROWS_MAX).items ?? [];
     if (rows.length === 0) return;
-    this.#settings = settingsOf(rows.map(({ key, entry }) => [key, String(entry.value)]));
-    this.context.thresholds = thresholdsOf(this.#settings);
-    this.context.keyEvents = KeyEvents.of(this.#settings.values.get(EVENTS_SETTING) ?? '');
+    this.context.settings = settingsOf(rows.map(({ key, entry }) => [key, String(entry.value)]));
+    this.context.thresholds = thresholdsOf(this.context.settings);
+    this.context.keyEvents = KeyEvents.of(this.context.settings.values.get(EVENTS_SETTING) ?? '');
   }
 
   swap(a: number, b: number): void {

@@ -6,6 +6,7 @@
  */
 import { compare, keyOf, max, type Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
+import type { ClusterSettings } from '../cluster-settings.ts';
 import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { placeOfText } from '../place.ts';
@@ -157,6 +158,10 @@ export class GroupKeyspace implements Keyspace {
     return this.#context.thresholds;
   }
 
+  get settings(): ClusterSettings {
+    return this.#context.settings;
+  }
+
   get stepElements(): number {
     return this.#context.stepElements;
   }
@@ -286,6 +291,16 @@ export class GroupKeyspace implements Keyspace {
     if (!isHere) return undefined;
     const hash = this.#hash.ofText(key);
     return this.#living(this.#cache.get(key, hash) ?? this.#load(key, hash));
+  }
+
+  need(args: Arguments, i: number): void {
+    const slot = args.slot(i);
+    this.#context.need(slot, slot >= this.#firstSlot && slot < this.#endSlot);
+  }
+
+  needAll(): boolean {
+    this.#context.needAll();
+    return true;
   }
 
   /** The cell that a look-up has found, if its key exists and is alive. */
@@ -418,6 +433,7 @@ export class GroupKeyspace implements Keyspace {
     value: V,
     deadline: Deadline,
   ): void {
+    if (this.#context.learned !== undefined) return;
     const hash = args.tableHash(i, this.#hash);
     const cell = this.#lookup(args, i, hash) ?? this.#create(args.text(i), hash);
     this.#write(cell, new Entry(type, value, deadline, this.#context.version));
@@ -578,7 +594,6 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #create(key: string, hash: number): Cell {
-    if (this.#context.learned !== undefined) throw RUN_ENDS;
     const slot = slotOfText(key);
     if (slot < this.#firstSlot || slot >= this.#endSlot) {
       throw new ApplyOrderError('a transaction wrote a key of another group');
@@ -593,6 +608,7 @@ export class GroupKeyspace implements Keyspace {
   }
 
   #write(cell: Cell, entry: Entry): void {
+    if (this.#context.learned !== undefined) return;
     const old = cell.entry;
     if (this.#isOutdated(cell)) return;
     this.#assertWritable(cell);

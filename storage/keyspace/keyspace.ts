@@ -5,6 +5,7 @@
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
+import type { ClusterSettings } from '../cluster-settings.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
 import type { Thresholds } from '../types/thresholds.ts';
@@ -36,7 +37,10 @@ export const KEY_OUTSIDE = Symbol('the transaction does not have the key in its 
  */
 export const NOT_LOADED = Symbol('the rows of a collection are not in memory');
 
-/** Thrown by writes of a run that only learns which keys a command needs. */
+/**
+ * Thrown by changes of large collections in a run that only learns which keys a command needs.
+ * Other writes do nothing there.
+ */
 export const RUN_ENDS = Symbol('nothing is written, so the run can only end');
 
 /** A key that exists. Good until the next look-up: another one may evict it. */
@@ -59,6 +63,8 @@ export interface Keyspace {
   /** They are of a read, between two transactions. */
   readonly reading: boolean;
   readonly thresholds: Thresholds;
+  /** The settings of the cluster, and what else is in its table. */
+  readonly settings: ClusterSettings;
   /** A command that goes through more elements pauses behind each so many: see `Command.run`. */
   readonly stepElements: number;
   /** Keys, including those past their deadline that no transaction has removed yet. */
@@ -91,6 +97,15 @@ export interface Keyspace {
    * (`KEY_OUTSIDE`). Look up all such keys before anything is written.
    */
   findNamed(key: string): Found | undefined;
+
+  /**
+   * Call it for the key in argument `i` of a command that another one runs: ends the run as
+   * `findNamed` does.
+   */
+  need(args: Arguments, i: number): void;
+
+  /** The same for one that looks at all keys; `false`: it cannot, over several groups. */
+  needAll(): boolean;
 
   /**
    * The same where the command takes one type only: throws `WRONG_TYPE` for another one, which the

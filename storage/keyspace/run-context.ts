@@ -3,6 +3,7 @@
  * state machine sets it, the keyspaces read it and charge their writes to it.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { type ClusterSettings, NO_SETTINGS } from '../cluster-settings.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
@@ -75,6 +76,8 @@ export class RunContext {
   footprint: Footprint;
   /** Of the keys that the arguments of a command do not name, while a run only learns them. */
   learned: Set<number> | undefined;
+  /** It has learned that all keys are needed. */
+  learnedAll = false;
   /** Whether `find` counts: for reads whose reply a client gets. */
   counting = false;
   hits = 0;
@@ -94,6 +97,7 @@ export class RunContext {
   readonly memory: CacheMemory;
   /** As the cluster's settings are now. */
   thresholds: Thresholds = THRESHOLDS;
+  settings: ClusterSettings = NO_SETTINGS;
   /** Whether the client of the command waits where the command finds nothing. */
   mayWait = false;
   /** The command has found nothing, and its client waits. */
@@ -157,6 +161,12 @@ export class RunContext {
       return;
     }
     if (!ofGroup || !hasSlot(this.footprint, slot)) throw KEY_OUTSIDE;
+  }
+
+  /** A command looks at keys that nobody names. */
+  needAll(): void {
+    if (this.learned !== undefined) this.learnedAll = true;
+    else if (this.footprint !== undefined) throw KEY_OUTSIDE;
   }
 
   beginUnit(): void {

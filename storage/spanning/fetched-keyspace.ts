@@ -55,6 +55,10 @@ export class FetchedKeyspace {
     return this.#living(this.#cells.get(key));
   }
 
+  need(args: Arguments, i: number): void {
+    this.#context.need(args.slot(i), true);
+  }
+
   findOf<V extends Value>(type: ValueType<V>, args: Arguments, i: number): Found<V> | undefined {
     const cell = this.find(args, i) as Cell | undefined;
     if (cell !== undefined && cell.entry.type !== (type as ValueType)) joinPieces(cell, type.code);
@@ -69,7 +73,7 @@ export class FetchedKeyspace {
     const cell = found as Cell;
     const { value } = cell.entry;
     if (!isCollection(value)) throw new Error('a value that is replaced was to be changed');
-    this.#assertWritable();
+    if (this.#context.learned !== undefined) throw RUN_ENDS;
     const { undo } = this.#context;
     this.#context.charge(bytes);
     if (undo === undefined) return;
@@ -95,7 +99,7 @@ export class FetchedKeyspace {
     value: V,
     deadline: Deadline,
   ): void {
-    if (this.#context.learned !== undefined) throw RUN_ENDS;
+    if (this.#context.learned !== undefined) return;
     const key = args.text(i);
     const cell = this.#cells.get(key) ?? cellOf(key, ABSENT);
     this.#cells.set(key, cell);
@@ -134,7 +138,7 @@ export class FetchedKeyspace {
   }
 
   #write(cell: Cell, entry: Entry): void {
-    this.#assertWritable();
+    if (this.#context.learned !== undefined) return;
     const { undo, unit } = this.#context;
     this.#context.chargeWrite(cell, entry);
     if (undo !== undefined) this.#noteUndo(undo, cell, undefined);
@@ -153,10 +157,6 @@ export class FetchedKeyspace {
     const { entry, unit } = cell;
     const removedAt = this.#removedAt.get(redisSlotOf(cell.slot)) ?? ZERO;
     undo.push({ keyspace: this, cell, entry, unit, removedAt, edited });
-  }
-
-  #assertWritable(): void {
-    if (this.#context.learned !== undefined) throw RUN_ENDS;
   }
 
   #tombstone(): Entry {

@@ -5,6 +5,7 @@
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
+import type { ClusterSettings } from '../cluster-settings.ts';
 import type { GroupSlots } from '../engine.ts';
 import type { Cell } from '../keyspace/cell-cache.ts';
 import type { Databases } from '../keyspace/databases.ts';
@@ -139,12 +140,24 @@ class SpanningKeyspace implements Keyspace {
     return this.#own().thresholds;
   }
 
+  get settings(): ClusterSettings {
+    return this.#own().settings;
+  }
+
   find(args: Arguments, i: number): Found | undefined {
     return this.#at(args.slot(i)).find(args, i);
   }
 
   findNamed(key: string): Found | undefined {
     return this.#at(slotOfText(key)).findNamed(key);
+  }
+
+  need(args: Arguments, i: number): void {
+    this.#at(args.slot(i)).need(args, i);
+  }
+
+  needAll(): boolean {
+    return false;
   }
 
   findOf<V extends Value>(type: ValueType<V>, args: Arguments, i: number): Found<V> | undefined {

@@ -17,6 +17,6 @@ test('docs/security.md has the dependencies as they are locked', () => {
   });
   const page = readFileSync(join(ROOT, 'docs/security.md'), 'utf8');
   const table = page.slice(page.indexOf('| package | version |')).split('\n\n')[0] ?? '';
-  const found = [...table.matchAll(/^\| ([\w@/-]+) \| ([\d.]+) \| ([\w.-]+) \|/gm)];
+  const found = [...table.matchAll(/^\| ([\w.@/-]+) \| ([\d.]+) \| ([\w.-]+) \|/gm)];
   expect(found.map(([, name, version, license]) => `${name} ${version} ${license}`)).toEqual(rows);
 });

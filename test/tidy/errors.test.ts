@@ -28,7 +28,7 @@ const OURS = /['"`]([A-Z]{2,} (?:refused|indeterminate))\b/g;
 /** An error in the words of Redis: its class, then a sentence. */
 const CLASS = /['"`]([A-Z]{2,}) [\w'$]/g;
 /** Begin a text that is not a reply by itself. */
-const NO_CLASS = ['CLIENT', 'CONFIG', 'NUL'];
+const NO_CLASS = ['CLIENT', 'CONFIG', 'NUL', 'RESP', 'SCRIPT'];
 
 test('every error code has a row, and every row a code', () => {
   const rows = found([page], /^\| `(HOLO_[A-Z_]+)` \|/gm);

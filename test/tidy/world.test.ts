@@ -11,6 +11,7 @@ const ADAPTERS = [
   /^storage\/engine\//,
   /^storage\/keyspace\/digest\.ts$/,
   /^transport\/console\//,
+  /^storage\/commands\/script\/(sha1|lua\/lua-module)\.ts$/,
   /^transport\/http\//,
   /^transport\/holoctl\//,
   /^transport\/peer\/(tcp-network|dialled-link|accepted-link)\.ts$/,

@@ -16,6 +16,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import type { PubSub } from './pubsub/pubsub.ts';
 import type { Subscriber } from './pubsub/subscriptions.ts';
 import type { Routes } from './routes.ts';
+import type { ScriptCache } from './scripts/script-cache.ts';
 import type { WaitedFor, Waiters, WaitingClient } from './waiting/waiters.ts';
 
 /** A connection as its gateway calls back to it. */
@@ -37,6 +38,7 @@ export interface GatewayCore {
   readonly insight: CommandInsight;
   readonly pubsub: PubSub;
   readonly waiters: Waiters;
+  readonly scripts: ScriptCache;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
   readonly placement: Placement;

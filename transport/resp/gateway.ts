@@ -35,6 +35,7 @@ import { LOCAL_COMMANDS } from './local-commands.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { NO_PEERS, PubSub, type PubSubPeers } from './pubsub/pubsub.ts';
 import { Routes } from './routes.ts';
+import { ScriptCache } from './scripts/script-cache.ts';
 import { integerSetting } from './settings-registry.ts';
 import { type WaitedFor, Waiters, type WaitingClient } from './waiting/waiters.ts';
 
@@ -62,6 +63,7 @@ interface GatewayOptions {
 }
 
 export class Gateway implements GatewayCore, ClientDirectory {
+  readonly scripts: ScriptCache;
   readonly limits: GatewayLimits;
   readonly services: GatewayServices;
   readonly routes: Routes;
@@ -123,6 +125,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
+    this.scripts = new ScriptCache(() => services.clusterSettings());
     this.access = new AccessControl({
       commands: commandsOf(this.routes),
       passwordHash: services.passwordHash,

@@ -5,6 +5,15 @@
  * value that would weaken a guarantee, or claim a missing feature, is refused with a reason.
  */
 import { EVENTS_SETTING } from '../../storage/cluster-settings.ts';
+import {
+  MEMORY_SETTING,
+  SCRIPT_LIMITS,
+  STEPS_SETTING,
+} from '../../storage/commands/script/script-limits.ts';
+import {
+  SCRIPTS_BYTES_MAX,
+  SCRIPTS_BYTES_SETTING,
+} from '../../storage/commands/script/stored-scripts.ts';
 import { eventFlagsOf } from '../../storage/keyspace/key-events.ts';
 import { INT64_MAX, parseInteger } from '../../storage/types/integers.ts';
 import { type Judged, parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
@@ -19,6 +28,11 @@ interface Inert {
 }
 
 const INT_MAX = 2 ** 31 - 1;
+/** Some 10 s of a node's time. */
+const SCRIPT_STEPS_MAX = 1_000_000_000;
+/** Lua itself needs some. */
+const SCRIPT_BYTES_MIN = 1024 * 1024;
+const SCRIPT_BYTES_MAX = 1024 * 1024 * 1024;
 
 function within(min: number, max: number | bigint, what: Parser): Judge {
   return (text) => {
@@ -146,6 +160,21 @@ const OF_CLUSTER: readonly Inert[] = [
   { names: listpack('zset', 'entries'), standard: '128', judge: count(0) },
   { names: listpack('zset', 'value'), standard: '64', judge: memory },
   { names: [EVENTS_SETTING], standard: '', judge: eventFlags },
+  {
+    names: [STEPS_SETTING],
+    standard: String(SCRIPT_LIMITS.stepsMax),
+    judge: count(1_000, SCRIPT_STEPS_MAX),
+  },
+  {
+    names: [MEMORY_SETTING],
+    standard: String(SCRIPT_LIMITS.memoryBytesMax),
+    judge: within(SCRIPT_BYTES_MIN, SCRIPT_BYTES_MAX, MEMORY),
+  },
+  {
+    names: [SCRIPTS_BYTES_SETTING],
+    standard: String(SCRIPTS_BYTES_MAX),
+    judge: within(0, SCRIPT_BYTES_MAX, MEMORY),
+  },
 ];
 
 const INERT: readonly Inert[] = [

@@ -8,6 +8,7 @@ import { CONNECTION_COMMANDS } from './commands/connection-commands.ts';
 import { INSIGHT_COMMANDS } from './commands/insight-commands.ts';
 import { MEMORY_COMMAND } from './commands/memory-command.ts';
 import { PUBSUB_COMMANDS } from './commands/pubsub-commands.ts';
+import { SCRIPT_COMMAND } from './commands/script-command.ts';
 import { SERVER_COMMANDS } from './commands/server-commands.ts';
 import { TRANSACTION_COMMANDS } from './commands/transaction-commands.ts';
 import type { LocalCommand } from './routes.ts';
@@ -25,4 +26,5 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   COMMAND_COMMAND,
   CONFIG_COMMAND,
   MEMORY_COMMAND,
+  SCRIPT_COMMAND,
 ];

@@ -731,8 +731,16 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     return this.client.protocol === 3 || SUBSCRIBER_COMMANDS.has(name);
   }
 
+  /** The parser's request, or the one that travels in its place. */
+  #requestOf({ command }: StoreRoute): Pick<RequestParser, 'args' | 'buffer' | 'start' | 'end'> {
+    const isScript = command.group === 'scripting';
+    const other = isScript ? this.#core.scripts.taken(this.#parser.args) : undefined;
+    if (other === undefined) return this.#parser;
+    return { args: other.args, buffer: other.bytes, start: 0, end: other.bytes.length };
+  }
+
   #acceptStore(route: StoreRoute): boolean {
-    const { args, buffer, start, end } = this.#parser;
+    const { args, buffer, start, end } = this.#requestOf(route);
     this.#lastRoute = route;
     const isLong = args.count > this.#core.limits.transactionKeysMax;
     if (isLong && this.#namesTooMany(route, 0)) {

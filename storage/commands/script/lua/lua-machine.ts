@@ -1,0 +1,297 @@
+/**
+ * One Lua 5.1 machine with its memory. Every run begins from the same image of the memory, so that
+ * it finds the same addresses, the same order in tables and the same state of the collector on
+ * every replica. Steps and bytes are counted, and a run that needs too many ends at the same place
+ * everywhere: no clock is looked at.
+ */
+import { readLatin1, writeLatin1 } from '../../../types/latin1.ts';
+import {
+  type Address,
+  addFunction,
+  type HostFunction,
+  instantiateLua,
+  type LuaApi,
+} from './lua-module.ts';
+
+export const LUA_STRING = 4;
+export const LUA_NUMBER = 3;
+export const LUA_TABLE = 5;
+export const LUA_FUNCTION = 6;
+export const LUA_BOOLEAN = 1;
+export const GLOBALS = -10_002;
+/** As `lua_pcall` takes it: as many results as there are. */
+export const ALL_RESULTS = -1;
+
+const MASK_COUNT = 8;
+/** The hook runs behind so many instructions. */
+const HOOK_STEPS = 100;
+/** An instruction may go through all of the longest text: for each KiB of it, one step more. */
+const TEXT_BYTES_PER_STEP_BITS = 10;
+/** The length of a text that is joined in the preparation alone. */
+const PROBE_BYTES = 6_000;
+/** An error that is raised leaves all functions up to the one that catches it. */
+const ERROR_STEPS = 1_000;
+/** Memory that is taken costs its writing. */
+const NEW_BYTES_PER_STEP_BITS = 6;
+/** Texts that are longer get memory of their own on their way into the machine. */
+const SCRATCH_BYTES = 16 * 1024;
+/** Behind the last block that C has taken: where its allocator may have written. */
+const ALLOCATOR_BYTES = 128 * 1024;
+/** Memory of the machine itself, and what the allocator loses between blocks. */
+const OVERHEAD_BYTES = 32 * 1024 * 1024;
+
+export interface LuaLimits {
+  /** Instructions of Lua, and what the functions of the host count as as many. */
+  readonly stepsMax: number;
+  readonly memoryBytesMax: number;
+}
+
+/** Thrown through all of Lua: no protected call of a script catches them. */
+export const TOO_MANY_STEPS = Symbol('a script needs more steps than it may take');
+export const TOO_MUCH_MEMORY = Symbol('a script needs more memory than it may have');
+
+export class LuaMachine {
+  readonly api: LuaApi;
+  /** The main `lua_State`; functions that Lua calls get that of their coroutine. */
+  readonly state: Address;
+  steps = 0;
+  #bytes: Buffer;
+  #words: Uint32Array;
+  #stepsMax = Infinity;
+  #memoryBytesMax = Infinity;
+  #usedBytes = 0;
+  #longestText = 0;
+  #largestBlock = 0;
+  /** Where Lua joins texts: as long as the longest that it has made. */
+  #joinBuffer: Address = 0;
+  #joinBufferInImage: Address = 0;
+  #isProbing = false;
+  readonly #scratch: Address;
+  /** Two words for lengths that C gives back. */
+  readonly #length: Address;
+  readonly #names = new Map<string, Address>();
+  #isPrepared = false;
+  /** The image: what lies below the stack of C, and behind it. */
+  readonly #below: Uint8Array;
+  readonly #behind: Uint8Array;
+  readonly #stackBase: Address;
+  readonly #usedInImage: number;
+  /** Nothing behind it has been written since the image was restored. */
+  #dirtyEnd = 0;
+
+  /** `prepare` leaves in the machine what every run finds there. */
+  constructor(prepare: (machine: LuaMachine) => void) {
+    this.api = instantiateLua(
+      () => this.#memoryBytesMax + OVERHEAD_BYTES,
+      () => this.charge(ERROR_STEPS),
+    );
+    const { api } = this;
+    this.#bytes = Buffer.from(api.memory.buffer);
+    this.#words = new Uint32Array(api.memory.buffer);
+    this.#scratch = api.malloc(SCRATCH_BYTES);
+    this.#length = api.malloc(8);
+    const allocate = addFunction(api, (_, at, before, after) => this.#take(at, before, after), 4);
+    this.state = api.lua_newstate(allocate, 0);
+    api.luaL_openlibs(this.state);
+    this.#findJoinBuffer();
+    prepare(this);
+    const hook = addFunction(api, () => this.#onHook(), 2, 0);
+    api.lua_sethook(this.state, hook, MASK_COUNT, HOOK_STEPS);
+    this.#stackBase = api.emscripten_stack_get_base();
+    this.#usedInImage = this.#usedBytes;
+    this.#joinBufferInImage = this.#joinBuffer;
+    const memory = this.bytes;
+    let end = memory.length;
+    while (memory[end - 1] === 0) end -= 1;
+    this.#below = Uint8Array.from(memory.subarray(0, api.emscripten_stack_get_end()));
+    this.#behind = Uint8Array.from(memory.subarray(this.#stackBase, end));
+    this.#dirtyEnd = end;
+    this.#isPrepared = true;
+  }
+
+  /** A new run: everything is as `prepare` has left it. */
+  begin({ stepsMax, memoryBytesMax }: LuaLimits): void {
+    const memory = this.bytes;
+    memory.set(this.#below, 0);
+    memory.set(this.#behind, this.#stackBase);
+    memory.fill(0, this.#stackBase + this.#behind.length, this.#dirtyEnd);
+    this.#dirtyEnd = this.#stackBase + this.#behind.length;
+    this.api.stackRestore(this.#stackBase);
+    this.#stepsMax = stepsMax;
+    this.#memoryBytesMax = memoryBytesMax;
+    this.#usedBytes = this.#usedInImage;
+    this.#longestText = 0;
+    this.#largestBlock = 0;
+    this.#joinBuffer = this.#joinBufferInImage;
+    this.steps = 0;
+  }
+
+  /** The memory. It is another object when it has grown, in any call of C that takes memory. */
+  get bytes(): Buffer {
+    if (this.#bytes.length === 0) {
+      this.#bytes = Buffer.from(this.api.memory.buffer);
+      this.#words = new Uint32Array(this.api.memory.buffer);
+    }
+    return this.#bytes;
+  }
+
+  /** Of the blocks that Lua has. */
+  get usedBytes(): number {
+    return this.#usedBytes;
+  }
+
+  /** Counts work of the host as so many instructions. */
+  charge(steps: number): void {
+    this.steps += steps;
+    if (this.steps > this.#stepsMax) throw TOO_MANY_STEPS;
+  }
+
+  /** From here on an instruction may move as many values, such as arguments of a function. */
+  noteValues(count: number): void {
+    this.#noteText(count * 16);
+  }
+
+  /** Of the largest table, or of a larger text. */
+  get largestBlockBytes(): number {
+    return this.#largestBlock;
+  }
+
+  #noteText(bytes: number): void {
+    if (bytes > this.#longestText) this.#longestText = bytes;
+  }
+
+  /** The one block that is as long as a text that is joined: the text itself has a head. */
+  #findJoinBuffer(): void {
+    const { api, state } = this;
+    this.#isProbing = true;
+    this.pushText(state, 'x'.repeat(PROBE_BYTES / 2));
+    this.pushText(state, 'y'.repeat(PROBE_BYTES / 2));
+    api.lua_concat(state, 2);
+    api.lua_settop(state, 0);
+    this.#isProbing = false;
+    if (this.#joinBuffer === 0) throw new Error('Lua joins texts in an unknown way');
+  }
+
+  #onHook(): undefined {
+    this.charge(HOOK_STEPS * (1 + (this.#longestText >>> TEXT_BYTES_PER_STEP_BITS)));
+  }
+
+  /** As `lua_Alloc` is to do it. */
+  #take(at: Address = 0, before = 0, after = 0): Address {
+    const { api } = this;
+    this.#usedBytes += after - before;
+    if (after === 0) {
+      api.free(at);
+      return 0;
+    }
+    if (this.#usedBytes > this.#memoryBytesMax) throw TOO_MUCH_MEMORY;
+    this.charge(after >>> NEW_BYTES_PER_STEP_BITS);
+    if (after > this.#largestBlock) this.#largestBlock = after;
+    const taken = this.#noteWritten(api.realloc(at, after), after);
+    if (this.#isProbing ? after === PROBE_BYTES : at !== 0 && at === this.#joinBuffer) {
+      this.#joinBuffer = taken;
+      this.#noteText(after);
+    }
+    return taken;
+  }
+
+  #noteWritten(at: Address, bytes: number): Address {
+    if (at === 0) throw TOO_MUCH_MEMORY;
+    const end = Math.min(at + bytes + ALLOCATOR_BYTES, this.bytes.length);
+    if (end > this.#dirtyEnd) this.#dirtyEnd = end;
+    return at;
+  }
+
+  // Values of Lua.
+
+  /** A text of C, for a name that `prepare` has used: it is in the image. */
+  name(text: string): Address {
+    const known = this.#names.get(text);
+    if (known !== undefined) return known;
+    if (this.#isPrepared) throw new Error(`the image lacks the name ${text}`);
+    const at = this.api.malloc(text.length + 1);
+    writeLatin1(this.bytes, `${text}\0`, at);
+    this.#names.set(text, at);
+    return at;
+  }
+
+  /** Pushes a byte string (latin1). */
+  pushText(state: Address, text: string): void {
+    const { length } = text;
+    const { api } = this;
+    this.#noteText(length);
+    if (length <= SCRATCH_BYTES) {
+      writeLatin1(this.bytes, text, this.#scratch);
+      api.lua_pushlstring(state, this.#scratch, length);
+      return;
+    }
+    this.charge(length >>> NEW_BYTES_PER_STEP_BITS);
+    const at = this.#noteWritten(api.malloc(length), length);
+    writeLatin1(this.bytes, text, at);
+    api.lua_pushlstring(state, at, length);
+    api.free(at);
+  }
+
+  /** The string in a slot of the stack (a number becomes one): where it is and how long. */
+  locate(state: Address, index: number): { at: Address; length: number } {
+    const at = this.api.lua_tolstring(state, index, this.#length);
+    return { at, length: this.#lengthRead() };
+  }
+
+  /** The same for an argument that must be a string. */
+  checkedText(state: Address, argument: number): { at: Address; length: number } {
+    const at = this.api.luaL_checklstring(state, argument, this.#length);
+    return { at, length: this.#lengthRead() };
+  }
+
+  #lengthRead(): number {
+    // Makes the views anew where the memory has grown.
+    return this.bytes.length === 0 ? 0 : (this.#words[this.#length >> 2] as number);
+  }
+
+  /** The same as a byte string (latin1). */
+  textAt(state: Address, index: number): string {
+    const { at, length } = this.locate(state, index);
+    return readLatin1(this.bytes, at, at + length);
+  }
+
+  /** Raises an error of Lua with the place of the caller in front, as `luaL_error` does. */
+  raise(state: Address, message: string): never {
+    this.api.luaL_where(state, 1);
+    this.pushText(state, message);
+    this.api.lua_concat(state, 2);
+    this.api.lua_error(state);
+    throw new Error('an error of Lua has returned');
+  }
+
+  argumentError(state: Address, argument: number, message: string): never {
+    writeLatin1(this.bytes, `${message}\0`, this.#scratch);
+    this.api.luaL_argerror(state, argument, this.#scratch);
+    throw new Error('an error of Lua has returned');
+  }
+
+  // Functions for `prepare`.
+
+  /** A function of the host as C sees it. */
+  hostFunction(fn: HostFunction): Address {
+    return addFunction(this.api, fn as (...args: number[]) => number, 1);
+  }
+
+  /** Sets a field of the table on top of the stack. */
+  setFunction(name: string, fn: HostFunction): Address {
+    const at = this.hostFunction(fn);
+    this.api.lua_pushcclosure(this.state, at, 0);
+    this.api.lua_setfield(this.state, -2, this.name(name));
+    return at;
+  }
+
+  /** Pushes the function of a trusted chunk. */
+  load(source: string, name: string): void {
+    const { api, state } = this;
+    const at = api.malloc(source.length);
+    writeLatin1(this.bytes, source, at);
+    const failed = api.luaL_loadbuffer(state, at, source.length, this.name(name));
+    api.free(at);
+    if (failed !== 0) throw new Error(this.textAt(state, -1));
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * Commands that a script calls run one by one against its keyspace, as those of a client do. Keys
+ * that the script has not declared must be in the footprint of its transaction (`Keyspace.need`).
+ */
+import type { Arguments } from '../../arguments.ts';
+import { type Keyspace, WRONG_TYPE } from '../../keyspace/keyspace.ts';
+import { allSteps } from '../../steps.ts';
+import {
+  argumentRefusal,
+  type Command,
+  fitsArity,
+  keysAmong,
+  stepsOf,
+  WRONG_TYPE_ERROR,
+} from '../command.ts';
+import { databaseNumber } from '../database-number.ts';
+import type { ReplySink } from '../reply.ts';
+import type { ScriptHost } from './lua/redis-library.ts';
+
+/** The command of these arguments. */
+export type FindCommand = (args: Arguments) => Command | undefined;
+
+const UNKNOWN = 'ERR Unknown Redis command called from script';
+const WRONG_ARITY = 'ERR Wrong number of args calling Redis command from script';
+const NOT_ALLOWED = 'ERR This Redis command is not allowed from script';
+const READ_ONLY = 'ERR Write commands are not allowed from read-only scripts.';
+const ONE_RANGE = 'ERR This Redis command is not allowed from script over several ranges';
+/** Commands that this system alone has, for itself. */
+const OWN_PREFIX = 'HOLO.';
+/** Their effect cannot be undone where the script ends by a limit. */
+const LASTING: ReadonlySet<string> = new Set(['FLUSHALL', 'FLUSHDB', 'SWAPDB']);
+
+/**
+ * Commands of connections and servers. Their answers differ from node to node, or they belong to
+ * the client.
+ */
+const NOT_IN_SCRIPTS: ReadonlySet<string> = new Set([
+  ...['ACL', 'ASKING', 'AUTH', 'BGREWRITEAOF', 'BGSAVE', 'CLIENT', 'CLUSTER', 'COMMAND', 'CONFIG'],
+  ...['DEBUG', 'DISCARD', 'EXEC', 'FUNCTION', 'HELLO', 'HOLOMETRICS', 'HOLOSTATS', 'INFO'],
+  ...['LASTSAVE', 'LATENCY', 'LOLWUT', 'MEMORY', 'MODULE', 'MONITOR', 'MULTI', 'PSUBSCRIBE'],
+  ...['PUBLISH', 'PUBSUB', 'PUNSUBSCRIBE', 'QUIT', 'READONLY', 'READWRITE', 'RESET', 'ROLE'],
+  ...['SAVE', 'SCRIPT', 'SHUTDOWN', 'SLOWLOG', 'SPUBLISH', 'SSUBSCRIBE', 'SUBSCRIBE'],
+  ...['SUNSUBSCRIBE', 'UNSUBSCRIBE', 'UNWATCH', 'WAIT', 'WAITAOF', 'WATCH'],
+]);
+
+/** Of the connection in Redis; here the answer follows from the script and its transaction. */
+interface OwnCommand {
+  readonly arity: number;
+  run(run: ScriptRun, args: Arguments, out: ReplySink): void;
+}
+
+const OWN_COMMANDS: ReadonlyMap<string, OwnCommand> = new Map([
+  [
+    'PING',
+    {
+      arity: -1,
+      run: (_, args, out) => (args.count === 1 ? out.simple('PONG') : out.bulk(args.text(1))),
+    },
+  ],
+  ['ECHO', { arity: 2, run: (_, args, out) => out.bulk(args.text(1)) }],
+  ['SELECT', { arity: 2, run: (run, args, out) => run.select(args.text(1), out) }],
+  [
+    'TIME',
+    {
+      arity: 1,
+      run: (run, _, out) => {
+        const us = run.nowUs;
+        out.array(2);
+        out.bulk(String(Math.floor(us / 1_000_000)));
+        out.bulk(String(us % 1_000_000));
+      },
+    },
+  ],
+] satisfies [string, OwnCommand][]);
+
+export class ScriptRun implements ScriptHost {
+  #keyspace: Keyspace;
+  #database: number;
+  readonly #isReadOnly: boolean;
+  readonly #find: FindCommand;
+
+  constructor(keyspace: Keyspace, database: number, isReadOnly: boolean, find: FindCommand) {
+    this.#keyspace = keyspace;
+    this.#database = database;
+    this.#isReadOnly = isReadOnly;
+    this.#find = find;
+  }
+
+  get nowUs(): number {
+    return this.#keyspace.version.hlc;
+  }
+
+  log(): void {
+    // A replica has no place for it.
+  }
+
+  seed(): number {
+    return this.#keyspace.random().below(2 ** 32);
+  }
+
+  select(text: string, out: ReplySink): void {
+    const database = databaseNumber(text);
+    if (typeof database !== 'number') {
+      return out.error(database ?? 'ERR value is not an integer or out of range');
+    }
+    this.#keyspace = this.#keyspace.in(database);
+    this.#database = database;
+    out.simple('OK');
+  }
+
+  call(args: Arguments, out: ReplySink): string | undefined {
+    const own = OWN_COMMANDS.get(args.name);
+    if (own !== undefined) {
+      if (!fitsArity(own.arity, args.count)) return WRONG_ARITY;
+      own.run(this, args, out);
+      return undefined;
+    }
+    const command = this.#find(args);
+    return this.refusal(args) ?? this.#run(command as Command, args, out);
+  }
+
+  refusal(args: Arguments): string | undefined {
+    const { name } = args;
+    if (NOT_IN_SCRIPTS.has(name)) return NOT_ALLOWED;
+    const command = this.#find(args);
+    if (command === undefined || name.startsWith(OWN_PREFIX)) return UNKNOWN;
+    if (!fitsArity(command.arity, args.count)) return WRONG_ARITY;
+    if (command.flags.includes('noscript') || LASTING.has(command.name)) return NOT_ALLOWED;
+    if (command.kind === 'write' && this.#isReadOnly) return READ_ONLY;
+    return argumentRefusal(command, args);
+  }
+
+  #run(command: Command, args: Arguments, out: ReplySink): string | undefined {
+    const keyspace = this.#keyspace;
+    args.database = this.#database;
+    const { keys } = command;
+    if (keys === 'whole-store') {
+      if (!keyspace.needAll()) return ONE_RANGE;
+    } else if (keys !== 'none') {
+      for (const i of keysAmong(keys, args)) keyspace.need(args, i);
+    }
+    try {
+      const steps = stepsOf(command.run(keyspace, args, out));
+      if (steps !== undefined) allSteps(steps);
+    } catch (error) {
+      if (error !== WRONG_TYPE) throw error;
+      return WRONG_TYPE_ERROR;
+    }
+    return undefined;
+  }
+}

@@ -1,0 +1,7 @@
+/** The hash by which scripts are named. */
+import { createHash } from 'node:crypto';
+
+/** Of a byte string (latin1), in hexadecimal digits. */
+export function sha1Of(text: string): string {
+  return createHash('sha1').update(text, 'latin1').digest('hex');
+}

@@ -1,0 +1,82 @@
+/** Ways out of the sandbox, by their kinds: none leads anywhere. */
+import { describe, expect, test } from 'vitest';
+import { Machine } from '../harness.ts';
+
+/** Nothing of these is there. */
+const ABSENT = [
+  ...['os', 'io', 'package', 'debug', 'require', 'module', 'dofile', 'loadfile', 'print'],
+  ...['newproxy', 'getfenv', 'setfenv', 'arg', '__index', 'string.dump', 'os.execute'],
+];
+
+describe('a script', () => {
+  const machine = new Machine();
+  const run = (code: string) => machine.run('EVAL', code, '0');
+
+  test.each(ABSENT)('does not find %s', (name) => {
+    const [library, field] = name.split('.');
+    const reply = run(`return ${name}`);
+    if (field === undefined || library === 'os') {
+      expect(reply).toContain(`nonexistent global variable '${library}'`);
+    } else {
+      expect(reply).toBe(null);
+    }
+  });
+
+  test.each([
+    ['compiled code', "return loadstring('\\27Lua\\81\\0\\1\\4\\8\\4\\8\\0') == nil"],
+    [
+      'compiled code in pieces',
+      "local i = 0 return load(function() i = i + 1 return i == 1 and '\\27Lua' or nil end) == nil",
+    ],
+    ['a function as text', 'return string.dump == nil'],
+    ['globals of a loaded chunk', 'return loadstring(\'return rawget(_G, "os")\')() == nil'],
+    ['the globals behind the globals', 'return getmetatable(_G) == false'],
+    ['a coroutine', 'return coroutine.wrap(function() return rawget(_G, "io") end)() == nil'],
+    ['the caller', "return xpcall(function() error('x') end, function() return 1 end) == false"],
+  ])('gets nowhere by %s', (_, code) => {
+    expect(run(code)).toBe(1);
+  });
+
+  test.each([
+    ['a global', 'x = 1'],
+    ['a global by rawset', "rawset(_G, 'x', 1)"],
+    ['the metatable of globals', 'setmetatable(_G, {})'],
+    ['a global of a loaded chunk', "loadstring('y = 1')()"],
+  ])('cannot change %s', (_, code) => {
+    expect(run(code)).toContain('Attempt to modify a readonly table');
+  });
+
+  test.each([
+    ['a library', 'string.rep = nil table.insert = nil redis.call = nil'],
+    ['the metatable of texts', "getmetatable('').__index = function() return 'changed' end"],
+    ['the state of random numbers', 'math.randomseed(7)'],
+  ])('leaves no change of %s to the next', (_, code) => {
+    run(code);
+    const probe = "return {('x'):rep(2), type(table.insert), redis.call('ping').ok}";
+    expect(run(probe)).toEqual(['xx', 'function', 'PONG']);
+  });
+
+  test('finds the same addresses, order and random numbers at the same place', () => {
+    const code =
+      "local t = {} for i = 1, 30 do t['k' .. i] = {} end local s = '' " +
+      'for k, v in pairs(t) do s = s .. k .. tostring(v) end ' +
+      "return s .. math.random() .. redis.call('time')[1]";
+    const replies = [1, 2].map(() => {
+      const fresh = new Machine();
+      return fresh.run('EVAL', code, '0');
+    });
+    expect(replies[0]).toBe(replies[1]);
+    run('local t = {} for i = 1, 1000 do t[i] = {i} end');
+    expect(new Machine().run('EVAL', code, '0')).toBe(replies[0]);
+  });
+
+  test('keeps bytes of every value', () => {
+    const bytes = String.fromCharCode(...Array.from({ length: 256 }, (_, i) => i));
+    const code = "redis.call('set', KEYS[1], ARGV[1]) return redis.call('get', KEYS[1])";
+    expect(machine.run('EVAL', code, '1', `k${bytes}`, bytes)).toBe(bytes);
+  });
+
+  test('may not call internal commands', () => {
+    expect(run("return redis.call('HOLO.SETTING', 'version', 'a', '1')")).toMatch(/Unknown Redis/);
+  });
+});

@@ -1,0 +1,105 @@
+/** Scripts that would never end, or take all memory: each ends at a limit, and nothing is left. */
+import { describe, expect, test } from 'vitest';
+import { Machine } from '../harness.ts';
+
+const STEPS =
+  '-TOOLARGE refused, nothing was done: the script needs more steps than script-steps-max';
+const MEMORY =
+  '-TOOLARGE refused, nothing was done: the script needs more memory than script-memory-bytes-max';
+
+/** Each writes before it comes to its limit. */
+const BOMBS: readonly (readonly [name: string, code: string, outcome: string])[] = [
+  ['a loop', 'while true do end', STEPS],
+  ['a loop that catches errors', 'while true do pcall(error) end', STEPS],
+  ['a pattern', "string.find(('a'):rep(28), ('a-'):rep(14) .. 'b')", STEPS],
+  ['a gsub', "string.gsub(('a'):rep(28), ('a*'):rep(28) .. 'b', '')", STEPS],
+  ['a billion repetitions', "string.rep('x', 1e9)", STEPS],
+  ['a billion repetitions of nothing', "string.rep('', 1e9)", STEPS],
+  ['long repetitions', "string.rep(('x'):rep(1e6), 1e4)", MEMORY],
+  ['a text that doubles', "local s = 'x' while true do s = s .. s end", MEMORY],
+  ['long texts that are joined', bigTexts('c = a .. b'), STEPS],
+  ['long texts that are compared', bigTexts('c = a < b'), STEPS],
+  ['a table of everything', 'local t = {} for i = 1, 1e9 do t[i] = {i} end', STEPS],
+  ['texts', "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e3):rep(100) .. i end", MEMORY],
+  [
+    'many values at once',
+    'local t = {} for i = 1, 7e3 do t[i] = i end ' + loop('unpack(t)'),
+    STEPS,
+  ],
+  ['an order of its own', `${numbers(1e5)} table.sort(t, function(a, b) return a < b end) `, STEPS],
+  ['a table that is moved', `${numbers(1e4)} ${loop('table.insert(t, 1, 0)')}`, STEPS],
+  [
+    'a table of texts',
+    "local t = {} for i = 1, 1e3 do t[i] = ('x'):rep(1e4) end " + joined(),
+    STEPS,
+  ],
+  [
+    'an empty table that was large',
+    `${numbers(2e4)} for i = 1, 2e4 do t[i] = nil end ${searched()}`,
+    STEPS,
+  ],
+  ['coroutines', loop('coroutine.wrap(function() end)()'), STEPS],
+  ['formats', loop("string.format('%99s', 'x')"), STEPS],
+  ['a long number', `local s = ('1'):rep(1e5) ${loop('tonumber(s)')}`, STEPS],
+  ['a reply that contains itself', 'local t = {} t[1] = t t[2] = t return t', STEPS],
+  ['commands', loop("redis.call('ping')"), STEPS],
+];
+
+function loop(code: string): string {
+  return `while true do ${code} end`;
+}
+
+function bigTexts(code: string): string {
+  return `local a, b, c = ('x'):rep(1e6) .. 'a', ('x'):rep(1e6) .. 'b' ${loop(code)}`;
+}
+
+function numbers(count: number): string {
+  return `local t = {} for i = 1, ${count} do t[i] = (i * 7919) % 100003 end`;
+}
+
+function joined(): string {
+  return loop('local x = table.concat(t)');
+}
+
+function searched(): string {
+  return loop('next(t)');
+}
+
+describe('a limit ends', () => {
+  test.each(BOMBS)('%s', (_, code, outcome) => {
+    const machine = new Machine();
+    machine.run('SET', 'a', 'before');
+    const digest = machine.machine.digest();
+    const script = `redis.call('set', KEYS[1], 'x') redis.call('rpush', KEYS[2], 'y') ${code}`;
+    expect(machine.run('EVAL', script, '2', 'a', 'list')).toBe(outcome);
+    expect(machine.machine.digest()).toBe(digest);
+    expect(machine.run('EVAL', 'return 1', '0')).toBe(1);
+  });
+
+  test('none that is raised by the script itself', () => {
+    const machine = new Machine();
+    const script = "redis.call('set', KEYS[1], 'x') error('told')";
+    expect(machine.run('EVAL', script, '1', 'a')).toMatch(/^-ERR user_script:1: told script: /);
+    expect(machine.run('GET', 'a')).toBe('x');
+  });
+
+  test('deep nesting with an error', () => {
+    const machine = new Machine();
+    const nested = `return ${'('.repeat(1_000)}1${')'.repeat(1_000)}`;
+    const reply = machine.run('EVAL', nested, '0');
+    expect(reply).toMatch(/^-ERR Error compiling script .*chunk has too many syntax levels/);
+    const calls = 'local function f() return pcall(f) end return tostring(f())';
+    expect(machine.run('EVAL', calls, '0')).toBe('true');
+  });
+
+  test('as settings of the cluster, from the next transaction on', () => {
+    const machine = new Machine();
+    const count = "for i = 1, 1e4 do end return 'done'";
+    expect(machine.run('EVAL', count, '0')).toBe('done');
+    machine.run('HOLO.SETTING', 'version', 'script-steps-max', '1000');
+    expect(machine.run('EVAL', count, '0')).toBe(STEPS);
+    machine.run('HOLO.SETTING', 'version', 'script-steps-max', '100000000');
+    machine.run('HOLO.SETTING', 'version', 'script-memory-bytes-max', '1048576');
+    expect(machine.run('EVAL', "return #('x'):rep(2e6)", '0')).toBe(MEMORY);
+  });
+});
