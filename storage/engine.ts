@@ -40,6 +40,8 @@ export interface GroupMeta extends GroupSlots {
   readonly databases: readonly DatabaseMarks[];
   /** The largest number that a collection of the group has had. */
   readonly lastCollection: number;
+  /** Its keys are those of its successors. */
+  readonly ended: boolean;
 }
 
 /** Of a group that was never flushed. */
@@ -51,7 +53,7 @@ export function emptyMeta({ id, fromSlot, toSlot }: GroupSlots): GroupMeta {
   const clearedAt = databases.map(() => ZERO);
   return {
     ...{ id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0, clearedAt, databases },
-    lastCollection: 0,
+    ...{ lastCollection: 0, ended: false },
   };
 }
 
@@ -106,7 +108,7 @@ export interface ElementRow {
   readonly value: string;
 }
 
-/** The writes of one group. */
+/** The writes of one group. Where it has ended, its counts go. */
 export interface FlushBatch {
   readonly meta: GroupMeta;
   readonly databases: readonly DatabaseBatch[];
@@ -154,7 +156,9 @@ export interface EngineSnapshot {
 }
 
 export interface Engine {
-  /** As of opening, then of the last completed commit; undefined for a group never flushed. */
+  /** All that were ever flushed, as of opening, then of the last completed commit. */
+  readonly groups: readonly GroupMeta[];
+  /** One of them; undefined for a group never flushed. */
   metaOf(group: GroupId): GroupMeta | undefined;
   /** The counts of the slots of a group, likewise, of all databases; those without are empty. */
   countsOf(group: GroupId): readonly SlotBlock[];

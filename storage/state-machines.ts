@@ -3,12 +3,19 @@
  * becomes durable together, in one step of the engine, with each group after one of its own
  * transactions. The executor owns them.
  */
-import { type GroupId, GroupMap } from '../actors/accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isSameGroup } from '../actors/accord/topology/group-id.ts';
 import { type ClusterSettings, NO_SETTINGS } from './cluster-settings.ts';
-import type { Engine, GroupSlots } from './engine.ts';
+import {
+  type DatabaseBatch,
+  type Engine,
+  emptyMeta,
+  type FlushBatch,
+  type GroupSlots,
+} from './engine.ts';
 import type { EngineError } from './errors.ts';
 import { BigKeysSearch } from './keyspace/big-keys.ts';
 import type { DatabaseReport } from './keyspace/databases.ts';
+import { blocksWithin, type SlotBlock } from './keyspace/slot-counts.ts';
 import { redisSlotOf, slotOfText } from './keyspace/slots.ts';
 import { StateMachine, type StateMachineOptions } from './state-machine.ts';
 
@@ -50,37 +57,55 @@ export type StoreReport = Readonly<
   >
 >;
 
+interface Held {
+  readonly group: GroupSlots;
+  readonly machine: StateMachine;
+  readonly cacheBytesMax: number;
+}
+
 export class StateMachines {
   readonly #engine: Engine;
   readonly #dirtyBytesMax: number;
-  readonly #groups: readonly GroupSlots[];
-  readonly #machines: readonly StateMachine[];
-  readonly #ofGroup: GroupMap<StateMachine>;
+  readonly #options: StateMachinesOptions;
+  readonly #held: Held[] = [];
+  readonly #ofGroup = new GroupMap<StateMachine>();
   #flushing = false;
+  /** Of groups that have ended meanwhile. */
+  readonly #ended = { hits: 0, misses: 0, expiredKeys: 0 };
 
   /** `cacheBytesMax` is for all together, and each has an equal share. */
   constructor(options: StateMachinesOptions) {
     const { engine, groups } = options;
-    const cacheBytesMax = Math.floor(options.cacheBytesMax / groups.length);
     this.#engine = engine;
     this.#dirtyBytesMax = options.dirtyBytesMax;
-    this.#groups = groups;
-    this.#machines = groups.map((group) => new StateMachine({ ...options, group, cacheBytesMax }));
-    this.#ofGroup = new GroupMap(
-      this.#machines.map((machine, i) => [(groups[i] as GroupSlots).id, machine]),
-    );
+    this.#options = options;
+    const open = openGroups(engine, groups);
+    this.#open(open, Math.floor(options.cacheBytesMax / open.length));
+  }
+
+  #open(groups: readonly GroupSlots[], cacheBytesMax: number): void {
+    for (const group of groups) {
+      const machine = new StateMachine({ ...this.#options, group, cacheBytesMax });
+      this.#held.push({ group, machine, cacheBytesMax });
+      this.#ofGroup.set(group.id, machine);
+    }
   }
 
   of(group: GroupId): StateMachine | undefined {
     return this.#ofGroup.get(group);
   }
 
+  /** Those that have not ended. */
+  get open(): readonly GroupSlots[] {
+    return this.#held.map(({ group }) => group);
+  }
+
   /** Of each group: transactions applied, and its keys. */
   get groups(): readonly GroupReport[] {
-    return this.#groups.map(({ id }, i) => ({
-      group: id,
-      appliedSequence: this.#machines[i]?.appliedSequence ?? 0,
-      keys: this.#machines[i]?.size ?? 0,
+    return this.#held.map(({ group, machine }) => ({
+      group: group.id,
+      appliedSequence: machine.appliedSequence,
+      keys: machine.size,
     }));
   }
 
@@ -95,22 +120,24 @@ export class StateMachines {
   }
 
   get settings(): ClusterSettings {
-    return this.#machines[0]?.settings ?? NO_SETTINGS;
+    return this.#held[0]?.machine.settings ?? NO_SETTINGS;
   }
 
   /** Approximate memory of the value of a key; 0 if it is not in memory. */
   bytesOf(database: number, key: string): number {
     const slot = redisSlotOf(slotOfText(key));
-    const at = this.#groups.findIndex(({ fromSlot, toSlot }) => slot >= fromSlot && slot < toSlot);
-    return this.#machines[at]?.bytesOf(database, key) ?? 0;
+    const holder = this.#held.find(({ group: { fromSlot, toSlot } }) => {
+      return slot >= fromSlot && slot < toSlot;
+    });
+    return holder?.machine.bytesOf(database, key) ?? 0;
   }
 
   /** The databases that have keys, over all groups. */
   get databases(): readonly DatabaseReport[] {
-    const [only] = this.#machines;
-    if (this.#machines.length === 1 && only !== undefined) return only.report();
+    const [only] = this.#held;
+    if (this.#held.length === 1 && only !== undefined) return only.machine.report();
     const found: DatabaseReport[] = [];
-    for (const each of this.#machines.flatMap((one) => one.report())) {
+    for (const each of this.#held.flatMap(({ machine }) => machine.report())) {
       const { database } = each;
       const at = found.findIndex((other) => other.database === database);
       const before = found[at] ?? { keys: 0, volatileKeys: 0, ttlMs: 0 };
@@ -129,15 +156,25 @@ export class StateMachines {
 
   /** For the largest keys of all groups; see `BigKeysSearch`. */
   searchBigKeys(count: number, keysMax: number): BigKeysSearch {
-    const places = this.#machines.flatMap((machine) => machine.withKeys());
+    const places = this.#held.flatMap(({ machine }) => machine.withKeys());
     return new BigKeysSearch(places, count, keysMax);
   }
 
   get flushed(): readonly FlushedGroup[] {
-    return this.#groups.map(({ id }, i) => ({
-      group: id,
-      sequence: this.#machines[i]?.flushedSequence ?? 0,
+    return this.#held.map(({ group, machine }) => ({
+      group: group.id,
+      sequence: machine.flushedSequence,
     }));
+  }
+
+  /** Groups that have ended, with their last transactions. */
+  get ended(): readonly FlushedGroup[] {
+    const ended = this.#engine.groups.filter((meta) => meta.ended);
+    return ended.map(({ id, appliedSequence }) => ({ group: id, sequence: appliedSequence }));
+  }
+
+  hasEnded(group: GroupId): boolean {
+    return this.#engine.metaOf(group)?.ended === true;
   }
 
   get size(): number {
@@ -149,15 +186,15 @@ export class StateMachines {
   }
 
   get hits(): number {
-    return this.#sum((machine) => machine.hits);
+    return this.#ended.hits + this.#sum((machine) => machine.hits);
   }
 
   get misses(): number {
-    return this.#sum((machine) => machine.misses);
+    return this.#ended.misses + this.#sum((machine) => machine.misses);
   }
 
   get expiredKeys(): number {
-    return this.#sum((machine) => machine.expiredKeys);
+    return this.#ended.expiredKeys + this.#sum((machine) => machine.expiredKeys);
   }
 
   get cacheBytes(): number {
@@ -176,7 +213,7 @@ export class StateMachines {
   get unflushedBytes(): number {
     // Asked before every unit.
     let sum = 0;
-    for (const machine of this.#machines) sum += machine.unflushedBytes;
+    for (const { machine } of this.#held) sum += machine.unflushedBytes;
     return sum;
   }
 
@@ -190,7 +227,7 @@ export class StateMachines {
   }
 
   get hasUnflushed(): boolean {
-    return this.#engine.hasDropped || this.#machines.some((machine) => machine.hasUnflushed);
+    return this.#engine.hasDropped || this.#held.some(({ machine }) => machine.hasUnflushed);
   }
 
   /**
@@ -200,8 +237,8 @@ export class StateMachines {
   flush(done: (error: EngineError | undefined) => void): boolean {
     if (this.#flushing) return false;
     this.#flushing = true;
-    const changed = this.#machines.filter((machine) => machine.hasUnflushed);
-    const captures = changed.map((machine) => machine.capture());
+    const changed = this.#held.filter(({ machine }) => machine.hasUnflushed);
+    const captures = changed.map(({ machine }) => machine.capture());
     this.#engine.commit(
       captures.map(({ batch }) => batch),
       (error) => {
@@ -213,14 +250,92 @@ export class StateMachines {
     return true;
   }
 
+  /** The engine holds all that the group has changed, and no commit is under way. */
+  mayDivide(group: GroupId): boolean {
+    return !this.#flushing && this.of(group)?.hasUnflushed === false;
+  }
+
+  /**
+   * The group ends with its transaction `sequence`, and its successors hold its keys: in one step
+   * of the engine, in which no row moves. `done` is called in a later turn; after an error nothing
+   * has changed. Nothing may be applied to the group meanwhile.
+   */
+  divide(
+    group: GroupId,
+    sequence: number,
+    successors: readonly GroupSlots[],
+    done: (error: EngineError | undefined) => void,
+  ): void {
+    const at = this.#held.findIndex(({ group: { id } }) => isSameGroup(id, group));
+    const parent = this.#held[at];
+    if (parent === undefined) throw new Error('a group ends that is not here');
+    this.#flushing = true;
+    this.#engine.commit(this.#divided(parent, sequence, successors), (error) => {
+      this.#flushing = false;
+      if (error === undefined) {
+        const { hits, misses, expiredKeys } = parent.machine;
+        this.#ended.hits += hits;
+        this.#ended.misses += misses;
+        this.#ended.expiredKeys += expiredKeys;
+        this.#held.splice(at, 1);
+        this.#ofGroup.delete(group);
+        this.#open(successors, Math.floor(parent.cacheBytesMax / successors.length));
+      }
+      done(error);
+    });
+  }
+
+  /** The end of the group, and the beginning of its successors. */
+  #divided(
+    { group }: Held,
+    appliedSequence: number,
+    successors: readonly GroupSlots[],
+  ): readonly FlushBatch[] {
+    const meta = this.#engine.metaOf(group.id) ?? emptyMeta(group);
+    const counts = this.#engine.countsOf(group.id);
+    const begun = successors.map(({ id, fromSlot, toSlot }) => ({
+      meta: { ...meta, id, fromSlot, toSlot, appliedSequence: 0 },
+      databases: countsAlone(counts, fromSlot, toSlot),
+    }));
+    return [{ meta: { ...meta, appliedSequence, ended: true }, databases: [] }, ...begun];
+  }
+
   /** Equal on two stores exactly when (for all practical purposes) all their groups agree. */
   digest(): string {
-    return this.#machines.map((machine) => machine.digest()).join(' ');
+    return this.#held.map(({ machine }) => machine.digest()).join(' ');
   }
 
   #sum(of: (machine: StateMachine) => number): number {
     let sum = 0;
-    for (const machine of this.#machines) sum += of(machine);
+    for (const { machine } of this.#held) sum += of(machine);
     return sum;
   }
+}
+
+/** Those of the node's beginning, and their successors, that have not ended. */
+function openGroups(engine: Engine, first: readonly GroupSlots[]): readonly GroupSlots[] {
+  const later = engine.groups.filter(({ id }) => !first.some((group) => isSameGroup(group.id, id)));
+  return [
+    ...first.filter(({ id }) => engine.metaOf(id)?.ended !== true),
+    ...later.filter(({ ended }) => !ended),
+  ];
+}
+
+/** The counts of these Redis slots, with no change of a key. */
+function countsAlone(
+  counts: readonly SlotBlock[],
+  fromSlot: number,
+  toSlot: number,
+): readonly DatabaseBatch[] {
+  const blocks = blocksWithin(counts, fromSlot, toSlot);
+  const databases = new Set(blocks.map(({ database }) => database));
+  return [...databases].map((database) => ({
+    database,
+    clear: false,
+    blocks: blocks.filter((block) => block.database === database),
+    count: 0,
+    take: () => 0,
+    takeRows: () => 0,
+    dropped: [],
+  }));
 }

@@ -1,7 +1,7 @@
 /**
  * WalWriter: the only one that writes and syncs the node's log. Takes records from every store,
  * commits them together as the sync policy says, and tells each store when its records are on
- * disk. Reads the log once at start and hands each store the records of its groups. Keeps the
+ * disk. Reads the log once at start and hands each store its records, group by group. Keeps the
  * clock's reservation (`clock-limits.ts`). A log that cannot be written any more stops the node: a
  * failed sync is never retried.
  */
@@ -45,11 +45,10 @@ export type WalMessage =
       readonly replyTo: ActorRef<WalReply>;
     }
   | WalSync
-  /** All records of a store's groups, as they are on disk; what is pending is synced first. */
+  /** All records of a store, as they are on disk; what is pending is synced first. */
   | {
       readonly type: 'Replay';
       readonly store: number;
-      readonly groups: readonly GroupId[];
       readonly replyTo: ActorRef<WalAnswer>;
     }
   /** A store mints timestamps up to this limit soon: it must be in the log. */
@@ -82,6 +81,11 @@ interface WalReplay {
   readonly groups: readonly GroupRecords[];
   /** The highest limit of the clock in the log; 0: there is none. */
   readonly clockLimitUs: number;
+}
+
+/** While the log is read. */
+interface FoundRecords extends GroupRecords {
+  readonly records: ReplayedRecord[];
 }
 
 interface GroupRecords {
@@ -170,10 +174,10 @@ class WalWriter implements Behavior<WalMessage> {
   readonly #limits = new ClockLimits();
   #waiting: Waiting[] = [];
   #replays: Array<Extract<WalMessage, { type: 'Replay' }>> = [];
-  /** Records read and not handed out yet. */
-  #found = new GroupMap<ReplayedRecord[]>();
-  /** Groups whose records have been handed out: for more the log must be read again. */
-  readonly #handed = new GroupMap<true>();
+  /** By store: records read and not handed out yet. */
+  #found = new Map<number, GroupMap<FoundRecords>>();
+  /** Stores whose records have been handed out: for more the log must be read again. */
+  readonly #handed = new Set<number>();
   #log: WriteAheadLog | undefined;
   #early: WalMessage[] = [];
   #inFlight = false;
@@ -231,18 +235,20 @@ class WalWriter implements Behavior<WalMessage> {
   }
 
   #tryOpen(): void {
-    const found = new GroupMap<ReplayedRecord[]>();
+    const found = new Map<number, GroupMap<FoundRecords>>();
     let log: WriteAheadLog;
     try {
-      log = this.#options.open(({ lsn, type, payload }) => {
+      log = this.#options.open(({ lsn, store, type, payload }) => {
         if (type >= NODE_RECORDS_FROM) {
           return this.#limits.found(decodeClockLimit(type, payload), lsn);
         }
+        if (this.#handed.has(store)) return;
+        const ofStore = found.get(store) ?? new GroupMap<FoundRecords>();
+        found.set(store, ofStore);
         const group = groupOfRecord(payload);
-        if (this.#handed.get(group)) return;
-        const records = found.get(group);
-        if (records === undefined) found.set(group, [{ lsn, type, payload }]);
-        else records.push({ lsn, type, payload });
+        const ofGroup = ofStore.get(group);
+        if (ofGroup === undefined) ofStore.set(group, { group, records: [{ lsn, type, payload }] });
+        else ofGroup.records.push({ lsn, type, payload });
       });
     } catch (error) {
       if (!(error instanceof WalError || error instanceof LineageError)) throw error;
@@ -446,30 +452,25 @@ class WalWriter implements Behavior<WalMessage> {
       this.#policy.flush();
       return;
     }
-    const wanted = this.#replays.flatMap(({ groups }) => groups);
-    if (wanted.some((group) => this.#handed.get(group))) {
-      for (const group of wanted) this.#handed.delete(group);
+    const wanted = this.#replays.map(({ store }) => store);
+    if (wanted.some((store) => this.#handed.has(store))) {
+      for (const store of wanted) this.#handed.delete(store);
       this.#close();
       this.#tryOpen();
       // Busy: the next try answers.
       if (this.#log === undefined) return;
     }
     const clockLimitUs = this.#limits.durableUs;
-    for (const { groups, replyTo } of this.#replays) {
-      const found = groups.map((group) => ({ group, records: this.#take(group) }));
+    for (const { store, replyTo } of this.#replays) {
+      const groups = [...(this.#found.get(store)?.values() ?? [])];
+      this.#found.delete(store);
+      this.#handed.add(store);
       // As above: refused only by an ended incarnation.
-      tellOrDrop(replyTo, { type: 'Replayed', groups: found, clockLimitUs });
+      tellOrDrop(replyTo, { type: 'Replayed', groups, clockLimitUs });
     }
     this.#replays = [];
-    // The rest belongs to groups that this node does not hold.
+    // The rest belongs to stores that this node does not have.
     if (this.#readers.size === this.#options.stores.length) this.#found.clear();
-  }
-
-  #take(group: GroupId): readonly ReplayedRecord[] {
-    const records = this.#found.get(group) ?? [];
-    this.#found.delete(group);
-    this.#handed.set(group, true);
-    return records;
   }
 
   #close(): void {

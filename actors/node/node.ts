@@ -15,12 +15,13 @@ import { isCommandBody } from '../../storage/arguments.ts';
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
 import { type PlacedGroup, Placement } from '../../transport/resp/connection/placement.ts';
+import type { EndOfGroup } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import { MessageJudge } from '../accord/messages/message-judge.ts';
 import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/messages/messages.ts';
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { ClusterTime } from '../accord/primitives/cluster-time.ts';
-import { Group } from '../accord/topology/group.ts';
+import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import { mayTravelAsFrame, type QuorumActorMessage, quorumActor } from '../frames/quorum-actor.ts';
 import { VoteSlots } from '../frames/vote-slots.ts';
@@ -65,8 +66,7 @@ interface PeerLink {
 
 export class Node {
   readonly system: ActorSystem;
-  /** Those of which this node is a member. */
-  readonly groups: readonly Group[];
+  #groups: readonly Group[];
   /** Of the whole cluster. */
   readonly #allGroups: readonly Group[];
   readonly stores: readonly Store[];
@@ -94,6 +94,9 @@ export class Node {
   /** The settings of the cluster, here and elsewhere. */
   readonly settings: SettingsWatch;
   readonly #fullParts = new Set<string>();
+  /** Groups that have ended, parents first. */
+  readonly #ends: EndOfGroup[] = [];
+  #placement: Placement | undefined;
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
   #newsForGateway: Outlet<GatewayMessage> | undefined;
@@ -110,8 +113,8 @@ export class Node {
     });
     this.#toClients = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
-    this.groups = groupsOf(parts);
-    this.#allGroups = allGroupsOf(parts, this.groups);
+    this.#groups = groupsOf(parts);
+    this.#allGroups = allGroupsOf(parts, this.#groups);
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
     this.#peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
     this.time = new ClusterTime({
@@ -121,7 +124,7 @@ export class Node {
       limits: limits.clock ?? {},
     });
     this.#slots = new GroupMap(
-      this.groups
+      this.#groups
         .filter(({ members: its }) => isSameSet(its, parts.frames?.members ?? []))
         .map((group) => [group.id, new VoteSlots(group, nodeId)]),
     );
@@ -151,6 +154,11 @@ export class Node {
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);
     this.#startNetwork();
     if (parts.gateway !== undefined) this.#startGateway(parts.gateway);
+  }
+
+  /** Those of which this node is a member, and which have not ended. */
+  get groups(): readonly Group[] {
+    return this.#groups;
   }
 
   /** A majority of this node and its peers. */
@@ -283,29 +291,52 @@ export class Node {
   }
 
   #createRouter(): Router {
-    const { nodeId: self, limits } = this.#parts;
-    const nodes = new Set([self, ...this.#peers]);
-    const routes = this.#allGroups.map((group) => {
-      const store = this.#storeOf.get(group.id);
-      return {
-        id: group.id,
-        validator: new MessageValidator({
-          self,
-          group,
-          nodes,
-          nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
-          isBody: isCommandBody,
-          ...(limits.messages === undefined ? {} : { limits: limits.messages }),
-        }),
-        replica: store?.trafficToReplica,
-        coordinator: store?.trafficToCoordinator,
-      };
-    });
     return new Router(
       this.#judge,
-      routes,
+      this.#allGroups.map((group) => this.#routeOf(group)),
       (store) => this.#storeByNumber(store)?.trafficToCoordinator,
     );
+  }
+
+  #routeOf(group: Group): Parameters<Router['add']>[0] {
+    const { nodeId: self, limits } = this.#parts;
+    const store = this.#storeOf.get(group.id);
+    return {
+      id: group.id,
+      validator: new MessageValidator({
+        self,
+        group,
+        nodes: new Set([self, ...this.#peers]),
+        nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
+        isBody: isCommandBody,
+        ...(limits.messages === undefined ? {} : { limits: limits.messages }),
+      }),
+      replica: store?.trafficToReplica,
+      coordinator: store?.trafficToCoordinator,
+    };
+  }
+
+  // ---- groups that end --------------------------------------------------------------------
+
+  /** Proposes to end a group; whoever wants it repeats it until the group has ended. */
+  close(group: GroupId, successors: readonly GroupDescriptor[]): void {
+    this.#storeOf.get(group)?.toCoordinator.send({ type: 'Close', group, successors });
+  }
+
+  /** The successors are in the store of their parent: no row moves. */
+  #ended(store: Store, end: EndOfGroup): void {
+    if (this.#ends.some(({ group }) => isSameGroup(group, end.group))) return;
+    this.#ends.push(end);
+    const successors = end.successors.map((descriptor) => new Group(descriptor));
+    this.#groups = this.#groups.flatMap((group) =>
+      isSameGroup(group.id, end.group) ? successors : group,
+    );
+    for (const group of successors) {
+      this.#storeOf.set(group.id, store);
+      this.#router.add(this.#routeOf(group));
+    }
+    this.#placement?.ended(end.group, successors.map(placed));
+    for (const { toCoordinator } of this.stores) toCoordinator.send(end);
   }
 
   #storeByNumber(store: number): Store | undefined {
@@ -338,7 +369,7 @@ export class Node {
     const { stores } = this.#parts;
     const all = Array.from({ length: stores }, (_, store) => ({
       store,
-      groups: this.groups.filter(({ id }) => storeOf(id, stores) === store),
+      groups: this.#groups.filter(({ id }) => storeOf(id, stores) === store),
     }));
     return all.filter(({ groups }) => groups.length > 0);
   }
@@ -364,6 +395,9 @@ export class Node {
           clients: this.#toClients,
           toPeer: this.#toPeer,
           toStore: this.#toStore,
+          isIn: (group, store) => this.#storeOf.get(group) === store,
+          ended: (store, end) => this.#ended(store, end),
+          ends: () => this.#ends,
           bareOks: (group) => this.#slots.get(group),
           contradicted: (from, type, reason) =>
             this.#judge.refuse(from, type, 'contradiction', reason),
@@ -377,7 +411,8 @@ export class Node {
   }
 
   #startGateway(options: NonNullable<NodeParts['gateway']>): void {
-    const placement = new Placement(this.groups.map(placed));
+    const placement = new Placement(this.#groups.map(placed));
+    this.#placement = placement;
     this.#gateway = this.system.root.child<GatewayMessage>(
       this.#spec('gateway', (context) =>
         gatewayActor(context, {

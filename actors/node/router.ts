@@ -46,6 +46,11 @@ export class Router {
     this.#routes = new GroupMap(routes.map((route) => [route.id, route]));
   }
 
+  /** A group that begins. */
+  add(route: GroupRoute): void {
+    this.#routes.set(route.id, route);
+  }
+
   /** Since the start, by peer; one that has sent nothing of the kind is missing. */
   get unrouted(): ReadonlyMap<number, Unrouted> {
     return this.#unrouted;

@@ -9,13 +9,14 @@ import type { Engine } from '../../storage/engine.ts';
 import { TIME_UNKNOWN_MS } from '../../storage/keyspace/keyspace.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
+import type { EndOfGroup } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOks } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { type ClockComparison, ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Group } from '../accord/topology/group.ts';
-import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalMessage } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorSystem } from '../runtime/actor-system.ts';
@@ -57,7 +58,13 @@ interface StoreParts {
   readonly toPeer: (group: GroupId, node: number, message: AccordMessage) => void;
   /** Of a transaction over several groups: to another store of this node, or its coordinator. */
   readonly toStore: (group: GroupId, message: ReplicaMessage) => void;
+  /** The group is in that store. */
+  readonly isIn: (group: GroupId, store: Store) => boolean;
   readonly bareOks: (group: GroupId) => BareOks | undefined;
+  /** A group of the store has ended; told again at each beginning. */
+  readonly ended: (store: Store, end: EndOfGroup) => void;
+  /** All that have ended so far, of the whole node. */
+  readonly ends: () => readonly EndOfGroup[];
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly onDiskFull: (full: boolean) => void;
   /** The settings of the cluster as its first group has them. */
@@ -119,7 +126,7 @@ export class Store {
     const { toStore } = parts;
     const targets = {
       ...{ toPeer, toStore, replica: this.#toReplica, coordinator: this.toCoordinator, trace },
-      isHere: (group: GroupId) => groups.some(({ id }) => isSameGroup(id, group)),
+      isHere: (group: GroupId) => parts.isIn(group, this),
     };
     this.#outbox = new Outbox(nodeId, this.clock, targets, limits.outboxHeldMax);
   }
@@ -161,6 +168,7 @@ export class Store {
         executor: this.#executor,
         coordinator: this.#coordinator,
         tickMs: limits.tickMs,
+        ended: (end) => this.#parts.ended(this, end),
         contradicted,
         observe: observer,
       }),
@@ -216,6 +224,7 @@ export class Store {
         self: nodeId,
         groups,
         allGroups,
+        ends: this.#parts.ends,
         spanningReadBytesMax: limits.spanningReadBytesMax,
         clock: this.clock,
         time: this.#time,

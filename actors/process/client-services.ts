@@ -65,11 +65,12 @@ export class ClientServices {
   }
 
   #cluster(): ReturnType<GatewayServices['cluster']> {
-    const { epoch, ranges } = this.#source.topology;
+    const { epoch } = this.#source.topology;
     const { host, port } = this.#source.config.listenRedis;
     // Not the disk id itself: it identifies the node to its peers, and any client may read this.
     const id = createHash('sha1').update(this.#source.hello.diskId).digest('hex');
-    const slots = ranges.map(({ fromSlot, toSlot }) => ({ first: fromSlot, last: toSlot - 1 }));
+    const { groups } = this.#source.node;
+    const slots = groups.map(({ fromSlot, toSlot }) => ({ first: fromSlot, last: toSlot - 1 }));
     return { epoch, nodes: [{ id, host, port, self: true, online: true, slots }] };
   }
 
@@ -90,7 +91,7 @@ export class ClientServices {
         cluster_id: this.#source.hello.clusterId,
         topology_epoch: this.#source.topology.epoch,
         behaviour_level: this.#source.topology.behaviourLevel,
-        ranges: this.#source.topology.ranges.length,
+        ranges: this.#source.node.groups.length,
         members: config.initialMembers.length,
         connected_members: 1 + this.#source.node.connected.size,
         transactions_fast: paths.fast,

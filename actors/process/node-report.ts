@@ -113,10 +113,11 @@ export class NodeReport {
       ...{ clusterId: hello.clusterId, epoch, digest: hello.topologyDigest },
       ...{ behaviourLevel, rangesMax },
       nodes: topology.nodes.map((node) => ({ ...node, alive: this.#isAlive(node.id) })),
-      ranges: topology.ranges.map(({ id, fromSlot, toSlot, members, electorate, change }) => ({
-        ...{ range: id.range, generation: id.generation, from: fromSlot, to: toSlot },
-        ...{ members, electorate, phase: change?.phase ?? 'stable' },
-        ...this.#rangeHere(id),
+      ranges: this.#source.node.groups.map((group) => ({
+        ...{ range: group.id.range, generation: group.id.generation },
+        ...{ from: group.fromSlot, to: group.toSlot, members: group.members },
+        electorate: group.members.filter((node) => group.electors(group.bit(node)) > 0),
+        ...{ phase: 'stable', ...this.#rangeHere(group.id) },
       })),
     };
   }

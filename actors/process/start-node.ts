@@ -20,6 +20,7 @@ import { groupsOf } from '../meta/topology.ts';
 import { findBigKeys } from '../node/big-keys-question.ts';
 import { Node } from '../node/node.ts';
 import type { NodeLimits, NodeParts } from '../node/node-parts.ts';
+import { splitOf } from '../node/split.ts';
 import type { SystemFailure } from '../runtime/actor-system.ts';
 import { NactScheduler } from '../runtime/nact-shim.ts';
 import type { Rng } from '../runtime/ports/ports.ts';
@@ -337,6 +338,7 @@ class ProductionNode implements RunningNode {
         disk: () => this.#board.disk.summary ?? 'ok',
         memory: () => report.memory,
         configure: (name, value, user) => this.#configure(name, value, user),
+        split: (atSlot, user) => this.#split(atSlot, user),
         status: () => report.status(),
         topology: () => report.topology(),
         actors: () => this.#node.system.inspect(),
@@ -382,6 +384,17 @@ class ProductionNode implements RunningNode {
       this.#logger.info({ name, value, user }, `${name} is set to ${value} by ${user}`);
     }
     return outcome;
+  }
+
+  /** Proposes it; whoever wants it asks again until the topology shows it. */
+  #split(atSlot: number, user: string): string | undefined {
+    const { rangesMax } = this.#storage.directory.topology;
+    const split = splitOf(this.#node.groups, atSlot, rangesMax);
+    if (typeof split === 'string') return split;
+    const { range } = split.parent.id;
+    this.#logger.info({ range, atSlot, user }, `range ${range} is to be split at slot ${atSlot}`);
+    this.#node.close(split.parent.id, split.successors);
+    return undefined;
   }
 
   /** Getters, since reports are built before the node and outlive its gateways. */

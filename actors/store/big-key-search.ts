@@ -37,6 +37,14 @@ export class BigKeySearch {
     return true;
   }
 
+  /** Ends it: tells what was found so far. */
+  abandon(): void {
+    // As above.
+    if (this.#replyTo !== undefined) tellOrDrop(this.#replyTo, this.#search?.found());
+    this.#search = undefined;
+    this.#replyTo = undefined;
+  }
+
   /** One slice; `true`: there is more to do, after a pause. */
   slice(): boolean {
     const search = this.#search;
@@ -46,10 +54,7 @@ export class BigKeySearch {
       pages += 1;
       if (pages === SLICE_PAGES || this.#nowMs() >= endMs) return true;
     }
-    // As above.
-    if (this.#replyTo !== undefined) tellOrDrop(this.#replyTo, search.found());
-    this.#search = undefined;
-    this.#replyTo = undefined;
+    this.abandon();
     return false;
   }
 }

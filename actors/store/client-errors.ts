@@ -9,6 +9,7 @@ export const REFUSED = {
   timeout: 'TIMEOUT refused, nothing was done: the command waited too long for its turn',
   severalGroups: (command: string): string =>
     `CROSSSLOT refused, nothing was done: ${command} cannot run over several ranges like this`,
+  moved: 'TRYAGAIN refused, nothing was done: a range of it was divided meanwhile',
   invalidated: 'TRYAGAIN refused, nothing was done: the transaction was invalidated',
   read: 'TIMEOUT refused, nothing was read: a majority did not answer in time',
   busy: 'BUSY refused, nothing was done: too many commands are waiting',

@@ -18,6 +18,7 @@ import type {
   SpanningCoordinator,
   SpanningEffect,
 } from '../accord/coordinate/spanning-coordinator.ts';
+import type { EndOfGroup } from '../accord/local/effects.ts';
 import { type BareOk, type BareOks, countedBefore } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, BeginRead } from '../accord/messages/messages.ts';
 import {
@@ -29,7 +30,8 @@ import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { encodeParticipants } from '../accord/primitives/participants.ts';
 import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
 import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
-import type { Group } from '../accord/topology/group.ts';
+import { whyNotSuccessors } from '../accord/topology/close-body.ts';
+import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, NO_GROUP } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
@@ -48,6 +50,8 @@ interface CoordinatorOptions {
   readonly groups: readonly Group[];
   /** Of the whole cluster: a transaction may span groups of other stores and nodes. */
   readonly allGroups: readonly Group[];
+  /** Those of them, and of their successors, that have ended so far, parents first. */
+  readonly ends: () => readonly EndOfGroup[];
   readonly clock: HybridClock;
   readonly time: ClusterTime;
   readonly limits: Partial<CoordinatorLimits>;
@@ -86,6 +90,11 @@ type FromProtocol = Extract<
   { readonly type: 'Protocol' | 'Quorum' | 'Refused' | 'Recover' | 'PeerUp' | 'PeerDown' }
 >;
 
+type OfEnds = Extract<
+  CoordinatorActorMessage,
+  { readonly type: 'Close' | 'Ended' | 'Moved' | 'ReadMoved' }
+>;
+
 type FromExecutor = Extract<
   CoordinatorActorMessage,
   { readonly type: 'Executed' | 'Outside' | 'ReadsDone' }
@@ -121,7 +130,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   readonly #options: CoordinatorOptions;
   readonly #executor: Outlet<ExecutorMessage>;
   readonly #coordinators: Coordinators;
-  readonly #groups: GroupMap<GroupWork>;
+  readonly #groups = new GroupMap<GroupWork>();
   readonly #spanning: SpanningWork;
   readonly #batch: BatchLimits;
   readonly #trace: TxnTrace;
@@ -150,7 +159,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #drained: ActorRef<{ readonly type: 'Drained' }> | undefined;
 
   constructor(context: ActorContext<CoordinatorActorMessage>, options: CoordinatorOptions) {
-    const { self, groups, clock, limits, bareOks, observe } = options;
+    const { self, groups, clock, limits, observe } = options;
     this.#context = context;
     this.#options = options;
     this.#trace = new TxnTrace(context.recorder);
@@ -164,19 +173,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#batch = { ...BATCH_LIMITS, ...options.batch };
     this.#spanning = new SpanningWork(allGroups, this.#batch.waitingMax);
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
-    this.#groups = new GroupMap(
-      groups.map((group) => {
-        const { expected } = this.#coordinators.state(group.id);
-        const expiryMsMax = 2 * options.commandTimeoutMs;
-        const counts = bareOks(group.id);
-        return [group.id, new GroupWork(group, options.batch, expiryMsMax, counts, expected)];
-      }),
-    );
+    for (const group of groups) this.#begin(group);
     // Every peer is down until its link says otherwise.
     for (const node of new Set(allGroups.flatMap(({ members }) => members))) {
       const reachable = node === self || options.connected().has(node);
       if (!reachable) this.#coordinators.peerDown(node, this.#nowMs());
     }
+    for (const end of options.ends()) this.#ended(end);
     this.#executor.send({ type: 'ForgetAll' });
     context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
     context.timers.startPeriodic('expiry', EXPIRE_EVERY_MS, { type: 'LookForExpired' });
@@ -196,6 +199,11 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'PeerUp':
       case 'PeerDown':
         return this.#receiveProtocol(message);
+      case 'Close':
+      case 'Ended':
+      case 'Moved':
+      case 'ReadMoved':
+        return this.#receiveEnd(message);
       case 'Executed':
       case 'Outside':
       case 'ReadsDone':
@@ -293,6 +301,20 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   }
 
+  #receiveEnd(message: OfEnds): void {
+    switch (message.type) {
+      case 'Close':
+        this.#close(message.group, message.successors);
+        return this.#perform();
+      case 'Ended':
+        return this.#ended(message);
+      case 'Moved':
+        return this.#moved(message.id);
+      case 'ReadMoved':
+        return this.#readMoved(message.token);
+    }
+  }
+
   #receiveExecuted(message: FromExecutor): void {
     switch (message.type) {
       case 'Executed':
@@ -330,11 +352,19 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const { sampledMs = 0 } = part;
     if (sampledMs > 0) this.#options.observe.phase?.('queue', nowMs - sampledMs);
     const deadlineMs = nowMs + this.#options.commandTimeoutMs;
-    const pending = { part, receivedMs: nowMs, deadlineMs, tries: 0 };
+    this.#place({ part, receivedMs: nowMs, deadlineMs, tries: 0 });
+  }
+
+  /** It waits for a batch of the groups that have its slots now. */
+  #place(received: Pending): void {
+    const part = this.#spanning.current(received.part);
+    const pending = part === received.part ? received : { ...received, part };
     const work = this.#workOf(part);
     const refusedCommand = part.groups.length > 1 ? this.#refusedCommand(part) : undefined;
     if (work === undefined || refusedCommand !== undefined) {
-      return this.#fail(pending, REFUSED.severalGroups(refusedCommand ?? 'it'));
+      const isDivided = part !== received.part;
+      const why = isDivided ? REFUSED.moved : REFUSED.severalGroups(refusedCommand ?? 'it');
+      return this.#fail(pending, why);
     }
     const refusal = this.#refusalOf(part, work);
     if (refusal !== undefined) return this.#fail(pending, refusal);
@@ -344,6 +374,72 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
     if (!work.batcher.add(pending)) return this.#fail(pending, REFUSED.busy);
     this.#waiting.add(work);
+  }
+
+  #begin(group: Group): void {
+    const { batch, bareOks, commandTimeoutMs } = this.#options;
+    const { expected } = this.#coordinators.state(group.id);
+    const counts = bareOks(group.id);
+    const work = new GroupWork(group, batch, 2 * commandTimeoutMs, counts, expected);
+    this.#groups.set(group.id, work);
+  }
+
+  // ---- groups that end --------------------------------------------------------------------
+
+  /** The proposer repeats it until the group has ended. */
+  #close(group: GroupId, successors: readonly GroupDescriptor[]): void {
+    const { clock, time } = this.#options;
+    const work = this.#groups.get(group);
+    if (work === undefined || this.#spanning.hasEnded(group) || this.#draining) return;
+    if (!clock.begun || time.verdict.type !== 'right' || this.#congested()) return;
+    if (!this.#coordinators.state(group).quorumReachable) return;
+    if (whyNotSuccessors(work.group, successors) !== undefined) return;
+    this.#coordinators.close(group, successors, this.#nowMs());
+  }
+
+  /** Parts that wait go to the successors; those under way show whether they have an effect. */
+  #ended({ group, executeAt, successors }: EndOfGroup): void {
+    if (this.#spanning.hasEnded(group)) return;
+    this.#options.clock.observe(executeAt);
+    const work = this.#groups.get(group);
+    const its = successors.map((descriptor) => new Group(descriptor));
+    for (const successor of its) {
+      this.#coordinators.begin(successor, work !== undefined);
+      if (work !== undefined) this.#begin(successor);
+    }
+    this.#spanning.ended(group, its);
+    if (work === undefined) return;
+    this.#waiting.delete(work);
+    this.#volatile.delete(work);
+    this.#resubmit(work.batcher.drop(() => false));
+  }
+
+  /** It had no effect, and never will: its parts are begun again, within their time. */
+  #moved(id: TxnId): void {
+    const key = keyOf(id);
+    const moved = this.#transactions.get(key);
+    if (moved === undefined) return;
+    this.#transactions.delete(key);
+    this.#executor.send({ type: 'Forget', key });
+    this.#resubmit(moved.pendings);
+  }
+
+  #readMoved(token: number): void {
+    const moved = this.#reads.get(token);
+    if (moved === undefined) return;
+    this.#reads.delete(token);
+    moved.work.barriers -= 1;
+    this.#executor.send({ type: 'ForgetRead', token });
+    this.#resubmit(moved.pendings);
+  }
+
+  #resubmit(pendings: readonly Pending[]): void {
+    for (const pending of pendings) {
+      // The next look at what has expired finds the keys again.
+      const isOwn = pending.part.unit.connection === OWN_CONNECTION;
+      if (isOwn) this.#fail(pending, REFUSED.moved);
+      else this.#place(pending);
+    }
   }
 
   /** A command that cannot run over the groups of a part; KEYS needs all of them in this store. */
@@ -451,13 +547,15 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       this.#coordinators.isReachable(parts.map(({ group }) => group));
     while (!this.#congested()) {
       if (this.#coordinators.spanningUnderWay >= this.#batch.spanningDepth) return;
-      const pending = this.#spanning.next(mayBegin);
-      const work = pending && this.#workOf(pending.part);
-      if (pending === undefined || work === undefined) return;
+      const waiting = this.#spanning.next(mayBegin);
+      if (waiting === undefined) return;
+      const pending = { ...waiting, part: this.#spanning.current(waiting.part) };
+      const work = this.#workOf(pending.part);
+      if (work === undefined) return;
       const parts = this.#spanning.partsOf(pending.part);
       const commands = bodyOf([pending.part.bytes]);
       const id = this.#coordinators.coordinateSpanning(parts, commands, this.#nowMs());
-      this.#spanning.begun(pending);
+      this.#spanning.begun(waiting);
       this.#begun(work, id, [pending], commands.length);
     }
   }
@@ -606,12 +704,12 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const transaction = this.#transactions.get(key);
     const pending = transaction?.pendings[index];
     if (transaction === undefined || pending === undefined) return;
-    const { work } = transaction;
-    const wider = work.batcher.withSlots(pending, slots);
+    const wider = transaction.work.batcher.withSlots(pending, slots);
     const groups = this.#spanning.partsOf(wider.part).map(({ group }) => group);
-    if (groups.length === 1) {
-      work.batcher.addToTransactions(wider);
-      this.#waiting.add(work);
+    const only = groups.length > 1 ? undefined : groups[0] && this.#groups.get(groups[0]);
+    if (only !== undefined) {
+      only.batcher.addToTransactions(wider);
+      this.#waiting.add(only);
     } else if (!this.#spanning.add({ ...wider, part: { ...wider.part, groups } })) {
       this.#fail(pending, REFUSED.busy);
     }

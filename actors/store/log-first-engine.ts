@@ -12,6 +12,10 @@ export class LogFirstEngine implements Engine {
     this.#whenLogged = whenLogged;
   }
 
+  get groups(): Engine['groups'] {
+    return this.#engine.groups;
+  }
+
   metaOf(group: GroupId): ReturnType<Engine['metaOf']> {
     return this.#engine.metaOf(group);
   }

@@ -4,12 +4,13 @@
 import type { EngineErrorCode } from '../../storage/errors.ts';
 import type { FlushedGroup } from '../../storage/state-machines.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
-import type { Execution } from '../accord/local/effects.ts';
+import type { EndOfGroup, Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../accord/messages/messages.ts';
 import type { ClockComparison } from '../accord/primitives/cluster-time.ts';
 import type { Timestamp, TxnId } from '../accord/primitives/timestamp.ts';
+import type { GroupDescriptor } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalAnswer, WalReply, WalSync } from '../log/wal-actor.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
@@ -83,7 +84,12 @@ export type ExecutorMessage =
   /** From the gateway, of replies that did not fit the window of their part. */
   | ReplyFlow
   | WalReply
-  | { readonly type: 'FlushDone'; readonly failure: FlushFailure | undefined }
+  | {
+      readonly type: 'FlushDone';
+      readonly failure: FlushFailure | undefined;
+      /** A group has been divided by it. */
+      readonly divides: boolean;
+    }
   | { readonly type: 'Open' }
   /** It is time for the next slice of a listing. */
   | { readonly type: 'ListKeys' }
@@ -114,6 +120,16 @@ export type CoordinatorActorMessage =
   /** Quorums of plain replies that were counted below the actors. */
   | { readonly type: 'Quorum'; readonly group: GroupId; readonly answers: readonly BareOk[] }
   | { readonly type: 'Refused'; readonly group: GroupId; readonly id: TxnId }
+  | { readonly type: 'Moved'; readonly group: GroupId; readonly id: TxnId }
+  | { readonly type: 'ReadMoved'; readonly group: GroupId; readonly token: number }
+  /** A group of this node has ended; `successors` are those that the store holds, too. */
+  | EndOfGroup
+  /** Proposes to end a group of this store. */
+  | {
+      readonly type: 'Close';
+      readonly group: GroupId;
+      readonly successors: readonly GroupDescriptor[];
+    }
   | {
       readonly type: 'Recover';
       readonly group: GroupId;

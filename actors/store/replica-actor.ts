@@ -7,7 +7,7 @@ import {
   type CommandStoreLimits,
   type StoreWatch,
 } from '../accord/local/command-store.ts';
-import type { StoreEffect, Watermarks } from '../accord/local/effects.ts';
+import type { EndOfGroup, StoreEffect, Watermarks } from '../accord/local/effects.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Group } from '../accord/topology/group.ts';
@@ -36,6 +36,8 @@ interface ReplicaOptions {
   readonly executor: ActorRef<ExecutorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly tickMs: number;
+  /** A group of the store has ended: the whole node is to know. */
+  readonly ended: (end: EndOfGroup) => void;
   /** A message of this node denies a durable fact. */
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly observe: ReplicaObserver;
@@ -95,7 +97,6 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
     this.#wal.send({
       type: 'Replay',
       store,
-      groups: groups.map(({ id }) => id),
       replyTo: context.thisIncarnation,
     });
   }
@@ -126,7 +127,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         this.#trace.ofLog('in', 'Durable', this.#options.store, message.token);
         return store.durable(message.token, message.firstLsn);
       case 'Replayed':
-        for (const { group, records } of message.groups) store.restore(group, records);
+        store.restore(message.groups, this.#nowMs());
         return store.restored(message.clockLimitUs, this.#nowMs());
       case 'ClockLimit':
         return store.clockLimit(message.limitUs);
@@ -182,7 +183,11 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Covered':
         return outbox.released();
       case 'Refused':
-        return this.#coordinator.send({ type: 'Refused', group: effect.group, id: effect.id });
+      case 'Moved':
+      case 'ReadMoved':
+        return this.#coordinator.send(effect);
+      case 'Ended':
+        return this.#options.ended(effect);
       case 'Recover':
         // The progress log asks for it again.
         return tellOrDrop(this.#coordinator, effect);

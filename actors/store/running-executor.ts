@@ -8,9 +8,10 @@
 import { Arguments } from '../../storage/arguments.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from '../../storage/commands/reply.ts';
-import type { Engine } from '../../storage/engine.ts';
+import type { Engine, GroupSlots } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { Footprint } from '../../storage/keyspace/footprint.ts';
+import { firstSlotOf } from '../../storage/keyspace/slots.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
@@ -30,9 +31,11 @@ import { participantsOf, WHOLE_STORE } from '../accord/primitives/participants.t
 import {
   decodeReads,
   decodeSpanningBody,
+  isMoved,
   type SpanningPart,
 } from '../accord/primitives/spanning-body.ts';
-import { keyOf } from '../accord/primitives/timestamp.ts';
+import { isClose, keyOf } from '../accord/primitives/timestamp.ts';
+import { decodeSuccessors } from '../accord/topology/close-body.ts';
 import type { Group } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -115,6 +118,12 @@ type ReadAt = Extract<ExecutorMessage, { readonly type: 'ReadAt' }>;
 
 type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
 
+/** The end of a group, on its way to the engine. */
+interface Division {
+  readonly group: GroupId;
+  readonly successors: readonly GroupSlots[];
+}
+
 interface Member {
   readonly group: GroupId;
   readonly machine: StateMachine;
@@ -147,7 +156,8 @@ interface Application {
 /** The parts behind one barrier on their way, part by part. */
 interface Reading {
   readonly type: 'Reading';
-  readonly member: Member;
+  /** It may begin while the read waits. */
+  readonly group: GroupId;
   readonly token: number;
   readonly barrierSequence: number;
   readonly parts: readonly Part[];
@@ -175,7 +185,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #generation: number;
   readonly #engine: Engine;
   readonly #machines: StateMachines;
-  readonly #members: GroupMap<Member>;
+  readonly #members = new GroupMap<Member>();
   readonly #args = new Arguments();
   /** Those of the part that is applied, perhaps over several turns. */
   readonly #writer = new ReplyWriter(2);
@@ -208,6 +218,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Executions and reads of this generation that are done or begun: the replica's credit. */
   #taken = 0;
   #takenTold = 0;
+  #dividing: Division | undefined;
   #executedKeys: string[] = [];
   #outside: OutsideRun[] = [];
   #readsDone: ReadDone[] = [];
@@ -247,16 +258,27 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       done: (part, outcome) => this.#listed(part, outcome),
     });
     this.#bigKeys = new BigKeySearch(() => context.clock.monotonicMs());
-    this.#members = membersOf(options.groups, this.#machines);
     this.#slice = new ApplySlice(() => context.clock.monotonicMs(), options.sliceCommandsMax);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
     options.watch?.(this.#machines);
     options.observe(this.#machines, 0);
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     options.clients.send({ type: 'WaitsLost' });
-    const { flushed } = this.#machines;
+    const flushed = [...this.#machines.flushed, ...this.#machines.ended];
     this.#replica.send({ type: 'ExecutorReady', flushed, generation: this.#generation });
-    for (const member of this.#members.values()) this.#tellDeadlines(member);
+    this.#hold(this.#machines.open);
+  }
+
+  #hold(groups: readonly GroupSlots[]): void {
+    for (const { id, fromSlot, toSlot } of groups) {
+      const machine = this.#machines.of(id);
+      if (machine === undefined) continue;
+      const [from, to] = [firstSlotOf(fromSlot), firstSlotOf(toSlot)];
+      const slots = new AppliedSlots(from, to, machine.appliedSequence);
+      const member = { group: id, machine, slots, hasDeadlines: false };
+      this.#members.set(id, member);
+      this.#tellDeadlines(member);
+    }
   }
 
   receive(message: ExecutorMessage): void {
@@ -319,20 +341,60 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const next = this.#handed[0];
       if (next === undefined) return;
       if (next.type === 'Execute' && !this.#hasRoom()) return;
+      if (next.type === 'Execute' && isClose(next.execution.id) && !this.#close(next)) return;
       if (!this.#hasTime()) return;
       this.#handed.shift();
       this.#waitingSlots = undefined;
       this.#taken += 1;
-      if (next.type === 'Reading') this.#reading = next;
-      else if (next.type === 'ReadAt') this.#fetch(this.#memberOf(next), next);
-      else this.#begin(this.#memberOf(next), next.execution);
+      this.#take(next);
     }
   }
 
-  #memberOf({ group }: Execute | Read | ReadAt): Member {
+  #take(next: Execute | ReadAt | Reading): void {
+    if (next.type === 'Reading') {
+      this.#reading = next;
+      return;
+    }
+    // It has arrived twice, and the engine knows the end of its group.
+    if (!this.#members.has(next.group) && this.#machines.hasEnded(next.group)) return;
+    const member = this.#memberOf(next);
+    if (next.type === 'ReadAt') this.#fetch(member, next);
+    else this.#begin(member, next.execution);
+  }
+
+  #memberOf({ group }: Execute | ReadAt | Reading): Member {
     const member = this.#members.get(group);
     if (member === undefined) throw new Error('an execution is of a group that is not here');
     return member;
+  }
+
+  /**
+   * The successors of a group begin with all that it has changed in the engine. `false`: that takes
+   * a while, and nothing is applied meanwhile.
+   */
+  #close({ group, execution }: Execute): boolean {
+    const machines = this.#machines;
+    if (!this.#members.has(group)) return true;
+    if (!machines.mayDivide(group) || this.#context.clock.monotonicMs() < this.#notBeforeMs) {
+      return false;
+    }
+    const successors = decodeSuccessors(execution.body);
+    this.#dividing = { group, successors };
+    machines.divide(group, execution.sequence, successors, (error) =>
+      this.#tellFlushed(error, true),
+    );
+    return false;
+  }
+
+  /** Work that is under way in the group cannot go on: its clients try again. */
+  #divided({ group, successors }: Division): void {
+    this.#members.delete(group);
+    for (const part of this.#listings.abandon()) this.#fail(part, REFUSED.listing);
+    this.#bigKeys.abandon();
+    this.#options.clients.send({ type: 'WaitsLost' });
+    this.#hold(successors);
+    this.#replica.send({ type: 'Flushed', flushed: this.#machines.ended });
+    this.#options.watch?.(this.#machines);
   }
 
   #hasRoom(): boolean {
@@ -379,7 +441,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const args = this.#aheadArgs;
     const renderer = this.#aheadRenderer;
     const { writer } = renderer;
-    const { machine } = reading.member;
+    const { machine } = this.#memberOf(reading);
     const before = machine.eventCount;
     renderer.begin(part);
     let at = 0;
@@ -401,8 +463,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   /** `false`: some slot of the part was written since the barrier. */
-  #isCovered({ member, barrierSequence, uncovered, index }: Reading, part: Part): boolean {
-    const isCovered = member.slots.covers(part.participants, barrierSequence);
+  #isCovered(reading: Reading, part: Part): boolean {
+    const { barrierSequence, uncovered, index } = reading;
+    const isCovered = this.#memberOf(reading).slots.covers(part.participants, barrierSequence);
     if (!isCovered) uncovered.push(index);
     return isCovered;
   }
@@ -426,7 +489,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (execution.sequence <= machine.appliedSequence) return;
     this.#trace.handed(member.group, execution);
     const commands = this.#enter(machine, execution);
-    const parts = this.#expected.get(keyOf(execution.id));
+    // Of one that has no effect the coordinator hears from the replica.
+    const parts = isMoved(execution.reads) ? undefined : this.#expected.get(keyOf(execution.id));
     const place = { at: 0, unit: 0, isWithinUnit: false, isWithinCommand: false };
     this.#halfDone = { member, execution, commands, parts, left: 0, sink: NO_REPLY, ...place };
   }
@@ -434,10 +498,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Begins the transaction in the machine; returns its commands. */
   #enter(machine: StateMachine, execution: Execution): Uint8Array {
     const { executeAt, participants, body, reads, isRepeated } = execution;
-    if (reads === undefined) {
+    const isMovedOn = isMoved(reads);
+    if (reads === undefined || isMovedOn) {
       const footprint = participants === WHOLE_STORE ? undefined : participants;
       machine.begin(executeAt, footprint, undefined, isRepeated);
-      return body;
+      return isMovedOn ? NO_BYTES : body;
     }
     const { parts, commands } = decodeSpanningBody(body);
     machine.begin(executeAt, footprintOf(parts), decodeReads(reads), isRepeated);
@@ -645,7 +710,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (outcome === 'transaction') {
         // A key is past its deadline, and only a transaction may decide that it is gone.
         renderer.writer.cutBack(0);
-        reading.member.machine.takeEvents();
+        this.#memberOf(reading).machine.takeEvents();
         reading.expired.push(reading.index);
         return true;
       }
@@ -653,14 +718,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (isOver || (outcome === 'done' && reading.left === 0)) break;
       if (!this.#hasTime()) return false;
     }
-    this.#tellEvents(reading.member.machine);
+    this.#tellEvents(this.#memberOf(reading).machine);
     this.#reply(renderer, part);
     return true;
   }
 
   /** Begins the next command of the part, or goes on with the one that has begun. */
   #readCommand(reading: Reading, part: Part): ReadOutcome {
-    const { machine } = reading.member;
+    const { machine } = this.#memberOf(reading);
     const args = this.#readArgs;
     let outcome: ReadOutcome;
     if (reading.isWithinCommand) {
@@ -743,16 +808,23 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (machines.flushing || this.#halfDone?.isWithinUnit === true) return;
     const nowMs = this.#context.clock.monotonicMs();
     if (nowMs < this.#notBeforeMs) return;
-    const done = (error: EngineError | undefined): void => {
-      // Refused only when this incarnation has ended; the next one asks the engine itself.
-      const failure = error && { code: error.code, text: error.message };
-      tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure });
-    };
     const waits = (this.#halfDone !== undefined || this.#handed.length > 0) && !this.#hasRoom();
-    const due = waits || machines.needsFlush || nowMs >= this.#nextFlushMs;
-    if (!due || !machines.hasUnflushed) return;
-    machines.flush(done);
+    const isDue = waits || this.#awaitsClose() || machines.needsFlush || nowMs >= this.#nextFlushMs;
+    if (!isDue || !machines.hasUnflushed) return;
+    machines.flush((error) => this.#tellFlushed(error, false));
     this.#nextFlushMs = nowMs + this.#options.flushEveryMs;
+  }
+
+  #tellFlushed(error: EngineError | undefined, divides: boolean): void {
+    // Refused only when this incarnation has ended; the next one asks the engine itself.
+    const failure = error && { code: error.code, text: error.message };
+    tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure, divides });
+  }
+
+  /** The end of a group is next, and waits until the engine holds the group. */
+  #awaitsClose(): boolean {
+    const next = this.#isHalfWay() ? undefined : this.#handed[0];
+    return next?.type === 'Execute' && isClose(next.execution.id);
   }
 
   /** Nothing is lost: what was to be written is kept in memory, and in the log. */
@@ -807,7 +879,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return proceed?.();
       }
       case 'FlushDone':
-        return this.#flushDone(message.failure);
+        return this.#flushDone(message);
       case 'ListKeys':
         this.#listings.slice();
         if (this.#listings.size > 0) this.#goOnListing();
@@ -822,7 +894,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return this.#findExpired(message.group, message.pastMs);
       case 'Tick':
         // The turn that it makes considers a flush as it ends.
-        return;
+        return this.#awaitsClose() ? this.#apply() : undefined;
       case 'Open':
         // A retry that is late: the engine is open.
         return;
@@ -853,17 +925,20 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       return;
     }
     const { token, barrierSequence } = message;
-    const reading = readingOf(this.#memberOf(message), token, barrierSequence, parts);
+    const reading = readingOf(message.group, token, barrierSequence, parts);
     const waits = this.#handed.length > 0 || this.#isHalfWay();
-    if (waits && this.#readAhead(reading)) return;
+    if (waits && this.#members.has(message.group) && this.#readAhead(reading)) return;
     this.#handed.push(reading);
     this.#apply();
   }
 
-  #flushDone(failure: FlushDone['failure']): void {
+  #flushDone({ failure, divides }: FlushDone): void {
+    const dividing = divides ? this.#dividing : undefined;
+    if (divides) this.#dividing = undefined;
     if (failure?.code === 'HOLO_STORE_DISK_FULL') return this.#flushLater();
     if (failure !== undefined) throw new EngineError(failure.code, failure.text);
     this.#options.onDiskFull(false);
+    if (dividing !== undefined) this.#divided(dividing);
     this.#replica.send({ type: 'Flushed', flushed: this.#machines.flushed });
     this.#apply();
   }
@@ -889,14 +964,14 @@ function waitingFor(machine: StateMachine, part: Part): PartReplies['waiting'] {
 }
 
 function readingOf(
-  member: Member,
+  group: GroupId,
   token: number,
   barrierSequence: number,
   parts: readonly Part[],
 ): Reading {
   const place = { index: 0, at: 0, left: 0, isWithinPart: false, isWithinCommand: false };
   const lists = { parts, expired: [], uncovered: [] };
-  return { type: 'Reading', member, token, barrierSequence, nowMs: 0, ...lists, ...place };
+  return { type: 'Reading', group, token, barrierSequence, nowMs: 0, ...lists, ...place };
 }
 
 /** The slots of all groups; undefined: all slots. */
@@ -907,15 +982,4 @@ function footprintOf(parts: readonly SpanningPart[]): Footprint {
     for (const slot of participants) slots.push(slot);
   }
   return participantsOf(slots) as Uint16Array;
-}
-
-function membersOf(groups: readonly Group[], machines: StateMachines): GroupMap<Member> {
-  const members = new GroupMap<Member>();
-  for (const { id, fromConflictSlot, toConflictSlot } of groups) {
-    const machine = machines.of(id);
-    if (machine === undefined) continue;
-    const slots = new AppliedSlots(fromConflictSlot, toConflictSlot, machine.appliedSequence);
-    members.set(id, { group: id, machine, slots, hasDeadlines: false });
-  }
-  return members;
 }

@@ -5,25 +5,61 @@
 import { Arguments } from '../../storage/arguments.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
 import type { Part } from '../../transport/resp/connection/part.ts';
+import { slotOfCursor } from '../../transport/resp/connection/placement.ts';
 import { participantsOf, WHOLE_STORE } from '../accord/primitives/participants.ts';
 import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
 import type { Group } from '../accord/topology/group.ts';
+import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import type { Pending } from './batcher.ts';
 
 export class SpanningWork {
-  /** Ascending by range. */
-  readonly #groups: readonly Group[];
+  /** Those that have not ended, ascending by range. */
+  #groups: readonly Group[];
+  /** Of each that has, the groups that have its slots now. */
+  readonly #successors = new GroupMap<readonly Group[]>();
   readonly #waitingMax: number;
   #waiting: Pending[] = [];
 
   /** `groups`: of the whole cluster. */
   constructor(groups: readonly Group[], waitingMax: number) {
-    this.#groups = [...groups].sort((a, b) => a.id.range - b.id.range);
+    this.#groups = inOrder(groups);
     this.#waitingMax = waitingMax;
   }
 
   get waiting(): number {
     return this.#waiting.length;
+  }
+
+  hasEnded(group: GroupId): boolean {
+    return this.#successors.has(group);
+  }
+
+  ended(parent: GroupId, successors: readonly Group[]): void {
+    this.#successors.set(parent, successors);
+    const others = this.#groups.filter(({ id }) => !isSameGroup(id, parent));
+    this.#groups = inOrder([...others, ...successors]);
+  }
+
+  /** The same part with the groups that have its slots now. */
+  current(part: Part): Part {
+    if (!part.groups.some((group) => this.hasEnded(group))) return part;
+    const { participants: slots, wholeStore } = part;
+    const open = part.groups.flatMap((group) => this.#openOf(group));
+    const walkedAt = walksFrom(part);
+    if (walkedAt !== undefined) {
+      const groups = open.filter((group) => holds(group, walkedAt)).map(({ id }) => id);
+      return { ...part, groups };
+    }
+    const its = open.filter((group) => wholeStore || slots.some((slot) => holds(group, slot)));
+    // Commands without a key are of no group in particular.
+    const groups = (its.length > 0 ? its : open.slice(0, 1)).map(({ id }) => id);
+    return { ...part, groups };
+  }
+
+  #openOf(id: GroupId): readonly Group[] {
+    const successors = this.#successors.get(id);
+    if (successors !== undefined) return successors.flatMap((group) => this.#openOf(group.id));
+    return this.#groups.filter((group) => isSameGroup(group.id, id));
   }
 
   /** `false`: too much is waiting already. */
@@ -64,6 +100,14 @@ export class SpanningWork {
   }
 }
 
+function inOrder(groups: readonly Group[]): readonly Group[] {
+  return [...groups].sort((a, b) => a.id.range - b.id.range);
+}
+
+function holds({ fromConflictSlot, toConflictSlot }: Group, slot: number): boolean {
+  return slot >= fromConflictSlot && slot < toConflictSlot;
+}
+
 const args = new Arguments();
 /** Commands over all keys that run over several groups, also in a block. */
 const IN_BLOCKS: ReadonlySet<string> = new Set(['DBSIZE', 'FLUSHALL', 'FLUSHDB', 'SWAPDB']);
@@ -79,6 +123,14 @@ export function unspannable({ bytes, count, wholeStore }: Part): string | undefi
     if (command?.keys === 'whole-store' && !allowed.has(command.name)) return command.name;
   }
   return undefined;
+}
+
+/** Of SCAN by itself: the slot that its cursor is in. */
+function walksFrom({ bytes, count, wholeStore, groups }: Part): number | undefined {
+  if (!wholeStore || count !== 1 || groups.length !== 1) return undefined;
+  args.next(bytes, 0);
+  if (!args.is(0, 'SCAN') || args.count < 2) return undefined;
+  return slotOfCursor(args.text(1));
 }
 
 /** KEYS alone: listed in every group by the node whose client waits. */

@@ -37,12 +37,12 @@ const KEY_BYTES = new Map([
   [DROPPED, DROPPED_KEY_BYTES],
 ]);
 
-const META_LAYOUT = 6;
+const META_LAYOUT = 7;
 const MARKS_AT = 1 + 2 * 2 + 2 * 8;
 /** Of one database: when it was cleared, and what its number means since when. */
 const MARKS_BYTES = TIMESTAMP_BYTES + 2 + TIMESTAMP_BYTES;
 const MARKS_END = MARKS_AT + DATABASES * MARKS_BYTES;
-const META_CHECKED_BYTES = MARKS_END + NUMBER_BYTES;
+const META_CHECKED_BYTES = MARKS_END + NUMBER_BYTES + 1;
 const CHECKSUM_BYTES = 4;
 
 const BLOCK_LAYOUT = 1;
@@ -91,7 +91,8 @@ export function encodeGroup(meta: GroupMeta): Buffer {
     writeMark(row, at + TIMESTAMP_BYTES + 2, swappedAt);
     at += MARKS_BYTES;
   }
-  row.writeUIntLE(meta.lastCollection, at, NUMBER_BYTES);
+  at = row.writeUIntLE(meta.lastCollection, at, NUMBER_BYTES);
+  row.writeUInt8(meta.ended ? 1 : 0, at);
   return sealed(row);
 }
 
@@ -185,6 +186,7 @@ function decodeGroup(id: GroupId, row: Buffer): GroupMeta {
     clearedAt,
     databases,
     lastCollection: row.readUIntLE(MARKS_END, NUMBER_BYTES),
+    ended: row.readUInt8(MARKS_END + NUMBER_BYTES) === 1,
   };
 }
 

@@ -28,6 +28,10 @@ export class GroupTable {
     return this.#groups.get(group)?.meta;
   }
 
+  get metas(): readonly GroupMeta[] {
+    return [...this.#groups.values()].flatMap(({ meta }) => meta ?? []);
+  }
+
   countsOf(group: GroupId): readonly SlotBlock[] {
     return [...(this.#groups.get(group)?.blocks.values() ?? [])];
   }
@@ -62,6 +66,7 @@ export class GroupTable {
   committed({ meta, databases }: FlushBatch): void {
     const rows = this.rowsOf(meta.id);
     rows.meta = meta;
+    if (meta.ended) rows.blocks.clear();
     for (const { database, clear, blocks } of databases) {
       for (const [key, block] of clear ? rows.blocks : []) {
         if (block.database === database) rows.blocks.delete(key);

@@ -116,6 +116,10 @@ export class LmdbEngine implements Engine {
     return this.#data as LmdbRows;
   }
 
+  get groups(): readonly GroupMeta[] {
+    return this.#groups.metas;
+  }
+
   metaOf(group: GroupId): GroupMeta | undefined {
     return this.#groups.metaOf(group);
   }
@@ -349,6 +353,9 @@ export class LmdbEngine implements Engine {
 
   #writeGroup({ meta, databases }: FlushBatch): void {
     const info = this.#info;
+    for (const block of meta.ended ? this.countsOf(meta.id) : []) {
+      watch(info.remove(blockRowKey(meta.id, block)));
+    }
     for (const { database, clear, blocks } of databases) {
       const before = clear ? this.countsOf(meta.id) : [];
       for (const block of before) {

@@ -193,6 +193,10 @@ export class MemoryEngine implements Engine {
     this.#defer = options.defer;
   }
 
+  get groups(): readonly GroupMeta[] {
+    return this.#store.groups.metas;
+  }
+
   metaOf(group: GroupId): GroupMeta | undefined {
     return this.#store.groups.metaOf(group);
   }

@@ -22,9 +22,11 @@ import { ApplyOrderError, EngineError } from '../errors.ts';
 import { DATABASES, TABLE_DATABASE } from '../limits.ts';
 import type { SearchedPlace } from './big-keys.ts';
 import type { KeyspaceDigest } from './digest.ts';
+import type { StoredEntry } from './entry.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
 import { KeyEvents } from './key-events.ts';
 import { type OtherDatabases, RunContext } from './run-context.ts';
+import { POSITIONS } from './slots.ts';
 import { TableHash, type TableHashKey } from './table-hash.ts';
 
 /** Rows of the table: far more than there are settings of the cluster. */
@@ -107,7 +109,8 @@ export class Databases implements OtherDatabases {
     this.#use(this.#physical(0));
     for (const { database } of engine.countsOf(id)) this.#use(database);
     this.#assign();
-    this.tableChanged();
+    // The rows of the table lie where they have always been, whatever group has their slots now.
+    this.#take(engine.page(TABLE_DATABASE, 0, POSITIONS, ROWS_MAX));
   }
 
   /** The same object until they change. */
@@ -207,7 +210,10 @@ export class Databases implements OtherDatabases {
   }
 
   tableChanged(): void {
-    const rows = this.#byNumber[TABLE_DATABASE]?.page(0, ROWS_MAX).items ?? [];
+    this.#take(this.#byNumber[TABLE_DATABASE]?.page(0, ROWS_MAX).items ?? []);
+  }
+
+  #take(rows: readonly StoredEntry[]): void {
     if (rows.length === 0) return;
     this.context.settings = settingsOf(rows.map(({ key, entry }) => [key, String(entry.value)]));
     this.context.thresholds = thresholdsOf(this.context.settings);
@@ -257,7 +263,7 @@ export class Databases implements OtherDatabases {
     const meta: GroupMeta = {
       ...{ id, fromSlot, toSlot, appliedSequence, appliedUnits, clearedAt },
       databases: this.#marks,
-      lastCollection: this.context.lastCollection,
+      ...{ lastCollection: this.context.lastCollection, ended: false },
     };
     return {
       batch: { meta, databases: captures.map(({ batch }) => batch) },

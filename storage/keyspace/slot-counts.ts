@@ -21,6 +21,27 @@ export interface SlotBlock {
   readonly removedAt: readonly Timestamp[];
 }
 
+/** The counts of the Redis slots from `fromSlot` up to, and without, `toSlot`, alone. */
+export function blocksWithin(
+  blocks: readonly SlotBlock[],
+  fromSlot: number,
+  toSlot: number,
+): readonly SlotBlock[] {
+  return blocks.flatMap((block) => {
+    const first = block.index * BLOCK_SLOTS;
+    if (first + BLOCK_SLOTS <= fromSlot || first >= toSlot) return [];
+    const isWithin = (at: number): boolean => first + at >= fromSlot && first + at < toSlot;
+    return {
+      database: block.database,
+      index: block.index,
+      keys: block.keys.map((count, at) => (isWithin(at) ? count : 0)),
+      volatileKeys: block.volatileKeys.map((count, at) => (isWithin(at) ? count : 0)),
+      bytes: block.bytes.map((count, at) => (isWithin(at) ? count : 0)),
+      removedAt: block.removedAt.map((version, at) => (isWithin(at) ? version : ZERO)),
+    };
+  });
+}
+
 export class SlotCounts {
   readonly #database: number;
   /** The first slot of the first block; the group may begin behind it. */

@@ -49,6 +49,9 @@ export function harnessName(config: Harness): string {
   if (config.type === 'groups') {
     return ['three groups, N=5', ...settings(config.profile ?? {})].join(', ');
   }
+  if (config.type === 'splits') {
+    return [`splits, N=${config.nodes}`, ...settings(config.profile ?? {})].join(', ');
+  }
   const { nodes, electorate, ...others } = config.knobs ?? {};
   return [`cluster ${config.mix}, N=${nodes} E=${electorate}`, ...settings(others)].join(', ');
 }

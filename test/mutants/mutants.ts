@@ -10,6 +10,7 @@ import type { Profile } from '../simulation/profile.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 import { SPANNING_MUTANTS } from './spanning-mutants.ts';
+import { SPLIT_MUTANTS } from './split-mutants.ts';
 
 export type Harness =
   | { readonly type: 'protocol'; readonly mix: MixName; readonly knobs?: Partial<Knobs> }
@@ -18,6 +19,13 @@ export type Harness =
   /** Whole nodes on simulated disks and links. */
   | {
       readonly type: 'node';
+      readonly nodes: number;
+      readonly timeMs: number;
+      readonly profile?: Partial<Profile>;
+    }
+  /** The same with groups that are split all the time. */
+  | {
+      readonly type: 'splits';
       readonly nodes: number;
       readonly timeMs: number;
       readonly profile?: Partial<Profile>;
@@ -773,10 +781,10 @@ export const MUTANTS: readonly Mutant[] = [
     name: 'expiry_by_local_clock',
     accordItem: 'storage: expiry judged by the local clock',
     file: 'actors/store/running-executor.ts',
-    find: '    const { executeAt, participants, body, reads } = execution;\n',
+    find: '    const { executeAt, participants, body, reads, isRepeated } = execution;\n',
     replace:
       '    StateMachine.localMs = this.#options.nowMs();\n' +
-      '    const { executeAt, participants, body, reads } = execution;\n',
+      '    const { executeAt, participants, body, reads, isRepeated } = execution;\n',
     also: [
       {
         file: 'actors/store/running-executor.ts',
@@ -890,4 +898,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...NODE_MUTANTS,
   ...DATABASE_MUTANTS,
   ...SPANNING_MUTANTS,
+  ...SPLIT_MUTANTS,
 ];

@@ -45,6 +45,11 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
       const { timeMs, profile = {} } = config;
       return (seed) => simulateThreeGroups({ seed, timeMs, profile }).violations[0];
     }
+    case 'splits': {
+      const { simulateSplitting } = await import('../simulation/splitting.ts');
+      const { nodes, timeMs, profile = {} } = config;
+      return (seed) => simulateSplitting({ seed, nodes, timeMs, profile }).violations[0];
+    }
     case 'node': {
       const { SimulatedCluster } = await import('../simulation/cluster.ts');
       const { nodes, timeMs, profile = {} } = config;

@@ -35,6 +35,7 @@ async function open(
         changed.push(`${user} sets ${name} to ${value}`);
         return undefined;
       },
+      split: () => undefined,
       status: () => statusOf(1),
       topology: () => TOPOLOGY,
       actors: () => ({}),

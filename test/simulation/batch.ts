@@ -4,6 +4,7 @@
  */
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
 import { EventHash } from './event-hash.ts';
+import { simulateSplitting } from './splitting.ts';
 import { simulateThreeGroups } from './three-groups.ts';
 
 export interface BatchOptions {
@@ -13,6 +14,8 @@ export interface BatchOptions {
   readonly nodes?: number | undefined;
   /** 1 or 3. Absent: 3 for one seed of ten, where `nodes` is absent too. */
   readonly groups?: number | undefined;
+  /** Of groups that are split all the time. Absent: one seed of ten, as above. */
+  readonly splits?: boolean | undefined;
   readonly timeMs: number;
   readonly onRun?: (result: RunResult) => void;
 }
@@ -34,32 +37,59 @@ export interface BatchResult {
   readonly digest: string;
 }
 
-export function nodesOf(seed: number, nodes: number | undefined): number {
+function nodesOf(seed: number, nodes: number | undefined): number {
   return nodes ?? (seed % 2 === 1 ? 3 : 5);
 }
 
 /** One seed of ten is of three groups, where neither is told. */
-export function groupsOf(
-  seed: number,
-  nodes: number | undefined,
-  groups: number | undefined,
-): number {
+function groupsOf(seed: number, nodes: number | undefined, groups: number | undefined): number {
   return groups ?? (nodes === undefined && seed % 10 === 8 ? 3 : 1);
 }
 
-/** One run, of one group with all nodes, or of three on five nodes. */
+/** One seed of ten is of groups that are split, where nothing is told. */
+function splitsOf(
+  seed: number,
+  { nodes, groups, splits }: Pick<BatchOptions, 'nodes' | 'groups' | 'splits'>,
+): boolean {
+  return splits ?? (nodes === undefined && groups === undefined && seed % 10 === 4);
+}
+
+interface SeedKind {
+  readonly nodes: number;
+  readonly groups: number;
+  readonly splits: boolean;
+}
+
+export function kindOf(
+  seed: number,
+  options: Pick<BatchOptions, 'nodes' | 'groups' | 'splits'>,
+): SeedKind {
+  const { nodes, groups } = options;
+  return {
+    nodes: nodesOf(seed, nodes),
+    groups: groupsOf(seed, nodes, groups),
+    splits: splitsOf(seed, options),
+  };
+}
+
+/** One run, of one group with all nodes, of three on five nodes, or of groups that are split. */
 export function simulateSeed(
   seed: number,
-  nodes: number,
-  groups: number,
+  { nodes, groups, splits }: SeedKind,
   options: Pick<RunOptions, 'timeMs' | 'trace'>,
 ): RunResult {
+  if (splits) return simulateSplitting({ seed, nodes, ...options });
   if (groups === 3) return simulateThreeGroups({ seed, ...options });
   return simulate({ seed, nodes, ...options });
 }
 
-export function commandOf(seed: number, nodes: number, groups: number, timeMs: number): string {
-  const what = groups === 1 ? `--nodes ${nodes}` : `--groups ${groups}`;
+export function commandOf(
+  seed: number,
+  { nodes, groups, splits }: SeedKind,
+  timeMs: number,
+): string {
+  const kind = splits ? `--nodes ${nodes} --splits` : `--nodes ${nodes}`;
+  const what = groups === 1 ? kind : `--groups ${groups}`;
   return `npm run sim -- --seed ${seed} ${what} --time ${timeMs / 1_000}`;
 }
 
@@ -70,9 +100,8 @@ export function runBatch(options: BatchOptions): BatchResult {
   let virtualMs = 0;
   const hash = new EventHash();
   for (let seed = options.from; seed < options.from + options.seeds; seed += 1) {
-    const nodes = nodesOf(seed, options.nodes);
-    const groups = groupsOf(seed, options.nodes, options.groups);
-    const result = simulateSeed(seed, nodes, groups, { timeMs: options.timeMs });
+    const kind = kindOf(seed, options);
+    const result = simulateSeed(seed, kind, { timeMs: options.timeMs });
     options.onRun?.(result);
     operations += result.operations;
     virtualMs += result.virtualMs;
@@ -81,7 +110,7 @@ export function runBatch(options: BatchOptions): BatchResult {
       counts[what] = (counts[what] ?? 0) + count;
     }
     if (result.violations.length === 0) continue;
-    const command = commandOf(seed, nodes, groups, options.timeMs);
+    const command = commandOf(seed, kind, options.timeMs);
     failures.push({ seed, command, violations: result.violations });
   }
   return { runs: options.seeds, operations, virtualMs, counts, failures, digest: hash.digest() };

@@ -22,6 +22,7 @@ import { drawProfile, type Profile } from './profile.ts';
 import { SimGroup, SimSpan } from './sim-group.ts';
 import { CALM, SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
+import { Splits } from './splits.ts';
 import { VirtualScheduler } from './virtual-scheduler.ts';
 import { Workload, type WorkloadOptions } from './workload.ts';
 
@@ -37,6 +38,8 @@ export interface RunOptions {
   readonly groups?: readonly GroupDescriptor[];
   /** Of each node; 1 by default. */
   readonly stores?: number;
+  /** Groups are split, with at most so long a pause between two attempts; then all are members. */
+  readonly splitEveryMs?: number;
   /** Nodes have the real gateway, to which sockets can be attached, and no load. */
   readonly hasGateways?: boolean;
   /** On by default. */
@@ -83,7 +86,9 @@ export class SimulatedCluster {
   readonly nodes: SimNode[] = [];
   readonly counts: Record<string, number> = {};
   readonly violations: string[] = [];
-  readonly groups: readonly SimGroup[];
+  /** Those of the beginning first; they grow where groups are split. */
+  readonly groups: SimGroup[];
+  readonly #splits: Splits | undefined;
   /** One per group, and one over all of them where there are several. */
   readonly workloads: readonly Workload[];
   /** Present where there are several groups. */
@@ -126,7 +131,9 @@ export class SimulatedCluster {
     const { spans = true, spansOnly = false, flushes } = profile;
     // FLUSHALL of one group would remove keys of which the others know nothing.
     const isSpanned = this.groups.length > 1 && spans && (spansOnly || !flushes);
-    this.span = isSpanned ? new SimSpan(this.groups, violation) : undefined;
+    this.span = isSpanned
+      ? new SimSpan(this.groups, violation, options.splitEveryMs !== undefined)
+      : undefined;
     const spanning =
       this.span === undefined
         ? []
@@ -135,6 +142,20 @@ export class SimulatedCluster {
     const { network } = this;
     const rng = this.#rng.fork();
     const note = (what: string): void => this.#note(what);
+    const { splitEveryMs } = options;
+    this.#splits =
+      splitEveryMs === undefined
+        ? undefined
+        : new Splits({
+            ...{ scheduler, nodes: this.nodes, groups: this.groups, count, note },
+            rng: this.#rng.fork(),
+            everyMsMax: splitEveryMs,
+            add: (descriptor, parent) => {
+              const group = this.#group(descriptor, parent);
+              this.groups.push(group);
+              for (const node of this.nodes) node.add(group);
+            },
+          });
     this.faults = new FaultInjector({
       profile,
       scheduler,
@@ -152,9 +173,9 @@ export class SimulatedCluster {
     };
   }
 
-  #group(descriptor: GroupDescriptor): SimGroup {
+  #group(descriptor: GroupDescriptor, parent?: SimGroup): SimGroup {
     const { range } = descriptor.id;
-    const isSole = (this.#options.groups?.length ?? 1) === 1;
+    const isSole = (this.#options.groups?.length ?? 1) === 1 && parent === undefined;
     const observer = {
       violation: (what: string) => this.#violation(isSole ? what : `range ${range}: ${what}`),
       count: (what: string) => this.#count(what),
@@ -166,7 +187,8 @@ export class SimulatedCluster {
         this.#leadMs = Math.max(this.#leadMs, leadUs / 1_000);
       },
     };
-    return new SimGroup(descriptor, observer, this.#options.invariants);
+    const splits = this.#options.splitEveryMs !== undefined;
+    return new SimGroup(descriptor, observer, { checks: this.#options.invariants, parent, splits });
   }
 
   #machine(nodeId: number, members: readonly number[]): SimNode {
@@ -198,6 +220,7 @@ export class SimulatedCluster {
       onCrash: (node, error) => {
         if (!explainsCrash(error)) this.#violation(`an actor of node ${node.id} crashes: ${error}`);
       },
+      onEnded: (node, end) => this.#splits?.executed(node.id, end),
       onCut: (node) => this.faults.afterCut(node),
       onRefused: (node, what) => this.#violation(`node ${node.id} refuses ${what}`),
       count: (what) => this.#count(what),
@@ -245,10 +268,12 @@ export class SimulatedCluster {
         workload.begin(this.#rng.fork());
       }
     }
+    this.#splits?.begin();
     this.faults.begin();
     this.faults.takeAway();
     this.#runFor(timeMs);
     for (const workload of this.workloads) workload.stop();
+    this.#splits?.stop();
     this.network.weather = CALM;
     this.#runFor(Math.max(0, (this.profile.away?.ms ?? 0) - timeMs));
     this.faults.heal();
@@ -412,7 +437,7 @@ export class SimulatedCluster {
       violation: (what) => this.#violation(what),
     });
     for (const [at, group] of this.groups.entries()) {
-      const expected = expectedDigests[at];
+      const expected = expectedDigests[at] ?? 'down';
       for (const node of this.#livingOf(group)) {
         const digest = this.#digest(node, group);
         if (digest === undefined || digest === expected) continue;

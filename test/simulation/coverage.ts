@@ -97,6 +97,12 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'fault: partition that heals one by one': ['fault partition that heals one by one'],
   'fault: crash with a clock astray': ['fault clock astray, then a crash'],
   'commands that write too much': ['command told OOM'],
+  splits: ['split completed'],
+  'splits cut off in the middle': ['split cut off in the middle'],
+  'splits with a rival': ['split with a rival'],
+  'transactions behind the end of their group': ['transaction moved'],
+  'reads behind the end of their group': ['read moved'],
+  'transactions moved by another group': ['moved by another'],
 };
 
 /** The events that a batch has not met. */

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { toJsonl, toPerfetto, toShiviz } from '../transport/trace/whole.ts';
-import { type BatchResult, groupsOf, nodesOf, runBatch, simulateSeed } from './batch.ts';
+import { type BatchResult, kindOf, runBatch, simulateSeed } from './batch.ts';
 import { SimulatedCluster } from './cluster.ts';
 import { missingCoverage } from './coverage.ts';
 
@@ -16,6 +16,7 @@ const HELP = `npm run sim -- [options]
   --seeds N    how many seeds (100)        --from S   the first of them (1)
   --seed S     this one only               --nodes N  3, 5 or 7 (3 for odd seeds, 5 for even)
   --groups G   3: three groups on five nodes (one seed of ten)
+  --splits     groups that are split all the time (one seed of ten)
   --time T     seconds of load per seed, in virtual time (10)
   --replay     with --seed: write its trace, also when all is well
   --quiet      how fast a cluster of 3 without load runs
@@ -37,6 +38,7 @@ function main(): number {
       time: { type: 'string', default: '10' },
       nodes: { type: 'string' },
       groups: { type: 'string' },
+      splits: { type: 'boolean' },
       replay: { type: 'boolean', default: false },
       quiet: { type: 'boolean', default: false },
       digest: { type: 'boolean', default: false },
@@ -56,7 +58,8 @@ function main(): number {
   const from = numberOf('seed', values.seed ?? values.from);
   const seeds = values.seed === undefined ? numberOf('seeds', values.seeds) : 1;
   const startMs = performance.now();
-  const result = runBatch({ from, seeds, nodes, groups, timeMs, onRun: progress(seeds) });
+  const { splits } = values;
+  const result = runBatch({ from, seeds, nodes, groups, splits, timeMs, onRun: progress(seeds) });
   report(result, (performance.now() - startMs) / 1_000);
   if (values.digest) console.log(`digest ${result.digest}`);
   for (const { command, violations } of result.failures) {
@@ -64,7 +67,7 @@ function main(): number {
     for (const violation of violations) console.log(`  ${violation}`);
   }
   const again = (seed: number): void =>
-    replay(seed, nodesOf(seed, nodes), groupsOf(seed, nodes, groups), timeMs);
+    replay(seed, kindOf(seed, { nodes, groups, splits }), timeMs);
   for (const { seed } of result.failures.slice(0, REPLAYS_MAX)) again(seed);
   if (values.replay && result.failures.length === 0) again(from);
   const missing = seeds >= COVERAGE_SEEDS_MIN ? missingCoverage(result.counts) : [];
@@ -111,10 +114,10 @@ function report(result: BatchResult, wallSeconds: number): void {
 }
 
 /** The same seed once more, with every message recorded, into files for people and tools. */
-function replay(seed: number, nodes: number, groups: number, timeMs: number): void {
-  const result = simulateSeed(seed, nodes, groups, { timeMs, trace: true });
+function replay(seed: number, kind: ReturnType<typeof kindOf>, timeMs: number): void {
+  const result = simulateSeed(seed, kind, { timeMs, trace: true });
   const events = result.trace().slice(-DUMP_EVENTS_MAX);
-  const base = join(tmpdir(), `holostore-sim-${seed}-${nodes}`);
+  const base = join(tmpdir(), `holostore-sim-${seed}-${kind.nodes}`);
   writeFileSync(`${base}.jsonl`, toJsonl(events));
   writeFileSync(`${base}.shiviz.log`, toShiviz(events));
   writeFileSync(`${base}.perfetto.json`, toPerfetto(events));

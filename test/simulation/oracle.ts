@@ -5,16 +5,28 @@
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import { type Participants, WHOLE_STORE } from '../../actors/accord/primitives/participants.ts';
-import { countedBytes, decodeSpanningBody } from '../../actors/accord/primitives/spanning-body.ts';
-import { compare, keyOf } from '../../actors/accord/primitives/timestamp.ts';
+import {
+  countedBytes,
+  decodeSpanningBody,
+  isMoved,
+} from '../../actors/accord/primitives/spanning-body.ts';
+import {
+  compare,
+  isClose,
+  keyOf,
+  type Timestamp,
+  type TxnId,
+} from '../../actors/accord/primitives/timestamp.ts';
+import { decodeSuccessors } from '../../actors/accord/topology/close-body.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
-import { isSameGroup } from '../../actors/accord/topology/group-id.ts';
+import { type GroupId, groupKey, isSameGroup } from '../../actors/accord/topology/group-id.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { SPANNING_READ_BYTES_MAX, UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { TOO_MUCH } from '../../storage/spanning/fetched-entries.ts';
-import { StateMachine } from '../../storage/state-machine.ts';
+import type { StateMachine } from '../../storage/state-machine.ts';
+import { StateMachines } from '../../storage/state-machines.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Replied, ReplyJudge } from './reply-judge.ts';
 
@@ -45,12 +57,13 @@ export class Oracle {
     }
   }
 
-  /** A machine without data, and those that execute on it. */
-  machine(unitWriteBytesMax: number): StateMachine {
-    return new StateMachine({
-      group: this.#group,
-      engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: () => undefined }),
+  /** The machine of a group of the beginning, without data. */
+  begin(unitWriteBytesMax: number): StateMachines {
+    return new StateMachines({
+      groups: [this.#group],
+      engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: (done) => done() }),
       cacheBytesMax: CACHE_BYTES_MAX,
+      dirtyBytesMax: CACHE_BYTES_MAX,
       unitWriteBytesMax,
       tableHashKey: [3, 4],
     });
@@ -60,6 +73,8 @@ export class Oracle {
 interface OracleGroup {
   readonly descriptor: GroupDescriptor;
   readonly oracle: Oracle;
+  /** Itself for one of the beginning. */
+  readonly root?: OracleGroup;
   readonly judge?: ReplyJudge;
 }
 
@@ -71,56 +86,131 @@ interface OracleOptions {
   readonly violation?: (what: string) => void;
 }
 
+/** A group that has begun. */
 interface OracleMember extends OracleGroup {
-  readonly machine: StateMachine;
+  /** Undefined once it has ended. */
+  machine: StateMachine | undefined;
+  readonly machines: StateMachines;
 }
 
 const args = new Arguments();
 const writer = new ReplyWriter(2);
 
 /**
- * The digests of the groups' states after all executions, as `StateMachine.digest` computes them.
- * The judges get their replies.
+ * The digests of the groups' states after all executions, as `StateMachine.digest` computes them;
+ * undefined for a group that has ended, or has never begun. The judges get their replies.
  */
-export function digestsOf(groups: readonly OracleGroup[], options: OracleOptions = {}): string[] {
+export function digestsOf(
+  groups: readonly OracleGroup[],
+  options: OracleOptions = {},
+): (string | undefined)[] {
   const { unitWriteBytesMax = UNIT_WRITE_BYTES_MAX } = options;
-  const members = groups.map((group) => {
-    return { ...group, machine: group.oracle.machine(unitWriteBytesMax) };
-  });
+  const members: OracleMember[] = [];
+  for (const group of groups) {
+    if ((group.root ?? group) !== group) continue;
+    const machines = group.oracle.begin(unitWriteBytesMax);
+    members.push({ ...group, machines, machine: machines.of(group.descriptor.id) });
+  }
   const all = new Map<string, Execution>();
   for (const { oracle } of groups) {
     for (const [key, execution] of oracle.executions) all.set(key, execution);
   }
+  const judges = new Set(groups.flatMap(({ judge }) => judge ?? []));
+  if (options.spanJudge !== undefined) judges.add(options.spanJudge);
+  const run: OracleRun = { ...options, groups, members, judges };
   const ordered = [...all.values()].sort((a, b) => compare(a.executeAt, b.executeAt));
   for (const execution of ordered) {
-    if (execution.reads === undefined) runInOne(members, execution);
-    else runInSeveral(members, execution, options);
+    if (isClose(execution.id)) closeOne(run, execution);
+    else if (isMoved(execution.reads)) moveOne(run, execution);
+    else if (execution.reads === undefined) runInOne(run, execution);
+    else runInSeveral(run, execution);
   }
-  return members.map(({ machine }) => machine.digest());
+  return groups.map(({ descriptor }) => memberOf(run, descriptor.id)?.machine?.digest());
 }
 
-function runInOne(members: readonly OracleMember[], execution: Execution): void {
+interface OracleRun extends OracleOptions {
+  readonly groups: readonly OracleGroup[];
+  /** Grows as groups end. */
+  readonly members: OracleMember[];
+  readonly judges: ReadonlySet<ReplyJudge>;
+}
+
+function memberOf({ members }: OracleRun, id: GroupId): OracleMember | undefined {
+  return members.find(({ descriptor }) => isSameGroup(descriptor.id, id));
+}
+
+/** Every slot has one open group at every time: what executes must execute in that one. */
+function openFor({ members, groups, violation }: OracleRun, id: TxnId): OracleMember[] {
+  const key = keyOf(id);
+  const its = members.filter(({ oracle }) => oracle.executions.has(key));
+  for (const { oracle, descriptor } of groups) {
+    const isOpen = its.some(({ oracle: other, machine }) => oracle === other && machine);
+    if (!oracle.executions.has(key) || isOpen) continue;
+    violation?.(`I21: ${key} executes in group ${groupKey(descriptor.id)} while it is not open`);
+  }
+  return its.filter(({ machine }) => machine !== undefined);
+}
+
+/** A group ends; its successors begin with what it holds. */
+function closeOne(run: OracleRun, { id, body }: Execution): void {
+  const [parent] = openFor(run, id);
+  if (parent?.machine === undefined) return;
+  const { machines, machine, descriptor } = parent;
+  machines.flush(() => undefined);
+  const sequence = machine.appliedSequence + 1;
+  const successors = decodeSuccessors(body);
+  machines.divide(descriptor.id, sequence, successors, () => undefined);
+  parent.machine = undefined;
+  for (const successor of successors) {
+    const group = run.groups.find((each) => isSameGroup(each.descriptor.id, successor.id));
+    if (group === undefined) throw new Error(`nobody knows group ${groupKey(successor.id)}`);
+    run.members.push({ ...group, machines, machine: machines.of(successor.id) });
+  }
+}
+
+/** One of its groups has ended before it: it has no effect in the others. */
+function moveOne(run: OracleRun, { id, executeAt }: Execution): void {
+  for (const { machine } of openFor(run, id)) {
+    machine?.begin(executeAt);
+    machine?.commit(machine.appliedSequence + 1);
+  }
+}
+
+function runInOne(run: OracleRun, execution: Execution): void {
   const { id, executeAt, participants, body } = execution;
-  const member = members.find(({ oracle }) => oracle.executions.has(keyOf(id)));
-  if (member === undefined) return;
-  const { machine, judge } = member;
+  const [member] = openFor(run, id);
+  const machine = member?.machine;
+  if (machine === undefined) return;
   machine.begin(executeAt, footprintOf(participants));
-  const replied = run(machine, body, judge?.awaits(executeAt) === true);
+  const replied = runAll(machine, body, isAwaited(run, executeAt));
   machine.commit(machine.appliedSequence + 1);
-  if (replied.length > 0) judge?.executed(executeAt, Buffer.from(body), replied);
+  tell(run, executeAt, body, replied);
+}
+
+function isAwaited({ judges }: OracleRun, executeAt: Timestamp): boolean {
+  return [...judges].some((judge) => judge.awaits(executeAt));
+}
+
+function tell(
+  { judges }: OracleRun,
+  executeAt: Timestamp,
+  commands: Uint8Array,
+  replied: readonly Replied[],
+): void {
+  for (const judge of judges) {
+    if (judge.awaits(executeAt)) judge.executed(executeAt, Buffer.from(commands), replied);
+  }
 }
 
 /** All of its groups have it, and each of them comes to the same replies. */
-function runInSeveral(
-  members: readonly OracleMember[],
-  { id, executeAt, body }: Execution,
-  { spanningReadBytesMax: most = SPANNING_READ_BYTES_MAX, ...options }: OracleOptions,
-): void {
+function runInSeveral(run: OracleRun, { id, executeAt, body }: Execution): void {
+  const { spanningReadBytesMax: most = SPANNING_READ_BYTES_MAX, violation } = run;
   const { parts, commands } = decodeSpanningBody(body);
-  const { spanJudge, violation } = options;
+  openFor(run, id);
   const its = parts.flatMap(({ group, participants }) => {
-    const member = members.find(({ descriptor }) => isSameGroup(descriptor.id, group));
-    return member === undefined ? [] : [{ ...member, footprint: footprintOf(participants) }];
+    const { machine, oracle, descriptor } = memberOf(run, group) ?? {};
+    if (machine === undefined || oracle === undefined || descriptor === undefined) return [];
+    return [{ machine, oracle, descriptor, footprint: footprintOf(participants) }];
   });
   for (const { oracle, descriptor } of its) {
     if (oracle.executions.has(keyOf(id))) continue;
@@ -138,7 +228,7 @@ function runInSeveral(
   const isListing = isKeysAlone(commands);
   for (const { machine } of its) {
     machine.begin(executeAt, isWhole ? undefined : Uint16Array.from(slots).sort(), fetched);
-    const replied = run(machine, commands, true);
+    const replied = runAll(machine, commands, true);
     machine.commit(machine.appliedSequence + 1);
     if (isListing) {
       lists.push(...replied.map(({ reply }) => reply));
@@ -149,9 +239,7 @@ function runInSeveral(
     if (!isSame) violation?.(`I13: the groups of ${keyOf(id)} come to different replies`);
   }
   if (isListing) first = [{ at: 0, reply: joined(lists) }];
-  if (spanJudge?.awaits(executeAt) === true && first !== undefined) {
-    spanJudge.executed(executeAt, Buffer.from(commands), first);
-  }
+  if (first !== undefined) tell(run, executeAt, commands, first);
 }
 
 /** Each group lists its own keys. */
@@ -175,7 +263,7 @@ function footprintOf(participants: Participants): Uint16Array | undefined {
 }
 
 /** The replies, if they are wanted. */
-function run(machine: StateMachine, commands: Uint8Array, isJudged: boolean): Replied[] {
+function runAll(machine: StateMachine, commands: Uint8Array, isJudged: boolean): Replied[] {
   const replied: Replied[] = [];
   for (let at = 0; at < commands.length; ) {
     const begin = at;

@@ -57,7 +57,7 @@ test('a WalWriter that begins again takes no records of before, since there may 
     wal.tell({ type: 'Append', store: 0, records, urgent: true, token, replyTo });
   };
   const replay = (): void => {
-    wal.tell({ type: 'Replay', store: 0, groups: [group], replyTo });
+    wal.tell({ type: 'Replay', store: 0, replyTo });
     scheduler.run(scheduler.nowMs + 100);
   };
   replay();

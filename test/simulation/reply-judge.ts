@@ -32,6 +32,7 @@ export interface Replied {
 
 export class ReplyJudge {
   readonly #violation: (what: string) => void;
+  readonly #walksInParts: boolean;
   /** By slot: the highest executeAt that a client was told of. */
   readonly #told: Timestamp[] = new Array<Timestamp>(CONFLICT_SLOTS).fill(ZERO);
   #toldWhole = ZERO;
@@ -39,13 +40,16 @@ export class ReplyJudge {
   /** By executeAt, in the order of execution. */
   readonly #answered = new Map<string, Answered[]>();
 
-  constructor(violation: (what: string) => void) {
+  /** `walksInParts`: a page of SCAN is of one group, and ordered with what is in that alone. */
+  constructor(violation: (what: string) => void, walksInParts = false) {
     this.#violation = violation;
+    this.#walksInParts = walksInParts;
   }
 
   /** The unit must execute after this. */
-  begin({ part }: ClientUnit): Timestamp {
-    const { participants: slots, wholeStore } = part;
+  begin(unit: ClientUnit): Timestamp {
+    const { participants: slots, wholeStore } = unit.part;
+    if (this.#walksInParts && hasPage(unit)) return ZERO;
     if (wholeStore) return this.#toldAny;
     let floor = this.#toldWhole;
     for (const slot of slots) floor = max(floor, this.#told[slot] ?? ZERO);
@@ -67,6 +71,7 @@ export class ReplyJudge {
       const both = `${key}, but was begun after the answer of ${keyOf(floor)}`;
       this.#violation(`I20: ${textOf(unit)} at node ${node} executes at ${both}`);
     }
+    if (this.#walksInParts && hasPage(unit)) return;
     this.#toldAny = max(this.#toldAny, at);
     if (unit.part.wholeStore) this.#toldWhole = max(this.#toldWhole, at);
     for (const slot of unit.part.participants) this.#told[slot] = max(this.#told[slot] ?? ZERO, at);

@@ -19,16 +19,16 @@ import { isListing, type ReplyJudge } from './reply-judge.ts';
 interface SimClientsOptions {
   readonly window: number;
   /** When the transaction that is being executed executes. */
-  readonly executing: (groups: readonly GroupId[]) => Timestamp | undefined;
+  readonly executing: (client: SimClient) => Timestamp | undefined;
   /** Of the KEYS whose listing has just ended. */
-  readonly listed: (groups: readonly GroupId[]) => Timestamp | undefined;
+  readonly listed: (client: SimClient) => Timestamp | undefined;
   /** The node has stopped within a turn: nothing that it executes leaves it. */
   readonly frozen: () => boolean;
   readonly answered: (client: SimClient, replies: Buffer) => void;
   readonly flow: (message: ReplyFlow) => void;
 }
 
-interface SimClient {
+export interface SimClient {
   readonly unit: ClientUnit;
   readonly groups: readonly GroupId[];
   readonly judge: ReplyJudge;
@@ -107,7 +107,7 @@ export class SimClients {
       const { readsFrom } = client.unit.part;
       if (answer.answered < readsFrom) throw new Error('a write is left to another part');
       const { executing, listed } = this.#options;
-      client.at = (isListing(client.unit) ? listed : executing)(client.groups);
+      client.at = (isListing(client.unit) ? listed : executing)(client);
       this.#lastOrder += 1;
       client.order = this.#lastOrder;
     }

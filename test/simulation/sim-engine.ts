@@ -40,6 +40,10 @@ export class SimEngine implements Engine {
     this.#engine = new MemoryEngine({ store, defer: (callback) => options.after(0, callback) });
   }
 
+  get groups(): Engine['groups'] {
+    return this.#engine.groups;
+  }
+
   metaOf(group: GroupId): ReturnType<Engine['metaOf']> {
     return this.#engine.metaOf(group);
   }

@@ -26,6 +26,14 @@ export interface GroupObserver {
   readonly executed: (node: number, execution: Execution) => void;
 }
 
+interface SimGroupOptions {
+  readonly checks?: boolean | undefined;
+  /** It follows that one. */
+  readonly parent?: SimGroup | undefined;
+  /** Groups may end. */
+  readonly splits?: boolean;
+}
+
 export class SimGroup implements KeyPlace {
   readonly descriptor: GroupDescriptor;
   readonly group: Group;
@@ -35,11 +43,19 @@ export class SimGroup implements KeyPlace {
   readonly invariants: Invariants | undefined;
   readonly #names = new Map<string, string>();
 
-  constructor(descriptor: GroupDescriptor, observer: GroupObserver, checks = true) {
+  /** The group of the beginning that had its slots. */
+  readonly root: SimGroup;
+
+  constructor(
+    descriptor: GroupDescriptor,
+    observer: GroupObserver,
+    { checks = true, parent, splits = false }: SimGroupOptions = {},
+  ) {
     this.descriptor = descriptor;
+    this.root = parent?.root ?? this;
     this.group = new Group(descriptor);
     const { violation, count, executed } = observer;
-    this.judge = new ReplyJudge(violation);
+    this.judge = parent?.judge ?? new ReplyJudge(violation, splits);
     this.oracle = new Oracle(descriptor, violation);
     this.invariants = checks
       ? new Invariants({
@@ -82,9 +98,9 @@ export class SimSpan implements KeyPlace {
   readonly judge: ReplyJudge;
   readonly #groups: readonly SimGroup[];
 
-  constructor(groups: readonly SimGroup[], violation: (what: string) => void) {
-    this.#groups = groups;
-    this.judge = new ReplyJudge(violation);
+  constructor(groups: readonly SimGroup[], violation: (what: string) => void, splits: boolean) {
+    this.#groups = [...groups];
+    this.judge = new ReplyJudge(violation, splits);
   }
 
   /** Keys with consecutive numbers are in different groups. */

@@ -4,7 +4,9 @@
  * method here; `faults.ts` chooses.
  */
 import type { StoreWatch } from '../../actors/accord/local/command-store.ts';
+import type { Effect, EndOfGroup } from '../../actors/accord/local/effects.ts';
 import { encodeRecord } from '../../actors/accord/local/journal.ts';
+import { isMoved } from '../../actors/accord/primitives/spanning-body.ts';
 import { keyOf, type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import {
   type GroupId,
@@ -32,7 +34,7 @@ import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import { idleServices } from '../transport/resp/harness.ts';
 import type { ClientUnit } from './client.ts';
-import { SimClients } from './sim-clients.ts';
+import { type SimClient, SimClients } from './sim-clients.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
 import { type CommitFault, SimEngine, type SimEngineOptions } from './sim-engine.ts';
 import type { KeyPlace, SimGroup } from './sim-group.ts';
@@ -76,6 +78,8 @@ export interface SimNodeOptions {
   readonly onCrash: (node: SimNode, error: string) => void;
   /** A message of a peer was judged unsound: all nodes here are sound. */
   readonly onRefused: (node: SimNode, what: string) => void;
+  /** It has executed the end of a group. */
+  readonly onEnded?: (node: SimNode, end: EndOfGroup) => void;
   /** Its log has been cut; on the disk it will be in a moment. */
   readonly onCut: (node: SimNode) => void;
   readonly count: (what: string) => void;
@@ -152,6 +156,8 @@ export class SimNode {
   readonly #executing = new GroupMap<Timestamp>();
   /** The one of which a command has run last, of any group. */
   #running: Timestamp | undefined;
+  /** Machines that tell what they execute. */
+  readonly #seen = new WeakSet<StateMachine>();
   /** The transaction of the listing of keys that ended last. */
   readonly #listed = new GroupMap<Timestamp>();
   /** The same of all groups together. */
@@ -178,6 +184,8 @@ export class SimNode {
   #jumpUs = 0;
   #lagMsMax = 0;
   readonly #options: SimNodeOptions;
+  /** Those of the beginning, and all that may follow them. */
+  readonly #groups: SimGroup[];
   readonly #clock: Clock;
   readonly #life: PausableScheduler;
   #node: Node | undefined;
@@ -190,13 +198,20 @@ export class SimNode {
     this.#options = options;
     this.id = options.nodeId;
     this.#life = options.scope();
+    this.#groups = [...options.groups];
     this.#forget();
     this.#drive = this.#newDrive();
     this.#clients = new SimClients({
       window: options.replyWindowBytes ?? WINDOW_BYTES,
-      executing: (groups) => this.#executingOf(groups),
-      listed: ([group, another]) =>
-        another === undefined ? group && this.#listed.get(group) : this.#lastListed,
+      executing: (client) => {
+        const [group, another] = this.#groupsNow(client);
+        // Of several groups, the one whose command has run last answers.
+        return another === undefined ? group && this.#executing.get(group) : this.#running;
+      },
+      listed: (client) => {
+        const [group, another] = this.#groupsNow(client);
+        return another === undefined ? group && this.#listed.get(group) : this.#lastListed;
+      },
       frozen: () => this.frozen,
       answered: ({ unit, judge, order, floor, at }, replies) => {
         if (at === undefined) return;
@@ -211,19 +226,34 @@ export class SimNode {
     };
   }
 
-  /** Of several groups, the one whose command has run last answers. */
-  #executingOf(groups: readonly GroupId[]): Timestamp | undefined {
-    const [group, another] = groups;
-    if (another !== undefined) return this.#running;
-    return group && this.#executing.get(group);
+  /** The groups that have the slots of a client's unit by now. */
+  #groupsNow({ unit, groups }: Pick<SimClient, 'unit' | 'groups'>): readonly GroupId[] {
+    if (groups.every((group) => this.machineOf(group) !== undefined)) return groups;
+    const { participants: slots, wholeStore } = unit.part;
+    const roots = groups.map((group) => this.#groupOf(group)?.root);
+    const open = this.#groups.filter(({ descriptor, root }) => {
+      return roots.includes(root) && this.machineOf(descriptor.id) !== undefined;
+    });
+    const its = open.filter(({ group }) => {
+      const { fromConflictSlot, toConflictSlot } = group;
+      return wholeStore || slots.some((slot) => slot >= fromConflictSlot && slot < toConflictSlot);
+    });
+    return its.map(({ descriptor }) => descriptor.id);
   }
 
   #groupOf(id: GroupId): SimGroup | undefined {
-    return this.#options.groups.find(({ descriptor }) => isSameGroup(descriptor.id, id));
+    return this.#groups.find(({ descriptor }) => isSameGroup(descriptor.id, id));
   }
 
+  /** Successors are in the store of their parents. */
   #storeOf(id: GroupId): number {
-    return storeOf(id, this.#options.stores);
+    const { id: first } = this.#groupOf(id)?.root.descriptor ?? { id };
+    return storeOf(first, this.#options.stores);
+  }
+
+  /** A group of which this node may become a member. */
+  add(group: SimGroup): void {
+    this.#groups.push(group);
   }
 
   /** Those that hold a group. */
@@ -365,7 +395,9 @@ export class SimNode {
     this.#node = new Node({
       nodeId,
       groups: groups.map(({ descriptor }) => descriptor),
-      allGroups: options.allGroups.map(({ descriptor }) => descriptor),
+      allGroups: options.allGroups.flatMap((group) =>
+        group.root === group ? group.descriptor : [],
+      ),
       stores,
       clock,
       rng,
@@ -479,16 +511,31 @@ export class SimNode {
   /** Each group of a store has its own checks. */
   #watch(): StoreWatch {
     const watches = new GroupMap<StoreWatch>();
-    for (const { descriptor, invariants } of this.#options.groups) {
-      if (invariants !== undefined) watches.set(descriptor.id, invariants.watchStore(this.id));
-    }
     return {
-      began: (group, ...told) => watches.get(group)?.began(group, ...told),
+      began: (group, ...told) => {
+        const watch = this.#groupOf(group)?.invariants?.watchStore(this.id);
+        if (watch === undefined) return;
+        watches.set(group, watch);
+        watch.began(group, ...told);
+      },
       restored: (group, ...told) => watches.get(group)?.restored(group, ...told),
       handling: (group, ...told) => watches.get(group)?.handling(group, ...told),
       handled: (group, ...told) => watches.get(group)?.handled(group, ...told),
-      turned: (group, ...told) => watches.get(group)?.turned(group, ...told),
+      turned: (group, view, effects) => {
+        watches.get(group)?.turned(group, view, effects);
+        for (const effect of effects) {
+          if (effect.type === 'Ended') this.#options.onEnded?.(this, { ...effect, group });
+          this.#countMoved(effect);
+        }
+      },
     };
+  }
+
+  #countMoved(effect: Effect): void {
+    const { count } = this.#options;
+    if (effect.type === 'Moved') count('transaction moved');
+    if (effect.type === 'ReadMoved') count('read moved');
+    if (effect.type === 'Execute' && isMoved(effect.execution.reads)) count('moved by another');
   }
 
   #observer(): NodeObserver {
@@ -534,12 +581,12 @@ export class SimNode {
    * answered while a transaction executes was part of it.
    */
   #sees(machines: StateMachines, store: number): void {
-    const life = this.#liveOf(store);
-    if (life.machines === machines) return;
-    life.machines = machines;
-    for (const { descriptor } of this.#options.groups) {
+    this.#liveOf(store).machines = machines;
+    for (const { descriptor } of this.#groups) {
       const machine = machines.of(descriptor.id);
-      if (machine !== undefined) this.#seesReads(machine, descriptor.id, store);
+      if (machine === undefined || this.#seen.has(machine)) continue;
+      this.#seen.add(machine);
+      this.#seesReads(machine, descriptor.id, store);
     }
   }
 
@@ -675,7 +722,7 @@ export class SimNode {
     this.actorCrashes = 0;
     this.#options.network.detach(this.id);
     if (!this.swapped) {
-      for (const { invariants } of this.#options.groups) invariants?.crashed(this.id);
+      for (const { invariants } of this.#groups) invariants?.crashed(this.id);
     }
     this.disk.failSyncs(0);
     this.disk.crash(kind);

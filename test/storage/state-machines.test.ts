@@ -125,7 +125,8 @@ class Store {
     this.engine = this.#open();
     this.all = this.#machines();
     this.groups.forEach((_, group) => {
-      const state = this.#states[group]?.get(this.machine(group).appliedSequence);
+      const machine = this.machine(group) as StateMachine | undefined;
+      const state = this.#states[group]?.get(machine?.appliedSequence ?? 0);
       this.models[group] = new Map(state);
     });
   }
@@ -220,6 +221,52 @@ describe('groups on one engine', () => {
     expect(sequences.every((sequence) => sequence > 10)).toBe(true);
     expect(store.all.flushed.map(({ sequence }) => sequence)).toEqual(sequences);
     expect(store.engine.appliedTotal).toBe(40);
+  });
+
+  test('a group that ends leaves its keys to those that follow, also after a crash', () => {
+    const store = new Store(groupsBetween([0, REDIS_SLOTS]), memory());
+    const parent = store.groups[0] as GroupSlots;
+    for (let i = 0; i < 60; i += 1) store.set(`key${i}`, `${i}`);
+    for (let i = 0; i < 20; i += 1) store.remove(`key${i}`);
+    expect(store.all.mayDivide(parent.id)).toBe(false);
+    store.all.flush(() => undefined);
+    expect(store.all.mayDivide(parent.id)).toBe(false);
+    store.turns.run();
+    expect(store.all.mayDivide(parent.id)).toBe(true);
+    // In the middle of a block of slots.
+    const halves = [
+      { id: { range: 7, generation: 2 }, fromSlot: 0, toSlot: 8_017 },
+      { id: { range: 8, generation: 2 }, fromSlot: 8_017, toSlot: REDIS_SLOTS },
+    ];
+    const hits = store.all.hits;
+    (store.engine as MemoryEngine).failNextCommit();
+    const outcomes: boolean[] = [];
+    const divide = (): void => {
+      store.all.divide(parent.id, 81, halves, (error) => outcomes.push(error === undefined));
+      store.turns.run();
+    };
+    divide();
+    expect(store.all.open).toEqual([parent]);
+    divide();
+    expect(outcomes).toEqual([false, true]);
+    expect(store.all.hits).toBe(hits);
+    const look = (): unknown =>
+      halves.map(({ id }) => {
+        const machine = store.all.of(id) as StateMachine;
+        return [machine.size, machine.appliedSequence, machine.digest()];
+      });
+    const seen = look();
+    expect(store.all.size).toBe(40);
+    store.crash();
+    expect(look()).toEqual(seen);
+    expect(store.all.of(parent.id)).toBeUndefined();
+    expect(store.all.ended).toEqual([{ group: parent.id, sequence: 81 }]);
+    expect(store.engine.countsOf(parent.id)).toEqual([]);
+    for (const { id, fromSlot, toSlot } of halves) {
+      const keys = [...(store.all.of(id) as StateMachine).entries()].map(({ key: name }) => name);
+      const slots = keys.map((name) => redisSlotOf(slotOfText(name)));
+      expect(slots.every((slot) => slot >= fromSlot && slot < toSlot)).toBe(true);
+    }
   });
 
   test('with nothing to write are left out of a flush', () => {

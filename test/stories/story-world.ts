@@ -272,6 +272,10 @@ export class StoryWorld {
           break;
         case 'ReadAt':
           throw new ProtocolViolation('there is one group only');
+        case 'Ended':
+        case 'Moved':
+        case 'ReadMoved':
+          throw new ProtocolViolation('the group never ends');
         case 'Contradicted':
           throw new ProtocolViolation(
             `node ${node.id} is contradicted:${effect.reason.split(',')[1]}`,

@@ -5,6 +5,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   status: '--nodes --json',
   topology: '--node --json',
   ranges: '--node --json',
+  split: '--at-slot --at-key --range --node --json',
   top: '--nodes --count --json',
   doctor: '--nodes --json',
   holofast: '--node --json',

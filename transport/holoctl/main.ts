@@ -20,6 +20,7 @@ import { login, logout } from './login.ts';
 import { logs } from './logs.ts';
 import { page } from './page.ts';
 import { slowlog } from './slowlog.ts';
+import { split } from './split.ts';
 import { status } from './status.ts';
 import { top } from './top.ts';
 import { ranges, topology } from './topology.ts';
@@ -30,6 +31,8 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl status [--nodes HOST:PORT,...]   a line per node
   holoctl topology [--node HOST:PORT]      the nodes, and what they have agreed on
   holoctl ranges [--node HOST:PORT]        a line per range; in JSON "to" is the slot behind
+  holoctl split --at-slot N | --at-key KEY [--range R] [--node HOST:PORT]
+                                           divides the range of the slot, at the slot
   holoctl top [--nodes HOST:PORT,...] [--count N]   rates, actors and keys, live
   holoctl doctor [--nodes HOST:PORT,...]   what is wrong with the nodes, and what to do
   holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
@@ -94,6 +97,8 @@ export async function run(args: readonly string[], output: Output): Promise<numb
         return completion(rest, output);
       case 'metrics':
         return await page('/metrics', rest, output);
+      case 'split':
+        return await split(rest, output);
       case 'config':
         return await config(rest, output);
       case 'login':

@@ -40,9 +40,12 @@ async function asked(
   args: readonly string[],
 ): Promise<{ report: TopologyReport; isJson: boolean }> {
   const flags = parseFlags(args, ['node'], ['json']);
-  const node = nodeOf(flags);
-  const report = reportOf(await ask(node, '/topology'), node);
-  return { report, isJson: flags.on.has('json') };
+  return { report: await topologyOf(nodeOf(flags)), isJson: flags.on.has('json') };
+}
+
+/** As this node knows it. */
+export async function topologyOf(node: Endpoint): Promise<TopologyReport> {
+  return reportOf(await ask(node, '/topology'), node);
 }
 
 function reportOf(text: string, node: Endpoint): TopologyReport {

@@ -20,6 +20,8 @@ export interface AdminProviders {
   readonly memory: () => string;
   /** Changes a setting; returns why not. */
   readonly configure: (name: string, value: string, user: string) => string | undefined;
+  /** Proposes to split the range of a slot at that slot; returns why not. */
+  readonly split: (atSlot: number, user: string) => string | undefined;
   readonly status: () => NodeStatus;
   readonly topology: () => TopologyReport;
   /** The tree of actors, serializable. */

@@ -59,6 +59,9 @@ const TOO_MANY = { code: 503, text: 'as many consoles are open as may be: --cons
 const HEADER_BYTES_MAX = 8 * 1024;
 const STALLED_MS_MAX = 10_000;
 
+/** Paths that are posted to, beside that of a login. */
+const CHANGES: ReadonlySet<string> = new Set(['/logout', '/config', '/split']);
+
 export class AdminServer {
   readonly #options: AdminServerOptions;
   readonly #server: Server;
@@ -233,14 +236,16 @@ export class AdminServer {
     identity: Identity | undefined,
   ): Answer {
     const forgery = this.#access.forgeryOf(request);
-    const change = path === '/logout' || path === '/config' ? path : undefined;
-    if (change === undefined) return notAllowed();
+    if (!CHANGES.has(path)) return notAllowed();
     if (forgery !== undefined) return textAnswer(403, `this may be a forged request: ${forgery}`);
-    if (change === '/logout') return this.#access.logout(request);
+    if (path === '/logout') return this.#access.logout(request);
     const refusal = this.#refusalFor('admin', identity, addressOf(request.socket));
     if (identity === undefined || refusal !== undefined) return refusal ?? notAllowed();
-    const { configure } = this.#options.providers;
-    const error = configure(query.get('name') ?? '', query.get('value') ?? '', identity.user);
+    const { configure, split } = this.#options.providers;
+    const error =
+      path === '/split'
+        ? split(Number(query.get('slot') ?? Number.NaN), identity.user)
+        : configure(query.get('name') ?? '', query.get('value') ?? '', identity.user);
     return error === undefined ? textAnswer(200, 'ok') : textAnswer(400, error);
   }
 

@@ -149,10 +149,10 @@ export class Coordinator {
     return this.group.members.length - down >= this.group.quorums.slow;
   }
 
-  /** Begins a transaction of this node. */
-  coordinate(participants: Participants, body: Uint8Array, nowMs: number): TxnId {
+  /** Begins a transaction of this node; `kind`: beside WRITE. */
+  coordinate(participants: Participants, body: Uint8Array, nowMs: number, kind = 0): TxnId {
     this.nowMs = nowMs;
-    const id = this.#clock.uniqueNow(undefined, Flags.WRITE);
+    const id = this.#clock.uniqueNow(undefined, Flags.WRITE | kind);
     const definition = { slots: encodeParticipants(participants), body };
     const round = this.#begin(id, ZERO, 'PreAccept', definition);
     round.defined = this.group.bit(this.self);

@@ -6,10 +6,11 @@
 import type { BareOk } from '../messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
-import type { Participants } from '../primitives/participants.ts';
+import { type Participants, WHOLE_STORE } from '../primitives/participants.ts';
 import type { SpanningPart } from '../primitives/spanning-body.ts';
-import { isSpanning, type TxnId } from '../primitives/timestamp.ts';
-import type { Group } from '../topology/group.ts';
+import { Flags, isSpanning, type TxnId } from '../primitives/timestamp.ts';
+import { encodeSuccessors } from '../topology/close-body.ts';
+import type { Group, GroupDescriptor } from '../topology/group.ts';
 import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import {
   COORDINATOR_LIMITS,
@@ -48,7 +49,10 @@ interface CoordinatorState {
 }
 
 export class Coordinators {
-  readonly #all: GroupMap<Coordinator>;
+  readonly #options: CoordinatorsOptions;
+  readonly #all = new GroupMap<Coordinator>();
+  /** Peers whose links are down. */
+  readonly #down = new Set<number>();
   readonly #spanning: SpanningCoordinator;
   /** Those that something was told since their effects were taken last. */
   #touched = new Set<Coordinator>();
@@ -58,10 +62,8 @@ export class Coordinators {
   #stirred = new Set<Coordinator>();
 
   constructor(options: CoordinatorsOptions) {
-    const { self, groups, clock, limits, watch } = options;
-    this.#all = new GroupMap(
-      groups.map((group) => [group.id, new Coordinator({ self, group, clock, limits })]),
-    );
+    const { self, groups, clock, limits } = options;
+    this.#options = options;
     this.#spanning = new SpanningCoordinator({
       self,
       groups: options.allGroups,
@@ -70,7 +72,21 @@ export class Coordinators {
       readBytesMax: options.spanningReadBytesMax,
     });
     options.watchSpanning?.(this.#spanning);
-    if (watch !== undefined) for (const coordinator of this.#all.values()) watch(coordinator);
+    for (const group of groups) this.#add(group);
+  }
+
+  #add(group: Group): void {
+    const { self, clock, limits, watch } = this.#options;
+    const coordinator = new Coordinator({ self, group, clock, limits });
+    watch?.(coordinator);
+    for (const peer of this.#down) coordinator.peerDown(peer, 0);
+    this.#all.set(group.id, coordinator);
+  }
+
+  /** A successor of a group that has ended; `isHere`: in this store. */
+  begin(group: Group, isHere: boolean): void {
+    this.#spanning.add(group);
+    if (isHere) this.#add(group);
   }
 
   state(group: GroupId): CoordinatorState {
@@ -122,6 +138,12 @@ export class Coordinators {
     return this.#touch(group).coordinate(participants, body, nowMs);
   }
 
+  /** Proposes to end a group. */
+  close(group: GroupId, successors: readonly GroupDescriptor[], nowMs: number): void {
+    const body = encodeSuccessors(successors);
+    this.#touch(group).coordinate(WHOLE_STORE, body, nowMs, Flags.CLOSE);
+  }
+
   /** Begins a transaction of this node over several groups. */
   coordinateSpanning(parts: readonly SpanningPart[], commands: Uint8Array, nowMs: number): TxnId {
     return this.#spanning.coordinate(parts, commands, nowMs);
@@ -150,6 +172,7 @@ export class Coordinators {
   }
 
   peerUp(peer: number): void {
+    this.#down.delete(peer);
     this.#spanning.peerUp(peer);
     for (const coordinator of this.#all.values()) {
       coordinator.peerUp(peer);
@@ -158,6 +181,7 @@ export class Coordinators {
   }
 
   peerDown(peer: number, nowMs: number): void {
+    this.#down.add(peer);
     this.#spanning.peerDown(peer, nowMs);
     for (const coordinator of this.#all.values()) {
       coordinator.peerDown(peer, nowMs);

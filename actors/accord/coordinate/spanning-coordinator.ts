@@ -94,6 +94,11 @@ export class SpanningCoordinator {
     this.#groups = new GroupMap(options.groups.map((group) => [group.id, group]));
   }
 
+  /** A group that is known from now on. */
+  add(group: Group): void {
+    this.#groups.set(group.id, group);
+  }
+
   /** Own transactions that are not decided yet. */
   get underWay(): number {
     return this.#underWay;

@@ -5,8 +5,8 @@
  */
 import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
-import type { TxnId } from '../primitives/timestamp.ts';
-import type { Group } from '../topology/group.ts';
+import { boundAt, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
+import { Group } from '../topology/group.ts';
 import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
@@ -70,6 +70,11 @@ interface StoredRecord {
   readonly payload: Uint8Array;
 }
 
+interface GroupRecords {
+  readonly group: GroupId;
+  readonly records: readonly StoredRecord[];
+}
+
 /** Messages that lead to no record: reads go on while the log does not. */
 const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
   'ReadBarrier',
@@ -85,6 +90,7 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
 export class CommandStore {
   readonly #options: CommandStoreOptions;
   readonly #groups: StoreGroups;
+  readonly #connected: Set<number>;
   readonly #log: TurnLog;
   readonly #handOver: HandOver;
   #effects: StoreEffect[] = [];
@@ -111,21 +117,46 @@ export class CommandStore {
 
   constructor(options: CommandStoreOptions) {
     this.#options = options;
-    const { self, clock, random, limits, watch } = options;
+    const { limits } = options;
+    this.#groups = new StoreGroups();
     this.#log = new TurnLog(limits.turnsMax);
     this.#handOver = new HandOver((effect) => this.#effects.push(effect), limits.handOverMax);
-    const replicaLimits = limits.replica ?? {};
-    this.#groups = new StoreGroups(
-      options.groups,
-      (group) => new Replica({ self, group, clock, random, limits: replicaLimits }),
-    );
-    for (const { group, replica } of this.#groups.all()) {
-      watch?.began(group.id, replica.view);
-      for (const peer of group.members) {
-        if (peer === self || options.connected.has(peer)) continue;
-        replica.peerDown(peer, options.nowMs);
-      }
+    this.#connected = new Set(options.connected);
+    for (const group of options.groups) this.#add(group, options.nowMs);
+  }
+
+  /** `floor`: of a successor. */
+  #add(group: Group, nowMs: number, floor?: Timestamp): StoreGroup {
+    const { self, clock, random, limits, watch } = this.#options;
+    const replica = new Replica({
+      ...{ self, group, clock, random, floor },
+      limits: limits.replica ?? {},
+    });
+    watch?.began(group.id, replica.view);
+    for (const peer of group.members) {
+      if (peer !== self && !this.#connected.has(peer)) replica.peerDown(peer, nowMs);
     }
+    return this.#groups.add(group, replica, floor !== undefined);
+  }
+
+  /** A group has ended: its successors begin above its end. */
+  #addSuccessors(member: StoreGroup, nowMs: number): void {
+    const { ended } = member.replica;
+    if (ended === undefined) return;
+    const floor = boundAt(ended.executeAt.hlc + 1);
+    for (const descriptor of ended.successors) {
+      if (this.#groups.get(descriptor.id) !== undefined) continue;
+      const successor = this.#add(new Group(descriptor), nowMs, floor);
+      if (this.#begun) this.#restored(successor, 0, nowMs);
+    }
+  }
+
+  #restored(member: StoreGroup, flushedSequence: number, nowMs: number): void {
+    const { group, replica } = member;
+    member.isRestored = true;
+    this.#groups.touch(member);
+    this.#guard(() => replica.restored(flushedSequence, nowMs));
+    this.#options.watch?.restored(group.id, replica.view, flushedSequence, replica.effects);
   }
 
   /** The effects since the last call, in order. */
@@ -176,11 +207,13 @@ export class CommandStore {
   }
 
   peerUp(peer: number): void {
+    this.#connected.add(peer);
     for (const { replica } of this.#groups.all()) replica.peerUp(peer);
     this.#touchBusy();
   }
 
   peerDown(peer: number, nowMs: number): void {
+    this.#connected.delete(peer);
     for (const { replica } of this.#groups.all()) replica.peerDown(peer, nowMs);
     this.#touchBusy();
   }
@@ -205,13 +238,17 @@ export class CommandStore {
 
   // ---- the beginning ----------------------------------------------------------------------
 
-  /** The log's records of a group, in order; `restored` follows after the last group. */
-  restore(group: GroupId, records: readonly StoredRecord[]): void {
-    const member = this.#groups.get(group);
-    if (member === undefined) return;
-    member.marksLsn = records[0]?.lsn ?? UNWRITTEN;
-    for (const { lsn, type, payload } of records) {
-      member.replica.restore(decodeRecord(type, payload), lsn);
+  /** The log's records of each group, in order; `restored` follows. */
+  restore(found: readonly GroupRecords[], nowMs: number): void {
+    const recordsOf = new GroupMap(found.map(({ group, records }) => [group, records]));
+    // A group that has ended tells of its successors: those come behind it.
+    for (const member of this.#groups.all()) {
+      const records = recordsOf.get(member.group.id) ?? [];
+      member.marksLsn = records[0]?.lsn ?? UNWRITTEN;
+      for (const { lsn, type, payload } of records) {
+        member.replica.restore(decodeRecord(type, payload), lsn);
+      }
+      this.#addSuccessors(member, nowMs);
     }
   }
 
@@ -248,7 +285,7 @@ export class CommandStore {
 
   /** Once the log has been read, the executor says what it holds, and the clock may be used. */
   #begin(nowMs: number): void {
-    const { clock, startedMs, watch } = this.#options;
+    const { clock, startedMs } = this.#options;
     if (!this.#replayed || this.#executor === undefined) return;
     if (!clock.mayBegin((nowMs - startedMs) * 1_000)) return;
     const { generation, flushed } = this.#executor;
@@ -262,12 +299,12 @@ export class CommandStore {
     clock.begin();
     this.#handOver.begin(generation, []);
     const sequences = new GroupMap(flushed.map(({ group, sequence }) => [group, sequence]));
-    for (const { group, replica } of this.#groups.all()) {
-      const flushedSequence = sequences.get(group.id) ?? 0;
-      this.#guard(() => replica.restored(flushedSequence, nowMs));
-      watch?.restored(group.id, replica.view, flushedSequence, replica.effects);
+    for (const member of this.#groups.all()) {
+      // One that this loop has added has no past.
+      if (member.isRestored) continue;
+      this.#restored(member, sequences.get(member.group.id) ?? 0, nowMs);
+      this.#tellEnd(member, nowMs);
     }
-    this.#groups.touchAll();
     this.#effects.push({ type: 'Truncate', fromLsn: this.#groups.neededLsn(new Map(), 0) });
     this.#reserve();
     this.#effects.push({ type: 'Began' });
@@ -293,7 +330,7 @@ export class CommandStore {
     for (const member of this.#groups.takeTouched()) {
       const effects = member.replica.takeEffects();
       if (this.#begun) watch?.turned(member.group.id, member.replica.view, effects);
-      for (const effect of effects) this.#take(member, effect);
+      for (const effect of effects) this.#take(member, effect, nowMs);
     }
     const { append, replies } = this.#log.close(nowMs, (marks, lsn) =>
       this.#groups.neededLsn(marks, lsn),
@@ -315,7 +352,16 @@ export class CommandStore {
     this.#effects.push({ type: 'Watermarks', watermarks: this.watermarks() });
   }
 
-  #take(member: StoreGroup, effect: Effect): void {
+  /** Once in the life of this store. */
+  #tellEnd(member: StoreGroup, nowMs: number): void {
+    const { ended } = member.replica;
+    if (ended === undefined || member.isEndTold) return;
+    member.isEndTold = true;
+    this.#addSuccessors(member, nowMs);
+    this.#effects.push({ ...ended, group: member.group.id });
+  }
+
+  #take(member: StoreGroup, effect: Effect, nowMs: number): void {
     const { replica } = member;
     const group = member.group.id;
     switch (effect.type) {
@@ -340,6 +386,8 @@ export class CommandStore {
         return this.#handOver.add(group, effect);
       case 'LogNeeded':
         return this.#log.rewritten(member, effect.fromLsn);
+      case 'Ended':
+        return this.#tellEnd(member, nowMs);
       default:
         this.#effects.push({ ...effect, group });
     }

@@ -23,7 +23,10 @@
  *   Read,       CommandStore keeps them back until the executor has room.
  *   ReadAt
  *   Covered     a reservation of the clock is durable: messages that were held for it may leave.
- *   Refused     for the coordinator; must not be lost.
+ *   Ended       of a group, for all who send something to it; comes again at each beginning.
+ *   Refused,    for the coordinator; must not be lost.
+ *   Moved,
+ *   ReadMoved
  *   Recover     for the coordinator; repeated by the progress log, so it may be lost.
  *   Backlog     for the coordinator; `full: true` is repeated every tick while it lasts and may be
  *               lost, `full: false` comes once and must not be.
@@ -35,6 +38,7 @@
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import type { Participants } from '../primitives/participants.ts';
 import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
+import type { GroupDescriptor } from '../topology/group.ts';
 import type { GroupId } from '../topology/group-id.ts';
 import type { EncodedRecord, JournalRecord } from './journal.ts';
 
@@ -63,6 +67,19 @@ export type Effect =
       readonly executeAt: Timestamp;
       readonly body: Uint8Array;
     }
+  /** The group has ended: its Close was executed, and the successors begin. */
+  | {
+      readonly type: 'Ended';
+      readonly executeAt: Timestamp;
+      readonly successors: readonly GroupDescriptor[];
+    }
+  /**
+   * A transaction of this node's coordinator has come to its place, and has no effect there: one of
+   * its groups has ended before it.
+   */
+  | { readonly type: 'Moved'; readonly id: TxnId }
+  /** The same of a read: the group has ended. */
+  | { readonly type: 'ReadMoved'; readonly token: number }
   /** A transaction of this node's coordinator can never execute. */
   | { readonly type: 'Refused'; readonly id: TxnId }
   /** Its outcome must be found out. */
@@ -97,9 +114,14 @@ export type Effect =
 type OfReplica<Type extends Effect['type']> = Extract<Effect, { readonly type: Type }>;
 type InGroup<T> = T & { readonly group: GroupId };
 
+/** A group of a store has ended. */
+export type EndOfGroup = InGroup<OfReplica<'Ended'>>;
+
 /** The effects of a store: those of a group name it. */
 export type StoreEffect =
   | InGroup<OfReplica<'Send' | 'Refused' | 'Recover' | 'Trace' | 'Contradicted'>>
+  | InGroup<OfReplica<'Moved' | 'ReadMoved'>>
+  | EndOfGroup
   | InGroup<OfReplica<'Execute' | 'Read' | 'ReadAt'> & { readonly generation: number }>
   | {
       readonly type: 'Append';

@@ -5,9 +5,11 @@
  */
 
 import type { Deps } from '../primitives/deps.ts';
+import { isMoved as isMovedByReads, MOVED } from '../primitives/spanning-body.ts';
 import { Status } from '../primitives/status.ts';
-import { isSpanning, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
-import { Command, type Waiter } from './command.ts';
+import { isClose, isSpanning, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
+import { decodeSuccessors } from '../topology/close-body.ts';
+import { Command, type Definition, type Waiter } from './command.ts';
 import { executesLater, type ReplicaState } from './replica-state.ts';
 
 /** Deps that a transaction waits for and traces name; the others are waited for alike. */
@@ -49,13 +51,13 @@ export function makePreApplied(state: ReplicaState, command: Command, reads: Uin
   command.status = Status.PreApplied;
   state.keepReads(command, reads);
   state.transition(command, { type: 'PreApplied', id: command.id, reads }, true);
-  answerReaders(state, command);
+  answerReaders(state, command, reads);
   if (command.waitingOn === 0) handOver(state, command);
 }
 
 /** Those who wait for its read here learn what was read in all groups. */
-function answerReaders(state: ReplicaState, command: Command): void {
-  const { id, reads = null, readers } = command;
+function answerReaders(state: ReplicaState, command: Command, reads: Uint8Array): void {
+  const { id, readers } = command;
   command.readers = [];
   for (const { node, ballot } of readers) {
     state.reply(node, { type: 'ReadOk', id, ballot, entries: null, reads });
@@ -89,7 +91,12 @@ export function awaitRead(
   if (read.waitingOn === 0) handOverRead(state, read);
 }
 
+/** Behind the end of the group there is nothing to be read. */
 function handOverRead(state: ReplicaState, { token, barrierSequence }: ReadWaiter): void {
+  if (state.ended !== undefined) {
+    state.effects.push({ type: 'ReadMoved', token });
+    return;
+  }
   state.effects.push({ type: 'Read', token, barrierSequence });
 }
 
@@ -162,20 +169,37 @@ function execute(state: ReplicaState, command: Command): boolean {
     return false;
   }
   command.status = Status.Applied;
-  state.sequence += 1;
-  command.sequence = state.sequence;
-  state.transition(command, { type: 'Applied', id, sequence: command.sequence }, false);
-  const { participants, body } = definition;
-  const isRepeated = executeAt.hlc <= state.repeatedUpToUs;
-  const { sequence } = command;
-  const execution = { id, executeAt, participants, body, reads, sequence, isRepeated };
-  state.effects.push({ type: 'Execute', execution });
+  const isMoved = state.ended !== undefined || isMovedByReads(reads);
+  if (state.ended === undefined) place(state, command, definition, executeAt);
+  // It has no place, and no effect.
+  else state.transition(command, { type: 'Applied', id, sequence: 0 }, false);
+  if (isMoved && id.node === state.self) state.effects.push({ type: 'Moved', id });
   state.settled(command);
   return true;
 }
 
+/** The next place in the order is its own; behind a Close there is none. */
+function place(
+  state: ReplicaState,
+  command: Command,
+  { participants, body }: Definition,
+  executeAt: Timestamp,
+): void {
+  const { id, reads } = command;
+  state.sequence += 1;
+  const { sequence } = state;
+  command.sequence = sequence;
+  state.transition(command, { type: 'Applied', id, sequence }, false);
+  const isRepeated = executeAt.hlc <= state.repeatedUpToUs;
+  const execution = { id, executeAt, participants, body, reads, sequence, isRepeated };
+  state.effects.push({ type: 'Execute', execution });
+  if (isClose(id)) state.end(executeAt, decodeSuccessors(body));
+}
+
 /** All that it must see is applied; what conflicts and executes later waits for it. */
-export function readAt(state: ReplicaState, { id, definition, executeAt }: Command): void {
+export function readAt(state: ReplicaState, command: Command): void {
+  const { id, definition, executeAt } = command;
   if (definition === undefined || executeAt === undefined) return;
+  if (state.ended !== undefined) return answerReaders(state, command, MOVED);
   state.effects.push({ type: 'ReadAt', id, executeAt, body: definition.body });
 }

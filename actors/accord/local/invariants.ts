@@ -22,6 +22,7 @@ interface Restored {
 
 export class Invariants {
   #sequence = 0;
+  #hasEnded = false;
   readonly #marks: Record<Mark['type'], Timestamp> = {
     RejectBefore: ZERO,
     RedundantBefore: ZERO,
@@ -52,6 +53,11 @@ export class Invariants {
     if (compare(DurableBefore, RedundantBefore) > 0) {
       broken(`DurableBefore ${keyOf(DurableBefore)} is above ${keyOf(RedundantBefore)}`);
     }
+  }
+
+  /** The group has ended: what executes from now on has no place in the order. */
+  end(): void {
+    this.#hasEnded = true;
   }
 
   /** The command is as it will be when the record is on disk. */
@@ -92,6 +98,10 @@ export class Invariants {
   /** I10: one place each, without gaps. */
   #applied(command: Command): void {
     const { sequence } = command;
+    if (this.#hasEnded) {
+      if (sequence !== 0) wrong(command, `place ${sequence} behind the end of the group`);
+      return;
+    }
     if (sequence !== this.#sequence + 1) {
       wrong(command, `place ${sequence} in the order follows ${this.#sequence}`);
     }

@@ -18,9 +18,11 @@ import {
   type TxnId,
   writeTimestamp,
 } from '../primitives/timestamp.ts';
+import { decodeSuccessors, encodeSuccessors } from '../topology/close-body.ts';
+import type { GroupDescriptor } from '../topology/group.ts';
 import type { GroupId } from '../topology/group-id.ts';
 
-export type JournalRecord = Transition | Mark;
+export type JournalRecord = Transition | Mark | GroupEnd;
 
 /** A step of one transaction. */
 export type Transition =
@@ -65,6 +67,14 @@ export type Mark =
   /** Everything below `before` is applied everywhere; flushed and forgotten here. */
   | { readonly type: 'DurableBefore'; readonly before: Timestamp };
 
+/** The group's Close was executed; written once more with the marks. */
+export interface GroupEnd {
+  readonly type: 'Ended';
+  /** Of the Close. */
+  readonly executeAt: Timestamp;
+  readonly successors: readonly GroupDescriptor[];
+}
+
 const CODES = {
   Defined: 1,
   PreAccepted: 2,
@@ -79,6 +89,7 @@ const CODES = {
   RedundantBefore: 11,
   DurableBefore: 12,
   PreApplied: 13,
+  Ended: 14,
 } as const satisfies Record<JournalRecord['type'], number>;
 
 const NAMES = new Map<number, JournalRecord['type']>(
@@ -140,6 +151,10 @@ export function encodeRecord(group: GroupId, record: JournalRecord): EncodedReco
     case 'RedundantBefore':
     case 'DurableBefore':
       return { type, parts: [stamps(group, 0, record.before)] };
+    case 'Ended': {
+      const successors = encodeSuccessors(record.successors);
+      return { type, parts: [stamps(group, 0, record.executeAt), successors] };
+    }
   }
 }
 
@@ -155,7 +170,8 @@ export function bytesOfRecord(record: JournalRecord): number {
   }
   const reads = 'reads' in record ? record.reads.length : 0;
   const deps = 'deps' in record ? record.deps.length : 0;
-  return SHORT_RECORD_BYTES + reads + TIMESTAMP_BYTES * deps;
+  const successors = 'successors' in record ? encodeSuccessors(record.successors).length : 0;
+  return SHORT_RECORD_BYTES + reads + successors + TIMESTAMP_BYTES * deps;
 }
 
 /** Throws RangeError on a payload that is not of its type's layout. */
@@ -201,6 +217,11 @@ export function decodeRecord(type: number, wholePayload: Uint8Array): JournalRec
     case 'RedundantBefore':
     case 'DurableBefore':
       return { type: name, before: stamp(0) };
+    case 'Ended':
+      return {
+        ...{ type: name, executeAt: stamp(0) },
+        successors: decodeSuccessors(rest(TIMESTAMP_BYTES)),
+      };
   }
 }
 

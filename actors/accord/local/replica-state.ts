@@ -23,13 +23,13 @@ import {
   type TxnId,
   ZERO,
 } from '../primitives/timestamp.ts';
-import type { Group } from '../topology/group.ts';
+import type { Group, GroupDescriptor } from '../topology/group.ts';
 import { Command, type Definition, type Waiter } from './command.ts';
 import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';
 import type { Effect } from './effects.ts';
 import { Invariants } from './invariants.ts';
-import type { Mark, Transition } from './journal.ts';
+import type { GroupEnd, Mark, Transition } from './journal.ts';
 import type { CommandView, ReplicaSizes, ReplicaView } from './replica-view.ts';
 
 export interface ReplicaLimits {
@@ -131,6 +131,8 @@ export class ReplicaState implements ReplicaView {
   redundantBefore: Timestamp = ZERO;
   /** Everything below this is applied everywhere and forgotten here. */
   durableBefore: Timestamp = ZERO;
+  /** Since its Close was executed here. */
+  ended: GroupEnd | undefined;
   sequence = 0;
   /** Executions up to this time may have been handed over by a life before this one. */
   repeatedUpToUs = 0;
@@ -147,12 +149,18 @@ export class ReplicaState implements ReplicaView {
     readonly clock: HybridClock;
     readonly random: () => number;
     readonly limits?: Partial<ReplicaLimits>;
+    /** Of a successor: all that it orders is above. */
+    readonly floor?: Timestamp | undefined;
   }) {
     this.self = options.self;
     this.group = options.group;
     this.clock = options.clock;
     this.random = options.random;
     this.limits = { ...REPLICA_LIMITS, ...options.limits };
+    const { floor = ZERO } = options;
+    this.rejectBefore = floor;
+    this.redundantBefore = floor;
+    this.durableBefore = floor;
     const { fromConflictSlot, toConflictSlot } = this.group;
     this.index = new ConflictIndex(fromConflictSlot, toConflictSlot);
     for (const node of this.group.members) {
@@ -194,6 +202,20 @@ export class ReplicaState implements ReplicaView {
   persist(record: Mark, urgent: boolean): void {
     this.invariants.mark(record);
     this.effects.push({ type: 'Persist', record, urgent });
+  }
+
+  /** The Close is executed: what is ordered behind it has no effect here. */
+  end(executeAt: Timestamp, successors: readonly GroupDescriptor[]): void {
+    this.ended = { type: 'Ended', executeAt, successors };
+    this.persistEnd();
+    this.effects.push(this.ended);
+  }
+
+  /** The log must always hold it. */
+  persistEnd(): void {
+    if (this.ended === undefined) return;
+    this.invariants.end();
+    this.effects.push({ type: 'Persist', record: this.ended, urgent: false });
   }
 
   /** Logs what the command has become. */

@@ -37,6 +37,7 @@ import {
   type Ballot,
   compare,
   equal,
+  isClose,
   keyOf,
   max,
   rejected,
@@ -44,10 +45,11 @@ import {
   type TxnId,
   ZERO,
 } from '../primitives/timestamp.ts';
+import { decodeSuccessors } from '../topology/close-body.ts';
 import type { Command, Definition } from './command.ts';
 import type { Effect, Execution } from './effects.ts';
 import { awaitDeps, makeInvalidated, makePreApplied, makeStable, readAt } from './execution.ts';
-import type { JournalRecord, Transition } from './journal.ts';
+import type { GroupEnd, JournalRecord, Transition } from './journal.ts';
 import { ProgressLog } from './progress-log.ts';
 import { ReadBarriers } from './read-barrier.ts';
 import { gatherEvidence } from './recovery-evidence.ts';
@@ -575,6 +577,7 @@ export class Replica {
   /** Takes one log record at start; call `restored` after the last. */
   restore(record: JournalRecord, lsn: number): void {
     if ('before' in record) this.#durability.restore(record);
+    else if (record.type === 'Ended') this.#state.ended = record;
     else this.#restoreCommand(record, lsn);
   }
 
@@ -647,6 +650,7 @@ export class Replica {
     state.flushedSequence = flushedSequence;
     state.sequence = flushedSequence;
     state.index.raiseFloor(state.durableBefore);
+    if (state.ended !== undefined) state.invariants.end();
     const stable: Command[] = [];
     for (const command of [...state.commands.values()]) {
       if (this.#durability.wasErased(command)) {
@@ -654,6 +658,7 @@ export class Replica {
         continue;
       }
       this.#rebuild(command);
+      this.#endedBy(command);
       if (isStable(command.status) && !isTerminal(command.status)) stable.push(command);
     }
     // Where this member alone is a majority; elsewhere the answers of the others prune.
@@ -663,6 +668,19 @@ export class Replica {
     state.repeatedUpToUs = state.clock.lastUs;
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (!isTerminal(command.status)) awaitDeps(state, command);
+  }
+
+  /** The log ended behind the Close: the end of the group follows from it. */
+  #endedBy({ id, sequence, executeAt, definition }: Command): void {
+    const state = this.#state;
+    if (state.ended !== undefined || !isClose(id) || sequence === 0) return;
+    if (executeAt === undefined || definition === undefined) return;
+    state.end(executeAt, decodeSuccessors(definition.body));
+  }
+
+  /** The groups that follow this one, once it has ended. */
+  get ended(): GroupEnd | undefined {
+    return this.#state.ended;
   }
 
   /** Executions that the engine does not hold, in their order. */

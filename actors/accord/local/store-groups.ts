@@ -19,6 +19,10 @@ export interface StoreGroup {
   dueMs: number;
   /** Its last contribution to the counts. */
   counted: Sums;
+  /** Its end was told, and the successors that are here have begun. */
+  isEndTold: boolean;
+  /** The log has been read. */
+  isRestored: boolean;
 }
 
 /** Above all records. */
@@ -35,7 +39,8 @@ const NOTHING: Sums = {
 };
 
 export class StoreGroups {
-  readonly #all: GroupMap<StoreGroup>;
+  /** In the order in which they were added: a successor comes after its parent. */
+  readonly #all = new GroupMap<StoreGroup>();
   /** Those that something was told since the end of the last turn. */
   #touched = new Set<StoreGroup>();
   /** Those with a deadline. */
@@ -44,13 +49,13 @@ export class StoreGroups {
   #redundantBeforeUs = 0;
   #changed = true;
 
-  constructor(groups: readonly Group[], replicaOf: (group: Group) => Replica) {
-    this.#all = new GroupMap(
-      groups.map((group) => {
-        const replica = replicaOf(group);
-        return [group.id, { group, replica, marksLsn: 0, dueMs: Infinity, counted: NOTHING }];
-      }),
-    );
+  /** The log may hold records of it, unless it is `fresh`. */
+  add(group: Group, replica: Replica, isFresh = false): StoreGroup {
+    const marksLsn = isFresh ? UNWRITTEN : 0;
+    const member = { group, replica, marksLsn, dueMs: Infinity, counted: NOTHING };
+    const added = { ...member, isEndTold: false, isRestored: false };
+    this.#all.set(group.id, added);
+    return added;
   }
 
   get(id: GroupId): StoreGroup | undefined {
@@ -67,10 +72,6 @@ export class StoreGroups {
     if (member.dueMs === 0) return;
     member.dueMs = 0;
     this.#timed.add(member);
-  }
-
-  touchAll(): void {
-    for (const member of this.#all.values()) this.touch(member);
   }
 
   /** Calls back for each group whose deadline has come; each is touched. */

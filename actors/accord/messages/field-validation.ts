@@ -14,6 +14,7 @@ import {
   TIMESTAMP_BYTES,
   type Timestamp,
 } from '../primitives/timestamp.ts';
+import { decodeSuccessors, whyNotSuccessors } from '../topology/close-body.ts';
 import type { Group } from '../topology/group.ts';
 import { isSameGroup } from '../topology/group-id.ts';
 
@@ -71,6 +72,7 @@ export interface FieldValidatorOptions {
 }
 
 const SPANNING = Flags.WRITE | Flags.SPANNING;
+const CLOSE = Flags.WRITE | Flags.CLOSE;
 
 export class FieldValidator {
   readonly #group: Group;
@@ -121,7 +123,7 @@ export class FieldValidator {
     const { hlc, flags, node, store } = value as Partial<Timestamp>;
     const kind = (flags as number) ^ refusal;
     if (!this.#isHlc(hlc) || !isStore(store)) return 'range';
-    if (kind === Flags.WRITE) return this.#member(node);
+    if (kind === Flags.WRITE || kind === CLOSE) return this.#member(node);
     if (kind !== SPANNING) return 'range';
     return this.#nodes.has(node as number) ? undefined : 'member';
   }
@@ -151,7 +153,7 @@ export class FieldValidator {
       const itsStore = storeAt(value, at);
       const itsFlags = flagsAt(value, at);
       if (itsHlc === 0 || itsHlc > this.#hlcUsMax) return 'range';
-      if (itsFlags !== Flags.WRITE && itsFlags !== SPANNING) return 'range';
+      if (itsFlags !== Flags.WRITE && itsFlags !== SPANNING && itsFlags !== CLOSE) return 'range';
       if (itsNode !== node || itsFlags !== flags) {
         const isSpanning = itsFlags === SPANNING;
         const isMinter = isSpanning ? this.#nodes.has(itsNode) : this.#group.bit(itsNode) !== 0;
@@ -167,13 +169,27 @@ export class FieldValidator {
     return undefined;
   }
 
-  definition(slots: unknown, body: unknown, isSpanning: boolean): Judgement {
+  definition(slots: unknown, body: unknown, id: unknown): Judgement {
     if (!(body instanceof Uint8Array)) return 'shape';
     if (body.length > this.#limits.bodyBytesMax) return 'size';
     const defect = slots === null ? undefined : this.#slots(slots);
     if (defect !== undefined) return defect;
-    const isSound = isSpanning ? this.#isSpanningBody(body) : this.#isBody(body);
+    const flags = (id as Partial<Timestamp> | null | undefined)?.flags;
+    if (flags === CLOSE) return this.#closing(slots, body);
+    const isSound = flags === SPANNING ? this.#isSpanningBody(body) : this.#isBody(body);
     return isSound ? undefined : 'encoding';
+  }
+
+  /** The end of a group touches all of it, and names groups that can follow it. */
+  #closing(slots: unknown, body: Uint8Array): Judgement {
+    if (slots !== null) return 'sense';
+    try {
+      const why = whyNotSuccessors(this.#group, decodeSuccessors(body));
+      return why === undefined ? undefined : 'sense';
+    } catch (error) {
+      if (error instanceof RangeError) return 'encoding';
+      throw error;
+    }
   }
 
   /** It names this group, and the rest of it is commands. */

@@ -12,6 +12,7 @@ import {
   compare,
   equal,
   Flags,
+  isSameKind,
   isSpanning,
   readTimestamp,
   TIMESTAMP_BYTES,
@@ -223,7 +224,7 @@ export class MessageValidator {
     if (definition !== undefined) {
       const { slots, body } = values;
       if (slots !== undefined || body !== undefined || definition === 'required') {
-        const defect = this.#fields.definition(slots, body, isOfSeveral);
+        const defect = this.#fields.definition(slots, body, values['id']);
         if (defect !== undefined) return defect;
         expected += 2;
       }
@@ -274,7 +275,7 @@ function timeAndDeps(message: {
   readonly deps: Uint8Array;
 }): Judgement {
   const { id: txn, executeAt, deps } = message;
-  if (isSpanning(executeAt) !== isSpanning(txn)) return 'sense';
+  if (!isSameKind(executeAt, txn)) return 'sense';
   return compare(executeAt, txn) < 0 ? 'sense' : idsBelow(deps, executeAt);
 }
 
@@ -295,7 +296,7 @@ function preAcceptOk(message: PreAcceptOk, from: number, self: number): Judgemen
 
 function voteOf(its: Timestamp, txn: Timestamp, from: number): Judgement {
   const refuses = (its.flags & Flags.REJECTED) !== 0;
-  if (isSpanning(its) !== isSpanning(txn)) return 'sense';
+  if (!isSameKind(its, txn)) return 'sense';
   if (equal(its, txn)) return refuses ? 'sense' : undefined;
   if (its.node !== from) return 'sender';
   return refuses || compare(its, txn) > 0 ? undefined : 'sense';

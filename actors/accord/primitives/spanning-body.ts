@@ -80,6 +80,16 @@ export function countedBytes(entries: Uint8Array): number {
   return new DataView(entries.buffer, entries.byteOffset).getUint32(0);
 }
 
+/**
+ * In the place of what was read: one of its groups has ended before it, so it has no effect in any.
+ */
+export const MOVED: Uint8Array = new Uint8Array(0);
+
+/** Of a transaction over several groups. */
+export function isMoved(reads: Uint8Array | undefined): boolean {
+  return reads?.length === 0;
+}
+
 /** Per group, in the order of the body: length u32, then so many bytes of entries. */
 export function encodeReads(entries: readonly Uint8Array[]): Uint8Array {
   const bytes = entries.reduce((sum, { length }) => sum + LENGTH_BYTES + length, 0);

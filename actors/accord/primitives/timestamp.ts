@@ -27,6 +27,8 @@ export const Flags = {
   WRITE: 1 << 1,
   /** Beside WRITE: the transaction spans several groups; see `spanning-body.ts`. */
   SPANNING: 1 << 2,
+  /** Beside WRITE: the last transaction of its group that has an effect; see `close-body.ts`. */
+  CLOSE: 1 << 3,
   /** On votes only: the voter refuses. */
   REJECTED: 1 << 15,
 } as const;
@@ -69,6 +71,16 @@ export function min(a: Timestamp, b: Timestamp): Timestamp {
 /** A transaction over several groups: it is read in each of them, and applied. */
 export function isSpanning({ flags }: TxnId): boolean {
   return (flags & Flags.SPANNING) !== 0;
+}
+
+/** It ends its group. */
+export function isClose({ flags }: TxnId): boolean {
+  return (flags & Flags.CLOSE) !== 0;
+}
+
+/** Both are of the same kind, as a transaction's votes and its executeAt are. */
+export function isSameKind(a: Timestamp, b: Timestamp): boolean {
+  return ((a.flags ^ b.flags) & IDENTITY_FLAGS) === 0;
 }
 
 export function isRejected(vote: Timestamp): boolean {

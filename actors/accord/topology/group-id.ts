@@ -41,6 +41,10 @@ export class GroupMap<T> {
     return value;
   }
 
+  has(id: GroupId): boolean {
+    return this.get(id) !== undefined;
+  }
+
   set(id: GroupId, value: T): void {
     this.#values.set(groupKey(id), value);
     this.#lastId = undefined;

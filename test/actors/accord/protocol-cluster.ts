@@ -250,6 +250,10 @@ export class ProtocolCluster {
             break;
           case 'ReadAt':
             throw new ProtocolViolation('there is one group only');
+          case 'Ended':
+          case 'Moved':
+          case 'ReadMoved':
+            throw new ProtocolViolation('the group never ends');
           case 'Contradicted':
             throw new ProtocolViolation(`node ${node.id}: ${effect.reason}`);
         }

@@ -75,7 +75,7 @@ class Bench {
 
   replay(): void {
     const replyTo = this.#replyTo;
-    this.#wal.tell({ type: 'Replay', store: 0, groups: [GROUP], replyTo });
+    this.#wal.tell({ type: 'Replay', store: 0, replyTo });
   }
 
   /** Appends `count` records of one turn. */

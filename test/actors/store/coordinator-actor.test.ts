@@ -112,6 +112,7 @@ class Bench {
         self: SELF,
         groups,
         allGroups: groups,
+        ends: () => [],
         spanningReadBytesMax: 1_024,
         clock,
         time: clusterTime,

@@ -80,6 +80,7 @@ class Bench {
         store: 0,
         self: SELF,
         groups: [GROUP],
+        ended: () => undefined,
         clock,
         startedMs,
         limits: { ...LIMITS, ...limits },

@@ -149,7 +149,8 @@ describe.each([
     const engine = restart();
     const databases = clearedAt(1).map((swappedAt, at) => ({ physical: 15 - at, swappedAt }));
     const applied = { appliedSequence: 42, appliedUnits: 7 };
-    const meta = { ...applied, clearedAt: clearedAt(99), databases, lastCollection: 2 ** 47 };
+    const marks = { clearedAt: clearedAt(99), databases, lastCollection: 2 ** 47 };
+    const meta = { ...applied, ...marks, ended: false };
     const value = '\x00\xff\x80 bytes';
     await commit(engine, batch({ a: value, '': 'empty key', b: '' }, meta));
     await closed(engine);

@@ -39,6 +39,7 @@ export async function openConsole(
       disk: () => 'ok',
       memory: () => 'ok',
       configure: nothing,
+      split: nothing,
       status: () => {
         throw new Error('not asked here');
       },

@@ -28,6 +28,7 @@ async function serve(status: NodeStatus): Promise<string> {
       disk: () => 'ok',
       memory: () => 'ok',
       configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
+      split: () => undefined,
       status: () => status,
       topology: () => TOPOLOGY,
       actors: () => ({ path: `node-${status.node}` }),
@@ -225,7 +226,7 @@ describe('whatever listens there', () => {
 describe('called wrongly', () => {
   test.each([
     ['', 'a subcommand is missing (see "holoctl help")'],
-    ['split', 'unknown subcommand "split" (see "holoctl help")'],
+    ['divide', 'unknown subcommand "divide" (see "holoctl help")'],
     ['status --nod x:1', 'unknown option \'--nod\' (see "holoctl help")'],
     [
       'status --nodes x',

@@ -23,7 +23,7 @@ const nothing = (): void => undefined;
 const GROUP_OF_ALL = new SimGroup(
   firstGroup(MEMBERS, MEMBERS),
   { violation: nothing, count: nothing, executed: nothing },
-  false,
+  { checks: false },
 );
 
 class World {

@@ -2,7 +2,7 @@
  * Which group a key belongs to. Commands of one group travel together; what spans groups travels
  * alone (`unit-builder.ts`). Pure.
  */
-import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
+import { type GroupId, isSameGroup } from '../../../actors/accord/topology/group-id.ts';
 import { CONFLICT_SLOTS, POSITIONS, slotOfPosition } from '../../../storage/keyspace/slots.ts';
 import { parseUnsigned } from '../../../storage/types/integers.ts';
 
@@ -13,52 +13,74 @@ export interface PlacedGroup {
   readonly toSlot: number;
 }
 
-/** Named by their index in `groups`. */
+/** The conflict slot in which a walk goes on; of a wrong cursor: the first. */
+export function slotOfCursor(cursor: string): number {
+  const position = Number(parseUnsigned(cursor) ?? 0);
+  return position < POSITIONS ? slotOfPosition(position) : 0;
+}
+
+/**
+ * Groups are named by their index in `groups`, for ever: a unit that was begun before a group ended
+ * names it still.
+ */
 export class Placement {
-  readonly groups: readonly GroupId[];
-  /** One group has all slots: nothing needs to be cut. */
-  readonly isSole: boolean;
+  readonly groups: GroupId[] = [];
   /** By conflict slot. */
-  readonly #groupOf: Uint16Array;
-  readonly #all: readonly number[];
+  readonly #groupOf = new Uint16Array(CONFLICT_SLOTS);
+  /** Those that have not ended. */
+  #open: readonly number[] = [];
 
   /** Throws unless each slot has exactly one group. */
   constructor(placed: readonly PlacedGroup[]) {
-    this.groups = placed.map(({ id }) => id);
-    this.isSole = placed.length === 1;
-    this.#all = placed.map((_, index) => index);
-    this.#groupOf = new Uint16Array(this.isSole ? 0 : CONFLICT_SLOTS);
+    const inOrder = placed.toSorted((a, b) => a.fromSlot - b.fromSlot);
     let next = 0;
-    const inOrder = this.#all.toSorted((a, b) => from(placed, a) - from(placed, b));
-    for (const index of inOrder) {
-      const { fromSlot, toSlot } = placed[index] as PlacedGroup;
+    for (const { fromSlot, toSlot } of inOrder) {
       if (fromSlot !== next || toSlot <= fromSlot) {
         throw new RangeError(`slot ${next} has no group`);
       }
-      this.#groupOf.fill(index, fromSlot, toSlot);
       next = toSlot;
     }
     if (next !== CONFLICT_SLOTS) throw new RangeError(`slot ${next} has no group`);
+    this.#place(placed);
+  }
+
+  #place(placed: readonly PlacedGroup[]): void {
+    for (const { id, fromSlot, toSlot } of placed) {
+      const index = this.groups.push(id) - 1;
+      this.#groupOf.fill(index, fromSlot, toSlot);
+      this.#open = [...this.#open, index];
+    }
+  }
+
+  /** A group has ended; the successors have its slots. */
+  ended(parent: GroupId, successors: readonly PlacedGroup[]): void {
+    this.#open = this.#open.filter((index) => !isSameGroup(this.groups[index] as GroupId, parent));
+    this.#place(successors);
+  }
+
+  /** One group has all slots: nothing needs to be cut. */
+  get isSole(): boolean {
+    return this.#open.length === 1;
+  }
+
+  /** The one that has all slots. */
+  get sole(): number {
+    return this.#open[0] as number;
   }
 
   groupOf(slot: number): number {
-    return this.isSole ? 0 : (this.#groupOf[slot] as number);
+    return this.#groupOf[slot] as number;
   }
 
   /** The group in which a walk goes on from its cursor; of a wrong one: the first group. */
   groupAt(cursor: string): number {
-    const position = Number(parseUnsigned(cursor) ?? 0);
-    return position < POSITIONS ? this.groupOf(slotOfPosition(position)) : 0;
+    return this.groupOf(slotOfCursor(cursor));
   }
 
   /** The groups of these keys, ascending; of no key: the first group. */
   span(slots: readonly number[], wholeStore: boolean): readonly number[] {
-    if (wholeStore || this.isSole) return this.#all;
+    if (wholeStore || this.isSole) return this.#open;
     const groups = new Set(slots.map((slot) => this.groupOf(slot)));
-    return groups.size === 0 ? [0] : [...groups].sort((a, b) => a - b);
+    return groups.size === 0 ? this.#open.slice(0, 1) : [...groups].sort((a, b) => a - b);
   }
-}
-
-function from(placed: readonly PlacedGroup[], index: number): number {
-  return (placed[index] as PlacedGroup).fromSlot;
 }

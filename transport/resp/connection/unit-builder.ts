@@ -216,7 +216,7 @@ export class UnitBuilder {
   }
 
   #solePart(): PartBuilder {
-    this.#part ??= this.#newPart([0]);
+    this.#part ??= this.#newPart([this.#placement.sole]);
     return this.#part;
   }
 

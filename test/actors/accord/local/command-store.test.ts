@@ -58,7 +58,7 @@ class Shell {
 
   /** Reads an empty log; confirms the reservation of the clock. */
   begin(): this {
-    this.store.restore(GROUP, []);
+    this.store.restore([], this.nowMs);
     this.store.restored(0, this.nowMs);
     this.store.executorReady(1, [{ group: GROUP, sequence: 0 }], this.nowMs);
     this.turn();
@@ -274,7 +274,7 @@ describe('idle groups', () => {
   /** A store of all of them, with an empty log. */
   function idle(): Shell {
     const shell = new Shell({}, groups);
-    for (const { id } of groups) shell.store.restore(id, []);
+    shell.store.restore([], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
     shell.store.executorReady(1, [], shell.nowMs);
     shell.turn();
@@ -335,8 +335,8 @@ describe('how far the log may be cut', () => {
     const shell = new Shell({}, groups);
     shell.store.logPinned(90);
     expect(shell.turn()).toEqual([]);
-    shell.store.restore(one, [stored(40, one, { type: 'RejectBefore', before: at(5, 0) })]);
-    shell.store.restore(two, []);
+    const record = stored(40, one, { type: 'RejectBefore', before: at(5, 0) });
+    shell.store.restore([{ group: one, records: [record] }], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
     shell.store.executorReady(1, [], shell.nowMs);
     const append = shell.turn().find(({ type }) => type === 'Append');
@@ -349,8 +349,8 @@ describe('how far the log may be cut', () => {
 
   test('a group that has nothing in the log needs none of it; one that writes, what it writes', () => {
     const shell = new Shell({}, groups);
-    shell.store.restore(one, []);
-    shell.store.restore(two, [stored(40, two, { type: 'RejectBefore', before: at(5, 0) })]);
+    const record = stored(40, two, { type: 'RejectBefore', before: at(5, 0) });
+    shell.store.restore([{ group: two, records: [record] }], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
     shell.store.executorReady(1, [], shell.nowMs);
     expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 40 });
@@ -372,8 +372,8 @@ describe('how far the log may be cut', () => {
   test('transactions that are held are needed, and repeating marks does not help', () => {
     const shell = new Shell({}, groups);
     const id = at(900);
-    shell.store.restore(one, [stored(7, one, { type: 'Promised', id, ballot: at(1_000, 2) })]);
-    shell.store.restore(two, []);
+    const record = stored(7, one, { type: 'Promised', id, ballot: at(1_000, 2) });
+    shell.store.restore([{ group: one, records: [record] }], shell.nowMs);
     shell.store.restored(0, shell.nowMs);
     shell.store.executorReady(1, [], shell.nowMs);
     expect(shell.turn()).toContainEqual({ type: 'Truncate', fromLsn: 7 });

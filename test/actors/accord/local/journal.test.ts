@@ -11,12 +11,19 @@ import {
 import { depsOf } from '../../../../actors/accord/primitives/deps.ts';
 import { participantsOf, WHOLE_STORE } from '../../../../actors/accord/primitives/participants.ts';
 import { rejected } from '../../../../actors/accord/primitives/timestamp.ts';
+import type { GroupDescriptor } from '../../../../actors/accord/topology/group.ts';
 import { at, ballot } from '../fixture.ts';
 
 const GROUP = { range: 7, generation: 2 ** 32 - 1 };
 const stamps = fc.tuple(fc.maxSafeNat(), fc.nat(9)).map(([hlc, node]) => at(hlc, node));
 const deps = fc.array(stamps, { maxLength: 4 }).map((ids) => depsOf(ids));
 const slots = fc.array(fc.nat(65_535), { maxLength: 5 });
+
+const SUCCESSORS: readonly GroupDescriptor[] = [1, 2].map((range) => ({
+  id: { range, generation: 2 },
+  ...{ fromSlot: 100 * range, toSlot: 100 * (range + 1), members: [1, 2, 3], electorate: [1, 3] },
+  machine: 'keyspace',
+}));
 
 const records: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.record({
@@ -51,6 +58,7 @@ const records: fc.Arbitrary<JournalRecord> = fc.oneof(
   }),
   fc.record({ type: fc.constant('Applied' as const), id: stamps, sequence: fc.maxSafeNat() }),
   fc.record({ type: fc.constant('Invalidated' as const), id: stamps }),
+  stamps.map((executeAt) => ({ type: 'Ended' as const, executeAt, successors: SUCCESSORS })),
   fc.record({
     type: fc.constantFrom(
       'RejectBefore' as const,
@@ -91,7 +99,7 @@ describe('records', () => {
       }),
       { numRuns: 400 },
     );
-    expect(numbers.size).toBe(13);
+    expect(numbers.size).toBe(14);
   });
 
   test('none is longer than it is counted for before it is encoded', () => {
@@ -123,6 +131,7 @@ const FIXED: readonly JournalRecord[] = [
   { type: 'RejectBefore', before: at(1) },
   { type: 'RedundantBefore', before: at(1) },
   { type: 'DurableBefore', before: at(1) },
+  { type: 'Ended', executeAt: at(1), successors: SUCCESSORS },
 ];
 
 describe('cut short', () => {

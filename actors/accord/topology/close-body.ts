@@ -1,0 +1,79 @@
+/**
+ * The body of a Close: the groups that follow the one that it ends, its successors. The log keeps
+ * the same bytes with the end of a group.
+ *
+ * Big endian: successors u16, then of each, ascending by slots: range u32, generation u32, fromSlot
+ * u16, toSlot u16, members u8, and per member, ascending, node u32, 1 if it is an elector u8.
+ */
+import type { Group, GroupDescriptor } from './group.ts';
+
+const COUNT_BYTES = 2;
+const GROUP_BYTES = 13;
+const MEMBER_BYTES = 5;
+
+export function encodeSuccessors(successors: readonly GroupDescriptor[]): Uint8Array {
+  const members = successors.reduce((sum, each) => sum + each.members.length, 0);
+  const bytes = COUNT_BYTES + GROUP_BYTES * successors.length + MEMBER_BYTES * members;
+  const body = new Uint8Array(bytes);
+  const view = new DataView(body.buffer);
+  view.setUint16(0, successors.length);
+  let at = COUNT_BYTES;
+  for (const { id, fromSlot, toSlot, members: its, electorate } of successors) {
+    view.setUint32(at, id.range);
+    view.setUint32(at + 4, id.generation);
+    view.setUint16(at + 8, fromSlot);
+    view.setUint16(at + 10, toSlot);
+    view.setUint8(at + 12, its.length);
+    at += GROUP_BYTES;
+    for (const node of its.toSorted((a, b) => a - b)) {
+      view.setUint32(at, node);
+      view.setUint8(at + 4, electorate.includes(node) ? 1 : 0);
+      at += MEMBER_BYTES;
+    }
+  }
+  return body;
+}
+
+/** Throws RangeError on bytes that are no such body. */
+export function decodeSuccessors(body: Uint8Array): GroupDescriptor[] {
+  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
+  const successors: GroupDescriptor[] = [];
+  let at = COUNT_BYTES;
+  for (let left = view.getUint16(0); left > 0; left -= 1) {
+    const id = { range: view.getUint32(at), generation: view.getUint32(at + 4) };
+    const [fromSlot, toSlot] = [view.getUint16(at + 8), view.getUint16(at + 10)];
+    const count = view.getUint8(at + 12);
+    at += GROUP_BYTES;
+    const members: number[] = [];
+    const electorate: number[] = [];
+    for (let member = 0; member < count; member += 1) {
+      members.push(view.getUint32(at));
+      if (view.getUint8(at + 4) === 1) electorate.push(view.getUint32(at));
+      at += MEMBER_BYTES;
+    }
+    successors.push({ id, fromSlot, toSlot, members, electorate, machine: 'keyspace' });
+  }
+  if (at !== body.length) throw new RangeError('successors: more bytes than groups');
+  return successors;
+}
+
+/**
+ * Why the groups cannot follow this one; undefined: they can. Together they have its slots, each
+ * has its members, who hold the data, and each is of a later generation.
+ */
+export function whyNotSuccessors(
+  { id, fromSlot, toSlot, members }: Group,
+  successors: readonly GroupDescriptor[],
+): string | undefined {
+  let next = fromSlot;
+  for (const each of successors) {
+    if (each.fromSlot !== next || each.toSlot <= next) return `slot ${next} would have no group`;
+    if (each.id.generation <= id.generation) return 'the generation does not grow';
+    const isSame = each.members.length === members.length;
+    if (!isSame || !members.every((node) => each.members.includes(node))) {
+      return 'a successor has other members';
+    }
+    next = each.toSlot;
+  }
+  return next === toSlot ? undefined : `slot ${next} would have no group`;
+}
