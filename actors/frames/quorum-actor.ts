@@ -321,7 +321,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     if (this.#peers.every((peer) => !this.#up.has(peer) || this.#isHeard(peer))) {
       return path.sendGroup(frame, slot);
     }
-    sealFrame(frame, path.key);
+    sealFrame(frame, path.key());
     let all = true;
     for (const peer of this.#peers) {
       if (this.#isHeard(peer)) all = path.send(frame, this.#members.indexOf(peer)) && all;
@@ -341,7 +341,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     }
     switch (content.type) {
       case 'probe':
-        this.#path?.send(encodeBareOk(frame, this.#sender, this.#path.key), from);
+        this.#path?.send(encodeBareOk(frame, this.#sender, this.#path.key()), from);
         return;
       case 'probeOk':
         this.#heardMs.set(peer, this.#clock.monotonicMs());
@@ -374,7 +374,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     this.#requests.delete(key);
     const path = this.#path;
     if (asked !== undefined && path !== undefined) {
-      const frame = encodeBareOk(asked, this.#sender, path.key);
+      const frame = encodeBareOk(asked, this.#sender, path.key());
       if (path.send(frame, this.#members.indexOf(to))) {
         this.#counters.replies += 1;
         return;
@@ -400,7 +400,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
     if (path === undefined) return;
     this.#probes += 1;
     const bytes = Math.min(path.frameBytesMax, REQUEST_BYTES_MAX);
-    const frame = probeFrame(this.#sender, PEER_GROUP, this.#probes, bytes, path.key);
+    const frame = probeFrame(this.#sender, PEER_GROUP, this.#probes, bytes, path.key());
     for (const peer of this.#peers) {
       if (this.#up.has(peer)) path.send(frame, this.#members.indexOf(peer));
     }

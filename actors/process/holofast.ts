@@ -8,8 +8,8 @@ import type { StatusBoard } from './status-board.ts';
 
 interface HoloFastOptions {
   readonly config: NodeConfig;
-  /** Of the tags of frames, 16 bytes; without one there are no frames. */
-  readonly key: Uint8Array | undefined;
+  /** See `UdpFramePathOptions`; without one there are no frames. */
+  readonly keys: readonly Uint8Array[];
   readonly wallUs: () => number;
   readonly onFailed: (reason: string) => void;
   readonly logger: Logger;
@@ -28,11 +28,11 @@ export class HoloFast {
     const { nodeId, holofast: mode, initialMembers } = config;
     const self = initialMembers.find(({ id }) => id === nodeId);
     const hosts = initialMembers.map(({ host }) => host);
-    const { key } = options;
-    const offReason = reasonAgainst(mode, hosts) ?? (key === undefined ? NO_KEY : undefined);
+    const { keys } = options;
+    const offReason = reasonAgainst(mode, hosts) ?? (keys.length === 0 ? NO_KEY : undefined);
     this.#mode = mode;
     this.#offReason = offReason ?? '';
-    if (offReason !== undefined || self === undefined || key === undefined) {
+    if (offReason !== undefined || self === undefined) {
       logger.info({ tier: 'off' }, `holofast: off (${offReason})`);
       return;
     }
@@ -44,12 +44,17 @@ export class HoloFast {
       self: { host: self.host, port: config.listenPeer.port },
       members: initialMembers.map(({ id }) => id),
       peers: peers.filter((_member, sender) => initialMembers[sender] !== self),
-      key,
+      keys,
       ...(config.holofastPins === '' ? {} : { pins: config.holofastPins }),
       wallUs: options.wallUs,
       onFailed: options.onFailed,
       onTier: (tier, reason) => logger.info({ tier, reason }, `holofast: ${tier} (${reason})`),
     });
+  }
+
+  /** The secret has changed. */
+  useKeys(keys: readonly Uint8Array[]): void {
+    if (keys.length > 0) this.source?.useKeys(keys);
   }
 
   status(board: StatusBoard): HoloFastStatus {

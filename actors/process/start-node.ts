@@ -120,13 +120,16 @@ class ProductionNode implements RunningNode {
     const { hello } = this.#storage.directory;
     this.#peerProof = new PeerProof(config, hello.clusterId, logger);
     this.#network = this.#createNetwork(rng);
-    this.#peerProof.follow(() => this.#network.checkProofs());
     this.#holofast = new HoloFast({
       config,
-      key: this.#peerProof.frameKey,
+      keys: this.#peerProof.frameKeys,
       wallUs: () => clock.wallUs(),
       onFailed: (reason) => this.#fail(reason),
       logger,
+    });
+    this.#peerProof.follow(() => {
+      this.#network.checkProofs();
+      this.#holofast.useKeys(this.#peerProof.frameKeys);
     });
     const reported = this.#reported();
     this.#report = new NodeReport(reported);

@@ -37,7 +37,7 @@ export const EVENT_LAYOUT = {
 const MEMBER_BYTES = 16;
 const GROUP_HEADER_BYTES = 16;
 export const GROUP_BYTES = GROUP_HEADER_BYTES + GROUP_MEMBERS_MAX * MEMBER_BYTES;
-export const SETTINGS_BYTES = 24;
+export const SETTINGS_BYTES = 40;
 const GROUP_FLAG_ETHERNET = 1;
 
 export interface GroupMember {
@@ -102,12 +102,23 @@ export function encodeGroup(
   return bytes;
 }
 
-/** A `struct hf_settings`: the key, and the address that the XDP program answers for. */
-export function encodeSettings(key: Uint8Array, address: string, port: number): Uint8Array {
-  if (key.length !== SIP_KEY_BYTES) throw new RangeError(`a key has ${SIP_KEY_BYTES} bytes`);
+/**
+ * A `struct hf_settings`: the keys that are valid, one or two, and the address that the XDP program
+ * answers for.
+ */
+export function encodeSettings(
+  keys: readonly Uint8Array[],
+  address: string,
+  port: number,
+): Uint8Array {
+  const [first, second = first] = keys;
+  if (first?.length !== SIP_KEY_BYTES || second?.length !== SIP_KEY_BYTES) {
+    throw new RangeError(`a key has ${SIP_KEY_BYTES} bytes`);
+  }
   const bytes = Buffer.alloc(SETTINGS_BYTES);
-  bytes.set(key, 0);
-  bytes.set(ipv4Bytes(address), 16);
-  bytes.writeUInt16BE(port, 20);
+  bytes.set(first, 0);
+  bytes.set(second, SIP_KEY_BYTES);
+  bytes.set(ipv4Bytes(address), 2 * SIP_KEY_BYTES);
+  bytes.writeUInt16BE(port, 2 * SIP_KEY_BYTES + 4);
   return bytes;
 }

@@ -224,7 +224,14 @@ static __always_inline __u32 count_bits(__u32 bits)
 static __always_inline int is_authentic(const struct hf_frame *frame)
 {
 	struct hf_settings *own = bpf_map_lookup_elem(&settings, &only_key);
-	return own && hf_header_tag((const hf_word *)frame, own->key) == frame->tag;
+	const hf_word *words = (const hf_word *)frame;
+	if (!own)
+		return 0;
+	if (hf_header_tag(words, own->keys[0]) == frame->tag)
+		return 1;
+	if (own->keys[0][0] == own->keys[1][0] && own->keys[0][1] == own->keys[1][1])
+		return 0;
+	return hf_header_tag(words, own->keys[1]) == frame->tag;
 }
 
 /* The quorum is complete. Without room in the ring the frame itself is the notification. */

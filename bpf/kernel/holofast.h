@@ -89,7 +89,7 @@ struct hf_group {
 };
 
 struct hf_settings {
-	__u64 key[2];
+	__u64 keys[2][2]; /* both are valid; the same one twice but while they are changed */
 	__be32 address; /* XDP only: the node's own address and port */
 	__be16 port;
 	__u16 reserved;

@@ -47,8 +47,8 @@ export interface KernelOptions {
   /** The node's own UDP address; port 0 lets the kernel choose. */
   readonly address: string;
   readonly port: number;
-  /** The cluster's key, 16 bytes. */
-  readonly key: Uint8Array;
+  /** Keys of tags that are valid, 16 bytes each: one, or two while they are changed. */
+  readonly keys: readonly Uint8Array[];
   readonly fanIn?: FanIn;
   readonly fanOut?: FanOut;
   /** See `firstGenerationAt`. */
@@ -115,8 +115,7 @@ export class KernelHoloFast {
     this.socket = openSocket(addon, options, receiveBufferBytes, sendBufferBytes);
     try {
       this.#destination = virtualDestination(this.#interface.loopback, this.socket.port);
-      const settings = encodeSettings(options.key, options.address, this.socket.port);
-      addon.writeMap(handle, 'settings', 0, settings);
+      this.useKeys(options.keys);
       this.notifier = new KernelQuorumNotifier(addon.slots(handle), options.firstGeneration);
       this.fanOut = this.#attach();
       addon.onEvents(handle, this.#batch, (count) => this.notifier.takeEvents(this.#events, count));
@@ -124,6 +123,12 @@ export class KernelHoloFast {
       addon.closeFd(this.socket.fd);
       throw error;
     }
+  }
+
+  /** Both are valid from now on; a vote that is judged meanwhile comes up to user space. */
+  useKeys(keys: readonly Uint8Array[]): void {
+    const settings = encodeSettings(keys, this.#options.address, this.socket.port);
+    this.#addon.writeMap(this.#handle, 'settings', 0, settings);
   }
 
   #attach(): 'tcx' | 'clsact' | 'pinned' {

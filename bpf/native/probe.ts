@@ -68,7 +68,7 @@ function selfTest(addon: NativeAddon, artifacts: Artifacts): string | undefined 
     interfaceName: 'lo',
     address: ADDRESS,
     port: 0,
-    key,
+    keys: [key],
     firstGeneration: 1,
   });
   const members: NativeSocket[] = [];

@@ -26,7 +26,7 @@ const MARKER_ROUND = new Uint8Array(ROUND_BYTES);
 interface FrameGathererOptions {
   readonly link: Pick<UdpLink, 'tier' | 'frameBytesMax' | 'sendGroup' | 'sendBatch'>;
   readonly notifier: QuorumNotifier;
-  readonly key: SipKey;
+  readonly key: () => SipKey;
   readonly group: number;
   /** Runs an action when the present turn of the event loop is over. */
   readonly atTurnEnd: (action: () => void) => void;
@@ -106,7 +106,7 @@ export class FrameGatherer {
     this.#requests = [];
     this.#requestBytes = 0;
     if (marker !== undefined) writeSlot(frame, marker);
-    sealFrame(frame, key);
+    sealFrame(frame, key());
     const sent = link.sendGroup(frame, group, own ? this.#slot : marker);
     if (marker !== undefined) notifier.release(marker);
     this.#refusing = sent === 'failed' || sent === 'tooLarge';

@@ -12,7 +12,8 @@ export const PEER_GROUP = 1;
 export interface FramePath {
   /** Counts plain replies; they do not come to `onFrame` then. */
   readonly notifier: QuorumNotifier;
-  readonly key: SipKey;
+  /** Seals frames; another one after a change of keys. */
+  readonly key: () => SipKey;
   readonly frameBytesMax: number;
   /**
    * An unsealed request to all other members, at the end of this turn at the latest; the frame is

@@ -9,7 +9,7 @@ import { networkInterfaces } from 'node:os';
 import { UserspaceQuorumNotifier } from '../count/quorum-notifier.ts';
 import { firstGenerationAt } from '../count/slot-allocator.ts';
 import type { GroupMember } from '../frame/layout.ts';
-import { sipKey } from '../frame/siphash.ts';
+import { type SipKey, sipKey } from '../frame/siphash.ts';
 import { KernelHoloFast } from '../native/holofast.ts';
 import { type HoloFastCounters, loadAddon, type NativeAddon, oneLine } from '../native/native.ts';
 import { type ProbeResult, probe, type Tier } from '../native/probe.ts';
@@ -36,8 +36,11 @@ export interface UdpFramePathOptions {
   readonly peers: readonly FrameMember[];
   /** Node ids of the fan-out set, ascending; `FrameMember.sender` is an index in it. */
   readonly members: readonly number[];
-  /** Of the tags: 16 bytes, the same on all members. */
-  readonly key: Uint8Array;
+  /**
+   * Of the tags, 16 bytes each, the same on all members. The first seals; a second is valid too
+   * while they are changed.
+   */
+  readonly keys: readonly Uint8Array[];
   /** The directory in which `holofast-load` has pinned this node's objects. */
   readonly pins?: string;
   readonly wallUs: () => number;
@@ -63,11 +66,23 @@ export class UdpFramePathSource implements FramePathSource {
   #link: UdpLink | undefined;
   #kernel: KernelHoloFast | undefined;
   #keeper: FanOutKeeper | undefined;
+  #keys: readonly Uint8Array[];
+  #sealing: SipKey;
 
   constructor(options: UdpFramePathOptions) {
     this.#options = options;
     this.members = options.members;
+    this.#keys = options.keys;
+    this.#sealing = sealingOf(options.keys);
     this.#reason = 'not open yet';
+  }
+
+  /** From now on. */
+  useKeys(keys: readonly Uint8Array[]): void {
+    this.#sealing = sealingOf(keys);
+    this.#keys = keys;
+    this.#kernel?.useKeys(keys);
+    this.#link?.useKeys(keys);
   }
 
   get tier(): TierName {
@@ -152,13 +167,13 @@ export class UdpFramePathSource implements FramePathSource {
   }
 
   #openKernel(address: string, members: readonly GroupMember[]): KernelHoloFast {
-    const { self, key, pins, wallUs } = this.#options;
+    const { self, pins, wallUs } = this.#options;
     return KernelHoloFast.open({
       addon: addonOrThrow(),
       interfaceName: interfaceOf(address, members),
       address,
       port: self.port,
-      key,
+      keys: this.#keys,
       firstGeneration: firstGenerationAt(wallUs()),
       receiveBufferBytes: SOCKET_BUFFER_BYTES,
       sendBufferBytes: SOCKET_BUFFER_BYTES,
@@ -174,7 +189,7 @@ export class UdpFramePathSource implements FramePathSource {
     kernel: KernelHoloFast | undefined,
     onFrame: (frame: Uint8Array, sender: number) => void,
   ): Promise<FramePath> {
-    const { self, key, wallUs } = this.#options;
+    const { self, wallUs } = this.#options;
     const firstGeneration = firstGenerationAt(wallUs());
     const notifier = kernel?.notifier ?? new UserspaceQuorumNotifier({ firstGeneration });
     let link: UdpLink;
@@ -182,7 +197,7 @@ export class UdpFramePathSource implements FramePathSource {
       link = await UdpLink.open({
         address,
         port: self.port,
-        key,
+        keys: this.#keys,
         notifier,
         onFrame: (frame, sender) => {
           for (const each of framesOf(frame)) onFrame(each, sender);
@@ -200,6 +215,9 @@ export class UdpFramePathSource implements FramePathSource {
       throw error;
     }
     link.setGroup(PEER_GROUP, members);
+    // They may have been changed while the socket was opened.
+    kernel?.useKeys(this.#keys);
+    link.useKeys(this.#keys);
     this.#hasRun = true;
     this.#link = link;
     this.#kernel = kernel;
@@ -209,21 +227,14 @@ export class UdpFramePathSource implements FramePathSource {
     const gatherer = new FrameGatherer({
       link,
       notifier,
-      key: sipKey(key),
+      key: () => this.#sealing,
       group: PEER_GROUP,
       atTurnEnd: (action) => process.nextTick(action),
     });
-    const follower = new MemberFollower({
-      members,
-      lookUp: () => this.#lookUp(),
-      onMoved: (moved) => {
-        // The path may have been closed while the names were looked up.
-        if (link === this.#link) link.setGroup(PEER_GROUP, moved);
-      },
-    });
+    const follower = this.#follow(members, link);
     return {
       notifier,
-      key: sipKey(key),
+      key: () => this.#sealing,
       frameBytesMax: link.frameBytesMax,
       sendGroup: (frame, slot) => gatherer.sendGroup(frame, slot),
       send: (frame, sender) => gatherer.send(frame, sender),
@@ -234,6 +245,17 @@ export class UdpFramePathSource implements FramePathSource {
       },
       close: () => this.#close(link, kernel),
     };
+  }
+
+  #follow(members: readonly GroupMember[], link: UdpLink): MemberFollower {
+    return new MemberFollower({
+      members,
+      lookUp: () => this.#lookUp(),
+      onMoved: (moved) => {
+        // The path may have been closed while the names were looked up.
+        if (link === this.#link) link.setGroup(PEER_GROUP, moved);
+      },
+    });
   }
 
   /** The state of the fan-out is part of the tier's reason, and so logged when it changes. */
@@ -264,6 +286,11 @@ export class UdpFramePathSource implements FramePathSource {
     this.#reason = reason;
     this.#options.onTier(tier, reason);
   }
+}
+
+function sealingOf([key]: readonly Uint8Array[]): SipKey {
+  if (key === undefined) throw new RangeError('there is no key');
+  return sipKey(key);
 }
 
 /** Throws Error when the mode demands a tier that cannot be. */

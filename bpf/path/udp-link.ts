@@ -14,6 +14,7 @@ import {
   type FrameFault,
   frameFlags,
   frameSender,
+  isAuthentic,
 } from '../frame/frame.ts';
 import { GROUP_MEMBERS_MAX, GROUPS_MAX, type GroupMember, socketAddress } from '../frame/layout.ts';
 import { type SipKey, sipKey } from '../frame/siphash.ts';
@@ -33,8 +34,8 @@ export interface UdpLinkOptions {
   readonly address: string;
   /** Tiers 0 and 1; tier 2 takes the kernel's socket. Port 0 lets the kernel choose. */
   readonly port: number;
-  /** The cluster's key, 16 bytes. */
-  readonly key: Uint8Array;
+  /** Keys of tags that are valid, 16 bytes each: one, or two while they are changed. */
+  readonly keys: readonly Uint8Array[];
   /** Present for tiers 1 and 2. */
   readonly addon?: NativeAddon;
   /** Present for tier 2; its socket becomes the link's, the rest the caller closes. */
@@ -96,7 +97,7 @@ export class UdpLink {
   readonly #socket: Socket;
   readonly #fd: number;
   readonly #options: UdpLinkOptions;
-  readonly #key: SipKey;
+  #keys: readonly SipKey[] = [];
   readonly #groups = new Map<number, Group>();
   readonly #members = new Map<number, Member>();
   #absentRounds = 0;
@@ -129,7 +130,7 @@ export class UdpLink {
     this.#options = options;
     this.#socket = socket;
     this.#fd = fd;
-    this.#key = sipKey(options.key);
+    this.useKeys(options.keys);
     this.tier = options.kernel !== undefined ? 2 : options.addon !== undefined ? 1 : 0;
     this.port = socket.address().port;
     this.frameBytesMax =
@@ -161,6 +162,11 @@ export class UdpLink {
     for (const group of this.#groups.values()) {
       for (const member of group.members) this.#members.set(member.sender, member);
     }
+  }
+
+  /** Frames under any of these are taken from now on. */
+  useKeys(keys: readonly Uint8Array[]): void {
+    this.#keys = keys.map(sipKey);
   }
 
   /** One frame to one member. The frame is the link's until the next turn. */
@@ -283,8 +289,10 @@ export class UdpLink {
   }
 
   #faultOf(frame: Uint8Array, source: RemoteInfo): FrameFault | 'source' | undefined {
-    const fault = checkFrame(frame, this.#key);
-    if (fault !== undefined) return fault;
+    const [key, other] = this.#keys as readonly [SipKey, SipKey?];
+    const fault = checkFrame(frame, key);
+    const isOther = fault === 'tag' && other !== undefined && isAuthentic(frame, other);
+    if (fault !== undefined && !isOther) return fault;
     const member = this.#members.get(frameSender(frame));
     const known = member?.address === source.address && member.port === source.port;
     return known ? undefined : 'source';

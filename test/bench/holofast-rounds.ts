@@ -191,7 +191,7 @@ class Coordinator {
     const { addon, reason } = loadAddon();
     const { tier, interfaceName, address, peers } = what;
     if (tier > 0 && addon === undefined) throw new Error(reason);
-    const common = { address, port: 0, key: keyBytes, receiveBufferBytes: 4 << 20 };
+    const common = { address, port: 0, keys: [keyBytes], receiveBufferBytes: 4 << 20 };
     const kernel =
       tier === 2 && addon !== undefined
         ? KernelHoloFast.open({ addon, interfaceName, firstGeneration: 1, ...common })

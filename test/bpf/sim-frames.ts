@@ -49,7 +49,7 @@ export function framesOver(
     notifier = counts;
     return {
       notifier: counts,
-      key,
+      key: () => key,
       frameBytesMax,
       sendGroup(frame) {
         for (const peer of sorted) if (peer !== self) network.send(peer, [frame]);

@@ -45,7 +45,7 @@ export async function runStress(addon: NativeAddon, quorumsMin: number): Promise
     address: '127.0.0.1',
     port: 7000 + sender,
   }));
-  addon.writeMap(handle, 'settings', 0, encodeSettings(keyBytes, '127.0.0.1', 7000));
+  addon.writeMap(handle, 'settings', 0, encodeSettings([keyBytes], '127.0.0.1', 7000));
   addon.writeMap(handle, 'groups', 3, encodeGroup(members, undefined, undefined));
   const run = new StressRun(new KernelQuorumNotifier(addon.slots(handle), 1), quorumsMin);
   const batch = new ArrayBuffer(1024 * EVENT_LAYOUT.bytes);

@@ -25,8 +25,7 @@ type PeerProofConfig = Pick<
 
 export class PeerProof {
   readonly security: PeerSecurity;
-  /** Of the tags of UDP frames, 16 bytes; undefined: there is no secret to make it of. */
-  readonly frameKey: Uint8Array | undefined;
+  readonly #clusterId: string;
   readonly #config: PeerProofConfig;
   readonly #logger: Logger;
   readonly #bySecret: SecretSecurity | undefined;
@@ -39,10 +38,10 @@ export class PeerProof {
   constructor(config: PeerProofConfig, clusterId: string, logger: Logger) {
     const { nodeId, clusterSecretFile: path } = config;
     this.#config = config;
+    this.#clusterId = clusterId;
     this.#logger = logger;
     const handshakeTimeoutMs = HANDSHAKE_MS_MAX;
     if (path !== '') this.#secrets = readSecrets(path);
-    this.frameKey = this.#secrets[0]?.frameKey(clusterId);
     if (config.peerTlsCert !== '') {
       this.#byCertificate = withReason(() => {
         const certificates = readCertificates(config);
@@ -57,9 +56,17 @@ export class PeerProof {
       this.#tell();
     } else {
       this.security = OPEN;
-      this.frameKey = openFrameKey(clusterId);
       if (config.initialMembers.length > 1) this.#warnOfOpenPeers();
     }
+  }
+
+  /**
+   * Of the tags of UDP frames, 16 bytes each: the first seals, all are valid. None: there is no
+   * secret to make them of.
+   */
+  get frameKeys(): readonly Uint8Array[] {
+    if (this.security.kind === 'open') return [openFrameKey(this.#clusterId)];
+    return this.#secrets.map((secret) => secret.frameKey(this.#clusterId));
   }
 
   /** Follows the files; `changed` is called when proofs are to be looked at anew. */

@@ -86,7 +86,7 @@ class Bench {
     });
     const path: FramePath = {
       notifier: this.notifier,
-      key,
+      key: () => key,
       frameBytesMax: 1_472,
       sendGroup: (frame) => {
         this.toAll.push(Buffer.from(frame));

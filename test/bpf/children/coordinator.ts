@@ -59,7 +59,7 @@ async function main(plan: CoordinatorPlan): Promise<void> {
     interfaceName,
     address,
     port,
-    key: keyBytes,
+    keys: [keyBytes],
     firstGeneration: 1,
     ...(pinned === undefined ? {} : { pinned }),
     ...(fanIn === undefined ? {} : { fanIn }),
@@ -73,7 +73,7 @@ async function main(plan: CoordinatorPlan): Promise<void> {
   const link = await UdpLink.open({
     address,
     port,
-    key: keyBytes,
+    keys: [keyBytes],
     addon,
     kernel,
     notifier: kernel.notifier,

@@ -111,5 +111,5 @@ test('a group has at most eight members with bits of 0 to 15; a key has 16 bytes
   expect(() => encodeGroup(nine, undefined, undefined)).toThrow(RangeError);
   const bad = { ...member, sender: SENDERS_MAX };
   expect(() => encodeGroup([bad], undefined, undefined)).toThrow(RangeError);
-  expect(() => encodeSettings(new Uint8Array(8), '10.0.0.1', 1)).toThrow(RangeError);
+  expect(() => encodeSettings([new Uint8Array(8)], '10.0.0.1', 1)).toThrow(RangeError);
 });

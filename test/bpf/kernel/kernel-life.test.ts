@@ -64,7 +64,7 @@ describe.skipIf(addon === undefined)(`life ${reason ?? ''}`, () => {
       interfaceName: 'lo',
       address: '127.0.0.1',
       port: 0,
-      key: keyBytes,
+      keys: [keyBytes],
       firstGeneration: 1,
     });
     const program = kernel.fanOutProgramId();

@@ -39,7 +39,7 @@ async function startNode(native: NativeAddon, sender: number, tier: 0 | 2): Prom
           interfaceName: 'lo',
           address,
           port: 0,
-          key: keyBytes,
+          keys: [keyBytes],
           firstGeneration: 1,
         })
       : undefined;
@@ -50,7 +50,7 @@ async function startNode(native: NativeAddon, sender: number, tier: 0 | 2): Prom
     link: await UdpLink.open({
       address,
       port: 0,
-      key: keyBytes,
+      keys: [keyBytes],
       onFrame: (frame, from) => {
         if (frameFlags(frame) === FRAME_FLAG.plain) node.bareOksSeen += 1;
         else node.link.send(encodeBareOk(frame, sender, key), from);
@@ -223,7 +223,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
   });
 
   test('a failed open leaves nothing behind', () => {
-    const options = { addon: native, address, port: 0, key: keyBytes, firstGeneration: 1 };
+    const options = { addon: native, address, port: 0, keys: [keyBytes], firstGeneration: 1 };
     expect(() => KernelHoloFast.open({ ...options, interfaceName: 'no-such-if' })).toThrow(
       /interface/,
     );
@@ -237,7 +237,7 @@ describe.skipIf(addon === undefined)(`on lo ${reason ?? ''}`, () => {
     );
     native.closeFd(held.fd);
     expect(() =>
-      KernelHoloFast.open({ ...options, interfaceName: 'lo', key: new Uint8Array(3) }),
+      KernelHoloFast.open({ ...options, interfaceName: 'lo', keys: [new Uint8Array(3)] }),
     ).toThrow(RangeError);
   });
 });

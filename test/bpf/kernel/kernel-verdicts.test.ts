@@ -4,7 +4,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type FrameSource, SlotModel, type Verdict } from '../../../bpf/count/slot-model.ts';
-import { encodeFrame, FRAME_FLAG } from '../../../bpf/frame/frame.ts';
+import { encodeFrame, FRAME_FLAG, FrameKind } from '../../../bpf/frame/frame.ts';
 import {
   EVENT_LAYOUT,
   encodeGroup,
@@ -12,6 +12,7 @@ import {
   SLOT_LAYOUT,
   SLOTS_MAX,
 } from '../../../bpf/frame/layout.ts';
+import { sipKey } from '../../../bpf/frame/siphash.ts';
 import {
   artifactsIn,
   type HoloFastCounters,
@@ -58,7 +59,7 @@ class Kernel {
     this.addon = native;
     this.handle = native.open(artifactsIn().object);
     this.slots = new DataView(native.slots(this.handle));
-    native.writeMap(this.handle, 'settings', 0, encodeSettings(keyBytes, ownAddress, ownPort));
+    native.writeMap(this.handle, 'settings', 0, encodeSettings([keyBytes], ownAddress, ownPort));
     native.writeMap(
       this.handle,
       'groups',
@@ -169,6 +170,33 @@ describe.skipIf(addon === undefined)(`kernel verdicts ${reason ?? ''}`, () => {
         expect(kernel.judge(program, frame, source), `frame ${i}`).toBe(expected);
         expect(kernel.votes(slot), `votes after frame ${i}`).toBe(model.votes(slot));
       }
+    });
+
+    test('two keys are valid while they are changed, and one after it', () => {
+      const other = new Uint8Array(16).fill(9);
+      const source = group.members[0] as (typeof group.members)[0];
+      const fields = header({ kind: FrameKind.preAcceptSame, flags: FRAME_FLAG.plain, slot: 5 });
+      const votes = [[keyBytes], [keyBytes, other], [other, keyBytes], [other]].map(
+        (keys, index) => {
+          const settings = encodeSettings(keys, ownAddress, ownPort);
+          kernel.addon.writeMap(kernel.handle, 'settings', 0, settings);
+          return [key, sipKey(other)].map((sealedBy) => {
+            const generation = 80_000 + index;
+            kernel.arm(5, encodeSlot(generation, round({ group: group.id, need: 2 })));
+            const frame = encodeFrame({ ...fields, generation, sender: source.sender }, sealedBy);
+            return kernel.judge(program, frame, source);
+          });
+        },
+      );
+      expect(votes).toEqual([
+        ['counted', 'tampered'],
+        ['counted', 'counted'],
+        ['counted', 'counted'],
+        ['tampered', 'counted'],
+      ]);
+      const settings = encodeSettings([keyBytes], ownAddress, ownPort);
+      kernel.addon.writeMap(kernel.handle, 'settings', 0, settings);
+      kernel.arm(5, new Uint8Array(SLOT_LAYOUT.bytes));
     });
 
     test('noise instead of a frame, and packets that are not UDP over plain IPv4', () => {

@@ -47,7 +47,7 @@ class Bench {
         },
       },
       notifier: this.notifier,
-      key,
+      key: () => key,
       group: 1,
       atTurnEnd: (action) => this.#turnEnds.push(action),
     });

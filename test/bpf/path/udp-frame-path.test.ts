@@ -29,7 +29,7 @@ function openPath(options: Partial<UdpFramePathOptions>): Promise<Opened> {
     self: { host: '127.0.0.1', port: 0 },
     peers: [{ sender: 1, host: '127.0.0.1', port: 9 }],
     members: [1, 2],
-    key: new Uint8Array(16),
+    keys: [new Uint8Array(16)],
     wallUs: () => 1e15,
     onFailed: (reason) => failed.push(reason),
     onTier: (tier) => tiers.push(tier),

@@ -8,8 +8,10 @@ import {
   encodeFrame,
   FRAME_FLAG,
   FRAME_HEADER_BYTES,
+  FrameKind,
   frameSlot,
 } from '../../../bpf/frame/frame.ts';
+import { sipKey } from '../../../bpf/frame/siphash.ts';
 import { BATCH_FRAMES_MAX, loadAddon } from '../../../bpf/native/native.ts';
 import { UdpLink, type UdpLinkOptions } from '../../../bpf/path/udp-link.ts';
 import { bareOkFrame, header, kernelSupport, key, keyBytes, round } from '../support.ts';
@@ -25,7 +27,7 @@ async function openLink(tier: 0 | 1, options: Partial<UdpLinkOptions> = {}): Pro
   const link = await UdpLink.open({
     address,
     port: 0,
-    key: keyBytes,
+    keys: [keyBytes],
     onFrame: () => {},
     ...native,
     ...options,
@@ -196,6 +198,33 @@ describe.each([0, 1] as const)('tier %i', (tier) => {
     });
     expect(received).toBe(1);
   });
+
+  test.skipIf(!possible)(
+    'two keys are valid while they are changed, and one after it',
+    async () => {
+      const other = new Uint8Array(16).fill(9);
+      let received = 0;
+      const link = await openLink(tier, { onFrame: () => received++ });
+      const sender = await openLink(tier);
+      link.setGroup(0, [{ sender: 1, address, port: sender.port }]);
+      sender.setGroup(0, [{ sender: 2, address, port: link.port }]);
+      const fields = header({ kind: FrameKind.probe, sender: 1 });
+      const byOld = encodeFrame(fields, key);
+      const byNew = encodeFrame(fields, sipKey(other));
+      const refused = async (keys: readonly Uint8Array[]): Promise<number> => {
+        link.useKeys(keys);
+        const before = [link.counters.framesReceived, link.counters.rejected.tag] as const;
+        for (const frame of [byOld, byNew]) sender.send(frame, 2);
+        await until(() => link.counters.framesReceived === before[0] + 2);
+        return link.counters.rejected.tag - before[1];
+      };
+      expect(await refused([keyBytes])).toBe(1);
+      expect(await refused([keyBytes, other])).toBe(0);
+      expect(await refused([other, keyBytes])).toBe(0);
+      expect(received).toBe(5);
+      expect(await refused([other])).toBe(1);
+    },
+  );
 
   test.skipIf(!possible)('a sender that is in no group any more is a stranger', async () => {
     const link = await openLink(tier);

@@ -39,7 +39,9 @@ async function until(condition: () => Promise<boolean> | boolean): Promise<void>
 
 beforeAll(async () => {
   write(OLD);
-  cluster = await TestCluster.start({ flags: [`--cluster-secret-file=${file}`] });
+  cluster = await TestCluster.start({
+    flags: [`--cluster-secret-file=${file}`, '--holofast=userspace'],
+  });
 });
 
 afterAll(async () => {
@@ -88,6 +90,11 @@ describe('a cluster with a secret', () => {
     expect(failures).toEqual([]);
     expect(written).toBeGreaterThan(100);
     await cluster.ready();
+    for (const node of cluster.nodes) {
+      const { holofast_frames_received: frames, ...rest } = await node.info('holofast');
+      expect(Number(frames)).toBeGreaterThan(100);
+      expect(rest['holofast_frames_rejected']).toBe('0');
+    }
     // Every pair is connected anew.
     const status = JSON.parse((await cluster.node(1).http('/status')).body);
     expect(status.members.every((member: { alive: boolean }) => member.alive)).toBe(true);
