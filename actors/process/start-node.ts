@@ -27,7 +27,7 @@ import type { Rng } from '../runtime/ports/ports.ts';
 import { SystemClock, systemRng } from '../runtime/ports/system-ports.ts';
 import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { ClientServices } from './client-services.ts';
-import { ConsoleAnswers } from './console-answers.ts';
+import { ConsoleAnswers } from './console/console-answers.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
 import { LogRing } from './log-ring.ts';
@@ -371,7 +371,14 @@ class ProductionNode implements RunningNode {
       clusterId: this.#storage.directory.hello.clusterId,
       members: initialMembers,
       consolesMax,
-      answerHere: new ConsoleAnswers(reported, this.#report).answer,
+      answerHere: new ConsoleAnswers({
+        node: reported,
+        report: this.#report,
+        recorder: this.#recorder,
+        traces: this.#traces,
+        log: this.#log,
+        audit: (user, what) => this.#logger.warn({ user, what }, `audit: ${user}: ${what}`),
+      }).answer,
       askPeer: (peer, question, done) => this.#node.inquiries.ask(peer, question, done),
       isOpen: this.#config.adminOpen === 'overview',
     });

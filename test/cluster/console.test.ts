@@ -14,7 +14,14 @@ import { HOST, TestCluster } from './harness.ts';
 const { HOLO_PICTURES: pictures } = process.env;
 const VIEWS = [
   ['overview', 'Round trips between nodes'],
+  ['ranges', '0–16383'],
+  ['actors', 'coordinator'],
+  ['transactions', 'Slow, recovered and sampled transactions'],
+  ['keys', 'key:1'],
+  ['clients', '127.0.0.1:'],
   ['holofast', 'Where time goes on node 3'],
+  ['logs', 'the store is serving'],
+  ['jobs', 'Dump the trace'],
 ] as const;
 const PATIENCE = { timeout: 10_000 };
 const DESKTOP = { width: 1280, height: 720 };
@@ -43,7 +50,7 @@ async function work(client: Client, node: number): Promise<void> {
 
 beforeAll(async () => {
   if (NO_BROWSER !== undefined) return;
-  cluster = await TestCluster.start();
+  cluster = await TestCluster.start({ flags: ['--trace-slow-ms', '1'] });
   load = Promise.allSettled(cluster.nodes.map((node) => work(node.client(), node.id)));
   browser = await startBrowser();
   foreignSite = createServer((_request, response) => {
@@ -69,6 +76,21 @@ function addressOf(node: number, view = 'overview'): string {
 
 function open(options = {}): Promise<WatchedPage> {
   return openPage(browser, admins(), options);
+}
+
+/** Names of transactions that a node has kept, the newest first. */
+async function slowTransactions(): Promise<string[]> {
+  let found: string[] = [];
+  await expect
+    .poll(async () => {
+      const answers = await Promise.all(cluster.nodes.map((node) => node.http('/trace/slow')));
+      found = answers.flatMap(({ body }) =>
+        (JSON.parse(body) as { txn: string; why: string }[]).map(({ txn }) => txn),
+      );
+      return found.length;
+    }, PATIENCE)
+    .toBeGreaterThan(0);
+  return found.toReversed();
 }
 
 async function keep(page: Page, name: string): Promise<void> {
@@ -140,6 +162,78 @@ describe.skipIf(NO_BROWSER !== undefined)(`the console (${NO_BROWSER ?? 'Chromiu
     await page.keyboard.press('t');
     await page.locator(':root[data-theme=dark]').waitFor();
     expectNothingWrong(watched);
+    await page.close();
+  });
+
+  test('shows an actor with its messages, and a slow transaction as a picture', async () => {
+    const watched = await open();
+    const { page } = watched;
+    await page.goto(addressOf(1, 'actors'));
+    await page.getByRole('row', { name: 'coordinator' }).click();
+    await page.getByText('"batches"').or(page.getByText('incarnation')).first().waitFor();
+    await page.getByRole('table', { name: 'messages' }).waitFor();
+    await keep(page, 'actor');
+    const [slow] = await slowTransactions();
+    await page.goto(addressOf(2, `transactions?txn=${encodeURIComponent(slow ?? '')}`));
+    await page.locator('.story circle').first().waitFor();
+    expect(await page.locator('.story .lane').count()).toBe(3);
+    expect(await page.locator('.facts li').count()).toBeGreaterThan(5);
+    const saved = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'For Perfetto' }).click();
+    expect((await saved).suggestedFilename()).toMatch(/\.perfetto\.json$/);
+    await keep(page, 'transaction');
+    expectNothingWrong(watched);
+    await page.close();
+  });
+
+  test('changes a key and kills a client, once that is confirmed', async () => {
+    const watched = await open();
+    const { page } = watched;
+    await cluster.node(1).client().must('SET', 'a key', '<b>before</b>');
+    await page.goto(addressOf(1, 'keys?key=a+key'));
+    const value = page.getByRole('textbox', { name: 'value' });
+    await expect.poll(() => value.inputValue(), PATIENCE).toBe('<b>before</b>');
+    await keep(page, 'key');
+    await value.fill('after ✓');
+    await page.getByRole('button', { name: 'Set the value' }).click();
+    const confirm = page.getByRole('button', { name: 'Set', exact: true });
+    await page.getByText('SET a key').waitFor();
+    expect(await confirm.isDisabled()).toBe(true);
+    await page.locator('input[name=confirm]').fill('a key');
+    await keep(page, 'action');
+    await confirm.click();
+    await page.getByText('Done. OK').waitFor();
+    expect(await cluster.node(2).client().must('GET', 'a key')).toBe('after ✓');
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.goto(addressOf(1, 'logs?search=audit'));
+    await page.getByText('SET a key (9 bytes) in database 0').waitFor();
+    await page.goto(addressOf(1, 'clients'));
+    const victim = cluster.node(1).client();
+    const id = String(await victim.must('CLIENT', 'ID'));
+    const row = page
+      .getByRole('row')
+      .filter({ has: page.getByRole('cell', { name: id, exact: true }) });
+    await row.filter({ hasText: /^1/ }).getByRole('button').click();
+    await page.locator('input[name=confirm]').fill(id);
+    await page.getByRole('button', { name: 'Kill', exact: true }).last().click();
+    await page.getByText('Done.').waitFor();
+    // It connects anew.
+    await victim.run('PING');
+    expect(String(await victim.must('CLIENT', 'ID'))).not.toBe(id);
+    expectNothingWrong(watched);
+    await page.close();
+  });
+
+  test('refuses an action that another node would have to do, with its address', async () => {
+    const watched = await open();
+    const { page } = watched;
+    await page.goto(addressOf(1, 'clients'));
+    const row = page
+      .getByRole('row')
+      .filter({ hasText: /^2\d+127/ })
+      .first();
+    await row.getByRole('button').click();
+    await page.getByText(`open its console at http://${admins()[1]}/`).waitFor();
     await page.close();
   });
 

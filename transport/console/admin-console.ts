@@ -16,6 +16,7 @@ import {
 import type { Args, LiveView, NodeAddress } from './console-protocol.ts';
 import { ConsoleServer, SOCKET_PATH } from './console-server.ts';
 import type { SessionOptions } from './console-session.ts';
+import { perfettoOf, transactionOf } from './console-traces.ts';
 import { LiveViews } from './live-views.ts';
 import { OverviewBoard } from './overview.ts';
 import { PageFiles } from './page-files.ts';
@@ -40,7 +41,19 @@ interface AdminConsoleOptions {
 }
 
 /** Questions that a page may ask, and of how many nodes; all need a role. */
-const QUESTIONS: Readonly<Record<string, 'one' | 'all'>> = {};
+const QUESTIONS: Readonly<Record<string, 'one' | 'all' | 'here'>> = {
+  actor: 'one',
+  slow: 'all',
+  logs: 'one',
+  keys: 'here',
+  key: 'here',
+  hotKeys: 'all',
+  bigKeys: 'one',
+  slowLog: 'all',
+  clients: 'all',
+  channels: 'here',
+  act: 'here',
+};
 
 export class AdminConsole implements ConsoleDoor {
   readonly questions: ClusterQuestions;
@@ -131,11 +144,28 @@ export class AdminConsole implements ConsoleDoor {
   }
 
   async #ask(what: string, args: Args, asker: Asker): Promise<unknown> {
+    if (what === 'transaction' || what === 'perfetto') {
+      const answers = await this.questions.all({ what: 'trace', args, ...asker });
+      const txn = String(args['txn'] ?? '');
+      return what === 'perfetto' ? perfettoOf(answers) : transactionOf(answers, txn);
+    }
     const whom = QUESTIONS[what];
     if (whom === undefined) throw new Error(`there is no question "${what}"`);
     const question = { what, args, ...asker };
-    if (whom === 'all') return this.questions.all(question);
-    return this.questions.one(Number(args['node'] ?? this.#options.self), question);
+    if (whom === 'all') return { nodes: await this.questions.all(question) };
+    const node = Number(args['node'] ?? this.#options.self);
+    if (whom === 'here' && node !== this.#options.self) throw new Error(this.#elsewhere(node));
+    const answer = await this.questions.one(node, question);
+    // A text is the reason why there is no answer.
+    if (typeof answer === 'string') throw new Error(answer);
+    return answer;
+  }
+
+  /** Peers do not vouch for the user of an action. */
+  #elsewhere(node: number): string {
+    const address = this.#addresses.get(node);
+    const where = address === undefined ? 'its own admin port' : `http://${address}/`;
+    return `this is done by node ${node} alone: open its console at ${where}`;
   }
 
   async #askAddress(node: number): Promise<void> {

@@ -5,6 +5,8 @@
 import type { Finding } from '../http/findings.ts';
 import type { PhaseReport } from '../http/latency-report.ts';
 import type { NodeStatus } from '../http/node-status.ts';
+import type { TopologyReport } from '../http/topology-report.ts';
+import type { HeatMap } from '../resp/insight/slot-heat.ts';
 
 interface LinkSample {
   readonly peer: number;
@@ -97,4 +99,18 @@ export interface Overview {
 export interface HoloFastSample {
   readonly status: NodeStatus['holofast'];
   readonly phases: readonly PhaseReport[];
+}
+
+export interface ActorsSample {
+  /** The tree as `ActorSystem.inspect` has it, without descriptions. */
+  readonly tree: unknown;
+  readonly monotonicMs: number;
+  /** The newest first. */
+  readonly deadLetters: readonly unknown[];
+}
+
+export interface RangesSample {
+  readonly topology: TopologyReport;
+  /** Undefined while the node serves no clients. */
+  readonly heat: HeatMap | undefined;
 }

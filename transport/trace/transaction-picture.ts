@@ -32,20 +32,36 @@ export function drawTransaction(
   txn: string,
   { errorUs }: PictureOptions,
 ): string {
-  const own = events.filter(isOurs).filter((event) => event.txn === txn);
-  if (own.length === 0) return '';
-  const withLog = [...own, ...logTurns(events.filter(isOurs), own)];
-  const pairs = pairMessages(withLog, errorUs);
-  const ordered = causalOrder(withLog, pairs) as Ours[];
-  const nodes = [...new Set(ordered.map(({ node }) => node))].sort((a, b) => a - b);
-  const startUs = ordered[0]?.t ?? 0;
-  const lines = [title(txn, ordered, startUs), accuracy(nodes, errorUs), ''];
+  const story = storyOf(events, txn, errorUs);
+  if (story === undefined) return '';
+  const { nodes, startUs, rows } = story;
+  const lines = [story.title, accuracy(nodes, errorUs), ''];
   lines.push(`${'ms'.padStart(RULE_MS)}   ${nodes.map((node) => `${node}`.padEnd(4)).join('')}`);
-  for (const row of rowsOf(ordered, pairs, txn)) {
+  for (const row of rows) {
     const ms = ((row.t - startUs) / 1_000).toFixed(3).padStart(RULE_MS);
     lines.push(`${ms}   ${lanes(nodes, row)} ${row.text}`);
   }
   return `${lines.join('\n')}\n`;
+}
+
+/** One transaction as facts in the order of cause and effect; undefined: nothing of it is known. */
+export function storyOf(
+  events: readonly TraceEvent[],
+  txn: string,
+  errorUs: number,
+): TransactionStory | undefined {
+  const own = events.filter(isOurs).filter((event) => event.txn === txn);
+  if (own.length === 0) return undefined;
+  const withLog = [...own, ...logTurns(events.filter(isOurs), own)];
+  const pairs = pairMessages(withLog, errorUs);
+  const ordered = causalOrder(withLog, pairs) as Ours[];
+  const startUs = ordered[0]?.t ?? 0;
+  return {
+    title: title(txn, ordered, startUs),
+    nodes: [...new Set(ordered.map(({ node }) => node))].sort((a, b) => a - b),
+    startUs,
+    rows: [...rowsOf(ordered, pairs, txn)],
+  };
 }
 
 function isOurs(event: TraceEvent): event is Ours {
@@ -88,11 +104,19 @@ function accuracy(nodes: readonly number[], errorUs: number): string {
   return `times of different nodes are accurate to ± ${(errorUs / 1_000).toFixed(3)} ms`;
 }
 
+export interface TransactionStory {
+  readonly title: string;
+  readonly nodes: readonly number[];
+  readonly startUs: number;
+  readonly rows: readonly Row[];
+}
+
 interface Row {
   readonly t: number;
   readonly node: number;
-  /** The node at the other end of what has arrived. */
+  /** The node at the other end of what has arrived, and when it was sent. */
   readonly from?: number;
+  readonly sentT?: number | undefined;
   readonly text: string;
 }
 
@@ -117,7 +141,8 @@ function* rowsOf(events: readonly Ours[], pairs: MessagePairs, txn: string): Gen
       const sent = pairs.get(event);
       const took = sent === undefined ? '' : `, on its way ${((t - sent.t) / 1_000).toFixed(3)} ms`;
       const text = `node ${node}: ${messageText(event, txn)} from node ${event.peer}${took}`;
-      yield { t, node, ...(event.peer === node ? {} : { from: event.peer }), text };
+      const origin = event.peer === node ? {} : { from: event.peer, sentT: sent?.t };
+      yield { t, node, ...origin, text };
     } else if (!received.has(event) && !INSIDE.has(event.msg)) {
       const text = `node ${node}: ${messageText(event, txn)} to node ${event.peer}, not seen there`;
       yield { t, node, text };

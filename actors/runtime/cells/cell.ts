@@ -500,7 +500,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       this.receive(message);
     } finally {
       recorder.hops = 0;
-      recorder.received(mark);
+      recorder.handled(mark);
     }
   }
 }

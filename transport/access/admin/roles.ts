@@ -6,7 +6,7 @@ import type { Selector } from '../acl/selector.ts';
 import type { User } from '../acl/user.ts';
 
 /** Each may do what those before it may. */
-const ROLES = ['viewer', 'operator', 'admin'] as const;
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
 export type Role = (typeof ROLES)[number];
 
 /** A caller of the admin port, and its rights there. */

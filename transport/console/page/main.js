@@ -1,7 +1,7 @@
 /** The frame of the page: navigation, head, notices, and the view that the address names. */
 import { count, span } from './format.js';
 import { remember } from './history.js';
-import { html, render, useEffect, useState } from './html.js';
+import { Boundary, html, render, useEffect, useState } from './html.js';
 import { Login } from './login.js';
 import { Badge } from './parts.js';
 import { connection, linkTo, useClock, useConnection, useRoute, useTheme } from './state.js';
@@ -27,7 +27,8 @@ function Page() {
       <button class="icon" onClick=${toggle} title="light or dark (t)" aria-label="light or dark" id="theme">
         ${theme === 'dark' ? '☀' : '☾'}</button>
     </header>
-    <main class="view"><${Notices} /><${View} args=${args} overview=${overview} theme=${theme} /></main>
+    <main class="view"><${Notices} /><${Boundary} key=${view}>
+      <${View} args=${args} overview=${overview} theme=${theme} /><//></main>
   </div>`;
 }
 

@@ -9,11 +9,14 @@ import { html, useState } from './html.js';
  * @property {string} [kind] a class: number, text, mono, wrap
  */
 
-/** @param {{ title: unknown, side?: unknown, flush?: boolean, wide?: boolean, children?: unknown }} props */
-export function Card({ title, side, flush, wide, children }) {
+/**
+ * @param {{ title: unknown, side?: unknown, flush?: boolean, wide?: boolean, tall?: boolean, children?: unknown }} props
+ * `tall`: scrolls within itself
+ */
+export function Card({ title, side, flush, wide, tall, children }) {
   return html`<section class=${`card ${wide ? 'wide' : ''}`}>
     <header><h2>${title}</h2><span class="fill"></span>${side}</header>
-    <div class=${flush ? 'flush' : 'body'}>${children}</div>
+    <div class=${`${flush ? 'flush' : 'body'} ${tall ? 'tall' : ''}`}>${children}</div>
   </section>`;
 }
 

@@ -38,6 +38,11 @@ export class HotKeys {
     return this.#sampler.takes();
   }
 
+  /** Of how many commands the last one that was taken is one. */
+  get weight(): number {
+    return this.#sampler.weight;
+  }
+
   /** One key of the command, of as many as it names. */
   add(database: number, key: string, keys: number): void {
     const weight = this.#sampler.weight * keys;

@@ -11,6 +11,7 @@ import type { GatewayServices } from '../gateway-services.ts';
 import { HotKeys } from './hot-keys.ts';
 import { LatencyMonitor } from './latency-monitor.ts';
 import { Sampler } from './sampler.ts';
+import { SlotHeat } from './slot-heat.ts';
 import { cutWords, SlowLog, slowWords } from './slow-log.ts';
 
 /** Of units that are measured on their way. */
@@ -20,6 +21,7 @@ const ADJUST_EVERY_MS = 1_000;
 /** A route of the store. */
 interface KeyedRoute {
   readonly firstKey: number;
+  readonly writes: boolean;
   readonly command: Command;
 }
 
@@ -32,6 +34,7 @@ export class CommandInsight {
   readonly slowLog = new SlowLog();
   readonly latency = new LatencyMonitor();
   readonly hotKeys = new HotKeys();
+  readonly heat = new SlotHeat();
   /** Of the units: those that are measured on their way. */
   readonly units = new Sampler(UNITS_PER_SECOND);
   #adjustedMs = 0;
@@ -64,11 +67,18 @@ export class CommandInsight {
 
   /** A command that names keys has come. */
   keysNamed(route: KeyedRoute, args: Arguments, database: number): void {
-    if (route.firstKey > 0) return this.hotKeys.add(database, args.text(route.firstKey), 1);
+    if (route.firstKey > 0) return this.#keyNamed(route, args.text(route.firstKey), database, 1);
     const { keys } = route.command;
     const indices = typeof keys === 'string' ? [] : keysAmong(keys, args);
     const drawn = indices[Math.floor(this.hotKeys.draw() * indices.length)];
-    if (drawn !== undefined) this.hotKeys.add(database, args.text(drawn), indices.length);
+    if (drawn !== undefined) {
+      this.#keyNamed(route, args.text(drawn), database, indices.length);
+    }
+  }
+
+  #keyNamed(route: KeyedRoute, key: string, database: number, keys: number): void {
+    this.hotKeys.add(database, key, keys);
+    this.heat.add(key, route.writes, this.hotKeys.weight * keys, this.#clock.wallUs());
   }
 
   /** A command of the gateway has run. */

@@ -127,7 +127,7 @@ describe('trace recorder', () => {
     const edge = recorder.send(actor, 1, 'm');
     const mark = recorder.receive(actor, edge, 0, 'm');
     for (let at = 0; at < 3; at += 1) recorder.turn(actor, at, 5, 1, 0);
-    recorder.received(mark);
+    recorder.handled(mark);
     expect(recorder.events().map((event) => event.kind === 'turn' && event.durUs)).toEqual([
       ...[5_000, 5_000, 5_000],
     ]);

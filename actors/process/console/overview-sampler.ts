@@ -1,17 +1,14 @@
 /**
- * The answers of one node to consoles, its own and those of the others: each a function of the
- * running node, and each with the role that it needs. Reads the parts of the node; nothing in the
- * node depends on it.
+ * The sample of one node for the overview. Reads the parts of the running node; nothing in the node
+ * depends on it.
  */
 import { readdirSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import type { AnswerHere, NodeQuestion } from '../../transport/console/cluster-questions.ts';
-import type { HoloFastSample, OverviewSample } from '../../transport/console/samples.ts';
-import { formatEndpoint } from '../../transport/endpoint.ts';
-import { findingsOf } from '../../transport/http/findings.ts';
-import type { Inspection } from '../runtime/inspection.ts';
-import type { NodeReport, ReportedNode } from './node-report.ts';
-import { openFilesMax } from './settings/open-files.ts';
+import type { OverviewSample } from '../../../transport/console/samples.ts';
+import { findingsOf } from '../../../transport/http/findings.ts';
+import type { Inspection } from '../../runtime/inspection.ts';
+import type { NodeReport, ReportedNode } from '../node-report.ts';
+import { openFilesMax } from '../settings/open-files.ts';
 
 const DISK_EVERY_MS = 5_000;
 
@@ -20,7 +17,7 @@ interface DiskSpace {
   readonly bytes: number;
 }
 
-export class ConsoleAnswers {
+export class OverviewSampler {
   readonly #node: ReportedNode;
   readonly #report: NodeReport;
   readonly #openFilesMax = openFilesMax() ?? Number.NaN;
@@ -32,26 +29,7 @@ export class ConsoleAnswers {
     this.#report = report;
   }
 
-  /** Those that need no role come first. */
-  readonly answer: AnswerHere = ({ what }: NodeQuestion) => {
-    switch (what) {
-      case 'address':
-        return { admin: formatEndpoint(this.#node.config.listenAdmin) };
-      case 'overview':
-        return this.#overview();
-      case 'holofast':
-        return this.#holofast();
-      default:
-        throw new Error(`this node knows no question "${what}"`);
-    }
-  };
-
-  #holofast(): HoloFastSample {
-    const { holofast, board } = this.#node;
-    return { status: holofast, phases: board.latency.report() };
-  }
-
-  async #overview(): Promise<OverviewSample> {
+  async sample(): Promise<OverviewSample> {
     const { board, gateway, clock, node } = this.#node;
     await this.#lookAtDisk();
     const { user, system } = process.cpuUsage();

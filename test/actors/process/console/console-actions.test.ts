@@ -1,0 +1,60 @@
+/** Actions are done once they are confirmed, and leave a line of audit. */
+import { expect, test } from 'vitest';
+import { ConsoleActions } from '../../../../actors/process/console/console-actions.ts';
+
+class Bench {
+  readonly ran: string[] = [];
+  readonly audit: string[] = [];
+  readonly actions = new ConsoleActions({
+    run: (user, commands) => {
+      this.ran.push(...commands.map((words) => `${user}: ${words.join(' ')}`));
+      return Promise.resolve(commands.map(() => 'OK'));
+    },
+    dumpTrace: () => this.ran.push('dump'),
+    audit: (user, what) => this.audit.push(`${user}: ${what}`),
+  });
+}
+
+const DELETE = { action: 'key.delete', key: 'k\xc3\xa4', database: 2 };
+
+test('a dry run says what would be done, and does nothing', async () => {
+  const bench = new Bench();
+  expect(await bench.actions.act({ ...DELETE, dryRun: true }, 'ada')).toEqual({
+    what: 'DEL kä in database 2, in the whole cluster.',
+    confirm: 'kä',
+  });
+  expect([...bench.ran, ...bench.audit]).toEqual([]);
+});
+
+test.each([undefined, '', 'k', 'KÄ'])('without its word, %j, nothing is done', async (confirm) => {
+  const bench = new Bench();
+  const args = { ...DELETE, ...(confirm === undefined ? {} : { confirm }) };
+  await expect(bench.actions.act(args, 'ada')).rejects.toThrow('not done: type "kä"');
+  expect([...bench.ran, ...bench.audit]).toEqual([]);
+});
+
+test('confirmed, it is done as the user, and told', async () => {
+  const bench = new Bench();
+  await bench.actions.act({ ...DELETE, confirm: 'kä' }, 'ada');
+  expect(bench.ran).toEqual(['ada: SELECT 2', 'ada: DEL k\xc3\xa4']);
+  expect(bench.audit).toEqual(['ada: DEL kä in database 2, in the whole cluster.']);
+});
+
+test.each([
+  [{ action: 'key.set', key: 'k', value: 'v', confirm: 'k' }, 'SET k v KEEPTTL'],
+  [{ action: 'key.expire', key: 'k', ttlMs: 5_000, confirm: 'k' }, 'PEXPIRE k 5000'],
+  [{ action: 'key.expire', key: 'k', ttlMs: 0, confirm: 'k' }, 'PERSIST k'],
+  [{ action: 'client.kill', id: '7', confirm: '7' }, 'CLIENT KILL ID 7'],
+])('%j', async (args, command) => {
+  const bench = new Bench();
+  await bench.actions.act(args, 'ada');
+  expect(bench.ran.at(-1)).toBe(`ada: ${command}`);
+});
+
+test.each([
+  [{ action: 'client.kill', id: '7 TYPE normal' }, 'named by its number'],
+  [{ action: 'key.delete' }, 'no key is named'],
+  [{ action: 'flush', key: 'k' }, 'there is no action "flush"'],
+])('%j is refused', async (args, reason) => {
+  await expect(new Bench().actions.act({ ...args, confirm: 'k' }, 'ada')).rejects.toThrow(reason);
+});
