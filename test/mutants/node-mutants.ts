@@ -344,7 +344,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     file: 'storage/keyspace/run-context.ts',
     find: 'if (!ofGroup || !hasSlot(this.footprint, slot)) throw KEY_OUTSIDE;',
     replace: 'if (!ofGroup) throw KEY_OUTSIDE;',
-    why: 'SORT looks at keys whose order with other transactions is not fixed',
+    why: 'SORT or a script looks at keys whose order with other transactions is not fixed',
     budgetSeeds: 60,
     config: FOUND_KEYS,
   },

@@ -169,6 +169,20 @@ describe('permissions', () => {
     expect(client().ask(request('GET other'))).toBe('$1\r\nv\r\n');
   });
 
+  test('of scripts, whose commands no replica could judge', () => {
+    const { as, setUser } = aclNode();
+    const [eval1, sha] = [request('EVAL x 0'), request(`EVALSHA ${'0'.repeat(40)} 0`)];
+    setUser('ann', '+@all', '-flushall', '~*', '&*');
+    setUser('bob', '+@all', '~app:*', '&*');
+    for (const name of ['ann', 'bob']) {
+      const line = `-NOPERM User ${name} has not all permissions, and scripts run with all of them\r\n`;
+      expect(as(name).ask(eval1)).toBe(line);
+      expect(as(name).ask(sha)).toBe(line);
+    }
+    setUser('eve', '+@all', '~*', '&*');
+    expect(as('eve').ask(sha)).toContain('NOSCRIPT');
+  });
+
   test('of keys that only a run finds: SORT with BY and GET', () => {
     const { as, setUser } = aclNode();
     setUser('ann', '+@all', '~list', '~w_*');

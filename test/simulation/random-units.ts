@@ -8,6 +8,7 @@ import { slotOfText } from '../../storage/keyspace/slots.ts';
 import type { UnitItem } from './client.ts';
 import { listCommand, sortedSetCommand, sortUnit } from './ordered-units.ts';
 import { collectionCommand } from './random-collections.ts';
+import { scriptUnit } from './script-units.ts';
 import { streamCommand } from './stream-units.ts';
 
 export type Words = readonly string[];
@@ -41,6 +42,7 @@ export interface RandomUnitOptions {
 
 /** Of the mixed units. */
 const SORT_RATE = 0.15;
+const SCRIPT_RATE = 0.15;
 /** Of the commands of other units. */
 const LIST_RATE = 0.15;
 const SORTED_SET_RATE = 0.15;
@@ -50,7 +52,9 @@ const SEGMENT_MAX = 3;
 const BIG_KEYS = 100;
 
 export function mixedUnit(options: RandomUnitOptions): RandomUnit {
-  if (options.rng.next() < SORT_RATE) return sortUnit(options);
+  const kind = options.rng.next();
+  if (kind < SORT_RATE) return sortUnit(options);
+  if (kind < SORT_RATE + SCRIPT_RATE) return scriptUnit(options);
   const count = 1 + below(options.rng, COMMANDS_MAX);
   const commands = Array.from({ length: count }, () => anyCommand(options));
   const databases = databasesFor(options, count);

@@ -6,7 +6,7 @@ import type { Words } from '../../storage/commands/command.ts';
 import type { AclCommand } from './acl/acl-commands.ts';
 import { AclCommands } from './acl/acl-commands.ts';
 import { AclLog } from './acl/acl-log.ts';
-import { type Denial, type JudgedCommand, judge, sortRefusal } from './acl/judge.ts';
+import { type Denial, type JudgedCommand, judge, scriptRefusal, sortRefusal } from './acl/judge.ts';
 import type { User } from './acl/user.ts';
 import { UserTable } from './acl/user-table.ts';
 import { FailureBackoff } from './failure-backoff.ts';
@@ -104,7 +104,8 @@ export class AccessControl {
   /** Why the user may not run this; an error line where it is none of commands, keys, channels. */
   denial(user: User, command: JudgedCommand, args: Words): Denial | string | undefined {
     if (user.isUnlimited) return undefined;
-    return judge(user, command, args) ?? sortRefusal(user, command, args);
+    const denial = judge(user, command, args) ?? sortRefusal(user, command, args);
+    return denial ?? scriptRefusal(user, command);
   }
 }
 

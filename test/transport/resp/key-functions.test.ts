@@ -46,9 +46,11 @@ describe('keys that a function finds', () => {
     expect(partOf('UNIONREAD d 1 a')).toMatchObject({ readOnly: false });
   });
 
-  test('none: the command touches nothing, and refuses its arguments itself', () => {
-    expect(partOf('UNIONSTORE d 9 a b')).toMatchObject({ participants: [], wholeStore: false });
-    expect(partOf('UNIONSTORE d x a b')).toMatchObject({ participants: [], wholeStore: false });
+  test('none: the command has a slot all the same, and with it a place in the order', () => {
+    const without = { participants: [0], wholeStore: false };
+    expect(partOf('UNIONSTORE d 9 a b')).toMatchObject(without);
+    expect(partOf('UNIONSTORE d x a b')).toMatchObject(without);
+    expect(partOf('EVAL x 0')).toMatchObject(without);
   });
 
   test('that show while a command runs: it travels alone, and a block takes all keys', () => {

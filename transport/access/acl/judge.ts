@@ -108,6 +108,16 @@ export function sortRefusal(user: User, judged: JudgedCommand, args: Words): str
   return `ERR ${option} option of SORT denied due to insufficient ACL permissions`;
 }
 
+/**
+ * A script runs any command on any key, the same at every replica, and these know no users: refused
+ * for a user that has not all permissions.
+ */
+export function scriptRefusal(user: User, { command }: JudgedCommand): string | undefined {
+  const runsScripts = command?.group === 'scripting' && command.findsKeys !== undefined;
+  if (!runsScripts || user.isUnlimited) return undefined;
+  return `NOPERM User ${user.name} has not all permissions, and scripts run with all of them`;
+}
+
 /** The first option that makes the run look for keys. */
 function optionOfSort(args: Words): 'BY' | 'GET' | undefined {
   for (let at = 2; at < args.count; at += 1) {

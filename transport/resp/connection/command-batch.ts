@@ -11,6 +11,9 @@ import { ByteRuns } from '../codec/byte-runs.ts';
 import { KEYS_LISTED, KEYS_NONE, KEYS_ONE, type StoreRoute } from '../routes.ts';
 import type { OwnCommand } from './watched-keys.ts';
 
+/** Of a command that names no key: a script without one, or one whose arguments are wrong. */
+const SLOT_OF_NO_KEY = 0;
+
 export class CommandBatch {
   /** Commands that need the store. */
   count = 0;
@@ -78,7 +81,10 @@ export class CommandBatch {
       this.wholeStore = true;
       return;
     }
-    for (const i of keysAmong(keys, args)) this.slots.push(args.slot(i));
+    const named = keysAmong(keys, args);
+    // A transaction without any slot would have no place among the others.
+    if (named.length === 0) this.slots.push(SLOT_OF_NO_KEY);
+    for (const i of named) this.slots.push(args.slot(i));
   }
 
   /** Names the database where it is another one than that of the command before. */

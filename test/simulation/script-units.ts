@@ -1,0 +1,43 @@
+/** Scripts, on the keys of other units: a connection sends each alone. */
+import type { RandomUnit, RandomUnitOptions, Words } from './random-units.ts';
+
+const LIMIT_RATE = 0.02;
+
+const SCRIPTS = {
+  swap: "local v = redis.pcall('get', KEYS[1]) redis.call('set', KEYS[1], ARGV[1]) return v",
+  /** Keys that it does not declare are read, and one of them is written. */
+  collect:
+    "local t = {} for i = 0, 4 do t[#t + 1] = redis.call('type', 'x' .. i).ok end " +
+    "redis.call('set', 'x' .. ARGV[1], table.concat(t)) return t",
+  /** A key is written whose name is a value of another one. */
+  follow:
+    "local v = redis.pcall('strlen', KEYS[1]) if type(v) == 'table' then return v end " +
+    "return redis.pcall('append', 'x' .. v % 8, 'f')",
+  /** Everything that must be the same on every replica. */
+  draw:
+    "redis.call('del', KEYS[1]) for i = 1, 9 do redis.call('sadd', KEYS[1], 'm' .. i) end " +
+    "local t = redis.call('spop', KEYS[1], 3) table.sort(t) t[#t + 1] = math.random(1000) " +
+    "t[#t + 1] = redis.call('time')[2] return t",
+  fail: "redis.call('set', KEYS[1], ARGV[1]) error('told')",
+  endless: "redis.call('set', KEYS[1], ARGV[1]) while true do end",
+  count: "return redis.call('dbsize')",
+} as const;
+
+export function scriptUnit({ rng, keys, value }: RandomUnitOptions): RandomUnit {
+  const key = `x${Math.floor(rng.next() * keys)}`;
+  const other = String(Math.floor(rng.next() * keys));
+  const choices: readonly Words[] = [
+    ['EVAL', SCRIPTS.swap, '1', key, value()],
+    ['EVAL', SCRIPTS.collect, '1', key, other],
+    ['EVAL', SCRIPTS.follow, '1', key],
+    ['EVAL', SCRIPTS.draw, '1', key],
+    ['EVAL', SCRIPTS.fail, '1', key, value()],
+    ['EVAL', SCRIPTS.count, '1', key],
+    ['EVAL_RO', "return redis.pcall('get', KEYS[1])", '1', key],
+    ['EVALSHA', '0'.repeat(40), '1', key],
+  ];
+  const chosen = choices[Math.floor(rng.next() * choices.length)] ?? [];
+  const endless = ['EVAL', SCRIPTS.endless, '1', key, value()];
+  const commands = [rng.next() < LIMIT_RATE ? endless : chosen];
+  return { commands, plan: [1], flushes: false };
+}
