@@ -43,7 +43,13 @@ import {
 } from './keyspace/keyspace.ts';
 import { firstSlotOf, POSITIONS, positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
-import { type ReadyKey, WaitedKeys, type WaitId, type Waiting } from './keyspace/waited-keys.ts';
+import {
+  type ReadyKey,
+  WaitedKeys,
+  type WaitId,
+  type Waiting,
+  waitedType,
+} from './keyspace/waited-keys.ts';
 import { DATABASES, TABLE_DATABASE, UNIT_WRITE_BYTES_MAX } from './limits.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
@@ -523,8 +529,10 @@ export class StateMachine {
     }
     context.waited ??= new WaitedKeys();
     context.waited.add(wait, nothing);
-    const { database, keys, type, again } = nothing;
-    return { database: this.#databases.selected(database), keys, type: type.name, again };
+    const { keys, again } = nothing;
+    const database = this.#databases.selected(nothing.database);
+    const type = waitedType(nothing.type.name, nothing.group);
+    return { database, keys, type, again };
   }
 
   stopWaiting(wait: WaitId): void {

@@ -65,6 +65,8 @@ export interface Waits {
   keysOf(args: Words): readonly number[];
   /** Of their values, as TYPE tells it. */
   readonly type: string;
+  /** The index of the consumer group for which it waits. */
+  readonly groupAt?: (args: Words) => number | undefined;
   /** Elements go to one of those that wait for them, not to each. */
   readonly takes: boolean;
   /** An element that it has taken is gone if its client is. */

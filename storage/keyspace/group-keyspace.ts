@@ -37,6 +37,7 @@ import {
   type Found,
   type KeyPage,
   type Keyspace,
+  type NothingOptions,
   PAST_DEADLINE,
   RUN_ENDS,
   WRONG_TYPE,
@@ -178,13 +179,15 @@ export class GroupKeyspace implements Keyspace {
     args: Arguments,
     keys: readonly number[],
     type: ValueType,
-    again?: readonly string[],
+    { again, group }: NothingOptions = {},
   ): void {
     if (!this.#context.mayWait) return;
     this.#context.nothing = {
       database: this.database,
       keys: keys.map((i) => args.text(i)),
+      entries: keys.map((i) => this.#lookup(args, i, args.tableHash(i, this.#hash))?.entry),
       type,
+      group,
       again: again === undefined ? undefined : requestOf(again),
     };
   }

@@ -49,6 +49,12 @@ export interface Found<V extends Value = Value> {
   readonly entry: Entry<V>;
 }
 
+/** Of `Keyspace.nothingYet`. */
+export interface NothingOptions {
+  readonly again?: readonly string[] | undefined;
+  readonly group?: string;
+}
+
 export interface KeyPage {
   readonly items: readonly StoredEntry[];
   /** Position of the next page; 0 after the last one. */
@@ -141,13 +147,14 @@ export interface Keyspace {
 
   /**
    * The command has found no value of this type under its keys (indices), and its client waits for
-   * one. `again`: the request that is to be repeated then, if it is not that of the client.
+   * one. `again`: the request that is to be repeated then, if it is not that of the client. `group`:
+   * the consumer group of streams for which it waits.
    */
   nothingYet(
     args: Arguments,
     keys: readonly number[],
     type: ValueType,
-    again?: readonly string[],
+    options?: NothingOptions,
   ): void;
 
   /**

@@ -5,6 +5,8 @@
  */
 import { isCollection } from '../types/collection.ts';
 import { itemsOf } from '../types/packed.ts';
+import { STREAM, Stream } from '../types/stream/stream.ts';
+import { nextId } from '../types/stream/stream-id.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { Entry } from './entry.ts';
 
@@ -13,8 +15,12 @@ export interface Nothing {
   /** The physical number of the database. */
   readonly database: number;
   readonly keys: readonly string[];
+  /** Of the keys, as they are now. */
+  readonly entries: readonly (Entry | undefined)[];
   /** Of the values that it waits for. */
   readonly type: ValueType;
+  /** The consumer group of streams for which it waits. */
+  readonly group: string | undefined;
   /** The request that is to be repeated, where it is another one than that of the client. */
   readonly again: Uint8Array | undefined;
 }
@@ -30,7 +36,7 @@ export interface Waiting {
   /** The number that clients select. */
   readonly database: number;
   readonly keys: readonly string[];
-  /** As TYPE tells it. */
+  /** As `waitedType`. */
   readonly type: string;
   readonly again: Uint8Array | undefined;
 }
@@ -40,12 +46,19 @@ export interface ReadyKey {
   /** The number that clients select. */
   readonly database: number;
   readonly key: string;
-  /** As TYPE tells it. */
+  /** As `waitedType`. */
   readonly type: string;
   /** Elements that have come since the last time. */
   readonly added: number;
   /** Elements that are there. */
   readonly left: number;
+  /** The consumer group is not there: all that wait for it are to be refused. */
+  readonly isGone: boolean;
+}
+
+/** The type as TYPE tells it, and of streams the consumer group for which a client waits. */
+export function waitedType(type: string, group: string | undefined): string {
+  return group === undefined ? type : `${type}:${group.length}:${group}`;
 }
 
 /** A key that is waited for, by the type of its value. */
@@ -53,15 +66,19 @@ class WaitedKey {
   readonly database: number;
   readonly key: string;
   readonly type: ValueType;
+  readonly group: string | undefined;
   left = 0;
+  /** Of a stream: its last entry when it was looked at last. */
+  mark = '';
   /** Connections that wait for it. */
   readonly waiters = new Set<number>();
   entry: Entry | undefined;
 
-  constructor(database: number, key: string, type: ValueType) {
+  constructor(database: number, key: string, type: ValueType, group: string | undefined) {
     this.database = database;
     this.key = key;
     this.type = type;
+    this.group = group;
   }
 }
 
@@ -84,9 +101,9 @@ export class WaitedKeys {
   }
 
   /** The client's last command has found nothing. */
-  add({ connection, attempt }: WaitId, { database, keys, type }: Nothing): void {
+  add({ connection, attempt }: WaitId, nothing: Nothing): void {
     this.#drop(connection);
-    const waited = keys.map((key) => this.#keyOf(database, key, type));
+    const waited = nothing.keys.map((key, i) => this.#keyOf(key, nothing, nothing.entries[i]));
     for (const { waiters } of waited) waiters.add(connection);
     this.#waits.set(connection, { attempt, keys: waited });
   }
@@ -112,25 +129,27 @@ export class WaitedKeys {
     if (this.#written.size === 0) return [];
     const ready: ReadyKey[] = [];
     for (const waited of this.#written) {
-      const { database, key, type, entry } = waited;
-      const left = entry?.type === type ? elementsIn(type, entry.value) : 0;
-      const added = Math.max(0, left - waited.left);
-      waited.left = left;
+      const { database, key, type, group, entry } = waited;
+      const value = entry?.type === type ? entry.value : undefined;
       waited.entry = undefined;
-      ready.push({ database: selected(database), key, type: type.name, added, left });
+      const news = newsOf(waited, value);
+      waited.left = news.left;
+      const of = { database: selected(database), key, type: waitedType(type.name, group) };
+      ready.push({ ...of, ...news });
     }
     this.#written.clear();
     return ready;
   }
 
-  #keyOf(database: number, key: string, type: ValueType): WaitedKey {
+  #keyOf(key: string, { database, type, group }: Nothing, entry: Entry | undefined): WaitedKey {
     const keys = this.#keys.get(database) ?? new Map<string, WaitedKey[]>();
     this.#keys.set(database, keys);
     const waited = keys.get(key) ?? [];
     keys.set(key, waited);
-    const known = waited.find((each) => each.type === type);
+    const known = waited.find((each) => each.type === type && each.group === group);
     if (known !== undefined) return known;
-    const added = new WaitedKey(database, key, type);
+    const added = new WaitedKey(database, key, type, group);
+    added.mark = markOf(entry?.type === type ? entry.value : undefined);
     waited.push(added);
     return added;
   }
@@ -152,6 +171,39 @@ export class WaitedKeys {
     if (others.length > 0) keys?.set(waited.key, others);
     else keys?.delete(waited.key);
   }
+}
+
+type News = Pick<ReadyKey, 'added' | 'left' | 'isGone'>;
+
+/** `value`: of the type that is waited for, if there is one. */
+function newsOf(waited: WaitedKey, value: Value | undefined): News {
+  if (waited.type.code === STREAM.code) return streamNewsOf(waited, value as Stream | undefined);
+  const left = value === undefined ? 0 : elementsIn(waited.type, value);
+  return { added: Math.max(0, left - waited.left), left, isGone: false };
+}
+
+/** Another one when an entry has come; '' where there is none. */
+function markOf(value: Value | undefined): string {
+  if (!(value instanceof Stream) || value.count === 0) return '';
+  return `${value.facts.lastId}${value.facts.added}`;
+}
+
+/** Entries behind the last one that was looked at, or those that the group has not read. */
+function streamNewsOf(waited: WaitedKey, stream: Stream | undefined): News {
+  // Its rows are not in memory, so no entry has come.
+  if (stream?.loaded === false) return { added: 0, left: waited.left, isGone: false };
+  const mark = markOf(stream);
+  const hasNew = mark !== '' && mark !== waited.mark;
+  waited.mark = mark;
+  if (waited.group === undefined) {
+    return { added: Number(hasNew), left: Number(hasNew), isGone: false };
+  }
+  const place = stream?.groups.get(waited.group)?.place;
+  const next = place && nextId(place.lastId);
+  const read = next === undefined ? stream?.count : stream?.entries.countBefore(next);
+  const left = (stream?.count ?? 0) - (read ?? 0);
+  const grown = Math.max(left - waited.left, Number(hasNew && left > 0));
+  return { added: Math.max(0, grown), left, isGone: place === undefined };
 }
 
 /** Of a small sorted set each member is two items. */

@@ -4,8 +4,10 @@ import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { forEachInSteps, type Steps } from '../../steps.ts';
 import { addInteger } from '../../types/integers.ts';
 import { type Consumer, PENDING_ROW_BYTES } from '../../types/stream/consumer-groups.ts';
+import { STREAM } from '../../types/stream/stream.ts';
 import { formatId, ID_MAX, nextId, parseId, type StreamId } from '../../types/stream/stream-id.ts';
 import { NOT_KNOWN, wrapped } from '../../types/stream/stream-rows.ts';
+import type { ValueType } from '../../types/value-type.ts';
 import { type Command, command } from '../command.ts';
 import type { ReplySink } from '../reply.ts';
 import {
@@ -17,7 +19,7 @@ import {
   noGroup,
 } from './group-values.ts';
 import { INVALID_ID } from './ids.ts';
-import { parseRead, type ReadRequest, streamKeys } from './read-request.ts';
+import { GROUP_READ_WAITS, parseRead, type ReadRequest, streamKeys } from './read-request.ts';
 import { answerEntries, beginStream, endStream, rangeBehind } from './values.ts';
 
 const LAST_ID =
@@ -155,8 +157,12 @@ function* readGroup(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps 
     beginStream(keyspace, at, deliveryBytes(name, pending, PENDING_ROW_BYTES));
   }
   const served = places.filter(({ behind, count }) => behind !== undefined || count > 0).length;
-  if (served === 0) out.nilArray();
-  else out.keyedMap(served);
+  if (served === 0) {
+    const group = args.text(request.group as number);
+    keyspace.nothingYet(args, request.keys, STREAM as ValueType, { group });
+    out.nilArray();
+  }
+  if (served > 0) out.keyedMap(served);
   for (const place of places) yield* serve(keyspace, args, request, place, out);
 }
 
@@ -164,7 +170,8 @@ export const STREAM_GROUP_READ_COMMANDS: readonly Command[] = [
   command({
     group: 'stream',
     keys: streamKeys,
-    flags: 'write',
+    flags: 'write blocking',
+    waits: GROUP_READ_WAITS,
     name: 'XREADGROUP',
     arity: -7,
     summary:

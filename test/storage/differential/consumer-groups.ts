@@ -1,7 +1,7 @@
 /** Random commands on the consumer groups of streams. */
 import fc from 'fast-check';
 import type { Words } from './generators.ts';
-import { smallCount, streamEntryCommands, streamId, streamKey } from './stream-type.ts';
+import { blockTime, smallCount, streamEntryCommands, streamId, streamKey } from './stream-type.ts';
 
 const word = (...words: string[]) => fc.constantFrom(...words);
 const many = <T>(each: fc.Arbitrary<T>, maxLength: number) =>
@@ -52,15 +52,16 @@ const readGroup = fc
   .tuple(
     joined(word('GROUP'), group, consumer),
     maybe(2, joined(word('COUNT'), smallCount)),
+    maybe(4, joined(word('BLOCK'), blockTime)),
     maybe(
       6,
       word('NOACK').map((w) => [w]),
     ),
     places,
   )
-  .map(([of, count, noAck, all]): Words => {
+  .map(([of, count, block, noAck, all]): Words => {
     const [keys, each] = [all.map(([k]) => k), all.map(([, i]) => i)];
-    return ['XREADGROUP', ...of, ...count, ...noAck, 'STREAMS', ...keys, ...each];
+    return ['XREADGROUP', ...of, ...count, ...block, ...noAck, 'STREAMS', ...keys, ...each];
   });
 const badRead = fc.oneof(
   joined(word('XREADGROUP'), word('COUNT', 'NOACK'), smallCount, word('STREAMS'), key, id),

@@ -108,12 +108,17 @@ const range = fc
   )
   .map((parts) => parts.flat());
 const reads = many(fc.tuple(anyKey, fc.oneof({ weight: 8, arbitrary: id }, word('$', '>'))), 3);
-const read = fc
-  .tuple(maybe(2, fc.tuple(word('COUNT'), smallCount)), reads)
-  .map(([options, places]): Words => {
-    const [keys, ids] = [places.map(([k]) => k), places.map(([, each]) => each)];
-    return ['XREAD', ...options, 'STREAMS', ...keys, ...ids];
-  });
+/** Short, or wrong; none waits for ever. */
+export const blockTime = word('1', '1', '1', '2', 'x', '-1', '');
+const readOptions = fc.tuple(
+  maybe(2, fc.tuple(word('COUNT'), smallCount)),
+  maybe(4, fc.tuple(word('BLOCK'), blockTime)),
+);
+const read = fc.tuple(readOptions, reads).map(([all, places]): Words => {
+  const options = all.flat();
+  const [keys, ids] = [places.map(([k]) => k), places.map(([, each]) => each)];
+  return ['XREAD', ...options, 'STREAMS', ...keys, ...ids];
+});
 const setId = fc
   .tuple(
     word('XSETID'),

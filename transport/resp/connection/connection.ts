@@ -5,6 +5,7 @@
  * timer and no system socket: the gateway ticks it, `ClientSocket` carries bytes.
  */
 import { arityError, fitsArity, keysAmong } from '../../../storage/commands/command.ts';
+import { waitedType } from '../../../storage/keyspace/waited-keys.ts';
 import type { User } from '../../access/acl/user.ts';
 import type { UserRows } from '../../access/acl/user-table.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
@@ -775,10 +776,11 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     const timeoutMs = waits?.timeoutMs(this.#parser.args);
     if (waits === undefined || timeoutMs === undefined) return;
     const { args } = this.#parser;
+    const group = waits.groupAt?.(args);
     const waitedFor = {
       database: this.client.database,
       keys: waits.keysOf(args).map((i) => args.text(i)),
-      type: waits.type,
+      type: waitedType(waits.type, group === undefined ? undefined : args.text(group)),
       takes: waits.takes,
     };
     const nowMs = this.services.clock.monotonicMs();

@@ -99,6 +99,8 @@ export class UnitBuilder {
     }
     const keysBefore = part.slots.length;
     part.addCommand(route, args, buffer, start, end, database);
+    // Only a transaction has a place in the order from which on nothing is missed.
+    if (part.waits) part.readOnly = false;
     this.keys += part.slots.length - keysBefore;
     if (findsKeys(route, args)) this.isAlone = true;
     this.count += 1;

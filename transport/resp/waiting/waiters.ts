@@ -22,7 +22,7 @@ export interface WaitedFor {
   /** The number that clients select. */
   readonly database: number;
   readonly keys: readonly string[];
-  /** As TYPE tells it. */
+  /** As `waitedType`. */
   readonly type: string;
   /** An element is for one of those that wait, not for each. */
   readonly takes: boolean;
@@ -104,6 +104,9 @@ export class Waiters {
     if (known !== undefined) {
       known.isTrying = false;
       for (const key of known.keys) {
+        // It has looked, and its store tells of all that comes from now on.
+        key.left = 0;
+        key.lookMs = Number.POSITIVE_INFINITY;
         if (key.trying !== known) continue;
         key.trying = undefined;
         key.credit = 0;
@@ -137,9 +140,10 @@ export class Waiters {
 
   /** A key has been written. */
   ready(ready: ReadyKey, atUs: number, nowMs: number): void {
-    const { key, added, left } = ready;
+    const { key, added, left, isGone } = ready;
     const waited = this.#keys.get(nameOf(ready, key));
     if (waited === undefined) return;
+    if (isGone) for (const wait of [...waited.waits]) if (!wait.isTrying) this.#try(wait);
     waited.left = left;
     if (left === 0) {
       waited.credit = 0;
@@ -147,6 +151,8 @@ export class Waiters {
       return;
     }
     if (added > 0) this.#wakeReaders(waited);
+    // Readers take nothing, so there is nothing to look for again.
+    if ([...waited.waits].every(({ takes }) => !takes)) return;
     waited.credit += added === 0 ? 0 : this.#options.share(waited.name, added, atUs);
     if (waited.lookMs === Number.POSITIVE_INFINITY) waited.lookMs = nowMs + LOOK_AGAIN_MS;
     this.#next(waited);

@@ -83,6 +83,17 @@ test('clients are served in the order in which they came, each element once', ()
   ]);
 });
 
+// The second one was tried every 50 ms, since the store had told last of an element.
+test('clients are not tried again while nothing comes', () => {
+  const world = new World();
+  const clients = [world.client('BLPOP q 0'), world.client('BLPOP q 0')];
+  world.push('RPUSH q 1');
+  expect(clients.map(({ socket }) => socket.text)).toEqual([bulks('q', '1'), '']);
+  const before = world.info('blocking_attempts');
+  for (let ms = 0; ms < 500; ms += 50) world.harness.tick(50);
+  expect(world.info('blocking_attempts')).toBe(before);
+});
+
 test('times out with null, to the millisecond that was asked, and not while it takes', () => {
   const world = new World();
   const [list, move, three] = [
@@ -308,7 +319,7 @@ describe('of several nodes', () => {
     const client = { tryAgain: () => void tries.push(1), waitExpired: () => undefined };
     const waited = { database: 0, keys: ['k'], type: 'list', takes: true };
     waiters.add(client, waited, Number.POSITIVE_INFINITY);
-    const key = { database: 0, key: 'k', type: 'list' };
+    const key = { database: 0, key: 'k', type: 'list', isGone: false };
     waiters.ready({ ...key, added: 1, left: 1 }, 1, 1_000);
     waiters.onTick(1_000 + LOOK_AGAIN_MS - 1);
     expect(tries).toHaveLength(0);
@@ -316,11 +327,15 @@ describe('of several nodes', () => {
     expect(tries).toHaveLength(1);
     waiters.onTick(1_000 + 5 * LOOK_AGAIN_MS);
     expect(tries).toHaveLength(1);
+    // It has found nothing: there is nothing to look for until an element comes.
     waiters.add(client, waited, Number.POSITIVE_INFINITY);
     waiters.onTick(1_000 + 7 * LOOK_AGAIN_MS);
+    expect(tries).toHaveLength(1);
+    waiters.ready({ ...key, added: 1, left: 1 }, 2, 1_500);
+    waiters.onTick(1_500 + LOOK_AGAIN_MS);
     expect(tries).toHaveLength(2);
     waiters.add(client, waited, Number.POSITIVE_INFINITY);
-    waiters.ready({ ...key, added: 0, left: 0 }, 2, 2_000);
+    waiters.ready({ ...key, added: 0, left: 0 }, 3, 2_000);
     waiters.onTick(9_000);
     expect(tries).toHaveLength(2);
     waiters.remove(client);
