@@ -10,6 +10,7 @@ import { escapeLine } from '../transport/escape.ts';
 import { CERTS_HELP, runCerts } from './process/certs-command.ts';
 import { CLUSTER_SETTINGS, runCluster } from './process/cluster/cluster-parent.ts';
 import { runNode } from './process/node-command.ts';
+import { runReplay } from './process/replay-command.ts';
 import { EXIT_DATA_REFUSED, isDataRefused } from './process/running-node.ts';
 import { makeSecretFile } from './process/security/secret-file.ts';
 import { SETTINGS, sharedSettings } from './process/settings/config.ts';
@@ -42,6 +43,8 @@ export async function run(
         return (await import('../bpf/native/holofast-load.ts')).runHoloFastLoad(rest);
       case 'certs':
         return runCerts(rest, write);
+      case 'replay':
+        return await runReplay(rest, write);
       case 'make-secret':
         return makeSecret(rest, write);
       case 'version':
@@ -55,12 +58,12 @@ export async function run(
         return 0;
       case undefined:
         throw new ConfigError(
-          'a subcommand is missing: node, cluster, make-secret, certs, version or help ' +
+          'a subcommand is missing: node, cluster, replay, make-secret, certs, version or help ' +
             '(see "holostore help")',
         );
       default:
         throw new ConfigError(
-          `unknown subcommand "${command}": node, cluster, make-secret, certs, version or help ` +
+          `unknown subcommand "${command}": node, cluster, replay, make-secret, certs, version or help ` +
             '(see "holostore help")',
         );
     }
@@ -115,6 +118,7 @@ function help(command: string | undefined): string {
     '  holostore node [flags]      one node of a cluster',
     '  holostore make-secret FILE  the secret that the members of a cluster share',
     '  holostore certs             certificates for peers and clients',
+    '  holostore replay FILE       a film of the simulator, or a story, as a page',
     '  holostore holofast-load     loads the kernel part for nodes without capabilities',
     '  holostore version           the version of this program',
     '  holostore help [command]    all flags of node or cluster',

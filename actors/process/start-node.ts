@@ -377,6 +377,7 @@ class ProductionNode implements RunningNode {
         recorder: this.#recorder,
         traces: this.#traces,
         log: this.#log,
+        split: (atSlot, user) => this.#split(atSlot, user),
         audit: (user, what) => this.#logger.warn({ user, what }, `audit: ${user}: ${what}`),
       }).answer,
       askPeer: (peer, question, done) => this.#node.inquiries.ask(peer, question, done),

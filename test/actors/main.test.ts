@@ -33,12 +33,12 @@ describe('the holostore command', () => {
   test.each([
     [
       '',
-      'holostore: a subcommand is missing: node, cluster, make-secret, version or help ' +
+      'holostore: a subcommand is missing: node, cluster, replay, make-secret, certs, version or help ' +
         '(see "holostore help")',
     ],
     [
       'run',
-      'holostore: unknown subcommand "run": node, cluster, make-secret, version or help ' +
+      'holostore: unknown subcommand "run": node, cluster, replay, make-secret, certs, version or help ' +
         '(see "holostore help")',
     ],
     ['node', 'holostore: --node-id is missing (or HOLO_NODE_ID in the environment)'],

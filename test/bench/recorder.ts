@@ -10,7 +10,6 @@
  * batches and other work on the machine move the pairs by more: the events per command, and the time
  * to note one, by itself.
  */
-import { readdirSync, readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -19,8 +18,8 @@ import { MESSAGE_CODES } from '../../actors/runtime/trace/txn-steps.ts';
 import { HOST, TestCluster } from '../cluster/harness.ts';
 import { hasTool } from '../cluster/redis-tools.ts';
 import { measure } from './cluster.ts';
+import { cpuNsOf, reportRatios } from './paired.ts';
 
-const RESAMPLES = 10_000;
 const READS_PER_WRITE = 3;
 const EVENTS_NOTED = 5_000_000;
 const COMMANDS = ['SET', 'GET'] as const;
@@ -62,7 +61,7 @@ export async function run(args: string[]): Promise<void> {
   console.log(`one event is noted in ${eventNs.toFixed(1)} ns`);
   for (let done = 0; done < pairs; done += each) {
     await measurePairs(Math.min(each, pairs - done), load, ratios, eventNs);
-    for (const command of COMMANDS) report(command, ratios[command]);
+    for (const command of COMMANDS) reportRatios(`${command}: on / off`, ratios[command]);
   }
 }
 
@@ -148,31 +147,4 @@ function writtenBy(port: number): Promise<number> {
     });
     request.on('error', reject);
   });
-}
-
-/** User and system time of all threads; the ticks of /proc/PID/stat would be too coarse. */
-function cpuNsOf(pid: number): number {
-  const tasks = `/proc/${pid}/task`;
-  return readdirSync(tasks).reduce((sum, task) => {
-    return sum + Number(readFileSync(`${tasks}/${task}/schedstat`, 'latin1').split(' ')[0]);
-  }, 0);
-}
-
-function report(command: Command, ratios: readonly number[]): void {
-  const [low, high] = bootstrap(ratios);
-  const mean = geometricMean(ratios).toFixed(3);
-  const interval = `[${low.toFixed(3)}, ${high.toFixed(3)}]`;
-  console.log(`${command}: on / off ${mean} ${interval} of ${ratios.length} pairs`);
-}
-
-/** 95 percent, of the geometric mean. */
-function bootstrap(ratios: readonly number[]): [low: number, high: number] {
-  const means = Array.from({ length: RESAMPLES }, () =>
-    geometricMean(ratios.map(() => ratios[Math.floor(Math.random() * ratios.length)] ?? 1)),
-  ).sort((a, b) => a - b);
-  return [means[Math.floor(0.025 * RESAMPLES)] ?? 1, means[Math.floor(0.975 * RESAMPLES)] ?? 1];
-}
-
-function geometricMean(ratios: readonly number[]): number {
-  return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
 }

@@ -76,7 +76,7 @@ export function kindOf(
 export function simulateSeed(
   seed: number,
   { nodes, groups, splits }: SeedKind,
-  options: Pick<RunOptions, 'timeMs' | 'trace'>,
+  options: Pick<RunOptions, 'timeMs' | 'trace' | 'camera'>,
 ): RunResult {
   if (splits) return simulateSplitting({ seed, nodes, ...options });
   if (groups === 3) return simulateThreeGroups({ seed, ...options });

@@ -15,6 +15,7 @@ import type { SimFrames } from '../bpf/sim-frames.ts';
 import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
 import { explainsCrash, FaultInjector } from './faults.ts';
+import type { FilmCamera } from './film-camera.ts';
 import { drawnNames } from './limits.ts';
 import { limitsOf, logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
 import { digestsOf } from './oracle.ts';
@@ -32,6 +33,8 @@ export interface RunOptions {
   /** Virtual time under load and faults. */
   readonly timeMs: number;
   readonly profile?: Partial<Profile>;
+  /** Is shown all that happens. */
+  readonly camera?: FilmCamera;
   /** Record every message, for a dump. */
   readonly trace?: boolean;
   /** By default one group of all nodes with all keys. */
@@ -166,6 +169,11 @@ export class SimulatedCluster {
       note,
     });
     network.onSent = (from) => this.faults.afterSend(from);
+    const { camera } = options;
+    if (camera !== undefined) {
+      network.onEnded = (from, to, frame, sentMs, isLost) =>
+        camera.frame(from, to, frame, sentMs, scheduler.nowMs, isLost);
+    }
     network.onDelivered = (from, to, frame) => {
       this.#hash.number(scheduler.nowMs);
       this.#hash.number(from * 16 + to);
@@ -181,6 +189,7 @@ export class SimulatedCluster {
       count: (what: string) => this.#count(what),
       executed: (node: number, execution: Execution) => {
         if (!isSole) this.#count(`executed in range ${range}`);
+        this.#options.camera?.executed(node, execution.id, this.scheduler.nowMs);
         this.#hash.number(node + execution.sequence * 16);
         this.#hash.number(execution.id.hlc);
         const leadUs = execution.executeAt.hlc - this.scheduler.clock.wallUs();
@@ -233,6 +242,7 @@ export class SimulatedCluster {
   }
 
   #note(what: string): void {
+    this.#options.camera?.note(what, this.scheduler.nowMs);
     this.#hash.number(this.scheduler.nowMs);
     this.#hash.text(what);
   }

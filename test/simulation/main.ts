@@ -8,9 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { toJsonl, toPerfetto, toShiviz } from '../transport/trace/whole.ts';
-import { type BatchResult, kindOf, runBatch, simulateSeed } from './batch.ts';
+import { type BatchResult, commandOf, kindOf, runBatch, simulateSeed } from './batch.ts';
 import { SimulatedCluster } from './cluster.ts';
 import { missingCoverage } from './coverage.ts';
+import { FilmCamera } from './film-camera.ts';
 
 const HELP = `npm run sim -- [options]
   --seeds N    how many seeds (100)        --from S   the first of them (1)
@@ -19,6 +20,7 @@ const HELP = `npm run sim -- [options]
   --splits     groups that are split all the time (one seed of ten)
   --time T     seconds of load per seed, in virtual time (10)
   --replay     with --seed: write its trace, also when all is well
+  --record F   with --seed: film it into F, for "holostore replay F"
   --quiet      how fast a cluster of 3 without load runs
   --digest     print one digest of everything that the seeds decided`;
 
@@ -40,6 +42,7 @@ function main(): number {
       groups: { type: 'string' },
       splits: { type: 'boolean' },
       replay: { type: 'boolean', default: false },
+      record: { type: 'string' },
       quiet: { type: 'boolean', default: false },
       digest: { type: 'boolean', default: false },
       help: { type: 'boolean', default: false },
@@ -70,6 +73,9 @@ function main(): number {
     replay(seed, kindOf(seed, { nodes, groups, splits }), timeMs);
   for (const { seed } of result.failures.slice(0, REPLAYS_MAX)) again(seed);
   if (values.replay && result.failures.length === 0) again(from);
+  if (values.record !== undefined) {
+    record(values.record, from, kindOf(from, { nodes, groups, splits }), timeMs);
+  }
   const missing = seeds >= COVERAGE_SEEDS_MIN ? missingCoverage(result.counts) : [];
   if (missing.length > 0) console.log(`FAILED  the batch has never met: ${missing.join(', ')}`);
   return result.failures.length + missing.length > 0 ? 1 : 0;
@@ -123,6 +129,15 @@ function replay(seed: number, kind: ReturnType<typeof kindOf>, timeMs: number): 
   writeFileSync(`${base}.perfetto.json`, toPerfetto(events));
   console.log(`trace of seed ${seed}: ${base}.jsonl, .shiviz.log, .perfetto.json`);
   console.log(`event hash ${result.eventHash}`);
+}
+
+/** The same seed once more, as a film. */
+function record(path: string, seed: number, kind: ReturnType<typeof kindOf>, timeMs: number): void {
+  const camera = new FilmCamera();
+  simulateSeed(seed, kind, { timeMs, camera });
+  const members = Array.from({ length: kind.nodes }, (_, index) => index + 1);
+  writeFileSync(path, camera.film(commandOf(seed, kind, timeMs), members));
+  console.log(`film of seed ${seed}: ${camera.events.length} events in ${path}`);
 }
 
 function quiet(): number {

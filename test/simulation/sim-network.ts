@@ -49,6 +49,10 @@ export class SimNetwork {
   /** Called after a frame has left a node; the fault injector may crash the sender there. */
   onSent: ((from: number) => void) | undefined;
   onDelivered: ((from: number, to: number, frame: Uint8Array) => void) | undefined;
+  /** For a film: the end of a frame, with when it was sent. */
+  onEnded:
+    | ((from: number, to: number, frame: Uint8Array, sentMs: number, isLost: boolean) => void)
+    | undefined;
   readonly #scheduler: Scheduler;
   readonly #now: () => number;
   readonly #rng: Rng;
@@ -160,10 +164,14 @@ export class SimNetwork {
     const { weather } = this;
     this.counters.sent += 1;
     const target = this.#ends.get(to);
+    const lost = (): void => {
+      this.counters.lost += 1;
+      this.onEnded?.(from.node, to, frame, this.#now(), true);
+    };
     if (target === undefined || this.#cut.has(link(from.node, to))) {
-      this.counters.lost += 1;
+      lost();
     } else if (this.#rng.next() < weather.lossRate) {
-      this.counters.lost += 1;
+      lost();
     } else {
       this.#deliver(from, target, frame);
       if (this.#rng.next() < weather.duplicateRate) {
@@ -194,8 +202,10 @@ export class SimNetwork {
         clogged.push(arrive);
       } else if (!target.alive || this.#cut.has(name)) {
         this.counters.lost += 1;
+        this.onEnded?.(from.node, target.node, frame, now, true);
       } else {
         this.counters.delivered += 1;
+        this.onEnded?.(from.node, target.node, frame, now, false);
         this.onDelivered?.(from.node, target.node, frame);
         target.receive(from.node, frame);
       }

@@ -33,9 +33,9 @@ export class PageFiles {
   #files: ReadonlyMap<string, PageFile> | undefined;
 
   /** `connect`: `host:port` of the admin ports that the page may open a socket to. */
-  policy(connect: readonly string[]): string {
-    const index = this.file('/')?.body.toString('utf8') ?? '';
-    const [, imports = ''] = /<script type="importmap">([\s\S]*?)<\/script>/.exec(index) ?? [];
+  policy(connect: readonly string[], page = '/'): string {
+    const text = this.file(page)?.body.toString('utf8') ?? '';
+    const [, imports = ''] = /<script type="importmap">([\s\S]*?)<\/script>/.exec(text) ?? [];
     const hash = createHash('sha256').update(imports).digest('base64');
     const sockets = connect.flatMap((address) => [`ws://${address}`, `wss://${address}`]);
     return [

@@ -10,6 +10,8 @@ import type { RedisReply } from '../../../transport/console/redis-reply.ts';
 interface ActionParts {
   readonly run: (user: string, commands: readonly (readonly string[])[]) => Promise<RedisReply[]>;
   readonly dumpTrace: () => void;
+  /** Proposes a split; returns why not. */
+  readonly split: (atSlot: number, user: string) => string | undefined;
   readonly audit: (user: string, what: string) => void;
 }
 
@@ -29,7 +31,9 @@ export class ConsoleActions {
   }
 
   /** @throws Error whose message is the reason */
-  async act(args: Args, user: string): Promise<unknown> {
+  async act(args: Args, user: string, role = 'operator'): Promise<unknown> {
+    const isChange = String(args['action']).startsWith('range.');
+    if (isChange && role !== 'admin') throw new Error('this needs the role of admin');
     const { what, confirm, perform } = this.#plan(args, user);
     if (args['dryRun'] === true) return { what, confirm };
     if (args['confirm'] !== confirm) throw new Error(`not done: type "${confirm}" to confirm`);
@@ -43,6 +47,12 @@ export class ConsoleActions {
       const what = 'Write the trace of the last events into the data directory of this node.';
       return { what, confirm: 'dump', perform: () => this.#parts.dumpTrace() };
     }
+    if (action === 'range.split') {
+      const slot = Number(args['slot']);
+      if (!Number.isInteger(slot)) throw new Error('a range is split at the number of a slot');
+      const what = `Split the range of slot ${slot} at that slot, in the whole cluster.`;
+      return { what, confirm: `split ${slot}`, perform: () => this.#split(slot, user) };
+    }
     if (action === 'client.kill') {
       const id = String(args['id']);
       if (!/^\d+$/.test(id)) throw new Error('a client is named by its number');
@@ -51,6 +61,12 @@ export class ConsoleActions {
       return { what, confirm: id, perform: () => this.#one(user, [command]) };
     }
     return this.#changeOfKey(action, args, user);
+  }
+
+  #split(slot: number, user: string): string {
+    const problem = this.#parts.split(slot, user);
+    if (problem !== undefined) throw new Error(problem);
+    return 'It is proposed: see Ranges.';
   }
 
   #changeOfKey(action: string, args: Args, user: string): Plan {

@@ -32,6 +32,8 @@ interface Sources {
   readonly recorder: TraceRecorder;
   readonly traces: NodeTraces;
   readonly log: LogRing;
+  /** Proposes to split the range of a slot at that slot; returns why not. */
+  readonly split: (atSlot: number, user: string) => string | undefined;
   /** Writes a line of audit into the log. */
   readonly audit: (user: string, what: string) => void;
 }
@@ -63,6 +65,7 @@ export class ConsoleAnswers {
     this.#actions = new ConsoleActions({
       run: (user, commands) => this.#run(user, commands),
       dumpTrace: () => sources.traces.dump(),
+      split: sources.split,
       audit: sources.audit,
     });
     this.#answers = { ...this.#open(), ...this.#ofTraces(), ...this.#ofClients() };
@@ -143,7 +146,7 @@ export class ConsoleAnswers {
       channels: { role, answer: (_args, { user }) => this.#channels(user) },
       act: {
         role: 'operator',
-        answer: (args, { user = '' }) => this.#actions.act(args, user),
+        answer: (args, { user = '', role }) => this.#actions.act(args, user, role),
       },
     };
   }

@@ -4,7 +4,8 @@ import { remember } from './history.js';
 import { Boundary, html, render, useEffect, useState } from './html.js';
 import { Login } from './login.js';
 import { Badge } from './parts.js';
-import { connection, linkTo, useClock, useConnection, useRoute, useTheme } from './state.js';
+import { connection, linkTo, useClock, useConnection, useRoute } from './state.js';
+import { useTheme } from './theme.js';
 import { VIEWS } from './views.js';
 
 /** Without news for so long, what is shown is stale. */

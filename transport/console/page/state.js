@@ -1,4 +1,4 @@
-/** State of the whole page: the connection, the theme, the address behind `#`. */
+/** State of the whole page: the connection and the address behind `#`. */
 import { Connection } from './connection.js';
 import { useEffect, useState } from './html.js';
 
@@ -76,23 +76,4 @@ export function linkTo(view, args = {}) {
   );
   const query = new URLSearchParams(given).toString();
   return `#/${view}${query === '' ? '' : `?${query}`}`;
-}
-
-/** Dark, light, or as the system has it. */
-export function useTheme() {
-  const system = matchMedia('(prefers-color-scheme: dark)');
-  const wanted = () => localStorage.getItem('theme') ?? (system.matches ? 'dark' : 'light');
-  const [theme, setTheme] = useState(wanted);
-  useEffect(() => {
-    const changed = () => setTheme(wanted());
-    system.addEventListener('change', changed);
-    return () => system.removeEventListener('change', changed);
-  }, []);
-  document.documentElement.dataset['theme'] = theme;
-  const toggle = () => {
-    const other = theme === 'dark' ? 'light' : 'dark';
-    localStorage.setItem('theme', other);
-    setTheme(other);
-  };
-  return { theme, toggle };
 }

@@ -11,6 +11,11 @@ class Bench {
       return Promise.resolve(commands.map(() => 'OK'));
     },
     dumpTrace: () => this.ran.push('dump'),
+    split: (atSlot, user) => {
+      if (atSlot === 0) return 'no range can be split there';
+      this.ran.push(`${user}: split ${atSlot}`);
+      return undefined;
+    },
     audit: (user, what) => this.audit.push(`${user}: ${what}`),
   });
 }
@@ -57,4 +62,14 @@ test.each([
   [{ action: 'flush', key: 'k' }, 'there is no action "flush"'],
 ])('%j is refused', async (args, reason) => {
   await expect(new Bench().actions.act({ ...args, confirm: 'k' }, 'ada')).rejects.toThrow(reason);
+});
+
+test('a range is split by an administrator alone, where it can be', async () => {
+  const bench = new Bench();
+  const split = (slot: number, role: string) =>
+    bench.actions.act({ action: 'range.split', slot, confirm: `split ${slot}` }, 'ada', role);
+  await expect(split(8_192, 'operator')).rejects.toThrow('needs the role of admin');
+  await expect(split(0, 'admin')).rejects.toThrow('no range can be split there');
+  await split(8_192, 'admin');
+  expect(bench.ran).toEqual(['ada: split 8192']);
 });

@@ -22,6 +22,7 @@ export function Jobs() {
 function Shown() {
   const { welcome } = useConnection();
   const [chosen, choose] = useState(/** @type {typeof OFFERED[0] | undefined} */ (undefined));
+  const [slot, setSlot] = useState('');
   return html`<div class="grid two">
     ${OFFERED.map(
       (
@@ -30,9 +31,12 @@ function Shown() {
       <p>${each.about}</p><p class="muted">Done by node ${welcome?.node}; a line of audit is left in its log.</p>
     <//>`,
     )}
-    <${Card} title="Changes of the topology">
-      <p>This cluster offers none while it runs: its ranges are those that it was formed with.</p>
+    <${Card} title="Split a range" side=${html`<button disabled=${slot === ''} onClick=${() =>
+      choose({ action: 'range.split', title: 'Split', about: '' })}>Try</button>`}>
+      <p>Two ranges instead of one, with the same members. Its progress is in Ranges.</p>
+      <label class="field"><span>at slot</span><input type="number" min="1" max="16383" value=${slot}
+        onInput=${(/** @type {any} */ event) => setSlot(event.target.value)} /></label>
     <//>
-    ${chosen && html`<${Action} title=${chosen.title} args=${{ action: chosen.action }} onClose=${() => choose(undefined)} />`}
+    ${chosen && html`<${Action} title=${chosen.title} args=${chosen.action === 'range.split' ? { action: chosen.action, slot: Number(slot) } : { action: chosen.action }} onClose=${() => choose(undefined)} />`}
   </div>`;
 }
