@@ -2,7 +2,9 @@
  * Runs scripts, one at a time, in the one Lua machine of the process. It decides nothing about
  * keys: what a script calls is the business of its host.
  */
+import { installBit } from './lua/lua-bit.ts';
 import { LuaGuards } from './lua/lua-guards.ts';
+import { installJson } from './lua/lua-json.ts';
 import {
   GLOBALS,
   LUA_NUMBER,
@@ -11,6 +13,7 @@ import {
   type LuaLimits,
   LuaMachine,
 } from './lua/lua-machine.ts';
+import { installMsgpack } from './lua/lua-msgpack.ts';
 import { PRELUDE, PRELUDE_NAME, SCOPE } from './lua/lua-prelude.ts';
 import { LuaResult } from './lua/lua-result.ts';
 import { RedisLibrary, type ScriptHost } from './lua/redis-library.ts';
@@ -42,6 +45,9 @@ class ScriptEngine {
       guards = new LuaGuards(machine);
       library = new RedisLibrary(machine);
       guards.install();
+      installBit(machine);
+      installJson(machine);
+      installMsgpack(machine);
       const { api, state } = machine;
       machine.load(PRELUDE, PRELUDE_NAME);
       library.install();

@@ -42,6 +42,8 @@ const BOMBS: readonly (readonly [name: string, code: string, outcome: string])[]
   ['formats', loop("string.format('%99s', 'x')"), STEPS],
   ['a long number', `local s = ('1'):rep(1e5) ${loop('tonumber(s)')}`, STEPS],
   ['a reply that contains itself', 'local t = {} t[1] = t t[2] = t return t', STEPS],
+  ['JSON', `${numbers(1e4)} ${loop('cjson.decode(cjson.encode(t))')}`, STEPS],
+  ['MessagePack', `${numbers(1e4)} ${loop('cmsgpack.unpack(cmsgpack.pack(t))')}`, STEPS],
   ['commands', loop("redis.call('ping')"), STEPS],
 ];
 

@@ -18,6 +18,7 @@ export const LUA_NUMBER = 3;
 export const LUA_TABLE = 5;
 export const LUA_FUNCTION = 6;
 export const LUA_BOOLEAN = 1;
+export const LUA_USERDATA = 2;
 export const GLOBALS = -10_002;
 /** As `lua_pcall` takes it: as many results as there are. */
 export const ALL_RESULTS = -1;

@@ -59,6 +59,7 @@ export interface LuaApi {
   luaL_loadbuffer(state: Address, at: Address, bytes: number, name: Address): number;
   luaL_argerror(state: Address, argument: number, message: Address): number;
   luaL_checklstring(state: Address, argument: number, length: Address): Address;
+  luaL_checknumber(state: Address, argument: number): number;
   luaL_checkinteger(state: Address, argument: number): number;
   luaL_optinteger(state: Address, argument: number, standard: number): number;
   luaL_checktype(state: Address, argument: number, type: number): void;
@@ -80,6 +81,7 @@ export interface LuaApi {
   lua_pushboolean(state: Address, value: number): void;
   lua_pushcclosure(state: Address, fn: Address, upvalues: number): void;
   lua_pushinteger(state: Address, value: number): void;
+  lua_pushlightuserdata(state: Address, value: Address): void;
   lua_pushlstring(state: Address, at: Address, bytes: number): void;
   lua_pushnil(state: Address): void;
   lua_pushnumber(state: Address, value: number): void;
@@ -92,11 +94,13 @@ export interface LuaApi {
   lua_replace(state: Address, index: number): void;
   lua_setfield(state: Address, index: number, name: Address): void;
   lua_sethook(state: Address, hook: Address, mask: number, count: number): number;
+  lua_settable(state: Address, index: number): void;
   lua_settop(state: Address, index: number): void;
   lua_toboolean(state: Address, index: number): number;
   lua_tocfunction(state: Address, index: number): Address;
   lua_tolstring(state: Address, index: number, length: Address): Address;
   lua_tonumber(state: Address, index: number): number;
+  lua_touserdata(state: Address, index: number): Address;
   lua_type(state: Address, index: number): number;
 }
 
