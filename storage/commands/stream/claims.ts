@@ -156,7 +156,7 @@ function* claim(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
   beginStream(keyspace, at, deliveryBytes(name, isForced ? ids.length : 0, PENDING_ROW_BYTES));
   const { place } = group;
   if (lastId > place.lastId) stream.groups.setPlace(group, { ...place, lastId });
-  const consumer = consumerOf(at, name, nowMs);
+  const consumer = consumerOf(keyspace, at, args, 1, 3);
   const how = { minIdleMs, deliveredMs, deliveries, justId, isForced };
   const claimed: StreamId[] = [];
   yield* forEachInSteps(ids, stepElements, (id) => {
@@ -240,7 +240,7 @@ function* autoClaim(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps 
   if (at === undefined) return out.error(noGroup(args, 1, 2));
   const name = args.text(3);
   beginStream(keyspace, at, deliveryBytes(name, 0, 0));
-  const consumer = consumerOf(at, name, keyspace.nowMs);
+  const consumer = consumerOf(keyspace, at, args, 1, 3);
   const { stream, group } = at;
   const { claimed, gone, cursor } = yield* claimFrom(at, request, consumer, keyspace);
   if (claimed.length > 0) stream.groups.active(group, consumer, keyspace.nowMs);

@@ -127,7 +127,7 @@ function* serve(
   out: ReplySink,
 ): Steps {
   const { key, at, behind, from, count } = place;
-  const consumer = consumerOf(at, args.text((request.group as number) + 1), keyspace.nowMs);
+  const consumer = consumerOf(keyspace, at, args, key, (request.group as number) + 1);
   if (behind !== undefined || count > 0) {
     out.keyed();
     out.bulk(args.text(key));

@@ -33,10 +33,24 @@ export function noGroup(args: Arguments, key: number, i: number, where = ''): st
   return `NOGROUP No such key '${name}' or consumer group '${group}'${where}`;
 }
 
-/** The consumer of this name, which asks for entries now; made if there is none. */
-export function consumerOf({ stream, group }: FoundGroup, name: string, nowMs: number): Consumer {
+/**
+ * The consumer that argument `i` names, which asks for entries now; made if there is none. The
+ * group is of the stream in argument `key`.
+ */
+export function consumerOf(
+  keyspace: Keyspace,
+  { stream, group }: FoundGroup,
+  args: Arguments,
+  key: number,
+  i: number,
+): Consumer {
+  const { nowMs } = keyspace;
+  const name = args.text(i);
   const known = group.consumers.get(name);
-  if (known === undefined) return stream.groups.addConsumer(group, name, nowMs);
+  if (known === undefined) {
+    keyspace.notify('stream', 'xgroup-createconsumer', args, key);
+    return stream.groups.addConsumer(group, name, nowMs);
+  }
   stream.groups.seen(group, known, nowMs);
   return known;
 }

@@ -80,6 +80,7 @@ function create(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const stream = beginStream(keyspace, at, GROUP_ROW_BYTES + name.length);
   stream.createGroup(name, place);
   endStream(keyspace, args, 2, at, stream);
+  keyspace.notify('stream', 'xgroup-create', args, 2);
   out.simple('OK');
 }
 
@@ -104,6 +105,7 @@ function setPlace(keyspace: Keyspace, args: Arguments, out: ReplySink): void {
   const stream = beginStream(keyspace, at, 0);
   stream.groups.setPlace(at.group, place);
   endStream(keyspace, args, 2, at, stream);
+  keyspace.notify('stream', 'xgroup-setid', args, 2);
   out.simple('OK');
 }
 
@@ -115,6 +117,7 @@ function* destroy(keyspace: Keyspace, args: Arguments, out: ReplySink): Steps {
   const stream = beginStream(keyspace, at, 0);
   yield* stream.groups.destroy(group, keyspace.stepElements);
   endStream(keyspace, args, 2, at, stream);
+  keyspace.notify('stream', 'xgroup-destroy', args, 2);
   out.integer(1);
 }
 
@@ -126,6 +129,7 @@ function addConsumer(keyspace: Keyspace, args: Arguments, out: ReplySink): void 
   const stream = beginStream(keyspace, at, deliveryBytes(name, 0, 0));
   stream.groups.addConsumer(at.group, name, keyspace.nowMs);
   endStream(keyspace, args, 2, at, stream);
+  keyspace.notify('stream', 'xgroup-createconsumer', args, 2);
   out.integer(1);
 }
 
@@ -138,6 +142,7 @@ function* removeConsumer(keyspace: Keyspace, args: Arguments, out: ReplySink): S
   const stream = beginStream(keyspace, at, 0);
   yield* stream.groups.removeConsumer(at.group, consumer, keyspace.stepElements);
   endStream(keyspace, args, 2, at, stream);
+  keyspace.notify('stream', 'xgroup-delconsumer', args, 2);
   out.integer(size);
 }
 
