@@ -20,6 +20,12 @@ interface BuildResult {
 const COMPILE_TIMEOUT_MS = 120_000;
 const CLANG_NAMES = ['clang', ...Array.from({ length: 9 }, (_, index) => `clang-${22 - index}`)];
 
+/** As distributions build what faces a network: what an overflow can reach is checked or closed. */
+const HARDENED = [
+  ...['-D_FORTIFY_SOURCE=2', '-fstack-protector-strong', '-fstack-clash-protection', '-fno-common'],
+  ...['-Wformat', '-Werror=format-security', '-Wl,-z,relro', '-Wl,-z,now', '-Wl,-z,noexecstack'],
+];
+
 function sourceDirectory(): string {
   const room = dirname(import.meta.dirname);
   return basename(dirname(room)) === 'dist' ? join(dirname(dirname(room)), 'bpf') : room;
@@ -98,18 +104,22 @@ function buildAddon(
   headers: readonly string[],
   output: string,
   node: string,
+  options: readonly string[],
 ): string | undefined {
-  if (isFresh(output, [...sources, ...headers])) return undefined;
+  if (isFresh(output, [...sources, ...headers, import.meta.filename])) return undefined;
   if (!run('gcc', ['--version']).ok) return 'gcc is missing (Debian: apt install gcc)';
   const uv = existsSync(join(node, 'uv.h')) ? [] : ['-DHOLOFAST_WITHOUT_UV'];
   const shared = `-I${join(sourceDirectory(), 'kernel')}`;
-  const args = ['-O2', '-Wall', '-Wextra', '-shared', '-fPIC', shared, `-I${node}`, ...uv];
+  const args = [...options, '-Wall', '-Wextra', '-shared', '-fPIC', shared, `-I${node}`, ...uv];
   const error = compile('gcc', [...args, ...sources], output, ['-lbpf']);
   return error && `gcc: ${error}`;
 }
 
 /** Builds what is older than its sources. Never throws for what is missing. */
-export function buildHoloFast(directory: string = builtDirectory()): BuildResult {
+export function buildHoloFast(
+  directory: string = builtDirectory(),
+  options: readonly string[] = ['-O2', ...HARDENED],
+): BuildResult {
   if (process.platform !== 'linux') return failed('HoloFast is built on Linux only');
   const from = sourceDirectory();
   const names = ['kernel', 'native'].map((room) => join(from, room)).flatMap(filesIn);
@@ -129,7 +139,8 @@ export function buildHoloFast(directory: string = builtDirectory()): BuildResult
   mkdirSync(directory, { recursive: true });
   const { addon, object } = artifactsIn(directory);
   const fault =
-    buildObject(objectSource, headers, object) ?? buildAddon(addonSources, headers, addon, node);
+    buildObject(objectSource, headers, object) ??
+    buildAddon(addonSources, headers, addon, node, options);
   if (fault !== undefined) return failed(fault);
   const warnings = existsSync(join(node, 'uv.h'))
     ? []

@@ -1,10 +1,11 @@
 /**
- * A share of the fuzzing of what peers send; `fuzz-replica.ts` and `fuzz-codec.ts` are commands
- * that run as much as they are told. A failure prints the seed and the frame.
+ * A share of the fuzzing of what peers send; `fuzz-replica.ts`, `fuzz-codec.ts` and
+ * `fuzz-handshake.ts` are commands that run as much as they are told. A failure prints the seed and the frame.
  */
 import { expect, test } from 'vitest';
 import { DEFECTS } from '../../../actors/accord/messages/field-validation.ts';
 import { fuzzCodec } from './fuzz-codec.ts';
+import { fuzzHandshake } from './fuzz-handshake.ts';
 import { fuzzReplica } from './fuzz-replica.ts';
 
 const LONG_MS = 120_000;
@@ -35,3 +36,10 @@ test(
   },
   LONG_MS,
 );
+
+test('greetings: nothing throws, and only a sound one opens a link', () => {
+  const report = fuzzHandshake(50_000, 1);
+  expect(report.opened).toBeGreaterThan(500);
+  expect(report.refused['identity']).toBeGreaterThan(500);
+  expect(report.refused['protocol']).toBeGreaterThan(5_000);
+});
