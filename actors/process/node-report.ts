@@ -39,6 +39,8 @@ export interface ReportedNode {
   readonly holofast: HoloFastStatus;
   readonly gateway: Gateway | undefined;
   readonly isListening: boolean;
+  /** Logins at the admin port. */
+  readonly refusedLogins: number;
   /** The progress of the store's check; undefined when none is running. */
   readonly checkProgress: string | undefined;
   phase(phase: LatencyPhase, ms: number): void;
@@ -89,6 +91,7 @@ export class NodeReport {
       redis: formatEndpoint(config.listenRedis),
       admin: formatEndpoint(config.listenAdmin),
       protectedMode: this.#source.protectedMode.isOn,
+      passwords: this.#source.gateway?.access.isOpen === false,
       peers: this.#source.peerProof,
       members: config.initialMembers.map(({ id, host, port }) => ({
         id,
@@ -162,6 +165,7 @@ export class NodeReport {
       },
       links: () => this.#source.network.counters(),
       refusedCallers: () => this.#source.network.refusedCallers(),
+      refusedLogins: () => this.#source.refusedLogins,
       clients: () => this.#source.gateway?.size ?? 0,
       expiredKeys: () => this.#source.board.executed?.expiredKeys ?? 0,
       errorReplies: () => this.#source.gateway?.counters.errorCodes ?? [],

@@ -157,8 +157,8 @@ class ProductionNode implements RunningNode {
   }
 
   #warnOfOpenDoors(): void {
-    const { listenRedis, listenAdmin, protectedMode } = this.#config;
-    if (protectedMode) return;
+    const { listenRedis, listenAdmin, protectedMode, requirepass } = this.#config;
+    if (protectedMode || requirepass !== '') return;
     const doors = [listenRedis, listenAdmin].filter(({ host }) => !isLoopback(host));
     const where = doors.map(formatEndpoint).join(' and ') || 'no port but those of the loopback';
     this.#logger.warn(
@@ -432,6 +432,9 @@ class ProductionNode implements RunningNode {
       },
       get isListening() {
         return self.#isListening;
+      },
+      get refusedLogins() {
+        return self.#adminProof.door.refused;
       },
       get checkProgress() {
         return self.#storage.checkProgress;

@@ -60,11 +60,13 @@ function ofStatus({ place, status }: NodeFacts): Finding[] {
     note('every program on its machine can act as a member', advice);
   }
   for (const [port, door] of Object.entries({ Redis: status.redis, admin: status.admin })) {
-    if (status.protectedMode !== false || isLoopbackEndpoint(door)) continue;
+    if (status.protectedMode !== false || status.passwords === true) continue;
+    if (isLoopbackEndpoint(door)) continue;
     const advice =
       'It runs with --protected-mode no, without passwords: let a firewall admit trusted hosts ' +
       'alone, or turn it on.';
-    wrong(`whoever reaches the ${port} port ${door} may do everything`, advice);
+    const what = port === 'admin' ? 'read' : 'do';
+    wrong(`whoever reaches the ${port} port ${door} may ${what} everything`, advice);
   }
   return findings;
 }

@@ -65,6 +65,8 @@ interface MetricSources {
   >;
   /** Of the peer port, by class. */
   readonly refusedCallers?: () => Iterable<readonly [kind: string, count: number]>;
+  /** Of the admin port. */
+  readonly refusedLogins?: () => number;
   readonly holofast?: () => HoloFastStatus;
   /** Of peers, for channels and groups that are not served here. */
   readonly unrouted?: () => Iterable<
@@ -289,7 +291,13 @@ export class NodeMetrics {
 
   /** Callers and messages that have no place here. */
   #strangers(sources: MetricSources): void {
-    const { unrouted, refusedCallers } = sources;
+    const { unrouted, refusedCallers, refusedLogins } = sources;
+    if (refusedLogins !== undefined) {
+      const help = 'Logins and tokens at the admin port that were refused';
+      this.#counter('admin_logins_refused_total', help, [], (counter) => {
+        counter.inc(refusedLogins());
+      });
+    }
     if (refusedCallers !== undefined) {
       const help = 'Connections to the peer port that were refused';
       this.#counter('peer_connections_refused_total', help, ['reason'], (counter) => {

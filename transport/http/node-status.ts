@@ -48,6 +48,8 @@ export interface NodeStatus {
   readonly admin: string;
   /** Connections from other machines are refused as long as there are no passwords. */
   readonly protectedMode?: boolean;
+  /** The default user needs a password, or is off. */
+  readonly passwords?: boolean;
   /** The proof that peers give: `secret`, `certificates`, or none, `open`. */
   readonly peers?: string;
   readonly members: readonly MemberStatus[];

@@ -485,6 +485,12 @@ describe('doctor', () => {
     expect(JSON.parse(json).map((each: { kind: string }) => each.kind)).toContain(kind);
   });
 
+  test('protected mode may be off where there are passwords', async () => {
+    const open = { redis: '0.0.0.0:6379', protectedMode: false, passwords: true };
+    const place = await node(statusOf(1, { members, holofast, ...open }));
+    expect(await call('doctor', '--nodes', place)).toMatchObject({ code: 0 });
+  });
+
   test('nodes that do not answer, or are not alike', async () => {
     const first = await node(statusOf(1, { members, holofast }));
     const second = await node(statusOf(2, { members, holofast, version: '0.0.9' }));
