@@ -45,10 +45,12 @@ export type QuorumActorMessage =
   | { readonly type: 'Frame'; readonly frame: Uint8Array; readonly sender: number }
   | { readonly type: 'Opened'; readonly path: FramePath | undefined }
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  /** A group begins. */
+  | { readonly type: 'Begin'; readonly group: FramedGroup }
   | { readonly type: 'Tick' };
 
 /** A group whose members are those of the fan-out set. */
-interface FramedGroup {
+export interface FramedGroup {
   readonly id: GroupId;
   readonly slots: VoteSlots;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
@@ -56,7 +58,8 @@ interface FramedGroup {
 
 interface QuorumActorOptions {
   readonly self: number;
-  readonly groups: readonly FramedGroup[];
+  /** All of them so far. */
+  readonly groups: () => readonly FramedGroup[];
   readonly source: FramePathSource;
   /** Peers whose TCP links are up when this actor starts. */
   readonly connected: () => ReadonlySet<number>;
@@ -122,7 +125,7 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   readonly #options: QuorumActorOptions;
   readonly #clock: Clock;
   readonly #thisIncarnation: ActorRef<QuorumActorMessage>;
-  readonly #groups: GroupMap<Framed>;
+  readonly #groups = new GroupMap<Framed>();
   readonly #members: readonly number[];
   readonly #peers: readonly number[];
   /** This node's place in the list of members. */
@@ -144,15 +147,11 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
   #opening = false;
 
   constructor(context: ActorContext<QuorumActorMessage>, options: QuorumActorOptions) {
-    const { self, groups, source, observe } = options;
+    const { self, source, observe } = options;
     this.#options = options;
     this.#clock = context.clock;
     this.#thisIncarnation = context.thisIncarnation;
-    this.#groups = new GroupMap(
-      groups.map(({ id, slots, coordinator }) => {
-        return [id, { id, slots, coordinator: new Outlet(coordinator) }];
-      }),
-    );
+    for (const group of options.groups()) this.#begin(group);
     this.#members = source.members;
     this.#peers = source.members.filter((member) => member !== self);
     this.#sender = source.members.indexOf(self);
@@ -177,9 +176,18 @@ class QuorumShell implements Behavior<QuorumActorMessage> {
         this.#up.delete(message.peer);
         this.#heardMs.delete(message.peer);
         return;
+      case 'Begin':
+        return this.#begin(message.group);
       case 'Tick':
         return this.#tick();
     }
+  }
+
+  /** It may be among those of the beginning, too. */
+  #begin({ id, slots, coordinator }: FramedGroup): void {
+    if (this.#groups.has(id)) return;
+    this.#groups.set(id, { id, slots, coordinator: new Outlet(coordinator) });
+    if (this.#path !== undefined) slots.attach(this.#path.notifier);
   }
 
   turnEnd(): void {

@@ -23,7 +23,12 @@ import { MessageValidator } from '../accord/messages/validation.ts';
 import { ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
-import { mayTravelAsFrame, type QuorumActorMessage, quorumActor } from '../frames/quorum-actor.ts';
+import {
+  type FramedGroup,
+  mayTravelAsFrame,
+  type QuorumActorMessage,
+  quorumActor,
+} from '../frames/quorum-actor.ts';
 import { VoteSlots } from '../frames/vote-slots.ts';
 import type { DiskPart } from '../log/disk-health.ts';
 import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
@@ -66,6 +71,8 @@ interface PeerLink {
 
 export class Node {
   readonly system: ActorSystem;
+  /** Those of the beginning of which this node is a member. */
+  readonly #first: readonly Group[];
   #groups: readonly Group[];
   /** Of the whole cluster. */
   readonly #allGroups: readonly Group[];
@@ -85,7 +92,7 @@ export class Node {
   readonly #trafficKeptMax: number;
   readonly #links = new Map<number, PeerLink>();
   /** Of the groups whose members are those of the fan-out set. */
-  readonly #slots: GroupMap<VoteSlots>;
+  readonly #slots = new GroupMap<VoteSlots>();
   readonly #judge: MessageJudge;
   readonly #router: Router;
   #toQuorum: Outlet<QuorumActorMessage> | undefined;
@@ -113,8 +120,9 @@ export class Node {
     });
     this.#toClients = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
-    this.#groups = groupsOf(parts);
-    this.#allGroups = allGroupsOf(parts, this.#groups);
+    this.#first = groupsOf(parts);
+    this.#groups = this.#first;
+    this.#allGroups = allGroupsOf(parts, this.#first);
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
     this.#peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
     this.time = new ClusterTime({
@@ -123,11 +131,7 @@ export class Node {
       monotonicMs: () => clock.monotonicMs(),
       limits: limits.clock ?? {},
     });
-    this.#slots = new GroupMap(
-      this.#groups
-        .filter(({ members: its }) => isSameSet(its, parts.frames?.members ?? []))
-        .map((group) => [group.id, new VoteSlots(group, nodeId)]),
-    );
+    for (const group of this.#groups) this.#count(group);
     this.#judge = this.#createJudge();
     this.inquiries = this.#createInquiries();
     this.system = new ActorSystem({
@@ -332,11 +336,35 @@ export class Node {
       isSameGroup(group.id, end.group) ? successors : group,
     );
     for (const group of successors) {
+      this.#count(group);
       this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
+    for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     this.#placement?.ended(end.group, successors.map(placed));
     for (const { toCoordinator } of this.stores) toCoordinator.send(end);
+  }
+
+  /** Votes of a group whose members are those of the fan-out set are counted below the actors. */
+  #count(group: Group): void {
+    const { frames, nodeId } = this.#parts;
+    if (!isSameSet(group.members, frames?.members ?? [])) return;
+    this.#slots.set(group.id, new VoteSlots(group, nodeId));
+  }
+
+  /** Also those that have ended: they decide what is left. */
+  #everKnown(): readonly Group[] {
+    const ended = this.#ends.flatMap(({ successors }) => successors.map((its) => new Group(its)));
+    return [...this.#first, ...ended];
+  }
+
+  #framedOf(groups: readonly Group[]): readonly FramedGroup[] {
+    return groups.flatMap(({ id }) => {
+      const slots = this.#slots.get(id);
+      const store = this.#storeOf.get(id);
+      if (slots === undefined || store === undefined) return [];
+      return { id, slots, coordinator: store.coordinator };
+    });
   }
 
   #storeByNumber(store: number): Store | undefined {
@@ -369,7 +397,7 @@ export class Node {
     const { stores } = this.#parts;
     const all = Array.from({ length: stores }, (_, store) => ({
       store,
-      groups: this.#groups.filter(({ id }) => storeOf(id, stores) === store),
+      groups: this.#first.filter(({ id }) => storeOf(id, stores) === store),
     }));
     return all.filter(({ groups }) => groups.length > 0);
   }
@@ -468,17 +496,11 @@ export class Node {
 
   #startQuorum(source: FramePathSource): void {
     const { nodeId: self, observer: observe } = this.#parts;
-    const groups = this.stores.flatMap(({ groups: its, coordinator }) =>
-      its.flatMap(({ id }) => {
-        const slots = this.#slots.get(id);
-        return slots === undefined ? [] : { id, slots, coordinator };
-      }),
-    );
     const quorum = this.system.root.child<QuorumActorMessage>(
       this.#spec('quorum', (context) =>
         quorumActor(context, {
           self,
-          groups,
+          groups: () => this.#framedOf(this.#everKnown()),
           source,
           connected: () => this.#up,
           toLink: (peer, group, message) => this.#toLink(peer, group, message),

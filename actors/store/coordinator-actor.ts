@@ -29,7 +29,7 @@ import {
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import { encodeParticipants } from '../accord/primitives/participants.ts';
 import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
-import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
+import { equal, keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import { whyNotSuccessors } from '../accord/topology/close-body.ts';
 import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, NO_GROUP } from '../accord/topology/group-id.ts';
@@ -285,7 +285,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
         this.#quorum(message.group, message.answers);
         return this.#perform();
       case 'Refused':
-        return this.#refused(message.id);
+        return this.#refused(message.group, message.id);
       case 'Recover':
         coordinators.recover(message.group, message.id, message.definition, this.#nowMs());
         return this.#perform();
@@ -394,7 +394,12 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     if (!clock.begun || time.verdict.type !== 'right' || this.#congested()) return;
     if (!this.#coordinators.state(group).quorumReachable) return;
     if (whyNotSuccessors(work.group, successors) !== undefined) return;
-    this.#coordinators.close(group, successors, this.#nowMs());
+    const nowMs = this.#nowMs();
+    const { closing } = work;
+    // Each conflicts with all that is under way: repeated faster than it is decided, it would stop
+    // the group.
+    if (closing !== undefined && nowMs < closing.begunMs + this.#options.commandTimeoutMs) return;
+    work.closing = { id: this.#coordinators.close(group, successors, nowMs), begunMs: nowMs };
   }
 
   /** Parts that wait go to the successors; those under way show whether they have an effect. */
@@ -786,8 +791,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#options.observe.units(kind, part.count, nowMs - receivedMs);
   }
 
-  #refused(id: TxnId): void {
+  #refused(group: GroupId, id: TxnId): void {
     const key = keyOf(id);
+    const work = this.#groups.get(group);
+    if (work?.closing !== undefined && equal(work.closing.id, id)) work.closing = undefined;
     for (const pending of this.#transactions.get(key)?.pendings ?? []) {
       this.#fail(pending, REFUSED.invalidated);
     }

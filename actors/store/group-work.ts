@@ -3,6 +3,7 @@
  * and the number of barriers in flight.
  */
 import type { BareOks } from '../accord/messages/bare-ok.ts';
+import type { TxnId } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
 import { Batcher, type BatchLimits } from './batcher.ts';
 import { ExpiryRounds } from './expiry.ts';
@@ -17,6 +18,8 @@ export class GroupWork {
   expected: number;
   /** Read barriers under way. */
   barriers = 0;
+  /** The last proposal to end it, and when it was begun. */
+  closing: { readonly id: TxnId; readonly begunMs: number } | undefined;
 
   constructor(
     group: Group,

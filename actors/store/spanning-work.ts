@@ -17,6 +17,8 @@ export class SpanningWork {
   #groups: readonly Group[];
   /** Of each that has, the groups that have its slots now. */
   readonly #successors = new GroupMap<readonly Group[]>();
+  /** Some group has ended. */
+  #isDivided = false;
   readonly #waitingMax: number;
   #waiting: Pending[] = [];
 
@@ -35,6 +37,7 @@ export class SpanningWork {
   }
 
   ended(parent: GroupId, successors: readonly Group[]): void {
+    this.#isDivided = true;
     this.#successors.set(parent, successors);
     const others = this.#groups.filter(({ id }) => !isSameGroup(id, parent));
     this.#groups = inOrder([...others, ...successors]);
@@ -42,7 +45,7 @@ export class SpanningWork {
 
   /** The same part with the groups that have its slots now. */
   current(part: Part): Part {
-    if (!part.groups.some((group) => this.hasEnded(group))) return part;
+    if (!this.#isDivided || !part.groups.some((group) => this.hasEnded(group))) return part;
     const { participants: slots, wholeStore } = part;
     const open = part.groups.flatMap((group) => this.#openOf(group));
     const walkedAt = walksFrom(part);

@@ -33,7 +33,7 @@ interface Attempt {
 
 const GROUPS_MAX = 12;
 const RIVAL_RATE = 0.25;
-const PROPOSE_MS_MAX = 60;
+const PROPOSE_MS_MAX = 120;
 /** Above those of the groups at the beginning. */
 const FIRST_RANGE = 1_000;
 

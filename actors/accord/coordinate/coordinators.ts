@@ -139,9 +139,9 @@ export class Coordinators {
   }
 
   /** Proposes to end a group. */
-  close(group: GroupId, successors: readonly GroupDescriptor[], nowMs: number): void {
+  close(group: GroupId, successors: readonly GroupDescriptor[], nowMs: number): TxnId {
     const body = encodeSuccessors(successors);
-    this.#touch(group).coordinate(WHOLE_STORE, body, nowMs, Flags.CLOSE);
+    return this.#touch(group).coordinate(WHOLE_STORE, body, nowMs, Flags.CLOSE);
   }
 
   /** Begins a transaction of this node over several groups. */

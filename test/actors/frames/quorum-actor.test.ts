@@ -126,7 +126,7 @@ class Bench {
       start: (context) =>
         quorumActor(context, {
           self: SELF,
-          groups: [{ id: group.id, slots: this.slots, coordinator }],
+          groups: () => [{ id: group.id, slots: this.slots, coordinator }],
           source: {
             members: group.members,
             open: (_onFrame, onOpened) => {

@@ -12,7 +12,7 @@ import { ClusterTime } from '../../../actors/accord/primitives/cluster-time.ts';
 import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { keyOf } from '../../../actors/accord/primitives/timestamp.ts';
-import { Group } from '../../../actors/accord/topology/group.ts';
+import { Group, type GroupDescriptor } from '../../../actors/accord/topology/group.ts';
 import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
@@ -24,6 +24,7 @@ import type {
   ReplicaActorMessage,
 } from '../../../actors/store/messages.ts';
 import { Outbox } from '../../../actors/store/outbox.ts';
+import { firstSlotOf, REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
 import type { Part, PartAnswer, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { partOf } from '../../transport/resp/parts.ts';
 import { firstGroup } from '../accord/first-group.ts';
@@ -220,6 +221,67 @@ class Bench {
     return (inspection?.kind === 'actor' ? inspection.description : {}) as Record<string, unknown>;
   }
 }
+
+describe('the end of a group', () => {
+  const { members } = GROUP;
+  const halves = [
+    [0, 9_000],
+    [9_000, REDIS_SLOTS],
+  ].map(([fromSlot = 0, toSlot = 0], at): GroupDescriptor => {
+    const id = { range: 10 + at, generation: 2 };
+    return { id, fromSlot, toSlot, members, electorate: members, machine: 'keyspace' };
+  });
+  const close = { type: 'Close', group: GROUP.id, successors: halves } as const;
+  const end = { type: 'Ended', group: GROUP.id, successors: halves } as const;
+  const executeAt = { hlc: 1, flags: 2, node: 1, store: 0 };
+  /** Of both halves. */
+  const slots = [firstSlotOf(100), firstSlotOf(10_000)];
+
+  test('is proposed once at a time, and again when it was refused or is late', () => {
+    const bench = new Bench().run(20).tell(close).tell(close);
+    // Each is repeated while nobody answers.
+    const proposals = (): number => new Set(bench.begun.map(({ id }) => keyOf(id))).size;
+    const [first] = bench.begun;
+    expect(proposals()).toBe(1);
+    if (first === undefined) throw new Error('nothing begun');
+    bench.tell({ type: 'Refused', group: GROUP.id, id: first.id }).tell(close);
+    expect(proposals()).toBe(2);
+    bench.run(60_000).tell(close);
+    expect(proposals()).toBe(3);
+    bench
+      .tell({ ...end, executeAt })
+      .run(60_000)
+      .tell(close);
+    expect(proposals()).toBe(3);
+  });
+
+  test('begins again what had no effect, in the groups that follow, and nothing else', () => {
+    const bench = new Bench().run(20);
+    bench.part({ participants: slots.slice(0, 1) });
+    const [first] = bench.begun;
+    if (first === undefined) throw new Error('nothing begun');
+    bench.tell({ ...end, executeAt });
+    expect([bench.begun.length, bench.told]).toEqual([1, []]);
+    bench.tell({ type: 'Moved', group: GROUP.id, id: first.id }).run(20);
+    expect(bench.of('Forget')).toEqual([{ type: 'Forget', key: keyOf(first.id) }]);
+    expect(bench.begun).toHaveLength(2);
+    // It is told in each group of the transaction.
+    bench.tell({ type: 'Moved', group: GROUP.id, id: first.id }).run(20);
+    expect(bench.begun).toHaveLength(2);
+    bench.part({ participants: slots }).run(20);
+    expect([...bench.spanning].sort()).toEqual([10, 11]);
+  });
+
+  test('sends a read to the groups that follow', () => {
+    const bench = new Bench().run(20).read(slots.slice(1));
+    const [first] = bench.barriers;
+    if (first === undefined) throw new Error('no barrier');
+    bench.tell({ ...end, executeAt });
+    bench.tell({ type: 'ReadMoved', group: GROUP.id, token: first.token }).run(20);
+    expect(bench.of('ForgetRead')).toEqual([{ type: 'ForgetRead', token: first.token }]);
+    expect(bench.barriers).toHaveLength(2);
+  });
+});
 
 describe('phases', () => {
   test('of a transaction: queue only of a part of the sample, then batch, votes and execute', () => {
