@@ -50,6 +50,7 @@ import {
   type Waiting,
   waitedType,
 } from './keyspace/waited-keys.ts';
+import { type Written, WrittenKeys } from './keyspace/written-keys.ts';
 import { DATABASES, TABLE_DATABASE, UNIT_WRITE_BYTES_MAX } from './limits.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
@@ -564,6 +565,17 @@ export class StateMachine {
   takeEvents(from = 0): readonly Notification[] {
     const { keyEvents } = this.#databases.context;
     return keyEvents === undefined || keyEvents.count === from ? NO_EVENTS : keyEvents.take(from);
+  }
+
+  /** Whether clients of this node keep what they have read. */
+  set tracksWrites(tracks: boolean) {
+    const { context } = this.#databases;
+    context.written = tracks ? (context.written ?? new WrittenKeys()) : undefined;
+  }
+
+  /** Keys written since the last call; undefined: none, or nobody keeps any. */
+  takeWritten(): Written | undefined {
+    return this.#databases.context.written?.take();
   }
 
   /** Ends the transaction; sequences have no gaps. */

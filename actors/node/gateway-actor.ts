@@ -124,6 +124,7 @@ function receiveFor(gateway: Gateway, message: ForGateway): void {
     case 'KeysReady':
     case 'WaitsLost':
     case 'KeysChanged':
+    case 'KeysWritten':
       return gateway.answered(message);
     case 'PubSub':
       return gateway.pubsub.receive(message.peer, message.message);

@@ -186,6 +186,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #engine: Engine;
   readonly #machines: StateMachines;
   readonly #members = new GroupMap<Member>();
+  /** Clients of this node keep what they read. */
+  #tracksWrites = true;
   readonly #args = new Arguments();
   /** Those of the part that is applied, perhaps over several turns. */
   readonly #writer = new ReplyWriter(2);
@@ -275,6 +277,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (machine === undefined) continue;
       const [from, to] = [firstSlotOf(fromSlot), firstSlotOf(toSlot)];
       const slots = new AppliedSlots(from, to, machine.appliedSequence);
+      machine.tracksWrites = this.#tracksWrites;
       const member = { group: id, machine, slots, hasDeadlines: false };
       this.#members.set(id, member);
       this.#tellDeadlines(member);
@@ -532,6 +535,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       application.unit += 1;
     }
     machine.commit(sequence);
+    this.#tellWritten(machine);
     this.#tellReady(machine, execution);
     this.#tellEvents(machine);
     this.#halfDone = undefined;
@@ -557,6 +561,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { clients } = this.#options;
     if (keys === 'lost') clients.send({ type: 'WaitsLost' });
     else if (keys.length > 0) clients.send({ type: 'KeysReady', atUs: executeAt.hlc, keys });
+  }
+
+  /** `by`: the connection whose command has written. */
+  #tellWritten(machine: StateMachine, by?: number): void {
+    const keys = machine.takeWritten();
+    if (keys !== undefined) this.#options.clients.send({ type: 'KeysWritten', keys, by });
   }
 
   /** Keyspace events behind the first `from`. */
@@ -638,6 +648,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   #partDone({ member, execution, unit }: Application, part: Part): void {
     const { machine } = member;
+    this.#tellWritten(machine, part.unit.connection);
     // Only a command that travels alone can be begun anew.
     const slots = part.count === 1 ? machine.outside(this.#args) : [];
     if (slots.length === 0) return this.#reply(this.#renderer, part, waitingFor(machine, part));
@@ -871,6 +882,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return this.#held.credit(message, message.upTo);
       case 'RepliesAbandoned':
         return this.#held.abandon(message);
+      case 'TrackWrites':
+        this.#tracksWrites = message.isOn;
+        for (const { machine } of this.#members.values()) machine.tracksWrites = message.isOn;
+        return;
       case 'StopWaiting':
         return this.#stopWaiting(message.unit);
       case 'Durable': {

@@ -227,6 +227,7 @@ export class Databases implements OtherDatabases {
     this.#marks = this.#marks.with(b, { physical: first, swappedAt });
     this.#assign();
     if (this.context.waited !== undefined) this.context.waited.isLost = true;
+    this.context.written?.addAll();
   }
 
   /** The number that clients select for a database. */

@@ -9,6 +9,7 @@ import type { Arguments } from '../arguments.ts';
 import type { ClusterSettings } from '../cluster-settings.ts';
 import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
+import { TABLE_DATABASE } from '../limits.ts';
 import { placeOfText } from '../place.ts';
 import { requestOf } from '../request.ts';
 import type { SeededRandom } from '../seeded-random.ts';
@@ -468,6 +469,7 @@ export class GroupKeyspace implements Keyspace {
     this.#clearPending = true;
     this.#era += 1;
     if (this.#context.waited !== undefined) this.#context.waited.isLost = true;
+    this.#context.written?.addAll();
   }
 
   clearAll(): void {
@@ -654,6 +656,7 @@ export class GroupKeyspace implements Keyspace {
     const old = cell.entry;
     if (this.#views.length > 0) for (const view of this.#views) view.note(cell, old);
     this.#context.waited?.wrote(this.database, cell.key, entry);
+    if (this.database !== TABLE_DATABASE) this.#context.written?.add(cell.key);
     if (this.#context.events !== undefined && old.type === NONE && entry.type !== NONE) {
       this.#tell('new', 'new', cell.key);
     }

@@ -14,6 +14,7 @@ import { type Footprint, hasSlot } from './footprint.ts';
 import type { KeyEvents } from './key-events.ts';
 import { KEY_OUTSIDE, type Keyspace, NOT_LOADED, UNIT_FULL } from './keyspace.ts';
 import type { Nothing, WaitedKeys } from './waited-keys.ts';
+import type { WrittenKeys } from './written-keys.ts';
 
 const NO_COMMAND = -1;
 
@@ -104,6 +105,8 @@ export class RunContext {
   nothing: Nothing | undefined;
   /** Keys for which clients of this node wait; undefined: none. */
   waited: WaitedKeys | undefined;
+  /** Takes the keys that are written; undefined: no client of this node keeps any. */
+  written: WrittenKeys | undefined;
   /** Takes what is told of keys; undefined: nothing is. */
   events: KeyEvents | undefined;
   /** The same, as the cluster's settings are now. */

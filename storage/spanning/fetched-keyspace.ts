@@ -88,6 +88,7 @@ export class FetchedKeyspace {
     const empty = isCollection(value) && value.isEmpty;
     cell.unit = unit;
     cell.entry = empty ? this.#tombstone() : new Entry(type, value, deadline, version);
+    this.#context.written?.add(cell.key);
     if (empty) this.#size -= 1;
     if (empty) this.#removedAt.set(redisSlotOf(cell.slot), version);
   }
@@ -147,6 +148,8 @@ export class FetchedKeyspace {
     cell.unit = unit;
     this.#count(cell.entry, entry);
     cell.entry = entry;
+    // This group may answer with it before the key's own one has executed.
+    this.#context.written?.add(cell.key);
   }
 
   #count(before: Entry, after: Entry): void {

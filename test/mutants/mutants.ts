@@ -32,6 +32,8 @@ export type Harness =
     }
   /** Clients that wait at the gateways of three nodes. */
   | { readonly type: 'waiting' }
+  /** Clients of three nodes that keep what they read. */
+  | { readonly type: 'tracking' }
   /** The same with three groups of different members on five nodes. */
   | {
       readonly type: 'groups';

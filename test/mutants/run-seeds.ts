@@ -40,6 +40,10 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
       const { runWaiting } = await import('../simulation/waiting.ts');
       return (seed) => runWaiting(seed).violations[0];
     }
+    case 'tracking': {
+      const { runTracking } = await import('../simulation/tracking.ts');
+      return (seed) => runTracking(seed).violations[0];
+    }
     case 'groups': {
       const { simulateThreeGroups } = await import('../simulation/three-groups.ts');
       const { timeMs, profile = {} } = config;

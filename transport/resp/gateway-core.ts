@@ -17,6 +17,7 @@ import type { PubSub } from './pubsub/pubsub.ts';
 import type { Subscriber } from './pubsub/subscriptions.ts';
 import type { Routes } from './routes.ts';
 import type { ScriptCache } from './scripts/script-cache.ts';
+import type { TrackingTable } from './tracking/tracking-table.ts';
 import type { WaitedFor, Waiters, WaitingClient } from './waiting/waiters.ts';
 
 /** A connection as its gateway calls back to it. */
@@ -39,6 +40,7 @@ export interface GatewayCore {
   readonly pubsub: PubSub;
   readonly waiters: Waiters;
   readonly scripts: ScriptCache;
+  readonly tracking: TrackingTable;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
   readonly placement: Placement;

@@ -36,7 +36,8 @@ import { MemoryBudget } from './memory-budget.ts';
 import { NO_PEERS, PubSub, type PubSubPeers } from './pubsub/pubsub.ts';
 import { Routes } from './routes.ts';
 import { ScriptCache } from './scripts/script-cache.ts';
-import { integerSetting } from './settings-registry.ts';
+import { integerSetting, type Setting } from './settings-registry.ts';
+import { TrackingTable } from './tracking/tracking-table.ts';
 import { type WaitedFor, Waiters, type WaitingClient } from './waiting/waiters.ts';
 
 const ACL_LOG_MAX = 100_000;
@@ -76,6 +77,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly pubsub: PubSub;
   readonly access: AccessControl;
   readonly waiters: Waiters;
+  readonly tracking: TrackingTable;
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId: number;
@@ -98,6 +100,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.waiters = new Waiters({
       share: (name, added, atUs) => this.pubsub.share(name, added, atUs),
       changed: (name, count) => this.pubsub.waitersChanged(name, count),
+    });
+    this.tracking = new TrackingTable({
+      changed: (isOn) => options.flow({ type: 'TrackWrites', isOn }),
     });
     this.memory = new MemoryBudget(this.limits);
     this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
@@ -146,6 +151,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       }),
     );
     registerGatewaySettings(services, this.limits);
+    services.settings.register(trackingSetting(this.tracking));
   }
 
   /**
@@ -184,7 +190,10 @@ export class Gateway implements GatewayCore, ClientDirectory {
         return;
       }
       case 'WaitsLost':
+        this.tracking.lost();
         return this.waiters.lost();
+      case 'KeysWritten':
+        return this.tracking.written(news.keys, news.by);
       case 'KeysChanged':
         for (const event of news.events) this.pubsub.notify(event);
         return;
@@ -358,7 +367,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
         maxclients: limits.maxClients,
         blocked_clients: this.waiters.size,
         total_blocking_keys: this.waiters.keys,
-        tracking_clients: 0,
+        tracking_clients: this.tracking.clients,
       },
       memory: {
         maxmemory: memory.bytesMax,
@@ -387,6 +396,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
         pubsub_channels: this.pubsub.names('channel').length,
         pubsub_patterns: this.pubsub.names('pattern').length,
         pubsubshard_channels: this.pubsub.names('shard').length,
+        tracking_total_keys: this.tracking.keys,
+        tracking_total_items: this.tracking.items,
+        tracking_total_prefixes: this.tracking.prefixes,
         idle_disconnections: counters.idleDisconnects,
         partial_request_disconnections: counters.partialDisconnects,
         evicted_clients: counters.memoryDisconnects,
@@ -431,6 +443,18 @@ export class Gateway implements GatewayCore, ClientDirectory {
     }
     return stats;
   }
+}
+
+function trackingSetting(table: TrackingTable): Setting {
+  return integerSetting({
+    name: 'tracking-table-max-keys',
+    min: 0,
+    max: Number.MAX_SAFE_INTEGER,
+    get: () => table.keysMax,
+    set: (keys) => {
+      table.keysMax = keys;
+    },
+  });
 }
 
 function* commandsOf(routes: Routes): Generator<AclCommand> {

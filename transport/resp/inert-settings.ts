@@ -213,7 +213,6 @@ const INERT: readonly Inert[] = [
     judge: count(0, INT_MAX),
   },
   { names: ['sanitize-dump-payload'], standard: 'no', judge: oneOf('no', 'yes', 'clients') },
-  { names: ['tracking-table-max-keys'], standard: '1000000', judge: count(0) },
 ];
 
 function listpack(type: string, what: string): string[] {

@@ -19,6 +19,8 @@ import type { GatewayLimits } from './limits.ts';
 import type { PubSub } from './pubsub/pubsub.ts';
 import type { Subscriber } from './pubsub/subscriptions.ts';
 import type { ClusterChanges } from './settings-registry.ts';
+import type { ClientTracking } from './tracking/client-tracking.ts';
+import type { TrackingOptions } from './tracking/tracking-options.ts';
 
 /** Redis' text for a command that a transaction cannot contain. */
 export const NOT_IN_MULTI = 'ERR Command not allowed inside a transaction';
@@ -84,6 +86,10 @@ export interface LocalContext extends Subscriber {
   readonly isLoggedIn: boolean;
   /** The user is that of a new connection. */
   logout(): void;
+  /** The keys that the client has asked to hear of; undefined: none. */
+  readonly tracking: ClientTracking | undefined;
+  /** It asks for this from now on. */
+  track(options: TrackingOptions | undefined): void;
   /** Answers the open block; writes to `out` only what needs no store. */
   exec(out: ReplyWriter): void;
   /** Stops reading requests, and closes when everything up to here is answered. */

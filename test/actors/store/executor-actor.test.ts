@@ -52,6 +52,8 @@ class Bench {
   readonly answers: PartAnswer[] = [];
   /** Of keys that clients wait for. */
   readonly news: StoreNews[] = [];
+  /** All of it, with the answers, in its order. */
+  readonly inOrder: StoreNews[] = [];
   readonly disk: boolean[] = [];
   readonly executor: ActorRef<ExecutorMessage>;
   isOpen: boolean;
@@ -67,8 +69,9 @@ class Bench {
     const replica = this.#neighbour('replica', this.replica, mailboxMax);
     const coordinator = this.#neighbour('coordinator', this.coordinator, mailboxMax);
     const tell = (news: StoreNews): boolean => {
+      this.inOrder.push(news);
       if ('unit' in news) this.answers.push(news);
-      else this.news.push(news);
+      else if (news.type !== 'KeysWritten') this.news.push(news);
       return true;
     };
     const clients = new Outlet<StoreNews>({ path: 'clients', tell });
@@ -203,6 +206,33 @@ function part(connection: number, ...commands: string[]): Part {
     participants: words.map(([, key = '']) => slotOfText(key)),
   });
 }
+
+describe('keys that clients may keep', () => {
+  test('are told before the answer that may show them, and by whom they were written', () => {
+    const bench = new Bench();
+    bench.execute([part(7, 'SET a 1'), part(8, 'GET a'), part(9, 'INCR b')]);
+    expect(bench.inOrder.slice(1)).toMatchObject([
+      { type: 'KeysWritten', keys: ['a'], by: 7 },
+      { type: 'PartReplies', unit: { connection: 7 } },
+      { type: 'PartReplies', unit: { connection: 8 } },
+      { type: 'KeysWritten', keys: ['b'], by: 9 },
+      { type: 'PartReplies', unit: { connection: 9 } },
+    ]);
+  });
+
+  test('are told of writes of other nodes, and all at once where a database is emptied', () => {
+    const bench = new Bench().execute([part(1, 'SET a 1')], false);
+    bench.execute([part(1, 'FLUSHDB')], false);
+    const told = bench.inOrder.filter(({ type }) => type === 'KeysWritten');
+    expect(told).toMatchObject([{ keys: ['a'] }, { keys: 'all' }]);
+  });
+
+  test('are not told once no client of the node keeps any', () => {
+    const bench = new Bench().tell({ type: 'TrackWrites', isOn: false });
+    bench.execute([part(1, 'SET a 1')], false);
+    expect(bench.inOrder.some(({ type }) => type === 'KeysWritten')).toBe(false);
+  });
+});
 
 describe('a command that waits', () => {
   const wait = (connection: number, command: string): Part => ({

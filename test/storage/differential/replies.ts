@@ -43,6 +43,7 @@ export function parseReply(text: string, at: number): Parsed | undefined {
       return stop + 2 > text.length ? undefined : { value: text.slice(end, stop), end: stop + 2 };
     }
     case '*':
+    case '>':
       if (head === '-1') return { value: null, end };
       return parseItems(text, end, Number(head), (items) => items);
     case '~':

@@ -198,7 +198,6 @@ describe('errors that repeat what was sent', () => {
 
 describe('missing features are refused by name', () => {
   test.each([
-    ['CLIENT TRACKING ON', '-ERR CLIENT TRACKING is not supported\r\n'],
     ['CLIENT MAINT_NOTIFICATIONS ON x y', '-ERR CLIENT MAINT_NOTIFICATIONS is not supported\r\n'],
     ['CLIENT PAUSE 10', '-ERR CLIENT PAUSE is not supported\r\n'],
     ['DEBUG SLEEP 0', '-ERR DEBUG command not allowed.\r\n'],

@@ -173,7 +173,9 @@ export class Harness {
       commands,
       peers,
       submit,
-      flow: (message) => this.flows.push(message),
+      flow: (message) => {
+        if (message.type !== 'TrackWrites') this.flows.push(message);
+      },
       wake: () => {
         this.#isAwake = true;
       },

@@ -1,6 +1,6 @@
 /**
- * CLIENT: reads and changes the state of the client itself and of others. Tracking, pausing and
- * maintenance notifications are refused with an error.
+ * CLIENT: reads and changes the state of the client itself and of others. Pausing and maintenance
+ * notifications are refused with an error.
  */
 import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
@@ -8,7 +8,8 @@ import type { ReplyWriter } from '../codec/encoder.ts';
 import { type ClientView, isSubscriber } from '../connection/client-state.ts';
 import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts';
 import { clientFilter } from './client-filter.ts';
-import { replyWith, type Subcommand, unsupported, withSubcommands } from './subcommands.ts';
+import { type Subcommand, unsupported, withSubcommands } from './subcommands.ts';
+import { TRACKING_SUBCOMMANDS } from './tracking-commands.ts';
 
 /** Redis has no limit here, but the names cost memory per connection. */
 const NAME_BYTES_MAX = 1024;
@@ -34,6 +35,9 @@ function describeClient(view: ClientView, nowMs: number): string {
     client.noTouch ? 'T' : '',
     isSubscriber(client) ? 'P' : '',
     view.isBlocked ? 'b' : '',
+    view.tracking === undefined ? '' : 't',
+    view.tracking?.isBroken === true ? 'R' : '',
+    view.tracking?.options.isBroadcast === true ? 'B' : '',
   ].join('');
   const fields: readonly (readonly [string, string | number])[] = [
     ['id', client.id],
@@ -62,7 +66,7 @@ function describeClient(view: ClientView, nowMs: number): string {
     ['events', 'r'],
     ['cmd', client.lastCommand],
     ['user', client.user],
-    ['redir', -1],
+    ['redir', view.tracking?.options.redirect ?? -1],
     ['resp', client.protocol],
     ['lib-name', client.libName],
     ['lib-ver', client.libVersion],
@@ -246,10 +250,7 @@ export const CLIENT_COMMAND: LocalCommand = withSubcommands({
       context.client.noTouch = on;
     }),
     UNBLOCK: { arity: -3, categories: ADMIN, run: unblock },
-    GETREDIR: replyWith(2, (out) => out.integer(-1)),
-    TRACKING: unsupported('CLIENT TRACKING', -3),
-    TRACKINGINFO: unsupported('CLIENT TRACKING', 2),
-    CACHING: unsupported('CLIENT TRACKING', 3),
+    ...TRACKING_SUBCOMMANDS,
     PAUSE: { ...unsupported('CLIENT PAUSE', -3), categories: ADMIN },
     UNPAUSE: { ...unsupported('CLIENT PAUSE', 2), categories: ADMIN },
     MAINT_NOTIFICATIONS: unsupported('CLIENT MAINT_NOTIFICATIONS', -3),

@@ -113,6 +113,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   client.protocol = 2;
   // The command after CLIENT REPLY SKIP gets no reply, even if it is RESET.
   if (client.replyMode !== 'skip') client.replyMode = 'on';
+  context.track(undefined);
   client.noEvict = false;
   client.noTouch = false;
   out.protocol = 2;

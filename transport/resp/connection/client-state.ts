@@ -3,6 +3,7 @@
  * CLIENT LIST shows it.
  */
 import { DEFAULT_USER } from '../../access/acl/user.ts';
+import type { ClientTracking, Invalidated } from '../tracking/client-tracking.ts';
 
 /** `skip-next`: the next command gets no reply; `skip`: that command runs now. */
 type ReplyMode = 'on' | 'off' | 'skip-next' | 'skip';
@@ -59,6 +60,9 @@ export interface ClientView {
   readonly outputBytes: number;
   /** It closes when its last reply has left. */
   readonly closing: boolean;
+  readonly tracking: ClientTracking | undefined;
+  /** Keys that another client, or this one, keeps are void. */
+  invalidate(keys: Invalidated, isRedirected: boolean): void;
   /** Its command waits until a key is written. */
   readonly isBlocked: boolean;
   /** Ends that as if its time was over, or with an error line; `false`: it is not blocked. */

@@ -22,6 +22,8 @@ import {
   type StoreRoute,
 } from '../routes.ts';
 import type { ClusterChanges } from '../settings-registry.ts';
+import { ClientTracking, type Invalidated } from '../tracking/client-tracking.ts';
+import type { TrackingOptions } from '../tracking/tracking-options.ts';
 import type { WaitingClient } from '../waiting/waiters.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { ClientAccess } from './client-access.ts';
@@ -78,6 +80,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   #lastSequence = 0;
   /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
+  #tracking: ClientTracking | undefined;
   readonly #watched = new WatchedKeys();
   /** A CONFIG SET of settings of the cluster: nothing is parsed before it is answered. */
   #change: SettingChange | undefined;
@@ -245,10 +248,59 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#output.clear();
     this.#pushes.clear();
     for (const part of this.#unit?.halfReceived() ?? []) this.#core.abandon(part);
+    this.track(undefined);
     if (this.#wait !== undefined && this.#unit !== undefined) this.#abandonWait(this.#unit);
     this.#core.memory.clientBytes -= this.#heldBytes;
     this.#endGrowth();
     this.#core.removed(this);
+  }
+
+  // Tracking.
+
+  get tracking(): ClientTracking | undefined {
+    return this.#tracking;
+  }
+
+  track(options: TrackingOptions | undefined): void {
+    const { tracking, clients } = this.#core;
+    const now = this.#tracking;
+    if (now !== undefined && options !== undefined) return tracking.change(now, options);
+    if (now !== undefined) tracking.remove(now);
+    this.#tracking = undefined;
+    if (options === undefined) return;
+    const deliver = (keys: Invalidated, redirect: number): void => {
+      if (redirect === 0) return this.invalidate(keys, false);
+      const other = clients.byId(redirect);
+      if (other === undefined) this.#redirectBroken(redirect);
+      else other.invalidate(keys, true);
+    };
+    this.#tracking = new ClientTracking({ id: this.client.id, deliver }, options);
+    tracking.add(this.#tracking);
+  }
+
+  invalidate(keys: Invalidated, isRedirected: boolean): void {
+    const { protocol } = this.client;
+    const isHeard = protocol === 3 || (isRedirected && isSubscriber(this.client));
+    if (isHeard) this.push(this.#core.tracking.messages.render(protocol, keys));
+  }
+
+  #redirectBroken(redirect: number): void {
+    if (this.#tracking !== undefined) this.#tracking.isBroken = true;
+    if (this.client.protocol === 3) this.push(this.#core.tracking.messages.renderBroken(redirect));
+  }
+
+  /** The command that the parser has, before it leaves for the store. */
+  #trackReads(route: StoreRoute): void {
+    const tracking = this.#tracking;
+    if (tracking === undefined) return;
+    const { command } = route;
+    if (command.kind === 'read' && typeof command.keys !== 'string' && tracking.takesNext()) {
+      const { args } = this.#parser;
+      for (const i of keysAmong(command.keys, args)) {
+        this.#core.tracking.reads(tracking, args.text(i));
+      }
+    }
+    if (this.#multi === undefined) tracking.endCaching();
   }
 
   // Calls of the gateway.
@@ -480,6 +532,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     unit.countDone(tookMs, this.routes);
     if (!unit.isQuestion) this.insight.unitDone(this.client, unit.parts, unit.commands, tookMs);
     if (this.#state === 'closed') return;
+    if (this.#multi === undefined) this.#tracking?.answered();
     // Until the next look at the stores, their sum lacks what was added.
     this.#core.memory.storeBytes += this.#growingBytes;
     this.#endGrowth();
@@ -756,6 +809,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     if (this.#multi !== undefined) {
       if (this.#mayQueue(this.#multi, route)) {
         const { database } = this.#multi;
+        this.#trackReads(route);
         this.#multi.addCommand(route, args, buffer, start, end, database);
         this.#out.simple('QUEUED');
       }
@@ -766,6 +820,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     route.calls += 1;
     this.counters.commands += 1;
     if (this.#out.length > 0) this.#placeLocals();
+    this.#trackReads(route);
     this.#builder.addCommand(route, args, buffer, start, end, this.client.database);
     if (route.waits) this.#mayWait(route);
     return true;
@@ -843,6 +898,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
     this.#runLocal(route, this.#texts(), this.#protocolWriter());
+    const isClient = local.name.startsWith('CLIENT|');
+    if (this.#multi === undefined && !isClient) this.#tracking?.endCaching();
     if (this.#pushes.bytes > 0 && this.#builder.count === 0) this.#placeOwnPushes();
     const bytes = this.#out.length + this.#output.bytes + this.#builder.localBytes;
     if (bytes > this.#core.limits.localReplyBytesMax) {

@@ -8,6 +8,7 @@
 import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
 import type { Notification } from '../../../storage/keyspace/key-events.ts';
 import type { ReadyKey, Waiting } from '../../../storage/keyspace/waited-keys.ts';
+import type { Written } from '../../../storage/keyspace/written-keys.ts';
 
 /** Never used again in the life of a process. */
 export interface UnitId {
@@ -114,7 +115,13 @@ interface StopWaiting {
   readonly unit: UnitId;
 }
 
-export type ReplyFlow = ReplyCredit | RepliesAbandoned | StopWaiting;
+/** Whether clients of this node keep what they read. A store takes it for so until it is told. */
+interface TrackWrites {
+  readonly type: 'TrackWrites';
+  readonly isOn: boolean;
+}
+
+export type ReplyFlow = ReplyCredit | RepliesAbandoned | StopWaiting | TrackWrites;
 
 /** Keys that clients wait for, and that were written by one transaction. */
 interface KeysReady {
@@ -135,5 +142,13 @@ interface KeysChanged {
   readonly events: readonly Notification[];
 }
 
+/** Keys that were written: told before any answer that may show it. */
+interface KeysWritten {
+  readonly type: 'KeysWritten';
+  readonly keys: Written;
+  /** The connection of this node whose command has written them. */
+  readonly by: number | undefined;
+}
+
 /** Messages of a store to the clients' side. */
-export type StoreNews = PartAnswer | KeysReady | WaitsLost | KeysChanged;
+export type StoreNews = PartAnswer | KeysReady | WaitsLost | KeysChanged | KeysWritten;
