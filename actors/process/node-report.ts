@@ -168,6 +168,7 @@ export class NodeReport {
       refusedLogins: () => this.#source.refusedLogins,
       clients: () => this.#source.gateway?.size ?? 0,
       expiredKeys: () => this.#source.board.executed?.expiredKeys ?? 0,
+      orphanedPops: () => this.#source.gateway?.counters.orphanedPops ?? 0,
       errorReplies: () => this.#source.gateway?.counters.errorCodes ?? [],
       keys: () => this.#source.board.executed?.size ?? 0,
       retainedTransactions: () => this.#source.board.watermarks?.retained ?? 0,

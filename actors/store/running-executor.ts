@@ -883,9 +883,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'RepliesAbandoned':
         return this.#held.abandon(message);
       case 'TrackWrites':
-        this.#tracksWrites = message.isOn;
-        for (const { machine } of this.#members.values()) machine.tracksWrites = message.isOn;
-        return;
+        return this.#trackWrites(message.isOn);
       case 'StopWaiting':
         return this.#stopWaiting(message.unit);
       case 'Durable': {
@@ -914,6 +912,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         // A retry that is late: the engine is open.
         return;
     }
+  }
+
+  #trackWrites(isOn: boolean): void {
+    this.#tracksWrites = isOn;
+    for (const { machine } of this.#members.values()) machine.tracksWrites = isOn;
   }
 
   #stopWaiting({ connection, sequence }: UnitId): void {

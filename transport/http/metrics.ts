@@ -58,6 +58,8 @@ interface MetricSources {
   readonly clockOffsetSeconds?: () => number;
   /** Keys removed since their deadline had passed. */
   readonly expiredKeys?: () => number;
+  /** Elements that were taken for clients which were gone by then. */
+  readonly orphanedPops?: () => number;
   /** Errors that clients were answered, by their first word: a bounded set. */
   readonly errorReplies?: () => Iterable<readonly [code: string, count: number]>;
   readonly diskProblems?: () => Iterable<
@@ -220,6 +222,21 @@ export class NodeMetrics {
     });
   }
 
+  #clientCounters({ errorReplies, orphanedPops }: MetricSources): void {
+    if (orphanedPops !== undefined) {
+      const help = 'Elements taken for clients that were gone when they came';
+      this.#counter('blocking_pops_orphaned_total', help, [], (counter) => {
+        counter.inc(orphanedPops());
+      });
+    }
+    if (errorReplies !== undefined) {
+      const help = 'Errors answered to clients, by their first word';
+      this.#counter('error_replies_total', help, ['code'], (counter) => {
+        for (const [code, count] of errorReplies()) counter.inc({ code }, count);
+      });
+    }
+  }
+
   #sources(sources: MetricSources): void {
     const { actors, deadLetters, links } = sources;
     if (actors !== undefined) {
@@ -244,17 +261,12 @@ export class NodeMetrics {
     if (sources.holofast !== undefined) this.#holofast(sources.holofast);
     this.#strangers(sources);
     const { diskProblems } = sources;
-    const { expiredKeys, errorReplies } = sources;
+    const { expiredKeys } = sources;
     if (expiredKeys !== undefined) {
       const help = 'Keys removed since their deadline had passed';
       this.#counter('expired_keys_total', help, [], (counter) => counter.inc(expiredKeys()));
     }
-    if (errorReplies !== undefined) {
-      const help = 'Errors answered to clients, by their first word';
-      this.#counter('error_replies_total', help, ['code'], (counter) => {
-        for (const [code, count] of errorReplies()) counter.inc({ code }, count);
-      });
-    }
+    this.#clientCounters(sources);
     const { memory } = sources;
     if (memory !== undefined) {
       this.#gauge('memory_bytes', 'Memory against its limit, max', ['part'], (gauge) => {

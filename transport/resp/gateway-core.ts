@@ -4,6 +4,7 @@
  */
 
 import type { AccessControl } from '../access/access-control.ts';
+import type { ClientPause } from './client-pause.ts';
 import type { ReplyWriter } from './codec/encoder.ts';
 import type { ClientDirectory } from './connection/client-state.ts';
 import type { Part, ReplyCredit, UnitId } from './connection/part.ts';
@@ -11,6 +12,7 @@ import type { Placement } from './connection/placement.ts';
 import type { GatewayCounters } from './counters.ts';
 import type { GatewayServices } from './gateway-services.ts';
 import type { CommandInsight } from './insight/insight.ts';
+import type { Monitors } from './insight/monitors.ts';
 import type { GatewayLimits } from './limits.ts';
 import type { MemoryBudget } from './memory-budget.ts';
 import type { PubSub } from './pubsub/pubsub.ts';
@@ -41,6 +43,10 @@ export interface GatewayCore {
   readonly waiters: Waiters;
   readonly scripts: ScriptCache;
   readonly tracking: TrackingTable;
+  readonly monitors: Monitors;
+  readonly pause: ClientPause;
+  /** The pause lasts so long, from now on. */
+  pauseClients(ms: number, isForAll: boolean): void;
   /** One writer for all connections: each leaves it empty. */
   readonly writer: ReplyWriter;
   readonly placement: Placement;

@@ -10,6 +10,7 @@ import { AccessControl } from '../access/access-control.ts';
 import type { AclCommand } from '../access/acl/acl-commands.ts';
 import { DENIED } from '../access/protected-mode.ts';
 import { humanBytes } from '../human-bytes.ts';
+import { ClientPause } from './client-pause.ts';
 import { ReplyWriter } from './codec/encoder.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { ClientDirectory, ClientView } from './connection/client-state.ts';
@@ -30,6 +31,7 @@ import { registerGatewaySettings } from './gateway-settings.ts';
 import { type InfoSection, type InfoSections, mergeSections } from './info.ts';
 import { CommandInsight } from './insight/insight.ts';
 import { insightSettings } from './insight/insight-settings.ts';
+import { Monitors } from './insight/monitors.ts';
 import { defaultLimits, type GatewayLimits } from './limits.ts';
 import { LOCAL_COMMANDS } from './local-commands.ts';
 import { MemoryBudget } from './memory-budget.ts';
@@ -78,6 +80,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
   readonly access: AccessControl;
   readonly waiters: Waiters;
   readonly tracking: TrackingTable;
+  readonly monitors: Monitors;
+  readonly pause = new ClientPause();
   readonly #options: GatewayOptions;
   readonly #connections = new Map<number, Connection>();
   #nextId: number;
@@ -104,6 +108,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.tracking = new TrackingTable({
       changed: (isOn) => options.flow({ type: 'TrackWrites', isOn }),
     });
+    this.monitors = new Monitors(() => options.services.clock.wallUs());
     this.memory = new MemoryBudget(this.limits);
     this.routes = new Routes(options.commands ?? COMMANDS, LOCAL_COMMANDS);
     const { services } = options;
@@ -222,7 +227,10 @@ export class Gateway implements GatewayCore, ClientDirectory {
   /** Ends waits whose time is over. */
   onDeadline(): void {
     const nowMs = this.services.clock.monotonicMs();
-    this.#deadlineMs = this.waiters.expire(nowMs);
+    const { pause } = this;
+    if (pause.isOn() && nowMs >= pause.untilMs) pause.end();
+    const pauseMs = pause.isOn() ? pause.untilMs : Number.POSITIVE_INFINITY;
+    this.#deadlineMs = Math.min(this.waiters.expire(nowMs), pauseMs);
     if (this.#deadlineMs < Number.POSITIVE_INFINITY) {
       this.#options.wakeIn?.(Math.max(1, this.#deadlineMs - nowMs));
     }
@@ -329,6 +337,11 @@ export class Gateway implements GatewayCore, ClientDirectory {
     this.#options.wakeIn?.(Math.max(1, deadlineMs - this.services.clock.monotonicMs()));
   }
 
+  pauseClients(ms: number, isForAll: boolean): void {
+    this.pause.begin(this.services.clock.monotonicMs() + ms, isForAll);
+    this.onDeadline();
+  }
+
   stopWaiting(client: WaitingClient, unit: UnitId): void {
     this.waiters.remove(client);
     this.#options.flow({ type: 'StopWaiting', unit });
@@ -365,7 +378,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       clients: {
         connected_clients: this.#connections.size,
         maxclients: limits.maxClients,
-        blocked_clients: this.waiters.size,
+        blocked_clients: this.waiters.size + this.pause.size(),
         total_blocking_keys: this.waiters.keys,
         tracking_clients: this.tracking.clients,
       },

@@ -7,6 +7,7 @@ import { CONFIG_COMMAND } from './commands/config-command.ts';
 import { CONNECTION_COMMANDS } from './commands/connection-commands.ts';
 import { INSIGHT_COMMANDS } from './commands/insight-commands.ts';
 import { MEMORY_COMMAND } from './commands/memory-command.ts';
+import { MONITOR_COMMAND } from './commands/monitor-command.ts';
 import { PUBSUB_COMMANDS } from './commands/pubsub-commands.ts';
 import { SCRIPT_COMMAND } from './commands/script-command.ts';
 import { SERVER_COMMANDS } from './commands/server-commands.ts';
@@ -27,4 +28,5 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   CONFIG_COMMAND,
   MEMORY_COMMAND,
   SCRIPT_COMMAND,
+  MONITOR_COMMAND,
 ];

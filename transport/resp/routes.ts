@@ -90,6 +90,11 @@ export interface LocalContext extends Subscriber {
   readonly tracking: ClientTracking | undefined;
   /** It asks for this from now on. */
   track(options: TrackingOptions | undefined): void;
+  /** The client sees the commands of others, or no longer. */
+  monitor(isOn: boolean): void;
+  /** Commands of all clients of the node wait so long: all, or those that write. */
+  pauseClients(ms: number, isForAll: boolean): void;
+  unpauseClients(): void;
   /** Answers the open block; writes to `out` only what needs no store. */
   exec(out: ReplyWriter): void;
   /** Stops reading requests, and closes when everything up to here is answered. */

@@ -199,7 +199,6 @@ describe('errors that repeat what was sent', () => {
 describe('missing features are refused by name', () => {
   test.each([
     ['CLIENT MAINT_NOTIFICATIONS ON x y', '-ERR CLIENT MAINT_NOTIFICATIONS is not supported\r\n'],
-    ['CLIENT PAUSE 10', '-ERR CLIENT PAUSE is not supported\r\n'],
     ['DEBUG SLEEP 0', '-ERR DEBUG command not allowed.\r\n'],
     ['DEBUG', arity('debug')],
   ])('%s', (line, expected) => {

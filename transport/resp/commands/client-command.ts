@@ -1,6 +1,6 @@
 /**
- * CLIENT: reads and changes the state of the client itself and of others. Pausing and maintenance
- * notifications are refused with an error.
+ * CLIENT: reads and changes the state of the client itself and of others. Maintenance notifications
+ * are refused with an error.
  */
 import { NOT_AN_INTEGER, printable, SYNTAX_ERROR } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
@@ -8,6 +8,7 @@ import type { ReplyWriter } from '../codec/encoder.ts';
 import { type ClientView, isSubscriber } from '../connection/client-state.ts';
 import { type LocalCommand, type LocalContext, NOT_IN_MULTI } from '../routes.ts';
 import { clientFilter } from './client-filter.ts';
+import { PAUSE_SUBCOMMANDS } from './pause-commands.ts';
 import { type Subcommand, unsupported, withSubcommands } from './subcommands.ts';
 import { TRACKING_SUBCOMMANDS } from './tracking-commands.ts';
 
@@ -34,6 +35,7 @@ function describeClient(view: ClientView, nowMs: number): string {
     client.noEvict ? 'e' : '',
     client.noTouch ? 'T' : '',
     isSubscriber(client) ? 'P' : '',
+    client.isMonitor ? 'O' : '',
     view.isBlocked ? 'b' : '',
     view.tracking === undefined ? '' : 't',
     view.tracking?.isBroken === true ? 'R' : '',
@@ -251,8 +253,7 @@ export const CLIENT_COMMAND: LocalCommand = withSubcommands({
     }),
     UNBLOCK: { arity: -3, categories: ADMIN, run: unblock },
     ...TRACKING_SUBCOMMANDS,
-    PAUSE: { ...unsupported('CLIENT PAUSE', -3), categories: ADMIN },
-    UNPAUSE: { ...unsupported('CLIENT PAUSE', 2), categories: ADMIN },
+    ...PAUSE_SUBCOMMANDS,
     MAINT_NOTIFICATIONS: unsupported('CLIENT MAINT_NOTIFICATIONS', -3),
   },
 });

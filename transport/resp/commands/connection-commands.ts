@@ -114,6 +114,7 @@ function reset(context: LocalContext, _args: readonly string[], out: ReplyWriter
   // The command after CLIENT REPLY SKIP gets no reply, even if it is RESET.
   if (client.replyMode !== 'skip') client.replyMode = 'on';
   context.track(undefined);
+  context.monitor(false);
   client.noEvict = false;
   client.noTouch = false;
   out.protocol = 2;

@@ -29,6 +29,8 @@ export interface ClientState {
   replyMode: ReplyMode;
   noEvict: boolean;
   noTouch: boolean;
+  /** It sees the commands of all clients of the node. */
+  isMonitor: boolean;
   /** In lower case, with the subcommand: `client|list`. */
   lastCommand: string;
   /** The last unit failed as a whole. */
@@ -98,6 +100,7 @@ export function newClientState(
     replyMode: 'on',
     noEvict: false,
     noTouch: false,
+    isMonitor: false,
     lastCommand: 'NULL',
     lastUnitFailed: false,
     subscriptions: { channel: 0, pattern: 0, shard: 0, bytes: 0 },

@@ -50,6 +50,8 @@ const SUBSCRIBER_COMMANDS: ReadonlySet<string> = new Set([
   ...['PING', 'QUIT', 'RESET'],
 ]);
 const USER_CHANGED = 'EXECABORT Transaction discarded because the permissions of its user changed.';
+/** Redis' text: it takes a monitor for a replica. */
+const MONITOR_ERROR = "ERR Replica can't interact with the keyspace";
 const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
 
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
@@ -81,6 +83,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
   #tracking: ClientTracking | undefined;
+  /** The parser's last request waits for the end of CLIENT PAUSE, */
+  #isPausedByCommand = false;
+  /** or the next try of a client that waits does. */
+  #triesLater = false;
   readonly #watched = new WatchedKeys();
   /** A CONFIG SET of settings of the cluster: nothing is parsed before it is answered. */
   #change: SettingChange | undefined;
@@ -181,7 +187,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   get isBlocked(): boolean {
-    return this.#wait?.isBlocked === true;
+    return this.#wait?.isBlocked === true || this.#isPausedByCommand;
   }
 
   get multiCommands(): number {
@@ -249,10 +255,59 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#pushes.clear();
     for (const part of this.#unit?.halfReceived() ?? []) this.#core.abandon(part);
     this.track(undefined);
+    this.#core.monitors.remove(this);
+    this.#core.pause.forget(this);
     if (this.#wait !== undefined && this.#unit !== undefined) this.#abandonWait(this.#unit);
     this.#core.memory.clientBytes -= this.#heldBytes;
     this.#endGrowth();
     this.#core.removed(this);
+  }
+
+  // MONITOR and CLIENT PAUSE.
+
+  monitor(isOn: boolean): void {
+    this.client.isMonitor = isOn;
+    if (isOn) this.#core.monitors.add(this);
+    else this.#core.monitors.remove(this);
+  }
+
+  /** Monitors see the command of the parser; a command of a block when that is executed. */
+  #show({ local }: Route): void {
+    const { monitors } = this.#core;
+    if (!monitors.isUsed() || local?.categories.includes('@admin') === true) return;
+    const isQueued = this.#multi !== undefined && local?.immediate !== true;
+    if (isQueued) this.#multi?.shown.push(this.#texts());
+    else monitors.show(this.client, this.client.database, this.#texts());
+  }
+
+  pauseClients(ms: number, isForAll: boolean): void {
+    this.#core.pauseClients(ms, isForAll);
+  }
+
+  unpauseClients(): void {
+    this.#core.pause.end();
+  }
+
+  /** `true`: the request of the parser waits for the end of the pause. */
+  #waitsForPause(route: Route): boolean {
+    const multi = this.#multi;
+    const isExec = route.name === 'EXEC';
+    if (multi !== undefined && !isExec && route.local?.immediate !== true) return false;
+    const blockWrites = isExec && multi !== undefined && multi.readsFrom > 0;
+    if (!this.#core.pause.stops(route, blockWrites)) return false;
+    this.#isPausedByCommand = true;
+    this.#core.pause.hold(this);
+    return true;
+  }
+
+  /** The pause is over. */
+  resume(): void {
+    this.#isPausedByCommand = false;
+    if (this.#triesLater) {
+      this.#triesLater = false;
+      this.tryAgain();
+    }
+    this.#pump();
   }
 
   // Tracking.
@@ -380,8 +435,13 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     const partial = this.#exhausted && !this.#paused && this.#parser.unparsedBytes > 0;
     return (
       deadlines.checkPartial(nowMs, partial ? this.#parser.requests : undefined) ??
-      deadlines.checkIdle(nowMs, active || isSubscriber(this.client))
+      deadlines.checkIdle(nowMs, active || this.#isExpectedIdle())
     );
+  }
+
+  /** It is the node that has nothing to say. */
+  #isExpectedIdle(): boolean {
+    return isSubscriber(this.client) || this.client.isMonitor || this.#isPausedByCommand;
   }
 
   // Answers of the store.
@@ -434,6 +494,11 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   tryAgain(): void {
     const unit = this.#unit;
     if (unit?.isWaiting !== true) return;
+    if (this.#core.pause.isOn()) {
+      this.#triesLater = true;
+      this.#core.pause.hold(this);
+      return;
+    }
     unit.isWaiting = false;
     unit.startedMs = this.services.clock.monotonicMs();
     this.counters.waitAttempts += 1;
@@ -581,6 +646,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
       this.#error(block.spoiled ? EXECABORT : USER_CHANGED);
       return;
     }
+    for (const words of block.shown) this.#core.monitors.show(this.client, block.database, words);
     this.#placeLocals();
     const needsStore = block.count > 0 || guard !== undefined;
     const later = needsStore && block.travelsAlone;
@@ -709,6 +775,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
       this.#unit === undefined &&
       this.#change === undefined &&
       !this.#isHeldBack() &&
+      !this.#isPausedByCommand &&
       !this.#outputBlocked &&
       !this.#turnFull
     );
@@ -769,6 +836,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
       this.#reject(refusal);
       return true;
     }
+    if (this.client.isMonitor && route.local === undefined) {
+      route.rejected += 1;
+      this.#reject(MONITOR_ERROR);
+      return true;
+    }
+    if (this.#core.pause.isOn() && this.#waitsForPause(route)) return this.#hold();
     return route.local === undefined ? this.#acceptStore(route) : this.#acceptLocal(route);
   }
 
@@ -810,6 +883,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
       if (this.#mayQueue(this.#multi, route)) {
         const { database } = this.#multi;
         this.#trackReads(route);
+        this.#show(route);
         this.#multi.addCommand(route, args, buffer, start, end, database);
         this.#out.simple('QUEUED');
       }
@@ -821,6 +895,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.counters.commands += 1;
     if (this.#out.length > 0) this.#placeLocals();
     this.#trackReads(route);
+    this.#show(route);
     this.#builder.addCommand(route, args, buffer, start, end, this.client.database);
     if (route.waits) this.#mayWait(route);
     return true;
@@ -884,6 +959,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     if (multi !== undefined && local.immediate !== true) {
       if (this.#mayQueue(multi)) {
         multi.addLocal(route, this.#texts(), end - start);
+        this.#show(route);
         this.#protocolWriter().simple('QUEUED');
       }
       return true;
@@ -898,6 +974,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
     this.#runLocal(route, this.#texts(), this.#protocolWriter());
+    this.#show(route);
     const isClient = local.name.startsWith('CLIENT|');
     if (this.#multi === undefined && !isClient) this.#tracking?.endCaching();
     if (this.#pushes.bytes > 0 && this.#builder.count === 0) this.#placeOwnPushes();

@@ -23,6 +23,8 @@ export class MultiBlock extends CommandBatch {
   /** A SELECT in it may count or not, or a message is to be published if it has its effect. */
   travelsAlone = false;
   readonly locals: QueuedLocal[] = [];
+  /** Its commands, where some client monitors. */
+  readonly shown: (readonly string[])[] = [];
   #localBytes = 0;
 
   constructor(database: number) {
