@@ -43,9 +43,13 @@ interface Case {
   readonly command: string;
   /** The words of element `i`. */
   readonly words: (i: number) => readonly string[];
+  /** A command adds one element. */
+  readonly isSingle?: boolean;
 }
 
 const text = (i: number): string => `value:${String(i).padStart(10, '0')}`;
+
+const entry = (i: number): string[] => [`${1_700_000_000_000 + i}-0`, 'name', text(i)];
 
 const CASES: readonly Case[] = [
   { name: 'set of 10 integers', perKey: 10, command: 'SADD', words: (i) => [String(i)] },
@@ -56,6 +60,8 @@ const CASES: readonly Case[] = [
   { name: 'hash of 100 texts', perKey: 100, command: 'HSET', words: (i) => [`f${i}`, text(i)] },
   { name: 'list of 10 texts', perKey: 10, command: 'RPUSH', words: (i) => [text(i)] },
   { name: 'sorted set of 10', perKey: 10, command: 'ZADD', words: (i) => [String(i), text(i)] },
+  { name: 'stream of 10', perKey: 10, command: 'XADD', words: entry, isSingle: true },
+  { name: 'one large stream', perKey: 0, command: 'XADD', words: entry, isSingle: true },
   { name: 'one large set', perKey: 0, command: 'SADD', words: (i) => [text(i)] },
   { name: 'one large hash', perKey: 0, command: 'HSET', words: (i) => [`f${i}`, text(i)] },
   { name: 'one large list', perKey: 0, command: 'RPUSH', words: (i) => [text(i)] },
@@ -64,7 +70,7 @@ const CASES: readonly Case[] = [
 
 /** Each adds some elements to one key. */
 function* commandsOf(
-  { perKey, command, words }: Case,
+  { perKey, command, words, isSingle = false }: Case,
   from: number,
   to: number,
 ): Iterable<string[]> {
@@ -74,7 +80,8 @@ function* commandsOf(
     const indices = Array.from({ length: step }, (_, n) => i + n);
     // Elements are as long in the last key as in the first.
     const within = indices.map((index) => (perKey === 0 ? index : index % 100_000));
-    yield [command, key, ...within.flatMap(words)];
+    if (isSingle) for (const index of within) yield [command, key, ...words(index)];
+    else yield [command, key, ...within.flatMap(words)];
   }
 }
 
