@@ -114,6 +114,7 @@ export const SPLIT_MUTANTS: readonly Mutant[] = [
     why: 'the end of a group goes with the log that is cut',
     budgetSeeds: 20,
     config: CRASHES,
+    mayLive: true,
   },
   {
     name: 'end_forgotten_at_a_restart',
@@ -177,6 +178,7 @@ export const SPLIT_MUTANTS: readonly Mutant[] = [
     why: 'the end of a flush that was under way before counts as that of the division',
     budgetSeeds: 12,
     config: SPLITS,
+    mayLive: true,
   },
   {
     name: 'begun_again_when_told_late',
