@@ -5,6 +5,7 @@
  * `reset` and `push`. It never copies the buffer and never checks a length twice.
  */
 
+import { headBytes, SETTINGS_HEAD } from './body-settings.ts';
 import { slotOfBytes } from './keyspace/slots.ts';
 import type { TableHash } from './keyspace/table-hash.ts';
 import { ARGUMENTS_MAX } from './limits.ts';
@@ -56,13 +57,14 @@ export class Arguments {
   /**
    * Reads the command at `offset` and returns the offset behind it. The bytes are trusted: it only
    * checks, and throws, so that a torn body is never executed. The first of them is for database 0
-   * unless it names another one.
+   * unless it names another one; the settings in front of it are passed over.
    */
-  next(buffer: Uint8Array, offset: number): number {
+  next(buffer: Uint8Array, from: number): number {
     if (buffer !== this.#source) this.#attach(buffer);
-    const head = buffer[offset];
     this.startsUnit = false;
-    if (offset === 0) this.database = 0;
+    if (from === 0) this.database = 0;
+    const offset = buffer[from] === SETTINGS_HEAD && from === 0 ? headBytes(buffer) : from;
+    const head = buffer[offset];
     if (head !== ASTERISK) this.#beginAt(head as number, offset);
     let at = offset + 1;
     let digit = buffer[at++] as number;

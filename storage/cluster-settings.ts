@@ -1,10 +1,9 @@
 /**
- * The cluster table: settings that reach the state, so that every replica needs the same ones at
- * the same place of the order. They are rows of a database that no client can select, and change by
- * a transaction over the whole store: what is ordered behind it runs with the new values
- * everywhere. Pure.
+ * The cluster table: users, and settings that reach the state. They are rows of a database that no
+ * client can select, in the meta group, whose transactions change them. A transaction over keys
+ * names the settings with which it runs (`body-settings.ts`). Pure.
  */
-import { THRESHOLDS, type Thresholds } from './types/thresholds.ts';
+import { type BodySettings, STANDARD_SETTINGS } from './body-settings.ts';
 
 export interface ClusterSettings {
   /** Counts the changes. */
@@ -30,13 +29,13 @@ export function settingsOf(
   return { version, values };
 }
 
-/** As `THRESHOLDS`, but for what has been changed. */
-export function thresholdsOf({ values }: ClusterSettings): Thresholds {
-  const all = Object.entries(THRESHOLDS).map(([field, standard]) => {
+/** As `STANDARD_SETTINGS`, but for what has been changed. */
+export function bodySettingsOf({ values }: ClusterSettings): BodySettings {
+  const all = Object.entries(STANDARD_SETTINGS).map(([field, standard]) => {
     const value = values.get(settingName(field));
     return [field, value === undefined ? standard : Number(value)];
   });
-  return Object.fromEntries(all) as Thresholds;
+  return Object.fromEntries(all) as BodySettings;
 }
 
 /** `hashMaxListpackEntries` is `hash-max-listpack-entries`. */

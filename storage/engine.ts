@@ -6,7 +6,7 @@
  */
 
 import { type Timestamp, ZERO } from '../actors/accord/primitives/timestamp.ts';
-import type { GroupId } from '../actors/accord/topology/group-id.ts';
+import type { GroupId, Machine } from '../actors/accord/topology/group-id.ts';
 import type { EngineError } from './errors.ts';
 import { type Entry, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { SlotBlock } from './keyspace/slot-counts.ts';
@@ -18,6 +18,11 @@ export interface GroupSlots {
   readonly fromSlot: number;
   /** The first slot behind it. */
   readonly toSlot: number;
+}
+
+/** A group with the machine that executes its transactions; `keyspace` where nothing is said. */
+export interface MachineGroup extends GroupSlots {
+  readonly machine?: Machine;
 }
 
 /** One of the databases that clients select. */

@@ -6,6 +6,7 @@
  */
 import type { Timestamp } from '../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from './arguments.ts';
+import { STANDARD_SETTINGS } from './body-settings.ts';
 import type { ClusterSettings } from './cluster-settings.ts';
 import {
   argumentRefusal,
@@ -20,8 +21,7 @@ import {
 import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
 import { TOO_MANY_STEPS, TOO_MUCH_MEMORY } from './commands/script/lua/lua-machine.ts';
-import { MEMORY_SETTING, STEPS_SETTING } from './commands/script/script-limits.ts';
-import type { Engine, GroupSlots } from './engine.ts';
+import type { Engine, MachineGroup } from './engine.ts';
 import { ApplyOrderError } from './errors.ts';
 import type { SearchedPlace } from './keyspace/big-keys.ts';
 import { type Capture, type DatabaseReport, Databases } from './keyspace/databases.ts';
@@ -29,7 +29,7 @@ import { KeyspaceDigest } from './keyspace/digest.ts';
 import { NO_DEADLINE, type StoredEntry, storedBytes } from './keyspace/entry.ts';
 import type { Footprint } from './keyspace/footprint.ts';
 import type { GroupKeyspace } from './keyspace/group-keyspace.ts';
-import type { Notification } from './keyspace/key-events.ts';
+import { KeyEvents, type Notification } from './keyspace/key-events.ts';
 import { type KeysView, VIEW_CHANGES_MAX } from './keyspace/keys-view.ts';
 import {
   KEY_OUTSIDE,
@@ -51,7 +51,8 @@ import {
   waitedType,
 } from './keyspace/waited-keys.ts';
 import { type Written, WrittenKeys } from './keyspace/written-keys.ts';
-import { DATABASES, TABLE_DATABASE, UNIT_WRITE_BYTES_MAX } from './limits.ts';
+import { DATABASES, UNIT_WRITE_BYTES_MAX } from './limits.ts';
+import { MEMORY_SETTING, STEPS_SETTING } from './script-limits.ts';
 import { SeededRandom } from './seeded-random.ts';
 import {
   decodeFetched,
@@ -66,7 +67,7 @@ import { allSteps, STEP_ELEMENTS_MAX, type Steps } from './steps.ts';
 
 export interface StateMachineOptions {
   readonly engine: Engine;
-  readonly group: GroupSlots;
+  readonly group: MachineGroup;
   /** Bytes of memory for clean entries; unflushed ones are not counted. */
   readonly cacheBytesMax: number;
   /** Bytes that one unit may write; the same on every node, since it determines results. */
@@ -142,7 +143,7 @@ export type ReadOutcome = 'done' | 'more' | 'transaction';
 
 export class StateMachine {
   readonly #databases: Databases;
-  readonly #group: GroupSlots;
+  readonly #group: MachineGroup;
   /** Of the open transaction, if it is over several groups. */
   #spanning: SpanningKeyspaces | 'too much' | undefined;
   #appliedSequence: number;
@@ -152,6 +153,8 @@ export class StateMachine {
   /** The last command has met a key outside the footprint. */
   #isOutside = false;
   #paused: Paused | undefined;
+  /** Told, and not in force yet. */
+  #eventFlags: string | undefined;
   /** The rest of the current unit does not run. */
   #unitEnded = false;
   /** Units of the next transaction, or of the open one, that the engine held at the start. */
@@ -253,15 +256,18 @@ export class StateMachine {
    * Begins a transaction. Its commands see the time `executeAt.hlc / 1000` ms, whole, and no key
    * outside its footprint. `fetched`: over several groups, what `fetch` has told in each of them.
    * `isRepeated`: it was executed before this store was opened; no keyspace event is told again.
+   * `settings`: those that its body names.
    */
   begin(
     executeAt: Timestamp,
     footprint?: Footprint,
     fetched?: readonly Uint8Array[],
     isRepeated = false,
+    settings = STANDARD_SETTINGS,
   ): void {
     if (this.#open) throw new ApplyOrderError('a transaction began while another was open');
     this.#assertNotPaused();
+    this.#followEventFlags();
     this.#open = true;
     this.#spanning = fetched && this.#keyspacesOf(fetched);
     const { hlc, flags, node, store } = executeAt;
@@ -273,6 +279,7 @@ export class StateMachine {
       partlyStored: this.#unitsStored > 0,
       footprint,
       isRepeated,
+      settings,
     });
   }
 
@@ -377,7 +384,7 @@ export class StateMachine {
     }
     if (this.#unitEnded) return true;
     const command = commandFor(args);
-    const refusal = refusalOf(command, args);
+    const refusal = this.#refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
       out.error(refusal ?? '');
       return true;
@@ -407,6 +414,12 @@ export class StateMachine {
       this.#endWith(error, out);
       return true;
     }
+  }
+
+  /** The table and the keys of clients are in groups of their own. */
+  #refusalOf(command: Command | undefined, args: Arguments): string | undefined {
+    const isElsewhere = (command?.ofTable === true) !== this.#databases.isMeta;
+    return refusalOf(isElsewhere ? undefined : command, args);
   }
 
   #pausedOne(): Paused {
@@ -556,6 +569,18 @@ export class StateMachine {
     return context.waited.take((physical) => this.#databases.selected(physical));
   }
 
+  /** Which keyspace events are told, from the next transaction on; see `KeyEvents.of`. */
+  set eventFlags(flags: string) {
+    this.#eventFlags = flags;
+    if (!this.#open) this.#followEventFlags();
+  }
+
+  #followEventFlags(): void {
+    if (this.#eventFlags === undefined) return;
+    this.#databases.context.keyEvents = KeyEvents.of(this.#eventFlags);
+    this.#eventFlags = undefined;
+  }
+
   /** Keyspace events that wait to be taken. */
   get eventCount(): number {
     return this.#databases.context.keyEvents?.count ?? 0;
@@ -649,7 +674,7 @@ export class StateMachine {
 
   #read(args: Arguments, nowMs: number, out: ReplySink): ReadOutcome {
     const command = commandFor(args);
-    const refusal = refusalOf(command, args);
+    const refusal = this.#refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
       out.error(refusal ?? '');
       return 'done';
@@ -738,7 +763,7 @@ export class StateMachine {
   /** All entries in hash order, database by database. Execute nothing during the iteration. */
   *entries(): Generator<StoredEntry, void, undefined> {
     for (const keyspace of this.#databases.open) {
-      if (keyspace.database !== TABLE_DATABASE) yield* entriesOf(keyspace);
+      if (keyspace.database < DATABASES) yield* entriesOf(keyspace);
     }
   }
 

@@ -3,7 +3,12 @@
  * becomes durable together, in one step of the engine, with each group after one of its own
  * transactions. The executor owns them.
  */
-import { type GroupId, GroupMap, isSameGroup } from '../actors/accord/topology/group-id.ts';
+import {
+  type GroupId,
+  GroupMap,
+  isSameGroup,
+  META_GROUP,
+} from '../actors/accord/topology/group-id.ts';
 import { type ClusterSettings, NO_SETTINGS } from './cluster-settings.ts';
 import {
   type DatabaseBatch,
@@ -11,6 +16,7 @@ import {
   emptyMeta,
   type FlushBatch,
   type GroupSlots,
+  type MachineGroup,
 } from './engine.ts';
 import type { EngineError } from './errors.ts';
 import { BigKeysSearch } from './keyspace/big-keys.ts';
@@ -20,7 +26,7 @@ import { redisSlotOf, slotOfText } from './keyspace/slots.ts';
 import { StateMachine, type StateMachineOptions } from './state-machine.ts';
 
 export interface StateMachinesOptions extends Omit<StateMachineOptions, 'group'> {
-  readonly groups: readonly GroupSlots[];
+  readonly groups: readonly MachineGroup[];
   /** `needsFlush` is true from this many unflushed bytes on. */
   readonly dirtyBytesMax: number;
 }
@@ -58,7 +64,7 @@ export type StoreReport = Readonly<
 >;
 
 interface Held {
-  readonly group: GroupSlots;
+  readonly group: MachineGroup;
   readonly machine: StateMachine;
   readonly cacheBytesMax: number;
 }
@@ -72,23 +78,37 @@ export class StateMachines {
   #flushing = false;
   /** Of groups that have ended meanwhile. */
   readonly #ended = { hits: 0, misses: 0, expiredKeys: 0 };
+  /** As they were when they were asked for. */
+  #table = NO_SETTINGS;
+  #stored = NO_SETTINGS;
+  #both = NO_SETTINGS;
+  #eventFlags = '';
 
-  /** `cacheBytesMax` is for all together, and each has an equal share. */
+  /** `cacheBytesMax` is for all with keys together, and each of these has an equal share. */
   constructor(options: StateMachinesOptions) {
     const { engine, groups } = options;
     this.#engine = engine;
     this.#dirtyBytesMax = options.dirtyBytesMax;
     this.#options = options;
     const open = openGroups(engine, groups);
-    this.#open(open, Math.floor(options.cacheBytesMax / open.length));
+    const keyed = open.filter((group) => !isMeta(group)).length;
+    this.#open(open, Math.floor(options.cacheBytesMax / Math.max(1, keyed)));
   }
 
-  #open(groups: readonly GroupSlots[], cacheBytesMax: number): void {
+  #open(groups: readonly MachineGroup[], share: number): void {
     for (const group of groups) {
+      // The table is read as a whole, when it has changed.
+      const cacheBytesMax = isMeta(group) ? 0 : share;
       const machine = new StateMachine({ ...this.#options, group, cacheBytesMax });
+      machine.eventFlags = this.#eventFlags;
       this.#held.push({ group, machine, cacheBytesMax });
       this.#ofGroup.set(group.id, machine);
     }
+  }
+
+  /** Those with the keys of clients. */
+  #keyed(): readonly Held[] {
+    return this.#held.filter(({ group }) => !isMeta(group));
   }
 
   of(group: GroupId): StateMachine | undefined {
@@ -96,7 +116,7 @@ export class StateMachines {
   }
 
   /** Those that have not ended. */
-  get open(): readonly GroupSlots[] {
+  get open(): readonly MachineGroup[] {
     return this.#held.map(({ group }) => group);
   }
 
@@ -119,14 +139,32 @@ export class StateMachines {
     return this.#sum((machine) => machine.flushedSequence);
   }
 
+  /**
+   * The cluster's table, where the meta group is in this store, and the scripts that the first
+   * group of keys has stored; the same object until they change.
+   */
   get settings(): ClusterSettings {
-    return this.#held[0]?.machine.settings ?? NO_SETTINGS;
+    const table = this.#ofGroup.get(META_GROUP)?.settings ?? NO_SETTINGS;
+    const stored = this.#held.find(({ group }) => !isMeta(group))?.machine.settings ?? NO_SETTINGS;
+    if (table !== this.#table || stored !== this.#stored) {
+      this.#table = table;
+      this.#stored = stored;
+      const values = new Map([...table.values, ...stored.values]);
+      this.#both = { version: table.version, values };
+    }
+    return this.#both;
+  }
+
+  /** See `StateMachine.eventFlags`. */
+  set eventFlags(flags: string) {
+    this.#eventFlags = flags;
+    for (const { machine } of this.#held) machine.eventFlags = flags;
   }
 
   /** Approximate memory of the value of a key; 0 if it is not in memory. */
   bytesOf(database: number, key: string): number {
     const slot = redisSlotOf(slotOfText(key));
-    const holder = this.#held.find(({ group: { fromSlot, toSlot } }) => {
+    const holder = this.#keyed().find(({ group: { fromSlot, toSlot } }) => {
       return slot >= fromSlot && slot < toSlot;
     });
     return holder?.machine.bytesOf(database, key) ?? 0;
@@ -134,10 +172,11 @@ export class StateMachines {
 
   /** The databases that have keys, over all groups. */
   get databases(): readonly DatabaseReport[] {
-    const [only] = this.#held;
-    if (this.#held.length === 1 && only !== undefined) return only.machine.report();
+    const held = this.#keyed();
+    const [only] = held;
+    if (held.length === 1 && only !== undefined) return only.machine.report();
     const found: DatabaseReport[] = [];
-    for (const each of this.#held.flatMap(({ machine }) => machine.report())) {
+    for (const each of held.flatMap(({ machine }) => machine.report())) {
       const { database } = each;
       const at = found.findIndex((other) => other.database === database);
       const before = found[at] ?? { keys: 0, volatileKeys: 0, ttlMs: 0 };
@@ -312,8 +351,12 @@ export class StateMachines {
   }
 }
 
+function isMeta({ machine }: MachineGroup): boolean {
+  return machine === 'meta';
+}
+
 /** Those of the node's beginning, and their successors, that have not ended. */
-function openGroups(engine: Engine, first: readonly GroupSlots[]): readonly GroupSlots[] {
+function openGroups(engine: Engine, first: readonly MachineGroup[]): readonly MachineGroup[] {
   const later = engine.groups.filter(({ id }) => !first.some((group) => isSameGroup(group.id, id)));
   return [
     ...first.filter(({ id }) => engine.metaOf(id)?.ended !== true),

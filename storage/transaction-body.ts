@@ -2,8 +2,10 @@
  * The body of a transaction: units of commands, one after the other, as RESP2 request arrays. Where
  * such an array begins with `*`, a body says more: whether the command is the first of a unit, so
  * that every replica knows which commands one client sent together, and the database. A command
- * without a database is for that of the command before it; a unit begins with database 0. Pure.
+ * without a database is for that of the command before it; a unit begins with database 0. In front
+ * of all of them may stand the settings with which they run (`body-settings.ts`). Pure.
  */
+import { NO_HEAD } from './body-settings.ts';
 import { DATABASES } from './limits.ts';
 
 /** `*`, of any other command. */
@@ -31,10 +33,13 @@ export function databaseOfHead(head: number): number | undefined {
   return head >= HEAD_IN && database < DATABASES ? database : undefined;
 }
 
-/** Copies the units, so that the body does not keep the sockets' read buffers alive. */
-export function bodyOf(units: readonly Uint8Array[]): Uint8Array {
-  const body = Buffer.concat(units);
-  let at = 0;
+/**
+ * Copies the units, so that the body does not keep the sockets' read buffers alive. `head`: the
+ * settings, as `settingsHead` makes them.
+ */
+export function bodyOf(units: readonly Uint8Array[], head: Uint8Array = NO_HEAD): Uint8Array {
+  const body = Buffer.concat(head.length === 0 ? units : [head, ...units]);
+  let at = head.length;
   for (const unit of units) {
     const head = unit[0] as number;
     body[at] = head === SAME_DATABASE ? UNIT_HEAD : head | UNIT_HEAD_IN;

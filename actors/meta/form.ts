@@ -3,7 +3,14 @@ import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { ZERO } from '../accord/primitives/timestamp.ts';
 import type { Form } from './meta-command.ts';
 import type { Outcome } from './meta-state.ts';
-import { faultOf, isWhole, RANGES_MAX, type Topology, type TopologyRange } from './topology.ts';
+import {
+  faultOf,
+  isWhole,
+  type MetaMembers,
+  RANGES_MAX,
+  type Topology,
+  type TopologyRange,
+} from './topology.ts';
 
 export function formed(form: Form): Outcome {
   const { clusterId, initialRanges, rangesMax, behaviourLevel } = form;
@@ -16,6 +23,7 @@ export function formed(form: Form): Outcome {
     lastGeneration: 1,
     lastChange: 0,
     nodes,
+    meta: firstMembers(form),
     ranges: Array.from({ length: initialRanges }, (_, index) => firstRange(form, index)),
   };
   const fault = faultOf(topology);
@@ -24,14 +32,22 @@ export function formed(form: Form): Outcome {
 }
 
 /** They are of the same size, but for a slot. */
-function firstRange({ nodes, electorate, initialRanges }: Form, index: number): TopologyRange {
+function firstRange(form: Form, index: number): TopologyRange {
+  const { initialRanges } = form;
   return {
     id: { range: index + 1, generation: 1 },
     fromSlot: Math.floor((index * REDIS_SLOTS) / initialRanges),
     toSlot: Math.floor(((index + 1) * REDIS_SLOTS) / initialRanges),
-    members: nodes.map(({ id }) => id).sort((a, b) => a - b),
-    electorate: electorate.toSorted((a, b) => a - b),
+    ...firstMembers(form),
     origin: [],
     floor: ZERO,
+  };
+}
+
+/** All nodes are members of all groups. */
+function firstMembers({ nodes, electorate }: Form): MetaMembers {
+  return {
+    members: nodes.map(({ id }) => id).sort((a, b) => a - b),
+    electorate: electorate.toSorted((a, b) => a - b),
   };
 }

@@ -3,7 +3,13 @@
  * text, and have the same digest. In `identity.json`, and what nodes compare when they greet. Pure.
  */
 import type { GroupId } from '../accord/topology/group-id.ts';
-import { type Change, faultOf, type Topology, type TopologyRange } from './topology.ts';
+import {
+  type Change,
+  faultOf,
+  type MetaMembers,
+  type Topology,
+  type TopologyRange,
+} from './topology.ts';
 
 export function encodeTopology(topology: Topology): string {
   return JSON.stringify(inOrder(topology));
@@ -23,10 +29,11 @@ export function decodeTopology(text: string): Topology | undefined {
 
 function inOrder(topology: Topology): Topology {
   const { epoch, clusterId, behaviourLevel, rangesMax } = topology;
-  const { lastRange, lastGeneration, lastChange, nodes, ranges } = topology;
+  const { lastRange, lastGeneration, lastChange, nodes, meta, ranges } = topology;
   return {
     ...{ epoch, clusterId, behaviourLevel, rangesMax, lastRange, lastGeneration, lastChange },
     nodes: nodes.map(({ id, host, port, behaviourMax }) => ({ id, host, port, behaviourMax })),
+    meta: membersInOrder(meta),
     ranges: ranges.map(rangeInOrder),
   };
 }
@@ -37,12 +44,15 @@ function rangeInOrder(range: TopologyRange): TopologyRange {
   return {
     id: idInOrder(id),
     ...{ fromSlot, toSlot },
-    members: [...members],
-    electorate: [...electorate],
+    ...membersInOrder({ members, electorate }),
     origin: origin.map(idInOrder),
     floor: { hlc, flags, node, store },
     ...(change === undefined ? {} : { change: changeInOrder(change) }),
   };
+}
+
+function membersInOrder({ members, electorate }: MetaMembers): MetaMembers {
+  return { members: [...members], electorate: [...electorate] };
 }
 
 function changeInOrder(change: Change): Change {

@@ -6,7 +6,7 @@
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { type GroupDescriptor, MEMBERS_MAX, quorumSizes } from '../accord/topology/group.ts';
-import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
+import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
 
 /** Upper end of `--ranges-max`. */
 export const RANGES_MAX = 1_024;
@@ -62,6 +62,12 @@ export interface TopologyRange {
   readonly change?: Change;
 }
 
+/** Of the meta group, as of a range. */
+export interface MetaMembers {
+  readonly members: readonly number[];
+  readonly electorate: readonly number[];
+}
+
 export interface Topology {
   /** Goes up by one with every change of anything below. */
   readonly epoch: number;
@@ -76,6 +82,7 @@ export interface Topology {
   readonly lastChange: number;
   /** Ascending by id. */
   readonly nodes: readonly TopologyNode[];
+  readonly meta: MetaMembers;
   /** Ascending by slot; each slot is in exactly one. */
   readonly ranges: readonly TopologyRange[];
 }
@@ -84,14 +91,22 @@ export function rangeOf(topology: Topology, id: GroupId): TopologyRange | undefi
   return topology.ranges.find((range) => isSameGroup(range.id, id));
 }
 
-/** The groups of which a node is a member, or all, by slot. */
+/** The groups of which a node is a member, or all: by slot, then the meta group. */
 export function groupsOf(topology: Topology, node?: number): readonly GroupDescriptor[] {
-  return topology.ranges
-    .filter(({ members }) => node === undefined || members.includes(node))
-    .map(({ id, fromSlot, toSlot, members, electorate }) => ({
+  const ranges = topology.ranges.map(
+    ({ id, fromSlot, toSlot, members, electorate }): GroupDescriptor => ({
       ...{ id, fromSlot, toSlot, members, electorate },
       machine: 'keyspace',
-    }));
+    }),
+  );
+  const all = [...ranges, metaGroup(topology.meta)];
+  return all.filter(({ members }) => node === undefined || members.includes(node));
+}
+
+/** All of its transactions conflict; its slots stand for no keys. */
+export function metaGroup({ members, electorate }: MetaMembers): GroupDescriptor {
+  const slots = { fromSlot: 0, toSlot: REDIS_SLOTS };
+  return { id: META_GROUP, ...slots, members, electorate, machine: 'meta' };
 }
 
 /** Why this is no topology of a cluster, for people; undefined: it is one. */
@@ -105,11 +120,13 @@ export function faultOf(topology: Topology): string | undefined {
   if (nodes.some(({ behaviourMax }) => behaviourMax < behaviourLevel)) return 'behaviour level';
   if (ranges.length > rangesMax) return `${ranges.length} ranges`;
   if (!areCounters(topology)) return 'counters';
+  const fault = membersFault(topology.meta, topology);
+  if (fault !== undefined) return `${fault} of the meta group`;
   let next = 0;
   for (const range of ranges) {
-    const fault = rangeFault(range, topology);
+    const itsFault = rangeFault(range, topology);
     const { id, fromSlot, toSlot } = range;
-    if (fault !== undefined) return `${fault} of range ${id.range}`;
+    if (itsFault !== undefined) return `${itsFault} of range ${id.range}`;
     if (fromSlot !== next) return `slot ${next}`;
     next = toSlot;
   }
@@ -136,20 +153,26 @@ function isNode({ id, host, port, behaviourMax }: TopologyNode): boolean {
 }
 
 function rangeFault(range: TopologyRange, topology: Topology): string | undefined {
-  const { id, fromSlot, toSlot, members, electorate, origin, floor, change } = range;
+  const { id, fromSlot, toSlot, origin, floor, change } = range;
   if (!isGiven(id, topology)) return 'name';
   if (!isWhole(fromSlot, 0, REDIS_SLOTS - 1)) return 'slots';
   if (!isWhole(toSlot, fromSlot + 1, REDIS_SLOTS)) return 'slots';
-  const known = topology.nodes.map((node) => node.id);
-  if (!isWhole(members.length, 1, MEMBERS_MAX)) return 'members';
-  if (!ascends(members) || !members.every((member) => known.includes(member))) return 'members';
-  if (!isElectorate(members, electorate)) return 'electorate';
+  const fault = membersFault(range, topology);
+  if (fault !== undefined) return fault;
   const older = origin.every(
     (parent) => isGiven(parent, topology) && parent.generation < id.generation,
   );
   if (!older) return 'origin';
   if (!isTimestamp(floor)) return 'floor';
   return change === undefined || isChange(change, range, topology) ? undefined : 'change';
+}
+
+function membersFault(group: MetaMembers, { nodes }: Topology): string | undefined {
+  const { members, electorate } = group;
+  const isKnown = (member: number): boolean => nodes.some(({ id }) => id === member);
+  if (!isWhole(members.length, 1, MEMBERS_MAX)) return 'members';
+  if (!ascends(members) || !members.every(isKnown)) return 'members';
+  return isElectorate(members, electorate) ? undefined : 'electorate';
 }
 
 function isElectorate(members: readonly number[], electorate: readonly number[]): boolean {

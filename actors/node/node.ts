@@ -122,6 +122,7 @@ export class Node {
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.#first = groupsOf(parts);
     this.#groups = this.#first;
+    if (!this.#groups.some(isMeta)) this.settings.read(0);
     this.#allGroups = allGroupsOf(parts, this.#first);
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
     this.#peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
@@ -131,7 +132,7 @@ export class Node {
       monotonicMs: () => clock.monotonicMs(),
       limits: limits.clock ?? {},
     });
-    for (const group of this.#groups) this.#count(group);
+    for (const group of this.groups) this.#count(group);
     this.#judge = this.#createJudge();
     this.inquiries = this.#createInquiries();
     this.system = new ActorSystem({
@@ -162,7 +163,7 @@ export class Node {
 
   /** Those of which this node is a member, and which have not ended. */
   get groups(): readonly Group[] {
-    return this.#groups;
+    return this.#groups.filter((group) => !isMeta(group));
   }
 
   /** A majority of this node and its peers. */
@@ -194,14 +195,21 @@ export class Node {
   /** Why some group has no quorum of its members, for people; undefined: all have. */
   get unreachable(): string | undefined {
     const isUp = (member: number): boolean => member === this.#parts.nodeId || this.#up.has(member);
-    for (const { id, members, quorums } of this.groups) {
+    for (const group of this.#groups) {
+      const { members, quorums } = group;
       const reachable = members.filter(isUp).length;
       if (reachable >= quorums.slow) continue;
-      const whose = this.groups.length === 1 ? '' : ` of group ${id.range}.${id.generation}`;
+      const whose = this.#nameOf(group);
       const connected = `${reachable} of ${members.length} members${whose} are connected`;
       return `only ${connected}, ${quorums.slow} are needed`;
     }
     return undefined;
+  }
+
+  /** In a sentence about its members; nothing where they are those of all groups. */
+  #nameOf({ id, members }: Group): string {
+    if (this.#groups.every((other) => isSameSet(other.members, members))) return '';
+    return ` of group ${id.range}.${id.generation}`;
   }
 
   /** Dropped messages and frames of peers for groups and channels that this node does not serve. */
@@ -430,7 +438,13 @@ export class Node {
           contradicted: (from, type, reason) =>
             this.#judge.refuse(from, type, 'contradiction', reason),
           onDiskFull: (full) => this.#diskFull('store', `store-${store}`, full),
-          onSettings: (settings) => this.#settingsChanged(settings),
+          knownTable: () => this.settings.known,
+          table: () => this.settings.own,
+          onTable: (table) => this.#tableChanged(table),
+          onTableRead: (version) => {
+            this.settings.read(version);
+            this.#tellTable();
+          },
           observer,
           recorder,
           spec: (name, start) => this.#spec(name, start),
@@ -439,7 +453,7 @@ export class Node {
   }
 
   #startGateway(options: NonNullable<NodeParts['gateway']>): void {
-    const placement = new Placement(this.#groups.map(placed));
+    const placement = new Placement(this.groups.map(placed));
     this.#placement = placement;
     this.#gateway = this.system.root.child<GatewayMessage>(
       this.#spec('gateway', (context) =>
@@ -472,9 +486,17 @@ export class Node {
     for (const store of this.stores) store.diskFull(this.#fullParts.size > 0);
   }
 
-  #settingsChanged(settings: ClusterSettings): void {
-    if (!this.settings.changed(settings)) return;
+  #tableChanged(table: ClusterSettings): void {
+    if (!this.settings.changed(table)) return;
+    for (const store of this.stores) store.tableChanged(table);
+    this.#tellTable();
     for (const { news } of this.#links.values()) news.send({ type: 'SettingsChanged' });
+  }
+
+  #tellTable(): void {
+    const { known } = this.settings;
+    if (known === undefined) return;
+    for (const store of this.stores) store.tableKnown(known);
   }
 
   // ---- peers ------------------------------------------------------------------------------
@@ -576,6 +598,10 @@ export class Node {
     const { mailboxMax = MAILBOX_MAX } = this.#parts.limits;
     return { name, shutdownMs: SHUTDOWN_MS, mailboxMax, start };
   }
+}
+
+function isMeta({ machine }: Group): boolean {
+  return machine === 'meta';
 }
 
 function placed({ id, fromConflictSlot, toConflictSlot }: Group): PlacedGroup {

@@ -30,6 +30,7 @@ interface Confirmed {
 export class SettingsWatch {
   readonly #options: WatchOptions;
   #own: ClusterSettings = NO_SETTINGS;
+  #readVersion = Infinity;
   /** By peer: the version that it has told last. */
   readonly #told = new Map<number, number>();
   readonly #confirmed = new Map<number, Confirmed>();
@@ -44,15 +45,33 @@ export class SettingsWatch {
     return this.#own.version;
   }
 
+  get own(): ClusterSettings {
+    return this.#own;
+  }
+
   get values(): ReadonlyMap<string, string> {
     return this.#own.values;
   }
 
-  /** `false`: nothing has changed. */
+  /** The table; undefined until it is known to be as new as when this node began. */
+  get known(): ClusterSettings | undefined {
+    return this.#own.version >= this.#readVersion ? this.#own : undefined;
+  }
+
+  /**
+   * `false`: it is no later version. An executor that begins again comes back step by step to the
+   * one that it had. The stored scripts, which are told with it, change without a new version.
+   */
   changed(settings: ClusterSettings): boolean {
     const { version } = this.#own;
+    if (settings.version < version) return false;
     this.#own = settings;
-    return settings.version !== version;
+    return settings.version > version;
+  }
+
+  /** All changes that were made before this node began are in this version, and in later ones. */
+  read(version: number): void {
+    this.#readVersion = Math.min(this.#readVersion, version);
   }
 
   told(peer: number, version: number): void {

@@ -2,9 +2,13 @@
  * Which store of a node holds a group. A function of the group's name alone, so that a group finds
  * its rows again at the next start, whatever other groups have come and gone. Pure.
  */
-import type { GroupId } from '../accord/topology/group-id.ts';
+import { type GroupId, META_GROUP } from '../accord/topology/group-id.ts';
 
-/** From 0; ranges are spread evenly, and all generations of a range stay together. */
+/**
+ * From 0; ranges are spread evenly, and all generations of a range stay together. The meta group is
+ * in the first store.
+ */
 export function storeOf({ range }: GroupId, stores: number): number {
+  if (range === META_GROUP.range) return 0;
   return (range - 1) % stores;
 }

@@ -67,8 +67,13 @@ interface StoreParts {
   readonly ends: () => readonly EndOfGroup[];
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly onDiskFull: (full: boolean) => void;
-  /** The settings of the cluster as its first group has them. */
-  readonly onSettings: (settings: ClusterSettings) => void;
+  /** The cluster's table, where its group is here. */
+  readonly onTable: (table: ClusterSettings) => void;
+  /** The table as the node knows it; see `CoordinatorOptions`. */
+  readonly knownTable: () => ClusterSettings | undefined;
+  /** The same, known to be new enough or not. */
+  readonly table: () => ClusterSettings;
+  readonly onTableRead: (version: number) => void;
   readonly observer: NodeObserver;
   readonly recorder: TraceRecorder;
   readonly spec: <M>(name: string, start: ChildSpec<M>['start']) => ChildSpec<M>;
@@ -97,7 +102,7 @@ export class Store {
   readonly #time: ClusterTime;
   readonly #outbox: Outbox;
   readonly #up = new Set<number>();
-  #settings = NO_SETTINGS;
+  #table = NO_SETTINGS;
   readonly #replica = new LateRef<ReplicaActorMessage>('replica');
   readonly #executor = new LateRef<ExecutorMessage>('executor');
   readonly #coordinator = new LateRef<CoordinatorActorMessage>('coordinator');
@@ -201,8 +206,9 @@ export class Store {
         nowMs: () => (this.#time.isKnown ? this.clock.presentUs / 1_000 : TIME_UNKNOWN_MS),
         observe: (report, held) => {
           observer.executed(report, this.#parts.store, held);
-          this.#observeSettings(report.settings);
+          this.#observeTable(report.settings);
         },
+        table: this.#parts.table,
         watch: (machines) => observer.watchMachines?.(machines, this.#parts.store),
         earlyMax: limits.earlyMax,
         onDiskFull,
@@ -211,14 +217,15 @@ export class Store {
   }
 
   /** Called after each turn of the executor. */
-  #observeSettings(settings: ClusterSettings): void {
-    if (settings === this.#settings) return;
-    this.#settings = settings;
-    this.#parts.onSettings(settings);
+  #observeTable(table: ClusterSettings): void {
+    if (table === this.#table) return;
+    this.#table = table;
+    this.#parts.onTable(table);
   }
 
   #coordinatorSpec(): ChildSpec<CoordinatorActorMessage> {
     const { nodeId, groups, allGroups, limits, bareOks, clients, observer } = this.#parts;
+    const { knownTable: table, onTableRead } = this.#parts;
     return this.#parts.spec('coordinator', (context) =>
       coordinatorActor(context, {
         self: nodeId,
@@ -237,6 +244,8 @@ export class Store {
         executor: this.#executor,
         clients,
         bareOks,
+        table,
+        onTableRead,
         observe: observer,
       }),
     );
@@ -273,6 +282,16 @@ export class Store {
     this.#up.delete(peer);
     this.toCoordinator.send({ type: 'PeerDown', peer });
     this.#toReplica.send({ type: 'PeerDown', peer });
+  }
+
+  /** Which keyspace events are told follows it at once. */
+  tableChanged(table: ClusterSettings): void {
+    this.#toExecutor.send({ type: 'Table', table });
+  }
+
+  /** Transactions that begin from now on name it. */
+  tableKnown(table: ClusterSettings): void {
+    this.toCoordinator.send({ type: 'Table', table });
   }
 
   /** No write may be begun, or may be again. */

@@ -4,6 +4,8 @@
  * deadlines. Answers the parts that fail; the executor answers those that are executed.
  */
 
+import { NO_HEAD, settingsHead } from '../../storage/body-settings.ts';
+import { bodySettingsOf, type ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { ExpiredKeys } from '../../storage/state-machine.ts';
 import { bodyOf } from '../../storage/transaction-body.ts';
 import type { Part, PartAnswer, StoreNews } from '../../transport/resp/connection/part.ts';
@@ -32,7 +34,7 @@ import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
 import { equal, keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import { whyNotSuccessors } from '../accord/topology/close-body.ts';
 import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap, NO_GROUP } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, META_GROUP, NO_GROUP } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -43,6 +45,7 @@ import { GroupWork } from './group-work.ts';
 import type { CoordinatorActorMessage, ExecutorMessage, OutsideRun, ReadDone } from './messages.ts';
 import type { Outbox } from './outbox.ts';
 import { isListing, SpanningWork, unspannable } from './spanning-work.ts';
+import { TableQuestion } from './table-question.ts';
 import { TxnTrace } from './txn-trace.ts';
 
 interface CoordinatorOptions {
@@ -67,6 +70,10 @@ interface CoordinatorOptions {
   readonly clients: Outlet<StoreNews>;
   /** Replies that are counted elsewhere; undefined where all replies come as messages. */
   readonly bareOks: (group: GroupId) => BareOks | undefined;
+  /** The cluster's table as this actor begins; undefined: it has not been read yet. */
+  readonly table: () => ClusterSettings | undefined;
+  /** The table had this version, or a later one, when it was asked for. */
+  readonly onTableRead: (version: number) => void;
   readonly observe: CoordinatorObserver;
 }
 
@@ -148,6 +155,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #lastToken: number;
   #judged: ClockVerdict['type'] = 'unknown';
   #begins: Array<{ readonly group: GroupId; readonly begin: BeginRead }> = [];
+  /** In front of the bodies of transactions; undefined: the table has not been read yet. */
+  #head: Uint8Array | undefined;
+  readonly #question: TableQuestion | undefined;
   #diskFull = false;
   #backlog = false;
   #draining = false;
@@ -172,6 +182,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     });
     this.#batch = { ...BATCH_LIMITS, ...options.batch };
     this.#spanning = new SpanningWork(allGroups, this.#batch.waitingMax);
+    const table = options.table();
+    this.#head = table && settingsHead(bodySettingsOf(table));
+    const asks = table === undefined && groups.some(({ machine }) => machine === 'meta');
+    this.#question = asks ? new TableQuestion(options.commandTimeoutMs) : undefined;
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
     for (const group of groups) this.#begin(group);
     // Every peer is down until its link says otherwise.
@@ -225,9 +239,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'DiskFull':
         this.#diskFull = message.full;
         return;
+      case 'Table':
+        this.#head = settingsHead(bodySettingsOf(message.table));
+        return;
       case 'ClockCompared':
         return this.#options.time.compared(message.peer, message.reading);
       case 'Tick':
+        this.#askForTable();
         this.#tick();
         return this.#perform();
     }
@@ -343,7 +361,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'PartReplies':
       case 'PartFailed':
       case 'RepliesLost':
-        return this.#expiryEnded(message);
+        return this.#ownEnded(message);
     }
   }
 
@@ -511,7 +529,17 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#receivePart(expiry.begin(keys, more, this.#ownUnits, nowMs));
   }
 
-  #expiryEnded(answer: PartAnswer): void {
+  /** Not without a majority: a node that stops would wait for the answer. */
+  #askForTable(): void {
+    if (this.#draining || this.#question?.isDue(this.#nowMs()) !== true) return;
+    if (!this.#coordinators.state(META_GROUP).quorumReachable) return;
+    this.#ownUnits += 1;
+    this.#receivePart(this.#question.ask(this.#ownUnits, this.#nowMs()));
+  }
+
+  #ownEnded(answer: PartAnswer): void {
+    const version = this.#question?.ended(answer, this.#nowMs());
+    if (version !== undefined) this.#options.onTableRead(version);
     let isSoon = false;
     for (const { expiry } of this.#groups.values()) {
       if (expiry.ended(answer, this.#nowMs())) isSoon = true;
@@ -535,7 +563,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       for (const work of this.#waiting) {
         // Without a majority nothing is begun: what waits can still be refused for certain.
         if (!this.#coordinators.state(work.group.id).quorumReachable) continue;
-        if (mayWrite) this.#beginTransactions(work);
+        if (mayWrite && this.#knowsTableFor(work)) this.#beginTransactions(work);
         this.#beginReads(work);
         if (work.batcher.waiting === 0) this.#waiting.delete(work);
       }
@@ -544,10 +572,15 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     this.#perform();
   }
 
+  /** Transactions over keys name the settings with which they run. */
+  #knowsTableFor({ group }: GroupWork): boolean {
+    return this.#head !== undefined || group.machine === 'meta';
+  }
+
   /** Each part over several groups is a transaction of its own. */
   #beginSpanning(): void {
     const { clock, time } = this.#options;
-    if (!clock.begun || time.verdict.type !== 'right') return;
+    if (!clock.begun || time.verdict.type !== 'right' || this.#head === undefined) return;
     const mayBegin = (parts: readonly SpanningPart[]): boolean =>
       this.#coordinators.isReachable(parts.map(({ group }) => group));
     while (!this.#congested()) {
@@ -558,7 +591,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const work = this.#workOf(pending.part);
       if (work === undefined) return;
       const parts = this.#spanning.partsOf(pending.part);
-      const commands = bodyOf([pending.part.bytes]);
+      const commands = bodyOf([pending.part.bytes], this.#head);
       const id = this.#coordinators.coordinateSpanning(parts, commands, this.#nowMs());
       this.#spanning.begun(waiting);
       this.#begun(work, id, [pending], commands.length);
@@ -591,7 +624,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const batch = work.batcher.nextTransaction(this.#coordinators.state(group).underWay);
       if (batch === undefined) break;
       this.#taken = batch.pendings;
-      const body = bodyOf(batch.pendings.map(({ part }) => part.bytes));
+      const units = batch.pendings.map(({ part }) => part.bytes);
+      const body = bodyOf(units, work.group.machine === 'meta' ? NO_HEAD : this.#head);
       const id = this.#coordinators.coordinate(group, batch.participants, body, nowMs);
       this.#begun(work, id, batch.pendings, body.length);
     }

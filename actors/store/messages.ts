@@ -1,6 +1,7 @@
 /**
  * The messages to the three actors of a store, from each other and from the rest of the node.
  */
+import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { EngineErrorCode } from '../../storage/errors.ts';
 import type { FlushedGroup } from '../../storage/state-machines.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
@@ -50,6 +51,12 @@ export type ReplicaActorMessage =
   | { readonly type: 'WalGone'; readonly exit: ActorExit }
   | { readonly type: 'Tick' };
 
+/** The cluster's table, as the node has it now. */
+interface TableNews {
+  readonly type: 'Table';
+  readonly table: ClusterSettings;
+}
+
 export type ExecutorMessage =
   /** Clients of this node that wait for the transaction. */
   | { readonly type: 'Expect'; readonly key: string; readonly parts: readonly Part[] }
@@ -84,6 +91,8 @@ export type ExecutorMessage =
   /** From the gateway, of replies that did not fit the window of their part. */
   | ReplyFlow
   | WalReply
+  /** The cluster's table has changed. */
+  | TableNews
   | {
       readonly type: 'FlushDone';
       readonly failure: FlushFailure | undefined;
@@ -156,6 +165,8 @@ export type CoordinatorActorMessage =
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
   /** A comparison of a peer's clock with this node's. */
   | { readonly type: 'ClockCompared'; readonly peer: number; readonly reading: ClockComparison }
+  /** It has been read, or has changed. */
+  | TableNews
   | { readonly type: 'DiskFull' | 'Backlog'; readonly full: boolean }
   /** The node stops: no work begins any more; answers when all work in flight is answered. */
   | { readonly type: 'Drain'; readonly replyTo: ActorRef<{ readonly type: 'Drained' }> }

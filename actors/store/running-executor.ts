@@ -6,6 +6,8 @@
  * the log.
  */
 import { Arguments } from '../../storage/arguments.ts';
+import { settingsOfBody } from '../../storage/body-settings.ts';
+import { type ClusterSettings, EVENTS_SETTING } from '../../storage/cluster-settings.ts';
 import { commandFor } from '../../storage/commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from '../../storage/commands/reply.ts';
 import type { Engine, GroupSlots } from '../../storage/engine.ts';
@@ -96,6 +98,8 @@ export interface RunningOptions {
    * the first clocks are compared. The last timestamp seen would not do: it may be long past.
    */
   readonly nowMs: () => number;
+  /** The cluster's table as this actor begins. */
+  readonly table: () => ClusterSettings;
   readonly observe: (report: StoreReport, heldReplyBytes: number) => void;
   /** For checks that run beside the store: a fresh incarnation. */
   readonly watch?: ((machines: StateMachines) => void) | undefined;
@@ -263,6 +267,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#slice = new ApplySlice(() => context.clock.monotonicMs(), options.sliceCommandsMax);
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
     options.watch?.(this.#machines);
+    this.#follow(options.table());
     options.observe(this.#machines, 0);
     context.timers.startPeriodic('tick', 100, { type: 'Tick' });
     options.clients.send({ type: 'WaitsLost' });
@@ -286,6 +291,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   receive(message: ExecutorMessage): void {
     try {
+      if (message.type === 'Table') return this.#follow(message.table);
       return this.#receive(message);
     } catch (error) {
       // Damage does not heal by starting again, and every new try would only ask for more.
@@ -322,6 +328,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       waiting: this.#handed.length + Number(this.#isHalfWay()),
       kept: this.#replica.kept + this.#coordinator.kept,
     };
+  }
+
+  #follow({ values }: ClusterSettings): void {
+    this.#machines.eventFlags = values.get(EVENTS_SETTING) ?? '';
   }
 
   /** The engine must not know a transaction that the log could still lose. */
@@ -504,11 +514,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const isMovedOn = isMoved(reads);
     if (reads === undefined || isMovedOn) {
       const footprint = participants === WHOLE_STORE ? undefined : participants;
-      machine.begin(executeAt, footprint, undefined, isRepeated);
+      machine.begin(executeAt, footprint, undefined, isRepeated, settingsOfBody(body));
       return isMovedOn ? NO_BYTES : body;
     }
     const { parts, commands } = decodeSpanningBody(body);
-    machine.begin(executeAt, footprintOf(parts), decodeReads(reads), isRepeated);
+    const thresholds = settingsOfBody(commands);
+    machine.begin(executeAt, footprintOf(parts), decodeReads(reads), isRepeated, thresholds);
     return commands;
   }
 
@@ -844,7 +855,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#notBeforeMs = this.#context.clock.monotonicMs() + DISK_FULL_RETRY_MS;
   }
 
-  #receive(message: ExecutorMessage): void {
+  #receive(message: Exclude<ExecutorMessage, { readonly type: 'Table' }>): void {
     switch (message.type) {
       case 'Expect':
         this.#expected.set(message.key, message.parts);

@@ -24,7 +24,7 @@ export class SpanningWork {
 
   /** `groups`: of the whole cluster. */
   constructor(groups: readonly Group[], waitingMax: number) {
-    this.#groups = inOrder(groups);
+    this.#groups = inOrder(groups.filter(({ machine }) => machine === 'keyspace'));
     this.#waitingMax = waitingMax;
   }
 

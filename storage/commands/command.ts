@@ -92,6 +92,8 @@ export interface Command {
   readonly fixedKeys?: KeyRange | undefined;
   /** Whether the command needs keys that only show while it runs (`Keyspace.findNamed`). */
   readonly findsKeys?: ((args: Words) => boolean) | undefined;
+  /** It is for the cluster's table, which the meta group has; all others are for keys. */
+  readonly ofTable?: true;
   /** It does not look at the values of its keys, only whether they are there. */
   readonly ignoresValues?: true;
   /** `read` with one key may be served by an ephemeral read. */
@@ -252,6 +254,7 @@ export function command(entry: CommandEntry): Command {
     kind,
     ...(entry.growth === undefined ? {} : { growth: entry.growth }),
     growsAt: entry.growsAt,
+    ...(entry.ofTable === undefined ? {} : { ofTable: true }),
     ...(entry.ignoresValues === undefined ? {} : { ignoresValues: true }),
     run: entry.run,
   };

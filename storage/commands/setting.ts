@@ -4,14 +4,17 @@
  */
 import { NO_DEADLINE } from '../keyspace/entry.ts';
 import { STRING } from '../types/string.ts';
-import { type Command, command } from './command.ts';
+import { type Command, command, ONE_KEY } from './command.ts';
 
 export const SETTING_COMMAND = 'HOLO.SETTING';
+/** Answers the version of the cluster's table. */
+export const TABLE_VERSION_COMMAND = 'HOLO.TABLEVERSION';
 
 export const SETTING_COMMANDS: readonly Command[] = [
   command({
     group: 'server',
     keys: 'whole-store',
+    ofTable: true,
     flags: 'write',
     name: SETTING_COMMAND,
     arity: -4,
@@ -27,6 +30,20 @@ export const SETTING_COMMANDS: readonly Command[] = [
       }
       keyspace.tableChanged();
       out.integer(version);
+    },
+  }),
+  command({
+    group: 'server',
+    keys: ONE_KEY,
+    ofTable: true,
+    flags: 'readonly',
+    name: TABLE_VERSION_COMMAND,
+    arity: 2,
+    summary: "Tell the version of the cluster's table",
+    since: '0.1.0',
+    complexity: 'O(1)',
+    run(keyspace, args, out) {
+      out.integer(Number(keyspace.table().findOf(STRING, args, 1)?.entry.value ?? 0));
     },
   }),
 ];

@@ -17,6 +17,7 @@ export const USERS_COMMANDS: readonly Command[] = [
   command({
     group: 'server',
     keys: 'whole-store',
+    ofTable: true,
     flags: 'write',
     name: USERS_COMMAND,
     arity: -5,

@@ -4,27 +4,21 @@
  * from its first use on. The state machine owns the object.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import {
-  type ClusterSettings,
-  EVENTS_SETTING,
-  settingsOf,
-  thresholdsOf,
-} from '../cluster-settings.ts';
+import { type ClusterSettings, settingsOf } from '../cluster-settings.ts';
 import {
   type DatabaseMarks,
   type Engine,
   emptyMeta,
   type FlushBatch,
   type GroupMeta,
-  type GroupSlots,
+  type MachineGroup,
 } from '../engine.ts';
 import { ApplyOrderError, EngineError } from '../errors.ts';
-import { DATABASES, TABLE_DATABASE } from '../limits.ts';
+import { DATABASES, SCRIPTS_DATABASE, TABLE_DATABASE } from '../limits.ts';
 import type { SearchedPlace } from './big-keys.ts';
 import type { KeyspaceDigest } from './digest.ts';
 import type { StoredEntry } from './entry.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
-import { KeyEvents } from './key-events.ts';
 import { type OtherDatabases, RunContext } from './run-context.ts';
 import { POSITIONS } from './slots.ts';
 import { TableHash, type TableHashKey } from './table-hash.ts';
@@ -36,7 +30,7 @@ const TTL_SAMPLE_SHARE = 0.02;
 
 interface DatabasesOptions {
   readonly engine: Engine;
-  readonly group: GroupSlots;
+  readonly group: MachineGroup;
   /** Bytes of memory for clean cells; unflushed ones are not counted. */
   readonly cacheBytesMax: number;
   /** Bytes of keys and values that one unit may write. */
@@ -66,8 +60,12 @@ export interface Capture {
 
 export class Databases implements OtherDatabases {
   readonly context: RunContext;
+  /** The group has the cluster's table, and no keys. */
+  readonly isMeta: boolean;
+  /** Of the rows that commands keep beside the keys. */
+  readonly #tableNumber: number;
   readonly #engine: Engine;
-  readonly #group: GroupSlots;
+  readonly #group: MachineGroup;
   readonly #hash: TableHash;
   /** Those in use, by physical number. */
   readonly #byNumber: (GroupKeyspace | undefined)[];
@@ -86,6 +84,8 @@ export class Databases implements OtherDatabases {
   constructor(options: DatabasesOptions) {
     const { engine, group, cacheBytesMax, unitWriteBytesMax, stepElementsMax } = options;
     const { id, fromSlot, toSlot } = group;
+    this.isMeta = group.machine === 'meta';
+    this.#tableNumber = this.isMeta ? TABLE_DATABASE : SCRIPTS_DATABASE;
     this.#engine = engine;
     this.#group = group;
     this.#hash = new TableHash(options.tableHashKey);
@@ -104,13 +104,13 @@ export class Databases implements OtherDatabases {
     this.#marks = meta.databases;
     this.#clearedAt = [...meta.clearedAt];
     this.#flushedSequence = meta.appliedSequence;
-    this.#byNumber = new Array<GroupKeyspace | undefined>(TABLE_DATABASE + 1).fill(undefined);
+    this.#byNumber = new Array<GroupKeyspace | undefined>(SCRIPTS_DATABASE + 1).fill(undefined);
     this.#selected = new Array<GroupKeyspace | undefined>(DATABASES).fill(undefined);
-    this.#use(this.#physical(0));
+    if (!this.isMeta) this.#use(this.#physical(0));
     for (const { database } of engine.countsOf(id)) this.#use(database);
     this.#assign();
     // The rows of the table lie where they have always been, whatever group has their slots now.
-    this.#take(engine.page(TABLE_DATABASE, 0, POSITIONS, ROWS_MAX));
+    this.#take(engine.page(this.#tableNumber, 0, POSITIONS, ROWS_MAX));
   }
 
   /** The same object until they change. */
@@ -124,6 +124,7 @@ export class Databases implements OtherDatabases {
   }
 
   of(database: number): GroupKeyspace {
+    if (this.isMeta) return this.table();
     return this.#selected[database] ?? this.#use(this.#physical(database));
   }
 
@@ -139,7 +140,7 @@ export class Databases implements OtherDatabases {
 
   /** Keys of all databases that clients can select. */
   get size(): number {
-    const rows = this.#byNumber[TABLE_DATABASE]?.size ?? 0;
+    const rows = this.#byNumber[this.#tableNumber]?.size ?? 0;
     return this.#sum((keyspace) => keyspace.size) - rows;
   }
 
@@ -206,18 +207,16 @@ export class Databases implements OtherDatabases {
   }
 
   table(): GroupKeyspace {
-    return this.#use(TABLE_DATABASE);
+    return this.#use(this.#tableNumber);
   }
 
   tableChanged(): void {
-    this.#take(this.#byNumber[TABLE_DATABASE]?.page(0, ROWS_MAX).items ?? []);
+    this.#take(this.#byNumber[this.#tableNumber]?.page(0, ROWS_MAX).items ?? []);
   }
 
   #take(rows: readonly StoredEntry[]): void {
     if (rows.length === 0) return;
     this.context.settings = settingsOf(rows.map(({ key, entry }) => [key, String(entry.value)]));
-    this.context.thresholds = thresholdsOf(this.context.settings);
-    this.context.keyEvents = KeyEvents.of(this.context.settings.values.get(EVENTS_SETTING) ?? '');
   }
 
   swap(a: number, b: number): void {

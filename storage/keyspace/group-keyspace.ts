@@ -12,6 +12,7 @@ import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { TABLE_DATABASE } from '../limits.ts';
 import { placeOfText } from '../place.ts';
 import { requestOf } from '../request.ts';
+import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import { allSteps, type Steps } from '../steps.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
@@ -157,7 +158,11 @@ export class GroupKeyspace implements Keyspace {
   }
 
   get thresholds(): Thresholds {
-    return this.#context.thresholds;
+    return this.#context.runSettings;
+  }
+
+  get scriptLimits(): ScriptLimits {
+    return this.#context.runSettings;
   }
 
   get settings(): ClusterSettings {

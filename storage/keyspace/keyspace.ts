@@ -6,6 +6,7 @@
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import type { ClusterSettings } from '../cluster-settings.ts';
+import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
 import type { Thresholds } from '../types/thresholds.ts';
@@ -69,7 +70,8 @@ export interface Keyspace {
   /** They are of a read, between two transactions. */
   readonly reading: boolean;
   readonly thresholds: Thresholds;
-  /** The settings of the cluster, and what else is in its table. */
+  readonly scriptLimits: ScriptLimits;
+  /** The rows beside the keys: stored scripts; of the meta group, the cluster's table. */
   readonly settings: ClusterSettings;
   /** A command that goes through more elements pauses behind each so many: see `Command.run`. */
   readonly stepElements: number;

@@ -3,11 +3,11 @@
  * state machine sets it, the keyspaces read it and charge their writes to it.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { type BodySettings, STANDARD_SETTINGS } from '../body-settings.ts';
 import { type ClusterSettings, NO_SETTINGS } from '../cluster-settings.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
-import { THRESHOLDS, type Thresholds } from '../types/thresholds.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
 import { type Entry, NONE, storedBytes } from './entry.ts';
 import { type Footprint, hasSlot } from './footprint.ts';
@@ -67,6 +67,7 @@ interface WriteContext {
   readonly footprint: Footprint;
   /** It was executed before, and subscribers have been told. */
   readonly isRepeated: boolean;
+  readonly settings: BodySettings;
 }
 
 export class RunContext {
@@ -96,8 +97,8 @@ export class RunContext {
   /** Bytes of keys and values that one unit may write. */
   readonly unitWriteBytesMax: number;
   readonly memory: CacheMemory;
-  /** As the cluster's settings are now. */
-  thresholds: Thresholds = THRESHOLDS;
+  /** Those of the transaction. */
+  runSettings: BodySettings = STANDARD_SETTINGS;
   settings: ClusterSettings = NO_SETTINGS;
   /** Whether the client of the command waits where the command finds nothing. */
   mayWait = false;
@@ -145,8 +146,10 @@ export class RunContext {
     this.unitWriteBytesMax = unitWriteBytesMax;
   }
 
-  beginWrite({ version, nowMs, partlyStored, footprint, isRepeated }: WriteContext): void {
+  beginWrite(context: WriteContext): void {
+    const { version, nowMs, partlyStored, footprint, isRepeated, settings } = context;
     this.events = isRepeated ? undefined : this.keyEvents;
+    this.runSettings = settings;
     this.footprint = footprint;
     if (version !== this.version) this.firstUnit = this.unit + 1;
     this.version = version;

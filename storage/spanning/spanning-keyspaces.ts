@@ -14,6 +14,7 @@ import type { GroupKeyspace } from '../keyspace/group-keyspace.ts';
 import type { EventClass } from '../keyspace/key-events.ts';
 import type { Found, KeyPage, Keyspace } from '../keyspace/keyspace.ts';
 import { firstSlotOf, slotOfText } from '../keyspace/slots.ts';
+import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
 import type { Thresholds } from '../types/thresholds.ts';
@@ -138,6 +139,10 @@ class SpanningKeyspace implements Keyspace {
 
   get thresholds(): Thresholds {
     return this.#own().thresholds;
+  }
+
+  get scriptLimits(): ScriptLimits {
+    return this.#own().scriptLimits;
   }
 
   get settings(): ClusterSettings {

@@ -16,8 +16,8 @@ export interface AclNode {
 export function aclNode(passwordHash = ''): AclNode {
   const store = new StoreCoordinator();
   const harness = new Harness({}, store, undefined, undefined, undefined, passwordHash);
-  harness.clusterValues = () => store.machine.settings.values;
-  harness.clusterVersion = () => store.machine.settings.version;
+  harness.clusterValues = () => store.table.settings.values;
+  harness.clusterVersion = () => store.table.settings.version;
   harness.heldVersion = Number.MAX_SAFE_INTEGER;
   const admin = harness.client();
   return {

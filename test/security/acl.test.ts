@@ -399,15 +399,15 @@ describe('ACL', () => {
     const admin = client();
     expect(admin.ask(request(`ACL SETUSER ann +get ${rules}`))).toContain(reason);
     expect(admin.ask(request('ACL USERS'))).toBe(array('default'));
-    expect(store.machine.settings.version).toBe(0);
+    expect(store.table.settings.version).toBe(0);
   });
 
   test('a change that another one has overtaken is refused', () => {
     const { client, harness, store } = aclNode();
     const admin = client();
-    harness.clusterVersion = () => store.machine.settings.version - 1;
+    harness.clusterVersion = () => store.table.settings.version - 1;
     expect(admin.ask(request('ACL SETUSER ann +get'))).toContain('-TRYAGAIN refused, nothing was');
-    expect(store.machine.settings.values.size).toBe(0);
+    expect(store.table.settings.values.size).toBe(0);
   });
 
   test('a node without a lease serves no user of the table, and others as ever', () => {

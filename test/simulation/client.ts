@@ -95,6 +95,13 @@ export function unitOf(
   };
 }
 
+/** A command for the cluster's table; it is alone in its unit. */
+export function isOfTable({ part: { bytes, count } }: ClientUnit): boolean {
+  if (count !== 1) return false;
+  args.next(bytes, 0);
+  return commandFor(args)?.ofTable === true;
+}
+
 function itemsOf(commands: number, exec: boolean | readonly UnitItem[]): readonly UnitItem[] {
   if (typeof exec !== 'boolean') return exec;
   return exec ? [{ exec: commands }] : [commands];

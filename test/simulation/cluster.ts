@@ -5,6 +5,7 @@
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
+import { metaGroup } from '../../actors/meta/topology.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
@@ -89,10 +90,12 @@ export class SimulatedCluster {
   readonly nodes: SimNode[] = [];
   readonly counts: Record<string, number> = {};
   readonly violations: string[] = [];
-  /** Those of the beginning first; they grow where groups are split. */
+  /** Those of keys: of the beginning first; they grow where groups are split. */
   readonly groups: SimGroup[];
+  readonly meta: SimGroup;
+  readonly #allGroups: SimGroup[];
   readonly #splits: Splits | undefined;
-  /** One per group, and one over all of them where there are several. */
+  /** One per group of keys, and one over all of them where there are several. */
   readonly workloads: readonly Workload[];
   /** Present where there are several groups. */
   readonly span: SimSpan | undefined;
@@ -121,6 +124,8 @@ export class SimulatedCluster {
     const electorate = members.slice(0, profile.electorate);
     const descriptors = options.groups ?? [firstGroup(members, electorate)];
     this.groups = descriptors.map((descriptor) => this.#group(descriptor));
+    this.meta = this.#group(metaGroup({ members, electorate }));
+    this.#allGroups = [...this.groups, this.meta];
     for (const nodeId of members) this.nodes.push(this.#machine(nodeId, members));
     const common = {
       ...{ profile, scheduler, count, violation, checkStepsMax: options.checkStepsMax },
@@ -156,6 +161,7 @@ export class SimulatedCluster {
             add: (descriptor, parent) => {
               const group = this.#group(descriptor, parent);
               this.groups.push(group);
+              this.#allGroups.push(group);
               for (const node of this.nodes) node.add(group);
             },
           });
@@ -209,8 +215,9 @@ export class SimulatedCluster {
     return new SimNode({
       nodeId,
       members,
-      groups: this.groups.filter((group) => group.has(nodeId)),
-      allGroups: this.groups,
+      groups: this.#allGroups.filter((group) => group.has(nodeId)),
+      allGroups: this.#allGroups,
+      meta: this.meta,
       stores: this.#options.stores ?? 1,
       hasGateway: this.#options.hasGateways === true,
       rng,
@@ -354,10 +361,11 @@ export class SimulatedCluster {
   converged(): string | undefined {
     for (const node of this.#living()) {
       if (!node.ready) return `node ${node.id} is not ready`;
+      if (node.node?.settings.known === undefined) return `node ${node.id} does not know the table`;
       const { unapplied } = node.watermarks ?? { unapplied: 1 };
       if (unapplied > 0) return `node ${node.id} still has ${unapplied} undecided transactions`;
     }
-    for (const group of this.groups) {
+    for (const group of this.#allGroups) {
       const digests = this.#livingOf(group).flatMap((node) => this.#digest(node, group) ?? []);
       const [first] = digests;
       if (digests.some((digest) => digest !== first)) {
@@ -442,11 +450,12 @@ export class SimulatedCluster {
   #checkOracle(): void {
     if (this.#options.invariants === false || this.violations.length > 0) return;
     const { unitWriteBytesMax, spanningReadBytesMax } = limitsOf(this.profile);
-    const expectedDigests = digestsOf(this.groups, {
+    const groups = this.#allGroups;
+    const expectedDigests = digestsOf(groups, {
       ...{ unitWriteBytesMax, spanningReadBytesMax, spanJudge: this.span?.judge },
       violation: (what) => this.#violation(what),
     });
-    for (const [at, group] of this.groups.entries()) {
+    for (const [at, group] of groups.entries()) {
       const expected = expectedDigests[at] ?? 'down';
       for (const node of this.#livingOf(group)) {
         const digest = this.#digest(node, group);
@@ -475,7 +484,7 @@ export class SimulatedCluster {
     const living = this.#living();
     for (const { id, node } of living) this.#checkIdle(id, node?.system.inspect());
     if (living.length < this.nodes.length) return;
-    for (const group of this.groups) {
+    for (const group of this.#allGroups) {
       group.invariants?.atEnd(this.#livingOf(group).map(({ id }) => id));
     }
     for (const { id, disk } of living) {

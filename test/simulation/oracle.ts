@@ -21,6 +21,7 @@ import { decodeSuccessors } from '../../actors/accord/topology/close-body.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import { type GroupId, groupKey, isSameGroup } from '../../actors/accord/topology/group-id.ts';
 import { Arguments } from '../../storage/arguments.ts';
+import { headBytes, settingsOfBody } from '../../storage/body-settings.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
 import { SPANNING_READ_BYTES_MAX, UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
@@ -181,7 +182,7 @@ function runInOne(run: OracleRun, execution: Execution): void {
   const [member] = openFor(run, id);
   const machine = member?.machine;
   if (machine === undefined) return;
-  machine.begin(executeAt, footprintOf(participants));
+  machine.begin(executeAt, footprintOf(participants), undefined, false, settingsOfBody(body));
   const replied = runAll(machine, body, isAwaited(run, executeAt));
   machine.commit(machine.appliedSequence + 1);
   tell(run, executeAt, body, replied);
@@ -227,7 +228,8 @@ function runInSeveral(run: OracleRun, { id, executeAt, body }: Execution): void 
   const lists: Buffer[] = [];
   const isListing = isKeysAlone(commands);
   for (const { machine } of its) {
-    machine.begin(executeAt, isWhole ? undefined : Uint16Array.from(slots).sort(), fetched);
+    const footprint = isWhole ? undefined : Uint16Array.from(slots).sort();
+    machine.begin(executeAt, footprint, fetched, false, settingsOfBody(commands));
     const replied = runAll(machine, commands, true);
     machine.commit(machine.appliedSequence + 1);
     if (isListing) {
@@ -265,7 +267,7 @@ function footprintOf(participants: Participants): Uint16Array | undefined {
 /** The replies, if they are wanted. */
 function runAll(machine: StateMachine, commands: Uint8Array, isJudged: boolean): Replied[] {
   const replied: Replied[] = [];
-  for (let at = 0; at < commands.length; ) {
+  for (let at = headBytes(commands); at < commands.length; ) {
     const begin = at;
     at = args.next(commands, at);
     machine.run(args, isJudged ? writer : NO_REPLY);

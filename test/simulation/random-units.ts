@@ -27,8 +27,6 @@ export interface RandomUnitOptions {
   readonly keys: number;
   /** From number 0 on. The last two may be swapped and cleared: no other units use them. */
   readonly databases: number;
-  /** Settings of the cluster change too: the table is in the only group. */
-  readonly settings: boolean;
   /** All keys share one conflict slot. */
   readonly sameSlot: boolean;
   /** FLUSHALL is among the whole-store commands. */
@@ -100,9 +98,9 @@ const SETTING_RATE = 0.4;
 
 /** A setting of the cluster is changed, or a new collection shows by its label which one holds. */
 export function settingUnit(options: RandomUnitOptions): RandomUnit {
-  const { rng, settings } = options;
+  const { rng } = options;
   const name = below(rng, SETTINGS.length);
-  if (settings && rng.next() < SETTING_RATE) {
+  if (rng.next() < SETTING_RATE) {
     const words = [
       'HOLO.SETTING',
       'version',
@@ -136,12 +134,8 @@ function swappable({ databases }: RandomUnitOptions): readonly [number, number] 
 }
 
 function databaseCommand(options: RandomUnitOptions): Words {
-  const { rng, settings } = options;
-  const kind = rng.next();
-  if (settings && kind < 0.2) {
-    return ['HOLO.SETTING', 'version', 'hash-max-listpack-entries', String(1 + below(rng, 4))];
-  }
-  return kind < 0.7 ? ['SWAPDB', ...swappable(options).map(String)] : ['FLUSHDB'];
+  const { rng } = options;
+  return rng.next() < 0.6 ? ['SWAPDB', ...swappable(options).map(String)] : ['FLUSHDB'];
 }
 
 function below(rng: Rng, end: number): number {

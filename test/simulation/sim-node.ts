@@ -33,7 +33,7 @@ import type { WalOptions } from '../../wal/wal-options.ts';
 import type { WriteAheadLog } from '../../wal/write-ahead-log.ts';
 import { framesOver, type SimFrames } from '../bpf/sim-frames.ts';
 import { idleServices } from '../transport/resp/harness.ts';
-import type { ClientUnit } from './client.ts';
+import { type ClientUnit, isOfTable } from './client.ts';
 import { type SimClient, SimClients } from './sim-clients.ts';
 import { type CrashKind, SimDisk } from './sim-disk.ts';
 import { type CommitFault, SimEngine, type SimEngineOptions } from './sim-engine.ts';
@@ -50,6 +50,8 @@ export interface SimNodeOptions {
   readonly groups: readonly SimGroup[];
   /** Of the whole cluster. */
   readonly allGroups: readonly SimGroup[];
+  /** Absent where no unit is for the cluster's table. */
+  readonly meta?: SimGroup;
   /** The real gateway instead of simulated clients. */
   readonly hasGateway?: boolean;
   readonly stores: number;
@@ -615,8 +617,8 @@ export class SimNode {
   #seesRepeated(machine: StateMachine, group: GroupId, store: number): void {
     const { count, violation } = this.#options;
     const begin = machine.begin.bind(machine);
-    machine.begin = (executeAt, footprint, fetched, isRepeated) => {
-      begin(executeAt, footprint, fetched, isRepeated);
+    machine.begin = (executeAt, footprint, fetched, isRepeated, thresholds) => {
+      begin(executeAt, footprint, fetched, isRepeated, thresholds);
       if (isRepeated === true) return count('executed again after a restart');
       const told = this.#drive.stores.get(store)?.told;
       const name = `${groupKey(group)}/${keyOf(executeAt)}`;
@@ -635,10 +637,10 @@ export class SimNode {
       if (at !== undefined) this.#executing.set(group, at);
       this.#running = at;
     };
-    machine.begin = (executeAt, footprint, fetched, isRepeated) => {
+    machine.begin = (executeAt, ...how) => {
       at = executeAt;
       goesOn();
-      begin(executeAt, footprint, fetched, isRepeated);
+      begin(executeAt, ...how);
     };
     machine.start = (args, out) => {
       goesOn();
@@ -691,10 +693,11 @@ export class SimNode {
     };
   }
 
-  /** Of one group, by default the first, or of several. */
+  /** Of one group, by default the first, or of several; of the table: of the meta group. */
   submit(unit: ClientUnit, place: KeyPlace = this.#options.groups[0] as SimGroup): boolean {
-    const { judge } = place;
-    const groups = place.groupsOf(unit);
+    const ordering = (isOfTable(unit) && this.#options.meta) || place;
+    const { judge } = ordering;
+    const groups = ordering.groupsOf(unit);
     const floor = judge.begin(unit);
     return this.#clients.submit(unit, { groups, judge }, floor, (part) => {
       return this.#node?.submit(part) ?? false;

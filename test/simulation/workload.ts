@@ -5,7 +5,6 @@
  */
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { STATE_OPEN, UNCHANGED_COMMAND, VERSION_COMMAND } from '../../storage/commands/watched.ts';
-import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { type History, HistoryRecorder, type Json } from '../verify/history.ts';
 import { checkLinearizability, STEPS_MAX } from '../verify/linearizability.ts';
@@ -442,10 +441,7 @@ export class Workload {
   #unitOptions(rng: SeededRng): RandomUnitOptions {
     const { keys, databases, sameSlot, flushes, ttlMsMax, bigBytesMax } = this.#options.profile;
     const value = (): string => this.#value();
-    const { fromSlot, toSlot } = this.#options.group.descriptor;
-    const isSole = this.#options.blocksOnly !== true;
-    const settings = isSole && fromSlot === 0 && toSlot === REDIS_SLOTS;
-    return { rng, keys, databases, settings, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
+    return { rng, keys, databases, sameSlot, flushes, ttlMsMax, bigBytesMax, value };
   }
 
   #random(node: SimNode, process: number, unit: RandomUnit, done: Done): void {

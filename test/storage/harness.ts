@@ -3,10 +3,12 @@
  * one command per transaction by default.
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
+import { META_GROUP } from '../../actors/accord/topology/group-id.ts';
 import { Arguments } from '../../storage/arguments.ts';
+import { settingsOfBody } from '../../storage/body-settings.ts';
 import type { ReplySink } from '../../storage/commands/reply.ts';
 import { MemoryEngine, MemoryStore } from '../../storage/engine/memory-engine.ts';
-import type { Engine, GroupSlots } from '../../storage/engine.ts';
+import type { Engine, GroupSlots, MachineGroup } from '../../storage/engine.ts';
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
@@ -137,6 +139,8 @@ export const GROUP: GroupSlots = {
   fromSlot: 0,
   toSlot: REDIS_SLOTS,
 };
+/** The group of the cluster's table. */
+export const META: MachineGroup = { ...GROUP, id: META_GROUP, machine: 'meta' };
 export const START_MS = 1_700_000_000_000;
 
 export function versionAt(hlc: number, node = 1): Timestamp {
@@ -199,7 +203,7 @@ export class Machine {
   /** One transaction of a whole body. */
   execute(bytes: Buffer, version = versionAt(++this.nowUs), isRepeated = false): Reply[] {
     const replies = new Replies();
-    this.machine.begin(version, undefined, undefined, isRepeated);
+    this.machine.begin(version, undefined, undefined, isRepeated, settingsOfBody(bytes));
     for (let at = 0; at < bytes.length; ) {
       at = this.#args.next(bytes, at);
       for (let done = this.machine.start(this.#args, replies); !done; ) {

@@ -18,8 +18,7 @@ const TIMEOUT_MS = 60_000 + 200 * RUNS;
 
 function machineTelling(flags: string, options: MachineOptions = {}): Machine {
   const machine = new Machine(options);
-  const kept = eventFlagsOf(flags) ?? '';
-  machine.run('HOLO.SETTING', 'version', 'notify-keyspace-events', kept);
+  machine.all.eventFlags = eventFlagsOf(flags) ?? '';
   return machine;
 }
 
@@ -177,7 +176,7 @@ test('only the classes and channels that were asked for are told', () => {
   machine.run('RPUSH', 'l', 'a');
   machine.run('LPOP', 'l');
   expect(told(machine)).toEqual(['__keyspace@0__:l rpush', '__keyspace@0__:l lpop']);
-  machine.run('HOLO.SETTING', 'version', 'notify-keyspace-events', 'K');
+  machine.all.eventFlags = 'K';
   machine.run('RPUSH', 'l', 'a');
   expect(told(machine)).toEqual([]);
 });

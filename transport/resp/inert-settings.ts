@@ -5,16 +5,13 @@
  * value that would weaken a guarantee, or claim a missing feature, is refused with a reason.
  */
 import { EVENTS_SETTING } from '../../storage/cluster-settings.ts';
+import { eventFlagsOf } from '../../storage/keyspace/key-events.ts';
 import {
   MEMORY_SETTING,
   SCRIPT_LIMITS,
-  STEPS_SETTING,
-} from '../../storage/commands/script/script-limits.ts';
-import {
-  SCRIPTS_BYTES_MAX,
   SCRIPTS_BYTES_SETTING,
-} from '../../storage/commands/script/stored-scripts.ts';
-import { eventFlagsOf } from '../../storage/keyspace/key-events.ts';
+  STEPS_SETTING,
+} from '../../storage/script-limits.ts';
 import { INT64_MAX, parseInteger } from '../../storage/types/integers.ts';
 import { type Judged, parseBytes, type Setting, YES_OR_NO } from './settings-registry.ts';
 
@@ -162,17 +159,17 @@ const OF_CLUSTER: readonly Inert[] = [
   { names: [EVENTS_SETTING], standard: '', judge: eventFlags },
   {
     names: [STEPS_SETTING],
-    standard: String(SCRIPT_LIMITS.stepsMax),
+    standard: String(SCRIPT_LIMITS.scriptStepsMax),
     judge: count(1_000, SCRIPT_STEPS_MAX),
   },
   {
     names: [MEMORY_SETTING],
-    standard: String(SCRIPT_LIMITS.memoryBytesMax),
+    standard: String(SCRIPT_LIMITS.scriptMemoryBytesMax),
     judge: within(SCRIPT_BYTES_MIN, SCRIPT_BYTES_MAX, MEMORY),
   },
   {
     names: [SCRIPTS_BYTES_SETTING],
-    standard: String(SCRIPTS_BYTES_MAX),
+    standard: String(SCRIPT_LIMITS.scriptsBytesMax),
     judge: within(0, SCRIPT_BYTES_MAX, MEMORY),
   },
 ];

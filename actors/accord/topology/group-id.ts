@@ -12,6 +12,15 @@ export interface GroupId {
 /** Of what concerns no group. */
 export const NO_GROUP: GroupId = Object.freeze({ range: 0, generation: 0 });
 
+/**
+ * The first generation of the meta group, whose state machine is the cluster's own: its table of
+ * settings and users. Its range has no keys.
+ */
+export const META_GROUP: GroupId = Object.freeze({ range: 0, generation: 1 });
+
+/** The state machine of a group: keys of clients, or the cluster's own table. */
+export type Machine = 'keyspace' | 'meta';
+
 /** For maps, and what traces show. */
 export function groupKey({ range, generation }: GroupId): string {
   return `${range}.${generation}`;

@@ -9,7 +9,7 @@
 
 import { firstSlotOf, REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { population } from '../primitives/bit-set.ts';
-import type { GroupId } from './group-id.ts';
+import type { GroupId, Machine } from './group-id.ts';
 
 export const MEMBERS_MAX = 9;
 
@@ -59,7 +59,7 @@ export interface GroupDescriptor {
   readonly members: readonly number[];
   readonly electorate: readonly number[];
   /** The state machine that executes its transactions. */
-  readonly machine: 'keyspace';
+  readonly machine: Machine;
 }
 
 export class Group {
@@ -69,7 +69,7 @@ export class Group {
   /** The conflict slots of these Redis slots, half open as well. */
   readonly fromConflictSlot: number;
   readonly toConflictSlot: number;
-  readonly machine: 'keyspace';
+  readonly machine: Machine;
   /** Node ids, ascending. */
   readonly members: readonly number[];
   readonly quorums: QuorumSizes;

@@ -10,7 +10,6 @@ import { type Command, command, NOT_AN_INTEGER } from '../command.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
 import { scriptEngine } from './script-engine.ts';
-import { limitsOf } from './script-limits.ts';
 import { answer } from './script-reply.ts';
 import { type FindCommand, ScriptRun } from './script-run.ts';
 import { sha1Of } from './sha1.ts';
@@ -61,6 +60,7 @@ function run(findBody: FindBody, isReadOnly: boolean, find: FindCommand) {
     const words = (from: number, to: number): string[] =>
       Array.from({ length: to - from }, (_, i) => args.text(from + i));
     const first = NUMKEYS + 1;
+    const { scriptStepsMax, scriptMemoryBytesMax } = keyspace.scriptLimits;
     const reply = scriptEngine().run(
       {
         source: script.source,
@@ -69,7 +69,7 @@ function run(findBody: FindBody, isReadOnly: boolean, find: FindCommand) {
         args: words(first + keys, args.count),
       },
       new ScriptRun(keyspace, database, isReadOnly || script.isReadOnly, find),
-      limitsOf(keyspace.settings),
+      { stepsMax: scriptStepsMax, memoryBytesMax: scriptMemoryBytesMax },
     );
     answer(reply, out);
   };

@@ -1,11 +1,12 @@
 /**
- * SCRIPT LOAD, EXISTS and FLUSH: scripts are rows of the cluster's table, so that a command that is
+ * SCRIPT LOAD, EXISTS and FLUSH: scripts are rows beside the keys, so that a command that is
  * ordered behind SCRIPT LOAD finds the script wherever it was sent to.
  */
 import { Arguments } from '../../arguments.ts';
 import { NO_DEADLINE } from '../../keyspace/entry.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { requestOf } from '../../request.ts';
+import { SCRIPTS_BYTES_SETTING } from '../../script-limits.ts';
 import { STRING } from '../../types/string.ts';
 import { type Command, command } from '../command.ts';
 import { scriptEngine } from './script-engine.ts';
@@ -13,10 +14,9 @@ import { sha1Of } from './sha1.ts';
 import { parseShebang } from './shebang.ts';
 import {
   FLUSHES_ROW,
-  hasRoomForScript,
-  SCRIPTS_BYTES_SETTING,
   scriptRow,
   scriptRows,
+  storedBytesOf,
   storedScript,
 } from './stored-scripts.ts';
 
@@ -62,7 +62,8 @@ const load = command({
     if (problem !== undefined) return out.error(problem);
     const hash = sha1Of(body);
     if (storedScript(keyspace.settings, hash) === undefined) {
-      if (!hasRoomForScript(keyspace.settings, body.length)) return out.error(NO_ROOM);
+      const bytes = storedBytesOf(keyspace.settings) + body.length;
+      if (bytes > keyspace.scriptLimits.scriptsBytesMax) return out.error(NO_ROOM);
       setRow(keyspace, scriptRow(hash), body);
       keyspace.tableChanged();
     }

@@ -58,6 +58,10 @@ test.each<[string, (copy: Record<string, Row[]>) => void]>([
     'no members',
     (copy) => Object.assign(copy['ranges']?.[0] ?? {}, { members: [], electorate: [] }),
   ],
+  [
+    'a member of the meta group that is no node',
+    (copy) => Object.assign(copy['meta'] ?? {}, { members: [1, 2, 9] }),
+  ],
   ['too few electors', (copy) => Object.assign(copy['ranges']?.[0] ?? {}, { electorate: [1] })],
   ['a number as text', (copy) => Object.assign(copy['nodes']?.[0] ?? {}, { port: '1' })],
   ['a level that a node does not know', (copy) => Object.assign(copy, { behaviourLevel: 2 })],
@@ -80,6 +84,8 @@ test.each<[string, (copy: Record<string, Row[]>) => void]>([
 test('a node has the groups of which it is a member', () => {
   const two = { ...topology, ranges: topology.ranges.map((each) => ({ ...each })) };
   Object.assign(two.ranges[1] ?? {}, { members: [1, 2] });
+  expect(groupsOf(two, 3).map(({ id }) => id.range)).toEqual([1, 3, 0]);
+  expect(groupsOf(two, 1)).toHaveLength(4);
+  Object.assign(two, { meta: { members: [1, 2], electorate: [1, 2] } });
   expect(groupsOf(two, 3).map(({ id }) => id.range)).toEqual([1, 3]);
-  expect(groupsOf(two, 1)).toHaveLength(3);
 });

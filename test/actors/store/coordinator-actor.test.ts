@@ -13,6 +13,7 @@ import { encodeDeps } from '../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { keyOf } from '../../../actors/accord/primitives/timestamp.ts';
 import { Group, type GroupDescriptor } from '../../../actors/accord/topology/group.ts';
+import { metaGroup } from '../../../actors/meta/topology.ts';
 import type { ActorRef } from '../../../actors/runtime/actor-ref.ts';
 import type { ActorContext } from '../../../actors/runtime/behavior.ts';
 import { Outlet } from '../../../actors/runtime/cells/outlet.ts';
@@ -24,6 +25,8 @@ import type {
   ReplicaActorMessage,
 } from '../../../actors/store/messages.ts';
 import { Outbox } from '../../../actors/store/outbox.ts';
+import { settingsOfBody } from '../../../storage/body-settings.ts';
+import { NO_SETTINGS } from '../../../storage/cluster-settings.ts';
 import { firstSlotOf, REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
 import type { Part, PartAnswer, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { partOf } from '../../transport/resp/parts.ts';
@@ -40,6 +43,7 @@ const HALVES = [1, 2].map((range) => {
   const descriptor = firstGroup([1, 2, 3], [1, 2, 3]);
   return new Group({ ...descriptor, ...slots, id: { range, generation: 1 } });
 });
+const META = new Group(metaGroup({ members: [1, 2, 3], electorate: [1, 2, 3] }));
 const BOTH = HALVES.map(({ id }) => id);
 /** Conflict slots of one key of each half. */
 const TWO_KEYS = [1, 50_000];
@@ -54,6 +58,8 @@ interface BenchOptions {
   readonly groups?: readonly Group[];
   /** How far the clock of this node is ahead of both others. */
   readonly aheadUs?: number;
+  /** The cluster's table has not been read. */
+  readonly hasNoTable?: boolean;
 }
 
 class Bench {
@@ -64,6 +70,8 @@ class Bench {
   readonly answers: PartAnswer[] = [];
   readonly latencies: string[] = [];
   readonly repeated: string[] = [];
+  /** Versions of the cluster's table. */
+  readonly versions: number[] = [];
   readonly phases: string[] = [];
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   #sequence = 0;
@@ -125,6 +133,8 @@ class Bench {
         connected: () => new Set(connected),
         executor,
         clients,
+        table: () => (options.hasNoTable === true ? undefined : NO_SETTINGS),
+        onTableRead: (version) => this.versions.push(version),
         bareOks: () => undefined,
         observe: {
           decided: () => undefined,
@@ -314,6 +324,42 @@ describe('phases', () => {
     expect(bench.phases).toHaveLength(2);
   });
 });
+
+describe('the table of the cluster', () => {
+  const SMALL = { version: 3, values: new Map([['hash-max-listpack-entries', '4']]) };
+  const entriesOf = ({ body }: Coordinate): number => settingsOfBody(body).hashMaxListpackEntries;
+
+  test('is asked for behind a barrier, and no transaction over keys begins before it is known', () => {
+    const bench = new Bench({ groups: [GROUP, META], hasNoTable: true });
+    bench.part().read().run(TICK_MS);
+    // The read of a client waits for no table.
+    expect(bench.barriers).toHaveLength(2);
+    expect(bench.begun).toEqual([]);
+    const [question] = bench.of('ExpectRead') as { readonly parts: readonly Part[] }[];
+    const { unit } = question?.parts[0] ?? partOf({});
+    const answer = (replies: string): PartAnswer => answerOf(unit, replies);
+    bench.tell(answer('-ERR\r\n')).run(TIMEOUT_MS / 2);
+    expect(bench.versions).toEqual([]);
+    const again = (bench.of('ExpectRead') as { readonly parts: readonly Part[] }[]).at(-1);
+    bench.tell(answerOf(again?.parts[0]?.unit ?? unit, ':3\r\n'));
+    expect(bench.versions).toEqual([3]);
+    expect(bench.begun).toEqual([]);
+    bench.tell({ type: 'Table', table: SMALL });
+    expect(bench.begun.map(entriesOf)).toEqual([4]);
+  });
+
+  test('is named by what begins behind a change, and not by changes of it', () => {
+    const bench = new Bench({ groups: [GROUP, META] }).part().tell({ type: 'Table', table: SMALL });
+    bench.part().part({ groups: [META.id], wholeStore: true });
+    expect(bench.begun.map(entriesOf)).toEqual([512, 4, 512]);
+  });
+});
+
+function answerOf(unit: PartAnswer['unit'], replies: string): PartAnswer {
+  const bytes = Buffer.from(replies, 'latin1');
+  const one = { from: 0, replies: bytes, ends: [], errors: [], answered: 1, last: true };
+  return { type: 'PartReplies', unit, part: 0, ...one };
+}
 
 describe('a transaction', () => {
   test('holds what came in one turn; the executor learns its clients before it is proposed', () => {

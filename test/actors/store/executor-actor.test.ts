@@ -16,6 +16,7 @@ import type {
   ReadDone,
   ReplicaActorMessage,
 } from '../../../actors/store/messages.ts';
+import { NO_SETTINGS } from '../../../storage/cluster-settings.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import { slotOfText } from '../../../storage/keyspace/slots.ts';
 import { bodyOf } from '../../../storage/transaction-body.ts';
@@ -97,6 +98,7 @@ class Bench {
         replica,
         coordinator,
         clients,
+        table: () => NO_SETTINGS,
         nowMs: () => this.nowMs,
         observe: () => undefined,
         earlyMax,

@@ -6,7 +6,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { LmdbEngine } from '../../../storage/engine/lmdb-engine.ts';
 import { DATABASES } from '../../../storage/limits.ts';
-import { bodyIn, Machine, type Reply, unitsBody } from '../harness.ts';
+import { bodyIn, Machine, META, type Reply, unitsBody } from '../harness.ts';
 
 const ALL = Array.from({ length: DATABASES }, (_, database) => database);
 
@@ -140,27 +140,37 @@ describe('databases', () => {
 });
 
 describe('the table of the cluster', () => {
-  test('outlasts FLUSHALL and restarts, and replicas agree on it', () => {
-    const machine = new Machine();
+  test('outlasts restarts, and replicas agree on it', () => {
+    const machine = new Machine({ groups: [META] });
     expect(machine.run('HOLO.SETTING', 'version', 'x', '1')).toBe(1);
     const before = machine.machine.digest();
     expect(machine.run('HOLO.SETTING', 'version', 'x', '2', 'y', '3')).toBe(2);
     expect(machine.machine.digest()).not.toBe(before);
     machine.flush();
-    machine.run('FLUSHALL');
-    machine.flush();
-    const { settings } = machine.restarted().machine;
+    const groups = [META];
+    const { settings } = machine.restarted({ groups }).machine;
     expect(settings).toEqual({ version: 2, values: new Map(Object.entries({ x: '2', y: '3' })) });
-    expect(machine.restarted().machine.size).toBe(0);
+    expect(machine.restarted({ groups }).machine.size).toBe(0);
     expect(Object.keys(machine.dump())).toEqual([]);
   });
 
   test('changes whole or not at all', () => {
-    const machine = new Machine({ unitWriteBytesMax: 20 });
+    const machine = new Machine({ groups: [META], unitWriteBytesMax: 20 });
     const long = 'x'.repeat(30);
     expect(machine.run('HOLO.SETTING', 'version', 'a', '1', 'b', long)).toMatch(/^-OOM /);
     expect(machine.machine.settings.version).toBe(0);
     expect(machine.run('HOLO.SETTING', 'version', 'a', '1')).toBe(1);
+  });
+
+  test('is in a group of its own: no keys there, and no table where the keys are', () => {
+    const meta = new Machine({ groups: [META] });
+    for (const words of [['SET', 'a', '1'], ['FLUSHALL'], ['DBSIZE']]) {
+      expect(meta.run(...words)).toMatch(/^-ERR unknown command/);
+    }
+    expect(meta.read('HOLO.TABLEVERSION', 'version')).toBe(0);
+    const keys = new Machine();
+    expect(keys.run('HOLO.SETTING', 'version', 'a', '1')).toMatch(/^-ERR unknown command/);
+    expect(keys.read('HOLO.TABLEVERSION', 'version')).toMatch(/^-ERR unknown command/);
   });
 });
 

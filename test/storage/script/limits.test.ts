@@ -1,6 +1,12 @@
 /** Scripts that would never end, or take all memory: each ends at a limit, and nothing is left. */
 import { describe, expect, test } from 'vitest';
-import { Machine } from '../harness.ts';
+import {
+  type BodySettings,
+  STANDARD_SETTINGS,
+  settingsHead,
+} from '../../../storage/body-settings.ts';
+import { bodyOf } from '../../../storage/transaction-body.ts';
+import { body, Machine, type Reply } from '../harness.ts';
 
 const STEPS =
   '-TOOLARGE refused, nothing was done: the script needs more steps than script-steps-max';
@@ -94,14 +100,17 @@ describe('a limit ends', () => {
     expect(machine.run('EVAL', calls, '0')).toBe('true');
   });
 
-  test('as settings of the cluster, from the next transaction on', () => {
+  test('as settings that the transaction names', () => {
     const machine = new Machine();
     const count = "for i = 1, 1e4 do end return 'done'";
-    expect(machine.run('EVAL', count, '0')).toBe('done');
-    machine.run('HOLO.SETTING', 'version', 'script-steps-max', '1000');
-    expect(machine.run('EVAL', count, '0')).toBe(STEPS);
-    machine.run('HOLO.SETTING', 'version', 'script-steps-max', '100000000');
-    machine.run('HOLO.SETTING', 'version', 'script-memory-bytes-max', '1048576');
-    expect(machine.run('EVAL', "return #('x'):rep(2e6)", '0')).toBe(MEMORY);
+    const evalWith = (settings: Partial<BodySettings>, code: string): Reply | undefined => {
+      const head = settingsHead({ ...STANDARD_SETTINGS, ...settings });
+      return machine.execute(Buffer.from(bodyOf([body(['EVAL', code, '0'])], head)))[0];
+    };
+    expect(evalWith({}, count)).toBe('done');
+    expect(evalWith({ scriptStepsMax: 1_000 }, count)).toBe(STEPS);
+    const few = { scriptStepsMax: 100_000_000, scriptMemoryBytesMax: 1_048_576 };
+    expect(evalWith(few, "return #('x'):rep(2e6)")).toBe(MEMORY);
+    expect(evalWith({}, count)).toBe('done');
   });
 });

@@ -12,7 +12,7 @@ function node(limits: ConstructorParameters<typeof Harness>[0] = {}): {
 } {
   const store = new StoreCoordinator();
   const harness = new Harness(limits, store);
-  harness.clusterValues = () => store.machine.settings.values;
+  harness.clusterValues = () => store.table.settings.values;
   return { harness, store, client: harness.client() };
 }
 
@@ -25,7 +25,7 @@ describe('a setting of the cluster', () => {
     const { harness, store, client } = node();
     expect(client.ask(request(`CONFIG GET ${NAME}`))).toBe(shown('512'));
     expect(client.ask(request('SET a 1', `CONFIG SET ${NAME} 7`, 'GET a'))).toBe('+OK\r\n');
-    expect(store.machine.settings).toEqual({ version: 1, values: new Map([[NAME, '7']]) });
+    expect(store.table.settings).toEqual({ version: 1, values: new Map([[NAME, '7']]) });
     harness.tick(100);
     expect(client.socket.text).toBe('');
     harness.heldVersion = 1;
@@ -43,7 +43,7 @@ describe('a setting of the cluster', () => {
     expect(client.socket.text).toBe('');
     harness.tick(200);
     expect(client.socket.text).toMatch(/^-ERR the settings are changed, but .*\r\n\+PONG\r\n$/);
-    expect([...store.machine.settings.values]).toEqual([
+    expect([...store.table.settings.values]).toEqual([
       [NAME, '7'],
       ['zset-max-listpack-value', '9'],
     ]);
@@ -64,7 +64,7 @@ describe('a setting of the cluster', () => {
       failed('hz', 'it is a setting of this node, and others are of the cluster'),
     );
     expect(client.ask(request('CONFIG GET hz'))).toBe(shown('10', 'hz'));
-    expect(store.machine.settings.version).toBe(0);
+    expect(store.table.settings.version).toBe(0);
     expect(client.ask(request('MULTI', `CONFIG SET ${NAME} 7`, 'EXEC'))).toContain(
       '-ERR Command not allowed inside a transaction\r\n',
     );

@@ -120,7 +120,8 @@ const linesOf = (script: string): string[] => [...script.split('; '), 'ECHO end'
 function ours(script: string): string {
   const store = new StoreCoordinator();
   const harness = new Harness({}, store);
-  harness.clusterValues = () => store.machine.settings.values;
+  harness.clusterValues = () =>
+    new Map([...store.table.settings.values, ...store.machine.settings.values]);
   harness.heldVersion = Number.POSITIVE_INFINITY;
   return harness.client().ask(request(...linesOf(script)));
 }

@@ -1,22 +1,31 @@
 /** A coordinator for tests that executes parts at once, with the real state machine. */
+import { isSameGroup, META_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { Arguments } from '../../../storage/arguments.ts';
+import { bodySettingsOf } from '../../../storage/cluster-settings.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
+import type { MachineGroup } from '../../../storage/engine.ts';
 import { StateMachine } from '../../../storage/state-machine.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
 import type { Part, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
-import { GROUP } from '../../storage/harness.ts';
+import { GROUP, META } from '../../storage/harness.ts';
 
 const MIB = 1024 * 1024;
 const START_US = 1_700_000_000_000_000;
 
-export class StoreCoordinator {
-  readonly machine = new StateMachine({
-    group: GROUP,
+function machineOf(group: MachineGroup): StateMachine {
+  return new StateMachine({
+    group,
     engine: new MemoryEngine({ store: new MemoryStore([1, 2]), defer: setImmediate }),
     cacheBytesMax: MIB,
     tableHashKey: [1, 2],
   });
+}
+
+export class StoreCoordinator {
+  readonly machine = machineOf(GROUP);
+  /** Of the meta group. */
+  readonly table = machineOf(META);
   /** Parts that only read are served as reads. */
   reads = 0;
   /** Passes answers to the sender of the parts. */
@@ -66,6 +75,10 @@ export class StoreCoordinator {
     this.#isDelivering = false;
   }
 
+  #machineOf(part: Part): StateMachine {
+    return part.groups.some((group) => isSameGroup(group, META_GROUP)) ? this.table : this.machine;
+  }
+
   #read(part: Part): boolean {
     if (!part.readOnly) return false;
     this.#renderer.begin(part);
@@ -90,20 +103,23 @@ export class StoreCoordinator {
   }
 
   #write(part: Part): void {
-    this.machine.begin({ hlc: this.#nowUs, flags: 2, node: 1, store: 0 });
+    const machine = this.#machineOf(part);
+    const thresholds = bodySettingsOf(this.table.settings);
+    const executeAt = { hlc: this.#nowUs, flags: 2, node: 1, store: 0 };
+    machine.begin(executeAt, undefined, undefined, false, thresholds);
     this.#renderer.begin(part);
     let at = 0;
     for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
-      this.machine.mayWait = part.waits === true;
-      this.machine.run(this.#args, this.#renderer.writer);
+      machine.mayWait = part.waits === true;
+      machine.run(this.#args, this.#renderer.writer);
     }
     const { connection, sequence } = part.unit;
     const waiting =
-      part.waits === true ? this.machine.waiting({ connection, attempt: sequence }) : undefined;
+      part.waits === true ? machine.waiting({ connection, attempt: sequence }) : undefined;
     const answer = this.#renderer.answer(part);
-    this.machine.commit(this.machine.appliedSequence + 1);
+    machine.commit(machine.appliedSequence + 1);
     const keys = this.machine.ready();
     this.#tell(waiting === undefined ? answer : { ...answer, waiting });
     if (keys === 'lost') this.#tell({ type: 'WaitsLost' });

@@ -684,7 +684,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   #begin(change: SettingChange): void {
     this.#change = change;
-    this.#builder.addWholeStore(change.command);
+    this.#builder.addTableChange(change.command);
   }
 
   login(name: string, password: string): boolean {

@@ -2,7 +2,7 @@
  * Which group a key belongs to. Commands of one group travel together; what spans groups travels
  * alone (`unit-builder.ts`). Pure.
  */
-import { type GroupId, isSameGroup } from '../../../actors/accord/topology/group-id.ts';
+import { type GroupId, isSameGroup, META_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { CONFLICT_SLOTS, POSITIONS, slotOfPosition } from '../../../storage/keyspace/slots.ts';
 import { parseUnsigned } from '../../../storage/types/integers.ts';
 
@@ -25,6 +25,8 @@ export function slotOfCursor(cursor: string): number {
  */
 export class Placement {
   readonly groups: GroupId[] = [];
+  /** The index of the meta group. */
+  readonly meta: number;
   /** By conflict slot. */
   readonly #groupOf = new Uint16Array(CONFLICT_SLOTS);
   /** Those that have not ended. */
@@ -42,6 +44,7 @@ export class Placement {
     }
     if (next !== CONFLICT_SLOTS) throw new RangeError(`slot ${next} has no group`);
     this.#place(placed);
+    this.meta = this.groups.push(META_GROUP) - 1;
   }
 
   #place(placed: readonly PlacedGroup[]): void {

@@ -125,11 +125,11 @@ export class UnitBuilder {
     }
   }
 
-  /** A command over the whole store, as a unit of its own. */
-  addWholeStore(command: OwnCommand): void {
+  /** A change of the cluster's table, as a unit of its own. */
+  addTableChange(command: OwnCommand): void {
     this.isAlone = true;
     this.isQuestion = true;
-    const part = this.#partFor(this.#placement.span([], true));
+    const part = this.#partFor([this.#placement.meta]);
     part.addOwn(command);
     part.wholeStore = true;
     part.readOnly = false;

@@ -168,8 +168,11 @@ describe('the topology', () => {
     expect(second.hello.topologyDigest).toBe(first.hello.topologyDigest);
   });
 
-  test('has by default one group of all keys', () => {
-    expect(groupsOf(open().topology, 1)).toEqual([firstGroup([1, 2, 3], electorate)]);
+  test('has by default one group of all keys, and the meta group', () => {
+    const [keys, meta, ...others] = groupsOf(open().topology, 1);
+    expect(keys).toEqual(firstGroup([1, 2, 3], electorate));
+    expect(meta).toMatchObject({ machine: 'meta', members: [1, 2, 3], electorate });
+    expect(others).toEqual([]);
   });
 
   test('has one digest on all nodes that were given the same, and no other has it', () => {

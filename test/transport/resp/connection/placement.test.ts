@@ -12,7 +12,8 @@ const group = (range: number, fromSlot: number, toSlot: number) => ({
 describe('a placement', () => {
   test('knows the group of every slot, in whatever order the groups are named', () => {
     const placement = new Placement([group(7, 100, CONFLICT_SLOTS), group(3, 0, 100)]);
-    expect(placement.groups.map(({ range }) => range)).toEqual([7, 3]);
+    expect(placement.groups.map(({ range }) => range)).toEqual([7, 3, 0]);
+    expect(placement.meta).toBe(2);
     const slots = [0, 99, 100, CONFLICT_SLOTS - 1];
     expect(slots.map((slot) => placement.groupOf(slot))).toEqual([1, 1, 0, 0]);
   });
