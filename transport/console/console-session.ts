@@ -184,7 +184,9 @@ export class ConsoleSession {
         if (!this.#isFull()) this.#tell({ type: 'view', id, body });
       },
     };
-    this.#subscriptions.set(id, this.#options.views.watch(view, args, watcher));
+    const stop = this.#options.views.watch(view, args, watcher);
+    if (stop !== undefined) return void this.#subscriptions.set(id, stop);
+    this.#tell({ type: 'refused', id, reason: 'too many different views are watched: try later' });
   }
 
   #ask({ id, what, args }: Extract<PageMessage, { type: 'ask' }>): void {

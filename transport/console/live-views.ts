@@ -26,6 +26,8 @@ interface Topic {
 }
 
 const EVERY_MS = 1_000;
+/** Views with different arguments; each is gathered from all nodes. */
+const TOPICS_MAX = 64;
 /** Rounds without a watcher: a view that is looked at again soon is shown at once. */
 const KEPT_ROUNDS = 2;
 
@@ -37,10 +39,11 @@ export class LiveViews {
     this.#options = options;
   }
 
-  /** Tells at once what is known; returns how to stop. */
-  watch(view: LiveView, args: Args, watcher: Watcher): () => void {
+  /** Tells at once what is known; returns how to stop. `undefined`: too many differ already. */
+  watch(view: LiveView, args: Args, watcher: Watcher): (() => void) | undefined {
     const name = JSON.stringify([view, Object.entries(args).sort()]);
     const known = this.#topics.get(name);
+    if (known === undefined && this.#topics.size >= TOPICS_MAX) return undefined;
     const topic = known ?? { view, args, watchers: new Set(), latest: undefined };
     const { watchers, latest } = topic;
     watchers.add(watcher);

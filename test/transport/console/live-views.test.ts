@@ -16,16 +16,13 @@ class Bench {
     everyMs: EVERY_MS,
   });
 
-  watch(): () => void {
-    return this.views.watch(
-      'overview',
-      {},
-      {
-        show: () => {
-          this.shown += 1;
-        },
-      },
-    );
+  watch(node?: number): () => void {
+    const show = (): void => {
+      this.shown += 1;
+    };
+    const stop = this.views.watch('actors', node === undefined ? {} : { node }, { show });
+    if (stop === undefined) throw new Error('too many views');
+    return stop;
   }
 }
 
@@ -52,4 +49,14 @@ test('a watcher that comes at any moment after the last one is shown what is new
     expect([pauseMs, bench.shown - shown]).not.toEqual([pauseMs, 0]);
     stop();
   }
+});
+
+test('so many different views are gathered, and others again once these are given up', async () => {
+  const bench = new Bench();
+  const stops = Array.from({ length: 64 }, (_, node) => bench.watch(node));
+  expect(() => bench.watch(64)).toThrow('too many views');
+  stops.push(bench.watch(63));
+  for (const stop of stops) stop();
+  await sleep(5 * EVERY_MS);
+  bench.watch(64)();
 });
