@@ -110,6 +110,13 @@ function commandsOf(unit: ReturnType<typeof mixedUnit>): Buffer {
   return Buffer.concat(parts);
 }
 
+const ONE_RANGE = /^-ERR This Redis command is not allowed from script over several ranges/;
+
+/** By a script, which may look at the keys of one range only. */
+function countsKeys({ commands: [first] }: ReturnType<typeof mixedUnit>): boolean {
+  return first?.[0] === 'EVAL' && first[1]?.includes('dbsize') === true;
+}
+
 describe('random units', () => {
   test.each([1, 2, 3, 4, 5, 6, 7, 8])('in three groups as in one, seed %i', (seed) => {
     const rng = new SeededRng(seed);
@@ -136,6 +143,10 @@ describe('random units', () => {
       if (its.length > 1) spanning += 1;
       const footprint = findsKeys ? undefined : participantsOf(keys.map(({ slot }) => slot));
       const told = machines.execute(commands, its, footprint as Uint16Array | undefined);
+      if (countsKeys(unit)) {
+        for (const replies of told) expect(replies).toEqual([expect.stringMatching(ONE_RANGE)]);
+        continue;
+      }
       one.nowUs = machines.nowUs - 1;
       const expected = one.execute(commands);
       for (const replies of told) {

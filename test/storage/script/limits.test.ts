@@ -29,14 +29,14 @@ const BOMBS: readonly (readonly [name: string, code: string, outcome: string])[]
   ['texts', "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e3):rep(100) .. i end", MEMORY],
   [
     'many values at once',
-    'local t = {} for i = 1, 7e3 do t[i] = i end ' + loop('unpack(t)'),
+    `local t = {} for i = 1, 7e3 do t[i] = i end ${loop('unpack(t)')}`,
     STEPS,
   ],
   ['an order of its own', `${numbers(1e5)} table.sort(t, function(a, b) return a < b end) `, STEPS],
   ['a table that is moved', `${numbers(1e4)} ${loop('table.insert(t, 1, 0)')}`, STEPS],
   [
     'a table of texts',
-    "local t = {} for i = 1, 1e3 do t[i] = ('x'):rep(1e4) end " + joined(),
+    `local t = {} for i = 1, 1e3 do t[i] = ('x'):rep(1e4) end ${joined()}`,
     STEPS,
   ],
   [
