@@ -69,7 +69,7 @@ test('a WalWriter that begins again takes no records of before, since there may 
   append(3);
   scheduler.run(scheduler.nowMs + 100);
   expect(said).toMatchObject([
-    { type: 'Replayed', groups: [{ group, records: [] }] },
+    { type: 'Replayed', groups: [] },
     { type: 'Durable', token: 1 },
     { type: 'Replayed', groups: [{ group, records: [{ lsn: 1 }] }] },
     { type: 'Durable', token: 3, firstLsn: 2 },

@@ -17,6 +17,7 @@ const WINDOW = 8;
 class Bench {
   readonly world = virtualSystem();
   readonly parts: Part[] = [];
+  /** About single units. */
   readonly flows: ReplyFlow[] = [];
   readonly told: PubSubMessage[] = [];
   readonly listening: boolean[] = [];
@@ -38,7 +39,9 @@ class Bench {
           if (this.hasRoom) this.parts.push(part);
           return this.hasRoom;
         },
-        flow: (message) => this.flows.push(message),
+        flow: (message) => {
+          if ('unit' in message) this.flows.push(message);
+        },
         connected: () => new Set([2]),
         toPeer: (_peer, message) => this.told.push(message),
         listen: (_gateway, done) => {
