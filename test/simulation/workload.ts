@@ -450,8 +450,11 @@ export class Workload {
     const plan = this.#options.blocksOnly === true ? block : unit.plan;
     const id = flushes ? this.#registers.invoke(process, FLUSHALL, ['*'], []) : undefined;
     const answered = (answer: Answer): void => {
-      // The first reply is that of another command, which may have been refused alone.
-      if (id !== undefined && answer.type === 'replies') this.#registers.complete(id, 'OK');
+      // The first reply is that of another command, which may have been refused alone: but with
+      // too much in its groups none of them has run.
+      const [first] = answer.type === 'replies' ? parseReplies(answer.bytes) : [];
+      if (id !== undefined && isTooLarge(first)) this.#registers.refuse(id);
+      else if (id !== undefined && answer.type === 'replies') this.#registers.complete(id, 'OK');
       else if (id !== undefined) this.#finish(this.#registers, id, answer, () => 'OK');
       for (const [name = ''] of commands) {
         if (answer.type === 'replies' && WHOLE_STORE.has(name)) {
