@@ -11,7 +11,7 @@ import { HOST, TestCluster, type TestNode } from './harness.ts';
 const FLAGS = ['--segment-bytes=1mb'];
 const VALUE = 'v'.repeat(20_000);
 const DISK_BYTES = 24 * 1024 * 1024;
-const OPEN_FILES = 300;
+const OPEN_FILES = 400;
 
 let cluster: TestCluster | undefined;
 let mounted: string | undefined;
@@ -150,11 +150,11 @@ describe('file descriptors', () => {
   });
 
   test('too few for a node: it says so, and does not start', async () => {
-    const through = ['sh', '-c', 'ulimit -n 128; exec "$@"', 'sh'];
+    const through = ['sh', '-c', 'ulimit -n 200; exec "$@"', 'sh'];
     cluster = await TestCluster.prepare({ nodes: 1, through });
     cluster.node(1).start();
     expect(await cluster.node(1).ended).toBe(2);
-    expect(cluster.node(1).log()).toContain('the limit of open files is 128, and a node needs');
+    expect(cluster.node(1).log()).toContain('the limit of open files is 200, and a node needs');
   });
 
   test.skipIf(!existsSync('/usr/bin/prlimit'))('none left at all: the node goes on', async () => {

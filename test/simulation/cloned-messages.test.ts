@@ -15,6 +15,7 @@ function clone(value: unknown, path: string): unknown {
   if (typeof value !== 'object' || value === null) return value;
   if (value instanceof Uint8Array) return Uint8Array.from(value);
   if (ArrayBuffer.isView(value)) return structuredClone(value);
+  if (value instanceof Map) return new Map(clone([...value], path) as [unknown, unknown][]);
   if (Array.isArray(value)) return value.map((each, i) => clone(each, `${path}.${i}`));
   const prototype: unknown = Object.getPrototypeOf(value);
   if (prototype !== Object.prototype && prototype !== null) {
