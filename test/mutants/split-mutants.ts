@@ -178,7 +178,6 @@ export const SPLIT_MUTANTS: readonly Mutant[] = [
     why: 'the end of a flush that was under way before counts as that of the division',
     budgetSeeds: 12,
     config: SPLITS,
-    mayLive: true,
   },
   {
     name: 'begun_again_when_told_late',
