@@ -20,12 +20,30 @@ export const EVENTS_SETTING = 'notify-keyspace-events';
 /** The row that holds the version. */
 export const VERSION_ROW = 'version';
 
+/** The new value of a row; `undefined`: it is removed. */
+export type RowChange = readonly [name: string, value: string | undefined];
+
 export function settingsOf(
   rows: Iterable<readonly [name: string, value: string]>,
 ): ClusterSettings {
   const values = new Map(rows);
   const version = Number(values.get(VERSION_ROW) ?? 0);
   values.delete(VERSION_ROW);
+  return { version, values };
+}
+
+/** The settings behind a change of some rows. */
+export function changedSettings(
+  before: ClusterSettings,
+  changes: readonly RowChange[],
+): ClusterSettings {
+  const values = new Map(before.values);
+  let { version } = before;
+  for (const [name, value] of changes) {
+    if (name === VERSION_ROW) version = Number(value ?? 0);
+    else if (value === undefined) values.delete(name);
+    else values.set(name, value);
+  }
   return { version, values };
 }
 

@@ -4,9 +4,10 @@
  * their values; an empty value removes the row. It does nothing where another change came first, so
  * that no rule is lost that two nodes give at once. Answers the new version.
  */
-import { NO_DEADLINE } from '../keyspace/entry.ts';
-import { STRING } from '../types/string.ts';
+import type { RowChange } from '../cluster-settings.ts';
 import { type Command, command } from './command.ts';
+import { versionOf } from './setting.ts';
+import { changeTable } from './table-rows.ts';
 
 export const USERS_COMMAND = 'HOLO.USERS';
 /** The error line where another change came first. */
@@ -25,17 +26,13 @@ export const USERS_COMMANDS: readonly Command[] = [
     since: '0.1.0',
     complexity: 'O(N) where N is the number of users that change.',
     run(keyspace, args, out) {
-      const table = keyspace.table();
-      const version = Number(table.findOf(STRING, args, 1)?.entry.value ?? 0);
+      const version = versionOf(keyspace, args);
       if (version !== Number(args.text(2))) return out.error(USERS_CHANGED);
-      table.set(args, 1, STRING, String(version + 1), NO_DEADLINE);
+      const changes: RowChange[] = [[args.text(1), String(version + 1)]];
       for (let i = 3; i + 1 < args.count; i += 2) {
-        const value = args.text(i + 1);
-        const found = table.find(args, i);
-        if (value !== '') table.set(args, i, STRING, value, NO_DEADLINE);
-        else if (found !== undefined) table.remove(found);
+        changes.push([args.text(i), args.text(i + 1) || undefined]);
       }
-      keyspace.tableChanged();
+      changeTable(keyspace, changes);
       out.integer(version + 1);
     },
   }),

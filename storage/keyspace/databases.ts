@@ -4,7 +4,13 @@
  * from its first use on. The state machine owns the object.
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
-import { type ClusterSettings, settingsOf } from '../cluster-settings.ts';
+import {
+  type ClusterSettings,
+  changedSettings,
+  NO_SETTINGS,
+  type RowChange,
+  settingsOf,
+} from '../cluster-settings.ts';
 import {
   type DatabaseMarks,
   type Engine,
@@ -17,14 +23,13 @@ import { ApplyOrderError, EngineError } from '../errors.ts';
 import { DATABASES, SCRIPTS_DATABASE, TABLE_DATABASE } from '../limits.ts';
 import type { SearchedPlace } from './big-keys.ts';
 import type { KeyspaceDigest } from './digest.ts';
-import type { StoredEntry } from './entry.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
 import { type OtherDatabases, RunContext } from './run-context.ts';
-import { POSITIONS } from './slots.ts';
+import { POSITIONS, positionOf } from './slots.ts';
 import { TableHash, type TableHashKey } from './table-hash.ts';
 
-/** Rows of the table: far more than there are settings of the cluster. */
-const ROWS_MAX = 1_024;
+/** Rows of the table that are read at once. */
+const PAGE_ROWS = 1_024;
 /** A sample moves the mean time to live by so much of the difference, as in Redis. */
 const TTL_SAMPLE_SHARE = 0.02;
 
@@ -56,6 +61,19 @@ export interface Capture {
   readonly batch: FlushBatch;
   /** Call it when the engine has written them, or not. */
   ended(error: EngineError | undefined): void;
+}
+
+/** The rows of a table lie where they have always been, whatever group has their slots now. */
+function storedSettings(engine: Engine, table: number): ClusterSettings {
+  const rows: [string, string][] = [];
+  for (let from = 0; from < POSITIONS; ) {
+    const page = engine.page(table, from, POSITIONS, PAGE_ROWS);
+    const last = page.at(-1);
+    if (last === undefined) break;
+    for (const { key, entry } of page) rows.push([key, String(entry.value)]);
+    from = positionOf(last.slot, last.place) + 1;
+  }
+  return rows.length === 0 ? NO_SETTINGS : settingsOf(rows);
 }
 
 export class Databases implements OtherDatabases {
@@ -109,8 +127,7 @@ export class Databases implements OtherDatabases {
     if (!this.isMeta) this.#use(this.#physical(0));
     for (const { database } of engine.countsOf(id)) this.#use(database);
     this.#assign();
-    // The rows of the table lie where they have always been, whatever group has their slots now.
-    this.#take(engine.page(this.#tableNumber, 0, POSITIONS, ROWS_MAX));
+    this.context.settings = storedSettings(engine, this.#tableNumber);
   }
 
   /** The same object until they change. */
@@ -210,13 +227,8 @@ export class Databases implements OtherDatabases {
     return this.#use(this.#tableNumber);
   }
 
-  tableChanged(): void {
-    this.#take(this.#byNumber[this.#tableNumber]?.page(0, ROWS_MAX).items ?? []);
-  }
-
-  #take(rows: readonly StoredEntry[]): void {
-    if (rows.length === 0) return;
-    this.context.settings = settingsOf(rows.map(({ key, entry }) => [key, String(entry.value)]));
+  tableChanged(changes: readonly RowChange[]): void {
+    this.context.settings = changedSettings(this.context.settings, changes);
   }
 
   swap(a: number, b: number): void {

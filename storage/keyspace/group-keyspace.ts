@@ -6,7 +6,7 @@
  */
 import { compare, keyOf, max, type Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
-import type { ClusterSettings } from '../cluster-settings.ts';
+import type { ClusterSettings, RowChange } from '../cluster-settings.ts';
 import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { TABLE_DATABASE } from '../limits.ts';
@@ -177,8 +177,8 @@ export class GroupKeyspace implements Keyspace {
     return this.#others.table();
   }
 
-  tableChanged(): void {
-    this.#others.tableChanged();
+  tableChanged(changes: readonly RowChange[]): void {
+    this.#others.tableChanged(changes);
   }
 
   nothingYet(

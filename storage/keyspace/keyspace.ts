@@ -5,7 +5,7 @@
  */
 import type { Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
-import type { ClusterSettings } from '../cluster-settings.ts';
+import type { ClusterSettings, RowChange } from '../cluster-settings.ts';
 import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
@@ -201,8 +201,8 @@ export interface Keyspace {
   /** The settings of the cluster: rows of a database of their own. */
   table(): Keyspace;
 
-  /** The rows of the table count from now on. */
-  tableChanged(): void;
+  /** These changes of rows of the table, which are made, count from now on. */
+  tableChanged(changes: readonly RowChange[]): void;
 
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;

@@ -4,7 +4,7 @@
  */
 import { type Timestamp, ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { type BodySettings, STANDARD_SETTINGS } from '../body-settings.ts';
-import { type ClusterSettings, NO_SETTINGS } from '../cluster-settings.ts';
+import { type ClusterSettings, NO_SETTINGS, type RowChange } from '../cluster-settings.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
@@ -25,7 +25,7 @@ export interface OtherDatabases {
   /** Removes all keys of all of them. */
   clear(): void;
   table(): Keyspace;
-  tableChanged(): void;
+  tableChanged(changes: readonly RowChange[]): void;
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;
   /** The number that clients select for a database. */

@@ -2,13 +2,9 @@
  * SCRIPT LOAD, EXISTS and FLUSH: scripts are rows beside the keys, so that a command that is
  * ordered behind SCRIPT LOAD finds the script wherever it was sent to.
  */
-import { Arguments } from '../../arguments.ts';
-import { NO_DEADLINE } from '../../keyspace/entry.ts';
-import type { Keyspace } from '../../keyspace/keyspace.ts';
-import { requestOf } from '../../request.ts';
 import { SCRIPTS_BYTES_SETTING } from '../../script-limits.ts';
-import { STRING } from '../../types/string.ts';
 import { type Command, command } from '../command.ts';
+import { changeTable } from '../table-rows.ts';
 import { scriptEngine } from './script-engine.ts';
 import { sha1Of } from './sha1.ts';
 import { parseShebang } from './shebang.ts';
@@ -31,20 +27,6 @@ const OF_SCRIPTS = {
   categories: ['@slow', '@scripting'],
 } as const;
 
-function setRow(keyspace: Keyspace, name: string, value: string): void {
-  const args = new Arguments();
-  args.next(requestOf([name]), 0);
-  keyspace.table().set(args, 0, STRING, value, NO_DEADLINE);
-}
-
-function removeRow(keyspace: Keyspace, name: string): void {
-  const args = new Arguments();
-  args.next(requestOf([name]), 0);
-  const table = keyspace.table();
-  const found = table.find(args, 0);
-  if (found !== undefined) table.remove(found);
-}
-
 const load = command({
   ...OF_SCRIPTS,
   flags: 'noscript stale',
@@ -64,8 +46,7 @@ const load = command({
     if (storedScript(keyspace.settings, hash) === undefined) {
       const bytes = storedBytesOf(keyspace.settings) + body.length;
       if (bytes > keyspace.scriptLimits.scriptsBytesMax) return out.error(NO_ROOM);
-      setRow(keyspace, scriptRow(hash), body);
-      keyspace.tableChanged();
+      changeTable(keyspace, [[scriptRow(hash), body]]);
     }
     out.bulk(hash);
   },
@@ -100,10 +81,9 @@ const flush = command({
     const isPlain = args.count === 2 || args.is(2, 'SYNC') || args.is(2, 'ASYNC');
     if (args.count > 3 || !isPlain) return out.error(FLUSH_MODES);
     const { settings } = keyspace;
-    for (const row of scriptRows(settings)) removeRow(keyspace, row);
     const flushes = Number(settings.values.get(FLUSHES_ROW) ?? 0);
-    setRow(keyspace, FLUSHES_ROW, String(flushes + 1));
-    keyspace.tableChanged();
+    const removed = scriptRows(settings).map((row) => [row, undefined] as const);
+    changeTable(keyspace, [...removed, [FLUSHES_ROW, String(flushes + 1)]]);
     out.simple('OK');
   },
 });

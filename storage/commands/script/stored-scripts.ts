@@ -23,7 +23,8 @@ export function storedScript({ values }: ClusterSettings, hash: string): string 
 }
 
 /** Bytes of all stored bodies. */
-export function storedBytesOf(settings: ClusterSettings): number {
-  const { values } = settings;
-  return scriptRows(settings).reduce((sum, row) => sum + (values.get(row)?.length ?? 0), 0);
+export function storedBytesOf({ values }: ClusterSettings): number {
+  let bytes = 0;
+  for (const [name, body] of values) if (name.startsWith(SCRIPT_ROW)) bytes += body.length;
+  return bytes;
 }
