@@ -97,7 +97,6 @@ const OUT_OF_MEMORY = "OOM command not allowed when used memory > 'maxmemory'.";
 const STORED_BEFORE = 'ERR this was executed before a restart';
 const TOO_MUCH_READ =
   'TOOLARGE refused, nothing was done: its keys in several ranges hold more than may be sent';
-
 const SCRIPT_ENDED = 'TOOLARGE refused, nothing was done: the script needs';
 
 interface FetchOptions {
@@ -117,9 +116,9 @@ export interface ExpiredKeys {
 const ERRORS: ReadonlyMap<unknown, string> = new Map([
   [UNIT_FULL, OUT_OF_MEMORY],
   [WRONG_TYPE, WRONG_TYPE_ERROR],
-  // Where the coordinator cannot begin it anew: the key is in another range.
   [TOO_MANY_STEPS, `${SCRIPT_ENDED} more steps than ${STEPS_SETTING}`],
   [TOO_MUCH_MEMORY, `${SCRIPT_ENDED} more memory than ${MEMORY_SETTING}`],
+  // Where the coordinator cannot begin it anew: the key is in another range.
   [KEY_OUTSIDE, 'CROSSSLOT refused, nothing was done: its keys belong to several ranges'],
 ]);
 /** Ends of a run that only learns. */

@@ -1,6 +1,7 @@
 /**
- * Which store of a node holds a group. A function of the group's name alone, so that a group finds
- * its rows again at the next start, whatever other groups have come and gone. Pure.
+ * Which store of a node holds a group of the topology. A function of the group's name alone, so
+ * that a group finds its rows again at the next start, whatever other groups have come and gone.
+ * What follows a group that has ended is in the store of that one. Pure.
  */
 import { type GroupId, META_GROUP } from '../accord/topology/group-id.ts';
 
