@@ -392,8 +392,8 @@ export class StateMachine {
       out.error(TOO_MUCH_READ);
       return true;
     }
-    // Only reads whose reply a client of this node gets are counted.
-    context.counting = command.kind === 'read' && out !== NO_REPLY;
+    // Only reads of keys whose reply a client of this node gets are counted.
+    context.counting = command.kind === 'read' && out !== NO_REPLY && !this.#databases.isMeta;
     context.beginCommand(namesManyKeys(command));
     context.mayPause = true;
     try {
@@ -681,7 +681,7 @@ export class StateMachine {
     if (command.kind !== 'read') return 'transaction';
     const { context } = this.#databases;
     context.beginRead(Math.floor(nowMs));
-    context.counting = true;
+    context.counting = !this.#databases.isMeta;
     context.mayPause = true;
     if (meetsDeadline(this.#databases.of(args.database), command, args)) return 'transaction';
     try {

@@ -9,7 +9,7 @@ import type { Arguments } from '../arguments.ts';
 import type { ClusterSettings, RowChange } from '../cluster-settings.ts';
 import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
-import { TABLE_DATABASE } from '../limits.ts';
+import { DATABASES } from '../limits.ts';
 import { placeOfText } from '../place.ts';
 import { requestOf } from '../request.ts';
 import type { ScriptLimits } from '../script-limits.ts';
@@ -80,6 +80,8 @@ const KEY_BYTE_WEIGHT = 8;
 export class GroupKeyspace implements Keyspace {
   /** The physical number of the database. */
   readonly database: number;
+  /** Its rows are keys of clients. */
+  readonly #hasKeys: boolean;
   readonly #context: RunContext;
   readonly #others: OtherDatabases;
   readonly #hash: TableHash;
@@ -118,6 +120,7 @@ export class GroupKeyspace implements Keyspace {
   constructor(options: KeyspaceOptions) {
     const { engine, group, database, context, hash, others } = options;
     this.database = database;
+    this.#hasKeys = database < DATABASES;
     this.#engine = engine;
     this.#context = context;
     this.#others = others;
@@ -274,7 +277,10 @@ export class GroupKeyspace implements Keyspace {
 
   find(args: Arguments, i: number): Cell | undefined {
     const cell = this.#living(this.#lookup(args, i, args.tableHash(i, this.#hash)));
-    if (cell === undefined && this.#context.counting) this.#tell('miss', 'keymiss', args.text(i));
+    const { counting, events } = this.#context;
+    if (cell === undefined && counting && events !== undefined) {
+      this.#tell('miss', 'keymiss', args.text(i));
+    }
     return cell;
   }
 
@@ -289,7 +295,7 @@ export class GroupKeyspace implements Keyspace {
 
   #tell(kind: EventClass, event: string, key: string): void {
     const { events } = this.#context;
-    if (events?.wants(kind) !== true) return;
+    if (events?.wants(kind) !== true || !this.#hasKeys) return;
     events.add(kind, event, this.#others.selected(this.database), key);
   }
 
@@ -661,7 +667,7 @@ export class GroupKeyspace implements Keyspace {
     const old = cell.entry;
     if (this.#views.length > 0) for (const view of this.#views) view.note(cell, old);
     this.#context.waited?.wrote(this.database, cell.key, entry);
-    if (this.database !== TABLE_DATABASE) this.#context.written?.add(cell.key);
+    if (this.#hasKeys) this.#context.written?.add(cell.key);
     if (this.#context.events !== undefined && old.type === NONE && entry.type !== NONE) {
       this.#tell('new', 'new', cell.key);
     }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { sha1Of } from '../../../storage/commands/script/sha1.ts';
 import { SCRIPT_LIMITS } from '../../../storage/script-limits.ts';
-import { Machine } from '../harness.ts';
+import { Machine, META } from '../harness.ts';
 
 const NO_ROOM =
   '-OOM command not allowed: the loaded scripts would be larger than scripts-bytes-max, ' +
@@ -56,4 +56,22 @@ describe('loaded scripts', () => {
     expect(machine.run('SCRIPT', 'FLUSH')).toBe('+OK');
     expect(machine.run('SCRIPT', 'LOAD', second)).toBe(sha1Of(second));
   });
+});
+
+test('rows beside the keys are told to no subscriber, and to no client that keeps keys', () => {
+  const machine = new Machine();
+  const meta = new Machine({ groups: [META] });
+  for (const each of [machine, meta]) {
+    each.all.eventFlags = 'AnKEm';
+    each.machine.tracksWrites = true;
+  }
+  machine.run('SCRIPT', 'LOAD', 'return 1');
+  expect(meta.read('HOLO.TABLEVERSION', 'version')).toBe(0);
+  expect(meta.run('HOLO.TABLEVERSION', 'version')).toBe(0);
+  meta.run('HOLO.SETTING', 'version', 'hash-max-listpack-entries', '7');
+  for (const each of [machine, meta]) {
+    expect(each.machine.takeEvents()).toEqual([]);
+    expect(each.machine.takeWritten()).toBeUndefined();
+    expect([each.all.hits, each.all.misses]).toEqual([0, 0]);
+  }
 });
