@@ -3,10 +3,19 @@
  * line or on a terminal could move the cursor, change colours or imitate another line, so its
  * number is shown instead. Pure.
  */
+import { isUtf8 } from 'node:buffer';
 
 /** A byte string (latin1) as Redis prints one: bytes that are not printable ASCII become `\xNN`. */
 export function escapeBytes(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (byte) => `\\x${hex(byte, 2)}`);
+}
+
+/** A byte string as people read it: UTF-8 where it is, with what is not seen as `\xNN`. */
+export function escapeUtf8(bytes: string): string {
+  const raw = Buffer.from(bytes, 'latin1');
+  if (!isUtf8(raw)) return escapeBytes(bytes);
+  const unseen = (found: string): string => escapeBytes(Buffer.from(found).toString('latin1'));
+  return raw.toString('utf8').replace(UNSEEN, unseen);
 }
 
 /**

@@ -44,7 +44,6 @@ export class TlsListener {
       {
         ...options,
         ...contextOf(this.#material),
-        minVersion: 'TLSv1.2',
         handshakeTimeout: HANDSHAKE_MS_MAX,
         requestCert: asks,
         rejectUnauthorized: this.#clients === 'yes',
@@ -66,7 +65,6 @@ export class TlsListener {
       {
         ...options,
         ...contextOf(this.#material),
-        minVersion: 'TLSv1.2',
         handshakeTimeout: HANDSHAKE_MS_MAX,
       },
       handle,
@@ -87,15 +85,13 @@ export class TlsListener {
 
   /** For connections from now on. Throws where certificate and key do not fit. */
   use(material: TlsMaterial): void {
-    for (const server of this.#servers) {
-      server.setSecureContext({ ...contextOf(material), minVersion: 'TLSv1.2' });
-    }
+    for (const server of this.#servers) server.setSecureContext(contextOf(material));
     this.#material = material;
   }
 }
 
 function contextOf({ cert, key, ca }: TlsMaterial) {
-  return { cert, key, ca };
+  return { cert, key, ca, minVersion: 'TLSv1.2' } as const;
 }
 
 /** The common name of the subject of a certificate that has been verified. */

@@ -1,6 +1,6 @@
 /** The admin port under attack: who is let in, and what pages of other sites can make of it. */
 import { request } from 'node:http';
-import { afterEach, describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import type { Role } from '../../transport/access/admin/roles.ts';
 import { ProtectedMode } from '../../transport/access/protected-mode.ts';
 import type { OpenLevel } from '../../transport/http/admin-pages.ts';
@@ -100,6 +100,15 @@ async function session(port: number, told: object) {
   expect(status).toBe(200);
   return { cookie, csrf: JSON.parse(body).csrf as string };
 }
+
+test('a request is judged once, with credentials and without', async () => {
+  const made = makeDoor('secret');
+  const { port } = await open(made);
+  const judged = vi.spyOn(made.door, 'identify');
+  await ask(port, 'GET /status');
+  await ask(port, 'GET /status', bearer(TOKEN));
+  expect(judged.mock.calls.map(([{ type }]) => type)).toEqual(['none', 'token']);
+});
 
 describe('roles follow from the permissions of users', () => {
   test.each<[string, Role | undefined]>([

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { escapeBytes, escapeLine, escapeText } from '../../transport/escape.ts';
+import { escapeBytes, escapeLine, escapeText, escapeUtf8 } from '../../transport/escape.ts';
 import { fileErrorText } from '../../transport/file-error.ts';
 
 describe('text from peers and clients', () => {
@@ -20,6 +20,14 @@ describe('text from peers and clients', () => {
     ['\ud800 \u{e0041}', '\\ud800 \\udb40\\udc41'],
   ])('as a line: %j', (text, shown) => {
     expect(escapeLine(text)).toBe(shown);
+  });
+
+  test.each([
+    ['k\xc3\xa4\n', 'kä\\x0a'],
+    ['k\xc3\n', 'k\\xc3\\x0a'],
+    ['\xe2\x80\xae', '\\xe2\\x80\\xae'],
+  ])('as the name of a key: %j', (bytes, shown) => {
+    expect(escapeUtf8(bytes)).toBe(shown);
   });
 
   test('as JSON keeps its meaning', () => {

@@ -9,6 +9,7 @@ import type { ConsoleDoor, Identify, PageFile } from '../http/console-door.ts';
 import {
   type AnswerHere,
   type Asker,
+  type AskPeer,
   ClusterQuestions,
   NOBODY,
   type NodeQuestion,
@@ -31,11 +32,7 @@ interface AdminConsoleOptions {
   /** Default 1000. */
   readonly viewsEveryMs?: number;
   readonly answerHere: AnswerHere;
-  readonly askPeer: (
-    peer: number,
-    question: Uint8Array,
-    done: (answer: Uint8Array | undefined) => void,
-  ) => void;
+  readonly askPeer: AskPeer;
   /** Views are open without a role. */
   readonly isOpen: boolean;
 }
@@ -58,7 +55,7 @@ const QUESTIONS: Readonly<Record<string, 'one' | 'all' | 'here'>> = {
 export class AdminConsole implements ConsoleDoor {
   readonly questions: ClusterQuestions;
   readonly #options: AdminConsoleOptions;
-  readonly #files = new PageFiles();
+  readonly #files = new PageFiles('console');
   readonly #views: LiveViews;
   readonly #server: ConsoleServer;
   readonly #overview = new OverviewBoard();

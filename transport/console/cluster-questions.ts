@@ -22,16 +22,18 @@ export const NOBODY: Asker = { user: undefined, role: undefined };
 /** @throws Error whose message is the reason. */
 export type AnswerHere = (question: NodeQuestion) => unknown;
 
+/** Calls back once; undefined: there is no answer. */
+export type AskPeer = (
+  peer: number,
+  question: Uint8Array,
+  done: (answer: Uint8Array | undefined) => void,
+) => void;
+
 interface ClusterQuestionsOptions {
   readonly self: number;
   readonly nodes: readonly number[];
   readonly answerHere: AnswerHere;
-  /** Calls back once; undefined: there is no answer. */
-  readonly askPeer: (
-    peer: number,
-    question: Uint8Array,
-    done: (answer: Uint8Array | undefined) => void,
-  ) => void;
+  readonly askPeer: AskPeer;
 }
 
 const NO_ANSWER = 'it is down, cut off or overloaded';

@@ -5,11 +5,10 @@ import type { Film } from './film.ts';
 import { PageFiles } from './page-files.ts';
 
 const HOST = '127.0.0.1';
-const PAGE = '/console/page/film.html';
 
 export class FilmServer {
   readonly #server: Server;
-  readonly #files = new PageFiles();
+  readonly #files = new PageFiles('film');
   readonly #film: string;
 
   constructor(film: Film) {
@@ -20,9 +19,9 @@ export class FilmServer {
       const isOurs = headers.host === `${HOST}:${port}` || headers.host === `localhost:${port}`;
       if (!isOurs) return send(response, 421, 'text/plain', 'asked under a foreign name');
       if (url === '/film.json') return send(response, 200, 'application/json', this.#film);
-      const file = this.#files.file(url === '/' ? PAGE : url);
+      const file = this.#files.file(url);
       if (file === undefined) return send(response, 404, 'text/plain', 'there is no such file');
-      response.setHeader('Content-Security-Policy', this.#files.policy([], PAGE));
+      if (url === '/') response.setHeader('Content-Security-Policy', this.#files.policy([]));
       send(response, 200, file.type, file.body);
     });
   }

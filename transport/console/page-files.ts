@@ -14,7 +14,6 @@ const TYPES: Readonly<Record<string, string>> = {
   mjs: 'text/javascript; charset=utf-8',
   css: 'text/css; charset=utf-8',
   svg: 'image/svg+xml',
-  html: 'text/html; charset=utf-8',
 };
 
 const MODULES = '/console/page/';
@@ -29,12 +28,24 @@ const PACKAGES: Readonly<Record<string, readonly [name: string, file: string]>> 
   'uplot.mjs': ['uplot', 'dist/uPlot.esm.js'],
   'uplot.css': ['uplot', 'dist/uPlot.min.css'],
 };
+/** The pages at `/`: `page.html` is the frame of both, each has a module and a style sheet. */
+const PAGES = {
+  console: { TITLE: 'HoloStore', MODULE: 'main.js', STYLE: 'lib/uplot.css' },
+  film: { TITLE: 'HoloStore film', MODULE: 'film.js', STYLE: 'page/film.css' },
+} as const;
+const FRAME = 'page.html';
+
 export class PageFiles {
+  readonly #page: keyof typeof PAGES;
   #files: ReadonlyMap<string, PageFile> | undefined;
 
+  constructor(page: keyof typeof PAGES) {
+    this.#page = page;
+  }
+
   /** `connect`: `host:port` of the admin ports that the page may open a socket to. */
-  policy(connect: readonly string[], page = '/'): string {
-    const text = this.file(page)?.body.toString('utf8') ?? '';
+  policy(connect: readonly string[]): string {
+    const text = this.file('/')?.body.toString('utf8') ?? '';
     const [, imports = ''] = /<script type="importmap">([\s\S]*?)<\/script>/.exec(text) ?? [];
     const hash = createHash('sha256').update(imports).digest('base64');
     const sockets = connect.flatMap((address) => [`ws://${address}`, `wss://${address}`]);
@@ -52,14 +63,17 @@ export class PageFiles {
 
   /** `path` without a query; undefined: there is no such file. */
   file(path: string): PageFile | undefined {
-    this.#files ??= readFiles();
-    return this.#files.get(path === '/' ? `${MODULES}index.html` : path);
+    this.#files ??= readFiles(this.#page);
+    return this.#files.get(path);
   }
 }
 
-function readFiles(): ReadonlyMap<string, PageFile> {
-  const files = new Map<string, PageFile>();
+function readFiles(page: keyof typeof PAGES): ReadonlyMap<string, PageFile> {
   const folder = pageFolder();
+  const frame = readFileSync(join(folder, FRAME), 'utf8');
+  const parts: Readonly<Record<string, string>> = PAGES[page];
+  const html = frame.replace(/\b(TITLE|MODULE|STYLE)\b/g, (part) => parts[part] ?? part);
+  const files = new Map([['/', fileOf('text/html; charset=utf-8', html)]]);
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     const type = TYPES[name.slice(name.lastIndexOf('.') + 1)];
     if (type === undefined) continue;
@@ -90,7 +104,7 @@ function fileOf(type: string, text: string): PageFile {
 function pageFolder(): string {
   for (let folder = import.meta.dirname; ; folder = dirname(folder)) {
     const page = join(folder, 'transport/console/page');
-    if (existsSync(join(page, 'index.html'))) return page;
+    if (existsSync(join(page, FRAME))) return page;
     if (folder === dirname(folder)) throw new Error('the files of the console are not installed');
   }
 }

@@ -60,13 +60,13 @@ export class AdminAccess {
   /** A refusal is of credentials that are wrong, and comes late. */
   async callerOf({ headers }: IncomingMessage, source: string): Promise<Caller | Refusal> {
     const credentials = credentialsOf(headers, this.port);
-    const outcome = await this.#judged(credentials, source, (asked) =>
-      this.#door.identify(asked, source),
-    );
-    if (credentials.type !== 'none' && !('refused' in outcome)) {
-      return { identity: outcome, isAnonymous: false };
+    if (credentials.type !== 'none') {
+      const outcome = await this.#judged(credentials, source, (asked) =>
+        this.#door.identify(asked, source),
+      );
+      if (!('refused' in outcome)) return { identity: outcome, isAnonymous: false };
+      if (credentials.type !== 'session') return outcome;
     }
-    if (credentials.type === 'token' || credentials.type === 'password') return outcome as Refusal;
     const anonymous = this.#door.identify({ type: 'none' }, source);
     return { identity: 'refused' in anonymous ? undefined : anonymous, isAnonymous: true };
   }

@@ -178,7 +178,8 @@ export class AdminServer {
     const { type, body, etag } = file;
     const common = { ETag: etag, 'Cache-Control': 'no-cache' };
     const isKnown = headers['if-none-match'] === etag;
-    const policy = { 'Content-Security-Policy': await console.policy() };
+    // The policy of a page counts for all that it loads.
+    const policy = path === '/' ? { 'Content-Security-Policy': await console.policy() } : {};
     return {
       code: isKnown ? 304 : 200,
       type,

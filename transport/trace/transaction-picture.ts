@@ -50,9 +50,9 @@ export function storyOf(
   txn: string,
   errorUs: number,
 ): TransactionStory | undefined {
-  const own = events.filter(isOurs).filter((event) => event.txn === txn);
+  const { own, log } = partsOf(events, txn);
   if (own.length === 0) return undefined;
-  const withLog = [...own, ...logTurns(events.filter(isOurs), own)];
+  const withLog = [...own, ...logTurns(log, own)];
   const pairs = pairMessages(withLog, errorUs);
   const ordered = causalOrder(withLog, pairs) as Ours[];
   const startUs = ordered[0]?.t ?? 0;
@@ -64,26 +64,42 @@ export function storyOf(
   };
 }
 
-function isOurs(event: TraceEvent): event is Ours {
-  return event.kind === 'in' || event.kind === 'out' || event.kind === 'step';
+/** By node and actor: the turns of the log. */
+type LogTurns = Map<string, EndEvent[]>;
+
+/** A trace is long, and one transaction of it short: it is looked through once. */
+function partsOf(events: readonly TraceEvent[], txn: string): { own: Ours[]; log: LogTurns } {
+  const own: Ours[] = [];
+  const log: LogTurns = new Map();
+  for (const event of events) {
+    if (event.kind !== 'in' && event.kind !== 'out' && event.kind !== 'step') continue;
+    if (event.txn === txn) own.push(event);
+    if (event.kind === 'step' || (event.msg !== 'Append' && event.msg !== 'Durable')) continue;
+    const place = placeOf(event);
+    const known = log.get(place);
+    if (known === undefined) log.set(place, [event]);
+    else known.push(event);
+  }
+  return { own, log };
+}
+
+function placeOf({ node, actor }: Ours): string {
+  return `${node} ${actor}`;
 }
 
 /** The turns of the log that the replies of this transaction waited for: append, and on disk. */
-function logTurns(all: readonly Ours[], own: readonly Ours[]): EndEvent[] {
-  const found = new Map<string, EndEvent>();
-  const appends = all.filter((event) => event.kind === 'out' && event.msg === 'Append');
-  const durables = all.filter((event) => event.kind === 'in' && event.msg === 'Durable');
+function logTurns(log: LogTurns, own: readonly Ours[]): EndEvent[] {
+  const found = new Set<EndEvent>();
   for (const event of own) {
     if (event.kind !== 'in' || !LOGGED.has(event.msg)) continue;
-    const { node, actor, seq } = event;
-    const isNext = (e: Ours): boolean => e.node === node && e.actor === actor && e.seq > seq;
-    const append = appends.find(isNext) as EndEvent | undefined;
+    const later = (log.get(placeOf(event)) ?? []).filter(({ seq }) => seq > event.seq);
+    const append = later.find(({ msg }) => msg === 'Append');
     if (append === undefined) continue;
-    found.set(`${node} ${append.seq}`, append);
-    const durable = durables.find((e) => isNext(e) && e.value === append.value) as EndEvent;
-    if (durable !== undefined) found.set(`${node} ${durable.seq}`, durable);
+    found.add(append);
+    const durable = later.find(({ msg, value }) => msg === 'Durable' && value === append.value);
+    if (durable !== undefined) found.add(durable);
   }
-  return [...found.values()];
+  return [...found];
 }
 
 function title(txn: string, events: readonly Ours[], startUs: number): string {

@@ -6,6 +6,7 @@
 import type { Args } from '../../../transport/console/console-protocol.ts';
 import { changeOfKey, keyOf, whole } from '../../../transport/console/key-questions.ts';
 import type { RedisReply } from '../../../transport/console/redis-reply.ts';
+import { escapeUtf8 } from '../../../transport/escape.ts';
 
 interface ActionParts {
   readonly run: (user: string, commands: readonly (readonly string[])[]) => Promise<RedisReply[]>;
@@ -73,7 +74,7 @@ export class ConsoleActions {
     const command = changeOfKey(action, args);
     if (command === undefined) throw new Error(`there is no action "${action}"`);
     const { key, select } = keyOf(args);
-    const shown = Buffer.from(key, 'latin1').toString('utf8');
+    const shown = escapeUtf8(key);
     const [name = '', , ...rest] = command;
     const value = name === 'SET' ? ` (${args['value']?.toString().length ?? 0} bytes)` : '';
     const detail = name === 'PEXPIRE' ? ` ${rest.join(' ')}` : value;

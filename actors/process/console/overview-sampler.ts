@@ -2,36 +2,28 @@
  * The sample of one node for the overview. Reads the parts of the running node; nothing in the node
  * depends on it.
  */
-import { readdirSync } from 'node:fs';
-import { statfs } from 'node:fs/promises';
 import type { OverviewSample } from '../../../transport/console/samples.ts';
 import { findingsOf } from '../../../transport/http/findings.ts';
 import type { Inspection } from '../../runtime/inspection.ts';
 import type { NodeReport, ReportedNode } from '../node-report.ts';
 import { openFilesMax } from '../settings/open-files.ts';
-
-const DISK_EVERY_MS = 5_000;
-
-interface DiskSpace {
-  readonly freeBytes: number;
-  readonly bytes: number;
-}
+import { HostLook } from './host-look.ts';
 
 export class OverviewSampler {
   readonly #node: ReportedNode;
   readonly #report: NodeReport;
   readonly #openFilesMax = openFilesMax() ?? Number.NaN;
-  #space: DiskSpace = { freeBytes: 0, bytes: 0 };
-  #spaceAtMs = Number.NEGATIVE_INFINITY;
+  readonly #host: HostLook;
 
   constructor(node: ReportedNode, report: NodeReport) {
     this.#node = node;
     this.#report = report;
+    this.#host = new HostLook(node.config.dataDir);
   }
 
   async sample(): Promise<OverviewSample> {
     const { board, gateway, clock, node } = this.#node;
-    await this.#lookAtDisk();
+    const { openFiles, ...space } = await this.#host.facts(clock.monotonicMs());
     const { user, system } = process.cpuUsage();
     const { verdict } = node.time;
     const actors = countActors(node.system.inspect());
@@ -43,7 +35,7 @@ export class OverviewSampler {
         storeBytes: board.storeBytes,
         maxBytes: gateway?.memory.bytesMax ?? 0,
       },
-      disk: { logBytes: board.logBytes, ...this.#space },
+      disk: { logBytes: board.logBytes, ...space },
       clockAheadMs: verdict.type === 'unknown' ? undefined : verdict.aheadUs / 1_000,
       links: this.#links(),
       cpuMs: (user + system) / 1_000,
@@ -53,7 +45,7 @@ export class OverviewSampler {
       ...actors,
       deadLetters: node.system.deadLetters.total,
       latency: { read: board.latency.sparse('read'), write: board.latency.sparse('write') },
-      findings: this.#findings(),
+      findings: this.#findings(openFiles),
     };
   }
 
@@ -71,7 +63,7 @@ export class OverviewSampler {
     });
   }
 
-  #findings(): OverviewSample['findings'] {
+  #findings(openFiles: number): OverviewSample['findings'] {
     const { node, board, config } = this.#node;
     const { verdict } = node.time;
     const sync = board.latency.report().find(({ phase }) => phase === 'sync');
@@ -80,21 +72,9 @@ export class OverviewSampler {
       status: this.#report.status(),
       clockOffsetSeconds: verdict.type === 'unknown' ? Number.NaN : verdict.aheadUs / 1e6,
       syncP99Us: sync?.p99Us,
-      openFiles: openFiles(),
+      openFiles,
       openFilesMax: this.#openFilesMax,
     });
-  }
-
-  async #lookAtDisk(): Promise<void> {
-    const nowMs = this.#node.clock.monotonicMs();
-    if (nowMs - this.#spaceAtMs < DISK_EVERY_MS) return;
-    this.#spaceAtMs = nowMs;
-    try {
-      const { bavail, blocks, bsize } = await statfs(this.#node.config.dataDir);
-      this.#space = { freeBytes: bavail * bsize, bytes: blocks * bsize };
-    } catch {
-      // The last look is shown again.
-    }
   }
 }
 
@@ -103,13 +83,4 @@ function countActors(inspection: Inspection | undefined): { readonly restarts: n
   if (inspection.kind === 'actor') return { restarts: inspection.restarts };
   const counts = inspection.children.map((child) => countActors(child).restarts);
   return { restarts: counts.reduce((sum, count) => sum + count, 0) };
-}
-
-/** NaN where the system does not tell. */
-function openFiles(): number {
-  try {
-    return readdirSync('/proc/self/fd').length;
-  } catch {
-    return Number.NaN;
-  }
 }

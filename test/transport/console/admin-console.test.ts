@@ -46,6 +46,24 @@ describe('the page', () => {
     expect(index.body).not.toMatch(/https?:\/\//);
   });
 
+  test('says what it may do; its files wait for no node that is down', async () => {
+    let asked = 0;
+    const members = [1, 2].map((id) => ({ id, host: '127.0.0.1' }));
+    const askPeer: AdminConsoleOptions['askPeer'] = (_peer, _question, done) => {
+      asked += 1;
+      done(undefined);
+    };
+    const port = await serve({ members, askPeer });
+    const policyOf = async (path: string) => {
+      const { headers } = await fetch(`http://127.0.0.1:${port}${path}`);
+      return headers.get('content-security-policy');
+    };
+    expect(await policyOf('/')).toMatch(/script-src 'self' 'sha256-.*connect-src 'self'/);
+    expect(asked).toBe(1);
+    expect(await policyOf('/console/page/main.js')).toMatch(/^default-src 'none'; base-uri/);
+    expect(asked).toBe(1);
+  });
+
   test.each([
     '/console/page/../console-server.ts',
     '/console/page/%2e%2e/console-server.ts',

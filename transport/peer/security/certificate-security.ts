@@ -3,18 +3,13 @@
  * has signed, and that names the node by a URI. Any issuer in the file is taken, so that one can
  * replace another. Sessions are not resumed.
  */
-import { constants, X509Certificate } from 'node:crypto';
+import { X509Certificate } from 'node:crypto';
 import type { Server, Socket } from 'node:net';
-import {
-  connect,
-  createSecureContext,
-  createServer,
-  type TLSSocket,
-  type Server as TlsServer,
-} from 'node:tls';
+import { connect, createSecureContext, type TLSSocket, type Server as TlsServer } from 'node:tls';
 import type { Endpoint } from '../../endpoint.ts';
 import { ANY_MEMBER, type PeerSecurity, type Refusal } from './peer-security.ts';
-import { refusalOfDialled, refusalOfTls } from './tls-refusal.ts';
+import { PEER_TLS, peerTlsServer } from './peer-tls.ts';
+import { refusalOfDialled } from './tls-refusal.ts';
 
 /** PEM. */
 interface PeerCertificates {
@@ -23,12 +18,6 @@ interface PeerCertificates {
   readonly key: string;
   readonly ca: string;
 }
-
-const TLS = {
-  minVersion: 'TLSv1.3',
-  maxVersion: 'TLSv1.3',
-  secureOptions: constants.SSL_OP_NO_TICKET,
-} as const;
 
 interface Options {
   readonly nodeId: number;
@@ -62,13 +51,13 @@ export class CertificateSecurity implements PeerSecurity {
   use(certificates: PeerCertificates): void {
     this.#issuers = checked(certificates, this.#options.nodeId);
     this.#material = certificates;
-    this.#server?.setSecureContext({ ...TLS, ...certificates });
+    this.#server?.setSecureContext({ ...PEER_TLS, ...certificates });
   }
 
   dial({ host, port }: Endpoint, node: number, connected: () => void): Socket {
     const socket = connect(
       {
-        ...{ ...TLS, ...this.#material, host, port },
+        ...{ ...PEER_TLS, ...this.#material, host, port },
         // Peers are known by their number, wherever they are reached.
         checkServerIdentity: (_host, presented) => mismatch(presented.subjectaltname, node),
       },
@@ -81,32 +70,19 @@ export class CertificateSecurity implements PeerSecurity {
     return socket;
   }
 
-  server(
-    accepted: (socket: Socket) => void,
-    refused: (socket: Socket, refusal: Refusal) => void,
-  ): Server {
-    const server = createServer(
+  server(...listeners: Parameters<PeerSecurity['server']>): Server {
+    this.#server = peerTlsServer(
       {
-        ...{ ...TLS, ...this.#material, noDelay: true },
+        ...this.#material,
         handshakeTimeout: this.#options.handshakeTimeoutMs,
         requestCert: true,
         // Refused below, where the reason is known.
         rejectUnauthorized: false,
       },
-      (socket) => {
-        const refusal = this.#refusalOf(socket);
-        if (refusal === undefined) return accepted(socket);
-        refused(socket, refusal);
-        socket.destroy();
-      },
+      { refusalOf: (socket) => this.#refusalOf(socket) },
+      listeners,
     );
-    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-      const refusal = refusalOfTls(error);
-      if (refusal !== undefined) refused(socket, refusal);
-      socket.destroy();
-    });
-    this.#server = server;
-    return server;
+    return this.#server;
   }
 
   objection(socket: Socket, nodeId: number): string | undefined {

@@ -4,21 +4,17 @@
  * link that is reflected to its caller, or led to another member, has another key. Sessions are not
  * resumed.
  */
-import { constants } from 'node:crypto';
 import type { Server, Socket } from 'node:net';
-import { connect, createServer, type TLSSocket } from 'node:tls';
+import { connect } from 'node:tls';
 import type { Endpoint } from '../../endpoint.ts';
 import type { ClusterSecret } from './cluster-secret.ts';
 import { ANY_MEMBER, type PeerSecurity, type Refusal } from './peer-security.ts';
-import { refusalOfDialled, refusalOfTls } from './tls-refusal.ts';
+import { PEER_TLS, peerTlsServer } from './peer-tls.ts';
+import { refusalOfDialled } from './tls-refusal.ts';
 
-const TLS = {
-  minVersion: 'TLSv1.3',
-  maxVersion: 'TLSv1.3',
-  // Keys of the callback belong to SHA-256.
-  ciphers: 'TLS_AES_128_GCM_SHA256:PSK',
-  secureOptions: constants.SSL_OP_NO_TICKET,
-} as const;
+/** Keys of the callback belong to SHA-256. */
+const CIPHERS = 'TLS_AES_128_GCM_SHA256:PSK';
+const NO_PROOF = 'it has not proven anything';
 const VERSION = 'holostore-1';
 
 interface Options {
@@ -67,8 +63,7 @@ export class SecretSecurity implements PeerSecurity {
     const psk = secret.linkKey(clusterId, nodeId, node);
     const socket = connect(
       {
-        ...TLS,
-        ...{ host, port },
+        ...{ ...PEER_TLS, ciphers: CIPHERS, host, port },
         pskCallback: () => ({ psk, identity: identityText(identity) }),
         // The key has proven both ends; there is no certificate.
         checkServerIdentity: () => undefined,
@@ -86,35 +81,25 @@ export class SecretSecurity implements PeerSecurity {
     return socket;
   }
 
-  server(
-    accepted: (socket: Socket) => void,
-    refused: (socket: Socket, refusal: Refusal) => void,
-  ): Server {
-    const server = createServer(
+  server(...listeners: Parameters<PeerSecurity['server']>): Server {
+    return peerTlsServer(
       {
-        ...TLS,
-        noDelay: true,
+        ciphers: CIPHERS,
         handshakeTimeout: this.#options.handshakeTimeoutMs,
         pskCallback: (socket, text) => this.#keyFor(socket, text),
       },
-      (socket) => {
-        if (this.#proofs.has(socket)) return accepted(socket);
-        refused(socket, { kind: 'secret', reason: 'it has not proven anything' });
-        socket.destroy();
+      {
+        refusalOf: (socket) =>
+          this.#proofs.has(socket) ? undefined : { kind: 'secret', reason: NO_PROOF },
+        known: (socket) => this.#refusals.get(socket),
       },
+      listeners,
     );
-    server.on('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
-      const refusal = this.#refusals.get(socket) ?? refusalOfTls(error);
-      if (refusal !== undefined) refused(socket, refusal);
-      // After a timeout nobody else does.
-      socket.destroy();
-    });
-    return server;
   }
 
   objection(socket: Socket, nodeId: number): string | undefined {
     const proof = this.#proofs.get(socket);
-    if (proof === undefined) return 'it has not proven anything';
+    if (proof === undefined) return NO_PROOF;
     if (proof.to === ANY_MEMBER) return 'it came to ask for the members, and not as a member';
     if (proof.from === nodeId) return undefined;
     return `it claims to be node ${nodeId}, but has the key of node ${proof.from}`;

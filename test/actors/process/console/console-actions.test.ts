@@ -56,6 +56,14 @@ test.each([
   expect(bench.ran.at(-1)).toBe(`ada: ${command}`);
 });
 
+test('a key that is no text is named by its bytes, and changed as it is', async () => {
+  const bench = new Bench();
+  const args = { ...DELETE, key: '\xff\n' };
+  await bench.actions.act({ ...args, confirm: '\\xff\\x0a' }, 'ada');
+  expect(bench.ran.at(-1)).toBe('ada: DEL \xff\n');
+  expect(bench.audit[0]).toContain('DEL \\xff\\x0a in database 2');
+});
+
 test.each([
   [{ action: 'client.kill', id: '7 TYPE normal' }, 'named by its number'],
   [{ action: 'key.delete' }, 'no key is named'],

@@ -5,8 +5,10 @@ import { bytes, count, rate, span } from '../format.js';
 import { html, useState } from '../html.js';
 import { Badge, Card, Empty, Table } from '../parts.js';
 import { linkTo } from '../state.js';
-import { bytesOf, shown } from '../text.js';
+import { bytesOf, shown, shownLines } from '../text.js';
 
+/** Of a value that is edited here: the node takes no longer texts. */
+const VALUE_BYTES_MAX = 4_096;
 const TYPES = ['', 'string', 'hash', 'list', 'set', 'zset', 'stream'];
 
 /** @param {{ args: Record<string, string> }} props */
@@ -104,6 +106,8 @@ function Key({ args }) {
   );
   const isText = data?.type === 'string' && typeof data.preview === 'string';
   const isWhole = isText && data.length <= data.preview.length;
+  const value = bytesOf(edited ?? '');
+  const isTooLong = value.length > VALUE_BYTES_MAX;
   const close = () => {
     setAction(undefined);
     again();
@@ -122,18 +126,19 @@ function Key({ args }) {
     </dl>
     ${
       isText
-        ? html`<textarea rows="8" aria-label="value" readonly=${!isWhole} value=${edited ?? shown(data.preview)}
+        ? html`<textarea rows="8" aria-label="value" readonly=${!isWhole} value=${edited ?? shownLines(data.preview)}
           onInput=${(/** @type {any} */ event) => setEdited(event.target.value)}></textarea>
-          ${!isWhole && html`<p class="muted">The first ${count(data.preview.length)} of ${count(data.length)} bytes: too long to edit here.</p>`}`
+          ${!isWhole && html`<p class="muted">The first ${count(data.preview.length)} of ${count(data.length)} bytes: too long to edit here.</p>`}
+          ${isTooLong && html`<p class="bad" role="alert">${count(value.length)} bytes: at most ${count(VALUE_BYTES_MAX)} are set here.</p>`}`
         : html`<pre class="preview">${previewOf(data)}</pre>`
     }
     <div class="foot">
       ${
         isWhole &&
-        html`<button disabled=${edited === undefined} onClick=${() =>
+        html`<button disabled=${edited === undefined || isTooLong} onClick=${() =>
           setAction({
             title: 'Set',
-            args: { action: 'key.set', ...place, value: bytesOf(edited ?? '') },
+            args: { action: 'key.set', ...place, value },
           })}>Set the value</button>`
       }
       <button onClick=${() => setAction({ title: data.ttlMs < 0 ? 'Expire' : 'Persist', args: { action: 'key.expire', ...place, ttlMs: data.ttlMs < 0 ? 3_600_000 : 0 } })}>
