@@ -75,6 +75,7 @@ export class ExpiryRounds {
       readOnly: false,
       readsFrom: 1,
       wholeStore: false,
+      waits: false,
       participants: keys.map((key) => slotOfText(key)),
       window: ANSWER_BYTES_MAX,
     };

@@ -647,7 +647,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (!application.isWithinCommand) {
         application.left -= 1;
         if (isAnswered) renderer.next();
-        if (part.waits === true) machine.mayWait = true;
+        if (part.waits) machine.mayWait = true;
       }
       this.#runCommand(application);
       const isLong = isAnswered && !application.isWithinCommand && writer.length > replyBytesMax;
@@ -987,7 +987,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
 /** Right after the command of a part: the keys that its client waits for. */
 function waitingFor(machine: StateMachine, part: Part): PartReplies['waiting'] {
-  if (part.waits !== true) return undefined;
+  if (!part.waits) return undefined;
   const { connection, sequence } = part.unit;
   return machine.waiting({ connection, attempt: sequence });
 }

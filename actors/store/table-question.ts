@@ -44,6 +44,7 @@ export class TableQuestion {
       readOnly: true,
       readsFrom: 0,
       wholeStore: false,
+      waits: false,
       participants: [slotOfText(VERSION_ROW)],
       window: ANSWER_BYTES_MAX,
     };

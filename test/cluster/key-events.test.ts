@@ -1,40 +1,23 @@
 /** Keyspace events on three nodes, as ordinary clients hear them: about ten seconds. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { HOST, TestCluster } from './harness.ts';
+import { expect, test, vi } from 'vitest';
+import { SharedCluster } from './shared-cluster.ts';
 
-let cluster: TestCluster;
-const opened: Redis[] = [];
+const shared = new SharedCluster();
+
 const soon = { timeout: 10_000 };
-
-function redis(node: number): Redis {
-  const client = new Redis({ host: HOST, port: cluster.node(node).redisPort });
-  client.on('error', () => undefined);
-  opened.push(client);
-  return client;
-}
 
 /** Hears all events at a node. */
 async function listener(node: number): Promise<string[]> {
-  const client = redis(node);
+  const client = shared.redis(node);
   const heard: string[] = [];
   client.on('pmessage', (_pattern, channel, payload) => heard.push(`${channel} ${payload}`));
   await client.psubscribe('__key*__:*');
   return heard;
 }
 
-beforeAll(async () => {
-  cluster = await TestCluster.start();
-});
-
-afterAll(async () => {
-  for (const client of opened) client.disconnect();
-  await cluster?.remove();
-});
-
 test('clients of every node hear each event once, in the order of its key', async () => {
-  const [one, two, three] = [redis(1), redis(2), redis(3)];
+  const [one, two, three] = [shared.redis(1), shared.redis(2), shared.redis(3)];
   const heard = await Promise.all([listener(1), listener(2), listener(3)]);
   await one.set('silent', '1');
   await two.config('SET', 'notify-keyspace-events', 'EA');
@@ -59,7 +42,7 @@ test('clients of every node hear each event once, in the order of its key', asyn
 });
 
 test('a read that misses is heard of at all nodes, once', async () => {
-  const reader = redis(1);
+  const reader = shared.redis(1);
   const heard = await Promise.all([listener(1), listener(2), listener(3)]);
   await reader.config('SET', 'notify-keyspace-events', 'Em');
   await reader.mget('none', 'nothing');
@@ -68,13 +51,13 @@ test('a read that misses is heard of at all nodes, once', async () => {
 });
 
 test('what a node executes again after its restart is not heard again', async () => {
-  const writer = redis(1);
+  const writer = shared.redis(1);
   await writer.config('SET', 'notify-keyspace-events', 'E$');
   for (let n = 0; n < 200; n += 1) void writer.set(`before:${n}`, 'x');
   await writer.set('before', 'x');
-  await cluster.node(3).kill();
-  cluster.node(3).start();
-  await cluster.ready();
+  await shared.cluster.node(3).kill();
+  shared.cluster.node(3).start();
+  await shared.cluster.ready();
   const heard = await listener(3);
   await writer.set('after', 'x');
   await vi.waitFor(() => expect(heard).toContain('__keyevent@0__:set after'), soon);
@@ -83,7 +66,7 @@ test('what a node executes again after its restart is not heard again', async ()
 });
 
 test('a wrong flag is refused, and off is off', async () => {
-  const client = redis(2);
+  const client = shared.redis(2);
   await expect(client.config('SET', 'notify-keyspace-events', 'Kq')).rejects.toThrow(
     /Invalid event class character/,
   );

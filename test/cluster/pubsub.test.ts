@@ -1,28 +1,13 @@
 /** Pub/sub on three nodes, as ordinary clients use it: about ten seconds. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { HOST, TestCluster } from './harness.ts';
+import { expect, test, vi } from 'vitest';
+import { HOST } from './harness.ts';
 import { runTool } from './redis-tools.ts';
+import { SharedCluster } from './shared-cluster.ts';
 
-let cluster: TestCluster;
-const opened: Redis[] = [];
-
-function redis(node: number): Redis {
-  const client = new Redis({ host: HOST, port: cluster.node(node).redisPort });
-  opened.push(client);
-  return client;
-}
-
-beforeAll(async () => {
-  cluster = await TestCluster.start();
-});
-
-afterAll(async () => {
-  for (const client of opened) client.disconnect();
-  await cluster?.remove();
-});
+const shared = new SharedCluster();
 
 const soon = { timeout: 10_000 };
 
@@ -36,8 +21,8 @@ async function counted(client: Redis, channel: string, subscribers: number): Pro
 
 test('ioredis: subscribers of every node get each message once, in order', async () => {
   const heard = new Map<number, string[]>();
-  for (const { id } of cluster.nodes) {
-    const client = redis(id);
+  for (const { id } of shared.cluster.nodes) {
+    const client = shared.redis(id);
     const messages: string[] = [];
     heard.set(id, messages);
     client.on('message', (channel, message) => messages.push(`${channel} ${message}`));
@@ -47,7 +32,7 @@ test('ioredis: subscribers of every node get each message once, in order', async
     await client.subscribe('news');
     await client.psubscribe('other.*');
   }
-  const publisher = redis(2);
+  const publisher = shared.redis(2);
   const expected: string[] = [];
   for (let n = 0; n < 300; n += 1) {
     const channel = n % 3 === 0 ? 'other.x' : 'news';
@@ -65,7 +50,7 @@ test('ioredis: subscribers of every node get each message once, in order', async
 
 test('node-redis: shard channels, and a message behind a write that it is about', async () => {
   const connect = async (node: number) => {
-    const url = `redis://${HOST}:${cluster.node(node).redisPort}`;
+    const url = `redis://${HOST}:${shared.cluster.node(node).redisPort}`;
     return createClient({ url }).connect();
   };
   const [subscriber, reader, publisher] = await Promise.all([connect(1), connect(1), connect(3)]);
@@ -86,8 +71,8 @@ test('redis-py (skipped where it is not installed)', async () => {
     '-c',
     `
 import redis
-a = redis.Redis(port=${cluster.node(1).redisPort})
-b = redis.Redis(port=${cluster.node(3).redisPort})
+a = redis.Redis(port=${shared.cluster.node(1).redisPort})
+b = redis.Redis(port=${shared.cluster.node(3).redisPort})
 p = a.pubsub()
 p.subscribe('py')
 p.psubscribe('p?')
@@ -101,18 +86,18 @@ print([p.get_message(timeout=5)['data'] for _ in range(2)])
 });
 
 test('a subscriber goes on when another node dies, and gets its messages when it is back', async () => {
-  const client = redis(1);
+  const client = shared.redis(1);
   const messages: string[] = [];
   client.on('message', (_channel, message) => messages.push(message));
   await client.subscribe('death');
-  await cluster.node(3).kill();
-  const publisher = redis(2);
+  await shared.cluster.node(3).kill();
+  const publisher = shared.redis(2);
   await counted(publisher, 'death', 1);
   expect(await publisher.publish('death', 'a')).toBe(1);
   await vi.waitFor(() => expect(messages).toEqual(['a']), soon);
-  cluster.node(3).start();
-  await cluster.ready();
-  const back = redis(3);
+  shared.cluster.node(3).start();
+  await shared.cluster.ready();
+  const back = shared.redis(3);
   await vi.waitFor(async () => expect(await back.publish('death', 'b')).toBe(1), soon);
   await sleep(100);
   expect(messages.filter((message) => message === 'b').length).toBeGreaterThan(0);

@@ -3,10 +3,10 @@
  * entry is delivered to each group, and nothing that was acknowledged comes again.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { HOST, TestCluster } from './harness.ts';
+import type { Redis } from 'ioredis';
+import { expect, test, vi } from 'vitest';
 import { runTool } from './redis-tools.ts';
+import { SharedCluster } from './shared-cluster.ts';
 
 const GROUPS = ['mail', 'audit'];
 const ENTRIES = 600;
@@ -14,25 +14,7 @@ const AT_ONCE = 12;
 /** A consumer that has not acknowledged an entry for so long has lost it. */
 const IDLE_MS = 1_500;
 
-let cluster: TestCluster;
-const opened: Redis[] = [];
-
-function redis(node: number): Redis {
-  const port = cluster.node(node).redisPort;
-  const client = new Redis({ host: HOST, port, maxRetriesPerRequest: 0 });
-  client.on('error', () => undefined);
-  opened.push(client);
-  return client;
-}
-
-beforeAll(async () => {
-  cluster = await TestCluster.start();
-});
-
-afterAll(async () => {
-  for (const client of opened) client.disconnect();
-  await cluster?.remove();
-});
+const shared = new SharedCluster();
 
 type Entry = [id: string, fields: string[] | null];
 
@@ -53,7 +35,7 @@ class Ledger {
 
 /** Adds entries, some at a time; those whose answer is lost may stand or not. */
 async function produce(ledger: Ledger): Promise<void> {
-  const clients = [redis(1), redis(2)];
+  const clients = [shared.redis(1), shared.redis(2)];
   for (let round = 0; round < ENTRIES / AT_ONCE; round += 1) {
     const client = clients[round % 2] as Redis;
     const added = Array.from({ length: AT_ONCE }, (_, n) =>
@@ -79,7 +61,7 @@ async function handle(client: Redis, group: string, entries: Entry[], ledger: Le
 /** Takes new entries, and now and then those that another consumer has lost. */
 async function consume(node: number, group: string, name: string, ledger: Ledger): Promise<void> {
   while (!ledger.isOver) {
-    const client = redis(node);
+    const client = shared.redis(node);
     try {
       while (!ledger.isOver) {
         const known = new Set(ledger.acknowledged.get(group));
@@ -103,17 +85,17 @@ async function consume(node: number, group: string, name: string, ledger: Ledger
 
 test('a pipeline loses nothing and repeats nothing that was acknowledged', async () => {
   const ledger = new Ledger();
-  const admin = redis(1);
+  const admin = shared.redis(1);
   for (const group of GROUPS) await admin.xgroup('CREATE', 'jobs', group, '0', 'MKSTREAM');
   const consumers = GROUPS.flatMap((group) =>
     [1, 2, 3].map((node) => consume(node, group, `${group}-${node}`, ledger)),
   );
   const producer = produce(ledger);
   await sleep(500);
-  await cluster.node(3).kill();
+  await shared.cluster.node(3).kill();
   await producer;
-  cluster.node(3).start();
-  await cluster.ready();
+  shared.cluster.node(3).start();
+  await shared.cluster.ready();
   // An acknowledgement whose answer was lost stands all the same.
   const isDone = async (): Promise<void> => {
     for (const group of GROUPS) {
@@ -131,7 +113,7 @@ test('a pipeline loses nothing and repeats nothing that was acknowledged', async
   expect(kept.filter((id) => ledger.added.has(id))).toHaveLength(ledger.added.size);
   expect(kept).toEqual([...kept].sort(inOrder));
   const told = await Promise.all(
-    [1, 2, 3].map((node) => redis(node).xinfo('GROUPS', 'jobs') as Promise<unknown>),
+    [1, 2, 3].map((node) => shared.redis(node).xinfo('GROUPS', 'jobs') as Promise<unknown>),
   );
   expect(told[1]).toEqual(told[0]);
   expect(told[2]).toEqual(told[0]);
@@ -147,8 +129,8 @@ function inOrder(a: string, b: string): number {
 test('redis-py reads a group that waits, claims and is told of it', async () => {
   const python = `
 import redis, threading
-a = redis.Redis(port=${cluster.node(1).redisPort}, decode_responses=True)
-b = redis.Redis(port=${cluster.node(2).redisPort}, decode_responses=True)
+a = redis.Redis(port=${shared.cluster.node(1).redisPort}, decode_responses=True)
+b = redis.Redis(port=${shared.cluster.node(2).redisPort}, decode_responses=True)
 a.xgroup_create('py', 'g', id='$', mkstream=True)
 threading.Timer(0.3, lambda: b.xadd('py', {'k': 'v'}, id='5-1', maxlen=10)).start()
 print(a.xreadgroup('g', 'c', {'py': '>'}, block=10000, count=1))

@@ -1,35 +1,19 @@
 /** Clients that keep what they read, on three nodes, as ordinary clients do it: about ten seconds. */
-import { Redis } from 'ioredis';
 import { BasicClientSideCache, createClient } from 'redis';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { HOST, TestCluster } from './harness.ts';
+import { expect, test, vi } from 'vitest';
+import { HOST } from './harness.ts';
+import { SharedCluster } from './shared-cluster.ts';
 
-let cluster: TestCluster;
-const opened: Redis[] = [];
+const shared = new SharedCluster();
+
 const soon = { timeout: 10_000 };
-
-function redis(node: number): Redis {
-  const client = new Redis({ host: HOST, port: cluster.node(node).redisPort, protocol: 2 });
-  client.on('error', () => undefined);
-  opened.push(client);
-  return client;
-}
-
-beforeAll(async () => {
-  cluster = await TestCluster.start();
-});
-
-afterAll(async () => {
-  for (const client of opened) client.disconnect();
-  await cluster?.remove();
-});
 
 test('the cache of node-redis follows writes through other nodes, expiry and FLUSHALL', async () => {
   const clientSideCache = new BasicClientSideCache({ maxEntries: 100 });
-  const url = `redis://${HOST}:${cluster.node(1).redisPort}`;
+  const url = `redis://${HOST}:${shared.cluster.node(1).redisPort}`;
   const client = createClient({ url, RESP: 3, clientSideCache });
   await client.connect();
-  const writer = redis(2);
+  const writer = shared.redis(2, 2);
   for (let n = 0; n < 20; n += 1) {
     await writer.set('k', String(n));
     await vi.waitFor(async () => expect(await client.get('k')).toBe(String(n)), soon);
@@ -45,7 +29,7 @@ test('the cache of node-redis follows writes through other nodes, expiry and FLU
 });
 
 test('ioredis with RESP2 is told by another connection', async () => {
-  const [hears, reads, writer] = [redis(3), redis(3), redis(1)];
+  const [hears, reads, writer] = [shared.redis(3, 2), shared.redis(3, 2), shared.redis(1, 2)];
   const id = await hears.client('ID');
   const messages: unknown[] = [];
   hears.on('message', (channel, keys) => messages.push([channel, keys]));
@@ -55,6 +39,6 @@ test('ioredis with RESP2 is told by another connection', async () => {
   await writer.mset('a', '1', 'c', '1');
   await vi.waitFor(() => expect(messages.length).toBe(1), soon);
   expect(String(messages[0])).toContain('__redis__:invalidate');
-  const info = await cluster.node(3).info('clients');
+  const info = await shared.cluster.node(3).info('clients');
   expect(info['tracking_clients']).toBe('1');
 });

@@ -1,50 +1,32 @@
 /** Commands that wait, on three nodes, as ordinary clients use them: about 20 seconds. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { HOST, TestCluster } from './harness.ts';
+import { expect, test, vi } from 'vitest';
+import { HOST } from './harness.ts';
 import { runTool } from './redis-tools.ts';
+import { SharedCluster } from './shared-cluster.ts';
 
-let cluster: TestCluster;
-const opened: Redis[] = [];
-
-function redis(node: number): Redis {
-  const port = cluster.node(node).redisPort;
-  const client = new Redis({ host: HOST, port, maxRetriesPerRequest: 0 });
-  client.on('error', () => undefined);
-  opened.push(client);
-  return client;
-}
-
-beforeAll(async () => {
-  cluster = await TestCluster.start();
-});
-
-afterAll(async () => {
-  for (const client of opened) client.disconnect();
-  await cluster?.remove();
-});
+const shared = new SharedCluster();
 
 const soon = { timeout: 15_000 };
 
 async function blocked(count: number): Promise<void> {
   await vi.waitFor(async () => {
-    const all = await Promise.all(cluster.nodes.map((node) => node.info('clients')));
+    const all = await Promise.all(shared.cluster.nodes.map((node) => node.info('clients')));
     const sum = all.reduce((total, info) => total + Number(info['blocked_clients']), 0);
     expect(sum).toBe(count);
   }, soon);
 }
 
 test('ioredis: a client of one node is woken by a push through another', async () => {
-  const [waiter, pusher] = [redis(1), redis(2)];
+  const [waiter, pusher] = [shared.redis(1), shared.redis(2)];
   const popped = waiter.blpop('a', 'b', 0);
   await blocked(1);
   await pusher.rpush('b', '1');
   expect(await popped).toEqual(['b', '1']);
   expect(await waiter.blpop('a', 0.1)).toBeNull();
   const moved = waiter.blmove('from', 'to', 'LEFT', 'RIGHT', 0);
-  const lowest = redis(3).bzpopmin('z', 0);
+  const lowest = shared.redis(3).bzpopmin('z', 0);
   await blocked(2);
   await pusher.multi().zadd('z', 2, 'b', 1, 'a').rpush('from', 'x').exec();
   expect(await moved).toBe('x');
@@ -53,18 +35,18 @@ test('ioredis: a client of one node is woken by a push through another', async (
 });
 
 test('node-redis and redis-py wait and are unblocked', async () => {
-  const url = `redis://${HOST}:${cluster.node(3).redisPort}`;
+  const url = `redis://${HOST}:${shared.cluster.node(3).redisPort}`;
   const waiter = await createClient({ url }).connect();
   const id = await waiter.clientId();
   const popped = waiter.brPop('nothing', 0);
   await blocked(1);
-  expect(await redis(3).client('UNBLOCK', id)).toBe(1);
+  expect(await shared.redis(3).client('UNBLOCK', id)).toBe(1);
   expect(await popped).toBeNull();
   waiter.destroy();
   const python = `
 import redis, threading
-a = redis.Redis(port=${cluster.node(1).redisPort})
-b = redis.Redis(port=${cluster.node(2).redisPort})
+a = redis.Redis(port=${shared.cluster.node(1).redisPort})
+b = redis.Redis(port=${shared.cluster.node(2).redisPort})
 threading.Timer(0.3, lambda: b.rpush('py', 'x')).start()
 print(a.blpop(['py'], timeout=10), a.blpop(['py'], timeout=0.1))
 `;
@@ -79,11 +61,11 @@ test('30 clients on three nodes share 3,000 elements evenly, and try seldom in v
   const shares = Array.from({ length: CLIENTS }, () => 0);
   const items = new Set<string>();
   const attempts = async (): Promise<number> => {
-    const all = await Promise.all(cluster.nodes.map((node) => node.info('stats')));
+    const all = await Promise.all(shared.cluster.nodes.map((node) => node.info('stats')));
     return all.reduce((sum, info) => sum + Number(info['blocking_attempts']), 0);
   };
   const work = async (i: number): Promise<void> => {
-    const client = redis((i % 3) + 1);
+    const client = shared.redis((i % 3) + 1);
     for (;;) {
       const [, item = 'end'] = (await client.blpop('queue', 0)) ?? [];
       if (item === 'end') return;
@@ -97,7 +79,7 @@ test('30 clients on three nodes share 3,000 elements evenly, and try seldom in v
   await blocked(CLIENTS);
   await sleep(300);
   const before = await attempts();
-  const pusher = redis(1);
+  const pusher = shared.redis(1);
   for (let n = 0; n < ELEMENTS; n += 1) await pusher.rpush('queue', String(n));
   await vi.waitFor(() => expect(items.size).toBe(ELEMENTS), { timeout: 60_000 });
   await blocked(CLIENTS);
@@ -108,7 +90,7 @@ test('30 clients on three nodes share 3,000 elements evenly, and try seldom in v
   expect(pops / ELEMENTS).toBeLessThanOrEqual(2.5);
   await pusher.rpush('queue', ...workers.map(() => 'end'));
   await Promise.all(workers);
-  for (const client of opened.splice(0)) client.disconnect();
+  shared.disconnect();
 }, 120_000);
 
 test('while nodes die and are paused, no element is taken twice and none is left', async () => {
@@ -117,7 +99,7 @@ test('while nodes die and are paused, no element is taken twice and none is left
   let isOver = false;
   const work = async (node: number): Promise<void> => {
     while (!isOver) {
-      const client = redis(node);
+      const client = shared.redis(node);
       try {
         for (;;) {
           // One that a lost connection was to bring may be missing then.
@@ -133,7 +115,7 @@ test('while nodes die and are paused, no element is taken twice and none is left
     }
   };
   const workers = [1, 2, 3, 1, 2, 3].map((node) => work(node));
-  const pusher = redis(1);
+  const pusher = shared.redis(1);
   const pushed = new Set<string>();
   const push = async (from: number): Promise<void> => {
     for (let n = from; n < from + 150; n += 1) {
@@ -146,15 +128,15 @@ test('while nodes die and are paused, no element is taken twice and none is left
   };
   const first = push(0);
   await sleep(300);
-  await cluster.node(3).kill();
+  await shared.cluster.node(3).kill();
   await first;
-  cluster.node(3).start();
-  await cluster.ready();
+  shared.cluster.node(3).start();
+  await shared.cluster.ready();
   const second = push(150);
   await sleep(200);
-  cluster.node(2).pause();
+  shared.cluster.node(2).pause();
   await sleep(1_500);
-  cluster.node(2).resume();
+  shared.cluster.node(2).resume();
   await second;
   await vi.waitFor(async () => expect(await pusher.llen('faults')).toBe(0), { timeout: 30_000 });
   isOver = true;

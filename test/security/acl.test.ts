@@ -265,6 +265,33 @@ describe('permissions', () => {
     expect(client().ask(request('ACL DELUSER default'))).toContain("'default' user cannot be");
   });
 
+  test('of clients that wait: the keys are judged again when their user changes', () => {
+    const { as, setUser, client, harness, store } = aclNode();
+    setUser('ann', '+@all', '~*', '&*');
+    const [lost, kept, moved, woken] = [as('ann'), as('ann'), as('ann'), as('ann')];
+    lost.ask(request('BLPOP b 0'));
+    kept.ask(request('BLPOP a 0'));
+    moved.ask(request('BLMOVE a b LEFT LEFT 0'));
+    setUser('ann', 'resetkeys', '~a');
+    harness.tick(100);
+    const answers = [lost, kept, moved].map(({ socket }) => socket.text);
+    expect(answers).toEqual([KEY_DENIED, '', KEY_DENIED]);
+    expect(client().ask(request('RPUSH a 1', 'RPUSH b 2'))).toBe(':1\r\n:1\r\n');
+    expect(kept.socket.text).toBe('*2\r\n$1\r\na\r\n$1\r\n1\r\n');
+    // Not even what comes before the node looks at its clients.
+    woken.ask(request('BLPOP a 0'));
+    store.isHeld = true;
+    client().send(request('RPUSH a 3'));
+    store.isHeld = false;
+    setUser('ann', 'resetkeys', '~c');
+    store.step();
+    harness.endTurn();
+    expect(woken.socket.text).toBe(KEY_DENIED);
+    expect(client().ask(request('LRANGE a 0 -1', 'INFO clients'))).toMatch(
+      /^\*1\r\n\$1\r\n3\r\n[\s\S]*blocked_clients:0\r/,
+    );
+  });
+
   test('of ordinary users reach neither users, nor keys of others by what tells of them', () => {
     const { as, setUser } = aclNode();
     setUser('ann', '+@all', '-@admin', '-@dangerous', '~a*', '&*');

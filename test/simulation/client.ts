@@ -87,6 +87,7 @@ export function unitOf(
       readOnly,
       readsFrom: Math.max(readsFrom, endOfBlocks(items)),
       wholeStore,
+      waits: false,
       participants: slots,
     },
     items,

@@ -4,7 +4,7 @@
  */
 import type { Route } from './routes.ts';
 
-interface PausedClient {
+export interface PausedClient {
   resume(): void;
 }
 
@@ -13,6 +13,7 @@ export class ClientPause {
   untilMs = 0;
   #isForAll = false;
   readonly #clients = new Set<PausedClient>();
+  readonly #tries = new Set<PausedClient>();
 
   /** A longer or wider one that lasts stays as it is, as in Redis. */
   begin(untilMs: number, isForAll: boolean): void {
@@ -40,15 +41,22 @@ export class ClientPause {
     this.#clients.add(client);
   }
 
+  /** The client waits for keys, and is to try again when the pause is over. */
+  holdTry(client: PausedClient): void {
+    this.#tries.add(client);
+  }
+
   forget(client: PausedClient): void {
     this.#clients.delete(client);
+    this.#tries.delete(client);
   }
 
   end(): void {
     this.untilMs = 0;
     this.#isForAll = false;
-    const clients = [...this.#clients];
+    const clients = [...this.#tries, ...this.#clients];
     this.#clients.clear();
+    this.#tries.clear();
     for (const client of clients) client.resume();
   }
 }

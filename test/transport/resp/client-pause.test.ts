@@ -1,6 +1,7 @@
 /** CLIENT PAUSE and UNPAUSE at one gateway. */
 import { describe, expect, test } from 'vitest';
 import { Harness, type HarnessClient, request } from './harness.ts';
+import { StoreCoordinator } from './store-coordinator.ts';
 
 function pass(harness: Harness, ms: number): void {
   harness.nowMs += ms;
@@ -79,4 +80,63 @@ test('a client that goes while it waits is forgotten', () => {
   expect(harness.gateway.pause.size()).toBe(0);
   pass(harness, 1_000);
   expect(harness.coordinator.parts).toEqual([]);
+});
+
+const lines = (...all: string[]): string => all.map((line) => request(line)).join('');
+
+test.each(['PING', 'SET k 1', 'WATCH k', 'NOPE'])(
+  'CLIENT REPLY SKIP silences %s alone, also when that waits for the end of a pause',
+  (line) => {
+    const harness = new Harness({}, new StoreCoordinator());
+    const [admin, client] = [harness.client(), harness.client()];
+    expect(client.ask(request('CLIENT REPLY SKIP'))).toBe('');
+    admin.ask(request('CLIENT PAUSE 60000 ALL'));
+    expect(client.ask(lines(line, 'ECHO a'))).toBe('');
+    admin.ask(request('CLIENT UNPAUSE'));
+    expect(client.socket.text).toBe('$1\r\na\r\n');
+    expect(client.ask(request('ECHO b'))).toBe('$1\r\nb\r\n');
+  },
+);
+
+describe('clients that wait for keys', () => {
+  /** The pushes are under way when writes are paused. */
+  function pausedPush(harness: Harness, store: StoreCoordinator, ...pushes: string[]) {
+    const [admin, pusher] = [harness.client(), harness.client()];
+    store.isHeld = true;
+    pusher.send(lines(...pushes));
+    admin.ask(request('CLIENT PAUSE 60000 WRITE'));
+    store.isHeld = false;
+    store.step();
+    harness.endTurn();
+    return admin;
+  }
+
+  test('WRITE: those that only read are served, those that take are not', () => {
+    const store = new StoreCoordinator();
+    const harness = new Harness({}, store);
+    const [reader, popper] = [harness.client(), harness.client()];
+    reader.ask(request('XREAD BLOCK 0 STREAMS s $'));
+    popper.ask(request('BLPOP q 0'));
+    const admin = pausedPush(harness, store, 'XADD s 1-1 a b', 'RPUSH q 1');
+    expect(reader.socket.text).toContain('1-1');
+    expect(popper.socket.text).toBe('');
+    expect(admin.ask(request('INFO clients'))).toContain('blocked_clients:1\r');
+    admin.ask(request('CLIENT UNPAUSE'));
+    expect(popper.socket.text).toContain('$1\r\n1\r\n');
+  });
+
+  test('one that is unblocked meanwhile is not tried again when the pause ends', () => {
+    const store = new StoreCoordinator();
+    const harness = new Harness({}, store);
+    const popper = harness.client();
+    popper.ask(request('BLPOP q 0'));
+    const admin = pausedPush(harness, store, 'RPUSH q 1');
+    expect(admin.ask(request(`CLIENT UNBLOCK ${popper.connection.client.id}`))).toBe(':1\r\n');
+    expect(popper.socket.text).toBe('*-1\r\n');
+    expect(harness.gateway.pause.size()).toBe(0);
+    popper.ask(request('XREAD BLOCK 0 STREAMS s $'));
+    const { waitAttempts } = harness.gateway.counters;
+    admin.ask(request('CLIENT UNPAUSE'));
+    expect(harness.gateway.counters.waitAttempts).toBe(waitAttempts);
+  });
 });

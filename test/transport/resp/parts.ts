@@ -13,6 +13,7 @@ export function partOf(special: Partial<Part> = {}): Part {
     readOnly: false,
     readsFrom: special.count ?? 1,
     wholeStore: false,
+    waits: false,
     participants: [],
     window: 1024 ** 2,
     ...special,

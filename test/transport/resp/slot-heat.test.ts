@@ -1,5 +1,6 @@
 /** The map of slots by time: columns by the wall clock, the oldest first. */
 import { expect, test } from 'vitest';
+import { slotOfText } from '../../../storage/keyspace/slots.ts';
 import { type HeatMap, SlotHeat } from '../../../transport/resp/insight/slot-heat.ts';
 
 /** `[column from the newest, row, count]` of all cells that are not empty. */
@@ -17,9 +18,9 @@ const FOO_ROW = 47;
 
 test('reads and writes are counted by slot, with their weight', () => {
   const heat = new SlotHeat();
-  heat.add('foo', true, 3, START_US);
-  heat.add('{foo}bar', true, 1, START_US + 1);
-  heat.add('foo', false, 2, START_US);
+  heat.add(slotOfText('foo'), true, 3, START_US);
+  heat.add(slotOfText('{foo}bar'), true, 1, START_US + 1);
+  heat.add(slotOfText('foo'), false, 2, START_US);
   const map = heat.map(START_US);
   expect(map.newest).toBe(START_US / COLUMN_US);
   expect(cells(map.writes, map)).toEqual([[0, FOO_ROW, 4]]);
@@ -28,8 +29,8 @@ test('reads and writes are counted by slot, with their weight', () => {
 
 test('columns move on with the time, and are forgotten after five minutes', () => {
   const heat = new SlotHeat();
-  heat.add('foo', true, 1, START_US);
-  heat.add('foo', true, 5, START_US + 2 * COLUMN_US);
+  heat.add(slotOfText('foo'), true, 1, START_US);
+  heat.add(slotOfText('foo'), true, 5, START_US + 2 * COLUMN_US);
   const later = heat.map(START_US + 3 * COLUMN_US);
   expect(cells(later.writes, later)).toEqual([
     [3, FOO_ROW, 1],
@@ -43,8 +44,8 @@ test('columns move on with the time, and are forgotten after five minutes', () =
 
 test('a clock that goes back adds to the newest column', () => {
   const heat = new SlotHeat();
-  heat.add('foo', true, 1, START_US);
-  heat.add('foo', true, 1, START_US - 10 * COLUMN_US);
+  heat.add(slotOfText('foo'), true, 1, START_US);
+  heat.add(slotOfText('foo'), true, 1, START_US - 10 * COLUMN_US);
   const map = heat.map(START_US - 10 * COLUMN_US);
   expect(cells(map.writes, map)).toEqual([[0, FOO_ROW, 2]]);
 });

@@ -86,7 +86,7 @@ export class StoreCoordinator {
     for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
-      this.machine.mayWait = part.waits === true;
+      this.machine.mayWait = part.waits;
       const served = this.machine.read(this.#args, this.#nowUs / 1000, this.#renderer.writer);
       if (served) continue;
       this.#renderer.writer.take();
@@ -94,8 +94,9 @@ export class StoreCoordinator {
     }
     this.reads += 1;
     const { connection, sequence } = part.unit;
-    const waiting =
-      part.waits === true ? this.machine.waiting({ connection, attempt: sequence }) : undefined;
+    const waiting = part.waits
+      ? this.machine.waiting({ connection, attempt: sequence })
+      : undefined;
     const answer = this.#renderer.answer(part);
     this.#tell(waiting === undefined ? answer : { ...answer, waiting });
     this.#deliver();
@@ -112,12 +113,11 @@ export class StoreCoordinator {
     for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
-      machine.mayWait = part.waits === true;
+      machine.mayWait = part.waits;
       machine.run(this.#args, this.#renderer.writer);
     }
     const { connection, sequence } = part.unit;
-    const waiting =
-      part.waits === true ? machine.waiting({ connection, attempt: sequence }) : undefined;
+    const waiting = part.waits ? machine.waiting({ connection, attempt: sequence }) : undefined;
     const answer = this.#renderer.answer(part);
     machine.commit(machine.appliedSequence + 1);
     const keys = this.machine.ready();

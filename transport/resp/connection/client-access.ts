@@ -85,6 +85,12 @@ export class ClientAccess {
     return denialLine(user, denial);
   }
 
+  /** Whether this user may hear these channels, or patterns. */
+  allowsChannels(names: readonly string[], arePatterns: boolean): boolean {
+    const selectors = [...(this.#user?.allSelectors() ?? [])];
+    return names.every((name) => selectors.some((each) => each.allowsChannel(name, arePatterns)));
+  }
+
   /** Logs in; returns milliseconds until the refusal is to be answered, if it is refused. */
   login(name: string, password: string, nowMs: number, wallMs: number): number | undefined {
     const outcome = this.#control.login(name, password, this.#host(), nowMs);

@@ -4,8 +4,7 @@
  * input waits, which keeps the order of a pipeline without bookkeeping per command. It owns no
  * timer and no system socket: the gateway ticks it, `ClientSocket` carries bytes.
  */
-import { arityError, fitsArity, keysAmong } from '../../../storage/commands/command.ts';
-import { waitedType } from '../../../storage/keyspace/waited-keys.ts';
+import { arityError, fitsArity } from '../../../storage/commands/command.ts';
 import type { User } from '../../access/acl/user.ts';
 import type { UserRows } from '../../access/acl/user-table.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
@@ -15,29 +14,30 @@ import type { GatewayServices } from '../gateway-services.ts';
 import { GREEDY_BYTES_MIN } from '../memory-budget.ts';
 import {
   KEYS_NONE,
-  KEYS_ONE,
   type LocalContext,
   type LocalRoute,
   type Route,
   type StoreRoute,
 } from '../routes.ts';
 import type { ClusterChanges } from '../settings-registry.ts';
-import { ClientTracking, type Invalidated } from '../tracking/client-tracking.ts';
+import type { ClientTracking, Invalidated } from '../tracking/client-tracking.ts';
 import type { TrackingOptions } from '../tracking/tracking-options.ts';
-import type { WaitingClient } from '../waiting/waiters.ts';
 import { ByteQueue } from './byte-queue.ts';
 import { ClientAccess } from './client-access.ts';
+import { ClientOutput } from './client-output.ts';
 import type { ClientSocket } from './client-socket.ts';
 import { type ClientState, type ClientView, isSubscriber, newClientState } from './client-state.ts';
-import { CommandWait } from './command-wait.ts';
+import { ClientWait } from './client-wait.ts';
 import { ConnectionDeadlines, type Expiry } from './connection-deadlines.ts';
+import { DataGrowth } from './data-growth.ts';
+import { LocalRuns } from './local-runs.ts';
 import { MultiBlock } from './multi-block.ts';
-import { OutputWatch } from './output-watch.ts';
-import type { Part, PartAnswer, PartReplies } from './part.ts';
-import { SettingChange } from './setting-change.ts';
+import { OwnUnits } from './own-units.ts';
+import type { Part, PartAnswer, UnitId } from './part.ts';
+import { TrackedClient } from './tracked-client.ts';
 import { UnitBuilder } from './unit-builder.ts';
-import type { ExecLocal, ReplyOutput, UnitUnderWay } from './unit-under-way.ts';
-import { WatchedKeys } from './watched-keys.ts';
+import { UnitLimits } from './unit-limits.ts';
+import type { ReplyOutput, UnitUnderWay } from './unit-under-way.ts';
 
 const DISCARDED: ReplyOutput = { reply: () => undefined };
 const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
@@ -52,18 +52,18 @@ const SUBSCRIBER_COMMANDS: ReadonlySet<string> = new Set([
 const USER_CHANGED = 'EXECABORT Transaction discarded because the permissions of its user changed.';
 /** Redis' text: it takes a monitor for a replica. */
 const MONITOR_ERROR = "ERR Replica can't interact with the keyspace";
-const MULTI_TOO_LARGE = 'ERR MULTI block is too large';
 
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
 type ConnectionState = 'open' | 'closing' | 'ended' | 'closed';
 
-export class Connection implements LocalContext, ClientView, ReplyOutput, WaitingClient {
+export class Connection implements LocalContext, ClientView, ReplyOutput {
   readonly client: ClientState;
   inExec = false;
   readonly #core: GatewayCore;
   readonly #socket: ClientSocket;
   readonly #parser: RequestParser;
   readonly #builder: UnitBuilder;
+  readonly #limits: UnitLimits;
   /** Shared by all connections: every method leaves it empty. */
   readonly #out: ReplyWriter;
   #state: ConnectionState = 'open';
@@ -77,51 +77,33 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   #pumping = false;
   #inputEnded = false;
   #unit: UnitUnderWay | undefined;
-  /** Of a unit whose command waits where it finds nothing. */
-  #wait: CommandWait | undefined;
+  readonly #wait: ClientWait;
   #lastSequence = 0;
   /** The coordinator had no room for a part of `#unit`. */
   #refused = false;
-  #tracking: ClientTracking | undefined;
-  /** The parser's last request waits for the end of CLIENT PAUSE, */
+  readonly #tracked: TrackedClient;
+  /** The parser's last request waits for the end of CLIENT PAUSE. */
   #isPausedByCommand = false;
-  /** or the next try of a client that waits does. */
-  #triesLater = false;
-  readonly #watched = new WatchedKeys();
-  /** A CONFIG SET of settings of the cluster: nothing is parsed before it is answered. */
-  #change: SettingChange | undefined;
-  /** Its reply is not wanted. */
-  #changeDiscarded = false;
+  readonly #own: OwnUnits;
+  readonly #locals = new LocalRuns(this);
   /** The next unit is the one command that CLIENT REPLY SKIP was for. */
   #skipReplies = false;
-  readonly #output = new ByteQueue<Uint8Array>();
-  /** Pushed while no two replies meet in the output. */
-  readonly #pushes = new ByteQueue<Uint8Array>();
-  /** The socket's buffer is full; parsing waits for `onDrain`. */
-  #outputBlocked = false;
+  readonly #output: ClientOutput;
   /** Local commands have reached their limit of reply bytes for this turn. */
   #turnFull = false;
   #paused = false;
   /** Its part of what all clients hold. */
   #heldBytes = 0;
   #unitBytes = 0;
-  /** Bytes that the unit may add to the data, and the slot and growth of its last such command. */
-  #growingBytes = 0;
-  #growingSlot = -1;
-  #growingLast = 0;
+  readonly #growth: DataGrowth;
   #isGreedy = false;
   #greedyTicks = 0;
   #flushRequested = false;
   #lastRoute: Route | undefined;
-  /** The writer's error count when it was last read. */
-  #errorsBefore = 0;
   #hadData = false;
   readonly #deadlines: ConnectionDeadlines;
   /** Of the sample: when the parser began with the unit that is being built. 0: it is not drawn. */
   #parsedFromMs = 0;
-  /** When the replies that are to be written were rendered; 0: they are not of the sample. */
-  #renderedMs = 0;
-  readonly #outputWatch: OutputWatch;
   readonly #clientAccess: ClientAccess;
   /** Until then nothing is parsed or written: a login has failed. */
   #heldBackUntilMs = 0;
@@ -134,11 +116,32 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#out = core.writer;
     this.#parser = new RequestParser(core.limits);
     this.#builder = new UnitBuilder(core.placement);
+    this.#limits = new UnitLimits(core.limits, this.#builder);
+    this.#growth = new DataGrowth(core.memory);
     const nowMs = core.services.clock.monotonicMs();
     this.#deadlines = new ConnectionDeadlines(core.limits, nowMs);
-    this.#outputWatch = new OutputWatch(core.limits);
     this.client = newClientState(id, socket.remoteAddress, socket.localAddress, nowMs);
+    this.#output = new ClientOutput(core, socket, this.client);
+    this.#tracked = new TrackedClient(core, this.client, (bytes) => this.push(bytes));
     this.#clientAccess = new ClientAccess(core.access, this.client, socket.certifiedName);
+    this.#own = new OwnUnits(core, this.#builder, {
+      client: this.client,
+      submit: (isDiscarded) => {
+        this.#skipReplies = isDiscarded;
+        this.#submit();
+      },
+      answer: (write) => {
+        write(this.#protocolWriter());
+        this.#send(this.#out.take());
+      },
+    });
+    this.#wait = new ClientWait(core, {
+      access: this.#clientAccess,
+      followUsers: () => this.#followUsers(),
+      nextUnit: () => this.#nextUnit(),
+      submitUnit: (unit) => this.#submitUnit(unit),
+      endUnit: (unit, answer) => this.#endUnit(unit, answer),
+    });
     this.#userChanged();
   }
 
@@ -187,7 +190,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   get isBlocked(): boolean {
-    return this.#wait?.isBlocked === true || this.#isPausedByCommand;
+    return this.#wait.isBlocked || this.#isPausedByCommand;
   }
 
   get multiCommands(): number {
@@ -203,7 +206,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   get outputBytes(): number {
-    return this.#output.bytes + this.#pushes.bytes + this.#socket.bufferedBytes;
+    return this.#output.bytes;
   }
 
   /** Memory of the node, by what this client has sent and has not read. */
@@ -234,7 +237,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   onDrain(): void {
-    this.#outputBlocked = false;
+    this.#output.isBlocked = false;
     this.#giveCredit();
     this.#pump();
   }
@@ -252,14 +255,13 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#multi = undefined;
     this.#waiting.clear();
     this.#output.clear();
-    this.#pushes.clear();
     for (const part of this.#unit?.halfReceived() ?? []) this.#core.abandon(part);
     this.track(undefined);
     this.#core.monitors.remove(this);
     this.#core.pause.forget(this);
-    if (this.#wait !== undefined && this.#unit !== undefined) this.#abandonWait(this.#unit);
+    this.#wait.abandon();
     this.#core.memory.clientBytes -= this.#heldBytes;
-    this.#endGrowth();
+    this.#growth.end();
     this.#core.removed(this);
   }
 
@@ -303,59 +305,21 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   /** The pause is over. */
   resume(): void {
     this.#isPausedByCommand = false;
-    if (this.#triesLater) {
-      this.#triesLater = false;
-      this.tryAgain();
-    }
     this.#pump();
   }
 
   // Tracking.
 
   get tracking(): ClientTracking | undefined {
-    return this.#tracking;
+    return this.#tracked.tracking;
   }
 
   track(options: TrackingOptions | undefined): void {
-    const { tracking, clients } = this.#core;
-    const now = this.#tracking;
-    if (now !== undefined && options !== undefined) return tracking.change(now, options);
-    if (now !== undefined) tracking.remove(now);
-    this.#tracking = undefined;
-    if (options === undefined) return;
-    const deliver = (keys: Invalidated, redirect: number): void => {
-      if (redirect === 0) return this.invalidate(keys, false);
-      const other = clients.byId(redirect);
-      if (other === undefined) this.#redirectBroken(redirect);
-      else other.invalidate(keys, true);
-    };
-    this.#tracking = new ClientTracking({ id: this.client.id, deliver }, options);
-    tracking.add(this.#tracking);
+    this.#tracked.track(options);
   }
 
   invalidate(keys: Invalidated, isRedirected: boolean): void {
-    const { protocol } = this.client;
-    const isHeard = protocol === 3 || (isRedirected && isSubscriber(this.client));
-    if (isHeard) this.push(this.#core.tracking.messages.render(protocol, keys));
-  }
-
-  #redirectBroken(redirect: number): void {
-    if (this.#tracking !== undefined) this.#tracking.isBroken = true;
-    if (this.client.protocol === 3) this.push(this.#core.tracking.messages.renderBroken(redirect));
-  }
-
-  /** The command that the parser has, before it leaves for the store. */
-  #trackReads(route: StoreRoute): void {
-    const tracking = this.#tracking;
-    if (tracking === undefined) return;
-    const { command } = route;
-    if (command.kind === 'read' && typeof command.keys !== 'string' && tracking.takesNext()) {
-      const { args } = this.#parser;
-      for (const i of keysAmong(command.keys, args)) {
-        this.#core.tracking.reads(tracking, args.text(i));
-      }
-    }
-    if (this.#multi === undefined) tracking.endCaching();
+    this.#tracked.invalidate(keys, isRedirected);
   }
 
   // Calls of the gateway.
@@ -372,7 +336,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
    */
   push(bytes: Uint8Array): void {
     if (this.#state === 'ended' || this.#exceedsOutput(bytes.length)) return;
-    this.#pushes.push(bytes);
+    this.#output.push(bytes);
     this.#placePushes();
   }
 
@@ -389,14 +353,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   flush(): void {
     this.#flushRequested = false;
     if (this.#state === 'closed' || this.#isHeldBack()) return;
-    if (this.#output.bytes > 0) {
-      this.counters.writes += 1;
-      this.#outputBlocked = !this.#writeOut();
-      if (this.#renderedMs > 0) {
-        this.services.phase('reply', this.services.clock.monotonicMs() - this.#renderedMs);
-        this.#renderedMs = 0;
-      }
-    }
+    this.#output.write();
     if (this.#turnFull) {
       this.#turnFull = false;
       this.#pump();
@@ -406,19 +363,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#adjustFlow();
   }
 
-  /** `false`: the socket's buffer is full. */
-  #writeOut(): boolean {
-    let hasRoom = true;
-    while (this.#output.bytes > 0) hasRoom = this.#socket.write(this.#output.takeSome());
-    return hasRoom;
-  }
-
   /** Closes the connection when one of its deadlines has passed. */
   onTick(nowMs: number): void {
-    if (this.#outputWatch.exceeds(this.client, this.outputBytes, nowMs)) return this.#cutOff();
+    if (this.#output.exceeds(0, nowMs)) return this.#cutOff();
     if (!this.#followUsers()) return;
     if (this.#isHeldBack() && nowMs >= this.#heldBackUntilMs) this.#releaseHeldBack();
-    if (this.#changeAnswered(nowMs)) this.#pump();
+    if (this.#unit === undefined && this.#own.checkChange(nowMs)) this.#pump();
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
     if (expiry === 'partial') this.counters.partialDisconnects += 1;
@@ -450,7 +400,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     const unit = this.#unit;
     if (unit?.id.sequence !== answer.unit.sequence) return this.#ignore(answer);
     if (answer.type === 'PartReplies' && answer.waiting !== undefined) {
-      return this.#foundNothing(unit, answer);
+      return this.#wait.foundNothing(answer);
     }
     if (answer.type === 'PartReplies' && answer.errors.length > 0 && answer.from === 0) {
       for (const code of answer.codes ?? []) this.counters.errorReply(code);
@@ -465,7 +415,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
         this.#placePushes();
         return this.#requestFlush();
       case 'done':
-        if (answer.type === 'PartReplies') this.#renderedMs = answer.renderedMs ?? 0;
+        if (answer.type === 'PartReplies') this.#output.renderedMs = answer.renderedMs ?? 0;
         return this.#unitDone(unit);
     }
   }
@@ -476,53 +426,19 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   // Commands that wait.
 
-  #foundNothing(unit: UnitUnderWay, { replies, waiting }: PartReplies): void {
-    const wait = this.#wait;
-    if (wait === undefined || waiting === undefined) return;
-    wait.nothing = replies;
-    if (wait.unblockedBy !== undefined || this.services.clock.monotonicMs() >= wait.deadlineMs) {
-      return this.#endWait(unit, wait);
-    }
-    this.#lastSequence += 1;
-    const id = { connection: this.client.id, sequence: this.#lastSequence };
-    unit.repeat(id, waiting.again);
-    unit.isWaiting = true;
-    wait.isBlocked = true;
-    this.#core.waitFor(this, { ...waiting, takes: wait.waitedFor.takes }, wait.deadlineMs, false);
-  }
-
-  tryAgain(): void {
-    const unit = this.#unit;
-    if (unit?.isWaiting !== true) return;
-    if (this.#core.pause.isOn()) {
-      this.#triesLater = true;
-      this.#core.pause.hold(this);
-      return;
-    }
-    unit.isWaiting = false;
-    unit.startedMs = this.services.clock.monotonicMs();
-    this.counters.waitAttempts += 1;
-    this.#submitUnit(unit);
-  }
-
-  waitExpired(): void {
-    const unit = this.#unit;
-    if (unit?.isWaiting === true && this.#wait !== undefined) this.#endWait(unit, this.#wait);
-  }
-
-  /** While the command is under way, its outcome comes first. */
   unblock(line = ''): boolean {
-    const wait = this.#wait;
-    if (wait === undefined) return false;
-    wait.unblockedBy ??= line;
-    if (!this.#core.waiters.tryNow(this)) this.waitExpired();
-    return true;
+    return this.#wait.unblock(line);
   }
 
-  #endWait(unit: UnitUnderWay, { nothing, unblockedBy = '' }: CommandWait): void {
-    let bytes = nothing;
-    if (unblockedBy !== '') {
-      this.#protocolWriter().error(unblockedBy);
+  #nextUnit(): UnitId {
+    this.#lastSequence += 1;
+    return { connection: this.client.id, sequence: this.#lastSequence };
+  }
+
+  #endUnit(unit: UnitUnderWay, answer: Uint8Array | string): void {
+    let bytes = answer;
+    if (typeof bytes === 'string') {
+      this.#protocolWriter().error(bytes);
       bytes = this.#out.take();
     }
     this.#outputOf(unit).reply(bytes);
@@ -530,55 +446,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#unitDone(unit);
   }
 
-  /** The client is gone. */
-  #abandonWait(unit: UnitUnderWay): void {
-    this.#core.stopWaiting(this, unit.id);
-    if (!unit.isWaiting && this.#wait?.loses === true) this.#core.orphaned(unit.id);
-    this.#wait = undefined;
-  }
-
   #outputOf(unit: UnitUnderWay): ReplyOutput {
-    if (unit.isQuestion) return this.#change ?? this.#watched;
+    if (unit.isQuestion) return this.#own.answers;
     return unit.discarded ? DISCARDED : this;
-  }
-
-  /** `false`: there is more to wait for. */
-  #ownAnswered(unit: UnitUnderWay): boolean {
-    if (this.#change === undefined) return this.#watchAnswered(unit);
-    this.#changeDiscarded = unit.discarded;
-    return this.#changeAnswered(this.services.clock.monotonicMs());
-  }
-
-  /** `false`: the transaction is not done, or some node does not have the change yet. */
-  #changeAnswered(nowMs: number): boolean {
-    if (this.#change === undefined || this.#unit !== undefined) return false;
-    const { services } = this.#core;
-    const outcome = this.#change.outcome(nowMs, (version) => services.settingsHeld(version));
-    if (outcome === undefined) return false;
-    const { done } = this.#change;
-    this.#change = undefined;
-    if (this.#changeDiscarded) return true;
-    if (outcome === 'OK') done(this.#protocolWriter());
-    else this.#error(outcome);
-    this.#send(this.#out.take());
-    return true;
-  }
-
-  /** `false`: some questions must be asked again, and are. */
-  #watchAnswered({ discarded }: UnitUnderWay): boolean {
-    const failure = this.#watched.answered();
-    const questions = this.#watched.questions();
-    if (questions.length > 0) {
-      this.#builder.addQuestions(questions);
-      this.#skipReplies = discarded;
-      this.#submit();
-      return false;
-    }
-    if (discarded) return true;
-    if (failure === undefined) this.#protocolWriter().simple('OK');
-    else this.#error(failure);
-    this.#send(this.#out.take());
-    return true;
   }
 
   #ignore(answer: PartAnswer): void {
@@ -587,32 +457,27 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   #unitDone(unit: UnitUnderWay): void {
     this.#unit = undefined;
-    if (this.#wait !== undefined) {
-      this.#wait = undefined;
-      this.#core.stopWaiting(this, unit.id);
-    }
+    this.#wait.done(unit);
     this.#refused = false;
     if (unit.failed) this.counters.unitsFailed += 1;
     const tookMs = this.services.clock.monotonicMs() - unit.startedMs;
     unit.countDone(tookMs, this.routes);
     if (!unit.isQuestion) this.insight.unitDone(this.client, unit.parts, unit.commands, tookMs);
     if (this.#state === 'closed') return;
-    if (this.#multi === undefined) this.#tracking?.answered();
-    // Until the next look at the stores, their sum lacks what was added.
-    this.#core.memory.storeBytes += this.#growingBytes;
-    this.#endGrowth();
+    if (this.#multi === undefined) this.tracking?.answered();
+    this.#growth.done();
     this.client.lastUnitFailed = unit.failed;
-    if (unit.isQuestion && !this.#ownAnswered(unit)) return;
+    if (unit.isQuestion && !this.#own.answered(unit)) return;
     // Send long replies before the next unit: for a client that keeps up, the output never holds
     // two units at once.
-    if (this.#output.bytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
+    if (this.#output.queuedBytes > this.#core.limits.localReplyBytesMax) this.#turnFull = true;
     this.#pump();
   }
 
   /** The client has taken what came of long replies: asks for more. */
   #giveCredit(): void {
     const unit = this.#unit;
-    if (unit === undefined || this.#outputBlocked || this.#state === 'closed') return;
+    if (unit === undefined || this.#output.isBlocked || this.#state === 'closed') return;
     for (const credit of unit.credits()) this.#core.giveCredit(credit);
     if (!this.#refused) this.#submitUnit(unit);
   }
@@ -627,10 +492,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   discardMulti(): boolean {
-    this.#endGrowth();
+    this.#growth.end();
     const open = this.#multi !== undefined;
     this.#multi = undefined;
-    if (open) this.#watched.clear();
+    if (open) this.#own.watched.clear();
     return open;
   }
 
@@ -641,7 +506,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
       return;
     }
     this.#multi = undefined;
-    const guard = this.#watched.takeGuard();
+    const guard = this.#own.watched.takeGuard();
     if (block.spoiled || this.#multiUser !== this.#clientAccess.user) {
       this.#error(block.spoiled ? EXECABORT : USER_CHANGED);
       return;
@@ -650,7 +515,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#placeLocals();
     const needsStore = block.count > 0 || guard !== undefined;
     const later = needsStore && block.travelsAlone;
-    const locals = later ? this.#queuedForLater(block) : this.#runQueued(block, out);
+    const locals = later
+      ? this.#locals.queuedForLater(block, () => this.#protocolWriter())
+      : this.#locals.runQueued(block, out, (bytes) => this.#exceedsOutput(bytes));
     this.counters.commands += block.calls.countCalls();
     if (needsStore) {
       this.#builder.addExec(block, locals, guard);
@@ -661,30 +528,19 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   watch(keys: readonly string[], out: ReplyWriter): void {
-    const refusal = this.#watched.begin(this.client.database, keys, this.#core.limits);
-    if (refusal !== undefined) return out.error(refusal);
-    const questions = this.#watched.questions();
-    if (questions.length > 0) this.#builder.addQuestions(questions);
-    else out.simple('OK');
+    this.#own.watch(keys, out);
   }
 
   unwatch(): void {
-    this.#watched.clear();
+    this.#own.watched.clear();
   }
 
   changeCluster(changes: ClusterChanges): void {
-    const untilMs = this.services.clock.monotonicMs() + this.#core.limits.settingWaitMsMax;
-    this.#begin(SettingChange.ofSettings(changes, untilMs));
+    this.#own.changeCluster(changes);
   }
 
   changeUsers(rows: UserRows, done: (out: ReplyWriter) => void): void {
-    const untilMs = this.services.clock.monotonicMs() + this.#core.limits.settingWaitMsMax;
-    this.#begin(SettingChange.ofUsers(rows, this.services.clusterVersion(), untilMs, done));
-  }
-
-  #begin(change: SettingChange): void {
-    this.#change = change;
-    this.#builder.addTableChange(change.command);
+    this.#own.changeUsers(rows, done);
   }
 
   login(name: string, password: string): boolean {
@@ -719,23 +575,24 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   /** Takes the users as this node knows them now; `false`: this one is gone, or sees too much. */
   #followUsers(): boolean {
+    this.access.refresh();
     const outcome = this.#clientAccess.refresh();
     if (outcome === 'same') return true;
     this.#userChanged();
-    if (outcome === 'changed' && this.#mayKeepSubscriptions()) return true;
+    if (outcome === 'changed' && this.#mayKeepSubscriptions()) {
+      this.#wait.judge();
+      return true;
+    }
     // The one that has removed its own user is answered.
-    if (this.#change !== undefined) this.closeAfterReplies();
+    if (this.#own.isChanging) this.closeAfterReplies();
     else this.kill();
     return false;
   }
 
   #mayKeepSubscriptions(): boolean {
     if (!isSubscriber(this.client)) return true;
-    const selectors = [...(this.#clientAccess.user?.allSelectors() ?? [])];
     return (['channel', 'pattern', 'shard'] as const).every((kind) =>
-      this.pubsub
-        .namesOf(kind, this)
-        .every((name) => selectors.some((each) => each.allowsChannel(name, kind === 'pattern'))),
+      this.#clientAccess.allowsChannels(this.pubsub.namesOf(kind, this), kind === 'pattern'),
     );
   }
 
@@ -747,7 +604,6 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   #pump(): void {
     if (this.#pumping || this.#state === 'closed') return;
-    this.access.refresh();
     if (!this.#followUsers()) return;
     this.#pumping = true;
     while (this.#mayParse()) {
@@ -765,18 +621,17 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   #isBusy(): boolean {
-    return this.#unit !== undefined || this.#change !== undefined;
+    return this.#unit !== undefined || this.#own.isChanging;
   }
 
   #mayParse(): boolean {
     return (
       this.#state === 'open' &&
       !this.#exhausted &&
-      this.#unit === undefined &&
-      this.#change === undefined &&
+      !this.#isBusy() &&
       !this.#isHeldBack() &&
       !this.#isPausedByCommand &&
-      !this.#outputBlocked &&
+      !this.#output.isBlocked &&
       !this.#turnFull
     );
   }
@@ -870,9 +725,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     const { args, buffer, start, end } = this.#requestOf(route);
     this.#lastRoute = route;
     const isLong = args.count > this.#core.limits.transactionKeysMax;
-    if (isLong && this.#namesTooMany(route, 0)) {
+    if (isLong && this.#limits.namesTooMany(route, args, 0)) {
       route.rejected += 1;
-      this.#reject(this.#tooManyKeys());
+      this.#reject(this.#limits.tooManyKeys());
       return true;
     }
     if (route.grows && !this.#mayGrow(route)) return true;
@@ -882,74 +737,39 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     if (this.#multi !== undefined) {
       if (this.#mayQueue(this.#multi, route)) {
         const { database } = this.#multi;
-        this.#trackReads(route);
+        this.#tracked.reads(route, this.#parser.args, true);
         this.#show(route);
         this.#multi.addCommand(route, args, buffer, start, end, database);
         this.#out.simple('QUEUED');
       }
       return true;
     }
-    const fits = this.#fits(1, end - start) && !this.#namesTooMany(route, this.#builder.keys);
+    const fits =
+      this.#limits.fits(1, end - start) &&
+      !this.#limits.namesTooMany(route, this.#parser.args, this.#builder.keys);
     if (!fits || !this.#builder.admits(route, args)) return this.#hold();
     route.calls += 1;
     this.counters.commands += 1;
     if (this.#out.length > 0) this.#placeLocals();
-    this.#trackReads(route);
+    this.#tracked.reads(route, this.#parser.args, false);
     this.#show(route);
     this.#builder.addCommand(route, args, buffer, start, end, this.client.database);
-    if (route.waits) this.#mayWait(route);
+    if (route.waits) this.#wait.begin(route, args, this.client.database);
     return true;
-  }
-
-  /** The command that the unit begins with may wait. */
-  #mayWait({ command: { waits } }: StoreRoute): void {
-    const timeoutMs = waits?.timeoutMs(this.#parser.args);
-    if (waits === undefined || timeoutMs === undefined) return;
-    const { args } = this.#parser;
-    const group = waits.groupAt?.(args);
-    const waitedFor = {
-      database: this.client.database,
-      keys: waits.keysOf(args).map((i) => args.text(i)),
-      type: waitedType(waits.type, group === undefined ? undefined : args.text(group)),
-      takes: waits.takes,
-    };
-    const nowMs = this.services.clock.monotonicMs();
-    this.#wait = new CommandWait(waits.loses, waitedFor, timeoutMs, nowMs);
   }
 
   /** `false`: it is refused, for want of memory. */
   #mayGrow(route: StoreRoute): boolean {
-    const { memory } = this.#core;
-    const { growth, growsAt = route.firstKey } = route.command;
-    if (growth === undefined && !memory.isFull) return true;
-    const { args } = this.#parser;
-    const slot = args.slot(growsAt);
-    const bytes = growth?.(args, this.#bytesOf) ?? 0;
-    // The growth of a value counts once, however often the value is written.
-    const more = Math.max(0, slot === this.#growingSlot ? bytes - this.#growingLast : bytes);
-    if (!memory.mayGrow(more)) {
-      this.counters.memoryRefusals += 1;
-      route.rejected += 1;
-      this.#reject(OUT_OF_MEMORY);
-      return false;
-    }
-    this.#growingSlot = slot;
-    this.#growingLast = Math.max(bytes, this.#growingLast);
-    this.#growingBytes += more;
-    memory.growingBytes += more;
-    return true;
+    if (this.#growth.admits(route, this.#parser.args, this.#bytesOf)) return true;
+    this.counters.memoryRefusals += 1;
+    route.rejected += 1;
+    this.#reject(OUT_OF_MEMORY);
+    return false;
   }
 
   /** Of the value of the key in argument `i` of the command that is parsed. */
   readonly #bytesOf = (i: number): number =>
     this.services.bytesOf(this.client.database, this.#parser.args.text(i));
-
-  #endGrowth(): void {
-    this.#core.memory.growingBytes -= this.#growingBytes;
-    this.#growingBytes = 0;
-    this.#growingSlot = -1;
-    this.#growingLast = 0;
-  }
 
   #acceptLocal(route: LocalRoute): boolean {
     const { local } = route;
@@ -965,20 +785,20 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
       return true;
     }
     const execs = local.name === 'EXEC' && multi !== undefined;
-    if (execs) multi.travelsAlone ||= this.#watched.size > 0;
+    if (execs) multi.travelsAlone ||= this.#own.watched.size > 0;
     if (this.#builder.count > 0) {
       if (local.afterAll === true) return this.#hold();
-      const needsStore = execs && (multi.count > 0 || this.#watched.size > 0);
-      if (needsStore && !this.#admitsBlock(multi)) return this.#hold();
+      const needsStore = execs && (multi.count > 0 || this.#own.watched.size > 0);
+      if (needsStore && !this.#limits.admitsBlock(multi)) return this.#hold();
     }
     if (local.afterAll === true) this.#placeLocals();
     this.client.lastCommand = route.label;
-    this.#runLocal(route, this.#texts(), this.#protocolWriter());
+    this.#locals.run(route, this.#texts(), this.#protocolWriter());
     this.#show(route);
     const isClient = local.name.startsWith('CLIENT|');
-    if (this.#multi === undefined && !isClient) this.#tracking?.endCaching();
-    if (this.#pushes.bytes > 0 && this.#builder.count === 0) this.#placeOwnPushes();
-    const bytes = this.#out.length + this.#output.bytes + this.#builder.localBytes;
+    if (this.#multi === undefined && !isClient) this.tracking?.endCaching();
+    if (this.#output.hasPushes && this.#builder.count === 0) this.#placeOwnPushes();
+    const bytes = this.#out.length + this.#output.queuedBytes + this.#builder.localBytes;
     if (bytes > this.#core.limits.localReplyBytesMax) {
       this.#turnFull = true;
       this.#requestFlush();
@@ -991,6 +811,10 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.client.replyMode = 'skip';
     this.#acceptNext();
     const { client } = this;
+    if (this.#held) {
+      client.replyMode = 'skip-next';
+      return false;
+    }
     // CLIENT REPLY ON is always answered: the client waits for it.
     if (client.replyMode === 'on') return true;
     if (client.replyMode === 'skip') client.replyMode = 'on';
@@ -1004,97 +828,16 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     return false;
   }
 
-  /** Whether the unit has room for this; an empty unit takes any command or block. */
-  #fits(count: number, bytes: number): boolean {
-    const builder = this.#builder;
-    if (builder.count === 0) return true;
-    const { unitCommandsMax, unitBytesMax } = this.#core.limits;
-    return builder.count + count <= unitCommandsMax && builder.bytes + bytes <= unitBytesMax;
-  }
-
-  #admitsBlock(block: MultiBlock): boolean {
-    const { count, keys } = this.#builder;
-    const { transactionKeysMax } = this.#core.limits;
-    if (count > 0 && keys + block.slots.length > transactionKeysMax) return false;
-    return this.#fits(block.count, block.bytes) && this.#builder.admitsBlock(block);
-  }
-
-  /** Whether the parser's command and `named` keys before it are too many for one unit. */
-  #namesTooMany({ command, keys }: StoreRoute, named: number): boolean {
-    const { args } = this.#parser;
-    const left = this.#core.limits.transactionKeysMax - named;
-    if (typeof command.keys === 'string' || keys === KEYS_ONE) return keys === KEYS_ONE && left < 1;
-    return args.count > left && keysAmong(command.keys, args).length > left;
-  }
-
-  #tooManyKeys(): string {
-    const limit = `${this.#core.limits.transactionKeysMax} keys (--transaction-keys-max)`;
-    return `TOOLARGE refused, nothing was done: it names more than ${limit}`;
-  }
-
   #mayQueue(multi: MultiBlock, route?: StoreRoute): boolean {
-    const { start, end } = this.#parser;
-    const { multiCommandsMax, multiBytesMax } = this.#core.limits;
-    if (route !== undefined && this.#namesTooMany(route, multi.slots.length)) {
-      this.#reject(this.#tooManyKeys());
-      return false;
-    }
-    if (multi.commands < multiCommandsMax && multi.bytes + end - start <= multiBytesMax) {
-      return true;
-    }
-    this.#reject(MULTI_TOO_LARGE);
-    return false;
-  }
-
-  #runQueued(block: MultiBlock, out: ReplyWriter): ExecLocal[] {
-    const replies: ExecLocal[] = [];
-    let bytes = 0;
-    this.inExec = true;
-    for (const { before, route, args } of block.locals) {
-      this.#runLocal(route, args, out);
-      const reply = out.take();
-      replies.push({ before, reply });
-      bytes += reply.length;
-      if (this.#exceedsOutput(bytes)) break;
-    }
-    this.inExec = false;
-    return replies;
-  }
-
-  /** Each runs when its turn comes, if it comes: when the block has not been stopped. */
-  #queuedForLater(block: MultiBlock): ExecLocal[] {
-    return block.locals.map(({ before, route, args }) => {
-      const reply = (): Uint8Array => {
-        this.inExec = true;
-        this.#runLocal(route, args, this.#protocolWriter());
-        this.inExec = false;
-        return this.#out.take();
-      };
-      return { before, reply };
-    });
+    const { start, end, args } = this.#parser;
+    const refusal = this.#limits.refusalOf(multi, end - start, args, route);
+    if (refusal !== undefined) this.#reject(refusal);
+    return refusal === undefined;
   }
 
   #texts(): string[] {
     const { args } = this.#parser;
     return Array.from({ length: args.count }, (_, i) => args.text(i));
-  }
-
-  #runLocal(route: LocalRoute, args: readonly string[], out: ReplyWriter): void {
-    const { clock } = this.services;
-    const startMs = clock.monotonicMs();
-    route.calls += 1;
-    this.counters.commands += 1;
-    this.#errorsBefore = out.errors;
-    route.local.run(this, args, out);
-    const tookMs = clock.monotonicMs() - startMs;
-    route.usec += tookMs * 1000;
-    this.routes.latency(route, tookMs * 1000);
-    const told = route.local.isSecret === true ? args.slice(0, 1) : args;
-    this.insight.localDone(this.client, route.local, told, tookMs);
-    // An error inside EXEC is not counted for EXEC itself.
-    if (out.errors === this.#errorsBefore) return;
-    this.#errorsBefore = out.errors;
-    route.failed += 1;
   }
 
   /** The reply of a command that cannot run; inside a MULTI block it spoils the block. */
@@ -1108,7 +851,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     const line = arityError(route.name);
     if (route.name !== 'EXEC') return this.#reject(line);
     this.#multi = undefined;
-    this.#watched.clear();
+    this.#own.watched.clear();
     this.#error(`EXECABORT Transaction discarded because of: ${line.slice('ERR '.length)}`);
   }
 
@@ -1131,13 +874,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   #submit(): void {
     this.#placeLocals();
-    this.#lastSequence += 1;
     const startedMs = this.services.clock.monotonicMs();
     const isSample = this.#parsedFromMs > 0;
     if (isSample) this.services.phase('parse', startedMs - this.#parsedFromMs);
     this.#parsedFromMs = 0;
     const unit = this.#builder.build({
-      id: { connection: this.client.id, sequence: this.#lastSequence },
+      id: this.#nextUnit(),
       protocol: this.client.protocol,
       window: this.#core.limits.replyWindowBytes,
       startedMs,
@@ -1150,20 +892,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     this.#unitBytes = unit.parts.reduce((sum, { bytes }) => sum + bytes.length, 0);
     if (this.#lastRoute !== undefined) this.client.lastCommand = this.#lastRoute.label;
     this.counters.unitsSubmitted += 1;
-    if (this.#wait !== undefined && this.#queuesUp(unit, this.#wait)) return;
-    this.#submitUnit(unit);
-  }
-
-  /** `false`: its command is to be run now. */
-  #queuesUp(unit: UnitUnderWay, wait: CommandWait): boolean {
-    if (!this.#core.waiters.isQueued(wait.waitedFor)) {
-      this.counters.waitAttempts += 1;
-      return false;
-    }
-    unit.isWaiting = true;
-    wait.isBlocked = true;
-    this.#core.waitFor(this, wait.waitedFor, wait.deadlineMs, true);
-    return true;
+    if (!this.#wait.queuesUp(unit)) this.#submitUnit(unit);
   }
 
   #submitUnit(unit: UnitUnderWay): void {
@@ -1195,31 +924,26 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
   }
 
   #writePushes(): void {
-    const bytes = this.#pushes.take();
-    this.#output.push(bytes);
-    this.counters.bytesOut += bytes.length;
+    this.#output.placePushes();
     this.#requestFlush();
   }
 
   #placePushes(): void {
     // A command that runs now may have written half of its reply.
-    if (this.#pushes.bytes === 0 || this.#pumping || this.#unit?.isAtBoundary === false) return;
+    if (!this.#output.hasPushes || this.#pumping || this.#unit?.isAtBoundary === false) return;
     this.#writePushes();
   }
 
   #send(bytes: Uint8Array): void {
     if (bytes.length === 0 || this.client.replyMode === 'off' || this.#state === 'closed') return;
-    this.#output.push(bytes);
-    this.counters.bytesOut += bytes.length;
+    this.#output.add(bytes);
     if (!this.#exceedsOutput(0)) this.#requestFlush();
   }
 
   /** Whether `more` bytes exceed the output limit; the client is then disconnected. */
   #exceedsOutput(more: number): boolean {
     if (this.#state === 'closed') return true;
-    const bytes = this.outputBytes + more;
-    const nowMs = this.services.clock.monotonicMs();
-    if (!this.#outputWatch.exceeds(this.client, bytes, nowMs)) return false;
+    if (!this.#output.exceeds(more, this.services.clock.monotonicMs())) return false;
     this.#cutOff();
     return true;
   }
@@ -1238,7 +962,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
 
   /** After the last reply: closes our side and waits for the client's end. */
   #finish(): void {
-    const done = !this.#isBusy() && this.#output.bytes === 0 && !this.#isHeldBack();
+    const done = !this.#isBusy() && this.#output.queuedBytes === 0 && !this.#isHeldBack();
     if (this.#state !== 'closing' || !done) return;
     this.#state = 'ended';
     this.#waiting.clear();
@@ -1252,7 +976,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput, Waitin
     const waits = this.#isBusy() || this.#turnFull || this.#isHeldBack();
     const full = waits && this.inputBytes > (this.#paused ? pendingBytesMax / 2 : pendingBytesMax);
     if (this.#state !== 'closed') this.#charge();
-    const waitsForOthers = this.#refused || this.#outputBlocked || this.#isGreedy;
+    const waitsForOthers = this.#refused || this.#output.isBlocked || this.#isGreedy;
     const pause = this.#state !== 'ended' && (waitsForOthers || full);
     if (pause === this.#paused || this.#state === 'closed') return;
     this.#paused = pause;

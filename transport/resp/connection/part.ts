@@ -44,7 +44,7 @@ export interface Part {
   /** Some command touches keys that are not among its arguments (KEYS, FLUSHALL, DBSIZE). */
   readonly wholeStore: boolean;
   /** Its only command is one whose client waits where it finds nothing. */
-  readonly waits?: boolean;
+  readonly waits: boolean;
   /** Conflict slots of all keys (`storage/keyspace/slots.ts`), as they appear, repeats allowed. */
   readonly participants: readonly number[];
   /** Reply bytes that the connection takes before it gives credit for more. */

@@ -67,18 +67,16 @@ export class CommandInsight {
 
   /** A command that names keys has come. */
   keysNamed(route: KeyedRoute, args: Arguments, database: number): void {
-    if (route.firstKey > 0) return this.#keyNamed(route, args.text(route.firstKey), database, 1);
+    if (route.firstKey > 0) return this.#keyNamed(route, args, route.firstKey, database, 1);
     const { keys } = route.command;
     const indices = typeof keys === 'string' ? [] : keysAmong(keys, args);
     const drawn = indices[Math.floor(this.hotKeys.draw() * indices.length)];
-    if (drawn !== undefined) {
-      this.#keyNamed(route, args.text(drawn), database, indices.length);
-    }
+    if (drawn !== undefined) this.#keyNamed(route, args, drawn, database, indices.length);
   }
 
-  #keyNamed(route: KeyedRoute, key: string, database: number, keys: number): void {
-    this.hotKeys.add(database, key, keys);
-    this.heat.add(key, route.writes, this.hotKeys.weight * keys, this.#clock.wallUs());
+  #keyNamed(route: KeyedRoute, args: Arguments, i: number, database: number, keys: number): void {
+    this.hotKeys.add(database, args.text(i), keys);
+    this.heat.add(args.slot(i), route.writes, this.hotKeys.weight * keys, this.#clock.wallUs());
   }
 
   /** A command of the gateway has run. */

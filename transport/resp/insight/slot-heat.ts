@@ -3,13 +3,14 @@
  * the console draws as a map. A ring of columns by the wall clock, so that those of several nodes
  * can be added up.
  */
-import { redisSlotOf, slotOfText } from '../../../storage/keyspace/slots.ts';
+import { CONFLICT_SLOTS } from '../../../storage/keyspace/slots.ts';
 
 const COLUMN_MS = 5_000;
 const COLUMNS = 60;
 /** Each is as many neighbouring slots. */
 const ROWS = 64;
-const SLOTS = 16_384;
+/** Conflict slots are in the order of the slots that clients know. */
+const SLOTS_PER_ROW = CONFLICT_SLOTS / ROWS;
 
 export interface HeatMap {
   /** Number of the newest column: its time by the wall clock, in units of `columnMs`. */
@@ -27,10 +28,10 @@ export class SlotHeat {
   readonly #writes = new Float32Array(COLUMNS * ROWS);
   #newest = 0;
 
-  /** A command that stands for `weight` of its kind. */
-  add(key: string, isWrite: boolean, weight: number, wallUs: number): void {
+  /** A command over a key of this conflict slot, which stands for `weight` of its kind. */
+  add(slot: number, isWrite: boolean, weight: number, wallUs: number): void {
     this.#turnTo(columnAt(wallUs));
-    const row = Math.floor((redisSlotOf(slotOfText(key)) * ROWS) / SLOTS);
+    const row = Math.floor(slot / SLOTS_PER_ROW);
     const at = (this.#newest % COLUMNS) * ROWS + row;
     const counts = isWrite ? this.#writes : this.#reads;
     counts[at] = (counts[at] as number) + weight;

@@ -48,8 +48,11 @@ interface Wait {
 
 class WaitedKey {
   readonly name: string;
-  /** In the order in which they came. */
-  readonly waits = new Set<Wait>();
+  /** Those that take elements from each other, in the order in which they came. */
+  readonly takers = new Set<Wait>();
+  readonly readers = new Set<Wait>();
+  /** Readers of whom the store does not know. */
+  readonly lostReaders = new Set<Wait>();
   /** Elements for clients of this node that none has tried to take. */
   credit = 0;
   /** Elements that were there when the key was last written. */
@@ -61,6 +64,33 @@ class WaitedKey {
 
   constructor(name: string) {
     this.name = name;
+  }
+
+  get isUnused(): boolean {
+    return this.takers.size + this.readers.size === 0;
+  }
+
+  add(wait: Wait): void {
+    (wait.takes ? this.takers : this.readers).add(wait);
+  }
+
+  delete(wait: Wait): void {
+    this.takers.delete(wait);
+    this.readers.delete(wait);
+    this.lostReaders.delete(wait);
+  }
+
+  /** The one whose turn it is: an element is for it, or its store does not know of it. */
+  next(): Wait | undefined {
+    for (const reader of this.lostReaders) return reader;
+    const first = this.#firstTaker();
+    return this.credit > 0 || first?.isLost === true ? first : undefined;
+  }
+
+  /** Those in front of it that try do so for other keys: one for each of these. */
+  #firstTaker(): Wait | undefined {
+    for (const wait of this.takers) if (!wait.isTrying) return wait;
+    return undefined;
   }
 }
 
@@ -119,8 +149,8 @@ export class Waiters {
     const wait = { client, keys: waited, takes, deadlineMs, isTrying: false, isLost: isNew };
     this.#waits.set(client, wait);
     for (const key of waited) {
-      key.waits.add(wait);
-      if (takes) this.#options.changed(key.name, key.waits.size);
+      key.add(wait);
+      if (takes) this.#options.changed(key.name, key.takers.size);
     }
   }
 
@@ -130,10 +160,10 @@ export class Waiters {
     if (wait === undefined) return;
     this.#waits.delete(client);
     for (const key of wait.keys) {
-      key.waits.delete(wait);
-      if (wait.takes) this.#options.changed(key.name, key.waits.size);
+      key.delete(wait);
+      if (wait.takes) this.#options.changed(key.name, key.takers.size);
       if (key.trying === wait) key.trying = undefined;
-      if (key.waits.size === 0) this.#keys.delete(key.name);
+      if (key.isUnused) this.#keys.delete(key.name);
       else this.#next(key);
     }
   }
@@ -143,16 +173,16 @@ export class Waiters {
     const { key, added, left, isGone } = ready;
     const waited = this.#keys.get(nameOf(ready, key));
     if (waited === undefined) return;
-    if (isGone) for (const wait of [...waited.waits]) if (!wait.isTrying) this.#try(wait);
+    if (isGone) this.#tryAll([...waited.takers, ...waited.readers]);
     waited.left = left;
     if (left === 0) {
       waited.credit = 0;
       waited.lookMs = Number.POSITIVE_INFINITY;
       return;
     }
-    if (added > 0) this.#wakeReaders(waited);
+    if (added > 0) this.#tryAll([...waited.readers]);
     // Readers take nothing, so there is nothing to look for again.
-    if ([...waited.waits].every(({ takes }) => !takes)) return;
+    if (waited.takers.size === 0) return;
     waited.credit += added === 0 ? 0 : this.#options.share(waited.name, added, atUs);
     if (waited.lookMs === Number.POSITIVE_INFINITY) waited.lookMs = nowMs + LOOK_AGAIN_MS;
     this.#next(waited);
@@ -160,7 +190,11 @@ export class Waiters {
 
   /** Stores have forgotten who waits: the first for each key tries again, and is known then. */
   lost(): void {
-    for (const wait of this.#waits.values()) wait.isLost = !wait.isTrying;
+    for (const wait of this.#waits.values()) {
+      wait.isLost = !wait.isTrying;
+      if (wait.takes || !wait.isLost) continue;
+      for (const key of wait.keys) key.lostReaders.add(wait);
+    }
     for (const key of [...this.#keys.values()]) {
       key.left = 0;
       this.#next(key);
@@ -192,7 +226,6 @@ export class Waiters {
   tryNow(client: WaitingClient): boolean {
     const wait = this.#waits.get(client);
     if (wait === undefined || !wait.isLost || wait.isTrying) return false;
-    wait.isLost = false;
     this.#try(wait);
     return true;
   }
@@ -205,36 +238,25 @@ export class Waiters {
     return key;
   }
 
-  /** Those that take nothing from each other. */
-  #wakeReaders({ waits }: WaitedKey): void {
-    for (const wait of [...waits]) if (!wait.takes && !wait.isTrying) this.#try(wait);
+  #tryAll(waits: readonly Wait[]): void {
+    for (const wait of waits) if (!wait.isTrying) this.#try(wait);
   }
 
   /** Lets the client whose turn it is try, if one may. */
   #next(key: WaitedKey): void {
     while (key.trying === undefined) {
-      const wait = this.#first(key);
+      const wait = key.next();
       if (wait === undefined) return;
-      wait.isLost = false;
       key.credit = Math.max(0, key.credit - 1);
       key.trying = wait;
       this.#try(wait);
     }
   }
 
-  /** The first in the queue, if an element is for it, or if its store does not know of it. */
-  #first({ waits, credit }: WaitedKey): Wait | undefined {
-    let first: Wait | undefined;
-    for (const wait of waits) {
-      if (wait.isTrying) continue;
-      if (wait.isLost && !wait.takes) return wait;
-      if (wait.takes) first ??= wait;
-    }
-    return credit > 0 || first?.isLost === true ? first : undefined;
-  }
-
   #try(wait: Wait): void {
     wait.isTrying = true;
+    wait.isLost = false;
+    if (!wait.takes) for (const key of wait.keys) key.lostReaders.delete(wait);
     wait.client.tryAgain();
   }
 }
