@@ -93,6 +93,7 @@ export class Store {
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   /** For questions of operators. */
   readonly executor: ActorRef<ExecutorMessage>;
+  readonly replica: ActorRef<ReplicaActorMessage>;
   /** Messages from the network may be lost. */
   readonly trafficToReplica: Outlet<ReplicaActorMessage>;
   readonly trafficToCoordinator: Outlet<CoordinatorActorMessage>;
@@ -124,6 +125,7 @@ export class Store {
     this.clock = new HybridClock({ node: nodeId, store, nowUs, reserveUs, skewUsMax });
     this.coordinator = this.#coordinator;
     this.executor = this.#executor;
+    this.replica = this.#replica;
     this.toCoordinator = new Outlet(this.#coordinator);
     this.trafficToReplica = new Outlet(this.#replica, trafficKeptMax);
     this.trafficToCoordinator = new Outlet(this.#coordinator, trafficKeptMax);

@@ -46,7 +46,7 @@ import type { CoordinatorActorMessage, ExecutorMessage, OutsideRun, ReadDone } f
 import type { Outbox } from './outbox.ts';
 import { isListing, SpanningWork, unspannable } from './spanning-work.ts';
 import { TableQuestion } from './table-question.ts';
-import { TxnTrace } from './txn-trace.ts';
+import { commandsOf, TxnTrace } from './txn-trace.ts';
 
 interface CoordinatorOptions {
   readonly self: number;
@@ -768,7 +768,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       if (done === undefined) continue;
       const { work, id, pendings } = done;
       const tookMs = nowMs - (pendings[0]?.receivedMs ?? nowMs);
-      this.#trace.answered(work.group.id, id, tookMs, commandsOf(pendings));
+      this.#trace.answered(work.group.id, id, tookMs, pendings);
       const { decidedMs } = done;
       if (decidedMs > 0) this.#options.observe.phase?.('execute', nowMs - decidedMs);
       for (const pending of pendings) this.#report('transaction', pending, nowMs);
@@ -915,10 +915,6 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       for (const pending of pendings) this.#fail(pending, waiting);
     }
   }
-}
-
-function commandsOf(pendings: readonly Pending[]): number {
-  return pendings.reduce((sum, { part }) => sum + part.count, 0);
 }
 
 function earliest(pendings: readonly Pending[]): number {

@@ -7,6 +7,7 @@ import type { FlushedGroup } from '../../storage/state-machines.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { EndOfGroup, Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
+import type { FoundTxn } from '../accord/local/slot-search.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage, CommandDefinition } from '../accord/messages/messages.ts';
 import type { ClockComparison } from '../accord/primitives/cluster-time.ts';
@@ -48,6 +49,13 @@ export type ReplicaActorMessage =
    */
   | WalSync
   | { readonly type: 'PeerUp' | 'PeerDown'; readonly peer: number }
+  /** Looks for the latest transactions on a conflict slot, so many. */
+  | {
+      readonly type: 'FindTxns';
+      readonly slot: number;
+      readonly count: number;
+      readonly replyTo: ActorRef<readonly FoundTxn[]>;
+    }
   | { readonly type: 'WalGone'; readonly exit: ActorExit }
   | { readonly type: 'Tick' };
 

@@ -148,6 +148,9 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         return store.peerUp(message.peer);
       case 'PeerDown':
         return store.peerDown(message.peer, this.#nowMs());
+      case 'FindTxns':
+        // The asker has given up if this is refused.
+        return void tellOrDrop(message.replyTo, store.find(message.slot, message.count));
       case 'WalGone':
         // Unconfirmed records may be lost: start again from the disk.
         throw new Error(`the WalWriter is gone: ${message.exit.reason.kind}`);

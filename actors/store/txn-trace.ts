@@ -2,12 +2,18 @@
  * The notes of a store's actors about transactions: the messages that concern one, as they leave
  * and arrive, and its steps. For all transactions, always; see `txn-ring.ts` for what that costs.
  */
+import type { Part } from '../../transport/resp/connection/part.ts';
 import type { Path } from '../accord/coordinate/coordinator.ts';
 import type { SpanningConclusion } from '../accord/coordinate/spanning-recovery.ts';
 import type { Execution } from '../accord/local/effects.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
 import { decodeDeps } from '../accord/primitives/deps.ts';
+import {
+  type Participants,
+  participantsOf,
+  WHOLE_STORE,
+} from '../accord/primitives/participants.ts';
 import { keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import type { Group } from '../accord/topology/group.ts';
 import { type GroupId, groupKey } from '../accord/topology/group-id.ts';
@@ -18,6 +24,14 @@ import { MESSAGE_CODES, STEP_CODES, type TxnStep, tracedTurn } from '../runtime/
 
 /** Deps of one transaction that are noted by name; of those beyond, the number is. */
 const DEPS_NOTED_MAX = 8;
+
+/** Keys of one transaction that it is found by; one on more of them is found by any key. */
+const KEYS_NOTED_MAX = 1_024;
+
+/** A client's part that has been answered. */
+interface Answered {
+  readonly part: Pick<Part, 'count' | 'participants' | 'wholeStore'>;
+}
 
 /** Codes of the messages that name a transaction; below 0 for the others. */
 const CODES: Readonly<Record<ReplicaMessage['type'], number>> = Object.freeze({
@@ -92,7 +106,7 @@ export class TxnTrace {
     if (path !== 'recovered' && path !== 'invalidated') return;
     const begunMs = this.#recorder.timeUs(0) / 1_000;
     const tookMs = Math.max(0, begunMs + this.#ring.atMs - id.hlc / 1_000);
-    this.#keep(group, id, tookMs, 0, 'recovered');
+    this.#keep(group, id, tookMs, [], 'recovered');
   }
 
   concluded(group: GroupId, id: TxnId, conclusion: SpanningConclusion['type']): void {
@@ -131,12 +145,12 @@ export class TxnTrace {
   }
 
   /** The clients have been answered, so long after the first of them had asked. */
-  answered(group: GroupId, id: TxnId, tookMs: number, commands: number): void {
+  answered(group: GroupId, id: TxnId, tookMs: number, pendings: readonly Answered[]): void {
     const actor = this.#recorder.current;
     this.#ring.in(actor, MESSAGE_CODES.Executed, group, id, 0, 0);
     this.#ring.step(actor, STEP_CODES.answered, group, id, tookMs);
-    if (tookMs >= this.#recorder.slowMs) this.#keep(group, id, tookMs, commands, 'slow');
-    else if (KeptTxns.isSample(id)) this.#keep(group, id, tookMs, commands, 'sampled');
+    if (tookMs >= this.#recorder.slowMs) this.#keep(group, id, tookMs, pendings, 'slow');
+    else if (KeptTxns.isSample(id)) this.#keep(group, id, tookMs, pendings, 'sampled');
   }
 
   /** Remembered beyond the ring, here and at the peers. */
@@ -144,12 +158,14 @@ export class TxnTrace {
     group: GroupId,
     id: TxnId,
     tookMs: number,
-    commands: number,
+    pendings: readonly Answered[],
     why: SlowTransaction['why'],
   ): void {
+    const commands = commandsOf(pendings);
     const txn = `${groupKey(group)}/${keyOf(id)}`;
     const atUs = this.#recorder.timeUs(this.#ring.atMs);
-    this.#recorder.kept.ended({ id, tookMs }, { txn, atUs, tookMs, commands, why });
+    const footprint = footprintOf(pendings);
+    this.#recorder.kept.ended({ id, tookMs }, footprint, { txn, atUs, tookMs, commands, why });
   }
 
   /** To be called on a tick. */
@@ -164,6 +180,17 @@ export class TxnTrace {
     const { current } = this.#recorder;
     this.#ring.ofNode(current, kind, MESSAGE_CODES[message], tracedTurn(store, token));
   }
+}
+
+export function commandsOf(pendings: readonly Answered[]): number {
+  return pendings.reduce((sum, { part }) => sum + part.count, 0);
+}
+
+/** So that transactions are found by their keys. */
+function footprintOf(pendings: readonly Answered[]): Participants {
+  const keys = pendings.reduce((sum, { part }) => sum + part.participants.length, 0);
+  if (keys > KEYS_NOTED_MAX || pendings.some(({ part }) => part.wholeStore)) return WHOLE_STORE;
+  return participantsOf(pendings.flatMap(({ part }) => part.participants));
 }
 
 /** A time, or a ballot: it tells apart two messages of one kind. */

@@ -1,8 +1,8 @@
 /**
  * The cost of open consoles: CPU per command of three nodes while consoles watch, over that without,
- * in interleaved pairs; and the share of a core that they take while there is no load.
+ * in interleaved pairs; and the share of a core that they take while there is no load, in pairs too.
  *
- *     npm run bench -- console [--pairs 20] [--consoles 50] [--requests 60000] [--pipeline 16] [--clients 50]
+ *     npm run bench -- console [--pairs 20] [--consoles 50] [--requests 150000] [--pipeline 16] [--clients 50]
  *
  * All consoles are open at node 1 and watch the overview; each of three also watches another view.
  */
@@ -12,9 +12,12 @@ import { TestCluster } from '../cluster/harness.ts';
 import { hasTool } from '../cluster/redis-tools.ts';
 import { TestConsole } from '../transport/console/console-bench.ts';
 import { measure } from './cluster.ts';
-import { cpuNsOf, reportRatios } from './paired.ts';
+import { cpuNsOf, median, reportRatios } from './paired.ts';
 
-const IDLE_MS = 10_000;
+const IDLE_MS = 3_000;
+const IDLE_PAIRS = 8;
+/** After a load: flushes, durability rounds, late compilation. */
+const SETTLE_MS = 10_000;
 const OTHER_VIEWS = ['ranges', 'holofast', 'actors'] as const;
 
 export async function run(args: string[]): Promise<void> {
@@ -23,7 +26,7 @@ export async function run(args: string[]): Promise<void> {
     options: {
       pairs: { type: 'string', default: '20' },
       consoles: { type: 'string', default: '50' },
-      requests: { type: 'string', default: '60000' },
+      requests: { type: 'string', default: '150000' },
       pipeline: { type: 'string', default: '16' },
       clients: { type: 'string', default: '50' },
     },
@@ -51,32 +54,49 @@ export async function run(args: string[]): Promise<void> {
     await measure({ command: 'SET', ...load }, { port: cluster.node(1).redisPort, pids });
     return (spentNs() - before) / 1_000 / load.requests;
   };
+  /** Opens the consoles, or not; measures; closes them. */
+  const beside = async (isWatched: boolean, look: () => Promise<number>): Promise<number> => {
+    const consoles = isWatched ? await open(cluster.node(1).adminPort, number('consoles')) : [];
+    // The first views.
+    await sleep(isWatched ? 1_000 : 100);
+    const found = await look();
+    close(consoles);
+    await sleep(100);
+    return found;
+  };
   try {
     await perCommandUs();
-    const alone = await idle();
-    const watchers = await open(cluster.node(1).adminPort, number('consoles'));
-    const watched = await idle();
-    const share = (part: number): string => `${(100 * part).toFixed(2)} %`;
+    await sleep(SETTLE_MS);
+    const shares = await pairsOf(IDLE_PAIRS, (isWatched) => beside(isWatched, idle));
+    const percent = (values: readonly number[]) => `${(100 * median(values)).toFixed(2)} %`;
     console.log(
-      `without load, all nodes together: ${share(alone)} of a core; with ${watchers.length} ` +
-        `consoles ${share(watched)}: ${share(watched - alone)} more`,
+      `without load, all nodes: ${percent(shares.map(([, alone]) => alone))} of a core; with ` +
+        `${values.consoles} consoles ${percent(shares.map(([watched, alone]) => watched - alone))} more`,
     );
-    close(watchers);
-    const ratios: number[] = [];
-    for (let pair = 0; pair < number('pairs'); pair += 1) {
-      const found: Record<string, number> = {};
-      for (const isWatched of pair % 2 === 0 ? [true, false] : [false, true]) {
-        const consoles = isWatched ? await open(cluster.node(1).adminPort, number('consoles')) : [];
-        found[String(isWatched)] = await perCommandUs();
-        close(consoles);
-        await sleep(100);
-      }
-      ratios.push((found['true'] ?? Number.NaN) / (found['false'] ?? Number.NaN));
-    }
-    reportRatios(`SET: ${values.consoles} consoles / none`, ratios);
+    const pairs = await pairsOf(number('pairs'), (isWatched) => beside(isWatched, perCommandUs));
+    console.log(`${median(pairs.map(([, alone]) => alone)).toFixed(2)} us CPU per SET`);
+    reportRatios(
+      `SET: ${values.consoles} consoles / none`,
+      pairs.map(([watched, alone]) => watched / alone),
+    );
   } finally {
     await cluster.remove();
   }
+}
+
+/** With and without, first one and then the other in turn. */
+async function pairsOf(
+  count: number,
+  look: (isWatched: boolean) => Promise<number>,
+): Promise<[watched: number, alone: number][]> {
+  const pairs: [number, number][] = [];
+  for (let pair = 0; pair < count; pair += 1) {
+    const isFirst = pair % 2 === 0;
+    const first = await look(isFirst);
+    const second = await look(!isFirst);
+    pairs.push(isFirst ? [first, second] : [second, first]);
+  }
+  return pairs;
 }
 
 async function open(port: number, count: number): Promise<TestConsole[]> {

@@ -17,6 +17,7 @@ import { oneLine } from '../../bpf/native/native.ts';
 import { probe } from '../../bpf/native/probe.ts';
 import type { HoloFastMode } from '../../bpf/path/holofast-mode.ts';
 import { atPlace, type Host, hasTool, RealCluster, type RealNode } from '../bpf/real-cluster.ts';
+import { median } from './paired.ts';
 import { SyscallCounter } from './syscalls.ts';
 
 const portBase = 7900;
@@ -84,11 +85,6 @@ async function measure(
     slowShare: Math.round((delta('transactions_slow') / transactions) * 1000) / 1000,
     syscallsPerTransaction: await countSyscalls(cluster, node, some),
   };
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
 /** Each number is the median of its own rounds. */

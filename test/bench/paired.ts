@@ -27,6 +27,10 @@ function bootstrap(ratios: readonly number[]): [low: number, high: number] {
   return [means[Math.floor(0.025 * RESAMPLES)] ?? 1, means[Math.floor(0.975 * RESAMPLES)] ?? 1];
 }
 
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
+}
+
 function geometricMean(ratios: readonly number[]): number {
   return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
 }

@@ -182,6 +182,18 @@ describe.skipIf(NO_BROWSER !== undefined)(`the console (${NO_BROWSER ?? 'Chromiu
     await page.getByRole('button', { name: 'For Perfetto' }).click();
     expect((await saved).suggestedFilename()).toMatch(/\.perfetto\.json$/);
     await keep(page, 'transaction');
+    await page.getByRole('textbox', { name: 'search by TxnId or key' }).fill('shared');
+    await page.keyboard.press('Enter');
+    await page.getByText('Transactions on').waitFor();
+    const found = page
+      .getByRole('row')
+      .filter({ hasText: /slow|Applied/ })
+      .first();
+    await found.waitFor();
+    await keep(page, 'transactions-of-key');
+    await found.click();
+    await page.locator('.story circle').first().waitFor();
+    expect(page.url()).toMatch(/transactions\?key=shared&txn=/);
     expectNothingWrong(watched);
     await page.close();
   });

@@ -41,6 +41,7 @@ interface AdminConsoleOptions {
 const QUESTIONS: Readonly<Record<string, 'one' | 'all' | 'here'>> = {
   actor: 'one',
   slow: 'all',
+  txnsOfKey: 'all',
   logs: 'one',
   keys: 'here',
   key: 'here',

@@ -109,7 +109,7 @@ function title(txn: string, events: readonly Ours[], startUs: number): string {
   const answered = step('answered') as StepEvent | undefined;
   const words = [`transaction ${txn}`];
   words.push(new Date(startUs / 1_000).toISOString());
-  if (begin?.count !== undefined) words.push(`${begin.count} commands`);
+  if (begin?.count !== undefined) words.push(commandsText(begin.count));
   words.push(end === undefined ? 'not decided in this trace' : end.step);
   if (answered !== undefined) words.push(`answered after ${answered.value.toFixed(2)} ms`);
   return words.join(' · ');
@@ -169,7 +169,7 @@ function* rowsOf(events: readonly Ours[], pairs: MessagePairs, txn: string): Gen
 function stepText({ step, value, count, on }: StepEvent): string {
   switch (step) {
     case 'begin':
-      return `begins, ${count ?? 0} commands; the first has waited ${value.toFixed(3)} ms`;
+      return `begins, ${commandsText(count ?? 0)}; the first has waited ${value.toFixed(3)} ms`;
     case 'dep':
       return `depends on ${on ?? '?'}`;
     case 'waits':
@@ -186,6 +186,10 @@ function stepText({ step, value, count, on }: StepEvent): string {
     default:
       return step;
   }
+}
+
+function commandsText(count: number): string {
+  return count === 1 ? '1 command' : `${count} commands`;
 }
 
 function messageText({ msg, value }: EndEvent, txn: string): string {

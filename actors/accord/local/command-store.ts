@@ -15,6 +15,7 @@ import { bytesOfRecord, decodeRecord, encodeRecord } from './journal.ts';
 import { Replica, type ReplicaMessage } from './replica.ts';
 import type { ReplicaLimits } from './replica-state.ts';
 import type { ReplicaView } from './replica-view.ts';
+import { type FoundTxn, transactionsOn } from './slot-search.ts';
 import { type StoreGroup, StoreGroups, UNWRITTEN } from './store-groups.ts';
 import { TurnLog } from './turn-log.ts';
 
@@ -204,6 +205,11 @@ export class CommandStore {
       const effect = effects[at];
       if (effect?.type === 'Persist') this.#turnBytes += bytesOfRecord(effect.record);
     }
+  }
+
+  /** The latest transactions on a conflict slot, so many at most. */
+  find(slot: number, count: number): readonly FoundTxn[] {
+    return transactionsOn(this.#groups.all(), slot, count);
   }
 
   peerUp(peer: number): void {

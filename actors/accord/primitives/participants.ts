@@ -67,6 +67,19 @@ export function meets(a: Participants, b: Participants): boolean {
   return false;
 }
 
+/** Whether they have this slot. */
+export function hasSlot(participants: Participants, slot: number): boolean {
+  if (participants === WHOLE_STORE) return true;
+  let low = 0;
+  let high = participants.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((participants[middle] as number) < slot) low = middle + 1;
+    else high = middle;
+  }
+  return participants[low] === slot;
+}
+
 /** Two bytes a slot, little endian; null stands for the whole store. */
 export function encodeParticipants(participants: Participants): Uint8Array | null {
   if (participants === WHOLE_STORE) return null;

@@ -3,6 +3,7 @@
  * that it needs. Reads the parts of the running node; nothing in the node depends on it.
  */
 import { Writable } from 'node:stream';
+import { slotOfText } from '../../../storage/keyspace/slots.ts';
 import { isAtLeast, ROLES, type Role } from '../../../transport/access/admin/roles.ts';
 import type { AnswerHere, NodeQuestion } from '../../../transport/console/cluster-questions.ts';
 import type { Args } from '../../../transport/console/console-protocol.ts';
@@ -17,7 +18,7 @@ import { runAs } from '../../../transport/console/user-commands.ts';
 import { formatEndpoint } from '../../../transport/endpoint.ts';
 import { writePaced } from '../../../transport/http/paced-writer.ts';
 import type { TraceEvent } from '../../../transport/trace/trace-event.ts';
-import { findBigKeys } from '../../node/big-keys-question.ts';
+import { findBigKeys, findTxns } from '../../node/store-questions.ts';
 import type { Inspection } from '../../runtime/inspection.ts';
 import type { TraceRecorder } from '../../runtime/trace/trace-recorder.ts';
 import type { LogRing } from '../log-ring.ts';
@@ -115,6 +116,7 @@ export class ConsoleAnswers {
         }),
       },
       slow: { role, answer: () => recorder.kept.slowAfter(0).slice(-LISTED) },
+      txnsOfKey: { role, answer: ({ key = '' }) => this.#txnsOfKey(String(key)) },
       trace: { role, answer: async ({ txn = '' }) => ({ text: await this.#trace(String(txn)) }) },
       logs: {
         role,
@@ -159,6 +161,13 @@ export class ConsoleAnswers {
       monotonicMs: this.#sources.node.clock.monotonicMs(),
       deadLetters: deadLetters.since(deadLetters.total - DEAD_LETTERS_SHOWN).toReversed(),
     };
+  }
+
+  /** Kept ones, and what the replicas still know. */
+  async #txnsOfKey(key: string): Promise<unknown> {
+    const { system, stores } = this.#sources.node.node;
+    const kept = this.#sources.recorder.kept.slowOn(slotOfText(key));
+    return [...kept.slice(-LISTED), ...(await findTxns(system, stores, key, LISTED))];
   }
 
   /** In slices, as the whole ring is looked through. */

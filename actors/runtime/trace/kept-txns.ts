@@ -5,6 +5,7 @@
  * counted.
  */
 import type { TraceEvent } from '../../../transport/trace/trace-event.ts';
+import { hasSlot, type Participants } from '../../accord/primitives/participants.ts';
 import type { TxnId } from '../../accord/primitives/timestamp.ts';
 import { type EventFrame, TxnRing } from './txn-ring.ts';
 
@@ -45,7 +46,7 @@ export class KeptTxns {
   readonly #kept: TxnRing;
   /** Of the events in `kept`: their places in the ring. */
   readonly #serials: Float64Array;
-  readonly #slow: SlowTransaction[] = [];
+  readonly #slow: { readonly told: SlowTransaction; readonly footprint: Participants }[] = [];
   #numbers = 0;
   #wanted: Wanted[] = [];
   /** Those that peers have not been told of yet, by peer. */
@@ -62,9 +63,9 @@ export class KeptTxns {
   }
 
   /** A transaction of this node's has ended, and its events are worth keeping. */
-  ended(wanted: Wanted, slow: Omit<SlowTransaction, 'number'>): void {
+  ended(wanted: Wanted, footprint: Participants, slow: Omit<SlowTransaction, 'number'>): void {
     this.#numbers += 1;
-    this.#slow.push({ number: this.#numbers, ...slow });
+    this.#slow.push({ told: { number: this.#numbers, ...slow }, footprint });
     if (this.#slow.length > SLOW_MAX) this.#slow.shift();
     this.want(wanted);
     // Also where nothing is recorded here: the peers decide for themselves.
@@ -91,7 +92,12 @@ export class KeptTxns {
 
   /** Those with a higher number. */
   slowAfter(number: number): readonly SlowTransaction[] {
-    return this.#slow.filter((each) => each.number > number);
+    return this.#slow.map(({ told }) => told).filter((each) => each.number > number);
+  }
+
+  /** Those on a conflict slot, and those on more keys than are kept of one. */
+  slowOn(slot: number): readonly SlowTransaction[] {
+    return this.#slow.flatMap(({ told, footprint }) => (hasSlot(footprint, slot) ? told : []));
   }
 
   /** Copies what has been wanted since the last call. */

@@ -4,6 +4,7 @@
  */
 import { expect, test } from 'vitest';
 import type { ReplicaMessage } from '../../../actors/accord/local/replica.ts';
+import type { FoundTxn } from '../../../actors/accord/local/slot-search.ts';
 import type { AccordMessage } from '../../../actors/accord/messages/messages.ts';
 import { HybridClock } from '../../../actors/accord/primitives/hybrid-clock.ts';
 import { Status } from '../../../actors/accord/primitives/status.ts';
@@ -190,6 +191,27 @@ test('nothing is answered before the log has been read, nor before its own recor
   bench.take(preAccept(id(2)));
   expect([bench.ready, bench.answers]).toEqual([1, []]);
   expect(bench.sync().answers).toEqual(['PreAcceptOk']);
+});
+
+test('the latest transactions on a slot are found, in their states', () => {
+  const bench = new Bench().begin();
+  const id = ids(bench);
+  const told: (readonly FoundTxn[])[] = [];
+  const replyTo = { path: 'asker', tell: (found: readonly FoundTxn[]) => told.push(found) > 0 };
+  bench.take(preAccept(id(1)), preAccept(id(2), [], 2), stable(id(3)), preAccept(id(4), [], 1, 2));
+  for (const [slot, count] of [[1, 9] as const, [2, 1] as const, [3, 9] as const]) {
+    bench.tell({ type: 'FindTxns', slot, count, replyTo }).run();
+  }
+  expect(told.map((found) => found.map(({ atUs, state }) => [atUs, state]))).toEqual([
+    [
+      [id(4).hlc, 'PreAccepted'],
+      [id(3).hlc, 'Applied'],
+      [id(1).hlc, 'PreAccepted'],
+    ],
+    [[id(4).hlc, 'PreAccepted']],
+    [],
+  ]);
+  expect(told[0]?.[0]?.txn).toBe(`1.1/${id(4).hlc}.2.2.0`);
 });
 
 test('messages that a full executor refuses are sent again, in order, when it has room', () => {

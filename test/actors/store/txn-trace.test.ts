@@ -13,9 +13,25 @@ test.each([undefined, 1, 250])('slowMs %s', (slowMs) => {
   const recorder = new TraceRecorder({ clock, node: 1, txnEventsMax: 16, ...given });
   const trace = new TxnTrace(recorder);
   const limitMs = slowMs ?? TRACE_SLOW_MS;
-  trace.answered(GROUP, at(5), limitMs - 0.001, 1);
-  trace.answered(GROUP, at(6), limitMs, 2);
+  const part = { count: 1, participants: [9, 4], wholeStore: false };
+  trace.answered(GROUP, at(5), limitMs - 0.001, [{ part }]);
+  trace.answered(GROUP, at(6), limitMs, [{ part }, { part: { ...part, participants: [3] } }]);
   expect(recorder.kept.slowAfter(0)).toMatchObject([
     { txn: '3.7/6.2.1.0', tookMs: limitMs, commands: 2, why: 'slow' },
   ]);
+  expect([3, 4, 5, 9].map((slot) => recorder.kept.slowOn(slot).length)).toEqual([1, 1, 0, 1]);
+});
+
+test('one on more keys than are noted, or on the whole store, is found by any key', () => {
+  const { clock } = new VirtualScheduler();
+  const recorder = new TraceRecorder({ clock, node: 1 });
+  const trace = new TxnTrace(recorder);
+  const on = (count: number) => Array.from({ length: count }, (_, slot) => slot + 1);
+  const answered = (count: number, wholeStore = false): number => {
+    const before = recorder.kept.slowOn(60_000).length;
+    const part = { count: 1, participants: on(count), wholeStore };
+    trace.answered(GROUP, at(5), 1_000, [{ part }]);
+    return recorder.kept.slowOn(60_000).length - before;
+  };
+  expect([answered(1_024), answered(1_025), answered(1, true)]).toEqual([0, 1, 1]);
 });

@@ -50,6 +50,11 @@ function useOverview() {
 
 /** @param {{ current: string }} props */
 function Nav({ current }) {
+  useEffect(() => {
+    // On a phone it is a line that is longer than the screen.
+    const item = document.querySelector('.nav [aria-current]');
+    item?.scrollIntoView({ inline: 'center', block: 'nearest' });
+  }, [current]);
   return html`<nav class="nav" aria-label="views">
     <a class="brand" href="#/overview">
       <img src="/console/page/icon.svg" width="22" height="22" alt="" />HoloStore

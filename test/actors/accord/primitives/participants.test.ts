@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import {
   decodeParticipants,
   encodeParticipants,
+  hasSlot,
   meets,
   participantsOf,
   WHOLE_STORE,
@@ -16,6 +17,15 @@ test('a participants is ascending, without repeats', () => {
     fc.property(slots, (some) => {
       const expected = [...new Set(some)].sort((a, b) => a - b);
       expect([...participantsOf(some)]).toEqual(expected);
+    }),
+  );
+});
+
+test('they have the slots that they were made of, and the whole store has any', () => {
+  fc.assert(
+    fc.property(slots, fc.oneof(fc.nat(10), fc.constant(65_535)), (some, slot) => {
+      expect(hasSlot(participantsOf(some), slot)).toBe(some.includes(slot));
+      expect(hasSlot(WHOLE_STORE, slot)).toBe(true);
     }),
   );
 });

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { participantsOf } from '../../../../actors/accord/primitives/participants.ts';
 import { KeptTxns } from '../../../../actors/runtime/trace/kept-txns.ts';
 import { TxnRing } from '../../../../actors/runtime/trace/txn-ring.ts';
 import { MESSAGE_CODES, STEP_CODES } from '../../../../actors/runtime/trace/txn-steps.ts';
@@ -31,11 +32,13 @@ test('of a flood the first are kept, the others counted, and each peer is told o
   kept.takeFor(2);
   for (let hlc = 1; hlc <= 100; hlc += 1) {
     const slow = { txn: `${hlc}`, atUs: hlc, tookMs: 20, commands: 1, why: 'slow' } as const;
-    kept.ended({ id: at(hlc), tookMs: 20 }, slow);
+    kept.ended({ id: at(hlc), tookMs: 20 }, participantsOf([hlc, 7]), slow);
   }
   expect(kept.passedOver).toBe(36);
   expect(kept.takeFor(2).length).toBe(64);
   expect(kept.takeFor(2)).toEqual([]);
+  expect(kept.slowOn(99).map(({ txn }) => txn)).toEqual(['99']);
+  expect(kept.slowOn(7)).toHaveLength(100);
   expect(kept.slowAfter(98).map(({ txn }) => txn)).toEqual(['99', '100']);
   kept.collect(1);
   expect(kept.want({ id: at(101), tookMs: 1 })).toBe(true);

@@ -20,7 +20,7 @@ export function Overview({ overview, theme }) {
           { name: 'reads', color: '--series-2', filled: true },
           { name: 'writes', color: '--series-1', filled: true },
         ]} />
-      <${Chart} title="Transactions by path" theme=${theme} format=${rate}
+      <${Chart} title="Transactions" theme=${theme} format=${rate}
         data=${columnsOf(['at', 'fast', 'slow', 'recovered', 'invalidated'])} series=${[
           { name: 'fast', color: '--series-2', filled: true },
           { name: 'slow', color: '--series-3' },

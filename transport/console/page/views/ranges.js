@@ -48,7 +48,7 @@ export function Ranges({ theme }) {
 /** @param {{ topology: any, samples: any[], loads: Map<string, number> }} props */
 function Grid({ topology, samples, loads }) {
   return html`<table aria-label="ranges by nodes">
-    <thead><tr><th>range</th><th>slots</th><th></th><th>state</th>
+    <thead><tr><th>range</th><th>slots</th><th class="roomy"></th><th>state</th>
       ${topology.nodes.map((/** @type {any} */ { id, alive }) => html`<th>node ${id} ${!alive && html`<span class="bad">down</span>`}</th>`)}
     </tr></thead>
     <tbody>${topology.ranges.map((/** @type {any} */ range) => {
@@ -58,7 +58,7 @@ function Grid({ topology, samples, loads }) {
       return html`<tr key=${`${number}.${generation}`}>
         <td><b>${number}</b><span class="muted">.${generation}</span></td>
         <td class="mono">${from}–${to - 1}</td>
-        <td><span class="span"><i style=${{ left, width }}></i></span></td>
+        <td class="roomy"><span class="span"><i style=${{ left, width }}></i></span></td>
         <td><${Badge} tone=${phase === 'stable' ? 'good' : 'warn'}>${phase}<//></td>
         ${topology.nodes.map((/** @type {any} */ { id }) => html`<td>${placeOf(range, id, samples, loads)}</td>`)}
       </tr>`;
