@@ -49,6 +49,11 @@ export class HoloFast {
       wallUs: options.wallUs,
       onFailed: options.onFailed,
       onTier: (tier, reason) => logger.info({ tier, reason }, `holofast: ${tier} (${reason})`),
+      onPrivileges: (are) => {
+        if (are === 'dropped')
+          logger.info('holofast: the capabilities of this process are dropped');
+        else logger.warn('holofast: this kernel needs CAP_BPF to write maps: it is kept');
+      },
     });
   }
 

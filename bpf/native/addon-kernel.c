@@ -148,6 +148,30 @@ EXPORTED(hf_open_pinned)
 	return wrap(env, kernel);
 }
 
+/* openAgain(handle): the same programs and maps, attached nowhere; needs no capability. */
+EXPORTED(hf_open_again)
+{
+	napi_value values[1];
+	arguments(env, info, values, 1);
+	struct kernel *loaded = kernel_of(env, values[0]);
+	if (!loaded)
+		return NULL;
+	struct kernel *kernel = kernel_new(env);
+	if (!kernel)
+		return fail(env, "openAgain", ENOMEM);
+	for (int i = 0; i < PROGRAMS_MAX; i++) {
+		kernel->programs[i] = fcntl(loaded->programs[i], F_DUPFD_CLOEXEC, 0);
+		if (kernel->programs[i] < 0)
+			return discard(env, kernel, "duplicate program", errno);
+	}
+	for (int i = 0; i < MAPS_MAX; i++) {
+		kernel->maps[i] = fcntl(loaded->maps[i], F_DUPFD_CLOEXEC, 0);
+		if (kernel->maps[i] < 0)
+			return discard(env, kernel, "duplicate map", errno);
+	}
+	return wrap(env, kernel);
+}
+
 static int pin_one(int fd, const char *directory, const char *name, uid_t user, gid_t group)
 {
 	char path[PATH_BYTES_MAX + NAME_BYTES_MAX];

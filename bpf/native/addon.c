@@ -198,6 +198,7 @@ NAPI_MODULE_INIT()
 		EXPORT("system", hf_system),
 		EXPORT("open", hf_open),
 		EXPORT("openPinned", hf_open_pinned),
+		EXPORT("openAgain", hf_open_again),
 		EXPORT("pin", hf_pin),
 		EXPORT("close", hf_close),
 		EXPORT("writeMap", hf_write_map),
@@ -221,6 +222,7 @@ NAPI_MODULE_INIT()
 		EXPORT("sendBatch", hf_send_batch),
 		EXPORT("receive", hf_receive),
 		EXPORT("interfaceInfo", hf_interface),
+		EXPORT("dropPrivileges", hf_drop_privileges),
 	};
 	collect_libbpf_log();
 	napi_define_properties(env, exports, sizeof(exported) / sizeof(*exported), exported);

@@ -71,6 +71,7 @@ void consumer_close(struct consumer *consumer);
 /* addon-kernel.c */
 EXPORTED(hf_open);
 EXPORTED(hf_open_pinned);
+EXPORTED(hf_open_again);
 EXPORTED(hf_pin);
 EXPORTED(hf_close);
 EXPORTED(hf_write_map);
@@ -99,6 +100,8 @@ EXPORTED(hf_send_many);
 EXPORTED(hf_send_batch);
 EXPORTED(hf_receive);
 EXPORTED(hf_interface);
+/* addon-privileges.c */
+EXPORTED(hf_drop_privileges);
 /* addon.c */
 EXPORTED(hf_system);
 

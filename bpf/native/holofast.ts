@@ -42,6 +42,8 @@ export interface KernelOptions {
   readonly artifacts?: Artifacts;
   /** Open what `holofast-load` has pinned here instead of loading: needs no capability. */
   readonly pinned?: string;
+  /** Open what the process has loaded before instead of loading: needs no capability. */
+  readonly loaded?: KernelHandle;
   /** The interface that the members are reached by; `lo` when all nodes share a machine. */
   readonly interfaceName: string;
   /** The node's own UDP address; port 0 lets the kernel choose. */
@@ -93,8 +95,8 @@ export class KernelHoloFast {
 
   /** Throws Error with the operating system's reason; nothing stays behind then. */
   static open(options: KernelOptions): KernelHoloFast {
-    const { addon, pinned, artifacts = artifactsIn() } = options;
-    const handle = pinned === undefined ? addon.open(artifacts.object) : addon.openPinned(pinned);
+    const handle = handleOf(options);
+    const { addon } = options;
     try {
       return new KernelHoloFast(options, handle);
     } catch (error) {
@@ -238,6 +240,11 @@ export class KernelHoloFast {
     this.#attachToInterface();
   }
 
+  /** See `NativeAddon.dropPrivileges`: all that is done from here on needs none. */
+  dropPrivileges(): number {
+    return this.#addon.dropPrivileges(this.#handle);
+  }
+
   /** Removes the fan-out as an administrator would, behind this object's back; for tests. */
   breakFanOut(): void {
     this.#addon.breakFanOut(this.#handle);
@@ -260,6 +267,13 @@ export class KernelHoloFast {
     this.notifier.leaveKernel();
     this.#addon.close(this.#handle);
   }
+}
+
+function handleOf({ addon, pinned, loaded, artifacts }: KernelOptions): KernelHandle {
+  if (pinned !== undefined) return addon.openPinned(pinned);
+  return loaded === undefined
+    ? addon.open((artifacts ?? artifactsIn()).object)
+    : addon.openAgain(loaded);
 }
 
 /**

@@ -62,6 +62,8 @@ export interface NativeAddon {
   system(): SystemFacts;
   open(objectPath: string): KernelHandle;
   openPinned(directory: string): KernelHandle;
+  /** The same programs and maps, attached nowhere. */
+  openAgain(handle: KernelHandle): KernelHandle;
   pin(handle: KernelHandle, directory: string, uid: number, gid: number): void;
   close(handle: KernelHandle): void;
   writeMap(
@@ -117,6 +119,12 @@ export interface NativeAddon {
     waitMs: number,
   ): { length: number; address: string; port: number } | undefined;
   interfaceInfo(name: string): InterfaceInfo;
+  /**
+   * Gives up, in all threads of the process, what loading and attaching need. How many threads have
+   * not followed yet: it is to be called again. -1: nothing was given up, this kernel asks for it
+   * when the maps of `handle` are written. Without a handle nothing is kept.
+   */
+  dropPrivileges(handle: KernelHandle | undefined): number;
 }
 
 export interface Artifacts {

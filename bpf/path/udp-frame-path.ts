@@ -11,7 +11,14 @@ import { firstGenerationAt } from '../count/slot-allocator.ts';
 import type { GroupMember } from '../frame/layout.ts';
 import { type SipKey, sipKey } from '../frame/siphash.ts';
 import { KernelHoloFast } from '../native/holofast.ts';
-import { type HoloFastCounters, loadAddon, type NativeAddon, oneLine } from '../native/native.ts';
+import {
+  artifactsIn,
+  type HoloFastCounters,
+  type KernelHandle,
+  loadAddon,
+  type NativeAddon,
+  oneLine,
+} from '../native/native.ts';
 import { type ProbeResult, probe, type Tier } from '../native/probe.ts';
 import { FanOutKeeper } from './fan-out-keeper.ts';
 import { FrameGatherer, framesOf } from './frame-gatherer.ts';
@@ -47,6 +54,11 @@ export interface UdpFramePathOptions {
   /** The tier that was asked for cannot be had. */
   readonly onFailed: (reason: string) => void;
   readonly onTier: (tier: TierName, reason: string) => void;
+  /**
+   * Present: the process gives up its capabilities as soon as it needs them no more. Kept where the
+   * kernel asks for them whenever maps are written.
+   */
+  readonly onPrivileges?: (are: 'dropped' | 'kept') => void;
 }
 
 interface Choice {
@@ -63,6 +75,9 @@ export class UdpFramePathSource implements FramePathSource {
   #choice: Choice | undefined;
   /** It has run: what fails from then on costs speed, not the node. */
   #hasRun = false;
+  /** Loaded once: a later incarnation has no capabilities. */
+  #loaded: KernelHandle | undefined;
+  #privileges: 'held' | 'dropped' | 'kept' = 'held';
   #link: UdpLink | undefined;
   #kernel: KernelHoloFast | undefined;
   #keeper: FanOutKeeper | undefined;
@@ -140,6 +155,7 @@ export class UdpFramePathSource implements FramePathSource {
     const { tier, reason } = this.#choice;
     if (tier === undefined) {
       this.#is('off', reason);
+      this.#dropPrivileges(undefined);
       return undefined;
     }
     const address = await addressOf(self.host);
@@ -153,6 +169,7 @@ export class UdpFramePathSource implements FramePathSource {
       if (this.#options.mode !== 'auto' || this.#hasRun) throw error;
       this.#choice = { tier: undefined, reason: withoutKernel(oneLine(error)) };
       this.#is('off', this.#choice.reason);
+      this.#dropPrivileges(undefined);
       return undefined;
     }
     return this.#openLink(tier, reason, address, members, kernel, onFrame);
@@ -167,9 +184,14 @@ export class UdpFramePathSource implements FramePathSource {
   }
 
   #openKernel(address: string, members: readonly GroupMember[]): KernelHoloFast {
-    const { self, pins, wallUs } = this.#options;
+    const { self, pins, wallUs, onPrivileges } = this.#options;
+    const addon = addonOrThrow();
+    if (onPrivileges !== undefined && pins === undefined) {
+      this.#loaded ??= addon.open(artifactsIn().object);
+    }
+    const loaded = this.#loaded;
     return KernelHoloFast.open({
-      addon: addonOrThrow(),
+      addon,
       interfaceName: interfaceOf(address, members),
       address,
       port: self.port,
@@ -178,7 +200,18 @@ export class UdpFramePathSource implements FramePathSource {
       receiveBufferBytes: SOCKET_BUFFER_BYTES,
       sendBufferBytes: SOCKET_BUFFER_BYTES,
       ...(pins === undefined ? {} : { pinned: pins }),
+      ...(loaded === undefined ? {} : { loaded }),
     });
+  }
+
+  /** Repeated until all threads of the process have followed. */
+  #dropPrivileges(kernel: KernelHoloFast | undefined): void {
+    const { onPrivileges } = this.#options;
+    if (onPrivileges === undefined || this.#privileges !== 'held') return;
+    const left = kernel?.dropPrivileges() ?? loadAddon().addon?.dropPrivileges(undefined) ?? 0;
+    if (left > 0) return;
+    this.#privileges = left === 0 ? 'dropped' : 'kept';
+    onPrivileges(this.#privileges);
   }
 
   async #openLink(
@@ -224,6 +257,7 @@ export class UdpFramePathSource implements FramePathSource {
     const keeper = kernel && this.#keep(link, kernel, reason);
     this.#keeper = keeper;
     this.#is(TIER_NAMES[tier], reason);
+    this.#dropPrivileges(kernel);
     const gatherer = new FrameGatherer({
       link,
       notifier,
@@ -242,6 +276,7 @@ export class UdpFramePathSource implements FramePathSource {
         gatherer.refresh();
         follower.refresh();
         keeper?.refresh();
+        this.#dropPrivileges(kernel);
       },
       close: () => this.#close(link, kernel),
     };
