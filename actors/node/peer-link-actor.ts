@@ -43,7 +43,7 @@ interface ClockReading {
   readonly type: 'ClockReading';
   readonly sentMs: number;
   readonly wallUs: number;
-  /** As in `SettingsVersion`. */
+  /** As in `SettingsVersion`, or `TABLE_UNKNOWN`. */
   readonly settings: number;
 }
 
@@ -335,7 +335,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       return judge.refuse(peer, 'unknown', 'shape');
     }
     if (!isReading) {
-      const asked = { sentMs: sentMs as number, settings: this.#options.settings.version };
+      const asked = { sentMs: sentMs as number, settings: this.#options.settings.confirmed };
       this.#admin.push({ type: 'ClockReading', ...asked, wallUs: time.wallUs() });
       return;
     }

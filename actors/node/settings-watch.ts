@@ -4,12 +4,19 @@
  * the links the others'.
  *
  * A peer that is not connected cannot be asked. It has a lease on its table: a majority must have
- * told it, in answer to questions of the last `leaseMs`, that they know no later one. Every
- * majority has a node that this one is connected with, so `leaseMs` after all of those have the
- * change, no lease on the table before it is left. Without a lease a node serves no users
- * (`hasLease`).
+ * told it, in answer to questions of the last `leaseMs`, that they know no later one. Two
+ * majorities have a node in common: `leaseMs` after a majority has the change, no lease on the
+ * table before it is left. Without a lease a node serves no users (`hasLease`).
+ *
+ * A node that has begun again may have forgotten the change until it has read the table. Until then
+ * its answers are no part of a lease, and it has none itself.
  */
 import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-settings.ts';
+
+/** Of an answer: the sender does not know the table yet. */
+export const TABLE_UNKNOWN = -1;
+/** Two clocks may run apart by so much: what waits for a lease waits longer by it. */
+const DRIFT = 0.01;
 
 interface WatchOptions {
   /** Peers whose links are up, always as they are now. */
@@ -34,7 +41,7 @@ export class SettingsWatch {
   /** By peer: the version that it has told last. */
   readonly #told = new Map<number, number>();
   readonly #confirmed = new Map<number, Confirmed>();
-  /** Since when all that are connected have this version. */
+  /** Since when a majority, and all that are connected, have this version. */
   #held = { version: 0, sinceMs: 0 };
 
   constructor(options: WatchOptions) {
@@ -51,6 +58,11 @@ export class SettingsWatch {
 
   get values(): ReadonlyMap<string, string> {
     return this.#own.values;
+  }
+
+  /** What this node answers to peers that ask for a lease. */
+  get confirmed(): number {
+    return this.known?.version ?? TABLE_UNKNOWN;
   }
 
   /** The table; undefined until it is known to be as new as when this node began. */
@@ -80,6 +92,7 @@ export class SettingsWatch {
 
   /** The same in answer to a question that was asked then. */
   answered(peer: number, version: number, askedMs: number): void {
+    if (version === TABLE_UNKNOWN) return;
     this.told(peer, version);
     this.#confirmed.set(peer, { version, askedMs });
   }
@@ -87,6 +100,7 @@ export class SettingsWatch {
   /** Whether this node has a lease on its table. */
   get hasLease(): boolean {
     const { members, leaseMs, nowMs } = this.#options;
+    if (this.known === undefined) return false;
     const sinceMs = nowMs() - leaseMs;
     let count = 1;
     for (const { version, askedMs } of this.#confirmed.values()) {
@@ -101,7 +115,9 @@ export class SettingsWatch {
     if (this.#own.version < version) return false;
     const all = [...connected].every((peer) => (this.#told.get(peer) ?? 0) >= version);
     if (!all || connected.size + 1 >= members) return all;
+    const have = 1 + [...this.#told.values()].filter((told) => told >= version).length;
+    if (have <= members / 2) return false;
     if (this.#held.version < version) this.#held = { version, sinceMs: nowMs() };
-    return nowMs() - this.#held.sinceMs >= leaseMs;
+    return nowMs() - this.#held.sinceMs >= leaseMs * (1 + DRIFT);
   }
 }

@@ -8,6 +8,7 @@ import type { Knobs, MixName } from '../actors/accord/knobs.ts';
 import { onlyFaults } from '../simulation/fault-kinds.ts';
 import type { Profile } from '../simulation/profile.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
+import { LEASE_MUTANTS } from './lease-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 import { SPANNING_MUTANTS } from './spanning-mutants.ts';
 import { SPLIT_MUTANTS } from './split-mutants.ts';
@@ -899,6 +900,7 @@ export const MUTANTS: readonly Mutant[] = [
   // ---- whole nodes ------------------------------------------------------------------------
   ...NODE_MUTANTS,
   ...DATABASE_MUTANTS,
+  ...LEASE_MUTANTS,
   ...SPANNING_MUTANTS,
   ...SPLIT_MUTANTS,
 ];

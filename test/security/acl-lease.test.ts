@@ -1,6 +1,6 @@
 /** Leases on the cluster's table: no node acts by users that another one has changed. */
 import { describe, expect, test } from 'vitest';
-import { SettingsWatch } from '../../actors/node/settings-watch.ts';
+import { SettingsWatch, TABLE_UNKNOWN } from '../../actors/node/settings-watch.ts';
 
 const LEASE_MS = 2_000;
 
@@ -13,6 +13,10 @@ class Watched {
     leaseMs: LEASE_MS,
     nowMs: () => this.nowMs,
   });
+
+  constructor(knows = true) {
+    if (knows) this.watch.read(0);
+  }
 
   /** The store of this node has executed the change. */
   has(version: number): void {
@@ -48,6 +52,31 @@ describe('a lease', () => {
   });
 });
 
+describe('a node that begins again', () => {
+  test('has no lease before it knows the table', () => {
+    const one = new Watched(false);
+    one.watch.answered(2, 4, 9_900);
+    one.has(4);
+    expect(one.watch.hasLease).toBe(false);
+    one.watch.read(5);
+    expect(one.watch.hasLease).toBe(false);
+    one.has(5);
+    expect(one.watch.hasLease).toBe(true);
+  });
+
+  test('gives none: it may have forgotten a change that it had told', () => {
+    const [one, two] = [new Watched(), new Watched(false)];
+    two.has(4);
+    expect(two.watch.confirmed).toBe(TABLE_UNKNOWN);
+    one.has(4);
+    one.watch.answered(2, two.watch.confirmed, 9_900);
+    expect(one.watch.hasLease).toBe(false);
+    two.watch.read(4);
+    one.watch.answered(2, two.watch.confirmed, 9_900);
+    expect(one.watch.hasLease).toBe(true);
+  });
+});
+
 describe('a change', () => {
   test('is held when all nodes have it', () => {
     const one = new Watched();
@@ -66,9 +95,24 @@ describe('a change', () => {
     one.has(1);
     one.watch.told(2, 1);
     expect(one.watch.isHeld(1)).toBe(false);
-    one.nowMs += LEASE_MS - 1;
+    one.nowMs += LEASE_MS;
     expect(one.watch.isHeld(1)).toBe(false);
-    one.nowMs += 1;
+    // Its clock may be the slower one.
+    one.nowMs += LEASE_MS / 100;
+    expect(one.watch.isHeld(1)).toBe(true);
+  });
+
+  test('that no other node has is never held: the others renew their leases', () => {
+    const one = new Watched();
+    one.connected.clear();
+    one.has(1);
+    expect(one.watch.isHeld(1)).toBe(false);
+    one.nowMs += 10 * LEASE_MS;
+    expect(one.watch.isHeld(1)).toBe(false);
+    // One of them is back for a moment, and has it.
+    one.watch.told(2, 1);
+    expect(one.watch.isHeld(1)).toBe(false);
+    one.nowMs += 1.01 * LEASE_MS;
     expect(one.watch.isHeld(1)).toBe(true);
   });
 
@@ -81,7 +125,7 @@ describe('a change', () => {
     three.watch.answered(2, 0, 10_000);
     one.has(1);
     one.watch.told(2, 1);
-    for (let ms = 0; ms <= LEASE_MS + 10; ms += 1) {
+    for (let ms = 0; ms <= 1.01 * LEASE_MS; ms += 1) {
       one.nowMs = 10_000 + ms;
       three.nowMs = 10_000 + ms;
       expect(one.watch.isHeld(1) && three.watch.hasLease).toBe(false);

@@ -25,6 +25,7 @@ import { SimGroup, SimSpan } from './sim-group.ts';
 import { CALM, SimNetwork } from './sim-network.ts';
 import { SimNode } from './sim-node.ts';
 import { Splits } from './splits.ts';
+import { TableWatch } from './table-watch.ts';
 import { VirtualScheduler } from './virtual-scheduler.ts';
 import { Workload, type WorkloadOptions } from './workload.ts';
 
@@ -95,6 +96,7 @@ export class SimulatedCluster {
   readonly meta: SimGroup;
   readonly #allGroups: SimGroup[];
   readonly #splits: Splits | undefined;
+  readonly #tableWatch: TableWatch;
   /** One per group of keys, and one over all of them where there are several. */
   readonly workloads: readonly Workload[];
   /** Present where there are several groups. */
@@ -127,6 +129,7 @@ export class SimulatedCluster {
     this.meta = this.#group(metaGroup({ members, electorate }));
     this.#allGroups = [...this.groups, this.meta];
     for (const nodeId of members) this.nodes.push(this.#machine(nodeId, members));
+    this.#tableWatch = new TableWatch(this.nodes, count);
     const common = {
       ...{ profile, scheduler, count, violation, checkStepsMax: options.checkStepsMax },
       answered: (node: number, commands: string, answer: Answer) =>
@@ -184,6 +187,7 @@ export class SimulatedCluster {
       this.#hash.number(scheduler.nowMs);
       this.#hash.number(from * 16 + to);
       this.#hash.bytes(frame);
+      this.#watchTable();
     };
   }
 
@@ -242,6 +246,11 @@ export class SimulatedCluster {
       count: (what) => this.#count(what),
       violation: (what) => this.#violation(what),
     });
+  }
+
+  #watchTable(): void {
+    const violation = this.#tableWatch.look(this.scheduler.nowMs);
+    if (violation !== undefined) this.#violation(violation);
   }
 
   #count(what: string): void {

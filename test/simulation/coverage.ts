@@ -45,6 +45,8 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   FLUSHDB: ['answered FLUSHDB'],
   SWAPDB: ['answered SWAPDB'],
   'settings of the cluster': ['answered HOLO.SETTING'],
+  'leases of nodes that are away': ['change answered with a node away'],
+  'nodes behind an answered change': ['node behind an answered change'],
   'several databases': ['several databases'],
   'labels by settings': ['workload settings'],
   'watched keys that stayed': ['watch kept'],

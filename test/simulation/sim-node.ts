@@ -89,6 +89,8 @@ export interface SimNodeOptions {
 }
 
 export const SIM_DIRECTORY = 'wal';
+/** Leases come with the probes of the clocks, two in a second. */
+const ACL_LEASE_MS = 550;
 const WINDOW_BYTES = 1024 ** 2;
 /** The record that says what has been forgotten, behind which the log is cut. */
 const MARKS_TYPE = encodeRecord(
@@ -422,6 +424,7 @@ export class SimNode {
         },
       },
       tableHashKey: [nodeId, 2],
+      aclLeaseMs: ACL_LEASE_MS,
       openEngine: (store) => {
         const isFirst = store === this.#storeNumbers()[0];
         const engine = openStore(drive, store, isFirst ? lineage : undefined, {
