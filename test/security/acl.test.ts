@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { AccessControl } from '../../transport/access/access-control.ts';
 import { FailureBackoff } from '../../transport/access/failure-backoff.ts';
 import { hashOf } from '../../transport/access/passwords.ts';
+import { LOOK_AGAIN_MS } from '../../transport/resp/waiting/waiters.ts';
 import { array, FakeSocket, request } from '../transport/resp/harness.ts';
 import { aclNode } from './acl-harness.ts';
 
@@ -246,6 +247,28 @@ describe('permissions', () => {
       '+OK',
     );
     expect(both.ask(request('SET z 3'))).toBe(KEY_DENIED);
+  });
+
+  test('hold for a command that waits: judged again, as new, when there is something', () => {
+    const { as, setUser, client, harness } = aclNode();
+    setUser('ann', '+@all', '~a*');
+    setUser('bob', '+@all', '~a*');
+    const [ann, bob] = [as('ann'), as('bob')];
+    expect([ann.ask(request('BLPOP a 0')), bob.ask(request('BLPOP a 0'))]).toEqual(['', '']);
+    setUser('ann', 'resetkeys', '~b*');
+    expect(client().ask(request('RPUSH a 1'))).toBe(':1\r\n');
+    harness.tick(LOOK_AGAIN_MS);
+    harness.tick(LOOK_AGAIN_MS);
+    expect(ann.socket.text).toBe(KEY_DENIED);
+    expect(bob.socket.text).toBe('*2\r\n$1\r\na\r\n$1\r\n1\r\n');
+    expect(ann.ask(request('GET b'))).toBe('$-1\r\n');
+    // Nor without a lease.
+    expect(bob.ask(request('BLPOP a 0'))).toBe('');
+    harness.hasLease = false;
+    expect(client().ask(request('RPUSH a 2'))).toBe(':1\r\n');
+    harness.endTurn();
+    expect(bob.socket.text).toContain('-NOQUORUM refused');
+    expect(client().ask(request('LRANGE a 0 -1'))).toBe('*1\r\n$1\r\n2\r\n');
   });
 
   test('are the newest ones for every connection, and a removed user is gone', () => {

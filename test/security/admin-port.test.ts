@@ -5,6 +5,8 @@ import type { Role } from '../../transport/access/admin/roles.ts';
 import { ProtectedMode } from '../../transport/access/protected-mode.ts';
 import type { OpenLevel } from '../../transport/http/admin-pages.ts';
 import { AdminServer, type AdminServerOptions } from '../../transport/http/admin-server.ts';
+import type { ConsoleDoor } from '../../transport/http/console-door.ts';
+import { refuseUpgrade } from '../../transport/http/upgrade-refusal.ts';
 import { makeDoor, type TestDoor, TOKEN } from '../transport/http/doors.ts';
 import { statusOf } from '../transport/http/status-sample.ts';
 import { TOPOLOGY } from '../transport/http/topology-sample.ts';
@@ -47,6 +49,22 @@ async function open(
   });
   servers.push(server);
   return { port: (await server.listen()).port, changed };
+}
+
+/** Notes the origins of what gets through, and answers it 418. */
+function consoleDoor(upgraded: string[]): ConsoleDoor {
+  return {
+    file: () => undefined,
+    policy: () => Promise.resolve(''),
+    isSocket: (path) => path === '/console',
+    isOrigin: () => false,
+    isFull: false,
+    upgrade: ({ headers }, socket) => {
+      upgraded.push(headers.origin ?? '');
+      refuseUpgrade(socket, 418, '');
+    },
+    close: () => undefined,
+  };
 }
 
 interface Answer {
@@ -417,6 +435,37 @@ describe('pages of other sites', () => {
       expect(changed).toEqual([]);
     },
   );
+
+  test('a WebSocket of another site, or under another name, is refused, whoever it shows', async () => {
+    const upgraded: string[] = [];
+    const { port } = await open(makeDoor('secret'), { console: consoleDoor(upgraded) });
+    const socket = {
+      ...{ Connection: 'Upgrade', Upgrade: 'websocket', 'Sec-WebSocket-Version': '13' },
+      'Sec-WebSocket-Key': Buffer.alloc(16).toString('base64'),
+    };
+    const { cookie } = await session(port, { token: TOKEN });
+    const proofs = [{}, { Cookie: cookie }, bearer(TOKEN)];
+    const own = `http://127.0.0.1:${port}`;
+    const attempt = async (headers: object): Promise<number[]> => {
+      const answers = proofs.map((proof) =>
+        ask(port, 'GET /console', { ...socket, ...proof, ...headers }),
+      );
+      return (await Promise.all(answers)).map(({ status }) => status);
+    };
+    for (const Origin of ['http://evil.example', 'null', `https://127.0.0.1:${port}`, `${own}0`]) {
+      expect(await attempt({ Origin }), Origin).toEqual([403, 403, 403]);
+    }
+    for (const Origin of [own, `http://evil.example:${port}`]) {
+      const Host = `evil.example:${port}`;
+      expect(await attempt({ Origin, Host }), Origin).toEqual([421, 421, 421]);
+    }
+    expect(upgraded).toEqual([]);
+    // The same from the own page reaches the console.
+    expect(
+      (await ask(port, 'GET /console', { ...socket, ...bearer(TOKEN), Origin: own })).status,
+    ).toBe(418);
+    expect(upgraded).toEqual([own]);
+  });
 
   test('its own pages are served, and shown in no frame', async () => {
     const { port } = await open(makeDoor());
