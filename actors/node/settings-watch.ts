@@ -60,7 +60,7 @@ export class SettingsWatch {
     return this.#own.values;
   }
 
-  /** What this node answers to peers that ask for a lease. */
+  /** The answer to peers that ask for a lease. */
   get confirmed(): number {
     return this.known?.version ?? TABLE_UNKNOWN;
   }

@@ -50,8 +50,7 @@ export class HoloFast {
       onFailed: options.onFailed,
       onTier: (tier, reason) => logger.info({ tier, reason }, `holofast: ${tier} (${reason})`),
       onPrivileges: (are) => {
-        if (are === 'dropped')
-          logger.info('holofast: the capabilities of this process are dropped');
+        if (are === 'dropped') logger.info('holofast: the process has dropped its capabilities');
         else logger.warn('holofast: this kernel needs CAP_BPF to write maps: it is kept');
       },
     });

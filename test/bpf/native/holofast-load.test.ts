@@ -95,7 +95,7 @@ function ofProcess(node: RealNode, field: string): string {
   return new RegExp(`^${field}:\\s*(.*)$`, 'm').exec(status)?.[1] ?? '';
 }
 
-/** What any thread of the node has, or could take. */
+/** The capabilities that any thread of the node has, or could take. */
 function held(node: RealNode): bigint {
   const tasks = `/proc/${node.child.pid}/task`;
   const sets = readdirSync(tasks).flatMap((task) => {
@@ -194,7 +194,7 @@ describe.skipIf(!possible)('user 65534', { timeout: timeoutMs }, () => {
     await cluster.ready();
     for (const node of cluster.nodes) expect(held(node)).toBe(0n);
     const node = cluster.first;
-    expect(node.output).toContain('the capabilities of this process are dropped');
+    expect(node.output).toContain('the process has dropped its capabilities');
     await cluster.benchmark(node, load);
     expect(cluster.holofast(node)['reason']).toMatch(/self-test passed/);
     expect(counted(cluster, 'kernel_quorums')).toBeGreaterThan(30);

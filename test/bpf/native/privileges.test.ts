@@ -1,4 +1,4 @@
-/** What HoloFast needs to load and attach is given up then, in all threads, and nothing is lost. */
+/** A process gives up, in all threads, the capabilities to load and attach, and loses nothing. */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';

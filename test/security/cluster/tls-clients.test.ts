@@ -1,6 +1,6 @@
 /** Clients of several languages over TLS, as users with passwords and as users of certificates. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
@@ -9,6 +9,46 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOST, TestCluster } from '../../cluster/harness.ts';
 import { freePorts } from '../../cluster/ports.ts';
 import { noOpenssl, type Pair, TestAuthority } from '../made-certificates.ts';
+
+/** How long a build may take that has to fetch and compile what is not on the machine yet. */
+const BUILD_MS_MAX = process.env['CI'] === undefined ? 60_000 : 10_000;
+const TEST_MS_MAX = BUILD_MS_MAX + 20_000;
+
+interface Build {
+  /** Why there is none; empty: it is built. */
+  readonly reason: string;
+  readonly command: readonly string[];
+}
+
+function build(command: string, args: readonly string[], cwd: string, env: object = {}): string {
+  const options = { cwd, encoding: 'utf8', timeout: BUILD_MS_MAX } as const;
+  const done = spawnSync(command, args, { ...options, env: { ...process.env, ...env } });
+  if (done.error !== undefined) return `${command}: ${done.error.message}`;
+  const words = `${done.stderr}${done.stdout}`.trim().split('\n')[0];
+  return done.status === 0 ? '' : `${command} ${args[0]}: ${words}`;
+}
+
+/** With the locked versions, by the Go of this machine. */
+function buildGo(folder: string): Build {
+  const program = join(folder, 'go-client');
+  const flags = ['build', '-mod=readonly', '-o', program, '.'];
+  const settings = { GOTOOLCHAIN: 'local', CGO_ENABLED: '0', GOFLAGS: '' };
+  const reason = build('go', flags, join(import.meta.dirname, 'go-redis'), settings);
+  return { reason, command: [program] };
+}
+
+function buildJedis(folder: string): Build {
+  const source = join(import.meta.dirname, 'jedis');
+  const list = join(folder, 'class-path');
+  const goal = ['dependency:build-classpath', `-Dmdep.outputFile=${list}`];
+  // The versions are fixed, so those on the machine are as good.
+  let reason = build('mvn', ['-q', '-B', '-o', ...goal], source);
+  if (reason !== '') reason = build('mvn', ['-q', '-B', ...goal], source);
+  if (reason !== '') return { reason, command: [] };
+  const classes = readFileSync(list, 'utf8');
+  const flags = ['-XX:TieredStopAtLevel=1', '-cp', classes, join(source, 'TlsClient.java')];
+  return { reason, command: ['java', ...flags] };
+}
 
 const python = spawnSync('python3', ['-c', 'import redis'], { encoding: 'utf8' });
 const noPython = python.status === 0 ? undefined : 'python3 has no redis-py';
@@ -82,6 +122,13 @@ describe.skipIf(noOpenssl() !== undefined)('clients over TLS', () => {
     admin.disconnect();
   });
 
+  /** Each program is given port, issuers, and bob's certificate with its key. */
+  function runsWell([command = '', ...words]: readonly string[]): void {
+    const args = [...words, String(port), ...['ca.crt', 'bob.crt', 'bob.key'].map(file)];
+    const { stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+    expect({ stdout, stderr }).toEqual({ stdout: 'well\n', stderr: '' });
+  }
+
   afterAll(async () => {
     await cluster?.remove();
     rmSync(folder, { recursive: true, force: true });
@@ -115,9 +162,18 @@ describe.skipIf(noOpenssl() !== undefined)('clients over TLS', () => {
     byCertificate.destroy();
   });
 
+  for (const [name, buildIt] of [
+    ['go-redis', buildGo],
+    ['Jedis', buildJedis],
+  ] as const) {
+    test(name, { timeout: TEST_MS_MAX }, ({ skip }) => {
+      const { reason, command } = buildIt(folder);
+      skip(reason !== '', reason);
+      runsWell(command);
+    });
+  }
+
   test.skipIf(noPython !== undefined)(`redis-py ${noPython ?? ''}`, () => {
-    const args = [String(port), ...['ca.crt', 'bob.crt', 'bob.key'].map(file)];
-    const { stdout, stderr } = spawnSync('python3', ['-c', PYTHON, ...args], { encoding: 'utf8' });
-    expect({ stdout, stderr }).toEqual({ stdout: 'well\n', stderr: '' });
+    runsWell(['python3', '-c', PYTHON]);
   });
 });
