@@ -28,12 +28,15 @@ export interface SyncedRedis {
 }
 
 /** One that syncs every write before its reply. */
-export async function startSyncedRedis(directory: string): Promise<SyncedRedis> {
+export async function startSyncedRedis(
+  directory: string,
+  more: readonly string[] = [],
+): Promise<SyncedRedis> {
   const folder = mkdtempSync(join(directory, 'holo-bench-redis-'));
   const [port = 0] = await freePorts(1);
   const flags = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', ''];
   const place = ['--port', String(port), '--bind', HOST, '--dir', folder];
-  const server = spawn('redis-server', [...place, ...flags], { stdio: 'ignore' });
+  const server = spawn('redis-server', [...place, ...flags, ...more], { stdio: 'ignore' });
   const stop = async (): Promise<void> => {
     const gone = new Promise((settle) => server.once('exit', settle));
     server.kill('SIGTERM');

@@ -41,12 +41,14 @@ const CASE_TIMEOUT_MS = 180_000;
 /** Linux: what /proc counts in. */
 const TICKS_PER_SECOND = 100;
 
-interface Target {
+export interface Target {
   readonly port: number;
   readonly pids: readonly number[];
+  /** Over TLS: the file of those that have issued its certificate. */
+  readonly issuers?: string;
 }
 
-interface Measured {
+export interface Measured {
   readonly perSecond: number;
   readonly p50: number;
   readonly p99: number;
@@ -141,6 +143,7 @@ export async function measure(one: Case, target: Target): Promise<Measured> {
     ...['-h', HOST, '-p', String(target.port), '--csv', '--precision', '3'],
     ...['-t', command.toLowerCase(), '-c', String(clients), '-P', String(pipeline)],
     ...['-n', String(requests), '-r', String(KEYS)],
+    ...(target.issuers === undefined ? [] : ['--tls', '--cacert', target.issuers]),
   ];
   const before = sum(target.pids.map(cpuSecondsOf));
   const { code, stdout, stderr } = await runTool('redis-benchmark', args, CASE_TIMEOUT_MS);
