@@ -5,10 +5,8 @@
 
 /** Databases that a client can select, from number 0 on. */
 export const DATABASES = 16;
-/** The physical number of one more, of the cluster's table. No client can select it, */
+/** The physical number of one more, of the cluster's table. No client can select it. */
 export const TABLE_DATABASE = DATABASES;
-/** nor this one, of the scripts that a group of keys has stored. */
-export const SCRIPTS_DATABASE = DATABASES + 1;
 
 /** Arguments of one command, its name included (Redis allows as many). */
 export const ARGUMENTS_MAX = 1_048_576;

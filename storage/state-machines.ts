@@ -78,10 +78,6 @@ export class StateMachines {
   #flushing = false;
   /** Of groups that have ended meanwhile. */
   readonly #ended = { hits: 0, misses: 0, expiredKeys: 0 };
-  /** As they were when they were asked for. */
-  #table = NO_SETTINGS;
-  #stored = NO_SETTINGS;
-  #both = NO_SETTINGS;
   #eventFlags = '';
 
   /** `cacheBytesMax` is for all with keys together, and each of these has an equal share. */
@@ -140,19 +136,10 @@ export class StateMachines {
   }
 
   /**
-   * The cluster's table, where the meta group is in this store, and the scripts that the first
-   * group of keys has stored; the same object until they change.
+   * The cluster's table, where the meta group is in this store; the same object until it changes.
    */
   get settings(): ClusterSettings {
-    const table = this.#ofGroup.get(META_GROUP)?.settings ?? NO_SETTINGS;
-    const stored = this.#held.find(({ group }) => !isMeta(group))?.machine.settings ?? NO_SETTINGS;
-    if (table !== this.#table || stored !== this.#stored) {
-      this.#table = table;
-      this.#stored = stored;
-      const values = new Map([...table.values, ...stored.values]);
-      this.#both = { version: table.version, values };
-    }
-    return this.#both;
+    return this.#ofGroup.get(META_GROUP)?.settings ?? NO_SETTINGS;
   }
 
   /** See `StateMachine.eventFlags`. */

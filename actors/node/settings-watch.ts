@@ -72,13 +72,12 @@ export class SettingsWatch {
 
   /**
    * `false`: it is no later version. An executor that begins again comes back step by step to the
-   * one that it had. The stored scripts, which are told with it, change without a new version.
+   * one that it had.
    */
   changed(settings: ClusterSettings): boolean {
-    const { version } = this.#own;
-    if (settings.version < version) return false;
+    if (settings.version <= this.#own.version) return false;
     this.#own = settings;
-    return settings.version > version;
+    return true;
   }
 
   /** All changes that were made before this node began are in this version, and in later ones. */

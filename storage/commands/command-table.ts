@@ -14,7 +14,8 @@ import { LCS } from './lcs.ts';
 import { LIST_END_COMMANDS } from './list/ends.ts';
 import { LIST_PLACE_COMMANDS } from './list/places.ts';
 import { LIST_WAIT_COMMANDS } from './list/waits.ts';
-import { scriptCommands } from './script/script-commands.ts';
+import { FUNCTION_COMMANDS } from './script/function-commands.ts';
+import { calledFunctions, scriptCommands } from './script/script-commands.ts';
 import { STORED_SCRIPT_COMMANDS } from './script/stored-script-commands.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
@@ -71,14 +72,18 @@ export const COMMANDS: readonly Command[] = [
   ...WHOLE_STORE_COMMANDS,
   ...CLUSTER_KEY_COMMANDS,
   ...STORED_SCRIPT_COMMANDS,
+  ...FUNCTION_COMMANDS,
   ...scriptCommands((args) => commandFor(args)),
 ];
 
 const byName = new Map(
-  [...COMMANDS, ...WATCH_COMMANDS, ...SETTING_COMMANDS, ...USERS_COMMANDS].map((command) => [
-    command.name,
-    command,
-  ]),
+  [
+    ...COMMANDS,
+    ...calledFunctions((args) => commandFor(args)),
+    ...WATCH_COMMANDS,
+    ...SETTING_COMMANDS,
+    ...USERS_COMMANDS,
+  ].map((command) => [command.name, command]),
 );
 
 /** The command found last: most pipelines repeat one, and a Map costs 25 ns each time. */

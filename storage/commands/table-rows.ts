@@ -1,10 +1,11 @@
-/** How commands change the rows beside the keys: the cluster's table, and stored scripts. */
+/** How commands change the cluster's table. */
 import { Arguments } from '../arguments.ts';
-import type { RowChange } from '../cluster-settings.ts';
+import { type RowChange, VERSION_ROW } from '../cluster-settings.ts';
 import { NO_DEADLINE } from '../keyspace/entry.ts';
 import type { Keyspace } from '../keyspace/keyspace.ts';
 import { requestOf } from '../request.ts';
 import { STRING } from '../types/string.ts';
+import type { ReplySink } from './reply.ts';
 
 /** They count from now on. */
 export function changeTable(keyspace: Keyspace, changes: readonly RowChange[]): void {
@@ -20,4 +21,21 @@ export function changeTable(keyspace: Keyspace, changes: readonly RowChange[]): 
     if (found !== undefined) table.remove(found);
   }
   keyspace.tableChanged(changes);
+}
+
+/**
+ * The same as another version of the table, if there are any. Answers that version, for the node
+ * that was asked, and what it then tells its client.
+ */
+export function changeCounted(
+  keyspace: Keyspace,
+  changes: readonly RowChange[],
+  out: ReplySink,
+  reply: (out: ReplySink) => void,
+): void {
+  const version = keyspace.settings.version + Number(changes.length > 0);
+  if (changes.length > 0) changeTable(keyspace, [[VERSION_ROW, String(version)], ...changes]);
+  out.array(2);
+  out.integer(version);
+  reply(out);
 }

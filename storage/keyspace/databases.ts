@@ -20,7 +20,7 @@ import {
   type MachineGroup,
 } from '../engine.ts';
 import { ApplyOrderError, EngineError } from '../errors.ts';
-import { DATABASES, SCRIPTS_DATABASE, TABLE_DATABASE } from '../limits.ts';
+import { DATABASES, TABLE_DATABASE } from '../limits.ts';
 import type { SearchedPlace } from './big-keys.ts';
 import type { KeyspaceDigest } from './digest.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
@@ -63,11 +63,11 @@ export interface Capture {
   ended(error: EngineError | undefined): void;
 }
 
-/** The rows of a table lie where they have always been, whatever group has their slots now. */
-function storedSettings(engine: Engine, table: number): ClusterSettings {
+/** The table, as the engine has it. */
+function storedSettings(engine: Engine): ClusterSettings {
   const rows: [string, string][] = [];
   for (let from = 0; from < POSITIONS; ) {
-    const page = engine.page(table, from, POSITIONS, PAGE_ROWS);
+    const page = engine.page(TABLE_DATABASE, from, POSITIONS, PAGE_ROWS);
     const last = page.at(-1);
     if (last === undefined) break;
     for (const { key, entry } of page) rows.push([key, String(entry.value)]);
@@ -80,8 +80,6 @@ export class Databases implements OtherDatabases {
   readonly context: RunContext;
   /** The group has the cluster's table, and no keys. */
   readonly isMeta: boolean;
-  /** Of the rows that commands keep beside the keys. */
-  readonly #tableNumber: number;
   readonly #engine: Engine;
   readonly #group: MachineGroup;
   readonly #hash: TableHash;
@@ -103,7 +101,6 @@ export class Databases implements OtherDatabases {
     const { engine, group, cacheBytesMax, unitWriteBytesMax, stepElementsMax } = options;
     const { id, fromSlot, toSlot } = group;
     this.isMeta = group.machine === 'meta';
-    this.#tableNumber = this.isMeta ? TABLE_DATABASE : SCRIPTS_DATABASE;
     this.#engine = engine;
     this.#group = group;
     this.#hash = new TableHash(options.tableHashKey);
@@ -122,12 +119,12 @@ export class Databases implements OtherDatabases {
     this.#marks = meta.databases;
     this.#clearedAt = [...meta.clearedAt];
     this.#flushedSequence = meta.appliedSequence;
-    this.#byNumber = new Array<GroupKeyspace | undefined>(SCRIPTS_DATABASE + 1).fill(undefined);
+    this.#byNumber = new Array<GroupKeyspace | undefined>(TABLE_DATABASE + 1).fill(undefined);
     this.#selected = new Array<GroupKeyspace | undefined>(DATABASES).fill(undefined);
     if (!this.isMeta) this.#use(this.#physical(0));
     for (const { database } of engine.countsOf(id)) this.#use(database);
     this.#assign();
-    this.context.settings = storedSettings(engine, this.#tableNumber);
+    if (this.isMeta) this.context.settings = storedSettings(engine);
   }
 
   /** The same object until they change. */
@@ -157,8 +154,7 @@ export class Databases implements OtherDatabases {
 
   /** Keys of all databases that clients can select. */
   get size(): number {
-    const rows = this.#byNumber[this.#tableNumber]?.size ?? 0;
-    return this.#sum((keyspace) => keyspace.size) - rows;
+    return this.isMeta ? 0 : this.#sum((keyspace) => keyspace.size);
   }
 
   /** Keys with a deadline. */
@@ -224,7 +220,7 @@ export class Databases implements OtherDatabases {
   }
 
   table(): GroupKeyspace {
-    return this.#use(this.#tableNumber);
+    return this.#use(TABLE_DATABASE);
   }
 
   tableChanged(changes: readonly RowChange[]): void {

@@ -71,7 +71,7 @@ export interface Keyspace {
   readonly reading: boolean;
   readonly thresholds: Thresholds;
   readonly scriptLimits: ScriptLimits;
-  /** The rows beside the keys: stored scripts; of the meta group, the cluster's table. */
+  /** The cluster's table, in the meta group. */
   readonly settings: ClusterSettings;
   /** A command that goes through more elements pauses behind each so many: see `Command.run`. */
   readonly stepElements: number;

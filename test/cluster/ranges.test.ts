@@ -137,6 +137,21 @@ test('SORT finds keys of other ranges', async () => {
   expect(sorted).toEqual(['three', 'two', 'one']);
 });
 
+test('scripts and functions that one node has loaded are known at every node', async () => {
+  const library = (value: string): string =>
+    `#!lua name=lib\nredis.register_function('f', function(keys)
+      return redis.call('set', keys[1], ${value}) and redis.call('get', '{b}other') end)`;
+  await client(1).must('SET', '{b}other', 'found');
+  expect(await client(1).must('FUNCTION', 'LOAD', library("'a'"))).toBe('lib');
+  expect(await client(2).must('FCALL', 'f', '1', '{a}set')).toBe('found');
+  expect(await client(2).must('FUNCTION', 'LOAD', 'REPLACE', library("'b'"))).toBe('lib');
+  expect(await client(3).must('FCALL', 'f', '1', '{a}set')).toBe('found');
+  expect(await client(1).must('GET', '{a}set')).toBe('b');
+  const hash = String(await client(3).must('SCRIPT', 'LOAD', "return redis.call('get', KEYS[1])"));
+  expect(await client(1).must('EVALSHA', hash, '1', '{a}set')).toBe('b');
+  expect(await client(2).must('SCRIPT', 'EXISTS', hash)).toEqual([1]);
+});
+
 test('concurrent blocks over several ranges from all nodes add up', async () => {
   const keys = Array.from({ length: 8 }, (_, key) => `sum-${key}`);
   const rounds = Array.from({ length: 20 }, (_, round) => round);

@@ -23,6 +23,12 @@ const SCRIPTS = {
   count: "return redis.call('dbsize')",
 } as const;
 
+/** A library, as a call of its function travels. */
+const LIBRARY =
+  '#!lua name=lib\n' +
+  "redis.register_function('swap', function(keys, args) " +
+  "local v = redis.pcall('get', keys[1]) redis.call('set', keys[1], args[1]) return v end)";
+
 export function scriptUnit({ rng, keys, value }: RandomUnitOptions): RandomUnit {
   const key = `x${Math.floor(rng.next() * keys)}`;
   const other = String(Math.floor(rng.next() * keys));
@@ -35,6 +41,7 @@ export function scriptUnit({ rng, keys, value }: RandomUnitOptions): RandomUnit 
     ['EVAL', SCRIPTS.count, '1', key],
     ['EVAL_RO', "return redis.pcall('get', KEYS[1])", '1', key],
     ['EVALSHA', '0'.repeat(40), '1', key],
+    ['HOLO.FCALL', 'swap', '1', key, value(), LIBRARY],
   ];
   const chosen = choices[Math.floor(rng.next() * choices.length)] ?? [];
   const endless = ['EVAL', SCRIPTS.endless, '1', key, value()];

@@ -9,11 +9,11 @@ import { CELL_BYTES } from '../../storage/keyspace/cell-cache.ts';
 import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
 import { HASH_CASES } from './commands/hash-cases.ts';
 import { LIST_CASES } from './commands/list-cases.ts';
-import { SCRIPT_CASES } from './commands/script-cases.ts';
+import { SCRIPT_CASES, TABLE_CASES } from './commands/script-cases.ts';
 import { SET_CASES } from './commands/set-cases.ts';
 import { STREAM_CASES } from './commands/stream-cases.ts';
 import { ZSET_CASES } from './commands/zset-cases.ts';
-import { body, Machine, type Reply, START_MS } from './harness.ts';
+import { body, Machine, META, type Reply, START_MS } from './harness.ts';
 
 const NOW_SECONDS = START_MS / 1000;
 const SYNTAX = '-ERR syntax error';
@@ -34,6 +34,8 @@ function words(line: string | readonly string[]): string[] {
     : [...line];
 }
 
+const OF_TABLE = 'SCRIPT and FUNCTION, of the meta group';
+
 const TABLES: Record<string, readonly Case[]> = {
   ...HASH_CASES,
   ...SET_CASES,
@@ -41,6 +43,7 @@ const TABLES: Record<string, readonly Case[]> = {
   ...ZSET_CASES,
   ...STREAM_CASES,
   ...SCRIPT_CASES,
+  [OF_TABLE]: TABLE_CASES,
   'GET and SET': [
     ['GET a', null],
     ['SET a 1', '+OK'],
@@ -534,8 +537,8 @@ const TABLES: Record<string, readonly Case[]> = {
 };
 
 describe('commands', () => {
-  test.each(Object.entries(TABLES))('%s', (_, cases) => {
-    const machine = new Machine();
+  test.each(Object.entries(TABLES))('%s', (name, cases) => {
+    const machine = new Machine(name === OF_TABLE ? { groups: [META] } : {});
     for (const [line, reply] of cases) {
       machine.nowUs = START_MS * 1000 + machine.machine.appliedSequence;
       expect(machine.run(...words(line)), String(line).slice(0, 100)).toEqual(reply);
@@ -643,9 +646,10 @@ describe('the command table', () => {
       // Scripts do what they call.
       const isFlagged = flags.includes(kind === 'read' ? 'readonly' : 'write');
       if (group !== 'scripting') expect(isFlagged, name).toBe(true);
-      const all = /^(SCRIPT.*|KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB|SWAPDB|CLUSTER.*)$/.test(
-        name,
-      );
+      const all =
+        /^(SCRIPT.*|FUNCTION.*|KEYS|SCAN|RANDOMKEY|DBSIZE|FLUSHALL|FLUSHDB|SWAPDB|CLUSTER.*)$/.test(
+          name,
+        );
       expect(keys === 'whole-store', name).toBe(all);
     }
   });

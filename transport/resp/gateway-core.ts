@@ -18,7 +18,7 @@ import type { MemoryBudget } from './memory-budget.ts';
 import type { PubSub } from './pubsub/pubsub.ts';
 import type { Subscriber } from './pubsub/subscriptions.ts';
 import type { Routes } from './routes.ts';
-import type { ScriptCache } from './scripts/script-cache.ts';
+import type { ScriptRequests } from './scripts/script-requests.ts';
 import type { TrackingTable } from './tracking/tracking-table.ts';
 import type { WaitedFor, Waiters, WaitingClient } from './waiting/waiters.ts';
 
@@ -41,7 +41,7 @@ export interface GatewayCore {
   readonly insight: CommandInsight;
   readonly pubsub: PubSub;
   readonly waiters: Waiters;
-  readonly scripts: ScriptCache;
+  readonly scripts: ScriptRequests;
   readonly tracking: TrackingTable;
   readonly monitors: Monitors;
   readonly pause: ClientPause;

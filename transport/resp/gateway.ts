@@ -37,7 +37,7 @@ import { LOCAL_COMMANDS } from './local-commands.ts';
 import { MemoryBudget } from './memory-budget.ts';
 import { NO_PEERS, PubSub, type PubSubPeers } from './pubsub/pubsub.ts';
 import { Routes } from './routes.ts';
-import { ScriptCache } from './scripts/script-cache.ts';
+import { ScriptRequests } from './scripts/script-requests.ts';
 import { integerSetting, type Setting } from './settings-registry.ts';
 import { TrackingTable } from './tracking/tracking-table.ts';
 import { type WaitedFor, Waiters, type WaitingClient } from './waiting/waiters.ts';
@@ -66,7 +66,7 @@ interface GatewayOptions {
 }
 
 export class Gateway implements GatewayCore, ClientDirectory {
-  readonly scripts: ScriptCache;
+  readonly scripts: ScriptRequests;
   readonly limits: GatewayLimits;
   readonly services: GatewayServices;
   readonly routes: Routes;
@@ -135,7 +135,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
-    this.scripts = new ScriptCache(() => services.clusterSettings());
+    this.scripts = new ScriptRequests(services);
     this.access = new AccessControl({
       commands: commandsOf(this.routes),
       passwordHash: services.passwordHash,

@@ -9,7 +9,7 @@ import { INSIGHT_COMMANDS } from './commands/insight-commands.ts';
 import { MEMORY_COMMAND } from './commands/memory-command.ts';
 import { MONITOR_COMMAND } from './commands/monitor-command.ts';
 import { PUBSUB_COMMANDS } from './commands/pubsub-commands.ts';
-import { SCRIPT_COMMAND } from './commands/script-command.ts';
+import { SCRIPT_COMMANDS } from './commands/script-command.ts';
 import { SERVER_COMMANDS } from './commands/server-commands.ts';
 import { TRANSACTION_COMMANDS } from './commands/transaction-commands.ts';
 import type { LocalCommand } from './routes.ts';
@@ -27,6 +27,6 @@ export const LOCAL_COMMANDS: readonly LocalCommand[] = [
   COMMAND_COMMAND,
   CONFIG_COMMAND,
   MEMORY_COMMAND,
-  SCRIPT_COMMAND,
+  ...SCRIPT_COMMANDS,
   MONITOR_COMMAND,
 ];

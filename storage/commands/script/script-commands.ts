@@ -1,106 +1,172 @@
 /**
- * EVAL and its like. A script may look at keys that it does not declare, so its run may end at
- * one that its transaction lacks, and begin anew (`findsKeys`). A limit ends it without effect;
- * after an error that it raises its earlier writes stand, as in Redis.
+ * EVAL, FCALL and their like. A script may look at keys that it does not declare, so its run may
+ * end at one that its transaction lacks, and begin anew (`findsKeys`). A limit ends it without
+ * effect; after an error that it raises its earlier writes stand, as in Redis.
+ *
+ * A script travels with all that it needs: EVALSHA becomes EVAL, and FCALL becomes a command with
+ * the code of the library, at the node that was asked.
  */
 import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { parseInteger } from '../../types/integers.ts';
-import { type Command, command, NOT_AN_INTEGER } from '../command.ts';
+import { type Command, command, NOT_AN_INTEGER, type Words } from '../command.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
+import { functionKey, writesNothing } from './library.ts';
+import type { LuaLimits } from './lua/lua-machine.ts';
 import { scriptEngine } from './script-engine.ts';
 import { answer } from './script-reply.ts';
 import { type FindCommand, ScriptRun } from './script-run.ts';
 import { sha1Of } from './sha1.ts';
 import { parseShebang } from './shebang.ts';
-import { storedScript } from './stored-scripts.ts';
 
+/** FCALL as it travels: the code of the library is behind its arguments. */
+export const CALL_COMMAND = 'HOLO.FCALL';
+export const CALL_READ_COMMAND = 'HOLO.FCALL_RO';
+
+const BAD_NUMBER = 'ERR Bad number of keys provided';
 const NEGATIVE = "ERR Number of keys can't be negative";
 const TOO_MANY = "ERR Number of keys can't be greater than number of args";
 const NO_SCRIPT = 'NOSCRIPT No matching script. Please use EVAL.';
+const NO_FUNCTION = 'ERR Function not found';
+const MAY_WRITE = 'ERR Can not execute a script with write flag using *_ro command.';
 const NUMKEYS = 2;
+const FIRST_KEY = NUMKEYS + 1;
 
-/** Number of keys, or the error line. */
-function keyCount(args: Arguments): number | string {
+/** Behind the arguments of the client. */
+const CODE_ARGUMENTS = 1;
+
+type Run = (keyspace: Keyspace, args: Arguments, out: ReplySink) => void;
+
+/** Number of keys, or the error line; arguments end at `end`. */
+function keyCount(args: Words, end: number, notANumber: string): number | string {
   const count = parseInteger(args.text(NUMKEYS));
-  if (count === undefined) return NOT_AN_INTEGER;
-  if (count < 0) return NEGATIVE;
-  return count > args.count - NUMKEYS - 1 ? TOO_MANY : Number(count);
+  if (count === undefined) return notANumber;
+  if (count > end - FIRST_KEY) return TOO_MANY;
+  return count < 0 ? NEGATIVE : Number(count);
 }
 
-interface Body {
-  readonly text: string;
-  /** As errors name it. */
-  hash(): string;
+interface KeysAndArguments {
+  readonly keys: readonly string[];
+  readonly args: readonly string[];
 }
 
-function bodyIn(_: Keyspace, args: Arguments): Body {
-  const text = args.text(1);
-  return { text, hash: () => sha1Of(text) };
+/** The arguments of a script, which end at `end`. */
+function given(args: Arguments, keys: number, end: number): KeysAndArguments {
+  const words = (from: number, to: number): string[] =>
+    Array.from({ length: to - from }, (_, i) => args.text(from + i));
+  const first = FIRST_KEY + keys;
+  return { keys: words(FIRST_KEY, first), args: words(first, end) };
 }
 
-function bodyByHash(keyspace: Keyspace, args: Arguments): Body | undefined {
-  const hash = args.text(1).toLowerCase();
-  const text = storedScript(keyspace.settings, hash);
-  return text === undefined ? undefined : { text, hash: () => hash };
+function limitsOf({ scriptLimits }: Keyspace): LuaLimits {
+  const { scriptStepsMax, scriptMemoryBytesMax } = scriptLimits;
+  return { stepsMax: scriptStepsMax, memoryBytesMax: scriptMemoryBytesMax };
 }
 
-type FindBody = (keyspace: Keyspace, args: Arguments) => Body | undefined;
-
-function run(findBody: FindBody, isReadOnly: boolean, find: FindCommand) {
-  return (keyspace: Keyspace, args: Arguments, out: ReplySink): void => {
-    const keys = keyCount(args);
+function runScript(isReadOnly: boolean, find: FindCommand): Run {
+  return (keyspace, args, out) => {
+    const keys = keyCount(args, args.count, NOT_AN_INTEGER);
     if (typeof keys === 'string') return out.error(keys);
-    const body = findBody(keyspace, args);
-    if (body === undefined) return out.error(NO_SCRIPT);
-    const script = parseShebang(body.text);
+    const body = args.text(1);
+    const script = parseShebang(body);
     if (typeof script === 'string') return out.error(script);
-    const { database } = args;
-    const words = (from: number, to: number): string[] =>
-      Array.from({ length: to - from }, (_, i) => args.text(from + i));
-    const first = NUMKEYS + 1;
-    const { scriptStepsMax, scriptMemoryBytesMax } = keyspace.scriptLimits;
-    const reply = scriptEngine().run(
-      {
-        source: script.source,
-        name: body.hash,
-        keys: words(first, first + keys),
-        args: words(first + keys, args.count),
-      },
-      new ScriptRun(keyspace, database, isReadOnly || script.isReadOnly, find),
-      { stepsMax: scriptStepsMax, memoryBytesMax: scriptMemoryBytesMax },
-    );
-    answer(reply, out);
+    if (isReadOnly && script.mayWrite) return out.error(MAY_WRITE);
+    const { source } = script;
+    const host = new ScriptRun(keyspace, args.database, isReadOnly || script.isReadOnly, find);
+    const its = { source, name: () => sha1Of(body), ...given(args, keys, args.count) };
+    answer(scriptEngine().run(its, host, limitsOf(keyspace)), out);
   };
+}
+
+function runFunction(isReadOnly: boolean, find: FindCommand): Run {
+  return (keyspace, args, out) => {
+    const end = args.count - CODE_ARGUMENTS;
+    const keys = keyCount(args, end, BAD_NUMBER);
+    if (typeof keys === 'string') return out.error(keys);
+    const code = args.text(end);
+    const functions = scriptEngine().functionsOf(code);
+    if (typeof functions === 'string') return out.error(functions);
+    const key = functionKey(args.text(1));
+    const called = functions.find(({ name }) => functionKey(name) === key);
+    if (called === undefined) return out.error(NO_FUNCTION);
+    const doesNotWrite = writesNothing(called);
+    if (isReadOnly && !doesNotWrite) return out.error(MAY_WRITE);
+    const host = new ScriptRun(keyspace, args.database, doesNotWrite, find);
+    const its = { code, name: called.name, ...given(args, keys, end) };
+    answer(scriptEngine().call(its, host, limitsOf(keyspace)), out);
+  };
+}
+
+// Of names that the node which was asked does not know.
+
+function noScript(_: Keyspace, args: Arguments, out: ReplySink): void {
+  const keys = keyCount(args, args.count, NOT_AN_INTEGER);
+  out.error(typeof keys === 'string' ? keys : NO_SCRIPT);
+}
+
+function noFunction(_keyspace: Keyspace, _args: Arguments, out: ReplySink): void {
+  out.error(NO_FUNCTION);
 }
 
 const FLAGS = 'noscript stale skip_monitor no_mandatory_keys';
 const COMPLEXITY = 'Depends on the script that is executed.';
 
+interface Described {
+  readonly name: string;
+  readonly summary: string;
+  readonly since: string;
+  readonly isReadOnly: boolean;
+  readonly run: Run;
+  /** Arguments behind those of the client. */
+  readonly behind?: number;
+}
+
+function scriptCommand({ isReadOnly, behind = 0, ...described }: Described): Command {
+  const keysOf = (args: Words): number[] =>
+    keysBehind({ count: args.count - behind, text: (i) => args.text(i) }, NUMKEYS);
+  return command({
+    group: 'scripting',
+    keys: behind === 0 ? (args) => keysBehind(args, NUMKEYS) : keysOf,
+    findsKeys: () => true,
+    flags: isReadOnly ? `readonly ${FLAGS}` : FLAGS,
+    mayWrite: !isReadOnly,
+    categories: ['@slow', '@scripting'],
+    arity: -3 - behind,
+    complexity: COMPLEXITY,
+    growth: () => 0,
+    growsAt: 0,
+    ...described,
+  });
+}
+
 /** `find`: of the commands that scripts call. */
 export function scriptCommands(find: FindCommand): readonly Command[] {
-  const entry = (name: string, findBody: FindBody, isReadOnly: boolean, summary: string): Command =>
-    command({
-      group: 'scripting',
-      keys: (args) => keysBehind(args, NUMKEYS),
-      findsKeys: () => true,
-      flags: isReadOnly ? `readonly ${FLAGS}` : FLAGS,
-      mayWrite: !isReadOnly,
-      categories: ['@slow', '@scripting'],
-      name,
-      arity: -3,
-      summary,
-      since: isReadOnly ? '7.0.0' : '2.6.0',
-      complexity: COMPLEXITY,
-      growth: () => 0,
-      growsAt: 0,
-      run: run(findBody, isReadOnly, find),
-    });
+  const entry = (name: string, since: string, summary: string, run: Run): Command =>
+    scriptCommand({ name, since, summary, isReadOnly: name.endsWith('_RO'), run });
   return [
-    entry('EVAL', bodyIn, false, 'Execute a Lua script server side'),
-    entry('EVAL_RO', bodyIn, true, 'Execute a read-only Lua script server side'),
-    entry('EVALSHA', bodyByHash, false, 'Execute a Lua script server side by its hash'),
-    entry('EVALSHA_RO', bodyByHash, true, 'Execute a read-only Lua script by its hash'),
+    entry('EVAL', '2.6.0', 'Execute a Lua script server side', runScript(false, find)),
+    entry('EVAL_RO', '7.0.0', 'Execute a read-only Lua script', runScript(true, find)),
+    entry('EVALSHA', '2.6.0', 'Execute a Lua script by its hash', noScript),
+    entry('EVALSHA_RO', '7.0.0', 'Execute a read-only Lua script by its hash', noScript),
+    entry('FCALL', '7.0.0', 'Call a function', noFunction),
+    entry('FCALL_RO', '7.0.0', 'Call a function that only reads', noFunction),
   ];
+}
+
+/** Those that only nodes send. */
+export function calledFunctions(find: FindCommand): readonly Command[] {
+  return [CALL_COMMAND, CALL_READ_COMMAND].map((name) => {
+    const isReadOnly = name === CALL_READ_COMMAND;
+    const run = runFunction(isReadOnly, find);
+    const summary = 'Call a function of this code';
+    return scriptCommand({
+      name,
+      since: '0.1.0',
+      summary,
+      isReadOnly,
+      run,
+      behind: CODE_ARGUMENTS,
+    });
+  });
 }

@@ -7,6 +7,8 @@ interface Shebang {
   /** Without the `#!` line. */
   readonly source: string;
   readonly isReadOnly: boolean;
+  /** Its flags say so; without a first line they do not. */
+  readonly mayWrite: boolean;
 }
 
 const FLAGS: ReadonlySet<string> = new Set([
@@ -15,7 +17,9 @@ const FLAGS: ReadonlySet<string> = new Set([
 
 /** The error line of one that makes no sense. */
 export function parseShebang(text: string): Shebang | string {
-  if (!text.startsWith('#!')) return { source: text, isReadOnly: false };
+  if (!text.startsWith('#!')) {
+    return { source: text, isReadOnly: false, mayWrite: false };
+  }
   const end = text.indexOf('\n');
   if (end === -1) return 'ERR Invalid script shebang';
   const [engine = '', ...options] = text.slice(0, end).trimEnd().split(' ');
@@ -29,5 +33,5 @@ export function parseShebang(text: string): Shebang | string {
       isReadOnly ||= flag === 'no-writes';
     }
   }
-  return { source: text.slice(end), isReadOnly };
+  return { source: text.slice(end), isReadOnly, mayWrite: !isReadOnly };
 }

@@ -1,10 +1,12 @@
 /**
- * SCRIPT LOAD, EXISTS and FLUSH: scripts are rows beside the keys, so that a command that is
- * ordered behind SCRIPT LOAD finds the script wherever it was sent to.
+ * SCRIPT LOAD, EXISTS and FLUSH: loaded scripts are rows of the cluster's table, so that every node
+ * finds them. A script travels with its body: no replica needs the table to run it.
  */
+import { bodySettingsOf } from '../../cluster-settings.ts';
+import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { SCRIPTS_BYTES_SETTING } from '../../script-limits.ts';
 import { type Command, command } from '../command.ts';
-import { changeTable } from '../table-rows.ts';
+import { changeCounted } from '../table-rows.ts';
 import { scriptEngine } from './script-engine.ts';
 import { sha1Of } from './sha1.ts';
 import { parseShebang } from './shebang.ts';
@@ -16,16 +18,23 @@ import {
   storedScript,
 } from './stored-scripts.ts';
 
-const NO_ROOM =
-  'OOM command not allowed: the loaded scripts would be larger than ' +
-  `${SCRIPTS_BYTES_SETTING}, see SCRIPT FLUSH`;
+export const NO_ROOM =
+  'OOM command not allowed: the loaded scripts and functions would be larger than ' +
+  `${SCRIPTS_BYTES_SETTING}, see SCRIPT FLUSH and FUNCTION DELETE`;
 const FLUSH_MODES = 'ERR SCRIPT FLUSH only support SYNC|ASYNC option';
 
-const OF_SCRIPTS = {
+export const OF_SCRIPTS = {
   group: 'scripting',
   keys: 'whole-store',
+  ofTable: true,
   categories: ['@slow', '@scripting'],
 } as const;
+
+/** Whether the table has room for so many bytes of code more. */
+export function hasRoomFor({ settings }: Keyspace, bytes: number): boolean {
+  const { scriptsBytesMax } = bodySettingsOf(settings);
+  return storedBytesOf(settings.values) + bytes <= scriptsBytesMax;
+}
 
 const load = command({
   ...OF_SCRIPTS,
@@ -43,12 +52,10 @@ const load = command({
     const problem = scriptEngine().problemOf(script.source);
     if (problem !== undefined) return out.error(problem);
     const hash = sha1Of(body);
-    if (storedScript(keyspace.settings, hash) === undefined) {
-      const bytes = storedBytesOf(keyspace.settings) + body.length;
-      if (bytes > keyspace.scriptLimits.scriptsBytesMax) return out.error(NO_ROOM);
-      changeTable(keyspace, [[scriptRow(hash), body]]);
-    }
-    out.bulk(hash);
+    const isKnown = storedScript(keyspace.settings.values, hash) !== undefined;
+    if (!isKnown && !hasRoomFor(keyspace, body.length)) return out.error(NO_ROOM);
+    const changes = isKnown ? [] : [[scriptRow(hash), body] as const];
+    changeCounted(keyspace, changes, out, (reply) => reply.bulk(hash));
   },
 });
 
@@ -60,10 +67,10 @@ const exists = command({
   summary: 'Tell which scripts are loaded',
   since: '2.6.0',
   complexity: 'O(N) with N being the number of scripts to check.',
-  run(keyspace, args, out) {
+  run({ settings }, args, out) {
     out.array(args.count - 2);
     for (let i = 2; i < args.count; i += 1) {
-      out.integer(Number(storedScript(keyspace.settings, args.text(i)) !== undefined));
+      out.integer(Number(storedScript(settings.values, args.text(i)) !== undefined));
     }
   },
 });
@@ -80,11 +87,11 @@ const flush = command({
   run(keyspace, args, out) {
     const isPlain = args.count === 2 || args.is(2, 'SYNC') || args.is(2, 'ASYNC');
     if (args.count > 3 || !isPlain) return out.error(FLUSH_MODES);
-    const { settings } = keyspace;
-    const flushes = Number(settings.values.get(FLUSHES_ROW) ?? 0);
-    const removed = scriptRows(settings).map((row) => [row, undefined] as const);
-    changeTable(keyspace, [...removed, [FLUSHES_ROW, String(flushes + 1)]]);
-    out.simple('OK');
+    const { values } = keyspace.settings;
+    const flushes = Number(values.get(FLUSHES_ROW) ?? 0);
+    const removed = scriptRows(values).map((row) => [row, undefined] as const);
+    const changes = [...removed, [FLUSHES_ROW, String(flushes + 1)] as const];
+    changeCounted(keyspace, changes, out, (reply) => reply.simple('OK'));
   },
 });
 

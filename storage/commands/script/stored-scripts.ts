@@ -1,30 +1,33 @@
 /**
- * Loaded scripts, as rows beside the keys of their group: by the hash of their bodies, which never
- * change. Every replica has the same ones at the same place of the order. Pure.
+ * Loaded scripts, as rows of the cluster's table: by the hash of their bodies, which never change.
+ * Pure.
  */
-import type { ClusterSettings } from '../../cluster-settings.ts';
 
 const SCRIPT_ROW = 'script:';
 /** Counts SCRIPT FLUSH: what a node has kept of scripts before the last one counts no more. */
 export const FLUSHES_ROW = 'script-flushes';
+
+type Rows = ReadonlyMap<string, string>;
 
 export function scriptRow(hash: string): string {
   return SCRIPT_ROW + hash;
 }
 
 /** The rows of all of them. */
-export function scriptRows({ values }: ClusterSettings): string[] {
-  return [...values.keys()].filter((name) => name.startsWith(SCRIPT_ROW));
+export function scriptRows(rows: Rows): string[] {
+  return [...rows.keys()].filter((name) => name.startsWith(SCRIPT_ROW));
 }
 
 /** The body with this hash, in any case. */
-export function storedScript({ values }: ClusterSettings, hash: string): string | undefined {
-  return values.get(scriptRow(hash.toLowerCase()));
+export function storedScript(rows: Rows, hash: string): string | undefined {
+  return rows.get(scriptRow(hash.toLowerCase()));
 }
 
-/** Bytes of all stored bodies. */
-export function storedBytesOf({ values }: ClusterSettings): number {
+const CODE_ROWS = /^(?:script|function):/;
+
+/** Bytes of all loaded scripts and libraries. */
+export function storedBytesOf(rows: Rows): number {
   let bytes = 0;
-  for (const [name, body] of values) if (name.startsWith(SCRIPT_ROW)) bytes += body.length;
+  for (const [name, body] of rows) if (CODE_ROWS.test(name)) bytes += body.length;
   return bytes;
 }

@@ -81,22 +81,21 @@ export class StoreCoordinator {
 
   #read(part: Part): boolean {
     if (!part.readOnly) return false;
+    const machine = this.#machineOf(part);
     this.#renderer.begin(part);
     let at = 0;
     for (let i = 0; i < part.count; i += 1) {
       at = this.#args.next(part.bytes, at);
       this.#renderer.next();
-      this.machine.mayWait = part.waits;
-      const served = this.machine.read(this.#args, this.#nowUs / 1000, this.#renderer.writer);
+      machine.mayWait = part.waits;
+      const served = machine.read(this.#args, this.#nowUs / 1000, this.#renderer.writer);
       if (served) continue;
       this.#renderer.writer.take();
       return false;
     }
     this.reads += 1;
     const { connection, sequence } = part.unit;
-    const waiting = part.waits
-      ? this.machine.waiting({ connection, attempt: sequence })
-      : undefined;
+    const waiting = part.waits ? machine.waiting({ connection, attempt: sequence }) : undefined;
     const answer = this.#renderer.answer(part);
     this.#tell(waiting === undefined ? answer : { ...answer, waiting });
     this.#deliver();

@@ -35,14 +35,6 @@ function wait(context: LocalContext, args: readonly string[], out: ReplyWriter):
   out.integer(none ? 0 : context.services.replicasAcknowledged());
 }
 
-function functionFlush(_context: LocalContext, args: readonly string[], out: ReplyWriter): void {
-  const mode = (args[2] ?? 'SYNC').toUpperCase();
-  if (args.length > 3 || (mode !== 'SYNC' && mode !== 'ASYNC')) {
-    return out.error('ERR FUNCTION FLUSH only supports SYNC|ASYNC option');
-  }
-  out.simple('OK');
-}
-
 const OBJECT_HELP = [
   'ENCODING <key>',
   '    Return the kind of internal representation used in order to store the value',
@@ -174,19 +166,6 @@ export const SERVER_COMMANDS: readonly LocalCommand[] = [
     summary: 'A container for module commands.',
     since: '4.0.0',
     subcommands: { LIST: replyWith(2, (out) => out.array(0)) },
-  }),
-  withSubcommands({
-    ...CONTAINER,
-    group: 'scripting',
-    categories: ['@slow', '@scripting'],
-    helpCategory: '@scripting',
-    name: 'FUNCTION',
-    summary: 'A container for function commands.',
-    since: '7.0.0',
-    subcommands: {
-      LIST: replyWith(-2, (out) => out.array(0)),
-      FLUSH: { arity: -2, categories: ['@write', '@slow', '@scripting'], run: functionFlush },
-    },
   }),
   withSubcommands({
     ...CONTAINER,

@@ -16,6 +16,7 @@ import {
   KEYS_NONE,
   type LocalContext,
   type LocalRoute,
+  NOT_IN_MULTI,
   type Route,
   type StoreRoute,
 } from '../routes.ts';
@@ -38,6 +39,8 @@ import { TrackedClient } from './tracked-client.ts';
 import { UnitBuilder } from './unit-builder.ts';
 import { UnitLimits } from './unit-limits.ts';
 import type { ReplyOutput, UnitUnderWay } from './unit-under-way.ts';
+
+type Request = Pick<RequestParser, 'args' | 'buffer' | 'start' | 'end'>;
 
 const DISCARDED: ReplyOutput = { reply: () => undefined };
 const EXECABORT = 'EXECABORT Transaction discarded because of previous errors.';
@@ -132,6 +135,11 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       },
       answer: (write) => {
         write(this.#protocolWriter());
+        this.#send(this.#out.take());
+      },
+      refuseHeld: (line) => {
+        this.#held = false;
+        this.#reject(line);
         this.#send(this.#out.take());
       },
     });
@@ -368,7 +376,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#output.exceeds(0, nowMs)) return this.#cutOff();
     if (!this.#followUsers()) return;
     if (this.#isHeldBack() && nowMs >= this.#heldBackUntilMs) this.#releaseHeldBack();
-    if (this.#unit === undefined && this.#own.checkChange(nowMs)) this.#pump();
+    if (this.#unit === undefined && this.#own.checkRequest(nowMs)) this.#pump();
     const expiry = this.#expiry(nowMs);
     if (expiry === undefined) return;
     if (expiry === 'partial') this.counters.partialDisconnects += 1;
@@ -584,7 +592,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
       return true;
     }
     // The one that has removed its own user is answered.
-    if (this.#own.isChanging) this.closeAfterReplies();
+    if (this.#own.asksTable) this.closeAfterReplies();
     else this.kill();
     return false;
   }
@@ -621,7 +629,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   #isBusy(): boolean {
-    return this.#unit !== undefined || this.#own.isChanging;
+    return this.#unit !== undefined || this.#own.asksTable;
   }
 
   #mayParse(): boolean {
@@ -713,16 +721,48 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     return this.client.protocol === 3 || SUBSCRIBER_COMMANDS.has(name);
   }
 
-  /** The parser's request, or the one that travels in its place. */
-  #requestOf({ command }: StoreRoute): Pick<RequestParser, 'args' | 'buffer' | 'start' | 'end'> {
-    const isScript = command.group === 'scripting';
-    const other = isScript ? this.#core.scripts.taken(this.#parser.args) : undefined;
-    if (other === undefined) return this.#parser;
+  /** The parser's request, or the one that travels in its place; `undefined`: it is to wait. */
+  #requestOf({ command }: StoreRoute): Request | undefined {
+    if (command.group !== 'scripting') return this.#parser;
+    const isFresh = this.#own.takeFreshness();
+    const other = this.#core.scripts.travelling(this.#parser.args, isFresh);
+    if (other === 'unknown' && !isFresh) return undefined;
+    if (other === undefined || other === 'unknown') return this.#parser;
     return { args: other.args, buffer: other.bytes, start: 0, end: other.bytes.length };
   }
 
+  /** A command on the cluster's table, which the meta group has. */
+  #acceptTable(route: StoreRoute): boolean {
+    if (this.#multi !== undefined) {
+      this.#reject(NOT_IN_MULTI);
+      return true;
+    }
+    if (this.#builder.count > 0) return this.#hold();
+    if (route.grows && !this.#mayGrow(route)) return true;
+    this.#lastRoute = route;
+    this.#placeLocals();
+    route.calls += 1;
+    this.counters.commands += 1;
+    this.#show(route);
+    const { args, buffer, start, end } = this.#parser;
+    this.#own.askTable(route, args, Buffer.from(buffer.subarray(start, end)));
+    return true;
+  }
+
+  /** The parser's request names a script or function that this node may not know yet. */
+  #waitForTable(): boolean {
+    if (this.#builder.count === 0) {
+      this.#placeLocals();
+      this.#own.freshenTable();
+    }
+    return this.#hold();
+  }
+
   #acceptStore(route: StoreRoute): boolean {
-    const { args, buffer, start, end } = this.#requestOf(route);
+    if (route.command.ofTable === true) return this.#acceptTable(route);
+    const request = this.#requestOf(route);
+    if (request === undefined) return this.#waitForTable();
+    const { args, buffer, start, end } = request;
     this.#lastRoute = route;
     const isLong = args.count > this.#core.limits.transactionKeysMax;
     if (isLong && this.#limits.namesTooMany(route, args, 0)) {

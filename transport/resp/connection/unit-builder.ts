@@ -12,6 +12,7 @@ import { CommandBatch } from './command-batch.ts';
 import type { MultiBlock } from './multi-block.ts';
 import type { Part, UnitId } from './part.ts';
 import type { Placement } from './placement.ts';
+import type { TableRequest } from './table-request.ts';
 import { type ExecLocal, type LocalBytes, type PlanItem, UnitUnderWay } from './unit-under-way.ts';
 import type { OwnCommand } from './watched-keys.ts';
 
@@ -125,14 +126,14 @@ export class UnitBuilder {
     }
   }
 
-  /** A change of the cluster's table, as a unit of its own. */
-  addTableChange(command: OwnCommand): void {
+  /** A request for the cluster's table, as a unit of its own. */
+  addTableRequest({ command, isRead }: TableRequest): void {
     this.isAlone = true;
     this.isQuestion = true;
     const part = this.#partFor([this.#placement.meta]);
     part.addOwn(command);
-    part.wholeStore = true;
-    part.readOnly = false;
+    part.wholeStore = !isRead;
+    part.readOnly = isRead;
     this.count += 1;
     this.bytes += command.bytes.length;
   }

@@ -47,6 +47,25 @@ export interface LuaLimits {
   readonly memoryBytesMax: number;
 }
 
+/** The memory between two calls, with what the host counts of it. It never changes. */
+export interface LuaImage {
+  /** All that lies below the stack of C, and behind it. */
+  readonly below: Uint8Array;
+  readonly behind: Uint8Array;
+  readonly counts: Counts;
+}
+
+interface Counts {
+  readonly steps: number;
+  readonly usedBytes: number;
+  /** The most that there was so far. */
+  readonly peakBytes: number;
+  readonly longestText: number;
+  readonly largestBlock: number;
+  /** Where Lua joins texts: as long as the longest that it has made. */
+  readonly joinBuffer: Address;
+}
+
 /** Thrown through all of Lua: no protected call of a script catches them. */
 export const TOO_MANY_STEPS = Symbol('a script needs more steps than it may take');
 export const TOO_MUCH_MEMORY = Symbol('a script needs more memory than it may have');
@@ -61,22 +80,20 @@ export class LuaMachine {
   #stepsMax = Infinity;
   #memoryBytesMax = Infinity;
   #usedBytes = 0;
+  #peakBytes = 0;
   #longestText = 0;
   #largestBlock = 0;
-  /** Where Lua joins texts: as long as the longest that it has made. */
   #joinBuffer: Address = 0;
-  #joinBufferInImage: Address = 0;
   #isProbing = false;
   readonly #scratch: Address;
   /** Two words for lengths that C gives back. */
   readonly #length: Address;
   readonly #names = new Map<string, Address>();
   #isPrepared = false;
-  /** The image: what lies below the stack of C, and behind it. */
-  readonly #below: Uint8Array;
-  readonly #behind: Uint8Array;
   readonly #stackBase: Address;
-  readonly #usedInImage: number;
+  readonly #stackEnd: Address;
+  /** As `prepare` has left it. */
+  readonly #prepared: LuaImage;
   /** Nothing behind it has been written since the image was restored. */
   #dirtyEnd = 0;
 
@@ -99,32 +116,64 @@ export class LuaMachine {
     const hook = addFunction(api, () => this.#onHook(), 2, 0);
     api.lua_sethook(this.state, hook, MASK_COUNT, HOOK_STEPS);
     this.#stackBase = api.emscripten_stack_get_base();
-    this.#usedInImage = this.#usedBytes;
-    this.#joinBufferInImage = this.#joinBuffer;
-    const memory = this.bytes;
-    let end = memory.length;
-    while (memory[end - 1] === 0) end -= 1;
-    this.#below = Uint8Array.from(memory.subarray(0, api.emscripten_stack_get_end()));
-    this.#behind = Uint8Array.from(memory.subarray(this.#stackBase, end));
-    this.#dirtyEnd = end;
+    this.#stackEnd = api.emscripten_stack_get_end();
+    this.steps = 0;
+    this.#peakBytes = this.#usedBytes;
+    this.#longestText = 0;
+    this.#largestBlock = 0;
+    this.#dirtyEnd = this.bytes.length;
+    this.#prepared = this.capture();
     this.#isPrepared = true;
   }
 
-  /** A new run: everything is as `prepare` has left it. */
-  begin({ stepsMax, memoryBytesMax }: LuaLimits): void {
+  /** The memory as it is, between two calls: runs can begin from it. */
+  capture(): LuaImage {
     const memory = this.bytes;
-    memory.set(this.#below, 0);
-    memory.set(this.#behind, this.#stackBase);
-    memory.fill(0, this.#stackBase + this.#behind.length, this.#dirtyEnd);
-    this.#dirtyEnd = this.#stackBase + this.#behind.length;
+    let end = Math.min(this.#dirtyEnd, memory.length);
+    while (memory[end - 1] === 0) end -= 1;
+    this.#dirtyEnd = end;
+    return {
+      below: Uint8Array.from(memory.subarray(0, this.#stackEnd)),
+      behind: Uint8Array.from(memory.subarray(this.#stackBase, end)),
+      counts: {
+        steps: this.steps,
+        usedBytes: this.#usedBytes,
+        peakBytes: this.#peakBytes,
+        longestText: this.#longestText,
+        largestBlock: this.#largestBlock,
+        joinBuffer: this.#joinBuffer,
+      },
+    };
+  }
+
+  /**
+   * A new run: everything is as in the image, by default as `prepare` has left it. What led to the
+   * image counts: throws if it needs more than the run may have.
+   */
+  begin({ stepsMax, memoryBytesMax }: LuaLimits, image = this.#prepared): void {
+    const { below, behind, counts } = image;
+    const memory = this.bytes;
+    memory.set(below, 0);
+    memory.set(behind, this.#stackBase);
+    const end = this.#stackBase + behind.length;
+    if (end < this.#dirtyEnd) memory.fill(0, end, this.#dirtyEnd);
+    this.#dirtyEnd = end;
     this.api.stackRestore(this.#stackBase);
+    this.#usedBytes = counts.usedBytes;
+    this.#peakBytes = counts.peakBytes;
+    this.#longestText = counts.longestText;
+    this.#largestBlock = counts.largestBlock;
+    this.#joinBuffer = counts.joinBuffer;
+    this.steps = counts.steps;
+    this.limit({ stepsMax, memoryBytesMax });
+  }
+
+  /** From here on these limits count, and for what was done so far. */
+  limit({ stepsMax, memoryBytesMax }: LuaLimits): void {
     this.#stepsMax = stepsMax;
     this.#memoryBytesMax = memoryBytesMax;
-    this.#usedBytes = this.#usedInImage;
-    this.#longestText = 0;
-    this.#largestBlock = 0;
-    this.#joinBuffer = this.#joinBufferInImage;
-    this.steps = 0;
+    if (this.#peakBytes > memoryBytesMax) throw TOO_MUCH_MEMORY;
+    this.charge(0);
   }
 
   /** The memory. It is another object when it has grown, in any call of C that takes memory. */
@@ -185,6 +234,7 @@ export class LuaMachine {
       api.free(at);
       return 0;
     }
+    if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
     if (this.#usedBytes > this.#memoryBytesMax) throw TOO_MUCH_MEMORY;
     this.charge(after >>> NEW_BYTES_PER_STEP_BITS);
     if (after > this.#largestBlock) this.#largestBlock = after;

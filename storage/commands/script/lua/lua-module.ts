@@ -91,6 +91,7 @@ export interface LuaApi {
   lua_rawgeti(state: Address, index: number, n: number): void;
   lua_rawset(state: Address, index: number): void;
   lua_rawseti(state: Address, index: number, n: number): void;
+  lua_remove(state: Address, index: number): void;
   lua_replace(state: Address, index: number): void;
   lua_setfield(state: Address, index: number, name: Address): void;
   lua_sethook(state: Address, hook: Address, mask: number, count: number): number;
