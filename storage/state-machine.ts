@@ -189,6 +189,11 @@ export class StateMachine {
     return this.#databases.size;
   }
 
+  /** Of keys and values, in memory or not. Adds up the slots of each database. */
+  dataBytes(): number {
+    return this.#databases.dataBytes();
+  }
+
   /** Keys with a deadline. */
   get volatileSize(): number {
     return this.#databases.volatileSize;

@@ -41,6 +41,8 @@ interface GroupReport {
   readonly group: GroupId;
   readonly appliedSequence: number;
   readonly keys: number;
+  /** Of keys and values, in memory or not. */
+  readonly bytes: number;
 }
 
 /** The contents of a store, over all its groups, as they are when a field is read. */
@@ -122,6 +124,7 @@ export class StateMachines {
       group: group.id,
       appliedSequence: machine.appliedSequence,
       keys: machine.size,
+      bytes: machine.dataBytes(),
     }));
   }
 

@@ -7,7 +7,7 @@ import { formatEndpoint } from '../../transport/endpoint.ts';
 import type { LatencyPhase } from '../../transport/http/latency-report.ts';
 import { NodeMetrics } from '../../transport/http/metrics.ts';
 import type { HoloFastStatus, NodeStatus } from '../../transport/http/node-status.ts';
-import type { TopologyReport } from '../../transport/http/topology-report.ts';
+import type { RangeReport, TopologyReport } from '../../transport/http/topology-report.ts';
 import type { PeerHello } from '../../transport/peer/handshake.ts';
 import type { PeerSecurity } from '../../transport/peer/security/peer-security.ts';
 import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
@@ -125,10 +125,12 @@ export class NodeReport {
     };
   }
 
-  #rangeHere(id: GroupId): { readonly appliedSequence?: number; readonly keys?: number } {
+  #rangeHere(id: GroupId): Pick<RangeReport, 'appliedSequence' | 'keys' | 'bytes'> {
     const all = this.#source.board.executed?.groups ?? [];
     const found = all.find(({ group }) => isSameGroup(group, id));
-    return found === undefined ? {} : { appliedSequence: found.appliedSequence, keys: found.keys };
+    if (found === undefined) return {};
+    const { appliedSequence, keys, bytes } = found;
+    return { appliedSequence, keys, bytes };
   }
 
   #isAlive(node: number): boolean {

@@ -1,12 +1,16 @@
-/** The version of the package that this file belongs to, from source or from dist/. */
+/** The version of the package that this file belongs to, from source or built, wherever that is. */
 import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+
+const NAME = 'holostore';
 
 function readVersion(): string {
-  for (const path of ['../../package.json', '../../../package.json']) {
+  for (let folder = import.meta.dirname; folder !== dirname(folder); folder = dirname(folder)) {
     try {
-      return String(JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')).version);
+      const { name, version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+      if (name === NAME) return String(version);
     } catch {
-      // The other place has it.
+      // A folder further up has it.
     }
   }
   return 'unknown';

@@ -162,6 +162,11 @@ export class Databases implements OtherDatabases {
     return this.#sum((keyspace) => keyspace.volatileSize);
   }
 
+  /** Of keys and values, in memory or not. Adds up the slots of each database. */
+  dataBytes(): number {
+    return this.#sum((keyspace) => keyspace.dataBytes());
+  }
+
   get cacheBytes(): number {
     return this.context.memory.bytes;
   }

@@ -244,6 +244,11 @@ export class GroupKeyspace implements Keyspace {
     return this.#volatileSize;
   }
 
+  /** Of keys and values, in memory or not. Adds up the slots. */
+  dataBytes(): number {
+    return this.#counts.totalBytes();
+  }
+
   get cacheBytes(): number {
     return this.#cache.bytes;
   }

@@ -79,6 +79,11 @@ export class SlotCounts {
     return { keys: sum(this.#keys), volatileKeys: sum(this.#volatileKeys) };
   }
 
+  /** Of keys and values, over all slots. */
+  totalBytes(): number {
+    return this.#bytes.reduce((total, bytes) => total + bytes, 0);
+  }
+
   keysIn(redisSlot: number): number {
     return this.#keys[redisSlot - this.#first] ?? 0;
   }

@@ -2,7 +2,11 @@
  * The cost of open consoles: CPU per command of three nodes while consoles watch, over that without,
  * in interleaved pairs; and the share of a core that they take while there is no load, in pairs too.
  *
- *     npm run bench -- console [--pairs 20] [--consoles 50] [--requests 150000] [--pipeline 16] [--clients 50]
+ *     npm run bench -- console [--pairs 20] [--idle 8] [--consoles 50] [--requests 100000]
+ *       [--pipeline 16] [--clients 50]
+ *
+ * A pair is 5 slices of the requests with consoles and 5 without, in turn: other work on the machine
+ * lasts longer than a slice, and so burdens both alike. `--idle`: pairs without load.
  *
  * All consoles are open at node 1 and watch the overview; each of three also watches another view.
  */
@@ -15,7 +19,7 @@ import { measure } from './cluster.ts';
 import { cpuNsOf, median, reportRatios } from './paired.ts';
 
 const IDLE_MS = 3_000;
-const IDLE_PAIRS = 8;
+const SLICES = 5;
 /** After a load: flushes, durability rounds, late compilation. */
 const SETTLE_MS = 10_000;
 const OTHER_VIEWS = ['ranges', 'holofast', 'actors'] as const;
@@ -26,7 +30,8 @@ export async function run(args: string[]): Promise<void> {
     options: {
       pairs: { type: 'string', default: '20' },
       consoles: { type: 'string', default: '50' },
-      requests: { type: 'string', default: '150000' },
+      idle: { type: 'string', default: '8' },
+      requests: { type: 'string', default: '100000' },
       pipeline: { type: 'string', default: '16' },
       clients: { type: 'string', default: '50' },
     },
@@ -49,52 +54,61 @@ export async function run(args: string[]): Promise<void> {
     await sleep(IDLE_MS);
     return (spentNs() - before) / 1e6 / IDLE_MS;
   };
-  const perCommandUs = async (): Promise<number> => {
+  const slice = async (): Promise<number> => {
+    const requests = load.requests / SLICES;
     const before = spentNs();
-    await measure({ command: 'SET', ...load }, { port: cluster.node(1).redisPort, pids });
+    await measure({ command: 'SET', ...load, requests }, { port: cluster.node(1).redisPort, pids });
     return (spentNs() - before) / 1_000 / load.requests;
   };
   /** Opens the consoles, or not; measures; closes them. */
   const beside = async (isWatched: boolean, look: () => Promise<number>): Promise<number> => {
     const consoles = isWatched ? await open(cluster.node(1).adminPort, number('consoles')) : [];
     // The first views.
-    await sleep(isWatched ? 1_000 : 100);
+    await sleep(isWatched ? 500 : 100);
     const found = await look();
     close(consoles);
     await sleep(100);
     return found;
   };
   try {
-    await perCommandUs();
+    for (let warm = 0; warm < SLICES; warm += 1) await slice();
     await sleep(SETTLE_MS);
-    const shares = await pairsOf(IDLE_PAIRS, (isWatched) => beside(isWatched, idle));
+    const shares = await pairsOf(number('idle'), (isWatched) => beside(isWatched, idle));
     const percent = (values: readonly number[]) => `${(100 * median(values)).toFixed(2)} %`;
+    const more = shares.map(({ watched, alone }) => watched - alone);
     console.log(
-      `without load, all nodes: ${percent(shares.map(([, alone]) => alone))} of a core; with ` +
-        `${values.consoles} consoles ${percent(shares.map(([watched, alone]) => watched - alone))} more`,
+      `without load, all nodes: ${percent(shares.map(({ alone }) => alone))} of a core; with ` +
+        `${values.consoles} consoles ${percent(more)} more`,
     );
-    const pairs = await pairsOf(number('pairs'), (isWatched) => beside(isWatched, perCommandUs));
-    console.log(`${median(pairs.map(([, alone]) => alone)).toFixed(2)} us CPU per SET`);
-    reportRatios(
-      `SET: ${values.consoles} consoles / none`,
-      pairs.map(([watched, alone]) => watched / alone),
-    );
+    const ratios: number[] = [];
+    for (let pair = 0; pair < number('pairs'); pair += 1) {
+      const slices = await pairsOf(SLICES, (isWatched) => beside(isWatched, slice));
+      const sum = (of: 'watched' | 'alone') => slices.reduce((all, each) => all + each[of], 0);
+      if (pair === 0) console.log(`${sum('alone').toFixed(2)} us CPU per SET`);
+      ratios.push(sum('watched') / sum('alone'));
+    }
+    if (ratios.length > 0) reportRatios(`SET: ${values.consoles} consoles / none`, ratios);
   } finally {
     await cluster.remove();
   }
+}
+
+interface Pair {
+  readonly watched: number;
+  readonly alone: number;
 }
 
 /** With and without, first one and then the other in turn. */
 async function pairsOf(
   count: number,
   look: (isWatched: boolean) => Promise<number>,
-): Promise<[watched: number, alone: number][]> {
-  const pairs: [number, number][] = [];
+): Promise<Pair[]> {
+  const pairs: Pair[] = [];
   for (let pair = 0; pair < count; pair += 1) {
     const isFirst = pair % 2 === 0;
     const first = await look(isFirst);
     const second = await look(!isFirst);
-    pairs.push(isFirst ? [first, second] : [second, first]);
+    pairs.push(isFirst ? { watched: first, alone: second } : { watched: second, alone: first });
   }
   return pairs;
 }
@@ -107,6 +121,7 @@ async function open(port: number, count: number): Promise<TestConsole[]> {
     const view = OTHER_VIEWS[index % (2 * OTHER_VIEWS.length)];
     const args = view === 'actors' ? { node: 1 } : {};
     if (view !== undefined) console.send({ type: 'subscribe', id: 2, view, args });
+    if (view === 'ranges') console.send({ type: 'subscribe', id: 3, view: 'heat', args: {} });
   }
   return consoles;
 }

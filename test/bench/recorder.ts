@@ -2,13 +2,14 @@
  * The cost of the trace recorder: CPU per command of three nodes that record, over that of three
  * nodes that do not (`--trace-events 0`), in interleaved pairs.
  *
- *     npm run bench -- recorder [--pairs 24] [--each 8] [--requests 100000] [--pipeline 16] [--clients 50]
+ *     npm run bench -- recorder [--command SET|GET] [--pairs 24] [--each 4] [--requests 100000]
+ *       [--pipeline 16] [--clients 50]
  *
- * Both clusters run side by side, and one of them is idle; each pair measures both, first one and
- * then the other in turn. Every `each` pairs both are started anew, since two processes of one
- * program differ for their whole life. The interval is a bootstrap over the pairs. Beside it, since
- * batches and other work on the machine move the pairs by more: the events per command, and the time
- * to note one, by itself.
+ * Both clusters run side by side, and one of them is idle. A pair is 10 slices of the requests for
+ * each, in turn: other work on the machine lasts longer than a slice, and so burdens both alike.
+ * Every `each` pairs both are started anew, since two processes of one program differ for their
+ * whole life. The interval is a bootstrap over the pairs. Beside it: the events per command, and the
+ * time to note one, by itself.
  */
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -20,26 +21,23 @@ import { hasTool } from '../cluster/redis-tools.ts';
 import { measure } from './cluster.ts';
 import { cpuNsOf, reportRatios } from './paired.ts';
 
-const READS_PER_WRITE = 3;
 const EVENTS_NOTED = 5_000_000;
-const COMMANDS = ['SET', 'GET'] as const;
-type Command = (typeof COMMANDS)[number];
+const SLICES = 10;
 
 interface Load {
+  readonly command: 'SET' | 'GET';
   readonly requests: number;
   readonly pipeline: number;
   readonly clients: number;
 }
 
-/** CPU of a run that records over that of one that does not. */
-type Ratios = Record<Command, number[]>;
-
 export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
+      command: { type: 'string', default: 'SET' },
       pairs: { type: 'string', default: '24' },
-      each: { type: 'string', default: '8' },
+      each: { type: 'string', default: '4' },
       requests: { type: 'string', default: '100000' },
       pipeline: { type: 'string', default: '16' },
       clients: { type: 'string', default: '50' },
@@ -51,59 +49,58 @@ export async function run(args: string[]): Promise<void> {
   }
   const pairs = Number(values.pairs);
   const each = Number(values.each);
-  const load = {
+  const load: Load = {
+    command: values.command === 'GET' ? 'GET' : 'SET',
     requests: Number(values.requests),
     pipeline: Number(values.pipeline),
     clients: Number(values.clients),
   };
-  const ratios: Ratios = { SET: [], GET: [] };
+  const ratios: number[] = [];
   const eventNs = measureEvent();
   console.log(`one event is noted in ${eventNs.toFixed(1)} ns`);
   for (let done = 0; done < pairs; done += each) {
     await measurePairs(Math.min(each, pairs - done), load, ratios, eventNs);
-    for (const command of COMMANDS) reportRatios(`${command}: on / off`, ratios[command]);
+    reportRatios(`${load.command}: on / off`, ratios);
   }
 }
 
 async function measurePairs(
   pairs: number,
   load: Load,
-  ratios: Ratios,
+  ratios: number[],
   eventNs: number,
 ): Promise<void> {
   const on = await TestCluster.start();
   const off = await TestCluster.start({ flags: ['--trace-events=0'] });
-  const cpuUs = async (cluster: TestCluster, command: Command): Promise<number> => {
+  const cpuUs = async (cluster: TestCluster, requests: number): Promise<number> => {
     const pids = cluster.nodes.map(({ pid }) => pid);
-    const port = cluster.node(1).redisPort;
-    // A read costs a fraction of a write.
-    const requests = load.requests * (command === 'GET' ? READS_PER_WRITE : 1);
-    const before = pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
-    await measure({ command, ...load, requests }, { port, pids });
-    const after = pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
-    return (after - before) / 1_000 / requests;
+    const spentNs = (): number => pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
+    const before = spentNs();
+    await measure({ ...load, requests }, { port: cluster.node(1).redisPort, pids });
+    return (spentNs() - before) / 1_000;
   };
+  const { command, requests } = load;
   try {
     // Late compilation and the first flushes belong to neither.
-    for (const cluster of [on, off]) for (const each of COMMANDS) await cpuUs(cluster, each);
-    for (const command of COMMANDS) {
-      const before = await eventsOf(on);
-      const spentUs = await cpuUs(on, command);
-      const requests = load.requests * (command === 'GET' ? READS_PER_WRITE : 1);
-      const events = ((await eventsOf(on)) - before) / requests;
-      const share = (events * eventNs) / (spentUs * 10);
-      console.log(
-        `${command}: ${events.toFixed(3)} events a command of ${spentUs.toFixed(2)} us CPU: ` +
-          `${share.toFixed(2)} %`,
-      );
-    }
+    for (const cluster of [on, off]) await cpuUs(cluster, requests);
+    const before = await eventsOf(on);
+    const spentUs = (await cpuUs(on, requests)) / requests;
+    await cpuUs(off, requests);
+    const events = ((await eventsOf(on)) - before) / requests;
+    const share = (events * eventNs) / (spentUs * 10);
+    console.log(
+      `${command}: ${events.toFixed(3)} events a command of ${spentUs.toFixed(2)} us CPU: ` +
+        `${share.toFixed(2)} %`,
+    );
     for (let pair = 0; pair < pairs; pair += 1) {
-      const order = pair % 2 === 0 ? [on, off] : [off, on];
-      for (const command of COMMANDS) {
-        const found = new Map<TestCluster, number>();
-        for (const cluster of order) found.set(cluster, await cpuUs(cluster, command));
-        ratios[command].push((found.get(on) ?? Number.NaN) / (found.get(off) ?? Number.NaN));
+      const spent = { on: 0, off: 0 };
+      for (let slice = 0; slice < SLICES; slice += 1) {
+        const isOnFirst = (pair + slice) % 2 === 0;
+        if (isOnFirst) spent.on += await cpuUs(on, requests / SLICES);
+        spent.off += await cpuUs(off, requests / SLICES);
+        if (!isOnFirst) spent.on += await cpuUs(on, requests / SLICES);
       }
+      ratios.push(spent.on / spent.off);
     }
   } finally {
     await Promise.all([on.remove(), off.remove()]);

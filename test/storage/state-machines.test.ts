@@ -294,6 +294,21 @@ describe('groups on one engine', () => {
     expect(expired.flat().toSorted()).toEqual(keys.toSorted());
   });
 
+  test('tell their keys and bytes, each its own', () => {
+    const store = new Store(groupsBetween([0, 8_192, REDIS_SLOTS]), memory());
+    const own = store.groupOf('key');
+    const told = () => store.all.groups.map(({ keys, bytes }) => ({ keys, bytes }));
+    const nothing = { keys: 0, bytes: 0 };
+    store.run(own, 'SET', 'key', 'x'.repeat(5_000));
+    expect(told()[1 - own]).toEqual(nothing);
+    expect(told()[own]?.keys).toBe(1);
+    expect(told()[own]?.bytes).toBeGreaterThan(5_000);
+    expect(told()[own]?.bytes).toBeLessThan(5_300);
+    store.run(own, 'DEL', 'key');
+    expect(told()).toEqual([nothing, nothing]);
+    store.engine.close();
+  });
+
   test('refuse keys of other slots', () => {
     const store = new Store(groupsBetween([0, 8_000, REDIS_SLOTS]), memory());
     const key1 = ['a', 'b', 'c', 'd', 'e'].find((name) => store.groupOf(name) === 1) as string;

@@ -18,10 +18,11 @@ import type { Args, LiveView, NodeAddress } from './console-protocol.ts';
 import { ConsoleServer, SOCKET_PATH } from './console-server.ts';
 import type { SessionOptions } from './console-session.ts';
 import { perfettoOf, transactionOf } from './console-traces.ts';
+import { sumOfHeat } from './heat-sum.ts';
 import { LiveViews } from './live-views.ts';
 import { OverviewBoard } from './overview.ts';
 import { PageFiles } from './page-files.ts';
-import type { OfNodes, OverviewSample } from './samples.ts';
+import type { HeatSample, OfNodes, OverviewSample } from './samples.ts';
 
 interface AdminConsoleOptions {
   readonly self: number;
@@ -133,6 +134,7 @@ export class AdminConsole implements ConsoleDoor {
     const question: NodeQuestion = { ...NOBODY, what: view, args };
     if (view === 'actors') return this.questions.one(Number(args['node']), question);
     const answers = await this.questions.all(question);
+    if (view === 'heat') return heatOf(answers as OfNodes<HeatSample>);
     if (view !== 'overview') return { nodes: answers };
     const samples = answers as OfNodes<OverviewSample>;
     for (const [node, sample] of Object.entries(samples)) {
@@ -182,4 +184,11 @@ export class AdminConsole implements ConsoleDoor {
     const host = isAny ? member.host : found.host;
     this.#addresses.set(node, formatEndpoint({ host, port: found.port }));
   }
+}
+
+function heatOf(samples: OfNodes<HeatSample>): HeatSample {
+  const maps = Object.values(samples).flatMap((sample) =>
+    typeof sample === 'string' ? [] : (sample.heat ?? []),
+  );
+  return { heat: sumOfHeat(maps) };
 }

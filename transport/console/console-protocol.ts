@@ -14,8 +14,8 @@ export const SUBSCRIPTIONS_MAX = 4;
 const TEXT_CHARS_MAX = 4_096;
 const ARGS_MAX = 16;
 
-/** Views that are told about once a second. */
-const LIVE_VIEWS = ['overview', 'ranges', 'actors', 'holofast'] as const;
+/** Views that are told again and again. */
+const LIVE_VIEWS = ['overview', 'ranges', 'heat', 'actors', 'holofast'] as const;
 export type LiveView = (typeof LIVE_VIEWS)[number];
 
 export type Args = Readonly<Record<string, string | number | boolean>>;

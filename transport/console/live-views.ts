@@ -1,5 +1,5 @@
 /**
- * The views that the consoles of a node watch: each is gathered from all nodes once a second
+ * The views that the consoles of a node watch: each is gathered from all nodes once in its time
  * however many watch it, encoded once, and shown to all. Nothing is gathered while nobody watches.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ export interface Watcher {
 interface LiveViewsOptions {
   /** Gathers a view, of all nodes that it is about. */
   readonly gather: (view: LiveView, args: Args) => Promise<unknown>;
-  /** Default 1000. */
+  /** The time of most views; default 1000. */
   readonly everyMs?: number | undefined;
 }
 
@@ -26,6 +26,14 @@ interface Topic {
 }
 
 const EVERY_MS = 1_000;
+/** Of that time, for each view: a map of slots is large, and its columns are of five seconds. */
+const TIMES: Readonly<Record<LiveView, number>> = {
+  overview: 1,
+  ranges: 1,
+  heat: 5,
+  actors: 1,
+  holofast: 1,
+};
 /** Views with different arguments; each is gathered from all nodes. */
 const TOPICS_MAX = 64;
 /** Rounds without a watcher: a view that is looked at again soon is shown at once. */
@@ -56,7 +64,8 @@ export class LiveViews {
   }
 
   async #run(name: string, topic: Topic): Promise<void> {
-    const { gather, everyMs = EVERY_MS } = this.#options;
+    const { gather } = this.#options;
+    const everyMs = (this.#options.everyMs ?? EVERY_MS) * TIMES[topic.view];
     let idle = 0;
     while (topic.watchers.size > 0 || idle < KEPT_ROUNDS) {
       const startMs = performance.now();

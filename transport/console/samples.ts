@@ -111,6 +111,10 @@ export interface ActorsSample {
 
 export interface RangesSample {
   readonly topology: TopologyReport;
-  /** Undefined while the node serves no clients. */
+}
+
+/** Of one node, or of all of them added up. */
+export interface HeatSample {
+  /** Undefined while no client is served. */
   readonly heat: HeatMap | undefined;
 }

@@ -19,9 +19,10 @@ export interface RangeReport {
   readonly electorate: readonly number[];
   /** stable, intended or closing. */
   readonly phase: string;
-  /** At the node that answers, where it is a member: transactions applied, and keys. */
+  /** At the node that answers, where it is a member: transactions applied, keys and bytes. */
   readonly appliedSequence?: number;
   readonly keys?: number;
+  readonly bytes?: number;
 }
 
 export interface TopologyReport {

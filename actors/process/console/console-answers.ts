@@ -11,6 +11,7 @@ import { scanKeys, showKey, whole } from '../../../transport/console/key-questio
 import type { RedisReply } from '../../../transport/console/redis-reply.ts';
 import type {
   ActorsSample,
+  HeatSample,
   HoloFastSample,
   RangesSample,
 } from '../../../transport/console/samples.ts';
@@ -89,8 +90,10 @@ export class ConsoleAnswers {
       address: { answer: () => ({ admin: formatEndpoint(node.config.listenAdmin) }) },
       overview: { answer: () => this.#overview.sample() },
       ranges: {
-        answer: (): RangesSample => ({
-          topology: report.topology(),
+        answer: (): RangesSample => ({ topology: report.topology() }),
+      },
+      heat: {
+        answer: (): HeatSample => ({
           heat: node.gateway?.insight.heat.map(node.clock.wallUs()),
         }),
       },

@@ -37,6 +37,21 @@ test('nothing is gathered without a watcher', async () => {
   expect(bench.gathered).toBe(gathered);
 });
 
+test('the map of slots comes with every fifth of the others', async () => {
+  const seen = { actors: 0, heat: 0 };
+  const { views } = new Bench();
+  const stops = (['actors', 'heat'] as const).map((view) => {
+    const show = (): void => {
+      seen[view] += 1;
+    };
+    return views.watch(view, {}, { show });
+  });
+  await sleep(16 * EVERY_MS);
+  for (const stop of stops) stop?.();
+  expect(seen.heat).toBeGreaterThan(1);
+  expect(seen.actors).toBeGreaterThan(2 * seen.heat);
+});
+
 test('a watcher that comes at any moment after the last one is shown what is new', async () => {
   for (let pauseMs = 0; pauseMs < 5 * EVERY_MS; pauseMs += EVERY_MS / 4) {
     const bench = new Bench();

@@ -1,5 +1,5 @@
 /**
- * Slots by time, coloured by load: what the nodes have seen, added up column by column.
+ * Slots by time, coloured by load: what all nodes have seen.
  *
  * @import { HeatMap } from '../../resp/insight/slot-heat.ts'
  */
@@ -9,14 +9,17 @@ import { html, useEffect, useRef, useState } from './html.js';
 const SLOTS = 16_384;
 const HEIGHT = 256;
 
-/** @param {{ maps: HeatMap[], kind: 'reads' | 'writes', theme: string }} props */
-export function Heat({ maps, kind, theme }) {
+/** @param {{ map: HeatMap, kind: 'reads' | 'writes', theme: string }} props */
+export function Heat({ map, kind, theme }) {
   const canvas = useRef(/** @type {HTMLCanvasElement | null} */ (null));
   const [at, setAt] = useState(
     /** @type {{ column: number, row: number } | undefined} */ (undefined),
   );
-  const sum = summed(maps, kind);
-  useEffect(() => draw(canvas.current, sum), [maps, kind, theme]);
+  const sum = {
+    ...map,
+    cells: new Float32Array(map[kind].slice().buffer),
+  };
+  useEffect(() => draw(canvas.current, sum), [map, kind, theme]);
   const moved = (/** @type {MouseEvent} */ event) => {
     const box = /** @type {HTMLElement} */ (event.currentTarget).getBoundingClientRect();
     setAt({
@@ -48,28 +51,6 @@ function told({ rows, columns, columnMs, cells }, at) {
   const ago = ((columns - 1 - at.column) * columnMs) / 1_000;
   const value = ((cells[at.column * rows + at.row] ?? 0) / columnMs) * 1_000;
   return `slots ${first}–${first + SLOTS / rows - 1}, ${ago} s ago: ${rate(value)}/s`;
-}
-
-/**
- * @param {HeatMap[]} maps
- * @param {'reads' | 'writes'} kind
- * @returns {Sum}
- */
-function summed(maps, kind) {
-  const [first] = maps;
-  const { columns = 1, rows = 1, columnMs = 1_000 } = first ?? {};
-  const newest = Math.max(...maps.map((map) => map.newest));
-  const cells = new Float32Array(columns * rows);
-  for (const map of maps) {
-    const bytes = map[kind];
-    const own = new Float32Array(bytes.slice().buffer);
-    // A node whose last column is older has nothing in those after it.
-    const shift = (newest - map.newest) * rows;
-    for (let at = shift; at < own.length; at += 1) {
-      cells[at - shift] = (cells[at - shift] ?? 0) + (own[at] ?? 0);
-    }
-  }
-  return { columns, rows, columnMs, cells };
 }
 
 /**

@@ -6,6 +6,8 @@ export const connection = new Connection();
 
 /** Told again at once when a view is opened a second time. @type {Map<string, any>} */
 const lastTold = new Map();
+/** Of one page at a time, beside the overview. */
+const TOLD_MAX = 2;
 
 /**
  * The latest of a view of the cluster; undefined before the first.
@@ -20,8 +22,9 @@ export function useLive(view, args = {}) {
   useEffect(
     () =>
       connection.watch(view, args, (data) => {
-        lastTold.clear();
+        lastTold.delete(name);
         lastTold.set(name, data);
+        if (lastTold.size > TOLD_MAX) lastTold.delete([...lastTold.keys()][0] ?? '');
         setTold({ name, data });
       }),
     [name],

@@ -2,10 +2,10 @@
  * The ranges of the cluster: slots by nodes, with generations, roles, sizes and load; and a map of
  * slots by time.
  *
- * @import { OfNodes, RangesSample } from '../../samples.ts'
+ * @import { HeatSample, OfNodes, RangesSample } from '../../samples.ts'
  */
 import { Problem } from '../asked.js';
-import { count, rate } from '../format.js';
+import { bytes, count, rate } from '../format.js';
 import { Heat } from '../heat-map.js';
 import { html, useRef, useState } from '../html.js';
 import { Badge, Card, Empty } from '../parts.js';
@@ -18,6 +18,8 @@ export function Ranges({ theme }) {
   /** @type {{ nodes: OfNodes<RangesSample>, error?: string } | undefined} */
   const told = useLive('ranges');
   const [kind, setKind] = useState(/** @type {'reads' | 'writes'} */ ('writes'));
+  /** @type {HeatSample | undefined} */
+  const heated = useLive('heat');
   const loads = useLoads(told);
   if (told === undefined) return html`<${Empty}>The nodes are being asked.<//>`;
   if (told.error !== undefined) return html`<${Problem} error=${told.error} />`;
@@ -27,7 +29,6 @@ export function Ranges({ theme }) {
   const topology = samples[0]?.topology;
   if (topology === undefined) return html`<${Empty}>No node has answered.<//>`;
   const digests = new Set(samples.map((sample) => sample.topology.digest));
-  const maps = samples.flatMap(({ heat }) => heat ?? []);
   const kinds = /** @type {const} */ (['writes', 'reads']);
   return html`${digests.size > 1 && html`<div class="notice bad">The nodes do not agree on the topology.</div>`}
     <div class="grid">
@@ -39,7 +40,7 @@ export function Ranges({ theme }) {
         (each) =>
           html`<button aria-pressed=${each === kind} onClick=${() => setKind(each)}>${each}</button>`,
       )}</div>`}>
-        ${maps.length > 0 ? html`<${Heat} maps=${maps} kind=${kind} theme=${theme} />` : html`<${Empty}>No node serves clients yet.<//>`}
+        ${heated?.heat ? html`<${Heat} map=${heated.heat} kind=${kind} theme=${theme} />` : html`<${Empty}>${heated === undefined ? 'The nodes are being asked.' : 'No node serves clients yet.'}<//>`}
         <p class="muted">Of a sample of 250 commands a second on each node.</p>
       <//>
     </div>`;
@@ -84,7 +85,7 @@ function placeOf({ range, generation, members, electorate }, node, samples, load
   const role = electorate.includes(node) ? 'elector' : 'member';
   if (own?.keys === undefined) return html`<span class="muted">${role}, silent</span>`;
   const load = loads.get(`${node} ${range}.${generation}`);
-  return html`${count(own.keys)} keys <span class="muted">· ${load === undefined ? '–' : rate(load)}/s · ${role}</span>`;
+  return html`${count(own.keys)} keys · ${bytes(own.bytes)} <span class="muted">· ${load === undefined ? '–' : rate(load)}/s · ${role}</span>`;
 }
 
 /**
