@@ -4,7 +4,8 @@ import { AccessControl } from '../../transport/access/access-control.ts';
 import { FailureBackoff } from '../../transport/access/failure-backoff.ts';
 import { hashOf } from '../../transport/access/passwords.ts';
 import { LOOK_AGAIN_MS } from '../../transport/resp/waiting/waiters.ts';
-import { array, FakeSocket, request } from '../transport/resp/harness.ts';
+import { array, FakeSocket, Harness, request } from '../transport/resp/harness.ts';
+import { StoreCoordinator } from '../transport/resp/store-coordinator.ts';
 import { aclNode } from './acl-harness.ts';
 
 const NOAUTH = '-NOAUTH Authentication required.\r\n';
@@ -247,6 +248,32 @@ describe('permissions', () => {
       '+OK',
     );
     expect(both.ask(request('SET z 3'))).toBe(KEY_DENIED);
+  });
+
+  test('are judged before a command is coordinated: replicas know of no users', () => {
+    const { as, setUser, client, store, harness } = aclNode();
+    // Another replica, which knows neither this user nor that it has lost its rights.
+    const other = new StoreCoordinator();
+    const rows = request('MSET a1 x w_1 2 w_2 1', 'RPUSH a2 1 2');
+    const replica = new Harness({}, other).client();
+    expect(client().ask(rows)).toBe(replica.ask(rows));
+    setUser('ann', '+@all', '~a*', '%R~*');
+    const ann = as('ann');
+    store.isHeld = true;
+    ann.send(request('MULTI', 'SET a1 y', 'SORT a2 BY w_* GET w_* STORE a3', 'EXEC'));
+    harness.endTurn();
+    const [part] = store.held;
+    store.isHeld = false;
+    setUser('ann', '-@all', 'resetkeys');
+    if (part === undefined) throw new Error('nothing is under way');
+    other.submit(part);
+    store.step();
+    harness.endTurn();
+    expect(ann.socket.text).toMatch(/\*2\r\n\+OK\r\n:2\r\n$/);
+    const look = request('MGET a1 w_1', 'LRANGE a3 0 -1');
+    expect(client().ask(look)).toBe(`${array('y', '2')}${array('1', '2')}`);
+    expect(replica.ask(look)).toBe(client().ask(look));
+    expect(ann.ask(request('GET a1'))).toBe(denied('ann', 'get'));
   });
 
   test('hold for a command that waits: judged again, as new, when there is something', () => {

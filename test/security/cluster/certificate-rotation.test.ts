@@ -8,7 +8,7 @@ import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { HOST, TestCluster } from '../../cluster/harness.ts';
 import { freePorts } from '../../cluster/ports.ts';
-import { noOpenssl, TestAuthority } from '../made-certificates.ts';
+import { noOpenssl, type Pair, TestAuthority } from '../made-certificates.ts';
 
 const NODES = [1, 2, 3] as const;
 
@@ -70,6 +70,22 @@ describe.skipIf(noOpenssl() !== undefined)('a cluster with certificates', () => 
     }
   }
 
+  function client(index: number, own: Partial<Pair> = {}): Redis {
+    const tls = { ca: `${old.ca}\n${next.ca}`, ...own };
+    const where = { host: 'localhost', port: tlsPorts[index] ?? 0 };
+    return new Redis({ ...where, tls, maxRetriesPerRequest: 0 });
+  }
+
+  /** Its user. */
+  async function connected(index: number, own: Pair): Promise<unknown> {
+    const fresh = client(index, own);
+    try {
+      return await fresh.call('ACL', 'WHOAMI');
+    } finally {
+      fresh.disconnect();
+    }
+  }
+
   const read = (count: number) => () =>
     cluster.nodes.every(
       (node) => node.log().split('the certificate for peers was read again').length > count,
@@ -77,17 +93,16 @@ describe.skipIf(noOpenssl() !== undefined)('a cluster with certificates', () => 
 
   test('replaces all of them without a failed command', async () => {
     expect(JSON.parse((await cluster.node(1).http('/status')).body).peers).toBe('certificates');
-    const clients = NODES.map((id) => {
-      const port = tlsPorts[id - 1] ?? 0;
-      const tls = { ca: `${old.ca}\n${next.ca}` };
-      return new Redis({ host: 'localhost', port, tls, maxRetriesPerRequest: 0 });
-    });
+    const clients = NODES.map((_id, index) => client(index));
     let over = false;
     let done = 0;
+    let own = old.client('default');
     const load = clients.map(async (client, index) => {
       while (!over) {
         expect(await client.set(`key:${index}`, String(done))).toBe('OK');
         done += 1;
+        // And some that connect meanwhile, with a certificate of their own.
+        if (done % 10 === 0) expect(await connected(index, own)).toBe('default');
         await sleep(5);
       }
     });
@@ -101,6 +116,7 @@ describe.skipIf(noOpenssl() !== undefined)('a cluster with certificates', () => 
       await until(() => done > before + 50);
     };
     await step(() => write('ca.crt', `${old.ca}\n${next.ca}`));
+    own = next.client('default');
     await step(() => issue(next));
     await step(() => write('ca.crt', next.ca));
     over = true;

@@ -94,6 +94,47 @@ describe('users of a cluster', () => {
     }
   });
 
+  test('passwords are changed under load, at any node, without a failed command', async () => {
+    const [one, two] = [connect(cluster.node(1)), connect(cluster.node(2))];
+    await one.call('ACL', 'SETUSER', 'eve', 'on', '>first', '~eve*', '+@all');
+    const logins = cluster.nodes.map(() => 0);
+    const failures: string[] = [];
+    let [password, over] = ['first', false];
+    const load = cluster.nodes.map(async (node, at) => {
+      while (!over) {
+        const eve = connect(node, 'eve', password);
+        for (let i = 0; i < 5; i += 1) {
+          await eve.incr(`eve:${at}`).catch(({ message }) => failures.push(message));
+        }
+        eve.disconnect();
+        logins[at] = (logins[at] ?? 0) + 1;
+      }
+    });
+    /** Those who began before have ended, and others have logged in. */
+    const goesOn = async (): Promise<void> => {
+      const before = [...logins];
+      const all = (): boolean => logins.every((count, at) => count >= (before[at] ?? 0) + 2);
+      await vi.waitFor(() => expect(all()).toBe(true), { timeout: 10_000, interval: 20 });
+    };
+    for (const [admin, next] of [
+      [one, 'second'],
+      [two, 'third'],
+    ] as const) {
+      const last = password;
+      await goesOn();
+      await admin.call('ACL', 'SETUSER', 'eve', `>${next}`);
+      password = next;
+      await goesOn();
+      await admin.call('ACL', 'SETUSER', 'eve', `<${last}`);
+    }
+    await goesOn();
+    over = true;
+    await Promise.all(load);
+    expect(failures).toEqual([]);
+    expect(await asked(cluster.node(3), 'eve', 'GET', 'eve:1')).toMatch(/^-WRONGPASS/);
+    for (const admin of [one, two]) admin.disconnect();
+  });
+
   test('SAVE, then LOAD at another node; a kill -9 of all keeps the users', async () => {
     const admin = connect(cluster.node(1));
     expect(await admin.call('ACL', 'SAVE')).toBe('OK');
