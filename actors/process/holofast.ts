@@ -12,6 +12,8 @@ interface HoloFastOptions {
   readonly keys: readonly Uint8Array[];
   readonly wallUs: () => number;
   readonly onFailed: (reason: string) => void;
+  /** Nothing else runs in the process: it gives up its capabilities. */
+  readonly ownsProcess: boolean;
   readonly logger: Logger;
 }
 
@@ -49,10 +51,7 @@ export class HoloFast {
       wallUs: options.wallUs,
       onFailed: options.onFailed,
       onTier: (tier, reason) => logger.info({ tier, reason }, `holofast: ${tier} (${reason})`),
-      onPrivileges: (are) => {
-        if (are === 'dropped') logger.info('holofast: the process has dropped its capabilities');
-        else logger.warn('holofast: this kernel needs CAP_BPF to write maps: it is kept');
-      },
+      ...(options.ownsProcess ? { onPrivileges: toldBy(logger) } : {}),
     });
   }
 
@@ -71,4 +70,11 @@ export class HoloFast {
     const counters = { ...board.frameCounters(), ...this.source.counters() };
     return { mode, tier, reason, quorums, counters };
   }
+}
+
+function toldBy(logger: Logger): (privileges: 'dropped' | 'kept') => void {
+  return (privileges) => {
+    if (privileges === 'dropped') logger.info('holofast: the process has dropped its capabilities');
+    else logger.warn('holofast: this kernel needs CAP_BPF to write maps: it is kept');
+  };
 }

@@ -12,7 +12,12 @@ import type { RunningNode } from './running-node.ts';
 import { PeerProof } from './security/peer-proof.ts';
 import { type NodeConfig, parseNodeConfig } from './settings/config.ts';
 
-export type StartNode = (config: NodeConfig, logger: Logger, log: LogRing) => RunningNode;
+export type StartNode = (
+  config: NodeConfig,
+  logger: Logger,
+  log: LogRing,
+  ownsProcess: boolean,
+) => RunningNode;
 
 /** Set by `holostore cluster` for its children: they end when their standard input does. */
 export const PARENT_VARIABLE = 'HOLO_UNDER_PARENT';
@@ -43,7 +48,7 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
     });
   }
   const start = startNode ?? (await loadStartNode());
-  const node = start(config, logger, ring);
+  const node = start(config, logger, ring, true);
   const release = attachSignals(node, logger);
   const { code, reason } = await node.stopped;
   release();

@@ -60,8 +60,14 @@ const ADVICE: Readonly<Record<number, string>> = {
     'its data are refused: see exit code 3 in docs/errors.md, and do not start it without them',
 };
 
-export function startNode(config: NodeConfig, logger: Logger, log = new LogRing()): RunningNode {
-  return new ProductionNode(config, logger, log);
+/** `ownsProcess`: nothing else runs in it, so that it may give up capabilities of the process. */
+export function startNode(
+  config: NodeConfig,
+  logger: Logger,
+  log = new LogRing(),
+  ownsProcess = false,
+): RunningNode {
+  return new ProductionNode(config, logger, log, ownsProcess);
 }
 
 class ProductionNode implements RunningNode {
@@ -93,7 +99,7 @@ class ProductionNode implements RunningNode {
   #settle: (end: { code: number; reason: string }) => void = () => undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(config: NodeConfig, logger: Logger, log: LogRing) {
+  constructor(config: NodeConfig, logger: Logger, log: LogRing, ownsProcess: boolean) {
     this.#config = config;
     this.#logger = logger;
     this.#log = log;
@@ -125,6 +131,7 @@ class ProductionNode implements RunningNode {
       keys: this.#peerProof.frameKeys,
       wallUs: () => clock.wallUs(),
       onFailed: (reason) => this.#fail(reason),
+      ownsProcess,
       logger,
     });
     this.#peerProof.follow(() => {

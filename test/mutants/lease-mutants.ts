@@ -27,13 +27,6 @@ const LEASES: Partial<Profile> = {
   mix: SETTINGS_ALONE,
 };
 
-/** Answers are under way for longer than a lease. */
-const LATE: Partial<Profile> = {
-  ...LEASES,
-  weather: { ...WEATHER, lossRate: 0.05, stallRate: 0.3 },
-  faultMix: onlyFaults({ healOneByOne: 10 }),
-};
-
 /** They crash and are back at once, having forgotten the last changes. */
 const FORGETFUL: Partial<Profile> = {
   ...LEASES,
@@ -63,17 +56,6 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     why: 'a peer that knows a later table gives a lease on this one',
     budgetSeeds: 60,
     config: nodes(LEASES),
-  },
-  {
-    name: 'lease_from_the_answer_on',
-    accordItem: 'table: a lease runs from the question on',
-    file: WATCH,
-    find: 'this.#confirmed.set(peer, { version, askedMs });',
-    replace:
-      'this.#confirmed.set(peer, { version, askedMs: Math.max(askedMs, this.#options.nowMs()) });',
-    why: 'an answer that was long under way gives a whole lease',
-    budgetSeeds: 200,
-    config: nodes(LATE),
   },
   {
     name: 'change_answered_too_soon',
