@@ -71,6 +71,7 @@ export class AdminConsole implements ConsoleDoor {
       nodes: options.members.map(({ id }) => id),
       answerHere: options.answerHere,
       askPeer: options.askPeer,
+      isForHere: (what) => QUESTIONS[what] === 'here',
     });
     this.#views = new LiveViews({
       gather: (view, args) => this.#gather(view, args),

@@ -34,6 +34,8 @@ interface ClusterQuestionsOptions {
   readonly nodes: readonly number[];
   readonly answerHere: AnswerHere;
   readonly askPeer: AskPeer;
+  /** Nodes do not vouch for the users of each other: a peer that asks this is refused. */
+  readonly isForHere: (what: string) => boolean;
 }
 
 const NO_ANSWER = 'it is down, cut off or overloaded';
@@ -73,6 +75,9 @@ export class ClusterQuestions {
   answerPeer(bytes: Uint8Array, done: (answer: Uint8Array) => void): void {
     const question = questionIn(bytes);
     if (question === undefined) return done(encodeCbor({ error: 'a question that is malformed' }));
+    if (this.#options.isForHere(question.what)) {
+      return done(encodeCbor({ error: 'it is answered to consoles of this node alone' }));
+    }
     new Promise((resolve) => {
       resolve(this.#options.answerHere(question));
     }).then(

@@ -2,6 +2,8 @@
  * Commands of a console on its own node: as a client that has logged in as the console's user, so
  * that permissions, limits and the log of denials are those of the Redis port.
  */
+import { DEFAULT_USER } from '../access/acl/user.ts';
+import { TOKEN_USER } from '../access/admin/admin-door.ts';
 import type { ClientSocket } from '../resp/connection/client-socket.ts';
 import type { Gateway } from '../resp/gateway.ts';
 import { type RedisReply, replyAt, requestOf } from './redis-reply.ts';
@@ -13,15 +15,21 @@ const REPLY_BYTES_MAX = 768 * 1024;
 const ANSWER_MS_MAX = 10_000;
 
 /**
- * The replies to the commands, in their order.
+ * The replies to the commands, in their order. Whoever has shown the administrators' token, or
+ * nothing where nothing is asked for, is the default user.
  *
  * @throws Error whose message is the reason why there are none
  */
 export function runAs(
   gateway: Gateway,
-  user: string,
+  user: string | undefined,
   commands: readonly (readonly string[])[],
 ): Promise<RedisReply[]> {
+  gateway.access.refresh();
+  const name = user === undefined || user === TOKEN_USER ? DEFAULT_USER : user;
+  if (gateway.access.users.find(name)?.isOn !== true) {
+    return Promise.reject(new Error(`the user ${name} is not there any more, or is off`));
+  }
   return new Promise((resolve, reject) => {
     let isOver = false;
     const finish = (error: string | undefined, replies: RedisReply[] = []): void => {
@@ -34,7 +42,7 @@ export function runAs(
       else reject(new Error(error));
     };
     const timer = setTimeout(() => finish('no reply in time'), ANSWER_MS_MAX);
-    const socket = new ReplySocket(user, commands.length, finish);
+    const socket = new ReplySocket(name, commands.length, finish);
     const connection = gateway.attach(socket);
     if (connection === undefined) return finish('the node takes no more clients');
     connection.onData(Buffer.concat(commands.map(requestOf)));

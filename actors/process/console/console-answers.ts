@@ -52,8 +52,6 @@ const LISTED = 50;
 /** Of lines of the log, in one answer. */
 const LOG_CHARS_MAX = 256 * 1024;
 const TRACE_CHARS_MAX = 900 * 1024;
-/** The user for whoever has shown the administrators' token. */
-const TOKEN_STANDS_FOR = 'default';
 
 export class ConsoleAnswers {
   readonly #sources: Sources;
@@ -196,9 +194,7 @@ export class ConsoleAnswers {
   }
 
   #run(user: string | undefined, commands: readonly (readonly string[])[]): Promise<RedisReply[]> {
-    const gateway = this.#gateway();
-    const name = user !== undefined && gateway.access.users.find(user) ? user : TOKEN_STANDS_FOR;
-    return runAs(gateway, name, commands);
+    return runAs(this.#gateway(), user, commands);
   }
 
   #gateway() {

@@ -1,7 +1,8 @@
 /** The console of a node over real sockets: what is let in, what is answered, what closes it. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, describe, expect, test } from 'vitest';
-import { encodeCbor } from '../../../transport/cbor.ts';
+import { decodeCbor, encodeCbor } from '../../../transport/cbor.ts';
+import { AdminConsole } from '../../../transport/console/admin-console.ts';
 import { ClusterQuestions } from '../../../transport/console/cluster-questions.ts';
 import type { AdminServer } from '../../../transport/http/admin-server.ts';
 import { httpGet } from '../../../transport/http/http-get.ts';
@@ -76,6 +77,24 @@ describe('the page', () => {
   });
 });
 
+test.each(['act', 'keys', 'key', 'channels'])('a peer that asks %s is refused', async (what) => {
+  const asked: string[] = [];
+  const console = new AdminConsole({
+    ...{ self: 1, clusterId: 'c0ffee', members: [], consolesMax: 1, isOpen: true },
+    answerHere: (question) => asked.push(question.what),
+    askPeer: (_peer, _question, done) => done(undefined),
+  });
+  const ask = (its: string): Promise<unknown> =>
+    new Promise((resolve) => {
+      const question = { what: its, args: {}, user: 'default', role: 'admin' };
+      console.questions.answerPeer(encodeCbor(question), (bytes) => resolve(decodeCbor(bytes)));
+    });
+  expect(await ask(what)).toEqual({ error: 'it is answered to consoles of this node alone' });
+  expect(await ask('slowLog')).toEqual({ value: 1 });
+  expect(asked).toEqual(['slowLog']);
+  console.close();
+});
+
 describe('a socket', () => {
   test('of the own page, or of no page, is let in', async () => {
     const port = await serve();
@@ -100,6 +119,7 @@ describe('a socket', () => {
       nodes: [1, 2],
       answerHere: () => ({ admin: '127.0.0.1:7002' }),
       askPeer: (_peer, _question, done) => done(undefined),
+      isForHere: () => false,
     });
     const port = await serve({ members }, peer);
     const { status } = await httpGet({ host: '127.0.0.1', port }, '/', 1_000);

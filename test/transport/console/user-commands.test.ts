@@ -5,7 +5,7 @@ import type { Gateway } from '../../../transport/resp/gateway.ts';
 import { Harness } from '../resp/harness.ts';
 
 /** The gateway's turn ends behind the commands. */
-function run(gateway: Gateway, user: string, commands: readonly (readonly string[])[]) {
+function run(gateway: Gateway, user: string | undefined, commands: readonly (readonly string[])[]) {
   const replies = runAs(gateway, user, commands);
   gateway.flush();
   return replies;
@@ -24,8 +24,14 @@ test('the connection is closed behind the last reply', async () => {
   expect(gateway.size).toBe(0);
 });
 
-test('a user that is not there may do no more than whoever connects', async () => {
+test.each([undefined, '(token)', 'default'])('%s is the default user', async (user) => {
   const { gateway } = new Harness();
-  const [whoami] = await run(gateway, 'nobody', [['ACL', 'WHOAMI']]);
-  expect(whoami).toBe('default');
+  expect(await run(gateway, user, [['ACL', 'WHOAMI']])).toEqual(['default']);
+});
+
+test('a user that is gone may do nothing, not what others may who connect', async () => {
+  const { gateway } = new Harness();
+  const replies = run(gateway, 'nobody', [['ACL', 'WHOAMI']]);
+  await expect(replies).rejects.toThrow('the user nobody is not there any more');
+  expect(gateway.size).toBe(0);
 });

@@ -36,7 +36,7 @@ interface DoorOptions {
 }
 
 /** Of who has shown the token. */
-const TOKEN_USER = '(token)';
+export const TOKEN_USER = '(token)';
 const NOBODY = 'no credentials were given';
 const WRONG_TOKEN = 'the token is not that of this node';
 const WRONG_PASSWORD = 'the user or the password is wrong, or the user is disabled';
