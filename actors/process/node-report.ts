@@ -160,7 +160,7 @@ export class NodeReport {
 
   #createMetrics(): NodeMetrics {
     return new NodeMetrics({
-      actors: () => actorsOf(this.#source.node.system.inspect()),
+      actors: () => actorsOf(this.#source.node.system.outline),
       deadLetters: () => {
         const { deadLetters } = this.#source.node.system;
         return DEAD_LETTER_REASONS.map((reason) => [reason, deadLetters.count(reason)] as const);

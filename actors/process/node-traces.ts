@@ -90,16 +90,18 @@ export class NodeTraces {
     yield `${text}${JSON.stringify({ kind: 'end', node: nodeId, lost })}\n`;
   }
 
-  /** A full disk, or no free file descriptor, costs only the trace. */
-  dump(): void {
+  /** The file. A full disk, or no free file descriptor, costs only the trace: then undefined. */
+  dump(): string | undefined {
     const { logger } = this.#options;
     try {
       const path = this.#write();
       logger.info({ path }, `the trace of the last events is in ${path}`);
+      return path;
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       const advice = 'make room in the data directory';
       logger.error({ reason }, `the trace could not be dumped: ${reason}; ${advice}`);
+      return undefined;
     }
   }
 

@@ -113,7 +113,12 @@ export class ActorSystem {
 
   /** The tree, or the part of it under a path such as `node-1/store-0`. */
   inspect(path: string = this.name): Inspection | undefined {
-    return this.#host.find(path)?.inspect();
+    return this.#host.find(path)?.inspect(true);
+  }
+
+  /** The tree without what its actors say of themselves, which may be long. */
+  get outline(): Inspection | undefined {
+    return this.#host.find(this.name)?.inspect(false);
   }
 
   /**

@@ -59,7 +59,7 @@ export interface Child {
   kill(reason: ExitReason): void;
   /** There will be no next incarnation: what waits becomes dead letters, the door closes. */
   retire(): void;
-  inspect(): Inspection;
+  inspect(describes: boolean): Inspection;
 }
 
 export interface Parent {

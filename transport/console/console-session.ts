@@ -179,9 +179,9 @@ export class ConsoleSession {
       return this.#tell({ type: 'refused', id, reason });
     }
     const watcher: Watcher = {
-      show: (body) => {
+      show: (view) => {
         // The next one is newer than what it would have to wait for.
-        if (!this.#isFull()) this.#tell({ type: 'view', id, body });
+        if (!this.#isFull()) this.#socket.send(view.messageTo(id));
       },
     };
     const stop = this.#options.views.watch(view, args, watcher);

@@ -4,11 +4,32 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeCbor } from '../cbor.ts';
-import type { Args, LiveView } from './console-protocol.ts';
+import type { Args, ConsoleMessage, LiveView } from './console-protocol.ts';
+
+/** A view as it was gathered, for all of its watchers. */
+class GatheredView {
+  /** As in `ConsoleMessage`. */
+  readonly #body: Uint8Array;
+  /** By the subscription: most pages give a view the same number. */
+  readonly #messages = new Map<number, Uint8Array>();
+
+  constructor(data: unknown) {
+    this.#body = encodeCbor({ atMs: Date.now(), data });
+  }
+
+  /** The message that tells it. */
+  messageTo(id: number): Uint8Array {
+    const known = this.#messages.get(id);
+    if (known !== undefined) return known;
+    const message: ConsoleMessage = { type: 'view', id, body: this.#body };
+    const bytes = encodeCbor(message);
+    this.#messages.set(id, bytes);
+    return bytes;
+  }
+}
 
 export interface Watcher {
-  /** `body` as in `ConsoleMessage`; shared by all watchers. */
-  show(body: Uint8Array): void;
+  show(view: GatheredView): void;
 }
 
 interface LiveViewsOptions {
@@ -22,7 +43,7 @@ interface Topic {
   readonly view: LiveView;
   readonly args: Args;
   readonly watchers: Set<Watcher>;
-  latest: Uint8Array | undefined;
+  latest: GatheredView | undefined;
 }
 
 const EVERY_MS = 1_000;
@@ -70,7 +91,7 @@ export class LiveViews {
     while (topic.watchers.size > 0 || idle < KEPT_ROUNDS) {
       const startMs = performance.now();
       if (topic.watchers.size > 0) {
-        topic.latest = bodyOf(await this.#gathered(gather, topic));
+        topic.latest = new GatheredView(await this.#gathered(gather, topic));
         for (const watcher of topic.watchers) watcher.show(topic.latest);
       }
       idle = topic.watchers.size > 0 ? 0 : idle + 1;
@@ -88,8 +109,4 @@ export class LiveViews {
       return { error: error instanceof Error ? error.message : String(error) };
     }
   }
-}
-
-function bodyOf(data: unknown): Uint8Array {
-  return encodeCbor({ atMs: Date.now(), data });
 }

@@ -53,10 +53,15 @@ export class LatencyBoard {
   }
 
   /** Since the start. */
+  quantileUs(phase: Measured, share: number): number {
+    return Math.round(this.#phases[phase].quantileUs(share));
+  }
+
+  /** Since the start. */
   report(): PhaseReport[] {
     return MEASURED.map((phase) => {
       const histogram = this.#phases[phase];
-      const at = (share: number): number => Math.round(histogram.quantileUs(share));
+      const at = (share: number): number => this.quantileUs(phase, share);
       return {
         phase,
         count: histogram.count,

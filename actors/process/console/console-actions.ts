@@ -10,7 +10,8 @@ import { escapeUtf8 } from '../../../transport/escape.ts';
 
 interface ActionParts {
   readonly run: (user: string, commands: readonly (readonly string[])[]) => Promise<RedisReply[]>;
-  readonly dumpTrace: () => void;
+  /** The file; undefined: it could not be written. */
+  readonly dumpTrace: () => string | undefined;
   /** Proposes a split; returns why not. */
   readonly split: (atSlot: number, user: string) => string | undefined;
   readonly audit: (user: string, what: string) => void;
@@ -46,7 +47,7 @@ export class ConsoleActions {
     const action = String(args['action']);
     if (action === 'trace.dump') {
       const what = 'Write the trace of the last events into the data directory of this node.';
-      return { what, confirm: 'dump', perform: () => this.#parts.dumpTrace() };
+      return { what, confirm: 'dump', perform: () => this.#dump() };
     }
     if (action === 'range.split') {
       const slot = Number(args['slot']);
@@ -62,6 +63,12 @@ export class ConsoleActions {
       return { what, confirm: id, perform: () => this.#one(user, [command]) };
     }
     return this.#changeOfKey(action, args, user);
+  }
+
+  #dump(): string {
+    const path = this.#parts.dumpTrace();
+    if (path === undefined) throw new Error('the trace could not be written: see Logs');
+    return `It is in ${path}.`;
   }
 
   #split(slot: number, user: string): string {

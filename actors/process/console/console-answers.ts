@@ -112,7 +112,7 @@ export class ConsoleAnswers {
       actor: {
         role,
         answer: ({ path = '' }) => ({
-          description: findActor(node.node.system.inspect(), String(path)),
+          description: descriptionOf(node.node.system.inspect(String(path))),
           messages: recorder.received(String(path), MESSAGES_SHOWN).map(shownMessage),
         }),
       },
@@ -158,7 +158,7 @@ export class ConsoleAnswers {
     const { system } = this.#sources.node.node;
     const { deadLetters } = system;
     return {
-      tree: withoutDescriptions(system.inspect()),
+      tree: system.outline,
       monotonicMs: this.#sources.node.clock.monotonicMs(),
       deadLetters: deadLetters.since(deadLetters.total - DEAD_LETTERS_SHOWN).toReversed(),
     };
@@ -204,25 +204,9 @@ export class ConsoleAnswers {
   }
 }
 
-/** They may be long: that of one actor is asked for by itself. */
-function withoutDescriptions(inspection: Inspection | undefined): unknown {
-  if (inspection === undefined) return undefined;
-  if (inspection.kind === 'supervisor') {
-    return { ...inspection, children: inspection.children.map(withoutDescriptions) };
-  }
-  const { description: _description, ...shown } = inspection;
-  return shown;
-}
-
-function findActor(inspection: Inspection | undefined, path: string): unknown {
-  if (inspection?.kind === 'supervisor') {
-    for (const child of inspection.children) {
-      const found = findActor(child, path);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-  return inspection?.path === path ? JSON.stringify(inspection.description, null, 2) : undefined;
+function descriptionOf(inspection: Inspection | undefined): string | undefined {
+  if (inspection?.kind !== 'actor') return undefined;
+  return JSON.stringify(inspection.description, null, 2);
 }
 
 function shownMessage(event: TraceEvent): unknown {

@@ -4,6 +4,7 @@
  */
 import type { OverviewSample } from '../../../transport/console/samples.ts';
 import { findingsOf } from '../../../transport/http/findings.ts';
+import type { NodeStatus } from '../../../transport/http/node-status.ts';
 import type { Inspection } from '../../runtime/inspection.ts';
 import type { NodeReport, ReportedNode } from '../node-report.ts';
 import { openFilesMax } from '../settings/open-files.ts';
@@ -26,10 +27,11 @@ export class OverviewSampler {
     const { openFiles, ...space } = await this.#host.facts(clock.monotonicMs());
     const { user, system } = process.cpuUsage();
     const { verdict } = node.time;
-    const actors = countActors(node.system.inspect());
+    const actors = countActors(node.system.outline);
     const { reads = 0, writes = 0, local = 0 } = gateway?.commandsByFamily() ?? {};
+    const status = this.#report.status();
     return {
-      status: this.#report.status(),
+      status,
       memory: {
         rssBytes: process.memoryUsage.rss(),
         storeBytes: board.storeBytes,
@@ -45,7 +47,7 @@ export class OverviewSampler {
       ...actors,
       deadLetters: node.system.deadLetters.total,
       latency: { read: board.latency.sparse('read'), write: board.latency.sparse('write') },
-      findings: this.#findings(openFiles),
+      findings: this.#findings(status, openFiles),
     };
   }
 
@@ -63,15 +65,14 @@ export class OverviewSampler {
     });
   }
 
-  #findings(openFiles: number): OverviewSample['findings'] {
+  #findings(status: NodeStatus, openFiles: number): OverviewSample['findings'] {
     const { node, board, config } = this.#node;
     const { verdict } = node.time;
-    const sync = board.latency.report().find(({ phase }) => phase === 'sync');
     return findingsOf({
       place: `node ${config.nodeId}`,
-      status: this.#report.status(),
+      status,
       clockOffsetSeconds: verdict.type === 'unknown' ? Number.NaN : verdict.aheadUs / 1e6,
-      syncP99Us: sync?.p99Us,
+      syncP99Us: board.latency.quantileUs('sync', 0.99),
       openFiles,
       openFilesMax: this.#openFilesMax,
     });

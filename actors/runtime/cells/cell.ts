@@ -247,7 +247,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
     this.#watchers.delete(watcher);
   }
 
-  inspect(): ActorInspection {
+  inspect(describes: boolean): ActorInspection {
     return {
       kind: 'actor',
       path: this.path,
@@ -263,7 +263,7 @@ export class Cell<M> implements Child, IncarnationOwner<M>, WatchTarget {
       turns: this.#turns,
       busyMs: this.#busyMs,
       lastCrash: this.#lastCrash,
-      description: this.#describe(),
+      description: describes ? this.#describe() : undefined,
     };
   }
 

@@ -174,7 +174,7 @@ export class Supervisor implements Child, Parent {
     this.#advance();
   }
 
-  inspect(): SupervisorInspection {
+  inspect(describes: boolean): SupervisorInspection {
     return {
       kind: 'supervisor',
       path: this.path,
@@ -184,7 +184,7 @@ export class Supervisor implements Child, Parent {
       periodMs: this.#spec.periodMs,
       restartsInPeriod: this.#intensity.restartsInPeriod(this.#host.clock.monotonicMs()),
       restarts: this.#restarts,
-      children: this.#entries.map(({ child }) => child.inspect()),
+      children: this.#entries.map(({ child }) => child.inspect(describes)),
     };
   }
 

@@ -5,12 +5,13 @@ import { ConsoleActions } from '../../../../actors/process/console/console-actio
 class Bench {
   readonly ran: string[] = [];
   readonly audit: string[] = [];
+  dumped: string | undefined = '/data/traces/1.jsonl';
   readonly actions = new ConsoleActions({
     run: (user, commands) => {
       this.ran.push(...commands.map((words) => `${user}: ${words.join(' ')}`));
       return Promise.resolve(commands.map(() => 'OK'));
     },
-    dumpTrace: () => this.ran.push('dump'),
+    dumpTrace: () => this.dumped,
     split: (atSlot, user) => {
       if (atSlot === 0) return 'no range can be split there';
       this.ran.push(`${user}: split ${atSlot}`);
@@ -70,6 +71,14 @@ test.each([
   [{ action: 'flush', key: 'k' }, 'there is no action "flush"'],
 ])('%j is refused', async (args, reason) => {
   await expect(new Bench().actions.act({ ...args, confirm: 'k' }, 'ada')).rejects.toThrow(reason);
+});
+
+test('a dump of the trace tells its file, or that there is none', async () => {
+  const bench = new Bench();
+  const dump = () => bench.actions.act({ action: 'trace.dump', confirm: 'dump' }, 'ada');
+  expect(await dump()).toMatchObject({ result: 'It is in /data/traces/1.jsonl.' });
+  bench.dumped = undefined;
+  await expect(dump()).rejects.toThrow('could not be written');
 });
 
 test('a range is split by an administrator alone, where it can be', async () => {

@@ -501,4 +501,5 @@ test('inspect shows the state of an actor', () => {
     lastCrash: undefined,
     description: { balance: 3 },
   });
+  expect(system.outline).toMatchObject({ children: [{ path: 'node/a', description: undefined }] });
 });
