@@ -534,23 +534,25 @@ export class StateMachine {
 
   /**
    * Right after a command with `mayWait`: if it has found nothing, its keys are waited for from
-   * this place on. Otherwise the client waits for nothing any more.
+   * this place on. Otherwise those of an attempt before it are, until `stopWaiting` or `passWait`.
    */
   waiting(wait: WaitId): Waiting | undefined {
     const { context } = this.#databases;
     const { nothing } = context;
     context.mayWait = false;
     context.nothing = undefined;
-    if (nothing === undefined) {
-      this.stopWaiting(wait);
-      return undefined;
-    }
+    if (nothing === undefined) return undefined;
     context.waited ??= new WaitedKeys();
     context.waited.add(wait, nothing);
     const { keys, again } = nothing;
     const database = this.#databases.selected(nothing.database);
     const type = waitedType(nothing.type.name, nothing.group);
     return { database, keys, type, again };
+  }
+
+  /** Another client waits for the same keys in the place of this one. */
+  passWait(wait: WaitId, to: WaitId): void {
+    this.#databases.context.waited?.pass(wait, to);
   }
 
   stopWaiting(wait: WaitId): void {

@@ -15,6 +15,7 @@ import { EngineError } from '../../storage/errors.ts';
 import type { Footprint } from '../../storage/keyspace/footprint.ts';
 import { firstSlotOf } from '../../storage/keyspace/slots.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
+import type { WaitId } from '../../storage/keyspace/waited-keys.ts';
 import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
 import { isUnitHead } from '../../storage/transaction-body.ts';
@@ -23,6 +24,7 @@ import type {
   Part,
   PartAnswer,
   PartReplies,
+  ReplyFlow,
   StoreNews,
   UnitId,
 } from '../../transport/resp/connection/part.ts';
@@ -890,13 +892,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         this.#isPaused = false;
         return this.#apply();
       case 'ReplyCredit':
-        return this.#held.credit(message, message.upTo);
       case 'RepliesAbandoned':
-        return this.#held.abandon(message);
       case 'TrackWrites':
-        return this.#trackWrites(message.isOn);
       case 'StopWaiting':
-        return this.#stopWaiting(message.unit);
+      case 'PassWait':
+        return this.#receiveFlow(message);
       case 'Durable': {
         const proceed = this.#proceedWithFlush;
         this.#proceedWithFlush = undefined;
@@ -925,14 +925,33 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     }
   }
 
+  #receiveFlow(message: ReplyFlow): void {
+    switch (message.type) {
+      case 'ReplyCredit':
+        return this.#held.credit(message, message.upTo);
+      case 'RepliesAbandoned':
+        return this.#held.abandon(message);
+      case 'TrackWrites':
+        return this.#trackWrites(message.isOn);
+      case 'StopWaiting':
+        return this.#stopWaiting(message.unit);
+      case 'PassWait':
+        return this.#passWait(message.unit, message.to);
+    }
+  }
+
   #trackWrites(isOn: boolean): void {
     this.#tracksWrites = isOn;
     for (const { machine } of this.#members.values()) machine.tracksWrites = isOn;
   }
 
-  #stopWaiting({ connection, sequence }: UnitId): void {
+  #stopWaiting(unit: UnitId): void {
+    for (const { machine } of this.#members.values()) machine.stopWaiting(waitIdOf(unit));
+  }
+
+  #passWait(from: UnitId, to: UnitId): void {
     for (const { machine } of this.#members.values()) {
-      machine.stopWaiting({ connection, attempt: sequence });
+      machine.passWait(waitIdOf(from), waitIdOf(to));
     }
   }
 
@@ -987,9 +1006,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
 /** Right after the command of a part: the keys that its client waits for. */
 function waitingFor(machine: StateMachine, part: Part): PartReplies['waiting'] {
-  if (!part.waits) return undefined;
-  const { connection, sequence } = part.unit;
-  return machine.waiting({ connection, attempt: sequence });
+  return part.waits ? machine.waiting(waitIdOf(part.unit)) : undefined;
+}
+
+function waitIdOf({ connection, sequence }: UnitId): WaitId {
+  return { connection, attempt: sequence };
 }
 
 function readingOf(

@@ -102,6 +102,8 @@ export class WaitedKeys {
 
   /** The client's last command has found nothing. */
   add({ connection, attempt }: WaitId, nothing: Nothing): void {
+    // The answer of an attempt that was given up may come late.
+    if ((this.#waits.get(connection)?.attempt ?? 0) > attempt) return;
     this.#drop(connection);
     const waited = nothing.keys.map((key, i) => this.#keyOf(key, nothing, nothing.entries[i]));
     for (const { waiters } of waited) waiters.add(connection);
@@ -112,6 +114,16 @@ export class WaitedKeys {
   remove({ connection, attempt }: WaitId): void {
     const wait = this.#waits.get(connection);
     if (wait !== undefined && wait.attempt <= attempt) this.#drop(connection);
+  }
+
+  /** Another client waits for the same keys in its place. */
+  pass({ connection, attempt }: WaitId, to: WaitId): void {
+    const wait = this.#waits.get(connection);
+    if (wait === undefined || wait.attempt > attempt) return;
+    this.#drop(to.connection);
+    for (const { waiters } of wait.keys) waiters.add(to.connection);
+    this.#waits.set(to.connection, { attempt: to.attempt, keys: wait.keys });
+    this.#drop(connection);
   }
 
   /** A key has this entry now. */

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { runWaiting } from './waiting.ts';
 
-const SEEDS = Number(process.env['HOLO_WAITING_SEEDS'] ?? 5);
+const SEEDS = Number(process.env['HOLO_WAITING_SEEDS'] ?? 4);
 
 test.each(Array.from({ length: SEEDS }, (_, i) => i + 1))(
   'seed %i: elements are taken once, and no client sleeps beside one',

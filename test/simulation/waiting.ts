@@ -1,15 +1,17 @@
 /**
- * Clients that wait for keys (BLPOP), on the real gateways of simulated nodes, while nodes and
- * actors crash and links break. Checks that no element is taken twice, and that no client sleeps
- * while its key has elements.
+ * Clients that wait for keys (BLPOP), and for entries of a stream as consumers of a group
+ * (XREADGROUP), on the real gateways of simulated nodes, while nodes and actors crash and links
+ * break. Checks that no element is taken twice, and that no client sleeps while its key has some.
  */
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { FakeSocket, request } from '../transport/resp/harness.ts';
-import { parseReplies } from './client.ts';
 import { Scenario } from './scenario.ts';
 
 const NODES = 3;
 const KEYS = ['q', 'r'];
+const STREAM = 's';
+/** Reads of no new consumer: what is left for the group. */
+const LEFT = `XREADGROUP GROUP g last NOACK STREAMS ${STREAM} >`;
 const LOAD_MS = 2_500;
 const STEP_MS = 5;
 const HEALED_MS = 8_000;
@@ -17,6 +19,9 @@ const HEALED_MS = 8_000;
 interface Worker {
   readonly node: number;
   readonly line: string;
+  readonly isForEver: boolean;
+  /** Lines of an answer that brings an element, which is the last one. */
+  readonly lines: number;
   socket: FakeSocket | undefined;
   /** Bytes of a reply that has not come whole. */
   text: string;
@@ -45,17 +50,19 @@ class WaitingRun {
     this.scenario = new Scenario(NODES, { commandTimeoutMs: 2_000, crashAfterCutRate: 0 }, seed, {
       hasGateways: true,
     });
+    // On each node one whose time is soon over, and two that wait for ever.
     for (let i = 0; i < 9; i += 1) {
-      // On each node one whose time is soon over, and two that wait for ever.
-      const line = i < NODES ? `BLPOP ${KEYS[i % 2]} 0.7` : `BLPOP ${KEYS.join(' ')} 0`;
-      this.workers.push({
-        node: (i % NODES) + 1,
-        line,
-        socket: undefined,
-        text: '',
-        isAsleep: false,
-      });
+      const isForEver = i >= NODES;
+      const line = isForEver ? `BLPOP ${KEYS.join(' ')} 0` : `BLPOP ${KEYS[i % 2]} 0.7`;
+      this.#addWorker(i, line, isForEver, 5);
+      const block = `BLOCK ${isForEver ? 0 : 700} COUNT 1 NOACK STREAMS ${STREAM} >`;
+      this.#addWorker(i, `XREADGROUP GROUP g c${i} ${block}`, isForEver, 13);
     }
+  }
+
+  #addWorker(i: number, line: string, isForEver: boolean, lines: number): void {
+    const state = { socket: undefined, text: '', isAsleep: false };
+    this.workers.push({ node: (i % NODES) + 1, line, isForEver, lines, ...state });
   }
 
   #draw(count: number): number {
@@ -99,29 +106,32 @@ class WaitingRun {
   }
 
   #answered(worker: Worker): void {
-    // BLPOP answers an error, null, or a key and its element.
-    const isWhole = /^(-.*|\*-1|\*2\r\n\$\d+\r\n.*\r\n\$\d+\r\n.*)\r\n$/.test(worker.text);
-    if (!isWhole) return;
-    const [reply] = parseReplies(Buffer.from(worker.text, 'latin1'));
+    // An error, null, or an element with what it is of.
+    const lines = worker.text.split('\r\n').slice(0, -1);
+    const hasElement = /^\*[12]/.test(worker.text);
+    if (hasElement && lines.length < worker.lines) return;
     worker.text = '';
     worker.isAsleep = false;
-    if (!Array.isArray(reply)) return;
-    const item = String(reply[1]);
+    if (!hasElement) return;
+    const item = lines.at(-1) as string;
     if (this.taken.has(item)) this.violations.push(`${item} is taken twice`);
     if (!this.pushed.has(item)) this.violations.push(`${item} was never pushed`);
     this.taken.add(item);
   }
 
   push(): void {
-    const count = 1 + this.#draw(3);
-    const key = KEYS[this.#draw(KEYS.length)];
+    const key = [...KEYS, STREAM][this.#draw(KEYS.length + 1)];
+    const count = key === STREAM ? 1 : 1 + this.#draw(3);
     const items = Array.from({ length: count }, () => {
       this.#pushes += 1;
       return String(this.#pushes);
     });
     for (const item of items) this.pushed.add(item);
     this.#pusher = this.attach(1 + this.#draw(NODES)) ?? this.#pusher;
-    this.send(this.#pusher, `RPUSH ${key} ${items.join(' ')}`);
+    this.send(
+      this.#pusher,
+      key === STREAM ? `XADD s * item ${items[0]}` : `RPUSH ${key} ${items.join(' ')}`,
+    );
   }
 
   disturb(): void {
@@ -154,6 +164,8 @@ class WaitingRun {
   run(): Outcome {
     const { scenario } = this;
     const { scheduler } = scenario.cluster;
+    this.send(this.attach(1), `XGROUP CREATE ${STREAM} g $ MKSTREAM`);
+    scenario.run(500);
     const untilMs = scheduler.nowMs + LOAD_MS;
     while (scheduler.nowMs < untilMs) {
       this.work();
@@ -186,32 +198,38 @@ class WaitingRun {
   #check(): void {
     const survivor = 1 + this.#draw(NODES);
     for (const worker of this.workers.splice(0)) {
-      if (worker.node === survivor && worker.line.endsWith(' 0')) this.workers.push(worker);
+      if (worker.node === survivor && worker.isForEver) this.workers.push(worker);
       else if (worker.socket !== undefined) this.#ends.get(worker.socket)?.();
     }
-    for (const item of ['last0', 'last1']) this.pushed.add(item);
+    for (const item of ['last0', 'last1', 'last2', 'last3']) this.pushed.add(item);
     // Other nodes are still told to have clients: the element may be for one of those.
     const other = 1 + (survivor % NODES);
-    this.send(this.attach(other), `RPUSH ${KEYS[0]} last0`);
+    const pusher = this.attach(other);
+    this.send(pusher, `RPUSH ${KEYS[0]} last0`);
+    this.send(pusher, `XADD ${STREAM} * item last2`);
     this.#workFor(2_000);
-    this.#expectEmpty(KEYS[0]);
+    this.#expectEmpty(`LRANGE ${KEYS[0]} 0 -1`);
+    this.#expectEmpty(LEFT);
     // Its store forgets who waits.
     const node = this.scenario.node(survivor);
     node.actorCrashes += 1;
     node.node?.system.crash(`node-${survivor}/store-0/executor`, new Error('injected'));
     this.#workFor(2_000);
-    this.send(this.attach(other), `RPUSH ${KEYS[1]} last1`);
+    const again = this.attach(other);
+    this.send(again, `RPUSH ${KEYS[1]} last1`);
+    this.send(again, `XADD ${STREAM} * item last3`);
     this.#workFor(3_000);
-    for (const key of KEYS) this.#expectEmpty(key);
+    for (const key of KEYS) this.#expectEmpty(`LRANGE ${key} 0 -1`);
+    this.#expectEmpty(LEFT);
   }
 
-  #expectEmpty(key: string | undefined): void {
+  #expectEmpty(question: string): void {
     const reader = this.attach(1);
-    this.send(reader, `LRANGE ${key} 0 -1`);
+    this.send(reader, question);
     this.scenario.run(1_000);
     const left = reader?.text ?? '';
-    if (left === '*0\r\n') return;
-    this.violations.push(`clients sleep while ${key} has elements: ${JSON.stringify(left)}`);
+    if (left === '*0\r\n' || left === '*-1\r\n') return;
+    this.violations.push(`clients sleep beside elements (${question}): ${JSON.stringify(left)}`);
   }
 }
 

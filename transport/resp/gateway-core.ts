@@ -57,6 +57,8 @@ export interface GatewayCore {
   waitFor(client: WaitingClient, waitedFor: WaitedFor, deadlineMs: number, isNew: boolean): void;
   /** The client of the unit, or of one before it, waits no longer. */
   stopWaiting(client: WaitingClient, unit: UnitId): void;
+  /** An attempt that was given up has found nothing after all. */
+  forgetWait(unit: UnitId): void;
   /** The client is gone, and with it what the command under way takes. */
   orphaned(unit: UnitId): void;
   /** The rest of the part's replies is not wanted. */

@@ -220,7 +220,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     const { unit } = answer;
     const isOrphan = this.#orphans.delete(unit.connection);
     if (answer.type !== 'PartReplies') return;
-    if (answer.waiting !== undefined) this.#options.flow({ type: 'StopWaiting', unit });
+    if (answer.waiting !== undefined) this.forgetWait(unit);
     else if (isOrphan && answer.errors.length === 0) this.counters.orphanedPops += 1;
   }
 
@@ -343,7 +343,13 @@ export class Gateway implements GatewayCore, ClientDirectory {
   }
 
   stopWaiting(client: WaitingClient, unit: UnitId): void {
-    this.waiters.remove(client);
+    const to = this.waiters.remove(client)?.unit;
+    this.#options.flow(
+      to === undefined ? { type: 'StopWaiting', unit } : { type: 'PassWait', unit, to },
+    );
+  }
+
+  forgetWait(unit: UnitId): void {
     this.#options.flow({ type: 'StopWaiting', unit });
   }
 

@@ -260,8 +260,16 @@ describe('a command that waits', () => {
     bench.execute([wait(1, 'BLPOP a 0')]);
     expect(bench.answers.at(-1)?.type).toBe('PartReplies');
     expect(bench.answers.at(-1)).not.toHaveProperty('waiting');
-    bench.execute([part(2, 'RPUSH a 4')]);
-    expect(bench.news).toHaveLength(4);
+    // Until the client says that it has its answer, or that another one waits in its place.
+    bench.execute([part(2, 'RPUSH a 4', 'LPOP a')]);
+    const [unit, to] = [1, 9].map((connection) => ({ connection, sequence: 1 }));
+    bench.tell({ type: 'PassWait', unit: unit ?? expect.fail(), to: to ?? expect.fail() });
+    bench.tell({ type: 'StopWaiting', unit: unit ?? expect.fail() });
+    bench.execute([part(2, 'RPUSH a 5')]);
+    expect(bench.news).toHaveLength(7);
+    bench.tell({ type: 'StopWaiting', unit: to ?? expect.fail() });
+    bench.execute([part(2, 'RPUSH a 6')]);
+    expect(bench.news).toHaveLength(7);
   });
 
   test('is not told any more when its client is gone, or in a block', () => {

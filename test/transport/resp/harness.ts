@@ -103,6 +103,7 @@ export class FakeSocket implements ClientSocket {
 interface TestCoordinator {
   readonly submit: (part: Part) => boolean;
   answer: (news: StoreNews) => void;
+  readonly flow?: (message: ReplyFlow) => void;
 }
 
 export interface HarnessClient {
@@ -175,6 +176,7 @@ export class Harness {
       submit,
       flow: (message) => {
         if (message.type !== 'TrackWrites') this.flows.push(message);
+        executing.flow?.(message);
       },
       wake: () => {
         this.#isAwake = true;

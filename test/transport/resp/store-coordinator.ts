@@ -6,7 +6,7 @@ import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine
 import type { MachineGroup } from '../../../storage/engine.ts';
 import { StateMachine } from '../../../storage/state-machine.ts';
 import { ReplyWriter } from '../../../transport/resp/codec/encoder.ts';
-import type { Part, StoreNews } from '../../../transport/resp/connection/part.ts';
+import type { Part, ReplyFlow, StoreNews } from '../../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../../transport/resp/connection/part-renderer.ts';
 import { GROUP, META } from '../../storage/harness.ts';
 
@@ -43,6 +43,15 @@ export class StoreCoordinator {
     if (this.isHeld) this.held.push(part);
     else this.#execute(part);
     return true;
+  };
+
+  readonly flow = (message: ReplyFlow): void => {
+    if (message.type !== 'StopWaiting' && message.type !== 'PassWait') return;
+    const { connection, sequence } = message.unit;
+    const wait = { connection, attempt: sequence };
+    if (message.type === 'StopWaiting') return this.machine.stopWaiting(wait);
+    const { to } = message;
+    this.machine.passWait(wait, { connection: to.connection, attempt: to.sequence });
   };
 
   /** Executes the oldest part that waits. */

@@ -51,6 +51,10 @@ export class ClientWait implements WaitingClient, PausedClient {
     this.#owner = owner;
   }
 
+  get unit(): UnitId | undefined {
+    return this.#wait?.unit?.id;
+  }
+
   get isBlocked(): boolean {
     return this.#wait?.isBlocked === true;
   }

@@ -460,7 +460,9 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   #ignore(answer: PartAnswer): void {
-    if (answer.type === 'PartReplies' && !answer.last) this.#core.abandon(answer);
+    if (answer.type !== 'PartReplies') return;
+    if (!answer.last) this.#core.abandon(answer);
+    if (answer.waiting !== undefined) this.#core.forgetWait(answer.unit);
   }
 
   #unitDone(unit: UnitUnderWay): void {

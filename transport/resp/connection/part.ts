@@ -115,13 +115,23 @@ interface StopWaiting {
   readonly unit: UnitId;
 }
 
+/**
+ * The same; another client, which its unit names, waits for the same keys, and has not made an
+ * attempt: what the store knows of the one is of the other from now on.
+ */
+interface PassWait {
+  readonly type: 'PassWait';
+  readonly unit: UnitId;
+  readonly to: UnitId;
+}
+
 /** Whether clients of this node keep what they read. A store takes it for so until it is told. */
 interface TrackWrites {
   readonly type: 'TrackWrites';
   readonly isOn: boolean;
 }
 
-export type ReplyFlow = ReplyCredit | RepliesAbandoned | StopWaiting | TrackWrites;
+export type ReplyFlow = ReplyCredit | RepliesAbandoned | StopWaiting | PassWait | TrackWrites;
 
 /** Keys that clients wait for, and that were written by one transaction. */
 interface KeysReady {

@@ -57,7 +57,9 @@ export class TrackedClient {
   reads({ command }: StoreRoute, args: Arguments, isInMulti: boolean): void {
     const tracking = this.#tracking;
     if (tracking === undefined) return;
-    if (command.kind === 'read' && typeof command.keys !== 'string' && tracking.takesNext()) {
+    // A script may read all keys that it names.
+    const reads = command.kind === 'read' || command.group === 'scripting';
+    if (reads && typeof command.keys !== 'string' && tracking.takesNext()) {
       for (const i of keysAmong(command.keys, args)) {
         this.#core.tracking.reads(tracking, args.text(i));
       }

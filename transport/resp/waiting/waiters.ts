@@ -11,6 +11,8 @@ import type { ReadyKey } from '../../../storage/keyspace/waited-keys.ts';
 
 /** A connection whose command has found nothing. */
 export interface WaitingClient {
+  /** That of its command. */
+  readonly unit: { readonly connection: number; readonly sequence: number } | undefined;
   /** Runs its command again; `remove` or `add` follows when it is answered. */
   tryAgain(): void;
   /** Its time is over. Calls `remove`, now or when the attempt under way is answered. */
@@ -42,8 +44,12 @@ interface Wait {
   /** Monotonic milliseconds; Infinity: it waits for ever. */
   readonly deadlineMs: number;
   isTrying: boolean;
-  /** Its store does not know that it waits: it has not tried yet, or the store began anew. */
-  isLost: boolean;
+  hasTried: boolean;
+  /**
+   * Its store knows that it waits. It does not where the client has not tried yet, unless another
+   * one has left it its place, and where the store has begun anew.
+   */
+  isNoted: boolean;
 }
 
 class WaitedKey {
@@ -83,12 +89,12 @@ class WaitedKey {
   /** The one whose turn it is: an element is for it, or its store does not know of it. */
   next(): Wait | undefined {
     for (const reader of this.lostReaders) return reader;
-    const first = this.#firstTaker();
-    return this.credit > 0 || first?.isLost === true ? first : undefined;
+    const first = this.firstTaker();
+    return this.credit > 0 || first?.isNoted === false ? first : undefined;
   }
 
   /** Those in front of it that try do so for other keys: one for each of these. */
-  #firstTaker(): Wait | undefined {
+  firstTaker(): Wait | undefined {
     for (const wait of this.takers) if (!wait.isTrying) return wait;
     return undefined;
   }
@@ -133,6 +139,7 @@ export class Waiters {
     const known = this.#waits.get(client);
     if (known !== undefined) {
       known.isTrying = false;
+      known.isNoted = true;
       for (const key of known.keys) {
         // It has looked, and its store tells of all that comes from now on.
         key.left = 0;
@@ -146,7 +153,8 @@ export class Waiters {
     }
     const { keys, takes } = waitedFor;
     const waited = [...new Set(keys)].map((key) => this.#keyOf(nameOf(waitedFor, key)));
-    const wait = { client, keys: waited, takes, deadlineMs, isTrying: false, isLost: isNew };
+    const state = { isTrying: false, hasTried: !isNew, isNoted: !isNew };
+    const wait = { client, keys: waited, takes, deadlineMs, ...state };
     this.#waits.set(client, wait);
     for (const key of waited) {
       key.add(wait);
@@ -154,11 +162,16 @@ export class Waiters {
     }
   }
 
-  /** The client has its answer, or is gone. */
-  remove(client: WaitingClient): void {
+  /**
+   * The client has its answer, or is gone. Returns the one that waits in its place from now on, as
+   * its store is to be told: so the store needs no attempt to know of it.
+   */
+  remove(client: WaitingClient): WaitingClient | undefined {
     const wait = this.#waits.get(client);
-    if (wait === undefined) return;
+    if (wait === undefined) return undefined;
     this.#waits.delete(client);
+    const heir = this.#heirOf(wait);
+    if (heir !== undefined) heir.isNoted = true;
     for (const key of wait.keys) {
       key.delete(wait);
       if (wait.takes) this.#options.changed(key.name, key.takers.size);
@@ -166,6 +179,18 @@ export class Waiters {
       if (key.isUnused) this.#keys.delete(key.name);
       else this.#next(key);
     }
+    return heir?.client;
+  }
+
+  /** The next one for the same keys, if its store does not know of it. */
+  #heirOf(wait: Wait): Wait | undefined {
+    const [key] = wait.keys;
+    if (!wait.isNoted || !wait.takes || key === undefined) return undefined;
+    key.takers.delete(wait);
+    const next = key.firstTaker();
+    const isSame =
+      next?.keys.length === wait.keys.length && wait.keys.every((each) => next.keys.includes(each));
+    return isSame && !next.isNoted ? next : undefined;
   }
 
   /** A key has been written. */
@@ -191,8 +216,8 @@ export class Waiters {
   /** Stores have forgotten who waits: the first for each key tries again, and is known then. */
   lost(): void {
     for (const wait of this.#waits.values()) {
-      wait.isLost = !wait.isTrying;
-      if (wait.takes || !wait.isLost) continue;
+      wait.isNoted = false;
+      if (wait.takes || wait.isTrying) continue;
       for (const key of wait.keys) key.lostReaders.add(wait);
     }
     for (const key of [...this.#keys.values()]) {
@@ -225,7 +250,7 @@ export class Waiters {
   /** Lets a client try that has not tried yet, out of turn. `false`: it has tried. */
   tryNow(client: WaitingClient): boolean {
     const wait = this.#waits.get(client);
-    if (wait === undefined || !wait.isLost || wait.isTrying) return false;
+    if (wait === undefined || wait.hasTried || wait.isTrying) return false;
     this.#try(wait);
     return true;
   }
@@ -255,7 +280,7 @@ export class Waiters {
 
   #try(wait: Wait): void {
     wait.isTrying = true;
-    wait.isLost = false;
+    wait.hasTried = true;
     if (!wait.takes) for (const key of wait.keys) key.lostReaders.delete(wait);
     wait.client.tryAgain();
   }

@@ -79,8 +79,8 @@ test('a client hears once of each key that it has read, and of all where all are
   const harness = new Harness();
   const client = tracked(harness);
   client.ask(request('GET a') + request('MGET b c'));
-  client.ask(request('SET d 1'));
-  expect(written(harness, client, ['a', 'c', 'd', 'e'])).toBe(invalidate('a', 'c'));
+  client.ask(request('SET d 1') + request('EVAL 1 2 f g x') + request('EVAL_RO 1 1 h'));
+  expect(written(harness, client, [...'acdefghx'])).toBe(invalidate('a', 'c', 'f', 'g', 'h'));
   expect(written(harness, client, ['a'])).toBe('');
   expect(written(harness, client, 'all')).toBe('>2\r\n$10\r\ninvalidate\r\n_\r\n');
   expect(written(harness, client, ['b'])).toBe('');

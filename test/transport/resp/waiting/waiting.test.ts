@@ -83,6 +83,46 @@ test('clients are served in the order in which they came, each element once', ()
   ]);
 });
 
+// Each that queued was tried once in vain, to let its store know of it: 1.7 attempts per element.
+test('each element is tried for once, by clients that queue too', () => {
+  const world = new World();
+  const clients = Array.from({ length: 5 }, () => world.client('BLPOP q 0'));
+  const others = ['BLPOP r 0', 'BLPOP q r 0', 'BLPOP q 0'].map((line) => world.client(line));
+  const attempts = (): number => Number(world.info('blocking_attempts'));
+  const before = attempts();
+  for (const item of ['1', '2', '3']) world.push(`RPUSH q ${item}`);
+  world.push('RPUSH q 4 5');
+  expect(clients.map(({ socket }) => socket.text)).toEqual(
+    ['1', '2', '3', '4', '5'].map((item) => bulks('q', item)),
+  );
+  // Other keys, so the store does not know of it.
+  expect(attempts() - before).toBe(5 + 1);
+  world.push('RPUSH r 6 7');
+  world.push('RPUSH q 7');
+  expect(others.map(({ socket }) => socket.text)).toEqual([
+    bulks('r', '6'),
+    bulks('r', '7'),
+    bulks('q', '7'),
+  ]);
+  const last = [world.client('BLPOP q 0'), world.client('BLPOP q 0.2')];
+  // One that has not been tried is when its time is over, and so knows its answer.
+  world.harness.tick(250);
+  expect(last.map(({ socket }) => socket.text)).toEqual(['', '*-1\r\n']);
+  // The store has begun anew, and nobody inherits what it does not know.
+  last.push(world.client('BLPOP q 0'));
+  world.coordinator.isHeld = true;
+  world.push('RPUSH q 8');
+  world.coordinator.step();
+  world.harness.gateway.answered({ type: 'WaitsLost' });
+  world.coordinator.isHeld = false;
+  while (world.coordinator.held.length > 0) world.coordinator.step();
+  world.push('RPUSH q 9');
+  expect([last[0], last[2]].map((client) => client?.socket.text)).toEqual([
+    bulks('q', '8'),
+    bulks('q', '9'),
+  ]);
+});
+
 // The second one was tried every 50 ms, since the store had told last of an element.
 test('clients are not tried again while nothing comes', () => {
   const world = new World();
@@ -316,7 +356,8 @@ describe('of several nodes', () => {
   test('an element that another node leaves is taken after a while', () => {
     const tries: number[] = [];
     const waiters = new Waiters({ share: () => 0, changed: () => undefined });
-    const client = { tryAgain: () => void tries.push(1), waitExpired: () => undefined };
+    const tryAgain = (): void => void tries.push(1);
+    const client = { unit: undefined, tryAgain, waitExpired: () => undefined };
     const waited = { database: 0, keys: ['k'], type: 'list', takes: true };
     waiters.add(client, waited, Number.POSITIVE_INFINITY);
     const key = { database: 0, key: 'k', type: 'list', isGone: false };
