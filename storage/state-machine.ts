@@ -64,6 +64,7 @@ import {
 import { type NamedKey, namedKeys } from './spanning/named-keys.ts';
 import { SpanningKeyspaces } from './spanning/spanning-keyspaces.ts';
 import { allSteps, STEP_ELEMENTS_MAX, type Steps } from './steps.ts';
+import type { TopologyRules } from './topology-rules.ts';
 
 export interface StateMachineOptions {
   readonly engine: Engine;
@@ -76,6 +77,8 @@ export interface StateMachineOptions {
   readonly stepElementsMax?: number | undefined;
   /** A secret of this process, so that no client can choose keys that collide in its tables. */
   readonly tableHashKey: TableHashKey;
+  /** Of the meta group; see `DatabasesOptions`. */
+  readonly topologyRules?: TopologyRules | undefined;
 }
 
 /** From here on the executor waits for the flush before it applies more. */

@@ -7,7 +7,7 @@ import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { beginClosing, cancel, done, setPaused, split } from './changes.ts';
 import { formed } from './form.ts';
 import { claimFault, dropLeases, takeLeases } from './leases.ts';
-import { DOMAINS, type Domain, type LeaseClaim, type MetaCommand } from './meta-command.ts';
+import { DOMAINS, type LeaseClaim, type MetaCommand } from './meta-command.ts';
 import { inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
 import { ID_MAX, isText, isWhole, type TopologyNode } from './topology.ts';
 
@@ -73,12 +73,15 @@ function leaseFault(
   return claimFault(state.leases, claim, at);
 }
 
-function setController(state: MetaState, domain: Domain, paused: boolean): Outcome {
-  if (!DOMAINS.includes(domain)) return 'an unknown controller';
-  const others = state.pausedControllers.filter((each) => each !== domain);
-  const wasPaused = others.length < state.pausedControllers.length;
-  if (wasPaused === paused) return `the controller is ${paused ? '' : 'not '}paused`;
-  return { ...state, pausedControllers: paused ? [...others, domain].sort() : others };
+function setController(state: MetaState, name: string, paused: boolean): Outcome {
+  const named = DOMAINS.filter((domain) => domain === name || name === 'all');
+  if (named.length === 0) return 'an unknown controller';
+  const before = state.pausedControllers;
+  if (named.every((domain) => before.includes(domain) === paused)) {
+    return `the controller is ${paused ? '' : 'not '}paused`;
+  }
+  const others = before.filter((each) => !named.includes(each));
+  return { ...state, pausedControllers: paused ? [...others, ...named].sort() : others };
 }
 
 function nodeStarted(state: MetaState, { id, host, port, behaviourMax }: TopologyNode): Outcome {

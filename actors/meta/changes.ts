@@ -17,7 +17,7 @@ import {
   type TopologyRange,
 } from './topology.ts';
 
-/** Ranges that close at the same time. */
+/** Of `--closing-max`, when nothing else is said. */
 export const CLOSING_MAX = 16;
 
 interface ChangeName {
@@ -74,9 +74,9 @@ export function beginClosing(state: MetaState, name: ChangeName): Outcome {
   if (typeof open === 'string') return open;
   if (open.change.phase === 'closing') return 'the range is closing';
   if (open.change.isPaused) return 'the change is paused';
-  const { ranges } = state.topology;
+  const { ranges, closingMax } = state.topology;
   const closing = ranges.filter(({ change }) => change?.phase === 'closing').length;
-  if (closing >= CLOSING_MAX) return `${CLOSING_MAX} ranges are closing`;
+  if (closing >= closingMax) return `${closingMax} ranges are closing`;
   return withChange(state, open, { phase: 'closing' });
 }
 

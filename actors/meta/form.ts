@@ -13,12 +13,12 @@ import {
 } from './topology.ts';
 
 export function formed(form: Form): Outcome {
-  const { clusterId, initialRanges, rangesMax, behaviourLevel } = form;
+  const { clusterId, initialRanges, rangesMax, closingMax, behaviourLevel } = form;
   if (!isWhole(initialRanges, 1, RANGES_MAX)) return `1 to ${RANGES_MAX} ranges`;
   const nodes = form.nodes.toSorted((a, b) => a.id - b.id);
   const topology: Topology = {
     epoch: 1,
-    ...{ clusterId, behaviourLevel, rangesMax },
+    ...{ clusterId, behaviourLevel, rangesMax, closingMax },
     lastRange: initialRanges,
     lastGeneration: 1,
     lastChange: 0,

@@ -11,6 +11,9 @@ import type { TopologyNode } from './topology.ts';
 export const DOMAINS = ['ranges', 'replicas', 'meta'] as const;
 export type Domain = (typeof DOMAINS)[number];
 
+/** By name, for people: those of one domain, or all. */
+export const CONTROLLERS = [...DOMAINS, 'all'] as const;
+
 /** A controller says under which lease it acts; people act without one. */
 export interface LeaseClaim {
   readonly domain: Domain;
@@ -33,6 +36,7 @@ export interface Form {
   readonly electorate: readonly number[];
   readonly initialRanges: number;
   readonly rangesMax: number;
+  readonly closingMax: number;
   readonly behaviourLevel: number;
 }
 
@@ -67,6 +71,9 @@ export type MetaCommand =
   | Done
   | TakeLeases
   | { readonly type: 'DropLeases'; readonly holder: number }
-  | { readonly type: 'PauseController' | 'ResumeController'; readonly domain: Domain }
+  | {
+      readonly type: 'PauseController' | 'ResumeController';
+      readonly domain: (typeof CONTROLLERS)[number];
+    }
   | ({ readonly type: 'NodeStarted' } & TopologyNode)
   | { readonly type: 'RaiseBehaviour'; readonly from: number; readonly to: number };

@@ -28,10 +28,11 @@ export function decodeTopology(text: string): Topology | undefined {
 }
 
 function inOrder(topology: Topology): Topology {
-  const { epoch, clusterId, behaviourLevel, rangesMax } = topology;
+  const { epoch, clusterId, behaviourLevel, rangesMax, closingMax } = topology;
   const { lastRange, lastGeneration, lastChange, nodes, meta, ranges } = topology;
   return {
-    ...{ epoch, clusterId, behaviourLevel, rangesMax, lastRange, lastGeneration, lastChange },
+    ...{ epoch, clusterId, behaviourLevel, rangesMax, closingMax },
+    ...{ lastRange, lastGeneration, lastChange },
     nodes: nodes.map(({ id, host, port, behaviourMax }) => ({ id, host, port, behaviourMax })),
     meta: membersInOrder(meta),
     ranges: ranges.map(rangeInOrder),

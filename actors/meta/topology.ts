@@ -76,6 +76,8 @@ export interface Topology {
   /** How commands behave, on all nodes. */
   readonly behaviourLevel: number;
   readonly rangesMax: number;
+  /** Ranges that close at the same time. */
+  readonly closingMax: number;
   /** The highest range id, generation and change number ever given. */
   readonly lastRange: number;
   readonly lastGeneration: number;
@@ -111,11 +113,12 @@ export function metaGroup({ members, electorate }: MetaMembers): GroupDescriptor
 
 /** Why this is no topology of a cluster, for people; undefined: it is one. */
 export function faultOf(topology: Topology): string | undefined {
-  const { epoch, clusterId, behaviourLevel, rangesMax, nodes, ranges } = topology;
+  const { epoch, clusterId, behaviourLevel, rangesMax, closingMax, nodes, ranges } = topology;
   if (!isWhole(epoch, 1, Number.MAX_SAFE_INTEGER)) return 'epoch';
   if (!isText(clusterId) || !/^[0-9a-f]{32}$/.test(clusterId)) return 'cluster id';
   if (!isWhole(behaviourLevel, 1, ID_MAX)) return 'behaviour level';
   if (!isWhole(rangesMax, 1, RANGES_MAX)) return 'highest number of ranges';
+  if (!isWhole(closingMax, 1, RANGES_MAX)) return 'highest number of ranges that close';
   if (!nodes.every(isNode) || !ascends(nodes.map(({ id }) => id))) return 'nodes';
   if (nodes.some(({ behaviourMax }) => behaviourMax < behaviourLevel)) return 'behaviour level';
   if (ranges.length > rangesMax) return `${ranges.length} ranges`;
@@ -215,9 +218,9 @@ export function isWhole(value: number, min: number, max: number): boolean {
   return Number.isSafeInteger(value) && value >= min && value <= max;
 }
 
-/** Hosts, and names of those who ask. */
+/** Hosts, and names of those who ask: ASCII alone. */
 export function isText(value: string): boolean {
-  return typeof value === 'string' && value.length > 0 && value.length <= 255;
+  return typeof value === 'string' && /^[\x20-\x7e]{1,255}$/.test(value);
 }
 
 function ascends(ids: readonly number[]): boolean {

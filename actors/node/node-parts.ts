@@ -16,6 +16,9 @@ import type { ClockLimits } from '../accord/primitives/cluster-time.ts';
 import type { GroupDescriptor } from '../accord/topology/group.ts';
 import type { QuorumObserver } from '../frames/quorum-actor.ts';
 import type { WalOptions } from '../log/wal-actor.ts';
+import type { Form } from '../meta/meta-command.ts';
+import type { MetaState } from '../meta/meta-state.ts';
+import type { Act } from '../meta/range-manager.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { SystemFailure } from '../runtime/actor-system.ts';
 import type { RestartNotice } from '../runtime/host.ts';
@@ -35,6 +38,8 @@ export interface NodeParts {
   readonly allGroups?: readonly GroupDescriptor[];
   /** Groups are placed on so many stores (`store-placement.ts`): 1 to `NODE_STREAM`. */
   readonly stores: number;
+  /** Absent where nobody changes the topology. */
+  readonly topology?: TopologyParts;
   /** Of a node on the cluster's table, see `SettingsWatch`; default 2000. */
   readonly aclLeaseMs?: number;
   readonly clock: Clock;
@@ -57,6 +62,16 @@ export interface NodeParts {
   /** Answers the consoles of other nodes. */
   readonly inquired?: InquiryHandler;
   readonly onFailed: (failure: SystemFailure) => void;
+}
+
+interface TopologyParts {
+  /** Proposed where the cluster has not been formed. */
+  readonly form: Form;
+  /** Of a controller; see `RangeManager`. */
+  readonly leaseMs: number;
+  /** Look on: each state that the node comes to, and each act of its controllers before it. */
+  readonly onState?: (state: MetaState) => void;
+  readonly onAct?: (act: Act) => void;
 }
 
 /** Parts of the gateway that the node itself brings. */

@@ -6,6 +6,7 @@
  *   ├─ wal          WalWriter
  *   ├─ store-k      rest_for_one: replica, executor, coordinator
  *   ├─ peer-<id>    PeerLink, one per peer
+ *   ├─ topology     controllers
  *   ├─ quorum       single frames to all peers, and votes counted below the actors
  *   └─ gateway      clients
  */
@@ -22,7 +23,7 @@ import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/message
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
 import {
   type FramedGroup,
   mayTravelAsFrame,
@@ -32,6 +33,7 @@ import {
 import { VoteSlots } from '../frames/vote-slots.ts';
 import type { DiskPart } from '../log/disk-health.ts';
 import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
+import type { MetaCommand } from '../meta/meta-command.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
@@ -48,6 +50,8 @@ import { Router, type Unrouted } from './router.ts';
 import { SettingsWatch } from './settings-watch.ts';
 import { Store } from './store.ts';
 import { storeOf } from './store-placement.ts';
+import { type TopologyActorMessage, type TopologyAnswer, topologyActor } from './topology-actor.ts';
+import { TopologyWatch } from './topology-watch.ts';
 
 const MAILBOX_MAX = 65_536;
 const REFUSED_MAX = 16;
@@ -100,6 +104,9 @@ export class Node {
   readonly #up = new Set<number>();
   /** The settings of the cluster, here and elsewhere. */
   readonly settings: SettingsWatch;
+  /** The decisions of the meta group, as this node has applied them. */
+  readonly topology = new TopologyWatch();
+  #toTopology: Outlet<TopologyActorMessage> | undefined;
   readonly #fullParts = new Set<string>();
   /** Groups that have ended, parents first. */
   readonly #ends: EndOfGroup[] = [];
@@ -158,6 +165,7 @@ export class Node {
     for (const peer of this.#peers) this.#startLink(peer);
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);
     this.#startNetwork();
+    if (parts.topology !== undefined) this.#startTopology(parts.topology);
     if (parts.gateway !== undefined) this.#startGateway(parts.gateway);
   }
 
@@ -328,10 +336,61 @@ export class Node {
     };
   }
 
+  // ---- the topology -----------------------------------------------------------------------
+
+  #startTopology({ form, leaseMs, onAct }: NonNullable<NodeParts['topology']>): void {
+    const store = this.#storeOf.get(META_GROUP);
+    if (store === undefined) return;
+    const { nodeId: self, limits } = this.#parts;
+    const topology = this.system.root.child<TopologyActorMessage>(
+      this.#spec('topology', (context) =>
+        topologyActor(context, {
+          ...{ self, form, leaseMs, observe: onAct },
+          state: () => this.topology.state,
+          endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,
+          presentUs: () => this.presentUs,
+          propose: (token, command) =>
+            store.toCoordinator.send({ type: 'ProposeTopology', token, command }),
+          close: (group, successors) => this.#close(group, successors),
+          answerMsMax: 2 * limits.commandTimeoutMs,
+        }),
+      ),
+    );
+    this.#toTopology = new Outlet(topology);
+  }
+
+  /** The cluster's time, as far as this node knows it. */
+  get presentUs(): number {
+    return this.stores[0]?.clock.presentUs ?? 0;
+  }
+
+  /** `done` is called once. */
+  changeTopology(command: MetaCommand, done: (answer: TopologyAnswer) => void): void {
+    const unknown = (): void => done({ type: 'unknown', why: 'no answer in time' });
+    const topology = this.#toTopology;
+    const isAsked =
+      topology !== undefined &&
+      this.system.ask<TopologyActorMessage, TopologyAnswer>(
+        topology,
+        (replyTo) => ({ type: 'Change', command, replyTo }),
+        2 * this.#parts.limits.commandTimeoutMs,
+        done,
+        unknown,
+      );
+    if (!isAsked) done({ type: 'refused', why: 'this node is no member of the meta group' });
+  }
+
+  #followTopology(table: ClusterSettings): void {
+    if (!this.topology.changed(table)) return;
+    const { state } = this.topology;
+    if (state !== undefined) this.#parts.topology?.onState?.(state);
+    this.#toTopology?.send({ type: 'Changed' });
+  }
+
   // ---- groups that end --------------------------------------------------------------------
 
   /** Proposes to end a group; whoever wants it repeats it until the group has ended. */
-  close(group: GroupId, successors: readonly GroupDescriptor[]): void {
+  #close(group: GroupId, successors: readonly GroupDescriptor[]): void {
     this.#storeOf.get(group)?.toCoordinator.send({ type: 'Close', group, successors });
   }
 
@@ -351,6 +410,7 @@ export class Node {
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     this.#placement?.ended(end.group, successors.map(placed));
     for (const { toCoordinator } of this.stores) toCoordinator.send(end);
+    this.#toTopology?.send({ type: 'Changed' });
   }
 
   /** Votes of a group whose members are those of the fan-out set are counted below the actors. */
@@ -445,6 +505,7 @@ export class Node {
             this.settings.read(version);
             this.#tellTable();
           },
+          onProposed: (outcome) => this.#toTopology?.send({ type: 'Proposed', ...outcome }),
           observer,
           recorder,
           spec: (name, start) => this.#spec(name, start),
@@ -487,6 +548,7 @@ export class Node {
   }
 
   #tableChanged(table: ClusterSettings): void {
+    this.#followTopology(table);
     if (!this.settings.changed(table)) return;
     for (const store of this.stores) store.tableChanged(table);
     this.#tellTable();

@@ -33,6 +33,7 @@ import type {
 } from '../store/messages.ts';
 import { Outbox } from '../store/outbox.ts';
 import { replicaActor } from '../store/replica-actor.ts';
+import type { ProposalOutcome } from '../store/topology-proposals.ts';
 import { TxnTrace } from '../store/txn-trace.ts';
 import { LateRef } from './late-ref.ts';
 import type { NodeLimits, NodeObserver } from './node-parts.ts';
@@ -74,6 +75,7 @@ interface StoreParts {
   /** The same, known to be new enough or not. */
   readonly table: () => ClusterSettings;
   readonly onTableRead: (version: number) => void;
+  readonly onProposed: (outcome: ProposalOutcome) => void;
   readonly observer: NodeObserver;
   readonly recorder: TraceRecorder;
   readonly spec: <M>(name: string, start: ChildSpec<M>['start']) => ChildSpec<M>;
@@ -227,7 +229,7 @@ export class Store {
 
   #coordinatorSpec(): ChildSpec<CoordinatorActorMessage> {
     const { nodeId, groups, allGroups, limits, bareOks, clients, observer } = this.#parts;
-    const { knownTable: table, onTableRead } = this.#parts;
+    const { knownTable: table, onTableRead, onProposed } = this.#parts;
     return this.#parts.spec('coordinator', (context) =>
       coordinatorActor(context, {
         self: nodeId,
@@ -248,6 +250,7 @@ export class Store {
         bareOks,
         table,
         onTableRead,
+        onProposed,
         observe: observer,
       }),
     );

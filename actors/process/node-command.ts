@@ -36,9 +36,10 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
   const ring = new LogRing();
   const logger = createLogger(config, process.stdout.isTTY === true, ring);
   if (config.join !== undefined && !isDataDirectory(config.dataDir)) {
-    const { initialMembers: members, electorate, initialRanges, rangesMax } = config;
+    const { initialMembers: members, electorate, initialRanges } = config;
+    const { rangesMax, closingMax } = config;
     const clusterId = clusterIdOf(members, electorate);
-    const forming = { members, electorate, initialRanges, rangesMax };
+    const forming = { members, electorate, initialRanges, rangesMax, closingMax };
     await confirmMembership({
       seed: config.join,
       security: new PeerProof(config, clusterId, logger).security,

@@ -13,13 +13,15 @@ import type { PeerSecurity } from '../../transport/peer/security/peer-security.t
 import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
-import { type GroupId, isSameGroup } from '../accord/topology/group-id.ts';
+import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
-import type { Topology } from '../meta/topology.ts';
+import { DOMAINS } from '../meta/meta-command.ts';
+import { rangeOf, type Topology } from '../meta/topology.ts';
 import type { Node } from '../node/node.ts';
 import { DEAD_LETTER_REASONS } from '../runtime/cells/dead-letters.ts';
 import type { ActorInspection, Inspection } from '../runtime/inspection.ts';
 import type { Clock } from '../runtime/ports/ports.ts';
+import { digestOf } from './disk/kept-topology.ts';
 import type { NodeConfig } from './settings/config.ts';
 import type { StatusBoard } from './status-board.ts';
 import { VERSION } from './version.ts';
@@ -45,6 +47,9 @@ export interface ReportedNode {
   readonly checkProgress: string | undefined;
   phase(phase: LatencyPhase, ms: number): void;
 }
+
+/** Of the changes that have ended. */
+const JOBS_SHOWN = 50;
 
 export class NodeReport {
   readonly metrics: NodeMetrics;
@@ -110,19 +115,36 @@ export class NodeReport {
   }
 
   topology(): TopologyReport {
-    const { topology, hello } = this.#source;
-    const { epoch, behaviourLevel, rangesMax } = topology;
+    const { topology, hello, node } = this.#source;
+    const { epoch, behaviourLevel, rangesMax, closingMax, meta } = topology;
     return {
-      ...{ clusterId: hello.clusterId, epoch, digest: hello.topologyDigest },
-      ...{ behaviourLevel, rangesMax },
-      nodes: topology.nodes.map((node) => ({ ...node, alive: this.#isAlive(node.id) })),
-      ranges: this.#source.node.groups.map((group) => ({
+      ...{ clusterId: hello.clusterId, epoch, digest: digestOf(topology) },
+      ...{ behaviourLevel, rangesMax, closingMax },
+      nodes: topology.nodes.map((each) => ({ ...each, alive: this.#isAlive(each.id) })),
+      meta: { ...meta, appliedSequence: this.#rangeHere(META_GROUP).appliedSequence ?? 0 },
+      controllers: this.#controllers(),
+      jobs: (node.topology.state?.jobs ?? []).slice(-JOBS_SHOWN),
+      ranges: node.groups.map((group) => ({
         ...{ range: group.id.range, generation: group.id.generation },
         ...{ from: group.fromSlot, to: group.toSlot, members: group.members },
-        electorate: group.members.filter((node) => group.electors(group.bit(node)) > 0),
-        ...{ phase: 'stable', ...this.#rangeHere(group.id) },
+        electorate: group.members.filter((member) => group.electors(group.bit(member)) > 0),
+        ...changeOf(topology, group.id),
+        ...this.#rangeHere(group.id),
       })),
     };
+  }
+
+  #controllers(): TopologyReport['controllers'] {
+    const { node } = this.#source;
+    const { leases = [], pausedControllers = [] } = node.topology.state ?? {};
+    return DOMAINS.map((domain) => {
+      const lease = leases.find((each) => each.domain === domain);
+      const leftUs = (lease?.untilUs ?? 0) - node.presentUs;
+      const remainingMs = Math.max(0, Math.round(leftUs / 1_000));
+      const holder = remainingMs === 0 ? 0 : (lease?.holder ?? 0);
+      const isPaused = pausedControllers.includes(domain);
+      return { domain, isPaused, holder, term: lease?.term ?? 0, remainingMs };
+    });
   }
 
   #rangeHere(id: GroupId): Pick<RangeReport, 'appliedSequence' | 'keys' | 'bytes'> {
@@ -199,6 +221,14 @@ export class NodeReport {
       for (const problem of DISK_PROBLEMS) yield [part, problem, disk.has(part, problem)];
     }
   }
+}
+
+/** The change of an open group, as the topology has it. */
+function changeOf(topology: Topology, id: GroupId): Pick<RangeReport, 'phase' | 'change'> {
+  const change = rangeOf(topology, id)?.change;
+  if (change === undefined) return { phase: 'stable' };
+  const { number, kind, atSlot, isPaused, by, startedUs, phase } = change;
+  return { phase, change: { number, kind, atSlot, isPaused, by, startedUs } };
 }
 
 /** Transactions applied and not yet written to the engine. */

@@ -12,6 +12,7 @@ import { ProtectedMode } from '../../transport/access/protected-mode.ts';
 import { AdminConsole } from '../../transport/console/admin-console.ts';
 import { formatEndpoint } from '../../transport/endpoint.ts';
 import { AdminServer } from '../../transport/http/admin-server.ts';
+import type { TopologyOutcome, TopologyRequest } from '../../transport/http/topology-report.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
@@ -19,8 +20,8 @@ import { RespServer } from '../../transport/resp/server.ts';
 import { groupsOf } from '../meta/topology.ts';
 import { Node } from '../node/node.ts';
 import type { NodeLimits, NodeParts } from '../node/node-parts.ts';
-import { splitOf } from '../node/split.ts';
 import { findBigKeys } from '../node/store-questions.ts';
+import { commandFor } from '../node/topology-requests.ts';
 import type { SystemFailure } from '../runtime/actor-system.ts';
 import { NactScheduler } from '../runtime/nact-shim.ts';
 import type { Rng } from '../runtime/ports/ports.ts';
@@ -28,6 +29,7 @@ import { SystemClock, systemRng } from '../runtime/ports/system-ports.ts';
 import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { ClientServices } from './client-services.ts';
 import { ConsoleAnswers } from './console/console-answers.ts';
+import { type FormingOptions, formOf } from './disk/kept-topology.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
 import { LogRing } from './log-ring.ts';
@@ -183,10 +185,7 @@ class ProductionNode implements RunningNode {
       directory: {
         path: config.dataDir,
         nodeId: config.nodeId,
-        members: config.initialMembers,
-        electorate: config.electorate,
-        initialRanges: config.initialRanges,
-        rangesMax: config.rangesMax,
+        ...this.#formingOptions(),
       },
       engine: config.engine,
       segmentBytes,
@@ -199,6 +198,12 @@ class ProductionNode implements RunningNode {
       clock: this.#clock,
       logger: this.#logger,
     });
+  }
+
+  #formingOptions(): FormingOptions {
+    const { initialMembers: members, electorate, initialRanges } = this.#config;
+    const { rangesMax, closingMax } = this.#config;
+    return { members, electorate, initialRanges, rangesMax, closingMax };
   }
 
   #createNetwork(rng: Rng): TcpNetwork {
@@ -238,6 +243,10 @@ class ProductionNode implements RunningNode {
       ...(frames === undefined ? {} : { frames }),
       wal: this.#walParts(),
       stores: STORES,
+      topology: {
+        form: formOf(this.#formingOptions(), this.#storage.directory.hello.clusterId),
+        leaseMs: config.controllerLeaseMs,
+      },
       aclLeaseMs: config.aclLeaseMs,
       openEngine: this.#storage.openEngine,
       tableHashKey,
@@ -348,7 +357,7 @@ class ProductionNode implements RunningNode {
         disk: () => this.#board.disk.summary ?? 'ok',
         memory: () => report.memory,
         configure: (name, value, user) => this.#configure(name, value, user),
-        split: (atSlot, user) => this.#split(atSlot, user),
+        changeTopology: (request, user) => this.#changeTopology(request, user),
         status: () => report.status(),
         topology: () => report.topology(),
         actors: () => this.#node.system.inspect(),
@@ -384,7 +393,7 @@ class ProductionNode implements RunningNode {
         recorder: this.#recorder,
         traces: this.#traces,
         log: this.#log,
-        split: (atSlot, user) => this.#split(atSlot, user),
+        changeTopology: (request, user) => this.#changeTopology(request, user),
         audit: (user, what) => this.#logger.warn({ user, what }, `audit: ${user}: ${what}`),
       }).answer,
       askPeer: (peer, question, done) => this.#node.inquiries.ask(peer, question, done),
@@ -404,15 +413,20 @@ class ProductionNode implements RunningNode {
     return outcome;
   }
 
-  /** Proposes it; whoever wants it asks again until the topology shows it. */
-  #split(atSlot: number, user: string): string | undefined {
-    const { rangesMax } = this.#storage.directory.topology;
-    const split = splitOf(this.#node.groups, atSlot, rangesMax);
-    if (typeof split === 'string') return split;
-    const { range } = split.parent.id;
-    this.#logger.info({ range, atSlot, user }, `range ${range} is to be split at slot ${atSlot}`);
-    this.#node.close(split.parent.id, split.successors);
-    return undefined;
+  #changeTopology(request: TopologyRequest, user: string): Promise<TopologyOutcome> {
+    const { state } = this.#node.topology;
+    const notFormed = 'the cluster has not been formed yet, or this node does not know it';
+    const command = state === undefined ? notFormed : commandFor(state.topology, request, user);
+    if (typeof command === 'string') {
+      return Promise.resolve({ code: state === undefined ? 503 : 400, text: command });
+    }
+    this.#logger.info({ command, user }, `${user} asks for a change of the topology`);
+    return new Promise((resolve) => {
+      this.#node.changeTopology(command, (answer) => {
+        if (answer.type === 'done') resolve({ code: 200, text: `change ${answer.change}` });
+        else resolve({ code: answer.type === 'refused' ? 409 : 503, text: answer.why });
+      });
+    });
   }
 
   /** Getters, since reports are built before the node and outlive its gateways. */
@@ -425,7 +439,9 @@ class ProductionNode implements RunningNode {
       protectedMode: this.#protectedMode,
       peerProof: this.#peerProof.security.kind,
       hello: this.#storage.directory.hello,
-      topology: this.#storage.directory.topology,
+      get topology() {
+        return self.#node.topology.state?.topology ?? self.#storage.directory.topology;
+      },
       board: this.#board,
       network: this.#network,
       get node() {

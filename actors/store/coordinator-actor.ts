@@ -46,6 +46,7 @@ import type { CoordinatorActorMessage, ExecutorMessage, OutsideRun, ReadDone } f
 import type { Outbox } from './outbox.ts';
 import { isListing, SpanningWork, unspannable } from './spanning-work.ts';
 import { TableQuestion } from './table-question.ts';
+import { type ProposalOutcome, TopologyProposals } from './topology-proposals.ts';
 import { commandsOf, TxnTrace } from './txn-trace.ts';
 
 interface CoordinatorOptions {
@@ -74,6 +75,8 @@ interface CoordinatorOptions {
   readonly table: () => ClusterSettings | undefined;
   /** The table had this version, or a later one, when it was asked for. */
   readonly onTableRead: (version: number) => void;
+  /** A change of the topology was done, or not. */
+  readonly onProposed: (outcome: ProposalOutcome) => void;
   readonly observe: CoordinatorObserver;
 }
 
@@ -158,6 +161,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   /** In front of the bodies of transactions; undefined: the table has not been read yet. */
   #head: Uint8Array | undefined;
   readonly #question: TableQuestion | undefined;
+  readonly #proposals = new TopologyProposals();
   #diskFull = false;
   #backlog = false;
   #draining = false;
@@ -213,6 +217,11 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'PeerUp':
       case 'PeerDown':
         return this.#receiveProtocol(message);
+      case 'ProposeTopology':
+        this.#ownUnits += 1;
+        return this.#receivePart(
+          this.#proposals.begin(message.token, message.command, this.#ownUnits),
+        );
       case 'Close':
       case 'Ended':
       case 'Moved':
@@ -540,6 +549,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   #ownEnded(answer: PartAnswer): void {
     const version = this.#question?.ended(answer, this.#nowMs());
     if (version !== undefined) this.#options.onTableRead(version);
+    const proposed = this.#proposals.ended(answer);
+    if (proposed !== undefined) this.#options.onProposed(proposed);
     let isSoon = false;
     for (const { expiry } of this.#groups.values()) {
       if (expiry.ended(answer, this.#nowMs())) isSoon = true;

@@ -141,6 +141,8 @@ export type CoordinatorActorMessage =
   | { readonly type: 'ReadMoved'; readonly group: GroupId; readonly token: number }
   /** A group of this node has ended; `successors` are those that the store holds, too. */
   | EndOfGroup
+  /** Proposes a change of the topology, as JSON. */
+  | { readonly type: 'ProposeTopology'; readonly token: number; readonly command: string }
   /** Proposes to end a group of this store. */
   | {
       readonly type: 'Close';

@@ -42,6 +42,7 @@ import { isClose, keyOf } from '../accord/primitives/timestamp.ts';
 import { decodeSuccessors } from '../accord/topology/close-body.ts';
 import type { Group } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
+import { TOPOLOGY_RULES } from '../meta/meta-rows.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { Outlet } from '../runtime/cells/outlet.ts';
@@ -255,6 +256,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       unitWriteBytesMax: options.unitWriteBytesMax,
       stepElementsMax: options.stepElementsMax,
       tableHashKey: options.tableHashKey,
+      topologyRules: TOPOLOGY_RULES,
     });
     const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
     this.#held = new HeldReplies(heldMax, (answer) => this.#answer(answer));

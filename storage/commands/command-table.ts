@@ -30,6 +30,7 @@ import { STREAM_PENDING_COMMANDS } from './stream/pending.ts';
 import { STREAM_READ_COMMANDS } from './stream/read.ts';
 import { STRING_PART_COMMANDS } from './string-parts.ts';
 import { STRING_COMMANDS } from './strings.ts';
+import { TOPOLOGY_COMMANDS } from './topology-change.ts';
 import { USERS_COMMANDS } from './users.ts';
 import { WATCH_COMMANDS } from './watched.ts';
 import { WHOLE_STORE_COMMANDS } from './whole-store.ts';
@@ -83,6 +84,7 @@ const byName = new Map(
     ...WATCH_COMMANDS,
     ...SETTING_COMMANDS,
     ...USERS_COMMANDS,
+    ...TOPOLOGY_COMMANDS,
   ].map((command) => [command.name, command]),
 );
 

@@ -7,6 +7,13 @@ import { requestOf } from '../request.ts';
 import { STRING } from '../types/string.ts';
 import type { ReplySink } from './reply.ts';
 
+/** The value of a row. */
+export function rowOf(keyspace: Keyspace, name: string): string | undefined {
+  const args = new Arguments();
+  args.next(requestOf([name]), 0);
+  return keyspace.table().findOf(STRING, args, 0)?.entry.value.toString();
+}
+
 /** They count from now on. */
 export function changeTable(keyspace: Keyspace, changes: readonly RowChange[]): void {
   const table = keyspace.table();

@@ -21,6 +21,7 @@ import {
 } from '../engine.ts';
 import { ApplyOrderError, EngineError } from '../errors.ts';
 import { DATABASES, TABLE_DATABASE } from '../limits.ts';
+import type { TopologyRules } from '../topology-rules.ts';
 import type { SearchedPlace } from './big-keys.ts';
 import type { KeyspaceDigest } from './digest.ts';
 import { GroupKeyspace } from './group-keyspace.ts';
@@ -44,7 +45,11 @@ interface DatabasesOptions {
   readonly stepElementsMax: number;
   /** A secret of this process. */
   readonly tableHashKey: TableHashKey;
+  /** Where it is the meta group: by default every change is refused. */
+  readonly topologyRules?: TopologyRules | undefined;
 }
+
+const NO_TOPOLOGY: TopologyRules = () => ({ changes: [], refused: 'no topology', answer: 0 });
 
 /** A database that has keys, for INFO. */
 export interface DatabaseReport {
@@ -80,6 +85,7 @@ export class Databases implements OtherDatabases {
   readonly context: RunContext;
   /** The group has the cluster's table, and no keys. */
   readonly isMeta: boolean;
+  readonly topologyRules: TopologyRules;
   readonly #engine: Engine;
   readonly #group: MachineGroup;
   readonly #hash: TableHash;
@@ -101,6 +107,7 @@ export class Databases implements OtherDatabases {
     const { engine, group, cacheBytesMax, unitWriteBytesMax, stepElementsMax } = options;
     const { id, fromSlot, toSlot } = group;
     this.isMeta = group.machine === 'meta';
+    this.topologyRules = options.topologyRules ?? NO_TOPOLOGY;
     this.#engine = engine;
     this.#group = group;
     this.#hash = new TableHash(options.tableHashKey);

@@ -15,6 +15,7 @@ import { requestOf } from '../request.ts';
 import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import { allSteps, type Steps } from '../steps.ts';
+import type { TopologyRules } from '../topology-rules.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
 import { STRING, textOf } from '../types/string.ts';
 import type { Thresholds } from '../types/thresholds.ts';
@@ -182,6 +183,10 @@ export class GroupKeyspace implements Keyspace {
 
   tableChanged(changes: readonly RowChange[]): void {
     this.#others.tableChanged(changes);
+  }
+
+  get topologyRules(): TopologyRules {
+    return this.#others.topologyRules;
   }
 
   nothingYet(

@@ -9,6 +9,7 @@ import type { ClusterSettings, RowChange } from '../cluster-settings.ts';
 import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
+import type { TopologyRules } from '../topology-rules.ts';
 import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { Deadline, Entry, StoredEntry } from './entry.ts';
@@ -203,6 +204,9 @@ export interface Keyspace {
 
   /** These changes of rows of the table, which are made, count from now on. */
   tableChanged(changes: readonly RowChange[]): void;
+
+  /** Those of the cluster's topology; only in the meta group. */
+  readonly topologyRules: TopologyRules;
 
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;

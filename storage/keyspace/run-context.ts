@@ -7,6 +7,7 @@ import { type BodySettings, STANDARD_SETTINGS } from '../body-settings.ts';
 import { type ClusterSettings, NO_SETTINGS, type RowChange } from '../cluster-settings.ts';
 import { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
+import type { TopologyRules } from '../topology-rules.ts';
 import { type Collection, isCollection } from '../types/collection.ts';
 import type { CacheMemory, Cell } from './cell-cache.ts';
 import { type Entry, NONE, storedBytes } from './entry.ts';
@@ -26,6 +27,7 @@ export interface OtherDatabases {
   clear(): void;
   table(): Keyspace;
   tableChanged(changes: readonly RowChange[]): void;
+  readonly topologyRules: TopologyRules;
   /** Each of the two numbers means the other's database from now on. */
   swap(a: number, b: number): void;
   /** The number that clients select for a database. */

@@ -17,6 +17,7 @@ import { firstSlotOf, slotOfText } from '../keyspace/slots.ts';
 import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
 import type { Steps } from '../steps.ts';
+import type { TopologyRules } from '../topology-rules.ts';
 import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { FetchedGroup } from './fetched-entries.ts';
@@ -298,6 +299,10 @@ class SpanningKeyspace implements Keyspace {
 
   tableChanged(): void {
     noWhole();
+  }
+
+  get topologyRules(): TopologyRules {
+    return noWhole();
   }
 
   exactPage(): KeyPage {

@@ -37,6 +37,36 @@ const LAGS: Harness = {
 
 export const SPLIT_MUTANTS: readonly Mutant[] = [
   {
+    name: 'close_before_closing',
+    accordItem: 'ranges: Close is proposed by one who has seen closing applied',
+    file: 'actors/meta/range-manager.ts',
+    find: "if (change.phase !== 'closing') return [];",
+    replace: 'if (change.isPaused) return [];',
+    why: 'a group ends whose split may still be cancelled',
+    budgetSeeds: 6,
+    config: SPLITS,
+  },
+  {
+    name: 'two_holders_in_one_term',
+    accordItem: 'ranges: a term of a lease has one holder',
+    file: 'actors/meta/leases.ts',
+    find: 'term: (held?.term ?? 0) + 1, untilUs',
+    replace: 'term: 1, untilUs',
+    why: 'who takes the lease over acts in the term of the one before',
+    budgetSeeds: 12,
+    config: SPLITS,
+  },
+  {
+    name: 'meta_reads_the_local_clock',
+    accordItem: 'ranges: the time of the meta group is executeAt',
+    file: 'actors/meta/leases.ts',
+    find: 'const untilUs = at.hlc + leaseMs * 1_000;',
+    replace: 'const untilUs = at.hlc + leaseMs * 1_000 + Math.floor(performance.now());',
+    why: 'replicas of the meta group come to different leases',
+    budgetSeeds: 6,
+    config: SPLITS,
+  },
+  {
     name: 'effect_behind_the_end',
     accordItem: 'ranges: what is ordered after Close has no effect',
     file: `${CORE}local/execution.ts`,

@@ -37,7 +37,7 @@ async function open(
         changed.push(`${user} sets ${name} to ${value}`);
         return undefined;
       },
-      split: () => undefined,
+      changeTopology: async () => ({ code: 200, text: 'change 1' }),
       status: () => statusOf(1),
       topology: () => TOPOLOGY,
       actors: () => ({}),

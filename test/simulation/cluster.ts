@@ -5,6 +5,7 @@
  */
 import type { Execution } from '../../actors/accord/local/effects.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
+import type { Form } from '../../actors/meta/meta-command.ts';
 import { metaGroup } from '../../actors/meta/topology.ts';
 import type { SystemFailure } from '../../actors/runtime/actor-system.ts';
 import type { Inspection } from '../../actors/runtime/inspection.ts';
@@ -43,6 +44,8 @@ export interface RunOptions {
   readonly groups?: readonly GroupDescriptor[];
   /** Of each node; 1 by default. */
   readonly stores?: number;
+  /** How the topology begins, where it changes. */
+  readonly form?: Form;
   /** Groups are split, with at most so long a pause between two attempts; then all are members. */
   readonly splitEveryMs?: number;
   /** Nodes have the real gateway, to which sockets can be attached, and no load. */
@@ -158,7 +161,8 @@ export class SimulatedCluster {
       splitEveryMs === undefined
         ? undefined
         : new Splits({
-            ...{ scheduler, nodes: this.nodes, groups: this.groups, count, note },
+            ...{ scheduler, nodes: this.nodes, groups: this.groups, count, note, violation },
+            crash: (node) => this.faults.crashAtAct(node),
             rng: this.#rng.fork(),
             everyMsMax: splitEveryMs,
             add: (descriptor, parent) => {
@@ -231,6 +235,9 @@ export class SimulatedCluster {
       clock: scheduler.clockWith({ offsetUs, driftPpm }),
       trueClock: scheduler.clock,
       limits: nodeLimits(profile),
+      form: this.#options.form,
+      onState: (state) => this.#splits?.seen(state),
+      onAct: (node, act) => this.#splits?.acts(node, act),
       replyWindowBytes: limitsOf(profile).replyWindowBytes,
       logLimits: logLimits(profile),
       syncPolicy: syncPolicyOf(profile),
@@ -374,6 +381,8 @@ export class SimulatedCluster {
       const { unapplied } = node.watermarks ?? { unapplied: 1 };
       if (unapplied > 0) return `node ${node.id} still has ${unapplied} undecided transactions`;
     }
+    const open = this.#splits?.open;
+    if (open !== undefined) return open;
     for (const group of this.#allGroups) {
       const digests = this.#livingOf(group).flatMap((node) => this.#digest(node, group) ?? []);
       const [first] = digests;

@@ -215,6 +215,11 @@ export class FaultInjector {
     this.#startLater(node, 20 + this.#options.profile.downMsMax * this.#rng.next() ** 2);
   }
 
+  /** A node dies as it is about to do something, while a majority is left. */
+  crashAtAct(node: SimNode): void {
+    if (!this.#quiet && this.#maySpare()) this.crash(node);
+  }
+
   /** Somewhere within a turn: the rest of the turn has no effect outside. */
   #crashAtEffect(node: SimNode): void {
     if (!node.up || node.swapped || !this.#maySpare()) return;

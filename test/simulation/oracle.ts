@@ -20,6 +20,7 @@ import {
 import { decodeSuccessors } from '../../actors/accord/topology/close-body.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import { type GroupId, groupKey, isSameGroup } from '../../actors/accord/topology/group-id.ts';
+import { TOPOLOGY_RULES } from '../../actors/meta/meta-rows.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import { headBytes, settingsOfBody } from '../../storage/body-settings.ts';
 import { NO_REPLY } from '../../storage/commands/reply.ts';
@@ -67,6 +68,7 @@ export class Oracle {
       dirtyBytesMax: CACHE_BYTES_MAX,
       unitWriteBytesMax,
       tableHashKey: [3, 4],
+      topologyRules: TOPOLOGY_RULES,
     });
   }
 }

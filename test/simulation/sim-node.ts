@@ -15,6 +15,9 @@ import {
   isSameGroup,
 } from '../../actors/accord/topology/group-id.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
+import type { Form } from '../../actors/meta/meta-command.ts';
+import type { MetaState } from '../../actors/meta/meta-state.ts';
+import type { Act } from '../../actors/meta/range-manager.ts';
 import { Node } from '../../actors/node/node.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node-parts.ts';
 import { storeOf } from '../../actors/node/store-placement.ts';
@@ -65,6 +68,10 @@ export interface SimNodeOptions {
   /** Without error. */
   readonly trueClock: Clock;
   readonly limits: NodeLimits;
+  /** Where the topology changes. */
+  readonly form?: Form | undefined;
+  readonly onState?: (state: MetaState) => void;
+  readonly onAct?: (node: SimNode, act: Act) => void;
   /** Replies that a connection takes before it gives credit for more. */
   readonly replyWindowBytes?: number;
   readonly logLimits: Omit<WalOptions, 'newLogId'>;
@@ -92,6 +99,11 @@ export const SIM_DIRECTORY = 'wal';
 /** Leases come with the probes of the clocks, two in a second. */
 const ACL_LEASE_MS = 550;
 const WINDOW_BYTES = 1024 ** 2;
+/** Of controllers: short, so that it changes hands. */
+const LEASE_MS = 1_000;
+/** With so little kept for others, a round of forgetting comes between any two commands. */
+const LEASE_MS_LONG = 6_000;
+const KEPT_FEW = 64 * 1_024;
 /** The record that says what has been forgotten, behind which the log is cut. */
 const MARKS_TYPE = encodeRecord(
   { range: 1, generation: 1 },
@@ -441,6 +453,16 @@ export class SimNode {
       ...(options.hasGateway === true ? { gateway: this.#gatewayParts() } : {}),
       ...(options.hasGateway === true ? {} : { clients: this.#clients.ref }),
       limits,
+      ...(options.form === undefined
+        ? {}
+        : {
+            topology: {
+              form: options.form,
+              leaseMs: limits.retainedBytesMax < KEPT_FEW ? LEASE_MS_LONG : LEASE_MS,
+              onState: (state) => options.onState?.(state),
+              onAct: (act) => options.onAct?.(this, act),
+            },
+          }),
       observer: this.#observer(),
       onFailed: (failure) => options.onFailed(this, failure),
     });

@@ -1,11 +1,16 @@
 /**
- * Ends groups at random slots while everything else goes on: the simulator is the controller. It
- * gives each attempt fresh names, has any node propose it again and again until the group has ended,
- * and now and then makes two attempts on one group, of which one has an effect.
+ * Has the nodes split groups at random slots while everything else goes on, as people would: any
+ * node is asked for a split, now and then two are for one group, and some are paused, resumed or
+ * cancelled on the way. What is done about it is the nodes' own business; they die in the middle.
+ * Checks that no group ends which the topology did not let close.
  */
 import type { EndOfGroup } from '../../actors/accord/local/effects.ts';
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
-import { groupKey } from '../../actors/accord/topology/group-id.ts';
+import { type GroupId, groupKey } from '../../actors/accord/topology/group-id.ts';
+import type { MetaCommand } from '../../actors/meta/meta-command.ts';
+import type { MetaState } from '../../actors/meta/meta-state.ts';
+import { type Act, successorsOf } from '../../actors/meta/range-manager.ts';
+import type { Change, TopologyRange } from '../../actors/meta/topology.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import type { SimGroup } from './sim-group.ts';
 import type { SimNode } from './sim-node.ts';
@@ -16,39 +21,49 @@ interface SplitsOptions {
   readonly scheduler: VirtualScheduler;
   readonly nodes: readonly SimNode[];
   readonly groups: readonly SimGroup[];
-  /** Pause between two attempts, at most. */
+  /** Pause between two splits, at most. */
   readonly everyMsMax: number;
   /** Makes a successor known to all who look on. */
   readonly add: (descriptor: GroupDescriptor, parent: SimGroup) => void;
+  /** Power loss of a node, which comes back soon. */
+  readonly crash: (node: SimNode) => void;
   readonly count: (what: string) => void;
   readonly note: (what: string) => void;
+  readonly violation: (what: string) => void;
 }
 
 interface Attempt {
-  readonly parent: SimGroup;
-  readonly successors: readonly GroupDescriptor[];
+  readonly change: number;
+  readonly parent: GroupId;
   /** The incarnations at its beginning. */
   readonly nodes: readonly SimNode['node'][];
+  readonly executedBy: Set<number>;
+  /** A node has applied that it is closing. */
+  isClosing: boolean;
 }
 
 const GROUPS_MAX = 12;
 const RIVAL_RATE = 0.25;
-const PROPOSE_MS_MAX = 120;
-/** Above those of the groups at the beginning. */
-const FIRST_RANGE = 1_000;
+const PAUSE_RATE = 0.2;
+const CANCEL_RATE = 0.1;
+/** A node dies as it is about to do something. */
+const CRASH_RATE = 0.05;
+const CRASHES_MAX = 6;
+const RESUME_MS_MAX = 400;
 
 export class Splits {
   readonly #options: SplitsOptions;
-  readonly #open: Set<SimGroup>;
-  readonly #attempts: Attempt[] = [];
-  /** By attempt: the nodes that have executed it. */
-  readonly #executedBy = new Map<Attempt, Set<number>>();
-  #lastRange = FIRST_RANGE;
+  /** By the number of the change. */
+  readonly #attempts = new Map<number, Attempt>();
+  /** The newest state that a node has applied. */
+  #state: MetaState | undefined;
+  /** By domain and term. */
+  readonly #holders = new Map<string, number>();
+  #crashes = 0;
   #quiet = false;
 
   constructor(options: SplitsOptions) {
     this.#options = options;
-    this.#open = new Set(options.groups);
   }
 
   begin(): void {
@@ -62,78 +77,134 @@ export class Splits {
 
   stop(): void {
     this.#quiet = true;
+    this.#resumeAll();
   }
 
   #attempt(): void {
-    const { rng, count, note } = this.#options;
-    const busy = new Set(this.#attempts.map(({ parent }) => parent));
-    const free = [...this.#open].filter((group) => !busy.has(group) && widthOf(group) > 1);
-    const parent = free[Math.floor(rng.next() * free.length)];
-    if (parent === undefined || this.#open.size >= GROUPS_MAX) return;
-    note(`group ${groupKey(parent.descriptor.id)} is to end`);
-    count('split begun');
-    this.#propose(parent);
+    const { rng, count } = this.#options;
+    const ranges = this.#state?.topology.ranges ?? [];
+    const free = ranges.filter((range) => range.change === undefined && widthOf(range) > 1);
+    const range = free[Math.floor(rng.next() * free.length)];
+    if (range === undefined || ranges.length >= GROUPS_MAX) return;
+    this.#ask(range);
     if (rng.next() >= RIVAL_RATE) return;
     count('split with a rival');
-    this.#propose(parent);
+    this.#ask(range);
   }
 
-  #propose(parent: SimGroup): void {
-    const { rng, nodes, add } = this.#options;
-    const { id, fromSlot, toSlot, members, machine } = parent.descriptor;
-    const at = fromSlot + 1 + Math.floor(rng.next() * (toSlot - fromSlot - 1));
-    const successors = [
-      [fromSlot, at],
-      [at, toSlot],
-    ].map(([from = 0, to = 0]): GroupDescriptor => {
-      this.#lastRange += 1;
-      const electors = parent.group.quorums.slow + Math.floor(rng.next() * 2);
-      return {
-        id: { range: this.#lastRange, generation: id.generation + 1 },
-        ...{ fromSlot: from, toSlot: to, members, machine },
-        electorate: members.slice(0, electors),
-      };
-    });
-    for (const descriptor of successors) add(descriptor, parent);
-    const attempt = { parent, successors, nodes: nodes.map(({ node }) => node) };
-    this.#attempts.push(attempt);
-    this.#repeat(attempt);
+  #ask({ id, fromSlot, toSlot }: TopologyRange): void {
+    const { rng, count } = this.#options;
+    const atSlot = fromSlot + 1 + Math.floor(rng.next() * (toSlot - fromSlot - 1));
+    this.#change({ type: 'Split', range: id, atSlot, by: 'somebody' }, () => count('split begun'));
   }
 
-  #repeat(attempt: Attempt): void {
-    const { rng, scheduler, nodes } = this.#options;
-    const { parent, successors } = attempt;
-    if (!this.#open.has(parent)) return;
+  /** Of any node; what becomes of it, the topology shows. */
+  #change(command: MetaCommand, done: () => void = () => undefined): void {
+    const { rng, nodes } = this.#options;
     const node = nodes[Math.floor(rng.next() * nodes.length)]?.node;
-    node?.close(parent.descriptor.id, successors);
-    scheduler.after(rng.next() * PROPOSE_MS_MAX, () => this.#repeat(attempt));
+    node?.changeTopology(command, ({ type }) => {
+      if (type === 'done') done();
+    });
+  }
+
+  /** A node has applied another state of the topology. */
+  seen(state: MetaState): void {
+    const { topology } = state;
+    this.#checkLeases(state);
+    if (topology.epoch < (this.#state?.topology.epoch ?? 0)) return;
+    this.#state = state;
+    for (const range of topology.ranges) {
+      if (range.change === undefined) continue;
+      const attempt = this.#attempts.get(range.change.number) ?? this.#found(range, range.change);
+      if (range.change.phase === 'closing') attempt.isClosing = true;
+    }
+  }
+
+  /** In one term nobody else holds the lease. */
+  #checkLeases({ leases }: MetaState): void {
+    for (const { domain, term, holder } of leases) {
+      const name = `${domain} ${term}`;
+      const before = this.#holders.get(name) ?? holder;
+      this.#holders.set(name, before);
+      if (before === holder) continue;
+      this.#options.violation(`nodes ${before} and ${holder} hold the lease ${name}`);
+    }
+  }
+
+  #found(range: TopologyRange, change: Change): Attempt {
+    const { rng, groups, nodes, add, count, note } = this.#options;
+    note(`group ${groupKey(range.id)} is to end`);
+    const parent = groups.find(({ descriptor }) => groupKey(descriptor.id) === groupKey(range.id));
+    if (parent === undefined) throw new Error(`nobody knows ${groupKey(range.id)}`);
+    for (const descriptor of successorsOf({ range, change })) add(descriptor, parent);
+    const attempt = {
+      ...{ change: change.number, parent: range.id, isClosing: false },
+      nodes: nodes.map(({ node }) => node),
+      executedBy: new Set<number>(),
+    };
+    this.#attempts.set(change.number, attempt);
+    const name = { range: range.id, change: change.number };
+    if (rng.next() < CANCEL_RATE) {
+      this.#change({ type: 'Cancel', ...name }, () => count('split cancelled'));
+    } else if (rng.next() < PAUSE_RATE) {
+      this.#change({ type: 'Pause', ...name }, () => count('split paused'));
+      this.#resumeSoon();
+    }
+    return attempt;
+  }
+
+  #resumeSoon(): void {
+    const { rng, scheduler } = this.#options;
+    scheduler.after(rng.next() * RESUME_MS_MAX, () => this.#resumeAll());
+  }
+
+  /** All that are paused, as far as it is known; until none is, it is tried again. */
+  #resumeAll(): void {
+    const { scheduler } = this.#options;
+    const paused = (this.#state?.topology.ranges ?? []).flatMap(({ id, change }) =>
+      change?.isPaused === true ? [{ range: id, change: change.number }] : [],
+    );
+    for (const name of paused) this.#change({ type: 'Resume', ...name });
+    if (paused.length > 0) scheduler.after(RESUME_MS_MAX, () => this.#resumeAll());
+  }
+
+  /** A node is about to do something: it may die before it has. */
+  acts(node: SimNode, act: Act): void {
+    const { rng, scheduler, crash, count } = this.#options;
+    const what = act.type === 'Close' ? act.type : act.command.type;
+    count(`act ${what}`);
+    if (this.#quiet || this.#crashes >= CRASHES_MAX || rng.next() >= CRASH_RATE) return;
+    this.#crashes += 1;
+    count(`crash at ${what}`);
+    // Some of what the act leads to has left, or nothing.
+    scheduler.after(rng.next() * 4, () => crash(node));
   }
 
   /** A node has executed the end of a group. */
   executed(node: number, { group, successors }: EndOfGroup): void {
-    const { count, groups, nodes } = this.#options;
-    const name = groupKey((successors[0] as GroupDescriptor).id);
-    const attempt = this.#attempts.find(({ successors: [first] }) => {
-      return first !== undefined && groupKey(first.id) === name;
-    });
-    if (attempt === undefined) throw new Error(`nobody ends ${groupKey(group)} like this`);
-    if (this.#open.delete(attempt.parent)) {
-      const names = successors.map(({ id }) => groupKey(id));
-      for (const each of groups) {
-        if (names.includes(groupKey(each.descriptor.id))) this.#open.add(each);
-      }
+    const { count, nodes, violation } = this.#options;
+    const attempt = [...this.#attempts.values()].find(
+      ({ parent, isClosing }) => isClosing && groupKey(parent) === groupKey(group),
+    );
+    if (attempt === undefined) {
+      return violation(`node ${node} ends ${groupKey(group)}, which is not closing`);
     }
-    const executedBy = this.#executedBy.get(attempt) ?? new Set();
-    this.#executedBy.set(attempt, executedBy);
-    if (executedBy.has(node)) return;
+    const { executedBy } = attempt;
+    if (executedBy.has(node) || successors.length === 0) return;
     executedBy.add(node);
     if (executedBy.size < nodes.length) return;
     count('split completed');
     const isWhole = nodes.every((each, at) => each.node === attempt.nodes[at]);
     if (!isWhole) count('split cut off in the middle');
   }
+
+  /** Why some change has not come to its end; undefined: all have. */
+  get open(): string | undefined {
+    const open = this.#state?.topology.ranges.find(({ change }) => change !== undefined);
+    return open === undefined ? undefined : `range ${groupKey(open.id)} is still being changed`;
+  }
 }
 
-function widthOf({ descriptor: { fromSlot, toSlot } }: SimGroup): number {
+function widthOf({ fromSlot, toSlot }: TopologyRange): number {
   return toSlot - fromSlot;
 }

@@ -2,9 +2,12 @@
  * Groups that are split at random slots under all faults and loads: one to three of them at first,
  * in one or two stores, all nodes members of all.
  */
-import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { apply } from '../../actors/meta/apply.ts';
+import type { Form } from '../../actors/meta/meta-command.ts';
+import { groupsOf } from '../../actors/meta/topology.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
-import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
 import { drawSpanningLimits } from './limits.ts';
 
@@ -16,17 +19,22 @@ export function simulateSplitting(options: Omit<RunOptions, 'groups'>): RunResul
   const rng = new SeededRng(seed);
   const first = 1 + (seed % 3);
   const members = Array.from({ length: nodes }, (_, at) => at + 1);
-  const groups = Array.from({ length: first }, (_, at): GroupDescriptor => {
-    const [fromSlot = 0, toSlot = 0] = [at, at + 1].map((n) =>
-      Math.floor((n * REDIS_SLOTS) / first),
-    );
-    const id = { range: at + 1, generation: 1 };
-    return { id, fromSlot, toSlot, members, electorate: members, machine: 'keyspace' };
-  });
+  const form: Form = {
+    type: 'Form',
+    clusterId: '5'.repeat(32),
+    nodes: members.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
+    electorate: members,
+    ...{ initialRanges: first, rangesMax: 16, closingMax: 2, behaviourLevel: 1 },
+  };
+  const { state } = apply(undefined, form, ZERO);
+  if (state === undefined) throw new Error('the cluster cannot be formed');
+  const groups = groupsOf(state.topology).filter(({ machine }) => machine === 'keyspace');
   // FLUSHALL of one group becomes one of all of them.
   const several = first > 1 ? { flushes: false, databases: 1 } : {};
-  const profile = { ...drawSpanningLimits(rng), ...several, ...options.profile };
+  // A topology must fit one unit.
+  const common = { ...drawSpanningLimits(rng), unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };
+  const profile = { ...common, ...several, ...options.profile };
   const stores = 1 + (seed % 2);
   const splitEveryMs = options.splitEveryMs ?? SPLIT_EVERY_MS;
-  return simulate({ ...options, groups, stores, splitEveryMs, profile });
+  return simulate({ ...options, form, groups, stores, splitEveryMs, profile });
 }

@@ -22,7 +22,6 @@ const FOR_TESTS = [
   'actors/accord/local/replica-state.ts ReplicaState.clockUs',
   'actors/accord/local/replica-view.ts ReplicaView.clockUs',
   'actors/accord/topology/group.ts QuorumSizes.failures',
-  'actors/meta/meta-state.ts Job.endedUs',
   'actors/runtime/actor-system.ts SystemCounters.askTimeouts',
   'actors/runtime/actor-system.ts SystemCounters.asksOutstanding',
   'actors/runtime/nact-shim.ts NactScheduler.timerCount',

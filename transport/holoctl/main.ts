@@ -9,9 +9,11 @@ import { fileURLToPath } from 'node:url';
 import { escapeLine } from '../escape.ts';
 import { actors } from './actors.ts';
 import { bigkeys } from './bigkeys.ts';
+import { check } from './check.ts';
 import { type Output, parseFlags, UsageError, WITHOUT_ADDRESS } from './command-line.ts';
 import { completion } from './completion.ts';
 import { config } from './config.ts';
+import { controllerStatus, freeze, metaStatus, setController, state } from './controllers.ts';
 import { doctor } from './doctor.ts';
 import { holofast } from './holofast.ts';
 import { hotkeys } from './hotkeys.ts';
@@ -32,7 +34,18 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl topology [--node HOST:PORT]      the nodes, and what they have agreed on
   holoctl ranges [--node HOST:PORT]        a line per range; in JSON "to" is the slot behind
   holoctl split --at-slot N | --at-key KEY [--range R] [--node HOST:PORT]
-                                           divides the range of the slot, at the slot
+                                           divides the range of the slot, at the slot; with
+                                           --no-wait it is only decided
+  holoctl split --pause | --resume | --cancel  (--range R | --at-slot N) [--node HOST:PORT]
+                                           of a split that is not closing yet
+  holoctl state [--node HOST:PORT]         changes of ranges, under way and ended
+  holoctl meta-status [--node HOST:PORT]   the group that decides on them
+  holoctl controller-status [--node HOST:PORT]   who works on them, under which lease
+  holoctl pause NAME [--node HOST:PORT]    a controller: ranges, replicas, meta or all
+  holoctl resume NAME [--node HOST:PORT]
+  holoctl freeze [--frozen true|false]     pauses or resumes all controllers
+  holoctl check [--nodes HOST:PORT,...] [--down-max N] [--change-s-max N] [--epochs-max N]
+                                           exit code 1 if more nodes are down, or changes late
   holoctl top [--nodes HOST:PORT,...] [--count N]   rates, actors and keys, live
   holoctl doctor [--nodes HOST:PORT,...]   what is wrong with the nodes, and what to do
   holoctl holofast [--node HOST:PORT]      which tier of HoloFast runs, and why not a higher one
@@ -66,72 +79,51 @@ Without an address: ${WITHOUT_ADDRESS}.
 HOLO_ADMIN_TOKEN_FILE: a file with the token of administrators; of nodes of this machine, holoctl
 finds it. HOLO_ADMIN_CA_FILE: asks over TLS (--admin-tls) with these issuers of certificates.`;
 
+type Subcommand = (args: readonly string[], output: Output) => Promise<number> | number;
+
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
+  ...{ status, topology, ranges, top, doctor, holofast, actors, logs, hotkeys, bigkeys, slowlog },
+  ...{ completion, split, state, freeze, check, config, login, logout, latency, trace },
+  metrics: (rest, output) => page('/metrics', rest, output),
+  'meta-status': metaStatus,
+  'controller-status': controllerStatus,
+  pause: (rest, output) => setController('pause-controller', rest, output),
+  resume: (rest, output) => setController('resume-controller', rest, output),
+  version: tellVersion,
+  '--version': tellVersion,
+  help,
+  '--help': help,
+  '-h': help,
+};
+
 /** Returns the exit code; never throws. */
 export async function run(args: readonly string[], output: Output): Promise<number> {
   const [command, ...rest] = args;
   try {
-    switch (command) {
-      case 'status':
-        return await status(rest, output);
-      case 'topology':
-        return await topology(rest, output);
-      case 'ranges':
-        return await ranges(rest, output);
-      case 'top':
-        return await top(rest, output);
-      case 'doctor':
-        return await doctor(rest, output);
-      case 'holofast':
-        return await holofast(rest, output);
-      case 'actors':
-        return await actors(rest, output);
-      case 'logs':
-        return await logs(rest, output);
-      case 'hotkeys':
-        return await hotkeys(rest, output);
-      case 'bigkeys':
-        return await bigkeys(rest, output);
-      case 'slowlog':
-        return await slowlog(rest, output);
-      case 'completion':
-        return completion(rest, output);
-      case 'metrics':
-        return await page('/metrics', rest, output);
-      case 'split':
-        return await split(rest, output);
-      case 'config':
-        return await config(rest, output);
-      case 'login':
-        return await login(rest, output);
-      case 'logout':
-        return await logout(rest, output);
-      case 'latency':
-        return await latency(rest, output);
-      case 'trace':
-        return await trace(rest, output);
-      case 'version':
-      case '--version': {
-        const isJson = parseFlags(rest, [], ['json']).on.has('json');
-        output.write(
-          isJson ? `${JSON.stringify({ version: version() })}\n` : `holoctl ${version()}\n`,
-        );
-        return 0;
-      }
-      case 'help':
-      case '--help':
-      case '-h':
-        output.write(`${HELP}\n`);
-        return 0;
-      case undefined:
-        throw new UsageError('a subcommand is missing (see "holoctl help")');
-      default:
-        throw new UsageError(`unknown subcommand "${command}" (see "holoctl help")`);
+    if (command === undefined) {
+      throw new UsageError('a subcommand is missing (see "holoctl help")');
     }
+    const subcommand = Object.hasOwn(SUBCOMMANDS, command) ? SUBCOMMANDS[command] : undefined;
+    if (subcommand === undefined) {
+      throw new UsageError(`unknown subcommand "${command}" (see "holoctl help")`);
+    }
+    return await subcommand(rest, output);
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     output.writeError(`holoctl: ${escapeLine(message)}`);
     return error instanceof UsageError ? 2 : 1;
   }
+}
+
+function tellVersion(args: readonly string[], output: Output): number {
+  const isJson = parseFlags(args, [], ['json']).on.has('json');
+  output.write(isJson ? `${JSON.stringify({ version: version() })}\n` : `holoctl ${version()}\n`);
+  return 0;
+}
+
+function help(_args: readonly string[], output: Output): number {
+  output.write(`${HELP}\n`);
+  return 0;
 }
 
 /** The version of the package that this file belongs to, from source or from dist/. */

@@ -1,46 +1,112 @@
-/** `holoctl split`: divides a range in two, and waits until the node that is asked has done so. */
+/**
+ * `holoctl split`: has the cluster decide to divide a range in two, and waits until the node that
+ * is asked has done so. With `--pause`, `--resume` or `--cancel`: of a split that is not closing.
+ */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import type { RangeReport } from '../http/topology-report.ts';
+import type { RangeReport, TopologyAction, TopologyReport } from '../http/topology-report.ts';
 import { change } from './ask.ts';
 import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
 import { topologyOf } from './topology.ts';
 
-/** Until then it is proposed again; it may still be done later. */
+/** Until then it is asked for again; it may still be done later. */
 const TIMEOUT_MS = 30_000;
 const AGAIN_MS = 100;
+const ACTIONS = ['pause', 'resume', 'cancel'] as const;
+
+type Values = ReadonlyMap<string, string>;
 
 export async function split(args: readonly string[], output: Output): Promise<number> {
-  const flags = parseFlags(args, ['node', 'at-slot', 'at-key', 'range'], ['json']);
+  const names = ['node', 'at-slot', 'at-key', 'range'];
+  const flags = parseFlags(args, names, ['json', 'no-wait', ...ACTIONS]);
   const node = nodeOf(flags);
+  const [action, second] = ACTIONS.filter((name) => flags.on.has(name));
+  if (second !== undefined) throw new UsageError(`split takes one of --${ACTIONS.join(', --')}`);
+  if (action !== undefined) {
+    const text = await ask(node, action, placeIn(flags.values));
+    output.write(`${text}\n`);
+    return 0;
+  }
   const slot = slotIn(flags.values);
-  const range = flags.values.get('range');
-  const untilMs = Date.now() + TIMEOUT_MS;
-  for (let tries = 0; ; tries += 1) {
-    const { ranges } = await topologyOf(node);
-    const holder = ranges.find(({ from, to }) => slot >= from && slot < to);
-    if (holder?.from === slot && tries > 0) return report(output, ranges, slot, flags.on);
-    // Behind the first proposal the slot may be of the other half.
-    if (tries === 0 && range !== undefined && String(holder?.range) !== range) {
-      throw new Error(`slot ${slot} is in range ${holder?.range ?? 'none'}, not in ${range}`);
+  return new Attempt(node, slot, flags.values.get('range')).run(output, flags.on);
+}
+
+class Attempt {
+  readonly #node: Endpoint;
+  readonly #slot: number;
+  readonly #range: string | undefined;
+  /** The number of the change, once the cluster has decided on it. */
+  #decided: number | undefined;
+  #why = 'it waits';
+
+  constructor(node: Endpoint, slot: number, range: string | undefined) {
+    this.#node = node;
+    this.#slot = slot;
+    this.#range = range;
+  }
+
+  async run(output: Output, on: ReadonlySet<string>): Promise<number> {
+    const untilMs = Date.now() + TIMEOUT_MS;
+    for (let tries = 0; Date.now() < untilMs; tries += 1) {
+      const topology = await topologyOf(this.#node);
+      const slot = this.#slot;
+      const holder = topology.ranges.find(({ from, to }) => slot >= from && slot < to);
+      if (holder?.from === slot && tries > 0) return report(output, topology.ranges, slot, on);
+      // Behind the first proposal the slot may be of the other half.
+      if (tries === 0 && this.#range !== undefined && String(holder?.range) !== this.#range) {
+        const where = holder?.range ?? 'none';
+        throw new Error(`slot ${slot} is in range ${where}, not in ${this.#range}`);
+      }
+      this.#checkNotCancelled(topology);
+      if (this.#decided === undefined) await this.#propose(tries);
+      if (this.#decided !== undefined && on.has('no-wait')) {
+        output.write(`change ${this.#decided}\n`);
+        return 0;
+      }
+      await sleep(AGAIN_MS);
     }
-    if (Date.now() > untilMs) {
-      throw new Error(`not split within ${TIMEOUT_MS / 1_000} s; it may still be: ask again`);
-    }
-    await propose(node, slot, tries);
-    await sleep(AGAIN_MS);
+    const seconds = TIMEOUT_MS / 1_000;
+    throw new Error(`not split within ${seconds} s (${this.#why}); it may still be: ask again`);
+  }
+
+  #checkNotCancelled({ jobs }: TopologyReport): void {
+    const ended = jobs.find(({ number }) => number === this.#decided);
+    if (ended?.outcome === 'cancelled') throw new Error(`change ${ended.number} was cancelled`);
+  }
+
+  /** A refusal for now may end with another change of the range. */
+  async #propose(tries: number): Promise<void> {
+    const { status, body } = await change(this.#node, `/topology?what=split&slot=${this.#slot}`);
+    const [, number] = /^change (\d+)/.exec(body) ?? [];
+    if (status === 200) this.#decided = Number(number);
+    else if (status === 409 || status === 503) this.#why = body.trim().slice(0, 300);
+    // Once it was proposed, a refusal says that it has been done.
+    else if (status !== 400 || tries === 0) throw new Error(textOf(this.#node, body));
   }
 }
 
-async function propose(node: Endpoint, slot: number, tries: number): Promise<void> {
-  const { status, body } = await change(node, `/split?slot=${slot}`);
-  // Once it was proposed, a refusal says that it has been done.
-  if (status === 200 || (status === 400 && tries > 0)) return;
-  throw new Error(`${formatEndpoint(node)}: ${body.trim().slice(0, 300)}`);
+async function ask(node: Endpoint, what: TopologyAction, place: string): Promise<string> {
+  const { status, body } = await change(node, `/topology?what=${what}${place}`);
+  if (status === 200) return body.trim();
+  throw new Error(textOf(node, body));
 }
 
-function slotIn(values: ReadonlyMap<string, string>): number {
+function textOf(node: Endpoint, body: string): string {
+  return `${formatEndpoint(node)}: ${body.trim().slice(0, 300)}`;
+}
+
+function placeIn(values: Values): string {
+  const range = values.get('range');
+  const hasSlot = values.has('at-slot') || values.has('at-key');
+  if (range === undefined && !hasSlot) {
+    throw new UsageError('which one: --range R, --at-slot N or --at-key KEY (see "holoctl help")');
+  }
+  const slot = hasSlot ? `&slot=${slotIn(values)}` : '';
+  return range === undefined ? slot : `${slot}&range=${encodeURIComponent(range)}`;
+}
+
+function slotIn(values: Values): number {
   const [slot, key] = [values.get('at-slot'), values.get('at-key')];
   if ((slot === undefined) === (key === undefined)) {
     throw new UsageError('split takes --at-slot N or --at-key KEY (see "holoctl help")');

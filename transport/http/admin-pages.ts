@@ -6,7 +6,7 @@ import type { Role } from '../access/admin/roles.ts';
 import { type Answer, busy, JSON_TYPE, jsonAnswer, textAnswer } from './answer.ts';
 import type { NodeStatus } from './node-status.ts';
 import { REST_FACTOR } from './paced-writer.ts';
-import type { TopologyReport } from './topology-report.ts';
+import type { TopologyOutcome, TopologyReport, TopologyRequest } from './topology-report.ts';
 
 const TRACE_FORMATS = ['jsonl', 'perfetto', 'shiviz'] as const;
 export type TraceFormat = (typeof TRACE_FORMATS)[number];
@@ -20,8 +20,8 @@ export interface AdminProviders {
   readonly memory: () => string;
   /** Changes a setting; returns why not. */
   readonly configure: (name: string, value: string, user: string) => string | undefined;
-  /** Proposes to split the range of a slot at that slot; returns why not. */
-  readonly split: (atSlot: number, user: string) => string | undefined;
+  /** Changes the topology, or says why not. */
+  readonly changeTopology: (request: TopologyRequest, user: string) => Promise<TopologyOutcome>;
   readonly status: () => NodeStatus;
   readonly topology: () => TopologyReport;
   /** The tree of actors, serializable. */

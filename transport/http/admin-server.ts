@@ -26,6 +26,7 @@ import { type Answer, send, textAnswer } from './answer.ts';
 import { ConnectionBudget } from './connection-budget.ts';
 import type { ConsoleDoor } from './console-door.ts';
 import { siteProblem } from './request-site.ts';
+import { TOPOLOGY_ACTIONS } from './topology-report.ts';
 import { refuseUpgrade } from './upgrade-refusal.ts';
 
 export interface AdminServerOptions {
@@ -60,7 +61,7 @@ const HEADER_BYTES_MAX = 8 * 1024;
 const STALLED_MS_MAX = 10_000;
 
 /** Paths that are posted to, beside that of a login. */
-const CHANGES: ReadonlySet<string> = new Set(['/logout', '/config', '/split']);
+const CHANGES: ReadonlySet<string> = new Set(['/logout', '/config', '/topology']);
 
 export class AdminServer {
   readonly #options: AdminServerOptions;
@@ -230,23 +231,37 @@ export class AdminServer {
     return OPEN_LEVELS.indexOf(open) <= level;
   }
 
+  async #changeTopology(
+    change: AdminProviders['changeTopology'],
+    query: URLSearchParams,
+    user: string,
+  ): Promise<Answer> {
+    const what = TOPOLOGY_ACTIONS.find((action) => action === query.get('what'));
+    if (what === undefined) return textAnswer(400, `what: ${TOPOLOGY_ACTIONS.join(', ')}`);
+    const [slot, range] = ['slot', 'range'].map((name) => {
+      const text = query.get(name);
+      return text === null ? undefined : Number(text);
+    });
+    const controller = query.get('controller') ?? undefined;
+    const { code, text } = await change({ what, slot, range, controller }, user);
+    return textAnswer(code, text);
+  }
+
   #change(
     request: IncomingMessage,
     path: string,
     query: URLSearchParams,
     identity: Identity | undefined,
-  ): Answer {
+  ): Answer | Promise<Answer> {
     const forgery = this.#access.forgeryOf(request);
     if (!CHANGES.has(path)) return notAllowed();
     if (forgery !== undefined) return textAnswer(403, `this may be a forged request: ${forgery}`);
     if (path === '/logout') return this.#access.logout(request);
     const refusal = this.#refusalFor('admin', identity, addressOf(request.socket));
     if (identity === undefined || refusal !== undefined) return refusal ?? notAllowed();
-    const { configure, split } = this.#options.providers;
-    const error =
-      path === '/split'
-        ? split(Number(query.get('slot') ?? Number.NaN), identity.user)
-        : configure(query.get('name') ?? '', query.get('value') ?? '', identity.user);
+    const { configure, changeTopology } = this.#options.providers;
+    if (path === '/topology') return this.#changeTopology(changeTopology, query, identity.user);
+    const error = configure(query.get('name') ?? '', query.get('value') ?? '', identity.user);
     return error === undefined ? textAnswer(200, 'ok') : textAnswer(400, error);
   }
 

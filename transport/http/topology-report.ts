@@ -19,10 +19,73 @@ export interface RangeReport {
   readonly electorate: readonly number[];
   /** stable, intended or closing. */
   readonly phase: string;
+  /** Under way. */
+  readonly change?: ChangeReport;
   /** At the node that answers, where it is a member: transactions applied, keys and bytes. */
   readonly appliedSequence?: number;
   readonly keys?: number;
   readonly bytes?: number;
+}
+
+interface ChangeReport {
+  readonly number: number;
+  readonly kind: string;
+  /** The first slot of the upper successor. */
+  readonly atSlot: number;
+  readonly isPaused: boolean;
+  readonly by: string;
+  /** Microseconds since 1970, as are the other times. */
+  readonly startedUs: number;
+}
+
+interface ControllerReport {
+  readonly domain: string;
+  readonly isPaused: boolean;
+  /** Node id; 0: nobody holds the lease. */
+  readonly holder: number;
+  readonly term: number;
+  /** The rest of the lease, as the node that answers sees it; 0: it is free. */
+  readonly remainingMs: number;
+}
+
+interface JobReport {
+  readonly number: number;
+  readonly kind: string;
+  readonly outcome: string;
+  readonly by: string;
+  readonly startedUs: number;
+  readonly endedUs: number;
+}
+
+interface MetaReport {
+  readonly members: readonly number[];
+  readonly electorate: readonly number[];
+  /** Transactions that the node which answers has applied. */
+  readonly appliedSequence: number;
+}
+
+/** A change that somebody asks for. */
+export interface TopologyRequest {
+  readonly what: TopologyAction;
+  readonly slot?: number | undefined;
+  readonly range?: number | undefined;
+  readonly controller?: string | undefined;
+}
+
+export const TOPOLOGY_ACTIONS = [
+  'split',
+  'pause',
+  'resume',
+  'cancel',
+  'pause-controller',
+  'resume-controller',
+] as const;
+export type TopologyAction = (typeof TOPOLOGY_ACTIONS)[number];
+
+/** As an answer of HTTP: 200 it is decided, 400 it cannot be, 409 not now, 503 it is not known. */
+export interface TopologyOutcome {
+  readonly code: 200 | 400 | 409 | 503;
+  readonly text: string;
 }
 
 export interface TopologyReport {
@@ -33,17 +96,24 @@ export interface TopologyReport {
   readonly behaviourLevel: number;
   readonly rangesMax: number;
   readonly nodes: readonly NodeReport[];
+  readonly closingMax: number;
+  readonly meta: MetaReport;
+  readonly controllers: readonly ControllerReport[];
+  /** The last changes that have ended, the newest last. */
+  readonly jobs: readonly JobReport[];
   readonly ranges: readonly RangeReport[];
 }
 
 /** Checks what holoctl relies on; unknown fields are fine. */
 export function isTopologyReport(value: unknown): value is TopologyReport {
   if (typeof value !== 'object' || value === null) return false;
-  const { digest, nodes, ranges } = value as Partial<TopologyReport>;
+  const { digest, nodes, ranges, controllers, jobs } = value as Partial<TopologyReport>;
   return (
     typeof digest === 'string' &&
     Array.isArray(nodes) &&
     Array.isArray(ranges) &&
+    Array.isArray(controllers) &&
+    Array.isArray(jobs) &&
     ranges.every(({ members, electorate }) => Array.isArray(members) && Array.isArray(electorate))
   );
 }

@@ -7,13 +7,13 @@ import type { Args } from '../../../transport/console/console-protocol.ts';
 import { changeOfKey, keyOf, whole } from '../../../transport/console/key-questions.ts';
 import type { RedisReply } from '../../../transport/console/redis-reply.ts';
 import { escapeUtf8 } from '../../../transport/escape.ts';
+import type { TopologyOutcome, TopologyRequest } from '../../../transport/http/topology-report.ts';
 
 interface ActionParts {
   readonly run: (user: string, commands: readonly (readonly string[])[]) => Promise<RedisReply[]>;
   /** The file; undefined: it could not be written. */
   readonly dumpTrace: () => string | undefined;
-  /** Proposes a split; returns why not. */
-  readonly split: (atSlot: number, user: string) => string | undefined;
+  readonly changeTopology: (request: TopologyRequest, user: string) => Promise<TopologyOutcome>;
   readonly audit: (user: string, what: string) => void;
 }
 
@@ -71,10 +71,10 @@ export class ConsoleActions {
     return `It is in ${path}.`;
   }
 
-  #split(slot: number, user: string): string {
-    const problem = this.#parts.split(slot, user);
-    if (problem !== undefined) throw new Error(problem);
-    return 'It is proposed: see Ranges.';
+  async #split(slot: number, user: string): Promise<string> {
+    const { code, text } = await this.#parts.changeTopology({ what: 'split', slot }, user);
+    if (code !== 200) throw new Error(text);
+    return 'It is decided: see Ranges.';
   }
 
   #changeOfKey(action: string, args: Args, user: string): Plan {

@@ -18,6 +18,7 @@ import type {
 import { runAs } from '../../../transport/console/user-commands.ts';
 import { formatEndpoint } from '../../../transport/endpoint.ts';
 import { writePaced } from '../../../transport/http/paced-writer.ts';
+import type { TopologyOutcome, TopologyRequest } from '../../../transport/http/topology-report.ts';
 import type { TraceEvent } from '../../../transport/trace/trace-event.ts';
 import { findBigKeys, findTxns } from '../../node/store-questions.ts';
 import type { Inspection } from '../../runtime/inspection.ts';
@@ -34,8 +35,7 @@ interface Sources {
   readonly recorder: TraceRecorder;
   readonly traces: NodeTraces;
   readonly log: LogRing;
-  /** Proposes to split the range of a slot at that slot; returns why not. */
-  readonly split: (atSlot: number, user: string) => string | undefined;
+  readonly changeTopology: (request: TopologyRequest, user: string) => Promise<TopologyOutcome>;
   /** Writes a line of audit into the log. */
   readonly audit: (user: string, what: string) => void;
 }
@@ -65,7 +65,7 @@ export class ConsoleAnswers {
     this.#actions = new ConsoleActions({
       run: (user, commands) => this.#run(user, commands),
       dumpTrace: () => sources.traces.dump(),
-      split: sources.split,
+      changeTopology: sources.changeTopology,
       audit: sources.audit,
     });
     this.#answers = { ...this.#open(), ...this.#ofTraces(), ...this.#ofClients() };

@@ -7,6 +7,7 @@ import { BEHAVIOUR_LEVEL } from '../../../storage/behaviour-level.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import { ZERO } from '../../accord/primitives/timestamp.ts';
 import { apply } from '../../meta/apply.ts';
+import type { Form } from '../../meta/meta-command.ts';
 import type { Topology } from '../../meta/topology.ts';
 import { encodeTopology } from '../../meta/topology-codec.ts';
 
@@ -16,6 +17,7 @@ export interface FormingOptions {
   readonly electorate: readonly number[];
   readonly initialRanges: number;
   readonly rangesMax: number;
+  readonly closingMax: number;
 }
 
 /**
@@ -24,15 +26,20 @@ export interface FormingOptions {
  * @throws RangeError when no cluster can have them; settings are checked before.
  */
 export function formTopology(options: FormingOptions, clusterId: string): Topology {
-  const { members, electorate, initialRanges, rangesMax } = options;
+  const { state, refused } = apply(undefined, formOf(options, clusterId), ZERO);
+  if (state === undefined) throw new RangeError(refused);
+  return state.topology;
+}
+
+/** The command that makes it. */
+export function formOf(options: FormingOptions, clusterId: string): Form {
+  const { members, electorate, initialRanges, rangesMax, closingMax } = options;
   const nodes = members.map(({ id, host, port }) => ({
     ...{ id, host, port },
     behaviourMax: BEHAVIOUR_LEVEL,
   }));
-  const form = { type: 'Form', clusterId, nodes, electorate, initialRanges, rangesMax } as const;
-  const { state, refused } = apply(undefined, { ...form, behaviourLevel: BEHAVIOUR_LEVEL }, ZERO);
-  if (state === undefined) throw new RangeError(refused);
-  return state.topology;
+  const limits = { rangesMax, closingMax, behaviourLevel: BEHAVIOUR_LEVEL };
+  return { type: 'Form', clusterId, nodes, electorate, initialRanges, ...limits };
 }
 
 /** 16 bytes as hex: equal exactly when the topologies are. */

@@ -11,6 +11,7 @@ import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import type { ClientCertificates } from '../../../transport/tls-server.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
+import { CLOSING_MAX } from '../../meta/changes.ts';
 import { RANGES_MAX } from '../../meta/topology.ts';
 import { TRACE_SLOW_MS } from '../../runtime/trace/trace-recorder.ts';
 import { TXN_EVENTS_MAX } from '../../runtime/trace/txn-ring.ts';
@@ -62,6 +63,8 @@ export interface NodeConfig {
   /** Of a cluster that is being formed. */
   readonly initialRanges: number;
   readonly rangesMax: number;
+  readonly closingMax: number;
+  readonly controllerLeaseMs: number;
   readonly pipelineDepth: number;
   readonly batchBytesMax: number;
   readonly batchCommandsMax: number;
@@ -215,6 +218,18 @@ export const SETTINGS: Settings = {
     help: 'ranges that a new cluster may ever have; the same on all nodes',
     standard: String(RANGES_MAX),
     parse: integer(1, RANGES_MAX),
+  },
+  closingMax: {
+    value: 'N',
+    help: 'ranges that may close at a time; the same on all nodes',
+    standard: String(CLOSING_MAX),
+    parse: integer(1, RANGES_MAX),
+  },
+  controllerLeaseMs: {
+    value: 'MS',
+    help: 'how long a node that works on the ranges does so alone',
+    standard: '5000',
+    parse: integer(500, 60_000),
   },
   pipelineDepth: {
     value: 'N',

@@ -67,6 +67,7 @@ class Life {
       electorate: [1],
       initialRanges: 1,
       rangesMax: 1,
+      closingMax: 1,
       lineage: {
         existed: file.existed,
         revision: file.state.identityRevision,
@@ -205,6 +206,7 @@ test('a first start that was interrupted anywhere is made again', async () => {
     electorate: [1],
     initialRanges: 1,
     rangesMax: 1,
+    closingMax: 1,
     lineage: {
       existed: false,
       revision: 0,

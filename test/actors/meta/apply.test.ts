@@ -30,6 +30,7 @@ const FORM: Form = {
   electorate: [2, 1],
   initialRanges: 2,
   rangesMax: RANGES,
+  closingMax: CLOSING_MAX,
   behaviourLevel: 1,
 };
 
@@ -136,7 +137,7 @@ function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaC
       return { type, holder: node };
     case 'PauseController':
     case 'ResumeController':
-      return { type, domain };
+      return { type, domain: wrong === 1 ? 'all' : domain };
     case 'NodeStarted':
       return {
         type,
@@ -152,6 +153,10 @@ function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaC
     default:
       throw new Error(type satisfies never);
   }
+}
+
+function domainsOf(name: Domain | 'all'): readonly Domain[] {
+  return name === 'all' ? DOMAINS : [name];
 }
 
 interface ModelRange {
@@ -220,9 +225,9 @@ class Model {
         });
       }
       case 'PauseController':
-        return !this.paused.has(command.domain);
+        return !domainsOf(command.domain).every((domain) => this.paused.has(domain));
       case 'ResumeController':
-        return this.paused.has(command.domain);
+        return domainsOf(command.domain).some((domain) => this.paused.has(domain));
       default:
         return undefined;
     }
@@ -235,8 +240,12 @@ class Model {
   /** Follows a command that was done. */
   follow(command: MetaCommand, { topology, leases }: MetaState): void {
     if (command.type === 'Form') this.form();
-    if (command.type === 'PauseController') this.paused.add(command.domain);
-    if (command.type === 'ResumeController') this.paused.delete(command.domain);
+    if (command.type === 'PauseController') {
+      for (const domain of domainsOf(command.domain)) this.paused.add(domain);
+    }
+    if (command.type === 'ResumeController') {
+      for (const domain of domainsOf(command.domain)) this.paused.delete(domain);
+    }
     for (const { domain, ...lease } of leases) {
       const held = this.leases.get(domain);
       // A term has one holder for ever.

@@ -25,6 +25,7 @@ import type {
   ReplicaActorMessage,
 } from '../../../actors/store/messages.ts';
 import { Outbox } from '../../../actors/store/outbox.ts';
+import type { ProposalOutcome } from '../../../actors/store/topology-proposals.ts';
 import { settingsOfBody } from '../../../storage/body-settings.ts';
 import { NO_SETTINGS } from '../../../storage/cluster-settings.ts';
 import { firstSlotOf, REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
@@ -72,6 +73,7 @@ class Bench {
   readonly repeated: string[] = [];
   /** Versions of the cluster's table. */
   readonly versions: number[] = [];
+  readonly proposed: ProposalOutcome[] = [];
   readonly phases: string[] = [];
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   #sequence = 0;
@@ -135,6 +137,7 @@ class Bench {
         clients,
         table: () => (options.hasNoTable === true ? undefined : NO_SETTINGS),
         onTableRead: (version) => this.versions.push(version),
+        onProposed: (outcome) => this.proposed.push(outcome),
         bareOks: () => undefined,
         observe: {
           decided: () => undefined,

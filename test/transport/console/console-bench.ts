@@ -39,7 +39,7 @@ export async function openConsole(
       disk: () => 'ok',
       memory: () => 'ok',
       configure: nothing,
-      split: nothing,
+      changeTopology: async () => ({ code: 400, text: 'no' }),
       status: () => {
         throw new Error('not asked here');
       },

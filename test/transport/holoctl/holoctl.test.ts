@@ -28,7 +28,7 @@ async function serve(status: NodeStatus): Promise<string> {
       disk: () => 'ok',
       memory: () => 'ok',
       configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
-      split: () => undefined,
+      changeTopology: async () => ({ code: 200, text: 'change 1' }),
       status: () => status,
       topology: () => TOPOLOGY,
       actors: () => ({ path: `node-${status.node}` }),
@@ -68,6 +68,36 @@ function cells(table: string): string[][] {
         .map((cell) => cell.trim()),
     );
 }
+
+test('the meta group, controllers, and changes', async () => {
+  const node = await serve(statusOf(1));
+  const meta = await call('meta-status', '--node', node);
+  expect(meta.code).toBe(0);
+  expect(meta.out).toContain('2 are connected, 2 are needed: a quorum');
+  const controllers = await call('controller-status', '--node', node);
+  expect(cells(controllers.out)).toEqual([
+    ['ranges', '2', '3', '1500', 'no'],
+    ['replicas', '2', '3', '1500', 'no'],
+    ['meta', '2', '3', '1500', 'yes'],
+  ]);
+  const { out } = await call('state', '--node', node);
+  expect(out).toContain('change 2: split of range 2, generation 5, at slot 9000: closing, asked');
+  expect(out).toContain('change 1: split done after 0 ms, asked for by admin');
+});
+
+test('check names what passes a threshold', async () => {
+  const node = await serve(statusOf(1));
+  const failed = await call('check', '--nodes', `${node},127.0.0.1:1`);
+  expect(failed.code).toBe(1);
+  expect(failed.out).toMatch(
+    /^127.0.0.1:1: .*\nnodes down: 3 \(at most 0\)\nrange 2: its split takes /,
+  );
+  const passed = await call(
+    ...['check', '--nodes', node, '--down-max', '1', '--change-s-max', '9000000000'],
+  );
+  expect(passed).toMatchObject({ code: 0, out: 'ok\n' });
+  expect((await call('check', '--down-max', 'x')).code).toBe(2);
+});
 
 test('topology shows the nodes, ranges a line per range', async () => {
   const node = await serve(statusOf(1));
@@ -421,7 +451,9 @@ describe('what nodes note', () => {
     expect((await call('completion', 'zsh')).out).toContain('bashcompinit');
     expect((await call('completion', 'fish')).code).toBe(2);
     const help = (await call('help')).out;
-    const named = [...new Set([...help.matchAll(/^ {2}holoctl (\w+)/gm)].map(([, word]) => word))];
+    const named = [
+      ...new Set([...help.matchAll(/^ {2}holoctl ([\w-]+)/gm)].map(([, word]) => word)),
+    ];
     const [, all = ''] = /words="([^"]*)"/.exec(out) ?? [];
     expect(all.split(' ').toSorted()).toEqual(named.toSorted());
   });

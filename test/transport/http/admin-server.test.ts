@@ -22,7 +22,7 @@ const providers: AdminProviders = {
   disk: () => 'ok',
   memory: () => 'ok',
   configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
-  split: () => undefined,
+  changeTopology: async () => ({ code: 200, text: 'change 1' }),
   status: () => statusOf(1),
   topology: () => TOPOLOGY,
   actors: () => ({ path: 'node-1', children: [] }),

@@ -3,7 +3,12 @@ import type { TopologyReport } from '../../../transport/http/topology-report.ts'
 
 export const TOPOLOGY: TopologyReport = {
   ...{ clusterId: 'aa'.repeat(16), epoch: 4, digest: 'dd'.repeat(16) },
-  ...{ behaviourLevel: 1, rangesMax: 1_024 },
+  ...{ behaviourLevel: 1, rangesMax: 1_024, closingMax: 16 },
+  meta: { members: [1, 2, 3], electorate: [1, 2, 3], appliedSequence: 7 },
+  controllers: ['ranges', 'replicas', 'meta'].map((domain) => ({
+    ...{ domain, isPaused: domain === 'meta', holder: 2, term: 3, remainingMs: 1_500 },
+  })),
+  jobs: [{ number: 1, kind: 'split', outcome: 'done', by: 'admin', startedUs: 1, endedUs: 2 }],
   nodes: [1, 2, 3].map((id) => ({ id, host: '127.0.0.1', port: 15_050 + id, alive: id !== 3 })),
   ranges: [
     {
@@ -13,6 +18,9 @@ export const TOPOLOGY: TopologyReport = {
     {
       ...{ range: 2, generation: 5, from: 8_192, to: 16_384, members: [1, 2], electorate: [1, 2] },
       phase: 'closing',
+      change: {
+        ...{ number: 2, kind: 'split', atSlot: 9_000, isPaused: false, by: 'admin', startedUs: 3 },
+      },
     },
   ],
 };

@@ -12,10 +12,10 @@ class Bench {
       return Promise.resolve(commands.map(() => 'OK'));
     },
     dumpTrace: () => this.dumped,
-    split: (atSlot, user) => {
-      if (atSlot === 0) return 'no range can be split there';
-      this.ran.push(`${user}: split ${atSlot}`);
-      return undefined;
+    changeTopology: async ({ what, slot }, user) => {
+      if (slot === 0) return { code: 400, text: 'no range can be split there' };
+      this.ran.push(`${user}: ${what} ${slot}`);
+      return { code: 200, text: 'change 1' };
     },
     audit: (user, what) => this.audit.push(`${user}: ${what}`),
   });

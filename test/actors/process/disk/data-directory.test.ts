@@ -42,7 +42,7 @@ afterEach(() => {
 
 function open(changes: Partial<DataDirectoryOptions> = {}): DataDirectory {
   const directory = DataDirectory.open({
-    ...{ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8 },
+    ...{ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8, closingMax: 2 },
     ...changes,
   });
   opened.push(directory);
@@ -281,7 +281,7 @@ describe('the lock', () => {
   test('held by another process: refused while it lives, free after kill -9', async () => {
     const script = `
       const { DataDirectory } = await import(${JSON.stringify(resolve('actors/process/disk/data-directory.ts'))});
-      DataDirectory.open(${JSON.stringify({ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8 })});
+      DataDirectory.open(${JSON.stringify({ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8, closingMax: 2 })});
       process.stdout.write('open');
       setInterval(() => undefined, 1000);`;
     const args = ['--import', 'tsx', '--input-type=module', '-e', script];

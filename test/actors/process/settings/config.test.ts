@@ -54,6 +54,8 @@ describe('a complete command line', () => {
       electorate: [1, 2, 3],
       initialRanges: 1,
       rangesMax: 1024,
+      closingMax: 16,
+      controllerLeaseMs: 5000,
       pipelineDepth: 8,
       batchBytesMax: 1024 * 1024,
       batchCommandsMax: 4096,

@@ -1,0 +1,74 @@
+/**
+ * The state of the meta group as rows of the cluster's table, and its rules as storage calls them
+ * (`storage/topology-rules.ts`). A command writes only the rows that it has changed. Pure.
+ */
+import type { RowChange } from '../../storage/cluster-settings.ts';
+import type { TopologyRules } from '../../storage/topology-rules.ts';
+import { apply } from './apply.ts';
+import type { Domain, MetaCommand } from './meta-command.ts';
+import type { Job, Lease, MetaState } from './meta-state.ts';
+import { decodeTopology, encodeTopology } from './topology-codec.ts';
+
+const TOPOLOGY_ROW = 'topology';
+/** Leases, and who is paused. */
+const CONTROLLERS_ROW = 'topology-controllers';
+const JOBS_ROW = 'topology-jobs';
+
+interface Controllers {
+  readonly leases: readonly Lease[];
+  readonly paused: readonly Domain[];
+}
+
+export const TOPOLOGY_ROWS = [TOPOLOGY_ROW, CONTROLLERS_ROW, JOBS_ROW];
+
+type Row = Parameters<TopologyRules>[0];
+
+/** As text that has ASCII alone. */
+export function encodeCommand(command: MetaCommand): string {
+  return JSON.stringify(command).replace(
+    /[\u007f-\uffff]/g,
+    (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
+}
+
+export const TOPOLOGY_RULES: TopologyRules = (row, text, executeAt) => {
+  const before = metaStateOf(row);
+  const command = commandOf(text);
+  const answer = before?.topology.lastChange ?? 0;
+  if (command === undefined) return { changes: [], refused: 'no command', answer };
+  const { state, refused } = apply(before, command, executeAt);
+  if (refused !== undefined || state === undefined) {
+    return { changes: [], refused: refused ?? 'no topology', answer };
+  }
+  return { changes: rowsOf(state, before), answer: state.topology.lastChange };
+};
+
+function commandOf(text: string): MetaCommand | undefined {
+  try {
+    const command: unknown = JSON.parse(text);
+    return typeof command === 'object' && command !== null ? (command as MetaCommand) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined before the cluster is formed. */
+export function metaStateOf(row: Row): MetaState | undefined {
+  const topology = decodeTopology(row(TOPOLOGY_ROW) ?? '');
+  if (topology === undefined) return undefined;
+  const controllers = row(CONTROLLERS_ROW) ?? '{"leases":[],"paused":[]}';
+  const { leases, paused } = JSON.parse(controllers) as Controllers;
+  const jobs = JSON.parse(row(JOBS_ROW) ?? '[]') as readonly Job[];
+  return { topology, leases, pausedControllers: paused, jobs };
+}
+
+function rowsOf(state: MetaState, before: MetaState | undefined): readonly RowChange[] {
+  const { topology, leases, pausedControllers: paused, jobs } = state;
+  const changes: RowChange[] = [];
+  if (topology !== before?.topology) changes.push([TOPOLOGY_ROW, encodeTopology(topology)]);
+  if (leases !== before?.leases || paused !== before.pausedControllers) {
+    changes.push([CONTROLLERS_ROW, JSON.stringify({ leases, paused } satisfies Controllers)]);
+  }
+  if (jobs !== before?.jobs) changes.push([JOBS_ROW, JSON.stringify(jobs)]);
+  return changes;
+}

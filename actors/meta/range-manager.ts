@@ -1,0 +1,180 @@
+/**
+ * The part of one node in the changes of ranges that the topology has decided on: it claims the
+ * leases while there is something to begin, lets ranges close, proposes their Close, and reports
+ * that they have ended. Any node goes on where another one has stopped, since all that has been
+ * done is in the topology; those without the lease only wait a little. An idle cluster has no
+ * holder, and costs nothing. Takes data, returns acts; it owns no timer. Pure.
+ */
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import type { GroupDescriptor } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
+import type { Form, MetaCommand } from './meta-command.ts';
+import type { Lease, MetaState } from './meta-state.ts';
+import type { Change, TopologyRange } from './topology.ts';
+
+interface RangeManagerOptions {
+  readonly self: number;
+  /** Proposed until the cluster is formed, by this node or by another. */
+  readonly form: Form | undefined;
+  readonly leaseMs: number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+interface ManagerView {
+  /** As this node has applied it; undefined before the cluster is formed. */
+  readonly state: MetaState | undefined;
+  /** executeAt of the Close of a group, where this node has executed it. */
+  readonly endOf: (group: GroupId) => Timestamp | undefined;
+  /** Of a clock that never goes back. */
+  readonly nowMs: number;
+  /** The cluster's time, by which leases are judged. */
+  readonly presentUs: number;
+  /** A command of this node is under way: it begins no other. */
+  readonly isProposing: boolean;
+}
+
+export type Act =
+  | { readonly type: 'Propose'; readonly command: MetaCommand }
+  | {
+      readonly type: 'Close';
+      readonly group: GroupId;
+      readonly successors: readonly GroupDescriptor[];
+    };
+
+interface OpenChange {
+  readonly range: TopologyRange;
+  readonly change: Change;
+}
+
+/** A node without the lease waits for so long, and up to twice as long, for the one that has it. */
+const ASSIST_MS = 1_000;
+const FORM_EVERY_MS = 500;
+/** The lease is renewed when so much of it is left. */
+const RENEW_SHARE = 0.25;
+
+export class RangeManager {
+  readonly #options: RangeManagerOptions;
+  /** By the number of a change and its phase: from when on this node acts without the lease. */
+  readonly #assistsMs = new Map<string, number>();
+  /** Changes that this node was asked for. */
+  readonly #own = new Set<number>();
+  #formMs = 0;
+
+  constructor(options: RangeManagerOptions) {
+    this.#options = options;
+  }
+
+  /** This node has proposed the change: it looks after it first. */
+  begun(change: number): void {
+    this.#own.add(change);
+  }
+
+  acts(view: ManagerView): readonly Act[] {
+    if (view.state === undefined) return this.#form(view);
+    const open = openChanges(view.state);
+    this.#follow(open, view.nowMs);
+    if (open.length === 0) return [];
+    const lease = heldLease(view.state, view.presentUs);
+    const acts = open.flatMap((each) => this.#actOnClosing(each, lease, view));
+    const begins = this.#begins(open, lease, view);
+    return this.#oneProposal(begins === undefined ? acts : [...acts, begins], view);
+  }
+
+  #form({ nowMs, isProposing }: ManagerView): readonly Act[] {
+    const { form: command } = this.#options;
+    if (command === undefined || isProposing || nowMs < this.#formMs) return [];
+    this.#formMs = nowMs + FORM_EVERY_MS;
+    return [{ type: 'Propose', command }];
+  }
+
+  #follow(open: readonly OpenChange[], nowMs: number): void {
+    const names = new Set(open.map(({ change }) => nameOf(change)));
+    for (const name of this.#assistsMs.keys()) if (!names.has(name)) this.#assistsMs.delete(name);
+    for (const name of names) {
+      if (this.#assistsMs.has(name)) continue;
+      this.#assistsMs.set(name, nowMs + ASSIST_MS * (1 + this.#options.random()));
+    }
+    const numbers = new Set(open.map(({ change }) => change.number));
+    for (const number of this.#own) if (!numbers.has(number)) this.#own.delete(number);
+  }
+
+  #assists(change: Change, nowMs: number): boolean {
+    return this.#own.has(change.number) || nowMs >= (this.#assistsMs.get(nameOf(change)) ?? 0);
+  }
+
+  /** From `closing` on nothing takes the change back: anybody repeats Close until one executes. */
+  #actOnClosing(open: OpenChange, lease: Lease | undefined, view: ManagerView): readonly Act[] {
+    const { range, change } = open;
+    if (change.phase !== 'closing') return [];
+    const isHolder = lease?.holder === this.#options.self;
+    if (!isHolder && !this.#assists(change, view.nowMs)) return [];
+    const closedAt = view.endOf(range.id);
+    if (closedAt === undefined) {
+      return [{ type: 'Close', group: range.id, successors: successorsOf(open) }];
+    }
+    const command = { type: 'Done', range: range.id, change: change.number, closedAt } as const;
+    return [{ type: 'Propose', command }];
+  }
+
+  /** Only the holder of the lease begins to close; without one there is, somebody claims it. */
+  #begins(
+    open: readonly OpenChange[],
+    lease: Lease | undefined,
+    { state, nowMs, presentUs }: ManagerView,
+  ): Act | undefined {
+    const { self: holder, leaseMs } = this.#options;
+    const isStopped = state?.pausedControllers.includes('ranges') === true;
+    const waiting = open.filter(({ change }) => change.phase === 'intended' && !change.isPaused);
+    const closing = open.filter(({ change }) => change.phase === 'closing').length;
+    const [first] = waiting;
+    if (first === undefined || isStopped || closing >= (state?.topology.closingMax ?? 0)) return;
+    const claims: Act = { type: 'Propose', command: { type: 'TakeLeases', holder, leaseMs } };
+    if (lease === undefined) {
+      return waiting.some(({ change }) => this.#assists(change, nowMs)) ? claims : undefined;
+    }
+    if (lease.holder !== holder) return undefined;
+    if (lease.untilUs - presentUs < leaseMs * RENEW_SHARE * 1_000) return claims;
+    const { range, change } = first;
+    const command = {
+      type: 'BeginClosing',
+      range: range.id,
+      change: change.number,
+      lease: { domain: 'ranges', holder, term: lease.term },
+    } as const;
+    return { type: 'Propose', command };
+  }
+
+  /** Its outcome decides which one is next. */
+  #oneProposal(acts: readonly Act[], { isProposing }: ManagerView): readonly Act[] {
+    const proposed = isProposing ? undefined : acts.find(({ type }) => type === 'Propose');
+    return acts.filter((act) => act.type !== 'Propose' || act === proposed);
+  }
+}
+
+function nameOf({ number, phase, isPaused }: Change): string {
+  return `${number} ${phase} ${isPaused}`;
+}
+
+function openChanges({ topology }: MetaState): readonly OpenChange[] {
+  return topology.ranges.flatMap((range) => {
+    return range.change === undefined ? [] : [{ range, change: range.change }];
+  });
+}
+
+/** As far as this node knows; the state machine judges by executeAt. */
+function heldLease({ leases }: MetaState, presentUs: number): Lease | undefined {
+  const lease = leases.find(({ domain }) => domain === 'ranges');
+  return lease !== undefined && lease.untilUs > presentUs ? lease : undefined;
+}
+
+/** The two halves, with the members of their parent. */
+export function successorsOf({ range, change }: OpenChange): readonly GroupDescriptor[] {
+  const { fromSlot, toSlot, members, electorate } = range;
+  const [low, high] = change.successors;
+  const common = { members, electorate, machine: 'keyspace' } as const;
+  return [
+    { id: low, fromSlot, toSlot: change.atSlot, ...common },
+    { id: high, fromSlot: change.atSlot, toSlot, ...common },
+  ];
+}

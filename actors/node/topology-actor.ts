@@ -1,0 +1,139 @@
+/**
+ * The controllers of a node: has the pure `RangeManager` say what is to be done about the topology,
+ * proposes it to the meta group, and tells people what became of the changes that they asked for.
+ * It holds nothing that must outlive it: all that has been decided is in the topology.
+ */
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import type { GroupDescriptor } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
+import type { Form, MetaCommand } from '../meta/meta-command.ts';
+import { encodeCommand } from '../meta/meta-rows.ts';
+import type { MetaState } from '../meta/meta-state.ts';
+import { type Act, RangeManager } from '../meta/range-manager.ts';
+import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
+import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import type { ProposalOutcome } from '../store/topology-proposals.ts';
+
+export type TopologyAnswer = ProposalOutcome['outcome'];
+
+export type TopologyActorMessage =
+  /** A person asks for a change. */
+  | {
+      readonly type: 'Change';
+      readonly command: MetaCommand;
+      readonly replyTo: ActorRef<TopologyAnswer>;
+    }
+  | ({ readonly type: 'Proposed' } & ProposalOutcome)
+  /** Of the topology, or a group has ended here. */
+  | { readonly type: 'Changed' }
+  | { readonly type: 'Tick' };
+
+interface TopologyActorOptions {
+  readonly self: number;
+  readonly form: Form | undefined;
+  readonly leaseMs: number;
+  readonly state: () => MetaState | undefined;
+  readonly endOf: (group: GroupId) => Timestamp | undefined;
+  readonly presentUs: () => number;
+  /** To the coordinator of the meta group, which answers with `Proposed`. */
+  readonly propose: (token: number, command: string) => void;
+  readonly close: (group: GroupId, successors: readonly GroupDescriptor[]) => void;
+  /** An answer comes by then, or never. */
+  readonly answerMsMax: number;
+  /** Looks on, before an act is performed. */
+  readonly observe?: ((act: Act) => void) | undefined;
+}
+
+/** Pause between two looks at what is to be done. */
+const TICK_MS = 100;
+/** Tokens of one incarnation: none has one of another. */
+const TOKENS_EACH = 2 ** 32;
+/** Changes that people wait for; one more is refused. */
+const ASKED_MAX = 256;
+
+export function topologyActor(
+  context: ActorContext<TopologyActorMessage>,
+  options: TopologyActorOptions,
+): Behavior<TopologyActorMessage> {
+  return new Controllers(context, options);
+}
+
+class Controllers implements Behavior<TopologyActorMessage> {
+  readonly #context: ActorContext<TopologyActorMessage>;
+  readonly #options: TopologyActorOptions;
+  readonly #ranges: RangeManager;
+  readonly #asked = new Map<number, ActorRef<TopologyAnswer>>();
+  #lastToken: number;
+  /** The command of this node's own that is under way; it is given up at some time. */
+  #own: { readonly token: number; readonly untilMs: number } | undefined;
+
+  constructor(context: ActorContext<TopologyActorMessage>, options: TopologyActorOptions) {
+    const { self, form, leaseMs } = options;
+    this.#context = context;
+    this.#options = options;
+    this.#lastToken = context.incarnation * TOKENS_EACH;
+    const random = (): number => context.rng.next();
+    this.#ranges = new RangeManager({ self, form, leaseMs, random });
+    context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
+  }
+
+  receive(message: TopologyActorMessage): void {
+    switch (message.type) {
+      case 'Change':
+        return this.#change(message.command, message.replyTo);
+      case 'Proposed':
+        // A refused command is tried again with the next tick, not as fast as it is refused.
+        return this.#proposed(message);
+      case 'Changed':
+      case 'Tick':
+        return this.#act();
+    }
+  }
+
+  describe(): unknown {
+    const { topology, leases } = this.#options.state() ?? {};
+    const own = this.#own !== undefined;
+    return { epoch: topology?.epoch ?? 0, leases, asked: this.#asked.size, isProposing: own };
+  }
+
+  #nowMs(): number {
+    return this.#context.clock.monotonicMs();
+  }
+
+  #change(command: MetaCommand, replyTo: ActorRef<TopologyAnswer>): void {
+    if (this.#asked.size >= ASKED_MAX) {
+      const why = `${ASKED_MAX} changes of the topology are waited for: try again`;
+      // The asker has given up if this is refused.
+      return tellOrDrop(replyTo, { type: 'refused', why });
+    }
+    this.#asked.set(this.#propose(command), replyTo);
+  }
+
+  #proposed({ token, outcome }: ProposalOutcome): void {
+    if (this.#own?.token === token) this.#own = undefined;
+    const replyTo = this.#asked.get(token);
+    if (replyTo === undefined) return;
+    this.#asked.delete(token);
+    if (outcome.type === 'done') this.#ranges.begun(outcome.change);
+    // The asker has given up if this is refused.
+    tellOrDrop(replyTo, outcome);
+  }
+
+  #propose(command: MetaCommand): number {
+    this.#lastToken += 1;
+    this.#options.propose(this.#lastToken, encodeCommand(command));
+    return this.#lastToken;
+  }
+
+  #act(): void {
+    const { state, endOf, presentUs, close, answerMsMax, observe } = this.#options;
+    const nowMs = this.#nowMs();
+    if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
+    const view = { state: state(), endOf, nowMs, presentUs: presentUs() };
+    for (const act of this.#ranges.acts({ ...view, isProposing: this.#own !== undefined })) {
+      observe?.(act);
+      if (act.type === 'Close') close(act.group, act.successors);
+      else this.#own = { token: this.#propose(act.command), untilMs: nowMs + answerMsMax };
+    }
+  }
+}

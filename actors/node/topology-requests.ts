@@ -1,0 +1,65 @@
+/** Changes of the topology that people ask for, as commands of its state machine. Pure. */
+import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
+import type { TopologyRequest } from '../../transport/http/topology-report.ts';
+import { CONTROLLERS, type MetaCommand } from '../meta/meta-command.ts';
+import type { Topology, TopologyRange } from '../meta/topology.ts';
+
+/** By what they are called, of the commands that name a change of a range. */
+const OF_CHANGES = { pause: 'Pause', resume: 'Resume', cancel: 'Cancel' } as const;
+const OF_CONTROLLERS = {
+  'pause-controller': 'PauseController',
+  'resume-controller': 'ResumeController',
+} as const;
+
+/** The command, or why there is none. */
+export function commandFor(
+  topology: Topology,
+  request: TopologyRequest,
+  by: string,
+): MetaCommand | string {
+  const { what } = request;
+  switch (what) {
+    case 'split':
+      return splitFor(topology, request.slot ?? Number.NaN, by);
+    case 'pause':
+    case 'resume':
+    case 'cancel': {
+      const range = changedRange(topology, request);
+      const number = range?.change?.number;
+      if (range === undefined || number === undefined) return 'no range there is being changed';
+      return { type: OF_CHANGES[what], range: range.id, change: number };
+    }
+    case 'pause-controller':
+    case 'resume-controller': {
+      const domain = CONTROLLERS.find((name) => name === request.controller);
+      if (domain === undefined) return `the controllers are ${CONTROLLERS.join(', ')}`;
+      return { type: OF_CONTROLLERS[what], domain };
+    }
+    default:
+      return `nobody knows how to ${String(what)}`;
+  }
+}
+
+function splitFor({ ranges, rangesMax }: Topology, atSlot: number, by: string) {
+  if (!Number.isInteger(atSlot) || atSlot < 0 || atSlot >= REDIS_SLOTS) {
+    return `there is no slot ${atSlot}: slots are 0 to ${REDIS_SLOTS - 1}`;
+  }
+  const range = ranges.find(({ fromSlot, toSlot }) => atSlot >= fromSlot && atSlot < toSlot);
+  if (range === undefined) return `slot ${atSlot} is in no range`;
+  if (range.fromSlot === atSlot) return `range ${range.id.range} begins at slot ${atSlot}`;
+  if (ranges.length >= rangesMax) return `there are ${rangesMax} ranges already (--ranges-max)`;
+  // A name that no log can garble.
+  const name = by.replace(/[^\x20-\x7e]/g, '?').slice(0, 255) || '?';
+  return { type: 'Split', range: range.id, atSlot, by: name } as const;
+}
+
+function changedRange(
+  { ranges }: Topology,
+  { slot, range: wanted }: TopologyRequest,
+): TopologyRange | undefined {
+  return ranges.find(({ id, fromSlot, toSlot, change }) => {
+    if (change === undefined) return false;
+    if (slot === undefined) return id.range === wanted;
+    return slot >= fromSlot && slot < toSlot && (wanted === undefined || id.range === wanted);
+  });
+}

@@ -1,0 +1,65 @@
+/** Requests of people become commands of the topology, or are refused by name. */
+import { describe, expect, test } from 'vitest';
+import { ZERO } from '../../../actors/accord/primitives/timestamp.ts';
+import { apply } from '../../../actors/meta/apply.ts';
+import type { MetaCommand } from '../../../actors/meta/meta-command.ts';
+import type { MetaState } from '../../../actors/meta/meta-state.ts';
+import { commandFor } from '../../../actors/node/topology-requests.ts';
+import { FORM } from '../meta/form-sample.ts';
+
+function done(state: MetaState | undefined, command: MetaCommand | string): MetaState {
+  if (typeof command === 'string') throw new Error(command);
+  const { state: next } = apply(state, command, ZERO);
+  return next as MetaState;
+}
+
+const formed = done(undefined, { ...FORM, initialRanges: 2, rangesMax: 3 });
+
+test('a split is of the range that has the slot, by whoever asks', () => {
+  const command = commandFor(formed.topology, { what: 'split', slot: 9_000 }, 'jörg');
+  const range = { range: 2, generation: 1 };
+  expect(command).toEqual({ type: 'Split', range, atSlot: 9_000, by: 'j?rg' });
+});
+
+describe('a split is refused', () => {
+  test.each([
+    [16_384, 'there is no slot 16384: slots are 0 to 16383'],
+    [0.5, 'there is no slot 0.5'],
+    [undefined, 'there is no slot NaN'],
+    [8_192, 'range 2 begins at slot 8192'],
+  ])('at slot %s', (slot, why) => {
+    expect(commandFor(formed.topology, { what: 'split', slot }, 'a')).toContain(why);
+  });
+
+  test('where there are as many ranges as may be', () => {
+    const full = { ...formed.topology, rangesMax: 2 };
+    const why = 'there are 2 ranges already (--ranges-max)';
+    expect(commandFor(full, { what: 'split', slot: 5 }, 'a')).toBe(why);
+  });
+});
+
+test('a change is named by its range, or by any slot of it', () => {
+  const split = commandFor(formed.topology, { what: 'split', slot: 9_000 }, 'a');
+  const { topology } = done(formed, split);
+  const named = { range: { range: 2, generation: 1 }, change: 1 };
+  expect(commandFor(topology, { what: 'pause', slot: 16_000 }, 'a')).toEqual({
+    ...{ type: 'Pause', ...named },
+  });
+  expect(commandFor(topology, { what: 'cancel', range: 2 }, 'a')).toEqual({
+    ...{ type: 'Cancel', ...named },
+  });
+  for (const place of [{ slot: 5 }, { range: 1 }, { slot: 9_000, range: 1 }, {}]) {
+    const why = 'no range there is being changed';
+    expect(commandFor(topology, { what: 'resume', ...place }, 'a')).toBe(why);
+  }
+});
+
+test('controllers have names', () => {
+  const pause = { what: 'pause-controller', controller: 'ranges' } as const;
+  expect(commandFor(formed.topology, pause, 'a')).toEqual({
+    ...{ type: 'PauseController', domain: 'ranges' },
+  });
+  const other = { what: 'resume-controller', controller: 'x' } as const;
+  const why = 'the controllers are ranges, replicas, meta, all';
+  expect(commandFor(formed.topology, other, 'a')).toBe(why);
+});
