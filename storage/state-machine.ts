@@ -154,6 +154,8 @@ export class StateMachine {
   #units = 0;
   /** The last command has met a key outside the footprint. */
   #isOutside = false;
+  /** The command that runs is the only one of its unit. */
+  #isAlone = false;
   #paused: Paused | undefined;
   /** Told, and not in force yet. */
   #eventFlags: string | undefined;
@@ -390,6 +392,7 @@ export class StateMachine {
       return true;
     }
     if (this.#unitEnded) return true;
+    this.#isAlone = args.isAlone;
     const command = commandFor(args);
     const refusal = this.#refusalOf(command, args);
     if (command === undefined || refusal !== undefined) {
@@ -487,8 +490,18 @@ export class StateMachine {
     const line = ERRORS.get(error);
     if (line === undefined) throw error;
     this.#isOutside = error === KEY_OUTSIDE;
+    // Its client begins it anew, and those behind it are not to run before it.
+    if (this.#isOutside && !this.#isAlone) this.#unitEnded = true;
     this.#databases.context.undoCommand();
     out.error(line);
+  }
+
+  /**
+   * The last command has met a key outside the footprint. It has done nothing, nor do the others of
+   * its unit behind it.
+   */
+  get isOutside(): boolean {
+    return this.#isOutside;
   }
 
   /**

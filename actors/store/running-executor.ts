@@ -113,6 +113,7 @@ export interface RunningOptions {
 /** Replies that wait for credit of their connections. */
 const HELD_BYTES_MAX = 512 * 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
+const NO_SLOTS: readonly number[] = [];
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
@@ -230,6 +231,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #dividing: Division | undefined;
   #executedKeys: string[] = [];
   #outside: OutsideRun[] = [];
+  /** Slots that the first command of the part that runs has met, and that its footprint lacks. */
+  #outsideSlots: OutsideRun['slots'] = NO_SLOTS;
   #readsDone: ReadDone[] = [];
   #proceedWithFlush: (() => void) | undefined;
   #notBeforeMs = 0;
@@ -654,18 +657,30 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         if (part.waits) machine.mayWait = true;
       }
       this.#runCommand(application);
-      const isLong = isAnswered && !application.isWithinCommand && writer.length > replyBytesMax;
+      const isDone = isAnswered && !application.isWithinCommand;
+      const isLong = isDone && writer.length > replyBytesMax;
       if (isLong && !this.#mayAnswerMore(renderer, part, args)) application.sink = NO_REPLY;
+      if (isDone && machine.isOutside) this.#metOutside(application, part);
       application.isWithinUnit = application.isWithinCommand || application.left > 0;
     } while (application.isWithinUnit && this.#hasTime());
     if (!application.isWithinUnit) this.#partDone(application, part);
   }
 
+  /** The last command, and those behind it, have done nothing. */
+  #metOutside(application: Application, part: Part): void {
+    const { machine } = application.member;
+    application.sink = NO_REPLY;
+    // The connection asks for the others, and the part then begins with this one.
+    if (this.#renderer.begun > 1) return this.#renderer.stopBefore();
+    this.#outsideSlots = machine.outside(this.#args);
+    if (part.count > 1) this.#renderer.stop();
+  }
+
   #partDone({ member, execution, unit }: Application, part: Part): void {
     const { machine } = member;
     this.#tellWritten(machine, part.unit.connection);
-    // Only a command that travels alone can be begun anew.
-    const slots = part.count === 1 ? machine.outside(this.#args) : [];
+    const slots = this.#outsideSlots;
+    this.#outsideSlots = NO_SLOTS;
     if (slots.length === 0) return this.#reply(this.#renderer, part, waitingFor(machine, part));
     this.#writer.cutBack(0);
     this.#outside.push({ key: keyOf(execution.id), part: unit, slots });

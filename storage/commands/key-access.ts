@@ -26,6 +26,7 @@ const READS_AND_WRITES: ReadonlySet<string> = new Set([
     'ZMPOP',
     'EVAL',
     'EVALSHA',
+    'FCALL',
     'BZPOPMIN',
     'BZPOPMAX',
     'BZMPOP',

@@ -389,6 +389,16 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     config: FOUND_KEYS,
   },
   {
+    name: 'rest_runs_behind_key_outside',
+    accordItem: 'storage: keys that only show while a command runs',
+    file: 'storage/state-machine.ts',
+    find: 'if (this.#isOutside && !this.#isAlone) this.#unitEnded = true;',
+    replace: 'if (this.#isOutside && !this.#isAlone) this.#unitEnded = false;',
+    why: 'commands of a pipeline run before a script that is begun anew, and once more behind it',
+    budgetSeeds: 60,
+    config: FOUND_KEYS,
+  },
+  {
     name: 'clock_limit_lost_in_cut',
     accordItem: '23',
     file: 'actors/log/wal-actor.ts',

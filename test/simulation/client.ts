@@ -11,7 +11,7 @@ import type { Part } from '../../transport/resp/connection/part.ts';
 import type { PlanItem } from '../../transport/resp/connection/unit-under-way.ts';
 
 export type Answer =
-  /** `isCut`: its last commands, which only read, were another transaction or read. */
+  /** `isCut`: its last commands were another transaction or read. */
   | { readonly type: 'replies'; readonly bytes: Buffer; readonly isCut: boolean }
   /** `why`: the first word of the error line. */
   | { readonly type: 'refused' | 'unknown'; readonly why: string };
@@ -70,8 +70,8 @@ export function unitOf(
     }
     if (command.findsKeys?.(args) === true) {
       readOnly = false;
-      // A connection sends it alone, or in a block, which takes all keys.
-      wholeStore ||= commands.length > 1 || items.some((item) => typeof item !== 'number');
+      // In a block, which has no second run, it takes all keys.
+      wholeStore ||= items.some((item) => typeof item !== 'number');
     }
     const keys = keysAmong(command.keys, args);
     for (const i of keys) slots.push(args.slot(i));
@@ -94,6 +94,24 @@ export function unitOf(
     plan: items.flatMap(planOf),
     answer,
   };
+}
+
+/**
+ * The first `count` commands of a part, as a unit. `silent`: behind the next one, which is begun
+ * anew, as many have answered nothing.
+ */
+export function pieceOf(
+  unit: ClientUnit,
+  part: Part,
+  count: number,
+): { readonly piece: ClientUnit; readonly silent: number } {
+  let end = 0;
+  for (let left = count; left > 0; left -= 1) end = args.next(part.bytes, end);
+  const piece = { ...part, count, bytes: part.bytes.subarray(0, end) };
+  if (count < part.count) args.next(part.bytes, end);
+  const isBegunAnew = count < part.count && commandFor(args)?.findsKeys?.(args) === true;
+  const silent = isBegunAnew ? part.count - count - 1 : 0;
+  return { piece: { ...unit, part: piece, items: [count] }, silent };
 }
 
 /** A command for the cluster's table; it is alone in its unit. */

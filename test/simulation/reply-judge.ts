@@ -21,6 +21,8 @@ interface Answered {
   readonly unit: ClientUnit;
   readonly replies: Buffer;
   readonly order: number;
+  /** Commands behind the next one that are to have answered nothing. */
+  readonly silent: number;
 }
 
 /** One command of an executed body, and what it replied there. */
@@ -61,7 +63,7 @@ export class ReplyJudge {
    * of one transaction, the one that executed first has the lowest.
    */
   answered(
-    { node, unit, order }: Omit<Answered, 'replies'>,
+    { node, unit, order, silent = 0 }: Omit<Answered, 'replies' | 'silent'> & { silent?: number },
     floor: Timestamp,
     at: Timestamp,
     bytes: Buffer,
@@ -78,8 +80,8 @@ export class ReplyJudge {
     if (hasPage(unit)) return;
     const replies = Buffer.from(bytes);
     const others = this.#answered.get(key);
-    if (others === undefined) this.#answered.set(key, [{ node, unit, replies, order }]);
-    else others.push({ node, unit, replies, order });
+    if (others === undefined) this.#answered.set(key, [{ node, unit, replies, order, silent }]);
+    else others.push({ node, unit, replies, order, silent });
   }
 
   /** Whether a client got a reply of the transaction that executed then. */
@@ -100,7 +102,7 @@ export class ReplyJudge {
 
   /** Units of clients that gave up lie between those that were answered. */
   #find(
-    { node, unit, replies }: Answered,
+    { node, unit, replies, silent }: Answered,
     body: Buffer,
     commands: readonly Replied[],
     from: number,
@@ -113,7 +115,13 @@ export class ReplyJudge {
       // All but the first byte, which marks the head of a unit.
       if (!own.equals(bytes.subarray(1))) continue;
       const layout = laidOut(unit.items, commands.slice(first, first + count));
-      if (layout.equals(replies)) return first;
+      if (layout.equals(replies)) {
+        const behind = commands.slice(first + count + 1, first + count + 1 + silent);
+        if (behind.some(({ reply }) => reply.length > 0)) {
+          this.#violation(`I20: what is behind ${textOf(unit)} has run, and will run once more`);
+        }
+        return first;
+      }
       expected ??= JSON.stringify(layout.toString('latin1'));
     }
     const told = JSON.stringify(replies.toString('latin1'));

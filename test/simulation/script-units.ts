@@ -1,7 +1,8 @@
-/** Scripts, on the keys of other units: a connection sends each alone. */
+/** Scripts, on the keys of other units; several in a pipeline, with commands between them. */
 import type { RandomUnit, RandomUnitOptions, Words } from './random-units.ts';
 
 const LIMIT_RATE = 0.02;
+const COMMANDS_MAX = 4;
 
 const SCRIPTS = {
   swap: "local v = redis.pcall('get', KEYS[1]) redis.call('set', KEYS[1], ARGV[1]) return v",
@@ -29,7 +30,14 @@ const LIBRARY =
   "redis.register_function('swap', function(keys, args) " +
   "local v = redis.pcall('get', keys[1]) redis.call('set', keys[1], args[1]) return v end)";
 
-export function scriptUnit({ rng, keys, value }: RandomUnitOptions): RandomUnit {
+export function scriptUnit(options: RandomUnitOptions): RandomUnit {
+  const { rng } = options;
+  const count = rng.next() < 0.5 ? 1 : 1 + Math.floor(rng.next() * COMMANDS_MAX);
+  const commands = Array.from({ length: count }, () => command(options));
+  return { commands, plan: [count], flushes: false };
+}
+
+function command({ rng, keys, value }: RandomUnitOptions): Words {
   const key = `x${Math.floor(rng.next() * keys)}`;
   const other = String(Math.floor(rng.next() * keys));
   const choices: readonly Words[] = [
@@ -42,9 +50,10 @@ export function scriptUnit({ rng, keys, value }: RandomUnitOptions): RandomUnit 
     ['EVAL_RO', "return redis.pcall('get', KEYS[1])", '1', key],
     ['EVALSHA', '0'.repeat(40), '1', key],
     ['HOLO.FCALL', 'swap', '1', key, value(), LIBRARY],
+    ['APPEND', key, 'a'],
+    ['GET', key],
   ];
   const chosen = choices[Math.floor(rng.next() * choices.length)] ?? [];
   const endless = ['EVAL', SCRIPTS.endless, '1', key, value()];
-  const commands = [rng.next() < LIMIT_RATE ? endless : chosen];
-  return { commands, plan: [1], flushes: false };
+  return rng.next() < LIMIT_RATE ? endless : chosen;
 }

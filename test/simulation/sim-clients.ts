@@ -9,11 +9,12 @@ import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type {
   Part,
   PartAnswer,
+  PartReplies,
   ReplyFlow,
   StoreNews,
 } from '../../transport/resp/connection/part.ts';
 import { UnitUnderWay } from '../../transport/resp/connection/unit-under-way.ts';
-import { type ClientUnit, failure } from './client.ts';
+import { type ClientUnit, failure, pieceOf } from './client.ts';
 import { isListing, type ReplyJudge } from './reply-judge.ts';
 
 interface SimClientsOptions {
@@ -24,7 +25,8 @@ interface SimClientsOptions {
   readonly listed: (client: SimClient) => Timestamp | undefined;
   /** The node has stopped within a turn: nothing that it executes leaves it. */
   readonly frozen: () => boolean;
-  readonly answered: (client: SimClient, replies: Buffer) => void;
+  /** So many commands behind those of the unit are to have answered nothing. */
+  readonly answered: (client: SimClient, replies: Buffer, silent?: number) => void;
   readonly flow: (message: ReplyFlow) => void;
 }
 
@@ -102,14 +104,13 @@ export class SimClients {
     if (answer.type === 'PartReplies' && frozen()) return;
     const client = this.#clients.get(answer.unit.sequence);
     const output = { reply: (bytes: Uint8Array) => void client?.replies.push(bytes) };
-    const isFirst = answer.type === 'PartReplies' && answer.from === 0 && answer.part === 0;
+    const isFirst = answer.type === 'PartReplies' && answer.from === 0;
     if (client !== undefined && isFirst) {
-      const { readsFrom } = client.unit.part;
-      if (answer.answered < readsFrom) throw new Error('a write is left to another part');
       const { executing, listed } = this.#options;
       client.at = (isListing(client.unit) ? listed : executing)(client);
       this.#lastOrder += 1;
       client.order = this.#lastOrder;
+      this.#judgePart(client, answer);
     }
     switch (client?.underWay.receive(answer, output, this.#writer) ?? 'ignored') {
       case 'ignored':
@@ -127,6 +128,18 @@ export class SimClients {
         this.#clients.delete(answer.unit.sequence);
         if (client !== undefined) this.#done(client, answer);
     }
+  }
+
+  /** A part of a unit that was cut is judged by itself, unless its replies come in pieces. */
+  #judgePart(client: SimClient, answer: PartReplies): void {
+    const { unit, underWay } = client;
+    const part = underWay.parts[answer.part];
+    const { answered, last } = answer;
+    if (part === undefined || part.readOnly || !last || answered === 0) return;
+    if (answer.part === 0 && answered === part.count) return;
+    if (unit.items.some((item) => typeof item !== 'number')) return;
+    const { piece, silent } = pieceOf(unit, part, answered);
+    this.#options.answered({ ...client, unit: piece }, Buffer.from(answer.replies), silent);
   }
 
   #done(client: SimClient, answer: PartAnswer): void {

@@ -229,9 +229,9 @@ export class SimNode {
         return another === undefined ? group && this.#listed.get(group) : this.#lastListed;
       },
       frozen: () => this.frozen,
-      answered: ({ unit, judge, order, floor, at }, replies) => {
+      answered: ({ unit, judge, order, floor, at }, replies, silent = 0) => {
         if (at === undefined) return;
-        judge.answered({ node: this.id, unit, order }, floor, at, replies);
+        judge.answered({ node: this.id, unit, order, silent }, floor, at, replies);
       },
       flow: (message) => this.#node?.flow(message),
     });

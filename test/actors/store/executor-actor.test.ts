@@ -322,6 +322,19 @@ describe('a transaction', () => {
     expect(bench.answers[2]).toMatchObject({ answered: 2 });
   });
 
+  test('with a command that lacks a key leaves it, and all behind it, to be begun anew', () => {
+    const bench = new Bench().execute([part(1, 'RPUSH l 1', 'SET w1 5')]);
+    const sort = 'SORT l BY w* STORE d';
+    const pipeline = part(2, 'INCR a', 'INCR a', sort, 'INCR a');
+    const beginning = { ...part(3, sort, 'INCR b'), participants: [slotOfText('l')] };
+    bench.execute([{ ...pipeline, layout: [2, 2] }, beginning, part(4, 'GET a')]);
+    expect(bench.told.slice(1)).toEqual(['2: :1 :2', '4: $1 2']);
+    expect(bench.answers[1]).toMatchObject({ answered: 2, ends: [], errors: [], last: true });
+    const outside = bench.coordinator.find(({ type }) => type === 'Outside');
+    expect(outside).toMatchObject({ runs: [{ part: 1, slots: [slotOfText('w1')] }] });
+    expect(bench.read(1, [part(5, 'GET b', 'EXISTS d')]).told.at(-1)).toBe('5: $-1 :0');
+  });
+
   test('runs the reads that it leaves: they may end a key', () => {
     const bench = new Bench({ replyBytesMax: 20 });
     bench.execute([part(1, `SET a ${'x'.repeat(30)}`), part(1, 'SET b 1 PX 10')], false);

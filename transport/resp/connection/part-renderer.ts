@@ -16,8 +16,9 @@ export class PartRenderer {
   /** Commands announced by `next`. */
   #begun = 0;
   #errorsBefore = 0;
-  /** Bytes of the replies before the command that was announced last. */
+  /** Bytes of the replies before the command that was announced last, and ends of runs. */
   #bytesBefore = 0;
+  #endsBefore = 0;
   /** Those that are empty are shared by the answers of many parts. */
   #ends: number[] = [];
   #errors: number[] = [];
@@ -54,6 +55,7 @@ export class PartRenderer {
   /** To be called before each command of the part writes its reply. */
   next(): void {
     if (this.writer.errors !== this.#errorsBefore) this.#noteError();
+    this.#endsBefore = this.#ends.length;
     if (this.#left === 0) this.#endRun();
     this.#left -= 1;
     this.#begun += 1;
@@ -68,6 +70,15 @@ export class PartRenderer {
   /** Drops the reply of the last command. */
   cutBack(): void {
     this.writer.cutBack(this.#bytesBefore);
+  }
+
+  /** The last command is not answered, nor any behind it. */
+  stopBefore(): void {
+    this.cutBack();
+    this.#errorsBefore = this.writer.errors;
+    this.#begun -= 1;
+    if (this.#ends.length > this.#endsBefore) this.#ends = this.#ends.slice(0, this.#endsBefore);
+    this.stop();
   }
 
   /** No further command is answered. */

@@ -38,7 +38,8 @@ export interface Part {
   readonly readOnly: boolean;
   /**
    * The commands from this one on only read, and are in no MULTI block. Behind any of them the
-   * replies may end: the connection then asks for the others anew.
+   * replies may end, as before any whose keys only show while it runs: the connection then asks for
+   * the others anew.
    */
   readonly readsFrom: number;
   /** Some command touches keys that are not among its arguments (KEYS, FLUSHALL, DBSIZE). */

@@ -6,7 +6,7 @@ import { storeRoute } from '../routes.ts';
 import { CommandBatch } from './command-batch.ts';
 import type { Part } from './part.ts';
 
-/** `number`: that of the new part. `answered`: at least `readsFrom`, and less than `count`. */
+/** `number`: that of the new part. `answered`: less than `count`. */
 export function restOf(part: Part, answered: number, number: number): Part {
   const args = new Arguments();
   const rest = new CommandBatch();
@@ -28,7 +28,7 @@ export function restOf(part: Part, answered: number, number: number): Part {
     count: rest.count,
     layout: layoutBehind(part.layout, answered),
     readOnly: rest.readOnly,
-    readsFrom: 0,
+    readsFrom: rest.readsFrom,
     wholeStore: rest.wholeStore,
     participants: rest.slots,
   };

@@ -55,10 +55,13 @@ export class UnitBuilder {
   keys = 0;
   /** Bytes of the local replies that the plan holds. */
   localBytes = 0;
-  /** Nothing may come behind what it holds: a block whose outcome matters, questions, a finder. */
+  /** Nothing may come behind what it holds: a block whose outcome matters, or questions. */
   isAlone = false;
   /** Its answers are for the connection itself. */
   isQuestion = false;
+  /** Some command may be begun anew, and all behind it: all of them are of one group. */
+  #hasFinder = false;
+  #hasBlock = false;
   readonly #placement: Placement;
   #parts: PartBuilder[] = [];
   /** The part of the command that was added last. */
@@ -71,13 +74,25 @@ export class UnitBuilder {
 
   /** `false`: it spans groups, or the unit does, and may not travel with the rest of the unit. */
   admits(route: StoreRoute, args: Arguments): boolean {
-    if (this.count > 0 && findsKeys(route, args)) return false;
     if ((route.listsKeys || waitsFor(route, args)) && this.count > 0) return false;
-    return this.#placement.isSole || this.#admitsSpan(this.#spanOf(route, args));
+    const isFinder = findsKeys(route, args);
+    if (isFinder && this.#hasBlock) return false;
+    if (this.#placement.isSole) return true;
+    const groups = this.#spanOf(route, args);
+    if ((isFinder || this.#hasFinder) && !this.#isOnly(groups)) return false;
+    return this.#admitsSpan(groups);
+  }
+
+  /** All that the unit holds is of this one group. */
+  #isOnly(groups: readonly number[]): boolean {
+    const [part, ...others] = this.#parts;
+    if (part === undefined) return true;
+    const isOne = others.length === 0 && part.groups.length === 1 && groups.length === 1;
+    return isOne && part.groups[0] === groups[0];
   }
 
   admitsBlock(block: MultiBlock): boolean {
-    if (block.travelsAlone && this.count > 0) return false;
+    if (this.count > 0 && (block.travelsAlone || this.#hasFinder)) return false;
     return this.#admitsSpan(this.#placement.span(block.slots, block.wholeStore));
   }
 
@@ -103,7 +118,7 @@ export class UnitBuilder {
     // Only a transaction has a place in the order from which on nothing is missed.
     if (part.waits) part.readOnly = false;
     this.keys += part.slots.length - keysBefore;
-    if (findsKeys(route, args)) this.isAlone = true;
+    if (findsKeys(route, args)) this.#hasFinder = true;
     this.count += 1;
     this.bytes += end - start;
   }
@@ -145,6 +160,7 @@ export class UnitBuilder {
   addExec(block: MultiBlock, locals: readonly ExecLocal[], guard?: OwnCommand): void {
     const { count } = block;
     this.isAlone = block.travelsAlone;
+    this.#hasBlock = true;
     const slots = guard === undefined ? block.slots : [...guard.slots, ...block.slots];
     const part = this.#partFor(this.#placement.span(slots, block.wholeStore));
     this.#planRun();
@@ -179,6 +195,8 @@ export class UnitBuilder {
     this.localBytes = 0;
     this.isAlone = false;
     this.isQuestion = false;
+    this.#hasFinder = false;
+    this.#hasBlock = false;
     this.#parts = [];
     this.#part = undefined;
     this.#plan = [];
@@ -271,7 +289,7 @@ export class UnitBuilder {
   }
 }
 
-/** Such a command may run several times, so no other one may share its part. */
+/** Such a command may run several times, with all that are behind it. */
 function findsKeys({ keys, command }: StoreRoute, args: Arguments): boolean {
   return keys === KEYS_LISTED && command.findsKeys?.(args) === true;
 }

@@ -54,6 +54,25 @@ describe('the renderer of a part', () => {
     }
   });
 
+  test.each([
+    ['in the middle of a run', [3], [], [0]],
+    ['at the beginning of a run', [2, 1], [], [0]],
+    ['in a later run', [1, 2], [6], [0]],
+  ])('stops before its last command, %s', (_, layout, ends, errors) => {
+    const renderer = new PartRenderer(new ReplyWriter(2));
+    const part = partOf({ count: 3, layout });
+    renderer.begin(part);
+    for (let i = 0; i < 3; i += 1) {
+      renderer.next();
+      renderer.writer.error(i === 1 ? 'NO' : 'ERR');
+      if (i === 1) renderer.writer.cutBack(6);
+    }
+    renderer.stopBefore();
+    expect(renderer.answer(part)).toMatchObject({ answered: 2, ends });
+    expect(renderer.errors.slice(0, 1)).toEqual(errors);
+    expect(renderer.errors).not.toContain(2);
+  });
+
   test('speaks the protocol of the part', () => {
     const renderer = new PartRenderer(new ReplyWriter(2));
     renderer.begin(partOf({ protocol: 3 }));

@@ -50,6 +50,29 @@ function manual(): Harness {
   return harness;
 }
 
+describe('commands whose keys only show while they run', () => {
+  const script = (key: string): string => `EVAL x ${key}`;
+
+  test('travel together, and with others of their group', () => {
+    const harness = manual();
+    harness.client().send(request(`SET ${A} 1`, script(`1 ${A}`), script(`1 ${A2}`), `GET ${A}`));
+    expect(submitted(harness)).toMatchObject([{ ranges: [1], layout: [4] }]);
+  });
+
+  test.each([
+    ['another group', [`SET ${B} 1`, script(`1 ${A}`)], 1],
+    ['one of another group', [script(`1 ${A}`), script(`1 ${B}`)], 1],
+    ['what is of another group', [script(`1 ${A}`), `SET ${B} 1`], 1],
+    ['a block', [script(`1 ${A}`), 'MULTI', `SET ${A} 1`, 'EXEC'], 1],
+    ['those behind a block', ['MULTI', `SET ${A} 1`, 'EXEC', script(`1 ${A}`)], 1],
+  ])('do not travel with %s', (_, lines, count) => {
+    const harness = manual();
+    harness.client().send(request(...lines));
+    expect(submitted(harness)).toHaveLength(count);
+    expect(harness.coordinator.parts[0]?.count).toBe(1);
+  });
+});
+
 describe('a pipeline over several groups', () => {
   test('is one part per group, submitted together', () => {
     const harness = manual();
