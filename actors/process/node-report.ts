@@ -69,7 +69,16 @@ export class NodeReport {
     if (!this.#source.board.disk.servesReads) return `disk: ${this.#source.board.disk.summary}`;
     if (!this.#source.isListening) return 'the Redis port is not open yet';
     const { node } = this.#source;
-    return node.unreachable ?? complaintOf(node.time.verdict);
+    return node.unreachable ?? complaintOf(node.time.verdict) ?? this.#usersNotServed();
+  }
+
+  /** Why users of the table are refused; undefined: they are served, or there are none. */
+  #usersNotServed(): string | undefined {
+    const { node, gateway } = this.#source;
+    if (node.settings.known === undefined) return 'the users of the cluster are not known yet';
+    gateway?.access.refresh();
+    if (gateway?.access.users.hasRows !== true || node.settings.hasLease) return undefined;
+    return 'whether the users have changed is not known: no majority has told (--acl-lease-ms)';
   }
 
   /** `ok`, or that data may not grow. */
