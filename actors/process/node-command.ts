@@ -22,6 +22,8 @@ export type StartNode = (
 /** Set by `holostore cluster` for its children: they end when their standard input does. */
 export const PARENT_VARIABLE = 'HOLO_UNDER_PARENT';
 
+/** All rights of the group and of others. */
+const OTHERS = 0o077;
 /** Exit codes by signal, as shells have them. */
 const INTERRUPTED = 130;
 const CRASHED = 70;
@@ -33,6 +35,8 @@ const SAME_INTERRUPT_MS = 500;
  */
 export async function runNode(args: readonly string[], startNode?: StartNode): Promise<number> {
   const config = parseNodeConfig(args, process.env);
+  // Its files hold everything that it stores, hashes of passwords too.
+  process.umask(process.umask() | OTHERS);
   const ring = new LogRing();
   const logger = createLogger(config, process.stdout.isTTY === true, ring);
   if (config.join !== undefined && !isDataDirectory(config.dataDir)) {

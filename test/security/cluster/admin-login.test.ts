@@ -1,6 +1,6 @@
 /** `holoctl` at a node with a password: by the token file, by a login, and by neither. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -33,6 +33,13 @@ describe('holoctl', () => {
   }
 
   const tokenFile = () => join(node.dataDir, 'admin-token');
+
+  test('finds files that are for the user of the node alone', () => {
+    const names = ['.', ...readdirSync(node.dataDir, { recursive: true, encoding: 'utf8' })];
+    expect(names).toContain('store/data.mdb');
+    const open = names.filter((name) => (statSync(join(node.dataDir, name)).mode & 0o077) !== 0);
+    expect(open).toEqual([]);
+  });
 
   test('needs nothing where it may read the token file, which the log names', () => {
     expect(statSync(tokenFile()).mode & 0o777).toBe(0o600);
