@@ -1,121 +1,130 @@
 /**
  * The cost of open consoles: CPU per command of three nodes while consoles watch, over that without,
- * in interleaved pairs; and the share of a core that they take while there is no load, in pairs too.
+ * in interleaved pairs; and the share of a core that they take while there is no load, in pairs too,
+ * of the node that serves them and of the others; and what 50 of hidden pages take.
  *
- *     npm run bench -- console [--pairs 20] [--idle 8] [--consoles 50] [--requests 100000]
- *       [--pipeline 16] [--clients 50]
+ *     npm run bench -- console [--pairs 20] [--idle 8] [--consoles 50] [--command SET|GET]
+ *       [--connections 10] [--pipeline 16] [--tick 10]
  *
- * A pair is 5 slices of the requests with consoles and 5 without, in turn: other work on the machine
- * lasts longer than a slice, and so burdens both alike. `--idle`: pairs without load.
- *
+ * The load has a fixed rate: a pipeline on each connection every tick. `--idle`: pairs without load.
  * All consoles are open at node 1 and watch the overview; each of three also watches another view.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { TestCluster } from '../cluster/harness.ts';
-import { hasTool } from '../cluster/redis-tools.ts';
 import { TestConsole } from '../transport/console/console-bench.ts';
-import { measure } from './cluster.ts';
+import { PacedLoad } from './paced-load.ts';
 import { cpuNsOf, median, reportRatios } from './paired.ts';
 
-const IDLE_MS = 3_000;
-const SLICES = 5;
-/** After a load: flushes, durability rounds, late compilation. */
-const SETTLE_MS = 10_000;
+const WINDOW_MS = 2_000;
+/** Late compilation, first flushes, durability rounds. */
+const WARM_MS = 10_000;
 const OTHER_VIEWS = ['ranges', 'holofast', 'actors'] as const;
 
+/** A hidden page watches nothing. */
+type Opened = 'none' | 'hidden' | 'watching';
+
+interface Idle {
+  readonly serving: number;
+  readonly others: number;
+}
+
+interface Pair<T> {
+  readonly some: T;
+  readonly none: T;
+}
+
 export async function run(args: string[]): Promise<void> {
+  const text = (value: string) => ({ type: 'string', default: value }) as const;
   const { values } = parseArgs({
     args,
     options: {
-      pairs: { type: 'string', default: '20' },
-      consoles: { type: 'string', default: '50' },
-      idle: { type: 'string', default: '8' },
-      requests: { type: 'string', default: '100000' },
-      pipeline: { type: 'string', default: '16' },
-      clients: { type: 'string', default: '50' },
+      ...{ pairs: text('20'), idle: text('8'), consoles: text('50'), command: text('SET') },
+      ...{ connections: text('10'), pipeline: text('16'), tick: text('10') },
     },
   });
-  if (!hasTool('redis-benchmark')) {
-    console.log('redis-benchmark is not installed (Debian: redis-tools); nothing was measured');
-    return;
-  }
-  const number = (name: keyof typeof values): number => Number(values[name]);
-  const load = {
-    requests: number('requests'),
-    pipeline: number('pipeline'),
-    clients: number('clients'),
-  };
   const cluster = await TestCluster.start();
-  const pids = cluster.nodes.map(({ pid }) => pid);
-  const spentNs = (): number => pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
-  const idle = async (): Promise<number> => {
+  const { adminPort, redisPort: port } = cluster.node(1);
+  const spentNs = (): number => cluster.nodes.reduce((sum, { pid }) => sum + cpuNsOf(pid), 0);
+  const load = await new PacedLoad({
+    port,
+    command: values.command === 'GET' ? 'GET' : 'SET',
+    connections: Number(values.connections),
+    pipeline: Number(values.pipeline),
+    tickMs: Number(values.tick),
+  }).open();
+  /** Microseconds per command. */
+  const perCommand = async (): Promise<number> => {
     const before = spentNs();
-    await sleep(IDLE_MS);
-    return (spentNs() - before) / 1e6 / IDLE_MS;
+    const commands = await load.run(WINDOW_MS);
+    return (spentNs() - before) / 1_000 / commands;
   };
-  const slice = async (): Promise<number> => {
-    const requests = load.requests / SLICES;
-    const before = spentNs();
-    await measure({ command: 'SET', ...load, requests }, { port: cluster.node(1).redisPort, pids });
-    return (spentNs() - before) / 1_000 / load.requests;
+  /** Percent of a core: of the node that serves consoles, and of the others. */
+  const idle = async (): Promise<Idle> => {
+    const before = cluster.nodes.map(({ pid }) => cpuNsOf(pid));
+    await sleep(WINDOW_MS);
+    const [serving = 0, ...others] = cluster.nodes.map(
+      ({ pid }, index) => (cpuNsOf(pid) - (before[index] ?? 0)) / 1e4 / WINDOW_MS,
+    );
+    return { serving, others: others.reduce((sum, share) => sum + share, 0) };
   };
-  /** Opens the consoles, or not; measures; closes them. */
-  const beside = async (isWatched: boolean, look: () => Promise<number>): Promise<number> => {
-    const consoles = isWatched ? await open(cluster.node(1).adminPort, number('consoles')) : [];
+  const count = Number(values.consoles);
+  const beside = async <T>(opened: Opened, look: () => Promise<T>): Promise<T> => {
+    const consoles = opened === 'none' ? [] : await open(adminPort, count, opened);
     // The first views.
-    await sleep(isWatched ? 500 : 100);
+    await sleep(500);
     const found = await look();
-    close(consoles);
+    for (const { socket } of consoles) socket.terminate();
     await sleep(100);
     return found;
   };
   try {
-    for (let warm = 0; warm < SLICES; warm += 1) await slice();
-    await sleep(SETTLE_MS);
-    const shares = await pairsOf(number('idle'), (isWatched) => beside(isWatched, idle));
-    const percent = (values: readonly number[]) => `${(100 * median(values)).toFixed(2)} %`;
-    const more = shares.map(({ watched, alone }) => watched - alone);
-    console.log(
-      `without load, all nodes: ${percent(shares.map(({ alone }) => alone))} of a core; with ` +
-        `${values.consoles} consoles ${percent(more)} more`,
+    await load.run(WARM_MS);
+    const pairs = await pairsOf(Number(values.pairs), 'watching', (opened) =>
+      beside(opened, perCommand),
     );
-    const ratios: number[] = [];
-    for (let pair = 0; pair < number('pairs'); pair += 1) {
-      const slices = await pairsOf(SLICES, (isWatched) => beside(isWatched, slice));
-      const sum = (of: 'watched' | 'alone') => slices.reduce((all, each) => all + each[of], 0);
-      if (pair === 0) console.log(`${sum('alone').toFixed(2)} us CPU per SET`);
-      ratios.push(sum('watched') / sum('alone'));
+    if (pairs.length > 0) {
+      const us = median(pairs.map(({ none }) => none)).toFixed(2);
+      console.log(`${us} us CPU per ${values.command}, all nodes`);
+      const ratios = pairs.map(({ some, none }) => some / none);
+      reportRatios(`${values.command}: ${count} consoles / none`, ratios);
     }
-    if (ratios.length > 0) reportRatios(`SET: ${values.consoles} consoles / none`, ratios);
+    await sleep(WARM_MS);
+    for (const opened of ['watching', 'hidden'] as const) {
+      const idles = await pairsOf(Number(values.idle), opened, (each) => beside(each, idle));
+      const more = (of: keyof Idle) =>
+        median(idles.map(({ some, none }) => some[of] - none[of])).toFixed(2);
+      console.log(
+        `without load, ${count} consoles ${opened}: ${more('serving')} % of a core more at the ` +
+          `node that serves them, ${more('others')} % at the others together`,
+      );
+    }
   } finally {
+    load.close();
     await cluster.remove();
   }
 }
 
-interface Pair {
-  readonly watched: number;
-  readonly alone: number;
-}
-
 /** With and without, first one and then the other in turn. */
-async function pairsOf(
+async function pairsOf<T>(
   count: number,
-  look: (isWatched: boolean) => Promise<number>,
-): Promise<Pair[]> {
-  const pairs: Pair[] = [];
+  opened: Opened,
+  look: (opened: Opened) => Promise<T>,
+): Promise<Pair<T>[]> {
+  const pairs: Pair<T>[] = [];
   for (let pair = 0; pair < count; pair += 1) {
     const isFirst = pair % 2 === 0;
-    const first = await look(isFirst);
-    const second = await look(!isFirst);
-    pairs.push(isFirst ? { watched: first, alone: second } : { watched: second, alone: first });
+    const first = await look(isFirst ? opened : 'none');
+    const second = await look(isFirst ? 'none' : opened);
+    pairs.push(isFirst ? { some: first, none: second } : { some: second, none: first });
   }
   return pairs;
 }
 
-async function open(port: number, count: number): Promise<TestConsole[]> {
+async function open(port: number, count: number, opened: Opened): Promise<TestConsole[]> {
   const consoles = Array.from({ length: count }, () => new TestConsole(port));
   await Promise.all(consoles.map((console) => console.hello()));
+  if (opened === 'hidden') return consoles;
   for (const [index, console] of consoles.entries()) {
     console.send({ type: 'subscribe', id: 1, view: 'overview', args: {} });
     const view = OTHER_VIEWS[index % (2 * OTHER_VIEWS.length)];
@@ -124,8 +133,4 @@ async function open(port: number, count: number): Promise<TestConsole[]> {
     if (view === 'ranges') console.send({ type: 'subscribe', id: 3, view: 'heat', args: {} });
   }
   return consoles;
-}
-
-function close(consoles: readonly TestConsole[]): void {
-  for (const console of consoles) console.socket.terminate();
 }

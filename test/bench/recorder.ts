@@ -2,11 +2,11 @@
  * The cost of the trace recorder: CPU per command of three nodes that record, over that of three
  * nodes that do not (`--trace-events 0`), in interleaved pairs.
  *
- *     npm run bench -- recorder [--command SET|GET] [--pairs 24] [--each 4] [--requests 100000]
- *       [--pipeline 16] [--clients 50]
+ *     npm run bench -- recorder [--command SET|GET] [--pairs 24] [--each 8] [--connections 10]
+ *       [--pipeline 16] [--tick 10]
  *
- * Both clusters run side by side, and one of them is idle. A pair is 10 slices of the requests for
- * each, in turn: other work on the machine lasts longer than a slice, and so burdens both alike.
+ * The load has a fixed rate: a pipeline on each connection every tick. Both clusters run side by
+ * side, and one of them is idle; a pair is a window of each, first one and then the other in turn.
  * Every `each` pairs both are started anew, since two processes of one program differ for their
  * whole life. The interval is a bootstrap over the pairs. Beside it: the events per command, and the
  * time to note one, by itself.
@@ -17,43 +17,32 @@ import { parseArgs } from 'node:util';
 import { TXN_EVENTS_MAX, TxnRing } from '../../actors/runtime/trace/txn-ring.ts';
 import { MESSAGE_CODES } from '../../actors/runtime/trace/txn-steps.ts';
 import { HOST, TestCluster } from '../cluster/harness.ts';
-import { hasTool } from '../cluster/redis-tools.ts';
-import { measure } from './cluster.ts';
+import { PacedLoad } from './paced-load.ts';
 import { cpuNsOf, reportRatios } from './paired.ts';
 
 const EVENTS_NOTED = 5_000_000;
-const SLICES = 10;
+const WINDOW_MS = 2_000;
+/** Late compilation and the first flushes belong to neither. */
+const WARM_MS = 5_000;
 
-interface Load {
-  readonly command: 'SET' | 'GET';
-  readonly requests: number;
-  readonly pipeline: number;
-  readonly clients: number;
-}
+type Load = Omit<ConstructorParameters<typeof PacedLoad>[0], 'port'>;
 
 export async function run(args: string[]): Promise<void> {
+  const text = (value: string) => ({ type: 'string', default: value }) as const;
   const { values } = parseArgs({
     args,
     options: {
-      command: { type: 'string', default: 'SET' },
-      pairs: { type: 'string', default: '24' },
-      each: { type: 'string', default: '4' },
-      requests: { type: 'string', default: '100000' },
-      pipeline: { type: 'string', default: '16' },
-      clients: { type: 'string', default: '50' },
+      ...{ command: text('SET'), pairs: text('24'), each: text('8') },
+      ...{ connections: text('10'), pipeline: text('16'), tick: text('10') },
     },
   });
-  if (!hasTool('redis-benchmark')) {
-    console.log('redis-benchmark is not installed (Debian: redis-tools); nothing was measured');
-    return;
-  }
   const pairs = Number(values.pairs);
   const each = Number(values.each);
   const load: Load = {
     command: values.command === 'GET' ? 'GET' : 'SET',
-    requests: Number(values.requests),
+    connections: Number(values.connections),
     pipeline: Number(values.pipeline),
-    clients: Number(values.clients),
+    tickMs: Number(values.tick),
   };
   const ratios: number[] = [];
   const eventNs = measureEvent();
@@ -64,46 +53,63 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
+class Measured {
+  readonly cluster: TestCluster;
+  readonly #load: PacedLoad;
+
+  constructor(cluster: TestCluster, load: Load) {
+    this.cluster = cluster;
+    this.#load = new PacedLoad({ ...load, port: cluster.node(1).redisPort });
+  }
+
+  async open(): Promise<this> {
+    await this.#load.open();
+    await this.#load.run(WARM_MS);
+    return this;
+  }
+
+  async look(): Promise<{ readonly us: number; readonly commands: number }> {
+    const spentNs = () => this.cluster.nodes.reduce((sum, { pid }) => sum + cpuNsOf(pid), 0);
+    const before = spentNs();
+    const commands = await this.#load.run(WINDOW_MS);
+    return { us: (spentNs() - before) / 1_000 / commands, commands };
+  }
+
+  close(): Promise<void> {
+    this.#load.close();
+    return this.cluster.remove();
+  }
+}
+
 async function measurePairs(
   pairs: number,
   load: Load,
   ratios: number[],
   eventNs: number,
 ): Promise<void> {
-  const on = await TestCluster.start();
-  const off = await TestCluster.start({ flags: ['--trace-events=0'] });
-  const cpuUs = async (cluster: TestCluster, requests: number): Promise<number> => {
-    const pids = cluster.nodes.map(({ pid }) => pid);
-    const spentNs = (): number => pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
-    const before = spentNs();
-    await measure({ ...load, requests }, { port: cluster.node(1).redisPort, pids });
-    return (spentNs() - before) / 1_000;
-  };
-  const { command, requests } = load;
+  const clusters = [
+    await TestCluster.start(),
+    await TestCluster.start({ flags: ['--trace-events=0'] }),
+  ];
+  const [on, off] = clusters.map((cluster) => new Measured(cluster, load)) as [Measured, Measured];
   try {
-    // Late compilation and the first flushes belong to neither.
-    for (const cluster of [on, off]) await cpuUs(cluster, requests);
-    const before = await eventsOf(on);
-    const spentUs = (await cpuUs(on, requests)) / requests;
-    await cpuUs(off, requests);
-    const events = ((await eventsOf(on)) - before) / requests;
-    const share = (events * eventNs) / (spentUs * 10);
+    await on.open();
+    await off.open();
+    const before = await eventsOf(on.cluster);
+    const { us, commands } = await on.look();
+    const events = ((await eventsOf(on.cluster)) - before) / commands;
+    const share = ((events * eventNs) / (us * 10)).toFixed(2);
     console.log(
-      `${command}: ${events.toFixed(3)} events a command of ${spentUs.toFixed(2)} us CPU: ` +
-        `${share.toFixed(2)} %`,
+      `${load.command}: ${events.toFixed(3)} events a command of ${us.toFixed(2)} us CPU: ${share} %`,
     );
     for (let pair = 0; pair < pairs; pair += 1) {
-      const spent = { on: 0, off: 0 };
-      for (let slice = 0; slice < SLICES; slice += 1) {
-        const isOnFirst = (pair + slice) % 2 === 0;
-        if (isOnFirst) spent.on += await cpuUs(on, requests / SLICES);
-        spent.off += await cpuUs(off, requests / SLICES);
-        if (!isOnFirst) spent.on += await cpuUs(on, requests / SLICES);
-      }
-      ratios.push(spent.on / spent.off);
+      const isOnFirst = pair % 2 === 0;
+      const first = await (isOnFirst ? on : off).look();
+      const second = await (isOnFirst ? off : on).look();
+      ratios.push(isOnFirst ? first.us / second.us : second.us / first.us);
     }
   } finally {
-    await Promise.all([on.remove(), off.remove()]);
+    await Promise.all([on.close(), off.close()]);
   }
 }
 

@@ -14,7 +14,7 @@ import { HOST, TestCluster } from './harness.ts';
 const { HOLO_PICTURES: pictures } = process.env;
 const VIEWS = [
   ['overview', 'Round trips between nodes'],
-  ['ranges', '0–16383'],
+  ['ranges', '/s in 256 slots'],
   ['actors', 'coordinator'],
   ['transactions', 'Slow, recovered and sampled transactions'],
   ['keys', 'key:1'],
@@ -246,6 +246,39 @@ describe.skipIf(NO_BROWSER !== undefined)(`the console (${NO_BROWSER ?? 'Chromiu
       .first();
     await row.getByRole('button').click();
     await page.getByText(`open its console at http://${admins()[1]}/`).waitFor();
+    await page.close();
+  });
+
+  test('splits a range and pauses a controller, and shows what came of it', async () => {
+    const watched = await open();
+    const { page } = watched;
+    const confirm = async (word: string): Promise<void> => {
+      await page.locator('input[name=confirm]').fill(word);
+      await page.locator('dialog button.primary').click();
+      await page.getByText('Done.').waitFor();
+      await page.getByRole('button', { name: 'Close' }).click();
+    };
+    await page.goto(addressOf(2, 'jobs'));
+    const controllers = page.getByRole('table', { name: 'controllers' });
+    const ranges = controllers.getByRole('row').filter({ hasText: 'ranges' });
+    await ranges.getByRole('button', { name: 'Pause' }).click();
+    await confirm('pause ranges');
+    await ranges.getByText('paused').waitFor();
+    await page.getByRole('spinbutton', { name: 'at slot' }).fill('8192');
+    await page.getByRole('button', { name: 'Try' }).first().click();
+    await confirm('split 8192');
+    const change = page.getByRole('table', { name: 'changes under way' }).getByRole('row').nth(1);
+    await change.getByText('at slot 8192').waitFor();
+    await keep(page, 'jobs-change');
+    await ranges.getByRole('button', { name: 'Resume' }).click();
+    await confirm('resume ranges');
+    const ended = page.getByRole('table', { name: 'ended changes' }).getByRole('row');
+    await ended.filter({ hasText: 'done' }).waitFor();
+    await keep(page, 'jobs-ended');
+    await page.goto(addressOf(2, 'ranges'));
+    await page.getByText('8192–16383').waitFor();
+    await keep(page, 'ranges-split');
+    expectNothingWrong(watched);
     await page.close();
   });
 

@@ -10,7 +10,8 @@ export function sumOfHeat(maps: readonly HeatMap[]): HeatMap | undefined {
   const sum = (kind: 'reads' | 'writes'): Uint8Array => {
     const cells = new Float32Array(columns * rows);
     for (const map of maps) {
-      const own = new Float32Array(map[kind].slice().buffer);
+      // A copy: that of another node is a view of its answer, at any offset.
+      const own = new Float32Array(new Uint8Array(map[kind]).buffer);
       // A node whose last column is older has nothing in those after it.
       const shift = (newest - map.newest) * rows;
       for (let at = shift; at < own.length; at += 1) {

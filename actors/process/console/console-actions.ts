@@ -8,6 +8,7 @@ import { changeOfKey, keyOf, whole } from '../../../transport/console/key-questi
 import type { RedisReply } from '../../../transport/console/redis-reply.ts';
 import { escapeUtf8 } from '../../../transport/escape.ts';
 import type { TopologyOutcome, TopologyRequest } from '../../../transport/http/topology-report.ts';
+import { topologyPlan } from './topology-actions.ts';
 
 interface ActionParts {
   readonly run: (user: string, commands: readonly (readonly string[])[]) => Promise<RedisReply[]>;
@@ -34,9 +35,12 @@ export class ConsoleActions {
 
   /** @throws Error whose message is the reason */
   async act(args: Args, user: string, role = 'operator'): Promise<unknown> {
-    const isChange = String(args['action']).startsWith('range.');
-    if (isChange && role !== 'admin') throw new Error('this needs the role of admin');
-    const { what, confirm, perform } = this.#plan(args, user);
+    const change = topologyPlan(args);
+    if (change !== undefined && role !== 'admin') throw new Error('this needs the role of admin');
+    const { what, confirm, perform } =
+      change === undefined
+        ? this.#plan(args, user)
+        : { ...change, perform: () => this.#changeTopology(change.request, user) };
     if (args['dryRun'] === true) return { what, confirm };
     if (args['confirm'] !== confirm) throw new Error(`not done: type "${confirm}" to confirm`);
     this.#parts.audit(user, what);
@@ -48,12 +52,6 @@ export class ConsoleActions {
     if (action === 'trace.dump') {
       const what = 'Write the trace of the last events into the data directory of this node.';
       return { what, confirm: 'dump', perform: () => this.#dump() };
-    }
-    if (action === 'range.split') {
-      const slot = Number(args['slot']);
-      if (!Number.isInteger(slot)) throw new Error('a range is split at the number of a slot');
-      const what = `Split the range of slot ${slot} at that slot, in the whole cluster.`;
-      return { what, confirm: `split ${slot}`, perform: () => this.#split(slot, user) };
     }
     if (action === 'client.kill') {
       const id = String(args['id']);
@@ -71,10 +69,10 @@ export class ConsoleActions {
     return `It is in ${path}.`;
   }
 
-  async #split(slot: number, user: string): Promise<string> {
-    const { code, text } = await this.#parts.changeTopology({ what: 'split', slot }, user);
+  async #changeTopology(request: TopologyRequest, user: string): Promise<string> {
+    const { code, text } = await this.#parts.changeTopology(request, user);
     if (code !== 200) throw new Error(text);
-    return 'It is decided: see Ranges.';
+    return 'It is decided.';
   }
 
   #changeOfKey(action: string, args: Args, user: string): Plan {

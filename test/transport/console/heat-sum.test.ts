@@ -1,7 +1,8 @@
 /** Maps of slots by time of several nodes, as one. */
 import { expect, test } from 'vitest';
+import { decodeCbor, encodeCbor } from '../../../transport/cbor.ts';
 import { sumOfHeat } from '../../../transport/console/heat-sum.ts';
-import { SlotHeat } from '../../../transport/resp/insight/slot-heat.ts';
+import { type HeatMap, SlotHeat } from '../../../transport/resp/insight/slot-heat.ts';
 
 const COLUMN_US = 5_000_000;
 const SLOT = 4_711;
@@ -14,7 +15,8 @@ function mapOf(...columns: number[]) {
 }
 
 test('columns of the same time are added up, whatever the newest of each node is', () => {
-  const sum = sumOfHeat([mapOf(100, 101), mapOf(98, 100)]);
+  const told = decodeCbor(encodeCbor({ heat: mapOf(98, 100) })) as { heat: HeatMap };
+  const sum = sumOfHeat([mapOf(100, 101), told.heat]);
   const cells = [...new Float32Array(sum?.writes.slice().buffer ?? new ArrayBuffer(0))];
   const rows = sum?.rows ?? 0;
   const byColumn = Array.from({ length: 60 }, (_, column) =>

@@ -76,7 +76,8 @@ function optionsOf(series, format, log, width) {
     height: HEIGHT,
     legend: { show: false },
     cursor: { points: { show: false }, drag: { x: false, y: false } },
-    padding: [6, 6, 0, 0],
+    // Room for half of the last label.
+    padding: [6, 22, 0, 0],
     scales: {
       x: { time: true },
       y: log

@@ -12,9 +12,9 @@ class Bench {
       return Promise.resolve(commands.map(() => 'OK'));
     },
     dumpTrace: () => this.dumped,
-    changeTopology: async ({ what, slot }, user) => {
+    changeTopology: async ({ what, slot, range, controller }, user) => {
       if (slot === 0) return { code: 400, text: 'no range can be split there' };
-      this.ran.push(`${user}: ${what} ${slot}`);
+      this.ran.push(`${user}: ${what} ${slot ?? range ?? controller}`);
       return { code: 200, text: 'change 1' };
     },
     audit: (user, what) => this.audit.push(`${user}: ${what}`),
@@ -69,6 +69,7 @@ test.each([
   [{ action: 'client.kill', id: '7 TYPE normal' }, 'named by its number'],
   [{ action: 'key.delete' }, 'no key is named'],
   [{ action: 'flush', key: 'k' }, 'there is no action "flush"'],
+  [{ action: 'range.merge', range: 1, key: 'k' }, 'there is no action "range.merge"'],
 ])('%j is refused', async (args, reason) => {
   await expect(new Bench().actions.act({ ...args, confirm: 'k' }, 'ada')).rejects.toThrow(reason);
 });
@@ -79,6 +80,22 @@ test('a dump of the trace tells its file, or that there is none', async () => {
   expect(await dump()).toMatchObject({ result: 'It is in /data/traces/1.jsonl.' });
   bench.dumped = undefined;
   await expect(dump()).rejects.toThrow('could not be written');
+});
+
+test.each([
+  [{ action: 'range.pause', range: 3 }, 'pause 3', 'pause 3'],
+  [{ action: 'range.resume', range: 3 }, 'resume 3', 'resume 3'],
+  [{ action: 'range.cancel', range: 3 }, 'cancel 3', 'cancel 3'],
+  [{ action: 'controller.pause', controller: 'ranges' }, 'pause ranges', 'pause-controller ranges'],
+  [{ action: 'controller.resume', controller: 'all' }, 'resume all', 'resume-controller all'],
+])('%j is of administrators, and confirmed by "%s"', async (args, confirm, request) => {
+  const bench = new Bench();
+  await expect(bench.actions.act({ ...args, confirm }, 'ada', 'operator')).rejects.toThrow('admin');
+  const dry = await bench.actions.act({ ...args, dryRun: true }, 'ada', 'admin');
+  expect(dry).toMatchObject({ confirm, what: expect.stringContaining('in the whole cluster') });
+  expect(bench.ran).toEqual([]);
+  await bench.actions.act({ ...args, confirm }, 'ada', 'admin');
+  expect(bench.ran).toEqual([`ada: ${request}`]);
 });
 
 test('a range is split by an administrator alone, where it can be', async () => {

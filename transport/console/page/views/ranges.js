@@ -18,7 +18,7 @@ export function Ranges({ theme }) {
   /** @type {{ nodes: OfNodes<RangesSample>, error?: string } | undefined} */
   const told = useLive('ranges');
   const [kind, setKind] = useState(/** @type {'reads' | 'writes'} */ ('writes'));
-  /** @type {HeatSample | undefined} */
+  /** @type {(HeatSample & { error?: string }) | undefined} */
   const heated = useLive('heat');
   const loads = useLoads(told);
   if (told === undefined) return html`<${Empty}>The nodes are being asked.<//>`;
@@ -40,6 +40,7 @@ export function Ranges({ theme }) {
         (each) =>
           html`<button aria-pressed=${each === kind} onClick=${() => setKind(each)}>${each}</button>`,
       )}</div>`}>
+        <${Problem} error=${heated?.error} />
         ${heated?.heat ? html`<${Heat} map=${heated.heat} kind=${kind} theme=${theme} />` : html`<${Empty}>${heated === undefined ? 'The nodes are being asked.' : 'No node serves clients yet.'}<//>`}
         <p class="muted">Of a sample of 250 commands a second on each node.</p>
       <//>
