@@ -41,6 +41,7 @@ import {
   UNIT_FULL,
   WRONG_TYPE,
 } from './keyspace/keyspace.ts';
+import type { SideEffects } from './keyspace/side-effects.ts';
 import { firstSlotOf, POSITIONS, positionOf } from './keyspace/slots.ts';
 import type { TableHashKey } from './keyspace/table-hash.ts';
 import {
@@ -406,6 +407,7 @@ export class StateMachine {
     // Only reads of keys whose reply a client of this node gets are counted.
     context.counting = command.kind === 'read' && out !== NO_REPLY && !this.#databases.isMeta;
     context.beginCommand(namesManyKeys(command));
+    context.hasSideEffects = out !== NO_REPLY && !context.isRepeated;
     context.mayPause = true;
     try {
       return this.#begin(command, args, out);
@@ -612,6 +614,11 @@ export class StateMachine {
   takeEvents(from = 0): readonly Notification[] {
     const { keyEvents } = this.#databases.context;
     return keyEvents === undefined || keyEvents.count === from ? NO_EVENTS : keyEvents.take(from);
+  }
+
+  /** Of scripts of this node's clients, beside the keys; the caller does them. */
+  get sideEffects(): SideEffects {
+    return this.#databases.context.sideEffects;
   }
 
   /** Whether clients of this node keep what they have read. */

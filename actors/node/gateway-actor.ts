@@ -124,6 +124,7 @@ function receiveFor(gateway: Gateway, message: ForGateway): void {
     case 'KeysReady':
     case 'WaitsLost':
     case 'KeysChanged':
+    case 'ScriptsLogged':
     case 'KeysWritten':
       return gateway.answered(message);
     case 'PubSub':

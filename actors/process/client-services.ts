@@ -54,6 +54,7 @@ export class ClientServices {
       replicationOffset: () => this.#source.board.executed?.appliedSequence ?? 0,
       lastSaveSeconds: () => Math.floor(this.#source.board.savedAtMs / 1000),
       phase: (phase, ms) => this.#source.phase(phase, ms),
+      scriptLog: (level, text) => this.#source.scriptLog(level, text),
       resetCounters: () => {
         const { hits = 0, misses = 0, expiredKeys = 0 } = this.#source.board.executed ?? {};
         this.#countsBefore = { hits, misses, expiredKeys };

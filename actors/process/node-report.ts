@@ -46,6 +46,8 @@ export interface ReportedNode {
   /** The progress of the store's check; undefined when none is running. */
   readonly checkProgress: string | undefined;
   phase(phase: LatencyPhase, ms: number): void;
+  /** A line of `redis.log`, with the number of its level. */
+  scriptLog(level: number, text: string): void;
 }
 
 /** Of the changes that have ended. */

@@ -11,6 +11,7 @@ import { isLoopback } from '../../transport/access/loopback.ts';
 import { ProtectedMode } from '../../transport/access/protected-mode.ts';
 import { AdminConsole } from '../../transport/console/admin-console.ts';
 import { formatEndpoint } from '../../transport/endpoint.ts';
+import { escapeUtf8 } from '../../transport/escape.ts';
 import { AdminServer } from '../../transport/http/admin-server.ts';
 import type { TopologyOutcome, TopologyRequest } from '../../transport/http/topology-report.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
@@ -463,6 +464,11 @@ class ProductionNode implements RunningNode {
         return self.#storage.checkProgress;
       },
       phase: (phase, ms) => self.#board.phase(self.#report.metrics, phase, ms),
+      scriptLog: (level, text) => {
+        const [debug, info, warn] = ['debug', 'info', 'warn'] as const;
+        const name = [debug, debug, info, warn][level] ?? info;
+        self.#logger[name]({ script: true }, `script: ${escapeUtf8(text)}`);
+      },
     };
   }
 

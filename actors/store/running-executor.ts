@@ -13,6 +13,7 @@ import { NO_REPLY, type ReplySink } from '../../storage/commands/reply.ts';
 import type { Engine, GroupSlots } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 import type { Footprint } from '../../storage/keyspace/footprint.ts';
+import type { SideEffects } from '../../storage/keyspace/side-effects.ts';
 import { firstSlotOf } from '../../storage/keyspace/slots.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { WaitId } from '../../storage/keyspace/waited-keys.ts';
@@ -589,10 +590,21 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   /** Keyspace events behind the first `from`. */
   #tellEvents(machine: StateMachine, from = 0): void {
+    if (!machine.sideEffects.isEmpty) this.#tellSideEffects(machine.sideEffects);
     const events = machine.takeEvents(from);
     if (events.length === 0) return;
     // Each is told at most once; without room it is lost.
     tellOrDrop(this.#options.clients, { type: 'KeysChanged', events });
+  }
+
+  #tellSideEffects(effects: SideEffects): void {
+    const events = effects.takeMessages();
+    const lines = effects.takeLines();
+    const { clients } = this.#options;
+    // Each is done at most once; without room it is lost.
+    if (events.length > 0) tellOrDrop(clients, { type: 'KeysChanged', events });
+    // The same.
+    if (lines.length > 0) tellOrDrop(clients, { type: 'ScriptsLogged', lines });
   }
 
   /** The coordinator looks for expired keys where there are keys with a deadline. */

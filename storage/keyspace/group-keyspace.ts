@@ -46,6 +46,7 @@ import {
   WRONG_TYPE,
 } from './keyspace.ts';
 import type { OtherDatabases, RunContext, Undo } from './run-context.ts';
+import type { SideEffects } from './side-effects.ts';
 import { type SlotBlock, SlotCounts } from './slot-counts.ts';
 import { SlotIndex } from './slot-index.ts';
 import { firstSlotOf, positionOf, redisSlotOf, slotOfText } from './slots.ts';
@@ -171,6 +172,11 @@ export class GroupKeyspace implements Keyspace {
 
   get settings(): ClusterSettings {
     return this.#context.settings;
+  }
+
+  get sideEffects(): SideEffects | undefined {
+    const { hasSideEffects, learned, sideEffects } = this.#context;
+    return hasSideEffects && learned === undefined ? sideEffects : undefined;
   }
 
   get stepElements(): number {

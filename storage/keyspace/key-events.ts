@@ -33,6 +33,8 @@ export interface Notification {
   readonly payload: string;
   /** Only this node has met it: the others' subscribers are to hear of it, too. */
   readonly isEverywhere: boolean;
+  /** A message of SPUBLISH. */
+  readonly isShard?: true;
 }
 
 /** Values of keys of these classes are gone with their last element. */

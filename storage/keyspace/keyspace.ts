@@ -14,6 +14,7 @@ import type { Thresholds } from '../types/thresholds.ts';
 import type { Value, ValueType } from '../types/value-type.ts';
 import type { Deadline, Entry, StoredEntry } from './entry.ts';
 import type { EventClass } from './key-events.ts';
+import type { SideEffects } from './side-effects.ts';
 
 /** The time of a read that knows none: later than every deadline, so that it decides on none. */
 export const TIME_UNKNOWN_MS = Infinity;
@@ -165,6 +166,9 @@ export interface Keyspace {
    * of a collection that has lost its last element it tells of the removal of the key.
    */
   notify(kind: EventClass, event: string, args: Arguments, i: number): void;
+
+  /** Of a script, where this node is to do its side effects. */
+  readonly sideEffects: SideEffects | undefined;
 
   /** For this command; the same on every replica. */
   random(): SeededRandom;

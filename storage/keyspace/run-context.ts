@@ -14,6 +14,7 @@ import { type Entry, NONE, storedBytes } from './entry.ts';
 import { type Footprint, hasSlot } from './footprint.ts';
 import type { KeyEvents } from './key-events.ts';
 import { KEY_OUTSIDE, type Keyspace, NOT_LOADED, UNIT_FULL } from './keyspace.ts';
+import { SideEffects } from './side-effects.ts';
 import type { Nothing, WaitedKeys } from './waited-keys.ts';
 import type { WrittenKeys } from './written-keys.ts';
 
@@ -77,6 +78,8 @@ export class RunContext {
   nowMs = 0;
   reading = false;
   partlyStored = false;
+  /** The transaction was executed before. */
+  isRepeated = false;
   footprint: Footprint;
   /** Of the keys that the arguments of a command do not name, while a run only learns them. */
   learned: Set<number> | undefined;
@@ -110,6 +113,10 @@ export class RunContext {
   waited: WaitedKeys | undefined;
   /** Takes the keys that are written; undefined: no client of this node keeps any. */
   written: WrittenKeys | undefined;
+  /** Of scripts, to be done by this node. */
+  readonly sideEffects = new SideEffects();
+  /** Those of the current command are this node's: its client waits for the reply. */
+  hasSideEffects = false;
   /** Takes what is told of keys; undefined: nothing is. */
   events: KeyEvents | undefined;
   /** The same, as the cluster's settings are now. */
@@ -151,6 +158,7 @@ export class RunContext {
   beginWrite(context: WriteContext): void {
     const { version, nowMs, partlyStored, footprint, isRepeated, settings } = context;
     this.events = isRepeated ? undefined : this.keyEvents;
+    this.isRepeated = isRepeated;
     this.runSettings = settings;
     this.footprint = footprint;
     if (version !== this.version) this.firstUnit = this.unit + 1;
@@ -196,6 +204,7 @@ export class RunContext {
     this.undo = mayWriteMany ? [] : undefined;
     this.#unitBytesBefore = this.unitBytes;
     this.#eventsBefore = this.events?.count ?? 0;
+    this.sideEffects.beginCommand();
   }
 
   /** After `UNIT_FULL`: undoes all changes of the command. */
@@ -204,6 +213,7 @@ export class RunContext {
     this.undo = undefined;
     for (const change of changes.toReversed()) change.keyspace.undo(change);
     this.events?.take(this.#eventsBefore);
+    this.sideEffects.undoCommand();
     this.unitBytes = this.#unitBytesBefore;
   }
 

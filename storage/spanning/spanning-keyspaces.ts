@@ -13,6 +13,7 @@ import type { Deadline, StoredEntry } from '../keyspace/entry.ts';
 import type { GroupKeyspace } from '../keyspace/group-keyspace.ts';
 import type { EventClass } from '../keyspace/key-events.ts';
 import type { Found, KeyPage, Keyspace } from '../keyspace/keyspace.ts';
+import type { SideEffects } from '../keyspace/side-effects.ts';
 import { firstSlotOf, slotOfText } from '../keyspace/slots.ts';
 import type { ScriptLimits } from '../script-limits.ts';
 import type { SeededRandom } from '../seeded-random.ts';
@@ -148,6 +149,10 @@ class SpanningKeyspace implements Keyspace {
 
   get settings(): ClusterSettings {
     return this.#own().settings;
+  }
+
+  get sideEffects(): SideEffects | undefined {
+    return this.#own().sideEffects;
   }
 
   find(args: Arguments, i: number): Found | undefined {

@@ -17,6 +17,7 @@ const HELLO = encodeGreeting({
     unitWriteBytesMax: 1,
     topologyDigest: id,
     passwordProof: id,
+    scriptMachine: id,
   },
   target: 2,
 });

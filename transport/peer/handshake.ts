@@ -7,13 +7,13 @@
  * refuse each other by name.
  */
 
-export const PROTOCOL_VERSION = 6;
+export const PROTOCOL_VERSION = 7;
 const MAGIC = Buffer.from('HOLO', 'latin1');
 const HEADER_BYTES = 9;
 const PAYLOAD_BYTES_MAX = 16 * 1024;
 const REASON_BYTES_MAX = 512;
 const CLUSTER_ID_BYTES = 16;
-const IDENTITY_BYTES = 84;
+const IDENTITY_BYTES = 100;
 
 const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
 
@@ -28,6 +28,8 @@ export interface PeerHello {
   readonly incarnation: number;
   /** Bytes that one unit may write: members with different limits would execute differently. */
   readonly unitWriteBytesMax: number;
+  /** 16 bytes as hex, of the machine that runs scripts: other ones would execute differently. */
+  readonly scriptMachine: string;
   /** 16 bytes as hex: members must agree on the ranges and their members. */
   readonly topologyDigest: string;
   /** 16 bytes as hex: members must agree on the password that a new cluster begins with. */
@@ -187,6 +189,7 @@ function writeIdentity(payload: Buffer, hello: PeerHello): void {
   payload.writeDoubleBE(hello.unitWriteBytesMax, 44);
   payload.write(hello.topologyDigest, 52, 16, 'hex');
   payload.write(hello.passwordProof, 68, 16, 'hex');
+  payload.write(hello.scriptMachine, 84, 16, 'hex');
 }
 
 function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Greeting | undefined {
@@ -203,6 +206,7 @@ function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Gr
     unitWriteBytesMax,
     topologyDigest: payload.toString('hex', 52, 68),
     passwordProof: payload.toString('hex', 68, 84),
+    scriptMachine: payload.toString('hex', 84, 100),
   });
 }
 

@@ -374,6 +374,9 @@ export class TcpNetwork implements PeerNetwork {
         'bytes here: run the same release on all members'
       );
     }
+    if (hello.scriptMachine !== self.scriptMachine) {
+      return 'it runs scripts by another machine: run the same release on all members';
+    }
     if (hello.topologyDigest !== self.topologyDigest) {
       return (
         `its topology is ${hello.topologyDigest}, this node has ${self.topologyDigest}: one of them ` +

@@ -89,6 +89,8 @@ export interface GatewayServices {
   lastSaveSeconds(): number;
   /** A unit of the sample has spent so long in this phase. */
   phase(phase: 'parse' | 'reply', ms: number): void;
+  /** A line of `redis.log`, with the number of its level. */
+  scriptLog(level: number, text: string): void;
   /** Resets the services' counters for INFO. */
   resetCounters(): void;
   /** How many other nodes are certain to have every acknowledged write (for WAIT). */

@@ -132,6 +132,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
       replicationOffset: () => services.replicationOffset(),
       lastSaveSeconds: () => services.lastSaveSeconds(),
       phase: (phase, ms) => services.phase(phase, ms),
+      scriptLog: (level, text) => services.scriptLog(level, text),
       resetCounters: () => services.resetCounters(),
       replicasAcknowledged: () => services.replicasAcknowledged(),
     };
@@ -201,6 +202,9 @@ export class Gateway implements GatewayCore, ClientDirectory {
         return this.tracking.written(news.keys, news.by);
       case 'KeysChanged':
         for (const event of news.events) this.pubsub.notify(event);
+        return;
+      case 'ScriptsLogged':
+        for (const { level, text } of news.lines) this.services.scriptLog(level, text);
         return;
       default:
         return this.#partAnswered(news);

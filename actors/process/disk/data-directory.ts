@@ -17,6 +17,7 @@ import {
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BEHAVIOUR_LEVEL } from '../../../storage/behaviour-level.ts';
+import { scriptMachineDigest } from '../../../storage/commands/script/machine-digest.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../../storage/limits.ts';
 import { formatEndpoint } from '../../../transport/endpoint.ts';
 import { fileErrorText } from '../../../transport/file-error.ts';
@@ -160,6 +161,7 @@ export class DataDirectory {
     return {
       ...{ clusterId, nodeId, diskId, incarnation },
       unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
+      scriptMachine: scriptMachineDigest(),
       topologyDigest: digestOf(this.topology),
     };
   }

@@ -25,6 +25,7 @@ import {
 import { installMsgpack } from './lua/lua-msgpack.ts';
 import { PRELUDE, PRELUDE_NAME, SCOPE } from './lua/lua-prelude.ts';
 import { LuaResult } from './lua/lua-result.ts';
+import { installStruct } from './lua/lua-struct.ts';
 import { RedisLibrary, type ScriptHost } from './lua/redis-library.ts';
 import type { ScriptReply } from './script-reply.ts';
 
@@ -94,6 +95,7 @@ class ScriptEngine {
       installBit(machine);
       installJson(machine);
       installMsgpack(machine);
+      installStruct(machine);
       const { api, state } = machine;
       machine.load(PRELUDE, PRELUDE_NAME);
       library.install();

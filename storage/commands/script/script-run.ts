@@ -4,6 +4,7 @@
  */
 import type { Arguments } from '../../arguments.ts';
 import { type Keyspace, WRONG_TYPE } from '../../keyspace/keyspace.ts';
+import { KEY_BYTES_MAX } from '../../limits.ts';
 import { allSteps } from '../../steps.ts';
 import {
   argumentRefusal,
@@ -23,6 +24,9 @@ export type FindCommand = (args: Arguments) => Command | undefined;
 const UNKNOWN = 'ERR Unknown Redis command called from script';
 const WRONG_ARITY = 'ERR Wrong number of args calling Redis command from script';
 const NOT_ALLOWED = 'ERR This Redis command is not allowed from script';
+const CHANNEL_TOO_LONG = `ERR the name of a channel has at most ${KEY_BYTES_MAX} bytes`;
+/** As Redis cuts lines of its log. */
+const LOG_BYTES_MAX = 1_024;
 const READ_ONLY = 'ERR Write commands are not allowed from read-only scripts.';
 const ONE_RANGE = 'ERR This Redis command is not allowed from script over several ranges';
 /** Commands that this system alone has, for itself. */
@@ -38,8 +42,8 @@ const NOT_IN_SCRIPTS: ReadonlySet<string> = new Set([
   ...['ACL', 'ASKING', 'AUTH', 'BGREWRITEAOF', 'BGSAVE', 'CLIENT', 'CLUSTER', 'COMMAND', 'CONFIG'],
   ...['DEBUG', 'DISCARD', 'EXEC', 'FUNCTION', 'HELLO', 'HOLOMETRICS', 'HOLOSTATS', 'INFO'],
   ...['LASTSAVE', 'LATENCY', 'LOLWUT', 'MEMORY', 'MODULE', 'MONITOR', 'MULTI', 'PSUBSCRIBE'],
-  ...['PUBLISH', 'PUBSUB', 'PUNSUBSCRIBE', 'QUIT', 'READONLY', 'READWRITE', 'RESET', 'ROLE'],
-  ...['SAVE', 'SCRIPT', 'SHUTDOWN', 'SLOWLOG', 'SPUBLISH', 'SSUBSCRIBE', 'SUBSCRIBE'],
+  ...['PUBSUB', 'PUNSUBSCRIBE', 'QUIT', 'READONLY', 'READWRITE', 'RESET', 'ROLE'],
+  ...['SAVE', 'SCRIPT', 'SHUTDOWN', 'SLOWLOG', 'SSUBSCRIBE', 'SUBSCRIBE'],
   ...['SUNSUBSCRIBE', 'UNSUBSCRIBE', 'UNWATCH', 'WAIT', 'WAITAOF', 'WATCH'],
 ]);
 
@@ -59,6 +63,8 @@ const OWN_COMMANDS: ReadonlyMap<string, OwnCommand> = new Map([
   ],
   ['ECHO', { arity: 2, run: (_, args, out) => out.bulk(args.text(1)) }],
   ['SELECT', { arity: 2, run: (run, args, out) => run.select(args.text(1), out) }],
+  ['PUBLISH', { arity: 3, run: (run, args, out) => run.publish(args, false, out) }],
+  ['SPUBLISH', { arity: 3, run: (run, args, out) => run.publish(args, true, out) }],
   [
     'TIME',
     {
@@ -90,8 +96,21 @@ export class ScriptRun implements ScriptHost {
     return this.#keyspace.version.hlc;
   }
 
-  log(): void {
-    // A replica has no place for it.
+  log(level: number, text: string): void {
+    this.#keyspace.sideEffects?.log({ level, text: text.slice(0, LOG_BYTES_MAX) });
+  }
+
+  /** How many clients get the message is known to no replica. */
+  publish(args: Arguments, isShard: boolean, out: ReplySink): void {
+    if (this.#isReadOnly) return out.error(READ_ONLY);
+    if (args.bytes(1) > KEY_BYTES_MAX) return out.error(CHANNEL_TOO_LONG);
+    this.#keyspace.sideEffects?.publish({
+      channel: args.text(1),
+      payload: args.text(2),
+      isEverywhere: true,
+      ...(isShard ? { isShard } : {}),
+    });
+    out.integer(0);
   }
 
   seed(): number {

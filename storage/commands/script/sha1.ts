@@ -1,4 +1,4 @@
-/** The hash by which scripts are named. */
+/** The hash by which scripts, and the machine that runs them, are named. */
 import { createHash } from 'node:crypto';
 
 /** Of a byte string (latin1), in hexadecimal digits. */

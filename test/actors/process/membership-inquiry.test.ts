@@ -46,6 +46,7 @@ async function peerPort(): Promise<number> {
       ...{ clusterId, nodeId: 1, diskId: '11'.repeat(16), incarnation: 1 },
       ...{ unitWriteBytesMax: 1, topologyDigest },
       passwordProof: '00'.repeat(16),
+      scriptMachine: 'aa'.repeat(16),
     },
     listen: { host: '127.0.0.1', port: 0 },
     members: members.slice(1).concat({ id: 1, host: 'a', port: 1 }),

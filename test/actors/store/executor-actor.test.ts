@@ -335,6 +335,19 @@ describe('a transaction', () => {
     expect(bench.read(1, [part(5, 'GET b', 'EXISTS d')]).told.at(-1)).toBe('5: $-1 :0');
   });
 
+  test('does the side effects of scripts where its client waits, once', () => {
+    const bench = new Bench();
+    const code = "redis.call('publish','c','m');redis.log(2,'l')";
+    const script = partOf({
+      bytes: Buffer.from(array('EVAL', code, '0')),
+      participants: [0],
+    });
+    const told = (): string[] => bench.news.splice(0).map(({ type }) => type);
+    told();
+    expect(bench.execute([script]) && told()).toEqual(['KeysChanged', 'ScriptsLogged']);
+    expect(bench.execute([script], false) && told()).toEqual([]);
+  });
+
   test('runs the reads that it leaves: they may end a key', () => {
     const bench = new Bench({ replyBytesMax: 20 });
     bench.execute([part(1, `SET a ${'x'.repeat(30)}`), part(1, 'SET b 1 PX 10')], false);

@@ -16,6 +16,7 @@ const hello = {
   unitWriteBytesMax: 2 ** 28,
   topologyDigest: '0123456789abcdef'.repeat(2),
   passwordProof: 'fedcba9876543210'.repeat(2),
+  scriptMachine: 'aa'.repeat(16),
 };
 
 const greetings: Greeting[] = [

@@ -58,6 +58,7 @@ export function helloOf(nodeId: number, changes: Partial<PeerHello> = {}): PeerH
     unitWriteBytesMax: 1000,
     topologyDigest: 'dd'.repeat(16),
     passwordProof: '00'.repeat(16),
+    scriptMachine: 'aa'.repeat(16),
     ...changes,
   };
 }

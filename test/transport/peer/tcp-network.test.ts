@@ -196,6 +196,16 @@ describe('refusals, by name and on both sides', () => {
     expect(two.seen.count('up')).toBe(0);
   });
 
+  test('another machine for scripts', async () => {
+    const one = await open(1);
+    const other = { scriptMachine: 'bb'.repeat(16) };
+    const two = await open(2, [one.endpoint], { self: helloOf(2, other) });
+    one.network.setMember(two.endpoint);
+    const told = () => [one, two].map(({ seen }) => seen.events.join());
+    await until(() => told().every((events) => events.includes('scripts by another machine')));
+    expect(two.seen.count('up')).toBe(0);
+  });
+
   test('a node that is no member, and a node that was not meant', async () => {
     const one = await open(1);
     const nine = await open(9, [one.endpoint]);

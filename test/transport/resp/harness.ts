@@ -51,6 +51,7 @@ export function idleServices(clock: GatewayServices['clock']): GatewayServices {
     replicationOffset: () => 0,
     lastSaveSeconds: () => 0,
     phase: () => undefined,
+    scriptLog: () => undefined,
     resetCounters: () => undefined,
     replicasAcknowledged: () => 0,
   };
@@ -147,6 +148,8 @@ export class Harness {
   storeBytes = 0;
   /** By database and key. */
   readonly valueBytes = new Map<string, number>();
+  /** Lines of `redis.log`. */
+  readonly logged: string[] = [];
   /** Calls of CONFIG RESETSTAT. */
   resets = 0;
   /** Phases of units of the sample. */
@@ -206,6 +209,7 @@ export class Harness {
         bytesOf: (database, key) => this.valueBytes.get(`${database} ${key}`) ?? 0,
         replicationOffset: () => 4321,
         lastSaveSeconds: () => 1_700_000_000,
+        scriptLog: (level, text) => void this.logged.push(`${level} ${text}`),
         phase: (phase, ms) => this.phases.push({ phase, ms }),
         resetCounters: () => {
           this.resets += 1;

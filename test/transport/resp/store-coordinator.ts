@@ -128,8 +128,11 @@ export class StoreCoordinator {
     const waiting = part.waits ? machine.waiting({ connection, attempt: sequence }) : undefined;
     const answer = this.#renderer.answer(part);
     machine.commit(machine.appliedSequence + 1);
+    const [events, lines] = [machine.sideEffects.takeMessages(), machine.sideEffects.takeLines()];
     const keys = this.machine.ready();
     this.#tell(waiting === undefined ? answer : { ...answer, waiting });
+    if (events.length > 0) this.#tell({ type: 'KeysChanged', events });
+    if (lines.length > 0) this.#tell({ type: 'ScriptsLogged', lines });
     if (keys === 'lost') this.#tell({ type: 'WaitsLost' });
     else if (keys.length > 0) this.#tell({ type: 'KeysReady', atUs: this.#nowUs, keys });
     this.#deliver();

@@ -7,6 +7,7 @@
  */
 import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
 import type { Notification } from '../../../storage/keyspace/key-events.ts';
+import type { LogLine } from '../../../storage/keyspace/side-effects.ts';
 import type { ReadyKey, Waiting } from '../../../storage/keyspace/waited-keys.ts';
 import type { Written } from '../../../storage/keyspace/written-keys.ts';
 
@@ -153,6 +154,12 @@ interface KeysChanged {
   readonly events: readonly Notification[];
 }
 
+/** Lines that scripts of this node's clients have for its log. */
+interface ScriptsLogged {
+  readonly type: 'ScriptsLogged';
+  readonly lines: readonly LogLine[];
+}
+
 /** Keys that were written: told before any answer that may show it. */
 interface KeysWritten {
   readonly type: 'KeysWritten';
@@ -162,4 +169,10 @@ interface KeysWritten {
 }
 
 /** Messages of a store to the clients' side. */
-export type StoreNews = PartAnswer | KeysReady | WaitsLost | KeysChanged | KeysWritten;
+export type StoreNews =
+  | PartAnswer
+  | KeysReady
+  | WaitsLost
+  | KeysChanged
+  | ScriptsLogged
+  | KeysWritten;

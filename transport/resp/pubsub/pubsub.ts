@@ -102,8 +102,9 @@ export class PubSub {
   }
 
   /** A keyspace event. Of a write, each node tells its own subscribers as it executes it. */
-  notify({ channel, payload, isEverywhere }: Notification): void {
-    if (isEverywhere) this.publish('channel', channel, payload);
+  notify({ channel, payload, isEverywhere, isShard }: Notification): void {
+    const kind = isShard === true ? 'shard' : 'channel';
+    if (isEverywhere) this.publish(kind, channel, payload);
     else this.#own.deliver('channel', channel, payload);
   }
 

@@ -114,10 +114,14 @@ const ENOSYS = -52;
 
 let compiled: WasmModule | undefined;
 
+/** As it is to be compiled. */
+export function luaCode(): Buffer {
+  return readFileSync(createRequire(import.meta.url).resolve(PACKAGE_FILE));
+}
+
 function module(): WasmModule {
   if (compiled === undefined) {
-    const path = createRequire(import.meta.url).resolve(PACKAGE_FILE);
-    compiled = new WASM.Module(readFileSync(path));
+    compiled = new WASM.Module(luaCode());
   }
   return compiled;
 }

@@ -1,0 +1,15 @@
+/**
+ * The machine that runs scripts, as 16 bytes in hexadecimal digits: nodes on which it differs would
+ * execute scripts differently, and refuse each other.
+ */
+import { luaCode } from './lua/lua-module.ts';
+import { PRELUDE } from './lua/lua-prelude.ts';
+import { sha1Of } from './sha1.ts';
+
+const DIGITS = 32;
+let digest: string | undefined;
+
+export function scriptMachineDigest(): string {
+  digest ??= sha1Of(luaCode().toString('latin1') + PRELUDE).slice(0, DIGITS);
+  return digest;
+}
