@@ -15,7 +15,8 @@ import { LIST_END_COMMANDS } from './list/ends.ts';
 import { LIST_PLACE_COMMANDS } from './list/places.ts';
 import { LIST_WAIT_COMMANDS } from './list/waits.ts';
 import { FUNCTION_COMMANDS } from './script/function-commands.ts';
-import { calledFunctions, scriptCommands } from './script/script-commands.ts';
+import { scriptCommands, travellingScripts } from './script/script-commands.ts';
+import { ScriptCommands } from './script/script-run.ts';
 import { STORED_SCRIPT_COMMANDS } from './script/stored-script-commands.ts';
 import { SET_ALGEBRA_COMMANDS } from './set-algebra.ts';
 import { SET_COMMANDS } from './sets.ts';
@@ -40,6 +41,12 @@ import { ZSET_POP_COMMANDS } from './zset/pops.ts';
 import { ZSET_RANGE_COMMANDS } from './zset/ranges.ts';
 import { ZSET_WAIT_COMMANDS } from './zset/waits.ts';
 import { ZSET_WALK_COMMANDS } from './zset/walks.ts';
+
+/** Those that scripts call. */
+const CALLED = new ScriptCommands(
+  (args) => commandFor(args),
+  () => COMMANDS,
+);
 
 /** Every one that a client may send. */
 export const COMMANDS: readonly Command[] = [
@@ -74,13 +81,13 @@ export const COMMANDS: readonly Command[] = [
   ...CLUSTER_KEY_COMMANDS,
   ...STORED_SCRIPT_COMMANDS,
   ...FUNCTION_COMMANDS,
-  ...scriptCommands((args) => commandFor(args)),
+  ...scriptCommands(CALLED),
 ];
 
 const byName = new Map(
   [
     ...COMMANDS,
-    ...calledFunctions((args) => commandFor(args)),
+    ...travellingScripts(CALLED),
     ...WATCH_COMMANDS,
     ...SETTING_COMMANDS,
     ...USERS_COMMANDS,

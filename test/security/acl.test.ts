@@ -4,6 +4,7 @@ import { AccessControl } from '../../transport/access/access-control.ts';
 import { FailureBackoff } from '../../transport/access/failure-backoff.ts';
 import { hashOf } from '../../transport/access/passwords.ts';
 import { LOOK_AGAIN_MS } from '../../transport/resp/waiting/waiters.ts';
+import { resp } from '../storage/harness.ts';
 import { array, FakeSocket, Harness, request } from '../transport/resp/harness.ts';
 import { StoreCoordinator } from '../transport/resp/store-coordinator.ts';
 import { aclNode } from './acl-harness.ts';
@@ -171,18 +172,55 @@ describe('permissions', () => {
     expect(client().ask(request('GET other'))).toBe('$1\r\nv\r\n');
   });
 
-  test('of scripts, whose commands no replica could judge', () => {
-    const { as, setUser } = aclNode();
-    const [eval1, sha] = [request('EVAL x 0'), request(`EVALSHA ${'0'.repeat(40)} 0`)];
-    setUser('ann', '+@all', '-flushall', '~*', '&*');
-    setUser('bob', '+@all', '~app:*', '&*');
-    for (const name of ['ann', 'bob']) {
-      const line = `-NOPERM User ${name} has not all permissions, and scripts run with all of them\r\n`;
-      expect(as(name).ask(eval1)).toBe(line);
-      expect(as(name).ask(sha)).toBe(line);
-    }
-    setUser('eve', '+@all', '~*', '&*');
-    expect(as('eve').ask(sha)).toContain('NOSCRIPT');
+  test('of scripts and functions: each command, key and channel is judged as it is called', () => {
+    const { as, client, setUser } = aclNode();
+    const library =
+      "#!lua name=lib\nredis.register_function('f', function(k) return redis.call('get', k[1]) end)";
+    client().ask(resp(['FUNCTION', 'LOAD', library]));
+    setUser(
+      'ann',
+      '+@all',
+      '-set',
+      '~app:*',
+      '%R~read:*',
+      'resetchannels',
+      '&news',
+      '(+set ~set:*)',
+    );
+    const ann = as('ann');
+    const run = (code: string): string => ann.ask(resp(['EVAL', code, '0']));
+    const failure = (why: string): string =>
+      expect.stringContaining(`ERR ACL failure in script: ${why}`) as string;
+    const [noKey, noChannel] = ['key', 'channel'].map((what) =>
+      failure(`No permissions to access a ${what}`),
+    );
+    const noSet = failure("User ann has no permissions to run the 'set' command");
+    expect(run("return redis.call('set', 'set:a', 'x')")).toBe('+OK\r\n');
+    expect(run("return redis.call('append', 'app:a', 'x')")).toBe(':1\r\n');
+    expect(run("return redis.call('set', 'app:a', 'x')")).toEqual(noKey);
+    expect(run("return redis.pcall('append', 'other', 'x')")).toEqual(noKey);
+    expect(run("return redis.call('append', 'read:a', 'x')")).toEqual(noKey);
+    expect(run("return redis.call('get', 'read:a')")).toBe('$-1\r\n');
+    expect(run("return redis.call('publish', 'news', 'x')")).toBe(':0\r\n');
+    expect(run("return redis.call('publish', 'other', 'x')")).toEqual(noChannel);
+    expect(run("return redis.acl_check_cmd('get', 'other')")).toBe('$-1\r\n');
+    expect(run("return redis.acl_check_cmd('get', 'app:b')")).toBe(':1\r\n');
+    expect(run("return redis.call('sort', 'app:l', 'by', 'w_*')")).toContain(
+      '-ERR BY option of SORT',
+    );
+    expect(ann.ask(resp(['FCALL', 'f', '1', 'app:a']))).toBe('$1\r\nx\r\n');
+    expect(ann.ask(resp(['FCALL', 'f', '1', 'other']))).toBe(KEY_DENIED);
+    setUser('bob', '+@all', '-@write', '-select', '~*', '&*');
+    expect(as('bob').ask(resp(['EVAL', "return redis.call('set', 'a', 'x')", '0']))).not.toEqual(
+      noSet,
+    );
+    expect(as('bob').ask(resp(['EVAL', "return redis.call('set', 'a', 'x')", '0']))).toContain(
+      'ACL failure',
+    );
+    expect(as('bob').ask(resp(['EVAL', "return redis.call('select', '1')", '0']))).toContain(
+      'ACL failure',
+    );
+    expect(as('bob').ask(resp(['EVAL', "return redis.call('ping')", '0']))).toBe('+PONG\r\n');
   });
 
   test('of keys that only a run finds: SORT with BY and GET', () => {

@@ -30,6 +30,9 @@ const LIBRARY =
   "redis.register_function('swap', function(keys, args) " +
   "local v = redis.pcall('get', keys[1]) redis.call('set', keys[1], args[1]) return v end)";
 
+/** Of a user, as its scripts travel. */
+const MAY_NOT_WRITE = JSON.stringify(['reader', '~* &* +@all -@write']);
+
 export function scriptUnit(options: RandomUnitOptions): RandomUnit {
   const { rng } = options;
   const count = rng.next() < 0.5 ? 1 : 1 + Math.floor(rng.next() * COMMANDS_MAX);
@@ -49,7 +52,8 @@ function command({ rng, keys, value }: RandomUnitOptions): Words {
     ['EVAL', SCRIPTS.count, '1', key],
     ['EVAL_RO', "return redis.pcall('get', KEYS[1])", '1', key],
     ['EVALSHA', '0'.repeat(40), '1', key],
-    ['HOLO.FCALL', 'swap', '1', key, value(), LIBRARY],
+    ['HOLO.FCALL', 'swap', '1', key, value(), LIBRARY, ''],
+    ['HOLO.EVAL', SCRIPTS.swap, '1', key, value(), MAY_NOT_WRITE],
     ['APPEND', key, 'a'],
     ['GET', key],
   ];

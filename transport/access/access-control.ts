@@ -2,11 +2,17 @@
  * Permissions at the Redis port of one node: the users of the cluster's table, logins and their
  * back-off, and the log of denials. One per gateway; it follows the table by `refresh`.
  */
+
+import type { AclCommand } from '../../storage/commands/access/acl-commands.ts';
+import { AclCommands } from '../../storage/commands/access/acl-commands.ts';
+import {
+  type Denial,
+  type JudgedCommand,
+  judge,
+  sortRefusal,
+} from '../../storage/commands/access/judge.ts';
 import type { Words } from '../../storage/commands/command.ts';
-import type { AclCommand } from './acl/acl-commands.ts';
-import { AclCommands } from './acl/acl-commands.ts';
 import { AclLog } from './acl/acl-log.ts';
-import { type Denial, type JudgedCommand, judge, scriptRefusal, sortRefusal } from './acl/judge.ts';
 import type { User } from './acl/user.ts';
 import { UserTable } from './acl/user-table.ts';
 import { FailureBackoff } from './failure-backoff.ts';
@@ -104,24 +110,11 @@ export class AccessControl {
   /** Why the user may not run this; an error line where it is none of commands, keys, channels. */
   denial(user: User, command: JudgedCommand, args: Words): Denial | string | undefined {
     if (user.isUnlimited) return undefined;
-    const denial = judge(user, command, args) ?? sortRefusal(user, command, args);
-    return denial ?? scriptRefusal(user, command);
+    return judge(user, command, args) ?? sortRefusal(user, command, args);
   }
 }
 
-/** Redis 7.2's line. */
-export function denialLine({ name }: User, { kind, object }: Denial): string {
-  switch (kind) {
-    case 'command':
-      return `NOPERM User ${name} has no permissions to run the '${object}' command`;
-    case 'key':
-      return 'NOPERM No permissions to access a key';
-    case 'channel':
-      return 'NOPERM No permissions to access a channel';
-  }
-}
-
-/** The same with the key or channel, for ACL DRYRUN. */
+/** The denial with its key or channel, for ACL DRYRUN. */
 export function verboseDenial({ name }: User, { kind, object }: Denial): string {
   const what =
     kind === 'command' ? `run the '${object}' command` : `access the '${object}' ${kind}`;

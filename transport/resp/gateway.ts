@@ -4,10 +4,11 @@
  * It has no timer: its owner calls `onTick` periodically, `flush` at the end of a turn, and `retry`
  * when the coordinator may have room.
  */
+
+import type { AclCommand } from '../../storage/commands/access/acl-commands.ts';
 import type { Command } from '../../storage/commands/command.ts';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
 import { AccessControl } from '../access/access-control.ts';
-import type { AclCommand } from '../access/acl/acl-commands.ts';
 import { DENIED } from '../access/protected-mode.ts';
 import { humanBytes } from '../human-bytes.ts';
 import { ClientPause } from './client-pause.ts';

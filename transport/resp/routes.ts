@@ -3,11 +3,12 @@
  * connections; it also counts the calls by name. Names come from two fixed tables, so that client
  * input cannot make it grow.
  */
+
 import { type Arguments, upperCase } from '../../storage/arguments.ts';
+import type { JudgedCommand } from '../../storage/commands/access/judge.ts';
 import { type Command, hasOneKey, printable } from '../../storage/commands/command.ts';
 import { NAME_BYTES_MAX, unknownCommandError } from '../../storage/commands/command-table.ts';
 import type { AccessControl } from '../access/access-control.ts';
-import type { JudgedCommand } from '../access/acl/judge.ts';
 import type { UserRows } from '../access/acl/user-table.ts';
 import { HdrHistogram } from '../hdr-histogram.ts';
 import type { ReplyWriter } from './codec/encoder.ts';

@@ -6,9 +6,11 @@
  * A script travels with all that it needs: EVALSHA becomes EVAL, and FCALL becomes a command with
  * the code of the library, at the node that was asked.
  */
+
 import type { Arguments } from '../../arguments.ts';
 import type { Keyspace } from '../../keyspace/keyspace.ts';
 import { parseInteger } from '../../types/integers.ts';
+import { ALL_PERMISSIONS } from '../access/permissions.ts';
 import { type Command, command, NOT_AN_INTEGER, type Words } from '../command.ts';
 import { keysBehind } from '../numkeys.ts';
 import type { ReplySink } from '../reply.ts';
@@ -16,11 +18,14 @@ import { functionKey, writesNothing } from './library.ts';
 import type { LuaLimits } from './lua/lua-machine.ts';
 import { scriptEngine } from './script-engine.ts';
 import { answer } from './script-reply.ts';
-import { type FindCommand, ScriptRun } from './script-run.ts';
+import { type ScriptCommands, ScriptRun } from './script-run.ts';
 import { sha1Of } from './sha1.ts';
 import { parseShebang } from './shebang.ts';
 
-/** FCALL as it travels: the code of the library is behind its arguments. */
+/** EVAL of a user without all permissions, as it travels: these are behind its arguments. */
+export const EVAL_AS = 'HOLO.EVAL';
+export const EVAL_READ_AS = 'HOLO.EVAL_RO';
+/** FCALL as it travels, with the code of the library and the permissions behind its arguments. */
 export const CALL_COMMAND = 'HOLO.FCALL';
 export const CALL_READ_COMMAND = 'HOLO.FCALL_RO';
 
@@ -34,7 +39,8 @@ const NUMKEYS = 2;
 const FIRST_KEY = NUMKEYS + 1;
 
 /** Behind the arguments of the client. */
-const CODE_ARGUMENTS = 1;
+const PERMISSIONS_ARGUMENTS = 1;
+const CALL_ARGUMENTS = 2;
 
 type Run = (keyspace: Keyspace, args: Arguments, out: ReplySink) => void;
 
@@ -64,24 +70,29 @@ function limitsOf({ scriptLimits }: Keyspace): LuaLimits {
   return { stepsMax: scriptStepsMax, memoryBytesMax: scriptMemoryBytesMax };
 }
 
-function runScript(isReadOnly: boolean, find: FindCommand): Run {
+function runScript(isReadOnly: boolean, commands: ScriptCommands, behind = 0): Run {
   return (keyspace, args, out) => {
-    const keys = keyCount(args, args.count, NOT_AN_INTEGER);
+    const end = args.count - behind;
+    const keys = keyCount(args, end, NOT_AN_INTEGER);
     if (typeof keys === 'string') return out.error(keys);
     const body = args.text(1);
     const script = parseShebang(body);
     if (typeof script === 'string') return out.error(script);
     if (isReadOnly && script.mayWrite) return out.error(MAY_WRITE);
     const { source } = script;
-    const host = new ScriptRun(keyspace, args.database, isReadOnly || script.isReadOnly, find);
-    const its = { source, name: () => sha1Of(body), ...given(args, keys, args.count) };
+    const host = new ScriptRun(keyspace, args.database, {
+      isReadOnly: isReadOnly || script.isReadOnly,
+      commands,
+      permissions: behind === 0 ? ALL_PERMISSIONS : args.text(end),
+    });
+    const its = { source, name: () => sha1Of(body), ...given(args, keys, end) };
     answer(scriptEngine().run(its, host, limitsOf(keyspace)), out);
   };
 }
 
-function runFunction(isReadOnly: boolean, find: FindCommand): Run {
+function runFunction(isReadOnly: boolean, commands: ScriptCommands): Run {
   return (keyspace, args, out) => {
-    const end = args.count - CODE_ARGUMENTS;
+    const end = args.count - CALL_ARGUMENTS;
     const keys = keyCount(args, end, BAD_NUMBER);
     if (typeof keys === 'string') return out.error(keys);
     const code = args.text(end);
@@ -92,7 +103,11 @@ function runFunction(isReadOnly: boolean, find: FindCommand): Run {
     if (called === undefined) return out.error(NO_FUNCTION);
     const doesNotWrite = writesNothing(called);
     if (isReadOnly && !doesNotWrite) return out.error(MAY_WRITE);
-    const host = new ScriptRun(keyspace, args.database, doesNotWrite, find);
+    const host = new ScriptRun(keyspace, args.database, {
+      isReadOnly: doesNotWrite,
+      commands,
+      permissions: args.text(end + 1),
+    });
     const its = { code, name: called.name, ...given(args, keys, end) };
     answer(scriptEngine().call(its, host, limitsOf(keyspace)), out);
   };
@@ -140,13 +155,12 @@ function scriptCommand({ isReadOnly, behind = 0, ...described }: Described): Com
   });
 }
 
-/** `find`: of the commands that scripts call. */
-export function scriptCommands(find: FindCommand): readonly Command[] {
+export function scriptCommands(commands: ScriptCommands): readonly Command[] {
   const entry = (name: string, since: string, summary: string, run: Run): Command =>
     scriptCommand({ name, since, summary, isReadOnly: name.endsWith('_RO'), run });
   return [
-    entry('EVAL', '2.6.0', 'Execute a Lua script server side', runScript(false, find)),
-    entry('EVAL_RO', '7.0.0', 'Execute a read-only Lua script', runScript(true, find)),
+    entry('EVAL', '2.6.0', 'Execute a Lua script server side', runScript(false, commands)),
+    entry('EVAL_RO', '7.0.0', 'Execute a read-only Lua script', runScript(true, commands)),
     entry('EVALSHA', '2.6.0', 'Execute a Lua script by its hash', noScript),
     entry('EVALSHA_RO', '7.0.0', 'Execute a read-only Lua script by its hash', noScript),
     entry('FCALL', '7.0.0', 'Call a function', noFunction),
@@ -155,18 +169,20 @@ export function scriptCommands(find: FindCommand): readonly Command[] {
 }
 
 /** Those that only nodes send. */
-export function calledFunctions(find: FindCommand): readonly Command[] {
-  return [CALL_COMMAND, CALL_READ_COMMAND].map((name) => {
-    const isReadOnly = name === CALL_READ_COMMAND;
-    const run = runFunction(isReadOnly, find);
-    const summary = 'Call a function of this code';
-    return scriptCommand({
-      name,
-      since: '0.1.0',
-      summary,
-      isReadOnly,
-      run,
-      behind: CODE_ARGUMENTS,
-    });
-  });
+export function travellingScripts(commands: ScriptCommands): readonly Command[] {
+  const since = '0.1.0';
+  return [false, true].flatMap((isReadOnly) => [
+    scriptCommand({
+      name: isReadOnly ? EVAL_READ_AS : EVAL_AS,
+      summary: 'Execute a Lua script with these permissions',
+      ...{ since, isReadOnly, behind: PERMISSIONS_ARGUMENTS },
+      run: runScript(isReadOnly, commands, PERMISSIONS_ARGUMENTS),
+    }),
+    scriptCommand({
+      name: isReadOnly ? CALL_READ_COMMAND : CALL_COMMAND,
+      summary: 'Call a function of this code with these permissions',
+      ...{ since, isReadOnly, behind: CALL_ARGUMENTS },
+      run: runFunction(isReadOnly, commands),
+    }),
+  ]);
 }

@@ -2,10 +2,13 @@
  * Commands that a script calls run one by one against its keyspace, as those of a client do. Keys
  * that the script has not declared must be in the footprint of its transaction (`Keyspace.need`).
  */
+
 import type { Arguments } from '../../arguments.ts';
 import { type Keyspace, WRONG_TYPE } from '../../keyspace/keyspace.ts';
 import { KEY_BYTES_MAX } from '../../limits.ts';
 import { allSteps } from '../../steps.ts';
+import { AclCommands } from '../access/acl-commands.ts';
+import { ALL_PERMISSIONS, Permissions } from '../access/permissions.ts';
 import {
   argumentRefusal,
   type Command,
@@ -18,8 +21,35 @@ import { databaseNumber } from '../database-number.ts';
 import type { ReplySink } from '../reply.ts';
 import type { ScriptHost } from './lua/redis-library.ts';
 
-/** The command of these arguments. */
-export type FindCommand = (args: Arguments) => Command | undefined;
+/** The commands that scripts call, and who may call them. */
+export class ScriptCommands {
+  /** The command of these arguments. */
+  readonly find: (args: Arguments) => Command | undefined;
+  readonly #all: () => readonly Command[];
+  #named: AclCommands | undefined;
+  /** Those that were asked for last. */
+  #text = ALL_PERMISSIONS;
+  #permissions: Permissions | undefined;
+
+  constructor(find: (args: Arguments) => Command | undefined, all: () => readonly Command[]) {
+    this.find = find;
+    this.#all = all;
+  }
+
+  permissionsOf(text: string): Permissions | undefined {
+    if (text === this.#text) return this.#permissions;
+    this.#named ??= new AclCommands([
+      ...this.#all().map(({ name, categories }) => ({ label: name.toLowerCase(), categories })),
+      ...[...OWN_COMMANDS].map(([name, { categories }]) => ({
+        label: name.toLowerCase(),
+        categories,
+      })),
+    ]);
+    this.#text = text;
+    this.#permissions = text === ALL_PERMISSIONS ? undefined : new Permissions(text, this.#named);
+    return this.#permissions;
+  }
+}
 
 const UNKNOWN = 'ERR Unknown Redis command called from script';
 const WRONG_ARITY = 'ERR Wrong number of args calling Redis command from script';
@@ -50,25 +80,38 @@ const NOT_IN_SCRIPTS: ReadonlySet<string> = new Set([
 /** Of the connection in Redis; here the answer follows from the script and its transaction. */
 interface OwnCommand {
   readonly arity: number;
+  readonly categories: readonly string[];
+  /** Its first argument is a channel. */
+  readonly publishes?: true;
   run(run: ScriptRun, args: Arguments, out: ReplySink): void;
 }
+
+const CONNECTION = ['@fast', '@connection'];
+const PUBLISHES = { arity: 3, categories: ['@pubsub', '@fast'], publishes: true } as const;
+/** As permissions see the channel. */
+const ONE_CHANNEL = { from: 1, isPattern: false, one: true };
 
 const OWN_COMMANDS: ReadonlyMap<string, OwnCommand> = new Map([
   [
     'PING',
     {
       arity: -1,
+      categories: CONNECTION,
       run: (_, args, out) => (args.count === 1 ? out.simple('PONG') : out.bulk(args.text(1))),
     },
   ],
-  ['ECHO', { arity: 2, run: (_, args, out) => out.bulk(args.text(1)) }],
-  ['SELECT', { arity: 2, run: (run, args, out) => run.select(args.text(1), out) }],
-  ['PUBLISH', { arity: 3, run: (run, args, out) => run.publish(args, false, out) }],
-  ['SPUBLISH', { arity: 3, run: (run, args, out) => run.publish(args, true, out) }],
+  ['ECHO', { arity: 2, categories: CONNECTION, run: (_, args, out) => out.bulk(args.text(1)) }],
+  [
+    'SELECT',
+    { arity: 2, categories: CONNECTION, run: (run, args, out) => run.select(args.text(1), out) },
+  ],
+  ['PUBLISH', { ...PUBLISHES, run: (run, args, out) => run.publish(args, false, out) }],
+  ['SPUBLISH', { ...PUBLISHES, run: (run, args, out) => run.publish(args, true, out) }],
   [
     'TIME',
     {
       arity: 1,
+      categories: ['@fast'],
       run: (run, _, out) => {
         const us = run.nowUs;
         out.array(2);
@@ -83,13 +126,24 @@ export class ScriptRun implements ScriptHost {
   #keyspace: Keyspace;
   #database: number;
   readonly #isReadOnly: boolean;
-  readonly #find: FindCommand;
+  readonly #commands: ScriptCommands;
+  /** `undefined`: all. */
+  readonly #permissions: Permissions | undefined;
 
-  constructor(keyspace: Keyspace, database: number, isReadOnly: boolean, find: FindCommand) {
+  constructor(
+    keyspace: Keyspace,
+    database: number,
+    options: {
+      readonly isReadOnly: boolean;
+      readonly commands: ScriptCommands;
+      readonly permissions: string;
+    },
+  ) {
     this.#keyspace = keyspace;
     this.#database = database;
-    this.#isReadOnly = isReadOnly;
-    this.#find = find;
+    this.#isReadOnly = options.isReadOnly;
+    this.#commands = options.commands;
+    this.#permissions = options.commands.permissionsOf(options.permissions);
   }
 
   get nowUs(): number {
@@ -130,23 +184,38 @@ export class ScriptRun implements ScriptHost {
   call(args: Arguments, out: ReplySink): string | undefined {
     const own = OWN_COMMANDS.get(args.name);
     if (own !== undefined) {
-      if (!fitsArity(own.arity, args.count)) return WRONG_ARITY;
-      own.run(this, args, out);
-      return undefined;
+      const refusal = this.refusal(args);
+      if (refusal === undefined) own.run(this, args, out);
+      return refusal;
     }
-    const command = this.#find(args);
+    const command = this.#commands.find(args);
     return this.refusal(args) ?? this.#run(command as Command, args, out);
   }
 
   refusal(args: Arguments): string | undefined {
     const { name } = args;
+    const own = OWN_COMMANDS.get(name);
+    if (own !== undefined) return this.#refusalOfOwn(own, args);
     if (NOT_IN_SCRIPTS.has(name)) return NOT_ALLOWED;
-    const command = this.#find(args);
+    const command = this.#commands.find(args);
     if (command === undefined || name.startsWith(OWN_PREFIX)) return UNKNOWN;
     if (!fitsArity(command.arity, args.count)) return WRONG_ARITY;
     if (command.flags.includes('noscript') || LASTING.has(command.name)) return NOT_ALLOWED;
+    const judged = { label: command.name.toLowerCase(), command, isForAll: false };
+    const denial = this.#permissions?.refusal(judged, args);
+    if (denial !== undefined) return denial;
     if (command.kind === 'write' && this.#isReadOnly) return READ_ONLY;
     return argumentRefusal(command, args);
+  }
+
+  #refusalOfOwn({ arity, publishes }: OwnCommand, args: Arguments): string | undefined {
+    if (!fitsArity(arity, args.count)) return WRONG_ARITY;
+    const label = args.name.toLowerCase();
+    const judged = { label, command: undefined, isForAll: false };
+    return this.#permissions?.refusal(
+      publishes === true ? { ...judged, channels: ONE_CHANNEL } : judged,
+      args,
+    );
   }
 
   #run(command: Command, args: Arguments, out: ReplySink): string | undefined {

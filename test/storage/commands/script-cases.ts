@@ -39,19 +39,19 @@ export const SCRIPT_CASES: Record<string, readonly Case[]> = {
     [['FCALL_RO', 'f', '0'], '-ERR Function not found'],
     // As they travel.
     [
-      ['HOLO.FCALL', 'F', '1', 'a', 'x', LIBRARY],
+      ['HOLO.FCALL', 'F', '1', 'a', 'x', LIBRARY, ''],
       ['a', 'x'],
     ],
     [
-      ['HOLO.FCALL', 'f', '2', 'a', LIBRARY],
+      ['HOLO.FCALL', 'f', '2', 'a', LIBRARY, ''],
       "-ERR Number of keys can't be greater than number of args",
     ],
-    [['HOLO.FCALL', 'f', '-1', LIBRARY], "-ERR Number of keys can't be negative"],
-    [['HOLO.FCALL', 'f', 'x', LIBRARY], '-ERR Bad number of keys provided'],
-    [['HOLO.FCALL_RO', 'f', '0', LIBRARY], MAY_WRITE],
-    [['HOLO.FCALL_RO', 'g', '0', LIBRARY], 1],
-    [['HOLO.FCALL', 'h', '0', LIBRARY], '-ERR Function not found'],
-    [['HOLO.FCALL', 'f', '0', '#!lua name=lib\nreturn 1'], '-ERR No functions registered'],
+    [['HOLO.FCALL', 'f', '-1', LIBRARY, ''], "-ERR Number of keys can't be negative"],
+    [['HOLO.FCALL', 'f', 'x', LIBRARY, ''], '-ERR Bad number of keys provided'],
+    [['HOLO.FCALL_RO', 'f', '0', LIBRARY, ''], MAY_WRITE],
+    [['HOLO.FCALL_RO', 'g', '0', LIBRARY, ''], 1],
+    [['HOLO.FCALL', 'h', '0', LIBRARY, ''], '-ERR Function not found'],
+    [['HOLO.FCALL', 'f', '0', '#!lua name=lib\nreturn 1', ''], '-ERR No functions registered'],
   ],
 };
 

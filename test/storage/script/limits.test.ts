@@ -44,6 +44,26 @@ const BOMBS: readonly (readonly [name: string, code: string, outcome: string])[]
     `${numbers(2e4)} for i = 1, 2e4 do t[i] = nil end ${searched()}`,
     STEPS,
   ],
+  [
+    'an emptied table, from a key in it',
+    `${numbers(2e4)} for i = 2, 2e4 do t[i] = nil end ${loop('next(t, 1)')}`,
+    STEPS,
+  ],
+  [
+    'an emptied table as JSON',
+    `${numbers(2e4)} for i = 1, 2e4 do t[i] = nil end ${loop('cjson.encode(t)')}`,
+    STEPS,
+  ],
+  [
+    'an emptied table as MessagePack',
+    `${numbers(2e4)} for i = 1, 2e4 do t[i] = nil end ${loop('cmsgpack.pack(t)')}`,
+    STEPS,
+  ],
+  [
+    'structs',
+    loop("struct.unpack('!8b>i8<dsc0', struct.pack('!8b>i8<dsb', 1, 2, 3, 'x', 0))"),
+    STEPS,
+  ],
   ['coroutines', loop('coroutine.wrap(function() end)()'), STEPS],
   ['formats', loop("string.format('%99s', 'x')"), STEPS],
   ['a long number', `local s = ('1'):rep(1e5) ${loop('tonumber(s)')}`, STEPS],
@@ -89,6 +109,19 @@ describe('a limit ends', () => {
     const script = "redis.call('set', KEYS[1], 'x') error('told')";
     expect(machine.run('EVAL', script, '1', 'a')).toMatch(/^-ERR user_script:1: told script: /);
     expect(machine.run('GET', 'a')).toBe('x');
+  });
+
+  test('no walk through a large table', () => {
+    const machine = new Machine();
+    const walk = (start: string): string =>
+      `local t = {} for i = 1, 5e4 do ${start} end local n = 0 ` +
+      'for k, v in pairs(t) do t[k] = nil n = n + 1 end return n';
+    expect(machine.run('EVAL', walk('t[i] = i'), '0')).toBe(50_000);
+    expect(machine.run('EVAL', walk("t['k' .. i] = i"), '0')).toBe(50_000);
+    const nested =
+      'local t = {} for i = 1, 200 do t[i] = i end local n = 0 ' +
+      'for _ in pairs(t) do for _ in pairs(t) do n = n + 1 end end return n';
+    expect(machine.run('EVAL', nested, '0')).toBe(40_000);
   });
 
   test('deep nesting with an error', () => {

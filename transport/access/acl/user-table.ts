@@ -2,7 +2,7 @@
  * Users as rows of the cluster's table: `user:NAME` and the rules that make it. Reads the rows, and
  * plans changes of them. Pure but for hashes.
  */
-import type { AclCommands } from './acl-commands.ts';
+import type { AclCommands } from '../../../storage/commands/access/acl-commands.ts';
 import {
   DEFAULT_USER,
   NAME_BYTES_MAX,

@@ -2,9 +2,11 @@
  * A user: whether it may log in, its passwords as hashes, and its selectors. Rules are those of ACL
  * SETUSER in Redis 7.2. A user never changes: rules give another one. Pure but for the hash.
  */
+
+import type { AclCommands } from '../../../storage/commands/access/acl-commands.ts';
+import { ALL_PERMISSIONS, permissionsText } from '../../../storage/commands/access/permissions.ts';
+import { Selector, SYNTAX } from '../../../storage/commands/access/selector.ts';
 import { hashOf } from '../passwords.ts';
-import type { AclCommands } from './acl-commands.ts';
-import { Selector, SYNTAX } from './selector.ts';
 
 export const DEFAULT_USER = 'default';
 /** Rules of a user without any restriction. */
@@ -33,6 +35,7 @@ export class User {
   passwords: readonly string[] = [];
   #root: Selector;
   #selectors: Selector[] = [];
+  #permissions: string | undefined;
   readonly #commands: AclCommands;
 
   private constructor(name: string, commands: AclCommands) {
@@ -75,6 +78,14 @@ export class User {
   *allSelectors(): Generator<Selector> {
     yield this.#root;
     yield* this.#selectors;
+  }
+
+  /** By value, without its passwords, for what runs on every replica. */
+  get permissions(): string {
+    this.#permissions ??= this.isUnlimited
+      ? ALL_PERMISSIONS
+      : permissionsText(this.name, this.allSelectors());
+    return this.#permissions;
   }
 
   /** Nothing that this user does need be looked at. */

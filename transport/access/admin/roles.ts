@@ -2,7 +2,7 @@
  * Roles of users at the admin port. They follow from the permissions of the user: each role takes
  * the right to the commands that do the same at the Redis port. Pure.
  */
-import type { Selector } from '../acl/selector.ts';
+import type { Selector } from '../../../storage/commands/access/selector.ts';
 import type { User } from '../acl/user.ts';
 
 /** Each may do what those before it may. */

@@ -2,11 +2,12 @@
  * ACL: users and what they may do. Users are the cluster's; a change is one transaction and is
  * answered when every node that is up has it. https://redis.io/docs/latest/commands/acl
  */
+
+import type { Selector } from '../../../storage/commands/access/selector.ts';
 import { arityError, fitsArity, printable, type Words } from '../../../storage/commands/command.ts';
 import { parseInteger } from '../../../storage/types/integers.ts';
 import { verboseDenial } from '../../access/access-control.ts';
 import type { LogEntry } from '../../access/acl/acl-log.ts';
-import type { Selector } from '../../access/acl/selector.ts';
 import { DEFAULT_USER } from '../../access/acl/user.ts';
 import type { UserRows } from '../../access/acl/user-table.ts';
 import { generatedPassword } from '../../access/passwords.ts';

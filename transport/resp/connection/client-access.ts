@@ -2,8 +2,10 @@
  * The user of one connection, and what the connection may do: judged when a command is accepted, by
  * the users that this node knows then. It follows changes of the users.
  */
+import { denialText } from '../../../storage/commands/access/judge.ts';
+import { ALL_PERMISSIONS } from '../../../storage/commands/access/permissions.ts';
 import type { Words } from '../../../storage/commands/command.ts';
-import { type AccessControl, denialLine, NOAUTH } from '../../access/access-control.ts';
+import { type AccessControl, NOAUTH } from '../../access/access-control.ts';
 import type { User } from '../../access/acl/user.ts';
 import { DEFAULT_USER } from '../../access/acl/user.ts';
 import type { Route } from '../routes.ts';
@@ -35,6 +37,11 @@ export class ClientAccess {
     const user = this.#user;
     if (user?.isUnlimited !== true) return false;
     return this.#control.leaseRefusal(user) === undefined;
+  }
+
+  /** Of the user, by value. */
+  get permissions(): string {
+    return this.#user?.permissions ?? ALL_PERMISSIONS;
   }
 
   become(user: User): void {
@@ -82,7 +89,7 @@ export class ClientAccess {
     const { kind, object } = denial;
     const context = isInMulti ? 'multi' : 'toplevel';
     this.#note(kind, context, object, user.name, wallMs());
-    return denialLine(user, denial);
+    return `NOPERM ${denialText(user.name, denial)}`;
   }
 
   /** Whether this user may hear these channels, or patterns. */

@@ -727,7 +727,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   #requestOf({ command }: StoreRoute): Request | undefined {
     if (command.group !== 'scripting') return this.#parser;
     const isFresh = this.#own.takeFreshness();
-    const other = this.#core.scripts.travelling(this.#parser.args, isFresh);
+    const { permissions } = this.#clientAccess;
+    const other = this.#core.scripts.travelling(this.#parser.args, permissions, isFresh);
     if (other === 'unknown' && !isFresh) return undefined;
     if (other === undefined || other === 'unknown') return this.#parser;
     return { args: other.args, buffer: other.bytes, start: 0, end: other.bytes.length };

@@ -25,7 +25,10 @@ const CALL_STEPS = 4;
 /** A coroutine begins to count its instructions anew. */
 const COROUTINE_STEPS = 100;
 const FORMAT_STEPS = 100;
-const EMPTY_BYTES_PER_STEP_BITS = 11;
+/** A walk through a smaller table is not followed from one `next` to the other. */
+const FOLLOWED_SLOTS_MIN = 64;
+/** Where the registry has the last key of each walk, by its table. */
+const WALKS = 'walks';
 const VALUE_BYTES_BITS = 4;
 const WRONG_NUMBER = 'wrong number of arguments';
 const READONLY = 'Attempt to modify a readonly table';
@@ -80,7 +83,8 @@ export class LuaGuards {
       this.#guard('unpack', this.#costOfUnpacking);
       this.#guard('loadstring', this.#costOfSource);
       this.#guard('tonumber', this.#costOfText);
-      const next = this.#guard('next', this.#costOfNext);
+      this.#makeWalks();
+      const next = this.#guardNext();
       machine.setFunction('pairs', (its) => this.#pairs(its, next));
       machine.setFunction('pcall', this.#protectedCall);
       for (const name of ['rawset', 'setmetatable']) this.#guard(name, this.#refuseScope);
@@ -144,10 +148,60 @@ export class LuaGuards {
     this.#machine.charge(this.#machine.usedBytes >> VALUE_BYTES_BITS);
   };
 
-  /** It may go through a large table that has become empty. */
-  readonly #costOfNext: Cost = () => {
-    this.#machine.charge(this.#machine.largestBlockBytes >> EMPTY_BYTES_PER_STEP_BITS);
-  };
+  /** Weak keys: it keeps no table. */
+  #makeWalks(): void {
+    const machine = this.#machine;
+    const { api, state } = machine;
+    api.lua_createtable(state, 0, 0);
+    api.lua_createtable(state, 0, 1);
+    machine.pushText(state, 'k');
+    api.lua_setfield(state, -2, machine.name('__mode'));
+    api.lua_setmetatable(state, -2);
+    api.lua_setfield(state, REGISTRY, machine.name(WALKS));
+  }
+
+  /**
+   * A walk looks at each slot of the table once, and is paid when it begins. A call that does not
+   * go on where the last one has ended may go through all slots again.
+   */
+  #guardNext(): Address {
+    const machine = this.#machine;
+    const { api, state } = machine;
+    api.lua_getfield(state, -1, machine.name('next'));
+    const original = functionAt(api, api.lua_tocfunction(state, -1));
+    api.lua_settop(state, -2);
+    return machine.setFunction('next', (its) => {
+      machine.charge(CALL_STEPS);
+      if (api.lua_type(its, 1) !== LUA_TABLE) return original(its);
+      const isFollowed = machine.slotsOf(its, 1) >= FOLLOWED_SLOTS_MIN;
+      if (!isFollowed || !this.#goesOn(its)) machine.chargeWalk(its, 1);
+      const results = original(its);
+      if (isFollowed && results === 2) this.#noteWalk(its);
+      return results;
+    });
+  }
+
+  /** Argument 2 is the last key of the walk through argument 1. */
+  #goesOn(state: Address): boolean {
+    const { api } = this.#machine;
+    if (api.lua_type(state, 2) <= 0) return false;
+    api.lua_getfield(state, REGISTRY, this.#machine.name(WALKS));
+    api.lua_pushvalue(state, 1);
+    api.lua_rawget(state, -2);
+    const isSame = api.lua_rawequal(state, 2, -1) === 1;
+    api.lua_settop(state, -3);
+    return isSame;
+  }
+
+  /** The key and its value are on top of the stack. */
+  #noteWalk(state: Address): void {
+    const { api } = this.#machine;
+    api.lua_getfield(state, REGISTRY, this.#machine.name(WALKS));
+    api.lua_pushvalue(state, 1);
+    api.lua_pushvalue(state, -4);
+    api.lua_rawset(state, -3);
+    api.lua_settop(state, -2);
+  }
 
   /** As in Redis: of an error that is a table, its text. */
   readonly #protectedCall = (state: Address): number => {

@@ -138,6 +138,7 @@ class JsonWriter {
     const state = this.#state;
     let last = 0;
     let items = 0;
+    this.#machine.chargeWalk(state, -1);
     api.lua_pushnil(state);
     while (api.lua_next(state, -2) !== 0) {
       this.#machine.charge(VALUE_STEPS);

@@ -34,6 +34,11 @@ const PROBE_BYTES = 6_000;
 const ERROR_STEPS = 1_000;
 /** Memory that is taken costs its writing. */
 const NEW_BYTES_PER_STEP_BITS = 6;
+/** A walk through a table looks at so many of its slots in a step. */
+const WALKED_SLOTS_PER_STEP_BITS = 2;
+/** Of a table in C (lobject.h, with pointers of 32 bits). */
+const HASH_SIZE_AT = 7;
+const ARRAY_SIZE_AT = 28;
 /** Texts that are longer get memory of their own on their way into the machine. */
 const SCRATCH_BYTES = 16 * 1024;
 /** Behind the last block that C has taken: where its allocator may have written. */
@@ -61,7 +66,6 @@ interface Counts {
   /** The most that there was so far. */
   readonly peakBytes: number;
   readonly longestText: number;
-  readonly largestBlock: number;
   /** Where Lua joins texts: as long as the longest that it has made. */
   readonly joinBuffer: Address;
 }
@@ -82,7 +86,6 @@ export class LuaMachine {
   #usedBytes = 0;
   #peakBytes = 0;
   #longestText = 0;
-  #largestBlock = 0;
   #joinBuffer: Address = 0;
   #isProbing = false;
   readonly #scratch: Address;
@@ -120,7 +123,6 @@ export class LuaMachine {
     this.steps = 0;
     this.#peakBytes = this.#usedBytes;
     this.#longestText = 0;
-    this.#largestBlock = 0;
     this.#dirtyEnd = this.bytes.length;
     this.#prepared = this.capture();
     this.#isPrepared = true;
@@ -140,7 +142,6 @@ export class LuaMachine {
         usedBytes: this.#usedBytes,
         peakBytes: this.#peakBytes,
         longestText: this.#longestText,
-        largestBlock: this.#largestBlock,
         joinBuffer: this.#joinBuffer,
       },
     };
@@ -162,7 +163,6 @@ export class LuaMachine {
     this.#usedBytes = counts.usedBytes;
     this.#peakBytes = counts.peakBytes;
     this.#longestText = counts.longestText;
-    this.#largestBlock = counts.largestBlock;
     this.#joinBuffer = counts.joinBuffer;
     this.steps = counts.steps;
     this.limit({ stepsMax, memoryBytesMax });
@@ -201,9 +201,16 @@ export class LuaMachine {
     this.#noteText(count * 16);
   }
 
-  /** Of the largest table, or of a larger text. */
-  get largestBlockBytes(): number {
-    return this.#largestBlock;
+  /** Places in the array and the hash part of a table, used or not. */
+  slotsOf(state: Address, index: number): number {
+    const at = this.api.lua_topointer(state, index);
+    const hashBits = this.bytes[at + HASH_SIZE_AT] as number;
+    return (1 << hashBits) + (this.#words[(at + ARRAY_SIZE_AT) >> 2] as number);
+  }
+
+  /** Counts a walk through all of a table: it looks at empty slots, too. */
+  chargeWalk(state: Address, index: number): void {
+    this.charge(this.slotsOf(state, index) >>> WALKED_SLOTS_PER_STEP_BITS);
   }
 
   #noteText(bytes: number): void {
@@ -237,7 +244,6 @@ export class LuaMachine {
     if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
     if (this.#usedBytes > this.#memoryBytesMax) throw TOO_MUCH_MEMORY;
     this.charge(after >>> NEW_BYTES_PER_STEP_BITS);
-    if (after > this.#largestBlock) this.#largestBlock = after;
     const taken = this.#noteWritten(api.realloc(at, after), after);
     if (this.#isProbing ? after === PROBE_BYTES : at !== 0 && at === this.#joinBuffer) {
       this.#joinBuffer = taken;

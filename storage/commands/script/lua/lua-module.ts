@@ -95,12 +95,14 @@ export interface LuaApi {
   lua_replace(state: Address, index: number): void;
   lua_setfield(state: Address, index: number, name: Address): void;
   lua_sethook(state: Address, hook: Address, mask: number, count: number): number;
+  lua_setmetatable(state: Address, index: number): number;
   lua_settable(state: Address, index: number): void;
   lua_settop(state: Address, index: number): void;
   lua_toboolean(state: Address, index: number): number;
   lua_tocfunction(state: Address, index: number): Address;
   lua_tolstring(state: Address, index: number, length: Address): Address;
   lua_tonumber(state: Address, index: number): number;
+  lua_topointer(state: Address, index: number): Address;
   lua_touserdata(state: Address, index: number): Address;
   lua_type(state: Address, index: number): number;
 }

@@ -144,6 +144,7 @@ class MsgpackWriter {
     let entries = 0;
     let last = 0;
     let isArray = true;
+    this.#machine.chargeWalk(state, -1);
     api.lua_pushnil(state);
     while (api.lua_next(state, -2) !== 0) {
       this.#machine.charge(VALUE_STEPS);

@@ -117,6 +117,7 @@ export class LuaResult {
     const state = this.#state;
     const items: ScriptReply[] = [];
     if (api.lua_checkstack(state, SLOTS) === 0) return TOO_DEEP;
+    this.#machine.chargeWalk(state, -1);
     api.lua_pushnil(state);
     while (api.lua_next(state, -2) !== 0) {
       const value = this.take(depth + 1);

@@ -3,8 +3,8 @@
  * of `ACLSetSelector` of Redis 7.2 (acl.c), and so is the text that describes a selector: applied
  * to an empty one, it gives the same again. Pure.
  */
-import { Glob } from '../../../storage/commands/glob.ts';
-import { READS, WRITES } from '../../../storage/commands/key-access.ts';
+import { Glob } from '../glob.ts';
+import { READS, WRITES } from '../key-access.ts';
 import type { AclCommands } from './acl-commands.ts';
 
 interface KeyPattern {

@@ -2,10 +2,9 @@
  * Whether a user may run a command with these arguments: some selector must allow the command, all
  * its keys, and all its channels. After `ACLCheckAllUserCommandPerm` of Redis 7 (acl.c). Pure.
  */
-import { type Command, keysAmong, type Words } from '../../../storage/commands/command.ts';
-import { keyAccess } from '../../../storage/commands/key-access.ts';
+import { type Command, keysAmong, type Words } from '../command.ts';
+import { keyAccess } from '../key-access.ts';
 import type { Selector } from './selector.ts';
-import type { User } from './user.ts';
 
 /** A command as permissions see it. */
 export interface JudgedCommand {
@@ -31,8 +30,13 @@ export interface Denial {
 
 const WEIGHT: Readonly<Record<DenialKind, number>> = { command: 0, key: 1, channel: 2 };
 
+/** Its permissions: any selector may allow a command. */
+interface Permitted {
+  allSelectors(): Iterable<Selector>;
+}
+
 /** `undefined`: it may. Of several selectors, the one that comes furthest says why not. */
-export function judge(user: User, command: JudgedCommand, args: Words): Denial | undefined {
+export function judge(user: Permitted, command: JudgedCommand, args: Words): Denial | undefined {
   let denial: Denial | undefined;
   let denialAt = -1;
   for (const selector of user.allSelectors()) {
@@ -98,7 +102,11 @@ function deniedKey(
  * SORT with BY or GET reads keys that only its run finds: refused, with Redis' line, where not all
  * keys may be read.
  */
-export function sortRefusal(user: User, judged: JudgedCommand, args: Words): string | undefined {
+export function sortRefusal(
+  user: Permitted,
+  judged: JudgedCommand,
+  args: Words,
+): string | undefined {
   if (judged.label !== 'sort' && judged.label !== 'sort_ro') return undefined;
   const option = optionOfSort(args);
   if (option === undefined) return undefined;
@@ -106,16 +114,6 @@ export function sortRefusal(user: User, judged: JudgedCommand, args: Words): str
     if (selector.readsAllKeys && judgeBy(selector, judged, args) === undefined) return undefined;
   }
   return `ERR ${option} option of SORT denied due to insufficient ACL permissions`;
-}
-
-/**
- * A script runs any command on any key, the same at every replica, and these know no users: refused
- * for a user that has not all permissions.
- */
-export function scriptRefusal(user: User, { command }: JudgedCommand): string | undefined {
-  const runsScripts = command?.group === 'scripting' && command.findsKeys !== undefined;
-  if (!runsScripts || user.isUnlimited) return undefined;
-  return `NOPERM User ${user.name} has not all permissions, and scripts run with all of them`;
 }
 
 /** The first option that makes the run look for keys. */
@@ -131,4 +129,16 @@ function optionOfSort(args: Words): 'BY' | 'GET' | undefined {
     }
   }
   return undefined;
+}
+
+/** Redis 7.2's line, without its code. */
+export function denialText(name: string, { kind, object }: Denial): string {
+  switch (kind) {
+    case 'command':
+      return `User ${name} has no permissions to run the '${object}' command`;
+    case 'key':
+      return 'No permissions to access a key';
+    case 'channel':
+      return 'No permissions to access a channel';
+  }
 }
