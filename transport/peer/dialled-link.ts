@@ -32,6 +32,7 @@ type State = 'idle' | 'waiting' | 'connecting' | 'greeting' | 'up' | 'closed';
 
 const SIGN_OF_LIFE = Buffer.alloc(LENGTH_BYTES);
 const GREETING_BYTES_MAX = 32 * 1024;
+const COPY_BYTES_MAX = 16 * 1024;
 
 export class DialledLink {
   readonly peer: number;
@@ -139,14 +140,7 @@ export class DialledLink {
       socket.cork();
       process.nextTick(this.#uncork);
     }
-    const length = Buffer.allocUnsafe(LENGTH_BYTES);
-    length.writeUInt32BE(bytes, 0);
-    socket.write(length);
-    for (const part of parts) {
-      if (part.length > 0) {
-        socket.write(part);
-      }
-    }
+    write(socket, bytes, parts);
     this.#framesOut += 1;
     this.#bytesOut += bytes + LENGTH_BYTES;
     this.#sentAtMs = this.#options.now();
@@ -285,5 +279,21 @@ export class DialledLink {
     if (wasUp) {
       this.#options.onDown(reason);
     }
+  }
+}
+
+/** A small frame is written as one piece: a write costs more than the copy, over TLS above all. */
+function write(socket: Socket, bytes: number, parts: readonly Uint8Array[]): void {
+  const isSmall = bytes <= COPY_BYTES_MAX;
+  const head = Buffer.allocUnsafe(isSmall ? LENGTH_BYTES + bytes : LENGTH_BYTES);
+  head.writeUInt32BE(bytes, 0);
+  let at = LENGTH_BYTES;
+  for (const part of isSmall ? parts : []) {
+    head.set(part, at);
+    at += part.length;
+  }
+  socket.write(head);
+  for (const part of isSmall ? [] : parts) {
+    if (part.length > 0) socket.write(part);
   }
 }
