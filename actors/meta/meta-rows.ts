@@ -7,12 +7,15 @@ import type { TopologyRules } from '../../storage/topology-rules.ts';
 import { apply } from './apply.ts';
 import type { Domain, MetaCommand } from './meta-command.ts';
 import type { Job, Lease, MetaState } from './meta-state.ts';
+import type { Topology } from './topology.ts';
 import { decodeTopology, encodeTopology } from './topology-codec.ts';
 
 const TOPOLOGY_ROW = 'topology';
 /** Leases, and who is paused. */
 const CONTROLLERS_ROW = 'topology-controllers';
 const JOBS_ROW = 'topology-jobs';
+/** The first topology, for ever: nodes begin with it, and follow what has ended since. */
+const FORMED_ROW = 'topology-formed';
 
 interface Controllers {
   readonly leases: readonly Lease[];
@@ -62,6 +65,11 @@ export function metaStateOf(row: Row): MetaState | undefined {
   return { topology, leases, pausedControllers: paused, jobs };
 }
 
+/** The topology that the cluster was formed with. */
+export function formedTopologyOf(row: Row): Topology | undefined {
+  return decodeTopology(row(FORMED_ROW) ?? '');
+}
+
 function rowsOf(state: MetaState, before: MetaState | undefined): readonly RowChange[] {
   const { topology, leases, pausedControllers: paused, jobs } = state;
   const changes: RowChange[] = [];
@@ -69,6 +77,7 @@ function rowsOf(state: MetaState, before: MetaState | undefined): readonly RowCh
   if (leases !== before?.leases || paused !== before.pausedControllers) {
     changes.push([CONTROLLERS_ROW, JSON.stringify({ leases, paused } satisfies Controllers)]);
   }
+  if (before === undefined) changes.push([FORMED_ROW, encodeTopology(topology)]);
   if (jobs !== before?.jobs) changes.push([JOBS_ROW, JSON.stringify(jobs)]);
   return changes;
 }

@@ -15,7 +15,7 @@ import type { Change, TopologyRange } from './topology.ts';
 interface RangeManagerOptions {
   readonly self: number;
   /** Proposed until the cluster is formed, by this node or by another. */
-  readonly form: Form | undefined;
+  readonly form: () => Form | undefined;
   readonly leaseMs: number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
@@ -82,8 +82,9 @@ export class RangeManager {
   }
 
   #form({ nowMs, isProposing }: ManagerView): readonly Act[] {
-    const { form: command } = this.#options;
-    if (command === undefined || isProposing || nowMs < this.#formMs) return [];
+    if (isProposing || nowMs < this.#formMs) return [];
+    const command = this.#options.form();
+    if (command === undefined) return [];
     this.#formMs = nowMs + FORM_EVERY_MS;
     return [{ type: 'Propose', command }];
   }

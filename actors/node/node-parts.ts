@@ -19,6 +19,7 @@ import type { WalOptions } from '../log/wal-actor.ts';
 import type { Form } from '../meta/meta-command.ts';
 import type { MetaState } from '../meta/meta-state.ts';
 import type { Act } from '../meta/range-manager.ts';
+import type { Topology } from '../meta/topology.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
 import type { SystemFailure } from '../runtime/actor-system.ts';
 import type { RestartNotice } from '../runtime/host.ts';
@@ -65,12 +66,14 @@ export interface NodeParts {
 }
 
 interface TopologyParts {
-  /** Proposed where the cluster has not been formed. */
-  readonly form: Form;
+  /** Proposed where the cluster has not been formed, as far as this node knows. */
+  readonly form: Form | undefined;
   /** Of a controller; see `RangeManager`. */
   readonly leaseMs: number;
   /** Look on: each state that the node comes to, and each act of its controllers before it. */
   readonly onState?: (state: MetaState) => void;
+  /** Is told the topology that the cluster was formed with, again with each of its states. */
+  readonly onFormed?: (topology: Topology) => void;
   readonly onAct?: (act: Act) => void;
 }
 

@@ -34,6 +34,7 @@ import { VoteSlots } from '../frames/vote-slots.ts';
 import type { DiskPart } from '../log/disk-health.ts';
 import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
 import type { MetaCommand } from '../meta/meta-command.ts';
+import { formedTopologyOf } from '../meta/meta-rows.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
@@ -63,6 +64,8 @@ const TRAFFIC_KEPT_MAX = 1_024;
 const TIME_UNKNOWN_US = 2 ** 52;
 const SHUTDOWN_MS = 2_000;
 const ACL_LEASE_MS = 2_000;
+/** So long all members are waited for before some of them form a cluster. */
+const FORM_WITHOUT_MS = 3_000;
 /** Time for commands in flight to be answered before a node stops. */
 const DRAIN_MS = 1_000;
 
@@ -102,6 +105,8 @@ export class Node {
   #toQuorum: Outlet<QuorumActorMessage> | undefined;
   #trafficToQuorum: Outlet<QuorumActorMessage> | undefined;
   readonly #up = new Set<number>();
+  /** Peers with which there is no link since one side has refused it. */
+  readonly #refusing = new Set<number>();
   /** The settings of the cluster, here and elsewhere. */
   readonly settings: SettingsWatch;
   /** The decisions of the meta group, as this node has applied them. */
@@ -341,11 +346,13 @@ export class Node {
   #startTopology({ form, leaseMs, onAct }: NonNullable<NodeParts['topology']>): void {
     const store = this.#storeOf.get(META_GROUP);
     if (store === undefined) return;
-    const { nodeId: self, limits } = this.#parts;
+    const { nodeId: self, limits, clock } = this.#parts;
+    const startedMs = clock.monotonicMs();
     const topology = this.system.root.child<TopologyActorMessage>(
       this.#spec('topology', (context) =>
         topologyActor(context, {
-          ...{ self, form, leaseMs, observe: onAct },
+          ...{ self, leaseMs, observe: onAct },
+          form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,
           endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,
           presentUs: () => this.presentUs,
@@ -357,6 +364,16 @@ export class Node {
       ),
     );
     this.#toTopology = new Outlet(topology);
+  }
+
+  /**
+   * A member that is not connected, or refuses this node, may know a cluster that has been formed
+   * already: one that is only slow to start is waited for.
+   */
+  #mayForm(startedMs: number): boolean {
+    if (this.#refusing.size > 0) return false;
+    const waitedMs = this.#parts.clock.monotonicMs() - startedMs;
+    return this.#up.size === this.#peers.length || waitedMs >= FORM_WITHOUT_MS;
   }
 
   /** The cluster's time, as far as this node knows it. */
@@ -383,7 +400,10 @@ export class Node {
   #followTopology(table: ClusterSettings): void {
     if (!this.topology.changed(table)) return;
     const { state } = this.topology;
-    if (state !== undefined) this.#parts.topology?.onState?.(state);
+    const { onState, onFormed } = this.#parts.topology ?? {};
+    if (state !== undefined) onState?.(state);
+    const formed = formedTopologyOf((name) => table.values.get(name));
+    if (formed !== undefined) onFormed?.(formed);
     this.#toTopology?.send({ type: 'Changed' });
   }
 
@@ -621,6 +641,7 @@ export class Node {
           },
           onUp: () => {
             this.#up.add(peer);
+            this.#refusing.delete(peer);
             for (const store of this.stores) store.peerUp(peer);
             this.#newsForGateway?.send({ type: 'PeerUp', peer });
             this.#toQuorum?.send({ type: 'PeerUp', peer });
@@ -634,7 +655,10 @@ export class Node {
             this.#toQuorum?.send({ type: 'PeerDown', peer });
             observer.peerDown(peer, reason);
           },
-          onRefused: (_peer, reason) => observer.peerRefused(peer, reason),
+          onRefused: (_peer, reason) => {
+            this.#refusing.add(peer);
+            observer.peerRefused(peer, reason);
+          },
         }),
       ),
     );

@@ -30,7 +30,7 @@ export type TopologyActorMessage =
 
 interface TopologyActorOptions {
   readonly self: number;
-  readonly form: Form | undefined;
+  readonly form: () => Form | undefined;
   readonly leaseMs: number;
   readonly state: () => MetaState | undefined;
   readonly endOf: (group: GroupId) => Timestamp | undefined;

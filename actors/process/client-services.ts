@@ -89,7 +89,7 @@ export class ClientServices {
       keyspace: keyspaceSection(executed?.databases ?? []),
       holostore: {
         node_id: config.nodeId,
-        cluster_id: this.#source.hello.clusterId,
+        cluster_id: this.#source.topology.clusterId,
         topology_epoch: this.#source.topology.epoch,
         behaviour_level: this.#source.topology.behaviourLevel,
         ranges: this.#source.node.groups.length,

@@ -4,11 +4,10 @@
  */
 import type { Logger } from 'pino';
 import { clusterIdOf, isDataDirectory } from './disk/data-directory.ts';
-import { digestOf, formTopology } from './disk/kept-topology.ts';
 import { LogRing } from './log-ring.ts';
 import { createLogger } from './logger.ts';
 import { confirmMembership } from './membership-inquiry.ts';
-import type { RunningNode } from './running-node.ts';
+import { EXIT_FORMED, type RunningNode } from './running-node.ts';
 import { PeerProof } from './security/peer-proof.ts';
 import { type NodeConfig, parseNodeConfig } from './settings/config.ts';
 
@@ -40,25 +39,36 @@ export async function runNode(args: readonly string[], startNode?: StartNode): P
   const ring = new LogRing();
   const logger = createLogger(config, process.stdout.isTTY === true, ring);
   if (config.join !== undefined && !isDataDirectory(config.dataDir)) {
-    const { initialMembers: members, electorate, initialRanges } = config;
-    const { rangesMax, closingMax } = config;
+    const { initialMembers: members, electorate } = config;
     const clusterId = clusterIdOf(members, electorate);
-    const forming = { members, electorate, initialRanges, rangesMax, closingMax };
     await confirmMembership({
       seed: config.join,
       security: new PeerProof(config, clusterId, logger).security,
       nodeId: config.nodeId,
       clusterId,
-      topologyDigest: digestOf(formTopology(forming, clusterId)),
     });
   }
   const start = startNode ?? (await loadStartNode());
-  const node = start(config, logger, ring, true);
-  const release = attachSignals(node, logger);
-  const { code, reason } = await node.stopped;
-  release();
+  const { code, reason } = await run(start, config, logger, ring);
   logger[code === 0 ? 'info' : 'error']({ code, reason }, `node stopped: ${reason}`);
   return code;
+}
+
+/** A node that has helped to form its cluster begins again, as a member of it. */
+async function run(
+  start: StartNode,
+  config: NodeConfig,
+  logger: Logger,
+  ring: LogRing,
+): Promise<{ readonly code: number; readonly reason: string }> {
+  for (;;) {
+    const node = start(config, logger, ring, true);
+    const signals = attachSignals(node, logger);
+    const { code, reason } = await node.stopped;
+    signals.release();
+    if (code !== EXIT_FORMED) return { code, reason };
+    if (signals.isStopping()) return { code: 0, reason };
+  }
 }
 
 /** Loaded late: wrong flags are told without loading a whole node. */
@@ -67,7 +77,13 @@ async function loadStartNode(): Promise<StartNode> {
   return startNode;
 }
 
-function attachSignals(node: RunningNode, logger: Logger): () => void {
+interface Signals {
+  readonly release: () => void;
+  /** The process is to end. */
+  readonly isStopping: () => boolean;
+}
+
+function attachSignals(node: RunningNode, logger: Logger): Signals {
   let stopping = false;
   let stoppingAtMs = 0;
   const stop = (reason: string): void => {
@@ -109,7 +125,7 @@ function attachSignals(node: RunningNode, logger: Logger): () => void {
   if (underParent) {
     process.stdin.on('end', onParentGone).on('error', onParentGone).resume();
   }
-  return () => {
+  const release = (): void => {
     process.off('SIGTERM', onTerminate);
     process.off('SIGINT', onInterrupt);
     process.off('SIGUSR2', onDump);
@@ -118,4 +134,5 @@ function attachSignals(node: RunningNode, logger: Logger): () => void {
     process.off('unhandledRejection', onRejection);
     process.stdin.pause();
   };
+  return { release, isStopping: () => stopping };
 }

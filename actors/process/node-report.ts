@@ -69,6 +69,9 @@ export class NodeReport {
       return this.#source.checkProgress ?? 'the log is being read';
     }
     if (!this.#source.board.disk.servesReads) return `disk: ${this.#source.board.disk.summary}`;
+    if (this.#source.topology.epoch === 0) {
+      return this.#source.node.unreachable ?? 'the cluster is being formed';
+    }
     if (!this.#source.isListening) return 'the Redis port is not open yet';
     const { node } = this.#source;
     return node.unreachable ?? complaintOf(node.time.verdict) ?? this.#usersNotServed();
@@ -93,12 +96,12 @@ export class NodeReport {
   status(): NodeStatus {
     const config = this.#source.config;
     const notReady = this.notReady();
-    const { clusterId, topologyDigest, incarnation } = this.#source.hello;
+    const { clusterId, formedId, incarnation } = this.#source.hello;
     return {
       node: config.nodeId,
       version: VERSION,
       clusterId,
-      topologyDigest,
+      formedId,
       incarnation,
       ...(notReady === undefined ? {} : { notReady }),
       disk: this.#source.board.disk.summary ?? 'ok',
@@ -126,10 +129,10 @@ export class NodeReport {
   }
 
   topology(): TopologyReport {
-    const { topology, hello, node } = this.#source;
+    const { topology, node } = this.#source;
     const { epoch, behaviourLevel, rangesMax, closingMax, meta } = topology;
     return {
-      ...{ clusterId: hello.clusterId, epoch, digest: digestOf(topology) },
+      ...{ clusterId: topology.clusterId, epoch, digest: digestOf(topology) },
       ...{ behaviourLevel, rangesMax, closingMax },
       nodes: topology.nodes.map((each) => ({ ...each, alive: this.#isAlive(each.id) })),
       meta: { ...meta, appliedSequence: this.#rangeHere(META_GROUP).appliedSequence ?? 0 },

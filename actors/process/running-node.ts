@@ -10,6 +10,9 @@ export interface RunningNode {
   dumpTrace?(): void;
 }
 
+/** The cluster has been formed, and the node is to begin again; no exit code of a process. */
+export const EXIT_FORMED = -1;
+
 /** The data directory must not be used: starting the node again changes nothing. */
 export const EXIT_DATA_REFUSED = 3;
 

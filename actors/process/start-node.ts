@@ -14,11 +14,13 @@ import { formatEndpoint } from '../../transport/endpoint.ts';
 import { escapeUtf8 } from '../../transport/escape.ts';
 import { AdminServer } from '../../transport/http/admin-server.ts';
 import type { TopologyOutcome, TopologyRequest } from '../../transport/http/topology-report.ts';
+import { NOT_FORMED } from '../../transport/peer/handshake.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import { RespServer } from '../../transport/resp/server.ts';
-import { groupsOf } from '../meta/topology.ts';
+import type { Form } from '../meta/meta-command.ts';
+import { groupsOf, metaGroup, type Topology } from '../meta/topology.ts';
 import { Node } from '../node/node.ts';
 import type { NodeLimits, NodeParts } from '../node/node-parts.ts';
 import { findBigKeys } from '../node/store-questions.ts';
@@ -30,14 +32,14 @@ import { SystemClock, systemRng } from '../runtime/ports/system-ports.ts';
 import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { ClientServices } from './client-services.ts';
 import { ConsoleAnswers } from './console/console-answers.ts';
-import { type FormingOptions, formOf } from './disk/kept-topology.ts';
+import { type FormingOptions, formOf, formTopology, ignoredFlags } from './disk/kept-topology.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
 import { LogRing } from './log-ring.ts';
 import { NodeReport, type ReportedNode } from './node-report.ts';
 import { NodeTraces } from './node-traces.ts';
 import { derivedMemoryBytes } from './process-memory.ts';
-import { EXIT_DATA_REFUSED, isDataRefused, type RunningNode } from './running-node.ts';
+import { EXIT_DATA_REFUSED, EXIT_FORMED, isDataRefused, type RunningNode } from './running-node.ts';
 import { AdminProof } from './security/admin-proof.ts';
 import { ClientTls } from './security/client-tls.ts';
 import { PasswordAgreement } from './security/password-agreement.ts';
@@ -164,6 +166,7 @@ class ProductionNode implements RunningNode {
     const admin = formatEndpoint(listenAdmin);
     this.#logger.info({ redis, peer, admin, version: VERSION }, `node ${nodeId} is up`);
     this.#warnOfOpenDoors();
+    this.#warnOfIgnoredFlags();
   }
 
   #warnOfOpenDoors(): void {
@@ -201,6 +204,35 @@ class ProductionNode implements RunningNode {
     });
   }
 
+  /** A cluster has the id that the node drew whose Form came first. */
+  #ownForm(): Form {
+    return formOf(this.#formingOptions(), randomBytes(16).toString('hex'));
+  }
+
+  /** The node begins again with the groups of the cluster that has been formed. */
+  #formed(formed: Topology): void {
+    const { directory } = this.#storage;
+    if (directory.topology !== undefined) return;
+    const { clusterId, ranges } = formed;
+    try {
+      directory.formed(formed);
+    } catch (error) {
+      return this.#fail(messageOf(error));
+    }
+    this.#logger.info({ clusterId, ranges: ranges.length }, `cluster ${clusterId} is formed`);
+    // Deferred: an actor is telling it.
+    setImmediate(() => void this.#end(EXIT_FORMED, 'the cluster is formed'));
+  }
+
+  #warnOfIgnoredFlags(): void {
+    const { topology } = this.#storage.directory;
+    if (topology === undefined) return;
+    const flags = ignoredFlags(this.#formingOptions(), topology);
+    if (flags.length === 0) return;
+    const line = `${flags.join(', ')}: the cluster was formed with other values, which stay`;
+    this.#logger.warn({ flags }, line);
+  }
+
   #formingOptions(): FormingOptions {
     const { initialMembers: members, electorate, initialRanges } = this.#config;
     const { rangesMax, closingMax } = this.#config;
@@ -232,10 +264,15 @@ class ProductionNode implements RunningNode {
   #parts(rng: Rng, tableHashKey: NodeParts['tableHashKey']): NodeParts {
     const config = this.#config;
     const frames = this.#holofast.source;
+    const { topology } = this.#storage.directory;
+    const meta = metaGroup({
+      members: config.initialMembers.map(({ id }) => id).sort((a, b) => a - b),
+      electorate: config.electorate.toSorted((a, b) => a - b),
+    });
     return {
       nodeId: config.nodeId,
-      groups: groupsOf(this.#storage.directory.topology, config.nodeId),
-      allGroups: groupsOf(this.#storage.directory.topology),
+      groups: topology === undefined ? [meta] : groupsOf(topology, config.nodeId),
+      allGroups: topology === undefined ? [meta] : groupsOf(topology),
       clock: this.#clock,
       rng,
       scheduler: new NactScheduler(),
@@ -245,15 +282,17 @@ class ProductionNode implements RunningNode {
       wal: this.#walParts(),
       stores: STORES,
       topology: {
-        form: formOf(this.#formingOptions(), this.#storage.directory.hello.clusterId),
+        form: topology === undefined ? this.#ownForm() : undefined,
         leaseMs: config.controllerLeaseMs,
+        onFormed: (formed) => this.#formed(formed),
       },
       aclLeaseMs: config.aclLeaseMs,
       openEngine: this.#storage.openEngine,
       tableHashKey,
       limits: limitsOf(config, this.#sizes),
       observer: this.#board.observer(this.#report.metrics),
-      gateway: this.#gatewayParts(),
+      // Without ranges there is nothing to serve.
+      ...(topology === undefined ? {} : { gateway: this.#gatewayParts() }),
       inquired: (question, _from, done) => this.#console.questions.answerPeer(question, done),
       // Deferred: a failure during the constructor would meet a half-built node.
       onFailed: (failure) => setImmediate(() => this.#failed(failure)),
@@ -430,6 +469,12 @@ class ProductionNode implements RunningNode {
     });
   }
 
+  /** For reports before this node has applied any state of it; its epoch is 0 before Form. */
+  #kept(): Topology {
+    const { topology } = this.#storage.directory;
+    return topology ?? { ...formTopology(this.#formingOptions(), NOT_FORMED), epoch: 0 };
+  }
+
   /** Getters, since reports are built before the node and outlive its gateways. */
   #reported(): ReportedNode {
     const self = this;
@@ -441,7 +486,7 @@ class ProductionNode implements RunningNode {
       peerProof: this.#peerProof.security.kind,
       hello: this.#storage.directory.hello,
       get topology() {
-        return self.#node.topology.state?.topology ?? self.#storage.directory.topology;
+        return self.#node.topology.state?.topology ?? self.#kept();
       },
       board: this.#board,
       network: this.#network,

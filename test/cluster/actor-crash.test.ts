@@ -6,7 +6,7 @@
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Node } from '../../actors/node/node.ts';
-import type { RunningNode } from '../../actors/process/running-node.ts';
+import { EXIT_FORMED, type RunningNode } from '../../actors/process/running-node.ts';
 import { parseNodeConfig } from '../../actors/process/settings/config.ts';
 import { startNode } from '../../actors/process/start-node.ts';
 import type { ActorInspection, Inspection } from '../../actors/runtime/inspection.ts';
@@ -36,7 +36,12 @@ let node: Node;
 beforeEach(async () => {
   cluster = await TestCluster.prepare();
   for (const id of [2, 3]) cluster.node(id).start();
-  running = startNode(parseNodeConfig(cluster.node(1).flags, {}), pino({ level: 'silent' }));
+  const start = () =>
+    startNode(parseNodeConfig(cluster.node(1).flags, {}), pino({ level: 'silent' }));
+  // It begins again once the cluster is formed.
+  const forming = start();
+  expect(await forming.stopped).toMatchObject({ code: EXIT_FORMED });
+  running = start();
   const found = built.nodes.at(-1);
   if (found === undefined) throw new Error('startNode built no node');
   node = found;

@@ -15,7 +15,7 @@ const HELLO = encodeGreeting({
     diskId: id,
     incarnation: 1,
     unitWriteBytesMax: 1,
-    topologyDigest: id,
+    formedId: id,
     passwordProof: id,
     scriptMachine: id,
   },

@@ -1,5 +1,4 @@
 /** A cluster of several ranges, as three processes. */
-import { rmSync } from 'node:fs';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { RangeReport } from '../../transport/http/topology-report.ts';
@@ -291,15 +290,3 @@ test('what cannot run over several ranges is refused by name, and does nothing',
   }
   expect(await client(3).must('DBSIZE')).toBe(0);
 });
-
-test('a node that was formed with other ranges is refused by the others', async () => {
-  const third = cluster.node(3);
-  await third.kill();
-  rmSync(third.dataDir, { recursive: true });
-  flags[0] = '--initial-ranges=5';
-  third.start();
-  const reason = 'was formed with another --initial-ranges or --ranges-max';
-  await expect.poll(() => third.log(), { timeout: 30_000 }).toContain(reason);
-  await expect.poll(() => cluster.node(1).log(), { timeout: 30_000 }).toContain(reason);
-  expect((await third.http('/readyz')).body).toContain('only 1 of 3 members are connected');
-}, 60_000);

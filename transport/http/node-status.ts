@@ -34,7 +34,7 @@ export interface NodeStatus {
   readonly node: number;
   readonly version: string;
   readonly clusterId: string;
-  readonly topologyDigest: string;
+  readonly formedId: string;
   readonly incarnation: number;
   /** `undefined` when ready, else what is missing. */
   readonly notReady?: string;

@@ -30,8 +30,8 @@ export interface PeerHello {
   readonly unitWriteBytesMax: number;
   /** 16 bytes as hex, of the machine that runs scripts: other ones would execute differently. */
   readonly scriptMachine: string;
-  /** 16 bytes as hex: members must agree on the ranges and their members. */
-  readonly topologyDigest: string;
+  /** 16 bytes as hex: the id of the cluster that its members have formed; `NOT_FORMED` before. */
+  readonly formedId: string;
   /** 16 bytes as hex: members must agree on the password that a new cluster begins with. */
   readonly passwordProof: string;
 }
@@ -42,6 +42,9 @@ export interface PeerHello {
  */
 export const INCARNATION_STEP_MAX = 65_536;
 
+/** In place of the id of a cluster that a node knows nothing of yet. */
+export const NOT_FORMED = '0'.repeat(32);
+
 export interface MemberEndpoint {
   readonly id: number;
   readonly host: string;
@@ -50,7 +53,6 @@ export interface MemberEndpoint {
 
 export interface MembersAnswer {
   readonly clusterId: string;
-  readonly topologyDigest: string;
   readonly members: readonly MemberEndpoint[];
 }
 
@@ -187,7 +189,7 @@ function writeIdentity(payload: Buffer, hello: PeerHello): void {
   payload.write(hello.diskId, 20, 16, 'hex');
   payload.writeDoubleBE(hello.incarnation, 36);
   payload.writeDoubleBE(hello.unitWriteBytesMax, 44);
-  payload.write(hello.topologyDigest, 52, 16, 'hex');
+  payload.write(hello.formedId, 52, 16, 'hex');
   payload.write(hello.passwordProof, 68, 16, 'hex');
   payload.write(hello.scriptMachine, 84, 16, 'hex');
 }
@@ -204,7 +206,7 @@ function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Gr
     diskId: payload.toString('hex', 20, 36),
     incarnation,
     unitWriteBytesMax,
-    topologyDigest: payload.toString('hex', 52, 68),
+    formedId: payload.toString('hex', 52, 68),
     passwordProof: payload.toString('hex', 68, 84),
     scriptMachine: payload.toString('hex', 84, 100),
   });
@@ -224,10 +226,9 @@ export function isMembersAnswer(value: unknown): value is MembersAnswer {
   if (typeof value !== 'object' || value === null) {
     return false;
   }
-  const { clusterId, topologyDigest, members } = value as Partial<MembersAnswer>;
+  const { clusterId, members } = value as Partial<MembersAnswer>;
   return (
     typeof clusterId === 'string' &&
-    typeof topologyDigest === 'string' &&
     Array.isArray(members) &&
     members.every(
       (member) =>

@@ -11,7 +11,12 @@ import { performance } from 'node:perf_hooks';
 import { type ListenError, listenError } from '../listen-error.ts';
 import { AcceptedLink, type AcceptedLinkOptions } from './accepted-link.ts';
 import { DialledLink } from './dialled-link.ts';
-import { INCARNATION_STEP_MAX, type MemberEndpoint, type PeerHello } from './handshake.ts';
+import {
+  INCARNATION_STEP_MAX,
+  type MemberEndpoint,
+  NOT_FORMED,
+  type PeerHello,
+} from './handshake.ts';
 import type { PeerHandler, PeerNetwork } from './network.ts';
 import {
   OPEN,
@@ -125,7 +130,6 @@ export class TcpNetwork implements PeerNetwork {
       now: () => performance.now(),
       members: () => ({
         clusterId: options.self.clusterId,
-        topologyDigest: options.self.topologyDigest,
         members: [...this.#endpoints.values()],
       }),
       examine: (hello, target, socket) =>
@@ -377,10 +381,11 @@ export class TcpNetwork implements PeerNetwork {
     if (hello.scriptMachine !== self.scriptMachine) {
       return 'it runs scripts by another machine: run the same release on all members';
     }
-    if (hello.topologyDigest !== self.topologyDigest) {
+    const isKnown = hello.formedId !== NOT_FORMED && self.formedId !== NOT_FORMED;
+    if (isKnown && hello.formedId !== self.formedId) {
       return (
-        `its topology is ${hello.topologyDigest}, this node has ${self.topologyDigest}: one of them ` +
-        'was formed with another --initial-ranges or --ranges-max'
+        `its members have formed cluster ${hello.formedId}, those of this node ${self.formedId}: ` +
+        'one of them has lost its data directory, or has that of another cluster'
       );
     }
     const reasonAgainst = this.#examineIncarnation(hello);

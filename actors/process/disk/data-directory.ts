@@ -21,11 +21,15 @@ import { scriptMachineDigest } from '../../../storage/commands/script/machine-di
 import { UNIT_WRITE_BYTES_MAX } from '../../../storage/limits.ts';
 import { formatEndpoint } from '../../../transport/endpoint.ts';
 import { fileErrorText } from '../../../transport/file-error.ts';
-import type { MemberEndpoint, PeerHello } from '../../../transport/peer/handshake.ts';
+import {
+  type MemberEndpoint,
+  NOT_FORMED,
+  type PeerHello,
+} from '../../../transport/peer/handshake.ts';
 import { LineageError } from '../../log/lineage.ts';
 import type { Topology } from '../../meta/topology.ts';
 import { decodeTopology, encodeTopology } from '../../meta/topology-codec.ts';
-import { digestOf, type FormingOptions, formTopology } from './kept-topology.ts';
+import type { FormingOptions } from './kept-topology.ts';
 import { ProcessLock } from './process-lock.ts';
 
 type DataDirectoryErrorCode =
@@ -70,8 +74,8 @@ interface Identity {
   readonly diskId: string;
   readonly incarnation: number;
   readonly members: readonly string[];
-  /** As `encodeTopology` writes it. */
-  readonly topology: string;
+  /** As `encodeTopology` writes it; absent until the cluster is formed. */
+  readonly topology?: string;
   /** Disk ids by node id. */
   readonly peers: Readonly<Record<string, string>>;
   /** Highest incarnations of peers by node id. */
@@ -111,7 +115,8 @@ export class DataDirectory {
   readonly path: string;
   /** True when no node had used the directory before. */
   readonly isNew: boolean;
-  readonly topology: Topology;
+  /** The one that the cluster was formed with; undefined before. */
+  topology: Topology | undefined;
   readonly #options: DataDirectoryOptions;
   readonly #lock: ProcessLock;
   #identity: Identity;
@@ -121,7 +126,7 @@ export class DataDirectory {
     path: string,
     lock: ProcessLock,
     identity: Identity,
-    topology: Topology,
+    topology: Topology | undefined,
     isNew: boolean,
   ) {
     this.#options = options;
@@ -162,7 +167,7 @@ export class DataDirectory {
       ...{ clusterId, nodeId, diskId, incarnation },
       unitWriteBytesMax: UNIT_WRITE_BYTES_MAX,
       scriptMachine: scriptMachineDigest(),
-      topologyDigest: digestOf(this.topology),
+      formedId: this.topology?.clusterId ?? NOT_FORMED,
     };
   }
 
@@ -204,6 +209,23 @@ export class DataDirectory {
     }
     this.#identity = identity;
     return undefined;
+  }
+
+  /**
+   * The cluster has been formed with this topology: durable before it returns.
+   *
+   * @throws DataDirectoryError
+   */
+  formed(topology: Topology): void {
+    const changes = { topology: encodeTopology(topology) };
+    const identity = next({ ...this.#identity, ...changes }, this.#options);
+    try {
+      writeIdentity(this.path, identity, this.#options);
+    } catch (error) {
+      throw asDataDirectoryError(this.path, error);
+    }
+    this.#identity = identity;
+    this.topology = topology;
   }
 
   /** Gives the lock back; the files stay. */
@@ -289,7 +311,7 @@ function isIdentity(value: Partial<Identity> | null): value is Identity {
     Number.isSafeInteger(value.nodeId) &&
     Number.isSafeInteger(value.incarnation) &&
     Array.isArray(value.members) &&
-    typeof value.topology === 'string' &&
+    (value.topology === undefined || typeof value.topology === 'string') &&
     typeof value.peers === 'object' &&
     value.peers !== null &&
     Object.values(value.peers).every((disk) => hex.test(String(disk))) &&
@@ -314,14 +336,14 @@ function newIdentity(path: string, options: DataDirectoryOptions): Identity {
     diskId: randomBytes(16).toString('hex'),
     incarnation: 0,
     members: options.members.map((member) => `${member.id}@${formatEndpoint(member)}`),
-    topology: encodeTopology(formTopology(options, clusterId)),
     peers: {},
   };
 }
 
-function topologyOf(path: string, identity: Identity): Topology {
+function topologyOf(path: string, identity: Identity): Topology | undefined {
+  if (identity.topology === undefined) return undefined;
   const topology = decodeTopology(identity.topology);
-  if (topology === undefined || topology.clusterId !== identity.clusterId) {
+  if (topology === undefined) {
     throw new DataDirectoryError(
       'HOLO_DATA_DAMAGED',
       `the topology in ${join(path, IDENTITY)} is damaged`,

@@ -1,6 +1,6 @@
 /**
- * The topology in a node's data directory: formed from the settings when the directory is made, and
- * the only truth from then on.
+ * The topology in a node's data directory: the one that the cluster was formed with. Settings say
+ * what a node proposes for it, and nothing once it is there.
  */
 import { createHash } from 'node:crypto';
 import { BEHAVIOUR_LEVEL } from '../../../storage/behaviour-level.ts';
@@ -21,7 +21,7 @@ export interface FormingOptions {
 }
 
 /**
- * The same on every node that was given the same options.
+ * The topology that these options make.
  *
  * @throws RangeError when no cluster can have them; settings are checked before.
  */
@@ -29,6 +29,16 @@ export function formTopology(options: FormingOptions, clusterId: string): Topolo
   const { state, refused } = apply(undefined, formOf(options, clusterId), ZERO);
   if (state === undefined) throw new RangeError(refused);
   return state.topology;
+}
+
+/** The options that differ from those that the cluster was formed with, by their flags. */
+export function ignoredFlags(options: FormingOptions, topology: Topology): readonly string[] {
+  const { ranges, rangesMax, closingMax } = topology;
+  const flags: string[] = [];
+  if (options.initialRanges !== ranges.length) flags.push('--initial-ranges');
+  if (options.rangesMax !== rangesMax) flags.push('--ranges-max');
+  if (options.closingMax !== closingMax) flags.push('--closing-max');
+  return flags;
 }
 
 /** The command that makes it. */

@@ -209,19 +209,19 @@ export const SETTINGS: Settings = {
   },
   initialRanges: {
     value: 'N',
-    help: 'ranges that a new cluster begins with; the same on all nodes',
+    help: 'ranges that a new cluster begins with; the first node decides',
     standard: '1',
     parse: integer(1, RANGES_MAX),
   },
   rangesMax: {
     value: 'N',
-    help: 'ranges that a new cluster may ever have; the same on all nodes',
+    help: 'ranges that a new cluster may ever have; the first node decides',
     standard: String(RANGES_MAX),
     parse: integer(1, RANGES_MAX),
   },
   closingMax: {
     value: 'N',
-    help: 'ranges that may close at a time; the same on all nodes',
+    help: 'ranges of a new cluster that may close at a time; the first node decides',
     standard: String(CLOSING_MAX),
     parse: integer(1, RANGES_MAX),
   },

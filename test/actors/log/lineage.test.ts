@@ -308,7 +308,7 @@ describe('refused, by name', () => {
       diskId: 'ab'.repeat(16),
       incarnation: 1,
       unitWriteBytesMax: 1,
-      topologyDigest: 'dd'.repeat(16),
+      formedId: 'dd'.repeat(16),
     };
     expect(life.directory.verifyPeer(hello)).toBeUndefined();
     await life.end();

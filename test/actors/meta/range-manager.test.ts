@@ -18,7 +18,7 @@ class Bench {
   nowMs = 10_000;
   readonly ends = new Map<string, Timestamp>();
   readonly #managers = [1, 2, 3].map(
-    (self) => new RangeManager({ self, form: FORM, leaseMs: LEASE_MS, random: () => 0.5 }),
+    (self) => new RangeManager({ self, form: () => FORM, leaseMs: LEASE_MS, random: () => 0.5 }),
   );
 
   manager(node: number): RangeManager {

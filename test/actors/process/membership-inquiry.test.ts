@@ -5,7 +5,7 @@ import { confirmMembership } from '../../../actors/process/membership-inquiry.ts
 import { TcpNetwork } from '../../../transport/peer/tcp-network.ts';
 
 const clusterId = 'aa'.repeat(16);
-const topologyDigest = 'dd'.repeat(16);
+const formedId = 'dd'.repeat(16);
 const members = [
   { id: 1, host: 'a', port: 1 },
   { id: 2, host: 'b', port: 2 },
@@ -25,15 +25,11 @@ async function listen(server: Server): Promise<number> {
   return typeof address === 'object' && address !== null ? address.port : 0;
 }
 
-function confirm(
-  port: number,
-  changes: { nodeId?: number; clusterId?: string; topologyDigest?: string } = {},
-) {
+function confirm(port: number, changes: { nodeId?: number; clusterId?: string } = {}) {
   return confirmMembership({
     seed: { host: '127.0.0.1', port },
     nodeId: 2,
     clusterId,
-    topologyDigest,
     timeoutMs: 150,
     pauseMs: 20,
     ...changes,
@@ -44,7 +40,7 @@ async function peerPort(): Promise<number> {
   const network = new TcpNetwork({
     self: {
       ...{ clusterId, nodeId: 1, diskId: '11'.repeat(16), incarnation: 1 },
-      ...{ unitWriteBytesMax: 1, topologyDigest },
+      ...{ unitWriteBytesMax: 1, formedId },
       passwordProof: '00'.repeat(16),
       scriptMachine: 'aa'.repeat(16),
     },
@@ -67,7 +63,7 @@ async function peerPort(): Promise<number> {
 test('a member is confirmed by a peer port and by an admin port', async () => {
   await confirm(await peerPort());
   const admin = createHttpServer((_request, response) => {
-    response.end(JSON.stringify({ clusterId, topologyDigest, members }));
+    response.end(JSON.stringify({ clusterId, members }));
   });
   await confirm(await listen(admin));
 });
@@ -82,14 +78,6 @@ test('a node that is not listed is told who is', async () => {
 test('other members than those of the cluster', async () => {
   await expect(confirm(await peerPort(), { clusterId: 'bb'.repeat(16) })).rejects.toMatchObject({
     code: 'HOLO_JOIN_OTHER_CLUSTER',
-  });
-});
-
-test('other ranges than those of the cluster', async () => {
-  const other = { topologyDigest: 'ee'.repeat(16) };
-  await expect(confirm(await peerPort(), other)).rejects.toMatchObject({
-    code: 'HOLO_JOIN_OTHER_CLUSTER',
-    message: expect.stringContaining('--initial-ranges'),
   });
 });
 

@@ -6,7 +6,7 @@ export function statusOf(node: number, changes: Partial<NodeStatus> = {}): NodeS
     node,
     version: '0.1.0',
     clusterId: 'aa'.repeat(16),
-    topologyDigest: 'dd'.repeat(16),
+    formedId: 'dd'.repeat(16),
     incarnation: 1,
     uptimeMs: 1000,
     redis: `127.0.0.1:${16_378 + node}`,

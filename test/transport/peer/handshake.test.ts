@@ -14,7 +14,7 @@ const hello = {
   diskId: 'ffeeddccbbaa99887766554433221100',
   incarnation: 2 ** 40,
   unitWriteBytesMax: 2 ** 28,
-  topologyDigest: '0123456789abcdef'.repeat(2),
+  formedId: '0123456789abcdef'.repeat(2),
   passwordProof: 'fedcba9876543210'.repeat(2),
   scriptMachine: 'aa'.repeat(16),
 };
@@ -28,7 +28,6 @@ const greetings: Greeting[] = [
     kind: 'members',
     answer: {
       clusterId: hello.clusterId,
-      topologyDigest: hello.topologyDigest,
       members: [{ id: 1, host: '::1', port: 15051 }],
     },
   },

@@ -56,7 +56,7 @@ export function helloOf(nodeId: number, changes: Partial<PeerHello> = {}): PeerH
     diskId,
     incarnation: 1,
     unitWriteBytesMax: 1000,
-    topologyDigest: 'dd'.repeat(16),
+    formedId: 'dd'.repeat(16),
     passwordProof: '00'.repeat(16),
     scriptMachine: 'aa'.repeat(16),
     ...changes,

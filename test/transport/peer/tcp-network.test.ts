@@ -184,15 +184,17 @@ describe('refusals, by name and on both sides', () => {
     expect(one.log.join()).toContain('belongs to cluster');
   });
 
-  test('another topology', async () => {
+  test('another cluster that was formed by the same members', async () => {
     const one = await open(1);
     const other = 'ee'.repeat(16);
-    const two = await open(2, [one.endpoint], { self: helloOf(2, { topologyDigest: other }) });
+    const two = await open(2, [one.endpoint], { self: helloOf(2, { formedId: other }) });
     one.network.setMember(two.endpoint);
     const told = () => [one, two].map(({ seen }) => seen.events.join());
-    await until(() => told().every((events) => events.includes('its topology')));
-    expect(one.seen.events.join()).toContain(`its topology is ${other}, this node has dddd`);
-    expect(two.seen.events.join()).toContain('another --initial-ranges or --ranges-max');
+    await until(() => told().every((events) => events.includes('have formed cluster')));
+    expect(one.seen.events.join()).toContain(
+      `its members have formed cluster ${other}, those of this`,
+    );
+    expect(two.seen.events.join()).toContain('has lost its data directory');
     expect(two.seen.count('up')).toBe(0);
   });
 

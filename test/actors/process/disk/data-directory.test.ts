@@ -12,6 +12,8 @@ import {
   type DataDirectoryOptions,
   isDataDirectory,
 } from '../../../../actors/process/disk/data-directory.ts';
+import { formTopology, ignoredFlags } from '../../../../actors/process/disk/kept-topology.ts';
+import { NOT_FORMED } from '../../../../transport/peer/handshake.ts';
 import { firstGroup } from '../../accord/first-group.ts';
 
 const members = [
@@ -67,7 +69,7 @@ function identity(): Record<string, unknown> {
 function hello(nodeId: number, disk: string) {
   return {
     ...{ clusterId: 'c', nodeId, diskId: disk.repeat(16), incarnation: 1, unitWriteBytesMax: 1 },
-    topologyDigest: 'dd'.repeat(16),
+    formedId: 'dd'.repeat(16),
   };
 }
 
@@ -158,46 +160,56 @@ describe('the topology', () => {
     writeFileSync(join(path, 'identity.json'), JSON.stringify({ ...identity(), topology }));
   }
 
-  test('is formed with the directory; from then on the settings say nothing about it', () => {
-    const first = open({ initialRanges: 3 });
-    expect(first.topology).toMatchObject({ epoch: 1, clusterId: first.hello.clusterId });
-    expect(first.topology.ranges.map(({ toSlot }) => toSlot)).toEqual([5_461, 10_922, 16_384]);
+  const options = { members, electorate, initialRanges: 3, rangesMax: 8, closingMax: 2 };
+  const topology = formTopology(options, 'ab'.repeat(16));
+
+  /** As a node whose cluster has been formed. */
+  function formed(): DataDirectory {
+    const directory = open();
+    directory.formed(topology);
+    return directory;
+  }
+
+  test('is there once the cluster is formed; from then on the settings say nothing about it', () => {
+    const first = open();
+    expect([first.topology, first.hello.formedId]).toEqual([undefined, NOT_FORMED]);
+    first.formed(topology);
+    expect(first.hello.formedId).toBe('ab'.repeat(16));
     first.close();
     const second = open({ initialRanges: 1, rangesMax: 9 });
-    expect(second.topology).toEqual(first.topology);
-    expect(second.hello.topologyDigest).toBe(first.hello.topologyDigest);
+    expect(second.topology).toEqual(topology);
+    expect(second.hello.formedId).toBe('ab'.repeat(16));
   });
 
-  test('has by default one group of all keys, and the meta group', () => {
-    const [keys, meta, ...others] = groupsOf(open().topology, 1);
+  test('flags that differ from it are named', () => {
+    expect(ignoredFlags(options, topology)).toEqual([]);
+    expect(ignoredFlags({ ...options, initialRanges: 1, closingMax: 3 }, topology)).toEqual([
+      '--initial-ranges',
+      '--closing-max',
+    ]);
+    expect(ignoredFlags({ ...options, rangesMax: 9 }, topology)).toEqual(['--ranges-max']);
+  });
+
+  test('has ranges of all keys, and the meta group', () => {
+    const one = formTopology({ ...options, initialRanges: 1 }, 'ab'.repeat(16));
+    const [keys, meta, ...others] = groupsOf(one, 1);
     expect(keys).toEqual(firstGroup([1, 2, 3], electorate));
     expect(meta).toMatchObject({ machine: 'meta', members: [1, 2, 3], electorate });
     expect(others).toEqual([]);
   });
 
-  test('has one digest on all nodes that were given the same, and no other has it', () => {
-    const { topologyDigest } = open().hello;
-    expect(topologyDigest).toMatch(/^[0-9a-f]{32}$/);
-    const other = (name: string, changes: Partial<DataDirectoryOptions>) =>
-      open({ path: join(root, name), ...changes }).hello.topologyDigest;
-    expect(other('same', { nodeId: 2 })).toBe(topologyDigest);
-    expect(other('ranges', { initialRanges: 2 })).not.toBe(topologyDigest);
-    expect(other('most', { rangesMax: 9 })).not.toBe(topologyDigest);
-  });
-
   test.each([
     ['that is damaged', { epoch: 0 }, 'HOLO_DATA_DAMAGED'],
-    ['of another cluster', { clusterId: 'ab'.repeat(16) }, 'HOLO_DATA_DAMAGED'],
+    ['that has no id', { clusterId: 'x' }, 'HOLO_DATA_DAMAGED'],
   ])('one %s is refused', (_what, changes, code) => {
-    open().close();
+    formed().close();
     put(changes);
     expect(failure()).toMatchObject({ code, message: expect.stringContaining('topology') });
   });
 
   test('a behaviour level that this version does not know is refused', () => {
-    const first = open();
-    const nodes = first.topology.nodes.map((node) => ({ ...node, behaviourMax: 2 }));
-    first.close();
+    formed().close();
+    const nodes = topology.nodes.map((node) => ({ ...node, behaviourMax: 2 }));
     put({ nodes, behaviourLevel: 2 });
     expect(failure()).toMatchObject({
       code: 'HOLO_DATA_NEWER_FORMAT',
