@@ -10,6 +10,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NO_BROWSER, openPage, startBrowser, type WatchedPage } from './browser.ts';
 import type { Client } from './client.ts';
 import { HOST, TestCluster } from './harness.ts';
+import { RawClient, request } from './raw-client.ts';
 
 const { HOLO_PICTURES: pictures } = process.env;
 const VIEWS = [
@@ -232,6 +233,27 @@ describe.skipIf(NO_BROWSER !== undefined)(`the console (${NO_BROWSER ?? 'Chromiu
     // It connects anew.
     await victim.run('PING');
     expect(String(await victim.must('CLIENT', 'ID'))).not.toBe(id);
+    expectNothingWrong(watched);
+    await page.close();
+  });
+
+  test('edits bytes that are no text, and changes no other', async () => {
+    const watched = await open();
+    const { page } = watched;
+    const client = new RawClient(cluster.node(1).redisPort);
+    await client.run(request('SET', Buffer.from([0xff, 0x6b]), Buffer.from([0xfe, 0x0a, 0x41])));
+    client.close();
+    await page.goto(addressOf(1, `keys?key=${encodeURIComponent('\\xffk')}`));
+    const value = page.getByRole('textbox', { name: 'value' });
+    await expect.poll(() => value.inputValue(), PATIENCE).toBe('\\xfe\nA');
+    await value.fill('\\xfe\nA\\x00é');
+    await page.getByRole('button', { name: 'Set the value' }).click();
+    await page.locator('input[name=confirm]').fill('\\xffk');
+    await page.getByRole('button', { name: 'Set', exact: true }).click();
+    await page.getByText('Done. OK').waitFor();
+    await page.reload();
+    await expect.poll(() => value.inputValue(), PATIENCE).toBe('\\xfe\nA\\x00é');
+    expect(await page.locator('dl').textContent()).toContain('length6');
     expectNothingWrong(watched);
     await page.close();
   });

@@ -122,8 +122,11 @@ describe('a socket', () => {
       isForHere: () => false,
     });
     const port = await serve({ members }, peer);
-    const { status } = await httpGet({ host: '127.0.0.1', port }, '/', 1_000);
+    const { status, headers } = await fetch(`http://127.0.0.1:${port}/`);
     expect(status).toBe(200);
+    const [, sockets] =
+      /connect-src ([^;]*)/.exec(headers.get('content-security-policy') ?? '') ?? [];
+    expect(sockets).toBe("'self' ws://127.0.0.1:7002 wss://127.0.0.1:7002");
     const welcome = await open(port, { Origin: 'http://127.0.0.1:7002' }).hello();
     expect(welcome['nodes']).toContainEqual({ node: 2, admin: '127.0.0.1:7002' });
   });
