@@ -1,27 +1,32 @@
 /**
- * The cost of the trace recorder: CPU per command of three nodes that record, over that of three
- * nodes that do not (`--trace-events 0`), in interleaved pairs.
+ * The cost of the trace recorder: CPU per command of three nodes while they record, over that while
+ * they do not, in interleaved pairs.
  *
- *     npm run bench -- recorder [--command SET|GET] [--pairs 24] [--each 8] [--connections 10]
+ *     npm run bench -- recorder [--command SET|GET] [--pairs 60] [--each 20] [--connections 10]
  *       [--pipeline 16] [--tick 10]
  *
- * The load has a fixed rate: a pipeline on each connection every tick. Both clusters run side by
- * side, and one of them is idle; a pair is a window of each, first one and then the other in turn.
- * Every `each` pairs both are started anew, since two processes of one program differ for their
- * whole life. The interval is a bootstrap over the pairs. Beside it: the events per command, and the
- * time to note one, by itself.
+ * The load has a fixed rate: a pipeline on each connection every tick. Two processes of one program
+ * differ by more than the recorder costs, for their whole life: so it is the same nodes that record
+ * and do not, at a signal (`SIGWINCH`), as with `--trace-events 0`. Every `each` pairs they are
+ * started anew. The interval is a bootstrap over the pairs. Beside it: the events per command, and
+ * the time to note one, by itself.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { get } from 'node:http';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { TXN_EVENTS_MAX, TxnRing } from '../../actors/runtime/trace/txn-ring.ts';
 import { MESSAGE_CODES } from '../../actors/runtime/trace/txn-steps.ts';
 import { HOST, TestCluster } from '../cluster/harness.ts';
+import { findProgram } from '../cluster/program.ts';
 import { PacedLoad } from './paced-load.ts';
 import { cpuNsOf, reportRatios } from './paired.ts';
 
 const EVENTS_NOTED = 5_000_000;
-const WINDOW_MS = 2_000;
+const WINDOW_MS = 1_000;
 /** Late compilation and the first flushes belong to neither. */
 const WARM_MS = 5_000;
 
@@ -32,7 +37,7 @@ export async function run(args: string[]): Promise<void> {
   const { values } = parseArgs({
     args,
     options: {
-      ...{ command: text('SET'), pairs: text('24'), each: text('8') },
+      ...{ command: text('SET'), pairs: text('60'), each: text('20') },
       ...{ connections: text('10'), pipeline: text('16'), tick: text('10') },
     },
   });
@@ -53,33 +58,19 @@ export async function run(args: string[]): Promise<void> {
   }
 }
 
-class Measured {
-  readonly cluster: TestCluster;
-  readonly #load: PacedLoad;
-
-  constructor(cluster: TestCluster, load: Load) {
-    this.cluster = cluster;
-    this.#load = new PacedLoad({ ...load, port: cluster.node(1).redisPort });
-  }
-
-  async open(): Promise<this> {
-    await this.#load.open();
-    await this.#load.run(WARM_MS);
-    return this;
-  }
-
-  async look(): Promise<{ readonly us: number; readonly commands: number }> {
-    const spentNs = () => this.cluster.nodes.reduce((sum, { pid }) => sum + cpuNsOf(pid), 0);
-    const before = spentNs();
-    const commands = await this.#load.run(WINDOW_MS);
-    return { us: (spentNs() - before) / 1_000 / commands, commands };
-  }
-
-  close(): Promise<void> {
-    this.#load.close();
-    return this.cluster.remove();
-  }
-}
+/** Runs in each node: takes hold of its ring as the log's first turn is noted in it. */
+const SWITCH = `
+import { TxnRing } from 'RING';
+const { ofNode } = TxnRing.prototype;
+TxnRing.prototype.ofNode = function (...args) {
+  TxnRing.prototype.ofNode = ofNode;
+  const { eventsMax } = this;
+  process.on('SIGWINCH', () => {
+    this.eventsMax = this.eventsMax === 0 ? eventsMax : 0;
+  });
+  return ofNode.apply(this, args);
+};
+`;
 
 async function measurePairs(
   pairs: number,
@@ -87,29 +78,43 @@ async function measurePairs(
   ratios: number[],
   eventNs: number,
 ): Promise<void> {
-  const clusters = [
-    await TestCluster.start(),
-    await TestCluster.start({ flags: ['--trace-events=0'] }),
-  ];
-  const [on, off] = clusters.map((cluster) => new Measured(cluster, load)) as [Measured, Measured];
+  const directory = mkdtempSync(join(tmpdir(), 'holo-recorder-'));
+  const preload = join(directory, 'switch.mjs');
+  const ring = join(dirname(findProgram().main), 'runtime/trace/txn-ring.js');
+  writeFileSync(preload, SWITCH.replace('RING', pathToFileURL(ring).href));
+  const cluster = await TestCluster.start({ nodeArguments: () => ['--import', preload] });
+  const paced = new PacedLoad({ ...load, port: cluster.node(1).redisPort });
+  const pids = cluster.nodes.map(({ pid }) => pid);
+  const look = async (forMs = WINDOW_MS): Promise<{ us: number; commands: number }> => {
+    const spentNs = () => pids.reduce((sum, pid) => sum + cpuNsOf(pid), 0);
+    const before = spentNs();
+    const commands = await paced.run(forMs);
+    return { us: (spentNs() - before) / 1_000 / commands, commands };
+  };
+  const change = () => {
+    for (const pid of pids) process.kill(pid, 'SIGWINCH');
+  };
   try {
-    await on.open();
-    await off.open();
-    const before = await eventsOf(on.cluster);
-    const { us, commands } = await on.look();
-    const events = ((await eventsOf(on.cluster)) - before) / commands;
+    await paced.open();
+    await paced.run(WARM_MS);
+    const before = await eventsOf(cluster);
+    const { us, commands } = await look(2 * WINDOW_MS);
+    const events = ((await eventsOf(cluster)) - before) / commands;
     const share = ((events * eventNs) / (us * 10)).toFixed(2);
     console.log(
       `${load.command}: ${events.toFixed(3)} events a command of ${us.toFixed(2)} us CPU: ${share} %`,
     );
     for (let pair = 0; pair < pairs; pair += 1) {
-      const isOnFirst = pair % 2 === 0;
-      const first = await (isOnFirst ? on : off).look();
-      const second = await (isOnFirst ? off : on).look();
-      ratios.push(isOnFirst ? first.us / second.us : second.us / first.us);
+      // The first of a pair is what the second of the last one was.
+      const first = await look();
+      change();
+      const second = await look();
+      ratios.push(pair % 2 === 0 ? first.us / second.us : second.us / first.us);
     }
   } finally {
-    await Promise.all([on.close(), off.close()]);
+    paced.close();
+    await cluster.remove();
+    rmSync(directory, { recursive: true, force: true });
   }
 }
 
