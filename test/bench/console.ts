@@ -89,6 +89,7 @@ export async function run(args: string[]): Promise<void> {
       const ratios = pairs.map(({ some, none }) => some / none);
       reportRatios(`${values.command}: ${count} consoles / none`, ratios);
     }
+    if (Number(values.idle) === 0) return;
     await sleep(WARM_MS);
     for (const opened of ['watching', 'hidden'] as const) {
       const idles = await pairsOf(Number(values.idle), opened, (each) => beside(each, idle));
