@@ -1,6 +1,7 @@
-/** How a cluster begins: with its first ranges, of which all nodes are members. Pure. */
+/** How a cluster begins: with its first ranges, spread over its nodes. Pure. */
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { ZERO } from '../accord/primitives/timestamp.ts';
+import { MEMBERS_MAX, quorumSizes } from '../accord/topology/group.ts';
 import type { Form } from './meta-command.ts';
 import type { Outcome } from './meta-state.ts';
 import {
@@ -14,7 +15,10 @@ import {
 
 export function formed(form: Form): Outcome {
   const { clusterId, initialRanges, rangesMax, closingMax, behaviourLevel } = form;
+  const { replicationFactor } = form;
   if (!isWhole(initialRanges, 1, RANGES_MAX)) return `1 to ${RANGES_MAX} ranges`;
+  if (!isWhole(form.nodes.length, 1, MEMBERS_MAX)) return `1 to ${MEMBERS_MAX} nodes`;
+  if (!isWhole(replicationFactor, 1, MEMBERS_MAX)) return `1 to ${MEMBERS_MAX} members`;
   const nodes = form.nodes.toSorted((a, b) => a.id - b.id);
   const topology: Topology = {
     epoch: 1,
@@ -23,7 +27,7 @@ export function formed(form: Form): Outcome {
     lastGeneration: 1,
     lastChange: 0,
     nodes,
-    meta: firstMembers(form),
+    meta: allMembers(form),
     ranges: Array.from({ length: initialRanges }, (_, index) => firstRange(form, index)),
   };
   const fault = faultOf(topology);
@@ -38,16 +42,33 @@ function firstRange(form: Form, index: number): TopologyRange {
     id: { range: index + 1, generation: 1 },
     fromSlot: Math.floor((index * REDIS_SLOTS) / initialRanges),
     toSlot: Math.floor(((index + 1) * REDIS_SLOTS) / initialRanges),
-    ...firstMembers(form),
+    ...membersOf(form, index),
     origin: [],
     floor: ZERO,
   };
 }
 
-/** All nodes are members of all groups. */
-function firstMembers({ nodes, electorate }: Form): MetaMembers {
+function allMembers({ nodes, electorate }: Form): MetaMembers {
   return {
     members: nodes.map(({ id }) => id).sort((a, b) => a - b),
     electorate: electorate.toSorted((a, b) => a - b),
   };
+}
+
+/** Each range begins one node further in the ring of all nodes than the one before it. */
+function membersOf(form: Form, index: number): MetaMembers {
+  const all = allMembers(form);
+  const size = groupSize(form.replicationFactor, all.members.length);
+  const first = index % all.members.length;
+  const inTurn = [...all.members.slice(first), ...all.members.slice(0, first)];
+  const members = inTurn.slice(0, size).sort((a, b) => a - b);
+  const electorate = members.filter((node) => all.electorate.includes(node));
+  const isEnough = electorate.length >= quorumSizes(size, size).slow;
+  return { members, electorate: isEnough ? electorate : members };
+}
+
+/** An even number of more than two survives no more failures than the odd one below it. */
+export function groupSize(replicationFactor: number, nodes: number): number {
+  const most = Math.min(replicationFactor, nodes);
+  return most > 2 && most % 2 === 0 && most < nodes ? most - 1 : most;
 }

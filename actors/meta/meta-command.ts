@@ -35,6 +35,8 @@ export interface Form {
   /** Node ids. */
   readonly electorate: readonly number[];
   readonly initialRanges: number;
+  /** Members of a range, where there are as many nodes. */
+  readonly replicationFactor: number;
   readonly rangesMax: number;
   readonly closingMax: number;
   readonly behaviourLevel: number;

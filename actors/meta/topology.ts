@@ -4,7 +4,7 @@
  * Pure data, never changed in place.
  */
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
-import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { max, type Timestamp, ZERO } from '../accord/primitives/timestamp.ts';
 import { type GroupDescriptor, MEMBERS_MAX, quorumSizes } from '../accord/topology/group.ts';
 import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
 
@@ -95,14 +95,32 @@ export function rangeOf(topology: Topology, id: GroupId): TopologyRange | undefi
 
 /** The groups of which a node is a member, or all: by slot, then the meta group. */
 export function groupsOf(topology: Topology, node?: number): readonly GroupDescriptor[] {
-  const ranges = topology.ranges.map(
-    ({ id, fromSlot, toSlot, members, electorate }): GroupDescriptor => ({
-      ...{ id, fromSlot, toSlot, members, electorate },
-      machine: 'keyspace',
-    }),
-  );
+  const ranges = topology.ranges.map(descriptorOf);
   const all = [...ranges, metaGroup(topology.meta)];
   return all.filter(({ members }) => node === undefined || members.includes(node));
+}
+
+function descriptorOf(range: TopologyRange): GroupDescriptor {
+  const { id, fromSlot, toSlot, members, electorate } = range;
+  return { id, fromSlot, toSlot, members, electorate, machine: 'keyspace' };
+}
+
+/** Of a group that is in the topology no more: when it has ended, and what has its slots now. */
+export function endIn(
+  topology: Topology,
+  { id, fromSlot, toSlot }: Pick<GroupDescriptor, 'id' | 'fromSlot' | 'toSlot'>,
+): { readonly executeAt: Timestamp; readonly successors: readonly GroupDescriptor[] } | undefined {
+  if (rangeOf(topology, id) !== undefined) return undefined;
+  const ranges = topology.ranges.filter(
+    (range) => range.fromSlot >= fromSlot && range.toSlot <= toSlot,
+  );
+  const slots = ranges.reduce((sum, range) => sum + range.toSlot - range.fromSlot, 0);
+  // It is of a later topology.
+  if (slots < toSlot - fromSlot || ranges.some((range) => range.id.generation <= id.generation)) {
+    return undefined;
+  }
+  const executeAt = ranges.reduce((last, { floor }) => max(last, floor), ZERO);
+  return { executeAt, successors: ranges.map(descriptorOf) };
 }
 
 /** All of its transactions conflict; its slots stand for no keys. */

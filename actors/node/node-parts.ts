@@ -28,6 +28,7 @@ import type { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import type { BatchLimits } from '../store/batcher.ts';
 import type { CoordinatorObserver } from '../store/coordinator-actor.ts';
 import type { ReplicaObserver } from '../store/replica-actor.ts';
+import type { ForwardingLimits } from './forwarding/forwarding-actor.ts';
 import type { GatewayActorOptions } from './gateway-actor.ts';
 import type { InquiryHandler } from './inquiries.ts';
 
@@ -126,6 +127,8 @@ export interface NodeLimits {
   readonly stepElementsMax?: number;
   /** Messages that wait while the log, or the engine, is opened; 65,536 by default. */
   readonly earlyMax?: number;
+  /** Parts of clients under way between nodes; `FORWARDING_LIMITS` by default. */
+  readonly forwarding?: ForwardingLimits;
   /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */
   readonly trafficKeptMax?: number;
 }

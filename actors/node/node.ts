@@ -8,6 +8,7 @@
  *   ├─ peer-<id>    PeerLink, one per peer
  *   ├─ topology     controllers
  *   ├─ quorum       single frames to all peers, and votes counted below the actors
+ *   ├─ forwarding   parts of clients between nodes, where some are no members of some groups
  *   └─ gateway      clients
  */
 
@@ -35,12 +36,19 @@ import type { DiskPart } from '../log/disk-health.ts';
 import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
 import type { MetaCommand } from '../meta/meta-command.ts';
 import { formedTopologyOf } from '../meta/meta-rows.ts';
+import { endIn, type Topology } from '../meta/topology.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
-import type { CoordinatorActorMessage } from '../store/messages.ts';
+import {
+  FORWARDING_LIMITS,
+  type ForwardingActorMessage,
+  forwardingActor,
+} from './forwarding/forwarding-actor.ts';
+import { type ForwardingCounts, noForwards } from './forwarding/forwarding-counts.ts';
+import { NewsFork } from './forwarding/news-fork.ts';
 import { type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { Inquiries } from './inquiries.ts';
 import { LateRef } from './late-ref.ts';
@@ -69,6 +77,11 @@ const FORM_WITHOUT_MS = 3_000;
 /** Time for commands in flight to be answered before a node stops. */
 const DRAIN_MS = 1_000;
 
+interface DrainRequest {
+  readonly type: 'Drain';
+  readonly replyTo: ActorRef<{ readonly type: 'Drained' }>;
+}
+
 /** The ways to the actor of one peer. */
 interface PeerLink {
   /** That the link comes and goes. */
@@ -81,8 +94,12 @@ export class Node {
   /** Those of the beginning of which this node is a member. */
   readonly #first: readonly Group[];
   #groups: readonly Group[];
-  /** Of the whole cluster. */
+  /** Of the whole cluster, at the beginning. */
   readonly #allGroups: readonly Group[];
+  /** Those of them that have not ended, and what follows the others. */
+  #open: readonly Group[];
+  /** All that ever were, as far as this node knows. */
+  readonly #known: GroupMap<Group>;
   readonly stores: readonly Store[];
   /** The comparison of the members' clocks. */
   readonly time: ClusterTime;
@@ -95,7 +112,16 @@ export class Node {
   /** All other nodes that are members of a group. */
   readonly #peers: readonly number[];
   readonly #lateGateway = new LateRef<GatewayMessage>('gateway');
+  /** From the stores. */
   readonly #toClients: Outlet<StoreNews>;
+  /** From other nodes. */
+  readonly #toGateway: Outlet<StoreNews>;
+  /** Absent where all nodes are members of all groups. */
+  #forwarding: Outlet<ForwardingActorMessage> | undefined;
+  readonly #lateForwarding = new LateRef<ForwardingActorMessage>('forwarding');
+  readonly forwards: ForwardingCounts = noForwards();
+  /** Whether clients of this node, and of those that are no members, keep what they read. */
+  readonly #tracking = { own: true, peers: false };
   readonly #trafficKeptMax: number;
   readonly #links = new Map<number, PeerLink>();
   /** Of the groups whose members are those of the fan-out set. */
@@ -130,14 +156,20 @@ export class Node {
       leaseMs: parts.aclLeaseMs ?? ACL_LEASE_MS,
       nowMs: () => clock.monotonicMs(),
     });
-    this.#toClients = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.#first = groupsOf(parts);
     this.#groups = this.#first;
     if (!this.#groups.some(isMeta)) this.settings.read(0);
     this.#allGroups = allGroupsOf(parts, this.#first);
+    this.#open = this.#allGroups.filter((group) => !isMeta(group));
+    this.#known = new GroupMap(this.#allGroups.map((group) => [group.id, group]));
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
     this.#peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
+    if (this.#open.some((group) => group.members.length < members.size)) {
+      this.#forwarding = new Outlet(this.#lateForwarding, ANSWERS_KEPT_MAX);
+    }
+    this.#toGateway = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
+    this.#toClients = this.#createClients();
     this.time = new ClusterTime({
       quorum: this.#clockQuorum(),
       wallUs: () => clock.wallUs(),
@@ -169,6 +201,7 @@ export class Node {
     if (this.system.failure !== undefined) return;
     for (const peer of this.#peers) this.#startLink(peer);
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);
+    if (this.#forwarding !== undefined) this.#startForwarding();
     this.#startNetwork();
     if (parts.topology !== undefined) this.#startTopology(parts.topology);
     if (parts.gateway !== undefined) this.#startGateway(parts.gateway);
@@ -179,6 +212,11 @@ export class Node {
     return this.#groups.filter((group) => !isMeta(group));
   }
 
+  /** The same of the whole cluster, as far as this node knows. */
+  get openGroups(): readonly Group[] {
+    return this.#open;
+  }
+
   /** A majority of this node and its peers. */
   #clockQuorum(): number {
     return Math.floor((this.#peers.length + 1) / 2) + 1;
@@ -187,17 +225,37 @@ export class Node {
   // ---- the clients' side ------------------------------------------------------------------
 
   /**
-   * A part of a client's unit, for the store of its first group that is here; `false`: there is
-   * none, or too much waits there.
+   * A part of a client's unit, for the store of its first group that is here, or for a member of
+   * its groups; `false`: too much waits.
    */
   submit(part: Part): boolean {
-    const group = part.groups.find((its) => this.#storeOf.get(its) !== undefined);
-    return (group !== undefined && this.#storeOf.get(group)?.submit(part)) ?? false;
+    const store = this.#storeFor(part);
+    if (store !== undefined) return store.submit(part);
+    return this.#forwarding?.tell({ type: 'Part', part }) ?? false;
+  }
+
+  #storeFor({ groups }: Part): Store | undefined {
+    for (const group of groups) {
+      const store = this.#storeOf.get(group);
+      if (store !== undefined) return store;
+    }
+    return undefined;
   }
 
   /** Of replies that did not fit the window of their part; the store that holds them knows. */
   flow(message: ReplyFlow): void {
+    this.#forwarding?.send(message);
+    if (message.type === 'TrackWrites') this.#track({ ...this.#tracking, own: message.isOn });
+    else this.#flowHere(message);
+  }
+
+  readonly #flowHere = (message: ReplyFlow): void => {
     for (const store of this.stores) store.flow(message);
+  };
+
+  #track({ own, peers }: { readonly own: boolean; readonly peers: boolean }): void {
+    Object.assign(this.#tracking, { own, peers });
+    this.#flowHere({ type: 'TrackWrites', isOn: own || peers });
   }
 
   /** Peers whose links are up. */
@@ -264,21 +322,25 @@ export class Node {
   }
 
   #drain(done: () => void): void {
-    let left = this.stores.length;
+    const forwarding = this.#forwarding === undefined ? [] : [this.#forwarding];
+    let left = this.stores.length + forwarding.length;
     const drained = (): void => {
       left -= 1;
       if (left === 0) done();
     };
-    for (const { toCoordinator } of this.stores) {
-      const asked = this.system.ask<CoordinatorActorMessage, { readonly type: 'Drained' }>(
-        toCoordinator,
-        (replyTo) => ({ type: 'Drain', replyTo }),
-        DRAIN_MS,
-        drained,
-        drained,
-      );
-      if (!asked) drained();
-    }
+    for (const { toCoordinator } of this.stores) this.#askToDrain(toCoordinator, drained);
+    for (const outlet of forwarding) this.#askToDrain(outlet, drained);
+  }
+
+  #askToDrain<M>(outlet: Outlet<M | DrainRequest>, drained: () => void): void {
+    const asked = this.system.ask<M | DrainRequest, { readonly type: 'Drained' }>(
+      outlet,
+      (replyTo) => ({ type: 'Drain', replyTo }),
+      DRAIN_MS,
+      drained,
+      drained,
+    );
+    if (!asked) drained();
   }
 
   #flushWal(done: () => void): void {
@@ -402,6 +464,7 @@ export class Node {
     const { state } = this.topology;
     const { onState, onFormed } = this.#parts.topology ?? {};
     if (state !== undefined) onState?.(state);
+    if (state !== undefined) this.#followElsewhere(state.topology);
     const formed = formedTopologyOf((name) => table.values.get(name));
     if (formed !== undefined) onFormed?.(formed);
     this.#toTopology?.send({ type: 'Changed' });
@@ -414,17 +477,28 @@ export class Node {
     this.#storeOf.get(group)?.toCoordinator.send({ type: 'Close', group, successors });
   }
 
-  /** The successors are in the store of their parent: no row moves. */
-  #ended(store: Store, end: EndOfGroup): void {
+  /** Groups of which this node is no member have ended where the topology says so. */
+  #followElsewhere(topology: Topology): void {
+    for (const { id, fromSlot, toSlot } of this.#open) {
+      if (this.#storeOf.has(id)) continue;
+      const end = endIn(topology, { id, fromSlot, toSlot });
+      if (end !== undefined) this.#ended(undefined, { type: 'Ended', group: id, ...end });
+    }
+  }
+
+  /** The successors are in the store of their parent, if it is here: no row moves. */
+  #ended(store: Store | undefined, end: EndOfGroup): void {
     if (this.#ends.some(({ group }) => isSameGroup(group, end.group))) return;
     this.#ends.push(end);
     const successors = end.successors.map((descriptor) => new Group(descriptor));
-    this.#groups = this.#groups.flatMap((group) =>
-      isSameGroup(group.id, end.group) ? successors : group,
-    );
+    const follow = (group: Group): readonly Group[] =>
+      isSameGroup(group.id, end.group) ? successors : [group];
+    this.#groups = this.#groups.flatMap(follow);
+    this.#open = this.#open.flatMap(follow);
     for (const group of successors) {
+      this.#known.set(group.id, group);
       this.#count(group);
-      this.#storeOf.set(group.id, store);
+      if (store !== undefined) this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
@@ -534,7 +608,7 @@ export class Node {
   }
 
   #startGateway(options: NonNullable<NodeParts['gateway']>): void {
-    const placement = new Placement(this.groups.map(placed));
+    const placement = new Placement(this.#open.map(placed));
     this.#placement = placement;
     this.#gateway = this.system.root.child<GatewayMessage>(
       this.#spec('gateway', (context) =>
@@ -579,6 +653,56 @@ export class Node {
     const { known } = this.settings;
     if (known === undefined) return;
     for (const store of this.stores) store.tableKnown(known);
+  }
+
+  // ---- parts of other nodes ---------------------------------------------------------------
+
+  #createClients(): Outlet<StoreNews> {
+    const clients = this.#parts.clients ?? this.#lateGateway;
+    const forwarding = this.#forwarding;
+    const fork = forwarding === undefined ? clients : new NewsFork(clients, forwarding);
+    return new Outlet(fork, ANSWERS_KEPT_MAX);
+  }
+
+  #startForwarding(): void {
+    const { nodeId, limits } = this.#parts;
+    const isElsewhere = (group: Group): boolean => group.bit(nodeId) === 0;
+    const forwarding = this.system.root.child<ForwardingActorMessage>(
+      this.#spec('forwarding', (context) =>
+        forwardingActor(context, {
+          peers: this.#peers,
+          connected: () => this.#up,
+          limits: limits.forwarding ?? FORWARDING_LIMITS,
+          timeoutMs: limits.commandTimeoutMs,
+          elsewhere: () => this.#open.filter(isElsewhere).map(({ id }) => id),
+          membersOf: (group) => this.#groupOf(group)?.members ?? [],
+          areIn: (groups, slots) => this.#areIn(groups, slots),
+          roundTripMs: (peer) => this.offsets.roundTripMs(peer),
+          submit: (part) => this.#storeFor(part)?.submit(part) ?? false,
+          flow: this.#flowHere,
+          tracks: (peers) => this.#track({ ...this.#tracking, peers }),
+          toClients: (news) => this.#toGateway.send(news),
+          toPeer: (peer, message) => {
+            const link = this.#up.has(peer) ? this.#links.get(peer) : undefined;
+            return link?.traffic.tell({ type: 'SendForwarding', message }) ?? false;
+          },
+          counts: this.forwards,
+        }),
+      ),
+    );
+    this.#lateForwarding.bind(forwarding);
+  }
+
+  /** Also one that has ended. */
+  #groupOf(id: GroupId): Group | undefined {
+    return this.#known.get(id);
+  }
+
+  #areIn(groups: readonly GroupId[], slots: readonly number[]): boolean {
+    const its = groups.flatMap((group) => this.#groupOf(group) ?? []);
+    const isIn = (slot: number): boolean =>
+      its.some(({ fromConflictSlot: from, toConflictSlot: to }) => slot >= from && slot < to);
+    return slots.every(isIn);
   }
 
   // ---- peers ------------------------------------------------------------------------------
@@ -634,6 +758,10 @@ export class Node {
             // Lost on the way from the peer, if anything: at most once is all that is promised.
             if (gateway !== undefined) tellOrDrop(gateway, { type: 'PubSub', peer, message });
           },
+          onForwarding: (_peer, message) =>
+            this.#forwarding?.send({ type: 'FromPeer', peer, message }),
+          onNotForwarded: (_peer, messages) =>
+            this.#forwarding?.send({ type: 'NotSent', peer, messages }),
           onClockCompared: (_peer, reading, roundTripMs) => {
             this.offsets.heard(peer, reading, roundTripMs);
             observer.roundTrip?.(roundTripMs);
@@ -644,6 +772,7 @@ export class Node {
             this.#refusing.delete(peer);
             for (const store of this.stores) store.peerUp(peer);
             this.#newsForGateway?.send({ type: 'PeerUp', peer });
+            this.#forwarding?.send({ type: 'PeerUp', peer });
             this.#toQuorum?.send({ type: 'PeerUp', peer });
             observer.peerUp(peer);
           },
@@ -652,6 +781,7 @@ export class Node {
             this.inquiries.peerDown(peer);
             for (const store of this.stores) store.peerDown(peer);
             this.#newsForGateway?.send({ type: 'PeerDown', peer });
+            this.#forwarding?.send({ type: 'PeerDown', peer });
             this.#toQuorum?.send({ type: 'PeerDown', peer });
             observer.peerDown(peer, reason);
           },

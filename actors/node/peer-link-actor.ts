@@ -15,6 +15,11 @@ import type { ClockComparison, ClusterTime } from '../accord/primitives/cluster-
 import type { TxnId } from '../accord/primitives/timestamp.ts';
 import { type GroupId, isSameGroup, NO_GROUP } from '../accord/topology/group-id.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import {
+  type ForwardingMessage,
+  forwardedBytes,
+  forwardingMessageOf,
+} from './forwarding/forwarding-message.ts';
 import type { Inquiries, InquiryMessage } from './inquiries.ts';
 import type { Router } from './router.ts';
 import type { SettingsWatch } from './settings-watch.ts';
@@ -23,6 +28,8 @@ export type PeerLinkMessage =
   | { readonly type: 'Send'; readonly group: GroupId; readonly message: AccordMessage }
   /** For the peer's gateway. */
   | { readonly type: 'SendPubSub'; readonly message: PubSubMessage }
+  /** Of parts of clients, where not all nodes are members of all groups. */
+  | { readonly type: 'SendForwarding'; readonly message: ForwardingMessage }
   /** For people at the peer's or this node's console. */
   | { readonly type: 'SendInquiry'; readonly message: InquiryMessage }
   | { readonly type: 'Frame'; readonly frame: Uint8Array }
@@ -71,6 +78,9 @@ interface PeerLinkOptions {
   readonly settings: SettingsWatch;
   readonly inquiries: Inquiries;
   readonly onPubSub: (peer: number, message: PubSubMessage) => void;
+  readonly onForwarding: (peer: number, message: ForwardingMessage) => void;
+  /** These have not left, and will not. */
+  readonly onNotForwarded: (peer: number, messages: readonly ForwardingMessage[]) => void;
   readonly onClockCompared: (
     peer: number,
     comparison: ClockComparison,
@@ -114,6 +124,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   #admin: AdminMessage[] = [];
   #pubSub: PubSubMessage[] = [];
   #pubSubBytes = 0;
+  #forwarding: ForwardingMessage[] = [];
+  #forwardingBytes = 0;
   /** Of pub/sub: what found no room at the link. */
   #pubSubDropped = 0;
   /** When the unanswered probe was sent. */
@@ -134,6 +146,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
         return this.#send(message.group, message.message);
       case 'SendPubSub':
         return this.#sendPubSub(message.message);
+      case 'SendForwarding':
+        return this.#sendForwarding(message.message);
       case 'SendInquiry':
         this.#admin.push(message.message);
         return;
@@ -156,6 +170,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
 
   turnEnd(): void {
     this.#flush();
+    this.#flushForwarding();
     this.#flushPubSub();
     this.#flushAdmin();
   }
@@ -228,6 +243,31 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     if (!isSent) this.#pubSubDropped += messages.length;
   }
 
+  #sendForwarding(message: ForwardingMessage): void {
+    const bytes = forwardedBytes(message);
+    if (this.#forwardingBytes + bytes > FRAME_CONTENT_BYTES_MAX) this.#flushForwarding();
+    this.#forwarding.push(message);
+    this.#forwardingBytes += bytes;
+    if (this.#forwarding.length >= FRAME_MESSAGES_MAX) this.#flushForwarding();
+  }
+
+  #flushForwarding(): void {
+    if (this.#forwarding.length === 0) return;
+    const { peer, network, onNotForwarded } = this.#options;
+    const messages = this.#forwarding;
+    this.#forwarding = [];
+    this.#forwardingBytes = 0;
+    const frame = encodeFrame(Channel.forwarding, [{ ...NO_GROUP, messages }]);
+    if (!network.send(peer, frame)) onNotForwarded(peer, messages);
+  }
+
+  #receiveForwarding(message: object): void {
+    const { peer, judge, onForwarding } = this.#options;
+    const sound = forwardingMessageOf(message);
+    if (sound === undefined) judge.refuse(peer, 'unknown', 'shape');
+    else onForwarding(peer, sound);
+  }
+
   #receivePubSub(message: object): void {
     const { peer, judge, onPubSub } = this.#options;
     const sound = pubSubMessageOf(message);
@@ -250,6 +290,11 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       case Channel.protocol:
         for (const section of frame.sections) {
           for (const message of section.messages) router.receive(peer, section, message);
+        }
+        return;
+      case Channel.forwarding:
+        for (const { messages } of frame.sections) {
+          for (const message of messages) this.#receiveForwarding(message);
         }
         return;
       case Channel.pubsub:

@@ -28,6 +28,12 @@ export class PeerOffsets {
     if (kept.length > KEPT_MAX) kept.shift();
   }
 
+  /** The shortest of late; infinite where none is known. */
+  roundTripMs(peer: number): number {
+    const kept = this.#kept.get(peer) ?? [];
+    return kept.reduce((least, { roundTripMs }) => Math.min(least, roundTripMs), Infinity);
+  }
+
   /** `wallUs` and `monotonicMs`: this node's clocks now. */
   all(wallUs: number, monotonicMs: number): PeerOffset[] {
     const ownUs = wallUs - monotonicMs * 1_000;

@@ -61,7 +61,7 @@ export class ClientServices {
       },
       // The smallest quorum of all groups, without this node.
       replicasAcknowledged: () =>
-        Math.min(...this.#source.node.groups.map(({ quorums }) => quorums.slow)) - 1,
+        Math.min(...this.#source.node.openGroups.map(({ quorums }) => quorums.slow)) - 1,
     };
   }
 
@@ -70,8 +70,8 @@ export class ClientServices {
     const { host, port } = this.#source.config.listenRedis;
     // Not the disk id itself: it identifies the node to its peers, and any client may read this.
     const id = createHash('sha1').update(this.#source.hello.diskId).digest('hex');
-    const { groups } = this.#source.node;
-    const slots = groups.map(({ fromSlot, toSlot }) => ({ first: fromSlot, last: toSlot - 1 }));
+    const { openGroups } = this.#source.node;
+    const slots = openGroups.map(({ fromSlot, toSlot }) => ({ first: fromSlot, last: toSlot - 1 }));
     return { epoch, nodes: [{ id, host, port, self: true, online: true, slots }] };
   }
 
@@ -92,7 +92,8 @@ export class ClientServices {
         cluster_id: this.#source.topology.clusterId,
         topology_epoch: this.#source.topology.epoch,
         behaviour_level: this.#source.topology.behaviourLevel,
-        ranges: this.#source.node.groups.length,
+        ranges: this.#source.node.openGroups.length,
+        ranges_here: this.#source.node.groups.length,
         members: config.initialMembers.length,
         connected_members: 1 + this.#source.node.connected.size,
         transactions_fast: paths.fast,
@@ -108,6 +109,10 @@ export class ClientServices {
         retained_transactions: watermarks?.retained ?? 0,
         retained_bytes: watermarks?.retainedBytes ?? 0,
         undecided_transactions: watermarks?.unapplied ?? 0,
+        forwards_sent: this.#source.node.forwards.sent,
+        forwards_taken: this.#source.node.forwards.taken,
+        forwards_retried: this.#source.node.forwards.retried,
+        forwards_indeterminate: this.#source.node.forwards.indeterminate,
         clock: verdict.type,
         clock_ahead_ms: verdict.type === 'unknown' ? 0 : Math.round(verdict.aheadUs / 1_000),
       },

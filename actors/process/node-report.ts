@@ -138,7 +138,7 @@ export class NodeReport {
       meta: { ...meta, appliedSequence: this.#rangeHere(META_GROUP).appliedSequence ?? 0 },
       controllers: this.#controllers(),
       jobs: (node.topology.state?.jobs ?? []).slice(-JOBS_SHOWN),
-      ranges: node.groups.map((group) => ({
+      ranges: node.openGroups.map((group) => ({
         ...{ range: group.id.range, generation: group.id.generation },
         ...{ from: group.fromSlot, to: group.toSlot, members: group.members },
         electorate: group.members.filter((member) => group.electors(group.bit(member)) > 0),

@@ -235,8 +235,8 @@ class ProductionNode implements RunningNode {
 
   #formingOptions(): FormingOptions {
     const { initialMembers: members, electorate, initialRanges } = this.#config;
-    const { rangesMax, closingMax } = this.#config;
-    return { members, electorate, initialRanges, rangesMax, closingMax };
+    const { replicationFactor, rangesMax, closingMax } = this.#config;
+    return { members, electorate, initialRanges, replicationFactor, rangesMax, closingMax };
   }
 
   #createNetwork(rng: Rng): TcpNetwork {

@@ -26,4 +26,12 @@ export const INDETERMINATE = {
     'TIMEOUT indeterminate, it may have been done or may yet be: no majority answered in time',
   restarted: 'INTERRUPTED indeterminate, it may have been done: a part of this node was restarted',
   stopping: 'SHUTDOWN indeterminate, it may have been done: this node is stopping',
+  member: 'INTERRUPTED indeterminate, it may have been done: the node that ran it was lost',
 } as const;
+
+/** Refused for a reason of that node alone: another member may do it. */
+const OF_ONE_NODE = /^(?:BACKLOG|BUSY|CLOCK|DISKFULL|INTERRUPTED|NOQUORUM|SHUTDOWN) refused/;
+
+export function mayRunElsewhere(line: string): boolean {
+  return OF_ONE_NODE.test(line);
+}

@@ -376,9 +376,10 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #receivePart(part: Part): void {
     const nowMs = this.#nowMs();
-    const { sampledMs = 0 } = part;
-    if (sampledMs > 0) this.#options.observe.phase?.('queue', nowMs - sampledMs);
-    const deadlineMs = nowMs + this.#options.commandTimeoutMs;
+    const { commandTimeoutMs, observe } = this.#options;
+    const { sampledMs = 0, leftMs = commandTimeoutMs } = part;
+    if (sampledMs > 0) observe.phase?.('queue', nowMs - sampledMs);
+    const deadlineMs = nowMs + Math.min(leftMs, commandTimeoutMs);
     this.#place({ part, receivedMs: nowMs, deadlineMs, tries: 0 });
   }
 
@@ -474,10 +475,14 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
   }
 
-  /** A command that cannot run over the groups of a part; KEYS needs all of them in this store. */
+  /**
+   * A command that cannot run over the groups of a part. KEYS, and commands that wait, need all of
+   * them in this store: nobody else lists for this node's clients, or tells of keys in the others.
+   */
   #refusedCommand(part: Part): string | undefined {
     const isElsewhere = part.groups.some((group) => this.#groups.get(group) === undefined);
-    return isElsewhere && isListing(part) ? 'KEYS' : unspannable(part);
+    if (isElsewhere && isListing(part)) return 'KEYS';
+    return isElsewhere && part.waits ? 'a command that waits' : unspannable(part);
   }
 
   /** Of the first group of the part that is in this store. */

@@ -462,7 +462,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const args = this.#aheadArgs;
     const renderer = this.#aheadRenderer;
     const { writer } = renderer;
-    const { machine } = this.#memberOf(reading);
+    const member = this.#memberOf(reading);
+    const { machine } = member;
     const before = machine.eventCount;
     renderer.begin(part);
     let at = 0;
@@ -478,7 +479,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       }
       if (!this.#mayReadOn(renderer, part, args)) break;
     }
-    this.#tellEvents(machine, before);
+    this.#tellEvents(member, before);
     this.#reply(renderer, part);
     return true;
   }
@@ -554,9 +555,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       application.unit += 1;
     }
     machine.commit(sequence);
-    this.#tellWritten(machine);
-    this.#tellReady(machine, execution);
-    this.#tellEvents(machine);
+    this.#tellWritten(member);
+    this.#tellReady(member, execution);
+    this.#tellEvents(member);
     this.#halfDone = undefined;
     this.#waitingSlots = undefined;
     this.#trace.at(this.#context.clock.monotonicMs());
@@ -575,34 +576,34 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   /** Keys that clients of this node wait for. */
-  #tellReady(machine: StateMachine, { executeAt }: Execution): void {
+  #tellReady({ group, machine }: Member, { executeAt }: Execution): void {
     const keys = machine.ready();
     const { clients } = this.#options;
     if (keys === 'lost') clients.send({ type: 'WaitsLost' });
-    else if (keys.length > 0) clients.send({ type: 'KeysReady', atUs: executeAt.hlc, keys });
+    else if (keys.length > 0) clients.send({ type: 'KeysReady', group, atUs: executeAt.hlc, keys });
   }
 
   /** `by`: the connection whose command has written. */
-  #tellWritten(machine: StateMachine, by?: number): void {
+  #tellWritten({ group, machine }: Member, by?: number): void {
     const keys = machine.takeWritten();
-    if (keys !== undefined) this.#options.clients.send({ type: 'KeysWritten', keys, by });
+    if (keys !== undefined) this.#options.clients.send({ type: 'KeysWritten', group, keys, by });
   }
 
   /** Keyspace events behind the first `from`. */
-  #tellEvents(machine: StateMachine, from = 0): void {
-    if (!machine.sideEffects.isEmpty) this.#tellSideEffects(machine.sideEffects);
+  #tellEvents({ group, machine }: Member, from = 0): void {
+    if (!machine.sideEffects.isEmpty) this.#tellSideEffects(group, machine.sideEffects);
     const events = machine.takeEvents(from);
     if (events.length === 0) return;
     // Each is told at most once; without room it is lost.
-    tellOrDrop(this.#options.clients, { type: 'KeysChanged', events });
+    tellOrDrop(this.#options.clients, { type: 'KeysChanged', group, events });
   }
 
-  #tellSideEffects(effects: SideEffects): void {
+  #tellSideEffects(group: GroupId, effects: SideEffects): void {
     const events = effects.takeMessages();
     const lines = effects.takeLines();
     const { clients } = this.#options;
     // Each is done at most once; without room it is lost.
-    if (events.length > 0) tellOrDrop(clients, { type: 'KeysChanged', events });
+    if (events.length > 0) tellOrDrop(clients, { type: 'KeysChanged', group, events });
     // The same.
     if (lines.length > 0) tellOrDrop(clients, { type: 'ScriptsLogged', lines });
   }
@@ -690,7 +691,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   #partDone({ member, execution, unit }: Application, part: Part): void {
     const { machine } = member;
-    this.#tellWritten(machine, part.unit.connection);
+    this.#tellWritten(member, part.unit.connection);
     const slots = this.#outsideSlots;
     this.#outsideSlots = NO_SLOTS;
     if (slots.length === 0) return this.#reply(this.#renderer, part, waitingFor(machine, part));
@@ -771,7 +772,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (isOver || (outcome === 'done' && reading.left === 0)) break;
       if (!this.#hasTime()) return false;
     }
-    this.#tellEvents(this.#memberOf(reading).machine);
+    this.#tellEvents(this.#memberOf(reading));
     this.#reply(renderer, part);
     return true;
   }

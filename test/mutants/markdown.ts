@@ -50,6 +50,9 @@ export function harnessName(config: Harness): string {
   if (config.type === 'groups') {
     return ['three groups, N=5', ...settings(config.profile ?? {})].join(', ');
   }
+  if (config.type === 'spread') {
+    return ['five groups of three, N=5', ...settings(config.profile ?? {})].join(', ');
+  }
   if (config.type === 'splits') {
     return [`splits, N=${config.nodes}`, ...settings(config.profile ?? {})].join(', ');
   }

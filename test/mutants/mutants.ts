@@ -8,6 +8,7 @@ import type { Knobs, MixName } from '../actors/accord/knobs.ts';
 import { onlyFaults } from '../simulation/fault-kinds.ts';
 import type { Profile } from '../simulation/profile.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
+import { FORWARDING_MUTANTS } from './forwarding-mutants.ts';
 import { LEASE_MUTANTS } from './lease-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 import { SPANNING_MUTANTS } from './spanning-mutants.ts';
@@ -35,6 +36,12 @@ export type Harness =
   | { readonly type: 'waiting' }
   /** Clients of three nodes that keep what they read. */
   | { readonly type: 'tracking' }
+  /** Five groups of three members each on five nodes, and any node is asked for all keys. */
+  | {
+      readonly type: 'spread';
+      readonly timeMs: number;
+      readonly profile?: Partial<Profile>;
+    }
   /** The same with three groups of different members on five nodes. */
   | {
       readonly type: 'groups';
@@ -901,6 +908,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...NODE_MUTANTS,
   ...DATABASE_MUTANTS,
   ...LEASE_MUTANTS,
+  ...FORWARDING_MUTANTS,
   ...SPANNING_MUTANTS,
   ...SPLIT_MUTANTS,
 ];

@@ -49,6 +49,11 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
       const { timeMs, profile = {} } = config;
       return (seed) => simulateThreeGroups({ seed, timeMs, profile }).violations[0];
     }
+    case 'spread': {
+      const { simulateSpread } = await import('../simulation/spread-groups.ts');
+      const { timeMs, profile = {} } = config;
+      return (seed) => simulateSpread({ seed, timeMs, profile }).violations[0];
+    }
     case 'splits': {
       const { simulateSplitting } = await import('../simulation/splitting.ts');
       const { nodes, timeMs, profile = {} } = config;

@@ -5,6 +5,7 @@
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
 import { EventHash } from './event-hash.ts';
 import { simulateSplitting } from './splitting.ts';
+import { simulateSpread } from './spread-groups.ts';
 import { simulateThreeGroups } from './three-groups.ts';
 
 export interface BatchOptions {
@@ -12,7 +13,7 @@ export interface BatchOptions {
   readonly seeds: number;
   /** Absent: 3 for odd seeds, 5 for even ones. */
   readonly nodes?: number | undefined;
-  /** 1 or 3. Absent: 3 for one seed of ten, where `nodes` is absent too. */
+  /** 1, 3 or 5. Absent: 3 and 5 for one seed of twenty each, where `nodes` is absent too. */
   readonly groups?: number | undefined;
   /** Of groups that are split all the time. Absent: one seed of ten, as above. */
   readonly splits?: boolean | undefined;
@@ -41,9 +42,10 @@ function nodesOf(seed: number, nodes: number | undefined): number {
   return nodes ?? (seed % 2 === 1 ? 3 : 5);
 }
 
-/** One seed of ten is of three groups, where neither is told. */
+/** One seed of ten is of several groups, where neither is told. */
 function groupsOf(seed: number, nodes: number | undefined, groups: number | undefined): number {
-  return groups ?? (nodes === undefined && seed % 10 === 8 ? 3 : 1);
+  if (groups !== undefined || nodes !== undefined || seed % 10 !== 8) return groups ?? 1;
+  return seed % 20 === 8 ? 3 : 5;
 }
 
 /** One seed of ten is of groups that are split, where nothing is told. */
@@ -72,7 +74,7 @@ export function kindOf(
   };
 }
 
-/** One run, of one group with all nodes, of three on five nodes, or of groups that are split. */
+/** One run: of one group with all nodes, of several on five nodes, or of groups that are split. */
 export function simulateSeed(
   seed: number,
   { nodes, groups, splits }: SeedKind,
@@ -80,6 +82,7 @@ export function simulateSeed(
 ): RunResult {
   if (splits) return simulateSplitting({ seed, nodes, ...options });
   if (groups === 3) return simulateThreeGroups({ seed, ...options });
+  if (groups === 5) return simulateSpread({ seed, ...options });
   return simulate({ seed, nodes, ...options });
 }
 

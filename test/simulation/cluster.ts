@@ -42,6 +42,8 @@ export interface RunOptions {
   readonly trace?: boolean;
   /** By default one group of all nodes with all keys. */
   readonly groups?: readonly GroupDescriptor[];
+  /** Nodes are asked for keys of groups of which they are no members, too. */
+  readonly forwards?: boolean;
   /** Of each node; 1 by default. */
   readonly stores?: number;
   /** How the topology begins, where it changes. */
@@ -139,7 +141,7 @@ export class SimulatedCluster {
         this.#answered(node, commands, answer),
     };
     const workloads = this.groups.map((group) => {
-      const nodes = this.nodes.filter(({ id }) => group.has(id));
+      const nodes = this.nodes.filter(({ id }) => options.forwards === true || group.has(id));
       return new Workload({ ...common, nodes, group });
     });
     const { spans = true, spansOnly = false, flushes } = profile;
@@ -325,6 +327,11 @@ export class SimulatedCluster {
   result(): RunResult {
     const { repeated, refused } = this.network.counters;
     this.counts['frame repeated'] = repeated;
+    for (const node of this.nodes) {
+      for (const [what, times] of Object.entries(node.forwards)) {
+        this.counts[`forward ${what}`] = (this.counts[`forward ${what}`] ?? 0) + times;
+      }
+    }
     this.counts['handshake refused'] = refused;
     return {
       seed: this.#options.seed,

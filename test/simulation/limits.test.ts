@@ -60,6 +60,7 @@ const NODE: Fates<NodeLimits> = {
   stepElementsMax: 'stepElementsMax',
   earlyMax: 'earlyMax',
   trafficKeptMax: 'trafficKeptMax',
+  forwarding: INSIDE,
 };
 
 const STORE: Fates<CommandStoreLimits> = {

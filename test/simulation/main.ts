@@ -16,7 +16,7 @@ import { FilmCamera } from './film-camera.ts';
 const HELP = `npm run sim -- [options]
   --seeds N    how many seeds (100)        --from S   the first of them (1)
   --seed S     this one only               --nodes N  3, 5 or 7 (3 for odd seeds, 5 for even)
-  --groups G   3: three groups on five nodes (one seed of ten)
+  --groups G   3 or 5 groups on five nodes (one seed of ten), 5: all of three members
   --splits     groups that are split all the time (one seed of ten)
   --time T     seconds of load per seed, in virtual time (10)
   --replay     with --seed: write its trace, also when all is well
@@ -56,7 +56,7 @@ function main(): number {
   const nodes = values.nodes === undefined ? undefined : numberOf('nodes', values.nodes);
   if (nodes !== undefined && ![3, 5, 7].includes(nodes)) throw new RangeError('--nodes 3, 5 or 7');
   const groups = values.groups === undefined ? undefined : numberOf('groups', values.groups);
-  if (groups !== undefined && ![1, 3].includes(groups)) throw new RangeError('--groups 1 or 3');
+  if (groups !== undefined && ![1, 3, 5].includes(groups)) throw new RangeError('--groups 1, 3, 5');
   const timeMs = numberOf('time', values.time) * 1_000;
   const from = numberOf('seed', values.seed ?? values.from);
   const seeds = values.seed === undefined ? numberOf('seeds', values.seeds) : 1;

@@ -18,6 +18,10 @@ import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineag
 import type { Form } from '../../actors/meta/meta-command.ts';
 import type { MetaState } from '../../actors/meta/meta-state.ts';
 import type { Act } from '../../actors/meta/range-manager.ts';
+import {
+  type ForwardingCounts,
+  noForwards,
+} from '../../actors/node/forwarding/forwarding-counts.ts';
 import { Node } from '../../actors/node/node.ts';
 import type { NodeLimits, NodeObserver, NodeParts } from '../../actors/node/node-parts.ts';
 import { storeOf } from '../../actors/node/store-placement.ts';
@@ -205,6 +209,7 @@ export class SimNode {
   readonly #clock: Clock;
   readonly #life: PausableScheduler;
   #node: Node | undefined;
+  #forwardsBefore: ForwardingCounts = noForwards();
   #effectsLeft = 0;
   #onStopped: () => void = () => undefined;
   readonly #clients: SimClients;
@@ -276,6 +281,18 @@ export class SimNode {
   #storeNumbers(): readonly number[] {
     const { groups } = this.#options;
     return [...new Set(groups.map(({ descriptor }) => this.#storeOf(descriptor.id)))].sort();
+  }
+
+  /** In all its lives. */
+  get forwards(): ForwardingCounts {
+    const { sent = 0, taken = 0, retried = 0, indeterminate = 0 } = this.#node?.forwards ?? {};
+    const before = this.#forwardsBefore;
+    return {
+      sent: before.sent + sent,
+      taken: before.taken + taken,
+      retried: before.retried + retried,
+      indeterminate: before.indeterminate + indeterminate,
+    };
   }
 
   /** Nothing is left of an incarnation. */
@@ -743,6 +760,7 @@ export class SimNode {
     this.#effectsLeft = 0;
     this.#scope?.close();
     this.#scope = undefined;
+    this.#forwardsBefore = this.forwards;
     this.#node = undefined;
     this.gateway = undefined;
     this.#clients.clear();

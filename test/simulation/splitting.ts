@@ -24,7 +24,13 @@ export function simulateSplitting(options: Omit<RunOptions, 'groups'>): RunResul
     clusterId: '5'.repeat(32),
     nodes: members.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
     electorate: members,
-    ...{ initialRanges: first, rangesMax: 16, closingMax: 2, behaviourLevel: 1 },
+    ...{
+      initialRanges: first,
+      replicationFactor: 9,
+      rangesMax: 16,
+      closingMax: 2,
+      behaviourLevel: 1,
+    },
   };
   const { state } = apply(undefined, form, ZERO);
   if (state === undefined) throw new Error('the cluster cannot be formed');

@@ -29,7 +29,7 @@ import type { VirtualScheduler } from './virtual-scheduler.ts';
 export interface WorkloadOptions {
   readonly profile: Profile;
   readonly scheduler: VirtualScheduler;
-  /** Members of the group whose keys these are. */
+  /** Those that take commands: members of the group whose keys these are, and others. */
   readonly nodes: readonly SimNode[];
   readonly group: KeyPlace;
   /** Several commands are always one MULTI block. */

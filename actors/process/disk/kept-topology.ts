@@ -7,6 +7,7 @@ import { BEHAVIOUR_LEVEL } from '../../../storage/behaviour-level.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import { ZERO } from '../../accord/primitives/timestamp.ts';
 import { apply } from '../../meta/apply.ts';
+import { groupSize } from '../../meta/form.ts';
 import type { Form } from '../../meta/meta-command.ts';
 import type { Topology } from '../../meta/topology.ts';
 import { encodeTopology } from '../../meta/topology-codec.ts';
@@ -16,6 +17,7 @@ export interface FormingOptions {
   /** Node ids. */
   readonly electorate: readonly number[];
   readonly initialRanges: number;
+  readonly replicationFactor: number;
   readonly rangesMax: number;
   readonly closingMax: number;
 }
@@ -36,6 +38,8 @@ export function ignoredFlags(options: FormingOptions, topology: Topology): reado
   const { ranges, rangesMax, closingMax } = topology;
   const flags: string[] = [];
   if (options.initialRanges !== ranges.length) flags.push('--initial-ranges');
+  const size = groupSize(options.replicationFactor, options.members.length);
+  if (ranges.some(({ members }) => members.length !== size)) flags.push('--replication-factor');
   if (options.rangesMax !== rangesMax) flags.push('--ranges-max');
   if (options.closingMax !== closingMax) flags.push('--closing-max');
   return flags;
@@ -44,12 +48,21 @@ export function ignoredFlags(options: FormingOptions, topology: Topology): reado
 /** The command that makes it. */
 export function formOf(options: FormingOptions, clusterId: string): Form {
   const { members, electorate, initialRanges, rangesMax, closingMax } = options;
+  const { replicationFactor } = options;
   const nodes = members.map(({ id, host, port }) => ({
     ...{ id, host, port },
     behaviourMax: BEHAVIOUR_LEVEL,
   }));
   const limits = { rangesMax, closingMax, behaviourLevel: BEHAVIOUR_LEVEL };
-  return { type: 'Form', clusterId, nodes, electorate, initialRanges, ...limits };
+  return {
+    type: 'Form',
+    clusterId,
+    nodes,
+    electorate,
+    initialRanges,
+    replicationFactor,
+    ...limits,
+  };
 }
 
 /** 16 bytes as hex: equal exactly when the topologies are. */

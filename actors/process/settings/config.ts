@@ -62,6 +62,8 @@ export interface NodeConfig {
   readonly electorate: readonly number[];
   /** Of a cluster that is being formed. */
   readonly initialRanges: number;
+  /** The same; more than there are nodes: all of them. */
+  readonly replicationFactor: number;
   readonly rangesMax: number;
   readonly closingMax: number;
   readonly controllerLeaseMs: number;
@@ -212,6 +214,12 @@ export const SETTINGS: Settings = {
     help: 'ranges that a new cluster begins with; the first node decides',
     standard: '1',
     parse: integer(1, RANGES_MAX),
+  },
+  replicationFactor: {
+    value: 'N',
+    help: 'members of each range of a new cluster, or "all" nodes; the same on all',
+    standard: 'all',
+    parse: (text) => (text === 'all' ? MEMBERS_MAX : integer(1, MEMBERS_MAX)(text)),
   },
   rangesMax: {
     value: 'N',

@@ -66,6 +66,7 @@ class Life {
       members: MEMBERS,
       electorate: [1],
       initialRanges: 1,
+      replicationFactor: 9,
       rangesMax: 1,
       closingMax: 1,
       lineage: {
@@ -205,6 +206,7 @@ test('a first start that was interrupted anywhere is made again', async () => {
     members: MEMBERS,
     electorate: [1],
     initialRanges: 1,
+    replicationFactor: 9,
     rangesMax: 1,
     closingMax: 1,
     lineage: {

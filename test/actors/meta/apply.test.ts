@@ -29,6 +29,7 @@ const FORM: Form = {
   nodes: [3, 1, 2].map((id) => ({ id, host: `host-${id}`, port: 7000 + id, behaviourMax: id + 1 })),
   electorate: [2, 1],
   initialRanges: 2,
+  replicationFactor: 9,
   rangesMax: RANGES,
   closingMax: CLOSING_MAX,
   behaviourLevel: 1,
@@ -365,7 +366,34 @@ describe('rules', () => {
     ]);
   });
 
+  const idsOf = (count: number): number[] => Array.from({ length: count }, (_, id) => id + 1);
+
   test.each([
+    [5, 3, ['123', '234', '345', '145', '125', '123']],
+    [5, 4, ['123', '234', '345', '145', '125', '123']],
+    [4, 9, ['1234', '1234', '1234', '1234', '1234', '1234']],
+    [4, 2, ['12', '23', '34', '14', '12', '23']],
+    [3, 1, ['1', '2', '3', '1', '2', '3']],
+  ])('on %i nodes, %i members of each range go round', (count, replicationFactor, expected) => {
+    const nodes = idsOf(count).map((id) => ({ id, host: 'h', port: id, behaviourMax: 1 }));
+    const sizes = { replicationFactor, initialRanges: 6, electorate: idsOf(count) };
+    const { topology } = mustDo(undefined, { ...FORM, ...sizes, nodes });
+    expect(topology.ranges.map(({ members }) => members.join(''))).toEqual(expected);
+    expect(topology.ranges.map(({ electorate }) => electorate.join(''))).toEqual(expected);
+    expect(topology.meta.members).toEqual(idsOf(count));
+  });
+
+  test('a range with too few electors among its members takes all of them', () => {
+    const nodes = idsOf(5).map((id) => ({ id, host: 'h', port: id, behaviourMax: 1 }));
+    const sizes = { replicationFactor: 3, initialRanges: 3, electorate: [1, 2, 3] };
+    const { topology } = mustDo(undefined, { ...FORM, ...sizes, nodes });
+    const electorates = topology.ranges.map(({ electorate }) => electorate.join(''));
+    expect(electorates).toEqual(['123', '23', '345']);
+  });
+
+  test.each([
+    ['no member of a range', { replicationFactor: 0 }],
+    ['more members than any group has', { replicationFactor: 10 }],
     ['no ranges', { initialRanges: 0 }],
     ['more ranges than may be', { initialRanges: RANGES + 1 }],
     ['no nodes', { nodes: [], electorate: [] }],

@@ -8,7 +8,7 @@ const at = { hlc: 1, flags: 2, node: 1, store: 0 };
 const nodes = [1, 2, 3].map((id) => ({ id, host: 'a', port: id, behaviourMax: 1 }));
 const form = {
   ...({ type: 'Form', clusterId: 'ab'.repeat(16), nodes, electorate: [1, 2] } as const),
-  ...{ initialRanges: 3, rangesMax: 5, closingMax: 2, behaviourLevel: 1 },
+  ...{ initialRanges: 3, replicationFactor: 9, rangesMax: 5, closingMax: 2, behaviourLevel: 1 },
 };
 const range = { range: 2, generation: 1 };
 const formed = apply(undefined, form, at).state;

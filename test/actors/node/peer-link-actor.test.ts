@@ -89,6 +89,9 @@ class Bench {
           judge,
           router: new Router(judge, [], () => undefined),
           time,
+          onForwarding: (peer, message) => this.said.push(`forwarding ${peer}: ${message.type}`),
+          onNotForwarded: (peer, messages) =>
+            this.said.push(`not sent to ${peer}: ${messages.map(({ type }) => type)}`),
           onPubSub: (peer, message) => this.said.push(`pubsub ${peer}: ${message.type}`),
           onClockCompared: (_peer, { offsetUs }) => this.said.push(`clock ${offsetUs}`),
           onUp: (peer) => this.said.push(`up ${peer}`),

@@ -1,5 +1,5 @@
 /** A coordinator for tests that executes parts at once, with the real state machine. */
-import { isSameGroup, META_GROUP } from '../../../actors/accord/topology/group-id.ts';
+import { isSameGroup, META_GROUP, NO_GROUP } from '../../../actors/accord/topology/group-id.ts';
 import { Arguments } from '../../../storage/arguments.ts';
 import { bodySettingsOf } from '../../../storage/cluster-settings.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
@@ -131,10 +131,12 @@ export class StoreCoordinator {
     const [events, lines] = [machine.sideEffects.takeMessages(), machine.sideEffects.takeLines()];
     const keys = this.machine.ready();
     this.#tell(waiting === undefined ? answer : { ...answer, waiting });
-    if (events.length > 0) this.#tell({ type: 'KeysChanged', events });
+    if (events.length > 0) this.#tell({ type: 'KeysChanged', group: NO_GROUP, events });
     if (lines.length > 0) this.#tell({ type: 'ScriptsLogged', lines });
     if (keys === 'lost') this.#tell({ type: 'WaitsLost' });
-    else if (keys.length > 0) this.#tell({ type: 'KeysReady', atUs: this.#nowUs, keys });
+    else if (keys.length > 0) {
+      this.#tell({ type: 'KeysReady', group: NO_GROUP, atUs: this.#nowUs, keys });
+    }
     this.#deliver();
   }
 }

@@ -53,6 +53,8 @@ export interface Part {
   readonly window: number;
   /** When it was submitted, by the node's monotonic clock, of a sample; 0 for the others. */
   readonly sampledMs?: number;
+  /** The time that another node has left for it; by default what this one gives to a command. */
+  readonly leftMs?: number;
 }
 
 /** Replies of a part, or a piece of them. */
@@ -138,6 +140,7 @@ export type ReplyFlow = ReplyCredit | RepliesAbandoned | StopWaiting | PassWait 
 /** Keys that clients wait for, and that were written by one transaction. */
 interface KeysReady {
   readonly type: 'KeysReady';
+  readonly group: GroupId;
   /** The transaction's time, the same on all nodes. */
   readonly atUs: number;
   readonly keys: readonly ReadyKey[];
@@ -151,6 +154,7 @@ interface WaitsLost {
 /** Keyspace events of one transaction, or of one part that has read. */
 interface KeysChanged {
   readonly type: 'KeysChanged';
+  readonly group: GroupId;
   readonly events: readonly Notification[];
 }
 
@@ -163,6 +167,7 @@ interface ScriptsLogged {
 /** Keys that were written: told before any answer that may show it. */
 interface KeysWritten {
   readonly type: 'KeysWritten';
+  readonly group: GroupId;
   readonly keys: Written;
   /** The connection of this node whose command has written them. */
   readonly by: number | undefined;

@@ -44,7 +44,16 @@ afterEach(() => {
 
 function open(changes: Partial<DataDirectoryOptions> = {}): DataDirectory {
   const directory = DataDirectory.open({
-    ...{ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8, closingMax: 2 },
+    ...{
+      path,
+      nodeId: 1,
+      members,
+      electorate,
+      initialRanges: 1,
+      replicationFactor: 9,
+      rangesMax: 8,
+      closingMax: 2,
+    },
     ...changes,
   });
   opened.push(directory);
@@ -160,7 +169,8 @@ describe('the topology', () => {
     writeFileSync(join(path, 'identity.json'), JSON.stringify({ ...identity(), topology }));
   }
 
-  const options = { members, electorate, initialRanges: 3, rangesMax: 8, closingMax: 2 };
+  const sizes = { initialRanges: 3, replicationFactor: 9, rangesMax: 8, closingMax: 2 };
+  const options = { members, electorate, ...sizes };
   const topology = formTopology(options, 'ab'.repeat(16));
 
   /** As a node whose cluster has been formed. */
@@ -187,7 +197,8 @@ describe('the topology', () => {
       '--initial-ranges',
       '--closing-max',
     ]);
-    expect(ignoredFlags({ ...options, rangesMax: 9 }, topology)).toEqual(['--ranges-max']);
+    const others = { ...options, rangesMax: 9, replicationFactor: 1 };
+    expect(ignoredFlags(others, topology)).toEqual(['--replication-factor', '--ranges-max']);
   });
 
   test('has ranges of all keys, and the meta group', () => {
@@ -293,7 +304,7 @@ describe('the lock', () => {
   test('held by another process: refused while it lives, free after kill -9', async () => {
     const script = `
       const { DataDirectory } = await import(${JSON.stringify(resolve('actors/process/disk/data-directory.ts'))});
-      DataDirectory.open(${JSON.stringify({ path, nodeId: 1, members, electorate, initialRanges: 1, rangesMax: 8, closingMax: 2 })});
+      DataDirectory.open(${JSON.stringify({ path, nodeId: 1, members, electorate, initialRanges: 1, replicationFactor: 9, rangesMax: 8, closingMax: 2 })});
       process.stdout.write('open');
       setInterval(() => undefined, 1000);`;
     const args = ['--import', 'tsx', '--input-type=module', '-e', script];

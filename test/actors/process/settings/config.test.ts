@@ -53,6 +53,7 @@ describe('a complete command line', () => {
       maxmemory: 0,
       electorate: [1, 2, 3],
       initialRanges: 1,
+      replicationFactor: 9,
       rangesMax: 1024,
       closingMax: 16,
       controllerLeaseMs: 5000,

@@ -1,5 +1,6 @@
 /** CLIENT TRACKING at one gateway: who hears of which keys, when, and in which form. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { NO_GROUP } from '../../../../actors/accord/topology/group-id.ts';
 import { Oracle } from '../../../storage/differential/oracle.ts';
 import { connectTo, HAS_REDIS } from '../../../storage/differential/redis-server.ts';
 import { parseReply, type Value } from '../../../storage/differential/replies.ts';
@@ -65,7 +66,7 @@ function tracked(harness: Harness, mode = ''): HarnessClient {
 
 /** The store has written keys; returns what the client hears. */
 function written(harness: Harness, client: HarnessClient, keys: string[] | 'all', by?: number) {
-  harness.gateway.answered({ type: 'KeysWritten', keys, by });
+  harness.gateway.answered({ type: 'KeysWritten', group: NO_GROUP, keys, by });
   harness.endTurn();
   return client.socket.text;
 }
