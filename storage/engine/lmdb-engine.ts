@@ -1,11 +1,9 @@
 /**
- * The engine on disk: LMDB, one environment per store. A flush is one LMDB write transaction that
- * the library executes on its own thread; this file only copies the captured entries to it. The
- * only importer of lmdb, and a production adapter: it may use setImmediate.
+ * The engine on disk: LMDB, one environment per store. This file reads, and encodes what a flush
+ * changes; the flush is one write transaction of the thread of commits. A production adapter: it
+ * may use setImmediate.
  */
-import { constants } from 'node:os';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import type {
   ChangedKey,
@@ -33,7 +31,10 @@ import {
   groupRowKey,
 } from './group-rows.ts';
 import { GroupTable } from './group-table.ts';
+import { LmdbChanges, PIECE_BYTES, Table } from './lmdb-changes.ts';
 import { checkElements, checkRows } from './lmdb-check.ts';
+import { LmdbCommitter } from './lmdb-committer.ts';
+import { type LmdbEnvironment, openEnvironment, type Rows } from './lmdb-environment.ts';
 import { lmdbHeaderProblem } from './lmdb-header.ts';
 import {
   bufferOf,
@@ -50,19 +51,12 @@ import { OpenSnapshots } from './open-snapshots.ts';
 import { readRecord, recordBytes, writeRecord } from './record.ts';
 import { databaseOfRow, PLAIN_KEY_BYTES_MAX, ROW_KEY_BYTES_MAX, writeRowKey } from './row-key.ts';
 
-/** Size of the pieces of memory that hold the encoded records. */
-const STAGING_BYTES = 256 * 1024;
-/** A longer record has memory of its own, and leaves the rest of the piece to those that follow. */
-const LONG_RECORD_BYTES = STAGING_BYTES / 4;
 /** Changes encoded in one turn, and between two checks of their size. */
 const STAGED_PER_TURN = 512;
 const STAGED_AT_ONCE = 32;
 
 /** Outside of a snapshot. */
 const NOW = {};
-
-/** The library reports the system's error numbers. */
-const { ENOSPC, EDQUOT } = constants.errno;
 
 interface LmdbEngineOptions {
   /** Created if absent. */
@@ -72,10 +66,10 @@ interface LmdbEngineOptions {
 }
 
 export class LmdbEngine implements Engine {
-  readonly #root: RootDatabase<Buffer, Uint8Array>;
-  readonly #data: Database<Buffer, Uint8Array>;
-  readonly #elements: Database<Buffer, Uint8Array>;
-  readonly #info: Database<Buffer, Uint8Array>;
+  readonly #environment: LmdbEnvironment;
+  readonly #data: Rows;
+  readonly #elements: Rows;
+  readonly #committer: LmdbCommitter;
   readonly #keyBytes = Buffer.alloc(ROW_KEY_BYTES_MAX);
   /** `#keys[n]` is the first n bytes of `#keyBytes`: a key costs no new view. */
   readonly #keys: (Buffer | undefined)[] = [];
@@ -84,7 +78,6 @@ export class LmdbEngine implements Engine {
   readonly #snapshots = new OpenSnapshots();
   #committing = false;
   #closing: Promise<void> | undefined;
-  #failed = false;
   #closed = false;
 
   /** Throws EngineError `HOLO_STORE_OPEN_FAILED` or `HOLO_STORE_DAMAGED`. */
@@ -97,18 +90,14 @@ export class LmdbEngine implements Engine {
       throw new EngineError('HOLO_STORE_DAMAGED', `${data} is damaged: ${problem}`);
     }
     try {
-      // With event-turn batching the library makes a promise of its own per batch, and nothing
-      // could catch it when a commit fails. Explicit batches are transactions without it.
-      const options = { noSubdir: false, maxDbs: 4, eventTurnBatching: false };
-      this.#root = open({ path: directory, ...options });
-      const form = { encoding: 'binary', keyEncoding: 'binary' } as const;
-      this.#data = this.#root.openDB('data', form);
-      this.#elements = this.#root.openDB('elements', form);
-      this.#info = this.#root.openDB('info', form);
+      this.#environment = openEnvironment(directory);
     } catch (error) {
       const what = `cannot open the store in ${directory}`;
       throw new EngineError('HOLO_STORE_OPEN_FAILED', what, { cause: error });
     }
+    this.#data = this.#environment.data;
+    this.#elements = this.#environment.elements;
+    this.#committer = new LmdbCommitter(directory);
     this.#groups = this.#readGroups();
   }
 
@@ -167,13 +156,13 @@ export class LmdbEngine implements Engine {
     this.#assertOpen();
     if (this.#snapshots.full) return undefined;
     // The transaction that the turn has read in may be older than the last commit.
-    this.#root.resetReadTxn();
-    const transaction = this.#root.useReadTransaction();
+    const { root, info } = this.#environment;
+    root.resetReadTxn();
     const source = {
       data: this.#rows(),
       elements: this.#elements as LmdbRows,
-      info: this.#info as LmdbRows,
-      transaction,
+      info: info as LmdbRows,
+      transaction: root.useReadTransaction(),
     };
     return new LmdbSnapshot(source, this.#snapshots);
   }
@@ -199,46 +188,41 @@ export class LmdbEngine implements Engine {
     this.#assertOpen();
     if (this.#committing) throw new Error('another commit is in progress');
     this.#committing = true;
-    const staged: Staged = {
-      data: new Staging(),
-      elements: new Staging(),
-      dropped: new DroppedRows(this.#groups, batches),
-    };
-    const finish = (error: EngineError | undefined): void => {
-      if (this.#closed) return;
-      this.#committing = false;
-      if (error === undefined) {
-        for (const batch of batches) this.#groups.committed(batch);
-        staged.dropped.committed();
-        this.#snapshots.committed();
-      }
-      done(error);
-    };
-    this.#stage(this.#steps(batches, staged), () => {
-      this.#write(batches, staged).then(
-        () => finish(undefined),
-        (cause: unknown) => {
-          this.#failed = true;
-          writeFailed(cause, finish);
-        },
-      );
+    const changes = new LmdbChanges();
+    const dropped = new DroppedRows(this.#groups, batches);
+    this.#stage(this.#steps(batches, changes, dropped), () => {
+      const clear = batches.some((batch) => this.#clearsAll(batch));
+      this.#committer.commit(clear, changes.take(), (error) => {
+        if (this.#closed) return;
+        this.#committing = false;
+        if (error === undefined) this.#committed(batches, dropped);
+        done(error);
+      });
     });
+  }
+
+  #committed(batches: readonly FlushBatch[], dropped: DroppedRows): void {
+    // The transaction that the turn has read in is older.
+    this.#environment.root.resetReadTxn();
+    for (const batch of batches) this.#groups.committed(batch);
+    dropped.committed();
+    this.#snapshots.committed();
   }
 
   close(closed?: () => void): void {
     if (!this.#closed) this.#snapshots.closeAll();
     this.#closed = true;
-    // After a failed commit the library's `close` never returns from its sync.
-    this.#closing ??= (this.#failed ? Promise.resolve() : this.#root.close()).finally(
-      this.#onClosed,
-    );
+    this.#closing ??= this.#committer
+      .close()
+      .then(() => this.#environment.root.close())
+      .finally(this.#onClosed);
     const end = closed ?? (() => undefined);
     this.#closing.then(end, end);
   }
 
   /**
    * Encodes the changes in pieces, one per turn: a flush may have a hundred thousand of them, and
-   * clients must not wait for that. The LMDB batch then only passes on the encoded bytes.
+   * clients must not wait for that. The thread of commits gets the encoded bytes.
    */
   #stage(steps: Generator<void, void, undefined>, staged: () => void): void {
     setImmediate(() => {
@@ -249,33 +233,45 @@ export class LmdbEngine implements Engine {
   }
 
   /** Yields after each piece. */
-  *#steps(batches: readonly FlushBatch[], staged: Staged): Generator<void, void, undefined> {
-    const { data, elements, dropped } = staged;
+  *#steps(
+    batches: readonly FlushBatch[],
+    changes: LmdbChanges,
+    dropped: DroppedRows,
+  ): Generator<void, void, undefined> {
     const whole = batches.some((batch) => this.#clearsAll(batch));
     let clears = whole;
     for (const { meta, databases } of batches) {
       for (const batch of databases) {
         clears ||= batch.clear;
         if (batch.clear && !whole) {
-          yield* removals(this.#data, batch.database, meta, data);
-          yield* removals(this.#elements, batch.database, meta, elements);
+          yield* removals(this.#data, batch.database, meta, (key) => {
+            changes.remove(Table.Data, key);
+          });
+          yield* removals(this.#elements, batch.database, meta, (key) => {
+            changes.remove(Table.Elements, key);
+          });
         }
-        yield* this.#changes(batch, staged);
+        yield* this.#changes(batch, changes);
       }
     }
     // The rows that are swept must not be among those that were cleared.
-    if (!clears) yield* dropped.sweep(this.#elements as LmdbRows, (key) => elements.remove(key));
+    if (!clears) {
+      yield* dropped.sweep(this.#elements as LmdbRows, (key) => {
+        changes.remove(Table.Elements, key);
+      });
+    }
+    for (const batch of batches) this.#stageGroup(changes, batch);
+    stageDropped(changes, dropped);
   }
 
-  *#changes(batch: DatabaseBatch, staged: Staged): Generator<void, void, undefined> {
-    const { data, elements } = staged;
+  *#changes(batch: DatabaseBatch, changes: LmdbChanges): Generator<void, void, undefined> {
     const { database } = batch;
-    yield* pieces(data, (limit) =>
-      batch.take(limit, (change, entry) => this.#stageChange(data, database, change, entry)),
+    yield* pieces(changes, (limit) =>
+      batch.take(limit, (change, entry) => this.#stageChange(changes, database, change, entry)),
     );
-    yield* pieces(elements, (limit) =>
+    yield* pieces(changes, (limit) =>
       batch.takeRows(limit, (of, order, name, value) => {
-        this.#stageElement(elements, of, order, name, value);
+        this.#stageElement(changes, of, order, name, value);
       }),
     );
   }
@@ -290,7 +286,7 @@ export class LmdbEngine implements Engine {
   }
 
   #stageChange(
-    staging: Staging,
+    changes: LmdbChanges,
     database: number,
     change: ChangedKey,
     entry: Entry | undefined,
@@ -298,17 +294,16 @@ export class LmdbEngine implements Engine {
     const { key, slot, place } = change;
     const keyBytes = this.#keyOf(database, key, slot, place);
     if (entry === undefined) {
-      staging.remove(keyBytes);
+      changes.remove(Table.Data, keyBytes);
       return;
     }
     const withKey = key.length > PLAIN_KEY_BYTES_MAX;
-    const record = staging.take(recordBytes(key, entry, withKey));
+    const record = changes.put(Table.Data, keyBytes, recordBytes(key, entry, withKey));
     writeRecord(record, key, place, entry, withKey);
-    staging.put(keyBytes, record);
   }
 
   #stageElement(
-    staging: Staging,
+    changes: LmdbChanges,
     of: CollectionRows,
     order: number,
     name: string,
@@ -318,57 +313,29 @@ export class LmdbEngine implements Engine {
     const prefixBytes = writePrefix(bytes, of);
     const key = bytes.subarray(0, writeElementKey(bytes, prefixBytes, order, name));
     if (value === undefined) {
-      staging.remove(key);
+      changes.remove(Table.Elements, key);
       return;
     }
-    const record = staging.take(elementBytes(prefixBytes, name, value));
+    const record = changes.put(Table.Elements, key, elementBytes(prefixBytes, name, value));
     writeElement(record, key, prefixBytes, name, value);
-    staging.put(key, record);
   }
 
-  /** Resolves when the transaction is on disk. */
-  async #write(batches: readonly FlushBatch[], staged: Staged): Promise<void> {
-    const data = this.#data;
-    const elements = this.#elements;
-    const committed = data.batch(() => {
-      if (batches.some((batch) => this.#clearsAll(batch))) {
-        watch(data.clearAsync());
-        watch(elements.clearAsync());
-      }
-      staged.data.writeTo(data);
-      staged.elements.writeTo(elements);
-      for (const batch of batches) this.#writeGroup(batch);
-      this.#writeDropped(staged.dropped);
-    });
-    await Promise.all([committed, data.flushed]);
-  }
-
-  #writeDropped({ added, finished }: DroppedRows): void {
-    const info = this.#info;
-    for (const { group, number } of finished) watch(info.remove(droppedRowKey(group, number)));
-    for (const { group, number, prefix } of added) {
-      watch(info.put(droppedRowKey(group, number), encodeDropped(prefix)));
-    }
-  }
-
-  #writeGroup({ meta, databases }: FlushBatch): void {
-    const info = this.#info;
+  #stageGroup(changes: LmdbChanges, { meta, databases }: FlushBatch): void {
     for (const block of meta.ended ? this.countsOf(meta.id) : []) {
-      watch(info.remove(blockRowKey(meta.id, block)));
+      changes.remove(Table.Info, blockRowKey(meta.id, block));
     }
     for (const { database, clear, blocks } of databases) {
       const before = clear ? this.countsOf(meta.id) : [];
       for (const block of before) {
-        if (block.database === database) watch(info.remove(blockRowKey(meta.id, block)));
+        if (block.database === database) changes.remove(Table.Info, blockRowKey(meta.id, block));
       }
       for (const [number, prefix] of clear ? this.#groups.rowsOf(meta.id).dropped : []) {
-        if (databaseOfRow(prefix) === database) watch(info.remove(droppedRowKey(meta.id, number)));
+        if (databaseOfRow(prefix) !== database) continue;
+        changes.remove(Table.Info, droppedRowKey(meta.id, number));
       }
-      for (const block of blocks) {
-        watch(info.put(blockRowKey(meta.id, block), encodeBlock(block)));
-      }
+      for (const block of blocks) putInfo(changes, blockRowKey(meta.id, block), encodeBlock(block));
     }
-    watch(info.put(groupRowKey(meta.id), encodeGroup(meta)));
+    putInfo(changes, groupRowKey(meta.id), encodeGroup(meta));
   }
 
   /** The LMDB key of a key: LMDB's order is the hash order. */
@@ -384,7 +351,7 @@ export class LmdbEngine implements Engine {
 
   #readGroups(): GroupTable {
     const table = new GroupTable();
-    for (const { key, value } of this.#info.getRange({})) {
+    for (const { key, value } of this.#environment.info.getRange({})) {
       decodeRow(bufferOf(key), bufferOf(value), table);
     }
     const written = table.keys;
@@ -406,26 +373,32 @@ export class LmdbEngine implements Engine {
   }
 }
 
-/** All that a commit writes. */
-interface Staged {
-  readonly data: Staging;
-  readonly elements: Staging;
-  readonly dropped: DroppedRows;
+function putInfo(changes: LmdbChanges, key: Buffer, row: Buffer): void {
+  changes.put(Table.Info, key, row.length).set(row);
+}
+
+function stageDropped(changes: LmdbChanges, { added, finished }: DroppedRows): void {
+  for (const { group, number } of finished) {
+    changes.remove(Table.Info, droppedRowKey(group, number));
+  }
+  for (const { group, number, prefix } of added) {
+    putInfo(changes, droppedRowKey(group, number), encodeDropped(prefix));
+  }
 }
 
 /** Stages what `take` gives until it is at its end; yields after each piece. */
 function* pieces(
-  staging: Staging,
+  changes: LmdbChanges,
   take: (limit: number) => number,
 ): Generator<void, void, undefined> {
   for (;;) {
-    const before = staging.bytes;
+    const before = changes.bytes;
     let taken = 0;
     let left = STAGED_PER_TURN;
     do {
       taken = take(STAGED_AT_ONCE);
       left -= taken;
-    } while (taken > 0 && left > 0 && staging.bytes - before < STAGING_BYTES);
+    } while (taken > 0 && left > 0 && changes.bytes - before < PIECE_BYTES);
     if (taken === 0) return;
     yield;
   }
@@ -433,16 +406,16 @@ function* pieces(
 
 /** Removes all rows of an interval of slots: LMDB has no step for that. */
 function* removals(
-  rows: Database<Buffer, Uint8Array>,
+  rows: Rows,
   database: number,
   slots: GroupSlots,
-  staging: Staging,
+  remove: (key: Uint8Array) => void,
 ): Generator<void, void, undefined> {
   const { start, end } = rowsBetween(database, ...positionsOf(slots));
   let from = { start, exclusiveStart: false };
   for (;;) {
     const keys = reading(() => [...rows.getKeys({ ...from, end, limit: STAGED_PER_TURN })]);
-    for (const key of keys) staging.remove(key);
+    for (const key of keys) remove(key);
     const last = keys.at(-1);
     if (keys.length < STAGED_PER_TURN || last === undefined) return;
     from = { start: Buffer.from(last), exclusiveStart: true };
@@ -450,75 +423,7 @@ function* removals(
   }
 }
 
-/** Encoded changes. The library's thread reads the memory later: never write it twice. */
-class Staging {
-  readonly keys: Buffer[] = [];
-  /** The record of each key; `undefined` to remove the key. */
-  readonly records: (Buffer | undefined)[] = [];
-  bytes = 0;
-  #piece = Buffer.alloc(0);
-  #used = 0;
-
-  remove(key: Uint8Array): void {
-    this.keys.push(this.#copy(key));
-    this.records.push(undefined);
-  }
-
-  /** The record comes from `take`. */
-  put(key: Uint8Array, record: Buffer): void {
-    this.keys.push(this.#copy(key));
-    this.records.push(record);
-  }
-
-  #copy(key: Uint8Array): Buffer {
-    const copy = this.take(key.length);
-    copy.set(key);
-    return copy;
-  }
-
-  writeTo(database: Database<Buffer, Uint8Array>): void {
-    this.keys.forEach((key, i) => {
-      const record = this.records[i];
-      watch(record === undefined ? database.remove(key) : database.put(key, record));
-    });
-  }
-
-  take(bytes: number): Buffer {
-    if (bytes > LONG_RECORD_BYTES) {
-      this.bytes += bytes;
-      return Buffer.allocUnsafeSlow(bytes);
-    }
-    if (this.#used + bytes > this.#piece.length) {
-      this.#piece = Buffer.allocUnsafeSlow(STAGING_BYTES);
-      this.#used = 0;
-    }
-    const view = this.#piece.subarray(this.#used, this.#used + bytes);
-    this.#used += bytes;
-    this.bytes += bytes;
-    return view;
-  }
-}
-
-/** The batch's own promise reports the result of its parts. */
-function watch(part: Promise<unknown>): void {
-  void part;
-}
-
-function writeFailed(cause: unknown, finish: (error: EngineError) => void): void {
-  const tell = (reason: unknown): void => {
-    const what = `a flush was not written: ${reason instanceof Error ? reason.message : reason}`;
-    const { code } = (reason ?? {}) as { code?: unknown };
-    const full = code === ENOSPC || code === EDQUOT;
-    const kind = full ? 'HOLO_STORE_DISK_FULL' : 'HOLO_STORE_WRITE_FAILED';
-    finish(new EngineError(kind, what, { cause: reason }));
-  };
-  // The library keeps the reason in a second promise, which must not go unhandled.
-  const reason = (cause as { commitError?: Promise<unknown> } | undefined)?.commitError;
-  if (reason === undefined) tell(cause);
-  else reason.then(tell, tell);
-}
-
-function entryCount(database: Database<Buffer, Uint8Array>): number {
+function entryCount(database: Rows): number {
   const stats = database.getStats() as { entryCount?: unknown };
   return Number(stats.entryCount);
 }

@@ -7,7 +7,7 @@ const OWNED_PACKAGES: Readonly<Record<string, readonly string[]>> = {
   nact: ['actors/runtime/nact-shim.ts'],
   'cbor-x': ['transport/cbor.ts'],
   ws: ['transport/console/console-server.ts'],
-  lmdb: ['storage/engine/lmdb-engine.ts'],
+  lmdb: ['storage/engine/lmdb-environment.ts'],
   'prom-client': ['transport/http/metrics.ts', 'transport/http/counted-histogram.ts'],
 };
 
