@@ -53,17 +53,13 @@ describe('keys that a function finds', () => {
     expect(partOf('EVAL x 0')).toMatchObject(without);
   });
 
-  test('that show while a command runs: it travels alone, and a block takes all keys', () => {
+  test('that show while a command runs: others travel with it, and a block takes all keys', () => {
     const gateway = harness();
     const client = gateway.client();
     client.send('SET a 1\r\nSORT l BY w* STORE d\r\nSET b 2\r\n');
     const { parts } = gateway.coordinator;
-    expect(parts.map(({ count, readOnly }) => [count, readOnly])).toEqual([
-      [1, false],
-      [1, false],
-      [1, false],
-    ]);
-    expect(parts[1]?.participants).toEqual(['l', 'd'].map(slotOfText));
+    expect(parts.map(({ count, readOnly }) => [count, readOnly])).toEqual([[3, false]]);
+    expect(parts[0]?.participants).toEqual(['a', 'l', 'd', 'b'].map(slotOfText));
     client.send('MULTI\r\nSORT_RO l BY w*\r\nEXEC\r\n');
     expect(parts.at(-1)).toMatchObject({ wholeStore: true, readOnly: false });
     expect(partOf('SORT_RO l BY nosort')).toMatchObject({ readOnly: true, wholeStore: false });
