@@ -136,7 +136,8 @@ class ProductionNode implements RunningNode {
       keys: this.#peerProof.frameKeys,
       wallUs: () => clock.wallUs(),
       onFailed: (reason) => this.#fail(reason),
-      ownsProcess,
+      // A node that forms its cluster begins again in this process, and loads once more.
+      ownsProcess: ownsProcess && this.#storage.directory.topology !== undefined,
       logger,
     });
     this.#peerProof.follow(() => {
