@@ -8,7 +8,7 @@ import { HOST, TestCluster } from './harness.ts';
 import { Load } from './load.ts';
 
 const RANGES = 16;
-const KEYS = 20;
+const KEYS = 12;
 const NODES = [1, 2, 3, 4, 5];
 
 let cluster: TestCluster;
@@ -150,14 +150,14 @@ test('the cache of a client follows writes to all ranges', async () => {
   const url = `redis://${HOST}:${cluster.node(1).redisPort}`;
   const cached = createClient({ url, RESP: 3, clientSideCache });
   await cached.connect();
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 2; round += 1) {
     for (let key = 0; key < 16; key += 1) {
       await client(2).must('SET', `cached-${key}`, `${round}`);
       await expect.poll(() => cached.get(`cached-${key}`)).toBe(`${round}`);
       expect(await cached.get(`cached-${key}`)).toBe(`${round}`);
     }
   }
-  expect(clientSideCache.stats().hitCount).toBeGreaterThan(40);
+  expect(clientSideCache.stats().hitCount).toBeGreaterThan(25);
   cached.destroy();
 }, 60_000);
 
@@ -188,7 +188,7 @@ test('a member is killed under load: nothing is lost, nothing done twice', async
   await cluster.node(3).kill();
   await new Promise((resolve) => setTimeout(resolve, 1_000));
   for (const id of [1, 2, 4, 5]) {
-    for (let key = 0; key < 16; key += 1) await client(id).must('SET', `key-${key}`, `${id}`);
+    for (let key = 0; key < 8; key += 1) await client(id).must('SET', `key-${key}`, `${id}`);
   }
   cluster.node(3).start();
   await cluster.node(3).ready();
