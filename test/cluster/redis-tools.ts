@@ -8,7 +8,8 @@ export interface ToolResult {
 }
 
 export function hasTool(name: string): boolean {
-  const { error, status } = spawnSync(name, ['--version'], { timeout: 5_000, stdio: 'ignore' });
+  const version = name === 'go' ? 'version' : '--version';
+  const { error, status } = spawnSync(name, [version], { timeout: 5_000, stdio: 'ignore' });
   return error === undefined && status === 0;
 }
 
