@@ -17,7 +17,7 @@ import type { SideEffects } from '../../storage/keyspace/side-effects.ts';
 import { firstSlotOf } from '../../storage/keyspace/slots.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { WaitId } from '../../storage/keyspace/waited-keys.ts';
-import type { ReadOutcome, StateMachine } from '../../storage/state-machine.ts';
+import type { StateMachine } from '../../storage/state-machine.ts';
 import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
 import { isUnitHead } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
@@ -58,9 +58,9 @@ import type {
   CoordinatorActorMessage,
   ExecutorMessage,
   OutsideRun,
-  ReadDone,
   ReplicaActorMessage,
 } from './messages.ts';
+import { type Reading, ReadRuns, readingOf } from './read-runs.ts';
 import { TxnTrace } from './txn-trace.ts';
 
 export interface RunningOptions {
@@ -118,9 +118,6 @@ const NO_SLOTS: readonly number[] = [];
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
-/** With more commands, a read waits for its turn. */
-const AHEAD_COMMANDS_MAX = 1_024;
-
 type Execute = Extract<ExecutorMessage, { readonly type: 'Execute' }>;
 type Read = Extract<ExecutorMessage, { readonly type: 'Read' }>;
 type ReadAt = Extract<ExecutorMessage, { readonly type: 'ReadAt' }>;
@@ -162,29 +159,6 @@ interface Application {
   sink: ReplySink;
 }
 
-/** The parts behind one barrier on their way, part by part. */
-interface Reading {
-  readonly type: 'Reading';
-  /** It may begin while the read waits. */
-  readonly group: GroupId;
-  readonly token: number;
-  readonly barrierSequence: number;
-  readonly parts: readonly Part[];
-  /** Places of parts that need a transaction, */
-  readonly expired: number[];
-  /** and of those whose slots were written since the barrier. */
-  readonly uncovered: number[];
-  /** The part that is next, or under way. */
-  index: number;
-  isWithinPart: boolean;
-  /** Where in the part the next command begins, and how many are left. */
-  at: number;
-  left: number;
-  /** Some steps of a command have run. */
-  isWithinCommand: boolean;
-  nowMs: number;
-}
-
 export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #context: ActorContext<ExecutorMessage>;
   readonly #options: RunningOptions;
@@ -201,12 +175,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Those of the part that is applied, perhaps over several turns. */
   readonly #writer = new ReplyWriter(2);
   readonly #renderer = new PartRenderer(this.#writer);
-  /** Those of the reads in turn, perhaps over several turns too. */
-  readonly #readArgs = new Arguments();
-  readonly #readRenderer = new PartRenderer(new ReplyWriter(2));
-  /** Those of listings, and of reads ahead of what waits. */
-  readonly #aheadArgs = new Arguments();
-  readonly #aheadRenderer = new PartRenderer(new ReplyWriter(2));
+  /** Those of listings. */
+  readonly #listRenderer = new PartRenderer(new ReplyWriter(2));
+  readonly #reads: ReadRuns;
   readonly #trace: TxnTrace;
   readonly #held: HeldReplies;
   readonly #listings: KeyListings;
@@ -219,8 +190,6 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #handed: (Execute | ReadAt | Reading)[] = [];
   /** The transaction that waits: for a flush between two of its units, or for the next slice. */
   #halfDone: Application | undefined;
-  /** The reads that wait for the next slice; nothing is applied meanwhile. */
-  #reading: Reading | undefined;
   /** Slots of the executions that wait in `#handed`; unknown until a read asks. */
   #waitingSlots: Set<number> | 'all' | undefined;
   readonly #slice: ApplySlice;
@@ -234,7 +203,6 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #outside: OutsideRun[] = [];
   /** Slots that the first command of the part that runs has met, and that its footprint lacks. */
   #outsideSlots: OutsideRun['slots'] = NO_SLOTS;
-  #readsDone: ReadDone[] = [];
   #proceedWithFlush: (() => void) | undefined;
   #notBeforeMs = 0;
   #nextFlushMs: number;
@@ -247,8 +215,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#coordinator = context.outlet(options.coordinator);
     const { keptReplyBytesMax } = options;
     this.#writer.keptBytesMax = keptReplyBytesMax;
-    this.#readRenderer.writer.keptBytesMax = keptReplyBytesMax;
-    this.#aheadRenderer.writer.keptBytesMax = keptReplyBytesMax;
+    this.#listRenderer.writer.keptBytesMax = keptReplyBytesMax;
     this.#replyTooLong = `ERR the reply needs more than ${keptReplyBytesMax} bytes: ask for less`;
     this.#generation = context.incarnation;
     this.#engine = new LogFirstEngine(opened, (proceed) => this.#awaitLog(proceed));
@@ -273,6 +240,16 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     });
     this.#bigKeys = new BigKeySearch(() => context.clock.monotonicMs());
     this.#slice = new ApplySlice(() => context.clock.monotonicMs(), options.sliceCommandsMax);
+    this.#reads = new ReadRuns({
+      keptReplyBytesMax,
+      nowMs: options.nowMs,
+      groupOf: (reading) => this.#memberOf(reading),
+      ran: () => this.#slice.ran(),
+      hasTime: () => this.#hasTime(),
+      mayReadOn: (renderer, part, args) => this.#mayReadOn(renderer, part, args),
+      reply: (renderer, part) => this.#reply(renderer, part),
+      tellEvents: (reading, from) => this.#tellEvents(this.#memberOf(reading), from),
+    });
     this.#nextFlushMs = context.clock.monotonicMs() + options.flushEveryMs;
     options.watch?.(this.#machines);
     this.#follow(options.table());
@@ -349,7 +326,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   #isHalfWay(): boolean {
-    return this.#halfDone !== undefined || this.#reading !== undefined;
+    return this.#halfDone !== undefined || this.#reads.isHalfWay;
   }
 
   /** Applies the executions handed over while there is room for their changes. */
@@ -357,7 +334,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (this.#isPaused) return;
     this.#slice.begin();
     for (;;) {
-      if (this.#reading !== undefined && !this.#readOn(this.#reading)) return;
+      if (!this.#reads.goOn()) return;
       if (this.#halfDone !== undefined && !this.#goOn(this.#halfDone)) return;
       const next = this.#handed[0];
       if (next === undefined) return;
@@ -372,10 +349,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   #take(next: Execute | ReadAt | Reading): void {
-    if (next.type === 'Reading') {
-      this.#reading = next;
-      return;
-    }
+    if (next.type === 'Reading') return this.#reads.begin(next);
     // It has arrived twice, and the engine knows the end of its group.
     if (!this.#members.has(next.group) && this.#machines.hasEnded(next.group)) return;
     const member = this.#memberOf(next);
@@ -437,59 +411,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
    */
   #readAhead(reading: Reading): boolean {
     this.#waitingSlots ??= this.#slotsWaiting();
-    const waiting = this.#waitingSlots;
-    if (waiting === 'all') return false;
-    const isFree = ({ wholeStore, participants }: Part): boolean =>
-      !wholeStore && !participants.some((slot) => waiting.has(slot));
-    if (!reading.parts.every(isFree)) return false;
-    reading.nowMs = this.#options.nowMs();
-    for (; reading.index < reading.parts.length; reading.index += 1) {
-      const part = reading.parts[reading.index] as Part;
-      if (this.#isCovered(reading, part) && !this.#readPartAhead(reading, part)) return false;
-    }
+    if (!this.#reads.readAhead(reading, this.#waitingSlots)) return false;
     this.#taken += 1;
-    this.#readsEnded(reading);
     return true;
-  }
-
-  #readsEnded({ token, expired, uncovered }: Reading): void {
-    this.#readsDone.push({ token, expired, uncovered });
-  }
-
-  /** `false`: it takes long, and waits for its turn. */
-  #readPartAhead(reading: Reading, part: Part): boolean {
-    if (part.count > AHEAD_COMMANDS_MAX) return false;
-    const args = this.#aheadArgs;
-    const renderer = this.#aheadRenderer;
-    const { writer } = renderer;
-    const member = this.#memberOf(reading);
-    const { machine } = member;
-    const before = machine.eventCount;
-    renderer.begin(part);
-    let at = 0;
-    for (let left = part.count; left > 0; left -= 1) {
-      at = args.next(part.bytes, at);
-      renderer.next();
-      const outcome = machine.readBetween(args, reading.nowMs, writer);
-      if (outcome !== 'done') {
-        writer.cutBack(0);
-        machine.takeEvents(before);
-        if (outcome === 'transaction') reading.expired.push(reading.index);
-        return outcome === 'transaction';
-      }
-      if (!this.#mayReadOn(renderer, part, args)) break;
-    }
-    this.#tellEvents(member, before);
-    this.#reply(renderer, part);
-    return true;
-  }
-
-  /** `false`: some slot of the part was written since the barrier. */
-  #isCovered(reading: Reading, part: Part): boolean {
-    const { barrierSequence, uncovered, index } = reading;
-    const isCovered = this.#memberOf(reading).slots.covers(part.participants, barrierSequence);
-    if (!isCovered) uncovered.push(index);
-    return isCovered;
   }
 
   #slotsWaiting(): Set<number> | 'all' {
@@ -720,7 +644,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #listed(part: Part, outcome: readonly string[] | 'too long' | 'lost'): void {
     if (outcome === 'lost') return this.#fail(part, REFUSED.listing);
     if (outcome === 'too long') return this.#fail(part, this.#replyTooLong);
-    const renderer = this.#aheadRenderer;
+    const renderer = this.#listRenderer;
     const { writer } = renderer;
     renderer.begin(part);
     renderer.next();
@@ -735,64 +659,6 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   #fail({ unit, part }: Part, line: string): void {
     this.#answer({ type: 'PartFailed', unit, part, line });
-  }
-
-  /** Goes on with reads in their turn; `false`: the rest waits for the next slice. */
-  #readOn(reading: Reading): boolean {
-    for (; reading.index < reading.parts.length; reading.index += 1) {
-      const part = reading.parts[reading.index] as Part;
-      if (!reading.isWithinPart) {
-        reading.nowMs = this.#options.nowMs();
-        if (!this.#isCovered(reading, part)) continue;
-        this.#readRenderer.begin(part);
-        reading.at = 0;
-        reading.left = part.count;
-      }
-      reading.isWithinPart = !this.#readPart(reading, part);
-      if (reading.isWithinPart) return false;
-    }
-    this.#reading = undefined;
-    this.#readsEnded(reading);
-    return true;
-  }
-
-  /** `false`: the rest of the part waits for the next slice. */
-  #readPart(reading: Reading, part: Part): boolean {
-    const renderer = this.#readRenderer;
-    for (;;) {
-      const outcome = this.#readCommand(reading, part);
-      if (outcome === 'transaction') {
-        // A key is past its deadline, and only a transaction may decide that it is gone.
-        renderer.writer.cutBack(0);
-        this.#memberOf(reading).machine.takeEvents();
-        reading.expired.push(reading.index);
-        return true;
-      }
-      const isOver = outcome === 'done' && !this.#mayReadOn(renderer, part, this.#readArgs);
-      if (isOver || (outcome === 'done' && reading.left === 0)) break;
-      if (!this.#hasTime()) return false;
-    }
-    this.#tellEvents(this.#memberOf(reading));
-    this.#reply(renderer, part);
-    return true;
-  }
-
-  /** Begins the next command of the part, or goes on with the one that has begun. */
-  #readCommand(reading: Reading, part: Part): ReadOutcome {
-    const { machine } = this.#memberOf(reading);
-    const args = this.#readArgs;
-    let outcome: ReadOutcome;
-    if (reading.isWithinCommand) {
-      outcome = machine.moreOfRead();
-    } else {
-      reading.at = args.next(part.bytes, reading.at);
-      reading.left -= 1;
-      this.#readRenderer.next();
-      outcome = machine.startRead(args, reading.nowMs, this.#readRenderer.writer);
-    }
-    reading.isWithinCommand = outcome === 'more';
-    this.#slice.ran();
-    return outcome;
   }
 
   /** `false`: the replies of the part are long, and the rest is another one. */
@@ -848,12 +714,11 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const outside = this.#outside;
     if (outside.length > 0) coordinator.send({ type: 'Outside', runs: outside });
     if (keys.length > 0) coordinator.send({ type: 'Executed', keys });
-    const reads = this.#readsDone;
+    const reads = this.#reads.takeDone();
     if (reads.length > 0) coordinator.send({ type: 'ReadsDone', reads });
     this.#takenTold = count;
     this.#executedKeys = [];
     this.#outside = [];
-    this.#readsDone = [];
   }
 
   #considerFlush(): void {
@@ -1041,17 +906,6 @@ function waitingFor(machine: StateMachine, part: Part): PartReplies['waiting'] {
 
 function waitIdOf({ connection, sequence }: UnitId): WaitId {
   return { connection, attempt: sequence };
-}
-
-function readingOf(
-  group: GroupId,
-  token: number,
-  barrierSequence: number,
-  parts: readonly Part[],
-): Reading {
-  const place = { index: 0, at: 0, left: 0, isWithinPart: false, isWithinCommand: false };
-  const lists = { parts, expired: [], uncovered: [] };
-  return { type: 'Reading', group, token, barrierSequence, nowMs: 0, ...lists, ...place };
 }
 
 /** The slots of all groups; undefined: all slots. */

@@ -798,8 +798,8 @@ export const MUTANTS: readonly Mutant[] = [
     also: [
       {
         file: 'actors/store/running-executor.ts',
-        find: 'import type { ReadOutcome, StateMachine } from',
-        replace: 'import { type ReadOutcome, StateMachine } from',
+        find: 'import type { StateMachine } from',
+        replace: 'import { StateMachine } from',
       },
       {
         file: 'storage/state-machine.ts',

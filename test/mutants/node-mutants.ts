@@ -552,7 +552,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     name: 'read_ahead_of_its_writes',
     accordItem:
       'reads: what waits at the executor is applied first where it has a slot of the read',
-    file: 'actors/store/running-executor.ts',
+    file: 'actors/store/read-runs.ts',
     find: '!wholeStore && !participants.some((slot) => waiting.has(slot));',
     replace: '!wholeStore;',
     why: 'a read does not wait for the writes of its key that wait for a flush',

@@ -22,7 +22,7 @@ function read(path: string): Text {
   return { path, text: readFileSync(join(ROOT, path), 'utf8') };
 }
 
-const paths = ['docs', ...ROOMS]
+const paths = ['docs', 'examples', ...ROOMS]
   .flatMap((room) =>
     readdirSync(join(ROOT, room), { recursive: true, encoding: 'utf8' }).map((name) =>
       join(room, name),
@@ -34,7 +34,9 @@ const all = [...paths, ...top];
 const known = new Set(all);
 const folders = new Set(all.map((path) => dirname(path)));
 
-const documents = all.filter((path) => /^(docs\/[^/]+|README|CHANGELOG)\.md$/.test(path)).map(read);
+const documents = all
+  .filter((path) => /^(docs\/[^/]+|(examples\/)?README|CHANGELOG)\.md$/.test(path))
+  .map(read);
 /** Files that cite the documents: the program, its tests, and the stories. */
 const sources = paths.filter((path) => /\.(ts|c|h)$|^test\/stories\/.*\.txt$/.test(path)).map(read);
 
