@@ -4,7 +4,8 @@
  */
 import type { RowChange } from '../../storage/cluster-settings.ts';
 import type { TopologyRules } from '../../storage/topology-rules.ts';
-import { apply } from './apply.ts';
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { type Applied, apply } from './apply.ts';
 import type { Domain, MetaCommand } from './meta-command.ts';
 import type { Job, Lease, MetaState } from './meta-state.ts';
 import type { Topology } from './topology.ts';
@@ -36,22 +37,20 @@ export function encodeCommand(command: MetaCommand): string {
 
 export const TOPOLOGY_RULES: TopologyRules = (row, text, executeAt) => {
   const before = metaStateOf(row);
-  const command = commandOf(text);
   const answer = before?.topology.lastChange ?? 0;
-  if (command === undefined) return { changes: [], refused: 'no command', answer };
-  const { state, refused } = apply(before, command, executeAt);
+  const { state, refused } = applied(before, text, executeAt);
   if (refused !== undefined || state === undefined) {
     return { changes: [], refused: refused ?? 'no topology', answer };
   }
   return { changes: rowsOf(state, before), answer: state.topology.lastChange };
 };
 
-function commandOf(text: string): MetaCommand | undefined {
+/** A text that is no command, or lacks a field of it, must not end all replicas at its place. */
+function applied(before: MetaState | undefined, text: string, executeAt: Timestamp): Applied {
   try {
-    const command: unknown = JSON.parse(text);
-    return typeof command === 'object' && command !== null ? (command as MetaCommand) : undefined;
+    return apply(before, JSON.parse(text) as MetaCommand, executeAt);
   } catch {
-    return undefined;
+    return { state: before, refused: 'no command' };
   }
 }
 

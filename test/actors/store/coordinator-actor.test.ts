@@ -672,3 +672,25 @@ describe('keys past their deadline', () => {
     expect(bench.begun).toEqual([]);
   });
 });
+
+test('a change of the topology is a transaction of the meta group, and its end is told once', () => {
+  const bench = new Bench({ groups: [GROUP, META] });
+  const ask = (token: number): Part => {
+    bench.tell({ type: 'ProposeTopology', token, command: '{}' });
+    const expected = bench.of('Expect') as { readonly parts: readonly Part[] }[];
+    return expected.at(-1)?.parts[0] ?? partOf({});
+  };
+  const first = ask(7);
+  expect(first.groups).toEqual([META.id]);
+  expect(Buffer.from(first.bytes).toString()).toContain('HOLO.TOPOLOGY');
+  bench.tell(answerOf(first.unit, ':3\r\n')).tell(answerOf(first.unit, ':3\r\n'));
+  bench.tell(answerOf(ask(8).unit, '-ERR topology: the change is paused\r\n'));
+  bench.tell(answerOf(ask(9).unit, '-OOM no room\r\n'));
+  bench.tell({ type: 'PartFailed', unit: ask(10).unit, part: 0, line: 'BUSY refused' });
+  expect(bench.proposed).toEqual([
+    { token: 7, outcome: { type: 'done', change: 3 } },
+    { token: 8, outcome: { type: 'refused', why: 'the change is paused' } },
+    { token: 9, outcome: { type: 'unknown', why: 'OOM no room' } },
+    { token: 10, outcome: { type: 'unknown', why: 'BUSY refused' } },
+  ]);
+});
