@@ -148,6 +148,15 @@ export class NodeReport {
     };
   }
 
+  #rangeSamples() {
+    const { topology, node } = this.#source;
+    return node.groups.map(({ id }) => {
+      const { keys = 0, bytes = 0, appliedSequence = 0 } = this.#rangeHere(id);
+      const { phase } = changeOf(topology, id);
+      return { range: id.range, keys, bytes, appliedSequence, phase };
+    });
+  }
+
   #controllers(): TopologyReport['controllers'] {
     const { node } = this.#source;
     const { leases = [], pausedControllers = [] } = node.topology.state ?? {};
@@ -225,6 +234,7 @@ export class NodeReport {
       },
       diskProblems: () => this.#diskProblems(),
       holofast: () => this.#source.holofast,
+      ranges: () => this.#rangeSamples(),
       unrouted: () => this.#source.node.unrouted,
     });
   }

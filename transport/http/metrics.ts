@@ -39,6 +39,16 @@ interface LinkSample {
   readonly queuedBytes: number;
 }
 
+interface RangeSample {
+  readonly range: number;
+  readonly keys: number;
+  readonly bytes: number;
+  /** Transactions applied. */
+  readonly appliedSequence: number;
+  /** As the topology has it: stable, intended or closing. */
+  readonly phase: string;
+}
+
 /** Read at a scrape; an absent source is not exported. */
 interface MetricSources {
   readonly actors?: () => Iterable<ActorSample>;
@@ -70,6 +80,8 @@ interface MetricSources {
   /** Of the admin port. */
   readonly refusedLogins?: () => number;
   readonly holofast?: () => HoloFastStatus;
+  /** Of the ranges that are here, by slot. */
+  readonly ranges?: () => readonly RangeSample[];
   /** Of peers, for channels and groups that are not served here. */
   readonly unrouted?: () => Iterable<
     readonly [peer: number, counts: { readonly channel: number; readonly group: number }]
@@ -77,6 +89,8 @@ interface MetricSources {
 }
 
 const PREFIX = 'holostore_';
+/** Ranges with values of their own; the others are summed up as `others`. */
+const RANGES_SHOWN = 128;
 /** Seconds: 50 us to 10 s. */
 const LATENCY_BOUNDS = [
   0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5,
@@ -237,6 +251,24 @@ export class NodeMetrics {
     }
   }
 
+  #ranges(read: () => readonly RangeSample[]): void {
+    const perRange = (name: string, help: string, of: (sample: RangeSample) => number): void => {
+      this.#gauge(name, help, ['range'], (gauge) => {
+        for (const [at, sample] of read().entries()) {
+          const range = at < RANGES_SHOWN ? String(sample.range) : 'others';
+          gauge.inc({ range }, of(sample));
+        }
+      });
+    };
+    perRange('range_keys', 'Keys of a range', ({ keys }) => keys);
+    perRange('range_bytes', 'Bytes of keys and values of a range', ({ bytes }) => bytes);
+    const applied = 'Transactions of a range that are applied';
+    perRange('range_applied_transactions', applied, ({ appliedSequence }) => appliedSequence);
+    this.#gauge('ranges', 'Ranges, by what is done to them', ['phase'], (gauge) => {
+      for (const { phase } of read()) gauge.inc({ phase }, 1);
+    });
+  }
+
   #sources(sources: MetricSources): void {
     const { actors, deadLetters, links } = sources;
     if (actors !== undefined) {
@@ -259,6 +291,7 @@ export class NodeMetrics {
     }
     if (links !== undefined) this.#links(links);
     if (sources.holofast !== undefined) this.#holofast(sources.holofast);
+    if (sources.ranges !== undefined) this.#ranges(sources.ranges);
     this.#strangers(sources);
     const { diskProblems } = sources;
     const { expiredKeys } = sources;

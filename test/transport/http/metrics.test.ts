@@ -139,6 +139,28 @@ describe('present values', () => {
     expect(second).toMatch(/^holostore_clock_offset_seconds NaN$/im);
   });
 
+  test('ranges have values of their own, but for a bounded number of them', async () => {
+    const ranges = Array.from({ length: 130 }, (_, at) => ({
+      ...{ range: at + 1, keys: 2, bytes: 10, appliedSequence: 3 },
+      phase: at === 7 ? 'closing' : 'stable',
+    }));
+    const metrics = new NodeMetrics({ ranges: () => ranges }, false);
+    const told = lines(await metrics.text());
+    expect(told).toEqual(
+      expect.arrayContaining([
+        'holostore_range_keys{range="128"} 2',
+        'holostore_range_keys{range="others"} 4',
+        'holostore_range_bytes{range="others"} 20',
+        'holostore_range_applied_transactions{range="1"} 3',
+        'holostore_ranges{phase="stable"} 129',
+        'holostore_ranges{phase="closing"} 1',
+      ]),
+    );
+    expect(told.filter((line) => line.startsWith('holostore_range_keys{'))).toHaveLength(129);
+    // Read anew at each scrape.
+    expect(lines(await metrics.text())).toEqual(told);
+  });
+
   test('the process is measured, its event loop too', async () => {
     const text = await new NodeMetrics({}).text();
     expect(text).toContain('process_resident_memory_bytes');
