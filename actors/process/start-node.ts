@@ -38,6 +38,7 @@ import { HoloFast } from './holofast.ts';
 import { LogRing } from './log-ring.ts';
 import { NodeReport, type ReportedNode } from './node-report.ts';
 import { NodeTraces } from './node-traces.ts';
+import { probePort } from './port-probe.ts';
 import { derivedMemoryBytes } from './process-memory.ts';
 import { EXIT_DATA_REFUSED, EXIT_FORMED, isDataRefused, type RunningNode } from './running-node.ts';
 import { AdminProof } from './security/admin-proof.ts';
@@ -160,8 +161,13 @@ class ProductionNode implements RunningNode {
   }
 
   async #listen(): Promise<void> {
-    await Promise.all([this.#network.listening(), this.#admin.listen()]);
     const { nodeId, listenRedis, listenPeer, listenAdmin } = this.#config;
+    // Clients come once the cluster is formed; a port that is in use is told at once.
+    const isFormed = this.#storage.directory.topology !== undefined;
+    const redisPort = isFormed
+      ? undefined
+      : probePort('Redis clients', listenRedis, '--listen-redis');
+    await Promise.all([this.#network.listening(), this.#admin.listen(), redisPort]);
     const redis = formatEndpoint(listenRedis);
     const peer = formatEndpoint(listenPeer);
     const admin = formatEndpoint(listenAdmin);
@@ -253,6 +259,7 @@ class ProductionNode implements RunningNode {
       listen: listenPeer,
       members: initialMembers,
       verifyPeer: (peer) => passwords.objection(peer) ?? directory.verifyPeer(peer),
+      otherDisk: (peer) => directory.otherDisk(peer),
       incarnations: directory.peerIncarnations,
       log: this.#logger,
       security: this.#peerProof.security,

@@ -43,6 +43,8 @@ export interface TcpNetworkOptions {
    * that a greeting needs.
    */
   readonly verifyPeer: (hello: PeerHello) => string | undefined;
+  /** The same of a disk that is known to be another one, before anything else is looked at. */
+  readonly otherDisk?: (hello: PeerHello) => string | undefined;
   /** Highest incarnations known from earlier runs, by node id. Default: none is known. */
   readonly incarnations?: ReadonlyMap<number, number>;
   readonly log: NetworkLog;
@@ -388,7 +390,8 @@ export class TcpNetwork implements PeerNetwork {
         'one of them has lost its data directory, or has that of another cluster'
       );
     }
-    const reasonAgainst = this.#examineIncarnation(hello);
+    // An emptied directory counts its starts anew.
+    const reasonAgainst = this.#options.otherDisk?.(hello) ?? this.#examineIncarnation(hello);
     if (reasonAgainst !== undefined) return reasonAgainst;
     const reason = this.#options.verifyPeer(hello);
     if (reason === undefined) {

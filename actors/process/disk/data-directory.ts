@@ -186,13 +186,8 @@ export class DataDirectory {
     const key = String(hello.nodeId);
     const { peers, peerIncarnations = {} } = this.#identity;
     const known = peers[key];
-    if (known !== undefined && known !== hello.diskId) {
-      return (
-        `node ${key} comes with another disk than the one that this node knows: ` +
-        'its data directory was replaced or emptied, and its promises are lost; ' +
-        'start it with the directory that it had'
-      );
-    }
+    const otherDisk = this.otherDisk(hello);
+    if (otherDisk !== undefined) return otherDisk;
     const incarnation = Math.max(hello.incarnation, peerIncarnations[key] ?? 0);
     if (known !== undefined && incarnation === peerIncarnations[key]) return undefined;
     const changes = {
@@ -226,6 +221,17 @@ export class DataDirectory {
     }
     this.#identity = identity;
     this.topology = topology;
+  }
+
+  /** Why a peer with this disk is refused, whatever else it says; remembers nothing. */
+  otherDisk({ nodeId, diskId }: Pick<PeerHello, 'nodeId' | 'diskId'>): string | undefined {
+    const known = this.#identity.peers[String(nodeId)];
+    if (known === undefined || known === diskId) return undefined;
+    return (
+      `node ${nodeId} comes with another disk than the one that this node knows: ` +
+      'its data directory was replaced or emptied, and its promises are lost; ' +
+      'start it with the directory that it had'
+    );
   }
 
   /** Gives the lock back; the files stay. */
