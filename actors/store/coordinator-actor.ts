@@ -603,10 +603,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       if (this.#coordinators.spanningUnderWay >= this.#batch.spanningDepth) return;
       const waiting = this.#spanning.next(mayBegin);
       if (waiting === undefined) return;
-      const pending = { ...waiting, part: this.#spanning.current(waiting.part) };
+      const part = this.#spanning.current(waiting.part);
+      const parts = this.#spanning.partsOf(part);
+      // The executor answers when it has met each of them.
+      const groups = parts.map(({ group }) => group);
+      const pending = { ...waiting, part: { ...part, groups } };
       const work = this.#workOf(pending.part);
       if (work === undefined) return;
-      const parts = this.#spanning.partsOf(pending.part);
       const commands = bodyOf([pending.part.bytes], this.#head);
       const id = this.#coordinators.coordinateSpanning(parts, commands, this.#nowMs());
       this.#spanning.begun(waiting);

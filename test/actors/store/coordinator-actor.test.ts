@@ -474,6 +474,14 @@ describe('a part is refused at once', () => {
     expect(bench.spanning).toEqual([1, 2]);
   });
 
+  test('a part that waits names the groups that its transaction has in the end', () => {
+    const bench = new Bench({ groups: HALVES });
+    const bytes = Buffer.from('*1\r\n$6\r\nDBSIZE\r\n');
+    bench.part({ groups: [...BOTH, { range: 9, generation: 1 }], wholeStore: true, bytes });
+    const [expected] = bench.of('Expect') as { readonly parts: readonly Part[] }[];
+    expect(expected?.parts.map(({ groups }) => groups)).toEqual([BOTH]);
+  });
+
   test('BUSY: no more parts over several groups wait than may', () => {
     const limits = { spanningDepth: 1, waitingMax: 1 };
     const bench = new Bench({ groups: HALVES, batch: limits });
