@@ -333,7 +333,7 @@ export const NODE_MUTANTS: readonly Mutant[] = [
     accordItem: 'events: told once',
     why: 'what a life before this one has executed tells its keyspace events again',
     file: 'actors/accord/local/replica.ts',
-    find: 'state.repeatedUpToUs = state.clock.lastUs;',
+    find: 'state.repeatedUpToUs = state.clock.presentUs;',
     replace: 'state.repeatedUpToUs = 0;',
     budgetSeeds: 20,
     config: nodes({}),

@@ -665,7 +665,8 @@ export class Replica {
     state.pruneApplied([...state.commands.values()]);
     this.#durability.restored();
     state.invariants.begin(state);
-    state.repeatedUpToUs = state.clock.lastUs;
+    // The log names no time that a rare coordinator of its own has seen last; the clock has passed it.
+    state.repeatedUpToUs = state.clock.presentUs;
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (!isTerminal(command.status)) awaitDeps(state, command);
   }
