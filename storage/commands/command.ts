@@ -39,6 +39,7 @@ type CommandFlag =
   | 'movablekeys'
   | 'blocking'
   | 'noscript'
+  | 'allow_busy'
   | 'stale'
   | 'skip_monitor'
   | 'no_mandatory_keys';

@@ -271,7 +271,7 @@ export const FUNCTION_COMMANDS: readonly Command[] = [
   }),
   command({
     ...OF_FUNCTIONS,
-    flags: 'noscript',
+    flags: 'noscript allow_busy',
     name: 'FUNCTION|STATS',
     arity: 2,
     summary: 'Tell of the function that runs, and of the engine',
