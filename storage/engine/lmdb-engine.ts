@@ -279,9 +279,9 @@ export class LmdbEngine implements Engine {
   /** Every row is of a database that the batch clears. */
   #clearsAll({ meta, databases }: FlushBatch): boolean {
     if (!isWhole(meta) || databases.every(({ clear }) => !clear)) return false;
-    const kept = databases.filter(({ clear }) => !clear).map(({ database }) => database);
+    const cleared = databases.filter(({ clear }) => clear).map(({ database }) => database);
     return [...this.#groups.keysOfDatabases()].every(([database, slots]) => {
-      return !kept.includes(database) || slots.every((keys) => keys === 0);
+      return cleared.includes(database) || slots.every((keys) => keys === 0);
     });
   }
 

@@ -22,7 +22,7 @@ import type { EngineError } from '../../../storage/errors.ts';
 import { type Deadline, Entry, NO_DEADLINE, UNREAD } from '../../../storage/keyspace/entry.ts';
 import { BLOCK_SLOTS, type SlotBlock } from '../../../storage/keyspace/slot-counts.ts';
 import { POSITIONS, positionOf, slotOfText } from '../../../storage/keyspace/slots.ts';
-import { DATABASES, VALUE_BYTES_MAX } from '../../../storage/limits.ts';
+import { DATABASES, TABLE_DATABASE, VALUE_BYTES_MAX } from '../../../storage/limits.ts';
 import { placeOfText } from '../../../storage/place.ts';
 import { STRING } from '../../../storage/types/string.ts';
 import { body, GROUP, Machine, START_MS, TABLE_HASH_KEY, Turns, versionAt } from '../harness.ts';
@@ -194,6 +194,23 @@ describe.each([
     expect(get(engine, 'a')).toBeUndefined();
     await commit(engine, batch({}, { keys: 0 }, true));
     expect(content(engine)).toEqual({});
+  });
+
+  test('clears the rows of a group, and none of a group that has other databases', async () => {
+    const restart = make();
+    const engine = restart();
+    const table = batch({ user: '1' }, { id: { range: 0, generation: 1 } });
+    const databases = table.databases.map((each) => {
+      const blocks = each.blocks.map((block) => ({ ...block, database: TABLE_DATABASE }));
+      return { ...each, database: TABLE_DATABASE, blocks };
+    });
+    await commit(engine, { ...table, databases });
+    await commit(engine, batch({ a: '1' }));
+    await commit(engine, batch({}, { keys: 0 }, true));
+    await closed(engine);
+    const again = restart();
+    expect(content(again)).toEqual({});
+    expect(again.page(TABLE_DATABASE, 0, POSITIONS, 10).map(({ key }) => key)).toEqual(['user']);
   });
 
   test('ends a page where its values fill it, and goes on behind them', async () => {
