@@ -665,7 +665,7 @@ export class Replica {
     state.pruneApplied([...state.commands.values()]);
     this.#durability.restored();
     state.invariants.begin(state);
-    // The log names no time that a rare coordinator of its own has seen last; the clock has passed it.
+    // Where this node rarely coordinates, the log's limit is old; its clock has passed what it saw.
     state.repeatedUpToUs = state.clock.presentUs;
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (!isTerminal(command.status)) awaitDeps(state, command);
