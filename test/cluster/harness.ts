@@ -99,6 +99,8 @@ export class TestCluster {
 
   async ready(timeoutMs = READY_MS_MAX): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.ready(timeoutMs)));
+    // Those of a new cluster begin again as its members, and the others lose them meanwhile.
+    await Promise.all(this.nodes.map((node) => node.ready(timeoutMs)));
   }
 
   async killAll(): Promise<void> {
