@@ -190,8 +190,8 @@ export class LmdbEngine implements Engine {
     this.#committing = true;
     const changes = new LmdbChanges();
     const dropped = new DroppedRows(this.#groups, batches);
-    this.#stage(this.#steps(batches, changes, dropped), () => {
-      const clear = batches.some((batch) => this.#clearsAll(batch));
+    const clear = batches.some((batch) => this.#clearsAll(batch));
+    this.#stage(this.#steps(batches, clear, changes, dropped), () => {
       this.#committer.commit(clear, changes.take(), (error) => {
         if (this.#closed) return;
         this.#committing = false;
@@ -232,13 +232,13 @@ export class LmdbEngine implements Engine {
     });
   }
 
-  /** Yields after each piece. */
+  /** Yields after each piece. `whole`: all rows are cleared before. */
   *#steps(
     batches: readonly FlushBatch[],
+    whole: boolean,
     changes: LmdbChanges,
     dropped: DroppedRows,
   ): Generator<void, void, undefined> {
-    const whole = batches.some((batch) => this.#clearsAll(batch));
     let clears = whole;
     for (const { meta, databases } of batches) {
       for (const batch of databases) {
