@@ -317,7 +317,7 @@ export class GroupKeyspace implements Keyspace {
 
   findNamed(key: string): Cell | undefined {
     const slot = slotOfText(key);
-    const isHere = slot >= this.#firstSlot && slot < this.#endSlot;
+    const isHere = this.#hasSlot(slot);
     this.#context.need(slot, isHere);
     if (!isHere) return undefined;
     const hash = this.#hash.ofText(key);
@@ -326,7 +326,11 @@ export class GroupKeyspace implements Keyspace {
 
   need(args: Arguments, i: number): void {
     const slot = args.slot(i);
-    this.#context.need(slot, slot >= this.#firstSlot && slot < this.#endSlot);
+    this.#context.need(slot, this.#hasSlot(slot));
+  }
+
+  #hasSlot(slot: number): boolean {
+    return slot >= this.#firstSlot && slot < this.#endSlot;
   }
 
   needAll(): boolean {
@@ -615,6 +619,11 @@ export class GroupKeyspace implements Keyspace {
     if (this.#allKnown()) return undefined;
     const place = placeOfText(key);
     const slot = slotOfText(key);
+    if (!this.#hasSlot(slot)) {
+      // The engine holds the other groups as well, and changes behind this group's back.
+      if (this.#context.learned !== undefined) return undefined;
+      throw new ApplyOrderError('a command looked up a key of another group');
+    }
     const entry = this.#engine.get(this.database, key, slot, place);
     if (entry === undefined) return undefined;
     const cell = new Cell(key, hash, slot, place, entry, -1, true);
@@ -627,7 +636,7 @@ export class GroupKeyspace implements Keyspace {
 
   #create(key: string, hash: number): Cell {
     const slot = slotOfText(key);
-    if (slot < this.#firstSlot || slot >= this.#endSlot) {
+    if (!this.#hasSlot(slot)) {
       throw new ApplyOrderError('a transaction wrote a key of another group');
     }
     const cell = new Cell(key, hash, slot, placeOfText(key), ABSENT, -1, false);

@@ -2,8 +2,10 @@
 import { describe, expect, test } from 'vitest';
 import { participantsOf } from '../../actors/accord/primitives/participants.ts';
 import { Arguments } from '../../storage/arguments.ts';
-import { slotOfText } from '../../storage/keyspace/slots.ts';
-import { body, Machine, Replies, type Reply, versionAt } from './harness.ts';
+import { MemoryStore } from '../../storage/engine/memory-engine.ts';
+import type { GroupSlots } from '../../storage/engine.ts';
+import { REDIS_SLOTS, redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
+import { body, Machine, Replies, type Reply, TABLE_HASH_KEY, versionAt } from './harness.ts';
 
 const OUTSIDE = '-CROSSSLOT refused, nothing was done: its keys belong to several ranges';
 const SORT = ['SORT', 'l', 'BY', 'w*', 'GET', 'g*', 'STORE', 'd'];
@@ -103,4 +105,31 @@ describe('SORT with patterns', () => {
     expect(reply).toBe(OUTSIDE);
     expect(outside).toEqual([slotOfText(`w${element}`)]);
   });
+});
+
+test('a script that only learns which keys it needs loads none of another group', () => {
+  const bound = redisSlotOf(slotOfText('here'));
+  const groups = [bound, REDIS_SLOTS].map((toSlot, i) => ({
+    id: { range: i + 1, generation: 1 },
+    fromSlot: i === 0 ? 0 : bound,
+    toSlot,
+  }));
+  const [there, here] = [groups[0] as GroupSlots, groups[1] as GroupSlots];
+  const elsewhere = Array.from({ length: 100 }, (_, i) => `x${i}`).find(
+    (key) => redisSlotOf(slotOfText(key)) < bound,
+  ) as string;
+  const store = new MemoryStore(TABLE_HASH_KEY);
+  for (const [group, key] of [
+    [there, elsewhere],
+    [here, 'here'],
+  ] as const) {
+    const machine = new Machine({ groups: [group] }, store);
+    machine.run('SET', key, 'kept');
+    machine.flush();
+  }
+  const machine = new Machine({ groups: [here, there] }, store);
+  const script = ['EVAL', "return redis.call('GET', ARGV[1])", '0', elsewhere];
+  const { outside } = runWithin(machine, [], script);
+  expect(outside).toEqual([slotOfText(elsewhere)]);
+  expect(machine.run('GET', 'here')).toBe('kept');
 });
