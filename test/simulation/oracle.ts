@@ -242,13 +242,13 @@ function runInSeveral(run: OracleRun, { id, executeAt, body }: Execution): void 
     const isSame = replied.every(({ reply }, at) => first?.[at]?.reply.equals(reply));
     if (!isSame) violation?.(`I13: the groups of ${keyOf(id)} come to different replies`);
   }
-  if (isListing) first = [{ at: 0, reply: joined(lists) }];
+  if (isListing) first = [{ at: headBytes(commands), reply: joined(lists) }];
   if (first !== undefined) tell(run, executeAt, commands, first);
 }
 
 /** Each group lists its own keys. */
 function isKeysAlone(commands: Uint8Array): boolean {
-  return args.next(commands, 0) === commands.length && args.is(0, 'KEYS');
+  return args.next(commands, headBytes(commands)) === commands.length && args.is(0, 'KEYS');
 }
 
 /** One RESP2 array of the elements of several. */
