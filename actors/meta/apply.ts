@@ -8,8 +8,16 @@ import { beginClosing, cancel, done, setPaused, split } from './changes.ts';
 import { formed } from './form.ts';
 import { claimFault, dropLeases, takeLeases } from './leases.ts';
 import { DOMAINS, type LeaseClaim, type MetaCommand } from './meta-command.ts';
-import { inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
-import { ID_MAX, isText, isWhole, type TopologyNode } from './topology.ts';
+import type { MetaState, Outcome } from './meta-state.ts';
+import {
+  decommission,
+  drain,
+  join,
+  nodeStarted,
+  raiseBehaviour,
+  recommission,
+  remove,
+} from './nodes.ts';
 
 export interface Applied {
   /** Undefined until the cluster is formed. */
@@ -54,8 +62,18 @@ function outcomeOf(state: MetaState | undefined, command: MetaCommand, at: Times
     case 'PauseController':
     case 'ResumeController':
       return setController(state, command.domain, command.type === 'PauseController');
+    case 'Join':
+      return join(state, command);
     case 'NodeStarted':
       return nodeStarted(state, command);
+    case 'Drain':
+      return drain(state, command.id);
+    case 'Recommission':
+      return recommission(state, command.id);
+    case 'Decommission':
+      return decommission(state, command.id);
+    case 'Remove':
+      return remove(state, command.id);
     case 'RaiseBehaviour':
       return raiseBehaviour(state, command.from, command.to);
     default:
@@ -82,27 +100,4 @@ function setController(state: MetaState, name: string, paused: boolean): Outcome
   }
   const others = before.filter((each) => !named.includes(each));
   return { ...state, pausedControllers: paused ? [...others, ...named].sort() : others };
-}
-
-function nodeStarted(state: MetaState, { id, host, port, behaviourMax }: TopologyNode): Outcome {
-  const { nodes, behaviourLevel } = state.topology;
-  const known = nodes.find((node) => node.id === id);
-  if (known === undefined) return 'no node of this cluster';
-  if (!isText(host) || !isWhole(port, 0, 65_535)) return 'no address';
-  if (!isWhole(behaviourMax, behaviourLevel, ID_MAX)) {
-    return `the cluster is at behaviour level ${behaviourLevel}, which its release does not know`;
-  }
-  const node = { id, host, port, behaviourMax };
-  const isSame = host === known.host && port === known.port;
-  if (isSame && behaviourMax === known.behaviourMax) return 'nothing has changed';
-  return inNextEpoch(state, { nodes: nodes.map((each) => (each === known ? node : each)) });
-}
-
-function raiseBehaviour(state: MetaState, from: number, to: number): Outcome {
-  const { nodes, behaviourLevel } = state.topology;
-  if (from !== behaviourLevel) return `the behaviour level is ${behaviourLevel}`;
-  if (!isWhole(to, from + 1, ID_MAX)) return 'the behaviour level is only raised';
-  const behind = nodes.find(({ behaviourMax }) => behaviourMax < to);
-  if (behind !== undefined) return `node ${behind.id} knows levels up to ${behind.behaviourMax}`;
-  return inNextEpoch(state, { behaviourLevel: to });
 }

@@ -2,7 +2,7 @@
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { ZERO } from '../accord/primitives/timestamp.ts';
 import { MEMBERS_MAX, quorumSizes } from '../accord/topology/group.ts';
-import type { Form } from './meta-command.ts';
+import type { Form, FormNode } from './meta-command.ts';
 import type { Outcome } from './meta-state.ts';
 import {
   faultOf,
@@ -10,6 +10,7 @@ import {
   type MetaMembers,
   RANGES_MAX,
   type Topology,
+  type TopologyNode,
   type TopologyRange,
 } from './topology.ts';
 
@@ -19,13 +20,14 @@ export function formed(form: Form): Outcome {
   if (!isWhole(initialRanges, 1, RANGES_MAX)) return `1 to ${RANGES_MAX} ranges`;
   if (!isWhole(form.nodes.length, 1, MEMBERS_MAX)) return `1 to ${MEMBERS_MAX} nodes`;
   if (!isWhole(replicationFactor, 1, MEMBERS_MAX)) return `1 to ${MEMBERS_MAX} members`;
-  const nodes = form.nodes.toSorted((a, b) => a.id - b.id);
+  const nodes = form.nodes.map(firstNode).sort((a, b) => a.id - b.id);
   const topology: Topology = {
     epoch: 1,
     ...{ clusterId, behaviourLevel, rangesMax, closingMax },
     lastRange: initialRanges,
     lastGeneration: 1,
     lastChange: 0,
+    lastNode: nodes.at(-1)?.id ?? 0,
     nodes,
     meta: allMembers(form),
     ranges: Array.from({ length: initialRanges }, (_, index) => firstRange(form, index)),
@@ -33,6 +35,11 @@ export function formed(form: Form): Outcome {
   const fault = faultOf(topology);
   if (fault !== undefined) return `the cluster cannot be formed: ${fault}`;
   return { topology, leases: [], pausedControllers: [], jobs: [] };
+}
+
+function firstNode({ id, host, port, behaviourMax }: FormNode): TopologyNode {
+  const untold = { redis: '', admin: '', version: '' };
+  return { id, host, port, ...untold, behaviourMax, state: 'active', joinId: '', incarnation: 0 };
 }
 
 /** They are of the same size, but for a slot. */

@@ -5,7 +5,7 @@
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
-import type { TopologyNode } from './topology.ts';
+import type { NodePlaces } from './topology.ts';
 
 /** A domain is looked after by one node at a time, under a lease. */
 export const DOMAINS = ['ranges', 'replicas', 'meta'] as const;
@@ -28,10 +28,18 @@ interface ChangeName {
   readonly lease?: LeaseClaim;
 }
 
+/** A node as flags have it: it tells the rest when it has started in the cluster. */
+export interface FormNode {
+  readonly id: number;
+  readonly host: string;
+  readonly port: number;
+  readonly behaviourMax: number;
+}
+
 export interface Form {
   readonly type: 'Form';
   readonly clusterId: string;
-  readonly nodes: readonly TopologyNode[];
+  readonly nodes: readonly FormNode[];
   /** Node ids. */
   readonly electorate: readonly number[];
   readonly initialRanges: number;
@@ -66,6 +74,21 @@ export interface TakeLeases {
   readonly leaseMs: number;
 }
 
+/** A new node asks for an id. */
+export interface Join extends NodePlaces {
+  readonly type: 'Join';
+  /** 16 random bytes as hex: names it until it has an id. */
+  readonly joinId: string;
+}
+
+/** Told by each node after each of its starts. */
+export interface NodeStarted extends NodePlaces {
+  readonly type: 'NodeStarted';
+  readonly id: number;
+  /** Which start of its data directory it is. */
+  readonly incarnation: number;
+}
+
 export type MetaCommand =
   | Form
   | Split
@@ -77,5 +100,11 @@ export type MetaCommand =
       readonly type: 'PauseController' | 'ResumeController';
       readonly domain: (typeof CONTROLLERS)[number];
     }
-  | ({ readonly type: 'NodeStarted' } & TopologyNode)
+  | Join
+  | NodeStarted
+  | {
+      readonly type: 'Drain' | 'Recommission' | 'Decommission' | 'Remove';
+      /** Node id. */
+      readonly id: number;
+    }
   | { readonly type: 'RaiseBehaviour'; readonly from: number; readonly to: number };

@@ -8,6 +8,7 @@ import {
   faultOf,
   type MetaMembers,
   type Topology,
+  type TopologyNode,
   type TopologyRange,
 } from './topology.ts';
 
@@ -29,14 +30,19 @@ export function decodeTopology(text: string): Topology | undefined {
 
 function inOrder(topology: Topology): Topology {
   const { epoch, clusterId, behaviourLevel, rangesMax, closingMax } = topology;
-  const { lastRange, lastGeneration, lastChange, nodes, meta, ranges } = topology;
+  const { lastRange, lastGeneration, lastChange, lastNode, nodes, meta, ranges } = topology;
   return {
     ...{ epoch, clusterId, behaviourLevel, rangesMax, closingMax },
-    ...{ lastRange, lastGeneration, lastChange },
-    nodes: nodes.map(({ id, host, port, behaviourMax }) => ({ id, host, port, behaviourMax })),
+    ...{ lastRange, lastGeneration, lastChange, lastNode },
+    nodes: nodes.map(nodeInOrder),
     meta: membersInOrder(meta),
     ranges: ranges.map(rangeInOrder),
   };
+}
+
+function nodeInOrder(node: TopologyNode): TopologyNode {
+  const { id, host, port, redis, admin, version, behaviourMax, state, joinId, incarnation } = node;
+  return { id, host, port, redis, admin, version, behaviourMax, state, joinId, incarnation };
 }
 
 function rangeInOrder(range: TopologyRange): TopologyRange {

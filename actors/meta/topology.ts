@@ -13,14 +13,35 @@ export const RANGES_MAX = 1_024;
 /** Range ids, generations and node ids are u32. */
 export const ID_MAX = 2 ** 32 - 1;
 
-export interface TopologyNode {
-  /** u32, above 0. */
-  readonly id: number;
+/** Where a node is, and what its release knows. */
+export interface NodePlaces {
   /** Where its peers reach it. */
   readonly host: string;
   readonly port: number;
+  /** Where clients and operators do, as HOST:PORT; empty: it has not told yet. */
+  readonly redis: string;
+  readonly admin: string;
+  /** Of its release; empty: it has not told yet. */
+  readonly version: string;
   /** The highest behaviour level that its release knows. */
   readonly behaviourMax: number;
+}
+
+/**
+ * `joining`: it has an id, and has not started with it yet. `draining`: it takes no new clients,
+ * until it starts again. `decommissioning`: it is to be removed.
+ */
+const NODE_STATES = ['joining', 'active', 'draining', 'decommissioning'] as const;
+export type NodeState = (typeof NODE_STATES)[number];
+
+export interface TopologyNode extends NodePlaces {
+  /** u32, above 0. */
+  readonly id: number;
+  readonly state: NodeState;
+  /** The name by which it has asked for its id; empty for those of the beginning. */
+  readonly joinId: string;
+  /** Of its last start that was told. */
+  readonly incarnation: number;
 }
 
 /**
@@ -82,6 +103,8 @@ export interface Topology {
   readonly lastRange: number;
   readonly lastGeneration: number;
   readonly lastChange: number;
+  /** The highest node id ever given. */
+  readonly lastNode: number;
   /** Ascending by id. */
   readonly nodes: readonly TopologyNode[];
   readonly meta: MetaMembers;
@@ -160,17 +183,31 @@ function upper({ successors }: Change): number {
   return successors[1].range;
 }
 
-function areCounters({ lastRange, lastGeneration, lastChange }: Topology): boolean {
+function areCounters(topology: Topology): boolean {
+  const { lastRange, lastGeneration, lastChange, lastNode, nodes } = topology;
   return (
+    isWhole(lastNode, nodes.at(-1)?.id ?? 1, ID_MAX) &&
     isWhole(lastRange, 1, ID_MAX) &&
     isWhole(lastGeneration, 1, ID_MAX) &&
     isWhole(lastChange, 0, ID_MAX)
   );
 }
 
-function isNode({ id, host, port, behaviourMax }: TopologyNode): boolean {
-  const isPlace = isText(host) && isWhole(port, 0, 65_535);
-  return isWhole(id, 1, ID_MAX) && isPlace && isWhole(behaviourMax, 1, ID_MAX);
+function isNode(node: TopologyNode): boolean {
+  const { id, state, joinId, incarnation } = node;
+  return (
+    isWhole(id, 1, ID_MAX) &&
+    isPlaces(node) &&
+    NODE_STATES.includes(state) &&
+    (joinId === '' || (isText(joinId) && /^[0-9a-f]{32}$/.test(joinId))) &&
+    isWhole(incarnation, 0, Number.MAX_SAFE_INTEGER)
+  );
+}
+
+export function isPlaces(places: NodePlaces): boolean {
+  const { host, port, redis, admin, version, behaviourMax } = places;
+  const isTold = [redis, admin, version].every((text) => text === '' || isText(text));
+  return isText(host) && isWhole(port, 0, 65_535) && isTold && isWhole(behaviourMax, 1, ID_MAX);
 }
 
 function rangeFault(range: TopologyRange, topology: Topology): string | undefined {

@@ -134,7 +134,10 @@ export class NodeReport {
     return {
       ...{ clusterId: topology.clusterId, epoch, digest: digestOf(topology) },
       ...{ behaviourLevel, rangesMax, closingMax },
-      nodes: topology.nodes.map((each) => ({ ...each, alive: this.#isAlive(each.id) })),
+      nodes: topology.nodes.map(({ joinId: _name, ...each }) => ({
+        ...each,
+        alive: this.#isAlive(each.id),
+      })),
       meta: { ...meta, appliedSequence: this.#rangeHere(META_GROUP).appliedSequence ?? 0 },
       controllers: this.#controllers(),
       jobs: (node.topology.state?.jobs ?? []).slice(-JOBS_SHOWN),

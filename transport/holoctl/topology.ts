@@ -12,11 +12,12 @@ export async function topology(args: readonly string[], output: Output): Promise
   const { report, isJson } = await asked(args);
   if (isJson) return write(output, JSON.stringify(report));
   const { epoch, digest, behaviourLevel, ranges, rangesMax } = report;
-  const table = tableOf(['node', 'peer address', 'alive', 'ranges', 'elector in']);
-  for (const { id, host, port, alive } of report.nodes) {
+  const table = tableOf(['node', 'peer address', 'state', 'alive', 'ranges', 'elector in']);
+  for (const { id, host, port, state, alive } of report.nodes) {
     const member = ranges.filter(({ members }) => members.includes(id)).length;
     const elector = ranges.filter(({ electorate }) => electorate.includes(id)).length;
-    table.push([id, formatEndpoint({ host, port }), alive ? 'yes' : 'no', member, elector]);
+    const place = formatEndpoint({ host, port });
+    table.push([id, place, state, alive ? 'yes' : 'no', member, elector]);
   }
   const head =
     `epoch ${epoch}, digest ${digest}, behaviour level ${behaviourLevel}, ` +

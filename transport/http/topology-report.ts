@@ -4,6 +4,13 @@ interface NodeReport {
   /** The address at which its peers reach it. */
   readonly host: string;
   readonly port: number;
+  /** Where clients and operators reach it, as HOST:PORT; empty: it has not told yet. */
+  readonly redis: string;
+  readonly admin: string;
+  /** Of its release. */
+  readonly version: string;
+  /** joining, active, draining or decommissioning. */
+  readonly state: string;
   /** As the node that answers sees it. */
   readonly alive: boolean;
 }

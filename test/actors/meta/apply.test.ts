@@ -82,7 +82,9 @@ const TYPES: readonly MetaCommand['type'][] = [
   ...(['Form', 'Split', 'Split', 'Split', 'Pause', 'Pause', 'Resume', 'Resume', 'Cancel'] as const),
   ...(['BeginClosing', 'BeginClosing', 'BeginClosing', 'Done', 'Done', 'Done'] as const),
   ...(['TakeLeases', 'TakeLeases', 'DropLeases', 'PauseController', 'ResumeController'] as const),
-  ...(['NodeStarted', 'RaiseBehaviour'] as const),
+  ...(['NodeStarted', 'NodeStarted', 'RaiseBehaviour', 'Join', 'Join', 'Drain'] as const),
+  ...(['Recommission', 'Decommission', 'Decommission', 'Remove', 'Remove'] as const),
+  ...(['Split', 'BeginClosing', 'Done', 'Done'] as const),
 ];
 
 const dice: fc.Arbitrary<Dice> = fc.record({
@@ -90,7 +92,7 @@ const dice: fc.Arbitrary<Dice> = fc.record({
   range: fc.nat(RANGES - 1),
   slot: fc.integer({ min: 0, max: 1_000 }),
   wrong: fc.oneof({ weight: 6, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(4) }),
-  node: fc.integer({ min: 1, max: 4 }),
+  node: fc.integer({ min: 1, max: 8 }),
   domain: fc.constantFrom(...DOMAINS),
   leased: fc.boolean(),
   afterUs: fc.constantFrom(1, 1_000, 400_000, 3_000_000),
@@ -143,10 +145,16 @@ function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaC
       return {
         type,
         id: node,
-        host: `host-${roll.slot % 3}`,
-        port: 1,
-        behaviourMax: 1 + (roll.slot % 5),
+        incarnation: roll.slot % 7,
+        ...placesOf(roll),
       };
+    case 'Join':
+      return { type, joinId: `${roll.slot % 10}`.repeat(32), ...placesOf(roll) };
+    case 'Drain':
+    case 'Recommission':
+    case 'Decommission':
+    case 'Remove':
+      return { type, id: node };
     case 'RaiseBehaviour': {
       const from = state.topology.behaviourLevel;
       return { type, from: from - (wrong === 1 ? 1 : 0), to: from + 1 };
@@ -154,6 +162,12 @@ function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaC
     default:
       throw new Error(type satisfies never);
   }
+}
+
+function placesOf({ slot, wrong }: Dice) {
+  const host = `host-${slot % 3}`;
+  const port = wrong === 4 ? 65_536 : 1;
+  return { host, port, redis: '', admin: 'a:1', version: '1.0', behaviourMax: 1 + (slot % 5) };
 }
 
 function domainsOf(name: Domain | 'all'): readonly Domain[] {
@@ -172,6 +186,8 @@ class Model {
   readonly names = new Set<string>();
   readonly leases = new Map<Domain, { holder: number; term: number; untilUs: number }>();
   readonly paused = new Set<Domain>();
+  nodes = new Set([1, 2, 3]);
+  lastNode = 3;
   ended = 0;
 
   get open(): ModelRange[] {
@@ -219,7 +235,7 @@ class Model {
         return isClosing && command.closedAt.hlc > 0;
       }
       case 'TakeLeases': {
-        if (command.holder > 3 || Number.isNaN(command.leaseMs)) return false;
+        if (!this.nodes.has(command.holder) || Number.isNaN(command.leaseMs)) return false;
         return DOMAINS.some((domain) => {
           const held = this.leases.get(domain);
           return held === undefined || held.untilUs <= hlc || held.holder === command.holder;
@@ -229,6 +245,15 @@ class Model {
         return !domainsOf(command.domain).every((domain) => this.paused.has(domain));
       case 'ResumeController':
         return domainsOf(command.domain).some((domain) => this.paused.has(domain));
+      case 'Drain':
+      case 'Decommission':
+        // All ranges, and the meta group, are those of the nodes that have formed the cluster.
+        if (!this.nodes.has(command.id)) return false;
+        return command.type === 'Decommission' && command.id <= 3 ? false : undefined;
+      case 'Recommission':
+      case 'Remove':
+      case 'NodeStarted':
+        return this.nodes.has(command.id) ? undefined : false;
       default:
         return undefined;
     }
@@ -241,6 +266,15 @@ class Model {
   /** Follows a command that was done. */
   follow(command: MetaCommand, { topology, leases }: MetaState): void {
     if (command.type === 'Form') this.form();
+    if (command.type === 'Join') {
+      const made = topology.nodes.at(-1)?.id ?? 0;
+      // An id is given once.
+      expect(made).toBe(this.lastNode + 1);
+      this.lastNode = made;
+      this.nodes.add(made);
+    }
+    if (command.type === 'Remove') this.nodes.delete(command.id);
+    expect(topology.nodes.map(({ id }) => id)).toEqual([...this.nodes]);
     if (command.type === 'PauseController') {
       for (const domain of domainsOf(command.domain)) this.paused.add(domain);
     }
@@ -315,7 +349,7 @@ describe('the state machine', () => {
   test('agrees with a model, whatever comes in whatever order', () => {
     const met = new Map<string, number>();
     let mostRanges = 0;
-    const property = fc.property(fc.array(dice, { minLength: 100, maxLength: 160 }), (rolls) => {
+    const property = fc.property(fc.array(dice, { minLength: 110, maxLength: 180 }), (rolls) => {
       const model = new Model();
       let state: MetaState | undefined;
       let hlc = 1;
@@ -345,6 +379,8 @@ describe('the state machine', () => {
     expect(mostRanges).toBe(RANGES);
   }, 120_000);
 });
+
+const PLACES = { host: 'h', port: 1, redis: 'r:1', admin: '', version: '1', behaviourMax: 1 };
 
 describe('rules', () => {
   const formed = mustDo(undefined, FORM);
@@ -480,7 +516,7 @@ describe('rules', () => {
     expect(run(formed, raise(1, 3), 1).refused).toBe('node 1 knows levels up to 2');
     const raised = mustDo(formed, raise(1, 2));
     expect(run(raised, raise(1, 2), 2).refused).toBe('the behaviour level is 2');
-    const back = { type: 'NodeStarted', id: 3, host: 'host', port: 1, behaviourMax: 1 } as const;
+    const back = { type: 'NodeStarted', id: 3, incarnation: 9, ...PLACES } as const;
     expect(run(raised, back, 3).refused).toMatch('which its release does not know');
   });
 

@@ -9,7 +9,10 @@ export const TOPOLOGY: TopologyReport = {
     ...{ domain, isPaused: domain === 'meta', holder: 2, term: 3, remainingMs: 1_500 },
   })),
   jobs: [{ number: 1, kind: 'split', outcome: 'done', by: 'admin', startedUs: 1, endedUs: 2 }],
-  nodes: [1, 2, 3].map((id) => ({ id, host: '127.0.0.1', port: 15_050 + id, alive: id !== 3 })),
+  nodes: [1, 2, 3].map((id) => ({
+    ...{ id, host: '127.0.0.1', port: 15_050 + id, alive: id !== 3, state: 'active' },
+    ...{ redis: `127.0.0.1:${16_378 + id}`, admin: `127.0.0.1:${18_078 + id}`, version: '0.1.0' },
+  })),
   ranges: [
     {
       ...{ range: 1, generation: 1, from: 0, to: 8_192, members: [1, 2, 3], electorate: [1, 2] },
