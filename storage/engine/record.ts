@@ -30,13 +30,14 @@ export function recordBytes(key: string, entry: Entry, withKey: boolean): number
   return RECORD_HEADER_BYTES + (withKey ? KEY_LENGTH_BYTES + key.length : 0) + storedBytes(entry);
 }
 
-/** Fills `record`, which has exactly `recordBytes` bytes. */
+/** Fills `record`, which has exactly `recordBytes` bytes. `isForFlush`: as `ValueType.write`. */
 export function writeRecord(
   record: Buffer,
   key: string,
   place: number,
   entry: Entry,
   withKey: boolean,
+  isForFlush = true,
 ): void {
   record[4] = withKey ? LAYOUT_WITH_KEY : LAYOUT_PLAIN;
   record[5] = entry.type.code;
@@ -47,7 +48,7 @@ export function writeRecord(
     at = record.writeUInt32LE(key.length, at);
     at += writeLatin1(record, key, at);
   }
-  entry.type.write(record, at, entry.value);
+  entry.type.write(record, at, entry.value, isForFlush);
   record.writeUInt32LE(0, 0);
   record.writeUInt32LE(crc32(record, place >>> 0), 0);
 }

@@ -95,7 +95,8 @@ function* partsOf({ database, key, removedAt, entry }: FetchedEntry): Generator<
   yield removal;
   if (entry === undefined) return yield numberOf(0);
   const record = Buffer.allocUnsafe(recordBytes(key, entry, false));
-  writeRecord(record, key, placeOfText(key), entry, false);
+  // Of a collection the rows as they are now follow, whatever a flush is about to store.
+  writeRecord(record, key, placeOfText(key), entry, false, false);
   yield numberOf(record.length);
   yield record;
   const { value } = entry;

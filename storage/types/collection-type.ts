@@ -38,9 +38,9 @@ export function collectionType<C extends Collection>(
     empty: (label) => empty(label, undefined),
     bytesOf: (value) => (typeof value === 'string' ? value.length : value.bytes),
     storedBytesOf: (value) => (typeof value === 'string' ? value.length : HEAD_BYTES),
-    write(record, at, value) {
+    write(record, at, value, isForFlush) {
       if (typeof value === 'string') writeLatin1(record, value, at);
-      else writeHead(record, at, value.head);
+      else writeHead(record, at, isForFlush ? value.head : value.headNow);
     },
     read(record, start, end) {
       if (((record[start] ?? 0) & LARGE) === 0) return readLatin1(record, start, end);

@@ -204,7 +204,7 @@ export abstract class Collection<K extends RowKey = RowKey> {
   /** The changed rows and the head are for a flush now, as they are. Constant work. */
   capture(number: number): void {
     if (this.number === 0) this.number = number;
-    this.#capturedHead = this.#head();
+    this.#capturedHead = this.headNow;
     this.#captured = this.#changed;
     this.#left = this.#changed.values();
     this.#changed = new Set();
@@ -214,7 +214,15 @@ export abstract class Collection<K extends RowKey = RowKey> {
 
   /** The head to be stored. */
   get head(): CollectionHead {
-    return this.#capturedHead ?? this.#head();
+    return this.#capturedHead ?? this.headNow;
+  }
+
+  /** As its rows are now: they may have changed since those that a flush stores. */
+  get headNow(): CollectionHead {
+    const { number, label } = this;
+    const stored = this.#stored;
+    if (stored !== undefined) return { ...stored, number, label };
+    return { number, label, count: this.count, rows: this.rowCount, bytes: this.contentBytes };
   }
 
   /** Visits the next captured rows, at most `limit`; how many; 0 at the end. */
@@ -247,12 +255,5 @@ export abstract class Collection<K extends RowKey = RowKey> {
     for (const key of captured) this.#changed.add(key);
     this.#unflushedBytes += bytes;
     return bytes;
-  }
-
-  #head(): CollectionHead {
-    const { number, label } = this;
-    const stored = this.#stored;
-    if (stored !== undefined) return { ...stored, number, label };
-    return { number, label, count: this.count, rows: this.rowCount, bytes: this.contentBytes };
   }
 }

@@ -19,7 +19,8 @@ export interface ValueType<V extends Value = Value> {
   bytesOf(value: V): number;
   /** Bytes that `write` needs: of a large collection only its head, its rows are apart. */
   storedBytesOf(value: V): number;
-  write(record: Buffer, at: number, value: V): void;
+  /** `isForFlush`: a value that changes while a flush is under way is as of its beginning. */
+  write(record: Buffer, at: number, value: V, isForFlush: boolean): void;
   /** The value in the bytes `[start, end)`, as `write` has left them. */
   read(record: Buffer, start: number, end: number): V;
   /** Adds the content of the value to a hash, the same whatever its form in memory. */

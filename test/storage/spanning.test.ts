@@ -4,12 +4,17 @@
  */
 import { describe, expect, test } from 'vitest';
 import { participantsOf } from '../../actors/accord/primitives/participants.ts';
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { Arguments } from '../../storage/arguments.ts';
 import { KeyspaceDigest } from '../../storage/keyspace/digest.ts';
+import { Entry, NO_DEADLINE } from '../../storage/keyspace/entry.ts';
 import { firstSlotOf, REDIS_SLOTS, slotOfText } from '../../storage/keyspace/slots.ts';
-import { decodeFetched } from '../../storage/spanning/fetched-entries.ts';
+import { decodeFetched, encodeFetched } from '../../storage/spanning/fetched-entries.ts';
 import { namedKeys } from '../../storage/spanning/named-keys.ts';
+import { STREAM, Stream } from '../../storage/types/stream/stream.ts';
+import { streamId } from '../../storage/types/stream/stream-id.ts';
+import type { ValueType } from '../../storage/types/value-type.ts';
 import { mixedUnit, type RandomUnitOptions } from '../simulation/random-units.ts';
 import {
   body,
@@ -278,4 +283,17 @@ test('fetched bytes that are cut short are found out', () => {
   for (let end = 1; end < fetched.length; end += 97) {
     expect(() => decodeFetched(fetched.subarray(0, end))).toThrow();
   }
+});
+
+test('a collection that changes while it is stored is fetched as it is now', () => {
+  const stream = STREAM.empty(0);
+  stream.append(streamId(1, 0), ['f', 'v']);
+  stream.capture(1);
+  stream.append(streamId(2, 0), ['f', 'another']);
+  const entry = new Entry(STREAM as ValueType, stream, NO_DEADLINE, versionAt(1));
+  const entries = [{ database: 0, key: A, removedAt: ZERO, entry }];
+  const bytes = encodeFetched({ fromSlot: 0, databases: [], entries }, BYTES_MAX);
+  const [fetched] = decodeFetched(bytes)?.entries ?? [];
+  const value = fetched?.entry?.value;
+  expect(value instanceof Stream && value.count).toBe(2);
 });

@@ -31,7 +31,7 @@ describe('Pieces', () => {
           expect(pieces.slice(at >> 1, at + 9) === text.slice(at >> 1, at + 9)).toBe(true);
         }
         const record = Buffer.alloc(text.length);
-        PIECED_STRING.write(record, 0, pieces);
+        PIECED_STRING.write(record, 0, pieces, true);
         expect(record.toString('latin1') === text).toBe(true);
       }),
       { numRuns: 40 },

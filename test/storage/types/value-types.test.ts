@@ -33,7 +33,7 @@ describe('strings', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary-ascii', maxLength: 40 }), (value) => {
         const record = Buffer.alloc(3 + STRING.bytesOf(value), 0xee);
-        STRING.write(record, 3, value);
+        STRING.write(record, 3, value, true);
         expect(STRING.read(record, 3, record.length)).toBe(value);
         expect(record.toString('hex', 0, 3)).toBe('eeeeee');
       }),
