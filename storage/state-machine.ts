@@ -562,7 +562,7 @@ export class StateMachine {
     if (nothing === undefined) return undefined;
     context.waited ??= new WaitedKeys();
     context.waited.add(wait, nothing);
-    const { keys, again } = nothing;
+    const { allKeys: keys, again } = nothing;
     const database = this.#databases.selected(nothing.database);
     const type = waitedType(nothing.type.name, nothing.group);
     return { database, keys, type, again };

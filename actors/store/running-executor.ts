@@ -61,6 +61,7 @@ import type {
   ReplicaActorMessage,
 } from './messages.ts';
 import { type Reading, ReadRuns, readingOf } from './read-runs.ts';
+import { SpanningWaits } from './spanning-waits.ts';
 import { TxnTrace } from './txn-trace.ts';
 
 export interface RunningOptions {
@@ -146,6 +147,8 @@ interface Application {
   readonly commands: Uint8Array;
   /** Absent where no client of this node waits. */
   readonly parts: readonly Part[] | undefined;
+  /** Another group has told a client that there is nothing: its keys here are to be noted. */
+  readonly notes: boolean;
   /** Where in the body the next command begins, and the number of its unit. */
   at: number;
   unit: number;
@@ -186,6 +189,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #isLost = false;
   readonly #expected = new Map<string, readonly Part[]>();
   readonly #expectedReads = new Map<number, readonly Part[]>();
+  readonly #spanningWaits = new SpanningWaits();
   /** Executions and reads in the replica's order that wait for a flush. */
   readonly #handed: (Execute | ReadAt | Reading)[] = [];
   /** The transaction that waits: for a flush between two of its units, or for the next slice. */
@@ -386,6 +390,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#members.delete(group);
     for (const part of this.#listings.abandon()) this.#fail(part, REFUSED.listing);
     this.#bigKeys.abandon();
+    this.#spanningWaits.clear();
     this.#options.clients.send({ type: 'WaitsLost' });
     this.#hold(successors);
     this.#replica.send({ type: 'Flushed', flushed: this.#machines.ended });
@@ -436,9 +441,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#trace.handed(member.group, execution);
     const commands = this.#enter(machine, execution);
     // Of one that has no effect the coordinator hears from the replica.
-    const parts = isMoved(execution.reads) ? undefined : this.#expected.get(keyOf(execution.id));
+    const key = keyOf(execution.id);
+    const parts = isMoved(execution.reads) ? undefined : this.#expected.get(key);
+    const notes = this.#spanningWaits.has(key);
     const place = { at: 0, unit: 0, isWithinUnit: false, isWithinCommand: false };
-    this.#halfDone = { member, execution, commands, parts, left: 0, sink: NO_REPLY, ...place };
+    const replies = { parts, notes, left: 0, sink: NO_REPLY };
+    this.#halfDone = { member, execution, commands, ...replies, ...place };
   }
 
   /** Begins the transaction in the machine; returns its commands. */
@@ -478,6 +486,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (application.isWithinUnit) return false;
       application.unit += 1;
     }
+    if (application.notes) this.#note(machine, keyOf(id));
     machine.commit(sequence);
     this.#tellWritten(member);
     this.#tellReady(member, execution);
@@ -560,6 +569,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       isDone = machine.more();
     } else {
       application.at = args.next(application.commands, application.at);
+      if (application.notes) machine.mayWait = true;
       isDone = machine.start(args, application.sink);
     }
     application.isWithinCommand = !isDone;
@@ -618,9 +628,27 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#tellWritten(member, part.unit.connection);
     const slots = this.#outsideSlots;
     this.#outsideSlots = NO_SLOTS;
-    if (slots.length === 0) return this.#reply(this.#renderer, part, waitingFor(machine, part));
+    if (slots.length === 0) {
+      const waiting = waitingFor(machine, part);
+      if (waiting !== undefined) this.#othersNote(execution, part);
+      return this.#reply(this.#renderer, part, waiting);
+    }
     this.#writer.cutBack(0);
     this.#outside.push({ key: keyOf(execution.id), part: unit, slots });
+  }
+
+  /** The client of the part waits: the other groups of the transaction are to know of it. */
+  #othersNote({ id, body, reads }: Execution, { unit }: Part): void {
+    if (reads === undefined) return;
+    const { parts } = decodeSpanningBody(body);
+    const here = parts.filter(({ group }) => this.#members.has(group));
+    this.#spanningWaits.begin(keyOf(id), unit, here.length - 1);
+  }
+
+  #note(machine: StateMachine, key: string): void {
+    const unit = this.#spanningWaits.next(key);
+    if (unit === undefined) machine.mayWait = false;
+    else machine.waiting(waitIdOf(unit));
   }
 
   /** `false`: it is no KEYS that is listed in slices. */
@@ -841,10 +869,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   #stopWaiting(unit: UnitId): void {
+    this.#spanningWaits.stop(unit);
     for (const { machine } of this.#members.values()) machine.stopWaiting(waitIdOf(unit));
   }
 
   #passWait(from: UnitId, to: UnitId): void {
+    this.#spanningWaits.pass(from, to);
     for (const { machine } of this.#members.values()) {
       machine.passWait(waitIdOf(from), waitIdOf(to));
     }

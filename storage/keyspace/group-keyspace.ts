@@ -199,12 +199,14 @@ export class GroupKeyspace implements Keyspace {
     args: Arguments,
     keys: readonly number[],
     type: ValueType,
-    { again, group }: NothingOptions = {},
+    { again, group, allKeys }: NothingOptions = {},
   ): void {
     if (!this.#context.mayWait) return;
+    const its = keys.map((i) => args.text(i));
     this.#context.nothing = {
       database: this.database,
-      keys: keys.map((i) => args.text(i)),
+      keys: its,
+      allKeys: allKeys ?? its,
       entries: keys.map((i) => this.#lookup(args, i, args.tableHash(i, this.#hash))?.entry),
       type,
       group,

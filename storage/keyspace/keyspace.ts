@@ -56,6 +56,8 @@ export interface Found<V extends Value = Value> {
 export interface NothingOptions {
   readonly again?: readonly string[] | undefined;
   readonly group?: string;
+  /** All keys of the client, where some of them are of other groups. */
+  readonly allKeys?: readonly string[];
 }
 
 export interface KeyPage {

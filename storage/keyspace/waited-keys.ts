@@ -14,8 +14,11 @@ import type { Entry } from './entry.ts';
 export interface Nothing {
   /** The physical number of the database. */
   readonly database: number;
+  /** Of this group, */
   readonly keys: readonly string[];
-  /** Of the keys, as they are now. */
+  /** and those of other groups beside them. */
+  readonly allKeys: readonly string[];
+  /** Of the keys of this group, as they are now. */
   readonly entries: readonly (Entry | undefined)[];
   /** Of the values that it waits for. */
   readonly type: ValueType;

@@ -12,7 +12,7 @@ import type { Databases } from '../keyspace/databases.ts';
 import type { Deadline, StoredEntry } from '../keyspace/entry.ts';
 import type { GroupKeyspace } from '../keyspace/group-keyspace.ts';
 import type { EventClass } from '../keyspace/key-events.ts';
-import type { Found, KeyPage, Keyspace } from '../keyspace/keyspace.ts';
+import type { Found, KeyPage, Keyspace, NothingOptions } from '../keyspace/keyspace.ts';
 import type { SideEffects } from '../keyspace/side-effects.ts';
 import { firstSlotOf, slotOfText } from '../keyspace/slots.ts';
 import type { ScriptLimits } from '../script-limits.ts';
@@ -202,9 +202,16 @@ class SpanningKeyspace implements Keyspace {
     this.#of(found).changed(found);
   }
 
-  /** Only one group answers the client, and the others do not know that it waits: it does not. */
-  nothingYet(): void {
-    // The command answers null at once.
+  /** Each group notes its own keys. */
+  nothingYet(
+    args: Arguments,
+    keys: readonly number[],
+    type: ValueType,
+    options?: NothingOptions,
+  ): void {
+    const own = keys.filter((i) => this.#all.isOwn(args.slot(i)));
+    const allKeys = keys.map((i) => args.text(i));
+    this.#own().nothingYet(args, own, type, { ...options, allKeys });
   }
 
   /** The group of a key tells of it. */

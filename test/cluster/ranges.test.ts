@@ -283,6 +283,40 @@ test('settings and users of the cluster change at any node, and hold at all of t
   await client(1).must('FLUSHALL');
 }, 60_000);
 
+test('commands wait for keys of several ranges, and are woken from any node', async () => {
+  const waiters = [1, 2, 3, 1].map(
+    (id) => new Redis({ host: HOST, port: cluster.node(id).redisPort }),
+  );
+  const [one, two, three, four] = waiters as [Redis, Redis, Redis, Redis];
+  const asleep = async (count: number): Promise<void> => {
+    const blocked = async (): Promise<number> => {
+      const infos = await Promise.all(cluster.nodes.map((node) => node.info('clients')));
+      return infos.reduce((sum, info) => sum + Number(info['blocked_clients']), 0);
+    };
+    await expect.poll(blocked).toBe(count);
+  };
+  expect(await one.blpop('{a}l', '{b}l', '{c}l', 0.1)).toBeNull();
+  await client(1).must('XADD', '{a}s', '1-1', 'f', 'old');
+  const popped = one.blpop('{a}l', '{b}l', '{c}l', 20);
+  const moved = two.blmove('{b}from', '{a}to', 'LEFT', 'RIGHT', 20);
+  const read = three.xread('BLOCK', 20_000, 'STREAMS', '{a}s', '{b}s', '$', '$');
+  const ended = four.bzpopmin('{a}z', '{b}z', 0);
+  await asleep(4);
+  await client(2).must('RPUSH', '{c}l', '1');
+  await client(3).must('RPUSH', '{b}from', '2');
+  await client(1).must('XADD', '{a}s', '2-1', 'f', 'new');
+  expect(await popped).toEqual(['{c}l', '1']);
+  expect(await moved).toBe('2');
+  expect(await read).toEqual([['{a}s', [['2-1', ['f', 'new']]]]]);
+  const list = String(await client(1).must('CLIENT', 'LIST'));
+  const [id] = list.match(/(?<=id=)\d+(?=.* flags=b)/) ?? [];
+  expect(await client(1).must('CLIENT', 'UNBLOCK', String(id))).toBe(1);
+  expect(await ended).toBeNull();
+  await asleep(0);
+  for (const each of waiters) each.disconnect();
+  await client(1).must('FLUSHALL');
+}, 60_000);
+
 test('what cannot run over several ranges is refused by name, and does nothing', async () => {
   for (const words of [['KEYS', '*'], ['RANDOMKEY'], ['SCAN', '0']] as const) {
     const block = await client(2).transaction([['SET', '{a}x', '1'], [...words]]);

@@ -38,7 +38,7 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
     }
     case 'waiting': {
       const { runWaiting } = await import('../simulation/waiting.ts');
-      return (seed) => runWaiting(seed).violations[0];
+      return (seed) => runWaiting(seed, seed % 2 === 1 ? 1 : 2).violations[0];
     }
     case 'tracking': {
       const { runTracking } = await import('../simulation/tracking.ts');

@@ -50,6 +50,26 @@ const LATE_QUESTIONS: Harness = {
 
 export const SPANNING_MUTANTS: readonly Mutant[] = [
   {
+    name: 'head_of_a_flush_is_sent',
+    accordItem: 'spanning: groups send their entries as they are',
+    file: 'storage/spanning/fetched-entries.ts',
+    find: 'writeRecord(record, key, placeOfText(key), entry, false, false);',
+    replace: 'writeRecord(record, key, placeOfText(key), entry, false, true);',
+    why: 'of a collection that a flush stores, other groups are sent the head of its beginning',
+    budgetSeeds: 4,
+    config: { type: 'waiting' },
+  },
+  {
+    name: 'wait_unknown_to_other_groups',
+    accordItem: 'waiting: each group of a command notes its keys',
+    file: 'actors/store/running-executor.ts',
+    find: 'if (waiting !== undefined) this.#othersNote(execution, part);',
+    replace: '',
+    why: 'of a command over several groups, only the one that answers notes the keys',
+    budgetSeeds: 10,
+    config: { type: 'waiting' },
+  },
+  {
     name: 'stable_is_final',
     accordItem: 'ranges: a stable one over several groups is looked after',
     file: `${CORE}local/progress-log.ts`,

@@ -1,17 +1,23 @@
 /**
  * Clients that wait for keys (BLPOP), and for entries of a stream as consumers of a group
  * (XREADGROUP), on the real gateways of simulated nodes, while nodes and actors crash and links
- * break. Checks that no element is taken twice, and that no client sleeps while its key has some.
+ * break; also for keys of two ranges. Checks that no element is taken twice, and that no client
+ * sleeps while its key has some.
  */
+import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { FakeSocket, request } from '../transport/resp/harness.ts';
 import { Scenario } from './scenario.ts';
 
 const NODES = 3;
-const KEYS = ['q', 'r'];
-const STREAM = 's';
+/** Each list, and each stream, is of another range where there are two. */
+const KEYS = ['q', 'r'] as const;
+const STREAMS = ['s', 't'] as const;
+const CUT = 8_000;
+const NEW = STREAMS.map(() => '>').join(' ');
 /** Reads of no new consumer: what is left for the group. */
-const LEFT = `XREADGROUP GROUP g last NOACK STREAMS ${STREAM} >`;
+const LEFT = `XREADGROUP GROUP g last NOACK STREAMS ${STREAMS.join(' ')} ${NEW}`;
 const LOAD_MS = 2_500;
 const STEP_MS = 5;
 const HEALED_MS = 8_000;
@@ -34,6 +40,17 @@ interface Outcome {
   readonly faults: number;
 }
 
+function rangesOf(members: readonly number[]): readonly GroupDescriptor[] {
+  return [1, 2].map((range) => ({
+    id: { range, generation: range },
+    fromSlot: range === 1 ? 0 : CUT,
+    toSlot: range === 1 ? CUT : REDIS_SLOTS,
+    members,
+    electorate: members,
+    machine: 'keyspace',
+  }));
+}
+
 class WaitingRun {
   readonly scenario: Scenario;
   readonly violations: string[] = [];
@@ -45,17 +62,20 @@ class WaitingRun {
   #pushes = 0;
   #pusher: FakeSocket | undefined;
 
-  constructor(seed: number) {
+  constructor(seed: number, ranges: 1 | 2) {
     this.#rng = new SeededRng(seed);
+    const members = Array.from({ length: NODES }, (_, index) => index + 1);
     this.scenario = new Scenario(NODES, { commandTimeoutMs: 2_000, crashAfterCutRate: 0 }, seed, {
       hasGateways: true,
+      ...(ranges === 1 ? {} : { groups: rangesOf(members) }),
     });
     // On each node one whose time is soon over, and two that wait for ever.
     for (let i = 0; i < 9; i += 1) {
       const isForEver = i >= NODES;
       const line = isForEver ? `BLPOP ${KEYS.join(' ')} 0` : `BLPOP ${KEYS[i % 2]} 0.7`;
       this.#addWorker(i, line, isForEver, 5);
-      const block = `BLOCK ${isForEver ? 0 : 700} COUNT 1 NOACK STREAMS ${STREAM} >`;
+      const streams = `STREAMS ${STREAMS.join(' ')} ${NEW}`;
+      const block = `BLOCK ${isForEver ? 0 : 700} COUNT 1 NOACK ${streams}`;
       this.#addWorker(i, `XREADGROUP GROUP g c${i} ${block}`, isForEver, 13);
     }
   }
@@ -120,8 +140,8 @@ class WaitingRun {
   }
 
   push(): void {
-    const key = [...KEYS, STREAM][this.#draw(KEYS.length + 1)];
-    const count = key === STREAM ? 1 : 1 + this.#draw(3);
+    const stream = STREAMS[this.#draw(2 * STREAMS.length)];
+    const count = stream === undefined ? 1 + this.#draw(3) : 1;
     const items = Array.from({ length: count }, () => {
       this.#pushes += 1;
       return String(this.#pushes);
@@ -130,7 +150,9 @@ class WaitingRun {
     this.#pusher = this.attach(1 + this.#draw(NODES)) ?? this.#pusher;
     this.send(
       this.#pusher,
-      key === STREAM ? `XADD s * item ${items[0]}` : `RPUSH ${key} ${items.join(' ')}`,
+      stream === undefined
+        ? `RPUSH ${KEYS[this.#draw(KEYS.length)]} ${items.join(' ')}`
+        : `XADD ${stream} * item ${items[0]}`,
     );
   }
 
@@ -164,7 +186,9 @@ class WaitingRun {
   run(): Outcome {
     const { scenario } = this;
     const { scheduler } = scenario.cluster;
-    this.send(this.attach(1), `XGROUP CREATE ${STREAM} g $ MKSTREAM`);
+    for (const stream of STREAMS) {
+      this.send(this.attach(1), `XGROUP CREATE ${stream} g $ MKSTREAM`);
+    }
     scenario.run(500);
     const untilMs = scheduler.nowMs + LOAD_MS;
     while (scheduler.nowMs < untilMs) {
@@ -206,7 +230,7 @@ class WaitingRun {
     const other = 1 + (survivor % NODES);
     const pusher = this.attach(other);
     this.send(pusher, `RPUSH ${KEYS[0]} last0`);
-    this.send(pusher, `XADD ${STREAM} * item last2`);
+    this.send(pusher, `XADD ${STREAMS[0]} * item last2`);
     this.#workFor(2_000);
     this.#expectEmpty(`LRANGE ${KEYS[0]} 0 -1`);
     this.#expectEmpty(LEFT);
@@ -217,7 +241,7 @@ class WaitingRun {
     this.#workFor(2_000);
     const again = this.attach(other);
     this.send(again, `RPUSH ${KEYS[1]} last1`);
-    this.send(again, `XADD ${STREAM} * item last3`);
+    this.send(again, `XADD ${STREAMS[1]} * item last3`);
     this.#workFor(3_000);
     for (const key of KEYS) this.#expectEmpty(`LRANGE ${key} 0 -1`);
     this.#expectEmpty(LEFT);
@@ -233,6 +257,6 @@ class WaitingRun {
   }
 }
 
-export function runWaiting(seed: number): Outcome {
-  return new WaitingRun(seed).run();
+export function runWaiting(seed: number, ranges: 1 | 2): Outcome {
+  return new WaitingRun(seed, ranges).run();
 }
