@@ -5,6 +5,7 @@
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { beginClosing, cancel, done, setPaused, split } from './changes.ts';
+import { nodeSeen, withRenewals } from './electorates.ts';
 import { formed } from './form.ts';
 import { claimFault, dropLeases, takeLeases } from './leases.ts';
 import { DOMAINS, type LeaseClaim, type MetaCommand } from './meta-command.ts';
@@ -32,7 +33,16 @@ export function apply(
   executeAt: Timestamp,
 ): Applied {
   const outcome = outcomeOf(state, command, executeAt);
-  return typeof outcome === 'string' ? { state, refused: outcome } : { state: outcome };
+  if (typeof outcome === 'string') return { state, refused: outcome };
+  return { state: renewed(state, outcome, executeAt) };
+}
+
+/** The renewals that follow from the command are part of it. */
+function renewed(before: MetaState | undefined, next: MetaState, at: Timestamp): MetaState {
+  if (next.pausedControllers.includes('replicas')) return next;
+  const topology = withRenewals(next.topology, at);
+  if (topology === next.topology) return next;
+  return { ...next, topology: { ...topology, epoch: (before?.topology.epoch ?? 0) + 1 } };
 }
 
 function outcomeOf(state: MetaState | undefined, command: MetaCommand, at: Timestamp): Outcome {
@@ -55,6 +65,9 @@ function outcomeOf(state: MetaState | undefined, command: MetaCommand, at: Times
       return beginClosing(state, command);
     case 'Done':
       return done(state, command, at);
+    case 'NodeMissed':
+    case 'NodeBack':
+      return nodeSeen(state, command, at);
     case 'TakeLeases':
       return takeLeases(state, command, at);
     case 'DropLeases':

@@ -5,6 +5,7 @@
  */
 import { compare, type Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
+import { closingOf, electorateOf } from './electorates.ts';
 import type { Done, Split } from './meta-command.ts';
 import { inNextEpoch, JOBS_MAX, type Job, type MetaState, type Outcome } from './meta-state.ts';
 import {
@@ -38,17 +39,19 @@ export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Ti
   if (range.change !== undefined) return 'the range is being changed';
   if (!isWhole(atSlot, range.fromSlot + 1, range.toSlot - 1)) return 'no slot inside the range';
   if (!isText(by)) return 'it is not said who asks';
-  const planned = ranges.filter(({ change }) => change !== undefined).length;
+  const planned = ranges.filter(({ change }) => change?.kind === 'split').length;
   if (ranges.length + planned >= rangesMax) return `the cluster has at most ${rangesMax} ranges`;
   if (Math.max(lastRange, lastGeneration, lastChange) >= ID_MAX) return 'no names are left';
   const generation = lastGeneration + 1;
+  const { fromSlot, toSlot, members, electorate } = range;
+  const low = { range: id.range, generation };
+  const high = { range: lastRange + 1, generation };
   const change: Change = {
     number: lastChange + 1,
     kind: 'split',
-    atSlot,
     successors: [
-      { range: id.range, generation },
-      { range: lastRange + 1, generation },
+      { id: low, fromSlot, toSlot: atSlot, members, electorate },
+      { id: high, fromSlot: atSlot, toSlot, members, electorate },
     ],
     ...{ phase: 'intended', isPaused: false, by },
     startedUs: at.hlc,
@@ -62,28 +65,30 @@ export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Ti
 }
 
 export function setPaused(state: MetaState, name: ChangeName, isPaused: boolean): Outcome {
-  const open = openChange(state, name);
+  const open = intendedChange(state, name);
   if (typeof open === 'string') return open;
-  if (open.change.phase === 'closing') return 'the range is closing';
   if (open.change.isPaused === isPaused) return `the change is ${isPaused ? '' : 'not '}paused`;
   return withChange(state, open, { isPaused });
 }
 
 export function beginClosing(state: MetaState, name: ChangeName): Outcome {
-  const open = openChange(state, name);
+  const open = intendedChange(state, name);
   if (typeof open === 'string') return open;
-  if (open.change.phase === 'closing') return 'the range is closing';
   if (open.change.isPaused) return 'the change is paused';
-  const { ranges, closingMax } = state.topology;
-  const closing = ranges.filter(({ change }) => change?.phase === 'closing').length;
-  if (closing >= closingMax) return `${closingMax} ranges are closing`;
-  return withChange(state, open, { phase: 'closing' });
+  const { topology } = state;
+  if (closingOf(topology) >= topology.closingMax) {
+    return `${topology.closingMax} ranges are closing`;
+  }
+  const successors = open.change.successors.map((each) => ({
+    ...each,
+    electorate: electorateOf(each.members, topology),
+  }));
+  return withChange(state, open, { phase: 'closing', successors });
 }
 
 export function cancel(state: MetaState, name: ChangeName, at: Timestamp): Outcome {
-  const open = openChange(state, name);
+  const open = intendedChange(state, name);
   if (typeof open === 'string') return open;
-  if (open.change.phase === 'closing') return 'the range is closing';
   const { change, ...range } = open.range;
   const ranges = replaced(state.topology.ranges, open.range, [range]);
   return withJob(inNextEpoch(state, { ranges }), open.change, 'cancelled', at);
@@ -98,13 +103,11 @@ export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
   if (!isTimestamp(closedAt) || compare(closedAt, range.floor) <= 0) {
     return 'it cannot have ended before it began';
   }
-  const { members, electorate, fromSlot, toSlot } = range;
-  const [low, high] = change.successors;
-  const common = { members, electorate, origin: [range.id], floor: closedAt };
-  const ranges = replaced(state.topology.ranges, range, [
-    { id: low, fromSlot, toSlot: change.atSlot, ...common },
-    { id: high, fromSlot: change.atSlot, toSlot, ...common },
-  ]);
+  const successors = change.successors.map((each) => ({
+    ...each,
+    ...{ origin: [range.id], floor: closedAt },
+  }));
+  const ranges = replaced(state.topology.ranges, range, successors);
   return withJob(inNextEpoch(state, { ranges }), change, 'done', at);
 }
 
@@ -113,6 +116,14 @@ function openChange({ topology }: MetaState, name: ChangeName): OpenChange | str
   if (range === undefined) return 'no open range of this generation';
   const { change } = range;
   return change?.number === name.change ? { range, change } : 'no such change of the range';
+}
+
+/** One that may still be held up: a renewal begins by itself, and ends with its reason. */
+function intendedChange(state: MetaState, name: ChangeName): OpenChange | string {
+  const open = openChange(state, name);
+  if (typeof open === 'string') return open;
+  if (open.change.phase === 'closing') return 'the range is closing';
+  return open.change.kind === 'renewal' ? 'a renewal begins by itself' : open;
 }
 
 function withChange(state: MetaState, open: OpenChange, changes: Partial<Change>): MetaState {

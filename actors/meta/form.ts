@@ -1,7 +1,8 @@
 /** How a cluster begins: with its first ranges, spread over its nodes. Pure. */
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { ZERO } from '../accord/primitives/timestamp.ts';
-import { MEMBERS_MAX, quorumSizes } from '../accord/topology/group.ts';
+import { MEMBERS_MAX } from '../accord/topology/group.ts';
+import { electorateOf } from './electorates.ts';
 import type { Form, FormNode } from './meta-command.ts';
 import type { Outcome } from './meta-state.ts';
 import {
@@ -21,6 +22,9 @@ export function formed(form: Form): Outcome {
   if (!isWhole(form.nodes.length, 1, MEMBERS_MAX)) return `1 to ${MEMBERS_MAX} nodes`;
   if (!isWhole(replicationFactor, 1, MEMBERS_MAX)) return `1 to ${MEMBERS_MAX} members`;
   const nodes = form.nodes.map(firstNode).sort((a, b) => a.id - b.id);
+  const all = nodes.map(({ id }) => id);
+  const nonElectors = all.filter((id) => !form.electorate.includes(id));
+  const known = { nonElectors, absences: [] };
   const topology: Topology = {
     epoch: 1,
     ...{ clusterId, behaviourLevel, rangesMax, closingMax },
@@ -29,8 +33,12 @@ export function formed(form: Form): Outcome {
     lastChange: 0,
     lastNode: nodes.at(-1)?.id ?? 0,
     nodes,
+    ...known,
     meta: allMembers(form),
-    ranges: Array.from({ length: initialRanges }, (_, index) => firstRange(form, index)),
+    ranges: Array.from({ length: initialRanges }, (_, index) => {
+      const members = membersOf(form, index);
+      return { ...firstRange(form, index), members, electorate: electorateOf(members, known) };
+    }),
   };
   const fault = faultOf(topology);
   if (fault !== undefined) return `the cluster cannot be formed: ${fault}`;
@@ -43,13 +51,12 @@ function firstNode({ id, host, port, behaviourMax }: FormNode): TopologyNode {
 }
 
 /** They are of the same size, but for a slot. */
-function firstRange(form: Form, index: number): TopologyRange {
+function firstRange(form: Form, index: number): Omit<TopologyRange, 'members' | 'electorate'> {
   const { initialRanges } = form;
   return {
     id: { range: index + 1, generation: 1 },
     fromSlot: Math.floor((index * REDIS_SLOTS) / initialRanges),
     toSlot: Math.floor(((index + 1) * REDIS_SLOTS) / initialRanges),
-    ...membersOf(form, index),
     origin: [],
     floor: ZERO,
   };
@@ -63,15 +70,12 @@ function allMembers({ nodes, electorate }: Form): MetaMembers {
 }
 
 /** Each range begins one node further in the ring of all nodes than the one before it. */
-function membersOf(form: Form, index: number): MetaMembers {
-  const all = allMembers(form);
-  const size = groupSize(form.replicationFactor, all.members.length);
-  const first = index % all.members.length;
-  const inTurn = [...all.members.slice(first), ...all.members.slice(0, first)];
-  const members = inTurn.slice(0, size).sort((a, b) => a - b);
-  const electorate = members.filter((node) => all.electorate.includes(node));
-  const isEnough = electorate.length >= quorumSizes(size, size).slow;
-  return { members, electorate: isEnough ? electorate : members };
+function membersOf(form: Form, index: number): readonly number[] {
+  const { members: all } = allMembers(form);
+  const size = groupSize(form.replicationFactor, all.length);
+  const first = index % all.length;
+  const inTurn = [...all.slice(first), ...all.slice(0, first)];
+  return inTurn.slice(0, size).sort((a, b) => a - b);
 }
 
 /** An even number of more than two survives no more failures than the odd one below it. */

@@ -67,6 +67,14 @@ export interface Done {
   readonly closedAt: Timestamp;
 }
 
+/** It does not answer, or has been answering for long enough again, as a node saw it just now. */
+export interface NodeSeen {
+  readonly type: 'NodeMissed' | 'NodeBack';
+  readonly node: number;
+  /** The cluster's time at which it was seen. */
+  readonly seenUs: number;
+}
+
 /** Takes the leases that nobody holds, and renews its own, in all domains at once. */
 export interface TakeLeases {
   readonly type: 'TakeLeases';
@@ -94,6 +102,7 @@ export type MetaCommand =
   | Split
   | ({ readonly type: 'Pause' | 'Resume' | 'Cancel' | 'BeginClosing' } & ChangeName)
   | Done
+  | NodeSeen
   | TakeLeases
   | { readonly type: 'DropLeases'; readonly holder: number }
   | {

@@ -1,6 +1,6 @@
 /** The state of the meta group: the topology, and who may change it. Pure data. */
 import type { Domain } from './meta-command.ts';
-import type { Topology } from './topology.ts';
+import type { Change, Topology } from './topology.ts';
 
 /** Ended changes that are remembered. */
 export const JOBS_MAX = 1_000;
@@ -8,7 +8,7 @@ export const JOBS_MAX = 1_000;
 /** A change that has ended. */
 export interface Job {
   readonly number: number;
-  readonly kind: 'split';
+  readonly kind: Change['kind'];
   readonly outcome: 'done' | 'cancelled';
   readonly by: string;
   readonly startedUs: number;

@@ -86,7 +86,12 @@ export function remove(state: MetaState, id: number): Outcome {
   if (node.state !== 'decommissioning') return `node ${id} is ${node.state}`;
   const kept = keptBy(state, id);
   if (kept !== undefined) return kept;
-  return inNextEpoch(state, { nodes: nodes.filter((each) => each !== node) });
+  const { nonElectors, absences } = state.topology;
+  return inNextEpoch(state, {
+    nodes: nodes.filter((each) => each !== node),
+    nonElectors: nonElectors.filter((each) => each !== id),
+    absences: absences.filter((each) => each.node !== id),
+  });
 }
 
 /** Why the node cannot leave. */

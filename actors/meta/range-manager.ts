@@ -21,13 +21,15 @@ interface RangeManagerOptions {
   readonly random: () => number;
 }
 
-interface ManagerView {
+export interface ManagerView {
   /** As this node has applied it; undefined before the cluster is formed. */
   readonly state: MetaState | undefined;
   /** executeAt of the Close of a group, where this node has executed it. */
   readonly endOf: (group: GroupId) => Timestamp | undefined;
   /** Of a clock that never goes back. */
   readonly nowMs: number;
+  /** This node, and those to which it has links. */
+  readonly isUp: (node: number) => boolean;
   /** The cluster's time, by which leases are judged. */
   readonly presentUs: number;
   /** A command of this node is under way: it begins no other. */
@@ -108,14 +110,20 @@ export class RangeManager {
   #actOnClosing(open: OpenChange, lease: Lease | undefined, view: ManagerView): readonly Act[] {
     const { range, change } = open;
     if (change.phase !== 'closing') return [];
-    const isHolder = lease?.holder === this.#options.self;
-    if (!isHolder && !this.#assists(change, view.nowMs)) return [];
+    const isOwn = this.#leads(open, lease, view);
+    if (!isOwn && !this.#assists(change, view.nowMs)) return [];
     const closedAt = view.endOf(range.id);
     if (closedAt === undefined) {
-      return [{ type: 'Close', group: range.id, successors: successorsOf(open) }];
+      return [{ type: 'Close', group: range.id, successors: successorsOf(change) }];
     }
     const command = { type: 'Done', range: range.id, change: change.number, closedAt } as const;
     return [{ type: 'Propose', command }];
+  }
+
+  /** A renewal has no owner: the lowest of its members that is up looks after it. */
+  #leads({ range, change }: OpenChange, lease: Lease | undefined, { isUp }: ManagerView): boolean {
+    const { self } = this.#options;
+    return change.kind === 'renewal' ? range.members.find(isUp) === self : lease?.holder === self;
   }
 
   /** Only the holder of the lease begins to close; without one there is, somebody claims it. */
@@ -126,7 +134,9 @@ export class RangeManager {
   ): Act | undefined {
     const { self: holder, leaseMs } = this.#options;
     const isStopped = state?.pausedControllers.includes('ranges') === true;
-    const waiting = open.filter(({ change }) => change.phase === 'intended' && !change.isPaused);
+    const waiting = open.filter(({ change: { phase, kind, isPaused } }) => {
+      return phase === 'intended' && kind !== 'renewal' && !isPaused;
+    });
     const closing = open.filter(({ change }) => change.phase === 'closing').length;
     const [first] = waiting;
     if (first === undefined || isStopped || closing >= (state?.topology.closingMax ?? 0)) return;
@@ -169,13 +179,7 @@ function heldLease({ leases }: MetaState, presentUs: number): Lease | undefined 
   return lease !== undefined && lease.untilUs > presentUs ? lease : undefined;
 }
 
-/** The two halves, with the members of their parent. */
-export function successorsOf({ range, change }: OpenChange): readonly GroupDescriptor[] {
-  const { fromSlot, toSlot, members, electorate } = range;
-  const [low, high] = change.successors;
-  const common = { members, electorate, machine: 'keyspace' } as const;
-  return [
-    { id: low, fromSlot, toSlot: change.atSlot, ...common },
-    { id: high, fromSlot: change.atSlot, toSlot, ...common },
-  ];
+/** As a Close names them. */
+export function successorsOf({ successors }: Change): readonly GroupDescriptor[] {
+  return successors.map((each) => ({ ...each, machine: 'keyspace' }));
 }

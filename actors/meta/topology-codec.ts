@@ -4,9 +4,11 @@
  */
 import type { GroupId } from '../accord/topology/group-id.ts';
 import {
+  type Absence,
   type Change,
   faultOf,
   type MetaMembers,
+  type Successor,
   type Topology,
   type TopologyNode,
   type TopologyRange,
@@ -31,10 +33,13 @@ export function decodeTopology(text: string): Topology | undefined {
 function inOrder(topology: Topology): Topology {
   const { epoch, clusterId, behaviourLevel, rangesMax, closingMax } = topology;
   const { lastRange, lastGeneration, lastChange, lastNode, nodes, meta, ranges } = topology;
+  const { nonElectors, absences } = topology;
   return {
     ...{ epoch, clusterId, behaviourLevel, rangesMax, closingMax },
     ...{ lastRange, lastGeneration, lastChange, lastNode },
     nodes: nodes.map(nodeInOrder),
+    nonElectors: [...nonElectors],
+    absences: absences.map(absenceInOrder),
     meta: membersInOrder(meta),
     ranges: ranges.map(rangeInOrder),
   };
@@ -63,10 +68,17 @@ function membersInOrder({ members, electorate }: MetaMembers): MetaMembers {
 }
 
 function changeInOrder(change: Change): Change {
-  const { number, kind, atSlot, successors, phase, isPaused, by, startedUs } = change;
-  const [low, high] = successors;
-  const named = [idInOrder(low), idInOrder(high)] as const;
-  return { number, kind, atSlot, successors: named, phase, isPaused, by, startedUs };
+  const { number, kind, successors, phase, isPaused, by, startedUs } = change;
+  const its = successors.map(successorInOrder);
+  return { number, kind, successors: its, phase, isPaused, by, startedUs };
+}
+
+function successorInOrder({ id, fromSlot, toSlot, ...members }: Successor): Successor {
+  return { id: idInOrder(id), fromSlot, toSlot, ...membersInOrder(members) };
+}
+
+function absenceInOrder({ node, isOut, flaps, sinceUs }: Absence): Absence {
+  return { node, isOut, flaps, sinceUs };
 }
 
 function idInOrder({ range, generation }: GroupId): GroupId {

@@ -50,15 +50,26 @@ export interface TopologyNode extends NodePlaces {
  */
 type ChangePhase = 'intended' | 'closing';
 
-/** A range that is to be divided in two. */
+/** A group that is to follow. Its name is given to one change alone, also if that is cancelled. */
+export interface Successor extends MetaMembers {
+  readonly id: GroupId;
+  readonly fromSlot: number;
+  readonly toSlot: number;
+}
+
+/**
+ * `split`: the range is divided in two. `renewal`: one with the same slots and members follows, and
+ * another electorate.
+ */
+type ChangeKind = 'split' | 'renewal';
+
+/** Of a range that is to end. */
 export interface Change {
   /** Counts all changes of the cluster. */
   readonly number: number;
-  readonly kind: 'split';
-  /** The first slot of the upper successor. */
-  readonly atSlot: number;
-  /** Lower and upper. Their names are given to this change alone, also if it is cancelled. */
-  readonly successors: readonly [GroupId, GroupId];
+  readonly kind: ChangeKind;
+  /** Ascending by slot. Their electorates are final from `closing` on. */
+  readonly successors: readonly Successor[];
   readonly phase: ChangePhase;
   readonly isPaused: boolean;
   /** The name of the one who asked for it, for people. */
@@ -89,6 +100,17 @@ export interface MetaMembers {
   readonly electorate: readonly number[];
 }
 
+/** A node that was missed, now or once. */
+export interface Absence {
+  readonly node: number;
+  /** It is in no electorate that can do without it. */
+  readonly isOut: boolean;
+  /** How often it was missed in a row: each time it has to be back for longer. */
+  readonly flaps: number;
+  /** executeAt of the last change of this: microseconds. */
+  readonly sinceUs: number;
+}
+
 export interface Topology {
   /** Goes up by one with every change of anything below. */
   readonly epoch: number;
@@ -107,6 +129,10 @@ export interface Topology {
   readonly lastNode: number;
   /** Ascending by id. */
   readonly nodes: readonly TopologyNode[];
+  /** Nodes that are in no electorate which can do without them. */
+  readonly nonElectors: readonly number[];
+  /** Ascending by node. */
+  readonly absences: readonly Absence[];
   readonly meta: MetaMembers;
   /** Ascending by slot; each slot is in exactly one. */
   readonly ranges: readonly TopologyRange[];
@@ -164,6 +190,7 @@ export function faultOf(topology: Topology): string | undefined {
   if (nodes.some(({ behaviourMax }) => behaviourMax < behaviourLevel)) return 'behaviour level';
   if (ranges.length > rangesMax) return `${ranges.length} ranges`;
   if (!areCounters(topology)) return 'counters';
+  if (!areAbsences(topology)) return 'absences';
   const fault = membersFault(topology.meta, topology);
   if (fault !== undefined) return `${fault} of the meta group`;
   let next = 0;
@@ -175,12 +202,21 @@ export function faultOf(topology: Topology): string | undefined {
     next = toSlot;
   }
   if (next !== REDIS_SLOTS) return `slot ${next}`;
-  const ids = ranges.flatMap(({ id, change }) => [id.range, ...(change ? [upper(change)] : [])]);
+  const ids = ranges.flatMap(({ id, change }) => [
+    id.range,
+    ...(change?.successors ?? []).map((each) => each.id.range).filter((its) => its !== id.range),
+  ]);
   return new Set(ids).size === ids.length ? undefined : 'a range id twice';
 }
 
-function upper({ successors }: Change): number {
-  return successors[1].range;
+function areAbsences({ nodes, nonElectors, absences }: Topology): boolean {
+  const isKnown = (node: number): boolean => nodes.some(({ id }) => id === node);
+  const areSound = absences.every(({ isOut, flaps, sinceUs }) => {
+    const isCounted = isWhole(flaps, 1, ID_MAX) && isWhole(sinceUs, 0, Number.MAX_SAFE_INTEGER);
+    return typeof isOut === 'boolean' && isCounted;
+  });
+  const named = absences.map(({ node }) => node);
+  return areSound && [nonElectors, named].every((ids) => ascends(ids) && ids.every(isKnown));
 }
 
 function areCounters(topology: Topology): boolean {
@@ -248,20 +284,43 @@ export function isTimestamp({ hlc, flags, node, store }: Timestamp): boolean {
 }
 
 function isChange(change: Change, range: TopologyRange, topology: Topology): boolean {
-  const { number, atSlot, successors, phase, isPaused, by, startedUs } = change;
-  const [low, high] = successors;
+  const { number, successors, phase, isPaused, by, startedUs } = change;
   return (
     isWhole(number, 1, topology.lastChange) &&
-    change.kind === 'split' &&
-    isWhole(atSlot, range.fromSlot + 1, range.toSlot - 1) &&
-    successors.every((id) => isGiven(id, topology) && id.generation > range.id.generation) &&
-    low.range === range.id.range &&
-    high.range > range.id.range &&
+    areSuccessors(change, range) &&
+    successors.every((each) => isSuccessor(each, range, topology)) &&
     (phase === 'intended' || (phase === 'closing' && !isPaused)) &&
     typeof isPaused === 'boolean' &&
     isText(by) &&
     isWhole(startedUs, 0, Number.MAX_SAFE_INTEGER)
   );
+}
+
+function isSuccessor(
+  { id, members, electorate }: Successor,
+  range: TopologyRange,
+  topology: Topology,
+): boolean {
+  return (
+    isGiven(id, topology) &&
+    id.generation > range.id.generation &&
+    membersFault({ members, electorate }, topology) === undefined &&
+    members.length === range.members.length &&
+    members.every((node, at) => node === range.members[at])
+  );
+}
+
+/** As many as there must be, with the slots of the range; the first one keeps its number. */
+function areSuccessors({ kind, successors }: Change, range: TopologyRange): boolean {
+  if (successors.length !== { split: 2, renewal: 1 }[kind]) return false;
+  let next = range.fromSlot;
+  for (const { id, fromSlot, toSlot } of successors) {
+    const isFirst = fromSlot === range.fromSlot;
+    if (fromSlot !== next || !isWhole(toSlot, fromSlot + 1, range.toSlot)) return false;
+    if (isFirst ? id.range !== range.id.range : id.range <= range.id.range) return false;
+    next = toSlot;
+  }
+  return next === range.toSlot;
 }
 
 function isGiven({ range, generation }: GroupId, { lastRange, lastGeneration }: Topology): boolean {

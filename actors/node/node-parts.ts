@@ -18,6 +18,7 @@ import type { QuorumObserver } from '../frames/quorum-actor.ts';
 import type { WalOptions } from '../log/wal-actor.ts';
 import type { Form } from '../meta/meta-command.ts';
 import type { MetaState } from '../meta/meta-state.ts';
+import type { NodeWatchLimits } from '../meta/node-watch.ts';
 import type { Act } from '../meta/range-manager.ts';
 import type { Topology } from '../meta/topology.ts';
 import type { ActorRef } from '../runtime/actor-ref.ts';
@@ -71,6 +72,8 @@ interface TopologyParts {
   readonly form: Form | undefined;
   /** Of a controller; see `RangeManager`. */
   readonly leaseMs: number;
+  /** Of nodes that are missed; `NODE_WATCH_LIMITS` by default. */
+  readonly watch?: Partial<NodeWatchLimits>;
   /** Look on: each state that the node comes to, and each act of its controllers before it. */
   readonly onState?: (state: MetaState) => void;
   /** Is told the topology that the cluster was formed with, again with each of its states. */

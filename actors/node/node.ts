@@ -36,6 +36,7 @@ import type { DiskPart } from '../log/disk-health.ts';
 import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
 import type { MetaCommand } from '../meta/meta-command.ts';
 import { formedTopologyOf } from '../meta/meta-rows.ts';
+import { NODE_WATCH_LIMITS } from '../meta/node-watch.ts';
 import { endIn, type Topology } from '../meta/topology.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import { ActorSystem } from '../runtime/actor-system.ts';
@@ -405,7 +406,7 @@ export class Node {
 
   // ---- the topology -----------------------------------------------------------------------
 
-  #startTopology({ form, leaseMs, onAct }: NonNullable<NodeParts['topology']>): void {
+  #startTopology({ form, leaseMs, watch, onAct }: NonNullable<NodeParts['topology']>): void {
     const store = this.#storeOf.get(META_GROUP);
     if (store === undefined) return;
     const { nodeId: self, limits, clock } = this.#parts;
@@ -413,7 +414,8 @@ export class Node {
     const topology = this.system.root.child<TopologyActorMessage>(
       this.#spec('topology', (context) =>
         topologyActor(context, {
-          ...{ self, leaseMs, observe: onAct },
+          ...{ self, leaseMs, watch: { ...NODE_WATCH_LIMITS, ...watch }, observe: onAct },
+          connected: () => this.#up,
           form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,
           endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,

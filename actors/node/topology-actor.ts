@@ -9,7 +9,8 @@ import type { GroupId } from '../accord/topology/group-id.ts';
 import type { Form, MetaCommand } from '../meta/meta-command.ts';
 import { encodeCommand } from '../meta/meta-rows.ts';
 import type { MetaState } from '../meta/meta-state.ts';
-import { type Act, RangeManager } from '../meta/range-manager.ts';
+import { NodeWatch, type NodeWatchLimits } from '../meta/node-watch.ts';
+import { type Act, type ManagerView, RangeManager } from '../meta/range-manager.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { ProposalOutcome } from '../store/topology-proposals.ts';
@@ -32,6 +33,9 @@ interface TopologyActorOptions {
   readonly self: number;
   readonly form: () => Form | undefined;
   readonly leaseMs: number;
+  readonly watch: NodeWatchLimits;
+  /** Peers whose links are up. */
+  readonly connected: () => ReadonlySet<number>;
   readonly state: () => MetaState | undefined;
   readonly endOf: (group: GroupId) => Timestamp | undefined;
   readonly presentUs: () => number;
@@ -62,6 +66,7 @@ class Controllers implements Behavior<TopologyActorMessage> {
   readonly #context: ActorContext<TopologyActorMessage>;
   readonly #options: TopologyActorOptions;
   readonly #ranges: RangeManager;
+  readonly #nodes: NodeWatch;
   readonly #asked = new Map<number, ActorRef<TopologyAnswer>>();
   #lastToken: number;
   /** The command of this node's own that is under way; it is given up at some time. */
@@ -74,6 +79,7 @@ class Controllers implements Behavior<TopologyActorMessage> {
     this.#lastToken = context.incarnation * TOKENS_EACH;
     const random = (): number => context.rng.next();
     this.#ranges = new RangeManager({ self, form, leaseMs, random });
+    this.#nodes = new NodeWatch(self, options.watch);
     context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
   }
 
@@ -129,11 +135,20 @@ class Controllers implements Behavior<TopologyActorMessage> {
     const { state, endOf, presentUs, close, answerMsMax, observe } = this.#options;
     const nowMs = this.#nowMs();
     if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
-    const view = { state: state(), endOf, nowMs, presentUs: presentUs() };
-    for (const act of this.#ranges.acts({ ...view, isProposing: this.#own !== undefined })) {
+    const up = this.#options.connected();
+    const isUp = (node: number): boolean => node === this.#options.self || up.has(node);
+    const view = { state: state(), endOf, nowMs, presentUs: presentUs(), isUp };
+    const isProposing = this.#own !== undefined;
+    for (const act of [...this.#ranges.acts({ ...view, isProposing }), ...this.#seen(view)]) {
+      if (act.type === 'Propose' && this.#own !== undefined) continue;
       observe?.(act);
       if (act.type === 'Close') close(act.group, act.successors);
       else this.#own = { token: this.#propose(act.command), untilMs: nowMs + answerMsMax };
     }
+  }
+
+  #seen({ state, ...seen }: Omit<ManagerView, 'endOf' | 'isProposing'>): readonly Act[] {
+    const command = state === undefined ? undefined : this.#nodes.acts({ state, ...seen });
+    return command === undefined ? [] : [{ type: 'Propose', command }];
   }
 }

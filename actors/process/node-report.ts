@@ -254,8 +254,10 @@ export class NodeReport {
 function changeOf(topology: Topology, id: GroupId): Pick<RangeReport, 'phase' | 'change'> {
   const change = rangeOf(topology, id)?.change;
   if (change === undefined) return { phase: 'stable' };
-  const { number, kind, atSlot, isPaused, by, startedUs, phase } = change;
-  return { phase, change: { number, kind, atSlot, isPaused, by, startedUs } };
+  const { number, kind, successors, isPaused, by, startedUs, phase } = change;
+  const atSlot = successors[1]?.fromSlot;
+  const place = atSlot === undefined ? {} : { atSlot };
+  return { phase, change: { number, kind, ...place, isPaused, by, startedUs } };
 }
 
 /** Transactions applied and not yet written to the engine. */

@@ -292,6 +292,7 @@ class ProductionNode implements RunningNode {
       topology: {
         form: topology === undefined ? this.#ownForm() : undefined,
         leaseMs: config.controllerLeaseMs,
+        watch: { missedMs: config.electorateAfterMs },
         onFormed: (formed) => this.#formed(formed),
       },
       aclLeaseMs: config.aclLeaseMs,

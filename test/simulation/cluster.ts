@@ -238,6 +238,7 @@ export class SimulatedCluster {
       trueClock: scheduler.clock,
       limits: nodeLimits(profile),
       form: this.#options.form,
+      watch: limitsOf(profile),
       onState: (state) => this.#splits?.seen(state),
       onAct: (node, act) => this.#splits?.acts(node, act),
       replyWindowBytes: limitsOf(profile).replyWindowBytes,

@@ -9,6 +9,7 @@ import type { CommandStoreLimits } from '../../actors/accord/local/command-store
 import type { ReplicaLimits } from '../../actors/accord/local/replica-state.ts';
 import type { ValidationLimits } from '../../actors/accord/messages/field-validation.ts';
 import type { ClockLimits } from '../../actors/accord/primitives/cluster-time.ts';
+import type { NodeWatchLimits } from '../../actors/meta/node-watch.ts';
 import type { NodeLimits } from '../../actors/node/node-parts.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import type { BatchLimits } from '../../actors/store/batcher.ts';
@@ -16,7 +17,7 @@ import type { GatewayLimits } from '../../transport/resp/limits.ts';
 import type { SyncPolicyOptions } from '../../wal/sync-policy.ts';
 import type { WalOptions } from '../../wal/wal-options.ts';
 import { drawLimits, type LimitName, RANGES, USUAL_LIMITS } from './limits.ts';
-import { logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
+import { limitsOf, logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
 import { drawProfile, type Profile } from './profile.ts';
 
 const NAMES = Object.keys(RANGES) as LimitName[];
@@ -120,6 +121,12 @@ const CLOCK: Fates<ClockLimits> = {
   roundTripMsMax: 'roundTripMsMax',
 };
 
+const WATCH: Fates<NodeWatchLimits> = {
+  missedMs: 'missedMs',
+  backMs: 'backMs',
+  backMsMax: 'backMsMax',
+};
+
 const MESSAGES: Fates<ValidationLimits> = {
   bodyBytesMax: HONEST,
   idsMax: HONEST,
@@ -192,6 +199,7 @@ describe.each<[string, Readonly<Record<string, Fate>>, (profile: Profile) => unk
   ['CoordinatorLimits', COORDINATOR, (profile) => nodeLimits(profile).coordinator],
   ['BatchLimits', BATCH, (profile) => nodeLimits(profile).batch],
   ['ClockLimits', CLOCK, (profile) => nodeLimits(profile).clock],
+  ['NodeWatchLimits', WATCH, limitsOf],
   ['WalOptions', LOG, logLimits],
   ['SyncPolicyOptions', SYNC, syncPolicyOf],
 ])('%s', (_name, fates, given) => {
@@ -208,7 +216,8 @@ describe.each<[string, Readonly<Record<string, Fate>>, (profile: Profile) => unk
 });
 
 test('nothing is drawn that no part is given', () => {
-  const tables = [NODE, STORE, REPLICA, COORDINATOR, BATCH, CLOCK, MESSAGES, LOG, SYNC, GATEWAY];
+  const parts = [NODE, STORE, REPLICA, COORDINATOR, BATCH, CLOCK, WATCH];
+  const tables = [...parts, MESSAGES, LOG, SYNC, GATEWAY];
   const used = new Set<Fate>(tables.flatMap((fates) => Object.values<Fate>(fates)));
   expect(NAMES.filter((name) => !used.has(name))).toEqual([]);
 });

@@ -88,6 +88,10 @@ export const RANGES = {
   // Of transactions over several groups.
   spanningDepth: [1, 64],
   spanningReadBytesMax: [1, SPANNING_READ_BYTES_MAX],
+  // Of nodes that are missed.
+  missedMs: [20, 2_000],
+  backMs: [20, 10_000],
+  backMsMax: [20, 600_000],
 } as const satisfies Record<string, readonly [least: number, usual: number]>;
 
 export type LimitName = keyof typeof RANGES;
@@ -97,6 +101,8 @@ const OF_SPANNING: ReadonlySet<string> = new Set<LimitName>([
   'spanningDepth',
   'spanningReadBytesMax',
 ]);
+
+const OF_ABSENCES: ReadonlySet<string> = new Set<LimitName>(['missedMs', 'backMs', 'backMsMax']);
 
 const DRAWN_RATE = 0.25;
 
@@ -108,7 +114,7 @@ export const USUAL_LIMITS = Object.fromEntries(
 export function drawLimits(rng: Rng): Limits {
   const drawn: Record<string, number> = { ...USUAL_LIMITS };
   for (const [name, [least, usual]] of Object.entries(RANGES)) {
-    if (OF_SPANNING.has(name)) continue;
+    if (OF_SPANNING.has(name) || OF_ABSENCES.has(name)) continue;
     const value = Math.floor(least * (usual / least) ** rng.next());
     const isDrawn = rng.next() < DRAWN_RATE;
     if (isDrawn) drawn[name] = value;
@@ -125,6 +131,13 @@ export function drawSpanningLimits(rng: Rng): Partial<Limits> {
     if (rng.next() < DRAWN_RATE) drawn[name] = value;
   }
   return drawn;
+}
+
+/** Drawn where groups are renewed: shorter than usual, or a run would see few renewals. */
+export function drawAbsenceLimits(rng: Rng): Pick<Limits, 'missedMs' | 'backMs' | 'backMsMax'> {
+  const draw = (least: number, most: number): number =>
+    Math.floor(least * (most / least) ** rng.next());
+  return { missedMs: draw(20, 1_000), backMs: draw(20, 1_000), backMsMax: draw(20, 4_000) };
 }
 
 /** The counters of all limits that are drawn. */

@@ -17,6 +17,7 @@ import {
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
 import type { Form } from '../../actors/meta/meta-command.ts';
 import type { MetaState } from '../../actors/meta/meta-state.ts';
+import type { NodeWatchLimits } from '../../actors/meta/node-watch.ts';
 import type { Act } from '../../actors/meta/range-manager.ts';
 import {
   type ForwardingCounts,
@@ -74,6 +75,7 @@ export interface SimNodeOptions {
   readonly limits: NodeLimits;
   /** Where the topology changes. */
   readonly form?: Form | undefined;
+  readonly watch?: NodeWatchLimits;
   readonly onState?: (state: MetaState) => void;
   readonly onAct?: (node: SimNode, act: Act) => void;
   /** Replies that a connection takes before it gives credit for more. */
@@ -476,6 +478,7 @@ export class SimNode {
             topology: {
               form: options.form,
               leaseMs: limits.retainedBytesMax < KEPT_FEW ? LEASE_MS_LONG : LEASE_MS,
+              ...(options.watch === undefined ? {} : { watch: options.watch }),
               onState: (state) => options.onState?.(state),
               onAct: (act) => options.onAct?.(this, act),
             },

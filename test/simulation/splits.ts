@@ -34,6 +34,7 @@ interface SplitsOptions {
 
 interface Attempt {
   readonly change: number;
+  readonly kind: Change['kind'];
   readonly parent: GroupId;
   /** The incarnations at its beginning. */
   readonly nodes: readonly SimNode['node'][];
@@ -116,7 +117,7 @@ export class Splits {
     for (const range of topology.ranges) {
       if (range.change === undefined) continue;
       const attempt = this.#attempts.get(range.change.number) ?? this.#found(range, range.change);
-      if (range.change.phase === 'closing') attempt.isClosing = true;
+      if (range.change.phase === 'closing') this.#closes(attempt, range.change);
     }
   }
 
@@ -132,18 +133,16 @@ export class Splits {
   }
 
   #found(range: TopologyRange, change: Change): Attempt {
-    const { rng, groups, nodes, add, count, note } = this.#options;
+    const { rng, nodes, count, note } = this.#options;
     note(`group ${groupKey(range.id)} is to end`);
-    const parent = groups.find(({ descriptor }) => groupKey(descriptor.id) === groupKey(range.id));
-    if (parent === undefined) throw new Error(`nobody knows ${groupKey(range.id)}`);
-    for (const descriptor of successorsOf({ range, change })) add(descriptor, parent);
     const attempt = {
-      ...{ change: change.number, parent: range.id, isClosing: false },
+      ...{ change: change.number, kind: change.kind, parent: range.id, isClosing: false },
       nodes: nodes.map(({ node }) => node),
       executedBy: new Set<number>(),
     };
     this.#attempts.set(change.number, attempt);
     const name = { range: range.id, change: change.number };
+    if (change.kind === 'renewal') return attempt;
     if (rng.next() < CANCEL_RATE) {
       this.#change({ type: 'Cancel', ...name }, () => count('split cancelled'));
     } else if (rng.next() < PAUSE_RATE) {
@@ -151,6 +150,17 @@ export class Splits {
       this.#resumeSoon();
     }
     return attempt;
+  }
+
+  /** From now on its successors are those that they will be. */
+  #closes(attempt: Attempt, change: Change): void {
+    if (attempt.isClosing) return;
+    attempt.isClosing = true;
+    const { groups, add } = this.#options;
+    const name = groupKey(attempt.parent);
+    const parent = groups.find(({ descriptor }) => groupKey(descriptor.id) === name);
+    if (parent === undefined) throw new Error(`nobody knows ${name}`);
+    for (const descriptor of successorsOf(change)) add(descriptor, parent);
   }
 
   #resumeSoon(): void {
@@ -193,9 +203,9 @@ export class Splits {
     if (executedBy.has(node) || successors.length === 0) return;
     executedBy.add(node);
     if (executedBy.size < nodes.length) return;
-    count('split completed');
+    count(`${attempt.kind} completed`);
     const isWhole = nodes.every((each, at) => each.node === attempt.nodes[at]);
-    if (!isWhole) count('split cut off in the middle');
+    if (!isWhole) count(`${attempt.kind} cut off in the middle`);
   }
 
   /** Why some change has not come to its end; undefined: all have. */

@@ -12,6 +12,7 @@ test('under faults, from one to three groups on', () => {
     expect([seed, ...violations]).toEqual([seed]);
     for (const [what, count] of Object.entries(counts)) seen[what] = (seen[what] ?? 0) + count;
   }
+  expect(seen['renewal completed'] ?? 0).toBeGreaterThan(0);
   for (const what of ['completed', 'cut off in the middle', 'with a rival']) {
     expect([what, seen[`split ${what}`] ?? 0]).not.toEqual([what, 0]);
   }

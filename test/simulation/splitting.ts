@@ -9,10 +9,12 @@ import { groupsOf } from '../../actors/meta/topology.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
-import { drawSpanningLimits } from './limits.ts';
+import { drawAbsenceLimits, drawSpanningLimits } from './limits.ts';
 
 /** As much as a node of a small cluster must take at its worst. */
 const SPLIT_EVERY_MS = 600;
+/** Of runs in which nodes are missed so soon that groups are renewed. */
+const RENEWALS_RATE = 0.4;
 
 export function simulateSplitting(options: Omit<RunOptions, 'groups'>): RunResult {
   const { seed, nodes } = options;
@@ -39,7 +41,8 @@ export function simulateSplitting(options: Omit<RunOptions, 'groups'>): RunResul
   const several = first > 1 ? { flushes: false, databases: 1 } : {};
   // A topology must fit one unit.
   const common = { ...drawSpanningLimits(rng), unitWriteBytesMax: UNIT_WRITE_BYTES_MAX };
-  const profile = { ...common, ...several, ...options.profile };
+  const absences = rng.next() < RENEWALS_RATE ? drawAbsenceLimits(rng) : {};
+  const profile = { ...common, ...several, ...absences, ...options.profile };
   const stores = 1 + (seed % 2);
   const splitEveryMs = options.splitEveryMs ?? SPLIT_EVERY_MS;
   return simulate({ ...options, form, groups, stores, splitEveryMs, profile });

@@ -55,7 +55,8 @@ export async function state(args: readonly string[], output: Output): Promise<nu
     if (its === undefined) return [];
     const paused = its.isPaused ? ', paused' : '';
     const what = `change ${its.number}: ${its.kind} of range ${range}, generation ${generation}`;
-    return [`${what}, at slot ${its.atSlot}: ${phase}${paused}, asked for by ${its.by}`];
+    const where = its.atSlot === undefined ? '' : `, at slot ${its.atSlot}`;
+    return [`${what}${where}: ${phase}${paused}, asked for by ${its.by}`];
   });
   const ended = jobs.map(({ number, kind, outcome, by, startedUs, endedUs }) => {
     const ms = Math.round((endedUs - startedUs) / 1_000);

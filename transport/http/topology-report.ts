@@ -37,8 +37,8 @@ export interface RangeReport {
 interface ChangeReport {
   readonly number: number;
   readonly kind: string;
-  /** The first slot of the upper successor. */
-  readonly atSlot: number;
+  /** Of a split: the first slot of the upper successor. */
+  readonly atSlot?: number;
   readonly isPaused: boolean;
   readonly by: string;
   /** Microseconds since 1970, as are the other times. */

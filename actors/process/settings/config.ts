@@ -67,6 +67,7 @@ export interface NodeConfig {
   readonly rangesMax: number;
   readonly closingMax: number;
   readonly controllerLeaseMs: number;
+  readonly electorateAfterMs: number;
   readonly pipelineDepth: number;
   readonly batchBytesMax: number;
   readonly batchCommandsMax: number;
@@ -238,6 +239,12 @@ export const SETTINGS: Settings = {
     help: 'how long a node that works on the ranges does so alone',
     standard: '5000',
     parse: integer(500, 60_000),
+  },
+  electorateAfterMs: {
+    value: 'MS',
+    help: 'a node that is gone for so long is no more waited for on the fast path',
+    standard: '2000',
+    parse: integer(100, 600_000),
   },
   pipelineDepth: {
     value: 'N',

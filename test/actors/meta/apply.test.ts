@@ -16,7 +16,13 @@ import {
   type MetaCommand,
 } from '../../../actors/meta/meta-command.ts';
 import { JOBS_MAX, type MetaState } from '../../../actors/meta/meta-state.ts';
-import { faultOf, ID_MAX, RANGES_MAX, type TopologyRange } from '../../../actors/meta/topology.ts';
+import {
+  faultOf,
+  ID_MAX,
+  RANGES_MAX,
+  type Topology,
+  type TopologyRange,
+} from '../../../actors/meta/topology.ts';
 import { decodeTopology, encodeTopology } from '../../../actors/meta/topology-codec.ts';
 import { REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
 
@@ -79,12 +85,14 @@ interface Dice {
 }
 
 const TYPES: readonly MetaCommand['type'][] = [
-  ...(['Form', 'Split', 'Split', 'Split', 'Pause', 'Pause', 'Resume', 'Resume', 'Cancel'] as const),
+  ...(['Form', 'Split', 'Split', 'Split', 'Split', 'Split', 'Pause', 'Resume', 'Resume'] as const),
+  ...(['Pause', 'Cancel', 'BeginClosing', 'Done'] as const),
   ...(['BeginClosing', 'BeginClosing', 'BeginClosing', 'Done', 'Done', 'Done'] as const),
   ...(['TakeLeases', 'TakeLeases', 'DropLeases', 'PauseController', 'ResumeController'] as const),
   ...(['NodeStarted', 'NodeStarted', 'RaiseBehaviour', 'Join', 'Join', 'Drain'] as const),
   ...(['Recommission', 'Decommission', 'Decommission', 'Remove', 'Remove'] as const),
   ...(['Split', 'BeginClosing', 'Done', 'Done'] as const),
+  ...(['NodeMissed', 'NodeMissed', 'NodeBack', 'BeginClosing', 'Done'] as const),
 ];
 
 const dice: fc.Arbitrary<Dice> = fc.record({
@@ -155,6 +163,9 @@ function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaC
     case 'Decommission':
     case 'Remove':
       return { type, id: node };
+    case 'NodeMissed':
+    case 'NodeBack':
+      return { type, node, seenUs: wrong === 4 ? hlc - 6_000_000 : hlc };
     case 'RaiseBehaviour': {
       const from = state.topology.behaviourLevel;
       return { type, from: from - (wrong === 1 ? 1 : 0), to: from + 1 };
@@ -177,7 +188,15 @@ function domainsOf(name: Domain | 'all'): readonly Domain[] {
 interface ModelRange {
   readonly name: string;
   readonly generation: number;
-  change?: { number: number; atSlot: number; phase: 'intended' | 'closing'; isPaused: boolean };
+  readonly electorate: string;
+  /** Without a slot: a renewal. */
+  change?: {
+    number: number;
+    atSlot?: number;
+    phase: 'intended' | 'closing';
+    isPaused: boolean;
+    electorate: string;
+  };
 }
 
 /** Slot by slot, and by the rules as a page would tell them. */
@@ -188,15 +207,27 @@ class Model {
   readonly paused = new Set<Domain>();
   nodes = new Set([1, 2, 3]);
   lastNode = 3;
+  readonly out = new Set<number>();
   ended = 0;
+  renewed = 0;
+
+  /** Of three members, of whom the third is none unless it has to be. */
+  get electorate(): string {
+    const byPresence = [1, 2, 3].sort((a, b) => this.#isOut(a) - this.#isOut(b));
+    return byPresence.slice(0, 2).sort().join('');
+  }
+
+  #isOut(node: number): number {
+    return this.out.has(node) ? 1 : 0;
+  }
 
   get open(): ModelRange[] {
     return [...new Set(this.owners)];
   }
 
   form(): void {
-    const half = { name: '1.1', generation: 1 };
-    const rest = { name: '2.1', generation: 1 };
+    const half = { name: '1.1', generation: 1, electorate: '12' };
+    const rest = { name: '2.1', generation: 1, electorate: '12' };
     this.owners = Array.from({ length: REDIS_SLOTS }, (_, slot) => (slot < 8_192 ? half : rest));
     this.names.add(half.name).add(rest.name);
   }
@@ -216,7 +247,7 @@ class Model {
         const range = this.named(command.range);
         if (range === undefined || range.change !== undefined) return false;
         const { open, owners } = this;
-        const count = open.length + open.filter(({ change }) => change !== undefined).length;
+        const count = open.length + open.filter(({ change }) => change?.atSlot).length;
         const { atSlot } = command;
         return count < RANGES && owners[atSlot] === range && owners[atSlot - 1] === range;
       }
@@ -240,6 +271,11 @@ class Model {
           const held = this.leases.get(domain);
           return held === undefined || held.untilUs <= hlc || held.holder === command.holder;
         });
+      }
+      case 'NodeMissed':
+      case 'NodeBack': {
+        if (!this.nodes.has(command.node) || command.seenUs < hlc) return false;
+        return this.out.has(command.node) === (command.type === 'NodeBack');
       }
       case 'PauseController':
         return !domainsOf(command.domain).every((domain) => this.paused.has(domain));
@@ -273,7 +309,10 @@ class Model {
       this.lastNode = made;
       this.nodes.add(made);
     }
-    if (command.type === 'Remove') this.nodes.delete(command.id);
+    if (command.type === 'Remove') {
+      this.nodes.delete(command.id);
+      this.out.delete(command.id);
+    }
     expect(topology.nodes.map(({ id }) => id)).toEqual([...this.nodes]);
     if (command.type === 'PauseController') {
       for (const domain of domainsOf(command.domain)) this.paused.add(domain);
@@ -288,40 +327,79 @@ class Model {
       if (held?.term === lease.term) expect(lease.holder).toBe(held.holder);
       this.leases.set(domain, lease);
     }
-    if (!('range' in command)) return;
+    if (command.type === 'NodeMissed') this.out.add(command.node);
+    if (command.type === 'NodeBack') this.out.delete(command.node);
+    if ('range' in command) this.#followRange(command, topology);
+    this.#renew(topology);
+  }
+
+  #followRange(
+    command: Extract<MetaCommand, { readonly range: unknown }>,
+    topology: Topology,
+  ): void {
     const range = this.named(command.range) as ModelRange;
     if (command.type === 'Split') {
       const number = topology.lastChange;
-      range.change = { number, atSlot: command.atSlot, phase: 'intended', isPaused: false };
-      const made = topology.ranges.find(({ change }) => change?.number === number)?.change;
-      for (const { range: id, generation } of made?.successors ?? []) {
-        // A name is given to one change alone.
-        expect(this.names.has(`${id}.${generation}`)).toBe(false);
-        this.names.add(`${id}.${generation}`);
-        expect(generation).toBeGreaterThan(range.generation);
-      }
+      const { electorate } = range;
+      const { atSlot } = command;
+      range.change = { number, atSlot, phase: 'intended', isPaused: false, electorate };
+      this.#named(range, number, topology);
     } else if (range.change !== undefined) this.#advance(command.type, range, topology.ranges);
+  }
+
+  /** A name is given to one change alone. */
+  #named({ generation: before }: ModelRange, number: number, { ranges }: Topology): void {
+    const made = ranges.find(({ change }) => change?.number === number)?.change;
+    for (const { id } of made?.successors ?? []) {
+      expect(this.names.has(`${id.range}.${id.generation}`)).toBe(false);
+      this.names.add(`${id.range}.${id.generation}`);
+      expect(id.generation).toBeGreaterThan(before);
+    }
+  }
+
+  /** All may close at once: there are never as many as may. */
+  #renew(topology: Topology): void {
+    if (this.paused.has('replicas')) return;
+    for (const range of this.open) {
+      if (range.change !== undefined || range.electorate === this.electorate) continue;
+      const of = topology.ranges.find(({ id }) => `${id.range}.${id.generation}` === range.name);
+      const number = of?.change?.number ?? 0;
+      const { electorate } = this;
+      range.change = { number, phase: 'closing', isPaused: false, electorate };
+      this.#named(range, number, topology);
+    }
   }
 
   #advance(type: MetaCommand['type'], range: ModelRange, ranges: readonly TopologyRange[]): void {
     const change = range.change as NonNullable<ModelRange['change']>;
-    if (type === 'BeginClosing') change.phase = 'closing';
-    else if (type === 'Pause' || type === 'Resume') change.isPaused = type === 'Pause';
+    if (type === 'BeginClosing') {
+      change.phase = 'closing';
+      change.electorate = this.electorate;
+    } else if (type === 'Pause' || type === 'Resume') change.isPaused = type === 'Pause';
     else {
       delete range.change;
       this.ended += 1;
-      if (type === 'Done') this.#divide(range, change.atSlot, ranges);
+      if (type !== 'Done') return;
+      if (change.atSlot === undefined) this.renewed += 1;
+      this.#divide(range, change, ranges);
     }
   }
 
-  #divide(range: ModelRange, atSlot: number, ranges: readonly TopologyRange[]): void {
+  #divide(
+    range: ModelRange,
+    { atSlot = this.owners.indexOf(range), electorate }: NonNullable<ModelRange['change']>,
+    ranges: readonly TopologyRange[],
+  ): void {
     const upper = ranges.find(({ fromSlot }) => fromSlot === atSlot);
     const lower = ranges.find(({ toSlot }) => toSlot === atSlot);
     const [low, high] = [lower, upper].map((each) => {
+      // The lower half of a renewal is another range, or none.
+      if (each === lower && this.owners[atSlot - 1] !== range) return range;
       const { range: number, generation } = each?.id ?? { range: 0, generation: 0 };
+      expect(each?.electorate.join('')).toBe(electorate);
       expect(generation).toBeGreaterThan(range.generation);
       expect(each?.origin.map((id) => `${id.range}.${id.generation}`)).toEqual([range.name]);
-      return { name: `${number}.${generation}`, generation };
+      return { name: `${number}.${generation}`, generation, electorate };
     }) as [ModelRange, ModelRange];
     this.owners = this.owners.map((owner, slot) =>
       owner === range ? (slot < atSlot ? low : high) : owner,
@@ -349,6 +427,7 @@ describe('the state machine', () => {
   test('agrees with a model, whatever comes in whatever order', () => {
     const met = new Map<string, number>();
     let mostRanges = 0;
+    let renewed = 0;
     const property = fc.property(fc.array(dice, { minLength: 110, maxLength: 180 }), (rolls) => {
       const model = new Model();
       let state: MetaState | undefined;
@@ -372,11 +451,13 @@ describe('the state machine', () => {
         model.compare(state);
         mostRanges = Math.max(mostRanges, state.topology.ranges.length);
       }
+      renewed += model.renewed;
     });
     fc.assert(property, { seed: SEED, numRuns: 60 });
     const kinds = [...new Set(TYPES)].flatMap((type) => [`${type} done`, `${type} refused`]);
     expect(kinds.filter((kind) => (met.get(kind) ?? 0) < 10)).toEqual([]);
     expect(mostRanges).toBe(RANGES);
+    expect(renewed).toBeGreaterThan(50);
   }, 120_000);
 });
 
@@ -476,11 +557,11 @@ describe('rules', () => {
   test('a cancelled change gives its names to no other', () => {
     const again = mustDo(mustDo(split, of('Cancel')), splitOf(1, 1, 200));
     const [first, second] = [split, again].map(({ topology }) => topology.ranges[0]?.change);
-    expect(first?.successors).toEqual([
+    expect(first?.successors.map(({ id }) => id)).toEqual([
       { range: 1, generation: 2 },
       { range: 3, generation: 2 },
     ]);
-    expect(second?.successors).toEqual([
+    expect(second?.successors.map(({ id }) => id)).toEqual([
       { range: 1, generation: 3 },
       { range: 4, generation: 3 },
     ]);

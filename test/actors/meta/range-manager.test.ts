@@ -16,6 +16,7 @@ const LEASE_MS = 1_000;
 class Bench {
   state: MetaState | undefined;
   nowMs = 10_000;
+  readonly down = new Set<number>();
   readonly ends = new Map<string, Timestamp>();
   readonly #managers = [1, 2, 3].map(
     (self) => new RangeManager({ self, form: () => FORM, leaseMs: LEASE_MS, random: () => 0.5 }),
@@ -35,6 +36,7 @@ class Bench {
       endOf: (group: GroupId) => this.ends.get(groupKey(group)),
       nowMs: this.nowMs,
       presentUs: this.nowMs * 1_000,
+      isUp: (node) => !this.down.has(node),
       isProposing,
     });
   }
@@ -134,6 +136,20 @@ test('what is paused, and what a paused controller has, waits; what closes goes 
   expect(bench.step(1)).toEqual(['BeginClosing']);
   bench.decide({ type: 'PauseController', domain: 'ranges' });
   expect(bench.step(1)).toEqual(['Close 1.1']);
+});
+
+test('the lowest member that is up renews a group, and the next ones stand in for it', () => {
+  const bench = formed();
+  bench.down.add(1);
+  bench.decide({ type: 'NodeMissed', node: 1, seenUs: bench.nowMs * 1_000 });
+  expect(bench.step(3)).toEqual([]);
+  expect(bench.step(2)).toEqual(['Close 1.1']);
+  bench.nowMs += 1_500;
+  expect(bench.step(3)).toEqual(['Close 1.1']);
+  bench.end('1.1');
+  expect(bench.step(2)).toEqual(['Done']);
+  expect(bench.state?.topology.ranges[0]).toMatchObject({ electorate: [2, 3], members: [1, 2, 3] });
+  expect(bench.step(2)).toEqual([]);
 });
 
 test('a lease that runs out is renewed, as long as there is something to begin', () => {

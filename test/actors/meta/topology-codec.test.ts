@@ -40,6 +40,14 @@ test('no other text is a topology', () => {
 });
 
 type Row = Record<string, unknown>;
+
+const ABSENCE = { node: 9, isOut: true, flaps: 1, sinceUs: 1 };
+
+function successorsIn(copy: Record<string, Row[]>): Row[] {
+  const change = copy['ranges']?.[1]?.['change'] ?? {};
+  return (change as Record<string, Row[]>)['successors'] ?? [];
+}
+
 test.each<[string, (copy: Record<string, Row[]>) => void]>([
   ['an epoch of nothing', (copy) => Object.assign(copy, { epoch: 0 })],
   ['a slot twice', (copy) => Object.assign(copy['ranges']?.[1] ?? {}, { fromSlot: 5_460 })],
@@ -67,8 +75,18 @@ test.each<[string, (copy: Record<string, Row[]>) => void]>([
   ['a level that a node does not know', (copy) => Object.assign(copy, { behaviourLevel: 2 })],
   [
     'a split at the edge',
-    (copy) => Object.assign(copy['ranges']?.[1]?.['change'] ?? {}, { atSlot: 5_461 }),
+    (copy) => {
+      const [low, high] = successorsIn(copy);
+      Object.assign(low ?? {}, { toSlot: 5_461 });
+      Object.assign(high ?? {}, { fromSlot: 5_461 });
+    },
   ],
+  ['one half of a split', (copy) => successorsIn(copy).pop()],
+  [
+    'other members of a half',
+    (copy) => Object.assign(successorsIn(copy)[0] ?? {}, { members: [1, 2] }),
+  ],
+  ['an absence of a stranger', (copy) => copy['absences']?.push(ABSENCE)],
   [
     'a paused close',
     (copy) =>

@@ -57,6 +57,7 @@ describe('a complete command line', () => {
       rangesMax: 1024,
       closingMax: 16,
       controllerLeaseMs: 5000,
+      electorateAfterMs: 2000,
       pipelineDepth: 8,
       batchBytesMax: 1024 * 1024,
       batchCommandsMax: 4096,
