@@ -121,6 +121,7 @@ export interface NodeLimits {
   readonly outboxHeldMax?: number;
   /** Replies that wait until their connections take them; see `running-executor.ts`. */
   readonly heldReplyBytesMax?: number;
+  readonly heldEventsMax?: number;
   /** KEYS that are listed at a time, and keys that may change ahead of each. */
   readonly listingsMax?: number;
   readonly viewChangesMax?: number;

@@ -200,6 +200,7 @@ export class Store {
         tableHashKey,
         unflushedBytesMax: limits.unflushedBytesMax,
         heldReplyBytesMax: limits.heldReplyBytesMax,
+        heldEventsMax: limits.heldEventsMax,
         listingsMax: limits.listingsMax,
         viewChangesMax: limits.viewChangesMax,
         sliceCommandsMax: limits.sliceCommandsMax,

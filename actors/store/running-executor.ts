@@ -51,6 +51,7 @@ import { ApplySlice } from './apply-slice.ts';
 import { BIG_KEYS_LOOKED_MAX, BIG_KEYS_REST_MS, BigKeySearch } from './big-key-search.ts';
 import { REFUSED } from './client-errors.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX, OWN_CONNECTION } from './expiry.ts';
+import { HeldEvents } from './held-events.ts';
 import { HeldReplies } from './held-replies.ts';
 import { KeyListings, LISTINGS_MAX } from './key-listings.ts';
 import { LogFirstEngine } from './log-first-engine.ts';
@@ -86,6 +87,8 @@ export interface RunningOptions {
   readonly keptReplyBytesMax: number;
   /** Replies that wait for credit of their connections; `HELD_BYTES_MAX` by default. */
   readonly heldReplyBytesMax?: number | undefined;
+  /** Keyspace events that wait for the log; `HELD_EVENTS_MAX` by default. */
+  readonly heldEventsMax?: number | undefined;
   /** KEYS that are listed at a time; `LISTINGS_MAX` by default. */
   readonly listingsMax?: number | undefined;
   /** Keys that may change ahead of a listing; `VIEW_CHANGES_MAX` by default. */
@@ -116,6 +119,9 @@ export interface RunningOptions {
 const HELD_BYTES_MAX = 512 * 1024 * 1024;
 const NO_BYTES = new Uint8Array(0);
 const NO_SLOTS: readonly number[] = [];
+/** A flush waits for the log, or keyspace events do. */
+const FLUSH_TOKEN = 0;
+const EVENTS_TOKEN = 1;
 /** How soon a flush that found no room is tried again. */
 const DISK_FULL_RETRY_MS = 5_000;
 
@@ -183,6 +189,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #reads: ReadRuns;
   readonly #trace: TxnTrace;
   readonly #held: HeldReplies;
+  readonly #events: HeldEvents;
   readonly #listings: KeyListings;
   readonly #bigKeys: BigKeySearch;
   /** A write of the part that runs has answered more than may be kept. */
@@ -222,7 +229,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#listRenderer.writer.keptBytesMax = keptReplyBytesMax;
     this.#replyTooLong = `ERR the reply needs more than ${keptReplyBytesMax} bytes: ask for less`;
     this.#generation = context.incarnation;
-    this.#engine = new LogFirstEngine(opened, (proceed) => this.#awaitLog(proceed));
+    this.#engine = new LogFirstEngine(opened, (proceed) => {
+      this.#proceedWithFlush = proceed;
+      this.#awaitLog(FLUSH_TOKEN);
+    });
     this.#machines = new StateMachines({
       engine: this.#engine,
       groups: options.groups,
@@ -235,6 +245,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     });
     const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
     this.#held = new HeldReplies(heldMax, (answer) => this.#answer(answer));
+    this.#events = new HeldEvents({
+      max: options.heldEventsMax,
+      awaitLog: () => this.#awaitLog(EVENTS_TOKEN),
+      // Each is told at most once; without room it is lost.
+      leave: (told) => tellOrDrop(options.clients, { type: 'KeysChanged', ...told }),
+    });
     this.#listings = new KeyListings({
       max: options.listingsMax ?? LISTINGS_MAX,
       changesMax: options.viewChangesMax,
@@ -323,10 +339,16 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#machines.eventFlags = values.get(EVENTS_SETTING) ?? '';
   }
 
-  /** The engine must not know a transaction that the log could still lose. */
-  #awaitLog(proceed: () => void): void {
-    this.#proceedWithFlush = proceed;
-    this.#replica.send({ type: 'Sync', token: 0, replyTo: this.#context.thisIncarnation });
+  /** Neither engine nor subscribers may know a transaction that the log could still lose. */
+  #awaitLog(token: number): void {
+    this.#replica.send({ type: 'Sync', token, replyTo: this.#context.thisIncarnation });
+  }
+
+  #logged(token: number): void {
+    if (token === EVENTS_TOKEN) return this.#events.durable();
+    const proceed = this.#proceedWithFlush;
+    this.#proceedWithFlush = undefined;
+    proceed?.();
   }
 
   #isHalfWay(): boolean {
@@ -526,9 +548,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #tellEvents({ group, machine }: Member, from = 0): void {
     if (!machine.sideEffects.isEmpty) this.#tellSideEffects(group, machine.sideEffects);
     const events = machine.takeEvents(from);
-    if (events.length === 0) return;
-    // Each is told at most once; without room it is lost.
-    tellOrDrop(this.#options.clients, { type: 'KeysChanged', group, events });
+    if (events.length > 0) this.#events.add({ group, events });
   }
 
   #tellSideEffects(group: GroupId, effects: SideEffects): void {
@@ -820,11 +840,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'StopWaiting':
       case 'PassWait':
         return this.#receiveFlow(message);
-      case 'Durable': {
-        const proceed = this.#proceedWithFlush;
-        this.#proceedWithFlush = undefined;
-        return proceed?.();
-      }
+      case 'Durable':
+        return this.#logged(message.token);
       case 'FlushDone':
         return this.#flushDone(message);
       case 'ListKeys':

@@ -67,6 +67,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'fault: crash after a cut of the log': ['fault crash after a cut'],
   'fault: actor crash': ['fault actor crash'],
   'executed again after a restart': ['executed again after a restart'],
+  'events told': ['events told'],
   'fault: pause': ['fault pause'],
   'fault: clock jump': ['fault clock jump'],
   'fault: clock astray': ['fault clock astray'],

@@ -55,6 +55,7 @@ const NODE: Fates<NodeLimits> = {
   turnsMax: 'turnsMax',
   outboxHeldMax: 'outboxHeldMax',
   heldReplyBytesMax: 'heldReplyBytesMax',
+  heldEventsMax: 'heldEventsMax',
   listingsMax: 'listingsMax',
   viewChangesMax: 'viewChangesMax',
   sliceCommandsMax: 'sliceCommandsMax',

@@ -65,6 +65,7 @@ export const RANGES = {
   sliceCommandsMax: [1, 16_384],
   stepElementsMax: [1, 256],
   heldReplyBytesMax: [1, 2 ** 29],
+  heldEventsMax: [1, 65_536],
   retainedBytesMax: [1, 64 * 2 ** 20],
   mailboxMax: [1, 65_536],
   handOverMax: [1, 4_096],

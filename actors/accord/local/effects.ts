@@ -150,7 +150,7 @@ export interface Execution {
   /** Over several groups: what it has read in all of them. */
   readonly reads?: Uint8Array | undefined;
   readonly sequence: number;
-  /** It may have been executed here before a restart: nothing but the state follows from it. */
+  /** It was executed here before a restart: nothing but the state follows from it. */
   readonly isRepeated: boolean;
 }
 

@@ -190,8 +190,7 @@ function place(
   const { sequence } = state;
   command.sequence = sequence;
   state.transition(command, { type: 'Applied', id, sequence }, false);
-  const isRepeated = executeAt.hlc <= state.repeatedUpToUs;
-  const execution = { id, executeAt, participants, body, reads, sequence, isRepeated };
+  const execution = { id, executeAt, participants, body, reads, sequence, isRepeated: false };
   state.effects.push({ type: 'Execute', execution });
   if (isClose(id)) state.end(executeAt, decodeSuccessors(body));
 }

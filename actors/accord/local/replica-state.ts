@@ -134,8 +134,6 @@ export class ReplicaState implements ReplicaView {
   /** Since its Close was executed here. */
   ended: GroupEnd | undefined;
   sequence = 0;
-  /** Executions up to this time may have been handed over by a life before this one. */
-  repeatedUpToUs = 0;
   /** Executions up to this sequence are in the store's engine, durable. */
   flushedSequence = 0;
   /** Memory that definitions hold, about; it grows while a member is away. */

@@ -665,8 +665,6 @@ export class Replica {
     state.pruneApplied([...state.commands.values()]);
     this.#durability.restored();
     state.invariants.begin(state);
-    // Where this node rarely coordinates, the log's limit is old; its clock has passed what it saw.
-    state.repeatedUpToUs = state.clock.presentUs;
     for (const execution of this.unflushed()) state.effects.push({ type: 'Execute', execution });
     for (const command of stable) if (!isTerminal(command.status)) awaitDeps(state, command);
   }
