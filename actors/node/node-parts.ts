@@ -3,6 +3,7 @@
  * system's, the simulator its own.
  */
 import type { FramePathSource } from '../../bpf/path/frame-path.ts';
+import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { StateMachines, StoreReport } from '../../storage/state-machines.ts';
@@ -32,10 +33,11 @@ import type { ReplicaObserver } from '../store/replica-actor.ts';
 import type { ForwardingLimits } from './forwarding/forwarding-actor.ts';
 import type { GatewayActorOptions } from './gateway-actor.ts';
 import type { InquiryHandler } from './inquiries.ts';
+import type { Announcement } from './node-messages.ts';
 
 export interface NodeParts {
   readonly nodeId: number;
-  /** Those of which this node is a member. */
+  /** Those of which this node is a member; none, where it only hands on to others. */
   readonly groups: readonly GroupDescriptor[];
   /** Of the whole cluster; by default those of which this node is a member. */
   readonly allGroups?: readonly GroupDescriptor[];
@@ -43,6 +45,12 @@ export interface NodeParts {
   readonly stores: number;
   /** Absent where nobody changes the topology. */
   readonly topology?: TopologyParts;
+  /** Told to the others; absent where no nodes come and go. */
+  readonly announcement?: Announcement;
+  /** As this node had it last, where it is no member of the meta group. */
+  readonly table?: ClusterSettings;
+  /** Is told each newer one there. */
+  readonly onTable?: (table: ClusterSettings) => void;
   /** Of a node on the cluster's table, see `SettingsWatch`; default 2000. */
   readonly aclLeaseMs?: number;
   readonly clock: Clock;

@@ -53,6 +53,8 @@ import { NewsFork } from './forwarding/news-fork.ts';
 import { type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { Inquiries } from './inquiries.ts';
 import { LateRef } from './late-ref.ts';
+import { Membership } from './membership.ts';
+import type { NodeMessage } from './node-messages.ts';
 import type { NodeParts } from './node-parts.ts';
 import { type PeerLinkMessage, peerLinkActor } from './peer-link-actor.ts';
 import { PeerOffsets } from './peer-offsets.ts';
@@ -110,14 +112,19 @@ export class Node {
   readonly inquiries: Inquiries;
   readonly #parts: NodeParts;
   readonly #storeOf: GroupMap<Store>;
-  /** All other nodes that are members of a group. */
-  readonly #peers: readonly number[];
+  /** All other nodes of the cluster, as far as this node knows. */
+  readonly #peers: Set<number>;
+  /** The same, with this one. */
+  readonly #nodeIds: Set<number>;
+  /** Peers whose network says that the link is up. */
+  readonly #linked = new Set<number>();
+  readonly #membership: Membership;
   readonly #lateGateway = new LateRef<GatewayMessage>('gateway');
   /** From the stores. */
   readonly #toClients: Outlet<StoreNews>;
   /** From other nodes. */
   readonly #toGateway: Outlet<StoreNews>;
-  /** Absent where all nodes are members of all groups. */
+  /** Absent where all nodes are members of all groups, for ever. */
   #forwarding: Outlet<ForwardingActorMessage> | undefined;
   readonly #lateForwarding = new LateRef<ForwardingActorMessage>('forwarding');
   readonly forwards: ForwardingCounts = noForwards();
@@ -153,20 +160,26 @@ export class Node {
     const { nodeId, clock, rng, scheduler, recorder, onFailed, observer, limits } = parts;
     this.settings = new SettingsWatch({
       connected: this.#up,
-      members: new Set(parts.groups.flatMap(({ members }) => members)).size,
+      self: nodeId,
+      nodes: () => this.#peers.size + 1,
+      members: tableMembersOf(parts),
       leaseMs: parts.aclLeaseMs ?? ACL_LEASE_MS,
       nowMs: () => clock.monotonicMs(),
     });
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.#first = groupsOf(parts);
     this.#groups = this.#first;
-    if (!this.#groups.some(isMeta)) this.settings.read(0);
     this.#allGroups = allGroupsOf(parts, this.#first);
+    if (!this.#allGroups.some(isMeta)) this.settings.read(0);
     this.#open = this.#allGroups.filter((group) => !isMeta(group));
     this.#known = new GroupMap(this.#allGroups.map((group) => [group.id, group]));
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
-    this.#peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
-    if (this.#open.some((group) => group.members.length < members.size)) {
+    const peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
+    this.#peers = new Set(peers);
+    this.#nodeIds = new Set([nodeId, ...peers]);
+    this.#membership = this.#createMembership();
+    const mayJoin = parts.announcement !== undefined;
+    if (mayJoin || this.#open.some((group) => group.members.length < members.size)) {
       this.#forwarding = new Outlet(this.#lateForwarding, ANSWERS_KEPT_MAX);
     }
     this.#toGateway = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
@@ -200,7 +213,9 @@ export class Node {
       if (this.system.failure === undefined) store.start(this.system);
     }
     if (this.system.failure !== undefined) return;
-    for (const peer of this.#peers) this.#startLink(peer);
+    // Some are known since the stores have begun.
+    for (const peer of this.#peers) if (!this.#links.has(peer)) this.#startLink(peer);
+    if (parts.table !== undefined) this.#tableChanged(parts.table);
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);
     if (this.#forwarding !== undefined) this.#startForwarding();
     this.#startNetwork();
@@ -220,7 +235,7 @@ export class Node {
 
   /** A majority of this node and its peers. */
   #clockQuorum(): number {
-    return Math.floor((this.#peers.length + 1) / 2) + 1;
+    return Math.floor((this.#peers.size + 1) / 2) + 1;
   }
 
   // ---- the clients' side ------------------------------------------------------------------
@@ -394,7 +409,7 @@ export class Node {
       validator: new MessageValidator({
         self,
         group,
-        nodes: new Set([self, ...this.#peers]),
+        nodes: this.#nodeIds,
         nowUs: () => this.time.nowUs() || TIME_UNKNOWN_US,
         isBody: isCommandBody,
         ...(limits.messages === undefined ? {} : { limits: limits.messages }),
@@ -423,6 +438,7 @@ export class Node {
           propose: (token, command) =>
             store.toCoordinator.send({ type: 'ProposeTopology', token, command }),
           close: (group, successors) => this.#close(group, successors),
+          told: () => this.#membership.due,
           answerMsMax: 2 * limits.commandTimeoutMs,
         }),
       ),
@@ -437,7 +453,7 @@ export class Node {
   #mayForm(startedMs: number): boolean {
     if (this.#refusing.size > 0) return false;
     const waitedMs = this.#parts.clock.monotonicMs() - startedMs;
-    return this.#up.size === this.#peers.length || waitedMs >= FORM_WITHOUT_MS;
+    return this.#up.size === this.#peers.size || waitedMs >= FORM_WITHOUT_MS;
   }
 
   /** The cluster's time, as far as this node knows it. */
@@ -461,15 +477,18 @@ export class Node {
     if (!isAsked) done({ type: 'refused', why: 'this node is no member of the meta group' });
   }
 
-  #followTopology(table: ClusterSettings): void {
-    if (!this.topology.changed(table)) return;
+  /** `false`: it is no other one, or an older one. */
+  #followTopology(table: ClusterSettings): boolean {
+    if (!this.topology.changed(table)) return false;
     const { state } = this.topology;
     const { onState, onFormed } = this.#parts.topology ?? {};
     if (state !== undefined) onState?.(state);
     if (state !== undefined) this.#followElsewhere(state.topology);
+    if (state !== undefined) this.#followNodes(state.topology);
     const formed = formedTopologyOf((name) => table.values.get(name));
     if (formed !== undefined) onFormed?.(formed);
     this.#toTopology?.send({ type: 'Changed' });
+    return true;
   }
 
   // ---- groups that end --------------------------------------------------------------------
@@ -563,7 +582,9 @@ export class Node {
       store,
       groups: this.#first.filter(({ id }) => storeOf(id, stores) === store),
     }));
-    return all.filter(({ groups }) => groups.length > 0);
+    const used = all.filter(({ groups }) => groups.length > 0);
+    // A node without groups may become a member of some.
+    return used.length > 0 ? used : all.slice(0, 1);
   }
 
   #createStores(): readonly Store[] {
@@ -643,12 +664,20 @@ export class Node {
     for (const store of this.stores) store.diskFull(this.#fullParts.size > 0);
   }
 
-  #tableChanged(table: ClusterSettings): void {
-    this.#followTopology(table);
-    if (!this.settings.changed(table)) return;
-    for (const store of this.stores) store.tableChanged(table);
-    this.#tellTable();
-    for (const { news } of this.#links.values()) news.send({ type: 'SettingsChanged' });
+  /** `false`: it is no newer one. */
+  #tableChanged(table: ClusterSettings): boolean {
+    const { epoch } = this.#membership.age;
+    const isOther = this.#followTopology(table);
+    const isLater = this.settings.changed(table);
+    if (isOther || isLater) this.#membership.has(table);
+    if (isLater) {
+      for (const store of this.stores) store.tableChanged(table);
+      this.#tellTable();
+    }
+    if (isLater || this.#membership.age.epoch > epoch) {
+      for (const { news } of this.#links.values()) news.send({ type: 'SettingsChanged' });
+    }
+    return isOther || isLater;
   }
 
   #tellTable(): void {
@@ -672,7 +701,6 @@ export class Node {
     const forwarding = this.system.root.child<ForwardingActorMessage>(
       this.#spec('forwarding', (context) =>
         forwardingActor(context, {
-          peers: this.#peers,
           connected: () => this.#up,
           limits: limits.forwarding ?? FORWARDING_LIMITS,
           timeoutMs: limits.commandTimeoutMs,
@@ -755,6 +783,10 @@ export class Node {
           time: this.time,
           settings: this.settings,
           inquiries: this.inquiries,
+          onNode: (_peer, message) => this.#membership.received(peer, message),
+          age: () => this.#membership.age,
+          onAgeTold: (_peer, age) => this.#membership.ageTold(peer, age),
+          onTick: () => this.#membership.onTick(),
           onPubSub: (_peer, message) => {
             const gateway = this.#trafficToGateway;
             // Lost on the way from the peer, if anything: at most once is all that is promised.
@@ -772,6 +804,7 @@ export class Node {
           onUp: () => {
             this.#up.add(peer);
             this.#refusing.delete(peer);
+            this.#membership.peerUp(peer);
             for (const store of this.stores) store.peerUp(peer);
             this.#newsForGateway?.send({ type: 'PeerUp', peer });
             this.#forwarding?.send({ type: 'PeerUp', peer });
@@ -795,7 +828,54 @@ export class Node {
       ),
     );
     const traffic = new Outlet(ref, this.#trafficKeptMax);
-    this.#links.set(peer, { news: new Outlet(ref), traffic });
+    const news = new Outlet<PeerLinkMessage>(ref);
+    this.#links.set(peer, { news, traffic });
+    if (this.#linked.has(peer)) news.send({ type: 'Up' });
+  }
+
+  // ---- nodes that come and go -------------------------------------------------------------
+
+  #createMembership(): Membership {
+    const { nodeId: self, announcement, network, clock } = this.#parts;
+    return new Membership({
+      ...{ self, announcement, connected: this.#up, members: tableMembersOf(this.#parts) },
+      state: () => this.topology.state,
+      send: (peer, message) => this.#tellNode(peer, message),
+      onTable: (table) => {
+        if (this.#tableChanged(table)) this.#parts.onTable?.(table);
+      },
+      onPlace: (peer, { host, port }) => {
+        if (this.#peers.has(peer)) network.setPeer?.({ id: peer, host, port });
+      },
+      nowMs: () => clock.monotonicMs(),
+    });
+  }
+
+  #tellNode(peer: number, message: NodeMessage): void {
+    const link = this.#links.get(peer);
+    // It is told, or asked for, again.
+    if (link !== undefined) tellOrDrop(link.traffic, { type: 'SendNode', message });
+  }
+
+  /** Also those that this node has never heard of; those that are gone have no links. */
+  #followNodes({ nodes }: Topology): void {
+    const { nodeId: self, network } = this.#parts;
+    for (const { id, host, port, incarnation } of nodes) {
+      if (id === self) continue;
+      const isNew = !this.#peers.has(id);
+      // Until a node has told where it is, the flags say it.
+      if (isNew || incarnation > 0) network.setPeer?.({ id, host, port });
+      if (!isNew) continue;
+      this.#peers.add(id);
+      this.#nodeIds.add(id);
+      if (!this.#links.has(id)) this.#startLink(id);
+    }
+    for (const id of this.#peers) {
+      if (nodes.some((node) => node.id === id)) continue;
+      this.#peers.delete(id);
+      this.#nodeIds.delete(id);
+      network.removePeer?.(id);
+    }
   }
 
   #startNetwork(): void {
@@ -806,8 +886,14 @@ export class Node {
         // Lost on the way from the peer, if anything: the protocol repeats it.
         if (link !== undefined) tellOrDrop(link.traffic, { type: 'Frame', frame });
       },
-      onUp: (peer) => links.get(peer)?.news.send({ type: 'Up' }),
-      onDown: (peer, reason) => links.get(peer)?.news.send({ type: 'Down', reason }),
+      onUp: (peer) => {
+        this.#linked.add(peer);
+        links.get(peer)?.news.send({ type: 'Up' });
+      },
+      onDown: (peer, reason) => {
+        this.#linked.delete(peer);
+        links.get(peer)?.news.send({ type: 'Down', reason });
+      },
       onRefused: (peer, reason) => links.get(peer)?.news.send({ type: 'Refused', reason }),
     });
   }
@@ -826,14 +912,20 @@ function placed({ id, fromConflictSlot, toConflictSlot }: Group): PlacedGroup {
   return { id, fromSlot: fromConflictSlot, toSlot: toConflictSlot };
 }
 
+/** Members of the meta group, or where there is none, all nodes. */
+function tableMembersOf({ groups, allGroups = groups }: NodeParts): ReadonlySet<number> {
+  const meta = allGroups.find(({ machine }) => machine === 'meta');
+  return new Set(meta?.members ?? groups.flatMap(({ members }) => members));
+}
+
 function allGroupsOf({ allGroups = [] }: NodeParts, own: readonly Group[]): readonly Group[] {
   const others = allGroups.filter(({ id }) => !own.some((group) => isSameGroup(group.id, id)));
   return [...own, ...others.map((descriptor) => new Group(descriptor))];
 }
 
-function groupsOf({ groups, nodeId, stores }: NodeParts): readonly Group[] {
-  if (groups.length === 0 || stores < 1) {
-    throw new RangeError(`node ${nodeId}: ${groups.length} groups on ${stores} stores`);
+function groupsOf({ groups, allGroups = groups, nodeId, stores }: NodeParts): readonly Group[] {
+  if (allGroups.length === 0 || stores < 1) {
+    throw new RangeError(`node ${nodeId}: ${allGroups.length} groups on ${stores} stores`);
   }
   if (stores > NODE_STREAM) {
     throw new RangeError(`node ${nodeId}: ${stores} stores (at most ${NODE_STREAM})`);

@@ -21,6 +21,13 @@ import {
   forwardingMessageOf,
 } from './forwarding/forwarding-message.ts';
 import type { Inquiries, InquiryMessage } from './inquiries.ts';
+import {
+  isAge,
+  isNodeMessage,
+  type NodeMessage,
+  nodeMessageOf,
+  type TableAge,
+} from './node-messages.ts';
 import type { Router } from './router.ts';
 import type { SettingsWatch } from './settings-watch.ts';
 
@@ -32,6 +39,8 @@ export type PeerLinkMessage =
   | { readonly type: 'SendForwarding'; readonly message: ForwardingMessage }
   /** For people at the peer's or this node's console. */
   | { readonly type: 'SendInquiry'; readonly message: InquiryMessage }
+  /** About the nodes themselves. */
+  | { readonly type: 'SendNode'; readonly message: NodeMessage }
   | { readonly type: 'Frame'; readonly frame: Uint8Array }
   | { readonly type: 'Up' }
   | { readonly type: 'Down'; readonly reason: string }
@@ -54,10 +63,9 @@ interface ClockReading {
   readonly settings: number;
 }
 
-/** How far the sender knows the settings of the cluster. */
-interface SettingsVersion {
+/** How far the sender knows the settings and the topology of the cluster. */
+interface SettingsVersion extends TableAge {
   readonly type: 'SettingsVersion';
-  readonly version: number;
 }
 
 /** A transaction of the sender's that is to be kept: its peers have the other half. */
@@ -67,7 +75,13 @@ interface KeepTrace {
   readonly tookMs: number;
 }
 
-type AdminMessage = ClockProbe | ClockReading | SettingsVersion | KeepTrace | InquiryMessage;
+type AdminMessage =
+  | ClockProbe
+  | ClockReading
+  | SettingsVersion
+  | KeepTrace
+  | InquiryMessage
+  | NodeMessage;
 
 interface PeerLinkOptions {
   readonly peer: number;
@@ -77,6 +91,13 @@ interface PeerLinkOptions {
   readonly time: ClusterTime;
   readonly settings: SettingsWatch;
   readonly inquiries: Inquiries;
+  readonly onNode: (peer: number, message: NodeMessage) => void;
+  /** Of this node's table. */
+  readonly age: () => TableAge;
+  /** The same of the peer's. */
+  readonly onAgeTold: (peer: number, age: TableAge) => void;
+  /** With each probe. */
+  readonly onTick: () => void;
   readonly onPubSub: (peer: number, message: PubSubMessage) => void;
   readonly onForwarding: (peer: number, message: ForwardingMessage) => void;
   /** These have not left, and will not. */
@@ -149,6 +170,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       case 'SendForwarding':
         return this.#sendForwarding(message.message);
       case 'SendInquiry':
+      case 'SendNode':
         this.#admin.push(message.message);
         return;
       case 'Frame':
@@ -158,6 +180,7 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       case 'Probe':
         this.#tellSettings();
         this.#options.inquiries.onTick();
+        this.#options.onTick();
         return this.#probe();
       case 'SettingsChanged':
         return this.#tellSettings();
@@ -345,17 +368,29 @@ class PeerLink implements Behavior<PeerLinkMessage> {
   /** Repeated with each probe: one that is lost does no harm. */
   #tellSettings(): void {
     const { version } = this.#options.settings;
-    if (version > 0) this.#admin.push({ type: 'SettingsVersion', version });
+    const { epoch } = this.#options.age();
+    if (version > 0 || epoch > 0) this.#admin.push({ type: 'SettingsVersion', version, epoch });
   }
 
   #receiveAdmin(message: object): void {
-    const { type, version } = message as { readonly type?: string; readonly version?: unknown };
+    const { type, version, epoch } = message as { readonly type?: string } & Partial<TableAge>;
     if (type === 'KeepTrace') return this.#keepTrace(message);
     if (type === 'Inquiry' || type === 'InquiryAnswer') return this.#inquired(message);
+    if (isNodeMessage(message)) return this.#aboutNodes(message);
     if (type !== 'SettingsVersion') return this.#aboutClocks(message);
-    const { peer, judge, settings } = this.#options;
-    if (!Number.isSafeInteger(version)) return judge.refuse(peer, 'unknown', 'shape');
-    settings.told(peer, version as number);
+    const { peer, judge, settings, onAgeTold } = this.#options;
+    if (version === undefined || epoch === undefined || !isAge({ version, epoch })) {
+      return judge.refuse(peer, 'unknown', 'shape');
+    }
+    settings.told(peer, version);
+    onAgeTold(peer, { version, epoch });
+  }
+
+  #aboutNodes(message: object): void {
+    const { peer, judge, onNode } = this.#options;
+    const sound = nodeMessageOf(message);
+    if (sound === undefined) judge.refuse(peer, 'unknown', 'shape');
+    else onNode(peer, sound);
   }
 
   #aboutClocks(message: object): void {

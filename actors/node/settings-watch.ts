@@ -9,7 +9,8 @@
  * table before it is left. Without a lease a node serves no users (`hasLease`).
  *
  * A node that has begun again may have forgotten the change until it has read the table. Until then
- * its answers are no part of a lease, and it has none itself.
+ * its answers are no part of a lease, and it has none itself. A node that is no member of the meta
+ * group has read the table when it has what a majority of the members know after it began.
  */
 import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-settings.ts';
 
@@ -21,8 +22,11 @@ const DRIFT = 0.01;
 interface WatchOptions {
   /** Peers whose links are up, always as they are now. */
   readonly connected: ReadonlySet<number>;
+  readonly self: number;
   /** Nodes of the cluster, this one included. */
-  readonly members: number;
+  readonly nodes: () => number;
+  /** Those that order the changes of the table. */
+  readonly members: ReadonlySet<number>;
   readonly leaseMs: number;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
@@ -94,28 +98,40 @@ export class SettingsWatch {
     if (version === TABLE_UNKNOWN) return;
     this.told(peer, version);
     this.#confirmed.set(peer, { version, askedMs });
+    const { members, self } = this.#options;
+    if (!members.has(self) && this.#readVersion === Infinity) this.#readElsewhere();
+  }
+
+  /** Each change before this node began is known to one of any majority. */
+  #readElsewhere(): void {
+    const { members } = this.#options;
+    const told = [...this.#confirmed].filter(([peer]) => members.has(peer));
+    if (told.length <= members.size / 2) return;
+    this.read(Math.max(...told.map(([, { version }]) => version)));
   }
 
   /** Whether this node has a lease on its table. */
   get hasLease(): boolean {
-    const { members, leaseMs, nowMs } = this.#options;
+    const { members, self, leaseMs, nowMs } = this.#options;
     if (this.known === undefined) return false;
     const sinceMs = nowMs() - leaseMs;
-    let count = 1;
-    for (const { version, askedMs } of this.#confirmed.values()) {
+    let count = members.has(self) ? 1 : 0;
+    for (const [peer, { version, askedMs }] of this.#confirmed) {
+      if (!members.has(peer)) continue;
       if (askedMs > sinceMs && version <= this.#own.version) count += 1;
     }
-    return count > members / 2;
+    return count > members.size / 2;
   }
 
   /** Whether no node acts by a version before this one. */
   isHeld(version: number): boolean {
-    const { connected, members, leaseMs, nowMs } = this.#options;
+    const { connected, nodes, members, self, leaseMs, nowMs } = this.#options;
     if (this.#own.version < version) return false;
-    const all = [...connected].every((peer) => (this.#told.get(peer) ?? 0) >= version);
-    if (!all || connected.size + 1 >= members) return all;
-    const have = 1 + [...this.#told.values()].filter((told) => told >= version).length;
-    if (have <= members / 2) return false;
+    const has = (peer: number): boolean => (this.#told.get(peer) ?? 0) >= version;
+    const all = [...connected].every(has);
+    if (!all || connected.size + 1 >= nodes()) return all;
+    const have = [...members].filter((member) => member === self || has(member)).length;
+    if (have <= members.size / 2) return false;
     if (this.#held.version < version) this.#held = { version, sinceMs: nowMs() };
     return nowMs() - this.#held.sinceMs >= leaseMs * (1 + DRIFT);
   }

@@ -42,6 +42,8 @@ interface TopologyActorOptions {
   /** To the coordinator of the meta group, which answers with `Proposed`. */
   readonly propose: (token: number, command: string) => void;
   readonly close: (group: GroupId, successors: readonly GroupDescriptor[]) => void;
+  /** The command that records where a node is; undefined: the topology shows it. */
+  readonly told: () => MetaCommand | undefined;
   /** An answer comes by then, or never. */
   readonly answerMsMax: number;
   /** Looks on, before an act is performed. */
@@ -132,7 +134,7 @@ class Controllers implements Behavior<TopologyActorMessage> {
   }
 
   #act(): void {
-    const { state, endOf, presentUs, close, answerMsMax, observe } = this.#options;
+    const { state, endOf, presentUs, close, observe } = this.#options;
     const nowMs = this.#nowMs();
     if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
     const up = this.#options.connected();
@@ -143,8 +145,17 @@ class Controllers implements Behavior<TopologyActorMessage> {
       if (act.type === 'Propose' && this.#own !== undefined) continue;
       observe?.(act);
       if (act.type === 'Close') close(act.group, act.successors);
-      else this.#own = { token: this.#propose(act.command), untilMs: nowMs + answerMsMax };
+      else this.#begin(act.command, nowMs);
     }
+    const told = this.#own === undefined ? this.#options.told() : undefined;
+    if (told === undefined) return;
+    observe?.({ type: 'Propose', command: told });
+    this.#begin(told, nowMs);
+  }
+
+  #begin(command: MetaCommand, nowMs: number): void {
+    const untilMs = nowMs + this.#options.answerMsMax;
+    this.#own = { token: this.#propose(command), untilMs };
   }
 
   #seen({ state, ...seen }: Omit<ManagerView, 'endOf' | 'isProposing'>): readonly Act[] {

@@ -9,7 +9,7 @@ class Watched {
   readonly connected = new Set<number>([2, 3]);
   readonly watch = new SettingsWatch({
     connected: this.connected,
-    members: 3,
+    ...{ self: 1, nodes: () => 3, members: new Set([1, 2, 3]) },
     leaseMs: LEASE_MS,
     nowMs: () => this.nowMs,
   });

@@ -58,7 +58,7 @@ export async function open(
 export async function pairOf(one: PeerSecurity, two: PeerSecurity): Promise<[PeerNode, PeerNode]> {
   const first = await open(1, one);
   const second = await open(2, two, [first.endpoint]);
-  first.network.setMember(second.endpoint);
+  first.network.setPeer(second.endpoint);
   return [first, second];
 }
 

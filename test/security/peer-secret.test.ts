@@ -119,7 +119,7 @@ describe('members', () => {
     atEnd(() => proxy.close());
     const { port } = proxy.address() as { port: number };
     const two = await open(2, bySecret(2), [{ id: 1, host: '127.0.0.1', port }]);
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     await until(() => two.seen.count('up 1') === 1);
     two.network.send(1, [Buffer.from('a very secret frame')]);
     await until(() => one.seen.frames.includes('a very secret frame'));
@@ -251,7 +251,7 @@ describe('what is recorded on the wire', () => {
     atEnd(() => proxy.close());
     const { port } = proxy.address() as { port: number };
     const two = await open(2, bySecret(2), [{ id: 1, host: '127.0.0.1', port }]);
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     await until(() => two.seen.count('up 1') === 1);
     two.network.send(1, [Buffer.from('once')]);
     await until(() => one.seen.frames.length === 1);
@@ -328,7 +328,7 @@ describe('rotation', () => {
       [4, [NEW, OLD]],
     ] as const) {
       const peer = await open(id, bySecret(id, secrets), [one.endpoint]);
-      one.network.setMember(peer.endpoint);
+      one.network.setPeer(peer.endpoint);
       // Node 1 dials with the old one first; where that is refused, with the new one.
       await until(() => one.seen.count(`up ${id}`) === 1 && peer.seen.count('up 1') === 1);
     }

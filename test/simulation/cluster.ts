@@ -18,6 +18,7 @@ import type { Answer } from './client.ts';
 import { EventHash } from './event-hash.ts';
 import { explainsCrash, FaultInjector } from './faults.ts';
 import type { FilmCamera } from './film-camera.ts';
+import { Joins } from './joins.ts';
 import { drawnNames } from './limits.ts';
 import { limitsOf, logLimits, nodeLimits, syncPolicyOf } from './node-limits.ts';
 import { digestsOf } from './oracle.ts';
@@ -44,6 +45,8 @@ export interface RunOptions {
   readonly groups?: readonly GroupDescriptor[];
   /** Nodes are asked for keys of groups of which they are no members, too. */
   readonly forwards?: boolean;
+  /** Nodes that join while the others run; then there is a form. */
+  readonly joiners?: number;
   /** Of each node; 1 by default. */
   readonly stores?: number;
   /** How the topology begins, where it changes. */
@@ -101,6 +104,7 @@ export class SimulatedCluster {
   readonly meta: SimGroup;
   readonly #allGroups: SimGroup[];
   readonly #splits: Splits | undefined;
+  readonly #joins: Joins | undefined;
   readonly #tableWatch: TableWatch;
   /** One per group of keys, and one over all of them where there are several. */
   readonly workloads: readonly Workload[];
@@ -134,6 +138,10 @@ export class SimulatedCluster {
     this.meta = this.#group(metaGroup({ members, electorate }));
     this.#allGroups = [...this.groups, this.meta];
     for (const nodeId of members) this.nodes.push(this.#machine(nodeId, members));
+    const { joiners = 0 } = options;
+    for (let joiner = 1; joiner <= joiners; joiner += 1) {
+      this.nodes.push(this.#machine(members.length + joiner, members));
+    }
     this.#tableWatch = new TableWatch(this.nodes, count);
     const common = {
       ...{ profile, scheduler, count, violation, checkStepsMax: options.checkStepsMax },
@@ -163,7 +171,7 @@ export class SimulatedCluster {
       splitEveryMs === undefined
         ? undefined
         : new Splits({
-            ...{ scheduler, nodes: this.nodes, groups: this.groups, count, note, violation },
+            ...{ scheduler, nodes: this.#members(), groups: this.groups, count, note, violation },
             crash: (node) => this.faults.crashAtAct(node),
             rng: this.#rng.fork(),
             everyMsMax: splitEveryMs,
@@ -171,8 +179,16 @@ export class SimulatedCluster {
               const group = this.#group(descriptor, parent);
               this.groups.push(group);
               this.#allGroups.push(group);
-              for (const node of this.nodes) node.add(group);
+              for (const node of this.nodes) if (group.has(node.id)) node.add(group);
             },
+          });
+    const { joiners: joining } = options;
+    this.#joins =
+      joining === undefined
+        ? undefined
+        : new Joins({
+            ...{ scheduler, nodes: this.nodes, joiners: joining, count },
+            rng: this.#rng.fork(),
           });
     this.faults = new FaultInjector({
       profile,
@@ -216,6 +232,11 @@ export class SimulatedCluster {
     return new SimGroup(descriptor, observer, { checks: this.#options.invariants, parent, splits });
   }
 
+  /** All but those that join later. */
+  #members(): readonly SimNode[] {
+    return this.nodes.slice(0, this.profile.nodes);
+  }
+
   #machine(nodeId: number, members: readonly number[]): SimNode {
     const { profile, scheduler } = this;
     const rng = this.#rng.fork();
@@ -239,7 +260,11 @@ export class SimulatedCluster {
       limits: nodeLimits(profile),
       form: this.#options.form,
       watch: limitsOf(profile),
-      onState: (state) => this.#splits?.seen(state),
+      announces: this.#options.joiners !== undefined,
+      onState: (state) => {
+        this.#splits?.seen(state);
+        this.#joins?.seen(state);
+      },
       onAct: (node, act) => this.#splits?.acts(node, act),
       replyWindowBytes: limitsOf(profile).replyWindowBytes,
       logLimits: logLimits(profile),
@@ -296,7 +321,8 @@ export class SimulatedCluster {
     this.#count(`sync policy ${this.profile.syncPolicy}`);
     if (this.profile.databases > 1) this.#count('several databases');
     this.#count(`frames ${this.#options.frames ?? this.profile.frames ?? 'off'}`);
-    for (const node of this.nodes) node.start();
+    for (const node of this.#members()) node.start();
+    this.#joins?.begin();
     this.scheduler.run(500);
     this.network.weather = this.profile.weather;
     for (const workload of this.workloads) {
@@ -386,10 +412,11 @@ export class SimulatedCluster {
     for (const node of this.#living()) {
       if (!node.ready) return `node ${node.id} is not ready`;
       if (node.node?.settings.known === undefined) return `node ${node.id} does not know the table`;
-      const { unapplied } = node.watermarks ?? { unapplied: 1 };
+      const unknown = this.#allGroups.some((group) => group.has(node.id)) ? 1 : 0;
+      const { unapplied } = node.watermarks ?? { unapplied: unknown };
       if (unapplied > 0) return `node ${node.id} still has ${unapplied} undecided transactions`;
     }
-    const open = this.#splits?.open;
+    const open = this.#splits?.open ?? this.#joins?.open;
     if (open !== undefined) return open;
     for (const group of this.#allGroups) {
       const digests = this.#livingOf(group).flatMap((node) => this.#digest(node, group) ?? []);

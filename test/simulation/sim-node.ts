@@ -19,6 +19,7 @@ import type { Form } from '../../actors/meta/meta-command.ts';
 import type { MetaState } from '../../actors/meta/meta-state.ts';
 import type { NodeWatchLimits } from '../../actors/meta/node-watch.ts';
 import type { Act } from '../../actors/meta/range-manager.ts';
+import type { NodePlaces } from '../../actors/meta/topology.ts';
 import {
   type ForwardingCounts,
   noForwards,
@@ -32,6 +33,7 @@ import type { Clock } from '../../actors/runtime/ports/ports.ts';
 import type { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { TraceRecorder } from '../../actors/runtime/trace/trace-recorder.ts';
 import type { ReplicaWatermarks } from '../../actors/store/replica-actor.ts';
+import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import { MemoryStore } from '../../storage/engine/memory-engine.ts';
 import type { Engine } from '../../storage/engine.ts';
 import type { Notification } from '../../storage/keyspace/key-events.ts';
@@ -80,6 +82,8 @@ export interface SimNodeOptions {
   /** Where the topology changes. */
   readonly form?: Form | undefined;
   readonly watch?: NodeWatchLimits;
+  /** Nodes come and go: it tells the others where it is. */
+  readonly announces?: boolean;
   readonly onState?: (state: MetaState) => void;
   readonly onAct?: (node: SimNode, act: Act) => void;
   /** Replies that a connection takes before it gives credit for more. */
@@ -171,6 +175,9 @@ interface Drive {
   lineage: LineageState;
   /** Disk ids of peers by node id: durable, as in identity.json. */
   readonly knownDisks: Map<number, string>;
+  /** Of a node that is no member of the meta group: as it had it last. */
+  table: ClusterSettings | undefined;
+  incarnation: number;
 }
 
 export class SimNode {
@@ -288,7 +295,8 @@ export class SimNode {
   /** Those that hold a group. */
   #storeNumbers(): readonly number[] {
     const { groups } = this.#options;
-    return [...new Set(groups.map(({ descriptor }) => this.#storeOf(descriptor.id)))].sort();
+    const stores = new Set(groups.map(({ descriptor }) => this.#storeOf(descriptor.id)));
+    return stores.size === 0 ? [0] : [...stores].sort();
   }
 
   /** In all its lives. */
@@ -359,7 +367,8 @@ export class SimNode {
     const diskId = `${this.id}:${rng.next()}`;
     const lineage = NEW_LINEAGE;
     const stores = this.#newStores();
-    return { diskId, disk, rng: rng.fork(), stores, lineage, knownDisks: new Map() };
+    const kept = { knownDisks: new Map(), table: undefined, incarnation: 0 };
+    return { diskId, disk, rng: rng.fork(), stores, lineage, ...kept };
   }
 
   #newStores(): Map<number, SimStore> {
@@ -382,6 +391,11 @@ export class SimNode {
 
   get node(): Node | undefined {
     return this.#node;
+  }
+
+  /** So often its disk was started. */
+  get incarnation(): number {
+    return this.#drive.incarnation;
   }
 
   get up(): boolean {
@@ -462,6 +476,7 @@ export class SimNode {
       },
       tableHashKey: [nodeId, 2],
       aclLeaseMs: ACL_LEASE_MS,
+      ...(options.announces === true ? this.#announcement() : {}),
       openEngine: (store) => {
         const isFirst = store === this.#storeNumbers()[0];
         const engine = openStore(drive, store, isFirst ? lineage : undefined, {
@@ -492,6 +507,20 @@ export class SimNode {
       observer: this.#observer(),
       onFailed: (failure) => options.onFailed(this, failure),
     });
+  }
+
+  /** Each start is at another address. */
+  #announcement(): Pick<NodeParts, 'announcement' | 'table' | 'onTable'> {
+    const drive = this.#drive;
+    drive.incarnation += 1;
+    const { incarnation, table } = drive;
+    return {
+      announcement: { ...placeOf(this.id), port: incarnation, incarnation },
+      ...(table === undefined ? {} : { table }),
+      onTable: (newer) => {
+        if (!this.frozen) drive.table = newer;
+      },
+    };
   }
 
   /** Sockets are attached by the test. */
@@ -546,7 +575,8 @@ export class SimNode {
     const send = links.send.bind(links);
     links.send = (peer, parts) => this.#effect() && send(peer, parts);
     const network = links;
-    return frames === undefined ? { network } : framesOver(network, nodeId, members, frames);
+    if (frames === undefined || !members.includes(nodeId)) return { network };
+    return framesOver(network, nodeId, members, frames);
   }
 
   #identity(): Identity {
@@ -873,6 +903,12 @@ export class SimNode {
     this.#ownDrive = undefined;
     this.swapped = false;
   }
+}
+
+/** Of a node, in a topology. */
+export function placeOf(id: number): NodePlaces {
+  const places = { redis: `node-${id}:6379`, admin: '', version: '1' };
+  return { host: `node-${id}`, port: 0, ...places, behaviourMax: 1 };
 }
 
 /** The node's lineage speaks of its first store; each other one has its own. */

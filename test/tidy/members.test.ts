@@ -32,7 +32,6 @@ const FOR_TESTS = [
   'bpf/native/native.ts NativeAddon.testRun',
   'storage/engine/memory-engine.ts MemoryEngine.failNextCommit',
   'storage/engine/memory-engine.ts MemoryStore.flipBit',
-  'transport/peer/tcp-network.ts TcpNetwork.setMember',
 ];
 
 function file(path: string, text: string): SourceFile {

@@ -3,6 +3,8 @@
  * Delivery is at most once, and in order per link while it stays up; the protocol repairs
  * losses. Production: TCP (`tcp-network.ts`). Simulation: a seeded network.
  */
+import type { MemberEndpoint } from './handshake.ts';
+
 export interface PeerNetwork {
   start(handler: PeerHandler): void;
   /**
@@ -12,6 +14,10 @@ export interface PeerNetwork {
   send(peer: number, parts: readonly Uint8Array[]): boolean;
   /** Bytes accepted for the peer that have not left this process yet. */
   queuedBytes(peer: number): number;
+  /** Another node, or another address of one. */
+  setPeer?(peer: MemberEndpoint): void;
+  /** The node is none of the cluster any more: its link ends, and it is refused. */
+  removePeer?(peer: number): void;
   /** Ends the link to a peer that misbehaves, both directions; it may come back after a pause. */
   disconnect(peer: number, reason: string): void;
   close(): void;

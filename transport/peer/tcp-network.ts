@@ -191,16 +191,25 @@ export class TcpNetwork implements PeerNetwork {
     return this.#listening;
   }
 
-  /** Adds a member, or changes its address. */
-  setMember(member: MemberEndpoint): void {
-    this.#endpoints.set(member.id, member);
-    const link = this.#links.get(member.id);
+  setPeer(member: MemberEndpoint): void {
+    const { id, host, port } = member;
+    const known = this.#endpoints.get(id);
+    if (known?.host === host && known.port === port) return;
+    this.#endpoints.set(id, member);
+    const link = this.#links.get(id);
     if (link !== undefined) {
-      link.moveTo(member.host, member.port);
+      link.moveTo(host, port);
       link.retryNow();
     } else if (this.#handler !== undefined) {
       this.#dial(member);
     }
+  }
+
+  removePeer(peer: number): void {
+    this.#endpoints.delete(peer);
+    this.#links.get(peer)?.close();
+    this.#links.delete(peer);
+    this.#accepted.get(peer)?.close();
   }
 
   send(peer: number, parts: readonly Uint8Array[]): boolean {

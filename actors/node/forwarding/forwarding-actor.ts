@@ -44,7 +44,6 @@ export const FORWARDING_LIMITS: ForwardingLimits = Object.freeze({
 });
 
 interface ForwardingOptions {
-  readonly peers: readonly number[];
   /** As this actor begins. */
   readonly connected: () => ReadonlySet<number>;
   readonly limits: ForwardingLimits;
@@ -86,7 +85,7 @@ class Forwarding implements Behavior<ForwardingActorMessage> {
       lastId: 1 + Math.floor(context.rng.next() * 2 ** 52),
     });
     this.#taken = new TakenParts({
-      ...{ partsMax, bytesMax, counts, send, peers: options.peers, areIn: options.areIn },
+      ...{ partsMax, bytesMax, counts, send, areIn: options.areIn },
       ...{ submit: options.submit, flow: options.flow, tracks: options.tracks },
       isMember: (group, node) => membersOf(group).includes(node),
     });

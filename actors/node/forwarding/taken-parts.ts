@@ -23,7 +23,6 @@ import {
 } from './forwarding-message.ts';
 
 interface TakenPartsOptions {
-  readonly peers: readonly number[];
   readonly isMember: (group: GroupId, node: number) => boolean;
   /** All slots are of these groups. */
   readonly areIn: (groups: readonly GroupId[], slots: readonly number[]) => boolean;
@@ -75,10 +74,13 @@ export class TakenParts {
 
   constructor(options: TakenPartsOptions) {
     this.#options = options;
-    for (const peer of options.peers) {
-      this.#ofPeer.set(peer, new Map());
-      this.#seen.set(peer, new Set());
-    }
+  }
+
+  /** Nodes come while this one runs. */
+  #meet(peer: number): void {
+    if (this.#ofPeer.has(peer)) return;
+    this.#ofPeer.set(peer, new Map());
+    this.#seen.set(peer, new Set());
   }
 
   get size(): number {
@@ -88,6 +90,7 @@ export class TakenParts {
   // ---- from the peers ---------------------------------------------------------------------
 
   received(peer: number, message: ToMember): void {
+    this.#meet(peer);
     switch (message.type) {
       case 'Forward':
         return this.#take(peer, message);
@@ -220,6 +223,7 @@ export class TakenParts {
   }
 
   peerUp(peer: number): void {
+    this.#meet(peer);
     this.#up.add(peer);
     this.#missed.add(peer);
     this.#tellDropped(peer);

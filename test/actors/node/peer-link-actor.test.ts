@@ -30,7 +30,7 @@ class Bench {
   readonly scheduler = new VirtualScheduler();
   readonly settings = new SettingsWatch({
     connected: new Set([PEER]),
-    members: 2,
+    ...{ self: 1, nodes: () => 2, members: new Set([1, PEER]) },
     leaseMs: 2_000,
     nowMs: () => this.scheduler.clock.monotonicMs(),
   });
@@ -89,6 +89,10 @@ class Bench {
           judge,
           router: new Router(judge, [], () => undefined),
           time,
+          onNode: (peer, message) => this.said.push(`node ${peer}: ${message.type}`),
+          age: () => ({ version: this.settings.version, epoch: 0 }),
+          onAgeTold: (peer, { epoch }) => this.said.push(`epoch ${peer}: ${epoch}`),
+          onTick: () => undefined,
           onForwarding: (peer, message) => this.said.push(`forwarding ${peer}: ${message.type}`),
           onNotForwarded: (peer, messages) =>
             this.said.push(`not sent to ${peer}: ${messages.map(({ type }) => type)}`),
@@ -283,9 +287,10 @@ test('tells how far it knows the settings of the cluster, again and again, and t
   tell({ type: 'Probe' });
   expect(told()).toEqual([3, 3]);
   expect(bench.settings.isHeld(3)).toBe(false);
-  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 3 });
+  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 3, epoch: 2 });
   expect(bench.settings.isHeld(3)).toBe(true);
-  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 'x' });
+  expect(bench.said).toContain('epoch 2: 2');
+  bench.receive(Channel.admin, { type: 'SettingsVersion', version: 'x', epoch: 2 });
   expect(bench.settings.isHeld(4)).toBe(false);
 });
 

@@ -47,7 +47,7 @@ function open(
 async function pair(changes: Partial<TcpNetworkOptions> = {}): Promise<[TestNode, TestNode]> {
   const one = await open(1, [], changes);
   const two = await open(2, [one.endpoint], changes);
-  one.network.setMember(two.endpoint);
+  one.network.setPeer(two.endpoint);
   await until(() => one.seen.count('up 2') === 1 && two.seen.count('up 1') === 1);
   return [one, two];
 }
@@ -130,7 +130,7 @@ describe('frames', () => {
   test('an incoming frame above the limit ends the connection, and is told by name', async () => {
     const one = await open(1, [], { frameBytesMax: 2000 });
     const two = await open(2, [one.endpoint], { frameBytesMax: 1000 });
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     await until(() => one.seen.count('up 2') === 1);
     one.network.send(2, [new Uint8Array(1500)]);
     await until(() => two.seen.count('refused 1') === 1 && one.seen.count('down 2') === 1);
@@ -188,7 +188,7 @@ describe('refusals, by name and on both sides', () => {
     const one = await open(1);
     const other = 'ee'.repeat(16);
     const two = await open(2, [one.endpoint], { self: helloOf(2, { formedId: other }) });
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     const told = () => [one, two].map(({ seen }) => seen.events.join());
     await until(() => told().every((events) => events.includes('have formed cluster')));
     expect(one.seen.events.join()).toContain(
@@ -202,7 +202,7 @@ describe('refusals, by name and on both sides', () => {
     const one = await open(1);
     const other = { scriptMachine: 'bb'.repeat(16) };
     const two = await open(2, [one.endpoint], { self: helloOf(2, other) });
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     const told = () => [one, two].map(({ seen }) => seen.events.join());
     await until(() => told().every((events) => events.includes('scripts by another machine')));
     expect(two.seen.count('up')).toBe(0);
@@ -229,7 +229,7 @@ describe('refusals, by name and on both sides', () => {
       hello.nodeId === 2 ? 'node 2 came with another disk' : undefined;
     const one = await open(1, [], { verifyPeer });
     const two = await open(2, [one.endpoint]);
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     await until(() => two.seen.count('refused 1') === 1 && one.seen.count('refused 2') === 2);
     expect(two.seen.events[0]).toContain('node 2 came with another disk');
     expect(one.seen.count('up') + two.seen.count('up')).toBe(0);
@@ -239,7 +239,7 @@ describe('refusals, by name and on both sides', () => {
     const one = await open(1);
     const self = helloOf(2, { unitWriteBytesMax: 999 });
     const two = await open(2, [one.endpoint], { self });
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     await until(() => two.seen.count('refused 1') > 0 && one.seen.count('refused 2') > 0);
     expect(one.seen.events.join()).toContain('may write 999 bytes there and 1000 bytes here');
     expect(one.seen.count('up') + two.seen.count('up')).toBe(0);
@@ -248,7 +248,7 @@ describe('refusals, by name and on both sides', () => {
   test('an older incarnation than the one that was here', async () => {
     const one = await open(1);
     const newer = await open(2, [one.endpoint], { self: helloOf(2, { incarnation: 7 }) });
-    one.network.setMember(newer.endpoint);
+    one.network.setPeer(newer.endpoint);
     await until(() => newer.seen.count('up 1') === 1);
     newer.network.close();
     const older = await open(2, [one.endpoint], { self: helloOf(2, { incarnation: 6 }) });
@@ -260,7 +260,7 @@ describe('refusals, by name and on both sides', () => {
   test('an incarnation that earlier runs have seen counts as well', async () => {
     const one = await open(1, [], { incarnations: new Map([[2, 7]]) });
     const older = await open(2, [one.endpoint], { self: helloOf(2, { incarnation: 6 }) });
-    one.network.setMember(older.endpoint);
+    one.network.setPeer(older.endpoint);
     await until(() => older.seen.count('refused 1') === 1);
     expect(older.seen.events[0]).toContain('older than the one that was here');
   });
@@ -269,7 +269,7 @@ describe('refusals, by name and on both sides', () => {
     const one = await open(1);
     const self = helloOf(2, { incarnation: 2 ** 50 });
     const damaged = await open(2, [one.endpoint], { self });
-    one.network.setMember(damaged.endpoint);
+    one.network.setPeer(damaged.endpoint);
     await until(() => damaged.seen.count('refused 1') > 0 && one.seen.count('refused 2') > 1);
     expect(damaged.seen.events[0]).toContain('starts ahead of the last one');
     expect(damaged.seen.count('up') + one.seen.count('up')).toBe(0);
@@ -363,7 +363,7 @@ describe('strangers', () => {
     const one = await open(1, [], { handshakeTimeoutMs: 60_000 });
     const [oldest, ...others] = await silentCallers(one, 64, '127.0.0.1');
     const two = await open(2, [one.endpoint], { handshakeTimeoutMs: 60_000 });
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     await until(() => two.seen.count('up 1') === 1);
     await until(() => oldest?.closed === true);
     expect(others.filter((socket) => socket.closed)).toHaveLength(0);
@@ -379,7 +379,7 @@ describe('strangers', () => {
     const one = await open(1, [], { handshakeTimeoutMs: 60_000, strangersMax: 1 });
     await silentCallers(one, 5, '127.0.0.1');
     const two = await open(2, [one.endpoint], { strangersMax: 1 });
-    one.network.setMember(two.endpoint);
+    one.network.setPeer(two.endpoint);
     await until(() => two.seen.count('up 1') === 1 && one.seen.count('up 2') === 1);
   });
 

@@ -27,7 +27,6 @@ beforeEach(() => {
   hasRoom = true;
   isTaken = true;
   parts = new TakenParts({
-    peers: [2, 3],
     // Node 2 is a member of the other group alone, node 3 of none.
     isMember: (group, node) => node === 2 && group.range === THEIRS.range,
     areIn: (_groups, slots) => slots.every((slot) => slot < 100),
