@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { markdownOf, type Row, RUN_HEADING } from './markdown.ts';
 import { MutantTree } from './mutant-tree.ts';
-import { MUTANTS, type Mutant } from './mutants.ts';
+import { type Harness, MUTANTS, type Mutant } from './mutants.ts';
 import type { Outcome } from './run-seeds.ts';
 
 const HELP = `npm run sim:mutants -- [options]
@@ -35,7 +35,7 @@ const { values } = parseArgs({
 
 /** `undefined`: no verdict, the harness did not load or did not end. */
 function run(tree: MutantTree, mutant: Mutant): Promise<Outcome | undefined> {
-  const seeds = mutant.config.type === 'story' ? 1 : Number(values.seeds ?? mutant.budgetSeeds);
+  const seeds = isOneSchedule(mutant.config) ? 1 : Number(values.seeds ?? mutant.budgetSeeds);
   const numbers = [1, seeds, RUN_MS_MAX].map(String);
   const args = ['--import', 'tsx', 'test/mutants/run-seeds.ts', JSON.stringify(mutant.config)];
   const child = spawn(process.execPath, [...args, ...numbers], {
@@ -53,6 +53,10 @@ function run(tree: MutantTree, mutant: Mutant): Promise<Outcome | undefined> {
       done(code === 0 ? (JSON.parse(last) as Outcome) : undefined);
     });
   });
+}
+
+function isOneSchedule({ type }: Harness): boolean {
+  return type === 'story' || type === 'unit';
 }
 
 async function tryOut(tree: MutantTree, mutant: Mutant): Promise<Row> {

@@ -2,7 +2,9 @@
  * One run of all mutants as the last section of `docs/mutants.md`: when, where, how long, and the
  * table. Pure but for the clock and the machine, which it names.
  */
+
 import { cpus } from 'node:os';
+import { basename } from 'node:path';
 import { USUAL_LIMITS } from '../simulation/limits.ts';
 import type { Harness, Mutant } from './mutants.ts';
 
@@ -42,6 +44,7 @@ function lineOf({ mutant, seeds, died, verdict }: Row): string {
 
 export function harnessName(config: Harness): string {
   if (config.type === 'story') return `story \`${config.file.replace('.txt', '')}\``;
+  if (config.type === 'unit') return `unit test \`${basename(config.file, '.test.ts')}\``;
   if (config.type === 'node') {
     return [`whole nodes, N=${config.nodes}`, ...settings(config.profile ?? {})].join(', ');
   }

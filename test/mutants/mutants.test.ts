@@ -23,6 +23,12 @@ describe('the table of mutants', () => {
     expect(missing).toEqual([]);
   });
 
+  test('every unit test that a mutant needs is there', () => {
+    const files = MUTANTS.flatMap(({ config }) => (config.type === 'unit' ? config.file : []));
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.filter((file) => !existsSync(file))).toEqual([]);
+  });
+
   test('the rules that must be held have a mutant each', () => {
     const items = new Set(MUTANTS.flatMap(({ accordItem }) => accordItem.split(/[ ,(]/)));
     const must = [

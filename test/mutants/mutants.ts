@@ -18,6 +18,8 @@ export type Harness =
   | { readonly type: 'protocol'; readonly mix: MixName; readonly knobs?: Partial<Knobs> }
   /** All scripted schedules; a changed transcript or a broken rule kills. */
   | { readonly type: 'story'; readonly file: string }
+  /** A unit test of the pure core, for what no drawn schedule has come upon. */
+  | { readonly type: 'unit'; readonly file: string }
   /** Whole nodes on simulated disks and links. */
   | {
       readonly type: 'node';

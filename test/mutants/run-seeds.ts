@@ -36,6 +36,10 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
         return wrong < 0 ? undefined : `line ${wrong + 1} is now: ${told[wrong]}`;
       };
     }
+    case 'unit': {
+      const { firstFailureOf } = await import('./unit-test.ts');
+      return () => firstFailureOf(config.file);
+    }
     case 'waiting': {
       const { runWaiting } = await import('../simulation/waiting.ts');
       return (seed) => runWaiting(seed, seed % 2 === 1 ? 1 : 2).violations[0];

@@ -1,0 +1,95 @@
+/** A group that has ended has ended for good, whatever is cut from its log and wherever it tears. */
+import { expect, test } from 'vitest';
+import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
+import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
+import type { JournalRecord } from '../../../../actors/accord/local/journal.ts';
+import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
+import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
+import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
+import { Flags, type TxnId } from '../../../../actors/accord/primitives/timestamp.ts';
+import { encodeSuccessors } from '../../../../actors/accord/topology/close-body.ts';
+import { Group } from '../../../../actors/accord/topology/group.ts';
+import { firstGroup } from '../first-group.ts';
+import { at, LoneReplica, preAccept } from '../fixture.ts';
+
+const DESCRIPTOR = firstGroup([1, 2, 3], [1, 2, 3]);
+const SUCCESSORS = [
+  { ...DESCRIPTOR, id: { range: 1, generation: 2 }, toSlot: 8_192 },
+  { ...DESCRIPTOR, id: { range: 2, generation: 2 }, fromSlot: 8_192 },
+];
+
+function closeAt(hlc: number): ReplicaMessage {
+  const id: TxnId = { ...at(hlc), flags: Flags.WRITE | Flags.CLOSE };
+  const body = encodeSuccessors(SUCCESSORS);
+  return { type: 'Stable', id, executeAt: id, deps: encodeDeps([]), slots: null, body };
+}
+
+function ended(): LoneReplica {
+  const lone = new LoneReplica();
+  lone.take(preAccept(at(800)));
+  lone.take(closeAt(900));
+  expect(lone.replica.ended?.executeAt.hlc).toBe(900);
+  return lone;
+}
+
+const types = (log: readonly JournalRecord[]): string[] => log.map(({ type }) => type);
+
+test('a log that ends behind Close, and before the end that follows from it', () => {
+  const lone = ended();
+  const records = types(lone.log).indexOf('Ended');
+  expect(types(lone.log.slice(0, records))).toContain('Applied');
+  lone.restart(records);
+  expect(lone.replica.ended).toMatchObject({ executeAt: { hlc: 900 }, successors: SUCCESSORS });
+});
+
+test('the end stands among the marks that are written again before the log is cut', () => {
+  const lone = ended();
+  const before = lone.log.length;
+  lone.replica.repeatMarks();
+  lone.tick(0);
+  const again = lone.log.slice(before);
+  expect(types(again)).toContain('RejectBefore');
+  expect(types(again)).toContain('Ended');
+  lone.log.splice(0, before);
+  lone.restart();
+  expect(lone.replica.ended?.executeAt.hlc).toBe(900);
+});
+
+/** A store whose group is to end, and what one message leads to. */
+function begun(): (group: number, message: ReplicaMessage) => readonly StoreEffect[] {
+  const nowMs = 1;
+  const clock = new HybridClock({ node: 3, store: 0, nowUs: () => 1_000, reserveUs: 1_000_000 });
+  const store = new CommandStore({
+    ...{ self: 3, groups: [new Group(DESCRIPTOR)], clock, random: () => 0.5, startedMs: 0, nowMs },
+    connected: new Set([1, 2]),
+    limits: { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 },
+  });
+  store.restored(0, nowMs);
+  store.executorReady(1, [{ group: DESCRIPTOR.id, sequence: 0 }], nowMs);
+  store.closeTurn(nowMs);
+  store.clockLimit(clock.limitUs);
+  return (generation, message) => {
+    store.takeEffects();
+    store.handle({ range: 1, generation }, 1, message, nowMs);
+    store.closeTurn(nowMs);
+    const effects = store.takeEffects();
+    for (const effect of effects) {
+      if (effect.type === 'Append') store.durable(effect.token, effect.token);
+    }
+    return [...effects, ...store.takeEffects()];
+  };
+}
+
+test('a successor votes above the end of its parent alone', () => {
+  const take = begun();
+  take(1, closeAt(900));
+  const answerTo = (hlc: number): unknown => {
+    const sent = take(2, preAccept(at(hlc))).flatMap((effect) =>
+      effect.type === 'Send' ? [effect.message] : [],
+    );
+    expect(sent).toHaveLength(1);
+    return sent[0];
+  };
+  expect(answerTo(850)).toMatchObject({ type: 'Nack', reason: 'truncated' });
+  expect(answerTo(950)).toMatchObject({ type: 'PreAcceptOk', vote: { hlc: 950 } });
+});
