@@ -4,7 +4,7 @@
  * state as it is.
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
-import { beginClosing, cancel, done, setPaused, split } from './changes.ts';
+import { beginClosing, cancel, done, setPaused, severalDone, split } from './changes.ts';
 import { nodeSeen, withRenewals } from './electorates.ts';
 import { formed } from './form.ts';
 import { claimFault, dropLeases, takeLeases } from './leases.ts';
@@ -65,6 +65,8 @@ function outcomeOf(state: MetaState | undefined, command: MetaCommand, at: Times
       return beginClosing(state, command);
     case 'Done':
       return done(state, command, at);
+    case 'SeveralDone':
+      return severalDone(state, command, at);
     case 'NodeMissed':
     case 'NodeBack':
       return nodeSeen(state, command, at);

@@ -6,7 +6,7 @@
 import { compare, type Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { closingOf, electorateOf } from './electorates.ts';
-import type { Done, Split } from './meta-command.ts';
+import type { Done, SeveralDone, Split } from './meta-command.ts';
 import { inNextEpoch, JOBS_MAX, type Job, type MetaState, type Outcome } from './meta-state.ts';
 import {
   type Change,
@@ -109,6 +109,20 @@ export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
   }));
   const ranges = replaced(state.topology.ranges, range, successors);
   return withJob(inNextEpoch(state, { ranges }), change, 'done', at);
+}
+
+/** Refused where none of them is right. */
+export function severalDone(before: MetaState, { ends }: SeveralDone, at: Timestamp): Outcome {
+  let state = before;
+  let refused = 'no range has ended';
+  for (const end of ends) {
+    const outcome = done(state, end, at);
+    if (typeof outcome === 'string') refused = outcome;
+    else state = outcome;
+  }
+  if (state === before) return refused;
+  const { ranges } = state.topology;
+  return { ...inNextEpoch(before, { ranges }), jobs: state.jobs };
 }
 
 function openChange({ topology }: MetaState, name: ChangeName): OpenChange | string {

@@ -67,6 +67,12 @@ export interface Done {
   readonly closedAt: Timestamp;
 }
 
+/** Several at once; what is stale of them is left out. */
+export interface SeveralDone {
+  readonly type: 'SeveralDone';
+  readonly ends: readonly Done[];
+}
+
 /** It does not answer, or has been answering for long enough again, as a node saw it just now. */
 export interface NodeSeen {
   readonly type: 'NodeMissed' | 'NodeBack';
@@ -102,6 +108,7 @@ export type MetaCommand =
   | Split
   | ({ readonly type: 'Pause' | 'Resume' | 'Cancel' | 'BeginClosing' } & ChangeName)
   | Done
+  | SeveralDone
   | NodeSeen
   | TakeLeases
   | { readonly type: 'DropLeases'; readonly holder: number }

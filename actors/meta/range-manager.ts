@@ -156,10 +156,14 @@ export class RangeManager {
     return { type: 'Propose', command };
   }
 
-  /** Its outcome decides which one is next. */
+  /** Its outcome decides which one is next; ends are told together. */
   #oneProposal(acts: readonly Act[], { isProposing }: ManagerView): readonly Act[] {
-    const proposed = isProposing ? undefined : acts.find(({ type }) => type === 'Propose');
-    return acts.filter((act) => act.type !== 'Propose' || act === proposed);
+    const others = acts.filter(({ type }) => type !== 'Propose');
+    const commands = acts.flatMap((act) => (act.type === 'Propose' ? [act.command] : []));
+    const ends = commands.flatMap((command) => (command.type === 'Done' ? [command] : []));
+    const command = ends.length > 1 ? ({ type: 'SeveralDone', ends } as const) : commands[0];
+    if (isProposing || command === undefined) return others;
+    return [...others, { type: 'Propose', command }];
   }
 }
 

@@ -169,6 +169,27 @@ export const SPLIT_MUTANTS: readonly Mutant[] = [
     config: ENDED_GROUP,
   },
   {
+    name: 'electorate_shrinks_in_place',
+    accordItem: '7',
+    file: `${CORE}coordinate/coordinator.ts`,
+    find: 'if (this.group.electors(round.fast) >= quorums.fast) {',
+    replace: `const gone = this.group.electors(this.#unavailable);
+    if (this.group.electors(round.fast) >= quorums.fast - gone) {`,
+    why: 'fast quorums shrink without a Close, by what one node sees',
+    budgetSeeds: 6,
+    config: SPLITS,
+  },
+  {
+    name: 'renewal_keeps_the_generation',
+    accordItem: 'ranges: a group never changes',
+    file: 'actors/meta/electorates.ts',
+    find: 'generation: topology.lastGeneration + 1 }',
+    replace: 'generation: id.generation }',
+    why: 'a group with another electorate has the name of the one before it',
+    budgetSeeds: 12,
+    config: SPLITS,
+  },
+  {
     name: 'divides_what_is_not_flushed',
     accordItem: 'ranges: successors hold all that executed before Close',
     file: 'storage/state-machines.ts',

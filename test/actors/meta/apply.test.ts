@@ -92,7 +92,7 @@ const TYPES: readonly MetaCommand['type'][] = [
   ...(['NodeStarted', 'NodeStarted', 'RaiseBehaviour', 'Join', 'Join', 'Drain'] as const),
   ...(['Recommission', 'Decommission', 'Decommission', 'Remove', 'Remove'] as const),
   ...(['Split', 'BeginClosing', 'Done', 'Done'] as const),
-  ...(['NodeMissed', 'NodeMissed', 'NodeBack', 'BeginClosing', 'Done'] as const),
+  ...(['NodeMissed', 'NodeMissed', 'NodeBack', 'BeginClosing', 'SeveralDone'] as const),
 ];
 
 const dice: fc.Arbitrary<Dice> = fc.record({
@@ -142,6 +142,13 @@ function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaC
       return { type, range: id, change, ...lease };
     case 'Done':
       return { type, range: id, change, closedAt: wrong === 4 ? ZERO : at(hlc - 1) };
+    case 'SeveralDone': {
+      const ends = state.topology.ranges.map(({ id: each, change: its }) => {
+        const closedAt = wrong === 4 ? ZERO : at(hlc - 1);
+        return { type: 'Done', range: each, change: its?.number ?? 0, closedAt } as const;
+      });
+      return { type, ends };
+    }
     case 'TakeLeases':
       return { type, holder: node, leaseMs: wrong === 4 ? Number.NaN : 1_000 };
     case 'DropLeases':
@@ -265,6 +272,8 @@ class Model {
         const isClosing = change?.number === command.change && change.phase === 'closing';
         return isClosing && command.closedAt.hlc > 0;
       }
+      case 'SeveralDone':
+        return command.ends.some((end) => this.expects(end, hlc));
       case 'TakeLeases': {
         if (!this.nodes.has(command.holder) || Number.isNaN(command.leaseMs)) return false;
         return DOMAINS.some((domain) => {
@@ -329,6 +338,11 @@ class Model {
     }
     if (command.type === 'NodeMissed') this.out.add(command.node);
     if (command.type === 'NodeBack') this.out.delete(command.node);
+    const ends = command.type === 'SeveralDone' ? command.ends : [];
+    for (const end of ends) {
+      const { change } = this.named(end.range) ?? {};
+      if (change?.phase === 'closing') this.#followRange(end, topology);
+    }
     if ('range' in command) this.#followRange(command, topology);
     this.#renew(topology);
   }

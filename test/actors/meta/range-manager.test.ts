@@ -152,6 +152,19 @@ test('the lowest member that is up renews a group, and the next ones stand in fo
   expect(bench.step(2)).toEqual([]);
 });
 
+test('several that have ended are told with one command', () => {
+  const bench = new Bench();
+  bench.decide({ ...FORM, initialRanges: 3, closingMax: 3 });
+  bench.decide({ type: 'NodeMissed', node: 3, seenUs: bench.nowMs * 1_000 });
+  expect(bench.step(1)).toEqual(['Close 1.1', 'Close 2.1', 'Close 3.1']);
+  for (const group of ['1.1', '2.1']) bench.end(group);
+  const { epoch = 0 } = bench.state?.topology ?? {};
+  expect(bench.step(1)).toEqual(['Close 3.1', 'SeveralDone']);
+  expect(bench.state?.topology.epoch).toBe(epoch + 1);
+  bench.end('3.1');
+  expect(bench.step(1)).toEqual(['Done']);
+});
+
 test('a lease that runs out is renewed, as long as there is something to begin', () => {
   const bench = formed();
   bench.split(1);
