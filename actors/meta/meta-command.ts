@@ -91,6 +91,8 @@ export interface TakeLeases {
 /** A new node asks for an id. */
 export interface Join extends NodePlaces {
   readonly type: 'Join';
+  /** The id that it must have, above all that were given; by default the next one. */
+  readonly id?: number;
   /** 16 random bytes as hex: names it until it has an id. */
   readonly joinId: string;
 }

@@ -33,14 +33,16 @@ export function join(state: MetaState, command: Join): Outcome {
   if (fault !== undefined) return fault;
   if (nodes.length >= NODES_MAX) return `the cluster has at most ${NODES_MAX} nodes`;
   if (lastNode >= ID_MAX) return 'no names are left';
+  const id = command.id ?? lastNode + 1;
+  if (!isWhole(id, lastNode + 1, ID_MAX)) return `ids up to ${lastNode} were given before`;
   const { host, port, redis, admin, version } = command;
   const node: TopologyNode = {
-    id: lastNode + 1,
+    id,
     ...{ host, port, redis, admin, version, behaviourMax, joinId },
     incarnation: 0,
     state: 'joining',
   };
-  return inNextEpoch(state, { lastNode: node.id, nodes: [...nodes, node] });
+  return inNextEpoch(state, { lastNode: id, nodes: [...nodes, node] });
 }
 
 /** A start undoes a drain; what an older start has said is stale. */

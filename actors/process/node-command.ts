@@ -4,12 +4,13 @@
  */
 import type { Logger } from 'pino';
 import { clusterIdOf, isDataDirectory } from './disk/data-directory.ts';
+import { joinedConfig } from './joining.ts';
 import { LogRing } from './log-ring.ts';
 import { createLogger } from './logger.ts';
 import { confirmMembership } from './membership-inquiry.ts';
 import { EXIT_FORMED, type RunningNode } from './running-node.ts';
 import { PeerProof } from './security/peer-proof.ts';
-import { type NodeConfig, parseNodeConfig } from './settings/config.ts';
+import { isJoining, type NodeConfig, parseNodeConfig } from './settings/config.ts';
 
 export type StartNode = (
   config: NodeConfig,
@@ -33,16 +34,20 @@ const SAME_INTERRUPT_MS = 500;
  * Runs until the node has stopped and returns the exit code. Errors before that are thrown.
  */
 export async function runNode(args: readonly string[], startNode?: StartNode): Promise<number> {
-  const config = parseNodeConfig(args, process.env);
+  const given = parseNodeConfig(args, process.env);
   // Its files hold everything that it stores, hashes of passwords too.
   process.umask(process.umask() | OTHERS);
   const ring = new LogRing();
-  const logger = createLogger(config, process.stdout.isTTY === true, ring);
-  if (config.join !== undefined && !isDataDirectory(config.dataDir)) {
+  const isTerminal = process.stdout.isTTY === true;
+  const early = createLogger(given, isTerminal, ring);
+  const config = isJoining(given) ? await joinedConfig(given, early) : given;
+  const logger = config === given ? early : createLogger(config, isTerminal, ring);
+  const [seed] = config.join;
+  if (seed !== undefined && !isJoining(given) && !isDataDirectory(config.dataDir)) {
     const { initialMembers: members, electorate } = config;
     const clusterId = clusterIdOf(members, electorate);
     await confirmMembership({
-      seed: config.join,
+      seed,
       security: new PeerProof(config, clusterId, logger).security,
       nodeId: config.nodeId,
       clusterId,

@@ -14,12 +14,18 @@ import { formatEndpoint } from '../../transport/endpoint.ts';
 import { escapeUtf8 } from '../../transport/escape.ts';
 import { AdminServer } from '../../transport/http/admin-server.ts';
 import type { TopologyOutcome, TopologyRequest } from '../../transport/http/topology-report.ts';
-import { NOT_FORMED } from '../../transport/peer/handshake.ts';
+import {
+  type JoinAnswer,
+  type JoinRequest,
+  type MemberEndpoint,
+  NOT_FORMED,
+} from '../../transport/peer/handshake.ts';
 import { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { KEPT_REPLY_BYTES_MAX, REPLY_BYTES_MAX } from '../../transport/resp/limits.ts';
 import { RespServer } from '../../transport/resp/server.ts';
 import type { Form } from '../meta/meta-command.ts';
+import { nodeOfJoin } from '../meta/nodes.ts';
 import { groupsOf, metaGroup, type Topology } from '../meta/topology.ts';
 import { Node } from '../node/node.ts';
 import type { NodeLimits, NodeParts } from '../node/node-parts.ts';
@@ -32,9 +38,11 @@ import { SystemClock, systemRng } from '../runtime/ports/system-ports.ts';
 import { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
 import { ClientServices } from './client-services.ts';
 import { ConsoleAnswers } from './console/console-answers.ts';
+import { KeptTable } from './disk/kept-table.ts';
 import { type FormingOptions, formOf, formTopology, ignoredFlags } from './disk/kept-topology.ts';
 import { NodeStorage } from './disk/node-storage.ts';
 import { HoloFast } from './holofast.ts';
+import { placesOf } from './joining.ts';
 import { LogRing } from './log-ring.ts';
 import { NodeReport, type ReportedNode } from './node-report.ts';
 import { NodeTraces } from './node-traces.ts';
@@ -58,6 +66,9 @@ const FLUSH_EVERY_MS = 5_000;
 const DIRTY_BYTES_MIN = 8 * 1024 * 1024;
 /** A stop that takes longer is forced. */
 const STOP_MS_MAX = 10_000;
+/** Until this node has applied what the meta group has decided. */
+const JOINED_MS_MAX = 5_000;
+const JOINED_EVERY_MS = 20;
 const EXIT_FAILED = 1;
 const EXIT_CALLED_WRONGLY = 2;
 const ADVICE: Readonly<Record<number, string>> = {
@@ -90,6 +101,9 @@ class ProductionNode implements RunningNode {
   readonly #traces: NodeTraces;
   readonly #board: StatusBoard;
   readonly #storage: NodeStorage;
+  /** Of a node that has joined. */
+  readonly #keptTable: KeptTable | undefined;
+  readonly #isJoined: boolean;
   readonly #clientTls: ClientTls | undefined;
   readonly #peerProof: PeerProof;
   readonly #adminProof: AdminProof;
@@ -107,6 +121,7 @@ class ProductionNode implements RunningNode {
 
   constructor(config: NodeConfig, logger: Logger, log: LogRing, ownsProcess: boolean) {
     this.#config = config;
+    this.#isJoined = config.joinedCluster !== undefined;
     this.#logger = logger;
     this.#log = log;
     this.#sizes = nodeSizes(config.segmentBytes, config.batchBytesMax);
@@ -121,6 +136,9 @@ class ProductionNode implements RunningNode {
     const tableHashKey = [randomBytes(4).readInt32LE(), randomBytes(4).readInt32LE()] as const;
     this.#board = new StatusBoard(logger, clock);
     this.#storage = this.#openStorage(tableHashKey);
+    if (this.#isJoined) {
+      this.#keptTable = new KeptTable(this.#storage.directory.path, logger);
+    }
     this.#recorder = new TraceRecorder({
       clock,
       node: config.nodeId,
@@ -196,6 +214,7 @@ class ProductionNode implements RunningNode {
       directory: {
         path: config.dataDir,
         nodeId: config.nodeId,
+        joinedCluster: config.joinedCluster,
         ...this.#formingOptions(),
       },
       engine: config.engine,
@@ -233,7 +252,7 @@ class ProductionNode implements RunningNode {
 
   #warnOfIgnoredFlags(): void {
     const { topology } = this.#storage.directory;
-    if (topology === undefined) return;
+    if (topology === undefined || this.#isJoined) return;
     const flags = ignoredFlags(this.#formingOptions(), topology);
     if (flags.length === 0) return;
     const line = `${flags.join(', ')}: the cluster was formed with other values, which stay`;
@@ -247,17 +266,19 @@ class ProductionNode implements RunningNode {
   }
 
   #createNetwork(rng: Rng): TcpNetwork {
-    const { listenPeer, initialMembers, requirepass } = this.#config;
+    const { listenPeer, requirepass } = this.#config;
     const { directory } = this.#storage;
+    const members = this.#dialled();
     const { hello } = directory;
     const passwords = new PasswordAgreement({
-      ...{ requirepass, clusterId: hello.clusterId, members: initialMembers.length },
+      ...{ requirepass, clusterId: hello.clusterId, members: members.length },
       outvoted: (reason) => this.#fail(reason, false, EXIT_CALLED_WRONGLY),
     });
     return new TcpNetwork({
       self: { ...hello, passwordProof: passwords.proof },
       listen: listenPeer,
-      members: initialMembers,
+      members,
+      join: (request, done) => this.#join(request, done),
       verifyPeer: (peer) => passwords.objection(peer) ?? directory.verifyPeer(peer),
       otherDisk: (peer) => directory.otherDisk(peer),
       incarnations: directory.peerIncarnations,
@@ -273,14 +294,12 @@ class ProductionNode implements RunningNode {
     const config = this.#config;
     const frames = this.#holofast.source;
     const { topology } = this.#storage.directory;
-    const meta = metaGroup({
-      members: config.initialMembers.map(({ id }) => id).sort((a, b) => a - b),
-      electorate: config.electorate.toSorted((a, b) => a - b),
-    });
+    const { incarnation } = this.#storage.directory.hello;
     return {
       nodeId: config.nodeId,
-      groups: topology === undefined ? [meta] : groupsOf(topology, config.nodeId),
-      allGroups: topology === undefined ? [meta] : groupsOf(topology),
+      ...this.#groups(),
+      announcement: { ...placesOf(config), incarnation },
+      ...this.#tableParts(),
       clock: this.#clock,
       rng,
       scheduler: new NactScheduler(),
@@ -290,7 +309,7 @@ class ProductionNode implements RunningNode {
       wal: this.#walParts(),
       stores: STORES,
       topology: {
-        form: topology === undefined ? this.#ownForm() : undefined,
+        form: topology === undefined && !this.#isJoined ? this.#ownForm() : undefined,
         leaseMs: config.controllerLeaseMs,
         watch: { missedMs: config.electorateAfterMs },
         onFormed: (formed) => this.#formed(formed),
@@ -306,6 +325,57 @@ class ProductionNode implements RunningNode {
       // Deferred: a failure during the constructor would meet a half-built node.
       onFailed: (failure) => setImmediate(() => this.#failed(failure)),
     };
+  }
+
+  /** Those of the last topology that this node knows come before those of the flags. */
+  #dialled(): readonly MemberEndpoint[] {
+    const { nodeId, initialMembers } = this.#config;
+    const known = this.#keptTable?.topology?.nodes ?? [];
+    const others = initialMembers.filter(({ id }) => known.every((node) => node.id !== id));
+    return [...known.filter(({ id }) => id !== nodeId), ...others];
+  }
+
+  /** A node that has joined begins with the groups that it knew last, the others with the first. */
+  #groups(): Pick<NodeParts, 'groups' | 'allGroups'> {
+    const { nodeId, initialMembers, electorate } = this.#config;
+    const formed = this.#storage.directory.topology;
+    const topology = formed && (this.#keptTable?.topology ?? formed);
+    if (topology !== undefined) {
+      return { groups: groupsOf(topology, nodeId), allGroups: groupsOf(topology) };
+    }
+    const ids = initialMembers.map(({ id }) => id).sort((a, b) => a - b);
+    const members = this.#isJoined ? ids.filter((id) => id !== nodeId) : ids;
+    const meta = metaGroup({ members, electorate: electorate.toSorted((a, b) => a - b) });
+    return { groups: this.#isJoined ? [] : [meta], allGroups: [meta] };
+  }
+
+  #tableParts(): Pick<NodeParts, 'table' | 'onTable'> {
+    const kept = this.#keptTable;
+    if (kept === undefined) return {};
+    const { table } = kept;
+    return { ...(table === undefined ? {} : { table }), onTable: (newer) => kept.keep(newer) };
+  }
+
+  /** A new node asks: the meta group decides, and this node answers when it knows. */
+  #join(request: JoinRequest, done: (answer: JoinAnswer | string) => void): void {
+    const { nodeId, ...places } = request;
+    const { clusterId } = this.#storage.directory.hello;
+    const command = { type: 'Join', ...places, ...(nodeId === 0 ? {} : { id: nodeId }) } as const;
+    const untilMs = this.#clock.monotonicMs() + JOINED_MS_MAX;
+    const answer = (why: string): void => {
+      const { topology } = this.#node.topology.state ?? {};
+      const node = topology && nodeOfJoin(topology, request.joinId);
+      const members = topology?.nodes.filter(({ id }) => topology.meta.members.includes(id)) ?? [];
+      if (node !== undefined) {
+        const endpoints = members.map(({ id, host, port }) => ({ id, host, port }));
+        done({ nodeId: node.id, clusterId, members: endpoints });
+      } else if (why !== '' || this.#clock.monotonicMs() > untilMs) {
+        done(why || 'no answer in time');
+      } else setTimeout(() => answer(''), JOINED_EVERY_MS);
+    };
+    this.#node.changeTopology(command, (outcome) => {
+      answer(outcome.type === 'done' ? '' : outcome.why);
+    });
   }
 
   #walParts(): NodeParts['wal'] {
@@ -557,6 +627,7 @@ class ProductionNode implements RunningNode {
 
   #end(code: number, reason: string): Promise<void> {
     this.#stopping ??= this.#shutDown().finally(() => {
+      this.#keptTable?.write();
       this.#storage.close(code === EXIT_DATA_REFUSED);
       this.#settle({ code, reason });
     });

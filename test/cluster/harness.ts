@@ -44,10 +44,13 @@ process.on('exit', () => {
 export class TestCluster {
   readonly directory: string;
   readonly nodes: readonly TestNode[];
+  readonly #options: ClusterOptions;
+  readonly #joined: TestNode[] = [];
 
-  private constructor(directory: string, nodes: readonly TestNode[]) {
+  private constructor(directory: string, nodes: readonly TestNode[], options: ClusterOptions) {
     this.directory = directory;
     this.nodes = nodes;
+    this.#options = options;
   }
 
   /** Makes ports, directories and flags; starts nothing. */
@@ -67,7 +70,7 @@ export class TestCluster {
       members.push(`${id}@${HOST}:${port}`);
     }
     const nodes = places.map((place) => new TestNode(place, members, program, directory, options));
-    return new TestCluster(directory, nodes);
+    return new TestCluster(directory, nodes, options);
   }
 
   /** All nodes up and ready. */
@@ -80,6 +83,17 @@ export class TestCluster {
       throw error;
     }
     return cluster;
+  }
+
+  /** A node that is none of the beginning; `id`: the one that it is going to have. */
+  async joiner(id: number): Promise<TestNode> {
+    const [redisPort = 0, peerPort = 0, adminPort = 0] = await freePorts(PORTS_PER_NODE);
+    const place = { id, redisPort, peerPort, adminPort };
+    const seeds = this.nodes.map((node) => `${HOST}:${node.peerPort}`);
+    const joining = { ...this.#options, join: seeds.join(',') };
+    const node = new TestNode(place, [], findProgram(), this.directory, joining);
+    this.#joined.push(node);
+    return node;
   }
 
   get ids(): number[] {
@@ -111,9 +125,14 @@ export class TestCluster {
    * Ends all nodes in order (SIGTERM), by force where that does not help, and removes all files.
    */
   async remove(): Promise<void> {
-    await Promise.all(this.nodes.map((node) => node.terminate()));
+    await Promise.all([...this.nodes, ...this.#joined].map((node) => node.terminate()));
     rmSync(this.directory, { recursive: true, force: true });
   }
+}
+
+interface NodeOptions extends ClusterOptions {
+  /** Instead of members. */
+  readonly join?: string;
 }
 
 interface Place {
@@ -132,7 +151,7 @@ export class TestNode {
   readonly logPath: string;
   readonly program: Program;
   readonly members: readonly string[];
-  readonly #options: ClusterOptions;
+  readonly #options: NodeOptions;
   #process: ChildProcess | undefined;
   #ended: Promise<number | NodeJS.Signals> = Promise.resolve(0);
   #paused = false;
@@ -142,7 +161,7 @@ export class TestNode {
     members: readonly string[],
     program: Program,
     directory: string,
-    options: ClusterOptions,
+    options: NodeOptions,
   ) {
     const { id, redisPort, peerPort, adminPort } = place;
     this.id = id;
@@ -177,14 +196,15 @@ export class TestNode {
 
   /** The flags of `holostore node`, without those given by a test. */
   get flags(): string[] {
+    const { join: seeds } = this.#options;
     return [
-      `--node-id=${this.id}`,
       `--listen-redis=${HOST}:${this.redisPort}`,
       `--listen-peer=${HOST}:${this.peerPort}`,
       `--listen-admin=${HOST}:${this.adminPort}`,
       `--data-dir=${this.dataDir}`,
-      `--initial-members=${this.members.join(',')}`,
-      '--bootstrap',
+      ...(seeds === undefined
+        ? [`--node-id=${this.id}`, `--initial-members=${this.members.join(',')}`, '--bootstrap']
+        : [`--join=${seeds}`]),
       '--log-format=json',
       ...(this.#options.flags ?? []),
     ];

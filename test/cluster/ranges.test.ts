@@ -61,7 +61,9 @@ test('all nodes tell one topology', async () => {
   expect(new Set(told.map(({ stdout }) => stdout)).size).toBe(1);
   const slots = await client(2).must('CLUSTER', 'SLOTS');
   expect(slots).toHaveLength(RANGES);
-  expect(await cluster.node(3).info()).toMatchObject({ ranges: `${RANGES}`, topology_epoch: '1' });
+  // Each start of a node is recorded.
+  const { ranges, topology_epoch: epoch } = await cluster.node(3).info();
+  expect([ranges, Number(epoch) >= 1]).toEqual([`${RANGES}`, true]);
 });
 
 test('a pipeline over all ranges is answered in its order, and keeps it within a key', async () => {

@@ -9,6 +9,8 @@ import {
   decodeGreeting,
   encodeGreeting,
   type Greeting,
+  type JoinAnswer,
+  type JoinRequest,
   type MembersAnswer,
   type PeerHello,
 } from './handshake.ts';
@@ -21,6 +23,12 @@ export interface AcceptedLinkOptions {
   readonly handshakeTimeoutMs: number;
   readonly now: () => number;
   readonly members: () => MembersAnswer;
+  /** `done` is called once: with the answer, or why there is none. */
+  readonly join: (
+    request: JoinRequest,
+    done: (answer: JoinAnswer | string) => void,
+    socket: Socket,
+  ) => void;
   /** Why the caller is refused, or `undefined`. */
   readonly examine: (hello: PeerHello, target: number, socket: Socket) => string | undefined;
   /** The greeting was accepted; from here on the caller is `link.peer`. */
@@ -32,6 +40,8 @@ export interface AcceptedLinkOptions {
 }
 
 const SIGN_OF_LIFE = Buffer.alloc(LENGTH_BYTES);
+/** Until the meta group has decided on a node that wants to join. */
+const JOIN_MS_MAX = 10_000;
 /** Limit of unsent answers to a peer that does not read. */
 const UNREAD_BYTES_MAX = 4 * 1024;
 
@@ -42,6 +52,7 @@ export class AcceptedLink {
   #hello: PeerHello | undefined;
   #greeting: Buffer = Buffer.alloc(0);
   #ending = false;
+  #isJoining = false;
   #openedAtMs: number;
   #heardAtMs: number;
   #heardSinceTick = false;
@@ -79,7 +90,8 @@ export class AcceptedLink {
   tick(nowMs: number, awake: boolean): void {
     const { handshakeTimeoutMs, linkTimeoutMs } = this.#options;
     if (this.#hello === undefined) {
-      if (nowMs - this.#openedAtMs > handshakeTimeoutMs) {
+      const timeoutMs = this.#isJoining ? JOIN_MS_MAX : handshakeTimeoutMs;
+      if (nowMs - this.#openedAtMs > timeoutMs) {
         this.#refused('timeout', `it did not greet within ${handshakeTimeoutMs} ms`);
         this.socket.destroy();
       }
@@ -103,7 +115,7 @@ export class AcceptedLink {
   }
 
   #onData(chunk: Buffer): void {
-    if (this.#ending) {
+    if (this.#ending || this.#isJoining) {
       return;
     }
     if (this.#hello === undefined) {
@@ -147,6 +159,12 @@ export class AcceptedLink {
       this.#answerInquiry(greeting.clusterId);
       return;
     }
+    if (greeting.kind === 'join') {
+      this.#isJoining = true;
+      const done = (answer: JoinAnswer | string): void => this.#answerJoin(answer);
+      this.#options.join(greeting.request, done, this.socket);
+      return;
+    }
     if (greeting.kind !== 'hello') {
       this.#refused('protocol', `it greeted with "${greeting.kind}"`);
       this.#end(undefined);
@@ -177,6 +195,12 @@ export class AcceptedLink {
     const reason = `it asked for the members of another cluster, ${clusterId}`;
     this.#refused('identity', reason);
     this.#end({ kind: 'refused', reason });
+  }
+
+  #answerJoin(answer: JoinAnswer | string): void {
+    if (typeof answer !== 'string') return this.#end({ kind: 'joined', answer });
+    this.#refused('identity', answer);
+    this.#end({ kind: 'refused', reason: answer });
   }
 
   #refused(kind: RefusalKind, reason: string, nodeId?: number): void {

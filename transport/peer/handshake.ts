@@ -7,7 +7,7 @@
  * refuse each other by name.
  */
 
-export const PROTOCOL_VERSION = 7;
+export const PROTOCOL_VERSION = 8;
 const MAGIC = Buffer.from('HOLO', 'latin1');
 const HEADER_BYTES = 9;
 const PAYLOAD_BYTES_MAX = 16 * 1024;
@@ -15,7 +15,9 @@ const REASON_BYTES_MAX = 512;
 const CLUSTER_ID_BYTES = 16;
 const IDENTITY_BYTES = 100;
 
-const KINDS = { hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5 } as const;
+const KINDS = {
+  ...{ hello: 1, accepted: 2, refused: 3, whoIsThere: 4, members: 5, join: 6, joined: 7 },
+} as const;
 
 /** The identity that a node claims. */
 export interface PeerHello {
@@ -56,6 +58,28 @@ export interface MembersAnswer {
   readonly members: readonly MemberEndpoint[];
 }
 
+/** Of a node that is to be one of the cluster. */
+export interface JoinRequest {
+  /** 16 random bytes as hex: who asks again by the same name has the same id. */
+  readonly joinId: string;
+  /** The id that it must have, since it has a certificate for it; 0: any. */
+  readonly nodeId: number;
+  readonly host: string;
+  readonly port: number;
+  readonly redis: string;
+  readonly admin: string;
+  readonly version: string;
+  readonly behaviourMax: number;
+}
+
+export interface JoinAnswer {
+  readonly nodeId: number;
+  /** As in `PeerHello`: 16 bytes as hex. */
+  readonly clusterId: string;
+  /** Those of the meta group. */
+  readonly members: readonly MemberEndpoint[];
+}
+
 export type Greeting =
   /** `target` is the node that the caller means to reach. */
   | { readonly kind: 'hello'; readonly hello: PeerHello; readonly target: number }
@@ -63,7 +87,10 @@ export type Greeting =
   | { readonly kind: 'refused'; readonly reason: string }
   /** Only a caller that names the cluster is told its members. */
   | { readonly kind: 'whoIsThere'; readonly clusterId: string }
-  | { readonly kind: 'members'; readonly answer: MembersAnswer };
+  | { readonly kind: 'members'; readonly answer: MembersAnswer }
+  /** The link has proven the cluster's secret, or a certificate. */
+  | { readonly kind: 'join'; readonly request: JoinRequest }
+  | { readonly kind: 'joined'; readonly answer: JoinAnswer };
 
 type GreetingResult =
   | { readonly status: 'incomplete' }
@@ -146,7 +173,10 @@ function encodePayload(greeting: Greeting): Buffer {
       return Buffer.from(greeting.reason, 'utf8').subarray(0, REASON_BYTES_MAX);
     case 'whoIsThere':
       return Buffer.from(greeting.clusterId, 'hex');
+    case 'join':
+      return Buffer.from(JSON.stringify(greeting.request), 'utf8');
     case 'members':
+    case 'joined':
       return Buffer.from(JSON.stringify(greeting.answer), 'utf8');
   }
 }
@@ -175,8 +205,16 @@ function decodePayload(kind: number, payload: Buffer): Greeting | undefined {
       }
       return { kind: 'whoIsThere', clusterId: payload.toString('hex') };
     case KINDS.members: {
-      const answer = readMembers(payload);
-      return answer === undefined ? undefined : { kind: 'members', answer };
+      const answer = jsonOf(payload);
+      return isMembersAnswer(answer) ? { kind: 'members', answer } : undefined;
+    }
+    case KINDS.join: {
+      const request = jsonOf(payload);
+      return isJoinRequest(request) ? { kind: 'join', request } : undefined;
+    }
+    case KINDS.joined: {
+      const answer = jsonOf(payload);
+      return isJoinAnswer(answer) ? { kind: 'joined', answer } : undefined;
     }
     default:
       return undefined;
@@ -212,14 +250,31 @@ function withIdentity(payload: Buffer, make: (hello: PeerHello) => Greeting): Gr
   });
 }
 
-function readMembers(payload: Buffer): MembersAnswer | undefined {
-  let value: unknown;
+function jsonOf(payload: Buffer): unknown {
   try {
-    value = JSON.parse(payload.toString('utf8'));
+    return JSON.parse(payload.toString('utf8'));
   } catch {
     return undefined;
   }
-  return isMembersAnswer(value) ? value : undefined;
+}
+
+/** The topology's rules judge what the fields say. */
+function isJoinRequest(value: unknown): value is JoinRequest {
+  if (typeof value !== 'object' || value === null) return false;
+  const { joinId, nodeId, host, port, redis, admin, version, behaviourMax } =
+    value as Partial<JoinRequest>;
+  const texts = [joinId, host, redis, admin, version];
+  const numbers = [nodeId, port, behaviourMax];
+  return (
+    texts.every((text) => typeof text === 'string') &&
+    numbers.every((number) => Number.isSafeInteger(number))
+  );
+}
+
+function isJoinAnswer(value: unknown): value is JoinAnswer {
+  const { nodeId, clusterId } = (value ?? {}) as Partial<JoinAnswer>;
+  const isNamed = Number.isSafeInteger(nodeId) && /^[0-9a-f]{32}$/.test(String(clusterId));
+  return isNamed && isMembersAnswer(value);
 }
 
 export function isMembersAnswer(value: unknown): value is MembersAnswer {

@@ -13,12 +13,15 @@ import { AcceptedLink, type AcceptedLinkOptions } from './accepted-link.ts';
 import { DialledLink } from './dialled-link.ts';
 import {
   INCARNATION_STEP_MAX,
+  type JoinAnswer,
+  type JoinRequest,
   type MemberEndpoint,
   NOT_FORMED,
   type PeerHello,
 } from './handshake.ts';
 import type { PeerHandler, PeerNetwork } from './network.ts';
 import {
+  NO_NODE,
   OPEN,
   type PeerSecurity,
   REFUSALS,
@@ -45,6 +48,8 @@ export interface TcpNetworkOptions {
   readonly verifyPeer: (hello: PeerHello) => string | undefined;
   /** The same of a disk that is known to be another one, before anything else is looked at. */
   readonly otherDisk?: (hello: PeerHello) => string | undefined;
+  /** Has the cluster decide on a node that wants to join; absent where none can. */
+  readonly join?: (request: JoinRequest, done: (answer: JoinAnswer | string) => void) => void;
   /** Highest incarnations known from earlier runs, by node id. Default: none is known. */
   readonly incarnations?: ReadonlyMap<number, number>;
   readonly log: NetworkLog;
@@ -134,6 +139,7 @@ export class TcpNetwork implements PeerNetwork {
         clusterId: options.self.clusterId,
         members: [...this.#endpoints.values()],
       }),
+      join: (request, done, socket) => this.#join(request, done, socket),
       examine: (hello, target, socket) =>
         this.#security.objection(socket, hello.nodeId) ?? this.#examineCaller(hello, target),
       onAccepted: (link) => this.#onAccepted(link),
@@ -354,6 +360,17 @@ export class TcpNetwork implements PeerNetwork {
         frames: before.frames + link.framesIn,
       });
     }
+  }
+
+  #join(request: JoinRequest, done: (answer: JoinAnswer | string) => void, socket: Socket): void {
+    const { join } = this.#options;
+    if (join === undefined) return done('no node can join here');
+    if (this.#security.kind !== 'certificates') return join(request, done);
+    const objection =
+      request.nodeId === NO_NODE
+        ? 'its certificate names a node: give its number with --node-id'
+        : this.#security.objection(socket, request.nodeId);
+    return objection === undefined ? join(request, done) : done(objection);
   }
 
   #examineCaller(hello: PeerHello, target: number): string | undefined {

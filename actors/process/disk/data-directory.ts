@@ -19,9 +19,10 @@ import { dirname, join, resolve } from 'node:path';
 import { BEHAVIOUR_LEVEL } from '../../../storage/behaviour-level.ts';
 import { scriptMachineDigest } from '../../../storage/commands/script/machine-digest.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../../storage/limits.ts';
-import { formatEndpoint } from '../../../transport/endpoint.ts';
+import { formatEndpoint, parseEndpoint } from '../../../transport/endpoint.ts';
 import { fileErrorText } from '../../../transport/file-error.ts';
 import {
+  type JoinAnswer,
   type MemberEndpoint,
   NOT_FORMED,
   type PeerHello,
@@ -56,6 +57,8 @@ export class DataDirectoryError extends Error {
 /** Members and electorate make the cluster's name: every node must count the same votes. */
 export interface DataDirectoryOptions extends FormingOptions {
   readonly path: string;
+  /** The name of the cluster that this node has joined; then the members say nothing about it. */
+  readonly joinedCluster?: string | undefined;
   readonly nodeId: number;
   /** The revision is recorded apart from this file, so that an older copy of it is refused. */
   readonly lineage?: {
@@ -74,6 +77,8 @@ interface Identity {
   readonly diskId: string;
   readonly incarnation: number;
   readonly members: readonly string[];
+  /** It is none of the nodes of the beginning. */
+  readonly joined?: boolean;
   /** As `encodeTopology` writes it; absent until the cluster is formed. */
   readonly topology?: string;
   /** Disk ids by node id. */
@@ -89,8 +94,9 @@ interface Identity {
 const FORMAT = 2;
 const IDENTITY = 'identity.json';
 const LOCK = 'lock';
+const JOINING = 'joining';
 /** Files that a crash between making the directory and writing the identity may leave behind. */
-const HARMLESS = /^(lock(\..*)?|identity\.json\.new|lineage|lost\+found)$/;
+const HARMLESS = /^(lock(\..*)?|identity\.json\.new|joining|lineage|lost\+found)$/;
 
 /** 16 bytes as hex; the same on every node that was given the same members and electorate. */
 export function clusterIdOf(
@@ -109,6 +115,45 @@ export function clusterIdOf(
 /** Whether a directory is, or was meant to be, that of a node. */
 export function isDataDirectory(path: string): boolean {
   return readFile(join(path, IDENTITY)) !== undefined;
+}
+
+/** The name by which a new node asks for its id: the same until it has one. Makes the directory. */
+export function joinIdOf(path: string): string {
+  const file = join(path, JOINING);
+  const kept = readFile(file)?.trim() ?? '';
+  if (/^[0-9a-f]{32}$/.test(kept)) return kept;
+  const joinId = randomBytes(16).toString('hex');
+  mkdirSync(path, { recursive: true });
+  const handle = openSync(file, 'w');
+  try {
+    writeFileSync(handle, `${joinId}\n`);
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+  syncDirectory(path);
+  return joinId;
+}
+
+/** The id and the cluster of a node that has joined one; undefined: it has not. */
+export function joinedBefore(path: string): JoinAnswer | undefined {
+  const content = readFile(join(path, IDENTITY));
+  if (content === undefined) return undefined;
+  const { joined, nodeId, clusterId, members } = parseIdentity(path, content);
+  if (joined !== true) {
+    throw new DataDirectoryError(
+      'HOLO_DATA_OTHER_CLUSTER',
+      `data directory ${path} belongs to node ${nodeId}, which has not joined: start it with ` +
+        '--initial-members as before, or give another --data-dir',
+    );
+  }
+  return { nodeId, clusterId, members: members.flatMap(endpointOf) };
+}
+
+function endpointOf(member: string): readonly MemberEndpoint[] {
+  const [, id, where = ''] = /^(\d+)@(.+)$/.exec(member) ?? [];
+  const place = parseEndpoint(where);
+  return place === undefined ? [] : [{ id: Number(id), ...place }];
 }
 
 export class DataDirectory {
@@ -270,7 +315,9 @@ function readIdentity(path: string, options: DataDirectoryOptions): Identity | u
         `${options.nodeId}: --node-id or --data-dir is wrong`,
     );
   }
-  if (identity.clusterId !== clusterIdOf(options.members, options.electorate)) {
+  // Flags are hints where to dial once the cluster is formed.
+  const isHint = identity.topology !== undefined || identity.joined === true;
+  if (!isHint && identity.clusterId !== clusterIdOf(options.members, options.electorate)) {
     throw new DataDirectoryError(
       'HOLO_DATA_OTHER_CLUSTER',
       `data directory ${path} belongs to another cluster: its members (and electorate) were ` +
@@ -334,10 +381,12 @@ function newIdentity(path: string, options: DataDirectoryOptions): Identity {
         'give an empty or a new one with --data-dir, or put the identity back',
     );
   }
-  const clusterId = clusterIdOf(options.members, options.electorate);
+  const { joinedCluster } = options;
+  const clusterId = joinedCluster ?? clusterIdOf(options.members, options.electorate);
   return {
     format: FORMAT,
     clusterId,
+    ...(joinedCluster === undefined ? {} : { joined: true }),
     nodeId: options.nodeId,
     diskId: randomBytes(16).toString('hex'),
     incarnation: 0,

@@ -20,6 +20,8 @@ import { CLIENTS_MAX } from './open-files.ts';
 import {
   ConfigError,
   type Environment,
+  environmentOf,
+  flagOf,
   GIB,
   integer,
   KIB,
@@ -39,7 +41,7 @@ type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silen
 type LogFormat = 'json' | 'pretty' | 'auto';
 
 export interface NodeConfig {
-  /** u32, above 0. */
+  /** u32, above 0; 0: the cluster that it joins gives it one. */
   readonly nodeId: number;
   readonly listenRedis: Endpoint;
   /** `undefined`: no TLS for clients. */
@@ -47,11 +49,16 @@ export interface NodeConfig {
   readonly listenPeer: Endpoint;
   readonly listenAdmin: Endpoint;
   readonly dataDir: string;
-  /** Ascending by id; this node is among them. */
+  /** Ascending by id; this node is among them. Empty: the cluster that it joins tells them. */
   readonly initialMembers: readonly MemberEndpoint[];
+  /** As in `PeerHello`, of a node that has joined; the settings of the others make it. */
+  readonly joinedCluster?: string;
   /** Exactly one of `bootstrap` and `join` is given. */
   readonly bootstrap: boolean;
-  readonly join: Endpoint | undefined;
+  readonly join: readonly Endpoint[];
+  /** Where others reach it; undefined: where it listens, or as the members have it. */
+  readonly announcePeer: Endpoint | undefined;
+  readonly announceRedis: Endpoint | undefined;
   readonly syncPolicy: SyncPolicyName;
   readonly groupCommitMs: number;
   readonly engine: EngineName;
@@ -114,15 +121,18 @@ export interface NodeConfig {
   readonly logFormat: LogFormat;
 }
 
-type Settings = { readonly [K in keyof NodeConfig]: Setting<NodeConfig[K]> };
+type Settings = {
+  readonly [K in Exclude<keyof NodeConfig, 'joinedCluster'>]: Setting<NodeConfig[K]>;
+};
 
 /** Order is that of the help text. */
 export const SETTINGS: Settings = {
   nodeId: {
     value: 'N',
     help: 'id of this node: a number above 0, one of the members',
+    standard: '',
     identity: true,
-    parse: integer(1, 2 ** 32 - 1),
+    parse: (text) => (text === '' ? 0 : integer(1, 2 ** 32 - 1)(text)),
   },
   listenRedis: {
     value: 'HOST:PORT',
@@ -158,8 +168,9 @@ export const SETTINGS: Settings = {
   initialMembers: {
     value: 'LIST',
     help: 'all nodes as "1@HOST:PORT,2@HOST:PORT,3@HOST:PORT" (peer ports)',
+    standard: '',
     identity: true,
-    parse: members,
+    parse: (text) => (text === '' ? [] : members(text)),
   },
   bootstrap: {
     help: 'form the cluster of the initial members, or come back to it',
@@ -168,8 +179,22 @@ export const SETTINGS: Settings = {
     parse: onOff,
   },
   join: {
+    value: 'LIST',
+    help: 'peer ports of a running cluster, as HOST:PORT,...: become a new node of it',
+    standard: '',
+    identity: true,
+    parse: (text) => (text === '' ? [] : text.split(',').map((item) => endpoint(item.trim()))),
+  },
+  announcePeer: {
     value: 'HOST:PORT',
-    help: 'ask a running member (peer or admin port) for the members instead',
+    help: 'where the other nodes reach this one, if not where it listens',
+    standard: '',
+    identity: true,
+    parse: optionalEndpoint,
+  },
+  announceRedis: {
+    value: 'HOST:PORT',
+    help: 'where clients reach this node, if not where it listens',
     standard: '',
     identity: true,
     parse: optionalEndpoint,
@@ -440,7 +465,7 @@ export const SETTINGS: Settings = {
   },
 };
 
-const NAMES = Object.keys(SETTINGS) as (keyof NodeConfig)[];
+const NAMES = Object.keys(SETTINGS) as (keyof Settings)[];
 
 /**
  * Flags win over the environment, the environment over the defaults.
@@ -464,26 +489,11 @@ export function sharedSettings(): Readonly<Record<string, Setting<unknown>>> {
 }
 
 function checked(config: NodeConfig): NodeConfig {
-  const ids = config.initialMembers.map((member) => member.id);
-  if (!ids.includes(config.nodeId)) {
-    throw new ConfigError(`--node-id ${config.nodeId} is not among --initial-members (${ids})`);
-  }
-  if (config.bootstrap === (config.join !== undefined)) {
-    throw new ConfigError('exactly one of --bootstrap and --join HOST:PORT must be given');
-  }
   checkPeersAreSafe(config);
+  if (isJoining(config)) checkJoining(config);
+  else checkMembers(config);
   checkTls(config);
-  const electorate = config.electorate.length === 0 ? ids : config.electorate;
-  const stranger = electorate.find((id) => !ids.includes(id));
-  if (stranger !== undefined) {
-    throw new ConfigError(`--electorate: node ${stranger} is not among --initial-members`);
-  }
-  const { slow } = quorumSizes(ids.length, ids.length);
-  if (electorate.length < slow) {
-    throw new ConfigError(
-      `--electorate must name ${slow} to ${ids.length} of the ${ids.length} members`,
-    );
-  }
+  const electorate = isJoining(config) ? [] : electorateOf(config);
   if (config.initialRanges > config.rangesMax) {
     throw new ConfigError(
       `--initial-ranges ${config.initialRanges} is above --ranges-max ${config.rangesMax}`,
@@ -498,6 +508,62 @@ function checked(config: NodeConfig): NodeConfig {
   }
   const { batchBytesMax } = nodeSizes(config.segmentBytes, config.batchBytesMax);
   return Object.freeze({ ...config, batchBytesMax, electorate: Object.freeze([...electorate]) });
+}
+
+/** The node is none of those of the beginning. */
+export function isJoining({ join, initialMembers }: NodeConfig): boolean {
+  return join.length > 0 && initialMembers.length === 0;
+}
+
+function checkMembers(config: NodeConfig): void {
+  const { nodeId, initialMembers, bootstrap, join } = config;
+  for (const [name, isGiven] of [
+    ['nodeId', nodeId > 0],
+    ['initialMembers', initialMembers.length > 0],
+  ] as const) {
+    if (isGiven) continue;
+    const twin = `or ${environmentOf(name)} in the environment`;
+    throw new ConfigError(`${flagOf(name)} is missing (${twin})`);
+  }
+  const ids = initialMembers.map((member) => member.id);
+  if (!ids.includes(nodeId)) {
+    throw new ConfigError(`--node-id ${nodeId} is not among --initial-members (${ids})`);
+  }
+  if (bootstrap === join.length > 0) {
+    throw new ConfigError('exactly one of --bootstrap and --join HOST:PORT must be given');
+  }
+}
+
+function checkJoining(config: NodeConfig): void {
+  const { bootstrap, electorate, peerTlsCert, nodeId, announcePeer, listenPeer } = config;
+  if (bootstrap || electorate.length > 0) {
+    throw new ConfigError('--bootstrap and --electorate need --initial-members, and no --join');
+  }
+  if (peerTlsCert !== '' && nodeId === 0) {
+    throw new ConfigError('--join with --peer-tls-cert needs the --node-id that it names');
+  }
+  const place = announcePeer ?? listenPeer;
+  if (/^(0\.0\.0\.0|::|\[::\])$/.test(place.host)) {
+    throw new ConfigError(
+      '--join needs --announce-peer where --listen-peer is no address of its own',
+    );
+  }
+}
+
+function electorateOf({ initialMembers, electorate: given }: NodeConfig): readonly number[] {
+  const ids = initialMembers.map((member) => member.id);
+  const electorate = given.length === 0 ? ids : given;
+  const stranger = electorate.find((id) => !ids.includes(id));
+  if (stranger !== undefined) {
+    throw new ConfigError(`--electorate: node ${stranger} is not among --initial-members`);
+  }
+  const { slow } = quorumSizes(ids.length, ids.length);
+  if (electorate.length < slow) {
+    throw new ConfigError(
+      `--electorate must name ${slow} to ${ids.length} of the ${ids.length} members`,
+    );
+  }
+  return electorate;
 }
 
 function checkTls(config: NodeConfig): void {
@@ -516,7 +582,7 @@ function checkTls(config: NodeConfig): void {
 
 /** Peers that prove nothing are taken on this machine alone. */
 function checkPeersAreSafe(config: NodeConfig): void {
-  const { initialMembers, listenPeer, clusterSecretFile, holofast } = config;
+  const { initialMembers, listenPeer, clusterSecretFile, holofast, join } = config;
   const files = [config.peerTlsCert, config.peerTlsKey, config.peerTlsCa];
   const given = files.filter((path) => path !== '').length;
   if (given > 0 && given < files.length) {
@@ -528,7 +594,7 @@ function checkPeersAreSafe(config: NodeConfig): void {
     );
   }
   if (clusterSecretFile !== '' || given > 0 || initialMembers.length === 1) return;
-  const outside = [listenPeer, ...initialMembers].find(({ host }) => !isLoopback(host));
+  const outside = [listenPeer, ...initialMembers, ...join].find(({ host }) => !isLoopback(host));
   if (outside === undefined) return;
   throw new ConfigError(
     `peers that are not on the loopback (${formatEndpoint(outside)}) must prove who they are: make ` +

@@ -111,6 +111,7 @@ function judge(input: Buffer, random: Random): string {
   const link = new AcceptedLink(socket as unknown as Socket, {
     ...{ self: SELF, frameBytesMax: 1_000, linkTimeoutMs: 1_000, handshakeTimeoutMs: 1_000 },
     now: () => 0,
+    join: (_request, done) => done('no'),
     members: () => ({ clusterId: CLUSTER, members: [] }),
     examine: (hello, target) =>
       JSON.stringify(hello) === JSON.stringify(CALLER) && target === TARGET ? undefined : 'another',

@@ -19,6 +19,10 @@ export interface Refusal {
 /** The target of a caller that only asks for the members, and does not know whom it reaches. */
 export const ANY_MEMBER = 0;
 
+/** In place of the cluster's id and of its own, of a caller that wants to join. */
+export const NO_CLUSTER = '0'.repeat(32);
+export const NO_NODE = 0;
+
 export interface PeerSecurity {
   readonly kind: 'open' | 'secret' | 'certificates';
   /** Connects to a node, or to `ANY_MEMBER`; `connected` when both ends have proven themselves. */

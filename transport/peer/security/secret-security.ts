@@ -8,7 +8,13 @@ import type { Server, Socket } from 'node:net';
 import { connect } from 'node:tls';
 import type { Endpoint } from '../../endpoint.ts';
 import type { ClusterSecret } from './cluster-secret.ts';
-import { ANY_MEMBER, type PeerSecurity, type Refusal } from './peer-security.ts';
+import {
+  ANY_MEMBER,
+  NO_CLUSTER,
+  NO_NODE,
+  type PeerSecurity,
+  type Refusal,
+} from './peer-security.ts';
 import { PEER_TLS, peerTlsServer } from './peer-tls.ts';
 import { refusalOfDialled } from './tls-refusal.ts';
 
@@ -123,7 +129,9 @@ export class SecretSecurity implements PeerSecurity {
     if (identity === undefined) return refuse('protocol', 'its identity is malformed');
     const { nodeId, clusterId } = this.#options;
     const { keyId, from, to } = identity;
-    if (identity.clusterId !== clusterId) {
+    // A node that wants to join knows no more than the secret.
+    const isJoining = identity.clusterId === NO_CLUSTER && to === ANY_MEMBER && from === NO_NODE;
+    if (identity.clusterId !== clusterId && !isJoining) {
       return refuse('identity', `it belongs to cluster ${identity.clusterId}, not to this one`);
     }
     if (to !== nodeId && to !== ANY_MEMBER) {
@@ -138,7 +146,7 @@ export class SecretSecurity implements PeerSecurity {
       return refuse('secret', `its cluster secret is ${keyId}, here is ${known}`);
     }
     this.#proofs.set(socket, identity);
-    return secret.linkKey(clusterId, from, to);
+    return secret.linkKey(identity.clusterId, from, to);
   }
 }
 

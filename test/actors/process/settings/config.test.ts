@@ -45,7 +45,9 @@ describe('a complete command line', () => {
         { id: 3, host: 'c', port: 3 },
       ],
       bootstrap: true,
-      join: undefined,
+      join: [],
+      announcePeer: undefined,
+      announceRedis: undefined,
       syncPolicy: 'every_batch',
       groupCommitMs: 2,
       engine: 'lmdb',
@@ -113,7 +115,7 @@ describe('a complete command line', () => {
   test('joining instead of bootstrapping', () => {
     expect(parseNodeConfig([...IDENTITY, '--join', 'h:1'], {})).toMatchObject({
       bootstrap: false,
-      join: { host: 'h', port: 1 },
+      join: [{ host: 'h', port: 1 }],
     });
   });
 });
@@ -207,12 +209,48 @@ describe('one clear line for what is wrong', () => {
 
   test('a missing flag, and neither way of starting', () => {
     expect(messageOf(['--bootstrap'])).toBe(
-      '--node-id is missing (or HOLO_NODE_ID in the environment)',
+      '--listen-redis is missing (or HOLO_LISTEN_REDIS in the environment)',
     );
+    const without = (flag: string): string[] => {
+      const at = IDENTITY.indexOf(flag);
+      return ['--bootstrap', ...IDENTITY.slice(0, at), ...IDENTITY.slice(at + 2)];
+    };
+    expect(messageOf(without('--node-id'))).toMatch(/^--node-id is missing/);
+    expect(messageOf(without('--initial-members'))).toMatch(/^--initial-members is missing/);
     expect(messageOf(IDENTITY)).toMatch(/^exactly one of --bootstrap and --join/);
     expect(messageOf(IDENTITY, { HOLO_BOOTSTRAP: 'maybe' })).toMatch(
       /^HOLO_BOOTSTRAP must be true/,
     );
+  });
+});
+
+describe('a new node of a running cluster', () => {
+  const PLACES = ['--listen-redis', '127.0.0.1:1', '--listen-peer', '127.0.0.1:2'];
+  const NEW = [...PLACES, '--listen-admin', '127.0.0.1:3', '--data-dir', 'd', '--join'];
+
+  test('needs no id, and asks one after the other', () => {
+    const { nodeId, initialMembers, join } = parseNodeConfig([...NEW, '127.0.0.1:4,[::1]:5'], {});
+    expect([nodeId, initialMembers]).toEqual([0, []]);
+    expect(join).toEqual([
+      { host: '127.0.0.1', port: 4 },
+      { host: '::1', port: 5 },
+    ]);
+  });
+
+  test.each([
+    [['127.0.0.1:4', '--bootstrap'], '--bootstrap and --electorate need --initial-members'],
+    [['127.0.0.1:4,x'], '--join must be HOST:PORT'],
+    [['far:4'], 'peers that are not on the loopback (far:4) must prove who they are'],
+    [
+      ['127.0.0.1:4', '--cluster-secret-file', 's', '--listen-peer', '0.0.0.0:2'],
+      '--join needs --announce-peer',
+    ],
+    [
+      ['127.0.0.1:4', '--peer-tls-cert', 'c', '--peer-tls-key', 'k', '--peer-tls-ca', 'a'],
+      '--join with --peer-tls-cert needs the --node-id',
+    ],
+  ])('%s', (flags, why) => {
+    expect(messageOf([...NEW, ...flags])).toContain(why);
   });
 });
 

@@ -1,0 +1,136 @@
+/**
+ * `--join` of a node that is none of those of the beginning: it asks a running cluster for an id,
+ * once in its life. From then on its data directory says who it is and where the others are;
+ * `--join` is only where else to ask.
+ */
+import type { Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import { BEHAVIOUR_LEVEL } from '../../storage/behaviour-level.ts';
+import { type Endpoint, formatEndpoint } from '../../transport/endpoint.ts';
+import {
+  decodeGreeting,
+  encodeGreeting,
+  type JoinAnswer,
+  type JoinRequest,
+} from '../../transport/peer/handshake.ts';
+import {
+  ANY_MEMBER,
+  NO_CLUSTER,
+  type PeerSecurity,
+} from '../../transport/peer/security/peer-security.ts';
+import type { NodePlaces } from '../meta/topology.ts';
+import { joinedBefore, joinIdOf } from './disk/data-directory.ts';
+import { PeerProof } from './security/peer-proof.ts';
+import type { NodeConfig } from './settings/config.ts';
+import { VERSION } from './version.ts';
+
+class JoinError extends Error {
+  readonly code = 'HOLO_JOIN_REFUSED';
+
+  constructor(message: string) {
+    super(message);
+    this.name = 'JoinError';
+  }
+}
+
+interface AskOptions {
+  readonly seeds: readonly Endpoint[];
+  readonly request: JoinRequest;
+  readonly security: PeerSecurity;
+  /** How long a cluster may take to answer. */
+  readonly timeoutMs: number;
+  readonly pauseMs: number;
+}
+
+const ANSWER_MS_MAX = 12_000;
+const ANSWER_BYTES_MAX = 64 * 1024;
+const JOIN_MS_MAX = 60_000;
+const PAUSE_MS = 500;
+/** Said of a node that cannot decide itself: another one may. */
+const ELSEWHERE = /no member of the meta group|no answer in time|not been formed/;
+
+/** The settings of the node that this one has become. */
+export async function joinedConfig(given: NodeConfig, logger: Logger): Promise<NodeConfig> {
+  const known = joinedBefore(given.dataDir) ?? (await ask(given, logger));
+  const { nodeId, clusterId, members } = known;
+  if (given.nodeId !== 0 && given.nodeId !== nodeId) {
+    throw new JoinError(`--node-id ${given.nodeId}: this node has joined as node ${nodeId}`);
+  }
+  const { host, port } = placesOf(given);
+  const all = [...members.filter(({ id }) => id !== nodeId), { id: nodeId, host, port }];
+  const initialMembers = all.sort((a, b) => a.id - b.id);
+  const electorate = members.map(({ id }) => id).sort((a, b) => a - b);
+  return Object.freeze({ ...given, nodeId, initialMembers, electorate, joinedCluster: clusterId });
+}
+
+async function ask(given: NodeConfig, logger: Logger): Promise<JoinAnswer> {
+  const { security } = new PeerProof(given, NO_CLUSTER, logger);
+  const request = { joinId: joinIdOf(given.dataDir), nodeId: given.nodeId, ...placesOf(given) };
+  const seeds = given.join;
+  const where = seeds.map(formatEndpoint).join(', ');
+  logger.info({ seeds: where }, `asking ${where} for an id`);
+  const times = { timeoutMs: JOIN_MS_MAX, pauseMs: PAUSE_MS };
+  const answer = await askUntil({ seeds, request, security, ...times });
+  logger.info({ id: answer.nodeId }, `this is node ${answer.nodeId} of the cluster`);
+  return answer;
+}
+
+/** Where others reach a node with these settings, and what its release knows. */
+export function placesOf(config: NodeConfig): NodePlaces {
+  const { nodeId, initialMembers, listenPeer, listenRedis, listenAdmin } = config;
+  const own = initialMembers.find(({ id }) => id === nodeId);
+  const { host, port } = config.announcePeer ?? own ?? listenPeer;
+  const redis = formatEndpoint(config.announceRedis ?? listenRedis);
+  const admin = formatEndpoint(listenAdmin);
+  return { host, port, redis, admin, version: VERSION, behaviourMax: BEHAVIOUR_LEVEL };
+}
+
+/** One after the other, until one has decided. */
+async function askUntil(options: AskOptions): Promise<JoinAnswer> {
+  const { seeds, timeoutMs, pauseMs } = options;
+  const deadline = performance.now() + timeoutMs;
+  for (let at = 0; ; at += 1) {
+    const seed = seeds[at % seeds.length] as Endpoint;
+    let why: string;
+    try {
+      const answer = await askOnce(options, seed);
+      if (typeof answer !== 'string') return answer;
+      why = answer;
+      if (!ELSEWHERE.test(why)) throw new JoinError(`${formatEndpoint(seed)}: ${why}`);
+    } catch (error) {
+      if (error instanceof JoinError) throw error;
+      why = error instanceof Error ? error.message : String(error);
+    }
+    if (performance.now() >= deadline) {
+      throw new JoinError(`no member let this node join within ${timeoutMs} ms (${why})`);
+    }
+    await sleep(pauseMs);
+  }
+}
+
+/** The answer, or why there is none. */
+function askOnce({ request, security }: AskOptions, seed: Endpoint): Promise<JoinAnswer | string> {
+  return new Promise((resolve, reject) => {
+    const socket: Socket = security.dial(seed, ANY_MEMBER, () =>
+      socket.write(encodeGreeting({ kind: 'join', request })),
+    );
+    let reply: Buffer = Buffer.alloc(0);
+    socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error('it does not answer')));
+    socket.on('data', (chunk) => {
+      reply = Buffer.concat([reply, chunk]);
+      if (reply.length > ANSWER_BYTES_MAX) socket.destroy(new Error('its answer is too long'));
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      reject(new Error(security.refusalOf(error) ?? error.message));
+    });
+    socket.on('close', () => {
+      const result = decodeGreeting(reply);
+      if (result.status !== 'complete') return reject(new Error('it is no peer port of a node'));
+      const { greeting } = result;
+      if (greeting.kind === 'joined') return resolve(greeting.answer);
+      if (greeting.kind === 'refused') return resolve(greeting.reason);
+      return reject(new Error(`it answered with "${greeting.kind}"`));
+    });
+  });
+}

@@ -1,0 +1,57 @@
+/** A node joins three others that prove themselves by a secret: it serves, dies, and moves. */
+import { writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { TopologyReport } from '../../transport/http/topology-report.ts';
+import { HOST, TestCluster, type TestNode } from './harness.ts';
+import { freePorts } from './ports.ts';
+
+const SECRET = join(tmpdir(), `holo-joining-${process.pid}`);
+
+let cluster: TestCluster;
+let fourth: TestNode;
+
+beforeAll(async () => {
+  writeFileSync(SECRET, `${'5a'.repeat(32)}\n`, { mode: 0o600 });
+  cluster = await TestCluster.start({ flags: [`--cluster-secret-file=${SECRET}`] });
+  fourth = await cluster.joiner(4);
+}, 60_000);
+
+afterAll(() => cluster?.remove());
+
+async function fourthAt(id: number): Promise<TopologyReport['nodes'][number] | undefined> {
+  const node = id === 4 ? fourth : cluster.node(id);
+  const { stdout } = await node.holoctl('topology', '--json');
+  return (JSON.parse(stdout) as TopologyReport).nodes.find((each) => each.id === 4);
+}
+
+async function ask(node: TestNode, ...words: [string, ...string[]]): Promise<unknown> {
+  const client = node.client();
+  try {
+    return await client.must(...words);
+  } finally {
+    client.close();
+  }
+}
+
+test('a node joins by itself, serves all keys, and comes back elsewhere', async () => {
+  fourth.start();
+  await fourth.ready();
+  expect(await ask(fourth, 'SET', 'here', '1')).toBe('OK');
+  expect(await ask(cluster.node(1), 'INCR', 'here')).toBe(2);
+  expect(await ask(fourth, 'GET', 'here')).toBe('2');
+  expect(await fourth.info()).toMatchObject({ node_id: '4', ranges_here: '0' });
+  await expect.poll(() => fourthAt(2), { timeout: 10_000 }).toMatchObject({ state: 'active' });
+
+  await fourth.kill();
+  const [peerPort = 0] = await freePorts(1);
+  // Its directory knows the others.
+  fourth.start([`--listen-peer=${HOST}:${peerPort}`, `--join=${HOST}:1`]);
+  await fourth.ready();
+  expect(await ask(fourth, 'GET', 'here')).toBe('2');
+  const moved = { port: peerPort, alive: true, redis: `${HOST}:${fourth.redisPort}` };
+  for (const id of [1, 3, 4]) {
+    await expect.poll(() => fourthAt(id), { timeout: 10_000 }).toMatchObject(moved);
+  }
+}, 60_000);
