@@ -33,6 +33,13 @@ export interface DatabaseMarks {
   readonly swappedAt: Timestamp;
 }
 
+/**
+ * `ended`: its keys are those of its successors. `left`: it has ended, its keys are still here as
+ * they were then, and this node is no member of what follows. `partial`: some of the keys that a
+ * snapshot brings are here, and nothing may be executed yet.
+ */
+export type GroupPhase = 'open' | 'ended' | 'left' | 'partial';
+
 /** Describes the data of a group; written in the same transaction as the data. */
 export interface GroupMeta extends GroupSlots {
   /** The data is exactly the result of all transactions up to and including this one, */
@@ -45,8 +52,11 @@ export interface GroupMeta extends GroupSlots {
   readonly databases: readonly DatabaseMarks[];
   /** The largest number that a collection of the group has had. */
   readonly lastCollection: number;
-  /** Its keys are those of its successors. */
-  readonly ended: boolean;
+  readonly phase: GroupPhase;
+}
+
+export function hasEnded({ phase }: Pick<GroupMeta, 'phase'>): boolean {
+  return phase === 'ended' || phase === 'left';
 }
 
 /** Of a group that was never flushed. */
@@ -58,7 +68,7 @@ export function emptyMeta({ id, fromSlot, toSlot }: GroupSlots): GroupMeta {
   const clearedAt = databases.map(() => ZERO);
   return {
     ...{ id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0, clearedAt, databases },
-    ...{ lastCollection: 0, ended: false },
+    ...{ lastCollection: 0, phase: 'open' },
   };
 }
 

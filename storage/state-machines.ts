@@ -16,13 +16,16 @@ import {
   emptyMeta,
   type FlushBatch,
   type GroupSlots,
+  hasEnded,
   type MachineGroup,
 } from './engine.ts';
-import type { EngineError } from './errors.ts';
+import { EngineError } from './errors.ts';
 import { BigKeysSearch } from './keyspace/big-keys.ts';
 import type { DatabaseReport } from './keyspace/databases.ts';
 import { blocksWithin, type SlotBlock } from './keyspace/slot-counts.ts';
 import { redisSlotOf, slotOfText } from './keyspace/slots.ts';
+import { type ChunkCursor, firstCursor, readChunk } from './snapshots/chunk.ts';
+import { describeGroup, type GroupDescription, Installation } from './snapshots/installation.ts';
 import { StateMachine, type StateMachineOptions } from './state-machine.ts';
 
 export interface StateMachinesOptions extends Omit<StateMachineOptions, 'group'> {
@@ -65,6 +68,18 @@ export type StoreReport = Readonly<
   >
 >;
 
+/** Of a group that this node has left. */
+export type LeftChunk =
+  | { readonly bytes: Uint8Array; readonly next: ChunkCursor }
+  | { readonly bytes: Uint8Array; readonly description: readonly GroupDescription[] };
+
+export interface InstalledChunk {
+  readonly isFirst: boolean;
+  readonly bytes: Uint8Array;
+  /** With the last one. */
+  readonly description?: readonly GroupDescription[] | undefined;
+}
+
 interface Held {
   readonly group: MachineGroup;
   readonly machine: StateMachine;
@@ -81,6 +96,8 @@ export class StateMachines {
   /** Of groups that have ended meanwhile. */
   readonly #ended = { hits: 0, misses: 0, expiredKeys: 0 };
   #eventFlags = '';
+  /** Groups whose data are coming in. */
+  readonly #installations = new GroupMap<Installation>();
 
   /** `cacheBytesMax` is for all with keys together, and each of these has an equal share. */
   constructor(options: StateMachinesOptions) {
@@ -198,12 +215,13 @@ export class StateMachines {
 
   /** Groups that have ended, with their last transactions. */
   get ended(): readonly FlushedGroup[] {
-    const ended = this.#engine.groups.filter((meta) => meta.ended);
+    const ended = this.#engine.groups.filter(hasEnded);
     return ended.map(({ id, appliedSequence }) => ({ group: id, sequence: appliedSequence }));
   }
 
   hasEnded(group: GroupId): boolean {
-    return this.#engine.metaOf(group)?.ended === true;
+    const meta = this.#engine.metaOf(group);
+    return meta !== undefined && hasEnded(meta);
   }
 
   get size(): number {
@@ -286,7 +304,8 @@ export class StateMachines {
 
   /**
    * The group ends with its transaction `sequence`, and its successors hold its keys: in one step
-   * of the engine, in which no row moves. `done` is called in a later turn; after an error nothing
+   * of the engine, in which no row moves. Without a successor here the keys stay as they are, until
+   * `dropLeft`. `done` is called in a later turn; after an error nothing
    * has changed. Nothing may be applied to the group meanwhile.
    */
   divide(
@@ -308,7 +327,8 @@ export class StateMachines {
         this.#ended.expiredKeys += expiredKeys;
         this.#held.splice(at, 1);
         this.#ofGroup.delete(group);
-        this.#open(successors, Math.floor(parent.cacheBytesMax / successors.length));
+        const share = parent.cacheBytesMax / Math.max(1, successors.length);
+        this.#open(successors, Math.floor(share));
       }
       done(error);
     });
@@ -326,7 +346,95 @@ export class StateMachines {
       meta: { ...meta, id, fromSlot, toSlot, appliedSequence: 0 },
       databases: countsAlone(counts, fromSlot, toSlot),
     }));
-    return [{ meta: { ...meta, appliedSequence, ended: true }, databases: [] }, ...begun];
+    const phase = successors.length === 0 ? 'left' : 'ended';
+    return [{ meta: { ...meta, appliedSequence, phase }, databases: [] }, ...begun];
+  }
+
+  // ---- data that come and go with members -------------------------------------------------
+
+  /** Groups that have ended here while their keys are still kept. */
+  get left(): readonly GroupSlots[] {
+    return this.#engine.groups.filter(({ phase }) => phase === 'left');
+  }
+
+  /** A piece of a group that was left, for a node that lacks it; undefined: it is not here. */
+  readLeft(group: GroupId, from: ChunkCursor | undefined, bytesMax: number): LeftChunk | undefined {
+    const meta = this.#engine.metaOf(group);
+    if (meta?.phase !== 'left') return undefined;
+    const { bytes, next } = readChunk(this.#engine, meta, from ?? firstCursor(meta), bytesMax);
+    if (next !== undefined) return { bytes, next };
+    return { bytes, description: describeGroup(meta, this.#engine.countsOf(group)) };
+  }
+
+  /**
+   * Writes the next chunk of a group whose data come in; with the description, which comes with the
+   * last one, the group is open. Nothing of an older group with these slots is left then. As
+   * `divide`, it is called while no flush is under way.
+   */
+  install(
+    group: GroupSlots,
+    { isFirst, bytes, description }: InstalledChunk,
+    done: (error: EngineError | undefined) => void,
+  ): void {
+    const batches: FlushBatch[] = isFirst ? this.#removals(group) : [];
+    const known = isFirst ? undefined : this.#installations.get(group.id);
+    const installation = known ?? new Installation(group);
+    this.#installations.set(group.id, installation);
+    try {
+      batches.push(installation.next(bytes));
+      // A group is described once in a commit.
+      if (description !== undefined) batches.push(installation.last(description));
+    } catch (error) {
+      this.#installations.delete(group.id);
+      if (!(error instanceof EngineError)) throw error;
+      done(error);
+      return;
+    }
+    this.#flushing = true;
+    this.#engine.commit(batches, (error) => {
+      this.#flushing = false;
+      if (error === undefined && description !== undefined) this.#installed(group);
+      if (error !== undefined) this.#installations.delete(group.id);
+      done(error);
+    });
+  }
+
+  #installed(group: GroupSlots): void {
+    this.#installations.delete(group.id);
+    const keyed = this.#keyed().length + 1;
+    this.#open([group], Math.floor(this.#options.cacheBytesMax / keyed));
+  }
+
+  /** Of groups that were left, or never came in whole, with slots of this one. */
+  #removals({ id, fromSlot, toSlot }: GroupSlots): FlushBatch[] {
+    const others = this.#engine.groups.filter(
+      (other) =>
+        (other.phase === 'left' || other.phase === 'partial') &&
+        !isSameGroup(other.id, id) &&
+        other.fromSlot < toSlot &&
+        other.toSlot > fromSlot,
+    );
+    return others.map((other) => this.#removal(other));
+  }
+
+  #removal({ id }: GroupSlots): FlushBatch {
+    const meta = this.#engine.metaOf(id) ?? emptyMeta({ id, fromSlot: 0, toSlot: 0 });
+    const databases = new Set(this.#engine.countsOf(id).map(({ database }) => database));
+    return {
+      meta: { ...meta, phase: 'ended' },
+      databases: [...databases].map((database) => ({ ...noChanges(database), clear: true })),
+    };
+  }
+
+  /** Removes the keys of a group that was left. `done` as of `divide`. */
+  dropLeft(group: GroupId, done: (error: EngineError | undefined) => void): void {
+    const left = this.left.find(({ id }) => isSameGroup(id, group));
+    if (left === undefined) return done(undefined);
+    this.#flushing = true;
+    this.#engine.commit([this.#removal(left)], (error) => {
+      this.#flushing = false;
+      done(error);
+    });
   }
 
   /** Equal on two stores exactly when (for all practical purposes) all their groups agree. */
@@ -349,8 +457,8 @@ function isMeta({ machine }: MachineGroup): boolean {
 function openGroups(engine: Engine, first: readonly MachineGroup[]): readonly MachineGroup[] {
   const later = engine.groups.filter(({ id }) => !first.some((group) => isSameGroup(group.id, id)));
   return [
-    ...first.filter(({ id }) => engine.metaOf(id)?.ended !== true),
-    ...later.filter(({ ended }) => !ended),
+    ...first.filter(({ id }) => (engine.metaOf(id)?.phase ?? 'open') === 'open'),
+    ...later.filter(({ phase }) => phase === 'open'),
   ];
 }
 
@@ -363,12 +471,12 @@ function countsAlone(
   const blocks = blocksWithin(counts, fromSlot, toSlot);
   const databases = new Set(blocks.map(({ database }) => database));
   return [...databases].map((database) => ({
-    database,
-    clear: false,
+    ...noChanges(database),
     blocks: blocks.filter((block) => block.database === database),
-    count: 0,
-    take: () => 0,
-    takeRows: () => 0,
-    dropped: [],
   }));
+}
+
+function noChanges(database: number): DatabaseBatch {
+  const nothing = { count: 0, take: () => 0, takeRows: () => 0, dropped: [] };
+  return { database, clear: false, blocks: [], ...nothing };
 }

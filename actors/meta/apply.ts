@@ -4,7 +4,16 @@
  * state as it is.
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
-import { beginClosing, cancel, done, setPaused, severalDone, split } from './changes.ts';
+import {
+  beginClosing,
+  cancel,
+  done,
+  hasData,
+  move,
+  setPaused,
+  severalDone,
+  split,
+} from './changes.ts';
 import { nodeSeen, withRenewals } from './electorates.ts';
 import { formed } from './form.ts';
 import { claimFault, dropLeases, takeLeases } from './leases.ts';
@@ -55,6 +64,10 @@ function outcomeOf(state: MetaState | undefined, command: MetaCommand, at: Times
   switch (command.type) {
     case 'Split':
       return split(state, command, at);
+    case 'Move':
+      return move(state, command, at);
+    case 'HasData':
+      return hasData(state, command);
     case 'Pause':
       return setPaused(state, command, true);
     case 'Resume':

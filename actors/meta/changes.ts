@@ -6,7 +6,7 @@
 import { compare, type Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { closingOf, electorateOf } from './electorates.ts';
-import type { Done, SeveralDone, Split } from './meta-command.ts';
+import type { Done, HasData, Move, SeveralDone, Split } from './meta-command.ts';
 import { inNextEpoch, JOBS_MAX, type Job, type MetaState, type Outcome } from './meta-state.ts';
 import {
   type Change,
@@ -37,6 +37,7 @@ export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Ti
   const range = rangeOf(topology, id);
   if (range === undefined) return 'no open range of this generation';
   if (range.change !== undefined) return 'the range is being changed';
+  if (range.owed.length > 0) return `node ${range.owed[0]} does not have its data yet`;
   if (!isWhole(atSlot, range.fromSlot + 1, range.toSlot - 1)) return 'no slot inside the range';
   if (!isText(by)) return 'it is not said who asks';
   const planned = ranges.filter(({ change }) => change?.kind === 'split').length;
@@ -62,6 +63,45 @@ export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Ti
     lastChange: change.number,
     ranges: replaced(ranges, range, [{ ...range, change }]),
   });
+}
+
+export function move(state: MetaState, { range: id, from, to, by }: Move, at: Timestamp): Outcome {
+  const { topology } = state;
+  const { ranges, nodes, lastGeneration, lastChange } = topology;
+  const range = rangeOf(topology, id);
+  if (range === undefined) return 'no open range of this generation';
+  if (range.change !== undefined) return 'the range is being changed';
+  if (!isText(by)) return 'it is not said who asks';
+  if (!range.members.includes(from)) return `node ${from} is no member of the range`;
+  if (!nodes.some((node) => node.id === to)) return `there is no node ${to}`;
+  if (range.members.includes(to)) return `node ${to} is a member of the range`;
+  if (range.owed.length > 0) return `node ${range.owed[0]} does not have its data yet`;
+  const members = [...range.members.filter((node) => node !== from), to].sort((a, b) => a - b);
+  if (members.length < 2) return 'no member would stay that has its data';
+  if (Math.max(lastGeneration, lastChange) >= ID_MAX) return 'no names are left';
+  const generation = lastGeneration + 1;
+  const { fromSlot, toSlot } = range;
+  const electorate = electorateOf(members, topology);
+  const change: Change = {
+    number: lastChange + 1,
+    kind: 'move',
+    successors: [{ id: { range: id.range, generation }, fromSlot, toSlot, members, electorate }],
+    ...{ phase: 'intended', isPaused: false, by },
+    startedUs: at.hlc,
+  };
+  return inNextEpoch(state, {
+    lastGeneration: generation,
+    lastChange: change.number,
+    ranges: replaced(ranges, range, [{ ...range, change }]),
+  });
+}
+
+export function hasData(state: MetaState, { range: id, node }: HasData): Outcome {
+  const range = rangeOf(state.topology, id);
+  if (range === undefined) return 'no open range of this generation';
+  if (!range.owed.includes(node)) return `node ${node} is not known to lack its data`;
+  const next = { ...range, owed: range.owed.filter((each) => each !== node) };
+  return inNextEpoch(state, { ranges: replaced(state.topology.ranges, range, [next]) });
 }
 
 export function setPaused(state: MetaState, name: ChangeName, isPaused: boolean): Outcome {
@@ -103,9 +143,11 @@ export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
   if (!isTimestamp(closedAt) || compare(closedAt, range.floor) <= 0) {
     return 'it cannot have ended before it began';
   }
+  const isOwed = (node: number): boolean =>
+    !range.members.includes(node) || range.owed.includes(node);
   const successors = change.successors.map((each) => ({
     ...each,
-    ...{ origin: [range.id], floor: closedAt },
+    ...{ origin: [range.id], floor: closedAt, owed: each.members.filter(isOwed) },
   }));
   const ranges = replaced(state.topology.ranges, range, successors);
   return withJob(inNextEpoch(state, { ranges }), change, 'done', at);

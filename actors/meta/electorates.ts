@@ -87,6 +87,8 @@ export function withRenewals(topology: Topology, at: Timestamp): Topology {
     if (change !== undefined && (change.kind !== 'renewal' || change.phase === 'closing')) {
       return range;
     }
+    // A member without data would find nobody who has them as they were at the end of this group.
+    if (range.owed.length > 0) return range;
     if (!isOutdated(range, topology)) return change === undefined ? range : its;
     const phase = room > 0 ? 'closing' : 'intended';
     if (change === undefined) {

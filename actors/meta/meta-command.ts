@@ -59,6 +59,25 @@ export interface Split {
   readonly lease?: LeaseClaim;
 }
 
+/** Another node becomes a member in the place of one. */
+export interface Move {
+  readonly type: 'Move';
+  readonly range: GroupId;
+  /** Node ids. */
+  readonly from: number;
+  readonly to: number;
+  readonly by: string;
+  readonly lease?: LeaseClaim;
+}
+
+/** A new member says that it has the data of a range. */
+export interface HasData {
+  readonly type: 'HasData';
+  readonly range: GroupId;
+  /** Node id. */
+  readonly node: number;
+}
+
 /** Its Close has been executed at `closedAt`: who says so has it from a replica that did. */
 export interface Done {
   readonly type: 'Done';
@@ -108,6 +127,8 @@ export interface NodeStarted extends NodePlaces {
 export type MetaCommand =
   | Form
   | Split
+  | Move
+  | HasData
   | ({ readonly type: 'Pause' | 'Resume' | 'Cancel' | 'BeginClosing' } & ChangeName)
   | Done
   | SeveralDone

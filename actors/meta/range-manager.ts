@@ -26,6 +26,8 @@ export interface ManagerView {
   readonly state: MetaState | undefined;
   /** executeAt of the Close of a group, where this node has executed it. */
   readonly endOf: (group: GroupId) => Timestamp | undefined;
+  /** This node has the data of a group of which it is a new member. */
+  readonly hasData: (group: GroupId) => boolean;
   /** Of a clock that never goes back. */
   readonly nowMs: number;
   /** This node, and those to which it has links. */
@@ -76,11 +78,21 @@ export class RangeManager {
     if (view.state === undefined) return this.#form(view);
     const open = openChanges(view.state);
     this.#follow(open, view.nowMs);
-    if (open.length === 0) return [];
+    const reports = this.#reports(view.state, view);
+    if (open.length === 0) return this.#oneProposal(reports, view);
     const lease = heldLease(view.state, view.presentUs);
-    const acts = open.flatMap((each) => this.#actOnClosing(each, lease, view));
+    const acts = [...reports, ...open.flatMap((each) => this.#actOnClosing(each, lease, view))];
     const begins = this.#begins(open, lease, view);
     return this.#oneProposal(begins === undefined ? acts : [...acts, begins], view);
+  }
+
+  /** Data that the topology does not know of yet. */
+  #reports({ topology }: MetaState, { hasData }: ManagerView): readonly Act[] {
+    const { self: node } = this.#options;
+    const held = topology.ranges.filter(({ id, owed }) => owed.includes(node) && hasData(id));
+    return held.map(({ id: range }) => {
+      return { type: 'Propose', command: { type: 'HasData', range, node } };
+    });
   }
 
   #form({ nowMs, isProposing }: ManagerView): readonly Act[] {

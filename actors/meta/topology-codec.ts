@@ -51,7 +51,7 @@ function nodeInOrder(node: TopologyNode): TopologyNode {
 }
 
 function rangeInOrder(range: TopologyRange): TopologyRange {
-  const { id, fromSlot, toSlot, members, electorate, origin, floor, change } = range;
+  const { id, fromSlot, toSlot, members, electorate, origin, floor, owed, change } = range;
   const { hlc, flags, node, store } = floor;
   return {
     id: idInOrder(id),
@@ -59,6 +59,7 @@ function rangeInOrder(range: TopologyRange): TopologyRange {
     ...membersInOrder({ members, electorate }),
     origin: origin.map(idInOrder),
     floor: { hlc, flags, node, store },
+    owed: [...owed],
     ...(change === undefined ? {} : { change: changeInOrder(change) }),
   };
 }

@@ -58,10 +58,11 @@ export interface Successor extends MetaMembers {
 }
 
 /**
- * `split`: the range is divided in two. `renewal`: one with the same slots and members follows, and
+ * `split`: the range is divided in two. `move`: one with the same slots and other members follows.
+ * `renewal`: one with the same slots and members follows, and
  * another electorate.
  */
-type ChangeKind = 'split' | 'renewal';
+type ChangeKind = 'split' | 'move' | 'renewal';
 
 /** Of a range that is to end. */
 export interface Change {
@@ -91,6 +92,8 @@ export interface TopologyRange {
   readonly origin: readonly GroupId[];
   /** executeAt of that Close: nothing of this generation is at or below it. */
   readonly floor: Timestamp;
+  /** Members that do not have its data yet. */
+  readonly owed: readonly number[];
   readonly change?: Change;
 }
 
@@ -247,7 +250,7 @@ export function isPlaces(places: NodePlaces): boolean {
 }
 
 function rangeFault(range: TopologyRange, topology: Topology): string | undefined {
-  const { id, fromSlot, toSlot, origin, floor, change } = range;
+  const { id, fromSlot, toSlot, members, origin, floor, owed, change } = range;
   if (!isGiven(id, topology)) return 'name';
   if (!isWhole(fromSlot, 0, REDIS_SLOTS - 1)) return 'slots';
   if (!isWhole(toSlot, fromSlot + 1, REDIS_SLOTS)) return 'slots';
@@ -258,6 +261,7 @@ function rangeFault(range: TopologyRange, topology: Topology): string | undefine
   );
   if (!older) return 'origin';
   if (!isTimestamp(floor)) return 'floor';
+  if (!ascends(owed) || !owed.every((node) => members.includes(node))) return 'owed data';
   return change === undefined || isChange(change, range, topology) ? undefined : 'change';
 }
 
@@ -305,14 +309,17 @@ function isSuccessor(
     isGiven(id, topology) &&
     id.generation > range.id.generation &&
     membersFault({ members, electorate }, topology) === undefined &&
-    members.length === range.members.length &&
-    members.every((node, at) => node === range.members[at])
+    (range.change?.kind === 'move' || isSameList(members, range.members))
   );
+}
+
+function isSameList(a: readonly number[], b: readonly number[]): boolean {
+  return a.length === b.length && a.every((node, at) => node === b[at]);
 }
 
 /** As many as there must be, with the slots of the range; the first one keeps its number. */
 function areSuccessors({ kind, successors }: Change, range: TopologyRange): boolean {
-  if (successors.length !== { split: 2, renewal: 1 }[kind]) return false;
+  if (successors.length !== { split: 2, move: 1, renewal: 1 }[kind]) return false;
   let next = range.fromSlot;
   for (const { id, fromSlot, toSlot } of successors) {
     const isFirst = fromSlot === range.fromSlot;

@@ -27,6 +27,7 @@ import type { SystemFailure } from '../runtime/actor-system.ts';
 import type { RestartNotice } from '../runtime/host.ts';
 import type { Clock, Rng, Scheduler } from '../runtime/ports/ports.ts';
 import type { TraceRecorder } from '../runtime/trace/trace-recorder.ts';
+import type { SnapshotLimits } from '../snapshots/snapshot-actor.ts';
 import type { BatchLimits } from '../store/batcher.ts';
 import type { CoordinatorObserver } from '../store/coordinator-actor.ts';
 import type { ReplicaObserver } from '../store/replica-actor.ts';
@@ -141,6 +142,8 @@ export interface NodeLimits {
   readonly earlyMax?: number;
   /** Parts of clients under way between nodes; `FORWARDING_LIMITS` by default. */
   readonly forwarding?: ForwardingLimits;
+  /** Data of groups that change their members; `SNAPSHOT_LIMITS` by default. */
+  readonly snapshots?: SnapshotLimits;
   /** Messages of peers, and for them, beside a full mailbox; `TRAFFIC_KEPT_MAX` by default. */
   readonly trafficKeptMax?: number;
 }

@@ -7,6 +7,7 @@
  *   ├─ store-k      rest_for_one: replica, executor, coordinator
  *   ├─ peer-<id>    PeerLink, one per peer
  *   ├─ topology     controllers
+ *   ├─ snapshots    data of groups, to and from nodes that change their members
  *   ├─ quorum       single frames to all peers, and votes counted below the actors
  *   ├─ forwarding   parts of clients between nodes, where some are no members of some groups
  *   └─ gateway      clients
@@ -18,6 +19,7 @@ import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
 import { type PlacedGroup, Placement } from '../../transport/resp/connection/placement.ts';
 import type { EndOfGroup } from '../accord/local/effects.ts';
+import type { GroupJoin } from '../accord/local/journal.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import { MessageJudge } from '../accord/messages/message-judge.ts';
 import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/messages/messages.ts';
@@ -44,14 +46,21 @@ import type { ChildSpec } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
 import {
+  SNAPSHOT_LIMITS,
+  type SnapshotActorMessage,
+  snapshotActor,
+} from '../snapshots/snapshot-actor.ts';
+import {
   FORWARDING_LIMITS,
   type ForwardingActorMessage,
   forwardingActor,
 } from './forwarding/forwarding-actor.ts';
 import { type ForwardingCounts, noForwards } from './forwarding/forwarding-counts.ts';
 import { NewsFork } from './forwarding/news-fork.ts';
+import { isTaken } from './forwarding/taken-parts.ts';
 import { type GatewayMessage, gatewayActor } from './gateway-actor.ts';
 import { Inquiries } from './inquiries.ts';
+import { Joins } from './joins.ts';
 import { LateRef } from './late-ref.ts';
 import { Membership } from './membership.ts';
 import type { NodeMessage } from './node-messages.ts';
@@ -149,6 +158,9 @@ export class Node {
   readonly #fullParts = new Set<string>();
   /** Groups that have ended, parents first. */
   readonly #ends: EndOfGroup[] = [];
+  /** Groups of which this node became a member later. */
+  readonly #joins: Joins<Store>;
+  #toSnapshots: Outlet<SnapshotActorMessage> | undefined;
   #placement: Placement | undefined;
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
@@ -166,6 +178,7 @@ export class Node {
       leaseMs: parts.aclLeaseMs ?? ACL_LEASE_MS,
       nowMs: () => clock.monotonicMs(),
     });
+    this.#joins = new Joins(nodeId);
     this.#trafficKeptMax = limits.trafficKeptMax ?? TRAFFIC_KEPT_MAX;
     this.#first = groupsOf(parts);
     this.#groups = this.#first;
@@ -217,6 +230,7 @@ export class Node {
     for (const peer of this.#peers) if (!this.#links.has(peer)) this.#startLink(peer);
     if (parts.table !== undefined) this.#tableChanged(parts.table);
     if (parts.frames !== undefined) this.#startQuorum(parts.frames);
+    this.#startSnapshots();
     if (this.#forwarding !== undefined) this.#startForwarding();
     this.#startNetwork();
     if (parts.topology !== undefined) this.#startTopology(parts.topology);
@@ -250,9 +264,15 @@ export class Node {
     return this.#forwarding?.tell({ type: 'Part', part }) ?? false;
   }
 
+  /** A part that was taken for another node goes back to it. `false`: nobody takes it. */
+  #handOn(part: Part): boolean {
+    if (isTaken(part.unit)) return false;
+    return this.#forwarding?.tell({ type: 'Part', part }) ?? false;
+  }
+
   #storeFor({ groups }: Part): Store | undefined {
     for (const group of groups) {
-      const store = this.#storeOf.get(group);
+      const store = this.#joins.lacksData(group) ? undefined : this.#storeOf.get(group);
       if (store !== undefined) return store;
     }
     return undefined;
@@ -434,6 +454,7 @@ export class Node {
           form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,
           endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,
+          hasData: (group) => this.#joins.isDone(group),
           presentUs: () => this.presentUs,
           propose: (token, command) =>
             store.toCoordinator.send({ type: 'ProposeTopology', token, command }),
@@ -485,6 +506,7 @@ export class Node {
     if (state !== undefined) onState?.(state);
     if (state !== undefined) this.#followElsewhere(state.topology);
     if (state !== undefined) this.#followNodes(state.topology);
+    this.#joinGroups();
     const formed = formedTopologyOf((name) => table.values.get(name));
     if (formed !== undefined) onFormed?.(formed);
     this.#toTopology?.send({ type: 'Changed' });
@@ -514,18 +536,116 @@ export class Node {
     const successors = end.successors.map((descriptor) => new Group(descriptor));
     const follow = (group: Group): readonly Group[] =>
       isSameGroup(group.id, end.group) ? successors : [group];
-    this.#groups = this.#groups.flatMap(follow);
+    const isOwn = (group: Group): boolean => group.bit(this.#parts.nodeId) !== 0;
+    this.#groups = this.#groups.flatMap(follow).filter(isOwn);
     this.#open = this.#open.flatMap(follow);
     for (const group of successors) {
       this.#known.set(group.id, group);
       this.#count(group);
-      if (store !== undefined) this.#storeOf.set(group.id, store);
+      if (store !== undefined && isOwn(group)) this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
+    if (this.#hasLeft(end)) this.#toSnapshots?.send({ type: 'Left', group: end.group });
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     this.#placement?.ended(end.group, successors.map(placed));
     for (const { toCoordinator } of this.stores) toCoordinator.send(end);
     this.#toTopology?.send({ type: 'Changed' });
+    this.#joinGroups();
+  }
+
+  /** The group was here, and nothing that follows is. */
+  #hasLeft({ group, successors }: EndOfGroup): boolean {
+    const { nodeId } = this.#parts;
+    return this.#storeOf.has(group) && !successors.some(({ members }) => members.includes(nodeId));
+  }
+
+  // ---- groups that this node joins --------------------------------------------------------
+
+  #began(store: Store): void {
+    const isFirst = this.#joins.began(store, this.stores.length);
+    if (!isFirst) for (const join of this.#joins.of(store)) store.join(join);
+    this.#joinGroups();
+  }
+
+  /** This node is a member of these by the topology, and by nothing that has happened here. */
+  #joinGroups(): void {
+    const { state } = this.topology;
+    if (state === undefined) return;
+    const wanted = this.#joins.wanted(state.topology, {
+      isHere: (group) => this.#storeOf.has(group),
+      open: this.#groups.filter((group) => !isMeta(group)),
+    });
+    for (const join of wanted) {
+      const number = storeOf(join.group.id, this.#parts.stores);
+      const store = this.#storeByNumber(number) ?? this.stores[0];
+      if (store === undefined) return;
+      this.#joined(store, join);
+      store.join(join);
+    }
+  }
+
+  /** By the store's log. */
+  #joinedBefore(store: Store, join: GroupJoin): void {
+    this.#joined(store, join);
+    store.toCoordinator.send({ type: 'Joined', group: join.group });
+  }
+
+  /** `join` may be told again. */
+  #joined(store: Store, { group: descriptor, floor, parent }: Omit<GroupJoin, 'type'>): void {
+    if (this.#storeOf.has(descriptor.id)) return;
+    const group = new Group(descriptor);
+    this.#joins.joined(store, { group: descriptor, floor, parent });
+    this.#storeOf.set(group.id, store);
+    this.#known.set(group.id, group);
+    this.#groups = [...this.#groups, group];
+    this.#router.add(this.#routeOf(group));
+    this.#toSnapshots?.send({ type: 'Fetch', group: descriptor, parent });
+  }
+
+  /** Of a group that has ended here. */
+  #isNeedless(group: GroupId): boolean {
+    const { state } = this.topology;
+    const known = this.#known.get(group);
+    if (state === undefined || known === undefined) return false;
+    return state.topology.ranges.every(({ id, fromSlot, toSlot, owed }) => {
+      if (fromSlot >= known.toSlot || toSlot <= known.fromSlot) return true;
+      return id.generation > group.generation && owed.length === 0;
+    });
+  }
+
+  #startSnapshots(): void {
+    const { limits } = this.#parts;
+    const snapshots = this.system.root.child<SnapshotActorMessage>(
+      this.#spec('snapshots', (context) =>
+        snapshotActor(context, {
+          limits: limits.snapshots ?? SNAPSHOT_LIMITS,
+          begun: this.#joins.lacking,
+          left: () => this.#ends.flatMap((end) => (this.#hasLeft(end) ? end.group : [])),
+          donors: (group) => this.#donorsOf(group),
+          connected: () => this.#up,
+          executorOf: (group) => this.#storeOf.get(group)?.executor,
+          toPeer: (peer, message) => {
+            const link = this.#up.has(peer) ? this.#links.get(peer) : undefined;
+            // Asked for again.
+            if (link !== undefined) tellOrDrop(link.traffic, { type: 'SendSnapshot', message });
+          },
+          fetched: (group) => {
+            this.#joins.done(group);
+            this.#toTopology?.send({ type: 'Changed' });
+          },
+          isNeedless: (group) => this.#isNeedless(group),
+        }),
+      ),
+    );
+    this.#toSnapshots = new Outlet(snapshots);
+  }
+
+  /** Those first that have left: their data stay as they were at the end of the group. */
+  #donorsOf(group: GroupId): readonly number[] {
+    const members = this.#known.get(group)?.members ?? [];
+    return [...this.#peers].sort(
+      (a, b) => Number(members.includes(a)) - Number(members.includes(b)),
+    );
   }
 
   /** Votes of a group whose members are those of the fan-out set are counted below the actors. */
@@ -609,6 +729,10 @@ export class Node {
           toPeer: this.#toPeer,
           toStore: this.#toStore,
           isIn: (group, store) => this.#storeOf.get(group) === store,
+          began: (store) => this.#began(store),
+          groupsJoined: (store) => this.#joins.of(store).map(({ group }) => group),
+          joined: (store, join) => this.#joinedBefore(store, join),
+          handOn: (part) => this.#handOn(part),
           ended: (store, end) => this.#ended(store, end),
           ends: () => this.#ends,
           bareOks: (group) => this.#slots.get(group),
@@ -697,7 +821,8 @@ export class Node {
 
   #startForwarding(): void {
     const { nodeId, limits } = this.#parts;
-    const isElsewhere = (group: Group): boolean => group.bit(nodeId) === 0;
+    const isElsewhere = (group: Group): boolean =>
+      group.bit(nodeId) === 0 || this.#joins.lacksData(group.id);
     const forwarding = this.system.root.child<ForwardingActorMessage>(
       this.#spec('forwarding', (context) =>
         forwardingActor(context, {
@@ -791,6 +916,11 @@ export class Node {
             const gateway = this.#trafficToGateway;
             // Lost on the way from the peer, if anything: at most once is all that is promised.
             if (gateway !== undefined) tellOrDrop(gateway, { type: 'PubSub', peer, message });
+          },
+          onSnapshot: (_peer, message) => {
+            const snapshots = this.#toSnapshots;
+            // Asked for again.
+            if (snapshots !== undefined) tellOrDrop(snapshots, { type: 'FromPeer', peer, message });
           },
           onForwarding: (_peer, message) =>
             this.#forwarding?.send({ type: 'FromPeer', peer, message }),

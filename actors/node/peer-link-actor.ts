@@ -15,6 +15,7 @@ import type { ClockComparison, ClusterTime } from '../accord/primitives/cluster-
 import type { TxnId } from '../accord/primitives/timestamp.ts';
 import { type GroupId, isSameGroup, NO_GROUP } from '../accord/topology/group-id.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import { type SnapshotMessage, snapshotMessageOf } from '../snapshots/snapshot-message.ts';
 import {
   type ForwardingMessage,
   forwardedBytes,
@@ -37,6 +38,8 @@ export type PeerLinkMessage =
   | { readonly type: 'SendPubSub'; readonly message: PubSubMessage }
   /** Of parts of clients, where not all nodes are members of all groups. */
   | { readonly type: 'SendForwarding'; readonly message: ForwardingMessage }
+  /** Data of groups for members that lack them. */
+  | { readonly type: 'SendSnapshot'; readonly message: SnapshotMessage }
   /** For people at the peer's or this node's console. */
   | { readonly type: 'SendInquiry'; readonly message: InquiryMessage }
   /** About the nodes themselves. */
@@ -99,6 +102,7 @@ interface PeerLinkOptions {
   /** With each probe. */
   readonly onTick: () => void;
   readonly onPubSub: (peer: number, message: PubSubMessage) => void;
+  readonly onSnapshot: (peer: number, message: SnapshotMessage) => void;
   readonly onForwarding: (peer: number, message: ForwardingMessage) => void;
   /** These have not left, and will not. */
   readonly onNotForwarded: (peer: number, messages: readonly ForwardingMessage[]) => void;
@@ -169,6 +173,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
         return this.#sendPubSub(message.message);
       case 'SendForwarding':
         return this.#sendForwarding(message.message);
+      case 'SendSnapshot':
+        return this.#sendSnapshot(message.message);
       case 'SendInquiry':
       case 'SendNode':
         this.#admin.push(message.message);
@@ -291,6 +297,20 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     else onForwarding(peer, sound);
   }
 
+  /** One that is lost is asked for again. */
+  #sendSnapshot(message: SnapshotMessage): void {
+    const { peer, network } = this.#options;
+    const section = { ...NO_GROUP, messages: [message] };
+    if (!network.send(peer, encodeFrame(Channel.snapshot, [section]))) this.#dropped += 1;
+  }
+
+  #receiveSnapshot(message: object): void {
+    const { peer, judge, onSnapshot } = this.#options;
+    const sound = snapshotMessageOf(message);
+    if (sound === undefined) judge.refuse(peer, 'unknown', 'shape');
+    else onSnapshot(peer, sound);
+  }
+
   #receivePubSub(message: object): void {
     const { peer, judge, onPubSub } = this.#options;
     const sound = pubSubMessageOf(message);
@@ -318,6 +338,11 @@ class PeerLink implements Behavior<PeerLinkMessage> {
       case Channel.forwarding:
         for (const { messages } of frame.sections) {
           for (const message of messages) this.#receiveForwarding(message);
+        }
+        return;
+      case Channel.snapshot:
+        for (const { messages } of frame.sections) {
+          for (const message of messages) this.#receiveSnapshot(message);
         }
         return;
       case Channel.pubsub:

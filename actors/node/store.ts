@@ -10,12 +10,13 @@ import { TIME_UNKNOWN_MS } from '../../storage/keyspace/keyspace.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
 import type { EndOfGroup } from '../accord/local/effects.ts';
+import type { GroupJoin } from '../accord/local/journal.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOks } from '../accord/messages/bare-ok.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import { type ClockComparison, ClusterTime } from '../accord/primitives/cluster-time.ts';
 import { HybridClock } from '../accord/primitives/hybrid-clock.ts';
-import type { Group } from '../accord/topology/group.ts';
+import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import type { WalMessage } from '../log/wal-actor.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -64,6 +65,13 @@ interface StoreParts {
   readonly bareOks: (group: GroupId) => BareOks | undefined;
   /** A group of the store has ended; told again at each beginning. */
   readonly ended: (store: Store, end: EndOfGroup) => void;
+  /** Its groups take part from now on: at each beginning. */
+  readonly began: (store: Store) => void;
+  /** Groups of the store of which this node became a member later. */
+  readonly groupsJoined: (store: Store) => readonly GroupDescriptor[];
+  /** The log names such a group. */
+  readonly joined: (store: Store, join: GroupJoin) => void;
+  readonly handOn: (part: Part) => boolean;
   /** All that have ended so far, of the whole node. */
   readonly ends: () => readonly EndOfGroup[];
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
@@ -177,6 +185,8 @@ export class Store {
         executor: this.#executor,
         coordinator: this.#coordinator,
         tickMs: limits.tickMs,
+        began: () => this.#parts.began(this),
+        joined: (join) => this.#parts.joined(this, join),
         ended: (end) => this.#parts.ended(this, end),
         contradicted,
         observe: observer,
@@ -185,9 +195,11 @@ export class Store {
   }
 
   #executorSpec(): ChildSpec<ExecutorMessage> {
-    const { groups, limits, observer, clients, onDiskFull, openEngine, tableHashKey } = this.#parts;
+    const { nodeId, groups, limits, observer, clients, onDiskFull } = this.#parts;
+    const { openEngine, tableHashKey } = this.#parts;
     return this.#parts.spec('executor', (context) =>
       executorActor(context, {
+        self: nodeId,
         groups,
         openEngine,
         cacheBytesMax: limits.cacheBytesMax,
@@ -236,6 +248,8 @@ export class Store {
         self: nodeId,
         groups,
         allGroups,
+        joined: () => this.#parts.groupsJoined(this),
+        handOn: this.#parts.handOn,
         ends: this.#parts.ends,
         spanningReadBytesMax: limits.spanningReadBytesMax,
         clock: this.clock,
@@ -260,6 +274,12 @@ export class Store {
   /** A message of another store of this node. */
   deliver(group: GroupId, message: ReplicaMessage): void {
     this.#outbox.deliver(group, message);
+  }
+
+  /** This node is a new member of a group that this store holds from now on. */
+  join({ group, floor, parent }: Omit<GroupJoin, 'type'>): void {
+    this.toCoordinator.send({ type: 'Joined', group });
+    this.#toReplica.send({ type: 'Join', group, floor, parent });
   }
 
   get number(): number {

@@ -38,6 +38,7 @@ interface TopologyActorOptions {
   readonly connected: () => ReadonlySet<number>;
   readonly state: () => MetaState | undefined;
   readonly endOf: (group: GroupId) => Timestamp | undefined;
+  readonly hasData: (group: GroupId) => boolean;
   readonly presentUs: () => number;
   /** To the coordinator of the meta group, which answers with `Proposed`. */
   readonly propose: (token: number, command: string) => void;
@@ -134,12 +135,12 @@ class Controllers implements Behavior<TopologyActorMessage> {
   }
 
   #act(): void {
-    const { state, endOf, presentUs, close, observe } = this.#options;
+    const { state, endOf, hasData, presentUs, close, observe } = this.#options;
     const nowMs = this.#nowMs();
     if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
     const up = this.#options.connected();
     const isUp = (node: number): boolean => node === this.#options.self || up.has(node);
-    const view = { state: state(), endOf, nowMs, presentUs: presentUs(), isUp };
+    const view = { state: state(), endOf, hasData, nowMs, presentUs: presentUs(), isUp };
     const isProposing = this.#own !== undefined;
     for (const act of [...this.#ranges.acts({ ...view, isProposing }), ...this.#seen(view)]) {
       if (act.type === 'Propose' && this.#own !== undefined) continue;

@@ -21,6 +21,8 @@ export function commandFor(
   switch (what) {
     case 'split':
       return splitFor(topology, request.slot ?? Number.NaN, by);
+    case 'move':
+      return moveFor(topology, request, by);
     case 'pause':
     case 'resume':
     case 'cancel': {
@@ -48,9 +50,22 @@ function splitFor({ ranges, rangesMax }: Topology, atSlot: number, by: string) {
   if (range === undefined) return `slot ${atSlot} is in no range`;
   if (range.fromSlot === atSlot) return `range ${range.id.range} begins at slot ${atSlot}`;
   if (ranges.length >= rangesMax) return `there are ${rangesMax} ranges already (--ranges-max)`;
-  // A name that no log can garble.
-  const name = by.replace(/[^\x20-\x7e]/g, '?').slice(0, 255) || '?';
-  return { type: 'Split', range: range.id, atSlot, by: name } as const;
+  return { type: 'Split', range: range.id, atSlot, by: nameOf(by) } as const;
+}
+
+function moveFor(
+  { ranges }: Topology,
+  { range: wanted, from = Number.NaN, to = Number.NaN }: TopologyRequest,
+  by: string,
+) {
+  const range = ranges.find(({ id }) => id.range === wanted);
+  if (range === undefined) return `there is no range ${wanted}`;
+  return { type: 'Move', range: range.id, from, to, by: nameOf(by) } as const;
+}
+
+/** One that no log can garble. */
+function nameOf(by: string): string {
+  return by.replace(/[^\x20-\x7e]/g, '?').slice(0, 255) || '?';
 }
 
 function changedRange(

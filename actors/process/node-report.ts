@@ -145,6 +145,7 @@ export class NodeReport {
         ...{ range: group.id.range, generation: group.id.generation },
         ...{ from: group.fromSlot, to: group.toSlot, members: group.members },
         electorate: group.members.filter((member) => group.electors(group.bit(member)) > 0),
+        owed: rangeOf(topology, group.id)?.owed ?? [],
         ...changeOf(topology, group.id),
         ...this.#rangeHere(group.id),
       })),
@@ -256,7 +257,8 @@ function changeOf(topology: Topology, id: GroupId): Pick<RangeReport, 'phase' | 
   if (change === undefined) return { phase: 'stable' };
   const { number, kind, successors, isPaused, by, startedUs, phase } = change;
   const atSlot = successors[1]?.fromSlot;
-  const place = atSlot === undefined ? {} : { atSlot };
+  const members = kind === 'move' ? { members: successors[0]?.members ?? [] } : {};
+  const place = atSlot === undefined ? members : { atSlot };
   return { phase, change: { number, kind, ...place, isPaused, by, startedUs } };
 }
 

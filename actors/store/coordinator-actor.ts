@@ -54,6 +54,10 @@ interface CoordinatorOptions {
   readonly groups: readonly Group[];
   /** Of the whole cluster: a transaction may span groups of other stores and nodes. */
   readonly allGroups: readonly Group[];
+  /** Groups of this store of which this node became a member later. */
+  readonly joined: () => readonly GroupDescriptor[];
+  /** To a member of its groups, which are no more here; `false`: it may not, or there is none. */
+  readonly handOn: (part: Part) => boolean;
   /** Those of them, and of their successors, that have ended so far, parents first. */
   readonly ends: () => readonly EndOfGroup[];
   readonly clock: HybridClock;
@@ -102,7 +106,7 @@ type FromProtocol = Extract<
 
 type OfEnds = Extract<
   CoordinatorActorMessage,
-  { readonly type: 'Close' | 'Ended' | 'Moved' | 'ReadMoved' }
+  { readonly type: 'Close' | 'Joined' | 'Ended' | 'Moved' | 'ReadMoved' }
 >;
 
 type FromExecutor = Extract<
@@ -197,6 +201,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       const reachable = node === self || options.connected().has(node);
       if (!reachable) this.#coordinators.peerDown(node, this.#nowMs());
     }
+    for (const group of options.joined()) this.#joined(group);
     for (const end of options.ends()) this.#ended(end);
     this.#executor.send({ type: 'ForgetAll' });
     context.timers.startPeriodic('tick', options.tickMs, { type: 'Tick' });
@@ -223,6 +228,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
           this.#proposals.begin(message.token, message.command, this.#ownUnits),
         );
       case 'Close':
+      case 'Joined':
       case 'Ended':
       case 'Moved':
       case 'ReadMoved':
@@ -333,6 +339,8 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
       case 'Close':
         this.#close(message.group, message.successors);
         return this.#perform();
+      case 'Joined':
+        return this.#joined(message.group);
       case 'Ended':
         return this.#ended(message);
       case 'Moved':
@@ -389,6 +397,7 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const pending = part === received.part ? received : { ...received, part };
     const work = this.#workOf(part);
     const refusedCommand = part.groups.length > 1 ? this.#refusedCommand(part) : undefined;
+    if (work === undefined && this.#handOn(pending)) return;
     if (work === undefined || refusedCommand !== undefined) {
       const isDivided = part !== received.part;
       const why = isDivided ? REFUSED.moved : REFUSED.severalGroups(refusedCommand ?? 'it');
@@ -402,6 +411,12 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     }
     if (!work.batcher.add(pending)) return this.#fail(pending, REFUSED.busy);
     this.#waiting.add(work);
+  }
+
+  /** This node has left its groups meanwhile. `false`: nobody takes it. */
+  #handOn({ part, deadlineMs }: Pending): boolean {
+    const leftMs = Math.max(0, deadlineMs - this.#nowMs());
+    return this.#options.handOn({ ...part, leftMs });
   }
 
   #begin(group: Group): void {
@@ -430,6 +445,14 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     work.closing = { id: this.#coordinators.close(group, successors, nowMs), begunMs: nowMs };
   }
 
+  /** This node recovers its transactions as other members do, with or without its data. */
+  #joined(descriptor: GroupDescriptor): void {
+    if (this.#groups.get(descriptor.id) !== undefined) return;
+    const group = new Group(descriptor);
+    this.#coordinators.begin(group, true);
+    this.#begin(group);
+  }
+
   /** Parts that wait go to the successors; those under way show whether they have an effect. */
   #ended({ group, executeAt, successors }: EndOfGroup): void {
     if (this.#spanning.hasEnded(group)) return;
@@ -437,8 +460,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     const work = this.#groups.get(group);
     const its = successors.map((descriptor) => new Group(descriptor));
     for (const successor of its) {
-      this.#coordinators.begin(successor, work !== undefined);
-      if (work !== undefined) this.#begin(successor);
+      const isHere = work !== undefined && successor.bit(this.#options.self) !== 0;
+      this.#coordinators.begin(successor, isHere);
+      if (isHere) this.#begin(successor);
     }
     this.#spanning.ended(group, its);
     if (work === undefined) return;

@@ -2,10 +2,13 @@
  * The messages to the three actors of a store, from each other and from the rest of the node.
  */
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
+import type { GroupSlots } from '../../storage/engine.ts';
 import type { EngineErrorCode } from '../../storage/errors.ts';
-import type { FlushedGroup } from '../../storage/state-machines.ts';
+import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
+import type { FlushedGroup, InstalledChunk, LeftChunk } from '../../storage/state-machines.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { EndOfGroup, Execution } from '../accord/local/effects.ts';
+import type { GroupJoin } from '../accord/local/journal.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { FoundTxn } from '../accord/local/slot-search.ts';
 import type { BareOk } from '../accord/messages/bare-ok.ts';
@@ -56,6 +59,8 @@ export type ReplicaActorMessage =
       readonly count: number;
       readonly replyTo: ActorRef<readonly FoundTxn[]>;
     }
+  /** This node is a new member of a group that has begun at `floor`. */
+  | ({ readonly type: 'Join' } & Omit<GroupJoin, 'type'>)
   | { readonly type: 'WalGone'; readonly exit: ActorExit }
   | { readonly type: 'Tick' };
 
@@ -120,6 +125,38 @@ export type ExecutorMessage =
     }
   /** It is time for the next slice of that search. */
   | { readonly type: 'FindMore' }
+  /** Of a node that lacks the data of a group that this one has left. */
+  | {
+      readonly type: 'ReadLeft';
+      readonly group: GroupId;
+      /** Comes back with the answer. */
+      readonly token: number;
+      /** Absent: from the beginning. */
+      readonly from?: ChunkCursor | undefined;
+      readonly bytesMax: number;
+      readonly replyTo: ActorRef<LeftRead>;
+    }
+  /** A chunk of the data of a group that this node has joined. */
+  | ({
+      readonly type: 'Install';
+      readonly group: GroupSlots;
+      readonly replyTo: ActorRef<ChunkInstalled>;
+    } & InstalledChunk)
+  | {
+      readonly type: 'InstallDone';
+      readonly group: GroupSlots;
+      readonly failure: FlushFailure | undefined;
+      readonly isLast: boolean;
+      readonly replyTo: ActorRef<ChunkInstalled>;
+    }
+  /** Whether a group that this node has joined has its data. */
+  | {
+      readonly type: 'FindGroup';
+      readonly group: GroupId;
+      readonly replyTo: ActorRef<ChunkInstalled>;
+    }
+  /** The data of a group that this node has left are not needed any more. */
+  | { readonly type: 'DropLeft'; readonly group: GroupId }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };
@@ -139,6 +176,8 @@ export type CoordinatorActorMessage =
   | { readonly type: 'Refused'; readonly group: GroupId; readonly id: TxnId }
   | { readonly type: 'Moved'; readonly group: GroupId; readonly id: TxnId }
   | { readonly type: 'ReadMoved'; readonly group: GroupId; readonly token: number }
+  /** This store holds a group of which this node is a new member. */
+  | { readonly type: 'Joined'; readonly group: GroupDescriptor }
   /** A group of this node has ended; `successors` are those that the store holds, too. */
   | EndOfGroup
   /** Proposes a change of the topology, as JSON. */
@@ -199,6 +238,20 @@ export interface ReadDone {
   readonly expired: readonly number[];
   /** Some of their slots have changed since the barrier began: they need another one. */
   readonly uncovered: readonly number[];
+}
+
+/** A piece of a group that was left; without bytes it is not here. */
+export interface LeftRead {
+  readonly type: 'LeftRead';
+  readonly token: number;
+  readonly chunk: LeftChunk | undefined;
+}
+
+/** `open`: the group has its data; `failed`: all that came so far, if anything, is void. */
+export interface ChunkInstalled {
+  readonly type: 'ChunkInstalled';
+  readonly group: GroupId;
+  readonly outcome: 'stored' | 'open' | 'failed';
 }
 
 interface FlushFailure {

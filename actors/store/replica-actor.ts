@@ -8,6 +8,7 @@ import {
   type StoreWatch,
 } from '../accord/local/command-store.ts';
 import type { EndOfGroup, StoreEffect, Watermarks } from '../accord/local/effects.ts';
+import type { GroupJoin } from '../accord/local/journal.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
 import type { Group } from '../accord/topology/group.ts';
@@ -36,6 +37,10 @@ interface ReplicaOptions {
   readonly executor: ActorRef<ExecutorMessage>;
   readonly coordinator: ActorRef<CoordinatorActorMessage>;
   readonly tickMs: number;
+  /** Its groups take part from now on. */
+  readonly began: () => void;
+  /** The log names a group of which this node became a member. */
+  readonly joined: (join: GroupJoin) => void;
   /** A group of the store has ended: the whole node is to know. */
   readonly ended: (end: EndOfGroup) => void;
   /** A message of this node denies a durable fact. */
@@ -148,6 +153,8 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         return store.peerUp(message.peer);
       case 'PeerDown':
         return store.peerDown(message.peer, this.#nowMs());
+      case 'Join':
+        return store.join(message, this.#nowMs());
       case 'FindTxns':
         // The asker has given up if this is refused.
         return void tellOrDrop(message.replyTo, store.find(message.slot, message.count));
@@ -189,6 +196,8 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
       case 'Moved':
       case 'ReadMoved':
         return this.#coordinator.send(effect);
+      case 'Joined':
+        return this.#options.joined(effect);
       case 'Ended':
         return this.#options.ended(effect);
       case 'Recover':
@@ -199,6 +208,7 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         if (effect.full) return tellOrDrop(this.#coordinator, effect);
         return this.#coordinator.send(effect);
       case 'Began':
+        this.#options.began();
         return observe.ready(store);
       case 'Watermarks':
         return observe.watermarks({ store, ...effect.watermarks });

@@ -51,6 +51,7 @@ import { ApplySlice } from './apply-slice.ts';
 import { BIG_KEYS_LOOKED_MAX, BIG_KEYS_REST_MS, BigKeySearch } from './big-key-search.ts';
 import { REFUSED } from './client-errors.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX, OWN_CONNECTION } from './expiry.ts';
+import { type DataMessage, GroupData, isAboutData } from './group-data.ts';
 import { HeldEvents } from './held-events.ts';
 import { HeldReplies } from './held-replies.ts';
 import { KeyListings, LISTINGS_MAX } from './key-listings.ts';
@@ -66,6 +67,8 @@ import { SpanningWaits } from './spanning-waits.ts';
 import { TxnTrace } from './txn-trace.ts';
 
 export interface RunningOptions {
+  /** Node id. */
+  readonly self: number;
   /** The groups of this store. */
   readonly groups: readonly Group[];
   readonly cacheBytesMax: number;
@@ -210,6 +213,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #taken = 0;
   #takenTold = 0;
   #dividing: Division | undefined;
+  readonly #data: GroupData;
   #executedKeys: string[] = [];
   #outside: OutsideRun[] = [];
   /** Slots that the first command of the part that runs has met, and that its footprint lacks. */
@@ -242,6 +246,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       stepElementsMax: options.stepElementsMax,
       tableHashKey: options.tableHashKey,
       topologyRules: TOPOLOGY_RULES,
+    });
+    this.#data = new GroupData({
+      machines: this.#machines,
+      self: context.thisIncarnation,
+      opened: (group) => this.#opened(group),
+      onDiskFull: () => this.#flushLater(),
     });
     const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
     this.#held = new HeldReplies(heldMax, (answer) => this.#answer(answer));
@@ -297,6 +307,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   receive(message: ExecutorMessage): void {
     try {
       if (message.type === 'Table') return this.#follow(message.table);
+      if (isAboutData(message)) return this.#data.receive(message);
       return this.#receive(message);
     } catch (error) {
       // Damage does not heal by starting again, and every new try would only ask for more.
@@ -399,7 +410,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     if (!machines.mayDivide(group) || this.#context.clock.monotonicMs() < this.#notBeforeMs) {
       return false;
     }
-    const successors = decodeSuccessors(execution.body);
+    const { self } = this.#options;
+    const all = decodeSuccessors(execution.body);
+    const successors = all.filter(({ members }) => members.includes(self));
     this.#dividing = { group, successors };
     machines.divide(group, execution.sequence, successors, (error) =>
       this.#tellFlushed(error, true),
@@ -416,6 +429,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#options.clients.send({ type: 'WaitsLost' });
     this.#hold(successors);
     this.#replica.send({ type: 'Flushed', flushed: this.#machines.ended });
+    this.#options.watch?.(this.#machines);
+  }
+
+  /** The data of a group that this node has joined are whole. */
+  #opened(group: GroupSlots): void {
+    this.#hold([group]);
+    this.#options.clients.send({ type: 'WaitsLost' });
+    this.#replica.send({ type: 'Flushed', flushed: this.#machines.flushed });
     this.#options.watch?.(this.#machines);
   }
 
@@ -774,7 +795,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     // The engine holds whole units.
     if (machines.flushing || this.#halfDone?.isWithinUnit === true) return;
     const nowMs = this.#context.clock.monotonicMs();
-    if (nowMs < this.#notBeforeMs) return;
+    if (nowMs < this.#notBeforeMs || this.#data.advance()) return;
     const waits = (this.#halfDone !== undefined || this.#handed.length > 0) && !this.#hasRoom();
     const isDue = waits || this.#awaitsClose() || machines.needsFlush || nowMs >= this.#nextFlushMs;
     if (!isDue || !machines.hasUnflushed) return;
@@ -800,7 +821,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#notBeforeMs = this.#context.clock.monotonicMs() + DISK_FULL_RETRY_MS;
   }
 
-  #receive(message: Exclude<ExecutorMessage, { readonly type: 'Table' }>): void {
+  #receive(message: Exclude<ExecutorMessage, DataMessage | { readonly type: 'Table' }>): void {
     switch (message.type) {
       case 'Expect':
         this.#expected.set(message.key, message.parts);

@@ -17,7 +17,7 @@ import {
   ZERO,
 } from '../../actors/accord/primitives/timestamp.ts';
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
-import type { DatabaseMarks, GroupMeta } from '../engine.ts';
+import type { DatabaseMarks, GroupMeta, GroupPhase } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import { BLOCK_SLOTS, type SlotBlock } from '../keyspace/slot-counts.ts';
 import { DATABASES } from '../limits.ts';
@@ -37,7 +37,8 @@ const KEY_BYTES = new Map([
   [DROPPED, DROPPED_KEY_BYTES],
 ]);
 
-const META_LAYOUT = 7;
+const META_LAYOUT = 8;
+const PHASES: readonly GroupPhase[] = ['open', 'ended', 'left', 'partial'];
 const MARKS_AT = 1 + 2 * 2 + 2 * 8;
 /** Of one database: when it was cleared, and what its number means since when. */
 const MARKS_BYTES = TIMESTAMP_BYTES + 2 + TIMESTAMP_BYTES;
@@ -92,7 +93,7 @@ export function encodeGroup(meta: GroupMeta): Buffer {
     at += MARKS_BYTES;
   }
   at = row.writeUIntLE(meta.lastCollection, at, NUMBER_BYTES);
-  row.writeUInt8(meta.ended ? 1 : 0, at);
+  row.writeUInt8(PHASES.indexOf(meta.phase), at);
   return sealed(row);
 }
 
@@ -186,8 +187,14 @@ function decodeGroup(id: GroupId, row: Buffer): GroupMeta {
     clearedAt,
     databases,
     lastCollection: row.readUIntLE(MARKS_END, NUMBER_BYTES),
-    ended: row.readUInt8(MARKS_END + NUMBER_BYTES) === 1,
+    phase: phaseOf(row.readUInt8(MARKS_END + NUMBER_BYTES)),
   };
+}
+
+function phaseOf(code: number): GroupPhase {
+  const phase = PHASES[code];
+  if (phase === undefined) throw damaged('the row of a group has an unknown phase');
+  return phase;
 }
 
 function decodeBlock(database: number, index: number, row: Buffer): SlotBlock {

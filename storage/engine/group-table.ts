@@ -66,7 +66,7 @@ export class GroupTable {
   committed({ meta, databases }: FlushBatch): void {
     const rows = this.rowsOf(meta.id);
     rows.meta = meta;
-    if (meta.ended) rows.blocks.clear();
+    if (meta.phase === 'ended') rows.blocks.clear();
     for (const { database, clear, blocks } of databases) {
       for (const [key, block] of clear ? rows.blocks : []) {
         if (block.database === database) rows.blocks.delete(key);

@@ -321,7 +321,7 @@ export class LmdbEngine implements Engine {
   }
 
   #stageGroup(changes: LmdbChanges, { meta, databases }: FlushBatch): void {
-    for (const block of meta.ended ? this.countsOf(meta.id) : []) {
+    for (const block of meta.phase === 'ended' ? this.countsOf(meta.id) : []) {
       changes.remove(Table.Info, blockRowKey(meta.id, block));
     }
     for (const { database, clear, blocks } of databases) {

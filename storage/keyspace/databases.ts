@@ -283,7 +283,7 @@ export class Databases implements OtherDatabases {
     const meta: GroupMeta = {
       ...{ id, fromSlot, toSlot, appliedSequence, appliedUnits, clearedAt },
       databases: this.#marks,
-      ...{ lastCollection: this.context.lastCollection, ended: false },
+      ...{ lastCollection: this.context.lastCollection, phase: 'open' },
     };
     return {
       batch: { meta, databases: captures.map(({ batch }) => batch) },

@@ -132,7 +132,7 @@ export const SPLIT_MUTANTS: readonly Mutant[] = [
     name: 'end_not_with_the_marks',
     accordItem: 'ranges: state is a function of a prefix of the log, Close included',
     file: `${CORE}durability/durability-rounds.ts`,
-    find: '    state.persistEnd();\n',
+    find: '    state.persistLife();\n',
     replace: '',
     why: 'the end of a group goes with the log that is cut',
     budgetSeeds: 1,

@@ -4,6 +4,7 @@
  */
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
 import { EventHash } from './event-hash.ts';
+import { simulateMoving } from './moving.ts';
 import { simulateSplitting } from './splitting.ts';
 import { simulateSpread } from './spread-groups.ts';
 import { simulateThreeGroups } from './three-groups.ts';
@@ -17,6 +18,8 @@ export interface BatchOptions {
   readonly groups?: number | undefined;
   /** Of groups that are split all the time. Absent: one seed of ten, as above. */
   readonly splits?: boolean | undefined;
+  /** Of groups whose members change all the time. */
+  readonly moves?: boolean | undefined;
   readonly timeMs: number;
   readonly onRun?: (result: RunResult) => void;
 }
@@ -60,26 +63,29 @@ interface SeedKind {
   readonly nodes: number;
   readonly groups: number;
   readonly splits: boolean;
+  readonly moves: boolean;
 }
 
 export function kindOf(
   seed: number,
-  options: Pick<BatchOptions, 'nodes' | 'groups' | 'splits'>,
+  options: Pick<BatchOptions, 'nodes' | 'groups' | 'splits' | 'moves'>,
 ): SeedKind {
   const { nodes, groups } = options;
   return {
     nodes: nodesOf(seed, nodes),
     groups: groupsOf(seed, nodes, groups),
-    splits: splitsOf(seed, options),
+    splits: options.moves !== true && splitsOf(seed, options),
+    moves: options.moves === true,
   };
 }
 
 /** One run: of one group with all nodes, of several on five nodes, or of groups that are split. */
 export function simulateSeed(
   seed: number,
-  { nodes, groups, splits }: SeedKind,
+  { nodes, groups, splits, moves }: SeedKind,
   options: Pick<RunOptions, 'timeMs' | 'trace' | 'camera'>,
 ): RunResult {
+  if (moves) return simulateMoving({ seed, ...options });
   if (splits) return simulateSplitting({ seed, nodes, ...options });
   if (groups === 3) return simulateThreeGroups({ seed, ...options });
   if (groups === 5) return simulateSpread({ seed, ...options });
@@ -88,11 +94,12 @@ export function simulateSeed(
 
 export function commandOf(
   seed: number,
-  { nodes, groups, splits }: SeedKind,
+  { nodes, groups, splits, moves }: SeedKind,
   timeMs: number,
 ): string {
   const kind = splits ? `--nodes ${nodes} --splits` : `--nodes ${nodes}`;
-  const what = groups === 1 ? kind : `--groups ${groups}`;
+  const several = moves ? '--moves' : `--groups ${groups}`;
+  const what = groups === 1 && !moves ? kind : several;
   return `npm run sim -- --seed ${seed} ${what} --time ${timeMs / 1_000}`;
 }
 

@@ -53,6 +53,8 @@ export interface RunOptions {
   readonly form?: Form;
   /** Groups are split, with at most so long a pause between two attempts; then all are members. */
   readonly splitEveryMs?: number;
+  /** Groups change their members, too, at that pace. */
+  readonly moves?: boolean;
   /** Nodes have the real gateway, to which sockets can be attached, and no load. */
   readonly hasGateways?: boolean;
   /** On by default. */
@@ -175,6 +177,7 @@ export class SimulatedCluster {
             crash: (node) => this.faults.crashAtAct(node),
             rng: this.#rng.fork(),
             everyMsMax: splitEveryMs,
+            moves: options.moves === true,
             add: (descriptor, parent) => {
               const group = this.#group(descriptor, parent);
               this.groups.push(group);

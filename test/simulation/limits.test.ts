@@ -63,6 +63,7 @@ const NODE: Fates<NodeLimits> = {
   earlyMax: 'earlyMax',
   trafficKeptMax: 'trafficKeptMax',
   forwarding: INSIDE,
+  snapshots: INSIDE,
 };
 
 const STORE: Fates<CommandStoreLimits> = {

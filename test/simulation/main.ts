@@ -18,6 +18,7 @@ const HELP = `npm run sim -- [options]
   --seed S     this one only               --nodes N  3, 5 or 7 (3 for odd seeds, 5 for even)
   --groups G   3 or 5 groups on five nodes (one seed of ten), 5: all of three members
   --splits     groups that are split all the time (one seed of ten)
+  --moves      groups whose members change all the time
   --time T     seconds of load per seed, in virtual time (10)
   --replay     with --seed: write its trace, also when all is well
   --record F   with --seed: film it into F, for "holostore replay F"
@@ -41,6 +42,7 @@ function main(): number {
       nodes: { type: 'string' },
       groups: { type: 'string' },
       splits: { type: 'boolean' },
+      moves: { type: 'boolean' },
       replay: { type: 'boolean', default: false },
       record: { type: 'string' },
       quiet: { type: 'boolean', default: false },
@@ -61,8 +63,17 @@ function main(): number {
   const from = numberOf('seed', values.seed ?? values.from);
   const seeds = values.seed === undefined ? numberOf('seeds', values.seeds) : 1;
   const startMs = performance.now();
-  const { splits } = values;
-  const result = runBatch({ from, seeds, nodes, groups, splits, timeMs, onRun: progress(seeds) });
+  const { splits, moves } = values;
+  const result = runBatch({
+    from,
+    seeds,
+    nodes,
+    groups,
+    splits,
+    moves,
+    timeMs,
+    onRun: progress(seeds),
+  });
   report(result, (performance.now() - startMs) / 1_000);
   if (values.digest) console.log(`digest ${result.digest}`);
   for (const { command, violations } of result.failures) {
@@ -70,11 +81,11 @@ function main(): number {
     for (const violation of violations) console.log(`  ${violation}`);
   }
   const again = (seed: number): void =>
-    replay(seed, kindOf(seed, { nodes, groups, splits }), timeMs);
+    replay(seed, kindOf(seed, { nodes, groups, splits, moves }), timeMs);
   for (const { seed } of result.failures.slice(0, REPLAYS_MAX)) again(seed);
   if (values.replay && result.failures.length === 0) again(from);
   if (values.record !== undefined) {
-    record(values.record, from, kindOf(from, { nodes, groups, splits }), timeMs);
+    record(values.record, from, kindOf(from, { nodes, groups, splits, moves }), timeMs);
   }
   const missing = seeds >= COVERAGE_SEEDS_MIN ? missingCoverage(result.counts) : [];
   if (missing.length > 0) console.log(`FAILED  the batch has never met: ${missing.join(', ')}`);

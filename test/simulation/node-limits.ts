@@ -33,6 +33,7 @@ export function nodeLimits(profile: Profile): NodeLimits {
     replica: { ...limits, heldBytesMax: heldBytesMaxOf(profile), ...profile.replicaLimits },
     coordinator: limits,
     batch: { ...limits, pipelineDepth },
+    snapshots: { chunkBytes: 512, bytesPerS: 1024 * 1024, leftRetentionMs: 300 },
     commandTimeoutMs,
     flushEveryMs,
     tickMs: TICK_MS,

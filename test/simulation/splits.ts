@@ -23,6 +23,8 @@ interface SplitsOptions {
   readonly groups: readonly SimGroup[];
   /** Pause between two splits, at most. */
   readonly everyMsMax: number;
+  /** Members change; otherwise groups are divided. */
+  readonly moves: boolean;
   /** Makes a successor known to all who look on. */
   readonly add: (descriptor: GroupDescriptor, parent: SimGroup) => void;
   /** Power loss of a node, which comes back soon. */
@@ -36,6 +38,7 @@ interface Attempt {
   readonly change: number;
   readonly kind: Change['kind'];
   readonly parent: GroupId;
+  readonly members: ReadonlySet<number>;
   /** The incarnations at its beginning. */
   readonly nodes: readonly SimNode['node'][];
   readonly executedBy: Set<number>;
@@ -60,11 +63,13 @@ export class Splits {
   #state: MetaState | undefined;
   /** By domain and term. */
   readonly #holders = new Map<string, number>();
+  readonly #kind: 'move' | 'split';
   #crashes = 0;
   #quiet = false;
 
   constructor(options: SplitsOptions) {
     this.#options = options;
+    this.#kind = options.moves ? 'move' : 'split';
   }
 
   begin(): void {
@@ -82,22 +87,34 @@ export class Splits {
   }
 
   #attempt(): void {
-    const { rng, count } = this.#options;
+    const { rng, count, moves } = this.#options;
     const ranges = this.#state?.topology.ranges ?? [];
     const free = ranges.filter((range) => range.change === undefined && widthOf(range) > 1);
     const range = free[Math.floor(rng.next() * free.length)];
     if (range === undefined || ranges.length >= GROUPS_MAX) return;
-    this.#ask(range);
+    const ask = moves ? this.#askToMove : this.#ask;
+    ask(range);
     if (rng.next() >= RIVAL_RATE) return;
-    count('split with a rival');
-    this.#ask(range);
+    count(`${this.#kind} with a rival`);
+    ask(range);
   }
 
-  #ask({ id, fromSlot, toSlot }: TopologyRange): void {
+  /** From any member to any other node. */
+  readonly #askToMove = ({ id, members }: TopologyRange): void => {
+    const { rng, nodes, count } = this.#options;
+    const others = nodes.filter((node) => !members.includes(node.id));
+    const from = members[Math.floor(rng.next() * members.length)];
+    const to = others[Math.floor(rng.next() * others.length)]?.id;
+    if (from === undefined || to === undefined) return;
+    const move = { type: 'Move', range: id, from, to, by: 'somebody' } as const;
+    this.#change(move, () => count('move begun'));
+  };
+
+  readonly #ask = ({ id, fromSlot, toSlot }: TopologyRange): void => {
     const { rng, count } = this.#options;
     const atSlot = fromSlot + 1 + Math.floor(rng.next() * (toSlot - fromSlot - 1));
     this.#change({ type: 'Split', range: id, atSlot, by: 'somebody' }, () => count('split begun'));
-  }
+  };
 
   /** Of any node; what becomes of it, the topology shows. */
   #change(command: MetaCommand, done: () => void = () => undefined): void {
@@ -118,6 +135,8 @@ export class Splits {
       if (range.change === undefined) continue;
       const attempt = this.#attempts.get(range.change.number) ?? this.#found(range, range.change);
       if (range.change.phase === 'closing') this.#closes(attempt, range.change);
+      // A change that was paused as late as that is resumed by nobody else.
+      if (this.#quiet && range.change.isPaused) this.#resumeSoon();
     }
   }
 
@@ -137,6 +156,7 @@ export class Splits {
     note(`group ${groupKey(range.id)} is to end`);
     const attempt = {
       ...{ change: change.number, kind: change.kind, parent: range.id, isClosing: false },
+      members: new Set(range.members),
       nodes: nodes.map(({ node }) => node),
       executedBy: new Set<number>(),
     };
@@ -144,9 +164,9 @@ export class Splits {
     const name = { range: range.id, change: change.number };
     if (change.kind === 'renewal') return attempt;
     if (rng.next() < CANCEL_RATE) {
-      this.#change({ type: 'Cancel', ...name }, () => count('split cancelled'));
+      this.#change({ type: 'Cancel', ...name }, () => count(`${this.#kind} cancelled`));
     } else if (rng.next() < PAUSE_RATE) {
-      this.#change({ type: 'Pause', ...name }, () => count('split paused'));
+      this.#change({ type: 'Pause', ...name }, () => count(`${this.#kind} paused`));
       this.#resumeSoon();
     }
     return attempt;
@@ -202,7 +222,7 @@ export class Splits {
     const { executedBy } = attempt;
     if (executedBy.has(node) || successors.length === 0) return;
     executedBy.add(node);
-    if (executedBy.size < nodes.length) return;
+    if (executedBy.size < attempt.members.size) return;
     count(`${attempt.kind} completed`);
     const isWhole = nodes.every((each, at) => each.node === attempt.nodes[at]);
     if (!isWhole) count(`${attempt.kind} cut off in the middle`);
@@ -211,7 +231,9 @@ export class Splits {
   /** Why some change has not come to its end; undefined: all have. */
   get open(): string | undefined {
     const open = this.#state?.topology.ranges.find(({ change }) => change !== undefined);
-    return open === undefined ? undefined : `range ${groupKey(open.id)} is still being changed`;
+    if (open !== undefined) return `range ${groupKey(open.id)} is still being changed`;
+    const owed = this.#state?.topology.ranges.find((range) => range.owed.length > 0);
+    return owed && `node ${owed.owed[0]} lacks the data of range ${groupKey(owed.id)}`;
   }
 }
 

@@ -55,7 +55,8 @@ export async function state(args: readonly string[], output: Output): Promise<nu
     if (its === undefined) return [];
     const paused = its.isPaused ? ', paused' : '';
     const what = `change ${its.number}: ${its.kind} of range ${range}, generation ${generation}`;
-    const where = its.atSlot === undefined ? '' : `, at slot ${its.atSlot}`;
+    const to = its.members === undefined ? '' : `, to nodes ${its.members.join(' ')}`;
+    const where = its.atSlot === undefined ? to : `, at slot ${its.atSlot}`;
     return [`${what}${where}: ${phase}${paused}, asked for by ${its.by}`];
   });
   const ended = jobs.map(({ number, kind, outcome, by, startedUs, endedUs }) => {

@@ -20,6 +20,7 @@ import { hotkeys } from './hotkeys.ts';
 import { latency } from './latency.ts';
 import { login, logout } from './login.ts';
 import { logs } from './logs.ts';
+import { move } from './move.ts';
 import { page } from './page.ts';
 import { slowlog } from './slowlog.ts';
 import { split } from './split.ts';
@@ -38,6 +39,10 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
                                            --no-wait it is only decided
   holoctl split --pause | --resume | --cancel  (--range R | --at-slot N) [--node HOST:PORT]
                                            of a split that is not closing yet
+  holoctl move --range R --from NODE --to NODE [--node HOST:PORT]   (or: rebalance)
+                                           another node becomes a member of the range in the
+                                           place of one; waits until it has the data, with
+                                           --no-wait it is only decided
   holoctl state [--node HOST:PORT]         changes of ranges, under way and ended
   holoctl meta-status [--node HOST:PORT]   the group that decides on them
   holoctl controller-status [--node HOST:PORT]   who works on them, under which lease
@@ -83,7 +88,20 @@ type Subcommand = (args: readonly string[], output: Output) => Promise<number> |
 
 const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   ...{ status, topology, ranges, top, doctor, holofast, actors, logs, hotkeys, bigkeys, slowlog },
-  ...{ completion, split, state, freeze, check, config, login, logout, latency, trace },
+  ...{
+    completion,
+    split,
+    move,
+    rebalance: move,
+    state,
+    freeze,
+    check,
+    config,
+    login,
+    logout,
+    latency,
+    trace,
+  },
   metrics: (rest, output) => page('/metrics', rest, output),
   'meta-status': metaStatus,
   'controller-status': controllerStatus,

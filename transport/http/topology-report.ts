@@ -24,6 +24,8 @@ export interface RangeReport {
   /** Node ids. */
   readonly members: readonly number[];
   readonly electorate: readonly number[];
+  /** Members that do not have its data yet. */
+  readonly owed: readonly number[];
   /** stable, intended or closing. */
   readonly phase: string;
   /** Under way. */
@@ -39,6 +41,8 @@ interface ChangeReport {
   readonly kind: string;
   /** Of a split: the first slot of the upper successor. */
   readonly atSlot?: number;
+  /** Of a move: the members that the range is to have. */
+  readonly members?: readonly number[];
   readonly isPaused: boolean;
   readonly by: string;
   /** Microseconds since 1970, as are the other times. */
@@ -77,10 +81,14 @@ export interface TopologyRequest {
   readonly slot?: number | undefined;
   readonly range?: number | undefined;
   readonly controller?: string | undefined;
+  /** Node ids. */
+  readonly from?: number | undefined;
+  readonly to?: number | undefined;
 }
 
 export const TOPOLOGY_ACTIONS = [
   'split',
+  'move',
   'pause',
   'resume',
   'cancel',

@@ -32,6 +32,7 @@ export type Channel = (typeof Channel)[keyof typeof Channel];
 /** The channels that this version speaks; frames of any other are not decoded. */
 const SPOKEN: ReadonlySet<number> = new Set<Channel>([
   Channel.protocol,
+  Channel.snapshot,
   Channel.forwarding,
   Channel.pubsub,
   Channel.admin,

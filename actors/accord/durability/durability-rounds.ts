@@ -397,7 +397,7 @@ export class DurabilityRounds {
     state.persist({ type: 'RejectBefore', before: rejectBefore }, false);
     state.persist({ type: 'RedundantBefore', before: redundantBefore }, false);
     state.persist({ type: 'DurableBefore', before: durableBefore }, false);
-    state.persistEnd();
+    state.persistLife();
     state.effects.push({ type: 'LogNeeded', fromLsn: this.oldestLsn() });
   }
 

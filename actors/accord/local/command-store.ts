@@ -11,7 +11,13 @@ import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
-import { bytesOfRecord, decodeRecord, encodeRecord } from './journal.ts';
+import {
+  bytesOfRecord,
+  decodeRecord,
+  encodeRecord,
+  type GroupJoin,
+  typeOfRecord,
+} from './journal.ts';
 import { Replica, type ReplicaMessage } from './replica.ts';
 import type { ReplicaLimits } from './replica-state.ts';
 import type { ReplicaView } from './replica-view.ts';
@@ -88,6 +94,8 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
   'CatchUp',
 ]);
 
+const JOINED_TYPE = typeOfRecord('Joined');
+
 export class CommandStore {
   readonly #options: CommandStoreOptions;
   readonly #groups: StoreGroups;
@@ -126,18 +134,35 @@ export class CommandStore {
     for (const group of options.groups) this.#add(group, options.nowMs);
   }
 
-  /** `floor`: of a successor. */
-  #add(group: Group, nowMs: number, floor?: Timestamp): StoreGroup {
+  /** `floor`: of a successor; `joined`: of one that this node had no part in before. */
+  #add(group: Group, nowMs: number, floor?: Timestamp, joined?: GroupJoin): StoreGroup {
     const { self, clock, random, limits, watch } = this.#options;
     const replica = new Replica({
-      ...{ self, group, clock, random, floor },
+      ...{ self, group, clock, random, floor, joined },
       limits: limits.replica ?? {},
     });
     watch?.began(group.id, replica.view);
     for (const peer of group.members) {
       if (peer !== self && !this.#connected.has(peer)) replica.peerDown(peer, nowMs);
     }
-    return this.#groups.add(group, replica, floor !== undefined);
+    return this.#groups.add(group, replica, floor !== undefined, joined === undefined);
+  }
+
+  /**
+   * This node is a new member of a group that has begun at `floor`: it takes part at once, and
+   * executes when the executor has its data.
+   */
+  join({ floor, parent, group }: Omit<GroupJoin, 'type'>, nowMs: number): void {
+    if (!this.#begun || this.#groups.get(group.id) !== undefined) return;
+    if (!group.members.includes(this.#options.self)) return;
+    const member = this.#addJoined({ type: 'Joined', floor, parent, group }, nowMs);
+    member.replica.begin();
+    this.#restored(member, 0, nowMs);
+  }
+
+  #addJoined(joined: GroupJoin, nowMs: number): StoreGroup {
+    const floor = boundAt(joined.floor.hlc + 1);
+    return this.#add(new Group(joined.group), nowMs, floor, joined);
   }
 
   /** A group has ended: its successors begin above its end. */
@@ -146,8 +171,11 @@ export class CommandStore {
     if (ended === undefined) return;
     const floor = boundAt(ended.executeAt.hlc + 1);
     for (const descriptor of ended.successors) {
-      if (this.#groups.get(descriptor.id) !== undefined) continue;
-      const successor = this.#add(new Group(descriptor), nowMs, floor);
+      const group = new Group(descriptor);
+      const isMember = group.bit(this.#options.self) !== 0;
+      if (!isMember || this.#groups.get(descriptor.id) !== undefined) continue;
+      const successor = this.#add(group, nowMs, floor);
+      successor.hasData = member.hasData;
       if (this.#begun) this.#restored(successor, 0, nowMs);
     }
   }
@@ -247,6 +275,7 @@ export class CommandStore {
   /** The log's records of each group, in order; `restored` follows. */
   restore(found: readonly GroupRecords[], nowMs: number): void {
     const recordsOf = new GroupMap(found.map(({ group, records }) => [group, records]));
+    for (const { group, records } of found) this.#restoreJoin(group, records, nowMs);
     // A group that has ended tells of its successors: those come behind it.
     for (const member of this.#groups.all()) {
       const records = recordsOf.get(member.group.id) ?? [];
@@ -255,6 +284,17 @@ export class CommandStore {
         member.replica.restore(decodeRecord(type, payload), lsn);
       }
       this.#addSuccessors(member, nowMs);
+    }
+  }
+
+  /** A group that this node has joined is named by its own records alone. */
+  #restoreJoin(group: GroupId, records: readonly StoredRecord[], nowMs: number): void {
+    if (this.#groups.get(group) !== undefined) return;
+    for (const { type, payload } of records) {
+      if (type !== JOINED_TYPE) continue;
+      const record = decodeRecord(type, payload);
+      if (record.type === 'Joined') this.#addJoined(record, nowMs);
+      return;
     }
   }
 
@@ -285,8 +325,22 @@ export class CommandStore {
   }
 
   executorFlushed(flushed: readonly FlushedGroup[]): void {
-    for (const { group, sequence } of flushed) this.#groups.get(group)?.replica.flushed(sequence);
+    for (const { group, sequence } of flushed) {
+      const member = this.#groups.get(group);
+      if (member === undefined) continue;
+      member.replica.flushed(sequence);
+      if (!member.hasData) this.#haveData(member);
+    }
     this.#touchBusy();
+  }
+
+  /** The executor has what the group began with: it needs all that was executed since. */
+  #haveData(member: StoreGroup): void {
+    member.hasData = true;
+    const { group, replica } = member;
+    for (const execution of replica.unflushed()) {
+      this.#handOver.add(group.id, { type: 'Execute', execution });
+    }
   }
 
   /** Once the log has been read, the executor says what it holds, and the clock may be used. */
@@ -305,9 +359,13 @@ export class CommandStore {
     clock.begin();
     this.#handOver.begin(generation, []);
     const sequences = new GroupMap(flushed.map(({ group, sequence }) => [group, sequence]));
+    for (const { replica } of this.#groups.all()) {
+      if (replica.joined !== undefined) this.#effects.push(replica.joined);
+    }
     for (const member of this.#groups.all()) {
       // One that this loop has added has no past.
       if (member.isRestored) continue;
+      member.hasData ||= sequences.has(member.group.id);
       this.#restored(member, sequences.get(member.group.id) ?? 0, nowMs);
       this.#tellEnd(member, nowMs);
     }
@@ -318,10 +376,11 @@ export class CommandStore {
   }
 
   #unflushed(): [GroupId, Handed][] {
-    return [...this.#groups.all()].flatMap(({ group, replica }) =>
-      replica
-        .unflushed()
-        .map((execution): [GroupId, Handed] => [group.id, { type: 'Execute', execution }]),
+    return [...this.#groups.all()].flatMap(({ group, replica, hasData }) =>
+      (hasData ? replica.unflushed() : []).map((execution): [GroupId, Handed] => [
+        group.id,
+        { type: 'Execute', execution },
+      ]),
     );
   }
 
@@ -389,7 +448,9 @@ export class CommandStore {
       case 'Execute':
       case 'Read':
       case 'ReadAt':
-        return this.#handOver.add(group, effect);
+        // Executions are found again when there are data; readers ask another member.
+        if (member.hasData) this.#handOver.add(group, effect);
+        return;
       case 'LogNeeded':
         return this.#log.rewritten(member, effect.fromLsn);
       case 'Ended':

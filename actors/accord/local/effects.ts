@@ -40,7 +40,7 @@ import type { Participants } from '../primitives/participants.ts';
 import type { Timestamp, TxnId } from '../primitives/timestamp.ts';
 import type { GroupDescriptor } from '../topology/group.ts';
 import type { GroupId } from '../topology/group-id.ts';
-import type { EncodedRecord, JournalRecord } from './journal.ts';
+import type { EncodedRecord, GroupJoin, JournalRecord } from './journal.ts';
 
 /**
  * The effects of one replica. A `Reply` claims something: it leaves only when every record before
@@ -122,6 +122,8 @@ export type StoreEffect =
   | InGroup<OfReplica<'Send' | 'Refused' | 'Recover' | 'Trace' | 'Contradicted'>>
   | InGroup<OfReplica<'Moved' | 'ReadMoved'>>
   | EndOfGroup
+  /** Of a group that the log names: for all who send something to it; before `Began`. */
+  | GroupJoin
   | InGroup<OfReplica<'Execute' | 'Read' | 'ReadAt'> & { readonly generation: number }>
   | {
       readonly type: 'Append';

@@ -22,7 +22,7 @@ import { decodeSuccessors, encodeSuccessors } from '../topology/close-body.ts';
 import type { GroupDescriptor } from '../topology/group.ts';
 import type { GroupId } from '../topology/group-id.ts';
 
-export type JournalRecord = Transition | Mark | GroupEnd;
+export type JournalRecord = Transition | Mark | GroupEnd | GroupJoin;
 
 /** A step of one transaction. */
 export type Transition =
@@ -75,6 +75,16 @@ export interface GroupEnd {
   readonly successors: readonly GroupDescriptor[];
 }
 
+/** This node is a new member of the group; written once more with the marks. */
+export interface GroupJoin {
+  readonly type: 'Joined';
+  /** Nothing of the group is at or below it. */
+  readonly floor: Timestamp;
+  /** The group that has ended with it: the data at its end are what this one begins with. */
+  readonly parent: GroupId;
+  readonly group: GroupDescriptor;
+}
+
 const CODES = {
   Defined: 1,
   PreAccepted: 2,
@@ -90,7 +100,13 @@ const CODES = {
   DurableBefore: 12,
   PreApplied: 13,
   Ended: 14,
+  Joined: 15,
 } as const satisfies Record<JournalRecord['type'], number>;
+
+/** The log's number of a type of records. */
+export function typeOfRecord(type: JournalRecord['type']): number {
+  return CODES[type];
+}
 
 const NAMES = new Map<number, JournalRecord['type']>(
   Object.entries(CODES).map(([name, code]) => [code, name as JournalRecord['type']]),
@@ -105,6 +121,8 @@ export interface EncodedRecord {
 
 /** Of the group's name, at the head of each payload. */
 const HEAD_BYTES = 8;
+
+const PARENT_BYTES = 8;
 
 /** The group that a payload belongs to. Throws RangeError when it names none. */
 export function groupOfRecord(payload: Uint8Array): GroupId {
@@ -155,6 +173,13 @@ export function encodeRecord(group: GroupId, record: JournalRecord): EncodedReco
       const successors = encodeSuccessors(record.successors);
       return { type, parts: [stamps(group, 0, record.executeAt), successors] };
     }
+    case 'Joined': {
+      const head = stamps(group, PARENT_BYTES, record.floor);
+      const view = new DataView(head.buffer, head.length - PARENT_BYTES);
+      view.setUint32(0, record.parent.range);
+      view.setUint32(4, record.parent.generation);
+      return { type, parts: [head, encodeSuccessors([record.group])] };
+    }
   }
 }
 
@@ -170,8 +195,14 @@ export function bytesOfRecord(record: JournalRecord): number {
   }
   const reads = 'reads' in record ? record.reads.length : 0;
   const deps = 'deps' in record ? record.deps.length : 0;
-  const successors = 'successors' in record ? encodeSuccessors(record.successors).length : 0;
+  const groups = groupsOf(record);
+  const successors = groups.length > 0 ? encodeSuccessors(groups).length : 0;
   return SHORT_RECORD_BYTES + reads + successors + TIMESTAMP_BYTES * deps;
+}
+
+function groupsOf(record: JournalRecord): readonly GroupDescriptor[] {
+  if (record.type === 'Ended') return record.successors;
+  return record.type === 'Joined' ? [record.group] : [];
 }
 
 /** Throws RangeError on a payload that is not of its type's layout. */
@@ -222,6 +253,13 @@ export function decodeRecord(type: number, wholePayload: Uint8Array): JournalRec
         ...{ type: name, executeAt: stamp(0) },
         successors: decodeSuccessors(rest(TIMESTAMP_BYTES)),
       };
+    case 'Joined': {
+      const range = view.getUint32(TIMESTAMP_BYTES);
+      const parent = { range, generation: view.getUint32(TIMESTAMP_BYTES + 4) };
+      const [group] = decodeSuccessors(rest(TIMESTAMP_BYTES + PARENT_BYTES));
+      if (group === undefined) throw new RangeError('journal: no group was joined');
+      return { type: name, floor: stamp(0), parent, group };
+    }
   }
 }
 

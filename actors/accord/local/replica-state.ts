@@ -29,7 +29,7 @@ import { CommandOrder } from './command-order.ts';
 import { ConflictIndex } from './conflict-index.ts';
 import type { Effect } from './effects.ts';
 import { Invariants } from './invariants.ts';
-import type { GroupEnd, Mark, Transition } from './journal.ts';
+import type { GroupEnd, GroupJoin, Mark, Transition } from './journal.ts';
 import type { CommandView, ReplicaSizes, ReplicaView } from './replica-view.ts';
 
 export interface ReplicaLimits {
@@ -133,6 +133,8 @@ export class ReplicaState implements ReplicaView {
   durableBefore: Timestamp = ZERO;
   /** Since its Close was executed here. */
   ended: GroupEnd | undefined;
+  /** How this node came to be a member, where it was none of the group before. */
+  readonly joined: GroupJoin | undefined;
   sequence = 0;
   /** Executions up to this sequence are in the store's engine, durable. */
   flushedSequence = 0;
@@ -149,12 +151,14 @@ export class ReplicaState implements ReplicaView {
     readonly limits?: Partial<ReplicaLimits>;
     /** Of a successor: all that it orders is above. */
     readonly floor?: Timestamp | undefined;
+    readonly joined?: GroupJoin | undefined;
   }) {
     this.self = options.self;
     this.group = options.group;
     this.clock = options.clock;
     this.random = options.random;
     this.limits = { ...REPLICA_LIMITS, ...options.limits };
+    this.joined = options.joined;
     const { floor = ZERO } = options;
     this.rejectBefore = floor;
     this.redundantBefore = floor;
@@ -205,12 +209,19 @@ export class ReplicaState implements ReplicaView {
   /** The Close is executed: what is ordered behind it has no effect here. */
   end(executeAt: Timestamp, successors: readonly GroupDescriptor[]): void {
     this.ended = { type: 'Ended', executeAt, successors };
-    this.persistEnd();
+    this.#persistEnd();
     this.effects.push(this.ended);
   }
 
-  /** The log must always hold it. */
-  persistEnd(): void {
+  /** The log must always hold that it has begun here, and ended. */
+  persistLife(): void {
+    if (this.joined !== undefined) {
+      this.effects.push({ type: 'Persist', record: this.joined, urgent: false });
+    }
+    this.#persistEnd();
+  }
+
+  #persistEnd(): void {
     if (this.ended === undefined) return;
     this.invariants.end();
     this.effects.push({ type: 'Persist', record: this.ended, urgent: false });

@@ -49,7 +49,7 @@ import { decodeSuccessors } from '../topology/close-body.ts';
 import type { Command, Definition } from './command.ts';
 import type { Effect, Execution } from './effects.ts';
 import { awaitDeps, makeInvalidated, makePreApplied, makeStable, readAt } from './execution.ts';
-import type { GroupEnd, JournalRecord, Transition } from './journal.ts';
+import type { GroupEnd, GroupJoin, JournalRecord, Transition } from './journal.ts';
 import { ProgressLog } from './progress-log.ts';
 import { ReadBarriers } from './read-barrier.ts';
 import { gatherEvidence } from './recovery-evidence.ts';
@@ -578,6 +578,7 @@ export class Replica {
   restore(record: JournalRecord, lsn: number): void {
     if ('before' in record) this.#durability.restore(record);
     else if (record.type === 'Ended') this.#state.ended = record;
+    else if (record.type === 'Joined') return;
     else this.#restoreCommand(record, lsn);
   }
 
@@ -675,6 +676,16 @@ export class Replica {
     if (state.ended !== undefined || !isClose(id) || sequence === 0) return;
     if (executeAt === undefined || definition === undefined) return;
     state.end(executeAt, decodeSuccessors(definition.body));
+  }
+
+  /** The log must hold that this node has joined before anything else of the group. */
+  begin(): void {
+    this.#state.persistLife();
+  }
+
+  /** How this node came to be a member, if it was none of a group before. */
+  get joined(): GroupJoin | undefined {
+    return this.#state.joined;
   }
 
   /** The groups that follow this one, once it has ended. */

@@ -23,6 +23,8 @@ export interface StoreGroup {
   isEndTold: boolean;
   /** The log has been read. */
   isRestored: boolean;
+  /** The executor holds what it began with; a new member takes part without. */
+  hasData: boolean;
 }
 
 /** Above all records. */
@@ -50,10 +52,10 @@ export class StoreGroups {
   #changed = true;
 
   /** The log may hold records of it, unless it is `fresh`. */
-  add(group: Group, replica: Replica, isFresh = false): StoreGroup {
+  add(group: Group, replica: Replica, isFresh = false, hasData = true): StoreGroup {
     const marksLsn = isFresh ? UNWRITTEN : 0;
     const member = { group, replica, marksLsn, dueMs: Infinity, counted: NOTHING };
-    const added = { ...member, isEndTold: false, isRestored: false };
+    const added = { ...member, isEndTold: false, isRestored: false, hasData };
     this.#all.set(group.id, added);
     return added;
   }

@@ -5,7 +5,7 @@
  * Big endian: successors u16, then of each, ascending by slots: range u32, generation u32, fromSlot
  * u16, toSlot u16, members u8, and per member, ascending, node u32, 1 if it is an elector u8.
  */
-import type { Group, GroupDescriptor } from './group.ts';
+import { type Group, type GroupDescriptor, quorumSizes } from './group.ts';
 
 const COUNT_BYTES = 2;
 const GROUP_BYTES = 13;
@@ -58,21 +58,26 @@ export function decodeSuccessors(body: Uint8Array): GroupDescriptor[] {
 }
 
 /**
- * Why the groups cannot follow this one; undefined: they can. Together they have its slots, each
- * has its members, who hold the data, and each is of a later generation.
+ * Why the groups cannot follow this one; undefined: they can. Together they have its slots, and
+ * each is of a later generation. They have its members, who hold the data; where one group alone
+ * follows, a quorum of either has members that stay.
  */
 export function whyNotSuccessors(
-  { id, fromSlot, toSlot, members }: Group,
+  { id, fromSlot, toSlot, members, quorums }: Group,
   successors: readonly GroupDescriptor[],
 ): string | undefined {
   let next = fromSlot;
+  const [only] = successors.length === 1 ? successors : [];
   for (const each of successors) {
     if (each.fromSlot !== next || each.toSlot <= next) return `slot ${next} would have no group`;
     if (each.id.generation <= id.generation) return 'the generation does not grow';
-    const isSame = each.members.length === members.length;
-    if (!isSame || !members.every((node) => each.members.includes(node))) {
-      return 'a successor has other members';
-    }
+    const staying = members.filter((node) => each.members.includes(node)).length;
+    const isSame = staying === members.length && staying === each.members.length;
+    const needed = Math.max(
+      quorums.slow,
+      quorumSizes(each.members.length, each.members.length).slow,
+    );
+    if (!isSame && (each !== only || staying < needed)) return 'a successor has other members';
     next = each.toSlot;
   }
   return next === toSlot ? undefined : `slot ${next} would have no group`;

@@ -33,6 +33,7 @@ class Bench {
   acts(node: number, isProposing = false): readonly Act[] {
     return this.manager(node).acts({
       state: this.state,
+      hasData: () => false,
       endOf: (group: GroupId) => this.ends.get(groupKey(group)),
       nowMs: this.nowMs,
       presentUs: this.nowMs * 1_000,

@@ -93,6 +93,7 @@ class Bench {
           age: () => ({ version: this.settings.version, epoch: 0 }),
           onAgeTold: (peer, { epoch }) => this.said.push(`epoch ${peer}: ${epoch}`),
           onTick: () => undefined,
+          onSnapshot: () => undefined,
           onForwarding: (peer, message) => this.said.push(`forwarding ${peer}: ${message.type}`),
           onNotForwarded: (peer, messages) =>
             this.said.push(`not sent to ${peer}: ${messages.map(({ type }) => type)}`),

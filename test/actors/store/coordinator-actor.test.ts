@@ -124,6 +124,8 @@ class Bench {
         groups,
         allGroups: groups,
         ends: () => [],
+        joined: () => [],
+        handOn: () => false,
         spanningReadBytesMax: 1_024,
         clock,
         time: clusterTime,

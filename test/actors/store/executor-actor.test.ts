@@ -80,6 +80,7 @@ class Bench {
     const defer = (callback: () => void): void => void scheduler.after(COMMIT_MS, callback);
     const start = (context: ActorContext<ExecutorMessage>) =>
       executorActor(context, {
+        self: 1,
         groups: [GROUP],
         openEngine: () =>
           this.isOpen ? new MemoryEngine({ store: this.store, defer }) : undefined,

@@ -81,6 +81,8 @@ class Bench {
         store: 0,
         self: SELF,
         groups: [GROUP],
+        began: () => undefined,
+        joined: () => undefined,
         ended: () => undefined,
         clock,
         startedMs,

@@ -150,7 +150,7 @@ describe.each([
     const databases = clearedAt(1).map((swappedAt, at) => ({ physical: 15 - at, swappedAt }));
     const applied = { appliedSequence: 42, appliedUnits: 7 };
     const marks = { clearedAt: clearedAt(99), databases, lastCollection: 2 ** 47 };
-    const meta = { ...applied, ...marks, ended: false };
+    const meta = { ...applied, ...marks, phase: 'open' as const };
     const value = '\x00\xff\x80 bytes';
     await commit(engine, batch({ a: value, '': 'empty key', b: '' }, meta));
     await closed(engine);

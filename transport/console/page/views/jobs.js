@@ -80,7 +80,8 @@ function Changes({ topology, choose }) {
     {
       name: 'what',
       show: (/** @type {any} */ { change, range }) =>
-        html`${change.kind} <a href=${linkTo('ranges')}>range ${range}</a> at slot ${change.atSlot}`,
+        html`${change.kind} <a href=${linkTo('ranges')}>range ${range}</a>
+          ${change.atSlot === undefined ? `to nodes ${change.members.join(' ')}` : `at slot ${change.atSlot}`}`,
     },
     {
       name: 'state',

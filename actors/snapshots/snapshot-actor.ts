@@ -1,0 +1,314 @@
+/**
+ * The data of groups that change their members: fetches those that this node has joined from nodes
+ * that have left them, a chunk at a time, and hands out those that this node has left, throttled.
+ * A chunk that is lost is asked for again; a donor that is gone is replaced, and all begins anew.
+ */
+import type { GroupSlots } from '../../storage/engine.ts';
+import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
+import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
+import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
+import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import type { ChunkInstalled, ExecutorMessage, LeftRead } from '../store/messages.ts';
+import type { SnapshotAsk, SnapshotChunk, SnapshotMessage } from './snapshot-message.ts';
+
+export type SnapshotActorMessage =
+  /** This node has joined the group, which follows `parent`. */
+  | { readonly type: 'Fetch'; readonly group: GroupSlots; readonly parent: GroupId }
+  /** This node has left the group. */
+  | { readonly type: 'Left'; readonly group: GroupId }
+  | { readonly type: 'FromPeer'; readonly peer: number; readonly message: SnapshotMessage }
+  | LeftRead
+  | ChunkInstalled
+  | { readonly type: 'Tick' };
+
+interface JoinedGroup {
+  readonly group: GroupSlots;
+  /** The group that it follows, whose data it begins with. */
+  readonly parent: GroupId;
+}
+
+export interface SnapshotLimits {
+  /** Bytes of one chunk, about. */
+  readonly chunkBytes: number;
+  /** Bytes that this node sends to others. */
+  readonly bytesPerS: number;
+  /** The data of a group that was left are kept so long at least. */
+  readonly leftRetentionMs: number;
+}
+
+export const SNAPSHOT_LIMITS: SnapshotLimits = Object.freeze({
+  chunkBytes: 1024 * 1024,
+  bytesPerS: 64 * 1024 * 1024,
+  leftRetentionMs: 60_000,
+});
+
+interface SnapshotOptions {
+  readonly limits: SnapshotLimits;
+  /** Groups that this node has joined without data, as this actor begins. */
+  readonly begun: () => readonly JoinedGroup[];
+  /** Groups that it has left, likewise. */
+  readonly left: () => readonly GroupId[];
+  /** Nodes that may have the data of a group, whose members are the last of them. */
+  readonly donors: (group: GroupId) => readonly number[];
+  readonly connected: () => ReadonlySet<number>;
+  readonly executorOf: (group: GroupId) => ActorRef<ExecutorMessage> | undefined;
+  readonly toPeer: (peer: number, message: SnapshotMessage) => void;
+  /** The data of the group are here. */
+  readonly fetched: (group: GroupId) => void;
+  /** All members of what follows the group have its data. */
+  readonly isNeedless: (group: GroupId) => boolean;
+}
+
+interface Fetching {
+  readonly group: GroupSlots;
+  readonly parent: GroupId;
+  donor: number | undefined;
+  /** Donors that were asked in vain since the last round. */
+  tried: Set<number>;
+  from: ChunkCursor | undefined;
+  token: number;
+  isFirst: boolean;
+  /** The answer that it waits for: of the donor, or of the executor. */
+  waitsFor: 'nothing' | 'chunk' | 'engine';
+  untilMs: number;
+  tries: number;
+}
+
+interface Asked {
+  readonly peer: number;
+  readonly ask: SnapshotAsk;
+}
+
+const TICK_MS = 20;
+const ANSWER_MS = 1_000;
+/** A commit may wait for a slow disk. */
+const ENGINE_MS = 10_000;
+const TRIES_MAX = 3;
+/** Requests of peers that wait for their turn; more are dropped, and come again. */
+const ASKED_MAX = 64;
+
+export function snapshotActor(
+  context: ActorContext<SnapshotActorMessage>,
+  options: SnapshotOptions,
+): Behavior<SnapshotActorMessage> {
+  return new Snapshots(context, options);
+}
+
+class Snapshots implements Behavior<SnapshotActorMessage> {
+  readonly #context: ActorContext<SnapshotActorMessage>;
+  readonly #options: SnapshotOptions;
+  readonly #fetching = new GroupMap<Fetching>();
+  /** Since when the group is left. */
+  readonly #left = new GroupMap<{ readonly group: GroupId; readonly sinceMs: number }>();
+  #lastToken: number;
+  #asked: Asked[] = [];
+  /** The one whose chunk the executor reads. */
+  #reading: (Asked & { readonly token: number; readonly untilMs: number }) | undefined;
+  /** From then on more may be sent. */
+  #freeMs = 0;
+
+  constructor(context: ActorContext<SnapshotActorMessage>, options: SnapshotOptions) {
+    this.#context = context;
+    this.#options = options;
+    this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
+    for (const { group, parent } of options.begun()) this.#fetch(group, parent);
+    for (const group of options.left()) this.#leave(group);
+    context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
+  }
+
+  receive(message: SnapshotActorMessage): void {
+    switch (message.type) {
+      case 'Fetch':
+        return this.#fetch(message.group, message.parent);
+      case 'Left':
+        return this.#leave(message.group);
+      case 'FromPeer':
+        return this.#receive(message.peer, message.message);
+      case 'LeftRead':
+        return this.#read(message);
+      case 'ChunkInstalled':
+        return this.#installed(message);
+      case 'Tick':
+        this.#answerNext();
+        for (const fetching of this.#fetching.values()) this.#advance(fetching);
+        return this.#dropLeft();
+    }
+  }
+
+  describe(): unknown {
+    const fetching = [...this.#fetching.values()].map(({ group, donor, from }) => {
+      return { ...group.id, donor, from };
+    });
+    return { fetching, left: [...this.#left.values()].length, asked: this.#asked.length };
+  }
+
+  #nowMs(): number {
+    return this.#context.clock.monotonicMs();
+  }
+
+  // ---- fetching ---------------------------------------------------------------------------
+
+  #fetch(group: GroupSlots, parent: GroupId): void {
+    if (this.#fetching.has(group.id)) return;
+    const begun = { donor: undefined, tried: new Set<number>(), from: undefined, token: 0 };
+    const waits = { isFirst: true, waitsFor: 'engine', untilMs: 0, tries: 0 } as const;
+    this.#fetching.set(group.id, { group, parent, ...begun, ...waits });
+  }
+
+  /** It may have come in before. */
+  #find(fetching: Fetching): void {
+    const { id } = fetching.group;
+    const replyTo = this.#context.thisIncarnation;
+    const executor = this.#options.executorOf(id);
+    fetching.waitsFor = 'engine';
+    fetching.untilMs = this.#nowMs() + ANSWER_MS;
+    // Asked again.
+    if (executor !== undefined) tellOrDrop(executor, { type: 'FindGroup', group: id, replyTo });
+  }
+
+  #advance(fetching: Fetching): void {
+    if (this.#nowMs() < fetching.untilMs) return;
+    // It is not known any more how much the engine has of it.
+    if (fetching.waitsFor === 'engine') return this.#find(fetching);
+    if (fetching.waitsFor === 'chunk') fetching.tries += 1;
+    const { donor } = fetching;
+    const isUp = donor !== undefined && this.#options.connected().has(donor);
+    if (!isUp || fetching.tries >= TRIES_MAX) this.#nextDonor(fetching);
+    this.#ask(fetching);
+  }
+
+  #beginAnew(fetching: Fetching): void {
+    fetching.isFirst = true;
+    fetching.from = undefined;
+    fetching.waitsFor = 'nothing';
+    fetching.tries = 0;
+  }
+
+  /** Copies of two donors are not mixed: the names of their rows differ. */
+  #nextDonor(fetching: Fetching): void {
+    const { donors, connected } = this.#options;
+    if (fetching.donor !== undefined) fetching.tried.add(fetching.donor);
+    const all = donors(fetching.group.id).filter((node) => connected().has(node));
+    const fresh = all.find((node) => !fetching.tried.has(node));
+    if (fresh === undefined) fetching.tried.clear();
+    fetching.donor = fresh ?? all[0];
+    this.#beginAnew(fetching);
+  }
+
+  #ask(fetching: Fetching): void {
+    const { parent: group, donor, from = null } = fetching;
+    fetching.waitsFor = 'chunk';
+    fetching.untilMs = this.#nowMs() + ANSWER_MS;
+    if (donor === undefined) return;
+    this.#lastToken += 1;
+    fetching.token = this.#lastToken;
+    this.#options.toPeer(donor, { type: 'SnapshotAsk', group, token: fetching.token, from });
+  }
+
+  #receive(peer: number, message: SnapshotMessage): void {
+    if (message.type === 'SnapshotAsk') return this.#asks(peer, message);
+    const fetching = [...this.#fetching.values()].find(({ token, waitsFor, donor }) => {
+      return waitsFor === 'chunk' && token === message.token && donor === peer;
+    });
+    if (fetching === undefined) return;
+    if (message.type === 'SnapshotChunk') return this.#install(fetching, message);
+    this.#nextDonor(fetching);
+    // Not as fast as it is refused.
+    fetching.waitsFor = 'chunk';
+    fetching.untilMs = this.#nowMs() + ANSWER_MS / 4;
+  }
+
+  #install(fetching: Fetching, { body: bytes, next, description }: SnapshotChunk): void {
+    const { group, isFirst } = fetching;
+    fetching.tries = 0;
+    fetching.from = next ?? undefined;
+    fetching.waitsFor = 'engine';
+    fetching.untilMs = this.#nowMs() + ENGINE_MS;
+    const chunk = { isFirst, bytes, description: description ?? undefined };
+    const replyTo = this.#context.thisIncarnation;
+    const executor = this.#options.executorOf(group.id);
+    // Without an answer all begins anew.
+    if (executor !== undefined) tellOrDrop(executor, { type: 'Install', group, replyTo, ...chunk });
+  }
+
+  #installed({ group, outcome }: ChunkInstalled): void {
+    const fetching = this.#fetching.get(group);
+    if (fetching === undefined || fetching.waitsFor !== 'engine') return;
+    if (outcome === 'open') {
+      this.#fetching.delete(group);
+      return this.#options.fetched(group);
+    }
+    if (outcome === 'failed') {
+      // Of a donor that is there it is fetched anew, a little later; else of another one.
+      this.#beginAnew(fetching);
+      fetching.untilMs = this.#nowMs() + ANSWER_MS / 4;
+      return;
+    }
+    fetching.isFirst = false;
+    this.#ask(fetching);
+  }
+
+  // ---- handing out ------------------------------------------------------------------------
+
+  #asks(peer: number, ask: SnapshotAsk): void {
+    // A request that is repeated replaces the one before.
+    this.#asked = this.#asked.filter((other) => other.peer !== peer || !isSame(other.ask, ask));
+    if (this.#asked.length < ASKED_MAX) this.#asked.push({ peer, ask });
+    this.#answerNext();
+  }
+
+  #answerNext(): void {
+    const nowMs = this.#nowMs();
+    if (nowMs < this.#freeMs || nowMs < (this.#reading?.untilMs ?? 0)) return;
+    const next = this.#asked.shift();
+    if (next === undefined) return;
+    const { group, from } = next.ask;
+    const executor = this.#options.executorOf(group);
+    const { chunkBytes: bytesMax } = this.#options.limits;
+    const replyTo = this.#context.thisIncarnation;
+    this.#lastToken += 1;
+    const token = this.#lastToken;
+    this.#reading = { ...next, token, untilMs: nowMs + ANSWER_MS };
+    if (executor === undefined) return this.#read({ type: 'LeftRead', token, chunk: undefined });
+    const read = { group, token, from: from ?? undefined, bytesMax, replyTo };
+    // It is asked for again.
+    tellOrDrop(executor, { type: 'ReadLeft', ...read });
+  }
+
+  #read({ token: read, chunk }: LeftRead): void {
+    const asked = this.#reading;
+    if (asked?.token !== read) return;
+    this.#reading = undefined;
+    const { peer, ask } = asked;
+    const { group, token } = ask;
+    const { toPeer, limits } = this.#options;
+    if (chunk === undefined) return toPeer(peer, { type: 'SnapshotMissing', group, token });
+    const { bytes: body } = chunk;
+    const nowMs = this.#nowMs();
+    this.#freeMs = Math.max(nowMs, this.#freeMs) + (1_000 * body.length) / limits.bytesPerS;
+    const next = 'next' in chunk ? chunk.next : null;
+    const description = 'description' in chunk ? chunk.description : null;
+    toPeer(peer, { type: 'SnapshotChunk', group, token, body, next, description });
+    this.#answerNext();
+  }
+
+  #leave(group: GroupId): void {
+    if (!this.#left.has(group)) this.#left.set(group, { group, sinceMs: this.#nowMs() });
+  }
+
+  #dropLeft(): void {
+    const { limits, isNeedless, executorOf } = this.#options;
+    const untilMs = this.#nowMs() - limits.leftRetentionMs;
+    for (const { group, sinceMs } of [...this.#left.values()]) {
+      if (sinceMs > untilMs || !isNeedless(group)) continue;
+      this.#left.delete(group);
+      const executor = executorOf(group);
+      // Data that stay go at the next start, or when the slots come back.
+      if (executor !== undefined) tellOrDrop(executor, { type: 'DropLeft', group });
+    }
+  }
+}
+
+function isSame(a: SnapshotAsk, b: SnapshotAsk): boolean {
+  return a.group.range === b.group.range && a.group.generation === b.group.generation;
+}

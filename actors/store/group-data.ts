@@ -1,0 +1,114 @@
+/**
+ * The data of groups that come and go with their members: an executor writes what comes in between
+ * two flushes, reads for others what it has left, and removes that when nobody needs it.
+ */
+import type { GroupSlots } from '../../storage/engine.ts';
+import type { StateMachines } from '../../storage/state-machines.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
+import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
+import type { ChunkInstalled, ExecutorMessage } from './messages.ts';
+
+type OfType<Type extends ExecutorMessage['type']> = Extract<
+  ExecutorMessage,
+  { readonly type: Type }
+>;
+type Install = OfType<'Install'>;
+const TYPES = ['ReadLeft', 'FindGroup', 'Install', 'InstallDone', 'DropLeft'] as const;
+
+export type DataMessage = OfType<(typeof TYPES)[number]>;
+
+export function isAboutData(message: ExecutorMessage): message is DataMessage {
+  return (TYPES as readonly string[]).includes(message.type);
+}
+
+interface GroupDataOptions {
+  readonly machines: StateMachines;
+  /** The executor of this incarnation. */
+  readonly self: ActorRef<ExecutorMessage>;
+  /** The data of a group are whole. */
+  readonly opened: (group: GroupSlots) => void;
+  readonly onDiskFull: () => void;
+}
+
+export class GroupData {
+  readonly #options: GroupDataOptions;
+  /** Chunks; each goes to the engine by itself. */
+  readonly #installs: Install[] = [];
+  readonly #toDrop: GroupId[] = [];
+
+  constructor(options: GroupDataOptions) {
+    this.#options = options;
+  }
+
+  receive(message: DataMessage): void {
+    switch (message.type) {
+      case 'ReadLeft': {
+        const { group, token, from, bytesMax, replyTo } = message;
+        const chunk = this.#options.machines.readLeft(group, from, bytesMax);
+        // The asker asks again.
+        return tellOrDrop(replyTo, { type: 'LeftRead', token, chunk });
+      }
+      case 'FindGroup': {
+        const { group, replyTo } = message;
+        return tell(replyTo, group, this.#isOpen(group) ? 'open' : 'failed');
+      }
+      case 'Install':
+        this.#installs.push(message);
+        return;
+      case 'InstallDone':
+        return this.#installDone(message);
+      case 'DropLeft':
+        this.#toDrop.push(message.group);
+        return;
+    }
+  }
+
+  /** While no flush is under way. `true`: the engine is busy now. */
+  advance(): boolean {
+    const { machines, self } = this.#options;
+    const install = this.#installs.shift();
+    if (install !== undefined) this.#install(install);
+    if (machines.flushing) return true;
+    const left = this.#toDrop.shift();
+    if (left === undefined) return false;
+    machines.dropLeft(left, (error) => {
+      const failure = error && { code: error.code, text: error.message };
+      // Refused only when this incarnation has ended.
+      tellOrDrop(self, { type: 'FlushDone', failure, divides: false });
+    });
+    return machines.flushing;
+  }
+
+  /** It has all its data, or had them once. */
+  #isOpen(group: GroupId): boolean {
+    const { machines } = this.#options;
+    return machines.of(group) !== undefined || machines.hasEnded(group);
+  }
+
+  #install({ group, isFirst, bytes, description, replyTo }: Install): void {
+    const { machines, self } = this.#options;
+    if (this.#isOpen(group.id)) return tell(replyTo, group.id, 'open');
+    const isLast = description !== undefined;
+    machines.install(group, { isFirst, bytes, description }, (error) => {
+      const failure = error && { code: error.code, text: error.message };
+      // Refused only when this incarnation has ended; the sender begins anew.
+      tellOrDrop(self, { type: 'InstallDone', group, failure, isLast, replyTo });
+    });
+  }
+
+  #installDone({ group, failure, isLast, replyTo }: OfType<'InstallDone'>): void {
+    if (failure?.code === 'HOLO_STORE_DISK_FULL') this.#options.onDiskFull();
+    if (failure !== undefined) return tell(replyTo, group.id, 'failed');
+    if (isLast) this.#options.opened(group);
+    tell(replyTo, group.id, isLast ? 'open' : 'stored');
+  }
+}
+
+function tell(
+  replyTo: Install['replyTo'],
+  group: GroupId,
+  outcome: ChunkInstalled['outcome'],
+): void {
+  // The sender asks again when it hears nothing.
+  tellOrDrop(replyTo, { type: 'ChunkInstalled', group, outcome });
+}

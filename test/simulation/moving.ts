@@ -1,0 +1,41 @@
+/**
+ * Ranges of three members each on five nodes whose members change all the time, under all faults
+ * and loads: a node leaves, another one takes part at once, and fetches the data.
+ */
+import { ZERO } from '../../actors/accord/primitives/timestamp.ts';
+import { apply } from '../../actors/meta/apply.ts';
+import type { Form } from '../../actors/meta/meta-command.ts';
+import { groupsOf } from '../../actors/meta/topology.ts';
+import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
+import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
+import { type RunOptions, type RunResult, simulate } from './cluster.ts';
+import { drawSpanningLimits } from './limits.ts';
+
+const NODES = [1, 2, 3, 4, 5];
+const MOVE_EVERY_MS = 600;
+
+export function simulateMoving(options: Omit<RunOptions, 'nodes' | 'groups'>): RunResult {
+  const { seed } = options;
+  const rng = new SeededRng(seed);
+  const initialRanges = 1 + (seed % 3);
+  const form: Form = {
+    type: 'Form',
+    clusterId: '6'.repeat(32),
+    nodes: NODES.map((id) => ({ id, host: `node-${id}`, port: id, behaviourMax: 1 })),
+    electorate: NODES,
+    ...{ initialRanges, replicationFactor: 3, rangesMax: 16, closingMax: 2, behaviourLevel: 1 },
+  };
+  const { state } = apply(undefined, form, ZERO);
+  if (state === undefined) throw new Error('the cluster cannot be formed');
+  const groups = groupsOf(state.topology).filter(({ machine }) => machine === 'keyspace');
+  const several = initialRanges > 1 ? { flushes: false, databases: 1 } : {};
+  const profile = {
+    ...{ damage: false, away: undefined, sameSlot: false },
+    ...{ ...drawSpanningLimits(rng), unitWriteBytesMax: UNIT_WRITE_BYTES_MAX },
+    ...several,
+    ...options.profile,
+  };
+  const splitEveryMs = options.splitEveryMs ?? MOVE_EVERY_MS;
+  const how = { nodes: 5, form, groups, forwards: true, moves: true, splitEveryMs, profile };
+  return simulate({ ...options, ...how });
+}

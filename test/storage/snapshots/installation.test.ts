@@ -1,0 +1,168 @@
+/** The data of a group that a node has left, in chunks of any size, in the engine of another one. */
+import { expect, test } from 'vitest';
+import { Arguments } from '../../../storage/arguments.ts';
+import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
+import type { GroupSlots } from '../../../storage/engine.ts';
+import type { StateMachine } from '../../../storage/state-machine.ts';
+import { type LeftChunk, StateMachines } from '../../../storage/state-machines.ts';
+import { body, Replies, START_MS, TABLE_HASH_KEY, Turns, versionAt } from '../harness.ts';
+
+const PARENT: GroupSlots = { id: { range: 1, generation: 1 }, fromSlot: 0, toSlot: 16_384 };
+const CHILD: GroupSlots = { ...PARENT, id: { range: 1, generation: 2 } };
+
+class Node {
+  readonly turns = new Turns();
+  readonly store = new MemoryStore(TABLE_HASH_KEY);
+  all: StateMachines;
+  readonly #groups: readonly GroupSlots[];
+  #sequence = 0;
+
+  constructor(groups: readonly GroupSlots[]) {
+    this.#groups = groups;
+    this.all = this.#machines();
+  }
+
+  #machines(): StateMachines {
+    const defer = (callback: () => void): void => this.turns.defer(callback);
+    return new StateMachines({
+      engine: new MemoryEngine({ store: this.store, defer }),
+      groups: this.#groups,
+      cacheBytesMax: 10_000,
+      dirtyBytesMax: 1e6,
+      tableHashKey: TABLE_HASH_KEY,
+    });
+  }
+
+  restart(): void {
+    this.all = this.#machines();
+  }
+
+  run(...words: string[]): void {
+    const machine = this.all.of(PARENT.id) as StateMachine;
+    const args = new Arguments();
+    this.#sequence += 1;
+    machine.begin(versionAt(START_MS * 1_000 + this.#sequence));
+    args.next(body(words), 0);
+    machine.run(args, new Replies());
+    machine.commit(this.#sequence);
+  }
+
+  leave(): void {
+    this.all.flush(() => undefined);
+    this.turns.run();
+    this.all.divide(PARENT.id, this.#sequence, [], () => undefined);
+    this.turns.run();
+  }
+
+  chunks(bytesMax: number): LeftChunk[] {
+    const chunks: LeftChunk[] = [];
+    for (let from = undefined as Parameters<StateMachines['readLeft']>[1]; ; ) {
+      const chunk = this.all.readLeft(PARENT.id, from, bytesMax) as LeftChunk;
+      chunks.push(chunk);
+      if (!('next' in chunk)) return chunks;
+      from = chunk.next;
+    }
+  }
+
+  install(chunk: LeftChunk, isFirst: boolean): string | undefined {
+    let text: string | undefined;
+    const { bytes } = chunk;
+    const description = 'description' in chunk ? chunk.description : undefined;
+    this.all.install(CHILD, { isFirst, bytes, description }, (error) => {
+      text = error?.message;
+    });
+    this.turns.run();
+    return text;
+  }
+}
+
+function donor(): Node {
+  const node = new Node([PARENT]);
+  for (let key = 0; key < 60; key += 1) node.run('SET', `key-${key}`, 'x'.repeat(key));
+  for (let key = 0; key < 20; key += 1) node.run('DEL', `key-${3 * key}`);
+  node.run('SET', 'volatile', '1', 'PXAT', `${START_MS * 2}`);
+  for (let field = 0; field < 600; field += 1) node.run('HSET', 'hash', `f${field}`, `${field}`);
+  for (let item = 0; item < 400; item += 1) node.run('RPUSH', 'list', `item ${item}`);
+  node.run('XADD', 'stream', '1-1', 'a', 'b');
+  node.leave();
+  return node;
+}
+
+function digestOf(node: Node): string | undefined {
+  return node.all.of(CHILD.id)?.digest();
+}
+
+/** The digest at the members that stay: their rows are those of the successor. */
+function staying(): string | undefined {
+  const node = donor();
+  const other = new Node([]);
+  for (const [at, chunk] of node.chunks(1e9).entries()) other.install(chunk, at === 0);
+  return digestOf(other);
+}
+
+test('is whole, whatever the size of the chunks, and after a restart', () => {
+  const from = donor();
+  const expected = staying();
+  expect(expected).toBeDefined();
+  for (const bytesMax of [1, 300, 5_000, 1e9]) {
+    const chunks = from.chunks(bytesMax);
+    const to = new Node([]);
+    for (const [at, chunk] of chunks.entries()) {
+      expect(to.all.of(CHILD.id)).toBeUndefined();
+      expect(to.install(chunk, at === 0)).toBeUndefined();
+    }
+    expect(digestOf(to)).toBe(expected);
+    expect(to.all.of(CHILD.id)).toMatchObject({ size: 44, volatileSize: 1, appliedSequence: 0 });
+    to.restart();
+    expect(digestOf(to)).toBe(expected);
+  }
+});
+
+test('half of it is no group, and begins anew', () => {
+  const from = donor();
+  const chunks = from.chunks(300);
+  const to = new Node([]);
+  for (const [at, chunk] of chunks.slice(0, 9).entries()) to.install(chunk, at === 0);
+  to.restart();
+  expect(to.all.of(CHILD.id)).toBeUndefined();
+  // As if the first ones had never been there.
+  expect(to.install(chunks.at(-1) as LeftChunk, false)).toContain('is not whole');
+  for (const [at, chunk] of chunks.entries()) to.install(chunk, at === 0);
+  expect(digestOf(to)).toBe(staying());
+});
+
+test('a chunk that is missing, or damaged, is found', () => {
+  const chunks = donor().chunks(300);
+  const without = new Node([]);
+  const outcomes = chunks.flatMap((chunk, at) => {
+    return at === 5 ? [] : [without.install(chunk, at === 0)];
+  });
+  expect(outcomes.at(-1)).toContain('is not whole');
+  expect(without.all.of(CHILD.id)).toBeUndefined();
+  const [first] = chunks as [LeftChunk];
+  for (let at = 0; at < first.bytes.length; at += 61) {
+    const bytes = Uint8Array.from(first.bytes);
+    bytes[at] = (bytes[at] as number) ^ 1;
+    const isFound = new Node([]).install({ ...first, bytes }, true) !== undefined;
+    // Of rows of a collection the checksum of the row is made at the donor, and here again.
+    if (!isFound) expect(first.bytes[0]).toBe(1);
+  }
+});
+
+test('the node that has left keeps it until it is dropped, or comes back', () => {
+  const from = donor();
+  from.restart();
+  expect(from.all.left).toMatchObject([{ id: PARENT.id }]);
+  expect(from.all.of(PARENT.id)).toBeUndefined();
+  expect(from.chunks(1e9)).toHaveLength(1);
+  const chunks = from.chunks(1_000);
+  for (const [at, chunk] of chunks.entries()) from.install(chunk, at === 0);
+  expect(from.all.left).toEqual([]);
+  expect(digestOf(from)).toBe(staying());
+
+  const other = donor();
+  other.all.dropLeft(PARENT.id, () => undefined);
+  other.turns.run();
+  expect(other.all.readLeft(PARENT.id, undefined, 1)).toBeUndefined();
+  expect(other.store.page(0, 0, 2 ** 48, 10)).toEqual([]);
+});

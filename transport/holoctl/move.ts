@@ -1,0 +1,56 @@
+/**
+ * `holoctl move`: has the cluster decide that another node becomes a member of a range in the place
+ * of one, and waits until it has the data.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import type { RangeReport, TopologyReport } from '../http/topology-report.ts';
+import { change } from './ask.ts';
+import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
+import { topologyOf } from './topology.ts';
+
+/** It goes on when nobody waits any more. */
+const TIMEOUT_MS = 600_000;
+const AGAIN_MS = 200;
+
+export async function move(args: readonly string[], output: Output): Promise<number> {
+  const flags = parseFlags(args, ['node', 'range', 'from', 'to'], ['json', 'no-wait']);
+  const node = nodeOf(flags);
+  const [range, from, to] = ['range', 'from', 'to'].map((name) => {
+    const text = flags.values.get(name) ?? '';
+    if (/^\d+$/.test(text)) return Number(text);
+    throw new UsageError('move takes --range R --from NODE --to NODE (see "holoctl help")');
+  }) as [number, number, number];
+  const query = `what=move&range=${range}&from=${from}&to=${to}`;
+  const { status, body } = await change(node, `/topology?${query}`);
+  const [, number] = /^change (\d+)/.exec(body) ?? [];
+  if (status !== 200 || number === undefined) {
+    throw new Error(`${formatEndpoint(node)}: ${body.trim().slice(0, 300)}`);
+  }
+  if (flags.on.has('no-wait')) {
+    output.write(`change ${number}\n`);
+    return 0;
+  }
+  const done = await moved(node, range, Number(number));
+  const { generation, members } = done;
+  const line = `range ${range}, generation ${generation}: nodes ${members.join(' ')}`;
+  output.write(flags.on.has('json') ? `${JSON.stringify(done)}\n` : `${line}\n`);
+  return 0;
+}
+
+async function moved(node: Endpoint, range: number, change: number): Promise<RangeReport> {
+  const untilMs = Date.now() + TIMEOUT_MS;
+  while (Date.now() < untilMs) {
+    const topology = await topologyOf(node);
+    const found = topology.ranges.find((each) => each.range === range);
+    if (isDone(topology, change) && found?.owed?.length === 0) return found;
+    await sleep(AGAIN_MS);
+  }
+  throw new Error(`not moved within ${TIMEOUT_MS / 1_000} s; it goes on: see "holoctl ranges"`);
+}
+
+function isDone({ jobs, ranges }: TopologyReport, change: number): boolean {
+  const job = jobs.find(({ number }) => number === change);
+  if (job?.outcome === 'cancelled') throw new Error(`change ${change} was cancelled`);
+  return job !== undefined && ranges.every((range) => range.change?.number !== change);
+}
