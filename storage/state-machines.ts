@@ -13,6 +13,7 @@ import { type ClusterSettings, NO_SETTINGS } from './cluster-settings.ts';
 import {
   type DatabaseBatch,
   type Engine,
+  type EngineSnapshot,
   emptyMeta,
   type FlushBatch,
   type GroupSlots,
@@ -68,8 +69,15 @@ export type StoreReport = Readonly<
   >
 >;
 
-/** Of a group that this node has left. */
-export type LeftChunk =
+interface Pinned {
+  readonly view: EngineSnapshot;
+  /** Of the successor. */
+  readonly slots: GroupSlots;
+  readonly description: readonly GroupDescription[];
+}
+
+/** Of a group as it was at its end. */
+export type EndedChunk =
   | { readonly bytes: Uint8Array; readonly next: ChunkCursor }
   | { readonly bytes: Uint8Array; readonly description: readonly GroupDescription[] };
 
@@ -98,6 +106,8 @@ export class StateMachines {
   #eventFlags = '';
   /** Groups whose data are coming in. */
   readonly #installations = new GroupMap<Installation>();
+  /** By a group that has ended: a view of its data as they were then. */
+  readonly #pinned = new GroupMap<Pinned>();
 
   /** `cacheBytesMax` is for all with keys together, and each of these has an equal share. */
   constructor(options: StateMachinesOptions) {
@@ -305,7 +315,7 @@ export class StateMachines {
   /**
    * The group ends with its transaction `sequence`, and its successors hold its keys: in one step
    * of the engine, in which no row moves. Without a successor here the keys stay as they are, until
-   * `dropLeft`. `done` is called in a later turn; after an error nothing
+   * `dropEnded`. `done` is called in a later turn; after an error nothing
    * has changed. Nothing may be applied to the group meanwhile.
    */
   divide(
@@ -357,13 +367,46 @@ export class StateMachines {
     return this.#engine.groups.filter(({ phase }) => phase === 'left');
   }
 
-  /** A piece of a group that was left, for a node that lacks it; undefined: it is not here. */
-  readLeft(group: GroupId, from: ChunkCursor | undefined, bytesMax: number): LeftChunk | undefined {
+  /**
+   * Keeps a view of a group that has just ended, and whose data one successor has: for a new member
+   * of that. Few can be kept, and none for long.
+   */
+  pin(group: GroupId, successor: GroupSlots): void {
+    const view = this.#engine.snapshot();
+    const meta = this.#engine.metaOf(successor.id);
+    if (view === undefined || meta === undefined) return;
+    const description = describeGroup(meta, this.#engine.countsOf(successor.id));
+    this.#pinned.set(group, { view, slots: successor, description });
+  }
+
+  #unpin(group: GroupId): void {
+    this.#pinned.get(group)?.view.close();
+    this.#pinned.delete(group);
+  }
+
+  /** A piece of a group as it was at its end, for a node that lacks it; undefined: it is gone. */
+  readEnded(
+    group: GroupId,
+    from: ChunkCursor | undefined,
+    bytesMax: number,
+  ): EndedChunk | undefined {
     const meta = this.#engine.metaOf(group);
-    if (meta?.phase !== 'left') return undefined;
-    const { bytes, next } = readChunk(this.#engine, meta, from ?? firstCursor(meta), bytesMax);
-    if (next !== undefined) return { bytes, next };
-    return { bytes, description: describeGroup(meta, this.#engine.countsOf(group)) };
+    const pinned = this.#pinned.get(group);
+    if (meta?.phase === 'left') {
+      const { bytes, next } = readChunk(this.#engine, meta, from ?? firstCursor(meta), bytesMax);
+      if (next !== undefined) return { bytes, next };
+      return { bytes, description: describeGroup(meta, this.#engine.countsOf(group)) };
+    }
+    if (pinned === undefined) return undefined;
+    const { view, slots, description } = pinned;
+    try {
+      const { bytes, next } = readChunk(view, slots, from ?? firstCursor(slots), bytesMax);
+      return next === undefined ? { bytes, description } : { bytes, next };
+    } catch (error) {
+      if (!isEnded(error)) throw error;
+      this.#pinned.delete(group);
+      return undefined;
+    }
   }
 
   /**
@@ -426,8 +469,12 @@ export class StateMachines {
     };
   }
 
-  /** Removes the keys of a group that was left. `done` as of `divide`. */
-  dropLeft(group: GroupId, done: (error: EngineError | undefined) => void): void {
+  /**
+   * The data of the group are not needed any more: its keys go if it was left. `done` as of
+   * `divide`.
+   */
+  dropEnded(group: GroupId, done: (error: EngineError | undefined) => void): void {
+    this.#unpin(group);
     const left = this.left.find(({ id }) => isSameGroup(id, group));
     if (left === undefined) return done(undefined);
     this.#flushing = true;
@@ -447,6 +494,11 @@ export class StateMachines {
     for (const { machine } of this.#held) sum += of(machine);
     return sum;
   }
+}
+
+/** The view was open for too long. */
+function isEnded(error: unknown): boolean {
+  return error instanceof EngineError && error.code === 'HOLO_STORE_SNAPSHOT_ENDED';
 }
 
 function isMeta({ machine }: MachineGroup): boolean {

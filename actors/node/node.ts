@@ -46,6 +46,7 @@ import type { ChildSpec } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
 import {
+  type GroupEndedHere,
   SNAPSHOT_LIMITS,
   type SnapshotActorMessage,
   snapshotActor,
@@ -545,7 +546,7 @@ export class Node {
       if (store !== undefined && isOwn(group)) this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
-    if (this.#hasLeft(end)) this.#toSnapshots?.send({ type: 'Left', group: end.group });
+    if (this.#storeOf.has(end.group)) this.#toSnapshots?.send(this.#endedHere(end));
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
     this.#placement?.ended(end.group, successors.map(placed));
     for (const { toCoordinator } of this.stores) toCoordinator.send(end);
@@ -553,10 +554,10 @@ export class Node {
     this.#joinGroups();
   }
 
-  /** The group was here, and nothing that follows is. */
-  #hasLeft({ group, successors }: EndOfGroup): boolean {
+  #endedHere({ group, successors }: EndOfGroup): GroupEndedHere {
     const { nodeId } = this.#parts;
-    return this.#storeOf.has(group) && !successors.some(({ members }) => members.includes(nodeId));
+    const isLeft = !successors.some(({ members }) => members.includes(nodeId));
+    return { type: 'EndedHere', group, isLeft };
   }
 
   // ---- groups that this node joins --------------------------------------------------------
@@ -620,7 +621,10 @@ export class Node {
         snapshotActor(context, {
           limits: limits.snapshots ?? SNAPSHOT_LIMITS,
           begun: this.#joins.lacking,
-          left: () => this.#ends.flatMap((end) => (this.#hasLeft(end) ? end.group : [])),
+          ended: () =>
+            this.#ends
+              .filter(({ group }) => this.#storeOf.has(group))
+              .map((end) => this.#endedHere(end)),
           donors: (group) => this.#donorsOf(group),
           connected: () => this.#up,
           executorOf: (group) => this.#storeOf.get(group)?.executor,

@@ -1,6 +1,6 @@
 /**
  * The data of groups that change their members: fetches those that this node has joined from nodes
- * that have left them, a chunk at a time, and hands out those that this node has left, throttled.
+ * that were members before, a chunk at a time, and hands out its own, throttled.
  * A chunk that is lost is asked for again; a donor that is gone is replaced, and all begins anew.
  */
 import type { GroupSlots } from '../../storage/engine.ts';
@@ -8,18 +8,25 @@ import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
 import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
-import type { ChunkInstalled, ExecutorMessage, LeftRead } from '../store/messages.ts';
+import type { ChunkInstalled, EndedRead, ExecutorMessage } from '../store/messages.ts';
 import type { SnapshotAsk, SnapshotChunk, SnapshotMessage } from './snapshot-message.ts';
 
 export type SnapshotActorMessage =
   /** This node has joined the group, which follows `parent`. */
   | { readonly type: 'Fetch'; readonly group: GroupSlots; readonly parent: GroupId }
-  /** This node has left the group. */
-  | { readonly type: 'Left'; readonly group: GroupId }
+  | GroupEndedHere
   | { readonly type: 'FromPeer'; readonly peer: number; readonly message: SnapshotMessage }
-  | LeftRead
+  | EndedRead
   | ChunkInstalled
   | { readonly type: 'Tick' };
+
+/** The group has ended at this node, which was a member. */
+export interface GroupEndedHere {
+  readonly type: 'EndedHere';
+  readonly group: GroupId;
+  /** This node is no member of what follows. */
+  readonly isLeft: boolean;
+}
 
 interface JoinedGroup {
   readonly group: GroupSlots;
@@ -46,8 +53,8 @@ interface SnapshotOptions {
   readonly limits: SnapshotLimits;
   /** Groups that this node has joined without data, as this actor begins. */
   readonly begun: () => readonly JoinedGroup[];
-  /** Groups that it has left, likewise. */
-  readonly left: () => readonly GroupId[];
+  /** Those that have ended at this node, likewise. */
+  readonly ended: () => readonly GroupEndedHere[];
   /** Nodes that may have the data of a group, whose members are the last of them. */
   readonly donors: (group: GroupId) => readonly number[];
   readonly connected: () => ReadonlySet<number>;
@@ -98,8 +105,8 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
   readonly #context: ActorContext<SnapshotActorMessage>;
   readonly #options: SnapshotOptions;
   readonly #fetching = new GroupMap<Fetching>();
-  /** Since when the group is left. */
-  readonly #left = new GroupMap<{ readonly group: GroupId; readonly sinceMs: number }>();
+  /** Groups whose data may be needed as they were at the end, and are kept till then at least. */
+  readonly #ended = new GroupMap<{ readonly group: GroupId; readonly untilMs: number }>();
   #lastToken: number;
   #asked: Asked[] = [];
   /** The one whose chunk the executor reads. */
@@ -112,7 +119,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     this.#options = options;
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
     for (const { group, parent } of options.begun()) this.#fetch(group, parent);
-    for (const group of options.left()) this.#leave(group);
+    for (const end of options.ended()) this.#endedHere(end);
     context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
   }
 
@@ -120,18 +127,18 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     switch (message.type) {
       case 'Fetch':
         return this.#fetch(message.group, message.parent);
-      case 'Left':
-        return this.#leave(message.group);
+      case 'EndedHere':
+        return this.#endedHere(message);
       case 'FromPeer':
         return this.#receive(message.peer, message.message);
-      case 'LeftRead':
+      case 'EndedRead':
         return this.#read(message);
       case 'ChunkInstalled':
         return this.#installed(message);
       case 'Tick':
         this.#answerNext();
         for (const fetching of this.#fetching.values()) this.#advance(fetching);
-        return this.#dropLeft();
+        return this.#dropEnded();
     }
   }
 
@@ -139,7 +146,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     const fetching = [...this.#fetching.values()].map(({ group, donor, from }) => {
       return { ...group.id, donor, from };
     });
-    return { fetching, left: [...this.#left.values()].length, asked: this.#asked.length };
+    return { fetching, ended: [...this.#ended.values()].length, asked: this.#asked.length };
   }
 
   #nowMs(): number {
@@ -269,13 +276,13 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     this.#lastToken += 1;
     const token = this.#lastToken;
     this.#reading = { ...next, token, untilMs: nowMs + ANSWER_MS };
-    if (executor === undefined) return this.#read({ type: 'LeftRead', token, chunk: undefined });
+    if (executor === undefined) return this.#read({ type: 'EndedRead', token, chunk: undefined });
     const read = { group, token, from: from ?? undefined, bytesMax, replyTo };
     // It is asked for again.
-    tellOrDrop(executor, { type: 'ReadLeft', ...read });
+    tellOrDrop(executor, { type: 'ReadEnded', ...read });
   }
 
-  #read({ token: read, chunk }: LeftRead): void {
+  #read({ token: read, chunk }: EndedRead): void {
     const asked = this.#reading;
     if (asked?.token !== read) return;
     this.#reading = undefined;
@@ -292,19 +299,22 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     this.#answerNext();
   }
 
-  #leave(group: GroupId): void {
-    if (!this.#left.has(group)) this.#left.set(group, { group, sinceMs: this.#nowMs() });
+  /** A view that is kept costs more than data that were left. */
+  #endedHere({ group, isLeft }: GroupEndedHere): void {
+    if (this.#ended.has(group)) return;
+    const keptMs = isLeft ? this.#options.limits.leftRetentionMs : 0;
+    this.#ended.set(group, { group, untilMs: this.#nowMs() + keptMs });
   }
 
-  #dropLeft(): void {
-    const { limits, isNeedless, executorOf } = this.#options;
-    const untilMs = this.#nowMs() - limits.leftRetentionMs;
-    for (const { group, sinceMs } of [...this.#left.values()]) {
-      if (sinceMs > untilMs || !isNeedless(group)) continue;
-      this.#left.delete(group);
+  #dropEnded(): void {
+    const { isNeedless, executorOf } = this.#options;
+    const nowMs = this.#nowMs();
+    for (const { group, untilMs } of [...this.#ended.values()]) {
+      if (nowMs < untilMs || !isNeedless(group)) continue;
+      this.#ended.delete(group);
       const executor = executorOf(group);
       // Data that stay go at the next start, or when the slots come back.
-      if (executor !== undefined) tellOrDrop(executor, { type: 'DropLeft', group });
+      if (executor !== undefined) tellOrDrop(executor, { type: 'DropEnded', group });
     }
   }
 }

@@ -13,7 +13,7 @@ type OfType<Type extends ExecutorMessage['type']> = Extract<
   { readonly type: Type }
 >;
 type Install = OfType<'Install'>;
-const TYPES = ['ReadLeft', 'FindGroup', 'Install', 'InstallDone', 'DropLeft'] as const;
+const TYPES = ['ReadEnded', 'FindGroup', 'Install', 'InstallDone', 'DropEnded'] as const;
 
 export type DataMessage = OfType<(typeof TYPES)[number]>;
 
@@ -42,11 +42,11 @@ export class GroupData {
 
   receive(message: DataMessage): void {
     switch (message.type) {
-      case 'ReadLeft': {
+      case 'ReadEnded': {
         const { group, token, from, bytesMax, replyTo } = message;
-        const chunk = this.#options.machines.readLeft(group, from, bytesMax);
+        const chunk = this.#options.machines.readEnded(group, from, bytesMax);
         // The asker asks again.
-        return tellOrDrop(replyTo, { type: 'LeftRead', token, chunk });
+        return tellOrDrop(replyTo, { type: 'EndedRead', token, chunk });
       }
       case 'FindGroup': {
         const { group, replyTo } = message;
@@ -57,7 +57,7 @@ export class GroupData {
         return;
       case 'InstallDone':
         return this.#installDone(message);
-      case 'DropLeft':
+      case 'DropEnded':
         this.#toDrop.push(message.group);
         return;
     }
@@ -71,7 +71,7 @@ export class GroupData {
     if (machines.flushing) return true;
     const left = this.#toDrop.shift();
     if (left === undefined) return false;
-    machines.dropLeft(left, (error) => {
+    machines.dropEnded(left, (error) => {
       const failure = error && { code: error.code, text: error.message };
       // Refused only when this incarnation has ended.
       tellOrDrop(self, { type: 'FlushDone', failure, divides: false });

@@ -5,7 +5,7 @@ import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { GroupSlots } from '../../storage/engine.ts';
 import type { EngineErrorCode } from '../../storage/errors.ts';
 import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
-import type { FlushedGroup, InstalledChunk, LeftChunk } from '../../storage/state-machines.ts';
+import type { EndedChunk, FlushedGroup, InstalledChunk } from '../../storage/state-machines.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
 import type { EndOfGroup, Execution } from '../accord/local/effects.ts';
 import type { GroupJoin } from '../accord/local/journal.ts';
@@ -127,14 +127,14 @@ export type ExecutorMessage =
   | { readonly type: 'FindMore' }
   /** Of a node that lacks the data of a group that this one has left. */
   | {
-      readonly type: 'ReadLeft';
+      readonly type: 'ReadEnded';
       readonly group: GroupId;
       /** Comes back with the answer. */
       readonly token: number;
       /** Absent: from the beginning. */
       readonly from?: ChunkCursor | undefined;
       readonly bytesMax: number;
-      readonly replyTo: ActorRef<LeftRead>;
+      readonly replyTo: ActorRef<EndedRead>;
     }
   /** A chunk of the data of a group that this node has joined. */
   | ({
@@ -156,7 +156,7 @@ export type ExecutorMessage =
       readonly replyTo: ActorRef<ChunkInstalled>;
     }
   /** The data of a group that this node has left are not needed any more. */
-  | { readonly type: 'DropLeft'; readonly group: GroupId }
+  | { readonly type: 'DropEnded'; readonly group: GroupId }
   /** Looks for keys that are past their deadline by so much. */
   | { readonly type: 'FindExpired'; readonly group: GroupId; readonly pastMs: number }
   | { readonly type: 'Tick' };
@@ -241,10 +241,10 @@ export interface ReadDone {
 }
 
 /** A piece of a group that was left; without bytes it is not here. */
-export interface LeftRead {
-  readonly type: 'LeftRead';
+export interface EndedRead {
+  readonly type: 'EndedRead';
   readonly token: number;
-  readonly chunk: LeftChunk | undefined;
+  readonly chunk: EndedChunk | undefined;
 }
 
 /** `open`: the group has its data; `failed`: all that came so far, if anything, is void. */

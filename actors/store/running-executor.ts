@@ -41,7 +41,7 @@ import {
 } from '../accord/primitives/spanning-body.ts';
 import { isClose, keyOf } from '../accord/primitives/timestamp.ts';
 import { decodeSuccessors } from '../accord/topology/close-body.ts';
-import type { Group } from '../accord/topology/group.ts';
+import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import { TOPOLOGY_RULES } from '../meta/meta-rows.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -138,6 +138,8 @@ type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
 interface Division {
   readonly group: GroupId;
   readonly successors: readonly GroupSlots[];
+  /** A member of what follows needs the data as they are at the end. */
+  readonly isPinned: boolean;
 }
 
 interface Member {
@@ -214,6 +216,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #takenTold = 0;
   #dividing: Division | undefined;
   readonly #data: GroupData;
+  /** Node ids; unknown of groups that have begun in an earlier life. */
+  readonly #membersOf: GroupMap<readonly number[]>;
   #executedKeys: string[] = [];
   #outside: OutsideRun[] = [];
   /** Slots that the first command of the part that runs has met, and that its footprint lacks. */
@@ -247,6 +251,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       tableHashKey: options.tableHashKey,
       topologyRules: TOPOLOGY_RULES,
     });
+    this.#membersOf = new GroupMap(options.groups.map(({ id, members }) => [id, members]));
     this.#data = new GroupData({
       machines: this.#machines,
       self: context.thisIncarnation,
@@ -413,16 +418,26 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     const { self } = this.#options;
     const all = decodeSuccessors(execution.body);
     const successors = all.filter(({ members }) => members.includes(self));
-    this.#dividing = { group, successors };
+    this.#dividing = { group, successors, isPinned: this.#bringsMembers(group, all) };
     machines.divide(group, execution.sequence, successors, (error) =>
       this.#tellFlushed(error, true),
     );
     return false;
   }
 
+  /** One group follows, and may have members that the one before did not have. */
+  #bringsMembers(group: GroupId, successors: readonly GroupDescriptor[]): boolean {
+    const before = this.#membersOf.get(group);
+    for (const { id, members } of successors) this.#membersOf.set(id, members);
+    const [only] = successors.length === 1 ? successors : [];
+    return only?.members.some((node) => before?.includes(node) !== true) ?? false;
+  }
+
   /** Work that is under way in the group cannot go on: its clients try again. */
-  #divided({ group, successors }: Division): void {
+  #divided({ group, successors, isPinned }: Division): void {
     this.#members.delete(group);
+    const [only] = successors;
+    if (isPinned && only !== undefined) this.#machines.pin(group, only);
     for (const part of this.#listings.abandon()) this.#fail(part, REFUSED.listing);
     this.#bigKeys.abandon();
     this.#spanningWaits.clear();

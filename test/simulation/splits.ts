@@ -53,6 +53,8 @@ const CANCEL_RATE = 0.1;
 /** A node dies as it is about to do something. */
 const CRASH_RATE = 0.05;
 const CRASHES_MAX = 6;
+/** A node dies as it has left a group. */
+const LEAVE_CRASH_RATE = 0.3;
 const RESUME_MS_MAX = 400;
 
 export class Splits {
@@ -222,10 +224,20 @@ export class Splits {
     const { executedBy } = attempt;
     if (executedBy.has(node) || successors.length === 0) return;
     executedBy.add(node);
+    if (!successors.some(({ members }) => members.includes(node))) this.#leaves(node);
     if (executedBy.size < attempt.members.size) return;
     count(`${attempt.kind} completed`);
     const isWhole = nodes.every((each, at) => each.node === attempt.nodes[at]);
     if (!isWhole) count(`${attempt.kind} cut off in the middle`);
+  }
+
+  /** Then others have the data of the group as they were. */
+  #leaves(node: number): void {
+    const { rng, nodes, crash, count } = this.#options;
+    const its = nodes.find(({ id }) => id === node);
+    if (its === undefined || this.#quiet || rng.next() >= LEAVE_CRASH_RATE) return;
+    count('crash of a node that has left');
+    crash(its);
   }
 
   /** Why some change has not come to its end; undefined: all have. */

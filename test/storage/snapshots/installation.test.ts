@@ -2,9 +2,10 @@
 import { expect, test } from 'vitest';
 import { Arguments } from '../../../storage/arguments.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
+import { SNAPSHOT_COMMITS_MAX } from '../../../storage/engine/open-snapshots.ts';
 import type { GroupSlots } from '../../../storage/engine.ts';
 import type { StateMachine } from '../../../storage/state-machine.ts';
-import { type LeftChunk, StateMachines } from '../../../storage/state-machines.ts';
+import { type EndedChunk, StateMachines } from '../../../storage/state-machines.ts';
 import { body, Replies, START_MS, TABLE_HASH_KEY, Turns, versionAt } from '../harness.ts';
 
 const PARENT: GroupSlots = { id: { range: 1, generation: 1 }, fromSlot: 0, toSlot: 16_384 };
@@ -38,33 +39,37 @@ class Node {
   }
 
   run(...words: string[]): void {
-    const machine = this.all.of(PARENT.id) as StateMachine;
+    const machine = (this.all.of(PARENT.id) ?? this.all.of(CHILD.id)) as StateMachine;
     const args = new Arguments();
     this.#sequence += 1;
     machine.begin(versionAt(START_MS * 1_000 + this.#sequence));
     args.next(body(words), 0);
     machine.run(args, new Replies());
-    machine.commit(this.#sequence);
+    machine.commit(machine.appliedSequence + 1);
   }
 
-  leave(): void {
+  flush(): void {
     this.all.flush(() => undefined);
     this.turns.run();
-    this.all.divide(PARENT.id, this.#sequence, [], () => undefined);
+  }
+
+  end(successors: readonly GroupSlots[]): void {
+    this.flush();
+    this.all.divide(PARENT.id, this.#sequence, successors, () => undefined);
     this.turns.run();
   }
 
-  chunks(bytesMax: number): LeftChunk[] {
-    const chunks: LeftChunk[] = [];
-    for (let from = undefined as Parameters<StateMachines['readLeft']>[1]; ; ) {
-      const chunk = this.all.readLeft(PARENT.id, from, bytesMax) as LeftChunk;
+  chunks(bytesMax: number): EndedChunk[] {
+    const chunks: EndedChunk[] = [];
+    for (let from = undefined as Parameters<StateMachines['readEnded']>[1]; ; ) {
+      const chunk = this.all.readEnded(PARENT.id, from, bytesMax) as EndedChunk;
       chunks.push(chunk);
       if (!('next' in chunk)) return chunks;
       from = chunk.next;
     }
   }
 
-  install(chunk: LeftChunk, isFirst: boolean): string | undefined {
+  install(chunk: EndedChunk, isFirst: boolean): string | undefined {
     let text: string | undefined;
     const { bytes } = chunk;
     const description = 'description' in chunk ? chunk.description : undefined;
@@ -76,7 +81,7 @@ class Node {
   }
 }
 
-function donor(): Node {
+function donor(successors: readonly GroupSlots[] = []): Node {
   const node = new Node([PARENT]);
   for (let key = 0; key < 60; key += 1) node.run('SET', `key-${key}`, 'x'.repeat(key));
   for (let key = 0; key < 20; key += 1) node.run('DEL', `key-${3 * key}`);
@@ -84,7 +89,7 @@ function donor(): Node {
   for (let field = 0; field < 600; field += 1) node.run('HSET', 'hash', `f${field}`, `${field}`);
   for (let item = 0; item < 400; item += 1) node.run('RPUSH', 'list', `item ${item}`);
   node.run('XADD', 'stream', '1-1', 'a', 'b');
-  node.leave();
+  node.end(successors);
   return node;
 }
 
@@ -118,6 +123,24 @@ test('is whole, whatever the size of the chunks, and after a restart', () => {
   }
 });
 
+test('a member that stays hands it out as it was at the end, for a while', () => {
+  const from = donor([CHILD]);
+  from.all.pin(PARENT.id, CHILD);
+  const digest = digestOf(from);
+  from.run('DEL', 'hash');
+  from.run('SET', 'key-1', 'later');
+  from.flush();
+  const to = new Node([]);
+  for (const [at, chunk] of from.chunks(700).entries()) to.install(chunk, at === 0);
+  expect(digestOf(to)).toBe(digest);
+  for (let commit = 0; commit < SNAPSHOT_COMMITS_MAX; commit += 1) {
+    from.run('SET', 'key-1', `${commit}`);
+    from.flush();
+  }
+  expect(from.all.readEnded(PARENT.id, undefined, 1)).toBeUndefined();
+  from.all.dropEnded(PARENT.id, () => undefined);
+});
+
 test('half of it is no group, and begins anew', () => {
   const from = donor();
   const chunks = from.chunks(300);
@@ -126,7 +149,7 @@ test('half of it is no group, and begins anew', () => {
   to.restart();
   expect(to.all.of(CHILD.id)).toBeUndefined();
   // As if the first ones had never been there.
-  expect(to.install(chunks.at(-1) as LeftChunk, false)).toContain('is not whole');
+  expect(to.install(chunks.at(-1) as EndedChunk, false)).toContain('is not whole');
   for (const [at, chunk] of chunks.entries()) to.install(chunk, at === 0);
   expect(digestOf(to)).toBe(staying());
 });
@@ -139,7 +162,7 @@ test('a chunk that is missing, or damaged, is found', () => {
   });
   expect(outcomes.at(-1)).toContain('is not whole');
   expect(without.all.of(CHILD.id)).toBeUndefined();
-  const [first] = chunks as [LeftChunk];
+  const [first] = chunks as [EndedChunk];
   for (let at = 0; at < first.bytes.length; at += 61) {
     const bytes = Uint8Array.from(first.bytes);
     bytes[at] = (bytes[at] as number) ^ 1;
@@ -161,8 +184,8 @@ test('the node that has left keeps it until it is dropped, or comes back', () =>
   expect(digestOf(from)).toBe(staying());
 
   const other = donor();
-  other.all.dropLeft(PARENT.id, () => undefined);
+  other.all.dropEnded(PARENT.id, () => undefined);
   other.turns.run();
-  expect(other.all.readLeft(PARENT.id, undefined, 1)).toBeUndefined();
+  expect(other.all.readEnded(PARENT.id, undefined, 1)).toBeUndefined();
   expect(other.store.page(0, 0, 2 ** 48, 10)).toEqual([]);
 });
