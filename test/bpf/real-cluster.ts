@@ -9,13 +9,13 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HoloFastMode } from '../../bpf/path/holofast-mode.ts';
 import { newSecret } from '../../transport/peer/security/cluster-secret.ts';
+import { findProgram } from '../cluster/program.ts';
 import { stopChild } from './native-helpers.ts';
 
 const root = join(import.meta.dirname, '../..');
 const readyMsMax = 30_000;
 const reachableMsMax = 10_000;
 const endMsMax = 20_000;
-const fromSources = [process.execPath, '--import', 'tsx', join(root, 'actors/main.ts')];
 
 export interface Host {
   readonly address: string;
@@ -33,7 +33,7 @@ export interface ClusterPlan {
   readonly nodeFlags?: readonly (readonly string[])[];
   /** The user and group that the hosts' commands run the nodes as, where not this process's. */
   readonly owner?: number;
-  /** The compiled program; without it the sources are run. */
+  /** Another one than that of `findProgram`. */
   readonly program?: string;
 }
 
@@ -78,12 +78,12 @@ function nodeArguments(
   ];
 }
 
-/** The program, from its sources, to its end. */
+/** The program, to its end. */
 export function holostore(
   enter: readonly string[],
   ...args: readonly string[]
 ): { readonly status: number | null; readonly stdout: string; readonly stderr: string } {
-  const [command = '', ...rest] = [...enter, ...fromSources, ...args];
+  const [command = '', ...rest] = [...enter, process.execPath, findProgram().main, ...args];
   return spawnSync(command, rest, { encoding: 'utf8', timeout: endMsMax });
 }
 
@@ -156,8 +156,8 @@ export class RealCluster {
       ...flags,
       ...(nodeFlags[index] ?? []),
     ];
-    const main = program === undefined ? fromSources : [process.execPath, program];
-    const [command = '', ...rest] = [...host.enter, ...main, ...args];
+    const main = program ?? findProgram().main;
+    const [command = '', ...rest] = [...host.enter, process.execPath, main, ...args];
     const child = spawn(command, rest, { stdio: ['ignore', 'pipe', 'pipe'], cwd: root });
     const node: RealNode = {
       id: index + 1,
