@@ -58,6 +58,16 @@ export const LEASE_MUTANTS: readonly Mutant[] = [
     config: nodes(LEASES),
   },
   {
+    name: 'lease_from_the_answer',
+    accordItem: 'table: a lease runs from the question on',
+    file: WATCH,
+    find: 'this.#confirmed.set(peer, { version, askedMs });',
+    replace: 'this.#confirmed.set(peer, { version, askedMs: this.#options.nowMs() });',
+    why: 'a lease lasts longer by the time that the answer was under way',
+    budgetSeeds: 1,
+    config: { type: 'unit', file: 'test/security/acl-lease.test.ts' },
+  },
+  {
     name: 'change_answered_too_soon',
     accordItem: 'table: a change is answered when the leases on the table before it have run out',
     file: WATCH,
