@@ -125,6 +125,7 @@ function receiveFor(gateway: Gateway, message: ForGateway): void {
     case 'WaitsLost':
     case 'KeysChanged':
     case 'ScriptsLogged':
+    case 'ScriptsDenied':
     case 'KeysWritten':
       return gateway.answered(message);
     case 'PubSub':

@@ -590,11 +590,14 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #tellSideEffects(group: GroupId, effects: SideEffects): void {
     const events = effects.takeMessages();
     const lines = effects.takeLines();
+    const denials = effects.takeDenials();
     const { clients } = this.#options;
     // Each is done at most once; without room it is lost.
     if (events.length > 0) tellOrDrop(clients, { type: 'KeysChanged', group, events });
     // The same.
     if (lines.length > 0) tellOrDrop(clients, { type: 'ScriptsLogged', lines });
+    // The same.
+    if (denials.length > 0) tellOrDrop(clients, { type: 'ScriptsDenied', denials });
   }
 
   /** The coordinator looks for expired keys where there are keys with a deadline. */

@@ -1,11 +1,11 @@
 /**
- * Effects of scripts beside the keys: messages that they publish, and lines for the log. They are
- * no part of the state. The node whose client waits does them, once, when the transaction has run
- * there; where that node fails, nobody does.
+ * Effects of scripts beside the keys: messages that they publish, lines for the log, and what their
+ * users were denied. They are no part of the state. The node whose client waits does them, once,
+ * when the transaction has run there; where that node fails, nobody does.
  */
 import type { Notification } from './key-events.ts';
 
-/** Of one transaction; the lines of scripts beyond them are dropped. */
+/** Of one transaction; the lines and denials of scripts beyond them are dropped. */
 const LINES_MAX = 100;
 
 export interface LogLine {
@@ -14,12 +14,22 @@ export interface LogLine {
   readonly text: string;
 }
 
+/** A command that the user of a script may not run. */
+export interface ScriptDenial {
+  readonly username: string;
+  readonly reason: 'command' | 'key' | 'channel';
+  /** The command, key or channel. */
+  readonly object: string;
+}
+
 export class SideEffects {
   #messages: Notification[] = [];
   #lines: LogLine[] = [];
+  #denials: ScriptDenial[] = [];
   /** As of the beginning of the current command. */
   #messagesBefore = 0;
   #linesBefore = 0;
+  #denialsBefore = 0;
 
   publish(message: Notification): void {
     this.#messages.push(message);
@@ -29,18 +39,24 @@ export class SideEffects {
     if (this.#lines.length < LINES_MAX) this.#lines.push(line);
   }
 
+  deny(denial: ScriptDenial): void {
+    if (this.#denials.length < LINES_MAX) this.#denials.push(denial);
+  }
+
   get isEmpty(): boolean {
-    return this.#messages.length === 0 && this.#lines.length === 0;
+    return this.#messages.length === 0 && this.#lines.length === 0 && this.#denials.length === 0;
   }
 
   beginCommand(): void {
     this.#messagesBefore = this.#messages.length;
     this.#linesBefore = this.#lines.length;
+    this.#denialsBefore = this.#denials.length;
   }
 
   undoCommand(): void {
     this.#messages.length = this.#messagesBefore;
     this.#lines.length = this.#linesBefore;
+    this.#denials.length = this.#denialsBefore;
   }
 
   takeMessages(): readonly Notification[] {
@@ -53,5 +69,11 @@ export class SideEffects {
     const lines = this.#lines;
     this.#lines = [];
     return lines;
+  }
+
+  takeDenials(): readonly ScriptDenial[] {
+    const denials = this.#denials;
+    this.#denials = [];
+    return denials;
   }
 }

@@ -172,6 +172,29 @@ describe('permissions', () => {
     expect(client().ask(request('GET other'))).toBe('$1\r\nv\r\n');
   });
 
+  test('of scripts: ACL LOG tells what was denied, and not what was only asked', () => {
+    const { as, client, setUser } = aclNode();
+    setUser('ann', '+@all', '-set', '~app:*', 'resetchannels');
+    const ann = as('ann');
+    const run = (code: string): string => ann.ask(resp(['EVAL', code, '0']));
+    run("redis.acl_check_cmd('get', 'asked')");
+    expect(client().ask(request('ACL LOG'))).toBe('*0\r\n');
+    run("for i = 1, 3 do redis.pcall('get', 'other') end");
+    run("redis.pcall('publish', 'news', 'x') return redis.call('set', 'app:a', 'x')");
+    const log = client().ask(request('ACL LOG'));
+    const entry = (count: number, reason: string, object: string): string =>
+      ['count', `:${count}`, 'reason', reason, 'context', 'lua', 'object', object].join(' ');
+    const plain = log.replace(/\$\d+\r\n/g, '').replaceAll('\r\n', ' ');
+    for (const [count, reason, object] of [
+      [3, 'key', 'other'],
+      [1, 'channel', 'news'],
+      [1, 'command', 'set'],
+    ] as const) {
+      expect(plain).toContain(`${entry(count, reason, object)} username ann`);
+    }
+    expect(log.startsWith('*3\r\n')).toBe(true);
+  });
+
   test('of scripts and functions: each command, key and channel is judged as it is called', () => {
     const { as, client, setUser } = aclNode();
     const library =

@@ -8,6 +8,7 @@
 import type { AclCommand } from '../../storage/commands/access/acl-commands.ts';
 import type { Command } from '../../storage/commands/command.ts';
 import { COMMANDS } from '../../storage/commands/command-table.ts';
+import type { ScriptDenial } from '../../storage/keyspace/side-effects.ts';
 import { AccessControl } from '../access/access-control.ts';
 import { DENIED } from '../access/protected-mode.ts';
 import { humanBytes } from '../human-bytes.ts';
@@ -207,8 +208,18 @@ export class Gateway implements GatewayCore, ClientDirectory {
       case 'ScriptsLogged':
         for (const { level, text } of news.lines) this.services.scriptLog(level, text);
         return;
+      case 'ScriptsDenied':
+        return this.#scriptsDenied(news.denials);
       default:
         return this.#partAnswered(news);
+    }
+  }
+
+  #scriptsDenied(denials: readonly ScriptDenial[]): void {
+    const { access, services } = this;
+    for (const denial of denials) {
+      const entry = { ...denial, context: 'lua', client: '' } as const;
+      access.log.add(entry, services.clock.wallUs() / 1_000);
     }
   }
 

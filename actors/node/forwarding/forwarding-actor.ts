@@ -112,6 +112,7 @@ class Forwarding implements Behavior<ForwardingActorMessage> {
       case 'KeysChanged':
       case 'WaitsLost':
       case 'ScriptsLogged':
+      case 'ScriptsDenied':
         return this.#taken.relay(message);
       case 'FromPeer':
         return this.#receive(message.peer, message.message);

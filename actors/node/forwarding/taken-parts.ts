@@ -185,7 +185,7 @@ export class TakenParts {
   }
 
   #relayed(news: Exclude<StoreNews, PartAnswer>, peer: number): ToEntry | undefined {
-    if (news.type === 'ScriptsLogged') return undefined;
+    if (news.type === 'ScriptsLogged' || news.type === 'ScriptsDenied') return undefined;
     if (news.type === 'WaitsLost') return news;
     if (this.#options.isMember(news.group, peer)) return undefined;
     switch (news.type) {

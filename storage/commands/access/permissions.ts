@@ -4,7 +4,7 @@
  */
 import type { Words } from '../command.ts';
 import type { AclCommands } from './acl-commands.ts';
-import { denialText, type JudgedCommand, judge, sortRefusal } from './judge.ts';
+import { type Denial, denialText, type JudgedCommand, judge, sortRefusal } from './judge.ts';
 import { Selector } from './selector.ts';
 
 /** Of a user that may do everything. */
@@ -16,13 +16,13 @@ export function permissionsText(name: string, selectors: Iterable<Selector>): st
 }
 
 export class Permissions {
-  readonly #name: string;
+  readonly name: string;
   readonly #selectors: readonly Selector[];
 
   /** Commands that scripts cannot call are none of `commands`: what is said of them is dropped. */
   constructor(text: string, commands: AclCommands) {
     const [name = '', ...described] = JSON.parse(text) as string[];
-    this.#name = name;
+    this.name = name;
     this.#selectors = described.map((rules) => {
       const selector = new Selector(commands);
       for (const rule of rules.split(' ')) selector.apply(rule);
@@ -34,10 +34,15 @@ export class Permissions {
     return this.#selectors;
   }
 
-  /** The error line of a command of a script that the user may not run. */
-  refusal(command: JudgedCommand, args: Words): string | undefined {
+  /** The error line of a command of a script that the user may not run; `denied` is told why. */
+  refusal(
+    command: JudgedCommand,
+    args: Words,
+    denied: (denial: Denial) => void,
+  ): string | undefined {
     const denial = judge(this, command, args);
     if (denial === undefined) return sortRefusal(this, command, args);
-    return `ERR ACL failure in script: ${denialText(this.#name, denial)}`;
+    denied(denial);
+    return `ERR ACL failure in script: ${denialText(this.name, denial)}`;
   }
 }

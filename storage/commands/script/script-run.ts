@@ -8,6 +8,7 @@ import { type Keyspace, WRONG_TYPE } from '../../keyspace/keyspace.ts';
 import { KEY_BYTES_MAX } from '../../limits.ts';
 import { allSteps } from '../../steps.ts';
 import { AclCommands } from '../access/acl-commands.ts';
+import type { Denial } from '../access/judge.ts';
 import { ALL_PERMISSIONS, Permissions } from '../access/permissions.ts';
 import {
   argumentRefusal,
@@ -184,37 +185,52 @@ export class ScriptRun implements ScriptHost {
   call(args: Arguments, out: ReplySink): string | undefined {
     const own = OWN_COMMANDS.get(args.name);
     if (own !== undefined) {
-      const refusal = this.refusal(args);
+      const refusal = this.#refusal(args, this.#denied);
       if (refusal === undefined) own.run(this, args, out);
       return refusal;
     }
     const command = this.#commands.find(args);
-    return this.refusal(args) ?? this.#run(command as Command, args, out);
+    return this.#refusal(args, this.#denied) ?? this.#run(command as Command, args, out);
   }
 
+  /** Of a command that is only asked about. */
   refusal(args: Arguments): string | undefined {
+    return this.#refusal(args, () => undefined);
+  }
+
+  readonly #denied = ({ kind, object }: Denial): void => {
+    const username = this.#permissions?.name ?? '';
+    this.#keyspace.sideEffects?.deny({ username, reason: kind, object });
+  };
+
+  #refusal(args: Arguments, denied: (denial: Denial) => void): string | undefined {
     const { name } = args;
     const own = OWN_COMMANDS.get(name);
-    if (own !== undefined) return this.#refusalOfOwn(own, args);
+    if (own !== undefined) return this.#refusalOfOwn(own, args, denied);
     if (NOT_IN_SCRIPTS.has(name)) return NOT_ALLOWED;
     const command = this.#commands.find(args);
     if (command === undefined || name.startsWith(OWN_PREFIX)) return UNKNOWN;
     if (!fitsArity(command.arity, args.count)) return WRONG_ARITY;
     if (command.flags.includes('noscript') || LASTING.has(command.name)) return NOT_ALLOWED;
     const judged = { label: command.name.toLowerCase(), command, isForAll: false };
-    const denial = this.#permissions?.refusal(judged, args);
+    const denial = this.#permissions?.refusal(judged, args, denied);
     if (denial !== undefined) return denial;
     if (command.kind === 'write' && this.#isReadOnly) return READ_ONLY;
     return argumentRefusal(command, args);
   }
 
-  #refusalOfOwn({ arity, publishes }: OwnCommand, args: Arguments): string | undefined {
+  #refusalOfOwn(
+    { arity, publishes }: OwnCommand,
+    args: Arguments,
+    denied: (denial: Denial) => void,
+  ): string | undefined {
     if (!fitsArity(arity, args.count)) return WRONG_ARITY;
     const label = args.name.toLowerCase();
     const judged = { label, command: undefined, isForAll: false };
     return this.#permissions?.refusal(
       publishes === true ? { ...judged, channels: ONE_CHANNEL } : judged,
       args,
+      denied,
     );
   }
 

@@ -129,10 +129,12 @@ export class StoreCoordinator {
     const answer = this.#renderer.answer(part);
     machine.commit(machine.appliedSequence + 1);
     const [events, lines] = [machine.sideEffects.takeMessages(), machine.sideEffects.takeLines()];
+    const denials = machine.sideEffects.takeDenials();
     const keys = this.machine.ready();
     this.#tell(waiting === undefined ? answer : { ...answer, waiting });
     if (events.length > 0) this.#tell({ type: 'KeysChanged', group: NO_GROUP, events });
     if (lines.length > 0) this.#tell({ type: 'ScriptsLogged', lines });
+    if (denials.length > 0) this.#tell({ type: 'ScriptsDenied', denials });
     if (keys === 'lost') this.#tell({ type: 'WaitsLost' });
     else if (keys.length > 0) {
       this.#tell({ type: 'KeysReady', group: NO_GROUP, atUs: this.#nowUs, keys });

@@ -7,7 +7,7 @@ type LogReason = 'command' | 'key' | 'channel' | 'auth';
 
 interface Denied {
   readonly reason: LogReason;
-  readonly context: 'toplevel' | 'multi';
+  readonly context: 'toplevel' | 'multi' | 'lua';
   readonly object: string;
   readonly username: string;
   /** As CLIENT INFO shows it. */

@@ -7,7 +7,7 @@
  */
 import type { GroupId } from '../../../actors/accord/topology/group-id.ts';
 import type { Notification } from '../../../storage/keyspace/key-events.ts';
-import type { LogLine } from '../../../storage/keyspace/side-effects.ts';
+import type { LogLine, ScriptDenial } from '../../../storage/keyspace/side-effects.ts';
 import type { ReadyKey, Waiting } from '../../../storage/keyspace/waited-keys.ts';
 import type { Written } from '../../../storage/keyspace/written-keys.ts';
 
@@ -164,6 +164,12 @@ interface ScriptsLogged {
   readonly lines: readonly LogLine[];
 }
 
+/** For ACL LOG: what scripts of this node's clients were denied. */
+interface ScriptsDenied {
+  readonly type: 'ScriptsDenied';
+  readonly denials: readonly ScriptDenial[];
+}
+
 /** Keys that were written: told before any answer that may show it. */
 interface KeysWritten {
   readonly type: 'KeysWritten';
@@ -180,4 +186,5 @@ export type StoreNews =
   | WaitsLost
   | KeysChanged
   | ScriptsLogged
+  | ScriptsDenied
   | KeysWritten;
