@@ -9,6 +9,7 @@
  */
 import { randomInt } from 'node:crypto';
 import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { type Answers, Bystanders, worstMs } from '../cluster/bystanders.ts';
@@ -27,6 +28,8 @@ const COLD_BYTES = 1_000;
 const COLD_CHUNK = 500;
 const COLD_CACHE = '64mb';
 const COLD_MS = 10_000;
+/** Until the keys are flushed, and the log is cut. */
+const COLD_SETTLE_MS = 10_000;
 
 interface Measured {
   readonly runs: number;
@@ -94,7 +97,10 @@ async function mixed(
   return { runs: all.length, runMs, failures, answers: joined(all.map(({ answers }) => answers)) };
 }
 
-/** One client reads keys of chance, of which few are in the cache, one after the other. */
+/**
+ * One client reads keys of chance, of which few are in the cache, one after the other: as soon as
+ * they are loaded, and when the flushes behind that are over. Then one key, which is in the cache.
+ */
 async function measureCold(scale: number, directory: string): Promise<void> {
   const keys = Math.ceil(COLD_KEYS * scale);
   const cluster = await TestCluster.start({ directory, flags: [`--cache-bytes=${COLD_CACHE}`] });
@@ -107,29 +113,39 @@ async function measureCold(scale: number, directory: string): Promise<void> {
     }
     client.close();
     const bystanders = await Bystanders.start(cluster);
-    const reader = cluster.node(1).client();
-    await bystanders.take();
-    const tookMs: number[] = [];
-    const endMs = performance.now() + COLD_MS;
-    while (performance.now() < endMs) {
-      const beganMs = performance.now();
-      await reader.must('GET', `cold:${Math.floor(Math.random() * keys)}`);
-      tookMs.push(performance.now() - beganMs);
-    }
-    reader.close();
-    const answers = await bystanders.take();
+    const cold = (): number => Math.floor(Math.random() * keys);
+    const where = `${keys} keys of ${COLD_BYTES} bytes, cache of ${COLD_CACHE}`;
+    console.log(`${COLD}, just loaded: ${where}: ${await readsOf(cluster, bystanders, cold)}`);
+    await sleep(COLD_SETTLE_MS);
+    console.log(`${COLD}, later: ${await readsOf(cluster, bystanders, cold)}`);
+    console.log(`GET of one key: ${await readsOf(cluster, bystanders, () => 1)}`);
     await bystanders.stop();
-    tookMs.sort((a, b) => a - b);
-    const p99 = tookMs[Math.ceil(tookMs.length * 0.99) - 1] ?? 0;
-    const p50 = tookMs[Math.ceil(tookMs.length * 0.5) - 1] ?? 0;
-    console.log(
-      `${COLD}: ${keys} keys of ${COLD_BYTES} bytes, cache of ${COLD_CACHE}: ${tookMs.length} GETs, ` +
-        `p50 ${p50.toFixed(2)} ms, p99 ${p99.toFixed(2)} ms; PING of others meanwhile p99 ` +
-        `${worstMs(answers, 'PING', 0.99).toFixed(1)} ms`,
-    );
   } finally {
     await cluster.remove();
   }
+}
+
+async function readsOf(
+  cluster: TestCluster,
+  bystanders: Bystanders,
+  draw: () => number,
+): Promise<string> {
+  const reader = cluster.node(1).client();
+  await bystanders.take();
+  const tookMs: number[] = [];
+  const endMs = performance.now() + COLD_MS;
+  while (performance.now() < endMs) {
+    const beganMs = performance.now();
+    await reader.must('GET', `cold:${draw()}`);
+    tookMs.push(performance.now() - beganMs);
+  }
+  reader.close();
+  const answers = await bystanders.take();
+  tookMs.sort((a, b) => a - b);
+  const at = (share: number): string =>
+    (tookMs[Math.ceil(tookMs.length * share) - 1] ?? 0).toFixed(2);
+  const pingMs = worstMs(answers, 'PING', 0.99).toFixed(1);
+  return `${tookMs.length} GETs, p50 ${at(0.5)} ms, p99 ${at(0.99)} ms; PING of others p99 ${pingMs} ms`;
 }
 
 const HEAD = [
