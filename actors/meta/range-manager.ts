@@ -26,8 +26,8 @@ export interface ManagerView {
   readonly state: MetaState | undefined;
   /** executeAt of the Close of a group, where this node has executed it. */
   readonly endOf: (group: GroupId) => Timestamp | undefined;
-  /** This node has the data of a group of which it is a new member. */
-  readonly hasData: (group: GroupId) => boolean;
+  /** A node has the data of a group of which it is a new member. */
+  readonly hasData: (group: GroupId, node: number) => boolean;
   /** Of a clock that never goes back. */
   readonly nowMs: number;
   /** This node, and those to which it has links. */
@@ -88,10 +88,9 @@ export class RangeManager {
 
   /** Data that the topology does not know of yet. */
   #reports({ topology }: MetaState, { hasData }: ManagerView): readonly Act[] {
-    const { self: node } = this.#options;
-    const held = topology.ranges.filter(({ id, owed }) => owed.includes(node) && hasData(id));
-    return held.map(({ id: range }) => {
-      return { type: 'Propose', command: { type: 'HasData', range, node } };
+    return topology.ranges.flatMap(({ id: range, owed }): readonly Act[] => {
+      const held = owed.filter((node) => hasData(range, node));
+      return held.map((node) => ({ type: 'Propose', command: { type: 'HasData', range, node } }));
     });
   }
 

@@ -20,6 +20,8 @@ export class Joins<Store> {
   readonly #self: number;
   readonly #all: { readonly store: Store; readonly join: Join }[] = [];
   readonly #without = new GroupMap<Join>();
+  /** By group: nodes that have told that they have its data. */
+  readonly #held = new GroupMap<Set<number>>();
   /** Stores whose logs have been read: what this node is a member of is known then. */
   readonly #begun = new Set<Store>();
   #areAllBegun = false;
@@ -70,6 +72,23 @@ export class Joins<Store> {
   isDone(group: GroupId): boolean {
     const isJoined = this.#all.some(({ join }) => isSameGroup(join.group.id, group));
     return isJoined && !this.lacksData(group);
+  }
+
+  /** A peer has the data of a group that it has joined. */
+  held(peer: number, group: GroupId): void {
+    const others = this.#held.get(group) ?? new Set<number>();
+    this.#held.set(group, others.add(peer));
+  }
+
+  /** The same of any node, as far as this one knows. */
+  hasData(group: GroupId, node: number): boolean {
+    return node === this.#self ? this.isDone(group) : this.#held.get(group)?.has(node) === true;
+  }
+
+  /** Groups whose data are here, which the topology does not know. */
+  unreported({ ranges }: Topology): readonly GroupId[] {
+    const owed = ranges.filter((range) => range.owed.includes(this.#self));
+    return owed.map(({ id }) => id).filter((id) => this.isDone(id));
   }
 
   readonly lacking = (): readonly Join[] => [...this.#without.values()];

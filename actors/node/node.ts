@@ -455,7 +455,7 @@ export class Node {
           form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,
           endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,
-          hasData: (group) => this.#joins.isDone(group),
+          hasData: (group, node) => this.#joins.hasData(group, node),
           presentUs: () => this.presentUs,
           propose: (token, command) =>
             store.toCoordinator.send({ type: 'ProposeTopology', token, command }),
@@ -614,6 +614,13 @@ export class Node {
     });
   }
 
+  /** A member of the meta group says so itself. */
+  #unreported(): readonly GroupId[] {
+    const { state } = this.topology;
+    if (state === undefined || this.#toTopology !== undefined) return [];
+    return this.#joins.unreported(state.topology);
+  }
+
   #startSnapshots(): void {
     const { limits } = this.#parts;
     const snapshots = this.system.root.child<SnapshotActorMessage>(
@@ -637,6 +644,12 @@ export class Node {
             this.#joins.done(group);
             this.#toTopology?.send({ type: 'Changed' });
           },
+          held: (peer, group) => {
+            this.#joins.held(peer, group);
+            this.#toTopology?.send({ type: 'Changed' });
+          },
+          unreported: () => this.#unreported(),
+          reportTo: () => this.topology.state?.topology.meta.members ?? [],
           isNeedless: (group) => this.#isNeedless(group),
         }),
       ),

@@ -38,7 +38,7 @@ interface TopologyActorOptions {
   readonly connected: () => ReadonlySet<number>;
   readonly state: () => MetaState | undefined;
   readonly endOf: (group: GroupId) => Timestamp | undefined;
-  readonly hasData: (group: GroupId) => boolean;
+  readonly hasData: (group: GroupId, node: number) => boolean;
   readonly presentUs: () => number;
   /** To the coordinator of the meta group, which answers with `Proposed`. */
   readonly propose: (token: number, command: string) => void;

@@ -62,6 +62,12 @@ interface SnapshotOptions {
   readonly toPeer: (peer: number, message: SnapshotMessage) => void;
   /** The data of the group are here. */
   readonly fetched: (group: GroupId) => void;
+  /** A peer has the data of a group that it has joined. */
+  readonly held: (peer: number, group: GroupId) => void;
+  /** Groups whose data are here, which the topology does not know, */
+  readonly unreported: () => readonly GroupId[];
+  /** and the nodes that have it say so. */
+  readonly reportTo: () => readonly number[];
   /** All members of what follows the group have its data. */
   readonly isNeedless: (group: GroupId) => boolean;
 }
@@ -90,6 +96,8 @@ const TICK_MS = 20;
 const ANSWER_MS = 1_000;
 /** A commit may wait for a slow disk. */
 const ENGINE_MS = 10_000;
+/** Pause between two reports, which may be lost. */
+const REPORT_MS = 500;
 const TRIES_MAX = 3;
 /** Requests of peers that wait for their turn; more are dropped, and come again. */
 const ASKED_MAX = 64;
@@ -111,6 +119,8 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
   #asked: Asked[] = [];
   /** The one whose chunk the executor reads. */
   #reading: (Asked & { readonly token: number; readonly untilMs: number }) | undefined;
+  /** The next report is due then. */
+  #reportMs = 0;
   /** From then on more may be sent. */
   #freeMs = 0;
 
@@ -138,6 +148,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
       case 'Tick':
         this.#answerNext();
         for (const fetching of this.#fetching.values()) this.#advance(fetching);
+        this.#report();
         return this.#dropEnded();
     }
   }
@@ -214,6 +225,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
 
   #receive(peer: number, message: SnapshotMessage): void {
     if (message.type === 'SnapshotAsk') return this.#asks(peer, message);
+    if (message.type === 'SnapshotHeld') return this.#options.held(peer, message.group);
     const fetching = [...this.#fetching.values()].find(({ token, waitsFor, donor }) => {
       return waitsFor === 'chunk' && token === message.token && donor === peer;
     });
@@ -253,6 +265,15 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     }
     fetching.isFirst = false;
     this.#ask(fetching);
+  }
+
+  #report(): void {
+    const { unreported, reportTo, toPeer } = this.#options;
+    if (this.#nowMs() < this.#reportMs) return;
+    this.#reportMs = this.#nowMs() + REPORT_MS;
+    for (const group of unreported()) {
+      for (const peer of reportTo()) toPeer(peer, { type: 'SnapshotHeld', group, token: 0 });
+    }
   }
 
   // ---- handing out ------------------------------------------------------------------------

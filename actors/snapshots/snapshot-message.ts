@@ -33,7 +33,14 @@ interface SnapshotMissing {
   readonly token: number;
 }
 
-export type SnapshotMessage = SnapshotAsk | SnapshotChunk | SnapshotMissing;
+/** To members of the meta group: the sender has the data of a group that it has joined. */
+interface SnapshotHeld {
+  readonly type: 'SnapshotHeld';
+  readonly group: GroupId;
+  readonly token: number;
+}
+
+export type SnapshotMessage = SnapshotAsk | SnapshotChunk | SnapshotMissing | SnapshotHeld;
 
 /** Rows that describe a group: one, and the counts of its slots in each database. */
 const DESCRIPTION_ROWS_MAX = 1 + 16 * 256;
@@ -46,6 +53,7 @@ const SOUND: Readonly<Record<SnapshotMessage['type'], (fields: Fields) => boolea
     body instanceof Uint8Array &&
     (next === null ? isDescription(description) : isCursor(next) && description === null),
   SnapshotMissing: () => true,
+  SnapshotHeld: () => true,
 };
 
 /** `undefined`: the peer has sent something that is no such message. */

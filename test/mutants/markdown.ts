@@ -48,6 +48,7 @@ export function harnessName(config: Harness): string {
   if (config.type === 'node') {
     return [`whole nodes, N=${config.nodes}`, ...settings(config.profile ?? {})].join(', ');
   }
+  if (config.type === 'moves') return 'moves, N=5';
   if (config.type === 'waiting') return 'clients that wait, N=3';
   if (config.type === 'tracking') return 'clients that keep what they read, N=3';
   if (config.type === 'groups') {

@@ -10,6 +10,7 @@ import type { Profile } from '../simulation/profile.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { FORWARDING_MUTANTS } from './forwarding-mutants.ts';
 import { LEASE_MUTANTS } from './lease-mutants.ts';
+import { MOVE_MUTANTS } from './move-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 import { SPANNING_MUTANTS } from './spanning-mutants.ts';
 import { SPLIT_MUTANTS } from './split-mutants.ts';
@@ -34,6 +35,8 @@ export type Harness =
       readonly timeMs: number;
       readonly profile?: Partial<Profile>;
     }
+  /** Groups of three members each on five nodes, which change their members all the time. */
+  | { readonly type: 'moves'; readonly timeMs: number }
   /** Clients that wait at the gateways of three nodes. */
   | { readonly type: 'waiting' }
   /** Clients of three nodes that keep what they read. */
@@ -913,4 +916,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...FORWARDING_MUTANTS,
   ...SPANNING_MUTANTS,
   ...SPLIT_MUTANTS,
+  ...MOVE_MUTANTS,
 ];

@@ -58,6 +58,11 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
       const { timeMs, profile = {} } = config;
       return (seed) => simulateSpread({ seed, timeMs, profile }).violations[0];
     }
+    case 'moves': {
+      const { simulateMoving } = await import('../simulation/moving.ts');
+      const { timeMs } = config;
+      return (seed) => simulateMoving({ seed, timeMs }).violations[0];
+    }
     case 'splits': {
       const { simulateSplitting } = await import('../simulation/splitting.ts');
       const { nodes, timeMs, profile = {} } = config;

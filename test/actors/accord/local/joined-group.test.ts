@@ -1,0 +1,108 @@
+/** A group of which a node became a member later: it votes at once, and executes with its data. */
+import { expect, test } from 'vitest';
+import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
+import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
+import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
+import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
+import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
+import { firstGroup } from '../first-group.ts';
+import { at, preAccept } from '../fixture.ts';
+
+const PARENT = { range: 1, generation: 1 };
+const GROUP = { ...firstGroup([1, 2, 4], [1, 2, 4]), id: { range: 1, generation: 2 } };
+
+/** Records of the log, as they are read again. */
+type Stored = Parameters<CommandStore['restore']>[0][number]['records'][number];
+
+class Node {
+  readonly log: Stored[] = [];
+  store = this.#begun();
+
+  #begun(): CommandStore {
+    const clock = new HybridClock({ node: 4, store: 0, nowUs: () => 1_000, reserveUs: 1_000_000 });
+    const store = new CommandStore({
+      ...{ self: 4, groups: [], clock, random: () => 0.5, startedMs: 0, nowMs: 1 },
+      connected: new Set([1, 2]),
+      limits: { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 },
+    });
+    if (this.log.length > 0) store.restore([{ group: GROUP.id, records: this.log }], 1);
+    store.restored(0, 1);
+    store.executorReady(1, [], 1);
+    store.closeTurn(1);
+    store.clockLimit(clock.limitUs);
+    return store;
+  }
+
+  /** Ends a turn; what it leads to. */
+  turn(): readonly StoreEffect[] {
+    this.store.closeTurn(1);
+    const effects = this.store.takeEffects();
+    for (const effect of effects) {
+      if (effect.type !== 'Append') continue;
+      for (const { type, parts } of effect.records) {
+        this.log.push({ lsn: this.log.length + 1, type, payload: Buffer.concat(parts) });
+      }
+      this.store.durable(effect.token, this.log.length);
+    }
+    return [...effects, ...this.store.takeEffects()];
+  }
+
+  join(): readonly StoreEffect[] {
+    this.store.join({ group: GROUP, parent: PARENT, floor: at(100) }, 1);
+    return this.turn();
+  }
+
+  take(message: ReplicaMessage): readonly StoreEffect[] {
+    this.store.handle(GROUP.id, 1, message, 1);
+    return this.turn();
+  }
+
+  restart(): readonly StoreEffect[] {
+    this.store = this.#begun();
+    return this.turn();
+  }
+}
+
+function executed(effects: readonly StoreEffect[]): number[] {
+  return effects.flatMap((effect) =>
+    effect.type === 'Execute' ? [effect.execution.executeAt.hlc] : [],
+  );
+}
+
+function stable(hlc: number): ReplicaMessage {
+  const { type: _, deps: __, ...definition } = preAccept(at(hlc));
+  return { ...definition, type: 'Stable', executeAt: at(hlc), deps: encodeDeps([]) };
+}
+
+function votes(effects: readonly StoreEffect[]): unknown[] {
+  return effects.flatMap((effect) => (effect.type === 'Send' ? [effect.message] : []));
+}
+
+test('votes above its floor, and after a restart as before', () => {
+  const node = new Node();
+  expect(votes(node.take(preAccept(at(800))))).toEqual([]);
+  node.join();
+  expect(votes(node.take(preAccept(at(50))))).toMatchObject([{ type: 'Nack' }]);
+  expect(votes(node.take(preAccept(at(800))))).toMatchObject([{ vote: { hlc: 800 } }]);
+  expect(node.restart()).toContainEqual({
+    ...{ type: 'Joined', parent: PARENT, floor: at(100) },
+    group: GROUP,
+  });
+  // A transaction that it has voted for is ahead of earlier ones that come later.
+  const [late] = votes(node.take(preAccept(at(700))));
+  expect(late).not.toMatchObject({ vote: { hlc: 700 } });
+  // Joining again changes nothing.
+  node.join();
+  expect(votes(node.take(preAccept(at(800))))).toMatchObject([{ vote: { hlc: 800 } }]);
+});
+
+test('executes when it has its data, in order, and after a restart too', () => {
+  const node = new Node();
+  node.join();
+  expect(executed(node.take(stable(300)))).toEqual([]);
+  expect(executed(node.restart())).toEqual([]);
+  expect(executed(node.take(stable(400)))).toEqual([]);
+  node.store.executorFlushed([{ group: GROUP.id, sequence: 0 }]);
+  expect(executed(node.turn())).toEqual([300, 400]);
+  expect(executed(node.take(stable(500)))).toEqual([500]);
+});
