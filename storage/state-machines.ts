@@ -88,6 +88,13 @@ export interface InstalledChunk {
   readonly description?: readonly GroupDescription[] | undefined;
 }
 
+/** A group that ends with its transaction `sequence`, and what follows it. */
+export interface Division {
+  readonly group: GroupId;
+  readonly sequence: number;
+  readonly successors: readonly GroupSlots[];
+}
+
 interface Held {
   readonly group: MachineGroup;
   readonly machine: StateMachine;
@@ -313,43 +320,46 @@ export class StateMachines {
   }
 
   /**
-   * The group ends with its transaction `sequence`, and its successors hold its keys: in one step
-   * of the engine, in which no row moves. Without a successor here the keys stay as they are, until
-   * `dropEnded`. `done` is called in a later turn; after an error nothing
-   * has changed. Nothing may be applied to the group meanwhile.
+   * The groups end, and their successors hold their keys: in one step of the engine, in which no
+   * row moves. Without a successor here the keys stay as they are, until `dropEnded`. `done` is
+   * called in a later turn; after an error nothing has changed. Nothing may be applied to the
+   * groups meanwhile.
    */
-  divide(
-    group: GroupId,
-    sequence: number,
-    successors: readonly GroupSlots[],
-    done: (error: EngineError | undefined) => void,
-  ): void {
-    const at = this.#held.findIndex(({ group: { id } }) => isSameGroup(id, group));
-    const parent = this.#held[at];
-    if (parent === undefined) throw new Error('a group ends that is not here');
+  divide(divisions: readonly Division[], done: (error: EngineError | undefined) => void): void {
     this.#flushing = true;
-    this.#engine.commit(this.#divided(parent, sequence, successors), (error) => {
-      this.#flushing = false;
-      if (error === undefined) {
-        const { hits, misses, expiredKeys } = parent.machine;
-        this.#ended.hits += hits;
-        this.#ended.misses += misses;
-        this.#ended.expiredKeys += expiredKeys;
-        this.#held.splice(at, 1);
-        this.#ofGroup.delete(group);
-        const share = parent.cacheBytesMax / Math.max(1, successors.length);
-        this.#open(successors, Math.floor(share));
-      }
-      done(error);
-    });
+    this.#engine.commit(
+      divisions.flatMap((each) => this.#divided(each)),
+      (error) => {
+        this.#flushing = false;
+        if (error === undefined) for (const each of divisions) this.#follow(each);
+        done(error);
+      },
+    );
+  }
+
+  #heldOf(group: GroupId): Held {
+    const held = this.#held.find(({ group: { id } }) => isSameGroup(id, group));
+    if (held === undefined) throw new Error('a group ends that is not here');
+    return held;
+  }
+
+  /** The successors are open in its place. */
+  #follow({ group, successors }: Division): void {
+    const parent = this.#heldOf(group);
+    const { hits, misses, expiredKeys } = parent.machine;
+    this.#ended.hits += hits;
+    this.#ended.misses += misses;
+    this.#ended.expiredKeys += expiredKeys;
+    this.#held.splice(this.#held.indexOf(parent), 1);
+    this.#ofGroup.delete(group);
+    const share = parent.cacheBytesMax / Math.max(1, successors.length);
+    this.#open(successors, Math.floor(share));
   }
 
   /** The end of the group, and the beginning of its successors. */
-  #divided(
-    { group }: Held,
-    appliedSequence: number,
-    successors: readonly GroupSlots[],
-  ): readonly FlushBatch[] {
+  #divided({ group: id, sequence, successors }: Division): readonly FlushBatch[] {
+    const appliedSequence = sequence;
+    const { group } = this.#heldOf(id);
     const meta = this.#engine.metaOf(group.id) ?? emptyMeta(group);
     const counts = this.#engine.countsOf(group.id);
     const begun = successors.map(({ id, fromSlot, toSlot }) => ({

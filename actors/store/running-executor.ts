@@ -18,7 +18,7 @@ import { firstSlotOf } from '../../storage/keyspace/slots.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { WaitId } from '../../storage/keyspace/waited-keys.ts';
 import type { StateMachine } from '../../storage/state-machine.ts';
-import { StateMachines, type StoreReport } from '../../storage/state-machines.ts';
+import { type Division, StateMachines, type StoreReport } from '../../storage/state-machines.ts';
 import { isUnitHead } from '../../storage/transaction-body.ts';
 import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type {
@@ -42,7 +42,7 @@ import {
 import { isClose, keyOf } from '../accord/primitives/timestamp.ts';
 import { decodeSuccessors } from '../accord/topology/close-body.ts';
 import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, groupKey, isSameGroup } from '../accord/topology/group-id.ts';
 import { TOPOLOGY_RULES } from '../meta/meta-rows.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
@@ -135,9 +135,7 @@ type ReadAt = Extract<ExecutorMessage, { readonly type: 'ReadAt' }>;
 type FlushDone = Extract<ExecutorMessage, { readonly type: 'FlushDone' }>;
 
 /** The end of a group, on its way to the engine. */
-interface Division {
-  readonly group: GroupId;
-  readonly successors: readonly GroupSlots[];
+interface PinnedDivision extends Division {
   /** A member of what follows needs the data as they are at the end. */
   readonly isPinned: boolean;
 }
@@ -203,7 +201,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   readonly #expectedReads = new Map<number, readonly Part[]>();
   readonly #spanningWaits = new SpanningWaits();
   /** Executions and reads in the replica's order that wait for a flush. */
-  readonly #handed: (Execute | ReadAt | Reading)[] = [];
+  #handed: (Execute | ReadAt | Reading)[] = [];
+  /** Of those, the ends of groups. */
+  #ends = 0;
   /** The transaction that waits: for a flush between two of its units, or for the next slice. */
   #halfDone: Application | undefined;
   /** Slots of the executions that wait in `#handed`; unknown until a read asks. */
@@ -214,7 +214,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Executions and reads of this generation that are done or begun: the replica's credit. */
   #taken = 0;
   #takenTold = 0;
-  #dividing: Division | undefined;
+  #dividing: readonly PinnedDivision[] | undefined;
   readonly #data: GroupData;
   /** Node ids; unknown of groups that have begun in an earlier life. */
   readonly #membersOf: GroupMap<readonly number[]>;
@@ -381,9 +381,13 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       const next = this.#handed[0];
       if (next === undefined) return;
       if (next.type === 'Execute' && !this.#hasRoom()) return;
-      if (next.type === 'Execute' && isClose(next.execution.id) && !this.#close(next)) return;
+      if (isEnd(next) && !this.#close(next)) {
+        if (this.#passEnds()) continue;
+        return;
+      }
       if (!this.#hasTime()) return;
       this.#handed.shift();
+      if (isEnd(next)) this.#ends -= 1;
       this.#waitingSlots = undefined;
       this.#taken += 1;
       this.#take(next);
@@ -407,22 +411,36 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   /**
    * The successors of a group begin with all that it has changed in the engine. `false`: that takes
-   * a while, and nothing is applied meanwhile.
+   * a while, and nothing is applied to it meanwhile. Groups that are as far as this one end in the
+   * same step.
    */
-  #close({ group, execution }: Execute): boolean {
+  #close({ group }: Execute): boolean {
     const machines = this.#machines;
     if (!this.#members.has(group)) return true;
     if (!machines.mayDivide(group) || this.#context.clock.monotonicMs() < this.#notBeforeMs) {
       return false;
     }
-    const { self } = this.#options;
-    const all = decodeSuccessors(execution.body);
-    const successors = all.filter(({ members }) => members.includes(self));
-    this.#dividing = { group, successors, isPinned: this.#bringsMembers(group, all) };
-    machines.divide(group, execution.sequence, successors, (error) =>
-      this.#tellFlushed(error, true),
-    );
+    const divisions = this.#divisible();
+    this.#dividing = divisions;
+    machines.divide(divisions, (error) => this.#tellFlushed(error, true));
     return false;
+  }
+
+  /** Groups that are at their ends, and that the engine holds whole. */
+  #divisible(): readonly PinnedDivision[] {
+    const busy = new Set<string>();
+    return this.#handed.flatMap((next) => {
+      const { group } = next;
+      const key = groupKey(group);
+      const isFirst = !busy.has(key);
+      busy.add(key);
+      if (!isFirst || !isEnd(next) || !this.#members.has(group)) return [];
+      if (!this.#machines.mayDivide(group)) return [];
+      const { body, sequence } = next.execution;
+      const all = decodeSuccessors(body);
+      const successors = all.filter(({ members }) => members.includes(this.#options.self));
+      return [{ group, sequence, successors, isPinned: this.#bringsMembers(group, all) }];
+    });
   }
 
   /** One group follows, and may have members that the one before did not have. */
@@ -433,16 +451,33 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     return only?.members.some((node) => before?.includes(node) !== true) ?? false;
   }
 
-  /** Work that is under way in the group cannot go on: its clients try again. */
-  #divided({ group, successors, isPinned }: Division): void {
-    this.#members.delete(group);
-    const [only] = successors;
-    if (isPinned && only !== undefined) this.#machines.pin(group, only);
+  /** Only its own group waits for an end. `false`: nothing that is handed over can go first. */
+  #passEnds(): boolean {
+    const ending = new Set<string>();
+    const free: (Execute | ReadAt | Reading)[] = [];
+    const waiting = this.#handed.filter((next) => {
+      const key = groupKey(next.group);
+      if (isEnd(next)) ending.add(key);
+      const isFree = !ending.has(key) && this.#members.has(next.group);
+      if (isFree) free.push(next);
+      return !isFree;
+    });
+    this.#handed = [...free, ...waiting];
+    return free.length > 0;
+  }
+
+  /** Work that is under way in the groups cannot go on: its clients try again. */
+  #divided(divisions: readonly PinnedDivision[]): void {
+    for (const { group, successors, isPinned } of divisions) {
+      this.#members.delete(group);
+      const [only] = successors;
+      if (isPinned && only !== undefined) this.#machines.pin(group, only);
+    }
     for (const part of this.#listings.abandon()) this.#fail(part, REFUSED.listing);
     this.#bigKeys.abandon();
     this.#spanningWaits.clear();
     this.#options.clients.send({ type: 'WaitsLost' });
-    this.#hold(successors);
+    for (const { successors } of divisions) this.#hold(successors);
     this.#replica.send({ type: 'Flushed', flushed: this.#machines.ended });
     this.#options.watch?.(this.#machines);
   }
@@ -827,10 +862,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure, divides });
   }
 
-  /** The end of a group is next, and waits until the engine holds the group. */
+  /** The end of a group waits until the engine holds the group. */
   #awaitsClose(): boolean {
-    const next = this.#isHalfWay() ? undefined : this.#handed[0];
-    return next?.type === 'Execute' && isClose(next.execution.id);
+    return this.#ends > 0;
   }
 
   /** Nothing is lost: what was to be written is kept in memory, and in the log. */
@@ -944,6 +978,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #hand(message: Execute | Read | ReadAt): void {
     if (message.type !== 'Read') {
       this.#handed.push(message);
+      if (isEnd(message)) this.#ends += 1;
       this.#waitingSlots = undefined;
       return this.#apply();
     }
@@ -1002,4 +1037,8 @@ function footprintOf(parts: readonly SpanningPart[]): Footprint {
     for (const slot of participants) slots.push(slot);
   }
   return participantsOf(slots) as Uint16Array;
+}
+
+function isEnd(next: Execute | ReadAt | Reading): next is Execute {
+  return next.type === 'Execute' && isClose(next.execution.id);
 }

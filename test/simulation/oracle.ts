@@ -162,7 +162,7 @@ function closeOne(run: OracleRun, { id, body }: Execution): void {
   machines.flush(() => undefined);
   const sequence = machine.appliedSequence + 1;
   const successors = decodeSuccessors(body);
-  machines.divide(descriptor.id, sequence, successors, () => undefined);
+  machines.divide([{ group: descriptor.id, sequence, successors }], () => undefined);
   parent.machine = undefined;
   for (const successor of successors) {
     const group = run.groups.find((each) => isSameGroup(each.descriptor.id, successor.id));

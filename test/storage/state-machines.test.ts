@@ -242,7 +242,8 @@ describe('groups on one engine', () => {
     (store.engine as MemoryEngine).failNextCommit();
     const outcomes: boolean[] = [];
     const divide = (): void => {
-      store.all.divide(parent.id, 81, halves, (error) => outcomes.push(error === undefined));
+      const division = { group: parent.id, sequence: 81, successors: halves };
+      store.all.divide([division], (error) => outcomes.push(error === undefined));
       store.turns.run();
     };
     divide();

@@ -55,7 +55,8 @@ class Node {
 
   end(successors: readonly GroupSlots[]): void {
     this.flush();
-    this.all.divide(PARENT.id, this.#sequence, successors, () => undefined);
+    const division = { group: PARENT.id, sequence: this.#sequence, successors };
+    this.all.divide([division], () => undefined);
     this.turns.run();
   }
 
