@@ -66,6 +66,7 @@ import { type NamedKey, namedKeys } from './spanning/named-keys.ts';
 import { SpanningKeyspaces } from './spanning/spanning-keyspaces.ts';
 import { allSteps, STEP_ELEMENTS_MAX, type Steps } from './steps.ts';
 import type { TopologyRules } from './topology-rules.ts';
+import { valueTypeNamed } from './types/value-types.ts';
 
 export interface StateMachineOptions {
   readonly engine: Engine;
@@ -566,6 +567,28 @@ export class StateMachine {
     const database = this.#databases.selected(nothing.database);
     const type = waitedType(nothing.type.name, nothing.group);
     return { database, keys, type, again };
+  }
+
+  /**
+   * The same before an attempt, wherever the group is in its order: of the command's keys, those of
+   * this group. Undefined: it is none that waits.
+   */
+  noteKeys(args: Arguments, wait: WaitId): Waiting | undefined {
+    const { waits } = commandFor(args) ?? {};
+    const type = waits && valueTypeNamed(waits.type);
+    if (waits === undefined || type === undefined) return undefined;
+    const { database } = args;
+    const { fromSlot, toSlot } = this.#group;
+    const isHere = (i: number): boolean =>
+      args.slot(i) >= firstSlotOf(fromSlot) && args.slot(i) < firstSlotOf(toSlot);
+    const groupAt = waits.groupAt?.(args);
+    const group = groupAt === undefined ? undefined : args.text(groupAt);
+    const at = waits.keysOf(args);
+    const keys = at.map((i) => args.text(i));
+    const own = at.filter(isHere).map((i) => args.text(i));
+    const its = { keys: own, allKeys: keys, type, group, again: undefined };
+    this.#databases.of(database).noteKeys(wait, its);
+    return { database, keys, type: waitedType(type.name, group), again: undefined };
   }
 
   /** Another client waits for the same keys in the place of this one. */

@@ -260,7 +260,7 @@ export class Node {
    * its groups; `false`: too much waits.
    */
   submit(part: Part): boolean {
-    const store = this.#storeFor(part);
+    const store = this.#isToBeNoted(part) ? undefined : this.#storeFor(part);
     if (store !== undefined) return store.submit(part);
     return this.#forwarding?.tell({ type: 'Part', part }) ?? false;
   }
@@ -270,6 +270,15 @@ export class Node {
     if (isTaken(part.unit)) return false;
     return this.#forwarding?.tell({ type: 'Part', part }) ?? false;
   }
+
+  /** Its client waits for keys of groups that are not here, too. */
+  #isToBeNoted({ waits, groups }: Part): boolean {
+    const isElsewhere = this.#isElsewhere;
+    return waits && groups.length > 1 && this.#forwarding !== undefined && groups.some(isElsewhere);
+  }
+
+  readonly #isElsewhere = (id: GroupId): boolean =>
+    this.#groupOf(id)?.bit(this.#parts.nodeId) === 0;
 
   #storeFor({ groups }: Part): Store | undefined {
     for (const group of groups) {
@@ -847,6 +856,7 @@ export class Node {
           limits: limits.forwarding ?? FORWARDING_LIMITS,
           timeoutMs: limits.commandTimeoutMs,
           elsewhere: () => this.#open.filter(isElsewhere).map(({ id }) => id),
+          isElsewhere: this.#isElsewhere,
           membersOf: (group) => this.#groupOf(group)?.members ?? [],
           areIn: (groups, slots) => this.#areIn(groups, slots),
           roundTripMs: (peer) => this.offsets.roundTripMs(peer),

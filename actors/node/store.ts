@@ -290,7 +290,8 @@ export class Store {
 
   /** `false`: too much waits already. */
   submit(part: Part): boolean {
-    return this.#coordinator.tell({ type: 'Part', part });
+    if (part.onlyNotes === true) this.#toExecutor.send({ type: 'NoteKeys', part });
+    return part.onlyNotes === true || this.#coordinator.tell({ type: 'Part', part });
   }
 
   /** Of replies that did not fit the window of their part. */

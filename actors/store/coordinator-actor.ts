@@ -500,13 +500,14 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
   }
 
   /**
-   * A command that cannot run over the groups of a part. KEYS, and commands that wait, need all of
-   * them in this store: nobody else lists for this node's clients, or tells of keys in the others.
+   * A command that cannot run over the groups of a part. KEYS needs all of them in this store:
+   * nobody else lists for this node's clients. Of one that waits, the others must have noted it.
    */
   #refusedCommand(part: Part): string | undefined {
     const isElsewhere = part.groups.some((group) => this.#groups.get(group) === undefined);
     if (isElsewhere && isListing(part)) return 'KEYS';
-    return isElsewhere && part.waits ? 'a command that waits' : unspannable(part);
+    const isUnknown = isElsewhere && part.waits && part.isNoted !== true;
+    return isUnknown ? 'a command that waits' : unspannable(part);
   }
 
   /** Of the first group of the part that is in this store. */

@@ -103,6 +103,8 @@ export type ExecutorMessage =
     }
   /** From the gateway, of replies that did not fit the window of their part. */
   | ReplyFlow
+  /** Of a part that runs nothing. */
+  | { readonly type: 'NoteKeys'; readonly part: Part }
   | WalReply
   /** The cluster's table has changed. */
   | TableNews

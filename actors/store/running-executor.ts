@@ -184,6 +184,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   /** Clients of this node keep what they read. */
   #tracksWrites = true;
   readonly #args = new Arguments();
+  readonly #noteArgs = new Arguments();
   /** Those of the part that is applied, perhaps over several turns. */
   readonly #writer = new ReplyWriter(2);
   readonly #renderer = new PartRenderer(this.#writer);
@@ -779,7 +780,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#reply(renderer, part);
   }
 
-  #fail({ unit, part }: Part, line: string): void {
+  #fail({ unit, part }: Pick<Part, 'unit' | 'part'>, line: string): void {
     this.#answer({ type: 'PartFailed', unit, part, line });
   }
 
@@ -913,6 +914,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'StopWaiting':
       case 'PassWait':
         return this.#receiveFlow(message);
+      case 'NoteKeys':
+        return this.#noteKeys(message.part);
       case 'Durable':
         return this.#logged(message.token);
       case 'FlushDone':
@@ -968,6 +971,19 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     for (const { machine } of this.#members.values()) {
       machine.passWait(waitIdOf(from), waitIdOf(to));
     }
+  }
+
+  /** Before an attempt that another node begins: nothing is missed that it does not see. */
+  #noteKeys({ bytes, unit, part }: Part): void {
+    const args = this.#noteArgs;
+    args.next(bytes, 0);
+    let waiting: PartReplies['waiting'];
+    for (const { machine } of this.#members.values()) {
+      waiting = machine.noteKeys(args, waitIdOf(unit)) ?? waiting;
+    }
+    const none = { from: 0, replies: NO_BYTES, ends: [], errors: [], answered: 0, last: true };
+    if (waiting === undefined) return this.#fail({ unit, part }, REFUSED.moved);
+    this.#answer({ type: 'PartReplies', unit, part, ...none, waiting });
   }
 
   #findMore(): void {

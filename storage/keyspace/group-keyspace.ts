@@ -51,6 +51,7 @@ import { type SlotBlock, SlotCounts } from './slot-counts.ts';
 import { SlotIndex } from './slot-index.ts';
 import { firstSlotOf, positionOf, redisSlotOf, slotOfText } from './slots.ts';
 import type { TableHash } from './table-hash.ts';
+import { type Nothing, WaitedKeys, type WaitId } from './waited-keys.ts';
 
 interface KeyspaceOptions {
   readonly engine: Engine;
@@ -212,6 +213,16 @@ export class GroupKeyspace implements Keyspace {
       group,
       again: again === undefined ? undefined : requestOf(again),
     };
+  }
+
+  /** A client waits for these keys from now on. */
+  noteKeys(wait: WaitId, its: Omit<Nothing, 'database' | 'entries'>): void {
+    const entries = its.keys.map((key) => {
+      const hash = this.#hash.ofText(key);
+      return (this.#cache.get(key, hash) ?? this.#load(key, hash))?.entry;
+    });
+    this.#context.waited ??= new WaitedKeys();
+    this.#context.waited.add(wait, { ...its, database: this.database, entries });
   }
 
   random(): SeededRandom {

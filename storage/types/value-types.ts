@@ -21,3 +21,7 @@ const byCode = new Map(TYPES.map((type) => [type.code, type]));
 export function valueTypeOf(code: number): ValueType | undefined {
   return byCode.get(code);
 }
+
+export function valueTypeNamed(name: string): ValueType | undefined {
+  return TYPES.find((type) => type.name === name);
+}

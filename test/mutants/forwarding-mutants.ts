@@ -27,6 +27,16 @@ const CRASHED_ACTORS: Harness = {
 
 export const FORWARDING_MUTANTS: readonly Mutant[] = [
   {
+    name: 'keys_elsewhere_not_noted',
+    accordItem: 'waiting: each group of a command notes its keys, also of other nodes',
+    file: 'storage/keyspace/group-keyspace.ts',
+    find: '    this.#context.waited.add(wait, { ...its, database: this.database, entries });\n',
+    replace: '    void entries;\n',
+    why: 'a member says that it has noted the keys of a client of another node, and has not',
+    budgetSeeds: 12,
+    config: { type: 'waiting' },
+  },
+  {
     name: 'forwarded_write_sent_twice',
     accordItem: 'ranges: a write is handed over once',
     file: `${FOLDER}sent-parts.ts`,

@@ -49,7 +49,7 @@ export function harnessName(config: Harness): string {
     return [`whole nodes, N=${config.nodes}`, ...settings(config.profile ?? {})].join(', ');
   }
   if (config.type === 'moves') return 'moves, N=5';
-  if (config.type === 'waiting') return 'clients that wait, N=3';
+  if (config.type === 'waiting') return 'clients that wait, N=3 or 5';
   if (config.type === 'tracking') return 'clients that keep what they read, N=3';
   if (config.type === 'groups') {
     return ['three groups, N=5', ...settings(config.profile ?? {})].join(', ');

@@ -41,8 +41,8 @@ async function harnessOf(config: Harness): Promise<RunSeed> {
       return () => firstFailureOf(config.file);
     }
     case 'waiting': {
-      const { runWaiting } = await import('../simulation/waiting.ts');
-      return (seed) => runWaiting(seed, seed % 2 === 1 ? 1 : 2).violations[0];
+      const { runWaiting, waitingMode } = await import('../simulation/waiting.ts');
+      return (seed) => runWaiting(seed, waitingMode(seed)).violations[0];
     }
     case 'tracking': {
       const { runTracking } = await import('../simulation/tracking.ts');

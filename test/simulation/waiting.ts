@@ -1,7 +1,7 @@
 /**
  * Clients that wait for keys (BLPOP), and for entries of a stream as consumers of a group
  * (XREADGROUP), on the real gateways of simulated nodes, while nodes and actors crash and links
- * break; also for keys of two ranges. Checks that no element is taken twice, and that no client
+ * break; also for keys of two ranges, and of ranges of which each node is a member of some. Checks that no element is taken twice, and that no client
  * sleeps while its key has some.
  */
 import type { GroupDescriptor } from '../../actors/accord/topology/group.ts';
@@ -9,8 +9,8 @@ import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { FakeSocket, request } from '../transport/resp/harness.ts';
 import { Scenario } from './scenario.ts';
+import { SPREAD_GROUPS } from './spread-groups.ts';
 
-const NODES = 3;
 /** Each list, and each stream, is of another range where there are two. */
 const KEYS = ['q', 'r'] as const;
 const STREAMS = ['s', 't'] as const;
@@ -40,16 +40,17 @@ interface Outcome {
   readonly faults: number;
 }
 
-function rangesOf(members: readonly number[]): readonly GroupDescriptor[] {
-  return [1, 2].map((range) => ({
-    id: { range, generation: range },
-    fromSlot: range === 1 ? 0 : CUT,
-    toSlot: range === 1 ? CUT : REDIS_SLOTS,
-    members,
-    electorate: members,
-    machine: 'keyspace',
-  }));
-}
+/** One range, two of all nodes, or five of three nodes each of five. */
+export type WaitingMode = 'one range' | 'two ranges' | 'spread ranges';
+
+const TWO_RANGES: readonly GroupDescriptor[] = [1, 2].map((range) => ({
+  id: { range, generation: range },
+  fromSlot: range === 1 ? 0 : CUT,
+  toSlot: range === 1 ? CUT : REDIS_SLOTS,
+  members: [1, 2, 3],
+  electorate: [1, 2, 3],
+  machine: 'keyspace',
+}));
 
 class WaitingRun {
   readonly scenario: Scenario;
@@ -62,16 +63,20 @@ class WaitingRun {
   #pushes = 0;
   #pusher: FakeSocket | undefined;
 
-  constructor(seed: number, ranges: 1 | 2) {
+  readonly nodes: number;
+
+  constructor(seed: number, mode: WaitingMode) {
     this.#rng = new SeededRng(seed);
-    const members = Array.from({ length: NODES }, (_, index) => index + 1);
-    this.scenario = new Scenario(NODES, { commandTimeoutMs: 2_000, crashAfterCutRate: 0 }, seed, {
+    this.nodes = mode === 'spread ranges' ? 5 : 3;
+    const profile = { commandTimeoutMs: 2_000, crashAfterCutRate: 0 };
+    this.scenario = new Scenario(this.nodes, profile, seed, {
       hasGateways: true,
-      ...(ranges === 1 ? {} : { groups: rangesOf(members) }),
+      ...(mode === 'two ranges' ? { groups: TWO_RANGES } : {}),
+      ...(mode === 'spread ranges' ? { groups: SPREAD_GROUPS, forwards: true } : {}),
     });
     // On each node one whose time is soon over, and two that wait for ever.
-    for (let i = 0; i < 9; i += 1) {
-      const isForEver = i >= NODES;
+    for (let i = 0; i < 3 * this.nodes; i += 1) {
+      const isForEver = i >= this.nodes;
       const line = isForEver ? `BLPOP ${KEYS.join(' ')} 0` : `BLPOP ${KEYS[i % 2]} 0.7`;
       this.#addWorker(i, line, isForEver, 5);
       const streams = `STREAMS ${STREAMS.join(' ')} ${NEW}`;
@@ -82,7 +87,7 @@ class WaitingRun {
 
   #addWorker(i: number, line: string, isForEver: boolean, lines: number): void {
     const state = { socket: undefined, text: '', isAsleep: false };
-    this.workers.push({ node: (i % NODES) + 1, line, isForEver, lines, ...state });
+    this.workers.push({ node: (i % this.nodes) + 1, line, isForEver, lines, ...state });
   }
 
   #draw(count: number): number {
@@ -130,6 +135,8 @@ class WaitingRun {
     const lines = worker.text.split('\r\n').slice(0, -1);
     const hasElement = /^\*[12]/.test(worker.text);
     if (hasElement && lines.length < worker.lines) return;
+    const isWrong = /^-(?!.*(refused|indeterminate))|CROSSSLOT/.test(worker.text);
+    if (isWrong) this.violations.push(worker.text);
     worker.text = '';
     worker.isAsleep = false;
     if (!hasElement) return;
@@ -147,7 +154,7 @@ class WaitingRun {
       return String(this.#pushes);
     });
     for (const item of items) this.pushed.add(item);
-    this.#pusher = this.attach(1 + this.#draw(NODES)) ?? this.#pusher;
+    this.#pusher = this.attach(1 + this.#draw(this.nodes)) ?? this.#pusher;
     this.send(
       this.#pusher,
       stream === undefined
@@ -158,7 +165,7 @@ class WaitingRun {
 
   disturb(): void {
     this.faults += 1;
-    const node = this.scenario.node(1 + this.#draw(NODES));
+    const node = this.scenario.node(1 + this.#draw(this.nodes));
     const { scheduler, network } = this.scenario.cluster;
     const after = 50 + this.#draw(600);
     switch (this.#draw(4)) {
@@ -220,14 +227,14 @@ class WaitingRun {
 
   /** Leaves only clients of one node that have waited since the faults, and brings them elements. */
   #check(): void {
-    const survivor = 1 + this.#draw(NODES);
+    const survivor = 1 + this.#draw(this.nodes);
     for (const worker of this.workers.splice(0)) {
       if (worker.node === survivor && worker.isForEver) this.workers.push(worker);
       else if (worker.socket !== undefined) this.#ends.get(worker.socket)?.();
     }
     for (const item of ['last0', 'last1', 'last2', 'last3']) this.pushed.add(item);
     // Other nodes are still told to have clients: the element may be for one of those.
-    const other = 1 + (survivor % NODES);
+    const other = 1 + (survivor % this.nodes);
     const pusher = this.attach(other);
     this.send(pusher, `RPUSH ${KEYS[0]} last0`);
     this.send(pusher, `XADD ${STREAMS[0]} * item last2`);
@@ -257,6 +264,11 @@ class WaitingRun {
   }
 }
 
-export function runWaiting(seed: number, ranges: 1 | 2): Outcome {
-  return new WaitingRun(seed, ranges).run();
+export function runWaiting(seed: number, mode: WaitingMode): Outcome {
+  return new WaitingRun(seed, mode).run();
+}
+
+/** So that runs with different seeds have all modes. */
+export function waitingMode(seed: number): WaitingMode {
+  return (['one range', 'two ranges', 'spread ranges'] as const)[(seed - 1) % 3] ?? 'one range';
 }

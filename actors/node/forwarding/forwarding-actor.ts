@@ -49,6 +49,7 @@ interface ForwardingOptions {
   readonly limits: ForwardingLimits;
   readonly timeoutMs: number;
   readonly elsewhere: () => readonly GroupId[];
+  readonly isElsewhere: (group: GroupId) => boolean;
   readonly membersOf: (group: GroupId) => readonly number[];
   readonly areIn: (groups: readonly GroupId[], slots: readonly number[]) => boolean;
   readonly roundTripMs: (peer: number) => number;
@@ -79,7 +80,8 @@ class Forwarding implements Behavior<ForwardingActorMessage> {
     const { partsMax, bytesMax } = limits;
     this.#sent = new SentParts({
       ...{ partsMax, bytesMax, counts, send, membersOf },
-      ...{ elsewhere: options.elsewhere, roundTripMs: options.roundTripMs },
+      ...{ elsewhere: options.elsewhere, isElsewhere: options.isElsewhere },
+      ...{ roundTripMs: options.roundTripMs, submitHere: options.submit },
       ...{ timeoutMs: options.timeoutMs, toClients: options.toClients },
       nowMs: () => context.clock.monotonicMs(),
       lastId: 1 + Math.floor(context.rng.next() * 2 ** 52),

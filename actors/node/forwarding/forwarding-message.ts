@@ -11,7 +11,7 @@ import type { Part, PartReplies } from '../../../transport/resp/connection/part.
 import type { GroupId } from '../../accord/topology/group-id.ts';
 
 /** A part as it travels; `body` are its bytes. */
-type PartInMessage = Omit<Part, 'unit' | 'part' | 'bytes' | 'sampledMs' | 'leftMs'>;
+type PartInMessage = Omit<Part, 'unit' | 'part' | 'bytes' | 'sampledMs' | 'leftMs' | 'isNoted'>;
 
 /** To a member. It runs the part as if a client of its own had sent it, and hands it to nobody. */
 export interface Forward extends PartInMessage {
@@ -172,7 +172,7 @@ export function forwardingMessageOf(message: object): ForwardingMessage | undefi
 
 function isForward(fields: Fields): boolean {
   const { groups, body, count, layout, protocol, readOnly, readsFrom, wholeStore } = fields;
-  const { waits, participants, window, leftMs } = fields;
+  const { waits, onlyNotes, participants, window, leftMs } = fields;
   return (
     hasId(fields) &&
     isList(groups, isGroup, GROUPS_MAX) &&
@@ -186,6 +186,7 @@ function isForward(fields: Fields): boolean {
     isCount(readsFrom) &&
     typeof wholeStore === 'boolean' &&
     typeof waits === 'boolean' &&
+    (onlyNotes === undefined || typeof onlyNotes === 'boolean') &&
     isList(participants, isSlot) &&
     isCount(window) &&
     isTime(leftMs) &&

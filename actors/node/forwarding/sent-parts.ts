@@ -20,8 +20,12 @@ import type {
   ToEntry,
   ToMember,
 } from './forwarding-message.ts';
+import { Notings, without } from './noting.ts';
 
 interface SentPartsOptions {
+  /** To a store of this node; `false`: no group of the part is here, or too much waits. */
+  readonly submitHere: (part: Part) => boolean;
+  readonly isElsewhere: (group: GroupId) => boolean;
   /** Groups of which this node is no member, and all members of one. */
   readonly elsewhere: () => readonly GroupId[];
   readonly membersOf: (group: GroupId) => readonly number[];
@@ -61,6 +65,8 @@ interface Sent {
 interface Wait {
   readonly peer: number;
   readonly id: number;
+  /** The only one whose keys were noted, where it spans several. */
+  readonly group?: GroupId | undefined;
 }
 
 /** Behind a part's deadline its member may still answer. */
@@ -74,6 +80,7 @@ export class SentParts {
   readonly #sent = new Map<number, Sent>();
   readonly #idOf = new Map<string, number>();
   readonly #waits = new Map<number, Wait[]>();
+  readonly #notings = new Notings();
   readonly #up = new Set<number>();
   readonly #followed = new GroupMap<number>();
   /** Messages that found no room and matter: they are sent again. */
@@ -94,6 +101,34 @@ export class SentParts {
   // ---- from this node's clients -----------------------------------------------------------
 
   submit(part: Part): void {
+    if (!part.waits || part.groups.length === 1) return this.#submit(part);
+    const waits = this.#waits.get(part.unit.connection) ?? [];
+    const known = waits.flatMap(({ group }) => group ?? []);
+    const elsewhere = part.groups.filter((group) => this.#options.isElsewhere(group));
+    const notes = this.#notings.begin(part, without(elsewhere, known));
+    for (const note of notes) this.#submit(note);
+    if (notes.length === 0) this.#attempt(part);
+  }
+
+  /** All that is not here is noted. */
+  #attempt(part: Part): void {
+    const { isElsewhere, submitHere } = this.#options;
+    const isHere = part.groups.some((group) => !isElsewhere(group));
+    if (!isHere) return this.#submit(part);
+    if (!submitHere({ ...part, isNoted: true })) this.#fail(part, REFUSED.busy);
+  }
+
+  /** A member tells of the keys that it has from now on. */
+  #noted({ part }: Sent, peer: number, id: number): void {
+    const { unit } = part;
+    const attempt = this.#notings.noted(unit);
+    if (attempt === false) return this.#sendOver(peer, id);
+    const waits = this.#waits.get(unit.connection) ?? [];
+    this.#waits.set(unit.connection, [...waits, { peer, id, group: part.groups[0] }]);
+    if (attempt !== undefined) this.#attempt(attempt);
+  }
+
+  #submit(part: Part): void {
     const { partsMax, bytesMax, nowMs, timeoutMs } = this.#options;
     const isFull = this.#sent.size >= partsMax || this.#bytes + part.bytes.length > bytesMax;
     // A part alone may be as large as any.
@@ -146,15 +181,25 @@ export class SentParts {
   #stopWaiting(connection: number): void {
     for (const { peer, id } of this.#waits.get(connection) ?? []) this.#sendOver(peer, id);
     this.#waits.delete(connection);
+    this.#notings.stop(connection);
   }
 
-  /** The member knows of a wait, and not whose it is. */
+  /** Its store needs to know of its last attempt alone. */
+  #waitsAt(connection: number, wait: Wait): void {
+    const waits = this.#waits.get(connection) ?? [];
+    for (const { peer, id, group } of waits) if (group === undefined) this.#sendOver(peer, id);
+    this.#waits.set(connection, [...waits.filter(({ group }) => group !== undefined), wait]);
+  }
+
+  /** The member knows of a wait, and not whose it is; `to` may be trying by now. */
   #passWait(from: number, to: number): void {
     const waits = this.#waits.get(from);
     if (waits === undefined) return;
-    this.#stopWaiting(to);
+    const own = this.#waits.get(to) ?? [];
+    for (const { peer, id, group } of own) if (group === undefined) this.#sendOver(peer, id);
     this.#waits.delete(from);
-    this.#waits.set(to, waits);
+    this.#notings.stop(from);
+    this.#waits.set(to, [...waits, ...own.filter(({ group }) => group !== undefined)]);
   }
 
   #sendOver(peer: number, id: number): void {
@@ -232,11 +277,11 @@ export class SentParts {
     if (message.from > sent.toldTo) return this.#loseRest(sent);
     sent.isTold = true;
     sent.toldTo += body.length;
-    if (message.waiting !== undefined) {
-      // Its store needs to know of its last attempt alone.
-      this.#stopWaiting(unit.connection);
-      this.#waits.set(unit.connection, [{ peer, id }]);
+    if (message.waiting !== undefined && sent.part.onlyNotes === true) {
+      this.#remove(sent);
+      return this.#noted(sent, peer, id);
     }
+    if (message.waiting !== undefined) this.#waitsAt(unit.connection, { peer, id });
     if (message.last) this.#remove(sent);
     this.#options.toClients({
       type: 'PartReplies',
@@ -247,7 +292,8 @@ export class SentParts {
     } as PartReplies);
     // A later write of what it has read may have been told before it.
     const isFollowed = groups.every((group) => this.#followed.get(group) === peer);
-    if (this.#tracks && !isFollowed) this.#options.toClients({ type: 'WaitsLost' });
+    const mayBeOld = !isFollowed && message.waiting === undefined;
+    if (this.#tracks && mayBeOld) this.#options.toClients({ type: 'WaitsLost' });
   }
 
   /** Refused for certain, or not: that is in the line. */
@@ -433,8 +479,10 @@ export class SentParts {
     this.#bytes -= part.bytes.length;
   }
 
-  #fail({ unit, part }: Part, line: string): void {
-    this.#options.toClients({ type: 'PartFailed', unit, part, line });
+  #fail(failed: Part, line: string): void {
+    const its = failed.onlyNotes === true ? this.#notings.failed(failed.unit) : failed;
+    if (its === undefined) return;
+    this.#options.toClients({ type: 'PartFailed', unit: its.unit, part: its.part, line });
   }
 }
 
@@ -449,10 +497,10 @@ function isOpen({ last, waiting }: ForwardReplies): boolean {
 
 function forwardOf(part: Part, id: number, leftMs: number): Forward {
   const { groups, bytes: body, count, layout, protocol, readOnly, readsFrom, wholeStore } = part;
-  const { participants, window, waits } = part;
+  const { participants, window, waits, onlyNotes = false } = part;
   return {
     ...{ type: 'Forward', id, leftMs, groups, count, layout, protocol, readOnly, readsFrom },
-    ...{ wholeStore, waits, participants, window, body },
+    ...{ wholeStore, waits, onlyNotes, participants, window, body },
   };
 }
 

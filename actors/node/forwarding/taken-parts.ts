@@ -127,7 +127,8 @@ export class TakenParts {
     parts.set(id, taken);
     this.#bytes += bytes;
     counts.taken += 1;
-    if (submit({ unit, part: 0, bytes: body, leftMs, ...rest })) return;
+    // The peer has seen to it that the keys of other groups are noted.
+    if (submit({ unit, part: 0, bytes: body, leftMs, isNoted: true, ...rest })) return;
     this.#forget(taken);
     this.#refuse(peer, id);
   }

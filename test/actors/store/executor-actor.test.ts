@@ -280,6 +280,19 @@ describe('a command that waits', () => {
     expect(bench.news).toEqual([{ type: 'WaitsLost' }]);
   });
 
+  test('is noted before an attempt that another node begins, as it is', () => {
+    const bench = new Bench().execute([part(1, 'RPUSH a x')]);
+    const noted = { ...wait(1, 'BLPOP a b 0'), onlyNotes: true };
+    bench.tell({ type: 'NoteKeys', part: noted });
+    expect(bench.answers.at(-1)).toMatchObject({ waiting: { keys: ['a', 'b'], type: 'list' } });
+    bench.execute([part(2, 'RPUSH b 1', 'RPUSH c 1')]);
+    expect(bench.news.slice(1)).toMatchObject([ready('b', 1, 1)]);
+    bench.tell({ type: 'StopWaiting', unit: noted.unit });
+    bench.tell({ type: 'NoteKeys', part: { ...noted, bytes: Buffer.from(array('GET', 'a')) } });
+    expect(bench.told.at(-1)).toContain('TRYAGAIN refused');
+    expect(bench.execute([part(2, 'RPUSH b 1')]).news).toHaveLength(2);
+  });
+
   test('is to try again when all keys were removed', () => {
     const bench = new Bench().execute([wait(1, 'BLPOP a 0')]);
     bench.execute([{ ...part(2, 'FLUSHALL'), wholeStore: true }]);

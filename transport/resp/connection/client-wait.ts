@@ -24,6 +24,8 @@ interface Wait {
   unit: UnitUnderWay | undefined;
   /** The command has found nothing, or waits for its turn. */
   isBlocked: boolean;
+  /** `Waiters.losses` as the attempt began. */
+  losses: number;
   /** The reply of a command that has found nothing. */
   nothing: Uint8Array;
   /** An error line, or '' for a time that is over. */
@@ -75,6 +77,7 @@ export class ClientWait implements WaitingClient, PausedClient {
     this.#wait = {
       ...{ route, waitedFor, deadlineMs, loses: waits.loses },
       ...{ unit: undefined, isBlocked: false, nothing: new Uint8Array(0), endedBy: undefined },
+      losses: this.#core.waiters.losses,
     };
   }
 
@@ -104,6 +107,8 @@ export class ClientWait implements WaitingClient, PausedClient {
     wait.isBlocked = true;
     const { takes } = wait.waitedFor;
     this.#core.waitFor(this, { ...waiting, takes }, wait.deadlineMs, false);
+    // Some group may have forgotten it since it was noted there.
+    if (this.#core.waiters.losses !== wait.losses) this.#core.waiters.lostOne(this);
   }
 
   tryAgain(): void {
@@ -115,6 +120,7 @@ export class ClientWait implements WaitingClient, PausedClient {
     wait.unit.isWaiting = false;
     wait.unit.startedMs = this.#nowMs();
     counters.waitAttempts += 1;
+    wait.losses = this.#core.waiters.losses;
     this.#owner.submitUnit(wait.unit);
   }
 

@@ -47,6 +47,10 @@ export interface Part {
   readonly wholeStore: boolean;
   /** Its only command is one whose client waits where it finds nothing. */
   readonly waits: boolean;
+  /** Nothing is run: the keys that are here are noted as those that its client waits for. */
+  readonly onlyNotes?: boolean;
+  /** Of a part that waits: members of those of its groups that are not here have noted its keys. */
+  readonly isNoted?: boolean;
   /** Conflict slots of all keys (`storage/keyspace/slots.ts`), as they appear, repeats allowed. */
   readonly participants: readonly number[];
   /** Reply bytes that the connection takes before it gives credit for more. */

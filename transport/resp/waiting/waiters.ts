@@ -107,9 +107,15 @@ export class Waiters {
   readonly #options: WaitersOptions;
   readonly #keys = new Map<string, WaitedKey>();
   readonly #waits = new Map<WaitingClient, Wait>();
+  #losses = 0;
 
   constructor(options: WaitersOptions) {
     this.#options = options;
+  }
+
+  /** How often stores have forgotten who waits. */
+  get losses(): number {
+    return this.#losses;
   }
 
   /** Clients that wait. */
@@ -215,15 +221,20 @@ export class Waiters {
 
   /** Stores have forgotten who waits: the first for each key tries again, and is known then. */
   lost(): void {
-    for (const wait of this.#waits.values()) {
-      wait.isNoted = false;
-      if (wait.takes || wait.isTrying) continue;
-      for (const key of wait.keys) key.lostReaders.add(wait);
-    }
+    this.#losses += 1;
+    for (const wait of this.#waits.values()) unnote(wait);
     for (const key of [...this.#keys.values()]) {
       key.left = 0;
       this.#next(key);
     }
+  }
+
+  /** The same of a client that was trying meanwhile, behind `add`. */
+  lostOne(client: WaitingClient): void {
+    const wait = this.#waits.get(client);
+    if (wait === undefined) return;
+    unnote(wait);
+    for (const key of wait.keys) this.#next(key);
   }
 
   /** To be called now and then: takes what nobody else has taken. */
@@ -284,6 +295,13 @@ export class Waiters {
     if (!wait.takes) for (const key of wait.keys) key.lostReaders.delete(wait);
     wait.client.tryAgain();
   }
+}
+
+/** Its store does not know of it. */
+function unnote(wait: Wait): void {
+  wait.isNoted = false;
+  if (wait.takes || wait.isTrying) return;
+  for (const key of wait.keys) key.lostReaders.add(wait);
 }
 
 /** The same on every node: their clients wait for the same. */

@@ -12,6 +12,10 @@ const FIRST = 2;
 const TIMEOUT_MS = 1_000;
 const PARTS_MAX = 3;
 
+const HERE = { range: 1, generation: 1 };
+const ANOTHER = { range: 4, generation: 1 };
+
+let here: Part[];
 let nowMs: number;
 let sent: [peer: number, message: ToMember][];
 let told: StoreNews[];
@@ -21,12 +25,15 @@ let parts: SentParts;
 
 beforeEach(() => {
   nowMs = 0;
+  here = [];
   sent = [];
   told = [];
   hasRoom = true;
   counts = noForwards();
   parts = new SentParts({
     elsewhere: () => [GROUP],
+    isElsewhere: ({ range }) => range !== HERE.range,
+    submitHere: (part) => here.push(part) > 0,
     membersOf: () => MEMBERS,
     roundTripMs: () => Number.POSITIVE_INFINITY,
     nowMs: () => nowMs,
@@ -352,5 +359,85 @@ describe('news of keys', () => {
     hasRoom = true;
     parts.onTick();
     expect(sent).toEqual([[FIRST, { type: 'TracksWrites', isOn: true }]]);
+  });
+});
+
+describe('a command that waits for keys of several groups', () => {
+  const waiting = { database: 0, keys: ['k'], type: 'list', again: undefined };
+  const several = (sequence: number, groups: Part['groups']): Part =>
+    part(sequence, { waits: true, groups, participants: [5, 6] });
+
+  test('is begun where a group is here, once a member of each other one has noted its keys', () => {
+    up(...MEMBERS);
+    parts.submit(several(1, [HERE, GROUP, ANOTHER]));
+    expect(sent).toMatchObject([
+      [FIRST, { type: 'Forward', groups: [GROUP], onlyNotes: true, participants: [] }],
+      [3, { type: 'Forward', groups: [ANOTHER], onlyNotes: true, participants: [] }],
+    ]);
+    parts.received(3, replies(12, { waiting }));
+    expect(here).toEqual([]);
+    parts.received(FIRST, replies(11, { waiting }));
+    expect(here).toMatchObject([{ groups: [HERE, GROUP, ANOTHER], isNoted: true, part: 1 }]);
+    expect(answers()).toEqual([]);
+    // They know of it until it has its answer, so the next attempt begins at once.
+    taken();
+    parts.submit(several(2, [HERE, GROUP, ANOTHER]));
+    expect([taken(), here.length]).toEqual([[], 2]);
+    parts.flow({ type: 'StopWaiting', unit: { connection: 7, sequence: 2 } });
+    expect(taken()).toEqual(['3 ForwardOver 12', '2 ForwardOver 11']);
+  });
+
+  test('is handed to a member where none is here', () => {
+    up(...MEMBERS);
+    parts.submit(several(1, [GROUP, ANOTHER]));
+    parts.received(3, replies(12, { waiting }));
+    parts.received(FIRST, replies(11, { waiting }));
+    expect(taken()).toEqual(['2 Forward 11', '3 Forward 12', '2 Forward 13']);
+    parts.received(FIRST, replies(13, { waiting }));
+    expect(answers()).toEqual(['replies 5']);
+    parts.submit(several(2, [GROUP, ANOTHER]));
+    parts.received(FIRST, replies(14, { waiting }));
+    // The attempt before it is over, and what was noted stays.
+    expect(taken()).toEqual(['2 Forward 14', '2 ForwardOver 13']);
+  });
+
+  test('is noted anew, and tried again, when a member that has noted it is lost', () => {
+    up(...MEMBERS);
+    parts.submit(several(1, [HERE, GROUP]));
+    parts.received(FIRST, replies(11, { waiting }));
+    parts.peerDown(FIRST);
+    expect(answers()).toContain('WaitsLost');
+    taken();
+    parts.submit(several(2, [HERE, GROUP]));
+    expect(taken()).toEqual(['3 Forward 12']);
+  });
+
+  test('goes on when it gets the place of another one while it is noted', () => {
+    up(...MEMBERS);
+    parts.submit(several(1, [HERE, GROUP]));
+    parts.received(FIRST, replies(11, { waiting }));
+    const to = { connection: 8, sequence: 1 };
+    parts.submit({ ...several(1, [HERE, GROUP]), unit: to });
+    parts.flow({ type: 'PassWait', unit: { connection: 7, sequence: 1 }, to });
+    parts.received(FIRST, replies(12, { waiting }));
+    expect(here.at(-1)?.unit).toEqual(to);
+    taken();
+    parts.flow({ type: 'StopWaiting', unit: to });
+    expect(taken()).toEqual(['2 ForwardOver 11', '2 ForwardOver 12']);
+  });
+
+  test('is refused where it cannot be noted, and not noted for a client that is gone', () => {
+    up(...MEMBERS);
+    parts.submit(several(1, [HERE, GROUP, ANOTHER]));
+    parts.received(FIRST, { type: 'ForwardFailed', id: 11, line: REFUSED.moved });
+    expect(answers()).toEqual([REFUSED.moved]);
+    taken();
+    parts.received(3, replies(12, { waiting }));
+    expect([taken(), here]).toEqual([['3 ForwardOver 12'], []]);
+    parts.submit(several(2, [HERE, GROUP]));
+    parts.flow({ type: 'StopWaiting', unit: { connection: 7, sequence: 2 } });
+    taken();
+    parts.received(FIRST, replies(13, { waiting }));
+    expect([taken(), here]).toEqual([['2 ForwardOver 13'], []]);
   });
 });

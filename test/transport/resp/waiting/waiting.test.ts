@@ -383,3 +383,26 @@ describe('of several nodes', () => {
     expect([waiters.size, waiters.keys]).toEqual([0, 0]);
   });
 });
+
+test('a client whose store has forgotten it while it tried tries once more', () => {
+  const waiters = new Waiters({ share: (_, added) => added, changed: () => undefined });
+  let tries = 0;
+  const client = {
+    unit: undefined,
+    tryAgain: () => {
+      tries += 1;
+    },
+    waitExpired: () => undefined,
+  };
+  const waitedFor = { database: 0, keys: ['a', 'b'], type: 'list', takes: true };
+  for (const takes of [true, false]) {
+    tries = 0;
+    waiters.add(client, { ...waitedFor, takes }, Number.POSITIVE_INFINITY);
+    waiters.lostOne(client);
+    expect(tries).toBe(1);
+    waiters.add(client, { ...waitedFor, takes }, Number.POSITIVE_INFINITY);
+    expect(tries).toBe(1);
+    waiters.remove(client);
+    waiters.lostOne(client);
+  }
+});
