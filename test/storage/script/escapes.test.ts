@@ -56,6 +56,42 @@ describe('a script', () => {
     expect(run(probe)).toEqual(['xx', 'function', 'PONG']);
   });
 
+  test.each([
+    ['a size of struct', "struct.pack('I' .. ('9'):rep(30), 1)", 'integral size overflow'],
+    ['an integer of struct', "struct.pack('i33', 1)", 'larger than limit of 32'],
+    ['an alignment of struct', "struct.pack('!' .. 2^31 .. 'i4', 1)", 'integral size overflow'],
+    ['a text of struct', "struct.unpack('c' .. 2^31, 'abc')", 'integral size overflow'],
+    ['a length in data of struct', "struct.unpack('bc0', '\\127abc')", 'data string too short'],
+    ['an offset of struct', "struct.unpack('I4', 'abcdefgh', 2^31)", 'data string too short'],
+    ['an offset of struct below 0', "struct.unpack('I4', 'abcd', -2^31)", 'data string too short'],
+    ['a text of struct without an end', "struct.unpack('s', 'abc')", 'unfinished string'],
+    ['nested JSON', "cjson.decode(('['):rep(1e5) .. (']'):rep(1e5))", 'too many nested'],
+    [
+      'nested tables',
+      'local t = {} for i = 1, 2000 do t = {t} end cjson.encode(t)',
+      'excessive nest',
+    ],
+    ['a table in itself', 'local t = {} t.t = t cjson.encode(t)', 'excessive nesting'],
+    ['an index of JSON', 'cjson.encode({[2^31] = 1})', 'excessively sparse array'],
+    ['half an escape of JSON', "cjson.decode('\"\\\\u12')", 'invalid unicode escape code'],
+    ['nested MessagePack', "cmsgpack.unpack(('\\145'):rep(1e5))", 'Bad data format'],
+    ['an array of MessagePack', "cmsgpack.unpack('\\221\\255\\255\\255\\255')", 'Missing bytes'],
+    ['a text of MessagePack', "cmsgpack.unpack('\\219\\255\\255\\255\\255a')", 'Missing bytes'],
+    ['an offset of MessagePack', "cmsgpack.unpack_one('a', -1)", 'out of range'],
+    ['a width of format', "string.format('%999999d', 1)", 'width or precision too long'],
+    ['bytes of a text', "string.byte(('x'):rep(1e5), 1, -1)", 'string slice too long'],
+    ['captures', "string.find('a', ('('):rep(300) .. 'a' .. (')'):rep(300))", 'too many captures'],
+    ['callbacks', "local function f() return ('a'):gsub('a', f) end f()", 'C stack overflow'],
+    ['calls', 'local function f() return 1 + f() end f()', 'stack overflow'],
+    ['coroutines', 'local function f() return coroutine.wrap(f)() end f()', 'C stack overflow'],
+    ['metatables', 'local t = {} setmetatable(t, {__index = t}) t.x = t.x', 'loop in gettable'],
+    ['its parentheses', `return ${'('.repeat(300)}1${')'.repeat(300)}`, 'too many syntax levels'],
+    ['its variables', 'local a '.repeat(300), 'more than 200 local variables'],
+  ])('is refused what would overflow: %s', (_, code, error) => {
+    expect(run(code)).toContain(error);
+    expect(run("return {('x'):rep(2), redis.call('ping').ok}")).toEqual(['xx', 'PONG']);
+  });
+
   test('finds the same addresses, order and random numbers at the same place', () => {
     const code =
       "local t = {} for i = 1, 30 do t['k' .. i] = {} end local s = '' " +

@@ -1,12 +1,12 @@
 /** Scripts that would never end, or take all memory: each ends at a limit, and nothing is left. */
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import {
   type BodySettings,
   STANDARD_SETTINGS,
   settingsHead,
 } from '../../../storage/body-settings.ts';
 import { bodyOf } from '../../../storage/transaction-body.ts';
-import { body, Machine, type Reply } from '../harness.ts';
+import { body, Machine, type Reply, START_MS, versionAt } from '../harness.ts';
 
 const STEPS =
   '-TOOLARGE refused, nothing was done: the script needs more steps than script-steps-max';
@@ -103,6 +103,31 @@ describe('a limit ends', () => {
     expect(machine.machine.digest()).toBe(digest);
     expect(machine.run('EVAL', 'return 1', '0')).toBe(1);
   });
+
+  // As a node executes again behind a restart what its engine does not hold.
+  test('some of them alike on a node that has begun anew, and in another machine', async () => {
+    const names = ['a loop', 'a pattern', 'a billion repetitions', 'a text that doubles'];
+    const some = BOMBS.filter(([name]) => names.includes(name));
+    const scripts = some.map(([, code]) => `redis.call('rpush', KEYS[1], 'y') ${code}`);
+    const bodies = scripts.map((script) => body(['EVAL', script, '1', 'list']));
+    const first = new Machine();
+    first.run('RPUSH', 'list', 'x');
+    first.flush();
+    const restarted = first.restarted();
+    vi.resetModules();
+    const { Machine: Anew } = await import('../harness.ts');
+    const other = new Anew();
+    other.run('RPUSH', 'list', 'x');
+    const told = [first, restarted, other].map((machine) => {
+      const replies = bodies.map((bytes, at) =>
+        machine.execute(bytes, versionAt(START_MS * 1_000 + at + 9)),
+      );
+      return [...replies.flat(), machine.run('LRANGE', 'list', '0', '-1')];
+    });
+    expect(told[1]).toEqual(told[0]);
+    expect(told[2]).toEqual(told[0]);
+    expect(restarted.machine.digest()).toBe(first.machine.digest());
+  }, 60_000);
 
   test('none that is raised by the script itself', () => {
     const machine = new Machine();
