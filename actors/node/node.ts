@@ -278,7 +278,7 @@ export class Node {
   }
 
   readonly #isElsewhere = (id: GroupId): boolean =>
-    this.#groupOf(id)?.bit(this.#parts.nodeId) === 0;
+    this.#groupOf(id)?.bit(this.#parts.nodeId) === 0 || this.#joins.lacksData(id);
 
   #storeFor({ groups }: Part): Store | undefined {
     for (const group of groups) {

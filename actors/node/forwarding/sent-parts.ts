@@ -238,6 +238,7 @@ export class SentParts {
         return this.#options.toClients({ type: 'KeysChanged', group, events });
       }
       case 'WaitsLost':
+        this.#loseNotes(peer);
         return this.#options.toClients({ type: 'WaitsLost' });
       default:
         return this.#answered(peer, message);
@@ -328,6 +329,18 @@ export class SentParts {
       else this.#waits.delete(connection);
     }
     if (isAny) this.#options.toClients({ type: 'WaitsLost' });
+  }
+
+  /** The member may have forgotten what it has noted: that is to be noted anew. */
+  #loseNotes(peer: number): void {
+    for (const [connection, waits] of [...this.#waits]) {
+      const isLost = (wait: Wait): boolean => wait.peer === peer && wait.group !== undefined;
+      for (const wait of waits) if (isLost(wait)) this.#sendOver(peer, wait.id);
+      this.#waits.set(
+        connection,
+        waits.filter((wait) => !isLost(wait)),
+      );
+    }
   }
 
   #isWaiting(id: number): boolean {

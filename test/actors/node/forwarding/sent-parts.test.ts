@@ -405,11 +405,17 @@ describe('a command that waits for keys of several groups', () => {
     up(...MEMBERS);
     parts.submit(several(1, [HERE, GROUP]));
     parts.received(FIRST, replies(11, { waiting }));
+    // Its store has begun anew, or its range was divided.
+    parts.received(FIRST, { type: 'WaitsLost' });
+    expect(answers()).toEqual(['WaitsLost']);
+    parts.submit(several(2, [HERE, GROUP]));
+    expect(taken()).toEqual(['2 Forward 11', '2 ForwardOver 11', '2 Forward 12']);
+    parts.received(FIRST, replies(12, { waiting }));
     parts.peerDown(FIRST);
     expect(answers()).toContain('WaitsLost');
     taken();
-    parts.submit(several(2, [HERE, GROUP]));
-    expect(taken()).toEqual(['3 Forward 12']);
+    parts.submit(several(3, [HERE, GROUP]));
+    expect(taken()).toEqual(['3 Forward 13']);
   });
 
   test('goes on when it gets the place of another one while it is noted', () => {
