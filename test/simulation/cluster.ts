@@ -89,8 +89,9 @@ const DISK_MS_SLOW = 5;
 /** Violations of one run that are kept: the first ones count. */
 const VIOLATIONS_MAX = 10;
 const LOG_SEGMENTS_MAX = 4;
-/** Ticks and the like are under way at any time. */
+/** Ticks and the like are under way at any time, and rounds of each group. */
 const IDLE_MAX = 8;
+const IDLE_OF_GROUP_MAX = 2;
 const TRACE_STANDARD = { eventsMax: 64, sampleEvery: 0, txnEventsMax: 0 };
 const TRACE_FULL = { eventsMax: 200_000, sampleEvery: 1, txnEventsMax: 200_000 };
 
@@ -529,9 +530,10 @@ export class SimulatedCluster {
     if (inspection?.kind !== 'actor') return;
     const { path, depth, description } = inspection;
     const open: Record<string, unknown> = { depth, ...(description as object | undefined) };
+    const idleMax = IDLE_MAX + IDLE_OF_GROUP_MAX * (this.#allGroups.length - 1);
     for (const what of ['depth', 'underWay', 'recoveries', 'transactions', 'waiting', 'reads']) {
       const count = Number(open[what] ?? 0);
-      if (count > IDLE_MAX) this.#violation(`liveness: ${path} still has ${count} (${what})`);
+      if (count > idleMax) this.#violation(`liveness: ${path} still has ${count} (${what})`);
     }
   }
 
