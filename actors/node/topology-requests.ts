@@ -11,6 +11,12 @@ const OF_CONTROLLERS = {
   'resume-controller': 'ResumeController',
 } as const;
 
+const OF_NODES = {
+  drain: 'Drain',
+  recommission: 'Recommission',
+  decommission: 'Decommission',
+} as const;
+
 /** The command, or why there is none. */
 export function commandFor(
   topology: Topology,
@@ -36,6 +42,16 @@ export function commandFor(
       const domain = CONTROLLERS.find((name) => name === request.controller);
       if (domain === undefined) return `the controllers are ${CONTROLLERS.join(', ')}`;
       return { type: OF_CONTROLLERS[what], domain };
+    }
+    case 'drain':
+    case 'recommission':
+    case 'decommission': {
+      const { node = Number.NaN } = request;
+      return { type: OF_NODES[what], id: node };
+    }
+    case 'raise-behaviour': {
+      const { behaviourLevel: from } = topology;
+      return { type: 'RaiseBehaviour', from, to: request.node ?? from + 1 };
     }
     default:
       return `nobody knows how to ${String(what)}`;

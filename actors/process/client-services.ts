@@ -2,13 +2,15 @@
  * Facts about one node for Redis commands: INFO, HOLOSTATS, HOLOMETRICS, CLUSTER, memory, and the
  * settings of CONFIG. Reads the parts of the running node; nothing in the node depends on it.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import type { DatabaseReport } from '../../storage/keyspace/databases.ts';
 import { hashOf } from '../../transport/access/passwords.ts';
 import type { HoloFastStatus } from '../../transport/http/node-status.ts';
 import type { GatewayServices } from '../../transport/resp/gateway-services.ts';
 import type { InfoSection, InfoSections } from '../../transport/resp/info.ts';
 import { SettingsRegistry } from '../../transport/resp/settings-registry.ts';
+import { clusterOf } from './cluster-nodes.ts';
+import { placesOf } from './joining.ts';
 import type { ReportedNode } from './node-report.ts';
 import { ProcessMemory } from './process-memory.ts';
 import { peerBytes, redisSections } from './redis-sections.ts';
@@ -66,13 +68,13 @@ export class ClientServices {
   }
 
   #cluster(): ReturnType<GatewayServices['cluster']> {
-    const { epoch } = this.#source.topology;
-    const { host, port } = this.#source.config.listenRedis;
-    // Not the disk id itself: it identifies the node to its peers, and any client may read this.
-    const id = createHash('sha1').update(this.#source.hello.diskId).digest('hex');
-    const { openGroups } = this.#source.node;
-    const slots = openGroups.map(({ fromSlot, toSlot }) => ({ first: fromSlot, last: toSlot - 1 }));
-    return { epoch, nodes: [{ id, host, port, self: true, online: true, slots }] };
+    const { config, node, topology } = this.#source;
+    return clusterOf(topology, {
+      self: config.nodeId,
+      redis: placesOf(config).redis,
+      groups: node.openGroups,
+      connected: node.connected,
+    });
   }
 
   #info(): InfoSections {

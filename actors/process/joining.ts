@@ -22,7 +22,7 @@ import {
 import type { NodePlaces } from '../meta/topology.ts';
 import { joinedBefore, joinIdOf } from './disk/data-directory.ts';
 import { PeerProof } from './security/peer-proof.ts';
-import type { NodeConfig } from './settings/config.ts';
+import { isWildcard, type NodeConfig } from './settings/config.ts';
 import { VERSION } from './version.ts';
 
 class JoinError extends Error {
@@ -81,7 +81,8 @@ export function placesOf(config: NodeConfig): NodePlaces {
   const { nodeId, initialMembers, listenPeer, listenRedis, listenAdmin } = config;
   const own = initialMembers.find(({ id }) => id === nodeId);
   const { host, port } = config.announcePeer ?? own ?? listenPeer;
-  const redis = formatEndpoint(config.announceRedis ?? listenRedis);
+  const clients = isWildcard(listenRedis.host) ? { host, port: listenRedis.port } : listenRedis;
+  const redis = formatEndpoint(config.announceRedis ?? clients);
   const admin = formatEndpoint(listenAdmin);
   return { host, port, redis, admin, version: VERSION, behaviourMax: BEHAVIOUR_LEVEL };
 }

@@ -73,8 +73,18 @@ export class NodeReport {
       return this.#source.node.unreachable ?? 'the cluster is being formed';
     }
     if (!this.#source.isListening) return 'the Redis port is not open yet';
+    const leaving = this.#leaving();
+    if (leaving !== undefined) return leaving;
     const { node } = this.#source;
     return node.unreachable ?? complaintOf(node.time.verdict) ?? this.#usersNotServed();
+  }
+
+  /** Load balancers send no new clients to it. */
+  #leaving(): string | undefined {
+    const { config, topology } = this.#source;
+    const own = topology.nodes.find(({ id }) => id === config.nodeId);
+    if (own === undefined) return 'the node was taken out of the cluster';
+    return own.state === 'draining' ? 'the node is draining (holoctl drain)' : undefined;
   }
 
   /** Why users of the table are refused; undefined: they are served, or there are none. */

@@ -21,6 +21,7 @@ import { latency } from './latency.ts';
 import { login, logout } from './login.ts';
 import { logs } from './logs.ts';
 import { move } from './move.ts';
+import { addNode, changeNode } from './nodes.ts';
 import { page } from './page.ts';
 import { slowlog } from './slowlog.ts';
 import { split } from './split.ts';
@@ -49,6 +50,12 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl pause NAME [--node HOST:PORT]    a controller: ranges, replicas, meta or all
   holoctl resume NAME [--node HOST:PORT]
   holoctl freeze [--frozen true|false]     pauses or resumes all controllers
+  holoctl add-node [--node HOST:PORT]      how to start one that joins the cluster
+  holoctl drain N [--node HOST:PORT]       node N is shown as not ready until it starts again
+  holoctl decommission N [--node HOST:PORT]   takes node N, which has no ranges, out for good
+  holoctl remove-node N [--node HOST:PORT]    the same
+  holoctl recommission N [--node HOST:PORT]   takes either back
+  holoctl raise-behaviour LEVEL [--node HOST:PORT]   when all nodes know it
   holoctl check [--nodes HOST:PORT,...] [--down-max N] [--change-s-max N] [--epochs-max N]
                                            exit code 1 if more nodes are down, or changes late
   holoctl top [--nodes HOST:PORT,...] [--count N]   rates, actors and keys, live
@@ -107,6 +114,12 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   'controller-status': controllerStatus,
   pause: (rest, output) => setController('pause-controller', rest, output),
   resume: (rest, output) => setController('resume-controller', rest, output),
+  'add-node': addNode,
+  drain: (rest, output) => changeNode('drain', rest, output),
+  recommission: (rest, output) => changeNode('recommission', rest, output),
+  decommission: (rest, output) => changeNode('decommission', rest, output),
+  'remove-node': (rest, output) => changeNode('decommission', rest, output),
+  'raise-behaviour': (rest, output) => changeNode('raise-behaviour', rest, output),
   version: tellVersion,
   '--version': tellVersion,
   help,

@@ -238,12 +238,12 @@ export class AdminServer {
   ): Promise<Answer> {
     const what = TOPOLOGY_ACTIONS.find((action) => action === query.get('what'));
     if (what === undefined) return textAnswer(400, `what: ${TOPOLOGY_ACTIONS.join(', ')}`);
-    const [slot, range, from, to] = ['slot', 'range', 'from', 'to'].map((name) => {
+    const [slot, range, from, to, node] = ['slot', 'range', 'from', 'to', 'node'].map((name) => {
       const text = query.get(name);
       return text === null ? undefined : Number(text);
     });
     const controller = query.get('controller') ?? undefined;
-    const { code, text } = await change({ what, slot, range, controller, from, to }, user);
+    const { code, text } = await change({ what, slot, range, controller, from, to, node }, user);
     return textAnswer(code, text);
   }
 

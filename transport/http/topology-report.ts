@@ -84,6 +84,8 @@ export interface TopologyRequest {
   /** Node ids. */
   readonly from?: number | undefined;
   readonly to?: number | undefined;
+  /** Node id, or a behaviour level. */
+  readonly node?: number | undefined;
 }
 
 export const TOPOLOGY_ACTIONS = [
@@ -94,6 +96,10 @@ export const TOPOLOGY_ACTIONS = [
   'cancel',
   'pause-controller',
   'resume-controller',
+  'drain',
+  'recommission',
+  'decommission',
+  'raise-behaviour',
 ] as const;
 export type TopologyAction = (typeof TOPOLOGY_ACTIONS)[number];
 

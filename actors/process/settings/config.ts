@@ -534,6 +534,11 @@ function checkMembers(config: NodeConfig): void {
   }
 }
 
+/** All addresses of the machine, and none that others could use. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}
+
 function checkJoining(config: NodeConfig): void {
   const { bootstrap, electorate, peerTlsCert, nodeId, announcePeer, listenPeer } = config;
   if (bootstrap || electorate.length > 0) {
@@ -543,7 +548,7 @@ function checkJoining(config: NodeConfig): void {
     throw new ConfigError('--join with --peer-tls-cert needs the --node-id that it names');
   }
   const place = announcePeer ?? listenPeer;
-  if (/^(0\.0\.0\.0|::|\[::\])$/.test(place.host)) {
+  if (isWildcard(place.host)) {
     throw new ConfigError(
       '--join needs --announce-peer where --listen-peer is no address of its own',
     );

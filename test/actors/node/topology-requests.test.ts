@@ -21,6 +21,19 @@ test('a split is of the range that has the slot, by whoever asks', () => {
   expect(command).toEqual({ type: 'Split', range, atSlot: 9_000, by: 'j?rg' });
 });
 
+test('nodes are drained, taken back and out, and the behaviour level is raised', () => {
+  for (const [what, type] of [
+    ['drain', 'Drain'],
+    ['recommission', 'Recommission'],
+    ['decommission', 'Decommission'],
+  ] as const) {
+    expect(commandFor(formed.topology, { what, node: 3 }, 'a')).toEqual({ type, id: 3 });
+  }
+  const raise = { type: 'RaiseBehaviour', from: 1, to: 2 };
+  expect(commandFor(formed.topology, { what: 'raise-behaviour', node: 2 }, 'a')).toEqual(raise);
+  expect(commandFor(formed.topology, { what: 'raise-behaviour' }, 'a')).toEqual(raise);
+});
+
 describe('a split is refused', () => {
   test.each([
     [16_384, 'there is no slot 16384: slots are 0 to 16383'],

@@ -69,6 +69,17 @@ function cells(table: string): string[][] {
     );
 }
 
+test('nodes come and go', async () => {
+  const node = await serve(statusOf(1));
+  const { out } = await call('add-node', '--node', node);
+  // Of those that are up.
+  expect(out).toContain('holostore node --join 127.0.0.1:15051,127.0.0.1:15052 --data-dir');
+  for (const what of ['drain', 'recommission', 'decommission', 'remove-node', 'raise-behaviour']) {
+    expect(await call(what, '4', '--node', node)).toMatchObject({ code: 0, out: 'ok\n' });
+    expect(await call(what, 'x', '--node', node)).toMatchObject({ code: 2 });
+  }
+});
+
 test('the meta group, controllers, and changes', async () => {
   const node = await serve(statusOf(1));
   const meta = await call('meta-status', '--node', node);

@@ -1,8 +1,8 @@
 /**
- * CLUSTER shows the ranges of the topology. Every node takes every key, and knows the Redis address
- * of none but itself, so a node shows all ranges as its own: a cluster client stays with the node
- * that it asks. MOVED is never answered, and `cluster_enabled` stays 0 for other clients. Commands
- * that manage Redis' own cluster are refused, as by a Redis without a cluster.
+ * CLUSTER shows the nodes and ranges of the topology. A range is shown at one of its members that
+ * are up, so that a cluster client reaches one without a hop. But any node takes every key: MOVED
+ * is never answered, and `cluster_enabled` stays 0 for other clients. Commands that manage Redis'
+ * own cluster are refused, as by a Redis without a cluster.
  */
 import { REDIS_SLOTS, redisSlotOf, slotOfText } from '../../../storage/keyspace/slots.ts';
 import type { ReplyWriter } from '../codec/encoder.ts';
