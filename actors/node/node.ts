@@ -320,7 +320,13 @@ export class Node {
       const connected = `${reachable} of ${members.length} members${whose} are connected`;
       return `only ${connected}, ${quorums.slow} are needed`;
     }
-    return undefined;
+    // What its clients ask of other groups is handed on.
+    const elsewhere = this.#open.find(
+      ({ id, members }) => !this.#storeOf.has(id) && !members.some(isUp),
+    );
+    if (elsewhere === undefined) return undefined;
+    const { range, generation } = elsewhere.id;
+    return `no member of group ${range}.${generation} is connected`;
   }
 
   /** In a sentence about its members; nothing where they are those of all groups. */

@@ -41,13 +41,13 @@ describe('the holostore command', () => {
       'holostore: unknown subcommand "run": node, cluster, replay, make-secret, certs, version or help ' +
         '(see "holostore help")',
     ],
-    ['node', 'holostore: --node-id is missing (or HOLO_NODE_ID in the environment)'],
+    ['node', 'holostore: --listen-redis is missing (or HOLO_LISTEN_REDIS in the environment)'],
     ['node --wal x', 'holostore: unknown option \'--wal\' (see "holostore help node")'],
     [
       'node --node-id 1\u001b[31m',
       'holostore: --node-id must be a whole number from 1 to 4294967295, not "1\\u001b[31m"',
     ],
-    ['cluster --nodes 2', 'holostore: --nodes must be 1, 3 or 5, not "2"'],
+    ['cluster --nodes 0', 'holostore: --nodes must be a number from 1 to 9, not "0"'],
   ])('"%s" is one line and exit code 2', async (line, expected) => {
     const args = line.split(' ').filter((word) => word !== '');
     expect(await call(...args)).toEqual({ code: 2, out: '', err: expected });

@@ -10,6 +10,7 @@ import type { Profile } from '../simulation/profile.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { FORWARDING_MUTANTS } from './forwarding-mutants.ts';
 import { LEASE_MUTANTS } from './lease-mutants.ts';
+import { NODE_LIFE_MUTANTS } from './node-life-mutants.ts';
 import { MOVE_MUTANTS } from './move-mutants.ts';
 import { NODE_MUTANTS, TORN_TAILS } from './node-mutants.ts';
 import { SPANNING_MUTANTS } from './spanning-mutants.ts';
@@ -913,6 +914,7 @@ export const MUTANTS: readonly Mutant[] = [
   ...NODE_MUTANTS,
   ...DATABASE_MUTANTS,
   ...LEASE_MUTANTS,
+  ...NODE_LIFE_MUTANTS,
   ...FORWARDING_MUTANTS,
   ...SPANNING_MUTANTS,
   ...SPLIT_MUTANTS,

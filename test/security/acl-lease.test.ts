@@ -133,3 +133,46 @@ describe('a change', () => {
     expect(one.watch.isHeld(1)).toBe(true);
   });
 });
+
+describe('a node that orders no changes', () => {
+  function outside(): { watch: SettingsWatch; connected: Set<number> } {
+    const connected = new Set([1, 2, 3, 5]);
+    const members = new Set([1, 2, 3]);
+    const nowMs = (): number => 10_000;
+    const options = { self: 4, nodes: () => 5, members, leaseMs: LEASE_MS, nowMs };
+    return { watch: new SettingsWatch({ connected, ...options }), connected };
+  }
+
+  test('knows the table when it has what a majority of those that do knows', () => {
+    const { watch } = outside();
+    watch.changed({ version: 1, values: new Map() });
+    watch.answered(1, 1, 9_900);
+    watch.answered(5, 1, 9_900);
+    expect(watch.known).toBeUndefined();
+    watch.answered(2, 2, 9_900);
+    expect(watch.known).toBeUndefined();
+    watch.changed({ version: 2, values: new Map() });
+    expect(watch.known?.version).toBe(2);
+  });
+
+  test('has its lease from them alone', () => {
+    const { watch } = outside();
+    watch.read(0);
+    watch.answered(1, 0, 9_900);
+    watch.answered(5, 0, 9_900);
+    expect(watch.hasLease).toBe(false);
+    watch.answered(3, 0, 9_900);
+    expect(watch.hasLease).toBe(true);
+  });
+
+  test('is waited for like any other one', () => {
+    const { watch, connected } = outside();
+    watch.changed({ version: 1, values: new Map() });
+    for (const peer of [1, 2, 3]) watch.told(peer, 1);
+    expect(watch.isHeld(1)).toBe(false);
+    watch.told(5, 1);
+    expect(watch.isHeld(1)).toBe(true);
+    connected.delete(5);
+    expect(watch.isHeld(1)).toBe(false);
+  });
+});

@@ -266,7 +266,7 @@ describe('settings', () => {
   });
 
   test.each([
-    [['--nodes', '4'], '--nodes must be 1, 3 or 5, not "4"'],
+    [['--nodes', '10'], '--nodes must be a number from 1 to 9, not "10"'],
     [['--node-id', '1'], 'unknown option \'--node-id\' (see "holostore help cluster")'],
     [['--engine', 'tape'], '--engine must be one of lmdb, memory, not "tape"'],
   ])('%j', (args, message) => {
