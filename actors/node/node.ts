@@ -320,7 +320,7 @@ export class Node {
       const connected = `${reachable} of ${members.length} members${whose} are connected`;
       return `only ${connected}, ${quorums.slow} are needed`;
     }
-    // What its clients ask of other groups is handed on.
+    // Commands for other groups are handed on to a member.
     const elsewhere = this.#open.find(
       ({ id, members }) => !this.#storeOf.has(id) && !members.some(isUp),
     );

@@ -14,6 +14,7 @@ export const NODE_LIFE_MUTANTS: readonly Mutant[] = [
     also: [
       {
         file: 'actors/meta/nodes.ts',
+        // biome-ignore lint/suspicious/noTemplateCurlyInString: it is source text
         find: '  if (!isWhole(id, lastNode + 1, ID_MAX)) return `ids up to ${lastNode} were given before`;\n',
         replace: '',
       },

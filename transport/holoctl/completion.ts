@@ -12,6 +12,7 @@ const FLAGS: Readonly<Record<string, string>> = {
   pause: 'ranges replicas meta all --node',
   resume: 'ranges replicas meta all --node',
   freeze: '--frozen --node',
+  move: '--range --from --to --node --no-wait --json',
   'add-node': '--node',
   drain: '--node',
   recommission: '--node',
