@@ -13,6 +13,7 @@ import type { PeerSecurity } from '../../transport/peer/security/peer-security.t
 import type { TcpNetwork } from '../../transport/peer/tcp-network.ts';
 import type { Gateway } from '../../transport/resp/gateway.ts';
 import { complaintOf } from '../accord/primitives/cluster-time.ts';
+import type { Group } from '../accord/topology/group.ts';
 import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
 import { DOMAINS } from '../meta/meta-command.ts';
@@ -151,7 +152,7 @@ export class NodeReport {
       meta: { ...meta, appliedSequence: this.#rangeHere(META_GROUP).appliedSequence ?? 0 },
       controllers: this.#controllers(),
       jobs: (node.topology.state?.jobs ?? []).slice(-JOBS_SHOWN),
-      ranges: node.openGroups.map((group) => ({
+      ranges: bySlot(node.openGroups).map((group) => ({
         ...{ range: group.id.range, generation: group.id.generation },
         ...{ from: group.fromSlot, to: group.toSlot, members: group.members },
         electorate: group.members.filter((member) => group.electors(group.bit(member)) > 0),
@@ -259,6 +260,11 @@ export class NodeReport {
       for (const problem of DISK_PROBLEMS) yield [part, problem, disk.has(part, problem)];
     }
   }
+}
+
+/** A node comes to know groups in any order. */
+function bySlot(groups: readonly Group[]): readonly Group[] {
+  return groups.toSorted((a, b) => a.fromSlot - b.fromSlot);
 }
 
 /** The change of an open group, as the topology has it. */
