@@ -177,6 +177,7 @@ export class Node {
       nodes: () => this.#peers.size + 1,
       members: tableMembersOf(parts),
       leaseMs: parts.aclLeaseMs ?? ACL_LEASE_MS,
+      onKnown: () => this.#tellTable(),
       nowMs: () => clock.monotonicMs(),
     });
     this.#joins = new Joins(nodeId);

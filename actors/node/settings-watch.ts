@@ -28,6 +28,8 @@ interface WatchOptions {
   /** Those that order the changes of the table. */
   readonly members: ReadonlySet<number>;
   readonly leaseMs: number;
+  /** The peers have told that this node has read the table. */
+  readonly onKnown: () => void;
   /** Milliseconds of a clock that never goes back. */
   readonly nowMs: () => number;
 }
@@ -104,10 +106,11 @@ export class SettingsWatch {
 
   /** Each change before this node began is known to one of any majority. */
   #readElsewhere(): void {
-    const { members } = this.#options;
+    const { members, onKnown } = this.#options;
     const told = [...this.#confirmed].filter(([peer]) => members.has(peer));
     if (told.length <= members.size / 2) return;
     this.read(Math.max(...told.map(([, { version }]) => version)));
+    if (this.known !== undefined) onKnown();
   }
 
   /** Whether this node has a lease on its table. */

@@ -55,3 +55,17 @@ test('a node joins by itself, serves all keys, and comes back elsewhere', async 
     await expect.poll(() => fourthAt(id), { timeout: 10_000 }).toMatchObject(moved);
   }
 }, 60_000);
+
+test('it becomes a member of a range, and is one when it comes back', async () => {
+  const { code } = await cluster.node(1).holoctl('move', '--range=1', '--from=3', '--to=4');
+  expect(code).toBe(0);
+  expect(await ask(fourth, 'SET', 'as a member', '1')).toBe('OK');
+  expect(await ask(fourth, 'DBSIZE')).toBe(2);
+  expect(await ask(cluster.node(3), 'INCR', 'as a member')).toBe(2);
+  await fourth.kill();
+  fourth.start();
+  await fourth.ready();
+  expect(await ask(fourth, 'INCR', 'as a member')).toBe(3);
+  expect(await ask(fourth, 'MGET', 'here', 'as a member')).toEqual(['2', '3']);
+  expect(await fourth.info()).toMatchObject({ ranges_here: '1' });
+}, 60_000);

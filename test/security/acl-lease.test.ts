@@ -11,6 +11,7 @@ class Watched {
     connected: this.connected,
     ...{ self: 1, nodes: () => 3, members: new Set([1, 2, 3]) },
     leaseMs: LEASE_MS,
+    onKnown: () => undefined,
     nowMs: () => this.nowMs,
   });
 
@@ -135,12 +136,17 @@ describe('a change', () => {
 });
 
 describe('a node that orders no changes', () => {
-  function outside(): { watch: SettingsWatch; connected: Set<number> } {
+  function outside(): { watch: SettingsWatch; connected: Set<number>; known: () => number } {
+    let known = 0;
+    const onKnown = (): void => {
+      known += 1;
+    };
     const connected = new Set([1, 2, 3, 5]);
     const members = new Set([1, 2, 3]);
     const nowMs = (): number => 10_000;
-    const options = { self: 4, nodes: () => 5, members, leaseMs: LEASE_MS, nowMs };
-    return { watch: new SettingsWatch({ connected, ...options }), connected };
+    const options = { self: 4, nodes: () => 5, members, leaseMs: LEASE_MS, onKnown, nowMs };
+    const watch = new SettingsWatch({ connected, ...options });
+    return { watch, connected, known: () => known };
   }
 
   test('knows the table when it has what a majority of those that do knows', () => {
@@ -153,6 +159,16 @@ describe('a node that orders no changes', () => {
     expect(watch.known).toBeUndefined();
     watch.changed({ version: 2, values: new Map() });
     expect(watch.known?.version).toBe(2);
+  });
+
+  test('is told once that it knows the table, where no change of that follows', () => {
+    const { watch, known } = outside();
+    watch.changed({ version: 1, values: new Map() });
+    watch.answered(1, 1, 9_900);
+    expect(known()).toBe(0);
+    watch.answered(2, 1, 9_900);
+    watch.answered(3, 1, 9_900);
+    expect([known(), watch.known?.version]).toEqual([1, 1]);
   });
 
   test('has its lease from them alone', () => {

@@ -32,6 +32,7 @@ class Bench {
     connected: new Set([PEER]),
     ...{ self: 1, nodes: () => 2, members: new Set([1, PEER]) },
     leaseMs: 2_000,
+    onKnown: () => undefined,
     nowMs: () => this.scheduler.clock.monotonicMs(),
   });
   readonly inquiries = new Inquiries({
