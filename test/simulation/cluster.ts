@@ -271,6 +271,7 @@ export class SimulatedCluster {
       },
       onAct: (node, act) => this.#splits?.acts(node, act),
       replyWindowBytes: limitsOf(profile).replyWindowBytes,
+      tellsEvents: profile.tellsEvents,
       logLimits: logLimits(profile),
       syncPolicy: syncPolicyOf(profile),
       diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,

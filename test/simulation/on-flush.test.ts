@@ -5,7 +5,8 @@ import { Scenario } from './scenario.ts';
 
 // No record was ever written before a flush, and no flush came without one: no write was answered.
 test('answered writes survive when all processes end at once', () => {
-  const scenario = new Scenario(3, { syncPolicy: 'on_flush', flushEveryMs: 1_000_000 });
+  const profile = { syncPolicy: 'on_flush', flushEveryMs: 1_000_000, tellsEvents: false } as const;
+  const scenario = new Scenario(3, profile);
   const ids = [1, 2, 3];
   const before = ids.map((id) => scenario.node(id).disk.counters.syncs);
   for (let i = 0; i < 20; i += 1) {

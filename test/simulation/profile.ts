@@ -81,6 +81,8 @@ export interface Profile extends Partial<Limits> {
   readonly diskMsMax: number;
   readonly segmentBytes: number;
   readonly flushEveryMs: number;
+  /** All keyspace events are told, whatever the table says. */
+  readonly tellsEvents: boolean;
   readonly pipelineDepth: number;
   readonly commandTimeoutMs: number;
   /** Keys with a deadline live this long, at most. */
@@ -157,6 +159,7 @@ function drawBase(rng: SeededRng, nodes: number): Omit<Profile, 'databases'> {
     diskMsMax: chance(0.2) ? between(1, 30) : between(0.05, 1),
     segmentBytes: hasSmallSegments ? 4_096 : chance(0.7) ? 32 * 1024 : 256 * 1024,
     flushEveryMs: between(50, 2_000),
+    tellsEvents: true,
     pipelineDepth: Math.ceil(between(0.01, 8)),
     commandTimeoutMs: between(300, 4_000),
     ttlMsMax: between(20, 1_500),

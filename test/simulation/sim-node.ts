@@ -88,6 +88,8 @@ export interface SimNodeOptions {
   readonly onAct?: (node: SimNode, act: Act) => void;
   /** Replies that a connection takes before it gives credit for more. */
   readonly replyWindowBytes?: number;
+  /** All keyspace events, whatever the table says. */
+  readonly tellsEvents?: boolean;
   readonly logLimits: Omit<WalOptions, 'newLogId'>;
   readonly syncPolicy: SyncPolicyOptions;
   readonly diskLatencyMs: () => number;
@@ -696,12 +698,13 @@ export class SimNode {
 
   /** Keyspace events are told once, whatever is executed again after a restart. */
   #seesRepeated(machine: StateMachine, group: GroupId, store: number): void {
-    const { count } = this.#options;
+    const { count, tellsEvents } = this.#options;
     let name = '';
     let committed = '';
-    machine.eventFlags = 'KEA';
-    // Whatever the table says.
-    Object.defineProperty(machine, 'eventFlags', { set: () => undefined });
+    if (tellsEvents === true) {
+      machine.eventFlags = 'KEA';
+      Object.defineProperty(machine, 'eventFlags', { set: () => undefined });
+    }
     const begin = machine.begin.bind(machine);
     const commit = machine.commit.bind(machine);
     const takeEvents = machine.takeEvents.bind(machine);
