@@ -40,6 +40,17 @@ export function change(endpoint: Endpoint, path: string): Promise<HttpAnswer> {
   });
 }
 
+/** The answer to it, where it is done. @throws Error as `ask` does, with what the node says. */
+export async function changed(endpoint: Endpoint, path: string): Promise<string> {
+  const { status, body } = await change(endpoint, path);
+  if (status === 200) return body.trim();
+  throw new Error(refusalText(endpoint, body));
+}
+
+export function refusalText(endpoint: Endpoint, body: string): string {
+  return `${formatEndpoint(endpoint)}: ${body.trim().slice(0, 300)}`;
+}
+
 /** A node of this machine that wants credentials names the file with its token. */
 async function withCredentials(
   endpoint: Endpoint,

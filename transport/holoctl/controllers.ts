@@ -3,10 +3,9 @@
  * under which lease, and the changes that have ended; `pause`, `resume` and `freeze`.
  */
 import Table from 'cli-table3';
-import { formatEndpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
 import type { TopologyAction } from '../http/topology-report.ts';
-import { change } from './ask.ts';
+import { changed } from './ask.ts';
 import { type Flags, nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
 import { topologyOf } from './topology.ts';
 
@@ -92,9 +91,7 @@ export async function freeze(args: readonly string[], output: Output): Promise<n
 
 async function ask(flags: Flags, what: string, name: string, output: Output): Promise<number> {
   const node = nodeOf(flags);
-  const path = `/topology?what=${what}&controller=${encodeURIComponent(name)}`;
-  const { status, body } = await change(node, path);
-  if (status !== 200) throw new Error(`${formatEndpoint(node)}: ${body.trim().slice(0, 300)}`);
+  await changed(node, `/topology?what=${what}&controller=${encodeURIComponent(name)}`);
   output.write('ok\n');
   return 0;
 }

@@ -3,11 +3,11 @@
  * of one, and waits until it has the data.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type Endpoint, formatEndpoint } from '../endpoint.ts';
+import type { Endpoint } from '../endpoint.ts';
 import type { RangeReport, TopologyReport } from '../http/topology-report.ts';
-import { change } from './ask.ts';
+import { changed, refusalText } from './ask.ts';
 import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
-import { topologyOf } from './topology.ts';
+import { checkNotCancelled, topologyOf } from './topology.ts';
 
 /** It goes on when nobody waits any more. */
 const TIMEOUT_MS = 600_000;
@@ -22,11 +22,9 @@ export async function move(args: readonly string[], output: Output): Promise<num
     throw new UsageError('move takes --range R --from NODE --to NODE (see "holoctl help")');
   }) as [number, number, number];
   const query = `what=move&range=${range}&from=${from}&to=${to}`;
-  const { status, body } = await change(node, `/topology?${query}`);
+  const body = await changed(node, `/topology?${query}`);
   const [, number] = /^change (\d+)/.exec(body) ?? [];
-  if (status !== 200 || number === undefined) {
-    throw new Error(`${formatEndpoint(node)}: ${body.trim().slice(0, 300)}`);
-  }
+  if (number === undefined) throw new Error(refusalText(node, body));
   if (flags.on.has('no-wait')) {
     output.write(`change ${number}\n`);
     return 0;
@@ -49,8 +47,11 @@ async function moved(node: Endpoint, range: number, change: number): Promise<Ran
   throw new Error(`not moved within ${TIMEOUT_MS / 1_000} s; it goes on: see "holoctl ranges"`);
 }
 
-function isDone({ jobs, ranges }: TopologyReport, change: number): boolean {
-  const job = jobs.find(({ number }) => number === change);
-  if (job?.outcome === 'cancelled') throw new Error(`change ${change} was cancelled`);
-  return job !== undefined && ranges.every((range) => range.change?.number !== change);
+function isDone(topology: TopologyReport, change: number): boolean {
+  checkNotCancelled(topology, change);
+  const { jobs, ranges } = topology;
+  return (
+    jobs.some(({ number }) => number === change) &&
+    ranges.every((range) => range.change?.number !== change)
+  );
 }

@@ -5,7 +5,7 @@
 import { formatEndpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
 import type { TopologyAction } from '../http/topology-report.ts';
-import { change } from './ask.ts';
+import { changed } from './ask.ts';
 import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
 import { topologyOf } from './topology.ts';
 
@@ -33,8 +33,7 @@ export async function changeNode(
   const [number = ''] = flags.words;
   if (!/^\d{1,10}$/.test(number)) throw new UsageError(`which one: holoctl ${what} NUMBER`);
   const node = nodeOf(flags);
-  const { status, body } = await change(node, `/topology?what=${what}&node=${number}`);
-  if (status !== 200) throw new Error(`${formatEndpoint(node)}: ${body.trim().slice(0, 300)}`);
+  await changed(node, `/topology?what=${what}&node=${number}`);
   output.write('ok\n');
   return 0;
 }

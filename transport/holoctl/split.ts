@@ -4,11 +4,11 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { redisSlotOf, slotOfText } from '../../storage/keyspace/slots.ts';
-import { type Endpoint, formatEndpoint } from '../endpoint.ts';
-import type { RangeReport, TopologyAction, TopologyReport } from '../http/topology-report.ts';
-import { change } from './ask.ts';
+import type { Endpoint } from '../endpoint.ts';
+import type { RangeReport } from '../http/topology-report.ts';
+import { change, changed, refusalText } from './ask.ts';
 import { nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
-import { topologyOf } from './topology.ts';
+import { checkNotCancelled, topologyOf } from './topology.ts';
 
 /** Until then it is asked for again; it may still be done later. */
 const TIMEOUT_MS = 30_000;
@@ -24,7 +24,7 @@ export async function split(args: readonly string[], output: Output): Promise<nu
   const [action, second] = ACTIONS.filter((name) => flags.on.has(name));
   if (second !== undefined) throw new UsageError(`split takes one of --${ACTIONS.join(', --')}`);
   if (action !== undefined) {
-    const text = await ask(node, action, placeIn(flags.values));
+    const text = await changed(node, `/topology?what=${action}${placeIn(flags.values)}`);
     output.write(`${text}\n`);
     return 0;
   }
@@ -58,7 +58,7 @@ class Attempt {
         const where = holder?.range ?? 'none';
         throw new Error(`slot ${slot} is in range ${where}, not in ${this.#range}`);
       }
-      this.#checkNotCancelled(topology);
+      checkNotCancelled(topology, this.#decided);
       if (this.#decided === undefined) await this.#propose(tries);
       if (this.#decided !== undefined && on.has('no-wait')) {
         output.write(`change ${this.#decided}\n`);
@@ -70,11 +70,6 @@ class Attempt {
     throw new Error(`not split within ${seconds} s (${this.#why}); it may still be: ask again`);
   }
 
-  #checkNotCancelled({ jobs }: TopologyReport): void {
-    const ended = jobs.find(({ number }) => number === this.#decided);
-    if (ended?.outcome === 'cancelled') throw new Error(`change ${ended.number} was cancelled`);
-  }
-
   /** A refusal for now may end with another change of the range. */
   async #propose(tries: number): Promise<void> {
     const { status, body } = await change(this.#node, `/topology?what=split&slot=${this.#slot}`);
@@ -82,18 +77,8 @@ class Attempt {
     if (status === 200) this.#decided = Number(number);
     else if (status === 409 || status === 503) this.#why = body.trim().slice(0, 300);
     // Once it was proposed, a refusal says that it has been done.
-    else if (status !== 400 || tries === 0) throw new Error(textOf(this.#node, body));
+    else if (status !== 400 || tries === 0) throw new Error(refusalText(this.#node, body));
   }
-}
-
-async function ask(node: Endpoint, what: TopologyAction, place: string): Promise<string> {
-  const { status, body } = await change(node, `/topology?what=${what}${place}`);
-  if (status === 200) return body.trim();
-  throw new Error(textOf(node, body));
-}
-
-function textOf(node: Endpoint, body: string): string {
-  return `${formatEndpoint(node)}: ${body.trim().slice(0, 300)}`;
 }
 
 function placeIn(values: Values): string {

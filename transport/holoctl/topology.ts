@@ -37,6 +37,12 @@ export async function ranges(args: readonly string[], output: Output): Promise<n
   return write(output, table.toString());
 }
 
+/** For those who wait for a change. @throws Error when it is cancelled */
+export function checkNotCancelled({ jobs }: TopologyReport, change: number | undefined): void {
+  const ended = jobs.find(({ number }) => number === change);
+  if (ended?.outcome === 'cancelled') throw new Error(`change ${ended.number} was cancelled`);
+}
+
 async function asked(
   args: readonly string[],
 ): Promise<{ report: TopologyReport; isJson: boolean }> {
