@@ -151,6 +151,12 @@ export interface DatabaseBatch {
   readonly dropped: readonly CollectionRows[];
 }
 
+/** A batch that writes nothing. */
+export function noChanges(database: number): DatabaseBatch {
+  const nothing = { count: 0, take: () => 0, takeRows: () => 0, dropped: [] };
+  return { database, clear: false, blocks: [], ...nothing };
+}
+
 export type ChangedRowVisit = (
   of: CollectionRows,
   order: number,

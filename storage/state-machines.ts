@@ -19,6 +19,7 @@ import {
   type GroupSlots,
   hasEnded,
   type MachineGroup,
+  noChanges,
 } from './engine.ts';
 import { EngineError } from './errors.ts';
 import { BigKeysSearch } from './keyspace/big-keys.ts';
@@ -536,9 +537,4 @@ function countsAlone(
     ...noChanges(database),
     blocks: blocks.filter((block) => block.database === database),
   }));
-}
-
-function noChanges(database: number): DatabaseBatch {
-  const nothing = { count: 0, take: () => 0, takeRows: () => 0, dropped: [] };
-  return { database, clear: false, blocks: [], ...nothing };
 }

@@ -19,7 +19,7 @@ import type {
   GroupMeta,
   GroupSlots,
 } from '../engine.ts';
-import { emptyMeta } from '../engine.ts';
+import { emptyMeta, noChanges } from '../engine.ts';
 import { EngineError } from '../errors.ts';
 import { NO_DEADLINE } from '../keyspace/entry.ts';
 import { blocksWithin, type SlotBlock, SlotCounts } from '../keyspace/slot-counts.ts';
@@ -87,7 +87,7 @@ export class Installation {
     const rest = this.#batches(entries, false);
     this.#compare(blocks);
     const databases = Array.from({ length: DATABASES }, (_, database) => ({
-      ...(rest.find((batch) => batch.database === database) ?? emptyBatch(database)),
+      ...(rest.find((batch) => batch.database === database) ?? noChanges(database)),
       blocks: blocks.filter((block) => block.database === database),
     }));
     const place = { id, fromSlot, toSlot, appliedSequence: 0, appliedUnits: 0 };
@@ -144,7 +144,7 @@ function batchOf(database: number, entries: readonly ChunkEntry[]): DatabaseBatc
   let taken = 0;
   const rows = rowsIn(entries);
   return {
-    ...emptyBatch(database),
+    ...noChanges(database),
     count: entries.length,
     take(limit, visit) {
       const next = entries.slice(taken, taken + limit);
@@ -175,11 +175,6 @@ function* rowsIn(
     const of = { database, key, slot, place, number: value.number };
     for (const row of rows) yield { of, row };
   }
-}
-
-function emptyBatch(database: number): DatabaseBatch {
-  const nothing = { count: 0, take: () => 0, takeRows: () => 0, dropped: [] };
-  return { database, clear: false, blocks: [], ...nothing };
 }
 
 function notWhole(what: string): EngineError {
