@@ -853,16 +853,14 @@ export class Node {
   }
 
   #startForwarding(): void {
-    const { nodeId, limits } = this.#parts;
-    const isElsewhere = (group: Group): boolean =>
-      group.bit(nodeId) === 0 || this.#joins.lacksData(group.id);
+    const { limits } = this.#parts;
     const forwarding = this.system.root.child<ForwardingActorMessage>(
       this.#spec('forwarding', (context) =>
         forwardingActor(context, {
           connected: () => this.#up,
           limits: limits.forwarding ?? FORWARDING_LIMITS,
           timeoutMs: limits.commandTimeoutMs,
-          elsewhere: () => this.#open.filter(isElsewhere).map(({ id }) => id),
+          elsewhere: () => this.#open.map(({ id }) => id).filter(this.#isElsewhere),
           isElsewhere: this.#isElsewhere,
           membersOf: (group) => this.#groupOf(group)?.members ?? [],
           areIn: (groups, slots) => this.#areIn(groups, slots),

@@ -135,32 +135,27 @@ class Controllers implements Behavior<TopologyActorMessage> {
   }
 
   #act(): void {
-    const { state, endOf, hasData, presentUs, close, observe } = this.#options;
+    const { state, endOf, hasData, presentUs, close, answerMsMax, observe } = this.#options;
     const nowMs = this.#nowMs();
     if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
     const up = this.#options.connected();
     const isUp = (node: number): boolean => node === this.#options.self || up.has(node);
     const view = { state: state(), endOf, hasData, nowMs, presentUs: presentUs(), isUp };
     const isProposing = this.#own !== undefined;
-    for (const act of [...this.#ranges.acts({ ...view, isProposing }), ...this.#seen(view)]) {
+    const acts = [...this.#ranges.acts({ ...view, isProposing }), ...this.#aboutNodes(view)];
+    for (const act of acts) {
       if (act.type === 'Propose' && this.#own !== undefined) continue;
       observe?.(act);
       if (act.type === 'Close') close(act.group, act.successors);
-      else this.#begin(act.command, nowMs);
+      else this.#own = { token: this.#propose(act.command), untilMs: nowMs + answerMsMax };
     }
+  }
+
+  /** Behind those about ranges: of all that is to be proposed the first is. */
+  #aboutNodes({ state, ...seen }: Omit<ManagerView, 'endOf' | 'isProposing'>): readonly Act[] {
+    const missed = state === undefined ? undefined : this.#nodes.acts({ state, ...seen });
     const told = this.#own === undefined ? this.#options.told() : undefined;
-    if (told === undefined) return;
-    observe?.({ type: 'Propose', command: told });
-    this.#begin(told, nowMs);
-  }
-
-  #begin(command: MetaCommand, nowMs: number): void {
-    const untilMs = nowMs + this.#options.answerMsMax;
-    this.#own = { token: this.#propose(command), untilMs };
-  }
-
-  #seen({ state, ...seen }: Omit<ManagerView, 'endOf' | 'isProposing'>): readonly Act[] {
-    const command = state === undefined ? undefined : this.#nodes.acts({ state, ...seen });
-    return command === undefined ? [] : [{ type: 'Propose', command }];
+    const commands = [missed, told].flatMap((command) => command ?? []);
+    return commands.map((command) => ({ type: 'Propose', command }));
   }
 }

@@ -5,7 +5,7 @@
  */
 import type { GroupSlots } from '../../storage/engine.ts';
 import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
-import { type GroupId, GroupMap } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { ChunkInstalled, EndedRead, ExecutorMessage } from '../store/messages.ts';
@@ -280,7 +280,9 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
 
   #asks(peer: number, ask: SnapshotAsk): void {
     // A request that is repeated replaces the one before.
-    this.#asked = this.#asked.filter((other) => other.peer !== peer || !isSame(other.ask, ask));
+    this.#asked = this.#asked.filter(
+      (other) => other.peer !== peer || !isSameGroup(other.ask.group, ask.group),
+    );
     if (this.#asked.length < ASKED_MAX) this.#asked.push({ peer, ask });
     this.#answerNext();
   }
@@ -338,8 +340,4 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
       if (executor !== undefined) tellOrDrop(executor, { type: 'DropEnded', group });
     }
   }
-}
-
-function isSame(a: SnapshotAsk, b: SnapshotAsk): boolean {
-  return a.group.range === b.group.range && a.group.generation === b.group.generation;
 }
