@@ -3,23 +3,18 @@
  * two flushes, reads for others what it has left, and removes that when nobody needs it.
  */
 import type { GroupSlots } from '../../storage/engine.ts';
+import type { EngineError } from '../../storage/errors.ts';
 import type { StateMachines } from '../../storage/state-machines.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
-import type { ChunkInstalled, ExecutorMessage } from './messages.ts';
+import { type ChunkInstalled, type ExecutorMessage, failureOf } from './messages.ts';
 
 type OfType<Type extends ExecutorMessage['type']> = Extract<
   ExecutorMessage,
   { readonly type: Type }
 >;
 type Install = OfType<'Install'>;
-const TYPES = ['ReadEnded', 'FindGroup', 'Install', 'InstallDone', 'DropEnded'] as const;
-
-export type DataMessage = OfType<(typeof TYPES)[number]>;
-
-export function isAboutData(message: ExecutorMessage): message is DataMessage {
-  return (TYPES as readonly string[]).includes(message.type);
-}
+type DataMessage = OfType<'ReadEnded' | 'FindGroup' | 'Install' | 'InstallDone' | 'DropEnded'>;
 
 interface GroupDataOptions {
   readonly machines: StateMachines;
@@ -27,6 +22,8 @@ interface GroupDataOptions {
   readonly self: ActorRef<ExecutorMessage>;
   /** The data of a group are whole. */
   readonly opened: (group: GroupSlots) => void;
+  /** A commit that is no flush has ended. */
+  readonly committed: (error: EngineError | undefined) => void;
   readonly onDiskFull: () => void;
 }
 
@@ -65,17 +62,13 @@ export class GroupData {
 
   /** While no flush is under way. `true`: the engine is busy now. */
   advance(): boolean {
-    const { machines, self } = this.#options;
+    const { machines, committed } = this.#options;
     const install = this.#installs.shift();
     if (install !== undefined) this.#install(install);
     if (machines.flushing) return true;
     const left = this.#toDrop.shift();
     if (left === undefined) return false;
-    machines.dropEnded(left, (error) => {
-      const failure = error && { code: error.code, text: error.message };
-      // Refused only when this incarnation has ended.
-      tellOrDrop(self, { type: 'FlushDone', failure, divides: false });
-    });
+    machines.dropEnded(left, committed);
     return machines.flushing;
   }
 
@@ -90,7 +83,7 @@ export class GroupData {
     if (this.#isOpen(group.id)) return tell(replyTo, group.id, 'open');
     const isLast = description !== undefined;
     machines.install(group, { isFirst, bytes, description }, (error) => {
-      const failure = error && { code: error.code, text: error.message };
+      const failure = failureOf(error);
       // Refused only when this incarnation has ended; the sender begins anew.
       tellOrDrop(self, { type: 'InstallDone', group, failure, isLast, replyTo });
     });

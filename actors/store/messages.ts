@@ -3,7 +3,7 @@
  */
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { GroupSlots } from '../../storage/engine.ts';
-import type { EngineErrorCode } from '../../storage/errors.ts';
+import type { EngineError, EngineErrorCode } from '../../storage/errors.ts';
 import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
 import type { EndedChunk, FlushedGroup, InstalledChunk } from '../../storage/state-machines.ts';
 import type { Part, PartAnswer, ReplyFlow } from '../../transport/resp/connection/part.ts';
@@ -259,4 +259,8 @@ export interface ChunkInstalled {
 interface FlushFailure {
   readonly code: EngineErrorCode;
   readonly text: string;
+}
+
+export function failureOf(error: EngineError | undefined): FlushFailure | undefined {
+  return error && { code: error.code, text: error.message };
 }

@@ -51,16 +51,17 @@ import { ApplySlice } from './apply-slice.ts';
 import { BIG_KEYS_LOOKED_MAX, BIG_KEYS_REST_MS, BigKeySearch } from './big-key-search.ts';
 import { REFUSED } from './client-errors.ts';
 import { EXPIRE_BYTES_MAX, EXPIRE_KEYS_MAX, OWN_CONNECTION } from './expiry.ts';
-import { type DataMessage, GroupData, isAboutData } from './group-data.ts';
+import { GroupData } from './group-data.ts';
 import { HeldEvents } from './held-events.ts';
 import { HeldReplies } from './held-replies.ts';
 import { KeyListings, LISTINGS_MAX } from './key-listings.ts';
 import { LogFirstEngine } from './log-first-engine.ts';
-import type {
-  CoordinatorActorMessage,
-  ExecutorMessage,
-  OutsideRun,
-  ReplicaActorMessage,
+import {
+  type CoordinatorActorMessage,
+  type ExecutorMessage,
+  failureOf,
+  type OutsideRun,
+  type ReplicaActorMessage,
 } from './messages.ts';
 import { type Reading, ReadRuns, readingOf } from './read-runs.ts';
 import { SpanningWaits } from './spanning-waits.ts';
@@ -257,6 +258,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       machines: this.#machines,
       self: context.thisIncarnation,
       opened: (group) => this.#opened(group),
+      committed: (error) => this.#tellFlushed(error, false),
       onDiskFull: () => this.#flushLater(),
     });
     const heldMax = options.heldReplyBytesMax ?? HELD_BYTES_MAX;
@@ -313,7 +315,6 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   receive(message: ExecutorMessage): void {
     try {
       if (message.type === 'Table') return this.#follow(message.table);
-      if (isAboutData(message)) return this.#data.receive(message);
       return this.#receive(message);
     } catch (error) {
       // Damage does not heal by starting again, and every new try would only ask for more.
@@ -347,6 +348,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       dirtyBytes: machine.dirtyBytes,
       unflushedBytes: machine.unflushedBytes,
       heldReplyBytes: this.#held.bytes,
+      heldEvents: this.#events.count,
       waiting: this.#handed.length + Number(this.#isHalfWay()),
       kept: this.#replica.kept + this.#coordinator.kept,
     };
@@ -859,7 +861,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   #tellFlushed(error: EngineError | undefined, divides: boolean): void {
     // Refused only when this incarnation has ended; the next one asks the engine itself.
-    const failure = error && { code: error.code, text: error.message };
+    const failure = failureOf(error);
     tellOrDrop(this.#context.thisIncarnation, { type: 'FlushDone', failure, divides });
   }
 
@@ -874,7 +876,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#notBeforeMs = this.#context.clock.monotonicMs() + DISK_FULL_RETRY_MS;
   }
 
-  #receive(message: Exclude<ExecutorMessage, DataMessage | { readonly type: 'Table' }>): void {
+  #receive(message: Exclude<ExecutorMessage, { readonly type: 'Table' }>): void {
     switch (message.type) {
       case 'Expect':
         this.#expected.set(message.key, message.parts);
@@ -938,6 +940,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'Open':
         // A retry that is late: the engine is open.
         return;
+      default:
+        return this.#data.receive(message);
     }
   }
 
