@@ -18,3 +18,8 @@ export function formatEndpoint(endpoint: Endpoint): string {
   const { host, port } = endpoint;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }
+
+/** All addresses of a machine, and none that others could use. */
+export function isWildcard(host: string): boolean {
+  return host === '0.0.0.0' || host === '::';
+}

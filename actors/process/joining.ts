@@ -3,26 +3,21 @@
  * once in its life. From then on its data directory says who it is and where the others are;
  * `--join` is only where else to ask.
  */
-import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { BEHAVIOUR_LEVEL } from '../../storage/behaviour-level.ts';
-import { type Endpoint, formatEndpoint } from '../../transport/endpoint.ts';
+import { type Endpoint, formatEndpoint, isWildcard } from '../../transport/endpoint.ts';
 import {
   decodeGreeting,
-  encodeGreeting,
   type JoinAnswer,
   type JoinRequest,
 } from '../../transport/peer/handshake.ts';
-import {
-  ANY_MEMBER,
-  NO_CLUSTER,
-  type PeerSecurity,
-} from '../../transport/peer/security/peer-security.ts';
+import { NO_CLUSTER, type PeerSecurity } from '../../transport/peer/security/peer-security.ts';
 import type { NodePlaces } from '../meta/topology.ts';
 import { joinedBefore, joinIdOf } from './disk/data-directory.ts';
+import { askPeerPort } from './peer-question.ts';
 import { PeerProof } from './security/peer-proof.ts';
-import { isWildcard, type NodeConfig } from './settings/config.ts';
+import type { NodeConfig } from './settings/config.ts';
 import { VERSION } from './version.ts';
 
 class JoinError extends Error {
@@ -44,7 +39,6 @@ interface AskOptions {
 }
 
 const ANSWER_MS_MAX = 12_000;
-const ANSWER_BYTES_MAX = 64 * 1024;
 const JOIN_MS_MAX = 60_000;
 const PAUSE_MS = 500;
 /** Said of a node that cannot decide itself: another one may. */
@@ -111,27 +105,16 @@ async function askUntil(options: AskOptions): Promise<JoinAnswer> {
 }
 
 /** The answer, or why there is none. */
-function askOnce({ request, security }: AskOptions, seed: Endpoint): Promise<JoinAnswer | string> {
-  return new Promise((resolve, reject) => {
-    const socket: Socket = security.dial(seed, ANY_MEMBER, () =>
-      socket.write(encodeGreeting({ kind: 'join', request })),
-    );
-    let reply: Buffer = Buffer.alloc(0);
-    socket.setTimeout(ANSWER_MS_MAX, () => socket.destroy(new Error('it does not answer')));
-    socket.on('data', (chunk) => {
-      reply = Buffer.concat([reply, chunk]);
-      if (reply.length > ANSWER_BYTES_MAX) socket.destroy(new Error('its answer is too long'));
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      reject(new Error(security.refusalOf(error) ?? error.message));
-    });
-    socket.on('close', () => {
-      const result = decodeGreeting(reply);
-      if (result.status !== 'complete') return reject(new Error('it is no peer port of a node'));
-      const { greeting } = result;
-      if (greeting.kind === 'joined') return resolve(greeting.answer);
-      if (greeting.kind === 'refused') return resolve(greeting.reason);
-      return reject(new Error(`it answered with "${greeting.kind}"`));
-    });
-  });
+async function askOnce(
+  { request, security }: AskOptions,
+  seed: Endpoint,
+): Promise<JoinAnswer | string> {
+  const greeting = { kind: 'join', request } as const;
+  const reply = await askPeerPort({ seed, greeting, security, silentMsMax: ANSWER_MS_MAX });
+  const result = decodeGreeting(reply);
+  if (result.status !== 'complete') throw new Error('it is no peer port of a node');
+  const { kind } = result.greeting;
+  if (kind === 'joined') return result.greeting.answer;
+  if (kind === 'refused') return result.greeting.reason;
+  throw new Error(`it answered with "${kind}"`);
 }

@@ -3,21 +3,16 @@
  * is fixed when a cluster is formed, so joining means checking that this node is one of them before
  * it creates a data directory.
  */
-import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Endpoint, formatEndpoint } from '../../transport/endpoint.ts';
 import { httpGet } from '../../transport/http/http-get.ts';
 import {
   decodeGreeting,
-  encodeGreeting,
   isMembersAnswer,
   type MembersAnswer,
 } from '../../transport/peer/handshake.ts';
-import {
-  ANY_MEMBER,
-  OPEN,
-  type PeerSecurity,
-} from '../../transport/peer/security/peer-security.ts';
+import { OPEN, type PeerSecurity } from '../../transport/peer/security/peer-security.ts';
+import { askPeerPort } from './peer-question.ts';
 
 class MembershipError extends Error {
   readonly code: 'HOLO_JOIN_UNREACHABLE' | 'HOLO_JOIN_NOT_A_MEMBER' | 'HOLO_JOIN_OTHER_CLUSTER';
@@ -43,7 +38,6 @@ interface InquiryOptions {
 const ANSWER_TIMEOUT_MS = 2000;
 /** How the answer of an admin port begins. */
 const HTTP_ANSWER = Buffer.from('HTTP/');
-const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** @throws MembershipError when the seed does not answer in time, or does not know this node. */
 export async function confirmMembership(options: InquiryOptions): Promise<void> {
@@ -93,7 +87,7 @@ async function askUntil(options: InquiryOptions, where: string): Promise<Members
 
 async function askMembers(options: InquiryOptions): Promise<MembersAnswer> {
   const { seed } = options;
-  const reply = await askPeerPort(options);
+  const reply = await askSeed(options);
   const result = decodeGreeting(reply);
   if (result.status === 'complete' && result.greeting.kind === 'members') {
     return result.greeting.answer;
@@ -123,26 +117,14 @@ function parseJson(text: string): unknown {
 }
 
 /** The bytes that come back; an admin port answers the unknown protocol with an HTTP error. */
-function askPeerPort({ seed, clusterId, security = OPEN }: InquiryOptions): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const socket: Socket = security.dial(seed, ANY_MEMBER, () =>
-      socket.write(encodeGreeting({ kind: 'whoIsThere', clusterId })),
-    );
-    const chunks: Buffer[] = [];
-    let bytes = 0;
-    socket.setTimeout(ANSWER_TIMEOUT_MS, () => socket.destroy(new Error('it does not answer')));
-    socket.on('data', (chunk) => {
-      chunks.push(chunk);
-      bytes += chunk.length;
-      if (bytes > ANSWER_BYTES_MAX) {
-        socket.destroy(new Error('its answer is too long'));
-      }
-    });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      // An admin port answers TLS, too, with an HTTP error.
-      if (error.code === 'ERR_SSL_WRONG_VERSION_NUMBER') return resolve(HTTP_ANSWER);
-      reject(new Error(security.refusalOf(error) ?? error.message));
-    });
-    socket.on('close', () => resolve(Buffer.concat(chunks)));
-  });
+async function askSeed({ seed, clusterId, security = OPEN }: InquiryOptions): Promise<Buffer> {
+  const greeting = { kind: 'whoIsThere', clusterId } as const;
+  try {
+    return await askPeerPort({ seed, greeting, security, silentMsMax: ANSWER_TIMEOUT_MS });
+  } catch (error) {
+    const { code } = ((error as Error).cause ?? {}) as NodeJS.ErrnoException;
+    // An admin port answers TLS, too, with an HTTP error.
+    if (code === 'ERR_SSL_WRONG_VERSION_NUMBER') return HTTP_ANSWER;
+    throw error;
+  }
 }

@@ -4,7 +4,7 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { formatEndpoint, parseEndpoint } from '../endpoint.ts';
+import { formatEndpoint, isWildcard, parseEndpoint } from '../endpoint.ts';
 import type { ConsoleDoor, Identify, PageFile } from '../http/console-door.ts';
 import {
   type AnswerHere,
@@ -181,8 +181,7 @@ export class AdminConsole implements ConsoleDoor {
     if (member === undefined || this.#addresses.get(node) === admin) return;
     const found = parseEndpoint(admin);
     if (found === undefined) return;
-    const isAny = found.host === '0.0.0.0' || found.host === '::';
-    const host = isAny ? member.host : found.host;
+    const host = isWildcard(found.host) ? member.host : found.host;
     this.#addresses.set(node, formatEndpoint({ host, port: found.port }));
   }
 }

@@ -5,16 +5,7 @@
  * promises. Leaves all other files in the directory alone.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { BEHAVIOUR_LEVEL } from '../../../storage/behaviour-level.ts';
 import { scriptMachineDigest } from '../../../storage/commands/script/machine-digest.ts';
@@ -32,6 +23,7 @@ import type { Topology } from '../../meta/topology.ts';
 import { decodeTopology, encodeTopology } from '../../meta/topology-codec.ts';
 import type { FormingOptions } from './kept-topology.ts';
 import { ProcessLock } from './process-lock.ts';
+import { replaceFile } from './replace-file.ts';
 
 type DataDirectoryErrorCode =
   | 'HOLO_DATA_LOCKED'
@@ -124,13 +116,7 @@ export function joinIdOf(path: string): string {
   if (/^[0-9a-f]{32}$/.test(kept)) return kept;
   const joinId = randomBytes(16).toString('hex');
   mkdirSync(path, { recursive: true });
-  const handle = openSync(file, 'w');
-  try {
-    writeFileSync(handle, `${joinId}\n`);
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
+  replaceFile(file, `${joinId}\n`);
   syncDirectory(path);
   return joinId;
 }
@@ -444,15 +430,7 @@ function checkRevision(path: string, identity: Identity, { lineage }: DataDirect
 
 /** Durable under its name before it returns. */
 function writeIdentity(path: string, identity: Identity, { lineage }: DataDirectoryOptions): void {
-  const draft = join(path, `${IDENTITY}.new`);
-  const file = openSync(draft, 'w');
-  try {
-    writeFileSync(file, `${JSON.stringify(identity, null, 2)}\n`);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(draft, join(path, IDENTITY));
+  replaceFile(join(path, IDENTITY), `${JSON.stringify(identity, null, 2)}\n`);
   syncDirectory(path);
   if (identity.revision !== undefined) lineage?.onRevision(identity.revision);
 }

@@ -4,13 +4,14 @@
  * older one does no harm, since the node serves nobody by it before a majority has told of newer
  * ones.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { ClusterSettings } from '../../../storage/cluster-settings.ts';
 import { metaStateOf } from '../../meta/meta-rows.ts';
 import type { Topology } from '../../meta/topology.ts';
 import { nodeMessageOf, tableMessage, tableOf } from '../../node/node-messages.ts';
+import { replaceFile } from './replace-file.ts';
 
 const TABLE = 'table.json';
 /** Changes that come within this time are written once. */
@@ -49,7 +50,7 @@ export class KeptTable {
     clearTimeout(this.#timer);
     this.#timer = undefined;
     try {
-      writeTable(this.#path, this.#table);
+      replaceFile(this.#path, JSON.stringify(tableMessage(this.#table)));
     } catch (error) {
       const { message } = error as Error;
       this.#logger.warn({ reason: message }, `the cluster's table could not be kept: ${message}`);
@@ -65,16 +66,4 @@ function readTable(path: string): ClusterSettings | undefined {
     // It is asked for again.
     return undefined;
   }
-}
-
-function writeTable(path: string, table: ClusterSettings): void {
-  const draft = `${path}.new`;
-  const file = openSync(draft, 'w');
-  try {
-    writeFileSync(file, JSON.stringify(tableMessage(table)));
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
-  }
-  renameSync(draft, path);
 }

@@ -5,7 +5,12 @@
  */
 import { HOLOFAST_MODES, type HoloFastMode } from '../../../bpf/path/holofast-mode.ts';
 import { isLoopback } from '../../../transport/access/loopback.ts';
-import { type Endpoint, formatEndpoint, parseEndpoint } from '../../../transport/endpoint.ts';
+import {
+  type Endpoint,
+  formatEndpoint,
+  isWildcard,
+  parseEndpoint,
+} from '../../../transport/endpoint.ts';
 import { OPEN_LEVELS, type OpenLevel } from '../../../transport/http/admin-pages.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
 import type { ClientCertificates } from '../../../transport/tls-server.ts';
@@ -532,11 +537,6 @@ function checkMembers(config: NodeConfig): void {
   if (bootstrap === join.length > 0) {
     throw new ConfigError('exactly one of --bootstrap and --join HOST:PORT must be given');
   }
-}
-
-/** All addresses of the machine, and none that others could use. */
-export function isWildcard(host: string): boolean {
-  return host === '0.0.0.0' || host === '::';
 }
 
 function checkJoining(config: NodeConfig): void {
