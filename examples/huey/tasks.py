@@ -6,7 +6,10 @@ from huey import PriorityRedisHuey
 
 PORTS = os.environ["HOLO_PORTS"].split(",")
 huey = PriorityRedisHuey(
-    os.environ.get("HOLO_QUEUE", "mail"), port=int(os.environ.get("HOLO_PORT", PORTS[0]))
+    os.environ.get("HOLO_QUEUE", "mail"),
+    port=int(os.environ.get("HOLO_PORT", PORTS[0])),
+    # Who waits for a result is not to be told of a try that another one follows.
+    store_intermediate_errors=False,
 )
 
 
