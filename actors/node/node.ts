@@ -778,6 +778,7 @@ export class Node {
           onTableRead: (version) => {
             this.settings.read(version);
             this.#tellTable();
+            this.#tellPeers();
           },
           onProposed: (outcome) => this.#toTopology?.send({ type: 'Proposed', ...outcome }),
           observer,
@@ -831,10 +832,12 @@ export class Node {
       for (const store of this.stores) store.tableChanged(table);
       this.#tellTable();
     }
-    if (isLater || this.#membership.age.epoch > epoch) {
-      for (const { news } of this.#links.values()) news.send({ type: 'SettingsChanged' });
-    }
+    if (isLater || this.#membership.age.epoch > epoch) this.#tellPeers();
     return isOther || isLater;
+  }
+
+  #tellPeers(): void {
+    for (const { news } of this.#links.values()) news.send({ type: 'SettingsChanged' });
   }
 
   #tellTable(): void {

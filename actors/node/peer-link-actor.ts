@@ -409,6 +409,8 @@ class PeerLink implements Behavior<PeerLinkMessage> {
     }
     settings.told(peer, version);
     onAgeTold(peer, { version, epoch });
+    // It may have read the table just now, and this node waits for a first lease.
+    if (!settings.hadLease) this.#probe();
   }
 
   #aboutNodes(message: object): void {

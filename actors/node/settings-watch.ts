@@ -47,6 +47,7 @@ export class SettingsWatch {
   /** By peer: the version that it has told last. */
   readonly #told = new Map<number, number>();
   readonly #confirmed = new Map<number, Confirmed>();
+  #hadLease = false;
   /** Since when a majority, and all that are connected, have this version. */
   #held = { version: 0, sinceMs: 0 };
 
@@ -100,6 +101,7 @@ export class SettingsWatch {
     if (version === TABLE_UNKNOWN) return;
     this.told(peer, version);
     this.#confirmed.set(peer, { version, askedMs });
+    this.#hadLease ||= this.hasLease;
     const { members, self } = this.#options;
     if (!members.has(self) && this.#readVersion === Infinity) this.#readElsewhere();
   }
@@ -124,6 +126,11 @@ export class SettingsWatch {
       if (askedMs > sinceMs && version <= this.#own.version) count += 1;
     }
     return count > members.size / 2;
+  }
+
+  /** Whether it has, or has had one: a node that has just begun could not serve the first user. */
+  get hadLease(): boolean {
+    return this.#hadLease || this.hasLease;
   }
 
   /** Whether no node acts by a version before this one. */

@@ -88,12 +88,13 @@ export class NodeReport {
     return own.state === 'draining' ? 'the node is draining (holoctl drain)' : undefined;
   }
 
-  /** Why users of the table are refused; undefined: they are served, or there are none. */
+  /** Why users of the table are refused, or the first one would be; undefined: they are served. */
   #usersNotServed(): string | undefined {
     const { node, gateway } = this.#source;
     if (node.settings.known === undefined) return 'the users of the cluster are not known yet';
     gateway?.access.refresh();
-    if (gateway?.access.users.hasRows !== true || node.settings.hasLease) return undefined;
+    const { hasLease, hadLease } = node.settings;
+    if (gateway?.access.users.hasRows === true ? hasLease : hadLease) return undefined;
     return 'whether the users have changed is not known: no majority has told (--acl-lease-ms)';
   }
 

@@ -252,9 +252,9 @@ test('one probe of the clock is out at a time, and one without an answer is repe
   const answer = { type: 'ClockReading', wallUs, settings: 0 };
   bench.receive(Channel.admin, { ...answer, sentMs: first });
   expect(bench.said).toEqual(['up 2']);
-  expect(bench.settings.hasLease).toBe(false);
+  expect([bench.settings.hasLease, bench.settings.hadLease]).toEqual([false, false]);
   bench.receive(Channel.admin, { ...answer, sentMs: second });
-  expect(bench.settings.hasLease).toBe(true);
+  expect([bench.settings.hasLease, bench.settings.hadLease]).toEqual([true, true]);
   expect(bench.said).toEqual(['up 2', expect.stringMatching(/^clock -?\d/)]);
   bench.run(600);
   expect(bench.probes()).toHaveLength(1);
@@ -268,6 +268,23 @@ test('a probe of the peer is answered; one without a time is refused', () => {
   expect(replies).toContainEqual(expect.objectContaining(reading));
   bench.receive(Channel.admin, { type: 'ClockProbe', sentMs: 'soon' });
   expect(bench.refused).toEqual(['unknown shape']);
+});
+
+test('a node without a first lease asks again as soon as a peer tells of its table', () => {
+  const bench = new Bench();
+  bench.link.tell({ type: 'Up' });
+  bench.run();
+  const answer = { type: 'ClockReading', wallUs: bench.scheduler.clock.wallUs() };
+  bench.settings.read(0);
+  const unknown = { ...answer, settings: TABLE_UNKNOWN, sentMs: bench.probes()[0] };
+  bench.receive(Channel.admin, unknown);
+  const told = { type: 'SettingsVersion', version: 0, epoch: 1 };
+  bench.receive(Channel.admin, told);
+  const [again] = bench.probes();
+  expect(again).toBeDefined();
+  bench.receive(Channel.admin, { ...answer, settings: 0, sentMs: again });
+  bench.receive(Channel.admin, told);
+  expect([bench.settings.hadLease, bench.probes()]).toEqual([true, []]);
 });
 
 test('tells how far it knows the settings of the cluster, again and again, and takes note', () => {
