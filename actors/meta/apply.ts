@@ -27,6 +27,8 @@ import {
   raiseBehaviour,
   recommission,
   remove,
+  replace,
+  withLeft,
 } from './nodes.ts';
 
 export interface Applied {
@@ -46,10 +48,10 @@ export function apply(
   return { state: renewed(state, outcome, executeAt) };
 }
 
-/** The renewals that follow from the command are part of it. */
+/** The renewals that follow from the command are part of it, and that a node has left. */
 function renewed(before: MetaState | undefined, next: MetaState, at: Timestamp): MetaState {
-  if (next.pausedControllers.includes('replicas')) return next;
-  const topology = withRenewals(next.topology, at);
+  const isPaused = next.pausedControllers.includes('replicas');
+  const topology = withLeft(isPaused ? next.topology : withRenewals(next.topology, at));
   if (topology === next.topology) return next;
   return { ...next, topology: { ...topology, epoch: (before?.topology.epoch ?? 0) + 1 } };
 }
@@ -97,9 +99,11 @@ function outcomeOf(state: MetaState | undefined, command: MetaCommand, at: Times
     case 'Drain':
       return drain(state, command.id);
     case 'Recommission':
-      return recommission(state, command.id);
+      return recommission(state, command.id, at);
     case 'Decommission':
       return decommission(state, command.id);
+    case 'Replace':
+      return replace(state, command.id, command.replacement);
     case 'Remove':
       return remove(state, command.id);
     case 'RaiseBehaviour':

@@ -73,7 +73,9 @@ export function move(state: MetaState, { range: id, from, to, by }: Move, at: Ti
   if (range.change !== undefined) return 'the range is being changed';
   if (!isText(by)) return 'it is not said who asks';
   if (!range.members.includes(from)) return `node ${from} is no member of the range`;
-  if (!nodes.some((node) => node.id === to)) return `there is no node ${to}`;
+  const target = nodes.find((node) => node.id === to);
+  if (target === undefined) return `there is no node ${to}`;
+  if (target.state !== 'active') return `node ${to} is ${target.state}`;
   if (range.members.includes(to)) return `node ${to} is a member of the range`;
   if (range.owed.length > 0) return `node ${range.owed[0]} does not have its data yet`;
   const members = [...range.members.filter((node) => node !== from), to].sort((a, b) => a - b);

@@ -3,7 +3,7 @@
  * by executeAt alone, so all replicas judge alike. Pure.
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
-import { DOMAINS, type LeaseClaim, type TakeLeases } from './meta-command.ts';
+import { DOMAINS, type Domain, type LeaseClaim, type TakeLeases } from './meta-command.ts';
 import type { Lease, MetaState, Outcome } from './meta-state.ts';
 import { isWhole } from './topology.ts';
 
@@ -36,6 +36,23 @@ export function dropLeases(state: MetaState, holder: number): Outcome {
     lease.holder === holder ? { ...lease, untilUs: 0 } : lease,
   );
   return { ...state, leases };
+}
+
+/** The rest of a lease at which its holder renews it. */
+const RENEW_SHARE = 0.25;
+
+/** As far as a node knows; the state machine judges by executeAt. */
+export function heldLease(
+  { leases }: MetaState,
+  domain: Domain,
+  presentUs: number,
+): Lease | undefined {
+  const lease = leases.find((each) => each.domain === domain);
+  return lease !== undefined && lease.untilUs > presentUs ? lease : undefined;
+}
+
+export function isRunningOut({ untilUs }: Lease, leaseMs: number, presentUs: number): boolean {
+  return untilUs - presentUs < leaseMs * RENEW_SHARE * 1_000;
 }
 
 /** Why one may not act under this lease. */

@@ -116,6 +116,14 @@ export interface Join extends NodePlaces {
   readonly joinId: string;
 }
 
+/** All ranges of a node move to another one, and it leaves. */
+interface Replace {
+  readonly type: 'Replace';
+  /** Node ids. */
+  readonly id: number;
+  readonly replacement: number;
+}
+
 /** Told by each node after each of its starts. */
 export interface NodeStarted extends NodePlaces {
   readonly type: 'NodeStarted';
@@ -141,6 +149,7 @@ export type MetaCommand =
     }
   | Join
   | NodeStarted
+  | Replace
   | {
       readonly type: 'Drain' | 'Recommission' | 'Decommission' | 'Remove';
       /** Node id. */

@@ -2,6 +2,8 @@
  * The nodes of a cluster in its topology: how one joins, tells where it is, and leaves. A node id
  * is given once: `lastNode` only grows, also when its node is removed. Pure.
  */
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { cancel } from './changes.ts';
 import type { Join, NodeStarted } from './meta-command.ts';
 import { inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
 import {
@@ -12,6 +14,7 @@ import {
   type NodeState,
   type Topology,
   type TopologyNode,
+  type TopologyRange,
 } from './topology.ts';
 
 /** Nodes of one cluster. */
@@ -59,7 +62,7 @@ export function nodeStarted(state: MetaState, command: NodeStarted): Outcome {
   const node: TopologyNode = {
     ...known,
     ...{ incarnation, host, port, redis, admin, version, behaviourMax },
-    state: isBack && known.state !== 'decommissioning' ? 'active' : known.state,
+    state: isBack && !isLeaving(known) ? 'active' : known.state,
   };
   if (!isChanged(node, known)) return 'nothing has changed';
   return withNode(state, node);
@@ -69,15 +72,61 @@ export function drain(state: MetaState, id: number): Outcome {
   return moved(state, id, ['active'], 'draining');
 }
 
-export function recommission(state: MetaState, id: number): Outcome {
-  return moved(state, id, ['draining', 'decommissioning'], 'active');
+/** Replicas that were to move for that reason stay, unless their range is closing. */
+export function recommission(before: MetaState, id: number, at: Timestamp): Outcome {
+  const states = ['draining', 'decommissioning', 'decommissioned'] as const;
+  let outcome = moved(before, id, states, 'active');
+  if (typeof outcome === 'string') return outcome;
+  for (const { id: range, change } of before.topology.ranges) {
+    if (change?.by !== leaveReason(id) || change.phase === 'closing') continue;
+    const next = cancel(outcome, { range, change: change.number }, at);
+    if (typeof next !== 'string') outcome = next;
+  }
+  return { ...outcome, topology: { ...outcome.topology, epoch: before.topology.epoch + 1 } };
 }
 
-/** It is to be removed once it has no ranges. */
+/** Its ranges move to other nodes. */
 export function decommission(state: MetaState, id: number): Outcome {
-  return (
-    keptBy(state, id) ?? moved(state, id, ['joining', 'active', 'draining'], 'decommissioning')
-  );
+  return moved(state, id, ['joining', 'active', 'draining'], 'decommissioning');
+}
+
+/** Its ranges move to the other one, but for those that this one has already. */
+export function replace(state: MetaState, id: number, replacement: number): Outcome {
+  const other = state.topology.nodes.find((node) => node.id === replacement);
+  if (other === undefined) return `there is no node ${replacement}`;
+  if (id === replacement) return 'a node does not replace itself';
+  if (!isToStay(other)) return `node ${replacement} is ${other.state}`;
+  const states = ['joining', 'active', 'draining', 'decommissioning'] as const;
+  return moved(state, id, states, 'decommissioning', replacement);
+}
+
+/** Names the asker of moves of a node that leaves. */
+export function leaveReason(id: number): string {
+  return `node ${id} leaves`;
+}
+
+/** It may have, or get, ranges. */
+export function isToStay(node: TopologyNode): boolean {
+  return !isLeaving(node);
+}
+
+function isLeaving({ state }: TopologyNode): boolean {
+  return state === 'decommissioning' || state === 'decommissioned';
+}
+
+/**
+ * A node that was to leave has left when it is a member of nothing, and nobody needs data of it:
+ * a new member may have them from nobody else. The epoch stays.
+ */
+export function withLeft(topology: Topology): Topology {
+  const isLacking = topology.ranges.some(({ owed }) => owed.length > 0);
+  const hasLeft = ({ id, state }: TopologyNode): boolean =>
+    state === 'decommissioning' && !isLacking && keptBy(topology, id) === undefined;
+  if (!topology.nodes.some(hasLeft)) return topology;
+  const nodes = topology.nodes.map((node): TopologyNode => {
+    return hasLeft(node) ? { ...node, state: 'decommissioned' } : node;
+  });
+  return { ...topology, nodes };
 }
 
 /** For good: its id is given to no other node. */
@@ -85,9 +134,9 @@ export function remove(state: MetaState, id: number): Outcome {
   const { nodes } = state.topology;
   const node = nodes.find((each) => each.id === id);
   if (node === undefined) return 'no node of this cluster';
-  if (node.state !== 'decommissioning') return `node ${id} is ${node.state}`;
-  const kept = keptBy(state, id);
+  const kept = keptBy(state.topology, id);
   if (kept !== undefined) return kept;
+  if (node.state !== 'decommissioned') return `node ${id} is ${node.state}: decommission it first`;
   const { nonElectors, absences } = state.topology;
   return inNextEpoch(state, {
     nodes: nodes.filter((each) => each !== node),
@@ -97,8 +146,10 @@ export function remove(state: MetaState, id: number): Outcome {
 }
 
 /** Why the node cannot leave. */
-function keptBy({ topology }: MetaState, id: number): string | undefined {
-  const ranges = topology.ranges.filter(({ members }) => members.includes(id)).length;
+function keptBy(topology: Topology, id: number): string | undefined {
+  const isIn = ({ members, change }: TopologyRange): boolean =>
+    members.includes(id) || change?.successors.some((each) => each.members.includes(id)) === true;
+  const ranges = topology.ranges.filter(isIn).length;
   if (ranges > 0) return `node ${id} is a member of ${ranges} range${ranges === 1 ? '' : 's'}`;
   if (topology.meta.members.includes(id)) return `node ${id} is a member of the meta group`;
   return undefined;
@@ -113,11 +164,22 @@ export function raiseBehaviour(state: MetaState, from: number, to: number): Outc
   return inNextEpoch(state, { behaviourLevel: to });
 }
 
-function moved(state: MetaState, id: number, from: readonly NodeState[], to: NodeState): Outcome {
-  const node = state.topology.nodes.find((each) => each.id === id);
-  if (node === undefined) return 'no node of this cluster';
-  if (!from.includes(node.state)) return `node ${id} is ${node.state}`;
-  return withNode(state, { ...node, state: to });
+function moved(
+  state: MetaState,
+  id: number,
+  from: readonly NodeState[],
+  to: NodeState,
+  replacedBy?: number,
+): Outcome {
+  const known = state.topology.nodes.find((each) => each.id === id);
+  if (known === undefined) return 'no node of this cluster';
+  if (!from.includes(known.state)) return `node ${id} is ${known.state}`;
+  const { replacedBy: _former, ...node } = known;
+  return withNode(state, {
+    ...node,
+    ...(replacedBy === undefined ? {} : { replacedBy }),
+    state: to,
+  });
 }
 
 function withNode(state: MetaState, node: TopologyNode): MetaState {

@@ -8,6 +8,7 @@
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupDescriptor } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
+import { heldLease, isRunningOut } from './leases.ts';
 import type { Form, MetaCommand } from './meta-command.ts';
 import type { Lease, MetaState } from './meta-state.ts';
 import type { Change, TopologyRange } from './topology.ts';
@@ -54,8 +55,6 @@ interface OpenChange {
 /** A node without the lease waits for so long, and up to twice as long, for the one that has it. */
 const ASSIST_MS = 1_000;
 const FORM_EVERY_MS = 500;
-/** The lease is renewed when so much of it is left. */
-const RENEW_SHARE = 0.25;
 
 export class RangeManager {
   readonly #options: RangeManagerOptions;
@@ -80,7 +79,7 @@ export class RangeManager {
     this.#follow(open, view.nowMs);
     const reports = this.#reports(view.state, view);
     if (open.length === 0) return this.#oneProposal(reports, view);
-    const lease = heldLease(view.state, view.presentUs);
+    const lease = heldLease(view.state, 'ranges', view.presentUs);
     const acts = [...reports, ...open.flatMap((each) => this.#actOnClosing(each, lease, view))];
     const begins = this.#begins(open, lease, view);
     return this.#oneProposal(begins === undefined ? acts : [...acts, begins], view);
@@ -156,7 +155,7 @@ export class RangeManager {
       return waiting.some(({ change }) => this.#assists(change, nowMs)) ? claims : undefined;
     }
     if (lease.holder !== holder) return undefined;
-    if (lease.untilUs - presentUs < leaseMs * RENEW_SHARE * 1_000) return claims;
+    if (isRunningOut(lease, leaseMs, presentUs)) return claims;
     const { range, change } = first;
     const command = {
       type: 'BeginClosing',
@@ -186,12 +185,6 @@ function openChanges({ topology }: MetaState): readonly OpenChange[] {
   return topology.ranges.flatMap((range) => {
     return range.change === undefined ? [] : [{ range, change: range.change }];
   });
-}
-
-/** As far as this node knows; the state machine judges by executeAt. */
-function heldLease({ leases }: MetaState, presentUs: number): Lease | undefined {
-  const lease = leases.find(({ domain }) => domain === 'ranges');
-  return lease !== undefined && lease.untilUs > presentUs ? lease : undefined;
 }
 
 /** As a Close names them. */

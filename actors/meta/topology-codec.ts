@@ -47,7 +47,11 @@ function inOrder(topology: Topology): Topology {
 
 function nodeInOrder(node: TopologyNode): TopologyNode {
   const { id, host, port, redis, admin, version, behaviourMax, state, joinId, incarnation } = node;
-  return { id, host, port, redis, admin, version, behaviourMax, state, joinId, incarnation };
+  const { replacedBy } = node;
+  return {
+    ...{ id, host, port, redis, admin, version, behaviourMax, state, joinId, incarnation },
+    ...(replacedBy === undefined ? {} : { replacedBy }),
+  };
 }
 
 function rangeInOrder(range: TopologyRange): TopologyRange {

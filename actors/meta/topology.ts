@@ -29,9 +29,13 @@ export interface NodePlaces {
 
 /**
  * `joining`: it has an id, and has not started with it yet. `draining`: it takes no new clients,
- * until it starts again. `decommissioning`: it is to be removed.
+ * until it starts again. `decommissioning`: its ranges move to other nodes. `decommissioned`: it has
+ * none any more, and gets none.
  */
-const NODE_STATES = ['joining', 'active', 'draining', 'decommissioning'] as const;
+const NODE_STATES = [
+  ...(['joining', 'active', 'draining'] as const),
+  ...(['decommissioning', 'decommissioned'] as const),
+] as const;
 export type NodeState = (typeof NODE_STATES)[number];
 
 export interface TopologyNode extends NodePlaces {
@@ -42,6 +46,8 @@ export interface TopologyNode extends NodePlaces {
   readonly joinId: string;
   /** Of its last start that was told. */
   readonly incarnation: number;
+  /** The node that is to have its ranges, where it is to leave; absent: any. */
+  readonly replacedBy?: number;
 }
 
 /**
@@ -233,8 +239,9 @@ function areCounters(topology: Topology): boolean {
 }
 
 function isNode(node: TopologyNode): boolean {
-  const { id, state, joinId, incarnation } = node;
+  const { id, state, joinId, incarnation, replacedBy } = node;
   return (
+    (replacedBy === undefined || isWhole(replacedBy, 1, ID_MAX)) &&
     isWhole(id, 1, ID_MAX) &&
     isPlaces(node) &&
     NODE_STATES.includes(state) &&

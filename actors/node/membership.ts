@@ -6,7 +6,7 @@
 import { type ClusterSettings, NO_SETTINGS } from '../../storage/cluster-settings.ts';
 import type { NodeStarted } from '../meta/meta-command.ts';
 import type { MetaState } from '../meta/meta-state.ts';
-import { nodeStarted, remove } from '../meta/nodes.ts';
+import { nodeStarted } from '../meta/nodes.ts';
 import type { NodePlaces } from '../meta/topology.ts';
 import {
   type Announcement,
@@ -15,8 +15,6 @@ import {
   tableMessage,
   tableOf,
 } from './node-messages.ts';
-
-type Due = NodeStarted | { readonly type: 'Remove'; readonly id: number };
 
 interface MembershipOptions {
   readonly self: number;
@@ -101,14 +99,10 @@ export class Membership {
     }
   }
 
-  /** The command that records a node where it has told that it is, or that it has left. */
-  get due(): Due | undefined {
+  /** The command that records a node where it has told that it is. */
+  get due(): NodeStarted | undefined {
     const state = this.#options.state();
     if (state === undefined) return undefined;
-    for (const { id, state: its } of state.topology.nodes) {
-      const command = { type: 'Remove', id } as const;
-      if (its === 'decommissioning' && typeof remove(state, id) !== 'string') return command;
-    }
     for (const [id, announcement] of this.#announced) {
       const command: NodeStarted = { type: 'NodeStarted', id, ...announcement };
       if (typeof nodeStarted(state, command) !== 'string') return command;

@@ -17,6 +17,7 @@ import type { ClockLimits } from '../accord/primitives/cluster-time.ts';
 import type { GroupDescriptor } from '../accord/topology/group.ts';
 import type { QuorumObserver } from '../frames/quorum-actor.ts';
 import type { WalOptions } from '../log/wal-actor.ts';
+import type { DepartureLimits } from '../meta/departures.ts';
 import type { Form } from '../meta/meta-command.ts';
 import type { MetaState } from '../meta/meta-state.ts';
 import type { NodeWatchLimits } from '../meta/node-watch.ts';
@@ -83,6 +84,8 @@ interface TopologyParts {
   readonly leaseMs: number;
   /** Of nodes that are missed; `NODE_WATCH_LIMITS` by default. */
   readonly watch?: Partial<NodeWatchLimits>;
+  /** Of nodes that leave; `DEPARTURE_LIMITS` by default. */
+  readonly replicas?: Partial<DepartureLimits>;
   /** Look on: each state that the node comes to, and each act of its controllers before it. */
   readonly onState?: (state: MetaState) => void;
   /** Is told the topology that the cluster was formed with, again with each of its states. */

@@ -36,6 +36,7 @@ import {
 import { VoteSlots } from '../frames/vote-slots.ts';
 import type { DiskPart } from '../log/disk-health.ts';
 import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wal-actor.ts';
+import { DEPARTURE_LIMITS } from '../meta/departures.ts';
 import type { MetaCommand } from '../meta/meta-command.ts';
 import { formedTopologyOf } from '../meta/meta-rows.ts';
 import { NODE_WATCH_LIMITS } from '../meta/node-watch.ts';
@@ -458,7 +459,8 @@ export class Node {
 
   // ---- the topology -----------------------------------------------------------------------
 
-  #startTopology({ form, leaseMs, watch, onAct }: NonNullable<NodeParts['topology']>): void {
+  #startTopology(parts: NonNullable<NodeParts['topology']>): void {
+    const { form, leaseMs, watch, replicas, onAct } = parts;
     const store = this.#storeOf.get(META_GROUP);
     if (store === undefined) return;
     const { nodeId: self, limits, clock } = this.#parts;
@@ -467,6 +469,7 @@ export class Node {
       this.#spec('topology', (context) =>
         topologyActor(context, {
           ...{ self, leaseMs, watch: { ...NODE_WATCH_LIMITS, ...watch }, observe: onAct },
+          replicas: { ...DEPARTURE_LIMITS, ...replicas },
           connected: () => this.#up,
           form: () => (this.#mayForm(startedMs) ? form : undefined),
           state: () => this.topology.state,

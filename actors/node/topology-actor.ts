@@ -6,11 +6,13 @@
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupDescriptor } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
+import type { DepartureLimits } from '../meta/departures.ts';
 import type { Form, MetaCommand } from '../meta/meta-command.ts';
 import { encodeCommand } from '../meta/meta-rows.ts';
 import type { MetaState } from '../meta/meta-state.ts';
 import { NodeWatch, type NodeWatchLimits } from '../meta/node-watch.ts';
 import { type Act, type ManagerView, RangeManager } from '../meta/range-manager.ts';
+import { ReplicaManager } from '../meta/replica-manager.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { ProposalOutcome } from '../store/topology-proposals.ts';
@@ -34,6 +36,7 @@ interface TopologyActorOptions {
   readonly form: () => Form | undefined;
   readonly leaseMs: number;
   readonly watch: NodeWatchLimits;
+  readonly replicas: DepartureLimits;
   /** Peers whose links are up. */
   readonly connected: () => ReadonlySet<number>;
   readonly state: () => MetaState | undefined;
@@ -70,6 +73,7 @@ class Controllers implements Behavior<TopologyActorMessage> {
   readonly #options: TopologyActorOptions;
   readonly #ranges: RangeManager;
   readonly #nodes: NodeWatch;
+  readonly #replicas: ReplicaManager;
   readonly #asked = new Map<number, ActorRef<TopologyAnswer>>();
   #lastToken: number;
   /** The command of this node's own that is under way; it is given up at some time. */
@@ -83,6 +87,7 @@ class Controllers implements Behavior<TopologyActorMessage> {
     const random = (): number => context.rng.next();
     this.#ranges = new RangeManager({ self, form, leaseMs, random });
     this.#nodes = new NodeWatch(self, options.watch);
+    this.#replicas = new ReplicaManager(self, leaseMs, options.replicas);
     context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
   }
 
@@ -155,7 +160,8 @@ class Controllers implements Behavior<TopologyActorMessage> {
   #aboutNodes({ state, ...seen }: Omit<ManagerView, 'endOf' | 'isProposing'>): readonly Act[] {
     const missed = state === undefined ? undefined : this.#nodes.acts({ state, ...seen });
     const told = this.#own === undefined ? this.#options.told() : undefined;
-    const commands = [missed, told].flatMap((command) => command ?? []);
+    const moved = state === undefined ? undefined : this.#replicas.acts({ state, ...seen });
+    const commands = [missed, told, moved].flatMap((command) => command ?? []);
     return commands.map((command) => ({ type: 'Propose', command }));
   }
 }

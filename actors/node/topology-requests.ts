@@ -15,6 +15,7 @@ const OF_NODES = {
   drain: 'Drain',
   recommission: 'Recommission',
   decommission: 'Decommission',
+  'remove-node': 'Remove',
 } as const;
 
 /** The command, or why there is none. */
@@ -45,9 +46,14 @@ export function commandFor(
     }
     case 'drain':
     case 'recommission':
-    case 'decommission': {
+    case 'decommission':
+    case 'remove-node': {
       const { node = Number.NaN } = request;
       return { type: OF_NODES[what], id: node };
+    }
+    case 'replace': {
+      const { from: id = Number.NaN, to: replacement = Number.NaN } = request;
+      return { type: 'Replace', id, replacement };
     }
     case 'raise-behaviour': {
       const { behaviourLevel: from } = topology;

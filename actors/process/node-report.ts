@@ -16,6 +16,7 @@ import { complaintOf } from '../accord/primitives/cluster-time.ts';
 import type { Group } from '../accord/topology/group.ts';
 import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
+import { DEPARTURE_LIMITS, departuresOf } from '../meta/departures.ts';
 import { DOMAINS } from '../meta/meta-command.ts';
 import { rangeOf, type Topology } from '../meta/topology.ts';
 import type { Node } from '../node/node.ts';
@@ -85,6 +86,7 @@ export class NodeReport {
     const { config, topology } = this.#source;
     const own = topology.nodes.find(({ id }) => id === config.nodeId);
     if (own === undefined) return 'the node was taken out of the cluster';
+    if (own.state === 'decommissioned') return 'the node is decommissioned: it can be stopped';
     return own.state === 'draining' ? 'the node is draining (holoctl drain)' : undefined;
   }
 
@@ -146,10 +148,7 @@ export class NodeReport {
     return {
       ...{ clusterId: topology.clusterId, epoch, digest: digestOf(topology) },
       ...{ behaviourLevel, rangesMax, closingMax },
-      nodes: topology.nodes.map(({ joinId: _name, ...each }) => ({
-        ...each,
-        alive: this.#isAlive(each.id),
-      })),
+      nodes: this.#nodes(),
       meta: { ...meta, appliedSequence: this.#rangeHere(META_GROUP).appliedSequence ?? 0 },
       controllers: this.#controllers(),
       jobs: (node.topology.state?.jobs ?? []).slice(-JOBS_SHOWN),
@@ -162,6 +161,19 @@ export class NodeReport {
         ...this.#rangeHere(group.id),
       })),
     };
+  }
+
+  #nodes(): TopologyReport['nodes'] {
+    const { topology, node, config } = this.#source;
+    const { replaceAfterMs } = config;
+    const isUp = (id: number): boolean => this.#isAlive(id);
+    const presence = { isUp, presentUs: node.presentUs };
+    const departures = departuresOf(topology, presence, { ...DEPARTURE_LIMITS, replaceAfterMs });
+    return topology.nodes.map(({ joinId: _name, ...each }) => {
+      const { node: _id, ...departure } = departures.find((its) => its.node === each.id) ?? {};
+      const leaves = 'left' in departure ? { departure } : {};
+      return { ...each, ...leaves, alive: isUp(each.id) };
+    });
   }
 
   #rangeSamples() {

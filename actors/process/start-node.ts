@@ -116,6 +116,8 @@ class ProductionNode implements RunningNode {
   readonly #admin: AdminServer;
   #gateway: Gateway | undefined;
   #isListening = false;
+  /** In the topology, as it was last. */
+  #ownState = '';
   #settle: (end: { code: number; reason: string }) => void = () => undefined;
   #stopping: Promise<void> | undefined;
 
@@ -312,7 +314,9 @@ class ProductionNode implements RunningNode {
         form: topology === undefined && !this.#isJoined ? this.#ownForm() : undefined,
         leaseMs: config.controllerLeaseMs,
         watch: { missedMs: config.electorateAfterMs },
+        replicas: { replaceAfterMs: config.replaceAfterMs },
         onFormed: (formed) => this.#formed(formed),
+        onState: ({ topology: its }) => this.#followOwnState(its),
       },
       aclLeaseMs: config.aclLeaseMs,
       openEngine: this.#storage.openEngine,
@@ -325,6 +329,15 @@ class ProductionNode implements RunningNode {
       // Deferred: a failure during the constructor would meet a half-built node.
       onFailed: (failure) => setImmediate(() => this.#failed(failure)),
     };
+  }
+
+  /** A node that has left says so: stopping it loses nothing. */
+  #followOwnState({ nodes }: Topology): void {
+    const { state = '' } = nodes.find(({ id }) => id === this.#config.nodeId) ?? {};
+    if (state === this.#ownState) return;
+    this.#ownState = state;
+    const text = 'this node has no data any more: it can be stopped (holoctl remove-node)';
+    if (state === 'decommissioned') this.#logger.warn(text);
   }
 
   /** Those of the last topology that this node knows come before those of the flags. */

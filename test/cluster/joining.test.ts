@@ -69,3 +69,21 @@ test('it becomes a member of a range, and is one when it comes back', async () =
   expect(await ask(fourth, 'MGET', 'here', 'as a member')).toEqual(['2', '3']);
   expect(await fourth.info()).toMatchObject({ ranges_here: '1' });
 }, 60_000);
+
+test('it leaves: its range moves to another node, it is told so, and is taken out', async () => {
+  const early = await cluster.node(1).holoctl('remove-node', '4');
+  expect([early.code, early.stderr]).toEqual([
+    1,
+    expect.stringContaining('is a member of 1 range'),
+  ]);
+  const { code, stdout } = await cluster.node(2).holoctl('decommission', '4');
+  expect([code, stdout]).toEqual([0, expect.stringContaining('node 4 has no data any more')]);
+  expect(await ask(cluster.node(3), 'MGET', 'here', 'as a member')).toEqual(['2', '3']);
+  const unready = async () => (await fourth.http('/readyz')).body;
+  await expect.poll(unready, { timeout: 5_000 }).toContain('it can be stopped');
+  expect(await ask(fourth, 'INCR', 'here')).toBe(3);
+  await fourth.kill();
+  expect((await cluster.node(1).holoctl('check')).stdout).toBe('ok\n');
+  expect((await cluster.node(1).holoctl('remove-node', '4')).code).toBe(0);
+  await expect.poll(() => fourthAt(3), { timeout: 5_000 }).toBeUndefined();
+}, 60_000);

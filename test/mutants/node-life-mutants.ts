@@ -2,6 +2,7 @@
 import type { Mutant } from './mutants.ts';
 
 const NODES = { type: 'unit', file: 'test/actors/meta/nodes.test.ts' } as const;
+const DEPARTURES = { type: 'unit', file: 'test/actors/meta/departures.test.ts' } as const;
 const LEASES = { type: 'unit', file: 'test/security/acl-lease.test.ts' } as const;
 
 export const NODE_LIFE_MUTANTS: readonly Mutant[] = [
@@ -32,6 +33,46 @@ export const NODE_LIFE_MUTANTS: readonly Mutant[] = [
     why: 'the address of an older start replaces that of the present one',
     budgetSeeds: 1,
     config: NODES,
+  },
+  {
+    name: 'left_with_the_only_data',
+    accordItem: 'nodes: none has left while a new member lacks its data',
+    file: 'actors/meta/nodes.ts',
+    find: "state === 'decommissioning' && !isLacking &&",
+    replace: "state === 'decommissioning' &&",
+    why: 'a node is stopped that alone has the data of a range',
+    budgetSeeds: 1,
+    config: DEPARTURES,
+  },
+  {
+    name: 'moves_to_one_that_is_gone',
+    accordItem: 'nodes: a range moves to a node that is there',
+    file: 'actors/meta/departures.ts',
+    find: "return state === 'active' && isUp(id) && !isOut(id);",
+    replace: "return state === 'active' && !isOut(id);",
+    why: 'a range loses a member that is there for one that is not',
+    budgetSeeds: 1,
+    config: DEPARTURES,
+  },
+  {
+    name: 'replaces_many_at_once',
+    accordItem: 'nodes: where several are gone, people decide',
+    file: 'actors/meta/departures.ts',
+    find: 'away.length === 1 && replaceAfterMs > 0',
+    replace: 'replaceAfterMs > 0',
+    why: 'what a cut leaves on one side takes the ranges of the other side',
+    budgetSeeds: 1,
+    config: DEPARTURES,
+  },
+  {
+    name: 'moved_by_a_former_holder',
+    accordItem: 'nodes: one node at a time moves ranges, under a lease',
+    file: 'actors/meta/replica-manager.ts',
+    find: 'if (holder !== undefined && holder !== this.#self) return undefined;',
+    replace: 'if (holder === 0) return undefined;',
+    why: 'several nodes move ranges at the same time, more than may move',
+    budgetSeeds: 1,
+    config: DEPARTURES,
   },
   {
     name: 'lease_of_any_node',

@@ -264,6 +264,7 @@ export class SimulatedCluster {
       limits: nodeLimits(profile),
       form: this.#options.form,
       watch: limitsOf(profile),
+      replicas: limitsOf(profile),
       announces: this.#options.joiners !== undefined,
       onState: (state) => {
         this.#splits?.seen(state);

@@ -9,6 +9,7 @@ import type { CommandStoreLimits } from '../../actors/accord/local/command-store
 import type { ReplicaLimits } from '../../actors/accord/local/replica-state.ts';
 import type { ValidationLimits } from '../../actors/accord/messages/field-validation.ts';
 import type { ClockLimits } from '../../actors/accord/primitives/cluster-time.ts';
+import type { DepartureLimits } from '../../actors/meta/departures.ts';
 import type { NodeWatchLimits } from '../../actors/meta/node-watch.ts';
 import type { NodeLimits } from '../../actors/node/node-parts.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
@@ -129,6 +130,11 @@ const WATCH: Fates<NodeWatchLimits> = {
   backMsMax: 'backMsMax',
 };
 
+const DEPARTURES: Fates<DepartureLimits> = {
+  movesMax: 'movesMax',
+  replaceAfterMs: 'replaceAfterMs',
+};
+
 const MESSAGES: Fates<ValidationLimits> = {
   bodyBytesMax: HONEST,
   idsMax: HONEST,
@@ -202,6 +208,7 @@ describe.each<[string, Readonly<Record<string, Fate>>, (profile: Profile) => unk
   ['BatchLimits', BATCH, (profile) => nodeLimits(profile).batch],
   ['ClockLimits', CLOCK, (profile) => nodeLimits(profile).clock],
   ['NodeWatchLimits', WATCH, limitsOf],
+  ['DepartureLimits', DEPARTURES, limitsOf],
   ['WalOptions', LOG, logLimits],
   ['SyncPolicyOptions', SYNC, syncPolicyOf],
 ])('%s', (_name, fates, given) => {
@@ -218,7 +225,7 @@ describe.each<[string, Readonly<Record<string, Fate>>, (profile: Profile) => unk
 });
 
 test('nothing is drawn that no part is given', () => {
-  const parts = [NODE, STORE, REPLICA, COORDINATOR, BATCH, CLOCK, WATCH];
+  const parts = [NODE, STORE, REPLICA, COORDINATOR, BATCH, CLOCK, WATCH, DEPARTURES];
   const tables = [...parts, MESSAGES, LOG, SYNC, GATEWAY];
   const used = new Set<Fate>(tables.flatMap((fates) => Object.values<Fate>(fates)));
   expect(NAMES.filter((name) => !used.has(name))).toEqual([]);

@@ -93,6 +93,9 @@ export const RANGES = {
   missedMs: [20, 2_000],
   backMs: [20, 10_000],
   backMsMax: [20, 600_000],
+  // Of nodes that leave.
+  movesMax: [1, 4],
+  replaceAfterMs: [20, 300_000],
 } as const satisfies Record<string, readonly [least: number, usual: number]>;
 
 export type LimitName = keyof typeof RANGES;
@@ -103,7 +106,9 @@ const OF_SPANNING: ReadonlySet<string> = new Set<LimitName>([
   'spanningReadBytesMax',
 ]);
 
-const OF_ABSENCES: ReadonlySet<string> = new Set<LimitName>(['missedMs', 'backMs', 'backMsMax']);
+const OF_ABSENCES: ReadonlySet<string> = new Set<LimitName>([
+  ...(['missedMs', 'backMs', 'backMsMax', 'movesMax', 'replaceAfterMs'] as const),
+]);
 
 const DRAWN_RATE = 0.25;
 
@@ -139,6 +144,15 @@ export function drawAbsenceLimits(rng: Rng): Pick<Limits, 'missedMs' | 'backMs' 
   const draw = (least: number, most: number): number =>
     Math.floor(least * (most / least) ** rng.next());
   return { missedMs: draw(20, 1_000), backMs: draw(20, 1_000), backMsMax: draw(20, 4_000) };
+}
+
+/** Drawn where nodes leave: shorter than usual, too. */
+export function drawDepartureLimits(rng: Rng): Pick<Limits, 'movesMax' | 'replaceAfterMs'> {
+  const { movesMax } = USUAL_LIMITS;
+  return {
+    movesMax: 1 + Math.floor(rng.next() * movesMax),
+    replaceAfterMs: Math.floor(20 * 100 ** rng.next()),
+  };
 }
 
 /** The counters of all limits that are drawn. */

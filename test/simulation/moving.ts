@@ -9,10 +9,12 @@ import { groupsOf } from '../../actors/meta/topology.ts';
 import { SeededRng } from '../../actors/runtime/ports/seeded-rng.ts';
 import { UNIT_WRITE_BYTES_MAX } from '../../storage/limits.ts';
 import { type RunOptions, type RunResult, simulate } from './cluster.ts';
-import { drawSpanningLimits } from './limits.ts';
+import { drawAbsenceLimits, drawDepartureLimits, drawSpanningLimits } from './limits.ts';
 
 const NODES = [1, 2, 3, 4, 5];
 const MOVE_EVERY_MS = 600;
+/** Of runs in which nodes are missed so soon that their ranges are renewed, and moved. */
+const ABSENCES_RATE = 0.4;
 
 export function simulateMoving(options: Omit<RunOptions, 'nodes' | 'groups'>): RunResult {
   const { seed } = options;
@@ -29,9 +31,13 @@ export function simulateMoving(options: Omit<RunOptions, 'nodes' | 'groups'>): R
   if (state === undefined) throw new Error('the cluster cannot be formed');
   const groups = groupsOf(state.topology).filter(({ machine }) => machine === 'keyspace');
   const several = initialRanges > 1 ? { flushes: false, databases: 1 } : {};
+  const spanning = drawSpanningLimits(rng);
+  const isMissed = rng.next() < ABSENCES_RATE;
+  const absences = isMissed ? { ...drawAbsenceLimits(rng), ...drawDepartureLimits(rng) } : {};
   const profile = {
     ...{ damage: false, away: undefined, sameSlot: false },
-    ...{ ...drawSpanningLimits(rng), unitWriteBytesMax: UNIT_WRITE_BYTES_MAX },
+    ...{ ...spanning, unitWriteBytesMax: UNIT_WRITE_BYTES_MAX },
+    ...absences,
     ...several,
     ...options.profile,
   };

@@ -15,6 +15,7 @@ import {
   isSameGroup,
 } from '../../actors/accord/topology/group-id.ts';
 import { Lineage, type LineageState, NEW_LINEAGE } from '../../actors/log/lineage.ts';
+import type { DepartureLimits } from '../../actors/meta/departures.ts';
 import type { Form } from '../../actors/meta/meta-command.ts';
 import type { MetaState } from '../../actors/meta/meta-state.ts';
 import type { NodeWatchLimits } from '../../actors/meta/node-watch.ts';
@@ -82,6 +83,7 @@ export interface SimNodeOptions {
   /** Where the topology changes. */
   readonly form?: Form | undefined;
   readonly watch?: NodeWatchLimits;
+  readonly replicas?: DepartureLimits;
   /** Nodes come and go: it tells the others where it is. */
   readonly announces?: boolean;
   readonly onState?: (state: MetaState) => void;
@@ -502,6 +504,7 @@ export class SimNode {
               form: options.form,
               leaseMs: limits.retainedBytesMax < KEPT_FEW ? LEASE_MS_LONG : LEASE_MS,
               ...(options.watch === undefined ? {} : { watch: options.watch }),
+              ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
               onState: (state) => options.onState?.(state),
               onAct: (act) => options.onAct?.(this, act),
             },

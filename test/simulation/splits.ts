@@ -56,6 +56,10 @@ const CRASHES_MAX = 6;
 /** A node dies as it has left a group. */
 const LEAVE_CRASH_RATE = 0.3;
 const RESUME_MS_MAX = 400;
+/** Of moves: all ranges of a node, while all others stay. */
+const LEAVE_RATE = 0.3;
+/** Where a node leaves already, people change their minds. */
+const COME_BACK_RATE = 0.5;
 
 export class Splits {
   readonly #options: SplitsOptions;
@@ -94,6 +98,7 @@ export class Splits {
     const free = ranges.filter((range) => range.change === undefined && widthOf(range) > 1);
     const range = free[Math.floor(rng.next() * free.length)];
     if (range === undefined || ranges.length >= GROUPS_MAX) return;
+    if (moves && rng.next() < LEAVE_RATE) return this.#askToLeave();
     const ask = moves ? this.#askToMove : this.#ask;
     ask(range);
     if (rng.next() >= RIVAL_RATE) return;
@@ -111,6 +116,26 @@ export class Splits {
     const move = { type: 'Move', range: id, from, to, by: 'somebody' } as const;
     this.#change(move, () => count('move begun'));
   };
+
+  /** One node at a time, so that there are others for its ranges; or it stays after all. */
+  #askToLeave(): void {
+    const { rng, nodes, count } = this.#options;
+    const known = this.#state?.topology.nodes ?? [];
+    const leaving = known.find(({ state }) => state !== 'active');
+    if (leaving !== undefined) {
+      if (rng.next() >= COME_BACK_RATE) return;
+      const back = { type: 'Recommission', id: leaving.id } as const;
+      return this.#change(back, () => count('node recommissioned'));
+    }
+    const [id, replacement] = [rng.next(), rng.next()].map(
+      (drawn) => nodes[Math.floor(drawn * nodes.length)]?.id ?? 0,
+    ) as [number, number];
+    const isNamed = rng.next() < 0.5 && id !== replacement;
+    const leave = isNamed
+      ? ({ type: 'Replace', id, replacement } as const)
+      : ({ type: 'Decommission', id } as const);
+    this.#change(leave, () => count(isNamed ? 'node replaced' : 'node decommissioned'));
+  }
 
   readonly #ask = ({ id, fromSlot, toSlot }: TopologyRange): void => {
     const { rng, count } = this.#options;
@@ -244,8 +269,14 @@ export class Splits {
   get open(): string | undefined {
     const open = this.#state?.topology.ranges.find(({ change }) => change !== undefined);
     if (open !== undefined) return `range ${groupKey(open.id)} is still being changed`;
-    const owed = this.#state?.topology.ranges.find((range) => range.owed.length > 0);
-    return owed && `node ${owed.owed[0]} lacks the data of range ${groupKey(owed.id)}`;
+    const { ranges = [], nodes = [] } = this.#state?.topology ?? {};
+    const owed = ranges.find((range) => range.owed.length > 0);
+    if (owed !== undefined) {
+      return `node ${owed.owed[0]} lacks the data of range ${groupKey(owed.id)}`;
+    }
+    const leaving = nodes.find(({ state }) => state === 'decommissioning')?.id ?? 0;
+    const left = ranges.find(({ members }) => members.includes(leaving));
+    return left && `node ${leaving} leaves, and has range ${groupKey(left.id)}`;
   }
 }
 

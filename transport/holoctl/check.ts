@@ -61,7 +61,9 @@ function problemsOf(
   const newest = reports.toSorted((a, b) => b.epoch - a.epoch)[0];
   if (newest === undefined) return [];
   const { nodes, ranges, epoch } = newest;
-  const down = nodes.filter(({ alive }) => !alive).map(({ id }) => id);
+  // That one may be stopped.
+  const stays = nodes.filter(({ state }) => state !== 'decommissioned');
+  const down = stays.filter(({ alive }) => !alive).map(({ id }) => id);
   const isUp = (id: number): boolean => !down.includes(id);
   const lost = ranges.filter(({ members }) => {
     return members.filter(isUp).length < Math.floor(members.length / 2) + 1;
@@ -74,6 +76,11 @@ function problemsOf(
   const behind = reports.filter((report) => epoch - report.epoch > epochsMax).length;
   return [
     ...(down.length > downMax ? [`nodes down: ${down.join(' ')} (at most ${downMax})`] : []),
+    ...nodes.flatMap(({ id, departure }) => {
+      return (
+        departure?.stuck.map(({ range, why }) => `node ${id} keeps range ${range}: ${why}`) ?? []
+      );
+    }),
     ...lost.map(({ range }) => `range ${range} has no quorum of its members`),
     ...slow,
     ...(behind > 0 ? [`${behind} nodes are more than ${epochsMax} epochs behind`] : []),

@@ -14,6 +14,7 @@ import { type Output, parseFlags, UsageError, WITHOUT_ADDRESS } from './command-
 import { completion } from './completion.ts';
 import { config } from './config.ts';
 import { controllerStatus, freeze, metaStatus, setController, state } from './controllers.ts';
+import { decommission, replace } from './departure.ts';
 import { doctor } from './doctor.ts';
 import { holofast } from './holofast.ts';
 import { hotkeys } from './hotkeys.ts';
@@ -52,9 +53,11 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl freeze [--frozen true|false]     pauses or resumes all controllers
   holoctl add-node [--node HOST:PORT]      how to start one that joins the cluster
   holoctl drain N [--node HOST:PORT]       node N is shown as not ready until it starts again
-  holoctl decommission N [--node HOST:PORT]   takes node N, which has no ranges, out for good
-  holoctl remove-node N [--node HOST:PORT]    the same
-  holoctl recommission N [--node HOST:PORT]   takes either back
+  holoctl decommission N [--no-wait] [--node HOST:PORT]   the ranges of node N move to others;
+                                           waits until it has none
+  holoctl replace OLD NEW [--no-wait] [--node HOST:PORT]   the same, to node NEW
+  holoctl remove-node N [--node HOST:PORT]   takes out a node that is decommissioned, for good
+  holoctl recommission N [--node HOST:PORT]   takes a drain or a decommission back
   holoctl raise-behaviour LEVEL [--node HOST:PORT]   when all nodes know it
   holoctl check [--nodes HOST:PORT,...] [--down-max N] [--change-s-max N] [--epochs-max N]
                                            exit code 1 if more nodes are down, or changes late
@@ -117,8 +120,9 @@ const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = {
   'add-node': addNode,
   drain: (rest, output) => changeNode('drain', rest, output),
   recommission: (rest, output) => changeNode('recommission', rest, output),
-  decommission: (rest, output) => changeNode('decommission', rest, output),
-  'remove-node': (rest, output) => changeNode('decommission', rest, output),
+  decommission,
+  replace,
+  'remove-node': (rest, output) => changeNode('remove-node', rest, output),
   'raise-behaviour': (rest, output) => changeNode('raise-behaviour', rest, output),
   version: tellVersion,
   '--version': tellVersion,

@@ -1,6 +1,6 @@
 /**
- * `holoctl add-node`, `drain`, `recommission`, `decommission` (also `remove-node`) and
- * `raise-behaviour`: nodes that come and go, and the level at which commands behave.
+ * `holoctl add-node`, `drain`, `recommission`, `remove-node` and `raise-behaviour`: nodes that come
+ * and go, and the level at which commands behave.
  */
 import { formatEndpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
@@ -25,7 +25,7 @@ export async function addNode(args: readonly string[], output: Output): Promise<
 
 /** `holoctl drain N` and its like: the number is that of a node, or a level. */
 export async function changeNode(
-  what: Extract<TopologyAction, 'drain' | 'recommission' | 'decommission' | 'raise-behaviour'>,
+  what: Extract<TopologyAction, 'drain' | 'recommission' | 'remove-node' | 'raise-behaviour'>,
   args: readonly string[],
   output: Output,
 ): Promise<number> {

@@ -3,7 +3,11 @@ import Table from 'cli-table3';
 import { type Endpoint, formatEndpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
 import { NO_ADMIN_PORT } from '../http/http-get.ts';
-import { isTopologyReport, type TopologyReport } from '../http/topology-report.ts';
+import {
+  type DepartureReport,
+  isTopologyReport,
+  type TopologyReport,
+} from '../http/topology-report.ts';
 import { ask } from './ask.ts';
 import { nodeOf, type Output, parseFlags } from './command-line.ts';
 
@@ -22,7 +26,10 @@ export async function topology(args: readonly string[], output: Output): Promise
   const head =
     `epoch ${epoch}, digest ${digest}, behaviour level ${behaviourLevel}, ` +
     `${ranges.length} of at most ${rangesMax} ranges`;
-  return write(output, `${head}\n${table.toString()}`);
+  const leaving = report.nodes.flatMap(({ id, departure }) => {
+    return departure === undefined ? [] : [departureText(id, departure)];
+  });
+  return write(output, [head, table.toString(), ...leaving].join('\n'));
 }
 
 /** A line per range. */
@@ -35,6 +42,16 @@ export async function ranges(args: readonly string[], output: Output): Promise<n
     table.push([range, generation, slots, members.join(' '), electorate.join(' '), phase]);
   }
   return write(output, table.toString());
+}
+
+/** The ranges that a node still has, in one line. */
+export function departureText(id: number, { left, moving, stuck }: DepartureReport): string {
+  const counted = `node ${id} leaves: ${left} range${left === 1 ? '' : 's'} left`;
+  const parts = [
+    ...moving.map(({ range, to }) => `range ${range} moves to node ${to}`),
+    ...stuck.map(({ range, why }) => `range ${range} stays: ${why}`),
+  ];
+  return [counted, ...parts].join('; ');
 }
 
 /** For those who wait for a change. @throws Error when it is cancelled */

@@ -9,10 +9,20 @@ interface NodeReport {
   readonly admin: string;
   /** Of its release. */
   readonly version: string;
-  /** joining, active, draining or decommissioning. */
+  /** joining, active, draining, decommissioning or decommissioned. */
   readonly state: string;
+  /** Its ranges are to move away. */
+  readonly departure?: DepartureReport;
   /** As the node that answers sees it. */
   readonly alive: boolean;
+}
+
+export interface DepartureReport {
+  /** Ranges of which it is a member, and those of them that are on their way. */
+  readonly left: number;
+  readonly moving: readonly { readonly range: number; readonly to: number }[];
+  /** Those that do not move, and why. */
+  readonly stuck: readonly { readonly range: number; readonly why: string }[];
 }
 
 export interface RangeReport {
@@ -99,6 +109,8 @@ export const TOPOLOGY_ACTIONS = [
   'drain',
   'recommission',
   'decommission',
+  'replace',
+  'remove-node',
   'raise-behaviour',
 ] as const;
 export type TopologyAction = (typeof TOPOLOGY_ACTIONS)[number];

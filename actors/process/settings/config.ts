@@ -17,6 +17,7 @@ import type { ClientCertificates } from '../../../transport/tls-server.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
 import { CLOSING_MAX } from '../../meta/changes.ts';
+import { DEPARTURE_LIMITS } from '../../meta/departures.ts';
 import { RANGES_MAX } from '../../meta/topology.ts';
 import { TRACE_SLOW_MS } from '../../runtime/trace/trace-recorder.ts';
 import { TXN_EVENTS_MAX } from '../../runtime/trace/txn-ring.ts';
@@ -80,6 +81,7 @@ export interface NodeConfig {
   readonly closingMax: number;
   readonly controllerLeaseMs: number;
   readonly electorateAfterMs: number;
+  readonly replaceAfterMs: number;
   readonly pipelineDepth: number;
   readonly batchBytesMax: number;
   readonly batchCommandsMax: number;
@@ -275,6 +277,12 @@ export const SETTINGS: Settings = {
     help: 'a node that is gone for so long is no more waited for on the fast path',
     standard: '2000',
     parse: integer(100, 600_000),
+  },
+  replaceAfterMs: {
+    value: 'MS',
+    help: 'a node that is gone for so long loses its ranges; 0: never by itself',
+    standard: String(DEPARTURE_LIMITS.replaceAfterMs),
+    parse: integer(0, 2_147_483_647),
   },
   pipelineDepth: {
     value: 'N',

@@ -93,7 +93,7 @@ const TYPES: readonly Type[] = [
   ...(['BeginClosing', 'BeginClosing', 'BeginClosing', 'Done', 'Done', 'Done'] as const),
   ...(['TakeLeases', 'TakeLeases', 'DropLeases', 'PauseController', 'ResumeController'] as const),
   ...(['NodeStarted', 'NodeStarted', 'RaiseBehaviour', 'Join', 'Join', 'Drain'] as const),
-  ...(['Recommission', 'Decommission', 'Decommission', 'Remove', 'Remove'] as const),
+  ...(['Recommission', 'Decommission', 'Decommission', 'Remove', 'Remove', 'Replace'] as const),
   ...(['Split', 'BeginClosing', 'Done', 'Done'] as const),
   ...(['NodeMissed', 'NodeMissed', 'NodeBack', 'BeginClosing', 'SeveralDone'] as const),
 ];
@@ -173,6 +173,8 @@ function commandOf(state: MetaState | undefined, roll: Dice, hlc: number): MetaC
     case 'Decommission':
     case 'Remove':
       return { type, id: node };
+    case 'Replace':
+      return { type, id: node, replacement: 1 + (roll.slot % 8) };
     case 'NodeMissed':
     case 'NodeBack':
       return { type, node, seenUs: wrong === 4 ? hlc - 6_000_000 : hlc };
@@ -293,13 +295,15 @@ class Model {
         return !domainsOf(command.domain).every((domain) => this.paused.has(domain));
       case 'ResumeController':
         return domainsOf(command.domain).some((domain) => this.paused.has(domain));
+      case 'Remove':
+        // All ranges, and the meta group, are those of the nodes that have formed the cluster.
+        return this.nodes.has(command.id) && command.id > 3 ? undefined : false;
+      case 'Replace':
+        if (!this.nodes.has(command.replacement)) return false;
+        return this.nodes.has(command.id) && command.id !== command.replacement ? undefined : false;
       case 'Drain':
       case 'Decommission':
-        // All ranges, and the meta group, are those of the nodes that have formed the cluster.
-        if (!this.nodes.has(command.id)) return false;
-        return command.type === 'Decommission' && command.id <= 3 ? false : undefined;
       case 'Recommission':
-      case 'Remove':
       case 'NodeStarted':
         return this.nodes.has(command.id) ? undefined : false;
       default:

@@ -81,22 +81,41 @@ test('a drain lasts until the node starts again, or is taken back', () => {
 });
 
 test('a node with ranges, or in the meta group, is not removed', () => {
-  const leave = (id: number) => ({ type: 'Decommission', id }) as const;
-  expect(refusal(formed, leave(1))).toBe('node 1 is a member of 1 range');
-  const { topology } = formed;
+  const remove = (id: number) => ({ type: 'Remove', id }) as const;
+  expect(refusal(formed, remove(1))).toBe('node 1 is a member of 1 range');
+  const { topology } = mustDo(formed, { type: 'Decommission', id: 1 });
+  expect(topology.nodes[0]?.state).toBe('decommissioning');
   const [range] = topology.ranges;
   const without = { members: [2, 3], electorate: [2, 3] };
   const moved = { ...topology, ranges: [{ ...range, ...without }] } as typeof topology;
   const meta = { ...formed, topology: moved };
-  expect(refusal(meta, leave(1))).toBe('node 1 is a member of the meta group');
-  expect(refusal(joined, { type: 'Remove', id: 4 })).toBe('node 4 is joining');
+  expect(refusal(meta, remove(1))).toBe('node 1 is a member of the meta group');
+  expect(refusal(joined, remove(4))).toBe('node 4 is joining: decommission it first');
 });
 
 test('a decommission is taken back, and no start undoes it', () => {
-  const leaving = mustDo(joined, started(4, 1), { type: 'Decommission', id: 4 });
-  expect(mustDo(leaving, started(4, 2)).topology.nodes.at(-1)?.state).toBe('decommissioning');
-  const back = mustDo(leaving, { type: 'Recommission', id: 4 });
-  expect(back.topology.nodes.at(-1)?.state).toBe('active');
+  for (const id of [3, 4]) {
+    const leaving = mustDo(joined, started(id, 1), { type: 'Decommission', id });
+    const state = id === 3 ? 'decommissioning' : 'decommissioned';
+    const of = ({ topology }: MetaState) => topology.nodes.find((node) => node.id === id)?.state;
+    expect(of(leaving)).toBe(state);
+    expect(of(mustDo(leaving, started(id, 2)))).toBe(state);
+    expect(of(mustDo(leaving, { type: 'Recommission', id }))).toBe('active');
+  }
+});
+
+test('a node is replaced by another one that stays', () => {
+  const replace = (id: number, replacement: number) =>
+    ({ type: 'Replace', id, replacement }) as const;
+  expect(refusal(joined, replace(1, 9))).toBe('there is no node 9');
+  expect(refusal(joined, replace(1, 1))).toBe('a node does not replace itself');
+  const leaving = mustDo(joined, replace(1, 4));
+  expect(leaving.topology.nodes[0]).toMatchObject({ state: 'decommissioning', replacedBy: 4 });
+  expect(refusal(leaving, replace(2, 1))).toBe('node 1 is decommissioning');
+  const another = mustDo(leaving, joinOf('b'), replace(1, 5));
+  expect(another.topology.nodes[0]?.replacedBy).toBe(5);
+  const back = mustDo(another, { type: 'Recommission', id: 1 });
+  expect(back.topology.nodes[0]).not.toHaveProperty('replacedBy');
 });
 
 test.each([

@@ -125,20 +125,6 @@ test('a node outside the meta group tells a member of it, until it is recorded',
   expect(bench.sent).toHaveLength(2);
 });
 
-test('a node without ranges that is to leave is removed', () => {
-  const bench = new Bench(1);
-  const start = bench.membership.due;
-  bench.state = start && apply(bench.state, start, AT).state;
-  for (const command of [
-    { type: 'Join', joinId: 'a'.repeat(32), ...PLACES },
-    { type: 'Decommission', id: 4 },
-  ] as const) {
-    expect(bench.membership.due).toBeUndefined();
-    bench.state = apply(bench.state, command, AT).state;
-  }
-  expect(bench.membership.due).toEqual({ type: 'Remove', id: 4 });
-});
-
 test.each([
   ['an age of nothing', { type: 'TableWanted', version: 1 }],
   ['an age below zero', { type: 'TableWanted', version: -1, epoch: 0 }],

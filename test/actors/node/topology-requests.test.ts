@@ -26,6 +26,7 @@ test('nodes are drained, taken back and out, and the behaviour level is raised',
     ['drain', 'Drain'],
     ['recommission', 'Recommission'],
     ['decommission', 'Decommission'],
+    ['remove-node', 'Remove'],
   ] as const) {
     expect(commandFor(formed.topology, { what, node: 3 }, 'a')).toEqual({ type, id: 3 });
   }

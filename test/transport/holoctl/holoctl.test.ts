@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { run } from '../../../transport/holoctl/main.ts';
 import { AdminServer } from '../../../transport/http/admin-server.ts';
 import type { NodeStatus } from '../../../transport/http/node-status.ts';
+import type { DepartureReport } from '../../../transport/http/topology-report.ts';
 import { makeDoor } from '../http/doors.ts';
 import { statusOf } from '../http/status-sample.ts';
 import { TOPOLOGY } from '../http/topology-sample.ts';
@@ -20,7 +21,7 @@ afterEach(async () => {
   for (const server of others.splice(0)) server.close();
 });
 
-async function serve(status: NodeStatus): Promise<string> {
+async function serve(status: NodeStatus, topology = TOPOLOGY): Promise<string> {
   const server = new AdminServer({
     listen: { host: '127.0.0.1', port: 0 },
     providers: {
@@ -30,7 +31,7 @@ async function serve(status: NodeStatus): Promise<string> {
       configure: (name, value) => (value === 'bad' ? `${name} is bad` : undefined),
       changeTopology: async () => ({ code: 200, text: 'change 1' }),
       status: () => status,
-      topology: () => TOPOLOGY,
+      topology: () => topology,
       actors: () => ({ path: `node-${status.node}` }),
       trace: (format) => `{"as":"${format}"}\n`,
       metrics: () => Promise.resolve({ contentType: 'text/plain', text: 'up 1\n' }),
@@ -74,10 +75,42 @@ test('nodes come and go', async () => {
   const { out } = await call('add-node', '--node', node);
   // Of those that are up.
   expect(out).toContain('holostore node --join 127.0.0.1:15051,127.0.0.1:15052 --data-dir');
-  for (const what of ['drain', 'recommission', 'decommission', 'remove-node', 'raise-behaviour']) {
+  for (const what of ['drain', 'recommission', 'remove-node', 'raise-behaviour']) {
     expect(await call(what, '4', '--node', node)).toMatchObject({ code: 0, out: 'ok\n' });
     expect(await call(what, 'x', '--node', node)).toMatchObject({ code: 2 });
   }
+});
+
+test('a node leaves: it is waited for, and told where it does not', async () => {
+  const of = (state: string, departure?: DepartureReport) => ({
+    ...TOPOLOGY,
+    nodes: TOPOLOGY.nodes.map((node) =>
+      node.id === 3 ? { ...node, state, ...(departure && { departure }) } : node,
+    ),
+  });
+  const gone = await serve(statusOf(1), of('decommissioned'));
+  for (const words of [
+    ['decommission', '3'],
+    ['replace', '3', '4'],
+  ]) {
+    const { code, out } = await call(...words, '--node', gone);
+    expect([code, out]).toEqual([0, expect.stringContaining('holoctl remove-node 3')]);
+    const early = await call(...words, '--no-wait', '--node', gone);
+    expect(early).toMatchObject({ code: 0, out: 'ok\n' });
+    expect(await call(words[0] as string, '3', 'x', '--node', gone)).toMatchObject({ code: 2 });
+  }
+  const stuck = { range: 2, why: 'no other node can take it' };
+  const departure = { left: 2, moving: [{ range: 1, to: 4 }], stuck: [stuck] };
+  const leaving = await serve(statusOf(1), of('decommissioning', departure));
+  const { out } = await call('topology', '--node', leaving);
+  expect(out).toContain(
+    'node 3 leaves: 2 ranges left; range 1 moves to node 4; range 2 stays: no other node can',
+  );
+  const check = await call('check', '--nodes', leaving, '--down-max', '1');
+  expect(check.out).toContain('node 3 keeps range 2: no other node can take it\n');
+  const stays = await serve(statusOf(1), of('active'));
+  expect((await call('decommission', '3', '--node', stays)).err).toContain('node 3 is active');
+  expect((await call('check', '--nodes', gone)).out).not.toContain('nodes down');
 });
 
 test('the meta group, controllers, and changes', async () => {

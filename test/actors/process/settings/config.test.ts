@@ -60,6 +60,7 @@ describe('a complete command line', () => {
       closingMax: 16,
       controllerLeaseMs: 5000,
       electorateAfterMs: 2000,
+      replaceAfterMs: 300_000,
       pipelineDepth: 8,
       batchBytesMax: 1024 * 1024,
       batchCommandsMax: 4096,
