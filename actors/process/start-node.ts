@@ -237,6 +237,15 @@ class ProductionNode implements RunningNode {
     return formOf(this.#formingOptions(), randomBytes(16).toString('hex'));
   }
 
+  #behavesAt(level: number): void {
+    try {
+      this.#storage.directory.behavesAt(level);
+    } catch (error) {
+      // Deferred, as all failures.
+      setImmediate(() => this.#fail(messageOf(error)));
+    }
+  }
+
   /** The node begins again with the groups of the cluster that has been formed. */
   #formed(formed: Topology): void {
     const { directory } = this.#storage;
@@ -316,7 +325,10 @@ class ProductionNode implements RunningNode {
         watch: { missedMs: config.electorateAfterMs },
         replicas: { replaceAfterMs: config.replaceAfterMs },
         onFormed: (formed) => this.#formed(formed),
-        onState: ({ topology: its }) => this.#followOwnState(its),
+        onState: ({ topology: its }) => {
+          this.#behavesAt(its.behaviourLevel);
+          this.#followOwnState(its);
+        },
       },
       aclLeaseMs: config.aclLeaseMs,
       openEngine: this.#storage.openEngine,

@@ -149,7 +149,8 @@ export class TestNode {
   readonly adminPort: number;
   readonly dataDir: string;
   readonly logPath: string;
-  readonly program: Program;
+  /** Of the next life, too: another release. */
+  program: Program;
   readonly members: readonly string[];
   readonly #options: NodeOptions;
   #process: ChildProcess | undefined;

@@ -16,20 +16,21 @@ export async function topology(args: readonly string[], output: Output): Promise
   const { report, isJson } = await asked(args);
   if (isJson) return write(output, JSON.stringify(report));
   const { epoch, digest, behaviourLevel, ranges, rangesMax } = report;
-  const table = tableOf(['node', 'peer address', 'state', 'alive', 'ranges', 'elector in']);
-  for (const { id, host, port, state, alive } of report.nodes) {
+  const head = ['node', 'peer address', 'version', 'state', 'alive', 'ranges', 'elector in'];
+  const table = tableOf(head);
+  for (const { id, host, port, version, state, alive } of report.nodes) {
     const member = ranges.filter(({ members }) => members.includes(id)).length;
     const elector = ranges.filter(({ electorate }) => electorate.includes(id)).length;
     const place = formatEndpoint({ host, port });
-    table.push([id, place, state, alive ? 'yes' : 'no', member, elector]);
+    table.push([id, place, version, state, alive ? 'yes' : 'no', member, elector]);
   }
-  const head =
+  const line =
     `epoch ${epoch}, digest ${digest}, behaviour level ${behaviourLevel}, ` +
     `${ranges.length} of at most ${rangesMax} ranges`;
   const leaving = report.nodes.flatMap(({ id, departure }) => {
     return departure === undefined ? [] : [departureText(id, departure)];
   });
-  return write(output, [head, table.toString(), ...leaving].join('\n'));
+  return write(output, [line, table.toString(), ...leaving].join('\n'));
 }
 
 /** A line per range. */

@@ -56,6 +56,9 @@ const NACK_REASONS: ReadonlySet<unknown> = new Set([
   'skewed',
 ]);
 
+/** Of one message. */
+const UNKNOWN_FIELDS_MAX = 16;
+
 type Check = (fields: FieldValidator, value: unknown) => Judgement;
 
 interface Row<M extends AccordMessage> {
@@ -210,7 +213,10 @@ export class MessageValidator {
     this.#fields = new FieldValidator(options);
   }
 
-  /** The defect of a message of this member; undefined when it is sound. */
+  /**
+   * The defect of a message of this member; undefined when it is sound. Fields that this release
+   * does not know are taken off: a newer one may send them, and does without them.
+   */
   judge(from: number, message: object): Judgement {
     const values = message as Readonly<Record<string, unknown>>;
     const row = COMPILED.get(values['type']);
@@ -233,13 +239,23 @@ export class MessageValidator {
       const defect = (checks[at] as Check)(this.#fields, values[names[at] as string]);
       if (defect !== undefined) return defect;
     }
-    if (Object.keys(values).length !== expected) return 'shape';
+    const count = Object.keys(values).length;
+    if (count < expected || count > expected + UNKNOWN_FIELDS_MAX) return 'shape';
+    if (count > expected) dropUnknown(message, names, expected - names.length > 1);
     return rule?.(message as never, from, this.#self);
   }
 
   /** A node that is no member coordinates a transaction over several groups. */
   #isRequest(from: number, message: object): boolean {
     return !isForCoordinator(message as { readonly type: string }) && this.#fields.isNode(from);
+  }
+}
+
+function dropUnknown(message: object, names: readonly string[], isDefined: boolean): void {
+  for (const name of Object.keys(message)) {
+    const isKnown = name === 'type' || names.includes(name);
+    if (isKnown || (isDefined && (name === 'slots' || name === 'body'))) continue;
+    delete (message as Record<string, unknown>)[name];
   }
 }
 

@@ -73,6 +73,8 @@ interface Identity {
   readonly joined?: boolean;
   /** As `encodeTopology` writes it; absent until the cluster is formed. */
   readonly topology?: string;
+  /** The highest at which it has seen the cluster; absent: that of the topology above. */
+  readonly behaviourLevel?: number;
   /** Disk ids by node id. */
   readonly peers: Readonly<Record<string, string>>;
   /** Highest incarnations of peers by node id. */
@@ -180,6 +182,7 @@ export class DataDirectory {
       const found = readIdentity(path, options);
       const identity = found ?? newIdentity(path, options);
       const topology = topologyOf(path, identity);
+      checkLevel(path, levelOf(identity, topology));
       if (identity.revision === undefined) options.lineage?.begin();
       const started = next({ ...identity, incarnation: identity.incarnation + 1 }, options);
       writeIdentity(path, started, options);
@@ -243,7 +246,23 @@ export class DataDirectory {
    * @throws DataDirectoryError
    */
   formed(topology: Topology): void {
-    const changes = { topology: encodeTopology(topology) };
+    this.#rewrite({ topology: encodeTopology(topology) });
+    this.topology = topology;
+  }
+
+  /**
+   * The cluster is at this behaviour level: durable before it returns, so that no older release
+   * opens the directory.
+   *
+   * @throws DataDirectoryError also where this release does not know the level
+   */
+  behavesAt(level: number): void {
+    checkLevel(this.path, level);
+    if (level <= levelOf(this.#identity, this.topology)) return;
+    this.#rewrite({ behaviourLevel: level });
+  }
+
+  #rewrite(changes: Partial<Identity>): void {
     const identity = next({ ...this.#identity, ...changes }, this.#options);
     try {
       writeIdentity(this.path, identity, this.#options);
@@ -251,7 +270,6 @@ export class DataDirectory {
       throw asDataDirectoryError(this.path, error);
     }
     this.#identity = identity;
-    this.topology = topology;
   }
 
   /** Why a peer with this disk is refused, whatever else it says; remembers nothing. */
@@ -390,14 +408,20 @@ function topologyOf(path: string, identity: Identity): Topology | undefined {
       `the topology in ${join(path, IDENTITY)} is damaged`,
     );
   }
-  if (topology.behaviourLevel > BEHAVIOUR_LEVEL) {
-    throw new DataDirectoryError(
-      'HOLO_DATA_NEWER_FORMAT',
-      `the cluster of ${path} is at behaviour level ${topology.behaviourLevel}, this version ` +
-        `knows levels up to ${BEHAVIOUR_LEVEL}: run a newer one`,
-    );
-  }
   return topology;
+}
+
+function levelOf({ behaviourLevel = 0 }: Identity, topology: Topology | undefined): number {
+  return Math.max(behaviourLevel, topology?.behaviourLevel ?? 0);
+}
+
+function checkLevel(path: string, level: number): void {
+  if (level <= BEHAVIOUR_LEVEL) return;
+  throw new DataDirectoryError(
+    'HOLO_DATA_NEWER_FORMAT',
+    `the cluster of ${path} is at behaviour level ${level}, this version knows levels up to ` +
+      `${BEHAVIOUR_LEVEL}: run a newer one`,
+  );
 }
 
 /** With the number and the checksum of the next write, where there is a lineage. */

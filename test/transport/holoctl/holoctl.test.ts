@@ -149,9 +149,9 @@ test('topology shows the nodes, ranges a line per range', async () => {
   expect(topology.out).toContain('epoch 4, digest dddd');
   expect(topology.out).toContain('behaviour level 1, 2 of at most 1024 ranges');
   expect(cells(topology.out)).toEqual([
-    ['1', '127.0.0.1:15051', 'active', 'yes', '2', '2'],
-    ['2', '127.0.0.1:15052', 'active', 'yes', '2', '2'],
-    ['3', '127.0.0.1:15053', 'active', 'no', '1', '0'],
+    ['1', '127.0.0.1:15051', '0.1.0', 'active', 'yes', '2', '2'],
+    ['2', '127.0.0.1:15052', '0.1.0', 'active', 'yes', '2', '2'],
+    ['3', '127.0.0.1:15053', '0.1.0', 'active', 'no', '1', '0'],
   ]);
   expect(cells((await call('ranges', '--node', node)).out)).toEqual([
     ['1', '1', '0-8191', '1 2 3', '1 2', 'stable'],

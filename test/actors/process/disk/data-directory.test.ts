@@ -227,6 +227,18 @@ describe('the topology', () => {
       message: expect.stringContaining('behaviour level 2'),
     });
   });
+
+  test('so is one to which it was raised later', () => {
+    const directory = formed();
+    directory.behavesAt(1);
+    expect(identity()).not.toHaveProperty('behaviourLevel');
+    expect(() => directory.behavesAt(2)).toThrow('run a newer one');
+    directory.close();
+    const { checksum: _checksum, ...raised } = identity();
+    Object.assign(raised, { behaviourLevel: 2 });
+    writeFileSync(join(path, 'identity.json'), JSON.stringify(raised));
+    expect(failure().code).toBe('HOLO_DATA_NEWER_FORMAT');
+  });
 });
 
 describe('the name of the cluster', () => {
