@@ -439,6 +439,7 @@ class ProductionNode implements RunningNode {
         multiBytesMax: transactionBytesMax,
         requestBulkBytesMax: argumentBytesMax,
         unitBytesMax: batchBytesMax,
+        pipelineOrder: this.#config.pipelineOrder,
         transactionKeysMax: this.#config.transactionKeysMax,
       },
       listen: (gateway, done) => {

@@ -183,6 +183,7 @@ const GATEWAY: Fates<GatewayLimits> = {
   transactionKeysMax: OUTSIDE,
   partialRequestMsMax: OUTSIDE,
   idleTimeoutMs: OUTSIDE,
+  pipelineOrder: OUTSIDE,
   maxClients: OUTSIDE,
   memoryBytesMax: OUTSIDE,
   derivedMemoryBytes: OUTSIDE,

@@ -15,7 +15,12 @@ const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
 const YEAR_SECONDS = 31_536_000;
 
-type FixedLimit = 'transactionBytesMax' | 'clientsMax' | 'derivedMemoryBytes' | 'pubsubOutput';
+type FixedLimit =
+  | 'pipelineOrder'
+  | 'transactionBytesMax'
+  | 'clientsMax'
+  | 'derivedMemoryBytes'
+  | 'pubsubOutput';
 type LimitName = Exclude<keyof GatewayLimits, FixedLimit>;
 
 export function registerGatewaySettings(

@@ -40,6 +40,10 @@ interface OutputLimit {
   readonly softSeconds: number;
 }
 
+export const PIPELINE_ORDERS = ['range', 'connection'] as const;
+
+export type PipelineOrder = (typeof PIPELINE_ORDERS)[number];
+
 export interface GatewayLimits extends RequestLimits {
   /** Bytes of one unit; a single command may be longer and then travels alone. */
   unitBytesMax: number;
@@ -81,6 +85,8 @@ export interface GatewayLimits extends RequestLimits {
   clientMemoryBytesMax: number;
   /** The operating system's limit: `maxClients` cannot be set higher. */
   readonly clientsMax: number;
+  /** Effects of a connection are in order within each range, or all of them are. */
+  readonly pipelineOrder: PipelineOrder;
   /** Bytes of one transaction: no setting of requests, units or blocks may exceed it. */
   readonly transactionBytesMax: number;
 }
@@ -107,6 +113,7 @@ export function defaultLimits(): GatewayLimits {
     settingWaitMsMax: 10_000,
     partialRequestMsMax: 30_000,
     idleTimeoutMs: 0,
+    pipelineOrder: 'range',
     maxClients: 10_000,
     memoryBytesMax: 0,
     derivedMemoryBytes: 4 * GIB,

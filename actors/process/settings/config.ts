@@ -13,6 +13,7 @@ import {
 } from '../../../transport/endpoint.ts';
 import { OPEN_LEVELS, type OpenLevel } from '../../../transport/http/admin-pages.ts';
 import type { MemberEndpoint } from '../../../transport/peer/handshake.ts';
+import { PIPELINE_ORDERS, type PipelineOrder } from '../../../transport/resp/limits.ts';
 import type { ClientCertificates } from '../../../transport/tls-server.ts';
 import { SYNC_POLICY_NAMES, type SyncPolicyName } from '../../../wal/sync-policy.ts';
 import { MEMBERS_MAX, quorumSizes } from '../../accord/topology/group.ts';
@@ -83,6 +84,7 @@ export interface NodeConfig {
   readonly electorateAfterMs: number;
   readonly replaceAfterMs: number;
   readonly pipelineDepth: number;
+  readonly pipelineOrder: PipelineOrder;
   readonly batchBytesMax: number;
   readonly batchCommandsMax: number;
   readonly transactionKeysMax: number;
@@ -289,6 +291,12 @@ export const SETTINGS: Settings = {
     help: 'transactions of this node under way at the same time',
     standard: '8',
     parse: integer(1, 1024),
+  },
+  pipelineOrder: {
+    value: 'ORDER',
+    help: 'a pipeline has its effects in order in each "range", or in the "connection"',
+    standard: 'range',
+    parse: oneOf(PIPELINE_ORDERS),
   },
   batchBytesMax: {
     value: 'SIZE',

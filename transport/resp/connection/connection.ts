@@ -118,7 +118,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     this.#socket = socket;
     this.#out = core.writer;
     this.#parser = new RequestParser(core.limits);
-    this.#builder = new UnitBuilder(core.placement);
+    this.#builder = new UnitBuilder(core.placement, core.limits.pipelineOrder);
     this.#limits = new UnitLimits(core.limits, this.#builder);
     this.#growth = new DataGrowth(core.memory);
     const nowMs = core.services.clock.monotonicMs();

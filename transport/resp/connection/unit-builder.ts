@@ -4,9 +4,10 @@
  * A unit holds any commands of single groups, in one part per group; the parts execute at the same
  * time. A command or MULTI block that spans groups is a unit by itself, in one part that names them
  * all: since a connection has one unit in progress, it waits for the parts before it, and those
- * behind it wait for it.
+ * behind it wait for it. In the order of the connection a unit has one part only.
  */
 import type { Arguments } from '../../../storage/arguments.ts';
+import type { PipelineOrder } from '../limits.ts';
 import { KEYS_LISTED, KEYS_ONE, type StoreRoute } from '../routes.ts';
 import { CommandBatch } from './command-batch.ts';
 import type { MultiBlock } from './multi-block.ts';
@@ -68,8 +69,12 @@ export class UnitBuilder {
   #part: PartBuilder | undefined;
   #plan: PlanItem[] = [];
 
-  constructor(placement: Placement) {
+  /** Only what is of one group travels together: `--pipeline-order connection`. */
+  readonly #isOrdered: boolean;
+
+  constructor(placement: Placement, order: PipelineOrder) {
     this.#placement = placement;
+    this.#isOrdered = order === 'connection';
   }
 
   /** `false`: it spans groups, or the unit does, and may not travel with the rest of the unit. */
@@ -233,6 +238,7 @@ export class UnitBuilder {
 
   #admitsSpan(groups: readonly number[]): boolean {
     const [first] = this.#parts;
+    if (this.#isOrdered) return this.#isOnly(groups);
     return first === undefined || (groups.length === 1 && first.groups.length === 1);
   }
 

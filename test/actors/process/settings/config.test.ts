@@ -62,6 +62,7 @@ describe('a complete command line', () => {
       electorateAfterMs: 2000,
       replaceAfterMs: 300_000,
       pipelineDepth: 8,
+      pipelineOrder: 'range',
       batchBytesMax: 1024 * 1024,
       batchCommandsMax: 4096,
       transactionKeysMax: 16_384,

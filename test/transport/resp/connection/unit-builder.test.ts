@@ -1,6 +1,7 @@
 /** Commands over several groups: how a connection cuts them, and in what order it submits them. */
 import { describe, expect, test } from 'vitest';
 import { slotOfText } from '../../../../storage/keyspace/slots.ts';
+import type { PipelineOrder } from '../../../../transport/resp/limits.ts';
 import { Harness, request } from '../harness.ts';
 import { placementOf } from '../placements.ts';
 
@@ -44,8 +45,8 @@ function submitted(harness: Harness): Told[] {
   }));
 }
 
-function manual(): Harness {
-  const harness = new Harness({}, undefined, placement);
+function manual(pipelineOrder: PipelineOrder = 'range'): Harness {
+  const harness = new Harness({ pipelineOrder }, undefined, placement);
   harness.coordinator.manual = true;
   return harness;
 }
@@ -204,6 +205,20 @@ describe('units that span groups', () => {
     ]);
     expect(harness.coordinator.parts[0]?.readOnly).toBe(false);
   });
+});
+
+test('in the order of the connection, parts of several groups wait for each other', () => {
+  const harness = manual('connection');
+  const client = harness.client();
+  const block = ['MULTI', `SET ${B} 2`, 'EXEC'];
+  client.send(request(`SET ${A} 1`, `GET ${A2}`, `SET ${B} 1`, ...block, `GET ${A}`, 'PING'));
+  const told = (): number[][] => submitted(harness).map((part) => part.ranges);
+  for (const expected of [[[1]], [[1], [2]], [[1], [2], [1]]]) {
+    expect(told()).toEqual(expected);
+    harness.coordinator.step();
+  }
+  harness.endTurn();
+  expect(client.socket.text).toMatch(/\+PONG\r\n$/);
 });
 
 test('with one group nothing is cut', () => {

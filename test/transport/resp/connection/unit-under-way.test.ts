@@ -36,7 +36,7 @@ function blockOf(count: number): MultiBlock {
 }
 
 function unitOf(items: readonly Item[]): UnitUnderWay {
-  const builder = new UnitBuilder(SOLE_PLACEMENT);
+  const builder = new UnitBuilder(SOLE_PLACEMENT, 'range');
   for (const item of items) {
     if (typeof item === 'string') builder.addLocal(Buffer.from(item));
     else if (typeof item === 'number') add(builder, item);
