@@ -27,6 +27,8 @@ export const LSN_MAX = Number.MAX_SAFE_INTEGER;
 const TWO_POW_32 = 2 ** 32;
 const LSN_HIGH_MAX = 2 ** 21 - 1;
 const BATCH_BYTES_INITIAL = 64 * 1024;
+/** Shorter parts are copied: cheaper than one more piece of the write. */
+const REFERRED_BYTES_MIN = 64 * 1024;
 
 /** The size of a record in the log, in bytes, with header and padding. */
 export function recordBytes(payloadBytes: number): number {
@@ -40,14 +42,24 @@ export function checksumSeed(logId: Uint8Array): number {
   return crc32(logId);
 }
 
+/** A long part, and where in the batch's buffer it belongs. */
+interface LongPart {
+  readonly at: number;
+  readonly part: Uint8Array;
+}
+
 /**
- * The records of one write batch, encoded on append into one buffer that grows and is reused.
- * Payload parts are copied once and may change as soon as `append` has returned.
+ * The records of one write batch, encoded on append into one buffer that grows and is reused. Long
+ * payload parts are not copied into it but referred to.
  */
 export class RecordBatch {
   readonly #seed: number;
   #buffer: Buffer = Buffer.alloc(0);
+  /** Bytes of the buffer in use, */
+  #used = 0;
+  /** and those of the batch. */
   #bytes = 0;
+  #longParts: LongPart[] = [];
   #firstLsn = 0;
   #records = 0;
 
@@ -69,15 +81,23 @@ export class RecordBatch {
 
   /** Empties the batch; its next record gets `firstLsn`. */
   begin(firstLsn: number): void {
+    this.#used = 0;
     this.#bytes = 0;
+    this.#longParts = [];
     this.#records = 0;
     this.#firstLsn = firstLsn;
   }
 
-  /** `payloadBytes` is the sum of the parts' lengths. Returns the record's LSN. */
+  /**
+   * `payloadBytes` is the sum of the parts' lengths. Returns the record's LSN. The parts must not
+   * change until the batch is written.
+   */
   append(store: number, type: number, parts: readonly Uint8Array[], payloadBytes: number): number {
-    const start = this.#bytes;
-    const end = start + recordBytes(payloadBytes);
+    const bytes = recordBytes(payloadBytes);
+    let copiedBytes = bytes;
+    for (const { length } of parts) if (length >= REFERRED_BYTES_MIN) copiedBytes -= length;
+    const start = this.#used;
+    const end = start + copiedBytes;
     if (end > this.#buffer.length) this.#grow(end);
     const buffer = this.#buffer;
     const delta = this.#records;
@@ -92,25 +112,44 @@ export class RecordBatch {
     buffer.writeUInt16LE(store, start + 20);
     buffer.writeUInt16LE(type, start + 22);
     let at = start + RECORD_HEADER_BYTES;
+    let checked = start + 4;
+    let checksum = this.#seed;
     for (const part of parts) {
-      buffer.set(part, at);
-      at += part.length;
+      if (part.length < REFERRED_BYTES_MIN) {
+        buffer.set(part, at);
+        at += part.length;
+      } else {
+        checksum = crc32(part, crc32(buffer.subarray(checked, at), checksum));
+        checked = at;
+        this.#longParts.push({ at, part });
+      }
     }
-    buffer.writeUInt32LE(crc32(buffer.subarray(start + 4, at), this.#seed), start);
-    this.#bytes = end;
+    if (at > checked) checksum = crc32(buffer.subarray(checked, at), checksum);
+    buffer.writeUInt32LE(checksum, start);
+    this.#used = end;
+    this.#bytes += bytes;
     this.#records = delta + 1;
     return lsn;
   }
 
-  /** The encoded records; valid until the next `append` or `begin`. */
-  content(): Uint8Array {
-    return this.#buffer.subarray(0, this.#bytes);
+  /** The encoded records, piece by piece; valid until the next `append` or `begin`. */
+  content(): Uint8Array[] {
+    const pieces: Uint8Array[] = [];
+    let from = 0;
+    for (const { at, part } of this.#longParts) {
+      // Two long parts may follow one another.
+      if (at > from) pieces.push(this.#buffer.subarray(from, at));
+      pieces.push(part);
+      from = at;
+    }
+    if (this.#used > from) pieces.push(this.#buffer.subarray(from, this.#used));
+    return pieces;
   }
 
   #grow(bytesWanted: number): void {
     const doubled = Math.max(BATCH_BYTES_INITIAL, this.#buffer.length * 2);
     const grown = Buffer.allocUnsafeSlow(Math.max(doubled, bytesWanted));
-    grown.set(this.#buffer.subarray(0, this.#bytes));
+    grown.set(this.#buffer.subarray(0, this.#used));
     this.#buffer = grown;
   }
 }

@@ -13,7 +13,7 @@ export interface WalOptions {
   readonly newLogId: Uint8Array;
   /** Size of a segment file. Default 16 MiB. */
   readonly segmentBytes?: number;
-  /** A write is closed at this size; only a single larger record exceeds it. Default 1 MiB. */
+  /** A write is closed at this size; only a single larger record exceeds it. Default 4 MiB. */
   readonly batchBytesMax?: number;
   /**
    * Largest record, header included. Default: what fits into a segment. A larger one gets a segment
@@ -24,7 +24,7 @@ export interface WalOptions {
   readonly pendingBytesMax?: number;
   /** `commit` calls waiting. Default 4096. */
   readonly commitsWaitingMax?: number;
-  /** Retired segments kept for later. Default 2. */
+  /** Retired segments kept for later: a burst then needs fewer new ones. Default 4. */
   readonly sparesMax?: number;
   /** Size of all segments; a log of this size behaves as on a full disk. Default 16 GiB. */
   readonly logBytesMax?: number;
@@ -44,11 +44,11 @@ export function checkOptions(options: WalOptions): WalLimits {
   const roomBytes = segmentBytes - SEGMENT_HEADER_BYTES;
   const limits: WalLimits = {
     segmentBytes,
-    batchBytesMax: options.batchBytesMax ?? Math.min(MIB, Math.floor(roomBytes / 4)),
+    batchBytesMax: options.batchBytesMax ?? Math.min(4 * MIB, Math.floor(roomBytes / 4)),
     recordBytesMax: options.recordBytesMax ?? roomBytes,
     pendingBytesMax: options.pendingBytesMax ?? Math.max(64 * MIB, segmentBytes),
     commitsWaitingMax: options.commitsWaitingMax ?? 4096,
-    sparesMax: options.sparesMax ?? 2,
+    sparesMax: options.sparesMax ?? 4,
     logBytesMax: options.logBytesMax ?? 16 * 1024 * MIB,
   };
   for (const [name, value] of Object.entries(limits)) {

@@ -199,8 +199,8 @@ export class WriteAheadLog {
   }
 
   /**
-   * Buffers a record and returns its LSN. `parts` are copied. Nothing reaches the disk before
-   * `commit`, except along with another record's commit.
+   * Buffers a record and returns its LSN. `parts` must not change until it is on disk. Nothing
+   * reaches the disk before `commit`, except along with another record's commit.
    *
    * @throws {WalError} HOLO_WAL_FULL_BUFFER, _RECORD_TOO_LARGE, _FAILED, _CLOSED
    */
@@ -334,11 +334,11 @@ export class WriteAheadLog {
     const header = this.#headerDue;
     this.#syncing = header !== undefined || this.#waiters.some(({ syncs }) => syncs);
     if (header !== undefined) {
-      this.#active.writeAndSync([header, batch.content()], 0, this.#onWritten);
+      this.#active.writeAndSync([header, ...batch.content()], 0, this.#onWritten);
     } else if (this.#syncing) {
-      this.#active.writeAndSync([batch.content()], this.#activeUsed, this.#onWritten);
+      this.#active.writeAndSync(batch.content(), this.#activeUsed, this.#onWritten);
     } else {
-      this.#active.write([batch.content()], this.#activeUsed, this.#onWritten);
+      this.#active.write(batch.content(), this.#activeUsed, this.#onWritten);
     }
   }
 
@@ -452,6 +452,8 @@ export class WriteAheadLog {
 
   #keepIdle(batch: RecordBatch): void {
     if (this.#idleBatches.length >= IDLE_BATCHES_MAX) return;
+    // It must not keep the parts that it refers to in memory.
+    batch.begin(0);
     if (batch.capacityBytes <= IDLE_BATCH_BYTES_MAX) this.#idleBatches.push(batch);
   }
 

@@ -17,7 +17,7 @@ function encode(firstLsn: number, payloads: readonly Uint8Array[], seed = SEED):
   const batch = new RecordBatch(seed);
   batch.begin(firstLsn);
   for (const bytes of payloads) batch.append(3, 4, [bytes], bytes.length);
-  return Buffer.from(batch.content());
+  return Buffer.concat(batch.content());
 }
 
 describe('a record batch', () => {
@@ -36,7 +36,7 @@ describe('a record batch', () => {
         for (const { store, type, parts } of records) {
           batch.append(store, type, parts, Buffer.concat(parts).length);
         }
-        const bytes = Buffer.from(batch.content());
+        const bytes = Buffer.concat(batch.content());
         const view = emptyRecordView();
         let at = 0;
         for (const [index, { store, type, parts }] of records.entries()) {
@@ -60,16 +60,57 @@ describe('a record batch', () => {
     batch.append(1, 1, [payload(1, 10)], 10);
     batch.append(1, 1, [large], large.length);
     const view = emptyRecordView();
-    const bytes = Buffer.from(batch.content());
+    const bytes = Buffer.concat(batch.content());
     expect(readRecord(bytes, recordBytes(10), SEED, view)).toBe(true);
     expect(bytes.subarray(view.payloadStart, view.payloadEnd).equals(large)).toBe(true);
 
     batch.begin(77);
     batch.append(1, 1, [payload(2, 3)], 3);
-    expect(Buffer.from(batch.content()).equals(encode(77, [payload(2, 3)]))).toBe(false);
+    expect(Buffer.concat(batch.content()).equals(encode(77, [payload(2, 3)]))).toBe(false);
     batch.begin(77);
     batch.append(3, 4, [payload(2, 3)], 3);
-    expect(Buffer.from(batch.content()).equals(encode(77, [payload(2, 3)]))).toBe(true);
+    expect(Buffer.concat(batch.content()).equals(encode(77, [payload(2, 3)]))).toBe(true);
+  });
+});
+
+describe('a long part of a record', () => {
+  const LONG = 64 * 1024;
+
+  test('is not copied, and is read back between short ones', () => {
+    const [first, second] = [payload(7, LONG), payload(8, LONG + 3)];
+    const parts = [payload(1, 5), first, second, payload(2, 11)];
+    const whole = Buffer.concat(parts);
+    const batch = new RecordBatch(SEED);
+    batch.begin(5);
+    batch.append(3, 4, [payload(3, 9)], 9);
+    batch.append(3, 4, parts, whole.length);
+    batch.append(3, 4, [second], second.length);
+    batch.append(3, 4, [payload(4, 2)], 2);
+    const pieces = batch.content();
+    expect(pieces.filter((piece) => piece === first || piece === second)).toHaveLength(3);
+    expect(batch.capacityBytes).toBe(64 * 1024);
+
+    const bytes = Buffer.concat(pieces);
+    expect(bytes.length).toBe(batch.bytes);
+    expect(bytes.equals(encode(5, [payload(3, 9), whole, second, payload(4, 2)]))).toBe(true);
+    const view = emptyRecordView();
+    let at = 0;
+    for (const content of [payload(3, 9), whole, second, payload(4, 2)]) {
+      expect(readRecord(bytes, at, SEED, view)).toBe(true);
+      expect(bytes.subarray(view.payloadStart, view.payloadEnd).equals(content)).toBe(true);
+      at = view.next;
+    }
+    expect(at).toBe(bytes.length);
+  });
+
+  test('is let go when the batch begins anew', () => {
+    const batch = new RecordBatch(SEED);
+    batch.begin(1);
+    batch.append(3, 4, [payload(1, LONG)], LONG);
+    batch.begin(9);
+    expect(batch.content()).toEqual([]);
+    batch.append(3, 4, [payload(2, 3)], 3);
+    expect(Buffer.concat(batch.content()).equals(encode(9, [payload(2, 3)]))).toBe(true);
   });
 });
 
