@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=64 --initial-heap-size=128
 /**
  * The `holostore` command: picks the subcommand, turns errors into one line on standard error, and
  * ends the process with an exit code: 0 stopped in order, 1 failed, 2 called wrongly, 3 data that

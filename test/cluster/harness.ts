@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PARENT_VARIABLE } from '../../actors/process/node-command.ts';
+import { NODE_FLAGS } from '../../actors/process/node-flags.ts';
 import { type HttpAnswer, httpGet } from '../../transport/http/http-get.ts';
 import { Client, type ClientOptions } from './client.ts';
 import { freePorts } from './ports.ts';
@@ -216,7 +217,7 @@ export class TestNode {
     if (this.#process !== undefined) throw new Error(`node ${this.id} runs already`);
     const log = openSync(this.logPath, 'a');
     const before = this.#options.nodeArguments?.(this.id) ?? [];
-    const args = [...before, this.program.main, 'node', ...this.flags, ...flags];
+    const args = [...NODE_FLAGS, ...before, this.program.main, 'node', ...this.flags, ...flags];
     // Standard input is a pipe from us: a node under a parent ends when it is closed.
     const [program = '', ...words] = [...(this.#options.through ?? []), process.execPath, ...args];
     const child = spawn(program, words, {

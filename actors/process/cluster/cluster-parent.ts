@@ -10,6 +10,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import Table from 'cli-table3';
 import { fileErrorText } from '../../../transport/file-error.ts';
 import { listenError } from '../../../transport/listen-error.ts';
+import { NODE_FLAGS } from '../node-flags.ts';
 import { makeSecretFile } from '../security/secret-file.ts';
 import { sharedSettings } from '../settings/config.ts';
 import { nodeSizes } from '../settings/node-limits.ts';
@@ -43,11 +44,6 @@ interface ClusterConfig {
 
 type OwnSettings = Omit<ClusterConfig, 'handedOn' | 'secretFile' | 'tokenFile' | 'adminTls'>;
 
-/**
- * A larger young generation: what a batch allocates dies there instead of being copied. Measured on
- * executing commands (test/bench/storage.ts): a quarter to two fifths more of them a second.
- */
-const NODE_FLAGS = ['--max-semi-space-size=64'];
 const portBase = integer(1, 65_000);
 
 export const CLUSTER_SETTINGS: { readonly [K in keyof OwnSettings]: Setting<OwnSettings[K]> } = {
