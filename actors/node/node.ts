@@ -158,8 +158,10 @@ export class Node {
   readonly topology = new TopologyWatch();
   #toTopology: Outlet<TopologyActorMessage> | undefined;
   readonly #fullParts = new Set<string>();
-  /** Groups that have ended, parents first. */
+  /** Groups that have ended. */
   readonly #ends: EndOfGroup[] = [];
+  /** By group: what followed it. */
+  readonly #successors = new GroupMap<readonly Group[]>();
   /** Groups of which this node became a member later. */
   readonly #joins: Joins<Store>;
   #toSnapshots: Outlet<SnapshotActorMessage> | undefined;
@@ -554,8 +556,9 @@ export class Node {
     if (this.#ends.some(({ group }) => isSameGroup(group, end.group))) return;
     this.#ends.push(end);
     const successors = end.successors.map((descriptor) => new Group(descriptor));
-    const follow = (group: Group): readonly Group[] =>
-      isSameGroup(group.id, end.group) ? successors : [group];
+    this.#successors.set(end.group, successors);
+    const follow = (group: Group): readonly Group[] => this.#followed(group);
+    const isOpen = this.#open.some(({ id }) => isSameGroup(id, end.group));
     const isOwn = (group: Group): boolean => group.bit(this.#parts.nodeId) !== 0;
     this.#groups = this.#groups.flatMap(follow).filter(isOwn);
     this.#open = this.#open.flatMap(follow);
@@ -567,10 +570,19 @@ export class Node {
     }
     if (this.#storeOf.has(end.group)) this.#toSnapshots?.send(this.#endedHere(end));
     for (const group of this.#framedOf(successors)) this.#toQuorum?.send({ type: 'Begin', group });
-    this.#placement?.ended(end.group, successors.map(placed));
+    if (isOpen) this.#placement?.ended(end.group, successors.flatMap(follow).map(placed));
     for (const { toCoordinator } of this.stores) toCoordinator.send(end);
     this.#toTopology?.send({ type: 'Changed' });
     this.#joinGroups();
+  }
+
+  /**
+   * Of what has its slots, what has not ended. A group that this node has joined may end before
+   * the node hears of the end of the one before it.
+   */
+  #followed(group: Group): readonly Group[] {
+    const successors = this.#successors.get(group.id);
+    return successors?.flatMap((each) => this.#followed(each)) ?? [group];
   }
 
   #endedHere({ group, successors }: EndOfGroup): GroupEndedHere {

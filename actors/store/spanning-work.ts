@@ -36,11 +36,19 @@ export class SpanningWork {
     return this.#successors.has(group);
   }
 
+  /**
+   * Ends come in any order: a group that this node has joined may end before the node hears of the
+   * end of the one before it, and what follows both is then the same.
+   */
   ended(parent: GroupId, successors: readonly Group[]): void {
     this.#isDivided = true;
     this.#successors.set(parent, successors);
-    const others = this.#groups.filter(({ id }) => !isSameGroup(id, parent));
-    this.#groups = inOrder([...others, ...successors]);
+    this.#groups = inOrder(this.#groups.flatMap((group) => this.#followed(group)));
+  }
+
+  #followed(group: Group): readonly Group[] {
+    const successors = this.#successors.get(group.id);
+    return successors?.flatMap((each) => this.#followed(each)) ?? [group];
   }
 
   /** The same part with the groups that have its slots now. */
@@ -61,7 +69,7 @@ export class SpanningWork {
 
   #openOf(id: GroupId): readonly Group[] {
     const successors = this.#successors.get(id);
-    if (successors !== undefined) return successors.flatMap((group) => this.#openOf(group.id));
+    if (successors !== undefined) return successors.flatMap((group) => this.#followed(group));
     return this.#groups.filter((group) => isSameGroup(group.id, id));
   }
 
