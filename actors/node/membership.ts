@@ -10,7 +10,7 @@ import { nodeStarted } from '../meta/nodes.ts';
 import type { NodePlaces } from '../meta/topology.ts';
 import {
   type Announcement,
-  type NodeMessage,
+  type MembershipMessage,
   type TableAge,
   tableMessage,
   tableOf,
@@ -24,7 +24,7 @@ interface MembershipOptions {
   readonly members: ReadonlySet<number>;
   readonly connected: ReadonlySet<number>;
   readonly state: () => MetaState | undefined;
-  readonly send: (peer: number, message: NodeMessage) => void;
+  readonly send: (peer: number, message: MembershipMessage) => void;
   /** A newer table, where this node does not order its changes. */
   readonly onTable: (table: ClusterSettings) => void;
   /** A peer is there since it has started. */
@@ -80,7 +80,7 @@ export class Membership {
     send(peer, { type: 'TableWanted', ...this.age });
   }
 
-  received(peer: number, message: NodeMessage): void {
+  received(peer: number, message: MembershipMessage): void {
     const { send, onTable, onPlace } = this.#options;
     switch (message.type) {
       case 'NodeAnnounced': {

@@ -1,9 +1,11 @@
 /**
- * Messages of the admin channel about the nodes themselves: where one is, and the cluster's table,
- * for those that do not order its changes. Data only.
+ * Messages of the admin channel about the nodes themselves: where one is, and the cluster's table
+ * and changes of the topology, for those that do not order them. Data only.
  */
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
+import type { MetaCommand } from '../meta/meta-command.ts';
 import { isPlaces, isWhole, type NodePlaces } from '../meta/topology.ts';
+import type { TopologyAnswer } from './topology-actor.ts';
 
 /** Where a node is since it has started. */
 export interface Announcement extends NodePlaces {
@@ -19,7 +21,23 @@ export interface TableAge {
   readonly epoch: number;
 }
 
-export type NodeMessage =
+/** People ask the sender for a change, and it is no member of the meta group. */
+export interface ChangeAsked {
+  readonly type: 'ChangeAsked';
+  /** Comes back with the answer. */
+  readonly token: number;
+  readonly command: MetaCommand;
+}
+
+interface ChangeAnswered {
+  readonly type: 'ChangeAnswered';
+  readonly token: number;
+  readonly answer: TopologyAnswer;
+}
+
+export type ChangeMessage = ChangeAsked | ChangeAnswered;
+
+export type MembershipMessage =
   | ({ readonly type: 'NodeAnnounced' } & Announcement)
   /** The sender has no newer table than this, and is no member of the meta group. */
   | ({ readonly type: 'TableWanted' } & TableAge)
@@ -29,9 +47,21 @@ export type NodeMessage =
       readonly values: readonly (readonly [name: string, value: string])[];
     };
 
+export type NodeMessage = ChangeMessage | MembershipMessage;
+
+const TYPES: ReadonlySet<unknown> = new Set<NodeMessage['type']>([
+  ...(['NodeAnnounced', 'TableWanted', 'Table', 'ChangeAsked', 'ChangeAnswered'] as const),
+]);
+
+/** Commands of people; all others are the business of the members themselves. */
+const ASKED: ReadonlySet<unknown> = new Set<MetaCommand['type']>([
+  ...(['Split', 'Move', 'Pause', 'Resume', 'Cancel', 'Join', 'RaiseBehaviour'] as const),
+  ...(['PauseController', 'ResumeController'] as const),
+  ...(['Drain', 'Recommission', 'Decommission', 'Replace', 'Remove'] as const),
+]);
+
 export function isNodeMessage(message: object): boolean {
-  const { type } = message as { readonly type?: unknown };
-  return type === 'NodeAnnounced' || type === 'TableWanted' || type === 'Table';
+  return TYPES.has((message as { readonly type?: unknown }).type);
 }
 
 /** Undefined where it is not sound. */
@@ -49,12 +79,29 @@ export function nodeMessageOf(message: object): NodeMessage | undefined {
       const isSound = isCount(version) && Array.isArray(values) && values.every(isRow);
       return isSound ? known : undefined;
     }
+    case 'ChangeAsked':
+      return isCount(known.token) && isAsked(known.command) ? known : undefined;
+    case 'ChangeAnswered':
+      return isCount(known.token) && isAnswer(known.answer) ? known : undefined;
     default:
       return undefined;
   }
 }
 
-export function tableMessage({ version, values }: ClusterSettings): NodeMessage {
+/** The state machine judges what is in it. */
+function isAsked(command: unknown): boolean {
+  if (typeof command !== 'object' || command === null || 'lease' in command) return false;
+  return 'type' in command && ASKED.has(command.type);
+}
+
+function isAnswer(answer: unknown): boolean {
+  if (typeof answer !== 'object' || answer === null) return false;
+  const { type, change, why } = answer as { type?: unknown; change?: number; why?: unknown };
+  if (type === 'done') return change !== undefined && isCount(change);
+  return (type === 'refused' || type === 'unknown') && typeof why === 'string';
+}
+
+export function tableMessage({ version, values }: ClusterSettings): MembershipMessage {
   return { type: 'Table', version, values: [...values] };
 }
 

@@ -61,6 +61,7 @@ import { type ForwardingCounts, noForwards } from './forwarding/forwarding-count
 import { NewsFork } from './forwarding/news-fork.ts';
 import { isTaken } from './forwarding/taken-parts.ts';
 import { type GatewayMessage, gatewayActor } from './gateway-actor.ts';
+import { HandedChanges } from './handed-changes.ts';
 import { Inquiries } from './inquiries.ts';
 import { Joins } from './joins.ts';
 import { LateRef } from './late-ref.ts';
@@ -130,6 +131,8 @@ export class Node {
   /** Peers whose network says that the link is up. */
   readonly #linked = new Set<number>();
   readonly #membership: Membership;
+  /** Where this node is no member of the meta group, and for those that are none. */
+  readonly #handedChanges: HandedChanges;
   readonly #lateGateway = new LateRef<GatewayMessage>('gateway');
   /** From the stores. */
   readonly #toClients: Outlet<StoreNews>;
@@ -192,10 +195,10 @@ export class Node {
     this.#open = this.#allGroups.filter((group) => !isMeta(group));
     this.#known = new GroupMap(this.#allGroups.map((group) => [group.id, group]));
     const members = new Set(this.#allGroups.flatMap((group) => group.members));
-    const peers = [...members].filter((member) => member !== nodeId).sort((a, b) => a - b);
-    this.#peers = new Set(peers);
-    this.#nodeIds = new Set([nodeId, ...peers]);
+    this.#peers = new Set([...members].filter((id) => id !== nodeId).sort((a, b) => a - b));
+    this.#nodeIds = new Set([nodeId, ...this.#peers]);
     this.#membership = this.#createMembership();
+    this.#handedChanges = this.#createHandedChanges();
     const mayJoin = parts.announcement !== undefined;
     if (mayJoin || this.#open.some((group) => group.members.length < members.size)) {
       this.#forwarding = new Outlet(this.#lateForwarding, ANSWERS_KEPT_MAX);
@@ -506,6 +509,11 @@ export class Node {
 
   /** `done` is called once. */
   changeTopology(command: MetaCommand, done: (answer: TopologyAnswer) => void): void {
+    if (this.#toTopology === undefined) this.#handedChanges.ask(command, done);
+    else this.#decideHere(command, done);
+  }
+
+  #decideHere(command: MetaCommand, done: (answer: TopologyAnswer) => void): void {
     const unknown = (): void => done({ type: 'unknown', why: 'no answer in time' });
     const topology = this.#toTopology;
     const isAsked =
@@ -958,10 +966,13 @@ export class Node {
           time: this.time,
           settings: this.settings,
           inquiries: this.inquiries,
-          onNode: (_peer, message) => this.#membership.received(peer, message),
+          onNode: (_peer, message) => this.#aboutNodes(peer, message),
           age: () => this.#membership.age,
           onAgeTold: (_peer, age) => this.#membership.ageTold(peer, age),
-          onTick: () => this.#membership.onTick(),
+          onTick: () => {
+            this.#membership.onTick();
+            this.#handedChanges.onTick();
+          },
           onPubSub: (_peer, message) => {
             const gateway = this.#trafficToGateway;
             // Lost on the way from the peer, if anything: at most once is all that is promised.
@@ -994,6 +1005,7 @@ export class Node {
           onDown: (_peer, reason) => {
             this.#up.delete(peer);
             this.inquiries.peerDown(peer);
+            this.#handedChanges.peerDown(peer);
             for (const store of this.stores) store.peerDown(peer);
             this.#newsForGateway?.send({ type: 'PeerDown', peer });
             this.#forwarding?.send({ type: 'PeerDown', peer });
@@ -1029,6 +1041,25 @@ export class Node {
       },
       nowMs: () => clock.monotonicMs(),
     });
+  }
+
+  #createHandedChanges(): HandedChanges {
+    const { limits, clock } = this.#parts;
+    return new HandedChanges({
+      members: tableMembersOf(this.#parts),
+      connected: this.#up,
+      send: (peer, message) => this.#tellNode(peer, message),
+      decide: (command, done) => this.#decideHere(command, done),
+      firstToken: Math.floor(clock.wallUs()),
+      answerMsMax: 3 * limits.commandTimeoutMs,
+      nowMs: () => clock.monotonicMs(),
+    });
+  }
+
+  #aboutNodes(peer: number, message: NodeMessage): void {
+    if (message.type === 'ChangeAsked' || message.type === 'ChangeAnswered') {
+      this.#handedChanges.received(peer, message);
+    } else this.#membership.received(peer, message);
   }
 
   #tellNode(peer: number, message: NodeMessage): void {

@@ -1,5 +1,5 @@
 /**
- * Nodes that join while everything else goes on: any member is asked for an id, again where the
+ * Nodes that join while everything else goes on: any node is asked for an id, again where the
  * answer is lost; the node starts once some node knows it, serves clients by handing on what they
  * ask, and dies and comes back like the others. Checks that it is recorded where it is.
  */
@@ -43,7 +43,9 @@ export class Joins {
       node.start();
       return this.#ask(joiner + 1);
     }
-    const asked = members[Math.floor(rng.next() * members.length)]?.node;
+    // Also those that have joined before: they hand it on.
+    const all = nodes.slice(0, members.length + joiner);
+    const asked = all[Math.floor(rng.next() * all.length)]?.node;
     const command = { type: 'Join', joinId: nameOf(joiner), ...placeOf(node.id) } as const;
     asked?.changeTopology(command, () => undefined);
     scheduler.after(rng.next() * ASK_MS, () => this.#ask(joiner));

@@ -5,7 +5,7 @@ import type { MetaState } from '../../../actors/meta/meta-state.ts';
 import { Membership } from '../../../actors/node/membership.ts';
 import {
   type Announcement,
-  type NodeMessage,
+  type MembershipMessage,
   nodeMessageOf,
   type TableAge,
 } from '../../../actors/node/node-messages.ts';
@@ -20,7 +20,7 @@ function announced(incarnation: number, port = 1): Announcement {
 }
 
 class Bench {
-  readonly sent: [peer: number, message: NodeMessage][] = [];
+  readonly sent: [peer: number, message: MembershipMessage][] = [];
   readonly tables: ClusterSettings[] = [];
   readonly places: string[] = [];
   readonly connected = new Set<number>([1, 2, 3]);
@@ -41,13 +41,13 @@ class Bench {
     });
   }
 
-  tell(age: TableAge): NodeMessage[] {
+  tell(age: TableAge): MembershipMessage[] {
     this.sent.length = 0;
     this.membership.ageTold(2, age);
     return this.sent.map(([, message]) => message);
   }
 
-  receive(peer: number, message: NodeMessage): void {
+  receive(peer: number, message: MembershipMessage): void {
     this.membership.received(peer, message);
   }
 }
