@@ -35,6 +35,8 @@ export interface ManagerView {
   readonly isUp: (node: number) => boolean;
   /** The cluster's time, by which leases are judged. */
   readonly presentUs: number;
+  /** It holds leases, and begins changes. */
+  readonly mayLead: boolean;
   /** A command of this node is under way: it begins no other. */
   readonly isProposing: boolean;
 }
@@ -140,8 +142,9 @@ export class RangeManager {
   #begins(
     open: readonly OpenChange[],
     lease: Lease | undefined,
-    { state, nowMs, presentUs }: ManagerView,
+    { state, nowMs, presentUs, mayLead }: ManagerView,
   ): Act | undefined {
+    if (!mayLead) return undefined;
     const { self: holder, leaseMs } = this.#options;
     const isStopped = state?.pausedControllers.includes('ranges') === true;
     const waiting = open.filter(({ change: { phase, kind, isPaused } }) => {

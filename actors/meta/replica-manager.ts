@@ -12,6 +12,8 @@ interface View extends Presence {
   readonly state: MetaState;
   /** Of a clock that never goes back. */
   readonly nowMs: number;
+  /** It holds leases. */
+  readonly mayLead: boolean;
 }
 
 /** A member stands in for each one before it after so much more time. */
@@ -32,8 +34,8 @@ export class ReplicaManager {
 
   acts(view: View): Move | TakeLeases | undefined {
     const { state, nowMs, presentUs } = view;
-    const isPaused = state.pausedControllers.includes('replicas');
-    const move = isPaused ? undefined : nextMove(state.topology, view, this.#limits);
+    const isIdle = !view.mayLead || state.pausedControllers.includes('replicas');
+    const move = isIdle ? undefined : nextMove(state.topology, view, this.#limits);
     const lease = heldLease(state, 'replicas', presentUs);
     if (move === undefined || lease !== undefined) this.#idleSinceMs = undefined;
     if (move === undefined) return undefined;

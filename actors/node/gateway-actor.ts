@@ -44,6 +44,8 @@ export interface GatewayActorOptions {
   /** To the gateways of the peers that are up; what finds no room is lost. */
   readonly toPeer: (peer: number, message: PubSubMessage) => void;
   readonly connected: () => ReadonlySet<number>;
+  /** The node is about to be stopped. */
+  readonly isDraining: () => boolean;
   /** `done` is called once, with an error when clients cannot come. */
   readonly listen: (gateway: Gateway, done: (error: Error | undefined) => void) => ClientListener;
   readonly onGateway: (gateway: Gateway, listening: boolean) => void;
@@ -55,7 +57,7 @@ const CONNECTIONS_EACH = 2 ** 32;
 
 type ForGateway = Exclude<
   GatewayMessage,
-  { readonly type: 'Listening' | 'CannotListen' | 'StopAccepting' }
+  { readonly type: 'Listening' | 'CannotListen' | 'StopAccepting' | 'Tick' }
 >;
 
 export function gatewayActor(
@@ -96,6 +98,9 @@ export function gatewayActor(
           return context.fatal(message.error);
         case 'StopAccepting':
           return listener.stopAccepting();
+        case 'Tick':
+          gateway.drain(options.isDraining());
+          return gateway.onTick();
         default:
           return receiveFor(gateway, message);
       }
@@ -138,7 +143,5 @@ function receiveFor(gateway: Gateway, message: ForGateway): void {
       return;
     case 'Deadline':
       return gateway.onDeadline();
-    case 'Tick':
-      return gateway.onTick();
   }
 }

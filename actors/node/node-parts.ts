@@ -94,7 +94,14 @@ interface TopologyParts {
 }
 
 /** Parts of the gateway that the node itself brings. */
-type GatewayWiring = 'self' | 'submit' | 'flow' | 'placement' | 'toPeer' | 'connected';
+type GatewayWiring =
+  | 'self'
+  | 'submit'
+  | 'flow'
+  | 'placement'
+  | 'toPeer'
+  | 'connected'
+  | 'isDraining';
 
 export interface NodeLimits {
   readonly clock?: Partial<ClockLimits>;

@@ -485,6 +485,7 @@ export class Node {
             store.toCoordinator.send({ type: 'ProposeTopology', token, command }),
           close: (group, successors) => this.#close(group, successors),
           told: () => this.#membership.due,
+          isDraining: () => this.isDraining,
           answerMsMax: 2 * limits.commandTimeoutMs,
         }),
       ),
@@ -500,6 +501,14 @@ export class Node {
     if (this.#refusing.size > 0) return false;
     const waitedMs = this.#parts.clock.monotonicMs() - startedMs;
     return this.#up.size === this.#peers.size || waitedMs >= FORM_WITHOUT_MS;
+  }
+
+  /** It is to take no new work. A later start than that which was told then is not meant. */
+  get isDraining(): boolean {
+    const { nodeId, announcement } = this.#parts;
+    const { nodes = [] } = this.topology.state?.topology ?? {};
+    const own = nodes.find(({ id }) => id === nodeId);
+    return own?.state === 'draining' && own.incarnation >= (announcement?.incarnation ?? 0);
   }
 
   /** The cluster's time, as far as this node knows it. */
@@ -823,6 +832,7 @@ export class Node {
           submit: (part) => this.submit(part),
           flow: (message) => this.flow(message),
           connected: () => this.#up,
+          isDraining: () => this.isDraining,
           toPeer: (peer, message) => {
             const link = this.#links.get(peer);
             // Published messages reach a peer at most once; gaps in the tables are asked for.

@@ -48,6 +48,8 @@ interface TopologyActorOptions {
   readonly close: (group: GroupId, successors: readonly GroupDescriptor[]) => void;
   /** The command that records where a node is; undefined: the topology shows it. */
   readonly told: () => MetaCommand | undefined;
+  /** It begins nothing, and hands its leases on. */
+  readonly isDraining: () => boolean;
   /** An answer comes by then, or never. */
   readonly answerMsMax: number;
   /** Looks on, before an act is performed. */
@@ -145,7 +147,8 @@ class Controllers implements Behavior<TopologyActorMessage> {
     if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
     const up = this.#options.connected();
     const isUp = (node: number): boolean => node === this.#options.self || up.has(node);
-    const view = { state: state(), endOf, hasData, nowMs, presentUs: presentUs(), isUp };
+    const mayLead = !this.#options.isDraining();
+    const view = { state: state(), endOf, hasData, nowMs, presentUs: presentUs(), isUp, mayLead };
     const isProposing = this.#own !== undefined;
     const acts = [...this.#ranges.acts({ ...view, isProposing }), ...this.#aboutNodes(view)];
     for (const act of acts) {
@@ -156,12 +159,26 @@ class Controllers implements Behavior<TopologyActorMessage> {
     }
   }
 
+  /** Another node takes them at once. */
+  #handsOn(
+    state: MetaState | undefined,
+    { mayLead, presentUs }: Pick<ManagerView, 'mayLead' | 'presentUs'>,
+  ): MetaCommand | undefined {
+    const { self: holder } = this.#options;
+    const isHolder = state?.leases.some((lease) => {
+      return lease.holder === holder && lease.untilUs > presentUs;
+    });
+    return isHolder && !mayLead ? { type: 'DropLeases', holder } : undefined;
+  }
+
   /** Behind those about ranges: of all that is to be proposed the first is. */
   #aboutNodes({ state, ...seen }: Omit<ManagerView, 'endOf' | 'isProposing'>): readonly Act[] {
     const missed = state === undefined ? undefined : this.#nodes.acts({ state, ...seen });
     const told = this.#own === undefined ? this.#options.told() : undefined;
     const moved = state === undefined ? undefined : this.#replicas.acts({ state, ...seen });
-    const commands = [missed, told, moved].flatMap((command) => command ?? []);
+    const commands = [missed, told, moved, this.#handsOn(state, seen)].flatMap(
+      (command) => command ?? [],
+    );
     return commands.map((command) => ({ type: 'Propose', command }));
   }
 }

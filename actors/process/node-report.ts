@@ -87,7 +87,8 @@ export class NodeReport {
     const own = topology.nodes.find(({ id }) => id === config.nodeId);
     if (own === undefined) return 'the node was taken out of the cluster';
     if (own.state === 'decommissioned') return 'the node is decommissioned: it can be stopped';
-    return own.state === 'draining' ? 'the node is draining (holoctl drain)' : undefined;
+    const { isDraining } = this.#source.node;
+    return isDraining ? 'the node is draining (holoctl drain)' : undefined;
   }
 
   /** Why users of the table are refused, or the first one would be; undefined: they are served. */

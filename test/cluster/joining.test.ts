@@ -70,6 +70,21 @@ test('it becomes a member of a range, and is one when it comes back', async () =
   expect(await fourth.info()).toMatchObject({ ranges_here: '1' });
 }, 60_000);
 
+test('it drains: clients are told, and may come again when that is taken back', async () => {
+  const before = fourth.client();
+  expect(await before.must('GET', 'here')).toBe('2');
+  expect((await cluster.node(1).holoctl('drain', '4')).code).toBe(0);
+  const ready = async () => (await fourth.http('/readyz')).body;
+  await expect.poll(ready, { timeout: 5_000 }).toContain('the node is draining');
+  const told = async () => JSON.stringify(await before.run('GET', 'here'));
+  await expect.poll(told, { timeout: 5_000 }).toContain('SHUTDOWN refused');
+  // The library tells of the closed connection alone.
+  await expect(ask(fourth, 'GET', 'here')).rejects.toThrow('refused');
+  expect((await fourth.holoctl('recommission', '4')).code).toBe(0);
+  await fourth.ready();
+  await expect.poll(() => ask(fourth, 'GET', 'here').catch(() => ''), { timeout: 5_000 }).toBe('2');
+}, 60_000);
+
 test('it leaves: its range moves to another node, it is told so, and is taken out', async () => {
   const early = await cluster.node(1).holoctl('remove-node', '4');
   expect([early.code, early.stderr]).toEqual([

@@ -3,6 +3,7 @@ import type { Mutant } from './mutants.ts';
 
 const NODES = { type: 'unit', file: 'test/actors/meta/nodes.test.ts' } as const;
 const DEPARTURES = { type: 'unit', file: 'test/actors/meta/departures.test.ts' } as const;
+const RANGE_MANAGER = { type: 'unit', file: 'test/actors/meta/range-manager.test.ts' } as const;
 const LEASES = { type: 'unit', file: 'test/security/acl-lease.test.ts' } as const;
 
 export const NODE_LIFE_MUTANTS: readonly Mutant[] = [
@@ -73,6 +74,16 @@ export const NODE_LIFE_MUTANTS: readonly Mutant[] = [
     why: 'several nodes move ranges at the same time, more than may move',
     budgetSeeds: 1,
     config: DEPARTURES,
+  },
+  {
+    name: 'begins_while_it_drains',
+    accordItem: 'nodes: one that drains begins no change',
+    file: 'actors/meta/range-manager.ts',
+    find: '    if (!mayLead) return undefined;\n',
+    replace: '',
+    why: 'a node is stopped in the middle of what it has just begun, and others wait for its lease',
+    budgetSeeds: 1,
+    config: RANGE_MANAGER,
   },
   {
     name: 'lease_of_any_node',

@@ -58,6 +58,8 @@ const LEAVE_CRASH_RATE = 0.3;
 const RESUME_MS_MAX = 400;
 /** Of moves: all ranges of a node, while all others stay. */
 const LEAVE_RATE = 0.3;
+/** Of those that are to leave: one that only hands its leases on, and stays. */
+const DRAIN_RATE = 0.3;
 /** Where a node leaves already, people change their minds. */
 const COME_BACK_RATE = 0.5;
 
@@ -130,6 +132,9 @@ export class Splits {
     const [id, replacement] = [rng.next(), rng.next()].map(
       (drawn) => nodes[Math.floor(drawn * nodes.length)]?.id ?? 0,
     ) as [number, number];
+    if (rng.next() < DRAIN_RATE) {
+      return this.#change({ type: 'Drain', id }, () => count('node drained'));
+    }
     const isNamed = rng.next() < 0.5 && id !== replacement;
     const leave = isNamed
       ? ({ type: 'Replace', id, replacement } as const)

@@ -52,7 +52,7 @@ const HELP = `holoctl: asks the nodes of a HoloStore cluster (their admin ports)
   holoctl resume NAME [--node HOST:PORT]
   holoctl freeze [--frozen true|false]     pauses or resumes all controllers
   holoctl add-node [--node HOST:PORT]      how to start one that joins the cluster
-  holoctl drain N [--node HOST:PORT]       node N is shown as not ready until it starts again
+  holoctl drain N [--node HOST:PORT]       node N takes no clients until it starts again
   holoctl decommission N [--no-wait] [--node HOST:PORT]   the ranges of node N move to others;
                                            waits until it has none
   holoctl replace OLD NEW [--no-wait] [--node HOST:PORT]   the same, to node NEW

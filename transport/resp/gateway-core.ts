@@ -45,6 +45,8 @@ export interface GatewayCore {
   readonly tracking: TrackingTable;
   readonly monitors: Monitors;
   readonly pause: ClientPause;
+  /** The node is about to be stopped: commands that have not begun are refused. */
+  readonly isDraining: boolean;
   /** The pause lasts so long, from now on. */
   pauseClients(ms: number, isForAll: boolean): void;
   /** One writer for all connections: each leaves it empty. */

@@ -16,7 +16,7 @@ import { ClientPause } from './client-pause.ts';
 import { ReplyWriter } from './codec/encoder.ts';
 import type { ClientSocket } from './connection/client-socket.ts';
 import type { ClientDirectory, ClientView } from './connection/client-state.ts';
-import { Connection } from './connection/connection.ts';
+import { Connection, DRAINING } from './connection/connection.ts';
 import type {
   Part,
   PartAnswer,
@@ -46,6 +46,8 @@ import { type WaitedFor, Waiters, type WaitingClient } from './waiting/waiters.t
 
 const ACL_LOG_MAX = 100_000;
 const TOO_MANY_CLIENTS = 'ERR max number of clients reached';
+/** Clients that ask for nothing while a node drains are cut off after so long. */
+const DISMISS_MS = 1_000;
 
 interface GatewayOptions {
   readonly services: GatewayServices;
@@ -90,6 +92,8 @@ export class Gateway implements GatewayCore, ClientDirectory {
   #flushes: GatewayClient[] = [];
   /** Connections that ended while a command took something for them. */
   readonly #orphans = new Set<number>();
+  /** Since when the node drains; undefined: it does not. */
+  #drainedMs: number | undefined;
   /** The next wait that ends, as `wakeIn` knows it. */
   #deadlineMs = Number.POSITIVE_INFINITY;
   /** Connections whose unit was rejected, oldest first. */
@@ -162,14 +166,34 @@ export class Gateway implements GatewayCore, ClientDirectory {
     services.settings.register(trackingSetting(this.tracking));
   }
 
+  get isDraining(): boolean {
+    return this.#drainedMs !== undefined;
+  }
+
+  /**
+   * Before the node is stopped: what is under way is answered, all other commands are refused, and
+   * the connections end. Until it is taken back, no client comes.
+   */
+  drain(isOn: boolean): void {
+    if (isOn === this.isDraining) return;
+    this.#drainedMs = isOn ? this.services.clock.monotonicMs() : undefined;
+  }
+
+  #dismissIdle(nowMs: number): void {
+    if (this.#drainedMs === undefined || nowMs < this.#drainedMs + DISMISS_MS) return;
+    for (const connection of [...this.#connections.values()]) connection.dismiss();
+  }
+
   /**
    * Accepts a new client. `undefined`: there are `maxClients` already, or protected mode keeps it
-   * out; the error reply is written, and the caller closes the socket when it has left.
+   * out, or the node drains; the error reply is written, and the caller closes the socket when it
+   * has left.
    */
   attach(socket: ClientSocket): Connection | undefined {
     if (this.#connections.size >= this.limits.maxClients) {
       return this.#turnAway(socket, TOO_MANY_CLIENTS);
     }
+    if (this.isDraining) return this.#turnAway(socket, DRAINING);
     this.access.refresh();
     const isStranger = socket.certifiedName === undefined && this.access.isOpen;
     if (isStranger && this.services.protectedMode.refuses(socket.remoteAddress)) {
@@ -287,6 +311,7 @@ export class Gateway implements GatewayCore, ClientDirectory {
     // An overloaded node may be woken too late: flush here, so that no reply is stuck.
     this.flush();
     for (const connection of [...this.#connections.values()]) connection.onTick(nowMs);
+    this.#dismissIdle(nowMs);
     this.#checkMemory();
     this.retry();
   }

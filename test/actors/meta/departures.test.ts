@@ -92,11 +92,11 @@ class Bench {
     return all.find((each) => each.node === node);
   }
 
-  acts(self: number): MetaCommand | undefined {
+  acts(self: number, mayLead = true): MetaCommand | undefined {
     const manager = this.#managers.get(self) ?? new ReplicaManager(self, LEASE_MS, this.limits);
     this.#managers.set(self, manager);
     const { state, nowMs, presence } = this;
-    return manager.acts({ state: state as MetaState, nowMs, ...presence });
+    return manager.acts({ state: state as MetaState, nowMs, mayLead, ...presence });
   }
 }
 
@@ -286,6 +286,7 @@ describe('who moves it', () => {
     bench.must({ type: 'Decommission', id: 3 }, { type: 'PauseController', domain: 'replicas' });
     expect(bench.acts(1)).toBeUndefined();
     bench.must({ type: 'ResumeController', domain: 'replicas' });
+    expect(bench.acts(1, false)).toBeUndefined();
     expect(bench.acts(1)).toMatchObject({ type: 'TakeLeases' });
   });
 });

@@ -17,6 +17,7 @@ class Bench {
   state: MetaState | undefined;
   nowMs = 10_000;
   readonly down = new Set<number>();
+  readonly draining = new Set<number>();
   readonly ends = new Map<string, Timestamp>();
   readonly #managers = [1, 2, 3].map(
     (self) => new RangeManager({ self, form: () => FORM, leaseMs: LEASE_MS, random: () => 0.5 }),
@@ -38,6 +39,7 @@ class Bench {
       nowMs: this.nowMs,
       presentUs: this.nowMs * 1_000,
       isUp: (node) => !this.down.has(node),
+      mayLead: !this.draining.has(node),
       isProposing,
     });
   }
@@ -174,4 +176,16 @@ test('a lease that runs out is renewed, as long as there is something to begin',
   expect(bench.step(1)).toEqual(['TakeLeases']);
   expect(bench.state?.leases[0]).toMatchObject({ holder: 1, term: 1 });
   expect(bench.step(1)).toEqual(['BeginClosing']);
+});
+
+test('a node that drains begins nothing, and ends what closes', () => {
+  const bench = formed();
+  bench.split(1);
+  bench.draining.add(1);
+  for (const node of [1, 2]) expect(bench.step(node)).toEqual([]);
+  bench.nowMs += 1_500;
+  expect(bench.step(1)).toEqual([]);
+  expect(bench.step(2)).toEqual(['TakeLeases']);
+  expect(bench.step(2)).toEqual(['BeginClosing']);
+  expect(bench.step(1)).toEqual(['Close 1.1']);
 });

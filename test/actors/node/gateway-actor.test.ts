@@ -43,6 +43,7 @@ class Bench {
           if ('unit' in message) this.flows.push(message);
         },
         connected: () => new Set([2]),
+        isDraining: () => false,
         toPeer: (_peer, message) => this.told.push(message),
         listen: (_gateway, done) => {
           scheduler.after(1, () => done(listenError));

@@ -68,6 +68,39 @@ describe('Gateway', () => {
     expect(harness.gateway.size).toBe(0);
   });
 
+  test('that drains lets nobody in, and refuses what has not begun', () => {
+    const harness = new Harness();
+    const [busy, asks, idle] = [harness.client(), harness.client(), harness.client()];
+    harness.coordinator.full = true;
+    busy.send(request('INCR n'));
+    harness.coordinator.full = false;
+    harness.gateway.drain(true);
+    const late = new FakeSocket(1);
+    expect(harness.gateway.attach(late)).toBeUndefined();
+    const refused = '-SHUTDOWN refused, nothing was done: this node is draining\r\n';
+    expect([late.text, late.ended]).toEqual([refused, true]);
+    expect(asks.ask(request('INCR n', 'PING'))).toBe(refused.repeat(2));
+    expect(asks.socket.ended).toBe(true);
+    busy.send(request('GET n'));
+    harness.tick(100);
+    expect(busy.socket.text).toBe(`:1\r\n${refused}`);
+    expect([busy, idle].map(({ socket }) => socket.ended)).toEqual([true, false]);
+    harness.tick(1_000);
+    expect([idle.socket.text, idle.socket.ended]).toEqual(['', true]);
+    harness.gateway.drain(false);
+    expect(harness.client().ask(request('GET n'))).toBe('$1\r\n1\r\n');
+  });
+
+  test('spoils a block that is open as it drains', () => {
+    const harness = new Harness();
+    const client = harness.client();
+    client.ask(request('MULTI', 'INCR n'));
+    harness.gateway.drain(true);
+    expect(client.ask(request('INCR n', 'EXEC'))).toMatch(/^(-SHUTDOWN refused.*\r\n){2}$/);
+    expect(harness.coordinator.refusals).toBe(0);
+    expect(client.socket.ended).toBe(true);
+  });
+
   test('takes changed limits at once', () => {
     const harness = new Harness();
     const client = harness.client();

@@ -59,6 +59,8 @@ const MONITOR_ERROR = "ERR Replica can't interact with the keyspace";
 /** `closing`: no more requests, replies still go out. `ended`: only the socket's end is awaited. */
 type ConnectionState = 'open' | 'closing' | 'ended' | 'closed';
 
+export const DRAINING = 'SHUTDOWN refused, nothing was done: this node is draining';
+
 export class Connection implements LocalContext, ClientView, ReplyOutput {
   readonly client: ClientState;
   inExec = false;
@@ -107,6 +109,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   readonly #deadlines: ConnectionDeadlines;
   /** Of the sample: when the parser began with the unit that is being built. 0: it is not drawn. */
   #parsedFromMs = 0;
+  /** The node drains: it ends when its input does. */
+  #isDismissed = false;
   readonly #clientAccess: ClientAccess;
   /** Until then nothing is parsed or written: a login has failed. */
   #heldBackUntilMs = 0;
@@ -331,6 +335,14 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
   }
 
   // Calls of the gateway.
+
+  /** The node is to stop: the connection ends when the command under way has its answer. */
+  dismiss(): void {
+    if (this.#state !== 'open') return;
+    this.#isDismissed = true;
+    this.unblock(DRAINING);
+    this.#pump();
+  }
 
   kill(): void {
     if (this.#state === 'closed') return;
@@ -625,7 +637,8 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     if (this.#out.length > 0) this.#send(this.#out.take());
     this.#pumping = false;
     this.#placePushes();
-    if (this.#inputEnded && this.#exhausted && !this.#isBusy()) this.closeAfterReplies();
+    const isLast = this.#inputEnded || this.#isDismissed;
+    if (isLast && this.#exhausted && !this.#isBusy()) this.closeAfterReplies();
     if (this.#state === 'closing') this.#requestFlush();
     this.#adjustFlow();
   }
@@ -680,6 +693,7 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
 
   #acceptNext(): boolean {
     const parser = this.#parser;
+    if (this.#core.isDraining) return this.#refuseToBegin();
     const route = this.#core.routes.find(parser.args);
     if (route === undefined) {
       this.#reject(this.#core.routes.unknown(parser.args));
@@ -708,6 +722,12 @@ export class Connection implements LocalContext, ClientView, ReplyOutput {
     }
     if (this.#core.pause.isOn() && this.#waitsForPause(route)) return this.#hold();
     return route.local === undefined ? this.#acceptStore(route) : this.#acceptLocal(route);
+  }
+
+  #refuseToBegin(): true {
+    this.#isDismissed = true;
+    this.#reject(DRAINING);
+    return true;
   }
 
   /** The error line of a command that the user may not run. */

@@ -189,6 +189,20 @@ test('CLIENT UNBLOCK, and what CLIENT LIST shows', () => {
   expect(world.push('RPUSH a 1', 'LLEN a')).toBe(':1\r\n:1\r\n');
 });
 
+test('where a node drains, a client that waits is told so, and takes nothing', () => {
+  const world = new World();
+  const client = world.client('BLPOP a 0');
+  world.harness.gateway.drain(true);
+  world.harness.tick(100);
+  expect(client.socket.text).toBe('');
+  world.harness.tick(1_000);
+  expect(client.socket.text).toMatch(/^-SHUTDOWN refused/);
+  expect(client.socket.ended).toBe(true);
+  world.harness.gateway.drain(false);
+  const later = world.harness.client();
+  expect(later.ask(request('RPUSH a 1', 'LLEN a'))).toBe(':1\r\n:1\r\n');
+});
+
 test('inside MULTI nothing waits', () => {
   const world = new World();
   const block = request('MULTI', 'BLPOP a 0', 'RPUSH a 1', 'BLPOP a 0', 'BZPOPMIN z 0', 'EXEC');
