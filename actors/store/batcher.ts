@@ -9,6 +9,7 @@ import {
   participantsOf,
   WHOLE_STORE,
 } from '../accord/primitives/participants.ts';
+import { type KeyFinderLimits, KeyFinders } from './key-finders.ts';
 
 /** A part that waits for its answer, with what the coordinator notes of it. */
 export interface Pending {
@@ -17,9 +18,11 @@ export interface Pending {
   readonly deadlineMs: number;
   /** Read barriers that were in vain. */
   tries: number;
+  /** Its transaction has all keys of its group. */
+  readonly isWide?: boolean;
 }
 
-export interface BatchLimits {
+export interface BatchLimits extends KeyFinderLimits {
   /** Command bytes of one transaction; a single larger part travels alone. */
   readonly batchBytesMax: number;
   /** Bytes of one transaction; a larger part is refused. */
@@ -54,6 +57,8 @@ export const BATCH_LIMITS: BatchLimits = Object.freeze({
   readTriesMax: 3,
   spanningDepth: 64,
   footprintTriesMax: 3,
+  keyFindersMax: 1_024,
+  wideRunsMax: 1_024,
   waitingMax: 65_536,
 });
 
@@ -67,9 +72,11 @@ export class Batcher {
   readonly #limits: BatchLimits;
   readonly #writes: Pending[] = [];
   #reads: Pending[] = [];
+  readonly #finders: KeyFinders;
 
   constructor(limits: Partial<BatchLimits> = {}) {
     this.#limits = { ...BATCH_LIMITS, ...limits };
+    this.#finders = new KeyFinders(this.#limits);
   }
 
   get waiting(): number {
@@ -84,7 +91,9 @@ export class Batcher {
   /** `false`: too much is waiting already. */
   add(pending: Pending): boolean {
     if (this.waiting >= this.#limits.waitingMax) return false;
-    (pending.part.readOnly ? this.#reads : this.#writes).push(pending);
+    if (pending.part.readOnly) this.#reads.push(pending);
+    else if (this.#finders.isWide(pending.part)) this.#writes.push({ ...pending, isWide: true });
+    else this.#writes.push(pending);
     return true;
   }
 
@@ -94,7 +103,9 @@ export class Batcher {
   }
 
   /** A part whose run has shown that it needs further slots, with them. */
-  withSlots({ part, ...pending }: Pending, slots: readonly number[] | 'all'): Pending {
+  withSlots({ part, isWide, ...pending }: Pending, slots: readonly number[] | 'all'): Pending {
+    if (isWide === true) this.#finders.inVain(part);
+    else this.#finders.met(part);
     const tries = pending.tries + 1;
     const isLast = tries >= this.#limits.footprintTriesMax;
     const wholeStore = part.wholeStore || slots === 'all' || isLast;
@@ -172,7 +183,7 @@ export class Batcher {
 }
 
 function unite(pendings: readonly Pending[]): Participants {
-  if (pendings.some(({ part }) => part.wholeStore)) return WHOLE_STORE;
+  if (pendings.some(({ part, isWide }) => part.wholeStore || isWide)) return WHOLE_STORE;
   const [only] = pendings;
   if (pendings.length === 1 && only !== undefined) return participantsOf(only.part.participants);
   const slots: number[] = [];

@@ -31,6 +31,7 @@ const KEYS_NOTED_MAX = 1_024;
 /** A client's part that has been answered. */
 interface Answered {
   readonly part: Pick<Part, 'count' | 'participants' | 'wholeStore'>;
+  readonly isWide?: boolean;
 }
 
 /** Codes of the messages that name a transaction; below 0 for the others. */
@@ -189,7 +190,8 @@ export function commandsOf(pendings: readonly Answered[]): number {
 /** So that transactions are found by their keys. */
 function footprintOf(pendings: readonly Answered[]): Participants {
   const keys = pendings.reduce((sum, { part }) => sum + part.participants.length, 0);
-  if (keys > KEYS_NOTED_MAX || pendings.some(({ part }) => part.wholeStore)) return WHOLE_STORE;
+  const isWhole = pendings.some(({ part, isWide }) => part.wholeStore || isWide);
+  if (keys > KEYS_NOTED_MAX || isWhole) return WHOLE_STORE;
   return participantsOf(pendings.flatMap(({ part }) => part.participants));
 }
 

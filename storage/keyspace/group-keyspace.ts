@@ -49,7 +49,7 @@ import type { OtherDatabases, RunContext, Undo } from './run-context.ts';
 import type { SideEffects } from './side-effects.ts';
 import { type SlotBlock, SlotCounts } from './slot-counts.ts';
 import { SlotIndex } from './slot-index.ts';
-import { firstSlotOf, positionOf, redisSlotOf, slotOfText } from './slots.ts';
+import { CONFLICT_SLOTS, firstSlotOf, positionOf, redisSlotOf, slotOfText } from './slots.ts';
 import type { TableHash } from './table-hash.ts';
 import { type Nothing, WaitedKeys, type WaitId } from './waited-keys.ts';
 
@@ -347,7 +347,7 @@ export class GroupKeyspace implements Keyspace {
   }
 
   needAll(): boolean {
-    this.#context.needAll();
+    this.#context.needAll(this.#firstSlot === 0 && this.#endSlot === CONFLICT_SLOTS);
     return true;
   }
 

@@ -179,10 +179,10 @@ export class RunContext {
     if (!ofGroup || !hasSlot(this.footprint, slot)) throw KEY_OUTSIDE;
   }
 
-  /** A command looks at keys that nobody names. */
-  needAll(): void {
+  /** A command looks at keys that nobody names. `isOnly`: no other group has any. */
+  needAll(isOnly: boolean): void {
     if (this.learned !== undefined) this.learnedAll = true;
-    else if (this.footprint !== undefined) throw KEY_OUTSIDE;
+    else if (!isOnly || this.footprint !== undefined) throw KEY_OUTSIDE;
   }
 
   beginUnit(): void {

@@ -112,6 +112,8 @@ const BATCH: Fates<BatchLimits> = {
   readTriesMax: 'readTriesMax',
   spanningDepth: 'spanningDepth',
   footprintTriesMax: 'footprintTriesMax',
+  keyFindersMax: 'keyFindersMax',
+  wideRunsMax: 'wideRunsMax',
   waitingMax: 'waitingMax',
 };
 

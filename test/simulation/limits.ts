@@ -47,6 +47,8 @@ export const RANGES = {
   readPipelineDepth: [1, 2],
   readTriesMax: [1, 3],
   footprintTriesMax: [1, 3],
+  keyFindersMax: [1, 1_024],
+  wideRunsMax: [1, 1_024],
   waitingMax: [1, 65_536],
   // The clock's.
   skewUsMax: [1, 60_000_000],

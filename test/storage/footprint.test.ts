@@ -107,6 +107,18 @@ describe('SORT with patterns', () => {
   });
 });
 
+test('a script that counts all keys needs more than those of one group of several', () => {
+  const groups = [0, 8_192].map((fromSlot, i) => ({
+    id: { range: i + 1, generation: 1 },
+    fromSlot,
+    toSlot: fromSlot + 8_192,
+  }));
+  const script = ['EVAL', "return redis.call('DBSIZE')", '0'];
+  const ended = { reply: OUTSIDE, outside: 'all' };
+  expect(runWithin(new Machine({ groups }), undefined, script)).toEqual(ended);
+  expect(runWithin(new Machine(), undefined, script)).toEqual({ reply: 0, outside: [] });
+});
+
 test('a script that only learns which keys it needs loads none of another group', () => {
   const bound = redisSlotOf(slotOfText('here'));
   const groups = [bound, REDIS_SLOTS].map((toSlot, i) => ({

@@ -3,11 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { participantsOf, WHOLE_STORE } from '../../../actors/accord/primitives/participants.ts';
 import { Batcher, type BatchLimits, type Pending } from '../../../actors/store/batcher.ts';
 import type { Part } from '../../../transport/resp/connection/part.ts';
+import { body } from '../../storage/harness.ts';
 import { partOf } from '../../transport/resp/parts.ts';
 
 function work(participants: number[], more: Partial<Part> = {}): Pending {
   const part = partOf({ participants, ...more });
   return { part, receivedMs: 0, deadlineMs: 0, tries: 0 };
+}
+
+function script(participants: number[], code: string): Pending {
+  return work(participants, { bytes: body(['EVAL', code, '1', 'key', 'x']) });
 }
 
 function batcherOf(limits: Partial<BatchLimits>, ...works: Pending[]): Batcher {
@@ -32,13 +37,45 @@ describe('a transaction', () => {
 
   test('that needs further slots gets them, and all slots after so many runs', () => {
     const batcher = batcherOf({ footprintTriesMax: 2 });
-    batcher.addToTransactions(batcher.withSlots(work([5]), [9, 1]));
+    batcher.addToTransactions(batcher.withSlots(script([5], 'return 1'), [9, 1]));
     const first = batcher.nextTransaction(0);
     expect(first?.participants).toEqual(participantsOf([1, 5, 9]));
     const [pending = work([])] = first?.pendings ?? [];
     expect(pending.tries).toBe(1);
     batcher.addToTransactions(batcher.withSlots(pending, [2]));
     expect(batcher.nextTransaction(0)?.participants).toBe(WHOLE_STORE);
+  });
+
+  test('of a script that finds keys has all of them, and every so many runs those it names', () => {
+    const batcher = batcherOf({ wideRunsMax: 2, keyFindersMax: 1 });
+    const footprintOf = (pending: Pending) => {
+      batcher.add(pending);
+      return batcher.nextTransaction(0)?.participants;
+    };
+    const finder = (slot: number) => script([slot], "return redis.call('get', 'a' .. ARGV[1])");
+    const named = participantsOf([5]);
+    expect(footprintOf(finder(5))).toEqual(named);
+    batcher.withSlots(finder(5), [9]);
+    expect(footprintOf(script([5], 'return 1'))).toEqual(named);
+    expect([5, 6, 5].map((slot) => footprintOf(finder(slot)))).toEqual([
+      WHOLE_STORE,
+      WHOLE_STORE,
+      named,
+    ]);
+    batcher.withSlots(finder(5), [9]);
+    batcher.withSlots(script([5], "return redis.call('get', 'b')"), [9]);
+    expect(footprintOf(finder(5))).toEqual(named);
+  });
+
+  test('is no wider than its keys again where all keys of the group were not enough', () => {
+    const batcher = batcherOf({});
+    const finder = script([5], "return redis.call('get', 'a')");
+    batcher.withSlots(finder, [9]);
+    batcher.add(finder);
+    const [wide = finder] = batcher.nextTransaction(0)?.pendings ?? [];
+    expect(batcher.withSlots(wide, [9]).isWide).toBeUndefined();
+    batcher.add(finder);
+    expect(batcher.nextTransaction(0)?.participants).toEqual(participantsOf([5]));
   });
 
   test('is not begun beyond the pipeline, nor out of nothing', () => {
