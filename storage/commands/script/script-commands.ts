@@ -59,10 +59,14 @@ interface KeysAndArguments {
 
 /** The arguments of a script, which end at `end`. */
 function given(args: Arguments, keys: number, end: number): KeysAndArguments {
-  const words = (from: number, to: number): string[] =>
-    Array.from({ length: to - from }, (_, i) => args.text(from + i));
   const first = FIRST_KEY + keys;
-  return { keys: words(FIRST_KEY, first), args: words(first, end) };
+  return { keys: wordsOf(args, FIRST_KEY, first), args: wordsOf(args, first, end) };
+}
+
+function wordsOf(args: Arguments, from: number, to: number): string[] {
+  const words: string[] = [];
+  for (let i = from; i < to; i += 1) words.push(args.text(i));
+  return words;
 }
 
 function limitsOf({ scriptLimits }: Keyspace): LuaLimits {

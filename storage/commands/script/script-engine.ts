@@ -239,16 +239,16 @@ class ScriptEngine {
     if (api.lua_pcall(state, 3, 2, 0) !== 0) {
       return { type: 'error', text: `ERR ${machine.textAt(state, -1)}` };
     }
-    const outcome = machine.textAt(state, -2);
-    if (outcome === 'done') return new LuaResult(machine, this.#library.protocol).take();
+    const isDone = api.lua_toboolean(state, -2) === 1;
+    if (isDone) return new LuaResult(machine, this.#library.protocol).take();
     return { type: 'error', text: this.#failure(name()) };
   }
 
   #pushList(texts: readonly string[]): void {
     const { api, state } = this.#machine;
     api.lua_createtable(state, texts.length, 0);
-    for (const [i, text] of texts.entries()) {
-      this.#machine.pushText(state, text);
+    for (let i = 0; i < texts.length; i += 1) {
+      this.#machine.pushText(state, texts[i] as string);
       api.lua_rawseti(state, -2, i + 1);
     }
   }

@@ -87,6 +87,7 @@ interface OwnCommand {
   run(run: ScriptRun, args: Arguments, out: ReplySink): void;
 }
 
+const NOT_NOTED = (): undefined => undefined;
 const CONNECTION = ['@fast', '@connection'];
 const PUBLISHES = { arity: 3, categories: ['@pubsub', '@fast'], publishes: true } as const;
 /** As permissions see the channel. */
@@ -183,19 +184,25 @@ export class ScriptRun implements ScriptHost {
   }
 
   call(args: Arguments, out: ReplySink): string | undefined {
-    const own = OWN_COMMANDS.get(args.name);
+    const { name } = args;
+    const own = OWN_COMMANDS.get(name);
     if (own !== undefined) {
-      const refusal = this.#refusal(args, this.#denied);
+      const refusal = this.#refusalOfOwn(own, args, this.#denied);
       if (refusal === undefined) own.run(this, args, out);
       return refusal;
     }
-    const command = this.#commands.find(args);
-    return this.#refusal(args, this.#denied) ?? this.#run(command as Command, args, out);
+    const command = this.#commandOf(name, args);
+    if (typeof command === 'string') return command;
+    return this.#refusalOf(command, args, this.#denied) ?? this.#run(command, args, out);
   }
 
   /** Of a command that is only asked about. */
   refusal(args: Arguments): string | undefined {
-    return this.#refusal(args, () => undefined);
+    const { name } = args;
+    const own = OWN_COMMANDS.get(name);
+    if (own !== undefined) return this.#refusalOfOwn(own, args, NOT_NOTED);
+    const command = this.#commandOf(name, args);
+    return typeof command === 'string' ? command : this.#refusalOf(command, args, NOT_NOTED);
   }
 
   readonly #denied = ({ kind, object }: Denial): void => {
@@ -203,13 +210,18 @@ export class ScriptRun implements ScriptHost {
     this.#keyspace.sideEffects?.deny({ username, reason: kind, object });
   };
 
-  #refusal(args: Arguments, denied: (denial: Denial) => void): string | undefined {
-    const { name } = args;
-    const own = OWN_COMMANDS.get(name);
-    if (own !== undefined) return this.#refusalOfOwn(own, args, denied);
+  /** That of the arguments, or the error line. */
+  #commandOf(name: string, args: Arguments): Command | string {
     if (NOT_IN_SCRIPTS.has(name)) return NOT_ALLOWED;
     const command = this.#commands.find(args);
-    if (command === undefined || name.startsWith(OWN_PREFIX)) return UNKNOWN;
+    return command === undefined || name.startsWith(OWN_PREFIX) ? UNKNOWN : command;
+  }
+
+  #refusalOf(
+    command: Command,
+    args: Arguments,
+    denied: (denial: Denial) => void,
+  ): string | undefined {
     if (!fitsArity(command.arity, args.count)) return WRONG_ARITY;
     if (command.flags.includes('noscript') || LASTING.has(command.name)) return NOT_ALLOWED;
     const judged = { label: command.name.toLowerCase(), command, isForAll: false };

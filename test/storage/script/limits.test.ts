@@ -1,10 +1,12 @@
 /** Scripts that would never end, or take all memory: each ends at a limit, and nothing is left. */
+import { createHash } from 'node:crypto';
 import { describe, expect, test, vi } from 'vitest';
 import {
   type BodySettings,
   STANDARD_SETTINGS,
   settingsHead,
 } from '../../../storage/body-settings.ts';
+import { LuaMachine } from '../../../storage/commands/script/lua/lua-machine.ts';
 import { bodyOf } from '../../../storage/transaction-body.ts';
 import { body, Machine, type Reply, START_MS, versionAt } from '../harness.ts';
 
@@ -171,4 +173,45 @@ describe('a limit ends', () => {
     expect(evalWith(few, "return #('x'):rep(2e6)")).toBe(MEMORY);
     expect(evalWith({}, count)).toBe('done');
   });
+});
+
+/** Of all memory of the machine but the stack of C, as each run finds it. */
+function memoryOf({ api, bytes }: LuaMachine): string {
+  let end = bytes.length;
+  while (bytes[end - 1] === 0) end -= 1;
+  const hash = createHash('sha1').update(bytes.subarray(0, api.emscripten_stack_get_end()));
+  return hash.update(bytes.subarray(api.emscripten_stack_get_base(), end)).digest('hex');
+}
+
+test('every run of a script begins with the same memory, whatever ran before', () => {
+  let found = '';
+  const { begin } = LuaMachine.prototype;
+  const spy = vi.spyOn(LuaMachine.prototype, 'begin').mockImplementation(function (
+    this: LuaMachine,
+    ...args
+  ) {
+    begin.apply(this, args);
+    found = memoryOf(this);
+  });
+  try {
+    const machine = new Machine();
+    const looked = (): string => {
+      machine.run('EVAL', "return redis.call('get', KEYS[1])", '1', 'a');
+      return found;
+    };
+    machine.run('SET', 'a', 'x'.repeat(20_000));
+    looked();
+    const first = looked();
+    const names = ['a pattern', 'a text that doubles', 'a table of everything', 'coroutines'];
+    const ended = BOMBS.filter(([name]) => names.includes(name)).map(([, code]) => code);
+    const done = ["return #('x'):rep(2e6)", 'local t = {} for i = 1, 1e4 do t[i] = {i} end'];
+    const long = `return '${'x'.repeat(30_000)}'`;
+    const longer = `local t = {${"'x', ".repeat(12_000)}} return #t`;
+    for (const code of [...ended, ...done, long, longer]) {
+      machine.run('EVAL', code, '0');
+      expect(looked()).toBe(first);
+    }
+  } finally {
+    spy.mockRestore();
+  }
 });

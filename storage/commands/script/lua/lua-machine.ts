@@ -41,8 +41,19 @@ const HASH_SIZE_AT = 7;
 const ARRAY_SIZE_AT = 28;
 /** Texts that are longer get memory of their own on their way into the machine. */
 const SCRATCH_BYTES = 16 * 1024;
-/** Behind the last block that C has taken: where its allocator may have written. */
-const ALLOCATOR_BYTES = 128 * 1024;
+/** Bytes that the allocator of C (emmalloc) has from the beginning. As long as they last, */
+const RESERVED_BYTES = 1024 * 1024;
+/** it writes no further than so far behind its last block, and at the end of all. */
+const HEAD_BYTES = 64;
+/** As `lua_gc` takes it. */
+const COLLECT_ALL = 2;
+/** Of the main `lua_State` and its values (lstate.h and lobject.h, with pointers of 32 bits). */
+const TOP_AT = 8;
+const BASE_AT = 12;
+const VALUE_BYTES_BITS = 4;
+const TYPE_AT = 8;
+const TEXT_LENGTH_AT = 12;
+const TEXT_AT = 16;
 /** Memory of the machine itself, and what the allocator loses between blocks. */
 const OVERHEAD_BYTES = 32 * 1024 * 1024;
 
@@ -57,6 +68,8 @@ export interface LuaImage {
   /** All that lies below the stack of C, and behind it. */
   readonly below: Uint8Array;
   readonly behind: Uint8Array;
+  /** Words of the allocator at the end of its first bytes, unless they are in what is behind. */
+  readonly tail: Uint8Array;
   readonly counts: Counts;
 }
 
@@ -68,6 +81,13 @@ interface Counts {
   readonly longestText: number;
   /** Where Lua joins texts: as long as the longest that it has made. */
   readonly joinBuffer: Address;
+}
+
+/** Behind the last byte before `end` that is not 0. */
+function endOfWritten(memory: Uint8Array, end: number): number {
+  let at = end;
+  while (memory[at - 1] === 0) at -= 1;
+  return at;
 }
 
 /** Thrown through all of Lua: no protected call of a script catches them. */
@@ -95,9 +115,14 @@ export class LuaMachine {
   #isPrepared = false;
   readonly #stackBase: Address;
   readonly #stackEnd: Address;
+  /** The end of what was reserved, and of what the allocator keeps behind it. */
+  readonly #reservedEnd: Address;
+  readonly #reservedBreak: Address;
+  /** Where C has the end of all that its allocator has taken. */
+  readonly #breakAt: Address;
   /** As `prepare` has left it. */
   readonly #prepared: LuaImage;
-  /** Nothing behind it has been written since the image was restored. */
+  /** Of the blocks that were taken since the image was restored, or of the image. */
   #dirtyEnd = 0;
 
   /** `prepare` leaves in the machine what every run finds there. */
@@ -109,8 +134,14 @@ export class LuaMachine {
     const { api } = this;
     this.#bytes = Buffer.from(api.memory.buffer);
     this.#words = new Uint32Array(api.memory.buffer);
-    this.#scratch = api.malloc(SCRATCH_BYTES);
-    this.#length = api.malloc(8);
+    this.#stackBase = api.emscripten_stack_get_base();
+    this.#stackEnd = api.emscripten_stack_get_end();
+    // The far end of the stack, which no depth of calls that Lua allows comes near to.
+    this.#length = this.#stackEnd;
+    this.#scratch = this.#stackEnd + HEAD_BYTES;
+    const reserved = api.malloc(RESERVED_BYTES);
+    this.#reservedEnd = reserved + RESERVED_BYTES;
+    api.free(reserved);
     const allocate = addFunction(api, (_, at, before, after) => this.#take(at, before, after), 4);
     this.state = api.lua_newstate(allocate, 0);
     api.luaL_openlibs(this.state);
@@ -118,12 +149,14 @@ export class LuaMachine {
     prepare(this);
     const hook = addFunction(api, () => this.#onHook(), 2, 0);
     api.lua_sethook(this.state, hook, MASK_COUNT, HOOK_STEPS);
-    this.#stackBase = api.emscripten_stack_get_base();
-    this.#stackEnd = api.emscripten_stack_get_end();
+    // Every run copies what is left.
+    api.lua_gc(this.state, COLLECT_ALL, 0);
     this.steps = 0;
     this.#peakBytes = this.#usedBytes;
     this.#longestText = 0;
-    this.#dirtyEnd = this.bytes.length;
+    this.#breakAt = this.#findBreak(endOfWritten(this.bytes, this.bytes.length));
+    this.#reservedBreak = this.#wordAt(this.#breakAt);
+    this.#dirtyEnd = this.#reservedEnd;
     this.#prepared = this.capture();
     this.#isPrepared = true;
   }
@@ -131,12 +164,12 @@ export class LuaMachine {
   /** The memory as it is, between two calls: runs can begin from it. */
   capture(): LuaImage {
     const memory = this.bytes;
-    let end = Math.min(this.#dirtyEnd, memory.length);
-    while (memory[end - 1] === 0) end -= 1;
+    const end = endOfWritten(memory, this.#writtenEnd());
     this.#dirtyEnd = end;
     return {
       below: Uint8Array.from(memory.subarray(0, this.#stackEnd)),
       behind: Uint8Array.from(memory.subarray(this.#stackBase, end)),
+      tail: Uint8Array.from(memory.subarray(this.#reservedEnd, this.#reservedBreak)),
       counts: {
         steps: this.steps,
         usedBytes: this.#usedBytes,
@@ -152,12 +185,14 @@ export class LuaMachine {
    * image counts: throws if it needs more than the run may have.
    */
   begin({ stepsMax, memoryBytesMax }: LuaLimits, image = this.#prepared): void {
-    const { below, behind, counts } = image;
+    const { below, behind, tail, counts } = image;
     const memory = this.bytes;
+    const written = this.#writtenEnd();
     memory.set(below, 0);
     memory.set(behind, this.#stackBase);
     const end = this.#stackBase + behind.length;
-    if (end < this.#dirtyEnd) memory.fill(0, end, this.#dirtyEnd);
+    if (end < written) memory.fill(0, end, written);
+    if (end <= this.#reservedEnd) memory.set(tail, this.#reservedEnd);
     this.#dirtyEnd = end;
     this.api.stackRestore(this.#stackBase);
     this.#usedBytes = counts.usedBytes;
@@ -178,11 +213,13 @@ export class LuaMachine {
 
   /** The memory. It is another object when it has grown, in any call of C that takes memory. */
   get bytes(): Buffer {
-    if (this.#bytes.length === 0) {
-      this.#bytes = Buffer.from(this.api.memory.buffer);
-      this.#words = new Uint32Array(this.api.memory.buffer);
-    }
+    if (this.#bytes.length === 0) this.#renewViews();
     return this.#bytes;
+  }
+
+  #renewViews(): void {
+    this.#bytes = Buffer.from(this.api.memory.buffer);
+    this.#words = new Uint32Array(this.api.memory.buffer);
   }
 
   /** Of the blocks that Lua has. */
@@ -205,7 +242,7 @@ export class LuaMachine {
   slotsOf(state: Address, index: number): number {
     const at = this.api.lua_topointer(state, index);
     const hashBits = this.bytes[at + HASH_SIZE_AT] as number;
-    return (1 << hashBits) + (this.#words[(at + ARRAY_SIZE_AT) >> 2] as number);
+    return (1 << hashBits) + this.#wordAt(at + ARRAY_SIZE_AT);
   }
 
   /** Counts a walk through all of a table: it looks at empty slots, too. */
@@ -215,6 +252,24 @@ export class LuaMachine {
 
   #noteText(bytes: number): void {
     if (bytes > this.#longestText) this.#longestText = bytes;
+  }
+
+  /** The one word before the stack that is the end of what was reserved, with its last bytes. */
+  #findBreak(end: Address): Address {
+    const words = this.#words.subarray(0, this.#stackEnd >> 2);
+    const isBreak = (word: number): boolean => word >= end && word <= end + HEAD_BYTES;
+    const at = words.findIndex(isBreak);
+    if (at === -1 || words.findLastIndex(isBreak) !== at) {
+      throw new Error('the allocator of C keeps its end in an unknown way');
+    }
+    return at << 2;
+  }
+
+  /** Nothing behind it has been written since the image was restored. */
+  #writtenEnd(): Address {
+    const end = this.#wordAt(this.#breakAt);
+    const taken = end > this.#reservedBreak ? end : 0;
+    return Math.min(Math.max(this.#dirtyEnd, taken), this.bytes.length);
   }
 
   /** The one block that is as long as a text that is joined: the text itself has a head. */
@@ -254,12 +309,45 @@ export class LuaMachine {
 
   #noteWritten(at: Address, bytes: number): Address {
     if (at === 0) throw TOO_MUCH_MEMORY;
-    const end = Math.min(at + bytes + ALLOCATOR_BYTES, this.bytes.length);
+    const end = at + bytes + HEAD_BYTES;
     if (end > this.#dirtyEnd) this.#dirtyEnd = end;
     return at;
   }
 
   // Values of Lua.
+
+  /**
+   * How many arguments the function of the host has that runs. They are read where Lua has them:
+   * calls into C for each of them would take longer than most commands.
+   */
+  argumentCount(state: Address): number {
+    return ((this.#wordAt(state + TOP_AT) - this.#wordAt(state + BASE_AT)) >> VALUE_BYTES_BITS) | 0;
+  }
+
+  /** The type of one of them, from 0 on. */
+  argumentType(state: Address, index: number): number {
+    return this.#wordAt(this.#argumentAt(state, index) + TYPE_AT);
+  }
+
+  /** Of one that is a text: where it is. */
+  argumentText(state: Address, index: number): Address {
+    return this.#wordAt(this.#argumentAt(state, index)) + TEXT_AT;
+  }
+
+  /** Its length. */
+  textLength(at: Address): number {
+    return this.#wordAt(at - TEXT_AT + TEXT_LENGTH_AT);
+  }
+
+  #argumentAt(state: Address, index: number): Address {
+    return this.#wordAt(state + BASE_AT) + (index << VALUE_BYTES_BITS);
+  }
+
+  #wordAt(at: Address): number {
+    // Makes the views anew where the memory has grown.
+    if (this.#words.length === 0) this.#renewViews();
+    return this.#words[at >> 2] as number;
+  }
 
   /** A text of C, for a name that `prepare` has used: it is in the image. */
   name(text: string): Address {
@@ -302,8 +390,7 @@ export class LuaMachine {
   }
 
   #lengthRead(): number {
-    // Makes the views anew where the memory has grown.
-    return this.bytes.length === 0 ? 0 : (this.#words[this.#length >> 2] as number);
+    return this.#wordAt(this.#length);
   }
 
   /** The same as a byte string (latin1). */

@@ -81,8 +81,7 @@ end
 local function run(script, keys, argv)
   known.KEYS = keys
   known.ARGV = argv
-  local ok, result = xpcall(script, handler)
-  return ok and 'done' or 'failed', result
+  return xpcall(script, handler)
 end
 
 -- What the library that is loaded has registered.
@@ -194,8 +193,7 @@ local function load(source)
 end
 
 local function call(name, keys, argv)
-  local ok, result = xpcall(function() return callbacks[name](keys, argv) end, handler)
-  return ok and 'done' or 'failed', result
+  return xpcall(function() return callbacks[name](keys, argv) end, handler)
 end
 
 return scope, compile, run, load, call

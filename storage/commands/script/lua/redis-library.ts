@@ -1,5 +1,6 @@
 /** The table `redis` of scripts, and what its functions need of a run. */
 import { Arguments } from '../../../arguments.ts';
+import { writeLatin1 } from '../../../types/latin1.ts';
 import type { ReplySink } from '../../reply.ts';
 import { sha1Of } from '../sha1.ts';
 import { LUA_NUMBER, LUA_STRING, type LuaMachine } from './lua-machine.ts';
@@ -15,6 +16,8 @@ const SLOTS = 24;
 const CALL_STEPS = 200;
 const BYTES_PER_STEP_BITS = 6;
 const COPY_BYTES = 16 * 1024;
+/** Up to this length a loop is faster than a call into the runtime. */
+const LOOPED_BYTES_MAX = 32;
 const LEVELS = ['LOG_DEBUG', 'LOG_VERBOSE', 'LOG_NOTICE', 'LOG_WARNING'];
 const VERSION = '7.2.0';
 const VERSION_NUMBER = 0x70200;
@@ -34,6 +37,8 @@ export class RedisLibrary {
   readonly #machine: LuaMachine;
   readonly #args = new Arguments();
   #copy = Buffer.allocUnsafe(COPY_BYTES);
+  /** The arguments of a call that are numbers, as texts. */
+  readonly #numbers: string[] = [];
   readonly #reply: LuaReply;
   #host: ScriptHost | undefined;
   /** As the script has set it for its own calls. */
@@ -99,37 +104,53 @@ export class RedisLibrary {
     return this.#failed(state, failure, raises);
   }
 
-  /** Makes texts of all arguments, where they are, and a request of them. */
+  /** Makes a request of them all; the error line of some that are neither texts nor numbers. */
   #argumentsOf(state: Address): string | undefined {
-    const { api } = this.#machine;
-    const count = api.lua_gettop(state);
+    const machine = this.#machine;
+    const { api } = machine;
+    const count = machine.argumentCount(state);
     if (count === 0) return NO_ARGUMENTS;
     if (api.lua_checkstack(state, SLOTS) === 0) return 'reached lua stack limit';
-    for (let i = 1; i <= count; i += 1) {
-      const type = api.lua_type(state, i);
-      if (type === LUA_STRING) continue;
-      if (type !== LUA_NUMBER) return NOT_STRINGS;
-      this.#machine.pushText(state, numberText(api.lua_tonumber(state, i)));
-      api.lua_replace(state, i);
+    const texts = this.#numbers;
+    texts.length = 0;
+    let bytes = 0;
+    for (let i = 0; i < count; i += 1) {
+      const type = machine.argumentType(state, i);
+      if (type === LUA_STRING) {
+        bytes += machine.textLength(machine.argumentText(state, i));
+      } else if (type === LUA_NUMBER) {
+        const text = numberText(api.lua_tonumber(state, i + 1));
+        texts[i] = text;
+        bytes += text.length;
+      } else {
+        return NOT_STRINGS;
+      }
     }
-    this.#copyArguments(state, count);
+    this.#copyArguments(state, count, bytes);
     return undefined;
   }
 
   /** The reply takes memory of the machine, which moves when it grows. */
-  #copyArguments(state: Address, count: number): void {
+  #copyArguments(state: Address, count: number, bytes: number): void {
     const machine = this.#machine;
-    let bytes = 0;
-    for (let i = 1; i <= count; i += 1) bytes += machine.api.lua_objlen(state, i);
     machine.charge(bytes >> BYTES_PER_STEP_BITS);
     if (bytes > this.#copy.length) this.#copy = Buffer.allocUnsafe(2 * bytes);
-    this.#args.reset(this.#copy);
+    const copy = this.#copy;
+    const memory = machine.bytes;
+    this.#args.reset(copy);
     let to = 0;
-    for (let i = 1; i <= count; i += 1) {
-      const { at, length } = machine.locate(state, i);
-      machine.bytes.copy(this.#copy, to, at, at + length);
-      this.#args.push(to, to + length);
-      to += length;
+    for (let i = 0; i < count; i += 1) {
+      const text = this.#numbers[i];
+      const from = to;
+      if (text === undefined) {
+        const at = machine.argumentText(state, i);
+        const length = machine.textLength(at);
+        copyBytes(memory, at, length, copy, to);
+        to += length;
+      } else {
+        to += writeLatin1(copy, text, to);
+      }
+      this.#args.push(from, to);
     }
   }
 
@@ -212,6 +233,14 @@ export class RedisLibrary {
     this.#machine.api.lua_pushboolean(state, Number(isAllowed));
     return 1;
   };
+}
+
+function copyBytes(memory: Buffer, at: number, length: number, copy: Buffer, to: number): void {
+  if (length > LOOPED_BYTES_MAX) {
+    memory.copy(copy, to, at, at + length);
+    return;
+  }
+  for (let i = 0; i < length; i += 1) copy[to + i] = memory[at + i] as number;
 }
 
 /** As `redis.error_reply` completes it: the first word is a code if a `-` stands before it. */
