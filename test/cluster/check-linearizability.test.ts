@@ -71,6 +71,7 @@ describe('npm run check:linearizability', () => {
   test.each([
     [['--faults', 'rain'], 'unknown fault "rain": kill, pause'],
     [['--nodes', '4'], '--nodes 4?'],
+    [['--changes', 'rain'], 'unknown change "rain": split, move'],
     [['--speed', '9'], "Unknown option '--speed'"],
   ])('%j is told in one line', async (args, message) => {
     const { code, stderr } = await check(...args);

@@ -3,10 +3,10 @@
  * clients checked for linearizability and strict serializability.
  *
  *   npm run check:linearizability -- [--time SECONDS] [--faults kill,pause,partition,restart-all,
- *       slow-disk,clock] [--nodes 3|5] [--ranges N] [--clients N] [--holofast MODE] [--out FOLDER]
- *       [--porcupine]
+ *       slow-disk,clock] [--changes split,move,drain,decommission] [--nodes 3|5] [--ranges N]
+ *       [--replication-factor N] [--clients N] [--holofast MODE] [--out FOLDER] [--porcupine]
  *
- * With several ranges most transactions are over more than one.
+ * With several ranges most transactions are over more than one. Changes go on beside the faults.
  *
  * Exits with 0 (all is well), 1 (a violation; data and logs are kept), 2 (proves nothing: a fault
  * was never really done, nothing succeeded during one, a search gave up, or the checkers disagree)
@@ -25,6 +25,7 @@ import {
   PorcupineUnavailableError,
 } from '../verify/porcupine.ts';
 import { checkStrictSerializability } from '../verify/strict-serializability.ts';
+import { CHANGES, type ChangeName, Changes } from './changes.ts';
 import { CheckWorkload } from './check-workload.ts';
 import { DiskHog } from './disk-hog.ts';
 import { TestCluster } from './harness.ts';
@@ -37,6 +38,8 @@ const COMMAND_TIMEOUT_MS = 2_000;
 /** Between two faults, and how long one lasts. */
 const CALM_MS = [500, 2_500] as const;
 const FAULT_MS = [500, 4_000] as const;
+/** To write a trace. */
+const TRACE_MS = 3_000;
 const STEPS_MAX = 20_000_000;
 
 interface Settings {
@@ -44,6 +47,8 @@ interface Settings {
   readonly faults: readonly FaultName[];
   readonly nodes: number;
   readonly ranges: number;
+  readonly changes: readonly ChangeName[];
+  readonly replicationFactor: string;
   readonly clients: number;
   readonly holofast: string;
   readonly out: string;
@@ -64,6 +69,8 @@ const OPTIONS = {
   faults: { type: 'string', default: FAULTS.join(',') },
   nodes: { type: 'string', default: '3' },
   ranges: { type: 'string', default: '1' },
+  changes: { type: 'string', default: '' },
+  'replication-factor': { type: 'string', default: 'all' },
   clients: { type: 'string', default: '2' },
   holofast: { type: 'string', default: 'auto' },
   out: { type: 'string', default: '.tmp/linearizability' },
@@ -80,12 +87,6 @@ function flagsOf(args: readonly string[]) {
 
 function parse(args: readonly string[]): Settings {
   const values = flagsOf(args);
-  const names = values.faults.split(',').filter((name) => name !== '');
-  const faults = names.map((name) => {
-    const fault = FAULTS.find((each) => each === name);
-    if (fault === undefined) throw new UsageError(`unknown fault "${name}": ${FAULTS.join(', ')}`);
-    return fault;
-  });
   const whole = (name: string, text: string, allowed: (value: number) => boolean): number => {
     const value = Number(text);
     if (!Number.isInteger(value) || !allowed(value)) throw new UsageError(`--${name} ${text}?`);
@@ -93,7 +94,9 @@ function parse(args: readonly string[]): Settings {
   };
   return {
     timeMs: 1_000 * whole('time', values.time, (value) => value > 0),
-    faults,
+    faults: named('fault', values.faults, FAULTS),
+    changes: named('change', values.changes, CHANGES),
+    replicationFactor: values['replication-factor'],
     nodes: whole('nodes', values.nodes, (value) => value === 3 || value === 5),
     ranges: whole('ranges', values.ranges, (value) => value > 0 && value <= 1_024),
     clients: whole('clients', values.clients, (value) => value > 0 && value <= 100),
@@ -101,6 +104,15 @@ function parse(args: readonly string[]): Settings {
     out: resolve(values.out),
     porcupine: values.porcupine,
   };
+}
+
+function named<T extends string>(what: string, text: string, known: readonly T[]): T[] {
+  const names = text.split(',').filter((name) => name !== '');
+  return names.map((name) => {
+    const found = known.find((each) => each === name);
+    if (found === undefined) throw new UsageError(`unknown ${what} "${name}": ${known.join(', ')}`);
+    return found;
+  });
 }
 
 async function main(args: readonly string[]): Promise<number> {
@@ -121,6 +133,7 @@ async function main(args: readonly string[]): Promise<number> {
       '--batch-bytes-max=64kb',
       `--holofast=${settings.holofast}`,
       `--initial-ranges=${settings.ranges}`,
+      `--replication-factor=${settings.replicationFactor}`,
     ],
     advertise: (id, peerPort) => proxies.inFrontOf(id, peerPort),
     nodeArguments: (id) => clocks[id - 1]?.nodeArguments ?? [],
@@ -131,12 +144,16 @@ async function main(args: readonly string[]): Promise<number> {
     // The disk may be busy for reasons of its own: its best is what it can do.
     const calmDiskMs = Math.min(await hog.probeMs(), await hog.probeMs(), await hog.probeMs());
     await cluster.startAll();
-    code = await check(settings, { cluster, proxies, clocks, hog, calmDiskMs });
+    const { nodes, replicationFactor } = settings;
+    const lostMax = (Math.min(nodes, Number(replicationFactor) || nodes) - 1) >> 1;
+    code = await check(settings, { cluster, proxies, clocks, hog, calmDiskMs, lostMax });
   } finally {
     await hog.stop();
     proxies.heal();
     if (code === EXIT.violation) {
-      say(`data and logs of the nodes are kept in ${cluster.directory}`);
+      say(`data, logs and traces of the nodes are kept in ${cluster.directory}`);
+      for (const node of cluster.nodes) if (node.isRunning) node.signal('SIGUSR2');
+      await sleep(TRACE_MS);
       await Promise.all(cluster.nodes.map((node) => node.terminate()));
     } else {
       await cluster.remove();
@@ -155,11 +172,17 @@ async function check(settings: Settings, world: World): Promise<number> {
   });
   const start = performance.now();
   workload.begin();
-  const tallies = await runFaults(settings, world, workload, start);
+  const changes = new Changes(cluster, settings.changes);
+  changes.begin();
+  const tallies = await runFaults(settings, { ...world, changes }, workload, start);
+  await changes.stop();
   await workload.stop();
   say(
     `clients have stopped: ${workload.tally.ok} ok, ${workload.tally.unknown} open, ${workload.tally.refused} refused`,
   );
+  const { tried, ok } = workload.tally.healthy;
+  const share = ((100 * ok) / Math.max(1, tried)).toFixed(1);
+  say(`at nodes that were part of no fault ${ok} of ${tried} succeeded (${share} %)`);
   const { kept, changed } = workload.tally.watches;
   say(`blocks behind WATCH: ${kept} ran, ${changed} found their key changed`);
   await cluster.ready();
@@ -180,6 +203,11 @@ async function check(settings: Settings, world: World): Promise<number> {
     say(`${name}: ${injected} times, ${succeeded} operations succeeded meanwhile`);
     for (const failure of failures.slice(0, 3)) say(`  not really done: ${failure}`);
   }
+  for (const [name, { tried, completed, cutInto, failures }] of changes.tallies) {
+    say(`${name}: ${completed} of ${tried} completed, ${cutInto} faults began inside`);
+    for (const failure of failures.slice(0, 3)) say(`  not completed: ${failure}`);
+    if (completed === 0) shortcomings.push(`no ${name} was completed`);
+  }
   for (const shortcoming of shortcomings) say(`proves nothing: ${shortcoming}`);
   if (verdicts.includes('violation')) return EXIT.violation;
   if (shortcomings.length > 0 || verdicts.includes('exhausted')) return EXIT.nothing;
@@ -189,7 +217,7 @@ async function check(settings: Settings, world: World): Promise<number> {
 
 async function runFaults(
   settings: Settings,
-  world: World,
+  { changes, ...world }: World & { readonly changes: Changes },
   workload: CheckWorkload,
   start: number,
 ): Promise<Map<FaultName, Tally>> {
@@ -207,6 +235,8 @@ async function runFaults(
     const tally = name === undefined ? undefined : tallies.get(name);
     if (name === undefined || tally === undefined) continue;
     const fault = await injectFault(name, world);
+    changes.faultBegins();
+    workload.faulty = fault.victims;
     const before = workload.tally.ok;
     await settle();
     let failure: string | undefined;
@@ -218,6 +248,7 @@ async function runFaults(
     }
     const succeeded = workload.tally.ok - before;
     await fault.heal();
+    workload.faulty = [];
     if (failure === undefined) {
       tally.injected += 1;
       tally.succeeded += succeeded;

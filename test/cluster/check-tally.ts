@@ -4,6 +4,8 @@ import type { Outcome } from './client.ts';
 
 export class CheckTally {
   ok = 0;
+  /** Of these, commands at nodes that were part of no fault from their begin to their end. */
+  readonly healthy = { tried: 0, ok: 0 };
   refused = 0;
   unknown = 0;
   /** Blocks behind WATCH that ran, and those whose key had changed. */

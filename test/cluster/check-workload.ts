@@ -40,6 +40,8 @@ export class CheckWorkload {
   readonly #registers: HistoryRecorder;
   readonly #lists: HistoryRecorder;
   readonly #loops: Promise<void>[] = [];
+  /** Nodes that are part of a fault; replaced as a whole. */
+  faulty: readonly TestNode[] = [];
   readonly #used = new Map<string, number>();
   #stopping = false;
   #process = 0;
@@ -91,7 +93,12 @@ export class CheckWorkload {
     // A process whose operation stays open never acts again; a new one takes its place.
     let process = this.#process;
     while (!this.#stopping) {
+      const { faulty } = this;
       const type = await (readsOnly ? this.#read(client, process) : this.#act(client, process));
+      if (faulty === this.faulty && !faulty.includes(node)) {
+        this.tally.healthy.tried += 1;
+        if (type === 'ok') this.tally.healthy.ok += 1;
+      }
       if (type === 'unknown') {
         this.#process += 1;
         process = this.#process;

@@ -94,7 +94,7 @@ const cluster = await TestCluster.prepare({
 const hog = new DiskHog(cluster.directory);
 try {
   await cluster.startAll();
-  const world: World = { cluster, proxies, clocks: [], hog, calmDiskMs: 1 };
+  const world: World = { cluster, proxies, clocks: [], hog, calmDiskMs: 1, lostMax: 1 };
   for (const program of PROGRAMS) {
     if (!program.isHere()) console.log(`${program.command}: its libraries are not installed`);
     else if ((await check(world, program, time)) !== 0) process.exitCode = 1;

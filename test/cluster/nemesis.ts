@@ -22,12 +22,16 @@ export interface World {
   readonly hog: DiskHog;
   /** The time of a small synced write without any fault. */
   readonly calmDiskMs: number;
+  /** Nodes that may be lost at a time. */
+  readonly lostMax: number;
 }
 
 export interface Fault {
   readonly name: FaultName;
   /** For people: what was done, to whom. */
   readonly what: string;
+  /** Nodes that do not serve meanwhile. */
+  readonly victims: readonly TestNode[];
   /** Why it must be assumed that nothing was done; undefined when it took effect. */
   check(): Promise<string | undefined>;
   heal(): Promise<void>;
@@ -54,13 +58,14 @@ export async function injectFault(name: FaultName, world: World): Promise<Fault>
   }
 }
 
-async function kill({ cluster }: World): Promise<Fault> {
-  const victims = minorityOf(cluster.nodes);
+async function kill({ cluster, lostMax }: World): Promise<Fault> {
+  const victims = minorityOf(cluster.nodes, lostMax);
   await Promise.all(victims.map((node) => node.kill()));
   const ends = await Promise.all(victims.map((node) => node.ended));
   return {
     name: 'kill',
     what: `kill -9 ${namesOf(victims)}`,
+    victims,
     check: async () => {
       return ends.every((end) => end === 'SIGKILL') ? undefined : `ended with ${ends.join()}`;
     },
@@ -71,12 +76,13 @@ async function kill({ cluster }: World): Promise<Fault> {
   };
 }
 
-async function pause({ cluster }: World): Promise<Fault> {
-  const victims = minorityOf(cluster.nodes);
+async function pause({ cluster, lostMax }: World): Promise<Fault> {
+  const victims = minorityOf(cluster.nodes, lostMax);
   for (const node of victims) node.pause();
   return {
     name: 'pause',
     what: `SIGSTOP ${namesOf(victims)}`,
+    victims,
     check: async () => {
       const running = victims.filter(({ pid }) => !isStopped(pid));
       return running.length === 0 ? undefined : `${namesOf(running)} did not stop`;
@@ -87,9 +93,9 @@ async function pause({ cluster }: World): Promise<Fault> {
   };
 }
 
-async function partition({ cluster, proxies }: World): Promise<Fault> {
+async function partition({ cluster, proxies, lostMax }: World): Promise<Fault> {
   const before = proxies.heldBytes;
-  const minority = minorityOf(cluster.nodes);
+  const minority = minorityOf(cluster.nodes, lostMax);
   const majority = cluster.nodes.filter((node) => !minority.includes(node));
   const oneWay = Math.random() < 0.3;
   for (const inside of minority) {
@@ -101,6 +107,7 @@ async function partition({ cluster, proxies }: World): Promise<Fault> {
   return {
     name: 'partition',
     what: `${namesOf(minority)} ${oneWay ? 'is not heard by' : 'is cut off from'} the others`,
+    victims: minority,
     check: async () => (proxies.heldBytes > before ? undefined : 'no message was held back'),
     heal: async () => proxies.heal(),
   };
@@ -111,6 +118,7 @@ async function restartAll({ cluster }: World): Promise<Fault> {
   return {
     name: 'restart-all',
     what: 'kill -9 all nodes',
+    victims: cluster.nodes,
     check: async () => {
       const alive = cluster.nodes.filter(({ isRunning }) => isRunning);
       return alive.length === 0 ? undefined : `${namesOf(alive)} live`;
@@ -128,6 +136,7 @@ async function slowDisk({ hog, calmDiskMs }: World): Promise<Fault> {
   return {
     name: 'slow-disk',
     what: 'another process writes and syncs as much as the disk takes',
+    victims: [],
     check: async () => {
       slowestMs = Math.max(slowestMs, await hog.probeMs());
       if (slowestMs >= SLOWER_MIN * calmDiskMs) return undefined;
@@ -148,6 +157,7 @@ async function stepClock({ cluster, clocks }: World): Promise<Fault> {
   return {
     name: 'clock',
     what: `the clock of ${namesOf([node])} steps by ${offsetMs} ms`,
+    victims: [],
     check: async () => {
       const client = node.client();
       try {
@@ -164,8 +174,7 @@ async function stepClock({ cluster, clocks }: World): Promise<Fault> {
 }
 
 /** As many nodes as may be lost, or fewer, never none. */
-function minorityOf(nodes: readonly TestNode[]): TestNode[] {
-  const most = (nodes.length - 1) >> 1;
+function minorityOf(nodes: readonly TestNode[], most: number): TestNode[] {
   const count = 1 + Math.floor(Math.random() * most);
   const rest = [...nodes];
   return Array.from({ length: count }, () => {
