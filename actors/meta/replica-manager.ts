@@ -16,6 +16,11 @@ interface View extends Presence {
   readonly mayLead: boolean;
 }
 
+/**
+ * A node that begins, as when a whole cluster does, has patience with those that begin as well:
+ * what was gone before may be there in a moment.
+ */
+const PATIENCE_MS = 30_000;
 /** A member stands in for each one before it after so much more time. */
 const STAND_IN_MS = 1_000;
 
@@ -23,6 +28,8 @@ export class ReplicaManager {
   readonly #self: number;
   readonly #leaseMs: number;
   readonly #limits: DepartureLimits;
+  /** Since when it looks on. */
+  #sinceMs: number | undefined;
   /** There is something to do, and nobody who does it. */
   #idleSinceMs: number | undefined;
 
@@ -35,7 +42,7 @@ export class ReplicaManager {
   acts(view: View): Move | TakeLeases | undefined {
     const { state, nowMs, presentUs } = view;
     const isIdle = !view.mayLead || state.pausedControllers.includes('replicas');
-    const move = isIdle ? undefined : nextMove(state.topology, view, this.#limits);
+    const move = isIdle ? undefined : nextMove(state.topology, view, this.#limitsAt(nowMs));
     const lease = heldLease(state, 'replicas', presentUs);
     if (move === undefined || lease !== undefined) this.#idleSinceMs = undefined;
     if (move === undefined) return undefined;
@@ -49,6 +56,13 @@ export class ReplicaManager {
     }
     if (isRunningOut(lease, leaseMs, presentUs)) return claims;
     return { ...move, lease: { domain: 'replicas', holder: this.#self, term: lease.term } };
+  }
+
+  #limitsAt(nowMs: number): DepartureLimits {
+    this.#sinceMs ??= nowMs;
+    const { replaceAfterMs } = this.#limits;
+    const isPatient = nowMs < this.#sinceMs + Math.min(PATIENCE_MS, replaceAfterMs);
+    return isPatient ? { ...this.#limits, replaceAfterMs: 0 } : this.#limits;
   }
 
   #standInMs({ state, isUp }: View): number {

@@ -76,6 +76,16 @@ export const NODE_LIFE_MUTANTS: readonly Mutant[] = [
     config: DEPARTURES,
   },
   {
+    name: 'replaces_as_it_begins',
+    accordItem: 'nodes: one that begins has patience with those that begin as well',
+    file: 'actors/meta/replica-manager.ts',
+    find: 'return isPatient ? { ...this.#limits, replaceAfterMs: 0 } : this.#limits;',
+    replace: 'return isPatient ? this.#limits : this.#limits;',
+    why: 'when a whole cluster starts, the last node to come has lost its ranges',
+    budgetSeeds: 1,
+    config: DEPARTURES,
+  },
+  {
     name: 'begins_while_it_drains',
     accordItem: 'nodes: one that drains begins no change',
     file: 'actors/meta/range-manager.ts',

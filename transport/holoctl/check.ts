@@ -5,7 +5,7 @@
 
 import { formatEndpoint } from '../endpoint.ts';
 import { escapeText } from '../escape.ts';
-import type { TopologyReport } from '../http/topology-report.ts';
+import type { RangeReport, TopologyReport } from '../http/topology-report.ts';
 import { nodesOf, type Output, parseFlags, UsageError } from './command-line.ts';
 import { topologyOf } from './topology.ts';
 
@@ -60,14 +60,12 @@ function problemsOf(
 ): readonly string[] {
   const newest = reports.toSorted((a, b) => b.epoch - a.epoch)[0];
   if (newest === undefined) return [];
-  const { nodes, ranges, epoch } = newest;
+  const { nodes, ranges, epoch, meta } = newest;
   // That one may be stopped.
   const stays = nodes.filter(({ state }) => state !== 'decommissioned');
   const down = stays.filter(({ alive }) => !alive).map(({ id }) => id);
   const isUp = (id: number): boolean => !down.includes(id);
-  const lost = ranges.filter(({ members }) => {
-    return members.filter(isUp).length < Math.floor(members.length / 2) + 1;
-  });
+  const lost = ranges.filter((range) => !isQuorum(range.members.filter(isUp), range));
   const slow = ranges.flatMap(({ range, change }) => {
     if (change === undefined || change.isPaused) return [];
     const seconds = Math.round((nowUs - change.startedUs) / US_PER_S);
@@ -81,8 +79,15 @@ function problemsOf(
         departure?.stuck.map(({ range, why }) => `node ${id} keeps range ${range}: ${why}`) ?? []
       );
     }),
+    ...(isQuorum(meta.members.filter(isUp), meta)
+      ? []
+      : ['the meta group has no quorum: nothing can be changed']),
     ...lost.map(({ range }) => `range ${range} has no quorum of its members`),
     ...slow,
     ...(behind > 0 ? [`${behind} nodes are more than ${epochsMax} epochs behind`] : []),
   ];
+}
+
+function isQuorum(some: readonly number[], { members }: Pick<RangeReport, 'members'>): boolean {
+  return some.length > members.length / 2;
 }

@@ -281,6 +281,22 @@ describe('who moves it', () => {
     expect(bench.acts(1)).toMatchObject({ type: 'TakeLeases' });
   });
 
+  test('a manager that begins has patience with a node that was gone before', () => {
+    const bench = new Bench(1, { replaceAfterMs: 60_000 });
+    bench.down.add(3);
+    bench.must({ type: 'PauseController', domain: 'replicas' });
+    bench.must({ type: 'NodeMissed', node: 3, seenUs: bench.nowMs * 1_000 });
+    bench.nowMs += 100_000;
+    // Its range is renewed only with the next command.
+    bench.state = { ...(bench.state as MetaState), pausedControllers: [] };
+    expect(bench.next()).toMatchObject({ from: 3 });
+    expect(bench.acts(1)).toBeUndefined();
+    bench.nowMs += 29_990;
+    expect(bench.acts(1)).toBeUndefined();
+    bench.nowMs += 10;
+    expect(bench.acts(1)).toMatchObject({ type: 'TakeLeases' });
+  });
+
   test('nobody, while the controller is paused', () => {
     const bench = new Bench();
     bench.must({ type: 'Decommission', id: 3 }, { type: 'PauseController', domain: 'replicas' });

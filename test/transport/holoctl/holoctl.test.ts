@@ -129,6 +129,13 @@ test('the meta group, controllers, and changes', async () => {
   expect(out).toContain('change 1: split done after 0 ms, asked for by admin');
 });
 
+test('check names a meta group without a quorum, even where nodes may be down', async () => {
+  const nodes = TOPOLOGY.nodes.map((node) => ({ ...node, alive: node.id === 1 }));
+  const lonely = await serve(statusOf(1), { ...TOPOLOGY, nodes });
+  const { out } = await call('check', '--nodes', lonely, '--down-max', '3');
+  expect(out).toContain('the meta group has no quorum: nothing can be changed\n');
+});
+
 test('check names what passes a threshold', async () => {
   const node = await serve(statusOf(1));
   const failed = await call('check', '--nodes', `${node},127.0.0.1:1`);
