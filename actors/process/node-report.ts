@@ -158,6 +158,7 @@ export class NodeReport {
         ...{ from: group.fromSlot, to: group.toSlot, members: group.members },
         electorate: group.members.filter((member) => group.electors(group.bit(member)) > 0),
         owed: rangeOf(topology, group.id)?.owed ?? [],
+        sinceUs: rangeOf(topology, group.id)?.floor.hlc ?? 0,
         ...changeOf(topology, group.id),
         ...this.#rangeHere(group.id),
       })),

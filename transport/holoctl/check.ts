@@ -14,7 +14,7 @@ const US_PER_S = 1_000_000;
 interface Thresholds {
   /** Nodes that may be down. */
   readonly downMax: number;
-  /** A change may be under way for so long, unless it is paused. */
+  /** A change may be under way for so long, unless it is paused, and data on their way. */
   readonly changeSMax: number;
   /** Epochs that a node may be behind. */
   readonly epochsMax: number;
@@ -66,6 +66,11 @@ function problemsOf(
   const down = stays.filter(({ alive }) => !alive).map(({ id }) => id);
   const isUp = (id: number): boolean => !down.includes(id);
   const lost = ranges.filter((range) => !isQuorum(range.members.filter(isUp), range));
+  const lacking = ranges.flatMap(({ range, owed, sinceUs }) => {
+    const seconds = Math.round((nowUs - sinceUs) / US_PER_S);
+    if (owed.length === 0 || seconds <= changeSMax) return [];
+    return [`range ${range}: node ${owed.join(' ')} lacks its data for ${seconds} s`];
+  });
   const slow = ranges.flatMap(({ range, change }) => {
     if (change === undefined || change.isPaused) return [];
     const seconds = Math.round((nowUs - change.startedUs) / US_PER_S);
@@ -84,6 +89,7 @@ function problemsOf(
       : ['the meta group has no quorum: nothing can be changed']),
     ...lost.map(({ range }) => `range ${range} has no quorum of its members`),
     ...slow,
+    ...lacking,
     ...(behind > 0 ? [`${behind} nodes are more than ${epochsMax} epochs behind`] : []),
   ];
 }

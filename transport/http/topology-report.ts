@@ -36,6 +36,8 @@ export interface RangeReport {
   readonly electorate: readonly number[];
   /** Members that do not have its data yet. */
   readonly owed: readonly number[];
+  /** It has these members since then, in microseconds; 0: since the cluster was formed. */
+  readonly sinceUs: number;
   /** stable, intended or closing. */
   readonly phase: string;
   /** Under way. */

@@ -8,7 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { run } from '../../../transport/holoctl/main.ts';
 import { AdminServer } from '../../../transport/http/admin-server.ts';
 import type { NodeStatus } from '../../../transport/http/node-status.ts';
-import type { DepartureReport } from '../../../transport/http/topology-report.ts';
+import type { DepartureReport, RangeReport } from '../../../transport/http/topology-report.ts';
 import { makeDoor } from '../http/doors.ts';
 import { statusOf } from '../http/status-sample.ts';
 import { TOPOLOGY } from '../http/topology-sample.ts';
@@ -134,6 +134,18 @@ test('check names a meta group without a quorum, even where nodes may be down', 
   const lonely = await serve(statusOf(1), { ...TOPOLOGY, nodes });
   const { out } = await call('check', '--nodes', lonely, '--down-max', '3');
   expect(out).toContain('the meta group has no quorum: nothing can be changed\n');
+});
+
+test('check names a member that waits for data of its range for long', async () => {
+  const [range] = TOPOLOGY.ranges;
+  const of = (sinceUs: number) => ({
+    ...TOPOLOGY,
+    ranges: [{ ...(range as RangeReport), owed: [3], sinceUs }],
+  });
+  const late = await serve(statusOf(1), of(1));
+  const check = (node: string) => call('check', '--nodes', node, '--down-max', '1');
+  expect((await check(late)).out).toMatch(/^range 1: node 3 lacks its data for \d+ s\n$/);
+  expect((await check(await serve(statusOf(1), of(Date.now() * 1_000)))).out).toBe('ok\n');
 });
 
 test('check names what passes a threshold', async () => {

@@ -16,12 +16,12 @@ export const TOPOLOGY: TopologyReport = {
   ranges: [
     {
       ...{ range: 1, generation: 1, from: 0, to: 8_192, members: [1, 2, 3], electorate: [1, 2] },
-      owed: [],
+      ...{ owed: [], sinceUs: 0 },
       phase: 'stable',
     },
     {
       ...{ range: 2, generation: 5, from: 8_192, to: 16_384, members: [1, 2], electorate: [1, 2] },
-      owed: [],
+      ...{ owed: [], sinceUs: 0 },
       phase: 'closing',
       change: {
         ...{ number: 2, kind: 'split', atSlot: 9_000, isPaused: false, by: 'admin', startedUs: 3 },
