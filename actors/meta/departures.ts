@@ -96,8 +96,10 @@ export function departuresOf(
   presence: Presence,
   limits: DepartureLimits,
 ): readonly Departure[] {
-  return leavers(topology, presence, limits).map((node) => {
+  return leavers(topology, presence, limits).flatMap((node) => {
     const ranges = rangesOf(topology, node);
+    // Of one that is gone by itself nothing is left to be told.
+    if (ranges.length === 0 && isToStay(node)) return [];
     const steps = ranges.map((range) => {
       return { range: range.id.range, step: stepOf(topology, range, node, presence) };
     });

@@ -252,6 +252,10 @@ describe('who is to leave', () => {
     // Of that one it is known that it does not come back.
     bench.must({ type: 'Decommission', id: 5 });
     expect(bench.next()).toMatchObject({ from: 2, to: 4 });
+    bench.step();
+    expect(bench.departure(2)).toMatchObject({ left: 1, moving: [{ range: 1, to: 4 }] });
+    bench.settle();
+    expect(bench.departure(2)).toBeUndefined();
     bench.down.delete(2);
     expect(bench.next()).toBeUndefined();
   });
