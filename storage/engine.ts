@@ -108,10 +108,14 @@ export interface ChangedKey {
   readonly place: number;
 }
 
-/** Names the rows of a large collection: those under a key, of one of its collections. */
-export interface CollectionRows extends ChangedKey {
+/** The row of a key. */
+export interface KeyRow extends ChangedKey {
   /** The physical number. */
   readonly database: number;
+}
+
+/** Names the rows of a large collection: those under a key, of one of its collections. */
+export interface CollectionRows extends KeyRow {
   /** Below 2^48. */
   readonly number: number;
 }
@@ -190,6 +194,10 @@ export interface Engine {
    * `HOLO_STORE_DAMAGED` rather than return wrong data.
    */
   get(database: number, key: string, slot: number, place: number): Entry | undefined;
+  /** `get` has waited for the disk lately: to read ahead is worth a detour. */
+  readonly isSlow: boolean;
+  /** Brings rows into memory while the caller goes on. `done` is called once, in a later turn. */
+  readAhead(rows: readonly KeyRow[], done: () => void): void;
   /**
    * Entries of a database (its physical number) from a position in hash order up to, and without,
    * another one: `limit` of them; fewer at the end, or when the last one reaches `PAGE_BYTES_MAX`

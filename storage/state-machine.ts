@@ -21,7 +21,7 @@ import {
 import { commandFor, unknownCommandError } from './commands/command-table.ts';
 import { NO_REPLY, type ReplySink } from './commands/reply.ts';
 import { TOO_MANY_STEPS, TOO_MUCH_MEMORY } from './commands/script/lua/lua-machine.ts';
-import type { Engine, MachineGroup } from './engine.ts';
+import type { Engine, KeyRow, MachineGroup } from './engine.ts';
 import { ApplyOrderError } from './errors.ts';
 import type { SearchedPlace } from './keyspace/big-keys.ts';
 import { type Capture, type DatabaseReport, Databases } from './keyspace/databases.ts';
@@ -722,6 +722,15 @@ export class StateMachine {
       this.#spanning = spanning;
       context.resume(suspended);
     }
+  }
+
+  /** The rows that a read would look up first in the engine. */
+  rowsToRead(args: Arguments): readonly KeyRow[] {
+    const command = commandFor(args);
+    if (command?.kind !== 'read' || typeof command.keys === 'string') return [];
+    if (refusalOf(command, args) !== undefined) return [];
+    const keyspace = this.#databases.of(args.database);
+    return keysAmong(command.keys, args).flatMap((i) => keyspace.rowToRead(args, i) ?? []);
   }
 
   #read(args: Arguments, nowMs: number, out: ReplySink): ReadOutcome {

@@ -18,6 +18,7 @@ import {
   type FlushBatch,
   type GroupSlots,
   hasEnded,
+  type KeyRow,
   type MachineGroup,
   noChanges,
 } from './engine.ts';
@@ -285,6 +286,16 @@ export class StateMachines {
   /** It is time to flush: more than `dirtyBytesMax` has changed since the last capture. */
   get needsFlush(): boolean {
     return this.dirtyBytes >= this.#dirtyBytesMax;
+  }
+
+  /** Reads of keys that are not in memory have waited for the disk lately. */
+  get readsAreSlow(): boolean {
+    return this.#engine.isSlow;
+  }
+
+  /** As `Engine.readAhead`. */
+  readAhead(rows: readonly KeyRow[], done: () => void): void {
+    this.#engine.readAhead(rows, done);
   }
 
   get flushing(): boolean {

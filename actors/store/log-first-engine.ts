@@ -32,6 +32,14 @@ export class LogFirstEngine implements Engine {
     return this.#engine.get(...key);
   }
 
+  get isSlow(): boolean {
+    return this.#engine.isSlow;
+  }
+
+  readAhead(...rows: Parameters<Engine['readAhead']>): void {
+    this.#engine.readAhead(...rows);
+  }
+
   page(...range: Parameters<Engine['page']>): ReturnType<Engine['page']> {
     return this.#engine.page(...range);
   }

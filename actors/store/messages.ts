@@ -114,6 +114,8 @@ export type ExecutorMessage =
       /** A group has been divided by it. */
       readonly divides: boolean;
     }
+  /** The rows that a read looks up are in memory. */
+  | { readonly type: 'ReadAheadDone'; readonly token: number }
   | { readonly type: 'Open' }
   /** It is time for the next slice of a listing. */
   | { readonly type: 'ListKeys' }

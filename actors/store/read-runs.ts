@@ -8,34 +8,11 @@ import { ReplyWriter } from '../../transport/resp/codec/encoder.ts';
 import type { Part } from '../../transport/resp/connection/part.ts';
 import { PartRenderer } from '../../transport/resp/connection/part-renderer.ts';
 import type { AppliedSlots } from '../accord/local/applied-slots.ts';
-import type { GroupId } from '../accord/topology/group-id.ts';
 import type { ReadDone } from './messages.ts';
+import type { Reading } from './reading.ts';
 
 /** With more commands, a read waits for its turn. */
 const AHEAD_COMMANDS_MAX = 1_024;
-
-/** The parts behind one barrier on their way, part by part. */
-export interface Reading {
-  readonly type: 'Reading';
-  /** It may begin while the read waits. */
-  readonly group: GroupId;
-  readonly token: number;
-  readonly barrierSequence: number;
-  readonly parts: readonly Part[];
-  /** Places of parts that need a transaction, */
-  readonly expired: number[];
-  /** and of those whose slots were written since the barrier. */
-  readonly uncovered: number[];
-  /** The part that is next, or under way. */
-  index: number;
-  isWithinPart: boolean;
-  /** Where in the part the next command begins, and how many are left. */
-  at: number;
-  left: number;
-  /** Some steps of a command have run. */
-  isWithinCommand: boolean;
-  nowMs: number;
-}
 
 interface ReadRunsOptions {
   readonly keptReplyBytesMax: number;
@@ -77,6 +54,12 @@ export class ReadRuns {
 
   begin(reading: Reading): void {
     this.#reading = reading;
+  }
+
+  /** The group of the read has ended: its successors may answer, behind barriers of their own. */
+  giveUp(reading: Reading): void {
+    reading.uncovered.push(...reading.parts.keys());
+    this.#ended(reading);
   }
 
   /** Those that have ended since the last call. */
@@ -200,15 +183,4 @@ export class ReadRuns {
     this.#options.ran();
     return outcome;
   }
-}
-
-export function readingOf(
-  group: GroupId,
-  token: number,
-  barrierSequence: number,
-  parts: readonly Part[],
-): Reading {
-  const place = { index: 0, at: 0, left: 0, isWithinPart: false, isWithinCommand: false };
-  const lists = { parts, expired: [], uncovered: [] };
-  return { type: 'Reading', group, token, barrierSequence, nowMs: 0, ...lists, ...place };
 }

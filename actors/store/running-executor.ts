@@ -63,7 +63,8 @@ import {
   type OutsideRun,
   type ReplicaActorMessage,
 } from './messages.ts';
-import { type Reading, ReadRuns, readingOf } from './read-runs.ts';
+import { ReadRuns } from './read-runs.ts';
+import { type Reading, readingOf, rowsToRead } from './reading.ts';
 import { SpanningWaits } from './spanning-waits.ts';
 import { TxnTrace } from './txn-trace.ts';
 
@@ -201,6 +202,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #isLost = false;
   readonly #expected = new Map<string, readonly Part[]>();
   readonly #expectedReads = new Map<number, readonly Part[]>();
+  /** By token, reads whose rows are on their way; those that could run meanwhile wait for them. */
+  readonly #rowsAhead = new Map<number, Reading | undefined>();
   readonly #spanningWaits = new SpanningWaits();
   /** Executions and reads in the replica's order that wait for a flush. */
   #handed: (Execute | ReadAt | Reading)[] = [];
@@ -398,12 +401,17 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   }
 
   #take(next: Execute | ReadAt | Reading): void {
-    if (next.type === 'Reading') return this.#reads.begin(next);
+    if (next.type === 'Reading') return this.#read(next);
     // It has arrived twice, and the engine knows the end of its group.
     if (!this.#members.has(next.group) && this.#machines.hasEnded(next.group)) return;
     const member = this.#memberOf(next);
     if (next.type === 'ReadAt') this.#fetch(member, next);
     else this.#begin(member, next.execution);
+  }
+
+  #read(reading: Reading): void {
+    if (this.#members.has(reading.group)) this.#reads.begin(reading);
+    else this.#reads.giveUp(reading);
   }
 
   #memberOf({ group }: Execute | ReadAt | Reading): Member {
@@ -883,7 +891,7 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
         return;
       case 'ExpectRead':
         this.#expectedReads.set(message.token, message.parts);
-        return;
+        return this.#readRowsAhead(message.token, message.parts);
       case 'Forget':
         for (const part of this.#expected.get(message.key) ?? []) this.#listings.forget(part);
         this.#expected.delete(message.key);
@@ -907,6 +915,8 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       case 'ReadAt':
         if (message.generation !== this.#generation) return;
         return this.#hand(message);
+      case 'ReadAheadDone':
+        return this.#rowsRead(message.token);
       case 'ApplyMore':
         this.#isPaused = false;
         return this.#apply();
@@ -1010,8 +1020,37 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     }
     const { token, barrierSequence } = message;
     const reading = readingOf(message.group, token, barrierSequence, parts);
+    if (this.#rowsAhead.has(token)) this.#rowsAhead.set(token, reading);
+    else this.#handReading(reading);
+  }
+
+  /**
+   * Where reads wait for the disk: while its barrier is out, and other work goes on, the rows that
+   * a read needs are brought into memory. It may run later than its barrier asks for then, behind
+   * the end of its group too.
+   */
+  #readRowsAhead(token: number, parts: readonly Part[]): void {
+    if (!this.#machines.readsAreSlow) return;
+    const [group] = parts[0]?.groups ?? [];
+    const machine = group && this.#members.get(group)?.machine;
+    const rows = machine === undefined ? [] : rowsToRead(parts, machine);
+    if (rows.length === 0) return;
+    this.#rowsAhead.set(token, undefined);
+    this.#machines.readAhead(rows, () => {
+      // Refused only when this incarnation has ended.
+      tellOrDrop(this.#context.thisIncarnation, { type: 'ReadAheadDone', token });
+    });
+  }
+
+  #rowsRead(token: number): void {
+    const reading = this.#rowsAhead.get(token);
+    this.#rowsAhead.delete(token);
+    if (reading !== undefined) this.#handReading(reading);
+  }
+
+  #handReading(reading: Reading): void {
     const waits = this.#handed.length > 0 || this.#isHalfWay();
-    if (waits && this.#members.has(message.group) && this.#readAhead(reading)) return;
+    if (waits && this.#members.has(reading.group) && this.#readAhead(reading)) return;
     this.#handed.push(reading);
     this.#apply();
   }

@@ -14,6 +14,7 @@ import {
   type FlushBatch,
   type GroupMeta,
   type GroupSlots,
+  type KeyRow,
   PageBuilder,
 } from '../engine.ts';
 import { EngineError } from '../errors.ts';
@@ -213,6 +214,15 @@ export class MemoryEngine implements Engine {
     this.#assertOpen();
     const record = this.#store.get(database, key);
     return record === undefined ? undefined : readRecord(record.bytes, record.place).entry;
+  }
+
+  /** There is no disk. */
+  get isSlow(): boolean {
+    return false;
+  }
+
+  readAhead(_rows: readonly KeyRow[], done: () => void): void {
+    this.#defer(done);
   }
 
   page(database: number, from: number, to: number, limit: number, keysOnly = false): StoredEntry[] {

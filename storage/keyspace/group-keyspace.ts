@@ -7,7 +7,13 @@
 import { compare, keyOf, max, type Timestamp } from '../../actors/accord/primitives/timestamp.ts';
 import type { Arguments } from '../arguments.ts';
 import type { ClusterSettings, RowChange } from '../cluster-settings.ts';
-import { type DatabaseBatch, type Engine, type GroupSlots, PAGE_BYTES_MAX } from '../engine.ts';
+import {
+  type DatabaseBatch,
+  type Engine,
+  type GroupSlots,
+  type KeyRow,
+  PAGE_BYTES_MAX,
+} from '../engine.ts';
 import { ApplyOrderError, type EngineError } from '../errors.ts';
 import { DATABASES } from '../limits.ts';
 import { placeOfText } from '../place.ts';
@@ -621,6 +627,16 @@ export class GroupKeyspace implements Keyspace {
     const cell = this.#cache.find(args, i, hash);
     if (cell !== undefined || this.#allKnown()) return cell;
     return this.#load(args.text(i), hash);
+  }
+
+  /** Where only the engine can tell about argument `i` as a key. */
+  rowToRead(args: Arguments, i: number): KeyRow | undefined {
+    const cell = this.#cache.find(args, i, args.tableHash(i, this.#hash));
+    if (cell !== undefined || this.#allKnown()) return undefined;
+    const key = args.text(i);
+    const slot = slotOfText(key);
+    if (!this.#hasSlot(slot)) return undefined;
+    return { database: this.database, key, slot, place: placeOfText(key) };
   }
 
   /** Nothing that the engine holds is news: all is in the cache, or was removed with all keys. */

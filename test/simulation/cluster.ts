@@ -276,6 +276,7 @@ export class SimulatedCluster {
       logLimits: logLimits(profile),
       syncPolicy: syncPolicyOf(profile),
       diskLatencyMs: () => 0.05 + profile.diskMsMax * diskRng.next() ** 2,
+      readMsMax: profile.readMsMax,
       trace: this.#options.trace === true ? TRACE_FULL : TRACE_STANDARD,
       onFailed: (node, failure) => this.#failed(node, failure),
       onCrash: (node, error) => {

@@ -29,6 +29,7 @@ const COVERAGE: Readonly<Record<string, readonly string[]>> = {
   'actors restarted': ['actor restart'],
   'executor replay': ['executor replay'],
   'reads that waited': ['read waited'],
+  'rows read ahead': ['rows read ahead'],
   'reads that became transactions': ['read became a transaction'],
   'reads that took another barrier': ['read repeated as barrier'],
   'contended reads that became transactions': ['read repeated as transaction'],

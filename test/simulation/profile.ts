@@ -103,6 +103,8 @@ export interface Profile extends Partial<Limits> {
   readonly mix: Mix;
   /** FLUSHALL is among the whole-store commands; there are no lists then. */
   readonly flushes: boolean;
+  /** Reads of keys that are not in the cache wait up to this long; 0: they do not. */
+  readonly readMsMax: number;
   /** How many databases there are keys in. */
   readonly databases: number;
   /** The keys of mixed units share one conflict slot. */
@@ -123,10 +125,11 @@ export function drawProfile(rng: SeededRng, nodes: number): Profile {
   const watch = rng.next() < 0.5 ? 0.3 * rng.next() : 0;
   const databases = rng.next() < 0.4 ? 4 : 1;
   const settings = rng.next() < 0.3 ? 0.2 * rng.next() : 0;
-  return { ...profile, databases, mix: { ...profile.mix, watch, settings } };
+  const readMsMax = rng.next() < 0.3 ? 20 * rng.next() : 0;
+  return { ...profile, databases, readMsMax, mix: { ...profile.mix, watch, settings } };
 }
 
-function drawBase(rng: SeededRng, nodes: number): Omit<Profile, 'databases'> {
+function drawBase(rng: SeededRng, nodes: number): Omit<Profile, 'databases' | 'readMsMax'> {
   const chance = (rate: number): boolean => rng.next() < rate;
   const between = (min: number, max: number): number => min + (max - min) * rng.next();
   const slow = nodes - Math.floor((nodes - 1) / 2);

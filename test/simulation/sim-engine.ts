@@ -1,11 +1,11 @@
 /**
- * The engine in memory with what a real one does at its worst: a commit takes long, finds no room,
- * fails, or lands although it was reported as failed, or although its node has crashed meanwhile.
+ * The engine in memory with what a real one does at its worst: rows take long to come, a commit
+ * takes long, finds no room, fails, or lands although it was reported as failed, or although its node has crashed meanwhile.
  */
 import type { GroupId } from '../../actors/accord/topology/group-id.ts';
 import type { Rng } from '../../actors/runtime/ports/ports.ts';
 import { MemoryEngine, type MemoryStore } from '../../storage/engine/memory-engine.ts';
-import type { Engine, FlushBatch } from '../../storage/engine.ts';
+import type { Engine, FlushBatch, KeyRow } from '../../storage/engine.ts';
 import { EngineError } from '../../storage/errors.ts';
 
 export const COMMIT_FAULTS = ['slow', 'no room', 'failed', 'failed and landed'] as const;
@@ -19,6 +19,8 @@ export interface SimEngineOptions {
   /** The fault of this commit, if any. */
   readonly nextFault: () => CommitFault | undefined;
   readonly count: (what: string) => void;
+  /** Rows that are read ahead take up to this long; 0: nothing is. */
+  readonly readMsMax: number;
 }
 
 type Done = (error: EngineError | undefined) => void;
@@ -58,6 +60,18 @@ export class SimEngine implements Engine {
 
   get(database: number, key: string): ReturnType<Engine['get']> {
     return this.#engine.get(database, key);
+  }
+
+  get isSlow(): boolean {
+    return this.#options.readMsMax > 0;
+  }
+
+  readAhead(_rows: readonly KeyRow[], done: () => void): void {
+    const { after, count, readMsMax, rng } = this.#options;
+    count('rows read ahead');
+    after(readMsMax * rng.next(), () => {
+      if (!this.#closed) done();
+    });
   }
 
   page(...range: Parameters<Engine['page']>): ReturnType<Engine['page']> {

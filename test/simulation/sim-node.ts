@@ -95,6 +95,8 @@ export interface SimNodeOptions {
   readonly logLimits: Omit<WalOptions, 'newLogId'>;
   readonly syncPolicy: SyncPolicyOptions;
   readonly diskLatencyMs: () => number;
+  /** As in `SimEngineOptions`. */
+  readonly readMsMax?: number;
   readonly trace: {
     readonly eventsMax: number;
     readonly sampleEvery: number;
@@ -490,6 +492,7 @@ export class SimNode {
           },
           nextFault: () => this.#takeCommitFault(),
           count,
+          readMsMax: options.readMsMax ?? 0,
         });
         this.#liveOf(store).engine = engine;
         return engine;

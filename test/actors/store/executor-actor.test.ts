@@ -43,11 +43,17 @@ interface BenchOptions {
   readonly earlyMax?: number;
   /** The engine opens when the test says so. */
   readonly isOpen?: boolean;
+  /** As another executor has left it. */
+  readonly store?: MemoryStore;
+  /** Rows come from the disk, which takes so long. */
+  readonly readMs?: number;
 }
 
 class Bench {
   readonly world = virtualSystem();
-  readonly store = new MemoryStore([1, 2]);
+  readonly store: MemoryStore;
+  /** Keys of the rows that were read ahead. */
+  readonly rows: string[][] = [];
   readonly replica: ReplicaActorMessage[] = [];
   readonly coordinator: CoordinatorActorMessage[] = [];
   readonly answers: PartAnswer[] = [];
@@ -61,12 +67,14 @@ class Bench {
   nowMs = START_US / 1_000;
   /** Of the executor that was ready last. */
   generation = 0;
-  #sequence = 0;
+  #sequence: number;
   #isHeld = false;
 
   constructor(options: BenchOptions = {}) {
     const { mailboxMax = 1_000, isOpen = true, earlyMax } = options;
     this.isOpen = isOpen;
+    this.store = options.store ?? new MemoryStore([1, 2]);
+    this.#sequence = this.store.groups.appliedTotal;
     const replica = this.#neighbour('replica', this.replica, mailboxMax);
     const coordinator = this.#neighbour('coordinator', this.coordinator, mailboxMax);
     const tell = (news: StoreNews): boolean => {
@@ -82,8 +90,11 @@ class Bench {
       executorActor(context, {
         self: 1,
         groups: [GROUP],
-        openEngine: () =>
-          this.isOpen ? new MemoryEngine({ store: this.store, defer }) : undefined,
+        openEngine: () => {
+          const engine = new MemoryEngine({ store: this.store, defer });
+          if (!this.isOpen) return undefined;
+          return options.readMs === undefined ? engine : this.#onDisk(engine, options.readMs);
+        },
         cacheBytesMax: 1e6,
         dirtyBytesMax: 1e6,
         unitWriteBytesMax: 1e6,
@@ -107,6 +118,15 @@ class Bench {
       });
     this.executor = this.world.system.root.child(spec('executor', start, { mailboxMax: 1_000 }));
     this.run();
+  }
+
+  #onDisk(engine: MemoryEngine, readMs: number): MemoryEngine {
+    Object.defineProperty(engine, 'isSlow', { value: true });
+    engine.readAhead = (rows, done) => {
+      this.rows.push(rows.map(({ key }) => key));
+      this.world.scheduler.after(readMs, done);
+    };
+    return engine;
   }
 
   #neighbour<M>(name: string, messages: M[], mailboxMax: number): ActorRef<M> {
@@ -415,6 +435,63 @@ describe('reads', () => {
     const { generation } = bench;
     bench.tell({ type: 'Read', group: GROUP.id, generation, token: 1, barrierSequence: 0 });
     expect([bench.answers, bench.reads]).toEqual([[], []]);
+  });
+});
+
+describe('reads that wait for the disk', () => {
+  const READ_MS = 20;
+  const begun = (): Bench => {
+    const before = new Bench().execute([part(1, 'SET a 1'), part(1, 'SET b 2')]);
+    const { store } = before.run(2 * FLUSH_MS).logged();
+    expect(store.groups.appliedTotal).toBe(1);
+    return new Bench({ store, readMs: READ_MS });
+  };
+
+  test('have their rows brought first, while others are served', () => {
+    const bench = begun().read(1, [part(2, 'GET a'), part(3, 'MGET b none')]);
+    bench.execute([part(4, 'SET c 3')]).read(2, [part(5, 'GET c')]);
+    expect(bench.told).toEqual(['4: +OK', '5: $1 3']);
+    bench.run(READ_MS);
+    expect(bench.told.slice(2)).toEqual(['2: $1 1', '3: *2 $1 2 $-1']);
+    expect(bench.rows).toEqual([['a', 'b', 'none']]);
+    expect(bench.reads.map(({ token }) => token)).toEqual([2, 1]);
+    // They are in memory now; commands that name no key, or not the right ones, need none.
+    bench.read(3, [part(6, 'GET a', 'GET', 'NOCOMMAND b', 'SET c')]);
+    expect(bench.rows).toHaveLength(1);
+    expect(bench.told).toHaveLength(5);
+  });
+
+  test('see what is written meanwhile; of several slots, they take another barrier', () => {
+    const bench = begun().read(1, [part(2, 'GET a'), part(3, 'GET a', 'GET b')]);
+    bench.execute([part(4, 'SET a 3')]).run(READ_MS);
+    expect(bench.told).toEqual(['4: +OK', '2: $1 3']);
+    expect(bench.reads).toEqual([{ token: 1, expired: [], uncovered: [1] }]);
+  });
+
+  test('run at once where the barrier has taken longer', () => {
+    const bench = begun();
+    bench.tell({ type: 'ExpectRead', token: 1, parts: [part(2, 'GET a')] }).run(READ_MS);
+    const { generation } = bench;
+    bench.tell({ type: 'Read', group: GROUP.id, generation, token: 1, barrierSequence: 1 });
+    expect([bench.rows, bench.told]).toEqual([[['a']], ['2: $1 1']]);
+  });
+
+  test('take another barrier when their group has ended', () => {
+    const group = { range: 9, generation: 1 };
+    const bench = new Bench();
+    bench.tell({ type: 'ExpectRead', token: 7, parts: [part(2, 'GET a'), part(3, 'GET b')] });
+    const { generation } = bench;
+    bench.tell({ type: 'Read', group, generation, token: 7, barrierSequence: 0 });
+    expect(bench.told).toEqual([]);
+    expect(bench.reads).toEqual([{ token: 7, expired: [], uncovered: [0, 1] }]);
+  });
+
+  test('have so many rows brought at once', () => {
+    const gets = Array.from({ length: 1_500 }, (_, at) => `GET key${at}`);
+    const bench = begun().read(1, [part(2, ...gets), part(3, 'GET a')]);
+    expect(bench.rows.map(({ length }) => length)).toEqual([1_024]);
+    bench.run(READ_MS);
+    expect(bench.reads).toEqual([{ token: 1, expired: [], uncovered: [] }]);
   });
 });
 

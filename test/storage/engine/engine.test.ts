@@ -162,6 +162,21 @@ describe.each([
     expect(content(again)).toEqual({ a: value, '': 'empty key', b: '' });
   });
 
+  test('reads rows ahead, of keys that it has and of others, in a later turn', async () => {
+    const engine = make()();
+    await commit(engine, batch({ a: '1', b: 'x'.repeat(100_000) }));
+    const rows = ['a', 'b', 'none'].map((key) => ({ database: 0, ...changedKey(key) }));
+    let isDone = false;
+    await new Promise<void>((resolve) => {
+      engine.readAhead(rows, () => {
+        isDone = true;
+        resolve();
+      });
+      expect(isDone).toBe(false);
+    });
+    expect(get(engine, 'a')).toEqual(entry('1'));
+  });
+
   test('gives back deadlines of all of 64 bits', async () => {
     const restart = make();
     const engine = restart();
