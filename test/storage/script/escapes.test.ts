@@ -112,6 +112,22 @@ describe('a script', () => {
     expect(machine.run('EVAL', code, '1', `k${bytes}`, bytes)).toBe(bytes);
   });
 
+  test.each([
+    ...['INFO', 'CLIENT ID', 'CONFIG GET maxmemory', 'MEMORY USAGE k', 'LASTSAVE', 'SLOWLOG GET'],
+    ...['LATENCY LATEST', 'COMMAND COUNT', 'ACL WHOAMI', 'PUBSUB CHANNELS', 'ROLE', 'WAIT 0 0'],
+  ])('may not call %s, which nodes answer each in its way', (words) => {
+    const args = words.split(' ').map((word) => `'${word}'`);
+    const reply = run(`return redis.pcall(${args.join(', ')})`);
+    expect(reply).toBe('-ERR This Redis command is not allowed from script');
+  });
+
+  test('finds nothing about the use of a key that differs from node to node', () => {
+    run("redis.call('set', 'used', 'x')");
+    expect(run("return redis.call('object', 'idletime', 'used')")).toBe(0);
+    const frequency = run("return redis.pcall('object', 'freq', 'used')");
+    expect(frequency).toMatch(/^-ERR An LFU maxmemory policy is not selected/);
+  });
+
   test('may not call internal commands', () => {
     expect(run("return redis.call('HOLO.SETTING', 'version', 'a', '1')")).toMatch(/Unknown Redis/);
   });

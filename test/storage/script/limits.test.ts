@@ -27,7 +27,7 @@ const BOMBS: readonly (readonly [name: string, code: string, outcome: string])[]
   ['a text that doubles', "local s = 'x' while true do s = s .. s end", MEMORY],
   ['long texts that are joined', bigTexts('c = a .. b'), STEPS],
   ['long texts that are compared', bigTexts('c = a < b'), STEPS],
-  ['a table of everything', 'local t = {} for i = 1, 1e9 do t[i] = {i} end', MEMORY],
+  ['a table of everything', 'local t = {} for i = 1, 1e9 do t[i] = {i} end', STEPS],
   ['texts', "local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(1e3):rep(100) .. i end", MEMORY],
   [
     'many values at once',
@@ -73,6 +73,11 @@ const BOMBS: readonly (readonly [name: string, code: string, outcome: string])[]
   ['JSON', `${numbers(1e4)} ${loop('cjson.decode(cjson.encode(t))')}`, STEPS],
   ['MessagePack', `${numbers(1e4)} ${loop('cmsgpack.unpack(cmsgpack.pack(t))')}`, STEPS],
   ['commands', loop("redis.call('ping')"), STEPS],
+  [
+    'a chain of metatables',
+    `local t = {} for i = 1, 90 do t = setmetatable({}, {__index = t}) end ${loop('t.x = t.y')}`,
+    STEPS,
+  ],
 ];
 
 function loop(code: string): string {

@@ -4,7 +4,7 @@ import type { Address } from './lua-module.ts';
 
 const DEPTH_MAX = 1_000;
 const SLOTS = 4;
-const VALUE_STEPS = 10;
+const VALUE_STEPS = 16;
 const NO_NAME = 0;
 
 const NUMBER = /-?(?:0x[0-9a-f]+|\d+(?:\.\d*)?(?:e[-+]?\d+)?|inf(?:inity)?|nan)/iy;

@@ -20,11 +20,21 @@ import { LuaStrings } from './lua-strings.ts';
 
 const ESCAPE = 27;
 const KIB = 1024;
-/** A call of a function in C does about as much. */
-const CALL_STEPS = 4;
+/** A number, or an address, becomes a text. */
+const TEXT_STEPS = 50;
+const READ_NUMBER_STEPS = 40;
+/** A source is compiled: for each of its bytes, and in all. */
+const SOURCE_BYTE_STEPS = 4;
+const SOURCE_STEPS = 200;
+/** Items are gone through, each by a call of a function in C. */
+const ITEM_STEPS = 4;
+/** Items that are numbers become texts. */
+const JOINED_ITEM_STEPS = 16;
+/** Bytes that `format` goes through in a step. */
+const FORMAT_BYTES_PER_STEP_BITS = 2;
 /** A coroutine begins to count its instructions anew. */
 const COROUTINE_STEPS = 100;
-const FORMAT_STEPS = 100;
+const FORMAT_STEPS = 150;
 /** A walk through a smaller table is not followed from one `next` to the other. */
 const FOLLOWED_SLOTS_MIN = 64;
 /** Where the registry has the last key of each walk, by its table. */
@@ -57,17 +67,19 @@ export class LuaGuards {
   /** Into the globals, in `LuaMachine`'s preparation. */
   install(): void {
     const machine = this.#machine;
+    const { api } = machine;
     machine.name('err');
     this.#in('string', () => {
       this.#strings.install();
       this.#guard('rep', this.#costOfRepetition);
       this.#guard('byte', this.#costOfBytes);
-      this.#guard('format', () => machine.charge(FORMAT_STEPS));
+      this.#guard('format', this.#costOfFormat);
       for (const name of ['lower', 'upper', 'reverse']) this.#guard(name, this.#costOfText);
       this.#remove('dump');
     });
     this.#in('table', () => {
-      for (const name of ['insert', 'remove', 'concat']) this.#guard(name, this.#costOfItems);
+      for (const name of ['insert', 'remove']) this.#guard(name, this.#costOfItems);
+      this.#guard('concat', (its) => machine.charge(JOINED_ITEM_STEPS * this.#items(its)));
       for (const name of ['maxn', 'foreach', 'foreachi']) this.#guard(name, this.#costOfMemory);
       machine.setFunction('sort', sortOf(machine));
     });
@@ -81,13 +93,22 @@ export class LuaGuards {
     });
     this.#in('_G', () => {
       this.#guard('unpack', this.#costOfUnpacking);
+      this.#guardIpairs();
       this.#guard('loadstring', this.#costOfSource);
-      this.#guard('tonumber', this.#costOfText);
+      this.#guard('tonumber', (its) => {
+        machine.charge(READ_NUMBER_STEPS);
+        this.#costOfText(its);
+      });
+      this.#guard('tostring', () => machine.charge(TEXT_STEPS));
       this.#makeWalks();
       const next = this.#guardNext();
       machine.setFunction('pairs', (its) => this.#pairs(its, next));
       machine.setFunction('pcall', this.#protectedCall);
-      for (const name of ['rawset', 'setmetatable']) this.#guard(name, this.#refuseScope);
+      this.#guard('rawset', this.#refuseScope);
+      this.#guard('setmetatable', (its) => {
+        this.#refuseScope(its);
+        if (api.lua_type(its, 2) === LUA_TABLE) machine.noteMetatable(api.lua_topointer(its, 2));
+      });
       machine.setFunction('collectgarbage', this.#collected);
       machine.setFunction('gcinfo', (state) => this.#pushKib(state, Math.floor));
     });
@@ -114,7 +135,6 @@ export class LuaGuards {
     const original = functionAt(api, api.lua_tocfunction(state, -1));
     api.lua_settop(state, -2);
     return machine.setFunction(name, (its) => {
-      machine.charge(CALL_STEPS);
       cost(its);
       return original(its);
     });
@@ -138,6 +158,15 @@ export class LuaGuards {
   readonly #costOfText: Cost = (state) => {
     if (this.#machine.api.lua_type(state, 1) !== LUA_STRING) return;
     this.#machine.charge(this.#machine.api.lua_objlen(state, 1));
+  };
+
+  readonly #costOfFormat: Cost = (state) => {
+    const { api } = this.#machine;
+    let bytes = 0;
+    for (let i = api.lua_gettop(state); i > 1; i -= 1) {
+      if (api.lua_type(state, i) === LUA_STRING) bytes += api.lua_objlen(state, i);
+    }
+    this.#machine.charge(FORMAT_STEPS + (bytes >> FORMAT_BYTES_PER_STEP_BITS));
   };
 
   readonly #costOfItems: Cost = (state) => {
@@ -171,7 +200,6 @@ export class LuaGuards {
     const original = functionAt(api, api.lua_tocfunction(state, -1));
     api.lua_settop(state, -2);
     return machine.setFunction('next', (its) => {
-      machine.charge(CALL_STEPS);
       if (api.lua_type(its, 1) !== LUA_TABLE) return original(its);
       const isFollowed = machine.slotsOf(its, 1) >= FOLLOWED_SLOTS_MIN;
       if (!isFollowed || !this.#goesOn(its)) machine.chargeWalk(its, 1);
@@ -179,6 +207,22 @@ export class LuaGuards {
       if (isFollowed && results === 2) this.#noteWalk(its);
       return results;
     });
+  }
+
+  /** The function that it returns is a value of its closure. */
+  #guardIpairs(): void {
+    const machine = this.#machine;
+    const { api, state } = machine;
+    api.lua_getfield(state, -1, machine.name('ipairs'));
+    const original = functionAt(api, api.lua_tocfunction(state, -1));
+    const guarded = machine.hostFunction((its) => {
+      machine.charge(ITEM_STEPS * this.#items(its));
+      return original(its);
+    });
+    api.lua_getupvalue(state, -1, 1);
+    api.lua_pushcclosure(state, guarded, 1);
+    api.lua_setfield(state, -3, machine.name('ipairs'));
+    api.lua_settop(state, -2);
   }
 
   /** Argument 2 is the last key of the walk through argument 1. */
@@ -208,7 +252,6 @@ export class LuaGuards {
     const { api } = this.#machine;
     const count = api.lua_gettop(state);
     if (count === 0) this.#machine.argumentError(state, 1, 'value expected');
-    this.#machine.charge(CALL_STEPS);
     const isDone = api.lua_pcall(state, count - 1, ALL_RESULTS, 0) === 0;
     if (!isDone && api.lua_type(state, -1) === LUA_TABLE) {
       api.lua_getfield(state, -1, this.#machine.name('err'));
@@ -255,7 +298,7 @@ export class LuaGuards {
     const machine = this.#machine;
     if (machine.api.lua_type(state, 1) !== LUA_STRING) return;
     const { at, length } = machine.locate(state, 1);
-    machine.charge(length);
+    machine.charge(SOURCE_STEPS + SOURCE_BYTE_STEPS * length);
     if (machine.bytes[at] !== ESCAPE) return;
     if (machine.api.lua_type(state, 2) <= 0) {
       machine.api.lua_settop(state, 1);

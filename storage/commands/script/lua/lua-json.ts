@@ -17,6 +17,10 @@ import type { Address } from './lua-module.ts';
 const DEPTH_MAX = 1_000;
 const SLOTS = 8;
 const VALUE_STEPS = 10;
+/** A number becomes a text. */
+const NUMBER_STEPS = 20;
+/** A byte that is escaped. */
+const ESCAPE_STEPS = 8;
 const NO_NAME = 0;
 /** An array may have so few of its items, unless it is this short. */
 const SPARSE_RATIO = 2;
@@ -109,12 +113,17 @@ class JsonWriter {
   #text(): string {
     const text = this.#machine.textAt(this.#state, -1);
     this.#machine.charge(text.length);
-    return `"${text.replace(ESCAPED, escaped)}"`;
+    const written = text.replace(ESCAPED, (byte) => {
+      this.#machine.charge(ESCAPE_STEPS);
+      return escaped(byte);
+    });
+    return `"${written}"`;
   }
 
   #number(): string {
     const { api } = this.#machine;
     const value = api.lua_tonumber(this.#state, -1);
+    this.#machine.charge(NUMBER_STEPS);
     if (!Number.isFinite(value)) this.#refuse(LUA_NUMBER, 'must not be NaN or Inf');
     // In C, with as many digits; a copy, since the value itself may be a key.
     api.lua_pushnumber(this.#state, value);

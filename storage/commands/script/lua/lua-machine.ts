@@ -26,14 +26,22 @@ export const ALL_RESULTS = -1;
 const MASK_COUNT = 8;
 /** The hook runs behind so many instructions. */
 const HOOK_STEPS = 100;
-/** An instruction may go through all of the longest text: for each KiB of it, one step more. */
-const TEXT_BYTES_PER_STEP_BITS = 10;
+/** An instruction may go through all of the longest text: for each 512 bytes, one step more. */
+const TEXT_BYTES_PER_STEP_BITS = 9;
 /** The length of a text that is joined in the preparation alone. */
 const PROBE_BYTES = 6_000;
 /** An error that is raised leaves all functions up to the one that catches it. */
 const ERROR_STEPS = 1_000;
-/** Memory that is taken costs its writing. */
-const NEW_BYTES_PER_STEP_BITS = 6;
+/** A call of a function of the host, or of one in C, does about as much. */
+const CALL_STEPS = 10;
+/** Memory that is taken costs a call of the allocator, */
+const TAKE_STEPS = 8;
+/** and its writing. */
+const NEW_BYTES_PER_STEP_BITS = 5;
+/** A look-up goes on through metatables, each of which is counted as a text of so many bytes. */
+const METATABLE_BYTES = 256;
+/** Lua follows no more of them. */
+const METATABLES_MAX = 100;
 /** A walk through a table looks at so many of its slots in a step. */
 const WALKED_SLOTS_PER_STEP_BITS = 2;
 /** Of a table in C (lobject.h, with pointers of 32 bits). */
@@ -81,6 +89,8 @@ interface Counts {
   readonly longestText: number;
   /** Where Lua joins texts: as long as the longest that it has made. */
   readonly joinBuffer: Address;
+  /** Tables that were set as metatables of others. */
+  readonly metatables: readonly Address[];
 }
 
 /** Behind the last byte before `end` that is not 0. */
@@ -106,6 +116,7 @@ export class LuaMachine {
   #usedBytes = 0;
   #peakBytes = 0;
   #longestText = 0;
+  readonly #metatables = new Set<Address>();
   #joinBuffer: Address = 0;
   #isProbing = false;
   readonly #scratch: Address;
@@ -176,6 +187,7 @@ export class LuaMachine {
         peakBytes: this.#peakBytes,
         longestText: this.#longestText,
         joinBuffer: this.#joinBuffer,
+        metatables: [...this.#metatables],
       },
     };
   }
@@ -199,6 +211,8 @@ export class LuaMachine {
     this.#peakBytes = counts.peakBytes;
     this.#longestText = counts.longestText;
     this.#joinBuffer = counts.joinBuffer;
+    this.#metatables.clear();
+    for (const at of counts.metatables) this.#metatables.add(at);
     this.steps = counts.steps;
     this.limit({ stepsMax, memoryBytesMax });
   }
@@ -236,6 +250,16 @@ export class LuaMachine {
   /** From here on an instruction may move as many values, such as arguments of a function. */
   noteValues(count: number): void {
     this.#noteText(count * 16);
+  }
+
+  /**
+   * A table becomes the metatable of another: from here on an instruction may look into as many
+   * tables as there are metatables, one behind the other.
+   */
+  noteMetatable(at: Address): void {
+    if (this.#metatables.size === METATABLES_MAX || this.#metatables.has(at)) return;
+    this.#metatables.add(at);
+    this.#noteText(this.#metatables.size * METATABLE_BYTES);
   }
 
   /** Places in the array and the hash part of a table, used or not. */
@@ -298,7 +322,7 @@ export class LuaMachine {
     }
     if (this.#usedBytes > this.#peakBytes) this.#peakBytes = this.#usedBytes;
     if (this.#usedBytes > this.#memoryBytesMax) throw TOO_MUCH_MEMORY;
-    this.charge(after >>> NEW_BYTES_PER_STEP_BITS);
+    this.charge(TAKE_STEPS + (after >>> NEW_BYTES_PER_STEP_BITS));
     const taken = this.#noteWritten(api.realloc(at, after), after);
     if (this.#isProbing ? after === PROBE_BYTES : at !== 0 && at === this.#joinBuffer) {
       this.#joinBuffer = taken;
@@ -423,7 +447,10 @@ export class LuaMachine {
 
   /** Sets a field of the table on top of the stack. */
   setFunction(name: string, fn: HostFunction): Address {
-    const at = this.hostFunction(fn);
+    const at = this.hostFunction((its) => {
+      this.charge(CALL_STEPS);
+      return fn(its);
+    });
     this.api.lua_pushcclosure(this.state, at, 0);
     this.api.lua_setfield(this.state, -2, this.name(name));
     return at;

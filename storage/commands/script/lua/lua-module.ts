@@ -71,6 +71,7 @@ export interface LuaApi {
   lua_createtable(state: Address, items: number, fields: number): void;
   lua_error(state: Address): number;
   lua_gc(state: Address, what: number, data: number): number;
+  lua_getupvalue(state: Address, index: number, n: number): Address;
   lua_getfield(state: Address, index: number, name: Address): void;
   lua_gettable(state: Address, index: number): void;
   lua_gettop(state: Address): number;

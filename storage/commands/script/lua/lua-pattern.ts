@@ -159,6 +159,7 @@ export class PatternSearch {
   #matchFrontier(s: number, p: number): boolean {
     if (this.#byte(p) !== BRACKET) throw new PatternError("missing '[' after '%f' in pattern");
     const last = this.#classEnd(p) - 1;
+    this.#charge(ITEM_STEPS);
     const before = s === this.#from ? NUL : (this.#bytes[s - 1] as number);
     const here = s < this.#end ? (this.#bytes[s] as number) : NUL;
     return !this.#isInSet(before, p, last) && this.#isInSet(here, p, last);

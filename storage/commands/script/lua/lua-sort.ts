@@ -2,12 +2,15 @@
  * table.sort of Lua 5.1 (ltablib.c): the same comparisons in the same order, so that elements which
  * compare as equal end where Redis has them. Each comparison is counted.
  */
-import { LUA_FUNCTION, LUA_TABLE, type LuaMachine } from './lua-machine.ts';
+import { LUA_FUNCTION, LUA_STRING, LUA_TABLE, type LuaMachine } from './lua-machine.ts';
 import type { Address, HostFunction } from './lua-module.ts';
 
 const ARRAY = 1;
 const ORDER = 2;
 const SLOTS = 40;
+const COMPARED_STEPS = 2;
+/** Of texts that are compared. */
+const BYTES_PER_STEP_BITS = 4;
 const NO_NAME = 0;
 const INVALID_ORDER = 'invalid order function for sorting';
 
@@ -71,8 +74,13 @@ class Sorting {
   #isLess(a: number, b: number): boolean {
     const { api } = this.#machine;
     const state = this.#state;
-    this.#machine.charge(2);
-    if (!this.#hasOrder) return api.lua_lessthan(state, a, b) === 1;
+    this.#machine.charge(COMPARED_STEPS);
+    if (!this.#hasOrder) {
+      if (api.lua_type(state, a) === LUA_STRING) {
+        this.#machine.charge(api.lua_objlen(state, a) >> BYTES_PER_STEP_BITS);
+      }
+      return api.lua_lessthan(state, a, b) === 1;
+    }
     api.lua_pushvalue(state, ORDER);
     api.lua_pushvalue(state, a - 1);
     api.lua_pushvalue(state, b - 2);

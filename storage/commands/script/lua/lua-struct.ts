@@ -6,7 +6,7 @@ import { GLOBALS, type LuaMachine } from './lua-machine.ts';
 import type { Address } from './lua-module.ts';
 import { formatOptions, type StructOption } from './struct-format.ts';
 
-const OPTION_STEPS = 10;
+const OPTION_STEPS = 50;
 const BYTES_PER_STEP_BITS = 4;
 /** An item, and the next position. */
 const SLOTS = 2;

@@ -14,6 +14,10 @@ const WRONG_TYPE = 'wrong number or type of arguments';
 const SLOTS = 24;
 /** A command costs at least as much as so many instructions. */
 const CALL_STEPS = 200;
+/** A hash, a line of the log, and other calls of the library. */
+const HASH_STEPS = 300;
+const LOG_STEPS = 100;
+const OTHER_STEPS = 50;
 const BYTES_PER_STEP_BITS = 6;
 const COPY_BYTES = 16 * 1024;
 /** Up to this length a loop is faster than a call into the runtime. */
@@ -179,11 +183,13 @@ export class RedisLibrary {
   }
 
   readonly #errorReply = (state: Address): number => {
+    this.#machine.charge(OTHER_STEPS);
     const text = this.#onlyText(state);
     return this.#failed(state, text === undefined ? `ERR ${WRONG_TYPE}` : errorLine(text), false);
   };
 
   readonly #statusReply = (state: Address): number => {
+    this.#machine.charge(OTHER_STEPS);
     const text = this.#onlyText(state);
     if (text === undefined) return this.#failed(state, `ERR ${WRONG_TYPE}`, false);
     this.#pushField(state, 'ok', text);
@@ -194,13 +200,14 @@ export class RedisLibrary {
     const { api } = this.#machine;
     if (api.lua_gettop(state) !== 1) return this.#raise(state, 'wrong number of arguments');
     const { length } = this.#machine.locate(state, 1);
-    this.#machine.charge(length);
+    this.#machine.charge(HASH_STEPS + length);
     this.#machine.pushText(state, sha1Of(this.#machine.textAt(state, 1)));
     return 1;
   };
 
   readonly #log = (state: Address): number => {
     const { api } = this.#machine;
+    this.#machine.charge(LOG_STEPS);
     const count = api.lua_gettop(state);
     if (count < 2) return this.#raise(state, 'redis.log() requires two arguments or more.');
     if (api.lua_type(state, 1) !== LUA_NUMBER) {
@@ -227,6 +234,7 @@ export class RedisLibrary {
   };
 
   readonly #mayRun = (state: Address): number => {
+    this.#machine.charge(OTHER_STEPS);
     const refusal = this.#argumentsOf(state);
     if (refusal !== undefined) return this.#raise(state, refusal);
     const isAllowed = this.#host?.refusal(this.#args) === undefined;
