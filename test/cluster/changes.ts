@@ -98,14 +98,20 @@ export class Changes {
       for (let isDone = false; !isDone; ) {
         if (performance.now() > untilMs) return `${words.join(' ')}: ${why}`;
         const { code, stderr } = await this.#anyNode().holoctl(...words);
-        isDone = code === 0;
         why = stderr.trim();
+        isDone = code === 0 || isSo(words, why);
         if (!isDone && isFinal(why)) return `${words.join(' ')}: ${why}`;
         await sleep(isDone ? DRAINED_MS : AGAIN_MS);
       }
     }
     return undefined;
   }
+}
+
+/** The try before was decided, and nobody was told. */
+function isSo([name = '', id = '']: readonly string[], why: string): boolean {
+  const state = { drain: 'draining', recommission: 'active' }[name];
+  return state !== undefined && why.includes(`node ${id} is ${state}`);
 }
 
 /** The range has gone, or the node has it already: asked again it would be another change. */
