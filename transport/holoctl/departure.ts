@@ -10,6 +10,8 @@ import { changed } from './ask.ts';
 import { type Flags, nodeOf, type Output, parseFlags, UsageError } from './command-line.ts';
 import { departureText, topologyOf } from './topology.ts';
 
+/** Controllers without which no range moves. */
+const MOVERS: ReadonlySet<string> = new Set(['ranges', 'replicas']);
 /** It goes on when nobody waits any more. */
 const TIMEOUT_MS = 600_000;
 const AGAIN_MS = 200;
@@ -59,6 +61,13 @@ async function left(node: Endpoint, id: number): Promise<string> {
     }
     if (isOfMetaAlone(topology, id)) {
       return `node ${id} has no range any more, and is a member of the meta group for ever`;
+    }
+    const paused = topology.controllers.filter(({ domain, isPaused }) => {
+      return isPaused && MOVERS.has(domain);
+    });
+    if (paused.length > 0 && its.departure.left > 0) {
+      const names = paused.map(({ domain }) => domain).join(', ');
+      throw new Error(`${departureText(id, its.departure)}; paused: ${names} (holoctl resume)`);
     }
     const isStuck = its.departure.moving.length === 0 && its.departure.stuck.length > 0;
     stuckMs = isStuck ? (stuckMs ?? Date.now()) : undefined;

@@ -108,6 +108,10 @@ test('a node leaves: it is waited for, and told where it does not', async () => 
   );
   const check = await call('check', '--nodes', leaving, '--down-max', '1');
   expect(check.out).toContain('node 3 keeps range 2: no other node can take it\n');
+  const controllers = TOPOLOGY.controllers.map((each) => ({ ...each, isPaused: true }));
+  const paused = await serve(statusOf(1), { ...of('decommissioning', departure), controllers });
+  const { code, err } = await call('decommission', '3', '--node', paused);
+  expect([code, err]).toEqual([1, expect.stringContaining('paused: ranges, replicas (holoctl')]);
   const stays = await serve(statusOf(1), of('active'));
   expect((await call('decommission', '3', '--node', stays)).err).toContain('node 3 is active');
   expect((await call('check', '--nodes', gone)).out).not.toContain('nodes down');
