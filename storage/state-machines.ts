@@ -115,6 +115,8 @@ export class StateMachines {
   #eventFlags = '';
   /** Groups whose data are coming in. */
   readonly #installations = new GroupMap<Installation>();
+  /** Groups that are open in the engine, and void. */
+  readonly #abandoned = new GroupMap<true>();
   /** By a group that has ended: a view of its data as they were then. */
   readonly #pinned = new GroupMap<Pinned>();
 
@@ -464,17 +466,53 @@ export class StateMachines {
     });
   }
 
+  /**
+   * Groups that are open here, with slots of a newer one whose data come in: nothing is applied to
+   * them any more. Their keys go with the first chunk.
+   */
+  abandonOlder({ id, fromSlot, toSlot }: GroupSlots): readonly GroupId[] {
+    const isOlder = ({ group }: Held): boolean =>
+      !isMeta(group) &&
+      group.id.generation < id.generation &&
+      group.fromSlot < toSlot &&
+      group.toSlot > fromSlot;
+    const older = this.#held.filter(isOlder);
+    for (const each of older) {
+      this.#held.splice(this.#held.indexOf(each), 1);
+      this.#ofGroup.delete(each.group.id);
+      this.#abandoned.set(each.group.id, true);
+    }
+    return older.map(({ group }) => group.id);
+  }
+
+  isAbandoned(group: GroupId): boolean {
+    return this.#abandoned.has(group);
+  }
+
   #installed(group: GroupSlots): void {
     this.#installations.delete(group.id);
     const keyed = this.#keyed().length + 1;
     this.#open([group], Math.floor(this.#options.cacheBytesMax / keyed));
   }
 
-  /** Of groups that were left, or never came in whole, with slots of this one. */
+  /** A group that has come later has its slots, or some. */
+  isSuperseded({ id, fromSlot, toSlot }: GroupSlots): boolean {
+    return this.#engine.groups.some(
+      (other) =>
+        (other.phase === 'open' || other.phase === 'partial') &&
+        other.id.generation > id.generation &&
+        other.fromSlot < toSlot &&
+        other.toSlot > fromSlot,
+    );
+  }
+
+  /** Of groups that were left or abandoned, or never came in whole, with slots of this one. */
   #removals({ id, fromSlot, toSlot }: GroupSlots): FlushBatch[] {
     const others = this.#engine.groups.filter(
       (other) =>
-        (other.phase === 'left' || other.phase === 'partial') &&
+        (other.phase === 'left' ||
+          other.phase === 'partial' ||
+          (other.phase === 'open' && this.#abandoned.has(other.id))) &&
         !isSameGroup(other.id, id) &&
         other.fromSlot < toSlot &&
         other.toSlot > fromSlot,

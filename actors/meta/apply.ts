@@ -4,6 +4,7 @@
  * state as it is.
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { bringIn, passOver } from './absences.ts';
 import {
   beginClosing,
   cancel,
@@ -70,6 +71,10 @@ function outcomeOf(state: MetaState | undefined, command: MetaCommand, at: Times
       return move(state, command, at);
     case 'HasData':
       return hasData(state, command);
+    case 'PassOver':
+      return passOver(state, command, at);
+    case 'BringIn':
+      return bringIn(state, command, at);
     case 'Pause':
       return setPaused(state, command, true);
     case 'Resume':

@@ -4,8 +4,9 @@
  * Names of successors are given once: nobody mistakes what was cancelled for what came later. Pure.
  */
 import { compare, type Timestamp } from '../accord/primitives/timestamp.ts';
+import { quorumSizes } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
-import { closingOf, electorateOf } from './electorates.ts';
+import { closingOf, successorOf } from './electorates.ts';
 import type { Done, HasData, Move, SeveralDone, Split } from './meta-command.ts';
 import { inNextEpoch, JOBS_MAX, type Job, type MetaState, type Outcome } from './meta-state.ts';
 import {
@@ -14,6 +15,7 @@ import {
   isText,
   isTimestamp,
   isWhole,
+  type Lacks,
   rangeOf,
   type TopologyRange,
 } from './topology.ts';
@@ -37,22 +39,23 @@ export function split(state: MetaState, { range: id, atSlot, by }: Split, at: Ti
   const range = rangeOf(topology, id);
   if (range === undefined) return 'no open range of this generation';
   if (range.change !== undefined) return 'the range is being changed';
-  if (range.owed.length > 0) return `node ${range.owed[0]} does not have its data yet`;
+  const [fetching] = fetchingIn(range);
+  if (fetching !== undefined) return `node ${fetching} does not have its data yet`;
   if (!isWhole(atSlot, range.fromSlot + 1, range.toSlot - 1)) return 'no slot inside the range';
   if (!isText(by)) return 'it is not said who asks';
   const planned = ranges.filter(({ change }) => change?.kind === 'split').length;
   if (ranges.length + planned >= rangesMax) return `the cluster has at most ${rangesMax} ranges`;
   if (Math.max(lastRange, lastGeneration, lastChange) >= ID_MAX) return 'no names are left';
   const generation = lastGeneration + 1;
-  const { fromSlot, toSlot, members, electorate } = range;
+  const { fromSlot, toSlot, members } = range;
   const low = { range: id.range, generation };
   const high = { range: lastRange + 1, generation };
   const change: Change = {
     number: lastChange + 1,
     kind: 'split',
     successors: [
-      { id: low, fromSlot, toSlot: atSlot, members, electorate },
-      { id: high, fromSlot: atSlot, toSlot, members, electorate },
+      successorOf(range, topology, { id: low, fromSlot, toSlot: atSlot, members }),
+      successorOf(range, topology, { id: high, fromSlot: atSlot, toSlot, members }),
     ],
     ...{ phase: 'intended', isPaused: false, by },
     startedUs: at.hlc,
@@ -77,17 +80,18 @@ export function move(state: MetaState, { range: id, from, to, by }: Move, at: Ti
   if (target === undefined) return `there is no node ${to}`;
   if (target.state !== 'active') return `node ${to} is ${target.state}`;
   if (range.members.includes(to)) return `node ${to} is a member of the range`;
-  if (range.owed.length > 0) return `node ${range.owed[0]} does not have its data yet`;
   const members = [...range.members.filter((node) => node !== from), to].sort((a, b) => a - b);
   if (members.length < 2) return 'no member would stay that has its data';
+  const lacking = lackingAfter(range, members);
+  if (lacking !== undefined) return `node ${lacking} does not have its data yet`;
   if (Math.max(lastGeneration, lastChange) >= ID_MAX) return 'no names are left';
   const generation = lastGeneration + 1;
   const { fromSlot, toSlot } = range;
-  const electorate = electorateOf(members, topology);
+  const name = { range: id.range, generation };
   const change: Change = {
     number: lastChange + 1,
     kind: 'move',
-    successors: [{ id: { range: id.range, generation }, fromSlot, toSlot, members, electorate }],
+    successors: [successorOf(range, topology, { id: name, fromSlot, toSlot, members })],
     ...{ phase: 'intended', isPaused: false, by },
     startedUs: at.hlc,
   };
@@ -98,10 +102,27 @@ export function move(state: MetaState, { range: id, from, to, by }: Move, at: Ti
   });
 }
 
+/** Members that will have the data of this very generation. */
+function fetchingIn({ owed, absent }: Lacks): readonly number[] {
+  return owed.filter((node) => !absent.includes(node));
+}
+
+/** One that lacks the data, where too few of either group have them; undefined: enough have. */
+function lackingAfter(range: TopologyRange, members: readonly number[]): number | undefined {
+  if (range.owed.length === 0) return undefined;
+  const holders = range.members.filter((node) => !range.owed.includes(node));
+  const staying = holders.filter((node) => members.includes(node));
+  const isEnough = (having: number, of: number): boolean => having >= quorumSizes(of, of).slow;
+  const areEnough =
+    isEnough(holders.length, range.members.length) && isEnough(staying.length, members.length);
+  return areEnough ? undefined : range.owed[0];
+}
+
 export function hasData(state: MetaState, { range: id, node }: HasData): Outcome {
   const range = rangeOf(state.topology, id);
   if (range === undefined) return 'no open range of this generation';
   if (!range.owed.includes(node)) return `node ${node} is not known to lack its data`;
+  if (range.absent.includes(node)) return `node ${node} gets the data of a later generation alone`;
   const next = { ...range, owed: range.owed.filter((each) => each !== node) };
   return inNextEpoch(state, { ranges: replaced(state.topology.ranges, range, [next]) });
 }
@@ -121,10 +142,7 @@ export function beginClosing(state: MetaState, name: ChangeName): Outcome {
   if (closingOf(topology) >= topology.closingMax) {
     return `${topology.closingMax} ranges are closing`;
   }
-  const successors = open.change.successors.map((each) => ({
-    ...each,
-    electorate: electorateOf(each.members, topology),
-  }));
+  const successors = open.change.successors.map((each) => successorOf(open.range, topology, each));
   return withChange(state, open, { phase: 'closing', successors });
 }
 
@@ -145,11 +163,9 @@ export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
   if (!isTimestamp(closedAt) || compare(closedAt, range.floor) <= 0) {
     return 'it cannot have ended before it began';
   }
-  const isOwed = (node: number): boolean =>
-    !range.members.includes(node) || range.owed.includes(node);
   const successors = change.successors.map((each) => ({
     ...each,
-    ...{ origin: [range.id], floor: closedAt, owed: each.members.filter(isOwed) },
+    ...{ origin: [range.id], floor: closedAt },
   }));
   const ranges = replaced(state.topology.ranges, range, successors);
   return withJob(inNextEpoch(state, { ranges }), change, 'done', at);
@@ -190,7 +206,7 @@ function withChange(state: MetaState, open: OpenChange, changes: Partial<Change>
   return inNextEpoch(state, { ranges: replaced(state.topology.ranges, range, [next]) });
 }
 
-function withJob(
+export function withJob(
   state: MetaState,
   change: Change,
   outcome: Job['outcome'],

@@ -133,7 +133,8 @@ function stepOf(
   const { slow } = quorumSizes(members.length, members.length);
   if (members.filter(isUp).length < slow) return { type: 'stuck', why: 'it has no quorum' };
   if (change !== undefined) return { type: 'later' };
-  const [lacking] = owed;
+  // One that lacks the data itself is replaced.
+  const lacking = owed.find((each) => each !== node.id);
   if (lacking !== undefined) {
     if (isUp(lacking)) return { type: 'later' };
     return { type: 'stuck', why: `node ${lacking} is gone, and does not have its data yet` };

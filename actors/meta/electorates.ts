@@ -13,12 +13,13 @@ import {
   type Change,
   ID_MAX,
   isWhole,
+  type Successor,
   type Topology,
   type TopologyRange,
 } from './topology.ts';
 
 /** An older observation says nothing about now: the proposer may have been cut off. */
-const SEEN_US_MAX = 5_000_000;
+export const SEEN_US_MAX = 5_000_000;
 /** A node that was there for so long is not held to what was before. */
 const FORGIVEN_US = 20 * 60 * 1_000_000;
 /** From here on it does not have to be back for longer. */
@@ -26,23 +27,24 @@ export const FLAPS_MAX = 7;
 const BY = 'electorate';
 
 /**
- * Of a group: its members without those that are missed, as long as enough are left. Where they are
- * not, others complete it, so that it never has fewer than there must be.
+ * Of a group: its members without those that are missed, or `absent`, as long as enough are left.
+ * Where they are not, others complete it, so that it never has fewer than there must be.
  */
 export function electorateOf(
   members: readonly number[],
   { nonElectors, absences }: Pick<Topology, 'nonElectors' | 'absences'>,
+  absent: readonly number[] = [],
 ): readonly number[] {
   const { slow } = quorumSizes(members.length, members.length);
   const isOut = (node: number): boolean =>
-    absences.some((absence) => absence.node === node && absence.isOut);
+    absent.includes(node) || absences.some((absence) => absence.node === node && absence.isOut);
   const wanted = members.filter((node) => !nonElectors.includes(node));
   const all = wanted.length >= slow ? wanted : members;
   const present = all.filter((node) => !isOut(node));
   if (present.length >= slow) return present;
   const others = members.filter((node) => !all.includes(node) && !isOut(node));
-  const rest = members.filter((node) => isOut(node));
-  return [...present, ...others, ...rest].slice(0, slow).sort((a, b) => a - b);
+  const missed = members.filter((node) => isOut(node) && !absent.includes(node));
+  return [...present, ...others, ...missed, ...absent].slice(0, slow).sort((a, b) => a - b);
 }
 
 export function nodeSeen(
@@ -87,8 +89,8 @@ export function withRenewals(topology: Topology, at: Timestamp): Topology {
     if (change !== undefined && (change.kind !== 'renewal' || change.phase === 'closing')) {
       return range;
     }
-    // A member without data would find nobody who has them as they were at the end of this group.
-    if (range.owed.length > 0) return range;
+    // A member that fetches its data would have to begin anew.
+    if (range.owed.length > range.absent.length) return range;
     if (!isOutdated(range, topology)) return change === undefined ? range : its;
     const phase = room > 0 ? 'closing' : 'intended';
     if (change === undefined) {
@@ -104,8 +106,9 @@ export function withRenewals(topology: Topology, at: Timestamp): Topology {
   return { ...topology, ranges, lastChange, lastGeneration: lastGeneration + (isNamed ? 1 : 0) };
 }
 
-function isOutdated({ members, electorate }: TopologyRange, topology: Topology): boolean {
-  const wanted = electorateOf(members, topology);
+function isOutdated(range: TopologyRange, topology: Topology): boolean {
+  const { members, electorate, absent } = range;
+  const wanted = electorateOf(members, topology, absent);
   return wanted.length !== electorate.length || wanted.some((node, at) => node !== electorate[at]);
 }
 
@@ -115,13 +118,25 @@ function begun(number: number, at: Timestamp) {
 
 /** Its name stays once it has one: others were given since, but none to its range. */
 function renewal(
-  { id, fromSlot, toSlot, members }: TopologyRange,
+  range: TopologyRange,
   topology: Topology,
   { number, startedUs, successors: [named] }: Pick<Change, 'number' | 'startedUs' | 'successors'>,
   phase: Change['phase'],
 ): Change {
+  const { id, fromSlot, toSlot, members } = range;
   const own = named?.id ?? { range: id.range, generation: topology.lastGeneration + 1 };
-  const electorate = electorateOf(members, topology);
-  const successors = [{ id: own, fromSlot, toSlot, members, electorate }];
+  const successors = [successorOf(range, topology, { id: own, fromSlot, toSlot, members })];
   return { number, kind: 'renewal', successors, phase, isPaused: false, by: BY, startedUs };
+}
+
+/** With the electorate of now, and without data where the range is, and where members are new. */
+export function successorOf(
+  range: TopologyRange,
+  topology: Topology,
+  { id, fromSlot, toSlot, members }: Pick<Successor, 'id' | 'fromSlot' | 'toSlot' | 'members'>,
+): Successor {
+  const absent = members.filter((node) => range.absent.includes(node));
+  const owed = members.filter((node) => !range.members.includes(node) || range.owed.includes(node));
+  const electorate = electorateOf(members, topology, absent);
+  return { id, fromSlot, toSlot, members, electorate, owed, absent };
 }

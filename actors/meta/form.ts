@@ -59,7 +59,7 @@ function firstRange(form: Form, index: number): Omit<TopologyRange, 'members' | 
     toSlot: Math.floor(((index + 1) * REDIS_SLOTS) / initialRanges),
     origin: [],
     floor: ZERO,
-    owed: [],
+    ...{ owed: [], absent: [] },
   };
 }
 

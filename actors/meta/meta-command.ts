@@ -78,6 +78,28 @@ export interface HasData {
   readonly node: number;
 }
 
+/**
+ * A member is away, or lags far behind, and the ranges keep too much for it: they go on without
+ * keeping records for it, and it is owed the data of a later generation.
+ */
+export interface PassOver {
+  readonly type: 'PassOver';
+  readonly ranges: readonly GroupId[];
+  /** Node id. */
+  readonly node: number;
+  /** The cluster's time at which it was seen. */
+  readonly seenUs: number;
+}
+
+/** A member is there, and nobody has the data for it: they are kept at the end of the group. */
+export interface BringIn {
+  readonly range: GroupId;
+  /** Node id. */
+  readonly node: number;
+  /** The cluster's time at which it asked. */
+  readonly seenUs: number;
+}
+
 /** Its Close has been executed at `closedAt`: who says so has it from a replica that did. */
 export interface Done {
   readonly type: 'Done';
@@ -137,6 +159,8 @@ export type MetaCommand =
   | Split
   | Move
   | HasData
+  | PassOver
+  | ({ readonly type: 'BringIn' } & BringIn)
   | ({ readonly type: 'Pause' | 'Resume' | 'Cancel' | 'BeginClosing' } & ChangeName)
   | Done
   | SeveralDone

@@ -119,7 +119,7 @@ function isLeaving({ state }: TopologyNode): boolean {
  * a new member may have them from nobody else. The epoch stays.
  */
 export function withLeft(topology: Topology): Topology {
-  const isLacking = topology.ranges.some(({ owed }) => owed.length > 0);
+  const isLacking = topology.ranges.some(({ owed, absent }) => owed.length > absent.length);
   const hasLeft = ({ id, state }: TopologyNode): boolean =>
     state === 'decommissioning' && !isLacking && keptBy(topology, id) === undefined;
   if (!topology.nodes.some(hasLeft)) return topology;

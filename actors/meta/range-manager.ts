@@ -5,13 +5,15 @@
  * done is in the topology; those without the lease only wait a little. An idle cluster has no
  * holder, and costs nothing. Takes data, returns acts; it owns no timer. Pure.
  */
+
+import type { Laggard } from '../accord/local/effects.ts';
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupDescriptor } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { heldLease, isRunningOut } from './leases.ts';
 import type { Form, MetaCommand } from './meta-command.ts';
 import type { Lease, MetaState } from './meta-state.ts';
-import type { Change, TopologyRange } from './topology.ts';
+import { type Change, lacksOf, rangeOf, type TopologyRange } from './topology.ts';
 
 interface RangeManagerOptions {
   readonly self: number;
@@ -29,6 +31,10 @@ export interface ManagerView {
   readonly endOf: (group: GroupId) => Timestamp | undefined;
   /** A node has the data of a group of which it is a new member. */
   readonly hasData: (group: GroupId, node: number) => boolean;
+  /** Members for whose sake too much is kept. */
+  readonly lagging: readonly Laggard[];
+  /** Members that find nobody who has the data for them. */
+  readonly lacking: readonly Laggard[];
   /** Of a clock that never goes back. */
   readonly nowMs: number;
   /** This node, and those to which it has links. */
@@ -57,6 +63,8 @@ interface OpenChange {
 /** A node without the lease waits for so long, and up to twice as long, for the one that has it. */
 const ASSIST_MS = 1_000;
 const FORM_EVERY_MS = 500;
+/** Pause between two commands about members that lag, or lack data. */
+const MEMBERS_EVERY_MS = 500;
 
 export class RangeManager {
   readonly #options: RangeManagerOptions;
@@ -65,6 +73,7 @@ export class RangeManager {
   /** Changes that this node was asked for. */
   readonly #own = new Set<number>();
   #formMs = 0;
+  #membersMs = 0;
 
   constructor(options: RangeManagerOptions) {
     this.#options = options;
@@ -80,9 +89,11 @@ export class RangeManager {
     const open = openChanges(view.state);
     this.#follow(open, view.nowMs);
     const reports = this.#reports(view.state, view);
-    if (open.length === 0) return this.#oneProposal(reports, view);
+    const about = view.isProposing ? [] : this.#aboutMembers(view.state, view);
+    if (open.length === 0) return this.#oneProposal([...reports, ...about], view);
     const lease = heldLease(view.state, 'ranges', view.presentUs);
-    const acts = [...reports, ...open.flatMap((each) => this.#actOnClosing(each, lease, view))];
+    const closing = open.flatMap((each) => this.#actOnClosing(each, lease, view));
+    const acts = [...reports, ...closing, ...about];
     const begins = this.#begins(open, lease, view);
     return this.#oneProposal(begins === undefined ? acts : [...acts, begins], view);
   }
@@ -93,6 +104,32 @@ export class RangeManager {
       const held = owed.filter((node) => hasData(range, node));
       return held.map((node) => ({ type: 'Propose', command: { type: 'HasData', range, node } }));
     });
+  }
+
+  /** Groups that are to go on without a member, or to give it their data anew. */
+  #aboutMembers(
+    { topology }: MetaState,
+    { lagging, lacking, nowMs, presentUs: seenUs }: ManagerView,
+  ): readonly Act[] {
+    if (nowMs < this.#membersMs) return [];
+    const isOpen = ({ group }: Laggard): boolean => {
+      const range = rangeOf(topology, group);
+      return range !== undefined && range.change?.phase !== 'closing';
+    };
+    const late = lagging.filter((each) => {
+      return isOpen(each) && rangeOf(topology, each.group)?.absent.includes(each.node) === false;
+    });
+    const node = late[0]?.node;
+    const [first] = lacking.filter(isOpen);
+    if (node === undefined && first === undefined) return [];
+    this.#membersMs = nowMs + MEMBERS_EVERY_MS;
+    if (first !== undefined) {
+      const { group: range } = first;
+      return [{ type: 'Propose', command: { type: 'BringIn', range, node: first.node, seenUs } }];
+    }
+    if (node === undefined) return [];
+    const ranges = late.filter((each) => each.node === node).map(({ group }) => group);
+    return [{ type: 'Propose', command: { type: 'PassOver', ranges, node, seenUs } }];
   }
 
   #form({ nowMs, isProposing }: ManagerView): readonly Act[] {
@@ -192,5 +229,8 @@ function openChanges({ topology }: MetaState): readonly OpenChange[] {
 
 /** As a Close names them. */
 export function successorsOf({ successors }: Change): readonly GroupDescriptor[] {
-  return successors.map((each) => ({ ...each, machine: 'keyspace' }));
+  return successors.map(({ owed, absent, ...each }) => ({
+    ...each,
+    ...{ ...lacksOf({ owed, absent }), machine: 'keyspace' },
+  }));
 }

@@ -55,7 +55,7 @@ function nodeInOrder(node: TopologyNode): TopologyNode {
 }
 
 function rangeInOrder(range: TopologyRange): TopologyRange {
-  const { id, fromSlot, toSlot, members, electorate, origin, floor, owed, change } = range;
+  const { id, fromSlot, toSlot, members, electorate, origin, floor, owed, absent, change } = range;
   const { hlc, flags, node, store } = floor;
   return {
     id: idInOrder(id),
@@ -63,7 +63,7 @@ function rangeInOrder(range: TopologyRange): TopologyRange {
     ...membersInOrder({ members, electorate }),
     origin: origin.map(idInOrder),
     floor: { hlc, flags, node, store },
-    owed: [...owed],
+    ...{ owed: [...owed], absent: [...absent] },
     ...(change === undefined ? {} : { change: changeInOrder(change) }),
   };
 }
@@ -78,8 +78,9 @@ function changeInOrder(change: Change): Change {
   return { number, kind, successors: its, phase, isPaused, by, startedUs };
 }
 
-function successorInOrder({ id, fromSlot, toSlot, ...members }: Successor): Successor {
-  return { id: idInOrder(id), fromSlot, toSlot, ...membersInOrder(members) };
+function successorInOrder({ id, fromSlot, toSlot, ...its }: Successor): Successor {
+  const lacks = { owed: [...its.owed], absent: [...its.absent] };
+  return { id: idInOrder(id), fromSlot, toSlot, ...membersInOrder(its), ...lacks };
 }
 
 function absenceInOrder({ node, isOut, flaps, sinceUs }: Absence): Absence {

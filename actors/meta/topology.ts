@@ -57,16 +57,27 @@ export interface TopologyNode extends NodePlaces {
 type ChangePhase = 'intended' | 'closing';
 
 /** A group that is to follow. Its name is given to one change alone, also if that is cancelled. */
-export interface Successor extends MetaMembers {
+export interface Successor extends MetaMembers, Lacks {
   readonly id: GroupId;
   readonly fromSlot: number;
   readonly toSlot: number;
 }
 
+/** Members of a group that lack its data. */
+export interface Lacks {
+  /** Ascending. */
+  readonly owed: readonly number[];
+  /**
+   * Those of them for which nobody keeps records, since they were away for too long: they are
+   * owed the data of a later generation. Ascending.
+   */
+  readonly absent: readonly number[];
+}
+
 /**
  * `split`: the range is divided in two. `move`: one with the same slots and other members follows.
- * `renewal`: one with the same slots and members follows, and
- * another electorate.
+ * `renewal`: one with the same slots and members follows, and another electorate; or one member is
+ * not waited for any more, or is given the data anew.
  */
 type ChangeKind = 'split' | 'move' | 'renewal';
 
@@ -86,7 +97,7 @@ export interface Change {
 }
 
 /** The open generation of a range. */
-export interface TopologyRange {
+export interface TopologyRange extends Lacks {
   readonly id: GroupId;
   /** Redis slots, half open. */
   readonly fromSlot: number;
@@ -98,8 +109,6 @@ export interface TopologyRange {
   readonly origin: readonly GroupId[];
   /** executeAt of that Close: nothing of this generation is at or below it. */
   readonly floor: Timestamp;
-  /** Members that do not have its data yet. */
-  readonly owed: readonly number[];
   readonly change?: Change;
 }
 
@@ -158,9 +167,17 @@ export function groupsOf(topology: Topology, node?: number): readonly GroupDescr
   return all.filter(({ members }) => node === undefined || members.includes(node));
 }
 
-function descriptorOf(range: TopologyRange): GroupDescriptor {
+export function descriptorOf(range: TopologyRange): GroupDescriptor {
   const { id, fromSlot, toSlot, members, electorate } = range;
-  return { id, fromSlot, toSlot, members, electorate, machine: 'keyspace' };
+  return {
+    ...{ id, fromSlot, toSlot, members, electorate },
+    ...{ ...lacksOf(range), machine: 'keyspace' },
+  };
+}
+
+/** As the descriptor of a group names them. */
+export function lacksOf({ owed, absent }: Lacks): Partial<Lacks> {
+  return { ...(owed.length > 0 && { owed }), ...(absent.length > 0 && { absent }) };
 }
 
 /** Of a group that is in the topology no more: when it has ended, and what has its slots now. */
@@ -257,7 +274,7 @@ export function isPlaces(places: NodePlaces): boolean {
 }
 
 function rangeFault(range: TopologyRange, topology: Topology): string | undefined {
-  const { id, fromSlot, toSlot, members, origin, floor, owed, change } = range;
+  const { id, fromSlot, toSlot, origin, floor, change } = range;
   if (!isGiven(id, topology)) return 'name';
   if (!isWhole(fromSlot, 0, REDIS_SLOTS - 1)) return 'slots';
   if (!isWhole(toSlot, fromSlot + 1, REDIS_SLOTS)) return 'slots';
@@ -268,8 +285,17 @@ function rangeFault(range: TopologyRange, topology: Topology): string | undefine
   );
   if (!older) return 'origin';
   if (!isTimestamp(floor)) return 'floor';
-  if (!ascends(owed) || !owed.every((node) => members.includes(node))) return 'owed data';
+  if (!areLacks(range)) return 'owed data';
   return change === undefined || isChange(change, range, topology) ? undefined : 'change';
+}
+
+function areLacks({ members, owed, absent }: MetaMembers & Lacks): boolean {
+  const areAscending = ascends(owed) && ascends(absent);
+  return (
+    areAscending &&
+    owed.every((node) => members.includes(node)) &&
+    absent.every((node) => owed.includes(node))
+  );
 }
 
 function membersFault(group: MetaMembers, { nodes }: Topology): string | undefined {
@@ -307,13 +333,11 @@ function isChange(change: Change, range: TopologyRange, topology: Topology): boo
   );
 }
 
-function isSuccessor(
-  { id, members, electorate }: Successor,
-  range: TopologyRange,
-  topology: Topology,
-): boolean {
+function isSuccessor(successor: Successor, range: TopologyRange, topology: Topology): boolean {
+  const { id, members, electorate } = successor;
   return (
     isGiven(id, topology) &&
+    areLacks(successor) &&
     id.generation > range.id.generation &&
     membersFault({ members, electorate }, topology) === undefined &&
     (range.change?.kind === 'move' || isSameList(members, range.members))

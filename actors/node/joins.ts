@@ -3,9 +3,9 @@
  * in them at once, and its clients find them elsewhere until it has their data. Pure.
  */
 import type { GroupJoin } from '../accord/local/journal.ts';
-import type { Group } from '../accord/topology/group.ts';
+import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
-import type { Topology } from '../meta/topology.ts';
+import { descriptorOf, type Topology, type TopologyRange } from '../meta/topology.ts';
 
 type Join = Omit<GroupJoin, 'type'>;
 
@@ -20,6 +20,7 @@ export class Joins<Store> {
   readonly #self: number;
   readonly #all: { readonly store: Store; readonly join: Join }[] = [];
   readonly #without = new GroupMap<Join>();
+  readonly #whole = new GroupMap<true>();
   /** By group: nodes that have told that they have its data. */
   readonly #held = new GroupMap<Set<number>>();
   /** Stores whose logs have been read: what this node is a member of is known then. */
@@ -38,22 +39,71 @@ export class Joins<Store> {
     return isFirst;
   }
 
-  /** An older group here, of some of its slots, ends before: it learns that by itself. */
-  wanted({ ranges }: Topology, { isHere, open }: OwnGroups): readonly Join[] {
+  /**
+   * An older group here, of some of its slots, ends before: it learns that by itself. But where it
+   * is owed the data of what follows, its own are void; then all of what follows must be owed.
+   */
+  wanted(topology: Topology, own: OwnGroups): readonly Join[] {
     if (!this.#areAllBegun) return [];
-    return ranges.flatMap(({ id, fromSlot, toSlot, members, electorate, origin, floor }) => {
+    return this.#missing(topology, own).flatMap((range): readonly Join[] => {
+      const { origin, floor } = range;
       const [parent] = origin;
-      if (parent === undefined || !members.includes(this.#self) || isHere(id)) return [];
-      const isOlder = open.some((group) => group.fromSlot < toSlot && group.toSlot > fromSlot);
-      if (isOlder || origin.some(isHere)) return [];
-      const group = { id, fromSlot, toSlot, members, electorate, machine: 'keyspace' } as const;
-      return { group, floor, parent };
+      if (parent === undefined) return [];
+      const older = own.open.find((group) => meets(group, range));
+      const join = { group: descriptorOf(range), floor, parent };
+      if (older === undefined && !origin.some(own.isHere)) return [join];
+      if (!range.owed.includes(this.#self)) return [];
+      const isWaiting = older !== undefined && this.#unowed(topology, own, older).length > 0;
+      return isWaiting ? [] : [join];
     });
   }
 
-  joined(store: Store, join: Join): void {
+  /** Groups that it comes to by its own way no more, since that of their neighbours is void. */
+  lost(topology: Topology, own: OwnGroups): readonly GroupId[] {
+    if (!this.#areAllBegun) return [];
+    const owed = this.#missing(topology, own).filter((range) => range.owed.includes(this.#self));
+    return own.open
+      .filter((older) => owed.some((range) => meets(older, range)))
+      .flatMap((older) => this.#unowed(topology, own, older));
+  }
+
+  #unowed(topology: Topology, own: OwnGroups, older: Group): readonly GroupId[] {
+    const ranges = this.#missing(topology, own).filter((range) => meets(older, range));
+    return ranges.filter(({ owed }) => !owed.includes(this.#self)).map(({ id }) => id);
+  }
+
+  /** This node is a member of them by the topology alone. */
+  #missing({ ranges }: Topology, { isHere, open }: OwnGroups): readonly TopologyRange[] {
+    const joined = this.#all.map(({ join }) => join.group);
+    return ranges.filter((range) => {
+      if (!range.members.includes(this.#self) || isHere(range.id)) return false;
+      const isNewer = (group: Group | GroupDescriptor): boolean =>
+        group.id.generation > range.id.generation && meets(group, range);
+      // After a start the topology may be older than what this node is a member of.
+      return !open.some(isNewer) && !joined.some(isNewer);
+    });
+  }
+
+  /** Of the groups, those whose slots a newer one has that was joined. */
+  superseded(groups: readonly Group[]): readonly Group[] {
+    return groups.filter((group) =>
+      this.#all.some(({ join: { group: joined } }) => {
+        return joined.id.generation > group.id.generation && meets(joined, group);
+      }),
+    );
+  }
+
+  /** Returns those whose data are needed no more: this one follows, and needs its own. */
+  joined(store: Store, join: Join): readonly GroupId[] {
+    const { group } = join;
+    const overlapping = this.#all.map((each) => each.join.group).filter((its) => meets(its, group));
     this.#all.push({ store, join });
-    this.#without.set(join.group.id, join);
+    const isNewer = (its: GroupDescriptor): boolean => its.id.generation > group.id.generation;
+    if (!overlapping.some(isNewer)) this.#without.set(group.id, join);
+    const older = overlapping.map(({ id }) => id).filter((id) => this.#without.has(id));
+    const needless = older.filter((id) => id.generation < group.id.generation);
+    for (const id of needless) this.#without.delete(id);
+    return needless;
   }
 
   of(store: Store): readonly Join[] {
@@ -63,6 +113,14 @@ export class Joins<Store> {
   /** The data of the group are here. */
   done(group: GroupId): void {
     this.#without.delete(group);
+    this.#whole.set(group, true);
+  }
+
+  /** Another group has followed before the data came. */
+  abandoned(group: GroupId): void {
+    this.#without.delete(group);
+    const at = this.#all.findIndex(({ join }) => isSameGroup(join.group.id, group));
+    if (at !== -1) this.#all.splice(at, 1);
   }
 
   lacksData(group: GroupId): boolean {
@@ -70,8 +128,7 @@ export class Joins<Store> {
   }
 
   isDone(group: GroupId): boolean {
-    const isJoined = this.#all.some(({ join }) => isSameGroup(join.group.id, group));
-    return isJoined && !this.lacksData(group);
+    return this.#whole.has(group);
   }
 
   /** A peer has the data of a group that it has joined. */
@@ -92,4 +149,10 @@ export class Joins<Store> {
   }
 
   readonly lacking = (): readonly Join[] => [...this.#without.values()];
+}
+
+type Slots = Pick<Group, 'fromSlot' | 'toSlot'>;
+
+function meets(a: Slots, b: Slots): boolean {
+  return a.fromSlot < b.toSlot && a.toSlot > b.fromSlot;
 }

@@ -122,8 +122,10 @@ export interface NodeLimits {
   /** Of the entries that a transaction over several groups reads; the same on every node. */
   readonly spanningReadBytesMax: number;
   readonly unflushedBytesMax: number;
-  /** Command bytes kept for members that are away. */
+  /** Command bytes kept for members that are away: with more, their groups go on without them. */
   readonly retainedBytesMax: number;
+  /** The same where that comes to nothing: with more, no write is begun. Derived by default. */
+  readonly backlogBytesMax?: number;
   /** Records that wait for the disk before a store takes no more from its peers. */
   readonly unloggedBytesMax?: number;
   /** Records of one turn before it takes no more of that kind; half of these by default. */

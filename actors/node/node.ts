@@ -18,7 +18,7 @@ import { isCommandBody } from '../../storage/arguments.ts';
 import type { ClusterSettings } from '../../storage/cluster-settings.ts';
 import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
 import { type PlacedGroup, Placement } from '../../transport/resp/connection/placement.ts';
-import type { EndOfGroup } from '../accord/local/effects.ts';
+import type { EndOfGroup, Laggard } from '../accord/local/effects.ts';
 import type { GroupJoin } from '../accord/local/journal.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import { MessageJudge } from '../accord/messages/message-judge.ts';
@@ -46,8 +46,10 @@ import { ActorSystem } from '../runtime/actor-system.ts';
 import type { ChildSpec } from '../runtime/behavior.ts';
 import { Outlet } from '../runtime/cells/outlet.ts';
 import type { ShutdownReport } from '../runtime/supervision/coordinated-shutdown.ts';
+import { type DataReport, DataReports } from '../snapshots/data-reports.ts';
 import {
   type GroupEndedHere,
+  type JoinedGroup,
   SNAPSHOT_LIMITS,
   type SnapshotActorMessage,
   snapshotActor,
@@ -138,7 +140,7 @@ export class Node {
   readonly #toClients: Outlet<StoreNews>;
   /** From other nodes. */
   readonly #toGateway: Outlet<StoreNews>;
-  /** Absent where all nodes are members of all groups, for ever. */
+  /** Absent where all nodes are members of all groups, with their data, for ever. */
   #forwarding: Outlet<ForwardingActorMessage> | undefined;
   readonly #lateForwarding = new LateRef<ForwardingActorMessage>('forwarding');
   readonly forwards: ForwardingCounts = noForwards();
@@ -168,6 +170,8 @@ export class Node {
   /** Groups of which this node became a member later. */
   readonly #joins: Joins<Store>;
   #toSnapshots: Outlet<SnapshotActorMessage> | undefined;
+  /** About the data of groups, from this node and others. */
+  readonly #reports = new DataReports();
   #placement: Placement | undefined;
   readonly #wal: ActorRef<WalMessage>;
   #gateway: ActorRef<GatewayMessage> | undefined;
@@ -199,8 +203,8 @@ export class Node {
     this.#nodeIds = new Set([nodeId, ...this.#peers]);
     this.#membership = this.#createMembership();
     this.#handedChanges = this.#createHandedChanges();
-    const mayJoin = parts.announcement !== undefined;
-    if (mayJoin || this.#open.some((group) => group.members.length < members.size)) {
+    const mayChange = parts.announcement !== undefined || parts.topology !== undefined;
+    if (mayChange || this.#open.some((group) => group.members.length < members.size)) {
       this.#forwarding = new Outlet(this.#lateForwarding, ANSWERS_KEPT_MAX);
     }
     this.#toGateway = new Outlet(parts.clients ?? this.#lateGateway, ANSWERS_KEPT_MAX);
@@ -285,7 +289,7 @@ export class Node {
   }
 
   readonly #isElsewhere = (id: GroupId): boolean =>
-    this.#groupOf(id)?.bit(this.#parts.nodeId) === 0 || this.#joins.lacksData(id);
+    (this.#known.has(id) && !this.#storeOf.has(id)) || this.#joins.lacksData(id);
 
   #storeFor({ groups }: Part): Store | undefined {
     for (const group of groups) {
@@ -480,6 +484,8 @@ export class Node {
           state: () => this.topology.state,
           endOf: (group) => this.#ends.find((end) => isSameGroup(end.group, group))?.executeAt,
           hasData: (group, node) => this.#joins.hasData(group, node),
+          lagging: () => this.#reports.current('lagging', clock.monotonicMs()),
+          lacking: () => this.#reports.current('lacking', clock.monotonicMs()),
           presentUs: () => this.presentUs,
           propose: (token, command) =>
             store.toCoordinator.send({ type: 'ProposeTopology', token, command }),
@@ -577,12 +583,20 @@ export class Node {
     const follow = (group: Group): readonly Group[] => this.#followed(group);
     const isOpen = this.#open.some(({ id }) => isSameGroup(id, end.group));
     const isOwn = (group: Group): boolean => group.bit(this.#parts.nodeId) !== 0;
-    this.#groups = this.#groups.flatMap(follow).filter(isOwn);
+    // Without data it is joined, when the topology has it.
+    const owed = end.successors.filter((its) => its.owed?.includes(this.#parts.nodeId) === true);
+    const isOwed = (group: Group): boolean => owed.some(({ id }) => isSameGroup(id, group.id));
+    const isMine = (group: Group): boolean => {
+      const isNew = successors.includes(group) && !isOwed(group);
+      return isOwn(group) && (this.#storeOf.has(group.id) || isNew);
+    };
+    this.#groups = this.#groups.flatMap(follow).filter(isMine);
     this.#open = this.#open.flatMap(follow);
     for (const group of successors) {
       this.#known.set(group.id, group);
       this.#count(group);
-      if (store !== undefined && isOwn(group)) this.#storeOf.set(group.id, store);
+      const isHere = store !== undefined && isOwn(group) && !isOwed(group);
+      if (isHere) this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
     if (this.#storeOf.has(end.group)) this.#toSnapshots?.send(this.#endedHere(end));
@@ -604,7 +618,9 @@ export class Node {
 
   #endedHere({ group, successors }: EndOfGroup): GroupEndedHere {
     const { nodeId } = this.#parts;
-    const isLeft = !successors.some(({ members }) => members.includes(nodeId));
+    const isLeft = !successors.some(({ members, owed = [] }) => {
+      return members.includes(nodeId) && !owed.includes(nodeId);
+    });
     return { type: 'EndedHere', group, isLeft };
   }
 
@@ -612,6 +628,7 @@ export class Node {
 
   #began(store: Store): void {
     const isFirst = this.#joins.began(store, this.stores.length);
+    this.#abandonOlder();
     if (!isFirst) for (const join of this.#joins.of(store)) store.join(join);
     this.#joinGroups();
   }
@@ -620,16 +637,48 @@ export class Node {
   #joinGroups(): void {
     const { state } = this.topology;
     if (state === undefined) return;
-    const wanted = this.#joins.wanted(state.topology, {
-      isHere: (group) => this.#storeOf.has(group),
-      open: this.#groups.filter((group) => !isMeta(group)),
-    });
+    const wanted = this.#joins.wanted(state.topology, this.#ownGroups());
     for (const join of wanted) {
       const number = storeOf(join.group.id, this.#parts.stores);
-      const store = this.#storeByNumber(number) ?? this.stores[0];
+      const store = this.#storeOfSlots(join.group) ?? this.#storeByNumber(number) ?? this.stores[0];
       if (store === undefined) return;
       this.#joined(store, join);
       store.join(join);
+    }
+    if (wanted.length === 0) return;
+    this.#abandonOlder();
+    this.#followElsewhere(state.topology);
+  }
+
+  /** Older data of these slots are there, and go as others come in. */
+  #storeOfSlots({ fromSlot, toSlot }: GroupDescriptor): Store | undefined {
+    let last: Group | undefined;
+    for (const group of this.#known.values()) {
+      if (isMeta(group) || group.fromSlot >= toSlot || group.toSlot <= fromSlot) continue;
+      if (!this.#storeOf.has(group.id)) continue;
+      if (group.id.generation > (last?.id.generation ?? 0)) last = group;
+    }
+    return last && this.#storeOf.get(last.id);
+  }
+
+  #ownGroups() {
+    return {
+      isHere: (group: GroupId) => this.#storeOf.has(group),
+      open: this.#groups.filter((group) => !isMeta(group)),
+    };
+  }
+
+  /**
+   * This node has joined groups that follow these, and has no part in them any more. Other members
+   * know what follows until the topology says so.
+   */
+  #abandonOlder(): void {
+    for (const group of this.#joins.superseded(this.#groups.filter((its) => !isMeta(its)))) {
+      this.#storeOf.delete(group.id);
+      this.#groups = this.#groups.filter((other) => other !== group);
+      this.#router.add(this.#routeOf(group));
+      this.#joins.abandoned(group.id);
+      this.#toSnapshots?.send({ type: 'Abandon', group: group.id });
     }
   }
 
@@ -643,12 +692,18 @@ export class Node {
   #joined(store: Store, { group: descriptor, floor, parent }: Omit<GroupJoin, 'type'>): void {
     if (this.#storeOf.has(descriptor.id)) return;
     const group = new Group(descriptor);
-    this.#joins.joined(store, { group: descriptor, floor, parent });
+    const needless = this.#joins.joined(store, { group: descriptor, floor, parent });
+    for (const id of needless) this.#toSnapshots?.send({ type: 'Abandon', group: id });
     this.#storeOf.set(group.id, store);
     this.#known.set(group.id, group);
     this.#groups = [...this.#groups, group];
     this.#router.add(this.#routeOf(group));
-    this.#toSnapshots?.send({ type: 'Fetch', group: descriptor, parent });
+    if (!this.#joins.lacksData(descriptor.id)) return;
+    this.#toSnapshots?.send({ type: 'Fetch', ...this.#fetched({ group: descriptor, parent }) });
+  }
+
+  #fetched({ group, parent }: Pick<GroupJoin, 'group' | 'parent'>): JoinedGroup {
+    return { group, parent, isAbsent: group.absent?.includes(this.#parts.nodeId) === true };
   }
 
   /** Of a group that has ended here. */
@@ -656,9 +711,9 @@ export class Node {
     const { state } = this.topology;
     const known = this.#known.get(group);
     if (state === undefined || known === undefined) return false;
-    return state.topology.ranges.every(({ id, fromSlot, toSlot, owed }) => {
+    return state.topology.ranges.every(({ id, fromSlot, toSlot, owed, absent }) => {
       if (fromSlot >= known.toSlot || toSlot <= known.fromSlot) return true;
-      return id.generation > group.generation && owed.length === 0;
+      return id.generation > group.generation && owed.length === absent.length;
     });
   }
 
@@ -674,8 +729,9 @@ export class Node {
     const snapshots = this.system.root.child<SnapshotActorMessage>(
       this.#spec('snapshots', (context) =>
         snapshotActor(context, {
+          self: this.#parts.nodeId,
           limits: limits.snapshots ?? SNAPSHOT_LIMITS,
-          begun: this.#joins.lacking,
+          begun: () => this.#joins.lacking().map((join) => this.#fetched(join)),
           ended: () =>
             this.#ends
               .filter(({ group }) => this.#storeOf.has(group))
@@ -697,12 +753,25 @@ export class Node {
             this.#toTopology?.send({ type: 'Changed' });
           },
           unreported: () => this.#unreported(),
+          lost: () => this.#lost(),
+          reported: (report, laggard) => this.#reported(report, laggard),
           reportTo: () => this.topology.state?.topology.meta.members ?? [],
           isNeedless: (group) => this.#isNeedless(group),
         }),
       ),
     );
     this.#toSnapshots = new Outlet(snapshots);
+  }
+
+  /** See `Joins.lost`. */
+  #lost(): readonly GroupId[] {
+    const { state } = this.topology;
+    return state === undefined ? [] : this.#joins.lost(state.topology, this.#ownGroups());
+  }
+
+  /** By this node, or by another one. */
+  #reported(report: DataReport, laggard: Laggard): void {
+    this.#reports.note(report, laggard, this.#parts.clock.monotonicMs());
   }
 
   /** Those first that have left: their data stay as they were at the end of the group. */
@@ -799,6 +868,7 @@ export class Node {
           joined: (store, join) => this.#joinedBefore(store, join),
           handOn: (part) => this.#handOn(part),
           ended: (store, end) => this.#ended(store, end),
+          lagging: (members) => this.#toSnapshots?.send({ type: 'Lagging', members }),
           ends: () => this.#ends,
           bareOks: (group) => this.#slots.get(group),
           contradicted: (from, type, reason) =>

@@ -9,7 +9,7 @@ import type { Engine } from '../../storage/engine.ts';
 import { TIME_UNKNOWN_MS } from '../../storage/keyspace/keyspace.ts';
 import type { TableHashKey } from '../../storage/keyspace/table-hash.ts';
 import type { Part, ReplyFlow, StoreNews } from '../../transport/resp/connection/part.ts';
-import type { EndOfGroup } from '../accord/local/effects.ts';
+import type { EndOfGroup, Laggard } from '../accord/local/effects.ts';
 import type { GroupJoin } from '../accord/local/journal.ts';
 import type { ReplicaMessage } from '../accord/local/replica.ts';
 import type { BareOks } from '../accord/messages/bare-ok.ts';
@@ -65,6 +65,8 @@ interface StoreParts {
   readonly bareOks: (group: GroupId) => BareOks | undefined;
   /** A group of the store has ended; told again at each beginning. */
   readonly ended: (store: Store, end: EndOfGroup) => void;
+  /** Too much is kept for these members; repeated while it lasts. */
+  readonly lagging: (members: readonly Laggard[]) => void;
   /** Its groups take part from now on: at each beginning. */
   readonly began: (store: Store) => void;
   /** Groups of the store of which this node became a member later. */
@@ -93,6 +95,7 @@ const UNLOGGED_BYTES_MAX = 32 * 1024 * 1024;
 /** Messages of the gateway that wait for the executor: one per part of a connection. */
 const FLOW_KEPT_MAX = 4 * 1024 * 1024;
 const HELD_BYTES_MIN = 64 * 1024 * 1024;
+const BACKLOG_BYTES_MIN = 256 * 1024 * 1024;
 const RESTARTS_MAX = 5;
 const RESTARTS_PERIOD_MS = 30_000;
 
@@ -174,6 +177,7 @@ export class Store {
         limits: {
           replica: { heldBytesMax: heldBytesMax(limits), ...limits.replica },
           retainedBytesMax: limits.retainedBytesMax,
+          backlogBytesMax: backlogBytesMax(limits),
           unloggedBytesMax: limits.unloggedBytesMax ?? UNLOGGED_BYTES_MAX,
           turnRecordBytesMax: limits.turnRecordBytesMax,
           turnsMax: limits.turnsMax,
@@ -188,6 +192,7 @@ export class Store {
         began: () => this.#parts.began(this),
         joined: (join) => this.#parts.joined(this, join),
         ended: (end) => this.#parts.ended(this, end),
+        lagging: this.#parts.lagging,
         contradicted,
         observe: observer,
       }),
@@ -332,7 +337,12 @@ export class Store {
   }
 }
 
+/** Far above: what is kept falls when the groups go on without the members that are away. */
+function backlogBytesMax({ retainedBytesMax, backlogBytesMax: given }: NodeLimits): number {
+  return given ?? 2 * retainedBytesMax + BACKLOG_BYTES_MIN;
+}
+
 /** Peers stop at their own limit of retained bytes: room for settings that differ from ours. */
-function heldBytesMax({ retainedBytesMax }: NodeLimits): number {
-  return 2 * retainedBytesMax + HELD_BYTES_MIN;
+function heldBytesMax(limits: NodeLimits): number {
+  return 2 * backlogBytesMax(limits) + HELD_BYTES_MIN;
 }

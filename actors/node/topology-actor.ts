@@ -3,6 +3,7 @@
  * proposes it to the meta group, and tells people what became of the changes that they asked for.
  * It holds nothing that must outlive it: all that has been decided is in the topology.
  */
+import type { Laggard } from '../accord/local/effects.ts';
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import type { GroupDescriptor } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
@@ -42,6 +43,8 @@ interface TopologyActorOptions {
   readonly state: () => MetaState | undefined;
   readonly endOf: (group: GroupId) => Timestamp | undefined;
   readonly hasData: (group: GroupId, node: number) => boolean;
+  readonly lagging: () => readonly Laggard[];
+  readonly lacking: () => readonly Laggard[];
   readonly presentUs: () => number;
   /** To the coordinator of the meta group, which answers with `Proposed`. */
   readonly propose: (token: number, command: string) => void;
@@ -143,14 +146,16 @@ class Controllers implements Behavior<TopologyActorMessage> {
 
   #act(): void {
     const { state, endOf, hasData, presentUs, close, answerMsMax, observe } = this.#options;
+    const [lagging, lacking] = [this.#options.lagging(), this.#options.lacking()];
     const nowMs = this.#nowMs();
     if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
     const up = this.#options.connected();
     const isUp = (node: number): boolean => node === this.#options.self || up.has(node);
     const mayLead = !this.#options.isDraining();
-    const view = { state: state(), endOf, hasData, nowMs, presentUs: presentUs(), isUp, mayLead };
+    const seen = { state: state(), nowMs, presentUs: presentUs(), isUp, mayLead };
+    const view = { ...seen, endOf, hasData, lagging, lacking };
     const isProposing = this.#own !== undefined;
-    const acts = [...this.#ranges.acts({ ...view, isProposing }), ...this.#aboutNodes(view)];
+    const acts = [...this.#ranges.acts({ ...view, isProposing }), ...this.#aboutNodes(seen)];
     for (const act of acts) {
       if (act.type === 'Propose' && this.#own !== undefined) continue;
       observe?.(act);
@@ -172,7 +177,10 @@ class Controllers implements Behavior<TopologyActorMessage> {
   }
 
   /** Behind those about ranges: of all that is to be proposed the first is. */
-  #aboutNodes({ state, ...seen }: Omit<ManagerView, 'endOf' | 'isProposing'>): readonly Act[] {
+  #aboutNodes({
+    state,
+    ...seen
+  }: Pick<ManagerView, 'state' | 'nowMs' | 'presentUs' | 'isUp' | 'mayLead'>): readonly Act[] {
     const missed = state === undefined ? undefined : this.#nodes.acts({ state, ...seen });
     const told = this.#own === undefined ? this.#options.told() : undefined;
     const moved = state === undefined ? undefined : this.#replicas.acts({ state, ...seen });

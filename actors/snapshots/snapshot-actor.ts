@@ -5,15 +5,21 @@
  */
 import type { GroupSlots } from '../../storage/engine.ts';
 import type { ChunkCursor } from '../../storage/snapshots/chunk.ts';
+import type { Laggard } from '../accord/local/effects.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
 import type { ChunkInstalled, EndedRead, ExecutorMessage } from '../store/messages.ts';
+import type { DataReport } from './data-reports.ts';
 import type { SnapshotAsk, SnapshotChunk, SnapshotMessage } from './snapshot-message.ts';
 
 export type SnapshotActorMessage =
-  /** This node has joined the group, which follows `parent`. */
-  | { readonly type: 'Fetch'; readonly group: GroupSlots; readonly parent: GroupId }
+  /** This node has joined the group. */
+  | ({ readonly type: 'Fetch' } & JoinedGroup)
+  /** Another group has followed before its data came. */
+  | { readonly type: 'Abandon'; readonly group: GroupId }
+  /** Too much is kept for these members. */
+  | { readonly type: 'Lagging'; readonly members: readonly Laggard[] }
   | GroupEndedHere
   | { readonly type: 'FromPeer'; readonly peer: number; readonly message: SnapshotMessage }
   | EndedRead
@@ -28,10 +34,12 @@ export interface GroupEndedHere {
   readonly isLeft: boolean;
 }
 
-interface JoinedGroup {
+export interface JoinedGroup {
   readonly group: GroupSlots;
   /** The group that it follows, whose data it begins with. */
   readonly parent: GroupId;
+  /** No records are kept for this node: it gets the data of a later group. */
+  readonly isAbsent: boolean;
 }
 
 export interface SnapshotLimits {
@@ -41,15 +49,19 @@ export interface SnapshotLimits {
   readonly bytesPerS: number;
   /** The data of a group that was left are kept so long at least. */
   readonly leftRetentionMs: number;
+  /** Without any progress for so long, though all donors were asked, nobody has the data. */
+  readonly lackingMs: number;
 }
 
 export const SNAPSHOT_LIMITS: SnapshotLimits = Object.freeze({
   chunkBytes: 1024 * 1024,
   bytesPerS: 64 * 1024 * 1024,
   leftRetentionMs: 60_000,
+  lackingMs: 5_000,
 });
 
 interface SnapshotOptions {
+  readonly self: number;
   readonly limits: SnapshotLimits;
   /** Groups that this node has joined without data, as this actor begins. */
   readonly begun: () => readonly JoinedGroup[];
@@ -66,15 +78,17 @@ interface SnapshotOptions {
   readonly held: (peer: number, group: GroupId) => void;
   /** Groups whose data are here, which the topology does not know, */
   readonly unreported: () => readonly GroupId[];
-  /** and the nodes that have it say so. */
+  /** groups of which this node is a member, and to which no way leads, */
+  readonly lost: () => readonly GroupId[];
+  /** and the nodes that are told of them. */
   readonly reportTo: () => readonly number[];
+  /** The same, told here. */
+  readonly reported: (report: DataReport, laggard: Laggard) => void;
   /** All members of what follows the group have its data. */
   readonly isNeedless: (group: GroupId) => boolean;
 }
 
-interface Fetching {
-  readonly group: GroupSlots;
-  readonly parent: GroupId;
+interface Fetching extends JoinedGroup {
   donor: number | undefined;
   /** Donors that were asked in vain since the last round. */
   tried: Set<number>;
@@ -85,6 +99,10 @@ interface Fetching {
   waitsFor: 'nothing' | 'chunk' | 'engine';
   untilMs: number;
   tries: number;
+  /** When a chunk came last. */
+  movedMs: number;
+  /** All donors were asked in vain since then. */
+  isVain: boolean;
 }
 
 interface Asked {
@@ -128,7 +146,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     this.#context = context;
     this.#options = options;
     this.#lastToken = Math.floor(context.rng.next() * 2 ** 52);
-    for (const { group, parent } of options.begun()) this.#fetch(group, parent);
+    for (const joined of options.begun()) this.#fetch(joined);
     for (const end of options.ended()) this.#endedHere(end);
     context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
   }
@@ -136,7 +154,12 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
   receive(message: SnapshotActorMessage): void {
     switch (message.type) {
       case 'Fetch':
-        return this.#fetch(message.group, message.parent);
+        return this.#fetch(message);
+      case 'Abandon':
+        return this.#fetching.delete(message.group);
+      case 'Lagging':
+        for (const laggard of message.members) this.#tell('lagging', laggard);
+        return;
       case 'EndedHere':
         return this.#endedHere(message);
       case 'FromPeer':
@@ -166,11 +189,12 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
 
   // ---- fetching ---------------------------------------------------------------------------
 
-  #fetch(group: GroupSlots, parent: GroupId): void {
+  #fetch({ group, parent, isAbsent }: JoinedGroup): void {
     if (this.#fetching.has(group.id)) return;
+    const joined = { group, parent, isAbsent, movedMs: this.#nowMs(), isVain: isAbsent };
     const begun = { donor: undefined, tried: new Set<number>(), from: undefined, token: 0 };
     const waits = { isFirst: true, waitsFor: 'engine', untilMs: 0, tries: 0 } as const;
-    this.#fetching.set(group.id, { group, parent, ...begun, ...waits });
+    this.#fetching.set(group.id, { ...joined, ...begun, ...waits });
   }
 
   /** It may have come in before. */
@@ -185,7 +209,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
   }
 
   #advance(fetching: Fetching): void {
-    if (this.#nowMs() < fetching.untilMs) return;
+    if (fetching.isAbsent || this.#nowMs() < fetching.untilMs) return;
     // It is not known any more how much the engine has of it.
     if (fetching.waitsFor === 'engine') return this.#find(fetching);
     if (fetching.waitsFor === 'chunk') fetching.tries += 1;
@@ -208,7 +232,10 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     if (fetching.donor !== undefined) fetching.tried.add(fetching.donor);
     const all = donors(fetching.group.id).filter((node) => connected().has(node));
     const fresh = all.find((node) => !fetching.tried.has(node));
-    if (fresh === undefined) fetching.tried.clear();
+    if (fresh === undefined) {
+      fetching.tried.clear();
+      fetching.isVain = true;
+    }
     fetching.donor = fresh ?? all[0];
     this.#beginAnew(fetching);
   }
@@ -226,6 +253,10 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
   #receive(peer: number, message: SnapshotMessage): void {
     if (message.type === 'SnapshotAsk') return this.#asks(peer, message);
     if (message.type === 'SnapshotHeld') return this.#options.held(peer, message.group);
+    const { reported } = this.#options;
+    const { group } = message;
+    if (message.type === 'SnapshotLacking') return reported('lacking', { group, node: peer });
+    if (message.type === 'MemberLagging') return reported('lagging', { group, node: message.node });
     const fetching = [...this.#fetching.values()].find(({ token, waitsFor, donor }) => {
       return waitsFor === 'chunk' && token === message.token && donor === peer;
     });
@@ -240,6 +271,8 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
   #install(fetching: Fetching, { body: bytes, next, description }: SnapshotChunk): void {
     const { group, isFirst } = fetching;
     fetching.tries = 0;
+    fetching.movedMs = this.#nowMs();
+    fetching.isVain = false;
     fetching.from = next ?? undefined;
     fetching.waitsFor = 'engine';
     fetching.untilMs = this.#nowMs() + ENGINE_MS;
@@ -268,11 +301,27 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
   }
 
   #report(): void {
-    const { unreported, reportTo, toPeer } = this.#options;
+    const { unreported, lost, reportTo, toPeer } = this.#options;
     if (this.#nowMs() < this.#reportMs) return;
     this.#reportMs = this.#nowMs() + REPORT_MS;
     for (const group of unreported()) {
       for (const peer of reportTo()) toPeer(peer, { type: 'SnapshotHeld', group, token: 0 });
+    }
+    const { self, limits } = this.#options;
+    const isLacking = ({ isAbsent, isVain, movedMs }: Fetching): boolean =>
+      isAbsent || (isVain && this.#nowMs() >= movedMs + limits.lackingMs);
+    const lacking = [...this.#fetching.values()].filter(isLacking).map(({ group }) => group.id);
+    for (const group of [...lacking, ...lost()]) this.#tell('lacking', { group, node: self });
+  }
+
+  /** It is told again while it lasts. */
+  #tell(report: DataReport, laggard: Laggard): void {
+    const { reported, reportTo, toPeer } = this.#options;
+    const { group, node } = laggard;
+    reported(report, laggard);
+    for (const peer of reportTo()) {
+      if (report === 'lacking') toPeer(peer, { type: 'SnapshotLacking', group, token: 0 });
+      else toPeer(peer, { type: 'MemberLagging', group, token: 0, node });
     }
   }
 

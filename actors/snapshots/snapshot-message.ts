@@ -40,7 +40,28 @@ interface SnapshotHeld {
   readonly token: number;
 }
 
-export type SnapshotMessage = SnapshotAsk | SnapshotChunk | SnapshotMissing | SnapshotHeld;
+/** To members of the meta group: the sender is a member of the group, and finds no data for it. */
+interface SnapshotLacking {
+  readonly type: 'SnapshotLacking';
+  readonly group: GroupId;
+  readonly token: number;
+}
+
+/** To members of the meta group: too much is kept in the group for the sake of a member. */
+interface MemberLagging {
+  readonly type: 'MemberLagging';
+  readonly group: GroupId;
+  readonly token: number;
+  readonly node: number;
+}
+
+export type SnapshotMessage =
+  | SnapshotAsk
+  | SnapshotChunk
+  | SnapshotMissing
+  | SnapshotHeld
+  | SnapshotLacking
+  | MemberLagging;
 
 /** Rows that describe a group: one, and the counts of its slots in each database. */
 const DESCRIPTION_ROWS_MAX = 1 + 16 * 256;
@@ -54,6 +75,8 @@ const SOUND: Readonly<Record<SnapshotMessage['type'], (fields: Fields) => boolea
     (next === null ? isDescription(description) : isCursor(next) && description === null),
   SnapshotMissing: () => true,
   SnapshotHeld: () => true,
+  SnapshotLacking: () => true,
+  MemberLagging: ({ node }) => isCount(node),
 };
 
 /** `undefined`: the peer has sent something that is no such message. */

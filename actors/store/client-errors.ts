@@ -16,7 +16,8 @@ export const REFUSED = {
   tooLarge: 'TOOLARGE refused, nothing was done: it exceeds what one transaction may hold',
   listing: 'TRYAGAIN refused, nothing was read: too many keys changed while they were listed',
   diskFull: 'DISKFULL refused, nothing was done: the disk of this node is full; reads still work',
-  backlog: 'BACKLOG refused, nothing was done: too much is kept for a member that is away',
+  backlog:
+    'BACKLOG refused, nothing was done: too much is kept for a member that is away, and the meta group has no quorum',
   stopping: 'SHUTDOWN refused, nothing was done: this node is stopping',
   restarted: 'INTERRUPTED refused, nothing was done: a part of this node was restarted',
 } as const;

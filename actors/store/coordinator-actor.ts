@@ -458,9 +458,13 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     if (this.#spanning.hasEnded(group)) return;
     this.#options.clock.observe(executeAt);
     const work = this.#groups.get(group);
+    const { self } = this.#options;
     const its = successors.map((descriptor) => new Group(descriptor));
-    for (const successor of its) {
-      const isHere = work !== undefined && successor.bit(this.#options.self) !== 0;
+    for (const [at, successor] of its.entries()) {
+      const isOwed = successors[at]?.owed?.includes(self) === true;
+      const isNew = work !== undefined && this.#groups.get(successor.id) === undefined;
+      // Without data this node joins it, when the topology has it.
+      const isHere = isNew && successor.bit(self) !== 0 && !isOwed;
       this.#coordinators.begin(successor, isHere);
       if (isHere) this.#begin(successor);
     }

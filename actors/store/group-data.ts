@@ -20,6 +20,8 @@ interface GroupDataOptions {
   readonly machines: StateMachines;
   /** The executor of this incarnation. */
   readonly self: ActorRef<ExecutorMessage>;
+  /** Data come in; these groups were open with slots of theirs. */
+  readonly begun: (abandoned: readonly GroupId[]) => void;
   /** The data of a group are whole. */
   readonly opened: (group: GroupSlots) => void;
   /** A commit that is no flush has ended. */
@@ -79,9 +81,11 @@ export class GroupData {
   }
 
   #install({ group, isFirst, bytes, description, replyTo }: Install): void {
-    const { machines, self } = this.#options;
+    const { machines, self, begun } = this.#options;
     if (this.#isOpen(group.id)) return tell(replyTo, group.id, 'open');
+    if (machines.isSuperseded(group)) return tell(replyTo, group.id, 'failed');
     const isLast = description !== undefined;
+    if (isFirst) begun(machines.abandonOlder(group));
     machines.install(group, { isFirst, bytes, description }, (error) => {
       const failure = failureOf(error);
       // Refused only when this incarnation has ended; the sender begins anew.

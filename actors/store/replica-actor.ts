@@ -7,7 +7,7 @@ import {
   type CommandStoreLimits,
   type StoreWatch,
 } from '../accord/local/command-store.ts';
-import type { EndOfGroup, StoreEffect, Watermarks } from '../accord/local/effects.ts';
+import type { EndOfGroup, Laggard, StoreEffect, Watermarks } from '../accord/local/effects.ts';
 import type { GroupJoin } from '../accord/local/journal.ts';
 import type { AccordMessage } from '../accord/messages/messages.ts';
 import type { HybridClock } from '../accord/primitives/hybrid-clock.ts';
@@ -43,6 +43,7 @@ interface ReplicaOptions {
   readonly joined: (join: GroupJoin) => void;
   /** A group of the store has ended: the whole node is to know. */
   readonly ended: (end: EndOfGroup) => void;
+  readonly lagging: (members: readonly Laggard[]) => void;
   /** A message of this node denies a durable fact. */
   readonly contradicted: (from: number, type: AccordMessage['type'], reason: string) => void;
   readonly observe: ReplicaObserver;
@@ -207,6 +208,8 @@ class ReplicaShell implements Behavior<ReplicaActorMessage> {
         // Repeated while it lasts.
         if (effect.full) return tellOrDrop(this.#coordinator, effect);
         return this.#coordinator.send(effect);
+      case 'Lagging':
+        return this.#options.lagging(effect.members);
       case 'Began':
         this.#options.began();
         return observe.ready(store);

@@ -221,8 +221,6 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
   #takenTold = 0;
   #dividing: readonly PinnedDivision[] | undefined;
   readonly #data: GroupData;
-  /** Node ids; unknown of groups that have begun in an earlier life. */
-  readonly #membersOf: GroupMap<readonly number[]>;
   #executedKeys: string[] = [];
   #outside: OutsideRun[] = [];
   /** Slots that the first command of the part that runs has met, and that its footprint lacks. */
@@ -256,10 +254,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       tableHashKey: options.tableHashKey,
       topologyRules: TOPOLOGY_RULES,
     });
-    this.#membersOf = new GroupMap(options.groups.map(({ id, members }) => [id, members]));
     this.#data = new GroupData({
       machines: this.#machines,
       self: context.thisIncarnation,
+      begun: (groups) => this.#abandon(groups),
       opened: (group) => this.#opened(group),
       committed: (error) => this.#tellFlushed(error, false),
       onDiskFull: () => this.#flushLater(),
@@ -402,11 +400,15 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
 
   #take(next: Execute | ReadAt | Reading): void {
     if (next.type === 'Reading') return this.#read(next);
-    // It has arrived twice, and the engine knows the end of its group.
-    if (!this.#members.has(next.group) && this.#machines.hasEnded(next.group)) return;
+    // It has arrived twice, and the engine knows the end of its group; or that has been abandoned.
+    if (!this.#members.has(next.group) && this.#isVoid(next.group)) return;
     const member = this.#memberOf(next);
     if (next.type === 'ReadAt') this.#fetch(member, next);
     else this.#begin(member, next.execution);
+  }
+
+  #isVoid(group: GroupId): boolean {
+    return this.#machines.hasEnded(group) || this.#machines.isAbandoned(group);
   }
 
   #read(reading: Reading): void {
@@ -449,17 +451,12 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (!this.#machines.mayDivide(group)) return [];
       const { body, sequence } = next.execution;
       const all = decodeSuccessors(body);
-      const successors = all.filter(({ members }) => members.includes(this.#options.self));
-      return [{ group, sequence, successors, isPinned: this.#bringsMembers(group, all) }];
+      const { self } = this.#options;
+      const successors = all.filter(({ members, owed = [] }) => {
+        return members.includes(self) && !owed.includes(self);
+      });
+      return [{ group, sequence, successors, isPinned: all.some(bringsIn) }];
     });
-  }
-
-  /** One group follows, and may have members that the one before did not have. */
-  #bringsMembers(group: GroupId, successors: readonly GroupDescriptor[]): boolean {
-    const before = this.#membersOf.get(group);
-    for (const { id, members } of successors) this.#membersOf.set(id, members);
-    const [only] = successors.length === 1 ? successors : [];
-    return only?.members.some((node) => before?.includes(node) !== true) ?? false;
   }
 
   /** Only its own group waits for an end. `false`: nothing that is handed over can go first. */
@@ -490,6 +487,24 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     this.#options.clients.send({ type: 'WaitsLost' });
     for (const { successors } of divisions) this.#hold(successors);
     this.#replica.send({ type: 'Flushed', flushed: this.#machines.ended });
+    this.#options.watch?.(this.#machines);
+  }
+
+  /** Data come in that void those of these groups. */
+  #abandon(groups: readonly GroupId[]): void {
+    if (groups.length === 0) return;
+    for (const group of groups) this.#members.delete(group);
+    const isVoid = ({ group }: { readonly group: GroupId }): boolean =>
+      groups.some((each) => isSameGroup(each, group));
+    if (this.#halfDone !== undefined && isVoid(this.#halfDone.member)) this.#halfDone = undefined;
+    const dropped = this.#handed.filter(isVoid);
+    this.#handed = this.#handed.filter((next) => !isVoid(next));
+    this.#ends -= dropped.filter(isEnd).length;
+    this.#taken += dropped.length;
+    this.#waitingSlots = undefined;
+    for (const part of this.#listings.abandon()) this.#fail(part, REFUSED.listing);
+    this.#bigKeys.abandon();
+    this.#options.clients.send({ type: 'WaitsLost' });
     this.#options.watch?.(this.#machines);
   }
 
@@ -859,7 +874,10 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
     // The engine holds whole units.
     if (machines.flushing || this.#halfDone?.isWithinUnit === true) return;
     const nowMs = this.#context.clock.monotonicMs();
-    if (nowMs < this.#notBeforeMs || this.#data.advance()) return;
+    if (nowMs < this.#notBeforeMs) return;
+    // Data that come in may void what is under way.
+    const isFree = !this.#reads.isHalfWay && !this.#awaitsClose();
+    if (isFree && this.#data.advance()) return;
     const waits = (this.#halfDone !== undefined || this.#handed.length > 0) && !this.#hasRoom();
     const isDue = waits || this.#awaitsClose() || machines.needsFlush || nowMs >= this.#nextFlushMs;
     if (!isDue || !machines.hasUnflushed) return;
@@ -1096,6 +1114,11 @@ function footprintOf(parts: readonly SpanningPart[]): Footprint {
     for (const slot of participants) slots.push(slot);
   }
   return participantsOf(slots) as Uint16Array;
+}
+
+/** Members fetch its data as they are at its beginning. */
+function bringsIn({ owed = [], absent = [] }: GroupDescriptor): boolean {
+  return owed.some((node) => !absent.includes(node));
 }
 
 function isEnd(next: Execute | ReadAt | Reading): next is Execute {

@@ -57,9 +57,9 @@ export const MOVE_MUTANTS: readonly Mutant[] = [
   {
     name: 'owed_data_forgotten',
     accordItem: 'ranges: no Close before a quorum has reported its data',
-    file: 'actors/meta/changes.ts',
-    find: 'owed: each.members.filter(isOwed) },',
-    replace: 'owed: each.members.filter(isOwed).slice(1) },',
+    file: 'actors/meta/electorates.ts',
+    find: 'electorate, owed, absent };',
+    replace: 'electorate, owed: owed.slice(1), absent };',
     why: 'members leave one after the other, and nobody has the data',
     budgetSeeds: 1,
     config: META,

@@ -7,6 +7,7 @@
 import type { Knobs, MixName } from '../actors/accord/knobs.ts';
 import { onlyFaults } from '../simulation/fault-kinds.ts';
 import type { Profile } from '../simulation/profile.ts';
+import { ABSENCE_MUTANTS } from './absence-mutants.ts';
 import { DATABASE_MUTANTS } from './database-mutants.ts';
 import { FORWARDING_MUTANTS } from './forwarding-mutants.ts';
 import { LEASE_MUTANTS } from './lease-mutants.ts';
@@ -919,4 +920,5 @@ export const MUTANTS: readonly Mutant[] = [
   ...SPANNING_MUTANTS,
   ...SPLIT_MUTANTS,
   ...MOVE_MUTANTS,
+  ...ABSENCE_MUTANTS,
 ];

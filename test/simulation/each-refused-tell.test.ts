@@ -248,7 +248,7 @@ const coordinator: readonly Case[] = [
     type: 'Backlog',
     where: ({ full }) => full === false,
     nodes: 3,
-    profile: { retainedBytesMax: 2_000, durabilityLagMs: 100 },
+    profile: { backlogBytesMax: 2_000, durabilityLagMs: 100 },
     prepare: (scenario) => {
       scenario.node(3).crash();
       scenario.run(SHORTLY_MS);

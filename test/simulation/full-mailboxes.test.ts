@@ -58,9 +58,9 @@ describe('a restart with more to execute than the mailbox holds', () => {
   // Without the checks that look on, or it takes twice as long. Clients that answer at different
   // moments have a transaction each.
   test('of the usual size', { timeout: 180_000 }, () => {
-    const retainedBytesMax = 256 * 2 ** 20;
+    const backlogBytesMax = 256 * 2 ** 20;
     const options = { invariants: false };
-    const scenario = new Scenario(1, { ...QUICK, retainedBytesMax }, 1, options);
+    const scenario = new Scenario(1, { ...QUICK, backlogBytesMax }, 1, options);
     expect(crashWithMuchUnflushed(scenario, 880, 0.001)).toBeGreaterThan(65_536);
   });
 });

@@ -107,6 +107,8 @@ export interface InvariantsOptions {
   readonly violation: (what: string) => void;
   readonly count: (what: string) => void;
   readonly executed: (node: number, execution: Execution) => void;
+  /** The node gets the data of a later group. */
+  readonly isPassedOver: (node: number) => boolean;
 }
 
 export class Invariants {
@@ -114,6 +116,7 @@ export class Invariants {
   readonly #violation: (what: string) => void;
   readonly #count: (what: string) => void;
   readonly #executed: InvariantsOptions['executed'];
+  readonly #isPassedOver: InvariantsOptions['isPassedOver'];
   readonly #watches = new Map<number, NodeWatch>();
   readonly #order: ExecutionOrder;
   /** Checksum of each transaction's commands, and who has it on record. */
@@ -135,6 +138,7 @@ export class Invariants {
     this.#violation = options.violation;
     this.#count = options.count;
     this.#executed = options.executed;
+    this.#isPassedOver = options.isPassedOver;
     for (const node of options.group.members) this.#watches.set(node, new NodeWatch(node));
     this.#order = new ExecutionOrder(options.group.members, (what) => this.#violation(what));
   }
@@ -153,6 +157,7 @@ export class Invariants {
       handling: (_group, from, message) => this.#heard(from, message, watch),
       handled: (_group, message, effects) => this.#countReads(watch, message, effects),
       turned: (_group, view, effects) => this.#afterTurn(watch, view, effects),
+      abandoned: () => watch.reset(),
     };
   }
 
@@ -603,6 +608,7 @@ export class Invariants {
     for (const other of this.#watches.values()) {
       const settled = other.restored ? other.view?.redundantBefore : undefined;
       if (settled === undefined || compare(settled, before) >= 0) continue;
+      if (this.#isPassedOver(other.id)) continue;
       const marks = `${keyOf(before)}, ${other.id} has settled ${keyOf(settled)}`;
       this.#violation(`I15: node ${watch.id} forgets what is before ${marks}`);
     }
@@ -701,6 +707,8 @@ export class Invariants {
     const { id, executeAt, sequence } = execution;
     const key = keyOf(id);
     this.#decide(id, executeAt);
+    // It votes without data, and nothing is handed to its executor.
+    if (this.#group.absent.includes(watch.id)) return;
     this.#executed(watch.id, execution);
     this.#order.executed(watch.id, execution);
     const command = state.commands.get(key);

@@ -48,6 +48,7 @@ const NODE: Fates<NodeLimits> = {
   spanningReadBytesMax: 'spanningReadBytesMax',
   unflushedBytesMax: 'unflushedBytesMax',
   retainedBytesMax: 'retainedBytesMax',
+  backlogBytesMax: 'backlogBytesMax',
   unloggedBytesMax: 'unloggedBytesMax',
   turnRecordBytesMax: { why: 'derived from the log, as a real node does' },
   tickMs: { why: 'a pace; when turns take place is drawn (turnDelayMsMax)' },
@@ -70,6 +71,7 @@ const NODE: Fates<NodeLimits> = {
 const STORE: Fates<CommandStoreLimits> = {
   replica: INSIDE,
   retainedBytesMax: 'retainedBytesMax',
+  backlogBytesMax: 'backlogBytesMax',
   unloggedBytesMax: 'unloggedBytesMax',
   turnRecordBytesMax: { why: 'derived from the log, as a real node does' },
   turnsMax: 'turnsMax',
@@ -263,4 +265,5 @@ test('small values are drawn', () => {
   expect(least.recoveriesMax).toBe(1);
   expect(least.waitingMax).toBe(1);
   expect(least.retainedBytesMax).toBeLessThan(4);
+  expect(least.backlogBytesMax).toBeLessThan(4);
 });

@@ -69,6 +69,7 @@ export const RANGES = {
   heldReplyBytesMax: [1, 2 ** 29],
   heldEventsMax: [1, 65_536],
   retainedBytesMax: [1, 64 * 2 ** 20],
+  backlogBytesMax: [1, 64 * 2 ** 20],
   mailboxMax: [1, 65_536],
   handOverMax: [1, 4_096],
   turnsMax: [1, 1_024],

@@ -25,7 +25,7 @@ export function nodeLimits(profile: Profile): NodeLimits {
   // Each part takes its own and leaves the others. The log's are derived as `start-node.ts` does.
   return {
     ...limits,
-    retainedBytesMax: retainedBytesMaxOf(profile),
+    backlogBytesMax: backlogBytesMaxOf(profile),
     unloggedBytesMax: Math.min(limits.unloggedBytesMax, limits.pendingBytesMax / 2),
     turnRecordBytesMax: limits.pendingBytesMax / 4,
     mailboxMax: mailboxMaxOf(profile),
@@ -33,7 +33,7 @@ export function nodeLimits(profile: Profile): NodeLimits {
     replica: { ...limits, heldBytesMax: heldBytesMaxOf(profile), ...profile.replicaLimits },
     coordinator: limits,
     batch: { ...limits, pipelineDepth },
-    snapshots: { chunkBytes: 512, bytesPerS: 1024 * 1024, leftRetentionMs: 300 },
+    snapshots: { chunkBytes: 512, bytesPerS: 1024 * 1024, leftRetentionMs: 300, lackingMs: 200 },
     commandTimeoutMs,
     flushEveryMs,
     tickMs: TICK_MS,
@@ -58,10 +58,10 @@ function heldBytesMaxOf(profile: Profile): number {
  * As a real node derives one from the other: a node begins no more than its peers have room for, or
  * none of them could finish what the others have begun.
  */
-function retainedBytesMaxOf(profile: Profile): number {
-  const { retainedBytesMax } = limitsOf(profile);
+function backlogBytesMaxOf(profile: Profile): number {
+  const { backlogBytesMax } = limitsOf(profile);
   const room = heldBytesMaxOf(profile) - HELD_BYTES_MIN * profile.nodes;
-  return Math.min(retainedBytesMax, Math.max(1, Math.floor(room / 2)));
+  return Math.min(backlogBytesMax, Math.max(1, Math.floor(room / 2)));
 }
 
 /** A turn takes what is in the mailbox: late turns of one message each fall behind for ever. */

@@ -50,7 +50,7 @@ export class Scenario {
     nodes: number,
     profile: Partial<Profile> = {},
     seed = 1,
-    options: Pick<RunOptions, 'invariants' | 'trace' | 'hasGateways' | 'groups' | 'forwards'> = {},
+    options: Omit<RunOptions, 'seed' | 'nodes' | 'timeMs' | 'profile'> = {},
   ) {
     const whole = { electorate: nodes, ...UNEVENTFUL, ...profile };
     this.cluster = new SimulatedCluster({ seed, nodes, timeMs: 0, profile: whole, ...options });

@@ -41,6 +41,8 @@ export class SimGroup implements KeyPlace {
   readonly oracle: Oracle;
   /** Undefined where nothing is checked. */
   readonly invariants: Invariants | undefined;
+  /** Its successors, as soon as it is closing. */
+  readonly followers: SimGroup[] = [];
   readonly #names = new Map<string, string>();
 
   /** The group of the beginning that had its slots. */
@@ -53,6 +55,7 @@ export class SimGroup implements KeyPlace {
   ) {
     this.descriptor = descriptor;
     this.root = parent?.root ?? this;
+    parent?.followers.push(this);
     this.group = new Group(descriptor);
     const { violation, count, executed } = observer;
     this.judge = parent?.judge ?? new ReplyJudge(violation, splits);
@@ -62,6 +65,7 @@ export class SimGroup implements KeyPlace {
           group: this.group,
           violation,
           count,
+          isPassedOver: (node) => this.isPassedOver(node),
           executed: (node, execution) => {
             executed(node, execution);
             this.oracle.executed(node, execution);
@@ -76,6 +80,16 @@ export class SimGroup implements KeyPlace {
 
   has(node: number): boolean {
     return this.group.bit(node) !== 0;
+  }
+
+  /** The group need not wait for the node, which gets the data of a later one. */
+  isPassedOver(node: number): boolean {
+    if (this.descriptor.absent?.includes(node) === true) return true;
+    const { followers } = this;
+    return (
+      followers.length > 0 &&
+      followers.every((each) => each.descriptor.owed?.includes(node) || each.isPassedOver(node))
+    );
   }
 
   /** A key of this group in the place of any: `r1` may become `r1#7`. */

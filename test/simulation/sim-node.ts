@@ -335,7 +335,11 @@ export class SimNode {
 
   /** The state machine of a group in the present incarnation, as of its last report. */
   machineOf(group: GroupId): StateMachine | undefined {
-    return this.#lives.get(this.#storeOf(group))?.machines?.of(group);
+    for (const { machines } of this.#lives.values()) {
+      const machine = machines?.of(group);
+      if (machine !== undefined) return machine;
+    }
+    return undefined;
   }
 
   /** Of its first store. */
@@ -505,7 +509,7 @@ export class SimNode {
         : {
             topology: {
               form: options.form,
-              leaseMs: limits.retainedBytesMax < KEPT_FEW ? LEASE_MS_LONG : LEASE_MS,
+              leaseMs: (limits.backlogBytesMax ?? KEPT_FEW) < KEPT_FEW ? LEASE_MS_LONG : LEASE_MS,
               ...(options.watch === undefined ? {} : { watch: options.watch }),
               ...(options.replicas === undefined ? {} : { replicas: options.replicas }),
               onState: (state) => options.onState?.(state),
@@ -618,6 +622,11 @@ export class SimNode {
           if (effect.type === 'Ended') this.#options.onEnded?.(this, { ...effect, group });
           this.#countMoved(effect);
         }
+      },
+      abandoned: (group) => {
+        watches.get(group)?.abandoned(group);
+        watches.delete(group);
+        this.#options.count('group abandoned');
       },
     };
   }

@@ -16,7 +16,7 @@
  *
  * Below the minimum of all members' marks everything is applied everywhere and may be forgotten.
  * The list is also how a replica that was away catches up. A member that is down stops the
- * forgetting, not the work.
+ * forgetting, not the work, until it is passed over.
  */
 import type { Command } from '../local/command.ts';
 import { makeInvalidated } from '../local/execution.ts';
@@ -58,6 +58,8 @@ interface Task {
 }
 
 const SECOND_US = 1_000_000;
+/** A member is far behind by so many rounds. */
+const LAG_ROUNDS = 4;
 
 export class DurabilityRounds {
   readonly #state: ReplicaState;
@@ -377,7 +379,9 @@ export class DurabilityRounds {
   #forget(): void {
     const state = this.#state;
     let everywhere = state.redundantBefore;
-    for (const mark of state.peerRedundantBefore.values()) everywhere = min(everywhere, mark);
+    for (const [peer, mark] of state.peerRedundantBefore) {
+      if (compare(mark, everywhere) < 0 && !state.isPassedOver(peer)) everywhere = mark;
+    }
     if (compare(everywhere, state.durableBefore) <= 0) return;
     const commands = state.order.takeBelow(this.#forgettableBefore(everywhere));
     const last = commands.at(-1);
@@ -385,6 +389,24 @@ export class DurabilityRounds {
     for (const command of commands) state.forget(command);
     state.durableBefore = max(state.durableBefore, secondOf(last.id, 1));
     this.repeatMarks();
+  }
+
+  /**
+   * Members for whose sake records are kept that would be forgotten by now: those that are down,
+   * and those that are far behind for whatever reason.
+   */
+  laggards(): readonly number[] {
+    const { peerRedundantBefore, order, down, limits, clock, isPassedOver } = this.#state;
+    const [oldest] = order;
+    if (oldest === undefined) return [];
+    const { durabilityLagMs, durabilityEveryMs, standInMs } = limits;
+    const usualUs = 1_000 * (durabilityLagMs + LAG_ROUNDS * durabilityEveryMs) + SECOND_US;
+    const ageUs = clock.presentUs - oldest.id.hlc;
+    return [...peerRedundantBefore].flatMap(([peer, mark]) => {
+      const isHeldFor = compare(mark, oldest.id) <= 0 && !isPassedOver(peer);
+      const ageUsMax = usualUs + (down.has(peer) ? 0 : 2_000 * standInMs);
+      return isHeldFor && ageUs > ageUsMax ? [peer] : [];
+    });
   }
 
   /**

@@ -6,7 +6,7 @@
 import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import { boundAt, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
-import { Group } from '../topology/group.ts';
+import { Group, type GroupDescriptor } from '../topology/group.ts';
 import { type GroupId, GroupMap } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
@@ -42,8 +42,13 @@ interface CommandStoreOptions {
 
 export interface CommandStoreLimits {
   readonly replica?: Partial<ReplicaLimits> | undefined;
-  /** Transactions kept for members that are away; beyond it this node begins no more. */
+  /** Transactions kept for members that are away; beyond it they are told to be `Lagging`. */
   readonly retainedBytesMax: number;
+  /**
+   * The same where nothing comes of that, as without a quorum of the meta group; beyond it this
+   * node begins no more.
+   */
+  readonly backlogBytesMax?: number | undefined;
   /** Records that wait for the disk; beyond it nothing is taken from peers that adds to them. */
   readonly unloggedBytesMax: number;
   /** Records that messages of one turn lead to, before the others of that turn are dropped. */
@@ -68,6 +73,8 @@ export interface StoreWatch {
   /** `effects`: of this message. */
   handled(group: GroupId, message: ReplicaMessage, effects: readonly Effect[]): void;
   turned(group: GroupId, view: ReplicaView, effects: readonly Effect[]): void;
+  /** This store has no part in the group any more. */
+  abandoned(group: GroupId): void;
 }
 
 /** One record of the log, as it was read. */
@@ -94,6 +101,9 @@ const UNLOGGED: ReadonlySet<string> = new Set<ReplicaMessage['type']>([
   'CatchUp',
 ]);
 
+/** Pause between two looks for members that lag. */
+const LAGGARDS_EVERY_MS = 500;
+
 const JOINED_TYPE = typeOfRecord('Joined');
 
 export class CommandStore {
@@ -108,6 +118,8 @@ export class CommandStore {
   /** The present incarnation of the executor, and what its engine holds. */
   #executor: { readonly generation: number; readonly flushed: readonly FlushedGroup[] } | undefined;
   #backlogged = false;
+  /** When members that lag are told next. */
+  #laggardsMs = 0;
   /** Unknown at first: the incarnation before may have said so. */
   #shedding: boolean | undefined;
   #syncAsked = false;
@@ -137,8 +149,9 @@ export class CommandStore {
   /** `floor`: of a successor; `joined`: of one that this node had no part in before. */
   #add(group: Group, nowMs: number, floor?: Timestamp, joined?: GroupJoin): StoreGroup {
     const { self, clock, random, limits, watch } = this.#options;
-    const replica = new Replica({
-      ...{ self, group, clock, random, floor, joined },
+    const isPassedOver = (node: number): boolean => this.#passesOver(replica, group, node);
+    const replica: Replica = new Replica({
+      ...{ self, group, clock, random, floor, joined, isPassedOver },
       limits: limits.replica ?? {},
     });
     watch?.began(group.id, replica.view);
@@ -148,16 +161,57 @@ export class CommandStore {
     return this.#groups.add(group, replica, floor !== undefined, joined === undefined);
   }
 
+  /** Whatever it lacks of the group, it gets the data of a later one. */
+  #passesOver({ ended }: Replica, { absent }: Group, node: number): boolean {
+    if (absent.includes(node)) return true;
+    return (
+      ended?.successors.every((successor) => {
+        if (successor.owed?.includes(node) === true) return true;
+        const here = this.#groups.get(successor.id);
+        return here !== undefined && this.#passesOver(here.replica, here.group, node);
+      }) ?? false
+    );
+  }
+
   /**
    * This node is a new member of a group that has begun at `floor`: it takes part at once, and
-   * executes when the executor has its data.
+   * executes when the executor has its data. What it has of its slots till now is void.
    */
   join({ floor, parent, group }: Omit<GroupJoin, 'type'>, nowMs: number): void {
     if (!this.#begun || this.#groups.get(group.id) !== undefined) return;
     if (!group.members.includes(this.#options.self)) return;
+    // It was here before, and has been abandoned: its votes are forgotten.
+    if (this.#isSuperseded(group)) return;
     const member = this.#addJoined({ type: 'Joined', floor, parent, group }, nowMs);
     member.replica.begin();
     this.#restored(member, 0, nowMs);
+    this.#abandonOlder(member.group);
+  }
+
+  #isSuperseded({ id, fromSlot, toSlot }: GroupDescriptor): boolean {
+    return [...this.#groups.all()].some(({ group }) => {
+      const isNewer = group.machine === 'keyspace' && group.id.generation > id.generation;
+      return isNewer && group.fromSlot < toSlot && group.toSlot > fromSlot;
+    });
+  }
+
+  /**
+   * Groups with its slots that have not ended here, or go on without this node: it comes to their
+   * ends no more.
+   */
+  #abandonOlder({ id, fromSlot, toSlot }: Group): void {
+    for (const member of [...this.#groups.all()]) {
+      const { group, replica } = member;
+      const isOther = group.machine !== 'keyspace' || group.id.generation >= id.generation;
+      if (isOther || group.fromSlot >= toSlot || group.toSlot <= fromSlot) continue;
+      this.#handOver.drop(group.id);
+      if (replica.ended !== undefined && !this.#passesOver(replica, group, this.#options.self)) {
+        replica.voided();
+        continue;
+      }
+      this.#groups.delete(member);
+      this.#options.watch?.abandoned(group.id);
+    }
   }
 
   #addJoined(joined: GroupJoin, nowMs: number): StoreGroup {
@@ -172,7 +226,9 @@ export class CommandStore {
     const floor = boundAt(ended.executeAt.hlc + 1);
     for (const descriptor of ended.successors) {
       const group = new Group(descriptor);
-      const isMember = group.bit(this.#options.self) !== 0;
+      const { self } = this.#options;
+      // Without data it joins the group like a new member.
+      const isMember = group.bit(self) !== 0 && descriptor.owed?.includes(self) !== true;
       if (!isMember || this.#groups.get(descriptor.id) !== undefined) continue;
       const successor = this.#add(group, nowMs, floor);
       successor.hasData = member.hasData;
@@ -285,6 +341,13 @@ export class CommandStore {
       }
       this.#addSuccessors(member, nowMs);
     }
+    this.#abandonJoined();
+  }
+
+  #abandonJoined(): void {
+    for (const { group, replica } of [...this.#groups.all()]) {
+      if (replica.joined !== undefined) this.#abandonOlder(group);
+    }
   }
 
   /** A group that this node has joined is named by its own records alone. */
@@ -369,6 +432,7 @@ export class CommandStore {
       this.#restored(member, sequences.get(member.group.id) ?? 0, nowMs);
       this.#tellEnd(member, nowMs);
     }
+    this.#abandonJoined();
     this.#effects.push({ type: 'Truncate', fromLsn: this.#groups.neededLsn(new Map(), 0) });
     this.#reserve();
     this.#effects.push({ type: 'Began' });
@@ -524,10 +588,25 @@ export class CommandStore {
     this.#ticked = true;
     if (shedding !== this.#shedding) this.#effects.push({ type: 'Shedding', shedding });
     this.#shedding = shedding;
-    const full = watermarks.retainedBytes > limits.retainedBytesMax;
+    const { retainedBytesMax, backlogBytesMax = retainedBytesMax } = limits;
+    if (watermarks.retainedBytes > retainedBytesMax) this.#tellLaggards(nowMs);
+    const full = watermarks.retainedBytes > backlogBytesMax;
     // Repeated while it lasts: the coordinator may have restarted in between.
     if (full || this.#backlogged) this.#effects.push({ type: 'Backlog', full });
     this.#backlogged = full;
+  }
+
+  /** Of the groups that keep a good part of it. */
+  #tellLaggards(nowMs: number): void {
+    if (nowMs < this.#laggardsMs) return;
+    this.#laggardsMs = nowMs + LAGGARDS_EVERY_MS;
+    const open = [...this.#groups.all()].filter(({ replica }) => replica.ended === undefined);
+    const shareMin = this.#options.limits.retainedBytesMax / (2 * open.length);
+    const members = open.flatMap(({ group, replica }) => {
+      if (replica.view.retainedBytes < shareMin) return [];
+      return replica.laggards.map((node) => ({ group: group.id, node }));
+    });
+    if (members.length > 0) this.#effects.push({ type: 'Lagging', members });
   }
 
   // ---- for observers ----------------------------------------------------------------------

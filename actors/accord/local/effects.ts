@@ -114,6 +114,12 @@ export type Effect =
 type OfReplica<Type extends Effect['type']> = Extract<Effect, { readonly type: Type }>;
 type InGroup<T> = T & { readonly group: GroupId };
 
+/** A member that is away, or lags far behind in a group. */
+export interface Laggard {
+  readonly group: GroupId;
+  readonly node: number;
+}
+
 /** A group of a store has ended. */
 export type EndOfGroup = InGroup<OfReplica<'Ended'>>;
 
@@ -136,6 +142,8 @@ export type StoreEffect =
   | { readonly type: 'Reserve'; readonly limitUs: number }
   | { readonly type: 'Covered' }
   | { readonly type: 'Backlog'; readonly full: boolean }
+  /** Too much is kept for the sake of these members; repeated while it lasts, and may be lost. */
+  | { readonly type: 'Lagging'; readonly members: readonly Laggard[] }
   /** The log has been read and the executor is there: the store takes part from now on. */
   | { readonly type: 'Began' }
   | { readonly type: 'Watermarks'; readonly watermarks: Watermarks }

@@ -192,7 +192,7 @@ function place(
   state.transition(command, { type: 'Applied', id, sequence }, false);
   const execution = { id, executeAt, participants, body, reads, sequence, isRepeated: false };
   state.effects.push({ type: 'Execute', execution });
-  if (isClose(id)) state.end(executeAt, decodeSuccessors(body));
+  if (isClose(id)) state.end(id, executeAt, decodeSuccessors(body));
 }
 
 /** All that it must see is applied; what conflicts and executes later waits for it. */

@@ -4,7 +4,7 @@
  * every transaction that the engine does not hold. The queue is bounded by the bodies that the
  * replica retains.
  */
-import type { GroupId } from '../topology/group-id.ts';
+import { type GroupId, isSameGroup } from '../topology/group-id.ts';
 import type { Effect, StoreEffect } from './effects.ts';
 
 type HandedEffect = Extract<StoreEffect, { readonly type: 'Execute' | 'Read' | 'ReadAt' }>;
@@ -49,6 +49,12 @@ export class HandOver {
   add(group: GroupId, next: Handed): void {
     this.#queue.push(inGroup(group, this.#generation, next));
     this.#advance();
+  }
+
+  /** Nothing more of the group is handed over. */
+  drop(group: GroupId): void {
+    this.#queue = this.#queue.slice(this.#at).filter((each) => !isSameGroup(each.group, group));
+    this.#at = 0;
   }
 
   /** How many the executor of that generation has taken so far. */

@@ -70,7 +70,8 @@ export type Mark =
 /** The group's Close was executed; written once more with the marks. */
 export interface GroupEnd {
   readonly type: 'Ended';
-  /** Of the Close. */
+  /** The Close, and when it was executed. */
+  readonly close: TxnId;
   readonly executeAt: Timestamp;
   readonly successors: readonly GroupDescriptor[];
 }
@@ -171,7 +172,7 @@ export function encodeRecord(group: GroupId, record: JournalRecord): EncodedReco
       return { type, parts: [stamps(group, 0, record.before)] };
     case 'Ended': {
       const successors = encodeSuccessors(record.successors);
-      return { type, parts: [stamps(group, 0, record.executeAt), successors] };
+      return { type, parts: [stamps(group, 0, record.executeAt, record.close), successors] };
     }
     case 'Joined': {
       const head = stamps(group, PARENT_BYTES, record.floor);
@@ -250,8 +251,8 @@ export function decodeRecord(type: number, wholePayload: Uint8Array): JournalRec
       return { type: name, before: stamp(0) };
     case 'Ended':
       return {
-        ...{ type: name, executeAt: stamp(0) },
-        successors: decodeSuccessors(rest(TIMESTAMP_BYTES)),
+        ...{ type: name, executeAt: stamp(0), close: stamp(1) },
+        successors: decodeSuccessors(rest(2 * TIMESTAMP_BYTES)),
       };
     case 'Joined': {
       const range = view.getUint32(TIMESTAMP_BYTES);

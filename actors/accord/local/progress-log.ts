@@ -46,8 +46,9 @@ export class ProgressLog {
     const longest = Math.max(shortest, Math.min(PAUSE_MS_MAX, 2 * this.#answerMs));
     const backoff = Math.min(longest, base * 2 ** (command.attempts >> 1));
     command.checkAtMs = nowMs + backoff * (0.5 + random());
-    // Peers of the group cannot know whether it is durable in others: who coordinates it finds out.
-    if (command.attempts % 2 === 1 && command.status !== Status.Applied) {
+    // Of one over several groups that is applied, peers that have forgotten it know that it is
+    // durable in all of them; else its recovery finds out.
+    if (command.attempts % 2 === 1) {
       command.askedMs = nowMs;
       for (const peer of this.#state.peers) this.#state.send(peer, { type: 'CheckStatus', id });
     } else {

@@ -85,6 +85,8 @@ export class ReadBarriers {
     const { token, redundantBefore, after } = message;
     const pending = state.unappliedBy.get(from);
     if (pending === undefined) return;
+    // The transactions that it must wait for may be forgotten here: it needs the data anew.
+    if (compare(redundantBefore, state.durableBefore) < 0) return;
     const ids: TxnId[] = [];
     let behind = false;
     for (const { id } of pending.from(max(redundantBefore, after))) {

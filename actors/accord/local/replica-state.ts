@@ -6,7 +6,7 @@
 import { LoggedCommands } from '../durability/logged-commands.ts';
 import type { AccordMessage, CommandDefinition } from '../messages/messages.ts';
 import { population } from '../primitives/bit-set.ts';
-import { type Deps, depsOf } from '../primitives/deps.ts';
+import { type Deps, depsOf, union } from '../primitives/deps.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import {
   decodeParticipants,
@@ -16,6 +16,7 @@ import {
 import { isDecided, isTerminal, STATUS_NAMES, Status } from '../primitives/status.ts';
 import {
   compare,
+  equal,
   isSpanning,
   keyOf,
   max,
@@ -135,6 +136,8 @@ export class ReplicaState implements ReplicaView {
   ended: GroupEnd | undefined;
   /** How this node came to be a member, where it was none of the group before. */
   readonly joined: GroupJoin | undefined;
+  /** The group forgets without the member, which gets the data of a later one. */
+  readonly isPassedOver: (node: number) => boolean;
   sequence = 0;
   /** Executions up to this sequence are in the store's engine, durable. */
   flushedSequence = 0;
@@ -152,6 +155,7 @@ export class ReplicaState implements ReplicaView {
     /** Of a successor: all that it orders is above. */
     readonly floor?: Timestamp | undefined;
     readonly joined?: GroupJoin | undefined;
+    readonly isPassedOver?: ((node: number) => boolean) | undefined;
   }) {
     this.self = options.self;
     this.group = options.group;
@@ -159,6 +163,7 @@ export class ReplicaState implements ReplicaView {
     this.random = options.random;
     this.limits = { ...REPLICA_LIMITS, ...options.limits };
     this.joined = options.joined;
+    this.isPassedOver = options.isPassedOver ?? (() => false);
     const { floor = ZERO } = options;
     this.rejectBefore = floor;
     this.redundantBefore = floor;
@@ -207,10 +212,10 @@ export class ReplicaState implements ReplicaView {
   }
 
   /** The Close is executed: what is ordered behind it has no effect here. */
-  end(executeAt: Timestamp, successors: readonly GroupDescriptor[]): void {
-    this.ended = { type: 'Ended', executeAt, successors };
+  end(close: TxnId, executeAt: Timestamp, successors: readonly GroupDescriptor[]): void {
+    this.ended = { type: 'Ended', close, executeAt, successors };
     this.#persistEnd();
-    this.effects.push(this.ended);
+    this.effects.push({ type: 'Ended', executeAt, successors });
   }
 
   /** The log must always hold that it has begun here, and ended. */
@@ -346,7 +351,12 @@ export class ReplicaState implements ReplicaView {
 
   calcDeps(command: Command, bound: Timestamp): Deps {
     if (command.definition === undefined) return depsOf([]);
-    return this.index.conflictsBelow(command, command.definition.participants, bound);
+    const deps = this.index.conflictsBelow(command, command.definition.participants, bound);
+    const { ended } = this;
+    // Also when it is forgotten here: a member that is not waited for must not pass over it.
+    if (ended === undefined) return deps;
+    if (compare(ended.close, bound) >= 0 || equal(command.id, ended.close)) return deps;
+    return union(deps, depsOf([ended.close]));
   }
 
   /**

@@ -64,6 +64,7 @@ export class Replica {
   readonly #progress: ProgressLog;
   readonly #reads: ReadBarriers;
   readonly #durability: DurabilityRounds;
+  #isVoid = false;
 
   constructor(options: ConstructorParameters<typeof ReplicaState>[0]) {
     this.#state = new ReplicaState(options);
@@ -100,7 +101,13 @@ export class Replica {
 
   /** The engine holds, durably, what was executed up to this sequence. */
   flushed(sequence: number): void {
-    this.#state.flushedSequence = sequence;
+    if (!this.#isVoid) this.#state.flushedSequence = sequence;
+  }
+
+  /** Its executions are void: the engine need not hold them. */
+  voided(): void {
+    this.#isVoid = true;
+    this.#state.flushedSequence = this.#state.sequence;
   }
 
   /** A turn is durable in which a record of this transaction was logged, from this LSN on. */
@@ -133,6 +140,11 @@ export class Replica {
   /** The oldest record that this replica needs, but for its marks. */
   get oldestLsn(): number {
     return this.#durability.oldestLsn();
+  }
+
+  /** Members for whose sake this replica keeps what it holds. */
+  get laggards(): readonly number[] {
+    return this.#durability.laggards();
   }
 
   /** Its marks hold back the log: writes them once more. */
@@ -541,6 +553,9 @@ export class Replica {
     } else if (status === Status.Invalidated) {
       this.#commitInvalidate(from, { type: 'CommitInvalidate', id });
     } else if (status === Status.Truncated) {
+      const command = state.find(id);
+      // Over several groups it is forgotten only when a quorum of each has it.
+      if (command?.status === Status.Applied) state.becameDurable(command);
       this.#durability.catchUp(from);
     } else {
       const command = state.find(id);
@@ -675,7 +690,7 @@ export class Replica {
     const state = this.#state;
     if (state.ended !== undefined || !isClose(id) || sequence === 0) return;
     if (executeAt === undefined || definition === undefined) return;
-    state.end(executeAt, decodeSuccessors(definition.body));
+    state.end(id, executeAt, decodeSuccessors(definition.body));
   }
 
   /** The log must hold that this node has joined before anything else of the group. */

@@ -68,6 +68,15 @@ export class StoreGroups {
     return this.#all.values();
   }
 
+  /** It takes part in nothing any more, and needs nothing of the log. */
+  delete(member: StoreGroup): void {
+    this.#all.delete(member.group.id);
+    this.#touched.delete(member);
+    this.#timed.delete(member);
+    this.#add(NOTHING, member.counted);
+    this.#changed = true;
+  }
+
   /** It has been told something: it may have effects, and it is ticked next time. */
   touch(member: StoreGroup): void {
     this.#touched.add(member);
@@ -107,8 +116,13 @@ export class StoreGroups {
       retainedBytes,
       unapplied: sizes.unapplied,
     };
-    const sums = this.#sums;
     member.counted = now;
+    this.#add(now, before);
+  }
+
+  /** In the place of what was counted before. */
+  #add(now: Sums, before: Sums): void {
+    const sums = this.#sums;
     this.#sums = {
       appliedSequence: sums.appliedSequence + now.appliedSequence - before.appliedSequence,
       flushedSequence: sums.flushedSequence + now.flushedSequence - before.flushedSequence,

@@ -3,13 +3,17 @@
  * the same bytes with the end of a group.
  *
  * Big endian: successors u16, then of each, ascending by slots: range u32, generation u32, fromSlot
- * u16, toSlot u16, members u8, and per member, ascending, node u32, 1 if it is an elector u8.
+ * u16, toSlot u16, members u8, and per member, ascending, node u32, flags u8: 1 for an elector, 2
+ * for one that begins without data, 4 for one of these that was away for too long.
  */
 import { type Group, type GroupDescriptor, quorumSizes } from './group.ts';
 
 const COUNT_BYTES = 2;
 const GROUP_BYTES = 13;
 const MEMBER_BYTES = 5;
+const ELECTOR = 1;
+const OWED = 2;
+const ABSENT = 4;
 
 export function encodeSuccessors(successors: readonly GroupDescriptor[]): Uint8Array {
   const members = successors.reduce((sum, each) => sum + each.members.length, 0);
@@ -18,7 +22,8 @@ export function encodeSuccessors(successors: readonly GroupDescriptor[]): Uint8A
   const view = new DataView(body.buffer);
   view.setUint16(0, successors.length);
   let at = COUNT_BYTES;
-  for (const { id, fromSlot, toSlot, members: its, electorate } of successors) {
+  for (const successor of successors) {
+    const { id, fromSlot, toSlot, members: its } = successor;
     view.setUint32(at, id.range);
     view.setUint32(at + 4, id.generation);
     view.setUint16(at + 8, fromSlot);
@@ -27,11 +32,17 @@ export function encodeSuccessors(successors: readonly GroupDescriptor[]): Uint8A
     at += GROUP_BYTES;
     for (const node of its.toSorted((a, b) => a - b)) {
       view.setUint32(at, node);
-      view.setUint8(at + 4, electorate.includes(node) ? 1 : 0);
+      view.setUint8(at + 4, flagsOf(node, successor));
       at += MEMBER_BYTES;
     }
   }
   return body;
+}
+
+function flagsOf(node: number, { electorate, owed, absent }: GroupDescriptor): number {
+  const isElector = electorate.includes(node) ? ELECTOR : 0;
+  const isOwed = owed?.includes(node) === true ? OWED : 0;
+  return isElector | isOwed | (absent?.includes(node) === true ? ABSENT : 0);
 }
 
 /** Throws RangeError on bytes that are no such body. */
@@ -44,14 +55,19 @@ export function decodeSuccessors(body: Uint8Array): GroupDescriptor[] {
     const [fromSlot, toSlot] = [view.getUint16(at + 8), view.getUint16(at + 10)];
     const count = view.getUint8(at + 12);
     at += GROUP_BYTES;
-    const members: number[] = [];
-    const electorate: number[] = [];
+    const flags = new Map<number, number>();
     for (let member = 0; member < count; member += 1) {
-      members.push(view.getUint32(at));
-      if (view.getUint8(at + 4) === 1) electorate.push(view.getUint32(at));
+      flags.set(view.getUint32(at), view.getUint8(at + 4));
       at += MEMBER_BYTES;
     }
-    successors.push({ id, fromSlot, toSlot, members, electorate, machine: 'keyspace' });
+    const those = (flag: number): number[] =>
+      [...flags].filter(([, its]) => (its & flag) !== 0).map(([node]) => node);
+    const [owed, absent] = [those(OWED), those(ABSENT)];
+    const members = [...flags.keys()];
+    const lacks = { ...(owed.length > 0 && { owed }), ...(absent.length > 0 && { absent }) };
+    const slots = { fromSlot, toSlot };
+    const electorate = those(ELECTOR);
+    successors.push({ id, ...slots, members, electorate, ...lacks, machine: 'keyspace' });
   }
   if (at !== body.length) throw new RangeError('successors: more bytes than groups');
   return successors;

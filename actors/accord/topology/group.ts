@@ -58,6 +58,13 @@ export interface GroupDescriptor {
   /** Node ids. */
   readonly members: readonly number[];
   readonly electorate: readonly number[];
+  /** Members that begin it without the data of the one before; none by default. */
+  readonly owed?: readonly number[] | undefined;
+  /**
+   * Those of them that were away for too long: nobody keeps records for them, so they get the data
+   * with a later generation alone.
+   */
+  readonly absent?: readonly number[] | undefined;
   /** The state machine that executes its transactions. */
   readonly machine: Machine;
 }
@@ -75,10 +82,12 @@ export class Group {
   readonly quorums: QuorumSizes;
   /** Bit set of the fast-path electorate. */
   readonly electorate: number;
+  /** See `GroupDescriptor`. */
+  readonly absent: readonly number[];
   readonly #bits: ReadonlyMap<number, number>;
 
   constructor(descriptor: GroupDescriptor) {
-    const { id, fromSlot, toSlot, members, electorate, machine } = descriptor;
+    const { id, fromSlot, toSlot, members, electorate, absent = [], machine } = descriptor;
     this.id = id;
     this.fromSlot = fromSlot;
     this.toSlot = toSlot;
@@ -94,6 +103,7 @@ export class Group {
     }
     this.#bits = new Map(this.members.map((node, index) => [node, 1 << index]));
     this.quorums = quorumSizes(this.members.length, new Set(electorate).size);
+    this.absent = absent;
     this.electorate = 0;
     for (const node of electorate) {
       const bit = this.bit(node);

@@ -416,7 +416,7 @@ export const SETTINGS: Settings = {
   },
   retainedBytesMax: {
     value: 'SIZE',
-    help: 'decided transactions kept in memory for nodes that lag',
+    help: 'transactions kept for nodes that lag; beyond it their ranges do without',
     standard: '256mb',
     parse: size(MIB, 1024 * GIB),
   },

@@ -70,8 +70,8 @@ function mustDo(state: MetaState | undefined, command: MetaCommand, hlc = 1): Me
   return next as MetaState;
 }
 
-/** Moves are judged by `moves.test.ts`: here all nodes are members. */
-type Type = Exclude<MetaCommand['type'], 'Move' | 'HasData'>;
+/** Here all nodes are members, and have the data: see `moves.test.ts` and `absences.test.ts`. */
+type Type = Exclude<MetaCommand['type'], 'Move' | 'HasData' | 'PassOver' | 'BringIn'>;
 
 /** A random command is made of these; the state that it meets gives it its meaning. */
 interface Dice {

@@ -3,6 +3,7 @@
  * nothing is lost. Time is moved by hand.
  */
 import { expect, test } from 'vitest';
+import type { Laggard } from '../../../actors/accord/local/effects.ts';
 import type { Timestamp } from '../../../actors/accord/primitives/timestamp.ts';
 import { type GroupId, groupKey } from '../../../actors/accord/topology/group-id.ts';
 import { apply } from '../../../actors/meta/apply.ts';
@@ -19,6 +20,8 @@ class Bench {
   readonly down = new Set<number>();
   readonly draining = new Set<number>();
   readonly ends = new Map<string, Timestamp>();
+  lagging: readonly Laggard[] = [];
+  lacking: readonly Laggard[] = [];
   readonly #managers = [1, 2, 3].map(
     (self) => new RangeManager({ self, form: () => FORM, leaseMs: LEASE_MS, random: () => 0.5 }),
   );
@@ -35,6 +38,7 @@ class Bench {
     return this.manager(node).acts({
       state: this.state,
       hasData: () => false,
+      ...{ lagging: this.lagging, lacking: this.lacking },
       endOf: (group: GroupId) => this.ends.get(groupKey(group)),
       nowMs: this.nowMs,
       presentUs: this.nowMs * 1_000,

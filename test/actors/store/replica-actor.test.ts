@@ -84,6 +84,7 @@ class Bench {
         began: () => undefined,
         joined: () => undefined,
         ended: () => undefined,
+        lagging: () => undefined,
         clock,
         startedMs,
         limits: { ...LIMITS, ...limits },

@@ -4,11 +4,11 @@ import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
 import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
 import type { JournalRecord } from '../../../../actors/accord/local/journal.ts';
 import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
-import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
+import { decodeDeps, encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
-import { Flags, type TxnId } from '../../../../actors/accord/primitives/timestamp.ts';
+import { Flags, type TxnId, ZERO } from '../../../../actors/accord/primitives/timestamp.ts';
 import { encodeSuccessors } from '../../../../actors/accord/topology/close-body.ts';
-import { Group } from '../../../../actors/accord/topology/group.ts';
+import { Group, type GroupDescriptor } from '../../../../actors/accord/topology/group.ts';
 import { firstGroup } from '../first-group.ts';
 import { at, LoneReplica, preAccept } from '../fixture.ts';
 
@@ -18,9 +18,9 @@ const SUCCESSORS = [
   { ...DESCRIPTOR, id: { range: 2, generation: 2 }, fromSlot: 8_192 },
 ];
 
-function closeAt(hlc: number): ReplicaMessage {
+function closeAt(hlc: number, successors: readonly GroupDescriptor[] = SUCCESSORS): ReplicaMessage {
   const id: TxnId = { ...at(hlc), flags: Flags.WRITE | Flags.CLOSE };
-  const body = encodeSuccessors(SUCCESSORS);
+  const body = encodeSuccessors(successors);
   return { type: 'Stable', id, executeAt: id, deps: encodeDeps([]), slots: null, body };
 }
 
@@ -53,6 +53,27 @@ test('the end stands among the marks that are written again before the log is cu
   lone.log.splice(0, before);
   lone.restart();
   expect(lone.replica.ended?.executeAt.hlc).toBe(900);
+});
+
+test('votes name the Close also when it was forgotten', () => {
+  const lone = new LoneReplica();
+  lone.take(closeAt(900));
+  const settled = { ids: encodeDeps([]), retains: false, asks: false };
+  lone.nowMs = 10_000_000;
+  const mark = { type: 'RedundantBefore', before: at(5_000_000) } as const;
+  lone.replica.flushed(9);
+  lone.restart(lone.log.push(mark), 9);
+  for (const peer of [1, 2]) {
+    lone.take({ type: 'AppliedHint', redundantBefore: at(5_000_000), ...settled }, peer);
+  }
+  lone.tick(1);
+  expect(lone.replica.view.commands.size).toBe(0);
+  const { deps } = lone.ask(preAccept(at(6_000_000)), 'PreAcceptOk');
+  expect(decodeDeps(deps ?? encodeDeps([]))).toMatchObject([{ hlc: 900 }]);
+  // A member that lags behind what is forgotten here must not take that for all there is.
+  const barrier = { type: 'ReadBarrier', token: 1, after: ZERO } as const;
+  expect(lone.take({ ...barrier, redundantBefore: at(900) })).toEqual([]);
+  expect(lone.take({ ...barrier, redundantBefore: at(5_000_000) })).toHaveLength(1);
 });
 
 /** A store whose group is to end, and what one message leads to. */
@@ -92,4 +113,11 @@ test('a successor votes above the end of its parent alone', () => {
   };
   expect(answerTo(850)).toMatchObject({ type: 'Nack', reason: 'truncated' });
   expect(answerTo(950)).toMatchObject({ type: 'PreAcceptOk', vote: { hlc: 950 } });
+});
+
+test('a successor that owes this node its data does not begin here by itself', () => {
+  const take = begun();
+  const [low, high] = SUCCESSORS as [GroupDescriptor, GroupDescriptor];
+  take(1, closeAt(900, [{ ...low, owed: [3], absent: [3] }, high]));
+  expect(take(2, preAccept(at(950))).filter(({ type }) => type === 'Send')).toEqual([]);
 });

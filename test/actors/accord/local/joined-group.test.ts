@@ -2,9 +2,12 @@
 import { expect, test } from 'vitest';
 import { CommandStore } from '../../../../actors/accord/local/command-store.ts';
 import type { StoreEffect } from '../../../../actors/accord/local/effects.ts';
+import { groupOfRecord } from '../../../../actors/accord/local/journal.ts';
 import type { ReplicaMessage } from '../../../../actors/accord/local/replica.ts';
 import { encodeDeps } from '../../../../actors/accord/primitives/deps.ts';
 import { HybridClock } from '../../../../actors/accord/primitives/hybrid-clock.ts';
+import { Group } from '../../../../actors/accord/topology/group.ts';
+import { type GroupId, groupKey } from '../../../../actors/accord/topology/group-id.ts';
 import { firstGroup } from '../first-group.ts';
 import { at, preAccept } from '../fixture.ts';
 
@@ -16,16 +19,30 @@ type Stored = Parameters<CommandStore['restore']>[0][number]['records'][number];
 
 class Node {
   readonly log: Stored[] = [];
-  store = this.#begun();
+  readonly #groups: readonly Group[];
+  store: CommandStore;
+
+  constructor(groups: readonly Group[] = []) {
+    this.#groups = groups;
+    this.store = this.#begun();
+  }
 
   #begun(): CommandStore {
     const clock = new HybridClock({ node: 4, store: 0, nowUs: () => 1_000, reserveUs: 1_000_000 });
     const store = new CommandStore({
-      ...{ self: 4, groups: [], clock, random: () => 0.5, startedMs: 0, nowMs: 1 },
+      ...{ self: 4, groups: this.#groups, clock, random: () => 0.5, startedMs: 0, nowMs: 1 },
       connected: new Set([1, 2]),
       limits: { retainedBytesMax: 1e9, unloggedBytesMax: 1e9 },
     });
-    if (this.log.length > 0) store.restore([{ group: GROUP.id, records: this.log }], 1);
+    const groups = this.log.map(({ payload }) => groupOfRecord(payload));
+    const names = [...new Set(groups.map(groupKey))];
+    const recordsOf = (name: string) =>
+      this.log.filter((_, at) => groupKey(groups[at] as GroupId) === name);
+    const idOf = (name: string) => groups.find((group) => groupKey(group) === name) as GroupId;
+    store.restore(
+      names.map((name) => ({ group: idOf(name), records: recordsOf(name) })),
+      1,
+    );
     store.restored(0, 1);
     store.executorReady(1, [], 1);
     store.closeTurn(1);
@@ -52,8 +69,8 @@ class Node {
     return this.turn();
   }
 
-  take(message: ReplicaMessage): readonly StoreEffect[] {
-    this.store.handle(GROUP.id, 1, message, 1);
+  take(message: ReplicaMessage, group: GroupId = GROUP.id): readonly StoreEffect[] {
+    this.store.handle(group, 1, message, 1);
     return this.turn();
   }
 
@@ -105,4 +122,19 @@ test('executes when it has its data, in order, and after a restart too', () => {
   node.store.executorFlushed([{ group: GROUP.id, sequence: 0 }]);
   expect(executed(node.turn())).toEqual([300, 400]);
   expect(executed(node.take(stable(500)))).toEqual([500]);
+});
+
+test('an older group of its slots has no part in anything, also after a restart', () => {
+  const older = new Group({ ...firstGroup([1, 2, 4], [1, 2, 4]), id: PARENT });
+  const node = new Node([older]);
+  expect(votes(node.take(preAccept(at(50)), PARENT))).toMatchObject([{ type: 'PreAcceptOk' }]);
+  node.join();
+  expect(votes(node.take(preAccept(at(60)), PARENT))).toEqual([]);
+  node.restart();
+  expect(votes(node.take(preAccept(at(70)), PARENT))).toEqual([]);
+  // A topology that is behind has it still.
+  const again = { ...firstGroup([1, 2, 4], [1, 2, 4]), id: PARENT };
+  node.store.join({ group: again, parent: PARENT, floor: at(10) }, 1);
+  expect(votes(node.take(preAccept(at(80)), PARENT))).toEqual([]);
+  expect(votes(node.take(preAccept(at(800))))).toMatchObject([{ vote: { hlc: 800 } }]);
 });

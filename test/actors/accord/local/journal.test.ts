@@ -22,6 +22,7 @@ const slots = fc.array(fc.nat(65_535), { maxLength: 5 });
 const SUCCESSORS: readonly GroupDescriptor[] = [1, 2].map((range) => ({
   id: { range, generation: 2 },
   ...{ fromSlot: 100 * range, toSlot: 100 * (range + 1), members: [1, 2, 3], electorate: [1, 3] },
+  ...(range === 2 && { owed: [2, 3], absent: [3] }),
   machine: 'keyspace',
 }));
 
@@ -58,7 +59,12 @@ const records: fc.Arbitrary<JournalRecord> = fc.oneof(
   }),
   fc.record({ type: fc.constant('Applied' as const), id: stamps, sequence: fc.maxSafeNat() }),
   fc.record({ type: fc.constant('Invalidated' as const), id: stamps }),
-  stamps.map((executeAt) => ({ type: 'Ended' as const, executeAt, successors: SUCCESSORS })),
+  fc.record({
+    type: fc.constant('Ended' as const),
+    close: stamps,
+    executeAt: stamps,
+    successors: fc.constant(SUCCESSORS),
+  }),
   fc.record({
     type: fc.constantFrom(
       'RejectBefore' as const,
@@ -131,7 +137,7 @@ const FIXED: readonly JournalRecord[] = [
   { type: 'RejectBefore', before: at(1) },
   { type: 'RedundantBefore', before: at(1) },
   { type: 'DurableBefore', before: at(1) },
-  { type: 'Ended', executeAt: at(1), successors: SUCCESSORS },
+  { type: 'Ended', close: at(0), executeAt: at(1), successors: SUCCESSORS },
 ];
 
 describe('cut short', () => {
