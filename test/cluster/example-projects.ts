@@ -15,16 +15,18 @@ const INSTALL_MS_MAX = 240_000;
 
 type Language = 'javascript' | 'python' | 'go';
 
-interface Example {
+export interface Example {
   readonly name: string;
   readonly language: Language;
   /** Jobs of the short form, and of the full one. */
   readonly short: number;
   readonly full: number;
+  /** It knows of `HOLO_FAULTS`: that nodes fail while it runs. */
+  readonly bearsFaults?: true;
 }
 
 export const EXAMPLE_PROJECTS: readonly Example[] = [
-  { name: 'bullmq', language: 'javascript', short: 60, full: 10_000 },
+  { name: 'bullmq', language: 'javascript', short: 60, full: 10_000, bearsFaults: true },
   { name: 'bee-queue', language: 'javascript', short: 100, full: 10_000 },
   { name: 'socket.io', language: 'javascript', short: 200, full: 20_000 },
   { name: 'consumer-group', language: 'javascript', short: 100, full: 10_000 },

@@ -10,17 +10,10 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { DiskHog } from './disk-hog.ts';
-import { TestCluster } from './harness.ts';
-import { LinkProxies } from './link-proxy.ts';
-import { type FaultName, injectFault, settle, type World } from './nemesis.ts';
+import { disturb, withWorld } from './disturbed.ts';
+import { type FaultName, settle, type World } from './nemesis.ts';
 
-const NODES = 3;
-const COMMAND_TIMEOUT_MS = 1_000;
-const CALM_MS = 1_000;
-const FAULT_MS = 1_500;
 const FAULTS: readonly FaultName[] = ['kill', 'pause', 'partition'];
 const FOLDER = join(import.meta.dirname, '../../examples/locks');
 
@@ -44,20 +37,6 @@ const PROGRAMS: readonly Program[] = [
   { command: 'go', args: ['run', '.'], isHere: () => runs('go', 'build', '-o', '/dev/null', '.') },
 ];
 
-/** Until the program has ended. */
-async function disturb(world: World, hasEnded: () => boolean): Promise<string[]> {
-  const done: string[] = [];
-  for (let next = 0; !hasEnded(); next += 1) {
-    await sleep(CALM_MS);
-    if (hasEnded()) break;
-    const fault = await injectFault(FAULTS[next % FAULTS.length] as FaultName, world);
-    await sleep(FAULT_MS);
-    if ((await fault.check()) === undefined) done.push(fault.name);
-    await fault.heal();
-  }
-  return done;
-}
-
 /** The exit code of the program. */
 async function check(world: World, program: Program, seconds: string): Promise<number> {
   const ports = world.cluster.nodes.map(({ redisPort }) => redisPort).join(',');
@@ -77,7 +56,7 @@ async function check(world: World, program: Program, seconds: string): Promise<n
       resolve();
     });
   });
-  const faults = await disturb(world, () => code !== undefined);
+  const faults = await disturb(world, FAULTS, () => code !== undefined);
   await ended;
   console.log(`${line.trim()} exit ${code}; ${faults.join(', ')}`);
   await settle();
@@ -85,22 +64,9 @@ async function check(world: World, program: Program, seconds: string): Promise<n
 }
 
 const { time } = parseArgs({ options: { time: { type: 'string', default: '15' } } }).values;
-const proxies = new LinkProxies();
-const cluster = await TestCluster.prepare({
-  nodes: NODES,
-  flags: [`--command-timeout-ms=${COMMAND_TIMEOUT_MS}`],
-  advertise: (id, peerPort) => proxies.inFrontOf(id, peerPort),
-});
-const hog = new DiskHog(cluster.directory);
-try {
-  await cluster.startAll();
-  const world: World = { cluster, proxies, clocks: [], hog, calmDiskMs: 1, lostMax: 1 };
+await withWorld(async (world) => {
   for (const program of PROGRAMS) {
     if (!program.isHere()) console.log(`${program.command}: its libraries are not installed`);
     else if ((await check(world, program, time)) !== 0) process.exitCode = 1;
   }
-} finally {
-  proxies.heal();
-  await cluster.remove();
-  await proxies.close();
-}
+});
