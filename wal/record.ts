@@ -211,19 +211,22 @@ export interface Survivors {
 /**
  * Searches `[offset, end of bytes)` for a valid record whose batch began after `lsn`. A batch is
  * written only when the one before it is durable, so such a record proves that the record `lsn`
- * was durable once. Records below `lsn` are leftovers of a recycled segment and prove nothing.
+ * was durable once. Records below `lsn` are leftovers of a recycled segment and prove nothing. Only
+ * zeroes lie behind `zeroesFrom`, where no record begins.
  */
 export function findLaterBatch(
   bytes: Buffer,
   offset: number,
   lsn: number,
   seed: number,
+  zeroesFrom = bytes.length,
 ): Survivors {
   const view = emptyRecordView();
   // No record behind `offset` can have a higher number than if all were empty.
   const lsnMax = lsn + Math.ceil((bytes.length - offset) / RECORD_HEADER_BYTES);
+  const end = Math.min(zeroesFrom, bytes.length - RECORD_HEADER_BYTES + 1);
   let anyRecord = false;
-  for (let at = offset; at + RECORD_HEADER_BYTES <= bytes.length; at += RECORD_ALIGNMENT_BYTES) {
+  for (let at = offset; at < end; at += RECORD_ALIGNMENT_BYTES) {
     const claimed = claimedLsn(bytes, at);
     if (claimed < lsn || claimed > lsnMax || !readRecord(bytes, at, seed, view)) continue;
     anyRecord = true;

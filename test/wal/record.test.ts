@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { lastNonZero } from '../../wal/log-tail.ts';
 import {
   checksumSeed,
   emptyRecordView,
@@ -145,6 +146,14 @@ describe('the search behind an unreadable record', () => {
   test('finds a later batch', () => {
     const bytes = Buffer.concat([rotten, encode(11, [payload(2, 60)]), room]);
     const found = findLaterBatch(bytes, 0, 10, SEED);
+    expect(found).toEqual({ laterBatchAt: rotten.length, anyRecord: true });
+  });
+
+  test('finds one whose payload is zeroes, where nothing but zeroes follows', () => {
+    const bytes = Buffer.concat([rotten, encode(11, [Buffer.alloc(60)]), room]);
+    const zeroesFrom = lastNonZero(bytes, 0) + 1;
+    expect(zeroesFrom).toBeLessThan(rotten.length + RECORD_HEADER_BYTES);
+    const found = findLaterBatch(bytes, 0, 10, SEED, zeroesFrom);
     expect(found).toEqual({ laterBatchAt: rotten.length, anyRecord: true });
   });
 
