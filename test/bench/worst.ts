@@ -2,12 +2,15 @@
  * One client does its worst, and the others wait: PING, GET and SET of the others on every node.
  *
  *     npm run bench -- worst [--only TEXT] [--seconds N] [--scale SHARE] [--seed N] [--directory PATH]
+ *                            [--memory MB]
  *
  * Each case runs again and again for the seconds, on node 1. What it needs is prepared before and
  * not measured; the millions of a case are multiplied by the scale. Behind the cases: a mix of them
- * that the seed draws, and reads of cold keys, far more than the cache holds.
+ * that the seed draws, and reads of cold keys, far more than the cache holds. With --memory the
+ * nodes of those and the pages of their files have so much together, by a control group: as root.
  */
 import { randomInt } from 'node:crypto';
+import { existsSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
@@ -28,6 +31,9 @@ const COLD_BYTES = 1_000;
 const COLD_CHUNK = 500;
 const COLD_CACHE = '64mb';
 const COLD_MS = 10_000;
+/** Of control groups, where memory has a tree of its own. */
+const IS_FIRST_VERSION = existsSync('/sys/fs/cgroup/memory');
+const CONTROL_GROUP = `/sys/fs/cgroup/${IS_FIRST_VERSION ? 'memory/' : ''}holo-bench`;
 /** Until the keys are flushed, and the log is cut. */
 const COLD_SETTLE_MS = 10_000;
 
@@ -48,6 +54,7 @@ export async function run(args: string[]): Promise<void> {
       scale: { type: 'string', default: '1' },
       seed: { type: 'string', default: String(randomInt(2 ** 32)) },
       directory: { type: 'string', default: tmpdir() },
+      memory: { type: 'string', default: '0' },
     },
   });
   const cases = WORST_CASES.filter(({ name }) => name.includes(values.only));
@@ -78,7 +85,7 @@ export async function run(args: string[]): Promise<void> {
     for (const line of restarts) console.log(line.slice(0, 300));
     await cluster.remove();
   }
-  if (COLD.includes(values.only)) await measureCold(Number(values.scale), values.directory);
+  if (COLD.includes(values.only)) await measureCold(values);
 }
 
 /** Cases that the seed draws, each prepared while the clock stands. */
@@ -101,9 +108,16 @@ async function mixed(
  * One client reads keys of chance, of which few are in the cache, one after the other: as soon as
  * they are loaded, and when the flushes behind that are over. Then one key, which is in the cache.
  */
-async function measureCold(scale: number, directory: string): Promise<void> {
-  const keys = Math.ceil(COLD_KEYS * scale);
-  const cluster = await TestCluster.start({ directory, flags: [`--cache-bytes=${COLD_CACHE}`] });
+async function measureCold(options: {
+  scale: string;
+  directory: string;
+  memory: string;
+}): Promise<void> {
+  const keys = Math.ceil(COLD_KEYS * Number(options.scale));
+  const { directory } = options;
+  const flags = [`--cache-bytes=${COLD_CACHE}`];
+  const limit = Number(options.memory) > 0 ? { through: withinMemory(options.memory) } : {};
+  const cluster = await TestCluster.start({ directory, flags, ...limit });
   try {
     const client = new RawClient(cluster.node(1).redisPort);
     const value = 'v'.repeat(COLD_BYTES);
@@ -122,7 +136,16 @@ async function measureCold(scale: number, directory: string): Promise<void> {
     await bystanders.stop();
   } finally {
     await cluster.remove();
+    if (Number(options.memory) > 0) rmdirSync(CONTROL_GROUP);
   }
+}
+
+/** A command that runs another one: all that it runs have so many MB together. */
+function withinMemory(megabytes: string): readonly string[] {
+  mkdirSync(CONTROL_GROUP, { recursive: true });
+  const limit = IS_FIRST_VERSION ? 'memory.limit_in_bytes' : 'memory.max';
+  writeFileSync(`${CONTROL_GROUP}/${limit}`, `${megabytes}M`);
+  return ['sh', '-c', `echo $$ > ${CONTROL_GROUP}/cgroup.procs; exec "$@"`, 'sh'];
 }
 
 async function readsOf(
