@@ -170,6 +170,8 @@ export class Node {
   /** Groups of which this node became a member later. */
   readonly #joins: Joins<Store>;
   #toSnapshots: Outlet<SnapshotActorMessage> | undefined;
+  /** Of data that come to this node. */
+  readonly #fetchedBytes = new GroupMap<number>();
   /** About the data of groups, from this node and others. */
   readonly #reports = new DataReports();
   #placement: Placement | undefined;
@@ -678,6 +680,7 @@ export class Node {
       this.#groups = this.#groups.filter((other) => other !== group);
       this.#router.add(this.#routeOf(group));
       this.#joins.abandoned(group.id);
+      this.#fetchedBytes.delete(group.id);
       this.#toSnapshots?.send({ type: 'Abandon', group: group.id });
     }
   }
@@ -693,7 +696,10 @@ export class Node {
     if (this.#storeOf.has(descriptor.id)) return;
     const group = new Group(descriptor);
     const needless = this.#joins.joined(store, { group: descriptor, floor, parent });
-    for (const id of needless) this.#toSnapshots?.send({ type: 'Abandon', group: id });
+    for (const id of needless) {
+      this.#fetchedBytes.delete(id);
+      this.#toSnapshots?.send({ type: 'Abandon', group: id });
+    }
     this.#storeOf.set(group.id, store);
     this.#known.set(group.id, group);
     this.#groups = [...this.#groups, group];
@@ -744,8 +750,10 @@ export class Node {
             // Asked for again.
             if (link !== undefined) tellOrDrop(link.traffic, { type: 'SendSnapshot', message });
           },
+          progressed: (group, bytes) => this.#fetchedBytes.set(group, bytes),
           fetched: (group) => {
             this.#joins.done(group);
+            this.#fetchedBytes.delete(group);
             this.#toTopology?.send({ type: 'Changed' });
           },
           held: (peer, group) => {
@@ -761,6 +769,11 @@ export class Node {
       ),
     );
     this.#toSnapshots = new Outlet(snapshots);
+  }
+
+  /** Bytes of the data of a group that have come here; undefined: they do not, or none have. */
+  fetchedBytes(group: GroupId): number | undefined {
+    return this.#fetchedBytes.get(group);
   }
 
   /** See `Joins.lost`. */

@@ -161,6 +161,7 @@ export class NodeReport {
         sinceUs: rangeOf(topology, group.id)?.floor.hlc ?? 0,
         ...changeOf(topology, group.id),
         ...this.#rangeHere(group.id),
+        ...this.#fetchedHere(group.id),
       })),
     };
   }
@@ -198,6 +199,11 @@ export class NodeReport {
       const isPaused = pausedControllers.includes(domain);
       return { domain, isPaused, holder, term: lease?.term ?? 0, remainingMs };
     });
+  }
+
+  #fetchedHere(id: GroupId): Pick<RangeReport, 'fetchedBytes'> {
+    const fetchedBytes = this.#source.node.fetchedBytes(id);
+    return fetchedBytes === undefined ? {} : { fetchedBytes };
   }
 
   #rangeHere(id: GroupId): Pick<RangeReport, 'appliedSequence' | 'keys' | 'bytes'> {

@@ -72,6 +72,8 @@ interface SnapshotOptions {
   readonly connected: () => ReadonlySet<number>;
   readonly executorOf: (group: GroupId) => ActorRef<ExecutorMessage> | undefined;
   readonly toPeer: (peer: number, message: SnapshotMessage) => void;
+  /** So many bytes of the data of the group have come. */
+  readonly progressed: (group: GroupId, bytes: number) => void;
   /** The data of the group are here. */
   readonly fetched: (group: GroupId) => void;
   /** A peer has the data of a group that it has joined. */
@@ -99,6 +101,8 @@ interface Fetching extends JoinedGroup {
   waitsFor: 'nothing' | 'chunk' | 'engine';
   untilMs: number;
   tries: number;
+  /** Of this attempt. */
+  bytes: number;
   /** When a chunk came last. */
   movedMs: number;
   /** All donors were asked in vain since then. */
@@ -191,7 +195,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
 
   #fetch({ group, parent, isAbsent }: JoinedGroup): void {
     if (this.#fetching.has(group.id)) return;
-    const joined = { group, parent, isAbsent, movedMs: this.#nowMs(), isVain: isAbsent };
+    const joined = { group, parent, isAbsent, movedMs: this.#nowMs(), isVain: isAbsent, bytes: 0 };
     const begun = { donor: undefined, tried: new Set<number>(), from: undefined, token: 0 };
     const waits = { isFirst: true, waitsFor: 'engine', untilMs: 0, tries: 0 } as const;
     this.#fetching.set(group.id, { ...joined, ...begun, ...waits });
@@ -221,6 +225,7 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
 
   #beginAnew(fetching: Fetching): void {
     fetching.isFirst = true;
+    fetching.bytes = 0;
     fetching.from = undefined;
     fetching.waitsFor = 'nothing';
     fetching.tries = 0;
@@ -273,6 +278,8 @@ class Snapshots implements Behavior<SnapshotActorMessage> {
     fetching.tries = 0;
     fetching.movedMs = this.#nowMs();
     fetching.isVain = false;
+    fetching.bytes += bytes.length;
+    this.#options.progressed(group.id, fetching.bytes);
     fetching.from = next ?? undefined;
     fetching.waitsFor = 'engine';
     fetching.untilMs = this.#nowMs() + ENGINE_MS;

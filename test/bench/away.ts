@@ -146,8 +146,9 @@ async function rangesOf(node: TestNode): Promise<readonly RangeReport[]> {
 
 function described(ranges: readonly RangeReport[]): string {
   return ranges
-    .map(({ range, generation, owed, keys = '-' }) => {
-      return `${range}.${generation} owed [${owed}] keys ${keys}`;
+    .map(({ range, generation, owed, keys = '-', fetchedBytes = 0 }) => {
+      const come = (fetchedBytes / 2 ** 20).toFixed(1);
+      return `${range}.${generation} owed [${owed}] keys ${keys} fetched ${come} MiB`;
     })
     .join('; ');
 }

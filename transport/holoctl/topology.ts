@@ -6,10 +6,13 @@ import { NO_ADMIN_PORT } from '../http/http-get.ts';
 import {
   type DepartureReport,
   isTopologyReport,
+  type RangeReport,
   type TopologyReport,
 } from '../http/topology-report.ts';
 import { ask } from './ask.ts';
 import { nodeOf, type Output, parseFlags } from './command-line.ts';
+
+const MIB = 1024 * 1024;
 
 /** The nodes, and how many ranges each has. */
 export async function topology(args: readonly string[], output: Output): Promise<number> {
@@ -37,12 +40,22 @@ export async function topology(args: readonly string[], output: Output): Promise
 export async function ranges(args: readonly string[], output: Output): Promise<number> {
   const { report, isJson } = await asked(args);
   if (isJson) return write(output, JSON.stringify(report.ranges));
-  const table = tableOf(['range', 'generation', 'slots', 'members', 'electorate', 'phase']);
-  for (const { range, generation, from, to, members, electorate, phase } of report.ranges) {
+  const head = ['range', 'generation', 'slots', 'members', 'electorate', 'phase', 'lacks its data'];
+  const table = tableOf(head);
+  for (const each of report.ranges) {
+    const { range, generation, from, to, members, electorate, phase } = each;
     const slots = `${from}-${to - 1}`;
-    table.push([range, generation, slots, members.join(' '), electorate.join(' '), phase]);
+    const its = [members.join(' '), electorate.join(' '), phase, lackingText(each)];
+    table.push([range, generation, slots, ...its]);
   }
   return write(output, table.toString());
+}
+
+/** Nodes; and as far as the one that answers knows, how much has come. */
+function lackingText({ owed, fetchedBytes }: RangeReport): string {
+  const come =
+    fetchedBytes === undefined ? '' : `: ${(fetchedBytes / MIB).toFixed(1)} MiB have come`;
+  return owed.length === 0 ? '' : `${owed.join(' ')}${come}`;
 }
 
 /** The ranges that a node still has, in one line. */

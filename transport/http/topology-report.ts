@@ -46,6 +46,8 @@ export interface RangeReport {
   readonly appliedSequence?: number;
   readonly keys?: number;
   readonly bytes?: number;
+  /** Of the data that it fetches, while it is owed them: bytes that have come. */
+  readonly fetchedBytes?: number;
 }
 
 interface ChangeReport {

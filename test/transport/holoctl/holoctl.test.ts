@@ -177,9 +177,15 @@ test('topology shows the nodes, ranges a line per range', async () => {
     ['3', '127.0.0.1:15053', '0.1.0', 'active', 'no', '1', '0'],
   ]);
   expect(cells((await call('ranges', '--node', node)).out)).toEqual([
-    ['1', '1', '0-8191', '1 2 3', '1 2', 'stable'],
-    ['2', '5', '8192-16383', '1 2', '1 2', 'closing'],
+    ['1', '1', '0-8191', '1 2 3', '1 2', 'stable', ''],
+    ['2', '5', '8192-16383', '1 2', '1 2', 'closing', ''],
   ]);
+  const [first] = TOPOLOGY.ranges;
+  const lacking = { ...(first as RangeReport), owed: [3] };
+  const fetching = { ...lacking, owed: [1, 3], fetchedBytes: 1_572_864 };
+  const report = await serve(statusOf(1), { ...TOPOLOGY, ranges: [lacking, fetching] });
+  const shown = cells((await call('ranges', '--node', report)).out).map((row) => row.at(-1));
+  expect(shown).toEqual(['3', '1 3: 1.5 MiB have come']);
   expect(JSON.parse((await call('topology', '--json', '--node', node)).out)).toEqual(TOPOLOGY);
   expect(JSON.parse((await call('ranges', '--json', '--node', node)).out)).toEqual(TOPOLOGY.ranges);
 });
