@@ -23,6 +23,32 @@ function between(msMin: number, msMax: number): number {
   return msMin + Math.random() * (msMax - msMin);
 }
 
+/** Scripts that a limit ends, and one that ends by an error of its own: that keeps its write. */
+const ENDED = ["string.find(('a'):rep(28), ('a-'):rep(14) .. 'b')", "string.rep('x', 1e9)"];
+const RAISED = "assert(loadstring('return ' .. ('('):rep(1e5)))";
+
+async function runBombs({ nodes }: TestCluster): Promise<void> {
+  for (const node of nodes) {
+    const client = node.client();
+    const run = (code: string) =>
+      client.run('EVAL', `redis.call('rpush', KEYS[1], 'x') ${code}`, '1', 'bombs');
+    for (const code of ENDED) {
+      expect(await run(code)).toMatchObject({ why: expect.stringMatching(/^TOOLARGE refused/) });
+    }
+    expect(await run(RAISED)).toMatchObject({ why: expect.stringMatching(/syntax levels/) });
+    client.close();
+  }
+}
+
+/** As each node has it. */
+async function expectBombs({ nodes }: TestCluster): Promise<void> {
+  for (const node of nodes) {
+    const client = node.client();
+    expect(await client.must('LLEN', 'bombs')).toBe(nodes.length);
+    client.close();
+  }
+}
+
 /** Waits for so many more acknowledged writes, however slow the machine. Returns how long. */
 async function acknowledged(load: Load, count: number): Promise<number> {
   const enough = load.acknowledged + count;
@@ -63,6 +89,8 @@ describe('kill -9 under load', () => {
     'of all nodes at once: what was acknowledged is there again',
     async () => {
       cluster = await TestCluster.start();
+      await runBombs(cluster);
+      await expectBombs(cluster);
       for (let round = 0; round < Math.min(ROUNDS, 6) + 1; round += 1) {
         const load = new Load(cluster, { clientsPerNode: 2, prefix: `round${round}.` });
         await acknowledged(load, between(50, 300));
@@ -70,6 +98,7 @@ describe('kill -9 under load', () => {
         await load.stop();
         await cluster.startAll();
         expect(await load.problems()).toEqual([]);
+        await expectBombs(cluster);
         console.log(`all killed; ${load.describe()}`);
       }
     },
