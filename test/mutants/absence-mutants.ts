@@ -38,6 +38,16 @@ export const ABSENCE_MUTANTS: readonly Mutant[] = [
     config: ENDED,
   },
   {
+    name: 'round_over_the_forgotten',
+    accordItem: 'ranges: a round names all that it settles',
+    file: 'actors/accord/durability/durability-rounds.ts',
+    find: 'if (compare(base, state.durableBefore) < 0) return;',
+    replace: '',
+    why: 'a member that was passed over leads a round, and settles what it has never had',
+    budgetSeeds: 1,
+    config: ENDED,
+  },
+  {
     name: 'owed_successor_begins',
     accordItem: 'ranges: no execution before the Close of the parent or a snapshot',
     file: 'actors/accord/local/command-store.ts',

@@ -191,6 +191,8 @@ export class DurabilityRounds {
     const state = this.#state;
     const { before, base } = message;
     if (state.clock.isTooFar(before)) return;
+    // It cannot name all that the leader lacks, which was passed over.
+    if (compare(base, state.durableBefore) < 0) return;
     // Every transaction that this node begins from now on lies above the fence.
     state.clock.observe(before);
     if (compare(before, state.rejectBefore) > 0) {

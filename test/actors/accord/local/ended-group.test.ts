@@ -74,6 +74,10 @@ test('votes name the Close also when it was forgotten', () => {
   const barrier = { type: 'ReadBarrier', token: 1, after: ZERO } as const;
   expect(lone.take({ ...barrier, redundantBefore: at(900) })).toEqual([]);
   expect(lone.take({ ...barrier, redundantBefore: at(5_000_000) })).toHaveLength(1);
+  // Nor may it settle what is named here for all that there was.
+  const fence = { type: 'RejectBefore', before: at(6_000_000) } as const;
+  expect(lone.take({ ...fence, base: at(900) })).toEqual([]);
+  expect(lone.take({ ...fence, base: at(5_000_000) })).not.toEqual([]);
 });
 
 /** A store whose group is to end, and what one message leads to. */
