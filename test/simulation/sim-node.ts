@@ -256,7 +256,7 @@ export class SimNode {
       },
       frozen: () => this.frozen,
       answered: ({ unit, judge, order, floor, at }, replies, silent = 0) => {
-        if (at === undefined) return;
+        if (at === undefined || !this.#servesItself(unit)) return;
         judge.answered({ node: this.id, unit, order, silent }, floor, at, replies);
       },
       flow: (message) => this.#node?.flow(message),
@@ -281,6 +281,15 @@ export class SimNode {
       return wholeStore || slots.some((slot) => slot >= fromConflictSlot && slot < toConflictSlot);
     });
     return its.map(({ descriptor }) => descriptor.id);
+  }
+
+  /** Not handed to other nodes, since this one lacks the data: what has run here says nothing then. */
+  #servesItself({ part: { participants: slots, wholeStore } }: ClientUnit): boolean {
+    const open = this.#node?.openGroups ?? [];
+    return open.every(({ id, fromConflictSlot, toConflictSlot }) => {
+      const isMet = (slot: number): boolean => slot >= fromConflictSlot && slot < toConflictSlot;
+      return this.machineOf(id) !== undefined || !(wholeStore || slots.some(isMet));
+    });
   }
 
   #groupOf(id: GroupId): SimGroup | undefined {
