@@ -8,9 +8,18 @@ import { quorumSizes } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { closingOf, successorOf } from './electorates.ts';
 import type { Done, HasData, Move, SeveralDone, Split } from './meta-command.ts';
-import { inNextEpoch, JOBS_MAX, type Job, type MetaState, type Outcome } from './meta-state.ts';
+import {
+  ENDED_GROUPS_MAX,
+  type EndedGroup,
+  inNextEpoch,
+  JOBS_MAX,
+  type Job,
+  type MetaState,
+  type Outcome,
+} from './meta-state.ts';
 import {
   type Change,
+  descriptorOf,
   ID_MAX,
   isText,
   isTimestamp,
@@ -168,7 +177,13 @@ export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
     ...{ origin: [range.id], floor: closedAt },
   }));
   const ranges = replaced(state.topology.ranges, range, successors);
-  return withJob(inNextEpoch(state, { ranges }), change, 'done', at);
+  const end: EndedGroup = {
+    group: range.id,
+    executeAt: closedAt,
+    successors: successors.map(descriptorOf),
+  };
+  const ended = [...state.ended, end].slice(-ENDED_GROUPS_MAX);
+  return withJob({ ...inNextEpoch(state, { ranges }), ended }, change, 'done', at);
 }
 
 /** Refused where none of them is right. */
@@ -181,8 +196,8 @@ export function severalDone(before: MetaState, { ends }: SeveralDone, at: Timest
     else state = outcome;
   }
   if (state === before) return refused;
-  const { ranges } = state.topology;
-  return { ...inNextEpoch(before, { ranges }), jobs: state.jobs };
+  const { topology, jobs, ended } = state;
+  return { ...inNextEpoch(before, { ranges: topology.ranges }), jobs, ended };
 }
 
 function openChange({ topology }: MetaState, name: ChangeName): OpenChange | string {

@@ -42,7 +42,7 @@ export function formed(form: Form): Outcome {
   };
   const fault = faultOf(topology);
   if (fault !== undefined) return `the cluster cannot be formed: ${fault}`;
-  return { topology, leases: [], pausedControllers: [], jobs: [] };
+  return { topology, leases: [], pausedControllers: [], jobs: [], ended: [] };
 }
 
 function firstNode({ id, host, port, behaviourMax }: FormNode): TopologyNode {

@@ -7,7 +7,7 @@ import type { TopologyRules } from '../../storage/topology-rules.ts';
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
 import { type Applied, apply } from './apply.ts';
 import type { Domain, MetaCommand } from './meta-command.ts';
-import type { Job, Lease, MetaState } from './meta-state.ts';
+import type { EndedGroup, Job, Lease, MetaState } from './meta-state.ts';
 import type { Topology } from './topology.ts';
 import { decodeTopology, encodeTopology } from './topology-codec.ts';
 
@@ -15,6 +15,7 @@ const TOPOLOGY_ROW = 'topology';
 /** Leases, and who is paused. */
 const CONTROLLERS_ROW = 'topology-controllers';
 const JOBS_ROW = 'topology-jobs';
+const ENDED_ROW = 'topology-ended';
 /** The first topology, for ever: nodes begin with it, and follow what has ended since. */
 const FORMED_ROW = 'topology-formed';
 
@@ -23,7 +24,7 @@ interface Controllers {
   readonly paused: readonly Domain[];
 }
 
-export const TOPOLOGY_ROWS = [TOPOLOGY_ROW, CONTROLLERS_ROW, JOBS_ROW];
+export const TOPOLOGY_ROWS = [TOPOLOGY_ROW, CONTROLLERS_ROW, JOBS_ROW, ENDED_ROW];
 
 type Row = Parameters<TopologyRules>[0];
 
@@ -61,7 +62,8 @@ export function metaStateOf(row: Row): MetaState | undefined {
   const controllers = row(CONTROLLERS_ROW) ?? '{"leases":[],"paused":[]}';
   const { leases, paused } = JSON.parse(controllers) as Controllers;
   const jobs = JSON.parse(row(JOBS_ROW) ?? '[]') as readonly Job[];
-  return { topology, leases, pausedControllers: paused, jobs };
+  const ended = JSON.parse(row(ENDED_ROW) ?? '[]') as readonly EndedGroup[];
+  return { topology, leases, pausedControllers: paused, jobs, ended };
 }
 
 /** The topology that the cluster was formed with. */
@@ -70,13 +72,14 @@ export function formedTopologyOf(row: Row): Topology | undefined {
 }
 
 function rowsOf(state: MetaState, before: MetaState | undefined): readonly RowChange[] {
-  const { topology, leases, pausedControllers: paused, jobs } = state;
+  const { topology, leases, pausedControllers: paused, jobs, ended } = state;
   const changes: RowChange[] = [];
   if (topology !== before?.topology) changes.push([TOPOLOGY_ROW, encodeTopology(topology)]);
   if (leases !== before?.leases || paused !== before.pausedControllers) {
     changes.push([CONTROLLERS_ROW, JSON.stringify({ leases, paused } satisfies Controllers)]);
   }
   if (before === undefined) changes.push([FORMED_ROW, encodeTopology(topology)]);
+  if (ended !== before?.ended) changes.push([ENDED_ROW, JSON.stringify(ended)]);
   if (jobs !== before?.jobs) changes.push([JOBS_ROW, JSON.stringify(jobs)]);
   return changes;
 }

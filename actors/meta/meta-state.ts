@@ -1,9 +1,25 @@
 /** The state of the meta group: the topology, and who may change it. Pure data. */
+import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import type { GroupDescriptor } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import type { Domain } from './meta-command.ts';
 import type { Change, Topology } from './topology.ts';
 
 /** Ended changes that are remembered. */
 export const JOBS_MAX = 1_000;
+
+/** Ended groups that are remembered. */
+export const ENDED_GROUPS_MAX = 256;
+
+/**
+ * A group that has ended, as its Close said. A node may be told of the topology long after it was,
+ * and of transactions over groups that came and went meanwhile.
+ */
+export interface EndedGroup {
+  readonly group: GroupId;
+  readonly executeAt: Timestamp;
+  readonly successors: readonly GroupDescriptor[];
+}
 
 /** A change that has ended. */
 export interface Job {
@@ -32,6 +48,8 @@ export interface MetaState {
   readonly pausedControllers: readonly Domain[];
   /** The newest last. */
   readonly jobs: readonly Job[];
+  /** The newest last. */
+  readonly ended: readonly EndedGroup[];
 }
 
 /** The answer of a rule: the new state, or why there is none. */

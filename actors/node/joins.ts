@@ -5,6 +5,7 @@
 import type { GroupJoin } from '../accord/local/journal.ts';
 import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
+import type { EndedGroup } from '../meta/meta-state.ts';
 import { descriptorOf, type Topology, type TopologyRange } from '../meta/topology.ts';
 
 type Join = Omit<GroupJoin, 'type'>;
@@ -37,6 +38,18 @@ export class Joins<Store> {
     this.#begun.add(store);
     this.#areAllBegun = this.#begun.size === stores;
     return isFirst;
+  }
+
+  /**
+   * Of the groups that have ended those that may have come and gone since this node looked. One
+   * that follows a group here is heard of from that, at its place in the order.
+   */
+  missed(ended: readonly EndedGroup[], { isHere, open }: OwnGroups): readonly EndedGroup[] {
+    if (!this.#areAllBegun) return [];
+    return ended.filter(({ group, successors }) => {
+      const follows = open.some((own) => successors.some((range) => meets(own, range)));
+      return !follows && !isHere(group);
+    });
   }
 
   /**

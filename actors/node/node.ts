@@ -39,6 +39,7 @@ import { NODE_STREAM, type WalMessage, type WalReply, walActor } from '../log/wa
 import { DEPARTURE_LIMITS } from '../meta/departures.ts';
 import type { MetaCommand } from '../meta/meta-command.ts';
 import { formedTopologyOf } from '../meta/meta-rows.ts';
+import type { MetaState } from '../meta/meta-state.ts';
 import { NODE_WATCH_LIMITS } from '../meta/node-watch.ts';
 import { endIn, type Topology } from '../meta/topology.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -551,7 +552,7 @@ export class Node {
     const { state } = this.topology;
     const { onState, onFormed } = this.#parts.topology ?? {};
     if (state !== undefined) onState?.(state);
-    if (state !== undefined) this.#followElsewhere(state.topology);
+    if (state !== undefined) this.#followElsewhere(state);
     if (state !== undefined) this.#followNodes(state.topology);
     this.#joinGroups();
     const formed = formedTopologyOf((name) => table.values.get(name));
@@ -568,7 +569,11 @@ export class Node {
   }
 
   /** Groups of which this node is no member have ended where the topology says so. */
-  #followElsewhere(topology: Topology): void {
+  #followElsewhere({ topology, ended }: MetaState): void {
+    // Transactions over several groups name them.
+    for (const end of this.#joins.missed(ended, this.#ownGroups())) {
+      if (!this.#successors.has(end.group)) this.#ended(undefined, { type: 'Ended', ...end });
+    }
     for (const { id, fromSlot, toSlot } of this.#open) {
       if (this.#storeOf.has(id)) continue;
       const end = endIn(topology, { id, fromSlot, toSlot });
@@ -632,6 +637,8 @@ export class Node {
     const isFirst = this.#joins.began(store, this.stores.length);
     this.#abandonOlder();
     if (!isFirst) for (const join of this.#joins.of(store)) store.join(join);
+    const { state } = this.topology;
+    if (state !== undefined) this.#followElsewhere(state);
     this.#joinGroups();
   }
 
@@ -649,7 +656,7 @@ export class Node {
     }
     if (wanted.length === 0) return;
     this.#abandonOlder();
-    this.#followElsewhere(state.topology);
+    this.#followElsewhere(state);
   }
 
   /** Older data of these slots are there, and go as others come in. */

@@ -52,6 +52,23 @@ test('a group is joined when all logs have been read, and nothing older is open'
   expect(new Joins<string>(2).wanted(topology, NONE)).toEqual([]);
 });
 
+test('groups that came and went unseen are known, but for those that follow one here', () => {
+  const { ended, topology } = moved();
+  const [range] = topology.ranges;
+  expect(ended).toMatchObject([
+    { group: PARENT, executeAt: { hlc: 9 }, successors: [{ id: MOVED }] },
+  ]);
+  const joins = new Joins<string>(5);
+  expect(joins.missed(ended, NONE)).toEqual([]);
+  joins.began('one', 1);
+  expect(joins.missed(ended, NONE)).toEqual(ended);
+  const isHere = (group: typeof PARENT): boolean => isSameGroup(group, PARENT);
+  expect(joins.missed(ended, { ...NONE, isHere })).toEqual([]);
+  const slots = { fromSlot: range?.fromSlot ?? 0, toSlot: 1, members: [5], electorate: [5] };
+  const older = new Group({ id: { range: 9, generation: 1 }, ...slots, machine: 'keyspace' });
+  expect(joins.missed(ended, { ...NONE, open: [older] })).toEqual([]);
+});
+
 test('its data are missed until they are there, and told till the topology knows', () => {
   const { topology } = moved();
   const joins = new Joins<string>(4);
