@@ -360,13 +360,15 @@ class ProductionNode implements RunningNode {
     return [...known.filter(({ id }) => id !== nodeId), ...others];
   }
 
-  /** A node that has joined begins with the groups that it knew last, the others with the first. */
+  /** A node that has joined knows the groups of the last table, the others begin with the first. */
   #groups(): Pick<NodeParts, 'groups' | 'allGroups'> {
     const { nodeId, initialMembers, electorate } = this.#config;
     const formed = this.#storage.directory.topology;
     const topology = formed && (this.#keptTable?.topology ?? formed);
     if (topology !== undefined) {
-      return { groups: groupsOf(topology, nodeId), allGroups: groupsOf(topology) };
+      // Its own log says what it has joined, and at which floor.
+      const groups = this.#isJoined ? [] : groupsOf(topology, nodeId);
+      return { groups, allGroups: groupsOf(topology) };
     }
     const ids = initialMembers.map(({ id }) => id).sort((a, b) => a - b);
     const members = this.#isJoined ? ids.filter((id) => id !== nodeId) : ids;
