@@ -596,17 +596,32 @@ export class CommandStore {
     this.#backlogged = full;
   }
 
-  /** Of the groups that keep a good part of it. */
+  /** Of the groups that keep a good part of it, or that follow those. */
   #tellLaggards(nowMs: number): void {
     if (nowMs < this.#laggardsMs) return;
     this.#laggardsMs = nowMs + LAGGARDS_EVERY_MS;
-    const open = [...this.#groups.all()].filter(({ replica }) => replica.ended === undefined);
-    const shareMin = this.#options.limits.retainedBytesMax / (2 * open.length);
-    const members = open.flatMap(({ group, replica }) => {
-      if (replica.view.retainedBytes < shareMin) return [];
-      return replica.laggards.map((node) => ({ group: group.id, node }));
+    const all = [...this.#groups.all()];
+    const shareMin = this.#options.limits.retainedBytesMax / (2 * all.length);
+    const members = all.flatMap((member) => {
+      const { retainedBytes } = member.replica.view;
+      const laggards = retainedBytes < shareMin ? [] : member.replica.laggards;
+      if (laggards.length === 0) return [];
+      return this.#openFrom(member).flatMap(({ group }) => {
+        const its = laggards.filter((node) => group.bit(node) !== 0);
+        return its.map((node) => ({ group: group.id, node }));
+      });
     });
     if (members.length > 0) this.#effects.push({ type: 'Lagging', members });
+  }
+
+  /** This group, or those here that follow it. */
+  #openFrom(member: StoreGroup): readonly StoreGroup[] {
+    const { ended } = member.replica;
+    if (ended === undefined) return [member];
+    return ended.successors.flatMap(({ id }) => {
+      const successor = this.#groups.get(id);
+      return successor === undefined ? [] : this.#openFrom(successor);
+    });
   }
 
   // ---- for observers ----------------------------------------------------------------------
