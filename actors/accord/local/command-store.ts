@@ -230,6 +230,8 @@ export class CommandStore {
       // Without data it joins the group like a new member.
       const isMember = group.bit(self) !== 0 && descriptor.owed?.includes(self) !== true;
       if (!isMember || this.#groups.get(descriptor.id) !== undefined) continue;
+      // It was abandoned, and would come back empty.
+      if (this.#replayed && this.#isSuperseded(descriptor)) continue;
       const successor = this.#add(group, nowMs, floor);
       successor.hasData = member.hasData;
       if (this.#begun) this.#restored(successor, 0, nowMs);
