@@ -525,7 +525,9 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
 
   #refusalOf(part: Part, { batcher }: GroupWork): string | undefined {
     if (this.#draining) return REFUSED.stopping;
-    if (this.#backlog && !part.readOnly) return REFUSED.backlog;
+    // Changes of the topology are the way out of it.
+    const isOwn = part.unit.connection === OWN_CONNECTION;
+    if (this.#backlog && !part.readOnly && !isOwn) return REFUSED.backlog;
     if (this.#diskFull && !part.readOnly) return REFUSED.diskFull;
     if (!batcher.fits(part)) return REFUSED.tooLarge;
     return part.readOnly ? undefined : this.#wrongClock();

@@ -704,3 +704,10 @@ test('a change of the topology is a transaction of the meta group, and its end i
     { token: 10, outcome: { type: 'unknown', why: 'BUSY refused' } },
   ]);
 });
+
+test('a change of the topology is taken where clients are told BACKLOG: it is the way out', () => {
+  const bench = new Bench({ groups: [GROUP, META] }).tell({ type: 'Backlog', full: true });
+  bench.tell({ type: 'ProposeTopology', token: 7, command: '{}' });
+  expect(bench.proposed).toEqual([]);
+  expect(bench.of('Expect')).toHaveLength(1);
+});
