@@ -247,8 +247,9 @@ export class SimNode {
       window: options.replyWindowBytes ?? WINDOW_BYTES,
       executing: (client) => {
         const [group, another] = this.#groupsNow(client);
-        // Of several groups, the one whose command has run last answers.
-        return another === undefined ? group && this.#executing.get(group) : this.#running;
+        if (another === undefined) return group && this.#executing.get(group);
+        // Of several groups, the one whose command has run last answers; a read may be no command.
+        return client.unit.part.readOnly ? undefined : this.#running;
       },
       listed: (client) => {
         const [group, another] = this.#groupsNow(client);
