@@ -1,45 +1,20 @@
 /** Members that are away for long, as the state machine decides on them. */
 import { expect, test } from 'vitest';
-import type { Timestamp } from '../../../actors/accord/primitives/timestamp.ts';
-import { apply } from '../../../actors/meta/apply.ts';
-import type { MetaCommand } from '../../../actors/meta/meta-command.ts';
-import type { MetaState } from '../../../actors/meta/meta-state.ts';
-import { faultOf, type TopologyRange } from '../../../actors/meta/topology.ts';
-import { decodeTopology, encodeTopology } from '../../../actors/meta/topology-codec.ts';
 import { FORM } from './form-sample.ts';
+import { at, JudgedMeta, NODES } from './judged-meta.ts';
 
-function at(hlc: number): Timestamp {
-  return { hlc, flags: 2, node: 1, store: 0 };
-}
-
-class Meta {
-  state: MetaState | undefined;
-  hlc = 0;
-
+class Meta extends JudgedMeta {
   constructor(replicationFactor = 3, initialRanges = 1) {
-    const nodes = [1, 2, 3, 4, 5].map((id) => ({ id, host: 'h', port: id, behaviourMax: 1 }));
+    super();
     const electorate = [1, 2, 3, 4, 5];
-    this.run({ ...FORM, nodes, electorate, replicationFactor, initialRanges, closingMax: 2 });
-  }
-
-  get ranges(): readonly TopologyRange[] {
-    return this.state?.topology.ranges ?? [];
-  }
-
-  get range(): TopologyRange {
-    return this.ranges[0] as TopologyRange;
-  }
-
-  run(command: MetaCommand): string | undefined {
-    this.hlc += 10;
-    const { state, refused } = apply(this.state, command, at(this.hlc));
-    this.state = state;
-    const topology = state?.topology;
-    if (topology !== undefined) {
-      expect(faultOf(topology)).toBeUndefined();
-      expect(decodeTopology(encodeTopology(topology))).toEqual(topology);
-    }
-    return refused;
+    this.run({
+      ...FORM,
+      nodes: NODES,
+      electorate,
+      replicationFactor,
+      initialRanges,
+      closingMax: 2,
+    });
   }
 
   passOver(node: number, ranges = [this.range.id]): string | undefined {

@@ -13,8 +13,8 @@ import type { MetaState } from '../../../actors/meta/meta-state.ts';
 import { ReplicaManager } from '../../../actors/meta/replica-manager.ts';
 import { faultOf, type Topology, type TopologyRange } from '../../../actors/meta/topology.ts';
 import { FORM } from './form-sample.ts';
+import { NODES } from './judged-meta.ts';
 
-const NODES = [1, 2, 3, 4, 5].map((id) => ({ id, host: 'h', port: id, behaviourMax: 1 }));
 const LEASE_MS = 1_000;
 
 class Bench {

@@ -1,40 +1,12 @@
 /** Changes of the members of a range, as the state machine decides on them. */
 import { expect, test } from 'vitest';
-import { apply } from '../../../actors/meta/apply.ts';
-import type { MetaCommand } from '../../../actors/meta/meta-command.ts';
-import type { MetaState } from '../../../actors/meta/meta-state.ts';
-import { faultOf, type TopologyRange } from '../../../actors/meta/topology.ts';
-import { decodeTopology, encodeTopology } from '../../../actors/meta/topology-codec.ts';
 import { FORM } from './form-sample.ts';
+import { at, JudgedMeta, NODES } from './judged-meta.ts';
 
-const NODES = [1, 2, 3, 4, 5].map((id) => ({ id, host: 'h', port: id, behaviourMax: 1 }));
-
-function at(hlc: number) {
-  return { hlc, flags: 2, node: 1, store: 0 };
-}
-
-class Meta {
-  state: MetaState | undefined;
-  #hlc = 0;
-
+class Meta extends JudgedMeta {
   constructor() {
+    super();
     this.run({ ...FORM, nodes: NODES, electorate: [1, 2, 3, 4, 5], replicationFactor: 3 });
-  }
-
-  get range(): TopologyRange {
-    return this.state?.topology.ranges[0] as TopologyRange;
-  }
-
-  run(command: MetaCommand): string | undefined {
-    this.#hlc += 10;
-    const { state, refused } = apply(this.state, command, at(this.#hlc));
-    this.state = state;
-    const topology = state?.topology;
-    if (topology !== undefined) {
-      expect(faultOf(topology)).toBeUndefined();
-      expect(decodeTopology(encodeTopology(topology))).toEqual(topology);
-    }
-    return refused;
   }
 
   move(from: number, to: number): string | undefined {
@@ -46,7 +18,7 @@ class Meta {
     const name = { range, change: change?.number ?? 0 };
     return (
       this.run({ type: 'BeginClosing', ...name }) ??
-      this.run({ type: 'Done', ...name, closedAt: at(this.#hlc) })
+      this.run({ type: 'Done', ...name, closedAt: at(this.hlc) })
     );
   }
 
