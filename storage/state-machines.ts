@@ -8,6 +8,7 @@ import {
   GroupMap,
   isSameGroup,
   META_GROUP,
+  shareSlots,
 } from '../actors/accord/topology/group-id.ts';
 import { type ClusterSettings, NO_SETTINGS } from './cluster-settings.ts';
 import {
@@ -470,12 +471,9 @@ export class StateMachines {
    * Groups that are open here, with slots of a newer one whose data come in: nothing is applied to
    * them any more. Their keys go with the first chunk.
    */
-  abandonOlder({ id, fromSlot, toSlot }: GroupSlots): readonly GroupId[] {
+  abandonOlder(newer: GroupSlots): readonly GroupId[] {
     const isOlder = ({ group }: Held): boolean =>
-      !isMeta(group) &&
-      group.id.generation < id.generation &&
-      group.fromSlot < toSlot &&
-      group.toSlot > fromSlot;
+      !isMeta(group) && group.id.generation < newer.id.generation && shareSlots(group, newer);
     const older = this.#held.filter(isOlder);
     for (const each of older) {
       this.#held.splice(this.#held.indexOf(each), 1);
@@ -496,26 +494,24 @@ export class StateMachines {
   }
 
   /** A group that has come later has its slots, or some. */
-  isSuperseded({ id, fromSlot, toSlot }: GroupSlots): boolean {
+  isSuperseded(group: GroupSlots): boolean {
     return this.#engine.groups.some(
       (other) =>
         (other.phase === 'open' || other.phase === 'partial') &&
-        other.id.generation > id.generation &&
-        other.fromSlot < toSlot &&
-        other.toSlot > fromSlot,
+        other.id.generation > group.id.generation &&
+        shareSlots(other, group),
     );
   }
 
   /** Of groups that were left or abandoned, or never came in whole, with slots of this one. */
-  #removals({ id, fromSlot, toSlot }: GroupSlots): FlushBatch[] {
+  #removals(group: GroupSlots): FlushBatch[] {
     const others = this.#engine.groups.filter(
       (other) =>
         (other.phase === 'left' ||
           other.phase === 'partial' ||
           (other.phase === 'open' && this.#abandoned.has(other.id))) &&
-        !isSameGroup(other.id, id) &&
-        other.fromSlot < toSlot &&
-        other.toSlot > fromSlot,
+        !isSameGroup(other.id, group.id) &&
+        shareSlots(other, group),
     );
     return others.map((other) => this.#removal(other));
   }

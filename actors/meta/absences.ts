@@ -5,29 +5,21 @@
  * keep a view of the data for it. Pure.
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
-import { quorumSizes } from '../accord/topology/group.ts';
+import { type Lacks, quorumSizes } from '../accord/topology/group.ts';
+import type { GroupId } from '../accord/topology/group-id.ts';
 import { withJob } from './changes.ts';
 import { closingOf, SEEN_US_MAX, successorOf } from './electorates.ts';
 import type { BringIn, PassOver } from './meta-command.ts';
-import { inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
-import { type Change, ID_MAX, isWhole, rangeOf, type TopologyRange } from './topology.ts';
-
-type Lacking = Pick<TopologyRange, 'owed' | 'absent'>;
+import { inNextEpoch, type MetaState, type Outcome, severally } from './meta-state.ts';
+import { type Change, ID_MAX, isMissed, isWhole, rangeOf, type TopologyRange } from './topology.ts';
 
 const BY = 'absence';
 
-/** Refused where it changes none of the ranges. */
 export function passOver(before: MetaState, command: PassOver, at: Timestamp): Outcome {
   const { ranges, node, seenUs } = command;
-  let state = before;
-  let refused = 'no range is named';
-  for (const id of ranges) {
-    const outcome = renewedFor(state, { range: id, node, seenUs }, at, true);
-    if (typeof outcome === 'string') refused = outcome;
-    else state = outcome;
-  }
-  if (state === before) return refused;
-  return { ...inNextEpoch(before, state.topology), jobs: state.jobs };
+  const rule = (state: MetaState, range: GroupId): Outcome =>
+    renewedFor(state, { range, node, seenUs }, at, true);
+  return severally(before, ranges, rule, 'no range is named');
 }
 
 export function bringIn(state: MetaState, command: BringIn, at: Timestamp): Outcome {
@@ -54,7 +46,7 @@ function renewedFor(
   const owed = sorted([...range.owed, node]);
   const { slow } = quorumSizes(range.members.length, range.members.length);
   const isThere = (each: number): boolean => {
-    return !owed.includes(each) && !topology.absences.some((its) => its.node === each && its.isOut);
+    return !owed.includes(each) && !isMissed(topology, each);
   };
   if (range.members.filter(isThere).length < slow) return 'too few others are there with the data';
   const others = range.absent.filter((each) => each !== node);
@@ -70,7 +62,7 @@ function sorted(nodes: readonly number[]): readonly number[] {
 function withRenewal(
   state: MetaState,
   range: TopologyRange,
-  lacks: Lacking,
+  lacks: Lacks,
   at: Timestamp,
 ): MetaState {
   const { topology } = state;

@@ -4,7 +4,7 @@
  * Names of successors are given once: nobody mistakes what was cancelled for what came later. Pure.
  */
 import { compare, type Timestamp } from '../accord/primitives/timestamp.ts';
-import { quorumSizes } from '../accord/topology/group.ts';
+import { fetchingIn, quorumSizes } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { closingOf, successorOf } from './electorates.ts';
 import type { Done, HasData, Move, SeveralDone, Split } from './meta-command.ts';
@@ -16,6 +16,7 @@ import {
   type Job,
   type MetaState,
   type Outcome,
+  severally,
 } from './meta-state.ts';
 import {
   type Change,
@@ -24,7 +25,6 @@ import {
   isText,
   isTimestamp,
   isWhole,
-  type Lacks,
   rangeOf,
   type TopologyRange,
 } from './topology.ts';
@@ -111,11 +111,6 @@ export function move(state: MetaState, { range: id, from, to, by }: Move, at: Ti
   });
 }
 
-/** Members that will have the data of this very generation. */
-function fetchingIn({ owed, absent }: Lacks): readonly number[] {
-  return owed.filter((node) => !absent.includes(node));
-}
-
 /** One that lacks the data, where too few of either group have them; undefined: enough have. */
 function lackingAfter(range: TopologyRange, members: readonly number[]): number | undefined {
   if (range.owed.length === 0) return undefined;
@@ -186,18 +181,8 @@ export function done(state: MetaState, command: Done, at: Timestamp): Outcome {
   return withJob({ ...inNextEpoch(state, { ranges }), ended }, change, 'done', at);
 }
 
-/** Refused where none of them is right. */
 export function severalDone(before: MetaState, { ends }: SeveralDone, at: Timestamp): Outcome {
-  let state = before;
-  let refused = 'no range has ended';
-  for (const end of ends) {
-    const outcome = done(state, end, at);
-    if (typeof outcome === 'string') refused = outcome;
-    else state = outcome;
-  }
-  if (state === before) return refused;
-  const { topology, jobs, ended } = state;
-  return { ...inNextEpoch(before, { ranges: topology.ranges }), jobs, ended };
+  return severally(before, ends, (state, end) => done(state, end, at), 'no range has ended');
 }
 
 function openChange({ topology }: MetaState, name: ChangeName): OpenChange | string {

@@ -4,8 +4,8 @@
  */
 import { quorumSizes } from '../accord/topology/group.ts';
 import type { Move } from './meta-command.ts';
-import { isToStay, leaveReason } from './nodes.ts';
-import type { Topology, TopologyNode, TopologyRange } from './topology.ts';
+import { isLeaving, leaveReason } from './nodes.ts';
+import { isMissed, type Topology, type TopologyNode, type TopologyRange } from './topology.ts';
 
 export interface DepartureLimits {
   /** Ranges that change their members at the same time, as far as nobody else asks for it. */
@@ -52,7 +52,7 @@ function leavers(
   { replaceAfterMs }: DepartureLimits,
 ): readonly TopologyNode[] {
   const away = absences.filter(({ node, isOut }) => {
-    return isOut && nodes.some((each) => each.id === node && isToStay(each));
+    return isOut && nodes.some((each) => each.id === node && !isLeaving(each));
   });
   const [gone] = away.length === 1 && replaceAfterMs > 0 ? away : [];
   const isGone = (id: number): boolean =>
@@ -99,7 +99,7 @@ export function departuresOf(
   return leavers(topology, presence, limits).flatMap((node) => {
     const ranges = rangesOf(topology, node);
     // Of one that is gone by itself nothing is left to be told.
-    if (ranges.length === 0 && isToStay(node)) return [];
+    if (ranges.length === 0 && !isLeaving(node)) return [];
     const steps = ranges.map((range) => {
       return { range: range.id.range, step: stepOf(topology, range, node, presence) };
     });
@@ -150,12 +150,10 @@ function targetFor(
   { replacedBy }: TopologyNode,
   isUp: (node: number) => boolean,
 ): Step {
-  const { nodes, absences } = topology;
-  const isOut = (id: number): boolean => absences.some(({ node, isOut }) => node === id && isOut);
-  const others = nodes.filter((each) => isToStay(each) && !members.includes(each.id));
+  const others = topology.nodes.filter((each) => !isLeaving(each) && !members.includes(each.id));
   const named = others.filter(({ id }) => id === replacedBy);
   const able = (named.length > 0 ? named : others).filter(({ id, state }) => {
-    return state === 'active' && isUp(id) && !isOut(id);
+    return state === 'active' && isUp(id) && !isMissed(topology, id);
   });
   if (able.length === 0) {
     const why = named.length > 0 ? `node ${replacedBy} is not there` : 'no other node can take it';

@@ -5,13 +5,14 @@
  * members follows. Pure.
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
-import { quorumSizes } from '../accord/topology/group.ts';
+import { fetchingIn, quorumSizes } from '../accord/topology/group.ts';
 import type { NodeSeen } from './meta-command.ts';
 import { inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
 import {
   type Absence,
   type Change,
   ID_MAX,
+  isMissed,
   isWhole,
   type Successor,
   type Topology,
@@ -32,13 +33,12 @@ const BY = 'electorate';
  */
 export function electorateOf(
   members: readonly number[],
-  { nonElectors, absences }: Pick<Topology, 'nonElectors' | 'absences'>,
+  topology: Pick<Topology, 'nonElectors' | 'absences'>,
   absent: readonly number[] = [],
 ): readonly number[] {
   const { slow } = quorumSizes(members.length, members.length);
-  const isOut = (node: number): boolean =>
-    absent.includes(node) || absences.some((absence) => absence.node === node && absence.isOut);
-  const wanted = members.filter((node) => !nonElectors.includes(node));
+  const isOut = (node: number): boolean => absent.includes(node) || isMissed(topology, node);
+  const wanted = members.filter((node) => !topology.nonElectors.includes(node));
   const all = wanted.length >= slow ? wanted : members;
   const present = all.filter((node) => !isOut(node));
   if (present.length >= slow) return present;
@@ -90,7 +90,7 @@ export function withRenewals(topology: Topology, at: Timestamp): Topology {
       return range;
     }
     // A member that fetches its data would have to begin anew.
-    if (range.owed.length > range.absent.length) return range;
+    if (fetchingIn(range).length > 0) return range;
     if (!isOutdated(range, topology)) return change === undefined ? range : its;
     const phase = room > 0 ? 'closing' : 'intended';
     if (change === undefined) {

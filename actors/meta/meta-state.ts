@@ -55,6 +55,29 @@ export interface MetaState {
 /** The answer of a rule: the new state, or why there is none. */
 export type Outcome = MetaState | string;
 
+/** The changes that several rules have made are one epoch. */
+export function asOneEpoch(before: MetaState, after: MetaState): MetaState {
+  const { epoch } = before.topology;
+  return { ...after, topology: { ...after.topology, epoch: epoch + 1 } };
+}
+
+/** Each item by its rule; refused where it changes nothing for any of them. */
+export function severally<Item>(
+  before: MetaState,
+  items: readonly Item[],
+  rule: (state: MetaState, item: Item) => Outcome,
+  none: string,
+): Outcome {
+  let state = before;
+  let refused = none;
+  for (const item of items) {
+    const outcome = rule(state, item);
+    if (typeof outcome === 'string') refused = outcome;
+    else state = outcome;
+  }
+  return state === before ? refused : asOneEpoch(before, state);
+}
+
 /** The next state of the topology. */
 export function inNextEpoch(state: MetaState, changes: Partial<Topology>): MetaState {
   const topology = { ...state.topology, ...changes, epoch: state.topology.epoch + 1 };

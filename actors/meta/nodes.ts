@@ -3,9 +3,10 @@
  * is given once: `lastNode` only grows, also when its node is removed. Pure.
  */
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
+import { fetchingIn } from '../accord/topology/group.ts';
 import { cancel } from './changes.ts';
 import type { Join, NodeStarted } from './meta-command.ts';
-import { inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
+import { asOneEpoch, inNextEpoch, type MetaState, type Outcome } from './meta-state.ts';
 import {
   ID_MAX,
   isPlaces,
@@ -82,7 +83,7 @@ export function recommission(before: MetaState, id: number, at: Timestamp): Outc
     const next = cancel(outcome, { range, change: change.number }, at);
     if (typeof next !== 'string') outcome = next;
   }
-  return { ...outcome, topology: { ...outcome.topology, epoch: before.topology.epoch + 1 } };
+  return asOneEpoch(before, outcome);
 }
 
 /** Its ranges move to other nodes. */
@@ -95,7 +96,7 @@ export function replace(state: MetaState, id: number, replacement: number): Outc
   const other = state.topology.nodes.find((node) => node.id === replacement);
   if (other === undefined) return `there is no node ${replacement}`;
   if (id === replacement) return 'a node does not replace itself';
-  if (!isToStay(other)) return `node ${replacement} is ${other.state}`;
+  if (isLeaving(other)) return `node ${replacement} is ${other.state}`;
   const states = ['joining', 'active', 'draining', 'decommissioning'] as const;
   return moved(state, id, states, 'decommissioning', replacement);
 }
@@ -105,12 +106,8 @@ export function leaveReason(id: number): string {
   return `node ${id} leaves`;
 }
 
-/** It may have, or get, ranges. */
-export function isToStay(node: TopologyNode): boolean {
-  return !isLeaving(node);
-}
-
-function isLeaving({ state }: TopologyNode): boolean {
+/** It gets no ranges, and loses those that it has. */
+export function isLeaving({ state }: TopologyNode): boolean {
   return state === 'decommissioning' || state === 'decommissioned';
 }
 
@@ -119,7 +116,7 @@ function isLeaving({ state }: TopologyNode): boolean {
  * a new member may have them from nobody else. The epoch stays.
  */
 export function withLeft(topology: Topology): Topology {
-  const isLacking = topology.ranges.some(({ owed, absent }) => owed.length > absent.length);
+  const isLacking = topology.ranges.some((range) => fetchingIn(range).length > 0);
   const hasLeft = ({ id, state }: TopologyNode): boolean =>
     state === 'decommissioning' && !isLacking && keptBy(topology, id) === undefined;
   if (!topology.nodes.some(hasLeft)) return topology;

@@ -5,15 +5,14 @@
  * done is in the topology; those without the lease only wait a little. An idle cluster has no
  * holder, and costs nothing. Takes data, returns acts; it owns no timer. Pure.
  */
-
 import type { Laggard } from '../accord/local/effects.ts';
 import type { Timestamp } from '../accord/primitives/timestamp.ts';
-import type { GroupDescriptor } from '../accord/topology/group.ts';
+import { type GroupDescriptor, lacksOf } from '../accord/topology/group.ts';
 import type { GroupId } from '../accord/topology/group-id.ts';
 import { heldLease, isRunningOut } from './leases.ts';
 import type { Form, MetaCommand } from './meta-command.ts';
 import type { Lease, MetaState } from './meta-state.ts';
-import { type Change, lacksOf, rangeOf, type TopologyRange } from './topology.ts';
+import { type Change, rangeOf, type TopologyRange } from './topology.ts';
 
 interface RangeManagerOptions {
   readonly self: number;

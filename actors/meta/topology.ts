@@ -5,7 +5,13 @@
  */
 import { REDIS_SLOTS } from '../../storage/keyspace/slots.ts';
 import { max, type Timestamp, ZERO } from '../accord/primitives/timestamp.ts';
-import { type GroupDescriptor, MEMBERS_MAX, quorumSizes } from '../accord/topology/group.ts';
+import {
+  type GroupDescriptor,
+  type Lacks,
+  lacksOf,
+  MEMBERS_MAX,
+  quorumSizes,
+} from '../accord/topology/group.ts';
 import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
 
 /** Upper end of `--ranges-max`. */
@@ -61,17 +67,6 @@ export interface Successor extends MetaMembers, Lacks {
   readonly id: GroupId;
   readonly fromSlot: number;
   readonly toSlot: number;
-}
-
-/** Members of a group that lack its data. */
-export interface Lacks {
-  /** Ascending. */
-  readonly owed: readonly number[];
-  /**
-   * Those of them for which nobody keeps records, since they were away for too long: they are
-   * owed the data of a later generation. Ascending.
-   */
-  readonly absent: readonly number[];
 }
 
 /**
@@ -175,9 +170,8 @@ export function descriptorOf(range: TopologyRange): GroupDescriptor {
   };
 }
 
-/** As the descriptor of a group names them. */
-export function lacksOf({ owed, absent }: Lacks): Partial<Lacks> {
-  return { ...(owed.length > 0 && { owed }), ...(absent.length > 0 && { absent }) };
+export function isMissed({ absences }: Pick<Topology, 'absences'>, id: number): boolean {
+  return absences.some(({ node, isOut }) => node === id && isOut);
 }
 
 /** Of a group that is in the topology no more: when it has ended, and what has its slots now. */

@@ -4,7 +4,7 @@
  */
 import type { GroupJoin } from '../accord/local/journal.ts';
 import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
+import { type GroupId, GroupMap, isSameGroup, shareSlots } from '../accord/topology/group-id.ts';
 import type { EndedGroup } from '../meta/meta-state.ts';
 import { descriptorOf, type Topology, type TopologyRange } from '../meta/topology.ts';
 
@@ -47,7 +47,7 @@ export class Joins<Store> {
   missed(ended: readonly EndedGroup[], { isHere, open }: OwnGroups): readonly EndedGroup[] {
     if (!this.#areAllBegun) return [];
     return ended.filter(({ group, successors }) => {
-      const follows = open.some((own) => successors.some((range) => meets(own, range)));
+      const follows = open.some((own) => successors.some((range) => shareSlots(own, range)));
       return !follows && !isHere(group);
     });
   }
@@ -62,7 +62,7 @@ export class Joins<Store> {
       const { origin, floor } = range;
       const [parent] = origin;
       if (parent === undefined) return [];
-      const older = own.open.find((group) => meets(group, range));
+      const older = own.open.find((group) => shareSlots(group, range));
       const join = { group: descriptorOf(range), floor, parent };
       if (older === undefined && !origin.some(own.isHere)) return [join];
       if (!range.owed.includes(this.#self)) return [];
@@ -76,12 +76,12 @@ export class Joins<Store> {
     if (!this.#areAllBegun) return [];
     const owed = this.#missing(topology, own).filter((range) => range.owed.includes(this.#self));
     return own.open
-      .filter((older) => owed.some((range) => meets(older, range)))
+      .filter((older) => owed.some((range) => shareSlots(older, range)))
       .flatMap((older) => this.#unowed(topology, own, older));
   }
 
   #unowed(topology: Topology, own: OwnGroups, older: Group): readonly GroupId[] {
-    const ranges = this.#missing(topology, own).filter((range) => meets(older, range));
+    const ranges = this.#missing(topology, own).filter((range) => shareSlots(older, range));
     return ranges.filter(({ owed }) => !owed.includes(this.#self)).map(({ id }) => id);
   }
 
@@ -91,7 +91,7 @@ export class Joins<Store> {
     return ranges.filter((range) => {
       if (!range.members.includes(this.#self) || isHere(range.id)) return false;
       const isNewer = (group: Group | GroupDescriptor): boolean =>
-        group.id.generation > range.id.generation && meets(group, range);
+        group.id.generation > range.id.generation && shareSlots(group, range);
       // After a start the topology may be older than what this node is a member of.
       return !open.some(isNewer) && !joined.some(isNewer);
     });
@@ -101,7 +101,7 @@ export class Joins<Store> {
   superseded(groups: readonly Group[]): readonly Group[] {
     return groups.filter((group) =>
       this.#all.some(({ join: { group: joined } }) => {
-        return joined.id.generation > group.id.generation && meets(joined, group);
+        return joined.id.generation > group.id.generation && shareSlots(joined, group);
       }),
     );
   }
@@ -109,7 +109,9 @@ export class Joins<Store> {
   /** Returns those whose data are needed no more: this one follows, and needs its own. */
   joined(store: Store, join: Join): readonly GroupId[] {
     const { group } = join;
-    const overlapping = this.#all.map((each) => each.join.group).filter((its) => meets(its, group));
+    const overlapping = this.#all
+      .map((each) => each.join.group)
+      .filter((its) => shareSlots(its, group));
     this.#all.push({ store, join });
     const isNewer = (its: GroupDescriptor): boolean => its.id.generation > group.id.generation;
     if (!overlapping.some(isNewer)) this.#without.set(group.id, join);
@@ -162,10 +164,4 @@ export class Joins<Store> {
   }
 
   readonly lacking = (): readonly Join[] => [...this.#without.values()];
-}
-
-type Slots = Pick<Group, 'fromSlot' | 'toSlot'>;
-
-function meets(a: Slots, b: Slots): boolean {
-  return a.fromSlot < b.toSlot && a.toSlot > b.fromSlot;
 }

@@ -25,8 +25,20 @@ import { MessageJudge } from '../accord/messages/message-judge.ts';
 import { type AccordMessage, isForCoordinator, ownerOf } from '../accord/messages/messages.ts';
 import { MessageValidator } from '../accord/messages/validation.ts';
 import { ClusterTime } from '../accord/primitives/cluster-time.ts';
-import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
-import { type GroupId, GroupMap, isSameGroup, META_GROUP } from '../accord/topology/group-id.ts';
+import {
+  fetchingIn,
+  followersOf,
+  Group,
+  type GroupDescriptor,
+  goesOnIn,
+} from '../accord/topology/group.ts';
+import {
+  type GroupId,
+  GroupMap,
+  isSameGroup,
+  META_GROUP,
+  shareSlots,
+} from '../accord/topology/group-id.ts';
 import {
   type FramedGroup,
   mayTravelAsFrame,
@@ -581,29 +593,30 @@ export class Node {
     }
   }
 
-  /** The successors are in the store of their parent, if it is here: no row moves. */
+  /**
+   * The successors are in the store of their parent, if it is here: no row moves. A group that this
+   * node has joined may end before the node hears of the end of the one before it.
+   */
   #ended(store: Store | undefined, end: EndOfGroup): void {
     if (this.#ends.some(({ group }) => isSameGroup(group, end.group))) return;
     this.#ends.push(end);
     const successors = end.successors.map((descriptor) => new Group(descriptor));
     this.#successors.set(end.group, successors);
-    const follow = (group: Group): readonly Group[] => this.#followed(group);
+    const follow = (group: Group): readonly Group[] => followersOf(group, this.#successors);
     const isOpen = this.#open.some(({ id }) => isSameGroup(id, end.group));
-    const isOwn = (group: Group): boolean => group.bit(this.#parts.nodeId) !== 0;
-    // Without data it is joined, when the topology has it.
-    const owed = end.successors.filter((its) => its.owed?.includes(this.#parts.nodeId) === true);
-    const isOwed = (group: Group): boolean => owed.some(({ id }) => isSameGroup(id, group.id));
-    const isMine = (group: Group): boolean => {
-      const isNew = successors.includes(group) && !isOwed(group);
-      return isOwn(group) && (this.#storeOf.has(group.id) || isNew);
-    };
+    const { nodeId } = this.#parts;
+    // Without data one is joined, when the topology has it.
+    const own = new Set(
+      successors.filter((_, at) => goesOnIn(end.successors[at] as GroupDescriptor, nodeId)),
+    );
+    const isMine = (group: Group): boolean =>
+      own.has(group) || (group.bit(nodeId) !== 0 && this.#storeOf.has(group.id));
     this.#groups = this.#groups.flatMap(follow).filter(isMine);
     this.#open = this.#open.flatMap(follow);
     for (const group of successors) {
       this.#known.set(group.id, group);
       this.#count(group);
-      const isHere = store !== undefined && isOwn(group) && !isOwed(group);
-      if (isHere) this.#storeOf.set(group.id, store);
+      if (store !== undefined && own.has(group)) this.#storeOf.set(group.id, store);
       this.#router.add(this.#routeOf(group));
     }
     if (this.#storeOf.has(end.group)) this.#toSnapshots?.send(this.#endedHere(end));
@@ -614,20 +627,9 @@ export class Node {
     this.#joinGroups();
   }
 
-  /**
-   * Of what has its slots, what has not ended. A group that this node has joined may end before
-   * the node hears of the end of the one before it.
-   */
-  #followed(group: Group): readonly Group[] {
-    const successors = this.#successors.get(group.id);
-    return successors?.flatMap((each) => this.#followed(each)) ?? [group];
-  }
-
   #endedHere({ group, successors }: EndOfGroup): GroupEndedHere {
     const { nodeId } = this.#parts;
-    const isLeft = !successors.some(({ members, owed = [] }) => {
-      return members.includes(nodeId) && !owed.includes(nodeId);
-    });
+    const isLeft = !successors.some((its) => goesOnIn(its, nodeId));
     return { type: 'EndedHere', group, isLeft };
   }
 
@@ -660,11 +662,10 @@ export class Node {
   }
 
   /** Older data of these slots are there, and go as others come in. */
-  #storeOfSlots({ fromSlot, toSlot }: GroupDescriptor): Store | undefined {
+  #storeOfSlots(slots: GroupDescriptor): Store | undefined {
     let last: Group | undefined;
     for (const group of this.#known.values()) {
-      if (isMeta(group) || group.fromSlot >= toSlot || group.toSlot <= fromSlot) continue;
-      if (!this.#storeOf.has(group.id)) continue;
+      if (isMeta(group) || !shareSlots(group, slots) || !this.#storeOf.has(group.id)) continue;
       if (group.id.generation > (last?.id.generation ?? 0)) last = group;
     }
     return last && this.#storeOf.get(last.id);
@@ -724,9 +725,9 @@ export class Node {
     const { state } = this.topology;
     const known = this.#known.get(group);
     if (state === undefined || known === undefined) return false;
-    return state.topology.ranges.every(({ id, fromSlot, toSlot, owed, absent }) => {
-      if (fromSlot >= known.toSlot || toSlot <= known.fromSlot) return true;
-      return id.generation > group.generation && owed.length === absent.length;
+    return state.topology.ranges.every((range) => {
+      if (!shareSlots(range, known)) return true;
+      return range.id.generation > group.generation && fetchingIn(range).length === 0;
     });
   }
 

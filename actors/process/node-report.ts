@@ -18,7 +18,7 @@ import { type GroupId, isSameGroup, META_GROUP } from '../accord/topology/group-
 import { DISK_PARTS, DISK_PROBLEMS } from '../log/disk-health.ts';
 import { DEPARTURE_LIMITS, departuresOf } from '../meta/departures.ts';
 import { DOMAINS } from '../meta/meta-command.ts';
-import { rangeOf, type Topology } from '../meta/topology.ts';
+import { rangeOf, type Topology, type TopologyRange } from '../meta/topology.ts';
 import type { Node } from '../node/node.ts';
 import { DEAD_LETTER_REASONS } from '../runtime/cells/dead-letters.ts';
 import type { ActorInspection, Inspection } from '../runtime/inspection.ts';
@@ -157,9 +157,7 @@ export class NodeReport {
         ...{ range: group.id.range, generation: group.id.generation },
         ...{ from: group.fromSlot, to: group.toSlot, members: group.members },
         electorate: group.members.filter((member) => group.electors(group.bit(member)) > 0),
-        owed: rangeOf(topology, group.id)?.owed ?? [],
-        sinceUs: rangeOf(topology, group.id)?.floor.hlc ?? 0,
-        ...changeOf(topology, group.id),
+        ...statedOf(rangeOf(topology, group.id)),
         ...this.#rangeHere(group.id),
         ...this.#fetchedHere(group.id),
       })),
@@ -172,10 +170,10 @@ export class NodeReport {
     const isUp = (id: number): boolean => this.#isAlive(id);
     const presence = { isUp, presentUs: node.presentUs };
     const departures = departuresOf(topology, presence, { ...DEPARTURE_LIMITS, replaceAfterMs });
+    const byNode = new Map(departures.map(({ node: id, ...departure }) => [id, departure]));
     return topology.nodes.map(({ joinId: _name, ...each }) => {
-      const { node: _id, ...departure } = departures.find((its) => its.node === each.id) ?? {};
-      const leaves = 'left' in departure ? { departure } : {};
-      return { ...each, ...leaves, alive: isUp(each.id) };
+      const departure = byNode.get(each.id);
+      return { ...each, ...(departure && { departure }), alive: isUp(each.id) };
     });
   }
 
@@ -183,7 +181,7 @@ export class NodeReport {
     const { topology, node } = this.#source;
     return node.groups.map(({ id }) => {
       const { keys = 0, bytes = 0, appliedSequence = 0 } = this.#rangeHere(id);
-      const { phase } = changeOf(topology, id);
+      const phase = rangeOf(topology, id)?.change?.phase ?? 'stable';
       return { range: id.range, keys, bytes, appliedSequence, phase };
     });
   }
@@ -289,14 +287,18 @@ function bySlot(groups: readonly Group[]): readonly Group[] {
 }
 
 /** The change of an open group, as the topology has it. */
-function changeOf(topology: Topology, id: GroupId): Pick<RangeReport, 'phase' | 'change'> {
-  const change = rangeOf(topology, id)?.change;
-  if (change === undefined) return { phase: 'stable' };
+/** As the topology has it; undefined: not yet, or no more. */
+function statedOf(
+  range: TopologyRange | undefined,
+): Pick<RangeReport, 'owed' | 'sinceUs' | 'phase' | 'change'> {
+  const stated = { owed: range?.owed ?? [], sinceUs: range?.floor.hlc ?? 0 };
+  if (range?.change === undefined) return { ...stated, phase: 'stable' };
+  const { change } = range;
   const { number, kind, successors, isPaused, by, startedUs, phase } = change;
   const atSlot = successors[1]?.fromSlot;
   const members = kind === 'move' ? { members: successors[0]?.members ?? [] } : {};
   const place = atSlot === undefined ? members : { atSlot };
-  return { phase, change: { number, kind, ...place, isPaused, by, startedUs } };
+  return { ...stated, phase, change: { number, kind, ...place, isPaused, by, startedUs } };
 }
 
 /** Transactions applied and not yet written to the engine. */

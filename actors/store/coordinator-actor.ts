@@ -33,7 +33,7 @@ import { encodeParticipants } from '../accord/primitives/participants.ts';
 import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
 import { equal, keyOf, type TxnId } from '../accord/primitives/timestamp.ts';
 import { whyNotSuccessors } from '../accord/topology/close-body.ts';
-import { Group, type GroupDescriptor } from '../accord/topology/group.ts';
+import { Group, type GroupDescriptor, goesOnIn } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, META_GROUP, NO_GROUP } from '../accord/topology/group-id.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
@@ -458,16 +458,15 @@ class CoordinatorShell implements Behavior<CoordinatorActorMessage> {
     if (this.#spanning.hasEnded(group)) return;
     this.#options.clock.observe(executeAt);
     const work = this.#groups.get(group);
-    const { self } = this.#options;
-    const its = successors.map((descriptor) => new Group(descriptor));
-    for (const [at, successor] of its.entries()) {
-      const isOwed = successors[at]?.owed?.includes(self) === true;
+    const its = successors.map((descriptor) => {
+      const successor = new Group(descriptor);
       const isNew = work !== undefined && this.#groups.get(successor.id) === undefined;
       // Without data this node joins it, when the topology has it.
-      const isHere = isNew && successor.bit(self) !== 0 && !isOwed;
+      const isHere = isNew && goesOnIn(descriptor, this.#options.self);
       this.#coordinators.begin(successor, isHere);
       if (isHere) this.#begin(successor);
-    }
+      return successor;
+    });
     this.#spanning.ended(group, its);
     if (work === undefined) return;
     this.#waiting.delete(work);

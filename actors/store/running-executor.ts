@@ -41,7 +41,7 @@ import {
 } from '../accord/primitives/spanning-body.ts';
 import { isClose, keyOf } from '../accord/primitives/timestamp.ts';
 import { decodeSuccessors } from '../accord/topology/close-body.ts';
-import type { Group, GroupDescriptor } from '../accord/topology/group.ts';
+import { fetchingIn, type Group, goesOnIn } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, groupKey, isSameGroup } from '../accord/topology/group-id.ts';
 import { TOPOLOGY_RULES } from '../meta/meta-rows.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
@@ -451,11 +451,9 @@ export class RunningExecutor implements Behavior<ExecutorMessage> {
       if (!this.#machines.mayDivide(group)) return [];
       const { body, sequence } = next.execution;
       const all = decodeSuccessors(body);
-      const { self } = this.#options;
-      const successors = all.filter(({ members, owed = [] }) => {
-        return members.includes(self) && !owed.includes(self);
-      });
-      return [{ group, sequence, successors, isPinned: all.some(bringsIn) }];
+      const successors = all.filter((each) => goesOnIn(each, this.#options.self));
+      const isPinned = all.some((each) => fetchingIn(each).length > 0);
+      return [{ group, sequence, successors, isPinned }];
     });
   }
 
@@ -1114,11 +1112,6 @@ function footprintOf(parts: readonly SpanningPart[]): Footprint {
     for (const slot of participants) slots.push(slot);
   }
   return participantsOf(slots) as Uint16Array;
-}
-
-/** Members fetch its data as they are at its beginning. */
-function bringsIn({ owed = [], absent = [] }: GroupDescriptor): boolean {
-  return owed.some((node) => !absent.includes(node));
 }
 
 function isEnd(next: Execute | ReadAt | Reading): next is Execute {

@@ -8,7 +8,7 @@ import type { Part } from '../../transport/resp/connection/part.ts';
 import { slotOfCursor } from '../../transport/resp/connection/placement.ts';
 import { participantsOf, WHOLE_STORE } from '../accord/primitives/participants.ts';
 import type { SpanningPart } from '../accord/primitives/spanning-body.ts';
-import type { Group } from '../accord/topology/group.ts';
+import { followersOf, type Group } from '../accord/topology/group.ts';
 import { type GroupId, GroupMap, isSameGroup } from '../accord/topology/group-id.ts';
 import type { Pending } from './batcher.ts';
 
@@ -43,12 +43,7 @@ export class SpanningWork {
   ended(parent: GroupId, successors: readonly Group[]): void {
     this.#isDivided = true;
     this.#successors.set(parent, successors);
-    this.#groups = inOrder(this.#groups.flatMap((group) => this.#followed(group)));
-  }
-
-  #followed(group: Group): readonly Group[] {
-    const successors = this.#successors.get(group.id);
-    return successors?.flatMap((each) => this.#followed(each)) ?? [group];
+    this.#groups = inOrder(this.#groups.flatMap((group) => followersOf(group, this.#successors)));
   }
 
   /** The same part with the groups that have its slots now. */
@@ -69,7 +64,9 @@ export class SpanningWork {
 
   #openOf(id: GroupId): readonly Group[] {
     const successors = this.#successors.get(id);
-    if (successors !== undefined) return successors.flatMap((group) => this.#followed(group));
+    if (successors !== undefined) {
+      return successors.flatMap((group) => followersOf(group, this.#successors));
+    }
     return this.#groups.filter((group) => isSameGroup(group.id, id));
   }
 

@@ -6,8 +6,8 @@
 import type { FlushedGroup } from '../../../storage/state-machines.ts';
 import type { HybridClock } from '../primitives/hybrid-clock.ts';
 import { boundAt, type Timestamp, type TxnId } from '../primitives/timestamp.ts';
-import { Group, type GroupDescriptor } from '../topology/group.ts';
-import { type GroupId, GroupMap } from '../topology/group-id.ts';
+import { Group, type GroupDescriptor, goesOnIn } from '../topology/group.ts';
+import { type GroupId, GroupMap, shareSlots } from '../topology/group-id.ts';
 import type { Effect, StoreEffect, Watermarks } from './effects.ts';
 import { type Handed, HandOver } from './hand-over.ts';
 import { BrokenInvariant } from './invariants.ts';
@@ -188,10 +188,10 @@ export class CommandStore {
     this.#abandonOlder(member.group);
   }
 
-  #isSuperseded({ id, fromSlot, toSlot }: GroupDescriptor): boolean {
+  #isSuperseded(older: GroupDescriptor): boolean {
     return [...this.#groups.all()].some(({ group }) => {
-      const isNewer = group.machine === 'keyspace' && group.id.generation > id.generation;
-      return isNewer && group.fromSlot < toSlot && group.toSlot > fromSlot;
+      const isNewer = group.machine === 'keyspace' && group.id.generation > older.id.generation;
+      return isNewer && shareSlots(group, older);
     });
   }
 
@@ -199,11 +199,11 @@ export class CommandStore {
    * Groups with its slots that have not ended here, or go on without this node: it comes to their
    * ends no more.
    */
-  #abandonOlder({ id, fromSlot, toSlot }: Group): void {
+  #abandonOlder(newer: Group): void {
     for (const member of [...this.#groups.all()]) {
       const { group, replica } = member;
-      const isOther = group.machine !== 'keyspace' || group.id.generation >= id.generation;
-      if (isOther || group.fromSlot >= toSlot || group.toSlot <= fromSlot) continue;
+      const isOlder = group.machine === 'keyspace' && group.id.generation < newer.id.generation;
+      if (!isOlder || !shareSlots(group, newer)) continue;
       this.#handOver.drop(group.id);
       if (replica.ended !== undefined && !this.#passesOver(replica, group, this.#options.self)) {
         replica.voided();
@@ -225,14 +225,12 @@ export class CommandStore {
     if (ended === undefined) return;
     const floor = boundAt(ended.executeAt.hlc + 1);
     for (const descriptor of ended.successors) {
-      const group = new Group(descriptor);
-      const { self } = this.#options;
       // Without data it joins the group like a new member.
-      const isMember = group.bit(self) !== 0 && descriptor.owed?.includes(self) !== true;
-      if (!isMember || this.#groups.get(descriptor.id) !== undefined) continue;
+      if (!goesOnIn(descriptor, this.#options.self)) continue;
+      if (this.#groups.get(descriptor.id) !== undefined) continue;
       // It was abandoned, and would come back empty.
       if (this.#replayed && this.#isSuperseded(descriptor)) continue;
-      const successor = this.#add(group, nowMs, floor);
+      const successor = this.#add(new Group(descriptor), nowMs, floor);
       successor.hasData = member.hasData;
       if (this.#begun) this.#restored(successor, 0, nowMs);
     }

@@ -6,7 +6,7 @@
  * u16, toSlot u16, members u8, and per member, ascending, node u32, flags u8: 1 for an elector, 2
  * for one that begins without data, 4 for one of these that was away for too long.
  */
-import { type Group, type GroupDescriptor, quorumSizes } from './group.ts';
+import { type Group, type GroupDescriptor, lacksOf, quorumSizes } from './group.ts';
 
 const COUNT_BYTES = 2;
 const GROUP_BYTES = 13;
@@ -62,9 +62,8 @@ export function decodeSuccessors(body: Uint8Array): GroupDescriptor[] {
     }
     const those = (flag: number): number[] =>
       [...flags].filter(([, its]) => (its & flag) !== 0).map(([node]) => node);
-    const [owed, absent] = [those(OWED), those(ABSENT)];
     const members = [...flags.keys()];
-    const lacks = { ...(owed.length > 0 && { owed }), ...(absent.length > 0 && { absent }) };
+    const lacks = lacksOf({ owed: those(OWED), absent: those(ABSENT) });
     const slots = { fromSlot, toSlot };
     const electorate = those(ELECTOR);
     successors.push({ id, ...slots, members, electorate, ...lacks, machine: 'keyspace' });

@@ -30,6 +30,17 @@ export function isSameGroup(a: GroupId, b: GroupId): boolean {
   return a === b || (a.range === b.range && a.generation === b.generation);
 }
 
+/** Redis slots: from `fromSlot` up to, and without, `toSlot`. */
+interface SlotInterval {
+  readonly fromSlot: number;
+  readonly toSlot: number;
+}
+
+/** Whether the two have a slot in common. */
+export function shareSlots(a: SlotInterval, b: SlotInterval): boolean {
+  return a.fromSlot < b.toSlot && a.toSlot > b.fromSlot;
+}
+
 /** A map by group. Consecutive look-ups are mostly for one group, so the last is kept. */
 export class GroupMap<T> {
   readonly #values = new Map<string, T>();

@@ -9,7 +9,7 @@
 
 import { firstSlotOf, REDIS_SLOTS } from '../../../storage/keyspace/slots.ts';
 import { population } from '../primitives/bit-set.ts';
-import type { GroupId, Machine } from './group-id.ts';
+import type { GroupId, GroupMap, Machine } from './group-id.ts';
 
 export const MEMBERS_MAX = 9;
 
@@ -67,6 +67,39 @@ export interface GroupDescriptor {
   readonly absent?: readonly number[] | undefined;
   /** The state machine that executes its transactions. */
   readonly machine: Machine;
+}
+
+/** Members of a group that lack its data, as in `GroupDescriptor`; both ascend. */
+export interface Lacks {
+  readonly owed: readonly number[];
+  readonly absent: readonly number[];
+}
+
+/** As a descriptor names them. */
+export function lacksOf({ owed, absent }: Lacks): Partial<Lacks> {
+  return { ...(owed.length > 0 && { owed }), ...(absent.length > 0 && { absent }) };
+}
+
+/** Members that fetch the data as they are at its beginning. */
+export function fetchingIn({
+  owed = [],
+  absent = [],
+}: Pick<GroupDescriptor, 'owed' | 'absent'>): readonly number[] {
+  return owed.filter((node) => !absent.includes(node));
+}
+
+/** Whether the node begins the group by the Close before it, with its data. */
+export function goesOnIn({ members, owed = [] }: GroupDescriptor, node: number): boolean {
+  return members.includes(node) && !owed.includes(node);
+}
+
+/** The groups that have its slots and have not ended, of `successors`: what followed each. */
+export function followersOf(
+  group: Group,
+  successors: GroupMap<readonly Group[]>,
+): readonly Group[] {
+  const next = successors.get(group.id);
+  return next?.flatMap((each) => followersOf(each, successors)) ?? [group];
 }
 
 export class Group {
