@@ -1,6 +1,7 @@
 /** The data of a group that a node has left, in chunks of any size, in the engine of another one. */
 import { expect, test } from 'vitest';
 import { Arguments } from '../../../storage/arguments.ts';
+import { VERSION_COMMAND } from '../../../storage/commands/watched.ts';
 import { MemoryEngine, MemoryStore } from '../../../storage/engine/memory-engine.ts';
 import { SNAPSHOT_COMMITS_MAX } from '../../../storage/engine/open-snapshots.ts';
 import type { GroupSlots } from '../../../storage/engine.ts';
@@ -38,14 +39,16 @@ class Node {
     this.all = this.#machines();
   }
 
-  run(...words: string[]): void {
+  run(...words: string[]): string | undefined {
     const machine = (this.all.of(PARENT.id) ?? this.all.of(CHILD.id)) as StateMachine;
     const args = new Arguments();
     this.#sequence += 1;
     machine.begin(versionAt(START_MS * 1_000 + this.#sequence));
     args.next(body(words), 0);
-    machine.run(args, new Replies());
+    const replies = new Replies();
+    machine.run(args, replies);
     machine.commit(machine.appliedSequence + 1);
+    return replies.take()?.toString();
   }
 
   flush(): void {
@@ -122,6 +125,26 @@ test('is whole, whatever the size of the chunks, and after a restart', () => {
     to.restart();
     expect(digestOf(to)).toBe(expected);
   }
+});
+
+test('what WATCH was told of keys, and of those that were removed, holds at the new member', () => {
+  const from = new Node([PARENT]);
+  from.run('SET', 'kept', '1');
+  from.run('SET', 'removed', '2');
+  from.run('DEL', 'removed');
+  const told = (node: Node): (string | undefined)[] =>
+    ['kept', 'removed', 'never there'].map((key) => node.run(VERSION_COMMAND, key));
+  const before = told(from);
+  expect(new Set(before).size).toBe(3);
+  from.end([]);
+  const to = new Node([]);
+  for (const [at, chunk] of from.chunks(1e9).entries()) to.install(chunk, at === 0);
+  // Later than all that it has installed.
+  for (let i = 0; i < 10; i += 1) to.run('EXISTS', 'kept');
+  expect(told(to)).toEqual(before);
+  to.flush();
+  to.restart();
+  expect(told(to)).toEqual(before);
 });
 
 test('a member that stays hands it out as it was at the end, for a while', () => {
