@@ -15,14 +15,17 @@ import { HOST, TestCluster } from '../cluster/harness.ts';
 import { hasTool, runTool } from '../cluster/redis-tools.ts';
 import { describeMachine, startSyncedRedis } from './beside-redis.ts';
 
-interface Case {
-  readonly command: 'SET' | 'GET' | 'INCR' | 'MSET';
+/** One run of redis-benchmark. */
+export interface Load {
+  readonly command: string;
+  /** Absent: those of its own test of that name. */
+  readonly arguments?: readonly string[];
   readonly clients: number;
   readonly pipeline: number;
   readonly requests: number;
 }
 
-const CASES: readonly Case[] = [
+const CASES: readonly Load[] = [
   { command: 'SET', clients: 50, pipeline: 100, requests: 1_000_000 },
   { command: 'GET', clients: 50, pipeline: 100, requests: 1_000_000 },
   { command: 'SET', clients: 50, pipeline: 16, requests: 400_000 },
@@ -89,7 +92,7 @@ export async function run(args: string[]): Promise<void> {
 }
 
 async function measureRedis(
-  cases: readonly Case[],
+  cases: readonly Load[],
   directory: string,
 ): Promise<Measured[] | undefined> {
   if (!hasTool('redis-server')) {
@@ -104,7 +107,7 @@ async function measureRedis(
   }
 }
 
-async function measureCluster(cases: readonly Case[], nodes: number, directory: string) {
+async function measureCluster(cases: readonly Load[], nodes: number, directory: string) {
   const cluster = await TestCluster.start({ nodes, directory });
   try {
     const pids = cluster.nodes.map(({ pid }) => pid);
@@ -123,7 +126,7 @@ async function measureCluster(cases: readonly Case[], nodes: number, directory: 
 
 async function measureAll(
   who: string,
-  cases: readonly Case[],
+  cases: readonly Load[],
   target: Target,
 ): Promise<Measured[]> {
   const results: Measured[] = [];
@@ -136,14 +139,15 @@ async function measureAll(
   return results;
 }
 
-/** One run of redis-benchmark. */
-export async function measure(one: Case, target: Target): Promise<Measured> {
+/** Runs it. */
+export async function measure(one: Load, target: Target): Promise<Measured> {
   const { command, clients, pipeline, requests } = one;
   const args = [
     ...['-h', HOST, '-p', String(target.port), '--csv', '--precision', '3'],
-    ...['-t', command.toLowerCase(), '-c', String(clients), '-P', String(pipeline)],
+    ...['-c', String(clients), '-P', String(pipeline)],
     ...['-n', String(requests), '-r', String(KEYS)],
     ...(target.issuers === undefined ? [] : ['--tls', '--cacert', target.issuers]),
+    ...(one.arguments === undefined ? ['-t', command.toLowerCase()] : [command, ...one.arguments]),
   ];
   const before = sum(target.pids.map(cpuSecondsOf));
   const { code, stdout, stderr } = await runTool('redis-benchmark', args, CASE_TIMEOUT_MS);
@@ -158,7 +162,7 @@ export async function measure(one: Case, target: Target): Promise<Measured> {
 }
 
 function print(
-  cases: readonly Case[],
+  cases: readonly Load[],
   nodes: number,
   theirs: readonly Measured[] | undefined,
   ours: readonly Measured[],
@@ -183,7 +187,7 @@ function cells(measured: Measured | undefined): string[] {
   return [thousands(perSecond), p50.toFixed(2), p99.toFixed(2), cpuUs.toFixed(1)];
 }
 
-function nameOf({ command, clients, pipeline }: Case): string {
+function nameOf({ command, clients, pipeline }: Load): string {
   return `${command} c${clients} P${pipeline}`;
 }
 
