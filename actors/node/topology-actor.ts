@@ -16,6 +16,7 @@ import { type Act, type ManagerView, RangeManager } from '../meta/range-manager.
 import { ReplicaManager } from '../meta/replica-manager.ts';
 import { type ActorRef, tellOrDrop } from '../runtime/actor-ref.ts';
 import type { ActorContext, Behavior } from '../runtime/behavior.ts';
+import { Backoff } from '../runtime/supervision/restart-policy.ts';
 import type { ProposalOutcome } from '../store/topology-proposals.ts';
 
 export type TopologyAnswer = ProposalOutcome['outcome'];
@@ -63,6 +64,13 @@ interface TopologyActorOptions {
 const TICK_MS = 100;
 /** Tokens of one incarnation: none has one of another. */
 const TOKENS_EACH = 2 ** 32;
+/**
+ * Pause behind a command of this node's own whose outcome is unknown, twice as long after each
+ * further one. Each may still be undecided, and those behind it wait for it: more of them do not
+ * help a meta group that does not get on. A change of the topology or of the links ends the pause.
+ */
+const PAUSE_MS_MIN = 250;
+const PAUSE_MS_MAX = 30_000;
 /** Changes that people wait for; one more is refused. */
 const ASKED_MAX = 256;
 
@@ -83,6 +91,11 @@ class Controllers implements Behavior<TopologyActorMessage> {
   #lastToken: number;
   /** The command of this node's own that is under way; it is given up at some time. */
   #own: { readonly token: number; readonly untilMs: number } | undefined;
+  readonly #backoff: Backoff;
+  #pausedUntilMs = 0;
+  /** As the pause was last ended. */
+  #seenState: MetaState | undefined;
+  #seenUp = 0;
 
   constructor(context: ActorContext<TopologyActorMessage>, options: TopologyActorOptions) {
     const { self, form, leaseMs } = options;
@@ -91,6 +104,7 @@ class Controllers implements Behavior<TopologyActorMessage> {
     this.#lastToken = context.incarnation * TOKENS_EACH;
     const random = (): number => context.rng.next();
     this.#ranges = new RangeManager({ self, form, leaseMs, random });
+    this.#backoff = new Backoff(context.rng, PAUSE_MS_MIN, PAUSE_MS_MAX, Infinity);
     this.#nodes = new NodeWatch(self, options.watch);
     this.#replicas = new ReplicaManager(self, leaseMs, options.replicas);
     context.timers.startPeriodic('tick', TICK_MS, { type: 'Tick' });
@@ -129,13 +143,24 @@ class Controllers implements Behavior<TopologyActorMessage> {
   }
 
   #proposed({ token, outcome }: ProposalOutcome): void {
-    if (this.#own?.token === token) this.#own = undefined;
+    if (this.#own?.token === token) this.#ownEnded(outcome.type === 'unknown');
     const replyTo = this.#asked.get(token);
     if (replyTo === undefined) return;
     this.#asked.delete(token);
     if (outcome.type === 'done') this.#ranges.begun(outcome.change);
     // The asker has given up if this is refused.
     tellOrDrop(replyTo, outcome);
+  }
+
+  #ownEnded(isUnknown: boolean): void {
+    this.#own = undefined;
+    if (isUnknown) this.#pausedUntilMs = this.#nowMs() + this.#backoff.delayMs(0);
+    else this.#endPause();
+  }
+
+  #endPause(): void {
+    this.#backoff.reset();
+    this.#pausedUntilMs = 0;
   }
 
   #propose(command: MetaCommand): number {
@@ -148,16 +173,20 @@ class Controllers implements Behavior<TopologyActorMessage> {
     const { state, endOf, hasData, presentUs, close, answerMsMax, observe } = this.#options;
     const [lagging, lacking] = [this.#options.lagging(), this.#options.lacking()];
     const nowMs = this.#nowMs();
-    if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#own = undefined;
+    if (this.#own !== undefined && this.#own.untilMs <= nowMs) this.#ownEnded(true);
     const up = this.#options.connected();
+    if (state() !== this.#seenState || up.size !== this.#seenUp) this.#endPause();
+    this.#seenState = state();
+    this.#seenUp = up.size;
     const isUp = (node: number): boolean => node === this.#options.self || up.has(node);
     const mayLead = !this.#options.isDraining();
     const seen = { state: state(), nowMs, presentUs: presentUs(), isUp, mayLead };
     const view = { ...seen, endOf, hasData, lagging, lacking };
-    const isProposing = this.#own !== undefined;
+    const isPaused = nowMs < this.#pausedUntilMs;
+    const isProposing = isPaused || this.#own !== undefined;
     const acts = [...this.#ranges.acts({ ...view, isProposing }), ...this.#aboutNodes(seen)];
     for (const act of acts) {
-      if (act.type === 'Propose' && this.#own !== undefined) continue;
+      if (act.type === 'Propose' && (isPaused || this.#own !== undefined)) continue;
       observe?.(act);
       if (act.type === 'Close') close(act.group, act.successors);
       else this.#own = { token: this.#propose(act.command), untilMs: nowMs + answerMsMax };

@@ -4,9 +4,20 @@ import type { Mutant } from './mutants.ts';
 const NODES = { type: 'unit', file: 'test/actors/meta/nodes.test.ts' } as const;
 const DEPARTURES = { type: 'unit', file: 'test/actors/meta/departures.test.ts' } as const;
 const RANGE_MANAGER = { type: 'unit', file: 'test/actors/meta/range-manager.test.ts' } as const;
+const CONTROLLERS = { type: 'unit', file: 'test/actors/node/topology-actor.test.ts' } as const;
 const LEASES = { type: 'unit', file: 'test/security/acl-lease.test.ts' } as const;
 
 export const NODE_LIFE_MUTANTS: readonly Mutant[] = [
+  {
+    name: 'proposals_without_a_pause',
+    accordItem: 'nodes: a meta group that does not get on is not asked more and more',
+    file: 'actors/node/topology-actor.ts',
+    find: 'this.#nowMs() + this.#backoff.delayMs(0)',
+    replace: 'this.#nowMs()',
+    why: 'undecided commands pile up behind a slow disk, and none is decided any more (8054)',
+    budgetSeeds: 1,
+    config: CONTROLLERS,
+  },
   {
     name: 'id_given_again',
     accordItem: 'nodes: an id is given to one node alone, for ever',
